@@ -1,0 +1,112 @@
+/* The contract between compiler and runtime: a program is kernels as source,
+ * buffers with their place, and for each entry a list of launches. The runtime
+ * never sees the graph; the compiler never sees a device. */
+#ifndef TDC_PROGRAM_H
+#define TDC_PROGRAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum { TD_F32, TD_F64, TD_BF16, TD_F16, TD_I32, TD_U8 } TdType;
+size_t td_type_size(TdType t);
+
+enum { TD_MAX_RANK = 8, TD_MAX_LOOPS = 8 };
+
+/* What outlives a run of an entry: parameters (flat), moments, averages, the
+ * sampler's state. Shared by all entries of a program, by index. */
+typedef struct TdState {
+  const char *name;             /* "params.matrix", "adam.m.matrix", "ema.matrix", "ddpm.x" */
+  TdType      type;
+  int         rank;
+  int64_t     shape[TD_MAX_RANK];
+  int64_t     count;
+} TdState;
+
+/* A named piece of a flat state: how checkpoints spell it. */
+typedef struct TdTensor {
+  const char *name;             /* "denoise.layer.wq" */
+  int         state;
+  int64_t     offset;           /* elements */
+  int         rank;
+  int64_t     shape[TD_MAX_RANK];
+} TdTensor;
+
+typedef enum { TD_TEMP, TD_STATE, TD_INPUT, TD_CONST } TdBufferKind;
+
+typedef struct TdBuffer {
+  TdBufferKind kind;
+  const char  *name;
+  TdType       type;
+  int          rank;
+  int64_t      shape[TD_MAX_RANK];
+  int64_t      count;
+  size_t       bytes;
+  size_t       offset;          /* TD_TEMP: into the entry's arena, 64-byte aligned; TD_STATE: bytes into the state */
+  int          state;           /* TD_STATE: index of the TdState */
+  const void  *data;            /* TD_CONST: in storage type */
+  int64_t      lo, hi;          /* TD_INPUT of integers: what the compiler proved with; the runtime checks it */
+} TdBuffer;
+
+/* A kernel's C function:   void NAME(const TdCall *call, int64_t begin, int64_t end)
+ * runs pieces begin .. end-1; pieces are independent, their number does not
+ * depend on the thread count. */
+typedef struct TdControl { uint64_t seed; int64_t step; } TdControl;
+typedef struct TdCall {
+  char *const     *arg;         /* the launch's buffers, in order */
+  const int64_t   *ix;          /* loop counters by slot */
+  char            *scratch;     /* this thread's own, kernel.scratch bytes, 64-byte aligned */
+  const TdControl *ctl;
+} TdCall;
+
+typedef struct TdKernel {
+  const char *name;             /* a C identifier, unique in the program */
+  const char *source;           /* the function, and nothing but it (needs the prelude) */
+  const char *klass;            /* "map", "row", "column", "contraction", "scatter", ... */
+  const char *where;            /* "models/shakespeare.td:23" */
+  const char *text;             /* the .td line */
+  int64_t     pieces;
+  size_t      scratch;
+  double      flops, bytes;     /* of one launch: counted from the index space */
+} TdKernel;
+
+typedef enum { TD_LAUNCH, TD_LOOP, TD_END, TD_COPY } TdStepKind;
+
+typedef struct TdStep {
+  TdStepKind kind;
+  int        kernel;            /* TD_LAUNCH */
+  int        nargs;
+  const int *args;              /* TD_LAUNCH: buffer indices */
+  int        slot;              /* TD_LOOP: which ix[] counts */
+  int64_t    count;             /* TD_LOOP */
+  bool       reverse;
+  int        from, to;          /* TD_COPY: whole buffers (or stack rows, see below) */
+  int        from_slot, to_slot;/* TD_COPY: -1, or the slot whose counter picks the row */
+  int64_t    from_row, to_row;  /* TD_COPY: added to the counter */
+} TdStep;
+
+typedef struct TdOutput { const char *name; int buffer; } TdOutput;
+
+typedef struct TdEntry {
+  const char *name;             /* "init", "train", "eval", "sample.ddpm.init", ".step", ".emit", "model.denoise" */
+  TdBuffer   *buffers;
+  int         nbuffers;
+  TdStep     *steps;
+  int         nsteps;
+  TdOutput   *outputs;
+  int         noutputs;
+  size_t      arena_bytes;
+  size_t      arena_sum;        /* what it would be without sharing of lifetimes */
+  double      flops, bytes;     /* of one run, loops counted */
+} TdEntry;
+
+typedef struct TdProgram {
+  const char *name;             /* "shakespeare" */
+  const char *prelude;          /* C text every translation unit begins with */
+  TdState    *states;   int nstates;
+  TdTensor   *tensors;  int ntensors;
+  TdKernel   *kernels;  int nkernels;
+  TdEntry    *entries;  int nentries;
+} TdProgram;
+
+#endif
