@@ -15,6 +15,7 @@
 #include "dsl/diag.h"
 
 enum { IR_MAX_RANK = 8, IR_MAX_VARS = 16 };
+enum { IR_INT_MIN = INT32_MIN, IR_INT_MAX = INT32_MAX };   /* what an empty integer max and min yield */
 
 typedef struct Graph Graph;
 typedef struct Node Node;
@@ -44,6 +45,11 @@ typedef struct PrimInfo {
 } PrimInfo;
 const PrimInfo *prim_info(Prim p);
 bool prim_find(const char *name, Prim *out);
+/* The meaning of the arithmetic primitives, for folding and for the evaluator
+ * (b is ignored by unary ones). Integers: false on overflow and division by 0. */
+double prim_real(Prim p, double a, double b);
+bool   prim_int(Prim p, int64_t a, int64_t b, int64_t *out);
+int64_t prim_floor_int(double x);            /* `int`: floor; saturates, NaN -> 0 */
 
 /* ---- expressions (hash-consed: equal pointers iff equal) ----------------- */
 typedef enum {
@@ -63,6 +69,8 @@ struct Expr {
   int      nargs;
   int      id;                  /* dense, in order of creation */
   uint32_t hash;
+  uint32_t vars;                /* bit k: variable k occurs */
+  bool     reads, counts, draws;/* holds a read, a loop counter, a random draw */
   int64_t  inum;
   double   num;
   Node    *node;
@@ -181,6 +189,8 @@ struct Graph {
   Expr      **table;
   uint32_t    table_size;
   int         nexprs;
+  struct ExprWalk *walks;       /* idle scratch of walks over expressions (walk.c) */
+  struct ReadScratch *reads;    /* scratch of ir_each_read (ir.c) */
 };
 
 /* -- ir.c: expressions ----------------------------------------------------- */
