@@ -1,0 +1,198 @@
+/* Syntax errors in words: what could have followed, what stood there instead,
+ * and a hint for the slips that people make who come from other languages. */
+#include "dsl/parse_internal.h"
+
+#include <string.h>
+
+#include "parse.h"
+
+Diag *syntax_diag(Parser *p, int code, Span at, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  const char *message = arena_vprintf(p->arena, fmt, ap);
+  va_end(ap);
+  if (diags_errors(p->diags) >= DIAG_MAX) {
+    p->stopped = p->at_limit = true;          /* ast_parse unwinds, once all is given back */
+    return NEW(p->arena, Diag);
+  }
+  return diag_error(p->diags, code, at, "%s", message);
+}
+
+/* ---- what was expected ----------------------------------------------------------- */
+
+static bool has(const int *set, int n, int kind) {
+  for (int i = 0; i < n; i++)
+    if (set[i] == kind) return true;
+  return false;
+}
+
+static bool is_operator(int kind) {
+  switch (kind) {
+    case '+': case '-': case '*': case '/': case '%': case '^': case '<': case '>': case '?':
+    case EQUAL: case UNEQUAL: case AT_MOST: case AT_LEAST: case AND: case OR:
+      return true;
+    default: return false;
+  }
+}
+
+static const char *kind_name(int kind) {
+  switch (kind) {
+    case NAME: return "a name";
+    case NUM: return "a number";
+    case STR: return "a string";
+    case EOL: return "the end of the line";
+    case END_OF_FILE: return "the end of the file";
+    case ARROW: return "'->'";
+    case DOTS: return "'..'";
+    case ELLIPSIS: return "'...'";
+    case EQUAL: return "'=='";
+    case UNEQUAL: return "'!='";
+    case AT_MOST: return "'<='";
+    case AT_LEAST: return "'>='";
+    case AND: return "'&&'";
+    case OR: return "'||'";
+    case APART: return "'('";
+    case IN: return "'in'";
+    case ELSE: return "'else'";
+    case STEPS: return "'steps'";
+    case CARRY: return "'carry'";
+    case GRAD: return "'grad'";
+    case NOCHECK: return "'nocheck'";
+    case EMIT: case LOOP_EMIT: return "'emit'";
+    default: return NULL;
+  }
+}
+
+/* The expected kinds as a phrase: classes first, then single tokens. */
+static const char *expectation(Parser *p, const int *set, int n) {
+  enum { MOST = 5 };
+  const char *parts[MOST];
+  int count = 0;
+  if (has(set, n, USE)) return "a declaration";
+  if (has(set, n, MINIMIZE)) return "a statement or '}'";
+  bool expression = has(set, n, '!'), operators = has(set, n, '*');
+  bool setting = has(set, n, APART);
+  if (expression) parts[count++] = "an expression";
+  if (setting) return "a setting or '}'";
+  for (int i = 0; i < n && count < MOST; i++) {
+    int kind = set[i];
+    if (expression && (kind == NAME || kind == NUM || kind == STR || kind == '(' || kind == '!'))
+      continue;
+    if (is_operator(kind) && (operators || expression) && kind != '>') continue;
+    if (kind == '>' && has(set, n, '<')) continue;
+    if (operators && (kind == '(' || kind == '[' || kind == '.')) continue;
+    if (kind == STEPS || kind == GRAD || kind == NOCHECK) continue;
+    const char *name = kind_name(kind);
+    if (!name && kind > 0 && kind < 128) name = arena_printf(p->arena, "'%c'", kind);
+    if (name) parts[count++] = name;
+  }
+  if (!count) return operators ? "an operator" : "something else";
+  const char *text = parts[0];
+  for (int i = 1; i < count; i++)
+    text = arena_printf(p->arena, "%s%s%s", text, i + 1 == count ? " or " : ", ", parts[i]);
+  return text;
+}
+
+static const char *found(Parser *p, int got) {
+  const Token *t = &p->tokens.at[p->current];
+  if (t->kind == END_OF_FILE) return "the end of the file";
+  if (got == EOL && t->kind == EOL) return "the end of the line";
+  if (t->kind == STR) return "a string";
+  if (t->kind == NAME || t->kind == NUM)
+    return arena_printf(p->arena, "'%.40s%s'", t->text, strlen(t->text) > 40 ? "..." : "");
+  const char *name = kind_name(t->kind);
+  return name ? name : arena_printf(p->arena, "'%c'", t->kind);
+}
+
+/* ---- hints for common slips -------------------------------------------------------- */
+
+typedef struct Slip { const char *word, *hint; } Slip;
+
+static const Slip WORD_SLIPS[] = {
+  {"if", "a choice is an expression: condition ? this : that"},
+  {"while", "loops run over a range: for i in 0 : N { ... }"},
+  {"return", "a result is defined by its name: y[i] = ..."},
+  {"let", "a definition is written name = expression"},
+  {"var", "a definition is written name = expression"},
+  {"def", "a function is written op name(x[i]) -> y[i] { ... }"},
+  {"fn", "a function is written op name(x[i]) -> y[i] { ... }"},
+  {"func", "a function is written op name(x[i]) -> y[i] { ... }"},
+  {"function", "a function is written op name(x[i]) -> y[i] { ... }"},
+  {"import", "another file is imported with use"},
+  {"and", "'and' is written &&"},
+  {"or", "'or' is written ||"},
+  {"not", "'not' is written !"},
+  {"lambda", "a function is written op name(x[i]) -> y[i] { ... }"},
+};
+
+static const char *word_slip(const Token *t) {
+  if (t->kind != NAME) return NULL;
+  for (size_t i = 0; i < sizeof WORD_SLIPS / sizeof *WORD_SLIPS; i++)
+    if (!strcmp(t->text, WORD_SLIPS[i].word)) return WORD_SLIPS[i].hint;
+  return NULL;
+}
+
+static bool touching(const Token *a, const Token *b) {
+  return a->span.end_line == b->span.line && a->span.end_col == b->span.col;
+}
+
+static const Token NOTHING = {.text = ""};
+
+static const char *slip_hint(Parser *p, const int *expected, int n) {
+  int i = p->current;
+  const Token *t = &p->tokens.at[i];
+  const Token *before = i ? &p->tokens.at[i - 1] : &NOTHING;
+  const Token *next = t->kind == END_OF_FILE ? &NOTHING : &p->tokens.at[i + 1];
+  bool statement = p->depth && !p->open[p->depth - 1].settings && p->open[p->depth - 1].kind == '{';
+  const char *word = word_slip(t);
+  if (!word) word = word_slip(before);
+  if (word) return word;
+  if (t->kind == '=' && before->kind && touching(before, t)) {
+    if (strchr("+-*/", before->kind) && before->kind < 128)
+      return "a name is defined once; there is no assignment with an operator";
+    if (before->kind == ':') return "a definition is written with =";
+  }
+  if (t->kind == '*' && before->kind == '*') return "a power is written x^2";
+  if (t->kind == '/' && before->kind == '/') return "a comment begins with #";
+  if (t->kind == '*' && before->kind == '/') return "a comment begins with #";
+  if (t->kind == '/' && next->kind == '/') return "a comment begins with #";
+  if (t->kind == '>' && before->kind == '=') return "the arrow before the results is ->";
+  if (t->kind == '>' && before->kind == '>') return "'greater' is a single >";
+  if (t->kind == EQUAL && has(expected, n, '=')) return "a definition is written with a single =";
+  if (t->kind == '=' && has(expected, n, IN)) return "a loop runs over a range: for i in 0 : N";
+  if (t->kind == '=' && has(expected, n, EQUAL)) return "'equal' is written ==";
+  if (t->kind == '(' && statement && has(expected, n, '=') && has(expected, n, '['))
+    return "indices stand in square brackets: y[i] = ...; a call alone has no effect";
+  if (t->kind == '|' && has(expected, n, OR)) return "'or' is written ||";
+  if (t->kind == ':' && has(expected, n, IN)) return "a range follows 'in': i in 0:N";
+  if (t->kind == '.' && before->kind == NUM) return "a number has a digit after its point: 1.0";
+  if (t->kind == '{' && has(expected, n, ARROW)) return "an op names its results: -> y[i]";
+  if (t->kind == '=' && before->kind == ')' && has(expected, n, ARROW) && !statement)
+    return "an op names its results: -> y[i] = ...";
+  if (has(expected, n, USE) && t->kind == NAME && (next->kind == '=' || next->kind == '['))
+    return "at the top level a number is written 'const name = ...' and a size 'dim name = ...'; "
+           "other definitions stand inside an op, block or model";
+  if (has(expected, n, '*') && (t->kind == NAME || t->kind == NUM) &&
+      (before->kind == NAME || before->kind == NUM || before->kind == ')') && !t->first_on_line &&
+      !has(expected, n, ',') && !has(expected, n, '{'))
+    return "a product is written with '*'";
+  return NULL;
+}
+
+/* ---- the message ---------------------------------------------------------------------- */
+
+void syntax_error(Parser *p, int got, const int *expected, int n, Span at) {
+  if (p->stopped) return;
+  const Token *t = &p->tokens.at[p->current];
+  if (t->kind == END_OF_FILE) p->failed_at_end = true;
+  if (got == EOL && t->kind != EOL) at = t->span;
+  Diag *x = syntax_diag(p, 107, at, "expected %s before %s", expectation(p, expected, n), found(p, got));
+  const Bracket *open = layout_innermost(p);
+  if (got == '{' && p->depth > 1) open = &p->open[p->depth - 2];
+  if (open && open->kind != '{' && open->open.line < at.line) {
+    diag_label(p->diags, x, open->open, "this '%c' is open", open->kind);
+    diag_label(p->diags, x, at, "%s", "");
+  }
+  const char *hint = slip_hint(p, expected, n);
+  if (hint) diag_hint(p->diags, x, "%s", hint);
+}
