@@ -1,0 +1,324 @@
+/* The prelude: what every generated translation unit begins with. It is C text
+ * first (the build embeds it as a string; generated code must stand alone) and
+ * a header second (the tests include it). Inside: the call contract of
+ * runtime/program.h, the scalar functions behind the language's primitives,
+ * the random draws, and the tiles of the matrix products.
+ *
+ * The float functions are branch-free, so that loops over them become vector
+ * code; they are within 4 units in the last place of the true value, keep NaN,
+ * have the right limits, and may flush results below 2^-126 to zero. They need
+ * no flag but profit from -fno-math-errno -fno-trapping-math -ffp-contract=fast. */
+#ifndef TD_PRELUDE
+#define TD_PRELUDE
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef TDC_PROGRAM_H
+typedef struct TdControl { uint64_t seed; int64_t step; } TdControl;
+typedef struct TdCall {
+  char *const     *arg;         /* the launch's buffers, in order */
+  const int64_t   *ix;          /* loop counters by slot */
+  char            *scratch;     /* this thread's own, 64-byte aligned */
+  const TdControl *ctl;
+} TdCall;
+#endif
+
+#define TD_INLINE static inline __attribute__((always_inline, unused))
+#define TD_NOINLINE static __attribute__((noinline, unused))
+
+/* ---- bits ------------------------------------------------------------------- */
+TD_INLINE uint32_t td_bits(float x) {
+  uint32_t u;
+  __builtin_memcpy(&u, &x, sizeof u);
+  return u;
+}
+TD_INLINE float td_float(uint32_t u) {
+  float x;
+  __builtin_memcpy(&x, &u, sizeof x);
+  return x;
+}
+/* |magnitude| with the sign of `sign` */
+TD_INLINE float td_copysignf(float magnitude, float sign) {
+  return td_float((td_bits(magnitude) & 0x7fffffffu) | (td_bits(sign) & 0x80000000u));
+}
+
+/* ---- float functions ---------------------------------------------------------- */
+#define TD_INFF __builtin_inff()
+#define TD_NANF __builtin_nanf("")
+/* Adding this rounds |x| < 2^22 to an integer, which then stands in the low bits. */
+#define TD_ROUNDER 12582912.0f
+
+TD_INLINE float td_minf(float a, float b) { return a <= b ? a : b; }
+TD_INLINE float td_maxf(float a, float b) { return a >= b ? a : b; }
+TD_INLINE float td_absf(float x) { return __builtin_fabsf(x); }
+TD_INLINE float td_sqrtf(float x) { return __builtin_sqrtf(x); }
+TD_INLINE float td_rsqrtf(float x) { return 1.0f / __builtin_sqrtf(x); }
+TD_INLINE float td_floorf(float x) { return __builtin_floorf(x); }
+TD_INLINE float td_roundf(float x) { return __builtin_rintf(x); }   /* halves to even */
+
+/* floor as an integer, saturated; NaN becomes the least one */
+TD_INLINE int32_t td_intf(float x) {
+  float f = __builtin_floorf(x);
+  f = f >= -2147483648.0f ? f : -2147483648.0f;
+  f = f <= 2147483520.0f ? f : 2147483520.0f;
+  return (int32_t)f;
+}
+
+/* a - b * floor(a / b), exact for |a / b| < 2^28; the sign is the divisor's */
+TD_INLINE float td_modf(float a, float b) {
+  double x = a, y = b, r = x - __builtin_floor(x / y) * y;
+  return (float)((r < 0) != (y < 0) && r != 0 ? r + y : r);
+}
+
+/* exp(r) - 1 - r for |r| <= log(2) / 2, divided by r^2 */
+TD_INLINE float td_exp_tail(float r) {
+  float q = 0x1.6db4dep-10f;
+  q = q * r + 0x1.123bdep-7f;
+  q = q * r + 0x1.55545ep-5f;
+  q = q * r + 0x1.55548ep-3f;
+  return q * r + 0.5f;
+}
+/* exp where the result is a normal number; anything elsewhere */
+TD_INLINE float td_exp_core(float x) {
+  float t = x * 0x1.715476p+0f + TD_ROUNDER, n = t - TD_ROUNDER;
+  float r = x - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f;
+  float p = 1.0f + (r + r * r * td_exp_tail(r));
+  return td_float(td_bits(p) + (td_bits(t) << 23));
+}
+TD_INLINE float td_expf(float x) {
+  float y = td_exp_core(x);
+  y = x >= -87.33654f ? y : 0.0f;
+  return x <= 0x1.62e42ep+6f ? y : x + TD_INFF;
+}
+
+/* log of a positive normal number */
+TD_INLINE float td_log_core(float x) {
+  int32_t k = (int32_t)(td_bits(x) - 0x3f3504f3u);          /* from sqrt(1/2) */
+  float n = (float)(k >> 23);
+  float f = td_float(((uint32_t)k & 0x7fffffu) + 0x3f3504f3u) - 1.0f;
+  float z = f * f, q = -0x1.41edaap-4f;
+  q = q * f + 0x1.07d0c6p-3f;
+  q = q * f - 0x1.0ce078p-3f;
+  q = q * f + 0x1.226e50p-3f;
+  q = q * f - 0x1.547880p-3f;
+  q = q * f + 0x1.99a596p-3f;
+  q = q * f - 0x1.000220p-2f;
+  q = q * f + 0x1.55554ap-2f;
+  float low = f * z * q + n * 0x1.7f7d1cp-20f;
+  return n * 0x1.62e4p-1f + (f + (low - 0.5f * z));
+}
+TD_INLINE float td_logf(float x) {
+  int small = x < 0x1p-126f;
+  float y = td_log_core(small ? x * 0x1p23f : x) - (small ? 15.942385f : 0.0f);
+  float edge = x > 0 ? x : x == 0 ? -TD_INFF : TD_NANF;     /* inf, 0, negative, NaN */
+  return x > 0 && x < TD_INFF ? y : edge;
+}
+
+/* (e - 1) / (e + 1) with e = exp(2 |x|) and e - 1 computed without cancellation */
+TD_INLINE float td_tanhf(float x) {
+  float a = __builtin_fabsf(x);
+  float y = a > 10.0f ? 20.0f : 2.0f * a;
+  float t = y * 0x1.715476p+0f + TD_ROUNDER, n = t - TD_ROUNDER;
+  float r = y - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f;
+  float s = td_float((td_bits(t) << 23) + 0x3f800000u);
+  float e = s * (r + r * r * td_exp_tail(r)) + (s - 1.0f);
+  e = e / (e + 2.0f);
+  return a == a ? td_copysignf(e, x) : x;
+}
+TD_INLINE float td_sigmoidf(float x) { return 1.0f / (1.0f + td_expf(-x)); }
+
+TD_INLINE float td_erff(float x) {
+  float a = __builtin_fabsf(x), z = x * x;
+  float s = -0x1.3f4f6cp-11f;                               /* near 0: erf(x) / x - 1 */
+  s = s * z + 0x1.4876c8p-8f;
+  s = s * z - 0x1.b6bee2p-6f;
+  s = s * z + 0x1.ce1dd2p-4f;
+  s = s * z - 0x1.8126fap-2f;
+  s = s * z + 0x1.06eba6p-3f;
+  s = x + x * s;
+  float y = a > 4.0f ? 4.0f : a;
+  float q = -0x1.5d7284p-16f;                               /* beyond: log(1 - erf(y)) */
+  q = q * y + 0x1.c45986p-12f;
+  q = q * y - 0x1.106272p-8f;
+  q = q * y + 0x1.9aebc4p-6f;
+  q = q * y - 0x1.bb4550p-4f;
+  q = q * y - 0x1.444d1ep-1f;
+  q = q * y - 0x1.212628p+0f;
+  q = q * y + 0x1.62d9dep-13f;
+  float t = td_copysignf(1.0f - td_exp_core(q), x);
+  return a >= 0.9f ? t : s;
+}
+
+/* sin and cos of r in [-pi/4, pi/4] */
+TD_INLINE float td_sin_core(float r) {
+  float z = r * r, q = -0x1.994e5ap-13f;
+  q = q * z + 0x1.110760p-7f;
+  q = q * z - 0x1.555546p-3f;
+  return r + r * z * q;
+}
+TD_INLINE float td_cos_core(float r) {
+  float z = r * r, q = 0x1.9a020cp-16f;
+  q = q * z - 0x1.6c0c8ap-10f;
+  q = q * z + 0x1.55554ap-5f;
+  return 1.0f + (z * z * q - 0.5f * z);
+}
+/* sin(x + shift * pi/2): pi/2 is taken off in parts that multiply exactly, good
+ * to 2^-30 for |x| <= 100000; beyond, bounded by one but not accurate. */
+TD_INLINE float td_sin_shifted(float x, uint32_t shift) {
+  float t = x * 0x1.45f306p-1f + TD_ROUNDER, n = t - TD_ROUNDER;
+  float r = x - n * 0x1.92p+0f - n * 0x1.fap-12f - n * 0x1.54p-20f - n * 0x1.10b462p-30f;
+  r = r > 0.8f ? 0.8f : r;
+  r = r < -0.8f ? -0.8f : r;
+  uint32_t quadrant = td_bits(t) + shift;
+  float y = quadrant & 1 ? td_cos_core(r) : td_sin_core(r);
+  return td_float(td_bits(y) ^ (quadrant & 2) << 30);
+}
+TD_INLINE float td_sinf(float x) { return td_sin_shifted(x, 0); }
+TD_INLINE float td_cosf(float x) { return td_sin_shifted(x, 1); }
+
+/* exp2(y * log2|x|) in double precision, then the special cases of C's pow */
+TD_INLINE float td_powf(float x, float y) {
+  float a = __builtin_fabsf(x);
+  int small = a < 0x1p-126f;
+  int32_t k = (int32_t)(td_bits(small ? a * 0x1p23f : a) - 0x3f3504f3u);
+  double m = td_float(((uint32_t)k & 0x7fffffu) + 0x3f3504f3u);
+  double s = (m - 1.0) / (m + 1.0), z = s * s;
+  double l = 0.2829209060270302;
+  l = l * z + 0.31990432209941166;
+  l = l * z + 0.4122092838781351;
+  l = l * z + 0.5770779420747336;
+  l = l * z + 0.9617966941142595;
+  l = l * z + 2.8853900817778495;
+  l = l * s + (double)((k >> 23) - (small ? 23 : 0));       /* log2 |x| */
+  double w = (double)y * l;
+  w = w > 160.0 ? 160.0 : w;
+  w = w < -160.0 ? -160.0 : w;
+  double n = (w + 0x1.8p+52) - 0x1.8p+52, f = w - n;
+  double e = 1.3175836022104213e-06;
+  e = e * f + 1.530973768352583e-05;
+  e = e * f + 0.00015403851898083555;
+  e = e * f + 0.0013333452062109991;
+  e = e * f + 0.00961812854255028;
+  e = e * f + 0.05550410939339738;
+  e = e * f + 0.24022650698882356;
+  e = e * f + 0.6931471805465163;
+  e = e * f + 1.0;
+  int32_t i = (int32_t)(n == n ? n : 0.0), half = i >> 1;   /* in two steps: 2^-160 .. 2^160 */
+  float v = (float)e * td_float((uint32_t)(half + 127) << 23) * td_float((uint32_t)(i - half + 127) << 23);
+  float yf = __builtin_floorf(y), yh = y * 0.5f;
+  int whole = yf == y, odd = whole & (__builtin_floorf(yh) != yh);
+  v = a == 0 ? (y > 0 ? 0.0f : TD_INFF) : v;
+  v = a == TD_INFF ? (y > 0 ? TD_INFF : 0.0f) : v;
+  v = x < 0 && !whole && a < TD_INFF ? TD_NANF : v;
+  v = odd ? td_copysignf(v, x) : v;
+  v = x != x || y != y ? x + y : v;
+  int one = x == 1.0f || y == 0 || (a == 1.0f && __builtin_fabsf(y) == TD_INFF);
+  return one ? 1.0f : v;
+}
+
+/* ---- double functions ----------------------------------------------------------- */
+TD_INLINE double td_min(double a, double b) { return a <= b ? a : b; }
+TD_INLINE double td_max(double a, double b) { return a >= b ? a : b; }
+TD_INLINE double td_abs(double x) { return __builtin_fabs(x); }
+TD_INLINE double td_sqrt(double x) { return sqrt(x); }
+TD_INLINE double td_rsqrt(double x) { return 1.0 / sqrt(x); }
+TD_INLINE double td_floor(double x) { return floor(x); }
+TD_INLINE double td_round(double x) { return rint(x); }
+TD_INLINE double td_exp(double x) { return exp(x); }
+TD_INLINE double td_log(double x) { return log(x); }
+TD_INLINE double td_tanh(double x) { return tanh(x); }
+TD_INLINE double td_sigmoid(double x) { return 1.0 / (1.0 + exp(-x)); }
+TD_INLINE double td_erf(double x) { return erf(x); }
+TD_INLINE double td_sin(double x) { return sin(x); }
+TD_INLINE double td_cos(double x) { return cos(x); }
+TD_INLINE double td_pow(double x, double y) { return pow(x, y); }
+TD_INLINE double td_mod(double a, double b) {
+  double r = fmod(a, b);
+  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+TD_INLINE int64_t td_int(double x) {
+  double f = floor(x);
+  f = f >= -0x1p63 ? f : -0x1p63;
+  return f < 0x1p63 ? (int64_t)f : INT64_MAX;
+}
+
+/* ---- integers --------------------------------------------------------------------
+ * Division is floored and mod has the divisor's sign; by zero both give 0. Each
+ * works on int32_t or int64_t, whichever the arguments' common type is. */
+#define TD_INTEGERS(T, U, S)                                                              \
+  TD_INLINE T td_imin##S(T a, T b) { return a <= b ? a : b; }                             \
+  TD_INLINE T td_imax##S(T a, T b) { return a >= b ? a : b; }                             \
+  TD_INLINE T td_iabs##S(T a) { return a < 0 ? (T)(0 - (U)a) : a; }                       \
+  TD_INLINE T td_idiv##S(T a, T b) {                                                      \
+    if (b == 0 || b == -1) return b == 0 ? 0 : (T)(0 - (U)a);                             \
+    return a / b - (a % b != 0 && (a < 0) != (b < 0));                                    \
+  }                                                                                       \
+  TD_INLINE T td_imod##S(T a, T b) {                                                      \
+    if (b == 0 || b == -1) return 0;                                                      \
+    T r = a % b;                                                                          \
+    return r != 0 && (r < 0) != (b < 0) ? r + b : r;                                      \
+  }
+TD_INTEGERS(int32_t, uint32_t, 32)
+TD_INTEGERS(int64_t, uint64_t, 64)
+#define TD_PICK(f, t) _Generic((t), int32_t: f##32, default: f##64)
+#define td_imin(a, b) TD_PICK(td_imin, (a) + (b))(a, b)
+#define td_imax(a, b) TD_PICK(td_imax, (a) + (b))(a, b)
+#define td_iabs(a) TD_PICK(td_iabs, (a) + 0)(a)
+#define td_idiv(a, b) TD_PICK(td_idiv, (a) + (b))(a, b)
+#define td_imod(a, b) TD_PICK(td_imod, (a) + (b))(a, b)
+
+/* ---- random draws ------------------------------------------------------------------
+ * Philox 4x32 with ten rounds: key = (low word of the seed ^ site, its high word),
+ * counter = (low, high word of `counter`, low, high word of the step). */
+#define TD_PHILOX_ROUND                                                                   \
+  do {                                                                                    \
+    uint64_t p0 = (uint64_t)c0 * 0xD2511F53u, p1 = (uint64_t)c2 * 0xCD9E8D57u;            \
+    c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;                                                  \
+    c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;                                                  \
+    c1 = (uint32_t)p1;                                                                    \
+    c3 = (uint32_t)p0;                                                                    \
+    k0 += 0x9E3779B9u;                                                                    \
+    k1 += 0xBB67AE85u;                                                                    \
+  } while (0)
+TD_INLINE void td_philox(const TdControl *ctl, uint32_t site, int64_t counter, uint32_t *x0, uint32_t *x1) {
+  uint32_t k0 = (uint32_t)ctl->seed ^ site, k1 = (uint32_t)(ctl->seed >> 32);
+  uint32_t c0 = (uint32_t)counter, c1 = (uint32_t)((uint64_t)counter >> 32);
+  uint32_t c2 = (uint32_t)ctl->step, c3 = (uint32_t)((uint64_t)ctl->step >> 32);
+  TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND;
+  TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND;
+  *x0 = c0;
+  *x1 = c1;
+}
+/* [0, 1), 24 bits */
+TD_INLINE float td_uniformf(const TdControl *ctl, int64_t site, int64_t counter) {
+  uint32_t x0, x1;
+  td_philox(ctl, (uint32_t)site, counter, &x0, &x1);
+  return (float)(int32_t)(x0 >> 8) * 0x1p-24f;
+}
+/* sqrt(-2 log u) cos(2 pi v) with u in (0, 1], v in [0, 1); v is taken to the
+ * nearest quarter turn exactly */
+TD_INLINE float td_normalf(const TdControl *ctl, int64_t site, int64_t counter) {
+  uint32_t x0, x1;
+  td_philox(ctl, (uint32_t)site, counter, &x0, &x1);
+  float u = (float)(int32_t)((x0 >> 8) + 1) * 0x1p-24f;
+  uint32_t turn = x1 >> 8, quadrant = (turn + 0x200000u) >> 22;
+  float r = (float)(int32_t)(turn - (quadrant << 22)) * 0x1.921fb6p-22f;
+  float c = quadrant & 1 ? td_sin_core(r) : td_cos_core(r);
+  c = td_float(td_bits(c) ^ ((quadrant + 1) & 2) << 30);
+  return __builtin_sqrtf(-2.0f * td_log_core(u)) * c;
+}
+TD_INLINE double td_uniform(const TdControl *ctl, int64_t site, int64_t counter) {
+  uint32_t x0, x1;
+  td_philox(ctl, (uint32_t)site, counter, &x0, &x1);
+  return (double)(x0 >> 8) * 0x1p-24;
+}
+TD_INLINE double td_normal(const TdControl *ctl, int64_t site, int64_t counter) {
+  uint32_t x0, x1;
+  td_philox(ctl, (uint32_t)site, counter, &x0, &x1);
+  double u = (double)((x0 >> 8) + 1) * 0x1p-24, v = (double)(x1 >> 8) * 0x1p-24;
+  return sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v);
+}
+
+#endif

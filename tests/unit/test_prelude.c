@@ -1,0 +1,209 @@
+/* The scalar functions of generated code against libm in double precision:
+ * every 4001st float (and every float near the edges that matter), in the same
+ * simd loops that generated kernels use; and the draws against draws.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "compiler/ir.h"
+#include "compiler/prelude.h"
+
+enum { BLOCK = 4096, STRIDE = 4001 };
+
+typedef void Apply(const float *x, float *y);
+typedef double Reference(double x);
+
+#define APPLY(name, expr)                                                        \
+  static __attribute__((noinline)) void apply_##name(const float *x, float *y) { \
+    _Pragma("omp simd") for (int i = 0; i < BLOCK; i++) y[i] = expr;             \
+  }
+APPLY(exp, td_expf(x[i]))
+APPLY(log, td_logf(x[i]))
+APPLY(tanh, td_tanhf(x[i]))
+APPLY(sigmoid, td_sigmoidf(x[i]))
+APPLY(erf, td_erff(x[i]))
+APPLY(sin, td_sinf(x[i]))
+APPLY(cos, td_cosf(x[i]))
+APPLY(sqrt, td_sqrtf(x[i]))
+APPLY(rsqrt, td_rsqrtf(x[i]))
+APPLY(floor, td_floorf(x[i]))
+APPLY(round, td_roundf(x[i]))
+APPLY(abs, td_absf(x[i]))
+
+static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+static double rsqrt(double x) { return 1 / sqrt(x); }
+
+/* Distance in units of float's last place at the true value; results that are
+ * no normal floats count absolutely. */
+static double ulps(float y, double truth) {
+  float f = (float)truth;
+  if (isnan(y) || isnan(f)) return isnan(y) && isnan(f) ? 0 : INFINITY;
+  if (isinf(f) || isinf(y)) {
+    if (y == f) return 0;
+    return fabs(truth) > 0x1.fffffcp127 && fabs((double)y) > 0x1.fffffcp127 ? 1 : INFINITY;
+  }
+  double size = fabs(truth) < 0x1p-126 ? 0x1p-126 : fabs(truth);
+  double unit = fabs(truth) < 0x1p-126 ? 0x1p-126 : ldexp(1, ilogb(size) - 23);
+  return fabs(y - truth) / unit;
+}
+
+static double worst_of(const char *name, Apply *apply, Reference *reference, double limit, double absolute) {
+  static float x[BLOCK], y[BLOCK];
+  double worst = 0;
+  float at = 0;
+  uint64_t bits = 0;
+  for (bool more = true; more;) {
+    for (int i = 0; i < BLOCK; i++) {
+      /* the last round visits what lies around zero, one, the limits and NaN */
+      static const uint32_t edges[] = { 0, 0x80000000u, 0x00800000u, 0x80800000u, 0x3f800000u, 0xbf800000u,
+                                        0x7f800000u, 0xff800000u, 0x7fc00000u, 0xffc00000u, 0x42b17218u,
+                                        0xc2aeac50u, 0x3f666666u, 0x40800000u, 0x41200000u, 0x3f3504f3u };
+      more = bits < (UINT64_C(1) << 32);
+      uint32_t edge = edges[i % 16] + (uint32_t)(i / 16) - 128u;
+      x[i] = td_float(more ? (uint32_t)bits : edge);
+      bits += more ? STRIDE : 0;
+    }
+    apply(x, y);
+    for (int i = 0; i < BLOCK; i++) {
+      if (fabs((double)x[i]) > limit) {                    /* not promised: only bounded */
+        assert_true(fabs((double)y[i]) <= 1.0000002 || isnan(y[i]));
+        assert_true(!isinf(x[i]) || isnan(y[i]));
+        continue;
+      }
+      double truth = reference(x[i]), off = ulps(y[i], truth);
+      if (fabs(y[i] - truth) <= absolute) off = 0;
+      if (off > worst) worst = off, at = x[i];
+    }
+  }
+  printf("  %-8s %.2f ulp at %.9g\n", name, worst, (double)at);
+  return worst;
+}
+
+static void functions_are_accurate(void **state) {
+  (void)state;
+  const double all = INFINITY;
+  assert_true(worst_of("exp", apply_exp, exp, all, 0) <= 2);
+  assert_true(worst_of("log", apply_log, log, all, 0) <= 2);
+  assert_true(worst_of("tanh", apply_tanh, tanh, all, 0) <= 3);
+  assert_true(worst_of("sigmoid", apply_sigmoid, sigmoid, all, 0) <= 3);
+  assert_true(worst_of("erf", apply_erf, erf, all, 0) <= 3);
+  assert_true(worst_of("sin", apply_sin, sin, 1e5, 0x1p-30) <= 3);
+  assert_true(worst_of("cos", apply_cos, cos, 1e5, 0x1p-30) <= 3);
+  assert_true(worst_of("sqrt", apply_sqrt, sqrt, all, 0) <= 1);
+  assert_true(worst_of("rsqrt", apply_rsqrt, rsqrt, all, 0) <= 2);
+  assert_true(worst_of("floor", apply_floor, floor, all, 0) == 0);
+  assert_true(worst_of("round", apply_round, rint, all, 0) == 0);
+  assert_true(worst_of("abs", apply_abs, fabs, all, 0) == 0);
+}
+
+/* pairs of arguments: every combination of a list of edges, then random ones */
+static float pair_argument(uint32_t *seed, bool wild) {
+  static const float edge[] = { 0, -0.0f, 1, -1, 2, -2, 3, -3, 0.5f, -0.5f, 1e-40f, 1e38f, -1e38f, 16777216, 16777215,
+                                2.5f, -2.5f, INFINITY, -INFINITY, NAN };
+  *seed = *seed * 1664525u + 1013904223u;
+  uint32_t r = *seed >> 8;
+  if (wild) return edge[r % (sizeof edge / sizeof *edge)];
+  return ((float)(r & 0xffff) / 65536.0f - 0.5f) * (r & 0x10000 ? 100.0f : 4.0f);
+}
+
+static void power_and_modulo(void **state) {
+  (void)state;
+  static float x[BLOCK], y[BLOCK], power[BLOCK], mod[BLOCK];
+  uint32_t seed = 1;
+  double worst = 0, worst_mod = 0;
+  for (int round = 0; round < 40; round++) {
+    for (int i = 0; i < BLOCK; i++) {
+      x[i] = pair_argument(&seed, i % 3 == 0);
+      y[i] = pair_argument(&seed, i % 2 == 0);
+    }
+#pragma omp simd
+    for (int i = 0; i < BLOCK; i++) power[i] = td_powf(x[i], y[i]);
+#pragma omp simd
+    for (int i = 0; i < BLOCK; i++) mod[i] = td_modf(x[i], y[i]);
+    for (int i = 0; i < BLOCK; i++) {
+      double off = ulps(power[i], pow(x[i], y[i]));
+      if (off > worst) worst = off;
+      if (isinf(x[i]) || isinf(y[i]) || y[i] == 0 || fabs((double)x[i] / y[i]) > 0x1p28) continue;
+      off = ulps(mod[i], td_mod(x[i], y[i]));
+      if (off > worst_mod) worst_mod = off;
+    }
+  }
+  printf("  pow      %.2f ulp\n  mod      %.2f ulp\n", worst, worst_mod);
+  assert_true(worst <= 2);
+  assert_true(worst_mod <= 1);
+}
+
+static void small_ones(void **state) {
+  (void)state;
+  assert_true(td_minf(1, 2) == 1 && td_maxf(1, 2) == 2);
+  assert_true(signbit(td_minf(-0.0f, 0.0f)) && !signbit(td_minf(0.0f, -0.0f)));     /* ties: the first */
+  assert_true(signbit(td_maxf(-0.0f, 0.0f)) && !signbit(td_maxf(0.0f, -0.0f)));
+  assert_int_equal(td_intf(-1.5f), -2);
+  assert_int_equal(td_intf(1e20f), 2147483520);
+  assert_int_equal(td_intf(-1e20f), INT32_MIN);
+  assert_int_equal(td_intf(NAN), INT32_MIN);
+  assert_int_equal(td_int(-1.5), -2);
+  assert_true(td_roundf(2.5f) == 2 && td_roundf(3.5f) == 4 && td_roundf(-0.5f) == 0);
+  for (int a = -9; a <= 9; a++) {
+    for (int b = -4; b <= 4; b++) {
+      int q = b == 0 ? 0 : (int)floor((double)a / b), r = b == 0 ? 0 : a - b * q;
+      assert_int_equal(td_idiv(a, b), q);
+      assert_int_equal(td_imod(a, b), r);
+      assert_int_equal(td_idiv((int64_t)a, b), q);
+      assert_int_equal(td_imod((int64_t)a, b), r);
+    }
+  }
+  assert_int_equal(td_idiv(INT32_MIN, -1), INT32_MIN);
+  assert_int_equal(td_imod(INT64_MIN, (int64_t)-1), 0);
+  assert_int_equal(td_iabs(-3), 3);
+  assert_int_equal(td_imin(3, INT64_C(1) << 40), 3);
+  assert_int_equal(td_imax(3, INT64_C(1) << 40), INT64_C(1) << 40);
+}
+
+static void draws_agree(void **state) {
+  (void)state;
+  static float uniform[BLOCK], normal[BLOCK];
+  uint32_t x0, x1;
+  TdControl zero = { 0, 0 };
+  td_philox(&zero, 0, 0, &x0, &x1);                         /* the generator's published answer */
+  assert_int_equal(x0, 0x6627e8d5u);
+  assert_int_equal(x1, 0xe169c58du);
+  const TdControl control[] = { { 1, 0 }, { UINT64_C(0x123456789abcdef0), 3 }, { UINT64_MAX, INT64_C(5000000000) } };
+  const int64_t start[] = { 0, INT64_C(4294967296) - 100, INT64_C(1) << 50 };
+  double worst = 0;
+  for (int c = 0; c < 3; c++) {
+    for (int s = 0; s < 3; s++) {
+      const TdControl *ctl = &control[c];
+      uint32_t site = 0x9e3779b9u * (uint32_t)(c + 1);
+#pragma omp simd
+      for (int i = 0; i < BLOCK; i++) uniform[i] = td_uniformf(ctl, site, start[s] + i);
+#pragma omp simd
+      for (int i = 0; i < BLOCK; i++) normal[i] = td_normalf(ctl, site, start[s] + i);
+      for (int i = 0; i < BLOCK; i++) {
+        uint64_t at = (uint64_t)(start[s] + i), step = (uint64_t)ctl->step;
+        assert_true((double)uniform[i] == draw_uniform(ctl->seed, step, site, at));
+        double off = fabs(normal[i] - draw_normal(ctl->seed, step, site, at));
+        if (off > worst) worst = off;
+        assert_true(td_uniform(ctl, site, start[s] + i) == (double)uniform[i]);
+        assert_true(fabs(td_normal(ctl, site, start[s] + i) - normal[i]) < 1e-6);
+      }
+    }
+  }
+  printf("  normal   off by %.2g\n", worst);
+  assert_true(worst < 1e-6);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(functions_are_accurate),
+    cmocka_unit_test(power_and_modulo),
+    cmocka_unit_test(small_ones),
+    cmocka_unit_test(draws_agree),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
