@@ -21,7 +21,7 @@ typedef struct CheckpointInfo {
   int64_t     best_step;
   int64_t     stale;            /* evaluations since then */
   const char *tokens;           /* "chars", "bytes", "ascii", or NULL */
-  const char *vocabulary;       /* the symbols, UTF-8, in their order (chars) */
+  const char *vocabulary;       /* as vocabulary_write spells it */
   const char *record;           /* the run record: JSON */
   bool        weights_only;     /* an export: parameters, no optimizer */
 } CheckpointInfo;
