@@ -63,6 +63,16 @@ static const char *kind_name(int kind) {
   }
 }
 
+/* A word to leave out of the list, because a likelier one is in it. */
+static bool unlikely(const int *set, int n, int kind) {
+  bool closes = has(set, n, ')') || has(set, n, ']');
+  if (closes) return kind != ')' && kind != ']' && kind != ',';
+  if (has(set, n, EOL)) return kind != EOL;
+  if (has(set, n, IN)) return kind != IN;
+  if (has(set, n, '=')) return kind != '=' && kind != '~';
+  return kind == STEPS || kind == GRAD || kind == NOCHECK;
+}
+
 /* The expected kinds as a phrase: classes first, then single tokens. */
 static const char *expectation(Parser *p, const int *set, int n) {
   enum { MOST = 5 };
@@ -70,22 +80,19 @@ static const char *expectation(Parser *p, const int *set, int n) {
   int count = 0;
   if (has(set, n, USE)) return "a declaration";
   if (has(set, n, MINIMIZE)) return "a statement or '}'";
+  if (has(set, n, APART)) return "a setting or '}'";
   bool expression = has(set, n, '!'), operators = has(set, n, '*');
-  bool setting = has(set, n, APART);
   if (expression) parts[count++] = "an expression";
-  if (setting) return "a setting or '}'";
-  for (int i = 0; i < n && count < MOST; i++) {
+  for (int i = 0; i < n && count < MOST && !expression; i++) {
     int kind = set[i];
-    if (expression && (kind == NAME || kind == NUM || kind == STR || kind == '(' || kind == '!'))
-      continue;
-    if (is_operator(kind) && (operators || expression) && kind != '>') continue;
-    if (kind == '>' && has(set, n, '<')) continue;
-    if (operators && (kind == '(' || kind == '[' || kind == '.')) continue;
-    if (kind == STEPS || kind == GRAD || kind == NOCHECK) continue;
+    if (operators && (is_operator(kind) || kind == '(' || kind == '[' || kind == '.')) continue;
+    if (unlikely(set, n, kind)) continue;
     const char *name = kind_name(kind);
     if (!name && kind > 0 && kind < 128) name = arena_printf(p->arena, "'%c'", kind);
     if (name) parts[count++] = name;
   }
+  if (expression && (has(set, n, ')') || has(set, n, ']')))
+    parts[count++] = has(set, n, ')') ? "')'" : "']'";
   if (!count) return operators ? "an operator" : "something else";
   const char *text = parts[0];
   for (int i = 1; i < count; i++)
@@ -138,6 +145,17 @@ static bool touching(const Token *a, const Token *b) {
 
 static const Token NOTHING = {.text = ""};
 
+/* A definition where none can begin: the line above asked for more. */
+static const char *goes_on(Parser *p, int i) {
+  for (i -= 2; i >= 0 && p->tokens.at[i].kind == EOL; i--) {}
+  if (i < 0) return NULL;
+  int kind = p->tokens.at[i].kind;
+  const char *name = kind_name(kind);
+  if (!name) name = kind < 128 ? arena_printf(p->arena, "'%c'", kind) : "that";
+  return arena_printf(p->arena, "line %d ends with %s, so its statement goes on here",
+                      p->tokens.at[i].span.line, name);
+}
+
 static const char *slip_hint(Parser *p, const int *expected, int n) {
   int i = p->current;
   const Token *t = &p->tokens.at[i];
@@ -152,6 +170,10 @@ static const char *slip_hint(Parser *p, const int *expected, int n) {
       return "a name is defined once; there is no assignment with an operator";
     if (before->kind == ':') return "a definition is written with =";
   }
+  if (next->kind == '=' && touching(t, next) && t->kind < 128 && strchr("+-*/", t->kind))
+    return "a name is defined once; there is no assignment with an operator";
+  if (t->kind == '=' && before->kind == NAME && before->first_on_line && !has(expected, n, '='))
+    return goes_on(p, i);
   if (t->kind == '*' && before->kind == '*') return "a power is written x^2";
   if (t->kind == '/' && before->kind == '/') return "a comment begins with #";
   if (t->kind == '*' && before->kind == '/') return "a comment begins with #";
@@ -181,10 +203,23 @@ static const char *slip_hint(Parser *p, const int *expected, int n) {
 
 /* ---- the message ---------------------------------------------------------------------- */
 
+/* A character that no token has, or a string without end, was dropped from this
+ * line: what is wrong after it is most likely due to that. */
+static bool follows_bad_character(const Parser *p, Span at) {
+  for (int i = 0; i < diags_count(p->diags); i++) {
+    const Diag *x = diags_at(p->diags, i);
+    if (x->span.file == at.file && x->span.line == at.line && x->span.col <= at.col &&
+        (x->code == 101 || x->code == 103 || x->code == 105) && x->level == DIAG_ERROR)
+      return true;
+  }
+  return false;
+}
+
 void syntax_error(Parser *p, int got, const int *expected, int n, Span at) {
   if (p->stopped) return;
   const Token *t = &p->tokens.at[p->current];
   if (t->kind == END_OF_FILE) p->failed_at_end = true;
+  if (follows_bad_character(p, t->span)) return;
   if (got == EOL && t->kind != EOL) at = t->span;
   Diag *x = syntax_diag(p, 107, at, "expected %s before %s", expectation(p, expected, n), found(p, got));
   const Bracket *open = layout_innermost(p);

@@ -167,10 +167,14 @@ static int close_at_end(Parser *p, Token *value, Span *place, const Token *end) 
 /* A declaration begins inside a block: its '}' is missing. */
 static int close_before_declaration(Parser *p, Token *value, Span *place, const Token *t) {
   const Bracket *open = layout_innermost(p);
-  Diag *x = syntax_diag(p, 108, open->open, "this '{' is not closed before '%s' in line %d",
-                        t->text, t->span.line);
-  diag_label(p->diags, x, open->open, "opened here");
-  diag_label(p->diags, x, t->span, "a declaration stands at the top level, not in a block");
+  if (p->closing_before != p->at) {
+    Diag *x = syntax_diag(p, 108, open->open, "this '{' is not closed before '%s' in line %d",
+                          t->text, t->span.line);
+    diag_label(p->diags, x, open->open, "opened here");
+    diag_label(p->diags, x, t->span, "a declaration stands at the top level, not in a block");
+  }
+  p->closing_before = p->at;
+  p->owed_line_end = true;
   p->depth--;
   while (p->depth && p->open[p->depth - 1].kind != '{') p->depth--;
   Token brace = {.kind = '}', .span = t->span};

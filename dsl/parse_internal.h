@@ -45,7 +45,8 @@ typedef struct Parser {
   int       statement_col;          /* where the current statement began */
   int       depth;
   Bracket   open[AST_MAX_DEPTH];
-  bool      owed_line_end;          /* recovery: deliver a line end next */
+  bool      owed_line_end;          /* deliver a line end next */
+  int       closing_before;         /* the token for which missing '}' were supplied */
   bool      stopped;                /* nothing more is read: too deep, or too many errors */
   bool      at_limit;
   bool      failed_at_end;          /* the syntax error stood at the end of the file */
