@@ -181,8 +181,8 @@ static int io_fsync_folder(const IoHook *hook, const char *path) {
   return wrong;
 }
 
-bool io_commit(IoFile *f, TdError *err) {
-  int wrong = io_fsync_fd(f->hook, f->fd, f->temp);
+static bool io_finish(IoFile *f, bool durable, TdError *err) {
+  int wrong = durable ? io_fsync_fd(f->hook, f->fd, f->temp) : 0;
   if (wrong == EINVAL || wrong == EROFS) wrong = 0;          /* not a disk: /proc, pipes */
   int ask = io_ask(f->hook, IO_CLOSE, f->temp);
   int closed = close(f->fd) == 0 ? 0 : errno;
@@ -195,7 +195,7 @@ bool io_commit(IoFile *f, TdError *err) {
       if (wrong == 0 && rename(f->temp, f->path) != 0) wrong = errno;
     } while (wrong == EINTR);
     if (wrong == 0) {
-      wrong = io_fsync_folder(f->hook, f->path);
+      wrong = durable ? io_fsync_folder(f->hook, f->path) : 0;
       if (wrong != 0) td_fail_errno(err, TD_IO_FAILED, wrong, "cannot secure %s on the disk", f->path);
       io_file_free(f);
       return wrong == 0;
@@ -206,6 +206,9 @@ bool io_commit(IoFile *f, TdError *err) {
   io_file_free(f);
   return false;
 }
+
+bool io_commit(IoFile *f, TdError *err) { return io_finish(f, true, err); }
+bool io_commit_quick(IoFile *f, TdError *err) { return io_finish(f, false, err); }
 
 void io_abandon(IoFile *f) {
   if (f == NULL) return;

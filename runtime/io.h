@@ -30,6 +30,8 @@ IoFile *io_create(const IoHook *hook, const char *path, unsigned mode, TdError *
 bool    io_write(IoFile *f, const void *bytes, size_t n, TdError *err);
 /* fsync, rename, fsync of the folder. Frees f, whatever happens. */
 bool    io_commit(IoFile *f, TdError *err);
+/* The same without fsync: for what can be made again and carries a checksum. */
+bool    io_commit_quick(IoFile *f, TdError *err);
 /* Throw the temporary file away. Frees f; NULL is allowed. */
 void    io_abandon(IoFile *f);
 /* Create, write, commit. */

@@ -1,0 +1,37 @@
+/* From a program's kernels to functions that can be called: kernels are grouped
+ * into translation units, compiled side by side by the C compiler, linked and
+ * loaded. Objects and libraries are cached by everything they depend on, so
+ * that a changed kernel recompiles its own unit and nothing else. */
+#ifndef TDC_JIT_H
+#define TDC_JIT_H
+
+#include <signal.h>
+
+#include "runtime/io.h"
+#include "runtime/program.h"
+
+typedef void KernelFunction(const TdCall *call, int64_t begin, int64_t end);
+
+typedef struct JitOptions {
+  const IoHook *hook;
+  const char   *cache;          /* folder, or NULL for the usual one */
+  bool          no_cache;
+  int           parallel;       /* compilers at a time; 0 = as many as CPUs */
+  double        timeout;        /* seconds for one compiler; 0 = 600 */
+  const volatile sig_atomic_t *stop;
+} JitOptions;
+
+typedef struct JitStats {
+  int    units, compiled;       /* translation units; how many the cache did not have */
+  bool   loaded_whole;          /* the library itself came from the cache */
+  double seconds;
+} JitStats;
+
+typedef struct Jit Jit;
+Jit            *jit_build(const TdProgram *p, const JitOptions *o, TdError *err);
+KernelFunction *jit_kernel(const Jit *j, int kernel);
+const JitStats *jit_stats(const Jit *j);
+const char     *jit_compiler(const Jit *j);      /* path and first line of its version */
+void            jit_close(Jit *j);
+
+#endif
