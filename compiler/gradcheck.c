@@ -1,0 +1,146 @@
+#include "compiler/gradcheck.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct Bound { Node *node; double *values; int64_t count; } Bound;
+
+typedef struct Check {
+  Graph *g;
+  GradcheckOptions o;
+  VEC(Bound) bound;             /* every input and state, with the values of the check */
+  Node  *loss;
+} Check;
+
+static void default_fill(const Check *c, const Node *n, double *values, int64_t count) {
+  uint32_t site = draw_site(n->name) ^ (uint32_t)n->id;
+  for (int64_t i = 0; i < count; i++) {
+    double u = draw_uniform(c->o.seed, 0, site, (uint64_t)i);
+    if (n->type == TY_REAL) values[i] = draw_normal(c->o.seed, 0, site, (uint64_t)i);
+    else if (n->type == TY_BOOL) values[i] = u < 0.5;
+    else if (n->lo == INT64_MIN || n->hi == INT64_MAX) values[i] = 0;
+    else values[i] = (double)n->lo + floor(u * ((double)n->hi - (double)n->lo + 1));
+  }
+}
+
+static void choose_values(Check *c) {
+  const Region *top = c->g->top;
+  for (int i = 0; i < top->nodes.n; i++) {
+    Node *n = top->nodes.at[i];
+    if (n->kind != N_INPUT && n->kind != N_STATE) continue;
+    Bound b = { n, NULL, ir_count(n) };
+    b.values = NEWN(c->g->arena, double, b.count + 1);
+    if (c->o.fill) c->o.fill(n, b.values, b.count, c->o.fill_ctx);
+    else default_fill(c, n, b.values, b.count);
+    vec_push(c->g->arena, &c->bound, b);
+  }
+}
+
+/* loss = sum_{o} out[o] * weight[o] */
+static Node *contracted(Check *c, Node *out) {
+  Graph *g = c->g;
+  int64_t count = ir_count(out);
+  double *weight = NEWN(g->arena, double, count + 1);
+  for (int64_t i = 0; i < count; i++)
+    weight[i] = 2 * draw_uniform(c->o.seed, 1, draw_site("gradcheck"), (uint64_t)i) - 1;
+  Node *w = ir_const(g, g->top, "weight", TY_REAL, out->rank, out->shape, weight, out->span);
+  Expr *body = ex2(g, P_mul, ir_read_all(g, out), ir_read_all(g, w));
+  return ir_comp(g, g->top, "loss", out->span, 0, out->rank, out->shape, RED_SUM, NULL, body);
+}
+
+static const char *run(const Check *c, Eval *ev) {
+  for (int i = 0; i < c->bound.n; i++)
+    memcpy(eval_bind(ev, c->bound.at[i].node), c->bound.at[i].values,
+           (size_t)c->bound.at[i].count * sizeof(double));
+  return eval_run(ev);
+}
+
+static Bound *bound_of(Check *c, const Node *n) {
+  for (int i = 0; i < c->bound.n; i++)
+    if (c->bound.at[i].node == n) return &c->bound.at[i];
+  bug("'%s' is neither an input nor a state", n->name);
+}
+
+/* How many of an input's elements are compared, and the k-th of them. */
+static int64_t sample_size(const Check *c, int64_t count) {
+  return c->o.max_elements > 0 && c->o.max_elements < count ? c->o.max_elements : count;
+}
+
+static int64_t sampled(const Check *c, int64_t count, int64_t k) {
+  if (sample_size(c, count) == count) return k;
+  return (int64_t)(draw_uniform(c->o.seed, 2, draw_site("gradcheck"), (uint64_t)k) * (double)count);
+}
+
+static const char *differences(Check *c, Eval *ev, Bound *b, double *out) {
+  for (int64_t k = 0; k < sample_size(c, b->count); k++) {
+    int64_t i = sampled(c, b->count, k);
+    double x = b->values[i], step = c->o.eps * fmax(1, fabs(x)), y[2];
+    for (int side = 0; side < 2; side++) {
+      b->values[i] = side ? x + step : x - step;
+      const char *error = run(c, ev);
+      if (error) return error;
+      y[side] = *eval_value(ev, c->loss);
+    }
+    b->values[i] = x;
+    out[k] = (y[1] - y[0]) / ((x + step) - (x - step));
+  }
+  return NULL;
+}
+
+static void compare(const Check *c, const Bound *b, const double *numeric, const double *derived,
+                    GradcheckReport *r) {
+  for (int64_t k = 0; k < sample_size(c, b->count); k++) {
+    int64_t i = sampled(c, b->count, k);
+    double x = derived ? derived[i] : 0;
+    double error = fabs(x - numeric[k]) / (c->o.atol + c->o.rtol * fabs(numeric[k]));
+    if (isnan(error)) error = INFINITY;
+    if (r->compared++ == 0 || error > r->worst) {
+      r->worst = error;
+      r->name = b->node->name;
+      r->element = i;
+      r->derived = x;
+      r->numeric = numeric[k];
+    }
+  }
+}
+
+/* The forward graph is run for the differences before it is differentiated, so
+ * that they do not pay for the backward nodes. */
+static const char *numeric_all(Check *c, Node *const *wrt, int n, double **numeric) {
+  Eval *ev = eval_new(c->g, c->o.seed, 1);
+  const char *error = NULL;
+  for (int k = 0; k < n && !error; k++) {
+    Bound *b = bound_of(c, wrt[k]);
+    numeric[k] = NEWN(c->g->arena, double, b->count + 1);
+    error = differences(c, ev, b, numeric[k]);
+  }
+  eval_free(ev);
+  return error;
+}
+
+bool gradcheck(Graph *g, Diags *d, Node *out, Node *const *wrt, int n, const GradcheckOptions *options,
+               GradcheckReport *report) {
+  Check c = { .g = g };
+  if (options) c.o = *options;
+  if (c.o.eps == 0) c.o.eps = 1e-6;
+  if (c.o.atol == 0) c.o.atol = 1e-5;
+  if (c.o.rtol == 0) c.o.rtol = 1e-3;
+  *report = (GradcheckReport){ 0 };
+  choose_values(&c);
+  c.loss = out->rank == 0 ? out : contracted(&c, out);
+  double **numeric = NEWN(g->arena, double *, n + 1);
+  Node **adjoint = NEWN(g->arena, Node *, n + 1);
+  report->error = numeric_all(&c, wrt, n, numeric);
+  if (report->error) return false;
+  if (!grad_reverse(g, d, c.loss, wrt, n, adjoint)) {
+    report->error = "it cannot be differentiated";
+    return false;
+  }
+  Eval *ev = eval_new(g, c.o.seed, 1);
+  report->error = run(&c, ev);
+  for (int k = 0; k < n && !report->error; k++)
+    compare(&c, bound_of(&c, wrt[k]), numeric[k], adjoint[k] ? eval_value(ev, adjoint[k]) : NULL, report);
+  if (report->error) report->error = arena_strdup(g->arena, report->error);
+  eval_free(ev);
+  return report->ok = !report->error && report->worst <= 1;
+}
