@@ -1,0 +1,119 @@
+/* The backend's life: a backend, its states, one entry after another, the
+ * program. compile() is the whole pipeline. */
+#include "compiler/plan.h"
+
+#include <string.h>
+
+BackendOptions backend_defaults(void) {
+  return (BackendOptions){true, true, true, true, true, true, true};
+}
+
+size_t plan_bytes(TdType t) {
+  switch (t) {
+  case TD_F64: return 8;
+  case TD_F32:
+  case TD_I32: return 4;
+  case TD_BF16:
+  case TD_F16: return 2;
+  case TD_U8: return 1;
+  }
+  return 0;
+}
+
+TdType plan_storage(Type t) { return t == TY_REAL ? TD_F32 : t == TY_INT ? TD_I32 : TD_U8; }
+
+Backend *backend_new(Arena *a, Diags *d, const char *name, const BackendOptions *o) {
+  Backend *be = NEW(a, Backend);
+  be->arena = a;
+  be->diags = d;
+  be->name = arena_strdup(a, name);
+  be->options = o ? *o : backend_defaults();
+  return be;
+}
+
+int backend_state(Backend *be, const char *name, Type type, int rank, const int64_t *shape) {
+  for (int i = 0; i < be->states.n; i++)
+    if (strcmp(be->states.at[i].name, name) == 0) return i;
+  TdState s = {.name = arena_strdup(be->arena, name), .type = plan_storage(type), .rank = rank, .count = 1};
+  for (int d = 0; d < rank; d++) {
+    s.shape[d] = shape[d];
+    s.count *= shape[d];
+  }
+  vec_push(be->arena, &be->states, s);
+  return be->states.n - 1;
+}
+
+void backend_tensor(Backend *be, const TdTensor *t) { vec_push(be->arena, &be->tensors, *t); }
+
+/* ---- the plan -------------------------------------------------------------------- */
+
+NodeInfo *plan_info(Plan *p, const Node *n) {
+  while (p->info.n <= n->id) {
+    NodeInfo empty = {0};
+    vec_push(p->arena, &p->info, empty);
+  }
+  return &p->info.at[n->id];
+}
+
+int plan_depth(const Region *r) {
+  int depth = 0;
+  for (; r->loop; r = r->parent) depth++;
+  return depth;
+}
+
+bool plan_computes(const Node *n) { return n->kind == N_COMP || n->kind == N_SCATTER; }
+
+int64_t plan_evaluations(const Node *n) {
+  int64_t count = 1;
+  for (int v = 0; v < n->nvars; v++) count *= n->extent[v];
+  return count;
+}
+
+static void finish_entry(Plan *p) {
+  TdEntry e = {.name = arena_strdup(p->arena, p->name), .arena_bytes = p->arena_bytes, .arena_sum = p->arena_sum,
+               .flops = p->flops, .bytes = p->bytes};
+  e.nbuffers = p->buffers.n;
+  e.buffers = NEWN(p->arena, TdBuffer, p->buffers.n + 1);
+  for (int i = 0; i < p->buffers.n; i++) e.buffers[i] = p->buffers.at[i].td;
+  e.nsteps = p->steps.n;
+  e.steps = p->steps.at;
+  e.noutputs = p->outputs.n;
+  e.outputs = p->outputs.at;
+  vec_push(p->arena, &p->be->entries, e);
+}
+
+static void list_outputs(Plan *p) {
+  for (int i = 0; i < p->g->outputs.n; i++) {
+    const Output *o = &p->g->outputs.at[i];
+    TdOutput out = {arena_strdup(p->arena, o->name), plan_info(p, o->node)->place.buffer};
+    vec_push(p->arena, &p->outputs, out);
+  }
+}
+
+bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
+  Plan p = {.be = be, .arena = be->arena, .g = graph_clone(be->arena, g), .name = entry_name};
+  ir_prune(p.g);
+  plan_own(&p);
+  plan_group(&p);
+  plan_place(&p);
+  list_outputs(&p);
+  plan_steps(&p);
+  plan_memory(&p);
+  finish_entry(&p);
+  return true;
+}
+
+TdProgram *backend_finish(Backend *be) {
+  TdProgram *p = NEW(be->arena, TdProgram);
+  p->name = be->name;
+  p->prelude = prelude_text;
+  p->states = be->states.at;
+  p->nstates = be->states.n;
+  p->tensors = be->tensors.at;
+  p->ntensors = be->tensors.n;
+  p->kernels = be->kernels.at;
+  p->nkernels = be->kernels.n;
+  p->entries = be->entries.at;
+  p->nentries = be->entries.n;
+  return p;
+}

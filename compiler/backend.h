@@ -1,0 +1,46 @@
+/* From graphs to a program: each entry's graph is rewritten, cut into kernels,
+ * given storage and a schedule, and written as C. */
+#ifndef TDC_BACKEND_H
+#define TDC_BACKEND_H
+
+#include "compiler/ir.h"
+#include "runtime/program.h"
+
+/* Every pass can be switched off: the meaning must not change. */
+typedef struct BackendOptions {
+  bool simplify;                /* common nodes, loop-invariant nodes */
+  bool fuse_maps;               /* substitute maps into what reads them */
+  bool fuse_rows;               /* several nodes over the same rows in one kernel */
+  bool contractions;            /* sums of products through the matrix template */
+  bool fuse_epilogues;          /* maps on the tile of a contraction */
+  bool in_place;                /* updates, carries and packs without copies */
+  bool share_memory;            /* lifetimes share the arena */
+} BackendOptions;
+BackendOptions backend_defaults(void);
+
+typedef struct Backend Backend;
+
+/* Everything lives in the arena; the name is the program's. */
+Backend *backend_new(Arena *a, Diags *d, const char *name, const BackendOptions *o);
+
+/* The persistent state of all entries, matched to N_STATE nodes by name. A
+ * state that no one declared is created when an entry first mentions it. */
+int      backend_state(Backend *be, const char *name, Type type, int rank, const int64_t *shape);
+void     backend_tensor(Backend *be, const TdTensor *t);
+
+/* Append one entry. The graph is consumed: passes rewrite it. False after an
+ * error in the diagnostics. */
+bool     backend_entry(Backend *be, Graph *g, const char *entry_name);
+
+TdProgram *backend_finish(Backend *be);
+
+/* -- print_plan.c ------------------------------------------------------------ */
+/* Kernels with class, shape, pieces, FLOPs and bytes; buffers with offset and
+ * lifetime; the arena's peak. */
+void backend_print_plan(const TdProgram *p, StrBuf *out);
+
+/* -- standalone.c -------------------------------------------------------------- */
+/* One C file that builds alone (cc -O3 NAME.c -lm -lpthread) and its header. */
+void emit_standalone_c(const TdProgram *p, StrBuf *c, StrBuf *h);
+
+#endif

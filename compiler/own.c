@@ -1,0 +1,86 @@
+/* Gives every stored value one owner. What a pack, a stack, a carry, an update
+ * or an output keeps becomes a node that was made for it alone and lives in the
+ * right region; where the program has no such node, a copy (a comprehension) is
+ * inserted. Storage can then be handed down from owners without any clash.
+ *
+ *     s = stack(h); g = pack(w, w)      ->   h' = h[i]; s = stack(h')
+ *                                            w' = w[i]; g = pack(w, w')        */
+#include "compiler/plan.h"
+
+static Node *copy_of(Plan *p, Region *r, Node *n) {
+  Node *c = ir_comp(p->g, r, n->name, n->span, n->rank, 0, n->shape, RED_NONE, NULL, ir_read_all(p->g, n));
+  for (int d = 0; d < n->rank; d++) c->axis[d] = n->axis[d];
+  c->lo = n->lo;
+  c->hi = n->hi;
+  return c;
+}
+
+/* A node whose storage may be anywhere, not yet promised to anyone. */
+static bool can_own(Plan *p, const Region *r, const Node *n) {
+  if (n->region != r || plan_info(p, n)->owner) return false;
+  return plan_computes(n) || n->kind == N_STACK || n->kind == N_PACK;
+}
+
+static Node *owned(Plan *p, Region *r, Node *n, Node *owner, int index) {
+  if (!can_own(p, r, n)) n = copy_of(p, r, n);
+  plan_info(p, n)->owner = owner;
+  plan_info(p, n)->owner_index = index;
+  return n;
+}
+
+/* A carry or a state is written at the end, when nobody reads the old value any
+ * more: by a copy that runs last in its region. place.c drops the copy where the
+ * value itself can be written there at once. */
+static void commit(Plan *p, Region *r, Node *value, Node *owner) {
+  Node *c = copy_of(p, r, value);
+  plan_info(p, c)->owner = owner;
+  plan_info(p, c)->commits = value;
+}
+
+static void own_loop(Plan *p, Loop *l) {
+  for (int i = 0; i < l->emits.n; i++) {
+    Node *stack = NULL;
+    Region *around = l->node->region;
+    for (int k = 0; k < around->nodes.n; k++) {
+      Node *n = around->nodes.at[k];
+      if (n->kind == N_STACK && n->loop == l && n->slot == i) stack = n;
+    }
+    if (stack) l->emits.at[i] = owned(p, l->body, l->emits.at[i], stack, 0);
+  }
+  for (int i = 0; i < l->carries.n; i++) {
+    Carry *c = &l->carries.at[i];
+    c->init = owned(p, l->node->region, c->init, c->in, 0);
+    c->next = owned(p, l->body, c->next, NULL, 0);
+    plan_info(p, c->next)->owner = c->next;
+    commit(p, l->body, c->next, c->in);
+  }
+}
+
+static void own_region(Plan *p, Region *r) {
+  for (int i = r->nodes.n - 1; i >= 0; i--) {      /* owners before what they own */
+    Node *n = r->nodes.at[i];
+    if (n->kind == N_PACK)
+      for (int k = 0; k < n->parts.n; k++) n->parts.at[k] = owned(p, r, n->parts.at[k], n, k);
+    if (n->kind == N_LOOP) own_loop(p, n->loop);
+  }
+  for (int i = 0; i < r->nodes.n; i++)
+    if (r->nodes.at[i]->kind == N_LOOP) own_region(p, r->nodes.at[i]->loop->body);
+}
+
+void plan_own(Plan *p) {
+  Graph *g = p->g;
+  for (int i = 0; i < g->updates.n; i++) {
+    Update *u = &g->updates.at[i];
+    u->value = owned(p, g->top, u->value, NULL, 0);
+    plan_info(p, u->value)->owner = u->value;
+    commit(p, g->top, u->value, u->state);
+  }
+  for (int i = 0; i < g->outputs.n; i++) {
+    Node *n = g->outputs.at[i].node;
+    bool whole = (plan_computes(n) || n->kind == N_STACK || n->kind == N_PACK) && !plan_info(p, n)->owner;
+    if (!whole) n = copy_of(p, g->top, n);
+    g->outputs.at[i].node = n;
+    plan_info(p, n)->owner = n;          /* itself: a buffer of its own */
+  }
+  own_region(p, g->top);
+}

@@ -1,0 +1,214 @@
+/* The plan of one entry, as the passes of the backend share it: which nodes one
+ * kernel computes together, where values live, in which order kernels run.
+ * Nothing outside compiler/ includes this. Grouped by defining file. */
+#ifndef TDC_PLAN_H
+#define TDC_PLAN_H
+
+#include "compiler/backend.h"
+#include "compiler/ir.h"
+#include "runtime/program.h"
+
+/* Where a value lives: element `offset` of a buffer, plus a stride for each
+ * counter of the loops around it (by slot, which is the depth of nesting). */
+typedef struct Place {
+  int     buffer;                        /* index into Plan.buffers; -1: nowhere */
+  int64_t offset;
+  int64_t stride[TD_MAX_LOOPS];
+} Place;
+
+typedef struct Group Group;
+
+/* A node computed inside a kernel. Row variable k of the kernel is variable
+ * rowvar[k] of the node. */
+typedef struct Member {
+  Node   *node;
+  int     rowvar[IR_MAX_VARS];
+  bool    accumulates;                   /* sums over rows: one partial result a piece */
+  bool    stored;                        /* its value goes to memory, not only to its readers here */
+} Member;
+
+typedef enum { GROUP_ROWS, GROUP_CONTRACTION, GROUP_SCATTER, GROUP_LOOP } GroupKind;
+
+/* What becomes one kernel (or, for GROUP_LOOP, a loop of them). */
+struct Group {
+  GroupKind kind;
+  int       id;                          /* dense over the plan */
+  Region   *region;
+  bool      late;                        /* runs after everything else of its region */
+  int       nrows;                       /* row variables: the index space of the pieces */
+  int64_t   row_extent[IR_MAX_VARS];
+  bool      rows_fixed;                  /* partial sums were laid out for these rows */
+  VEC(Member) members;                   /* in order of evaluation */
+  Loop     *loop;                        /* GROUP_LOOP */
+  int       mark;
+  int       kernel;                      /* index in the program, once written */
+  const int *args;                       /* buffers in the kernel's order */
+  int       nargs;
+  const bool *writes;                    /* by argument */
+};
+
+/* What the passes know of a node, by node id. */
+typedef struct NodeInfo {
+  Group  *group;                         /* that computes it, or NULL */
+  Place   place;
+  bool    placed;
+  bool    local;                         /* its value never leaves its kernel */
+  Node   *owner;                         /* the pack, stack, carry or state it is stored for; itself: taken */
+  int     owner_index;                   /* the pack's part */
+  Node   *commits;                       /* a copy at the end of a region: of this node, into `owner` */
+  Node   *partial_of;                    /* partial sums of this node, one row a piece */
+} NodeInfo;
+
+typedef struct PlanBuffer {
+  TdBuffer td;
+  int      first, last;                  /* steps between which its contents matter; -1: never used */
+} PlanBuffer;
+
+typedef struct Backend Backend;
+
+typedef struct Plan {
+  Backend *be;
+  Arena   *arena;
+  Graph   *g;
+  const char *name;
+  VEC(NodeInfo) info;                    /* by node id: use plan_info() */
+  VEC(Group *) groups;                   /* in order of creation */
+  VEC(PlanBuffer) buffers;
+  VEC(TdStep) steps;
+  VEC(const bool *) step_writes;         /* of each step: which arguments it writes */
+  VEC(TdOutput) outputs;
+  size_t   arena_bytes, arena_sum;
+  double   flops, bytes;
+} Plan;
+
+/* -- backend.c ----------------------------------------------------------------- */
+struct Backend {
+  Arena   *arena;
+  Diags   *diags;
+  const char *name;
+  BackendOptions options;
+  VEC(TdState)  states;
+  VEC(TdTensor) tensors;
+  VEC(TdKernel) kernels;
+  VEC(const char *) bodies;               /* of the kernels: the text without its name */
+  VEC(TdEntry)  entries;
+};
+extern const char prelude_text[];        /* compiler/prelude.h, embedded by the build */
+NodeInfo *plan_info(Plan *p, const Node *n);
+int       plan_depth(const Region *r);   /* loops around a region; the slot of the next one inside */
+bool      plan_computes(const Node *n);  /* by a kernel: N_COMP or N_SCATTER */
+TdType    plan_storage(Type t);
+size_t    plan_bytes(TdType t);          /* of one element */
+int64_t   plan_evaluations(const Node *n);   /* of its body */
+
+/* -- clone.c --------------------------------------------------------------------- */
+Graph *graph_clone(Arena *a, const Graph *g);
+
+/* -- own.c: one owner for every stored value ---------------------------------------- */
+void plan_own(Plan *p);
+
+/* -- group.c ------------------------------------------------------------------------ */
+/* Every computed node belongs to one group afterwards. */
+void plan_group(Plan *p);
+int64_t group_block(const Group *g);     /* rows of a piece, when members accumulate */
+/* -- order.c -------------------------------------------------------------------------- */
+typedef VEC(Group *) Groups;
+/* The groups a node of region r waits for when it reads n. */
+void group_sources(Plan *p, const Region *r, Node *n, void (*f)(Group *g, void *ctx), void *ctx);
+/* What group g waits for, within its region. */
+void group_waits(Plan *p, Group *g, void (*f)(Group *before, void *ctx), void *ctx);
+/* The groups of a region in an order that respects reads; late ones last. */
+void group_order(Plan *p, const Region *r, Groups *out);
+
+/* -- place.c ------------------------------------------------------------------------ */
+/* Buffers, and a place for every node that has storage. */
+void plan_place(Plan *p);
+int  plan_buffer(Plan *p, TdBufferKind kind, const char *name, Type type, int rank, const int64_t *shape);
+
+/* -- schedule.c ---------------------------------------------------------------------- */
+/* Order the groups of every region; write their kernels; list the steps. */
+void plan_steps(Plan *p);
+
+/* -- memory.c ------------------------------------------------------------------------- */
+/* Lifetimes of temporary buffers, and their offsets in the arena. */
+void plan_memory(Plan *p);
+
+/* -- emit_value.c: scalar expressions as C --------------------------------------------- */
+enum { EMIT_LEVELS = 24 };
+
+/* One level of a loop nest: statements in order. A value computed at a level
+ * is in scope at deeper ones until the level is closed. */
+typedef struct EmitLevel { StrBuf text; unsigned serial; } EmitLevel;
+
+typedef struct EmitPointer {
+  Node       *node;
+  const char *name;
+  bool        writes;
+  bool        here;                      /* computed by this kernel: no read before the rows begin */
+} EmitPointer;
+
+/* A value that only lives in the kernel: an array over the variables of `node`
+ * that are not row variables, or over all of them. */
+typedef struct EmitLocal {
+  Node       *node;
+  const char *name;
+  int64_t     stride[IR_MAX_RANK];       /* 0 for row variables */
+} EmitLocal;
+
+typedef struct EmitMemo { unsigned serial; int level; const char *name; } EmitMemo;
+
+typedef struct Emit {
+  Plan     *plan;
+  Graph    *g;
+  Arena    *arena;
+  Group    *group;
+  EmitLevel level[EMIT_LEVELS];
+  unsigned  serials;
+  int       next_name;                   /* numbers every identifier of the function */
+  EmitMemo *memo;                        /* by expression id */
+  int       memo_cap;
+  /* the variables in scope */
+  int         nvars;
+  const char *var[IR_MAX_VARS];
+  int64_t     extent[IR_MAX_VARS];
+  int         var_level[IR_MAX_VARS];
+  int         row_level;                 /* where values computed by this kernel begin to exist */
+  VEC(EmitPointer) pointers;
+  VEC(EmitLocal)   locals;
+  VEC(int)    args;                      /* buffers */
+  VEC(bool)   arg_writes;
+  bool        uses_control;
+  uint32_t    uses_counters;             /* by slot */
+} Emit;
+
+void        emit_begin(Emit *em, Plan *p, Group *group);
+void        emit_end(Emit *em);
+void        emit_open(Emit *em, int level);          /* a fresh, empty level */
+/* C text of e's value, valid at `level`; temporaries go to the levels' texts. */
+const char *emit_value(Emit *em, Expr *e, int level);
+/* Let e stand for the C name at `level` and deeper. */
+void        emit_define(Emit *em, Expr *e, int level, const char *name);
+const char *emit_name(Emit *em, const char *stem);   /* a fresh identifier */
+const char *emit_pointer(Emit *em, Node *n, bool writes);
+const char *emit_ctype(Type t);                      /* of stored values */
+/* The place of n[args]: "name[...]" as an lvalue, valid at `level`. */
+const char *emit_element(Emit *em, Node *n, Expr *const *args, int level, bool writes);
+/* Declarations for the top of the function: pointers, counters, control. */
+void        emit_prologue(Emit *em, StrBuf *out);
+const char *emit_zero(Reducer r, Type t);            /* what an empty reduction yields */
+double      emit_flops(Graph *g, Expr *e);           /* of one evaluation */
+
+bool        emit_mentions(const char *text, const char *name);
+/* The arguments in the kernel's order, for the launch. */
+void        emit_arguments(Emit *em);
+
+/* -- emit_rows.c ------------------------------------------------------------------------- */
+void emit_rows(Plan *p, Group *g, TdKernel *k);
+/* -- kernel.c ------------------------------------------------------------------------------- */
+/* Write the group's kernel, or find the same one; sets group->kernel and args. */
+void kernel_write(Plan *p, Group *g);
+
+/* -- emit_scatter.c ------------------------------------------------------------------------ */
+void emit_scatter(Plan *p, Group *g, TdKernel *k);
+
+#endif

@@ -1,0 +1,295 @@
+/* Programs run without the runtime. See compiled.h. */
+#include "tests/compiled.h"
+
+#include <dlfcn.h>
+#include <math.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+typedef void Kernel(const TdCall *call, int64_t begin, int64_t end);
+
+struct Compiled {
+  const TdProgram *p;
+  void   *library;
+  Kernel **kernel;
+  char  **state;
+  char ***buffer;                        /* [entry][buffer] */
+  char  **arena;                         /* [entry] */
+  char   *scratch;
+};
+
+static size_t type_size(TdType t) { return t == TD_F32 || t == TD_I32 ? 4 : t == TD_U8 ? 1 : t == TD_F64 ? 8 : 2; }
+
+static void *zeroed(size_t bytes) {
+  size_t n = (bytes + 127) / 64 * 64;
+  void *m = aligned_alloc(64, n);
+  if (!m) abort();
+  memset(m, 0, n);
+  return m;
+}
+
+static bool write_text(const TdProgram *p, const char *path) {
+  FILE *f = fopen(path, "w");
+  if (!f) return false;
+  fprintf(f, "%s", p->prelude);
+  for (int i = 0; i < p->nkernels; i++) fprintf(f, "\n%s", p->kernels[i].source);
+  return fclose(f) == 0;
+}
+
+static bool run_cc(const char *const *flags, const char *from, const char *to) {
+  static const char *const plain[] = {"-O1", NULL};
+  const char *argv[40] = {"cc", "-std=gnu11", "-fPIC", "-shared", "-fopenmp-simd", "-fno-math-errno",
+                          "-fno-trapping-math", "-ffp-contract=fast", "-march=native", "-Wall", "-Wextra", "-Werror"};
+  int n = 12;
+  for (const char *const *f = flags ? flags : plain; *f && n < 34; f++) argv[n++] = *f;
+  argv[n++] = "-o";
+  argv[n++] = to;
+  argv[n++] = from;
+  argv[n++] = "-lm";
+  argv[n] = NULL;
+  pid_t pid;
+  int status;
+  if (posix_spawnp(&pid, "cc", NULL, NULL, (char *const *)argv, environ) != 0) return false;
+  return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void bind_buffers(Compiled *c) {
+  const TdProgram *p = c->p;
+  size_t scratch = 64;
+  c->state = zeroed((size_t)(p->nstates + 1) * sizeof *c->state);
+  for (int i = 0; i < p->nstates; i++) c->state[i] = zeroed((size_t)p->states[i].count * type_size(p->states[i].type));
+  c->arena = zeroed((size_t)p->nentries * sizeof *c->arena);
+  c->buffer = zeroed((size_t)p->nentries * sizeof *c->buffer);
+  for (int e = 0; e < p->nentries; e++) {
+    const TdEntry *entry = &p->entries[e];
+    c->arena[e] = zeroed(entry->arena_bytes);
+    memset(c->arena[e], 0x7e, entry->arena_bytes);         /* large numbers: reading them shows */
+    c->buffer[e] = zeroed((size_t)(entry->nbuffers + 1) * sizeof *c->buffer[e]);
+    for (int i = 0; i < entry->nbuffers; i++) {
+      const TdBuffer *b = &entry->buffers[i];
+      switch (b->kind) {
+      case TD_TEMP: c->buffer[e][i] = c->arena[e] + b->offset; break;
+      case TD_STATE: c->buffer[e][i] = c->state[b->state] + b->offset; break;
+      case TD_INPUT: c->buffer[e][i] = zeroed(b->bytes); break;
+      case TD_CONST: c->buffer[e][i] = (char *)b->data; break;
+      }
+    }
+  }
+  for (int i = 0; i < p->nkernels; i++)
+    if (p->kernels[i].scratch > scratch) scratch = p->kernels[i].scratch;
+  c->scratch = zeroed(scratch);
+}
+
+Compiled *compiled_new(const TdProgram *p, const char *const *flags) {
+  char folder[] = "/tmp/tdc-test-XXXXXX", source[64], library[64];
+  if (!mkdtemp(folder)) return NULL;
+  snprintf(source, sizeof source, "%s/k.c", folder);
+  snprintf(library, sizeof library, "%s/k.so", folder);
+  bool ok = write_text(p, source) && run_cc(flags, source, library);
+  Compiled *c = NULL;
+  if (ok) {
+    c = zeroed(sizeof *c);
+    c->p = p;
+    c->library = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    if (!c->library) fprintf(stderr, "%s\n", dlerror());
+    c->kernel = zeroed((size_t)(p->nkernels + 1) * sizeof *c->kernel);
+    for (int i = 0; i < p->nkernels && c->library; i++) {
+      void *f = dlsym(c->library, p->kernels[i].name);
+      if (!f) fprintf(stderr, "no kernel %s\n", p->kernels[i].name);
+      memcpy(&c->kernel[i], &f, sizeof f);
+    }
+    bind_buffers(c);
+  } else {
+    fprintf(stderr, "cc failed; the source is %s\n", source);
+    return NULL;
+  }
+  if (!getenv("TDC_KEEP")) {
+    unlink(source);
+    unlink(library);
+    rmdir(folder);
+  } else {
+    fprintf(stderr, "kept %s\n", source);
+  }
+  return c;
+}
+
+void compiled_free(Compiled *c) {
+  if (!c) return;
+  const TdProgram *p = c->p;
+  for (int e = 0; e < p->nentries; e++) {
+    for (int i = 0; i < p->entries[e].nbuffers; i++)
+      if (p->entries[e].buffers[i].kind == TD_INPUT) free(c->buffer[e][i]);
+    free(c->buffer[e]);
+    free(c->arena[e]);
+  }
+  for (int i = 0; i < p->nstates; i++) free(c->state[i]);
+  free(c->state);
+  free(c->arena);
+  free(c->buffer);
+  free(c->scratch);
+  free(c->kernel);
+  dlclose(c->library);
+  free(c);
+}
+
+void *compiled_state(Compiled *c, int state) { return c->state[state]; }
+
+static int input_buffer(const TdEntry *e, const char *name) {
+  for (int i = 0; i < e->nbuffers; i++)
+    if (e->buffers[i].kind == TD_INPUT && strcmp(e->buffers[i].name, name) == 0) return i;
+  return -1;
+}
+
+void *compiled_input(Compiled *c, int entry, const char *name) {
+  int i = input_buffer(&c->p->entries[entry], name);
+  return i < 0 ? NULL : c->buffer[entry][i];
+}
+
+static void launch(Compiled *c, int entry, const TdStep *s, const int64_t *ix, const TdControl *control, int64_t chunk) {
+  char *arg[256];
+  for (int i = 0; i < s->nargs; i++) arg[i] = c->buffer[entry][s->args[i]];
+  TdCall call = {arg, ix, c->scratch, control};
+  int64_t pieces = c->p->kernels[s->kernel].pieces;
+  for (int64_t at = (pieces - 1) / chunk * chunk; at >= 0; at -= chunk)
+    c->kernel[s->kernel](&call, at, at + chunk < pieces ? at + chunk : pieces);
+}
+
+/* Steps from `at` to the end of the bracket; returns the step after it. */
+static int run_steps(Compiled *c, int entry, int at, int64_t *ix, const TdControl *control, int64_t chunk) {
+  const TdEntry *e = &c->p->entries[entry];
+  while (at < e->nsteps && e->steps[at].kind != TD_END) {
+    const TdStep *s = &e->steps[at];
+    if (s->kind == TD_LAUNCH) {
+      launch(c, entry, s, ix, control, chunk);
+      at++;
+    } else {
+      int end = at + 1, depth = 1;
+      for (; depth > 0; end++) depth += e->steps[end].kind == TD_LOOP ? 1 : e->steps[end].kind == TD_END ? -1 : 0;
+      for (int64_t i = 0; i < s->count; i++) {
+        ix[s->slot] = s->reverse ? s->count - 1 - i : i;
+        run_steps(c, entry, at + 1, ix, control, chunk);
+      }
+      at = end;
+    }
+  }
+  return at;
+}
+
+void compiled_run(Compiled *c, int entry, TdControl control, int64_t chunk) {
+  int64_t ix[TD_MAX_LOOPS] = {0};
+  run_steps(c, entry, 0, ix, &control, chunk < 1 ? 1 : chunk);
+}
+
+const void *compiled_output(Compiled *c, int entry, const char *name, TdType *type, int64_t *count) {
+  const TdEntry *e = &c->p->entries[entry];
+  for (int i = 0; i < e->noutputs; i++)
+    if (strcmp(e->outputs[i].name, name) == 0) {
+      int b = e->outputs[i].buffer;
+      *type = e->buffers[b].type;
+      *count = e->buffers[b].count;
+      return c->buffer[entry][b];
+    }
+  return NULL;
+}
+
+/* ---- against the evaluator ----------------------------------------------------------- */
+
+static uint64_t next_random(uint64_t *s) {
+  *s ^= *s << 13;
+  *s ^= *s >> 7;
+  *s ^= *s << 17;
+  return *s;
+}
+
+static double random_value(const Node *n, uint64_t *s) {
+  uint64_t r = next_random(s) >> 11;
+  if (n->type == TY_REAL) return (double)(float)((double)r * 0x1p-52 - 1.0);
+  if (n->type == TY_BOOL) return (double)(r & 1);
+  int64_t lo = n->lo < -1000 ? -1000 : n->lo, hi = n->hi > 1000 ? 1000 : n->hi;
+  return (double)(lo + (int64_t)(r % (uint64_t)(hi - lo + 1)));
+}
+
+static void store_as(void *to, Type t, int64_t i, double x) {
+  if (t == TY_REAL) ((float *)to)[i] = (float)x;
+  else if (t == TY_INT) ((int32_t *)to)[i] = (int32_t)x;
+  else ((uint8_t *)to)[i] = x != 0;
+}
+
+static double load_as(const void *from, TdType t, int64_t i) {
+  if (t == TD_F32) return ((const float *)from)[i];
+  if (t == TD_I32) return ((const int32_t *)from)[i];
+  return ((const uint8_t *)from)[i];
+}
+
+static bool close_enough(double a, double b, double tolerance) {
+  if (isnan(a) || isnan(b)) return isnan(a) && isnan(b);
+  if (isinf(a) || isinf(b)) return a == b || (fabs(a) > 3e38 && fabs(b) > 3e38 && (a > 0) == (b > 0));
+  double scale = fabs(a) > fabs(b) ? fabs(a) : fabs(b);
+  return fabs(a - b) <= tolerance * (scale > 1 ? scale : 1);
+}
+
+static int compare(const char *what, const double *want, const void *got, TdType type, int64_t count, double tolerance) {
+  int wrong = 0;
+  for (int64_t i = 0; i < count; i++) {
+    double x = load_as(got, type, i);
+    if (close_enough(want[i], x, tolerance)) continue;
+    if (wrong++ < 4) fprintf(stderr, "%s[%lld]: %.9g, but the graph means %.9g\n", what, (long long)i, x, want[i]);
+  }
+  return wrong;
+}
+
+static int find_state(const TdProgram *p, const char *name) {
+  for (int i = 0; i < p->nstates; i++)
+    if (strcmp(p->states[i].name, name) == 0) return i;
+  return -1;
+}
+
+int compiled_compare(Compiled *c, int entry, Graph *g, uint64_t seed, double tolerance, int rounds) {
+  TdControl control = {seed * 0x9E3779B97F4A7C15u + 1, 3};
+  Eval *ev = eval_new(g, control.seed, control.step);
+  uint64_t random = control.seed | 1;
+  int wrong = 0;
+  for (int i = 0; i < g->top->nodes.n; i++) {
+    Node *n = g->top->nodes.at[i];
+    if (n->kind != N_INPUT && n->kind != N_STATE) continue;
+    double *x = eval_bind(ev, n);
+    if (n == g->step) {
+      x[0] = (double)control.step;
+      continue;
+    }
+    int state = n->kind == N_STATE ? find_state(c->p, n->name) : -1;
+    void *to = state >= 0 ? c->state[state] : n->kind == N_INPUT ? compiled_input(c, entry, n->name) : NULL;
+    for (int64_t k = 0; k < ir_count(n); k++) {
+      x[k] = random_value(n, &random);
+      if (to) store_as(to, n->type, k, x[k]);
+    }
+  }
+  for (int round = 0; round < rounds && wrong == 0; round++) {
+    const char *why = eval_run(ev);
+    if (why) {
+      fprintf(stderr, "evaluator: %s\n", why);
+      wrong++;
+      break;
+    }
+    compiled_run(c, entry, control, 1 + (int64_t)(seed % 3));
+    for (int i = 0; i < g->outputs.n; i++) {
+      TdType type;
+      int64_t count;
+      const void *got = compiled_output(c, entry, g->outputs.at[i].name, &type, &count);
+      if (!got || count != ir_count(g->outputs.at[i].node)) wrong++;
+      else wrong += compare(g->outputs.at[i].name, eval_value(ev, g->outputs.at[i].node), got, type, count, tolerance);
+    }
+    for (int i = 0; i < g->updates.n; i++) {
+      Node *s = g->updates.at[i].state;
+      int k = find_state(c->p, s->name);
+      wrong += compare(s->name, eval_bind(ev, s), c->state[k], c->p->states[k].type, c->p->states[k].count, tolerance);
+    }
+  }
+  eval_free(ev);
+  return wrong;
+}

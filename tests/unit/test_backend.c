@@ -1,0 +1,229 @@
+/* Compiled programs against the evaluator: graphs small enough to be read, each
+ * with every option on and with each one off in turn. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "compiler/backend.h"
+#include "tests/compiled.h"
+
+static const Span nowhere;
+
+typedef struct Bench { Arena *arena; Graph *g; } Bench;
+
+static int setup(void **state) {
+  Bench *b = test_malloc(sizeof *b);
+  b->arena = arena_new();
+  b->g = graph_new(b->arena, interner_new(b->arena), "test");
+  *state = b;
+  return 0;
+}
+
+static int teardown(void **state) {
+  Bench *b = *state;
+  arena_free(b->arena);
+  test_free(b);
+  return 0;
+}
+
+#define SHAPE(...) (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]){__VA_ARGS__}
+#define EXTENTS(...) (const int64_t[]){__VA_ARGS__}
+
+static Node *real_input(Graph *g, const char *name, int rank, const int64_t *shape) {
+  return ir_input(g, name, TY_REAL, rank, shape, 0, 0, nowhere);
+}
+
+static Node *comp(Graph *g, Region *r, const char *name, int rank, int nred, const int64_t *extent, Reducer red, Expr *body) {
+  return ir_comp(g, r, name, nowhere, rank, nred, extent, red, NULL, body);
+}
+
+static Expr *at(Graph *g, Node *n, const char *vars) {
+  Expr *index[IR_MAX_RANK];
+  for (int i = 0; i < n->rank; i++) index[i] = ex_var(g, vars[i] - '0');
+  return ex_read(g, n, index);
+}
+
+static void output(Graph *g, const char *name, Node *n) {
+  Output o = {name, n};
+  vec_push(g->arena, &g->outputs, o);
+}
+
+static void update(Graph *g, Node *state, Node *value) {
+  Update u = {state, value};
+  vec_push(g->arena, &g->updates, u);
+}
+
+/* Every option on, then each one off; then all off. */
+static void check_options(Bench *b, double tolerance, int rounds) {
+  enum { OPTIONS = sizeof(BackendOptions) / sizeof(bool) };
+  const char *why = ir_verify(b->g);
+  if (why) fail_msg("%s", why);
+  Backend *be[OPTIONS + 2];
+  for (int i = 0; i < OPTIONS + 2; i++) {
+    BackendOptions o = backend_defaults();
+    bool *flag = &o.simplify;
+    for (int k = 0; k < OPTIONS; k++) flag[k] = i == OPTIONS + 1 ? false : k != i;
+    be[i] = backend_new(b->arena, diags_new(b->arena), "test", &o);
+    assert_true(backend_entry(be[i], b->g, "main"));
+    TdProgram *p = backend_finish(be[i]);
+    Compiled *c = compiled_new(p, NULL);
+    assert_non_null(c);
+    assert_int_equal(compiled_compare(c, 0, b->g, (uint64_t)i, tolerance, rounds), 0);
+    compiled_free(c);
+  }
+}
+
+static void test_map(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  Node *x = real_input(g, "x", SHAPE(5, 7)), *w = real_input(g, "w", SHAPE(7));
+  Node *y = comp(g, g->top, "y", 2, 0, EXTENTS(5, 7), RED_NONE, ex2(g, P_add, ex1(g, P_exp, at(g, x, "01")), at(g, w, "1")));
+  Node *z = comp(g, g->top, "z", 2, 0, EXTENTS(7, 5), RED_NONE, ex2(g, P_mul, at(g, y, "10"), ex1(g, P_tanh, at(g, w, "0"))));
+  output(g, "y", y);
+  output(g, "z", z);
+  check_options(b, 1e-5, 1);
+}
+
+static void test_softmax(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  Node *x = real_input(g, "x", SHAPE(6, 40));
+  Node *m = comp(g, g->top, "m", 1, 1, EXTENTS(6, 40), RED_MAX, at(g, x, "01"));
+  Node *e = comp(g, g->top, "e", 2, 0, EXTENTS(6, 40), RED_NONE, ex1(g, P_exp, ex2(g, P_sub, at(g, x, "01"), at(g, m, "0"))));
+  Node *s = comp(g, g->top, "s", 1, 1, EXTENTS(6, 40), RED_SUM, at(g, e, "01"));
+  Node *y = comp(g, g->top, "y", 2, 0, EXTENTS(6, 40), RED_NONE, ex2(g, P_div, at(g, e, "01"), at(g, s, "0")));
+  Node *l = comp(g, g->top, "l", 0, 2, EXTENTS(6, 40), RED_SUM, ex2(g, P_mul, at(g, y, "01"), at(g, x, "01")));
+  Node *best = comp(g, g->top, "best", 1, 1, EXTENTS(6, 40), RED_ARGMAX, at(g, y, "01"));
+  output(g, "y", y);
+  output(g, "loss", l);
+  output(g, "best", best);
+  check_options(b, 1e-5, 1);
+}
+
+static void test_product(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  Node *x = real_input(g, "x", SHAPE(3, 20, 30)), *w = real_input(g, "w", SHAPE(30, 50)), *bias = real_input(g, "b", SHAPE(50));
+  Node *a = comp(g, g->top, "a", 3, 1, EXTENTS(3, 20, 50, 30), RED_SUM, ex2(g, P_mul, at(g, x, "013"), at(g, w, "32")));
+  Node *h = comp(g, g->top, "h", 3, 0, EXTENTS(3, 20, 50), RED_NONE, ex2(g, P_add, at(g, a, "012"), at(g, bias, "2")));
+  Node *y = comp(g, g->top, "y", 3, 0, EXTENTS(3, 20, 50), RED_NONE, ex1(g, P_tanh, at(g, h, "012")));
+  Node *wt = comp(g, g->top, "dw", 2, 2, EXTENTS(30, 50, 3, 20), RED_SUM, ex2(g, P_mul, at(g, x, "230"), at(g, y, "231")));
+  Node *db = comp(g, g->top, "db", 1, 2, EXTENTS(50, 3, 20), RED_SUM, at(g, y, "120"));
+  output(g, "y", y);
+  output(g, "h", h);
+  output(g, "dw", wt);
+  output(g, "db", db);
+  check_options(b, 1e-4, 1);
+}
+
+/* h carried over layers whose weights are rows of a stack; what each layer saw is kept. */
+static void test_layers(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  Node *x = real_input(g, "x", SHAPE(4, 8)), *flat = ir_state(g, "w", TY_REAL, SHAPE(3 * 8 * 8 + 8), nowhere);
+  Node *w = ir_view(g, g->top, "w", flat, 8, SHAPE(3, 8, 8), nowhere);
+  Loop *l = ir_loop(g, g->top, "i", 3, false, nowhere);
+  Node *h = ir_carry(g, l, "h", x);
+  Expr *wi[3] = {ex_loopvar(g, l), ex_var(g, 2), ex_var(g, 1)};
+  Node *a = comp(g, l->body, "a", 2, 1, EXTENTS(4, 8, 8), RED_SUM, ex2(g, P_mul, at(g, h, "02"), ex_read(g, w, wi)));
+  Node *n = comp(g, l->body, "n", 2, 0, EXTENTS(4, 8), RED_NONE, ex2(g, P_add, at(g, h, "01"), ex1(g, P_sigmoid, at(g, a, "01"))));
+  l->carries.at[0].next = n;
+  Node *seen = ir_stack(g, l, h), *after = ir_stack(g, l, n), *y = ir_final(g, l, 0);
+  /* backwards: the gradient of each layer's weights is a row of a pack's part */
+  Loop *back = ir_loop(g, g->top, "i", 3, true, nowhere);
+  Node *d = ir_carry(g, back, "d", y);
+  Expr *hi[3] = {ex_loopvar(g, back), ex_var(g, 2), ex_var(g, 0)};
+  Node *dw = comp(g, back->body, "dw", 2, 1, EXTENTS(8, 8, 4), RED_SUM, ex2(g, P_mul, ex_read(g, seen, hi), at(g, d, "21")));
+  Expr *ai[3] = {ex_loopvar(g, back), ex_var(g, 0), ex_var(g, 1)};
+  Node *dn = comp(g, back->body, "dn", 2, 0, EXTENTS(4, 8), RED_NONE, ex2(g, P_mul, at(g, d, "01"), ex_read(g, after, ai)));
+  back->carries.at[0].next = dn;
+  Node *dws = ir_stack(g, back, dw), *dx = ir_final(g, back, 0);
+  Node *db = comp(g, g->top, "db", 1, 1, EXTENTS(8, 4), RED_SUM, at(g, dx, "10"));
+  Node *parts[2] = {db, dws};
+  Node *grad = ir_pack(g, g->top, "grad", parts, 2, nowhere);
+  Node *next = comp(g, g->top, "w", 1, 0, EXTENTS(3 * 8 * 8 + 8), RED_NONE,
+                    ex2(g, P_sub, at(g, flat, "0"), ex2(g, P_mul, ex_num(g, 0.01), at(g, grad, "0"))));
+  update(g, flat, next);
+  output(g, "y", y);
+  output(g, "dx", dx);
+  check_options(b, 1e-4, 3);
+}
+
+static void test_swap(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  Node *s = ir_state(g, "s", TY_REAL, SHAPE(5), nowhere), *t = ir_state(g, "t", TY_REAL, SHAPE(5), nowhere);
+  Loop *l = ir_loop(g, g->top, "i", 3, false, nowhere);
+  Node *p = ir_carry(g, l, "p", s), *q = ir_carry(g, l, "q", t);
+  l->carries.at[0].next = q;
+  l->carries.at[1].next = comp(g, l->body, "r", 1, 0, EXTENTS(5), RED_NONE, ex2(g, P_add, at(g, p, "0"), ex1(g, P_real, ex_loopvar(g, l))));
+  Node *rows = ir_stack(g, l, q);
+  output(g, "rows", rows);
+  output(g, "p", ir_final(g, l, 0));
+  output(g, "q", ir_final(g, l, 1));
+  update(g, s, t);
+  update(g, t, s);
+  check_options(b, 1e-6, 3);
+}
+
+static void test_scatter(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  Node *id = ir_input(g, "id", TY_INT, SHAPE(3, 9), 0, 6, nowhere), *d = real_input(g, "d", SHAPE(3, 9, 24));
+  Expr *index[2] = {at(g, id, "01"), ex_var(g, 2)};
+  Node *table = ir_scatter(g, g->top, "table", nowhere, SHAPE(7, 24), 3, EXTENTS(3, 9, 24), index, NULL, at(g, d, "012"));
+  Expr *shift[1] = {ex2(g, P_sub, ex_var(g, 0), ex_int(g, 4))};
+  Node *part = ir_scatter(g, g->top, "part", nowhere, SHAPE(4), 1, EXTENTS(9), shift,
+                          ex2(g, P_and, ex2(g, P_le, ex_int(g, 4), ex_var(g, 0)), ex2(g, P_lt, ex_var(g, 0), ex_int(g, 8))),
+                          ex1(g, P_real, ex_var(g, 0)));
+  Expr *gather[2] = {at(g, id, "01"), ex_var(g, 2)};
+  Node *rows = comp(g, g->top, "rows", 3, 0, EXTENTS(3, 9, 24), RED_NONE, ex_read(g, table, gather));
+  output(g, "table", table);
+  output(g, "part", part);
+  output(g, "rows", rows);
+  check_options(b, 1e-5, 1);
+}
+
+/* A window of three with zeros outside, dropout, a select that guards a division. */
+static void test_guards(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  Node *x = real_input(g, "x", SHAPE(4, 33)), *w = real_input(g, "w", SHAPE(3)), *k = ir_input(g, "k", TY_INT, SHAPE(4), -3, 3, nowhere);
+  Expr *i = ex2(g, P_sub, ex2(g, P_add, ex_var(g, 1), ex_var(g, 2)), ex_int(g, 1));
+  Expr *in = ex2(g, P_and, ex2(g, P_le, ex_int(g, 0), i), ex2(g, P_lt, i, ex_int(g, 33)));
+  Expr *index[2] = {ex_var(g, 0), i};
+  Node *c = comp(g, g->top, "c", 2, 1, EXTENTS(4, 33, 3), RED_SUM,
+                 ex3(g, P_select, in, ex2(g, P_mul, ex_read(g, x, index), at(g, w, "2")), ex_num(g, 0)));
+  Expr *flat = ex2(g, P_add, ex2(g, P_mul, ex_int(g, 33), ex_var(g, 0)), ex_var(g, 1));
+  Expr *u = ex2(g, P_uniform, ex_int(g, 12345), flat), *z = ex2(g, P_normal, ex_int(g, 777), flat);
+  Node *d = comp(g, g->top, "d", 2, 0, EXTENTS(4, 33), RED_NONE,
+                 ex2(g, P_add, ex3(g, P_select, ex2(g, P_lt, u, ex_num(g, 0.5)), at(g, c, "01"), ex_num(g, 0)), z));
+  Expr *q = ex2(g, P_mod, ex_var(g, 1), at(g, k, "0")), *nz = ex2(g, P_ne, at(g, k, "0"), ex_int(g, 0));
+  Node *m = comp(g, g->top, "m", 2, 0, EXTENTS(4, 33), RED_NONE, ex3(g, P_select, nz, q, ex_int(g, -9)));
+  Node *any = comp(g, g->top, "any", 1, 1, EXTENTS(4, 33), RED_MAX, ex2(g, P_eq, at(g, m, "01"), ex_int(g, 2)));
+  Node *prod = ir_comp(g, g->top, "prod", nowhere, 1, 1, EXTENTS(4, 33), RED_PROD, ex2(g, P_lt, ex_var(g, 1), ex_int(g, 5)), at(g, x, "01"));
+  output(g, "c", c);
+  output(g, "d", d);
+  output(g, "m", m);
+  output(g, "any", any);
+  output(g, "prod", prod);
+  check_options(b, 1e-5, 1);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(test_map, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_softmax, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_product, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_layers, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_swap, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_scatter, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_guards, setup, teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
