@@ -1,0 +1,413 @@
+/* The kernels' way from text to calls: compiling, caching, damaged entries,
+ * broken compilers; and the session that runs them. */
+#include <dirent.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "runtime/cache.h"
+#include "runtime/session.h"
+#include "runtime/toolchain.h"
+
+static const char prelude[] =
+    "#include <stdint.h>\n"
+    "typedef struct TdControl { uint64_t seed; int64_t step; } TdControl;\n"
+    "typedef struct TdCall { char *const *arg; const int64_t *ix; char *scratch; const TdControl *ctl; } TdCall;\n";
+
+enum { N = 1000, PIECES = 50, ROWS = 4 };
+
+/* y[i] = x[i] * factor; then, in a loop of ROWS, stack[r] = y + r and total += stack[r]; what each piece saw goes
+ * through its scratch. */
+static const char scale_source[] =
+    "void scale(const TdCall *c, int64_t b, int64_t e) {\n"
+    "  const float *x = (const float *)c->arg[0]; const float *f = (const float *)c->arg[1];\n"
+    "  float *y = (float *)c->arg[2]; float *s = (float *)c->scratch;\n"
+    "  for (int64_t p = b; p < e; p++)\n"
+    "    for (int64_t i = p * 20; i < p * 20 + 20; i++) { s[0] = x[i] * f[0]; y[i] = s[0]; }\n}\n";
+static const char add_source[] =
+    "void add_row(const TdCall *c, int64_t b, int64_t e) {\n"
+    "  const float *y = (const float *)c->arg[0]; float *stack = (float *)c->arg[1] + c->ix[0] * 1000;\n"
+    "  float *total = (float *)c->arg[2];\n"
+    "  for (int64_t i = b * 20; i < e * 20; i++) { stack[i] = y[i] + (float)c->ix[0]; total[i] += stack[i]; }\n}\n";
+static const char seed_source[] =
+    "void seeds(const TdCall *c, int64_t b, int64_t e) {\n"
+    "  (void)b; (void)e; *(int32_t *)c->arg[0] = (int32_t)(c->ctl->seed + (uint64_t)c->ctl->step);\n}\n";
+
+static TdKernel kernels[] = {
+  { .name = "scale", .source = scale_source, .klass = "map", .where = "x.td:1", .text = "y = x * f", .pieces = PIECES, .scratch = 64 },
+  { .name = "add_row", .source = add_source, .klass = "map", .where = "x.td:2", .text = "s = y + i", .pieces = PIECES },
+  { .name = "seeds", .source = seed_source, .klass = "map", .where = "x.td:3", .text = "n", .pieces = 1 },
+};
+static const int scale_args[] = { 0, 1, 2 }, add_args[] = { 2, 3, 4 }, seed_args[] = { 5 };
+static TdState states[] = { { .name = "total", .type = TD_F32, .rank = 1, .shape = { N }, .count = N },
+                            { .name = "last", .type = TD_F32, .rank = 1, .shape = { N }, .count = N } };
+static TdBuffer buffers[] = {
+  { .kind = TD_INPUT, .name = "x", .type = TD_F32, .rank = 1, .shape = { N }, .count = N, .bytes = 4 * N },
+  { .kind = TD_INPUT, .name = "factor", .type = TD_F32, .rank = 0, .count = 1, .bytes = 4 },
+  { .kind = TD_TEMP, .name = "y", .type = TD_F32, .rank = 1, .shape = { N }, .count = N, .bytes = 4 * N, .offset = 0 },
+  { .kind = TD_TEMP, .name = "stack", .type = TD_F32, .rank = 2, .shape = { ROWS, N }, .count = ROWS * N,
+    .bytes = 4 * ROWS * N, .offset = 4032 },
+  { .kind = TD_STATE, .name = "total", .type = TD_F32, .rank = 1, .shape = { N }, .count = N, .bytes = 4 * N, .state = 0 },
+  { .kind = TD_TEMP, .name = "n", .type = TD_I32, .rank = 0, .count = 1, .bytes = 4, .offset = 20096 },
+  { .kind = TD_STATE, .name = "last", .type = TD_F32, .rank = 1, .shape = { N }, .count = N, .bytes = 4 * N, .state = 1 },
+  { .kind = TD_INPUT, .name = "id", .type = TD_I32, .rank = 1, .shape = { 2 }, .count = 2, .bytes = 8, .lo = 0, .hi = 9 },
+};
+static TdStep steps[] = {
+  { .kind = TD_LAUNCH, .kernel = 0, .nargs = 3, .args = scale_args },
+  { .kind = TD_LOOP, .slot = 0, .count = ROWS },
+  { .kind = TD_LAUNCH, .kernel = 1, .nargs = 3, .args = add_args },
+  { .kind = TD_COPY, .from = 3, .to = 6, .from_slot = 0, .to_slot = -1 },
+  { .kind = TD_END },
+  { .kind = TD_LOOP, .slot = 0, .count = 0 },
+  { .kind = TD_LAUNCH, .kernel = 1, .nargs = 3, .args = add_args },
+  { .kind = TD_END },
+  { .kind = TD_LAUNCH, .kernel = 2, .nargs = 1, .args = seed_args },
+};
+static TdOutput outputs[] = { { "y", 2 }, { "n", 5 } };
+static TdEntry entry = { .name = "run", .buffers = buffers, .nbuffers = 8, .steps = steps, .nsteps = 9,
+                         .outputs = outputs, .noutputs = 2, .arena_bytes = 20160 };
+static TdProgram program = { .name = "test", .prelude = prelude, .states = states, .nstates = 2, .kernels = kernels,
+                             .nkernels = 3, .entries = &entry, .nentries = 1 };
+
+static int make_folder(void **state) {
+  char here[512], *folder;
+  if (getcwd(here, sizeof here) == NULL) return -1;
+  folder = io_join(here, "jit-test-XXXXXX");
+  if (folder == NULL || mkdtemp(folder) == NULL) return -1;
+  *state = folder;
+  unsetenv("TDC_CC");
+  setenv("TDC_CFLAGS", "-O1", 1);
+  return 0;
+}
+
+static int remove_folder(void **state) {
+  cache_remove_folder(*state);
+  free(*state);
+  unsetenv("TDC_CC");
+  return 0;
+}
+
+static Jit *build(const char *folder, TdError *err) {
+  JitOptions o = { .cache = folder, .parallel = 2 };
+  *err = (TdError){ 0 };
+  return jit_build(&program, &o, err);
+}
+
+/* Builds, and tells how much had to be compiled. */
+static int compiled(const char *folder, bool *whole) {
+  TdError err;
+  Jit *j = build(folder, &err);
+  if (j == NULL) fail_msg("%s", err.message);
+  int n = jit_stats(j)->compiled;
+  if (whole != NULL) *whole = jit_stats(j)->loaded_whole;
+  jit_close(j);
+  return n;
+}
+
+static void test_runs(void **state) {
+  TdError err = { 0 };
+  Jit *j = build(*state, &err);
+  if (j == NULL) fail_msg("%s", err.message);
+  static float x[N];
+  for (int i = 0; i < N; i++) x[i] = (float)i;
+  for (int threads = 1; threads <= 3; threads++) {
+    Pool *pool = pool_new(threads, &err);
+    Session *s = session_new(&program, j, pool, &err);
+    assert_non_null(s);
+    int e = session_entry(s, "run");
+    assert_true(e == 0 && session_entry(s, "absent") == -1);
+    assert_true(session_set_reals(s, e, "x", x, N, &err) && session_set_number(s, e, "factor", 2, &err));
+    for (int k = 0; k < 100; k++) session_run(s, e, 5, k);
+    const float *y = session_output_data(s, e, "y"), *total = session_state_data(s, 0), *last = session_state_data(s, 1);
+    for (int i = 0; i < N; i++) {
+      assert_true(y[i] == 2 * x[i]);
+      assert_true(total[i] == 100 * (4 * 2 * x[i] + 6));
+      assert_true(last[i] == 2 * x[i] + 3);
+    }
+    assert_true(session_scalar(s, e, "n") == 104);
+    /* the door */
+    assert_false(session_set_ints(s, e, "id", (int32_t[]){ 3, 10 }, 2, &err));
+    assert_non_null(strstr(err.message, "'id'[1] is 10"));
+    assert_false(session_set_ints(s, e, "id", (int32_t[]){ 3 }, 1, &err));
+    assert_false(session_set_number(s, e, "nothing", 1, &err));
+    /* a NaN is found where it is made, and before the run in a state */
+    assert_true(session_set_number(s, e, "factor", 0.0 / 0.0, &err));
+    NanSource n = session_trace(s, e, 5, 1);
+    assert_true(n.found && !n.infinite);
+    assert_string_equal(n.tensor, "y");
+    assert_string_equal(n.where, "x.td:1");
+    n = session_check_states(s);
+    assert_true(n.found && n.kernel == NULL);
+    assert_string_equal(n.tensor, "total");
+    session_free(s);
+    pool_free(pool);
+  }
+  jit_close(j);
+}
+
+static void test_cache(void **state) {
+  bool whole;
+  assert_int_equal(compiled(*state, &whole), 1);
+  assert_false(whole);
+  compiled(*state, &whole);
+  assert_true(whole);
+  setenv("TDC_CFLAGS", "-O1 -DOTHER", 1);           /* other flags, another key */
+  assert_int_equal(compiled(*state, &whole), 1);
+  setenv("TDC_CFLAGS", "-O1", 1);
+  compiled(*state, &whole);
+  assert_true(whole);
+}
+
+/* One changed kernel among many recompiles its own unit. */
+static void test_units(void **state) {
+  enum { MANY = 60 };
+  static TdKernel many[MANY];
+  static char names[MANY][16], sources[MANY][4000];
+  for (int i = 0; i < MANY; i++) {
+    snprintf(names[i], sizeof names[i], "k%d", i);
+    int n = snprintf(sources[i], sizeof sources[i], "/* %1500d */\nvoid k%d(const TdCall *c, int64_t b, int64_t e) { (void)c; (void)b; (void)e; }", i, i);
+    assert_true(n > 0);
+    many[i] = (TdKernel){ .name = names[i], .source = sources[i], .pieces = 1 };
+  }
+  TdProgram p = { .name = "many", .prelude = prelude, .kernels = many, .nkernels = MANY };
+  JitOptions o = { .cache = *state, .parallel = 2 };
+  TdError err = { 0 };
+  Jit *j = jit_build(&p, &o, &err);
+  assert_non_null(j);
+  int units = jit_stats(j)->units;
+  assert_true(units >= 4 && jit_stats(j)->compiled == units);
+  jit_close(j);
+  sources[30][5] = 'x';
+  j = jit_build(&p, &o, &err);
+  assert_non_null(j);
+  assert_true(jit_stats(j)->compiled >= 1 && jit_stats(j)->compiled <= 3);
+  jit_close(j);
+}
+
+/* ---- damage ------------------------------------------------------------------------- */
+
+/* The first file of the cache with that extension; malloc'ed. */
+static char *find_entry(const char *folder, const char *ext) {
+  char *path = NULL;
+  DIR *d = opendir(folder);
+  for (struct dirent *e; path == NULL && (e = readdir(d)) != NULL;) {
+    size_t n = strlen(e->d_name), m = strlen(ext);
+    if (n > m && strcmp(e->d_name + n - m, ext) == 0) path = io_join(folder, e->d_name);
+  }
+  closedir(d);
+  return path;
+}
+
+static void damage_and_rebuild(const char *folder, void (*damage)(const char *path)) {
+  bool whole;
+  compiled(folder, NULL);
+  char *so = find_entry(folder, ".so");
+  assert_non_null(so);
+  damage(so);
+  compiled(folder, &whole);
+  assert_false(whole);                              /* never loaded */
+  compiled(folder, &whole);
+  assert_true(whole);                               /* and made good */
+  char *o = find_entry(folder, ".o");
+  damage(o);
+  damage(so);
+  assert_int_equal(compiled(folder, &whole), 1);
+  free(so);
+  free(o);
+}
+
+static void damage_cut(const char *path) {
+  struct stat st;
+  assert_int_equal(stat(path, &st), 0);
+  assert_int_equal(truncate(path, st.st_size / 2), 0);
+}
+static void damage_empty(const char *path) { assert_int_equal(truncate(path, 0), 0); }
+static void damage_bit(const char *path) {
+  FILE *f = fopen(path, "r+b");
+  assert_non_null(f);
+  fseek(f, 700, SEEK_SET);
+  int c = fgetc(f);
+  fseek(f, 700, SEEK_SET);
+  fputc(c ^ 1, f);
+  fclose(f);
+}
+static void damage_garbage(const char *path) {
+  FILE *f = fopen(path, "wb");
+  for (int i = 0; i < 5000; i++) fputc(i * 7 & 255, f);
+  fclose(f);
+}
+static void damage_writable(const char *path) { assert_int_equal(chmod(path, 0666), 0); }
+static void damage_link(const char *path) {
+  char other[1024];
+  snprintf(other, sizeof other, "%s.moved", path);
+  assert_int_equal(rename(path, other), 0);
+  assert_int_equal(symlink(other, path), 0);
+}
+static void damage_owner(const char *path) {
+  if (geteuid() == 0) assert_int_equal(chown(path, 65534, 65534), 0);
+  else damage_empty(path);
+}
+
+static void test_damage(void **state) {
+  damage_and_rebuild(*state, damage_cut);
+  damage_and_rebuild(*state, damage_empty);
+  damage_and_rebuild(*state, damage_bit);
+  damage_and_rebuild(*state, damage_garbage);
+  damage_and_rebuild(*state, damage_writable);
+  damage_and_rebuild(*state, damage_link);
+  damage_and_rebuild(*state, damage_owner);
+}
+
+/* A good entry under another key: the library of other flags. */
+static void test_wrong_key(void **state) {
+  bool whole;
+  compiled(*state, NULL);
+  char *first = find_entry(*state, ".so"), kept[1024];
+  snprintf(kept, sizeof kept, "%s/kept", (const char *)*state);
+  assert_int_equal(rename(first, kept), 0);
+  setenv("TDC_CFLAGS", "-O1 -DOTHER", 1);
+  compiled(*state, NULL);
+  char *second = find_entry(*state, ".so");
+  assert_non_null(second);
+  assert_int_equal(rename(kept, second), 0);
+  compiled(*state, &whole);
+  assert_false(whole);
+  free(first);
+  free(second);
+}
+
+static void test_folder(void **state) {
+  char *open_folder = io_join(*state, "open"), *link_folder = io_join(*state, "link"), *file = io_join(*state, "file");
+  TdError err = { 0 };
+  assert_int_equal(mkdir(open_folder, 0777), 0);
+  assert_int_equal(chmod(open_folder, 0777), 0);
+  assert_int_equal(symlink(open_folder, link_folder), 0);
+  fclose(fopen(file, "w"));
+  const char *const bad[] = { open_folder, link_folder, file, "/proc/none/x" };
+  for (int i = 0; i < 4; i++) {
+    Cache *c = cache_open(NULL, bad[i], false, &err);
+    assert_non_null(c);
+    assert_string_not_equal(cache_folder(c), bad[i]);       /* a temporary one instead */
+    assert_non_null(cache_complaint(c));
+    char *folder = strdup(cache_folder(c));
+    cache_close(c);
+    assert_false(io_exists(folder));
+    free(folder);
+    compiled(bad[i], NULL);
+  }
+  free(open_folder);
+  free(link_folder);
+  free(file);
+}
+
+/* ---- compilers -------------------------------------------------------------------------- */
+
+static void write_script(const char *path, const char *text) {
+  FILE *f = fopen(path, "w");
+  fputs(text, f);
+  fclose(f);
+  assert_int_equal(chmod(path, 0755), 0);
+}
+
+static void fails_with(const char *folder, const char *cc, const char *what) {
+  TdError err;
+  setenv("TDC_CC", cc, 1);
+  JitOptions o = { .cache = folder, .parallel = 2, .timeout = 1 };
+  err = (TdError){ 0 };
+  Jit *j = jit_build(&program, &o, &err);
+  assert_null(j);
+  assert_int_equal(err.status, TD_NO_TOOL);
+  if (strstr(err.message, what) == NULL) fail_msg("'%s' gave: %s", cc, err.message);
+}
+
+static void test_compilers(void **state) {
+  const char *folder = *state;
+  char canary[600], script[600], command[1300];
+  snprintf(canary, sizeof canary, "%s/canary", folder);
+  snprintf(command, sizeof command, "gcc; touch %s", canary);
+  fails_with(folder, command, "gcc;");
+  snprintf(command, sizeof command, "$(touch %s)", canary);
+  fails_with(folder, command, "not here");
+  assert_false(io_exists(canary));
+  fails_with(folder, "-o evil", "not a compiler");
+  fails_with(folder, "'gcc", "not a compiler");
+  fails_with(folder, "no-such-compiler", "apt-get install gcc");
+  fails_with(folder, "/bin", "not here");
+  fails_with(folder, "false", "does not work");
+  snprintf(script, sizeof script, "%s/slow", folder);
+  write_script(script, "#!/bin/sh\n[ \"$1\" = --version ] && exec echo slow 1\nsleep 100 & wait\n");
+  fails_with(folder, script, "within 1 seconds");
+  snprintf(script, sizeof script, "%s/loud", folder);
+  write_script(script, "#!/bin/sh\n[ \"$1\" = --version ] && exec echo loud 1\necho it is broken; exit 3\n");
+  fails_with(folder, script, "it is broken");
+  snprintf(script, sizeof script, "%s/liar", folder);
+  write_script(script, "#!/bin/sh\necho liar 1; for a; do :; done; exit 0\n");
+  TdError err = { 0 };
+  setenv("TDC_CC", script, 1);
+  assert_null(build(folder, &err));                /* says yes and makes nothing */
+  snprintf(script, sizeof script, "'%s/with space'", folder);
+  char bare[600];
+  snprintf(bare, sizeof bare, "%s/with space", folder);
+  write_script(bare, "#!/bin/sh\nexec cc \"$@\"\n");
+  setenv("TDC_CC", script, 1);
+  Jit *j = build(folder, &err);
+  if (j == NULL) fail_msg("%s", err.message);
+  jit_close(j);
+}
+
+static volatile sig_atomic_t stop_flag;
+static void raise_stop(int signal_number) { stop_flag = signal_number; }
+
+static void test_stop(void **state) {
+  char script[600];
+  snprintf(script, sizeof script, "%s/slow", (const char *)*state);
+  write_script(script, "#!/bin/sh\n[ \"$1\" = --version ] && exec echo slow 2\nsleep 100\n");
+  setenv("TDC_CC", script, 1);
+  stop_flag = 0;
+  JitOptions o = { .cache = *state, .stop = &stop_flag };
+  TdError err = { 0 };
+  signal(SIGALRM, raise_stop);
+  alarm(1);
+  assert_null(jit_build(&program, &o, &err));
+  assert_int_equal(err.status, TD_STOPPED);
+}
+
+/* Eight processes and a cold cache: all succeed, one compiles. */
+static void test_crowd(void **state) {
+  pid_t pids[8];
+  for (int i = 0; i < 8; i++) {
+    pids[i] = fork();
+    if (pids[i] != 0) continue;
+    TdError err;
+    Jit *j = build(*state, &err);
+    _exit(j == NULL ? 100 : jit_stats(j)->compiled);
+  }
+  int sum = 0;
+  for (int i = 0; i < 8; i++) {
+    int status;
+    assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 100);
+    sum += WEXITSTATUS(status);
+  }
+  assert_int_equal(sum, 1);
+}
+
+int main(void) {
+#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
+  const struct CMUnitTest tests[] = {
+    IN_FOLDER(test_runs),      IN_FOLDER(test_cache),     IN_FOLDER(test_units), IN_FOLDER(test_damage),
+    IN_FOLDER(test_wrong_key), IN_FOLDER(test_folder),    IN_FOLDER(test_compilers), IN_FOLDER(test_stop),
+    IN_FOLDER(test_crowd),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
