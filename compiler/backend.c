@@ -8,18 +8,6 @@ BackendOptions backend_defaults(void) {
   return (BackendOptions){true, true, true, true, true, true, true};
 }
 
-size_t plan_bytes(TdType t) {
-  switch (t) {
-  case TD_F64: return 8;
-  case TD_F32:
-  case TD_I32: return 4;
-  case TD_BF16:
-  case TD_F16: return 2;
-  case TD_U8: return 1;
-  }
-  return 0;
-}
-
 TdType plan_storage(Type t) { return t == TY_REAL ? TD_F32 : t == TY_INT ? TD_I32 : TD_U8; }
 
 Backend *backend_new(Arena *a, Diags *d, const char *name, const BackendOptions *o) {
@@ -106,7 +94,7 @@ bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
 TdProgram *backend_finish(Backend *be) {
   TdProgram *p = NEW(be->arena, TdProgram);
   p->name = be->name;
-  p->prelude = prelude_text;
+  p->prelude = prelude_text();
   p->states = be->states.at;
   p->nstates = be->states.n;
   p->tensors = be->tensors.at;

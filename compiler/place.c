@@ -16,7 +16,7 @@ int plan_buffer(Plan *p, TdBufferKind kind, const char *name, Type type, int ran
     b.td.count *= shape[d];
   }
   int64_t bytes;
-  if (!mul_fits(b.td.count, (int64_t)plan_bytes(b.td.type), &bytes)) bug("'%s' is too large", name);
+  if (!mul_fits(b.td.count, (int64_t)td_type_size(b.td.type), &bytes)) bug("'%s' is too large", name);
   b.td.bytes = (size_t)bytes;
   vec_push(p->arena, &p->buffers, b);
   return p->buffers.n - 1;
@@ -39,7 +39,7 @@ static Place state_buffer(Plan *p, const Node *n) {
 
 static const void *const_data(Plan *p, const Node *n) {
   int64_t count = ir_count(n);
-  void *data = arena_alloc(p->arena, (size_t)count * plan_bytes(plan_storage(n->type)));
+  void *data = arena_alloc(p->arena, (size_t)count * td_type_size(plan_storage(n->type)));
   for (int64_t i = 0; i < count; i++) {
     if (n->type == TY_REAL) ((float *)data)[i] = (float)n->data[i];
     else if (n->type == TY_INT) ((int32_t *)data)[i] = (int32_t)n->data[i];

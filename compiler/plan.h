@@ -93,12 +93,11 @@ struct Backend {
   VEC(const char *) bodies;               /* of the kernels: the text without its name */
   VEC(TdEntry)  entries;
 };
-extern const char prelude_text[];        /* compiler/prelude.h, embedded by the build */
+const char *prelude_text(void);          /* compiler/prelude.h, embedded by the build */
 NodeInfo *plan_info(Plan *p, const Node *n);
 int       plan_depth(const Region *r);   /* loops around a region; the slot of the next one inside */
 bool      plan_computes(const Node *n);  /* by a kernel: N_COMP or N_SCATTER */
 TdType    plan_storage(Type t);
-size_t    plan_bytes(TdType t);          /* of one element */
 int64_t   plan_evaluations(const Node *n);   /* of its body */
 
 /* -- clone.c --------------------------------------------------------------------- */
