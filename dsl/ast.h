@@ -210,6 +210,9 @@ void ast_print_file(const AFile *f, StrBuf *out);      /* canonical layout, comm
 void ast_print_expr(const AExpr *e, StrBuf *out);      /* minimal parentheses */
 void ast_print_target(const ATarget *t, StrBuf *out);
 
+/* -- dump.c: every part of the tree as text, without places and comments ---- */
+void ast_dump(const AFile *f, StrBuf *out);            /* equal dumps: equal meaning */
+
 /* -- std.c (made at build time from dsl/std/ *.td) ------------------------- */
 const char *std_source(const char *name, size_t *size);  /* "nn" -> its text, or NULL */
 int         std_count(void);

@@ -65,6 +65,7 @@ static const char *kind_name(int kind) {
 
 /* A word to leave out of the list, because a likelier one is in it. */
 static bool unlikely(const int *set, int n, int kind) {
+  if (has(set, n, '>') && !has(set, n, '<')) return kind != '>';
   bool closes = has(set, n, ')') || has(set, n, ']');
   if (closes) return kind != ')' && kind != ']' && kind != ',';
   if (has(set, n, EOL)) return kind != EOL;
@@ -85,7 +86,10 @@ static const char *expectation(Parser *p, const int *set, int n) {
   if (expression) parts[count++] = "an expression";
   for (int i = 0; i < n && count < MOST && !expression; i++) {
     int kind = set[i];
-    if (operators && (is_operator(kind) || kind == '(' || kind == '[' || kind == '.')) continue;
+    bool closes_bound = kind == '>' && !has(set, n, '<');
+    if (operators && !closes_bound &&
+        (is_operator(kind) || kind == '(' || kind == '[' || kind == '.'))
+      continue;
     if (unlikely(set, n, kind)) continue;
     const char *name = kind_name(kind);
     if (!name && kind > 0 && kind < 128) name = arena_printf(p->arena, "'%c'", kind);
@@ -145,15 +149,54 @@ static bool touching(const Token *a, const Token *b) {
 
 static const Token NOTHING = {.text = ""};
 
-/* A definition where none can begin: the line above asked for more. */
+/* The line above asked for more, so what looks like a beginning is none. */
 static const char *goes_on(Parser *p, int i) {
+  if (i < 1 || !p->tokens.at[i - 1].first_on_line) return NULL;
   for (i -= 2; i >= 0 && p->tokens.at[i].kind == EOL; i--) {}
   if (i < 0) return NULL;
   int kind = p->tokens.at[i].kind;
+  if (!is_operator(kind) && kind != ',' && kind != '=' && kind != '~' && kind != ARROW) return NULL;
   const char *name = kind_name(kind);
-  if (!name) name = kind < 128 ? arena_printf(p->arena, "'%c'", kind) : "that";
+  if (!name) name = arena_printf(p->arena, "'%c'", kind);
   return arena_printf(p->arena, "line %d ends with %s, so its statement goes on here",
                       p->tokens.at[i].span.line, name);
+}
+
+/* Slips that two neighbouring signs give away. */
+static const char *sign_slip(const Token *before, const Token *t, const Token *next) {
+  static const struct { const char *signs, *hint; } PAIRS[] = {
+    {"+=", "a name is defined once; there is no assignment with an operator"},
+    {"-=", "a name is defined once; there is no assignment with an operator"},
+    {"*=", "a name is defined once; there is no assignment with an operator"},
+    {"/=", "a name is defined once; there is no assignment with an operator"},
+    {":=", "a definition is written with ="},
+    {"**", "a power is written x^2"},
+    {"//", "a comment begins with #"},
+    {"/*", "a comment begins with #"},
+    {"=>", "the arrow before the results is ->"},
+    {">>", "'greater' is a single >"},
+  };
+  for (size_t i = 0; i < sizeof PAIRS / sizeof *PAIRS; i++) {
+    const char *s = PAIRS[i].signs;
+    if ((before->kind == s[0] && t->kind == s[1] && touching(before, t)) ||
+        (t->kind == s[0] && next->kind == s[1] && touching(t, next)))
+      return PAIRS[i].hint;
+  }
+  return NULL;
+}
+
+/* Two operands side by side: a missing '*', or a statement that wants its own line. */
+static const char *side_by_side(const Token *before, const Token *t, const Token *next,
+                                const int *expected, int n) {
+  bool operand = t->kind == NAME || t->kind == NUM;
+  if (!operand || t->first_on_line || !has(expected, n, '*')) return NULL;
+  if (t->kind == NAME && !strcmp(t->text, "else"))
+    return "'else' stands in an index, x[i else 0]; a choice is condition ? this : that";
+  if (has(expected, n, EOL) && (next->kind == '=' || next->kind == '~' || layout_is_word(t)))
+    return "statements on one line are separated by ';'";
+  if (layout_is_word(t) || has(expected, n, ',') || has(expected, n, '{')) return NULL;
+  return before->kind == NAME || before->kind == NUM || before->kind == ')' || before->kind == ']'
+    ? "a product is written with '*'" : NULL;
 }
 
 static const char *slip_hint(Parser *p, const int *expected, int n) {
@@ -161,43 +204,25 @@ static const char *slip_hint(Parser *p, const int *expected, int n) {
   const Token *t = &p->tokens.at[i];
   const Token *before = i ? &p->tokens.at[i - 1] : &NOTHING;
   const Token *next = t->kind == END_OF_FILE ? &NOTHING : &p->tokens.at[i + 1];
-  bool statement = p->depth && !p->open[p->depth - 1].settings && p->open[p->depth - 1].kind == '{';
-  const char *word = word_slip(t);
-  if (!word) word = word_slip(before);
-  if (word) return word;
-  if (t->kind == '=' && before->kind && touching(before, t)) {
-    if (strchr("+-*/", before->kind) && before->kind < 128)
-      return "a name is defined once; there is no assignment with an operator";
-    if (before->kind == ':') return "a definition is written with =";
-  }
-  if (next->kind == '=' && touching(t, next) && t->kind < 128 && strchr("+-*/", t->kind))
-    return "a name is defined once; there is no assignment with an operator";
-  if (t->kind == '=' && before->kind == NAME && before->first_on_line && !has(expected, n, '='))
-    return goes_on(p, i);
-  if (t->kind == '*' && before->kind == '*') return "a power is written x^2";
-  if (t->kind == '/' && before->kind == '/') return "a comment begins with #";
-  if (t->kind == '*' && before->kind == '/') return "a comment begins with #";
-  if (t->kind == '/' && next->kind == '/') return "a comment begins with #";
-  if (t->kind == '>' && before->kind == '=') return "the arrow before the results is ->";
-  if (t->kind == '>' && before->kind == '>') return "'greater' is a single >";
+  bool starts = has(expected, n, '=') && has(expected, n, '~') && before->first_on_line;
+  const char *hint = word_slip(t);
+  if (!hint) hint = word_slip(before);
+  if (!hint) hint = sign_slip(before, t, next);
+  if (!hint && has(expected, n, EOL)) hint = goes_on(p, i);
+  if (!hint) hint = side_by_side(before, t, next, expected, n);
+  if (!hint && has(expected, n, USE)) hint = layout_similar_word(p, t, true);
+  if (!hint && starts && t->kind != EOL) hint = layout_similar_word(p, before, false);
+  if (hint) return hint;
   if (t->kind == EQUAL && has(expected, n, '=')) return "a definition is written with a single =";
   if (t->kind == '=' && has(expected, n, IN)) return "a loop runs over a range: for i in 0 : N";
   if (t->kind == '=' && has(expected, n, EQUAL)) return "'equal' is written ==";
-  if (t->kind == '(' && statement && has(expected, n, '=') && has(expected, n, '['))
-    return "indices stand in square brackets: y[i] = ...; a call alone has no effect";
+  if (t->kind == '(' && starts)
+    return "indices stand in square brackets, y[i] = ...; a call alone has no effect";
   if (t->kind == '|' && has(expected, n, OR)) return "'or' is written ||";
   if (t->kind == ':' && has(expected, n, IN)) return "a range follows 'in': i in 0:N";
   if (t->kind == '.' && before->kind == NUM) return "a number has a digit after its point: 1.0";
-  if (t->kind == '{' && has(expected, n, ARROW)) return "an op names its results: -> y[i]";
-  if (t->kind == '=' && before->kind == ')' && has(expected, n, ARROW) && !statement)
-    return "an op names its results: -> y[i] = ...";
   if (has(expected, n, USE) && t->kind == NAME && (next->kind == '=' || next->kind == '['))
-    return "at the top level a number is written 'const name = ...' and a size 'dim name = ...'; "
-           "other definitions stand inside an op, block or model";
-  if (has(expected, n, '*') && (t->kind == NAME || t->kind == NUM) &&
-      (before->kind == NAME || before->kind == NUM || before->kind == ')') && !t->first_on_line &&
-      !has(expected, n, ',') && !has(expected, n, '{'))
-    return "a product is written with '*'";
+    return "a number at the top level is written const name = ..., a size dim name = ...";
   return NULL;
 }
 

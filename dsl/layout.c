@@ -34,6 +34,19 @@ static const Word *find_word(const Token *t) {
   return NULL;
 }
 
+bool layout_is_word(const Token *t) { return find_word(t) != NULL; }
+
+const char *layout_similar_word(Parser *p, const Token *t, bool declaration) {
+  enum { COUNT = sizeof WORDS / sizeof *WORDS };
+  const char *words[COUNT];
+  int n = 0;
+  for (int i = 0; i < COUNT; i++)
+    if (WORDS[i].place != AFTER_OPERAND && (WORDS[i].place != IN_BLOCKS) == declaration)
+      words[n++] = WORDS[i].text;
+  const char *meant = t->kind == NAME ? did_you_mean(t->text, words, n) : NULL;
+  return meant ? arena_printf(p->arena, "did you mean '%s'?", meant) : NULL;
+}
+
 const Bracket *layout_innermost(const Parser *p) {
   return p->depth ? &p->open[p->depth - 1] : NULL;
 }

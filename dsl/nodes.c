@@ -11,7 +11,8 @@ Span span_join(Span first, Span last) {
 }
 
 void too_deep(Parser *p, Span at) {
-  if (p->stopped) return;
+  if (p->stopped || p->said_too_deep) return;
+  p->said_too_deep = true;
   Diag *x = syntax_diag(p, 109, at, "the expression nests deeper than %d", (int)AST_MAX_DEPTH);
   diag_hint(p->diags, x, "give parts of it names of their own");
 }
@@ -127,8 +128,9 @@ static AExpr *reduce(Parser *p, Span at, AExpr *index, const AArgs *args, Span o
 AExpr *expr_call(Parser *p, Span at, AExpr *callee, const AArgs *args, Span open) {
   if (callee->kind == A_INDEX && !callee->parens && callee->a->kind == A_NAME && !callee->a->parens)
     return reduce(p, at, callee, args, open);
-  if (callee->kind != A_NAME && callee->kind != A_MEMBER && callee->kind != A_ERROR) {
-    Diag *x = syntax_diag(p, 118, span_join(callee->span, callee->span), "only a name can be called");
+  bool named = (callee->kind == A_NAME || callee->kind == A_MEMBER) && !callee->parens;
+  if (!named && callee->kind != A_ERROR) {
+    Diag *x = syntax_diag(p, 118, callee->span, "only a name can be called");
     diag_hint(p->diags, x, "a product is written with '*'");
   }
   AExpr *e = node(p, A_CALL, at);
@@ -285,7 +287,6 @@ void decl_body(ADecl *d, const Body *body) {
 
 /* op f(...) -> y[i] = e: the body is the one definition y[i] = e. */
 void decl_equation(Parser *p, ADecl *d, AExpr *value, Span equals) {
-  d->expr_body = true;
   if (d->results.n != 1 || d->results.at[0].id_bound) {
     Diag *x = syntax_diag(p, 115, equals, "the '=' form needs exactly one result, with no type");
     diag_hint(p->diags, x, "write %s %s(...) -> y[i] = ...", adecl_spelling(d->kind), d->name);
@@ -296,6 +297,7 @@ void decl_equation(Parser *p, ADecl *d, AExpr *value, Span equals) {
   AStmt *s = stmt_define(p, S_ASSIGN, span_join(result->span, value->span), one_target(p, &t), value,
                          false);
   vec_push(p->arena, &d->body, s);
+  d->expr_body = true;
 }
 
 void decl_finish(ADecl *d, Span at, const Body *grad, bool nocheck) {

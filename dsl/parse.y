@@ -7,6 +7,7 @@
 %define api.location.type {Span}
 %define parse.error custom
 %define lr.type canonical-lr
+%define lr.default-reduction consistent
 %locations
 %expect 0
 %param {Parser *p}

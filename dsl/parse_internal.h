@@ -49,6 +49,7 @@ typedef struct Parser {
   int       closing_before;         /* the token for which missing '}' were supplied */
   bool      stopped;                /* nothing more is read: too deep, or too many errors */
   bool      at_limit;
+  bool      said_too_deep;          /* once a file: a long chain is deep many times over */
   bool      failed_at_end;          /* the syntax error stood at the end of the file */
   /* results */
   AFile    *out;
@@ -62,6 +63,9 @@ bool lex_source(Parser *p);
 int  layout_next(Token *value, Span *place, Parser *p);
 void layout_recover(Parser *p);      /* after a syntax error: skip to where a statement ends */
 const Bracket *layout_innermost(const Parser *p);
+bool layout_is_word(const Token *t);
+/* "did you mean 'model'?" for a name that resembles a keyword, or NULL */
+const char *layout_similar_word(Parser *p, const Token *t, bool declaration);
 
 /* -- complain.c */
 Diag *syntax_diag(Parser *p, int code, Span at, const char *fmt, ...) TD_PRINTF(4, 5);

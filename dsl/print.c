@@ -245,10 +245,10 @@ static void write_head(Writer *w, const ADecl *d) {
   w->depth--;
   write_text(w, ")");
   if (!d->results.n) return;
-  write_text(w, " ->");
   for (int i = 0; i < d->results.n; i++) {
     if (i) write_text(w, ",");
     write_gap(w, d->results.at[i].span, " ");
+    if (!i) write_text(w, "-> ");
     write_formal(w, &d->results.at[i]);
   }
 }

@@ -109,7 +109,7 @@ static bool is_plain(const AExpr *e) {
 static bool all_plain(const AItems *items) {
   for (int i = 0; i < items->n; i++) {
     const AItem *it = &items->at[i];
-    if (!it->ellipsis && (it->var || it->other || !is_plain(it->expr))) return false;
+    if (it->ellipsis || it->var || it->other || !is_plain(it->expr)) return false;
   }
   return true;
 }
@@ -187,11 +187,11 @@ static void write_binary(Writer *w, const AExpr *e) {
 
 static void write_choice(Writer *w, const AExpr *e) {
   write_level(w, e->a, EITHER);
-  write_text(w, " ?");
   write_gap(w, first_token(e->b, CHOICE), " ");
+  write_text(w, "? ");
   write_level(w, e->b, CHOICE);
-  write_text(w, " :");
   write_gap(w, first_token(e->c, CHOICE), " ");
+  write_text(w, ": ");
   write_level(w, e->c, CHOICE);
 }
 

@@ -1,0 +1,129 @@
+# tdc: the build, whole. `make` builds build/tdc, `make demo` shows it, `make test` checks it.
+# Sources are listed, not searched for: what is not in a list is not in the program.
+
+# -- dsl/: text to tree ---------------------------------------------------------------------------
+DSL = base diag diag_json explain ast nodes layout complain print print_expr print_lines dump
+# The standard library, in the language: dsl/std/NAME.td
+STD = core nn
+
+# -- compiler/: tree to program -------------------------------------------------------------------
+COMPILER = \
+           grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_values gradcheck \
+           backend clone emit_rows emit_scatter emit_value group kernel memory order own place steps
+
+# -- runtime/: programs to results ----------------------------------------------------------------
+RUNTIME = error io digest convert safetensors checkpoint rotate utf8 vocabulary spawn corpus data \
+          threads cache toolchain jit program session trace
+
+# -- runtime/cli/: the command line; main.c first -------------------------------------------------
+CLI = main
+
+# -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
+UNIT = test_front test_safetensors test_checkpoint test_data test_jit test_grad test_grad_random
+
+# -- how --------------------------------------------------------------------------------------------
+CC      ?= cc
+FLEX    ?= flex
+BISON   ?= bison
+CFLAGS  ?= -O2 -g
+PREFIX  ?= /usr/local
+DESTDIR ?=
+WARN     = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+           -Wswitch-enum -Wno-variadic-macros
+B        = build
+COMPILE  = $(CC) -std=gnu11 $(CFLAGS) $(WARN) $(WERROR) -I. -I$(B)/gen -MMD -MP
+LIBS     = -ljansson -lcrypto -lm -lpthread -ldl
+
+GEN      = $(B)/gen/parse.c $(B)/gen/lex.c $(B)/gen/std.c $(B)/gen/prelude.c
+DSL_SRC  = $(DSL:%=dsl/%.c) $(GEN)
+LIB_OBJ  = $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o) \
+           $(COMPILER:%=$(B)/compiler/%.o) $(RUNTIME:%=$(B)/runtime/%.o)
+CLI_OBJ  = $(CLI:%=$(B)/runtime/cli/%.o)
+
+all: $(B)/tdc
+
+$(B)/tdc: $(CLI_OBJ) $(B)/libtdc.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/libtdc.a: $(LIB_OBJ)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/%.o: %.c | $(B)/gen/parse.h
+	@mkdir -p $(@D)
+	$(COMPILE) -c $< -o $@
+
+$(B)/gen/%.o: $(B)/gen/%.c | $(B)/gen/parse.h
+	$(COMPILE) -c $< -o $@
+
+$(B)/gen/parse.c $(B)/gen/parse.h &: dsl/parse.y
+	@mkdir -p $(@D)
+	$(BISON) -Wall -Werror --header=$(B)/gen/parse.h -o $(B)/gen/parse.c $<
+
+$(B)/gen/lex.c: dsl/lex.l
+	@mkdir -p $(@D)
+	$(FLEX) -o $@ $<
+
+$(B)/embed: dsl/embed.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(CFLAGS) $(WARN) -o $@ $<
+
+$(B)/gen/std.c: $(B)/embed $(STD:%=dsl/std/%.td)
+	@mkdir -p $(@D)
+	$(B)/embed std $(STD:%=dsl/std/%.td) > $@.new && mv $@.new $@
+
+$(B)/gen/prelude.c: $(B)/embed compiler/prelude.h
+	@mkdir -p $(@D)
+	$(B)/embed text prelude_text compiler/prelude.h > $@.new && mv $@.new $@
+
+# -- tests ------------------------------------------------------------------------------------------
+TESTS = $(B)/tests/run $(UNIT:%=$(B)/tests/%)
+SANE  = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+
+$(B)/tests/run: $(B)/tests/run.o $(B)/libtdc.a
+	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/tests/%: $(B)/tests/unit/%.o $(B)/libtdc.a
+	$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+# With the sanitizers inside; the plain objects tell when a header changed.
+$(B)/tests/fuzz_parse: tests/fuzz/fuzz_parse.c $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o)
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(SANE) $(WARN) -I. -I$(B)/gen -o $@ tests/fuzz/fuzz_parse.c $(DSL_SRC)
+
+test: deps
+	@$(MAKE) --no-print-directory WERROR=-Werror test-now MUTATIONS=2000
+
+test-long: deps
+	@$(MAKE) --no-print-directory WERROR=-Werror test-now MUTATIONS=20000
+
+test-now: all $(TESTS) $(B)/tests/fuzz_parse
+	for t in $(UNIT); do $(B)/tests/$$t || exit 1; done
+	$(B)/tests/run
+	$(B)/tests/fuzz_parse --mutations $(MUTATIONS) tests/front/*.td
+
+# -- the rest -----------------------------------------------------------------------------------------
+demo: deps
+	@$(MAKE) --no-print-directory all
+	$(B)/tdc models/shakespeare.td
+	$(B)/tdc sample models/shakespeare.td --watch
+
+NEEDED = flex bison gcc make libjansson-dev libssl-dev libcmocka-dev
+deps:
+	@command -v flex >/dev/null && command -v bison >/dev/null && command -v $(CC) >/dev/null && \
+	test -e /usr/include/jansson.h && test -e /usr/include/openssl/evp.h && \
+	test -e /usr/include/cmocka.h || \
+	if [ "$$(id -u)" = 0 ]; then \
+	  apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y $(NEEDED); \
+	else \
+	  echo "Packages are missing. Run: sudo apt-get install $(NEEDED)" >&2; exit 1; \
+	fi
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(B)/tdc $(DESTDIR)$(PREFIX)/bin/tdc
+
+clean:
+	rm -rf $(B)
+
+.PHONY: all test test-now test-long demo deps install clean
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNIT:%=$(B)/tests/unit/%.d) $(B)/tests/run.d
