@@ -1,0 +1,33 @@
+/* What the other end of a stream can show: a terminal that redraws, colours,
+ * nothing but lines. NO_COLOR and TERM=dumb are honoured. */
+#ifndef TDC_TERMINAL_H
+#define TDC_TERMINAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+typedef enum { COLOUR_AUTO, COLOUR_NEVER, COLOUR_ALWAYS } ColourChoice;
+
+typedef struct Terminal {
+  FILE *out;
+  bool  live;                   /* lines can be drawn again */
+  bool  colour;
+  bool  unicode;                /* the locale's characters are UTF-8 */
+} Terminal;
+
+Terminal terminal_open(FILE *out, ColourChoice choice);
+int      terminal_columns(const Terminal *t);    /* 80 when nobody knows; at least 1 */
+/* The ANSI sequence, or "" where there is no colour. */
+const char *terminal_style(const Terminal *t, const char *sequence);
+
+/* "3 s", "12 min", "5 h 10 min" */
+void format_duration(char out[32], double seconds);
+/* "950", "12.3k", "10.7M", "1.2G" */
+void format_count(char out[32], double x);
+/* "12 B", "1.2 kB", "3.4 MB", "2.10 GB" */
+void format_bytes(char out[32], double x);
+/* To four significant digits, the decimal point always a point. */
+void format_number(char out[32], double x);
+
+#endif
