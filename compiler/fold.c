@@ -11,24 +11,12 @@ static bool is_prim(const Expr *e, Prim p) { return e->kind == E_PRIM && e->prim
 static bool is_num(const Expr *e, double x) { return e->kind == E_NUM && e->num == x; }
 static bool is_bool(const Expr *e, bool x) { return e->kind == E_BOOL && (e->inum != 0) == x; }
 
-/* Checks the arguments against the signature and returns the result's type. */
 static Type type_of(Prim p, Expr *const *args) {
   const PrimInfo *info = prim_info(p);
-  Type a = args[0]->type;
-  Type b = info->arity > 1 ? args[1]->type : a;
-  bool ok = true;
-  Type result = a;
-  switch (info->sig) {
-  case SIG_NUM: ok = a != TY_BOOL && a == b; break;
-  case SIG_REAL: ok = a == TY_REAL && b == TY_REAL; break;
-  case SIG_CMP: ok = a == b; result = TY_BOOL; break;
-  case SIG_LOGIC: ok = a == TY_BOOL && b == TY_BOOL; break;
-  case SIG_SEL: ok = a == TY_BOOL && b == args[2]->type; result = b; break;
-  case SIG_TOREAL: ok = a != TY_REAL; result = TY_REAL; break;
-  case SIG_TOINT: ok = a == TY_REAL; result = TY_INT; break;
-  case SIG_DRAW: ok = a == TY_INT && b == TY_INT; result = TY_REAL; break;
-  }
-  if (!ok) bug("%s does not take (%s, %s)", info->name, type_name(a), type_name(b));
+  Type types[3] = {TY_REAL, TY_REAL, TY_REAL}, result = TY_REAL;
+  for (int i = 0; i < info->arity; i++) types[i] = args[i]->type;
+  if (!prim_result(p, types, &result))
+    bug("%s does not take (%s, %s)", info->name, type_name(types[0]), type_name(types[1]));
   return result;
 }
 

@@ -45,6 +45,8 @@ typedef struct PrimInfo {
 } PrimInfo;
 const PrimInfo *prim_info(Prim p);
 bool prim_find(const char *name, Prim *out);
+/* The type of prim(args) for argument types args[arity]; false: it does not take them. */
+bool prim_result(Prim p, const Type *args, Type *out);
 /* The meaning of the arithmetic primitives, for folding and for the evaluator
  * (b is ignored by unary ones). Integers: false on overflow and division by 0. */
 double prim_real(Prim p, double a, double b);
@@ -56,7 +58,8 @@ typedef enum {
   E_NUM,        /* real constant                    num                       */
   E_INT,        /* integer constant                 inum                      */
   E_BOOL,       /* true, false                      inum                      */
-  E_VAR,        /* index variable of the node: 0 .. nvars-1   inum            */
+  E_VAR,        /* index variable of the node: 0 .. nvars-1   inum
+                   (any number while lowering; see lower.h)                   */
   E_LOOPVAR,    /* counter of an enclosing loop     loop                      */
   E_READ,       /* node[args]                       node, args (node->rank)   */
   E_PRIM        /* prim(args)                                                 */
@@ -69,7 +72,7 @@ struct Expr {
   int      nargs;
   int      id;                  /* dense, in order of creation */
   uint32_t hash;
-  uint32_t vars;                /* bit k: variable k occurs */
+  uint32_t vars;                /* bit k: variable k occurs; bit 31: one from 31 up does */
   bool     reads, counts, draws;/* holds a read, a loop counter, a random draw */
   int64_t  inum;
   double   num;
@@ -119,7 +122,8 @@ struct Node {
   int64_t     shape[IR_MAX_RANK];
   int64_t     lo, hi;           /* TY_INT: every value lies in lo .. hi, inclusive */
   const char *name;             /* as in the source: "layer.q"; never NULL, not unique */
-  const char *axis[IR_MAX_RANK];/* index names for readable output; may be NULL */
+  const char *axis[IR_MAX_VARS];/* index names for readable output, of a comprehension's reduced
+                                   variables too; may be NULL */
   Span        span;             /* the .td line it came from */
   Region     *region;
 

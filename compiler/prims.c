@@ -23,6 +23,22 @@ bool prim_find(const char *name, Prim *out) {
   return false;
 }
 
+bool prim_result(Prim p, const Type *args, Type *out) {
+  Type a = args[0], b = prims[p].arity > 1 ? args[1] : a;
+  *out = a;
+  switch (prims[p].sig) {
+  case SIG_NUM: return a != TY_BOOL && a == b;
+  case SIG_REAL: return a == TY_REAL && b == TY_REAL;
+  case SIG_CMP: *out = TY_BOOL; return a == b;
+  case SIG_LOGIC: return a == TY_BOOL && b == TY_BOOL;
+  case SIG_SEL: *out = b; return a == TY_BOOL && b == args[2];
+  case SIG_TOREAL: *out = TY_REAL; return a != TY_REAL;
+  case SIG_TOINT: *out = TY_INT; return a == TY_REAL;
+  case SIG_DRAW: *out = TY_REAL; return a == TY_INT && b == TY_INT;
+  }
+  return false;
+}
+
 const char *type_name(Type t) {
   static const char *const names[] = {"real", "int", "bool"};
   return names[t];
