@@ -7,7 +7,8 @@ DSL = base diag diag_json explain ast nodes layout complain print print_expr pri
 STD = core nn
 
 # -- compiler/: tree to program -------------------------------------------------------------------
-COMPILER = \
+COMPILER = prims expr walk linear fold interval ir prune print read read_lex read_expr verify \
+           draws eval eval_code eval_ops eval_run \
            grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_values gradcheck \
            backend clone emit_rows emit_scatter emit_value group kernel memory order own place steps
 
@@ -19,7 +20,7 @@ RUNTIME = error io digest convert safetensors checkpoint rotate utf8 vocabulary 
 CLI = main
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
-UNIT = test_front test_safetensors test_checkpoint test_data test_jit test_grad test_grad_random
+UNIT = test_eval test_front test_safetensors test_checkpoint test_data test_jit test_grad test_grad_random
 
 # -- how --------------------------------------------------------------------------------------------
 CC      ?= cc
@@ -46,7 +47,7 @@ $(B)/tdc: $(CLI_OBJ) $(B)/libtdc.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/libtdc.a: $(LIB_OBJ)
-	rm -f $@ && $(AR) rcs $@ $^
+	rm -f $@ && $(AR) qcs $@ $^
 
 $(B)/%.o: %.c | $(B)/gen/parse.h
 	@mkdir -p $(@D)
