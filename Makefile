@@ -126,5 +126,6 @@ install: all
 clean:
 	rm -rf $(B)
 
+.SECONDARY:
 .PHONY: all test test-now test-long demo deps install clean
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNIT:%=$(B)/tests/unit/%.d) $(B)/tests/run.d

@@ -93,8 +93,8 @@ Expr *ex_bool(Graph *g, bool x) {
 }
 
 Expr *ex_var(Graph *g, int var) {
-  if (var < 0 || var >= IR_MAX_VARS) bug("index variable %d", var);
-  Expr key = {.kind = E_VAR, .type = TY_INT, .inum = var, .vars = 1u << var};
+  if (var < 0) bug("index variable %d", var);
+  Expr key = {.kind = E_VAR, .type = TY_INT, .inum = var, .vars = expr_var_bit(var)};
   return cons(g, &key);
 }
 

@@ -12,6 +12,8 @@ Expr *expr_prim_raw(Graph *g, Prim p, Type type, Expr *const *args);
 /* -- walk.c ------------------------------------------------------------------ */
 /* All distinct subexpressions of one expression, arguments first, each with a
  * slot. Take one, use it, give it back: walks may nest. */
+static inline uint32_t expr_var_bit(int64_t var) { return 1u << (var < 31 ? var : 31); }
+
 typedef struct ExprWalk ExprWalk;
 struct ExprWalk {
   Expr    **order;              /* the subexpressions */

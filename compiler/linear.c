@@ -14,7 +14,7 @@ void linear_init(Linear *s) {
 /* Order among terms: variables, loop counters, the rest as they appear. */
 static int64_t rank_of(const Expr *atom) {
   if (atom->kind == E_VAR) return atom->inum;
-  if (atom->kind == E_LOOPVAR) return IR_MAX_VARS + (int64_t)atom->loop->id;
+  if (atom->kind == E_LOOPVAR) return ((int64_t)1 << 32) + atom->loop->id;
   return INT64_MAX;
 }
 
@@ -245,6 +245,7 @@ bool ex_affine(Graph *g, Expr *e, Affine *out) {
   for (int k = 0; k < IR_MAX_VARS; k++) out->coef[k] = 0;
   for (int i = 0; i < s.n; i++) {
     Expr *atom = s.term[i].atom;
+    if (atom->kind == E_VAR && atom->inum >= IR_MAX_VARS) return false;
     if (atom->kind == E_VAR) out->coef[atom->inum] = s.term[i].coef;
     else if (atom->vars) return false;
     else rest.term[rest.n++] = s.term[i];

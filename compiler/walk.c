@@ -117,18 +117,24 @@ Expr *ex_map(Graph *g, Expr *e, ExprMap *f, void *ctx) {
   return result;
 }
 
+/* What map makes of a variable. Variables from 31 up share one bit of a mask, so
+ * a set bit alone does not say that a variable is mapped. */
+static Expr *mapped_var(Expr *x, Expr *const *map, int nmap) {
+  return x->inum < nmap && map[x->inum] ? map[x->inum] : x;
+}
+
 Expr *ex_subst(Graph *g, Expr *e, Expr *const *map, int nmap) {
   uint32_t mapped = 0;
   for (int k = 0; k < nmap; k++)
-    if (map[k] && !(map[k]->kind == E_VAR && map[k]->inum == k)) mapped |= 1u << k;
+    if (map[k] && !(map[k]->kind == E_VAR && map[k]->inum == k)) mapped |= expr_var_bit(k);
   if (!(e->vars & mapped)) return e;
-  if (e->kind == E_VAR) return map[e->inum];
+  if (e->kind == E_VAR) return mapped_var(e, map, nmap);
   ExprWalk *w = walk_take(g, e);
   Expr **made = walk_values(g, w, sizeof *made);
   for (int i = 0; i < w->n; i++) {
     Expr *x = w->order[i];
     if (!(x->vars & mapped)) made[i] = x;
-    else made[i] = x->kind == E_VAR ? map[x->inum] : rebuild_at(g, w, made, x);
+    else made[i] = x->kind == E_VAR ? mapped_var(x, map, nmap) : rebuild_at(g, w, made, x);
   }
   Expr *result = made[w->n - 1];
   walk_give(g, w);

@@ -1,0 +1,60 @@
+# Character-level Gaussian diffusion on Tiny Shakespeare: one-hot characters, a
+# transformer that predicts the noise, mean squared error, 128 steps.
+#
+#   tdc train models/shakespeare.td          10.7M parameters, 20,000 steps
+#   tdc sample models/shakespeare.td RUN     128-step sampler
+use nn
+data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
+
+dim B = 32, L = 256, V = text.vocab          # rows, characters of a row, symbols (65)
+dim D = 384, H = 6, E = D / H, F = 4 * D     # width, heads, width of a head, hidden width
+const N = 6, T = 128, drop = 0.1             # layers, diffusion steps, dropout
+const lr = 1e-4, steps = 20000
+axis S = L                                   # positions attended to
+
+schedule noise[T] {
+  beta[t]  = lerp(1e-4, 0.02, t / (T - 1))
+  alpha[t] = 1 - beta[t]
+  abar[t]  = prod[s <= t](alpha[s])
+}
+
+block layer(x[b,l,d], c[b,d]) -> y[b,l,d] {
+  param wq[D,H,E], wk[D,H,E], wv[D,H,E], wo[H,E,D] ~ normal(0, 0.02)
+  n = layernorm(x + c)
+  q[b,l,h,e] = n[b,l,d] * wq[d,h,e]          # pure product: sums over d
+  k[b,s,h,e] = n[b,s,d] * wk[d,h,e]
+  v[b,s,h,e] = n[b,s,d] * wv[d,h,e]
+  a = attention(q, k, v)
+  g[b,l,d] = x[b,l,d] + dropout(sum[h,e](a[b,l,h,e] * wo[h,e,d]), drop)
+  y = g + dropout(mlp(layernorm(g), F), drop)
+}
+
+model denoise(x[B,L,V], t: id<T>[B]) -> eps[B,L,V] {
+  h = linear(x, D) + sinusoid(L, D)
+  c = mlp(sinusoid_of(t, D), D)
+  for i in N { h = layer(h, c) }             # one body, compiled once; parameters stacked [N, ...]
+  eps = linear(layernorm(h), V)
+}
+
+loss main(x: id<V>[B,L]) {
+  t[b]      ~ uniform(T)
+  e[b,l,v]  ~ normal()
+  xt[b,l,v] = sqrt(noise.abar[t[b]]) * onehot(x)[b,l,v] + sqrt(1 - noise.abar[t[b]]) * e[b,l,v]
+  minimize mean[b,l,v]((denoise(xt, t)[b,l,v] - e[b,l,v])^2)
+}
+
+# temperature and top_k act on the softmax of the implied x0; prior = 1 starts at
+# N(sqrt(abar_T) unigram, 1 - abar_T), 0 at N(0, 1).
+sampler ddpm(temperature = 1.0, top_k = 0, prior = 1, prompt = "") {
+  state x[B,L,V] ~ normal()
+  for t in T-1 .. 0 {
+    first = t == T - 1 && prior == 1
+    x0[b,l,v] = first ? sqrt(noise.abar[t]) * text.unigram[v] + sqrt(1 - noise.abar[t]) * x[b,l,v] : x[b,l,v]
+    known[b,l,v] = prompt[l] == v ? 1.0 : 0.0
+    z ~ normal()
+    x[b,l,v] = x0[b,l,v]
+  }
+  emit argmax[v](x[b,l,v])
+}
+
+train { loss main  adam(lr = lr)  batch B  steps steps  checkpoint every 1000  sample ddpm every 1000 }
