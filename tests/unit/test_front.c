@@ -128,7 +128,7 @@ static void every_code_is_explained(void **state) {
       fail_msg("code %d has no wrong and right example", code);
     for (const char *line = text; *line;) {
       size_t n = strcspn(line, "\n");
-      if (n > 80) fail_msg("code %d: a line of %zu characters: %.*s", code, n, (int)n, line);
+      if (n > 100) fail_msg("code %d: a line of %zu characters: %.*s", code, n, (int)n, line);
       line += n + (line[n] == '\n');
     }
     assert_true(strlen(diag_title(code, warning)) > 5);
