@@ -128,27 +128,44 @@ IoFile *io_create(const IoHook *hook, const char *path, unsigned mode, TdError *
   return f;
 }
 
-bool io_write(IoFile *f, const void *bytes, size_t n, TdError *err) {
-  const char *p = bytes;
+/* All of the bytes, however often the system takes only some. 0 or an errno. */
+static int io_write_all(const IoHook *hook, int fd, const char *path, const char *p, size_t n) {
   while (n > 0) {
     size_t want = n < ((size_t)1 << 30) ? n : (size_t)1 << 30;
-    int wrong = io_ask(f->hook, IO_WRITE, f->temp);
+    int wrong = io_ask(hook, IO_WRITE, path);
     if (wrong == IO_HALF) {
       want = (want + 1) / 2;
       wrong = 0;
     }
     ssize_t got = -1;
     if (wrong == 0) {
-      got = write(f->fd, p, want);
+      got = write(fd, p, want);
       wrong = got < 0 ? errno : 0;
     }
     if (wrong == EINTR) continue;
     if (wrong == 0 && got == 0) wrong = ENOSPC;
-    if (wrong != 0) return td_fail_errno(err, TD_IO_FAILED, wrong, "cannot write %s", f->path);
+    if (wrong != 0) return wrong;
     p += got;
     n -= (size_t)got;
   }
-  return true;
+  return 0;
+}
+
+bool io_write(IoFile *f, const void *bytes, size_t n, TdError *err) {
+  int wrong = io_write_all(f->hook, f->fd, f->temp, bytes, n);
+  return wrong == 0 || td_fail_errno(err, TD_IO_FAILED, wrong, "cannot write %s", f->path);
+}
+
+int io_open_append(const IoHook *hook, const char *path, TdError *err) {
+  int wrong = io_ask(hook, IO_OPEN, path);
+  int fd = wrong == 0 ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666) : -1;
+  if (fd < 0) td_fail_errno(err, TD_IO_FAILED, wrong != 0 ? wrong : errno, "cannot write %s", path);
+  return fd;
+}
+
+bool io_append(const IoHook *hook, int fd, const char *path, const void *bytes, size_t n, TdError *err) {
+  int wrong = io_write_all(hook, fd, path, bytes, n);
+  return wrong == 0 || td_fail_errno(err, TD_IO_FAILED, wrong, "cannot write %s", path);
 }
 
 static int io_fsync_fd(const IoHook *hook, int fd, const char *path) {

@@ -37,6 +37,10 @@ void    io_abandon(IoFile *f);
 /* Create, write, commit. */
 bool    io_write_file(const IoHook *hook, const char *path, const void *bytes, size_t n, TdError *err);
 
+/* A file that grows line by line: not atomic, each write whole. -1 after an error. */
+int     io_open_append(const IoHook *hook, const char *path, TdError *err);
+bool    io_append(const IoHook *hook, int fd, const char *path, const void *bytes, size_t n, TdError *err);
+
 /* A whole regular file in memory (malloc, with a NUL after the end that is not
  * counted). Links to regular files are followed; folders, pipes and devices
  * are refused by name; a file that shrinks meanwhile is an error. */

@@ -1,0 +1,136 @@
+/* Denoising as one HTML file that needs no network: a slider over the steps,
+ * each character shaded by how sure the model was. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/viewer.h"
+
+struct Page {
+  const Vocabulary *vocabulary;
+  int64_t           rows;
+  json_t           *root, *frames;
+};
+
+static const char page_head[] =
+    "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width\">\n<title>Denoising</title>\n"
+    "<style>\n"
+    "  :root { color-scheme: light dark }\n"
+    "  body { font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem }\n"
+    "  pre { font: 15px/1.5 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; min-height: 16em }\n"
+    "  input[type=range] { width: 100% }\n"
+    "  nav { display: flex; gap: 1em; align-items: center }\n"
+    "</style>\n"
+    "<h1></h1>\n<nav><button>Play</button><label>Sample <select></select></label><output></output></nav>\n"
+    "<input type=\"range\" min=\"0\" value=\"0\" aria-label=\"step\">\n<pre></pre>\n"
+    "<script type=\"application/json\" id=\"frames\">";
+
+/* Shades go from a third of the colour to all of it. */
+static const char page_tail[] =
+    "</script>\n<script>\n"
+    "const data = JSON.parse(document.getElementById('frames').textContent);\n"
+    "const $ = s => document.querySelector(s), slider = $('input'), pick = $('select');\n"
+    "$('h1').textContent = document.title = data.title;\n"
+    "slider.max = data.frames.length - 1; slider.value = slider.max;\n"
+    "data.frames[0].rows.forEach((_, i) => pick.add(new Option(i + 1, i)));\n"
+    "function show() {\n"
+    "  const frame = data.frames[+slider.value], row = frame.rows[+pick.value], pre = $('pre');\n"
+    "  $('output').textContent = 'step ' + frame.done + ' of ' + data.steps;\n"
+    "  pre.replaceChildren();\n"
+    "  Array.from(row.text).forEach((c, i) => {\n"
+    "    const sure = row.sure ? +row.sure[i] / 9 : 1, span = document.createElement('span');\n"
+    "    span.textContent = c; span.style.opacity = 0.3 + 0.7 * sure;\n"
+    "    if (row.sure) span.title = Math.round(100 * sure) + '%';\n"
+    "    pre.append(span);\n"
+    "  });\n"
+    "}\n"
+    "slider.oninput = pick.onchange = show;\n"
+    "let timer = 0;\n"
+    "$('button').onclick = () => {\n"
+    "  if (timer) { clearInterval(timer); timer = 0; $('button').textContent = 'Play'; return }\n"
+    "  if (slider.value === slider.max) slider.value = 0;\n"
+    "  $('button').textContent = 'Stop';\n"
+    "  timer = setInterval(() => {\n"
+    "    if (slider.value === slider.max) $('button').onclick(); else { slider.value++; show() }\n"
+    "  }, 60);\n"
+    "};\n"
+    "show();\n</script>\n</html>\n";
+
+Page *page_new(const Vocabulary *v, int64_t rows, const char *title) {
+  Page *p = calloc(1, sizeof *p);
+  if (p == NULL) return NULL;
+  p->vocabulary = v;
+  p->rows = rows;
+  p->root = json_object();
+  p->frames = json_array();
+  if (p->root == NULL || p->frames == NULL || json_object_set_new(p->root, "title", json_string(title)) != 0) {
+    page_free(p);
+    return NULL;
+  }
+  return p;
+}
+
+void page_free(Page *p) {
+  if (p == NULL) return;
+  json_decref(p->root);
+  json_decref(p->frames);
+  free(p);
+}
+
+/* One character for each symbol, whatever the tokenizer: what is not text is
+ * shown as U+FFFD. */
+static json_t *page_text(const Page *p, const int32_t *ids, int64_t n) {
+  StrBuf s = { 0 };
+  for (int64_t i = 0; i < n; i++) {
+    StrBuf one = { 0 };
+    sample_spell(p->vocabulary, &ids[i], 1, &one);
+    bool plain = one.n > 0 && (one.n > 1 || (unsigned char)one.s[0] < 128) &&
+                 ((unsigned char)one.s[0] >= 32 || one.s[0] == '\n' || one.s[0] == '\t');
+    if (plain && p->vocabulary != NULL) sb_write(&s, one.s, one.n);
+    else if (plain) sb_printf(&s, "%s ", one.s);
+    else sb_puts(&s, "\xef\xbf\xbd");
+    sb_free(&one);
+  }
+  json_t *text = json_stringn(s.s != NULL ? s.s : "", s.n);
+  sb_free(&s);
+  return text;
+}
+
+static json_t *page_sure(const float *c, int64_t n) {
+  StrBuf s = { 0 };
+  for (int64_t i = 0; i < n; i++) sb_putc(&s, (char)('0' + (c[i] >= 1 ? 9 : c[i] > 0 ? (int)(c[i] * 9.0f + 0.5f) : 0)));
+  json_t *text = json_stringn(s.s != NULL ? s.s : "", s.n);
+  sb_free(&s);
+  return text;
+}
+
+void page_add(Page *p, const SampleFrame *f) {
+  json_t *rows = json_array();
+  for (int64_t r = 0; r < f->batch && r < p->rows; r++) {
+    json_t *row = json_object();
+    json_object_set_new(row, "text", page_text(p, f->ids + r * f->window, f->window));
+    if (f->confidence != NULL && p->vocabulary != NULL)
+      json_object_set_new(row, "sure", page_sure(f->confidence + r * f->window, f->window));
+    json_array_append_new(rows, row);
+  }
+  json_array_append_new(p->frames, json_pack("{s:I, s:o}", "done", (json_int_t)f->done, "rows", rows));
+  json_object_set_new(p->root, "steps", json_integer(f->count));
+}
+
+bool page_write(Page *p, const IoHook *hook, const char *path, TdError *err) {
+  json_object_set(p->root, "frames", p->frames);
+  char *json = json_dumps(p->root, JSON_COMPACT | JSON_ENSURE_ASCII);
+  if (json == NULL) return td_fail_memory(err);
+  StrBuf s = { 0 };
+  sb_puts(&s, page_head);
+  for (const char *c = json; *c != '\0'; c++) {            /* nothing may end the script element early */
+    if (*c == '<') sb_puts(&s, "\\u003c");
+    else sb_putc(&s, *c);
+  }
+  sb_puts(&s, page_tail);
+  free(json);
+  bool ok = s.s != NULL ? io_write_file(hook, path, s.s, s.n, err) : td_fail_memory(err);
+  sb_free(&s);
+  return ok;
+}
