@@ -100,7 +100,7 @@ test-long: deps
 test-now: all $(TESTS) $(B)/tests/fuzz_parse
 	for t in $(UNIT); do $(B)/tests/$$t || exit 1; done
 	$(B)/tests/run
-	$(B)/tests/fuzz_parse --mutations $(MUTATIONS) tests/front/*.td
+	$(B)/tests/fuzz_parse --mutations $(MUTATIONS) tests/front/*.td tests/errors/*.td dsl/std/*.td
 
 # -- the rest -----------------------------------------------------------------------------------------
 demo: deps

@@ -257,6 +257,7 @@ int layout_next(Token *value, Span *place, Parser *p) {
     /* `} }` needs a line end between: a block ends the statement it belongs to. */
     if (t->kind == EOL) {
       if (line_end_counts(p)) return deliver(p, value, place, t, EOL);
+      p->at = skip_line_ends(p, p->at);          /* nor do those after it */
     } else if (t->kind == ';') {
       int inside = innermost_kind(p);
       if (inside == '(' || inside == '[') return deliver(p, value, place, t, ';');
@@ -291,9 +292,11 @@ static int skip_statement(const Parser *p, int i, int parens, int braces) {
     }
     if (t->kind == ';' && !braces && !parens) return i;
     if (t->kind == EOL && !braces) {
-      const Token *next = &p->tokens.at[skip_line_ends(p, i)];
+      int following = skip_line_ends(p, i);
+      const Token *next = &p->tokens.at[following];
       if (!parens) return i;
       if (!is_closer(next->kind) && next->span.col <= p->statement_col) return i;
+      i = following - 1;
     }
   }
 }

@@ -343,14 +343,17 @@ static const char *doc_above(Arena *a, const AFile *f, int line) {
     if (!c->own_line || c->span.line != line - (last - first + 2)) break;
   }
   if (first > last) return NULL;
-  const char *doc = NULL;
+  StrBuf doc = {0};
   for (int i = first; i <= last; i++) {
     const char *text = f->comments.at[i].text;
     text += strspn(text, "#");
     if (*text == ' ') text++;
-    doc = doc ? arena_printf(a, "%s\n%s", doc, text) : arena_strdup(a, text);
+    if (i > first) sb_putc(&doc, '\n');
+    sb_puts(&doc, text);
   }
-  return doc;
+  const char *kept = arena_strndup(a, doc.s, doc.n);
+  sb_free(&doc);
+  return kept;
 }
 
 void attach_docs(Arena *a, AFile *f) {

@@ -7,7 +7,7 @@
 
 #include "dsl/ast.h"
 
-enum { SOURCE_MAX = 1 << 20 };      /* bytes in one source file */
+enum { SOURCE_MAX = 1 << 19 };      /* bytes in one source file */
 
 typedef struct Token {
   int         kind;                 /* of the grammar's token kinds */

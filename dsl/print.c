@@ -9,11 +9,11 @@ static void write_statements(Writer *w, const AStmts *list, Span braces);
 
 /* ---- blocks ------------------------------------------------------------------------- */
 
-static int column(const Writer *w) {
+static bool too_wide(const Writer *w) {
   int n = 0;
-  for (size_t i = w->out->n; i > 0 && w->out->s[i - 1] != '\n'; i--)
+  for (size_t i = w->out->n; i > 0 && w->out->s[i - 1] != '\n' && n <= LINE_MAX; i--)
     n += ((unsigned char)w->out->s[i - 1] & 0xC0) != 0x80;
-  return n;
+  return n > LINE_MAX;
 }
 
 static void write_statement(Writer *w, const AStmt *s);
@@ -22,7 +22,7 @@ static void write_inline(Writer *w, const AStmts *list, Span braces) {
   bool outer = w->one_line;
   w->one_line = true;
   write_text(w, list->n ? "{ " : "{");
-  for (int i = 0; i < list->n; i++) {
+  for (int i = 0; i < list->n && !too_wide(w); i++) {     /* too wide: it will be taken back */
     if (i) write_text(w, "; ");
     write_statement(w, list->at[i]);
   }
@@ -35,7 +35,7 @@ static void write_inline(Writer *w, const AStmts *list, Span braces) {
 static void write_block(Writer *w, const AStmts *list, Span braces) {
   write_text(w, " ");
   bool inside_comments = comment_before(w, braces.end_line, braces.end_col);
-  if (!w->file || w->one_line) {
+  if (w->one_line) {
     write_inline(w, list, braces);
     return;
   }
@@ -43,7 +43,7 @@ static void write_block(Writer *w, const AStmts *list, Span braces) {
     Writer before = *w;
     size_t n = w->out->n, marks = w->marks.n;
     write_inline(w, list, braces);
-    if (column(w) <= LINE_MAX || !list->n) return;
+    if (!too_wide(w) || !list->n) return;
     StrBuf kept = w->marks;
     *w = before;
     w->marks = kept;

@@ -253,7 +253,7 @@ static void nesting_is_limited(void **state) {
   assert_int_equal(nested("const a = ", "(", "1", ")", 200), 0);
   assert_int_equal(nested("const a = ", "-", "1", "", 199), 0);
   assert_int_equal(nested("op f(x) -> y ", "{ for i in 2 ", "{ y = x }", "}", 199), 0);
-  for (int n = 250; n <= 50000; n *= 200) {
+  for (int n = 250; n <= 25000; n *= 100) {
     assert_int_equal(nested("const a = ", "(", "1", ")", n), 109);
     assert_int_equal(nested("const a = ", "x[", "1", "]", n), 109);
     assert_int_equal(nested("const a = ", "-", "1", "", n), 109);
@@ -268,14 +268,14 @@ static void nesting_is_limited(void **state) {
 static void large_files_are_refused(void **state) {
   (void)state;
   Front f = front_new();
-  size_t n = (1 << 20) + 1;
+  size_t n = (1 << 19) + 1;
   char *text = malloc(n);
   assert_non_null(text);
   memset(text, 'a', n);
   parse(&f, text, n);
   assert_int_equal(first_code(&f), 110);
   Front g = front_new();
-  parse(&g, text, n - 1);                    /* one name of a megabyte */
+  parse(&g, text, n - 1);                    /* one name of half a megabyte */
   assert_int_equal(first_code(&g), 107);
   StrBuf out = {0};
   diags_print(g.diags, &out, false);
