@@ -50,7 +50,7 @@ static Node *companion(Frame *f, const Node *y, const char *what, Reducer red, E
   GradPass *p = f->pass;
   Node *n = ir_comp(p->graph, f->backward, arena_printf(p->arena, "%s.%s", y->name, what), y->span, y->rank,
                     y->nvars - y->rank, y->extent, red, frame_expr(f, y->guard), frame_expr(f, body));
-  for (int k = 0; k < y->rank; k++) n->axis[k] = y->axis[k];
+  for (int k = 0; k < y->nvars; k++) n->axis[k] = y->axis[k];
   return n;
 }
 
@@ -109,6 +109,7 @@ static void grad_comp(Frame *f, Node *y) {
     const ReadAdjoint *r = &reads.at[i];
     Share s = { .nvars = y->nvars, .span = y->span };
     memcpy(s.extent, y->extent, sizeof s.extent);
+    for (int k = 0; k < y->nvars; k++) s.axis[k] = y->axis[k];
     for (int k = 0; k < r->read->nargs; k++) s.index[k] = frame_expr(f, r->read->args[k]);
     s.guard = frame_expr(f, r->share.guard);
     s.value = frame_expr(f, r->share.value);
@@ -166,7 +167,9 @@ static void grad_vjp(Frame *f, Node *y, Node *dy) {
 static void grad_node(Frame *f, Node *y) {
   GradPass *p = f->pass;
   Like like = adjoint_like(y);
+  int before = f->backward->nodes.n;
   if (!adjoint_close(p, f->backward, &p->adjoint[y->id], &like)) return;
+  if (y->kind == N_INPUT || y->kind == N_STATE || y->kind == N_VIEW) adjoint_late(p, f->backward, before);
   if (y->vjp) {
     if (y->vjp->wrt.n > 0) grad_vjp(f, y, adjoint_node(p, f->backward, &p->adjoint[y->id], &like));
     return;
@@ -212,5 +215,6 @@ bool grad_reverse(Graph *g, Diags *d, Node *loss, Node *const *wrt, int n, Node 
     Like like = adjoint_like(wrt[k]);
     adjoint[k] = a->node || a->inlined ? adjoint_node(&p, g->top, a, &like) : NULL;
   }
+  adjoint_move_up(&p, g->top);
   return p.errors == 0;
 }

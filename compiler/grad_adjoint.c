@@ -62,11 +62,19 @@ static Guarded view_map(GradPass *p, const Term *t) {
   return (Guarded){ ex2(g, P_and, low, high), ex_read(g, t->view, index) };
 }
 
+/* A reduced variable keeps its name where no other variable has it. */
+static const char *free_name(const Node *n, const char *name, int nvars) {
+  for (int k = 0; k < nvars; k++)
+    if (n->axis[k] == name) return NULL;
+  return name;
+}
+
 /* ---- nodes of terms --------------------------------------------------------------- */
 
 static Node *sum_node(GradPass *p, Region *r, const Term *t, const Like *like, const char *name) {
   Node *n = ir_comp(p->graph, r, name, t->span, like->rank, t->nred, t->extent, RED_SUM, t->guard, t->value);
   copy_axes(n, like);
+  for (int k = 0; k < t->nred; k++) n->axis[like->rank + k] = free_name(n, t->axis[like->rank + k], like->rank + k);
   return n;
 }
 
@@ -175,20 +183,32 @@ static Node *whole_read(Graph *g, Expr *e, const Like *like) {
   return e->node;
 }
 
-static Expr *joined(GradPass *p, Region *r, const Adjoint *a, const Like *like) {
-  Graph *g = p->graph;
-  Expr *sum = NULL;
-  int part = 0;
-  for (int maps = 0; maps < 2; maps++)
-    for (int i = 0; i < a->terms.n; i++) {
-      const Term *t = &a->terms.at[i];
-      if (is_sum(t) == (maps == 1)) continue;
-      Expr *e;
-      if (is_sum(t)) e = ir_read_all(g, term_node(p, r, t, like, name_of(p, like, ++part)));
-      else if (t->view) e = guard_select(g, view_map(p, t));
-      else e = guard_select(g, (Guarded){ t->guard, t->value });
-      sum = sum ? ex2(g, P_add, sum, e) : e;
+static void join(GradPass *p, GuardedList *l, Guarded x) {
+  for (int i = 0; i < l->n; i++)
+    if (l->at[i].guard == x.guard) {
+      l->at[i].value = ex2(p->graph, P_add, l->at[i].value, x.value);
+      return;
     }
+  vec_push(p->arena, l, x);
+}
+
+/* Sums first, then maps; those under one guard stand in one select. */
+static Expr *joined(GradPass *p, Region *r, const Adjoint *a, const Like *like) {
+  GuardedList all = { 0 };
+  int part = 0;
+  for (int i = 0; i < a->terms.n; i++) {
+    const Term *t = &a->terms.at[i];
+    if (!is_sum(t)) continue;
+    Node *n = term_node(p, r, t, like, name_of(p, like, ++part));
+    join(p, &all, (Guarded){ NULL, ir_read_all(p->graph, n) });
+  }
+  for (int i = 0; i < a->terms.n; i++) {
+    const Term *t = &a->terms.at[i];
+    if (t->view) join(p, &all, view_map(p, t));
+    else if (!is_sum(t)) join(p, &all, (Guarded){ t->guard, t->value });
+  }
+  Expr *sum = guard_select(p->graph, all.at[0]);
+  for (int i = 1; i < all.n; i++) sum = ex2(p->graph, P_add, sum, guard_select(p->graph, all.at[i]));
   return sum;
 }
 
@@ -227,4 +247,48 @@ Node *adjoint_node(GradPass *p, Region *r, Adjoint *a, const Like *like) {
     copy_axes(a->node, like);
   }
   return a->node;
+}
+
+/* ---- places --------------------------------------------------------------------------- */
+
+void adjoint_late(GradPass *p, const Region *r, int n) {
+  for (int i = n; i < r->nodes.n; i++) vec_push(p->arena, &p->late, r->nodes.at[i]);
+}
+
+typedef struct Places {
+  const Region *region;
+  int *place;                   /* by node id: where it stands, or is to stand behind */
+  int  last;
+} Places;
+
+static void place_read(Node *read, void *ctx) {
+  Places *x = ctx;
+  if (read->region == x->region && x->place[read->id] > x->last) x->last = x->place[read->id];
+}
+
+void adjoint_move_up(GradPass *p, Region *r) {
+  Graph *g = p->graph;
+  int n = r->nodes.n, *next = NEWN(p->arena, int, n), *head = NEWN(p->arena, int, n + 1);
+  Places x = { r, NEWN(p->arena, int, g->nodes.n), 0 };
+  bool *late = NEWN(p->arena, bool, g->nodes.n);
+  Node **from = NEWN(p->arena, Node *, n + 1);
+  for (int i = 0; i < p->late.n; i++) late[p->late.at[i]->id] = p->late.at[i]->region == r;
+  memcpy(from, r->nodes.at, (size_t)n * sizeof *from);
+  for (int i = 0; i < n; i++) x.place[from[i]->id] = i;
+  for (int i = 0; i <= n; i++) head[i] = -1;
+  for (int i = n - 1; i >= 0; i--) next[i] = -1;
+  for (int i = 0; i < n; i++) {
+    if (!late[from[i]->id]) continue;
+    x.last = 0;
+    ir_each_read(g, from[i], place_read, &x);
+    x.place[from[i]->id] = x.last;
+    int *end = &head[x.last];           /* behind those that came here before */
+    while (*end >= 0) end = &next[*end];
+    *end = i;
+  }
+  int k = 0;
+  for (int i = 0; i < n; i++) {
+    if (!late[from[i]->id]) r->nodes.at[k++] = from[i];
+    for (int j = head[i]; j >= 0; j = next[j]) r->nodes.at[k++] = from[j];
+  }
 }

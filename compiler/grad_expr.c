@@ -164,6 +164,7 @@ typedef struct Sweep {
   Node        *owner;
   ExprOrder    order;
   GuardedList *adjoint;         /* by place in the order */
+  Expr       **value;           /* a read that has the expression's value, or NULL */
 } Sweep;
 
 static GuardedList *list_of(Sweep *s, const Expr *e) {
@@ -195,18 +196,39 @@ static void through_prim(Sweep *s, Expr *e, Expr *y, const GuardedList *from) {
   }
 }
 
+/* Where a node's value is the branch of a select, the branch taken has the
+ * node's value; a branch used elsewhere too is computed where its select is not. */
+static void spread_value(Sweep *s, Expr *root_value) {
+  int n = s->order.at.n, *uses = NEWN(s->pass->arena, int, n);
+  s->value = NEWN(s->pass->arena, Expr *, n);
+  s->value[n - 1] = root_value;
+  for (int i = 0; i < n; i++) {
+    const Expr *e = s->order.at.at[i];
+    for (int k = 0; k < e->nargs; k++) uses[s->pass->slot[e->args[k]->id]]++;
+  }
+  for (int i = n - 1; i >= 0; i--) {
+    const Expr *e = s->order.at.at[i];
+    if (!s->value[i] || !is_prim(e, P_select)) continue;
+    for (int k = 1; k < 3; k++) {
+      int branch = s->pass->slot[e->args[k]->id];
+      if (uses[branch] == 1) s->value[branch] = s->value[i];
+    }
+  }
+}
+
 void grad_expr(GradPass *p, Node *owner, Expr *root, Expr *root_value, const GuardedList *seeds,
                ReadAdjoints *out) {
   Sweep s = { .pass = p, .owner = owner };
   grad_order(p, root, &s.order);
   int n = s.order.at.n;
   s.adjoint = NEWN(p->arena, GuardedList, n);
+  spread_value(&s, root_value);
   for (int i = 0; i < seeds->n; i++) list_add(p, &s.adjoint[n - 1], seeds->at[i]);
   for (int i = n - 1; i >= 0; i--) {
     Expr *e = s.order.at.at[i];
     if (!s.order.depends[i] || s.adjoint[i].n == 0) continue;
     if (e->kind == E_PRIM) {
-      through_prim(&s, e, i == n - 1 && root_value ? root_value : e, &s.adjoint[i]);
+      through_prim(&s, e, s.value[i] ? s.value[i] : e, &s.adjoint[i]);
     } else if (e->kind == E_READ && grad_active(p, e->node)) {
       ReadAdjoint r = { e, merge_all(p->graph, &s.adjoint[i]) };
       vec_push(p->arena, out, r);

@@ -11,6 +11,8 @@
  *     p = v0 + v1 + c     v0 = x0 - v1 - c where in range, v1 summed
  *     p = 2*v0 + v1       v0 = (x0 - v1) / 2 where it divides, v1 summed
  *     p = s*v0 + v1, v1 < s     v0 = x0 / s, v1 = x0 mod s (blocks)
+ *     p = v0 / s          v0 = s*x0 + j, j < s summed      (mod likewise)
+ *     p = (v0, f(v0))     v0 = x0 where x1 == f(x0)        (f: data, say)
  *
  * The rest of an index may hold loop counters. Equations are kept linear in the
  * variables not solved yet; a solution that divides is put back as it stands. */
@@ -39,34 +41,89 @@ typedef struct Condition {      /* (sum mod modulus) == 0, modulus 0: sum == 0 *
 
 typedef struct Solver {
   Graph        *g;
-  const Share  *share;
+  Share         share;                   /* with the variables that quotients need */
   int           rank;
   Sum           equation[IR_MAX_RANK];   /* 0 = sum coef * v + rest */
   bool          done[IR_MAX_RANK];
+  bool          opaque[IR_MAX_RANK];     /* no equation: compared when all its variables are known */
+  Expr         *below;                   /* conditions on axes alone, or NULL */
   Solution      solution[IR_MAX_VARS];
   Condition     condition[IR_MAX_RANK + IR_MAX_VARS];
   int           nconditions;
   VEC(int)      order;                   /* variables as they were solved: their ranges are checked */
 } Solver;
 
-static bool set_up(Solver *s) {
-  for (int a = 0; a < s->rank; a++) {
-    Affine f;
-    if (!ex_affine(s->g, s->share->index[a], &f)) return false;
-    for (int k = 0; k < IR_MAX_VARS; k++) s->equation[a].coef[k] = f.coef[k];
-    s->equation[a].rest = ex2(s->g, P_sub, f.rest, ex_var(s->g, a));
+static void set_equation(Solver *s, int a, const Affine *f, int64_t scale) {
+  Sum *e = &s->equation[a];
+  for (int k = 0; k < IR_MAX_VARS; k++) e->coef[k] = f->coef[k];
+  e->rest = ex2(s->g, P_sub, f->rest, ex2(s->g, P_mul, ex_int(s->g, scale), ex_var(s->g, a)));
+}
+
+/* A variable of the solver's own: what a quotient or a remainder leaves open. */
+static bool fresh(Solver *s, Sum *e, int64_t extent, int64_t coef) {
+  if (s->share.nvars == IR_MAX_VARS) return false;
+  s->share.extent[s->share.nvars] = extent;
+  s->share.axis[s->share.nvars] = NULL;
+  e->coef[s->share.nvars++] = coef;
+  return true;
+}
+
+static bool is_by(const Expr *e, Prim p) {
+  return e->kind == E_PRIM && e->prim == p && e->args[1]->kind == E_INT && e->args[1]->inum > 0;
+}
+
+/* x = e mod d: e = x + d*j. */
+static bool set_remainder(Solver *s, int a, const Affine *f, Expr *e, int64_t d) {
+  int64_t lo, hi;
+  if (!ex_interval(s->g, e, s->share.extent, s->share.nvars, &lo, &hi)) return false;
+  int64_t first = lo / d - (lo % d < 0), last = hi / d - (hi % d < 0);
+  set_equation(s, a, f, 1);
+  s->equation[a].rest = ex2(s->g, P_sub, s->equation[a].rest, ex_int(s->g, first * d));
+  s->below = guard_and(s->g, s->below, ex2(s->g, P_lt, ex_var(s->g, a), ex_int(s->g, d)));
+  return last == first || fresh(s, &s->equation[a], last - first + 1, -d);
+}
+
+/* x = e / d: e = d*x + j with j < d, which is x' where another axis has e mod d. */
+static bool set_quotient(Solver *s, int a, const Affine *f, Expr *e, int64_t d) {
+  set_equation(s, a, f, d);
+  for (int b = 0; b < s->rank; b++) {
+    const Expr *p = s->share.index[b];
+    if (s->done[b] || !is_by(p, P_mod) || p->args[0] != e || p->args[1]->inum != d) continue;
+    s->equation[a].rest = ex2(s->g, P_sub, s->equation[a].rest, ex_var(s->g, b));
+    s->below = guard_and(s->g, s->below, ex2(s->g, P_lt, ex_var(s->g, b), ex_int(s->g, d)));
+    s->done[b] = true;
+    return true;
   }
+  return d == 1 || fresh(s, &s->equation[a], d, -1);
+}
+
+static bool set_up(Solver *s) {
+  for (int round = 0; round < 2; round++)        /* quotients first: they take their remainders along */
+    for (int a = 0; a < s->rank; a++) {
+      Expr *p = s->share.index[a];
+      Affine f;
+      bool quotient = is_by(p, P_div), remainder = is_by(p, P_mod);
+      if (s->done[a] || (round == 0) != quotient) continue;
+      if (ex_affine(s->g, p, &f)) {
+        set_equation(s, a, &f, 1);
+      } else if ((quotient || remainder) && ex_affine(s->g, p->args[0], &f)) {
+        if (quotient && !set_quotient(s, a, &f, p->args[0], p->args[1]->inum)) return false;
+        if (remainder && !set_remainder(s, a, &f, p->args[0], p->args[1]->inum)) return false;
+      } else {
+        s->opaque[a] = s->done[a] = true;
+      }
+    }
   return true;
 }
 
 static int open_vars(const Solver *s, const Sum *e) {
   int n = 0;
-  for (int k = 0; k < s->share->nvars; k++) n += e->coef[k] != 0 && s->solution[k].kind == OPEN;
+  for (int k = 0; k < s->share.nvars; k++) n += e->coef[k] != 0 && s->solution[k].kind == OPEN;
   return n;
 }
 
 static bool has_divided(const Solver *s, const Sum *e) {
-  for (int k = 0; k < s->share->nvars; k++)
+  for (int k = 0; k < s->share.nvars; k++)
     if (e->coef[k] != 0 && s->solution[k].kind == DIVIDED) return true;
   return false;
 }
@@ -134,7 +191,7 @@ static void solve_for(Solver *s, const Sum *e, int v) {
  * the following ones can reach together: digits, each found by division. */
 static bool blocks(const Solver *s, const Sum *e, int *digit, int *ndigits) {
   int n = 0;
-  for (int k = 0; k < s->share->nvars; k++) {
+  for (int k = 0; k < s->share.nvars; k++) {
     if (e->coef[k] == 0 || s->solution[k].kind != OPEN) continue;
     if (e->coef[k] < 0) return false;
     int at = n++;
@@ -145,7 +202,7 @@ static bool blocks(const Solver *s, const Sum *e, int *digit, int *ndigits) {
   for (int i = n - 1; i >= 0; i--) {
     int64_t c = e->coef[digit[i]], step;
     if (c <= reach) return false;
-    if (!mul_fits(c, s->share->extent[digit[i]] - 1, &step) || !add_fits(reach, step, &reach)) return false;
+    if (!mul_fits(c, s->share.extent[digit[i]] - 1, &step) || !add_fits(reach, step, &reach)) return false;
   }
   *ndigits = n;
   return true;
@@ -164,12 +221,12 @@ static void solve_blocks(Solver *s, const Sum *e, const int *digit, int n) {
 /* The variable whose sum would be the longest; of equals the one that needs no division. */
 static int costliest(const Solver *s, const Sum *e) {
   int best = -1;
-  for (int k = 0; k < s->share->nvars; k++) {
+  for (int k = 0; k < s->share.nvars; k++) {
     if (e->coef[k] == 0 || s->solution[k].kind != OPEN) continue;
-    int64_t size = s->share->extent[k];
+    int64_t size = s->share.extent[k];
     bool unit = e->coef[k] == 1 || e->coef[k] == -1;
-    if (best < 0 || size > s->share->extent[best] ||
-        (size == s->share->extent[best] && unit && e->coef[best] != 1 && e->coef[best] != -1))
+    if (best < 0 || size > s->share.extent[best] ||
+        (size == s->share.extent[best] && unit && e->coef[best] != 1 && e->coef[best] != -1))
       best = k;
   }
   return best;
@@ -182,8 +239,8 @@ static void solve_equation(Solver *s, int a) {
   if (open == 0 || has_divided(s, &e)) {
     require(s, e, 0);
   } else if (open > 1) {
-    for (int k = 0; k < s->share->nvars && open > 1; k++) {   /* a variable of extent 1 is 0 */
-      if (e.coef[k] == 0 || s->solution[k].kind != OPEN || s->share->extent[k] != 1) continue;
+    for (int k = 0; k < s->share.nvars && open > 1; k++) {   /* a variable of extent 1 is 0 */
+      if (e.coef[k] == 0 || s->solution[k].kind != OPEN || s->share.extent[k] != 1) continue;
       set_linear(s, k, (Sum){ .rest = ex_int(s->g, 0) });
       e.coef[k] = 0;
       open--;
@@ -198,8 +255,8 @@ static void solve_equation(Solver *s, int a) {
 /* Bare indices first, whatever the order of axes; then what has fewest unknowns. */
 static void solve(Solver *s) {
   for (int a = 0; a < s->rank; a++) {
-    const Expr *p = s->share->index[a];
-    if (p->kind == E_VAR && s->solution[p->inum].kind == OPEN) solve_equation(s, a);
+    const Expr *p = s->share.index[a];
+    if (!s->done[a] && p->kind == E_VAR && s->solution[p->inum].kind == OPEN) solve_equation(s, a);
   }
   for (int round = 0; round < s->rank; round++) {
     int best = -1;
@@ -216,7 +273,7 @@ static Expr *made(Solver *s, int v);
 
 static Expr *sum_expr(Solver *s, const Sum *e) {
   Expr *r = e->rest;
-  for (int k = 0; k < s->share->nvars; k++)
+  for (int k = 0; k < s->share.nvars; k++)
     if (e->coef[k] != 0) r = ex2(s->g, P_add, r, times(s->g, e->coef[k], made(s, k)));
   return r;
 }
@@ -245,7 +302,7 @@ static Expr *each_conjunct(Solver *s, const Term *t, Expr *guard, Expr *c) {
 
 static Expr *conditions(Solver *s, const Term *t) {
   Graph *g = s->g;
-  Expr *guard = NULL, *zero = ex_int(g, 0);
+  Expr *guard = s->below ? each_conjunct(s, t, NULL, s->below) : NULL, *zero = ex_int(g, 0);
   for (int i = 0; i < s->nconditions; i++) {
     const Condition *c = &s->condition[i];
     Expr *e = sum_expr(s, &c->sum);
@@ -255,9 +312,48 @@ static Expr *conditions(Solver *s, const Term *t) {
   for (int i = 0; i < s->order.n; i++) {
     int v = s->order.at[i];
     guard = also(s, t, guard, ex2(g, P_le, zero, made(s, v)));
-    guard = also(s, t, guard, ex2(g, P_lt, made(s, v), ex_int(g, s->share->extent[v])));
+    guard = also(s, t, guard, ex2(g, P_lt, made(s, v), ex_int(g, s->share.extent[v])));
   }
   return guard;
+}
+
+/* What an axis was read at is the axis, also where folding cannot see it. */
+typedef struct Known { int rank; Expr *index[IR_MAX_RANK]; } Known;
+
+static Expr *known_step(Graph *g, Expr *e, void *ctx) {
+  const Known *known = ctx;
+  for (int a = 0; a < known->rank; a++)
+    if (e == known->index[a]) return ex_var(g, a);
+  return e;
+}
+
+/* e over the new variables. */
+static Expr *moved(Solver *s, Expr *e, Expr *const *map) {
+  if (!e) return NULL;
+  Known known = { .rank = s->rank };
+  bool any = false;
+  for (int a = 0; a < s->rank; a++) {
+    Expr *index = ex_subst(s->g, s->share.index[a], map, s->share.nvars);
+    if (s->opaque[a] || index->kind != E_PRIM) continue;
+    known.index[a] = index;
+    any = true;
+  }
+  e = ex_subst(s->g, e, map, s->share.nvars);
+  return any ? ex_map(s->g, e, known_step, &known) : e;
+}
+
+/* An axis whose index is no equation, say X[b, id[b]]: a comparison, once all
+ * that it depends on is known and nothing is summed; else X is better scattered to. */
+static bool compare_opaque(Solver *s, Term *t, Expr *const *map) {
+  for (int a = 0; a < s->rank; a++) {
+    if (!s->opaque[a]) continue;
+    Expr *index = s->share.index[a];
+    for (int k = 0; k < s->share.nvars; k++)
+      if (s->solution[k].kind == OPEN) return false;
+    index = ex_subst(s->g, index, map, s->share.nvars);
+    t->guard = guard_and(s->g, t->guard, ex2(s->g, P_eq, ex_var(s->g, a), index));
+  }
+  return true;
 }
 
 /* What is summed need not be summed when it does not depend on the variable. */
@@ -271,6 +367,7 @@ static void drop_idle(Solver *s, Term *t) {
     t->nred--;
     for (int k = v; k < s->rank + t->nred; k++) {
       t->extent[k] = t->extent[k + 1];
+      t->axis[k] = t->axis[k + 1];
       map[k + 1] = ex_var(g, k);
     }
     t->value = ex_subst(g, t->value, map, IR_MAX_VARS);
@@ -279,22 +376,25 @@ static void drop_idle(Solver *s, Term *t) {
 }
 
 bool grad_invert(Graph *g, int rank, const int64_t *shape, const Share *share, Term *out) {
-  Solver s = { .g = g, .share = share, .rank = rank };
+  Solver s = { .g = g, .share = *share, .rank = rank };
   if (!set_up(&s)) return false;
   solve(&s);
   Term t = { .span = share->span };
   Expr *map[IR_MAX_VARS] = { NULL };
   for (int a = 0; a < rank; a++) t.extent[a] = shape[a];
-  for (int k = 0; k < share->nvars; k++) {
+  for (int k = 0; k < s.share.nvars; k++) {
     if (s.solution[k].kind != OPEN) continue;
-    if (rank + t.nred >= IR_MAX_VARS) return false;
-    t.extent[rank + t.nred] = share->extent[k];
-    s.solution[k].made = ex_var(g, rank + t.nred++);
+    int v = rank + t.nred++;
+    if (v >= IR_MAX_VARS) return false;
+    t.extent[v] = s.share.extent[k];
+    t.axis[v] = s.share.axis[k];
+    s.solution[k].made = ex_var(g, v);
   }
-  for (int k = 0; k < share->nvars; k++) map[k] = made(&s, k);
+  for (int k = 0; k < s.share.nvars; k++) map[k] = made(&s, k);
   t.guard = conditions(&s, &t);
-  if (share->guard) t.guard = each_conjunct(&s, &t, t.guard, ex_subst(g, share->guard, map, share->nvars));
-  t.value = ex_subst(g, share->value, map, share->nvars);
+  if (share->guard) t.guard = each_conjunct(&s, &t, t.guard, moved(&s, share->guard, map));
+  if (!compare_opaque(&s, &t, map)) return false;
+  t.value = moved(&s, share->value, map);
   drop_idle(&s, &t);
   *out = t;
   return true;

@@ -24,6 +24,7 @@ typedef VEC(ReadAdjoint) ReadAdjoints;
 typedef struct Share {
   int     nvars;
   int64_t extent[IR_MAX_VARS];
+  const char *axis[IR_MAX_VARS];        /* names, for output; or NULL */
   Expr   *index[IR_MAX_RANK];
   Expr   *guard, *value;
   Span    span;
@@ -36,6 +37,7 @@ typedef struct Term {
   bool    scatter;
   int     nred;
   int64_t extent[IR_MAX_VARS];
+  const char *axis[IR_MAX_VARS];        /* of the summed variables; or NULL */
   Expr   *guard, *value;
   Share  *share;
   Node   *view;         /* a flat base's share that is this node's elements, at `offset` */
@@ -102,6 +104,7 @@ struct GradPass {
   bool    *reaches;             /* by node: it reaches the loss */
   Adjoint *adjoint;             /* by node */
   Node   **clone;               /* by node: computed again in a backward body */
+  VEC(Node *) late;             /* nodes for results only: they move up to what they read */
   int     *slot;                /* scratch by expression: place in a visit's list */
   int      slots;
   int      errors;
@@ -145,6 +148,12 @@ bool  adjoint_close(GradPass *p, Region *r, Adjoint *a, const Like *like);
 Expr *adjoint_read(GradPass *p, const Adjoint *a, Expr *const *index);
 Node *adjoint_node(GradPass *p, Region *r, Adjoint *a, const Like *like);
 Node *adjoint_zeros(GradPass *p, Region *r, const Like *like);
+
+/* Nodes appended to r since it had n of them are for results only: remember them,
+ * and, when r is whole, move them up to just behind what they read, so that
+ * their operands need not live until the end. */
+void  adjoint_late(GradPass *p, const Region *r, int n);
+void  adjoint_move_up(GradPass *p, Region *r);
 
 /* -- grad_loop.c: loops ------------------------------------------------------------ */
 void  grad_loop(Frame *f, Node *loop);

@@ -108,7 +108,11 @@ static void hoist(Frame *f, const Pending *p) {
   const Share *s = &p->share;
   Share out = { .nvars = s->nvars + 1, .span = s->span };
   out.extent[0] = f->backward_loop->count;
-  for (int k = 0; k < s->nvars; k++) out.extent[k + 1] = s->extent[k];
+  out.axis[0] = f->backward_loop->var;
+  for (int k = 0; k < s->nvars; k++) {
+    out.extent[k + 1] = s->extent[k];
+    out.axis[k + 1] = s->axis[k];
+  }
   for (int a = 0; a < p->node->rank; a++) out.index[a] = after_loop(f, s->index[a], s->nvars);
   out.guard = after_loop(f, s->guard, s->nvars);
   out.value = after_loop(f, s->value, s->nvars);
@@ -320,7 +324,10 @@ void grad_loop(Frame *f, Node *node) {
   collect_outer(&b);
   Node **part = NEWN(p->arena, Node *, b.outer.n + 1);
   int *slot = NEWN(p->arena, int, b.outer.n + 1);
+  int before = b.backward->nodes.n;
   for (int i = 0; i < b.outer.n; i++) part[i] = settle_outer(&b, &b.outer.at[i], &slot[i]);
+  adjoint_late(p, b.backward, before);
+  adjoint_move_up(p, b.backward);
   move_to_end(f->backward, back->node);
   for (int k = 0; k < ncarries; k++)
     if (slots[k] >= 0 && grad_active(p, l->carries.at[k].init)) {

@@ -150,7 +150,7 @@ static Node *copy_node(Copier *c, Node *n) {
   case N_CARRY:
   case N_COTANGENT: bug("'%s' cannot be copied", n->name);
   }
-  for (int k = 0; k < n->rank; k++) m->axis[k] = n->axis[k];
+  for (int k = 0; k < IR_MAX_VARS; k++) m->axis[k] = n->axis[k];
   m->lo = n->lo;
   m->hi = n->hi;
   m->save = n->save;

@@ -234,6 +234,15 @@ TEST(flattened) {
   CHECK(MAP("y", F(sin, READ(x, DIV(V(0), INT(4)), ex2(g, P_mod, V(0), INT(4)))), 12), x);
 }
 
+/* repeated, tiled, and both at once with a remainder left over */
+TEST(quotients_and_remainders) {
+  Node *x = STATE("x", 4), *z = STATE("z", 3), *q = STATE("q", 3, 5);
+  Expr *s = F(sin, READ(x, DIV(V(0), INT(3))));
+  CHECK(MAP("y", MUL(s, READ(z, ex2(g, P_mod, ADD(V(0), INT(2)), INT(3)))), 11), x, z);
+  Expr *i = ADD(V(0), MUL(INT(2), V(1)));
+  CHECK(MAP("u", F(sin, READ(q, DIV(i, INT(4)), ex2(g, P_mod, i, INT(4)))), 3, 4), q);
+}
+
 TEST(cumulative_sum) {
   Node *x = STATE("x", 6, 2);
   Expr *a = READ(x, V(2), V(1));
@@ -553,6 +562,26 @@ TEST(users_derivative_in_a_loop) {
   eval_free(ev);
 }
 
+/* the adjoint is computed by a loop of its own; the forward one is in a loop */
+TEST(users_derivative_with_a_loop) {
+  Node *x = STATE("x", 4), *s = STATE("s", 4);
+  Loop *l = ir_loop(g, g->top, "i", 2, false, nowhere);
+  Node *h = ir_carry(g, l, "h", x);
+  Node *y = COMP_IN(l->body, "y", RED_NONE, 1, NULL, MUL(READ(h, V(0)), MUL(READ(s, V(0)), READ(s, V(0)))), 4);
+  y->vjp = NEW(t->arena, Vjp);
+  y->vjp->cotangent = ir_node(g, l->body, N_COTANGENT, TY_REAL, 1, y->shape, "dy", nowhere);
+  Loop *k = ir_loop(g, l->body, "k", 2, false, nowhere);        /* dy * s * s, one s at a time */
+  Node *d = ir_carry(g, k, "d", y->vjp->cotangent);
+  k->carries.at[0].next = COMP_IN(k->body, "n", RED_NONE, 1, NULL, MUL(READ(d, V(0)), READ(s, V(0))), 4);
+  Node *rows = ir_stack(g, k, k->carries.at[0].next), *dx = ir_final(g, k, 0);
+  Node *same = COMP_IN(l->body, "same", RED_NONE, 1, NULL,
+                       MUL(NUM(0.5), ADD(READ(rows, INT(1), V(0)), READ(dx, V(0)))), 4);
+  vec_push(t->arena, &y->vjp->wrt, h);
+  vec_push(t->arena, &y->vjp->adjoint, same);
+  l->carries.at[0].next = COMP_IN(l->body, "next", RED_NONE, 1, NULL, F(sin, READ(y, V(0))), 4);
+  CHECK(ir_final(g, l, 0), x);
+}
+
 /* ---- errors ------------------------------------------------------------------------------------- */
 
 static bool fails_with(Test *t, Node *loss, Node *x, int code) {
@@ -574,6 +603,16 @@ TEST(integer_of_parameter_is_an_error) {
   Node *a = COMP("a", RED_ARGMAX, 1, NULL, READ(x, V(0), V(1)), 4, 3);
   Node *y = COMP("y", RED_SUM, 0, NULL, F(real, ADD(READ(a, V(0)), INT(1))), 4);
   assert_true(fails_with(t, y, x, 502));
+}
+
+TEST(too_many_axes_to_keep) {
+  int64_t shape[8] = { 1, 1, 2, 1, 1, 1, 1, 1 };
+  Node *x = ir_state(g, "x", TY_REAL, 8, shape, nowhere);
+  Loop *l = ir_loop(g, g->top, "i", 2, false, nowhere);
+  Node *h = ir_carry(g, l, "h", x);
+  l->carries.at[0].next = ir_comp(g, l->body, "n", nowhere, 8, 0, shape, RED_NONE, NULL, F(sin, ir_read_all(g, h)));
+  Node *loss = ir_comp(g, g->top, "loss", nowhere, 0, 8, shape, RED_SUM, NULL, ir_read_all(g, ir_final(g, l, 0)));
+  assert_true(fails_with(t, loss, x, 503));
 }
 
 /* floor of what depends on no parameter, an index from an argmax: no error */
@@ -650,6 +689,34 @@ TEST(embedding_gradient_sums_rows_first) {
   assert_true(is_product(d->body->node, 1));
 }
 
+/* x[b, id[b]] is a comparison, not a scatter; repetition is a sum over copies */
+TEST(gathers_where_they_can_be) {
+  Node *x = STATE("x", 7, 9), *z = STATE("z", 4), *d[2];
+  Node *id = ir_input(g, "id", TY_INT, 1, (int64_t[]){ 7 }, 0, 8, nowhere);
+  Node *loss = COMP("loss", RED_SUM, 0, NULL, READ(x, V(0), READ(id, V(0))), 7);
+  Node *r = COMP("r", RED_SUM, 0, NULL, F(sin, READ(z, DIV(V(0), INT(3)))), 12);
+  loss = ir_comp(g, g->top, "all", nowhere, 0, 0, NULL, RED_NONE, NULL, ADD(READ0(loss), READ0(r)));
+  assert_true(grad_reverse(g, t->diags, loss, (Node *[]){ x, z }, 2, d));
+  assert_true(d[0]->kind == N_COMP && d[0]->reducer == RED_NONE);
+  assert_true(d[1]->kind == N_COMP && d[1]->nvars == 1);        /* 3 * cos(z): each copy gives the same */
+}
+
+/* results stand behind what they read, not at the end */
+TEST(results_come_early) {
+  Node *w = STATE("w", 3, 3), *x = STATE("x", 2, 3), *d[2];
+  Node *a = COMP("a", RED_SUM, 2, NULL, MUL(READ(x, V(0), V(2)), READ(w, V(2), V(1))), 2, 3, 3);
+  Node *b = COMP("b", RED_SUM, 2, NULL, MUL(F(tanh, READ(a, V(0), V(2))), READ(w, V(2), V(1))), 2, 3, 3);
+  Node *v = STATE("v", 2, 3);
+  Node *loss = COMP("loss", RED_SUM, 0, NULL, MUL(F(sin, READ(b, V(0), V(1))), READ(v, V(0), V(1))), 2, 3);
+  assert_true(grad_reverse(g, t->diags, loss, (Node *[]){ x, v }, 2, d));
+  int dv = -1, db = -1;
+  for (int i = 0; i < g->top->nodes.n; i++) {
+    if (g->top->nodes.at[i] == d[1]) dv = i;
+    if (strcmp(g->top->nodes.at[i]->name, "d.b") == 0) db = i;
+  }
+  assert_true(dv >= 0 && db >= 0 && dv < db);
+}
+
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
   const struct CMUnitTest tests[] = {
@@ -657,15 +724,16 @@ int main(void) {
     T(matmul), T(matmul_extent_1), T(permutation_and_broadcast), T(diagonal), T(constant_index),
     T(shift_with_else), T(convolution_padded), T(convolution_strided), T(convolution_dilated),
     T(convolution_strided_dilated), T(blocks_and_digits), T(strided_slice), T(mixed_equations),
-    T(transposed_convolution), T(flattened), T(cumulative_sum), T(gather_rows), T(gather_guarded), T(scatter),
+    T(transposed_convolution), T(flattened), T(quotients_and_remainders), T(cumulative_sum), T(gather_rows), T(gather_guarded), T(scatter),
     T(extrema), T(first_winner_takes_all), T(product), T(product_counts_zeros), T(softmax_cross_entropy),
     T(views_and_packs), T(overlapping_views), T(views_as_parameters),
     T(layer_loop), T(layer_loop_once), T(layer_loop_shared), T(gru_scan), T(gru_scan_projecting_inside),
     T(scan_in_layer_loop), T(loop_odds_and_ends), T(loop_of_reductions), T(loops_without_parameters_stay),
     T(users_derivative), T(users_derivative_in_a_loop),
+    T(users_derivative_with_a_loop), T(too_many_axes_to_keep),
     T(floor_is_an_error), T(integer_of_parameter_is_an_error), T(constants_may_be_rounded), T(unreached_is_null),
     T(matmul_gives_two_products), T(layer_gradients_are_stacks), T(scan_weights_are_hoisted),
-    T(embedding_gradient_sums_rows_first),
+    T(embedding_gradient_sums_rows_first), T(gathers_where_they_can_be), T(results_come_early),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
