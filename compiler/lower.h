@@ -83,6 +83,7 @@ typedef struct IxVar {
   Span        span;             /* where it is named first */
   Span        origin;           /* what fixed its extent */
   const char *origin_text;
+  bool        ranged;           /* written with a range: `i in lo : hi` */
   bool        implicit;         /* neither on the left nor reduced: Einstein */
 } IxVar;
 

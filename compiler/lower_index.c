@@ -95,6 +95,7 @@ static void declare_range(Low *l, Scope *s, Frame *f, const AItem *it) {
   }
   v = frame_find(f, it->var);
   v->start = lo;
+  v->ranged = true;
   set_extent(l, v, hi - lo, id, it->span, arena_printf(l->arena, "%s runs over %lld values", it->var, (long long)(hi - lo)));
 }
 
@@ -107,7 +108,7 @@ static void bind_use(Low *l, IxVar *v, const Value *base, int axis, Span at) {
     set_extent(l, v, a->extent, a->id, at, text);
     return;
   }
-  if (v->start != 0) return;              /* an offset range: proved where it is read */
+  if (v->ranged) return;                  /* a range of its own: proved where it is read */
   if (v->extent != a->extent) {
     Diag *x = lower_error(l, 204, at, "index '%s' has two extents: %s and %s", v->name,
                           extent_text(l, v->id, v->extent), extent_text(l, a->id, a->extent));
@@ -163,6 +164,7 @@ static bool uses(Low *l, Scope *s, const AExpr *e, const Shadow *sh, bool in_ind
       return uses(l, s, e->guard, sh, false) || uses(l, s, e->a, sh, false);
     }
     case A_CALL:
+      if (e->a->kind == A_NAME && !strcmp(e->a->name, "extent")) return false;
       for (int i = 0; i < e->args.n; i++)
         if (uses(l, s, e->args.at[i].value, sh, false)) return true;
       return false;
@@ -274,6 +276,27 @@ static void walk_reduce(Low *l, Scope *s, const AExpr *e) {
   l->frame = f->parent;
 }
 
+/* Only numbers, names, extents and operators: what may be known before lowering. */
+static bool plain_condition(const AExpr *e) {
+  if (!e) return true;
+  switch (e->kind) {
+    case A_NUM: case A_NAME: return true;
+    case A_CALL: return e->a->kind == A_NAME && !strcmp(e->a->name, "extent");
+    case A_UNARY: return plain_condition(e->a);
+    case A_BINARY: return plain_condition(e->a) && plain_condition(e->b);
+    case A_STR: case A_MEMBER: case A_INDEX: case A_REDUCE: case A_COND: case A_ERROR: return false;
+  }
+  return false;
+}
+
+/* 1 or 0 when the condition of ?: is known now, else -1: the other branch is
+ * then not part of the program, and its indices say nothing. */
+static int known_condition(Low *l, Scope *s, const AExpr *e) {
+  if (!plain_condition(e) || uses_index(l, s, e)) return -1;
+  Value *v = lower_expr(l, s, e);
+  return v->kind == V_TENSOR && v->rank == 0 && v->e->kind == E_BOOL ? v->e->inum != 0 : -1;
+}
+
 static void walk(Low *l, Scope *s, const AExpr *e, bool in_index) {
   if (!e) return;
   switch (e->kind) {
@@ -287,7 +310,13 @@ static void walk(Low *l, Scope *s, const AExpr *e, bool in_index) {
       break;
     case A_UNARY:  walk(l, s, e->a, in_index); break;
     case A_BINARY: walk(l, s, e->a, in_index); walk(l, s, e->b, in_index); break;
-    case A_COND:   walk(l, s, e->a, in_index); walk(l, s, e->b, in_index); walk(l, s, e->c, in_index); break;
+    case A_COND: {
+      int known = known_condition(l, s, e->a);
+      if (known < 0) walk(l, s, e->a, in_index);
+      if (known != 0) walk(l, s, e->b, in_index);
+      if (known != 1) walk(l, s, e->c, in_index);
+      break;
+    }
     case A_MEMBER: case A_NUM: case A_STR: case A_ERROR: break;
   }
 }

@@ -174,7 +174,8 @@ static bool lower_emit(Low *l, Scope *ls, Scope *s, const ABind *b, const AStmt 
   for (int i = 0, k = 0; i < t->items.n; i++) {
     if (i == at_axis) {
       order[i] = out->axis[0];
-      order[i].id = st->var;
+      Binding *p = scope_find(s, st->var);       /* `t` of the header, if the loop runs over it */
+      order[i].id = p && p->pattern ? p->value->id : st->var;
     } else {
       order[i] = out->axis[1 + k];
       order[i].id = v->axis[k].id;

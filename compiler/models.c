@@ -169,6 +169,20 @@ void unit_add_entry(Low *l, Entry *e) {
   vec_push(l->arena, &l->entries, e);
 }
 
+/* Are all extents in the header known? Else the model is a function of the sizes
+ * it is given and no root. */
+static bool fixed_inputs(const Fn *fn) {
+  for (int i = 0; i < fn->decl->formals.n; i++) {
+    const AFormal *f = &fn->decl->formals.at[i];
+    if (!f->is_tensor && !f->dflt) return false;
+    for (int k = 0; k < f->items.n; k++) {
+      const AExpr *e = f->items.at[k].expr;
+      if (!e || (e->kind == A_NAME && !scope_find(fn->scope, e->name))) return false;
+    }
+  }
+  return true;
+}
+
 static bool build_model(Low *l, Fn *fn) {
   ADecl *d = fn->decl;
   Entry *e = entry_new(l, arena_printf(l->arena, "model.%s", d->name));
@@ -202,7 +216,7 @@ bool build_models(Low *l) {
   VEC(const char *) names = {0};
   for (int i = 0; i < l->root->names.n; i++) {
     Value *v = l->root->names.at[i].value;
-    if (v->kind != V_FN || v->fn->decl->kind != D_MODEL) continue;
+    if (v->kind != V_FN || v->fn->decl->kind != D_MODEL || !fixed_inputs(v->fn)) continue;
     vec_push(l->arena, &names, v->fn->decl->name);
     if (!l->options->no_models) ok = build_model(l, v->fn) && ok;
   }

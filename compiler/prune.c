@@ -74,7 +74,7 @@ static void expand(Live *live, Node *n) {
     break;
   }
   if (!n->vjp) return;
-  need(n->vjp->cotangent, live);
+  if (n->vjp->cotangent) need(n->vjp->cotangent, live);
   for (int i = 0; i < n->vjp->wrt.n; i++) need(n->vjp->wrt.at[i], live);
   for (int i = 0; i < n->vjp->adjoint.n; i++)
     if (n->vjp->adjoint.at[i]) need(n->vjp->adjoint.at[i], live);

@@ -65,7 +65,7 @@ static void check_unused(Low *l) {
     if (v->kind == V_SCHEDULE) schedule_ready(l, v->schedule, v->span);
     if (v->kind != V_FN) continue;
     ADecl *d = v->fn->decl;
-    bool used = d->kind != D_OP && d->kind != D_BLOCK;
+    bool used = d->kind != D_OP && d->kind != D_BLOCK && d->kind != D_MODEL;
     for (int k = 0; k < l->instantiated.n; k++) used = used || l->instantiated.at[k] == d;
     if (used) continue;
     Entry *e = entry_new(l, d->name);
@@ -246,6 +246,7 @@ static bool compile(Low *l, int file) {
   join_sources(l);
   for (int i = 0; i < u->nentries; i++) {
     Graph *g = u->entries[i].graph;
+    for (int k = 0; k < g->nodes.n; k++) g->nodes.at[k]->vjp = NULL;   /* derivatives were taken */
     ir_prune(g);
     const char *why = ir_verify(g);
     if (why) bug("entry %s: %s", u->entries[i].name, why);

@@ -229,7 +229,7 @@ stmt:
   | param
   | STATE target '=' expr               { $$ = stmt_define(p, S_STATE, @$, one_target(p, $2), $4, false); }
   | STATE target '~' expr               { $$ = stmt_define(p, S_STATE, @$, one_target(p, $2), $4, true); }
-  | LOG NAME '=' expr                   { $$ = stmt_define(p, S_LOG, @$, one_target(p, target_new(p, @2, $2, NULL)), $4, false); }
+  | LOG target '=' expr                 { $$ = stmt_define(p, S_LOG, @$, one_target(p, $2), $4, false); }
   | MINIMIZE expr                       { $$ = stmt_define(p, S_MINIMIZE, @$, NULL, $2, false); }
   | REPORT expr                         { $$ = stmt_define(p, S_REPORT, @$, NULL, $2, false); }
   | EMIT expr                           { $$ = stmt_define(p, S_EMIT, @$, NULL, $2, false); }

@@ -43,18 +43,35 @@ loss main(x: id<V>[B,L]) {
   minimize mean[b,l,v]((denoise(xt, t)[b,l,v] - e[b,l,v])^2)
 }
 
-# temperature and top_k act on the softmax of the implied x0; prior = 1 starts at
-# N(sqrt(abar_T) unigram, 1 - abar_T), 0 at N(0, 1).
-sampler ddpm(temperature = 1.0, top_k = 0, prior = 1, prompt = "") {
-  state x[B,L,V] ~ normal()
+# temperature and top_k act on the distribution over symbols that the network
+# implies: x0 = (x - sigma eps) / sqrt(abar), clamped to probabilities. At their
+# defaults the step is the article's. matched = 1 starts at
+# N(sqrt(abar_T) unigram, 1 - abar_T), which this schedule's x_T is; 0 at N(0, 1).
+sampler ddpm(temperature = 1.0, top_k = 0, matched = 1, prompt = "") {
+  state x[b,l,v] = matched != 0
+      ? sqrt(noise.abar[T - 1]) * text.unigram[v] + sqrt(1 - noise.abar[T - 1]) * normal()
+      : normal()
   for t in T-1 .. 0 {
-    first = t == T - 1 && prior == 1
-    x0[b,l,v] = first ? sqrt(noise.abar[t]) * text.unigram[v] + sqrt(1 - noise.abar[t]) * x[b,l,v] : x[b,l,v]
-    known[b,l,v] = prompt[l] == v ? 1.0 : 0.0
-    z ~ normal()
-    x[b,l,v] = x0[b,l,v]
+    signal = sqrt(noise.abar[t])
+    sigma = sqrt(1 - noise.abar[t])
+    xt[b,l,v] = prompt.given[l] ? signal * (prompt[l] == v ? 1 : 0) + sigma * normal() : x[b,l,v]
+    e = denoise(xt, t)
+    p = sharpen((xt - sigma * e) / signal, temperature, top_k)
+    plain = temperature == 1 && top_k == 0
+    eps[b,l,v] = plain ? e[b,l,v] : (xt[b,l,v] - signal * p[b,l,v]) / sigma
+    mean[b,l,v] = (xt[b,l,v] - noise.beta[t] / sigma * eps[b,l,v]) / sqrt(noise.alpha[t])
+    x[b,l,v] = mean[b,l,v] + (t > 0 ? sqrt(noise.beta[t]) * normal() : 0)
   }
-  emit argmax[v](x[b,l,v])
+  log confidence[b,l] = clamp(max[v](x[b,l,v]), 0, 1)
+  emit prompt.given[l] ? prompt[l] : argmax[v](x[b,l,v])
+}
+
+# Estimates of one-hot symbols to probabilities: raised to 1 / temperature, the
+# top_k largest kept (0: all), normalised.
+op sharpen(x0[b,l,v], temperature, top_k) -> p[b,l,v] {
+  score[b,l,v] = log(clamp(x0[b,l,v], 0.0001, 1)) / temperature
+  place[b,l,v] = sum[u](x0[b,l,u] > x0[b,l,v] ? 1 : 0)
+  p[b,l,v] = softmax[v | top_k == 0 || place[b,l,v] < top_k](score[b,l,v])
 }
 
 train { loss main  adam(lr = lr)  batch B  steps steps  checkpoint every 1000  sample ddpm every 1000 }
