@@ -1,5 +1,6 @@
 /* The backend's life: a backend, its states, one entry after another, the
  * program. compile() is the whole pipeline. */
+#include "compiler/pipeline.h"
 #include "compiler/plan.h"
 
 #include <string.h>
@@ -80,9 +81,12 @@ static void list_outputs(Plan *p) {
 
 bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
   Plan p = {.be = be, .arena = be->arena, .g = graph_clone(be->arena, g), .name = entry_name};
+  if (be->options.simplify) pipeline_run(p.g, NULL);
+  if (be->options.fuse_maps) plan_inline(&p);
   ir_prune(p.g);
   plan_own(&p);
   plan_group(&p);
+  plan_rows(&p);
   plan_place(&p);
   list_outputs(&p);
   plan_steps(&p);

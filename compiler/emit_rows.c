@@ -15,73 +15,17 @@
 
 enum { TOP, PIECE, ROW, NEST, ARRAY_MAX = 4096 };
 
-typedef enum {
-  FORM_MAP,                              /* one value a point */
-  FORM_REDUCE,                           /* the loops are reduced to one value a row */
-  FORM_MIXED                             /* some loops are the value's, some are reduced */
-} Form;
-
-/* A member in the kernel's variables: rows, then the nest's loops. */
-typedef struct Item {
-  Member *member;
-  Node   *node;
-  Form    form;
-  Expr   *body, *guard;
-  Expr   *self;                          /* a read of this very element */
-  Expr   *element[IR_MAX_RANK];          /* its indices */
-  int     nout;                          /* loops that are the value's own (first) */
-  int     nloops;
-  int64_t extent[IR_MAX_VARS];
-  const char *axis[IR_MAX_VARS];
-  const char *value;                     /* C name */
-  const char *sum;                       /* C name of the accumulator: scalar or pointer */
-} Item;
-
 typedef struct Rows {
   Emit    em;
   Plan   *p;
   Group  *g;
-  Item   *items;
-  int     nitems;
-  int64_t per_piece, rows, pieces;
+  RowPlan *plan;
+  int64_t per_piece, pieces;
+  StrBuf  locals;                        /* declarations of arrays, before the pieces */
+  size_t  scratch;
+  char   *row_clause;                    /* flat: reductions of the row loop */
   StrBuf  piece_end;                     /* statements after a piece's rows */
-  double  flops;                         /* a row */
 } Rows;
-
-/* ---- members in the kernel's variables --------------------------------------------- */
-
-static void add_loop(Item *it, Expr **map, Graph *g, int nrows, int var) {
-  Node *n = it->node;
-  int at = nrows + it->nloops;
-  if (at >= IR_MAX_VARS) bug("'%s' has too many variables for a kernel", n->name);
-  it->extent[it->nloops] = n->extent[var];
-  it->axis[it->nloops] = var < n->rank && n->axis[var] ? n->axis[var] : var < n->rank ? "i" : "r";
-  it->nloops++;
-  map[var] = ex_var(g, at);
-}
-
-static void make_item(Rows *r, Item *it, Member *m) {
-  Graph *g = r->p->g;
-  Node *n = m->node;
-  Expr *map[IR_MAX_VARS] = {0};
-  it->member = m;
-  it->node = n;
-  bool is_row[IR_MAX_VARS] = {0};
-  for (int k = 0; k < r->g->nrows; k++) {
-    is_row[m->rowvar[k]] = true;
-    map[m->rowvar[k]] = ex_var(g, k);
-  }
-  for (int v = 0; v < n->rank; v++)
-    if (!is_row[v]) add_loop(it, map, g, r->g->nrows, v);
-  it->nout = it->nloops;
-  for (int v = n->rank; v < n->nvars; v++)
-    if (!is_row[v]) add_loop(it, map, g, r->g->nrows, v);
-  it->form = it->nout == it->nloops ? FORM_MAP : it->nout == 0 ? FORM_REDUCE : FORM_MIXED;
-  it->body = ex_subst(g, n->body, map, n->nvars);
-  it->guard = n->guard ? ex_subst(g, n->guard, map, n->nvars) : NULL;
-  for (int d = 0; d < n->rank; d++) it->element[d] = map[d] ? map[d] : ex_int(g, 0);
-  it->self = m->accumulates ? NULL : ex_read(g, n, it->element);
-}
 
 /* ---- pieces of text --------------------------------------------------------------------- */
 
@@ -165,11 +109,39 @@ static void close_loops(Rows *r, int nloops, bool simd, const char *clause) {
   }
   if (inner.n) sb_write(text_at(r, ROW), inner.s, inner.n);
   sb_free(&inner);
-  r->em.nvars = r->g->nrows;
+  r->em.nvars = r->plan->nrows;
+}
+
+/* A value that other nests read but that stays in the kernel: an array over its
+ * loops, on the stack while it is small. */
+static void declare_array(Rows *r, Item *it) {
+  enum { STACK_MAX = 16384 };
+  int64_t count = 1;
+  for (int i = 0; i < it->nout; i++) count *= it->extent[i];
+  EmitLocal local = {.node = it->node, .name = emit_name(&r->em, it->node->name)};
+  int64_t stride = 1;
+  bool row[IR_MAX_RANK] = {0};
+  for (int k = 0; k < r->g->nrows; k++)
+    if (it->member->rowvar[k] < it->node->rank) row[it->member->rowvar[k]] = true;
+  for (int d = it->node->rank - 1; d >= 0; d--) {
+    if (row[d]) continue;
+    local.stride[d] = stride;
+    stride *= it->node->shape[d];
+  }
+  const char *type = emit_ctype(it->node->type);
+  size_t bytes = (size_t)count * td_type_size(plan_storage(it->node->type));
+  if (bytes <= STACK_MAX) {
+    sb_printf(&r->locals, "%s %s[%lld] __attribute__((aligned(64)));\n", type, local.name, (long long)count);
+  } else {
+    sb_printf(&r->locals, "%s *restrict %s = (%s *)(call->scratch + %zu);\n", type, local.name, type, r->scratch);
+    r->scratch += (bytes + 63) / 64 * 64;
+  }
+  vec_push(r->em.arena, &r->em.locals, local);
 }
 
 static void store(Rows *r, Item *it, int level, const char *value) {
-  if (!it->member->stored) return;
+  if (!it->member->stored && !it->array) return;
+  if (!it->member->stored) declare_array(r, it);
   const char *at = emit_element(&r->em, it->node, it->element, level, true);
   sb_printf(text_at(r, level), "%s = %s;\n", at, value);
 }
@@ -179,8 +151,10 @@ static void store(Rows *r, Item *it, int level, const char *value) {
 static void begin_reduction(Rows *r, Item *it) {
   Emit *em = &r->em;
   it->value = emit_name(em, it->node->name);
-  sb_printf(text_at(r, ROW), "%s %s = %s;\n", acc_type(it), it->value, emit_zero(it->node->reducer, it->node->type));
-  if (it->node->reducer == RED_ARGMAX) {
+  bool argmax = it->node->reducer == RED_ARGMAX;
+  sb_printf(text_at(r, ROW), "%s %s = %s;\n", acc_type(it), it->value,
+            argmax ? "-1" : emit_zero(it->node->reducer, it->node->type));
+  if (argmax) {
     it->sum = emit_name(em, "best");
     sb_printf(text_at(r, ROW), "%s %s = %s;\n", it->body->type == TY_REAL ? "float" : "int64_t", it->sum,
               it->body->type == TY_REAL ? "-INFINITY" : "INT64_MIN");
@@ -204,15 +178,17 @@ static void print_argmax(Rows *r, Item *it, int level) {
   Emit *em = &r->em;
   const char *value = emit_value(em, it->body, level);
   const char *guard = it->guard ? emit_value(em, it->guard, level) : NULL;
-  sb_printf(text_at(r, level), "if (%s%s%s > %s) {\n%s = %s;\n%s = (int32_t)(%s);\n}\n", guard ? guard : "",
-            guard ? " && " : "", value, it->sum, it->sum, value, it->value, flat_position(r, it, r->g->nrows));
+  sb_printf(text_at(r, level), "if (%s%s(%s > %s || %s < 0)) {\n", guard ? guard : "", guard ? " && " : "", value,
+            it->sum, it->value);
+  sb_printf(text_at(r, level), "if (%s > %s) %s = %s;\n", value, it->sum, it->sum, value);
+  sb_printf(text_at(r, level), "%s = (int32_t)(%s);\n}\n", it->value, flat_position(r, it, r->plan->nrows));
 }
 
 /* One nest over the loops that items first .. last share; every item is a map,
  * a reduction over all loops, or a sum over rows with one slot a point. */
 static void emit_shared_nest(Rows *r, Item *first, Item *last) {
   Emit *em = &r->em;
-  int nrows = r->g->nrows, n = first->nloops, level = n ? NEST + n - 1 : ROW;
+  int nrows = r->plan->nrows, n = first->nloops, level = n ? NEST + n - 1 : ROW;
   bool simd = n > 0;
   StrBuf clause = {0};
   open_loops(r, first, nrows);
@@ -234,7 +210,7 @@ static void emit_shared_nest(Rows *r, Item *first, Item *last) {
         }
         into = arena_printf(em->arena, "%s[%s]", it->sum, at.s);
         sb_free(&at);
-      } else if (n > 0) {
+      } else if (n > 0 || r->plan->flat) {
         sb_printf(&clause, " reduction(%s:%s)", omp_operator(it), it->sum);
       }
       print_combine(r, text_at(r, level), it, into, value);
@@ -251,8 +227,11 @@ static void emit_shared_nest(Rows *r, Item *first, Item *last) {
     }
   }
   if (n) close_loops(r, n, simd, clause.n ? clause.s : "");
+  else if (clause.n) r->row_clause = arena_printf(em->arena, "%s%s", r->row_clause ? r->row_clause : "", clause.s);
   for (Item *it = first; it <= last && n > 0; it++)
     if (it->form == FORM_REDUCE && !it->member->accumulates) {
+      if (it->node->reducer == RED_ARGMAX)
+        sb_printf(text_at(r, ROW), "if (%s < 0) %s = 0;\n", it->value, it->value);
       store(r, it, ROW, it->value);
       emit_define(em, it->self, ROW, it->value);
     }
@@ -288,7 +267,7 @@ static int strided_reads(Graph *g, Expr *e, int var) {
 
 static bool vector_over_output(Rows *r, const Item *it) {
   if (it->node->reducer == RED_ARGMAX || it->nout == 0) return false;
-  int out = r->g->nrows + it->nout - 1, red = r->g->nrows + it->nloops - 1;
+  int out = r->plan->nrows + it->nout - 1, red = r->plan->nrows + it->nloops - 1;
   if (it->extent[it->nout - 1] > ARRAY_MAX) return false;
   int by_out = strided_reads(r->p->g, it->body, out), by_red = strided_reads(r->p->g, it->body, red);
   if (by_out != by_red) return by_out < by_red;
@@ -298,13 +277,15 @@ static bool vector_over_output(Rows *r, const Item *it) {
 /* for outputs { sum = 0; for reduced { sum += } store } */
 static void emit_sum_inside(Rows *r, Item *it) {
   Emit *em = &r->em;
-  int nrows = r->g->nrows, out_level = NEST + it->nout - 1, level = NEST + it->nloops - 1;
+  int nrows = r->plan->nrows, out_level = NEST + it->nout - 1, level = NEST + it->nloops - 1;
   open_loops(r, it, nrows);
   it->value = emit_name(em, it->node->name);
   StrBuf head = {0};
-  sb_printf(&head, "%s %s = %s;\n", acc_type(it), it->value, emit_zero(it->node->reducer, it->node->type));
+  bool argmax = it->node->reducer == RED_ARGMAX;
+  sb_printf(&head, "%s %s = %s;\n", acc_type(it), it->value,
+            argmax ? "-1" : emit_zero(it->node->reducer, it->node->type));
   const char *clause = "";
-  if (it->node->reducer == RED_ARGMAX) {
+  if (argmax) {
     it->sum = emit_name(em, "best");
     sb_printf(&head, "%s %s = %s;\n", it->body->type == TY_REAL ? "float" : "int64_t", it->sum,
               it->body->type == TY_REAL ? "-INFINITY" : "INT64_MIN");
@@ -329,6 +310,7 @@ static void emit_sum_inside(Rows *r, Item *it) {
   sb_write(&head, inner.s, inner.n);
   StrBuf *out = text_at(r, out_level);
   sb_write(out, head.s, head.n);
+  if (argmax) sb_printf(out, "if (%s < 0) %s = 0;\n", it->value, it->value);
   if (it->member->accumulates) {
     const char *at = it->sum;
     StrBuf index = {0};
@@ -351,7 +333,7 @@ static void emit_sum_inside(Rows *r, Item *it) {
 /* for outputs but the last { array = 0; for reduced { for last: array += } store } */
 static void emit_sum_outside(Rows *r, Item *it) {
   Emit *em = &r->em;
-  int nrows = r->g->nrows, nout = it->nout, nred = it->nloops - nout;
+  int nrows = r->plan->nrows, nout = it->nout, nred = it->nloops - nout;
   /* loops in the order: outputs but the last, reduced, the last output */
   Item turned = *it;
   Expr *map[IR_MAX_VARS] = {0};
@@ -404,7 +386,8 @@ static void emit_sum_outside(Rows *r, Item *it) {
     at = arena_printf(em->arena, "%s[%s]", it->sum, index.s);
     print_combine(r, text_at(r, level), it, at, arena_printf(em->arena, "%s[%s]", array, v));
     sb_free(&index);
-  } else if (it->member->stored) {
+  } else if (it->member->stored || it->array) {
+    if (!it->member->stored) declare_array(r, it);
     at = emit_element(em, it->node, turned.element, level, true);
     sb_printf(text_at(r, level), "%s = %s[%s];\n", at, array, v);
   }
@@ -417,40 +400,14 @@ static void emit_sum_outside(Rows *r, Item *it) {
   sb_free(&inner);
 }
 
-/* ---- which items share a nest ------------------------------------------------------------------ */
-
-typedef struct Clash { Rows *r; Item *first, *last; bool found; } Clash;
-
-static void find_clash(Expr *e, void *ctx) {
-  Clash *c = ctx;
-  if (e->kind != E_READ) return;
-  for (Item *it = c->first; it <= c->last; it++)
-    if (it->node == e->node && (it->form != FORM_MAP || e != it->self)) c->found = true;
-}
-
-static bool shares_nest(Rows *r, Item *first, Item *last, Item *it) {
-  if (it->form == FORM_MIXED || first->form == FORM_MIXED || it->nloops != first->nloops) return false;
-  for (int i = 0; i < it->nloops; i++)
-    if (it->extent[i] != first->extent[i]) return false;
-  if (it->node->reducer == RED_ARGMAX || first->node->reducer == RED_ARGMAX) return false;
-  Clash c = {r, first, last, false};
-  ex_visit(r->p->g, it->body, find_clash, &c);
-  if (it->guard) ex_visit(r->p->g, it->guard, find_clash, &c);
-  return !c.found;
-}
-
 static void emit_items(Rows *r) {
-  for (int i = 0; i < r->nitems;) {
-    Item *it = &r->items[i];
-    if (it->form == FORM_MIXED) {
-      if (vector_over_output(r, it)) emit_sum_outside(r, it);
-      else emit_sum_inside(r, it);
-      i++;
-      continue;
-    }
+  for (int i = 0; i < r->plan->nitems;) {
+    Item *it = &r->plan->items[i];
     int last = i;
-    while (last + 1 < r->nitems && shares_nest(r, it, &r->items[last], &r->items[last + 1])) last++;
-    emit_shared_nest(r, it, &r->items[last]);
+    while (last + 1 < r->plan->nitems && r->plan->items[last + 1].nest == it->nest) last++;
+    if (it->form != FORM_MIXED) emit_shared_nest(r, it, &r->plan->items[last]);
+    else if (vector_over_output(r, it)) emit_sum_outside(r, it);
+    else emit_sum_inside(r, it);
     i = last + 1;
   }
 }
@@ -461,10 +418,10 @@ static void emit_items(Rows *r) {
  * rows. Scalars are kept in a variable and stored after them. */
 static void open_accumulators(Rows *r) {
   Emit *em = &r->em;
-  for (int i = 0; i < r->nitems; i++) {
-    Item *it = &r->items[i];
+  for (int i = 0; i < r->plan->nitems; i++) {
+    Item *it = &r->plan->items[i];
     if (!it->member->accumulates) continue;
-    int64_t count = ir_count(it->node);
+    int64_t count = ir_count(it->node) / it->node->shape[0];
     const char *zero = emit_zero(it->node->reducer, it->node->type);
     const char *base = emit_pointer(em, it->node, true);
     it->sum = emit_name(em, it->node->name);
@@ -487,51 +444,63 @@ static double item_flops(Rows *r, const Item *it) {
 }
 
 static void choose_pieces(Rows *r) {
-  Group *g = r->g;
-  r->rows = 1;
-  for (int k = 0; k < g->nrows; k++) r->rows *= g->row_extent[k];
+  RowPlan *plan = r->plan;
   double work = 0;                       /* evaluations a row */
-  for (int i = 0; i < r->nitems; i++) {
-    double n = 1 + emit_flops(r->p->g, r->items[i].body);
-    for (int k = 0; k < r->items[i].nloops; k++) n *= (double)r->items[i].extent[k];
+  for (int i = 0; i < plan->nitems; i++) {
+    double n = 1 + emit_flops(r->p->g, plan->items[i].body);
+    for (int k = 0; k < plan->items[i].nloops; k++) n *= (double)plan->items[i].extent[k];
     work += n;
   }
-  if (g->rows_fixed) {
-    r->per_piece = group_block(g);
+  if (r->g->rows_fixed) {
+    r->per_piece = r->g->block;
   } else {
-    double per = 65536 / work;
-    r->per_piece = per < 1 ? 1 : per > (double)r->rows ? r->rows : (int64_t)per;
-    if (r->rows / r->per_piece > 1024) r->per_piece = (r->rows + 1023) / 1024;
+    double per = 131072 / work;
+    r->per_piece = per < 1 ? 1 : per > (double)plan->rows ? plan->rows : (int64_t)per;
+    if (plan->flat) r->per_piece = (r->per_piece + 63) / 64 * 64;
+    if (plan->rows / r->per_piece > 1024) r->per_piece = (plan->rows + 1023) / 1024;
   }
   if (r->per_piece < 1) r->per_piece = 1;
-  r->pieces = (r->rows + r->per_piece - 1) / r->per_piece;
+  if (r->per_piece > plan->rows && plan->rows > 0) r->per_piece = plan->rows;
+  r->pieces = (plan->rows + r->per_piece - 1) / r->per_piece;
 }
 
 static void print_row_loop(Rows *r, StrBuf *out) {
   Emit *em = &r->em;
-  Group *g = r->g;
-  const char *row = g->nrows == 1 ? em->var[0] : "row";
-  bool single = r->per_piece == 1;
-  if (g->nrows > 0) {
-    if (single) {
-      sb_printf(out, "{\nconst int64_t %s = piece;\n", row);
-    } else {
-      sb_printf(out, "int64_t row_end = (piece + 1) * %lld;\n", (long long)r->per_piece);
-      if (r->rows % r->per_piece) sb_printf(out, "if (row_end > %lld) row_end = %lld;\n", (long long)r->rows, (long long)r->rows);
-      sb_printf(out, "for (int64_t %s = piece * %lld; %s < row_end; %s++) {\n", row, (long long)r->per_piece, row, row);
+  const RowPlan *plan = r->plan;
+  StrBuf *body = text_at(r, ROW);
+  if (!body->n) return;
+  if (plan->nrows == 0) {
+    sb_write(out, body->s, body->n);
+    return;
+  }
+  const char *row = plan->nrows == 1 ? em->var[0] : "row";
+  if (r->per_piece == 1) {
+    sb_printf(out, "{\nconst int64_t %s = piece;\n", row);
+  } else {
+    const char *end = arena_printf(em->arena, "%lld", (long long)plan->rows);
+    if (r->pieces > 1) {
+      end = "row_end";
+      sb_printf(out, "%sint64_t row_end = (piece + 1) * %lld;\n", plan->rows % r->per_piece ? "" : "const ",
+                (long long)r->per_piece);
+      if (plan->rows % r->per_piece)
+        sb_printf(out, "if (row_end > %lld) row_end = %lld;\n", (long long)plan->rows, (long long)plan->rows);
     }
-    int64_t stride = 1;
-    for (int k = g->nrows - 1; k >= 0 && g->nrows > 1; k--, stride *= g->row_extent[k + 1]) {
-      if (!emit_mentions(text_at(r, ROW)->s, em->var[k])) continue;
+    if (plan->flat) sb_printf(out, "#pragma omp simd%s\n", r->row_clause ? r->row_clause : "");
+    const char *begin = r->pieces > 1 ? arena_printf(em->arena, "piece * %lld", (long long)r->per_piece) : "0";
+    sb_printf(out, "for (int64_t %s = %s; %s < %s; %s++) {\n", row, begin, row, end, row);
+  }
+  int64_t stride = 1;
+  for (int k = plan->nrows - 1; k >= 0 && plan->nrows > 1; k--) {
+    if (emit_mentions(body->s, em->var[k])) {
       sb_printf(out, "const int64_t %s = row", em->var[k]);
       if (stride > 1) sb_printf(out, " / %lld", (long long)stride);
-      if (k > 0) sb_printf(out, " %% %lld", (long long)g->row_extent[k]);
+      if (k > 0) sb_printf(out, " %% %lld", (long long)plan->row_extent[k]);
       sb_puts(out, ";\n");
     }
+    stride *= plan->row_extent[k];
   }
-  StrBuf *body = text_at(r, ROW);
-  if (body->n) sb_write(out, body->s, body->n);
-  if (g->nrows > 0) sb_puts(out, "}\n");
+  sb_write(out, body->s, body->n);
+  sb_puts(out, "}\n");
 }
 
 static void finish(Rows *r, TdKernel *k) {
@@ -540,6 +509,7 @@ static void finish(Rows *r, TdKernel *k) {
   sb_puts(&out, "{\n");
   emit_prologue(&r->em, &out);
   if (text_at(r, TOP)->n) sb_write(&out, text_at(r, TOP)->s, text_at(r, TOP)->n);
+  if (r->locals.n) sb_write(&out, r->locals.s, r->locals.n);
   sb_puts(&out, "for (int64_t piece = begin; piece < end; piece++) {\n");
   if (text_at(r, PIECE)->n) sb_write(&out, text_at(r, PIECE)->s, text_at(r, PIECE)->n);
   sb_write(&out, inner.s, inner.n);
@@ -547,30 +517,28 @@ static void finish(Rows *r, TdKernel *k) {
   sb_puts(&out, "}\n}\n");
   k->source = arena_strndup(r->em.arena, out.s, out.n);
   k->pieces = r->pieces;
+  k->scratch = r->scratch;
   sb_free(&out);
   sb_free(&inner);
   sb_free(&r->piece_end);
+  sb_free(&r->locals);
 }
 
 void emit_rows(Plan *p, Group *g, TdKernel *k) {
-  Rows r = {.p = p, .g = g};
+  Rows r = {.p = p, .g = g, .plan = g->rows};
   Emit *em = &r.em;
   emit_begin(em, p, g);
   em->row_level = ROW;
-  em->nvars = g->nrows;
-  for (int v = 0; v < g->nrows; v++) {
-    const Member *m = &g->members.at[0];
-    const char *axis = m->rowvar[v] < m->node->rank ? m->node->axis[m->rowvar[v]] : NULL;
-    em->var[v] = emit_name(em, axis ? axis : "i");
-    em->extent[v] = g->row_extent[v];
+  em->in_bounds = r.plan->in_bounds;
+  em->nvars = r.plan->nrows;
+  for (int v = 0; v < r.plan->nrows; v++) {
+    em->var[v] = emit_name(em, r.plan->row_axis[v]);
+    em->extent[v] = r.plan->row_extent[v];
     em->var_level[v] = ROW;
   }
-  r.nitems = g->members.n;
-  r.items = NEWN(p->arena, Item, r.nitems);
-  for (int i = 0; i < r.nitems; i++) make_item(&r, &r.items[i], &g->members.at[i]);
   choose_pieces(&r);
   open_accumulators(&r);
-  for (int i = 0; i < r.nitems; i++) k->flops += item_flops(&r, &r.items[i]) * (double)r.rows;
+  for (int i = 0; i < r.plan->nitems; i++) k->flops += item_flops(&r, &r.plan->items[i]) * (double)r.plan->rows;
   emit_items(&r);
   finish(&r, k);
   emit_arguments(em);

@@ -187,7 +187,7 @@ static void plan_read(Emit *em, Expr *e, Cell *cell) {
   bool ok = true;
   for (int d = 0; d < n->rank; d++) {
     int64_t lo, hi;
-    bool proved = ex_interval(em->g, e->args[d], em->extent, em->nvars, &lo, &hi) && lo >= 0 && hi < n->shape[d];
+    bool proved = em->in_bounds || (ex_interval(em->g, e->args[d], em->extent, em->nvars, &lo, &hi) && lo >= 0 && hi < n->shape[d]);
     cell->checked[d] = !proved;
     cell->unsafe = cell->unsafe || !proved;
     ok = ok && (cell->stride[d] == 0 || linear_add(lin, e->args[d], cell->stride[d]));

@@ -1,7 +1,7 @@
 /* Which groups wait for which, and an order that respects it. */
 #include "compiler/plan.h"
 
-void group_sources(Plan *p, const Region *r, Node *n, void (*f)(Group *g, void *ctx), void *ctx) {
+static void group_sources(Plan *p, const Region *r, Node *n, void (*f)(Group *g, void *ctx), void *ctx) {
   Group *g = plan_info(p, n)->group;
   switch (n->kind) {
   case N_INPUT:
@@ -35,10 +35,38 @@ static void wait_for_node(Node *read, void *ctx) {
   group_sources(w->p, w->g->region, read, not_itself, w);
 }
 
+void node_waits(Plan *p, Node *n, void (*f)(Group *before, void *ctx), void *ctx) {
+  Group here = {.region = n->region};
+  Waits w = {p, &here, f, ctx};
+  ir_each_read(p->g, n, wait_for_node, &w);
+}
+
 void group_waits(Plan *p, Group *g, void (*f)(Group *before, void *ctx), void *ctx) {
   Waits w = {p, g, f, ctx};
   if (g->kind == GROUP_LOOP) ir_each_read(p->g, g->loop->node, wait_for_node, &w);
   for (int i = 0; i < g->members.n; i++) ir_each_read(p->g, g->members.at[i].node, wait_for_node, &w);
+  for (int i = 0; i < g->after.n; i++) f(g->after.at[i], ctx);
+}
+
+typedef struct Path { Plan *p; const Group *to; VEC(Group *) seen; bool found; } Path;
+
+static void walk_back(Group *g, void *ctx) {
+  Path *path = ctx;
+  if (path->found || g->mark) return;
+  if (g == path->to) {
+    path->found = true;
+    return;
+  }
+  g->mark = 1;
+  vec_push(path->p->arena, &path->seen, g);
+  group_waits(path->p, g, walk_back, path);
+}
+
+bool group_follows(Plan *p, Group *from, const Group *to) {
+  Path path = {.p = p, .to = to};
+  walk_back(from, &path);
+  for (int i = 0; i < path.seen.n; i++) path.seen.at[i]->mark = 0;
+  return path.found;
 }
 
 /* Depth first: a group is listed right after what it waits for. */

@@ -37,9 +37,12 @@ struct Group {
   bool      late;                        /* runs after everything else of its region */
   int       nrows;                       /* row variables: the index space of the pieces */
   int64_t   row_extent[IR_MAX_VARS];
-  bool      rows_fixed;                  /* partial sums were laid out for these rows */
+  bool      rows_fixed;                  /* partial sums were laid out for these rows, */
+  int64_t   block;                       /* this many a piece */
   VEC(Member) members;                   /* in order of evaluation */
   Loop     *loop;                        /* GROUP_LOOP */
+  struct RowPlan *rows;                  /* GROUP_ROWS: rows.c */
+  VEC(Group *) after;                    /* must run before it, besides what it reads */
   int       mark;
   int       kernel;                      /* index in the program, once written */
   const int *args;                       /* buffers in the kernel's order */
@@ -56,7 +59,7 @@ typedef struct NodeInfo {
   Node   *owner;                         /* the pack, stack, carry or state it is stored for; itself: taken */
   int     owner_index;                   /* the pack's part */
   Node   *commits;                       /* a copy at the end of a region: of this node, into `owner` */
-  Node   *partial_of;                    /* partial sums of this node, one row a piece */
+  int     position;                      /* in its region */
 } NodeInfo;
 
 typedef struct PlanBuffer {
@@ -106,16 +109,26 @@ Graph *graph_clone(Arena *a, const Graph *g);
 /* -- own.c: one owner for every stored value ---------------------------------------- */
 void plan_own(Plan *p);
 
+/* -- inline.c ----------------------------------------------------------------------- */
+void plan_inline(Plan *p);
+
+/* -- contract.c --------------------------------------------------------------------- */
+/* Is n a sum of products that the matrix template computes? */
+bool contract_matches(Plan *p, const Node *n);
+
 /* -- group.c ------------------------------------------------------------------------ */
 /* Every computed node belongs to one group afterwards. */
 void plan_group(Plan *p);
-int64_t group_block(const Group *g);     /* rows of a piece, when members accumulate */
+void plan_visit_node(Plan *p, Node *n, ExprVisit *f, void *ctx);   /* its body, guard, indices */
+
 /* -- order.c -------------------------------------------------------------------------- */
 typedef VEC(Group *) Groups;
-/* The groups a node of region r waits for when it reads n. */
-void group_sources(Plan *p, const Region *r, Node *n, void (*f)(Group *g, void *ctx), void *ctx);
+/* The groups that a node waits for: f is called at least once for each. */
+void node_waits(Plan *p, Node *n, void (*f)(Group *before, void *ctx), void *ctx);
 /* What group g waits for, within its region. */
 void group_waits(Plan *p, Group *g, void (*f)(Group *before, void *ctx), void *ctx);
+/* Does `from` wait, directly or not, for `to`? */
+bool group_follows(Plan *p, Group *from, const Group *to);
 /* The groups of a region in an order that respects reads; late ones last. */
 void group_order(Plan *p, const Region *r, Groups *out);
 
@@ -172,6 +185,7 @@ typedef struct Emit {
   int64_t     extent[IR_MAX_VARS];
   int         var_level[IR_MAX_VARS];
   int         row_level;                 /* where values computed by this kernel begin to exist */
+  bool        in_bounds;                 /* reads need no checks */
   VEC(EmitPointer) pointers;
   VEC(EmitLocal)   locals;
   VEC(int)    args;                      /* buffers */
@@ -200,6 +214,44 @@ double      emit_flops(Graph *g, Expr *e);           /* of one evaluation */
 bool        emit_mentions(const char *text, const char *name);
 /* The arguments in the kernel's order, for the launch. */
 void        emit_arguments(Emit *em);
+
+/* -- rows.c: the inside of a group of rows ---------------------------------------------------- */
+typedef enum {
+  FORM_MAP,                              /* one value a point */
+  FORM_REDUCE,                           /* the loops are reduced to one value a row */
+  FORM_MIXED                             /* some loops are the value's, some are reduced */
+} Form;
+
+/* A member in the kernel's variables: rows first, then the loops of its nest. */
+typedef struct Item {
+  Member *member;
+  Node   *node;
+  Form    form;
+  Expr   *body, *guard;
+  Expr   *self;                          /* a read of this very element; NULL: partial sums */
+  Expr   *element[IR_MAX_RANK];          /* its indices */
+  int     nout;                          /* loops that are the value's own (first) */
+  int     nloops;
+  int64_t extent[IR_MAX_VARS];
+  const char *axis[IR_MAX_VARS];
+  int     nest;                          /* items of one nest share their loops */
+  bool    array;                         /* read in another nest: needs memory */
+  /* while it is written */
+  const char *value;                     /* C name */
+  const char *sum;                       /* C name of the accumulator: scalar or pointer */
+} Item;
+
+typedef struct RowPlan {
+  Item   *items;                         /* by nest, in order of evaluation */
+  int     nitems;
+  int     nrows;                         /* after neighbours were joined */
+  int64_t row_extent[IR_MAX_VARS];
+  const char *row_axis[IR_MAX_VARS];
+  int64_t rows;
+  bool    flat;                          /* no loops inside: the row loop itself is the vector loop */
+  bool    in_bounds;                     /* every read was proved before indices were joined */
+} RowPlan;
+void plan_rows(Plan *p);
 
 /* -- emit_rows.c ------------------------------------------------------------------------- */
 void emit_rows(Plan *p, Group *g, TdKernel *k);
