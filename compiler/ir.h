@@ -107,7 +107,8 @@ typedef enum { SAVE_AUTO, SAVE_KEEP, SAVE_RECOMPUTE } SavePolicy;
 
 /* A user's own derivative: `adjoint[k]` are nodes computed from `cotangent`
  * (and anything else before them) whose values are the adjoints of `wrt[k]`.
- * The node that carries it is a barrier to differentiation. */
+ * The node that carries it is a barrier to differentiation. Without wrt it is a
+ * constant to it, and `cotangent` may be NULL. */
 typedef struct Vjp {
   Node *cotangent;
   VEC(Node *) wrt;

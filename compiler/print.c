@@ -542,7 +542,8 @@ static void print_vjp(Printer *p, const Node *n) {
   sb_puts(p->out, "vjp ");
   node_key(p, n);
   sb_puts(p->out, " from ");
-  node_key(p, n->vjp->cotangent);
+  if (n->vjp->cotangent) node_key(p, n->vjp->cotangent);
+  else sb_puts(p->out, "none");
   for (int i = 0; i < n->vjp->wrt.n; i++) {
     sb_puts(p->out, i == 0 ? ": " : ", ");
     node_key(p, n->vjp->wrt.at[i]);

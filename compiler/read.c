@@ -537,7 +537,7 @@ static void read_vjp(Reader *r) {
   Node *n = read_lookup(r);
   Vjp *v = NEW(r->arena, Vjp);
   read_expect_word(r, "from");
-  v->cotangent = read_lookup(r);
+  v->cotangent = read_accept_word(r, "none") ? NULL : read_lookup(r);
   n->vjp = v;
   if (!read_accept(r, ":")) return;
   do {
