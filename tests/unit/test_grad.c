@@ -70,6 +70,9 @@ static void check_filled(Test *t, Node *out, int n, Node **wrt, GradcheckFill *f
   if (!ok) print_message("%s[%d]: derived %g, numeric %g\n", r.name ? r.name : "?", (int)r.element, r.derived, r.numeric);
   assert_true(ok);
   assert_true(r.compared > 0);
+  const char *broken = ir_verify(t->g);
+  if (broken) print_message("%s\n", broken);
+  assert_null(broken);
 }
 
 #define CHECK(out, ...) \
@@ -449,19 +452,21 @@ TEST(gru_scan_projecting_inside) {
   CHECK(gru(g, g->top, x, h0, w, u, NULL, true).y, x, h0, w, u);
 }
 
-TEST(scan_in_layer_loop) {
-  for (int inside = 0; inside < 2; inside++) {
-    Node *x = STATE("x", 2, 4, 3), *h0 = STATE("h0", 2, 3);
-    Node *w = STATE("w", 2, 3, 3, 3), *u = STATE("u", 2, 3, 3, 3), *v = STATE("v", 3, 3, 3);
-    Loop *l = ir_loop(g, g->top, "i", 2, false, nowhere);
-    Node *h = ir_carry(g, l, "x", x);
-    Gru r = gru(g, l->body, h, h0, w, u, ex_loopvar(g, l), inside != 0);
-    Gru q = gru(g, l->body, r.y, h0, v, v, NULL, inside != 0);
-    l->carries.at[0].next = COMP_IN(l->body, "next", RED_NONE, 3, NULL,
-                                    ADD(READ(q.y, V(0), V(1), V(2)), READ(h, V(0), V(1), V(2))), 2, 4, 3);
-    CHECK(ir_final(g, l, 0), x, h0, w, u, v);
-  }
+static void scan_in_layers(Test *t, bool inside) {
+  Graph *g = t->g;
+  Node *x = STATE("x", 2, 4, 3), *h0 = STATE("h0", 2, 3);
+  Node *w = STATE("w", 2, 3, 3, 3), *u = STATE("u", 2, 3, 3, 3), *v = STATE("v", 3, 3, 3);
+  Loop *l = ir_loop(g, g->top, "i", 2, false, nowhere);
+  Node *h = ir_carry(g, l, "x", x);
+  Gru r = gru(g, l->body, h, h0, w, u, ex_loopvar(g, l), inside);
+  Gru q = gru(g, l->body, r.y, h0, v, v, NULL, inside);
+  l->carries.at[0].next = COMP_IN(l->body, "next", RED_NONE, 3, NULL,
+                                  ADD(READ(q.y, V(0), V(1), V(2)), READ(h, V(0), V(1), V(2))), 2, 4, 3);
+  CHECK(ir_final(g, l, 0), x, h0, w, u, v);
 }
+
+TEST(scan_in_layer_loop) { (void)g; scan_in_layers(t, false); }
+TEST(scan_in_layer_loop_projecting_inside) { (void)g; scan_in_layers(t, true); }
 
 /* reads around the counter, an outer table's fixed row, swapped carries, emitted carries */
 TEST(loop_odds_and_ends) {
@@ -728,7 +733,7 @@ int main(void) {
     T(extrema), T(first_winner_takes_all), T(product), T(product_counts_zeros), T(softmax_cross_entropy),
     T(views_and_packs), T(overlapping_views), T(views_as_parameters),
     T(layer_loop), T(layer_loop_once), T(layer_loop_shared), T(gru_scan), T(gru_scan_projecting_inside),
-    T(scan_in_layer_loop), T(loop_odds_and_ends), T(loop_of_reductions), T(loops_without_parameters_stay),
+    T(scan_in_layer_loop), T(scan_in_layer_loop_projecting_inside), T(loop_odds_and_ends), T(loop_of_reductions), T(loops_without_parameters_stay),
     T(users_derivative), T(users_derivative_in_a_loop),
     T(users_derivative_with_a_loop), T(too_many_axes_to_keep),
     T(floor_is_an_error), T(integer_of_parameter_is_an_error), T(constants_may_be_rounded), T(unreached_is_null),

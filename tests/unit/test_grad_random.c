@@ -231,8 +231,10 @@ static bool run(uint64_t seed, bool print) {
     printf("seed %llu: %s: %s[%lld] derived %.9g, numeric %.9g\n", (unsigned long long)seed,
            r.error ? r.error : "wrong", r.name ? r.name : "?", (long long)r.element, r.derived, r.numeric);
   }
+  const char *broken = ir_verify(m.g);
+  if (broken) printf("seed %llu: %s\n", (unsigned long long)seed, broken);
   arena_free(m.arena);
-  return ok;
+  return ok && !broken;
 }
 
 int main(int argc, char **argv) {
