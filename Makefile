@@ -10,6 +10,8 @@ STD = core nn
 COMPILER = prims expr walk linear fold interval ir prune print read read_lex read_expr verify \
            draws eval eval_code eval_ops eval_run \
            grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_values gradcheck \
+           unit lower_value lower_range lower_scope lower_index lower_expr lower_reduce lower_draw \
+           lower_call lower_stmt lower_loop schedule settings models train sampler domain \
            backend clone emit_rows emit_scatter emit_value group kernel memory order own place steps
 
 # -- runtime/: programs to results ----------------------------------------------------------------
