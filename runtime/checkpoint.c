@@ -53,12 +53,13 @@ static bool pieces_cover(const TdProgram *p, int s) {
   return sum == p->states[s].count && sum > 0;
 }
 
-CheckpointTensor *checkpoint_tensors(const TdProgram *p, void *const *data, int *n) {
+CheckpointTensor *checkpoint_tensors(const TdProgram *p, void *const *data, const bool *wanted, int *n) {
   CheckpointTensor *list = calloc((size_t)p->ntensors + (size_t)p->nstates + 1, sizeof *list);
   *n = 0;
   if (list == NULL) return NULL;
   for (int s = 0; s < p->nstates; s++) {
     const TdState *state = &p->states[s];
+    if (wanted != NULL && !wanted[s]) continue;
     if (!pieces_cover(p, s)) {
       CheckpointTensor *t = &list[(*n)++];
       *t = (CheckpointTensor){ .name = state->name, .type = state->type, .rank = state->rank, .data = data[s] };

@@ -36,9 +36,10 @@ typedef struct CheckpointTensor {
 } CheckpointTensor;
 
 /* The tensors of a program's states: named pieces where they cover a state
- * whole, else the state under its own name. data[i] is the memory of state i.
- * malloc'ed; NULL when memory is out. */
-CheckpointTensor *checkpoint_tensors(const TdProgram *p, void *const *data, int *n);
+ * whole, else the state under its own name. data[i] is the memory of state i;
+ * states with wanted[i] false are left out (NULL: none). malloc'ed; NULL when
+ * memory is out. */
+CheckpointTensor *checkpoint_tensors(const TdProgram *p, void *const *data, const bool *wanted, int *n);
 StType checkpoint_type(TdType t);
 
 bool checkpoint_save(const IoHook *hook, const char *path, const CheckpointTensor *tensors, int n,
@@ -68,5 +69,7 @@ Checkpoint *checkpoint_newest(const IoHook *hook, const char *folder, StrBuf *wa
 bool checkpoint_mark_best(const IoHook *hook, const char *folder, int64_t step, TdError *err);
 /* Remove all but the `keep` newest (at least 2). */
 bool checkpoint_rotate(const IoHook *hook, const char *folder, int64_t keep, TdError *err);
+/* Remove every step's checkpoint. */
+bool checkpoint_remove_all(const IoHook *hook, const char *folder, TdError *err);
 
 #endif

@@ -98,16 +98,25 @@ bool checkpoint_mark_best(const IoHook *hook, const char *folder, int64_t step, 
   return ok;
 }
 
-bool checkpoint_rotate(const IoHook *hook, const char *folder, int64_t keep, TdError *err) {
+/* Oldest first, so that an interruption leaves the newest. */
+static bool remove_older(const IoHook *hook, const char *folder, int64_t keep, TdError *err) {
   int n;
   int64_t *steps = list_steps(folder, &n);
   if (steps == NULL) return td_fail_memory(err);
   bool ok = true;
-  for (int i = n - 1; ok && i >= (keep < 2 ? 2 : keep); i--) {
+  for (int i = n - 1; ok && i >= keep; i--) {
     char *path = checkpoint_step_path(folder, steps[i]);
     ok = path != NULL ? io_remove(hook, path, err) : td_fail_memory(err);
     free(path);
   }
   free(steps);
   return ok;
+}
+
+bool checkpoint_rotate(const IoHook *hook, const char *folder, int64_t keep, TdError *err) {
+  return remove_older(hook, folder, keep < 2 ? 2 : keep, err);
+}
+
+bool checkpoint_remove_all(const IoHook *hook, const char *folder, TdError *err) {
+  return remove_older(hook, folder, 0, err);
 }
