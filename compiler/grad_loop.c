@@ -49,25 +49,33 @@ static void visit_share(Graph *g, const Share *s, int rank, ExprVisit *f, void *
   ex_visit(g, s->value, f, ctx);
 }
 
-static bool is_fixed(const Expr *index) {
-  return !index->vars && !index->reads;
+/* Is axis a of x the same for the whole iteration? A constant is, where all
+ * contributions agree on it; of c[b,0,k], c[b,1,k], .. the axis stays free, so
+ * that they are one part. */
+static bool is_fixed(const Frame *f, const Node *x, const Share *s, int a) {
+  const Expr *index = s->index[a];
+  if (index->vars || index->reads) return false;
+  if (index->counts) return true;
+  for (int i = 0; i < f->pending.n; i++)
+    if (f->pending.at[i].node == x && f->pending.at[i].share.index[a] != index) return false;
+  return true;
 }
 
 /* The share as the free axes see it. */
-static Share free_share(const Node *x, const Share *s, int64_t *shape, int *rank) {
+static Share free_share(const Frame *f, const Node *x, const Share *s, int64_t *shape, int *rank) {
   Share out = *s;
   *rank = 0;
   for (int a = 0; a < x->rank; a++) {
-    if (is_fixed(s->index[a])) continue;
+    if (is_fixed(f, x, s, a)) continue;
     shape[*rank] = x->shape[a];
     out.index[(*rank)++] = s->index[a];
   }
   return out;
 }
 
-static bool counted(Graph *g, const Node *x, const Share *s, const Loop *l) {
+static bool counted(const Frame *f, const Node *x, const Share *s) {
   for (int a = 0; a < x->rank; a++)
-    if (is_fixed(s->index[a]) && ex_has_loopvar(g, s->index[a], l)) return true;
+    if (is_fixed(f, x, s, a) && ex_has_loopvar(f->pass->graph, s->index[a], f->backward_loop)) return true;
   return false;
 }
 
@@ -80,9 +88,9 @@ static bool worth_hoisting(Frame *f, const Pending *p) {
   if (!c.possible) return false;
   int64_t shape[IR_MAX_RANK], size = 1;
   int rank;
-  Share s = free_share(p->node, &p->share, shape, &rank);
+  Share s = free_share(f, p->node, &p->share, shape, &rank);
   for (int a = 0; a < rank; a++) size *= shape[a];
-  if (!counted(g, p->node, &p->share, f->backward_loop)) return c.elements < size;
+  if (!counted(f, p->node, &p->share)) return c.elements < size;
   Term t;
   return c.elements == 0 && (!grad_invert(g, rank, shape, &s, &t) || t.nred > 0);
 }
@@ -145,19 +153,20 @@ static OuterAdjoint *outer_of(Frame *f, Node *x, const Share *s) {
   for (int i = 0; i < f->outer.n; i++) {
     OuterAdjoint *o = &f->outer.at[i];
     bool same = o->node == x;
-    for (int a = 0; a < x->rank && same; a++) same = o->fixed[a] == (is_fixed(s->index[a]) ? s->index[a] : NULL);
+    for (int a = 0; a < x->rank && same; a++)
+      same = o->fixed[a] == (is_fixed(f, x, s, a) ? s->index[a] : NULL);
     if (same) return o;
   }
   OuterAdjoint o = { .node = x, .span = s->span };
   for (int a = 0; a < x->rank; a++) {
-    if (is_fixed(s->index[a])) {
+    if (is_fixed(f, x, s, a)) {
       o.fixed[a] = s->index[a];
     } else {
       o.shape[o.rank] = x->shape[a];
       o.axis[o.rank++] = x->axis[a];
     }
   }
-  o.sliced = counted(f->pass->graph, x, s, f->backward_loop);
+  o.sliced = counted(f, x, s);
   o.adjoint = NEW(f->pass->arena, Adjoint);
   vec_push(f->pass->arena, &f->outer, o);
   return &f->outer.at[f->outer.n - 1];
@@ -171,7 +180,7 @@ static void collect_outer(Frame *f) {
     Like like = outer_like(o);
     int64_t shape[IR_MAX_RANK];
     int rank;
-    Share s = free_share(p->node, &p->share, shape, &rank);
+    Share s = free_share(f, p->node, &p->share, shape, &rank);
     adjoint_add(f->pass, o->adjoint, &like, &s);
   }
 }
