@@ -8,11 +8,12 @@ STD = core nn
 
 # -- compiler/: tree to program -------------------------------------------------------------------
 COMPILER = prims expr walk linear fold interval ir prune print read read_lex read_expr verify \
-           draws eval eval_code eval_ops eval_run \
+           draws eval eval_code eval_ops eval_run pipeline pass_simplify pass_hoist pass_cse \
            grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_values gradcheck \
            unit lower_value lower_range lower_scope lower_index lower_expr lower_reduce lower_draw \
            lower_call lower_stmt lower_loop schedule settings models train sampler domain \
-           backend clone emit_rows emit_scatter emit_value group kernel memory order own place steps
+           backend clone contract emit_rows emit_scatter emit_value group inline kernel memory order own \
+           place rows steps
 
 # -- runtime/: programs to results ----------------------------------------------------------------
 RUNTIME = error io digest convert safetensors checkpoint rotate utf8 vocabulary spawn corpus data \
@@ -22,7 +23,7 @@ RUNTIME = error io digest convert safetensors checkpoint rotate utf8 vocabulary 
 CLI = main
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
-UNIT = test_eval test_front test_safetensors test_checkpoint test_data test_jit test_grad test_grad_random
+UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_grad test_grad_random
 
 # -- how --------------------------------------------------------------------------------------------
 CC      ?= cc
@@ -82,11 +83,13 @@ $(B)/gen/prelude.c: $(B)/embed compiler/prelude.h
 TESTS = $(B)/tests/run $(UNIT:%=$(B)/tests/%)
 SANE  = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
-$(B)/tests/run: $(B)/tests/run.o $(B)/libtdc.a
+$(B)/tests/run: $(B)/tests/run.o $(B)/tests/run_ir.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/tests/%: $(B)/tests/unit/%.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+$(B)/tests/test_random_graphs: $(B)/tests/randgraph.o
 
 # With the sanitizers inside; the plain objects tell when a header changed.
 $(B)/tests/fuzz_parse: tests/fuzz/fuzz_parse.c $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o)
@@ -94,15 +97,16 @@ $(B)/tests/fuzz_parse: tests/fuzz/fuzz_parse.c $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%
 	$(CC) -std=gnu11 $(SANE) $(WARN) -I. -I$(B)/gen -o $@ tests/fuzz/fuzz_parse.c $(DSL_SRC)
 
 test: deps
-	@$(MAKE) --no-print-directory WERROR=-Werror test-now MUTATIONS=2000
+	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built
+	@tests/all.sh $(UNIT:%=$(B)/tests/%) $(B)/tests/run "$(FUZZ) 2000 $(FUZZED)"
 
 test-long: deps
-	@$(MAKE) --no-print-directory WERROR=-Werror test-now MUTATIONS=20000
+	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built
+	@TDC_TEST_LONG=1 tests/all.sh $(UNIT:%=$(B)/tests/%) $(B)/tests/run "$(FUZZ) 20000 $(FUZZED)"
 
-test-now: all $(TESTS) $(B)/tests/fuzz_parse
-	for t in $(UNIT); do $(B)/tests/$$t || exit 1; done
-	$(B)/tests/run
-	$(B)/tests/fuzz_parse --mutations $(MUTATIONS) tests/front/*.td tests/errors/*.td dsl/std/*.td
+FUZZ   = $(B)/tests/fuzz_parse --mutations
+FUZZED = $(wildcard tests/front/*.td tests/errors/*.td dsl/std/*.td)
+tests-built: $(TESTS) $(B)/tests/fuzz_parse
 
 # -- the rest -----------------------------------------------------------------------------------------
 demo: deps
@@ -129,5 +133,5 @@ clean:
 	rm -rf $(B)
 
 .SECONDARY:
-.PHONY: all test test-now test-long demo deps install clean
+.PHONY: all test tests-built test-long demo deps install clean
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNIT:%=$(B)/tests/unit/%.d) $(B)/tests/run.d

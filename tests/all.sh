@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Runs every test given as one argument each ("build/tests/run tests/front"),
+# shows a line for each and the whole output of those that failed, and ends with
+# the sum: N passed, N failed[, N skipped]. A test binary ends either with such a
+# line itself or with cmocka's; one that prints neither, or dies, has failed.
+set -u
+logs=build/tests/log
+mkdir -p "$logs"
+passed=0 failed=0 skipped=0
+for test in "$@"; do
+  read -r -a words <<<"$test"
+  name=$(basename "${words[0]}")
+  log="$logs/$(tr -c 'A-Za-z0-9_\n' '_' <<<"$test").log"
+  begin=$SECONDS
+  "${words[@]}" >"$log" 2>&1 </dev/null
+  status=$?
+  read -r p f s < <(awk '
+    /^[0-9]+ passed, [0-9]+ failed/        { p += $1; f += $3; if ($6 == "skipped") s += $5; said = 1 }
+    /^\[  PASSED  \] [0-9]+ test/          { p += $4; said = 1 }
+    /^\[  FAILED  \] .*[0-9]+ test\(s\), listed/ { for (i = 1; i <= NF; i++) if ($i ~ /^test\(s\)/) f += $(i - 1); said = 1 }
+    /^\[  SKIPPED \] .*[0-9]+ test\(s\), listed/ { for (i = 1; i <= NF; i++) if ($i ~ /^test\(s\)/) s += $(i - 1); said = 1 }
+    END { print p + 0, said ? f + 0 : 1, s + 0 }' "$log")
+  [ "$status" -ne 0 ] && [ "$f" -eq 0 ] && f=1
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  printf '%-28s %5d passed %4d failed %4d skipped   %3d s\n' "$name" "$p" "$f" "$s" $((SECONDS - begin))
+  [ "$s" -gt 0 ] && grep -E 'SKIP' "$log" | head -n 5
+  if [ "$f" -gt 0 ]; then
+    echo "---- $test (exit status $status), the end of its output:"
+    tail -n 60 "$log"
+    echo "----"
+  fi
+done
+if [ "$skipped" -gt 0 ]; then echo "$passed passed, $failed failed, $skipped skipped"
+else echo "$passed passed, $failed failed"; fi
+[ "$failed" -eq 0 ]
