@@ -48,8 +48,9 @@ static Expr *flat_reduced(Graph *g, const Node *y) {
 /* A reduction over what y reduces over, beside the backward nodes. */
 static Node *companion(Frame *f, const Node *y, const char *what, Reducer red, Expr *body) {
   GradPass *p = f->pass;
-  Node *n = ir_comp(p->graph, f->backward, arena_printf(p->arena, "%s.%s", y->name, what), y->span, y->rank,
-                    y->nvars - y->rank, y->extent, red, frame_expr(f, y->guard), frame_expr(f, body));
+  Node *n = ir_comp(p->graph, f->backward, arena_printf(p->arena, "%s.%s", y->name, what), y->span,
+                    y->rank, y->nvars - y->rank, y->extent, red, frame_expr(f, y->guard),
+                    frame_expr(f, body));
   for (int k = 0; k < y->nvars; k++) n->axis[k] = y->axis[k];
   return n;
 }
@@ -73,7 +74,8 @@ static void seed_winner(Frame *f, const Node *y, Expr *dy, GuardedList *seeds) {
 static void seed_factors(Frame *f, const Node *y, Expr *dy, GuardedList *seeds) {
   Graph *g = f->pass->graph;
   Expr *is_zero = ex2(g, P_eq, y->body, ex_num(g, 0));
-  Node *zeros = companion(f, y, "zeros", RED_SUM, ex3(g, P_select, is_zero, ex_int(g, 1), ex_int(g, 0)));
+  Node *zeros =
+      companion(f, y, "zeros", RED_SUM, ex3(g, P_select, is_zero, ex_int(g, 1), ex_int(g, 0)));
   Node *rest = companion(f, y, "rest", RED_PROD, ex3(g, P_select, is_zero, ex_num(g, 1), y->body));
   Expr *count = ir_read_all(g, zeros), *others = ex2(g, P_mul, dy, ir_read_all(g, rest));
   Expr *none = ex2(g, P_eq, count, ex_int(g, 0)), *one = ex2(g, P_eq, count, ex_int(g, 1));
@@ -104,7 +106,8 @@ static void grad_comp(Frame *f, Node *y) {
   seeds_of(f, y, dy, &seeds);
   bool map = y->kind == N_COMP && y->reducer == RED_NONE && !y->guard;
   ReadAdjoints reads = { 0 };
-  grad_expr(p, y, y->body, map && y->body->kind == E_PRIM ? ir_read_all(g, y) : NULL, &seeds, &reads);
+  grad_expr(p, y, y->body, map && y->body->kind == E_PRIM ? ir_read_all(g, y) : NULL, &seeds,
+            &reads);
   for (int i = 0; i < reads.n; i++) {
     const ReadAdjoint *r = &reads.at[i];
     Share s = { .nvars = y->nvars, .span = y->span };
@@ -143,8 +146,8 @@ static void grad_pack(Frame *f, Node *y, Node *dy) {
   for (int k = 0; k < y->parts.n; k++) {
     Node *part = y->parts.at[k];
     if (grad_active(p, part)) {
-      Node *view = ir_view(p->graph, f->backward, arena_printf(p->arena, "d.%s", part->name), dy, offset,
-                           part->rank, part->shape, y->span);
+      Node *view = ir_view(p->graph, f->backward, arena_printf(p->arena, "d.%s", part->name), dy,
+                           offset, part->rank, part->shape, y->span);
       for (int a = 0; a < part->rank; a++) view->axis[a] = part->axis[a];
       grad_contribute_all(f, part, ir_read_all(p->graph, view));
     }
@@ -158,7 +161,8 @@ static void grad_vjp(Frame *f, Node *y, Node *dy) {
   const Vjp *vjp = y->vjp;
   bool *wanted = NEWN(p->arena, bool, vjp->wrt.n + 1);
   Node **adjoint = NEWN(p->arena, Node *, vjp->wrt.n + 1);
-  for (int k = 0; k < vjp->wrt.n; k++) wanted[k] = grad_active(p, vjp->wrt.at[k]) && vjp->adjoint.at[k];
+  for (int k = 0; k < vjp->wrt.n; k++)
+    wanted[k] = grad_active(p, vjp->wrt.at[k]) && vjp->adjoint.at[k];
   frame_vjp(f, vjp, dy, wanted, adjoint);
   for (int k = 0; k < vjp->wrt.n; k++)
     if (adjoint[k]) grad_contribute_all(f, vjp->wrt.at[k], ir_read_all(p->graph, adjoint[k]));
@@ -169,7 +173,8 @@ static void grad_node(Frame *f, Node *y) {
   Like like = adjoint_like(y);
   int before = f->backward->nodes.n;
   if (!adjoint_close(p, f->backward, &p->adjoint[y->id], &like)) return;
-  if (y->kind == N_INPUT || y->kind == N_STATE || y->kind == N_VIEW) adjoint_late(p, f->backward, before);
+  if (y->kind == N_INPUT || y->kind == N_STATE || y->kind == N_VIEW)
+    adjoint_late(p, f->backward, before);
   if (y->vjp) {
     if (y->vjp->wrt.n > 0) grad_vjp(f, y, adjoint_node(p, f->backward, &p->adjoint[y->id], &like));
     return;

@@ -43,7 +43,8 @@ void adjoint_add(GradPass *p, Adjoint *a, const Like *like, const Share *s) {
   vec_push(p->arena, &a->terms, t);
 }
 
-void adjoint_add_view(GradPass *p, Adjoint *a, const Node *base, Node *view, int64_t offset, Span at) {
+void adjoint_add_view(GradPass *p, Adjoint *a, const Node *base, Node *view, int64_t offset,
+                      Span at) {
   if (a->closed) bug("a contribution to '%s' comes late", base->name);
   Term t = { .view = view, .offset = offset, .span = at };
   vec_push(p->arena, &a->terms, t);
@@ -72,9 +73,11 @@ static const char *free_name(const Node *n, const char *name, int nvars) {
 /* ---- nodes of terms --------------------------------------------------------------- */
 
 static Node *sum_node(GradPass *p, Region *r, const Term *t, const Like *like, const char *name) {
-  Node *n = ir_comp(p->graph, r, name, t->span, like->rank, t->nred, t->extent, RED_SUM, t->guard, t->value);
+  Node *n = ir_comp(p->graph, r, name, t->span, like->rank, t->nred, t->extent, RED_SUM, t->guard,
+                    t->value);
   copy_axes(n, like);
-  for (int k = 0; k < t->nred; k++) n->axis[like->rank + k] = free_name(n, t->axis[like->rank + k], like->rank + k);
+  for (int k = 0; k < t->nred; k++)
+    n->axis[like->rank + k] = free_name(n, t->axis[like->rank + k], like->rank + k);
   return n;
 }
 
@@ -82,7 +85,8 @@ typedef struct Bounds { Graph *g; const Share *share; bool proved; } Bounds;
 
 static void prove_index(Bounds *b, const Expr *index, int64_t size) {
   int64_t lo, hi;
-  if (!ex_interval(b->g, index, b->share->extent, b->share->nvars, &lo, &hi) || lo < 0 || hi >= size)
+  if (!ex_interval(b->g, index, b->share->extent, b->share->nvars, &lo, &hi) || lo < 0 ||
+      hi >= size)
     b->proved = false;
 }
 
@@ -123,17 +127,19 @@ static Share sum_first(GradPass *p, Region *r, const Share *s, const Like *like,
   for (int k = 0; k < nkept; k++) out.extent[k] = extent[k];
   for (int a = 0; a < like->rank; a++) out.index[a] = ex_subst(g, s->index[a], map, s->nvars);
   Expr *guard = s->guard ? ex_subst(g, s->guard, map, s->nvars) : NULL;
-  Node *sum = ir_comp(g, r, arena_printf(p->arena, "%s.rows", name), s->span, nkept, s->nvars - nkept,
-                      extent, RED_SUM, guard, ex_subst(g, s->value, map, s->nvars));
+  Node *sum =
+      ir_comp(g, r, arena_printf(p->arena, "%s.rows", name), s->span, nkept, s->nvars - nkept,
+              extent, RED_SUM, guard, ex_subst(g, s->value, map, s->nvars));
   out.guard = pure ? guard : NULL;
   out.value = ir_read_all(g, sum);
   return out;
 }
 
-static Node *scatter_node(GradPass *p, Region *r, const Term *t, const Like *like, const char *name) {
+static Node *scatter_node(GradPass *p, Region *r, const Term *t, const Like *like,
+                          const char *name) {
   Share s = sum_first(p, r, t->share, like, name);
-  Node *n = ir_scatter(p->graph, r, name, t->span, like->rank, like->shape, s.nvars, s.extent, s.index,
-                       s.guard, s.value);
+  Node *n = ir_scatter(p->graph, r, name, t->span, like->rank, like->shape, s.nvars, s.extent,
+                       s.index, s.guard, s.value);
   copy_axes(n, like);
   return n;
 }
@@ -208,7 +214,8 @@ static Expr *joined(GradPass *p, Region *r, const Adjoint *a, const Like *like) 
     else if (!is_sum(t)) join(p, &all, (Guarded){ t->guard, t->value });
   }
   Expr *sum = guard_select(p->graph, all.at[0]);
-  for (int i = 1; i < all.n; i++) sum = ex2(p->graph, P_add, sum, guard_select(p->graph, all.at[i]));
+  for (int i = 1; i < all.n; i++)
+    sum = ex2(p->graph, P_add, sum, guard_select(p->graph, all.at[i]));
   return sum;
 }
 
@@ -228,7 +235,8 @@ bool adjoint_close(GradPass *p, Region *r, Adjoint *a, const Like *like) {
     a->inlined = e;
     return true;
   }
-  a->node = ir_comp(p->graph, r, name_of(p, like, 0), like->span, like->rank, 0, like->shape, RED_NONE, NULL, e);
+  a->node = ir_comp(p->graph, r, name_of(p, like, 0), like->span, like->rank, 0, like->shape,
+                    RED_NONE, NULL, e);
   copy_axes(a->node, like);
   return true;
 }
@@ -242,8 +250,8 @@ Expr *adjoint_read(GradPass *p, const Adjoint *a, Expr *const *index) {
 
 Node *adjoint_node(GradPass *p, Region *r, Adjoint *a, const Like *like) {
   if (!a->node) {
-    a->node = ir_comp(p->graph, r, name_of(p, like, 0), like->span, like->rank, 0, like->shape, RED_NONE,
-                      NULL, a->inlined);
+    a->node = ir_comp(p->graph, r, name_of(p, like, 0), like->span, like->rank, 0, like->shape,
+                      RED_NONE, NULL, a->inlined);
     copy_axes(a->node, like);
   }
   return a->node;

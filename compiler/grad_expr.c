@@ -145,16 +145,21 @@ static void pass(GradPass *p, GuardedList *to, Guarded x, Expr *d) {
 
 static void no_derivative(GradPass *p, Node *owner, const Expr *e) {
   p->errors++;
-  Diag *x = diag_error(p->diags, E_NOT_DIFFERENTIABLE, owner->span,
-                       "a gradient is asked through '%s', which has none", prim_info(e->prim)->name);
-  diag_hint(p->diags, x, "give the op that computes '%s' a `grad` clause that says what to do", owner->name);
+  Diag *x =
+      diag_error(p->diags, E_NOT_DIFFERENTIABLE, owner->span,
+                 "a gradient is asked through '%s', which has none", prim_info(e->prim)->name);
+  diag_hint(p->diags, x, "give the op that computes '%s' a `grad` clause that says what to do",
+            owner->name);
 }
 
 static void integer_path(GradPass *p, Node *owner) {
   p->errors++;
   Diag *x = diag_error(p->diags, E_INTEGER_PATH, owner->span,
-                       "a gradient is asked through an integer that depends on a parameter in '%s'", owner->name);
-  diag_hint(p->diags, x, "argmax, floor and int have no derivative; give the op a `grad` clause that says what to do");
+                       "a gradient is asked through an integer that depends on a parameter in '%s'",
+                       owner->name);
+  diag_hint(
+      p->diags, x,
+      "argmax, floor and int have no derivative; give the op a `grad` clause that says what to do");
 }
 
 /* ---- the sweep -------------------------------------------------------------------- */
@@ -188,7 +193,8 @@ static void through_prim(Sweep *s, Expr *e, Expr *y, const GuardedList *from) {
     } else if (e->prim == P_select) {
       Expr *c = k == 1 ? e->args[0] : guard_not(g, e->args[0]);
       for (int i = 0; i < from->n; i++)
-        list_add(p, list_of(s, e->args[k]), (Guarded){ guard_and(g, from->at[i].guard, c), from->at[i].value });
+        list_add(p, list_of(s, e->args[k]),
+                 (Guarded){ guard_and(g, from->at[i].guard, c), from->at[i].value });
     } else {
       Expr *d = derivative(g, e, y, k);
       for (int i = 0; i < from->n; i++) pass(p, list_of(s, e->args[k]), from->at[i], d);

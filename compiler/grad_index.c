@@ -45,12 +45,12 @@ typedef struct Solver {
   int           rank;
   Sum           equation[IR_MAX_RANK];   /* 0 = sum coef * v + rest */
   bool          done[IR_MAX_RANK];
-  bool          opaque[IR_MAX_RANK];     /* no equation: compared when all its variables are known */
+  bool          opaque[IR_MAX_RANK];     /* no equation: compared when its variables are known */
   Expr         *below;                   /* conditions on axes alone, or NULL */
   Solution      solution[IR_MAX_VARS];
   Condition     condition[IR_MAX_RANK + IR_MAX_VARS];
   int           nconditions;
-  VEC(int)      order;                   /* variables as they were solved: their ranges are checked */
+  VEC(int)      order;                   /* variables as solved: their ranges are checked */
 } Solver;
 
 static void set_equation(Solver *s, int a, const Affine *f, int64_t scale) {
@@ -98,7 +98,7 @@ static bool set_quotient(Solver *s, int a, const Affine *f, Expr *e, int64_t d) 
 }
 
 static bool set_up(Solver *s) {
-  for (int round = 0; round < 2; round++)        /* quotients first: they take their remainders along */
+  for (int round = 0; round < 2; round++)        /* quotients first: they take remainders along */
     for (int a = 0; a < s->rank; a++) {
       Expr *p = s->share.index[a];
       Affine f;
@@ -202,7 +202,8 @@ static bool blocks(const Solver *s, const Sum *e, int *digit, int *ndigits) {
   for (int i = n - 1; i >= 0; i--) {
     int64_t c = e->coef[digit[i]], step;
     if (c <= reach) return false;
-    if (!mul_fits(c, s->share.extent[digit[i]] - 1, &step) || !add_fits(reach, step, &reach)) return false;
+    if (!mul_fits(c, s->share.extent[digit[i]] - 1, &step) || !add_fits(reach, step, &reach))
+      return false;
   }
   *ndigits = n;
   return true;
@@ -261,7 +262,8 @@ static void solve(Solver *s) {
   for (int round = 0; round < s->rank; round++) {
     int best = -1;
     for (int a = 0; a < s->rank; a++)
-      if (!s->done[a] && (best < 0 || open_vars(s, &s->equation[a]) < open_vars(s, &s->equation[best])))
+      if (!s->done[a] &&
+          (best < 0 || open_vars(s, &s->equation[a]) < open_vars(s, &s->equation[best])))
         best = a;
     if (best >= 0) solve_equation(s, best);
   }

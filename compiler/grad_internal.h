@@ -141,7 +141,8 @@ void  frame_vjp(Frame *f, const Vjp *vjp, Node *cotangent, const bool *wanted, N
 /* -- grad_adjoint.c: sums of contributions -------------------------------------- */
 Like  adjoint_like(const Node *n);
 void  adjoint_add(GradPass *p, Adjoint *a, const Like *like, const Share *s);
-void  adjoint_add_view(GradPass *p, Adjoint *a, const Node *base, Node *view, int64_t offset, Span at);
+void adjoint_add_view(GradPass *p, Adjoint *a, const Node *base, Node *view, int64_t offset,
+                      Span at);
 /* Settle the value; false when nothing contributed. `r`: where new nodes go. */
 bool  adjoint_close(GradPass *p, Region *r, Adjoint *a, const Like *like);
 /* The settled value at an index, or as a node. */

@@ -75,7 +75,8 @@ static Share free_share(const Frame *f, const Node *x, const Share *s, int64_t *
 
 static bool counted(const Frame *f, const Node *x, const Share *s) {
   for (int a = 0; a < x->rank; a++)
-    if (is_fixed(f, x, s, a) && ex_has_loopvar(f->pass->graph, s->index[a], f->backward_loop)) return true;
+    if (is_fixed(f, x, s, a) && ex_has_loopvar(f->pass->graph, s->index[a], f->backward_loop))
+      return true;
   return false;
 }
 
@@ -138,7 +139,8 @@ static void choose_hoisted(Frame *f) {
       p->hoisted = changed = true;
       Cost c = { .frame = f, .possible = true, .arena = f->pass->arena };
       visit_share(f->pass->graph, &p->share, p->node->rank, cost_read, &c);
-      for (int k = 0; k < c.seen.n; k++) vec_push(f->pass->arena, &f->backward_loop->emits, c.seen.at[k]);
+      for (int k = 0; k < c.seen.n; k++)
+        vec_push(f->pass->arena, &f->backward_loop->emits, c.seen.at[k]);
     }
   }
 }
@@ -198,8 +200,8 @@ static Share all_of(Graph *g, int rank, const int64_t *shape, Span at) {
 /* A node that lies in the backward body, for what must. */
 static Node *inside(Frame *f, Node *n) {
   if (n->region == f->backward) return n;
-  Node *m = ir_comp(f->pass->graph, f->backward, n->name, n->span, n->rank, 0, n->shape, RED_NONE, NULL,
-                    ir_read_all(f->pass->graph, n));
+  Node *m = ir_comp(f->pass->graph, f->backward, n->name, n->span, n->rank, 0, n->shape, RED_NONE,
+                    NULL, ir_read_all(f->pass->graph, n));
   for (int k = 0; k < n->rank; k++) m->axis[k] = n->axis[k];
   return m;
 }
@@ -230,7 +232,8 @@ static void contribute_outer(Frame *f, const OuterAdjoint *o, Node *part, int sl
   int64_t shape[IR_MAX_RANK] = { f->backward_loop->count };
   for (int k = 0; k < o->rank; k++) shape[k + o->sliced] = o->shape[k];
   Share s = all_of(g, o->rank + o->sliced, shape, o->span);
-  Node *whole = o->sliced ? ir_stack(g, f->backward_loop, part) : ir_final(g, f->backward_loop, slot);
+  Node *whole =
+      o->sliced ? ir_stack(g, f->backward_loop, part) : ir_final(g, f->backward_loop, slot);
   s.value = ir_read_all(g, whole);
   for (int a = 0, k = o->sliced; a < o->node->rank; a++)
     s.index[a] = o->fixed[a] ? ex_map(g, o->fixed[a], stack_step, f) : ex_var(g, k++);
@@ -273,7 +276,8 @@ static void seed_carries(Frame *f, Frame *b, Node *const *finals, int *slots) {
     Node *init = has_value(p, finals[k])
                    ? adjoint_node(p, f->backward, &p->adjoint[finals[k]->id], &like)
                    : adjoint_zeros(p, f->backward, &like);
-    Node *in = ir_carry(p->graph, b->backward_loop, arena_printf(p->arena, "d.%s", c->in->name), init);
+    Node *in =
+        ir_carry(p->graph, b->backward_loop, arena_printf(p->arena, "d.%s", c->in->name), init);
     for (int a = 0; a < in->rank; a++) in->axis[a] = c->in->axis[a];
     slots[k] = in->slot;
     grad_contribute_all(b, c->next, ir_read_all(p->graph, in));
@@ -306,7 +310,8 @@ static void settle_carries(Frame *b, const int *slots) {
   }
 }
 
-static bool anything_active(const GradPass *p, const Loop *l, Node *const *finals, Node *const *stacks) {
+static bool anything_active(const GradPass *p, const Loop *l, Node *const *finals,
+                            Node *const *stacks) {
   for (int k = 0; k < l->carries.n; k++)
     if (has_value(p, finals[k])) return true;
   for (int k = 0; k < l->emits.n; k++)
@@ -318,7 +323,8 @@ void grad_loop(Frame *f, Node *node) {
   GradPass *p = f->pass;
   Loop *l = node->loop;
   int ncarries = l->carries.n;
-  Node **finals = NEWN(p->arena, Node *, ncarries + 1), **stacks = NEWN(p->arena, Node *, l->emits.n + 1);
+  Node **finals = NEWN(p->arena, Node *, ncarries + 1),
+       **stacks = NEWN(p->arena, Node *, l->emits.n + 1);
   int *slots = NEWN(p->arena, int, ncarries + 1);
   find_results(f, l, finals, stacks);
   if (!anything_active(p, l, finals, stacks)) return;

@@ -69,7 +69,8 @@ static Expr *copy_step(Graph *g, Expr *e, void *ctx) {
     for (Frame *f = c->frame; f->parent; f = f->parent)
       if (f->forward_loop == e->loop) return ex_loopvar(g, f->backward_loop);
   } else if (e->kind == E_READ) {
-    if (e->node->id < c->nmap && c->map[e->node->id]) return ex_read(g, c->map[e->node->id], e->args);
+    if (e->node->id < c->nmap && c->map[e->node->id])
+      return ex_read(g, c->map[e->node->id], e->args);
     return frame_read(c->frame, e->node, e->args);
   }
   return e;
@@ -108,7 +109,8 @@ static Node *copy_loop(Copier *c, const Loop *l) {
   Region *around = c->to;
   c->to = copy->body;
   copy_region(c, l->body);
-  for (int k = 0; k < l->carries.n; k++) copy->carries.at[k].next = copy_ref(c, l->carries.at[k].next);
+  for (int k = 0; k < l->carries.n; k++)
+    copy->carries.at[k].next = copy_ref(c, l->carries.at[k].next);
   c->to = around;
   return copy->node;
 }
@@ -125,26 +127,34 @@ static Node *copy_node(Copier *c, Node *n) {
   Expr *index[IR_MAX_RANK];
   VEC(Node *) parts = { 0 };
   switch (n->kind) {
-  case N_CONST: m = ir_const(g, c->to, n->name, n->type, n->rank, n->shape, n->data, n->span); break;
-  case N_VIEW: m = ir_view(g, c->to, n->name, copy_ref(c, n->base), n->offset, n->rank, n->shape, n->span); break;
+  case N_CONST:
+    m = ir_const(g, c->to, n->name, n->type, n->rank, n->shape, n->data, n->span);
+    break;
+  case N_VIEW:
+    m = ir_view(g, c->to, n->name, copy_ref(c, n->base), n->offset, n->rank, n->shape, n->span);
+    break;
   case N_PACK:
     for (int k = 0; k < n->parts.n; k++) vec_push(g->arena, &parts, copy_ref(c, n->parts.at[k]));
     m = ir_pack(g, c->to, n->name, parts.at, parts.n, n->span);
     break;
   case N_COMP: {
     Expr *guard = copy_expr(c, n->guard), *body = copy_expr(c, n->body);
-    m = ir_comp(g, c->to, n->name, n->span, n->rank, n->nvars - n->rank, n->extent, n->reducer, guard, body);
+    m = ir_comp(g, c->to, n->name, n->span, n->rank, n->nvars - n->rank, n->extent, n->reducer,
+                guard, body);
     break;
   }
   case N_SCATTER: {
     for (int k = 0; k < n->rank; k++) index[k] = copy_expr(c, n->index[k]);
     Expr *guard = copy_expr(c, n->guard), *body = copy_expr(c, n->body);
-    m = ir_scatter(g, c->to, n->name, n->span, n->rank, n->shape, n->nvars, n->extent, index, guard, body);
+    m = ir_scatter(g, c->to, n->name, n->span, n->rank, n->shape, n->nvars, n->extent, index, guard,
+                   body);
     break;
   }
   case N_LOOP: m = copy_loop(c, n->loop); break;
   case N_FINAL: m = ir_final(g, copied_loop(c, n->loop), n->slot); break;
-  case N_STACK: m = ir_stack(g, copied_loop(c, n->loop), copy_ref(c, n->loop->emits.at[n->slot])); break;
+  case N_STACK:
+    m = ir_stack(g, copied_loop(c, n->loop), copy_ref(c, n->loop->emits.at[n->slot]));
+    break;
   case N_INPUT:
   case N_STATE:
   case N_CARRY:
@@ -213,7 +223,8 @@ void frame_vjp(Frame *f, const Vjp *vjp, Node *cotangent, const bool *wanted, No
   GradPass *p = f->pass;
   const Region *r = vjp->cotangent->region;
   int total = p->graph->nodes.n, count = r->nodes.n;
-  Marking after = { NEWN(p->arena, bool, total), false }, needed = { NEWN(p->arena, bool, total), false };
+  Marking after = { NEWN(p->arena, bool, total), false },
+          needed = { NEWN(p->arena, bool, total), false };
   after.of[vjp->cotangent->id] = true;
   for (int i = 0; i < count; i++) {         /* what depends on the cotangent */
     after.found = false;

@@ -131,8 +131,8 @@ static const char *compare(Check *c, Eval *ev, Bound *b, int64_t i, double numer
   return NULL;
 }
 
-static const char *compare_all(Check *c, Eval *ev, Bound *b, const double *numeric, const double *value,
-                               GradcheckReport *r) {
+static const char *compare_all(Check *c, Eval *ev, Bound *b, const double *numeric,
+                               const double *value, GradcheckReport *r) {
   int64_t n = sample_size(c, b->count);
   double *derived = NEWN(c->g->arena, double, n + 1);
   for (int64_t k = 0; k < n; k++) derived[k] = value ? value[sampled(c, b->count, k)] : 0;
@@ -142,8 +142,8 @@ static const char *compare_all(Check *c, Eval *ev, Bound *b, const double *numer
   return error;
 }
 
-bool gradcheck(Graph *g, Diags *d, Node *out, Node *const *wrt, int n, const GradcheckOptions *options,
-               GradcheckReport *report) {
+bool gradcheck(Graph *g, Diags *d, Node *out, Node *const *wrt, int n,
+               const GradcheckOptions *options, GradcheckReport *report) {
   Check c = { .g = g };
   if (options) c.o = *options;
   if (c.o.eps == 0) c.o.eps = 1e-6;

@@ -13,14 +13,14 @@ typedef struct GradcheckOptions {
   double   eps;                 /* 0: 1e-6; each number moves by eps * max(1, |x|) */
   double   atol, rtol;          /* 0: 1e-5, 1e-3 */
   int64_t  max_elements;        /* of each input; 0: all. More are sampled. */
-  GradcheckFill *fill;          /* NULL: normal reals, uniform integers within lo .. hi, fair bools */
+  GradcheckFill *fill;          /* NULL: normal reals, uniform integers, fair bools */
   void    *fill_ctx;
 } GradcheckOptions;
 
 typedef struct GradcheckReport {
   bool    ok;
   int64_t compared;             /* numbers */
-  double  worst;                /* largest |derived - numeric| / (atol + rtol * |numeric|); ok: <= 1 */
+  double  worst;                /* of |derived - numeric| / (atol + rtol * |numeric|) */
   const char *name;             /* where the worst is: the input, its flat element */
   int64_t element;
   double  derived, numeric;
@@ -31,7 +31,7 @@ typedef struct GradcheckReport {
  * rank > 0 it is contracted with random weights. wrt: N_INPUT or N_STATE, real.
  * An input that no path reaches counts as gradient 0. The graph gains nodes and
  * must not have been differentiated for these before. */
-bool gradcheck(Graph *g, Diags *d, Node *out, Node *const *wrt, int n, const GradcheckOptions *options,
-               GradcheckReport *report);
+bool gradcheck(Graph *g, Diags *d, Node *out, Node *const *wrt, int n,
+               const GradcheckOptions *options, GradcheckReport *report);
 
 #endif

@@ -35,12 +35,13 @@ static int tear_down(void **state) {
   return 0;
 }
 
-/* ---- building ------------------------------------------------------------------- */
+/* ---- building ---------------------------------------------------------------------- */
 
 static const Span nowhere;
 
 #define COUNT(...) ((int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)))
-#define STATE(name, ...) ir_state(g, name, TY_REAL, COUNT(__VA_ARGS__), (int64_t[]){ __VA_ARGS__ }, nowhere)
+#define STATE(name, ...) \
+  ir_state(g, name, TY_REAL, COUNT(__VA_ARGS__), (int64_t[]){ __VA_ARGS__ }, nowhere)
 #define READ(node, ...) ex_read(g, node, (Expr *[]){ __VA_ARGS__ })
 #define READ0(node) ex_read(g, node, NULL)
 #define V(k) ex_var(g, k)
@@ -56,10 +57,11 @@ static const Span nowhere;
 #define F(p, a) ex1(g, P_##p, a)
 #define SELECT(c, a, b) ex3(g, P_select, c, a, b)
 /* rank output extents, then the reduced ones */
-#define COMP_IN(region, name, red, rank, guard, body, ...)                                              \
-  ir_comp(g, region, name, nowhere, rank, COUNT(__VA_ARGS__) - (rank), (int64_t[]){ __VA_ARGS__ }, red, \
-          guard, body)
-#define COMP(name, red, rank, guard, body, ...) COMP_IN(g->top, name, red, rank, guard, body, __VA_ARGS__)
+#define COMP_IN(region, name, red, rank, guard, body, ...)                                         \
+  ir_comp(g, region, name, nowhere, rank, COUNT(__VA_ARGS__) - (rank), (int64_t[]){ __VA_ARGS__ }, \
+          red, guard, body)
+#define COMP(name, red, rank, guard, body, ...) \
+  COMP_IN(g->top, name, red, rank, guard, body, __VA_ARGS__)
 #define MAP(name, body, ...) COMP(name, RED_NONE, COUNT(__VA_ARGS__), NULL, body, __VA_ARGS__)
 
 static void check_filled(Test *t, Node *out, int n, Node **wrt, GradcheckFill *fill) {
@@ -67,7 +69,9 @@ static void check_filled(Test *t, Node *out, int n, Node **wrt, GradcheckFill *f
   GradcheckOptions o = { .seed = 7, .fill = fill };
   bool ok = gradcheck(t->g, t->diags, out, wrt, n, &o, &r);
   if (r.error) print_message("%s\n", r.error);
-  if (!ok) print_message("%s[%d]: derived %g, numeric %g\n", r.name ? r.name : "?", (int)r.element, r.derived, r.numeric);
+  if (!ok)
+    print_message("%s[%d]: derived %g, numeric %g\n", r.name ? r.name : "?", (int)r.element,
+                  r.derived, r.numeric);
   assert_true(ok);
   assert_true(r.compared > 0);
   const char *broken = ir_verify(t->g);
@@ -75,8 +79,9 @@ static void check_filled(Test *t, Node *out, int n, Node **wrt, GradcheckFill *f
   assert_null(broken);
 }
 
-#define CHECK(out, ...) \
-  check_filled(t, out, (int)(sizeof((Node *[]){ __VA_ARGS__ }) / sizeof(Node *)), (Node *[]){ __VA_ARGS__ }, NULL)
+#define CHECK(out, ...)                                                           \
+  check_filled(t, out, (int)(sizeof((Node *[]){ __VA_ARGS__ }) / sizeof(Node *)), \
+               (Node *[]){ __VA_ARGS__ }, NULL)
 #define TEST(name)                              \
   static void name##_body(Test *t, Graph *g);   \
   static void name(void **state) {              \
@@ -125,7 +130,8 @@ TEST(many_branches_are_merged) {
   Node *x = STATE("x", 12);
   Expr *a = READ(x, V(0)), *s = F(sqrt, F(abs, a)), *e = NUM(0);
   for (int i = 0; i < 9; i++)
-    e = ADD(e, SELECT(LT(a, NUM(0.2 * i - 0.8)), MUL(s, NUM(i + 1)), F(log, ADD(F(abs, s), NUM(1)))));
+    e = ADD(e,
+            SELECT(LT(a, NUM(0.2 * i - 0.8)), MUL(s, NUM(i + 1)), F(log, ADD(F(abs, s), NUM(1)))));
   CHECK(MAP("y", F(tanh, e), 12), x);
 }
 
@@ -137,7 +143,7 @@ TEST(chain_of_maps) {
   CHECK(c, x, s);
 }
 
-/* ---- indices -------------------------------------------------------------------------- */
+/* ---- indices ----------------------------------------------------------------------- */
 
 TEST(matmul) {
   Node *a = STATE("a", 4, 5), *b = STATE("b", 5, 3);
@@ -148,7 +154,8 @@ TEST(matmul_extent_1) {
   Node *a = STATE("a", 1, 5), *b = STATE("b", 5, 1);
   Node *c = COMP("c", RED_SUM, 2, NULL, MUL(READ(a, V(0), V(2)), READ(b, V(2), V(1))), 1, 1, 5);
   Node *d = STATE("d", 1, 1);
-  CHECK(COMP("e", RED_SUM, 2, NULL, MUL(READ(c, V(0), V(2)), READ(d, V(2), V(1))), 1, 1, 1), a, b, d);
+  CHECK(COMP("e", RED_SUM, 2, NULL, MUL(READ(c, V(0), V(2)), READ(d, V(2), V(1))), 1, 1, 1), a, b,
+        d);
 }
 
 TEST(permutation_and_broadcast) {
@@ -222,7 +229,8 @@ TEST(mixed_equations) {
   Expr *i = ADD(V(0), V(1)), *j = ADD(SUB(V(0), V(1)), INT(4));
   CHECK(MAP("u", F(sin, READ(z, i, j)), 5, 5), z);
   Node *q = STATE("q", 16, 16);
-  CHECK(MAP("v", F(sin, READ(q, ADD(MUL(INT(2), V(0)), V(1)), ADD(MUL(INT(3), V(0)), V(1)))), 3, 5), q);
+  CHECK(MAP("v", F(sin, READ(q, ADD(MUL(INT(2), V(0)), V(1)), ADD(MUL(INT(3), V(0)), V(1)))), 3, 5),
+        q);
 }
 
 /* each x[s] scatters a kernel: y[p] = sum_{s,k: 2 s + k = p} x[s] w[k] */
@@ -278,7 +286,7 @@ TEST(scatter) {
   CHECK(y, x, w);
 }
 
-/* ---- reducers ---------------------------------------------------------------------------- */
+/* ---- reducers ---------------------------------------------------------------------- */
 
 TEST(extrema) {
   Node *x = STATE("x", 4, 3, 2), *b = STATE("b", 3);
@@ -311,9 +319,11 @@ static void expect(const double *got, const double *want, int n) {
 TEST(first_winner_takes_all) {
   Node *x = STATE("x", 2, 4);
   Node *y = COMP("y", RED_MAX, 1, NULL, READ(x, V(0), V(1)), 2, 4);
-  expect(gradient(t, y, x, (double[]){ 1, 3, 3, 2, 5, 5, 5, 5 }), (double[]){ 0, 1, 0, 0, 1, 0, 0, 0 }, 8);
+  expect(gradient(t, y, x, (double[]){ 1, 3, 3, 2, 5, 5, 5, 5 }),
+         (double[]){ 0, 1, 0, 0, 1, 0, 0, 0 }, 8);
   Node *z = COMP("z", RED_MIN, 1, NULL, READ(x, V(0), V(1)), 2, 4);
-  expect(gradient(t, z, x, (double[]){ 1, 0, 0, 2, 5, 5, 5, 5 }), (double[]){ 0, 1, 0, 0, 1, 0, 0, 0 }, 8);
+  expect(gradient(t, z, x, (double[]){ 1, 0, 0, 2, 5, 5, 5, 5 }),
+         (double[]){ 0, 1, 0, 0, 1, 0, 0, 0 }, 8);
 }
 
 TEST(product) {
@@ -325,7 +335,8 @@ TEST(product) {
 TEST(product_counts_zeros) {
   Node *x = STATE("x", 3, 3);
   Node *y = COMP("y", RED_PROD, 1, NULL, READ(x, V(0), V(1)), 3, 3);
-  expect(gradient(t, y, x, (double[]){ 2, 3, 4, 2, 0, 4, 0, 5, 0 }), (double[]){ 12, 8, 6, 0, 8, 0, 0, 0, 0 }, 9);
+  expect(gradient(t, y, x, (double[]){ 2, 3, 4, 2, 0, 4, 0, 5, 0 }),
+         (double[]){ 12, 8, 6, 0, 8, 0, 0, 0, 0 }, 9);
 }
 
 TEST(softmax_cross_entropy) {
@@ -334,10 +345,12 @@ TEST(softmax_cross_entropy) {
   Node *m = COMP("m", RED_MAX, 1, NULL, READ(x, V(0), V(1)), 3, 5);
   m->vjp = NEW(t->arena, Vjp);         /* the shift is a constant to differentiation */
   Node *s = COMP("s", RED_SUM, 1, NULL, F(exp, SUB(READ(x, V(0), V(1)), READ(m, V(0)))), 3, 5);
-  CHECK(MAP("nll", SUB(ADD(F(log, READ(s, V(0))), READ(m, V(0))), READ(x, V(0), READ(id, V(0)))), 3), x);
+  CHECK(
+      MAP("nll", SUB(ADD(F(log, READ(s, V(0))), READ(m, V(0))), READ(x, V(0), READ(id, V(0)))), 3),
+      x);
 }
 
-/* ---- views and packs --------------------------------------------------------------------------- */
+/* ---- views and packs --------------------------------------------------------------- */
 
 TEST(views_and_packs) {
   Node *flat = STATE("flat", 20), *x = STATE("x", 2, 2);
@@ -365,14 +378,15 @@ TEST(views_as_parameters) {
   assert_int_equal(d[1]->shape[0], 3);
 }
 
-/* ---- loops ------------------------------------------------------------------------------------- */
+/* ---- loops ------------------------------------------------------------------------- */
 
 /* h = tanh(h w[i] + b[i]), `count` layers */
 static Node *layers(Graph *g, Node *x, Node *w, Node *b, int64_t count) {
   Loop *l = ir_loop(g, g->top, "i", count, false, nowhere);
   Node *h = ir_carry(g, l, "h", x);
   Expr *i = ex_loopvar(g, l);
-  Node *a = COMP_IN(l->body, "a", RED_SUM, 2, NULL, MUL(READ(h, V(0), V(2)), READ(w, i, V(2), V(1))), 2, 3, 3);
+  Node *a = COMP_IN(l->body, "a", RED_SUM, 2, NULL,
+                    MUL(READ(h, V(0), V(2)), READ(w, i, V(2), V(1))), 2, 3, 3);
   Expr *next = ADD(F(tanh, ADD(READ(a, V(0), V(1)), READ(b, i, V(1)))), READ(h, V(0), V(1)));
   l->carries.at[0].next = COMP_IN(l->body, "next", RED_NONE, 2, NULL, next, 2, 3);
   return ir_final(g, l, 0);
@@ -390,11 +404,14 @@ TEST(layer_loop_once) {
 
 /* the same weights in each layer, and a conditioning vector: sums over iterations */
 TEST(layer_loop_shared) {
-  Node *x = STATE("x", 5, 3), *w = STATE("w", 3, 3), *c = STATE("c", 3), *k = ir_state(g, "k", TY_REAL, 0, NULL, nowhere);
+  Node *x = STATE("x", 5, 3), *w = STATE("w", 3, 3), *c = STATE("c", 3),
+       *k = ir_state(g, "k", TY_REAL, 0, NULL, nowhere);
   Loop *l = ir_loop(g, g->top, "i", 3, true, nowhere);
   Node *h = ir_carry(g, l, "h", x);
-  Node *a = COMP_IN(l->body, "a", RED_SUM, 2, NULL, MUL(READ(h, V(0), V(2)), READ(w, V(2), V(1))), 5, 3, 3);
-  Expr *e = F(tanh, ADD(ADD(READ(a, V(0), V(1)), READ(c, V(1))), MUL(READ0(k), READ(h, V(0), INT(1)))));
+  Node *a = COMP_IN(l->body, "a", RED_SUM, 2, NULL, MUL(READ(h, V(0), V(2)), READ(w, V(2), V(1))),
+                    5, 3, 3);
+  Expr *e =
+      F(tanh, ADD(ADD(READ(a, V(0), V(1)), READ(c, V(1))), MUL(READ0(k), READ(h, V(0), INT(1)))));
   l->carries.at[0].next = COMP_IN(l->body, "next", RED_NONE, 2, NULL, e, 5, 3);
   CHECK(ir_final(g, l, 0), x, w, c, k);
 }
@@ -407,12 +424,14 @@ static Expr *weight(Graph *g, Node *w, Expr *layer, Expr *a, Expr *b, Expr *c) {
   return READ(w, a, b, c);
 }
 
-static Gru gru(Graph *g, Region *around, Node *x, Node *h0, Node *w, Node *u, Expr *layer, bool inside) {
+static Gru gru(Graph *g, Region *around, Node *x, Node *h0, Node *w, Node *u, Expr *layer,
+               bool inside) {
   int64_t B = x->shape[0], T = x->shape[1], I = x->shape[2], K = h0->shape[1];
   Node *a = NULL;
   if (!inside)
     a = COMP_IN(around, "a", RED_SUM, 4, NULL,
-                MUL(READ(x, V(0), V(1), V(4)), weight(g, w, layer, V(2), V(4), V(3))), B, T, 3, K, I);
+                MUL(READ(x, V(0), V(1), V(4)), weight(g, w, layer, V(2), V(4), V(3))), B, T, 3, K,
+                I);
   Loop *l = ir_loop(g, around, "t", T, false, nowhere);
   Node *h = ir_carry(g, l, "h", h0);
   Expr *s = ex_loopvar(g, l), *at[3];
@@ -421,29 +440,37 @@ static Gru gru(Graph *g, Region *around, Node *x, Node *h0, Node *w, Node *u, Ex
                 MUL(READ(x, V(0), s, V(3)), weight(g, w, layer, V(1), V(3), V(2))), B, 3, K, I);
   Node *c = COMP_IN(l->body, "c", RED_SUM, 3, NULL,
                     MUL(READ(h, V(0), V(3)), weight(g, u, layer, V(1), V(3), V(2))), B, 3, K, K);
-  for (int k = 0; k < 3; k++) at[k] = inside ? READ(a, V(0), INT(k), V(1)) : READ(a, V(0), s, INT(k), V(1));
-  Node *r = COMP_IN(l->body, "r", RED_NONE, 2, NULL, F(sigmoid, ADD(at[0], READ(c, V(0), INT(0), V(1)))), B, K);
-  Node *z = COMP_IN(l->body, "z", RED_NONE, 2, NULL, F(sigmoid, ADD(at[1], READ(c, V(0), INT(1), V(1)))), B, K);
-  Node *n = COMP_IN(l->body, "n", RED_NONE, 2, NULL,
-                    F(tanh, ADD(at[2], MUL(READ(r, V(0), V(1)), READ(c, V(0), INT(2), V(1))))), B, K);
+  for (int k = 0; k < 3; k++)
+    at[k] = inside ? READ(a, V(0), INT(k), V(1)) : READ(a, V(0), s, INT(k), V(1));
+  Node *r = COMP_IN(l->body, "r", RED_NONE, 2, NULL,
+                    F(sigmoid, ADD(at[0], READ(c, V(0), INT(0), V(1)))), B, K);
+  Node *z = COMP_IN(l->body, "z", RED_NONE, 2, NULL,
+                    F(sigmoid, ADD(at[1], READ(c, V(0), INT(1), V(1)))), B, K);
+  Node *n =
+      COMP_IN(l->body, "n", RED_NONE, 2, NULL,
+              F(tanh, ADD(at[2], MUL(READ(r, V(0), V(1)), READ(c, V(0), INT(2), V(1))))), B, K);
   Expr *zz = READ(z, V(0), V(1));
-  Node *next = COMP_IN(l->body, "h", RED_NONE, 2, NULL,
-                       ADD(MUL(SUB(NUM(1), zz), READ(n, V(0), V(1))), MUL(zz, READ(h, V(0), V(1)))), B, K);
+  Node *next =
+      COMP_IN(l->body, "h", RED_NONE, 2, NULL,
+              ADD(MUL(SUB(NUM(1), zz), READ(n, V(0), V(1))), MUL(zz, READ(h, V(0), V(1)))), B, K);
   l->carries.at[0].next = next;
   Node *stack = ir_stack(g, l, next);
-  Gru out = { COMP_IN(around, "y", RED_NONE, 3, NULL, READ(stack, V(1), V(0), V(2)), B, T, K), ir_final(g, l, 0) };
+  Gru out = { COMP_IN(around, "y", RED_NONE, 3, NULL, READ(stack, V(1), V(0), V(2)), B, T, K),
+              ir_final(g, l, 0) };
   return out;
 }
 
 TEST(gru_scan) {
-  Node *x = STATE("x", 2, 4, 3), *h0 = STATE("h0", 2, 3), *w = STATE("w", 3, 3, 3), *u = STATE("u", 3, 3, 3);
+  Node *x = STATE("x", 2, 4, 3), *h0 = STATE("h0", 2, 3), *w = STATE("w", 3, 3, 3),
+       *u = STATE("u", 3, 3, 3);
   Gru r = gru(g, g->top, x, h0, w, u, NULL, false);
   Expr *e = ADD(READ(r.y, V(0), V(1), V(2)), READ(r.last, V(0), V(2)));
   CHECK(MAP("out", e, 2, 4, 3), x, h0, w, u);
 }
 
 TEST(gru_scan_projecting_inside) {
-  Node *x = STATE("x", 2, 4, 3), *h0 = STATE("h0", 2, 3), *w = STATE("w", 3, 3, 3), *u = STATE("u", 3, 3, 3);
+  Node *x = STATE("x", 2, 4, 3), *h0 = STATE("h0", 2, 3), *w = STATE("w", 3, 3, 3),
+       *u = STATE("u", 3, 3, 3);
   CHECK(gru(g, g->top, x, h0, w, u, NULL, true).y, x, h0, w, u);
 }
 
@@ -455,8 +482,9 @@ static void scan_in_layers(Test *t, bool inside) {
   Node *h = ir_carry(g, l, "x", x);
   Gru r = gru(g, l->body, h, h0, w, u, ex_loopvar(g, l), inside);
   Gru q = gru(g, l->body, r.y, h0, v, v, NULL, inside);
-  l->carries.at[0].next = COMP_IN(l->body, "next", RED_NONE, 3, NULL,
-                                  ADD(READ(q.y, V(0), V(1), V(2)), READ(h, V(0), V(1), V(2))), 2, 4, 3);
+  l->carries.at[0].next =
+      COMP_IN(l->body, "next", RED_NONE, 3, NULL,
+              ADD(READ(q.y, V(0), V(1), V(2)), READ(h, V(0), V(1), V(2))), 2, 4, 3);
   CHECK(ir_final(g, l, 0), x, h0, w, u, v);
 }
 
@@ -469,14 +497,16 @@ TEST(loop_odds_and_ends) {
   Loop *l = ir_loop(g, g->top, "t", 5, false, nowhere);
   Expr *s = ex_loopvar(g, l);
   Node *a = ir_carry(g, l, "a", p), *b = ir_carry(g, l, "b", q);
-  Node *c = COMP_IN(l->body, "c", RED_SUM, 1, NULL, MUL(READ(x, ADD(s, V(1)), V(0)), READ(w, V(1))), 2, 3);
+  Node *c = COMP_IN(l->body, "c", RED_SUM, 1, NULL, MUL(READ(x, ADD(s, V(1)), V(0)), READ(w, V(1))),
+                    2, 3);
   Expr *e = ADD(MUL(READ(a, V(0)), READ(x, ADD(s, INT(2)), V(0))), F(sin, READ(c, V(0))));
   e = ADD(e, MUL(READ(x, INT(7), V(0)), READ(x, SUB(INT(4), s), INT(1))));
   Node *n = COMP_IN(l->body, "n", RED_NONE, 1, NULL, e, 2);
   l->carries.at[0].next = b;
   l->carries.at[1].next = n;
   Node *sa = ir_stack(g, l, a), *sn = ir_stack(g, l, n), *sp = ir_stack(g, l, c);
-  Expr *out = MUL(READ(sa, V(0), V(1)), ADD(READ(sn, V(0), V(1)), READ(sp, SUB(INT(4), V(0)), V(1))));
+  Expr *out =
+      MUL(READ(sa, V(0), V(1)), ADD(READ(sn, V(0), V(1)), READ(sp, SUB(INT(4), V(0)), V(1))));
   out = ADD(out, READ(ir_final(g, l, 0), V(1)));
   CHECK(MAP("y", out, 5, 2), x, p, q, w);
 }
@@ -488,8 +518,10 @@ TEST(loop_of_reductions) {
   Loop *l = ir_loop(g, g->top, "i", 2, false, nowhere);
   Expr *i = ex_loopvar(g, l);
   Node *h = ir_carry(g, l, "h", x);
-  Node *m = COMP_IN(l->body, "m", RED_MAX, 1, NULL, MUL(READ(h, V(0), V(1)), READ(k, i, V(1))), 3, 4);
-  Node *v = COMP_IN(l->body, "v", RED_SUM, 1, NULL, MUL(READ(h, V(0), V(1)), READ(h, V(0), V(1))), 3, 4);
+  Node *m =
+      COMP_IN(l->body, "m", RED_MAX, 1, NULL, MUL(READ(h, V(0), V(1)), READ(k, i, V(1))), 3, 4);
+  Node *v =
+      COMP_IN(l->body, "v", RED_SUM, 1, NULL, MUL(READ(h, V(0), V(1)), READ(h, V(0), V(1))), 3, 4);
   Node *r = COMP_IN(l->body, "r", RED_NONE, 1, NULL, F(rsqrt, ADD(READ(v, V(0)), NUM(0.1))), 3);
   Expr *draw = ex2(g, P_uniform, INT(77), ADD(ADD(MUL(INT(12), i), MUL(INT(4), V(0))), V(1)));
   Expr *row = READ(e, READ(id, V(0), V(1)), V(1));
@@ -511,7 +543,7 @@ TEST(loops_without_parameters_stay) {
   assert_int_equal(l->emits.n, 0);
 }
 
-/* ---- users' derivatives ------------------------------------------------------------------------ */
+/* ---- users' derivatives ------------------------------------------------------------ */
 
 /* y = round(x) with dx = dy * s, computed in a region */
 static Node *straight_through(Test *t, Region *r, Node *x, Node *s) {
@@ -520,7 +552,8 @@ static Node *straight_through(Test *t, Region *r, Node *x, Node *s) {
   y->vjp = NEW(t->arena, Vjp);
   y->vjp->cotangent = ir_node(g, r, N_COTANGENT, TY_REAL, 1, y->shape, "dy", nowhere);
   Node *twice = COMP_IN(r, "twice", RED_NONE, 1, NULL, MUL(READ(x, V(0)), READ(s, V(0))), 4);
-  Node *half = COMP_IN(r, "half", RED_NONE, 1, NULL, MUL(READ(y->vjp->cotangent, V(0)), READ(twice, V(0))), 4);
+  Node *half = COMP_IN(r, "half", RED_NONE, 1, NULL,
+                       MUL(READ(y->vjp->cotangent, V(0)), READ(twice, V(0))), 4);
   Node *dx = COMP_IN(r, "dx", RED_NONE, 1, NULL, MUL(READ(half, V(0)), NUM(0.5)), 4);
   vec_push(t->arena, &y->vjp->wrt, x);
   vec_push(t->arena, &y->vjp->adjoint, dx);
@@ -537,7 +570,8 @@ TEST(users_derivative) {
   memcpy(eval_bind(ev, x), xs, sizeof xs);
   memcpy(eval_bind(ev, s), ss, sizeof ss);
   assert_null(eval_run(ev));
-  for (int i = 0; i < 4; i++) assert_true(fabs(eval_value(ev, d)[i] - 0.5 * ss[i] * ss[i] * xs[i]) < 1e-12);
+  for (int i = 0; i < 4; i++)
+    assert_true(fabs(eval_value(ev, d)[i] - 0.5 * ss[i] * ss[i] * xs[i]) < 1e-12);
   eval_free(ev);
 }
 
@@ -546,7 +580,8 @@ TEST(users_derivative_in_a_loop) {
   Loop *l = ir_loop(g, g->top, "i", 2, false, nowhere);
   Node *h = ir_carry(g, l, "h", x);
   Node *y = straight_through(t, l->body, h, s);
-  l->carries.at[0].next = COMP_IN(l->body, "n", RED_NONE, 1, NULL, MUL(READ(y, V(0)), NUM(1.25)), 4);
+  l->carries.at[0].next =
+      COMP_IN(l->body, "n", RED_NONE, 1, NULL, MUL(READ(y, V(0)), NUM(1.25)), 4);
   Node *loss = COMP("loss", RED_SUM, 0, NULL, READ(ir_final(g, l, 0), V(0)), 4);
   assert_true(grad_reverse(g, t->diags, loss, &x, 1, &d));
   Eval *ev = eval_new(g, 1, 1);
@@ -567,12 +602,14 @@ TEST(users_derivative_with_a_loop) {
   Node *x = STATE("x", 4), *s = STATE("s", 4);
   Loop *l = ir_loop(g, g->top, "i", 2, false, nowhere);
   Node *h = ir_carry(g, l, "h", x);
-  Node *y = COMP_IN(l->body, "y", RED_NONE, 1, NULL, MUL(READ(h, V(0)), MUL(READ(s, V(0)), READ(s, V(0)))), 4);
+  Node *y = COMP_IN(l->body, "y", RED_NONE, 1, NULL,
+                    MUL(READ(h, V(0)), MUL(READ(s, V(0)), READ(s, V(0)))), 4);
   y->vjp = NEW(t->arena, Vjp);
   y->vjp->cotangent = ir_node(g, l->body, N_COTANGENT, TY_REAL, 1, y->shape, "dy", nowhere);
   Loop *k = ir_loop(g, l->body, "k", 2, false, nowhere);        /* dy * s * s, one s at a time */
   Node *d = ir_carry(g, k, "d", y->vjp->cotangent);
-  k->carries.at[0].next = COMP_IN(k->body, "n", RED_NONE, 1, NULL, MUL(READ(d, V(0)), READ(s, V(0))), 4);
+  k->carries.at[0].next =
+      COMP_IN(k->body, "n", RED_NONE, 1, NULL, MUL(READ(d, V(0)), READ(s, V(0))), 4);
   Node *rows = ir_stack(g, k, k->carries.at[0].next), *dx = ir_final(g, k, 0);
   Node *same = COMP_IN(l->body, "same", RED_NONE, 1, NULL,
                        MUL(NUM(0.5), ADD(READ(rows, INT(1), V(0)), READ(dx, V(0)))), 4);
@@ -582,7 +619,7 @@ TEST(users_derivative_with_a_loop) {
   CHECK(ir_final(g, l, 0), x);
 }
 
-/* ---- errors ------------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------ */
 
 static bool fails_with(Test *t, Node *loss, Node *x, int code) {
   Node *d;
@@ -610,8 +647,10 @@ TEST(too_many_axes_to_keep) {
   Node *x = ir_state(g, "x", TY_REAL, 8, shape, nowhere);
   Loop *l = ir_loop(g, g->top, "i", 2, false, nowhere);
   Node *h = ir_carry(g, l, "h", x);
-  l->carries.at[0].next = ir_comp(g, l->body, "n", nowhere, 8, 0, shape, RED_NONE, NULL, F(sin, ir_read_all(g, h)));
-  Node *loss = ir_comp(g, g->top, "loss", nowhere, 0, 8, shape, RED_SUM, NULL, ir_read_all(g, ir_final(g, l, 0)));
+  l->carries.at[0].next =
+      ir_comp(g, l->body, "n", nowhere, 8, 0, shape, RED_NONE, NULL, F(sin, ir_read_all(g, h)));
+  Node *loss = ir_comp(g, g->top, "loss", nowhere, 0, 8, shape, RED_SUM, NULL,
+                       ir_read_all(g, ir_final(g, l, 0)));
   assert_true(fails_with(t, loss, x, 503));
 }
 
@@ -632,14 +671,15 @@ TEST(unreached_is_null) {
   assert_non_null(d[1]);
 }
 
-/* ---- structure ------------------------------------------------------------------------------------- */
+/* ---- structure --------------------------------------------------------------------- */
 
 static bool is_prim(const Expr *e, Prim p) { return e->kind == E_PRIM && e->prim == p; }
 
 /* a plain sum of products of two reads */
 static bool is_product(const Node *n, int nred) {
   return n->kind == N_COMP && n->reducer == RED_SUM && n->nvars - n->rank == nred && !n->guard &&
-         is_prim(n->body, P_mul) && n->body->args[0]->kind == E_READ && n->body->args[1]->kind == E_READ;
+         is_prim(n->body, P_mul) && n->body->args[0]->kind == E_READ &&
+         n->body->args[1]->kind == E_READ;
 }
 
 TEST(matmul_gives_two_products) {
@@ -669,7 +709,8 @@ TEST(layer_gradients_are_stacks) {
 
 /* weights of a scan: one product over time and batch */
 TEST(scan_weights_are_hoisted) {
-  Node *x = STATE("x", 2, 4, 9), *h0 = STATE("h0", 2, 9), *w = STATE("w", 3, 9, 9), *u = STATE("u", 3, 9, 9), *d[2];
+  Node *x = STATE("x", 2, 4, 9), *h0 = STATE("h0", 2, 9), *w = STATE("w", 3, 9, 9),
+       *u = STATE("u", 3, 9, 9), *d[2];
   Gru r = gru(g, g->top, x, h0, w, u, NULL, false);
   Node *loss = COMP("loss", RED_SUM, 0, NULL, READ(r.y, V(0), V(1), V(2)), 2, 4, 9);
   int loops = g->loops.n;
@@ -700,16 +741,18 @@ TEST(gathers_where_they_can_be) {
   loss = ir_comp(g, g->top, "all", nowhere, 0, 0, NULL, RED_NONE, NULL, ADD(READ0(loss), READ0(r)));
   assert_true(grad_reverse(g, t->diags, loss, (Node *[]){ x, z }, 2, d));
   assert_true(d[0]->kind == N_COMP && d[0]->reducer == RED_NONE);
-  assert_true(d[1]->kind == N_COMP && d[1]->nvars == 1);        /* 3 * cos(z): each copy gives the same */
+  assert_true(d[1]->kind == N_COMP && d[1]->nvars == 1);  /* 3 * cos(z) */
 }
 
 /* results stand behind what they read, not at the end */
 TEST(results_come_early) {
   Node *w = STATE("w", 3, 3), *x = STATE("x", 2, 3), *d[2];
   Node *a = COMP("a", RED_SUM, 2, NULL, MUL(READ(x, V(0), V(2)), READ(w, V(2), V(1))), 2, 3, 3);
-  Node *b = COMP("b", RED_SUM, 2, NULL, MUL(F(tanh, READ(a, V(0), V(2))), READ(w, V(2), V(1))), 2, 3, 3);
+  Node *b =
+      COMP("b", RED_SUM, 2, NULL, MUL(F(tanh, READ(a, V(0), V(2))), READ(w, V(2), V(1))), 2, 3, 3);
   Node *v = STATE("v", 2, 3);
-  Node *loss = COMP("loss", RED_SUM, 0, NULL, MUL(F(sin, READ(b, V(0), V(1))), READ(v, V(0), V(1))), 2, 3);
+  Node *loss =
+      COMP("loss", RED_SUM, 0, NULL, MUL(F(sin, READ(b, V(0), V(1))), READ(v, V(0), V(1))), 2, 3);
   assert_true(grad_reverse(g, t->diags, loss, (Node *[]){ x, v }, 2, d));
   int dv = -1, db = -1;
   for (int i = 0; i < g->top->nodes.n; i++) {
@@ -722,20 +765,63 @@ TEST(results_come_early) {
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
   const struct CMUnitTest tests[] = {
-    T(primitives), T(untaken_branches), T(guarded_sum_hides_nan), T(many_branches_are_merged), T(chain_of_maps),
-    T(matmul), T(matmul_extent_1), T(permutation_and_broadcast), T(diagonal), T(constant_index),
-    T(shift_with_else), T(convolution_padded), T(convolution_strided), T(convolution_dilated),
-    T(convolution_strided_dilated), T(blocks_and_digits), T(strided_slice), T(mixed_equations),
-    T(transposed_convolution), T(flattened), T(quotients_and_remainders), T(cumulative_sum), T(gather_rows), T(gather_guarded), T(scatter),
-    T(extrema), T(first_winner_takes_all), T(product), T(product_counts_zeros), T(softmax_cross_entropy),
-    T(views_and_packs), T(overlapping_views), T(views_as_parameters),
-    T(layer_loop), T(layer_loop_once), T(layer_loop_shared), T(gru_scan), T(gru_scan_projecting_inside),
-    T(scan_in_layer_loop), T(scan_in_layer_loop_projecting_inside), T(loop_odds_and_ends), T(loop_of_reductions), T(loops_without_parameters_stay),
-    T(users_derivative), T(users_derivative_in_a_loop),
-    T(users_derivative_with_a_loop), T(too_many_axes_to_keep),
-    T(floor_is_an_error), T(integer_of_parameter_is_an_error), T(constants_may_be_rounded), T(unreached_is_null),
-    T(matmul_gives_two_products), T(layer_gradients_are_stacks), T(scan_weights_are_hoisted),
-    T(embedding_gradient_sums_rows_first), T(gathers_where_they_can_be), T(results_come_early),
+    T(primitives),
+    T(untaken_branches),
+    T(guarded_sum_hides_nan),
+    T(many_branches_are_merged),
+    T(chain_of_maps),
+    T(matmul),
+    T(matmul_extent_1),
+    T(permutation_and_broadcast),
+    T(diagonal),
+    T(constant_index),
+    T(shift_with_else),
+    T(convolution_padded),
+    T(convolution_strided),
+    T(convolution_dilated),
+    T(convolution_strided_dilated),
+    T(blocks_and_digits),
+    T(strided_slice),
+    T(mixed_equations),
+    T(transposed_convolution),
+    T(flattened),
+    T(quotients_and_remainders),
+    T(cumulative_sum),
+    T(gather_rows),
+    T(gather_guarded),
+    T(scatter),
+    T(extrema),
+    T(first_winner_takes_all),
+    T(product),
+    T(product_counts_zeros),
+    T(softmax_cross_entropy),
+    T(views_and_packs),
+    T(overlapping_views),
+    T(views_as_parameters),
+    T(layer_loop),
+    T(layer_loop_once),
+    T(layer_loop_shared),
+    T(gru_scan),
+    T(gru_scan_projecting_inside),
+    T(scan_in_layer_loop),
+    T(scan_in_layer_loop_projecting_inside),
+    T(loop_odds_and_ends),
+    T(loop_of_reductions),
+    T(loops_without_parameters_stay),
+    T(users_derivative),
+    T(users_derivative_in_a_loop),
+    T(users_derivative_with_a_loop),
+    T(too_many_axes_to_keep),
+    T(floor_is_an_error),
+    T(integer_of_parameter_is_an_error),
+    T(constants_may_be_rounded),
+    T(unreached_is_null),
+    T(matmul_gives_two_products),
+    T(layer_gradients_are_stacks),
+    T(scan_weights_are_hoisted),
+    T(embedding_gradient_sums_rows_first),
+    T(gathers_where_they_can_be),
+    T(results_come_early),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

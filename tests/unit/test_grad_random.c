@@ -56,8 +56,13 @@ static Expr *index_of(Maker *m, const Space *s, int64_t size, Expr **guard) {
   case 2: if (l && u >= 0) e = ex2(g, P_add, ex_loopvar(g, l), ex_var(g, u)); break;
   case 3: if (u >= 0) e = ex2(g, P_sub, integer(m, size - 1), ex_var(g, u)); break;
   case 4: if (u != v) e = ex2(g, P_add, ex_var(g, u), ex_var(g, v)); break;
-  case 5: if (u != v) e = ex2(g, P_add, ex2(g, P_mul, integer(m, s->extent[v]), ex_var(g, u)), ex_var(g, v)); break;
-  case 6: if (u != v) e = ex2(g, P_add, ex2(g, P_mul, integer(m, 2), ex_var(g, u)), ex_var(g, v)); break;
+  case 5:
+    if (u != v)
+      e = ex2(g, P_add, ex2(g, P_mul, integer(m, s->extent[v]), ex_var(g, u)), ex_var(g, v));
+    break;
+  case 6:
+    if (u != v) e = ex2(g, P_add, ex2(g, P_mul, integer(m, 2), ex_var(g, u)), ex_var(g, v));
+    break;
   case 7: if (u >= 0) e = ex2(g, pick(m, 2) ? P_div : P_mod, ex_var(g, u), integer(m, 2)); break;
   case 8:
     if (u >= 0) {
@@ -65,7 +70,10 @@ static Expr *index_of(Maker *m, const Space *s, int64_t size, Expr **guard) {
       return ex_read(g, table(m, s->extent[u], size), &at);
     }
     break;
-  case 9: if (u != v) e = ex2(g, P_add, ex2(g, P_sub, ex_var(g, u), ex_var(g, v)), integer(m, pick(m, 3))); break;
+  case 9:
+    if (u != v)
+      e = ex2(g, P_add, ex2(g, P_sub, ex_var(g, u), ex_var(g, v)), integer(m, pick(m, 3)));
+    break;
   default: break;
   }
   if (!e) {                      /* mostly bare, of the right extent where there is one */
@@ -126,9 +134,11 @@ static Node *comp(Maker *m, Region *r, int rank, const int64_t *shape) {
   for (int k = s.rank; k < s.nvars; k++) s.extent[k] = 1 + pick(m, 4);
   Expr *body = scalar(m, &s, pick(m, 3)), *guard = NULL;
   Reducer red = nred == 0 ? RED_NONE : reducers[pick(m, 6)];
-  if (red == RED_PROD) body = ex2(g, P_add, ex_num(g, 1), ex2(g, P_mul, ex_num(g, 0.3), ex1(g, P_sin, body)));
+  if (red == RED_PROD)
+    body = ex2(g, P_add, ex_num(g, 1), ex2(g, P_mul, ex_num(g, 0.3), ex1(g, P_sin, body)));
   if (nred > 0 && pick(m, 3) == 0)
-    guard = ex2(g, P_le, ex_var(g, s.rank), s.rank > 0 ? ex_var(g, pick(m, s.rank)) : integer(m, 1));
+    guard =
+        ex2(g, P_le, ex_var(g, s.rank), s.rank > 0 ? ex_var(g, pick(m, s.rank)) : integer(m, 1));
   Node *n = ir_comp(g, r, name(m, "c"), nowhere, s.rank, nred, s.extent, red, guard, body);
   if (pick(m, 6) == 0) n->save = pick(m, 2) ? SAVE_KEEP : SAVE_RECOMPUTE;
   return n;
@@ -143,7 +153,8 @@ static Node *scatter(Maker *m, Region *r) {
   Expr *index[2], *guard = NULL;
   for (int a = 0; a < 2; a++) index[a] = index_of(m, &s, shape[a], &guard);
   Expr *body = scalar(m, &s, 1);
-  return ir_scatter(m->g, r, name(m, "scatter"), nowhere, 2, shape, s.nvars, s.extent, index, guard, body);
+  return ir_scatter(m->g, r, name(m, "scatter"), nowhere, 2, shape, s.nvars, s.extent, index, guard,
+                    body);
 }
 
 /* Two nodes end to end, and a window on the result. */
@@ -165,7 +176,8 @@ static void loop(Maker *m, Region *r) {
   Graph *g = m->g;
   int outside = m->nnodes, ncarries = 1 + pick(m, 2);
   Loop *l = ir_loop(g, r, name(m, "i"), 1 + pick(m, 3), pick(m, 2) != 0, nowhere);
-  for (int k = 0; k < ncarries; k++) remember(m, ir_carry(g, l, name(m, "carry"), m->node[pick(m, outside)]));
+  for (int k = 0; k < ncarries; k++)
+    remember(m, ir_carry(g, l, name(m, "carry"), m->node[pick(m, outside)]));
   m->loop[m->depth++] = l;
   fill(m, l->body, 1 + pick(m, 3));
   for (int k = 0; k < ncarries; k++) {
@@ -195,8 +207,10 @@ static Node *loss_of(Maker *m) {
   for (int i = 0; i < m->nnodes; i++) {
     Node *n = m->node[i];
     Expr *soft = ex1(g, P_tanh, ir_read_all(g, n));
-    Node *part = n->rank == 0 ? ir_comp(g, g->top, "part", nowhere, 0, 0, NULL, RED_NONE, NULL, soft)
-                              : ir_comp(g, g->top, "part", nowhere, 0, n->rank, n->shape, RED_SUM, NULL, soft);
+    Node *part =
+        n->rank == 0
+            ? ir_comp(g, g->top, "part", nowhere, 0, 0, NULL, RED_NONE, NULL, soft)
+            : ir_comp(g, g->top, "part", nowhere, 0, n->rank, n->shape, RED_SUM, NULL, soft);
     sum = ex2(g, P_add, sum, ex2(g, P_mul, ex_num(g, 0.3 + 0.1 * i), ex_read(g, part, NULL)));
   }
   return ir_comp(g, g->top, "loss", nowhere, 0, 0, NULL, RED_NONE, NULL, sum);
@@ -229,7 +243,8 @@ static bool run(uint64_t seed, bool print) {
   bool ok = gradcheck(m.g, diags_new(m.arena), loss, wrt, 3, &o, &r);
   if (!ok) {
     printf("seed %llu: %s: %s[%lld] derived %.9g, numeric %.9g\n", (unsigned long long)seed,
-           r.error ? r.error : "wrong", r.name ? r.name : "?", (long long)r.element, r.derived, r.numeric);
+           r.error ? r.error : "wrong", r.name ? r.name : "?", (long long)r.element, r.derived,
+           r.numeric);
   }
   const char *broken = ir_verify(m.g);
   if (broken) printf("seed %llu: %s\n", (unsigned long long)seed, broken);
