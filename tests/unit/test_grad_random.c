@@ -1,11 +1,14 @@
 /* Gradients of random graphs: comprehensions with every form of index, guards,
- * reducers, and loops in loops, against central differences. A failing graph is
+ * reducers, and loops in loops, against central differences; and the same again
+ * after the passes. A failing graph is
  * named by its seed; `test_grad_random SEED` runs that one alone, and
  * `test_grad_random FIRST COUNT` a range. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "compiler/gradcheck.h"
+#include "compiler/pipeline.h"
 
 enum { MOST_NODES = 64, LAYERS_DEEP = 2 };
 
@@ -91,7 +94,7 @@ static Expr *index_of(Maker *m, const Space *s, int64_t size, Expr **guard) {
 
 static Expr *read_of(Maker *m, const Space *s) {
   Node *n = m->node[pick(m, m->nnodes)];
-  Expr *index[IR_MAX_RANK], *guard = NULL;
+  Expr *index[IR_MAX_RANK] = { NULL }, *guard = NULL;
   for (int a = 0; a < n->rank; a++) index[a] = index_of(m, s, n->shape[a], &guard);
   Expr *e = ex_read(m->g, n, index);
   return guard ? ex3(m->g, P_select, guard, e, ex_num(m->g, 0.4)) : e;
@@ -216,47 +219,93 @@ static Node *loss_of(Maker *m) {
   return ir_comp(g, g->top, "loss", nowhere, 0, 0, NULL, RED_NONE, NULL, sum);
 }
 
-static bool run(uint64_t seed, bool print) {
-  Maker m = { .arena = arena_new(), .state = seed * 77 + 1 };
-  Interner *names = interner_new(m.arena);
-  m.g = graph_new(m.arena, names, "random");
-  Node *wrt[3];
-  for (int k = 0; k < 3; k++) {
+enum { PARAMETERS = 3 };
+
+/* The graph of a seed: its loss, and its parameters in wrt. */
+static Node *make(Maker *m, uint64_t seed, Node **wrt) {
+  *m = (Maker){ .arena = arena_new(), .state = seed * 77 + 1 };
+  m->g = graph_new(m->arena, interner_new(m->arena), "random");
+  for (int k = 0; k < PARAMETERS; k++) {
     int64_t shape[3];
-    int rank = 1 + pick(&m, 3);
-    for (int a = 0; a < rank; a++) shape[a] = 1 + pick(&m, 4);
-    wrt[k] = ir_state(m.g, name(&m, "w"), TY_REAL, rank, shape, nowhere);
-    remember(&m, wrt[k]);
+    int rank = 1 + pick(m, 3);
+    for (int a = 0; a < rank; a++) shape[a] = 1 + pick(m, 4);
+    wrt[k] = ir_state(m->g, name(m, "w"), TY_REAL, rank, shape, nowhere);
+    remember(m, wrt[k]);
   }
-  fill(&m, m.g->top, 1 + pick(&m, 6));
-  Node *loss = loss_of(&m);
-  vec_push(m.arena, &m.g->outputs, ((Output){ "loss", loss }));
-  ir_prune(m.g);
-  if (print) {
-    StrBuf text = { 0 };
-    ir_print(m.g, &text);
-    printf("%s\n", text.s);
-    sb_free(&text);
-  }
+  fill(m, m->g->top, 1 + pick(m, 6));
+  Node *loss = loss_of(m);
+  vec_push(m->arena, &m->g->outputs, ((Output){ "loss", loss }));
+  ir_prune(m->g);
+  return loss;
+}
+
+static void print(Graph *g) {
+  StrBuf text = { 0 };
+  ir_print(g, &text);
+  printf("%s\n", text.s);
+  sb_free(&text);
+}
+
+static bool check_differences(uint64_t seed, bool talk) {
+  Maker m;
+  Node *wrt[PARAMETERS], *loss = make(&m, seed, wrt);
+  if (talk) print(m.g);
   GradcheckOptions o = { .seed = seed, .max_elements = 8, .atol = 1e-4, .rtol = 1e-3 };
   GradcheckReport r;
-  bool ok = gradcheck(m.g, diags_new(m.arena), loss, wrt, 3, &o, &r);
-  if (!ok) {
+  bool ok = gradcheck(m.g, diags_new(m.arena), loss, wrt, PARAMETERS, &o, &r);
+  if (!ok)
     printf("seed %llu: %s: %s[%lld] derived %.9g, numeric %.9g\n", (unsigned long long)seed,
            r.error ? r.error : "wrong", r.name ? r.name : "?", (long long)r.element, r.derived,
            r.numeric);
-  }
   const char *broken = ir_verify(m.g);
   if (broken) printf("seed %llu: %s\n", (unsigned long long)seed, broken);
   arena_free(m.arena);
   return ok && !broken;
 }
 
+static Eval *evaluated(Graph *g, Node *const *wrt, uint64_t seed) {
+  Eval *ev = eval_new(g, seed, 1);
+  for (int k = 0; k < PARAMETERS; k++)
+    for (int64_t i = 0; i < ir_count(wrt[k]); i++)
+      eval_bind(ev, wrt[k])[i] = draw_normal(seed, 0, (uint32_t)k, (uint64_t)i);
+  const char *error = eval_run(ev);
+  if (error) bug("%s", error);
+  return ev;
+}
+
+/* The passes leave gradients what they are. */
+static bool check_passes(uint64_t seed, bool talk) {
+  Maker m;
+  Node *wrt[PARAMETERS], *d[PARAMETERS], *loss = make(&m, seed, wrt);
+  if (!grad_reverse(m.g, diags_new(m.arena), loss, wrt, PARAMETERS, d)) return false;
+  for (int k = 0; k < PARAMETERS; k++)
+    if (d[k]) vec_push(m.arena, &m.g->outputs, ((Output){ arena_printf(m.arena, "d%d", k), d[k] }));
+  Eval *before = evaluated(m.g, wrt, seed);
+  VEC(Node *) old = { 0 };
+  for (int k = 0; k < m.g->outputs.n; k++) vec_push(m.arena, &old, m.g->outputs.at[k].node);
+  pipeline_run(m.g, &(PipelineOptions){ .verify = true });
+  if (talk) print(m.g);
+  Eval *after = evaluated(m.g, wrt, seed);
+  bool ok = true;
+  for (int k = 0; k < old.n; k++) {
+    const double *x = eval_value(before, old.at[k]);
+    const double *y = eval_value(after, m.g->outputs.at[k].node);
+    for (int64_t i = 0; i < ir_count(old.at[k]) && ok; i++)
+      ok = fabs(x[i] - y[i]) <= 1e-9 * (1 + fabs(x[i])) || (isnan(x[i]) && isnan(y[i]));
+  }
+  if (!ok) printf("seed %llu: the passes change a gradient\n", (unsigned long long)seed);
+  eval_free(before);
+  eval_free(after);
+  arena_free(m.arena);
+  return ok;
+}
+
 int main(int argc, char **argv) {
   uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
   uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : argc > 1 ? 1 : 300;
   int failed = 0;
-  for (uint64_t seed = first; seed < first + count; seed++) failed += !run(seed, argc == 2);
+  for (uint64_t seed = first; seed < first + count; seed++)
+    failed += !check_differences(seed, argc == 2) || !check_passes(seed, argc == 2);
   printf("%llu random gradients, %d wrong\n", (unsigned long long)count, failed);
   return failed > 0;
 }
