@@ -13,8 +13,7 @@
  *
  * A matrix product is a group whose rows are its whole output; maps over the
  * same space join it and run on its tiles.                                    */
-#include "compiler/expr.h"
-#include "compiler/plan.h"
+#include "compiler/contract.h"
 
 enum {
   BLOCKS_MAX = 64,                       /* partial sums of one reduction */
@@ -366,6 +365,7 @@ static void group_alone(Plan *p, Node *n) {
   }
   if (p->be->options.contractions && contract_matches(p, n)) {
     g->kind = GROUP_CONTRACTION;
+    g->contraction = contract_find(p, n);
   } else if (p->be->options.fuse_rows && own_partial_sums(p, n, &g->nrows, rowvar)) {
     for (int k = 0; k < g->nrows; k++) g->row_extent[k] = n->extent[rowvar[k]];
     split_sum(p, g, n, rowvar);

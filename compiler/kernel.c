@@ -1,6 +1,6 @@
 /* One kernel of the program: its C text laid out for reading, its name, what is
  * said about it. Equal texts are one kernel. */
-#include "compiler/plan.h"
+#include "compiler/contract.h"
 
 #include <string.h>
 
@@ -10,6 +10,7 @@
 static void indent(StrBuf *out, const char *text) {
   int depth = 0;
   while (*text) {
+    while (*text == ' ') text++;
     const char *end = strchr(text, '\n');
     size_t n = end ? (size_t)(end - text) : strlen(text);
     int at = depth;
@@ -111,7 +112,7 @@ static void print_shape(StrBuf *out, const Node *n) {
 /* Above the function: the place, the .td line, and what it computes:
  *     models/x.td:23: y[b,l] = sum[d](x[b,l,d])
  *     y[b=8, l=256] = sum over 384                                            */
-static void print_comment(Plan *p, Group *g, const TdKernel *k, StrBuf *out) {
+static void print_comment(const Group *g, const TdKernel *k, const char *note, StrBuf *out) {
   sb_puts(out, "/*");
   if (*k->where) sb_printf(out, " %s: %s\n *", k->where, k->text);
   for (int i = 0; i < g->members.n; i++) {
@@ -123,8 +124,8 @@ static void print_comment(Plan *p, Group *g, const TdKernel *k, StrBuf *out) {
       for (int v = m->node->rank; v < m->node->nvars; v++) sb_printf(out, " %lld", (long long)m->node->extent[v]);
     }
   }
+  if (note) sb_printf(out, "\n * %s", note);
   sb_puts(out, " */\n");
-  (void)p;
 }
 
 /* ---- the kernel ------------------------------------------------------------------------ */
@@ -141,10 +142,11 @@ void kernel_write(Plan *p, Group *g) {
   Backend *be = p->be;
   const Node *n = g->members.at[0].node;
   TdKernel k = {.klass = class_of(g), .where = place_text(p, n->span), .text = source_line(p, n->span)};
+  const char *note = NULL;
   switch (g->kind) {
   case GROUP_ROWS: emit_rows(p, g, &k); break;
   case GROUP_SCATTER: emit_scatter(p, g, &k); break;
-  case GROUP_CONTRACTION:
+  case GROUP_CONTRACTION: emit_contraction(p, g, &k, &note); break;
   case GROUP_LOOP: bug("no kernel for this group");
   }
   k.bytes = traffic(p, g);
@@ -153,7 +155,7 @@ void kernel_write(Plan *p, Group *g) {
   const char *body = k.source;
   k.name = kernel_name(p, k.klass, n);
   StrBuf out = {0};
-  print_comment(p, g, &k, &out);
+  print_comment(g, &k, note, &out);
   sb_printf(&out, "void %s(const TdCall *call, int64_t begin, int64_t end)\n", k.name);
   indent(&out, body);
   k.source = arena_strndup(p->arena, out.s, out.n);

@@ -42,6 +42,7 @@ struct Group {
   VEC(Member) members;                   /* in order of evaluation */
   Loop     *loop;                        /* GROUP_LOOP */
   struct RowPlan *rows;                  /* GROUP_ROWS: rows.c */
+  struct Contraction *contraction;       /* GROUP_CONTRACTION: contract.h */
   VEC(Group *) after;                    /* must run before it, besides what it reads */
   int       mark;
   int       kernel;                      /* index in the program, once written */

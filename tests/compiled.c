@@ -1,4 +1,5 @@
 /* Programs run without the runtime. See compiled.h. */
+#define _GNU_SOURCE
 #include "tests/compiled.h"
 
 #include <dlfcn.h>
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -21,6 +23,8 @@ struct Compiled {
   char ***buffer;                        /* [entry][buffer] */
   char  **arena;                         /* [entry] */
   char   *scratch;
+  double *seconds;                       /* by kernel, while profiling */
+  int64_t *launches;
 };
 
 static size_t type_size(TdType t) { return t == TD_F32 || t == TD_I32 ? 4 : t == TD_U8 ? 1 : t == TD_F64 ? 8 : 2; }
@@ -44,8 +48,8 @@ static bool write_text(const TdProgram *p, const char *path) {
 static bool run_cc(const char *const *flags, const char *from, const char *to) {
   static const char *const plain[] = {"-O1", NULL};
   const char *argv[40] = {"cc", "-std=gnu11", "-fPIC", "-shared", "-fopenmp-simd", "-fno-math-errno",
-                          "-fno-trapping-math", "-ffp-contract=fast", "-march=native", "-Wall", "-Wextra", "-Werror"};
-  int n = 12;
+                          "-fno-trapping-math", "-ffp-contract=fast", "-march=native", "-Wall", "-Wextra", "-Werror", "-Wno-aggressive-loop-optimizations"};
+  int n = 13;
   for (const char *const *f = flags ? flags : plain; *f && n < 34; f++) argv[n++] = *f;
   argv[n++] = "-o";
   argv[n++] = to;
@@ -159,13 +163,24 @@ static void launch(Compiled *c, int entry, const TdStep *s, const int64_t *ix, c
     c->kernel[s->kernel](&call, at, at + chunk < pieces ? at + chunk : pieces);
 }
 
+static double cpu_seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 /* Steps from `at` to the end of the bracket; returns the step after it. */
 static int run_steps(Compiled *c, int entry, int at, int64_t *ix, const TdControl *control, int64_t chunk) {
   const TdEntry *e = &c->p->entries[entry];
   while (at < e->nsteps && e->steps[at].kind != TD_END) {
     const TdStep *s = &e->steps[at];
     if (s->kind == TD_LAUNCH) {
+      double start = c->seconds ? cpu_seconds() : 0;
       launch(c, entry, s, ix, control, chunk);
+      if (c->seconds) {
+        c->seconds[s->kernel] += cpu_seconds() - start;
+        c->launches[s->kernel]++;
+      }
       at++;
     } else {
       int end = at + 1, depth = 1;
@@ -183,6 +198,38 @@ static int run_steps(Compiled *c, int entry, int at, int64_t *ix, const TdContro
 void compiled_run(Compiled *c, int entry, TdControl control, int64_t chunk) {
   int64_t ix[TD_MAX_LOOPS] = {0};
   run_steps(c, entry, 0, ix, &control, chunk < 1 ? 1 : chunk);
+}
+
+static int compare_seconds(const void *a, const void *b, void *ctx) {
+  const double *s = ctx;
+  double x = s[*(const int *)a], y = s[*(const int *)b];
+  return x < y ? 1 : x > y ? -1 : 0;
+}
+
+void compiled_profile(Compiled *c, int entry, TdControl control, int runs) {
+  const TdProgram *p = c->p;
+  compiled_run(c, entry, control, INT64_MAX / 2);
+  double *seconds = zeroed((size_t)p->nkernels * sizeof *seconds);
+  c->launches = zeroed((size_t)p->nkernels * sizeof *c->launches);
+  c->seconds = seconds;
+  double start = cpu_seconds();
+  for (int i = 0; i < runs; i++) compiled_run(c, entry, control, INT64_MAX / 2);
+  double total = (cpu_seconds() - start) / runs;
+  c->seconds = NULL;
+  int *order = zeroed((size_t)p->nkernels * sizeof *order);
+  for (int i = 0; i < p->nkernels; i++) order[i] = i;
+  qsort_r(order, (size_t)p->nkernels, sizeof *order, compare_seconds, seconds);
+  printf("%s: %.2f ms, %.1f GFLOP/s\n", p->entries[entry].name, 1e3 * total, 1e-9 * p->entries[entry].flops / total);
+  for (int i = 0; i < p->nkernels; i++) {
+    const TdKernel *k = &p->kernels[order[i]];
+    double s = seconds[order[i]] / runs, n = (double)c->launches[order[i]] / runs;
+    if (c->launches[order[i]] == 0) continue;
+    printf("%8.3f ms %5.1f%% x%-3.0f %8.2f GFLOP/s %7.2f GB/s  %-28s %s\n", 1e3 * s, 100 * s / total, n,
+           1e-9 * n * k->flops / s, 1e-9 * n * k->bytes / s, k->name, k->where);
+  }
+  free(order);
+  free(seconds);
+  free(c->launches);
 }
 
 const void *compiled_output(Compiled *c, int entry, const char *name, TdType *type, int64_t *count) {

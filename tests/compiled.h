@@ -18,6 +18,8 @@ void     *compiled_state(Compiled *c, int state);
 void     *compiled_input(Compiled *c, int entry, const char *name);
 /* Run; pieces go to the kernels in runs of `chunk` from the last to the first. */
 void      compiled_run(Compiled *c, int entry, TdControl control, int64_t chunk);
+/* Run once, then `runs` times with the clock on each kernel; the table goes to stdout. */
+void      compiled_profile(Compiled *c, int entry, TdControl control, int runs);
 const void *compiled_output(Compiled *c, int entry, const char *name, TdType *type, int64_t *count);
 
 /* Fill inputs and states at random, run graph and program `rounds` times from the same

@@ -1,0 +1,25 @@
+/* A recognised sum of products: contract.c finds it, emit_contraction.c hands it
+ * to the template of contract_emit.c. */
+#ifndef TDC_CONTRACT_H
+#define TDC_CONTRACT_H
+
+#include "compiler/backend_internal.h"
+#include "compiler/plan.h"
+
+/* condition ? factor * sum over k (where[0] ? operand[0] : 0) * (where[1] ? operand[1] : 0) : 0
+ * in the node's own variables; NULL stands for true and for 1. */
+typedef struct Contraction {
+  int      nvars[GEMM_AXES];
+  int      var[GEMM_AXES][IR_MAX_VARS];  /* the node's variables of each axis */
+  int64_t  extent[GEMM_AXES];
+  Expr    *operand[2], *where[2];
+  Expr    *factor, *condition;
+} Contraction;
+
+Contraction *contract_find(Plan *p, const Node *n);
+
+/* -- emit_contraction.c */
+/* Sets *note to a line on the blocks. */
+void emit_contraction(Plan *p, Group *g, TdKernel *k, const char **note);
+
+#endif

@@ -1,0 +1,241 @@
+/* Contraction kernels: what stands inside the template's loops. Operands become
+ * plain reads where they can, else text that packing evaluates; the members of
+ * the group become the epilogue: statements a row, statements an element. */
+#include "compiler/contract.h"
+#include "compiler/expr.h"
+
+#include <string.h>
+
+enum { TOP, ROW, ELEMENT };
+
+typedef struct Writer {
+  Emit  em;
+  Plan *p;
+  Group *g;
+  Node *n;
+  Contraction *c;
+  const char *load_head[2], *load_value[2];        /* statements, expression */
+  const char *epilogue_row, *epilogue;             /* `SUM` stands for the sum */
+  const char *prologue;
+} Writer;
+
+#define SUM "sum_0"                                /* never an emitted name: those count from 1 here */
+
+/* ---- operands ------------------------------------------------------------------------- */
+
+typedef struct Direction { Writer *w; int k, outer; int64_t along_k, along_outer; bool expensive; } Direction;
+
+static void weigh(Expr *e, void *ctx) {
+  Direction *d = ctx;
+  if (e->kind == E_PRIM) {
+    PrimSig s = prim_info(e->prim)->sig;
+    if ((s == SIG_REAL && e->prim != P_floor && e->prim != P_round) || s == SIG_DRAW) d->expensive = true;
+  }
+  if (e->kind != E_READ) return;
+  int64_t stride = 1, by_k = 0, by_outer = 0;
+  for (int i = e->node->rank - 1; i >= 0; i--) {
+    Affine a;
+    if (ex_affine(d->w->p->g, e->args[i], &a)) {
+      by_k += d->k < 0 ? 0 : a.coef[d->k] * stride;
+      by_outer += d->outer < 0 ? 0 : a.coef[d->outer] * stride;
+    }
+    stride *= e->node->shape[i];
+  }
+  int64_t count = ir_count(e->node);
+  if (by_k == 1) d->along_k += count;
+  if (by_outer == 1) d->along_outer += count;
+}
+
+/* One f32 read at an affine place that is always in bounds. */
+static bool plain_operand(Writer *w, Expr *e, const Expr *where, GemmSide side, GemmOperand *out) {
+  Emit *em = &w->em;
+  if (where || e->kind != E_READ || e->node->type != TY_REAL) return false;
+  Linear lin;
+  linear_init(&lin);
+  int64_t stride = 1;
+  for (int d = e->node->rank - 1; d >= 0; d--) {
+    int64_t lo, hi;
+    if (!ex_interval(w->p->g, e->args[d], em->extent, em->nvars, &lo, &hi) || lo < 0 || hi >= e->node->shape[d]) return false;
+    if (!linear_add(&lin, e->args[d], stride)) return false;
+    stride *= e->node->shape[d];
+  }
+  for (int i = 0; i < lin.n; i++)
+    if (lin.term[i].atom->kind != E_VAR && lin.term[i].atom->vars) return false;
+  StrBuf base = {0};
+  sb_printf(&base, "(%s", emit_pointer(em, e->node, false));
+  for (int i = 0; i < lin.n; i++)
+    if (lin.term[i].atom->kind != E_VAR)
+      sb_printf(&base, " + %lld * (int64_t)%s", (long long)lin.term[i].coef, emit_value(em, lin.term[i].atom, TOP));
+  if (lin.constant) sb_printf(&base, " + %lld", (long long)lin.constant);
+  sb_putc(&base, ')');
+  out->base = arena_strndup(em->arena, base.s, base.n);
+  sb_free(&base);
+  const GemmAxisKind kinds[3] = {GEMM_BATCH, side == GEMM_A ? GEMM_M : GEMM_N, GEMM_K};
+  int64_t *strides[3] = {out->stride_batch, out->stride_outer, out->stride_k};
+  for (int k = 0; k < 3; k++)
+    for (int v = 0; v < w->c->nvars[kinds[k]]; v++)
+      for (int i = 0; i < lin.n; i++)
+        if (lin.term[i].atom->kind == E_VAR && lin.term[i].atom->inum == w->c->var[kinds[k]][v])
+          strides[k][v] = lin.term[i].coef;
+  out->plain = true;
+  return true;
+}
+
+static int last_var(const Contraction *c, GemmAxisKind kind) {
+  return c->nvars[kind] ? c->var[kind][c->nvars[kind] - 1] : -1;
+}
+
+static void write_operand(Writer *w, GemmSide side, GemmOperand *out) {
+  Emit *em = &w->em;
+  Expr *e = w->c->operand[side], *where = w->c->where[side];
+  if (plain_operand(w, e, where, side, out)) return;
+  Direction d = {.w = w, .k = last_var(w->c, GEMM_K), .outer = last_var(w->c, side == GEMM_A ? GEMM_M : GEMM_N)};
+  ex_visit(w->p->g, e, weigh, &d);
+  out->along_k = d.along_k >= d.along_outer;
+  out->expensive = d.expensive;
+  emit_open(em, ELEMENT);
+  const char *value = emit_value(em, e, ELEMENT);
+  if (where) value = arena_printf(em->arena, "(%s ? %s : 0.0f)", emit_value(em, where, ELEMENT), value);
+  StrBuf *text = &em->level[ELEMENT].text;
+  w->load_head[side] = text->n ? arena_strndup(em->arena, text->s, text->n) : "";
+  w->load_value[side] = value;
+}
+
+/* ---- the epilogue ------------------------------------------------------------------------ */
+
+static void write_member(Writer *w, Member *m, const char *value) {
+  Emit *em = &w->em;
+  Graph *g = w->p->g;
+  Expr *map[IR_MAX_VARS] = {0}, *element[IR_MAX_RANK];
+  for (int k = 0; k < w->g->nrows; k++) map[m->rowvar[k]] = ex_var(g, k);
+  StrBuf *text = &em->level[ELEMENT].text;
+  if (!value) {
+    value = emit_value(em, ex_subst(g, m->node->body, map, m->node->nvars), ELEMENT);
+    if (m->node->guard) {
+      const char *guard = emit_value(em, ex_subst(g, m->node->guard, map, m->node->nvars), ELEMENT);
+      value = arena_printf(em->arena, "(%s ? %s : %s)", guard, value, emit_zero(RED_NONE, m->node->type));
+    }
+  }
+  const char *name = emit_name(em, m->node->name);
+  const char *type = m->node->type == TY_REAL ? "float" : m->node->type == TY_INT ? "int32_t" : "_Bool";
+  sb_printf(text, "const %s %s = %s;\n", type, name, value);
+  for (int d = 0; d < m->node->rank; d++) element[d] = map[d];
+  emit_define(em, ex_read(g, m->node, element), ELEMENT, name);
+  if (m->stored) sb_printf(text, "%s = %s;\n", emit_element(em, m->node, element, ELEMENT, true), name);
+}
+
+static const char *finished_sum(Writer *w) {
+  Emit *em = &w->em;
+  const char *value = SUM;
+  if (w->c->factor) value = arena_printf(em->arena, "(%s * %s)", value, emit_value(em, w->c->factor, ELEMENT));
+  if (w->c->condition)
+    value = arena_printf(em->arena, "(%s ? %s : 0.0f)", emit_value(em, w->c->condition, ELEMENT), value);
+  return value;
+}
+
+static const char *level_text(Writer *w, int level) {
+  const StrBuf *t = &w->em.level[level].text;
+  return t->n ? arena_strndup(w->em.arena, t->s, t->n) : "";
+}
+
+static void write_epilogue(Writer *w) {
+  Emit *em = &w->em;
+  for (int k = 0; k < GEMM_N; k++)                 /* batch and m: known a row earlier */
+    for (int v = 0; v < w->c->nvars[k]; v++) em->var_level[w->c->var[k][v]] = ROW;
+  emit_open(em, ROW);
+  emit_open(em, ELEMENT);
+  for (int i = 0; i < w->g->members.n; i++)
+    write_member(w, &w->g->members.at[i], i == 0 ? finished_sum(w) : NULL);
+  w->epilogue_row = level_text(w, ROW);
+  w->epilogue = level_text(w, ELEMENT);
+}
+
+static void plain_output(Writer *w, GemmPlan *plan) {
+  if (w->g->members.n != 1 || w->c->factor || w->c->condition) return;
+  plan->plain_output = true;
+  plan->output = emit_pointer(&w->em, w->n, true);
+  int64_t stride = 1, by_var[IR_MAX_VARS] = {0};
+  for (int d = w->n->rank - 1; d >= 0; d--) {
+    by_var[d] = stride;
+    stride *= w->n->shape[d];
+  }
+  for (int k = 0; k < GEMM_K; k++)
+    for (int v = 0; v < w->c->nvars[k]; v++) plan->stride_output[k][v] = by_var[w->c->var[k][v]];
+}
+
+/* ---- callbacks: the text is ready ---------------------------------------------------------- */
+
+static void put_prologue(StrBuf *out, void *ctx) { sb_puts(out, ((Writer *)ctx)->prologue); }
+
+static void put_load(StrBuf *out, void *ctx, GemmSide side, const char *into) {
+  const Writer *w = ctx;
+  sb_printf(out, "%s%s = %s;\n", w->load_head[side], into, w->load_value[side]);
+}
+
+static void put_epilogue(StrBuf *out, void *ctx, const char *sum) {
+  const Writer *w = ctx;
+  const char *at = w->epilogue, *next;
+  while ((next = strstr(at, SUM)) != NULL) {
+    sb_write(out, at, (size_t)(next - at));
+    sb_puts(out, sum);
+    at = next + strlen(SUM);
+  }
+  sb_puts(out, at);
+}
+
+static void put_epilogue_row(StrBuf *out, void *ctx) { sb_puts(out, ((Writer *)ctx)->epilogue_row); }
+
+/* ---- the kernel ------------------------------------------------------------------------------ */
+
+static void set_axes(Writer *w, GemmPlan *plan) {
+  for (int k = 0; k < GEMM_AXES; k++) {
+    plan->axis[k].nvars = w->c->nvars[k];
+    for (int v = 0; v < w->c->nvars[k]; v++) {
+      plan->axis[k].var[v] = w->em.var[w->c->var[k][v]];
+      plan->axis[k].extent[v] = w->n->extent[w->c->var[k][v]];
+    }
+  }
+}
+
+static double count_flops(Writer *w) {
+  double out = (double)ir_count(w->n), sum = 2 * out * (double)w->c->extent[GEMM_K];
+  for (int i = 1; i < w->g->members.n; i++) sum += out * emit_flops(w->p->g, w->g->members.at[i].node->body);
+  return sum;
+}
+
+void emit_contraction(Plan *p, Group *g, TdKernel *k, const char **note) {
+  Writer w = {.p = p, .g = g, .n = g->members.at[0].node, .c = g->contraction};
+  Emit *em = &w.em;
+  GemmPlan plan = {.name = "kernel", .ctx = &w, .prologue = put_prologue, .load = put_load, .epilogue = put_epilogue,
+                   .epilogue_row = put_epilogue_row};
+  emit_begin(em, p, g);
+  em->row_level = ELEMENT;
+  em->next_name = 1;
+  em->nvars = w.n->nvars;
+  for (int v = 0; v < em->nvars; v++) {
+    em->var[v] = emit_name(em, v >= w.n->rank ? "r" : w.n->axis[v] ? w.n->axis[v] : "i");
+    em->extent[v] = w.n->extent[v];
+    em->var_level[v] = ELEMENT;
+  }
+  set_axes(&w, &plan);
+  write_operand(&w, GEMM_A, &plan.operand[GEMM_A]);
+  write_operand(&w, GEMM_B, &plan.operand[GEMM_B]);
+  plain_output(&w, &plan);
+  if (!plan.plain_output) write_epilogue(&w);
+  StrBuf head = {0}, out = {0};
+  emit_prologue(em, &head);
+  sb_puts(&head, level_text(&w, TOP));
+  w.prologue = arena_strndup(p->arena, head.s ? head.s : "", head.n);
+  contract_emit(&out, &plan);
+  const char *body = strstr(out.s, "\n{\n"), *comment = strstr(out.s, "/* "), *end = strstr(out.s, " */");
+  if (!body || !comment || !end) bug("the template of contractions changed its shape");
+  *note = arena_strndup(p->arena, comment + 3, (size_t)(end - comment - 3));
+  k->source = arena_strdup(p->arena, body + 1);
+  k->pieces = plan.pieces;
+  k->scratch = plan.scratch;
+  k->flops = count_flops(&w);
+  sb_free(&head);
+  sb_free(&out);
+  emit_arguments(em);
+  emit_end(em);
+}
