@@ -9,7 +9,7 @@ data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
 dim B = 32, L = 256, V = text.vocab          # rows, characters of a row, symbols (65)
 dim D = 384, H = 6, E = D / H, F = 4 * D     # width, heads, width of a head, hidden width
 const N = 6, T = 128, drop = 0.1             # layers, diffusion steps, dropout
-const lr = 1e-4, steps = 20000
+const lr = 1e-4, updates = 20000
 axis S = L                                   # positions attended to
 
 schedule noise[T] {
@@ -43,24 +43,26 @@ loss main(x: id<V>[B,L]) {
   minimize mean[b,l,v]((denoise(xt, t)[b,l,v] - e[b,l,v])^2)
 }
 
-# temperature and top_k act on the distribution over symbols that the network
-# implies: x0 = (x - sigma eps) / sqrt(abar), clamped to probabilities. At their
-# defaults the step is the article's. matched = 1 starts at
+# The reverse process in `steps` turns from t to u, the next time kept; with all
+# 128 it is the article's DDPM step, as u = t - 1 makes ratio = alpha[t]. temperature
+# and top_k act on the distribution over symbols that the network implies:
+# x0 = (x - sigma eps) / signal, clamped to probabilities. matched = 1 starts at
 # N(sqrt(abar_T) unigram, 1 - abar_T), which this schedule's x_T is; 0 at N(0, 1).
-sampler ddpm(temperature = 1.0, top_k = 0, matched = 1, prompt = "") {
+sampler ddpm(temperature = 1.0, top_k = 0, matched = 1, steps = 128, prompt = "") {
   state x[b,l,v] = matched != 0
       ? sqrt(noise.abar[T - 1]) * text.unigram[v] + sqrt(1 - noise.abar[T - 1]) * normal()
       : normal()
-  for t in T-1 .. 0 {
+  for t, u in T-1 .. 0 steps steps {
     signal = sqrt(noise.abar[t])
     sigma = sqrt(1 - noise.abar[t])
+    ratio = noise.abar[t] / (u >= 0 ? noise.abar[u] : 1.0)
     xt[b,l,v] = prompt.given[l] ? signal * (prompt[l] == v ? 1 : 0) + sigma * normal() : x[b,l,v]
     e = denoise(xt, t)
     p = sharpen((xt - sigma * e) / signal, temperature, top_k)
     plain = temperature == 1 && top_k == 0
     eps[b,l,v] = plain ? e[b,l,v] : (xt[b,l,v] - signal * p[b,l,v]) / sigma
-    mean[b,l,v] = (xt[b,l,v] - noise.beta[t] / sigma * eps[b,l,v]) / sqrt(noise.alpha[t])
-    x[b,l,v] = mean[b,l,v] + (t > 0 ? sqrt(noise.beta[t]) * normal() : 0)
+    mean[b,l,v] = (xt[b,l,v] - (1 - ratio) / sigma * eps[b,l,v]) / sqrt(ratio)
+    x[b,l,v] = mean[b,l,v] + (u >= 0 ? sqrt(1 - ratio) * normal() : 0)
   }
   log confidence[b,l] = clamp(max[v](x[b,l,v]), 0, 1)
   emit prompt.given[l] ? prompt[l] : argmax[v](x[b,l,v])
@@ -74,4 +76,7 @@ op sharpen(x0[b,l,v], temperature, top_k) -> p[b,l,v] {
   p[b,l,v] = softmax[v | top_k == 0 || place[b,l,v] < top_k](score[b,l,v])
 }
 
-train { loss main  adam(lr = lr)  batch B  steps steps  checkpoint every 1000  sample ddpm every 1000 }
+train {
+  loss main  adam(lr = lr)  batch B  steps updates
+  eval every 1000  checkpoint every 1000  sample ddpm every 1000
+}

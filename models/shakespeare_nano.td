@@ -1,0 +1,82 @@
+# The flagship made small: the diffusion model of shakespeare.td with 4 layers of
+# width 128 on windows of 64 characters, 0.8M parameters. Minutes on two CPU cores.
+#
+#   tdc train models/shakespeare_nano.td
+#   tdc sample models/shakespeare_nano.td
+use nn
+data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
+
+dim B = 32, L = 64, V = text.vocab          # rows, characters of a row, symbols (65)
+dim D = 128, H = 4, E = D / H, F = 4 * D     # width, heads, width of a head, hidden width
+const N = 4, T = 128, drop = 0.1             # layers, diffusion steps, dropout
+const lr = 1e-3, updates = 5000
+axis S = L                                   # positions attended to
+
+schedule noise[T] {
+  beta[t]  = lerp(1e-4, 0.02, t / (T - 1))
+  alpha[t] = 1 - beta[t]
+  abar[t]  = prod[s <= t](alpha[s])
+}
+
+block layer(x[b,l,d], c[b,d]) -> y[b,l,d] {
+  param wq[D,H,E], wk[D,H,E], wv[D,H,E], wo[H,E,D] ~ normal(0, 0.02)
+  n = layernorm(x + c)
+  q[b,l,h,e] = n[b,l,d] * wq[d,h,e]          # pure product: sums over d
+  k[b,s,h,e] = n[b,s,d] * wk[d,h,e]
+  v[b,s,h,e] = n[b,s,d] * wv[d,h,e]
+  a = attention(q, k, v)
+  g[b,l,d] = x[b,l,d] + dropout(sum[h,e](a[b,l,h,e] * wo[h,e,d]), drop)
+  y = g + dropout(mlp(layernorm(g), F), drop)
+}
+
+model denoise(x[B,L,V], t: id<T>[B]) -> eps[B,L,V] {
+  h = linear(x, D) + sinusoid(L, D)
+  c = mlp(sinusoid_of(t, D), D)
+  for i in N { h = layer(h, c) }             # one body, compiled once; parameters stacked [N, ...]
+  eps = linear(layernorm(h), V)
+}
+
+loss main(x: id<V>[B,L]) {
+  t[b]      ~ uniform(T)
+  e[b,l,v]  ~ normal()
+  xt[b,l,v] = sqrt(noise.abar[t[b]]) * onehot(x)[b,l,v] + sqrt(1 - noise.abar[t[b]]) * e[b,l,v]
+  minimize mean[b,l,v]((denoise(xt, t)[b,l,v] - e[b,l,v])^2)
+}
+
+# The reverse process in `steps` turns from t to u, the next time kept; with all
+# 128 it is the article's DDPM step, as u = t - 1 makes ratio = alpha[t]. temperature
+# and top_k act on the distribution over symbols that the network implies:
+# x0 = (x - sigma eps) / signal, clamped to probabilities. matched = 1 starts at
+# N(sqrt(abar_T) unigram, 1 - abar_T), which this schedule's x_T is; 0 at N(0, 1).
+sampler ddpm(temperature = 1.0, top_k = 0, matched = 1, steps = 128, prompt = "") {
+  state x[b,l,v] = matched != 0
+      ? sqrt(noise.abar[T - 1]) * text.unigram[v] + sqrt(1 - noise.abar[T - 1]) * normal()
+      : normal()
+  for t, u in T-1 .. 0 steps steps {
+    signal = sqrt(noise.abar[t])
+    sigma = sqrt(1 - noise.abar[t])
+    ratio = noise.abar[t] / (u >= 0 ? noise.abar[u] : 1.0)
+    xt[b,l,v] = prompt.given[l] ? signal * (prompt[l] == v ? 1 : 0) + sigma * normal() : x[b,l,v]
+    e = denoise(xt, t)
+    p = sharpen((xt - sigma * e) / signal, temperature, top_k)
+    plain = temperature == 1 && top_k == 0
+    eps[b,l,v] = plain ? e[b,l,v] : (xt[b,l,v] - signal * p[b,l,v]) / sigma
+    mean[b,l,v] = (xt[b,l,v] - (1 - ratio) / sigma * eps[b,l,v]) / sqrt(ratio)
+    x[b,l,v] = mean[b,l,v] + (u >= 0 ? sqrt(1 - ratio) * normal() : 0)
+  }
+  log confidence[b,l] = clamp(max[v](x[b,l,v]), 0, 1)
+  emit prompt.given[l] ? prompt[l] : argmax[v](x[b,l,v])
+}
+
+# Estimates of one-hot symbols to probabilities: raised to 1 / temperature, the
+# top_k largest kept (0: all), normalised.
+op sharpen(x0[b,l,v], temperature, top_k) -> p[b,l,v] {
+  score[b,l,v] = log(clamp(x0[b,l,v], 0.0001, 1)) / temperature
+  place[b,l,v] = sum[u](x0[b,l,u] > x0[b,l,v] ? 1 : 0)
+  p[b,l,v] = softmax[v | top_k == 0 || place[b,l,v] < top_k](score[b,l,v])
+}
+
+train {
+  loss main  adam(lr = cosine(lr, step, steps))  batch B  steps updates  clip 1.0  ema 0.999
+  eval every 500  checkpoint every 500  sample ddpm every 1000
+}
