@@ -12,8 +12,8 @@ COMPILER = prims expr walk linear fold interval ir prune print read read_lex rea
            grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_values gradcheck \
            unit lower_value lower_range lower_scope lower_index lower_expr lower_reduce lower_draw \
            lower_call lower_stmt lower_loop schedule settings models train sampler domain \
-           backend clone contract emit_rows emit_scatter emit_value group inline kernel memory order own \
-           place rows steps
+           backend clone contract contract_emit emit_rows emit_scatter emit_value group inline kernel memory order own \
+           place print_plan rows steps
 
 # -- runtime/: programs to results ----------------------------------------------------------------
 RUNTIME = error io digest convert safetensors checkpoint rotate utf8 vocabulary spawn corpus data \
@@ -23,7 +23,8 @@ RUNTIME = error io digest convert safetensors checkpoint rotate utf8 vocabulary 
 CLI = main
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
-UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_grad test_grad_random
+UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_grad test_grad_random \
+       test_prelude test_contract
 
 # -- how --------------------------------------------------------------------------------------------
 CC      ?= cc
@@ -88,6 +89,9 @@ $(B)/tests/run: $(B)/tests/run.o $(B)/tests/run_ir.o $(B)/libtdc.a
 
 $(B)/tests/%: $(B)/tests/unit/%.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+# the prelude as generated code meets it
+$(B)/tests/unit/test_prelude.o: override CFLAGS += -O3 -march=native -fopenmp-simd -fno-math-errno -fno-trapping-math
 
 $(B)/tests/test_random_graphs: $(B)/tests/randgraph.o
 

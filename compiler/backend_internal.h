@@ -13,7 +13,8 @@
  * b, i, j, p are flat, row-major groups of a comprehension's variables. The
  * emitter owns every loop; the generic emitter prints what stands inside them,
  * as plain scalar C over the groups' variables, which are in scope (const
- * int64_t, under the names below) wherever a callback's text is placed. */
+ * int64_t, under the names below) wherever a callback's text is placed. Names
+ * of the emitter's own are words without a trailing number. */
 typedef enum { GEMM_BATCH, GEMM_M, GEMM_N, GEMM_K, GEMM_AXES } GemmAxisKind;
 
 typedef struct GemmAxis {
@@ -50,7 +51,9 @@ typedef struct GemmPlan {
   const char *output;                    /* C expression, float * */
   int64_t     stride_output[GEMM_AXES][IR_MAX_VARS];   /* [GEMM_K] unused */
 
-  void       *ctx;                       /* handed to the callbacks */
+  /* The callbacks, each called once, in the order load, epilogue, epilogue_row,
+   * prologue. */
+  void       *ctx;                       /* handed to them */
   /* Statements at the top of the function, before the loops over pieces: typed
    * pointers to the call's buffers, loop counters, the draws' control. In
    * scope there: `call`, of type const TdCall *. May be NULL. */
@@ -64,8 +67,8 @@ typedef struct GemmPlan {
   /* Statements that consume one finished sum, the float rvalue `sum`: inside an
    * `omp simd` loop over n; batch, m and n variables are in scope. */
   void (*epilogue)(StrBuf *out, void *ctx, const char *sum);
-  /* Optional statements before that loop, once a row (m variables and those of
-   * n but the last are in scope): hoisted per-row values. May be NULL. */
+  /* Optional statements before the loops over n, once a row: batch and m
+   * variables are in scope. May be NULL. */
   void (*epilogue_row)(StrBuf *out, void *ctx);
 
   /* Results of contract_emit, for the TdKernel. */

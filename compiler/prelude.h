@@ -321,4 +321,239 @@ TD_INLINE double td_normal(const TdControl *ctl, int64_t site, int64_t counter) 
   return sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v);
 }
 
+/* ---- tiles of matrix products --------------------------------------------------------
+ * A product C[m][n] = sum over k of A[m][k] * B[n][k] is computed in tiles of up
+ * to TD_TILE_ROWS rows by two vectors of columns, held in registers while k
+ * runs. Both operands are packed first: A as panels [k][rows of the tile], B as
+ * panels [k][TD_TILE_COLUMNS], the last of one vector if that is enough. */
+#if defined __AVX512F__
+#define TD_LANES 16
+#define TD_TILE_ROWS 14
+#elif defined __AVX__
+#define TD_LANES 8
+#define TD_TILE_ROWS 6
+#else
+#define TD_LANES 4
+#define TD_TILE_ROWS 4
+#endif
+#define TD_TILE_COLUMNS (2 * TD_LANES)
+typedef float TdVec __attribute__((vector_size(4 * TD_LANES)));
+typedef float TdVecMem __attribute__((vector_size(4 * TD_LANES), aligned(4), may_alias));
+TD_INLINE TdVec td_load(const float *p) { return *(const TdVecMem *)p; }
+TD_INLINE void td_store(float *p, TdVec v) { *(TdVecMem *)p = v; }
+#define TD_PREFETCH(p, write, locality) __builtin_prefetch(p, write, locality)
+
+#define TD_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
+#define TD_ROW_ZERO(r) TdVec c##r = { 0 }, d##r = { 0 };
+#define TD_ROW_LOAD(r)                                                                    \
+  if (rows > r) {                                                                         \
+    c##r = td_load(c + r * c_stride);                                                     \
+    if (vectors > 1) d##r = td_load(c + r * c_stride + TD_LANES);                         \
+  }
+#define TD_ROW_STEP(r)                                                                    \
+  if (rows > r) {                                                                         \
+    c##r += a[r] * b0;                                                                    \
+    if (vectors > 1) d##r += (r & 1 ? again[r] : a[r]) * b1;                              \
+  }
+#define TD_ROW_STORE(r)                                                                   \
+  if (rows > r) {                                                                         \
+    td_store(c + r * c_stride, c##r);                                                     \
+    if (vectors > 1) td_store(c + r * c_stride + TD_LANES, d##r);                         \
+  }
+/* `again` is `a` behind the optimiser's back: odd rows then broadcast as an
+ * operand of each multiplication instead of into a register first, which
+ * balances loads against instructions. */
+TD_INLINE void td_tile_body(const int rows, const int vectors, int64_t depth, const float *a, const float *b,
+                            float *c, int64_t c_stride, int add) {
+  TD_ROWS(TD_ROW_ZERO)
+  if (add) { TD_ROWS(TD_ROW_LOAD) }
+  const float *again = a;
+  __asm__("" : "+r"(again));
+  for (int64_t k = 0; k < depth; k++) {
+    TdVec b0 = td_load(b), b1 = vectors > 1 ? td_load(b + TD_LANES) : b0;
+    TD_ROWS(TD_ROW_STEP)
+    a += rows;
+    again += rows;
+    b += vectors * TD_LANES;
+  }
+  TD_ROWS(TD_ROW_STORE)
+}
+#define TD_TILE(rows, vectors)                                                            \
+  TD_NOINLINE void td_tile_##rows##x##vectors(int64_t depth, const float *a, const float *b, float *c, \
+                                              int64_t c_stride, int add) {                \
+    td_tile_body(rows, vectors, depth, a, b, c, c_stride, add);                           \
+  }
+#define TD_TILES(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#define TD_TILE_PAIR(rows) TD_TILE(rows, 1) TD_TILE(rows, 2)
+TD_TILES(TD_TILE_PAIR)
+
+/* One row of tiles: rows x columns of C. Panels of B lie `panel` floats apart,
+ * this block of k begins at k0 in each. `rows` is a constant, so that only
+ * tiles in use are compiled. With `fetch`, C is likely not in a cache: its
+ * lines are asked for while the tile is summed. */
+TD_INLINE void td_tile_row(const int rows, const int fetch, int64_t depth, const float *a, const float *b,
+                           int64_t panel, int64_t k0, float *c, int64_t c_stride, int64_t vectors, int add) {
+  for (; vectors > 0; vectors -= 2, b += panel, c += TD_TILE_COLUMNS) {
+    if (fetch && !add) {
+      for (int r = 0; r < rows; r++) {
+        TD_PREFETCH(c + r * c_stride, 1, 3);
+        TD_PREFETCH(c + r * c_stride + TD_LANES, 1, 3);
+      }
+    }
+    switch (rows) {
+#define TD_TILE_CASE(r)                                                                   \
+    case r:                                                                               \
+      if (vectors > 1) td_tile_##r##x2(depth, a, b + k0 * TD_TILE_COLUMNS, c, c_stride, add); \
+      else td_tile_##r##x1(depth, a, b + k0 * TD_LANES, c, c_stride, add);                \
+      break;
+      TD_TILES(TD_TILE_CASE)
+    default: break;
+    }
+  }
+}
+/* Rows are shared out evenly among as few tiles as possible: each has
+ * TD_HEIGHT_OF(rows) rows, or one more. */
+#define TD_TILES_OF(rows) (((rows) + TD_TILE_ROWS - 1) / TD_TILE_ROWS)
+#define TD_HEIGHT_OF(rows) ((rows) / TD_TILES_OF(rows))
+/* td_tile_row for a height that comes from sharing out `block` or `last` rows,
+ * both constant */
+TD_INLINE void td_tile_row_of(const int block, const int last, int64_t rows, const int fetch, int64_t depth,
+                              const float *a, const float *b, int64_t panel, int64_t k0, float *c,
+                              int64_t c_stride, int64_t vectors, int add) {
+#define TD_TRY_HEIGHT(height, condition)                                                  \
+  if ((condition) && rows == (height)) {                                                  \
+    td_tile_row(height, fetch, depth, a, b, panel, k0, c, c_stride, vectors, add);        \
+    return;                                                                               \
+  }
+  TD_TRY_HEIGHT(TD_HEIGHT_OF(block), 1)
+  TD_TRY_HEIGHT(TD_HEIGHT_OF(block) + 1, block % TD_TILES_OF(block) != 0)
+  TD_TRY_HEIGHT(TD_HEIGHT_OF(last), last != block)
+  TD_TRY_HEIGHT(TD_HEIGHT_OF(last) + 1, last != block && last % TD_TILES_OF(last) != 0)
+}
+
+/* v[i][j] = v[j][i]: first 4 x 4 within groups of four lanes, then the groups */
+#if defined __clang__ || __GNUC__ >= 12
+#define TD_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+typedef int32_t TdIndex __attribute__((vector_size(4 * TD_LANES)));
+#define TD_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (TdIndex){ __VA_ARGS__ })
+#endif
+#if TD_LANES == 16
+#define TD_LOW(a, b) TD_SHUFFLE(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
+#define TD_HIGH(a, b) TD_SHUFFLE(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
+#define TD_LOW_PAIR(a, b) TD_SHUFFLE(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
+#define TD_HIGH_PAIR(a, b) TD_SHUFFLE(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
+#define TD_LOW_FOURS(a, b) TD_SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
+#define TD_HIGH_FOURS(a, b) TD_SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31)
+#elif TD_LANES == 8
+#define TD_LOW(a, b) TD_SHUFFLE(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
+#define TD_HIGH(a, b) TD_SHUFFLE(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
+#define TD_LOW_PAIR(a, b) TD_SHUFFLE(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
+#define TD_HIGH_PAIR(a, b) TD_SHUFFLE(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
+#define TD_LOW_FOURS(a, b) TD_SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
+#define TD_HIGH_FOURS(a, b) TD_SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
+#else
+#define TD_LOW(a, b) TD_SHUFFLE(a, b, 0, 4, 1, 5)
+#define TD_HIGH(a, b) TD_SHUFFLE(a, b, 2, 6, 3, 7)
+#define TD_LOW_PAIR(a, b) TD_SHUFFLE(a, b, 0, 1, 4, 5)
+#define TD_HIGH_PAIR(a, b) TD_SHUFFLE(a, b, 2, 3, 6, 7)
+#endif
+TD_INLINE void td_transpose(TdVec *v) {
+#pragma GCC unroll 4
+  for (int i = 0; i < TD_LANES; i += 4) {
+    TdVec p = TD_LOW(v[i], v[i + 1]), q = TD_HIGH(v[i], v[i + 1]);
+    TdVec r = TD_LOW(v[i + 2], v[i + 3]), s = TD_HIGH(v[i + 2], v[i + 3]);
+    v[i] = TD_LOW_PAIR(p, r);
+    v[i + 1] = TD_HIGH_PAIR(p, r);
+    v[i + 2] = TD_LOW_PAIR(q, s);
+    v[i + 3] = TD_HIGH_PAIR(q, s);
+  }
+  /* now group g of v[4 i + j] holds column 4 g + j of rows 4 i .. 4 i + 3 */
+#if TD_LANES == 16
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; j++) {
+    TdVec p = TD_LOW_FOURS(v[j], v[4 + j]), q = TD_HIGH_FOURS(v[j], v[4 + j]);
+    TdVec r = TD_LOW_FOURS(v[8 + j], v[12 + j]), s = TD_HIGH_FOURS(v[8 + j], v[12 + j]);
+    v[j] = TD_LOW_FOURS(p, r);
+    v[4 + j] = TD_LOW_FOURS(q, s);
+    v[8 + j] = TD_HIGH_FOURS(p, r);
+    v[12 + j] = TD_HIGH_FOURS(q, s);
+  }
+#elif TD_LANES == 8
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; j++) {
+    TdVec p = v[j], q = v[4 + j];
+    v[j] = TD_LOW_FOURS(p, q);
+    v[4 + j] = TD_HIGH_FOURS(p, q);
+  }
+#endif
+}
+/* v[i] = `count` rows of TD_LANES floats, transposed; missing rows are zero */
+TD_INLINE void td_load_transposed(TdVec *v, const float *from, int64_t stride, int64_t count) {
+#pragma GCC unroll 16
+  for (int i = 0; i < TD_LANES; i++) {
+    if (i < count) v[i] = td_load(from + i * stride);
+    else v[i] = (TdVec){ 0 };
+  }
+  td_transpose(v);
+}
+
+/* Pack rows x depth of A as [k][rows]. `spare` floats may be read from the
+ * first row on when rows are contiguous; up to TD_LANES floats past the panel
+ * are overwritten. */
+TD_NOINLINE void td_pack_a(float *to, int64_t rows, const float *from, int64_t row_stride, int64_t k_stride,
+                           int64_t depth, int64_t spare) {
+  int64_t k = 0;
+  if (row_stride == 1 && spare >= TD_LANES && rows <= TD_LANES) {
+    for (; k < depth; k++) td_store(to + k * rows, td_load(from + k * k_stride));
+  } else if (k_stride == 1 && rows <= TD_LANES) {
+    for (; k + TD_LANES <= depth; k += TD_LANES) {
+      TdVec v[TD_LANES];
+      td_load_transposed(v, from + k, row_stride, rows);
+#pragma GCC unroll 16
+      for (int i = 0; i < TD_LANES; i++) td_store(to + (k + i) * rows, v[i]);
+    }
+  }
+  for (; k < depth; k++)
+    for (int64_t r = 0; r < rows; r++) to[k * rows + r] = from[r * row_stride + k * k_stride];
+}
+
+/* Pack columns x depth of B as panels [k][columns of the panel], `panel` floats
+ * apart, from k0 on; missing columns are zero. */
+TD_NOINLINE void td_pack_b(float *to, int64_t panel, int64_t k0, const float *from, int64_t column_stride,
+                           int64_t k_stride, int64_t columns, int64_t depth) {
+  int64_t whole = columns / TD_TILE_COLUMNS, rest = columns % TD_TILE_COLUMNS;
+  int64_t width = rest > TD_LANES ? TD_TILE_COLUMNS : TD_LANES;       /* of the last panel */
+  if (column_stride == 1) {
+    for (int64_t k = 0; k < depth; k++) {
+      const float *row = from + k * k_stride;
+      float *place = to + (k0 + k) * TD_TILE_COLUMNS;
+      for (int64_t p = 0; p < whole; p++) {
+        td_store(place, td_load(row));
+        td_store(place + TD_LANES, td_load(row + TD_LANES));
+        row += TD_TILE_COLUMNS;
+        place += panel;
+      }
+      place = to + whole * panel + (k0 + k) * width;
+      for (int64_t j = 0; rest && j < width; j++) place[j] = j < rest ? row[j] : 0.0f;
+    }
+    return;
+  }
+  for (int64_t j = 0; j < columns; j += TD_LANES) {
+    int64_t count = columns - j < TD_LANES ? columns - j : TD_LANES, k = 0;
+    int64_t step = j < whole * TD_TILE_COLUMNS ? TD_TILE_COLUMNS : width;
+    const float *column = from + j * column_stride;
+    float *place = to + j / TD_TILE_COLUMNS * panel + j % TD_TILE_COLUMNS + k0 * step;
+    for (; k_stride == 1 && k + TD_LANES <= depth; k += TD_LANES) {
+      TdVec v[TD_LANES];
+      td_load_transposed(v, column + k, column_stride, count);
+#pragma GCC unroll 16
+      for (int i = 0; i < TD_LANES; i++) td_store(place + (k + i) * step, v[i]);
+    }
+    for (; k < depth; k++)
+      for (int64_t i = 0; i < TD_LANES; i++)
+        place[k * step + i] = i < count ? column[i * column_stride + k * k_stride] : 0.0f;
+  }
+}
+
 #endif

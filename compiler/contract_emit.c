@@ -1,0 +1,495 @@
+/* Contraction kernels: the whole C function of one (batched) matrix product
+ *
+ *     sum[b, i, j] = sum over p of A[b, i, p] * B[b, j, p]
+ *
+ * with what rides along: operands that are expressions are evaluated while they
+ * are packed, what consumes the sums runs on each row of tiles while it is in
+ * the nearest cache. The arithmetic is in the prelude (td_tile_row, td_pack_a,
+ * td_pack_b); the function emitted here is the order in which they are called:
+ *
+ *   for each piece: a block of rows x a block of columns of one batch
+ *     pack B for the block of columns, all of k (kept for the next piece that needs it)
+ *     for each block of k
+ *       pack A: rows x block of k
+ *       for each row of tiles: multiply; after the last block of k: the epilogue
+ *
+ * Blocks depend on the extents alone, so every sum has one order of additions. */
+#include "compiler/backend_internal.h"
+
+#include <ctype.h>
+#include <string.h>
+
+enum {
+  WIDEST_TILE = 32,              /* columns, over all targets */
+  TALLEST_TILE = 14,             /* rows */
+  SHORTEST_TILE = 4,
+  LANES = 16,                    /* of the widest target: what packing may overrun */
+  DEPTH_LIMIT = 512,             /* of a block of k */
+  ROWS_LIMIT = 256,              /* of a piece */
+  PACKED_LIMIT = 1 << 20,        /* floats of packed B a thread keeps */
+  NEAR_LIMIT = 1 << 18,          /* floats that stay in the second cache */
+  PIECES_WANTED = 16,
+  PIECE_WORK = 4000000,          /* products that make a piece worth its while */
+  SLAB = 32                      /* k at a time, when B is evaluated along its columns */
+};
+
+typedef struct Blocks {
+  int64_t rows, row_blocks, last_rows;
+  int64_t columns, column_blocks;
+  int64_t depth, depth_blocks;
+  int64_t padded;                /* columns, rounded up to whole tiles */
+} Blocks;
+
+typedef struct Writer {
+  StrBuf   *out;
+  GemmPlan *plan;
+  Blocks    block;
+  int64_t   extent[GEMM_AXES];
+  bool      flat[2];             /* the operand's rows and k have one stride each */
+  int64_t   outer_stride[2], k_stride[2];
+  bool      direct;              /* tiles go straight to the output */
+  StrBuf    load[2];             /* "stage[at] = element;" with what comes before it */
+  StrBuf    epilogue;            /* consumes finished[q] */
+  StrBuf    epilogue_row;
+  int       indent;
+} Writer;
+
+/* ---- text ---------------------------------------------------------------------- */
+static void TD_PRINTF(2, 3) line(Writer *w, const char *fmt, ...) {
+  for (int i = 0; i < w->indent; i++) sb_puts(w->out, "  ");
+  va_list ap;
+  va_start(ap, fmt);
+  sb_vprintf(w->out, fmt, ap);
+  va_end(ap);
+  sb_putc(w->out, '\n');
+}
+
+static void open_block(Writer *w, const char *head) {
+  line(w, "%s {", head);
+  w->indent++;
+}
+
+static void close_block(Writer *w) {
+  w->indent--;
+  line(w, "}");
+}
+
+static bool identifier_char(char c) { return isalnum((unsigned char)c) || c == '_'; }
+
+static bool mentions(const char *text, const char *name) {
+  size_t n = strlen(name);
+  for (const char *at = text; at && (at = strstr(at, name)); at += n)
+    if (!identifier_char(at[n]) && (at == text || !identifier_char(at[-1]))) return true;
+  return false;
+}
+
+/* Append text made by a callback, indented to where it stands. */
+static void paste(Writer *w, const StrBuf *text) {
+  for (const char *s = text->s; s && *s;) {
+    const char *end = strchr(s, '\n');
+    size_t n = end ? (size_t)(end - s) : strlen(s);
+    line(w, "%.*s", (int)n, s);
+    s = end ? end + 1 : s + n;
+  }
+}
+
+/* ---- extents and strides ---------------------------------------------------------- */
+static int64_t axis_extent(const GemmAxis *axis) {
+  int64_t n = 1;
+  for (int v = 0; v < axis->nvars; v++) n *= axis->extent[v];
+  return n;
+}
+
+/* One stride for the flat index, if the variables' strides agree. */
+static bool flat_stride(const GemmAxis *axis, const int64_t *stride, int64_t *out) {
+  int64_t step = 0, inner = 1;
+  bool found = false;
+  for (int v = axis->nvars - 1; v >= 0; v--) {
+    if (axis->extent[v] == 1) continue;
+    if (!found) step = stride[v], found = true;
+    else if (stride[v] != step * inner) return false;
+    inner *= axis->extent[v];
+  }
+  *out = step;
+  return true;
+}
+
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* ---- the choice of blocks ----------------------------------------------------------- */
+/* Cycles for each k, roughly: packing A once for each block of columns, B once
+ * for each and once more where a second thread starts, and reading packed B
+ * again for each block of rows. */
+static double cost_of(const Writer *w, int64_t row_blocks, int64_t columns, int64_t column_blocks) {
+  double m = (double)w->extent[GEMM_M], n = (double)w->extent[GEMM_N];
+  const GemmOperand *operand = w->plan->operand;
+  double element[2];
+  for (int side = 0; side < 2; side++)
+    element[side] = operand[side].expensive ? 6 : operand[side].plain ? 0.3 : 0.6;
+  double a = m * (double)column_blocks * element[GEMM_A];
+  double b = n * element[GEMM_B];
+  if (row_blocks > 1) b *= (double)(column_blocks + 1) / (double)column_blocks;
+  bool far = columns * w->extent[GEMM_K] > NEAR_LIMIT;
+  return a + b + (double)row_blocks * n * (far ? 0.15 : 0.03);
+}
+
+static Blocks choose_blocks(const Writer *w) {
+  const int64_t *e = w->extent;
+  int64_t m = e[GEMM_M], n = e[GEMM_N], k = e[GEMM_K], batch = e[GEMM_BATCH];
+  int64_t widest = most(WIDEST_TILE, PACKED_LIMIT / k / WIDEST_TILE * WIDEST_TILE);
+  int64_t fewest = ceil_div(n, widest);
+  double work = (double)batch * (double)m * (double)n * (double)k;
+  int64_t wanted = work > PIECES_WANTED * PIECE_WORK ? PIECES_WANTED : (int64_t)(work / PIECE_WORK) + 1;
+  Blocks best = { 0 };
+  double least_cost = 0;
+  for (int64_t try = fewest; try <= least(ceil_div(n, WIDEST_TILE), fewest + 64); try++) {
+    int64_t columns = round_up(ceil_div(n, try), WIDEST_TILE);
+    int64_t column_blocks = ceil_div(n, columns);
+    int64_t row_blocks = most(ceil_div(m, ROWS_LIMIT), ceil_div(wanted, batch * column_blocks));
+    int64_t rows = ceil_div(m, least(row_blocks, ceil_div(m, 2 * LANES)));
+    row_blocks = ceil_div(m, rows);
+    double cost = cost_of(w, row_blocks, columns, column_blocks);
+    if (batch * row_blocks * column_blocks < wanted) cost *= 2;
+    if (best.rows && cost >= least_cost) continue;
+    least_cost = cost;
+    best.rows = rows;
+    best.row_blocks = row_blocks;
+    best.columns = columns;
+    best.column_blocks = column_blocks;
+  }
+  best.last_rows = m - (best.row_blocks - 1) * best.rows;
+  best.depth = round_up(ceil_div(k, ceil_div(k, DEPTH_LIMIT)), LANES);
+  best.depth_blocks = ceil_div(k, best.depth);
+  best.padded = round_up(least(best.columns, n), WIDEST_TILE);
+  return best;
+}
+
+/* ---- variables --------------------------------------------------------------------- */
+/* Declare those variables of an axis that `text` mentions, from the flat index. */
+static void decode(Writer *w, GemmAxisKind kind, const char *flat, const char *text, bool with_last) {
+  const GemmAxis *axis = &w->plan->axis[kind];
+  int64_t inner = axis_extent(axis);
+  for (int v = 0; v < axis->nvars; v++) {
+    inner /= axis->extent[v];
+    if ((v == axis->nvars - 1 && !with_last) || !mentions(text, axis->var[v])) continue;
+    char divide[40] = "", modulo[40] = "";
+    if (inner > 1) snprintf(divide, sizeof divide, " / %lld", (long long)inner);
+    if (v > 0) snprintf(modulo, sizeof modulo, " %% %lld", (long long)axis->extent[v]);
+    line(w, "const int64_t %s = %s%s%s%s%s;", axis->var[v], *divide || *modulo ? "(" : "", flat,
+         *divide || *modulo ? ")" : "", divide, modulo);
+  }
+}
+
+/* A simd loop over flat indices start .. start + count - 1 of an axis around
+ * `body`, which mentions the axis's variables; `q` counts from 0. */
+static void run_loop(Writer *w, GemmAxisKind kind, const char *start, const char *count, const StrBuf *body) {
+  const GemmAxis *axis = &w->plan->axis[kind];
+  const char *last = axis->nvars ? axis->var[axis->nvars - 1] : NULL;
+  bool one = axis_extent(axis) == (axis->nvars ? axis->extent[axis->nvars - 1] : 1);
+  char flat[64];
+  if (one || axis->extent[axis->nvars - 1] < 8) {
+    /* one variable, or the last one is too short to make a loop of its own */
+    line(w, "#pragma omp simd");
+    line(w, "for (int64_t q = 0; q < %s; q++) {", count);
+    w->indent++;
+    snprintf(flat, sizeof flat, "%s + q", start);
+    decode(w, kind, flat, body->s, true);
+    paste(w, body);
+    close_block(w);
+    return;
+  }
+  long long extent = axis->extent[axis->nvars - 1];
+  line(w, "for (int64_t from = 0, run; from < %s; from += run) {", count);
+  w->indent++;
+  line(w, "const int64_t flat = %s + from, first = flat %% %lld, rest = %s - from;", start, extent, count);
+  line(w, "run = %lld - first < rest ? %lld - first : rest;", extent, extent);
+  decode(w, kind, "flat", body->s, false);
+  line(w, "#pragma omp simd");
+  open_block(w, "for (int64_t q = from; q < from + run; q++)");
+  if (mentions(body->s, last)) line(w, "const int64_t %s = first + q - from;", last);
+  paste(w, body);
+  close_block(w);
+  close_block(w);
+}
+
+/* " + stride * variable" for each variable that moves the address */
+static void put_strides(StrBuf *out, const GemmAxis *axis, const int64_t *stride) {
+  for (int v = 0; v < axis->nvars; v++)
+    if (stride[v] && axis->extent[v] > 1) sb_printf(out, " + %lld * %s", (long long)stride[v], axis->var[v]);
+}
+
+/* ---- operands ------------------------------------------------------------------------ */
+static GemmAxisKind outer_axis(GemmSide side) { return side == GEMM_A ? GEMM_M : GEMM_N; }
+
+static void read_plain(const Writer *w, GemmSide side, StrBuf *out) {
+  const GemmPlan *plan = w->plan;
+  const GemmOperand *operand = &plan->operand[side];
+  sb_printf(out, "stage[at] = (%s)[0", operand->base);
+  put_strides(out, &plan->axis[GEMM_BATCH], operand->stride_batch);
+  put_strides(out, &plan->axis[outer_axis(side)], operand->stride_outer);
+  put_strides(out, &plan->axis[GEMM_K], operand->stride_k);
+  sb_puts(out, "];\n");
+}
+
+static bool along_k(const Writer *w, GemmSide side) {
+  const GemmOperand *operand = &w->plan->operand[side];
+  const GemmAxis *k = &w->plan->axis[GEMM_K], *outer = &w->plan->axis[outer_axis(side)];
+  if (!operand->plain) return operand->along_k;
+  int64_t by_k = k->nvars ? operand->stride_k[k->nvars - 1] : 0;
+  int64_t by_outer = outer->nvars ? operand->stride_outer[outer->nvars - 1] : 0;
+  return by_k == 1 || by_outer != 1;
+}
+
+/* `from`: where element (outer0, k0) of a flat operand lies */
+static void put_address(Writer *w, GemmSide side, const char *outer0, const char *k0) {
+  const GemmOperand *operand = &w->plan->operand[side];
+  StrBuf b = { 0 };
+  put_strides(&b, &w->plan->axis[GEMM_BATCH], operand->stride_batch);
+  line(w, "const float *from = %s%s + (%s) * %lld + (%s) * %lld;", operand->base, b.s ? b.s : "", outer0,
+       (long long)w->outer_stride[side], k0, (long long)w->k_stride[side]);
+  sb_free(&b);
+}
+
+/* Evaluate a block of an operand into `stage`: [count][STAGE_K] along k, else
+ * [depth][stride]. */
+static void put_stage(Writer *w, GemmSide side, const char *outer0, const char *count, const char *k0,
+                      const char *depth, const char *stride) {
+  bool by_k = along_k(w, side);
+  GemmAxisKind outer = outer_axis(side);
+  StrBuf body = { 0 };
+  char flat[64];
+  sb_printf(&body, "const int64_t at = r * %s + q;\n%s", stride, w->load[side].s);
+  line(w, "for (int64_t r = 0; r < %s; r++) {", by_k ? count : depth);
+  w->indent++;
+  snprintf(flat, sizeof flat, "%s + r", by_k ? outer0 : k0);
+  decode(w, by_k ? outer : GEMM_K, flat, body.s, true);
+  run_loop(w, by_k ? GEMM_K : outer, by_k ? k0 : outer0, by_k ? depth : count, &body);
+  close_block(w);
+  sb_free(&body);
+}
+
+static void put_pack_b(Writer *w) {
+  const Blocks *b = &w->block;
+  line(w, "/* pack B: panels of TD_TILE_COLUMNS columns, [k = %lld][columns] each */", (long long)w->extent[GEMM_K]);
+  if (w->flat[GEMM_B]) {
+    put_address(w, GEMM_B, "column0", "0");
+    line(w, "td_pack_b(packed_b, PANEL, 0, from, %lld, %lld, columns, K);", (long long)w->outer_stride[GEMM_B],
+         (long long)w->k_stride[GEMM_B]);
+  } else if (along_k(w, GEMM_B)) {
+    open_block(w, "for (int64_t j = 0; j < columns; j += TD_TILE_COLUMNS)");
+    line(w, "const int64_t count = columns - j < TD_TILE_COLUMNS ? columns - j : TD_TILE_COLUMNS;");
+    open_block(w, "for (int64_t k0 = 0; k0 < K; k0 += DEPTH)");
+    line(w, "const int64_t depth = K - k0 < DEPTH ? K - k0 : DEPTH;");
+    put_stage(w, GEMM_B, "column0 + j", "count", "k0", "depth", "DEPTH");
+    line(w, "td_pack_b(packed_b + j / TD_TILE_COLUMNS * PANEL, PANEL, k0, stage, DEPTH, 1, count, depth);");
+    close_block(w);
+    close_block(w);
+  } else {
+    line(w, "for (int64_t k0 = 0; k0 < K; k0 += %d) {", SLAB);
+    w->indent++;
+    line(w, "const int64_t depth = K - k0 < %d ? K - k0 : %d;", SLAB, SLAB);
+    char stride[32];
+    snprintf(stride, sizeof stride, "%lld", (long long)b->padded);
+    put_stage(w, GEMM_B, "column0", "columns", "k0", "depth", stride);
+    line(w, "td_pack_b(packed_b, PANEL, k0, stage, 1, %s, columns, depth);", stride);
+    close_block(w);
+  }
+}
+
+/* Tiles of `rows` rows: each iteration has `tile`, its first row `i` and `height`. */
+static void open_tiles(Writer *w) {
+  line(w, "for (int64_t tile = 0, i = 0, height; tile < tiles; tile++, i += height) {");
+  w->indent++;
+  line(w, "height = rows / tiles + (tile < rows %% tiles);");
+}
+
+static void put_pack_a(Writer *w) {
+  line(w, "/* pack A: a panel [k][rows] for each row of tiles */");
+  if (w->flat[GEMM_A]) {
+    open_tiles(w);
+    put_address(w, GEMM_A, "row0 + i", "k0");
+    line(w, "td_pack_a(packed_a + i * DEPTH + tile * TD_LANES, height, from, %lld, %lld, depth, M - row0 - i);",
+         (long long)w->outer_stride[GEMM_A], (long long)w->k_stride[GEMM_A]);
+    close_block(w);
+  } else if (along_k(w, GEMM_A)) {
+    open_tiles(w);
+    put_stage(w, GEMM_A, "row0 + i", "height", "k0", "depth", "DEPTH");
+    line(w, "td_pack_a(packed_a + i * DEPTH + tile * TD_LANES, height, stage, DEPTH, 1, depth, 0);");
+    close_block(w);
+  } else {
+    put_stage(w, GEMM_A, "row0", "rows", "k0", "depth", "(ROWS + TD_LANES)");
+    open_tiles(w);
+    line(w, "td_pack_a(packed_a + i * DEPTH + tile * TD_LANES, height, stage + i, 1, ROWS + TD_LANES, depth, TD_LANES);");
+    close_block(w);
+  }
+}
+
+/* ---- results ---------------------------------------------------------------------------- */
+static void put_epilogue(Writer *w) {
+  StrBuf both = { 0 };
+  sb_printf(&both, "%s%s", w->epilogue_row.s ? w->epilogue_row.s : "", w->epilogue.s ? w->epilogue.s : "");
+  open_block(w, "for (int64_t r = 0; r < height; r++)");
+  line(w, "const float *finished = target + r * %lld;", (long long)w->block.padded);
+  decode(w, GEMM_M, "row0 + i + r", both.s ? both.s : "", true);
+  paste(w, &w->epilogue_row);
+  run_loop(w, GEMM_N, "column0", "columns", &w->epilogue);
+  close_block(w);
+  sb_free(&both);
+}
+
+static void store_plain(const Writer *w, StrBuf *out) {
+  const GemmPlan *plan = w->plan;
+  sb_printf(out, "(%s)[0", plan->output);
+  for (int k = 0; k < GEMM_K; k++) put_strides(out, &plan->axis[k], plan->stride_output[k]);
+  sb_puts(out, "] = finished[q];\n");
+}
+
+static void put_multiply(Writer *w) {
+  const GemmPlan *plan = w->plan;
+  const Blocks *b = &w->block;
+  bool many = b->depth_blocks > 1;
+  line(w, "/* multiply: one row of tiles after the other */");
+  open_tiles(w);
+  int64_t stride = b->padded;
+  if (w->direct) {
+    int64_t by_row = 0;
+    flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row);
+    StrBuf at = { 0 };
+    put_strides(&at, &plan->axis[GEMM_BATCH], plan->stride_output[GEMM_BATCH]);
+    line(w, "float *target = %s%s + (row0 + i) * %lld + column0;", plan->output, at.s ? at.s : "", (long long)by_row);
+    sb_free(&at);
+    stride = by_row;
+  } else {
+    line(w, many ? "float *target = sums + i * %lld;" : "float *target = sums;", (long long)stride);
+  }
+  line(w, "td_tile_row_of(ROWS, LAST_ROWS, height, %d, depth, packed_a + i * DEPTH + tile * TD_LANES, packed_b,",
+       w->direct);
+  line(w, "               PANEL, %s, target, %lld, vectors, %s);", many ? "k0" : "0", (long long)stride,
+       many ? "k0 > 0" : "0");
+  if (!w->direct) {
+    if (many) line(w, "if (k0 + depth < K) continue;");
+    put_epilogue(w);
+  }
+  close_block(w);
+}
+
+/* ---- the function ------------------------------------------------------------------------ */
+static void put_scratch(Writer *w) {
+  const Blocks *b = &w->block;
+  int64_t k = w->extent[GEMM_K];
+  int64_t tiles = ceil_div(b->rows, SHORTEST_TILE);
+  int64_t packed_b = b->padded * k;
+  int64_t packed_a = round_up(b->rows * b->depth + (tiles + 1) * LANES, LANES);
+  int64_t sums = w->direct ? 0 : (b->depth_blocks > 1 ? b->rows : TALLEST_TILE) * b->padded;
+  int64_t stage = 0;
+  for (int side = 0; side < 2; side++) {
+    if (w->flat[side]) continue;
+    if (along_k(w, side)) stage = most(stage, (side == GEMM_A ? TALLEST_TILE : WIDEST_TILE) * b->depth);
+    else stage = most(stage, side == GEMM_A ? b->depth * (b->rows + LANES) + LANES : SLAB * b->padded);
+  }
+  line(w, "float *const packed_b = (float *)call->scratch;");
+  line(w, "float *const packed_a = packed_b + %lld;", (long long)packed_b);
+  if (sums) line(w, "float *const sums = packed_a + %lld;", (long long)packed_a);
+  if (stage) line(w, "float *const stage = packed_a + %lld;", (long long)(packed_a + sums));
+  w->plan->scratch = (size_t)(packed_b + packed_a + sums + stage) * sizeof(float);
+}
+
+static void put_head(Writer *w) {
+  const Blocks *b = &w->block;
+  const int64_t *e = w->extent;
+  if (w->plan->comment) line(w, "/* %s */", w->plan->comment);
+  line(w, "/* %lld x C[%lld][%lld] = A[%lld][%lld] B[%lld][%lld]; pieces of %lld x %lld, k by %lld */",
+       (long long)e[GEMM_BATCH], (long long)e[GEMM_M], (long long)e[GEMM_N], (long long)e[GEMM_M],
+       (long long)e[GEMM_K], (long long)e[GEMM_K], (long long)e[GEMM_N], (long long)b->rows,
+       (long long)b->columns, (long long)b->depth);
+  line(w, "void %s(const TdCall *call, int64_t begin, int64_t end)", w->plan->name);
+  line(w, "{");
+  w->indent++;
+  line(w, "enum { M = %lld, N = %lld, K = %lld, ROWS = %lld, LAST_ROWS = %lld, COLUMNS = %lld, DEPTH = %lld,",
+       (long long)e[GEMM_M], (long long)e[GEMM_N], (long long)e[GEMM_K], (long long)b->rows,
+       (long long)b->last_rows, (long long)b->columns, (long long)b->depth);
+  line(w, "       ROW_BLOCKS = %lld, COLUMN_BLOCKS = %lld, PANEL = K * TD_TILE_COLUMNS };", (long long)b->row_blocks,
+       (long long)b->column_blocks);
+}
+
+static bool shares_b(const Writer *w) {
+  const GemmOperand *operand = &w->plan->operand[GEMM_B];
+  for (int v = 0; v < w->plan->axis[GEMM_BATCH].nvars; v++)
+    if (operand->stride_batch[v] != 0) return false;
+  return operand->plain;
+}
+
+static void put_pieces(Writer *w) {
+  open_block(w, "for (int64_t piece = begin; piece < end; piece++)");
+  line(w, "const int64_t row0 = piece %% ROW_BLOCKS * ROWS, column0 = piece / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS;");
+  line(w, "const int64_t rows = M - row0 < ROWS ? M - row0 : ROWS, tiles = TD_TILES_OF(rows);");
+  line(w, "const int64_t columns = N - column0 < COLUMNS ? N - column0 : COLUMNS;");
+  line(w, "const int64_t vectors = (columns + TD_LANES - 1) / TD_LANES;");
+  StrBuf all = { 0 };
+  const StrBuf *texts[] = { &w->load[GEMM_A], &w->load[GEMM_B], &w->epilogue, &w->epilogue_row };
+  for (int i = 0; i < 4; i++) sb_puts(&all, texts[i]->s ? texts[i]->s : "");
+  decode(w, GEMM_BATCH, "piece / (ROW_BLOCKS * COLUMN_BLOCKS)", all.s, true);
+  sb_free(&all);
+  line(w, "const int64_t block = piece / ROW_BLOCKS%s;", shares_b(w) ? " % COLUMN_BLOCKS" : "");
+  open_block(w, "if (held != block)");
+  line(w, "held = block;");
+  put_pack_b(w);
+  close_block(w);
+  if (w->block.depth_blocks > 1) {
+    open_block(w, "for (int64_t k0 = 0; k0 < K; k0 += DEPTH)");
+    line(w, "const int64_t depth = K - k0 < DEPTH ? K - k0 : DEPTH;");
+  } else {
+    line(w, "const int64_t k0 = 0, depth = K;");
+    line(w, "(void)k0;");
+  }
+  put_pack_a(w);
+  put_multiply(w);
+  if (w->block.depth_blocks > 1) close_block(w);
+  close_block(w);
+}
+
+/* Ask the callbacks for their texts, once each; the prologue last, when it is
+ * known what the others need. */
+static void collect_texts(Writer *w, StrBuf *prologue) {
+  GemmPlan *plan = w->plan;
+  for (int side = 0; side < 2; side++) {
+    if (plan->operand[side].plain) read_plain(w, side, &w->load[side]);
+    else plan->load(&w->load[side], plan->ctx, side, "stage[at]");
+  }
+  if (plan->plain_output) store_plain(w, &w->epilogue);
+  else plan->epilogue(&w->epilogue, plan->ctx, "finished[q]");
+  if (!plan->plain_output && plan->epilogue_row) plan->epilogue_row(&w->epilogue_row, plan->ctx);
+  if (plan->prologue) plan->prologue(prologue, plan->ctx);
+}
+
+void contract_emit(StrBuf *out, GemmPlan *plan) {
+  Writer w = { .out = out, .plan = plan };
+  for (int k = 0; k < GEMM_AXES; k++) w.extent[k] = axis_extent(&plan->axis[k]);
+  for (int side = 0; side < 2; side++) {
+    const GemmOperand *operand = &plan->operand[side];
+    const GemmAxis *outer = &plan->axis[outer_axis(side)], *k = &plan->axis[GEMM_K];
+    w.flat[side] = operand->plain && flat_stride(outer, operand->stride_outer, &w.outer_stride[side]) &&
+                   flat_stride(k, operand->stride_k, &w.k_stride[side]);
+  }
+  int64_t by_row, by_column;
+  w.direct = plan->plain_output && w.extent[GEMM_N] % LANES == 0 &&
+             flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row) &&
+             flat_stride(&plan->axis[GEMM_N], plan->stride_output[GEMM_N], &by_column) && by_column == 1;
+  w.block = choose_blocks(&w);
+  plan->pieces = w.extent[GEMM_BATCH] * w.block.row_blocks * w.block.column_blocks;
+  StrBuf prologue = { 0 };
+  collect_texts(&w, &prologue);
+  put_head(&w);
+  paste(&w, &prologue);
+  put_scratch(&w);
+  line(&w, "int64_t held = -1;                       /* the block of B that is packed */");
+  put_pieces(&w);
+  close_block(&w);
+  sb_free(&prologue);
+  for (int side = 0; side < 2; side++) sb_free(&w.load[side]);
+  sb_free(&w.epilogue);
+  sb_free(&w.epilogue_row);
+}

@@ -1,0 +1,328 @@
+/* Contraction kernels against double loops: random extents, layouts, operands
+ * that are expressions and epilogues, emitted into one file, compiled by the C
+ * compiler for vectors of 16, 8 and 4 floats and run by pieces. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <dlfcn.h>
+#include <math.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "compiler/backend_internal.h"
+#include "runtime/program.h"
+
+extern char **environ;
+const char *prelude_text(void);
+
+enum { CASES = 96, FEW = 20 };      /* in `make test-long`, in `make test` */
+typedef void Kernel(const TdCall *call, int64_t begin, int64_t end);
+
+typedef struct Case {
+  GemmPlan plan;
+  char     name[32];
+  bool     plain[2];
+  bool     plain_output;
+  int64_t  extent[GEMM_AXES];
+  /* per axis and variable: how each operand and the output move, in elements */
+  int64_t  stride[3][GEMM_AXES][IR_MAX_VARS];
+  int64_t  count[3];
+  float   *data[2], *bias;
+} Case;
+
+/* ---- chance ------------------------------------------------------------------- */
+static uint32_t seed = 12345;
+static uint32_t chance(uint32_t n) {
+  seed = seed * 1664525u + 1013904223u;
+  return (uint32_t)(((uint64_t)seed * n) >> 32);
+}
+static float chance_float(void) { return (float)((int)chance(2001) - 1000) / 500.0f; }
+
+/* ---- the texts a kernel is made of ------------------------------------------------ */
+static void index_text(StrBuf *out, const Case *c, int which) {
+  sb_puts(out, "0");
+  for (int k = 0; k < GEMM_AXES; k++)
+    for (int v = 0; v < c->plan.axis[k].nvars; v++)
+      if (c->stride[which][k][v])
+        sb_printf(out, " + %lld * %s", (long long)c->stride[which][k][v], c->plan.axis[k].var[v]);
+}
+
+static void prologue(StrBuf *out, void *ctx) {
+  (void)ctx;
+  sb_puts(out, "const float *const a_1 = (const float *)call->arg[0];\n"
+               "const float *const b_2 = (const float *)call->arg[1];\n"
+               "float *const c_3 = (float *)call->arg[2];\n"
+               "const float *const bias_4 = (const float *)call->arg[3];\n"
+               "(void)bias_4;\n");
+}
+
+/* x + 0.25 * (last variable of k): not a bare read */
+static void load(StrBuf *out, void *ctx, GemmSide side, const char *into) {
+  const Case *c = ctx;
+  const GemmAxis *k = &c->plan.axis[GEMM_K];
+  sb_printf(out, "const float x_5 = %s[", side == GEMM_A ? "a_1" : "b_2");
+  index_text(out, c, side);
+  sb_printf(out, "];\n%s = x_5 + 0.25f * (float)%s;\n", into, k->nvars ? k->var[k->nvars - 1] : "0");
+}
+
+/* 0.5 * sum + bias[flat j] + (first variable of m) */
+static void epilogue(StrBuf *out, void *ctx, const char *sum) {
+  const Case *c = ctx;
+  const GemmAxis *n = &c->plan.axis[GEMM_N];
+  sb_puts(out, "c_3[");
+  index_text(out, c, 2);
+  sb_printf(out, "] = 0.5f * %s + row_6 + bias_4[0", sum);
+  int64_t stride = 1;
+  for (int v = n->nvars - 1; v >= 0; v--) {
+    sb_printf(out, " + %lld * %s", (long long)stride, n->var[v]);
+    stride *= n->extent[v];
+  }
+  sb_puts(out, "];\n");
+}
+static void epilogue_row(StrBuf *out, void *ctx) {
+  const Case *c = ctx;
+  const GemmAxis *m = &c->plan.axis[GEMM_M];
+  sb_printf(out, "const float row_6 = (float)%s;\n", m->nvars ? m->var[0] : "0");
+}
+
+/* ---- random cases ------------------------------------------------------------------ */
+static const char *const VAR[GEMM_AXES][2] = { { "b_10", "b_11" }, { "i_12", "i_13" }, { "j_14", "j_15" },
+                                               { "p_16", "p_17" } };
+
+static int64_t chance_extent(int kind, bool big) {
+  if (kind == GEMM_BATCH) return chance(3) ? 1 : 1 + chance(4);
+  switch (chance(4)) {
+  case 0: return 1 + chance(4);
+  case 1: return 16 * (1 + chance(big ? 12 : 4));
+  default: return 1 + chance(kind == GEMM_K && big ? 1200 : big ? 300 : 70);
+  }
+}
+
+/* A dense layout of the axes an array has, in random order. */
+static void lay_out(Case *c, int which, const int *kinds, int nkinds) {
+  int order[3 * 2][2], n = 0;
+  for (int i = 0; i < nkinds; i++)
+    for (int v = 0; v < c->plan.axis[kinds[i]].nvars; v++) order[n][0] = kinds[i], order[n++][1] = v;
+  bool keep = chance(3) == 0;
+  for (int i = n - 1; i > 0 && !keep; i--) {
+    int j = (int)chance((uint32_t)i + 1), kind = order[i][0], v = order[i][1];
+    order[i][0] = order[j][0], order[i][1] = order[j][1];
+    order[j][0] = kind, order[j][1] = v;
+  }
+  int64_t stride = 1;
+  for (int i = n - 1; i >= 0; i--) {
+    c->stride[which][order[i][0]][order[i][1]] = stride;
+    stride *= c->plan.axis[order[i][0]].extent[order[i][1]];
+  }
+  c->count[which] = stride;
+}
+
+static void make_case(Case *c, int number) {
+  *c = (Case){ 0 };
+  GemmPlan *plan = &c->plan;
+  bool big = number % 6 == 0;
+  for (int k = 0; k < GEMM_AXES; k++) {
+    GemmAxis *axis = &plan->axis[k];
+    int64_t total = chance_extent(k, big);
+    axis->nvars = total == 1 ? (int)chance(2) : 1 + (chance(3) == 0);
+    for (int v = 0; v < axis->nvars; v++) axis->var[v] = VAR[k][v];
+    if (axis->nvars) axis->extent[0] = total;
+    if (axis->nvars == 2) {
+      axis->extent[1] = chance(2) ? 1 + chance(5) : 16;
+      axis->extent[0] = total / axis->extent[1] + 1;
+    }
+    c->extent[k] = 1;
+    for (int v = 0; v < axis->nvars; v++) c->extent[k] *= axis->extent[v];
+  }
+  lay_out(c, GEMM_A, (const int[]){ GEMM_BATCH, GEMM_M, GEMM_K }, 3);
+  if (chance(4) == 0) lay_out(c, GEMM_B, (const int[]){ GEMM_N, GEMM_K }, 2);
+  else lay_out(c, GEMM_B, (const int[]){ GEMM_BATCH, GEMM_N, GEMM_K }, 3);
+  lay_out(c, 2, (const int[]){ GEMM_BATCH, GEMM_M, GEMM_N }, 3);
+  snprintf(c->name, sizeof c->name, "contraction_%d", number);
+  plan->name = c->name;
+  plan->comment = "a random case";
+  plan->ctx = c;
+  plan->prologue = prologue;
+  plan->load = load;
+  plan->epilogue = epilogue;
+  plan->epilogue_row = epilogue_row;
+  for (int side = 0; side < 2; side++) {
+    GemmOperand *operand = &plan->operand[side];
+    operand->plain = c->plain[side] = chance(3) != 0;
+    operand->base = side == GEMM_A ? "a_1" : "b_2";
+    operand->along_k = chance(2);
+    operand->expensive = chance(2);
+    for (int v = 0; v < IR_MAX_VARS; v++) {
+      operand->stride_batch[v] = c->stride[side][GEMM_BATCH][v];
+      operand->stride_outer[v] = c->stride[side][side == GEMM_A ? GEMM_M : GEMM_N][v];
+      operand->stride_k[v] = c->stride[side][GEMM_K][v];
+    }
+  }
+  plan->plain_output = c->plain_output = chance(2);
+  plan->output = "c_3";
+  for (int k = 0; k < GEMM_K; k++) memcpy(plan->stride_output[k], c->stride[2][k], sizeof c->stride[2][k]);
+  for (int which = 0; which < 2; which++) {
+    c->data[which] = malloc((size_t)c->count[which] * sizeof(float));
+    for (int64_t i = 0; i < c->count[which]; i++) c->data[which][i] = chance_float();
+  }
+  c->bias = malloc((size_t)c->extent[GEMM_N] * sizeof(float));
+  for (int64_t i = 0; i < c->extent[GEMM_N]; i++) c->bias[i] = chance_float();
+}
+
+/* ---- the meaning --------------------------------------------------------------------- */
+static int64_t place(const Case *c, int which, int kind, int64_t flat) {
+  int64_t at = 0;
+  for (int v = c->plan.axis[kind].nvars - 1; v >= 0; v--) {
+    at += flat % c->plan.axis[kind].extent[v] * c->stride[which][kind][v];
+    flat /= c->plan.axis[kind].extent[v];
+  }
+  return at;
+}
+static int64_t variable(const GemmAxis *axis, int64_t flat, bool first) {
+  if (!axis->nvars) return 0;
+  int64_t inner = axis->extent[axis->nvars - 1];
+  return axis->nvars == 1 ? flat : first ? flat / inner : flat % inner;
+}
+
+static void compare(const Case *c, const float *result) {
+  const GemmAxis *axis = c->plan.axis;
+  for (int64_t b = 0; b < c->extent[GEMM_BATCH]; b++) {
+    for (int64_t i = 0; i < c->extent[GEMM_M]; i++) {
+      int64_t a_at = place(c, GEMM_A, GEMM_BATCH, b) + place(c, GEMM_A, GEMM_M, i);
+      for (int64_t j = 0; j < c->extent[GEMM_N]; j++) {
+        int64_t b_at = place(c, GEMM_B, GEMM_BATCH, b) + place(c, GEMM_B, GEMM_N, j);
+        double sum = 0, size = 1;
+        for (int64_t p = 0; p < c->extent[GEMM_K]; p++) {
+          double extra = 0.25 * (double)variable(&axis[GEMM_K], p, false);
+          double x = c->data[0][a_at + place(c, GEMM_A, GEMM_K, p)] + (c->plain[0] ? 0 : extra);
+          double y = c->data[1][b_at + place(c, GEMM_B, GEMM_K, p)] + (c->plain[1] ? 0 : extra);
+          sum += x * y;
+          size += fabs(x * y);
+        }
+        if (!c->plain_output) sum = 0.5 * sum + (double)variable(&axis[GEMM_M], i, true) + c->bias[j];
+        int64_t at = place(c, 2, GEMM_BATCH, b) + place(c, 2, GEMM_M, i) + place(c, 2, GEMM_N, j);
+        if (fabs(result[at] - sum) <= 2e-6 * size + 1e-5 * fabs(sum)) continue;
+        fail_msg("%s [%lld %lld %lld %lld] at %lld %lld %lld: %g, should be %g", c->name,
+                 (long long)c->extent[0], (long long)c->extent[1], (long long)c->extent[2],
+                 (long long)c->extent[3], (long long)b, (long long)i, (long long)j, (double)result[at], sum);
+      }
+    }
+  }
+}
+
+/* ---- compile and run -------------------------------------------------------------------- */
+static void compile(const char *source, const char *object, const char *width) {
+  char *argv[] = { "cc", "-O3", "-std=gnu11", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math",
+                   "-ffp-contract=fast", "-mprefer-vector-width=512", "-Wall", "-Wextra", "-Werror", "-fPIC",
+                   "-shared", "-o", (char *)object, (char *)source, "-lm", NULL, NULL, NULL, NULL };
+  int n = 17;
+#if defined __x86_64__
+  argv[n++] = "-march=native";
+  if (*width) argv[n++] = (char *)width;
+#else
+  argv[7] = "-O3";
+#endif
+#if defined __SANITIZE_ADDRESS__
+  argv[n++] = "-fsanitize=address,undefined";
+#endif
+  pid_t pid;
+  int status;
+  assert_int_equal(posix_spawnp(&pid, "cc", NULL, NULL, argv, environ), 0);
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void *aligned(size_t bytes) {
+  void *p = NULL;
+  assert_int_equal(posix_memalign(&p, 64, bytes ? bytes : 64), 0);
+  return p;
+}
+
+static void run_case(const Case *c, Kernel *kernel) {
+  size_t bytes = (size_t)c->count[2] * sizeof(float);
+  float *result = malloc(bytes), *again = malloc(bytes);
+  char *scratch = aligned(c->plan.scratch);
+  memset(scratch, 0xff, c->plan.scratch);                      /* NaN: nothing may be used unwritten */
+  TdControl control = { 0, 0 };
+  char *arg[] = { (char *)c->data[0], (char *)c->data[1], (char *)result, (char *)c->bias };
+  TdCall call = { arg, NULL, scratch, &control };
+  kernel(&call, 0, c->plan.pieces);
+  compare(c, result);
+  memset(scratch, 0xff, c->plan.scratch);
+  memset(again, 0xff, bytes);
+  arg[2] = (char *)again;
+  for (int64_t piece = c->plan.pieces - 1; piece >= 0; piece--) kernel(&call, piece, piece + 1);
+  assert_memory_equal(result, again, bytes);                   /* whoever runs which piece */
+  free(result);
+  free(again);
+  free(scratch);
+}
+
+static void random_cases(const char *width) {
+  char folder[] = "/tmp/test_contract_XXXXXX", source[64], object[64];
+  assert_non_null(mkdtemp(folder));
+  snprintf(source, sizeof source, "%s/kernels.c", folder);
+  snprintf(object, sizeof object, "%s/kernels.so", folder);
+  static Case cases[CASES];
+  const int count = getenv("TDC_TEST_LONG") ? CASES : FEW;
+  StrBuf text = { 0 };
+  sb_puts(&text, prelude_text());
+  for (int i = 0; i < count; i++) {
+    make_case(&cases[i], i);
+    sb_printf(&text, "void %s(const TdCall *call, int64_t begin, int64_t end);\n", cases[i].name);
+    contract_emit(&text, &cases[i].plan);
+  }
+  FILE *f = fopen(source, "w");
+  assert_non_null(f);
+  assert_int_equal(fwrite(text.s, 1, text.n, f), text.n);
+  assert_int_equal(fclose(f), 0);
+  sb_free(&text);
+  compile(source, object, width);
+  void *library = dlopen(object, RTLD_NOW);
+  assert_non_null(library);
+  for (int i = 0; i < count; i++) {
+    Kernel *kernel;
+    *(void **)&kernel = dlsym(library, cases[i].name);
+    assert_non_null(kernel);
+    run_case(&cases[i], kernel);
+    free(cases[i].data[0]);
+    free(cases[i].data[1]);
+    free(cases[i].bias);
+  }
+  dlclose(library);
+  unlink(source);
+  unlink(object);
+  rmdir(folder);
+}
+
+static void this_machine(void **state) {
+  (void)state;
+  random_cases("");
+}
+#if defined __x86_64__
+static void eight_lanes(void **state) {
+  (void)state;
+  random_cases("-mno-avx512f");
+}
+static void four_lanes(void **state) {
+  (void)state;
+  random_cases("-mno-avx");
+}
+#endif
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(this_machine),
+#if defined __x86_64__
+    cmocka_unit_test(eight_lanes),
+    cmocka_unit_test(four_lanes),
+#endif
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
