@@ -57,7 +57,7 @@ static Expr *fold_real(Graph *g, Prim p, Expr *a, Expr *b) {
 #pragma GCC diagnostic ignored "-Wswitch-enum"
   switch (p) {
   case P_add:
-    if (is_num(a, 0)) return b;
+    if (a->kind == E_NUM && b->kind != E_NUM) return ex2(g, P_add, b, a);    /* the constant last */
     if (is_num(b, 0)) return a;
     if (is_prim(b, P_neg)) return ex2(g, P_sub, a, b->args[0]);
     if (is_prim(a, P_neg)) return ex2(g, P_sub, b, a->args[0]);
@@ -68,10 +68,9 @@ static Expr *fold_real(Graph *g, Prim p, Expr *a, Expr *b) {
     if (is_prim(b, P_neg)) return ex2(g, P_add, a, b->args[0]);
     return NULL;
   case P_mul:
+    if (b->kind == E_NUM && a->kind != E_NUM) return ex2(g, P_mul, b, a);    /* the constant first */
     if (is_num(a, 1)) return b;
-    if (is_num(b, 1)) return a;
     if (is_num(a, -1)) return ex1(g, P_neg, b);
-    if (is_num(b, -1)) return ex1(g, P_neg, a);
     if (is_prim(a, P_neg) && is_prim(b, P_neg)) return ex2(g, P_mul, a->args[0], b->args[0]);
     return NULL;
   case P_div:

@@ -30,6 +30,8 @@ static void define(Reader *r, Token name, Node *n) {
   if (e->name) read_fail(r, E_TEXT_TWICE, name.span, "'%s' is defined twice; call one %s'2", name.text, name.text);
   *e = (Entry){name.text, name.ordinal, n};
   r->nentries++;
+  while (r->places.n <= n->id) vec_push(r->arena, &r->places, name.span);
+  r->places.at[n->id] = name.span;
 }
 
 static Token read_name(Reader *r) {
@@ -224,7 +226,8 @@ static void read_block(Reader *r, Expr **guard) {
         read_fail(r, E_TEXT_SYNTAX, at, "expected $%d to be bound next", r->lets.n + 1);
       read_next(r);
       read_expect(r, "=");
-      vec_push(r->arena, &r->lets, read_expr(r));
+      Expr *bound = read_expr(r);
+      vec_push(r->arena, &r->lets, bound);
       end_line(r);
     } else if (read_is_word(r, "when")) {
       if (*guard) read_fail(r, E_TEXT_TWICE, at, "a second guard");
@@ -612,8 +615,9 @@ static void read_graph(Reader *r) {
   grow_table(r);
   read_statements(r);
   if (r->tok.kind != T_END) read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected a statement");
-  const char *broken = ir_verify(r->g);
-  if (broken) read_fail(r, E_TEXT_BROKEN, name.span, "%s", broken);
+  Node *where;
+  const char *broken = text_verify(r->g, &where);
+  if (broken) read_fail(r, E_TEXT_BROKEN, where ? r->places.at[where->id] : name.span, "%s", broken);
 }
 
 Graph *ir_parse(Arena *a, Interner *names, Diags *d, int file) {

@@ -34,6 +34,7 @@ typedef struct Reader {
   Region   *region;             /* being filled */
   Entry    *table;
   int       table_size, nentries;
+  VEC(Span) places;             /* by node id: where its name stands in this text */
   /* of the node being read */
   const char *var[IR_MAX_VARS];
   int       nvars;

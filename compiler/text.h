@@ -16,4 +16,7 @@ extern const Infix text_infix[];                 /* ends with spelling NULL */
 bool text_is_keyword(const char *s);             /* must be quoted to be a name */
 bool text_is_plain(const char *s, size_t n);     /* letters, digits, _ and . */
 
+/* ir_verify, and the node that is wrong, or NULL. */
+const char *text_verify(Graph *g, Node **where);
+
 #endif

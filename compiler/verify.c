@@ -11,6 +11,7 @@
  *  - mark is 0 and note NULL between passes
  */
 #include "compiler/expr.h"
+#include "compiler/text.h"
 
 #include <string.h>
 
@@ -399,9 +400,15 @@ static bool verify_names(Verifier *v) {
   return true;
 }
 
-const char *ir_verify(Graph *g) {
+const char *text_verify(Graph *g, Node **where) {
   Verifier v = {.g = g};
   v.order = NEWN(g->arena, int, g->nodes.n + 1);
   if (number(&v, g->top) && verify_region(&v, g->top) && verify_ends(&v)) verify_names(&v);
+  *where = v.broken ? v.node : NULL;
   return v.broken;
+}
+
+const char *ir_verify(Graph *g) {
+  Node *where;
+  return text_verify(g, &where);
 }

@@ -5,6 +5,8 @@
  *   tests/errors/NAME.td   rejected; `#! ` lines at its end are what
  *                          `tdc check` prints, byte for byte
  *   tests/warnings/NAME.td the same for a file that passes with warnings
+ *   tests/ir/NAME.ir       a graph; `# pass: NAME ...` names the passes to run,
+ *                          `#= ` lines are the result, or the reader's diagnostics
  *
  *   run [PATH...]          all, or the files named;  UPDATE=1 rewrites expectations
  *   TDC=build/tdc          the program under test
@@ -23,6 +25,7 @@
 #include <unistd.h>
 
 #include "dsl/ast.h"
+#include "tests/run_ir.h"
 
 typedef enum { PASSED, FAILED, SKIPPED } Outcome;
 
@@ -203,12 +206,20 @@ static Outcome check_file(Suite *s, Case *c, StrBuf *actual, int wanted) {
 static Outcome run_rejected(Suite *s, Case *c, StrBuf *actual) { return check_file(s, c, actual, 1); }
 static Outcome run_warned(Suite *s, Case *c, StrBuf *actual) { return check_file(s, c, actual, 0); }
 
+/* ---- graphs ------------------------------------------------------------------------------ */
+
+static Outcome run_graph(Suite *s, Case *c, StrBuf *actual) {
+  (void)s;
+  return run_ir_text(c->path, c->text.s, c->body, actual) ? PASSED : FAILED;
+}
+
 /* ---- all of them ---------------------------------------------------------------------------- */
 
 static const Kind KINDS[] = {
   {"tests/front", ".td", "#= ", run_format},
   {"tests/errors", ".td", "#! ", run_rejected},
   {"tests/warnings", ".td", "#! ", run_warned},
+  {"tests/ir", ".ir", "#= ", run_graph},
 };
 enum { KIND_COUNT = sizeof KINDS / sizeof *KINDS };
 

@@ -1,0 +1,12 @@
+/* Tests of the textual IR and of single passes, for the file-driven runner. */
+#ifndef TDC_TESTS_RUN_IR_H
+#define TDC_TESTS_RUN_IR_H
+
+#include "dsl/base.h"
+
+/* Reads the graph, runs the passes of its `# pass: NAME ...` lines, verifies, and prints
+ * it to `out`; or the reader's diagnostics. False with a line on stdout when the result
+ * breaks an invariant or is not read back as it was printed. */
+bool run_ir_text(const char *path, const char *text, size_t n, StrBuf *out);
+
+#endif
