@@ -23,20 +23,21 @@ static const char *layout_of(const char *state) {
   return NULL;
 }
 
+/* One parameter. Averages have names of their own in checkpoints ("ema:NAME");
+ * an export holds the averages under the parameters' names. */
+static bool restore_piece(Checkpoint *c, CheckpointTensor piece, bool averaged, TdError *err) {
+  char name[512];
+  snprintf(name, sizeof name, "ema:%.500s", piece.name);
+  if (averaged && checkpoint_has(c, name)) piece.name = name;
+  return checkpoint_read(c, &piece, 1, err);
+}
+
 static bool restore_state(Session *s, const Unit *u, Checkpoint *c, int state, TdError *err) {
-  const TdState *st = &session_program(s)->states[state];
-  const char *layout = layout_of(st->name);
-  if (checkpoint_has(c, st->name)) {
-    CheckpointTensor whole = { .name = st->name, .type = st->type, .rank = st->rank };
-    memcpy(whole.shape, st->shape, sizeof whole.shape);
-    whole.data = session_state_data(s, state);
-    return checkpoint_read(c, &whole, 1, err);
-  }
+  const char *name = session_program(s)->states[state].name, *layout = layout_of(name);
   for (int i = 0; i < u->nparameters; i++) {
     const char *own = layout_of(u->parameters[i].state);
     if (own == NULL || strcmp(own, layout) != 0) continue;
-    CheckpointTensor piece = piece_in(s, u, i, state);
-    if (!checkpoint_read(c, &piece, 1, err)) return false;
+    if (!restore_piece(c, piece_in(s, u, i, state), strncmp(name, "ema.", 4) == 0, err)) return false;
   }
   return true;
 }

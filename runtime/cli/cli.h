@@ -1,0 +1,113 @@
+/* The command line: one table of commands and one of flags, from which parsing,
+ * --help, completion and the man page are made. Each command is a file of its
+ * own with one function that returns the exit code.
+ *
+ * Exit codes: 0 done, 1 the .td file is wrong, 2 usage, 3 a tool or device is
+ * missing, 4 input/output, 5 a damaged file, 6 numbers that are none, 128 + n
+ * stopped by signal n. */
+#ifndef TDC_CLI_H
+#define TDC_CLI_H
+
+#include <signal.h>
+
+#include "runtime/jit.h"
+#include "runtime/project.h"
+#include "runtime/session.h"
+#include "runtime/terminal.h"
+#include "runtime/weights.h"
+
+typedef struct Flag {
+  const char *name;             /* without "--" */
+  char        letter;           /* or 0 */
+  const char *meta;             /* what it takes: "N", "PATH"; NULL: nothing */
+  const char *help;
+  unsigned    of;               /* bits of the commands that take it */
+} Flag;
+
+typedef struct Cli Cli;
+typedef struct Command {
+  const char *name;
+  unsigned    bit;
+  const char *arguments;        /* "FILE.td [MODEL]" */
+  const char *summary;          /* one line */
+  const char *examples;         /* lines */
+  int         least, most;      /* positional arguments */
+  bool        open_flags;       /* unknown --name value are a sampler's parameters */
+  int       (*run)(Cli *c);
+} Command;
+
+/* A flag as given. */
+typedef struct Given { const char *name, *value; } Given;
+
+struct Cli {
+  const Command *command;
+  Given         *given;  int ngiven;
+  const char   **args;   int nargs;
+  Define        *defines; int ndefines;
+  char         **owned;  int nowned;      /* strings made while parsing */
+  Terminal       out, err;
+  bool           json, quiet;
+  const volatile sig_atomic_t *stop;
+};
+
+/* -- main.c ------------------------------------------------------------------- */
+extern const Command cli_commands[];
+extern const Flag    cli_flags[];
+const Command *cli_command(const char *name);    /* or NULL */
+
+/* -- flags.c ------------------------------------------------------------------ */
+/* Fills c from the words after the command. False after a message (exit 2). */
+bool        cli_parse(Cli *c, int n, char **words);
+void        cli_free(Cli *c);
+bool        cli_has(const Cli *c, const char *name);
+const char *cli_text(const Cli *c, const char *name, const char *otherwise);
+/* Whole numbers; false after a message when it is none or lies outside. */
+bool        cli_int(const Cli *c, const char *name, int64_t least, int64_t most, int64_t *out);
+bool        cli_seed(const Cli *c, uint64_t *out);
+
+/* -- help.c ------------------------------------------------------------------- */
+void cli_help(FILE *out);
+void cli_help_command(const Command *c, FILE *out);
+void cli_completion(const char *shell, FILE *out);
+void cli_man(FILE *out);
+
+/* -- report.c: errors and their exit codes --------------------------------------- */
+/* Prints "tdc: message" (or a JSON object with --json) and returns the code. */
+int  cli_fail(const Cli *c, const TdError *err);
+int  cli_usage(const Cli *c, const char *fmt, ...) TD_PRINTF(2, 3);
+/* 0, or 4 when stdout could not be written. */
+int  cli_done(const Cli *c);
+
+/* -- open.c: what most commands begin with ----------------------------------------- */
+/* The .td file of args[0], compiled; prints diagnostics. `o` may be NULL. On
+ * failure *code is the exit code; close the project in either case. */
+bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code);
+/* Threads, compiled kernels and memory for a program. */
+typedef struct Machine { Pool *pool; Jit *jit; Session *session; } Machine;
+bool cli_machine(Cli *c, Machine *m, const TdProgram *p, int *code);
+void cli_machine_free(Machine *m);
+/* The run's folder: -o, or runs/NAME. malloc'ed. */
+char *cli_run_folder(const Cli *c, const Unit *u);
+/* Load weights as --weights, --untrained or the defaults say. *seed: of the
+ * initial ones. */
+bool cli_weights(Cli *c, const Project *p, Session *s, uint64_t seed, int *code);
+
+/* -- one file each ------------------------------------------------------------------ */
+int cli_compile(Cli *c);
+int cli_train(Cli *c);
+int cli_sample(Cli *c);
+int cli_eval(Cli *c);
+int cli_export(Cli *c);
+int cli_run(Cli *c);
+int cli_check(Cli *c);
+int cli_fmt(Cli *c);
+int cli_gradcheck(Cli *c);
+int cli_explain(Cli *c);
+int cli_doctor(Cli *c);
+int cli_cache(Cli *c);
+int cli_opt(Cli *c);
+int cli_help_main(Cli *c);
+int cli_completion_main(Cli *c);
+int cli_man_main(Cli *c);
+
+#endif

@@ -1,0 +1,108 @@
+/* tdc FILE.td: compile, write the program for people to read, print the plan. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/backend.h"
+#include "runtime/cli/cli.h"
+
+static bool write_text(const char *folder, const char *name, const char *ext, const StrBuf *text, TdError *err) {
+  StrBuf file = { 0 };
+  sb_printf(&file, "%s%s", name, ext);
+  char *path = io_join(folder, file.s);
+  bool ok = path != NULL ? io_write_file(NULL, path, text->s != NULL ? text->s : "", text->n, err) : td_fail_memory(err);
+  free(path);
+  sb_free(&file);
+  return ok;
+}
+
+/* The graph of each entry, in a file of its own. */
+static bool write_graphs(const char *folder, const Unit *u, TdError *err) {
+  bool ok = true;
+  for (int i = 0; ok && i < u->nentries; i++) {
+    StrBuf s = { 0 };
+    if (u->entries[i].graph == NULL) continue;
+    ir_print(u->entries[i].graph, &s);
+    ok = write_text(folder, u->entries[i].name, ".ir", &s, err);
+    sb_free(&s);
+  }
+  return ok;
+}
+
+static bool write_all(const char *folder, const Unit *u, TdError *err) {
+  StrBuf c = { 0 }, h = { 0 }, plan = { 0 };
+  emit_standalone_c(u->program, &c, &h);
+  backend_print_plan(u->program, &plan);
+  bool ok = io_make_folders(NULL, folder, false, err) && write_text(folder, u->name, ".c", &c, err) &&
+            write_text(folder, u->name, ".h", &h, err) && write_text(folder, "plan", ".txt", &plan, err) &&
+            write_graphs(folder, u, err);
+  sb_free(&c);
+  sb_free(&h);
+  sb_free(&plan);
+  return ok;
+}
+
+static json_t *plan_json(const Unit *u, size_t memory) {
+  json_t *entries = json_array();
+  for (int i = 0; i < u->program->nentries; i++) {
+    const TdEntry *e = &u->program->entries[i];
+    int launches = 0;
+    for (int k = 0; k < e->nsteps; k++) launches += e->steps[k].kind == TD_LAUNCH;
+    json_array_append_new(entries, json_pack("{s:s, s:f, s:f, s:I, s:i}", "name", e->name, "flops", e->flops, "bytes", e->bytes,
+                                             "arena", (json_int_t)e->arena_bytes, "launches", launches));
+  }
+  return json_pack("{s:s, s:I, s:I, s:i, s:o}", "name", u->name, "parameters", (json_int_t)u->nweights, "memory",
+                   (json_int_t)memory, "kernels", u->program->nkernels, "entries", entries);
+}
+
+static void plan_text(const Unit *u, size_t memory, const char *folder) {
+  char weights[32], bytes[32], flops[32], moved[32], arena[32];
+  format_count(weights, (double)u->nweights);
+  format_bytes(bytes, (double)memory);
+  printf("%s: %s parameters, %d kernels, %s of memory\n", u->name, weights, u->program->nkernels, bytes);
+  printf("  %-24s %10s %10s %10s %9s\n", "entry", "FLOPs", "traffic", "scratch", "launches");
+  for (int i = 0; i < u->program->nentries; i++) {
+    const TdEntry *e = &u->program->entries[i];
+    int launches = 0;
+    for (int k = 0; k < e->nsteps; k++) launches += e->steps[k].kind == TD_LAUNCH;
+    format_count(flops, e->flops);
+    format_bytes(moved, e->bytes);
+    format_bytes(arena, (double)e->arena_bytes);
+    printf("  %-24s %10s %10s %10s %9d\n", e->name, flops, moved, arena, launches);
+  }
+  printf("written to %s\n", folder);
+}
+
+int cli_compile(Cli *c) {
+  Project p;
+  TdError err = { 0 };
+  int code = 0;
+  StrBuf dump = { 0 }, folder = { 0 };
+  UnitOptions o = { .dump_pass = cli_text(c, "dump", NULL), .dump = &dump };
+  if (cli_project(c, &p, &o, &code)) {
+    size_t memory = 0;
+    session_memory(p.unit->program, &memory);
+    if (cli_has(c, "output")) sb_puts(&folder, cli_text(c, "output", ""));
+    else sb_printf(&folder, "generated/%s", p.unit->name);
+    if (o.dump_pass != NULL) {
+      fputs(dump.s != NULL ? dump.s : "", stdout);
+      code = cli_done(c);
+    } else if (!write_all(folder.s, p.unit, &err)) {
+      code = cli_fail(c, &err);
+    } else if (c->json) {
+      json_t *plan = plan_json(p.unit, memory);
+      if (plan != NULL) json_dumpf(plan, stdout, JSON_INDENT(2));
+      putchar('\n');
+      json_decref(plan);
+      code = cli_done(c);
+    } else {
+      plan_text(p.unit, memory, folder.s);
+      code = cli_done(c);
+    }
+  }
+  sb_free(&dump);
+  sb_free(&folder);
+  project_close(&p);
+  return code;
+}

@@ -1,0 +1,126 @@
+/* tdc doctor: what this machine offers and what is missing. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "runtime/cache.h"
+#include "runtime/cli/cli.h"
+#include "runtime/corpus.h"
+#include "runtime/peak.h"
+#include "runtime/toolchain.h"
+#include "runtime/version.h"
+
+typedef struct Findings { Cli *c; json_t *all; int code; } Findings;
+
+static void found(Findings *f, const char *key, const char *value) {
+  json_t *s = json_string(value);
+  json_object_set_new(f->all, key, s != NULL ? s : json_string("?"));
+  if (!f->c->json) printf("%-10s %s\n", key, value);
+}
+
+static void look_compiler(Findings *f) {
+  TdError err = { 0 };
+  Toolchain t;
+  StrBuf s = { 0 };
+  if (toolchain_find(&t, f->c->stop, &err)) {
+    const char *version = strchr(t.version, ' ');
+    for (int i = 0; i < 2 && version != NULL; i++) version = strchr(version + 1, ' ');
+    sb_printf(&s, "%s:%.*s", t.path, version != NULL ? (int)strcspn(version, "\n") : 0, version != NULL ? version : "");
+    toolchain_free(&t);
+  } else {
+    sb_printf(&s, "MISSING: %s", err.message);
+    f->code = TD_NO_TOOL;
+  }
+  found(f, "compiler", s.s != NULL ? s.s : "");
+  sb_free(&s);
+}
+
+static void look_peak(Findings *f) {
+  TdError err = { 0 };
+  Peak peak;
+  int64_t threads = 0;
+  char one[32], all[32], bytes[32];
+  StrBuf s = { 0 };
+  if (f->code != 0 || !cli_int(f->c, "threads", 1, 256, &threads)) return;
+  JitOptions o = { .stop = f->c->stop, .no_cache = cli_has(f->c, "no-cache") };
+  Pool *single = pool_new(1, &err), *whole = pool_new((int)threads, &err);
+  bool ok = single != NULL && whole != NULL && peak_measure(single, &o, &peak, &err);
+  format_count(one, ok ? peak.flops : 0);
+  ok = ok && peak_measure(whole, &o, &peak, &err);
+  if (ok) {
+    format_count(all, peak.flops);
+    format_bytes(bytes, peak.bytes);
+    sb_printf(&s, "%sFLOP/s on one thread, %sFLOP/s on %d; copies %s/s; vectors of %d floats", one, all, pool_threads(whole), bytes,
+              peak.lanes);
+  } else {
+    sb_printf(&s, "could not be measured: %s", err.message);
+    f->code = (int)err.status;
+  }
+  found(f, "peak", s.s != NULL ? s.s : "");
+  sb_free(&s);
+  pool_free(single);
+  pool_free(whole);
+}
+
+static void look_cache(Findings *f) {
+  TdError err = { 0 };
+  StrBuf s = { 0 };
+  Cache *c = cache_open(NULL, NULL, false, &err);
+  int64_t entries = 0, bytes = 0;
+  char size[32];
+  if (c != NULL) cache_usage(c, &entries, &bytes);
+  format_bytes(size, (double)bytes);
+  if (c == NULL) sb_printf(&s, "NONE: %s", err.message);
+  else if (cache_complaint(c) != NULL) sb_printf(&s, "temporary: %s", cache_complaint(c));
+  else sb_printf(&s, "%s, %lld entries, %s", cache_folder(c), (long long)entries, size);
+  found(f, "cache", s.s != NULL ? s.s : "");
+  cache_close(c);
+  sb_free(&s);
+}
+
+static void look_corpora(Findings *f) {
+  for (int i = 0; corpus_at(i) != NULL; i++) {
+    CorpusSearch search = { .offline = true, .quiet = true };
+    TdError err = { 0 };
+    Text t;
+    StrBuf s = { 0 };
+    char size[32];
+    bool here = text_load(&search, corpus_at(i)->name, NULL, &t, &err);
+    format_bytes(size, here ? (double)t.n : 0);
+    if (here) sb_printf(&s, "%s: %s, %s", corpus_at(i)->name, t.path, size);
+    else sb_printf(&s, "%s: not here", corpus_at(i)->name);
+    found(f, i == 0 ? "corpus" : "corpus 2", s.s != NULL ? s.s : "");
+    if (here) text_free(&t);
+    sb_free(&s);
+  }
+}
+
+int cli_doctor(Cli *c) {
+  Findings f = { .c = c, .all = json_object() };
+  struct utsname u;
+  StrBuf s = { 0 };
+  char memory[32];
+  char *cpu = cpu_model();
+  found(&f, "tdc", TDC_VERSION);
+  if (uname(&u) == 0) sb_printf(&s, "%s %s %s", u.sysname, u.release, u.machine);
+  found(&f, "system", s.s != NULL ? s.s : "?");
+  sb_free(&s);
+  format_bytes(memory, (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE));
+  sb_printf(&s, "%s, %d for this process, %s of memory", cpu != NULL ? cpu : "?", cpu_count(), memory);
+  found(&f, "cpu", s.s != NULL ? s.s : "?");
+  sb_free(&s);
+  free(cpu);
+  look_compiler(&f);
+  look_peak(&f);
+  look_cache(&f);
+  look_corpora(&f);
+  if (c->json) {
+    json_dumpf(f.all, stdout, JSON_INDENT(2));
+    putchar('\n');
+  }
+  json_decref(f.all);
+  int done = cli_done(c);
+  return f.code != 0 ? f.code : done;
+}

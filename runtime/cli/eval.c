@@ -1,0 +1,50 @@
+/* tdc eval: the loss and the metrics on held-out data. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+
+#include "runtime/cli/cli.h"
+#include "runtime/evaluate.h"
+
+static int show(Cli *c, const Evaluation *e) {
+  if (c->json) {
+    json_t *o = json_pack("{s:I, s:I}", "batches", (json_int_t)e->batches, "windows", (json_int_t)e->windows);
+    for (int i = 0; i < e->n; i++)
+      if (isfinite(e->mean[i])) json_object_set_new(o, e->name[i], json_pack("{s:f, s:f}", "mean", e->mean[i], "error", e->error[i]));
+    json_dumpf(o, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(o);
+  } else {
+    printf("%" PRId64 " windows in %" PRId64 " batches\n", e->windows, e->batches);
+    for (int i = 0; i < e->n; i++) {
+      char mean[32], error[32];
+      format_number(mean, e->mean[i]);
+      format_number(error, e->error[i]);
+      printf("  %-20s %s +- %s\n", e->name[i], mean, error);
+    }
+  }
+  return cli_done(c);
+}
+
+int cli_eval(Cli *c) {
+  Project p;
+  Machine m = { 0 };
+  Feed feed = { 0 };
+  Evaluation e;
+  TdError err = { 0 };
+  int code = 0;
+  uint64_t seed = 0;
+  int64_t batches = 0;
+  UnitOptions o = { .no_train = true, .no_samplers = true, .no_models = true };
+  if (!cli_seed(c, &seed) || !cli_int(c, "batches", 1, 1000000000, &batches)) return TD_BAD_USAGE;
+  if (cli_project(c, &p, &o, &code) && cli_machine(c, &m, p.unit->program, &code) &&
+      cli_weights(c, &p, m.session, seed, &code)) {
+    bool ok = feed_open(&feed, m.session, p.unit, "eval", p.data, &err) && evaluate(&feed, seed, batches, c->stop, &e, &err);
+    if (ok && !isfinite(e.mean[0])) ok = td_fail(&err, TD_NOT_FINITE, "the %s is no number", e.name[0]);
+    code = ok ? show(c, &e) : cli_fail(c, &err);
+  }
+  feed_close(&feed);
+  cli_machine_free(&m);
+  project_close(&p);
+  return code;
+}

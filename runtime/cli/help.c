@@ -1,0 +1,201 @@
+/* Help, completion and the manual page, all from the two tables of main.c. */
+#include <ctype.h>
+#include <string.h>
+
+#include "runtime/cli/cli.h"
+#include "runtime/version.h"
+
+static bool takes(const Command *c, const Flag *f) { return (f->of & c->bit) != 0; }
+
+/* "-o, --output PATH" */
+static void flag_words(const Flag *f, char *out, size_t n) {
+  snprintf(out, n, "%s%c%s--%s%s%s", f->letter != 0 ? "-" : "", f->letter != 0 ? f->letter : ' ',
+           f->letter != 0 ? ", " : "   ", f->name, f->meta != NULL ? " " : "", f->meta != NULL ? f->meta : "");
+}
+
+/* Each line of a text, with `before` in front. */
+static void put_lines(FILE *out, const char *text, const char *before) {
+  while (*text != '\0') {
+    size_t n = strcspn(text, "\n");
+    fprintf(out, "%s%.*s\n", before, (int)n, text);
+    text += n + (text[n] == '\n');
+  }
+}
+
+static const char codes[] =
+    "0  done\n1  the .td file is wrong\n2  wrong usage\n3  a tool or a device is missing\n4  input or output failed\n"
+    "5  a file is damaged\n6  a number is NaN or infinite\n130, 143  stopped by a signal, after saving\n";
+
+static const char variables[] =
+    "TDC_DATA    folder with corpora, NAME.txt each\nTDC_CC      the C compiler with its own arguments (before CC, cc, gcc, clang)\n"
+    "TDC_CFLAGS  further flags for kernels\nTDC_CACHE   folder of compiled kernels\nTDC_OFFLINE never download a corpus\n"
+    "NO_COLOR    no colours\n";
+
+void cli_help(FILE *out) {
+  fputs("Examples:\n"
+        "  tdc models/shakespeare.td                      compile and print the plan\n"
+        "  tdc train models/shakespeare.td                train\n"
+        "  tdc sample models/shakespeare.td --watch       see text come out of noise\n\n"
+        "Usage: tdc FILE.td | tdc COMMAND ...\n\nCommands:\n", out);
+  for (const Command *c = cli_commands; c->name != NULL; c++) fprintf(out, "  %-11s %s\n", c->name, c->summary);
+  fputs("\n`tdc help COMMAND` tells more about one.\n\nEnvironment:\n", out);
+  put_lines(out, variables, "  ");
+  fputs("\nExit codes:\n", out);
+  put_lines(out, codes, "  ");
+}
+
+void cli_help_command(const Command *c, FILE *out) {
+  fputs("Examples:\n", out);
+  put_lines(out, c->examples, "  ");
+  fprintf(out, "\nUsage: tdc %s%s%s%s\n\n%c%s.\n\nFlags:\n", c->name, c->arguments[0] != '\0' ? " " : "", c->arguments,
+          c->open_flags ? " [--PARAMETER VALUE ...]" : "", toupper((unsigned char)c->summary[0]), c->summary + 1);
+  for (const Flag *f = cli_flags; f->name != NULL; f++) {
+    char words[128];
+    if (!takes(c, f)) continue;
+    flag_words(f, words, sizeof words);
+    fprintf(out, "  %-28s %s\n", words, f->help);
+  }
+}
+
+/* ---- completion ---------------------------------------------------------------- */
+
+static void put_flags(const Command *c, FILE *out) {
+  for (const Flag *f = cli_flags; f->name != NULL; f++)
+    if (takes(c, f)) fprintf(out, " --%s", f->name);
+}
+
+static void completion_bash(FILE *out) {
+  fputs("_tdc() {\n  local word=\"${COMP_WORDS[COMP_CWORD]}\" flags=\"\"\n  case \"${COMP_WORDS[1]}\" in\n", out);
+  for (const Command *c = cli_commands; c->name != NULL; c++) {
+    fprintf(out, "    %s%s) flags=\"", c->name, strcmp(c->name, "compile") == 0 ? "|*.td" : "");
+    put_flags(c, out);
+    fputs("\" ;;\n", out);
+  }
+  fputs("  esac\n  if [[ $COMP_CWORD == 1 ]]; then\n    COMPREPLY=($(compgen -W \"", out);
+  for (const Command *c = cli_commands; c->name != NULL; c++) fprintf(out, "%s ", c->name);
+  fputs("\" -- \"$word\") $(compgen -f -X '!*.td' -- \"$word\"))\n"
+        "  elif [[ $word == -* ]]; then\n    COMPREPLY=($(compgen -W \"$flags\" -- \"$word\"))\n"
+        "  else\n    COMPREPLY=($(compgen -f -- \"$word\"))\n  fi\n}\ncomplete -o filenames -F _tdc tdc\n", out);
+}
+
+static void completion_zsh(FILE *out) {
+  fputs("#compdef tdc\n_tdc() {\n  local -a commands flags\n  commands=(\n", out);
+  for (const Command *c = cli_commands; c->name != NULL; c++) fprintf(out, "    '%s:%s'\n", c->name, c->summary);
+  fputs("  )\n  if (( CURRENT == 2 )); then\n    _describe command commands; _files -g '*.td'; return\n  fi\n"
+        "  case $words[2] in\n", out);
+  for (const Command *c = cli_commands; c->name != NULL; c++) {
+    fprintf(out, "    %s%s) flags=(", c->name, strcmp(c->name, "compile") == 0 ? "|*.td" : "");
+    put_flags(c, out);
+    fputs(" ) ;;\n", out);
+  }
+  fputs("  esac\n  compadd -- $flags; _files\n}\n_tdc \"$@\"\n", out);
+}
+
+/* fish wants single quotes escaped */
+static void put_fish(FILE *out, const char *s) {
+  fputc('\'', out);
+  for (; *s != '\0'; s++) {
+    if (*s == '\'' || *s == '\\') fputc('\\', out);
+    fputc(*s, out);
+  }
+  fputc('\'', out);
+}
+
+static void completion_fish(FILE *out) {
+  for (const Command *c = cli_commands; c->name != NULL; c++) {
+    fprintf(out, "complete -c tdc -n __fish_use_subcommand -a %s -d ", c->name);
+    put_fish(out, c->summary);
+    fputc('\n', out);
+    for (const Flag *f = cli_flags; f->name != NULL; f++) {
+      if (!takes(c, f)) continue;
+      fprintf(out, "complete -c tdc -n '__fish_seen_subcommand_from %s' -l %s%s -d ", c->name, f->name, f->meta != NULL ? " -r" : "");
+      put_fish(out, f->help);
+      fputc('\n', out);
+    }
+  }
+}
+
+void cli_completion(const char *shell, FILE *out) {
+  if (strcmp(shell, "bash") == 0) completion_bash(out);
+  else if (strcmp(shell, "zsh") == 0) completion_zsh(out);
+  else completion_fish(out);
+}
+
+/* ---- the manual page -------------------------------------------------------------- */
+
+/* Text for roff: backslashes, and dots and quotes that begin a line. */
+static void put_roff(FILE *out, const char *s) {
+  if (*s == '.' || *s == '\'') fputs("\\&", out);
+  for (; *s != '\0'; s++) {
+    if (*s == '\\') fputs("\\e", out);
+    else if (*s == '-') fputs("\\-", out);
+    else fputc(*s, out);
+    if (*s == '\n' && (s[1] == '.' || s[1] == '\'')) fputs("\\&", out);
+  }
+}
+
+void cli_man(FILE *out) {
+  fprintf(out, ".TH TDC 1 \"\" \"tdc %s\" \"User Commands\"\n.SH NAME\ntdc \\- compile, train and sample tensor programs\n"
+          ".SH SYNOPSIS\n.B tdc\n.I FILE.td\n.br\n.B tdc\n.I COMMAND\n[\\fIarguments\\fR]\n.SH DESCRIPTION\n"
+          "A .td file describes a model, its loss, its sampler, its data and its training run. tdc compiles it to C, "
+          "compiles that for this machine and runs it.\n.SH COMMANDS\n", TDC_VERSION);
+  for (const Command *c = cli_commands; c->name != NULL; c++) {
+    fprintf(out, ".SS tdc %s ", c->name);
+    put_roff(out, c->arguments);
+    fputc('\n', out);
+    put_roff(out, c->summary);
+    fputs("\n.PP\n.nf\n", out);
+    put_roff(out, c->examples);
+    fputs(".fi\n", out);
+    for (const Flag *f = cli_flags; f->name != NULL; f++) {
+      char words[128];
+      if (!takes(c, f) || f->of == ~0u) continue;
+      flag_words(f, words, sizeof words);
+      fputs(".TP\n.B ", out);
+      put_roff(out, words + strspn(words, " "));
+      fputc('\n', out);
+      put_roff(out, f->help);
+      fputc('\n', out);
+    }
+  }
+  fputs(".SH OPTIONS OF ALL COMMANDS\n", out);
+  for (const Flag *f = cli_flags; f->name != NULL; f++) {
+    char words[128];
+    if (f->of != ~0u) continue;
+    flag_words(f, words, sizeof words);
+    fputs(".TP\n.B ", out);
+    put_roff(out, words + strspn(words, " "));
+    fputc('\n', out);
+    put_roff(out, f->help);
+    fputc('\n', out);
+  }
+  fputs(".SH ENVIRONMENT\n.nf\n", out);
+  put_roff(out, variables);
+  fputs(".fi\n.SH EXIT STATUS\n.nf\n", out);
+  put_roff(out, codes);
+  fputs(".fi\n", out);
+}
+
+int cli_help_main(Cli *c) {
+  if (c->nargs == 0) {
+    cli_help(stdout);
+    return cli_done(c);
+  }
+  const Command *about = cli_command(c->args[0]);
+  if (about == NULL) return cli_usage(c, "there is no command '%.100s'", c->args[0]);
+  cli_help_command(about, stdout);
+  return cli_done(c);
+}
+
+int cli_completion_main(Cli *c) {
+  const char *shell = c->args[0];
+  if (strcmp(shell, "bash") != 0 && strcmp(shell, "zsh") != 0 && strcmp(shell, "fish") != 0)
+    return cli_usage(c, "completion is for bash, zsh or fish, not '%.100s'", shell);
+  cli_completion(shell, stdout);
+  return cli_done(c);
+}
+
+int cli_man_main(Cli *c) {
+  cli_man(stdout);
+  return cli_done(c);
+}

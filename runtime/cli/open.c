@@ -1,0 +1,90 @@
+/* What most commands begin with: the .td file, the machine, the weights. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/cli/cli.h"
+
+bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
+  TdError err = { 0 };
+  ProjectOptions options = { .path = c->args[0] };
+  if (o != NULL) options.unit = *o;
+  options.unit.defines = c->defines;
+  options.unit.ndefines = c->ndefines;
+  options.search = (CorpusSearch){ .override = cli_text(c, "data", NULL), .offline = cli_has(c, "offline"), .quiet = c->quiet };
+  bool ok = project_open(p, &options, &err), found = p->diags != NULL && diags_count(p->diags) > 0;
+  if (found && (!ok || !c->quiet)) {
+    bool json = c->json && !ok;                    /* warnings never mix with results */
+    project_report(p, json, c->err.colour, json ? stdout : stderr);
+    if (json) putchar('\n');
+  }
+  if (ok) return true;
+  *code = p->diags != NULL && diags_errors(p->diags) > 0 ? (int)err.status : cli_fail(c, &err);
+  return false;
+}
+
+/* Said only where someone waits for it. */
+static void tell_compiled(const Cli *c, const Jit *j) {
+  const JitStats *s = jit_stats(j);
+  char took[32];
+  if (c->quiet || s->loaded_whole || s->compiled == 0) return;
+  format_duration(took, s->seconds);
+  fprintf(stderr, "compiled %d of %d parts in %s\n", s->compiled, s->units, took);
+}
+
+bool cli_machine(Cli *c, Machine *m, const TdProgram *p, int *code) {
+  TdError err = { 0 };
+  int64_t threads = 0;
+  *m = (Machine){ 0 };
+  if (!cli_int(c, "threads", 1, 256, &threads)) {
+    *code = TD_BAD_USAGE;
+    return false;
+  }
+  JitOptions options = { .no_cache = cli_has(c, "no-cache"), .stop = c->stop };
+  m->pool = pool_new((int)threads, &err);
+  if (m->pool != NULL) m->jit = jit_build(p, &options, &err);
+  if (m->jit != NULL) tell_compiled(c, m->jit);
+  if (m->jit != NULL) m->session = session_new(p, m->jit, m->pool, &err);
+  if (m->session != NULL) return true;
+  if (err.status == TD_STOPPED) err.signal = (int)*c->stop;
+  *code = cli_fail(c, &err);
+  return false;
+}
+
+void cli_machine_free(Machine *m) {
+  session_free(m->session);
+  jit_close(m->jit);
+  pool_free(m->pool);
+  *m = (Machine){ 0 };
+}
+
+char *cli_run_folder(const Cli *c, const Unit *u) {
+  StrBuf s = { 0 };
+  const char *given = c->command->run == cli_train ? cli_text(c, "output", NULL) : NULL;
+  if (given != NULL) sb_puts(&s, given);
+  else sb_printf(&s, "runs/%s", u->name);
+  return s.s;
+}
+
+static bool same_symbols(const Project *p, const Checkpoint *w, TdError *err) {
+  const Unit *u = p->unit;
+  const CheckpointInfo *i = checkpoint_info(w);
+  const Dataset *d = u->train.present ? data_store_find(p->data, u->train.data) : NULL;
+  if (d == NULL || i->tokens == NULL || vocabulary_same(&d->vocabulary, i->tokens, i->vocabulary)) return true;
+  return td_fail(err, TD_DAMAGED, "%s was trained on a text with other symbols than %s", checkpoint_path(w), d->path);
+}
+
+bool cli_weights(Cli *c, const Project *p, Session *s, uint64_t seed, int *code) {
+  TdError err = { 0 };
+  int init = session_entry(s, "init");
+  if (init >= 0) session_run(s, init, seed, 0);
+  if (cli_has(c, "untrained") || p->unit->nparameters == 0) return true;
+  char *folder = cli_run_folder(c, p->unit);
+  Checkpoint *w = folder != NULL ? weights_find(NULL, cli_text(c, "weights", NULL), folder, p->unit, &err) : NULL;
+  bool ok = w != NULL && same_symbols(p, w, &err) && weights_restore(s, p->unit, w, &err);
+  if (ok && !c->quiet)
+    fprintf(stderr, "weights: %s, step %lld\n", checkpoint_path(w), (long long)checkpoint_info(w)->step);
+  checkpoint_close(w);
+  free(folder);
+  if (!ok) *code = cli_fail(c, &err);
+  return ok;
+}

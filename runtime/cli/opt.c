@@ -1,0 +1,55 @@
+/* tdc opt: a graph in its textual form through one pass or all of them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/pipeline.h"
+#include "runtime/cli/cli.h"
+
+static int unknown_pass(Cli *c, const char *name) {
+  StrBuf s = { 0 };
+  for (int i = 0; i < pipeline_count(); i++)
+    sb_printf(&s, "\n  %-10s %s", pipeline_at(i)->name, pipeline_at(i)->what);
+  int code = cli_usage(c, "there is no pass '%.100s'; passes are%s", name, s.s != NULL ? s.s : " none");
+  sb_free(&s);
+  return code;
+}
+
+static int opt_text(Cli *c, const char *path, const char *text, size_t n, const char *pass) {
+  Arena *a = arena_new();
+  TdError err = { 0 };
+  int code = 0;
+  if (a == NULL) {
+    td_fail_memory(&err);
+    return cli_fail(c, &err);
+  }
+  Diags *d = diags_new(a);
+  Graph *g = ir_parse(a, interner_new(a), d, diags_source(d, path, text, n));
+  StrBuf s = { 0 };
+  if (g == NULL) {
+    if (c->json) diags_print_json(d, &s);
+    else diags_print(d, &s, c->err.colour);
+    fputs(s.s != NULL ? s.s : "", c->json ? stdout : stderr);
+    code = TD_BAD_FILE;
+  } else {
+    if (pass != NULL) pipeline_run_one(g, pass);
+    else pipeline_run(g, &(PipelineOptions){ .verify = true });
+    ir_print(g, &s);
+    fputs(s.s != NULL ? s.s : "", stdout);
+    code = cli_done(c);
+  }
+  sb_free(&s);
+  arena_free(a);
+  return code;
+}
+
+int cli_opt(Cli *c) {
+  TdError err = { 0 };
+  uint8_t *text;
+  size_t n;
+  const char *pass = cli_text(c, "pass", NULL);
+  if (pass != NULL && pipeline_find(pass) == NULL) return unknown_pass(c, pass);
+  if (!io_read_file(NULL, c->args[0], 64 << 20, &text, &n, &err)) return cli_fail(c, &err);
+  int code = opt_text(c, c->args[0], (const char *)text, n, pass);
+  free(text);
+  return code;
+}

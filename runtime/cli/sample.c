@@ -1,0 +1,161 @@
+/* tdc sample: text from a sampler: to stdout, live in the terminal, as a page. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/cli/cli.h"
+#include "runtime/sample.h"
+#include "runtime/viewer.h"
+
+typedef struct Take {
+  const Vocabulary *vocabulary;
+  Viewer           *viewer;
+  Page             *page;
+  int64_t           left;       /* samples still wanted */
+  json_t           *texts;
+  StrBuf            out;
+  bool              any;
+} Take;
+
+static void take_row(Take *t, const SampleFrame *f, int64_t row) {
+  StrBuf s = { 0 };
+  sample_spell(t->vocabulary, f->ids + row * f->window, f->window, &s);
+  const char *text = s.s != NULL ? s.s : "";
+  json_t *value = json_stringn(text, s.n);
+  json_array_append_new(t->texts, value != NULL ? value : json_null());
+  if (t->any) sb_puts(&t->out, "\n--------\n");
+  sb_write(&t->out, text, s.n);
+  if (s.n == 0 || text[s.n - 1] != '\n') sb_putc(&t->out, '\n');
+  t->any = true;
+  sb_free(&s);
+}
+
+static bool look(void *ctx, const SampleFrame *f) {
+  Take *t = ctx;
+  if (t->viewer != NULL) viewer_draw(t->viewer, f);
+  if (t->page != NULL) page_add(t->page, f);
+  if (f->done < f->count) return true;
+  for (int64_t row = 0; row < f->batch && t->left > 0; row++, t->left--) take_row(t, f, row);
+  return true;
+}
+
+/* Flags that are none of the command's own, and --infill. */
+static bool gather(Cli *c, const UnitSampler *u, SampleSetting *out, int *n, char *hole) {
+  const char *names[128], *text_param = NULL;
+  int known = 0;
+  for (int i = 0; i < u->nparams; i++) {
+    if (u->params[i].kind == PARAM_TEXT && text_param == NULL) text_param = u->params[i].name;
+    if (known < 128) names[known++] = u->params[i].name;
+  }
+  int own = known;
+  for (const Flag *f = cli_flags; f->name != NULL && known < 128; f++)
+    if (f->of & c->command->bit) names[known++] = f->name;
+  for (int i = 0; i < c->ngiven; i++) {
+    const char *name = c->given[i].name;
+    bool is_param = false, is_flag = false;
+    for (int k = 0; k < known; k++)
+      if (strcmp(names[k], name) == 0) *(k < own ? &is_param : &is_flag) = true;
+    if (strcmp(name, "infill") == 0) {
+      if (text_param == NULL) return cli_usage(c, "sampler %s takes no text, so nothing can be filled in", u->name), false;
+      const char *h = cli_text(c, "hole", "_");
+      if (h[0] == '\0' || h[1] != '\0') return cli_usage(c, "--hole takes one character"), false;
+      *hole = h[0];
+      out[(*n)++] = (SampleSetting){ text_param, c->given[i].value };
+    } else if (is_param) {
+      out[(*n)++] = (SampleSetting){ name, c->given[i].value };
+    } else if (!is_flag) {
+      const char *near = did_you_mean(name, names, known);
+      cli_usage(c, "sampler %s has no parameter --%.100s%s%s%s", u->name, name, near != NULL ? "; did you mean --" : "",
+                near != NULL ? near : "", near != NULL ? "?" : "");
+      return false;
+    }
+  }
+  return true;
+}
+
+static bool sample_all(Cli *c, Session *s, SampleRequest *r, Take *t, bool each, TdError *err) {
+  for (uint64_t batch = 0; t->left > 0; batch++) {
+    SampleRequest one = *r;
+    one.seed = r->seed + batch * UINT64_C(0x9e3779b97f4a7c15);       /* other draws in every batch */
+    int64_t before = t->left;
+    if (!sample_run(s, &one, each && batch == 0, look, t, err)) return false;
+    if (t->left == before) return td_fail(err, TD_BAD_FILE, "sampler %s emits nothing", r->sampler->name);
+    if (t->viewer != NULL) {
+      viewer_end(t->viewer);
+      t->viewer = NULL;          /* the first batch is shown live */
+    }
+  }
+  (void)c;
+  return true;
+}
+
+static int sample_with(Cli *c, Project *p, Machine *m, const UnitSampler *u, uint64_t seed, int64_t count) {
+  TdError err = { 0 };
+  SampleSetting *settings = calloc((size_t)c->ngiven + 1, sizeof *settings);
+  const Dataset *d = data_store_find(p->data, u->data);
+  SampleRequest r = { .sampler = u, .vocabulary = d != NULL ? &d->vocabulary : NULL, .settings = settings, .seed = seed,
+                      .stop = c->stop };
+  Take t = { .vocabulary = r.vocabulary, .left = count, .texts = json_array() };
+  Viewer viewer = viewer_new(c->out, r.vocabulary);
+  const char *html = cli_text(c, "html", NULL);
+  int code = TD_BAD_USAGE;
+  int64_t steps;
+  bool watch = cli_has(c, "watch") && c->out.live && !c->json;
+  if (cli_has(c, "watch") && !watch && !c->quiet) fprintf(stderr, "tdc: --watch needs a terminal; here is the result alone\n");
+  if (settings != NULL && gather(c, u, settings, &r.nsettings, &r.hole)) {
+    if (watch) t.viewer = &viewer;
+    if (html != NULL) t.page = page_new(r.vocabulary, count, u->name);
+    bool ok = sample_check(&r, &steps, &err);
+    if (ok && !cli_weights(c, p, m->session, seed, &code)) goto done;
+    ok = ok && sample_all(c, m->session, &r, &t, watch || html != NULL, &err);
+    viewer_end(&viewer);
+    if (ok && t.page != NULL) ok = page_write(t.page, NULL, html, &err);
+    if (ok && c->json) {
+      json_dumpf(t.texts, stdout, JSON_COMPACT);
+      putchar('\n');
+    } else if (ok && !watch) {
+      fwrite(t.out.s != NULL ? t.out.s : "", 1, t.out.n, stdout);
+    }
+    code = ok ? cli_done(c) : cli_fail(c, &err);
+  }
+done:
+  page_free(t.page);
+  json_decref(t.texts);
+  sb_free(&t.out);
+  free(settings);
+  return code;
+}
+
+static const UnitSampler *choose(Cli *c, const Unit *u) {
+  const char *name = cli_text(c, "sampler", NULL);
+  const UnitSampler *s = unit_sampler(u, name);
+  if (s != NULL) return s;
+  if (u->nsamplers == 0) {
+    cli_usage(c, "%s has no sampler", u->path);
+    return NULL;
+  }
+  StrBuf all = { 0 };
+  for (int i = 0; i < u->nsamplers; i++) sb_printf(&all, "%s %s", i > 0 ? "," : "", u->samplers[i].name);
+  cli_usage(c, "there is no sampler '%.100s'; the file has%s", name, all.s);
+  sb_free(&all);
+  return NULL;
+}
+
+int cli_sample(Cli *c) {
+  Project p;
+  Machine m = { 0 };
+  int code = 0;
+  uint64_t seed = 0;
+  int64_t count = 1;
+  UnitOptions o = { .no_train = true, .no_eval = true, .no_models = true, .only_sampler = cli_text(c, "sampler", NULL) };
+  if (!cli_seed(c, &seed) || !cli_int(c, "count", 1, 1000000, &count)) return TD_BAD_USAGE;
+  if (cli_project(c, &p, &o, &code)) {
+    const UnitSampler *s = choose(c, p.unit);
+    code = TD_BAD_USAGE;
+    if (s != NULL && cli_machine(c, &m, p.unit->program, &code)) code = sample_with(c, &p, &m, s, seed, count);
+  }
+  cli_machine_free(&m);
+  project_close(&p);
+  return code;
+}

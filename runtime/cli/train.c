@@ -1,0 +1,126 @@
+/* tdc train: a training run, or, with --dry-run, what one would take. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/cli/cli.h"
+#include "runtime/peak.h"
+#include "runtime/record.h"
+#include "runtime/train.h"
+
+/* The command that goes on with this run, quoted for a shell. */
+static void resume_command(const Cli *c, const char *folder, StrBuf *out) {
+  const char *words[2] = { c->args[0], folder };
+  for (int i = 0; i < 2; i++) {
+    sb_puts(out, i == 0 ? "tdc train " : " -o ");
+    bool plain = strspn(words[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+,") == strlen(words[i]);
+    if (!plain) sb_putc(out, '\'');
+    for (const char *p = words[i]; *p != '\0'; p++) {
+      if (*p == '\'') sb_puts(out, "'\\''");
+      else sb_putc(out, *p);
+    }
+    if (!plain) sb_putc(out, '\'');
+  }
+  for (int i = 0; i < c->ndefines; i++) sb_printf(out, " -D '%s=%s'", c->defines[i].name, c->defines[i].value);
+  static const char *const kept[] = { "data", "steps", "threads" };
+  for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+    if (cli_has(c, kept[i])) sb_printf(out, " --%s '%s'", kept[i], cli_text(c, kept[i], ""));
+  sb_puts(out, " --resume");
+}
+
+/* The machine's peak; zeros when it cannot be measured. */
+static Peak measure(Pool *pool) {
+  Peak peak = { 0 };
+  TdError ignored = { 0 };
+  JitOptions o = { 0 };
+  if (!peak_measure(pool, &o, &peak, &ignored)) peak = (Peak){ 0 };
+  return peak;
+}
+
+static int dry_run(Cli *c, const Project *p, int64_t steps) {
+  TdError err = { 0 };
+  const Unit *u = p->unit;
+  const TdEntry *train = NULL;
+  int64_t threads = 0;
+  for (int i = 0; i < u->program->nentries; i++)
+    if (strcmp(u->program->entries[i].name, "train") == 0) train = &u->program->entries[i];
+  size_t memory = 0, states = 0;
+  if (train == NULL || !session_memory(u->program, &memory)) return cli_usage(c, "%s has no train { } block", u->path);
+  for (int i = 0; i < u->program->nstates; i++)
+    states += (size_t)u->program->states[i].count * td_type_size(u->program->states[i].type);
+  if (!cli_int(c, "threads", 1, 256, &threads)) return TD_BAD_USAGE;
+  Pool *pool = pool_new((int)threads, &err);
+  if (pool == NULL) return cli_fail(c, &err);
+  Peak peak = measure(pool);
+  double least = peak.flops > 0 ? fmax(train->flops / peak.flops, train->bytes / peak.bytes) : (double)NAN;
+  if (c->json) {
+    json_t *o = json_pack("{s:I, s:I, s:I, s:f, s:f, s:I}", "parameters", (json_int_t)u->nweights, "memory",
+                          (json_int_t)(memory + states), "steps", (json_int_t)steps, "flops_per_step", train->flops,
+                          "bytes_per_step", train->bytes, "threads", (json_int_t)pool_threads(pool));
+    if (isfinite(least)) json_object_set_new(o, "least_seconds_per_step", json_real(least));
+    json_dumpf(o, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(o);
+  } else {
+    char weights[32], bytes[32], flops[32], step[32], whole[32], rate[32];
+    format_count(weights, (double)u->nweights);
+    format_bytes(bytes, (double)(memory + states));          /* the states kept for finding a NaN */
+    format_count(flops, train->flops);
+    format_count(rate, peak.flops);
+    printf("%s: %s parameters, %s of memory, %s FLOPs a step of %" PRId64 " x %" PRId64 " tokens\n", u->name, weights, bytes,
+           flops, u->train.batch, u->train.window);
+    if (isfinite(least)) {
+      format_duration(step, least);
+      format_duration(whole, least * (double)steps);
+      printf("at least %s a step and %s for %" PRId64 " steps, at this machine's peak of %sFLOP/s on %d thread%s\n", step, whole,
+             steps, rate, pool_threads(pool), pool_threads(pool) == 1 ? "" : "s");
+    }
+  }
+  pool_free(pool);
+  return cli_done(c);
+}
+
+static int train_with(Cli *c, const Project *p, Machine *m, uint64_t seed, int64_t steps) {
+  TdError err = { 0 };
+  StrBuf command = { 0 };
+  char *folder = cli_run_folder(c, p->unit);
+  json_t *record = record_make(p, c->defines, c->ndefines, seed, m->jit, pool_threads(m->pool));
+  if (folder == NULL || record == NULL) {
+    free(folder);
+    td_fail_memory(&err);
+    return cli_fail(c, &err);
+  }
+  resume_command(c, folder, &command);
+  TrainOptions o = { .project = p, .session = m->session, .folder = folder, .resume = cli_has(c, "resume"),
+                     .overwrite = cli_has(c, "overwrite"), .has_seed = cli_has(c, "seed"), .seed = seed, .steps = steps,
+                     .record = record, .resume_command = command.s, .terminal = c->err, .quiet = c->quiet,
+                     .json = c->json ? stdout : NULL, .stop = c->stop };
+  if (!c->quiet) o.peak_flops = measure(m->pool).flops;
+  int code = train_run(&o, &err) ? cli_done(c) : cli_fail(c, &err);
+  if (code == 0 && !c->quiet) fprintf(stderr, "done: %s; sample with: tdc sample %s --weights %s\n", folder, p->unit->path, folder);
+  json_decref(record);
+  sb_free(&command);
+  free(folder);
+  return code;
+}
+
+int cli_train(Cli *c) {
+  Project p;
+  Machine m = { 0 };
+  int code = 0;
+  uint64_t seed = 0;
+  int64_t steps = 0;
+  UnitOptions o = { .no_models = true };
+  if (!cli_seed(c, &seed) || !cli_int(c, "steps", 1, INT64_MAX / 2, &steps)) return TD_BAD_USAGE;
+  if (cli_has(c, "resume") && cli_has(c, "overwrite")) return cli_usage(c, "--resume and --overwrite exclude each other");
+  if (cli_project(c, &p, &o, &code)) {
+    if (!p.unit->train.present) code = cli_usage(c, "%s has no train { } block", p.unit->path);
+    else if (cli_has(c, "dry-run")) code = dry_run(c, &p, steps > 0 ? steps : p.unit->train.steps);
+    else if (cli_machine(c, &m, p.unit->program, &code)) code = train_with(c, &p, &m, seed, steps);
+  }
+  cli_machine_free(&m);
+  project_close(&p);
+  return code;
+}
