@@ -17,10 +17,12 @@ COMPILER = prims expr walk linear fold interval ir prune print read read_lex rea
 
 # -- runtime/: programs to results ----------------------------------------------------------------
 RUNTIME = error io digest convert safetensors checkpoint rotate utf8 vocabulary spawn corpus data \
-          threads cache toolchain jit program session trace
+          threads cache toolchain jit program session trace signals terminal progress project \
+          sample viewer page logs curve weights feed evaluate peak train run_folder diagnose record
 
 # -- runtime/cli/: the command line; main.c first -------------------------------------------------
-CLI = main
+CLI = main flags help report open compile train sample eval run check fmt gradcheck export explain \
+      doctor cache opt
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_grad test_grad_random \
