@@ -6,7 +6,7 @@
 use nn
 data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
 
-dim B = 32, L = 64, V = text.vocab          # rows, characters of a row, symbols (65)
+dim B = 32, L = 64, V = text.vocab           # rows, characters of a row, symbols (65)
 dim D = 128, H = 4, E = D / H, F = 4 * D     # width, heads, width of a head, hidden width
 const N = 4, T = 128, drop = 0.1             # layers, diffusion steps, dropout
 const lr = 1e-3, updates = 5000
