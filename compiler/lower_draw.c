@@ -9,12 +9,23 @@ bool is_distribution(const char *name) {
   return !strcmp(name, "uniform") || !strcmp(name, "normal") || !strcmp(name, "bernoulli");
 }
 
+/* Does a frame within f name another index the same? `softmax[c](...)` in the
+ * statement of y[b,c] draws once for each of its own c, not for each pair. */
+static bool shadowed(const Frame *innermost, const Frame *f, const char *name) {
+  bool found = false;
+  for (const Frame *in = innermost; in != f; in = in->parent) {
+    for (int i = 0; i < in->vars.n; i++) found = found || (name && in->vars.at[i].name == name);
+    if (in->barrier) found = false;
+  }
+  return found;
+}
+
 static void frames_in_order(Low *l, const Frame *f, Expr **flat, int64_t *total, int *nvars) {
   if (!f) return;
   frames_in_order(l, f->parent, flat, total, nvars);
   for (int i = 0; i < f->vars.n; i++) {
     const IxVar *v = &f->vars.at[i];
-    if (v->implicit) continue;
+    if (v->implicit || shadowed(l->frame, f, v->name)) continue;
     *flat = ex2(l->g, P_add, ex2(l->g, P_mul, *flat, ex_int(l->g, v->extent)), ex_var(l->g, v->var));
     if (!mul_fits(*total, v->extent, total)) *total = INT64_MAX;
     ++*nvars;
