@@ -111,7 +111,7 @@ static bool fails(const RandSpec *spec, void *ctx) {
   return failed;
 }
 
-/* RANDOM=first:count asks for other seeds. */
+/* RANDOM_GRAPHS=first:count asks for other seeds. */
 static void random_graphs(void **state) {
   (void)state;
   const char *wanted = getenv("RANDOM_GRAPHS");
@@ -127,7 +127,7 @@ static void random_graphs(void **state) {
     StrBuf text = {0};
     spec = randgraph_shrink(spec, fails, NULL);
     fails(&spec, &text);
-    print_error("%s", text.s);
+    fputs(text.s, stderr);
     sb_free(&text);
     fail();
   }
