@@ -87,6 +87,7 @@ bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
   plan_own(&p);
   plan_group(&p);
   plan_rows(&p);
+  if (be->options.in_place) plan_in_place(&p);
   plan_place(&p);
   list_outputs(&p);
   plan_steps(&p);

@@ -203,6 +203,57 @@ static void join_rows(Plan *p, Group *g, Node *n, const Mapping *m, int nrows) {
   add_member(p, g, n, m->var, false);
 }
 
+/* ---- one group out of two ------------------------------------------------------------------------ */
+
+typedef struct Detour { Plan *p; const Group *from, *to; bool found; } Detour;
+
+static void check_detour(Group *before, void *ctx) {
+  Detour *d = ctx;
+  if (!d->found && before != d->to) d->found = group_follows(d->p, before, d->to);
+}
+
+/* Does g wait for `to` by way of a third group? */
+static bool detour(Plan *p, Group *g, const Group *to) {
+  Detour d = {p, g, to, false};
+  group_waits(p, g, check_detour, &d);
+  return d.found;
+}
+
+static void move_members(Plan *p, Group *g, Group *from) {
+  for (int i = 0; i < from->members.n; i++) {
+    Member m = from->members.at[i];
+    int at = g->members.n;
+    vec_push(p->arena, &g->members, m);
+    for (; at > 0 && plan_info(p, g->members.at[at - 1].node)->position > plan_info(p, m.node)->position; at--)
+      g->members.at[at] = g->members.at[at - 1];
+    g->members.at[at] = m;
+    plan_info(p, m.node)->group = g;
+  }
+  from->members.n = 0;
+  from->dropped = true;
+}
+
+/* n, a member of g, also reads members of `other` at the same rows: then both
+ * are one group, unless a third stands between them. */
+static void absorb(Plan *p, Group *g, Group *other, Node *n) {
+  if (other == g || other->kind != GROUP_ROWS || g->kind != GROUP_ROWS || other->late || other->dropped) return;
+  if (g->members.n + other->members.n > MEMBERS_MAX) return;
+  Mapping m = {.p = p, .g = other, .n = n};
+  for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
+  plan_visit_node(p, n, map_read, &m);
+  const Member *in_g = member_of(g, n);
+  if (!m.reads || m.partial || other->nrows < g->nrows || prefix(&m, false) < g->nrows) return;
+  for (int k = 0; k < g->nrows; k++)
+    if (m.var[k] != in_g->rowvar[k]) return;
+  if (!may_shrink(other, g->nrows, 0) || (g->nrows == 0 && total_work(g) + total_work(other) > SMALL)) return;
+  if (detour(p, g, other) || detour(p, other, g)) return;
+  if (other->rows_fixed) {
+    g->rows_fixed = true;
+    g->block = other->block;
+  }
+  move_members(p, g, other);
+}
+
 static bool can_accumulate(const Node *n) {
   return n->kind == N_COMP && n->reducer != RED_NONE && n->reducer != RED_ARGMAX && n->rank + 1 <= IR_MAX_RANK &&
          n->type != TY_BOOL;
@@ -230,7 +281,7 @@ static bool fits(Plan *p, Group *g, Node *n, Mapping *m, int *nrows, bool *sum) 
 }
 
 static bool joins(Plan *p, Group *g, Node *n) {
-  if ((g->kind != GROUP_ROWS && g->kind != GROUP_CONTRACTION) || g->late) return false;
+  if ((g->kind != GROUP_ROWS && g->kind != GROUP_CONTRACTION) || g->late || g->dropped) return false;
   if (!p->be->options.fuse_rows && g->kind == GROUP_ROWS) return false;
   Mapping m = {.p = p, .g = g, .n = n};
   for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
@@ -285,7 +336,7 @@ static const Node *largest_read(Plan *p, Node *n) {
 }
 
 static bool joins_by_share(Plan *p, Group *g, Node *n, const Node *x) {
-  if (g->kind != GROUP_ROWS || g->late || !p->be->options.fuse_rows || g->region != n->region) return false;
+  if (g->kind != GROUP_ROWS || g->late || g->dropped || !p->be->options.fuse_rows || g->region != n->region) return false;
   Mapping m = {.p = p, .g = g, .n = n};
   for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
   Share s = {.m = &m, .x = x};
@@ -395,7 +446,10 @@ static void group_node(Plan *p, Node *n) {
     node_waits(p, n, add_candidate, &c);
     for (int kind = 0; kind < 2; kind++)            /* matrix products' tiles first, then the latest rows */
       for (int i = c.at.n - 1; i >= 0; i--)
-        if ((c.at.at[i]->kind == GROUP_CONTRACTION) == (kind == 0) && joins(p, c.at.at[i], n)) return;
+        if ((c.at.at[i]->kind == GROUP_CONTRACTION) == (kind == 0) && joins(p, c.at.at[i], n)) {
+          for (int k = 0; k < c.at.n; k++) absorb(p, c.at.at[i], c.at.at[k], n);
+          return;
+        }
     const Node *x = n->nvars > n->rank ? largest_read(p, n) : NULL;
     for (int i = p->groups.n - 1; i >= 0 && x; i--)
       if (joins_by_share(p, p->groups.at[i], n, x)) return;

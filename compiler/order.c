@@ -86,6 +86,7 @@ void group_order(Plan *p, const Region *r, Groups *out) {
   Visit v = {p, out};
   for (int late = 0; late < 2; late++)
     for (int i = 0; i < p->groups.n; i++)
-      if (p->groups.at[i]->region == r && p->groups.at[i]->late == late) visit(p->groups.at[i], &v);
+      if (p->groups.at[i]->region == r && p->groups.at[i]->late == late && !p->groups.at[i]->dropped)
+        visit(p->groups.at[i], &v);
   for (int i = 0; i < out->n; i++) out->at[i]->mark = 0;
 }

@@ -4,7 +4,10 @@
  * inserted. Storage can then be handed down from owners without any clash.
  *
  *     s = stack(h); g = pack(w, w)      ->   h' = h[i]; s = stack(h')
- *                                            w' = w[i]; g = pack(w, w')        */
+ *                                            w' = w[i]; g = pack(w, w')
+ *
+ * A carry whose values are stacked anyway is kept as rows of one buffer: an
+ * iteration reads a row and writes the next, and the stack is that buffer. */
 #include "compiler/plan.h"
 
 static Node *copy_of(Plan *p, Region *r, Node *n) {
@@ -17,41 +20,65 @@ static Node *copy_of(Plan *p, Region *r, Node *n) {
 
 /* A node whose storage may be anywhere, not yet promised to anyone. */
 static bool can_own(Plan *p, const Region *r, const Node *n) {
-  if (n->region != r || plan_info(p, n)->owner) return false;
+  if (n->region != r || plan_info(p, n)->owner || plan_info(p, n)->rows_of) return false;
   return plan_computes(n) || n->kind == N_STACK || n->kind == N_PACK;
 }
 
 static Node *owned(Plan *p, Region *r, Node *n, Node *owner, int index) {
   if (!can_own(p, r, n)) n = copy_of(p, r, n);
-  plan_info(p, n)->owner = owner;
+  plan_info(p, n)->owner = owner ? owner : n;
   plan_info(p, n)->owner_index = index;
   return n;
 }
 
 /* A carry or a state is written at the end, when nobody reads the old value any
- * more: by a copy that runs last in its region. place.c drops the copy where the
- * value itself can be written there at once. */
+ * more: by a copy that runs last in its region. in_place.c drops the copy where
+ * the value itself can be written there at once. */
 static void commit(Plan *p, Region *r, Node *value, Node *owner) {
   Node *c = copy_of(p, r, value);
   plan_info(p, c)->owner = owner;
   plan_info(p, c)->commits = value;
 }
 
-static void own_loop(Plan *p, Loop *l) {
+static Node *stack_of(const Loop *l, int slot) {
+  const Region *around = l->node->region;
+  for (int k = 0; k < around->nodes.n; k++) {
+    Node *n = around->nodes.at[k];
+    if (n->kind == N_STACK && n->loop == l && n->slot == slot) return n;
+  }
+  return NULL;
+}
+
+/* Is the carry's value, or its next one, stacked in a buffer of its own? */
+static bool keep_rows(Plan *p, Loop *l, const Carry *c) {
+  if (!p->be->options.in_place) return false;
+  bool rows = false;
   for (int i = 0; i < l->emits.n; i++) {
-    Node *stack = NULL;
-    Region *around = l->node->region;
-    for (int k = 0; k < around->nodes.n; k++) {
-      Node *n = around->nodes.at[k];
-      if (n->kind == N_STACK && n->loop == l && n->slot == i) stack = n;
-    }
-    if (stack) l->emits.at[i] = owned(p, l->body, l->emits.at[i], stack, 0);
+    Node *n = l->emits.at[i], *stack = stack_of(l, i);
+    bool before = n == c->in, after = n == c->next && can_own(p, l->body, n) && plan_computes(n);
+    if (!stack || plan_info(p, stack)->owner || !(before || after)) continue;
+    plan_info(p, stack)->rows_of = c->in;
+    plan_info(p, stack)->rows_next = after && !before;
+    rows = true;
+  }
+  plan_info(p, c->in)->rows = rows;
+  return rows;
+}
+
+static void own_loop(Plan *p, Loop *l) {
+  for (int i = 0; i < l->carries.n; i++) {
+    Carry *c = &l->carries.at[i];
+    if (keep_rows(p, l, c)) c->next = owned(p, l->body, c->next, c->in, 1);
+  }
+  for (int i = 0; i < l->emits.n; i++) {
+    Node *stack = stack_of(l, i);
+    if (stack && !plan_info(p, stack)->rows_of) l->emits.at[i] = owned(p, l->body, l->emits.at[i], stack, 0);
   }
   for (int i = 0; i < l->carries.n; i++) {
     Carry *c = &l->carries.at[i];
     c->init = owned(p, l->node->region, c->init, c->in, 0);
+    if (plan_info(p, c->in)->rows) continue;
     c->next = owned(p, l->body, c->next, NULL, 0);
-    plan_info(p, c->next)->owner = c->next;
     commit(p, l->body, c->next, c->in);
   }
 }
@@ -72,13 +99,11 @@ void plan_own(Plan *p) {
   for (int i = 0; i < g->updates.n; i++) {
     Update *u = &g->updates.at[i];
     u->value = owned(p, g->top, u->value, NULL, 0);
-    plan_info(p, u->value)->owner = u->value;
     commit(p, g->top, u->value, u->state);
   }
   for (int i = 0; i < g->outputs.n; i++) {
     Node *n = g->outputs.at[i].node;
-    bool whole = (plan_computes(n) || n->kind == N_STACK || n->kind == N_PACK) && !plan_info(p, n)->owner;
-    if (!whole) n = copy_of(p, g->top, n);
+    if (!can_own(p, g->top, n)) n = copy_of(p, g->top, n);
     g->outputs.at[i].node = n;
     plan_info(p, n)->owner = n;          /* itself: a buffer of its own */
   }

@@ -49,6 +49,7 @@ static const void *const_data(Plan *p, const Node *n) {
 }
 
 static Place place_of(Plan *p, Node *n);
+static Place carry_row(Plan *p, Node *in, int64_t row);
 
 /* Where n's owner keeps it. */
 static Place owned_place(Plan *p, Node *n, Node *owner) {
@@ -57,7 +58,28 @@ static Place owned_place(Plan *p, Node *n, Node *owner) {
     for (int i = 0; i < plan_info(p, n)->owner_index; i++) at.offset += ir_count(owner->parts.at[i]);
   } else if (owner->kind == N_STACK) {
     at.stride[plan_depth(owner->loop->node->region)] += ir_count(n);
+  } else if (owner->kind == N_CARRY && plan_info(p, owner)->rows) {
+    int64_t row = ir_count(n);
+    if (plan_info(p, n)->owner_index == 0) at = carry_row(p, owner, owner->loop->reverse ? owner->loop->count : 0);
+    else at.offset += owner->loop->reverse ? -row : row;
   }
+  return at;
+}
+
+/* A carry kept as rows: iteration i of count finds row i and leaves row i + 1;
+ * in reverse it finds row i + 1 and leaves row i. */
+static Place new_rows(Plan *p, const Node *n) {
+  int64_t shape[IR_MAX_RANK] = {n->loop->count + 1, ir_count(n)};
+  Place at = whole(plan_buffer(p, TD_TEMP, n->name, n->type, 2, shape));
+  at.stride[plan_depth(n->loop->node->region)] = shape[1];
+  at.offset = n->loop->reverse ? shape[1] : 0;
+  return at;
+}
+
+static Place carry_row(Plan *p, Node *in, int64_t row) {
+  Place at = place_of(p, in);
+  at.stride[plan_depth(in->loop->node->region)] = 0;
+  at.offset = row * ir_count(in);
   return at;
 }
 
@@ -76,16 +98,28 @@ static Place find_place(Plan *p, Node *n) {
     at.offset += n->offset;
     return at;
   }
-  case N_FINAL: return place_of(p, n->loop->carries.at[n->slot].in);
-  case N_CARRY: return own_buffer(p, n, TD_TEMP);
+  case N_FINAL: {
+    Node *in = n->loop->carries.at[n->slot].in;
+    if (!plan_info(p, in)->rows) return place_of(p, in);
+    return carry_row(p, in, n->loop->reverse ? 0 : n->loop->count);
+  }
+  case N_CARRY: return plan_info(p, n)->rows ? new_rows(p, n) : own_buffer(p, n, TD_TEMP);
   case N_COMP:
   case N_SCATTER:
   case N_STACK:
-  case N_PACK: return owner && owner != n ? owned_place(p, n, owner) : own_buffer(p, n, TD_TEMP);
+  case N_PACK:
+    if (plan_info(p, n)->rows_of)
+      return carry_row(p, plan_info(p, n)->rows_of, n->loop->reverse != plan_info(p, n)->rows_next);
+    return owner && owner != n ? owned_place(p, n, owner) : own_buffer(p, n, TD_TEMP);
   case N_LOOP:
   case N_COTANGENT: break;
   }
   bug("'%s' has no value to store", n->name);
+}
+
+static bool needs_no_place(Plan *p, const Node *n) {
+  const NodeInfo *info = plan_info(p, n);
+  return n->kind == N_COTANGENT || n == p->g->step || info->local || (info->group && info->group->dropped);
 }
 
 static Place place_of(Plan *p, Node *n) {
@@ -101,7 +135,7 @@ static void place_region(Plan *p, Region *r) {
   for (int i = 0; i < r->nodes.n; i++) {
     Node *n = r->nodes.at[i];
     if (n->kind == N_LOOP) place_region(p, n->loop->body);
-    else if (n->kind != N_COTANGENT && n != p->g->step) place_of(p, n);
+    else if (!needs_no_place(p, n)) place_of(p, n);
   }
 }
 

@@ -35,6 +35,7 @@ struct Group {
   int       id;                          /* dense over the plan */
   Region   *region;
   bool      late;                        /* runs after everything else of its region */
+  bool      dropped;                     /* not needed after all */
   int       nrows;                       /* row variables: the index space of the pieces */
   int64_t   row_extent[IR_MAX_VARS];
   bool      rows_fixed;                  /* partial sums were laid out for these rows, */
@@ -60,6 +61,9 @@ typedef struct NodeInfo {
   Node   *owner;                         /* the pack, stack, carry or state it is stored for; itself: taken */
   int     owner_index;                   /* the pack's part */
   Node   *commits;                       /* a copy at the end of a region: of this node, into `owner` */
+  bool    rows;                          /* a carry kept as rows: one more than iterations */
+  Node   *rows_of;                       /* a stack that is those rows, */
+  bool    rows_next;                     /* of what each iteration leaves (else: finds) */
   int     position;                      /* in its region */
 } NodeInfo;
 
@@ -132,6 +136,9 @@ void group_waits(Plan *p, Group *g, void (*f)(Group *before, void *ctx), void *c
 bool group_follows(Plan *p, Group *from, const Group *to);
 /* The groups of a region in an order that respects reads; late ones last. */
 void group_order(Plan *p, const Region *r, Groups *out);
+
+/* -- in_place.c --------------------------------------------------------------------- */
+void plan_in_place(Plan *p);
 
 /* -- place.c ------------------------------------------------------------------------ */
 /* Buffers, and a place for every node that has storage. */

@@ -317,5 +317,5 @@ static void plan_group_rows(Plan *p, Group *g) {
 
 void plan_rows(Plan *p) {
   for (int i = 0; i < p->groups.n; i++)
-    if (p->groups.at[i]->kind == GROUP_ROWS) plan_group_rows(p, p->groups.at[i]);
+    if (p->groups.at[i]->kind == GROUP_ROWS && !p->groups.at[i]->dropped) plan_group_rows(p, p->groups.at[i]);
 }
