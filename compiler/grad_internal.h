@@ -8,7 +8,7 @@
 
 #include "compiler/ir.h"
 
-enum { E_NOT_DIFFERENTIABLE = 501, E_INTEGER_PATH = 502, E_GRADIENT_RANK = 503 };
+enum { E_NOT_DIFFERENTIABLE = 501, E_INTEGER_PATH = 502, E_GRADIENT_RANK = 506 };
 
 /* A scalar that counts only where `guard` holds (NULL: everywhere). The value
  * may be anything, NaN included, where the guard is false. */

@@ -133,7 +133,12 @@ typedef struct LoopCtx {
   bool   stacks;                /* `for`: parameters made inside get a leading axis; `scan` shares them */
 } LoopCtx;
 
-typedef struct CallCtx { struct CallCtx *parent; const char *name; Span span; ADecl *decl; } CallCtx;
+typedef struct CallCtx {
+  struct CallCtx *parent;
+  const char *name;
+  Span   span;                  /* no place: nothing calls it, it is only checked */
+  ADecl *decl;
+} CallCtx;
 
 typedef struct PathCount { const char *key; int n; } PathCount;
 typedef struct FrameOf { const AExpr *reduce; Frame *frame; } FrameOf;
@@ -163,6 +168,7 @@ typedef struct Low {
 
   LoopCtx    *stack_stop;       /* loops from here outwards do not stack parameters: a model began inside */
   const char *stmt_name;        /* of the statement being lowered, qualified */
+  VEC(const AStmt *) misplaced; /* reported, not to be lowered */
   bool        forbid_draws;     /* before a sampler's loop only `state` may draw */
   const AExpr *drawing;         /* the call right of `~`: one number is what a scalar target asks for */
   const char *param_path;       /* "denoise.layer" */
@@ -179,6 +185,9 @@ typedef struct Low {
   VEC(struct Import { const char *path; Scope *scope; } ) imports;
   Scope      *core;             /* names every file sees */
   Scope      *root;             /* of the user's file */
+  bool        names_missing;    /* an import failed: unknown names say nothing new */
+  bool        syntax_errors;    /* in some file */
+  const char *assumed;          /* "b = 12, l = 24": extents made up to check what nothing uses; or NULL */
   VEC(const char *) defines_used;
   VEC(ADecl *) instantiated;    /* functions lowered at least once */
 
@@ -232,6 +241,8 @@ IxVar *frame_find(Frame *f, const char *name);
 Frame *frame_push(Low *l, bool barrier, const AExpr *reduce);
 bool   infer_in(Low *l, Scope *s, const AExpr *e);               /* into the frames that stand */
 bool   infer_finish(Low *l, Scope *s, Frame *f);
+/* The same for a reducer outside any statement (a const, a setting). NULL after an error. */
+Frame *infer_alone(Low *l, Scope *s, const AExpr *reduce);
 bool   uses_index(Low *l, Scope *s, const AExpr *e);
 
 /* -- lower_expr.c ------------------------------------------------------------------------ */
@@ -241,10 +252,13 @@ Value *lower_prim(Low *l, Prim p, Value **args, int n, Span at);
 Value *lower_index_value(Low *l, Scope *s, const AExpr *e);      /* of an index position: ints, '/' floors */
 bool   lower_number(Low *l, Scope *s, const AExpr *e, double *out, bool *is_int);
 bool   lower_extent(Low *l, Scope *s, const AExpr *e, int64_t *out, const char **id);  /* positive int */
+/* Is v a number or a tensor? Else an error that says what it is (none for poison). */
+bool   usable(Low *l, const Value *v, Span at);
 
 /* -- lower_reduce.c ----------------------------------------------------------------------- */
 bool   is_reducer(const char *name);
 Value *lower_reduce(Low *l, Scope *s, const AExpr *e);
+Span   reducer_name_span(const AExpr *e);
 /* Reduce a scalar lambda over given variables into a node of its own. */
 Value *reduce_vars(Low *l, Reducer red, const int *vars, int n, Expr *guard, Expr *body, const char *name, Span at);
 
@@ -269,6 +283,11 @@ bool   lower_stmt(Low *l, Scope *s, AStmt *st);
 Value *lower_assign_value(Low *l, Scope *s, const ATarget *t, const AExpr *e, bool draw, Span at);
 bool   lower_param_stmt(Low *l, Scope *s, AStmt *st);
 
+/* -- lower_place.c ------------------------------------------------------------------------------ */
+/* Reports and remembers the statements that mean nothing where they stand. */
+void   find_misplaced(Low *l, const ADecl *d);
+bool   is_misplaced(const Low *l, const AStmt *st);
+
 /* -- lower_loop.c -------------------------------------------------------------------------------- */
 bool   lower_for(Low *l, Scope *s, AStmt *st);
 
@@ -280,8 +299,9 @@ void   scope_set(Low *l, Scope *s, const char *name, Value *v, Span at);
 Value *lookup(Low *l, Scope *s, const char *name, Span at);       /* error and poison when unknown */
 bool   load_file(Low *l, int file, Scope *scope);                 /* declarations into scope */
 Scope *std_scope(Low *l, const char *name, Span at);
+const char *std_declaring(const char *function);                  /* the library that declares it, or NULL */
 Fn    *find_fn(Low *l, Scope *s, const char *name);
-Value *member(Low *l, Value *base, const char *name, Span at, Span base_span);
+Value *member(Low *l, Value *base, const char *name, Span at);
 Value *table_value(Low *l, Table *t);
 Value *binding_value(Low *l, Binding *b);
 bool   schedule_ready(Low *l, Schedule *s, Span at);

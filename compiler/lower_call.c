@@ -53,6 +53,7 @@ typedef struct Header {
   ADecl  *decl;
   IdMap   map[4 * IR_MAX_RANK];
   int     nmap;
+  Span    dots_span;            /* the argument that says what `...` stands for */
 } Header;
 
 static bool local_taken(const Header *h, const char *id) {
@@ -104,9 +105,14 @@ static void bind_pattern(Low *l, Scope *s, const char *name, int64_t extent, con
   vec_push(l->arena, &s->names, b);
 }
 
-static void mismatch(Low *l, const AFormal *f, int axis, int64_t want, int64_t got, const Value *arg, Span arg_span, const char *why) {
-  Diag *x = lower_error(l, 221, arg_span, "axis %d of '%s' must be %s%lld, but %s has %lld there", axis + 1, f->name, why, (long long)want,
-                        arg->what ? arg->what : "the argument", (long long)got);
+/* `fixed`: the header's name that has its extent already, or NULL */
+static void mismatch(Low *l, const AFormal *f, int axis, int64_t want, const Binding *fixed, const Value *arg, Span arg_span) {
+  int64_t got = arg->axis[axis].extent;
+  Diag *x = lower_error(l, 221, arg_span, "axis %d of '%s' must be %s%s%lld, but %s has %s there", axis + 1, f->name, fixed ? fixed->name : "",
+                        fixed ? " = " : "", (long long)want, arg->what ? arg->what : "the argument",
+                        extent_text(l, arg->axis[axis].id, got));
+  if (fixed && fixed->pattern && fixed->span.line) diag_label(l->d, x, fixed->span, "%s = %lld", fixed->name, (long long)want);
+  if (fixed && fixed->pattern && fixed->span.line) diag_label(l->d, x, arg_span, "%s = %lld", fixed->name, (long long)got);
   diag_note(l->d, x, f->span, "'%s' is declared here; the argument is %s", f->name, shape_text(l, arg));
 }
 
@@ -119,7 +125,7 @@ static bool match_item(Header *h, const AFormal *f, const AItem *it, Value *v, i
     Binding *b = scope_find(h->s, name);
     if (b && b->value->kind == V_NUM && b->value->is_int) {
       if (b->value->inum != a->extent) {
-        mismatch(l, f, axis, b->value->inum, a->extent, arg, arg_span, arena_printf(l->arena, "%s = ", name));
+        mismatch(l, f, axis, b->value->inum, b, arg, arg_span);
         return false;
       }
       a->id = b->value->id ? b->value->id : name;
@@ -138,7 +144,7 @@ static bool match_item(Header *h, const AFormal *f, const AItem *it, Value *v, i
   }
   if (!lower_extent(l, h->s, it->expr, &want, &id)) return false;
   if (want != a->extent) {
-    mismatch(l, f, axis, want, a->extent, arg, arg_span, "");
+    mismatch(l, f, axis, want, NULL, arg, arg_span);
     return false;
   }
   if (id) a->id = id;
@@ -169,14 +175,21 @@ static bool match_tensor(Header *h, const AFormal *f, Value *arg, Span arg_span)
     }
     int n = v->rank - named;
     if (h->s->has_ellipsis && h->s->nellipsis != n) {
-      lower_error(l, 223, arg_span, "'...' stands for %d axes in an earlier argument and for %d in this one", h->s->nellipsis, n);
+      Diag *x = lower_error(l, 223, arg_span, "'...' stands for %d %s in an earlier argument and for %d in this one", h->s->nellipsis,
+                            h->s->nellipsis == 1 ? "axis" : "axes", n);
+      if (h->dots_span.line) diag_label(l->d, x, h->dots_span, "%d", h->s->nellipsis);
+      diag_label(l->d, x, arg_span, "%d", n);
+      diag_note(l->d, x, f->span, "'%s' of %s is declared here", f->name, h->decl->name);
       return false;
     }
     for (int k = 0; k < n; k++, axis++) {
       if (h->s->has_ellipsis) {
         if (h->s->ellipsis[k].extent != v->axis[axis].extent) {
-          lower_error(l, 223, arg_span, "'...' has the extent %lld in an earlier argument and %lld in this one",
-                      (long long)h->s->ellipsis[k].extent, (long long)v->axis[axis].extent);
+          Diag *x = lower_error(l, 223, arg_span, "'...' has the extent %lld in an earlier argument and %lld in this one",
+                                (long long)h->s->ellipsis[k].extent, (long long)v->axis[axis].extent);
+          if (h->dots_span.line) diag_label(l->d, x, h->dots_span, "%lld", (long long)h->s->ellipsis[k].extent);
+          diag_label(l->d, x, arg_span, "%lld", (long long)v->axis[axis].extent);
+          diag_note(l->d, x, f->span, "'%s' of %s is declared here", f->name, h->decl->name);
           return false;
         }
         v->axis[axis].id = h->s->ellipsis[k].id;
@@ -188,6 +201,7 @@ static bool match_tensor(Header *h, const AFormal *f, Value *arg, Span arg_span)
     if (!h->s->has_ellipsis) {
       h->s->has_ellipsis = true;
       h->s->nellipsis = n;
+      h->dots_span = arg_span;
     }
   }
   v->what = f->name;
@@ -200,6 +214,10 @@ static bool match_tensor(Header *h, const AFormal *f, Value *arg, Span arg_span)
 static bool match_scalar(Header *h, const AFormal *f, Value *arg, Span arg_span) {
   Low *l = h->l;
   Value *v = v_scalar(l, v_expr(l, arg));
+  if (f->items.n + h->s->nellipsis > IR_MAX_RANK) {
+    lower_error(l, 215, f->span, "a tensor has at most %d axes", IR_MAX_RANK);
+    return false;
+  }
   for (int i = 0; i < f->items.n; i++) {
     const AItem *it = &f->items.at[i];
     if (it->ellipsis) {
@@ -232,8 +250,9 @@ static bool match_scalar(Header *h, const AFormal *f, Value *arg, Span arg_span)
 static bool check_id(Header *h, const AFormal *f, Value *arg, Span at) {
   Low *l = h->l;
   if (v_type(arg) != TY_INT) {
-    Diag *x = lower_error(l, 224, at, "'%s' takes integers (id<...>), this is %s", f->name, v_type(arg) == TY_REAL ? "real" : "a truth value");
-    diag_note(l->d, x, f->span, "declared here");
+    Diag *x = lower_error(l, 224, at, "'%s' takes integers (id<...>), but %s is %s", f->name, arg->what ? arg->what : "this",
+                          v_type(arg) == TY_REAL ? "real" : "a truth value");
+    diag_note(l->d, x, f->span, "'%s' of %s is declared here", f->name, h->decl->name);
     return false;
   }
   int64_t lo, hi, bound;
@@ -252,8 +271,8 @@ static bool check_id(Header *h, const AFormal *f, Value *arg, Span at) {
   if (prove_in_range(l, v_expr(l, arg), bound)) return true;
   Diag *x = known ? lower_error(l, 225, at, "'%s' takes integers in 0 .. %lld, these run over %lld .. %lld", f->name, (long long)bound - 1, (long long)lo, (long long)hi)
                   : lower_error(l, 225, at, "'%s' takes integers in 0 .. %lld, and nothing proves that these are", f->name, (long long)bound - 1);
-  diag_note(l->d, x, f->span, "declared here");
-  diag_hint(l->d, x, "max(0, min(x, n - 1)) keeps an integer inside");
+  diag_note(l->d, x, f->span, "'%s' of %s is declared here", f->name, h->decl->name);
+  diag_hint(l->d, x, "max(0, min(x, %lld)) keeps an integer inside", (long long)bound - 1);
   return false;
 }
 
@@ -270,11 +289,8 @@ static bool bind_formals(Header *h, Value **args, const Span *spans) {
       bool tensor = f->is_tensor, scalar = v_scalar_like(v);
       int want = !tensor ? 0 : scalar && f->items.n ? 2 : 1;
       if (round != want) continue;
-      if (v->kind != V_NUM && v->kind != V_TENSOR) {
-        lower_error(l, 226, spans[i], "'%s' takes a %s", f->name, tensor ? "tensor" : "number");
-        ok = false;
-        continue;
-      }
+      if (!ok) return false;               /* what follows may be wrong for the same reason */
+      if (!usable(l, v, spans[i])) { ok = false; continue; }
       if (f->id_bound && !check_id(h, f, v, spans[i])) { ok = false; continue; }
       if (tensor) {
         ok = (want == 2 ? match_scalar(h, f, v, spans[i]) : match_tensor(h, f, v, spans[i])) && ok;
@@ -283,7 +299,7 @@ static bool bind_formals(Header *h, Value **args, const Span *spans) {
         const char *id = local_id(h, v->id, f->name);
         bind_pattern(l, h->s, f->name, v->inum, id, spans[i]);
       } else if (!scalar) {
-        Diag *x = lower_error(l, 226, spans[i], "'%s' takes one number, this is a tensor %s", f->name, shape_text(l, v));
+        Diag *x = lower_error(l, 222, spans[i], "'%s' takes one number, but %s is a tensor %s", f->name, v->what ? v->what : "this", shape_text(l, v));
         diag_note(l->d, x, f->span, "'%s' of %s is declared here", f->name, d->name);
         ok = false;
       } else {
@@ -300,7 +316,11 @@ static Value *result_value(Header *h, const AFormal *f) {
   Binding *b = scope_here(h->s, f->name);
   if (!b) {
     Diag *x = lower_error(l, 311, f->span, "'%s' promises the result '%s' and never computes it", h->decl->name, f->name);
-    diag_hint(l->d, x, "add a statement  %s%s = ...", f->name, f->is_tensor ? "[...]" : "");
+    StrBuf t = {0};
+    ATarget pattern = {.name = f->name, .indexed = f->is_tensor, .items = f->items};
+    ast_print_target(&pattern, &t);
+    diag_hint(l->d, x, "add a statement  %s = ...", t.s ? t.s : f->name);
+    sb_free(&t);
     return v_poison(l);
   }
   Value *v = b->value;
@@ -317,7 +337,9 @@ static Value *result_value(Header *h, const AFormal *f) {
     }
     int n = dots >= 0 ? h->s->nellipsis : 0;
     if (out->rank != named + n) {
-      lower_error(l, 222, f->span, "the result '%s' should have %d axes and has %d: %s", f->name, named + n, out->rank, shape_text(l, out));
+      Diag *x = lower_error(l, 222, f->span, "the result '%s' should have %d %s and has %d: %s", f->name, named + n,
+                            named + n == 1 ? "axis" : "axes", out->rank, shape_text(l, out));
+      if (v->span.line) diag_note(l->d, x, v->span, "'%s' gets its value here", f->name);
       return v_poison(l);
     }
     int axis = 0;
@@ -328,8 +350,10 @@ static Value *result_value(Header *h, const AFormal *f) {
       const AExpr *e = it->var ? (it->hi ? NULL : it->lo) : it->expr;
       Binding *p = e && e->kind == A_NAME ? scope_find(h->s, e->name) : NULL;
       if (e && (e->kind != A_NAME || (p && p->value->kind == V_NUM)) && lower_extent(l, h->s, e, &want, NULL) && want != out->axis[axis].extent) {
-        lower_error(l, 221, f->span, "axis %d of the result '%s' should be %lld and is %lld", axis + 1, f->name, (long long)want,
-                    (long long)out->axis[axis].extent);
+        Diag *x = lower_error(l, 221, f->span, "axis %d of the result '%s' should be %s and is %s", axis + 1, f->name,
+                              extent_text(l, e->kind == A_NAME ? e->name : NULL, want),
+                              extent_text(l, out->axis[axis].id, out->axis[axis].extent));
+        if (v->span.line) diag_note(l->d, x, v->span, "'%s' gets its value here", f->name);
         return v_poison(l);
       }
       axis++;
@@ -414,7 +438,8 @@ static void attach_gradient(Header *h) {
     Value *x = scope_here(h->s, d->formals.at[i].name) ? scope_here(h->s, d->formals.at[i].name)->value : NULL;
     if (!dx || !x || x->kind != V_TENSOR || x->e->kind != E_READ) continue;
     if (dx->value->kind != V_TENSOR || dx->value->rank != x->rank) {
-      lower_error(l, 505, d->grad.span, "'%s' must have the axes of '%s'", dx->name, d->formals.at[i].name);
+      Diag *e = lower_error(l, 505, dx->span, "'%s' must have the axes of '%s', %s", dx->name, d->formals.at[i].name, shape_text(l, x));
+      if (dx->value->kind == V_TENSOR) diag_label(l->d, e, dx->span, "%s", shape_text(l, dx->value));
       continue;
     }
     Node *adj = adjoint_node(l, x, dx->value, dx->name, d->grad.span);
@@ -462,7 +487,7 @@ Value *call_fn(Low *l, Fn *fn, Value **given, const char **names, const Span *sp
       k = position++;
     }
     if (k >= d->formals.n || k >= MAX_ARGS) {
-      Diag *x = lower_error(l, 310, at, "'%s' takes %d %s, but %d are given", d->name, d->formals.n, d->formals.n == 1 ? "argument" : "arguments", n);
+      Diag *x = lower_error(l, 310, at, "'%s' takes %d %s, but %d %s given", d->name, d->formals.n, d->formals.n == 1 ? "argument" : "arguments", n, n == 1 ? "is" : "are");
       diag_note(l->d, x, d->name_span, "'%s' is declared here", d->name);
       bad = true;
       break;
@@ -477,6 +502,7 @@ Value *call_fn(Low *l, Fn *fn, Value **given, const char **names, const Span *sp
   }
   if (d->formals.n > MAX_ARGS) bad = true;
   Scope *s = scope_new(l, fn->scope, true);
+  Frame *frame = l->frame;
   for (int i = 0; i < d->formals.n && i < MAX_ARGS; i++) {
     if (args[i]) continue;
     where[i] = d->formals.at[i].span;
@@ -488,7 +514,9 @@ Value *call_fn(Low *l, Fn *fn, Value **given, const char **names, const Span *sp
       bad = true;
       continue;
     }
+    frame_push(l, true, NULL);             /* the caller's indices mean nothing in a header */
     args[i] = lower_expr(l, fn->scope, d->formals.at[i].dflt);
+    l->frame = frame;
   }
   if (bad) {
     l->depth--;
@@ -499,15 +527,18 @@ Value *call_fn(Low *l, Fn *fn, Value **given, const char **names, const Span *sp
   PathMark mark = path_enter(l, d->name, d->kind == D_MODEL);
   const char *stmt = l->stmt_name;
   int facts = l->facts.n;
-  Frame *frame = l->frame;
   if (d->grad.present)
     for (int i = 0; i < d->formals.n; i++)
       if (d->formals.at[i].is_tensor && args[i]->kind == V_TENSOR && args[i]->e->type == TY_REAL)
         args[i] = value_bind(l, args[i], d->formals.at[i].name, where[i]);
   Header h = {.l = l, .s = s, .decl = d};
   Value *out = NULL;
-  if (bind_formals(&h, args, where) && lower_body(l, s, d->body.at, d->body.n)) {
+  frame_push(l, true, NULL);
+  bool bound = bind_formals(&h, args, where);
+  l->frame = frame;
+  if (bound && lower_body(l, s, d->body.at, d->body.n)) {
     if (d->grad.present) attach_gradient(&h);
+    frame_push(l, true, NULL);
     if (d->results.n == 1) {
       out = result_value(&h, &d->results.at[0]);
     } else if (d->results.n > 1) {
@@ -530,12 +561,31 @@ Value *call_fn(Low *l, Fn *fn, Value **given, const char **names, const Span *sp
 }
 
 /* exp, max, ...: the primitives that are called by name */
+static const char *const called[] = {"exp", "log", "sqrt", "rsqrt", "tanh", "sigmoid", "erf", "sin", "cos", "abs", "floor",
+                                     "round", "pow", "min", "max", "real", "int"};
+enum { NCALLED = sizeof called / sizeof *called };
+
 static bool callable_prim(const char *name, Prim *p) {
-  static const char *const names[] = {"exp", "log", "sqrt", "rsqrt", "tanh", "sigmoid", "erf", "sin", "cos", "abs", "floor",
-                                      "round", "pow", "min", "max", "real", "int"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (!strcmp(names[i], name)) return prim_find(name, p);
+  for (int i = 0; i < NCALLED; i++)
+    if (!strcmp(called[i], name)) return prim_find(name, p);
   return false;
+}
+
+/* "did you mean": only what can be called. */
+static Value *unknown_function(Low *l, Scope *s, const char *name, Span at) {
+  static const char *const others[] = {"uniform", "normal", "bernoulli", "extent"};
+  if (l->names_missing) return v_poison(l);
+  VEC(const char *) seen = {0};
+  for (Scope *k = s; k; k = k->parent)
+    for (int i = 0; i < k->names.n; i++)
+      if (k->names.at[i].value->kind == V_FN) vec_push(l->arena, &seen, k->names.at[i].name);
+  for (int i = 0; i < NCALLED; i++) vec_push(l->arena, &seen, called[i]);
+  for (int i = 0; i < (int)(sizeof others / sizeof *others); i++) vec_push(l->arena, &seen, others[i]);
+  Diag *x = lower_error(l, 301, at, "unknown function '%s'", name);
+  const char *near = did_you_mean(name, seen.at, seen.n), *library = std_declaring(name);
+  if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
+  else if (library) diag_hint(l->d, x, "it is in the library: use %s", library);
+  return v_poison(l);
 }
 
 static Value *call_prim(Low *l, Scope *s, const AExpr *e, Prim p) {
@@ -543,7 +593,8 @@ static Value *call_prim(Low *l, Scope *s, const AExpr *e, Prim p) {
   Value *args[8];
   bool variadic = p == P_min || p == P_max;
   if (variadic ? (e->args.n < 2 || e->args.n > 8) : e->args.n != info->arity) {
-    lower_error(l, 310, e->span, "'%s' takes %s%d %s", info->name, variadic ? "at least " : "", info->arity, info->arity == 1 ? "argument" : "arguments");
+    lower_error(l, 310, e->span, "'%s' takes %s%d %s, but %d %s given", info->name, variadic ? "2 to " : "", variadic ? 8 : info->arity,
+                info->arity == 1 ? "argument" : "arguments", e->args.n, e->args.n == 1 ? "is" : "are");
     return v_poison(l);
   }
   for (int i = 0; i < e->args.n; i++) {
@@ -566,7 +617,8 @@ static Value *call_extent(Low *l, Scope *s, const AExpr *e) {
   Binding *b = a && a->kind == A_NAME ? scope_find(s, a->name) : NULL;
   if (v) return v_int(l, v->extent, NULL);
   if (b && b->value->kind == V_NUM && b->value->is_int) return b->value;
-  lower_error(l, 310, e->span, "'extent' takes the name of an index or a dim");
+  Diag *x = lower_error(l, 310, e->span, "'extent' takes the name of an index or a dim");
+  if (b && b->value->kind == V_TENSOR && b->value->rank) diag_hint(l->d, x, "of an axis of %s: name the axis in the header or by an index", a->name);
   return v_poison(l);
 }
 
@@ -583,15 +635,21 @@ Value *lower_call(Low *l, Scope *s, const AExpr *e) {
     if (is_distribution(name)) return lower_draw(l, s, e);
     if (!strcmp(name, "extent")) return call_extent(l, s, e);
     if (is_reducer(name)) {
-      Diag *x = lower_error(l, 218, e->span, "the reducer '%s' must say over which indices", name);
-      diag_hint(l->d, x, "%s[k](...)", name);
+      Diag *x = lower_error(l, 218, e->a->span, "the reducer '%s' must say over which indices", name);
+      diag_hint(l->d, x, "%s[i](x[i])", name);
       return v_poison(l);
     }
     if (b) {
-      lower_error(l, 312, e->a->span, "'%s' is not a function", name);
+      if (b->value->kind == V_POISON) return b->value;
+      Diag *x = lower_error(l, 312, e->a->span, "'%s' is not a function", name);
+      if (b->span.line) diag_note(l->d, x, b->span, "it is given here");
+      if (b->value->kind == V_TENSOR && b->value->rank) diag_hint(l->d, x, "indices stand in square brackets: %s[i]", name);
+      else if (v_scalar_like(b->value)) diag_hint(l->d, x, "a product is written with '*'");
       return v_poison(l);
     }
-    return lookup(l, s, name, e->a->span);
+    Value *unknown = unknown_function(l, s, name, e->a->span);
+    for (int i = 0; i < e->args.n; i++) lower_expr(l, s, e->args.at[i].value);
+    return unknown;
   }
   Value *args[MAX_ARGS];
   const char *names[MAX_ARGS];
@@ -600,7 +658,7 @@ Value *lower_call(Low *l, Scope *s, const AExpr *e) {
   for (int i = 0; i < e->args.n && n < MAX_ARGS; i++, n++) {
     args[n] = lower_expr(l, s, e->args.at[i].value);
     names[n] = e->args.at[i].name;
-    spans[n] = e->args.at[i].value->span;
+    spans[n] = names[n] ? e->args.at[i].span : e->args.at[i].value->span;
   }
   return call_fn(l, b->value->fn, args, names, spans, n, e->span);
 }

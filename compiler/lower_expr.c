@@ -13,12 +13,19 @@ Value *lower_index_value(Low *l, Scope *s, const AExpr *e) { return expr(l, s, e
 
 /* ---- primitives over values --------------------------------------------------- */
 
-static bool usable(Low *l, Value *v, Span at) {
+bool usable(Low *l, const Value *v, Span at) {
   if (v->kind == V_NUM || v->kind == V_TENSOR) return true;
   if (v->kind == V_POISON) return false;
-  static const char *const kinds[] = {"", "a number", "a text", "a tensor", "a function", "a schedule", "data", "several results"};
-  lower_error(l, 306, at, "%s%s%s where a tensor or a number is needed", v->what ? v->what : kinds[v->kind],
-              v->what ? " is " : "", v->what ? kinds[v->kind] : "");
+  static const char *const kinds[] = {
+    [V_POISON] = "", [V_NUM] = "", [V_TENSOR] = "", [V_TEXT] = "a text", [V_FN] = "a function", [V_SCHEDULE] = "a schedule",
+    [V_DATA] = "data", [V_PARAM] = "a parameter", [V_PACKED] = "several results"};
+  const char *kind = kinds[v->kind];
+  Diag *x = v->what ? lower_error(l, 306, at, "'%s' is %s; a tensor or a number is needed here", v->what, kind)
+                    : lower_error(l, 306, at, "%s, where a tensor or a number is needed", kind);
+  if (v->kind == V_FN) diag_hint(l->d, x, "call it: %s(...)", v->what);
+  if (v->kind == V_PACKED) diag_hint(l->d, x, "give the results names first: a, b = ...");
+  if (v->kind == V_SCHEDULE) diag_hint(l->d, x, "name one of its tables: %s.NAME[t]", v->what);
+  if (v->kind == V_DATA) diag_hint(l->d, x, "it has %s.vocab, %s.unigram[v] and %s.entropy", v->what, v->what, v->what);
   return false;
 }
 
@@ -52,11 +59,7 @@ Value *lower_prim(Low *l, Prim p, Value **args, int n, Span at) {
       } else if (!all_int) {
         for (int i = first; i < n; i++) es[i] = to_real(l, es[i]);
       }
-      if (info->sig == SIG_SEL && es[0]->type != TY_BOOL) {
-        Diag *x = lower_error(l, 307, at, "the condition of ?: must be a comparison, this is a number");
-        diag_hint(l->d, x, "write  x != 0 ? a : b");
-        return v_poison(l);
-      }
+      if (info->sig == SIG_SEL && es[0]->type != TY_BOOL) bug("a choice without a condition");
       break;
     case SIG_REAL: case SIG_TOINT:
       if (any_bool) { lower_error(l, 307, at, "a truth value where a number is needed"); return v_poison(l); }
@@ -64,7 +67,12 @@ Value *lower_prim(Low *l, Prim p, Value **args, int n, Span at) {
       break;
     case SIG_LOGIC:
       for (int i = 0; i < n; i++)
-        if (es[i]->type != TY_BOOL) { lower_error(l, 307, at, "'%s' combines truth values, this is a number", info->name); return v_poison(l); }
+        if (es[i]->type != TY_BOOL) {
+          const char *side = n == 1 ? "this" : i == 0 ? "its left side" : "its right side";
+          Diag *x = lower_error(l, 307, at, "'%s' takes truth values, %s is a number", p == P_and ? "&&" : p == P_or ? "||" : "!", side);
+          diag_hint(l->d, x, "compare it: x != 0");
+          return v_poison(l);
+        }
       break;
     case SIG_TOREAL:
       if (es[0]->type == TY_REAL) return args[0];
@@ -197,7 +205,10 @@ static void out_of_range(Low *l, const AItem *it, Expr *x, const Value *base, in
   else
     d = lower_error(l, 205, it->span, "nothing proves that this index stays in 0 .. %lld, axis %d of %s", (long long)a->extent - 1,
                     axis + 1, base->what ? base->what : "the tensor");
-  diag_hint(l->d, d, "say what is read outside (x[i + k else 0]), guard it (i < n ? x[i] : 0), or write a smaller range (i in 0 : n)");
+  StrBuf b = {0};
+  ast_print_expr(it->expr, &b);
+  diag_hint(l->d, d, "say what is read outside: [%s else 0]; or guard the read with ?: ; or let a range stop earlier: i in 0 : n", b.s ? b.s : "");
+  sb_free(&b);
 }
 
 static Value *indexed(Low *l, Scope *s, const AExpr *e) {
@@ -207,8 +218,9 @@ static Value *indexed(Low *l, Scope *s, const AExpr *e) {
   if (!base) base = lower_expr(l, s, e->a);
   if (base->kind == V_POISON) return base;
   if (base->kind != V_TENSOR) {
-    Diag *x = lower_error(l, 306, e->a->span, "only tensors have axes to index");
-    if (base->kind == V_FN) diag_hint(l->d, x, "'%s' is called with parentheses: %s(...)", base->what, base->what);
+    if (base->kind == V_NUM) lower_error(l, 306, e->a->span, "%s%s%s a number and has no axes to index", base->what ? "'" : "",
+                                         base->what ? base->what : "this", base->what ? "' is" : " is");
+    else usable(l, base, e->a->span);
     return v_poison(l);
   }
   bool dots = false;
@@ -263,8 +275,11 @@ static Value *indexed(Low *l, Scope *s, const AExpr *e) {
     }
     if (it->other) {
       Value *o = lower_expr(l, s, it->other);
-      if (o->kind == V_POISON || !v_scalar_like(o)) bad = true;
-      else other = v_expr(l, o);
+      if (!usable(l, o, it->other->span)) bad = true;
+      else if (!v_scalar_like(o)) {
+        lower_error(l, 206, it->other->span, "what is read outside is one number, this has the axes %s", shape_text(l, o));
+        bad = true;
+      } else other = v_expr(l, o);
     }
     map[b->axis[axis++].var] = x;
   }
@@ -284,6 +299,11 @@ static Value *indexed(Low *l, Scope *s, const AExpr *e) {
 static Value *conditional(Low *l, Scope *s, const AExpr *e, bool index_position) {
   Value *c = expr(l, s, e->a, index_position);
   if (c->kind == V_POISON || !usable(l, c, e->a->span)) return v_poison(l);
+  if (v_type(c) != TY_BOOL) {
+    Diag *x = lower_error(l, 307, e->a->span, "the condition of ?: must be a comparison, this is a number");
+    diag_hint(l->d, x, "write  x != 0 ? a : b");
+    return v_poison(l);
+  }
   if (c->kind == V_TENSOR && c->rank == 0 && c->e->kind == E_BOOL) return expr(l, s, c->e->inum ? e->b : e->c, index_position);
   int facts = l->facts.n;
   bool scalar = v_scalar_like(c) && v_type(c) == TY_BOOL;
@@ -312,7 +332,7 @@ static Value *expr(Low *l, Scope *s, const AExpr *e, bool in_index) {
     case A_NAME: return name(l, s, e);
     case A_MEMBER: {
       Value *base = lower_expr(l, s, e->a);
-      return member(l, base, e->name, e->op_span.line ? e->op_span : e->span, e->a->span);
+      return member(l, base, e->name, e->op_span.line ? e->op_span : e->span);
     }
     case A_INDEX: return indexed(l, s, e);
     case A_REDUCE: return lower_reduce(l, s, e);

@@ -99,7 +99,31 @@ static void declare_range(Low *l, Scope *s, Frame *f, const AItem *it) {
   set_extent(l, v, hi - lo, id, it->span, arena_printf(l->arena, "%s runs over %lld values", it->var, (long long)(hi - lo)));
 }
 
-static void bind_use(Low *l, IxVar *v, const Value *base, int axis, Span at) {
+/* Would the read x[.., i, .., j, ..] fit with i and j exchanged? Then it as text. */
+static const char *exchanged(Low *l, const AExpr *read, const Value *base, int axis, const IxVar *v) {
+  if (!read || read->items.n != base->rank || read->a->kind != A_NAME) return NULL;
+  for (int j = 0; j < base->rank; j++) {
+    const AExpr *other = read->items.at[j].expr;
+    if (j == axis || base->axis[j].extent != v->extent || !other || other->kind != A_NAME || read->items.at[j].other) continue;
+    const IxVar *o = frame_find(l->frame, other->name);
+    if (!o || (o->extent >= 0 && o->extent != base->axis[axis].extent)) continue;
+    StrBuf b = {0};
+    sb_printf(&b, "%s[", read->a->name);
+    for (int k = 0; k < base->rank; k++) {
+      if (k) sb_puts(&b, ", ");
+      const AExpr *item = read->items.at[k == axis ? j : k == j ? axis : k].expr;
+      if (!item) return NULL;
+      ast_print_expr(item, &b);
+    }
+    sb_putc(&b, ']');
+    const char *text = arena_strdup(l->arena, b.s);
+    sb_free(&b);
+    return text;
+  }
+  return NULL;
+}
+
+static void bind_use(Low *l, IxVar *v, const Value *base, int axis, Span at, const AExpr *read) {
   const LAxis *a = &base->axis[axis];
   const char *text = arena_printf(l->arena, "%s (%s%saxis %d%s)", extent_text(l, a->id, a->extent),
                                   base->what ? base->what : "", base->what ? ", " : "", axis + 1,
@@ -114,6 +138,11 @@ static void bind_use(Low *l, IxVar *v, const Value *base, int axis, Span at) {
                           extent_text(l, v->id, v->extent), extent_text(l, a->id, a->extent));
     if (v->origin_text && v->origin.line) diag_label(l->d, x, v->origin, "%s", v->origin_text);
     diag_label(l->d, x, at, "%s", text);
+    const char *turned = exchanged(l, read, base, axis, v);
+    if (turned) {
+      diag_hint(l->d, x, "did you mean %s?", turned);
+      return;
+    }
     /* Another index of the statement that does run over this axis? */
     for (Frame *f = l->frame; f; f = f->barrier ? NULL : f->parent)
       for (int i = 0; i < f->vars.n; i++)
@@ -240,7 +269,7 @@ static void walk_index(Low *l, Scope *s, const AExpr *e) {
     }
     if (it->expr && it->expr->kind == A_NAME && !it->other) {
       IxVar *v = index_name(l, s, it->expr);
-      if (v && known && axis < base->rank && dots <= 1) bind_use(l, v, base, axis, it->expr->span);
+      if (v && known && axis < base->rank && dots <= 1) bind_use(l, v, base, axis, it->expr->span, e);
     } else if (it->expr) {
       walk(l, s, it->expr, true);
     }
@@ -360,6 +389,20 @@ bool infer_finish(Low *l, Scope *s, Frame *f) {
 
 static void finish_reducers(Low *l, Scope *s, int from) {
   for (int i = from; i < l->reduce_frames.n; i++) infer_finish(l, s, l->reduce_frames.at[i].frame);
+}
+
+Frame *infer_alone(Low *l, Scope *s, const AExpr *e) {
+  int before = diags_errors(l->d), from = l->reduce_frames.n;
+  Frame *keep = l->frame, *f = frame_push(l, true, NULL);
+  walk(l, s, e, false);
+  infer_finish(l, s, f);
+  finish_reducers(l, s, from);
+  l->frame = keep;
+  for (int i = 0; i < f->vars.n; i++) {
+    Diag *x = lower_error(l, 226, f->vars.at[i].span, "index '%s' is neither on the left nor reduced", f->vars.at[i].name);
+    diag_hint(l->d, x, "write %s[%s, ...](...)", e->name, f->vars.at[i].name);
+  }
+  return diags_errors(l->d) == before ? frame_of(l, e) : NULL;
 }
 
 bool infer_indices(Low *l, Scope *s, const ATarget *target, const AExpr *e, Frame **out) {

@@ -224,7 +224,8 @@ bool lower_for(Low *l, Scope *s, AStmt *st) {
     Carried *c = &carried.at[i];
     Node *n = carried_node(l, c->init, NULL, c->name, c->span);
     if (!n) {
-      lower_error(l, 306, c->span, "'%s' is no tensor and cannot be carried", c->name);
+      if (c->init->kind == V_PACKED) lower_error(l, 315, c->span, "'%s' would be several results; carry them one by one", c->name);
+      else usable(l, c->init, c->span);
       return false;
     }
     vec_push(l->arena, &inits, n);
@@ -261,13 +262,6 @@ bool lower_for(Low *l, Scope *s, AStmt *st) {
     Value *like = v_of_node(l, c->in, ids);
     Node *next = carried_node(l, now, like, c->name, c->span);
     if (!next) { ok = false; break; }
-    if (next->type == TY_INT && (next->lo < c->in->lo || next->hi > c->in->hi)) {
-      Diag *x = lower_error(l, 319, c->span, "'%s' enters the loop within %lld .. %lld and may leave an iteration within %lld .. %lld", c->name,
-                            (long long)c->in->lo, (long long)c->in->hi, (long long)next->lo, (long long)next->hi);
-      diag_hint(l->d, x, "keep it inside with max and min");
-      ok = false;
-      break;
-    }
     loop->carries.at[i].next = next;
   }
   l->region = outer;

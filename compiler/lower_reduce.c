@@ -136,7 +136,8 @@ static Value *apply(Low *l, Scope *s, const char *red, const int *vars, int n, E
   }
   /* argmax, argmin, categorical: a position */
   if (n != 1) {
-    lower_error(l, 217, at, "'%s' runs over exactly one index", red);
+    Diag *d = lower_error(l, 217, reducer_name_span(e), "'%s' runs over exactly one index, not %d: its value is a position", red, n);
+    diag_hint(l->d, d, "reduce the others first: %s[i](max[j](x[i,j]))", red);
     return v_poison(l);
   }
   if (!strcmp(red, "argmin")) x = ex1(l->g, P_neg, x);
@@ -150,16 +151,25 @@ static Value *apply(Low *l, Scope *s, const char *red, const int *vars, int n, E
   return reduce_vars(l, RED_ARGMAX, vars, n, guard, x, name, at);
 }
 
+Span reducer_name_span(const AExpr *e) {
+  Span at = e->span;
+  at.end_line = at.line;
+  at.end_col = at.col + (int)strlen(e->name);
+  return at;
+}
+
 Value *lower_reduce(Low *l, Scope *s, const AExpr *e) {
   if (!is_reducer(e->name)) {
-    Diag *x = lower_error(l, 218, e->span, "'%s' is no reducer", e->name);
+    Diag *x = lower_error(l, 218, reducer_name_span(e), "'%s' is no reducer", e->name);
     const char *near = did_you_mean(e->name, reducers, (int)(sizeof reducers / sizeof *reducers));
-    if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
+    if (find_fn(l, s, e->name)) diag_hint(l->d, x, "'%s' is a function, called without brackets: %s(...)", e->name, e->name);
+    else if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
     else diag_hint(l->d, x, "reducers are sum max min prod mean any all argmax argmin logsumexp softmax categorical");
     return v_poison(l);
   }
   Frame *f = frame_of(l, e);
-  if (!f) bug("a reducer that inference did not see");
+  if (!f) f = infer_alone(l, s, e);
+  if (!f) return v_poison(l);
   Frame *keep = l->frame;
   f->parent = l->frame;
   l->frame = f;
@@ -170,6 +180,8 @@ Value *lower_reduce(Low *l, Scope *s, const AExpr *e) {
     const AItem *it = &e->items.at[i];
     if (!it->expr || it->expr->kind != A_BINARY) continue;
     Value *g = lower_expr(l, s, it->expr);
+    if (g->kind == V_TENSOR && g->rank)
+      lower_error(l, 307, it->expr->span, "a reducer's prefix compares its index with one number, this has the axes %s", shape_text(l, g));
     if (g->kind == V_POISON || !v_scalar_like(g)) { bad = true; continue; }
     guard = conjunction(l, guard, v_expr(l, g));
     fact_push(l, v_expr(l, g), true);
@@ -189,6 +201,7 @@ Value *lower_reduce(Low *l, Scope *s, const AExpr *e) {
   l->facts.n = facts;
   Value *out = NULL;
   if (bad || body->kind == V_POISON) out = v_poison(l);
+  else if (!usable(l, body, e->a->span)) out = v_poison(l);
   else if (!v_scalar_like(body)) {
     Diag *x = lower_error(l, 206, e->a->span, "the body of '%s' still has the axes %s", e->name, shape_text(l, body));
     diag_hint(l->d, x, "index every tensor in it");
@@ -209,8 +222,9 @@ Value *lower_reduce(Low *l, Scope *s, const AExpr *e) {
         map[f->vars.at[i].var] = ex_var(l->g, o->var);
       }
       if (left) {
-        Diag *x = lower_error(l, 219, e->span, "softmax keeps its index: it must be an index of the statement too");
-        diag_hint(l->d, x, "p[.., %s] = softmax[%s](...)", f->vars.at[0].name ? f->vars.at[0].name : "k", f->vars.at[0].name ? f->vars.at[0].name : "k");
+        const char *k = f->vars.at[0].name ? f->vars.at[0].name : "k";
+        Diag *x = lower_error(l, 219, reducer_name_span(e), "softmax keeps its index '%s', which the statement does not have", k);
+        diag_hint(l->d, x, "give it to the left side: p[.., %s] = softmax[%s](...)", k, k);
         l->frame = keep;
         return v_poison(l);
       }

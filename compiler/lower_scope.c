@@ -35,6 +35,11 @@ void scope_set(Low *l, Scope *s, const char *name, Value *v, Span at) {
   vec_push(l->arena, &s->names, b);
 }
 
+/* Errors that another choice of extents might not give. */
+static bool about_extents(int code) {
+  return code == 201 || code == 204 || code == 205 || code == 221 || code == 223 || code == 225;
+}
+
 Diag *lower_error(Low *l, int code, Span at, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
@@ -42,11 +47,17 @@ Diag *lower_error(Low *l, int code, Span at, const char *fmt, ...) {
   va_end(ap);
   Diag *x = diag_error(l->d, code, at, "%s", text);
   int shown = 0;
-  for (CallCtx *c = l->calls; c && shown < 4; c = c->parent)
+  for (CallCtx *c = l->calls; c && shown < 4; c = c->parent) {
+    bool again = false;
+    for (CallCtx *k = l->calls; k != c; k = k->parent) again = again || !memcmp(&k->span, &c->span, sizeof c->span);
+    if (again) continue;               /* a recursion */
     if (c->span.line) {
       diag_note(l->d, x, c->span, "in this use of '%s'", c->name);
       shown++;
+    } else if (l->assumed && *l->assumed && about_extents(code)) {
+      diag_note(l->d, x, c->decl->name_span, "nothing uses '%s'; it was checked with %s", c->name, l->assumed);
     }
+  }
   return x;
 }
 
@@ -77,6 +88,7 @@ Value *binding_value(Low *l, Binding *b) {
 Value *lookup(Low *l, Scope *s, const char *name, Span at) {
   Binding *b = scope_find(s, name);
   if (b) return binding_value(l, b);
+  if (l->names_missing) return v_poison(l);
   VEC(const char *) seen = {0};
   for (Scope *k = s; k; k = k->parent)
     for (int i = 0; i < k->names.n; i++) vec_push(l->arena, &seen, k->names.at[i].name);
@@ -84,8 +96,9 @@ Value *lookup(Low *l, Scope *s, const char *name, Span at) {
     for (int i = 0; i < f->vars.n; i++)
       if (f->vars.at[i].name) vec_push(l->arena, &seen, f->vars.at[i].name);
   Diag *x = lower_error(l, 301, at, "unknown name '%s'", name);
-  const char *near = did_you_mean(name, seen.at, seen.n);
+  const char *near = did_you_mean(name, seen.at, seen.n), *library = std_declaring(name);
   if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
+  else if (library) diag_hint(l->d, x, "it is in the library: use %s", library);
   return v_poison(l);
 }
 
@@ -137,7 +150,7 @@ static bool data_ready(Low *l, Data *x, Span at) {
   return x->ok;
 }
 
-Value *member(Low *l, Value *base, const char *name, Span at, Span base_span) {
+Value *member(Low *l, Value *base, const char *name, Span at) {
   if (base->kind == V_POISON) return base;
   if (base->kind == V_DATA) {
     static const char *const known[] = {"vocab", "unigram", "entropy"};
@@ -163,10 +176,14 @@ Value *member(Low *l, Value *base, const char *name, Span at, Span base_span) {
     Diag *x = lower_error(l, 303, at, "schedule '%s' has no table '%s'", s->decl->name, name);
     const char *near = did_you_mean(name, names.at, names.n);
     if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
+    diag_note(l->d, x, s->decl->name_span, "'%s' is declared here", s->decl->name);
     return v_poison(l);
   }
   if (base->kind == V_TENSOR && base->given && !strcmp(name, "given")) return base->given;
-  lower_error(l, 303, base_span, "only data, schedules and a sampler's text parameters have members; '.%s' does not apply here", name);
+  Diag *x = lower_error(l, 303, at, "only data, schedules and a sampler's text parameters have members, %s%s%s no '.%s'",
+                        base->what ? "'" : "", base->what ? base->what : "this", base->what ? "' has" : " has", name);
+  if (base->kind == V_TENSOR && base->rank && (!strcmp(name, "shape") || !strcmp(name, "size")))
+    diag_hint(l->d, x, "extent(i) is how far the index i runs");
   return v_poison(l);
 }
 
@@ -265,20 +282,52 @@ Scope *std_scope(Low *l, const char *name, Span at) {
   return s;
 }
 
+/* Does a line of text begin with `op NAME(` or `block NAME(`? */
+static bool declares(const char *text, const char *name) {
+  static const char *const words[] = {"op ", "block "};
+  size_t n = strlen(name);
+  for (const char *line = text; line; line = strchr(line, '\n')) {
+    if (*line == '\n') line++;
+    for (int i = 0; i < 2; i++) {
+      size_t w = strlen(words[i]);
+      if (!strncmp(line, words[i], w) && !strncmp(line + w, name, n) && line[w + n] == '(') return true;
+    }
+  }
+  return false;
+}
+
+const char *std_declaring(const char *function) {
+  for (int i = 0; i < std_count(); i++) {
+    size_t size;
+    const char *text = std_source(std_name(i), &size);
+    if (text && declares(text, function)) return std_name(i);
+  }
+  return NULL;
+}
+
+/* A path is relative to the file that uses it. */
+static const char *beside(Low *l, const char *path, int file) {
+  const char *from = diags_source_at(l->d, file)->path;
+  const char *slash = strrchr(from, '/');
+  if (*path == '/' || !slash || *from == '<') return path;
+  return arena_printf(l->arena, "%.*s%s", (int)(slash + 1 - from), from, path);
+}
+
 static Scope *path_scope(Low *l, ADecl *d) {
-  const char *why = "this program cannot read further files";
+  const char *why = "no further file can be read here";
   size_t size;
+  const char *path = beside(l, d->path, d->span.file);
   for (int i = 0; i < l->imports.n; i++)
-    if (!strcmp(l->imports.at[i].path, d->path)) return l->imports.at[i].scope;
-  const char *text = l->options->load ? l->options->load(l->options->load_ctx, l->arena, d->path, &size, &why) : NULL;
+    if (!strcmp(l->imports.at[i].path, path)) return l->imports.at[i].scope;
+  const char *text = l->options->load ? l->options->load(l->options->load_ctx, l->arena, path, &size, &why) : NULL;
   if (!text) {
-    lower_error(l, 305, d->span, "cannot use \"%s\": %s", d->path, why);
+    lower_error(l, 305, d->span, "%s", why);
     return NULL;
   }
   Scope *s = scope_new(l, l->core, false);
-  struct Import im = {d->path, s};
+  struct Import im = {path, s};
   vec_push(l->arena, &l->imports, im);      /* before it is loaded: a cycle ends here */
-  load_file(l, diags_source(l->d, d->path, text, size), s);
+  load_file(l, diags_source(l->d, path, text, size), s);
   return s;
 }
 
@@ -290,6 +339,10 @@ static void import_names(Low *l, Scope *into, const Scope *from) {
 bool load_file(Low *l, int file, Scope *scope) {
   int before = diags_errors(l->d);
   AFile *f = ast_parse(l->arena, l->names, l->d, file);
+  if (diags_errors(l->d) != before) {        /* whatever is missing would be missed below */
+    l->syntax_errors = l->names_missing = true;
+    return false;
+  }
   vec_push(l->arena, &l->files, f);
   bool user = l->root == scope;
   if (user) scope->parent = l->core;
@@ -301,6 +354,7 @@ bool load_file(Low *l, int file, Scope *scope) {
     if (d->kind != D_USE) continue;
     Scope *from = d->path ? path_scope(l, d) : std_scope(l, d->name, d->span);
     if (from) import_names(l, imported, from);
+    else l->names_missing = true;
   }
   /* Functions first: order of declarations does not matter for them. */
   for (int i = 0; i < f->decls.n; i++) {
@@ -314,6 +368,7 @@ bool load_file(Low *l, int file, Scope *scope) {
         break;
     }
   }
+  for (int i = 0; i < f->decls.n; i++) find_misplaced(l, f->decls.at[i]);
   for (int i = 0; i < f->decls.n; i++) {
     ADecl *d = f->decls.at[i];
     if (d->kind == D_CONST || d->kind == D_DIM || d->kind == D_AXIS) declare_numbers(l, scope, d, user);
@@ -321,7 +376,7 @@ bool load_file(Low *l, int file, Scope *scope) {
     if (d->kind == D_DATA) {
       Binding *b = scope_here(scope, d->name);
       if (b && b->value->kind == V_DATA && b->value->data->decl == d) {
-        settings_data(l, b->value->data, scope);
+        b->value->data->asked = !settings_data(l, b->value->data, scope);    /* nothing to ask for */
         vec_push(l->arena, &l->datas, b->value->data);
       }
     }

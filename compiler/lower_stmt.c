@@ -46,6 +46,7 @@ Value *lower_assign_value(Low *l, Scope *s, const ATarget *t, const AExpr *e, bo
   Value *v;
   if (!infer_indices(l, s, t, e, &f)) v = v_poison(l);
   else v = lower_expr(l, s, e);
+  if (v->kind != V_PACKED && !usable(l, v, e->span)) v = v_poison(l);
   v = sum_implicit(l, f, v, t, e, at);
   if (v->kind == V_NUM && t && t->indexed) v = v_scalar(l, v_expr(l, v));
   if (v->kind == V_TENSOR && t && t->indexed) {
@@ -124,7 +125,8 @@ static bool assignment(Low *l, Scope *s, AStmt *st) {
     if (!may_assign(l, s, t)) return false;
     Value *v = lower_assign_value(l, s, t, st->value, draw, st->span);
     if (v->kind == V_PACKED) {
-      lower_error(l, 315, t->span, "the right side has %d results; name them all: a, b = ...", v->nparts);
+      Diag *x = lower_error(l, 315, t->span, "one name on the left, %d results on the right", v->nparts);
+      diag_hint(l->d, x, "name them all: a, b = ...");
       v = v_poison(l);
     }
     const char *name = *l->param_path ? arena_printf(l->arena, "%s.%s", l->param_path, t->name) : t->name;
@@ -156,7 +158,11 @@ static bool assignment(Low *l, Scope *s, AStmt *st) {
   for (int i = 0; i < st->targets.n; i++) {
     const ATarget *t = &st->targets.at[i];
     if (!may_assign(l, s, t)) return false;
-    if (t->indexed) lower_error(l, 315, t->span, "several results are taken whole, without indices");
+    if (t->indexed && v->kind != V_POISON) {
+      Diag *x = lower_error(l, 315, t->span, "several results are taken whole, without indices");
+      diag_hint(l->d, x, "%s, ... = f(x)", t->name);
+      v = v_poison(l);
+    }
     Value *part = v->kind == V_PACKED ? v->parts[i] : v_poison(l);
     if (part->kind == V_TENSOR && part->rank) part = value_bind(l, part, t->name, st->span);
     Value *named = NEW(l->arena, Value);
@@ -320,11 +326,6 @@ static bool declare_param(Low *l, Scope *s, const ATarget *t, const AStmt *st, b
 bool lower_param_stmt(Low *l, Scope *s, AStmt *st) {
   bool ok = true;
   bool file_level = l->calls == NULL;
-  if (!file_level && l->calls->decl->kind == D_OP) {
-    Diag *x = lower_error(l, 318, st->span, "an op owns no parameters");
-    diag_hint(l->d, x, "declare it as a block: block %s(...)", l->calls->decl->name);
-    return false;
-  }
   for (int i = 0; i < st->targets.n; i++) {
     if (scope_here(s, st->targets.at[i].name)) {
       may_assign(l, s, &st->targets.at[i]);
@@ -348,14 +349,16 @@ static bool minimize(Low *l, Scope *s, AStmt *st) {
   l->stmt_name = stmt;
   if (v->kind == V_POISON) return false;
   if (!v_scalar_like(v)) {
+    if (v->kind != V_TENSOR) return usable(l, v, st->value->span);
     Diag *x = lower_error(l, 402, st->value->span, "what is %s must be one number, this has the axes %s",
-                          st->kind == S_MINIMIZE ? "minimised" : "reported", v->kind == V_TENSOR ? shape_text(l, v) : "of no tensor");
+                          st->kind == S_MINIMIZE ? "minimised" : "reported", shape_text(l, v));
     diag_hint(l->d, x, "take its mean over all indices: mean[b,l](...)");
     return false;
   }
   if (l->objective) {
     Diag *x = lower_error(l, 403, st->span, "a second '%s'", st->kind == S_MINIMIZE ? "minimize" : "report");
-    diag_note(l->d, x, l->objective_span, "the first is here; add the two, or `log` one of them");
+    diag_note(l->d, x, l->objective_span, "the first is here");
+    diag_hint(l->d, x, "add the two, or log one of them: log NAME = ...");
     return false;
   }
   l->objective = v_scalar(l, to_real(l, v_expr(l, v)));
@@ -366,28 +369,32 @@ static bool minimize(Low *l, Scope *s, AStmt *st) {
 static bool log_stmt(Low *l, Scope *s, AStmt *st) {
   const ATarget *t = &st->targets.at[0];
   Value *v = lower_assign_value(l, s, t, st->value, false, st->span);
-  if (v->kind != V_TENSOR && v->kind != V_NUM) return false;
+  if (!usable(l, v, st->value->span)) return false;
   Output o = {t->name, value_node(l, v, t->name, st->span)};
   vec_push(l->arena, &l->logs, o);
   return true;
 }
 
 bool lower_stmt(Low *l, Scope *s, AStmt *st) {
+  if (is_misplaced(l, st)) return false;
   switch (st->kind) {
     case S_ASSIGN: case S_DRAW: return assignment(l, s, st);
     case S_PARAM: return lower_param_stmt(l, s, st);
     case S_FOR: return lower_for(l, s, st);
     case S_MINIMIZE: case S_REPORT: return minimize(l, s, st);
     case S_LOG: return log_stmt(l, s, st);
-    case S_STATE:
-      lower_error(l, 404, st->span, "'state' belongs to a sampler, before its loop");
-      return false;
-    case S_EMIT:
-      lower_error(l, 404, st->span, "'emit' ends a sampler; an op names its results in its header");
-      return false;
+    case S_STATE: case S_EMIT: bug("a sampler's statement in the wrong place");
     case S_ERROR: return false;
   }
   return false;
+}
+
+static void spoil(Low *l, Scope *s, const char *name, Span at) {
+  for (Scope *k = s; k; k = k->parent) {
+    if (scope_here(k, name)) return;
+    if (k->function) break;
+  }
+  scope_set(l, s, name, v_poison(l), at);
 }
 
 bool lower_body(Low *l, Scope *s, AStmt *const *stmts, int n) {
@@ -396,8 +403,9 @@ bool lower_body(Low *l, Scope *s, AStmt *const *stmts, int n) {
     if (lower_stmt(l, s, stmts[i])) continue;
     ok = false;
     /* Whatever it should have defined is poison, so that one mistake is one error. */
-    for (int k = 0; k < stmts[i]->targets.n; k++)
-      if (!scope_find(s, stmts[i]->targets.at[k].name)) scope_set(l, s, stmts[i]->targets.at[k].name, v_poison(l), stmts[i]->span);
+    for (int k = 0; k < stmts[i]->targets.n; k++) spoil(l, s, stmts[i]->targets.at[k].name, stmts[i]->span);
+    for (int k = 0; k < stmts[i]->carries.n; k++) spoil(l, s, stmts[i]->carries.at[k].target.name, stmts[i]->span);
+    for (int k = 0; k < stmts[i]->emits.n; k++) spoil(l, s, stmts[i]->emits.at[k].target.name, stmts[i]->span);
   }
   return ok;
 }

@@ -154,6 +154,8 @@ bool v_align(Low *l, Value **vs, int n, Span at, Value *out) {
         Diag *x = lower_error(l, 213, at, "these tensors do not share their axes: %s%s%s and %s%s%s",
                               widest->what ? widest->what : "", widest->what ? " is " : "", shape_text(l, widest),
                               v->what ? v->what : "", v->what ? " is " : "", shape_text(l, v));
+        if (widest->what && widest->span.line) diag_note(l->d, x, widest->span, "%s is defined here", widest->what);
+        if (v->what && v->span.line) diag_note(l->d, x, v->span, "%s is defined here", v->what);
         diag_hint(l->d, x, "axes are aligned by name, and one operand must have them all; write the statement with indices to say what is meant");
         return false;
       }
@@ -204,6 +206,13 @@ static bool reads_in_order(const Expr *e, const int *order, int n) {
   return true;
 }
 
+static const char *shape_of(Low *l, const int *vars, int n) {
+  const char *s = "";
+  for (int k = 0; k < n; k++)
+    s = arena_printf(l->arena, "%s%s%lld", s, k ? " x " : "", (long long)l->var_extent.at[vars[k]]);
+  return s;
+}
+
 Node *value_node(Low *l, Value *v, const char *name, Span at) {
   int order[IR_MAX_VARS];
   int n = 0;
@@ -220,7 +229,7 @@ Node *value_node(Low *l, Value *v, const char *name, Span at) {
     extent[k] = l->var_extent.at[order[k]];
     map[order[k]] = ex_var(l->g, k);
     if (!mul_fits(count, extent[k], &count) || count > (int64_t)1 << 40) {
-      lower_error(l, 216, at, "this tensor would have more than 2^40 elements");
+      lower_error(l, 216, at, "this tensor would have more than 2^40 elements: %s", shape_of(l, order, n));
       n = 0;
       return ir_comp(l->g, l->region, name, at, 0, 0, extent, RED_NONE, NULL, ex_num(l->g, 0));
     }

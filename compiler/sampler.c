@@ -107,7 +107,7 @@ static bool prologue(Sampler *p, Scope *s, bool init) {
     if (init) {
       Value *v = lower_assign_value(l, s, t, st->value, st->drawn, st->span);
       if (v->kind == V_NUM) v = v_scalar(l, v_expr(l, v));
-      if (v->kind != V_TENSOR) return false;
+      if (!usable(l, v, st->value->span)) return false;
       v = value_bind(l, v, t->name, st->span);
       Node *n = value_node(l, v, t->name, st->span);
       StateInfo info = {.name = t->name, .type = n->type, .rank = v->rank, .id = v->id, .lo = n->lo, .hi = n->hi, .span = t->span};
@@ -217,6 +217,7 @@ static bool build_init(Sampler *p) {
  * tried again, a few times. */
 static bool build_step(Sampler *p) {
   Low *l = p->l;
+  StateInfo *growing = NULL;
   for (int round = 0; round < 4; round++) {
     Entry *e = begin(p, "step");
     Context c = context_begin(l, e);
@@ -239,8 +240,16 @@ static bool build_step(Sampler *p) {
       same = same && v->e->type == info->type;
       for (int k = 0; same && k < v->rank; k++) same = v->axis[k].extent == info->shape[k];
       if (!same) {
-        lower_error(l, 319, info->span, "state '%s' leaves a step with another shape or type than it entered it: %s", info->name,
-                    v->kind == V_TENSOR ? shape_text(l, v) : "no tensor");
+        Value was = {.kind = V_TENSOR, .rank = info->rank};
+        for (int k = 0; k < info->rank; k++) was.axis[k] = (LAxis){.extent = info->shape[k], .id = info->ids[k]};
+        if (v->kind == V_TENSOR) {
+          Diag *x = lower_error(l, 319, info->span, "state '%s' enters a step as %s%s and leaves it as %s%s", info->name, type_name(info->type),
+                                shape_text(l, &was), type_name(v->e->type), shape_text(l, v));
+          if (v->span.line) diag_note(l->d, x, v->span, "it gets its value here");
+          diag_hint(l->d, x, "what a step changes keeps its shape and type");
+        } else {
+          usable(l, v, info->span);
+        }
         ok = false;
         break;
       }
@@ -249,6 +258,7 @@ static bool build_step(Sampler *p) {
         if (n->lo < info->lo) info->lo = n->lo;
         if (n->hi > info->hi) info->hi = n->hi;
         widened = true;
+        growing = info;
       }
       if (n == p->state_nodes.at[i]) continue;
       Update u = {p->state_nodes.at[i], n};
@@ -261,7 +271,10 @@ static bool build_step(Sampler *p) {
       return true;
     }
   }
-  lower_error(l, 319, p->loop->span, "an integer state of this sampler grows from step to step: keep it inside with max and min");
+  Diag *x = lower_error(l, 319, growing->span, "the range of the integer state '%s' grows from step to step: %lld .. %lld and further",
+                        growing->name, (long long)growing->lo, (long long)growing->hi);
+  diag_note(l->d, x, p->loop->span, "in this loop");
+  diag_hint(l->d, x, "keep it inside: min(max(...), ...)");
   return false;
 }
 
@@ -279,7 +292,7 @@ static bool build_emit(Sampler *p) {
       ok = lower_stmt(l, s, st);
       continue;
     }
-    if (emitted) { lower_error(l, 404, st->span, "a sampler emits once"); ok = false; break; }
+    if (emitted) { lower_error(l, 403, st->span, "a second 'emit': a sampler emits once"); ok = false; break; }
     emitted = true;
     /* `emit argmax[v](x[b,l,v])` has free indices: the axes of the text, [b, l]. */
     Frame *f;

@@ -4,6 +4,28 @@
 
 #include "compiler/lower.h"
 
+static Span log_span(const ADecl *d, const char *name) {
+  for (int i = 0; i < d->body.n; i++)
+    if (d->body.at[i]->kind == S_LOG && d->body.at[i]->targets.at[0].name == name) return d->body.at[i]->span;
+  return d->name_span;
+}
+
+/* Does formal f of a metric take what the loss's input is? */
+static bool same_input(Low *l, Scope *s, const ADecl *m, const AFormal *f, const Value *in, Span loss_formal) {
+  bool same = f->items.n == in->rank && (f->id_bound != NULL) == (in->e->type == TY_INT);
+  for (int k = 0; same && k < in->rank; k++) {
+    int64_t extent;
+    const AExpr *e = f->items.at[k].expr;
+    if (!e) same = false;
+    else if (!lower_extent(l, s, e, &extent, NULL)) return false;
+    else same = extent == in->axis[k].extent;
+  }
+  if (same) return true;
+  Diag *x = lower_error(l, 417, f->span, "metric '%s' takes another input than the loss", m->name);
+  diag_note(l->d, x, loss_formal, "the loss's input is declared here; a metric is computed from the same");
+  return false;
+}
+
 static bool lower_loss(Low *l, TrainSettings *t, Entry *e, Node **loss, bool metrics) {
   ADecl *d = t->loss->decl;
   Context c = context_begin(l, e);
@@ -24,7 +46,9 @@ static bool lower_loss(Low *l, TrainSettings *t, Entry *e, Node **loss, bool met
     vec_push(l->arena, &l->g->outputs, o);
     for (int i = 0; i < l->logs.n; i++) {
       if (l->logs.at[i].node->rank) {
-        lower_error(l, 402, l->logs.at[i].node->span, "a loss logs single numbers; '%s' has axes", l->logs.at[i].name);
+        Diag *x = lower_error(l, 402, log_span(d, l->logs.at[i].name), "a loss logs single numbers; '%s' has %d %s", l->logs.at[i].name,
+                              l->logs.at[i].node->rank, l->logs.at[i].node->rank == 1 ? "axis" : "axes");
+        diag_hint(l->d, x, "take its mean over all indices: mean[b,l](...)");
         ok = false;
       }
       vec_push(l->arena, &l->g->outputs, l->logs.at[i]);
@@ -41,18 +65,21 @@ static bool lower_loss(Low *l, TrainSettings *t, Entry *e, Node **loss, bool met
     l->counts.n = 0;
     l->draw_path = m->name;
     if (m->formals.n != d->formals.n) {
-      lower_error(l, 417, m->name_span, "metric '%s' takes the inputs of the loss: %d, not %d", m->name, d->formals.n, m->formals.n);
+      Diag *x = lower_error(l, 417, m->name_span, "metric '%s' has %d %s, the loss '%s' has %d", m->name, m->formals.n,
+                            m->formals.n == 1 ? "input" : "inputs", d->name, d->formals.n);
+      diag_note(l->d, x, d->formals.at[0].span, "the loss's input is declared here; a metric is computed from the same");
       ok = false;
       break;
     }
     for (int k = 0; k < m->formals.n; k++) {
       Value *in = NEW(l->arena, Value);
+      ok = same_input(l, v->fn->scope, m, &m->formals.at[k], scope_here(s, d->formals.at[k].name)->value, d->formals.at[k].span) && ok;
       *in = *v_fresh(l, scope_here(s, d->formals.at[k].name)->value);
       in->what = m->formals.at[k].name;
       scope_set(l, ms, m->formals.at[k].name, in, m->formals.at[k].span);
     }
-    ok = lower_body(l, ms, m->body.at, m->body.n);
-    if (ok && !l->objective) { lower_error(l, 416, m->name_span, "metric '%s' reports nothing", m->name); ok = false; }
+    ok = ok && lower_body(l, ms, m->body.at, m->body.n);
+    if (ok && !l->objective) { diag_hint(l->d, lower_error(l, 416, m->name_span, "metric '%s' reports nothing", m->name), "end it with  report mean[b,l](...)"); ok = false; }
     if (!ok) break;
     Output o = {m->name, value_node(l, l->objective, m->name, m->name_span)};
     vec_push(l->arena, &l->g->outputs, o);
@@ -184,8 +211,9 @@ static bool optimize(Low *l, TrainSettings *t, Fn *fn, Scope *s, int k, Node *pa
   if (out->kind == V_POISON) return false;
   int results = out->kind == V_PACKED ? out->nparts : 1;
   if (results != nstates + 1) {
-    lower_error(l, 412, call->span, "optimizer '%s' returns %d results: the parameter and its %d %s were expected", d->name, results, nstates,
-                nstates == 1 ? "state" : "states");
+    Diag *x = lower_error(l, 412, call->span, "optimizer '%s' has %d %s: the weights and its %d %s were expected", d->name, results,
+                          results == 1 ? "result" : "results", nstates, nstates == 1 ? "state" : "states");
+    diag_note(l->d, x, d->name_span, "'%s' is declared here; a tensor after the first two is a state, and comes back", d->name);
     return false;
   }
   Value *p2 = out->kind == V_PACKED ? out->parts[0] : out;
@@ -203,13 +231,15 @@ static bool optimize(Low *l, TrainSettings *t, Fn *fn, Scope *s, int k, Node *pa
   return true;
 }
 
-static bool check_reached(Low *l, const Entry *e, Node *const *adjoint) {
+static bool check_reached(Low *l, const Entry *e, Node *const *adjoint, Span loss) {
   bool ok = true;
   for (int p = 0; p < l->params.n; p++) {
     bool reached = false;
     for (int i = 0; i < e->views.n; i++) reached = reached || (e->views.at[i].param == p && adjoint[i]);
     if (reached) continue;
-    lower_error(l, 503, l->params.at[p].span, "the loss does not depend on parameter '%s': it would never be trained", l->params.at[p].name);
+    Diag *x = lower_error(l, 503, l->params.at[p].span, "the loss does not depend on parameter '%s': it would never be trained", l->params.at[p].name);
+    diag_note(l->d, x, loss, "the loss is here");
+    diag_hint(l->d, x, "use it on the way to the loss, or remove it");
     ok = false;
   }
   return ok;
@@ -229,7 +259,7 @@ bool finish_train(Low *l, TrainSettings *t) {
   bool ok = false;
   if (n == 0) {
     lower_error(l, 503, t->loss_span, "this loss depends on no parameter: there is nothing to train");
-  } else if (grad_reverse(l->g, l->d, t->loss_node, wrt, n, adjoint) && check_reached(l, e, adjoint)) {
+  } else if (grad_reverse(l->g, l->d, t->loss_node, wrt, n, adjoint) && check_reached(l, e, adjoint, t->loss_span)) {
     Span at = t->optimizer->span;
     Fn *fn = find_fn(l, l->root, t->optimizer->a->name);
     Scope *s = scope_new(l, l->root, true);

@@ -56,10 +56,96 @@ static void finish_init(Low *l) {
 
 /* ---- ops that nothing uses ------------------------------------------------------- */
 
-/* A function that no entry reached is still checked: its index names get small
- * extents that tell them apart. */
+/* A function that no entry reached is still checked, with extents made up for
+ * the names in its header: told apart, and divisible by what its bare numbers
+ * are taken to be. */
+enum { ASSUMED_NUMBER = 4, ASSUMED_MAX = 8 };
+typedef struct Assumed {
+  Low        *l;
+  Scope      *s;                /* the header's numbers */
+  const char *name[ASSUMED_MAX];
+  int         n;
+} Assumed;
+
+/* Is the header's name a number that is known already? */
+static bool known_number(const Scope *s, const char *name) {
+  Binding *b = scope_find((Scope *)s, name);
+  return b && (b->value->kind == V_POISON || (b->value->kind == V_NUM && b->value->is_int));
+}
+
+static int64_t assume(Assumed *a, const char *name) {
+  static const int64_t extents[ASSUMED_MAX + 1] = {12, 24, 36, 48, 60, 72, 84, 96, 108};
+  int k = 0;
+  while (k < a->n && a->name[k] != name) k++;
+  if (k == a->n && k < ASSUMED_MAX) {
+    a->name[a->n++] = name;
+    scope_set(a->l, a->s, name, v_int(a->l, extents[k], NULL), (Span){0});
+  }
+  return extents[k];
+}
+
+/* An input like the formal f; NULL after an error. */
+static Value *assumed_tensor(Assumed *a, const AFormal *f) {
+  Low *l = a->l;
+  int64_t shape[IR_MAX_RANK], bound = 1;
+  const char *ids[IR_MAX_RANK] = {NULL};
+  int rank = 0;
+  for (int j = 0; j < f->items.n; j++) {
+    const AItem *it = &f->items.at[j];
+    if (rank + it->ellipsis >= IR_MAX_RANK) {
+      lower_error(l, 215, f->span, "a tensor has at most %d axes", IR_MAX_RANK);
+      return NULL;
+    }
+    if (it->ellipsis) {
+      for (int k = 0; k < 2; k++) {
+        ids[rank] = intern(l->names, k ? "_1" : "_0");
+        shape[rank++] = k ? 2 : 3;
+      }
+    } else if (it->expr && it->expr->kind == A_NAME && !known_number(a->s, it->expr->name)) {
+      ids[rank] = it->expr->name;
+      shape[rank++] = assume(a, it->expr->name);
+    } else if (!it->expr) {
+      lower_error(l, 209, it->span, "a header's brackets hold index names, extents and '...'");
+      return NULL;
+    } else if (!lower_extent(l, a->s, it->expr, &shape[rank++], NULL)) {
+      return NULL;
+    }
+  }
+  if (f->id_bound && f->id_bound->kind == A_NAME && !known_number(a->s, f->id_bound->name)) bound = assume(a, f->id_bound->name);
+  else if (f->id_bound && !lower_extent(l, a->s, f->id_bound, &bound, NULL)) return NULL;
+  return entry_input(l, f->name, f->id_bound ? TY_INT : TY_REAL, rank, shape, ids, 0, bound - 1, NULL, f->span);
+}
+
+static void check_function(Low *l, Fn *fn) {
+  ADecl *d = fn->decl;
+  Assumed a = {.l = l, .s = scope_new(l, fn->scope, true)};
+  Value *args[64];
+  Span spans[64];
+  const char *names[64];
+  int n = 0;
+  bool ok = d->formals.n <= 64;
+  for (int k = 0; ok && k < d->formals.n; k++) {
+    AFormal *f = &d->formals.at[k];
+    if (!f->is_tensor) scope_set(l, a.s, f->name, f->dflt ? lower_expr(l, fn->scope, f->dflt) : v_int(l, ASSUMED_NUMBER, NULL), f->span);
+  }
+  for (int k = 0; ok && k < d->formals.n; k++) {
+    AFormal *f = &d->formals.at[k];
+    if (!f->is_tensor && f->dflt) continue;
+    args[n] = f->is_tensor ? assumed_tensor(&a, f) : scope_here(a.s, f->name)->value;
+    spans[n] = f->span;
+    names[n] = f->name;
+    ok = args[n++] != NULL;
+  }
+  StrBuf b = {0};
+  for (int k = 0; k < a.n; k++) sb_printf(&b, "%s%s = %lld", k ? ", " : "", a.name[k], (long long)assume(&a, a.name[k]));
+  l->assumed = arena_strndup(l->arena, b.s ? b.s : "", b.n);
+  sb_free(&b);
+  Span nowhere = {0};
+  if (ok) call_fn(l, fn, args, names, spans, n, nowhere);
+  l->assumed = NULL;
+}
+
 static void check_unused(Low *l) {
-  static const int64_t extents[] = {7, 11, 13, 17, 19, 23, 29, 31};
   for (int i = 0; i < l->root->names.n; i++) {
     Value *v = l->root->names.at[i].value;
     if (v->kind == V_SCHEDULE) schedule_ready(l, v->schedule, v->span);
@@ -68,53 +154,9 @@ static void check_unused(Low *l) {
     bool used = d->kind != D_OP && d->kind != D_BLOCK && d->kind != D_MODEL;
     for (int k = 0; k < l->instantiated.n; k++) used = used || l->instantiated.at[k] == d;
     if (used) continue;
-    Entry *e = entry_new(l, d->name);
-    Context c = context_begin(l, e);
+    Context c = context_begin(l, entry_new(l, d->name));
     int params = l->params.n;
-    Value *args[64];
-    Span spans[64];
-    const char *names[64];
-    const char *seen[8];
-    int n = 0, nseen = 0;
-    bool ok = d->formals.n <= 64;
-    for (int k = 0; ok && k < d->formals.n; k++) {
-      AFormal *f = &d->formals.at[k];
-      spans[n] = f->span;
-      names[n] = f->name;
-      if (!f->is_tensor) {
-        if (f->dflt) continue;
-        args[n++] = v_int(l, 5, NULL);
-        continue;
-      }
-      int64_t shape[IR_MAX_RANK];
-      const char *ids[IR_MAX_RANK] = {NULL};
-      int rank = 0;
-      for (int j = 0; j < f->items.n && rank < IR_MAX_RANK - 2; j++) {
-        const AItem *it = &f->items.at[j];
-        if (it->ellipsis) {
-          shape[rank] = 3;
-          ids[rank++] = "_0";
-          shape[rank] = 2;
-          ids[rank++] = "_1";
-        } else if (it->expr && it->expr->kind == A_NAME && !scope_find(v->fn->scope, it->expr->name)) {
-          int q = 0;
-          while (q < nseen && seen[q] != it->expr->name) q++;
-          if (q == nseen && nseen < 8) seen[nseen++] = it->expr->name;
-          ids[rank] = it->expr->name;
-          shape[rank++] = extents[q < 8 ? q : 7];
-        } else if (it->expr) {
-          Scope *s = scope_new(l, v->fn->scope, true);
-          for (int q = 0; q < nseen; q++) scope_set(l, s, seen[q], v_int(l, extents[q], NULL), f->span);
-          if (!lower_extent(l, s, it->expr, &shape[rank++], NULL)) ok = false;
-        }
-      }
-      int64_t bound = 5;
-      if (f->id_bound && (f->id_bound->kind != A_NAME || scope_find(v->fn->scope, f->id_bound->name)))
-        ok = lower_extent(l, v->fn->scope, f->id_bound, &bound, NULL) && ok;
-      for (int j = 0; j < rank; j++) ids[j] = ids[j] ? intern(l->names, ids[j]) : NULL;
-      if (ok) args[n++] = entry_input(l, f->name, f->id_bound ? TY_INT : TY_REAL, rank, shape, ids, 0, bound - 1, NULL, f->span);
-    }
-    if (ok) call_fn(l, v->fn, args, names, spans, n, d->name_span);
+    check_function(l, v->fn);
     l->params.n = params;
     context_end(l, &c);
   }
@@ -205,13 +247,15 @@ static bool compile(Low *l, int file) {
   const char *core = std_source("core", &size);
   load_file(l, diags_source(l->d, "<std/core.td>", core, size), l->core);
   l->root = scope_new(l, l->core, false);
-  load_file(l, file, l->root);
+  bool declared = load_file(l, file, l->root);
   /* -D and settings of the user's file only */
   AFile *f = NULL;
   for (int i = 0; i < l->files.n; i++)
     if (l->files.at[i]->file == file) f = l->files.at[i];
-  if (!check_defines(l) || diags_errors(l->d) != before) return false;
-  bool ok = true;
+  /* After a wrong declaration the rest is still checked; after a syntax error
+   * too much may be missing. */
+  if (!check_defines(l) || l->syntax_errors) return false;
+  bool ok = declared;
   for (int i = 0; i < f->decls.n; i++) {
     ADecl *d = f->decls.at[i];
     if (d->kind == D_PRECISION) ok = settings_precision(l, d) && ok;
@@ -219,10 +263,9 @@ static bool compile(Low *l, int file) {
     if (train.decl) { lower_error(l, 403, d->span, "a second 'train'"); ok = false; continue; }
     ok = settings_train(l, &train, d, l->root) && ok;
   }
-  if (!ok) return false;
   u->entries = NEWN(l->arena, UnitEntry, 1);
   unit_add_entry(l, l->init);
-  if (train.decl) ok = build_train(l, &train) && ok;
+  if (train.decl && train.loss) ok = build_train(l, &train) && ok;
   if (!l->options->no_samplers) ok = build_samplers(l) && ok;
   ok = build_models(l) && ok;
   check_unused(l);
