@@ -79,6 +79,13 @@ Checkpoint *checkpoint_newest(const IoHook *hook, const char *folder, StrBuf *wa
   return found;
 }
 
+int64_t checkpoint_newest_step(const char *folder) {
+  int n;
+  int64_t *steps = list_steps(folder, &n), newest = steps != NULL && n > 0 ? steps[0] : -1;
+  free(steps);
+  return newest;
+}
+
 /* Where links are not to be had, the bytes are written once more. */
 static bool copy_file(const IoHook *hook, const char *from, const char *to, TdError *err) {
   uint8_t *bytes;

@@ -59,18 +59,23 @@ static bool start_over(Trainer *t, TdError *err) {
   return ok && checkpoint_remove_all(t->o->hook, t->o->folder, err);
 }
 
+bool train_folder_fits(const char *folder, bool resume, bool overwrite, TdError *err) {
+  int64_t step = checkpoint_newest_step(folder);
+  if (step < 0 && resume) return td_fail(err, TD_BAD_USAGE, "%s has no checkpoint to resume from", folder);
+  if (step < 0 || resume || overwrite) return true;
+  return td_fail(err, TD_BAD_USAGE, "%s already holds a run, at step %" PRId64 "; --resume goes on with it, --overwrite "
+                 "starts over, -o FOLDER trains elsewhere", folder, step);
+}
+
 static bool resume_or_begin(Trainer *t, TdError *err) {
   StrBuf warnings = { 0 };
-  if (t->o->overwrite && !t->o->resume && !start_over(t, err)) return false;
+  if (!train_folder_fits(t->o->folder, t->o->resume, t->o->overwrite, err)) return false;
+  if (!t->o->resume) return !t->o->overwrite || start_over(t, err);
   Checkpoint *c = checkpoint_newest(t->o->hook, t->o->folder, &warnings, err);
-  bool ok = c != NULL || err->status == TD_OK;
+  bool ok = c != NULL;
   if (warnings.s != NULL) progress_say(&t->progress, "%.*s", (int)strcspn(warnings.s, "\n"), warnings.s);
   sb_free(&warnings);
-  if (ok && c != NULL && !t->o->resume)
-    ok = td_fail(err, TD_BAD_USAGE, "%s already holds a run, at step %" PRId64 "; --resume goes on with it, --overwrite "
-                 "starts over, -o FOLDER trains elsewhere", t->o->folder, checkpoint_info(c)->step);
-  if (ok && c == NULL && t->o->resume) ok = td_fail(err, TD_BAD_USAGE, "%s has no checkpoint to resume from", t->o->folder);
-  if (ok && c != NULL) {
+  if (ok) {
     ok = restore(t, c, err);
     if (ok) progress_say(&t->progress, "resuming at step %" PRId64 " from %s", t->step, checkpoint_path(c));
   }

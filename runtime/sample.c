@@ -61,6 +61,19 @@ static bool text_of(const SampleRequest *r, const UnitParam *p, int64_t window, 
   return true;
 }
 
+/* Are all characters known? Its length is looked at when the window is known. */
+static bool readable(const SampleRequest *r, const UnitParam *p, TdError *err) {
+  const char *text = setting_of(r, p->name);
+  int64_t room = text != NULL ? (int64_t)strlen(text) : 0;
+  int32_t *ids = malloc((size_t)room * sizeof *ids + 1);
+  uint8_t *mask = malloc((size_t)room + 1);
+  bool ok = (ids != NULL && mask != NULL) || td_fail_memory(err);
+  ok = ok && (text == NULL || text_of(r, p, room, ids, mask, err));
+  free(ids);
+  free(mask);
+  return ok;
+}
+
 bool sample_check(const SampleRequest *r, int64_t *steps, TdError *err) {
   const UnitSampler *s = r->sampler;
   for (int i = 0; i < r->nsettings; i++) {
@@ -76,6 +89,7 @@ bool sample_check(const SampleRequest *r, int64_t *steps, TdError *err) {
   for (int i = 0; i < s->nparams; i++) {
     double x;
     const UnitParam *p = &s->params[i];
+    if (p->kind == PARAM_TEXT && !readable(r, p, err)) return false;
     if (p->kind == PARAM_TEXT) continue;
     if (!number_of(r, p, &x, err)) return false;
     if (s->steps_param == NULL || strcmp(p->name, s->steps_param) != 0) continue;

@@ -100,57 +100,57 @@ NanSource session_check_states(const Session *s) {
 /* ---- tracing ------------------------------------------------------------------------ */
 
 typedef struct Trace {
-  NanSource  nan, infinite;     /* the first of each */
-  uint64_t  *before;            /* hashes of the launch's buffers */
-  int        room;
+  NanSource nan, infinite;      /* the first of each */
+  char     *before;             /* the launch's buffers as they were, one after another */
 } Trace;
 
-/* Enough to see whether a kernel wrote a buffer. */
-static uint64_t contents(const char *p, size_t n) {
-  uint64_t h = 0x9e3779b97f4a7c15u, w;
-  for (; n >= sizeof w; p += sizeof w, n -= sizeof w) {
-    memcpy(&w, p, sizeof w);
-    h = (h ^ w) * 0xff51afd7ed558ccdu;
-    h ^= h >> 29;
+static size_t buffer_bytes(const TdBuffer *b) { return (size_t)b->count * td_type_size(b->type); }
+
+/* Elements that the kernel wrote: equal bits were there before, and may be left
+ * over from whatever had the memory earlier. The others go to zero in `before`. */
+static void keep_changes(char *before, const char *now, const TdBuffer *b) {
+  size_t size = td_type_size(b->type);
+  for (size_t i = 0; i < (size_t)b->count; i++) {
+    if (memcmp(before + i * size, now + i * size, size) == 0) memset(before + i * size, 0, size);
+    else memcpy(before + i * size, now + i * size, size);
   }
-  for (; n > 0; p++, n--) h = (h ^ (uint8_t)*p) * 0xff51afd7ed558ccdu;
-  return h;
 }
 
 static void trace_step(void *ctx, Session *s, const Bound *b, int step, bool before) {
   Trace *t = ctx;
   const TdStep *launch = &b->entry->steps[step];
-  if (t->nan.found || launch->nargs > t->room) return;
-  for (int k = 0; k < launch->nargs; k++) {
+  const TdKernel *kernel = &s->program->kernels[launch->kernel];
+  char *at = t->before;
+  for (int k = 0; k < launch->nargs && !t->nan.found; k++) {
     const TdBuffer *x = &b->entry->buffers[launch->args[k]];
-    const char *data = b->at[launch->args[k]];
-    uint64_t h = contents(data, (size_t)x->count * td_type_size(x->type));
-    if (before || h == t->before[k]) {
-      t->before[k] = h;
-      continue;
+    const char *now = b->at[launch->args[k]];
+    if (before) {
+      memcpy(at, now, buffer_bytes(x));
+    } else {
+      keep_changes(at, now, x);
+      Finding f = look(at, x->type, x->count);
+      NanSource found = { .found = true, .infinite = f.nan < 0, .tensor = x->name, .kernel = kernel->name,
+                          .where = kernel->where, .text = kernel->text, .index = f.nan >= 0 ? f.nan : f.infinite };
+      if (f.nan >= 0) t->nan = found;
+      else if (f.infinite >= 0 && !t->infinite.found) t->infinite = found;
     }
-    Finding f = look(data, x->type, x->count);
-    const TdKernel *kernel = &s->program->kernels[launch->kernel];
-    NanSource found = { .found = true, .tensor = x->name, .kernel = kernel->name, .where = kernel->where,
-                        .text = kernel->text };
-    if (f.nan >= 0) {
-      t->nan = found;
-      t->nan.index = f.nan;
-    } else if (f.infinite >= 0 && !t->infinite.found) {
-      t->infinite = found;
-      t->infinite.infinite = true;
-      t->infinite.index = f.infinite;
-    }
+    at += (buffer_bytes(x) + 15) / 16 * 16;
   }
 }
 
 NanSource session_trace(Session *s, int entry, uint64_t seed, int64_t step) {
   const TdEntry *e = &s->program->entries[entry];
   Trace t = { 0 };
-  for (int i = 0; i < e->nsteps; i++)
-    if (e->steps[i].kind == TD_LAUNCH && e->steps[i].nargs > t.room) t.room = e->steps[i].nargs;
-  t.before = calloc((size_t)t.room + 1, sizeof *t.before);
+  size_t most = 0;
+  for (int i = 0; i < e->nsteps; i++) {
+    size_t sum = 0;
+    for (int k = 0; e->steps[i].kind == TD_LAUNCH && k < e->steps[i].nargs; k++)
+      sum += (buffer_bytes(&e->buffers[e->steps[i].args[k]]) + 15) / 16 * 16;
+    if (sum > most) most = sum;
+  }
+  t.before = malloc(most + 1);
   if (t.before == NULL) return t.nan;
+  memset(s->arena, 0, e->arena_bytes);           /* no NaN of an earlier run is in the way */
   session_run_hooked(s, entry, seed, step, trace_step, &t);
   free(t.before);
   return t.nan.found ? t.nan : t.infinite;

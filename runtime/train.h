@@ -29,6 +29,10 @@ typedef struct TrainOptions {
   const volatile sig_atomic_t *stop;
 } TrainOptions;
 
+/* May a run begin in, or go on from, this folder? To be asked before the work of
+ * compiling; train_run asks again. */
+bool train_folder_fits(const char *folder, bool resume, bool overwrite, TdError *err);
+
 /* False with TD_STOPPED after saving when *stop was raised, and with
  * TD_NOT_FINITE, naming step, tensor and line, when the loss is no number. */
 bool train_run(const TrainOptions *o, TdError *err);

@@ -8,7 +8,6 @@ int cli_check(Cli *c) {
   if (cli_project(c, &p, &o, &code)) {
     if (c->json) {                                 /* warnings are the result here */
       project_report(&p, true, false, stdout);
-      putchar('\n');
     } else if (!c->quiet) {
       int n = diags_warnings(p.diags);
       fprintf(stderr, "%s: %s", c->args[0], n == 0 ? "no errors\n" : "");

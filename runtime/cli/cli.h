@@ -88,9 +88,11 @@ bool cli_machine(Cli *c, Machine *m, const TdProgram *p, int *code);
 void cli_machine_free(Machine *m);
 /* The run's folder: -o, or runs/NAME. malloc'ed. */
 char *cli_run_folder(const Cli *c, const Unit *u);
-/* Load weights as --weights, --untrained or the defaults say. *seed: of the
- * initial ones. */
-bool cli_weights(Cli *c, const Project *p, Session *s, uint64_t seed, int *code);
+/* The weights that --weights, --untrained or the defaults mean, verified; *w is
+ * NULL for the initial ones. Before the work of compiling. */
+bool cli_weights_find(Cli *c, const Project *p, Checkpoint **w, int *code);
+/* Into the session; NULL: the initial ones of `seed`. */
+bool cli_weights_load(Cli *c, const Project *p, Session *s, Checkpoint *w, uint64_t seed, int *code);
 
 /* -- one file each ------------------------------------------------------------------ */
 int cli_compile(Cli *c);

@@ -37,13 +37,15 @@ int cli_eval(Cli *c) {
   int64_t batches = 0;
   UnitOptions o = { .no_train = true, .no_samplers = true, .no_models = true };
   if (!cli_seed(c, &seed) || !cli_int(c, "batches", 1, 1000000000, &batches)) return TD_BAD_USAGE;
-  if (cli_project(c, &p, &o, &code) && cli_machine(c, &m, p.unit->program, &code) &&
-      cli_weights(c, &p, m.session, seed, &code)) {
+  Checkpoint *w = NULL;
+  if (cli_project(c, &p, &o, &code) && cli_weights_find(c, &p, &w, &code) && cli_machine(c, &m, p.unit->program, &code) &&
+      cli_weights_load(c, &p, m.session, w, seed, &code)) {
     bool ok = feed_open(&feed, m.session, p.unit, "eval", p.data, &err) && evaluate(&feed, seed, batches, c->stop, &e, &err);
     if (ok && !isfinite(e.mean[0])) ok = td_fail(&err, TD_NOT_FINITE, "the %s is no number", e.name[0]);
     code = ok ? show(c, &e) : cli_fail(c, &err);
   }
   feed_close(&feed);
+  checkpoint_close(w);
   cli_machine_free(&m);
   project_close(&p);
   return code;

@@ -15,7 +15,6 @@ bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
   if (found && (!ok || !c->quiet)) {
     bool json = c->json && !ok;                    /* warnings never mix with results */
     project_report(p, json, c->err.colour, json ? stdout : stderr);
-    if (json) putchar('\n');
   }
   if (ok) return true;
   *code = p->diags != NULL && diags_errors(p->diags) > 0 ? (int)err.status : cli_fail(c, &err);
@@ -73,18 +72,30 @@ static bool same_symbols(const Project *p, const Checkpoint *w, TdError *err) {
   return td_fail(err, TD_DAMAGED, "%s was trained on a text with other symbols than %s", checkpoint_path(w), d->path);
 }
 
-bool cli_weights(Cli *c, const Project *p, Session *s, uint64_t seed, int *code) {
+bool cli_weights_find(Cli *c, const Project *p, Checkpoint **w, int *code) {
   TdError err = { 0 };
-  int init = session_entry(s, "init");
-  if (init >= 0) session_run(s, init, seed, 0);
+  *w = NULL;
   if (cli_has(c, "untrained") || p->unit->nparameters == 0) return true;
   char *folder = cli_run_folder(c, p->unit);
-  Checkpoint *w = folder != NULL ? weights_find(NULL, cli_text(c, "weights", NULL), folder, p->unit, &err) : NULL;
-  bool ok = w != NULL && same_symbols(p, w, &err) && weights_restore(s, p->unit, w, &err);
-  if (ok && !c->quiet)
-    fprintf(stderr, "weights: %s, step %lld\n", checkpoint_path(w), (long long)checkpoint_info(w)->step);
-  checkpoint_close(w);
+  if (folder == NULL) td_fail_memory(&err);
+  else *w = weights_find(NULL, cli_text(c, "weights", NULL), folder, p->unit, &err);
   free(folder);
-  if (!ok) *code = cli_fail(c, &err);
-  return ok;
+  if (*w != NULL && same_symbols(p, *w, &err)) return true;
+  *code = cli_fail(c, &err);
+  return false;
+}
+
+bool cli_weights_load(Cli *c, const Project *p, Session *s, Checkpoint *w, uint64_t seed, int *code) {
+  TdError err = { 0 };
+  int init = session_entry(s, "init");
+  if (w == NULL) {
+    if (init >= 0) session_run(s, init, seed, 0);
+    return true;
+  }
+  if (!weights_restore(s, p->unit, w, &err)) {
+    *code = cli_fail(c, &err);
+    return false;
+  }
+  if (!c->quiet) fprintf(stderr, "weights: %s, step %lld\n", checkpoint_path(w), (long long)checkpoint_info(w)->step);
+  return true;
 }

@@ -158,10 +158,15 @@ static int put_outputs(Cli *c, Session *s, int entry) {
 
 static int run_model(Cli *c, Project *p, Machine *m, const UnitEntry *e, uint64_t seed) {
   TdError err = { 0 };
-  int code = 0, entry = session_entry(m->session, e->name);
+  Checkpoint *w = NULL;
+  int code = 0;
+  bool ok = cli_weights_find(c, p, &w, &code) && cli_machine(c, m, p->unit->program, &code) &&
+            cli_weights_load(c, p, m->session, w, seed, &code);
+  checkpoint_close(w);
+  if (!ok) return code;
+  int entry = session_entry(m->session, e->name);
   const Dataset *d = p->unit->ndata > 0 ? data_store_find(p->data, p->unit->data[0].name) : NULL;
   if (entry < 0) bug("%s was not compiled", e->name);
-  if (!cli_weights(c, p, m->session, seed, &code)) return code;
   if (!set_inputs(c, m->session, entry, e, d, &err)) return cli_fail(c, &err);
   session_run(m->session, entry, seed, 1);
   return put_outputs(c, m->session, entry);
@@ -183,7 +188,7 @@ int cli_run(Cli *c) {
     else if (e == NULL)
       code = cli_usage(c, "%s has no model '%.100s'%s%s%s", p.unit->path, c->args[1], near != NULL ? "; did you mean " : "",
                        near != NULL ? near : "", near != NULL ? "?" : "");
-    else if (cli_machine(c, &m, p.unit->program, &code)) code = run_model(c, &p, &m, e, seed);
+    else code = run_model(c, &p, &m, e, seed);
     sb_free(&name);
   }
   cli_machine_free(&m);

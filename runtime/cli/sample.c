@@ -101,13 +101,16 @@ static int sample_with(Cli *c, Project *p, Machine *m, const UnitSampler *u, uin
   const char *html = cli_text(c, "html", NULL);
   int code = TD_BAD_USAGE;
   int64_t steps;
+  Checkpoint *w = NULL;
   bool watch = cli_has(c, "watch") && c->out.live && !c->json;
   if (cli_has(c, "watch") && !watch && !c->quiet) fprintf(stderr, "tdc: --watch needs a terminal; here is the result alone\n");
   if (settings != NULL && gather(c, u, settings, &r.nsettings, &r.hole)) {
     if (watch) t.viewer = &viewer;
     if (html != NULL) t.page = page_new(r.vocabulary, count, u->name);
     bool ok = sample_check(&r, &steps, &err);
-    if (ok && !cli_weights(c, p, m->session, seed, &code)) goto done;
+    if (ok && !(cli_weights_find(c, p, &w, &code) && cli_machine(c, m, p->unit->program, &code) &&
+                cli_weights_load(c, p, m->session, w, seed, &code)))
+      goto done;
     ok = ok && sample_all(c, m->session, &r, &t, watch || html != NULL, &err);
     viewer_end(&viewer);
     if (ok && t.page != NULL) ok = page_write(t.page, NULL, html, &err);
@@ -120,6 +123,7 @@ static int sample_with(Cli *c, Project *p, Machine *m, const UnitSampler *u, uin
     code = ok ? cli_done(c) : cli_fail(c, &err);
   }
 done:
+  checkpoint_close(w);
   page_free(t.page);
   json_decref(t.texts);
   sb_free(&t.out);
@@ -153,7 +157,7 @@ int cli_sample(Cli *c) {
   if (cli_project(c, &p, &o, &code)) {
     const UnitSampler *s = choose(c, p.unit);
     code = TD_BAD_USAGE;
-    if (s != NULL && cli_machine(c, &m, p.unit->program, &code)) code = sample_with(c, &p, &m, s, seed, count);
+    if (s != NULL) code = sample_with(c, &p, &m, s, seed, count);
   }
   cli_machine_free(&m);
   project_close(&p);

@@ -10,23 +10,34 @@
 #include "runtime/record.h"
 #include "runtime/train.h"
 
-/* The command that goes on with this run, quoted for a shell. */
-static void resume_command(const Cli *c, const char *folder, StrBuf *out) {
-  const char *words[2] = { c->args[0], folder };
-  for (int i = 0; i < 2; i++) {
-    sb_puts(out, i == 0 ? "tdc train " : " -o ");
-    bool plain = strspn(words[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+,") == strlen(words[i]);
-    if (!plain) sb_putc(out, '\'');
-    for (const char *p = words[i]; *p != '\0'; p++) {
-      if (*p == '\'') sb_puts(out, "'\\''");
-      else sb_putc(out, *p);
-    }
-    if (!plain) sb_putc(out, '\'');
+/* A word as a shell takes it. */
+static void put_word(StrBuf *out, const char *before, const char *word) {
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+=,:";
+  bool quote = *word == '\0' || word[strspn(word, plain)] != '\0';
+  sb_printf(out, "%s%s", before, quote ? "'" : "");
+  for (; *word != '\0'; word++) {
+    if (*word == '\'') sb_puts(out, "'\\''");
+    else sb_putc(out, *word);
   }
-  for (int i = 0; i < c->ndefines; i++) sb_printf(out, " -D '%s=%s'", c->defines[i].name, c->defines[i].value);
+  if (quote) sb_putc(out, '\'');
+}
+
+/* The command that goes on with this run. */
+static void resume_command(const Cli *c, const char *folder, StrBuf *out) {
+  put_word(out, "tdc train ", c->args[0]);
+  put_word(out, " -o ", folder);
+  for (int i = 0; i < c->ndefines; i++) {
+    StrBuf s = { 0 };
+    sb_printf(&s, "%s=%s", c->defines[i].name, c->defines[i].value);
+    put_word(out, " -D ", s.s);
+    sb_free(&s);
+  }
   static const char *const kept[] = { "data", "steps", "threads" };
-  for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
-    if (cli_has(c, kept[i])) sb_printf(out, " --%s '%s'", kept[i], cli_text(c, kept[i], ""));
+  for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+    if (!cli_has(c, kept[i])) continue;
+    sb_printf(out, " --%s", kept[i]);
+    put_word(out, " ", cli_text(c, kept[i], ""));
+  }
   sb_puts(out, " --resume");
 }
 
@@ -106,6 +117,17 @@ static int train_with(Cli *c, const Project *p, Machine *m, uint64_t seed, int64
   return code;
 }
 
+/* Better said now than after compiling. */
+static bool folder_fits(Cli *c, const Unit *u, int *code) {
+  TdError err = { 0 };
+  char *folder = cli_run_folder(c, u);
+  bool ok = folder != NULL ? train_folder_fits(folder, cli_has(c, "resume"), cli_has(c, "overwrite"), &err)
+                           : td_fail_memory(&err);
+  free(folder);
+  if (!ok) *code = cli_fail(c, &err);
+  return ok;
+}
+
 int cli_train(Cli *c) {
   Project p;
   Machine m = { 0 };
@@ -118,7 +140,8 @@ int cli_train(Cli *c) {
   if (cli_project(c, &p, &o, &code)) {
     if (!p.unit->train.present) code = cli_usage(c, "%s has no train { } block", p.unit->path);
     else if (cli_has(c, "dry-run")) code = dry_run(c, &p, steps > 0 ? steps : p.unit->train.steps);
-    else if (cli_machine(c, &m, p.unit->program, &code)) code = train_with(c, &p, &m, seed, steps);
+    else if (folder_fits(c, p.unit, &code) && cli_machine(c, &m, p.unit->program, &code))
+      code = train_with(c, &p, &m, seed, steps);
   }
   cli_machine_free(&m);
   project_close(&p);
