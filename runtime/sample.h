@@ -9,12 +9,10 @@
 #include "runtime/session.h"
 #include "runtime/vocabulary.h"
 
-typedef struct SampleSetting { const char *name, *value; } SampleSetting;
-
 typedef struct SampleRequest {
   const UnitSampler   *sampler;
   const Vocabulary    *vocabulary;     /* or NULL: texts cannot be given */
-  const SampleSetting *settings;       /* parameters other than at their defaults */
+  const TdSetting *settings;       /* parameters other than at their defaults */
   int                  nsettings;
   char                 hole;           /* in texts: a character left to the model; 0 = none */
   uint64_t             seed;

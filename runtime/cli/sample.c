@@ -41,7 +41,7 @@ static bool look(void *ctx, const SampleFrame *f) {
 }
 
 /* Flags that are none of the command's own, and --infill. */
-static bool gather(Cli *c, const UnitSampler *u, SampleSetting *out, int *n, char *hole) {
+static bool gather(Cli *c, const UnitSampler *u, TdSetting *out, int *n, char *hole) {
   const char *names[128], *text_param = NULL;
   int known = 0;
   for (int i = 0; i < u->nparams; i++) {
@@ -61,9 +61,9 @@ static bool gather(Cli *c, const UnitSampler *u, SampleSetting *out, int *n, cha
       const char *h = cli_text(c, "hole", "_");
       if (h[0] == '\0' || h[1] != '\0') return cli_usage(c, "--hole takes one character"), false;
       *hole = h[0];
-      out[(*n)++] = (SampleSetting){ text_param, c->given[i].value };
+      out[(*n)++] = (TdSetting){ text_param, c->given[i].value };
     } else if (is_param) {
-      out[(*n)++] = (SampleSetting){ name, c->given[i].value };
+      out[(*n)++] = (TdSetting){ name, c->given[i].value };
     } else if (!is_flag) {
       const char *near = did_you_mean(name, names, known);
       cli_usage(c, "sampler %s has no parameter --%.100s%s%s%s", u->name, name, near != NULL ? "; did you mean --" : "",
@@ -92,7 +92,7 @@ static bool sample_all(Cli *c, Session *s, SampleRequest *r, Take *t, bool each,
 
 static int sample_with(Cli *c, Project *p, Machine *m, const UnitSampler *u, uint64_t seed, int64_t count) {
   TdError err = { 0 };
-  SampleSetting *settings = calloc((size_t)c->ngiven + 1, sizeof *settings);
+  TdSetting *settings = calloc((size_t)c->ngiven + 1, sizeof *settings);
   const Dataset *d = data_store_find(p->data, u->data);
   SampleRequest r = { .sampler = u, .vocabulary = d != NULL ? &d->vocabulary : NULL, .settings = settings, .seed = seed,
                       .stop = c->stop };
