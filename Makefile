@@ -18,7 +18,7 @@ COMPILER = prims expr walk linear fold interval ir prune print read read_lex rea
 # -- runtime/: programs to results ----------------------------------------------------------------
 RUNTIME = error io digest convert safetensors checkpoint rotate utf8 vocabulary spawn corpus data \
           threads cache toolchain jit program session trace signals terminal progress project \
-          sample viewer page logs curve weights feed evaluate peak train run_folder diagnose record
+          sample viewer page logs curve weights feed evaluate peak train run_folder diagnose record td
 
 # -- runtime/cli/: the command line; main.c first -------------------------------------------------
 CLI = main flags help report open compile train sample eval run check fmt gradcheck export explain \
