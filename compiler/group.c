@@ -247,6 +247,10 @@ static void absorb(Plan *p, Group *g, Group *other, Node *n) {
     if (m.var[k] != in_g->rowvar[k]) return;
   if (!may_shrink(other, g->nrows, 0) || (g->nrows == 0 && total_work(g) + total_work(other) > SMALL)) return;
   if (detour(p, g, other) || detour(p, other, g)) return;
+  for (int i = 0; i < g->members.n; i++)
+    if (node_reads_around(p, g->members.at[i].node, other)) return;
+  for (int i = 0; i < other->members.n; i++)
+    if (node_reads_around(p, other->members.at[i].node, g)) return;
   if (other->rows_fixed) {
     g->rows_fixed = true;
     g->block = other->block;
@@ -289,7 +293,7 @@ static bool joins(Plan *p, Group *g, Node *n) {
   if (!m.reads) return false;
   int nrows;
   bool sum;
-  if (!fits(p, g, n, &m, &nrows, &sum) || blocked(p, n, g)) return false;
+  if (node_reads_around(p, n, g) || !fits(p, g, n, &m, &nrows, &sum) || blocked(p, n, g)) return false;
   if (sum) {
     shrink(g, nrows);
     split_sum(p, g, n, m.var);
@@ -347,7 +351,7 @@ static bool joins_by_share(Plan *p, Group *g, Node *n, const Node *x) {
   }
   int nrows;
   bool sum;
-  if (!fits(p, g, n, &m, &nrows, &sum) || blocked(p, n, g)) return false;
+  if (node_reads_around(p, n, g) || !fits(p, g, n, &m, &nrows, &sum) || blocked(p, n, g)) return false;
   if (nrows < g->nrows) return false;    /* not worth changing the others */
   if (sum) {
     split_sum(p, g, n, m.var);

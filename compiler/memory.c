@@ -46,6 +46,7 @@ static void find_lifetimes(Memory *m) {
   Plan *p = m->p;
   for (int s = 0; s < p->steps.n; s++)
     for (int i = 0; i < p->steps.at[s].nargs; i++) touch(&p->buffers.at[p->steps.at[s].args[i]], s);
+  for (int i = 0; i < p->outputs.n; i++) p->buffers.at[p->outputs.at[i].buffer].last = p->steps.n;
   bool changed = true;
   while (changed) {
     changed = false;
@@ -63,7 +64,6 @@ static void find_lifetimes(Memory *m) {
         }
       }
   }
-  for (int i = 0; i < p->outputs.n; i++) p->buffers.at[p->outputs.at[i].buffer].last = p->steps.n;
 }
 
 static int larger_first(const void *a, const void *b) {

@@ -41,6 +41,24 @@ void node_waits(Plan *p, Node *n, void (*f)(Group *before, void *ctx), void *ctx
   ir_each_read(p->g, n, wait_for_node, &w);
 }
 
+typedef struct Around { Plan *p; const Group *g; bool found; } Around;
+
+static void is_it(Group *source, void *ctx) {
+  Around *a = ctx;
+  if (source == a->g) a->found = true;
+}
+
+static void look_around(Node *read, void *ctx) {
+  Around *a = ctx;
+  if (!plan_computes(read)) group_sources(a->p, a->g->region, read, is_it, a);
+}
+
+bool node_reads_around(Plan *p, Node *n, const Group *g) {
+  Around a = {p, g, false};
+  ir_each_read(p->g, n, look_around, &a);
+  return a.found;
+}
+
 void group_waits(Plan *p, Group *g, void (*f)(Group *before, void *ctx), void *ctx) {
   Waits w = {p, g, f, ctx};
   if (g->kind == GROUP_LOOP) ir_each_read(p->g, g->loop->node, wait_for_node, &w);

@@ -10,12 +10,51 @@
  * iteration reads a row and writes the next, and the stack is that buffer. */
 #include "compiler/plan.h"
 
-static Node *copy_of(Plan *p, Region *r, Node *n) {
+/* Made at the end of the region, or right before one of its nodes. */
+static Node *copy_of(Plan *p, Region *r, Node *n, const Node *before) {
   Node *c = ir_comp(p->g, r, n->name, n->span, n->rank, 0, n->shape, RED_NONE, NULL, ir_read_all(p->g, n));
   for (int d = 0; d < n->rank; d++) c->axis[d] = n->axis[d];
   c->lo = n->lo;
   c->hi = n->hi;
+  int at = r->nodes.n - 1;
+  while (before && at > 0 && r->nodes.at[at - 1] != before) {
+    r->nodes.at[at] = r->nodes.at[at - 1];
+    at--;
+  }
+  if (before && at > 0) {
+    r->nodes.at[at] = r->nodes.at[at - 1];
+    at--;
+  }
+  r->nodes.at[at] = c;
   return c;
+}
+
+static void count_use(Node *n, void *ctx) { plan_info(ctx, n)->uses++; }
+
+static void count_uses(Plan *p, const Region *r) {
+  for (int i = 0; i < r->nodes.n; i++) {
+    Node *n = r->nodes.at[i];
+    if (n->kind == N_PACK) {
+      for (int k = 0; k < n->parts.n; k++) count_use(n->parts.at[k], p);
+    } else if (n->kind == N_LOOP) {
+      count_uses(p, n->loop->body);
+      for (int k = 0; k < n->loop->emits.n; k++) count_use(n->loop->emits.at[k], p);
+      for (int k = 0; k < n->loop->carries.n; k++) {
+        count_use(n->loop->carries.at[k].init, p);
+        count_use(n->loop->carries.at[k].next, p);
+      }
+    } else {
+      ir_each_read(p->g, n, count_use, p);
+    }
+  }
+}
+
+/* Does nobody else need n's value, nor that of its parts? */
+static bool used_once(Plan *p, const Node *n) {
+  if (plan_info(p, n)->uses != 1) return false;
+  for (int i = 0; i < n->parts.n; i++)
+    if (!used_once(p, n->parts.at[i])) return false;
+  return true;
 }
 
 /* A node whose storage may be anywhere, not yet promised to anyone. */
@@ -24,8 +63,8 @@ static bool can_own(Plan *p, const Region *r, const Node *n) {
   return plan_computes(n) || n->kind == N_STACK || n->kind == N_PACK;
 }
 
-static Node *owned(Plan *p, Region *r, Node *n, Node *owner, int index) {
-  if (!can_own(p, r, n)) n = copy_of(p, r, n);
+static Node *owned(Plan *p, Region *r, Node *n, Node *owner, int index, const Node *before) {
+  if (!can_own(p, r, n)) n = copy_of(p, r, n, before);
   plan_info(p, n)->owner = owner ? owner : n;
   plan_info(p, n)->owner_index = index;
   return n;
@@ -35,7 +74,7 @@ static Node *owned(Plan *p, Region *r, Node *n, Node *owner, int index) {
  * more: by a copy that runs last in its region. in_place.c drops the copy where
  * the value itself can be written there at once. */
 static void commit(Plan *p, Region *r, Node *value, Node *owner) {
-  Node *c = copy_of(p, r, value);
+  Node *c = copy_of(p, r, value, NULL);
   plan_info(p, c)->owner = owner;
   plan_info(p, c)->commits = value;
 }
@@ -68,17 +107,19 @@ static bool keep_rows(Plan *p, Loop *l, const Carry *c) {
 static void own_loop(Plan *p, Loop *l) {
   for (int i = 0; i < l->carries.n; i++) {
     Carry *c = &l->carries.at[i];
-    if (keep_rows(p, l, c)) c->next = owned(p, l->body, c->next, c->in, 1);
+    if (keep_rows(p, l, c)) c->next = owned(p, l->body, c->next, c->in, 1, NULL);
   }
   for (int i = 0; i < l->emits.n; i++) {
     Node *stack = stack_of(l, i);
-    if (stack && !plan_info(p, stack)->rows_of) l->emits.at[i] = owned(p, l->body, l->emits.at[i], stack, 0);
+    if (stack && !plan_info(p, stack)->rows_of) l->emits.at[i] = owned(p, l->body, l->emits.at[i], stack, 0, NULL);
   }
   for (int i = 0; i < l->carries.n; i++) {
     Carry *c = &l->carries.at[i];
-    c->init = owned(p, l->node->region, c->init, c->in, 0);
-    if (plan_info(p, c->in)->rows) continue;
-    c->next = owned(p, l->body, c->next, NULL, 0);
+    bool rows = plan_info(p, c->in)->rows;         /* then the first value is never written over */
+    Node *init = rows || used_once(p, c->init) ? c->init : copy_of(p, l->node->region, c->init, l->node);
+    c->init = owned(p, l->node->region, init, c->in, 0, l->node);
+    if (rows) continue;
+    c->next = owned(p, l->body, c->next, NULL, 0, NULL);
     commit(p, l->body, c->next, c->in);
   }
 }
@@ -87,7 +128,7 @@ static void own_region(Plan *p, Region *r) {
   for (int i = r->nodes.n - 1; i >= 0; i--) {      /* owners before what they own */
     Node *n = r->nodes.at[i];
     if (n->kind == N_PACK)
-      for (int k = 0; k < n->parts.n; k++) n->parts.at[k] = owned(p, r, n->parts.at[k], n, k);
+      for (int k = 0; k < n->parts.n; k++) n->parts.at[k] = owned(p, r, n->parts.at[k], n, k, n);
     if (n->kind == N_LOOP) own_loop(p, n->loop);
   }
   for (int i = 0; i < r->nodes.n; i++)
@@ -96,14 +137,17 @@ static void own_region(Plan *p, Region *r) {
 
 void plan_own(Plan *p) {
   Graph *g = p->g;
+  count_uses(p, g->top);
+  for (int i = 0; i < g->updates.n; i++) count_use(g->updates.at[i].value, p);
+  for (int i = 0; i < g->outputs.n; i++) count_use(g->outputs.at[i].node, p);
   for (int i = 0; i < g->updates.n; i++) {
     Update *u = &g->updates.at[i];
-    u->value = owned(p, g->top, u->value, NULL, 0);
+    u->value = owned(p, g->top, u->value, NULL, 0, NULL);
     commit(p, g->top, u->value, u->state);
   }
   for (int i = 0; i < g->outputs.n; i++) {
     Node *n = g->outputs.at[i].node;
-    if (!can_own(p, g->top, n)) n = copy_of(p, g->top, n);
+    if (!can_own(p, g->top, n)) n = copy_of(p, g->top, n, NULL);
     g->outputs.at[i].node = n;
     plan_info(p, n)->owner = n;          /* itself: a buffer of its own */
   }

@@ -60,6 +60,7 @@ typedef struct NodeInfo {
   bool    local;                         /* its value never leaves its kernel */
   Node   *owner;                         /* the pack, stack, carry or state it is stored for; itself: taken */
   int     owner_index;                   /* the pack's part */
+  int     uses;                          /* own.c: by how many others */
   Node   *commits;                       /* a copy at the end of a region: of this node, into `owner` */
   bool    rows;                          /* a carry kept as rows: one more than iterations */
   Node   *rows_of;                       /* a stack that is those rows, */
@@ -130,6 +131,8 @@ void plan_visit_node(Plan *p, Node *n, ExprVisit *f, void *ctx);   /* its body, 
 typedef VEC(Group *) Groups;
 /* The groups that a node waits for: f is called at least once for each. */
 void node_waits(Plan *p, Node *n, void (*f)(Group *before, void *ctx), void *ctx);
+/* Does n read what group g computes through a view or a pack? */
+bool node_reads_around(Plan *p, Node *n, const Group *g);
 /* What group g waits for, within its region. */
 void group_waits(Plan *p, Group *g, void (*f)(Group *before, void *ctx), void *ctx);
 /* Does `from` wait, directly or not, for `to`? */

@@ -255,7 +255,7 @@ static uint64_t next_random(uint64_t *s) {
 
 static double random_value(const Node *n, uint64_t *s) {
   uint64_t r = next_random(s) >> 11;
-  if (n->type == TY_REAL) return (double)(float)((double)r * 0x1p-52 - 1.0);
+  if (n->type == TY_REAL) return (double)((int64_t)(r % 129) - 64) / 64;
   if (n->type == TY_BOOL) return (double)(r & 1);
   int64_t lo = n->lo < -1000 ? -1000 : n->lo, hi = n->hi > 1000 ? 1000 : n->hi;
   return (double)(lo + (int64_t)(r % (uint64_t)(hi - lo + 1)));

@@ -1,0 +1,123 @@
+/* Random graphs, compiled, against the evaluator: every option on, and each one
+ * off in turn. A failure is shrunk to a seed and printed with its kernels.
+ *
+ *   test_backend_random [COUNT [FIRST [-O3]]] */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/backend.h"
+#include "tests/compiled.h"
+#include "tests/randgraph.h"
+
+enum { OPTIONS = sizeof(BackendOptions) / sizeof(bool), BATCH = 12, ALL_ON = OPTIONS, ALL_OFF };
+
+typedef struct World {
+  Arena   *arena;
+  Interner *names;
+  Backend *backend;
+  Graph   *graph[BATCH];
+  int      n;
+  const char *const *flags;
+} World;
+
+static BackendOptions options_of(int which) {
+  BackendOptions o;
+  bool *flag = &o.simplify;
+  for (int k = 0; k < OPTIONS; k++) flag[k] = which == ALL_ON || (which != ALL_OFF && k != which);
+  return o;
+}
+
+static World world_new(int which, const char *const *flags) {
+  World w = {.arena = arena_new(), .flags = flags};
+  w.names = interner_new(w.arena);
+  BackendOptions o = options_of(which);
+  Diags *d = diags_new(w.arena);
+  diags_source(d, "random", "", 0);
+  w.backend = backend_new(w.arena, d, "random", &o);
+  return w;
+}
+
+/* States get the number of their graph in front: they are shared by name. */
+static void add_graph(World *w, const RandSpec *spec) {
+  Graph *g = randgraph_new(w->arena, w->names, spec);
+  for (int i = 0; i < g->nodes.n; i++)
+    if (g->nodes.at[i]->kind == N_STATE) g->nodes.at[i]->name = arena_printf(w->arena, "g%d.%s", w->n, g->nodes.at[i]->name);
+  backend_entry(w->backend, g, arena_printf(w->arena, "g%d", w->n));
+  w->graph[w->n++] = g;
+}
+
+/* A bit for each graph that differs; all of them when the program does not compile. */
+static uint32_t run_world(World *w, uint64_t seed) {
+  Compiled *c = compiled_new(backend_finish(w->backend), w->flags);
+  uint32_t wrong = c ? 0 : ~0u;
+  for (int i = 0; i < w->n && c; i++)
+    if (compiled_compare(c, i, w->graph[i], seed, 1e-3, 2) != 0) wrong |= 1u << i;
+  compiled_free(c);
+  return wrong;
+}
+
+typedef struct Failing { int which; const char *const *flags; } Failing;
+
+static bool fails(const RandSpec *spec, void *ctx) {
+  const Failing *f = ctx;
+  World w = world_new(f->which, f->flags);
+  add_graph(&w, spec);
+  bool wrong = run_world(&w, spec->seed) != 0;
+  arena_free(w.arena);
+  return wrong;
+}
+
+static void report(RandSpec spec, int which, const char *const *flags) {
+  Failing f = {which, flags};
+  RandSpec least = randgraph_shrink(spec, fails, &f);
+  fprintf(stderr, "FAILS: seed %llu size %d only %d, option %d off (%d: none, %d: all)\n", (unsigned long long)least.seed,
+          least.size, least.only, which, ALL_ON, ALL_OFF);
+  World w = world_new(which, flags);
+  add_graph(&w, &least);
+  StrBuf text = {0};
+  ir_print(w.graph[0], &text);
+  TdProgram *p = backend_finish(w.backend);
+  fprintf(stderr, "%s\n", text.s);
+  for (int i = 0; i < p->nkernels; i++) fprintf(stderr, "%s\n", p->kernels[i].source);
+  sb_free(&text);
+  arena_free(w.arena);
+}
+
+static RandSpec spec_of(uint64_t seed) {
+  return (RandSpec){.seed = seed, .size = 1 + (int)(seed * 7 % 36), .only = -1, .smooth = true};
+}
+
+static int check_batch(uint64_t first, int count, int which, const char *const *flags) {
+  World w = world_new(which, flags);
+  for (int i = 0; i < count; i++) {
+    RandSpec spec = spec_of(first + (uint64_t)i);
+    add_graph(&w, &spec);
+  }
+  uint32_t wrong = run_world(&w, first);
+  arena_free(w.arena);
+  for (int i = 0; i < count; i++)
+    if (wrong >> i & 1) {
+      RandSpec spec = spec_of(first + (uint64_t)i);
+      Failing f = {which, flags};
+      if (wrong == ~0u && !fails(&spec, &f)) continue;
+      report(spec, which, flags);
+      return 1;
+    }
+  return wrong != 0;
+}
+
+int main(int argc, char **argv) {
+  static const char *const slow[] = {"-O1", NULL}, *const fast[] = {"-O3", NULL};
+  int count = argc > 1 ? atoi(argv[1]) : 144;
+  uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+  const char *const *flags = argc > 3 && strcmp(argv[3], "-O3") == 0 ? fast : slow;
+  int failures = 0, batches = 0;
+  for (int done = 0; done < count && failures < 5; done += BATCH, batches++) {
+    int n = count - done < BATCH ? count - done : BATCH;
+    failures += check_batch(first + (uint64_t)done, n, ALL_ON, flags);
+    failures += check_batch(first + (uint64_t)done, n, batches % (OPTIONS + 1) == OPTIONS ? ALL_OFF : batches % (OPTIONS + 1), flags);
+  }
+  printf("%d random graphs, each with two sets of options: %d failures\n", count, failures);
+  return failures != 0;
+}
