@@ -1,0 +1,107 @@
+#include "tests/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool query_vocabulary(void *ctx, const DataDecl *decl, DataInfo *out, const char **why) {
+  (void)decl;
+  (void)why;
+  Model *m = ctx;
+  *out = (DataInfo){.vocab = m->vocab, .unigram = m->unigram};
+  return true;
+}
+
+bool model_open(Model *m, const char *path, const Define *defines, int ndefines, const char *text, int64_t vocab,
+                const UnitOptions *more) {
+  *m = (Model){.path = path, .vocab = vocab};
+  TdError err = {0};
+  uint8_t *source;
+  size_t size;
+  if (!io_read_file(NULL, path, 1 << 20, &source, &size, &err)) {
+    fprintf(stderr, "%s\n", err.message);
+    return false;
+  }
+  m->arena = arena_new();
+  m->names = interner_new(m->arena);
+  m->diags = diags_new(m->arena);
+  int file = diags_source(m->diags, path, (const char *)source, size);
+  free(source);
+  UnitOptions o = more ? *more : (UnitOptions){0};
+  CorpusSearch search = {.override = text, .offline = true};
+  o.defines = defines;
+  o.ndefines = ndefines;
+  o.verify = true;
+  if (getenv("TDC_DISABLE")) o.disable = (uint32_t)strtoul(getenv("TDC_DISABLE"), NULL, 0);
+  if (text) {
+    m->data = data_store_new(&search);
+    o.query = data_store_query;
+    o.query_ctx = m->data;
+  } else {
+    m->unigram = NEWN(m->arena, double, vocab);
+    for (int64_t i = 0; i < vocab; i++) m->unigram[i] = 1 / (double)vocab;
+    o.query = query_vocabulary;
+    o.query_ctx = m;
+  }
+  m->unit = unit_compile(m->arena, m->names, m->diags, file, &o);
+  if (m->unit) return true;
+  StrBuf said = {0};
+  diags_print(m->diags, &said, false);
+  fprintf(stderr, "%s", said.s ? said.s : "");
+  sb_free(&said);
+  return false;
+}
+
+bool model_build(Model *m) {
+  TdError err = {0};
+  JitOptions options = {.no_cache = true};
+  m->jit = jit_build(m->unit->program, &options, &err);
+  if (!m->jit) fprintf(stderr, "%s: %s\n", m->path, err.message);
+  return m->jit != NULL;
+}
+
+void model_close(Model *m) {
+  if (m->jit) jit_close(m->jit);
+  if (m->data) data_store_free(m->data);
+  if (m->arena) arena_free(m->arena);
+  *m = (Model){0};
+}
+
+bool running_open(Running *r, const Model *m, int threads) {
+  TdError err = {0};
+  *r = (Running){.pool = pool_new(threads, &err)};
+  if (r->pool) r->session = session_new(m->unit->program, m->jit, r->pool, &err);
+  if (!r->session) fprintf(stderr, "%s: %s\n", m->path, err.message);
+  return r->session != NULL;
+}
+
+void running_close(Running *r) {
+  if (r->session) session_free(r->session);
+  if (r->pool) pool_free(r->pool);
+  *r = (Running){0};
+}
+
+Node *graph_leaf(const Graph *g, NodeKind kind, const char *name) {
+  for (int i = 0; i < g->top->nodes.n; i++) {
+    Node *n = g->top->nodes.at[i];
+    if (n->kind == kind && strcmp(n->name, name) == 0) return n;
+  }
+  return NULL;
+}
+
+Node *graph_output(const Graph *g, const char *name) {
+  for (int i = 0; i < g->outputs.n; i++)
+    if (strcmp(g->outputs.at[i].name, name) == 0) return g->outputs.at[i].node;
+  return NULL;
+}
+
+double typed_value(const void *from, TdType type, int64_t i) {
+  switch (type) {
+  case TD_F32: return ((const float *)from)[i];
+  case TD_F64: return ((const double *)from)[i];
+  case TD_I32: return ((const int32_t *)from)[i];
+  case TD_U8: return ((const uint8_t *)from)[i];
+  case TD_BF16:
+  case TD_F16: break;
+  }
+  bug("no program stores this type yet");
+}

@@ -1,0 +1,44 @@
+/* Whole models in tests: a .td file compiled, its program ready to run, and the
+ * leaves of its graphs by name. Messages go to stderr. */
+#ifndef TDC_TESTS_MODEL_H
+#define TDC_TESTS_MODEL_H
+
+#include "compiler/unit.h"
+#include "runtime/data.h"
+#include "runtime/session.h"
+
+typedef struct Model {
+  const char *path;
+  Arena      *arena;
+  Interner   *names;
+  Diags      *diags;
+  Unit       *unit;
+  DataStore  *data;             /* NULL: a vocabulary without a text */
+  int64_t     vocab;            /* of that; all symbols equally frequent */
+  double     *unigram;
+  Jit        *jit;              /* of model_build */
+} Model;
+
+/* Compile `path` with these defines. text: a file to read instead of the one the
+ * .td names; NULL: no text, a vocabulary of `vocab` symbols. `more`: what to
+ * leave out, or NULL. $TDC_DISABLE, a number, switches backend options off (bit k:
+ * the k-th of BackendOptions), to see which one a fault needs. Close it in either case. */
+bool model_open(Model *m, const char *path, const Define *defines, int ndefines, const char *text, int64_t vocab,
+                const UnitOptions *more);
+/* Compile the kernels. */
+bool model_build(Model *m);
+void model_close(Model *m);
+
+/* A session of a built model with its own threads. */
+typedef struct Running { Pool *pool; Session *session; } Running;
+bool running_open(Running *r, const Model *m, int threads);
+void running_close(Running *r);
+
+/* The input or state of that name, or NULL. */
+Node *graph_leaf(const Graph *g, NodeKind kind, const char *name);
+Node *graph_output(const Graph *g, const char *name);
+
+/* value[i] of a buffer of any storage type as a double. */
+double typed_value(const void *from, TdType type, int64_t i);
+
+#endif
