@@ -61,13 +61,15 @@ static Bound *bound_of(Check *c, const Node *n) {
   bug("'%s' is neither an input nor a state", n->name);
 }
 
-/* How many of an input's elements are compared, and the k-th of them. */
-static int64_t sample_size(const Check *c, int64_t count) {
+/* How many elements of wrt[w] are compared, and the k-th of them. */
+static int64_t sample_size(const Check *c, int w, int64_t count) {
+  if (c->o.elements) return c->o.nelements[w];
   return c->o.max_elements > 0 && c->o.max_elements < count ? c->o.max_elements : count;
 }
 
-static int64_t sampled(const Check *c, int64_t count, int64_t k) {
-  if (sample_size(c, count) == count) return k;
+static int64_t sampled(const Check *c, int w, int64_t count, int64_t k) {
+  if (c->o.elements) return c->o.elements[w][k];
+  if (sample_size(c, w, count) == count) return k;
   return (int64_t)(draw_uniform(c->o.seed, 2, draw_site("gradcheck"), (uint64_t)k) * (double)count);
 }
 
@@ -92,9 +94,10 @@ static const char *numeric_all(Check *c, Node *const *wrt, int n, double **numer
   const char *error = NULL;
   for (int k = 0; k < n && !error; k++) {
     Bound *b = bound_of(c, wrt[k]);
-    numeric[k] = NEWN(c->g->arena, double, b->count + 1);
-    for (int64_t j = 0; j < sample_size(c, b->count) && !error; j++)
-      error = difference(c, ev, b, sampled(c, b->count, j), c->o.eps, &numeric[k][j]);
+    int64_t m = sample_size(c, k, b->count);
+    numeric[k] = NEWN(c->g->arena, double, m + 1);
+    for (int64_t j = 0; j < m && !error; j++)
+      error = difference(c, ev, b, sampled(c, k, b->count, j), c->o.eps, &numeric[k][j]);
   }
   if (error) error = arena_strdup(c->g->arena, error);
   eval_free(ev);
@@ -106,9 +109,44 @@ static double distance(const Check *c, double derived, double numeric) {
   return isnan(error) ? INFINITY : error;
 }
 
+/* The slopes on both sides of x, by a step of `eps`. */
+static const char *slopes(Check *c, Eval *ev, Bound *b, int64_t i, double eps, double slope[2]) {
+  double x = b->values[i], step = eps * fmax(1, fabs(x)), y[3];
+  const double at[3] = { x - step, x, x + step };
+  for (int k = 0; k < 3; k++) {
+    b->values[i] = at[k];
+    const char *error = run(c, ev);
+    if (error) return error;
+    y[k] = *eval_value(ev, c->loss);
+  }
+  b->values[i] = x;
+  slope[0] = (y[1] - y[0]) / (at[1] - at[0]);
+  slope[1] = (y[2] - y[1]) / (at[2] - at[1]);
+  return NULL;
+}
+
+/* At a tie of max, at an edge of the domain, the slopes differ however short the
+ * step is. Then any number between them is a derivative there. */
+static const char *at_kink(Check *c, Eval *ev, Bound *b, int64_t i, double derived, bool *kink) {
+  double slope[2], gap[2];
+  *kink = false;
+  for (int k = 0; k < 2; k++) {
+    const char *why = slopes(c, ev, b, i, k ? c->o.eps / 16 : c->o.eps, slope);
+    if (why) return why;
+    gap[k] = fabs(slope[1] - slope[0]);
+  }
+  if (!isfinite(slope[0]) || !isfinite(slope[1])) {
+    *kink = true;
+    return NULL;
+  }
+  double lo = fmin(slope[0], slope[1]), hi = fmax(slope[0], slope[1]);
+  double room = c->o.atol + c->o.rtol * fmin(fabs(lo), fabs(hi));
+  *kink = gap[1] > gap[0] / 4 && derived >= lo - room && derived <= hi + room;
+  return NULL;
+}
+
 /* One number. Where the function bends sharply the step was too long: a pair
- * that disagrees is tried again with shorter ones. A wrong gradient stays wrong,
- * and so does one at a kink. */
+ * that disagrees is tried again with shorter ones. A wrong gradient stays wrong. */
 static const char *compare(Check *c, Eval *ev, Bound *b, int64_t i, double numeric, double derived,
                            GradcheckReport *r) {
   double error = distance(c, derived, numeric), eps = c->o.eps;
@@ -121,7 +159,18 @@ static const char *compare(Check *c, Eval *ev, Bound *b, int64_t i, double numer
     error = distance(c, derived, finer);
     numeric = finer;
   }
-  if (r->compared++ == 0 || error > r->worst) {
+  if (error > 1) {
+    bool kink;
+    const char *why = at_kink(c, ev, b, i, derived, &kink);
+    if (why) return why;
+    if (kink) {
+      r->compared++;
+      r->kinks++;
+      return NULL;
+    }
+  }
+  r->compared++;
+  if (!r->name || error > r->worst) {
     r->worst = error;
     r->name = b->node->name;
     r->element = i;
@@ -131,14 +180,14 @@ static const char *compare(Check *c, Eval *ev, Bound *b, int64_t i, double numer
   return NULL;
 }
 
-static const char *compare_all(Check *c, Eval *ev, Bound *b, const double *numeric,
+static const char *compare_all(Check *c, Eval *ev, int w, Bound *b, const double *numeric,
                                const double *value, GradcheckReport *r) {
-  int64_t n = sample_size(c, b->count);
+  int64_t n = sample_size(c, w, b->count);
   double *derived = NEWN(c->g->arena, double, n + 1);
-  for (int64_t k = 0; k < n; k++) derived[k] = value ? value[sampled(c, b->count, k)] : 0;
+  for (int64_t k = 0; k < n; k++) derived[k] = value ? value[sampled(c, w, b->count, k)] : 0;
   const char *error = NULL;
   for (int64_t k = 0; k < n && !error; k++)
-    error = compare(c, ev, b, sampled(c, b->count, k), numeric[k], derived[k], r);
+    error = compare(c, ev, b, sampled(c, w, b->count, k), numeric[k], derived[k], r);
   return error;
 }
 
@@ -164,7 +213,7 @@ bool gradcheck(Graph *g, Diags *d, Node *out, Node *const *wrt, int n,
   for (int k = 0; k < n && !report->error; k++) {
     report->error = run(&c, ev);
     if (!report->error)
-      report->error = compare_all(&c, ev, bound_of(&c, wrt[k]), numeric[k],
+      report->error = compare_all(&c, ev, k, bound_of(&c, wrt[k]), numeric[k],
                                   adjoint[k] ? eval_value(ev, adjoint[k]) : NULL, report);
   }
   if (report->error) report->error = arena_strdup(g->arena, report->error);

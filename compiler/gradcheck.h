@@ -13,6 +13,8 @@ typedef struct GradcheckOptions {
   double   eps;                 /* 0: 1e-6; each number moves by eps * max(1, |x|) */
   double   atol, rtol;          /* 0: 1e-5, 1e-3 */
   int64_t  max_elements;        /* of each input; 0: all. More are sampled. */
+  const int64_t *const *elements;   /* which ones of wrt[k], or NULL */
+  const int64_t *nelements;
   GradcheckFill *fill;          /* NULL: normal reals, uniform integers, fair bools */
   void    *fill_ctx;
 } GradcheckOptions;
@@ -20,6 +22,8 @@ typedef struct GradcheckOptions {
 typedef struct GradcheckReport {
   bool    ok;
   int64_t compared;             /* numbers */
+  int64_t kinks;                /* of them where the function bends (a tie, an edge): the derived
+                                   number lies between the slopes on both sides */
   double  worst;                /* of |derived - numeric| / (atol + rtol * |numeric|) */
   const char *name;             /* where the worst is: the input, its flat element */
   int64_t element;

@@ -168,6 +168,7 @@ typedef struct Low {
 
   LoopCtx    *stack_stop;       /* loops from here outwards do not stack parameters: a model began inside */
   const char *stmt_name;        /* of the statement being lowered, qualified */
+  bool        plain_gradients;  /* derive through `grad` clauses, save those marked nocheck */
   VEC(const AStmt *) misplaced; /* reported, not to be lowered */
   bool        forbid_draws;     /* before a sampler's loop only `state` may draw */
   const AExpr *drawing;         /* the call right of `~`: one number is what a scalar target asks for */
@@ -276,6 +277,8 @@ typedef struct PathMark { const char *param, *draw; PathCount *counts; int ncoun
 PathMark path_enter(Low *l, const char *name, bool root);
 void   path_leave(Low *l, PathMark m);
 int    path_count(Low *l, const char *key);                       /* 1, 2, ... for the same key here */
+/* Is a bare formal also the name of an index: `o` of linear(x[..., d], o) -> y[..., o]? */
+bool   fn_names_index(const ADecl *d, const char *name);
 
 /* -- lower_stmt.c ----------------------------------------------------------------------------- */
 bool   lower_body(Low *l, Scope *s, AStmt *const *stmts, int n);
@@ -305,6 +308,14 @@ Value *member(Low *l, Value *base, const char *name, Span at);
 Value *table_value(Low *l, Table *t);
 Value *binding_value(Low *l, Binding *b);
 bool   schedule_ready(Low *l, Schedule *s, Span at);
+
+/* -- trial_call.c ---------------------------------------------------------------------------- */
+struct TrialOptions;                                              /* trial.h */
+/* Call fn in an entry of its own, with arguments of our choosing: by chance, or
+ * without options the same every time, told apart (attempt 1: taking the dims
+ * that bear the names of indices). Poison after an error. The caller keeps a copy
+ * of Low and puts it back. l->assumed then says what was chosen. */
+Value *trial_call(Low *l, Fn *fn, bool training, int attempt, const struct TrialOptions *o);
 
 /* -- settings.c: data {...}, train {...}, precision {...} ------------------------------- */
 bool   settings_data(Low *l, Data *x, Scope *s);

@@ -89,8 +89,7 @@ static bool body_mentions(const AStmts *body, const char *name) {
   return false;
 }
 
-/* Is a bare formal also the name of an index: `o` of linear(x[..., d], o) -> y[..., o]? */
-static bool names_an_index(const ADecl *d, const char *name) {
+bool fn_names_index(const ADecl *d, const char *name) {
   for (int i = 0; i < d->formals.n; i++)
     if (mentions(&d->formals.at[i].items, name)) return true;
   for (int i = 0; i < d->results.n; i++)
@@ -295,7 +294,7 @@ static bool bind_formals(Header *h, Value **args, const Span *spans) {
       if (tensor) {
         ok = (want == 2 ? match_scalar(h, f, v, spans[i]) : match_tensor(h, f, v, spans[i])) && ok;
         if (scope_here(h->s, f->name)) scope_here(h->s, f->name)->value->id = v->id;
-      } else if (v->kind == V_NUM && v->is_int && names_an_index(d, f->name)) {
+      } else if (v->kind == V_NUM && v->is_int && fn_names_index(d, f->name)) {
         const char *id = local_id(h, v->id, f->name);
         bind_pattern(l, h->s, f->name, v->inum, id, spans[i]);
       } else if (!scalar) {
@@ -527,7 +526,8 @@ Value *call_fn(Low *l, Fn *fn, Value **given, const char **names, const Span *sp
   PathMark mark = path_enter(l, d->name, d->kind == D_MODEL);
   const char *stmt = l->stmt_name;
   int facts = l->facts.n;
-  if (d->grad.present)
+  bool clause = d->grad.present && (d->grad.nocheck || !l->plain_gradients);
+  if (clause)
     for (int i = 0; i < d->formals.n; i++)
       if (d->formals.at[i].is_tensor && args[i]->kind == V_TENSOR && args[i]->e->type == TY_REAL)
         args[i] = value_bind(l, args[i], d->formals.at[i].name, where[i]);
@@ -537,7 +537,7 @@ Value *call_fn(Low *l, Fn *fn, Value **given, const char **names, const Span *sp
   bool bound = bind_formals(&h, args, where);
   l->frame = frame;
   if (bound && lower_body(l, s, d->body.at, d->body.n)) {
-    if (d->grad.present) attach_gradient(&h);
+    if (clause) attach_gradient(&h);
     frame_push(l, true, NULL);
     if (d->results.n == 1) {
       out = result_value(&h, &d->results.at[0]);

@@ -56,95 +56,20 @@ static void finish_init(Low *l) {
 
 /* ---- ops that nothing uses ------------------------------------------------------- */
 
-/* A function that no entry reached is still checked, with extents made up for
- * the names in its header: told apart, and divisible by what its bare numbers
- * are taken to be. */
-enum { ASSUMED_NUMBER = 4, ASSUMED_MAX = 8 };
-typedef struct Assumed {
-  Low        *l;
-  Scope      *s;                /* the header's numbers */
-  const char *name[ASSUMED_MAX];
-  int         n;
-} Assumed;
-
-/* Is the header's name a number that is known already? */
-static bool known_number(const Scope *s, const char *name) {
-  Binding *b = scope_find((Scope *)s, name);
-  return b && (b->value->kind == V_POISON || (b->value->kind == V_NUM && b->value->is_int));
+static bool attempt_unused(Low *l, Fn *fn, int attempt, Diags *d) {
+  Low saved = *l;
+  int before = diags_errors(d);
+  l->d = d;
+  bool ok = trial_call(l, fn, false, attempt, NULL)->kind != V_POISON && diags_errors(d) == before;
+  saved.instantiated.at = l->instantiated.at;      /* what it calls is used now */
+  saved.instantiated.n = l->instantiated.n;
+  saved.instantiated.cap = l->instantiated.cap;
+  *l = saved;
+  return ok;
 }
 
-static int64_t assume(Assumed *a, const char *name) {
-  static const int64_t extents[ASSUMED_MAX + 1] = {12, 24, 36, 48, 60, 72, 84, 96, 108};
-  int k = 0;
-  while (k < a->n && a->name[k] != name) k++;
-  if (k == a->n && k < ASSUMED_MAX) {
-    a->name[a->n++] = name;
-    scope_set(a->l, a->s, name, v_int(a->l, extents[k], NULL), (Span){0});
-  }
-  return extents[k];
-}
-
-/* An input like the formal f; NULL after an error. */
-static Value *assumed_tensor(Assumed *a, const AFormal *f) {
-  Low *l = a->l;
-  int64_t shape[IR_MAX_RANK], bound = 1;
-  const char *ids[IR_MAX_RANK] = {NULL};
-  int rank = 0;
-  for (int j = 0; j < f->items.n; j++) {
-    const AItem *it = &f->items.at[j];
-    if (rank + it->ellipsis >= IR_MAX_RANK) {
-      lower_error(l, 215, f->span, "a tensor has at most %d axes", IR_MAX_RANK);
-      return NULL;
-    }
-    if (it->ellipsis) {
-      for (int k = 0; k < 2; k++) {
-        ids[rank] = intern(l->names, k ? "_1" : "_0");
-        shape[rank++] = k ? 2 : 3;
-      }
-    } else if (it->expr && it->expr->kind == A_NAME && !known_number(a->s, it->expr->name)) {
-      ids[rank] = it->expr->name;
-      shape[rank++] = assume(a, it->expr->name);
-    } else if (!it->expr) {
-      lower_error(l, 209, it->span, "a header's brackets hold index names, extents and '...'");
-      return NULL;
-    } else if (!lower_extent(l, a->s, it->expr, &shape[rank++], NULL)) {
-      return NULL;
-    }
-  }
-  if (f->id_bound && f->id_bound->kind == A_NAME && !known_number(a->s, f->id_bound->name)) bound = assume(a, f->id_bound->name);
-  else if (f->id_bound && !lower_extent(l, a->s, f->id_bound, &bound, NULL)) return NULL;
-  return entry_input(l, f->name, f->id_bound ? TY_INT : TY_REAL, rank, shape, ids, 0, bound - 1, NULL, f->span);
-}
-
-static void check_function(Low *l, Fn *fn) {
-  ADecl *d = fn->decl;
-  Assumed a = {.l = l, .s = scope_new(l, fn->scope, true)};
-  Value *args[64];
-  Span spans[64];
-  const char *names[64];
-  int n = 0;
-  bool ok = d->formals.n <= 64;
-  for (int k = 0; ok && k < d->formals.n; k++) {
-    AFormal *f = &d->formals.at[k];
-    if (!f->is_tensor) scope_set(l, a.s, f->name, f->dflt ? lower_expr(l, fn->scope, f->dflt) : v_int(l, ASSUMED_NUMBER, NULL), f->span);
-  }
-  for (int k = 0; ok && k < d->formals.n; k++) {
-    AFormal *f = &d->formals.at[k];
-    if (!f->is_tensor && f->dflt) continue;
-    args[n] = f->is_tensor ? assumed_tensor(&a, f) : scope_here(a.s, f->name)->value;
-    spans[n] = f->span;
-    names[n] = f->name;
-    ok = args[n++] != NULL;
-  }
-  StrBuf b = {0};
-  for (int k = 0; k < a.n; k++) sb_printf(&b, "%s%s = %lld", k ? ", " : "", a.name[k], (long long)assume(&a, a.name[k]));
-  l->assumed = arena_strndup(l->arena, b.s ? b.s : "", b.n);
-  sb_free(&b);
-  Span nowhere = {0};
-  if (ok) call_fn(l, fn, args, names, spans, n, nowhere);
-  l->assumed = NULL;
-}
-
+/* A function that no entry reached is still checked, with extents that tell its
+ * index names apart. Errors are those of the first choice when none is accepted. */
 static void check_unused(Low *l) {
   for (int i = 0; i < l->root->names.n; i++) {
     Value *v = l->root->names.at[i].value;
@@ -154,11 +79,9 @@ static void check_unused(Low *l) {
     bool used = d->kind != D_OP && d->kind != D_BLOCK && d->kind != D_MODEL;
     for (int k = 0; k < l->instantiated.n; k++) used = used || l->instantiated.at[k] == d;
     if (used) continue;
-    Context c = context_begin(l, entry_new(l, d->name));
-    int params = l->params.n;
-    check_function(l, v->fn);
-    l->params.n = params;
-    context_end(l, &c);
+    int attempt = 0;
+    while (attempt < 2 && !attempt_unused(l, v->fn, attempt, diags_new(l->arena))) attempt++;
+    attempt_unused(l, v->fn, attempt < 2 ? attempt : 0, l->d);
   }
 }
 
@@ -305,7 +228,9 @@ Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOpti
   l->arena = a;
   l->names = names;
   l->d = d;
-  l->options = o;
+  UnitOptions *options = NEW(a, UnitOptions);      /* trials read them later */
+  *options = *o;
+  l->options = options;
   l->unit = u;
   int why = setjmp(unwind);
   bool ok = false;
@@ -316,6 +241,7 @@ Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOpti
   }
   arena_guard(a, NULL);
   diags_guard(d, NULL);
+  u->low = l;
   return ok && diags_errors(d) == 0 ? u : NULL;
 }
 

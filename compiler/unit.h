@@ -128,6 +128,7 @@ typedef struct Unit {
   const char   **models;     int nmodels;
   const char    *source_hash;   /* hex sha-256 is the runtime's business; this is the text all sources joined, for it to hash */
   size_t         source_size;
+  struct Low    *low;           /* of the compilation: trial.h instantiates further ops with it */
 } Unit;
 
 typedef struct Define { const char *name, *value; } Define;   /* -D name=value */
