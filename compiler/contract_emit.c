@@ -22,7 +22,6 @@
 enum {
   WIDEST_TILE = 32,              /* columns, over all targets */
   TALLEST_TILE = 14,             /* rows */
-  SHORTEST_TILE = 4,
   LANES = 16,                    /* of the widest target: what packing may overrun */
   DEPTH_LIMIT = 512,             /* of a block of k */
   ROWS_LIMIT = 256,              /* of a piece */
@@ -248,9 +247,14 @@ static void put_address(Writer *w, GemmSide side, const char *outer0, const char
   const GemmOperand *operand = &w->plan->operand[side];
   StrBuf b = { 0 };
   put_strides(&b, &w->plan->axis[GEMM_BATCH], operand->stride_batch);
-  line(w, "const float *from = %s%s + (%s) * %lld + (%s) * %lld;", operand->base, b.s ? b.s : "", outer0,
+  line(w, "const float *from = %s%s + %s * %lld + %s * %lld;", operand->base, b.s ? b.s : "", outer0,
        (long long)w->outer_stride[side], k0, (long long)w->k_stride[side]);
   sb_free(&b);
+}
+
+static void open_scope(Writer *w) {
+  line(w, "{");
+  w->indent++;
 }
 
 /* Evaluate a block of an operand into `stage`: [count][STAGE_K] along k, else
@@ -271,30 +275,26 @@ static void put_stage(Writer *w, GemmSide side, const char *outer0, const char *
   sb_free(&body);
 }
 
+/* The block of k that begins at k0, for all columns of the piece. */
 static void put_pack_b(Writer *w) {
-  const Blocks *b = &w->block;
-  line(w, "/* pack B: panels of TD_TILE_COLUMNS columns, [k = %lld][columns] each */", (long long)w->extent[GEMM_K]);
   if (w->flat[GEMM_B]) {
-    put_address(w, GEMM_B, "column0", "0");
-    line(w, "td_pack_b(packed_b, PANEL, 0, from, %lld, %lld, columns, K);", (long long)w->outer_stride[GEMM_B],
+    put_address(w, GEMM_B, "column0", "k0");
+    line(w, "td_pack_b(packed_b, PANEL, k0, from, %lld, %lld, columns, depth);", (long long)w->outer_stride[GEMM_B],
          (long long)w->k_stride[GEMM_B]);
   } else if (along_k(w, GEMM_B)) {
     open_block(w, "for (int64_t j = 0; j < columns; j += TD_TILE_COLUMNS)");
-    line(w, "const int64_t count = columns - j < TD_TILE_COLUMNS ? columns - j : TD_TILE_COLUMNS;");
-    open_block(w, "for (int64_t k0 = 0; k0 < K; k0 += DEPTH)");
-    line(w, "const int64_t depth = K - k0 < DEPTH ? K - k0 : DEPTH;");
+    line(w, "const int64_t rest = columns - j, count = rest < TD_TILE_COLUMNS ? rest : TD_TILE_COLUMNS;");
     put_stage(w, GEMM_B, "column0 + j", "count", "k0", "depth", "DEPTH");
     line(w, "td_pack_b(packed_b + j / TD_TILE_COLUMNS * PANEL, PANEL, k0, stage, DEPTH, 1, count, depth);");
     close_block(w);
-    close_block(w);
   } else {
-    line(w, "for (int64_t k0 = 0; k0 < K; k0 += %d) {", SLAB);
-    w->indent++;
-    line(w, "const int64_t depth = K - k0 < %d ? K - k0 : %d;", SLAB, SLAB);
     char stride[32];
-    snprintf(stride, sizeof stride, "%lld", (long long)b->padded);
-    put_stage(w, GEMM_B, "column0", "columns", "k0", "depth", stride);
-    line(w, "td_pack_b(packed_b, PANEL, k0, stage, 1, %s, columns, depth);", stride);
+    snprintf(stride, sizeof stride, "%lld", (long long)w->block.padded);
+    line(w, "for (int64_t slab = k0; slab < k0 + depth; slab += %d) {", SLAB);
+    w->indent++;
+    line(w, "const int64_t rest = k0 + depth - slab, thick = rest < %d ? rest : %d;", SLAB, SLAB);
+    put_stage(w, GEMM_B, "column0", "columns", "slab", "thick", stride);
+    line(w, "td_pack_b(packed_b, PANEL, slab, stage, 1, %s, columns, thick);", stride);
     close_block(w);
   }
 }
@@ -309,21 +309,19 @@ static void open_tiles(Writer *w) {
 static void put_pack_a(Writer *w) {
   line(w, "/* pack A: a panel [k][rows] for each row of tiles */");
   if (w->flat[GEMM_A]) {
-    open_tiles(w);
-    put_address(w, GEMM_A, "row0 + i", "k0");
-    line(w, "td_pack_a(packed_a + i * DEPTH + tile * TD_LANES, height, from, %lld, %lld, depth, M - row0 - i);",
-         (long long)w->outer_stride[GEMM_A], (long long)w->k_stride[GEMM_A]);
+    open_scope(w);
+    put_address(w, GEMM_A, "row0", "k0");
+    line(w, "td_pack_a(packed_a, from, %lld, %lld, rows, depth, M - row0);", (long long)w->outer_stride[GEMM_A],
+         (long long)w->k_stride[GEMM_A]);
     close_block(w);
   } else if (along_k(w, GEMM_A)) {
     open_tiles(w);
     put_stage(w, GEMM_A, "row0 + i", "height", "k0", "depth", "DEPTH");
-    line(w, "td_pack_a(packed_a + i * DEPTH + tile * TD_LANES, height, stage, DEPTH, 1, depth, 0);");
+    line(w, "td_pack_a(packed_a + td_panel_a(tile, depth), stage, DEPTH, 1, height, depth, 0);");
     close_block(w);
   } else {
     put_stage(w, GEMM_A, "row0", "rows", "k0", "depth", "(ROWS + TD_LANES)");
-    open_tiles(w);
-    line(w, "td_pack_a(packed_a + i * DEPTH + tile * TD_LANES, height, stage + i, 1, ROWS + TD_LANES, depth, TD_LANES);");
-    close_block(w);
+    line(w, "td_pack_a(packed_a, stage, 1, ROWS + TD_LANES, rows, depth, ROWS + TD_LANES);");
   }
 }
 
@@ -347,11 +345,62 @@ static void store_plain(const Writer *w, StrBuf *out) {
   sb_puts(out, "] = finished[q];\n");
 }
 
+static bool shares_b(const Writer *w) {
+  const GemmOperand *operand = &w->plan->operand[GEMM_B];
+  for (int v = 0; v < w->plan->axis[GEMM_BATCH].nvars; v++)
+    if (operand->stride_batch[v] != 0) return false;
+  return operand->plain;
+}
+
+/* While this block is multiplied, what is packed next is on its way: the next
+ * block of k, or the first one of the next piece. */
+static void put_next(Writer *w) {
+  const GemmPlan *plan = w->plan;
+  line(w, "TdFetch fetch[2] = { { 0 }, { 0 } };");
+  if (!w->flat[GEMM_A] && !w->flat[GEMM_B]) return;
+  bool many = w->block.depth_blocks > 1;
+  const char *per_batch = "(ROW_BLOCKS * COLUMN_BLOCKS)";
+  if (many) {
+    line(w, "const int64_t next_k = k0 + DEPTH < K ? k0 + DEPTH : 0, next = next_k ? piece : piece + 1;");
+    line(w, "const int64_t next_depth = K - next_k < DEPTH ? K - next_k : DEPTH;");
+  } else {
+    line(w, "const int64_t next_k = 0, next = piece + 1, next_depth = K;");
+  }
+  open_block(w, "if (next < end)");
+  StrBuf strides = { 0 };
+  char flat[64];
+  for (int side = 0; side < 2; side++)
+    if (w->flat[side]) put_strides(&strides, &plan->axis[GEMM_BATCH], plan->operand[side].stride_batch);
+  snprintf(flat, sizeof flat, "next / %s", per_batch);
+  decode(w, GEMM_BATCH, flat, strides.s ? strides.s : "", true);
+  sb_free(&strides);
+  if (w->flat[GEMM_A]) {
+    open_scope(w);
+    line(w, "const int64_t next_row = next %% ROW_BLOCKS * ROWS;");
+    put_address(w, GEMM_A, "next_row", "next_k");
+    line(w, "td_fetch_begin(&fetch[0], from, %lld, %lld, M - next_row < ROWS ? M - next_row : ROWS, next_depth);",
+         (long long)w->outer_stride[GEMM_A], (long long)w->k_stride[GEMM_A]);
+    close_block(w);
+  }
+  if (w->flat[GEMM_B]) {
+    line(w, "if (next == piece ? fresh : next / ROW_BLOCKS%s != held) {", shares_b(w) ? " % COLUMN_BLOCKS" : "");
+    w->indent++;
+    line(w, "const int64_t next_column = next / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS, rest = N - next_column;");
+    put_address(w, GEMM_B, "next_column", "next_k");
+    line(w, "td_fetch_begin(&fetch[1], from, %lld, %lld, rest < COLUMNS ? rest : COLUMNS, next_depth);",
+         (long long)w->outer_stride[GEMM_B], (long long)w->k_stride[GEMM_B]);
+    close_block(w);
+  }
+  line(w, "td_fetch_share(fetch, tiles * ((vectors + 1) / 2) * (depth / TD_LANES));");
+  close_block(w);
+}
+
 static void put_multiply(Writer *w) {
   const GemmPlan *plan = w->plan;
   const Blocks *b = &w->block;
   bool many = b->depth_blocks > 1;
   line(w, "/* multiply: one row of tiles after the other */");
+  put_next(w);
   open_tiles(w);
   int64_t stride = b->padded;
   if (w->direct) {
@@ -365,10 +414,11 @@ static void put_multiply(Writer *w) {
   } else {
     line(w, many ? "float *target = sums + i * %lld;" : "float *target = sums;", (long long)stride);
   }
-  line(w, "td_tile_row_of(ROWS, LAST_ROWS, height, %d, depth, packed_a + i * DEPTH + tile * TD_LANES, packed_b,",
+  bool turned = w->flat[GEMM_A] ? w->k_stride[GEMM_A] == 1 : along_k(w, GEMM_A);
+  line(w, "td_tile_row_of(ROWS, LAST_ROWS, height, %d, %d, depth, packed_a + td_panel_a(tile, depth),", turned,
        w->direct);
-  line(w, "               PANEL, %s, target, %lld, vectors, %s);", many ? "k0" : "0", (long long)stride,
-       many ? "k0 > 0" : "0");
+  line(w, "               packed_b, PANEL, %s, target, %lld, vectors, %s, fetch);", many ? "k0" : "0",
+       (long long)stride, many ? "k0 > 0" : "0");
   if (!w->direct) {
     if (many) line(w, "if (k0 + depth < K) continue;");
     put_epilogue(w);
@@ -380,9 +430,10 @@ static void put_multiply(Writer *w) {
 static void put_scratch(Writer *w) {
   const Blocks *b = &w->block;
   int64_t k = w->extent[GEMM_K];
-  int64_t tiles = ceil_div(b->rows, SHORTEST_TILE);
+  /* the widest of the targets: 14 rows a tile in 16 lanes, 6 in 8, 4 in 4 */
+  int64_t lanes = most(ceil_div(b->rows, 14) * 16, most(ceil_div(b->rows, 6) * 8, ceil_div(b->rows, 4) * 4));
+  int64_t packed_a = lanes * b->depth;
   int64_t packed_b = b->padded * k;
-  int64_t packed_a = round_up(b->rows * b->depth + (tiles + 1) * LANES, LANES);
   int64_t sums = w->direct ? 0 : (b->depth_blocks > 1 ? b->rows : TALLEST_TILE) * b->padded;
   int64_t stage = 0;
   for (int side = 0; side < 2; side++) {
@@ -415,13 +466,6 @@ static void put_head(Writer *w) {
        (long long)b->column_blocks);
 }
 
-static bool shares_b(const Writer *w) {
-  const GemmOperand *operand = &w->plan->operand[GEMM_B];
-  for (int v = 0; v < w->plan->axis[GEMM_BATCH].nvars; v++)
-    if (operand->stride_batch[v] != 0) return false;
-  return operand->plain;
-}
-
 static void put_pieces(Writer *w) {
   open_block(w, "for (int64_t piece = begin; piece < end; piece++)");
   line(w, "const int64_t row0 = piece %% ROW_BLOCKS * ROWS, column0 = piece / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS;");
@@ -433,21 +477,24 @@ static void put_pieces(Writer *w) {
   for (int i = 0; i < 4; i++) sb_puts(&all, texts[i]->s ? texts[i]->s : "");
   decode(w, GEMM_BATCH, "piece / (ROW_BLOCKS * COLUMN_BLOCKS)", all.s, true);
   sb_free(&all);
-  line(w, "const int64_t block = piece / ROW_BLOCKS%s;", shares_b(w) ? " % COLUMN_BLOCKS" : "");
-  open_block(w, "if (held != block)");
+  line(w, "const int64_t block = piece / ROW_BLOCKS%s, fresh = held != block;",
+       shares_b(w) ? " % COLUMN_BLOCKS" : "");
   line(w, "held = block;");
-  put_pack_b(w);
-  close_block(w);
-  if (w->block.depth_blocks > 1) {
+  bool many = w->block.depth_blocks > 1;
+  if (many) {
     open_block(w, "for (int64_t k0 = 0; k0 < K; k0 += DEPTH)");
     line(w, "const int64_t depth = K - k0 < DEPTH ? K - k0 : DEPTH;");
   } else {
     line(w, "const int64_t k0 = 0, depth = K;");
     line(w, "(void)k0;");
   }
+  line(w, "/* pack B: panels of TD_TILE_COLUMNS columns, [k][columns] each */");
+  open_block(w, "if (fresh)");
+  put_pack_b(w);
+  close_block(w);
   put_pack_a(w);
   put_multiply(w);
-  if (w->block.depth_blocks > 1) close_block(w);
+  if (many) close_block(w);
   close_block(w);
 }
 

@@ -26,7 +26,11 @@ typedef struct TdCall {
 #endif
 
 #define TD_INLINE static inline __attribute__((always_inline, unused))
+#if defined __clang__
 #define TD_NOINLINE static __attribute__((noinline, unused))
+#else
+#define TD_NOINLINE static __attribute__((noinline, noclone, unused))
+#endif
 
 /* ---- bits ------------------------------------------------------------------- */
 TD_INLINE uint32_t td_bits(float x) {
@@ -324,8 +328,8 @@ TD_INLINE double td_normal(const TdControl *ctl, int64_t site, int64_t counter) 
 /* ---- tiles of matrix products --------------------------------------------------------
  * A product C[m][n] = sum over k of A[m][k] * B[n][k] is computed in tiles of up
  * to TD_TILE_ROWS rows by two vectors of columns, held in registers while k
- * runs. Both operands are packed first: A as panels [k][rows of the tile], B as
- * panels [k][TD_TILE_COLUMNS], the last of one vector if that is enough. */
+ * runs. Both operands are packed first: A below; B as panels [k][TD_TILE_COLUMNS],
+ * the last of one vector if that is enough. */
 #if defined __AVX512F__
 #define TD_LANES 16
 #define TD_TILE_ROWS 14
@@ -352,59 +356,111 @@ TD_INLINE void td_store(float *p, TdVec v) { *(TdVecMem *)p = v; }
   }
 #define TD_ROW_STEP(r)                                                                    \
   if (rows > r) {                                                                         \
-    c##r += a[r] * b0;                                                                    \
-    if (vectors > 1) d##r += (r & 1 ? again[r] : a[r]) * b1;                              \
+    c##r += a[r * a_row] * b0;                                                            \
+    if (vectors > 1) d##r += (r & 1 ? again[r * a_row] : a[r * a_row]) * b1;              \
   }
 #define TD_ROW_STORE(r)                                                                   \
   if (rows > r) {                                                                         \
     td_store(c + r * c_stride, c##r);                                                     \
     if (vectors > 1) td_store(c + r * c_stride + TD_LANES, d##r);                         \
   }
-/* `again` is `a` behind the optimiser's back: odd rows then broadcast as an
- * operand of each multiplication instead of into a register first, which
- * balances loads against instructions. */
-TD_INLINE void td_tile_body(const int rows, const int vectors, int64_t depth, const float *a, const float *b,
-                            float *c, int64_t c_stride, int add) {
+/* What is needed next, brought towards the processor a few lines at a time while
+ * tiles are summed (a turn every TD_LANES steps of k): a block of `outer` rows by
+ * `depth`, contiguous one way or the other. */
+typedef struct TdFetch {
+  const char *at;
+  int64_t     stride, rows, lines, line, share;            /* bytes, lines of 64 bytes, lines a turn */
+} TdFetch;
+TD_INLINE void td_fetch_begin(TdFetch *f, const float *from, int64_t outer_stride, int64_t k_stride,
+                              int64_t outer, int64_t depth) {
+  const int64_t along = k_stride == 1 ? depth : outer_stride == 1 ? outer : 0;
+  f->at = (const char *)from;
+  f->stride = (k_stride == 1 ? outer_stride : k_stride) * 4;
+  f->rows = along == 0 ? 0 : k_stride == 1 ? outer : depth;
+  f->lines = (along + 15) / 16;
+  f->line = 0;
+}
+TD_INLINE void td_fetch_share(TdFetch *f, int64_t turns) {   /* two blocks, one after the other */
+  f[0].share = f[1].share = (f[0].rows * f[0].lines + f[1].rows * f[1].lines) / (turns > 0 ? turns : 1) + 1;
+}
+TD_INLINE void td_fetch(TdFetch *f) {
+  for (int64_t n = f->rows > 0 ? f->share : 0; n > 0; n--) {
+    TD_PREFETCH(f->at + f->line * 64, 0, 2);
+    if (++f->line < f->lines) continue;
+    f->line = 0;
+    f->rows--;
+    f->at += f->stride;
+  }
+}
+
+/* A is packed in blocks of TD_LANES steps of k by the tile's rows: [row][k] if
+ * `turned`, else [k][row], padded to TD_LANES rows. Packing thus copies vectors
+ * whichever way A lies in memory. `again` is `a` behind the optimiser's back:
+ * odd rows then broadcast as an operand of each multiplication instead of into a
+ * register first, which balances loads against instructions. */
+#define TD_TILE_STEP                                                                      \
+  {                                                                                       \
+    TdVec b0 = td_load(b), b1 = vectors > 1 ? td_load(b + TD_LANES) : b0;                 \
+    TD_ROWS(TD_ROW_STEP)                                                                  \
+    a += a_k;                                                                             \
+    again += a_k;                                                                         \
+    b += vectors * TD_LANES;                                                              \
+  }
+TD_INLINE void td_tile_body(const int rows, const int vectors, const int turned, int64_t depth, const float *a,
+                            const float *b, float *c, int64_t c_stride, int add, TdFetch *next) {
+  const int a_row = turned ? TD_LANES : 1, a_k = turned ? 1 : TD_LANES;
   TD_ROWS(TD_ROW_ZERO)
   if (add) { TD_ROWS(TD_ROW_LOAD) }
   const float *again = a;
   __asm__("" : "+r"(again));
-  for (int64_t k = 0; k < depth; k++) {
-    TdVec b0 = td_load(b), b1 = vectors > 1 ? td_load(b + TD_LANES) : b0;
-    TD_ROWS(TD_ROW_STEP)
-    a += rows;
-    again += rows;
-    b += vectors * TD_LANES;
+  TdFetch fetch = *next;
+  for (; depth >= TD_LANES; depth -= TD_LANES) {
+    td_fetch(&fetch);
+    for (int k = 0; k < TD_LANES; k++) TD_TILE_STEP
+    a += turned ? (rows - 1) * TD_LANES : 0;
+    again += turned ? (rows - 1) * TD_LANES : 0;
   }
+  *next = fetch;
+  for (; depth > 0; depth--) TD_TILE_STEP
   TD_ROWS(TD_ROW_STORE)
 }
-#define TD_TILE(rows, vectors)                                                            \
-  TD_NOINLINE void td_tile_##rows##x##vectors(int64_t depth, const float *a, const float *b, float *c, \
-                                              int64_t c_stride, int add) {                \
-    td_tile_body(rows, vectors, depth, a, b, c, c_stride, add);                           \
+#define TD_TILE(rows, vectors, turned, name)                                              \
+  TD_NOINLINE void name(int64_t depth, const float *a, const float *b, float *c, int64_t c_stride, int add, \
+                        TdFetch *next) {                                                  \
+    td_tile_body(rows, vectors, turned, depth, a, b, c, c_stride, add, next);             \
   }
 #define TD_TILES(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
-#define TD_TILE_PAIR(rows) TD_TILE(rows, 1) TD_TILE(rows, 2)
-TD_TILES(TD_TILE_PAIR)
+#define TD_TILE_FORMS(rows)                                                               \
+  TD_TILE(rows, 1, 0, td_tile_##rows##x1)                                                 \
+  TD_TILE(rows, 2, 0, td_tile_##rows##x2)                                                 \
+  TD_TILE(rows, 1, 1, td_tile_##rows##x1_turned)                                          \
+  TD_TILE(rows, 2, 1, td_tile_##rows##x2_turned)
+TD_TILES(TD_TILE_FORMS)
 
 /* One row of tiles: rows x columns of C. Panels of B lie `panel` floats apart,
  * this block of k begins at k0 in each. `rows` is a constant, so that only
- * tiles in use are compiled. With `fetch`, C is likely not in a cache: its
- * lines are asked for while the tile is summed. */
-TD_INLINE void td_tile_row(const int rows, const int fetch, int64_t depth, const float *a, const float *b,
-                           int64_t panel, int64_t k0, float *c, int64_t c_stride, int64_t vectors, int add) {
+ * tiles in use are compiled. With `far`, C is likely not in a cache: its lines
+ * are asked for while the tile is summed. */
+TD_INLINE void td_tile_row(const int rows, const int turned, const int far, int64_t depth, const float *a, const float *b,
+                           int64_t panel, int64_t k0, float *c, int64_t c_stride, int64_t vectors, int add,
+                           TdFetch *next) {
   for (; vectors > 0; vectors -= 2, b += panel, c += TD_TILE_COLUMNS) {
-    if (fetch && !add) {
+    if (far && !add) {
       for (int r = 0; r < rows; r++) {
         TD_PREFETCH(c + r * c_stride, 1, 3);
         TD_PREFETCH(c + r * c_stride + TD_LANES, 1, 3);
       }
     }
+    TdFetch *f = &next[next->rows <= 0];
     switch (rows) {
 #define TD_TILE_CASE(r)                                                                   \
     case r:                                                                               \
-      if (vectors > 1) td_tile_##r##x2(depth, a, b + k0 * TD_TILE_COLUMNS, c, c_stride, add); \
-      else td_tile_##r##x1(depth, a, b + k0 * TD_LANES, c, c_stride, add);                \
+      if (vectors > 1)                                                                    \
+        (turned ? td_tile_##r##x2_turned : td_tile_##r##x2)(                              \
+          depth, a, b + k0 * TD_TILE_COLUMNS, c, c_stride, add, f);                       \
+      else                                                                                \
+        (turned ? td_tile_##r##x1_turned : td_tile_##r##x1)(                              \
+          depth, a, b + k0 * TD_LANES, c, c_stride, add, f);                              \
       break;
       TD_TILES(TD_TILE_CASE)
     default: break;
@@ -417,12 +473,12 @@ TD_INLINE void td_tile_row(const int rows, const int fetch, int64_t depth, const
 #define TD_HEIGHT_OF(rows) ((rows) / TD_TILES_OF(rows))
 /* td_tile_row for a height that comes from sharing out `block` or `last` rows,
  * both constant */
-TD_INLINE void td_tile_row_of(const int block, const int last, int64_t rows, const int fetch, int64_t depth,
-                              const float *a, const float *b, int64_t panel, int64_t k0, float *c,
-                              int64_t c_stride, int64_t vectors, int add) {
+TD_INLINE void td_tile_row_of(const int block, const int last, int64_t rows, const int turned, const int far,
+                              int64_t depth, const float *a, const float *b, int64_t panel, int64_t k0, float *c,
+                              int64_t c_stride, int64_t vectors, int add, TdFetch *next) {
 #define TD_TRY_HEIGHT(height, condition)                                                  \
   if ((condition) && rows == (height)) {                                                  \
-    td_tile_row(height, fetch, depth, a, b, panel, k0, c, c_stride, vectors, add);        \
+    td_tile_row(height, turned, far, depth, a, b, panel, k0, c, c_stride, vectors, add, next);    \
     return;                                                                               \
   }
   TD_TRY_HEIGHT(TD_HEIGHT_OF(block), 1)
@@ -498,24 +554,39 @@ TD_INLINE void td_load_transposed(TdVec *v, const float *from, int64_t stride, i
   td_transpose(v);
 }
 
-/* Pack rows x depth of A as [k][rows]. `spare` floats may be read from the
- * first row on when rows are contiguous; up to TD_LANES floats past the panel
- * are overwritten. */
-TD_NOINLINE void td_pack_a(float *to, int64_t rows, const float *from, int64_t row_stride, int64_t k_stride,
+/* Pack rows x depth of A, tile by tile, td_panel_a apart; turned tiles if
+ * k_stride is 1. `spare` floats may be read from the first row on when rows are
+ * contiguous. */
+TD_INLINE int64_t td_panel_a(int64_t tile, int64_t depth) {
+  return tile * ((depth + TD_LANES - 1) / TD_LANES) * (TD_LANES * TD_LANES);
+}
+TD_NOINLINE void td_pack_a(float *to, const float *from, int64_t row_stride, int64_t k_stride, int64_t rows,
                            int64_t depth, int64_t spare) {
-  int64_t k = 0;
-  if (row_stride == 1 && spare >= TD_LANES && rows <= TD_LANES) {
-    for (; k < depth; k++) td_store(to + k * rows, td_load(from + k * k_stride));
-  } else if (k_stride == 1 && rows <= TD_LANES) {
-    for (; k + TD_LANES <= depth; k += TD_LANES) {
-      TdVec v[TD_LANES];
-      td_load_transposed(v, from + k, row_stride, rows);
-#pragma GCC unroll 16
-      for (int i = 0; i < TD_LANES; i++) td_store(to + (k + i) * rows, v[i]);
+  const int64_t tiles = TD_TILES_OF(rows), height = rows / tiles, taller = rows % tiles;
+  if (k_stride == 1) {
+    for (int64_t tile = 0; tile < tiles; tile++) {
+      const int64_t h = height + (tile < taller), whole = depth / TD_LANES;
+      float *panel = to + td_panel_a(tile, depth);
+      for (int64_t r = 0; r < h; r++, from += row_stride) {
+        float *place = panel + r * TD_LANES;
+        for (int64_t i = 0; i < whole; i++, place += h * TD_LANES) td_store(place, td_load(from + i * TD_LANES));
+        place = panel + whole * h * TD_LANES + r * TD_LANES;
+        for (int64_t k = whole * TD_LANES; k < depth; k++) *place++ = from[k];
+      }
+    }
+    return;
+  }
+  for (int64_t k = 0; k < depth; k++) {
+    const float *row = from + k * k_stride;
+    for (int64_t tile = 0, i = 0; tile < tiles; tile++) {
+      const int64_t h = height + (tile < taller);
+      float *place = to + td_panel_a(tile, depth) + k * TD_LANES;
+      if (row_stride == 1 && i + TD_LANES <= spare) td_store(place, td_load(row + i));
+      else
+        for (int64_t r = 0; r < h; r++) place[r] = row[(i + r) * row_stride];
+      i += h;
     }
   }
-  for (; k < depth; k++)
-    for (int64_t r = 0; r < rows; r++) to[k * rows + r] = from[r * row_stride + k * k_stride];
 }
 
 /* Pack columns x depth of B as panels [k][columns of the panel], `panel` floats

@@ -1,0 +1,188 @@
+/* How fast contraction kernels are: each shape is emitted, compiled as the
+ * runtime compiles, and run on one thread; printed as GFLOP/s of process CPU
+ * time and as a share of the multiply-add peak measured between the rounds.
+ *
+ *     gemm_bench [rounds [name of one shape]]
+ *
+ * Shapes are the flagship's: 8 x 256 positions, width 384, hidden 1536, 6 heads
+ * of 64. The best round and the median are given: on a shared machine the
+ * median says how busy the neighbours are. */
+#include <dlfcn.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "compiler/backend_internal.h"
+#include "runtime/program.h"
+
+#include "compiler/prelude.h"             /* after program.h, whose call contract it repeats */
+
+extern char **environ;
+const char *prelude_text(void);
+
+typedef void Kernel(const TdCall *call, int64_t begin, int64_t end);
+
+typedef struct Shape {
+  const char *name;
+  int64_t batch, m, n, k;
+  bool a_turned, b_turned;                /* A is [k][m], B is [n][k] in memory */
+} Shape;
+
+static const Shape SHAPES[] = {
+  { "square", 1, 2048, 384, 384, false, false },
+  { "up", 1, 2048, 1536, 384, false, false },
+  { "down", 1, 2048, 384, 1536, false, false },
+  { "square_dx", 1, 2048, 384, 384, false, true },
+  { "up_dx", 1, 2048, 384, 1536, false, true },
+  { "down_dx", 1, 2048, 1536, 384, false, true },
+  { "square_dw", 1, 384, 384, 2048, true, false },
+  { "up_dw", 1, 384, 1536, 2048, true, false },
+  { "down_dw", 1, 1536, 384, 2048, true, false },
+  { "scores", 48, 256, 256, 64, false, true },
+  { "mix", 48, 256, 64, 256, false, false },
+  { "scores_dq", 48, 256, 64, 256, false, false },
+  { "scores_dk", 48, 256, 64, 256, true, false },
+  { "mix_dp", 48, 256, 256, 64, false, true },
+  { "logits", 1, 2048, 65, 384, false, false },
+  { "one_square", 1, 256, 384, 384, false, false },
+  { "one_up", 1, 256, 1536, 384, false, false },
+};
+enum { COUNT = sizeof SHAPES / sizeof *SHAPES, MAX_ROUNDS = 1000 };
+
+static double cpu_seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Twelve independent chains of multiply-adds: GFLOP/s of a burst of `steps`. */
+static double peak_rate(int64_t steps) {
+  TdVec c[12], x = { 0 }, y = { 0 };
+  x += 0.999f;
+  y += 0.001f;
+  for (int i = 0; i < 12; i++) c[i] = y * (float)i;
+  double start = cpu_seconds();
+  for (int64_t s = 0; s < steps; s++) {
+#pragma GCC unroll 12
+    for (int i = 0; i < 12; i++) c[i] = c[i] * x + y;
+  }
+  double took = cpu_seconds() - start;
+  volatile float keep = 0;
+  for (int i = 0; i < 12; i++) keep += c[i][0];
+  return (double)steps * 12 * 2 * TD_LANES / took * 1e-9;
+}
+
+/* Large pages where the system grants them, as the runtime's arena does. */
+static float *buffer(size_t floats) {
+  size_t page = 2 << 20, bytes = (floats * sizeof(float) + page - 1) / page * page;
+  float *p = aligned_alloc(page, bytes);
+  if (!p) exit(1);
+  (void)madvise(p, bytes, MADV_HUGEPAGE);
+  for (size_t i = 0; i < bytes / sizeof(float); i++) p[i] = (float)(i % 17) * 0.125f - 1.0f;
+  return p;
+}
+
+static void prologue(StrBuf *out, void *ctx) {
+  (void)ctx;
+  sb_puts(out, "const float *const a = (const float *)call->arg[0];\n"
+               "const float *const b = (const float *)call->arg[1];\n"
+               "float *const c = (float *)call->arg[2];\n");
+}
+
+static void make_plan(GemmPlan *plan, const Shape *s) {
+  static const char *const name[] = { "batch_1", "i_2", "j_3", "p_4" };
+  const int64_t extent[] = { s->batch, s->m, s->n, s->k };
+  *plan = (GemmPlan){ .name = s->name, .comment = s->name, .prologue = prologue, .plain_output = true, .output = "c" };
+  for (int k = 0; k < GEMM_AXES; k++)
+    plan->axis[k] = (GemmAxis){ .nvars = 1, .var = { name[k] }, .extent = { extent[k] } };
+  GemmOperand *a = &plan->operand[GEMM_A], *b = &plan->operand[GEMM_B];
+  *a = (GemmOperand){ .plain = true, .base = "a", .stride_batch = { s->m * s->k },
+                      .stride_outer = { s->a_turned ? 1 : s->k }, .stride_k = { s->a_turned ? s->m : 1 } };
+  *b = (GemmOperand){ .plain = true, .base = "b", .stride_batch = { s->n * s->k },
+                      .stride_outer = { s->b_turned ? s->k : 1 }, .stride_k = { s->b_turned ? 1 : s->n } };
+  plan->stride_output[GEMM_BATCH][0] = s->m * s->n;
+  plan->stride_output[GEMM_M][0] = s->n;
+  plan->stride_output[GEMM_N][0] = 1;
+}
+
+static void *compile(const char *folder, const StrBuf *text) {
+  char source[64], object[64];
+  snprintf(source, sizeof source, "%s/kernels.c", folder);
+  snprintf(object, sizeof object, "%s/kernels.so", folder);
+  FILE *f = fopen(source, "w");
+  if (!f || fwrite(text->s, 1, text->n, f) != text->n || fclose(f) != 0) return NULL;
+  char *argv[] = { "cc", "-O3", "-march=native", "-std=gnu11", "-fopenmp-simd", "-fno-math-errno",
+                   "-fno-trapping-math", "-ffp-contract=fast", "-mprefer-vector-width=512", "-fPIC", "-shared",
+                   "-o", object, source, "-lm", NULL };
+  pid_t pid;
+  int status = 1;
+  if (posix_spawnp(&pid, "cc", NULL, NULL, argv, environ) != 0 || waitpid(pid, &status, 0) != pid || status != 0)
+    return NULL;
+  void *library = dlopen(object, RTLD_NOW);
+  if (!getenv("KEEP")) unlink(source), unlink(object);
+  return library;
+}
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+
+int main(int argc, char **argv) {
+  int rounds = argc > 1 ? atoi(argv[1]) : 15;
+  if (rounds < 1 || rounds > MAX_ROUNDS) rounds = 15;
+  static GemmPlan plan[COUNT];
+  StrBuf text = { 0 };
+  sb_puts(&text, prelude_text());
+  size_t scratch = 0;
+  for (int i = 0; i < COUNT; i++) {
+    make_plan(&plan[i], &SHAPES[i]);
+    contract_emit(&text, &plan[i]);
+    if (plan[i].scratch > scratch) scratch = plan[i].scratch;
+  }
+  char folder[] = "/tmp/gemm_bench_XXXXXX";
+  void *library = mkdtemp(folder) ? compile(folder, &text) : NULL;
+  if (!getenv("KEEP")) rmdir(folder);
+  if (!library) return fprintf(stderr, "gemm_bench: the kernels do not compile\n"), 1;
+  sb_free(&text);
+
+  float *a = buffer(48 * 256 * 256), *b = buffer(48 * 256 * 256), *c = buffer(48 * 256 * 256);
+  char *arg[] = { (char *)a, (char *)b, (char *)c };
+  TdControl control = { 0, 0 };
+  TdCall call = { arg, NULL, (char *)buffer(scratch / sizeof(float)), &control };
+  static double rate[COUNT][MAX_ROUNDS], peaks[COUNT * MAX_ROUNDS];
+  int npeaks = 0;
+  for (int r = -1; r < rounds; r++) {
+    for (int i = 0; i < COUNT; i++) {
+      if (argc > 2 && strcmp(argv[2], SHAPES[i].name) != 0) continue;
+      const Shape *s = &SHAPES[i];
+      Kernel *kernel;
+      *(void **)&kernel = dlsym(library, s->name);
+      double peak = peak_rate(20000), start = cpu_seconds();
+      kernel(&call, 0, plan[i].pieces);
+      double took = cpu_seconds() - start;
+      if (r < 0) continue;                                 /* the first round only warms up */
+      peaks[npeaks++] = peak;
+      rate[i][r] = 2e-9 * (double)s->batch * (double)s->m * (double)s->n * (double)s->k / took;
+    }
+  }
+  qsort(peaks, (size_t)npeaks, sizeof *peaks, by_value);
+  double best = peaks[npeaks - 1 - npeaks / 50];
+  printf("peak %.1f GFLOP/s (median %.1f), %d rounds, one thread\n", best, peaks[npeaks / 2], rounds);
+  printf("%-12s %5s %5s %5s %5s %7s   %15s   %15s\n", "shape", "batch", "m", "n", "k", "pieces", "best", "median");
+  for (int i = 0; i < COUNT; i++) {
+    if (argc > 2 && strcmp(argv[2], SHAPES[i].name) != 0) continue;
+    const Shape *s = &SHAPES[i];
+    qsort(rate[i], (size_t)rounds, sizeof *rate[i], by_value);
+    double top = rate[i][rounds - 1], middle = rate[i][rounds / 2];
+    printf("%-12s %5lld %5lld %5lld %5lld %7lld   %7.1f (%4.1f%%)   %7.1f (%4.1f%%)\n", s->name, (long long)s->batch,
+           (long long)s->m, (long long)s->n, (long long)s->k, (long long)plan[i].pieces, top, 100 * top / best, middle,
+           100 * middle / best);
+  }
+  dlclose(library);
+  return 0;
+}
