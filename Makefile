@@ -14,7 +14,7 @@ COMPILER = prims expr walk linear fold interval ir prune print read read_lex rea
            lower_call lower_stmt lower_loop lower_place schedule settings models train sampler domain \
            trial trial_call \
            backend clone contract contract_emit emit_contraction emit_rows emit_scatter emit_value \
-           group in_place inline kernel memory order own place print_plan rows steps
+           group in_place inline kernel memory order own place print_plan rows standalone steps
 
 # -- runtime/: programs to results ----------------------------------------------------------------
 RUNTIME = error io digest convert safetensors checkpoint rotate utf8 vocabulary spawn corpus data \
@@ -42,7 +42,7 @@ B        = build
 COMPILE  = $(CC) -std=gnu11 $(CFLAGS) $(WARN) $(WERROR) -I. -I$(B)/gen -MMD -MP
 LIBS     = -ljansson -lcrypto -lm -lpthread -ldl
 
-GEN      = $(B)/gen/parse.c $(B)/gen/lex.c $(B)/gen/std.c $(B)/gen/prelude.c
+GEN      = $(B)/gen/parse.c $(B)/gen/lex.c $(B)/gen/std.c $(B)/gen/prelude.c $(B)/gen/standalone.c
 DSL_SRC  = $(DSL:%=dsl/%.c) $(GEN)
 LIB_OBJ  = $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o) \
            $(COMPILER:%=$(B)/compiler/%.o) $(RUNTIME:%=$(B)/runtime/%.o)
@@ -78,6 +78,10 @@ $(B)/embed: dsl/embed.c
 $(B)/gen/std.c: $(B)/embed $(STD:%=dsl/std/%.td)
 	@mkdir -p $(@D)
 	$(B)/embed std $(STD:%=dsl/std/%.td) > $@.new && mv $@.new $@
+
+$(B)/gen/standalone.c: $(B)/embed compiler/standalone_driver.inc
+	@mkdir -p $(@D)
+	$(B)/embed text standalone_driver_text compiler/standalone_driver.inc > $@.new && mv $@.new $@
 
 $(B)/gen/prelude.c: $(B)/embed compiler/prelude.h
 	@mkdir -p $(@D)
