@@ -126,6 +126,7 @@ static void meta_fill(Meta *m, const CheckpointInfo *info) {
   meta_add_int(m, "stale", info->stale);
   if (info->tokens != NULL) meta_add(m, "tokens", info->tokens);
   if (info->vocabulary != NULL) meta_add(m, "vocabulary", info->vocabulary);
+  if (info->unigram != NULL) meta_add(m, "unigram", info->unigram);
   if (info->record != NULL) meta_add(m, "record", info->record);
 }
 
@@ -250,6 +251,7 @@ static bool info_parse(Checkpoint *c, TdError *err) {
   i->program = st_meta(c->file, "program");
   i->tokens = st_meta(c->file, "tokens");
   i->vocabulary = st_meta(c->file, "vocabulary");
+  i->unigram = st_meta(c->file, "unigram");
   i->record = st_meta(c->file, "record");
   return meta_int(c, "step", &i->step, err) && meta_int(c, "position", &i->position, err) &&
          meta_int(c, "best_step", &i->best_step, err) && meta_int(c, "stale", &i->stale, err);

@@ -22,6 +22,7 @@ typedef struct CheckpointInfo {
   int64_t     stale;            /* evaluations since then */
   const char *tokens;           /* "chars", "bytes", "ascii", or NULL */
   const char *vocabulary;       /* as vocabulary_write spells it */
+  const char *unigram;          /* shares of the symbols, decimal with spaces between */
   const char *record;           /* the run record: JSON */
   bool        weights_only;     /* an export: parameters, no optimizer */
 } CheckpointInfo;

@@ -113,13 +113,80 @@ DataStore *data_store_new(const CorpusSearch *search) {
 void data_store_free(DataStore *s) {
   if (s == NULL) return;
   for (int i = 0; i < s->n; i++) dataset_free(s->sets[i]);
+  vocabulary_free(&s->offered);
+  free(s->offered_unigram);
   free(s);
+}
+
+/* ---- what a weights file remembers ----------------------------------------------- */
+
+void dataset_write_unigram(const Dataset *d, StrBuf *out) {
+  char number[32];
+  for (int64_t v = 0; v < d->vocabulary.size; v++) {
+    fmt_double(number, d->unigram[v]);
+    sb_printf(out, "%s%s", v ? " " : "", number);
+  }
+}
+
+/* Decimal numbers with spaces between; NULL unless there are exactly n. */
+static double *read_numbers(const char *text, int64_t n) {
+  double *out = calloc((size_t)n + 1, sizeof *out);
+  for (int64_t i = 0; out != NULL && i < n; i++) {
+    const char *end;
+    out[i] = parse_double(text, &end);
+    if (end == text || !(out[i] >= 0)) { free(out); return NULL; }
+    text = end;
+    while (*text == ' ') text++;
+  }
+  if (out != NULL && *text != '\0') { free(out); return NULL; }
+  return out;
+}
+
+bool data_store_offer(DataStore *s, const char *tokens, const char *vocabulary, const char *unigram) {
+  Vocabulary v = { 0 };
+  if (tokens == NULL || vocabulary == NULL || unigram == NULL || !vocabulary_parse(&v, tokens, vocabulary)) return false;
+  double *shares = read_numbers(unigram, v.size);
+  if (shares == NULL) {
+    vocabulary_free(&v);
+    return false;
+  }
+  vocabulary_free(&s->offered);
+  free(s->offered_unigram);
+  s->offered = v;
+  s->offered_unigram = shares;
+  return true;
+}
+
+static Dataset *remembered(DataStore *s, const DataDecl *decl) {
+  Dataset *d = calloc(1, sizeof *d);
+  StrBuf symbols = { 0 };
+  vocabulary_write(&s->offered, &symbols);
+  bool ok = d != NULL && symbols.s != NULL && vocabulary_parse(&d->vocabulary, tokens_name(s->offered.kind), symbols.s);
+  sb_free(&symbols);
+  if (ok) {
+    d->name = decl->name;
+    d->seed = decl->seed;
+    d->path = strdup("the weights file");
+    d->unigram = calloc((size_t)d->vocabulary.size, sizeof *d->unigram);
+    ok = d->path != NULL && d->unigram != NULL;
+  }
+  if (!ok) {
+    dataset_free(d);
+    td_fail_memory(&s->error);
+    return NULL;
+  }
+  for (int64_t i = 0; i < d->vocabulary.size; i++) {
+    double p = d->unigram[i] = s->offered_unigram[i];
+    if (p > 0) d->entropy -= p * log(p);
+  }
+  return d;
 }
 
 bool data_store_query(void *store, const DataDecl *decl, DataInfo *out, const char **why) {
   DataStore *s = store;
   Dataset *d = NULL;
   if (s->n == STORE_MAX) td_fail(&s->error, TD_BAD_FILE, "more than %d data declarations", (int)STORE_MAX);
+  else if (s->offered_unigram != NULL && s->offered.kind == decl->tokens) d = remembered(s, decl);
   else d = dataset_load(&s->search, decl, &s->error);
   if (d == NULL) {
     *why = s->error.message;

@@ -42,6 +42,13 @@ typedef struct DataStore DataStore;
 DataStore *data_store_new(const CorpusSearch *search);    /* NULL when memory is out */
 void       data_store_free(DataStore *s);
 bool       data_store_query(void *store, const DataDecl *decl, DataInfo *out, const char **why);
+/* What a weights file remembers of the text it was trained on: from here on
+ * queries for that kind of tokens are answered with it, and no corpus is read.
+ * Such a dataset has symbols and their shares, and no tokens. False when the
+ * strings are no such record. */
+bool       data_store_offer(DataStore *s, const char *tokens, const char *vocabulary, const char *unigram);
+/* The shares as checkpoints keep them. */
+void       dataset_write_unigram(const Dataset *d, StrBuf *out);
 Dataset   *data_store_find(DataStore *s, const char *name);         /* or NULL */
 /* What went wrong at the last query that failed (TD_OK: nothing did). */
 const TdError *data_store_error(const DataStore *s);

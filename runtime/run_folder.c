@@ -104,12 +104,13 @@ bool trainer_open_folder(Trainer *t, TdError *err) {
 
 bool trainer_save(Trainer *t, bool best, TdError *err) {
   int n;
-  StrBuf vocabulary = { 0 };
+  StrBuf vocabulary = { 0 }, unigram = { 0 };
   const Dataset *d = trained_on(t);
   if (d != NULL) vocabulary_write(&d->vocabulary, &vocabulary);
+  if (d != NULL) dataset_write_unigram(d, &unigram);
   CheckpointInfo info = { .program = t->unit->name, .step = t->step, .seed = t->seed,
                           .position = t->step * t->feed.rows, .best = t->best, .best_step = t->best_step,
-                          .stale = t->stale, .record = t->record, .vocabulary = vocabulary.s,
+                          .stale = t->stale, .record = t->record, .vocabulary = vocabulary.s, .unigram = unigram.s,
                           .tokens = d != NULL ? tokens_name(d->vocabulary.kind) : NULL };
   CheckpointTensor *list = checkpoint_tensors(session_program(t->session), session_states(t->session), t->wanted, &n);
   char *path = checkpoint_step_path(t->o->folder, t->step);
@@ -119,6 +120,7 @@ bool trainer_save(Trainer *t, bool best, TdError *err) {
   ok = ok && (!best || checkpoint_mark_best(t->o->hook, t->o->folder, t->step, err));
   ok = ok && checkpoint_rotate(t->o->hook, t->o->folder, t->plan->keep, err);
   sb_free(&vocabulary);
+  sb_free(&unigram);
   free(list);
   free(path);
   return ok;

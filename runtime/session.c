@@ -310,6 +310,11 @@ int session_state(const Session *s, const char *name) {
 void *session_state_data(const Session *s, int state) { return s->states[state]; }
 void *const *session_states(const Session *s) { return (void *const *)s->states; }
 
+void session_clear(Session *s) {
+  for (int i = 0; i < s->program->nstates; i++)
+    memset(s->states[i], 0, (size_t)s->program->states[i].count * td_type_size(s->program->states[i].type));
+}
+
 /* ---- running -------------------------------------------------------------------------- */
 
 typedef struct Launch { KernelFunction *function; TdCall call; char **scratch; } Launch;

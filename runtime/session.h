@@ -41,6 +41,7 @@ double   session_scalar(const Session *s, int entry, const char *name);
 int      session_state(const Session *s, const char *name);          /* or -1 */
 void    *session_state_data(const Session *s, int state);
 void *const *session_states(const Session *s);
+void     session_clear(Session *s);              /* all states to zero, as they were at first */
 
 /* Keep and put back all states (a second copy in memory). */
 typedef struct Snapshot Snapshot;

@@ -1,0 +1,137 @@
+/* The public header alone: what a program that links libtdc can do. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "runtime/cache.h"        /* for cleaning up */
+#include "runtime/td.h"
+
+static const char model[] =
+    "use nn\n"
+    "data text { source \"./text.txt\"  tokens chars  split 0.8 }\n"
+    "dim B = 2, L = 8, V = text.vocab, D = 4\n"
+    "model next(x: id<V>[B,L]) -> y[B,L,V] {\n"
+    "  param e[V,D] ~ normal(0, 0.3)\n"
+    "  h[b,l,d] = e[x[b,l],d]\n"
+    "  y = linear(h, V)\n"
+    "}\n"
+    "model twice(x[B,L]) -> y[B,L] { y = 2 * x }\n"
+    "loss main(x: id<V>[B,L]) {\n"
+    "  y = next(x)\n"
+    "  minimize mean[b, l in 0 : L-1](logsumexp[u](y[b,l,u]) - y[b,l,x[b,l+1]])\n"
+    "}\n"
+    "sampler flat(steps = 2) {\n"
+    "  state s[b in B, l in L, v in V] = normal()\n"
+    "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + normal() }\n"
+    "  emit argmax[v](s[b,l,v])\n"
+    "}\n"
+    "train { loss main  adam(lr = 0.01)  batch B  steps 4 }\n";
+
+static void write_file(const char *path, const char *text) {
+  FILE *f = fopen(path, "w");
+  assert_non_null(f);
+  fputs(text, f);
+  fclose(f);
+}
+
+/* Everything happens in a folder of its own, which is the working folder. */
+static int enter_folder(void **state) {
+  static char folder[] = "api-test-XXXXXX";
+  if (mkdtemp(folder) == NULL || chdir(folder) != 0) return -1;
+  setenv("TDC_CACHE", "cache", 1);
+  setenv("TDC_CFLAGS", "-O1", 1);
+  write_file("model.td", model);
+  write_file("text.txt", "the quick brown fox jumps over the lazy dog, the quick brown fox jumps over the lazy dog");
+  *state = folder;
+  return 0;
+}
+
+static int leave_folder(void **state) {
+  if (chdir("..") != 0) return -1;
+  cache_remove_folder(*state);
+  return 0;
+}
+
+static void test_everything(void **state) {
+  (void)state;
+  TdError err = { 0 };
+  TdSetting define = { "D", "6" };
+  TdOptions options = { .defines = &define, .ndefines = 1, .threads = 2, .seed = 7 };
+  Td *td = td_open("model.td", &options, &err);
+  if (td == NULL) fail_msg("%s", err.message);
+
+  int rank = 0;
+  int64_t shape[8], n = 1;
+  const char *name = td_parameter(td, 0, &rank, shape);
+  assert_true(td_parameter_count(td) >= 3 && name != NULL && rank == 2);
+  assert_null(td_parameter(td, td_parameter_count(td), &rank, shape));
+  for (int i = 0; i < rank; i++) n *= shape[i];
+  float *w = malloc((size_t)n * sizeof *w), *back = malloc((size_t)n * sizeof *w);
+  assert_true(td_read(td, name, w, n, &err));
+  assert_false(td_read(td, name, w, n + 1, &err));
+  assert_false(td_read(td, "nothing", w, n, &err));
+  assert_int_equal(err.status, TD_BAD_USAGE);
+  w[0] = 0.5f;
+  assert_true(td_write(td, name, w, n, &err) && td_read(td, name, back, n, &err));
+  assert_memory_equal(w, back, (size_t)n * sizeof *w);
+
+  assert_true(td_export(td, "w.safetensors", &err));
+  w[0] = 9;
+  assert_true(td_write(td, name, w, n, &err) && td_load(td, "w.safetensors", &err) && td_read(td, name, back, n, &err));
+  assert_true(back[0] == 0.5f);
+  assert_false(td_load(td, "absent.safetensors", &err));
+
+  float x[16];
+  for (int i = 0; i < 16; i++) x[i] = (float)i;
+  assert_true(td_set_reals(td, "twice", "x", x, 16, &err) && td_run(td, "twice", 0, &err));
+  const float *y = td_output(td, "twice", "y", &rank, shape);
+  assert_true(y != NULL && rank == 2 && shape[0] == 2 && shape[1] == 8);
+  for (int i = 0; i < 16; i++) assert_true(y[i] == 2 * x[i]);
+  assert_false(td_set_reals(td, "thrice", "x", x, 16, &err));
+  int32_t ids[16] = { 0 };
+  ids[3] = 1000;
+  assert_false(td_set_ints(td, "next", "x", ids, 16, &err));
+  assert_non_null(strstr(err.message, "[3]"));
+
+  char *one, *two;
+  TdSetting steps = { "steps", "3" };
+  assert_true(td_sample(td, NULL, &steps, 1, 42, &one, &err) && td_sample(td, "flat", &steps, 1, 42, &two, &err));
+  assert_string_equal(one, two);
+  assert_int_equal(strlen(one), 8);
+  free(one);
+  free(two);
+  assert_false(td_sample(td, "none", NULL, 0, 0, &one, &err));
+
+  TdTrainOptions train = { .folder = "run", .seed = 1 };
+  if (!td_train(td, &train, &err)) fail_msg("%s", err.message);
+  assert_false(td_train(td, &train, &err));                    /* the folder holds a run */
+  train.overwrite = true;
+  assert_true(td_train(td, &train, &err) && td_load(td, "run", &err));
+  free(w);
+  free(back);
+  td_close(td);
+}
+
+static void test_mistakes(void **state) {
+  (void)state;
+  TdError err = { 0 };
+  assert_null(td_open("absent.td", NULL, &err));
+  assert_int_equal(err.status, TD_IO_FAILED);
+  write_file("wrong.td", "model m(x[3]) -> y[3] = z\n");
+  assert_null(td_open("wrong.td", NULL, &err));
+  assert_int_equal(err.status, TD_BAD_FILE);
+  assert_non_null(strstr(err.message, "wrong.td:1:"));
+  td_close(NULL);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = { cmocka_unit_test(test_everything), cmocka_unit_test(test_mistakes) };
+  return cmocka_run_group_tests(tests, enter_folder, leave_folder);
+}
