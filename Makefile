@@ -26,8 +26,8 @@ CLI = main flags help report open compile train sample eval run check fmt gradch
       doctor cache opt
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
-UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_grad test_grad_random \
-       test_prelude test_contract
+UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_train test_api test_grad test_grad_random \
+       test_prelude test_contract test_diagnostics
 
 # -- how --------------------------------------------------------------------------------------------
 CC      ?= cc
