@@ -233,18 +233,28 @@ static void move_members(Plan *p, Group *g, Group *from) {
   from->dropped = true;
 }
 
+/* Does this member of g read members of `other`, if any, at its own rows only? */
+static bool reads_own_rows(Plan *p, const Group *g, const Member *x, Group *other) {
+  Mapping m = {.p = p, .g = other, .n = x->node};
+  for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
+  plan_visit_node(p, x->node, map_read, &m);
+  for (int k = 0; k < g->nrows && m.reads; k++)
+    if (m.var[k] != x->rowvar[k]) return false;
+  return !m.partial;
+}
+
 /* n, a member of g, also reads members of `other` at the same rows: then both
- * are one group, unless a third stands between them. */
+ * are one group, unless a third stands between them or another member of g
+ * reads other rows (a convolution's neighbours, say). */
 static void absorb(Plan *p, Group *g, Group *other, Node *n) {
   if (other == g || other->kind != GROUP_ROWS || g->kind != GROUP_ROWS || other->late || other->dropped) return;
   if (g->members.n + other->members.n > MEMBERS_MAX) return;
   Mapping m = {.p = p, .g = other, .n = n};
   for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
   plan_visit_node(p, n, map_read, &m);
-  const Member *in_g = member_of(g, n);
-  if (!m.reads || m.partial || other->nrows < g->nrows || prefix(&m, false) < g->nrows) return;
-  for (int k = 0; k < g->nrows; k++)
-    if (m.var[k] != in_g->rowvar[k]) return;
+  if (!m.reads || other->nrows < g->nrows || prefix(&m, false) < g->nrows) return;
+  for (int i = 0; i < g->members.n; i++)
+    if (!reads_own_rows(p, g, &g->members.at[i], other)) return;
   if (!may_shrink(other, g->nrows, 0) || (g->nrows == 0 && total_work(g) + total_work(other) > SMALL)) return;
   if (detour(p, g, other) || detour(p, other, g)) return;
   for (int i = 0; i < g->members.n; i++)
