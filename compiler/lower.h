@@ -351,9 +351,14 @@ bool   build_train(Low *l, TrainSettings *t);                     /* train.c */
 bool   finish_train(Low *l, TrainSettings *t);                    /* once the parameters' layout is fixed */
 bool   build_samplers(Low *l);                                    /* sampler.c */
 bool   build_models(Low *l);                                      /* models.c */
-void   domain_warnings(Low *l);                                   /* domain.c */
+
+/* -- domain.c: warnings about the mathematics ----------------------------------------------- */
+void   domain_warnings(Low *l);                                   /* when every entry is lowered */
+void   domain_softmax(Low *l, const AExpr *e, const int *vars, int n);
+void   domain_guard(Low *l, const AExpr *e, Expr *const *parts, int n);  /* conditions that hold together */
 
 Diag  *lower_error(Low *l, int code, Span at, const char *fmt, ...) TD_PRINTF(4, 5);   /* with the calls as notes */
+Diag  *lower_warn(Low *l, int code, Span at, const char *fmt, ...) TD_PRINTF(4, 5);
 const char *shape_text(Low *l, const Value *v);                   /* "[B, L, D]" */
 const char *extent_text(Low *l, const char *id, int64_t extent);  /* "D = 384" */
 

@@ -174,7 +174,8 @@ Value *lower_reduce(Low *l, Scope *s, const AExpr *e) {
   f->parent = l->frame;
   l->frame = f;
   int facts = l->facts.n;
-  Expr *guard = NULL;
+  Expr *guard = NULL, *parts[IR_MAX_VARS + 1];
+  int nparts = 0;
   bool bad = false;
   for (int i = 0; i < e->items.n; i++) {
     const AItem *it = &e->items.at[i];
@@ -184,6 +185,7 @@ Value *lower_reduce(Low *l, Scope *s, const AExpr *e) {
       lower_error(l, 307, it->expr->span, "a reducer's prefix compares its index with one number, this has the axes %s", shape_text(l, g));
     if (g->kind == V_POISON || !v_scalar_like(g)) { bad = true; continue; }
     guard = conjunction(l, guard, v_expr(l, g));
+    if (nparts < IR_MAX_VARS) parts[nparts++] = v_expr(l, g);
     fact_push(l, v_expr(l, g), true);
   }
   if (e->guard) {
@@ -194,9 +196,11 @@ Value *lower_reduce(Low *l, Scope *s, const AExpr *e) {
       bad = true;
     } else {
       guard = conjunction(l, guard, v_expr(l, g));
+      parts[nparts++] = v_expr(l, g);
       fact_push(l, v_expr(l, g), true);
     }
   }
+  if (guard && !bad) domain_guard(l, e, parts, nparts);
   Value *body = lower_expr(l, s, e->a);
   l->facts.n = facts;
   Value *out = NULL;
@@ -228,6 +232,7 @@ Value *lower_reduce(Low *l, Scope *s, const AExpr *e) {
         l->frame = keep;
         return v_poison(l);
       }
+      domain_softmax(l, e, vars, n);
       out = apply(l, s, e->name, vars, n, guard, v_expr(l, body), e);
       if (out->kind == V_TENSOR) out->e = ex_subst(l->g, out->e, map, nm);
     } else {

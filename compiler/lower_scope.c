@@ -40,12 +40,8 @@ static bool about_extents(int code) {
   return code == 201 || code == 204 || code == 205 || code == 221 || code == 223 || code == 225;
 }
 
-Diag *lower_error(Low *l, int code, Span at, const char *fmt, ...) {
-  va_list ap;
-  va_start(ap, fmt);
-  const char *text = arena_vprintf(l->arena, fmt, ap);
-  va_end(ap);
-  Diag *x = diag_error(l->d, code, at, "%s", text);
+/* The calls that led here. */
+static void note_calls(Low *l, Diag *x) {
   int shown = 0;
   for (CallCtx *c = l->calls; c && shown < 4; c = c->parent) {
     bool again = false;
@@ -54,10 +50,29 @@ Diag *lower_error(Low *l, int code, Span at, const char *fmt, ...) {
     if (c->span.line) {
       diag_note(l->d, x, c->span, "in this use of '%s'", c->name);
       shown++;
-    } else if (l->assumed && *l->assumed && about_extents(code)) {
+    } else if (l->assumed && *l->assumed && about_extents(x->code)) {
       diag_note(l->d, x, c->decl->name_span, "nothing uses '%s'; it was checked with %s", c->name, l->assumed);
     }
   }
+}
+
+Diag *lower_error(Low *l, int code, Span at, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  const char *text = arena_vprintf(l->arena, fmt, ap);
+  va_end(ap);
+  Diag *x = diag_error(l->d, code, at, "%s", text);
+  note_calls(l, x);
+  return x;
+}
+
+Diag *lower_warn(Low *l, int code, Span at, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  const char *text = arena_vprintf(l->arena, fmt, ap);
+  va_end(ap);
+  Diag *x = diag_warn(l->d, code, at, "%s", text);
+  note_calls(l, x);
   return x;
 }
 

@@ -8,7 +8,7 @@ dim D = 16, H = L / 2
 const T = 16, K = 3
 
 schedule noise[T] {
-  beta[t]  = lerp(1e-3, 0.35, t / (T - 1))
+  beta[t]  = lerp(1e-3, 0.5, t / (T - 1))
   alpha[t] = 1 - beta[t]
   abar[t]  = prod[s <= t](alpha[s])
 }

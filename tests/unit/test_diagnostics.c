@@ -1,0 +1,197 @@
+/* The table of codes against the sources that raise them, and the diagnostics
+ * that no file of tests/errors or tests/warnings can show: those that depend on
+ * -D, and the flagship's, whose corpus may not be at hand. */
+#include <dirent.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "compiler/unit.h"
+
+enum { CODE_MAX = 1000 };
+
+/* ---- codes ------------------------------------------------------------------------ */
+
+typedef struct Named { char name[48]; int code; } Named;
+typedef struct Raised {
+  bool  code[CODE_MAX];
+  Named named[64];              /* E_SOMETHING = 501, W_SOMETHING = 901 */
+  int   n;
+} Raised;
+
+static char *file_text(const char *path) {
+  FILE *f = fopen(path, "rb");
+  if (!f) return NULL;
+  StrBuf b = {0};
+  char block[4096];
+  for (size_t n; (n = fread(block, 1, sizeof block, f)) > 0;) sb_write(&b, block, n);
+  fclose(f);
+  sb_puts(&b, "");
+  return b.s;
+}
+
+static bool word_char(char c) { return c == '_' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+
+/* Every E_NAME or W_NAME of a text; with `define`, those followed by "= NUMBER" are remembered. */
+static void names_of(Raised *r, const char *text, bool define) {
+  for (const char *p = text; *p; p++) {
+    if ((*p != 'E' && *p != 'W') || p[1] != '_' || (p > text && word_char(p[-1]))) continue;
+    size_t n = 0;
+    int code = 0;
+    while (word_char(p[n])) n++;
+    if (n >= sizeof r->named[0].name) continue;
+    if (define && sscanf(p + n, " = %d", &code) == 1 && code > 99 && code < CODE_MAX) {
+      assert_true(r->n < 64);
+      memcpy(r->named[r->n].name, p, n);
+      r->named[r->n].name[n] = 0;
+      r->named[r->n++].code = code;
+    } else if (!define && sscanf(p + n, " = %d", &code) != 1) {
+      for (int k = 0; k < r->n; k++)
+        if (strlen(r->named[k].name) == n && !strncmp(r->named[k].name, p, n)) r->code[r->named[k].code] = true;
+    }
+    p += n - 1;
+  }
+}
+
+/* lower_error(l, 204, ...): the number after the first argument */
+static void literals_of(Raised *r, const char *text) {
+  static const char *const calls[] = {"lower_error(", "lower_warn(", "syntax_diag(", "diag_error(", "diag_warn("};
+  for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+    for (const char *p = text; (p = strstr(p, calls[i])); p++) {
+      const char *comma = strchr(p, ',');
+      int code;
+      if (comma && sscanf(comma + 1, " %d", &code) == 1 && code > 99 && code < CODE_MAX) r->code[code] = true;
+    }
+}
+
+static void each_source(Raised *r, const char *folder, void (*f)(Raised *, const char *, bool), bool define) {
+  DIR *d = opendir(folder);
+  assert_non_null(d);
+  for (struct dirent *e; (e = readdir(d));) {
+    const char *dot = strrchr(e->d_name, '.');
+    if (!dot || (strcmp(dot, ".c") && strcmp(dot, ".h") && strcmp(dot, ".y") && strcmp(dot, ".l"))) continue;
+    StrBuf path = {0};
+    sb_printf(&path, "%s/%s", folder, e->d_name);
+    char *text = file_text(path.s);
+    assert_non_null(text);
+    f(r, text, define);
+    free(text);
+    sb_free(&path);
+  }
+  closedir(d);
+}
+
+static void uses_of(Raised *r, const char *text, bool define) {
+  (void)define;
+  names_of(r, text, false);
+  literals_of(r, text);
+}
+
+static void every_code_has_a_row_and_a_place(void **state) {
+  (void)state;
+  static const char *const folders[] = {"dsl", "compiler", "runtime/cli"};
+  Raised r = {0};
+  for (int i = 0; i < 3; i++) each_source(&r, folders[i], names_of, true);
+  for (int i = 0; i < 3; i++) each_source(&r, folders[i], uses_of, false);
+  bool row[CODE_MAX] = {false};
+  int wrong = 0;
+  for (int i = 0; i < diag_code_count(); i++) {
+    bool warning;
+    int code = diag_code_at(i, &warning);
+    row[code] = true;
+    if (!r.code[code]) {
+      print_message("%c%04d has a row in dsl/codes.def and is raised nowhere\n", warning ? 'W' : 'E', code);
+      wrong++;
+    }
+  }
+  for (int code = 0; code < CODE_MAX; code++)
+    if (r.code[code] && !row[code]) {
+      print_message("%04d is raised and has no row in dsl/codes.def\n", code);
+      wrong++;
+    }
+  assert_int_equal(wrong, 0);
+}
+
+/* ---- compilations without their data ------------------------------------------------- */
+
+enum { SYMBOLS = 65 };
+static const double EVEN[SYMBOLS];
+
+static bool some_text(void *ctx, const DataDecl *d, DataInfo *out, const char **why) {
+  (void)ctx, (void)d, (void)why;
+  *out = (DataInfo){.vocab = SYMBOLS, .unigram = EVEN, .entropy = 3.3};
+  return true;
+}
+
+typedef struct Try { Arena *arena; Diags *diags; Unit *unit; } Try;
+
+static Try compile(const char *path, const char *text, const Define *defines, int n) {
+  Try t = {.arena = arena_new()};
+  t.diags = diags_new(t.arena);
+  UnitOptions o = {.query = some_text, .defines = defines, .ndefines = n, .check_only = true};
+  t.unit = unit_compile(t.arena, interner_new(t.arena), t.diags, diags_source(t.diags, path, text, strlen(text)), &o);
+  return t;
+}
+
+static const Diag *only(const Try *t, int code) {
+  assert_int_equal(diags_count(t->diags), 1);
+  assert_int_equal(diags_at(t->diags, 0)->code, code);
+  return diags_at(t->diags, 0);
+}
+
+static void a_define_names_what_the_file_declares(void **state) {
+  (void)state;
+  Define d = {"layer", "2"};
+  Try t = compile("a.td", "const layers = 3\n", &d, 1);
+  assert_null(t.unit);
+  assert_string_equal(only(&t, 420)->hint, "did you mean 'layers'?");
+  arena_free(t.arena);
+}
+
+/* 128 steps of the schedule made for 1000 leave half of the signal; 1000 do not. */
+static void the_flagship_is_told_what_its_prior_leaks(void **state) {
+  (void)state;
+  char *text = file_text("models/shakespeare.td");
+  assert_non_null(text);
+  Try t = compile("models/shakespeare.td", text, NULL, 0);
+  assert_non_null(t.unit);
+  assert_string_equal(only(&t, 901)->message, "x_T keeps 52% of the signal: the prior leaks 2.36 bits/char");
+  arena_free(t.arena);
+  Define d = {"T", "1000"};
+  t = compile("models/shakespeare.td", text, &d, 1);
+  assert_non_null(t.unit);
+  assert_int_equal(diags_count(t.diags), 0);
+  arena_free(t.arena);
+  free(text);
+}
+
+/* The closed form of the warning against the divergence itself, summed over the
+ * axes of one character: KL(N(m, s^2) || N(0, 1)) = (s^2 + m^2 - 1 - ln s^2) / 2. */
+static void the_leak_is_the_divergence(void **state) {
+  (void)state;
+  double a = 1, sum = 0;
+  for (int t = 0; t < 128; t++) a *= 1 - (1e-4 + (0.02 - 1e-4) * t / 127.0);
+  for (int v = 0; v < SYMBOLS; v++) {
+    double m = v == 0 ? sqrt(a) : 0, s2 = 1 - a;
+    sum += (s2 + m * m - 1 - log(s2)) / 2;
+  }
+  double closed = 0.5 * (SYMBOLS * (-a - log1p(-a)) + a) / log(2);
+  assert_true(fabs(sum / log(2) - closed) < 1e-9);
+  assert_true(fabs(closed - 2.36) < 0.005);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(every_code_has_a_row_and_a_place),
+    cmocka_unit_test(a_define_names_what_the_file_declares),
+    cmocka_unit_test(the_flagship_is_told_what_its_prior_leaks),
+    cmocka_unit_test(the_leak_is_the_divergence),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

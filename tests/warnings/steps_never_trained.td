@@ -1,0 +1,36 @@
+# The loss draws the first 12 steps, the sampler takes all 16.
+use nn
+data text { source "../models/verse.txt" }
+dim B = 2, L = 8, V = text.vocab
+const T = 16
+
+schedule noise[T] {
+  beta[t] = lerp(1e-3, 0.9, t / (T - 1))
+  abar[t] = prod[s <= t](1 - beta[s])
+}
+
+model denoise(x[B,L,V], t: id<T>[B]) -> e[B,L,V] { e = linear(x, V) + linear(sinusoid_of(t, 4), V) }
+
+loss main(x: id<V>[B,L]) {
+  t[b] ~ uniform(12)
+  e[b,l,v] ~ normal()
+  xt[b,l,v] = sqrt(noise.abar[t[b]]) * onehot(x)[b,l,v] + sqrt(1 - noise.abar[t[b]]) * e[b,l,v]
+  minimize mean[b,l,v]((denoise(xt, t)[b,l,v] - e[b,l,v])^2)
+}
+
+sampler ddpm() {
+  state x[B,L,V] ~ normal()
+  for t in T-1 .. 0 {
+    e = denoise(x, t)
+    x[b,l,v] = (x[b,l,v] - sqrt(1 - noise.abar[t]) * e[b,l,v]) / sqrt(noise.abar[t])
+  }
+  emit argmax[v](x[b,l,v])
+}
+
+train { loss main  adam(lr = 0.01)  steps 5 }
+#! tests/warnings/steps_never_trained.td:23:3: warning[W0902]: this sampler starts at step 15, but the noisiest step that is trained is 11
+#!    23 |   for t in T-1 .. 0 {
+#!       |   ^^^^^^^^^^^^^^^^^^^
+#!    hint: for t in 11 .. 0
+#!    note: tests/warnings/steps_never_trained.td:15:3: the loss trains the steps 0 .. 11
+#! tests/warnings/steps_never_trained.td: 1 warning
