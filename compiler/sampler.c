@@ -278,6 +278,26 @@ static bool build_step(Sampler *p) {
   return false;
 }
 
+/* In which order does the first tensor indexed by both name them? 1: a before b,
+ * -1: b before a, 0: none has both. */
+static int index_order(const AExpr *e, const char *a, const char *b) {
+  if (!e) return 0;
+  if (e->kind == A_INDEX) {
+    int at_a = -1, at_b = -1;
+    for (int i = 0; i < e->items.n; i++) {
+      const AExpr *x = e->items.at[i].expr;
+      if (x && x->kind == A_NAME && x->name == a) at_a = i;
+      if (x && x->kind == A_NAME && x->name == b) at_b = i;
+    }
+    if (at_a >= 0 && at_b >= 0) return at_a < at_b ? 1 : -1;
+  }
+  int order = index_order(e->a, a, b);
+  for (int i = 0; i < e->args.n && !order; i++) order = index_order(e->args.at[i].value, a, b);
+  for (int i = 0; i < e->items.n && !order; i++) order = index_order(e->items.at[i].expr, a, b);
+  if (!order) order = index_order(e->b, a, b);
+  return order ? order : index_order(e->c, a, b);
+}
+
 static bool build_emit(Sampler *p) {
   Low *l = p->l;
   Entry *e = begin(p, "emit");
@@ -301,10 +321,16 @@ static bool build_emit(Sampler *p) {
     ok = infer_indices(l, s, NULL, st->value, &f);
     Value *v = ok ? lower_expr(l, s, st->value) : v_poison(l);
     if (v->kind == V_TENSOR && v->rank == 0)
-      for (int k = 0; k < f->vars.n; k++) {
+      for (int k = 0; k < f->vars.n && v->rank < IR_MAX_RANK; k++) {
         LAxis a = {f->vars.at[k].extent, f->vars.at[k].id, f->vars.at[k].var};
-        if (v->rank < IR_MAX_RANK) v->axis[v->rank++] = a;
+        v->axis[v->rank++] = a;
       }
+    if (v->kind == V_TENSOR && v->rank == 2 && f->vars.n == 2 &&
+        index_order(st->value, f->vars.at[0].name, f->vars.at[1].name) < 0) {
+      LAxis first = v->axis[0];              /* rows of the text first, whatever was met first */
+      v->axis[0] = v->axis[1];
+      v->axis[1] = first;
+    }
     l->frame = NULL;
     l->reduce_frames.n = frames;
     l->call_values.n = calls;

@@ -102,6 +102,8 @@ struct DataStore {
   Dataset     *sets[STORE_MAX];
   int          n;
   TdError      error;
+  Vocabulary   offered;         /* from a weights file; valid when offered_unigram is set */
+  double      *offered_unigram;
 };
 
 DataStore *data_store_new(const CorpusSearch *search) {

@@ -48,6 +48,7 @@ bool project_open(Project *p, const ProjectOptions *o, TdError *err) {
   p->data = data_store_new(&o->search);
   bool ok = (p->arena != NULL && p->data != NULL) || td_fail_memory(err);
   if (ok) {
+    data_store_offer(p->data, o->tokens, o->vocabulary, o->unigram);
     p->names = interner_new(p->arena);
     p->diags = diags_new(p->arena);
     p->file = diags_source(p->diags, o->path, (const char *)text, size);

@@ -78,7 +78,7 @@ void td_close(Td *td) {
 /* ---- parameters ---------------------------------------------------------------- */
 
 bool td_load(Td *td, const char *path, TdError *err) {
-  Checkpoint *c = weights_find(NULL, path, path, td->project.unit, err);
+  Checkpoint *c = weights_find(NULL, path, path, td->project.unit->path, err);
   bool ok = c != NULL && weights_restore(td->session, td->project.unit, c, err);
   checkpoint_close(c);
   return ok;

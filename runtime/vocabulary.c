@@ -109,6 +109,29 @@ void vocabulary_write(const Vocabulary *v, StrBuf *out) {
   if (out->s == NULL) sb_puts(out, "");
 }
 
+bool vocabulary_parse(Vocabulary *v, const char *kind, const char *written) {
+  *v = (Vocabulary){ 0 };
+  if (strcmp(kind, tokens_name(TOKENS_BYTES)) == 0 || strcmp(kind, tokens_name(TOKENS_ASCII)) == 0) {
+    v->kind = strcmp(kind, tokens_name(TOKENS_BYTES)) == 0 ? TOKENS_BYTES : TOKENS_ASCII;
+    v->size = v->kind == TOKENS_BYTES ? 256 : 128;
+    return true;
+  }
+  if (strcmp(kind, tokens_name(TOKENS_CHARS)) != 0) return false;
+  v->kind = TOKENS_CHARS;
+  v->symbols = calloc(strlen(written) / 2 + 2, sizeof *v->symbols);
+  while (v->symbols != NULL && *written != '\0') {
+    char *end;
+    unsigned long x = strtoul(written, &end, 10);
+    bool ascending = v->size == 0 || x > v->symbols[v->size - 1];
+    if (end == written || x > 0x10ffff || !ascending || (*end != ' ' && *end != '\0')) break;
+    v->symbols[v->size++] = (uint32_t)x;
+    written = *end == ' ' ? end + 1 : end;
+  }
+  if (v->symbols != NULL && *written == '\0' && v->size > 0) return true;
+  vocabulary_free(v);
+  return false;
+}
+
 bool vocabulary_same(const Vocabulary *v, const char *kind, const char *written) {
   StrBuf mine = { 0 };
   vocabulary_write(v, &mine);

@@ -33,6 +33,8 @@ void vocabulary_spell(const Vocabulary *v, int64_t id, StrBuf *out);
 
 /* As checkpoints keep it: decimal code points with spaces between. */
 void vocabulary_write(const Vocabulary *v, StrBuf *out);
+/* Back from a kind's name and that text. */
+bool vocabulary_parse(Vocabulary *v, const char *kind, const char *written);
 bool vocabulary_same(const Vocabulary *v, const char *kind, const char *written);
 
 #endif

@@ -87,15 +87,16 @@ static Checkpoint *from_run(const IoHook *hook, const char *folder, TdError *err
 }
 
 /* NAME.safetensors in the .td file's folder. */
-static char *beside(const Unit *u) {
-  char *folder = io_dirname(u->path);
+static char *beside(const char *td_path) {
+  size_t n = strlen(td_path);
   StrBuf s = { 0 };
-  if (folder != NULL) sb_printf(&s, "%s/%s.safetensors", folder, u->name);
-  free(folder);
+  if (n > 3 && strcmp(td_path + n - 3, ".td") == 0) n -= 3;
+  sb_write(&s, td_path, n);
+  sb_puts(&s, ".safetensors");
   return s.s;
 }
 
-Checkpoint *weights_find(const IoHook *hook, const char *path, const char *folder, const Unit *u, TdError *err) {
+Checkpoint *weights_find(const IoHook *hook, const char *path, const char *folder, const char *td_path, TdError *err) {
   if (path != NULL && !is_folder(path)) return checkpoint_open(hook, path, err);
   Checkpoint *c = from_run(hook, path != NULL ? path : folder, err);
   if (c != NULL || err->status != TD_OK) return c;
@@ -103,11 +104,11 @@ Checkpoint *weights_find(const IoHook *hook, const char *path, const char *folde
     td_fail(err, TD_IO_FAILED, "%s holds no checkpoint", path);
     return NULL;
   }
-  char *shipped = beside(u);
+  char *shipped = beside(td_path);
   if (shipped != NULL && io_exists(shipped)) c = checkpoint_open(hook, shipped, err);
   else
-    td_fail(err, TD_IO_FAILED, "there are no weights for %s (looked in %s and for %s); make some: tdc train %s", u->path,
-            folder, shipped != NULL ? shipped : "", u->path);
+    td_fail(err, TD_IO_FAILED, "there are no weights for %s (looked in %s and for %s); make some: tdc train %s", td_path,
+            folder, shipped != NULL ? shipped : "", td_path);
   free(shipped);
   return c;
 }

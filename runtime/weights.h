@@ -16,6 +16,6 @@ bool weights_export(const IoHook *hook, const char *path, const Session *s, cons
 /* Where to look for weights when nobody says: FOLDER/best.safetensors, FOLDER's
  * newest, then NAME.safetensors beside the .td file. NULL with a message that
  * tells how to make some. */
-Checkpoint *weights_find(const IoHook *hook, const char *path, const char *folder, const Unit *u, TdError *err);
+Checkpoint *weights_find(const IoHook *hook, const char *path, const char *folder, const char *td_path, TdError *err);
 
 #endif

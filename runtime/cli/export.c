@@ -1,6 +1,20 @@
 /* tdc export: the weights alone, in half precision. */
 #include "runtime/cli/cli.h"
 
+/* With what samplers need of the text: its symbols and how often each occurs. */
+static bool export_to(const Project *p, const Session *s, const CheckpointInfo *kept, const char *to, TdError *err) {
+  CheckpointInfo info = *kept;
+  StrBuf unigram = { 0 };
+  const Dataset *d = p->unit->ndata > 0 ? data_store_find(p->data, p->unit->data[0].name) : NULL;
+  if (d != NULL && info.unigram == NULL) {
+    dataset_write_unigram(d, &unigram);
+    info.unigram = unigram.s;
+  }
+  bool ok = weights_export(NULL, to, s, p->unit, &info, err);
+  sb_free(&unigram);
+  return ok;
+}
+
 int cli_export(Cli *c) {
   Project p;
   Machine m = { 0 };
@@ -13,7 +27,7 @@ int cli_export(Cli *c) {
   if (cli_project(c, &p, &o, &code) && cli_weights_find(c, &p, &w, &code)) {
     if (w == NULL) code = cli_usage(c, "there are no trained weights to export");
     else if (cli_machine(c, &m, p.unit->program, &code) && cli_weights_load(c, &p, m.session, w, 0, &code))
-      code = weights_export(NULL, to, m.session, p.unit, checkpoint_info(w), &err) ? cli_done(c) : cli_fail(c, &err);
+      code = export_to(&p, m.session, checkpoint_info(w), to, &err) ? cli_done(c) : cli_fail(c, &err);
   }
   checkpoint_close(w);
   cli_machine_free(&m);

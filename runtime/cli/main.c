@@ -76,7 +76,7 @@ const Flag cli_flags[] = {
   { "steps", 0, "N", "train so many steps instead of what the file says", TRAIN },
   { "dry-run", 0, NULL, "say what it would take, in memory and time, and stop", TRAIN },
   { "sampler", 0, "NAME", "which one (default: the first)", SAMPLE },
-  { "weights", 0, "PATH", "a weights file or a run's folder (default: runs/NAME, then beside the .td)", LOADS },
+  { "weights", 0, "PATH", "a weights file or a run's folder (default: runs/NAME, then beside the .td)", LOADS | COMPILE | CHECK },
   { "untrained", 0, NULL, "use the initial weights", LOADS },
   { "count", 'n', "N", "how many samples (default 1)", SAMPLE },
   { "infill", 0, "TEXT", "a text whose _ are left to the model", SAMPLE },

@@ -4,6 +4,27 @@
 
 #include "runtime/cli/cli.h"
 
+/* What samples and models need of the text is in the weights file: with one at
+ * hand no corpus is read. It stays open while the project is compiled. */
+static Checkpoint *remembered(Cli *c, ProjectOptions *o) {
+  bool wanted = c->command->run == cli_sample || c->command->run == cli_run || cli_has(c, "weights");
+  if (!wanted || c->command->run == cli_eval || c->command->run == cli_export || cli_has(c, "untrained")) return NULL;
+  TdError ignored = { 0 };
+  StrBuf folder = { 0 };
+  const char *slash = strrchr(c->args[0], '/'), *name = slash != NULL ? slash + 1 : c->args[0];
+  size_t n = strlen(name);
+  if (n > 3 && strcmp(name + n - 3, ".td") == 0) n -= 3;
+  sb_puts(&folder, "runs/");
+  sb_write(&folder, name, n);
+  Checkpoint *w = weights_find(NULL, cli_text(c, "weights", NULL), folder.s, c->args[0], &ignored);
+  sb_free(&folder);
+  if (w == NULL) return NULL;                      /* said when the weights are loaded */
+  o->tokens = checkpoint_info(w)->tokens;
+  o->vocabulary = checkpoint_info(w)->vocabulary;
+  o->unigram = checkpoint_info(w)->unigram;
+  return w;
+}
+
 bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
   TdError err = { 0 };
   ProjectOptions options = { .path = c->args[0] };
@@ -11,7 +32,9 @@ bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
   options.unit.defines = c->defines;
   options.unit.ndefines = c->ndefines;
   options.search = (CorpusSearch){ .override = cli_text(c, "data", NULL), .offline = cli_has(c, "offline"), .quiet = c->quiet };
+  Checkpoint *w = cli_text(c, "data", NULL) == NULL ? remembered(c, &options) : NULL;
   bool ok = project_open(p, &options, &err), found = p->diags != NULL && diags_count(p->diags) > 0;
+  checkpoint_close(w);
   if (found && (!ok || !c->quiet)) {
     bool json = c->json && !ok;                    /* warnings never mix with results */
     project_report(p, json, c->err.colour, json ? stdout : stderr);
@@ -78,7 +101,7 @@ bool cli_weights_find(Cli *c, const Project *p, Checkpoint **w, int *code) {
   if (cli_has(c, "untrained") || p->unit->nparameters == 0) return true;
   char *folder = cli_run_folder(c, p->unit);
   if (folder == NULL) td_fail_memory(&err);
-  else *w = weights_find(NULL, cli_text(c, "weights", NULL), folder, p->unit, &err);
+  else *w = weights_find(NULL, cli_text(c, "weights", NULL), folder, p->unit->path, &err);
   free(folder);
   if (*w != NULL && same_symbols(p, *w, &err)) return true;
   *code = cli_fail(c, &err);
