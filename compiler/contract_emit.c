@@ -23,10 +23,12 @@ enum {
   WIDEST_TILE = 32,              /* columns, over all targets */
   TALLEST_TILE = 14,             /* rows */
   LANES = 16,                    /* of the widest target: what packing may overrun */
-  DEPTH_LIMIT = 512,             /* of a block of k */
+  DEPTH_WHOLE = 384,             /* k up to here is one block, else blocks of */
+  DEPTH_LIMIT = 256,
   ROWS_LIMIT = 256,              /* of a piece */
   PACKED_LIMIT = 1 << 20,        /* floats of packed B a thread keeps */
   NEAR_LIMIT = 1 << 18,          /* floats that stay in the second cache */
+  NEAR_STRIDE = 512,             /* floats between steps of k that a prefetcher follows */
   PIECES_WANTED = 16,
   PIECE_WORK = 4000000,          /* products that make a piece worth its while */
   SLAB = 32                      /* k at a time, when B is evaluated along its columns */
@@ -46,6 +48,7 @@ typedef struct Writer {
   int64_t   extent[GEMM_AXES];
   bool      flat[2];             /* the operand's rows and k have one stride each */
   int64_t   outer_stride[2], k_stride[2];
+  bool      in_place;            /* A is not packed: its rows are contiguous, k near */
   bool      direct;              /* tiles go straight to the output */
   StrBuf    load[2];             /* "stage[at] = element;" with what comes before it */
   StrBuf    epilogue;            /* consumes finished[q] */
@@ -119,20 +122,24 @@ static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* ---- the choice of blocks ----------------------------------------------------------- */
+/* Cycles an element takes to pack, as measured; less than one is copied. */
+static double packing_cost(const Writer *w, GemmSide side) {
+  const GemmOperand *operand = &w->plan->operand[side];
+  if (operand->expensive) return 6;
+  if (!w->flat[side]) return 0.6;
+  if (side == GEMM_B) return w->outer_stride[side] == 1 || w->k_stride[side] == 1 ? 0.35 : 1;
+  return w->in_place ? 0.05 : w->k_stride[side] == 1 ? 0.2 : w->outer_stride[side] == 1 ? 0.4 : 1;
+}
+
 /* Cycles for each k, roughly: packing A once for each block of columns, B once
  * for each and once more where a second thread starts, and reading packed B
  * again for each block of rows. */
 static double cost_of(const Writer *w, int64_t row_blocks, int64_t columns, int64_t column_blocks) {
   double m = (double)w->extent[GEMM_M], n = (double)w->extent[GEMM_N];
-  const GemmOperand *operand = w->plan->operand;
-  double element[2];
-  for (int side = 0; side < 2; side++)
-    element[side] = operand[side].expensive ? 6 : operand[side].plain ? 0.3 : 0.6;
-  double a = m * (double)column_blocks * element[GEMM_A];
-  double b = n * element[GEMM_B];
+  double a = m * (double)column_blocks * packing_cost(w, GEMM_A), b = n * packing_cost(w, GEMM_B);
   if (row_blocks > 1) b *= (double)(column_blocks + 1) / (double)column_blocks;
   bool far = columns * w->extent[GEMM_K] > NEAR_LIMIT;
-  return a + b + (double)row_blocks * n * (far ? 0.15 : 0.03);
+  return a + b + (double)row_blocks * n * (far ? 0.06 : 0.02);
 }
 
 static Blocks choose_blocks(const Writer *w) {
@@ -144,14 +151,17 @@ static Blocks choose_blocks(const Writer *w) {
   int64_t wanted = work > PIECES_WANTED * PIECE_WORK ? PIECES_WANTED : (int64_t)(work / PIECE_WORK) + 1;
   Blocks best = { 0 };
   double least_cost = 0;
-  for (int64_t try = fewest; try <= least(ceil_div(n, WIDEST_TILE), fewest + 64); try++) {
-    int64_t columns = round_up(ceil_div(n, try), WIDEST_TILE);
+  for (int64_t try = 0; try < 256; try++) {
+    int64_t columns = round_up(ceil_div(n, fewest + try / 4), WIDEST_TILE);
     int64_t column_blocks = ceil_div(n, columns);
-    int64_t row_blocks = most(ceil_div(m, ROWS_LIMIT), ceil_div(wanted, batch * column_blocks));
+    /* as many pieces as are wanted, or half, a quarter of that */
+    int64_t pieces = most(1, wanted >> try % 4);
+    int64_t row_blocks = most(ceil_div(m, ROWS_LIMIT), ceil_div(pieces, batch * column_blocks));
     int64_t rows = ceil_div(m, least(row_blocks, ceil_div(m, 2 * LANES)));
     row_blocks = ceil_div(m, rows);
     double cost = cost_of(w, row_blocks, columns, column_blocks);
-    if (batch * row_blocks * column_blocks < wanted) cost *= 2;
+    double idle = (double)batch * (double)(row_blocks * column_blocks) < (double)wanted / 2 ? 0.2 : 0.04;
+    if (batch * row_blocks * column_blocks < wanted) cost += idle * (double)m * (double)n / 32;
     if (best.rows && cost >= least_cost) continue;
     least_cost = cost;
     best.rows = rows;
@@ -160,7 +170,7 @@ static Blocks choose_blocks(const Writer *w) {
     best.column_blocks = column_blocks;
   }
   best.last_rows = m - (best.row_blocks - 1) * best.rows;
-  best.depth = round_up(ceil_div(k, ceil_div(k, DEPTH_LIMIT)), LANES);
+  best.depth = round_up(k <= DEPTH_WHOLE ? k : ceil_div(k, ceil_div(k, DEPTH_LIMIT)), LANES);
   best.depth_blocks = ceil_div(k, best.depth);
   best.padded = round_up(least(best.columns, n), WIDEST_TILE);
   return best;
@@ -242,12 +252,12 @@ static bool along_k(const Writer *w, GemmSide side) {
   return by_k == 1 || by_outer != 1;
 }
 
-/* `from`: where element (outer0, k0) of a flat operand lies */
-static void put_address(Writer *w, GemmSide side, const char *outer0, const char *k0) {
+/* `name`: where element (outer0, k0) of a flat operand lies */
+static void put_address(Writer *w, GemmSide side, const char *name, const char *outer0, const char *k0) {
   const GemmOperand *operand = &w->plan->operand[side];
   StrBuf b = { 0 };
   put_strides(&b, &w->plan->axis[GEMM_BATCH], operand->stride_batch);
-  line(w, "const float *from = %s%s + %s * %lld + %s * %lld;", operand->base, b.s ? b.s : "", outer0,
+  line(w, "const float *%s = %s%s + %s * %lld + %s * %lld;", name, operand->base, b.s ? b.s : "", outer0,
        (long long)w->outer_stride[side], k0, (long long)w->k_stride[side]);
   sb_free(&b);
 }
@@ -278,7 +288,7 @@ static void put_stage(Writer *w, GemmSide side, const char *outer0, const char *
 /* The block of k that begins at k0, for all columns of the piece. */
 static void put_pack_b(Writer *w) {
   if (w->flat[GEMM_B]) {
-    put_address(w, GEMM_B, "column0", "k0");
+    put_address(w, GEMM_B, "from", "column0", "k0");
     line(w, "td_pack_b(packed_b, PANEL, k0, from, %lld, %lld, columns, depth);", (long long)w->outer_stride[GEMM_B],
          (long long)w->k_stride[GEMM_B]);
   } else if (along_k(w, GEMM_B)) {
@@ -310,7 +320,7 @@ static void put_pack_a(Writer *w) {
   line(w, "/* pack A: a panel [k][rows] for each row of tiles */");
   if (w->flat[GEMM_A]) {
     open_scope(w);
-    put_address(w, GEMM_A, "row0", "k0");
+    put_address(w, GEMM_A, "from", "row0", "k0");
     line(w, "td_pack_a(packed_a, from, %lld, %lld, rows, depth, M - row0);", (long long)w->outer_stride[GEMM_A],
          (long long)w->k_stride[GEMM_A]);
     close_block(w);
@@ -377,7 +387,7 @@ static void put_next(Writer *w) {
   if (w->flat[GEMM_A]) {
     open_scope(w);
     line(w, "const int64_t next_row = next %% ROW_BLOCKS * ROWS;");
-    put_address(w, GEMM_A, "next_row", "next_k");
+    put_address(w, GEMM_A, "from", "next_row", "next_k");
     line(w, "td_fetch_begin(&fetch[0], from, %lld, %lld, M - next_row < ROWS ? M - next_row : ROWS, next_depth);",
          (long long)w->outer_stride[GEMM_A], (long long)w->k_stride[GEMM_A]);
     close_block(w);
@@ -386,7 +396,7 @@ static void put_next(Writer *w) {
     line(w, "if (next == piece ? fresh : next / ROW_BLOCKS%s != held) {", shares_b(w) ? " % COLUMN_BLOCKS" : "");
     w->indent++;
     line(w, "const int64_t next_column = next / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS, rest = N - next_column;");
-    put_address(w, GEMM_B, "next_column", "next_k");
+    put_address(w, GEMM_B, "from", "next_column", "next_k");
     line(w, "td_fetch_begin(&fetch[1], from, %lld, %lld, rest < COLUMNS ? rest : COLUMNS, next_depth);",
          (long long)w->outer_stride[GEMM_B], (long long)w->k_stride[GEMM_B]);
     close_block(w);
@@ -414,9 +424,11 @@ static void put_multiply(Writer *w) {
   } else {
     line(w, many ? "float *target = sums + i * %lld;" : "float *target = sums;", (long long)stride);
   }
+  char panel[64] = "packed_a + td_panel_a(tile, depth), TD_LANES";
+  if (w->in_place) snprintf(panel, sizeof panel, "rows_a + i, %lld", (long long)w->k_stride[GEMM_A]);
   bool turned = w->flat[GEMM_A] ? w->k_stride[GEMM_A] == 1 : along_k(w, GEMM_A);
-  line(w, "td_tile_row_of(ROWS, LAST_ROWS, height, %d, %d, depth, packed_a + td_panel_a(tile, depth),", turned,
-       w->direct);
+  line(w, "td_tile_row_of(ROWS, LAST_ROWS, height, %d, %d, depth, %s,", turned,
+       w->direct, panel);
   line(w, "               packed_b, PANEL, %s, target, %lld, vectors, %s, fetch);", many ? "k0" : "0",
        (long long)stride, many ? "k0 > 0" : "0");
   if (!w->direct) {
@@ -492,7 +504,8 @@ static void put_pieces(Writer *w) {
   open_block(w, "if (fresh)");
   put_pack_b(w);
   close_block(w);
-  put_pack_a(w);
+  if (w->in_place) put_address(w, GEMM_A, "rows_a", "row0", "k0");
+  else put_pack_a(w);
   put_multiply(w);
   if (many) close_block(w);
   close_block(w);
@@ -525,6 +538,7 @@ void contract_emit(StrBuf *out, GemmPlan *plan) {
   w.direct = plan->plain_output && w.extent[GEMM_N] % LANES == 0 &&
              flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row) &&
              flat_stride(&plan->axis[GEMM_N], plan->stride_output[GEMM_N], &by_column) && by_column == 1;
+  w.in_place = w.flat[GEMM_A] && w.outer_stride[GEMM_A] == 1 && w.k_stride[GEMM_A] <= NEAR_STRIDE;
   w.block = choose_blocks(&w);
   plan->pieces = w.extent[GEMM_BATCH] * w.block.row_blocks * w.block.column_blocks;
   StrBuf prologue = { 0 };

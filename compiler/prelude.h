@@ -303,15 +303,18 @@ TD_INLINE float td_uniformf(const TdControl *ctl, int64_t site, int64_t counter)
 }
 /* sqrt(-2 log u) cos(2 pi v) with u in (0, 1], v in [0, 1); v is taken to the
  * nearest quarter turn exactly */
-TD_INLINE float td_normalf(const TdControl *ctl, int64_t site, int64_t counter) {
-  uint32_t x0, x1;
-  td_philox(ctl, (uint32_t)site, counter, &x0, &x1);
+TD_INLINE float td_normal_of(uint32_t x0, uint32_t x1) {
   float u = (float)(int32_t)((x0 >> 8) + 1) * 0x1p-24f;
   uint32_t turn = x1 >> 8, quadrant = (turn + 0x200000u) >> 22;
   float r = (float)(int32_t)(turn - (quadrant << 22)) * 0x1.921fb6p-22f;
   float c = quadrant & 1 ? td_sin_core(r) : td_cos_core(r);
   c = td_float(td_bits(c) ^ ((quadrant + 1) & 2) << 30);
   return __builtin_sqrtf(-2.0f * td_log_core(u)) * c;
+}
+TD_INLINE float td_normalf(const TdControl *ctl, int64_t site, int64_t counter) {
+  uint32_t x0, x1;
+  td_philox(ctl, (uint32_t)site, counter, &x0, &x1);
+  return td_normal_of(x0, x1);
 }
 TD_INLINE double td_uniform(const TdControl *ctl, int64_t site, int64_t counter) {
   uint32_t x0, x1;
@@ -407,8 +410,10 @@ TD_INLINE void td_fetch(TdFetch *f) {
     b += vectors * TD_LANES;                                                              \
   }
 TD_INLINE void td_tile_body(const int rows, const int vectors, const int turned, int64_t depth, const float *a,
-                            const float *b, float *c, int64_t c_stride, int add, TdFetch *next) {
-  const int a_row = turned ? TD_LANES : 1, a_k = turned ? 1 : TD_LANES;
+                            int64_t a_step, const float *b, float *c, int64_t c_stride, int add,
+                            TdFetch *next) {
+  const int a_row = turned ? TD_LANES : 1;
+  const int64_t a_k = turned ? 1 : a_step;
   TD_ROWS(TD_ROW_ZERO)
   if (add) { TD_ROWS(TD_ROW_LOAD) }
   const float *again = a;
@@ -425,9 +430,9 @@ TD_INLINE void td_tile_body(const int rows, const int vectors, const int turned,
   TD_ROWS(TD_ROW_STORE)
 }
 #define TD_TILE(rows, vectors, turned, name)                                              \
-  TD_NOINLINE void name(int64_t depth, const float *a, const float *b, float *c, int64_t c_stride, int add, \
-                        TdFetch *next) {                                                  \
-    td_tile_body(rows, vectors, turned, depth, a, b, c, c_stride, add, next);             \
+  TD_NOINLINE void name(int64_t depth, const float *a, int64_t a_step, const float *b, float *c, \
+                        int64_t c_stride, int add, TdFetch *next) {                       \
+    td_tile_body(rows, vectors, turned, depth, a, a_step, b, c, c_stride, add, next);     \
   }
 #define TD_TILES(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 #define TD_TILE_FORMS(rows)                                                               \
@@ -441,7 +446,8 @@ TD_TILES(TD_TILE_FORMS)
  * this block of k begins at k0 in each. `rows` is a constant, so that only
  * tiles in use are compiled. With `far`, C is likely not in a cache: its lines
  * are asked for while the tile is summed. */
-TD_INLINE void td_tile_row(const int rows, const int turned, const int far, int64_t depth, const float *a, const float *b,
+TD_INLINE void td_tile_row(const int rows, const int turned, const int far, int64_t depth, const float *a,
+                           int64_t a_step, const float *b,
                            int64_t panel, int64_t k0, float *c, int64_t c_stride, int64_t vectors, int add,
                            TdFetch *next) {
   for (; vectors > 0; vectors -= 2, b += panel, c += TD_TILE_COLUMNS) {
@@ -457,10 +463,10 @@ TD_INLINE void td_tile_row(const int rows, const int turned, const int far, int6
     case r:                                                                               \
       if (vectors > 1)                                                                    \
         (turned ? td_tile_##r##x2_turned : td_tile_##r##x2)(                              \
-          depth, a, b + k0 * TD_TILE_COLUMNS, c, c_stride, add, f);                       \
+          depth, a, a_step, b + k0 * TD_TILE_COLUMNS, c, c_stride, add, f);                       \
       else                                                                                \
         (turned ? td_tile_##r##x1_turned : td_tile_##r##x1)(                              \
-          depth, a, b + k0 * TD_LANES, c, c_stride, add, f);                              \
+          depth, a, a_step, b + k0 * TD_LANES, c, c_stride, add, f);                              \
       break;
       TD_TILES(TD_TILE_CASE)
     default: break;
@@ -474,11 +480,11 @@ TD_INLINE void td_tile_row(const int rows, const int turned, const int far, int6
 /* td_tile_row for a height that comes from sharing out `block` or `last` rows,
  * both constant */
 TD_INLINE void td_tile_row_of(const int block, const int last, int64_t rows, const int turned, const int far,
-                              int64_t depth, const float *a, const float *b, int64_t panel, int64_t k0, float *c,
+                              int64_t depth, const float *a, int64_t a_step, const float *b, int64_t panel, int64_t k0, float *c,
                               int64_t c_stride, int64_t vectors, int add, TdFetch *next) {
 #define TD_TRY_HEIGHT(height, condition)                                                  \
   if ((condition) && rows == (height)) {                                                  \
-    td_tile_row(height, turned, far, depth, a, b, panel, k0, c, c_stride, vectors, add, next);    \
+    td_tile_row(height, turned, far, depth, a, a_step, b, panel, k0, c, c_stride, vectors, add, next);    \
     return;                                                                               \
   }
   TD_TRY_HEIGHT(TD_HEIGHT_OF(block), 1)
@@ -576,14 +582,18 @@ TD_NOINLINE void td_pack_a(float *to, const float *from, int64_t row_stride, int
     }
     return;
   }
-  for (int64_t k = 0; k < depth; k++) {
-    const float *row = from + k * k_stride;
+  for (int64_t k = 0; k < depth; k += 8) {                   /* a few steps of k stay near */
+    const int64_t steps = depth - k < 8 ? depth - k : 8;
     for (int64_t tile = 0, i = 0; tile < tiles; tile++) {
       const int64_t h = height + (tile < taller);
+      const float *row = from + k * k_stride + i * row_stride;
       float *place = to + td_panel_a(tile, depth) + k * TD_LANES;
-      if (row_stride == 1 && i + TD_LANES <= spare) td_store(place, td_load(row + i));
-      else
-        for (int64_t r = 0; r < h; r++) place[r] = row[(i + r) * row_stride];
+      if (row_stride == 1 && i + TD_LANES <= spare) {
+        for (int64_t s = 0; s < steps; s++) td_store(place + s * TD_LANES, td_load(row + s * k_stride));
+      } else {
+        for (int64_t s = 0; s < steps; s++)
+          for (int64_t r = 0; r < h; r++) place[s * TD_LANES + r] = row[r * row_stride + s * k_stride];
+      }
       i += h;
     }
   }
