@@ -31,10 +31,14 @@ static bool write_graphs(const char *folder, const Unit *u, TdError *err) {
 }
 
 static bool write_all(const char *folder, const Unit *u, TdError *err) {
-  StrBuf plan = { 0 };
+  StrBuf c = { 0 }, h = { 0 }, plan = { 0 };
+  emit_standalone_c(u->program, &c, &h);
   backend_print_plan(u->program, &plan);
-  bool ok = io_make_folders(NULL, folder, false, err) && write_text(folder, "plan", ".txt", &plan, err) &&
+  bool ok = io_make_folders(NULL, folder, false, err) && write_text(folder, u->name, ".c", &c, err) &&
+            write_text(folder, u->name, ".h", &h, err) && write_text(folder, "plan", ".txt", &plan, err) &&
             write_graphs(folder, u, err);
+  sb_free(&c);
+  sb_free(&h);
   sb_free(&plan);
   return ok;
 }

@@ -1,4 +1,5 @@
-/* tdc gradcheck: the loss's gradient by every parameter against central
+/* tdc gradcheck: every op of the file on its own, with shapes and numbers by a
+ * seed, then the loss by every parameter: derived gradients against central
  * differences, with the reference evaluator in double precision. */
 #include <inttypes.h>
 #include <jansson.h>
@@ -7,7 +8,121 @@
 #include <string.h>
 
 #include "compiler/gradcheck.h"
+#include "compiler/trial.h"
 #include "runtime/cli/cli.h"
+
+enum { TRIALS = 5, WRT_MAX = 64, OUTPUTS_MAX = 16 };
+
+/* What the checks came to. */
+typedef struct Tally {
+  Cli    *c;
+  json_t *all;                  /* one object for each op, and the loss */
+  bool    wrong;
+} Tally;
+
+/* Numbers that one op's trials add up to. */
+typedef struct OpResult {
+  int64_t     compared, kinks;
+  int         trials;
+  bool        wrong;
+  GradcheckReport worst;
+  const char *shapes;           /* of the worst */
+  const char *unchecked, *why;  /* why there is nothing to compare */
+} OpResult;
+
+static int real_sources(const Graph *g, Node **wrt) {
+  int n = 0;
+  for (int i = 0; i < g->top->nodes.n && n < WRT_MAX; i++) {
+    Node *x = g->top->nodes.at[i];
+    if ((x->kind == N_INPUT || x->kind == N_STATE) && x->type == TY_REAL) wrt[n++] = x;
+  }
+  return n;
+}
+
+static void say(Tally *t, const char *kind, const char *name, const OpResult *r) {
+  const GradcheckReport *w = &r->worst;
+  const char *word = r->wrong ? "WRONG" : r->unchecked != NULL ? "unchecked" : r->why != NULL ? "skipped" : "ok";
+  json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:f}", "kind", kind, "name", name, "result", word, "compared",
+                        (json_int_t)r->compared, "kinks", (json_int_t)r->kinks, "worst", r->compared > 0 ? w->worst : 0.0);
+  t->wrong = t->wrong || r->wrong;
+  json_array_append_new(t->all, o);
+  if (t->c->json) return;
+  printf("%-9s %-5s %-20s", word, kind, name);
+  if (r->unchecked != NULL) printf(" its grad clause says nocheck");
+  else if (r->why != NULL && r->compared == 0) printf(" %s", r->why);
+  else printf(" %" PRId64 " numbers in %d trial%s", r->compared, r->trials, r->trials == 1 ? "" : "s");
+  putchar('\n');
+  if (r->wrong)
+    printf("          '%s'[%" PRId64 "]: derived %.9g, by differences %.9g%s%s\n", w->name, w->element, w->derived, w->numeric,
+           r->shapes != NULL ? "; " : "", r->shapes != NULL ? r->shapes : "");
+}
+
+/* ---- ops ------------------------------------------------------------------------- */
+
+typedef struct Filling { uint64_t seed; TrialValues kind; } Filling;
+
+static void fill_trial(const Node *n, double *values, int64_t count, void *ctx) {
+  const Filling *f = ctx;
+  trial_fill(n, f->seed, f->kind, values, count);
+}
+
+static const char *first_message(const Diags *d, Arena *a) {
+  return diags_count(d) > 0 ? arena_strdup(a, diags_at(d, 0)->message) : "it cannot be differentiated";
+}
+
+/* One result of one call. Numbers outside a function's domain are tried as
+ * positive ones, then as ones within 0 .. 1. False: there is no such result. */
+static bool check_result(const Project *p, const TrialOp *op, uint64_t seed, int result, int64_t elements, OpResult *r) {
+  static const TrialValues kinds[] = { VALUES_KINDS, VALUES_POSITIVE, VALUES_UNIT };
+  for (int k = 0; k < 3; k++) {
+    Trial trial = { 0 };
+    TrialOptions to = { .seed = seed };
+    Node *wrt[WRT_MAX];
+    if (!trial_graph(p->unit, op, &to, p->arena, &trial)) {
+      r->why = trial.why != NULL ? trial.why : "no shapes suit it";
+      return false;
+    }
+    r->unchecked = trial.unchecked;
+    if (trial.unchecked != NULL || result >= trial.graph->outputs.n) return false;
+    Node *out = trial.graph->outputs.at[result].node;
+    int n = real_sources(trial.graph, wrt);
+    if (out->type != TY_REAL || n == 0) return true;
+    Filling filling = { trial.seed, kinds[k] == VALUES_KINDS ? trial_values(trial.seed) : kinds[k] };
+    GradcheckOptions o = { .seed = seed, .max_elements = elements, .fill = fill_trial, .fill_ctx = &filling };
+    GradcheckReport report = { 0 };
+    Diags *d = diags_new(p->arena);
+    if (!gradcheck(trial.graph, d, out, wrt, n, &o, &report) && report.compared == 0) {
+      r->why = report.error != NULL ? report.error : first_message(d, p->arena);
+      if (report.error != NULL) continue;
+      return true;
+    }
+    r->compared += report.compared;
+    r->kinks += report.kinks;
+    if (r->worst.name == NULL || report.worst > r->worst.worst) {
+      r->worst = report;
+      r->shapes = trial.shapes;
+    }
+    r->wrong = r->wrong || !report.ok;
+    return true;
+  }
+  return true;
+}
+
+static void check_ops(Tally *t, const Project *p, uint64_t seed, int64_t elements) {
+  TrialOp *ops;
+  int n = trial_ops(p->unit, p->arena, false, &ops);
+  for (int i = 0; i < n; i++) {
+    OpResult r = { 0 };
+    for (int k = 0; k < TRIALS && !r.wrong && r.unchecked == NULL; k++) {
+      r.trials++;
+      for (int result = 0; result < OUTPUTS_MAX; result++)
+        if (!check_result(p, &ops[i], seed + (uint64_t)k, result, elements, &r)) break;
+    }
+    say(t, ops[i].kind, ops[i].name, &r);
+  }
+}
+
+/* ---- the loss --------------------------------------------------------------------- */
 
 /* Initial values of the states, as the init graph computes them. */
 typedef struct Initial { Eval *eval; Graph *graph; } Initial;
@@ -37,57 +152,33 @@ static void fill(const Node *n, double *values, int64_t count, void *ctx) {
   }
 }
 
-static int show(Cli *c, const GradcheckReport *r) {
-  if (c->json) {
-    json_t *o = json_pack("{s:b, s:I, s:f, s:s, s:I, s:f, s:f}", "ok", (int)r->ok, "compared", (json_int_t)r->compared, "worst",
-                          r->worst, "tensor", r->name != NULL ? r->name : "", "element", (json_int_t)r->element, "derived",
-                          r->derived, "numeric", r->numeric);
-    if (o != NULL) json_dumpf(o, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(o);
-  } else {
-    printf("%s: %" PRId64 " numbers compared", r->ok ? "ok" : "WRONG", r->compared);
-    if (r->name != NULL)
-      printf("; worst '%s'[%" PRId64 "]: derived %.9g, by differences %.9g (%.2g of what is allowed)", r->name, r->element,
-             r->derived, r->numeric, r->worst);
-    putchar('\n');
-  }
-  int done = cli_done(c);
-  return r->ok ? done : TD_NOT_FINITE;
-}
-
-static int check_loss(Cli *c, const Project *p, uint64_t seed, int64_t elements) {
+static bool loss_report(const Project *p, uint64_t seed, int64_t elements, OpResult *r) {
   const UnitEntry *eval = unit_entry(p->unit, "eval"), *init = unit_entry(p->unit, "init");
-  if (eval == NULL || eval->graph == NULL) return cli_usage(c, "%s has no train { } block with a loss to check", p->unit->path);
+  if (eval == NULL || eval->graph == NULL) return false;
   Graph *g = eval->graph;
-  Node *out = NULL, *wrt[64];
-  int n = 0;
+  Node *out = NULL, *wrt[WRT_MAX], *states[WRT_MAX];
   for (int i = 0; i < g->outputs.n; i++)
     if (strcmp(g->outputs.at[i].name, "loss") == 0) out = g->outputs.at[i].node;
-  for (int i = 0; i < g->nodes.n && n < 64; i++)
-    if (g->nodes.at[i]->kind == N_STATE && g->nodes.at[i]->type == TY_REAL) wrt[n++] = g->nodes.at[i];
+  int n = real_sources(g, wrt), kept = 0;
+  for (int i = 0; i < n; i++)
+    if (wrt[i]->kind == N_STATE) states[kept++] = wrt[i];
   Initial initial = { NULL, init != NULL ? init->graph : NULL };
+  GradcheckOptions o = { .seed = seed, .max_elements = elements, .fill = fill, .fill_ctx = &initial };
+  r->trials = 1;
   if (initial.graph != NULL) {
     initial.eval = eval_new(initial.graph, seed, 0);
-    const char *wrong = eval_run(initial.eval);
-    if (wrong != NULL) return cli_usage(c, "the initial weights cannot be computed: %s", wrong);
+    r->why = eval_run(initial.eval);
   }
-  GradcheckOptions options = { .seed = seed, .max_elements = elements, .fill = fill, .fill_ctx = &initial };
-  GradcheckReport report = { 0 };
-  bool derived = out != NULL && gradcheck(g, p->diags, out, wrt, n, &options, &report);
-  int code;
-  if (!derived && report.error == NULL) {
-    project_report(p, c->json, c->err.colour, c->json ? stdout : stderr);
-    code = TD_BAD_FILE;
-  } else if (report.error != NULL) {
-    TdError err = { 0 };
-    td_fail(&err, TD_NOT_FINITE, "%s", report.error);
-    code = cli_fail(c, &err);
-  } else {
-    code = show(c, &report);
-  }
+  Diags *d = diags_new(p->arena);
+  if (out == NULL || kept == 0) r->why = "it depends on no parameter";
+  if (r->why == NULL && !gradcheck(g, d, out, states, kept, &o, &r->worst) && r->worst.compared == 0)
+    r->why = r->worst.error != NULL ? r->worst.error : first_message(d, p->arena);
+  if (r->why != NULL) r->why = arena_strdup(p->arena, r->why);
+  r->compared = r->worst.compared;
+  r->kinks = r->worst.kinks;
+  r->wrong = r->why != NULL || !r->worst.ok;
   if (initial.eval != NULL) eval_free(initial.eval);
-  return code;
+  return true;
 }
 
 int cli_gradcheck(Cli *c) {
@@ -97,7 +188,19 @@ int cli_gradcheck(Cli *c) {
   int64_t elements = 20;
   UnitOptions o = { .check_only = true, .no_train = true, .no_samplers = true, .no_models = true };
   if (!cli_seed(c, &seed) || !cli_int(c, "elements", 1, 1000000000, &elements)) return TD_BAD_USAGE;
-  if (cli_project(c, &p, &o, &code)) code = check_loss(c, &p, seed, elements);
+  if (cli_project(c, &p, &o, &code)) {
+    Tally t = { .c = c, .all = json_array() };
+    OpResult loss = { 0 };
+    check_ops(&t, &p, seed, elements);
+    if (loss_report(&p, seed, elements, &loss)) say(&t, "loss", p.unit->train.loss != NULL ? p.unit->train.loss : "loss", &loss);
+    if (c->json) {
+      json_dumpf(t.all, stdout, JSON_INDENT(2));
+      putchar('\n');
+    }
+    json_decref(t.all);
+    code = cli_done(c);
+    if (t.wrong && code == 0) code = TD_NOT_FINITE;
+  }
   project_close(&p);
   return code;
 }
