@@ -12,7 +12,7 @@ COMPILER = prims expr walk linear fold interval ir prune print read read_lex rea
            grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_values gradcheck \
            unit lower_value lower_range lower_scope lower_index lower_expr lower_reduce lower_draw \
            lower_call lower_stmt lower_loop lower_place schedule settings models train sampler domain \
-           trial trial_call \
+           trial trial_call opcheck \
            backend clone contract contract_emit emit_contraction emit_rows emit_scatter emit_value \
            group in_place inline kernel memory order own place print_plan rows standalone steps
 

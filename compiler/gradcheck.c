@@ -104,90 +104,107 @@ static const char *numeric_all(Check *c, Node *const *wrt, int n, double **numer
   return error;
 }
 
-static double distance(const Check *c, double derived, double numeric) {
-  double error = fabs(derived - numeric) / (c->o.atol + c->o.rtol * fabs(numeric));
-  return isnan(error) ? INFINITY : error;
-}
+/* ---- where the function bends -------------------------------------------------- */
 
-/* The slopes on both sides of x, by a step of `eps`. */
-static const char *slopes(Check *c, Eval *ev, Bound *b, int64_t i, double eps, double slope[2]) {
-  double x = b->values[i], step = eps * fmax(1, fabs(x)), y[3];
+/* The slopes on both sides of where b stands, when the elements `moved` go
+ * together, by a step of `eps`. */
+static const char *slopes(Check *c, Eval *ev, Bound *b, const int64_t *moved, int64_t n, double eps,
+                          double slope[2]) {
+  double x = b->values[moved[0]], step = eps * fmax(1, fabs(x)), y[3];
   const double at[3] = { x - step, x, x + step };
-  for (int k = 0; k < 3; k++) {
-    b->values[i] = at[k];
-    const char *error = run(c, ev);
-    if (error) return error;
-    y[k] = *eval_value(ev, c->loss);
+  const char *error = NULL;
+  for (int k = 0; k < 3 && !error; k++) {
+    for (int64_t i = 0; i < n; i++) b->values[moved[i]] = at[k];
+    error = run(c, ev);
+    if (!error) y[k] = *eval_value(ev, c->loss);
   }
-  b->values[i] = x;
+  for (int64_t i = 0; i < n; i++) b->values[moved[i]] = x;
+  if (error) return error;
   slope[0] = (y[1] - y[0]) / (at[1] - at[0]);
   slope[1] = (y[2] - y[1]) / (at[2] - at[1]);
   return NULL;
 }
 
-/* At a tie of max, at an edge of the domain, the slopes differ however short the
- * step is. Then any number between them is a derivative there. */
-static const char *at_kink(Check *c, Eval *ev, Bound *b, int64_t i, double derived, bool *kink) {
+/* Do the slopes differ however short the step is? At the edge of the domain
+ * there is none on one side. */
+static const char *bends(Check *c, Eval *ev, Bound *b, int64_t i, bool *out) {
   double slope[2], gap[2];
-  *kink = false;
   for (int k = 0; k < 2; k++) {
-    const char *why = slopes(c, ev, b, i, k ? c->o.eps / 16 : c->o.eps, slope);
+    const char *why = slopes(c, ev, b, &i, 1, k ? c->o.eps / 16 : c->o.eps, slope);
     if (why) return why;
     gap[k] = fabs(slope[1] - slope[0]);
   }
-  if (!isfinite(slope[0]) || !isfinite(slope[1])) {
-    *kink = true;
-    return NULL;
-  }
-  double lo = fmin(slope[0], slope[1]), hi = fmax(slope[0], slope[1]);
-  double room = c->o.atol + c->o.rtol * fmin(fabs(lo), fabs(hi));
-  *kink = gap[1] > gap[0] / 4 && derived >= lo - room && derived <= hi + room;
+  *out = !isfinite(gap[1]) || gap[1] > fmax(gap[0] / 4, c->o.atol);
   return NULL;
 }
 
-/* One number. Where the function bends sharply the step was too long: a pair
- * that disagrees is tried again with shorter ones. A wrong gradient stays wrong. */
-static const char *compare(Check *c, Eval *ev, Bound *b, int64_t i, double numeric, double derived,
-                           GradcheckReport *r) {
-  double error = distance(c, derived, numeric), eps = c->o.eps;
+/* At a tie no single element has a derivative. Those that are equal, moved
+ * together, keep the tie: their derivatives must add up to the slope of that, or
+ * lie between the slopes where it bends too. */
+static const char *together(Check *c, Eval *ev, Bound *b, int64_t i, const double *derived, bool *out) {
+  int64_t *moved = NEWN(c->g->arena, int64_t, b->count), n = 0;
+  double slope[2], sum = 0;
+  for (int64_t j = 0; j < b->count; j++) {
+    if (b->values[j] != b->values[i]) continue;
+    moved[n++] = j;
+    sum += derived[j];
+  }
+  const char *why = slopes(c, ev, b, moved, n, c->o.eps / 16, slope);
+  if (why) return why;
+  double lo = fmin(slope[0], slope[1]), hi = fmax(slope[0], slope[1]);
+  double room = 10 * c->o.atol + c->o.rtol * fmax(fabs(lo), fabs(hi));
+  *out = !isfinite(lo) || !isfinite(hi) || (sum >= lo - room && sum <= hi + room);
+  return NULL;
+}
+
+/* ---- one number after another ---------------------------------------------------- */
+
+static double distance(const Check *c, double derived, double numeric) {
+  double error = fabs(derived - numeric) / (c->o.atol + c->o.rtol * fabs(numeric));
+  return isnan(error) ? INFINITY : error;
+}
+
+/* Where the function bends sharply the step was too long: a pair that disagrees
+ * is tried again with shorter ones. A wrong gradient stays wrong. */
+static const char *compare(Check *c, Eval *ev, Bound *b, int64_t i, double numeric,
+                           const double *derived, GradcheckReport *r) {
+  double error = distance(c, derived[i], numeric), eps = c->o.eps;
   for (int again = 0; again < 2 && error > 1; again++) {
     double finer = 0;
     eps /= 16;
     const char *why = difference(c, ev, b, i, eps, &finer);
     if (why) return why;
-    if (distance(c, derived, finer) >= error) continue;
-    error = distance(c, derived, finer);
+    if (distance(c, derived[i], finer) >= error) continue;
+    error = distance(c, derived[i], finer);
     numeric = finer;
   }
-  if (error > 1) {
-    bool kink;
-    const char *why = at_kink(c, ev, b, i, derived, &kink);
-    if (why) return why;
-    if (kink) {
-      r->compared++;
-      r->kinks++;
-      return NULL;
-    }
-  }
   r->compared++;
+  if (error > 1) {
+    bool kink, right = false;
+    const char *why = bends(c, ev, b, i, &kink);
+    if (!why && kink) why = together(c, ev, b, i, derived, &right);
+    if (why) return why;
+    r->kinks += kink && right;
+    if (kink && right) return NULL;
+  }
   if (!r->name || error > r->worst) {
     r->worst = error;
     r->name = b->node->name;
     r->element = i;
-    r->derived = derived;
+    r->derived = derived[i];
     r->numeric = numeric;
   }
   return NULL;
 }
 
+/* `value`: the adjoint, or NULL when no path leads there. */
 static const char *compare_all(Check *c, Eval *ev, int w, Bound *b, const double *numeric,
                                const double *value, GradcheckReport *r) {
-  int64_t n = sample_size(c, w, b->count);
-  double *derived = NEWN(c->g->arena, double, n + 1);
-  for (int64_t k = 0; k < n; k++) derived[k] = value ? value[sampled(c, w, b->count, k)] : 0;
+  double *derived = NEWN(c->g->arena, double, b->count + 1);
+  if (value) memcpy(derived, value, (size_t)b->count * sizeof *derived);
   const char *error = NULL;
-  for (int64_t k = 0; k < n && !error; k++)
-    error = compare(c, ev, b, sampled(c, w, b->count, k), numeric[k], derived[k], r);
+  for (int64_t k = 0; k < sample_size(c, w, b->count) && !error; k++)
+    error = compare(c, ev, b, sampled(c, w, b->count, k), numeric[k], derived, r);
   return error;
 }
 

@@ -312,9 +312,12 @@ bool   schedule_ready(Low *l, Schedule *s, Span at);
 /* -- trial_call.c ---------------------------------------------------------------------------- */
 struct TrialOptions;                                              /* trial.h */
 /* Call fn in an entry of its own, with arguments of our choosing: by chance, or
- * without options the same every time, told apart (attempt 1: taking the dims
- * that bear the names of indices). Poison after an error. The caller keeps a copy
- * of Low and puts it back. l->assumed then says what was chosen. */
+ * without options the same every time. Then attempt 0 has extents that tell the
+ * index names apart; others, trial_attempts in all, take the dims that bear the
+ * names of indices (bit 0) and truth values for bare tensors (bits 1 ..).
+ * Poison after an error. The caller keeps a copy of Low and puts it back.
+ * l->assumed then says what was chosen. */
+int    trial_attempts(const ADecl *d);
 Value *trial_call(Low *l, Fn *fn, bool training, int attempt, const struct TrialOptions *o);
 
 /* -- settings.c: data {...}, train {...}, precision {...} ------------------------------- */

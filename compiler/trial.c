@@ -160,7 +160,7 @@ bool trial_graph(Unit *u, const TrialOp *op, const TrialOptions *o, Arena *a, Tr
 
 TrialValues trial_values(uint64_t seed) {
   static const TrialValues kinds[8] = {VALUES_NORMAL, VALUES_TIES, VALUES_NORMAL, VALUES_POSITIVE,
-                                       VALUES_NORMAL, VALUES_TIES, VALUES_NORMAL, VALUES_UNIT};
+                                       VALUES_TIES, VALUES_TIES, VALUES_NORMAL, VALUES_UNIT};
   return kinds[(seed * UINT64_C(0x9e3779b97f4a7c15)) >> 61];
 }
 

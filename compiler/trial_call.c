@@ -8,7 +8,7 @@
 #include "compiler/lower.h"
 #include "compiler/trial.h"
 
-enum { NAMES = 32, NUMBER = 4, MOST_ARGS = 64, STUBBORN = 20 };
+enum { NAMES = 32, NUMBER = 4, MOST_ARGS = 64, STUBBORN = 20, MOST_BARE = 3 };
 
 typedef struct Named { const char *name; int64_t extent; bool free; } Named;
 
@@ -19,7 +19,7 @@ typedef struct Choice {
   Fn      *fn;
   uint64_t rng;
   int      attempt;
-  bool     fixed;               /* no chance; attempt 1 takes the dims that bear the names of indices */
+  bool     fixed;               /* no chance; see trial_attempts */
   int64_t  largest, space;
   Style    style;
   int64_t  pair[2];             /* STYLE_PAIR: the extents there are */
@@ -27,6 +27,7 @@ typedef struct Choice {
   int      n;
   int64_t  dots[3];             /* what `...` stands for */
   int      ndots;
+  int      bare;                /* tensors seen whose header does not say what they hold */
   int      row;                 /* numbers are elements of vectors at this variable; -1: they are inputs */
   StrBuf   text;                /* of the numbers chosen */
 } Choice;
@@ -93,7 +94,7 @@ static int64_t extent_of(Choice *c, const char *name) {
     if (c->at[i].name == name) return c->at[i].extent;
   Named x = {name, 0, true};
   const Value *dim = dim_of(c, name);
-  if (dim && (c->fixed ? c->attempt > 0 : c->style != STYLE_ONE && chance(c, c->attempt < 4 ? 8 : 45))) x = (Named){name, dim->inum, false};
+  if (dim && (c->fixed ? c->attempt & 1 : c->style != STYLE_ONE && chance(c, c->attempt < 4 ? 8 : 45))) x = (Named){name, dim->inum, false};
   else if (c->fixed) x.extent = fixed_extent(c);
   else if (c->style == STYLE_ONE) x.extent = 1;
   else if (c->style == STYLE_ANY) x.extent = any_extent(c);
@@ -194,7 +195,7 @@ static bool takes_numbers(const ADecl *d) {
 static void choose_row(Choice *c) {
   Low *l = c->l;
   c->row = -1;
-  if (!takes_numbers(c->fn->decl) || (c->fixed ? c->attempt == 0 : !chance(c, 70))) return;
+  if (!takes_numbers(c->fn->decl) || (c->fixed ? !(c->attempt & 1) : !chance(c, 70))) return;
   const char *name = intern(l->names, "i");
   int64_t extent = extent_of(c, name);
   IxVar i = {.name = name, .var = new_var(l, extent, name), .extent = extent, .id = name, .span = c->fn->decl->name_span};
@@ -229,7 +230,9 @@ static Value *number_argument(Choice *c, const AFormal *f) {
   const AExpr *e = f->dflt;
   if (e) {
     if (c->fixed || e->kind != A_NUM || chance(c, 60)) return NULL;
-    return e->is_int ? some_int(c, f->name, e->inum + below(c, 3)) : some_real(c, f->name, e->num * (0.5 + 0.25 * below(c, 7)));
+    double by = 0.5 + 0.25 * below(c, 7), x = e->num;
+    if (e->is_int) return some_int(c, f->name, e->inum + below(c, 3));
+    return some_real(c, f->name, x > 0.5 && x < 1 ? 1 - (1 - x) * by : x * by);      /* a rate stays one */
   }
   if (c->fixed) return v_int(c->l, NUMBER, NULL);
   if (fn_names_index(c->fn->decl, f->name)) return v_int(c->l, extent_of(c, f->name), NULL);
@@ -244,7 +247,9 @@ static Value *number_argument(Choice *c, const AFormal *f) {
  * now and then truth values. */
 static Type tensor_type(Choice *c, const AFormal *f) {
   if (f->id_bound) return TY_INT;
-  return c->fixed || c->attempt < STUBBORN || chance(c, 60) ? TY_REAL : chance(c, 75) ? TY_BOOL : TY_INT;
+  int k = c->bare++;
+  if (c->fixed) return k < MOST_BARE && c->attempt >> (k + 1) & 1 ? TY_BOOL : TY_REAL;
+  return c->attempt < STUBBORN || chance(c, 60) ? TY_REAL : chance(c, 75) ? TY_BOOL : TY_INT;
 }
 
 /* An input like the formal f; NULL after an error. */
@@ -355,6 +360,12 @@ static Style style_of(Choice *c, uint64_t seed) {
   if (c->attempt == 0 && seed % 4 == 0) return STYLE_ONE;
   if (c->attempt < 3) return STYLE_ANY;
   return (Style)below(c, STYLES);
+}
+
+int trial_attempts(const ADecl *d) {
+  int bare = 0;
+  for (int i = 0; i < d->formals.n; i++) bare += d->formals.at[i].is_tensor && !d->formals.at[i].id_bound;
+  return 2 << (bare < MOST_BARE ? bare : MOST_BARE);
 }
 
 Value *trial_call(Low *l, Fn *fn, bool training, int attempt, const TrialOptions *o) {

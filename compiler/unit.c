@@ -79,9 +79,9 @@ static void check_unused(Low *l) {
     bool used = d->kind != D_OP && d->kind != D_BLOCK && d->kind != D_MODEL;
     for (int k = 0; k < l->instantiated.n; k++) used = used || l->instantiated.at[k] == d;
     if (used) continue;
-    int attempt = 0;
-    while (attempt < 2 && !attempt_unused(l, v->fn, attempt, diags_new(l->arena))) attempt++;
-    attempt_unused(l, v->fn, attempt < 2 ? attempt : 0, l->d);
+    int attempt = 0, n = trial_attempts(d);
+    while (attempt < n && !attempt_unused(l, v->fn, attempt, diags_new(l->arena))) attempt++;
+    attempt_unused(l, v->fn, attempt < n ? attempt : 0, l->d);
   }
 }
 
@@ -196,7 +196,7 @@ static bool compile(Low *l, int file) {
   layout(l);
   finish_init(l);
   domain_warnings(l);
-  if (train.decl && !finish_train(l, &train)) return false;
+  if (train.decl && !l->options->no_update && !finish_train(l, &train)) return false;
   /* finish_train gave the training entry its step input */
   for (int i = 0; i < u->nentries; i++) {
     u->entries[i].inputs = l->entries.at[i]->inputs.at;
@@ -212,7 +212,7 @@ static bool compile(Low *l, int file) {
   join_sources(l);
   for (int i = 0; i < u->nentries; i++) {
     Graph *g = u->entries[i].graph;
-    for (int k = 0; k < g->nodes.n; k++) g->nodes.at[k]->vjp = NULL;   /* derivatives were taken */
+    for (int k = 0; k < g->nodes.n && !l->options->no_update; k++) g->nodes.at[k]->vjp = NULL;   /* derivatives were taken */
     ir_prune(g);
     const char *why = ir_verify(g);
     if (why) bug("entry %s: %s", u->entries[i].name, why);

@@ -139,6 +139,7 @@ typedef struct UnitOptions {
   bool          check_only;     /* stop after the graphs were built and verified */
   bool          verify;         /* run the IR verifier after every pass */
   bool          no_train, no_eval, no_samplers, no_models;   /* leave these entries out */
+  bool          no_update;      /* the training entry ends with the loss: no gradients, no optimizer; with check_only */
   const char   *only_sampler;   /* or NULL: all */
   const char   *dump_pass;      /* --dump=PASS: the IR after that pass goes to dump */
   StrBuf       *dump;

@@ -1,206 +1,124 @@
-/* tdc gradcheck: every op of the file on its own, with shapes and numbers by a
- * seed, then the loss by every parameter: derived gradients against central
- * differences, with the reference evaluator in double precision. */
+/* tdc gradcheck: every op and block, and the loss, against central differences
+ * in double precision. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/gradcheck.h"
-#include "compiler/trial.h"
+#include "compiler/opcheck.h"
 #include "runtime/cli/cli.h"
 
-enum { TRIALS = 5, WRT_MAX = 64, OUTPUTS_MAX = 16 };
+typedef struct Rows {
+  Cli     *c;
+  Project *p;
+  json_t  *all;
+  int      wrong;
+} Rows;
 
-/* What the checks came to. */
-typedef struct Tally {
-  Cli    *c;
-  json_t *all;                  /* one object for each op, and the loss */
-  bool    wrong;
-} Tally;
-
-/* Numbers that one op's trials add up to. */
-typedef struct OpResult {
-  int64_t     compared, kinks;
-  int         trials;
-  bool        wrong;
-  GradcheckReport worst;
-  const char *shapes;           /* of the worst */
-  const char *unchecked, *why;  /* why there is nothing to compare */
-} OpResult;
-
-static int real_sources(const Graph *g, Node **wrt) {
-  int n = 0;
-  for (int i = 0; i < g->top->nodes.n && n < WRT_MAX; i++) {
-    Node *x = g->top->nodes.at[i];
-    if ((x->kind == N_INPUT || x->kind == N_STATE) && x->type == TY_REAL) wrt[n++] = x;
+static const char *verdict_word(OpCheckVerdict v) {
+  switch (v) {
+    case OPCHECK_OK: return "ok";
+    case OPCHECK_WRONG: return "FAIL";
+    case OPCHECK_LEFT: return "-";
   }
-  return n;
+  return "?";
 }
 
-static void say(Tally *t, const char *kind, const char *name, const OpResult *r) {
-  const GradcheckReport *w = &r->worst;
-  const char *word = r->wrong ? "WRONG" : r->unchecked != NULL ? "unchecked" : r->why != NULL ? "skipped" : "ok";
-  json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:f}", "kind", kind, "name", name, "result", word, "compared",
-                        (json_int_t)r->compared, "kinks", (json_int_t)r->kinks, "worst", r->compared > 0 ? w->worst : 0.0);
-  t->wrong = t->wrong || r->wrong;
-  json_array_append_new(t->all, o);
-  if (t->c->json) return;
-  printf("%-9s %-5s %-20s", word, kind, name);
-  if (r->unchecked != NULL) printf(" its grad clause says nocheck");
-  else if (r->why != NULL && r->compared == 0) printf(" %s", r->why);
-  else printf(" %" PRId64 " numbers in %d trial%s", r->compared, r->trials, r->trials == 1 ? "" : "s");
+/* The source line of a place, without the blanks around it. */
+static const char *source_line(const Project *p, Span at, int *n) {
+  const char *s = diags_source_at(p->diags, at.file)->text;
+  for (int line = 1; line < at.line && s != NULL; line++) {
+    s = strchr(s, '\n');
+    if (s != NULL) s++;
+  }
+  if (s == NULL) s = "";
+  s += strspn(s, " \t");
+  *n = (int)strcspn(s, "\r\n");
+  return s;
+}
+
+static json_t *json_finite(double x) { return isfinite(x) ? json_real(x) : json_null(); }
+
+static void add_json(const Rows *r, const OpCheck *k) {
+  json_t *o = json_pack("{s:s, s:s, s:s?, s:s, s:i, s:i, s:I, s:I, s:o}", "name", k->name, "kind", k->kind, "library", k->library,
+                        "file", diags_source_at(r->p->diags, k->span.file)->path, "line", k->span.line, "shapes", k->shapes,
+                        "compared", (json_int_t)k->compared, "kinks", (json_int_t)k->kinks, "worst", json_finite(k->worst));
+  if (o == NULL) return;
+  json_object_set_new(o, "verdict", json_string(k->verdict == OPCHECK_OK ? "ok" : k->verdict == OPCHECK_WRONG ? "wrong" : "left"));
+  if (k->why != NULL) json_object_set_new(o, "why", json_string(k->why));
+  if (k->at != NULL)
+    json_object_set_new(o, "number", json_pack("{s:s, s:o, s:o, s:s, s:s?, s:I}", "at", k->at, "derived", json_finite(k->derived), "expected",
+                                               json_finite(k->expected), "against", k->against, "shape", k->shape, "seed",
+                                               (json_int_t)k->seed));
+  json_array_append_new(r->all, o);
+}
+
+static void print_row(const Rows *r, const OpCheck *k) {
+  const Terminal *t = &r->c->out;
+  const char *colour = terminal_style(t, k->verdict == OPCHECK_WRONG ? "\033[1;31m" : k->verdict == OPCHECK_OK ? "\033[32m" : "");
+  char worst[32] = "";
+  if (k->at != NULL) format_number(worst, k->worst);
+  printf("%-6s %-20s %3d %-7s %6" PRId64 " numbers  worst %-10s %s%s%s", k->kind, k->name, k->shapes, k->shapes == 1 ? "shape" : "shapes",
+         k->compared, worst, colour, verdict_word(k->verdict), *colour != '\0' ? terminal_style(t, "\033[0m") : "");
+  if (k->why != NULL) printf("  %s", k->why);
   putchar('\n');
-  if (r->wrong)
-    printf("          '%s'[%" PRId64 "]: derived %.9g, by differences %.9g%s%s\n", w->name, w->element, w->derived, w->numeric,
-           r->shapes != NULL ? "; " : "", r->shapes != NULL ? r->shapes : "");
+  if (k->verdict != OPCHECK_WRONG) return;
+  int n;
+  const char *line = source_line(r->p, k->span, &n);
+  printf("       %s:%d: %.*s\n", diags_source_at(r->p->diags, k->span.file)->path, k->span.line, n, line);
+  if (k->at != NULL) printf("       at %s: derived %.9g, by %s %.9g\n", k->at, k->derived, k->against, k->expected);
+  if (k->shape != NULL && *k->shape != '\0') printf("       with %s (--seed %" PRIu64 " --trials 1)\n", k->shape, k->seed);
 }
 
-/* ---- ops ------------------------------------------------------------------------- */
-
-typedef struct Filling { uint64_t seed; TrialValues kind; } Filling;
-
-static void fill_trial(const Node *n, double *values, int64_t count, void *ctx) {
-  const Filling *f = ctx;
-  trial_fill(n, f->seed, f->kind, values, count);
+static void add_row(Rows *r, const OpCheck *k) {
+  r->wrong += k->verdict == OPCHECK_WRONG;
+  if (r->c->json) add_json(r, k);
+  else if (!r->c->quiet || k->verdict == OPCHECK_WRONG) print_row(r, k);
+  fflush(stdout);
 }
 
-static const char *first_message(const Diags *d, Arena *a) {
-  return diags_count(d) > 0 ? arena_strdup(a, diags_at(d, 0)->message) : "it cannot be differentiated";
-}
-
-/* One result of one call. Numbers outside a function's domain are tried as
- * positive ones, then as ones within 0 .. 1. False: there is no such result. */
-static bool check_result(const Project *p, const TrialOp *op, uint64_t seed, int result, int64_t elements, OpResult *r) {
-  static const TrialValues kinds[] = { VALUES_KINDS, VALUES_POSITIVE, VALUES_UNIT };
-  for (int k = 0; k < 3; k++) {
-    Trial trial = { 0 };
-    TrialOptions to = { .seed = seed };
-    Node *wrt[WRT_MAX];
-    if (!trial_graph(p->unit, op, &to, p->arena, &trial)) {
-      r->why = trial.why != NULL ? trial.why : "no shapes suit it";
-      return false;
-    }
-    r->unchecked = trial.unchecked;
-    if (trial.unchecked != NULL || result >= trial.graph->outputs.n) return false;
-    Node *out = trial.graph->outputs.at[result].node;
-    int n = real_sources(trial.graph, wrt);
-    if (out->type != TY_REAL || n == 0) return true;
-    Filling filling = { trial.seed, kinds[k] == VALUES_KINDS ? trial_values(trial.seed) : kinds[k] };
-    GradcheckOptions o = { .seed = seed, .max_elements = elements, .fill = fill_trial, .fill_ctx = &filling };
-    GradcheckReport report = { 0 };
-    Diags *d = diags_new(p->arena);
-    if (!gradcheck(trial.graph, d, out, wrt, n, &o, &report) && report.compared == 0) {
-      r->why = report.error != NULL ? report.error : first_message(d, p->arena);
-      if (report.error != NULL) continue;
-      return true;
-    }
-    r->compared += report.compared;
-    r->kinks += report.kinks;
-    if (r->worst.name == NULL || report.worst > r->worst.worst) {
-      r->worst = report;
-      r->shapes = trial.shapes;
-    }
-    r->wrong = r->wrong || !report.ok;
-    return true;
-  }
-  return true;
-}
-
-static void check_ops(Tally *t, const Project *p, uint64_t seed, int64_t elements) {
+static bool check_ops(Rows *r, const OpCheckOptions *o, bool library) {
   TrialOp *ops;
-  int n = trial_ops(p->unit, p->arena, false, &ops);
-  for (int i = 0; i < n; i++) {
-    OpResult r = { 0 };
-    for (int k = 0; k < TRIALS && !r.wrong && r.unchecked == NULL; k++) {
-      r.trials++;
-      for (int result = 0; result < OUTPUTS_MAX; result++)
-        if (!check_result(p, &ops[i], seed + (uint64_t)k, result, elements, &r)) break;
-    }
-    say(t, ops[i].kind, ops[i].name, &r);
+  Arena *a = r->p->arena;
+  int n = trial_ops(r->p->unit, a, library, &ops);
+  for (int i = 0; i < n && *r->c->stop == 0; i++) {
+    OpCheck k = opcheck_op(r->p->unit, &ops[i], o, a);
+    add_row(r, &k);
   }
+  return *r->c->stop == 0;
 }
 
-/* ---- the loss --------------------------------------------------------------------- */
-
-/* Initial values of the states, as the init graph computes them. */
-typedef struct Initial { Eval *eval; Graph *graph; } Initial;
-
-static const char *flat_name(const char *state) {
-  const char *dot = strchr(state, '.');
-  return dot != NULL ? dot + 1 : state;
-}
-
-static void fill(const Node *n, double *values, int64_t count, void *ctx) {
-  const Initial *in = ctx;
-  if (n->kind == N_INPUT) {
-    int64_t range = n->hi - n->lo + 1;
-    for (int64_t i = 0; i < count; i++) {
-      double u = draw_uniform(7, 1, draw_site(n->name), (uint64_t)i);
-      if (n->type == TY_REAL) values[i] = draw_normal(7, 1, draw_site(n->name), (uint64_t)i);
-      else if (n->type == TY_BOOL) values[i] = u < 0.5;
-      else values[i] = strcmp(n->name, "step") == 0 ? 1 : (double)n->lo + floor(u * (double)(range > 0 && range < 1000000 ? range : 2));
-    }
-    return;
+static int check_all(Cli *c, Project *p, const OpCheckOptions *o) {
+  Rows r = { c, p, json_array(), 0 };
+  OpCheck loss;
+  bool on = check_ops(&r, o, false);
+  if (on && cli_has(c, "std")) on = check_ops(&r, o, true);
+  if (on && opcheck_loss(p->unit, o, p->arena, &loss)) add_row(&r, &loss);
+  if (c->json && r.all != NULL) {
+    json_dumpf(r.all, stdout, JSON_COMPACT);
+    putchar('\n');
   }
-  for (int i = 0; in->graph != NULL && i < in->graph->updates.n; i++) {
-    const Update *u = &in->graph->updates.at[i];
-    if (strcmp(flat_name(u->state->name), flat_name(n->name)) != 0 || ir_count(u->state) != count) continue;
-    memcpy(values, eval_bind(in->eval, u->state), (size_t)count * sizeof *values);
-    return;
+  json_decref(r.all);
+  if (!on) {
+    TdError err = { .signal = (int)*c->stop };
+    td_fail(&err, TD_STOPPED, "stopped");
+    return cli_fail(c, &err);
   }
-}
-
-static bool loss_report(const Project *p, uint64_t seed, int64_t elements, OpResult *r) {
-  const UnitEntry *eval = unit_entry(p->unit, "eval"), *init = unit_entry(p->unit, "init");
-  if (eval == NULL || eval->graph == NULL) return false;
-  Graph *g = eval->graph;
-  Node *out = NULL, *wrt[WRT_MAX], *states[WRT_MAX];
-  for (int i = 0; i < g->outputs.n; i++)
-    if (strcmp(g->outputs.at[i].name, "loss") == 0) out = g->outputs.at[i].node;
-  int n = real_sources(g, wrt), kept = 0;
-  for (int i = 0; i < n; i++)
-    if (wrt[i]->kind == N_STATE) states[kept++] = wrt[i];
-  Initial initial = { NULL, init != NULL ? init->graph : NULL };
-  GradcheckOptions o = { .seed = seed, .max_elements = elements, .fill = fill, .fill_ctx = &initial };
-  r->trials = 1;
-  if (initial.graph != NULL) {
-    initial.eval = eval_new(initial.graph, seed, 0);
-    r->why = eval_run(initial.eval);
-  }
-  Diags *d = diags_new(p->arena);
-  if (out == NULL || kept == 0) r->why = "it depends on no parameter";
-  if (r->why == NULL && !gradcheck(g, d, out, states, kept, &o, &r->worst) && r->worst.compared == 0)
-    r->why = r->worst.error != NULL ? r->worst.error : first_message(d, p->arena);
-  if (r->why != NULL) r->why = arena_strdup(p->arena, r->why);
-  r->compared = r->worst.compared;
-  r->kinks = r->worst.kinks;
-  r->wrong = r->why != NULL || !r->worst.ok;
-  if (initial.eval != NULL) eval_free(initial.eval);
-  return true;
+  int done = cli_done(c);
+  return r.wrong > 0 ? TD_NOT_FINITE : done;
 }
 
 int cli_gradcheck(Cli *c) {
   Project p;
   int code = 0;
-  uint64_t seed = 0;
-  int64_t elements = 20;
-  UnitOptions o = { .check_only = true, .no_train = true, .no_samplers = true, .no_models = true };
-  if (!cli_seed(c, &seed) || !cli_int(c, "elements", 1, 1000000000, &elements)) return TD_BAD_USAGE;
-  if (cli_project(c, &p, &o, &code)) {
-    Tally t = { .c = c, .all = json_array() };
-    OpResult loss = { 0 };
-    check_ops(&t, &p, seed, elements);
-    if (loss_report(&p, seed, elements, &loss)) say(&t, "loss", p.unit->train.loss != NULL ? p.unit->train.loss : "loss", &loss);
-    if (c->json) {
-      json_dumpf(t.all, stdout, JSON_INDENT(2));
-      putchar('\n');
-    }
-    json_decref(t.all);
-    code = cli_done(c);
-    if (t.wrong && code == 0) code = TD_NOT_FINITE;
-  }
+  int64_t trials = 20;
+  OpCheckOptions o = { .elements = 20 };
+  UnitOptions unit = { .check_only = true, .no_update = true, .no_eval = true, .no_samplers = true, .no_models = true };
+  if (!cli_seed(c, &o.seed) || !cli_int(c, "trials", 1, 1000000, &trials) || !cli_int(c, "elements", 1, 1000000000, &o.elements))
+    return TD_BAD_USAGE;
+  o.trials = (int)trials;
+  if (cli_project(c, &p, &unit, &code)) code = check_all(c, &p, &o);
   project_close(&p);
   return code;
 }

@@ -44,8 +44,10 @@ const Command cli_commands[] = {
     "tdc fmt models/shakespeare.td\n"
     "tdc fmt --write models/shakespeare.td\n"
     "tdc fmt --check models/shakespeare.td\n", 1, 1000, false, cli_fmt },
-  { "gradcheck", GRADCHECK, "FILE.td", "compare gradients with central differences in double precision",
-    "tdc gradcheck models/shakespeare.td -D N=1 -D L=4\n", 1, 1, false, cli_gradcheck },
+  { "gradcheck", GRADCHECK, "FILE.td", "compare gradients of ops and loss with central differences in double precision",
+    "tdc gradcheck mine.td\n"
+    "tdc gradcheck mine.td --std --trials 100\n"
+    "tdc gradcheck models/shakespeare.td -D N=1 -D L=4 -D D=12\n", 1, 1, false, cli_gradcheck },
   { "export", EXPORT, "FILE.td", "write the weights alone, in half precision",
     "tdc export models/shakespeare.td -o models/shakespeare.safetensors\n", 1, 1, false, cli_export },
   { "explain", EXPLAIN, "[CODE]", "what an error code means; without one, all codes",
@@ -88,7 +90,9 @@ const Flag cli_flags[] = {
   { "text", 0, "TEXT", "tokens for the model's input", RUN },
   { "write", 0, NULL, "rewrite the files", FMT },
   { "check", 0, NULL, "exit with 1 when a file is not in the canonical layout", FMT },
-  { "elements", 0, "N", "numbers to compare of each parameter (default 20)", GRADCHECK },
+  { "trials", 0, "N", "random shapes to try of each op (default 20)", GRADCHECK },
+  { "elements", 0, "N", "numbers to compare of each input and parameter (default 20)", GRADCHECK },
+  { "std", 0, NULL, "check the library's ops too", GRADCHECK },
   { "pass", 'p', "NAME", "this pass only", OPT },
   { "dump", 0, "PASS", "print the graphs after a pass", COMPILE },
   { "offline", 0, NULL, "never download a corpus", READS_TD },
