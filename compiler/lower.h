@@ -97,7 +97,7 @@ typedef struct Frame {
 /* ---- schedules, data ---------------------------------------------------------- */
 typedef struct Table { const char *name; int rank; int64_t shape[IR_MAX_RANK]; const char *id[IR_MAX_RANK]; double *data; Type type; Span span; } Table;
 typedef struct Schedule { ADecl *decl; Scope *scope; bool done, busy; int64_t extent; VEC(Table *) tables; } Schedule;
-typedef struct Data { ADecl *decl; DataDecl info; DataInfo got; bool asked, ok; Table *unigram; } Data;
+typedef struct Data { ADecl *decl; Scope *scope; DataDecl info; DataInfo got; bool settling, settled, asked, ok; Table *unigram; } Data;
 
 /* ---- parameters ------------------------------------------------------------------ */
 typedef struct LParam {

@@ -123,16 +123,18 @@ static const char *exchanged(Low *l, const AExpr *read, const Value *base, int a
   return NULL;
 }
 
-static void bind_use(Low *l, IxVar *v, const Value *base, int axis, Span at, const AExpr *read) {
+/* False after an error; `quiet`: the read has one already, and a second has likely the same reason. */
+static bool bind_use(Low *l, IxVar *v, const Value *base, int axis, Span at, const AExpr *read, bool quiet) {
   const LAxis *a = &base->axis[axis];
   const char *text = arena_printf(l->arena, "%s (%s%saxis %d%s)", extent_text(l, a->id, a->extent),
                                   base->what ? base->what : "", base->what ? ", " : "", axis + 1,
                                   base->span.line ? arena_printf(l->arena, ", line %d", base->span.line) : "");
   if (v->extent < 0) {
     set_extent(l, v, a->extent, a->id, at, text);
-    return;
+    return true;
   }
-  if (v->ranged) return;                  /* a range of its own: proved where it is read */
+  if (v->ranged) return true;                  /* a range of its own: proved where it is read */
+  if (v->extent != a->extent && quiet) return false;
   if (v->extent != a->extent) {
     Diag *x = lower_error(l, 204, at, "index '%s' has two extents: %s and %s", v->name,
                           extent_text(l, v->id, v->extent), extent_text(l, a->id, a->extent));
@@ -141,18 +143,19 @@ static void bind_use(Low *l, IxVar *v, const Value *base, int axis, Span at, con
     const char *turned = exchanged(l, read, base, axis, v);
     if (turned) {
       diag_hint(l->d, x, "did you mean %s?", turned);
-      return;
+      return false;
     }
     /* Another index of the statement that does run over this axis? */
     for (Frame *f = l->frame; f; f = f->barrier ? NULL : f->parent)
       for (int i = 0; i < f->vars.n; i++)
         if (f->vars.at[i].name && f->vars.at[i].extent == a->extent && f->vars.at[i].name != v->name) {
           diag_hint(l->d, x, "did you mean '%s'?", f->vars.at[i].name);
-          return;
+          return false;
         }
-    return;
+    return false;
   }
   if (!v->id) v->id = a->id;
+  return true;
 }
 
 /* ---- does an expression depend on an index of the statement? --------------------- */
@@ -257,7 +260,7 @@ static Value *base_value(Low *l, Scope *s, const AExpr *e) {
 
 static void walk_index(Low *l, Scope *s, const AExpr *e) {
   Value *base = base_value(l, s, e->a);
-  bool known = base && base->kind == V_TENSOR;
+  bool known = base && base->kind == V_TENSOR, wrong = false;
   int axis = 0;
   int dots = 0;
   for (int i = 0; i < e->items.n; i++) dots += e->items.at[i].ellipsis;
@@ -269,7 +272,7 @@ static void walk_index(Low *l, Scope *s, const AExpr *e) {
     }
     if (it->expr && it->expr->kind == A_NAME && !it->other) {
       IxVar *v = index_name(l, s, it->expr);
-      if (v && known && axis < base->rank && dots <= 1) bind_use(l, v, base, axis, it->expr->span, e);
+      if (v && known && axis < base->rank && dots <= 1) wrong = !bind_use(l, v, base, axis, it->expr->span, e, wrong) || wrong;
     } else if (it->expr) {
       walk(l, s, it->expr, true);
     }

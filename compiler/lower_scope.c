@@ -145,7 +145,19 @@ Value *table_value(Low *l, Table *t) {
   return v;
 }
 
+/* The settings are read when they are first needed: a dim may stand before the data it is taken from. */
+static bool data_settled(Low *l, Data *x, Span at) {
+  if (x->settling) lower_error(l, 410, at, "the settings of data '%s' need what is only known with them", x->decl->name);
+  if (x->settling || x->settled) return x->settled && x->info.source;
+  x->settling = true;
+  if (!settings_data(l, x, x->scope)) x->info.source = NULL;
+  x->settling = false;
+  x->settled = true;
+  return x->info.source != NULL;
+}
+
 static bool data_ready(Low *l, Data *x, Span at) {
+  if (!data_settled(l, x, at)) return false;
   if (!x->asked) {
     x->asked = true;
     const char *why = "no data can be read here";
@@ -266,6 +278,7 @@ static Value *decl_value(Low *l, Scope *s, ADecl *d) {
     v->kind = V_DATA;
     v->data = NEW(l->arena, Data);
     v->data->decl = d;
+    v->data->scope = s;
   } else {
     v->kind = V_FN;
     v->fn = NEW(l->arena, Fn);
@@ -391,7 +404,7 @@ bool load_file(Low *l, int file, Scope *scope) {
     if (d->kind == D_DATA) {
       Binding *b = scope_here(scope, d->name);
       if (b && b->value->kind == V_DATA && b->value->data->decl == d) {
-        b->value->data->asked = !settings_data(l, b->value->data, scope);    /* nothing to ask for */
+        data_settled(l, b->value->data, d->name_span);
         vec_push(l->arena, &l->datas, b->value->data);
       }
     }
