@@ -23,7 +23,7 @@ RUNTIME = error io digest convert safetensors checkpoint rotate utf8 vocabulary 
 
 # -- runtime/cli/: the command line; main.c first -------------------------------------------------
 CLI = main flags help report open compile train sample eval run check fmt gradcheck export explain \
-      doctor cache opt
+      doctor cache opt profile
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_train test_api test_grad test_grad_random \
@@ -42,7 +42,7 @@ B        = build
 COMPILE  = $(CC) -std=gnu11 $(CFLAGS) $(WARN) $(WERROR) -I. -I$(B)/gen -MMD -MP
 LIBS     = -ljansson -lcrypto -lm -lpthread -ldl
 
-GEN      = $(B)/gen/parse.c $(B)/gen/lex.c $(B)/gen/std.c $(B)/gen/prelude.c $(B)/gen/standalone.c
+GEN      = $(B)/gen/parse.c $(B)/gen/lex.c $(B)/gen/std.c $(B)/gen/prelude.c $(B)/gen/standalone.c $(B)/gen/prelude_draws.c
 DSL_SRC  = $(DSL:%=dsl/%.c) $(GEN)
 LIB_OBJ  = $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o) \
            $(COMPILER:%=$(B)/compiler/%.o) $(RUNTIME:%=$(B)/runtime/%.o)
@@ -83,6 +83,10 @@ $(B)/gen/standalone.c: $(B)/embed compiler/standalone_driver.inc
 	@mkdir -p $(@D)
 	$(B)/embed text standalone_driver_text compiler/standalone_driver.inc > $@.new && mv $@.new $@
 
+$(B)/gen/prelude_draws.c: $(B)/embed compiler/prelude_draws.h
+	@mkdir -p $(@D)
+	$(B)/embed text prelude_draws_text compiler/prelude_draws.h > $@.new && mv $@.new $@
+
 $(B)/gen/prelude.c: $(B)/embed compiler/prelude.h
 	@mkdir -p $(@D)
 	$(B)/embed text prelude_text compiler/prelude.h > $@.new && mv $@.new $@
@@ -122,8 +126,8 @@ tests-built: $(TESTS) $(B)/tests/fuzz_parse
 # -- the rest -----------------------------------------------------------------------------------------
 demo: deps
 	@$(MAKE) --no-print-directory all
-	$(B)/tdc models/shakespeare.td
-	$(B)/tdc sample models/shakespeare.td --watch
+	$(B)/tdc models/shakespeare.td --weights models/shakespeare_nano.safetensors
+	$(B)/tdc sample models/shakespeare_nano.td -D B=1 --watch --prompt 'ROMEO: '
 
 NEEDED = flex bison gcc make libjansson-dev libssl-dev libcmocka-dev
 deps:

@@ -99,7 +99,7 @@ bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
 TdProgram *backend_finish(Backend *be) {
   TdProgram *p = NEW(be->arena, TdProgram);
   p->name = be->name;
-  p->prelude = prelude_text();
+  p->prelude = arena_printf(be->arena, "%s\n%s", prelude_text(), prelude_draws_text());
   p->states = be->states.at;
   p->nstates = be->states.n;
   p->tensors = be->tensors.at;

@@ -144,6 +144,14 @@ static void write_epilogue(Writer *w) {
     for (int v = 0; v < w->c->nvars[k]; v++) em->var_level[w->c->var[k][v]] = ROW;
   emit_open(em, ROW);
   emit_open(em, ELEMENT);
+  int64_t stride = 1;
+  em->run = (EmitRun){.nvars = w->c->nvars[GEMM_N], .level = ROW, .start = "column0", .count = "columns", .index = "q",
+                      .room = "COLUMNS"};
+  for (int v = w->c->nvars[GEMM_N] - 1; v >= 0; v--) {
+    em->run.var[v] = w->c->var[GEMM_N][v];
+    em->run.stride[v] = stride;
+    stride *= w->n->extent[w->c->var[GEMM_N][v]];
+  }
   for (int i = 0; i < w->g->members.n; i++)
     write_member(w, &w->g->members.at[i], i == 0 ? finished_sum(w) : NULL);
   w->epilogue_row = level_text(w, ROW);

@@ -2,9 +2,9 @@
  * another. Maps, row reductions, sums over rows and small products all have
  * this form:
  *
- *     for each piece                 level 1: accumulators
- *       for each row                 level 2: values of the row
- *         nest: loops over the       level 3 ...
+ *     for each piece                 accumulators
+ *       for each row                 values of the row
+ *         nest: loops over the       values of a point
  *           members' other variables
  *
  * Neighbouring members that run over the same loops, and read each other only
@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { TOP, PIECE, ROW, NEST, ARRAY_MAX = 4096 };
+enum { TOP, PIECE, BLOCK, ROW, NEST, ARRAY_MAX = 4096 };
 
 typedef struct Rows {
   Emit    em;
@@ -84,6 +84,11 @@ static void open_loops(Rows *r, const Item *it, int first_var) {
     em->var_level[first_var + i] = NEST + i;
     emit_open(em, NEST + i);
   }
+  int last = it->nloops - 1;
+  if (last < 0 || it->extent[last] > ARRAY_MAX) return;
+  const char *extent = arena_printf(em->arena, "%lld", (long long)it->extent[last]);
+  em->run = (EmitRun){.nvars = 1, .var = {first_var + last}, .stride = {1}, .level = NEST + last - 1, .count = extent,
+                      .index = em->var[first_var + last], .room = extent};
 }
 
 static void print_for(Rows *r, StrBuf *out, int var, bool simd, const char *clause) {
@@ -110,6 +115,7 @@ static void close_loops(Rows *r, int nloops, bool simd, const char *clause) {
   if (inner.n) sb_write(text_at(r, ROW), inner.s, inner.n);
   sb_free(&inner);
   r->em.nvars = r->plan->nrows;
+  r->em.run.nvars = 0;
 }
 
 /* A value that other nests read but that stays in the kernel: an array over its
@@ -474,7 +480,7 @@ static void print_row_loop(Rows *r, StrBuf *out) {
     return;
   }
   const char *row = plan->nrows == 1 ? em->var[0] : "row";
-  if (r->per_piece == 1) {
+  if (r->per_piece == 1 && !text_at(r, BLOCK)->n) {
     sb_printf(out, "{\nconst int64_t %s = piece;\n", row);
   } else {
     const char *end = arena_printf(em->arena, "%lld", (long long)plan->rows);
@@ -485,8 +491,16 @@ static void print_row_loop(Rows *r, StrBuf *out) {
       if (plan->rows % r->per_piece)
         sb_printf(out, "if (row_end > %lld) row_end = %lld;\n", (long long)plan->rows, (long long)plan->rows);
     }
-    if (plan->flat) sb_printf(out, "#pragma omp simd%s\n", r->row_clause ? r->row_clause : "");
     const char *begin = r->pieces > 1 ? arena_printf(em->arena, "piece * %lld", (long long)r->per_piece) : "0";
+    StrBuf *block = text_at(r, BLOCK);
+    if (block->n) {
+      sb_printf(out, "for (int64_t block = %s; block < %s; block += TD_DRAWS) {\n", begin, end);
+      sb_printf(out, "const int64_t block_end = block + TD_DRAWS < %s ? block + TD_DRAWS : %s;\n", end, end);
+      sb_write(out, block->s, block->n);
+      begin = "block";
+      end = "block_end";
+    }
+    if (plan->flat) sb_printf(out, "#pragma omp simd%s\n", r->row_clause ? r->row_clause : "");
     sb_printf(out, "for (int64_t %s = %s; %s < %s; %s++) {\n", row, begin, row, end, row);
   }
   int64_t stride = 1;
@@ -500,7 +514,7 @@ static void print_row_loop(Rows *r, StrBuf *out) {
     stride *= plan->row_extent[k];
   }
   sb_write(out, body->s, body->n);
-  sb_puts(out, "}\n");
+  sb_puts(out, text_at(r, BLOCK)->n ? "}\n}\n" : "}\n");
 }
 
 static void finish(Rows *r, TdKernel *k) {
@@ -537,6 +551,10 @@ void emit_rows(Plan *p, Group *g, TdKernel *k) {
     em->var_level[v] = ROW;
   }
   choose_pieces(&r);
+  if (r.plan->flat)
+    em->run = (EmitRun){.nvars = 1, .var = {0}, .stride = {1}, .level = BLOCK, .start = "block",
+                        .count = "block_end - block", .index = arena_printf(em->arena, "%s - block", em->var[0]),
+                        .room = "TD_DRAWS"};
   open_accumulators(&r);
   for (int i = 0; i < r.plan->nitems; i++) k->flops += item_flops(&r, &r.plan->items[i]) * (double)r.plan->rows;
   emit_items(&r);

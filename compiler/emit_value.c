@@ -150,6 +150,7 @@ typedef struct Cell {                    /* of one subexpression */
   int   level;
   int   uses;
   bool  needed, wide, used_deeper;
+  bool  run;                             /* a draw that comes out of an array */
   bool  unsafe;                          /* a read that needs bounds checks at run time */
   Linear *linear;                        /* of a read: its flat position */
   int64_t stride[IR_MAX_RANK];
@@ -193,6 +194,44 @@ static void plan_read(Emit *em, Expr *e, Cell *cell) {
     ok = ok && (cell->stride[d] == 0 || linear_add(lin, e->args[d], cell->stride[d]));
   }
   cell->linear = ok ? lin : NULL;
+}
+
+/* A draw whose counter is `base` + the iteration of the vector loop; *base, or NULL. */
+static Expr *run_base(Emit *em, Expr *e) {
+  const EmitRun *run = &em->run;
+  if (run->nvars == 0 || e->kind != E_PRIM || prim_info(e->prim)->sig != SIG_DRAW) return NULL;
+  Expr *counter = e->args[1], *zero[IR_MAX_VARS] = {0};
+  Linear lin;
+  linear_init(&lin);
+  if (!linear_add(&lin, counter, 1)) return NULL;
+  for (int k = 0; k < run->nvars; k++) {
+    int64_t coef = 0;
+    for (int i = 0; i < lin.n; i++)
+      if (lin.term[i].atom->kind == E_VAR && lin.term[i].atom->inum == run->var[k]) coef = lin.term[i].coef;
+    if (coef != run->stride[k]) return NULL;
+    zero[run->var[k]] = ex_int(em->g, 0);
+  }
+  Expr *base = ex_subst(em->g, counter, zero, IR_MAX_VARS);
+  for (int i = 0; i < lin.n; i++)          /* other places of the variables would still name them */
+    if (lin.term[i].atom->kind != E_VAR && lin.term[i].atom->vars)
+      for (int k = 0; k < run->nvars; k++)
+        if (lin.term[i].atom->vars >> run->var[k] & 1) return NULL;
+  for (int v = 0; v < em->nvars; v++)
+    if (base->vars >> v & 1 && em->var_level[v] > run->level) return NULL;
+  return base;
+}
+
+static const char *print_run(Emit *em, Expr *e) {
+  const EmitRun *run = &em->run;
+  Expr *base = run_base(em, e);
+  const char *site = emit_value(em, e->args[0], run->level), *at = emit_value(em, base, run->level);
+  const char *name = emit_name(em, prim_info(e->prim)->name);
+  StrBuf *out = &em->level[run->level].text;
+  em->uses_control = true;
+  sb_printf(out, "float %s[%s + TD_LANES] __attribute__((aligned(64)));\n", name, run->room);
+  sb_printf(out, "td_%s_run(%s, ctl, %s, %s%s%s, %s);\n", prim_info(e->prim)->name, name, site, at, run->start ? " + " : "",
+            run->start ? run->start : "", run->count);
+  return arena_printf(em->arena, "%s[%s]", name, run->index);
 }
 
 static void need(Walk *k, Expr *e) {
@@ -383,7 +422,8 @@ static void mark_needed(Walk *k, Expr *root) {
     if (!c->needed || remembered(k->em, e)) continue;
     if (e->kind == E_READ && !is_step(k->em, e)) plan_read(k->em, e, c);
     if (e->type == TY_INT) c->wide = !fits32(k->em, e);
-    need_parts(k, e, c);
+    c->run = run_base(k->em, e) != NULL;
+    if (!c->run) need_parts(k, e, c);
   }
 }
 
@@ -400,6 +440,8 @@ static void find_levels(Walk *k, Expr *root) {
       if (e->type == TY_INT) c->wide = !fits32(em, e);
     } else if (e->kind == E_VAR) {
       c->level = em->var_level[e->inum];
+    } else if (c->run) {
+      c->level = max_int(em->run.level + 1, em->var_level[em->run.var[em->run.nvars - 1]]);
     } else if (!is_leaf(e)) {
       c->level = level_of_parts(k, e, c);
     }
@@ -407,7 +449,7 @@ static void find_levels(Walk *k, Expr *root) {
   for (int i = k->w->n - 1; i >= 0; i--) {   /* a part at an outer level than its user gets a name there */
     Expr *e = k->w->order[i];
     Cell *c = &k->cell[i];
-    if (!c->needed || c->text) continue;
+    if (!c->needed || c->text || c->run) continue;
     for (int a = 0; a < e->nargs && e->kind != E_READ; a++) {
       Cell *part = cell_of(k, e->args[a]);
       part->used_deeper = part->used_deeper || part->level < c->level;
@@ -440,7 +482,7 @@ const char *emit_value(Emit *em, Expr *root, int level) {
       c->text = print_leaf(&k, e, c);
       continue;
     }
-    c->text = e->kind == E_READ ? print_read(&k, e, c) : print_prim(&k, e, c);
+    c->text = e->kind == E_READ ? print_read(&k, e, c) : c->run ? print_run(em, e) : print_prim(&k, e, c);
     if (c->used_deeper || c->uses > 1 || strlen(c->text) > LONG_TEXT) {
       const char *name = arena_printf(em->arena, "t%d", em->next_name++);
       sb_printf(&em->level[c->level].text, "const %s %s = %s;\n", value_ctype(e->type, c->wide), name, c->text);

@@ -103,6 +103,7 @@ struct Backend {
   VEC(TdEntry)  entries;
 };
 const char *prelude_text(void);          /* compiler/prelude.h, embedded by the build */
+const char *prelude_draws_text(void);    /* compiler/prelude_draws.h */
 NodeInfo *plan_info(Plan *p, const Node *n);
 int       plan_depth(const Region *r);   /* loops around a region; the slot of the next one inside */
 bool      plan_computes(const Node *n);  /* by a kernel: N_COMP or N_SCATTER */
@@ -178,6 +179,19 @@ typedef struct EmitLocal {
   int64_t     stride[IR_MAX_RANK];       /* 0 for row variables */
 } EmitLocal;
 
+/* Where draws whose counter goes up by one in the vector loop are made at once:
+ * an array, filled at `level` before the loop. */
+typedef struct EmitRun {
+  int     nvars;                         /* variables that make up the loop; 0: no runs */
+  int     var[IR_MAX_VARS];
+  int64_t stride[IR_MAX_VARS];           /* of each, in iterations */
+  int     level;
+  const char *start;                     /* C: the first iteration; NULL: 0 */
+  const char *count;                     /* C: iterations */
+  const char *index;                     /* C: of the array, in the loop */
+  const char *room;                      /* C constant: the most iterations */
+} EmitRun;
+
 typedef struct EmitMemo { unsigned serial; int level; const char *name; } EmitMemo;
 
 typedef struct Emit {
@@ -197,6 +211,7 @@ typedef struct Emit {
   int         var_level[IR_MAX_VARS];
   int         row_level;                 /* where values computed by this kernel begin to exist */
   bool        in_bounds;                 /* reads need no checks */
+  EmitRun     run;
   VEC(EmitPointer) pointers;
   VEC(EmitLocal)   locals;
   VEC(int)    args;                      /* buffers */
