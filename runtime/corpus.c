@@ -164,10 +164,10 @@ static bool corpus_load(const CorpusSearch *s, const Corpus *c, const char *td_f
   }
   char *cached = user_cache_folder("data");
   const char *offline = getenv("TDC_OFFLINE");
-  bool may = !s->offline && (offline == NULL || *offline == '\0' || strcmp(offline, "0") == 0);
+  bool may = !s->offline && !s->look_only && (offline == NULL || *offline == '\0' || strcmp(offline, "0") == 0);
   if (!found && cached != NULL && may && c->url != NULL)
     found = corpus_download(s, c, p.at[p.n - 1], &last) && text_read(s, p.at[p.n - 1], out, &last);
-  if (!found && cached != NULL && strcmp(c->name, "king_james") == 0)
+  if (!found && cached != NULL && !s->look_only && strcmp(c->name, "king_james") == 0)
     found = corpus_king_james(s, p.at[p.n - 1], &last) && text_read(s, p.at[p.n - 1], out, &last);
   if (!found) explain_absence(c, &p, &last, err);
   if (!found && last.status == TD_DAMAGED && err != NULL) err->status = TD_DAMAGED;

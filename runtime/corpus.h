@@ -22,6 +22,7 @@ typedef struct CorpusSearch {
   const IoHook *hook;
   const char   *override;       /* --data PATH: read instead of whatever the file names; or NULL */
   bool          offline;        /* never download */
+  bool          look_only;      /* nor make one with a program */
   bool          quiet;          /* do not say on stderr that something is downloaded */
 } CorpusSearch;
 

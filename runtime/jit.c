@@ -321,6 +321,16 @@ static bool jit_make(Jit *j, TdError *err) {
   return td_fail(err, TD_NO_TOOL, "the compiled kernels cannot be loaded: %s", why != NULL ? why : "a kernel is missing");
 }
 
+/* Somebody cleared the cache, our work folder with it: once more, in a folder
+ * that nobody else knows. */
+static bool jit_make_elsewhere(Jit *j, TdError *err) {
+  cache_close(j->cache);
+  free(j->work);
+  j->work = NULL;
+  j->cache = cache_open(j->options->hook, NULL, true, err);
+  return j->cache != NULL && jit_make(j, err);
+}
+
 Jit *jit_build(const TdProgram *p, const JitOptions *o, TdError *err) {
   double start = jit_clock();
   Jit *j = calloc(1, sizeof *j);
@@ -336,8 +346,9 @@ Jit *jit_build(const TdProgram *p, const JitOptions *o, TdError *err) {
     int lock = cache_lock(j->cache, j->key, 900, o->stop);
     j->stats.loaded_whole = lock >= 0 && jit_load_cached(j);      /* another process was faster */
     ok = j->stats.loaded_whole || jit_make(j, err);
-    if (j->work != NULL) cache_remove_folder(j->work);
     cache_unlock(j->cache, j->key, lock);
+    if (!ok && err->status != TD_STOPPED && (j->work == NULL || !io_exists(j->work))) ok = jit_make_elsewhere(j, err);
+    if (j->work != NULL) cache_remove_folder(j->work);
   }
   for (int i = 0; i < j->nunits; i++) {
     free(j->units[i].text);

@@ -37,6 +37,8 @@ static void point(char *s) {
 
 void format_duration(char out[32], double s) {
   if (!(s >= 0) || s > 3.2e9) snprintf(out, 32, "?");
+  else if (s < 0.001) snprintf(out, 32, "%.0f us", 1e6 * s);
+  else if (s < 0.9995) snprintf(out, 32, "%.3g ms", 1e3 * s);
   else if (s < 10) snprintf(out, 32, "%.1f s", s);
   else if (s < 90) snprintf(out, 32, "%.0f s", s);
   else if (s < 5400) snprintf(out, 32, "%.0f min", s / 60);

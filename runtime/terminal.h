@@ -21,7 +21,7 @@ int      terminal_columns(const Terminal *t);    /* 80 when nobody knows; at lea
 /* The ANSI sequence, or "" where there is no colour. */
 const char *terminal_style(const Terminal *t, const char *sequence);
 
-/* "3 s", "12 min", "5 h 10 min" */
+/* "20 ms", "3.1 s", "12 min", "5 h 10 min" */
 void format_duration(char out[32], double seconds);
 /* "950", "12.3k", "10.7M", "1.2G" */
 void format_count(char out[32], double x);

@@ -98,6 +98,8 @@ bool cli_weights_load(Cli *c, const Project *p, Session *s, Checkpoint *w, uint6
 int cli_compile(Cli *c);
 int cli_train(Cli *c);
 int cli_sample(Cli *c);
+int cli_sample_parameters(Cli *c);               /* `tdc sample FILE.td --help`: the file's own flags */
+int cli_profile(Cli *c);
 int cli_eval(Cli *c);
 int cli_export(Cli *c);
 int cli_run(Cli *c);

@@ -82,7 +82,7 @@ static void look_cache(Findings *f) {
 
 static void look_corpora(Findings *f) {
   for (int i = 0; corpus_at(i) != NULL; i++) {
-    CorpusSearch search = { .offline = true, .quiet = true };
+    CorpusSearch search = { .look_only = true, .quiet = true };
     TdError err = { 0 };
     Text t;
     StrBuf s = { 0 };

@@ -1,4 +1,6 @@
 /* tdc: the tables of commands and flags, and the way to each command. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +12,9 @@
 enum {
   COMPILE = 1 << 0, TRAIN = 1 << 1, SAMPLE = 1 << 2, EVAL = 1 << 3, RUN = 1 << 4, CHECK = 1 << 5, FMT = 1 << 6,
   GRADCHECK = 1 << 7, EXPLAIN = 1 << 8, DOCTOR = 1 << 9, CACHE = 1 << 10, OPT = 1 << 11, EXPORT = 1 << 12,
-  HELP = 1 << 13, COMPLETION = 1 << 14, MAN = 1 << 15,
-  READS_TD = COMPILE | TRAIN | SAMPLE | EVAL | RUN | CHECK | GRADCHECK | EXPORT,
-  RUNS = TRAIN | SAMPLE | EVAL | RUN,
+  HELP = 1 << 13, COMPLETION = 1 << 14, MAN = 1 << 15, PROFILE = 1 << 16,
+  READS_TD = COMPILE | TRAIN | SAMPLE | EVAL | RUN | CHECK | GRADCHECK | EXPORT | PROFILE,
+  RUNS = TRAIN | SAMPLE | EVAL | RUN | PROFILE,
   LOADS = SAMPLE | EVAL | RUN | EXPORT,
   ALL = ~0
 };
@@ -48,6 +50,9 @@ const Command cli_commands[] = {
     "tdc gradcheck mine.td\n"
     "tdc gradcheck mine.td --std --trials 100\n"
     "tdc gradcheck models/shakespeare.td -D N=1 -D L=4 -D D=12\n", 1, 1, false, cli_gradcheck },
+  { "profile", PROFILE, "FILE.td [ENTRY]", "time each kernel of an entry (default: train), with its line",
+    "tdc profile models/shakespeare.td\n"
+    "tdc profile models/shakespeare.td sample.ddpm.step --rounds 20\n", 1, 2, false, cli_profile },
   { "export", EXPORT, "FILE.td", "write the weights alone, in half precision",
     "tdc export models/shakespeare.td -o models/shakespeare.safetensors\n", 1, 1, false, cli_export },
   { "explain", EXPLAIN, "[CODE]", "what an error code means; without one, all codes",
@@ -91,6 +96,7 @@ const Flag cli_flags[] = {
   { "write", 0, NULL, "rewrite the files", FMT },
   { "check", 0, NULL, "exit with 1 when a file is not in the canonical layout", FMT },
   { "trials", 0, "N", "random shapes to try of each op (default 20)", GRADCHECK },
+  { "rounds", 0, "N", "runs to take the time of (default 5)", PROFILE },
   { "elements", 0, "N", "numbers to compare of each input and parameter (default 20)", GRADCHECK },
   { "std", 0, NULL, "check the library's ops too", GRADCHECK },
   { "pass", 'p', "NAME", "this pass only", OPT },
@@ -125,7 +131,15 @@ static int unknown_command(const char *word) {
   return TD_BAD_USAGE;
 }
 
+/* A descriptor below 3 that is closed would be given to the next file opened,
+ * and messages would end up in it. What stands in fails to be used instead. */
+static void keep_descriptors(void) {
+  for (int fd = 0; fd < 3; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd) exit(TD_IO_FAILED);
+}
+
 int main(int argc, char **argv) {
+  keep_descriptors();
   if (argc < 2) {
     cli_help(stderr);
     return TD_BAD_USAGE;
@@ -148,7 +162,7 @@ int main(int argc, char **argv) {
   if (cli_parse(&c, argc - skip, argv + skip)) {
     if (cli_has(&c, "help")) {
       cli_help_command(c.command, stdout);
-      code = 0;
+      code = c.command->open_flags && c.nargs == 1 ? cli_sample_parameters(&c) : 0;
     } else {
       code = c.command->run(&c);
     }

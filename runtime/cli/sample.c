@@ -163,3 +163,25 @@ int cli_sample(Cli *c) {
   project_close(&p);
   return code;
 }
+
+int cli_sample_parameters(Cli *c) {
+  Project p;
+  int code = 0;
+  UnitOptions o = { .check_only = true, .no_train = true, .no_eval = true, .no_models = true };
+  c->quiet = true;
+  if (cli_project(c, &p, &o, &code)) {
+    for (int i = 0; i < p.unit->nsamplers; i++) {
+      const UnitSampler *s = &p.unit->samplers[i];
+      printf("\nParameters of sampler %s:\n", s->name);
+      for (int k = 0; k < s->nparams; k++) {
+        char value[32];
+        const UnitParam *q = &s->params[k];
+        format_number(value, q->dflt);
+        if (q->kind == PARAM_TEXT) printf("  --%s TEXT%*s default \"%s\"\n", q->name, (int)(20 - strlen(q->name) % 20), "", q->text);
+        else printf("  --%s %s%*s default %s\n", q->name, q->kind == PARAM_INT ? "N   " : "X   ", (int)(20 - strlen(q->name) % 20), "", value);
+      }
+    }
+  }
+  project_close(&p);
+  return code;
+}
