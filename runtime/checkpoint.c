@@ -124,6 +124,7 @@ static void meta_fill(Meta *m, const CheckpointInfo *info) {
   meta_add(m, "best", s);
   meta_add_int(m, "best_step", info->best_step);
   meta_add_int(m, "stale", info->stale);
+  meta_add_int(m, "validated", info->validated);
   if (info->tokens != NULL) meta_add(m, "tokens", info->tokens);
   if (info->vocabulary != NULL) meta_add(m, "vocabulary", info->vocabulary);
   if (info->unigram != NULL) meta_add(m, "unigram", info->unigram);
@@ -254,7 +255,8 @@ static bool info_parse(Checkpoint *c, TdError *err) {
   i->unigram = st_meta(c->file, "unigram");
   i->record = st_meta(c->file, "record");
   return meta_int(c, "step", &i->step, err) && meta_int(c, "position", &i->position, err) &&
-         meta_int(c, "best_step", &i->best_step, err) && meta_int(c, "stale", &i->stale, err);
+         meta_int(c, "best_step", &i->best_step, err) && meta_int(c, "stale", &i->stale, err) &&
+         (st_meta(c->file, "validated") == NULL || meta_int(c, "validated", &i->validated, err));
 }
 
 static bool tensors_verify(Checkpoint *c, TdError *err) {

@@ -20,6 +20,7 @@ typedef struct CheckpointInfo {
   double      best;             /* lowest validation loss; infinity before the first */
   int64_t     best_step;
   int64_t     stale;            /* evaluations since then */
+  int64_t     validated;        /* step of the newest evaluation */
   const char *tokens;           /* "chars", "bytes", "ascii", or NULL */
   const char *vocabulary;       /* as vocabulary_write spells it */
   const char *unigram;          /* shares of the symbols, decimal with spaces between */

@@ -205,6 +205,7 @@ static bool jit_compile(Jit *j, TdError *err) {
     if (jobs[n].argv != NULL) unit_of[n++] = i;
   }
   j->stats.compiled = n;
+  if (ok && n > 0 && j->options->note != NULL) j->options->note(j->options->note_ctx, n);
   if (ok && !spawn_all(jobs, n, j->options->parallel > 0 ? j->options->parallel : cpu_count(), j->options->stop)) {
     ok = false;
     for (int i = 0; i < n; i++)

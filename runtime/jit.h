@@ -19,6 +19,9 @@ typedef struct JitOptions {
   int           parallel;       /* compilers at a time; 0 = as many as CPUs */
   double        timeout;        /* seconds for one compiler; 0 = 600 */
   const volatile sig_atomic_t *stop;
+  /* called once before compilers start, with how many units they have to make; or NULL */
+  void        (*note)(void *ctx, int units);
+  void         *note_ctx;
 } JitOptions;
 
 typedef struct JitStats {

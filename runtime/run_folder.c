@@ -48,6 +48,7 @@ static bool restore(Trainer *t, Checkpoint *c, TdError *err) {
   t->best = i->best;
   t->best_step = i->best_step;
   t->stale = i->stale;
+  t->validated = i->validated;
   return ok;
 }
 
@@ -110,7 +111,7 @@ bool trainer_save(Trainer *t, bool best, TdError *err) {
   if (d != NULL) dataset_write_unigram(d, &unigram);
   CheckpointInfo info = { .program = t->unit->name, .step = t->step, .seed = t->seed,
                           .position = t->step * t->feed.rows, .best = t->best, .best_step = t->best_step,
-                          .stale = t->stale, .record = t->record, .vocabulary = vocabulary.s, .unigram = unigram.s,
+                          .stale = t->stale, .validated = t->validated, .record = t->record, .vocabulary = vocabulary.s, .unigram = unigram.s,
                           .tokens = d != NULL ? tokens_name(d->vocabulary.kind) : NULL };
   CheckpointTensor *list = checkpoint_tensors(session_program(t->session), session_states(t->session), t->wanted, &n);
   char *path = checkpoint_step_path(t->o->folder, t->step);

@@ -53,10 +53,12 @@ static const char *broken_output(const Trainer *t, double *value) {
 
 static bool every(int64_t step, int64_t n) { return n > 0 && step % n == 0; }
 
-/* True in *best when this was the best so far. */
+/* True in *best when this was the best so far. A signal leaves it undone: the
+ * loop then stops, and a resumed run begins with it. */
 static bool validate(Trainer *t, bool *best, TdError *err) {
   Evaluation e;
-  if (!evaluate(&t->valid, t->seed, t->plan->eval_batches, NULL, &e, err)) return false;
+  if (!evaluate(&t->valid, t->seed, t->plan->eval_batches, t->o->stop, &e, err)) return err->status == TD_STOPPED;
+  t->validated = t->step;
   double loss = evaluation_of(&e, "loss");
   if (!isfinite(loss)) return trainer_diagnose(t, "the validation loss", loss, err);
   *best = loss < t->best;
@@ -141,8 +143,16 @@ static bool stopped(Trainer *t, TdError *err) {
   return false;
 }
 
+/* The evaluation that a signal cut short. */
+static bool catch_up(Trainer *t, TdError *err) {
+  bool best = false;
+  if (!t->has_valid || t->step == 0 || !every(t->step, t->plan->eval_every) || t->validated == t->step) return true;
+  return validate(t, &best, err) && (!best || trainer_save(t, true, err));
+}
+
 static bool loop(Trainer *t, TdError *err) {
   bool patient = true;
+  if (!catch_up(t, err)) return false;
   while (t->step < t->steps && patient) {
     if (t->o->stop != NULL && *t->o->stop != 0) return stopped(t, err);
     keep_states(t);
@@ -155,6 +165,7 @@ static bool loop(Trainer *t, TdError *err) {
     if (!after_step(t, progress_clock() - start, t->step == t->steps, err)) return false;
     patient = t->plan->patience <= 0 || t->stale < t->plan->patience;
   }
+  if (t->o->stop != NULL && *t->o->stop != 0 && t->has_valid && t->validated != t->step) return stopped(t, err);
   if (!patient)
     progress_say(&t->progress, "no better validation loss since step %" PRId64 ": stopping", t->best_step);
   if (t->saved != t->step && !trainer_save(t, false, err)) return false;

@@ -21,6 +21,7 @@ typedef struct Trainer {
   uint64_t            seed;
   double              best;       /* validation loss; infinity before the first */
   int64_t             best_step, stale;
+  int64_t             validated;  /* step of the newest evaluation */
   int64_t             saved;      /* step of the newest checkpoint; -1: none */
   int                 lock;
   RunLog             *log;

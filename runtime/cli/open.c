@@ -44,13 +44,20 @@ bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
   return false;
 }
 
-/* Said only where someone waits for it. */
-static void tell_compiled(const Cli *c, const Jit *j) {
+/* Said only where someone waits for it: on a terminal the line goes again. */
+static void tell_begin(void *ctx, int units) {
+  const Cli *c = ctx;
+  if (c->quiet) return;
+  fprintf(stderr, "compiling kernels for this machine (%d part%s) ...%s", units, units == 1 ? "" : "s", c->err.live ? "" : "\n");
+  fflush(stderr);
+}
+
+static void tell_end(const Cli *c, const Jit *j) {
   const JitStats *s = jit_stats(j);
   char took[32];
   if (c->quiet || s->loaded_whole || s->compiled == 0) return;
   format_duration(took, s->seconds);
-  fprintf(stderr, "compiled %d of %d parts in %s\n", s->compiled, s->units, took);
+  fprintf(stderr, "%scompiled %d of %d parts in %s\n", c->err.live ? "\r\033[K" : "", s->compiled, s->units, took);
 }
 
 bool cli_machine(Cli *c, Machine *m, const TdProgram *p, int *code) {
@@ -61,10 +68,10 @@ bool cli_machine(Cli *c, Machine *m, const TdProgram *p, int *code) {
     *code = TD_BAD_USAGE;
     return false;
   }
-  JitOptions options = { .no_cache = cli_has(c, "no-cache"), .stop = c->stop };
+  JitOptions options = { .no_cache = cli_has(c, "no-cache"), .stop = c->stop, .note = tell_begin, .note_ctx = c };
   m->pool = pool_new((int)threads, &err);
   if (m->pool != NULL) m->jit = jit_build(p, &options, &err);
-  if (m->jit != NULL) tell_compiled(c, m->jit);
+  if (m->jit != NULL) tell_end(c, m->jit);
   if (m->jit != NULL) m->session = session_new(p, m->jit, m->pool, &err);
   if (m->session != NULL) return true;
   if (err.status == TD_STOPPED) err.signal = (int)*c->stop;

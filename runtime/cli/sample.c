@@ -136,7 +136,8 @@ static const UnitSampler *choose(Cli *c, const Unit *u) {
   const UnitSampler *s = unit_sampler(u, name);
   if (s != NULL) return s;
   if (u->nsamplers == 0) {
-    cli_usage(c, "%s has no sampler", u->path);
+    cli_usage(c, "%s has no sampler%s%.100s%s", u->path, name != NULL ? " named '" : "", name != NULL ? name : "",
+              name != NULL ? "'" : "");
     return NULL;
   }
   StrBuf all = { 0 };

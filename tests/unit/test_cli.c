@@ -1,0 +1,217 @@
+/* The command line as a user meets it: exit codes, messages, hints. Runs the
+ * tdc that was built beside this test, in a folder of its own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "runtime/cache.h"
+#include "runtime/spawn.h"
+
+static char *tdc;                /* set once by main */
+
+static const char model[] =
+    "use nn\n"
+    "data text { source \"./text.txt\"  tokens chars  split 0.8 }\n"
+    "dim B = 2, L = 8, V = text.vocab, D = 4\n"
+    "model next(x: id<V>[B,L]) -> y[B,L,V] {\n"
+    "  param e[V,D] ~ normal(0, 0.3)\n"
+    "  h[b,l,d] = e[x[b,l],d]\n"
+    "  y = linear(h, V)\n"
+    "}\n"
+    "loss main(x: id<V>[B,L]) {\n"
+    "  y = next(x)\n"
+    "  minimize mean[b, l in 0 : L-1](logsumexp[u](y[b,l,u]) - y[b,l,x[b,l+1]])\n"
+    "}\n"
+    "sampler flat(steps = 2, temperature = 1.0, prompt = \"\") {\n"
+    "  state s[b in B, l in L, v in V] = normal()\n"
+    "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + temperature * normal() }\n"
+    "  log confidence[b,l] = clamp(max[v](s[b,l,v]), 0, 1)\n"
+    "  emit prompt.given[l] ? prompt[l] : argmax[v](s[b,l,v])\n"
+    "}\n"
+    "train { loss main  adam(lr = 0.01)  batch B  steps 4 }\n";
+
+static void write_file(const char *path, const char *text) {
+  FILE *f = fopen(path, "w");
+  assert_non_null(f);
+  fputs(text, f);
+  fclose(f);
+}
+
+static int enter_folder(void **state) {
+  static char folder[] = "cli-test-XXXXXX";
+  if (mkdtemp(folder) == NULL || chdir(folder) != 0) return -1;
+  setenv("TDC_CACHE", "cache", 1);
+  setenv("TDC_CFLAGS", "-O1", 1);
+  setenv("TDC_OFFLINE", "1", 1);
+  write_file("m.td", model);
+  write_file("bad.td", "use nn\nmodel m(x[3]) -> y[3] { y = z }\n");
+  write_file("messy.td", "dim   B=2\n\n\n\n\ndim C =3");
+  write_file("syntax.td", "model m(x[3] -> y[3]\n");
+  write_file("text.txt", "the quick brown fox jumps over the lazy dog, the quick brown fox jumps over the lazy dog");
+  *state = folder;
+  return 0;
+}
+
+static int leave_folder(void **state) {
+  if (chdir("..") != 0) return -1;
+  cache_remove_folder(*state);
+  return 0;
+}
+
+typedef struct Case { const char *line; int code; const char *says; } Case;
+
+/* tdc with the words of `line`. */
+static void try_case(const Case *k) {
+  int n;
+  char **words = spawn_words(k->line, &n);
+  assert_non_null(words);
+  const char **argv = calloc((size_t)n + 2, sizeof *argv);
+  argv[0] = tdc;
+  for (int i = 0; i < n; i++) argv[i + 1] = words[i];
+  SpawnJob job = { .argv = argv, .timeout = 120 };
+  spawn_all(&job, 1, 1, NULL);
+  const char *said = job.output.s != NULL ? job.output.s : "";
+  if (job.code != k->code) fail_msg("tdc %s: exit %d, not %d:\n%s", k->line, job.code, k->code, said);
+  if (strstr(said, k->says) == NULL) fail_msg("tdc %s: no '%s' in:\n%s", k->line, k->says, said);
+  sb_free(&job.output);
+  free(argv);
+  free(words);
+}
+
+static void try_all(const Case *cases) {
+  for (const Case *k = cases; k->line != NULL; k++) try_case(k);
+}
+
+static void test_help_and_usage(void **state) {
+  (void)state;
+  static const Case cases[] = {
+    { "--version", 0, "tdc " },
+    { "--help", 0, "Examples:" },
+    { "help train", 0, "--resume" },
+    { "train --help", 0, "Examples:" },
+    { "sample m.td --help", 0, "--temperature" },
+    { "help nothing", 2, "no command 'nothing'" },
+    { "", 2, "Usage" },
+    { "trian m.td", 2, "did you mean 'train'" },
+    { "train", 2, "takes FILE.td" },
+    { "train m.td --resum", 2, "--resume" },
+    { "train m.td --steps", 2, "--steps takes N" },
+    { "train m.td --steps=0", 2, "whole number" },
+    { "train m.td --steps 1e3", 2, "whole number" },
+    { "train m.td --seed -1", 2, "--seed takes" },
+    { "train m.td --resume=1", 2, "takes no value" },
+    { "train m.td --resume --overwrite", 2, "exclude" },
+    { "train m.td -D L", 2, "NAME=VALUE" },
+    { "check m.td --color pink", 2, "auto, always or never" },
+    { "check m.td extra", 2, "takes FILE.td" },
+    { "cache flush", 2, "clear" },
+    { "explain E9999", 2, "no code" },
+    { "explain E0101", 0, "E0101" },
+    { "explain", 0, "E0101" },
+    { "completion bash", 0, "complete " },
+    { "completion zsh", 0, "#compdef tdc" },
+    { "completion fish", 0, "complete -c tdc" },
+    { "completion tcsh", 2, "bash, zsh or fish" },
+    { "man", 0, ".TH TDC 1" },
+    { 0 }
+  };
+  try_all(cases);
+}
+
+static void test_files(void **state) {
+  (void)state;
+  static const Case cases[] = {
+    { "check m.td", 0, "no errors" },
+    { "check absent.td", 4, "No such file" },
+    { "check .", 4, "a folder" },
+    { "check bad.td", 1, "bad.td:2:" },
+    { "check bad.td --json", 1, "\"line\":2" },
+    { "check syntax.td", 1, "syntax.td:1:" },
+    { "check m.td -D LL=3", 1, "LL" },
+    { "check m.td --data absent.txt", 4, "absent.txt" },
+    { "fmt messy.td --check", 1, "messy.td" },
+    { "fmt messy.td", 0, "dim B = 2" },
+    { "fmt syntax.td", 1, "syntax.td:1:" },
+    { "fmt m.td -o laid-out.td", 0, "" },
+    { "fmt laid-out.td --check", 0, "" },
+    { "check laid-out.td", 0, "no errors" },
+    { "m.td", 0, "parameters" },
+    { "m.td --json -o elsewhere", 0, "\"parameters\"" },
+    { "opt absent.ir", 4, "absent.ir" },
+    { "opt generated/m/train.ir", 0, "" },
+    { "opt -p nothing generated/m/train.ir", 2, "passes are" },
+    { 0 }
+  };
+  try_all(cases);
+}
+
+static void test_train_and_sample(void **state) {
+  (void)state;
+  static const Case cases[] = {
+    { "sample m.td", 4, "tdc train m.td" },
+    { "train m.td --dry-run", 0, "of memory" },
+    { "train m.td --resume", 2, "no checkpoint" },
+    { "train m.td --threads 2", 0, "step 4/4" },
+    { "train m.td", 2, "already holds a run" },
+    { "train m.td --resume --steps 6 --json", 0, "{\"step\":6," },
+    { "train m.td --resume --seed 5", 2, "seed" },
+    { "train m.td -o r2 -D D=6 -q", 0, "" },
+    { "sample m.td --weights r2", 5, "shape" },
+    { "sample m.td --weights text.txt", 5, "not a valid safetensors" },
+    { "sample m.td --prompt the", 0, "the" },
+    { "sample m.td --infill 't_e' --json -q", 0, "[\"t" },
+    { "sample m.td --infill 't#e' --hole '#' --seed 4", 0, "weights:" },
+    { "sample m.td --temprature 1", 2, "--temperature" },
+    { "sample m.td --temperature hot", 2, "takes a number" },
+    { "sample m.td --steps 1.5", 2, "whole number" },
+    { "sample m.td --prompt tQe", 2, "byte 1" },
+    { "sample m.td --prompt '\xc3\xa9'", 2, "byte 0" },
+    { "sample m.td --prompt 'the quick brown'", 2, "longer than the 8" },
+    { "sample m.td --sampler none", 2, "no sampler named 'none'" },
+    { "sample m.td --html out.html -n 2", 0, "--------" },
+    { "sample m.td --html absent/out.html", 4, "absent/out.html" },
+    { "sample m.td --untrained --watch", 0, "needs a terminal" },
+    { "eval m.td", 0, "loss" },
+    { "eval m.td --json -q", 0, "\"mean\"" },
+    { "run m.td", 0, "next" },
+    { "run m.td next", 2, "--inputs" },
+    { "run m.td nxt --text the", 2, "did you mean next" },
+    { "run m.td next --text the", 0, "{\"y\":[[[" },
+    { "run m.td next --text the -o y.safetensors", 0, "" },
+    { "export m.td", 2, "-o PATH" },
+    { "export m.td -o m.safetensors", 0, "" },
+    { "sample m.td --weights m.safetensors -q", 0, "" },
+    { "profile m.td --rounds 1", 0, "share" },
+    { "gradcheck m.td", 0, "ok" },
+    { "cache", 0, "entries" },
+    { "cache clear", 0, "removed" },
+    { 0 }
+  };
+  try_all(cases);
+}
+
+int main(int argc, char **argv) {
+  (void)argc;
+  char here[4096];
+  char *folder = io_dirname(argv[0]);
+  if (getcwd(here, sizeof here) == NULL || folder == NULL) return 1;
+  StrBuf path = { 0 };
+  sb_printf(&path, "%s%s%s/../tdc", folder[0] == '/' ? "" : here, folder[0] == '/' ? "" : "/", folder);
+  tdc = path.s;
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_help_and_usage),
+    cmocka_unit_test(test_files),
+    cmocka_unit_test(test_train_and_sample),
+  };
+  int failed = cmocka_run_group_tests(tests, enter_folder, leave_folder);
+  sb_free(&path);
+  free(folder);
+  return failed;
+}
