@@ -14,7 +14,7 @@ COMPILER = prims expr walk linear fold interval ir prune print read read_lex rea
            lower_call lower_stmt lower_loop lower_place schedule settings models train sampler domain \
            trial trial_call opcheck \
            backend clone contract contract_emit emit_contraction emit_rows emit_scatter emit_value \
-           group in_place inline kernel memory order own place print_plan rows standalone steps
+           group in_place inline kernel memory order own place print_plan restack rows standalone steps tables
 
 # -- runtime/: programs to results ----------------------------------------------------------------
 RUNTIME = error io digest convert safetensors checkpoint rotate utf8 vocabulary spawn corpus data \
@@ -26,7 +26,7 @@ CLI = main flags help report open compile train sample eval run check fmt gradch
       doctor cache opt profile
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
-UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_train test_api test_grad test_grad_random \
+UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_train test_api test_cli test_grad test_grad_random \
        test_prelude test_contract test_diagnostics
 
 # -- how --------------------------------------------------------------------------------------------
