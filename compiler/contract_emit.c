@@ -287,15 +287,17 @@ static void put_stage(Writer *w, GemmSide side, const char *outer0, const char *
 
 /* The block of k that begins at k0, for all columns of the piece. */
 static void put_pack_b(Writer *w) {
+  long long across = w->outer_stride[GEMM_B], along = w->k_stride[GEMM_B];
   if (w->flat[GEMM_B]) {
     put_address(w, GEMM_B, "from", "column0", "k0");
-    line(w, "td_pack_b(packed_b, PANEL, k0, from, %lld, %lld, columns, depth);", (long long)w->outer_stride[GEMM_B],
-         (long long)w->k_stride[GEMM_B]);
+    if (across == 1) line(w, "td_pack_b_rows(packed_b, PANEL, k0, from, %lld, columns, depth);", along);
+    else line(w, "td_pack_b_turned(packed_b, PANEL, k0, from, %lld, %lld, columns, depth);", across, along);
   } else if (along_k(w, GEMM_B)) {
     open_block(w, "for (int64_t j = 0; j < columns; j += TD_TILE_COLUMNS)");
     line(w, "const int64_t rest = columns - j, count = rest < TD_TILE_COLUMNS ? rest : TD_TILE_COLUMNS;");
     put_stage(w, GEMM_B, "column0 + j", "count", "k0", "depth", "DEPTH");
-    line(w, "td_pack_b(packed_b + j / TD_TILE_COLUMNS * PANEL, PANEL, k0, stage, DEPTH, 1, count, depth);");
+    line(w, "td_pack_b_turned(packed_b + j / TD_TILE_COLUMNS * PANEL, PANEL, k0, stage, DEPTH, 1, count,");
+    line(w, "                 depth);");
     close_block(w);
   } else {
     char stride[32];
@@ -304,7 +306,7 @@ static void put_pack_b(Writer *w) {
     w->indent++;
     line(w, "const int64_t rest = k0 + depth - slab, thick = rest < %d ? rest : %d;", SLAB, SLAB);
     put_stage(w, GEMM_B, "column0", "columns", "slab", "thick", stride);
-    line(w, "td_pack_b(packed_b, PANEL, slab, stage, 1, %s, columns, thick);", stride);
+    line(w, "td_pack_b_rows(packed_b, PANEL, slab, stage, %s, columns, thick);", stride);
     close_block(w);
   }
 }
@@ -317,21 +319,22 @@ static void open_tiles(Writer *w) {
 }
 
 static void put_pack_a(Writer *w) {
-  line(w, "/* pack A: a panel [k][rows] for each row of tiles */");
+  long long across = w->outer_stride[GEMM_A], along = w->k_stride[GEMM_A];
+  line(w, "/* pack A, a panel for each row of tiles */");
   if (w->flat[GEMM_A]) {
     open_scope(w);
     put_address(w, GEMM_A, "from", "row0", "k0");
-    line(w, "td_pack_a(packed_a, from, %lld, %lld, rows, depth, M - row0);", (long long)w->outer_stride[GEMM_A],
-         (long long)w->k_stride[GEMM_A]);
+    if (along == 1) line(w, "td_pack_a_turned(packed_a, from, %lld, rows, depth);", across);
+    else line(w, "td_pack_a_rows(packed_a, from, %lld, %lld, rows, depth, M - row0);", across, along);
     close_block(w);
   } else if (along_k(w, GEMM_A)) {
     open_tiles(w);
     put_stage(w, GEMM_A, "row0 + i", "height", "k0", "depth", "DEPTH");
-    line(w, "td_pack_a(packed_a + td_panel_a(tile, depth), stage, DEPTH, 1, height, depth, 0);");
+    line(w, "td_pack_a_turned(packed_a + td_panel_a(tile, depth), stage, DEPTH, height, depth);");
     close_block(w);
   } else {
     put_stage(w, GEMM_A, "row0", "rows", "k0", "depth", "(ROWS + TD_LANES)");
-    line(w, "td_pack_a(packed_a, stage, 1, ROWS + TD_LANES, rows, depth, ROWS + TD_LANES);");
+    line(w, "td_pack_a_rows(packed_a, stage, 1, ROWS + TD_LANES, rows, depth, ROWS + TD_LANES);");
   }
 }
 
@@ -427,7 +430,7 @@ static void put_multiply(Writer *w) {
   char panel[64] = "packed_a + td_panel_a(tile, depth), TD_LANES";
   if (w->in_place) snprintf(panel, sizeof panel, "rows_a + i, %lld", (long long)w->k_stride[GEMM_A]);
   bool turned = w->flat[GEMM_A] ? w->k_stride[GEMM_A] == 1 : along_k(w, GEMM_A);
-  line(w, "td_tile_row_of(ROWS, LAST_ROWS, height, %d, %d, depth, %s,", turned,
+  line(w, "td_tile_row_of(ROWS, LAST_ROWS, ODD, height, %d, %d, depth, %s,", turned,
        w->direct, panel);
   line(w, "               packed_b, PANEL, %s, target, %lld, vectors, %s, fetch);", many ? "k0" : "0",
        (long long)stride, many ? "k0 > 0" : "0");
@@ -471,11 +474,13 @@ static void put_head(Writer *w) {
   line(w, "void %s(const TdCall *call, int64_t begin, int64_t end)", w->plan->name);
   line(w, "{");
   w->indent++;
-  line(w, "enum { M = %lld, N = %lld, K = %lld, ROWS = %lld, LAST_ROWS = %lld, COLUMNS = %lld, DEPTH = %lld,",
+  line(w, "enum { M = %lld, N = %lld, K = %lld, ROWS = %lld, LAST_ROWS = %lld, COLUMNS = %lld,",
        (long long)e[GEMM_M], (long long)e[GEMM_N], (long long)e[GEMM_K], (long long)b->rows,
-       (long long)b->last_rows, (long long)b->columns, (long long)b->depth);
-  line(w, "       ROW_BLOCKS = %lld, COLUMN_BLOCKS = %lld, PANEL = K * TD_TILE_COLUMNS };", (long long)b->row_blocks,
-       (long long)b->column_blocks);
+       (long long)b->last_rows, (long long)b->columns);
+  line(w, "       DEPTH = %lld, ROW_BLOCKS = %lld, COLUMN_BLOCKS = %lld, PANEL = K * TD_TILE_COLUMNS,",
+       (long long)b->depth, (long long)b->row_blocks, (long long)b->column_blocks);
+  /* columns of a block are a multiple of a tile's, those of the last block may not be */
+  line(w, "       ODD = (N %% COLUMNS + TD_LANES - 1) / TD_LANES %% 2 };");
 }
 
 static void put_pieces(Writer *w) {

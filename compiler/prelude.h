@@ -444,9 +444,9 @@ TD_TILES(TD_TILE_FORMS)
 
 /* One row of tiles: rows x columns of C. Panels of B lie `panel` floats apart,
  * this block of k begins at k0 in each. `rows` is a constant, so that only
- * tiles in use are compiled. With `far`, C is likely not in a cache: its lines
+ * tiles in use are compiled; `odd` is 0 if `vectors` is always even. With `far`, C is likely not in a cache: its lines
  * are asked for while the tile is summed. */
-TD_INLINE void td_tile_row(const int rows, const int turned, const int far, int64_t depth, const float *a,
+TD_INLINE void td_tile_row(const int rows, const int odd, const int turned, const int far, int64_t depth, const float *a,
                            int64_t a_step, const float *b,
                            int64_t panel, int64_t k0, float *c, int64_t c_stride, int64_t vectors, int add,
                            TdFetch *next) {
@@ -461,7 +461,7 @@ TD_INLINE void td_tile_row(const int rows, const int turned, const int far, int6
     switch (rows) {
 #define TD_TILE_CASE(r)                                                                   \
     case r:                                                                               \
-      if (vectors > 1)                                                                    \
+      if (!odd || vectors > 1)                                                            \
         (turned ? td_tile_##r##x2_turned : td_tile_##r##x2)(                              \
           depth, a, a_step, b + k0 * TD_TILE_COLUMNS, c, c_stride, add, f);                       \
       else                                                                                \
@@ -479,12 +479,12 @@ TD_INLINE void td_tile_row(const int rows, const int turned, const int far, int6
 #define TD_HEIGHT_OF(rows) ((rows) / TD_TILES_OF(rows))
 /* td_tile_row for a height that comes from sharing out `block` or `last` rows,
  * both constant */
-TD_INLINE void td_tile_row_of(const int block, const int last, int64_t rows, const int turned, const int far,
+TD_INLINE void td_tile_row_of(const int block, const int last, const int odd, int64_t rows, const int turned, const int far,
                               int64_t depth, const float *a, int64_t a_step, const float *b, int64_t panel, int64_t k0, float *c,
                               int64_t c_stride, int64_t vectors, int add, TdFetch *next) {
 #define TD_TRY_HEIGHT(height, condition)                                                  \
   if ((condition) && rows == (height)) {                                                  \
-    td_tile_row(height, turned, far, depth, a, a_step, b, panel, k0, c, c_stride, vectors, add, next);    \
+    td_tile_row(height, odd, turned, far, depth, a, a_step, b, panel, k0, c, c_stride, vectors, add, next);    \
     return;                                                                               \
   }
   TD_TRY_HEIGHT(TD_HEIGHT_OF(block), 1)
@@ -550,38 +550,28 @@ TD_INLINE void td_transpose(TdVec *v) {
   }
 #endif
 }
-/* v[i] = `count` rows of TD_LANES floats, transposed; missing rows are zero */
-TD_INLINE void td_load_transposed(TdVec *v, const float *from, int64_t stride, int64_t count) {
-#pragma GCC unroll 16
-  for (int i = 0; i < TD_LANES; i++) {
-    if (i < count) v[i] = td_load(from + i * stride);
-    else v[i] = (TdVec){ 0 };
-  }
-  td_transpose(v);
-}
-
-/* Pack rows x depth of A, tile by tile, td_panel_a apart; turned tiles if
- * k_stride is 1. `spare` floats may be read from the first row on when rows are
- * contiguous. */
+/* Pack rows x depth of A, tile by tile, td_panel_a apart: turned if k is
+ * contiguous, else by rows, of which `spare` may be read from the first on if
+ * they are contiguous. */
 TD_INLINE int64_t td_panel_a(int64_t tile, int64_t depth) {
   return tile * ((depth + TD_LANES - 1) / TD_LANES) * (TD_LANES * TD_LANES);
 }
-TD_NOINLINE void td_pack_a(float *to, const float *from, int64_t row_stride, int64_t k_stride, int64_t rows,
-                           int64_t depth, int64_t spare) {
+TD_NOINLINE void td_pack_a_turned(float *to, const float *from, int64_t row_stride, int64_t rows, int64_t depth) {
   const int64_t tiles = TD_TILES_OF(rows), height = rows / tiles, taller = rows % tiles;
-  if (k_stride == 1) {
-    for (int64_t tile = 0; tile < tiles; tile++) {
-      const int64_t h = height + (tile < taller), whole = depth / TD_LANES;
-      float *panel = to + td_panel_a(tile, depth);
-      for (int64_t r = 0; r < h; r++, from += row_stride) {
-        float *place = panel + r * TD_LANES;
-        for (int64_t i = 0; i < whole; i++, place += h * TD_LANES) td_store(place, td_load(from + i * TD_LANES));
-        place = panel + whole * h * TD_LANES + r * TD_LANES;
-        for (int64_t k = whole * TD_LANES; k < depth; k++) *place++ = from[k];
-      }
+  const int64_t whole = depth / TD_LANES;
+  for (int64_t tile = 0; tile < tiles; tile++) {
+    const int64_t h = height + (tile < taller);
+    float *panel = to + td_panel_a(tile, depth);
+    for (int64_t r = 0; r < h; r++, from += row_stride) {
+      float *place = panel + r * TD_LANES;
+      for (int64_t i = 0; i < whole; i++, place += h * TD_LANES) td_store(place, td_load(from + i * TD_LANES));
+      for (int64_t k = whole * TD_LANES; k < depth; k++) *place++ = from[k];
     }
-    return;
   }
+}
+TD_NOINLINE void td_pack_a_rows(float *to, const float *from, int64_t row_stride, int64_t k_stride, int64_t rows,
+                                int64_t depth, int64_t spare) {
+  const int64_t tiles = TD_TILES_OF(rows), height = rows / tiles, taller = rows % tiles;
   for (int64_t k = 0; k < depth; k += 8) {                   /* a few steps of k stay near */
     const int64_t steps = depth - k < 8 ? depth - k : 8;
     for (int64_t tile = 0, i = 0; tile < tiles; tile++) {
@@ -600,34 +590,40 @@ TD_NOINLINE void td_pack_a(float *to, const float *from, int64_t row_stride, int
 }
 
 /* Pack columns x depth of B as panels [k][columns of the panel], `panel` floats
- * apart, from k0 on; missing columns are zero. */
-TD_NOINLINE void td_pack_b(float *to, int64_t panel, int64_t k0, const float *from, int64_t column_stride,
-                           int64_t k_stride, int64_t columns, int64_t depth) {
-  int64_t whole = columns / TD_TILE_COLUMNS, rest = columns % TD_TILE_COLUMNS;
-  int64_t width = rest > TD_LANES ? TD_TILE_COLUMNS : TD_LANES;       /* of the last panel */
-  if (column_stride == 1) {
-    for (int64_t k = 0; k < depth; k++) {
-      const float *row = from + k * k_stride;
-      float *place = to + (k0 + k) * TD_TILE_COLUMNS;
-      for (int64_t p = 0; p < whole; p++) {
-        td_store(place, td_load(row));
-        td_store(place + TD_LANES, td_load(row + TD_LANES));
-        row += TD_TILE_COLUMNS;
-        place += panel;
-      }
-      place = to + whole * panel + (k0 + k) * width;
-      for (int64_t j = 0; rest && j < width; j++) place[j] = j < rest ? row[j] : 0.0f;
+ * apart, from k0 on; missing columns are zero. By rows if columns are
+ * contiguous, else turned. */
+TD_NOINLINE void td_pack_b_rows(float *to, int64_t panel, int64_t k0, const float *from, int64_t k_stride,
+                                int64_t columns, int64_t depth) {
+  const int64_t whole = columns / TD_TILE_COLUMNS, rest = columns % TD_TILE_COLUMNS;
+  const int64_t width = rest > TD_LANES ? TD_TILE_COLUMNS : TD_LANES;       /* of the last panel */
+  for (int64_t k = 0; k < depth; k++) {
+    const float *row = from + k * k_stride;
+    float *place = to + (k0 + k) * TD_TILE_COLUMNS;
+    for (int64_t p = 0; p < whole; p++) {
+      td_store(place, td_load(row));
+      td_store(place + TD_LANES, td_load(row + TD_LANES));
+      row += TD_TILE_COLUMNS;
+      place += panel;
     }
-    return;
+    place = to + whole * panel + (k0 + k) * width;
+    for (int64_t j = 0; rest && j < width; j++) place[j] = j < rest ? row[j] : 0.0f;
   }
+}
+TD_NOINLINE void td_pack_b_turned(float *to, int64_t panel, int64_t k0, const float *from, int64_t column_stride,
+                                  int64_t k_stride, int64_t columns, int64_t depth) {
+  const int64_t whole = columns / TD_TILE_COLUMNS, rest = columns % TD_TILE_COLUMNS;
+  const int64_t width = rest > TD_LANES ? TD_TILE_COLUMNS : TD_LANES;
   for (int64_t j = 0; j < columns; j += TD_LANES) {
-    int64_t count = columns - j < TD_LANES ? columns - j : TD_LANES, k = 0;
-    int64_t step = j < whole * TD_TILE_COLUMNS ? TD_TILE_COLUMNS : width;
+    const int64_t count = columns - j < TD_LANES ? columns - j : TD_LANES;
+    const int64_t step = j < whole * TD_TILE_COLUMNS ? TD_TILE_COLUMNS : width;
     const float *column = from + j * column_stride;
     float *place = to + j / TD_TILE_COLUMNS * panel + j % TD_TILE_COLUMNS + k0 * step;
-    for (; k_stride == 1 && k + TD_LANES <= depth; k += TD_LANES) {
+    int64_t k = 0;
+    for (; k_stride == 1 && count == TD_LANES && k + TD_LANES <= depth; k += TD_LANES) {
       TdVec v[TD_LANES];
-      td_load_transposed(v, column + k, column_stride, count);
+#pragma GCC unroll 16
+      for (int i = 0; i < TD_LANES; i++) v[i] = td_load(column + i * column_stride + k);
+      td_transpose(v);
 #pragma GCC unroll 16
       for (int i = 0; i < TD_LANES; i++) td_store(place + (k + i) * step, v[i]);
     }
