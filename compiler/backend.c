@@ -81,7 +81,11 @@ static void list_outputs(Plan *p) {
 
 bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
   Plan p = {.be = be, .arena = be->arena, .g = graph_clone(be->arena, g), .name = entry_name};
-  if (be->options.simplify) pipeline_run(p.g, NULL);
+  if (be->options.simplify) {
+    plan_restack(&p);
+    plan_tables(&p);
+    pipeline_run(p.g, NULL);
+  }
   if (be->options.fuse_maps) plan_inline(&p);
   ir_prune(p.g);
   plan_own(&p);

@@ -38,9 +38,19 @@ static double prim_cost(Prim p) {
   return 14;
 }
 
+static void add_operations(Expr *e, void *ctx) {
+  if (e->kind == E_PRIM && (e->type == TY_REAL || prim_info(e->prim)->sig == SIG_CMP)) *(double *)ctx += prim_cost(e->prim);
+}
+
+double expr_cost(Graph *g, Expr *e) {
+  double ops = 0;
+  ex_visit(g, e, add_operations, &ops);
+  return ops;
+}
+
 static void add_cost(Expr *e, void *ctx) {
   Cost *c = ctx;
-  if (e->kind == E_PRIM && (e->type == TY_REAL || prim_info(e->prim)->sig == SIG_CMP)) c->ops += prim_cost(e->prim);
+  add_operations(e, &c->ops);
   if (e->kind == E_READ && ir_count(e->node) * 4 > ir_count(c->n)) c->reads++;
 }
 

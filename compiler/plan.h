@@ -118,6 +118,11 @@ void plan_own(Plan *p);
 
 /* -- inline.c ----------------------------------------------------------------------- */
 void plan_inline(Plan *p);
+double expr_cost(Graph *g, Expr *e);     /* of one evaluation, in additions */
+/* -- tables.c ----------------------------------------------------------------------- */
+void plan_tables(Plan *p);
+/* -- restack.c ---------------------------------------------------------------------- */
+void plan_restack(Plan *p);
 
 /* -- contract.c --------------------------------------------------------------------- */
 /* Is n a sum of products that the matrix template computes? */

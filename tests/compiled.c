@@ -48,8 +48,8 @@ static bool write_text(const TdProgram *p, const char *path) {
 static bool run_cc(const char *const *flags, const char *from, const char *to) {
   static const char *const plain[] = {"-O1", NULL};
   const char *argv[40] = {"cc", "-std=gnu11", "-fPIC", "-shared", "-fopenmp-simd", "-fno-math-errno",
-                          "-fno-trapping-math", "-ffp-contract=fast", "-march=native", "-Wall", "-Wextra", "-Werror", "-Wno-aggressive-loop-optimizations"};
-  int n = 13;
+                          "-fno-trapping-math", "-ffp-contract=fast", "-march=native", "-Wall", "-Wextra", "-Werror", "-Wno-aggressive-loop-optimizations", "-Wno-unused-variable"};
+  int n = 14;
   for (const char *const *f = flags ? flags : plain; *f && n < 34; f++) argv[n++] = *f;
   argv[n++] = "-o";
   argv[n++] = to;
