@@ -94,7 +94,7 @@ static int64_t extent_of(Choice *c, const char *name) {
     if (c->at[i].name == name) return c->at[i].extent;
   Named x = {name, 0, true};
   const Value *dim = dim_of(c, name);
-  if (dim && (c->fixed ? c->attempt & 1 : c->style != STYLE_ONE && chance(c, c->attempt < 4 ? 8 : 45))) x = (Named){name, dim->inum, false};
+  if (dim && (c->fixed ? !(c->attempt & 1) : c->style != STYLE_ONE && chance(c, c->attempt < 4 ? 8 : 45))) x = (Named){name, dim->inum, false};
   else if (c->fixed) x.extent = fixed_extent(c);
   else if (c->style == STYLE_ONE) x.extent = 1;
   else if (c->style == STYLE_ANY) x.extent = any_extent(c);
