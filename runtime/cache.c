@@ -89,7 +89,8 @@ Cache *cache_open(const IoHook *hook, const char *folder, bool fresh, TdError *e
   c->fd = -1;
   const char *named = folder != NULL ? folder : getenv("TDC_CACHE");
   char *usual = named != NULL && *named != '\0' ? strdup(named) : user_cache_folder("jit");
-  if (usual == NULL) snprintf(c->complaint, sizeof c->complaint, "neither HOME nor XDG_CACHE_HOME is set");
+  if (usual == NULL)
+    snprintf(c->complaint, sizeof c->complaint, "neither HOME nor XDG_CACHE_HOME is set");
   bool ok = !fresh && usual != NULL && folder_adopt(c, usual);
   free(usual);
   if (ok) folder_sweep(c);
@@ -107,11 +108,15 @@ void cache_close(Cache *c) {
 }
 
 const char *cache_folder(const Cache *c) { return c->folder; }
-const char *cache_complaint(const Cache *c) { return c->complaint[0] != '\0' ? c->complaint : NULL; }
+const char *cache_complaint(const Cache *c) {
+  return c->complaint[0] != '\0' ? c->complaint : NULL;
+}
 
 /* ---- entries ---------------------------------------------------------------------- */
 
-static void entry_name(char out[96], const char *key, const char *ext) { snprintf(out, 96, "%.64s.%.16s", key, ext); }
+static void entry_name(char out[96], const char *key, const char *ext) {
+  snprintf(out, 96, "%.64s.%.16s", key, ext);
+}
 
 char *cache_path(const Cache *c, const char *key, const char *ext) {
   char name[96];
@@ -120,7 +125,8 @@ char *cache_path(const Cache *c, const char *key, const char *ext) {
 }
 
 /* Over the bytes, the key and the extension. */
-static bool entry_checksum(const void *bytes, size_t n, const char *key, const char *ext, uint8_t out[DIGEST_BYTES]) {
+static bool entry_checksum(const void *bytes, size_t n, const char *key, const char *ext,
+                           uint8_t out[DIGEST_BYTES]) {
   Digest *d = digest_new();
   if (d == NULL) return false;
   digest_add_string(d, key);
@@ -136,8 +142,9 @@ static uint8_t *entry_load(Cache *c, const char *name, size_t *n) {
   int fd = openat(c->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return NULL;
   uint8_t *bytes = NULL;
-  if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 022) == 0 &&
-      st.st_size >= TRAILER && st.st_size <= ENTRY_LIMIT && (bytes = malloc((size_t)st.st_size)) != NULL) {
+  if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+      (st.st_mode & 022) == 0 && st.st_size >= TRAILER && st.st_size <= ENTRY_LIMIT &&
+      (bytes = malloc((size_t)st.st_size)) != NULL) {
     *n = (size_t)st.st_size;
     if (!io_read_at(c->hook, fd, name, 0, bytes, *n, &ignored)) {
       free(bytes);
@@ -156,7 +163,8 @@ bool cache_get(Cache *c, const char *key, const char *ext, uint8_t **bytes, size
   if (all == NULL) return false;
   const uint8_t *trailer = all + size - TRAILER;
   if (memcmp(trailer, magic, MAGIC) == 0 && memcmp(trailer + MAGIC, key, 64) == 0 &&
-      entry_checksum(all, size - TRAILER, key, ext, sum) && memcmp(trailer + MAGIC + 64, sum, DIGEST_BYTES) == 0) {
+      entry_checksum(all, size - TRAILER, key, ext, sum) &&
+      memcmp(trailer + MAGIC + 64, sum, DIGEST_BYTES) == 0) {
     *bytes = all;
     *n = size - TRAILER;
     return true;
@@ -176,7 +184,8 @@ bool cache_put(Cache *c, const char *key, const char *ext, const void *bytes, si
   IoFile *f = path != NULL ? io_create(c->hook, path, 0600, &ignored) : NULL;
   free(path);
   if (f == NULL) return false;
-  if (io_write(f, bytes, n, &ignored) && io_write(f, trailer, sizeof trailer, &ignored)) return io_commit_quick(f, &ignored);
+  if (io_write(f, bytes, n, &ignored) && io_write(f, trailer, sizeof trailer, &ignored))
+    return io_commit_quick(f, &ignored);
   io_abandon(f);
   return false;
 }

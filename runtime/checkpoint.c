@@ -53,7 +53,8 @@ static bool pieces_cover(const TdProgram *p, int s) {
   return sum == p->states[s].count && sum > 0;
 }
 
-CheckpointTensor *checkpoint_tensors(const TdProgram *p, void *const *data, const bool *wanted, int *n) {
+CheckpointTensor *checkpoint_tensors(const TdProgram *p, void *const *data, const bool *wanted,
+                                     int *n) {
   CheckpointTensor *list = calloc((size_t)p->ntensors + (size_t)p->nstates + 1, sizeof *list);
   *n = 0;
   if (list == NULL) return NULL;
@@ -62,7 +63,8 @@ CheckpointTensor *checkpoint_tensors(const TdProgram *p, void *const *data, cons
     if (wanted != NULL && !wanted[s]) continue;
     if (!pieces_cover(p, s)) {
       CheckpointTensor *t = &list[(*n)++];
-      *t = (CheckpointTensor){ .name = state->name, .type = state->type, .rank = state->rank, .data = data[s] };
+      *t = (CheckpointTensor){ .name = state->name, .type = state->type, .rank = state->rank };
+      t->data = data[s];
       memcpy(t->shape, state->shape, sizeof t->shape);
       continue;
     }
@@ -141,7 +143,8 @@ static uint8_t *find_bytes(uint8_t *hay, size_t n, const char *needle) {
 }
 
 /* The digest of a header whose 64 digits at `digits` count as zeros. */
-static bool header_digest(const uint8_t *header, size_t n, const uint8_t *digits, char out[DIGEST_HEX]) {
+static bool header_digest(const uint8_t *header, size_t n, const uint8_t *digits,
+                          char out[DIGEST_HEX]) {
   Digest *d = digest_new();
   if (d == NULL) return false;
   size_t before = (size_t)(digits - header);
@@ -156,7 +159,8 @@ static bool header_seal(uint8_t *header, size_t n, TdError *err) {
   if (at == NULL) bug("a checkpoint header without its checksum");
   char hex[DIGEST_HEX];
   at += sizeof header_lead - 1;
-  if (!header_digest(header, n, at, hex)) return td_fail(err, TD_IO_FAILED, "libcrypto cannot compute SHA-256");
+  if (!header_digest(header, n, at, hex))
+    return td_fail(err, TD_IO_FAILED, "libcrypto cannot compute SHA-256");
   memcpy(at, hex, 64);
   return true;
 }
@@ -169,14 +173,16 @@ static bool header_verify(const Checkpoint *c, TdError *err) {
   if (at == NULL || n < (size_t)(at - header) + sizeof header_lead - 1 + 64)
     return td_fail(err, TD_DAMAGED, "%s was not written by tdc, or its header is damaged", c->path);
   at += sizeof header_lead - 1;
-  if (!header_digest(header, n, at, hex)) return td_fail(err, TD_IO_FAILED, "libcrypto cannot compute SHA-256");
-  return memcmp(at, hex, 64) == 0 || td_fail(err, TD_DAMAGED, "%s is damaged: the header's checksum differs", c->path);
+  if (!header_digest(header, n, at, hex))
+    return td_fail(err, TD_IO_FAILED, "libcrypto cannot compute SHA-256");
+  return memcmp(at, hex, 64) == 0 ||
+         td_fail(err, TD_DAMAGED, "%s is damaged: the header's checksum differs", c->path);
 }
 
 /* ---- saving -------------------------------------------------------------------- */
 
-static bool save_sources(const IoHook *hook, const char *path, const StSource *tensors, int n, const Meta *m,
-                         TdError *err) {
+static bool save_sources(const IoHook *hook, const char *path, const StSource *tensors, int n,
+                         const Meta *m, TdError *err) {
   size_t size;
   uint8_t *header = st_make_header(tensors, n, m->pairs, m->n, &size, err);
   IoFile *f = NULL;
@@ -199,7 +205,9 @@ static bool save_as(const IoHook *hook, const char *path, const CheckpointTensor
   for (int i = 0; ok && i < n; i++) {
     StType type = checkpoint_type(tensors[i].type);
     bool real = type == ST_F32 || type == ST_F64;
-    sources[i] = (StSource){ .name = tensors[i].name, .from = type, .rank = tensors[i].rank, .data = tensors[i].data };
+    sources[i] = (StSource){
+      .name = tensors[i].name, .from = type, .rank = tensors[i].rank, .data = tensors[i].data
+    };
     sources[i].type = half && real ? ST_F16 : type;
     memcpy(sources[i].shape, tensors[i].shape, sizeof sources[i].shape);
     char hex[DIGEST_HEX];
@@ -245,8 +253,10 @@ static bool info_parse(Checkpoint *c, TdError *err) {
   if (format == NULL) return td_fail(err, TD_DAMAGED, "%s was not written by tdc", c->path);
   i->weights_only = strcmp(format, "tdc weights 1") == 0;
   if (!i->weights_only && strcmp(format, "tdc checkpoint 1") != 0)
-    return td_fail(err, TD_DAMAGED, "%s has the format '%.60s', which this tdc does not read", c->path, format);
-  if (seed == NULL || best == NULL) return td_fail(err, TD_DAMAGED, "%s is damaged: no seed", c->path);
+    return td_fail(err, TD_DAMAGED, "%s has the format '%.60s', which this tdc does not read",
+                   c->path, format);
+  if (seed == NULL || best == NULL)
+    return td_fail(err, TD_DAMAGED, "%s is damaged: no seed", c->path);
   i->seed = strtoull(seed, NULL, 10);
   i->best = strcmp(best, "inf") == 0 ? (double)INFINITY : parse_double(best, NULL);
   i->program = st_meta(c->file, "program");
@@ -271,7 +281,8 @@ static bool tensors_verify(Checkpoint *c, TdError *err) {
     free(key);
     if (!st_digest(c->file, t, hex, err)) return false;
     if (want == NULL || strcmp(want, hex) != 0)
-      return td_fail(err, TD_DAMAGED, "%s is damaged: the checksum of '%.200s' differs", c->path, t->name);
+      return td_fail(err, TD_DAMAGED, "%s is damaged: the checksum of '%.200s' differs", c->path,
+                     t->name);
   }
   return true;
 }
@@ -284,7 +295,8 @@ Checkpoint *checkpoint_open(const IoHook *hook, const char *path, TdError *err) 
     return NULL;
   }
   c->file = st_open(hook, path, err);
-  if (c->file != NULL && header_verify(c, err) && info_parse(c, err) && tensors_verify(c, err)) return c;
+  if (c->file != NULL && header_verify(c, err) && info_parse(c, err) && tensors_verify(c, err))
+    return c;
   checkpoint_close(c);
   return NULL;
 }
@@ -298,7 +310,9 @@ void checkpoint_close(Checkpoint *c) {
 
 const CheckpointInfo *checkpoint_info(const Checkpoint *c) { return &c->info; }
 const char *checkpoint_path(const Checkpoint *c) { return c->path; }
-bool checkpoint_has(const Checkpoint *c, const char *name) { return st_find(c->file, name) != NULL; }
+bool checkpoint_has(const Checkpoint *c, const char *name) {
+  return st_find(c->file, name) != NULL;
+}
 
 static void shape_text(char *out, size_t n, int rank, const int64_t *shape) {
   size_t at = (size_t)snprintf(out, n, "[");
@@ -309,13 +323,17 @@ static void shape_text(char *out, size_t n, int rank, const int64_t *shape) {
 
 static bool read_one(Checkpoint *c, const CheckpointTensor *want, TdError *err) {
   const StTensor *t = st_find(c->file, want->name);
-  if (t == NULL) return td_fail(err, TD_DAMAGED, "%s has no tensor '%s': it belongs to another model", c->path, want->name);
-  bool same = t->rank == want->rank && memcmp(t->shape, want->shape, (size_t)t->rank * sizeof t->shape[0]) == 0;
+  if (t == NULL)
+    return td_fail(err, TD_DAMAGED, "%s has no tensor '%s': it belongs to another model", c->path,
+                   want->name);
+  bool same = t->rank == want->rank &&
+              memcmp(t->shape, want->shape, (size_t)t->rank * sizeof t->shape[0]) == 0;
   if (!same) {
     char is[200], should[200];
     shape_text(is, sizeof is, t->rank, t->shape);
     shape_text(should, sizeof should, want->rank, want->shape);
-    return td_fail(err, TD_DAMAGED, "%s: '%s' has the shape %s, the model wants %s (other -D options?)", c->path,
+    return td_fail(err, TD_DAMAGED,
+                   "%s: '%s' has the shape %s, the model wants %s (other -D options?)", c->path,
                    want->name, is, should);
   }
   StType type = checkpoint_type(want->type);
@@ -324,8 +342,8 @@ static bool read_one(Checkpoint *c, const CheckpointTensor *want, TdError *err) 
   if (raw == NULL) return td_fail_memory(err);
   bool ok = st_read(c->file, t, raw, err);
   if (ok && !st_convert(type, want->data, t->type, raw, (size_t)t->count))
-    ok = td_fail(err, TD_DAMAGED, "%s: '%s' is stored as %s, the model wants %s", c->path, want->name,
-                 st_type_name(t->type), st_type_name(type));
+    ok = td_fail(err, TD_DAMAGED, "%s: '%s' is stored as %s, the model wants %s", c->path,
+                 want->name, st_type_name(t->type), st_type_name(type));
   free(raw);
   return ok;
 }

@@ -41,7 +41,8 @@ typedef struct CheckpointTensor {
  * whole, else the state under its own name. data[i] is the memory of state i;
  * states with wanted[i] false are left out (NULL: none). malloc'ed; NULL when
  * memory is out. */
-CheckpointTensor *checkpoint_tensors(const TdProgram *p, void *const *data, const bool *wanted, int *n);
+CheckpointTensor *checkpoint_tensors(const TdProgram *p, void *const *data, const bool *wanted,
+                                     int *n);
 StType checkpoint_type(TdType t);
 
 bool checkpoint_save(const IoHook *hook, const char *path, const CheckpointTensor *tensors, int n,
@@ -66,7 +67,8 @@ bool        checkpoint_read(Checkpoint *c, const CheckpointTensor *tensors, int 
 char *checkpoint_step_path(const char *folder, int64_t step);
 /* The newest whole one. Each damaged one met on the way is told in `warnings`
  * (a line each; may be NULL). When there are none: NULL with TD_OK. */
-Checkpoint *checkpoint_newest(const IoHook *hook, const char *folder, StrBuf *warnings, TdError *err);
+Checkpoint *checkpoint_newest(const IoHook *hook, const char *folder, StrBuf *warnings,
+                              TdError *err);
 /* Its step, by the files' names alone; -1 when there are none. */
 int64_t checkpoint_newest_step(const char *folder);
 /* Make FOLDER/best.safetensors the same as the checkpoint of `step`. */

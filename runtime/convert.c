@@ -5,8 +5,9 @@
 #include <string.h>
 
 static const struct { const char *name; size_t size; } type_table[ST_TYPES] = {
-  [ST_F64] = { "F64", 8 },   [ST_F32] = { "F32", 4 }, [ST_F16] = { "F16", 2 }, [ST_BF16] = { "BF16", 2 },
-  [ST_I64] = { "I64", 8 },   [ST_I32] = { "I32", 4 }, [ST_U8] = { "U8", 1 },   [ST_BOOL] = { "BOOL", 1 },
+  [ST_F64] = { "F64", 8 },   [ST_F32] = { "F32", 4 },   [ST_F16] = { "F16", 2 },
+  [ST_BF16] = { "BF16", 2 }, [ST_I64] = { "I64", 8 },   [ST_I32] = { "I32", 4 },
+  [ST_U8] = { "U8", 1 },     [ST_BOOL] = { "BOOL", 1 },
 };
 
 size_t st_type_size(StType t) { return type_table[t].size; }
@@ -41,10 +42,10 @@ static uint32_t round_shift(uint32_t m, unsigned by) {
 uint16_t f16_from_f32(float x) {
   uint32_t u = bits_of(x), sign = (u >> 16) & 0x8000u, magnitude = u & 0x7fffffffu;
   if (magnitude > 0x7f800000u) return (uint16_t)(sign | 0x7e00u | ((magnitude >> 13) & 0x1ffu));
-  if (magnitude >= 0x477ff000u) return (uint16_t)(sign | 0x7c00u);            /* 65520 and above: infinity */
+  if (magnitude >= 0x477ff000u) return (uint16_t)(sign | 0x7c00u); /* 65520 and above: infinity */
   int exponent = (int)(magnitude >> 23) - 127;
   uint32_t mantissa = (magnitude & 0x7fffffu) | 0x800000u;
-  if (exponent < -25) return (uint16_t)sign;                                  /* below half the smallest */
+  if (exponent < -25) return (uint16_t)sign; /* below half the smallest */
   if (exponent < -14) return (uint16_t)(sign | round_shift(mantissa, (unsigned)(-1 - exponent)));
   return (uint16_t)(sign | (((uint32_t)(exponent + 14) << 10) + round_shift(mantissa, 13)));
 }

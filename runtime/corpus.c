@@ -14,12 +14,15 @@ enum { TEXT_LIMIT = 2000000000 };                /* token numbers fit 32 bits */
 
 static const Corpus corpora[] = {
   { "tiny_shakespeare", "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed", 1115394,
-    "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt", NULL },
+    "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
+    NULL },
   { "king_james", NULL, 0, NULL,
     "the Debian package bible-kjv brings it: apt-get install bible-kjv" },
 };
 
-const Corpus *corpus_at(int i) { return i >= 0 && i < (int)(sizeof corpora / sizeof corpora[0]) ? &corpora[i] : NULL; }
+const Corpus *corpus_at(int i) {
+  return i >= 0 && i < (int)(sizeof corpora / sizeof corpora[0]) ? &corpora[i] : NULL;
+}
 
 const Corpus *corpus_known(const char *name) {
   for (int i = 0; corpus_at(i) != NULL; i++)
@@ -97,21 +100,28 @@ static bool corpus_download(const CorpusSearch *s, const Corpus *c, const char *
   free(folder);
   if (!ok) return false;
   sb_printf(&part, "%s.%ld.download", to, (long)getpid());
-  const char *argv[] = { "curl", "--fail", "--location", "--silent", "--show-error", "--proto", "=https",
-                         "--connect-timeout", "10", "--max-filesize", "100000000", "--output", part.s, c->url, NULL };
+  const char *argv[] = { "curl",         "--fail",         "--location", "--silent",
+                         "--show-error", "--proto",        "=https",     "--connect-timeout",
+                         "10",           "--max-filesize", "100000000",  "--output",
+                         part.s,         c->url,           NULL };
   SpawnJob job = { .argv = argv, .timeout = 300 };
-  if (!s->quiet) fprintf(stderr, "tdc: downloading %s (%zu bytes) from %s\n", c->name, c->bytes, c->url);
+  if (!s->quiet)
+    fprintf(stderr, "tdc: downloading %s (%zu bytes) from %s\n", c->name, c->bytes, c->url);
   ok = spawn_all(&job, 1, 1, NULL);
   if (!ok) {
     if (job.output.s != NULL) job.output.s[strcspn(job.output.s, "\n")] = '\0';
     td_fail(err, TD_IO_FAILED, "the download failed (%s)",
-            !job.started ? "curl is not installed" : job.output.s != NULL ? job.output.s : "no answer");
+            !job.started           ? "curl is not installed"
+            : job.output.s != NULL ? job.output.s
+                                   : "no answer");
   }
   Text t = { 0 };
   if (ok) ok = text_read(s, part.s, &t, err);
   if (ok && strcmp(t.sha256, c->sha256) != 0)
-    ok = td_fail(err, TD_DAMAGED, "what %s sent is not %s: its SHA-256 is %s", c->url, c->name, t.sha256);
-  if (ok && rename(part.s, to) != 0) ok = td_fail_errno(err, TD_IO_FAILED, errno, "cannot write %s", to);
+    ok = td_fail(err, TD_DAMAGED, "what %s sent is not %s: its SHA-256 is %s", c->url, c->name,
+                 t.sha256);
+  if (ok && rename(part.s, to) != 0)
+    ok = td_fail_errno(err, TD_IO_FAILED, errno, "cannot write %s", to);
   unlink(part.s);
   text_free(&t);
   sb_free(&part);
@@ -124,7 +134,8 @@ static bool corpus_king_james(const CorpusSearch *s, const char *to, TdError *er
   static const char *const argv[] = { "bible", "-l80", "gen1:1-rev22:21", NULL };
   SpawnJob job = { .argv = argv, .timeout = 60, .limit = 16 << 20 };
   bool ok = spawn_all(&job, 1, 1, NULL) && job.output.n > 1000000;
-  if (!ok) td_fail(err, TD_IO_FAILED, "the program 'bible' is not installed or does not print the text");
+  if (!ok)
+    td_fail(err, TD_IO_FAILED, "the program 'bible' is not installed or does not print the text");
   char *folder = ok ? io_dirname(to) : NULL;
   ok = ok && folder != NULL && io_make_folders(s->hook, folder, true, err) &&
        io_write_file(s->hook, to, job.output.s, job.output.n, err);
@@ -141,14 +152,16 @@ static void explain_absence(const Corpus *c, const Places *p, const TdError *las
   for (int i = 0; i < p->n; i++) sb_printf(&m, "%s %s", i > 0 ? "," : "", p->at[i]);
   sb_puts(&m, ".");
   const char *to = p->n > 0 ? p->at[p->n - 1] : "";
-  if (c->url != NULL) sb_printf(&m, "\nGet it with:\n  curl -L --create-dirs -o '%s' %s", to, c->url);
+  if (c->url != NULL)
+    sb_printf(&m, "\nGet it with:\n  curl -L --create-dirs -o '%s' %s", to, c->url);
   if (c->hint != NULL) sb_printf(&m, "\n%s", c->hint);
   sb_puts(&m, "\nOr read another text: --data PATH");
   td_fail(err, TD_IO_FAILED, "%s", m.s != NULL ? m.s : "out of memory");
   sb_free(&m);
 }
 
-static bool corpus_load(const CorpusSearch *s, const Corpus *c, const char *td_file, Text *out, TdError *err) {
+static bool corpus_load(const CorpusSearch *s, const Corpus *c, const char *td_file, Text *out,
+                        TdError *err) {
   Places p = places_of(c->name, td_file);
   TdError last = { 0 };
   bool found = false;
@@ -156,15 +169,16 @@ static bool corpus_load(const CorpusSearch *s, const Corpus *c, const char *td_f
     if (!io_exists(p.at[i])) continue;
     found = text_read(s, p.at[i], out, &last);
     if (found && c->sha256 != NULL && strcmp(out->sha256, c->sha256) != 0) {
-      td_fail(&last, TD_DAMAGED, "%s is not the %s that was asked for: its SHA-256 is %s, not %s", p.at[i], c->name,
-              out->sha256, c->sha256);
+      td_fail(&last, TD_DAMAGED, "%s is not the %s that was asked for: its SHA-256 is %s, not %s",
+              p.at[i], c->name, out->sha256, c->sha256);
       text_free(out);
       found = false;
     }
   }
   char *cached = user_cache_folder("data");
   const char *offline = getenv("TDC_OFFLINE");
-  bool may = !s->offline && !s->look_only && (offline == NULL || *offline == '\0' || strcmp(offline, "0") == 0);
+  bool may = !s->offline && !s->look_only &&
+             (offline == NULL || *offline == '\0' || strcmp(offline, "0") == 0);
   if (!found && cached != NULL && may && c->url != NULL)
     found = corpus_download(s, c, p.at[p.n - 1], &last) && text_read(s, p.at[p.n - 1], out, &last);
   if (!found && cached != NULL && !s->look_only && strcmp(c->name, "king_james") == 0)
@@ -178,7 +192,8 @@ static bool corpus_load(const CorpusSearch *s, const Corpus *c, const char *td_f
 
 /* ---- by path ------------------------------------------------------------------------ */
 
-static bool file_load(const CorpusSearch *s, const char *source, const char *td_file, Text *out, TdError *err) {
+static bool file_load(const CorpusSearch *s, const char *source, const char *td_file, Text *out,
+                      TdError *err) {
   if (source[0] != '/' && td_file != NULL) {
     char *folder = io_dirname(td_file);
     char *beside = folder != NULL ? io_join(folder, source) : NULL;
@@ -191,7 +206,8 @@ static bool file_load(const CorpusSearch *s, const char *source, const char *td_
   return text_read(s, source, out, err);
 }
 
-bool text_load(const CorpusSearch *s, const char *source, const char *td_file, Text *out, TdError *err) {
+bool text_load(const CorpusSearch *s, const char *source, const char *td_file, Text *out,
+               TdError *err) {
   *out = (Text){ 0 };
   if (s->override != NULL) return text_read(s, s->override, out, err);
   if (*source == '\0') return td_fail(err, TD_BAD_FILE, "the data has no source");
@@ -199,8 +215,10 @@ bool text_load(const CorpusSearch *s, const char *source, const char *td_file, T
   if (c != NULL) return corpus_load(s, c, td_file, out, err);
   if (strpbrk(source, "/.") != NULL) return file_load(s, source, td_file, out, err);
   StrBuf m = { 0 };
-  for (int i = 0; corpus_at(i) != NULL; i++) sb_printf(&m, "%s %s", i > 0 ? "," : "", corpora[i].name);
-  td_fail(err, TD_BAD_FILE, "there is no corpus named '%.200s'; known are%s; a file needs a '/' or a '.' in its path",
+  for (int i = 0; corpus_at(i) != NULL; i++)
+    sb_printf(&m, "%s %s", i > 0 ? "," : "", corpora[i].name);
+  td_fail(err, TD_BAD_FILE,
+          "there is no corpus named '%.200s'; known are%s; a file needs a '/' or a '.' in its path",
           source, m.s);
   sb_free(&m);
   return false;

@@ -28,7 +28,8 @@ typedef struct CorpusSearch {
 
 /* Reads `source` as declared in td_file. Path, bytes (malloc) and digest come back. */
 typedef struct Text { char *path; uint8_t *bytes; size_t n; char sha256[65]; } Text;
-bool text_load(const CorpusSearch *s, const char *source, const char *td_file, Text *out, TdError *err);
+bool text_load(const CorpusSearch *s, const char *source, const char *td_file, Text *out,
+               TdError *err);
 void text_free(Text *t);
 
 /* $XDG_CACHE_HOME/tdc or ~/.cache/tdc, with `sub` below it; malloc'ed, or NULL

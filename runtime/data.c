@@ -21,7 +21,8 @@ static bool dataset_count_unigrams(Dataset *d, TdError *err) {
 }
 
 static bool dataset_fill(Dataset *d, const DataDecl *decl, Text *text, TdError *err) {
-  if (!vocabulary_make(&d->vocabulary, decl->tokens, text->path, text->bytes, text->n, err)) return false;
+  if (!vocabulary_make(&d->vocabulary, decl->tokens, text->path, text->bytes, text->n, err))
+    return false;
   d->tokens = malloc(text->n * sizeof *d->tokens);
   if (d->tokens == NULL) return td_fail_memory(err);
   size_t count;
@@ -29,10 +30,12 @@ static bool dataset_fill(Dataset *d, const DataDecl *decl, Text *text, TdError *
     bug("a text outside its own vocabulary");
   d->count = (int64_t)count;
   if (!(decl->split > 0 && decl->split <= 1))
-    return td_fail(err, TD_BAD_FILE, "data %s: split must lie above 0 and at most at 1", decl->name);
+    return td_fail(err, TD_BAD_FILE, "data %s: split must lie above 0 and at most at 1",
+                   decl->name);
   d->train = (int64_t)floor((double)d->count * decl->split);
   if (d->train < 1)
-    return td_fail(err, TD_BAD_FILE, "data %s: %s has %" PRId64 " tokens, the split leaves none to train on",
+    return td_fail(err, TD_BAD_FILE,
+                   "data %s: %s has %" PRId64 " tokens, the split leaves none to train on",
                    decl->name, text->path, d->count);
   return dataset_count_unigrams(d, err);
 }
@@ -67,8 +70,10 @@ void dataset_free(Dataset *d) {
 
 /* ---- windows ------------------------------------------------------------------ */
 
-int64_t dataset_train_offset(const Dataset *d, uint64_t seed, int64_t step, int64_t row, int64_t length) {
-  uint64_t key = seed ^ d->seed * UINT64_C(0x9e3779b97f4a7c15), places = (uint64_t)(d->train - length + 1);
+int64_t dataset_train_offset(const Dataset *d, uint64_t seed, int64_t step, int64_t row,
+                             int64_t length) {
+  uint64_t key = seed ^ d->seed * UINT64_C(0x9e3779b97f4a7c15),
+           places = (uint64_t)(d->train - length + 1);
   uint32_t site = draw_site("data.window"), out[4];
   const uint32_t keys[2] = { (uint32_t)key ^ site, (uint32_t)(key >> 32) };
   const uint32_t counter[4] = { (uint32_t)row, (uint32_t)((uint64_t)row >> 32), (uint32_t)step,
@@ -79,16 +84,21 @@ int64_t dataset_train_offset(const Dataset *d, uint64_t seed, int64_t step, int6
   return (int64_t)(((bits >> 32) * places + ((bits & 0xffffffffu) * places >> 32)) >> 32);
 }
 
-bool dataset_train_window(const Dataset *d, uint64_t seed, int64_t step, int64_t row, int64_t length,
-                          int32_t *out, TdError *err) {
+bool dataset_train_window(const Dataset *d, uint64_t seed, int64_t step, int64_t row,
+                          int64_t length, int32_t *out, TdError *err) {
   if (d->train < length)
-    return td_fail(err, TD_BAD_FILE, "data %s: the training part of %s has %" PRId64 " tokens, a window needs %" PRId64,
+    return td_fail(err, TD_BAD_FILE,
+                   "data %s: the training part of %s has %" PRId64
+                   " tokens, a window needs %" PRId64,
                    d->name, d->path, d->train, length);
-  memcpy(out, d->tokens + dataset_train_offset(d, seed, step, row, length), (size_t)length * sizeof *out);
+  memcpy(out, d->tokens + dataset_train_offset(d, seed, step, row, length),
+         (size_t)length * sizeof *out);
   return true;
 }
 
-int64_t dataset_valid_count(const Dataset *d, int64_t length) { return (d->count - d->train) / length; }
+int64_t dataset_valid_count(const Dataset *d, int64_t length) {
+  return (d->count - d->train) / length;
+}
 
 void dataset_valid_window(const Dataset *d, int64_t i, int64_t length, int32_t *out) {
   memcpy(out, d->tokens + d->train + i * length, (size_t)length * sizeof *out);
@@ -144,9 +154,12 @@ static double *read_numbers(const char *text, int64_t n) {
   return out;
 }
 
-bool data_store_offer(DataStore *s, const char *tokens, const char *vocabulary, const char *unigram) {
+bool data_store_offer(DataStore *s, const char *tokens, const char *vocabulary,
+                      const char *unigram) {
   Vocabulary v = { 0 };
-  if (tokens == NULL || vocabulary == NULL || unigram == NULL || !vocabulary_parse(&v, tokens, vocabulary)) return false;
+  if (tokens == NULL || vocabulary == NULL || unigram == NULL ||
+      !vocabulary_parse(&v, tokens, vocabulary))
+    return false;
   double *shares = read_numbers(unigram, v.size);
   if (shares == NULL) {
     vocabulary_free(&v);
@@ -163,7 +176,8 @@ static Dataset *remembered(DataStore *s, const DataDecl *decl) {
   Dataset *d = calloc(1, sizeof *d);
   StrBuf symbols = { 0 };
   vocabulary_write(&s->offered, &symbols);
-  bool ok = d != NULL && symbols.s != NULL && vocabulary_parse(&d->vocabulary, tokens_name(s->offered.kind), symbols.s);
+  bool ok = d != NULL && symbols.s != NULL &&
+            vocabulary_parse(&d->vocabulary, tokens_name(s->offered.kind), symbols.s);
   sb_free(&symbols);
   if (ok) {
     d->name = decl->name;
@@ -187,7 +201,8 @@ static Dataset *remembered(DataStore *s, const DataDecl *decl) {
 bool data_store_query(void *store, const DataDecl *decl, DataInfo *out, const char **why) {
   DataStore *s = store;
   Dataset *d = NULL;
-  if (s->n == STORE_MAX) td_fail(&s->error, TD_BAD_FILE, "more than %d data declarations", (int)STORE_MAX);
+  if (s->n == STORE_MAX)
+    td_fail(&s->error, TD_BAD_FILE, "more than %d data declarations", (int)STORE_MAX);
   else if (s->offered_unigram != NULL && s->offered.kind == decl->tokens) d = remembered(s, decl);
   else d = dataset_load(&s->search, decl, &s->error);
   if (d == NULL) {

@@ -28,10 +28,11 @@ void     dataset_free(Dataset *d);
 
 /* The window of `length` tokens for row `row` of step `step` (from 1). False
  * when the training part is shorter than a window. */
-bool     dataset_train_window(const Dataset *d, uint64_t seed, int64_t step, int64_t row, int64_t length,
-                              int32_t *out, TdError *err);
+bool dataset_train_window(const Dataset *d, uint64_t seed, int64_t step, int64_t row,
+                          int64_t length, int32_t *out, TdError *err);
 /* Where it starts. */
-int64_t  dataset_train_offset(const Dataset *d, uint64_t seed, int64_t step, int64_t row, int64_t length);
+int64_t dataset_train_offset(const Dataset *d, uint64_t seed, int64_t step, int64_t row,
+                             int64_t length);
 /* How many whole windows validate, and the i-th. */
 int64_t  dataset_valid_count(const Dataset *d, int64_t length);
 void     dataset_valid_window(const Dataset *d, int64_t i, int64_t length, int32_t *out);
@@ -46,7 +47,8 @@ bool       data_store_query(void *store, const DataDecl *decl, DataInfo *out, co
  * queries for that kind of tokens are answered with it, and no corpus is read.
  * Such a dataset has symbols and their shares, and no tokens. False when the
  * strings are no such record. */
-bool       data_store_offer(DataStore *s, const char *tokens, const char *vocabulary, const char *unigram);
+bool data_store_offer(DataStore *s, const char *tokens, const char *vocabulary,
+                      const char *unigram);
 /* The shares as checkpoints keep them. */
 void       dataset_write_unigram(const Dataset *d, StrBuf *out);
 Dataset   *data_store_find(DataStore *s, const char *name);         /* or NULL */

@@ -17,8 +17,9 @@ static void say_source(const NanSource *n, StrBuf *s) {
               n->infinite ? "infinite" : "NaN");
     return;
   }
-  sb_printf(s, "; the first %s is '%s'[%" PRId64 "], computed at %s", n->infinite ? "infinity" : "NaN", n->tensor,
-            n->index, n->where != NULL ? n->where : "?");
+  sb_printf(s, "; the first %s is '%s'[%" PRId64 "], computed at %s",
+            n->infinite ? "infinity" : "NaN", n->tensor, n->index,
+            n->where != NULL ? n->where : "?");
   if (*text != '\0') sb_printf(s, "\n    %s", text);
 }
 
@@ -48,8 +49,8 @@ bool trainer_diagnose(Trainer *t, const char *output, double value, TdError *err
   NanSource source = { 0 };
   int64_t failing = t->step;
   TdError ignored = { 0 };
-  progress_say(&t->progress, "step %" PRId64 ": %s is %s; looking for where that began", t->step, output,
-               what_it_is(value));
+  progress_say(&t->progress, "step %" PRId64 ": %s is %s; looking for where that began", t->step,
+               output, what_it_is(value));
   if (t->snapshot != NULL) {
     snapshot_restore(t->snapshot, t->session);
     source = session_check_states(t->session);
@@ -61,11 +62,15 @@ bool trainer_diagnose(Trainer *t, const char *output, double value, TdError *err
     }
   }
   sb_printf(&s, "step %" PRId64 ": %s is %s", t->step, output, what_it_is(value));
-  if (source.found && failing > 0 && failing != t->step) sb_printf(&s, "; it began in step %" PRId64, failing);
+  if (source.found && failing > 0 && failing != t->step)
+    sb_printf(&s, "; it began in step %" PRId64, failing);
   if (source.found) say_source(&source, &s);
   if (t->saved >= 0)
-    sb_printf(&s, "\n  The newest checkpoint, of step %" PRId64 ", is whole. A lower learning rate, clipping or another "
-              "seed may help.", t->saved);
+    sb_printf(&s,
+              "\n  The newest checkpoint, of step %" PRId64
+              ", is whole. A lower learning rate, clipping or another "
+              "seed may help.",
+              t->saved);
   td_fail(err, TD_NOT_FINITE, "%s", s.s != NULL ? s.s : "the loss is no number");
   trainer_log(t, json_pack("{s:s, s:s}", "event", "not finite", "message", err->message));
   sb_free(&s);

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-bool evaluate(Feed *f, uint64_t seed, int64_t batches, const volatile sig_atomic_t *stop, Evaluation *out,
-              TdError *err) {
+bool evaluate(Feed *f, uint64_t seed, int64_t batches, const volatile sig_atomic_t *stop,
+              Evaluation *out, TdError *err) {
   const TdEntry *e = &session_program(f->session)->entries[f->index];
   int64_t whole = feed_valid_batches(f);
   if (whole < 1)

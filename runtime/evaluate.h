@@ -15,8 +15,8 @@ typedef struct Evaluation {
 
 /* The same windows and the same draws each time, so that two evaluations
  * differ by the weights alone. batches = 0: all there are. */
-bool evaluate(Feed *f, uint64_t seed, int64_t batches, const volatile sig_atomic_t *stop, Evaluation *out,
-              TdError *err);
+bool evaluate(Feed *f, uint64_t seed, int64_t batches, const volatile sig_atomic_t *stop,
+              Evaluation *out, TdError *err);
 /* The mean of a value by name; NaN when there is none. */
 double evaluation_of(const Evaluation *e, const char *name);
 

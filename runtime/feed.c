@@ -5,7 +5,9 @@
 #include <string.h>
 
 /* Rows are all axes but the last. */
-static int64_t input_window(const UnitInput *in) { return in->rank > 0 ? in->shape[in->rank - 1] : 1; }
+static int64_t input_window(const UnitInput *in) {
+  return in->rank > 0 ? in->shape[in->rank - 1] : 1;
+}
 
 static int64_t input_rows(const UnitInput *in) {
   int64_t n = 1;
@@ -13,9 +15,12 @@ static int64_t input_rows(const UnitInput *in) {
   return n;
 }
 
-bool feed_open(Feed *f, Session *s, const Unit *u, const char *entry, DataStore *data, TdError *err) {
-  *f = (Feed){ .session = s, .entry = unit_entry(u, entry), .index = session_entry(s, entry), .data = data };
-  if (f->entry == NULL || f->index < 0) return td_fail(err, TD_BAD_FILE, "%s has no '%s': no train { } block?", u->path, entry);
+bool feed_open(Feed *f, Session *s, const Unit *u, const char *entry, DataStore *data,
+               TdError *err) {
+  *f = (Feed){ .session = s, .entry = unit_entry(u, entry), .data = data };
+  f->index = session_entry(s, entry);
+  if (f->entry == NULL || f->index < 0)
+    return td_fail(err, TD_BAD_FILE, "%s has no '%s': no train { } block?", u->path, entry);
   int64_t most = 1;
   for (int i = 0; i < f->entry->ninputs; i++) {
     const UnitInput *in = &f->entry->inputs[i];
@@ -42,13 +47,15 @@ static bool feed_fill(Feed *f, bool train, uint64_t seed, int64_t number, TdErro
     const UnitInput *in = &f->entry->inputs[i];
     if (in->data == NULL || session_input(f->session, f->index, in->name) == NULL) continue;
     const Dataset *d = data_store_find(f->data, in->data);
-    int64_t rows = input_rows(in), window = input_window(in), whole = dataset_valid_count(d, window);
+    int64_t rows = input_rows(in), window = input_window(in),
+            whole = dataset_valid_count(d, window);
     for (int64_t r = 0; r < rows; r++) {
       int32_t *to = f->tokens + r * window;
       if (!train) dataset_valid_window(d, (number * rows + r) % whole, window, to);
       else if (!dataset_train_window(d, seed, number, first + r, window, to, err)) return false;
     }
-    if (!session_set_ints(f->session, f->index, in->name, f->tokens, rows * window, err)) return false;
+    if (!session_set_ints(f->session, f->index, in->name, f->tokens, rows * window, err))
+      return false;
     first += rows;
   }
   return true;

@@ -17,7 +17,8 @@ typedef struct Feed {
 } Feed;
 
 /* False when the unit has no such entry or its data is not loaded. */
-bool feed_open(Feed *f, Session *s, const Unit *u, const char *entry, DataStore *data, TdError *err);
+bool feed_open(Feed *f, Session *s, const Unit *u, const char *entry, DataStore *data,
+               TdError *err);
 void feed_close(Feed *f);
 /* The inputs of training step `step`, from 1. */
 bool feed_train(Feed *f, uint64_t seed, int64_t step, TdError *err);

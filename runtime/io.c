@@ -72,7 +72,8 @@ static void io_random_name(char out[13]) {
       bits[i] = (uint8_t)(x >> 56);
     }
   }
-  for (size_t i = 0; i < sizeof bits; i++) out[i] = "abcdefghijklmnopqrstuvwxyz012345"[bits[i] & 31];
+  for (size_t i = 0; i < sizeof bits; i++)
+    out[i] = "abcdefghijklmnopqrstuvwxyz012345"[bits[i] & 31];
   out[12] = '\0';
 }
 
@@ -163,7 +164,8 @@ int io_open_append(const IoHook *hook, const char *path, TdError *err) {
   return fd;
 }
 
-bool io_append(const IoHook *hook, int fd, const char *path, const void *bytes, size_t n, TdError *err) {
+bool io_append(const IoHook *hook, int fd, const char *path, const void *bytes, size_t n,
+               TdError *err) {
   int wrong = io_write_all(hook, fd, path, bytes, n);
   return wrong == 0 || td_fail_errno(err, TD_IO_FAILED, wrong, "cannot write %s", path);
 }
@@ -205,7 +207,7 @@ static bool io_finish(IoFile *f, bool durable, TdError *err) {
   int closed = close(f->fd) == 0 ? 0 : errno;
   f->fd = -1;
   if (wrong == 0) wrong = ask != 0 ? ask : closed;
-  if (wrong == EINTR) wrong = 0;                              /* the descriptor is gone all the same */
+  if (wrong == EINTR) wrong = 0; /* the descriptor is gone all the same */
   if (wrong == 0) {
     do {
       wrong = io_ask(f->hook, IO_RENAME, f->path);
@@ -213,7 +215,8 @@ static bool io_finish(IoFile *f, bool durable, TdError *err) {
     } while (wrong == EINTR);
     if (wrong == 0) {
       wrong = durable ? io_fsync_folder(f->hook, f->path) : 0;
-      if (wrong != 0) td_fail_errno(err, TD_IO_FAILED, wrong, "cannot secure %s on the disk", f->path);
+      if (wrong != 0)
+        td_fail_errno(err, TD_IO_FAILED, wrong, "cannot secure %s on the disk", f->path);
       io_file_free(f);
       return wrong == 0;
     }
@@ -234,7 +237,8 @@ void io_abandon(IoFile *f) {
   io_file_free(f);
 }
 
-bool io_write_file(const IoHook *hook, const char *path, const void *bytes, size_t n, TdError *err) {
+bool io_write_file(const IoHook *hook, const char *path, const void *bytes, size_t n,
+                   TdError *err) {
   IoFile *f = io_create(hook, path, 0666, err);
   if (f == NULL) return false;
   if (!io_write(f, bytes, n, err)) {
@@ -259,7 +263,7 @@ int io_open_regular(const IoHook *hook, const char *path, uint64_t *size, TdErro
   do {
     wrong = io_ask(hook, IO_OPEN, path);
     if (wrong == 0) {
-      fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);   /* a pipe must not block us */
+      fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a pipe must not block us */
       wrong = fd < 0 ? errno : 0;
     }
   } while (wrong == EINTR);
@@ -271,7 +275,8 @@ int io_open_regular(const IoHook *hook, const char *path, uint64_t *size, TdErro
   if (fstat(fd, &st) != 0) {
     td_fail_errno(err, TD_IO_FAILED, errno, "cannot read %s", path);
   } else if (!S_ISREG(st.st_mode)) {
-    td_fail(err, TD_IO_FAILED, "cannot read %s: it is %s, not a regular file", path, io_kind(st.st_mode));
+    td_fail(err, TD_IO_FAILED, "cannot read %s: it is %s, not a regular file", path,
+            io_kind(st.st_mode));
   } else {
     *size = (uint64_t)st.st_size;
     return fd;
@@ -315,8 +320,9 @@ bool io_read_file(const IoHook *hook, const char *path, size_t limit, uint8_t **
   bool ok = false;
   uint8_t *p = NULL;
   if (size > limit) {
-    td_fail(err, TD_IO_FAILED, "cannot read %s: %llu bytes, more than the %llu that are allowed here",
-            path, (unsigned long long)size, (unsigned long long)limit);
+    td_fail(err, TD_IO_FAILED,
+            "cannot read %s: %llu bytes, more than the %llu that are allowed here", path,
+            (unsigned long long)size, (unsigned long long)limit);
   } else if ((p = malloc((size_t)size + 1)) == NULL) {
     td_fail_memory(err);
   } else {
@@ -401,7 +407,8 @@ int io_lock(const char *folder, TdError *err) {
     ssize_t n = pread(fd, who, sizeof who - 1, 0);
     who[n > 0 ? n : 0] = '\0';
     who[strcspn(who, "\n")] = '\0';
-    td_fail(err, TD_IO_FAILED, "%s is in use by another run%s%s", folder, who[0] ? ", process " : "", who);
+    td_fail(err, TD_IO_FAILED, "%s is in use by another run%s%s", folder,
+            who[0] ? ", process " : "", who);
     close(fd);
     fd = -1;
   } else {

@@ -35,11 +35,12 @@ bool    io_commit_quick(IoFile *f, TdError *err);
 /* Throw the temporary file away. Frees f; NULL is allowed. */
 void    io_abandon(IoFile *f);
 /* Create, write, commit. */
-bool    io_write_file(const IoHook *hook, const char *path, const void *bytes, size_t n, TdError *err);
+bool io_write_file(const IoHook *hook, const char *path, const void *bytes, size_t n, TdError *err);
 
 /* A file that grows line by line: not atomic, each write whole. -1 after an error. */
 int     io_open_append(const IoHook *hook, const char *path, TdError *err);
-bool    io_append(const IoHook *hook, int fd, const char *path, const void *bytes, size_t n, TdError *err);
+bool io_append(const IoHook *hook, int fd, const char *path, const void *bytes, size_t n,
+               TdError *err);
 
 /* A whole regular file in memory (malloc, with a NUL after the end that is not
  * counted). Links to regular files are followed; folders, pipes and devices
@@ -49,8 +50,8 @@ bool    io_read_file(const IoHook *hook, const char *path, size_t limit, uint8_t
 /* Open a regular file for reading; its size comes back. -1 after an error. */
 int     io_open_regular(const IoHook *hook, const char *path, uint64_t *size, TdError *err);
 /* Read exactly n bytes at an offset. */
-bool    io_read_at(const IoHook *hook, int fd, const char *path, uint64_t offset, void *to, size_t n,
-                   TdError *err);
+bool io_read_at(const IoHook *hook, int fd, const char *path, uint64_t offset, void *to, size_t n,
+                TdError *err);
 
 /* mkdir -p. `private_mode`: 0700 for the last part, else 0777 & umask. */
 bool    io_make_folders(const IoHook *hook, const char *path, bool private_mode, TdError *err);

@@ -119,7 +119,8 @@ typedef struct Args { const char **at; int n; } Args;
 static Args args_begin(const Jit *j, int more) {
   int flags = 0;
   while (toolchain_flags()[flags] != NULL) flags++;
-  Args a = { calloc((size_t)(j->tools.nwords + flags + j->tools.nextra + more + 1), sizeof(char *)), 0 };
+  Args a = { calloc((size_t)(j->tools.nwords + flags + j->tools.nextra + more + 1), sizeof(char *)),
+             0 };
   if (a.at == NULL) return a;
   for (int i = 0; i < j->tools.nwords; i++) a.at[a.n++] = j->tools.words[i];
   for (int i = 0; i < flags; i++) a.at[a.n++] = toolchain_flags()[i];
@@ -144,12 +145,14 @@ static bool work_write(const Jit *j, const char *path, const void *bytes, size_t
 static bool compiler_failed(const SpawnJob *job, const char *what, TdError *err) {
   const char *said = job->output.s != NULL ? job->output.s : "";
   if (job->cancelled) return td_fail(err, TD_STOPPED, "stopped while compiling kernels");
-  if (!job->started) return td_fail_errno(err, TD_NO_TOOL, job->error, "cannot start the C compiler '%s'", job->argv[0]);
+  if (!job->started)
+    return td_fail_errno(err, TD_NO_TOOL, job->error, "cannot start the C compiler '%s'",
+                         job->argv[0]);
   if (job->timed_out)
-    return td_fail(err, TD_NO_TOOL, "the C compiler '%s' did not finish %s within %g seconds", job->argv[0], what,
-                   job->timeout);
-  return td_fail(err, TD_NO_TOOL, "the C compiler '%s' failed on %s (exit %d):\n%.3000s", job->argv[0], what, job->code,
-                 said);
+    return td_fail(err, TD_NO_TOOL, "the C compiler '%s' did not finish %s within %g seconds",
+                   job->argv[0], what, job->timeout);
+  return td_fail(err, TD_NO_TOOL, "the C compiler '%s' failed on %s (exit %d):\n%.3000s",
+                 job->argv[0], what, job->code, said);
 }
 
 /* Objects that the cache has are laid out; the others become jobs. */
@@ -196,17 +199,19 @@ static bool jit_compile(Jit *j, TdError *err) {
   SpawnJob *jobs = calloc((size_t)j->nunits + 1, sizeof *jobs);
   int *unit_of = calloc((size_t)j->nunits + 1, sizeof *unit_of), n = 0;
   StrBuf temp = { 0 };
-  sb_printf(&temp, "TMPDIR=%s", j->work);       /* so that a killed compiler leaves nothing behind */
+  sb_printf(&temp, "TMPDIR=%s", j->work); /* so that a killed compiler leaves nothing behind */
   const char *const env[] = { "LC_ALL=C", temp.s, NULL };
   bool ok = (jobs != NULL && unit_of != NULL && temp.s != NULL) || td_fail_memory(err);
   for (int i = 0; ok && i < j->nunits; i++) {
-    jobs[n] = (SpawnJob){ .extra_env = env, .timeout = j->options->timeout > 0 ? j->options->timeout : 600 };
+    jobs[n] = (SpawnJob){ .extra_env = env,
+                          .timeout = j->options->timeout > 0 ? j->options->timeout : 600 };
     ok = jit_prepare_unit(j, i, &jobs[n], err);
     if (jobs[n].argv != NULL) unit_of[n++] = i;
   }
   j->stats.compiled = n;
   if (ok && n > 0 && j->options->note != NULL) j->options->note(j->options->note_ctx, n);
-  if (ok && !spawn_all(jobs, n, j->options->parallel > 0 ? j->options->parallel : cpu_count(), j->options->stop)) {
+  if (ok && !spawn_all(jobs, n, j->options->parallel > 0 ? j->options->parallel : cpu_count(),
+                       j->options->stop)) {
     ok = false;
     for (int i = 0; i < n; i++)
       if (jobs[i].code != 0 || !jobs[i].started || jobs[i].timed_out || jobs[i].cancelled) {
@@ -248,10 +253,12 @@ static uint8_t *jit_link(Jit *j, size_t *n, TdError *err) {
     a.at[a.n++] = "-lm";
   }
   SpawnJob job = { .argv = a.at, .timeout = 120 };
-  if (ok && !spawn_all(&job, 1, 1, j->options->stop)) ok = compiler_failed(&job, "linking the kernels", err);
+  if (ok && !spawn_all(&job, 1, 1, j->options->stop))
+    ok = compiler_failed(&job, "linking the kernels", err);
   if (ok && !io_read_file(j->options->hook, out, SIZE_MAX / 2, &bytes, n, err)) bytes = NULL;
   sb_free(&job.output);
-  for (int i = objects; a.at != NULL && i < objects + j->nunits && i < a.n; i++) free((char *)a.at[i]);
+  for (int i = objects; a.at != NULL && i < objects + j->nunits && i < a.n; i++)
+    free((char *)a.at[i]);
   free(a.at);
   free(out);
   return bytes;
@@ -319,7 +326,8 @@ static bool jit_make(Jit *j, TdError *err) {
   free(bytes);
   if (ok) return true;
   const char *why = dlerror();
-  return td_fail(err, TD_NO_TOOL, "the compiled kernels cannot be loaded: %s", why != NULL ? why : "a kernel is missing");
+  return td_fail(err, TD_NO_TOOL, "the compiled kernels cannot be loaded: %s",
+                 why != NULL ? why : "a kernel is missing");
 }
 
 /* Somebody cleared the cache, our work folder with it: once more, in a folder
@@ -348,7 +356,8 @@ Jit *jit_build(const TdProgram *p, const JitOptions *o, TdError *err) {
     j->stats.loaded_whole = lock >= 0 && jit_load_cached(j);      /* another process was faster */
     ok = j->stats.loaded_whole || jit_make(j, err);
     cache_unlock(j->cache, j->key, lock);
-    if (!ok && err->status != TD_STOPPED && (j->work == NULL || !io_exists(j->work))) ok = jit_make_elsewhere(j, err);
+    if (!ok && err->status != TD_STOPPED && (j->work == NULL || !io_exists(j->work)))
+      ok = jit_make_elsewhere(j, err);
     if (j->work != NULL) cache_remove_folder(j->work);
   }
   for (int i = 0; i < j->nunits; i++) {

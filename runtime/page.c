@@ -17,12 +17,15 @@ static const char page_head[] =
     "<meta name=\"viewport\" content=\"width=device-width\">\n<title>Denoising</title>\n"
     "<style>\n"
     "  :root { color-scheme: light dark }\n"
-    "  body { font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem }\n"
-    "  pre { font: 15px/1.5 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; min-height: 16em }\n"
+    "  body { font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto;"
+    " padding: 0 1rem }\n"
+    "  pre { font: 15px/1.5 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere;"
+    " min-height: 16em }\n"
     "  input[type=range] { width: 100% }\n"
     "  nav { display: flex; gap: 1em; align-items: center }\n"
     "</style>\n"
-    "<h1></h1>\n<nav><button>Play</button><label>Sample <select></select></label><output></output></nav>\n"
+    "<h1></h1>\n<nav><button>Play</button><label>Sample <select></select></label>"
+    "<output></output></nav>\n"
     "<input type=\"range\" min=\"0\" value=\"0\" aria-label=\"step\">\n<pre></pre>\n"
     "<script type=\"application/json\" id=\"frames\">";
 
@@ -64,7 +67,8 @@ Page *page_new(const Vocabulary *v, int64_t rows, const char *title) {
   p->rows = rows;
   p->root = json_object();
   p->frames = json_array();
-  if (p->root == NULL || p->frames == NULL || json_object_set_new(p->root, "title", json_string(title)) != 0) {
+  if (p->root == NULL || p->frames == NULL ||
+      json_object_set_new(p->root, "title", json_string(title)) != 0) {
     page_free(p);
     return NULL;
   }
@@ -99,7 +103,8 @@ static json_t *page_text(const Page *p, const int32_t *ids, int64_t n) {
 
 static json_t *page_sure(const float *c, int64_t n) {
   StrBuf s = { 0 };
-  for (int64_t i = 0; i < n; i++) sb_putc(&s, (char)('0' + (c[i] >= 1 ? 9 : c[i] > 0 ? (int)(c[i] * 9.0f + 0.5f) : 0)));
+  for (int64_t i = 0; i < n; i++)
+    sb_putc(&s, (char)('0' + (c[i] >= 1 ? 9 : c[i] > 0 ? (int)(c[i] * 9.0f + 0.5f) : 0)));
   json_t *text = json_stringn(s.s != NULL ? s.s : "", s.n);
   sb_free(&s);
   return text;
@@ -114,7 +119,8 @@ void page_add(Page *p, const SampleFrame *f) {
       json_object_set_new(row, "sure", page_sure(f->confidence + r * f->window, f->window));
     json_array_append_new(rows, row);
   }
-  json_array_append_new(p->frames, json_pack("{s:I, s:o}", "done", (json_int_t)f->done, "rows", rows));
+  json_array_append_new(p->frames,
+                        json_pack("{s:I, s:o}", "done", (json_int_t)f->done, "rows", rows));
   json_object_set_new(p->root, "steps", json_integer(f->count));
 }
 
@@ -124,7 +130,7 @@ bool page_write(Page *p, const IoHook *hook, const char *path, TdError *err) {
   if (json == NULL) return td_fail_memory(err);
   StrBuf s = { 0 };
   sb_puts(&s, page_head);
-  for (const char *c = json; *c != '\0'; c++) {            /* nothing may end the script element early */
+  for (const char *c = json; *c != '\0'; c++) { /* nothing may end the script element early */
     if (*c == '<') sb_puts(&s, "\\u003c");
     else sb_putc(&s, *c);
   }

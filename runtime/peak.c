@@ -9,7 +9,8 @@ enum { TRIES = 5, ROUNDS = 20000, COPY_FLOATS = 8 << 20, COPY_PIECES = 64 };
 static const char peak_prelude[] =
     "#include <stdint.h>\n#include <string.h>\n"
     "typedef struct TdControl { uint64_t seed; int64_t step; } TdControl;\n"
-    "typedef struct TdCall { char *const *arg; const int64_t *ix; char *scratch; const TdControl *ctl; } TdCall;\n"
+    "typedef struct TdCall {\n"
+    "  char *const *arg; const int64_t *ix; char *scratch; const TdControl *ctl;\n} TdCall;\n"
     "#if defined __AVX512F__\nenum { LANES = 16 };\n#elif defined __AVX__\nenum { LANES = 8 };\n"
     "#else\nenum { LANES = 4 };\n#endif\n";
 
@@ -34,28 +35,54 @@ static const char fma_source[] =
 static const char copy_source[] =
     "void peak_copy(const TdCall *call, int64_t begin, int64_t end) {\n"
     "  enum { PIECE = (8 << 20) / 64 };\n"
-    "  memcpy(call->arg[1] + begin * PIECE * 4, call->arg[0] + begin * PIECE * 4, (size_t)(end - begin) * PIECE * 4);\n}\n";
+    "  memcpy(call->arg[1] + begin * PIECE * 4, call->arg[0] + begin * PIECE * 4,\n"
+    "         (size_t)(end - begin) * PIECE * 4);\n}\n";
 
 bool peak_measure(Pool *pool, const JitOptions *o, Peak *out, TdError *err) {
   int threads = pool_threads(pool);
-  TdKernel kernels[] = { { .name = "peak_fma", .source = fma_source, .klass = "peak", .pieces = threads },
-                         { .name = "peak_copy", .source = copy_source, .klass = "peak", .pieces = COPY_PIECES } };
-  TdBuffer fma_buffers[] = { { .kind = TD_TEMP, .name = "sum", .type = TD_F32, .rank = 1, .count = 256, .bytes = 1024 },
-                             { .kind = TD_TEMP, .name = "lanes", .type = TD_I32, .count = 1, .bytes = 4, .offset = 1024 } };
-  TdBuffer copy_buffers[] = { { .kind = TD_TEMP, .name = "from", .type = TD_F32, .rank = 1, .count = COPY_FLOATS },
-                              { .kind = TD_TEMP, .name = "to", .type = TD_F32, .rank = 1, .count = COPY_FLOATS,
-                                .offset = (size_t)COPY_FLOATS * 4 } };
+  TdKernel kernels[] = {
+    { .name = "peak_fma", .source = fma_source, .klass = "peak", .pieces = threads },
+    { .name = "peak_copy", .source = copy_source, .klass = "peak", .pieces = COPY_PIECES }
+  };
+  TdBuffer fma_buffers[] = {
+    { .kind = TD_TEMP, .name = "sum", .type = TD_F32, .rank = 1, .count = 256, .bytes = 1024 },
+    { .kind = TD_TEMP, .name = "lanes", .type = TD_I32, .count = 1, .bytes = 4, .offset = 1024 }
+  };
+  TdBuffer copy_buffers[] = {
+    { .kind = TD_TEMP, .name = "from", .type = TD_F32, .rank = 1, .count = COPY_FLOATS },
+    { .kind = TD_TEMP,
+      .name = "to",
+      .type = TD_F32,
+      .rank = 1,
+      .count = COPY_FLOATS,
+      .offset = (size_t)COPY_FLOATS * 4 }
+  };
   static const int args[] = { 0, 1 };
   TdStep fma_step = { .kind = TD_LAUNCH, .kernel = 0, .nargs = 2, .args = args };
   TdStep copy_step = { .kind = TD_LAUNCH, .kernel = 1, .nargs = 2, .args = args };
   TdOutput lanes = { "lanes", 1 };
   TdEntry entries[] = {
-    { .name = "fma", .buffers = fma_buffers, .nbuffers = 2, .steps = &fma_step, .nsteps = 1, .outputs = &lanes,
-      .noutputs = 1, .arena_bytes = 2048 },
-    { .name = "copy", .buffers = copy_buffers, .nbuffers = 2, .steps = &copy_step, .nsteps = 1,
+    { .name = "fma",
+      .buffers = fma_buffers,
+      .nbuffers = 2,
+      .steps = &fma_step,
+      .nsteps = 1,
+      .outputs = &lanes,
+      .noutputs = 1,
+      .arena_bytes = 2048 },
+    { .name = "copy",
+      .buffers = copy_buffers,
+      .nbuffers = 2,
+      .steps = &copy_step,
+      .nsteps = 1,
       .arena_bytes = (size_t)COPY_FLOATS * 8 },
   };
-  TdProgram p = { .name = "peak", .prelude = peak_prelude, .kernels = kernels, .nkernels = 2, .entries = entries, .nentries = 2 };
+  TdProgram p = { .name = "peak",
+                  .prelude = peak_prelude,
+                  .kernels = kernels,
+                  .nkernels = 2,
+                  .entries = entries,
+                  .nentries = 2 };
   Jit *jit = jit_build(&p, o, err);
   Session *s = jit != NULL ? session_new(&p, jit, pool, err) : NULL;
   double best[2] = { 1e30, 1e30 };

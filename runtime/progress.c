@@ -12,7 +12,9 @@ double progress_clock(void) {
 }
 
 Progress progress_new(Terminal t, int64_t first, int64_t total, bool quiet) {
-  return (Progress){ .terminal = t, .first = first, .total = total, .begin = progress_clock(), .quiet = quiet };
+  return (Progress){
+    .terminal = t, .first = first, .total = total, .begin = progress_clock(), .quiet = quiet
+  };
 }
 
 static void progress_clear(Progress *p) {

@@ -11,7 +11,8 @@ enum { SOURCE_LIMIT = 64 << 20 };
 typedef struct Loader { const IoHook *hook; TdError error; } Loader;
 
 /* Text for `use "path"`. */
-static const char *project_load(void *ctx, Arena *a, const char *path, size_t *size, const char **why) {
+static const char *project_load(void *ctx, Arena *a, const char *path, size_t *size,
+                                const char **why) {
   Loader *l = ctx;
   uint8_t *bytes;
   if (!io_read_file(l->hook, path, SOURCE_LIMIT, &bytes, size, &l->error)) {
@@ -36,7 +37,8 @@ static bool project_compile(Project *p, const ProjectOptions *o, TdError *err) {
     TdStatus status = why->status != TD_OK ? why->status : TD_BAD_FILE;
     return td_fail(err, status, "%s has errors", o->path);
   }
-  return digest_of(p->unit->source_hash, p->unit->source_size, p->source_sha256) || td_fail_memory(err);
+  return digest_of(p->unit->source_hash, p->unit->source_size, p->source_sha256) ||
+         td_fail_memory(err);
 }
 
 bool project_open(Project *p, const ProjectOptions *o, TdError *err) {

@@ -8,7 +8,7 @@
 
 typedef struct ProjectOptions {
   const char   *path;
-  UnitOptions   unit;           /* defines and what to leave out; query and load are filled in here */
+  UnitOptions unit; /* defines and what to leave out; query and load are filled in here */
   CorpusSearch  search;
   /* what a weights file remembers of its text, instead of reading a corpus; or NULL */
   const char   *tokens, *vocabulary, *unigram;

@@ -23,7 +23,8 @@ static json_t *record_machine(int threads) {
   set_text(m, "cpu", cpu);
   free(cpu);
   json_object_set_new(m, "threads", json_integer(threads));
-  json_object_set_new(m, "memory", json_integer((json_int_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE)));
+  json_object_set_new(m, "memory",
+                      json_integer((json_int_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE)));
   if (uname(&u) == 0) {
     set_text(m, "system", u.sysname);
     set_text(m, "release", u.release);
@@ -39,7 +40,8 @@ static json_t *record_compiler(const Jit *jit) {
   sb_write(&version, text, strcspn(text, "\n"));
   set_text(o, "version", version.s);
   sb_free(&version);
-  for (const char *const *f = toolchain_flags(); *f != NULL; f++) json_array_append_new(flags, json_string(*f));
+  for (const char *const *f = toolchain_flags(); *f != NULL; f++)
+    json_array_append_new(flags, json_string(*f));
   json_object_set_new(o, "flags", flags);
   return o;
 }
@@ -59,7 +61,8 @@ static json_t *record_data(const Project *p) {
   return list;
 }
 
-json_t *record_make(const Project *p, const Define *defines, int ndefines, uint64_t seed, const Jit *jit, int threads) {
+json_t *record_make(const Project *p, const Define *defines, int ndefines, uint64_t seed,
+                    const Jit *jit, int threads) {
   json_t *o = json_object(), *d = json_object();
   if (o == NULL || d == NULL) return NULL;
   char number[32], when[32];

@@ -55,14 +55,16 @@ static int64_t *list_steps(const char *folder, int *n) {
   return steps;
 }
 
-Checkpoint *checkpoint_newest(const IoHook *hook, const char *folder, StrBuf *warnings, TdError *err) {
+Checkpoint *checkpoint_newest(const IoHook *hook, const char *folder, StrBuf *warnings,
+                              TdError *err) {
   int n;
   int64_t *steps = list_steps(folder, &n);
   if (steps == NULL) { td_fail_memory(err); return NULL; }
   Checkpoint *found = NULL;
   *err = (TdError){ 0 };
   for (int i = 0; i <= n && found == NULL; i++) {
-    char *path = i < n ? checkpoint_step_path(folder, steps[i]) : io_join(folder, "best.safetensors");
+    char *path =
+        i < n ? checkpoint_step_path(folder, steps[i]) : io_join(folder, "best.safetensors");
     if (path == NULL) { td_fail_memory(err); break; }
     if (i < n || io_exists(path)) {
       TdError why = { 0 };

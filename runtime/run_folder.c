@@ -19,28 +19,37 @@ static bool choose_states(Trainer *t, TdError *err) {
   for (size_t k = 0; k < sizeof entries / sizeof entries[0]; k++) {
     int e = session_entry(t->session, entries[k]);
     for (int i = 0; e >= 0 && i < p->entries[e].nbuffers; i++)
-      if (p->entries[e].buffers[i].kind == TD_STATE) t->wanted[p->entries[e].buffers[i].state] = true;
+      if (p->entries[e].buffers[i].kind == TD_STATE)
+        t->wanted[p->entries[e].buffers[i].state] = true;
   }
   return true;
 }
 
-static const Dataset *trained_on(const Trainer *t) { return data_store_find(t->o->project->data, t->plan->data); }
+static const Dataset *trained_on(const Trainer *t) {
+  return data_store_find(t->o->project->data, t->plan->data);
+}
 
 static bool same_vocabulary(const Trainer *t, const Checkpoint *c, TdError *err) {
   const Dataset *d = trained_on(t);
   const CheckpointInfo *i = checkpoint_info(c);
   if (d == NULL || vocabulary_same(&d->vocabulary, i->tokens, i->vocabulary)) return true;
-  return td_fail(err, TD_DAMAGED, "%s was trained on a text with other symbols than %s", checkpoint_path(c), d->path);
+  return td_fail(err, TD_DAMAGED, "%s was trained on a text with other symbols than %s",
+                 checkpoint_path(c), d->path);
 }
 
 static bool restore(Trainer *t, Checkpoint *c, TdError *err) {
   const CheckpointInfo *i = checkpoint_info(c);
-  if (i->weights_only) return td_fail(err, TD_BAD_USAGE, "%s holds weights only: it cannot be resumed", checkpoint_path(c));
+  if (i->weights_only)
+    return td_fail(err, TD_BAD_USAGE, "%s holds weights only: it cannot be resumed",
+                   checkpoint_path(c));
   if (t->o->has_seed && t->o->seed != i->seed)
-    return td_fail(err, TD_BAD_USAGE, "the run in %s has the seed %" PRIu64 ": --seed cannot change it", t->o->folder, i->seed);
+    return td_fail(err, TD_BAD_USAGE,
+                   "the run in %s has the seed %" PRIu64 ": --seed cannot change it", t->o->folder,
+                   i->seed);
   if (!same_vocabulary(t, c, err)) return false;
   int n;
-  CheckpointTensor *list = checkpoint_tensors(session_program(t->session), session_states(t->session), t->wanted, &n);
+  CheckpointTensor *list =
+      checkpoint_tensors(session_program(t->session), session_states(t->session), t->wanted, &n);
   bool ok = list != NULL ? checkpoint_read(c, list, n, err) : td_fail_memory(err);
   free(list);
   t->step = t->saved = i->step;
@@ -62,10 +71,14 @@ static bool start_over(Trainer *t, TdError *err) {
 
 bool train_folder_fits(const char *folder, bool resume, bool overwrite, TdError *err) {
   int64_t step = checkpoint_newest_step(folder);
-  if (step < 0 && resume) return td_fail(err, TD_BAD_USAGE, "%s has no checkpoint to resume from", folder);
+  if (step < 0 && resume)
+    return td_fail(err, TD_BAD_USAGE, "%s has no checkpoint to resume from", folder);
   if (step < 0 || resume || overwrite) return true;
-  return td_fail(err, TD_BAD_USAGE, "%s already holds a run, at step %" PRId64 "; --resume goes on with it, --overwrite "
-                 "starts over, -o FOLDER trains elsewhere", folder, step);
+  return td_fail(err, TD_BAD_USAGE,
+                 "%s already holds a run, at step %" PRId64
+                 "; --resume goes on with it, --overwrite "
+                 "starts over, -o FOLDER trains elsewhere",
+                 folder, step);
 }
 
 static bool resume_or_begin(Trainer *t, TdError *err) {
@@ -74,11 +87,14 @@ static bool resume_or_begin(Trainer *t, TdError *err) {
   if (!t->o->resume) return !t->o->overwrite || start_over(t, err);
   Checkpoint *c = checkpoint_newest(t->o->hook, t->o->folder, &warnings, err);
   bool ok = c != NULL;
-  if (warnings.s != NULL) progress_say(&t->progress, "%.*s", (int)strcspn(warnings.s, "\n"), warnings.s);
+  if (warnings.s != NULL)
+    progress_say(&t->progress, "%.*s", (int)strcspn(warnings.s, "\n"), warnings.s);
   sb_free(&warnings);
   if (ok) {
     ok = restore(t, c, err);
-    if (ok) progress_say(&t->progress, "resuming at step %" PRId64 " from %s", t->step, checkpoint_path(c));
+    if (ok)
+      progress_say(&t->progress, "resuming at step %" PRId64 " from %s", t->step,
+                   checkpoint_path(c));
   }
   checkpoint_close(c);
   return ok;
@@ -87,8 +103,9 @@ static bool resume_or_begin(Trainer *t, TdError *err) {
 static bool write_record(Trainer *t, TdError *err) {
   t->record = json_dumps(t->o->record, JSON_INDENT(2));
   char *path = io_join(t->o->folder, "run.json");
-  bool ok = t->record != NULL && path != NULL ? io_write_file(t->o->hook, path, t->record, strlen(t->record), err)
-                                              : td_fail_memory(err);
+  bool ok = t->record != NULL && path != NULL
+                ? io_write_file(t->o->hook, path, t->record, strlen(t->record), err)
+                : td_fail_memory(err);
   free(path);
   return ok;
 }
@@ -109,11 +126,20 @@ bool trainer_save(Trainer *t, bool best, TdError *err) {
   const Dataset *d = trained_on(t);
   if (d != NULL) vocabulary_write(&d->vocabulary, &vocabulary);
   if (d != NULL) dataset_write_unigram(d, &unigram);
-  CheckpointInfo info = { .program = t->unit->name, .step = t->step, .seed = t->seed,
-                          .position = t->step * t->feed.rows, .best = t->best, .best_step = t->best_step,
-                          .stale = t->stale, .validated = t->validated, .record = t->record, .vocabulary = vocabulary.s, .unigram = unigram.s,
+  CheckpointInfo info = { .program = t->unit->name,
+                          .step = t->step,
+                          .seed = t->seed,
+                          .position = t->step * t->feed.rows,
+                          .best = t->best,
+                          .best_step = t->best_step,
+                          .stale = t->stale,
+                          .validated = t->validated,
+                          .record = t->record,
+                          .vocabulary = vocabulary.s,
+                          .unigram = unigram.s,
                           .tokens = d != NULL ? tokens_name(d->vocabulary.kind) : NULL };
-  CheckpointTensor *list = checkpoint_tensors(session_program(t->session), session_states(t->session), t->wanted, &n);
+  CheckpointTensor *list =
+      checkpoint_tensors(session_program(t->session), session_states(t->session), t->wanted, &n);
   char *path = checkpoint_step_path(t->o->folder, t->step);
   bool ok = (list != NULL && path != NULL) || td_fail_memory(err);
   ok = ok && checkpoint_save(t->o->hook, path, list, n, &info, err);
@@ -137,13 +163,15 @@ void trainer_log(Trainer *t, json_t *line) {
     fflush(t->o->json);
     json_decref(whole);
   }
-  if (!log_write(t->log, t->step, line, &err)) progress_say(&t->progress, "warning: %s", err.message);
+  if (!log_write(t->log, t->step, line, &err))
+    progress_say(&t->progress, "warning: %s", err.message);
 }
 
 void trainer_draw_curve(Trainer *t) {
   TdError err = { 0 };
   char *path = io_join(t->o->folder, "curve.svg");
-  if (path != NULL && !curve_write(t->o->hook, path, t->unit->name, log_losses(t->log), log_validation(t->log), &err))
+  if (path != NULL && !curve_write(t->o->hook, path, t->unit->name, log_losses(t->log),
+                                   log_validation(t->log), &err))
     progress_say(&t->progress, "warning: %s", err.message);
   free(path);
 }

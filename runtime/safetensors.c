@@ -37,7 +37,8 @@ static bool st_parse_tensor(StFile *f, const char *name, json_t *o, StTensor *t,
   if (!json_is_object(o)) return bad(err, f, "a tensor is not an object", name);
   json_t *dtype = json_object_get(o, "dtype"), *shape = json_object_get(o, "shape");
   json_t *offsets = json_object_get(o, "data_offsets");
-  if (!json_is_string(dtype) || !json_is_array(shape) || !json_is_array(offsets) || json_object_size(o) != 3)
+  if (!json_is_string(dtype) || !json_is_array(shape) || !json_is_array(offsets) ||
+      json_object_size(o) != 3)
     return bad(err, f, "a tensor needs dtype, shape and data_offsets, and nothing else", name);
   t->name = name;
   t->type = ST_TYPES;
@@ -49,16 +50,19 @@ static bool st_parse_tensor(StFile *f, const char *name, json_t *o, StTensor *t,
   t->count = 1;
   for (int i = 0; i < t->rank; i++) {
     json_t *e = json_array_get(shape, (size_t)i);
-    if (!json_is_integer(e) || json_integer_value(e) < 0) return bad(err, f, "a shape is not made of sizes", name);
+    if (!json_is_integer(e) || json_integer_value(e) < 0)
+      return bad(err, f, "a shape is not made of sizes", name);
     t->shape[i] = json_integer_value(e);
-    if (!mul_fits(t->count, t->shape[i], &t->count)) return bad(err, f, "a shape is too large", name);
+    if (!mul_fits(t->count, t->shape[i], &t->count))
+      return bad(err, f, "a shape is too large", name);
   }
   if (json_array_size(offsets) != 2) return bad(err, f, "data_offsets are two numbers", name);
   json_t *b = json_array_get(offsets, 0), *e = json_array_get(offsets, 1);
   if (!json_is_integer(b) || !json_is_integer(e) || json_integer_value(b) < 0)
     return bad(err, f, "data_offsets are two numbers", name);
   int64_t begin = json_integer_value(b), end = json_integer_value(e), bytes;
-  if (begin > end || (uint64_t)end > f->data_size) return bad(err, f, "data_offsets reach outside the file", name);
+  if (begin > end || (uint64_t)end > f->data_size)
+    return bad(err, f, "data_offsets reach outside the file", name);
   if (!mul_fits(t->count, (int64_t)st_type_size(t->type), &bytes) || bytes != end - begin)
     return bad(err, f, "data_offsets do not fit the shape", name);
   t->begin = (uint64_t)begin;
@@ -72,14 +76,17 @@ static int by_begin(const void *x, const void *y) {
   return a->end < b->end ? -1 : a->end > b->end;
 }
 
-static int by_key(const void *x, const void *y) { return strcmp(((const StPair *)x)->key, ((const StPair *)y)->key); }
+static int by_key(const void *x, const void *y) {
+  return strcmp(((const StPair *)x)->key, ((const StPair *)y)->key);
+}
 
 /* The tensors tile the data: no gap, no overlap, nothing left over. */
 static bool st_check_layout(StFile *f, TdError *err) {
   if (f->count > 1) qsort(f->tensors, (size_t)f->count, sizeof *f->tensors, by_begin);
   uint64_t at = 0;
   for (int i = 0; i < f->count; i++) {
-    if (f->tensors[i].begin != at) return bad(err, f, "tensors overlap or leave a gap", f->tensors[i].name);
+    if (f->tensors[i].begin != at)
+      return bad(err, f, "tensors overlap or leave a gap", f->tensors[i].name);
     at = f->tensors[i].end;
   }
   return at == f->data_size || bad(err, f, "there are bytes that belong to no tensor", NULL);
@@ -92,7 +99,8 @@ static bool st_parse_meta(StFile *f, json_t *o, TdError *err) {
   const char *key;
   json_t *value;
   json_object_foreach(o, key, value) {
-    if (!json_is_string(value)) return bad(err, f, "__metadata__ holds something else than text", key);
+    if (!json_is_string(value))
+      return bad(err, f, "__metadata__ holds something else than text", key);
     f->meta[f->meta_count++] = (StPair){ key, json_string_value(value) };
   }
   qsort(f->meta, (size_t)f->meta_count, sizeof *f->meta, by_key);
@@ -102,7 +110,8 @@ static bool st_parse_meta(StFile *f, json_t *o, TdError *err) {
 static bool st_parse_header(StFile *f, TdError *err) {
   if (f->header[8] != '{') return bad(err, f, "the header does not begin with '{'", NULL);
   json_error_t why;
-  f->json = json_loadb((const char *)f->header + 8, f->header_size - 8, JSON_REJECT_DUPLICATES, &why);
+  f->json =
+      json_loadb((const char *)f->header + 8, f->header_size - 8, JSON_REJECT_DUPLICATES, &why);
   if (f->json == NULL) return bad(err, f, "the header is not JSON", why.text);
   if (!json_is_object(f->json)) return bad(err, f, "the header is not an object", NULL);
   f->tensors = calloc(json_object_size(f->json) + 1, sizeof *f->tensors);
@@ -245,28 +254,32 @@ static int64_t st_source_count(const StSource *t) {
 static json_t *st_describe(const StSource *t, int64_t begin, int64_t end) {
   json_t *shape = json_array();
   for (int i = 0; i < t->rank; i++) json_array_append_new(shape, json_integer(t->shape[i]));
-  return json_pack("{s:s, s:o, s:[I, I]}", "dtype", st_type_name(t->type), "shape", shape, "data_offsets",
-                   (json_int_t)begin, (json_int_t)end);
+  return json_pack("{s:s, s:o, s:[I, I]}", "dtype", st_type_name(t->type), "shape", shape,
+                   "data_offsets", (json_int_t)begin, (json_int_t)end);
 }
 
-static json_t *st_header_json(const StSource *tensors, int n, const StPair *meta, int nmeta, TdError *err) {
+static json_t *st_header_json(const StSource *tensors, int n, const StPair *meta, int nmeta,
+                              TdError *err) {
   json_t *root = json_object(), *m = json_object();
   bool ok = (root != NULL && m != NULL) || td_fail_memory(err);
   for (int i = 0; ok && i < nmeta; i++) {
     ok = json_object_get(m, meta[i].key) == NULL &&
          json_object_set_new(m, meta[i].key, json_string(meta[i].value)) == 0;
-    if (!ok) td_fail(err, TD_IO_FAILED, "metadata '%.100s' is given twice or is not UTF-8", meta[i].key);
+    if (!ok)
+      td_fail(err, TD_IO_FAILED, "metadata '%.100s' is given twice or is not UTF-8", meta[i].key);
   }
   if (ok && nmeta > 0) json_object_set(root, "__metadata__", m);
   json_decref(m);
   int64_t at = 0;
   for (int i = 0; ok && i < n; i++) {
     int64_t bytes;
-    if (!mul_fits(st_source_count(&tensors[i]), (int64_t)st_type_size(tensors[i].type), &bytes)) bytes = INT64_MAX;
+    if (!mul_fits(st_source_count(&tensors[i]), (int64_t)st_type_size(tensors[i].type), &bytes))
+      bytes = INT64_MAX;
     int64_t end = bytes > INT64_MAX - at ? INT64_MAX : at + bytes;
     ok = json_object_get(root, tensors[i].name) == NULL &&
          json_object_set_new(root, tensors[i].name, st_describe(&tensors[i], at, end)) == 0;
-    if (!ok) td_fail(err, TD_IO_FAILED, "tensor '%.100s' is given twice or is not UTF-8", tensors[i].name);
+    if (!ok)
+      td_fail(err, TD_IO_FAILED, "tensor '%.100s' is given twice or is not UTF-8", tensors[i].name);
     at = end;
   }
   if (ok) return root;
@@ -296,8 +309,9 @@ uint8_t *st_make_header(const StSource *tensors, int n, const StPair *meta, int 
 }
 
 /* Hands the tensor's bytes, converted, to `take` in pieces. */
-static bool st_each_piece(const StSource *t, bool (*take)(void *ctx, const void *p, size_t n, TdError *err),
-                          void *ctx, TdError *err) {
+static bool st_each_piece(const StSource *t,
+                          bool (*take)(void *ctx, const void *p, size_t n, TdError *err), void *ctx,
+                          TdError *err) {
   enum { PIECE = 1 << 15 };
   size_t n = (size_t)st_source_count(t), in = st_type_size(t->from), out = st_type_size(t->type);
   if (t->type == t->from) return take(ctx, t->data, n * out, err);
@@ -314,7 +328,9 @@ static bool st_each_piece(const StSource *t, bool (*take)(void *ctx, const void 
   return ok;
 }
 
-static bool take_write(void *ctx, const void *p, size_t n, TdError *err) { return io_write(ctx, p, n, err); }
+static bool take_write(void *ctx, const void *p, size_t n, TdError *err) {
+  return io_write(ctx, p, n, err);
+}
 
 static bool take_digest(void *ctx, const void *p, size_t n, TdError *err) {
   (void)err;
@@ -322,7 +338,9 @@ static bool take_digest(void *ctx, const void *p, size_t n, TdError *err) {
   return true;
 }
 
-bool st_write_data(IoFile *f, const StSource *t, TdError *err) { return st_each_piece(t, take_write, f, err); }
+bool st_write_data(IoFile *f, const StSource *t, TdError *err) {
+  return st_each_piece(t, take_write, f, err);
+}
 
 bool st_source_digest(const StSource *t, char out[65], TdError *err) {
   Digest *d = digest_new();

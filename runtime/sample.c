@@ -33,19 +33,21 @@ static bool number_of(const SampleRequest *r, const UnitParam *p, double *out, T
 }
 
 /* A text as tokens and the mask of those it gives; both hold `window`. */
-static bool text_of(const SampleRequest *r, const UnitParam *p, int64_t window, int32_t *ids, uint8_t *mask,
-                    TdError *err) {
+static bool text_of(const SampleRequest *r, const UnitParam *p, int64_t window, int32_t *ids,
+                    uint8_t *mask, TdError *err) {
   const char *text = setting_of(r, p->name);
   if (text == NULL) text = p->text != NULL ? p->text : "";
   memset(ids, 0, (size_t)window * sizeof *ids);
   memset(mask, 0, (size_t)window);
   size_t n = strlen(text);
   if (n > 0 && r->vocabulary == NULL)
-    return td_fail(err, TD_BAD_USAGE, "--%s: the sampler belongs to no data, so texts cannot be read", p->name);
+    return td_fail(err, TD_BAD_USAGE,
+                   "--%s: the sampler belongs to no data, so texts cannot be read", p->name);
   int64_t count = 0;
   for (size_t i = 0; i < n; count++) {
     if (count == window)
-      return td_fail(err, TD_BAD_USAGE, "--%s is longer than the %" PRId64 " symbols of a window (byte %zu of %zu)",
+      return td_fail(err, TD_BAD_USAGE,
+                     "--%s is longer than the %" PRId64 " symbols of a window (byte %zu of %zu)",
                      p->name, window, i, n);
     if (r->hole != 0 && text[i] == r->hole) {
       i++;
@@ -53,8 +55,9 @@ static bool text_of(const SampleRequest *r, const UnitParam *p, int64_t window, 
     }
     size_t len = vocabulary_read(r->vocabulary, (const uint8_t *)text + i, n - i, &ids[count]);
     if (len == 0)
-      return td_fail(err, TD_BAD_USAGE, "--%s: the character at byte %zu (0x%02x) is not in the vocabulary", p->name, i,
-                     (unsigned)(uint8_t)text[i]);
+      return td_fail(err, TD_BAD_USAGE,
+                     "--%s: the character at byte %zu (0x%02x) is not in the vocabulary", p->name,
+                     i, (unsigned)(uint8_t)text[i]);
     mask[count] = 1;
     i += len;
   }
@@ -82,8 +85,9 @@ bool sample_check(const SampleRequest *r, int64_t *steps, TdError *err) {
     int n = 0;
     for (int k = 0; k < s->nparams && n < 64; k++) names[n++] = s->params[k].name;
     const char *near = did_you_mean(r->settings[i].name, names, n);
-    return td_fail(err, TD_BAD_USAGE, "sampler %s has no parameter '%.100s'%s%s%s", s->name, r->settings[i].name,
-                   near != NULL ? "; did you mean --" : "", near != NULL ? near : "", near != NULL ? "?" : "");
+    return td_fail(err, TD_BAD_USAGE, "sampler %s has no parameter '%.100s'%s%s%s", s->name,
+                   r->settings[i].name, near != NULL ? "; did you mean --" : "",
+                   near != NULL ? near : "", near != NULL ? "?" : "");
   }
   *steps = s->has_loop ? s->steps : 0;
   for (int i = 0; i < s->nparams; i++) {
@@ -119,7 +123,8 @@ static bool set_text(Sampling *g, int entry, const UnitParam *p, TdError *err) {
   char ids_name[256], mask_name[256];
   snprintf(ids_name, sizeof ids_name, "%.200s.ids", p->name);
   snprintf(mask_name, sizeof mask_name, "%.200s.mask", p->name);
-  const TdBuffer *ids_buffer = session_input(g->s, entry, ids_name), *mask_buffer = session_input(g->s, entry, mask_name);
+  const TdBuffer *ids_buffer = session_input(g->s, entry, ids_name),
+                 *mask_buffer = session_input(g->s, entry, mask_name);
   if (ids_buffer == NULL && mask_buffer == NULL) return true;
   int64_t window = ids_buffer != NULL ? ids_buffer->count : mask_buffer->count;
   int32_t *ids = malloc((size_t)window * sizeof *ids + 1);
@@ -135,7 +140,8 @@ static bool set_text(Sampling *g, int entry, const UnitParam *p, TdError *err) {
 
 /* An entry takes only the inputs it reads. */
 static bool set_number(Sampling *g, int entry, const char *name, double x, TdError *err) {
-  return name == NULL || session_input(g->s, entry, name) == NULL || session_set_number(g->s, entry, name, x, err);
+  return name == NULL || session_input(g->s, entry, name) == NULL ||
+         session_set_number(g->s, entry, name, x, err);
 }
 
 static bool set_params(Sampling *g, int entry, TdError *err) {
@@ -144,7 +150,8 @@ static bool set_params(Sampling *g, int entry, TdError *err) {
     double x;
     if (u->params[i].kind == PARAM_TEXT) {
       if (!set_text(g, entry, &u->params[i], err)) return false;
-    } else if (!number_of(g->r, &u->params[i], &x, err) || !set_number(g, entry, u->params[i].name, x, err)) {
+    } else if (!number_of(g->r, &u->params[i], &x, err) ||
+               !set_number(g, entry, u->params[i].name, x, err)) {
       return false;
     }
   }
@@ -156,15 +163,19 @@ static bool set_loop(Sampling *g, int64_t k, TdError *err) {
   const UnitSampler *u = g->r->sampler;
   int64_t t = unit_loop_value(u, k, g->steps), past = u->lo <= u->hi ? u->hi + 1 : u->hi - 1;
   int64_t next = k + 1 < g->steps ? unit_loop_value(u, k + 1, g->steps) : past;
-  return set_number(g, g->step, "step", (double)(k + 1), err) && set_number(g, g->step, u->var, (double)t, err) &&
+  return set_number(g, g->step, "step", (double)(k + 1), err) &&
+         set_number(g, g->step, u->var, (double)t, err) &&
          set_number(g, g->step, u->next_var, (double)next, err);
 }
 
 static bool emit_frame(Sampling *g, int64_t done, SampleLook *look, void *ctx) {
   session_run(g->s, g->emit, g->r->seed, g->steps + 1);
-  const TdBuffer *text = session_output(g->s, g->emit, "text"), *sure = session_output(g->s, g->emit, "confidence");
+  const TdBuffer *text = session_output(g->s, g->emit, "text"),
+                 *sure = session_output(g->s, g->emit, "confidence");
   if (text == NULL || text->type != TD_I32) bug("sampler %s emits no text", g->r->sampler->name);
-  SampleFrame f = { .done = done, .count = g->steps, .ids = session_output_data(g->s, g->emit, "text") };
+  SampleFrame f = { .done = done,
+                    .count = g->steps,
+                    .ids = session_output_data(g->s, g->emit, "text") };
   f.window = text->rank > 0 ? text->shape[text->rank - 1] : 1;
   f.batch = f.window > 0 ? text->count / f.window : 0;
   if (sure != NULL && sure->type == TD_F32 && sure->count == text->count)
@@ -175,19 +186,21 @@ static bool emit_frame(Sampling *g, int64_t done, SampleLook *look, void *ctx) {
 static bool still_finite(const Sampling *g, TdError *err) {
   NanSource bad = session_check_states(g->s);
   if (!bad.found) return true;
-  return td_fail(err, TD_NOT_FINITE, "sampler %s: %s at element %" PRId64 " of '%s'", g->r->sampler->name,
-                 bad.infinite ? "infinity" : "NaN", bad.index, bad.tensor);
+  return td_fail(err, TD_NOT_FINITE, "sampler %s: %s at element %" PRId64 " of '%s'",
+                 g->r->sampler->name, bad.infinite ? "infinity" : "NaN", bad.index, bad.tensor);
 }
 
-bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look, void *ctx, TdError *err) {
+bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look, void *ctx,
+                TdError *err) {
   Sampling g = { .s = s, .r = r };
   if (!sample_check(r, &g.steps, err)) return false;
   g.init = part_entry(&g, "init");
   g.step = part_entry(&g, "step");
   g.emit = part_entry(&g, "emit");
-  if (g.emit < 0 || (g.step < 0 && g.steps > 0)) bug("the program has no sampler %s", r->sampler->name);
-  if ((g.init >= 0 && !set_params(&g, g.init, err)) || (g.step >= 0 && !set_params(&g, g.step, err)) ||
-      !set_params(&g, g.emit, err))
+  if (g.emit < 0 || (g.step < 0 && g.steps > 0))
+    bug("the program has no sampler %s", r->sampler->name);
+  if ((g.init >= 0 && !set_params(&g, g.init, err)) ||
+      (g.step >= 0 && !set_params(&g, g.step, err)) || !set_params(&g, g.emit, err))
     return false;
   if (g.init >= 0) session_run(s, g.init, r->seed, 0);
   bool going = true;

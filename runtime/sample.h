@@ -36,7 +36,8 @@ typedef bool SampleLook(void *ctx, const SampleFrame *frame);
  * vocabulary does not have. */
 bool sample_check(const SampleRequest *r, int64_t *steps, TdError *err);
 /* `each`: look after every iteration, else at the end only. */
-bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look, void *ctx, TdError *err);
+bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look, void *ctx,
+                TdError *err);
 
 /* A row as text; without a vocabulary, numbers with spaces between. */
 void sample_spell(const Vocabulary *v, const int32_t *ids, int64_t n, StrBuf *out);

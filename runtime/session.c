@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "runtime/safetensors.h"
+#include "runtime/checkpoint.h"
 #include "runtime/session_internal.h"
 
 enum { LINE = 64, HUGE_PAGE = 2 << 20 };
@@ -43,7 +43,8 @@ bool session_memory(const TdProgram *p, size_t *bytes) {
     if (entry->arena_bytes > arena) arena = entry->arena_bytes;
     for (int i = 0; i < entry->nbuffers; i++) {
       const TdBuffer *b = &entry->buffers[i];
-      if ((b->kind == TD_INPUT || b->kind == TD_CONST) && !add_bytes(&sum, b->count, td_type_size(b->type)))
+      if ((b->kind == TD_INPUT || b->kind == TD_CONST) &&
+          !add_bytes(&sum, b->count, td_type_size(b->type)))
         return false;
     }
   }
@@ -57,11 +58,14 @@ bool session_memory(const TdProgram *p, size_t *bytes) {
 
 static bool memory_fits(const TdProgram *p, TdError *err) {
   size_t need;
-  if (!session_memory(p, &need)) return td_fail(err, TD_BAD_FILE, "the program needs more memory than can be counted");
+  if (!session_memory(p, &need))
+    return td_fail(err, TD_BAD_FILE, "the program needs more memory than can be counted");
   double have = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
   if (have > 0 && (double)need > have)
-    return td_fail(err, TD_IO_FAILED, "the program needs %.1f GB of memory, this machine has %.1f GB; a smaller batch?",
-                   (double)need / 1e9, have / 1e9);
+    return td_fail(
+        err, TD_IO_FAILED,
+        "the program needs %.1f GB of memory, this machine has %.1f GB; a smaller batch?",
+        (double)need / 1e9, have / 1e9);
   return true;
 }
 
@@ -79,7 +83,8 @@ static bool bind_buffers(Session *s, Bound *b, TdError *err) {
         b->at[i] = s->arena + x->offset;
         break;
       case TD_STATE:
-        if (x->state < 0 || x->state >= s->program->nstates) bug("%s: buffer %s has no state", e->name, x->name);
+        if (x->state < 0 || x->state >= s->program->nstates)
+          bug("%s: buffer %s has no state", e->name, x->name);
         b->at[i] = s->states[x->state] + x->offset;
         break;
       case TD_INPUT:
@@ -104,7 +109,8 @@ static void bind_steps(Bound *b) {
         for (int k = 0; k < step->nargs; k++) b->args[at++] = b->at[step->args[k]];
         break;
       case TD_LOOP:
-        if (depth == TD_MAX_LOOPS || step->slot < 0 || step->slot >= TD_MAX_LOOPS) bug("%s: loops too deep", e->name);
+        if (depth == TD_MAX_LOOPS || step->slot < 0 || step->slot >= TD_MAX_LOOPS)
+          bug("%s: loops too deep", e->name);
         open[depth++] = i;
         break;
       case TD_END:
@@ -129,7 +135,8 @@ static bool bind_entry(Session *s, int index, TdError *err) {
   b->args = calloc(args + 1, sizeof *b->args);
   b->first_arg = calloc((size_t)e->nsteps + 1, sizeof *b->first_arg);
   b->match = calloc((size_t)e->nsteps + 1, sizeof *b->match);
-  if (b->at == NULL || b->args == NULL || b->first_arg == NULL || b->match == NULL) return td_fail_memory(err);
+  if (b->at == NULL || b->args == NULL || b->first_arg == NULL || b->match == NULL)
+    return td_fail_memory(err);
   if (!bind_buffers(s, b, err)) return false;
   bind_steps(b);
   return true;
@@ -215,7 +222,8 @@ const TdBuffer *session_input(const Session *s, int entry, const char *name) {
 }
 
 /* The input's storage when it takes n values of that kind. */
-static char *input_storage(Session *s, int entry, const char *name, int64_t n, const TdBuffer **b, TdError *err) {
+static char *input_storage(Session *s, int entry, const char *name, int64_t n, const TdBuffer **b,
+                           TdError *err) {
   int i = find_input(s, entry, name);
   const char *where = s->program->entries[entry].name;
   if (i < 0) {
@@ -224,35 +232,39 @@ static char *input_storage(Session *s, int entry, const char *name, int64_t n, c
   }
   *b = &s->program->entries[entry].buffers[i];
   if ((*b)->count != n) {
-    td_fail(err, TD_BAD_USAGE, "%s: '%s' takes %" PRId64 " values, not %" PRId64, where, name, (*b)->count, n);
+    td_fail(err, TD_BAD_USAGE, "%s: '%s' takes %" PRId64 " values, not %" PRId64, where, name,
+            (*b)->count, n);
     return NULL;
   }
   return s->bound[entry].at[i];
 }
 
-bool session_set_ints(Session *s, int entry, const char *name, const int32_t *x, int64_t n, TdError *err) {
+bool session_set_ints(Session *s, int entry, const char *name, const int32_t *x, int64_t n,
+                      TdError *err) {
   const TdBuffer *b;
   char *to = input_storage(s, entry, name, n, &b, err);
   if (to == NULL) return false;
   if (b->type != TD_I32) return td_fail(err, TD_BAD_USAGE, "'%s' does not take integers", name);
   for (int64_t i = 0; i < n; i++)
     if (x[i] < b->lo || x[i] > b->hi)
-      return td_fail(err, TD_BAD_USAGE, "'%s'[%" PRId64 "] is %" PRId32 ", outside %" PRId64 " .. %" PRId64, name, i,
+      return td_fail(err, TD_BAD_USAGE,
+                     "'%s'[%" PRId64 "] is %" PRId32 ", outside %" PRId64 " .. %" PRId64, name, i,
                      x[i], b->lo, b->hi);
   memcpy(to, x, (size_t)n * sizeof *x);
   return true;
 }
 
-bool session_set_reals(Session *s, int entry, const char *name, const float *x, int64_t n, TdError *err) {
+bool session_set_reals(Session *s, int entry, const char *name, const float *x, int64_t n,
+                       TdError *err) {
   const TdBuffer *b;
   char *to = input_storage(s, entry, name, n, &b, err);
   if (to == NULL) return false;
-  return st_convert((StType[]){ [TD_F32] = ST_F32, [TD_F64] = ST_F64, [TD_BF16] = ST_BF16, [TD_F16] = ST_F16,
-                                [TD_I32] = ST_I32, [TD_U8] = ST_U8 }[b->type], to, ST_F32, x, (size_t)n) ||
+  return st_convert(checkpoint_type(b->type), to, ST_F32, x, (size_t)n) ||
          td_fail(err, TD_BAD_USAGE, "'%s' does not take real numbers", name);
 }
 
-bool session_set_bools(Session *s, int entry, const char *name, const uint8_t *x, int64_t n, TdError *err) {
+bool session_set_bools(Session *s, int entry, const char *name, const uint8_t *x, int64_t n,
+                       TdError *err) {
   const TdBuffer *b;
   char *to = input_storage(s, entry, name, n, &b, err);
   if (to == NULL) return false;
@@ -263,9 +275,11 @@ bool session_set_bools(Session *s, int entry, const char *name, const uint8_t *x
 
 bool session_set_number(Session *s, int entry, const char *name, double x, TdError *err) {
   const TdBuffer *b = session_input(s, entry, name);
-  if (b == NULL || b->type != TD_I32) return session_set_reals(s, entry, name, &(float){ (float)x }, 1, err);
+  if (b == NULL || b->type != TD_I32)
+    return session_set_reals(s, entry, name, &(float){ (float)x }, 1, err);
   if (!(x >= (double)b->lo && x <= (double)b->hi) || x != floor(x))
-    return td_fail(err, TD_BAD_USAGE, "'%s' is %g, not a whole number in %" PRId64 " .. %" PRId64, name, x, b->lo, b->hi);
+    return td_fail(err, TD_BAD_USAGE, "'%s' is %g, not a whole number in %" PRId64 " .. %" PRId64,
+                   name, x, b->lo, b->hi);
   return session_set_ints(s, entry, name, &(int32_t){ (int32_t)x }, 1, err);
 }
 
@@ -312,7 +326,8 @@ void *const *session_states(const Session *s) { return (void *const *)s->states;
 
 void session_clear(Session *s) {
   for (int i = 0; i < s->program->nstates; i++)
-    memset(s->states[i], 0, (size_t)s->program->states[i].count * td_type_size(s->program->states[i].type));
+    memset(s->states[i], 0,
+           (size_t)s->program->states[i].count * td_type_size(s->program->states[i].type));
 }
 
 /* ---- running -------------------------------------------------------------------------- */
@@ -327,7 +342,8 @@ static void launch_pieces(void *ctx, int worker, int64_t begin, int64_t end) {
 }
 
 /* One side of a copy: the whole buffer, or the row that a counter picks. */
-static char *copy_side(const Bound *b, int buffer, int slot, int64_t row, const int64_t *ix, size_t *bytes) {
+static char *copy_side(const Bound *b, int buffer, int slot, int64_t row, const int64_t *ix,
+                       size_t *bytes) {
   const TdBuffer *x = &b->entry->buffers[buffer];
   *bytes = (size_t)x->count * td_type_size(x->type);
   if (slot < 0 && row == 0) return b->at[buffer];
@@ -344,7 +360,8 @@ static void run_copy(const Bound *b, const TdStep *step, const int64_t *ix) {
   memmove(to, from, from_bytes < to_bytes ? from_bytes : to_bytes);
 }
 
-void session_run_hooked(Session *s, int entry, uint64_t seed, int64_t step_number, StepHook *hook, void *ctx) {
+void session_run_hooked(Session *s, int entry, uint64_t seed, int64_t step_number, StepHook *hook,
+                        void *ctx) {
   const Bound *b = &s->bound[entry];
   const TdEntry *e = b->entry;
   TdControl control = { .seed = seed, .step = step_number };
@@ -353,7 +370,9 @@ void session_run_hooked(Session *s, int entry, uint64_t seed, int64_t step_numbe
     const TdStep *step = &e->steps[i];
     switch (step->kind) {
       case TD_LAUNCH: {
-        Launch l = { jit_kernel(s->jit, step->kernel), { b->args + b->first_arg[i], ix, NULL, &control }, s->scratch };
+        Launch l = { jit_kernel(s->jit, step->kernel),
+                     { b->args + b->first_arg[i], ix, NULL, &control },
+                     s->scratch };
         if (hook != NULL) hook(ctx, s, b, i, true);
         pool_run(s->pool, launch_pieces, &l, s->program->kernels[step->kernel].pieces);
         if (hook != NULL) hook(ctx, s, b, i, false);

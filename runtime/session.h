@@ -23,9 +23,12 @@ int      session_entry(const Session *s, const char *name);
  * lies outside what the compiler proved with ---------------------------------- */
 const TdBuffer *session_input(const Session *s, int entry, const char *name);   /* or NULL */
 bool     session_set_number(Session *s, int entry, const char *name, double x, TdError *err);
-bool     session_set_ints(Session *s, int entry, const char *name, const int32_t *x, int64_t n, TdError *err);
-bool     session_set_reals(Session *s, int entry, const char *name, const float *x, int64_t n, TdError *err);
-bool     session_set_bools(Session *s, int entry, const char *name, const uint8_t *x, int64_t n, TdError *err);
+bool session_set_ints(Session *s, int entry, const char *name, const int32_t *x, int64_t n,
+                      TdError *err);
+bool session_set_reals(Session *s, int entry, const char *name, const float *x, int64_t n,
+                       TdError *err);
+bool session_set_bools(Session *s, int entry, const char *name, const uint8_t *x, int64_t n,
+                       TdError *err);
 
 /* ---- running -------------------------------------------------------------- */
 /* seed and step reach every draw. */

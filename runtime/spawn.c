@@ -65,10 +65,12 @@ static bool spawn_start(Running *r, SpawnJob *job) {
   posix_spawnattr_setpgroup(&attr, 0);
   posix_spawnattr_setsigmask(&attr, &none);
   posix_spawnattr_setsigdefault(&attr, &defaults);
-  posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setflags(&attr,
+                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   char **env = spawn_environment(job->extra_env);
   job->error = env == NULL ? ENOMEM
-                           : posix_spawnp(&r->pid, job->argv[0], &actions, &attr, (char *const *)job->argv, env);
+                           : posix_spawnp(&r->pid, job->argv[0], &actions, &attr,
+                                          (char *const *)job->argv, env);
   free(env);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attr);
@@ -92,7 +94,8 @@ static void spawn_drain(Running *r) {
   while (r->fd >= 0 && (n = read(r->fd, piece, sizeof piece)) != 0) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return;                                   /* EAGAIN: nothing now */
-    size_t limit = r->job->limit > 0 ? r->job->limit : SPAWN_OUTPUT, room = limit - r->job->output.n;
+    size_t limit = r->job->limit > 0 ? r->job->limit : SPAWN_OUTPUT,
+           room = limit - r->job->output.n;
     sb_write(&r->job->output, piece, (size_t)n < room ? (size_t)n : room);
   }
   if (r->fd >= 0) close(r->fd);                          /* end of file */

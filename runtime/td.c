@@ -35,7 +35,8 @@ static void take_diagnostics(const Td *td, TdError *err) {
 static bool open_all(Td *td, const char *path, const TdOptions *o, TdError *err) {
   td->defines = calloc((size_t)o->ndefines + 1, sizeof *td->defines);
   if (td->defines == NULL) return td_fail_memory(err);
-  for (int i = 0; i < o->ndefines; i++) td->defines[i] = (Define){ o->defines[i].name, o->defines[i].value };
+  for (int i = 0; i < o->ndefines; i++)
+    td->defines[i] = (Define){ o->defines[i].name, o->defines[i].value };
   td->ndefines = o->ndefines;
   ProjectOptions project = { .path = path };
   project.unit.defines = td->defines;
@@ -110,7 +111,8 @@ static float *place_of(const Td *td, const char *name, bool average, int64_t n, 
     if (strcmp(p->name, name) != 0) continue;
     for (int k = 0; k < p->rank; k++) count *= p->shape[k];
     if (count != n) {
-      td_fail(err, TD_BAD_USAGE, "'%s' has %lld numbers, not %lld", name, (long long)count, (long long)n);
+      td_fail(err, TD_BAD_USAGE, "'%s' has %lld numbers, not %lld", name, (long long)count,
+              (long long)n);
       return NULL;
     }
     const char *dot = strchr(p->state, '.');
@@ -143,11 +145,21 @@ bool td_write(Td *td, const char *name, const float *in, int64_t n, TdError *err
 /* ---- training and sampling ---------------------------------------------------------- */
 
 bool td_train(Td *td, const TdTrainOptions *o, TdError *err) {
-  json_t *record = record_make(&td->project, td->defines, td->ndefines, o->seed, td->jit, pool_threads(td->pool));
+  json_t *record = record_make(&td->project, td->defines, td->ndefines, o->seed, td->jit,
+                               pool_threads(td->pool));
   if (record == NULL) return td_fail_memory(err);
-  TrainOptions train = { .project = &td->project, .session = td->session, .folder = o->folder, .resume = o->resume,
-                         .overwrite = o->overwrite, .has_seed = !o->resume, .seed = o->seed, .steps = o->steps,
-                         .record = record, .terminal = terminal_open(stderr, COLOUR_NEVER), .quiet = true, .stop = o->stop };
+  TrainOptions train = { .project = &td->project,
+                         .session = td->session,
+                         .folder = o->folder,
+                         .resume = o->resume,
+                         .overwrite = o->overwrite,
+                         .has_seed = !o->resume,
+                         .seed = o->seed,
+                         .steps = o->steps,
+                         .record = record,
+                         .terminal = terminal_open(stderr, COLOUR_NEVER),
+                         .quiet = true,
+                         .stop = o->stop };
   bool ok = train_run(&train, err);
   json_decref(record);
   return ok;
@@ -162,14 +174,20 @@ static bool take_first_row(void *ctx, const SampleFrame *f) {
   return true;
 }
 
-bool td_sample(Td *td, const char *sampler, const TdSetting *settings, int nsettings, uint64_t seed, char **text,
-               TdError *err) {
+bool td_sample(Td *td, const char *sampler, const TdSetting *settings, int nsettings, uint64_t seed,
+               char **text, TdError *err) {
   *text = NULL;
   const UnitSampler *u = unit_sampler(td->project.unit, sampler);
-  if (u == NULL) return td_fail(err, TD_BAD_USAGE, "there is no sampler '%.200s'", sampler != NULL ? sampler : "");
+  if (u == NULL)
+    return td_fail(err, TD_BAD_USAGE, "there is no sampler '%.200s'",
+                   sampler != NULL ? sampler : "");
   const Dataset *d = data_store_find(td->project.data, u->data);
   FirstRow row = { .vocabulary = d != NULL ? &d->vocabulary : NULL };
-  SampleRequest r = { .sampler = u, .vocabulary = row.vocabulary, .settings = settings, .nsettings = nsettings, .seed = seed };
+  SampleRequest r = { .sampler = u,
+                      .vocabulary = row.vocabulary,
+                      .settings = settings,
+                      .nsettings = nsettings,
+                      .seed = seed };
   bool ok = sample_run(td->session, &r, false, take_first_row, &row, err);
   if (ok && row.text.s == NULL) ok = td_fail_memory(err);
   if (ok) *text = row.text.s;
@@ -187,12 +205,14 @@ static int model_entry(const Td *td, const char *model, TdError *err) {
   return e;
 }
 
-bool td_set_reals(Td *td, const char *model, const char *input, const float *x, int64_t n, TdError *err) {
+bool td_set_reals(Td *td, const char *model, const char *input, const float *x, int64_t n,
+                  TdError *err) {
   int e = model_entry(td, model, err);
   return e >= 0 && session_set_reals(td->session, e, input, x, n, err);
 }
 
-bool td_set_ints(Td *td, const char *model, const char *input, const int32_t *x, int64_t n, TdError *err) {
+bool td_set_ints(Td *td, const char *model, const char *input, const int32_t *x, int64_t n,
+                 TdError *err) {
   int e = model_entry(td, model, err);
   return e >= 0 && session_set_ints(td->session, e, input, x, n, err);
 }
@@ -203,7 +223,8 @@ bool td_run(Td *td, const char *model, uint64_t seed, TdError *err) {
   return e >= 0;
 }
 
-const float *td_output(const Td *td, const char *model, const char *output, int *rank, int64_t shape[8]) {
+const float *td_output(const Td *td, const char *model, const char *output, int *rank,
+                       int64_t shape[8]) {
   int e = model_entry(td, model, NULL);
   const TdBuffer *b = e >= 0 ? session_output(td->session, e, output) : NULL;
   if (b == NULL || b->type != TD_F32) return NULL;

@@ -92,17 +92,20 @@ bool td_train(Td *td, const TdTrainOptions *options, TdError *err);
 /* ---- sampling ------------------------------------------------------------------- */
 /* The first row that the sampler emits, malloc'ed. sampler NULL: the first of
  * the file. Settings are its parameters. */
-bool td_sample(Td *td, const char *sampler, const TdSetting *settings, int nsettings, uint64_t seed, char **text,
-               TdError *err);
+bool td_sample(Td *td, const char *sampler, const TdSetting *settings, int nsettings, uint64_t seed,
+               char **text, TdError *err);
 
 /* ---- models ---------------------------------------------------------------------- */
 /* Give each input, run, look at the outputs (valid until the next run of
  * anything). n is the number of values, the product of the shape. */
-bool td_set_reals(Td *td, const char *model, const char *input, const float *x, int64_t n, TdError *err);
-bool td_set_ints(Td *td, const char *model, const char *input, const int32_t *x, int64_t n, TdError *err);
+bool td_set_reals(Td *td, const char *model, const char *input, const float *x, int64_t n,
+                  TdError *err);
+bool td_set_ints(Td *td, const char *model, const char *input, const int32_t *x, int64_t n,
+                 TdError *err);
 bool td_run(Td *td, const char *model, uint64_t seed, TdError *err);
 /* NULL when there is no such output or it is not real. */
-const float *td_output(const Td *td, const char *model, const char *output, int *rank, int64_t shape[8]);
+const float *td_output(const Td *td, const char *model, const char *output, int *rank,
+                       int64_t shape[8]);
 
 #ifdef __cplusplus
 }

@@ -46,7 +46,8 @@ static bool pool_claim(Pool *p, int worker) {
   uint64_t t = atomic_load_explicit(&p->ticket, memory_order_relaxed);
   do {
     if ((uint32_t)t == 0) return false;
-  } while (!atomic_compare_exchange_weak_explicit(&p->ticket, &t, t - 1, memory_order_acquire, memory_order_relaxed));
+  } while (!atomic_compare_exchange_weak_explicit(&p->ticket, &t, t - 1, memory_order_acquire,
+                                                  memory_order_relaxed));
   int64_t chunk = p->chunks - (int64_t)(uint32_t)t;
   int64_t begin = p->pieces * chunk / p->chunks, end = p->pieces * (chunk + 1) / p->chunks;
   p->task(p->ctx, worker, begin, end);
@@ -61,7 +62,8 @@ static bool pool_claim(Pool *p, int worker) {
 static void pool_sleep(Pool *p) {
   pthread_mutex_lock(&p->lock);
   atomic_fetch_add(&p->sleepers, 1);
-  while ((uint32_t)atomic_load(&p->ticket) == 0 && !atomic_load(&p->quit)) pthread_cond_wait(&p->wake, &p->lock);
+  while ((uint32_t)atomic_load(&p->ticket) == 0 && !atomic_load(&p->quit))
+    pthread_cond_wait(&p->wake, &p->lock);
   atomic_fetch_sub(&p->sleepers, 1);
   pthread_mutex_unlock(&p->lock);
 }
@@ -173,7 +175,8 @@ static int cpu_quota(void) {
 
 int cpu_count(void) {
   cpu_set_t set;
-  long n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : sysconf(_SC_NPROCESSORS_ONLN);
+  long n =
+      sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : sysconf(_SC_NPROCESSORS_ONLN);
   int quota = cpu_quota();
   if (quota > 0 && quota < n) n = quota;
   return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (int)n;

@@ -11,7 +11,8 @@
 
 const char *const *toolchain_flags(void) {
   static const char *const flags[] = {
-    "-O3", "-std=gnu11", "-fPIC", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",
+    "-O3", "-std=gnu11", "-fPIC", "-fopenmp-simd",
+    "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",
 #if defined __x86_64__ || defined __i386__
     "-march=native", "-mprefer-vector-width=512",
 #elif defined __aarch64__
@@ -23,7 +24,8 @@ const char *const *toolchain_flags(void) {
 }
 
 static const char no_compiler[] =
-    "kernels are compiled when a program first runs, which takes a C compiler (Debian: apt-get install gcc libc6-dev)";
+    "kernels are compiled when a program first runs, which takes a C compiler "
+    "(Debian: apt-get install gcc libc6-dev)";
 
 /* The value of the first line of /proc/cpuinfo whose name is `name`. */
 static void cpu_line(const char *text, const char *name, StrBuf *out) {
@@ -46,7 +48,8 @@ static char *cpu_text(const char *const *names, unsigned long capabilities) {
   if (f != NULL) fclose(f);
   text[n] = '\0';
   for (int i = 0; names[i] != NULL; i++) cpu_line(text, names[i], &out);
-  if (capabilities != 0 || out.s == NULL) sb_printf(&out, " hwcap %lx %lx", getauxval(AT_HWCAP), getauxval(AT_HWCAP2));
+  if (capabilities != 0 || out.s == NULL)
+    sb_printf(&out, " hwcap %lx %lx", getauxval(AT_HWCAP), getauxval(AT_HWCAP2));
   return out.s;
 }
 
@@ -59,8 +62,9 @@ char *cpu_model(void) {
 
 /* Everything -march=native may look at. */
 static char *cpu_identity(void) {
-  static const char *const names[] = { "vendor_id", "cpu family", "model\t", "model name", "stepping", "flags",
-                                       "CPU implementer", "CPU part", "Features", NULL };
+  static const char *const names[] = { "vendor_id", "cpu family", "model\t",         "model name",
+                                       "stepping",  "flags",      "CPU implementer", "CPU part",
+                                       "Features",  NULL };
   return cpu_text(names, 1);
 }
 
@@ -81,8 +85,9 @@ static bool toolchain_version(Toolchain *t, const volatile sig_atomic_t *stop, T
   } else if (job.cancelled) {
     td_fail(err, TD_STOPPED, "stopped");
   } else {
-    td_fail(err, TD_NO_TOOL, "the C compiler '%s' does not work: `%s --version` %s; %s", t->words[0], t->words[0],
-            job.timed_out ? "did not end within 20 seconds" : "failed", no_compiler);
+    td_fail(err, TD_NO_TOOL, "the C compiler '%s' does not work: `%s --version` %s; %s",
+            t->words[0], t->words[0], job.timed_out ? "did not end within 20 seconds" : "failed",
+            no_compiler);
   }
   sb_free(&job.output);
   free(argv);
@@ -97,26 +102,30 @@ bool toolchain_find(Toolchain *t, const volatile sig_atomic_t *stop, TdError *er
   if (named != NULL && *named != '\0') {
     t->words = spawn_words(named, &t->nwords);
     if (t->words == NULL || t->nwords == 0 || t->words[0][0] == '-') {
-      td_fail(err, TD_NO_TOOL, "$%s is not a compiler's name with arguments: %.200s", variable, named);
+      td_fail(err, TD_NO_TOOL, "$%s is not a compiler's name with arguments: %.200s", variable,
+              named);
       toolchain_free(t);
       return false;
     }
     t->path = spawn_which(t->words[0]);
     if (t->path == NULL) {
-      td_fail(err, TD_NO_TOOL, "$%s names the C compiler '%.200s', which is not here; %s", variable, t->words[0],
-              no_compiler);
+      td_fail(err, TD_NO_TOOL, "$%s names the C compiler '%.200s', which is not here; %s", variable,
+              t->words[0], no_compiler);
       toolchain_free(t);
       return false;
     }
   }
   for (int i = 0; t->path == NULL && usual[i] != NULL; i++)
     if ((t->path = spawn_which(usual[i])) != NULL) t->words = spawn_words(usual[i], &t->nwords);
-  if (t->path == NULL) return td_fail(err, TD_NO_TOOL, "no C compiler found (tried cc, gcc, clang); %s", no_compiler);
+  if (t->path == NULL)
+    return td_fail(err, TD_NO_TOOL, "no C compiler found (tried cc, gcc, clang); %s", no_compiler);
   t->extra = spawn_words(flags != NULL ? flags : "", &t->nextra);
   t->cpu = cpu_identity();
   if (t->words == NULL || t->extra == NULL || t->cpu == NULL || !toolchain_version(t, stop, err)) {
-    if (t->version == NULL && t->words != NULL && t->extra != NULL && t->cpu != NULL) { /* said already */ }
-    else td_fail_memory(err);
+    if (t->version == NULL && t->words != NULL && t->extra != NULL &&
+        t->cpu != NULL) { /* said already */
+    } else
+      td_fail_memory(err);
     toolchain_free(t);
     return false;
   }

@@ -8,7 +8,8 @@
 #include "runtime/error.h"
 
 typedef struct Toolchain {
-  char **words;  int nwords;    /* from $TDC_CC, $CC, or cc, gcc, clang: program and its own arguments */
+  char **words;
+  int nwords; /* from $TDC_CC, $CC, or cc, gcc, clang: program and its own arguments */
   char **extra;  int nextra;    /* from $TDC_CFLAGS */
   char  *path;                  /* where the program is */
   char  *version;               /* what --version prints first */

@@ -129,8 +129,13 @@ static void trace_step(void *ctx, Session *s, const Bound *b, int step, bool bef
     } else {
       keep_changes(at, now, x);
       Finding f = look(at, x->type, x->count);
-      NanSource found = { .found = true, .infinite = f.nan < 0, .tensor = x->name, .kernel = kernel->name,
-                          .where = kernel->where, .text = kernel->text, .index = f.nan >= 0 ? f.nan : f.infinite };
+      NanSource found = { .found = true,
+                          .infinite = f.nan < 0,
+                          .tensor = x->name,
+                          .kernel = kernel->name,
+                          .where = kernel->where,
+                          .text = kernel->text,
+                          .index = f.nan >= 0 ? f.nan : f.infinite };
       if (f.nan >= 0) t->nan = found;
       else if (f.infinite >= 0 && !t->infinite.found) t->infinite = found;
     }

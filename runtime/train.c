@@ -57,7 +57,8 @@ static bool every(int64_t step, int64_t n) { return n > 0 && step % n == 0; }
  * loop then stops, and a resumed run begins with it. */
 static bool validate(Trainer *t, bool *best, TdError *err) {
   Evaluation e;
-  if (!evaluate(&t->valid, t->seed, t->plan->eval_batches, t->o->stop, &e, err)) return err->status == TD_STOPPED;
+  if (!evaluate(&t->valid, t->seed, t->plan->eval_batches, t->o->stop, &e, err))
+    return err->status == TD_STOPPED;
   t->validated = t->step;
   double loss = evaluation_of(&e, "loss");
   if (!isfinite(loss)) return trainer_diagnose(t, "the validation loss", loss, err);
@@ -75,7 +76,8 @@ static bool validate(Trainer *t, bool *best, TdError *err) {
     sb_printf(&s, "%s%s %s", i > 0 ? "  " : "", e.name[i], x);
     json_object_set_new(values, e.name[i], json_real(e.mean[i]));
   }
-  progress_say(&t->progress, "step %" PRId64 "  validation: %s%s", t->step, s.s != NULL ? s.s : "", *best ? "  (best)" : "");
+  progress_say(&t->progress, "step %" PRId64 "  validation: %s%s", t->step, s.s != NULL ? s.s : "",
+               *best ? "  (best)" : "");
   trainer_log(t, json_pack("{s:o}", "valid", values));
   trainer_draw_curve(t);
   sb_free(&s);
@@ -94,7 +96,10 @@ static bool show_sample(Trainer *t, TdError *err) {
   const UnitSampler *u = unit_sampler(t->unit, t->plan->sample);
   const Dataset *d = u != NULL ? data_store_find(t->o->project->data, u->data) : NULL;
   Shown shown = { .vocabulary = d != NULL ? &d->vocabulary : NULL };
-  SampleRequest r = { .sampler = u, .vocabulary = shown.vocabulary, .seed = t->seed + (uint64_t)t->step, .stop = t->o->stop };
+  SampleRequest r = { .sampler = u,
+                      .vocabulary = shown.vocabulary,
+                      .seed = t->seed + (uint64_t)t->step,
+                      .stop = t->o->stop };
   if (u == NULL) return true;
   bool ok = sample_run(t->session, &r, false, keep_first_row, &shown, err);
   if (ok && shown.text.s != NULL) {
@@ -109,7 +114,8 @@ static bool show_sample(Trainer *t, TdError *err) {
 /* After step t->step: log, validate, save, sample, each when it is due. */
 static bool after_step(Trainer *t, double seconds, bool last, TdError *err) {
   bool best = false;
-  bool log = every(t->step, t->plan->log_every > 0 ? t->plan->log_every : 10) || last || t->step == 1;
+  bool log =
+      every(t->step, t->plan->log_every > 0 ? t->plan->log_every : 10) || last || t->step == 1;
   StrBuf facts = { 0 };
   step_facts(t, seconds, &facts);
   progress_step(&t->progress, t->step, seconds, facts.s != NULL ? facts.s : "", log);
@@ -119,8 +125,10 @@ static bool after_step(Trainer *t, double seconds, bool last, TdError *err) {
     json_object_set_new(line, "seconds", json_real(seconds));
     trainer_log(t, line);
   }
-  if (t->has_valid && (every(t->step, t->plan->eval_every) || last) && !validate(t, &best, err)) return false;
-  if ((every(t->step, t->plan->checkpoint_every) || best || last) && !trainer_save(t, best, err)) return false;
+  if (t->has_valid && (every(t->step, t->plan->eval_every) || last) && !validate(t, &best, err))
+    return false;
+  if ((every(t->step, t->plan->checkpoint_every) || best || last) && !trainer_save(t, best, err))
+    return false;
   return !every(t->step, t->plan->sample_every) || show_sample(t, err);
 }
 
@@ -137,7 +145,8 @@ static bool stopped(Trainer *t, TdError *err) {
   if (t->saved != t->step && !trainer_save(t, false, err)) return false;
   trainer_log(t, json_pack("{s:s, s:i}", "event", "stopped", "signal", number));
   trainer_draw_curve(t);
-  td_fail(err, TD_STOPPED, "stopped at step %" PRId64 ", saved in %s; to go on:\n  %s", t->step, t->o->folder,
+  td_fail(err, TD_STOPPED, "stopped at step %" PRId64 ", saved in %s; to go on:\n  %s", t->step,
+          t->o->folder,
           t->o->resume_command != NULL ? t->o->resume_command : "the same command with --resume");
   err->signal = number;
   return false;
@@ -146,7 +155,9 @@ static bool stopped(Trainer *t, TdError *err) {
 /* The evaluation that a signal cut short. */
 static bool catch_up(Trainer *t, TdError *err) {
   bool best = false;
-  if (!t->has_valid || t->step == 0 || !every(t->step, t->plan->eval_every) || t->validated == t->step) return true;
+  if (!t->has_valid || t->step == 0 || !every(t->step, t->plan->eval_every) ||
+      t->validated == t->step)
+    return true;
   return validate(t, &best, err) && (!best || trainer_save(t, true, err));
 }
 
@@ -165,9 +176,11 @@ static bool loop(Trainer *t, TdError *err) {
     if (!after_step(t, progress_clock() - start, t->step == t->steps, err)) return false;
     patient = t->plan->patience <= 0 || t->stale < t->plan->patience;
   }
-  if (t->o->stop != NULL && *t->o->stop != 0 && t->has_valid && t->validated != t->step) return stopped(t, err);
+  if (t->o->stop != NULL && *t->o->stop != 0 && t->has_valid && t->validated != t->step)
+    return stopped(t, err);
   if (!patient)
-    progress_say(&t->progress, "no better validation loss since step %" PRId64 ": stopping", t->best_step);
+    progress_say(&t->progress, "no better validation loss since step %" PRId64 ": stopping",
+                 t->best_step);
   if (t->saved != t->step && !trainer_save(t, false, err)) return false;
   trainer_draw_curve(t);
   return true;
@@ -186,8 +199,8 @@ static bool train_prepare(Trainer *t, TdError *err) {
   if (!trainer_open_folder(t, err)) return false;
   NanSource bad = session_check_states(t->session);
   if (bad.found)
-    return td_fail(err, TD_NOT_FINITE, "'%s'[%" PRId64 "] is %s before step %" PRId64, bad.tensor, bad.index,
-                   bad.infinite ? "infinite" : "NaN", t->step + 1);
+    return td_fail(err, TD_NOT_FINITE, "'%s'[%" PRId64 "] is %s before step %" PRId64, bad.tensor,
+                   bad.index, bad.infinite ? "infinite" : "NaN", t->step + 1);
   t->snapshot = snapshot_new(t->session);
   if (t->snapshot != NULL) {
     snapshot_take(t->snapshot, t->session);
@@ -195,17 +208,27 @@ static bool train_prepare(Trainer *t, TdError *err) {
   }
   t->progress = progress_new(t->o->terminal, t->step, t->steps, t->o->quiet);
   if (t->step >= t->steps)
-    progress_say(&t->progress, "the run is at step %" PRId64 " of %" PRId64 " already; --steps N trains on", t->step, t->steps);
+    progress_say(&t->progress,
+                 "the run is at step %" PRId64 " of %" PRId64 " already; --steps N trains on",
+                 t->step, t->steps);
   if (!t->has_valid && t->plan->eval_every > 0)
-    progress_say(&t->progress, "no validation: the held-out part of the data is shorter than a window");
+    progress_say(&t->progress,
+                 "no validation: the held-out part of the data is shorter than a window");
   return true;
 }
 
 bool train_run(const TrainOptions *o, TdError *err) {
   const Unit *u = o->project->unit;
   if (!u->train.present) return td_fail(err, TD_BAD_FILE, "%s has no train { } block", u->path);
-  Trainer t = { .o = o, .unit = u, .plan = &u->train, .session = o->session, .best = (double)INFINITY, .saved = -1,
-                .lock = -1, .seed = o->seed, .steps = o->steps > 0 ? o->steps : u->train.steps };
+  Trainer t = { .o = o,
+                .unit = u,
+                .plan = &u->train,
+                .session = o->session,
+                .best = (double)INFINITY,
+                .saved = -1,
+                .lock = -1,
+                .seed = o->seed,
+                .steps = o->steps > 0 ? o->steps : u->train.steps };
   t.progress = progress_new(o->terminal, 0, t.steps, o->quiet);
   bool ok = train_prepare(&t, err) && loop(&t, err);
   progress_end(&t.progress);

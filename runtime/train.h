@@ -20,7 +20,7 @@ typedef struct TrainOptions {
   bool            has_seed;
   uint64_t        seed;
   int64_t         steps;          /* 0: what the file says */
-  const json_t   *record;         /* how this run came about: kept in the folder and in checkpoints */
+  const json_t *record; /* how this run came about: kept in the folder and in checkpoints */
   const char     *resume_command; /* printed when the run is stopped */
   double          peak_flops;     /* of this machine; 0: unknown */
   Terminal        terminal;       /* where progress is shown */

@@ -10,7 +10,9 @@
 
 static const double frame_seconds = 0.025;
 
-Viewer viewer_new(Terminal t, const Vocabulary *v) { return (Viewer){ .terminal = t, .vocabulary = v }; }
+Viewer viewer_new(Terminal t, const Vocabulary *v) {
+  return (Viewer){ .terminal = t, .vocabulary = v };
+}
 
 static int viewer_rows(const Viewer *w) {
   struct winsize size;
@@ -22,7 +24,10 @@ static int viewer_rows(const Viewer *w) {
 static const char *viewer_shade(const Viewer *w, const SampleFrame *f, int64_t at) {
   if (!w->terminal.colour || f->confidence == NULL) return "";
   float c = f->confidence[at];
-  return c >= 0.9f ? "\033[0m" : c >= 0.6f ? "\033[38;5;249m" : c >= 0.3f ? "\033[38;5;244m" : "\033[38;5;239m";
+  return c >= 0.9f   ? "\033[0m"
+         : c >= 0.6f ? "\033[38;5;249m"
+         : c >= 0.3f ? "\033[38;5;244m"
+                     : "\033[38;5;239m";
 }
 
 /* The text laid out in the terminal's width. Returns the number of lines. */
@@ -64,8 +69,8 @@ void viewer_draw(Viewer *w, const SampleFrame *f) {
   if (w->lines == 0) sb_puts(&s, "\033[?25l");             /* no cursor while drawing */
   else sb_printf(&s, "\033[%dA", w->lines);
   int lines = viewer_layout(w, f, &s) + 1;
-  sb_printf(&s, "%sstep %lld of %lld%s\033[K\n\033[J", terminal_style(&w->terminal, "\033[2m"), (long long)f->done,
-            (long long)f->count, terminal_style(&w->terminal, "\033[0m"));
+  sb_printf(&s, "%sstep %lld of %lld%s\033[K\n\033[J", terminal_style(&w->terminal, "\033[2m"),
+            (long long)f->done, (long long)f->count, terminal_style(&w->terminal, "\033[0m"));
   if (s.s != NULL) fwrite(s.s, 1, s.n, w->terminal.out);
   fflush(w->terminal.out);
   sb_free(&s);

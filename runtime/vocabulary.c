@@ -18,7 +18,8 @@ const char *tokens_name(Tokens t) {
   bug("unknown tokenizer %d", (int)t);
 }
 
-static bool vocabulary_of_points(Vocabulary *v, const char *what, const uint8_t *text, size_t n, TdError *err) {
+static bool vocabulary_of_points(Vocabulary *v, const char *what, const uint8_t *text, size_t n,
+                                 TdError *err) {
   uint8_t *seen = calloc(POINTS / 8, 1);
   if (seen == NULL) return td_fail_memory(err);
   int64_t size = 0;
@@ -27,8 +28,9 @@ static bool vocabulary_of_points(Vocabulary *v, const char *what, const uint8_t 
     size_t len = utf8_decode(text + i, n - i, &p);
     if (len == 0) {
       free(seen);
-      return td_fail(err, TD_BAD_FILE, "%s is not UTF-8: byte %zu is 0x%02x; `tokens bytes` takes any file", what,
-                     i, text[i]);
+      return td_fail(err, TD_BAD_FILE,
+                     "%s is not UTF-8: byte %zu is 0x%02x; `tokens bytes` takes any file", what, i,
+                     text[i]);
     }
     if (!(seen[p / 8] >> (p % 8) & 1)) size++;
     seen[p / 8] = (uint8_t)(seen[p / 8] | 1u << (p % 8));
@@ -46,13 +48,15 @@ static bool vocabulary_of_points(Vocabulary *v, const char *what, const uint8_t 
   return true;
 }
 
-bool vocabulary_make(Vocabulary *v, Tokens kind, const char *what, const uint8_t *text, size_t n, TdError *err) {
+bool vocabulary_make(Vocabulary *v, Tokens kind, const char *what, const uint8_t *text, size_t n,
+                     TdError *err) {
   *v = (Vocabulary){ .kind = kind };
   if (kind == TOKENS_CHARS) return vocabulary_of_points(v, what, text, n, err);
   v->size = kind == TOKENS_BYTES ? 256 : 128;
   for (size_t i = 0; kind == TOKENS_ASCII && i < n; i++)
     if (text[i] > 127)
-      return td_fail(err, TD_BAD_FILE, "%s is not ASCII: byte %zu is 0x%02x; `tokens chars` takes UTF-8", what, i,
+      return td_fail(err, TD_BAD_FILE,
+                     "%s is not ASCII: byte %zu is 0x%02x; `tokens chars` takes UTF-8", what, i,
                      text[i]);
   return true;
 }
@@ -81,8 +85,8 @@ size_t vocabulary_read(const Vocabulary *v, const uint8_t *text, size_t n, int32
   return len;
 }
 
-bool vocabulary_encode(const Vocabulary *v, const uint8_t *text, size_t n, int32_t *ids, size_t *count,
-                       size_t *offset) {
+bool vocabulary_encode(const Vocabulary *v, const uint8_t *text, size_t n, int32_t *ids,
+                       size_t *count, size_t *offset) {
   *count = 0;
   for (size_t i = 0; i < n;) {
     size_t len = vocabulary_read(v, text + i, n - i, &ids[*count]);
@@ -111,7 +115,8 @@ void vocabulary_write(const Vocabulary *v, StrBuf *out) {
 
 bool vocabulary_parse(Vocabulary *v, const char *kind, const char *written) {
   *v = (Vocabulary){ 0 };
-  if (strcmp(kind, tokens_name(TOKENS_BYTES)) == 0 || strcmp(kind, tokens_name(TOKENS_ASCII)) == 0) {
+  if (strcmp(kind, tokens_name(TOKENS_BYTES)) == 0 ||
+      strcmp(kind, tokens_name(TOKENS_ASCII)) == 0) {
     v->kind = strcmp(kind, tokens_name(TOKENS_BYTES)) == 0 ? TOKENS_BYTES : TOKENS_ASCII;
     v->size = v->kind == TOKENS_BYTES ? 256 : 128;
     return true;

@@ -18,7 +18,8 @@ const char *tokens_name(Tokens t);               /* "chars" */
 
 /* From a text. False for chars when it is not UTF-8, for ascii when a byte is
  * above 127; the message names the offset. `what` is the text's name. */
-bool vocabulary_make(Vocabulary *v, Tokens kind, const char *what, const uint8_t *text, size_t n, TdError *err);
+bool vocabulary_make(Vocabulary *v, Tokens kind, const char *what, const uint8_t *text, size_t n,
+                     TdError *err);
 void vocabulary_free(Vocabulary *v);
 
 /* One symbol at text[0 .. n): how many bytes it takes, its number in *id. Zero
@@ -26,8 +27,8 @@ void vocabulary_free(Vocabulary *v);
 size_t vocabulary_read(const Vocabulary *v, const uint8_t *text, size_t n, int32_t *id);
 /* A whole text; `ids` has room for n. False with the offset of the first
  * character that has no number. */
-bool vocabulary_encode(const Vocabulary *v, const uint8_t *text, size_t n, int32_t *ids, size_t *count,
-                       size_t *offset);
+bool vocabulary_encode(const Vocabulary *v, const uint8_t *text, size_t n, int32_t *ids,
+                       size_t *count, size_t *offset);
 /* The symbol's bytes (UTF-8 for chars); '?' for a number that is none. */
 void vocabulary_spell(const Vocabulary *v, int64_t id, StrBuf *out);
 

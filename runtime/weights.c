@@ -37,7 +37,8 @@ static bool restore_state(Session *s, const Unit *u, Checkpoint *c, int state, T
   for (int i = 0; i < u->nparameters; i++) {
     const char *own = layout_of(u->parameters[i].state);
     if (own == NULL || strcmp(own, layout) != 0) continue;
-    if (!restore_piece(c, piece_in(s, u, i, state), strncmp(name, "ema.", 4) == 0, err)) return false;
+    if (!restore_piece(c, piece_in(s, u, i, state), strncmp(name, "ema.", 4) == 0, err))
+      return false;
   }
   return true;
 }
@@ -49,8 +50,8 @@ bool weights_restore(Session *s, const Unit *u, Checkpoint *c, TdError *err) {
   return true;
 }
 
-bool weights_export(const IoHook *hook, const char *path, const Session *s, const Unit *u, const CheckpointInfo *info,
-                    TdError *err) {
+bool weights_export(const IoHook *hook, const char *path, const Session *s, const Unit *u,
+                    const CheckpointInfo *info, TdError *err) {
   CheckpointTensor *list = calloc((size_t)u->nparameters + 1, sizeof *list);
   if (list == NULL) return td_fail_memory(err);
   for (int i = 0; i < u->nparameters; i++) {
@@ -96,7 +97,8 @@ static char *beside(const char *td_path) {
   return s.s;
 }
 
-Checkpoint *weights_find(const IoHook *hook, const char *path, const char *folder, const char *td_path, TdError *err) {
+Checkpoint *weights_find(const IoHook *hook, const char *path, const char *folder,
+                         const char *td_path, TdError *err) {
   if (path != NULL && !is_folder(path)) return checkpoint_open(hook, path, err);
   Checkpoint *c = from_run(hook, path != NULL ? path : folder, err);
   if (c != NULL || err->status != TD_OK) return c;
@@ -107,8 +109,9 @@ Checkpoint *weights_find(const IoHook *hook, const char *path, const char *folde
   char *shipped = beside(td_path);
   if (shipped != NULL && io_exists(shipped)) c = checkpoint_open(hook, shipped, err);
   else
-    td_fail(err, TD_IO_FAILED, "there are no weights for %s (looked in %s and for %s); make some: tdc train %s", td_path,
-            folder, shipped != NULL ? shipped : "", td_path);
+    td_fail(err, TD_IO_FAILED,
+            "there are no weights for %s (looked in %s and for %s); make some: tdc train %s",
+            td_path, folder, shipped != NULL ? shipped : "", td_path);
   free(shipped);
   return c;
 }

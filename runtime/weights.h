@@ -10,12 +10,13 @@
 
 bool weights_restore(Session *s, const Unit *u, Checkpoint *c, TdError *err);
 /* Half precision, parameters only. */
-bool weights_export(const IoHook *hook, const char *path, const Session *s, const Unit *u, const CheckpointInfo *info,
-                    TdError *err);
+bool weights_export(const IoHook *hook, const char *path, const Session *s, const Unit *u,
+                    const CheckpointInfo *info, TdError *err);
 
 /* Where to look for weights when nobody says: FOLDER/best.safetensors, FOLDER's
  * newest, then NAME.safetensors beside the .td file. NULL with a message that
  * tells how to make some. */
-Checkpoint *weights_find(const IoHook *hook, const char *path, const char *folder, const char *td_path, TdError *err);
+Checkpoint *weights_find(const IoHook *hook, const char *path, const char *folder,
+                         const char *td_path, TdError *err);
 
 #endif

@@ -9,7 +9,8 @@
 int cli_cache(Cli *c) {
   TdError err = { 0 };
   bool clear = c->nargs == 1 && strcmp(c->args[0], "clear") == 0;
-  if (c->nargs == 1 && !clear) return cli_usage(c, "`tdc cache` takes `clear` or nothing, not '%.100s'", c->args[0]);
+  if (c->nargs == 1 && !clear)
+    return cli_usage(c, "`tdc cache` takes `clear` or nothing, not '%.100s'", c->args[0]);
   Cache *cache = cache_open(NULL, NULL, false, &err);
   if (cache == NULL) return cli_fail(c, &err);
   int64_t entries, bytes;
@@ -19,13 +20,14 @@ int cli_cache(Cli *c) {
   if (cache_complaint(cache) != NULL) fprintf(stderr, "tdc: %s\n", cache_complaint(cache));
   if (clear) entries = cache_clear(cache);
   if (c->json) {
-    json_t *o = json_pack("{s:s, s:I, s:I, s:b}", "folder", cache_folder(cache), "entries", (json_int_t)entries, "bytes",
-                          (json_int_t)bytes, "cleared", (int)clear);
+    json_t *o = json_pack("{s:s, s:I, s:I, s:b}", "folder", cache_folder(cache), "entries",
+                          (json_int_t)entries, "bytes", (json_int_t)bytes, "cleared", (int)clear);
     if (o != NULL) json_dumpf(o, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(o);
   } else {
-    printf("%s: %s%" PRId64 " entries, %s\n", cache_folder(cache), clear ? "removed " : "", entries, size);
+    printf("%s: %s%" PRId64 " entries, %s\n", cache_folder(cache), clear ? "removed " : "", entries,
+           size);
   }
   cache_close(cache);
   return cli_done(c);

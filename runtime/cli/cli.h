@@ -92,13 +92,14 @@ char *cli_run_folder(const Cli *c, const Unit *u);
  * NULL for the initial ones. Before the work of compiling. */
 bool cli_weights_find(Cli *c, const Project *p, Checkpoint **w, int *code);
 /* Into the session; NULL: the initial ones of `seed`. */
-bool cli_weights_load(Cli *c, const Project *p, Session *s, Checkpoint *w, uint64_t seed, int *code);
+bool cli_weights_load(Cli *c, const Project *p, Session *s, Checkpoint *w, uint64_t seed,
+                      int *code);
 
 /* -- one file each ------------------------------------------------------------------ */
 int cli_compile(Cli *c);
 int cli_train(Cli *c);
 int cli_sample(Cli *c);
-int cli_sample_parameters(Cli *c);               /* `tdc sample FILE.td --help`: the file's own flags */
+int cli_sample_parameters(Cli *c); /* `tdc sample FILE.td --help`: the file's own flags */
 int cli_profile(Cli *c);
 int cli_eval(Cli *c);
 int cli_export(Cli *c);

@@ -7,11 +7,13 @@
 #include "compiler/backend.h"
 #include "runtime/cli/cli.h"
 
-static bool write_text(const char *folder, const char *name, const char *ext, const StrBuf *text, TdError *err) {
+static bool write_text(const char *folder, const char *name, const char *ext, const StrBuf *text,
+                       TdError *err) {
   StrBuf file = { 0 };
   sb_printf(&file, "%s%s", name, ext);
   char *path = io_join(folder, file.s);
-  bool ok = path != NULL ? io_write_file(NULL, path, text->s != NULL ? text->s : "", text->n, err) : td_fail_memory(err);
+  bool ok = path != NULL ? io_write_file(NULL, path, text->s != NULL ? text->s : "", text->n, err)
+                         : td_fail_memory(err);
   free(path);
   sb_free(&file);
   return ok;
@@ -34,9 +36,10 @@ static bool write_all(const char *folder, const Unit *u, TdError *err) {
   StrBuf c = { 0 }, h = { 0 }, plan = { 0 };
   emit_standalone_c(u->program, &c, &h);
   backend_print_plan(u->program, &plan);
-  bool ok = io_make_folders(NULL, folder, false, err) && write_text(folder, u->name, ".c", &c, err) &&
-            write_text(folder, u->name, ".h", &h, err) && write_text(folder, "plan", ".txt", &plan, err) &&
-            write_graphs(folder, u, err);
+  bool ok = io_make_folders(NULL, folder, false, err) &&
+            write_text(folder, u->name, ".c", &c, err) &&
+            write_text(folder, u->name, ".h", &h, err) &&
+            write_text(folder, "plan", ".txt", &plan, err) && write_graphs(folder, u, err);
   sb_free(&c);
   sb_free(&h);
   sb_free(&plan);
@@ -49,18 +52,21 @@ static json_t *plan_json(const Unit *u, size_t memory) {
     const TdEntry *e = &u->program->entries[i];
     int launches = 0;
     for (int k = 0; k < e->nsteps; k++) launches += e->steps[k].kind == TD_LAUNCH;
-    json_array_append_new(entries, json_pack("{s:s, s:f, s:f, s:I, s:i}", "name", e->name, "flops", e->flops, "bytes", e->bytes,
-                                             "arena", (json_int_t)e->arena_bytes, "launches", launches));
+    json_array_append_new(entries, json_pack("{s:s, s:f, s:f, s:I, s:i}", "name", e->name, "flops",
+                                             e->flops, "bytes", e->bytes, "arena",
+                                             (json_int_t)e->arena_bytes, "launches", launches));
   }
-  return json_pack("{s:s, s:I, s:I, s:i, s:o}", "name", u->name, "parameters", (json_int_t)u->nweights, "memory",
-                   (json_int_t)memory, "kernels", u->program->nkernels, "entries", entries);
+  return json_pack("{s:s, s:I, s:I, s:i, s:o}", "name", u->name, "parameters",
+                   (json_int_t)u->nweights, "memory", (json_int_t)memory, "kernels",
+                   u->program->nkernels, "entries", entries);
 }
 
 static void plan_text(const Unit *u, size_t memory, const char *folder) {
   char weights[32], bytes[32], flops[32], moved[32], arena[32];
   format_count(weights, (double)u->nweights);
   format_bytes(bytes, (double)memory);
-  printf("%s: %s parameters, %d kernels, %s of memory\n", u->name, weights, u->program->nkernels, bytes);
+  printf("%s: %s parameters, %d kernels, %s of memory\n", u->name, weights, u->program->nkernels,
+         bytes);
   printf("  %-24s %10s %10s %10s %9s\n", "entry", "FLOPs", "traffic", "scratch", "launches");
   for (int i = 0; i < u->program->nentries; i++) {
     const TdEntry *e = &u->program->entries[i];

@@ -27,7 +27,8 @@ static void look_compiler(Findings *f) {
   if (toolchain_find(&t, f->c->stop, &err)) {
     const char *version = strchr(t.version, ' ');
     for (int i = 0; i < 2 && version != NULL; i++) version = strchr(version + 1, ' ');
-    sb_printf(&s, "%s:%.*s", t.path, version != NULL ? (int)strcspn(version, "\n") : 0, version != NULL ? version : "");
+    sb_printf(&s, "%s:%.*s", t.path, version != NULL ? (int)strcspn(version, "\n") : 0,
+              version != NULL ? version : "");
     toolchain_free(&t);
   } else {
     sb_printf(&s, "MISSING: %s", err.message);
@@ -52,8 +53,8 @@ static void look_peak(Findings *f) {
   if (ok) {
     format_count(all, peak.flops);
     format_bytes(bytes, peak.bytes);
-    sb_printf(&s, "%sFLOP/s on one thread, %sFLOP/s on %d; copies %s/s; vectors of %d floats", one, all, pool_threads(whole), bytes,
-              peak.lanes);
+    sb_printf(&s, "%sFLOP/s on one thread, %sFLOP/s on %d; copies %s/s; vectors of %d floats", one,
+              all, pool_threads(whole), bytes, peak.lanes);
   } else {
     sb_printf(&s, "could not be measured: %s", err.message);
     f->code = (int)err.status;
@@ -108,7 +109,8 @@ int cli_doctor(Cli *c) {
   found(&f, "system", s.s != NULL ? s.s : "?");
   sb_free(&s);
   format_bytes(memory, (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE));
-  sb_printf(&s, "%s, %d for this process, %s of memory", cpu != NULL ? cpu : "?", cpu_count(), memory);
+  sb_printf(&s, "%s, %d for this process, %s of memory", cpu != NULL ? cpu : "?", cpu_count(),
+            memory);
   found(&f, "cpu", s.s != NULL ? s.s : "?");
   sb_free(&s);
   free(cpu);

@@ -8,9 +8,12 @@
 
 static int show(Cli *c, const Evaluation *e) {
   if (c->json) {
-    json_t *o = json_pack("{s:I, s:I}", "batches", (json_int_t)e->batches, "windows", (json_int_t)e->windows);
+    json_t *o = json_pack("{s:I, s:I}", "batches", (json_int_t)e->batches, "windows",
+                          (json_int_t)e->windows);
     for (int i = 0; i < e->n; i++)
-      if (isfinite(e->mean[i])) json_object_set_new(o, e->name[i], json_pack("{s:f, s:f}", "mean", e->mean[i], "error", e->error[i]));
+      if (isfinite(e->mean[i]))
+        json_object_set_new(o, e->name[i],
+                            json_pack("{s:f, s:f}", "mean", e->mean[i], "error", e->error[i]));
     json_dumpf(o, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(o);
@@ -38,10 +41,13 @@ int cli_eval(Cli *c) {
   UnitOptions o = { .no_train = true, .no_samplers = true, .no_models = true };
   if (!cli_seed(c, &seed) || !cli_int(c, "batches", 1, 1000000000, &batches)) return TD_BAD_USAGE;
   Checkpoint *w = NULL;
-  if (cli_project(c, &p, &o, &code) && cli_weights_find(c, &p, &w, &code) && cli_machine(c, &m, p.unit->program, &code) &&
+  if (cli_project(c, &p, &o, &code) && cli_weights_find(c, &p, &w, &code) &&
+      cli_machine(c, &m, p.unit->program, &code) &&
       cli_weights_load(c, &p, m.session, w, seed, &code)) {
-    bool ok = feed_open(&feed, m.session, p.unit, "eval", p.data, &err) && evaluate(&feed, seed, batches, c->stop, &e, &err);
-    if (ok && !isfinite(e.mean[0])) ok = td_fail(&err, TD_NOT_FINITE, "the %s is no number", e.name[0]);
+    bool ok = feed_open(&feed, m.session, p.unit, "eval", p.data, &err) &&
+              evaluate(&feed, seed, batches, c->stop, &e, &err);
+    if (ok && !isfinite(e.mean[0]))
+      ok = td_fail(&err, TD_NOT_FINITE, "the %s is no number", e.name[0]);
     code = ok ? show(c, &e) : cli_fail(c, &err);
   }
   feed_close(&feed);

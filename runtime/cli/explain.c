@@ -30,7 +30,8 @@ int cli_explain(Cli *c) {
     text = diag_explain((int)code, true);
     title = diag_title((int)code, true);
   }
-  if (text == NULL) return cli_usage(c, "there is no code '%.100s'; `tdc explain` lists them", word);
+  if (text == NULL)
+    return cli_usage(c, "there is no code '%.100s'; `tdc explain` lists them", word);
   printf("%c%04ld: %s\n\n%s\n", warning ? 'W' : 'E', code, title != NULL ? title : "", text);
   return cli_done(c);
 }

@@ -2,7 +2,8 @@
 #include "runtime/cli/cli.h"
 
 /* With what samplers need of the text: its symbols and how often each occurs. */
-static bool export_to(const Project *p, const Session *s, const CheckpointInfo *kept, const char *to, TdError *err) {
+static bool export_to(const Project *p, const Session *s, const CheckpointInfo *kept,
+                      const char *to, TdError *err) {
   CheckpointInfo info = *kept;
   StrBuf unigram = { 0 };
   const Dataset *d = p->unit->ndata > 0 ? data_store_find(p->data, p->unit->data[0].name) : NULL;
@@ -26,8 +27,10 @@ int cli_export(Cli *c) {
   Checkpoint *w = NULL;
   if (cli_project(c, &p, &o, &code) && cli_weights_find(c, &p, &w, &code)) {
     if (w == NULL) code = cli_usage(c, "there are no trained weights to export");
-    else if (cli_machine(c, &m, p.unit->program, &code) && cli_weights_load(c, &p, m.session, w, 0, &code))
-      code = export_to(&p, m.session, checkpoint_info(w), to, &err) ? cli_done(c) : cli_fail(c, &err);
+    else if (cli_machine(c, &m, p.unit->program, &code) &&
+             cli_weights_load(c, &p, m.session, w, 0, &code))
+      code =
+          export_to(&p, m.session, checkpoint_info(w), to, &err) ? cli_done(c) : cli_fail(c, &err);
   }
   checkpoint_close(w);
   cli_machine_free(&m);

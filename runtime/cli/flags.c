@@ -24,12 +24,14 @@ static bool unknown_flag(const Cli *c, const char *word) {
   const char *names[64];
   int n = 0;
   char bare[128];
-  snprintf(bare, sizeof bare, "%.*s", (int)strcspn(word + strspn(word, "-"), "="), word + strspn(word, "-"));
+  snprintf(bare, sizeof bare, "%.*s", (int)strcspn(word + strspn(word, "-"), "="),
+           word + strspn(word, "-"));
   for (const Flag *f = cli_flags; f->name != NULL && n < 64; f++)
     if (takes(c->command, f)) names[n++] = f->name;
   const char *near = did_you_mean(bare, names, n);
-  cli_usage(c, "`tdc %s` has no flag '%.100s'%s%s%s", c->command->name, word, near != NULL ? "; did you mean --" : "",
-            near != NULL ? near : "", near != NULL ? "?" : "");
+  cli_usage(c, "`tdc %s` has no flag '%.100s'%s%s%s", c->command->name, word,
+            near != NULL ? "; did you mean --" : "", near != NULL ? near : "",
+            near != NULL ? "?" : "");
   return false;
 }
 
@@ -124,7 +126,8 @@ bool cli_parse(Cli *c, int n, char **words) {
   }
   if (cli_has(c, "help")) return true;
   if (c->nargs >= c->command->least && c->nargs <= c->command->most) return true;
-  cli_usage(c, "`tdc %s` takes %s", c->command->name, c->command->arguments[0] != '\0' ? c->command->arguments : "no arguments");
+  cli_usage(c, "`tdc %s` takes %s", c->command->name,
+            c->command->arguments[0] != '\0' ? c->command->arguments : "no arguments");
   return false;
 }
 
@@ -155,7 +158,8 @@ bool cli_int(const Cli *c, const char *name, int64_t least, int64_t most, int64_
   errno = 0;
   long long x = strtoll(text, &end, 10);
   if (*text == '\0' || *end != '\0' || errno != 0 || x < least || x > most) {
-    cli_usage(c, "--%s takes a whole number from %" PRId64 " to %" PRId64 ", not '%.100s'", name, least, most, text);
+    cli_usage(c, "--%s takes a whole number from %" PRId64 " to %" PRId64 ", not '%.100s'", name,
+              least, most, text);
     return false;
   }
   *out = x;

@@ -5,7 +5,8 @@
 #include "runtime/cli/cli.h"
 
 /* Layout of one file into `out`. False after diagnostics or a message. */
-static bool format_file(Cli *c, const char *path, StrBuf *out, const char *text, size_t n, int *code) {
+static bool format_file(Cli *c, const char *path, StrBuf *out, const char *text, size_t n,
+                        int *code) {
   Arena *a = arena_new();
   if (a == NULL) {
     TdError err = { 0 };
@@ -45,7 +46,8 @@ static int fmt_one(Cli *c, const char *path) {
       if (!same) printf("%s\n", path);
       code = same ? 0 : TD_BAD_FILE;
     } else if (cli_has(c, "write") || to != NULL) {
-      if ((!same || to != NULL) && !io_write_file(NULL, to != NULL ? to : path, s.s, s.n, &err)) code = cli_fail(c, &err);
+      if ((!same || to != NULL) && !io_write_file(NULL, to != NULL ? to : path, s.s, s.n, &err))
+        code = cli_fail(c, &err);
     } else {
       fwrite(s.s != NULL ? s.s : "", 1, s.n, stdout);
     }

@@ -41,34 +41,47 @@ static const char *source_line(const Project *p, Span at, int *n) {
 static json_t *json_finite(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
 static void add_json(const Rows *r, const OpCheck *k) {
-  json_t *o = json_pack("{s:s, s:s, s:s?, s:s, s:i, s:i, s:I, s:I, s:o}", "name", k->name, "kind", k->kind, "library", k->library,
-                        "file", diags_source_at(r->p->diags, k->span.file)->path, "line", k->span.line, "shapes", k->shapes,
-                        "compared", (json_int_t)k->compared, "kinks", (json_int_t)k->kinks, "worst", json_finite(k->worst));
+  json_t *o =
+      json_pack("{s:s, s:s, s:s?, s:s, s:i, s:i, s:I, s:I, s:o}", "name", k->name, "kind", k->kind,
+                "library", k->library, "file", diags_source_at(r->p->diags, k->span.file)->path,
+                "line", k->span.line, "shapes", k->shapes, "compared", (json_int_t)k->compared,
+                "kinks", (json_int_t)k->kinks, "worst", json_finite(k->worst));
   if (o == NULL) return;
-  json_object_set_new(o, "verdict", json_string(k->verdict == OPCHECK_OK ? "ok" : k->verdict == OPCHECK_WRONG ? "wrong" : "left"));
+  json_object_set_new(o, "verdict",
+                      json_string(k->verdict == OPCHECK_OK      ? "ok"
+                                  : k->verdict == OPCHECK_WRONG ? "wrong"
+                                                                : "left"));
   if (k->why != NULL) json_object_set_new(o, "why", json_string(k->why));
   if (k->at != NULL)
-    json_object_set_new(o, "number", json_pack("{s:s, s:o, s:o, s:s, s:s?, s:I}", "at", k->at, "derived", json_finite(k->derived), "expected",
-                                               json_finite(k->expected), "against", k->against, "shape", k->shape, "seed",
-                                               (json_int_t)k->seed));
+    json_object_set_new(o, "number",
+                        json_pack("{s:s, s:o, s:o, s:s, s:s?, s:I}", "at", k->at, "derived",
+                                  json_finite(k->derived), "expected", json_finite(k->expected),
+                                  "against", k->against, "shape", k->shape, "seed",
+                                  (json_int_t)k->seed));
   json_array_append_new(r->all, o);
 }
 
 static void print_row(const Rows *r, const OpCheck *k) {
   const Terminal *t = &r->c->out;
-  const char *colour = terminal_style(t, k->verdict == OPCHECK_WRONG ? "\033[1;31m" : k->verdict == OPCHECK_OK ? "\033[32m" : "");
+  const char *colour = terminal_style(t, k->verdict == OPCHECK_WRONG ? "\033[1;31m"
+                                         : k->verdict == OPCHECK_OK  ? "\033[32m"
+                                                                     : "");
   char worst[32] = "";
   if (k->at != NULL) format_number(worst, k->worst);
-  printf("%-6s %-20s %3d %-7s %6" PRId64 " numbers  worst %-10s %s%s%s", k->kind, k->name, k->shapes, k->shapes == 1 ? "shape" : "shapes",
-         k->compared, worst, colour, verdict_word(k->verdict), *colour != '\0' ? terminal_style(t, "\033[0m") : "");
+  printf("%-6s %-20s %3d %-7s %6" PRId64 " numbers  worst %-10s %s%s%s", k->kind, k->name,
+         k->shapes, k->shapes == 1 ? "shape" : "shapes", k->compared, worst, colour,
+         verdict_word(k->verdict), *colour != '\0' ? terminal_style(t, "\033[0m") : "");
   if (k->why != NULL) printf("  %s", k->why);
   putchar('\n');
   if (k->verdict != OPCHECK_WRONG) return;
   int n;
   const char *line = source_line(r->p, k->span, &n);
-  printf("       %s:%d: %.*s\n", diags_source_at(r->p->diags, k->span.file)->path, k->span.line, n, line);
-  if (k->at != NULL) printf("       at %s: derived %.9g, by %s %.9g\n", k->at, k->derived, k->against, k->expected);
-  if (k->shape != NULL && *k->shape != '\0') printf("       with %s (--seed %" PRIu64 " --trials 1)\n", k->shape, k->seed);
+  printf("       %s:%d: %.*s\n", diags_source_at(r->p->diags, k->span.file)->path, k->span.line, n,
+         line);
+  if (k->at != NULL)
+    printf("       at %s: derived %.9g, by %s %.9g\n", k->at, k->derived, k->against, k->expected);
+  if (k->shape != NULL && *k->shape != '\0')
+    printf("       with %s (--seed %" PRIu64 " --trials 1)\n", k->shape, k->seed);
 }
 
 static void add_row(Rows *r, const OpCheck *k) {
@@ -114,8 +127,11 @@ int cli_gradcheck(Cli *c) {
   int code = 0;
   int64_t trials = 20;
   OpCheckOptions o = { .elements = 20 };
-  UnitOptions unit = { .check_only = true, .no_update = true, .no_eval = true, .no_samplers = true, .no_models = true };
-  if (!cli_seed(c, &o.seed) || !cli_int(c, "trials", 1, 1000000, &trials) || !cli_int(c, "elements", 1, 1000000000, &o.elements))
+  UnitOptions unit = {
+    .check_only = true, .no_update = true, .no_eval = true, .no_samplers = true, .no_models = true
+  };
+  if (!cli_seed(c, &o.seed) || !cli_int(c, "trials", 1, 1000000, &trials) ||
+      !cli_int(c, "elements", 1, 1000000000, &o.elements))
     return TD_BAD_USAGE;
   o.trials = (int)trials;
   if (cli_project(c, &p, &unit, &code)) code = check_all(c, &p, &o);

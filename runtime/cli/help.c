@@ -10,7 +10,8 @@ static bool takes(const Command *c, const Flag *f) { return (f->of & c->bit) != 
 /* "-o, --output PATH" */
 static void flag_words(const Flag *f, char *out, size_t n) {
   snprintf(out, n, "%s%c%s--%s%s%s", f->letter != 0 ? "-" : "", f->letter != 0 ? f->letter : ' ',
-           f->letter != 0 ? ", " : "   ", f->name, f->meta != NULL ? " " : "", f->meta != NULL ? f->meta : "");
+           f->letter != 0 ? ", " : "   ", f->name, f->meta != NULL ? " " : "",
+           f->meta != NULL ? f->meta : "");
 }
 
 /* Each line of a text, with `before` in front. */
@@ -23,12 +24,21 @@ static void put_lines(FILE *out, const char *text, const char *before) {
 }
 
 static const char codes[] =
-    "0  done\n1  the .td file is wrong\n2  wrong usage\n3  a tool or a device is missing\n4  input or output failed\n"
-    "5  a file is damaged\n6  a number is NaN or infinite\n130, 143  stopped by a signal, after saving\n";
+    "0  done\n"
+    "1  the .td file is wrong\n"
+    "2  wrong usage\n"
+    "3  a tool or a device is missing\n"
+    "4  input or output failed\n"
+    "5  a file is damaged\n"
+    "6  a number is NaN or infinite\n"
+    "130, 143  stopped by a signal, after saving\n";
 
 static const char variables[] =
-    "TDC_DATA    folder with corpora, NAME.txt each\nTDC_CC      the C compiler with its own arguments (before CC, cc, gcc, clang)\n"
-    "TDC_CFLAGS  further flags for kernels\nTDC_CACHE   folder of compiled kernels\nTDC_OFFLINE never download a corpus\n"
+    "TDC_DATA    folder with corpora, NAME.txt each\n"
+    "TDC_CC      the C compiler with its own arguments (before CC, cc, gcc, clang)\n"
+    "TDC_CFLAGS  further flags for kernels\n"
+    "TDC_CACHE   folder of compiled kernels\n"
+    "TDC_OFFLINE never download a corpus\n"
     "NO_COLOR    no colours\n";
 
 void cli_help(FILE *out) {
@@ -37,7 +47,8 @@ void cli_help(FILE *out) {
         "  tdc train models/shakespeare.td                train\n"
         "  tdc sample models/shakespeare.td --watch       see text come out of noise\n\n"
         "Usage: tdc FILE.td | tdc COMMAND ...\n\nCommands:\n", out);
-  for (const Command *c = cli_commands; c->name != NULL; c++) fprintf(out, "  %-11s %s\n", c->name, c->summary);
+  for (const Command *c = cli_commands; c->name != NULL; c++)
+    fprintf(out, "  %-11s %s\n", c->name, c->summary);
   fputs("\n`tdc help COMMAND` tells more about one.\n\nEnvironment:\n", out);
   put_lines(out, variables, "  ");
   fputs("\nExit codes:\n", out);
@@ -47,8 +58,10 @@ void cli_help(FILE *out) {
 void cli_help_command(const Command *c, FILE *out) {
   fputs("Examples:\n", out);
   put_lines(out, c->examples, "  ");
-  fprintf(out, "\nUsage: tdc %s%s%s%s\n\n%c%s.\n\nFlags:\n", c->name, c->arguments[0] != '\0' ? " " : "", c->arguments,
-          c->open_flags ? " [--PARAMETER VALUE ...]" : "", toupper((unsigned char)c->summary[0]), c->summary + 1);
+  fprintf(out, "\nUsage: tdc %s%s%s%s\n\n%c%s.\n\nFlags:\n", c->name,
+          c->arguments[0] != '\0' ? " " : "", c->arguments,
+          c->open_flags ? " [--PARAMETER VALUE ...]" : "", toupper((unsigned char)c->summary[0]),
+          c->summary + 1);
   for (const Flag *f = cli_flags; f->name != NULL; f++) {
     char words[128];
     if (!takes(c, f)) continue;
@@ -65,7 +78,9 @@ static void put_flags(const Command *c, FILE *out) {
 }
 
 static void completion_bash(FILE *out) {
-  fputs("_tdc() {\n  local word=\"${COMP_WORDS[COMP_CWORD]}\" flags=\"\"\n  case \"${COMP_WORDS[1]}\" in\n", out);
+  fputs("_tdc() {\n  local word=\"${COMP_WORDS[COMP_CWORD]}\" flags=\"\"\n"
+        "  case \"${COMP_WORDS[1]}\" in\n",
+        out);
   for (const Command *c = cli_commands; c->name != NULL; c++) {
     fprintf(out, "    %s%s) flags=\"", c->name, strcmp(c->name, "compile") == 0 ? "|*.td" : "");
     put_flags(c, out);
@@ -75,14 +90,18 @@ static void completion_bash(FILE *out) {
   for (const Command *c = cli_commands; c->name != NULL; c++) fprintf(out, "%s ", c->name);
   fputs("\" -- \"$word\") $(compgen -f -X '!*.td' -- \"$word\"))\n"
         "  elif [[ $word == -* ]]; then\n    COMPREPLY=($(compgen -W \"$flags\" -- \"$word\"))\n"
-        "  else\n    COMPREPLY=($(compgen -f -- \"$word\"))\n  fi\n}\ncomplete -o filenames -F _tdc tdc\n", out);
+        "  else\n    COMPREPLY=($(compgen -f -- \"$word\"))\n  fi\n}\n"
+        "complete -o filenames -F _tdc tdc\n", out);
 }
 
 static void completion_zsh(FILE *out) {
   fputs("#compdef tdc\n_tdc() {\n  local -a commands flags\n  commands=(\n", out);
-  for (const Command *c = cli_commands; c->name != NULL; c++) fprintf(out, "    '%s:%s'\n", c->name, c->summary);
-  fputs("  )\n  if (( CURRENT == 2 )); then\n    _describe command commands; _files -g '*.td'; return\n  fi\n"
-        "  case $words[2] in\n", out);
+  for (const Command *c = cli_commands; c->name != NULL; c++)
+    fprintf(out, "    '%s:%s'\n", c->name, c->summary);
+  fputs("  )\n  if (( CURRENT == 2 )); then\n"
+        "    _describe command commands; _files -g '*.td'; return\n  fi\n"
+        "  case $words[2] in\n",
+        out);
   for (const Command *c = cli_commands; c->name != NULL; c++) {
     fprintf(out, "    %s%s) flags=(", c->name, strcmp(c->name, "compile") == 0 ? "|*.td" : "");
     put_flags(c, out);
@@ -108,7 +127,8 @@ static void completion_fish(FILE *out) {
     fputc('\n', out);
     for (const Flag *f = cli_flags; f->name != NULL; f++) {
       if (!takes(c, f)) continue;
-      fprintf(out, "complete -c tdc -n '__fish_seen_subcommand_from %s' -l %s%s -d ", c->name, f->name, f->meta != NULL ? " -r" : "");
+      fprintf(out, "complete -c tdc -n '__fish_seen_subcommand_from %s' -l %s%s -d ", c->name,
+              f->name, f->meta != NULL ? " -r" : "");
       put_fish(out, f->help);
       fputc('\n', out);
     }
@@ -135,10 +155,15 @@ static void put_roff(FILE *out, const char *s) {
 }
 
 void cli_man(FILE *out) {
-  fprintf(out, ".TH TDC 1 \"\" \"tdc %s\" \"User Commands\"\n.SH NAME\ntdc \\- compile, train and sample tensor programs\n"
-          ".SH SYNOPSIS\n.B tdc\n.I FILE.td\n.br\n.B tdc\n.I COMMAND\n[\\fIarguments\\fR]\n.SH DESCRIPTION\n"
-          "A .td file describes a model, its loss, its sampler, its data and its training run. tdc compiles it to C, "
-          "compiles that for this machine and runs it.\n.SH COMMANDS\n", TDC_VERSION);
+  fprintf(out,
+          ".TH TDC 1 \"\" \"tdc %s\" \"User Commands\"\n"
+          ".SH NAME\ntdc \\- compile, train and sample tensor programs\n"
+          ".SH SYNOPSIS\n.B tdc\n.I FILE.td\n.br\n.B tdc\n.I COMMAND\n[\\fIarguments\\fR]\n"
+          ".SH DESCRIPTION\n"
+          "A .td file describes a model, its loss, its sampler, its data and its training run.\n"
+          "tdc compiles it to C, compiles that for this machine and runs it.\n"
+          ".SH COMMANDS\n",
+          TDC_VERSION);
   for (const Command *c = cli_commands; c->name != NULL; c++) {
     fprintf(out, ".SS tdc %s ", c->name);
     put_roff(out, c->arguments);

@@ -10,9 +10,10 @@
 #include "runtime/version.h"
 
 enum {
-  COMPILE = 1 << 0, TRAIN = 1 << 1, SAMPLE = 1 << 2, EVAL = 1 << 3, RUN = 1 << 4, CHECK = 1 << 5, FMT = 1 << 6,
-  GRADCHECK = 1 << 7, EXPLAIN = 1 << 8, DOCTOR = 1 << 9, CACHE = 1 << 10, OPT = 1 << 11, EXPORT = 1 << 12,
-  HELP = 1 << 13, COMPLETION = 1 << 14, MAN = 1 << 15, PROFILE = 1 << 16,
+  COMPILE = 1 << 0, TRAIN = 1 << 1, SAMPLE = 1 << 2, EVAL = 1 << 3, RUN = 1 << 4, CHECK = 1 << 5,
+  FMT = 1 << 6, GRADCHECK = 1 << 7, EXPLAIN = 1 << 8, DOCTOR = 1 << 9, CACHE = 1 << 10,
+  OPT = 1 << 11, EXPORT = 1 << 12, HELP = 1 << 13, COMPLETION = 1 << 14, MAN = 1 << 15,
+  PROFILE = 1 << 16,
   READS_TD = COMPILE | TRAIN | SAMPLE | EVAL | RUN | CHECK | GRADCHECK | EXPORT | PROFILE,
   RUNS = TRAIN | SAMPLE | EVAL | RUN | PROFILE,
   LOADS = SAMPLE | EVAL | RUN | EXPORT,
@@ -22,52 +23,68 @@ enum {
 const Command cli_commands[] = {
   { "compile", COMPILE, "FILE.td", "compile to C, write generated/NAME/, print the plan",
     "tdc models/shakespeare.td\n"
-    "tdc compile models/shakespeare.td -D L=128 -o out\n", 1, 1, false, cli_compile },
+    "tdc compile models/shakespeare.td -D L=128 -o out\n",
+    1, 1, false, cli_compile },
   { "train", TRAIN, "FILE.td", "train; checkpoints, log and curve go to runs/NAME/",
     "tdc train models/shakespeare.td\n"
     "tdc train models/shakespeare.td --resume\n"
     "tdc train models/shakespeare.td -D B=8 --steps 500 -o runs/small\n"
-    "tdc train models/shakespeare.td --dry-run\n", 1, 1, false, cli_train },
+    "tdc train models/shakespeare.td --dry-run\n",
+    1, 1, false, cli_train },
   { "sample", SAMPLE, "FILE.td", "run a sampler with trained weights; its parameters are flags",
     "tdc sample models/shakespeare.td\n"
     "tdc sample models/shakespeare.td --prompt 'ROMEO:' --temperature 0.9 --watch\n"
     "tdc sample models/mask.td --infill 'To be ____ to be'\n"
-    "tdc sample models/shakespeare.td --html out.html\n", 1, 1, true, cli_sample },
+    "tdc sample models/shakespeare.td --html out.html\n",
+    1, 1, true, cli_sample },
   { "eval", EVAL, "FILE.td", "the loss and every metric on held-out data",
     "tdc eval models/shakespeare.td\n"
-    "tdc eval models/shakespeare.td --weights runs/small --json\n", 1, 1, false, cli_eval },
+    "tdc eval models/shakespeare.td --weights runs/small --json\n",
+    1, 1, false, cli_eval },
   { "run", RUN, "FILE.td MODEL", "run a model once on given inputs",
     "tdc run models/shakespeare.td denoise --inputs in.safetensors -o out.safetensors\n"
-    "tdc run models/gpt.td gpt --text 'ROMEO:'\n", 1, 2, false, cli_run },
+    "tdc run models/gpt.td gpt --text 'ROMEO:'\n",
+    1, 2, false, cli_run },
   { "check", CHECK, "FILE.td", "look for errors only",
     "tdc check models/shakespeare.td\n"
-    "tdc check models/shakespeare.td --json\n", 1, 1, false, cli_check },
+    "tdc check models/shakespeare.td --json\n",
+    1, 1, false, cli_check },
   { "fmt", FMT, "FILE.td ...", "print in the canonical layout, or rewrite with --write",
     "tdc fmt models/shakespeare.td\n"
     "tdc fmt --write models/shakespeare.td\n"
-    "tdc fmt --check models/shakespeare.td\n", 1, 1000, false, cli_fmt },
-  { "gradcheck", GRADCHECK, "FILE.td", "compare gradients of ops and loss with central differences in double precision",
+    "tdc fmt --check models/shakespeare.td\n",
+    1, 1000, false, cli_fmt },
+  { "gradcheck", GRADCHECK, "FILE.td",
+    "compare gradients of ops and loss with central differences in double precision",
     "tdc gradcheck mine.td\n"
     "tdc gradcheck mine.td --std --trials 100\n"
-    "tdc gradcheck models/shakespeare.td -D N=1 -D L=4 -D D=12\n", 1, 1, false, cli_gradcheck },
-  { "profile", PROFILE, "FILE.td [ENTRY]", "time each kernel of an entry (default: train), with its line",
+    "tdc gradcheck models/shakespeare.td -D N=1 -D L=4 -D D=12\n",
+    1, 1, false, cli_gradcheck },
+  { "profile", PROFILE, "FILE.td [ENTRY]",
+    "time each kernel of an entry (default: train), with its line",
     "tdc profile models/shakespeare.td\n"
-    "tdc profile models/shakespeare.td sample.ddpm.step --rounds 20\n", 1, 2, false, cli_profile },
+    "tdc profile models/shakespeare.td sample.ddpm.step --rounds 20\n",
+    1, 2, false, cli_profile },
   { "export", EXPORT, "FILE.td", "write the weights alone, in half precision",
-    "tdc export models/shakespeare.td -o models/shakespeare.safetensors\n", 1, 1, false, cli_export },
+    "tdc export models/shakespeare.td -o models/shakespeare.safetensors\n", 1, 1, false,
+    cli_export },
   { "explain", EXPLAIN, "[CODE]", "what an error code means; without one, all codes",
     "tdc explain E0204\n", 0, 1, false, cli_explain },
   { "doctor", DOCTOR, "", "what this machine offers: compiler, vectors, peak, cache",
     "tdc doctor\n", 0, 0, false, cli_doctor },
-  { "cache", CACHE, "[clear]", "where compiled kernels are kept, and how much; `clear` removes them",
+  { "cache", CACHE, "[clear]",
+    "where compiled kernels are kept, and how much; `clear` removes them",
     "tdc cache\n"
-    "tdc cache clear\n", 0, 1, false, cli_cache },
+    "tdc cache clear\n",
+    0, 1, false, cli_cache },
   { "opt", OPT, "FILE.ir", "run passes over a graph in its textual form",
     "tdc opt -p cse graph.ir\n"
-    "tdc opt graph.ir\n", 1, 1, false, cli_opt },
-  { "help", HELP, "[COMMAND]", "this text, or a command's", "tdc help train\n", 0, 1, false, cli_help_main },
-  { "completion", COMPLETION, "bash|zsh|fish", "completion for a shell", "tdc completion bash > /etc/bash_completion.d/tdc\n",
-    1, 1, false, cli_completion_main },
+    "tdc opt graph.ir\n",
+    1, 1, false, cli_opt },
+  { "help", HELP, "[COMMAND]", "this text, or a command's", "tdc help train\n", 0, 1, false,
+    cli_help_main },
+  { "completion", COMPLETION, "bash|zsh|fish", "completion for a shell",
+    "tdc completion bash > /etc/bash_completion.d/tdc\n", 1, 1, false, cli_completion_main },
   { "man", MAN, "", "the manual page, as roff", "tdc man > tdc.1\n", 0, 0, false, cli_man_main },
   { 0 }
 };
@@ -83,7 +100,9 @@ const Flag cli_flags[] = {
   { "steps", 0, "N", "train so many steps instead of what the file says", TRAIN },
   { "dry-run", 0, NULL, "say what it would take, in memory and time, and stop", TRAIN },
   { "sampler", 0, "NAME", "which one (default: the first)", SAMPLE },
-  { "weights", 0, "PATH", "a weights file or a run's folder (default: runs/NAME, then beside the .td)", LOADS | COMPILE | CHECK },
+  { "weights", 0, "PATH",
+    "a weights file or a run's folder (default: runs/NAME, then beside the .td)",
+    LOADS | COMPILE | CHECK },
   { "untrained", 0, NULL, "use the initial weights", LOADS },
   { "count", 'n', "N", "how many samples (default 1)", SAMPLE },
   { "infill", 0, "TEXT", "a text whose _ are left to the model", SAMPLE },
@@ -126,8 +145,11 @@ static int unknown_command(const char *word) {
   int n = 0;
   for (const Command *c = cli_commands; c->name != NULL; c++) names[n++] = c->name;
   const char *near = did_you_mean(word, names, n);
-  fprintf(stderr, "tdc: there is no command '%.200s'%s%s%s\nA .td file is compiled by `tdc FILE.td`; `tdc help` lists the commands.\n",
-          word, near != NULL ? "; did you mean '" : "", near != NULL ? near : "", near != NULL ? "'?" : "");
+  fprintf(stderr,
+          "tdc: there is no command '%.200s'%s%s%s\n"
+          "A .td file is compiled by `tdc FILE.td`; `tdc help` lists the commands.\n",
+          word, near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+          near != NULL ? "'?" : "");
   return TD_BAD_USAGE;
 }
 
@@ -135,7 +157,9 @@ static int unknown_command(const char *word) {
  * and messages would end up in it. What stands in fails to be used instead. */
 static void keep_descriptors(void) {
   for (int fd = 0; fd < 3; fd++)
-    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd) exit(TD_IO_FAILED);
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+        open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+      exit(TD_IO_FAILED);
 }
 
 int main(int argc, char **argv) {

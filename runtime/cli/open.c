@@ -7,8 +7,11 @@
 /* What samples and models need of the text is in the weights file: with one at
  * hand no corpus is read. It stays open while the project is compiled. */
 static Checkpoint *remembered(Cli *c, ProjectOptions *o) {
-  bool wanted = c->command->run == cli_sample || c->command->run == cli_run || cli_has(c, "weights");
-  if (!wanted || c->command->run == cli_eval || c->command->run == cli_export || cli_has(c, "untrained")) return NULL;
+  bool wanted =
+      c->command->run == cli_sample || c->command->run == cli_run || cli_has(c, "weights");
+  if (!wanted || c->command->run == cli_eval || c->command->run == cli_export ||
+      cli_has(c, "untrained"))
+    return NULL;
   TdError ignored = { 0 };
   StrBuf folder = { 0 };
   const char *slash = strrchr(c->args[0], '/'), *name = slash != NULL ? slash + 1 : c->args[0];
@@ -31,7 +34,9 @@ bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
   if (o != NULL) options.unit = *o;
   options.unit.defines = c->defines;
   options.unit.ndefines = c->ndefines;
-  options.search = (CorpusSearch){ .override = cli_text(c, "data", NULL), .offline = cli_has(c, "offline"), .quiet = c->quiet };
+  options.search = (CorpusSearch){ .override = cli_text(c, "data", NULL),
+                                   .offline = cli_has(c, "offline"),
+                                   .quiet = c->quiet };
   Checkpoint *w = cli_text(c, "data", NULL) == NULL ? remembered(c, &options) : NULL;
   bool ok = project_open(p, &options, &err), found = p->diags != NULL && diags_count(p->diags) > 0;
   checkpoint_close(w);
@@ -48,7 +53,8 @@ bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
 static void tell_begin(void *ctx, int units) {
   const Cli *c = ctx;
   if (c->quiet) return;
-  fprintf(stderr, "compiling kernels for this machine (%d part%s) ...%s", units, units == 1 ? "" : "s", c->err.live ? "" : "\n");
+  fprintf(stderr, "compiling kernels for this machine (%d part%s) ...%s", units,
+          units == 1 ? "" : "s", c->err.live ? "" : "\n");
   fflush(stderr);
 }
 
@@ -57,7 +63,8 @@ static void tell_end(const Cli *c, const Jit *j) {
   char took[32];
   if (c->quiet || s->loaded_whole || s->compiled == 0) return;
   format_duration(took, s->seconds);
-  fprintf(stderr, "%scompiled %d of %d parts in %s\n", c->err.live ? "\r\033[K" : "", s->compiled, s->units, took);
+  fprintf(stderr, "%scompiled %d of %d parts in %s\n", c->err.live ? "\r\033[K" : "", s->compiled,
+          s->units, took);
 }
 
 bool cli_machine(Cli *c, Machine *m, const TdProgram *p, int *code) {
@@ -68,7 +75,9 @@ bool cli_machine(Cli *c, Machine *m, const TdProgram *p, int *code) {
     *code = TD_BAD_USAGE;
     return false;
   }
-  JitOptions options = { .no_cache = cli_has(c, "no-cache"), .stop = c->stop, .note = tell_begin, .note_ctx = c };
+  JitOptions options = {
+    .no_cache = cli_has(c, "no-cache"), .stop = c->stop, .note = tell_begin, .note_ctx = c
+  };
   m->pool = pool_new((int)threads, &err);
   if (m->pool != NULL) m->jit = jit_build(p, &options, &err);
   if (m->jit != NULL) tell_end(c, m->jit);
@@ -98,8 +107,10 @@ static bool same_symbols(const Project *p, const Checkpoint *w, TdError *err) {
   const Unit *u = p->unit;
   const CheckpointInfo *i = checkpoint_info(w);
   const Dataset *d = u->train.present ? data_store_find(p->data, u->train.data) : NULL;
-  if (d == NULL || i->tokens == NULL || vocabulary_same(&d->vocabulary, i->tokens, i->vocabulary)) return true;
-  return td_fail(err, TD_DAMAGED, "%s was trained on a text with other symbols than %s", checkpoint_path(w), d->path);
+  if (d == NULL || i->tokens == NULL || vocabulary_same(&d->vocabulary, i->tokens, i->vocabulary))
+    return true;
+  return td_fail(err, TD_DAMAGED, "%s was trained on a text with other symbols than %s",
+                 checkpoint_path(w), d->path);
 }
 
 bool cli_weights_find(Cli *c, const Project *p, Checkpoint **w, int *code) {
@@ -115,7 +126,8 @@ bool cli_weights_find(Cli *c, const Project *p, Checkpoint **w, int *code) {
   return false;
 }
 
-bool cli_weights_load(Cli *c, const Project *p, Session *s, Checkpoint *w, uint64_t seed, int *code) {
+bool cli_weights_load(Cli *c, const Project *p, Session *s, Checkpoint *w, uint64_t seed,
+                      int *code) {
   TdError err = { 0 };
   int init = session_entry(s, "init");
   if (w == NULL) {
@@ -126,6 +138,8 @@ bool cli_weights_load(Cli *c, const Project *p, Session *s, Checkpoint *w, uint6
     *code = cli_fail(c, &err);
     return false;
   }
-  if (!c->quiet) fprintf(stderr, "weights: %s, step %lld\n", checkpoint_path(w), (long long)checkpoint_info(w)->step);
+  if (!c->quiet)
+    fprintf(stderr, "weights: %s, step %lld\n", checkpoint_path(w),
+            (long long)checkpoint_info(w)->step);
   return true;
 }

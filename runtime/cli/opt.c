@@ -9,7 +9,8 @@ static int unknown_pass(Cli *c, const char *name) {
   StrBuf s = { 0 };
   for (int i = 0; i < pipeline_count(); i++)
     sb_printf(&s, "\n  %-10s %s", pipeline_at(i)->name, pipeline_at(i)->what);
-  int code = cli_usage(c, "there is no pass '%.100s'; passes are%s", name, s.s != NULL ? s.s : " none");
+  int code =
+      cli_usage(c, "there is no pass '%.100s'; passes are%s", name, s.s != NULL ? s.s : " none");
   sb_free(&s);
   return code;
 }

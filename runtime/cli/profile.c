@@ -38,24 +38,27 @@ static int show(Cli *c, const TdProgram *p, Cost *costs, const char *entry, int6
   if (!c->json) {
     char whole[32];
     format_duration(whole, total / (double)rounds);
-    printf("%s: %s a run, in %" PRId64 " runs\n%8s %6s %8s %10s %9s  %s\n", entry, whole, rounds, "time", "share", "launches",
-           "FLOP/s", "bytes/s", "kernel, line");
+    printf("%s: %s a run, in %" PRId64 " runs\n%8s %6s %8s %10s %9s  %s\n", entry, whole, rounds,
+           "time", "share", "launches", "FLOP/s", "bytes/s", "kernel, line");
   }
   for (int i = 0; i < p->nkernels && costs[i].launches > 0; i++) {
     const TdKernel *k = &p->kernels[costs[i].kernel];
-    double each = costs[i].seconds / (double)rounds, launches = (double)costs[i].launches / (double)rounds;
+    double each = costs[i].seconds / (double)rounds,
+           launches = (double)costs[i].launches / (double)rounds;
     double flops = k->flops * launches / each, bytes = k->bytes * launches / each;
     const char *text = k->text != NULL ? k->text + strspn(k->text, " ") : "";
     if (c->json) {
-      json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f}", "kernel", k->name, "class", k->klass, "where",
-                                            k->where != NULL ? k->where : "", "seconds", each, "launches", launches, "flops",
-                                            flops, "bytes", bytes));
+      json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f}", "kernel",
+                                            k->name, "class", k->klass, "where",
+                                            k->where != NULL ? k->where : "", "seconds", each,
+                                            "launches", launches, "flops", flops, "bytes", bytes));
     } else {
       char time[32], f[32], b[32];
       format_duration(time, each);
       format_count(f, flops);
       format_bytes(b, bytes);
-      printf("%8s %5.1f%% %8.0f %10s %9s  %s\n%46s %s  %.100s\n", time, 100 * costs[i].seconds / total, launches, f, b, k->name, "",
+      printf("%8s %5.1f%% %8.0f %10s %9s  %s\n%46s %s  %.100s\n", time,
+             100 * costs[i].seconds / total, launches, f, b, k->name, "",
              k->where != NULL ? k->where : "", text);
     }
   }
@@ -75,11 +78,13 @@ static int profile_entry(Cli *c, Project *p, Machine *m, const char *entry, int6
   if (index < 0) return cli_usage(c, "%s has no entry '%.100s'", p->unit->path, entry);
   if (init >= 0) session_run(m->session, init, 0, 0);
   Cost *costs = calloc((size_t)program->nkernels + 1, sizeof *costs);
-  bool ok = (costs != NULL || td_fail_memory(&err)) && feed_open(&feed, m->session, p->unit, entry, p->data, &err);
+  bool ok = (costs != NULL || td_fail_memory(&err)) &&
+            feed_open(&feed, m->session, p->unit, entry, p->data, &err);
   for (int i = 0; ok && i < program->nkernels; i++) costs[i].kernel = i;
   for (int64_t k = 0; ok && k < rounds && *c->stop == 0; k++) {
     ok = feed_train(&feed, 0, k + 1, &err);
-    if (ok && k == 0) session_run(m->session, index, 0, 1);      /* memory is touched once before the clock runs */
+    if (ok && k == 0)
+      session_run(m->session, index, 0, 1); /* memory is touched once before the clock runs */
     if (ok) session_run_hooked(m->session, index, 0, k + 1, clock_kernel, costs);
   }
   code = ok ? show(c, program, costs, entry, rounds) : cli_fail(c, &err);
@@ -96,7 +101,8 @@ int cli_profile(Cli *c) {
   const char *entry = c->nargs > 1 ? c->args[1] : "train";
   UnitOptions o = { 0 };
   if (!cli_int(c, "rounds", 1, 1000000, &rounds)) return TD_BAD_USAGE;
-  if (cli_project(c, &p, &o, &code) && cli_machine(c, &m, p.unit->program, &code)) code = profile_entry(c, &p, &m, entry, rounds);
+  if (cli_project(c, &p, &o, &code) && cli_machine(c, &m, p.unit->program, &code))
+    code = profile_entry(c, &p, &m, entry, rounds);
   cli_machine_free(&m);
   project_close(&p);
   return code;

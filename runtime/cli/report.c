@@ -21,15 +21,18 @@ static const char *status_word(TdStatus s) {
 
 int cli_fail(const Cli *c, const TdError *err) {
   if (c->json) {
-    json_t *o = json_pack("{s:{s:s, s:s}}", "error", "kind", status_word(err->status), "message", err->message);
+    json_t *o = json_pack("{s:{s:s, s:s}}", "error", "kind", status_word(err->status), "message",
+                          err->message);
     if (o != NULL) json_dumpf(o, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(o);
   } else {
-    fprintf(stderr, "%stdc:%s %s\n", terminal_style(&c->err, "\033[1;31m"), terminal_style(&c->err, "\033[0m"), err->message);
+    fprintf(stderr, "%stdc:%s %s\n", terminal_style(&c->err, "\033[1;31m"),
+            terminal_style(&c->err, "\033[0m"), err->message);
   }
   fflush(stdout);
-  return err->status == TD_STOPPED ? 128 + (err->signal != 0 ? err->signal : SIGINT) : (int)err->status;
+  return err->status == TD_STOPPED ? 128 + (err->signal != 0 ? err->signal : SIGINT)
+                                   : (int)err->status;
 }
 
 int cli_usage(const Cli *c, const char *fmt, ...) {
@@ -39,7 +42,9 @@ int cli_usage(const Cli *c, const char *fmt, ...) {
   vsnprintf(err.message, sizeof err.message, fmt, ap);
   va_end(ap);
   size_t n = strlen(err.message);
-  if (!c->json) snprintf(err.message + n, sizeof err.message - n, "\n`tdc %s --help` shows what it takes", c->command->name);
+  if (!c->json)
+    snprintf(err.message + n, sizeof err.message - n, "\n`tdc %s --help` shows what it takes",
+             c->command->name);
   return cli_fail(c, &err);
 }
 

@@ -24,7 +24,8 @@ static int list_models(Cli *c, const Unit *u) {
       StrBuf s = { 0 };
       put_shape(&s, e->inputs[k].rank, e->inputs[k].shape);
       printf("  %-16s %s%s", e->inputs[k].name, type_name(e->inputs[k].type), s.s);
-      if (e->inputs[k].type == TY_INT) printf(" in %" PRId64 " .. %" PRId64, e->inputs[k].lo, e->inputs[k].hi);
+      if (e->inputs[k].type == TY_INT)
+        printf(" in %" PRId64 " .. %" PRId64, e->inputs[k].lo, e->inputs[k].hi);
       putchar('\n');
       sb_free(&s);
     }
@@ -37,8 +38,9 @@ static bool input_from_file(Session *s, int entry, const UnitInput *in, StFile *
   const StTensor *t = st_find(f, in->name);
   const TdBuffer *b = session_input(s, entry, in->name);
   if (t == NULL) return td_fail(err, TD_BAD_USAGE, "the inputs' file has no tensor '%s'", in->name);
-  if (b == NULL) return true;                                        /* the model does not read it */
-  if (t->rank != in->rank || memcmp(t->shape, in->shape, (size_t)in->rank * sizeof in->shape[0]) != 0) {
+  if (b == NULL) return true; /* the model does not read it */
+  if (t->rank != in->rank ||
+      memcmp(t->shape, in->shape, (size_t)in->rank * sizeof in->shape[0]) != 0) {
     StrBuf want = { 0 }, is = { 0 };
     put_shape(&want, in->rank, in->shape);
     put_shape(&is, t->rank, t->shape);
@@ -52,8 +54,8 @@ static bool input_from_file(Session *s, int entry, const UnitInput *in, StFile *
   bool ok = (raw != NULL && values != NULL) || td_fail_memory(err);
   ok = ok && st_read(f, t, raw, err);
   if (ok && !st_convert(type, values, t->type, raw, (size_t)t->count))
-    ok = td_fail(err, TD_BAD_USAGE, "'%s' is stored as %s, the model takes %s numbers", in->name, st_type_name(t->type),
-                 type_name(in->type));
+    ok = td_fail(err, TD_BAD_USAGE, "'%s' is stored as %s, the model takes %s numbers", in->name,
+                 st_type_name(t->type), type_name(in->type));
   if (ok && in->type == TY_REAL) ok = session_set_reals(s, entry, in->name, values, t->count, err);
   if (ok && in->type == TY_INT) ok = session_set_ints(s, entry, in->name, values, t->count, err);
   if (ok && in->type == TY_BOOL) ok = session_set_bools(s, entry, in->name, values, t->count, err);
@@ -63,10 +65,12 @@ static bool input_from_file(Session *s, int entry, const UnitInput *in, StFile *
 }
 
 /* --text fills the first input of tokens, every row alike, zeros behind its end. */
-static bool input_from_text(Session *s, int entry, const UnitEntry *e, const Dataset *d, const char *text, TdError *err) {
+static bool input_from_text(Session *s, int entry, const UnitEntry *e, const Dataset *d,
+                            const char *text, TdError *err) {
   const UnitInput *in = NULL;
   for (int i = e->ninputs - 1; i >= 0; i--)
-    if (e->inputs[i].type == TY_INT && e->inputs[i].rank > 0 && d != NULL && e->inputs[i].hi == d->vocabulary.size - 1)
+    if (e->inputs[i].type == TY_INT && e->inputs[i].rank > 0 && d != NULL &&
+        e->inputs[i].hi == d->vocabulary.size - 1)
       in = &e->inputs[i];
   if (in == NULL) return td_fail(err, TD_BAD_USAGE, "no input of %s takes a text", e->name);
   size_t n = strlen(text), count, offset;
@@ -75,27 +79,34 @@ static bool input_from_text(Session *s, int entry, const UnitEntry *e, const Dat
   int32_t *ids = calloc((size_t)total + n + 1, sizeof *ids), *row = calloc(n + 1, sizeof *row);
   bool ok = (ids != NULL && row != NULL) || td_fail_memory(err);
   if (ok && !vocabulary_encode(&d->vocabulary, (const uint8_t *)text, n, row, &count, &offset))
-    ok = td_fail(err, TD_BAD_USAGE, "--text: the character at byte %zu is not in the vocabulary", offset);
+    ok = td_fail(err, TD_BAD_USAGE, "--text: the character at byte %zu is not in the vocabulary",
+                 offset);
   if (ok && (int64_t)count > window)
     ok = td_fail(err, TD_BAD_USAGE, "--text has %zu symbols, a window %" PRId64, count, window);
-  for (int64_t r = 0; ok && r < total / window; r++) memcpy(ids + r * window, row, count * sizeof *row);
+  for (int64_t r = 0; ok && r < total / window; r++)
+    memcpy(ids + r * window, row, count * sizeof *row);
   ok = ok && session_set_ints(s, entry, in->name, ids, total, err);
   free(ids);
   free(row);
   return ok;
 }
 
-static bool set_inputs(Cli *c, Session *s, int entry, const UnitEntry *e, const Dataset *d, TdError *err) {
+static bool set_inputs(Cli *c, Session *s, int entry, const UnitEntry *e, const Dataset *d,
+                       TdError *err) {
   const char *path = cli_text(c, "inputs", NULL), *text = cli_text(c, "text", NULL);
   bool ok = true;
   if (path != NULL) {
     StFile *f = st_open(NULL, path, err);
     ok = f != NULL;
-    for (int i = 0; ok && i < e->ninputs; i++) ok = input_from_file(s, entry, &e->inputs[i], f, err);
+    for (int i = 0; ok && i < e->ninputs; i++)
+      ok = input_from_file(s, entry, &e->inputs[i], f, err);
     st_close(f);
   } else if (text == NULL && e->ninputs > 0) {
-    ok = td_fail(err, TD_BAD_USAGE, "%s has inputs: --inputs PATH.safetensors or --text TEXT gives them; `tdc run FILE.td` "
-                 "lists them", e->name + 6);
+    ok = td_fail(
+        err, TD_BAD_USAGE,
+        "%s has inputs: --inputs PATH.safetensors or --text TEXT gives them; `tdc run FILE.td` "
+        "lists them",
+        e->name + 6);
   }
   return ok && (text == NULL || input_from_text(s, entry, e, d, text, err));
 }
@@ -118,7 +129,8 @@ static json_t *values_json(const TdBuffer *b, const void *data, int axis, int64_
     return isfinite(x) ? json_real(x) : json_null();
   }
   json_t *list = json_array();
-  for (int64_t i = 0; i < b->shape[axis]; i++) json_array_append_new(list, values_json(b, data, axis + 1, at));
+  for (int64_t i = 0; i < b->shape[axis]; i++)
+    json_array_append_new(list, values_json(b, data, axis + 1, at));
   return list;
 }
 
@@ -146,9 +158,11 @@ static int put_outputs(Cli *c, Session *s, int entry) {
     int64_t at = 0;
     if (b->count > JSON_VALUES) {
       json_decref(all);
-      return cli_usage(c, "'%s' has %" PRId64 " numbers: write them with -o PATH.safetensors", e->outputs[i].name, b->count);
+      return cli_usage(c, "'%s' has %" PRId64 " numbers: write them with -o PATH.safetensors",
+                       e->outputs[i].name, b->count);
     }
-    json_object_set_new(all, e->outputs[i].name, values_json(b, session_output_data(s, entry, e->outputs[i].name), 0, &at));
+    json_object_set_new(all, e->outputs[i].name,
+                        values_json(b, session_output_data(s, entry, e->outputs[i].name), 0, &at));
   }
   json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
   putchar('\n');
@@ -183,11 +197,13 @@ int cli_run(Cli *c) {
     StrBuf name = { 0 };
     sb_printf(&name, "model.%s", c->nargs > 1 ? c->args[1] : "");
     const UnitEntry *e = c->nargs > 1 ? unit_entry(p.unit, name.s) : NULL;
-    const char *near = c->nargs > 1 ? did_you_mean(c->args[1], p.unit->models, p.unit->nmodels) : NULL;
+    const char *near =
+        c->nargs > 1 ? did_you_mean(c->args[1], p.unit->models, p.unit->nmodels) : NULL;
     if (c->nargs == 1) code = list_models(c, p.unit);
     else if (e == NULL)
-      code = cli_usage(c, "%s has no model '%.100s'%s%s%s", p.unit->path, c->args[1], near != NULL ? "; did you mean " : "",
-                       near != NULL ? near : "", near != NULL ? "?" : "");
+      code = cli_usage(c, "%s has no model '%.100s'%s%s%s", p.unit->path, c->args[1],
+                       near != NULL ? "; did you mean " : "", near != NULL ? near : "",
+                       near != NULL ? "?" : "");
     else code = run_model(c, &p, &m, e, seed);
     sb_free(&name);
   }

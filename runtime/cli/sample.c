@@ -57,7 +57,9 @@ static bool gather(Cli *c, const UnitSampler *u, TdSetting *out, int *n, char *h
     for (int k = 0; k < known; k++)
       if (strcmp(names[k], name) == 0) *(k < own ? &is_param : &is_flag) = true;
     if (strcmp(name, "infill") == 0) {
-      if (text_param == NULL) return cli_usage(c, "sampler %s takes no text, so nothing can be filled in", u->name), false;
+      if (text_param == NULL)
+        return cli_usage(c, "sampler %s takes no text, so nothing can be filled in", u->name),
+               false;
       const char *h = cli_text(c, "hole", "_");
       if (h[0] == '\0' || h[1] != '\0') return cli_usage(c, "--hole takes one character"), false;
       *hole = h[0];
@@ -66,8 +68,9 @@ static bool gather(Cli *c, const UnitSampler *u, TdSetting *out, int *n, char *h
       out[(*n)++] = (TdSetting){ name, c->given[i].value };
     } else if (!is_flag) {
       const char *near = did_you_mean(name, names, known);
-      cli_usage(c, "sampler %s has no parameter --%.100s%s%s%s", u->name, name, near != NULL ? "; did you mean --" : "",
-                near != NULL ? near : "", near != NULL ? "?" : "");
+      cli_usage(c, "sampler %s has no parameter --%.100s%s%s%s", u->name, name,
+                near != NULL ? "; did you mean --" : "", near != NULL ? near : "",
+                near != NULL ? "?" : "");
       return false;
     }
   }
@@ -77,10 +80,11 @@ static bool gather(Cli *c, const UnitSampler *u, TdSetting *out, int *n, char *h
 static bool sample_all(Cli *c, Session *s, SampleRequest *r, Take *t, bool each, TdError *err) {
   for (uint64_t batch = 0; t->left > 0; batch++) {
     SampleRequest one = *r;
-    one.seed = r->seed + batch * UINT64_C(0x9e3779b97f4a7c15);       /* other draws in every batch */
+    one.seed = r->seed + batch * UINT64_C(0x9e3779b97f4a7c15); /* other draws in every batch */
     int64_t before = t->left;
     if (!sample_run(s, &one, each && batch == 0, look, t, err)) return false;
-    if (t->left == before) return td_fail(err, TD_BAD_FILE, "sampler %s emits nothing", r->sampler->name);
+    if (t->left == before)
+      return td_fail(err, TD_BAD_FILE, "sampler %s emits nothing", r->sampler->name);
     if (t->viewer != NULL) {
       viewer_end(t->viewer);
       t->viewer = NULL;          /* the first batch is shown live */
@@ -90,11 +94,15 @@ static bool sample_all(Cli *c, Session *s, SampleRequest *r, Take *t, bool each,
   return true;
 }
 
-static int sample_with(Cli *c, Project *p, Machine *m, const UnitSampler *u, uint64_t seed, int64_t count) {
+static int sample_with(Cli *c, Project *p, Machine *m, const UnitSampler *u, uint64_t seed,
+                       int64_t count) {
   TdError err = { 0 };
   TdSetting *settings = calloc((size_t)c->ngiven + 1, sizeof *settings);
   const Dataset *d = data_store_find(p->data, u->data);
-  SampleRequest r = { .sampler = u, .vocabulary = d != NULL ? &d->vocabulary : NULL, .settings = settings, .seed = seed,
+  SampleRequest r = { .sampler = u,
+                      .vocabulary = d != NULL ? &d->vocabulary : NULL,
+                      .settings = settings,
+                      .seed = seed,
                       .stop = c->stop };
   Take t = { .vocabulary = r.vocabulary, .left = count, .texts = json_array() };
   Viewer viewer = viewer_new(c->out, r.vocabulary);
@@ -103,7 +111,8 @@ static int sample_with(Cli *c, Project *p, Machine *m, const UnitSampler *u, uin
   int64_t steps;
   Checkpoint *w = NULL;
   bool watch = cli_has(c, "watch") && c->out.live && !c->json;
-  if (cli_has(c, "watch") && !watch && !c->quiet) fprintf(stderr, "tdc: --watch needs a terminal; here is the result alone\n");
+  if (cli_has(c, "watch") && !watch && !c->quiet)
+    fprintf(stderr, "tdc: --watch needs a terminal; here is the result alone\n");
   if (settings != NULL && gather(c, u, settings, &r.nsettings, &r.hole)) {
     if (watch) t.viewer = &viewer;
     if (html != NULL) t.page = page_new(r.vocabulary, count, u->name);
@@ -136,12 +145,13 @@ static const UnitSampler *choose(Cli *c, const Unit *u) {
   const UnitSampler *s = unit_sampler(u, name);
   if (s != NULL) return s;
   if (u->nsamplers == 0) {
-    cli_usage(c, "%s has no sampler%s%.100s%s", u->path, name != NULL ? " named '" : "", name != NULL ? name : "",
-              name != NULL ? "'" : "");
+    cli_usage(c, "%s has no sampler%s%.100s%s", u->path, name != NULL ? " named '" : "",
+              name != NULL ? name : "", name != NULL ? "'" : "");
     return NULL;
   }
   StrBuf all = { 0 };
-  for (int i = 0; i < u->nsamplers; i++) sb_printf(&all, "%s %s", i > 0 ? "," : "", u->samplers[i].name);
+  for (int i = 0; i < u->nsamplers; i++)
+    sb_printf(&all, "%s %s", i > 0 ? "," : "", u->samplers[i].name);
   cli_usage(c, "there is no sampler '%.100s'; the file has%s", name, all.s);
   sb_free(&all);
   return NULL;
@@ -153,7 +163,10 @@ int cli_sample(Cli *c) {
   int code = 0;
   uint64_t seed = 0;
   int64_t count = 1;
-  UnitOptions o = { .no_train = true, .no_eval = true, .no_models = true, .only_sampler = cli_text(c, "sampler", NULL) };
+  UnitOptions o = { .no_train = true,
+                    .no_eval = true,
+                    .no_models = true,
+                    .only_sampler = cli_text(c, "sampler", NULL) };
   if (!cli_seed(c, &seed) || !cli_int(c, "count", 1, 1000000, &count)) return TD_BAD_USAGE;
   if (cli_project(c, &p, &o, &code)) {
     const UnitSampler *s = choose(c, p.unit);
@@ -178,8 +191,12 @@ int cli_sample_parameters(Cli *c) {
         char value[32];
         const UnitParam *q = &s->params[k];
         format_number(value, q->dflt);
-        if (q->kind == PARAM_TEXT) printf("  --%s TEXT%*s default \"%s\"\n", q->name, (int)(20 - strlen(q->name) % 20), "", q->text);
-        else printf("  --%s %s%*s default %s\n", q->name, q->kind == PARAM_INT ? "N   " : "X   ", (int)(20 - strlen(q->name) % 20), "", value);
+        if (q->kind == PARAM_TEXT)
+          printf("  --%s TEXT%*s default \"%s\"\n", q->name, (int)(20 - strlen(q->name) % 20), "",
+                 q->text);
+        else
+          printf("  --%s %s%*s default %s\n", q->name, q->kind == PARAM_INT ? "N   " : "X   ",
+                 (int)(20 - strlen(q->name) % 20), "", value);
       }
     }
   }

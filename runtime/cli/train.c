@@ -12,7 +12,8 @@
 
 /* A word as a shell takes it. */
 static void put_word(StrBuf *out, const char *before, const char *word) {
-  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+=,:";
+  static const char plain[] =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+=,:";
   bool quote = *word == '\0' || word[strspn(word, plain)] != '\0';
   sb_printf(out, "%s%s", before, quote ? "'" : "");
   for (; *word != '\0'; word++) {
@@ -58,18 +59,21 @@ static int dry_run(Cli *c, const Project *p, int64_t steps) {
   for (int i = 0; i < u->program->nentries; i++)
     if (strcmp(u->program->entries[i].name, "train") == 0) train = &u->program->entries[i];
   size_t memory = 0, states = 0;
-  if (train == NULL || !session_memory(u->program, &memory)) return cli_usage(c, "%s has no train { } block", u->path);
+  if (train == NULL || !session_memory(u->program, &memory))
+    return cli_usage(c, "%s has no train { } block", u->path);
   for (int i = 0; i < u->program->nstates; i++)
     states += (size_t)u->program->states[i].count * td_type_size(u->program->states[i].type);
   if (!cli_int(c, "threads", 1, 256, &threads)) return TD_BAD_USAGE;
   Pool *pool = pool_new((int)threads, &err);
   if (pool == NULL) return cli_fail(c, &err);
   Peak peak = measure(pool);
-  double least = peak.flops > 0 ? fmax(train->flops / peak.flops, train->bytes / peak.bytes) : (double)NAN;
+  double least =
+      peak.flops > 0 ? fmax(train->flops / peak.flops, train->bytes / peak.bytes) : (double)NAN;
   if (c->json) {
-    json_t *o = json_pack("{s:I, s:I, s:I, s:f, s:f, s:I}", "parameters", (json_int_t)u->nweights, "memory",
-                          (json_int_t)(memory + states), "steps", (json_int_t)steps, "flops_per_step", train->flops,
-                          "bytes_per_step", train->bytes, "threads", (json_int_t)pool_threads(pool));
+    json_t *o = json_pack("{s:I, s:I, s:I, s:f, s:f, s:I}", "parameters", (json_int_t)u->nweights,
+                          "memory", (json_int_t)(memory + states), "steps", (json_int_t)steps,
+                          "flops_per_step", train->flops, "bytes_per_step", train->bytes, "threads",
+                          (json_int_t)pool_threads(pool));
     if (isfinite(least)) json_object_set_new(o, "least_seconds_per_step", json_real(least));
     json_dumpf(o, stdout, JSON_COMPACT);
     putchar('\n');
@@ -80,13 +84,14 @@ static int dry_run(Cli *c, const Project *p, int64_t steps) {
     format_bytes(bytes, (double)(memory + states));          /* the states kept for finding a NaN */
     format_count(flops, train->flops);
     format_count(rate, peak.flops);
-    printf("%s: %s parameters, %s of memory, %s FLOPs a step of %" PRId64 " x %" PRId64 " tokens\n", u->name, weights, bytes,
-           flops, u->train.batch, u->train.window);
+    printf("%s: %s parameters, %s of memory, %s FLOPs a step of %" PRId64 " x %" PRId64 " tokens\n",
+           u->name, weights, bytes, flops, u->train.batch, u->train.window);
     if (isfinite(least)) {
       format_duration(step, least);
       format_duration(whole, least * (double)steps);
-      printf("at least %s a step and %s for %" PRId64 " steps, at this machine's peak of %sFLOP/s on %d thread%s\n", step, whole,
-             steps, rate, pool_threads(pool), pool_threads(pool) == 1 ? "" : "s");
+      printf("at least %s a step and %s for %" PRId64
+             " steps, at this machine's peak of %sFLOP/s on %d thread%s\n",
+             step, whole, steps, rate, pool_threads(pool), pool_threads(pool) == 1 ? "" : "s");
     }
   }
   pool_free(pool);
@@ -104,13 +109,25 @@ static int train_with(Cli *c, const Project *p, Machine *m, uint64_t seed, int64
     return cli_fail(c, &err);
   }
   resume_command(c, folder, &command);
-  TrainOptions o = { .project = p, .session = m->session, .folder = folder, .resume = cli_has(c, "resume"),
-                     .overwrite = cli_has(c, "overwrite"), .has_seed = cli_has(c, "seed"), .seed = seed, .steps = steps,
-                     .record = record, .resume_command = command.s, .terminal = c->err, .quiet = c->quiet,
-                     .json = c->json ? stdout : NULL, .stop = c->stop };
+  TrainOptions o = { .project = p,
+                     .session = m->session,
+                     .folder = folder,
+                     .resume = cli_has(c, "resume"),
+                     .overwrite = cli_has(c, "overwrite"),
+                     .has_seed = cli_has(c, "seed"),
+                     .seed = seed,
+                     .steps = steps,
+                     .record = record,
+                     .resume_command = command.s,
+                     .terminal = c->err,
+                     .quiet = c->quiet,
+                     .json = c->json ? stdout : NULL,
+                     .stop = c->stop };
   if (!c->quiet) o.peak_flops = measure(m->pool).flops;
   int code = train_run(&o, &err) ? cli_done(c) : cli_fail(c, &err);
-  if (code == 0 && !c->quiet) fprintf(stderr, "done: %s; sample with: tdc sample %s --weights %s\n", folder, p->unit->path, folder);
+  if (code == 0 && !c->quiet)
+    fprintf(stderr, "done: %s; sample with: tdc sample %s --weights %s\n", folder, p->unit->path,
+            folder);
   json_decref(record);
   sb_free(&command);
   free(folder);
@@ -121,8 +138,9 @@ static int train_with(Cli *c, const Project *p, Machine *m, uint64_t seed, int64
 static bool folder_fits(Cli *c, const Unit *u, int *code) {
   TdError err = { 0 };
   char *folder = cli_run_folder(c, u);
-  bool ok = folder != NULL ? train_folder_fits(folder, cli_has(c, "resume"), cli_has(c, "overwrite"), &err)
-                           : td_fail_memory(&err);
+  bool ok = folder != NULL
+                ? train_folder_fits(folder, cli_has(c, "resume"), cli_has(c, "overwrite"), &err)
+                : td_fail_memory(&err);
   free(folder);
   if (!ok) *code = cli_fail(c, &err);
   return ok;
@@ -136,7 +154,8 @@ int cli_train(Cli *c) {
   int64_t steps = 0;
   UnitOptions o = { .no_models = true };
   if (!cli_seed(c, &seed) || !cli_int(c, "steps", 1, INT64_MAX / 2, &steps)) return TD_BAD_USAGE;
-  if (cli_has(c, "resume") && cli_has(c, "overwrite")) return cli_usage(c, "--resume and --overwrite exclude each other");
+  if (cli_has(c, "resume") && cli_has(c, "overwrite"))
+    return cli_usage(c, "--resume and --overwrite exclude each other");
   if (cli_project(c, &p, &o, &code)) {
     if (!p.unit->train.present) code = cli_usage(c, "%s has no train { } block", p.unit->path);
     else if (cli_has(c, "dry-run")) code = dry_run(c, &p, steps > 0 ? steps : p.unit->train.steps);

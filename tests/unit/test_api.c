@@ -48,7 +48,9 @@ static int enter_folder(void **state) {
   setenv("TDC_CACHE", "cache", 1);
   setenv("TDC_CFLAGS", "-O1", 1);
   write_file("model.td", model);
-  write_file("text.txt", "the quick brown fox jumps over the lazy dog, the quick brown fox jumps over the lazy dog");
+  write_file(
+      "text.txt",
+      "the quick brown fox jumps over the lazy dog, the quick brown fox jumps over the lazy dog");
   *state = folder;
   return 0;
 }
@@ -84,7 +86,8 @@ static void test_everything(void **state) {
 
   assert_true(td_export(td, "w.safetensors", &err));
   w[0] = 9;
-  assert_true(td_write(td, name, w, n, &err) && td_load(td, "w.safetensors", &err) && td_read(td, name, back, n, &err));
+  assert_true(td_write(td, name, w, n, &err) && td_load(td, "w.safetensors", &err) &&
+              td_read(td, name, back, n, &err));
   assert_true(back[0] == 0.5f);
   assert_false(td_load(td, "absent.safetensors", &err));
 
@@ -102,7 +105,8 @@ static void test_everything(void **state) {
 
   char *one, *two;
   TdSetting steps = { "steps", "3" };
-  assert_true(td_sample(td, NULL, &steps, 1, 42, &one, &err) && td_sample(td, "flat", &steps, 1, 42, &two, &err));
+  assert_true(td_sample(td, NULL, &steps, 1, 42, &one, &err) &&
+              td_sample(td, "flat", &steps, 1, 42, &two, &err));
   assert_string_equal(one, two);
   assert_int_equal(strlen(one), 8);
   free(one);
@@ -132,6 +136,7 @@ static void test_mistakes(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(test_everything), cmocka_unit_test(test_mistakes) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(test_everything),
+                                      cmocka_unit_test(test_mistakes) };
   return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }

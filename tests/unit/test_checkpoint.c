@@ -28,9 +28,16 @@ static const CheckpointTensor tensors[] = {
 };
 
 static CheckpointInfo info_at(int64_t step) {
-  return (CheckpointInfo){ .program = "shakespeare", .step = step, .seed = UINT64_MAX, .position = 32 * step,
-                           .best = step == 0 ? (double)INFINITY : 1.25, .best_step = 3, .stale = 1, .tokens = "chars",
-                           .vocabulary = "10 32 65", .record = "{\"a\": \"\\\"\"}" };
+  return (CheckpointInfo){ .program = "shakespeare",
+                           .step = step,
+                           .seed = UINT64_MAX,
+                           .position = 32 * step,
+                           .best = step == 0 ? (double)INFINITY : 1.25,
+                           .best_step = 3,
+                           .stale = 1,
+                           .tokens = "chars",
+                           .vocabulary = "10 32 65",
+                           .record = "{\"a\": \"\\\"\"}" };
 }
 
 static bool save(const IoHook *hook, const char *folder, int64_t step, TdError *err) {
@@ -57,7 +64,8 @@ static int remove_folder(void **state) {
 static int files_in(const char *folder) {
   int n = 0;
   DIR *d = opendir(folder);
-  for (struct dirent *e; (e = readdir(d)) != NULL;) n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+  for (struct dirent *e; (e = readdir(d)) != NULL;)
+    n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
   closedir(d);
   return n;
 }
@@ -286,9 +294,15 @@ static void test_lock(void **state) {
 int main(void) {
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
   const struct CMUnitTest tests[] = {
-    IN_FOLDER(test_round_trip),       IN_FOLDER(test_infinity_and_nothing),  IN_FOLDER(test_export),
-    IN_FOLDER(test_every_cut_and_bit), IN_FOLDER(test_failing_calls),        IN_FOLDER(test_interrupted_and_short),
-    IN_FOLDER(test_killed_at_every_call), IN_FOLDER(test_rotation),          IN_FOLDER(test_lock),
+    IN_FOLDER(test_round_trip),
+    IN_FOLDER(test_infinity_and_nothing),
+    IN_FOLDER(test_export),
+    IN_FOLDER(test_every_cut_and_bit),
+    IN_FOLDER(test_failing_calls),
+    IN_FOLDER(test_interrupted_and_short),
+    IN_FOLDER(test_killed_at_every_call),
+    IN_FOLDER(test_rotation),
+    IN_FOLDER(test_lock),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,9 @@ static int enter_folder(void **state) {
   write_file("bad.td", "use nn\nmodel m(x[3]) -> y[3] { y = z }\n");
   write_file("messy.td", "dim   B=2\n\n\n\n\ndim C =3");
   write_file("syntax.td", "model m(x[3] -> y[3]\n");
-  write_file("text.txt", "the quick brown fox jumps over the lazy dog, the quick brown fox jumps over the lazy dog");
+  write_file(
+      "text.txt",
+      "the quick brown fox jumps over the lazy dog, the quick brown fox jumps over the lazy dog");
   *state = folder;
   return 0;
 }
@@ -78,7 +80,8 @@ static void try_case(const Case *k) {
   SpawnJob job = { .argv = argv, .timeout = 120 };
   spawn_all(&job, 1, 1, NULL);
   const char *said = job.output.s != NULL ? job.output.s : "";
-  if (job.code != k->code) fail_msg("tdc %s: exit %d, not %d:\n%s", k->line, job.code, k->code, said);
+  if (job.code != k->code)
+    fail_msg("tdc %s: exit %d, not %d:\n%s", k->line, job.code, k->code, said);
   if (strstr(said, k->says) == NULL) fail_msg("tdc %s: no '%s' in:\n%s", k->line, k->says, said);
   sb_free(&job.output);
   free(argv);
@@ -203,7 +206,8 @@ int main(int argc, char **argv) {
   char *folder = io_dirname(argv[0]);
   if (getcwd(here, sizeof here) == NULL || folder == NULL) return 1;
   StrBuf path = { 0 };
-  sb_printf(&path, "%s%s%s/../tdc", folder[0] == '/' ? "" : here, folder[0] == '/' ? "" : "/", folder);
+  sb_printf(&path, "%s%s%s/../tdc", folder[0] == '/' ? "" : here, folder[0] == '/' ? "" : "/",
+            folder);
   tdc = path.s;
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_help_and_usage),

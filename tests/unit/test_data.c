@@ -91,12 +91,23 @@ static void test_bytes_and_ascii(void **state) {
 
 static void test_utf8_is_strict(void **state) {
   (void)state;
-  static const char *const bad[] = { "\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80",
-                                     "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xc3", "\xe2\x82", "\xc3(" };
+  static const char *const bad[] = { "\x80",
+                                     "\xc0\x80",
+                                     "\xc1\xbf",
+                                     "\xe0\x80\x80",
+                                     "\xed\xa0\x80",
+                                     "\xf0\x80\x80\x80",
+                                     "\xf4\x90\x80\x80",
+                                     "\xf5\x80\x80\x80",
+                                     "\xff",
+                                     "\xc3",
+                                     "\xe2\x82",
+                                     "\xc3(" };
   Vocabulary v;
   TdError err;
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-    assert_false(vocabulary_make(&v, TOKENS_CHARS, "x", (const uint8_t *)bad[i], strlen(bad[i]), &err));
+    assert_false(
+        vocabulary_make(&v, TOKENS_CHARS, "x", (const uint8_t *)bad[i], strlen(bad[i]), &err));
 }
 
 static void test_windows(void **state) {
@@ -168,7 +179,9 @@ static void test_beside_the_file(void **state) {
   char *path = put(*state, "beside.txt", "xyz", 3), td[64];
   snprintf(td, sizeof td, "%s/model.td", (const char *)*state);
   CorpusSearch search = { 0 };
-  DataDecl decl = { .name = "text", .source = "beside.txt", .tokens = TOKENS_CHARS, .split = 1, .td_file = td };
+  DataDecl decl = {
+    .name = "text", .source = "beside.txt", .tokens = TOKENS_CHARS, .split = 1, .td_file = td
+  };
   TdError err = { 0 };
   Dataset *d = dataset_load(&search, &decl, &err);
   assert_true(d != NULL && d->count == 3);
@@ -246,9 +259,9 @@ static void test_store(void **state) {
 int main(void) {
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
   const struct CMUnitTest tests[] = {
-    IN_FOLDER(test_chars),           IN_FOLDER(test_bytes_and_ascii), IN_FOLDER(test_utf8_is_strict),
-    IN_FOLDER(test_windows),         IN_FOLDER(test_paths),           IN_FOLDER(test_beside_the_file),
-    IN_FOLDER(test_shrinking),       IN_FOLDER(test_corpora),         IN_FOLDER(test_store),
+    IN_FOLDER(test_chars),     IN_FOLDER(test_bytes_and_ascii), IN_FOLDER(test_utf8_is_strict),
+    IN_FOLDER(test_windows),   IN_FOLDER(test_paths),           IN_FOLDER(test_beside_the_file),
+    IN_FOLDER(test_shrinking), IN_FOLDER(test_corpora),         IN_FOLDER(test_store),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

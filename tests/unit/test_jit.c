@@ -44,23 +44,88 @@ static const char seed_source[] =
     "  (void)b; (void)e; *(int32_t *)c->arg[0] = (int32_t)(c->ctl->seed + (uint64_t)c->ctl->step);\n}\n";
 
 static TdKernel kernels[] = {
-  { .name = "scale", .source = scale_source, .klass = "map", .where = "x.td:1", .text = "y = x * f", .pieces = PIECES, .scratch = 64 },
-  { .name = "add_row", .source = add_source, .klass = "map", .where = "x.td:2", .text = "s = y + i", .pieces = PIECES },
-  { .name = "seeds", .source = seed_source, .klass = "map", .where = "x.td:3", .text = "n", .pieces = 1 },
+  { .name = "scale",
+    .source = scale_source,
+    .klass = "map",
+    .where = "x.td:1",
+    .text = "y = x * f",
+    .pieces = PIECES,
+    .scratch = 64 },
+  { .name = "add_row",
+    .source = add_source,
+    .klass = "map",
+    .where = "x.td:2",
+    .text = "s = y + i",
+    .pieces = PIECES },
+  { .name = "seeds",
+    .source = seed_source,
+    .klass = "map",
+    .where = "x.td:3",
+    .text = "n",
+    .pieces = 1 },
 };
 static const int scale_args[] = { 0, 1, 2 }, add_args[] = { 2, 3, 4 }, seed_args[] = { 5 };
-static TdState states[] = { { .name = "total", .type = TD_F32, .rank = 1, .shape = { N }, .count = N },
-                            { .name = "last", .type = TD_F32, .rank = 1, .shape = { N }, .count = N } };
+static TdState states[] = {
+  { .name = "total", .type = TD_F32, .rank = 1, .shape = { N }, .count = N },
+  { .name = "last", .type = TD_F32, .rank = 1, .shape = { N }, .count = N }
+};
 static TdBuffer buffers[] = {
-  { .kind = TD_INPUT, .name = "x", .type = TD_F32, .rank = 1, .shape = { N }, .count = N, .bytes = 4 * N },
+  { .kind = TD_INPUT,
+    .name = "x",
+    .type = TD_F32,
+    .rank = 1,
+    .shape = { N },
+    .count = N,
+    .bytes = 4 * N },
   { .kind = TD_INPUT, .name = "factor", .type = TD_F32, .rank = 0, .count = 1, .bytes = 4 },
-  { .kind = TD_TEMP, .name = "y", .type = TD_F32, .rank = 1, .shape = { N }, .count = N, .bytes = 4 * N, .offset = 0 },
-  { .kind = TD_TEMP, .name = "stack", .type = TD_F32, .rank = 2, .shape = { ROWS, N }, .count = ROWS * N,
-    .bytes = 4 * ROWS * N, .offset = 4032 },
-  { .kind = TD_STATE, .name = "total", .type = TD_F32, .rank = 1, .shape = { N }, .count = N, .bytes = 4 * N, .state = 0 },
-  { .kind = TD_TEMP, .name = "n", .type = TD_I32, .rank = 0, .count = 1, .bytes = 4, .offset = 20096 },
-  { .kind = TD_STATE, .name = "last", .type = TD_F32, .rank = 1, .shape = { N }, .count = N, .bytes = 4 * N, .state = 1 },
-  { .kind = TD_INPUT, .name = "id", .type = TD_I32, .rank = 1, .shape = { 2 }, .count = 2, .bytes = 8, .lo = 0, .hi = 9 },
+  { .kind = TD_TEMP,
+    .name = "y",
+    .type = TD_F32,
+    .rank = 1,
+    .shape = { N },
+    .count = N,
+    .bytes = 4 * N,
+    .offset = 0 },
+  { .kind = TD_TEMP,
+    .name = "stack",
+    .type = TD_F32,
+    .rank = 2,
+    .shape = { ROWS, N },
+    .count = ROWS * N,
+    .bytes = 4 * ROWS * N,
+    .offset = 4032 },
+  { .kind = TD_STATE,
+    .name = "total",
+    .type = TD_F32,
+    .rank = 1,
+    .shape = { N },
+    .count = N,
+    .bytes = 4 * N,
+    .state = 0 },
+  { .kind = TD_TEMP,
+    .name = "n",
+    .type = TD_I32,
+    .rank = 0,
+    .count = 1,
+    .bytes = 4,
+    .offset = 20096 },
+  { .kind = TD_STATE,
+    .name = "last",
+    .type = TD_F32,
+    .rank = 1,
+    .shape = { N },
+    .count = N,
+    .bytes = 4 * N,
+    .state = 1 },
+  { .kind = TD_INPUT,
+    .name = "id",
+    .type = TD_I32,
+    .rank = 1,
+    .shape = { 2 },
+    .count = 2,
+    .bytes = 8,
+    .lo = 0,
+    .hi = 9 },
 };
 static TdStep steps[] = {
   { .kind = TD_LAUNCH, .kernel = 0, .nargs = 3, .args = scale_args },
@@ -74,10 +139,22 @@ static TdStep steps[] = {
   { .kind = TD_LAUNCH, .kernel = 2, .nargs = 1, .args = seed_args },
 };
 static TdOutput outputs[] = { { "y", 2 }, { "n", 5 } };
-static TdEntry entry = { .name = "run", .buffers = buffers, .nbuffers = 8, .steps = steps, .nsteps = 9,
-                         .outputs = outputs, .noutputs = 2, .arena_bytes = 20160 };
-static TdProgram program = { .name = "test", .prelude = prelude, .states = states, .nstates = 2, .kernels = kernels,
-                             .nkernels = 3, .entries = &entry, .nentries = 1 };
+static TdEntry entry = { .name = "run",
+                         .buffers = buffers,
+                         .nbuffers = 8,
+                         .steps = steps,
+                         .nsteps = 9,
+                         .outputs = outputs,
+                         .noutputs = 2,
+                         .arena_bytes = 20160 };
+static TdProgram program = { .name = "test",
+                             .prelude = prelude,
+                             .states = states,
+                             .nstates = 2,
+                             .kernels = kernels,
+                             .nkernels = 3,
+                             .entries = &entry,
+                             .nentries = 1 };
 
 static int make_folder(void **state) {
   char here[512], *folder;
@@ -126,9 +203,11 @@ static void test_runs(void **state) {
     assert_non_null(s);
     int e = session_entry(s, "run");
     assert_true(e == 0 && session_entry(s, "absent") == -1);
-    assert_true(session_set_reals(s, e, "x", x, N, &err) && session_set_number(s, e, "factor", 2, &err));
+    assert_true(session_set_reals(s, e, "x", x, N, &err) &&
+                session_set_number(s, e, "factor", 2, &err));
     for (int k = 0; k < 100; k++) session_run(s, e, 5, k);
-    const float *y = session_output_data(s, e, "y"), *total = session_state_data(s, 0), *last = session_state_data(s, 1);
+    const float *y = session_output_data(s, e, "y"), *total = session_state_data(s, 0),
+                *last = session_state_data(s, 1);
     for (int i = 0; i < N; i++) {
       assert_true(y[i] == 2 * x[i]);
       assert_true(total[i] == 100 * (4 * 2 * x[i] + 6));
@@ -175,7 +254,10 @@ static void test_units(void **state) {
   static char names[MANY][16], sources[MANY][4000];
   for (int i = 0; i < MANY; i++) {
     snprintf(names[i], sizeof names[i], "k%d", i);
-    int n = snprintf(sources[i], sizeof sources[i], "/* %1500d */\nvoid k%d(const TdCall *c, int64_t b, int64_t e) { (void)c; (void)b; (void)e; }", i, i);
+    int n = snprintf(sources[i], sizeof sources[i],
+                     "/* %1500d */\nvoid k%d(const TdCall *c, int64_t b, int64_t e) { (void)c; "
+                     "(void)b; (void)e; }",
+                     i, i);
     assert_true(n > 0);
     many[i] = (TdKernel){ .name = names[i], .source = sources[i], .pieces = 1 };
   }
@@ -287,7 +369,8 @@ static void test_wrong_key(void **state) {
 }
 
 static void test_folder(void **state) {
-  char *open_folder = io_join(*state, "open"), *link_folder = io_join(*state, "link"), *file = io_join(*state, "file");
+  char *open_folder = io_join(*state, "open"), *link_folder = io_join(*state, "link"),
+       *file = io_join(*state, "file");
   TdError err = { 0 };
   assert_int_equal(mkdir(open_folder, 0777), 0);
   assert_int_equal(chmod(open_folder, 0777), 0);
@@ -348,7 +431,8 @@ static void test_compilers(void **state) {
   write_script(script, "#!/bin/sh\n[ \"$1\" = --version ] && exec echo slow 1\nsleep 100 & wait\n");
   fails_with(folder, script, "within 1 seconds");
   snprintf(script, sizeof script, "%s/loud", folder);
-  write_script(script, "#!/bin/sh\n[ \"$1\" = --version ] && exec echo loud 1\necho it is broken; exit 3\n");
+  write_script(
+      script, "#!/bin/sh\n[ \"$1\" = --version ] && exec echo loud 1\necho it is broken; exit 3\n");
   fails_with(folder, script, "it is broken");
   snprintf(script, sizeof script, "%s/liar", folder);
   write_script(script, "#!/bin/sh\necho liar 1; for a; do :; done; exit 0\n");
@@ -405,9 +489,9 @@ static void test_crowd(void **state) {
 int main(void) {
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
   const struct CMUnitTest tests[] = {
-    IN_FOLDER(test_runs),      IN_FOLDER(test_cache),     IN_FOLDER(test_units), IN_FOLDER(test_damage),
-    IN_FOLDER(test_wrong_key), IN_FOLDER(test_folder),    IN_FOLDER(test_compilers), IN_FOLDER(test_stop),
-    IN_FOLDER(test_crowd),
+    IN_FOLDER(test_runs),      IN_FOLDER(test_cache),     IN_FOLDER(test_units),
+    IN_FOLDER(test_damage),    IN_FOLDER(test_wrong_key), IN_FOLDER(test_folder),
+    IN_FOLDER(test_compilers), IN_FOLDER(test_stop),      IN_FOLDER(test_crowd),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

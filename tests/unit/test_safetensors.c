@@ -43,10 +43,20 @@ static void test_rules(void **state) {
   assert_true(accepts("{\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]}}", 24));
   assert_true(accepts("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 4));
   assert_true(accepts("{\"a\":{\"dtype\":\"F32\",\"shape\":[0,5],\"data_offsets\":[0,0]}}", 0));
-  assert_true(accepts("{\"__metadata__\":{\"k\":\"v\"},\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1));
-  static const struct { const char *header; size_t data; } broken[] = {
-    { "", 0 }, { "{", 0 }, { "[]", 0 }, { " {}", 0 }, { "{}x", 0 }, { "{}", 1 }, { "null", 0 },
-    { "{\"a\":1}", 0 }, { "{\"a\":{}}", 0 },
+  assert_true(accepts("{\"__metadata__\":{\"k\":\"v\"},\"a\":{\"dtype\":\"U8\",\"shape\":[1],"
+                      "\"data_offsets\":[0,1]}}",
+                      1));
+  static const struct { const char *header; size_t data;
+  } broken[] = {
+    { "", 0 },
+    { "{", 0 },
+    { "[]", 0 },
+    { " {}", 0 },
+    { "{}x", 0 },
+    { "{}", 1 },
+    { "null", 0 },
+    { "{\"a\":1}", 0 },
+    { "{\"a\":{}}", 0 },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 0 },
     { "{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4 },
     { "{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4 },
@@ -69,10 +79,18 @@ static void test_rules(void **state) {
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8 },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 5 },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", 4 },
-    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}", 3 },
-    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", 2 },
-    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]}}", 3 },
-    { "{\"__metadata__\":1}", 0 }, { "{\"__metadata__\":{\"a\":1}}", 0 }, { "{\"__metadata__\":[]}", 0 },
+    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"U8\","
+      "\"shape\":[2],\"data_offsets\":[1,3]}}",
+      3 },
+    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"a\":{\"dtype\":\"U8\","
+      "\"shape\":[1],\"data_offsets\":[1,2]}}",
+      2 },
+    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"b\":{\"dtype\":\"U8\","
+      "\"shape\":[1],\"data_offsets\":[2,3]}}",
+      3 },
+    { "{\"__metadata__\":1}", 0 },
+    { "{\"__metadata__\":{\"a\":1}}", 0 },
+    { "{\"__metadata__\":[]}", 0 },
     { "{\"\xff\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1 },
   };
   for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++)
@@ -81,7 +99,9 @@ static void test_rules(void **state) {
 
 static void test_lengths(void **state) {
   (void)state;
-  static const uint64_t lengths[] = { 0, 1, 3, 100, UINT64_MAX, (uint64_t)1 << 63, (uint64_t)1 << 32, 1000000000 };
+  static const uint64_t lengths[] = {
+    0, 1, 3, 100, UINT64_MAX, (uint64_t)1 << 63, (uint64_t)1 << 32, 1000000000
+  };
   for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
     uint8_t p[10] = { 0, 0, 0, 0, 0, 0, 0, 0, '{', '}' };
     for (int k = 0; k < 8; k++) p[k] = (uint8_t)(lengths[i] >> (8 * k));
@@ -228,8 +248,9 @@ static void test_half(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_rules),      cmocka_unit_test(test_lengths),        cmocka_unit_test(test_every_edit),
-    cmocka_unit_test(test_round_trip), cmocka_unit_test(test_writer_refuses), cmocka_unit_test(test_half),
+    cmocka_unit_test(test_rules),          cmocka_unit_test(test_lengths),
+    cmocka_unit_test(test_every_edit),     cmocka_unit_test(test_round_trip),
+    cmocka_unit_test(test_writer_refuses), cmocka_unit_test(test_half),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

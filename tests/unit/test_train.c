@@ -142,8 +142,13 @@ static int end_run(void **state) {
 }
 
 static TrainOptions options(Fixture *f, json_t *record) {
-  return (TrainOptions){ .project = &f->project, .session = f->session, .folder = f->run, .seed = 3, .record = record,
-                         .terminal = terminal_open(stderr, COLOUR_NEVER), .quiet = true };
+  return (TrainOptions){ .project = &f->project,
+                         .session = f->session,
+                         .folder = f->run,
+                         .seed = 3,
+                         .record = record,
+                         .terminal = terminal_open(stderr, COLOUR_NEVER),
+                         .quiet = true };
 }
 
 /* Train to `steps`; the status. */
@@ -169,7 +174,8 @@ static char *newest_sums(const char *run, int64_t *step) {
   StFile *file = st_open(NULL, checkpoint_path(c), &err);
   for (int i = 0; i < st_meta_count(file); i++) {
     StPair p = st_meta_at(file, i);
-    if (strncmp(p.key, "sha256 ", 7) == 0 || strcmp(p.key, "best") == 0) sb_printf(&s, "%s=%s\n", p.key, p.value);
+    if (strncmp(p.key, "sha256 ", 7) == 0 || strcmp(p.key, "best") == 0)
+      sb_printf(&s, "%s=%s\n", p.key, p.value);
   }
   st_close(file);
   checkpoint_close(c);
@@ -204,7 +210,8 @@ static void test_resume_at_every_step(void **state) {
     assert_int_equal(train(f, STEPS, true, NULL, &err), TD_OK);
     /* an evaluation at the end of the first part is one more: weights alone are compared */
     int64_t step;
-    char *sums = newest_sums(f->run, &step), *a = strstr(sums, "sha256"), *b = strstr(want, "sha256");
+    char *sums = newest_sums(f->run, &step), *a = strstr(sums, "sha256"),
+         *b = strstr(want, "sha256");
     assert_string_equal(a, b);
     free(sums);
     cache_remove_folder(f->run);
@@ -358,7 +365,8 @@ static void test_nan(void **state) {
   Fixture other = { .folder = f->folder, .td = f->td, .run = f->run };
   open_with(&other, 2, &poison, 1);
   assert_int_equal(train(&other, STEPS, false, NULL, &err), TD_NOT_FINITE);
-  if (strstr(err.message, "step 1") == NULL || strstr(err.message, "model.td:8") == NULL) fail_msg("%s", err.message);
+  if (strstr(err.message, "step 1") == NULL || strstr(err.message, "model.td:8") == NULL)
+    fail_msg("%s", err.message);
   close_all(&other);
 }
 
@@ -388,12 +396,18 @@ static void test_sample(void **state) {
   assert_non_null(u);
   const Dataset *d = data_store_find(f->project.data, "text");
   TdSetting settings[] = { { "prompt", "a__d" }, { "noise", "0.01" } };
-  SampleRequest r = { .sampler = u, .vocabulary = &d->vocabulary, .settings = settings, .nsettings = 2, .hole = '_', .seed = 5 };
+  SampleRequest r = { .sampler = u,
+                      .vocabulary = &d->vocabulary,
+                      .settings = settings,
+                      .nsettings = 2,
+                      .hole = '_',
+                      .seed = 5 };
   StrBuf one = { 0 }, two = { 0 };
   if (!sample_run(f->session, &r, false, keep_text, &one, &err)) fail_msg("%s", err.message);
   assert_true(sample_run(f->session, &r, false, keep_text, &two, &err));
   assert_string_equal(one.s, two.s);
-  assert_true(one.s[0] == '1' && one.s[3] == '4');             /* the given characters stay: ' ' is 0, 'a' is 1 */
+  assert_true(one.s[0] == '1' &&
+              one.s[3] == '4'); /* the given characters stay: ' ' is 0, 'a' is 1 */
   sb_free(&one);
   sb_free(&two);
   settings[0].value = "abz";
@@ -415,8 +429,16 @@ static void test_sample(void **state) {
 int main(void) {
 #define RUN(t) cmocka_unit_test_setup_teardown(t, fresh_run, end_run)
   const struct CMUnitTest tests[] = {
-    RUN(test_resume_at_every_step), RUN(test_threads),      RUN(test_refusals), RUN(test_stop),       RUN(test_killed),
-    RUN(test_damaged_newest),       RUN(test_failing_disk), RUN(test_nan),      RUN(test_divergence), RUN(test_sample),
+    RUN(test_resume_at_every_step),
+    RUN(test_threads),
+    RUN(test_refusals),
+    RUN(test_stop),
+    RUN(test_killed),
+    RUN(test_damaged_newest),
+    RUN(test_failing_disk),
+    RUN(test_nan),
+    RUN(test_divergence),
+    RUN(test_sample),
   };
   return cmocka_run_group_tests(tests, make_fixture, free_fixture);
 }
