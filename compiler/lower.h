@@ -163,6 +163,9 @@ typedef struct Low {
   LoopCtx  *loops;
   CallCtx  *calls;
   int       depth;              /* of calls, against endless recursion */
+  int       ncalls;             /* instantiated within the outermost one, against doubling */
+  bool      runaway;            /* one of both was reported: the outermost call gives up */
+  bool      exhausted;          /* so it was, for their number */
   VEC(FrameOf) reduce_frames;   /* of the statement being lowered */
   VEC(CallOf) call_values;
 
@@ -312,9 +315,9 @@ bool   schedule_ready(Low *l, Schedule *s, Span at);
 /* -- trial_call.c ---------------------------------------------------------------------------- */
 struct TrialOptions;                                              /* trial.h */
 /* Call fn in an entry of its own, with arguments of our choosing: by chance, or
- * without options the same every time. Then attempt 0 has extents that tell the
- * index names apart; others, trial_attempts in all, take the dims that bear the
- * names of indices (bit 0) and truth values for bare tensors (bits 1 ..).
+ * without options the same every time. Then attempt 0 takes the dims that
+ * bear the names of indices; others, trial_attempts in all, tell index names
+ * apart (bit 0) and pass truth values for bare tensors (bits 1 ..).
  * Poison after an error. The caller keeps a copy of Low and puts it back.
  * l->assumed then says what was chosen. */
 int    trial_attempts(const ADecl *d);

@@ -7,7 +7,7 @@
 
 #include "compiler/lower.h"
 
-enum { MAX_CALL_DEPTH = 64, MAX_ARGS = 64 };
+enum { MAX_CALL_DEPTH = 64, MAX_CALLS = 4000, MAX_ARGS = 64 };
 
 /* ---- paths -------------------------------------------------------------------- */
 
@@ -459,11 +459,21 @@ Value *call_fn(Low *l, Fn *fn, Value **given, const char **names, const Span *sp
     lower_error(l, 312, at, "a %s is not called; it is what `tdc` runs", adecl_spelling(d->kind));
     return v_poison(l);
   }
-  if (++l->depth > MAX_CALL_DEPTH) {
-    lower_error(l, 313, at, "'%s' calls itself without end: ops are instantiated where they are used and cannot recurse", d->name);
-    l->depth--;
+  if (l->depth == 0) {
+    l->runaway = false;
+    l->ncalls = 0;
+  }
+  if (l->runaway) return v_poison(l);
+  if (l->depth >= MAX_CALL_DEPTH || l->ncalls >= MAX_CALLS) {
+    bool deep = l->depth >= MAX_CALL_DEPTH;
+    if (deep) lower_error(l, 313, at, "'%s' calls itself without end: ops are instantiated where they are used and cannot recurse", d->name);
+    else lower_error(l, 321, at, "this call comes to more than %d calls of functions, each of which is instantiated", MAX_CALLS);
+    l->runaway = true;
+    l->exhausted = l->exhausted || !deep;
     return v_poison(l);
   }
+  l->depth++;
+  l->ncalls++;
   bool known = false, bad = false;
   for (int i = 0; i < l->instantiated.n; i++) known = known || l->instantiated.at[i] == d;
   if (!known) vec_push(l->arena, &l->instantiated, d);

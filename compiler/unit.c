@@ -64,6 +64,7 @@ static bool attempt_unused(Low *l, Fn *fn, int attempt, Diags *d) {
   saved.instantiated.at = l->instantiated.at;      /* what it calls is used now */
   saved.instantiated.n = l->instantiated.n;
   saved.instantiated.cap = l->instantiated.cap;
+  saved.exhausted = l->exhausted;
   *l = saved;
   return ok;
 }
@@ -80,8 +81,9 @@ static void check_unused(Low *l) {
     for (int k = 0; k < l->instantiated.n; k++) used = used || l->instantiated.at[k] == d;
     if (used) continue;
     int attempt = 0, n = trial_attempts(d);
-    while (attempt < n && !attempt_unused(l, v->fn, attempt, diags_new(l->arena))) attempt++;
+    while (attempt < n && !l->exhausted && !attempt_unused(l, v->fn, attempt, diags_new(l->arena))) attempt++;
     attempt_unused(l, v->fn, attempt < n ? attempt : 0, l->d);
+    if (l->exhausted) return;            /* what calls it is no better */
   }
 }
 
