@@ -1,5 +1,6 @@
-/* Expressions, index lists and targets in canonical form: the fewest
- * parentheses, blanks around operators but not inside index brackets. */
+/* Expressions, index lists and targets in canonical form: the fewest parentheses
+ * that a reader needs (`&&` within `||` and a choice within a choice keep theirs),
+ * blanks around operators but not inside index brackets. */
 #include "dsl/print_expr.h"
 
 #include <stdio.h>
@@ -31,11 +32,16 @@ static int precedence(const AExpr *e) {
 
 static void write_level(Writer *w, const AExpr *e, int least);
 
+/* How tightly `side`, an operand of `op`, must bind to stand bare where `least` would do. */
+static int bare_level(AOp op, const AExpr *side, int least) {
+  return op == OP_OR && precedence(side) == BOTH ? EQUALITY : least;
+}
+
 /* The first token of e, past parentheses that are not written. */
 static Span first_token(const AExpr *e, int least) {
   if (e->parens && precedence(e) < least) return e->span;
   switch (e->kind) {
-    case A_BINARY: return first_token(e->a, op_precedence(e->op));
+    case A_BINARY: return first_token(e->a, bare_level(e->op, e->a, op_precedence(e->op)));
     case A_COND: return first_token(e->a, EITHER);
     case A_MEMBER: case A_INDEX: case A_CALL: return first_token(e->a, PRIMARY);
     case A_UNARY: return e->op_span;
@@ -176,8 +182,8 @@ static void write_binary(Writer *w, const AExpr *e) {
   int level = op_precedence(e->op);
   bool compares = level == EQUALITY || level == ORDER, power = level == POWER;
   bool tight = power || (w->tight && level >= SUM);
-  int right = power ? SIGNED : level + 1;
-  write_level(w, e->a, power || compares ? level + 1 : level);
+  int right = bare_level(e->op, e->b, power ? SIGNED : level + 1);
+  write_level(w, e->a, bare_level(e->op, e->a, power || compares ? level + 1 : level));
   if (!tight) write_text(w, " ");
   write_text(w, aop_spelling(e->op));
   write_place(w, e->op_span);
@@ -187,9 +193,9 @@ static void write_binary(Writer *w, const AExpr *e) {
 
 static void write_choice(Writer *w, const AExpr *e) {
   write_level(w, e->a, EITHER);
-  write_gap(w, first_token(e->b, CHOICE), " ");
+  write_gap(w, first_token(e->b, EITHER), " ");
   write_text(w, "? ");
-  write_level(w, e->b, CHOICE);
+  write_level(w, e->b, EITHER);
   write_gap(w, first_token(e->c, CHOICE), " ");
   write_text(w, ": ");
   write_level(w, e->c, CHOICE);

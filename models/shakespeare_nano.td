@@ -6,22 +6,22 @@
 use nn
 data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
 
-dim B = 32, L = 64, V = text.vocab           # rows, characters of a row, symbols (65)
-dim D = 128, H = 4, E = D / H, F = 4 * D     # width, heads, width of a head, hidden width
-const N = 4, T = 128, drop = 0.1             # layers, diffusion steps, dropout
+dim B = 32, L = 64, V = text.vocab        # rows, characters of a row, symbols (65)
+dim D = 128, H = 4, E = D / H, F = 4 * D  # width, heads, width of a head, hidden width
+const N = 4, T = 128, drop = 0.1          # layers, diffusion steps, dropout
 const lr = 1e-3, updates = 5000
-axis S = L                                   # positions attended to
+axis S = L  # positions attended to
 
 schedule noise[T] {
-  beta[t]  = lerp(1e-4, 0.02, t / (T - 1))
+  beta[t] = lerp(1e-4, 0.02, t / (T - 1))
   alpha[t] = 1 - beta[t]
-  abar[t]  = prod[s <= t](alpha[s])
+  abar[t] = prod[s <= t](alpha[s])
 }
 
 block layer(x[b,l,d], c[b,d]) -> y[b,l,d] {
   param wq[D,H,E], wk[D,H,E], wv[D,H,E], wo[H,E,D] ~ normal(0, 0.02)
   n = layernorm(x + c)
-  q[b,l,h,e] = n[b,l,d] * wq[d,h,e]          # pure product: sums over d
+  q[b,l,h,e] = n[b,l,d] * wq[d,h,e]  # pure product: sums over d
   k[b,s,h,e] = n[b,s,d] * wk[d,h,e]
   v[b,s,h,e] = n[b,s,d] * wv[d,h,e]
   a = attention(q, k, v)
@@ -32,13 +32,13 @@ block layer(x[b,l,d], c[b,d]) -> y[b,l,d] {
 model denoise(x[B,L,V], t: id<T>[B]) -> eps[B,L,V] {
   h = linear(x, D) + sinusoid(L, D)
   c = mlp(sinusoid_of(t, D), D)
-  for i in N { h = layer(h, c) }             # one body, compiled once; parameters stacked [N, ...]
+  for i in N { h = layer(h, c) }  # one body, compiled once; parameters stacked [N, ...]
   eps = linear(layernorm(h), V)
 }
 
 loss main(x: id<V>[B,L]) {
-  t[b]      ~ uniform(T)
-  e[b,l,v]  ~ normal()
+  t[b] ~ uniform(T)
+  e[b,l,v] ~ normal()
   xt[b,l,v] = sqrt(noise.abar[t[b]]) * onehot(x)[b,l,v] + sqrt(1 - noise.abar[t[b]]) * e[b,l,v]
   minimize mean[b,l,v]((denoise(xt, t)[b,l,v] - e[b,l,v])^2)
 }
@@ -50,7 +50,7 @@ loss main(x: id<V>[B,L]) {
 # N(sqrt(abar_T) unigram, 1 - abar_T), which this schedule's x_T is; 0 at N(0, 1).
 sampler ddpm(temperature = 1.0, top_k = 0, matched = 1, steps = 128, prompt = "") {
   state x[b,l,v] = matched != 0
-      ? sqrt(noise.abar[T - 1]) * text.unigram[v] + sqrt(1 - noise.abar[T - 1]) * normal()
+      ? sqrt(noise.abar[T-1]) * text.unigram[v] + sqrt(1 - noise.abar[T-1]) * normal()
       : normal()
   for t, u in T-1 .. 0 steps steps {
     signal = sqrt(noise.abar[t])

@@ -5,6 +5,7 @@
  *   tests/errors/NAME.td   rejected; `#! ` lines at its end are what
  *                          `tdc check` prints, byte for byte
  *   tests/warnings/NAME.td the same for a file that passes with warnings
+ *   dsl/std, models, tests/models: .td files that are in canonical form
  *   tests/ir/NAME.ir       a graph; `# pass: NAME ...` names the passes to run,
  *                          `#= ` lines are the result, or the reader's diagnostics
  *
@@ -139,6 +140,17 @@ static Outcome run_format(Suite *s, Case *c, StrBuf *actual) {
   return outcome;
 }
 
+/* The project's own models are written as `tdc fmt` writes them. */
+static Outcome run_canonical(Suite *s, Case *c, StrBuf *actual) {
+  (void)s, (void)actual;
+  StrBuf text = {0}, dump = {0};
+  bool same = format(c->path, c->text.s, c->text.n, &text, &dump) && !strcmp(text.s, c->text.s);
+  if (!same) printf("%s: not in canonical form: tdc fmt %s\n", c->path, c->path);
+  sb_free(&text);
+  sb_free(&dump);
+  return same ? PASSED : FAILED;
+}
+
 /* ---- a child's output -------------------------------------------------------------------- */
 
 static long now_ms(void) {
@@ -220,6 +232,9 @@ static const Kind KINDS[] = {
   {"tests/front", ".td", "#= ", run_format},
   {"tests/errors", ".td", "#! ", run_rejected},
   {"tests/warnings", ".td", "#! ", run_warned},
+  {"dsl/std", ".td", "#= ", run_canonical},
+  {"models", ".td", "#= ", run_canonical},
+  {"tests/models", ".td", "#= ", run_canonical},
   {"tests/ir", ".ir", "#= ", run_graph},
 };
 enum { KIND_COUNT = sizeof KINDS / sizeof *KINDS };

@@ -27,7 +27,7 @@ op onehot(x: id<V>[...]) -> y[..., v in V] = x[...] == v ? 1.0 : 0.0
 
 # Rows of a table: [...] of symbols below V -> [..., D].
 block embedding(x: id<V>[...], D) -> y[..., D] {
-  param table[V, D] ~ normal(0, 0.02)
+  param table[V,D] ~ normal(0, 0.02)
   y[..., d in D] = table[x[...], d]
 }
 
@@ -35,15 +35,15 @@ block embedding(x: id<V>[...], D) -> y[..., D] {
 
 # x W + b over the last axis: [..., d] -> [..., o].
 block linear(x[..., d], o) -> y[..., o] {
-  param w[d, o] ~ normal(0, 0.02)
+  param w[d,o] ~ normal(0, 0.02)
   param b[o] = 0
-  y[..., o] = sum[d](x[..., d] * w[d, o]) + b[o]
+  y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
 }
 
 # x W over the last axis, without a bias.
 block project(x[..., d], o) -> y[..., o] {
-  param w[d, o] ~ normal(0, 0.02)
-  y[..., o] = sum[d](x[..., d] * w[d, o])
+  param w[d,o] ~ normal(0, 0.02)
+  y[..., o] = sum[d](x[..., d] * w[d,o])
 }
 
 # linear, gelu, linear: [..., d] -> [..., d] through `hidden`.
@@ -77,58 +77,58 @@ op dropout(x[...], p) -> y[...] = training && p > 0 ? (uniform() < p ? 0 : x[...
 
 # softmax(q k / sqrt(e)) v for every head (Vaswani et al. 2017): b batch, l queries,
 # s keys, h heads, e width of a head.
-op attention(q[b, l, h, e], k[b, s, h, e], v[b, s, h, e]) -> y[b, l, h, e] {
-  score[b, h, l, s] = sum[e](q[b, l, h, e] * k[b, s, h, e])
-  p[b, h, l, s] = softmax[s](score[b, h, l, s] / sqrt(e))
-  y[b, l, h, e] = p[b, h, l, s] * v[b, s, h, e]
+op attention(q[b,l,h,e], k[b,s,h,e], v[b,s,h,e]) -> y[b,l,h,e] {
+  score[b,h,l,s] = sum[e](q[b,l,h,e] * k[b,s,h,e])
+  p[b,h,l,s] = softmax[s](score[b,h,l,s] / sqrt(e))
+  y[b,l,h,e] = p[b,h,l,s] * v[b,s,h,e]
 }
 
 # The same, each query seeing keys up to its own position.
-op causal_attention(q[b, l, h, e], k[b, s, h, e], v[b, s, h, e]) -> y[b, l, h, e] {
-  score[b, h, l, s] = sum[e](q[b, l, h, e] * k[b, s, h, e])
-  p[b, h, l, s] = softmax[s | s <= l](score[b, h, l, s] / sqrt(e))
-  y[b, l, h, e] = p[b, h, l, s] * v[b, s, h, e]
+op causal_attention(q[b,l,h,e], k[b,s,h,e], v[b,s,h,e]) -> y[b,l,h,e] {
+  score[b,h,l,s] = sum[e](q[b,l,h,e] * k[b,s,h,e])
+  p[b,h,l,s] = softmax[s | s <= l](score[b,h,l,s] / sqrt(e))
+  y[b,l,h,e] = p[b,h,l,s] * v[b,s,h,e]
 }
 
 # ---- positions --------------------------------------------------------------------------------
 
 # Sines and cosines of a position (Vaswani et al. 2017): [l] -> [l, d], alternating.
-op sinusoid(l, d) -> y[l, d] = sin(l / pow(10000, (d - d % 2) / extent(d)) + d % 2 * 1.5707963267948966)
+op sinusoid(l, d) -> y[l,d] = sin(l / pow(10000, (d - d % 2) / extent(d)) + d % 2 * 1.5707963267948966)
 
 # The same of given positions or time steps: integers [...] -> [..., d].
 op sinusoid_of(t[...], d) -> y[..., d] = sin(t[...] / pow(10000, (d - d % 2) / extent(d)) + d % 2 * 1.5707963267948966)
 
 # Rotary positions (Su et al. 2021): pairs (2i, 2i+1) of the last axis turn with position l.
-op rope(x[b, l, h, e]) -> y[b, l, h, e] {
-  angle[l, e] = l / pow(10000, (e - e % 2) / extent(e))
-  other[b, l, h, e] = e % 2 == 0 ? -x[b, l, h, e + 1 else 0] : x[b, l, h, e - 1 else 0]
-  y[b, l, h, e] = x[b, l, h, e] * cos(angle[l, e]) + other[b, l, h, e] * sin(angle[l, e])
+op rope(x[b,l,h,e]) -> y[b,l,h,e] {
+  angle[l,e] = l / pow(10000, (e - e % 2) / extent(e))
+  other[b,l,h,e] = e % 2 == 0 ? -x[b, l, h, e+1 else 0] : x[b, l, h, e-1 else 0]
+  y[b,l,h,e] = x[b,l,h,e] * cos(angle[l,e]) + other[b,l,h,e] * sin(angle[l,e])
 }
 
 # ---- recurrence ----------------------------------------------------------------------------------
 
 # A gated recurrent unit over time t (Cho et al. 2014): x [b, t, i], state h0 [b, k],
 # input weights w [3, i, k], recurrent weights u [3, k, k], bias c [3, k], in the order reset, update, candidate.
-op gru(x[b, t, i], h0[b, k], w[3, i, k], u[3, m, k], c[3, k]) -> y[b, t, k] {
-  a[b, t, g, k] = sum[i](x[b, t, i] * w[g, i, k]) + c[g, k]
-  scan t carry h[b, k] = h0[b, k] {
-    n[b, g, k] = h[b, m] * u[g, m, k]
-    r[b, k] = sigmoid(a[b, t, 0, k] + n[b, 0, k])
-    z[b, k] = sigmoid(a[b, t, 1, k] + n[b, 1, k])
-    q[b, k] = tanh(a[b, t, 2, k] + r[b, k] * n[b, 2, k])
-    h[b, k] = (1 - z[b, k]) * q[b, k] + z[b, k] * h[b, k]
-  } emit y[b, t, k] = h[b, k]
+op gru(x[b,t,i], h0[b,k], w[3,i,k], u[3,m,k], c[3,k]) -> y[b,t,k] {
+  a[b,t,g,k] = sum[i](x[b,t,i] * w[g,i,k]) + c[g,k]
+  scan t carry h[b,k] = h0[b,k] {
+    n[b,g,k] = h[b,m] * u[g,m,k]
+    r[b,k] = sigmoid(a[b,t,0,k] + n[b,0,k])
+    z[b,k] = sigmoid(a[b,t,1,k] + n[b,1,k])
+    q[b,k] = tanh(a[b,t,2,k] + r[b,k] * n[b,2,k])
+    h[b,k] = (1 - z[b,k]) * q[b,k] + z[b,k] * h[b,k]
+  } emit y[b,t,k] = h[b,k]
 }
 
 # Long short-term memory over time t (Hochreiter and Schmidhuber 1997): gates in the
 # order input, forget, candidate, output; w [4, i, k], u [4, k, k], c [4, k].
-op lstm(x[b, t, i], h0[b, k], c0[b, k], w[4, i, k], u[4, m, k], c[4, k]) -> y[b, t, k] {
-  a[b, t, g, k] = sum[i](x[b, t, i] * w[g, i, k]) + c[g, k]
-  scan t carry h[b, k] = h0[b, k], s[b, k] = c0[b, k] {
-    n[b, g, k] = sum[m](h[b, m] * u[g, m, k]) + a[b, t, g, k]
-    s[b, k] = sigmoid(n[b, 1, k]) * s[b, k] + sigmoid(n[b, 0, k]) * tanh(n[b, 2, k])
-    h[b, k] = sigmoid(n[b, 3, k]) * tanh(s[b, k])
-  } emit y[b, t, k] = h[b, k]
+op lstm(x[b,t,i], h0[b,k], c0[b,k], w[4,i,k], u[4,m,k], c[4,k]) -> y[b,t,k] {
+  a[b,t,g,k] = sum[i](x[b,t,i] * w[g,i,k]) + c[g,k]
+  scan t carry h[b,k] = h0[b,k], s[b,k] = c0[b,k] {
+    n[b,g,k] = sum[m](h[b,m] * u[g,m,k]) + a[b,t,g,k]
+    s[b,k] = sigmoid(n[b,1,k]) * s[b,k] + sigmoid(n[b,0,k]) * tanh(n[b,2,k])
+    h[b,k] = sigmoid(n[b,3,k]) * tanh(s[b,k])
+  } emit y[b,t,k] = h[b,k]
 }
 
 # ---- losses -----------------------------------------------------------------------------------------

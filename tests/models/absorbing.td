@@ -4,7 +4,7 @@
 use nn
 data text { source "verse.txt"  tokens chars  split 0.9 }
 
-dim B = 4, L = 24, V = text.vocab, M = V + 1     # M: the symbols and the mask
+dim B = 4, L = 24, V = text.vocab, M = V + 1  # M: the symbols and the mask
 dim D = 32, H = 2, E = D / H
 const N = 2, T = 12
 
@@ -29,8 +29,8 @@ model net(x: id<M>[B,L]) -> logits[B,L,V] {
 # Exactly k symbols are hidden, k uniform in 1 .. L: the mean over them of the cross
 # entropy is a bound on the log-likelihood.
 loss main(x: id<V>[B,L]) {
-  k[b]      ~ uniform(L)
-  r[b,l]    ~ uniform()
+  k[b] ~ uniform(L)
+  r[b,l] ~ uniform()
   place[b,l] = sum[m](r[b,m] < r[b,l] ? 1 : 0)
   hidden[b,l] = place[b,l] <= k[b]
   z = net(masked(x, hidden))

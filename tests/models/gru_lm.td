@@ -18,12 +18,12 @@ model net(x: id<V>[b,l]) -> logits[b,l,V] {
 }
 
 loss main(x: id<V>[B,L+1]) {
-  past[b,l in L] = x[b,l]
+  past[b, l in L] = x[b,l]
   z = net(past)
   minimize mean[b,l](cross_entropy(z, shifted(x))[b,l])
 }
 
-op shifted(x: id<V>[b,l]) -> y[b,l-1] { y[b,s in l - 1] = x[b,s + 1] }
+op shifted(x: id<V>[b,l]) -> y[b,l-1] { y[b, s in l-1] = x[b,s+1] }
 
 # One symbol at a time; the whole prefix is read again at each (see causal.td for a cache).
 sampler left(temperature = 0.8, prompt: id<V>[L] = "") {

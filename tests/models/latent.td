@@ -4,7 +4,7 @@ use nn
 data text { source "verse.txt"  tokens chars  split 0.9 }
 
 dim B = 4, L = 16, V = text.vocab
-dim D = 24, Z = 8, C = 6                # width, latent, categories
+dim D = 24, Z = 8, C = 6  # width, latent, categories
 const beta = 0.1, tau = 0.7
 
 model encode(x: id<V>[B,L]) -> mu[B,Z], logvar[B,Z], cat[B,C] {
@@ -26,7 +26,7 @@ model decode(z[B,Z], c[B,C]) -> logits[B,L,V] {
 loss main(x: id<V>[B,L]) {
   mu, logvar, cat = encode(x)
   n[b,z] ~ normal()
-  z[b,z2 in Z] = mu[b,z2] + exp(0.5 * logvar[b,z2]) * n[b,z2]
+  z[b, z2 in Z] = mu[b,z2] + exp(0.5 * logvar[b,z2]) * n[b,z2]
   soft[b,c] = softmax[c]((cat[b,c] + gumbel()) / tau)
   y = decode(z, soft)
   recon = mean[b,l](logsumexp[v](y[b,l,v]) - y[b,l,x[b,l]])
@@ -38,7 +38,7 @@ loss main(x: id<V>[B,L]) {
 sampler prior(temperature = 1.0) {
   state z[B,Z] ~ normal()
   state c[B,C] ~ uniform()
-  hard[b,c2 in C] = argmax[k](c[b,k]) == c2 ? 1.0 : 0.0
+  hard[b, c2 in C] = argmax[k](c[b,k]) == c2 ? 1.0 : 0.0
   y = decode(z, hard)
   emit argmax[v](y[b,l,v])
 }

@@ -36,8 +36,8 @@ loss main(x: id<V>[B,L]) {
   scale[b,l] = rsqrt(mean[d](w[b,l,d]^2) + 1e-6)
   xt[b,l,d] = sqrt(a[t[b]]) * w[b,l,d] * scale[b,l] + sqrt(1 - a[t[b]]) * e[b,l,d]
   z = denoise(xt, t)
-  prior = mean[b,l,d](a[T - 1] * (w[b,l,d] * scale[b,l])^2)
-  log last = a[T - 1]
+  prior = mean[b,l,d](a[T-1] * (w[b,l,d] * scale[b,l])^2)
+  log last = a[T-1]
   minimize mean[b,l](cross_entropy(z, x)[b,l]) + prior
 }
 

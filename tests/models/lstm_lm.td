@@ -8,7 +8,7 @@ const N = 2
 block recurrent(x[b,t,k]) -> y[b,t,k] {
   param w[4,K,K], u[4,K,K] ~ normal(0, 0.2)
   param c[4,K] = 0
-  zero[b,k in K] = 0.0 * x[b,0,k]
+  zero[b, k in K] = 0.0 * x[b,0,k]
   y = lstm(x, zero, zero, w, u, c)
 }
 
@@ -19,7 +19,7 @@ model net(x: id<V>[B,L]) -> logits[B,L,V] {
 }
 
 loss main(x: id<V>[B,L+1]) {
-  past[b,l in L] = x[b,l]
+  past[b, l in L] = x[b,l]
   z = net(past)
   nll[b,l] = logsumexp[v](z[b,l,v]) - z[b,l,x[b,l+1]]
   log accuracy = mean[b,l](argmax[v](z[b,l,v]) == x[b,l+1] ? 1.0 : 0.0)
@@ -27,7 +27,7 @@ loss main(x: id<V>[B,L+1]) {
 }
 
 metric bits(x: id<V>[B,L+1]) {
-  past[b,l in L] = x[b,l]
+  past[b, l in L] = x[b,l]
   z = net(past)
   report mean[b,l](logsumexp[v](z[b,l,v]) - z[b,l,x[b,l+1]]) / log(2)
 }

@@ -8,7 +8,7 @@ dim D = 24
 const T = 12
 
 schedule noise[T] {
-  keep[t] = lerp(0.97, 0.5, t / (T - 1))       # share of symbols that survive step t
+  keep[t] = lerp(0.97, 0.5, t / (T - 1))  # share of symbols that survive step t
   kept[t] = prod[s <= t](keep[s])
 }
 
@@ -40,7 +40,7 @@ sampler posterior(temperature = 1.0) {
   for t in T-1 .. 0 {
     p0[b,l,v] = softmax[v](denoise(x, t)[b,l,v] / temperature)
     a = noise.keep[t]
-    before = t > 0 ? noise.kept[t - 1] : 1.0
+    before = t > 0 ? noise.kept[t-1] : 1.0
     like[b,l,v] = a * (x[b,l] == v ? 1.0 : 0.0) + (1 - a) / V
     prior[b,l,v] = before * p0[b,l,v] + (1 - before) / V
     x[b,l] = categorical[v](log(like[b,l,v] * prior[b,l,v] + 1e-20))
