@@ -287,7 +287,7 @@ static Value *indexed(Low *l, Scope *s, const AExpr *e) {
   Value *out = v_scalar(l, ex_subst(l->g, b->e, map, nmap));
   if (inside) {
     if (out->e->type == TY_REAL) other = to_real(l, other);
-    if (out->e->type != other->type) { lower_error(l, 307, e->span, "the value after 'else' has another type than the tensor"); return v_poison(l); }
+    if (out->e->type != other->type) { lower_error(l, 307, e->span, "the value after 'else' is %s, %s holds %s", type_name(other->type), base->what ? base->what : "the tensor", type_name(out->e->type)); return v_poison(l); }
     out->e = ex3(l->g, P_select, inside, out->e, other);
   }
   out->id = base->id;

@@ -129,6 +129,7 @@ static Node *carried_node(Low *l, Value *v, const Value *like, const char *name,
     if (!same) {
       Diag *x = lower_error(l, 319, at, "'%s' enters the loop as %s%s and leaves an iteration as %s%s", name, type_name(like->e->type),
                             shape_text(l, like), type_name(w->e->type), shape_text(l, v));
+      if (v->span.line) diag_note(l->d, x, v->span, "it gets its value here");
       diag_hint(l->d, x, "what a loop carries keeps its shape and type");
       return NULL;
     }

@@ -156,9 +156,13 @@ bool settings_train(Low *l, TrainSettings *t, ADecl *d, Scope *s) {
       return false;
     }
   }
-  if (!t->loss) { lower_error(l, 410, d->span, "'train' says which loss to minimise: loss NAME"); return false; }
-  if (!t->optimizer) { lower_error(l, 410, d->span, "'train' says which optimizer to use, e.g. adam(lr = 1e-4)"); return false; }
-  if (!u->steps) { lower_error(l, 410, d->span, "'train' says how many steps to take: steps N"); return false; }
+  if (!t->loss || !t->optimizer || !u->steps) {
+    Diag *x = lower_error(l, 410, d->span, "'train' does not say %s%s%s%s%s", !t->loss ? "which loss to minimise" : "",
+                          !t->loss && (!t->optimizer || !u->steps) ? ", " : "", !t->optimizer ? "which optimizer to use" : "",
+                          !t->optimizer && !u->steps ? ", " : "", !u->steps ? "how many steps to take" : "");
+    diag_hint(l->d, x, "train { loss NAME  adam(lr = 1e-4)  steps 1000 }");
+    return false;
+  }
   u->optimizer = t->optimizer->a->kind == A_NAME ? t->optimizer->a->name : "";
   return true;
 }

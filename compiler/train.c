@@ -96,7 +96,11 @@ bool build_train(Low *l, TrainSettings *t) {
   if (!lower_loss(l, t, t->train, &t->loss_node, false)) return false;
   const UnitInput *in = &t->train->inputs.at[0];
   if (u->batch && u->batch != in->shape[0]) {
-    lower_error(l, 411, t->decl->span, "'batch %lld' contradicts the loss, whose input has %lld rows", (long long)u->batch, (long long)in->shape[0]);
+    Span at = t->decl->span;
+    for (int i = 0; i + 1 < t->decl->settings.n; i++)
+      if (t->decl->settings.at[i]->kind == A_NAME && !strcmp(t->decl->settings.at[i]->name, "batch")) at = t->decl->settings.at[i + 1]->span;
+    Diag *x = lower_error(l, 411, at, "'batch %lld' contradicts the loss, whose input has %lld rows", (long long)u->batch, (long long)in->shape[0]);
+    diag_note(l->d, x, t->loss->decl->formals.at[0].span, "the input is declared here");
     return false;
   }
   if (u->data && (!in->data || strcmp(u->data, in->data) != 0)) {

@@ -185,7 +185,7 @@ static bool compile(Low *l, int file) {
     ADecl *d = f->decls.at[i];
     if (d->kind == D_PRECISION) ok = settings_precision(l, d) && ok;
     if (d->kind != D_TRAIN) continue;
-    if (train.decl) { lower_error(l, 403, d->span, "a second 'train'"); ok = false; continue; }
+    if (train.decl) { diag_note(l->d, lower_error(l, 403, d->span, "a second 'train'"), train.decl->span, "the first is here"); ok = false; continue; }
     ok = settings_train(l, &train, d, l->root) && ok;
   }
   u->entries = NEWN(l->arena, UnitEntry, 1);

@@ -8,3 +8,4 @@ op f(x[b,t,d]) -> y[b,d] {
 #!     2 |   scan t carry h[b,d] = x[b,0,d] {
 #!       |                ^^^^^^^^^^^^^^^^^
 #!    hint: what a loop carries keeps its shape and type
+#!    note: tests/errors/carry_shape.td:3:5: it gets its value here

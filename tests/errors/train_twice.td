@@ -8,3 +8,4 @@ train again { loss main  adam(lr = 0.2)  steps 5 }
 #! tests/errors/train_twice.td:7:1: error[E0403]: a second 'train'
 #!     7 | train again { loss main  adam(lr = 0.2)  steps 5 }
 #!       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+#!    note: tests/errors/train_twice.td:6:1: the first is here
