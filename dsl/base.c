@@ -27,7 +27,7 @@ struct Arena {
 static _Noreturn void out_of_memory(const Arena *a) {
   if (a && a->unwind) longjmp(*a->unwind, 1);
   fputs("tdc: out of memory\n", stderr);
-  abort();
+  _Exit(4);                     /* the exit code of files, folders and memory */
 }
 
 static Chunk *chunk_new(size_t size) {
