@@ -28,6 +28,8 @@ CLI = main flags help report open compile train sample eval run check fmt gradch
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_train test_api test_cli test_grad test_grad_random \
        test_prelude test_contract test_diagnostics test_language
+# whole models (tests/NAME.c)
+WHOLE = models parity
 
 # -- how --------------------------------------------------------------------------------------------
 CC      ?= cc
@@ -92,11 +94,16 @@ $(B)/gen/prelude.c: $(B)/embed compiler/prelude.h
 	$(B)/embed text prelude_text compiler/prelude.h > $@.new && mv $@.new $@
 
 # -- tests ------------------------------------------------------------------------------------------
-TESTS = $(B)/tests/run $(UNIT:%=$(B)/tests/%)
+TESTS = $(B)/tests/run $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%)
 SANE  = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
 $(B)/tests/run: $(B)/tests/run.o $(B)/tests/run_ir.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+
+$(WHOLE:%=$(B)/tests/%): $(B)/tests/%: $(B)/tests/%.o $(B)/tests/model.o $(B)/libtdc.a
+	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/tests/models: $(B)/tests/entries.o
 
 $(B)/tests/%: $(B)/tests/unit/%.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LIBS)
@@ -113,11 +120,11 @@ $(B)/tests/fuzz_parse: tests/fuzz/fuzz_parse.c $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%
 
 test: deps
 	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built
-	@tests/all.sh $(UNIT:%=$(B)/tests/%) $(B)/tests/run "$(FUZZ) 2000 $(FUZZED)"
+	@tests/all.sh $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(B)/tests/run "$(FUZZ) 2000 $(FUZZED)"
 
 test-long: deps
 	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built
-	@TDC_TEST_LONG=1 tests/all.sh $(UNIT:%=$(B)/tests/%) $(B)/tests/run "$(FUZZ) 20000 $(FUZZED)"
+	@TDC_TEST_LONG=1 tests/all.sh $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(B)/tests/run "$(FUZZ) 20000 $(FUZZED)"
 
 FUZZ   = $(B)/tests/fuzz_parse --mutations
 FUZZED = $(wildcard tests/front/*.td tests/errors/*.td dsl/std/*.td)
@@ -149,4 +156,4 @@ clean:
 
 .SECONDARY:
 .PHONY: all test tests-built test-long demo deps install clean
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNIT:%=$(B)/tests/unit/%.d) $(B)/tests/run.d
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNIT:%=$(B)/tests/unit/%.d) $(WHOLE:%=$(B)/tests/%.d) $(B)/tests/run.d

@@ -53,7 +53,7 @@ bool model_open(Model *m, const char *path, const Define *defines, int ndefines,
 
 bool model_build(Model *m) {
   TdError err = {0};
-  JitOptions options = {.no_cache = true};
+  JitOptions options = {.cache = getenv("TDC_CACHE") ? NULL : "build/tests/jit"};
   m->jit = jit_build(m->unit->program, &options, &err);
   if (!m->jit) fprintf(stderr, "%s: %s\n", m->path, err.message);
   return m->jit != NULL;

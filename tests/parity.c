@@ -85,7 +85,8 @@ static void side_start(const Parity *p, Side *s) {
 
 static int32_t token(const Parity *p, int64_t step, int64_t i) {
   double u = draw_uniform(p->seed, (uint64_t)step, draw_site("parity:x"), (uint64_t)i);
-  return (int32_t)fmin(floor(u * (double)p->model.vocab), (double)(p->model.vocab - 1));
+  double vocab = (double)p->model.unit->data_info[0].vocab;
+  return (int32_t)fmin(floor(u * vocab), vocab - 1);
 }
 
 static const char *state_name(const Parity *p, const char *of, int k) {
@@ -294,10 +295,9 @@ static bool run_case(const char *path, const char *name) {
   }
   p.seed = (uint64_t)json_integer_value(json_object_get(p.values, "seed"));
   p.scale = number(p.values, "scale");
-  UnitOptions more = {.no_eval = true, .no_samplers = true, .no_models = true};
-  int64_t vocab = json_integer_value(json_object_get(p.values, "vocab"));
   const char *file = json_string_value(json_object_get(p.values, "file"));
-  if (!model_open(&p.model, file, defines, n, NULL, vocab, &more)) p.wrong++;
+  const char *text = json_string_value(json_object_get(p.values, "text"));
+  if (!model_open(&p.model, file, defines, n, text, 0, NULL)) p.wrong++;
   else if (same_parameters(&p)) run_both(&p);
   model_close(&p.model);
   json_decref(p.values);

@@ -27,7 +27,7 @@ op shifted(x: id<V>[b,l]) -> y[b,l-1] { y[b, s in l-1] = x[b,s+1] }
 
 # One symbol at a time; the whole prefix is read again at each (see causal.td for a cache).
 sampler left(temperature = 0.8, prompt: id<V>[L] = "") {
-  state x[B,L] ~ uniform(V)
+  state x[b in B, l in L] = prompt.given[l] ? prompt[l] : uniform(V)
   for i in 0 .. L-2 {
     z = net(x)
     next[b] = categorical[v](z[b,i,v] / temperature)

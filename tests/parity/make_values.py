@@ -15,41 +15,45 @@ import models
 
 SEED, STEPS, SAMPLES, PROJECTIONS = 11, 3, 64, 2
 
-SMALL = {"V": 65, "scale": 0.5}
+TEXT = "tests/models/verse.txt"     # only its number of symbols matters
+HERE = os.path.dirname(os.path.abspath(__file__))
+with open(os.path.join(HERE, "../..", TEXT), encoding="utf-8") as text:
+    V = len(set(text.read()))
+SMALL = {"V": V, "scale": 0.5}
 CASES = {
     # name: file, -D, what the .td says, shapes, loss, optimizer
     "flagship_nano": dict(
-        file="models/shakespeare_nano.td", define={"B": 2, "L": 16}, shapes=models.flagship_shapes, loss=models.flagship,
-        config={"V": 65, "D": 128, "H": 4, "F": 512, "N": 4, "T": 128, "drop": 0.1, "scale": 0.125},
+        file="models/shakespeare_nano.td", define={"B": 2, "L": 32}, shapes=models.flagship_shapes, loss=models.flagship,
+        config={"V": V, "D": 128, "H": 4, "F": 512, "N": 4, "T": 128, "drop": 0.1, "scale": 0.125},
         optimizer="adam", clip=1.0, lr=lambda step: 1e-3 * min(1, step / 200)),
     "flagship_wide": dict(
         file="models/shakespeare.td", define={"B": 1, "L": 8, "N": 2}, shapes=models.flagship_shapes, loss=models.flagship,
-        config={"V": 65, "D": 384, "H": 6, "F": 1536, "T": 128, "drop": 0.1, "scale": 0.0625},
+        config={"V": V, "D": 384, "H": 6, "F": 1536, "T": 128, "drop": 0.1, "scale": 0.0625},
         optimizer="adam", lr=lambda step: 1e-4),
     "causal": dict(
-        file="tests/models/causal.td", define={"B": 4, "L": 24}, shapes=models.causal_shapes, loss=models.causal,
-        config={"D": 32, "H": 2, "N": 2, **SMALL}, next=True, optimizer="adamw", clip=1.0, lr=lambda step: 0.01),
+        file="tests/models/causal.td", shapes=models.causal_shapes, loss=models.causal,
+        config={"B": 4, "L": 24, "D": 32, "H": 2, "N": 2, **SMALL}, next=True, optimizer="adamw", clip=1.0, lr=lambda step: 0.01),
     "gru_lm": dict(
-        file="tests/models/gru_lm.td", define={"B": 4, "L": 24}, shapes=models.gru_shapes, loss=models.gru,
-        config={"D": 16, "K": 24, **SMALL}, next=True, optimizer="adam", lr=lambda step: 0.01),
+        file="tests/models/gru_lm.td", shapes=models.gru_shapes, loss=models.gru,
+        config={"B": 4, "L": 24, "D": 16, "K": 24, **SMALL}, next=True, optimizer="adam", lr=lambda step: 0.01),
     "lstm_lm": dict(
-        file="tests/models/lstm_lm.td", define={"B": 4, "L": 24}, shapes=models.lstm_shapes, loss=models.lstm,
-        config={"K": 16, "N": 2, **SMALL}, next=True, optimizer="sgd", clip=1.0, lr=lambda step: 0.5),
+        file="tests/models/lstm_lm.td", shapes=models.lstm_shapes, loss=models.lstm,
+        config={"B": 4, "L": 24, "K": 16, "N": 2, **SMALL}, next=True, optimizer="sgd", clip=1.0, lr=lambda step: 0.5),
     "absorbing": dict(
-        file="tests/models/absorbing.td", define={"B": 4, "L": 24}, shapes=models.absorbing_shapes, loss=models.absorbing,
-        config={"D": 32, "H": 2, "N": 2, **SMALL}, optimizer="adam", lr=lambda step: 0.01),
+        file="tests/models/absorbing.td", shapes=models.absorbing_shapes, loss=models.absorbing,
+        config={"B": 4, "L": 24, "D": 32, "H": 2, "N": 2, **SMALL}, optimizer="adam", lr=lambda step: 0.01),
     "uniform": dict(
-        file="tests/models/uniform.td", define={"B": 4, "L": 16}, shapes=models.uniform_shapes, loss=models.uniform,
-        config={"D": 24, "T": 12, **SMALL}, optimizer="adam", lr=lambda step: 0.01),
+        file="tests/models/uniform.td", shapes=models.uniform_shapes, loss=models.uniform,
+        config={"B": 4, "L": 16, "D": 24, "T": 12, **SMALL}, optimizer="adam", lr=lambda step: 0.01),
     "conv_unet": dict(
-        file="tests/models/conv_unet.td", define={"B": 4, "L": 16}, shapes=models.conv_unet_shapes, loss=models.conv_unet,
-        config={"D": 16, "T": 16, **SMALL}, optimizer="adam", lr=lambda step: 0.01),
+        file="tests/models/conv_unet.td", shapes=models.conv_unet_shapes, loss=models.conv_unet,
+        config={"B": 4, "L": 16, "D": 16, "T": 16, **SMALL}, optimizer="adam", lr=lambda step: 0.01),
     "latent": dict(
-        file="tests/models/latent.td", define={"B": 4, "L": 16}, shapes=models.latent_shapes, loss=models.latent,
-        config={"D": 24, "Z": 8, "C": 6, **SMALL}, optimizer="adam", lr=lambda step: 0.01),
+        file="tests/models/latent.td", shapes=models.latent_shapes, loss=models.latent,
+        config={"B": 4, "L": 16, "D": 24, "Z": 8, "C": 6, **SMALL}, optimizer="adam", lr=lambda step: 0.01),
     "learned_schedule": dict(
-        file="tests/models/learned_schedule.td", define={"B": 4, "L": 16}, shapes=models.learned_schedule_shapes,
-        loss=models.learned_schedule, config={"D": 16, "T": 12, **SMALL}, optimizer="adam", lr=lambda step: 0.02),
+        file="tests/models/learned_schedule.td", shapes=models.learned_schedule_shapes,
+        loss=models.learned_schedule, config={"B": 4, "L": 16, "D": 16, "T": 12, **SMALL}, optimizer="adam", lr=lambda step: 0.02),
 }
 
 
@@ -80,7 +84,7 @@ def summary(name, tensor):
 
 
 def make(name, case):
-    c = {**case["config"], **case["define"]}
+    c = {**case["config"], **case.get("define", {})}
     shapes = case["shapes"](c)
     p = {k: torch.from_numpy(random.weights(SEED, k, s, c["scale"])).requires_grad_() for k, s in shapes.items()}
     first = {k: w.detach().clone() for k, w in p.items()}
@@ -100,7 +104,7 @@ def make(name, case):
             torch.nn.utils.clip_grad_norm_(p.values(), case["clip"])
         optimizer.step()
     trained = {k: summary(k, w - first[k]) for k, w in p.items()}
-    head = {"file": case["file"], "define": {k: str(v) for k, v in case["define"].items()}, "vocab": c["V"], "seed": SEED,
+    head = {"file": case["file"], "text": TEXT, "define": {k: str(v) for k, v in case.get("define", {}).items()}, "seed": SEED,
             "scale": c["scale"], "made_with": "torch " + torch.__version__, "loss": losses}
     return head, {k: list(s) for k, s in shapes.items()}, gradients, trained
 
@@ -115,11 +119,10 @@ def write(path, head, shapes, gradients, trained):
 def main():
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
-    here = os.path.dirname(os.path.abspath(__file__))
-    os.makedirs(os.path.join(here, "values"), exist_ok=True)
+    os.makedirs(os.path.join(HERE, "values"), exist_ok=True)
     for name in sys.argv[1:] or CASES:
         made = make(name, CASES[name])
-        write(os.path.join(here, "values", name + ".json"), *made)
+        write(os.path.join(HERE, "values", name + ".json"), *made)
         print(name, *made[0]["loss"])
 
 

@@ -266,7 +266,7 @@ def conv_unet(c, p, x, draw):
         w = p[f"denoise.{name}.w"].permute(2, 1, 0)
         return F.conv1d(h.mT, w, p[f"denoise.{name}.c"], padding=step, dilation=step).mT
 
-    beta = torch.linspace(1e-3, 0.35, c["T"], dtype=torch.float64)
+    beta = torch.linspace(1e-3, 0.5, c["T"], dtype=torch.float64)
     abar = torch.cumprod(1 - beta, 0)
     t = draw.below(c["T"], "main:t.uniform", x.shape[:1])
     e = draw.normal("main:e.normal", (*x.shape, c["V"]))
