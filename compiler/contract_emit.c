@@ -4,14 +4,15 @@
  *
  * with what rides along: operands that are expressions are evaluated while they
  * are packed, what consumes the sums runs on each row of tiles while it is in
- * the nearest cache. The arithmetic is in the prelude (td_tile_row, td_pack_a,
- * td_pack_b); the function emitted here is the order in which they are called:
+ * the nearest cache. The arithmetic is in the prelude (td_tile_row_of,
+ * td_pack_a_*, td_pack_b_*); the function emitted here is the order of calls:
  *
  *   for each piece: a block of rows x a block of columns of one batch
- *     pack B for the block of columns, all of k (kept for the next piece that needs it)
  *     for each block of k
- *       pack A: rows x block of k
- *       for each row of tiles: multiply; after the last block of k: the epilogue
+ *       pack B, unless the piece before did (pieces share blocks of columns)
+ *       pack A, unless it can be read where it lies
+ *       for each row of tiles: multiply, while what is packed next is fetched;
+ *         after the last block of k: the epilogue
  *
  * Blocks depend on the extents alone, so every sum has one order of additions. */
 #include "compiler/backend_internal.h"
@@ -148,7 +149,8 @@ static Blocks choose_blocks(const Writer *w) {
   int64_t widest = most(WIDEST_TILE, PACKED_LIMIT / k / WIDEST_TILE * WIDEST_TILE);
   int64_t fewest = ceil_div(n, widest);
   double work = (double)batch * (double)m * (double)n * (double)k;
-  int64_t wanted = work > PIECES_WANTED * PIECE_WORK ? PIECES_WANTED : (int64_t)(work / PIECE_WORK) + 1;
+  bool large = work > PIECES_WANTED * PIECE_WORK;
+  int64_t wanted = large ? PIECES_WANTED : (int64_t)(work / PIECE_WORK) + 1;
   Blocks best = { 0 };
   double least_cost = 0;
   for (int64_t try = 0; try < 256; try++) {
@@ -160,8 +162,8 @@ static Blocks choose_blocks(const Writer *w) {
     int64_t rows = ceil_div(m, least(row_blocks, ceil_div(m, 2 * LANES)));
     row_blocks = ceil_div(m, rows);
     double cost = cost_of(w, row_blocks, columns, column_blocks);
-    double idle = (double)batch * (double)(row_blocks * column_blocks) < (double)wanted / 2 ? 0.2 : 0.04;
-    if (batch * row_blocks * column_blocks < wanted) cost += idle * (double)m * (double)n / 32;
+    int64_t made = batch * row_blocks * column_blocks;
+    if (made < wanted) cost += (2 * made < wanted ? 0.2 : 0.04) * (double)m * (double)n / 32;
     if (best.rows && cost >= least_cost) continue;
     least_cost = cost;
     best.rows = rows;
@@ -178,7 +180,8 @@ static Blocks choose_blocks(const Writer *w) {
 
 /* ---- variables --------------------------------------------------------------------- */
 /* Declare those variables of an axis that `text` mentions, from the flat index. */
-static void decode(Writer *w, GemmAxisKind kind, const char *flat, const char *text, bool with_last) {
+static void decode(Writer *w, GemmAxisKind kind, const char *flat, const char *text,
+                   bool with_last) {
   const GemmAxis *axis = &w->plan->axis[kind];
   int64_t inner = axis_extent(axis);
   for (int v = 0; v < axis->nvars; v++) {
@@ -194,7 +197,8 @@ static void decode(Writer *w, GemmAxisKind kind, const char *flat, const char *t
 
 /* A simd loop over flat indices start .. start + count - 1 of an axis around
  * `body`, which mentions the axis's variables; `q` counts from 0. */
-static void run_loop(Writer *w, GemmAxisKind kind, const char *start, const char *count, const StrBuf *body) {
+static void run_loop(Writer *w, GemmAxisKind kind, const char *start, const char *count,
+                     const StrBuf *body) {
   const GemmAxis *axis = &w->plan->axis[kind];
   const char *last = axis->nvars ? axis->var[axis->nvars - 1] : NULL;
   bool one = axis_extent(axis) == (axis->nvars ? axis->extent[axis->nvars - 1] : 1);
@@ -213,7 +217,8 @@ static void run_loop(Writer *w, GemmAxisKind kind, const char *start, const char
   long long extent = axis->extent[axis->nvars - 1];
   line(w, "for (int64_t from = 0, run; from < %s; from += run) {", count);
   w->indent++;
-  line(w, "const int64_t flat = %s + from, first = flat %% %lld, rest = %s - from;", start, extent, count);
+  line(w, "const int64_t flat = %s + from, first = flat %% %lld;", start, extent);
+  line(w, "const int64_t rest = %s - from;", count);
   line(w, "run = %lld - first < rest ? %lld - first : rest;", extent, extent);
   decode(w, kind, "flat", body->s, false);
   line(w, "#pragma omp simd");
@@ -227,7 +232,8 @@ static void run_loop(Writer *w, GemmAxisKind kind, const char *start, const char
 /* " + stride * variable" for each variable that moves the address */
 static void put_strides(StrBuf *out, const GemmAxis *axis, const int64_t *stride) {
   for (int v = 0; v < axis->nvars; v++)
-    if (stride[v] && axis->extent[v] > 1) sb_printf(out, " + %lld * %s", (long long)stride[v], axis->var[v]);
+    if (stride[v] && axis->extent[v] > 1)
+      sb_printf(out, " + %lld * %s", (long long)stride[v], axis->var[v]);
 }
 
 /* ---- operands ------------------------------------------------------------------------ */
@@ -253,12 +259,13 @@ static bool along_k(const Writer *w, GemmSide side) {
 }
 
 /* `name`: where element (outer0, k0) of a flat operand lies */
-static void put_address(Writer *w, GemmSide side, const char *name, const char *outer0, const char *k0) {
+static void put_address(Writer *w, GemmSide side, const char *name, const char *outer0,
+                        const char *k0) {
   const GemmOperand *operand = &w->plan->operand[side];
   StrBuf b = { 0 };
   put_strides(&b, &w->plan->axis[GEMM_BATCH], operand->stride_batch);
-  line(w, "const float *%s = %s%s + %s * %lld + %s * %lld;", name, operand->base, b.s ? b.s : "", outer0,
-       (long long)w->outer_stride[side], k0, (long long)w->k_stride[side]);
+  line(w, "const float *%s = %s%s + %s * %lld + %s * %lld;", name, operand->base, b.s ? b.s : "",
+       outer0, (long long)w->outer_stride[side], k0, (long long)w->k_stride[side]);
   sb_free(&b);
 }
 
@@ -269,8 +276,8 @@ static void open_scope(Writer *w) {
 
 /* Evaluate a block of an operand into `stage`: [count][STAGE_K] along k, else
  * [depth][stride]. */
-static void put_stage(Writer *w, GemmSide side, const char *outer0, const char *count, const char *k0,
-                      const char *depth, const char *stride) {
+static void put_stage(Writer *w, GemmSide side, const char *outer0, const char *count,
+                      const char *k0, const char *depth, const char *stride) {
   bool by_k = along_k(w, side);
   GemmAxisKind outer = outer_axis(side);
   StrBuf body = { 0 };
@@ -290,14 +297,18 @@ static void put_pack_b(Writer *w) {
   long long across = w->outer_stride[GEMM_B], along = w->k_stride[GEMM_B];
   if (w->flat[GEMM_B]) {
     put_address(w, GEMM_B, "from", "column0", "k0");
-    if (across == 1) line(w, "td_pack_b_rows(packed_b, PANEL, k0, from, %lld, columns, depth);", along);
-    else line(w, "td_pack_b_turned(packed_b, PANEL, k0, from, %lld, %lld, columns, depth);", across, along);
+    if (across == 1)
+      line(w, "td_pack_b_rows(packed_b, PANEL, k0, from, %lld, columns, depth);", along);
+    else
+      line(w, "td_pack_b_turned(packed_b, PANEL, k0, from, %lld, %lld, columns, depth);", across,
+           along);
   } else if (along_k(w, GEMM_B)) {
     open_block(w, "for (int64_t j = 0; j < columns; j += TD_TILE_COLUMNS)");
-    line(w, "const int64_t rest = columns - j, count = rest < TD_TILE_COLUMNS ? rest : TD_TILE_COLUMNS;");
+    line(w, "const int64_t rest = columns - j;");
+    line(w, "const int64_t count = rest < TD_TILE_COLUMNS ? rest : TD_TILE_COLUMNS;");
     put_stage(w, GEMM_B, "column0 + j", "count", "k0", "depth", "DEPTH");
-    line(w, "td_pack_b_turned(packed_b + j / TD_TILE_COLUMNS * PANEL, PANEL, k0, stage, DEPTH, 1, count,");
-    line(w, "                 depth);");
+    line(w, "float *panel = packed_b + j / TD_TILE_COLUMNS * PANEL;");
+    line(w, "td_pack_b_turned(panel, PANEL, k0, stage, DEPTH, 1, count, depth);");
     close_block(w);
   } else {
     char stride[32];
@@ -324,8 +335,10 @@ static void put_pack_a(Writer *w) {
   if (w->flat[GEMM_A]) {
     open_scope(w);
     put_address(w, GEMM_A, "from", "row0", "k0");
-    if (along == 1) line(w, "td_pack_a_turned(packed_a, from, %lld, rows, depth);", across);
-    else line(w, "td_pack_a_rows(packed_a, from, %lld, %lld, rows, depth, M - row0);", across, along);
+    if (along == 1)
+      line(w, "td_pack_a_turned(packed_a, from, %lld, rows, depth);", across);
+    else
+      line(w, "td_pack_a_rows(packed_a, from, %lld, %lld, rows, depth, M - row0);", across, along);
     close_block(w);
   } else if (along_k(w, GEMM_A)) {
     open_tiles(w);
@@ -341,7 +354,8 @@ static void put_pack_a(Writer *w) {
 /* ---- results ---------------------------------------------------------------------------- */
 static void put_epilogue(Writer *w) {
   StrBuf both = { 0 };
-  sb_printf(&both, "%s%s", w->epilogue_row.s ? w->epilogue_row.s : "", w->epilogue.s ? w->epilogue.s : "");
+  const char *row = w->epilogue_row.s, *element = w->epilogue.s;
+  sb_printf(&both, "%s%s", row ? row : "", element ? element : "");
   open_block(w, "for (int64_t r = 0; r < height; r++)");
   line(w, "const float *finished = target + r * %lld;", (long long)w->block.padded);
   decode(w, GEMM_M, "row0 + i + r", both.s ? both.s : "", true);
@@ -374,7 +388,8 @@ static void put_next(Writer *w) {
   bool many = w->block.depth_blocks > 1;
   const char *per_batch = "(ROW_BLOCKS * COLUMN_BLOCKS)";
   if (many) {
-    line(w, "const int64_t next_k = k0 + DEPTH < K ? k0 + DEPTH : 0, next = next_k ? piece : piece + 1;");
+    line(w, "const int64_t next_k = k0 + DEPTH < K ? k0 + DEPTH : 0;");
+    line(w, "const int64_t next = next_k ? piece : piece + 1;");
     line(w, "const int64_t next_depth = K - next_k < DEPTH ? K - next_k : DEPTH;");
   } else {
     line(w, "const int64_t next_k = 0, next = piece + 1, next_depth = K;");
@@ -383,7 +398,8 @@ static void put_next(Writer *w) {
   StrBuf strides = { 0 };
   char flat[64];
   for (int side = 0; side < 2; side++)
-    if (w->flat[side]) put_strides(&strides, &plan->axis[GEMM_BATCH], plan->operand[side].stride_batch);
+    if (w->flat[side])
+      put_strides(&strides, &plan->axis[GEMM_BATCH], plan->operand[side].stride_batch);
   snprintf(flat, sizeof flat, "next / %s", per_batch);
   decode(w, GEMM_BATCH, flat, strides.s ? strides.s : "", true);
   sb_free(&strides);
@@ -391,17 +407,21 @@ static void put_next(Writer *w) {
     open_scope(w);
     line(w, "const int64_t next_row = next %% ROW_BLOCKS * ROWS;");
     put_address(w, GEMM_A, "from", "next_row", "next_k");
-    line(w, "td_fetch_begin(&fetch[0], from, %lld, %lld, M - next_row < ROWS ? M - next_row : ROWS, next_depth);",
+    line(w, "const int64_t rest = M - next_row;");
+    line(w, "td_fetch_begin(&fetch[0], from, %lld, %lld, rest < ROWS ? rest : ROWS, next_depth);",
          (long long)w->outer_stride[GEMM_A], (long long)w->k_stride[GEMM_A]);
     close_block(w);
   }
   if (w->flat[GEMM_B]) {
-    line(w, "if (next == piece ? fresh : next / ROW_BLOCKS%s != held) {", shares_b(w) ? " % COLUMN_BLOCKS" : "");
+    line(w, "if (next == piece ? fresh : next / ROW_BLOCKS%s != held) {",
+         shares_b(w) ? " % COLUMN_BLOCKS" : "");
     w->indent++;
-    line(w, "const int64_t next_column = next / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS, rest = N - next_column;");
+    line(w, "const int64_t next_column = next / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS;");
+    line(w, "const int64_t rest = N - next_column;");
     put_address(w, GEMM_B, "from", "next_column", "next_k");
-    line(w, "td_fetch_begin(&fetch[1], from, %lld, %lld, rest < COLUMNS ? rest : COLUMNS, next_depth);",
+    line(w, "td_fetch_begin(&fetch[1], from, %lld, %lld, rest < COLUMNS ? rest : COLUMNS,",
          (long long)w->outer_stride[GEMM_B], (long long)w->k_stride[GEMM_B]);
+    line(w, "               next_depth);");
     close_block(w);
   }
   line(w, "td_fetch_share(fetch, tiles * ((vectors + 1) / 2) * (depth / TD_LANES));");
@@ -421,19 +441,24 @@ static void put_multiply(Writer *w) {
     flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row);
     StrBuf at = { 0 };
     put_strides(&at, &plan->axis[GEMM_BATCH], plan->stride_output[GEMM_BATCH]);
-    line(w, "float *target = %s%s + (row0 + i) * %lld + column0;", plan->output, at.s ? at.s : "", (long long)by_row);
+    line(w, "float *target = %s%s + (row0 + i) * %lld + column0;", plan->output, at.s ? at.s : "",
+         (long long)by_row);
     sb_free(&at);
     stride = by_row;
   } else {
     line(w, many ? "float *target = sums + i * %lld;" : "float *target = sums;", (long long)stride);
   }
-  char panel[64] = "packed_a + td_panel_a(tile, depth), TD_LANES";
-  if (w->in_place) snprintf(panel, sizeof panel, "rows_a + i, %lld", (long long)w->k_stride[GEMM_A]);
   bool turned = w->flat[GEMM_A] ? w->k_stride[GEMM_A] == 1 : along_k(w, GEMM_A);
-  line(w, "td_tile_row_of(ROWS, LAST_ROWS, ODD, height, %d, %d, depth, %s,", turned,
-       w->direct, panel);
-  line(w, "               packed_b, PANEL, %s, target, %lld, vectors, %s, fetch);", many ? "k0" : "0",
-       (long long)stride, many ? "k0 > 0" : "0");
+  line(w, "const TdTiles t = {");
+  w->indent++;
+  line(w, ".depth = depth, .k0 = k0, .b = packed_b, .panel = PANEL, .vectors = vectors,");
+  if (w->in_place) line(w, ".a = rows_a + i, .a_step = %lld,", (long long)w->k_stride[GEMM_A]);
+  else line(w, ".a = packed_a + td_panel_a(tile, depth), .a_step = TD_LANES,");
+  line(w, ".c = target, .c_stride = %lld, .add = %s, .next = fetch", (long long)stride,
+       many ? "k0 > 0" : "0");
+  w->indent--;
+  line(w, "};");
+  line(w, "td_tile_row_of(ROWS, LAST_ROWS, ODD, %d, %d, height, &t);", turned, w->direct);
   if (!w->direct) {
     if (many) line(w, "if (k0 + depth < K) continue;");
     put_epilogue(w);
@@ -442,50 +467,60 @@ static void put_multiply(Writer *w) {
 }
 
 /* ---- the function ------------------------------------------------------------------------ */
+/* `name`: the next `floats` of the scratch memory, if there are any. */
+static void take_scratch(Writer *w, const char *name, int64_t floats) {
+  int64_t before = (int64_t)(w->plan->scratch / sizeof(float));
+  if (floats == 0) return;
+  line(w, "float *const %s = (float *)call->scratch + %lld;", name, (long long)before);
+  w->plan->scratch += (size_t)floats * sizeof(float);
+}
+
 static void put_scratch(Writer *w) {
   const Blocks *b = &w->block;
-  int64_t k = w->extent[GEMM_K];
   /* the widest of the targets: 14 rows a tile in 16 lanes, 6 in 8, 4 in 4 */
-  int64_t lanes = most(ceil_div(b->rows, 14) * 16, most(ceil_div(b->rows, 6) * 8, ceil_div(b->rows, 4) * 4));
-  int64_t packed_a = lanes * b->depth;
-  int64_t packed_b = b->padded * k;
-  int64_t sums = w->direct ? 0 : (b->depth_blocks > 1 ? b->rows : TALLEST_TILE) * b->padded;
+  int64_t rows = most(ceil_div(b->rows, TALLEST_TILE) * LANES, ceil_div(b->rows, 6) * 8);
+  rows = most(rows, ceil_div(b->rows, 4) * 4);
   int64_t stage = 0;
   for (int side = 0; side < 2; side++) {
-    if (w->flat[side]) continue;
-    if (along_k(w, side)) stage = most(stage, (side == GEMM_A ? TALLEST_TILE : WIDEST_TILE) * b->depth);
-    else stage = most(stage, side == GEMM_A ? b->depth * (b->rows + LANES) + LANES : SLAB * b->padded);
+    int64_t tile = side == GEMM_A ? TALLEST_TILE : WIDEST_TILE, floats = tile * b->depth;
+    if (!along_k(w, side))
+      floats = side == GEMM_A ? b->depth * (b->rows + LANES) + LANES : SLAB * b->padded;
+    if (!w->flat[side]) stage = most(stage, floats);
   }
-  line(w, "float *const packed_b = (float *)call->scratch;");
-  line(w, "float *const packed_a = packed_b + %lld;", (long long)packed_b);
-  if (sums) line(w, "float *const sums = packed_a + %lld;", (long long)packed_a);
-  if (stage) line(w, "float *const stage = packed_a + %lld;", (long long)(packed_a + sums));
-  w->plan->scratch = (size_t)(packed_b + packed_a + sums + stage) * sizeof(float);
+  int64_t sums = (b->depth_blocks > 1 ? b->rows : TALLEST_TILE) * b->padded;
+  w->plan->scratch = 0;
+  take_scratch(w, "packed_b", b->padded * w->extent[GEMM_K]);
+  take_scratch(w, "packed_a", w->in_place ? 0 : rows * b->depth);
+  take_scratch(w, "sums", w->direct ? 0 : sums);
+  take_scratch(w, "stage", stage);
 }
 
 static void put_head(Writer *w) {
   const Blocks *b = &w->block;
   const int64_t *e = w->extent;
   if (w->plan->comment) line(w, "/* %s */", w->plan->comment);
-  line(w, "/* %lld x C[%lld][%lld] = A[%lld][%lld] B[%lld][%lld]; pieces of %lld x %lld, k by %lld */",
-       (long long)e[GEMM_BATCH], (long long)e[GEMM_M], (long long)e[GEMM_N], (long long)e[GEMM_M],
-       (long long)e[GEMM_K], (long long)e[GEMM_K], (long long)e[GEMM_N], (long long)b->rows,
-       (long long)b->columns, (long long)b->depth);
+  line(w, "/* C[%lld][%lld] = A[%lld][%lld] B[%lld][%lld], %lld times; in pieces of",
+       (long long)e[GEMM_M], (long long)e[GEMM_N], (long long)e[GEMM_M], (long long)e[GEMM_K],
+       (long long)e[GEMM_K], (long long)e[GEMM_N], (long long)e[GEMM_BATCH]);
+  line(w, " * %lld x %lld, %lld of k at a time */", (long long)b->rows, (long long)b->columns,
+       (long long)b->depth);
   line(w, "void %s(const TdCall *call, int64_t begin, int64_t end)", w->plan->name);
   line(w, "{");
   w->indent++;
   line(w, "enum { M = %lld, N = %lld, K = %lld, ROWS = %lld, LAST_ROWS = %lld, COLUMNS = %lld,",
        (long long)e[GEMM_M], (long long)e[GEMM_N], (long long)e[GEMM_K], (long long)b->rows,
        (long long)b->last_rows, (long long)b->columns);
-  line(w, "       DEPTH = %lld, ROW_BLOCKS = %lld, COLUMN_BLOCKS = %lld, PANEL = K * TD_TILE_COLUMNS,",
-       (long long)b->depth, (long long)b->row_blocks, (long long)b->column_blocks);
+  line(w, "       DEPTH = %lld, ROW_BLOCKS = %lld, COLUMN_BLOCKS = %lld,", (long long)b->depth,
+       (long long)b->row_blocks, (long long)b->column_blocks);
+  line(w, "       PANEL = K * TD_TILE_COLUMNS,");
   /* columns of a block are a multiple of a tile's, those of the last block may not be */
   line(w, "       ODD = (N %% COLUMNS + TD_LANES - 1) / TD_LANES %% 2 };");
 }
 
 static void put_pieces(Writer *w) {
   open_block(w, "for (int64_t piece = begin; piece < end; piece++)");
-  line(w, "const int64_t row0 = piece %% ROW_BLOCKS * ROWS, column0 = piece / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS;");
+  line(w, "const int64_t row0 = piece %% ROW_BLOCKS * ROWS;");
+  line(w, "const int64_t column0 = piece / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS;");
   line(w, "const int64_t rows = M - row0 < ROWS ? M - row0 : ROWS, tiles = TD_TILES_OF(rows);");
   line(w, "const int64_t columns = N - column0 < COLUMNS ? N - column0 : COLUMNS;");
   line(w, "const int64_t vectors = (columns + TD_LANES - 1) / TD_LANES;");
@@ -503,7 +538,6 @@ static void put_pieces(Writer *w) {
     line(w, "const int64_t depth = K - k0 < DEPTH ? K - k0 : DEPTH;");
   } else {
     line(w, "const int64_t k0 = 0, depth = K;");
-    line(w, "(void)k0;");
   }
   line(w, "/* pack B: panels of TD_TILE_COLUMNS columns, [k][columns] each */");
   open_block(w, "if (fresh)");
@@ -536,13 +570,15 @@ void contract_emit(StrBuf *out, GemmPlan *plan) {
   for (int side = 0; side < 2; side++) {
     const GemmOperand *operand = &plan->operand[side];
     const GemmAxis *outer = &plan->axis[outer_axis(side)], *k = &plan->axis[GEMM_K];
-    w.flat[side] = operand->plain && flat_stride(outer, operand->stride_outer, &w.outer_stride[side]) &&
+    w.flat[side] = operand->plain &&
+                   flat_stride(outer, operand->stride_outer, &w.outer_stride[side]) &&
                    flat_stride(k, operand->stride_k, &w.k_stride[side]);
   }
   int64_t by_row, by_column;
   w.direct = plan->plain_output && w.extent[GEMM_N] % LANES == 0 &&
              flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row) &&
-             flat_stride(&plan->axis[GEMM_N], plan->stride_output[GEMM_N], &by_column) && by_column == 1;
+             flat_stride(&plan->axis[GEMM_N], plan->stride_output[GEMM_N], &by_column) &&
+             by_column == 1;
   w.in_place = w.flat[GEMM_A] && w.outer_stride[GEMM_A] == 1 && w.k_stride[GEMM_A] <= NEAR_STRIDE;
   w.block = choose_blocks(&w);
   plan->pieces = w.extent[GEMM_BATCH] * w.block.row_blocks * w.block.column_blocks;

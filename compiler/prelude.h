@@ -210,7 +210,8 @@ TD_INLINE float td_powf(float x, float y) {
   e = e * f + 0.6931471805465163;
   e = e * f + 1.0;
   int32_t i = (int32_t)(n == n ? n : 0.0), half = i >> 1;   /* in two steps: 2^-160 .. 2^160 */
-  float v = (float)e * td_float((uint32_t)(half + 127) << 23) * td_float((uint32_t)(i - half + 127) << 23);
+  float scale = td_float((uint32_t)(half + 127) << 23);
+  float v = (float)e * scale * td_float((uint32_t)(i - half + 127) << 23);
   float yf = __builtin_floorf(y), yh = y * 0.5f;
   int whole = yf == y, odd = whole & (__builtin_floorf(yh) != yh);
   v = a == 0 ? (y > 0 ? 0.0f : TD_INFF) : v;
@@ -286,7 +287,8 @@ TD_INTEGERS(int64_t, uint64_t, 64)
     k0 += 0x9E3779B9u;                                                                    \
     k1 += 0xBB67AE85u;                                                                    \
   } while (0)
-TD_INLINE void td_philox(const TdControl *ctl, uint32_t site, int64_t counter, uint32_t *x0, uint32_t *x1) {
+TD_INLINE void td_philox(const TdControl *ctl, uint32_t site, int64_t counter, uint32_t *x0,
+                         uint32_t *x1) {
   uint32_t k0 = (uint32_t)ctl->seed ^ site, k1 = (uint32_t)(ctl->seed >> 32);
   uint32_t c0 = (uint32_t)counter, c1 = (uint32_t)((uint64_t)counter >> 32);
   uint32_t c2 = (uint32_t)ctl->step, c3 = (uint32_t)((uint64_t)ctl->step >> 32);
@@ -372,7 +374,9 @@ TD_INLINE void td_store(float *p, TdVec v) { *(TdVecMem *)p = v; }
  * `depth`, contiguous one way or the other. */
 typedef struct TdFetch {
   const char *at;
-  int64_t     stride, rows, lines, line, share;            /* bytes, lines of 64 bytes, lines a turn */
+  int64_t     stride;            /* bytes from row to row */
+  int64_t     rows, lines, line; /* left; of 64 bytes in a row; done of this row */
+  int64_t     share;             /* lines a turn */
 } TdFetch;
 TD_INLINE void td_fetch_begin(TdFetch *f, const float *from, int64_t outer_stride, int64_t k_stride,
                               int64_t outer, int64_t depth) {
@@ -384,7 +388,8 @@ TD_INLINE void td_fetch_begin(TdFetch *f, const float *from, int64_t outer_strid
   f->line = 0;
 }
 TD_INLINE void td_fetch_share(TdFetch *f, int64_t turns) {   /* two blocks, one after the other */
-  f[0].share = f[1].share = (f[0].rows * f[0].lines + f[1].rows * f[1].lines) / (turns > 0 ? turns : 1) + 1;
+  const int64_t lines = f[0].rows * f[0].lines + f[1].rows * f[1].lines;
+  f[0].share = f[1].share = lines / (turns > 0 ? turns : 1) + 1;
 }
 TD_INLINE void td_fetch(TdFetch *f) {
   for (int64_t n = f->rows > 0 ? f->share : 0; n > 0; n--) {
@@ -409,9 +414,9 @@ TD_INLINE void td_fetch(TdFetch *f) {
     again += a_k;                                                                         \
     b += vectors * TD_LANES;                                                              \
   }
-TD_INLINE void td_tile_body(const int rows, const int vectors, const int turned, int64_t depth, const float *a,
-                            int64_t a_step, const float *b, float *c, int64_t c_stride, int add,
-                            TdFetch *next) {
+TD_INLINE void td_tile_body(const int rows, const int vectors, const int turned, int64_t depth,
+                            const float *a, int64_t a_step, const float *b, float *c,
+                            int64_t c_stride, int add, TdFetch *next) {
   const int a_row = turned ? TD_LANES : 1;
   const int64_t a_k = turned ? 1 : a_step;
   TD_ROWS(TD_ROW_ZERO)
@@ -442,35 +447,50 @@ TD_INLINE void td_tile_body(const int rows, const int vectors, const int turned,
   TD_TILE(rows, 2, 1, td_tile_##rows##x2_turned)
 TD_TILES(TD_TILE_FORMS)
 
-/* One row of tiles: rows x columns of C. Panels of B lie `panel` floats apart,
- * this block of k begins at k0 in each. `rows` is a constant, so that only
- * tiles in use are compiled; `odd` is 0 if `vectors` is always even. With `far`, C is likely not in a cache: its lines
- * are asked for while the tile is summed. */
-TD_INLINE void td_tile_row(const int rows, const int odd, const int turned, const int far, int64_t depth, const float *a,
-                           int64_t a_step, const float *b,
-                           int64_t panel, int64_t k0, float *c, int64_t c_stride, int64_t vectors, int add,
-                           TdFetch *next) {
-  for (; vectors > 0; vectors -= 2, b += panel, c += TD_TILE_COLUMNS) {
-    if (far && !add) {
+/* One row of tiles: rows x columns of C. */
+typedef struct TdTiles {
+  int64_t      depth;            /* of this block of k, which begins at k0 in every panel of B */
+  int64_t      k0;
+  const float *a;                /* the panel of A; k lies a_step apart unless it is turned */
+  int64_t      a_step;
+  const float *b;                /* panels, `panel` floats apart */
+  int64_t      panel;
+  float       *c;
+  int64_t      c_stride;
+  int64_t      vectors;          /* columns, in vectors */
+  int          add;              /* to what is in C; else C is written */
+  TdFetch     *next;
+} TdTiles;
+/* The first parameters are constants, so that only tiles in use are compiled:
+ * `odd` is 0 if `vectors` is always even. With `far`, C is likely not in a
+ * cache: its lines are asked for while the tile is summed. */
+TD_INLINE void td_tile_row(const int rows, const int odd, const int turned, const int far,
+                           const TdTiles *t) {
+  const float *b = t->b;
+  float *c = t->c;
+  for (int64_t left = t->vectors; left > 0; left -= 2) {
+    if (far && !t->add) {
       for (int r = 0; r < rows; r++) {
-        TD_PREFETCH(c + r * c_stride, 1, 3);
-        TD_PREFETCH(c + r * c_stride + TD_LANES, 1, 3);
+        TD_PREFETCH(c + r * t->c_stride, 1, 3);
+        TD_PREFETCH(c + r * t->c_stride + TD_LANES, 1, 3);
       }
     }
-    TdFetch *f = &next[next->rows <= 0];
+    TdFetch *next = &t->next[t->next->rows <= 0];
     switch (rows) {
 #define TD_TILE_CASE(r)                                                                   \
     case r:                                                                               \
-      if (!odd || vectors > 1)                                                            \
+      if (!odd || left > 1)                                                               \
         (turned ? td_tile_##r##x2_turned : td_tile_##r##x2)(                              \
-          depth, a, a_step, b + k0 * TD_TILE_COLUMNS, c, c_stride, add, f);                       \
+          t->depth, t->a, t->a_step, b + t->k0 * TD_TILE_COLUMNS, c, t->c_stride, t->add, next); \
       else                                                                                \
         (turned ? td_tile_##r##x1_turned : td_tile_##r##x1)(                              \
-          depth, a, a_step, b + k0 * TD_LANES, c, c_stride, add, f);                              \
+          t->depth, t->a, t->a_step, b + t->k0 * TD_LANES, c, t->c_stride, t->add, next); \
       break;
       TD_TILES(TD_TILE_CASE)
     default: break;
     }
+    b += t->panel;
+    c += TD_TILE_COLUMNS;
   }
 }
 /* Rows are shared out evenly among as few tiles as possible: each has
@@ -479,12 +499,11 @@ TD_INLINE void td_tile_row(const int rows, const int odd, const int turned, cons
 #define TD_HEIGHT_OF(rows) ((rows) / TD_TILES_OF(rows))
 /* td_tile_row for a height that comes from sharing out `block` or `last` rows,
  * both constant */
-TD_INLINE void td_tile_row_of(const int block, const int last, const int odd, int64_t rows, const int turned, const int far,
-                              int64_t depth, const float *a, int64_t a_step, const float *b, int64_t panel, int64_t k0, float *c,
-                              int64_t c_stride, int64_t vectors, int add, TdFetch *next) {
+TD_INLINE void td_tile_row_of(const int block, const int last, const int odd, const int turned,
+                              const int far, int64_t rows, const TdTiles *t) {
 #define TD_TRY_HEIGHT(height, condition)                                                  \
   if ((condition) && rows == (height)) {                                                  \
-    td_tile_row(height, odd, turned, far, depth, a, a_step, b, panel, k0, c, c_stride, vectors, add, next);    \
+    td_tile_row(height, odd, turned, far, t);                                             \
     return;                                                                               \
   }
   TD_TRY_HEIGHT(TD_HEIGHT_OF(block), 1)
@@ -501,12 +520,18 @@ typedef int32_t TdIndex __attribute__((vector_size(4 * TD_LANES)));
 #define TD_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (TdIndex){ __VA_ARGS__ })
 #endif
 #if TD_LANES == 16
-#define TD_LOW(a, b) TD_SHUFFLE(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
-#define TD_HIGH(a, b) TD_SHUFFLE(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
-#define TD_LOW_PAIR(a, b) TD_SHUFFLE(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
-#define TD_HIGH_PAIR(a, b) TD_SHUFFLE(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
-#define TD_LOW_FOURS(a, b) TD_SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
-#define TD_HIGH_FOURS(a, b) TD_SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31)
+#define TD_LOW(a, b)                                                                      \
+  TD_SHUFFLE(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
+#define TD_HIGH(a, b)                                                                     \
+  TD_SHUFFLE(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
+#define TD_LOW_PAIR(a, b)                                                                 \
+  TD_SHUFFLE(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
+#define TD_HIGH_PAIR(a, b)                                                                \
+  TD_SHUFFLE(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
+#define TD_LOW_FOURS(a, b)                                                                \
+  TD_SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
+#define TD_HIGH_FOURS(a, b)                                                               \
+  TD_SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31)
 #elif TD_LANES == 8
 #define TD_LOW(a, b) TD_SHUFFLE(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
 #define TD_HIGH(a, b) TD_SHUFFLE(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
@@ -556,7 +581,8 @@ TD_INLINE void td_transpose(TdVec *v) {
 TD_INLINE int64_t td_panel_a(int64_t tile, int64_t depth) {
   return tile * ((depth + TD_LANES - 1) / TD_LANES) * (TD_LANES * TD_LANES);
 }
-TD_NOINLINE void td_pack_a_turned(float *to, const float *from, int64_t row_stride, int64_t rows, int64_t depth) {
+TD_NOINLINE void td_pack_a_turned(float *to, const float *from, int64_t row_stride, int64_t rows,
+                                  int64_t depth) {
   const int64_t tiles = TD_TILES_OF(rows), height = rows / tiles, taller = rows % tiles;
   const int64_t whole = depth / TD_LANES;
   for (int64_t tile = 0; tile < tiles; tile++) {
@@ -564,13 +590,16 @@ TD_NOINLINE void td_pack_a_turned(float *to, const float *from, int64_t row_stri
     float *panel = to + td_panel_a(tile, depth);
     for (int64_t r = 0; r < h; r++, from += row_stride) {
       float *place = panel + r * TD_LANES;
-      for (int64_t i = 0; i < whole; i++, place += h * TD_LANES) td_store(place, td_load(from + i * TD_LANES));
+      for (int64_t i = 0; i < whole; i++) {
+        td_store(place, td_load(from + i * TD_LANES));
+        place += h * TD_LANES;
+      }
       for (int64_t k = whole * TD_LANES; k < depth; k++) *place++ = from[k];
     }
   }
 }
-TD_NOINLINE void td_pack_a_rows(float *to, const float *from, int64_t row_stride, int64_t k_stride, int64_t rows,
-                                int64_t depth, int64_t spare) {
+TD_NOINLINE void td_pack_a_rows(float *to, const float *from, int64_t row_stride, int64_t k_stride,
+                                int64_t rows, int64_t depth, int64_t spare) {
   const int64_t tiles = TD_TILES_OF(rows), height = rows / tiles, taller = rows % tiles;
   for (int64_t k = 0; k < depth; k += 8) {                   /* a few steps of k stay near */
     const int64_t steps = depth - k < 8 ? depth - k : 8;
@@ -579,10 +608,12 @@ TD_NOINLINE void td_pack_a_rows(float *to, const float *from, int64_t row_stride
       const float *row = from + k * k_stride + i * row_stride;
       float *place = to + td_panel_a(tile, depth) + k * TD_LANES;
       if (row_stride == 1 && i + TD_LANES <= spare) {
-        for (int64_t s = 0; s < steps; s++) td_store(place + s * TD_LANES, td_load(row + s * k_stride));
+        for (int64_t s = 0; s < steps; s++)
+          td_store(place + s * TD_LANES, td_load(row + s * k_stride));
       } else {
         for (int64_t s = 0; s < steps; s++)
-          for (int64_t r = 0; r < h; r++) place[s * TD_LANES + r] = row[r * row_stride + s * k_stride];
+          for (int64_t r = 0; r < h; r++)
+            place[s * TD_LANES + r] = row[r * row_stride + s * k_stride];
       }
       i += h;
     }
@@ -592,8 +623,8 @@ TD_NOINLINE void td_pack_a_rows(float *to, const float *from, int64_t row_stride
 /* Pack columns x depth of B as panels [k][columns of the panel], `panel` floats
  * apart, from k0 on; missing columns are zero. By rows if columns are
  * contiguous, else turned. */
-TD_NOINLINE void td_pack_b_rows(float *to, int64_t panel, int64_t k0, const float *from, int64_t k_stride,
-                                int64_t columns, int64_t depth) {
+TD_NOINLINE void td_pack_b_rows(float *to, int64_t panel, int64_t k0, const float *from,
+                                int64_t k_stride, int64_t columns, int64_t depth) {
   const int64_t whole = columns / TD_TILE_COLUMNS, rest = columns % TD_TILE_COLUMNS;
   const int64_t width = rest > TD_LANES ? TD_TILE_COLUMNS : TD_LANES;       /* of the last panel */
   for (int64_t k = 0; k < depth; k++) {
@@ -609,8 +640,9 @@ TD_NOINLINE void td_pack_b_rows(float *to, int64_t panel, int64_t k0, const floa
     for (int64_t j = 0; rest && j < width; j++) place[j] = j < rest ? row[j] : 0.0f;
   }
 }
-TD_NOINLINE void td_pack_b_turned(float *to, int64_t panel, int64_t k0, const float *from, int64_t column_stride,
-                                  int64_t k_stride, int64_t columns, int64_t depth) {
+TD_NOINLINE void td_pack_b_turned(float *to, int64_t panel, int64_t k0, const float *from,
+                                  int64_t column_stride, int64_t k_stride, int64_t columns,
+                                  int64_t depth) {
   const int64_t whole = columns / TD_TILE_COLUMNS, rest = columns % TD_TILE_COLUMNS;
   const int64_t width = rest > TD_LANES ? TD_TILE_COLUMNS : TD_LANES;
   for (int64_t j = 0; j < columns; j += TD_LANES) {

@@ -2,7 +2,7 @@
  * runtime compiles, and run on one thread; printed as GFLOP/s of process CPU
  * time and as a share of the multiply-add peak measured between the rounds.
  *
- *     gemm_bench [rounds [name of one shape]]
+ *     gemm_bench [rounds [name of one shape]]      GEMM_BENCH_KEEP=1 keeps the sources
  *
  * Shapes are the flagship's: 8 x 256 positions, width 384, hidden 1536, 6 heads
  * of 64. The best round and the median are given: on a shared machine the
@@ -96,14 +96,18 @@ static void prologue(StrBuf *out, void *ctx) {
 static void make_plan(GemmPlan *plan, const Shape *s) {
   static const char *const name[] = { "batch_1", "i_2", "j_3", "p_4" };
   const int64_t extent[] = { s->batch, s->m, s->n, s->k };
-  *plan = (GemmPlan){ .name = s->name, .comment = s->name, .prologue = prologue, .plain_output = true, .output = "c" };
+  *plan = (GemmPlan){ .name = s->name, .prologue = prologue, .plain_output = true, .output = "c" };
   for (int k = 0; k < GEMM_AXES; k++)
     plan->axis[k] = (GemmAxis){ .nvars = 1, .var = { name[k] }, .extent = { extent[k] } };
   GemmOperand *a = &plan->operand[GEMM_A], *b = &plan->operand[GEMM_B];
-  *a = (GemmOperand){ .plain = true, .base = "a", .stride_batch = { s->m * s->k },
-                      .stride_outer = { s->a_turned ? 1 : s->k }, .stride_k = { s->a_turned ? s->m : 1 } };
-  *b = (GemmOperand){ .plain = true, .base = "b", .stride_batch = { s->n * s->k },
-                      .stride_outer = { s->b_turned ? s->k : 1 }, .stride_k = { s->b_turned ? 1 : s->n } };
+  *a = (GemmOperand){ .plain = true, .base = "a" };
+  a->stride_batch[0] = s->m * s->k;
+  a->stride_outer[0] = s->a_turned ? 1 : s->k;
+  a->stride_k[0] = s->a_turned ? s->m : 1;
+  *b = (GemmOperand){ .plain = true, .base = "b" };
+  b->stride_batch[0] = s->n * s->k;
+  b->stride_outer[0] = s->b_turned ? s->k : 1;
+  b->stride_k[0] = s->b_turned ? 1 : s->n;
   plan->stride_output[GEMM_BATCH][0] = s->m * s->n;
   plan->stride_output[GEMM_M][0] = s->n;
   plan->stride_output[GEMM_N][0] = 1;
@@ -116,14 +120,14 @@ static void *compile(const char *folder, const StrBuf *text) {
   FILE *f = fopen(source, "w");
   if (!f || fwrite(text->s, 1, text->n, f) != text->n || fclose(f) != 0) return NULL;
   char *argv[] = { "cc", "-O3", "-march=native", "-std=gnu11", "-fopenmp-simd", "-fno-math-errno",
-                   "-fno-trapping-math", "-ffp-contract=fast", "-mprefer-vector-width=512", "-fPIC", "-shared",
-                   "-o", object, source, "-lm", NULL };
+                   "-fno-trapping-math", "-ffp-contract=fast", "-mprefer-vector-width=512", "-fPIC",
+                   "-shared", "-o", object, source, "-lm", NULL };
   pid_t pid;
   int status = 1;
-  if (posix_spawnp(&pid, "cc", NULL, NULL, argv, environ) != 0 || waitpid(pid, &status, 0) != pid || status != 0)
-    return NULL;
-  void *library = dlopen(object, RTLD_NOW);
-  if (!getenv("KEEP")) unlink(source), unlink(object);
+  bool done = posix_spawnp(&pid, "cc", NULL, NULL, argv, environ) == 0 &&
+              waitpid(pid, &status, 0) == pid && status == 0;
+  void *library = done ? dlopen(object, RTLD_NOW) : NULL;
+  if (!getenv("GEMM_BENCH_KEEP")) unlink(source), unlink(object);
   return library;
 }
 
@@ -146,7 +150,7 @@ int main(int argc, char **argv) {
   }
   char folder[] = "/tmp/gemm_bench_XXXXXX";
   void *library = mkdtemp(folder) ? compile(folder, &text) : NULL;
-  if (!getenv("KEEP")) rmdir(folder);
+  rmdir(folder);                                           /* stays if the sources are kept */
   if (!library) return fprintf(stderr, "gemm_bench: the kernels do not compile\n"), 1;
   sb_free(&text);
 
@@ -172,15 +176,18 @@ int main(int argc, char **argv) {
   }
   qsort(peaks, (size_t)npeaks, sizeof *peaks, by_value);
   double best = peaks[npeaks - 1 - npeaks / 50];
-  printf("peak %.1f GFLOP/s (median %.1f), %d rounds, one thread\n", best, peaks[npeaks / 2], rounds);
-  printf("%-12s %5s %5s %5s %5s %7s   %15s   %15s\n", "shape", "batch", "m", "n", "k", "pieces", "best", "median");
+  printf("peak %.1f GFLOP/s (median %.1f), %d rounds, one thread\n", best, peaks[npeaks / 2],
+         rounds);
+  printf("%-12s %5s %5s %5s %5s %7s   %15s   %15s\n", "shape", "batch", "m", "n", "k", "pieces",
+         "best", "median");
   for (int i = 0; i < COUNT; i++) {
     if (argc > 2 && strcmp(argv[2], SHAPES[i].name) != 0) continue;
     const Shape *s = &SHAPES[i];
     qsort(rate[i], (size_t)rounds, sizeof *rate[i], by_value);
     double top = rate[i][rounds - 1], middle = rate[i][rounds / 2];
-    printf("%-12s %5lld %5lld %5lld %5lld %7lld   %7.1f (%4.1f%%)   %7.1f (%4.1f%%)\n", s->name, (long long)s->batch,
-           (long long)s->m, (long long)s->n, (long long)s->k, (long long)plan[i].pieces, top, 100 * top / best, middle,
+    printf("%-12s %5lld %5lld %5lld %5lld %7lld", s->name, (long long)s->batch, (long long)s->m,
+           (long long)s->n, (long long)s->k, (long long)plan[i].pieces);
+    printf("   %7.1f (%4.1f%%)   %7.1f (%4.1f%%)\n", top, 100 * top / best, middle,
            100 * middle / best);
   }
   dlclose(library);

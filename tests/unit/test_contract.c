@@ -68,7 +68,8 @@ static void load(StrBuf *out, void *ctx, GemmSide side, const char *into) {
   const GemmAxis *k = &c->plan.axis[GEMM_K];
   sb_printf(out, "const float x_5 = %s[", side == GEMM_A ? "a_1" : "b_2");
   index_text(out, c, side);
-  sb_printf(out, "];\n%s = x_5 + 0.25f * (float)%s;\n", into, k->nvars ? k->var[k->nvars - 1] : "0");
+  sb_printf(out, "];\n%s = x_5 + 0.25f * (float)%s;\n", into,
+            k->nvars ? k->var[k->nvars - 1] : "0");
 }
 
 /* 0.5 * sum + bias[flat j] + (first variable of m) */
@@ -92,8 +93,9 @@ static void epilogue_row(StrBuf *out, void *ctx) {
 }
 
 /* ---- random cases ------------------------------------------------------------------ */
-static const char *const VAR[GEMM_AXES][2] = { { "b_10", "b_11" }, { "i_12", "i_13" }, { "j_14", "j_15" },
-                                               { "p_16", "p_17" } };
+static const char *const VAR[GEMM_AXES][2] = {
+  { "b_10", "b_11" }, { "i_12", "i_13" }, { "j_14", "j_15" }, { "p_16", "p_17" }
+};
 
 static int64_t chance_extent(int kind, bool big) {
   if (kind == GEMM_BATCH) return chance(3) ? 1 : 1 + chance(4);
@@ -108,7 +110,10 @@ static int64_t chance_extent(int kind, bool big) {
 static void lay_out(Case *c, int which, const int *kinds, int nkinds) {
   int order[3 * 2][2], n = 0;
   for (int i = 0; i < nkinds; i++)
-    for (int v = 0; v < c->plan.axis[kinds[i]].nvars; v++) order[n][0] = kinds[i], order[n++][1] = v;
+    for (int v = 0; v < c->plan.axis[kinds[i]].nvars; v++) {
+      order[n][0] = kinds[i];
+      order[n++][1] = v;
+    }
   bool keep = chance(3) == 0;
   for (int i = n - 1; i > 0 && !keep; i--) {
     int j = (int)chance((uint32_t)i + 1), kind = order[i][0], v = order[i][1];
@@ -166,7 +171,8 @@ static void make_case(Case *c, int number) {
   }
   plan->plain_output = c->plain_output = chance(2);
   plan->output = "c_3";
-  for (int k = 0; k < GEMM_K; k++) memcpy(plan->stride_output[k], c->stride[2][k], sizeof c->stride[2][k]);
+  for (int k = 0; k < GEMM_K; k++)
+    memcpy(plan->stride_output[k], c->stride[2][k], sizeof c->stride[2][k]);
   for (int which = 0; which < 2; which++) {
     c->data[which] = malloc((size_t)c->count[which] * sizeof(float));
     for (int64_t i = 0; i < c->count[which]; i++) c->data[which][i] = chance_float();
@@ -205,12 +211,14 @@ static void compare(const Case *c, const float *result) {
           sum += x * y;
           size += fabs(x * y);
         }
-        if (!c->plain_output) sum = 0.5 * sum + (double)variable(&axis[GEMM_M], i, true) + c->bias[j];
+        if (!c->plain_output)
+          sum = 0.5 * sum + (double)variable(&axis[GEMM_M], i, true) + c->bias[j];
         int64_t at = place(c, 2, GEMM_BATCH, b) + place(c, 2, GEMM_M, i) + place(c, 2, GEMM_N, j);
         if (fabs(result[at] - sum) <= 2e-6 * size + 1e-5 * fabs(sum)) continue;
         fail_msg("%s [%lld %lld %lld %lld] at %lld %lld %lld: %g, should be %g", c->name,
                  (long long)c->extent[0], (long long)c->extent[1], (long long)c->extent[2],
-                 (long long)c->extent[3], (long long)b, (long long)i, (long long)j, (double)result[at], sum);
+                 (long long)c->extent[3], (long long)b, (long long)i, (long long)j,
+                 (double)result[at], sum);
       }
     }
   }
@@ -218,9 +226,10 @@ static void compare(const Case *c, const float *result) {
 
 /* ---- compile and run -------------------------------------------------------------------- */
 static void compile(const char *source, const char *object, const char *width) {
-  char *argv[] = { "cc", "-O3", "-std=gnu11", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math",
-                   "-ffp-contract=fast", "-mprefer-vector-width=512", "-Wall", "-Wextra", "-Werror", "-fPIC",
-                   "-shared", "-o", (char *)object, (char *)source, "-lm", NULL, NULL, NULL, NULL };
+  char *argv[] = { "cc", "-O3", "-std=gnu11", "-fopenmp-simd", "-fno-math-errno",
+                   "-fno-trapping-math", "-ffp-contract=fast", "-mprefer-vector-width=512", "-Wall",
+                   "-Wextra", "-Werror", "-fPIC", "-shared", "-o", (char *)object, (char *)source,
+                   "-lm", NULL, NULL, NULL, NULL };
   int n = 17;
 #if defined __x86_64__
   argv[n++] = "-march=native";
@@ -248,7 +257,7 @@ static void run_case(const Case *c, Kernel *kernel) {
   size_t bytes = (size_t)c->count[2] * sizeof(float);
   float *result = malloc(bytes), *again = malloc(bytes);
   char *scratch = aligned(c->plan.scratch);
-  memset(scratch, 0xff, c->plan.scratch);                      /* NaN: nothing may be used unwritten */
+  memset(scratch, 0xff, c->plan.scratch);          /* NaN: nothing may be used unwritten */
   TdControl control = { 0, 0 };
   char *arg[] = { (char *)c->data[0], (char *)c->data[1], (char *)result, (char *)c->bias };
   TdCall call = { arg, NULL, scratch, &control };

@@ -52,7 +52,8 @@ static double ulps(float y, double truth) {
   return fabs(y - truth) / unit;
 }
 
-static double worst_of(const char *name, Apply *apply, Reference *reference, double limit, double absolute) {
+static double worst_of(const char *name, Apply *apply, Reference *reference, double limit,
+                       double absolute) {
   static float x[BLOCK], y[BLOCK];
   double worst = 0;
   float at = 0;
@@ -60,9 +61,11 @@ static double worst_of(const char *name, Apply *apply, Reference *reference, dou
   for (bool more = true; more;) {
     for (int i = 0; i < BLOCK; i++) {
       /* the last round visits what lies around zero, one, the limits and NaN */
-      static const uint32_t edges[] = { 0, 0x80000000u, 0x00800000u, 0x80800000u, 0x3f800000u, 0xbf800000u,
-                                        0x7f800000u, 0xff800000u, 0x7fc00000u, 0xffc00000u, 0x42b17218u,
-                                        0xc2aeac50u, 0x3f666666u, 0x40800000u, 0x41200000u, 0x3f3504f3u };
+      static const uint32_t edges[] = {
+        0, 0x80000000u, 0x00800000u, 0x80800000u, 0x3f800000u, 0xbf800000u, 0x7f800000u,
+        0xff800000u, 0x7fc00000u, 0xffc00000u, 0x42b17218u, 0xc2aeac50u, 0x3f666666u, 0x40800000u, 0x41200000u,
+        0x3f3504f3u
+      };
       more = bits < (UINT64_C(1) << 32);
       uint32_t edge = edges[i % 16] + (uint32_t)(i / 16) - 128u;
       x[i] = td_float(more ? (uint32_t)bits : edge);
@@ -103,8 +106,8 @@ static void functions_are_accurate(void **state) {
 
 /* pairs of arguments: every combination of a list of edges, then random ones */
 static float pair_argument(uint32_t *seed, bool wild) {
-  static const float edge[] = { 0, -0.0f, 1, -1, 2, -2, 3, -3, 0.5f, -0.5f, 1e-40f, 1e38f, -1e38f, 16777216, 16777215,
-                                2.5f, -2.5f, INFINITY, -INFINITY, NAN };
+  static const float edge[] = { 0, -0.0f, 1, -1, 2, -2, 3, -3, 0.5f, -0.5f, 1e-40f, 1e38f, -1e38f,
+                                16777216, 16777215, 2.5f, -2.5f, INFINITY, -INFINITY, NAN };
   *seed = *seed * 1664525u + 1013904223u;
   uint32_t r = *seed >> 8;
   if (wild) return edge[r % (sizeof edge / sizeof *edge)];
@@ -141,7 +144,8 @@ static void power_and_modulo(void **state) {
 static void small_ones(void **state) {
   (void)state;
   assert_true(td_minf(1, 2) == 1 && td_maxf(1, 2) == 2);
-  assert_true(signbit(td_minf(-0.0f, 0.0f)) && !signbit(td_minf(0.0f, -0.0f)));     /* ties: the first */
+  /* ties: the first */
+  assert_true(signbit(td_minf(-0.0f, 0.0f)) && !signbit(td_minf(0.0f, -0.0f)));
   assert_true(signbit(td_maxf(-0.0f, 0.0f)) && !signbit(td_maxf(0.0f, -0.0f)));
   assert_int_equal(td_intf(-1.5f), -2);
   assert_int_equal(td_intf(1e20f), 2147483520);
@@ -173,7 +177,9 @@ static void draws_agree(void **state) {
   td_philox(&zero, 0, 0, &x0, &x1);                         /* the generator's published answer */
   assert_int_equal(x0, 0x6627e8d5u);
   assert_int_equal(x1, 0xe169c58du);
-  const TdControl control[] = { { 1, 0 }, { UINT64_C(0x123456789abcdef0), 3 }, { UINT64_MAX, INT64_C(5000000000) } };
+  const TdControl control[] = { { 1, 0 },
+                                { UINT64_C(0x123456789abcdef0), 3 },
+                                { UINT64_MAX, INT64_C(5000000000) } };
   const int64_t start[] = { 0, INT64_C(4294967296) - 100, INT64_C(1) << 50 };
   double worst = 0;
   for (int c = 0; c < 3; c++) {
