@@ -27,7 +27,7 @@ CLI = main flags help report open compile train sample eval run check fmt gradch
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_train test_api test_cli test_grad test_grad_random \
-       test_prelude test_contract test_diagnostics test_language
+       test_backend test_backend_random test_prelude test_contract test_diagnostics test_language
 # whole models (tests/NAME.c)
 WHOLE = models parity
 
@@ -112,6 +112,8 @@ $(B)/tests/%: $(B)/tests/unit/%.o $(B)/libtdc.a
 $(B)/tests/unit/test_prelude.o: override CFLAGS += -O3 -march=native -fopenmp-simd -fno-math-errno -fno-trapping-math
 
 $(B)/tests/test_random_graphs: $(B)/tests/randgraph.o
+$(B)/tests/test_backend: $(B)/tests/compiled.o
+$(B)/tests/test_backend_random: $(B)/tests/compiled.o $(B)/tests/randgraph.o
 
 # With the sanitizers inside; the plain objects tell when a header changed.
 $(B)/tests/fuzz_parse: tests/fuzz/fuzz_parse.c $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o)

@@ -102,10 +102,22 @@ static double traffic(Plan *p, Group *g) {
   return t.bytes;
 }
 
+/* Names and paths as they may stand in a comment. */
+static void print_plainly(StrBuf *out, const char *s) {
+  for (; *s; s++) {
+    bool plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || *s == '.' ||
+                 *s == '_' || *s == '-' || *s == ':' || *s == '<' || *s == '>' || (*s == '/' && s[1] != '*');
+    sb_putc(out, plain ? *s : '_');
+  }
+}
+
 static void print_shape(StrBuf *out, const Node *n) {
-  sb_printf(out, "%s", n->name);
-  for (int d = 0; d < n->rank; d++)
-    sb_printf(out, "%s%s%s%lld", d ? ", " : "[", n->axis[d] ? n->axis[d] : "", n->axis[d] ? "=" : "", (long long)n->shape[d]);
+  print_plainly(out, n->name);
+  for (int d = 0; d < n->rank; d++) {
+    sb_puts(out, d ? ", " : "[");
+    if (n->axis[d]) print_plainly(out, n->axis[d]);
+    sb_printf(out, "%s%lld", n->axis[d] ? "=" : "", (long long)n->shape[d]);
+  }
   sb_puts(out, n->rank ? "]" : "");
 }
 
@@ -114,7 +126,11 @@ static void print_shape(StrBuf *out, const Node *n) {
  *     y[b=8, l=256] = sum over 384                                            */
 static void print_comment(const Group *g, const TdKernel *k, const char *note, StrBuf *out) {
   sb_puts(out, "/*");
-  if (*k->where) sb_printf(out, " %s: %s\n *", k->where, k->text);
+  if (*k->where) {
+    sb_putc(out, ' ');
+    print_plainly(out, k->where);
+    sb_printf(out, ": %s\n *", k->text);
+  }
   for (int i = 0; i < g->members.n; i++) {
     const Member *m = &g->members.at[i];
     sb_puts(out, i ? ", " : " ");

@@ -215,6 +215,129 @@ static void test_guards(void **state) {
   check_options(b, 1e-5, 1);
 }
 
+/* ---- structure: what becomes how many kernels -------------------------------------------------- */
+
+static const TdProgram *compile(Bench *b) {
+  Backend *be = backend_new(b->arena, diags_new(b->arena), "test", NULL);
+  assert_true(backend_entry(be, b->g, "main"));
+  return backend_finish(be);
+}
+
+static int launches(const TdProgram *p, const char *klass) {
+  int n = 0;
+  for (int s = 0; s < p->entries[0].nsteps; s++) {
+    const TdStep *step = &p->entries[0].steps[s];
+    n += step->kind == TD_LAUNCH && (!klass || strcmp(p->kernels[step->kernel].klass, klass) == 0);
+  }
+  return n;
+}
+
+static void test_softmax_is_one_kernel(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  Node *x = real_input(g, "x", SHAPE(64, 300)), *dy = real_input(g, "dy", SHAPE(64, 300));
+  Node *m = comp(g, g->top, "m", 1, 1, EXTENTS(64, 300), RED_MAX, at(g, x, "01"));
+  Node *e = comp(g, g->top, "e", 2, 0, EXTENTS(64, 300), RED_NONE, ex1(g, P_exp, ex2(g, P_sub, at(g, x, "01"), at(g, m, "0"))));
+  Node *s = comp(g, g->top, "s", 1, 1, EXTENTS(64, 300), RED_SUM, at(g, e, "01"));
+  Node *y = comp(g, g->top, "y", 2, 0, EXTENTS(64, 300), RED_NONE, ex2(g, P_div, at(g, e, "01"), at(g, s, "0")));
+  Node *dot = comp(g, g->top, "dot", 1, 1, EXTENTS(64, 300), RED_SUM, ex2(g, P_mul, at(g, y, "01"), at(g, dy, "01")));
+  Node *dx = comp(g, g->top, "dx", 2, 0, EXTENTS(64, 300), RED_NONE,
+                  ex2(g, P_mul, at(g, y, "01"), ex2(g, P_sub, at(g, dy, "01"), at(g, dot, "0"))));
+  output(g, "y", y);
+  output(g, "dx", dx);
+  assert_int_equal(launches(compile(b), NULL), 1);
+}
+
+/* Forward and backward of a normalisation, its two parameter gradients as partial sums in the same kernel. */
+static void test_layernorm_backward(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  Node *x = real_input(g, "x", SHAPE(16, 40, 96)), *dy = real_input(g, "dy", SHAPE(16, 40, 96)), *gain = real_input(g, "gain", SHAPE(96));
+  Expr *scale = ex_num(g, 1.0 / 96);
+  Node *mu = comp(g, g->top, "mu", 2, 1, EXTENTS(16, 40, 96), RED_SUM, ex2(g, P_mul, scale, at(g, x, "012")));
+  Expr *d = ex2(g, P_sub, at(g, x, "012"), at(g, mu, "01"));
+  Node *var = comp(g, g->top, "var", 2, 1, EXTENTS(16, 40, 96), RED_SUM, ex2(g, P_mul, scale, ex2(g, P_mul, d, d)));
+  Node *r = comp(g, g->top, "r", 2, 0, EXTENTS(16, 40), RED_NONE, ex1(g, P_rsqrt, ex2(g, P_add, at(g, var, "01"), ex_num(g, 1e-5))));
+  Node *h = comp(g, g->top, "h", 3, 0, EXTENTS(16, 40, 96), RED_NONE, ex2(g, P_mul, d, at(g, r, "01")));
+  Node *dgain = comp(g, g->top, "dgain", 1, 2, EXTENTS(96, 16, 40), RED_SUM, ex2(g, P_mul, at(g, dy, "120"), at(g, h, "120")));
+  Node *dbias = comp(g, g->top, "dbias", 1, 2, EXTENTS(96, 16, 40), RED_SUM, at(g, dy, "120"));
+  Expr *dh = ex2(g, P_mul, at(g, dy, "012"), at(g, gain, "2"));
+  Node *a = comp(g, g->top, "a", 2, 1, EXTENTS(16, 40, 96), RED_SUM, ex2(g, P_mul, scale, dh));
+  Node *c = comp(g, g->top, "c", 2, 1, EXTENTS(16, 40, 96), RED_SUM, ex2(g, P_mul, scale, ex2(g, P_mul, dh, at(g, h, "012"))));
+  Node *dx = comp(g, g->top, "dx", 3, 0, EXTENTS(16, 40, 96), RED_NONE,
+                  ex2(g, P_mul, at(g, r, "01"), ex2(g, P_sub, ex2(g, P_sub, dh, at(g, a, "01")), ex2(g, P_mul, at(g, h, "012"), at(g, c, "01")))));
+  output(g, "dx", dx);
+  output(g, "dgain", dgain);
+  output(g, "dbias", dbias);
+  const TdProgram *p = compile(b);
+  assert_int_equal(launches(p, "column"), 1);
+  assert_int_equal(launches(p, NULL), 3);          /* and one for each sum of partial sums */
+  check_options(b, 1e-4, 1);
+}
+
+/* x w + b through gelu and dropout, plus a residual, is one kernel. */
+static void test_epilogue(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  Node *x = real_input(g, "x", SHAPE(64, 48)), *w = real_input(g, "w", SHAPE(48, 80)), *bias = real_input(g, "bias", SHAPE(80)), *z = real_input(g, "z", SHAPE(64, 80));
+  Node *a = comp(g, g->top, "a", 2, 1, EXTENTS(64, 80, 48), RED_SUM, ex2(g, P_mul, at(g, x, "02"), at(g, w, "21")));
+  Node *h = comp(g, g->top, "h", 2, 0, EXTENTS(64, 80), RED_NONE, ex2(g, P_add, at(g, a, "01"), at(g, bias, "1")));
+  Node *y = comp(g, g->top, "y", 2, 0, EXTENTS(64, 80), RED_NONE,
+                 ex2(g, P_mul, at(g, h, "01"), ex2(g, P_add, ex_num(g, 1), ex1(g, P_erf, ex2(g, P_mul, ex_num(g, 0.7), at(g, h, "01"))))));
+  Expr *u = ex2(g, P_uniform, ex_int(g, 99), ex2(g, P_add, ex2(g, P_mul, ex_int(g, 80), ex_var(g, 0)), ex_var(g, 1)));
+  Node *o = comp(g, g->top, "o", 2, 0, EXTENTS(64, 80), RED_NONE,
+                 ex2(g, P_add, at(g, z, "01"), ex3(g, P_select, ex2(g, P_lt, u, ex_num(g, 0.1)), ex_num(g, 0), at(g, y, "01"))));
+  output(g, "o", o);
+  output(g, "h", h);
+  assert_int_equal(launches(compile(b), NULL), 1);
+  check_options(b, 1e-4, 1);
+}
+
+/* The optimizer is one kernel over the flat parameters that writes them where they are. */
+static void test_optimizer(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  Node *p = ir_state(g, "p", TY_REAL, SHAPE(1000), nowhere), *m = ir_state(g, "m", TY_REAL, SHAPE(1000), nowhere), *d = real_input(g, "d", SHAPE(1000));
+  Node *m2 = comp(g, g->top, "m2", 1, 0, EXTENTS(1000), RED_NONE, ex2(g, P_add, ex2(g, P_mul, ex_num(g, 0.9), at(g, m, "0")), at(g, d, "0")));
+  Node *p2 = comp(g, g->top, "p2", 1, 0, EXTENTS(1000), RED_NONE, ex2(g, P_sub, at(g, p, "0"), ex2(g, P_mul, ex_num(g, 0.1), at(g, m2, "0"))));
+  update(g, m, m2);
+  update(g, p, p2);
+  const TdProgram *program = compile(b);
+  assert_int_equal(launches(program, NULL), 1);
+  assert_int_equal(program->entries[0].arena_bytes, 0);
+  check_options(b, 1e-6, 3);
+}
+
+/* A sum of everything takes two kernels, whatever the threads. */
+static void test_total(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  Node *x = real_input(g, "x", SHAPE(300, 400));
+  Node *s = comp(g, g->top, "s", 0, 2, EXTENTS(300, 400), RED_SUM, ex2(g, P_mul, at(g, x, "01"), at(g, x, "01")));
+  Node *y = comp(g, g->top, "y", 1, 0, EXTENTS(400), RED_NONE, ex2(g, P_div, ex_num(g, 1), at(g, s, "")));
+  output(g, "y", y);
+  assert_int_equal(launches(compile(b), "column"), 1);
+  check_options(b, 1e-5, 1);
+}
+
+/* Windows over a sequence, and a causal mask, inside the operands of products. */
+static void test_operands(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  Node *x = real_input(g, "x", SHAPE(4, 40, 24)), *w = real_input(g, "w", SHAPE(3, 24, 32)), *v = real_input(g, "v", SHAPE(4, 40, 32));
+  Expr *i = ex2(g, P_sub, ex2(g, P_add, ex_var(g, 1), ex_var(g, 3)), ex_int(g, 1));
+  Expr *in = ex2(g, P_and, ex2(g, P_le, ex_int(g, 0), i), ex2(g, P_lt, i, ex_int(g, 40)));
+  Expr *xi[3] = {ex_var(g, 0), i, ex_var(g, 4)};
+  Node *c = comp(g, g->top, "c", 3, 2, EXTENTS(4, 40, 32, 3, 24), RED_SUM,
+                 ex3(g, P_select, in, ex2(g, P_mul, ex_read(g, x, xi), at(g, w, "342")), ex_num(g, 0)));
+  Node *s = comp(g, g->top, "s", 3, 1, EXTENTS(4, 40, 40, 32), RED_SUM, ex2(g, P_mul, at(g, c, "013"), at(g, v, "023")));
+  Node *o = ir_comp(g, g->top, "o", nowhere, 3, 1, EXTENTS(4, 40, 32, 40), RED_SUM, ex2(g, P_le, ex_var(g, 3), ex_var(g, 1)),
+                    ex2(g, P_mul, ex2(g, P_mul, ex_num(g, 0.25), at(g, s, "013")), at(g, v, "032")));
+  output(g, "o", o);
+  assert_int_equal(launches(compile(b), "contraction"), 3);
+  check_options(b, 1e-3, 1);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_map, setup, teardown),
@@ -224,6 +347,12 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_swap, setup, teardown),
       cmocka_unit_test_setup_teardown(test_scatter, setup, teardown),
       cmocka_unit_test_setup_teardown(test_guards, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_softmax_is_one_kernel, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_layernorm_backward, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_epilogue, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_optimizer, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_total, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_operands, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* Random graphs, compiled, against the evaluator: every option on, and each one
  * off in turn. A failure is shrunk to a seed and printed with its kernels.
  *
- *   test_backend_random [COUNT [FIRST [-O3]]] */
+ *   test_backend_random [COUNT [FIRST [-O3 | -fsanitize=...]]] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,10 +108,10 @@ static int check_batch(uint64_t first, int count, int which, const char *const *
 }
 
 int main(int argc, char **argv) {
-  static const char *const slow[] = {"-O1", NULL}, *const fast[] = {"-O3", NULL};
+  const char *const asked[] = {argc > 3 ? argv[3] : "-O1", argc > 4 ? argv[4] : NULL, NULL};
   int count = argc > 1 ? atoi(argv[1]) : 144;
   uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-  const char *const *flags = argc > 3 && strcmp(argv[3], "-O3") == 0 ? fast : slow;
+  const char *const *flags = asked;
   int failures = 0, batches = 0;
   for (int done = 0; done < count && failures < 5; done += BATCH, batches++) {
     int n = count - done < BATCH ? count - done : BATCH;
