@@ -158,10 +158,12 @@ typedef struct Low {
 
   VEC(int64_t) var_extent;      /* by symbolic variable */
   VEC(const char *) var_name;
+  VEC(Expr *) map;              /* scratch of subst_vars, by symbolic variable: all NULL at rest */
   Frame    *frame;
   VEC(Expr *) facts;            /* conditions that hold where the expression stands */
   LoopCtx  *loops;
   CallCtx  *calls;
+  uintptr_t stack_end;          /* lowering goes no further down */
   int       depth;              /* of calls, against endless recursion */
   int       ncalls;             /* instantiated within the outermost one, against doubling */
   bool      runaway;            /* one of both was reported: the outermost call gives up */
@@ -218,6 +220,7 @@ Type   v_type(const Value *v);
 Expr  *to_real(Low *l, Expr *e);
 int    new_var(Low *l, int64_t extent, const char *name);
 Expr  *subst1(Low *l, Expr *e, int var, Expr *by);
+Expr  *subst_vars(Low *l, Expr *e, const int *vars, Expr *const *by, int n);
 /* A copy of a lambda with fresh variables. */
 Value *v_fresh(Low *l, const Value *v);
 /* Bring values to common axes (by identity; one must have them all), rewriting

@@ -453,8 +453,8 @@ static void attach_gradient(Header *h) {
 
 Value *call_fn(Low *l, Fn *fn, Value **given, const char **names, const Span *spans, int n, Span at) {
   ADecl *d = fn->decl;
-  Value *args[MAX_ARGS] = {NULL};
-  Span where[MAX_ARGS];
+  Value **args = NEWN(l->arena, Value *, d->formals.n + 1);      /* calls nest: their frames stay small */
+  Span *where = NEWN(l->arena, Span, d->formals.n + 1);
   if (d->kind != D_OP && d->kind != D_BLOCK && d->kind != D_MODEL) {
     lower_error(l, 312, at, "a %s is not called; it is what `tdc` runs", adecl_spelling(d->kind));
     return v_poison(l);
@@ -661,9 +661,9 @@ Value *lower_call(Low *l, Scope *s, const AExpr *e) {
     for (int i = 0; i < e->args.n; i++) lower_expr(l, s, e->args.at[i].value);
     return unknown;
   }
-  Value *args[MAX_ARGS];
-  const char *names[MAX_ARGS];
-  Span spans[MAX_ARGS];
+  Value **args = NEWN(l->arena, Value *, e->args.n + 1);
+  const char **names = NEWN(l->arena, const char *, e->args.n + 1);
+  Span *spans = NEWN(l->arena, Span, e->args.n + 1);
   int n = 0;
   for (int i = 0; i < e->args.n && n < MAX_ARGS; i++, n++) {
     args[n] = lower_expr(l, s, e->args.at[i].value);

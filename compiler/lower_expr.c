@@ -84,6 +84,10 @@ Value *lower_prim(Low *l, Prim p, Value **args, int n, Span at) {
   v->kind = V_TENSOR;
   v->e = ex_prim(l->g, p, es);
   if (v->rank == 0 && v->e->kind == E_INT) return v_int(l, v->e->inum, NULL);
+  if (v->rank == 0 && v->e->type == TY_INT && args[0]->kind == V_NUM && (n == 1 || args[1]->kind == V_NUM) && !l->assumed) {
+    lower_error(l, 104, at, "the result does not fit a whole number of 64 bits");
+    return v_poison(l);
+  }
   if (v->rank == 0 && v->e->kind == E_NUM && args[0]->kind == V_NUM) return v_real(l, v->e->num);
   return v;
 }
@@ -119,6 +123,7 @@ static Value *divide(Low *l, Value *a, Value *b, Span at, bool index) {
     return v_poison(l);
   }
   if (a->kind == V_NUM && b->kind == V_NUM) {
+    if (a->is_int && b->is_int && b->inum == -1) return lower_prim(l, P_neg, &a, 1, at);
     if (a->is_int && b->is_int && a->inum % b->inum == 0) return v_int(l, a->inum / b->inum, NULL);
     if (a->is_int && b->is_int && index) {
       int64_t q = a->inum / b->inum;
@@ -227,8 +232,12 @@ static Value *indexed(Low *l, Scope *s, const AExpr *e) {
   for (int i = 0; i < e->items.n; i++) dots = dots || e->items.at[i].ellipsis;
   if (!check_rank(l, e, base, e->items.n, dots)) return v_poison(l);
   Value *b = v_fresh(l, base);
-  Expr **map = NEWN(l->arena, Expr *, l->var_extent.n);
-  int nmap = l->var_extent.n;
+  int vars[IR_MAX_RANK];
+  Expr *at[IR_MAX_RANK];
+  for (int k = 0; k < b->rank; k++) {
+    vars[k] = b->axis[k].var;
+    at[k] = ex_var(l->g, vars[k]);
+  }
   Expr *inside = NULL, *other = NULL;
   int axis = 0;
   bool bad = false;
@@ -244,7 +253,7 @@ static Value *indexed(Low *l, Scope *s, const AExpr *e) {
                       (long long)f->vars.at[k].extent);
           bad = true;
         }
-        map[b->axis[axis++].var] = ex_var(l->g, f->vars.at[k].var);
+        at[axis++] = ex_var(l->g, f->vars.at[k].var);
         have++;
       }
       if (have < want) {
@@ -281,10 +290,10 @@ static Value *indexed(Low *l, Scope *s, const AExpr *e) {
         bad = true;
       } else other = v_expr(l, o);
     }
-    map[b->axis[axis++].var] = x;
+    at[axis++] = x;
   }
   if (bad) return v_poison(l);
-  Value *out = v_scalar(l, ex_subst(l->g, b->e, map, nmap));
+  Value *out = v_scalar(l, subst_vars(l, b->e, vars, at, b->rank));
   if (inside) {
     if (out->e->type == TY_REAL) other = to_real(l, other);
     if (out->e->type != other->type) { lower_error(l, 307, e->span, "the value after 'else' is %s, %s holds %s", type_name(other->type), base->what ? base->what : "the tensor", type_name(out->e->type)); return v_poison(l); }
@@ -320,7 +329,16 @@ static Value *conditional(Low *l, Scope *s, const AExpr *e, bool index_position)
   return out;
 }
 
+/* Calls within calls and expressions within them take stack; a thread may have little. */
+static bool stack_left(Low *l, Span at) {
+  if ((uintptr_t)__builtin_frame_address(0) > l->stack_end) return true;
+  if (!l->runaway) lower_error(l, 109, at, "calls and expressions nest too deep here");
+  l->runaway = true;
+  return false;
+}
+
 static Value *expr(Low *l, Scope *s, const AExpr *e, bool in_index) {
+  if (!stack_left(l, e->span)) return v_poison(l);
   switch (e->kind) {
     case A_NUM: return e->is_int ? v_int(l, e->inum, NULL) : v_real(l, e->num);
     case A_STR: {
@@ -344,7 +362,7 @@ static Value *expr(Low *l, Scope *s, const AExpr *e, bool in_index) {
     case A_UNARY: {
       Value *a = expr(l, s, e->a, in_index);
       if (a->kind == V_POISON) return a;
-      if (e->op == OP_NEG && a->kind == V_NUM) return a->is_int ? v_int(l, -a->inum, NULL) : v_real(l, -a->num);
+      if (e->op == OP_NEG && a->kind == V_NUM && !a->is_int) return v_real(l, -a->num);
       return lower_prim(l, e->op == OP_NEG ? P_neg : P_not, &a, 1, e->span);
     }
     case A_BINARY: {

@@ -19,11 +19,10 @@ Value *reduce_vars(Low *l, Reducer red, const int *vars, int n, Expr *guard, Exp
   Ints free = {0}, outer = {0};
   free_vars(l, body, &free);
   if (guard) free_vars(l, guard, &free);
-  bool *seen = NEWN(l->arena, bool, l->var_extent.n);
-  for (int k = 0; k < n; k++) seen[vars[k]] = true;
   for (int i = 0; i < free.n; i++) {
-    bool again = seen[free.at[i]];
-    seen[free.at[i]] = true;
+    bool again = false;
+    for (int k = 0; k < n; k++) again = again || vars[k] == free.at[i];
+    for (int k = 0; k < outer.n; k++) again = again || outer.at[k] == free.at[i];
     if (!again) vec_push(l->arena, &outer, free.at[i]);
   }
   /* free_vars twice may have broken the ascending order */
@@ -38,20 +37,16 @@ Value *reduce_vars(Low *l, Reducer red, const int *vars, int n, Expr *guard, Exp
     return v_poison(l);
   }
   int64_t extent[IR_MAX_VARS];
-  Expr **map = NEWN(l->arena, Expr *, l->var_extent.n);
-  Expr *index[IR_MAX_RANK];
-  for (int i = 0; i < outer.n; i++) {
-    extent[i] = l->var_extent.at[outer.at[i]];
-    map[outer.at[i]] = ex_var(l->g, i);
-    index[i] = ex_var(l->g, outer.at[i]);
+  int from[IR_MAX_VARS];
+  Expr *to[IR_MAX_VARS], *index[IR_MAX_RANK];
+  for (int i = 0; i < outer.n + n; i++) {
+    from[i] = i < outer.n ? outer.at[i] : vars[i - outer.n];
+    extent[i] = l->var_extent.at[from[i]];
+    to[i] = ex_var(l->g, i);
+    if (i < outer.n) index[i] = ex_var(l->g, from[i]);
   }
-  for (int k = 0; k < n; k++) {
-    extent[outer.n + k] = l->var_extent.at[vars[k]];
-    map[vars[k]] = ex_var(l->g, outer.n + k);
-  }
-  int nm = l->var_extent.n;
-  Node *node = ir_comp(l->g, l->region, name, at, outer.n, n, extent, red, guard ? ex_subst(l->g, guard, map, nm) : NULL,
-                       ex_subst(l->g, body, map, nm));
+  Node *node = ir_comp(l->g, l->region, name, at, outer.n, n, extent, red, guard ? subst_vars(l, guard, from, to, outer.n + n) : NULL,
+                       subst_vars(l, body, from, to, outer.n + n));
   for (int i = 0; i < outer.n; i++) node->axis[i] = l->var_name.at[outer.at[i]];
   Value *v = v_scalar(l, ex_read(l->g, node, index));
   v->span = at;

@@ -1,6 +1,7 @@
 /* Values while lowering: lambdas over symbolic index variables. Aligning two of
  * them is unifying variables by axis identity; materialising one makes a
  * comprehension whose leading axes are the free variables it also depends on. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "compiler/lower.h"
@@ -76,36 +77,50 @@ Expr *to_real(Low *l, Expr *e) {
   return e->type == TY_REAL ? e : ex1(l->g, P_real, e);
 }
 
-Expr *subst1(Low *l, Expr *e, int var, Expr *by) {
-  Expr **map = NEWN(l->arena, Expr *, l->var_extent.n);
-  map[var] = by;
-  return ex_subst(l->g, e, map, l->var_extent.n);
+Expr *subst_vars(Low *l, Expr *e, const int *vars, Expr *const *by, int n) {
+  while (l->map.n < l->var_extent.n) vec_push(l->arena, &l->map, NULL);
+  for (int k = 0; k < n; k++) l->map.at[vars[k]] = by[k];
+  Expr *out = ex_subst(l->g, e, l->map.at, l->map.n);
+  for (int k = 0; k < n; k++) l->map.at[vars[k]] = NULL;
+  return out;
 }
+
+Expr *subst1(Low *l, Expr *e, int var, Expr *by) { return subst_vars(l, e, &var, &by, 1); }
 
 Value *v_fresh(Low *l, const Value *v) {
   if (v->kind != V_TENSOR || v->rank == 0) return (Value *)v;
   Value *out = NEW(l->arena, Value);
   *out = *v;
-  int n = l->var_extent.n;
-  Expr **map = NEWN(l->arena, Expr *, n);
+  int vars[IR_MAX_RANK];
+  Expr *by[IR_MAX_RANK];
   for (int k = 0; k < v->rank; k++) {
     out->axis[k].var = new_var(l, v->axis[k].extent, l->var_name.at[v->axis[k].var]);
-    map[v->axis[k].var] = ex_var(l->g, out->axis[k].var);
+    vars[k] = v->axis[k].var;
+    by[k] = ex_var(l->g, out->axis[k].var);
   }
-  out->e = ex_subst(l->g, v->e, map, n);
+  out->e = subst_vars(l, v->e, vars, by, v->rank);
   return out;
 }
 
+typedef struct Collect { Arena *arena; Ints *out; } Collect;
+
+/* Each distinct variable is met once. */
 static void collect_var(Expr *e, void *ctx) {
-  Ints *out = ctx;
-  if (e->kind == E_VAR) out->at[e->inum] = 1;
+  Collect *c = ctx;
+  if (e->kind == E_VAR) vec_push(c->arena, c->out, (int)e->inum);
+}
+
+static int ascending(const void *a, const void *b) {
+  int x = *(const int *)a, y = *(const int *)b;
+  return (x > y) - (x < y);
 }
 
 void free_vars(Low *l, Expr *e, Ints *out) {
-  Ints seen = {NEWN(l->arena, int, l->var_extent.n), l->var_extent.n, l->var_extent.n};
-  ex_visit(l->g, e, collect_var, &seen);
-  for (int k = 0; k < seen.n; k++)
-    if (seen.at[k]) vec_push(l->arena, out, k);
+  Ints found = {0};
+  Collect c = {l->arena, &found};
+  ex_visit(l->g, e, collect_var, &c);
+  if (found.n > 1) qsort(found.at, (size_t)found.n, sizeof *found.at, ascending);
+  for (int k = 0; k < found.n; k++) vec_push(l->arena, out, found.at[k]);
 }
 
 /* ---- alignment --------------------------------------------------------------- */
@@ -129,6 +144,12 @@ static bool twice(Low *l, const Value *v, Span at) {
   return false;
 }
 
+static bool nameless(const Value *v) {
+  for (int k = 0; k < v->rank; k++)
+    if (!v->axis[k].id) return true;
+  return false;
+}
+
 bool v_align(Low *l, Value **vs, int n, Span at, Value *out) {
   const Value *widest = vs[0];
   for (int i = 0; i < n; i++)
@@ -147,7 +168,8 @@ bool v_align(Low *l, Value **vs, int n, Span at, Value *out) {
   for (int i = 0; i < n; i++) {
     if (vs[i]->kind != V_TENSOR || vs[i] == widest || vs[i]->rank == 0) continue;
     Value *v = v_fresh(l, vs[i]);
-    Expr **map = NEWN(l->arena, Expr *, l->var_extent.n);
+    int vars[IR_MAX_RANK];
+    Expr *by[IR_MAX_RANK];
     for (int k = 0; k < v->rank; k++) {
       int j = axis_by_id(out, v->axis[k].id);
       if (j < 0) {
@@ -156,7 +178,10 @@ bool v_align(Low *l, Value **vs, int n, Span at, Value *out) {
                               v->what ? v->what : "", v->what ? " is " : "", shape_text(l, v));
         if (widest->what && widest->span.line) diag_note(l->d, x, widest->span, "%s is defined here", widest->what);
         if (v->what && v->span.line) diag_note(l->d, x, v->span, "%s is defined here", v->what);
-        diag_hint(l->d, x, "axes are aligned by name, and one operand must have them all; write the statement with indices to say what is meant");
+        if (!v->axis[k].id || nameless(widest))
+          diag_hint(l->d, x, "axes are aligned by name, and an axis of a bare number has none: name the extent (dim D = 8), or write the statement with indices");
+        else
+          diag_hint(l->d, x, "axes are aligned by name, and one operand must have them all; write the statement with indices to say what is meant");
         return false;
       }
       if (out->axis[j].extent != v->axis[k].extent) {
@@ -166,10 +191,11 @@ bool v_align(Low *l, Value **vs, int n, Span at, Value *out) {
         if (v->what && v->span.line) diag_note(l->d, x, v->span, "%s is %s", v->what, shape_text(l, v));
         return false;
       }
-      map[v->axis[k].var] = ex_var(l->g, out->axis[j].var);
+      vars[k] = v->axis[k].var;
+      by[k] = ex_var(l->g, out->axis[j].var);
     }
     if (twice(l, v, at)) return false;
-    v->e = ex_subst(l->g, v->e, map, l->var_extent.n);
+    v->e = subst_vars(l, v->e, vars, by, v->rank);
     v->rank = 0;
     vs[i] = v;
   }
@@ -223,11 +249,11 @@ Node *value_node(Low *l, Value *v, const char *name, Span at) {
   for (int k = 0; exact && k < n; k++) exact = v->e->node->shape[k] == l->var_extent.at[order[k]];
   if (exact) return v->e->node;
   int64_t extent[IR_MAX_VARS];
-  Expr **map = NEWN(l->arena, Expr *, l->var_extent.n);
+  Expr *by[IR_MAX_VARS] = {NULL};
   int64_t count = 1;
   for (int k = 0; k < n; k++) {
     extent[k] = l->var_extent.at[order[k]];
-    map[order[k]] = ex_var(l->g, k);
+    by[k] = ex_var(l->g, k);
     if (!mul_fits(count, extent[k], &count) || count > (int64_t)1 << 40) {
       lower_error(l, 216, at, "this tensor would have more than 2^40 elements: %s", shape_of(l, order, n));
       n = 0;
@@ -235,7 +261,7 @@ Node *value_node(Low *l, Value *v, const char *name, Span at) {
     }
   }
   Node *node = ir_comp(l->g, l->region, name, at, n, 0, extent, RED_NONE, NULL,
-                       ex_subst(l->g, v->e, map, l->var_extent.n));
+                       subst_vars(l, v->e, order, by, n));
   for (int k = 0; k < n; k++) node->axis[k] = l->var_name.at[order[k]];
   return node;
 }

@@ -18,7 +18,25 @@ static void name_indices(Low *l, Schedule *x, Scope *s, const char *id) {
   }
 }
 
+enum { TABLES_MAX = 1 << 22, WORK_MAX = 1 << 30 };
+
+/* Will the tables be computed in a moment, and fit? */
+static bool affordable(Low *l, const Schedule *x) {
+  int64_t numbers = 0, work = 0;
+  bool fits = true;
+  for (int i = 0; i < l->g->nodes.n && fits; i++) {
+    const Node *n = l->g->nodes.at[i];
+    int64_t steps = 1, count = 1;
+    for (int k = 0; k < n->nvars && fits; k++) fits = mul_fits(steps, n->extent[k], &steps);
+    for (int k = 0; k < n->rank && fits; k++) fits = mul_fits(count, n->shape[k], &count);
+    fits = fits && add_fits(work, steps, &work) && add_fits(numbers, count, &numbers) && numbers <= TABLES_MAX && work <= WORK_MAX;
+  }
+  if (!fits) lower_error(l, 216, x->decl->extent->span, "the tables of schedule '%s' are too large to be computed here", x->decl->name);
+  return fits;
+}
+
 static bool tables(Low *l, Schedule *x, Scope *s) {
+  if (!affordable(l, x)) return false;
   Eval *ev = eval_new(l->g, 0, 0);
   if (!ev) bug("no memory for a schedule");
   const char *why = eval_run(ev);

@@ -1,5 +1,7 @@
 /* The whole way from one source file to a unit: declarations, entries, layout of
  * the parameters, gradients, program. */
+#define _GNU_SOURCE             /* pthread_getattr_np */
+#include <pthread.h>
 #include <string.h>
 
 #include "compiler/backend.h"
@@ -223,6 +225,19 @@ static bool compile(Low *l, int file) {
   return l->options->check_only || run_backend(l);
 }
 
+/* The lowest address of this thread's stack, and what the last calls need. */
+static uintptr_t stack_end(void) {
+  enum { LAST_CALLS = 64 << 10, UNKNOWN = 128 << 10 };
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+  void *lowest;
+  size_t size;
+  pthread_attr_t attr;
+  if (pthread_getattr_np(pthread_self(), &attr)) return here - UNKNOWN;
+  bool known = !pthread_attr_getstack(&attr, &lowest, &size);
+  pthread_attr_destroy(&attr);
+  return known ? (uintptr_t)lowest + LAST_CALLS : here - UNKNOWN;
+}
+
 Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOptions *o) {
   Low *volatile l = NEW(a, Low);
   Unit *volatile u = NEW(a, Unit);
@@ -234,6 +249,7 @@ Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOpti
   *options = *o;
   l->options = options;
   l->unit = u;
+  l->stack_end = stack_end();
   int why = setjmp(unwind);
   bool ok = false;
   if (why == 0) {
