@@ -132,6 +132,11 @@ FUZZ   = $(B)/tests/fuzz_parse --mutations
 FUZZED = $(wildcard tests/front/*.td tests/errors/*.td dsl/std/*.td)
 tests-built: $(TESTS) $(B)/tests/fuzz_parse
 
+# how fast the matrix products are: build/tests/gemm_bench [rounds [shape]]
+$(B)/tests/gemm_bench: tests/bench/gemm_bench.c $(B)/libtdc.a
+	@mkdir -p $(@D)
+	$(COMPILE) -O3 -march=native -o $@ $< $(B)/libtdc.a $(LIBS)
+
 # -- the rest -----------------------------------------------------------------------------------------
 demo: deps
 	@$(MAKE) --no-print-directory all

@@ -63,8 +63,8 @@ static double worst_of(const char *name, Apply *apply, Reference *reference, dou
       /* the last round visits what lies around zero, one, the limits and NaN */
       static const uint32_t edges[] = {
         0, 0x80000000u, 0x00800000u, 0x80800000u, 0x3f800000u, 0xbf800000u, 0x7f800000u,
-        0xff800000u, 0x7fc00000u, 0xffc00000u, 0x42b17218u, 0xc2aeac50u, 0x3f666666u, 0x40800000u, 0x41200000u,
-        0x3f3504f3u
+        0xff800000u, 0x7fc00000u, 0xffc00000u, 0x42b17218u, 0xc2aeac50u, 0x3f666666u, 0x40800000u,
+        0x41200000u, 0x3f3504f3u
       };
       more = bits < (UINT64_C(1) << 32);
       uint32_t edge = edges[i % 16] + (uint32_t)(i / 16) - 128u;
