@@ -14,16 +14,16 @@ static const double FLIPPED = 0.01;
 
 typedef struct Compare {
   const Model *model;
-  Running     *run;
+  Running *run;
   const UnitEntry *entry;
-  int          index;            /* of the entry in the session */
-  Eval        *ev;
-  uint64_t     seed;
-  int64_t      step;
-  int          wrong;
+  int index;            /* of the entry in the session */
+  Eval *ev;
+  uint64_t seed;
+  int64_t step;
+  int wrong;
 } Compare;
 
-/* ---- the same numbers on both sides ------------------------------------------------- */
+/* ---- the same numbers on both sides ----------------------------------------------- */
 
 static double any_value(const Compare *c, const Node *n, int64_t i) {
   uint32_t site = draw_site(n->name);
@@ -66,8 +66,10 @@ static void give_input(Compare *c, Node *n) {
       else if (n->type == TY_INT) ((int32_t *)bytes)[i] = (int32_t)x[i];
       else ((uint8_t *)bytes)[i] = x[i] != 0;
     }
-    if (n->type == TY_REAL) ok = session_set_reals(c->run->session, c->index, n->name, (float *)bytes, count, &err);
-    else if (n->type == TY_INT) ok = session_set_ints(c->run->session, c->index, n->name, (int32_t *)bytes, count, &err);
+    if (n->type == TY_REAL)
+      ok = session_set_reals(c->run->session, c->index, n->name, (float *)bytes, count, &err);
+    else if (n->type == TY_INT)
+      ok = session_set_ints(c->run->session, c->index, n->name, (int32_t *)bytes, count, &err);
     else ok = session_set_bools(c->run->session, c->index, n->name, (uint8_t *)bytes, count, &err);
     free(bytes);
   }
@@ -94,20 +96,23 @@ static void stir_weights(const Compare *c) {
     if (strncmp(state->name, "params.", 7) != 0 && strncmp(state->name, "ema.", 4) != 0) continue;
     float *x = session_state_data(s, k);
     for (int64_t i = 0; i < state->count; i++)
-      x[i] += (float)(0.05 * draw_normal(c->seed, 8, draw_site(strchr(state->name, '.')), (uint64_t)i));
+      x[i] +=
+          (float)(0.05 * draw_normal(c->seed, 8, draw_site(strchr(state->name, '.')), (uint64_t)i));
   }
 }
 
-/* ---- comparing -------------------------------------------------------------------------- */
+/* ---- comparing -------------------------------------------------------------------- */
 
 static void differs(Compare *c, const char *what, int64_t i, double got, double want, double norm) {
   c->wrong++;
-  fprintf(stderr, "%s: %s: %s[%lld] is %.9g, the evaluator has %.9g (relative distance of the whole: %.2g)\n",
-          c->model->path, c->entry->name, what, (long long)i, got, want, norm);
+  fprintf(
+      stderr,
+      "%s: %s: %s[%lld] is %.9g, the evaluator has %.9g (relative distance of the whole: %.2g)\n",
+      c->model->path, c->entry->name, what, (long long)i, got, want, norm);
 }
 
-static void compare_numbers(Compare *c, const char *what, Type type, const double *want, const void *got, TdType as,
-                            int64_t count, bool moved) {
+static void compare_numbers(Compare *c, const char *what, Type type, const double *want,
+                            const void *got, TdType as, int64_t count, bool moved) {
   double square = 0, apart = 0;
   int64_t worst = -1, flipped = 0;
   for (int64_t i = 0; i < count; i++) {
@@ -121,14 +126,17 @@ static void compare_numbers(Compare *c, const char *what, Type type, const doubl
     apart += d * d;
     flipped += d != 0;
   }
-  double rms = sqrt(square / (double)(count > 0 ? count : 1)), norm = square > 0 ? sqrt(apart / square) : sqrt(apart);
+  double rms = sqrt(square / (double)(count > 0 ? count : 1)),
+         norm = square > 0 ? sqrt(apart / square) : sqrt(apart);
   if (type != TY_REAL) {
-    if ((double)flipped > FLIPPED * (double)count) differs(c, what, flipped, (double)flipped, 0, norm);
+    if ((double)flipped > FLIPPED * (double)count)
+      differs(c, what, flipped, (double)flipped, 0, norm);
     return;
   }
   for (int64_t i = 0; i < count && !moved; i++) {
     double x = typed_value(got, as, i);
-    if (isfinite(x) && !(fabs(x - want[i]) <= NEAR * (fabs(want[i]) + rms) + 1e-12) && worst < 0) worst = i;
+    if (isfinite(x) && !(fabs(x - want[i]) <= NEAR * (fabs(want[i]) + rms) + 1e-12) && worst < 0)
+      worst = i;
   }
   if (worst < 0 && norm <= (moved ? MOVED : NORM)) return;
   if (worst < 0) worst = 0;
@@ -142,8 +150,8 @@ static void compare_all(Compare *c) {
     const Output *o = &g->outputs.at[i];
     const TdBuffer *b = session_output(s, c->index, o->name);
     if (b && b->count == ir_count(o->node))
-      compare_numbers(c, o->name, o->node->type, eval_value(c->ev, o->node), session_output_data(s, c->index, o->name),
-                      b->type, b->count, false);
+      compare_numbers(c, o->name, o->node->type, eval_value(c->ev, o->node),
+                      session_output_data(s, c->index, o->name), b->type, b->count, false);
     else differs(c, o->name, -1, b ? (double)b->count : -1, (double)ir_count(o->node), 0);
   }
   for (int i = 0; i < g->updates.n; i++) {

@@ -11,8 +11,8 @@ static bool query_vocabulary(void *ctx, const DataDecl *decl, DataInfo *out, con
   return true;
 }
 
-bool model_open(Model *m, const char *path, const Define *defines, int ndefines, const char *text, int64_t vocab,
-                const UnitOptions *more) {
+bool model_open(Model *m, const char *path, const Define *defines, int ndefines, const char *text,
+                int64_t vocab, const UnitOptions *more) {
   *m = (Model){.path = path, .vocab = vocab};
   TdError err = {0};
   uint8_t *source;

@@ -23,8 +23,8 @@ typedef struct Model {
  * .td names; NULL: no text, a vocabulary of `vocab` symbols. `more`: what to
  * leave out, or NULL. $TDC_DISABLE, a number, switches backend options off (bit k:
  * the k-th of BackendOptions), to see which one a fault needs. Close it in either case. */
-bool model_open(Model *m, const char *path, const Define *defines, int ndefines, const char *text, int64_t vocab,
-                const UnitOptions *more);
+bool model_open(Model *m, const char *path, const Define *defines, int ndefines, const char *text,
+                int64_t vocab, const UnitOptions *more);
 /* Compile the kernels. Tests share a cache of their own, so that a model which two of
  * them build costs once. */
 bool model_build(Model *m);

@@ -21,47 +21,59 @@ enum { STEPS = 20, SEED = 5 };
 static const char verse[] = "tests/models/verse.txt";
 static const int thread_counts[] = {1, 2, 3, 8};
 
-typedef struct Suite { int passed, failed; clock_t begin; } Suite;
+typedef struct Suite {
+  int passed, failed;
+  clock_t begin;
+} Suite;
 
 /* A file under test. */
 typedef struct File {
-  Suite      *suite;
+  Suite *suite;
   const char *path;
-  bool        nano;
-  Model       model;            /* built, on verse */
+  bool nano;
+  Model model;            /* built, on verse */
 } File;
 
 static void verdict(File *f, const char *what, bool good) {
   clock_t now = clock();
-  printf("%s %s: %s  (%.1f s)\n", good ? "passed" : "FAILED", f->path, what, (double)(now - f->suite->begin) / CLOCKS_PER_SEC);
+  printf("%s %s: %s  (%.1f s)\n", good ? "passed" : "FAILED", f->path, what,
+         (double)(now - f->suite->begin) / CLOCKS_PER_SEC);
   fflush(stdout);
   f->suite->begin = now;
   *(good ? &f->suite->passed : &f->suite->failed) += 1;
 }
 
 /* Small enough for the evaluator. Extents of the files themselves otherwise. */
-static const Define nano_size[] = {{"B", "2"}, {"L", "32"}}, check_size[] = {{"B", "2"}, {"L", "8"}};
+static const Define nano_size[] = {{"B", "2"}, {"L", "32"}},
+                    check_size[] = {{"B", "2"}, {"L", "8"}};
 
 static bool open_file(const File *f, Model *m, const UnitOptions *more) {
   return model_open(m, f->path, nano_size, f->nano ? 2 : 0, verse, 0, more);
 }
 
-/* ---- gradients ------------------------------------------------------------------------- */
+/* ---- gradients -------------------------------------------------------------------- */
 
 static bool report_check(const File *f, const OpCheck *k) {
   if (k->verdict != OPCHECK_WRONG) return true;
-  fprintf(stderr, "%s:%d: %s %s: %s", f->path, k->span.line, k->kind, k->name, k->why ? k->why : "wrong");
-  if (k->at) fprintf(stderr, "; at %s derived %.9g, by %s %.9g", k->at, k->derived, k->against, k->expected);
+  fprintf(stderr, "%s:%d: %s %s: %s", f->path, k->span.line, k->kind, k->name,
+          k->why ? k->why : "wrong");
+  if (k->at)
+    fprintf(stderr, "; at %s derived %.9g, by %s %.9g", k->at, k->derived, k->against, k->expected);
   fprintf(stderr, " (%s, seed %llu)\n", k->shape ? k->shape : "", (unsigned long long)k->seed);
   return false;
 }
 
 static void check_gradients(File *f) {
   Model m;
-  UnitOptions more = {.check_only = true, .no_update = true, .no_eval = true, .no_samplers = true, .no_models = true};
+  UnitOptions more = {.check_only = true,
+                      .no_update = true,
+                      .no_eval = true,
+                      .no_samplers = true,
+                      .no_models = true};
   bool good = model_open(&m, f->path, check_size, 2, verse, 0, &more);
   if (good) {
-    OpCheckOptions o = {.seed = SEED, .trials = 4, .elements = 8, .work = 4e6}, whole = {.seed = SEED, .elements = f->nano ? 1 : 3};
+    OpCheckOptions o = {.seed = SEED, .trials = 4, .elements = 8, .work = 4e6},
+                   whole = {.seed = SEED, .elements = f->nano ? 1 : 3};
     TrialOp *ops;
     OpCheck loss;
     int n = trial_ops(m.unit, m.arena, false, &ops);
@@ -69,14 +81,15 @@ static void check_gradients(File *f) {
       OpCheck k = opcheck_op(m.unit, &ops[i], &o, m.arena);
       good = report_check(f, &k) && good;
     }
-    if (opcheck_loss(m.unit, &whole, m.arena, &loss)) good = report_check(f, &loss) && loss.verdict == OPCHECK_OK && good;
+    if (opcheck_loss(m.unit, &whole, m.arena, &loss))
+      good = report_check(f, &loss) && loss.verdict == OPCHECK_OK && good;
     else good = false;
   }
   model_close(&m);
   verdict(f, "gradients", good);
 }
 
-/* ---- entries ------------------------------------------------------------------------------ */
+/* ---- entries ---------------------------------------------------------------------- */
 
 static void check_entries(File *f) {
   Running r;
@@ -85,7 +98,7 @@ static void check_entries(File *f) {
   verdict(f, "entries against the evaluator", good);
 }
 
-/* ---- training --------------------------------------------------------------------------------- */
+/* ---- training --------------------------------------------------------------------- */
 
 /* From the initial weights, STEPS steps. */
 static bool train(const File *f, Running *r, double *losses) {
@@ -113,7 +126,8 @@ static double mean(const double *x, int n) {
 static bool same_losses(const File *f, int threads, const double *want, const double *got) {
   for (int i = 0; i < STEPS; i++) {
     if (memcmp(&want[i], &got[i], sizeof *want) == 0) continue;
-    fprintf(stderr, "%s: with %d threads the loss of step %d is %.9g, with one %.9g\n", f->path, threads, i + 1, got[i], want[i]);
+    fprintf(stderr, "%s: with %d threads the loss of step %d is %.9g, with one %.9g\n", f->path,
+            threads, i + 1, got[i], want[i]);
     return false;
   }
   return true;
@@ -124,28 +138,30 @@ static void check_training(File *f) {
   bool falls = true, same = true;
   for (size_t i = 0; i < sizeof thread_counts / sizeof *thread_counts; i++) {
     Running r;
-    bool good = running_open(&r, &f->model, thread_counts[i]) && train(f, &r, i == 0 ? first : losses);
+    bool good =
+        running_open(&r, &f->model, thread_counts[i]) && train(f, &r, i == 0 ? first : losses);
     running_close(&r);
     if (i == 0) falls = good;
     else same = good && same_losses(f, thread_counts[i], first, losses) && same;
   }
   double before = mean(first, 5), after = mean(first + STEPS - 5, 5);
   if (!(after < before)) {
-    fprintf(stderr, "%s: the loss goes from %.6g to %.6g in %d steps\n", f->path, before, after, STEPS);
+    fprintf(stderr, "%s: the loss goes from %.6g to %.6g in %d steps\n", f->path, before, after,
+            STEPS);
     falls = false;
   }
   verdict(f, "training lowers the loss", falls);
   verdict(f, "1, 2, 3, 8 threads: the same losses", same);
 }
 
-/* ---- samplers ------------------------------------------------------------------------------------ */
+/* ---- samplers --------------------------------------------------------------------- */
 
 typedef struct Seen {
   const Vocabulary *vocabulary;
-  const char *given;            /* what the text must hold, '_' where anything may stand; or NULL */
-  int64_t     frames;
-  bool        good;
-  int32_t    *keep;             /* the last frame's symbols, when the caller wants them */
+  const char *given; /* what the text must hold, '_' where anything may stand; or NULL */
+  int64_t frames;
+  bool good;
+  int32_t *keep; /* the last frame's symbols, when the caller wants them */
 } Seen;
 
 static bool look(void *ctx, const SampleFrame *frame) {
@@ -157,7 +173,9 @@ static bool look(void *ctx, const SampleFrame *frame) {
     bool in = frame->ids[i] >= 0 && frame->ids[i] < s->vocabulary->size;
     if (in && s->given && at < (int64_t)strlen(s->given) && s->given[at] != '_')
       in = s->vocabulary->symbols[frame->ids[i]] == (uint32_t)(unsigned char)s->given[at];
-    if (!in && s->good) fprintf(stderr, "row %lld, place %lld: symbol %d\n", (long long)(i / frame->window), (long long)at, frame->ids[i]);
+    if (!in && s->good)
+      fprintf(stderr, "row %lld, place %lld: symbol %d\n", (long long)(i / frame->window),
+              (long long)at, frame->ids[i]);
     s->good = s->good && in;
   }
   if (s->keep) memcpy(s->keep, frame->ids, (size_t)n * sizeof *s->keep);
@@ -170,13 +188,18 @@ static bool takes(const UnitSampler *s, const char *name) {
   return false;
 }
 
-static bool sample(const File *f, Running *r, const UnitSampler *s, const TdSetting *settings, int nsettings, Seen *seen) {
+static bool sample(const File *f, Running *r, const UnitSampler *s, const TdSetting *settings,
+                   int nsettings, Seen *seen) {
   TdError err = {0};
   Dataset *d = data_store_find(f->model.data, s->data);
   seen->vocabulary = &d->vocabulary;
   seen->good = true;
-  SampleRequest request = {.sampler = s, .vocabulary = &d->vocabulary, .settings = settings, .nsettings = nsettings,
-                           .hole = '_', .seed = SEED};
+  SampleRequest request = {.sampler = s,
+                           .vocabulary = &d->vocabulary,
+                           .settings = settings,
+                           .nsettings = nsettings,
+                           .hole = '_',
+                           .seed = SEED};
   bool good = sample_run(r->session, &request, false, look, seen, &err);
   if (!good) fprintf(stderr, "%s: sampler %s: %s\n", f->path, s->name, err.message);
   return good && seen->good && seen->frames == 1;
@@ -198,7 +221,8 @@ static bool check_sampler(const File *f, Running *r, const UnitSampler *s) {
 
 /* A sampler with a cache of the past and one without say the same. */
 static bool check_cache(const File *f, Running *r) {
-  const UnitSampler *pair[] = {unit_sampler(f->model.unit, "cached"), unit_sampler(f->model.unit, "uncached")};
+  const UnitSampler *pair[] = {unit_sampler(f->model.unit, "cached"),
+                               unit_sampler(f->model.unit, "uncached")};
   int64_t n = pair[0]->batch * pair[0]->window;
   int32_t *ids[2];
   bool good = true;
@@ -209,7 +233,8 @@ static bool check_cache(const File *f, Running *r) {
   }
   for (int64_t i = 0; good && i < n; i++) {
     if (ids[0][i] == ids[1][i]) continue;
-    fprintf(stderr, "%s: place %lld: %d with a cache, %d without\n", f->path, (long long)i, ids[0][i], ids[1][i]);
+    fprintf(stderr, "%s: place %lld: %d with a cache, %d without\n", f->path, (long long)i,
+            ids[0][i], ids[1][i]);
     good = false;
   }
   free(ids[0]);
@@ -222,17 +247,20 @@ static void check_samplers(File *f) {
   double losses[STEPS];
   const Unit *u = f->model.unit;
   bool good = running_open(&r, &f->model, 2) && train(f, &r, losses);
-  for (int i = 0; good && i < u->nsamplers; i++) good = check_sampler(f, &r, &u->samplers[i]) && good;
+  for (int i = 0; good && i < u->nsamplers; i++)
+    good = check_sampler(f, &r, &u->samplers[i]) && good;
   verdict(f, "samplers", good);
-  if (unit_sampler(u, "cached") && unit_sampler(u, "uncached")) verdict(f, "the cached sampler is the uncached one", good && check_cache(f, &r));
+  if (unit_sampler(u, "cached") && unit_sampler(u, "uncached"))
+    verdict(f, "the cached sampler is the uncached one", good && check_cache(f, &r));
   running_close(&r);
 }
 
-/* ---- depth --------------------------------------------------------------------------------------------- */
+/* ---- depth ------------------------------------------------------------------------ */
 
 static double kernel_text(const Model *m) {
   double n = 0;
-  for (int i = 0; i < m->unit->program->nkernels; i++) n += (double)strlen(m->unit->program->kernels[i].source);
+  for (int i = 0; i < m->unit->program->nkernels; i++)
+    n += (double)strlen(m->unit->program->kernels[i].source);
   return n;
 }
 
@@ -256,13 +284,16 @@ static void check_depth(File *f) {
     double kernels[] = {f->model.unit->program->nkernels, m.unit->program->nkernels};
     double text[] = {kernel_text(&f->model), kernel_text(&m)};
     good = kernels[1] < 1.1 * kernels[0] && text[1] < 1.1 * text[0];
-    if (!good) fprintf(stderr, "%s: %d layers are %.0f kernels and %.0f bytes, twice as many %.0f and %.0f\n", f->path, layers, kernels[0], text[0], kernels[1], text[1]);
+    if (!good)
+      fprintf(stderr,
+              "%s: %d layers are %.0f kernels and %.0f bytes, twice as many %.0f and %.0f\n",
+              f->path, layers, kernels[0], text[0], kernels[1], text[1]);
   }
   model_close(&m);
   verdict(f, "twice the layers, the same kernels", good);
 }
 
-/* ---- all of them ------------------------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------ */
 
 static void check_file(Suite *suite, const char *path) {
   File f = {.suite = suite, .path = path, .nano = strncmp(path, "models/", 7) == 0};

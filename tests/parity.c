@@ -15,33 +15,38 @@
 
 #include "tests/model.h"
 
-typedef struct Tolerance { double loss, gradient, moved; } Tolerance;
+typedef struct Tolerance {
+  double loss, gradient, moved;
+} Tolerance;
 /* Adam divides by the gradient's own size: where that is nothing but rounding, so
  * is the move, hence the wider bounds of the last column. */
 static const Tolerance exact = {1e-11, 1e-9, 1e-7}, single = {1e-5, 1e-4, 1e-2};
 
 typedef struct Parity {
   const char *name;
-  json_t     *values;
-  Model       model;
-  uint64_t    seed;
-  double      scale;
-  int         wrong;
+  json_t *values;
+  Model model;
+  uint64_t seed;
+  double scale;
+  int wrong;
 } Parity;
 
 /* One side of the comparison: training steps over flat states. */
 typedef struct Side {
-  const char     *name;
+  const char *name;
   const Tolerance *tolerance;
-  double  *before[2], *now[2], *moment[2];    /* params.matrix, params.vector; the optimizer's first moment */
-  double   loss, grad_norm;                   /* of the last step; grad_norm NaN without clipping */
+  double *before[2], *now[2],
+      *moment[2];    /* params.matrix, params.vector; the optimizer's first moment */
+  double loss, grad_norm;                   /* of the last step; grad_norm NaN without clipping */
 } Side;
 
 static const char *const flat_name[2] = {"matrix", "vector"};
 
-static void differs(Parity *p, const Side *side, const char *what, const char *tensor, double got, double want) {
+static void differs(Parity *p, const Side *side, const char *what, const char *tensor, double got,
+                    double want) {
   if (p->wrong++ < 12)
-    fprintf(stderr, "%s: %s: %s of %s is %.17g, PyTorch has %.17g\n", p->name, side->name, what, tensor, got, want);
+    fprintf(stderr, "%s: %s: %s of %s is %.17g, PyTorch has %.17g\n", p->name, side->name, what,
+            tensor, got, want);
 }
 
 /* ---- the common start ------------------------------------------------------------- */
@@ -79,7 +84,8 @@ static void side_start(const Parity *p, Side *s) {
   }
   for (int i = 0; i < u->nparameters; i++) {
     const UnitParameter *q = &u->parameters[i];
-    for (int64_t j = 0; j < parameter_count(q); j++) s->before[flat_of(q)][q->offset + j] = start_weight(p, q, j);
+    for (int64_t j = 0; j < parameter_count(q); j++)
+      s->before[flat_of(q)][q->offset + j] = start_weight(p, q, j);
   }
 }
 
@@ -98,9 +104,11 @@ static const char *moment_of(const Parity *p) {
 }
 
 /* What of the gradient the first moment holds after one step. */
-static double moment_share(const Parity *p) { return strcmp(p->model.unit->train.optimizer, "sgd") == 0 ? 1 : 1 - 0.9; }
+static double moment_share(const Parity *p) {
+  return strcmp(p->model.unit->train.optimizer, "sgd") == 0 ? 1 : 1 - 0.9;
+}
 
-/* ---- one training step, on either side ---------------------------------------------- */
+/* ---- one training step, on either side -------------------------------------------- */
 
 static const UnitInput *tokens_input(const UnitEntry *e) {
   for (int i = 0; i < e->ninputs; i++)
@@ -115,7 +123,8 @@ static void copy_out(Eval *ev, const Graph *g, const char *name, double *to) {
 
 static bool evaluator_step(Parity *p, Side *s, Eval *ev, int64_t step) {
   const UnitEntry *e = unit_entry(p->model.unit, "train");
-  Node *x = graph_leaf(e->graph, N_INPUT, tokens_input(e)->name), *norm = graph_output(e->graph, "grad_norm");
+  Node *x = graph_leaf(e->graph, N_INPUT, tokens_input(e)->name),
+       *norm = graph_output(e->graph, "grad_norm");
   for (int64_t i = 0; i < ir_count(x); i++) eval_bind(ev, x)[i] = token(p, step, i);
   eval_set_step(ev, step);
   const char *why = eval_run(ev);
@@ -166,16 +175,21 @@ static bool compiled_step(Parity *p, Side *s, Running *r, int64_t step) {
   return true;
 }
 
-/* ---- comparing -------------------------------------------------------------------------- */
+/* ---- comparing -------------------------------------------------------------------- */
 
-static double number(const json_t *object, const char *key) { return json_number_value(json_object_get(object, key)); }
+static double number(const json_t *object, const char *key) {
+  return json_number_value(json_object_get(object, key));
+}
 
-static double at(const json_t *array, size_t i) { return json_number_value(json_array_get(array, i)); }
+static double at(const json_t *array, size_t i) {
+  return json_number_value(json_array_get(array, i));
+}
 
 /* The tensor x[0 .. n) against the summary of PyTorch's. */
-static void compare_tensor(Parity *p, const Side *s, const char *what, const char *name, const double *x, int64_t n,
-                           const json_t *want, double tolerance) {
-  double square = 0, sum = 0, norm = number(want, "norm"), spread = tolerance * norm * sqrt((double)n) + 1e-300;
+static void compare_tensor(Parity *p, const Side *s, const char *what, const char *name,
+                           const double *x, int64_t n, const json_t *want, double tolerance) {
+  double square = 0, sum = 0, norm = number(want, "norm"),
+         spread = tolerance * norm * sqrt((double)n) + 1e-300;
   const json_t *signs = json_object_get(want, "signed"), *places = json_object_get(want, "at");
   const json_t *values = json_object_get(want, "value");
   double *sum_signed = NEWN(p->model.arena, double, json_array_size(signs) + 1);
@@ -188,26 +202,31 @@ static void compare_tensor(Parity *p, const Side *s, const char *what, const cha
       sum_signed[k] += draw_uniform(p->seed, k, draw_site(site), (uint64_t)i) < 0.5 ? -x[i] : x[i];
   }
   const char *label = arena_printf(p->model.arena, "the norm of the %s", what);
-  if (!(fabs(sqrt(square) - norm) <= tolerance * norm)) differs(p, s, label, name, sqrt(square), norm);
+  if (!(fabs(sqrt(square) - norm) <= tolerance * norm))
+    differs(p, s, label, name, sqrt(square), norm);
   label = arena_printf(p->model.arena, "the sum of the %s", what);
-  if (!(fabs(sum - number(want, "sum")) <= spread)) differs(p, s, label, name, sum, number(want, "sum"));
+  if (!(fabs(sum - number(want, "sum")) <= spread))
+    differs(p, s, label, name, sum, number(want, "sum"));
   for (size_t k = 0; k < json_array_size(signs); k++) {
     label = arena_printf(p->model.arena, "the signed sum of the %s", what);
-    if (!(fabs(sum_signed[k] - at(signs, k)) <= spread)) differs(p, s, label, name, sum_signed[k], at(signs, k));
+    if (!(fabs(sum_signed[k] - at(signs, k)) <= spread))
+      differs(p, s, label, name, sum_signed[k], at(signs, k));
   }
   double apart = 0;
   for (size_t k = 0; k < json_array_size(places); k++) {
     double d = x[json_integer_value(json_array_get(places, k))] - at(values, k);
     apart += d * d;
   }
-  label = arena_printf(p->model.arena, "the distance at %zu places of the %s", json_array_size(places), what);
+  label = arena_printf(p->model.arena, "the distance at %zu places of the %s",
+                       json_array_size(places), what);
   if (!(sqrt(apart) <= tolerance * norm)) differs(p, s, label, name, sqrt(apart), 0);
 }
 
 static void compare_tensors(Parity *p, const Side *s, bool gradient) {
   const Unit *u = p->model.unit;
   double scale = 1;
-  if (gradient) scale = 1 / moment_share(p) / (isnan(s->grad_norm) ? 1 : fmin(1, 1 / (s->grad_norm + 1e-6)));
+  if (gradient)
+    scale = 1 / moment_share(p) / (isnan(s->grad_norm) ? 1 : fmin(1, 1 / (s->grad_norm + 1e-6)));
   for (int i = 0; i < u->nparameters; i++) {
     const UnitParameter *q = &u->parameters[i];
     const json_t *want = json_object_get(json_object_get(p->values, "tensors"), q->name);
@@ -215,8 +234,10 @@ static void compare_tensors(Parity *p, const Side *s, bool gradient) {
     int k = flat_of(q);
     double *x = malloc((size_t)n * sizeof *x);
     for (int64_t j = 0; j < n; j++)
-      x[j] = gradient ? scale * s->moment[k][q->offset + j] : s->now[k][q->offset + j] - s->before[k][q->offset + j];
-    compare_tensor(p, s, gradient ? "gradient" : "move", q->name, x, n, json_object_get(want, gradient ? "gradient" : "moved"),
+      x[j] = gradient ? scale * s->moment[k][q->offset + j]
+                      : s->now[k][q->offset + j] - s->before[k][q->offset + j];
+    compare_tensor(p, s, gradient ? "gradient" : "move", q->name, x, n,
+                   json_object_get(want, gradient ? "gradient" : "moved"),
                    gradient ? s->tolerance->gradient : s->tolerance->moved);
     free(x);
   }
@@ -226,13 +247,18 @@ static bool same_parameters(Parity *p) {
   const Unit *u = p->model.unit;
   const json_t *tensors = json_object_get(p->values, "tensors");
   bool same = (size_t)u->nparameters == json_object_size(tensors);
-  if (!same) fprintf(stderr, "%s: %d parameters, PyTorch has %zu\n", p->name, u->nparameters, json_object_size(tensors));
+  if (!same)
+    fprintf(stderr, "%s: %d parameters, PyTorch has %zu\n", p->name, u->nparameters,
+            json_object_size(tensors));
   for (int i = 0; i < u->nparameters; i++) {
     const UnitParameter *q = &u->parameters[i];
     const json_t *shape = json_object_get(json_object_get(tensors, q->name), "shape");
     bool good = shape && json_array_size(shape) == (size_t)q->rank;
-    for (int k = 0; good && k < q->rank; k++) good = json_integer_value(json_array_get(shape, (size_t)k)) == q->shape[k];
-    if (!good) fprintf(stderr, "%s: %s: PyTorch has no parameter of that name and shape\n", p->name, q->name);
+    for (int k = 0; good && k < q->rank; k++)
+      good = json_integer_value(json_array_get(shape, (size_t)k)) == q->shape[k];
+    if (!good)
+      fprintf(stderr, "%s: %s: PyTorch has no parameter of that name and shape\n", p->name,
+              q->name);
     same = same && good;
   }
   p->wrong += !same;
@@ -251,7 +277,8 @@ static void run_side(Parity *p, Side *s, Eval *ev, Running *r) {
     snprintf(label, sizeof label, "step %zu", i + 1);
     /* errors of one step feed the next */
     double tolerance = s->tolerance->loss * pow(10, (double)i);
-    if (!(fabs(s->loss - want) <= tolerance * fabs(want))) differs(p, s, "the loss", label, s->loss, want);
+    if (!(fabs(s->loss - want) <= tolerance * fabs(want)))
+      differs(p, s, "the loss", label, s->loss, want);
     if (i == 0) compare_tensors(p, s, true);
   }
   compare_tensors(p, s, false);
@@ -259,7 +286,8 @@ static void run_side(Parity *p, Side *s, Eval *ev, Running *r) {
 
 static void run_both(Parity *p) {
   Graph *g = unit_entry(p->model.unit, "train")->graph;
-  Side a = {.name = "evaluator", .tolerance = &exact}, b = {.name = "compiled", .tolerance = &single};
+  Side a = {.name = "evaluator", .tolerance = &exact},
+       b = {.name = "compiled", .tolerance = &single};
   side_start(p, &a);
   side_start(p, &b);
   Eval *ev = eval_new(g, p->seed, 1);

@@ -24,12 +24,21 @@ def site_of(name):
 def philox(seed, step, site, positions):
     """The first two words of the block at each position, as arrays of uint64 below 2^32."""
     at = np.asarray(positions, dtype=np.uint64)
-    c = [at & LOW, at >> np.uint64(32), np.full_like(at, step & 0xFFFFFFFF), np.full_like(at, step >> 32)]
+    c = [
+        at & LOW,
+        at >> np.uint64(32),
+        np.full_like(at, step & 0xFFFFFFFF),
+        np.full_like(at, step >> 32),
+    ]
     k0, k1 = (seed & 0xFFFFFFFF) ^ site, seed >> 32
     for _ in range(10):
         p0, p1 = M0 * c[0], M1 * c[2]
-        c = [p1 >> np.uint64(32) ^ c[1] ^ np.uint64(k0), p1 & LOW,
-             p0 >> np.uint64(32) ^ c[3] ^ np.uint64(k1), p0 & LOW]
+        c = [
+            p1 >> np.uint64(32) ^ c[1] ^ np.uint64(k0),
+            p1 & LOW,
+            p0 >> np.uint64(32) ^ c[3] ^ np.uint64(k1),
+            p0 & LOW,
+        ]
         k0, k1 = (k0 + W0) & 0xFFFFFFFF, (k1 + W1) & 0xFFFFFFFF
     return c[0], c[1]
 

@@ -15,7 +15,7 @@ import models
 
 SEED, STEPS, SAMPLES, PROJECTIONS = 11, 3, 64, 2
 
-TEXT = "tests/models/verse.txt"     # only its number of symbols matters
+TEXT = "tests/models/verse.txt"  # only its number of symbols matters
 HERE = os.path.dirname(os.path.abspath(__file__))
 with open(os.path.join(HERE, "../..", TEXT), encoding="utf-8") as text:
     V = len(set(text.read()))
@@ -23,37 +23,93 @@ SMALL = {"V": V, "scale": 0.5}
 CASES = {
     # name: file, -D, what the .td says, shapes, loss, optimizer
     "flagship_nano": dict(
-        file="models/shakespeare_nano.td", define={"B": 2, "L": 32}, shapes=models.flagship_shapes, loss=models.flagship,
+        file="models/shakespeare_nano.td",
+        define={"B": 2, "L": 32},
+        shapes=models.flagship_shapes,
+        loss=models.flagship,
         config={"V": V, "D": 128, "H": 4, "F": 512, "N": 4, "T": 128, "drop": 0.1, "scale": 0.125},
-        optimizer="adam", clip=1.0, lr=lambda step: 1e-3 * min(1, step / 200)),
+        optimizer="adam",
+        clip=1.0,
+        lr=lambda step: 1e-3 * min(1, step / 200),
+    ),
     "flagship_wide": dict(
-        file="models/shakespeare.td", define={"B": 1, "L": 8, "N": 2}, shapes=models.flagship_shapes, loss=models.flagship,
+        file="models/shakespeare.td",
+        define={"B": 1, "L": 8, "N": 2},
+        shapes=models.flagship_shapes,
+        loss=models.flagship,
         config={"V": V, "D": 384, "H": 6, "F": 1536, "T": 128, "drop": 0.1, "scale": 0.0625},
-        optimizer="adam", lr=lambda step: 1e-4),
+        optimizer="adam",
+        lr=lambda step: 1e-4,
+    ),
     "causal": dict(
-        file="tests/models/causal.td", shapes=models.causal_shapes, loss=models.causal,
-        config={"B": 4, "L": 24, "D": 32, "H": 2, "N": 2, **SMALL}, next=True, optimizer="adamw", clip=1.0, lr=lambda step: 0.01),
+        file="tests/models/causal.td",
+        shapes=models.causal_shapes,
+        loss=models.causal,
+        config={"B": 4, "L": 24, "D": 32, "H": 2, "N": 2, **SMALL},
+        next=True,
+        optimizer="adamw",
+        clip=1.0,
+        lr=lambda step: 0.01,
+    ),
     "gru_lm": dict(
-        file="tests/models/gru_lm.td", shapes=models.gru_shapes, loss=models.gru,
-        config={"B": 4, "L": 24, "D": 16, "K": 24, **SMALL}, next=True, optimizer="adam", lr=lambda step: 0.01),
+        file="tests/models/gru_lm.td",
+        shapes=models.gru_shapes,
+        loss=models.gru,
+        config={"B": 4, "L": 24, "D": 16, "K": 24, **SMALL},
+        next=True,
+        optimizer="adam",
+        lr=lambda step: 0.01,
+    ),
     "lstm_lm": dict(
-        file="tests/models/lstm_lm.td", shapes=models.lstm_shapes, loss=models.lstm,
-        config={"B": 4, "L": 24, "K": 16, "N": 2, **SMALL}, next=True, optimizer="sgd", clip=1.0, lr=lambda step: 0.5),
+        file="tests/models/lstm_lm.td",
+        shapes=models.lstm_shapes,
+        loss=models.lstm,
+        config={"B": 4, "L": 24, "K": 16, "N": 2, **SMALL},
+        next=True,
+        optimizer="sgd",
+        clip=1.0,
+        lr=lambda step: 0.5,
+    ),
     "absorbing": dict(
-        file="tests/models/absorbing.td", shapes=models.absorbing_shapes, loss=models.absorbing,
-        config={"B": 4, "L": 24, "D": 32, "H": 2, "N": 2, **SMALL}, optimizer="adam", lr=lambda step: 0.01),
+        file="tests/models/absorbing.td",
+        shapes=models.absorbing_shapes,
+        loss=models.absorbing,
+        config={"B": 4, "L": 24, "D": 32, "H": 2, "N": 2, **SMALL},
+        optimizer="adam",
+        lr=lambda step: 0.01,
+    ),
     "uniform": dict(
-        file="tests/models/uniform.td", shapes=models.uniform_shapes, loss=models.uniform,
-        config={"B": 4, "L": 16, "D": 24, "T": 12, **SMALL}, optimizer="adam", lr=lambda step: 0.01),
+        file="tests/models/uniform.td",
+        shapes=models.uniform_shapes,
+        loss=models.uniform,
+        config={"B": 4, "L": 16, "D": 24, "T": 12, **SMALL},
+        optimizer="adam",
+        lr=lambda step: 0.01,
+    ),
     "conv_unet": dict(
-        file="tests/models/conv_unet.td", shapes=models.conv_unet_shapes, loss=models.conv_unet,
-        config={"B": 4, "L": 16, "D": 16, "T": 16, **SMALL}, optimizer="adam", lr=lambda step: 0.01),
+        file="tests/models/conv_unet.td",
+        shapes=models.conv_unet_shapes,
+        loss=models.conv_unet,
+        config={"B": 4, "L": 16, "D": 16, "T": 16, **SMALL},
+        optimizer="adam",
+        lr=lambda step: 0.01,
+    ),
     "latent": dict(
-        file="tests/models/latent.td", shapes=models.latent_shapes, loss=models.latent,
-        config={"B": 4, "L": 16, "D": 24, "Z": 8, "C": 6, **SMALL}, optimizer="adam", lr=lambda step: 0.01),
+        file="tests/models/latent.td",
+        shapes=models.latent_shapes,
+        loss=models.latent,
+        config={"B": 4, "L": 16, "D": 24, "Z": 8, "C": 6, **SMALL},
+        optimizer="adam",
+        lr=lambda step: 0.01,
+    ),
     "learned_schedule": dict(
-        file="tests/models/learned_schedule.td", shapes=models.learned_schedule_shapes,
-        loss=models.learned_schedule, config={"B": 4, "L": 16, "D": 16, "T": 12, **SMALL}, optimizer="adam", lr=lambda step: 0.02),
+        file="tests/models/learned_schedule.td",
+        shapes=models.learned_schedule_shapes,
+        loss=models.learned_schedule,
+        config={"B": 4, "L": 16, "D": 16, "T": 12, **SMALL},
+        optimizer="adam",
+        lr=lambda step: 0.02,
+    ),
 }
 
 
@@ -67,7 +123,10 @@ def optimizer_of(case, p):
         return torch.optim.Adam(p.values(), lr)
     if case["optimizer"] == "sgd":
         return torch.optim.SGD(p.values(), lr, momentum=0.9)
-    groups = [{"params": [w for k, w in p.items() if decays(k) == yes], "weight_decay": 0.1 * yes} for yes in (True, False)]
+    groups = [
+        {"params": [w for k, w in p.items() if decays(k) == yes], "weight_decay": 0.1 * yes}
+        for yes in (True, False)
+    ]
     return torch.optim.AdamW(groups, lr, (0.9, 0.99))
 
 
@@ -75,23 +134,38 @@ def summary(name, tensor):
     """What is kept of a tensor: its norm, its sum, its products with random signs (which a
     wrong place anywhere changes), and numbers at sampled places."""
     flat = tensor.detach().numpy().reshape(-1)
-    signs = [np.where(random.uniform(SEED, k, "parity:sign:" + name, flat.shape) < 0.5, -1.0, 1.0) for k in range(PROJECTIONS)]
+    signs = [
+        np.where(random.uniform(SEED, k, "parity:sign:" + name, flat.shape) < 0.5, -1.0, 1.0)
+        for k in range(PROJECTIONS)
+    ]
     at = np.arange(flat.size)
     if flat.size > SAMPLES:
-        at = np.unique(random.below(flat.size, random.uniform(SEED, 0, "parity:at:" + name, (SAMPLES,))))
-    return {"norm": math.sqrt(math.fsum(flat * flat)), "sum": math.fsum(flat), "signed": [math.fsum(flat * s) for s in signs],
-            "at": at.tolist(), "value": flat[at].tolist()}
+        at = np.unique(
+            random.below(flat.size, random.uniform(SEED, 0, "parity:at:" + name, (SAMPLES,)))
+        )
+    return {
+        "norm": math.sqrt(math.fsum(flat * flat)),
+        "sum": math.fsum(flat),
+        "signed": [math.fsum(flat * s) for s in signs],
+        "at": at.tolist(),
+        "value": flat[at].tolist(),
+    }
 
 
 def make(name, case):
     c = {**case["config"], **case.get("define", {})}
     shapes = case["shapes"](c)
-    p = {k: torch.from_numpy(random.weights(SEED, k, s, c["scale"])).requires_grad_() for k, s in shapes.items()}
+    p = {
+        k: torch.from_numpy(random.weights(SEED, k, s, c["scale"])).requires_grad_()
+        for k, s in shapes.items()
+    }
     first = {k: w.detach().clone() for k, w in p.items()}
     optimizer = optimizer_of(case, p)
     losses, gradients = [], {}
     for step in range(1, STEPS + 1):
-        x = torch.from_numpy(random.tokens(SEED, step, c["V"], (c["B"], c["L"] + case.get("next", False))))
+        x = torch.from_numpy(
+            random.tokens(SEED, step, c["V"], (c["B"], c["L"] + case.get("next", False)))
+        )
         for group in optimizer.param_groups:
             group["lr"] = case["lr"](step)
         optimizer.zero_grad()
@@ -104,14 +178,23 @@ def make(name, case):
             torch.nn.utils.clip_grad_norm_(p.values(), case["clip"])
         optimizer.step()
     trained = {k: summary(k, w - first[k]) for k, w in p.items()}
-    head = {"file": case["file"], "text": TEXT, "define": {k: str(v) for k, v in case.get("define", {}).items()}, "seed": SEED,
-            "scale": c["scale"], "made_with": "torch " + torch.__version__, "loss": losses}
+    head = {
+        "file": case["file"],
+        "text": TEXT,
+        "define": {k: str(v) for k, v in case.get("define", {}).items()},
+        "seed": SEED,
+        "scale": c["scale"],
+        "made_with": "torch " + torch.__version__,
+        "loss": losses,
+    }
     return head, {k: list(s) for k, s in shapes.items()}, gradients, trained
 
 
 def write(path, head, shapes, gradients, trained):
-    rows = [f'"{k}": {{"shape": {json.dumps(s)},\n  "gradient": {json.dumps(gradients[k])},\n  "moved": {json.dumps(trained[k])}}}'
-            for k, s in shapes.items()]
+    rows = [
+        f'"{k}": {{"shape": {json.dumps(s)},\n  "gradient": {json.dumps(gradients[k])},\n  "moved": {json.dumps(trained[k])}}}'
+        for k, s in shapes.items()
+    ]
     with open(path, "w", encoding="utf-8") as f:
         f.write(json.dumps(head)[:-1] + ',\n"tensors": {\n' + ",\n".join(rows) + "\n}}\n")
 

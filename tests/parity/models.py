@@ -71,8 +71,10 @@ def attention_shapes(name, stack, d, h):
 def attention(p, name, n, causal=False):
     """[b, l, d] -> [b, l, d]"""
     d, h, e = p[name + ".wq"].shape
-    q, k, v = (F.linear(n, p[name + "." + w].reshape(d, d).T).unflatten(-1, (h, e)).transpose(1, 2)
-               for w in ("wq", "wk", "wv"))
+    q, k, v = (
+        F.linear(n, p[name + "." + w].reshape(d, d).T).unflatten(-1, (h, e)).transpose(1, 2)
+        for w in ("wq", "wk", "wv")
+    )
     a = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
     return F.linear(a.transpose(1, 2).flatten(-2), p[name + ".wo"].reshape(d, d).T)
 
@@ -94,9 +96,12 @@ def flagship_shapes(c):
     layer = "denoise.layer"
     return {
         **attention_shapes(layer, (n,), d, c["H"]),
-        **norm_shapes(layer + ".layernorm", d, (n,)), **norm_shapes(layer + ".layernorm_2", d, (n,)),
-        **mlp_shapes(layer + ".mlp", d, f, (n,)), **mlp_shapes("denoise.mlp", d, d),
-        **linear_shapes("denoise.linear", c["V"], d), **norm_shapes("denoise.layernorm", d),
+        **norm_shapes(layer + ".layernorm", d, (n,)),
+        **norm_shapes(layer + ".layernorm_2", d, (n,)),
+        **mlp_shapes(layer + ".mlp", d, f, (n,)),
+        **mlp_shapes("denoise.mlp", d, d),
+        **linear_shapes("denoise.linear", c["V"], d),
+        **norm_shapes("denoise.layernorm", d),
         **linear_shapes("denoise.linear_2", d, c["V"]),
     }
 
@@ -118,8 +123,16 @@ def flagship(c, p, x, draw):
     time = mlp(p, "denoise.mlp", sinusoid(t, d))[:, None]
     for i in range(c["N"]):
         q = layer_of(p, "denoise.layer", i)
-        g = h + dropout(attention(q, "denoise.layer", layernorm(q, "denoise.layer.layernorm", h + time)), "dropout", i)
-        h = g + dropout(mlp(q, "denoise.layer.mlp", layernorm(q, "denoise.layer.layernorm_2", g)), "dropout_2", i)
+        g = h + dropout(
+            attention(q, "denoise.layer", layernorm(q, "denoise.layer.layernorm", h + time)),
+            "dropout",
+            i,
+        )
+        h = g + dropout(
+            mlp(q, "denoise.layer.mlp", layernorm(q, "denoise.layer.layernorm_2", g)),
+            "dropout_2",
+            i,
+        )
     eps = linear(p, "denoise.linear_2", layernorm(p, "denoise.layernorm", h))
     return F.mse_loss(eps, e)
 
@@ -130,9 +143,13 @@ def flagship(c, p, x, draw):
 def causal_shapes(c):
     d, n, s = c["D"], c["N"], c["L"]
     return {
-        "net.place": (s, d), "net.embedding.table": (c["V"], d), **attention_shapes("net.layer", (n,), d, c["H"]),
-        **norm_shapes("net.layer.rmsnorm", d, (n,), False), **norm_shapes("net.layer.rmsnorm_2", d, (n,), False),
-        **mlp_shapes("net.layer.mlp", d, 4 * d, (n,)), **norm_shapes("net.rmsnorm", d, (), False),
+        "net.place": (s, d),
+        "net.embedding.table": (c["V"], d),
+        **attention_shapes("net.layer", (n,), d, c["H"]),
+        **norm_shapes("net.layer.rmsnorm", d, (n,), False),
+        **norm_shapes("net.layer.rmsnorm_2", d, (n,), False),
+        **mlp_shapes("net.layer.mlp", d, 4 * d, (n,)),
+        **norm_shapes("net.rmsnorm", d, (), False),
         **linear_shapes("net.linear", d, c["V"]),
     }
 
@@ -146,7 +163,9 @@ def causal(c, p, x, draw):
         q = layer_of(p, "net.layer", i)
         h = h + attention(q, "net.layer", norm(q, "net.layer.rmsnorm", h), causal=True)
         h = h + mlp(q, "net.layer.mlp", norm(q, "net.layer.rmsnorm_2", h))
-    return F.cross_entropy(linear(p, "net.linear", norm(p, "net.rmsnorm", h)).flatten(0, 1), x[:, 1:].flatten())
+    return F.cross_entropy(
+        linear(p, "net.linear", norm(p, "net.rmsnorm", h)).flatten(0, 1), x[:, 1:].flatten()
+    )
 
 
 # ---- recurrent language models: tests/models/gru_lm.td, lstm_lm.td -------------------------
@@ -156,8 +175,12 @@ def run_cell(kind, x, w, u, bias):
     """x [b, t, i], w [gates, i, k], u [gates, k, k], bias [gates, k] through PyTorch's recurrence."""
     gates, i, k = w.shape
     rnn = kind(i, k, batch_first=True, dtype=torch.float64)
-    given = {"weight_ih_l0": w.transpose(1, 2).reshape(gates * k, i), "bias_ih_l0": bias.reshape(-1),
-             "weight_hh_l0": u.transpose(1, 2).reshape(gates * k, k), "bias_hh_l0": torch.zeros(gates * k).double()}
+    given = {
+        "weight_ih_l0": w.transpose(1, 2).reshape(gates * k, i),
+        "bias_ih_l0": bias.reshape(-1),
+        "weight_hh_l0": u.transpose(1, 2).reshape(gates * k, k),
+        "bias_hh_l0": torch.zeros(gates * k).double(),
+    }
     return torch.func.functional_call(rnn, given, (x,))[0]
 
 
@@ -165,8 +188,12 @@ def gru_shapes(c):
     d, k = c["D"], c["K"]
     return {
         "net.embedding.table": (c["V"], d),
-        "net.recurrent.w": (3, d, k), "net.recurrent.u": (3, k, k), "net.recurrent.c": (3, k),
-        "net.recurrent_2.w": (3, k, k), "net.recurrent_2.u": (3, k, k), "net.recurrent_2.c": (3, k),
+        "net.recurrent.w": (3, d, k),
+        "net.recurrent.u": (3, k, k),
+        "net.recurrent.c": (3, k),
+        "net.recurrent_2.w": (3, k, k),
+        "net.recurrent_2.u": (3, k, k),
+        "net.recurrent_2.c": (3, k),
         **linear_shapes("net.linear", k, c["V"]),
     }
 
@@ -181,8 +208,11 @@ def gru(c, p, x, draw):
 def lstm_shapes(c):
     k, n = c["K"], c["N"]
     return {
-        "net.embedding.table": (c["V"], k), "net.recurrent.w": (n, 4, k, k), "net.recurrent.u": (n, 4, k, k),
-        "net.recurrent.c": (n, 4, k), **linear_shapes("net.linear", k, c["V"]),
+        "net.embedding.table": (c["V"], k),
+        "net.recurrent.w": (n, 4, k, k),
+        "net.recurrent.u": (n, 4, k, k),
+        "net.recurrent.c": (n, 4, k),
+        **linear_shapes("net.linear", k, c["V"]),
     }
 
 
@@ -199,9 +229,12 @@ def lstm(c, p, x, draw):
 def absorbing_shapes(c):
     d, n = c["D"], c["N"]
     return {
-        "net.embedding.table": (c["V"] + 1, d), **attention_shapes("net.layer", (n,), d, c["H"]),
-        **norm_shapes("net.layer.layernorm", d, (n,)), **norm_shapes("net.layer.layernorm_2", d, (n,)),
-        **mlp_shapes("net.layer.mlp", d, 2 * d, (n,)), **norm_shapes("net.layernorm", d),
+        "net.embedding.table": (c["V"] + 1, d),
+        **attention_shapes("net.layer", (n,), d, c["H"]),
+        **norm_shapes("net.layer.layernorm", d, (n,)),
+        **norm_shapes("net.layer.layernorm_2", d, (n,)),
+        **mlp_shapes("net.layer.mlp", d, 2 * d, (n,)),
+        **norm_shapes("net.layernorm", d),
         **linear_shapes("net.linear", d, c["V"]),
     }
 
@@ -211,7 +244,9 @@ def absorbing(c, p, x, draw):
     k = draw.below(l, "main:k.uniform", (b,)) + 1
     order = draw.uniform("main:r.uniform", (b, l)).argsort(1).argsort(1)
     hidden = order < k[:, None]
-    h = F.embedding(torch.where(hidden, c["V"], x), p["net.embedding.table"]) + sinusoid(torch.arange(l), c["D"])
+    h = F.embedding(torch.where(hidden, c["V"], x), p["net.embedding.table"]) + sinusoid(
+        torch.arange(l), c["D"]
+    )
     for i in range(c["N"]):
         q = layer_of(p, "net.layer", i)
         h = h + attention(q, "net.layer", layernorm(q, "net.layer.layernorm", h))
@@ -227,10 +262,14 @@ def absorbing(c, p, x, draw):
 def uniform_shapes(c):
     d, l, n = c["D"], c["L"], 2
     return {
-        "denoise.embedding.table": (c["V"], d), **linear_shapes("denoise.linear", d, d),
-        "denoise.mixer.place": (n, l, l), **norm_shapes("denoise.mixer.layernorm", d, (n,)),
-        **norm_shapes("denoise.mixer.layernorm_2", d, (n,)), **mlp_shapes("denoise.mixer.mlp", d, 2 * d, (n,)),
-        **norm_shapes("denoise.layernorm", d), **linear_shapes("denoise.linear_2", d, c["V"]),
+        "denoise.embedding.table": (c["V"], d),
+        **linear_shapes("denoise.linear", d, d),
+        "denoise.mixer.place": (n, l, l),
+        **norm_shapes("denoise.mixer.layernorm", d, (n,)),
+        **norm_shapes("denoise.mixer.layernorm_2", d, (n,)),
+        **mlp_shapes("denoise.mixer.mlp", d, 2 * d, (n,)),
+        **norm_shapes("denoise.layernorm", d),
+        **linear_shapes("denoise.linear_2", d, c["V"]),
     }
 
 
@@ -240,7 +279,10 @@ def uniform(c, p, x, draw):
     other = draw.below(c["V"], "main:r.uniform", x.shape)
     stays = draw.uniform("main:stays.bernoulli", x.shape) < kept[t][:, None]
     xt = torch.where(stays, x, other)
-    h = F.embedding(xt, p["denoise.embedding.table"]) + linear(p, "denoise.linear", sinusoid(t, c["D"]))[:, None]
+    h = (
+        F.embedding(xt, p["denoise.embedding.table"])
+        + linear(p, "denoise.linear", sinusoid(t, c["D"]))[:, None]
+    )
     for i in range(2):
         q = layer_of(p, "denoise.mixer", i)
         n = F.gelu(layernorm(q, "denoise.mixer.layernorm", h))
@@ -285,10 +327,15 @@ def conv_unet(c, p, x, draw):
 def latent_shapes(c):
     d, z, k = c["D"], c["Z"], c["C"]
     return {
-        "encode.embedding.table": (c["V"], d), **linear_shapes("encode.linear", d, d),
-        **linear_shapes("encode.linear_2", d, z), **linear_shapes("encode.linear_3", d, z),
-        **linear_shapes("encode.linear_4", d, k), "decode.place": (c["L"], d), **linear_shapes("decode.linear", z, d),
-        "decode.project.w": (k, d), **linear_shapes("decode.linear_2", d, c["V"]),
+        "encode.embedding.table": (c["V"], d),
+        **linear_shapes("encode.linear", d, d),
+        **linear_shapes("encode.linear_2", d, z),
+        **linear_shapes("encode.linear_3", d, z),
+        **linear_shapes("encode.linear_4", d, k),
+        "decode.place": (c["L"], d),
+        **linear_shapes("decode.linear", z, d),
+        "decode.project.w": (k, d),
+        **linear_shapes("decode.linear_2", d, c["V"]),
     }
 
 
@@ -312,9 +359,13 @@ def latent(c, p, x, draw):
 def learned_schedule_shapes(c):
     d, l = c["D"], c["L"]
     return {
-        "abar.schedule_of.step": (c["T"],), "abar.schedule_of.start": (1,), "embed.embedding.table": (c["V"], d),
-        **linear_shapes("denoise.linear", d, d), **linear_shapes("denoise.linear_2", d, 2 * d),
-        **linear_shapes("denoise.linear_3", d, 2 * d), "denoise.mix": (l, l),
+        "abar.schedule_of.step": (c["T"],),
+        "abar.schedule_of.start": (1,),
+        "embed.embedding.table": (c["V"], d),
+        **linear_shapes("denoise.linear", d, d),
+        **linear_shapes("denoise.linear_2", d, 2 * d),
+        **linear_shapes("denoise.linear_3", d, 2 * d),
+        "denoise.mix": (l, l),
         **linear_shapes("denoise.linear_4", 2 * d, c["V"]),
     }
 
