@@ -163,6 +163,7 @@ typedef struct Low {
   VEC(Expr *) facts;            /* conditions that hold where the expression stands */
   LoopCtx  *loops;
   CallCtx  *calls;
+  int       nerrors;            /* so far, those included that were said before and are not shown again */
   uintptr_t stack_end;          /* lowering goes no further down */
   int       depth;              /* of calls, against endless recursion */
   int       ncalls;             /* instantiated within the outermost one, against doubling */

@@ -354,9 +354,9 @@ static void walk(Low *l, Scope *s, const AExpr *e, bool in_index) {
 }
 
 bool infer_in(Low *l, Scope *s, const AExpr *e) {
-  int before = diags_errors(l->d);
+  int before = l->nerrors;
   walk(l, s, e, false);
-  return diags_errors(l->d) == before;
+  return l->nerrors == before;
 }
 
 /* ---- after the walk: what is still open ------------------------------------------------ */
@@ -395,7 +395,7 @@ static void finish_reducers(Low *l, Scope *s, int from) {
 }
 
 Frame *infer_alone(Low *l, Scope *s, const AExpr *e) {
-  int before = diags_errors(l->d), from = l->reduce_frames.n;
+  int before = l->nerrors, from = l->reduce_frames.n;
   Frame *keep = l->frame, *f = frame_push(l, true, NULL);
   walk(l, s, e, false);
   infer_finish(l, s, f);
@@ -405,11 +405,11 @@ Frame *infer_alone(Low *l, Scope *s, const AExpr *e) {
     Diag *x = lower_error(l, 226, f->vars.at[i].span, "index '%s' is neither on the left nor reduced", f->vars.at[i].name);
     diag_hint(l->d, x, "write %s[%s, ...](...)", e->name, f->vars.at[i].name);
   }
-  return diags_errors(l->d) == before ? frame_of(l, e) : NULL;
+  return l->nerrors == before ? frame_of(l, e) : NULL;
 }
 
 bool infer_indices(Low *l, Scope *s, const ATarget *target, const AExpr *e, Frame **out) {
-  int before = diags_errors(l->d);
+  int before = l->nerrors;
   int from = l->reduce_frames.n;
   Frame *f = frame_push(l, true, NULL);
   *out = f;
@@ -441,5 +441,5 @@ bool infer_indices(Low *l, Scope *s, const ATarget *target, const AExpr *e, Fram
   if (e) walk(l, s, e, false);
   infer_finish(l, s, f);
   finish_reducers(l, s, from);
-  return diags_errors(l->d) == before;
+  return l->nerrors == before;
 }

@@ -202,7 +202,7 @@ bool lower_for(Low *l, Scope *s, AStmt *st) {
       }
   }
   if (!loop_range(l, s, st, &count, &first, &reverse)) return false;
-  int before = diags_errors(l->d);
+  int before = l->nerrors;
   Names names = {0};
   find_carried(l, s, &st->body, st, &names);
   VEC(Carried) carried = {0};
@@ -216,7 +216,7 @@ bool lower_for(Low *l, Scope *s, AStmt *st) {
     Carried c = {names.at[i], lookup(l, s, names.at[i], st->span), NULL, st->span};
     vec_push(l->arena, &carried, c);
   }
-  if (diags_errors(l->d) != before) return false;
+  if (l->nerrors != before) return false;
   for (int i = 0; i < carried.n; i++)
     if (carried.at[i].init->kind == V_POISON) return false;
 

@@ -62,6 +62,7 @@ Diag *lower_error(Low *l, int code, Span at, const char *fmt, ...) {
   const char *text = arena_vprintf(l->arena, fmt, ap);
   va_end(ap);
   Diag *x = diag_error(l->d, code, at, "%s", text);
+  l->nerrors++;
   note_calls(l, x);
   return x;
 }

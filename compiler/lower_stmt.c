@@ -37,7 +37,7 @@ static Value *sum_implicit(Low *l, const Frame *f, Value *v, const ATarget *t, c
 /* ---- assignment --------------------------------------------------------------------- */
 
 Value *lower_assign_value(Low *l, Scope *s, const ATarget *t, const AExpr *e, bool draw, Span at) {
-  int frames = l->reduce_frames.n, calls = l->call_values.n, facts = l->facts.n, before = diags_errors(l->d);
+  int frames = l->reduce_frames.n, calls = l->call_values.n, facts = l->facts.n, before = l->nerrors;
   Frame *outer = l->frame, *f;
   const char *stmt = l->stmt_name;
   const AExpr *drawing = l->drawing;
@@ -74,7 +74,7 @@ Value *lower_assign_value(Low *l, Scope *s, const ATarget *t, const AExpr *e, bo
       v = out;
     }
   }
-  if (diags_errors(l->d) != before) v = v_poison(l);
+  if (l->nerrors != before) v = v_poison(l);
   l->drawing = drawing;
   l->stmt_name = stmt;
   l->frame = outer;
