@@ -54,6 +54,9 @@ bool checkpoint_export(const IoHook *hook, const char *path, const CheckpointTen
 /* Opening verifies every checksum. */
 typedef struct Checkpoint Checkpoint;
 Checkpoint *checkpoint_open(const IoHook *hook, const char *path, TdError *err);
+/* The same, and a safetensors file that another program wrote passes as weights
+ * alone, unverified: its tensors need only have the parameters' names and shapes. */
+Checkpoint *checkpoint_open_weights(const IoHook *hook, const char *path, TdError *err);
 void        checkpoint_close(Checkpoint *c);
 const CheckpointInfo *checkpoint_info(const Checkpoint *c);
 const char *checkpoint_path(const Checkpoint *c);

@@ -99,7 +99,7 @@ static char *beside(const char *td_path) {
 
 Checkpoint *weights_find(const IoHook *hook, const char *path, const char *folder,
                          const char *td_path, TdError *err) {
-  if (path != NULL && !is_folder(path)) return checkpoint_open(hook, path, err);
+  if (path != NULL && !is_folder(path)) return checkpoint_open_weights(hook, path, err);
   Checkpoint *c = from_run(hook, path != NULL ? path : folder, err);
   if (c != NULL || err->status != TD_OK) return c;
   if (path != NULL) {
