@@ -32,7 +32,8 @@ enum {
   NEAR_STRIDE = 512,             /* floats between steps of k that a prefetcher follows */
   PIECES_WANTED = 16,
   PIECE_WORK = 4000000,          /* products that make a piece worth its while */
-  SLAB = 32                      /* k at a time, when B is evaluated along its columns */
+  SLAB = 32,                     /* k at a time, when B is evaluated along its columns */
+  HELD = 16                      /* floats at the start of the scratch memory: a TdHeld */
 };
 
 typedef struct Blocks {
@@ -413,7 +414,7 @@ static void put_next(Writer *w) {
     close_block(w);
   }
   if (w->flat[GEMM_B]) {
-    line(w, "if (next == piece ? fresh : next / ROW_BLOCKS%s != held) {",
+    line(w, "if (next == piece ? fresh : next / ROW_BLOCKS%s != block) {",
          shares_b(w) ? " % COLUMN_BLOCKS" : "");
     w->indent++;
     line(w, "const int64_t next_column = next / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS;");
@@ -488,7 +489,7 @@ static void put_scratch(Writer *w) {
     if (!w->flat[side]) stage = most(stage, floats);
   }
   int64_t sums = (b->depth_blocks > 1 ? b->rows : TALLEST_TILE) * b->padded;
-  w->plan->scratch = 0;
+  w->plan->scratch = HELD * sizeof(float);
   take_scratch(w, "packed_b", b->padded * w->extent[GEMM_K]);
   take_scratch(w, "packed_a", w->in_place ? 0 : rows * b->depth);
   take_scratch(w, "sums", w->direct ? 0 : sums);
@@ -529,9 +530,9 @@ static void put_pieces(Writer *w) {
   for (int i = 0; i < 4; i++) sb_puts(&all, texts[i]->s ? texts[i]->s : "");
   decode(w, GEMM_BATCH, "piece / (ROW_BLOCKS * COLUMN_BLOCKS)", all.s, true);
   sb_free(&all);
-  line(w, "const int64_t block = piece / ROW_BLOCKS%s, fresh = held != block;",
+  line(w, "const int64_t block = piece / ROW_BLOCKS%s, fresh = held->block != block;",
        shares_b(w) ? " % COLUMN_BLOCKS" : "");
-  line(w, "held = block;");
+  line(w, "held->block = block;");
   bool many = w->block.depth_blocks > 1;
   if (many) {
     open_block(w, "for (int64_t k0 = 0; k0 < K; k0 += DEPTH)");
@@ -587,7 +588,7 @@ void contract_emit(StrBuf *out, GemmPlan *plan) {
   put_head(&w);
   paste(&w, &prologue);
   put_scratch(&w);
-  line(&w, "int64_t held = -1;                       /* the block of B that is packed */");
+  line(&w, "TdHeld *const held = td_held(call);      /* the block of B that is packed */");
   put_pieces(&w);
   close_block(&w);
   sb_free(&prologue);

@@ -22,6 +22,7 @@ typedef struct TdCall {
   const int64_t   *ix;          /* loop counters by slot */
   char            *scratch;     /* this thread's own, 64-byte aligned */
   const TdControl *ctl;
+  uint64_t         launch;      /* counts up; scratch keeps what this launch left; 0: nothing */
 } TdCall;
 #endif
 
@@ -510,6 +511,16 @@ TD_INLINE void td_tile_row_of(const int block, const int last, const int odd, co
   TD_TRY_HEIGHT(TD_HEIGHT_OF(block) + 1, block % TD_TILES_OF(block) != 0)
   TD_TRY_HEIGHT(TD_HEIGHT_OF(last), last != block)
   TD_TRY_HEIGHT(TD_HEIGHT_OF(last) + 1, last != block && last % TD_TILES_OF(last) != 0)
+}
+
+/* What a thread's scratch holds of packed B, from one call of a launch to the
+ * next: pieces that share it may come in several calls. */
+typedef struct TdHeld { uint64_t launch; int64_t block; } TdHeld;
+TD_INLINE TdHeld *td_held(const TdCall *call) {
+  TdHeld *held = (TdHeld *)call->scratch;
+  if (call->launch == 0 || held->launch != call->launch) held->block = -1;
+  held->launch = call->launch;
+  return held;
 }
 
 /* v[i][j] = v[j][i]: first 4 x 4 within groups of four lanes, then the groups */

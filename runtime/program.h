@@ -57,6 +57,7 @@ typedef struct TdCall {
   const int64_t   *ix;          /* loop counters by slot */
   char            *scratch;     /* this thread's own, kernel.scratch bytes, 64-byte aligned */
   const TdControl *ctl;
+  uint64_t         launch;      /* counts up; scratch keeps what this launch left; 0: nothing */
 } TdCall;
 
 typedef struct TdKernel {

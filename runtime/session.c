@@ -179,6 +179,7 @@ Session *session_new(const TdProgram *p, const Jit *jit, Pool *pool, TdError *er
 
 void session_free(Session *s) {
   if (s == NULL) return;
+  reference_free(s->reference);
   for (int e = 0; s->bound != NULL && e < s->program->nentries; e++) {
     Bound *b = &s->bound[e];
     for (int i = 0; b->at != NULL && i < b->entry->nbuffers; i++) {
@@ -371,7 +372,7 @@ void session_run_hooked(Session *s, int entry, uint64_t seed, int64_t step_numbe
     switch (step->kind) {
       case TD_LAUNCH: {
         Launch l = { jit_kernel(s->jit, step->kernel),
-                     { b->args + b->first_arg[i], ix, NULL, &control },
+                     { b->args + b->first_arg[i], ix, NULL, &control, ++s->launches },
                      s->scratch };
         if (hook != NULL) hook(ctx, s, b, i, true);
         pool_run(s->pool, launch_pieces, &l, s->program->kernels[step->kernel].pieces);
@@ -396,5 +397,6 @@ void session_run_hooked(Session *s, int entry, uint64_t seed, int64_t step_numbe
 }
 
 void session_run(Session *s, int entry, uint64_t seed, int64_t step) {
-  session_run_hooked(s, entry, seed, step, NULL, NULL);
+  if (s->reference != NULL) reference_run(s->reference, s, entry, seed, step);
+  else session_run_hooked(s, entry, seed, step, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #ifndef TDC_SESSION_INTERNAL_H
 #define TDC_SESSION_INTERNAL_H
 
+#include "runtime/reference.h"
 #include "runtime/session.h"
 
 /* An entry with its memory. */
@@ -16,11 +17,13 @@ typedef struct Bound {
 struct Session {
   const TdProgram *program;
   const Jit       *jit;
+  Reference       *reference;   /* instead of jit; or NULL */
   Pool            *pool;
   char           **states;
   Bound           *bound;
   char            *arena;
   char           **scratch;     /* by worker */
+  uint64_t         launches;    /* so far: each has its number */
 };
 
 /* Called after (launch = its step) every kernel; ctx as given. */

@@ -157,7 +157,7 @@ void *compiled_input(Compiled *c, int entry, const char *name) {
 static void launch(Compiled *c, int entry, const TdStep *s, const int64_t *ix, const TdControl *control, int64_t chunk) {
   char *arg[256];
   for (int i = 0; i < s->nargs; i++) arg[i] = c->buffer[entry][s->args[i]];
-  TdCall call = {arg, ix, c->scratch, control};
+  TdCall call = {arg, ix, c->scratch, control, 0};
   int64_t pieces = c->p->kernels[s->kernel].pieces;
   for (int64_t at = (pieces - 1) / chunk * chunk; at >= 0; at -= chunk)
     c->kernel[s->kernel](&call, at, at + chunk < pieces ? at + chunk : pieces);

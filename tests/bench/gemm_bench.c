@@ -157,7 +157,7 @@ int main(int argc, char **argv) {
   float *a = buffer(48 * 256 * 256), *b = buffer(48 * 256 * 256), *c = buffer(48 * 256 * 256);
   char *arg[] = { (char *)a, (char *)b, (char *)c };
   TdControl control = { 0, 0 };
-  TdCall call = { arg, NULL, (char *)buffer(scratch / sizeof(float)), &control };
+  TdCall call = { arg, NULL, (char *)buffer(scratch / sizeof(float)), &control, 0 };
   static double rate[COUNT][MAX_ROUNDS], peaks[COUNT * MAX_ROUNDS];
   int npeaks = 0;
   for (int r = -1; r < rounds; r++) {

@@ -260,7 +260,7 @@ static void run_case(const Case *c, Kernel *kernel) {
   memset(scratch, 0xff, c->plan.scratch);          /* NaN: nothing may be used unwritten */
   TdControl control = { 0, 0 };
   char *arg[] = { (char *)c->data[0], (char *)c->data[1], (char *)result, (char *)c->bias };
-  TdCall call = { arg, NULL, scratch, &control };
+  TdCall call = { arg, NULL, scratch, &control, 0 };
   kernel(&call, 0, c->plan.pieces);
   compare(c, result);
   memset(scratch, 0xff, c->plan.scratch);
@@ -268,6 +268,11 @@ static void run_case(const Case *c, Kernel *kernel) {
   arg[2] = (char *)again;
   for (int64_t piece = c->plan.pieces - 1; piece >= 0; piece--) kernel(&call, piece, piece + 1);
   assert_memory_equal(result, again, bytes);                   /* whoever runs which piece */
+  memset(again, 0xff, bytes);
+  call.launch = 1;                                             /* and finds what it has packed */
+  for (int64_t piece = 0; piece < c->plan.pieces; piece += 2) kernel(&call, piece, piece + 1);
+  for (int64_t piece = 1; piece < c->plan.pieces; piece += 2) kernel(&call, piece, piece + 1);
+  assert_memory_equal(result, again, bytes);
   free(result);
   free(again);
   free(scratch);
