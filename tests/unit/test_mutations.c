@@ -1,6 +1,6 @@
-/* Good files, damaged so that they mostly still parse: names, numbers and
- * operators exchanged, lines dropped or swapped. The compiler accepts or rejects
- * each without falling over, and every error has a place inside its file.
+/* Good files, damaged so that most still parse: names, numbers and operators
+ * exchanged, now and then words and brackets. The compiler accepts or rejects each
+ * without falling over, and every error has a place inside its file.
  *
  *   MUTATIONS=n (default 1500), SEED=n     what the compiler fell over is printed whole */
 #include <ctype.h>
