@@ -18,7 +18,7 @@ COMPILER = prims expr walk linear fold interval ir prune print read read_lex rea
 
 # -- runtime/: programs to results ----------------------------------------------------------------
 RUNTIME = error io digest convert safetensors checkpoint rotate utf8 vocabulary spawn corpus data \
-          threads cache toolchain jit program session trace signals terminal progress project \
+          threads cache toolchain jit program session reference trace signals terminal progress project \
           sample viewer page logs curve weights feed evaluate peak train run_folder diagnose record td
 
 # -- runtime/cli/: the command line; main.c first -------------------------------------------------
@@ -56,7 +56,7 @@ $(B)/tdc: $(CLI_OBJ) $(B)/libtdc.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/libtdc.a: $(LIB_OBJ)
-	rm -f $@ && $(AR) qcs $@ $^
+	@rm -f $@ && $(AR) qcs $@ $^ && echo $(AR) $@
 
 $(B)/%.o: %.c | $(B)/gen/parse.h
 	@mkdir -p $(@D)
@@ -101,12 +101,12 @@ $(B)/tests/run: $(B)/tests/run.o $(B)/tests/run_ir.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
 $(WHOLE:%=$(B)/tests/%): $(B)/tests/%: $(B)/tests/%.o $(B)/tests/model.o $(B)/libtdc.a
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
 $(B)/tests/models: $(B)/tests/entries.o
 
 $(B)/tests/%: $(B)/tests/unit/%.o $(B)/libtdc.a
-	$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(B)/libtdc.a -lcmocka $(LIBS)
 
 # the prelude as generated code meets it
 $(B)/tests/unit/test_prelude.o: override CFLAGS += -O3 -march=native -fopenmp-simd -fno-math-errno -fno-trapping-math
