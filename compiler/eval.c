@@ -114,6 +114,8 @@ const double *eval_value(Eval *ev, Node *n) { return ev->node[n->id].value; }
 
 void eval_set_step(Eval *ev, int64_t step) { ev->step = step; }
 
+void eval_set_seed(Eval *ev, uint64_t seed) { ev->seed = seed; }
+
 /* ---- running -------------------------------------------------------------------- */
 
 static size_t bytes_of(const Node *n) { return (size_t)ir_count(n) * sizeof(double); }

@@ -292,6 +292,7 @@ double *eval_bind(Eval *ev, Node *n);
 const char *eval_run(Eval *ev);
 const double *eval_value(Eval *ev, Node *n);
 void   eval_set_step(Eval *ev, int64_t step);
+void   eval_set_seed(Eval *ev, uint64_t seed);
 
 /* -- grad.c ------------------------------------------------------------------ */
 /* Append nodes that compute d loss / d wrt[k] to the top region; adjoint[k] is

@@ -17,9 +17,9 @@ static void say_source(const NanSource *n, StrBuf *s) {
               n->infinite ? "infinite" : "NaN");
     return;
   }
-  sb_printf(s, "; the first %s is '%s'[%" PRId64 "], computed at %s",
-            n->infinite ? "infinity" : "NaN", n->tensor, n->index,
-            n->where != NULL ? n->where : "?");
+  sb_printf(s, "; the first %s is '%s'[%" PRId64 "]", n->infinite ? "infinity" : "NaN", n->tensor,
+            n->index);
+  if (n->where != NULL) sb_printf(s, ", computed at %s", n->where);
   if (*text != '\0') sb_printf(s, "\n    %s", text);
 }
 

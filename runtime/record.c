@@ -35,6 +35,11 @@ static json_t *record_machine(int threads) {
 
 static json_t *record_compiler(const Jit *jit) {
   json_t *o = json_object(), *flags = json_array();
+  if (jit == NULL) {
+    set_text(o, "version", "none: reference evaluator");
+    json_object_set_new(o, "flags", flags);
+    return o;
+  }
   StrBuf version = { 0 };
   const char *text = jit_compiler(jit) != NULL ? jit_compiler(jit) : "";
   sb_write(&version, text, strcspn(text, "\n"));

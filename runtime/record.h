@@ -8,7 +8,8 @@
 #include "runtime/project.h"
 
 /* A JSON object: tdc's version, the source's and the data's hash, overrides,
- * seed, compiler and flags, machine, threads, time. NULL when memory is out. */
+ * seed, compiler and flags, machine, threads, time. jit NULL: no kernels
+ * were compiled. NULL when memory is out. */
 json_t *record_make(const Project *p, const Define *defines, int ndefines, uint64_t seed,
                     const Jit *jit, int threads);
 

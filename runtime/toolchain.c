@@ -94,12 +94,43 @@ static bool toolchain_version(Toolchain *t, const volatile sig_atomic_t *stop, T
   return t->version != NULL;
 }
 
+static const char *const usual[] = { "cc", "gcc", "clang", NULL };
+
+/* What the environment names, and in which variable; or NULL. */
+static const char *named_compiler(const char **variable) {
+  const char *named = getenv(*variable = "TDC_CC");
+  if (named == NULL || *named == '\0') named = getenv(*variable = "CC");
+  return named != NULL && *named != '\0' ? named : NULL;
+}
+
+char *toolchain_missing(void) {
+  const char *variable, *named = named_compiler(&variable);
+  StrBuf tried = { 0 };
+  if (named != NULL) {
+    int n;
+    char **words = spawn_words(named, &n);
+    bool sound = words != NULL && n > 0 && words[0][0] != '-';
+    char *path = sound ? spawn_which(words[0]) : NULL;
+    if (sound && path == NULL) sb_printf(&tried, "$%s: %.200s", variable, words[0]);
+    free(path);
+    free(words);
+    return tried.s;
+  }
+  for (int i = 0; usual[i] != NULL; i++) {
+    char *path = spawn_which(usual[i]);
+    sb_printf(&tried, "%s%s", i > 0 ? ", " : "", usual[i]);
+    if (path == NULL) continue;
+    free(path);
+    sb_free(&tried);
+    return NULL;
+  }
+  return tried.s;
+}
+
 bool toolchain_find(Toolchain *t, const volatile sig_atomic_t *stop, TdError *err) {
-  static const char *const usual[] = { "cc", "gcc", "clang", NULL };
   *t = (Toolchain){ 0 };
-  const char *named = getenv("TDC_CC"), *variable = "TDC_CC", *flags = getenv("TDC_CFLAGS");
-  if (named == NULL || *named == '\0') named = getenv(variable = "CC");
-  if (named != NULL && *named != '\0') {
+  const char *variable, *named = named_compiler(&variable), *flags = getenv("TDC_CFLAGS");
+  if (named != NULL) {
     t->words = spawn_words(named, &t->nwords);
     if (t->words == NULL || t->nwords == 0 || t->words[0][0] == '-') {
       td_fail(err, TD_NO_TOOL, "$%s is not a compiler's name with arguments: %.200s", variable,

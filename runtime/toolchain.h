@@ -19,6 +19,9 @@ typedef struct Toolchain {
 /* False with TD_NO_TOOL when there is none: the message names the package. */
 bool toolchain_find(Toolchain *t, const volatile sig_atomic_t *stop, TdError *err);
 void toolchain_free(Toolchain *t);
+/* When no compiler is there at all: what was looked for, malloc'ed. NULL when
+ * one is, which may yet turn out not to work. */
+char *toolchain_missing(void);
 
 /* Flags of every compilation, NULL at the end. */
 const char *const *toolchain_flags(void);

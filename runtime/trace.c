@@ -144,6 +144,7 @@ static void trace_step(void *ctx, Session *s, const Bound *b, int step, bool bef
 }
 
 NanSource session_trace(Session *s, int entry, uint64_t seed, int64_t step) {
+  if (s->reference != NULL) return reference_trace(s->reference, s, entry, seed, step);
   const TdEntry *e = &s->program->entries[entry];
   Trace t = { 0 };
   size_t most = 0;

@@ -82,9 +82,10 @@ int  cli_done(const Cli *c);
 /* The .td file of args[0], compiled; prints diagnostics. `o` may be NULL. On
  * failure *code is the exit code; close the project in either case. */
 bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code);
-/* Threads, compiled kernels and memory for a program. */
+/* Threads, compiled kernels and memory for a program. jit is NULL when the
+ * reference evaluator runs it: --reference, or no C compiler is there. */
 typedef struct Machine { Pool *pool; Jit *jit; Session *session; } Machine;
-bool cli_machine(Cli *c, Machine *m, const TdProgram *p, int *code);
+bool cli_machine(Cli *c, Machine *m, const Unit *u, int *code);
 void cli_machine_free(Machine *m);
 /* The run's folder: -o, or runs/NAME. malloc'ed. */
 char *cli_run_folder(const Cli *c, const Unit *u);

@@ -121,6 +121,8 @@ const Flag cli_flags[] = {
   { "pass", 'p', "NAME", "this pass only", OPT },
   { "dump", 0, "PASS", "print the graphs after a pass", COMPILE },
   { "offline", 0, NULL, "never download a corpus", READS_TD },
+  { "reference", 0, NULL, "run on the reference evaluator: no C compiler, slower by far",
+    TRAIN | SAMPLE | EVAL | RUN },
   { "no-cache", 0, NULL, "compile every kernel anew", RUNS | DOCTOR },
   { "json", 0, NULL, "results as JSON", ALL },
   { "quiet", 'q', NULL, "no progress, no remarks", ALL },

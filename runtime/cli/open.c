@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "runtime/cli/cli.h"
+#include "runtime/reference.h"
+#include "runtime/toolchain.h"
 
 /* What samples and models need of the text is in the weights file: with one at
  * hand no corpus is read. It stays open while the project is compiled. */
@@ -67,7 +69,22 @@ static void tell_end(const Cli *c, const Jit *j) {
           s->units, took);
 }
 
-bool cli_machine(Cli *c, Machine *m, const TdProgram *p, int *code) {
+/* Asked for, or all there is. Commands that are about kernels need a compiler. */
+static bool without_kernels(const Cli *c) {
+  if (cli_has(c, "reference")) return true;
+  if (c->command->run == cli_profile || c->command->run == cli_export) return false;
+  char *tried = toolchain_missing();
+  bool missing = tried != NULL;
+  if (missing && !c->quiet)
+    fprintf(stderr,
+            "tdc: no C compiler found (tried %s): running on the reference evaluator, slower by "
+            "far; install gcc\n",
+            tried);
+  free(tried);
+  return missing;
+}
+
+bool cli_machine(Cli *c, Machine *m, const Unit *u, int *code) {
   TdError err = { 0 };
   int64_t threads = 0;
   *m = (Machine){ 0 };
@@ -79,9 +96,13 @@ bool cli_machine(Cli *c, Machine *m, const TdProgram *p, int *code) {
     .no_cache = cli_has(c, "no-cache"), .stop = c->stop, .note = tell_begin, .note_ctx = c
   };
   m->pool = pool_new((int)threads, &err);
-  if (m->pool != NULL) m->jit = jit_build(p, &options, &err);
-  if (m->jit != NULL) tell_end(c, m->jit);
-  if (m->jit != NULL) m->session = session_new(p, m->jit, m->pool, &err);
+  if (m->pool != NULL && without_kernels(c)) {
+    m->session = reference_session(u, m->pool, &err);
+  } else if (m->pool != NULL) {
+    m->jit = jit_build(u->program, &options, &err);
+    if (m->jit != NULL) tell_end(c, m->jit);
+    if (m->jit != NULL) m->session = session_new(u->program, m->jit, m->pool, &err);
+  }
   if (m->session != NULL) return true;
   if (err.status == TD_STOPPED) err.signal = (int)*c->stop;
   *code = cli_fail(c, &err);

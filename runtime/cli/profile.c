@@ -101,7 +101,7 @@ int cli_profile(Cli *c) {
   const char *entry = c->nargs > 1 ? c->args[1] : "train";
   UnitOptions o = { 0 };
   if (!cli_int(c, "rounds", 1, 1000000, &rounds)) return TD_BAD_USAGE;
-  if (cli_project(c, &p, &o, &code) && cli_machine(c, &m, p.unit->program, &code))
+  if (cli_project(c, &p, &o, &code) && cli_machine(c, &m, p.unit, &code))
     code = profile_entry(c, &p, &m, entry, rounds);
   cli_machine_free(&m);
   project_close(&p);

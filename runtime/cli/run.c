@@ -174,7 +174,7 @@ static int run_model(Cli *c, Project *p, Machine *m, const UnitEntry *e, uint64_
   TdError err = { 0 };
   Checkpoint *w = NULL;
   int code = 0;
-  bool ok = cli_weights_find(c, p, &w, &code) && cli_machine(c, m, p->unit->program, &code) &&
+  bool ok = cli_weights_find(c, p, &w, &code) && cli_machine(c, m, p->unit, &code) &&
             cli_weights_load(c, p, m->session, w, seed, &code);
   checkpoint_close(w);
   if (!ok) return code;

@@ -117,7 +117,7 @@ static int sample_with(Cli *c, Project *p, Machine *m, const UnitSampler *u, uin
     if (watch) t.viewer = &viewer;
     if (html != NULL) t.page = page_new(r.vocabulary, count, u->name);
     bool ok = sample_check(&r, &steps, &err);
-    if (ok && !(cli_weights_find(c, p, &w, &code) && cli_machine(c, m, p->unit->program, &code) &&
+    if (ok && !(cli_weights_find(c, p, &w, &code) && cli_machine(c, m, p->unit, &code) &&
                 cli_weights_load(c, p, m->session, w, seed, &code)))
       goto done;
     ok = ok && sample_all(c, m->session, &r, &t, watch || html != NULL, &err);

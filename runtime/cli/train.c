@@ -39,6 +39,7 @@ static void resume_command(const Cli *c, const char *folder, StrBuf *out) {
     sb_printf(out, " --%s", kept[i]);
     put_word(out, " ", cli_text(c, kept[i], ""));
   }
+  if (cli_has(c, "reference")) sb_puts(out, " --reference");
   sb_puts(out, " --resume");
 }
 
@@ -123,7 +124,7 @@ static int train_with(Cli *c, const Project *p, Machine *m, uint64_t seed, int64
                      .quiet = c->quiet,
                      .json = c->json ? stdout : NULL,
                      .stop = c->stop };
-  if (!c->quiet) o.peak_flops = measure(m->pool).flops;
+  if (!c->quiet && m->jit != NULL) o.peak_flops = measure(m->pool).flops;
   int code = train_run(&o, &err) ? cli_done(c) : cli_fail(c, &err);
   if (code == 0 && !c->quiet)
     fprintf(stderr, "done: %s; sample with: tdc sample %s --weights %s\n", folder, p->unit->path,
@@ -159,7 +160,7 @@ int cli_train(Cli *c) {
   if (cli_project(c, &p, &o, &code)) {
     if (!p.unit->train.present) code = cli_usage(c, "%s has no train { } block", p.unit->path);
     else if (cli_has(c, "dry-run")) code = dry_run(c, &p, steps > 0 ? steps : p.unit->train.steps);
-    else if (folder_fits(c, p.unit, &code) && cli_machine(c, &m, p.unit->program, &code))
+    else if (folder_fits(c, p.unit, &code) && cli_machine(c, &m, p.unit, &code))
       code = train_with(c, &p, &m, seed, steps);
   }
   cli_machine_free(&m);
