@@ -103,8 +103,8 @@ static void note_steps(Search *s, Expr *read) {
 /* c ? a : b where c is a draw against the table: which arm is the data? */
 static void note_survival(Search *s, const Expr *e) {
   Expr *c = plain(s->g, e->args[0]);
-  bool not = is_prim(c, P_not);
-  if (not) c = plain(s->g, c->args[0]);
+  bool negated = is_prim(c, P_not);
+  if (negated) c = plain(s->g, c->args[0]);
   if (!is_prim(c, P_lt)) return;
   bool below = is_prim(plain(s->g, c->args[0]), P_uniform) && reads_table(s, c->args[1]);
   bool above = is_prim(plain(s->g, c->args[1]), P_uniform) && reads_table(s, c->args[0]);
@@ -112,7 +112,7 @@ static void note_survival(Search *s, const Expr *e) {
   bool then = reach(s->g, e->args[1]).input, other = reach(s->g, e->args[2]).input;
   if (then == other) return;
   s->out->meaning = SURVIVAL;
-  s->out->inverted = (below != not) != then;
+  s->out->inverted = (below != negated) != then;
 }
 
 static void search_visit(Expr *e, void *ctx) {
@@ -121,7 +121,9 @@ static void search_visit(Expr *e, void *ctx) {
   if (is_prim(e, P_sqrt)) {
     Expr *x = plain(s->g, e->args[0]);
     if (reads_table(s, x)) s->root = true;
-    if (is_prim(x, P_sub) && x->args[0]->kind == E_NUM && x->args[0]->num == 1 && reads_table(s, x->args[1])) s->rest = true;
+    if (is_prim(x, P_sub) && x->args[0]->kind == E_NUM && x->args[0]->num == 1 &&
+        reads_table(s, x->args[1]))
+      s->rest = true;
   }
   if (is_prim(e, P_select)) note_survival(s, e);
 }
@@ -144,7 +146,8 @@ static bool find_signal(const Entry *train, Schedule *schedule, Signal *out) {
       if (s.owner->kind == N_COMP) ex_visit(s.g, s.owner->body, search_visit, &s);
     }
     if (s.root && s.rest) out->meaning = GAUSSIAN;
-    bool shares = out->meaning != NO_SIGNAL && out->lo <= out->hi && out->lo >= 0 && out->hi < t->shape[0];
+    bool shares = out->meaning != NO_SIGNAL && out->lo <= out->hi && out->lo >= 0 &&
+                  out->hi < t->shape[0];
     for (int64_t k = 0; shares && k < t->shape[0]; k++) shares = t->data[k] >= 0 && t->data[k] <= 1;
     if (shares) return true;
   }
@@ -203,7 +206,8 @@ static const Node *updated_state(const Entry *step, const char *name) {
   return NULL;
 }
 
-static void check_prior(Low *l, const Signal *s, const UnitSampler *u, const Entry *init, const Entry *step) {
+static void check_prior(Low *l, const Signal *s, const UnitSampler *u, const Entry *init,
+                        const Entry *step) {
   int64_t last = noisiest(s, s->lo, s->hi);
   double a = share(s, last), kept = s->meaning == GAUSSIAN ? sqrt(a) : a;
   if (a >= 1 || kept < (s->meaning == GAUSSIAN ? SIGNAL_AT_REST : SYMBOLS_AT_REST)) return;
@@ -212,20 +216,29 @@ static void check_prior(Low *l, const Signal *s, const UnitSampler *u, const Ent
     const Node *state = updated_state(step, init->g->updates.at[i].state->name);
     if (!state || state->rank == 0 || value->kind != N_COMP || value->reducer != RED_NONE) continue;
     bool symbols = state->shape[state->rank - 1] == l->vocab;      /* the last axis is one-hot */
-    if (s->meaning == GAUSSIAN ? state->type != TY_REAL || !may_be_normal(init->g, value->body, 0)
-                               : state->type != TY_INT || !is_even_draw(init->g, value->body, l->vocab)) continue;
+    if (s->meaning == GAUSSIAN
+            ? state->type != TY_REAL || !may_be_normal(init->g, value->body, 0)
+            : state->type != TY_INT || !is_even_draw(init->g, value->body, l->vocab))
+      continue;
     const char *dot = strrchr(state->name, '.'), *name = dot ? dot + 1 : state->name;
     const char *leak = s->meaning == SURVIVAL || symbols
-        ? arena_printf(l->arena, ": the prior leaks %.2f bits/char", bits_leaked(s, a, l->vocab)) : "";
-    Diag *x = diag_warn(l->d, W_PRIOR, state->span, "%s_T keeps %.0f%% of the %s%s", name, 100 * kept,
-                        s->meaning == GAUSSIAN ? "signal" : "symbols", leak);
-    diag_note(l->d, x, s->table->span, "%s[%lld] = %.4g; the sampler starts as if it were %d", s->table->name, (long long)last,
-              s->table->data[last], s->inverted ? 1 : 0);
+                           ? arena_printf(l->arena, ": the prior leaks %.2f bits/char",
+                                          bits_leaked(s, a, l->vocab))
+                           : "";
+    Diag *x = diag_warn(l->d, W_PRIOR, state->span, "%s_T keeps %.0f%% of the %s%s", name,
+                        100 * kept, s->meaning == GAUSSIAN ? "signal" : "symbols", leak);
+    diag_note(l->d, x, s->table->span, "%s[%lld] = %.4g; the sampler starts as if it were %d",
+              s->table->name, (long long)last, s->table->data[last], s->inverted ? 1 : 0);
     diag_note(l->d, x, u->span, "in sampler '%s'", u->name);
     if (s->meaning == GAUSSIAN)
-      diag_hint(l->d, x, "start the sampler at normal(m, s) with s^2 = %.2f and m = %.2f times the data's mean, or rescale the schedule", 1 - a, kept);
+      diag_hint(l->d, x,
+                "start the sampler at normal(m, s) with s^2 = %.2f and m = %.2f times the data's "
+                "mean, or rescale the schedule",
+                1 - a, kept);
     else
-      diag_hint(l->d, x, "start the sampler at symbols of the data's own frequencies, or rescale the schedule");
+      diag_hint(
+          l->d, x,
+          "start the sampler at symbols of the data's own frequencies, or rescale the schedule");
   }
 }
 
@@ -262,7 +275,8 @@ static void steps_visit(Expr *e, void *ctx) {
   bool ours = false;
   for (int i = 0; i < x->step->ntables; i++)
     for (int k = 0; k < x->s->schedule->tables.n; k++)
-      ours = ours || (x->step->tables[i].node == e->node && x->step->tables[i].table == x->s->schedule->tables.at[k]);
+      ours = ours || (x->step->tables[i].node == e->node &&
+                      x->step->tables[i].table == x->s->schedule->tables.at[k]);
   if (!ours) return;
   x->at.used = false;
   Expr *t = ex_map(x->g, e->args[0], put_step, &x->at);
@@ -275,29 +289,39 @@ static int64_t step_at(const Signal *s, const Entry *step, const Node *t, int64_
   Steps x = {.g = step->g, .step = step, .s = s, .at = {.t = t, .value = value}, .index = -1};
   int n = step->g->nodes.n;
   for (int k = 0; k < n; k++)
-    if (step->g->nodes.at[k]->kind == N_COMP) ex_visit(x.g, step->g->nodes.at[k]->body, steps_visit, &x);
+    if (step->g->nodes.at[k]->kind == N_COMP)
+      ex_visit(x.g, step->g->nodes.at[k]->body, steps_visit, &x);
   return x.index;
 }
 
 static void check_steps(Low *l, const Signal *s, const UnitSampler *u, const Entry *step) {
   const Node *t = NULL;
   for (int i = 0; i < step->g->nodes.n; i++)
-    if (step->g->nodes.at[i]->kind == N_INPUT && !strcmp(step->g->nodes.at[i]->name, u->var)) t = step->g->nodes.at[i];
+    if (step->g->nodes.at[i]->kind == N_INPUT && !strcmp(step->g->nodes.at[i]->name, u->var))
+      t = step->g->nodes.at[i];
   if (!t) return;
   int64_t first = step_at(s, step, t, u->lo), last = step_at(s, step, t, u->hi);
   int64_t noise = noisiest(s, s->lo, s->hi), clean = cleanest(s, s->lo, s->hi);
   if (first < 0 || last < 0) return;
   Diag *x;
   if (share(s, first) > share(s, last))
-    x = diag_warn(l->d, W_STEPS, t->span, "this sampler goes from step %lld to step %lld, from little noise to much", (long long)first, (long long)last);
+    x = diag_warn(l->d, W_STEPS, t->span,
+                  "this sampler goes from step %lld to step %lld, from little noise to much",
+                  (long long)first, (long long)last);
   else if (first != noise)
-    x = diag_warn(l->d, W_STEPS, t->span, "this sampler starts at step %lld, but the noisiest step that is trained is %lld", (long long)first, (long long)noise);
+    x = diag_warn(l->d, W_STEPS, t->span,
+                  "this sampler starts at step %lld, but the noisiest step that is trained is %lld",
+                  (long long)first, (long long)noise);
   else if (last != clean)
-    x = diag_warn(l->d, W_STEPS, t->span, "this sampler ends at step %lld, but the cleanest step that is trained is %lld", (long long)last, (long long)clean);
+    x = diag_warn(l->d, W_STEPS, t->span,
+                  "this sampler ends at step %lld, but the cleanest step that is trained is %lld",
+                  (long long)last, (long long)clean);
   else
     return;
-  if (first == u->lo && last == u->hi) diag_hint(l->d, x, "for %s in %lld .. %lld", u->var, (long long)noise, (long long)clean);
-  diag_note(l->d, x, s->drawn, "the loss trains the steps %lld .. %lld", (long long)s->lo, (long long)s->hi);
+  if (first == u->lo && last == u->hi)
+    diag_hint(l->d, x, "for %s in %lld .. %lld", u->var, (long long)noise, (long long)clean);
+  diag_note(l->d, x, s->drawn, "the loss trains the steps %lld .. %lld", (long long)s->lo,
+            (long long)s->hi);
 }
 
 void domain_warnings(Low *l) {
@@ -308,10 +332,12 @@ void domain_warnings(Low *l) {
     if (!find_signal(train, l->schedules.at[i], &s)) continue;
     for (int k = 0; k < l->unit->nsamplers; k++) {
       const UnitSampler *u = &l->unit->samplers[k];
-      const Entry *init = entry_named(l, "sample.", u->name, ".init"), *step = entry_named(l, "sample.", u->name, ".step");
+      const Entry *init = entry_named(l, "sample.", u->name, ".init"),
+                  *step = entry_named(l, "sample.", u->name, ".step");
       bool relies = false;
       for (int j = 0; step && j < step->ntables; j++)
-        for (int q = 0; q < s.schedule->tables.n; q++) relies = relies || step->tables[j].table == s.schedule->tables.at[q];
+        for (int q = 0; q < s.schedule->tables.n; q++)
+          relies = relies || step->tables[j].table == s.schedule->tables.at[q];
       if (!init || !relies) continue;
       check_prior(l, &s, u, init, step);
       check_steps(l, &s, u, step);
@@ -319,12 +345,13 @@ void domain_warnings(Low *l) {
   }
 }
 
-/* ---- reducers ---------------------------------------------------------------------------------- */
+/* ---- reducers --------------------------------------------------------------------- */
 
 void domain_softmax(Low *l, const AExpr *e, const int *vars, int n) {
   for (int k = 0; k < n; k++)
     if (l->var_extent.at[vars[k]] != 1) return;
-  lower_warn(l, W_SOFTMAX, reducer_name_span(e), "softmax over one element is 1 whatever the element is");
+  lower_warn(l, W_SOFTMAX, reducer_name_span(e),
+             "softmax over one element is 1 whatever the element is");
 }
 
 void domain_guard(Low *l, const AExpr *e, Expr *const *parts, int n) {

@@ -14,13 +14,14 @@ typedef struct Rule {
 
 static const Rule *rule_of(AStmtKind kind) {
   static const Rule rules[] = {
-    [S_PARAM]    = {"param", IN_BLOCK, true, "belongs to a block, a model or the file"},
-    [S_MINIMIZE] = {"minimize", IN_LOSS, false, "belongs to a loss, outside its loops"},
-    [S_REPORT]   = {"report", IN_METRIC, false, "belongs to a metric, outside its loops"},
-    [S_LOG]      = {"log", IN_LOSS | IN_METRIC | IN_SAMPLER, false, "belongs to a loss or a metric, outside loops, or to a sampler, after its loop"},
-    [S_STATE]    = {"state", IN_SAMPLER, false, "belongs to a sampler, before its loop"},
-    [S_EMIT]     = {"emit", IN_SAMPLER, false, "ends a sampler, after its loop"},
-    [S_ERROR]    = {0},
+      [S_PARAM] = {"param", IN_BLOCK, true, "belongs to a block, a model or the file"},
+      [S_MINIMIZE] = {"minimize", IN_LOSS, false, "belongs to a loss, outside its loops"},
+      [S_REPORT] = {"report", IN_METRIC, false, "belongs to a metric, outside its loops"},
+      [S_LOG] = {"log", IN_LOSS | IN_METRIC | IN_SAMPLER, false,
+                 "belongs to a loss or a metric, outside loops, or to a sampler, after its loop"},
+      [S_STATE] = {"state", IN_SAMPLER, false, "belongs to a sampler, before its loop"},
+      [S_EMIT] = {"emit", IN_SAMPLER, false, "ends a sampler, after its loop"},
+      [S_ERROR] = {0},
   };
   return (size_t)kind < sizeof rules / sizeof *rules && rules[kind].word ? &rules[kind] : NULL;
 }
@@ -32,18 +33,32 @@ static int place_of(ADeclKind kind) {
     case D_LOSS: return IN_LOSS;
     case D_METRIC: return IN_METRIC;
     case D_SAMPLER: return IN_SAMPLER;
-    case D_SCHEDULE: case D_USE: case D_CONST: case D_DIM: case D_AXIS: case D_PARAM: case D_DATA: case D_TRAIN: case D_PRECISION:
+    case D_SCHEDULE:
+    case D_USE:
+    case D_CONST:
+    case D_DIM:
+    case D_AXIS:
+    case D_PARAM:
+    case D_DATA:
+    case D_TRAIN:
+    case D_PRECISION:
       break;
   }
   return 0;
 }
 
 static void hint_of(Low *l, const ADecl *d, const AStmt *st, Diag *x) {
-  if (st->kind == S_PARAM && d->kind == D_OP) diag_hint(l->d, x, "declare it as a block: block %s(...)", d->name);
-  else if (st->kind == S_PARAM) diag_hint(l->d, x, "declare it outside, param ... at the top level, or in the model");
-  else if (st->kind == S_EMIT && d->kind != D_SAMPLER) diag_hint(l->d, x, "the results of %s '%s' are named in its header", adecl_spelling(d->kind), d->name);
-  else if (st->kind == S_STATE && d->kind != D_SAMPLER) diag_hint(l->d, x, "a loop carries: scan t carry h[b] = h0[b] { ... }");
-  else if (st->kind == S_REPORT && d->kind == D_LOSS) diag_hint(l->d, x, "log NAME = ... records a number beside the loss");
+  if (st->kind == S_PARAM && d->kind == D_OP)
+    diag_hint(l->d, x, "declare it as a block: block %s(...)", d->name);
+  else if (st->kind == S_PARAM)
+    diag_hint(l->d, x, "declare it outside, param ... at the top level, or in the model");
+  else if (st->kind == S_EMIT && d->kind != D_SAMPLER)
+    diag_hint(l->d, x, "the results of %s '%s' are named in its header", adecl_spelling(d->kind),
+              d->name);
+  else if (st->kind == S_STATE && d->kind != D_SAMPLER)
+    diag_hint(l->d, x, "a loop carries: scan t carry h[b] = h0[b] { ... }");
+  else if (st->kind == S_REPORT && d->kind == D_LOSS)
+    diag_hint(l->d, x, "log NAME = ... records a number beside the loss");
 }
 
 static void statements(Low *l, const ADecl *d, const AStmts *body, int place, int loops) {

@@ -36,7 +36,9 @@ static char *file_text(const char *path) {
   return b.s;
 }
 
-static bool word_char(char c) { return c == '_' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+static bool word_char(char c) {
+  return c == '_' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
 
 /* Every E_NAME or W_NAME of a text; with `define`, those followed by "= NUMBER" are remembered. */
 static void names_of(Raised *r, const char *text, bool define) {
@@ -53,7 +55,8 @@ static void names_of(Raised *r, const char *text, bool define) {
       r->named[r->n++].code = code;
     } else if (!define && sscanf(p + n, " = %d", &code) != 1) {
       for (int k = 0; k < r->n; k++)
-        if (strlen(r->named[k].name) == n && !strncmp(r->named[k].name, p, n)) r->code[r->named[k].code] = true;
+        if (strlen(r->named[k].name) == n && !strncmp(r->named[k].name, p, n))
+          r->code[r->named[k].code] = true;
     }
     p += n - 1;
   }
@@ -61,21 +64,25 @@ static void names_of(Raised *r, const char *text, bool define) {
 
 /* lower_error(l, 204, ...): the number after the first argument */
 static void literals_of(Raised *r, const char *text) {
-  static const char *const calls[] = {"lower_error(", "lower_warn(", "syntax_diag(", "diag_error(", "diag_warn("};
+  static const char *const calls[] = {"lower_error(", "lower_warn(", "syntax_diag(", "diag_error(",
+                                      "diag_warn("};
   for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
     for (const char *p = text; (p = strstr(p, calls[i])); p++) {
       const char *comma = strchr(p, ',');
       int code;
-      if (comma && sscanf(comma + 1, " %d", &code) == 1 && code > 99 && code < CODE_MAX) r->code[code] = true;
+      if (comma && sscanf(comma + 1, " %d", &code) == 1 && code > 99 && code < CODE_MAX)
+        r->code[code] = true;
     }
 }
 
-static void each_source(Raised *r, const char *folder, void (*f)(Raised *, const char *, bool), bool define) {
+static void each_source(Raised *r, const char *folder, void (*f)(Raised *, const char *, bool),
+                        bool define) {
   DIR *d = opendir(folder);
   assert_non_null(d);
   for (struct dirent *e; (e = readdir(d));) {
     const char *dot = strrchr(e->d_name, '.');
-    if (!dot || (strcmp(dot, ".c") && strcmp(dot, ".h") && strcmp(dot, ".y") && strcmp(dot, ".l"))) continue;
+    if (!dot || (strcmp(dot, ".c") && strcmp(dot, ".h") && strcmp(dot, ".y") && strcmp(dot, ".l")))
+      continue;
     StrBuf path = {0};
     sb_printf(&path, "%s/%s", folder, e->d_name);
     char *text = file_text(path.s);
@@ -106,7 +113,8 @@ static void every_code_has_a_row_and_a_place(void **state) {
     int code = diag_code_at(i, &warning);
     row[code] = true;
     if (!r.code[code]) {
-      print_message("%c%04d has a row in dsl/codes.def and is raised nowhere\n", warning ? 'W' : 'E', code);
+      print_message("%c%04d has a row in dsl/codes.def and is raised nowhere\n",
+                    warning ? 'W' : 'E', code);
       wrong++;
     }
   }
@@ -135,7 +143,8 @@ static Try compile(const char *path, const char *text, const Define *defines, in
   Try t = {.arena = arena_new()};
   t.diags = diags_new(t.arena);
   UnitOptions o = {.query = some_text, .defines = defines, .ndefines = n, .check_only = true};
-  t.unit = unit_compile(t.arena, interner_new(t.arena), t.diags, diags_source(t.diags, path, text, strlen(text)), &o);
+  t.unit = unit_compile(t.arena, interner_new(t.arena), t.diags,
+                        diags_source(t.diags, path, text, strlen(text)), &o);
   return t;
 }
 
@@ -161,7 +170,8 @@ static void the_flagship_is_told_what_its_prior_leaks(void **state) {
   assert_non_null(text);
   Try t = compile("models/shakespeare.td", text, NULL, 0);
   assert_non_null(t.unit);
-  assert_string_equal(only(&t, 901)->message, "x_T keeps 52% of the signal: the prior leaks 2.36 bits/char");
+  assert_string_equal(only(&t, 901)->message,
+                      "x_T keeps 52% of the signal: the prior leaks 2.36 bits/char");
   arena_free(t.arena);
   Define d = {"T", "1000"};
   t = compile("models/shakespeare.td", text, &d, 1);

@@ -121,7 +121,8 @@ static bool read_info(const char *info, Example *e) {
 
 /* The frame's text with the example in its place; *before: lines above the example. */
 static void assemble(const Page *p, const Block *b, Form form, StrBuf *out, int *before) {
-  const char *frame = p->blocks.at[p->frame].text.s, *end = strstr(frame, "{ done = 0 }"), *inputs = strstr(frame, "# the inputs");
+  const char *frame = p->blocks.at[p->frame].text.s, *end = strstr(frame, "{ done = 0 }"),
+             *inputs = strstr(frame, "# the inputs");
   assert_non_null(end);
   assert_non_null(inputs);
   if (form == DECLARATIONS) sb_write(out, frame, (size_t)(inputs - frame));
@@ -144,7 +145,8 @@ static bool as_said(const Page *p, const Block *b, const Example *e) {
   UnitOptions o = {.query = some_text, .check_only = true, .verify = true};
   Unit *u = unit_compile(a, interner_new(a), d, diags_source(d, "example", text.s, text.n), &o);
   int wanted = e->error ? e->error : e->warning;
-  bool fine = (u != NULL) == (e->error == 0) && diags_count(d) == (wanted != 0) && (!wanted || diags_at(d, 0)->code == wanted);
+  bool fine = (u != NULL) == (e->error == 0) && diags_count(d) == (wanted != 0) &&
+              (!wanted || diags_at(d, 0)->code == wanted);
   if (!fine) {
     diags_print(d, &said, false);
     print_message("%s:%d: ```%s: %s (its first line is line %d here)\n%s", PAGE, b->line, b->info,
@@ -194,9 +196,11 @@ static void the_table_of_the_library_is_complete(void **state) {
   int missing = 0;
   for (int i = 0; i < std_count(); i++) {
     size_t size;
-    for (const char *at = std_source(std_name(i), &size); at && *at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL) {
+    for (const char *at = std_source(std_name(i), &size); at && *at;
+         at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL) {
       char name[64];
-      if (sscanf(at, "op %63[a-z0-9_](", name) != 1 && sscanf(at, "block %63[a-z0-9_](", name) != 1) continue;
+      if (sscanf(at, "op %63[a-z0-9_](", name) != 1 && sscanf(at, "block %63[a-z0-9_](", name) != 1)
+        continue;
       if (listed(page, name, strlen(name))) continue;
       print_message("%s does not list %s of %s\n", PAGE, name, std_name(i));
       missing++;

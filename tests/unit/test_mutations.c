@@ -33,8 +33,10 @@ static uint32_t draw(Random *r, uint32_t below) {
 /* ---- pieces of a text ------------------------------------------------------------- */
 
 static bool keyword(const char *s, size_t n) {
-  static const char *const words[] = {"op", "block", "model", "loss", "metric", "sampler", "schedule", "data", "train", "use", "const", "dim",
-                                      "axis", "param", "state", "for", "scan", "in", "carry", "emit", "minimize", "log", "else", "grad"};
+  static const char *const words[] = {"op",       "block", "model",    "loss", "metric", "sampler",
+                                      "schedule", "data",  "train",    "use",  "const",  "dim",
+                                      "axis",     "param", "state",    "for",  "scan",   "in",
+                                      "carry",    "emit",  "minimize", "log",  "else",   "grad"};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (strlen(words[i]) == n && !strncmp(words[i], s, n)) return true;
   return false;
@@ -56,7 +58,9 @@ static Piece next_piece(const char *s) {
     return (Piece){s, n, keyword(s, n) ? OTHER : WORD};
   }
   if (isdigit((unsigned char)*s)) {
-    while (isalnum((unsigned char)s[n]) || (s[n] == '.' && isdigit((unsigned char)s[n + 1])) || (s[n] == '-' && s[n - 1] == 'e')) n++;
+    while (isalnum((unsigned char)s[n]) || (s[n] == '.' && isdigit((unsigned char)s[n + 1])) ||
+           (s[n] == '-' && s[n - 1] == 'e'))
+      n++;
     return (Piece){s, n, NUMBER};
   }
   for (size_t i = 0; i < sizeof two / sizeof *two; i++)
@@ -77,14 +81,32 @@ static Piece *one_of(Random *r, Piece *p, int n, Class class) {
 static Piece literal(const char *s) { return (Piece){s, strlen(s), OTHER}; }
 
 static void damage(Random *r, Piece *p, int n) {
-  static const char *const values[] = {"0", "1", "x", "b", "(x)", "inf", "gelu", "normal()", "uniform(3)", "sum[k in 3](k)", "softmax[v](v)",
-                                       "x[0]", "training", "noise", "text", "extent(b)", "true", "-1"};
-  static const char *const numbers[] = {"0", "1", "2", "3", "2.5", "2147483648", "1e30", "9223372036854775807", "64", "L"};
+  static const char *const values[] = {"0",
+                                       "1",
+                                       "x",
+                                       "b",
+                                       "(x)",
+                                       "inf",
+                                       "gelu",
+                                       "normal()",
+                                       "uniform(3)",
+                                       "sum[k in 3](k)",
+                                       "softmax[v](v)",
+                                       "x[0]",
+                                       "training",
+                                       "noise",
+                                       "text",
+                                       "extent(b)",
+                                       "true",
+                                       "-1"};
+  static const char *const numbers[] = {
+      "0", "1", "2", "3", "2.5", "2147483648", "1e30", "9223372036854775807", "64", "L"};
   static const char *const operators[] = {"+", "-", "*", "/", "%", "<", "==", "&&", "||", "^"};
   Class class = (Class)draw(r, 4);
   Piece *a = one_of(r, p, n, class), *b = one_of(r, p, n, class);
   if (!a || !b) return;
-  if (class == WORD) *a = draw(r, 5) ? *b : literal(values[draw(r, sizeof values / sizeof *values)]);
+  if (class == WORD)
+    *a = draw(r, 5) ? *b : literal(values[draw(r, sizeof values / sizeof *values)]);
   if (class == NUMBER) *a = literal(numbers[draw(r, sizeof numbers / sizeof *numbers)]);
   if (class == OPERATOR) *a = literal(operators[draw(r, sizeof operators / sizeof *operators)]);
   if (class != OTHER) return;
@@ -131,7 +153,8 @@ static bool survives(const char *text, bool *accepted) {
   Diags *d = diags_new(a);
   UnitOptions o = {.query = some_text, .check_only = true, .verify = true};
   trying = text;
-  *accepted = unit_compile(a, interner_new(a), d, diags_source(d, "mutated.td", text, strlen(text)), &o) != NULL;
+  *accepted = unit_compile(a, interner_new(a), d, diags_source(d, "mutated.td", text, strlen(text)),
+                           &o) != NULL;
   bool fine = *accepted || diags_errors(d) > 0;
   if (!fine) print_message("rejected without a word:\n%s\n", text);
   for (int i = 0; i < diags_count(d) && fine; i++) {
@@ -192,7 +215,9 @@ static void the_compiler_stands(void **state) {
   signal(SIGFPE, crashed);
   for (int i = 0; i < tries; i++) {
     int count = 0;
-    for (const char *s = text[draw(&r, (uint32_t)n)]; *s && count < TOKENS_MAX; s += pieces[count - 1].n) pieces[count++] = next_piece(s);
+    for (const char *s = text[draw(&r, (uint32_t)n)]; *s && count < TOKENS_MAX;
+         s += pieces[count - 1].n)
+      pieces[count++] = next_piece(s);
     for (int k = (int)draw(&r, 3); k >= 0; k--) damage(&r, pieces, count);
     StrBuf b = {0};
     for (int k = 0; k < count; k++) sb_write(&b, pieces[k].text, pieces[k].n);
