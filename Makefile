@@ -28,8 +28,8 @@ CLI = main flags help report open compile train sample eval run check fmt gradch
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_train test_reference test_api test_cli test_grad test_grad_random \
        test_backend test_backend_random test_prelude test_contract test_diagnostics test_language test_mutations
-# whole models (tests/NAME.c)
-WHOLE = models parity
+# every op; whole models (tests/NAME.c)
+WHOLE = ops models parity
 
 # -- how --------------------------------------------------------------------------------------------
 CC      ?= cc

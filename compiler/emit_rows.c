@@ -354,7 +354,7 @@ static void emit_sum_outside(Rows *r, Item *it) {
   map[last] = ex_var(r->p->g, last + nred);
   turned.body = ex_subst(r->p->g, it->body, map, last + nred + 1);
   turned.guard = it->guard ? ex_subst(r->p->g, it->guard, map, last + nred + 1) : NULL;
-  for (int d = 0; d < it->node->rank; d++)
+  for (int d = 0; d < it->node->rank && it->self; d++)      /* partial sums have no element of their own */
     turned.element[d] = ex_subst(r->p->g, it->element[d], map, last + nred + 1);
 
   int head_level = nout > 1 ? NEST + nout - 2 : ROW, level = NEST + it->nloops - 1;

@@ -125,16 +125,18 @@ static const char *slopes(Check *c, Eval *ev, Bound *b, const int64_t *moved, in
   return NULL;
 }
 
-/* Do the slopes differ however short the step is? At the edge of the domain
- * there is none on one side. */
+/* Do the slopes differ however short the step is, or grow (a jump)? At the edge
+ * of the domain there is none on one side. */
 static const char *bends(Check *c, Eval *ev, Bound *b, int64_t i, bool *out) {
-  double slope[2], gap[2];
+  double slope[2][2], gap[2];
   for (int k = 0; k < 2; k++) {
-    const char *why = slopes(c, ev, b, &i, 1, k ? c->o.eps / 16 : c->o.eps, slope);
+    const char *why = slopes(c, ev, b, &i, 1, k ? c->o.eps / 16 : c->o.eps, slope[k]);
     if (why) return why;
-    gap[k] = fabs(slope[1] - slope[0]);
+    gap[k] = fabs(slope[k][1] - slope[k][0]);
   }
   *out = !isfinite(gap[1]) || gap[1] > fmax(gap[0] / 4, c->o.atol);
+  for (int side = 0; side < 2; side++)
+    if (fabs(slope[1][side]) > 4 * fabs(slope[0][side]) + c->o.atol) *out = true;
   return NULL;
 }
 

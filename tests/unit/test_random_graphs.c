@@ -115,7 +115,8 @@ static bool fails(const RandSpec *spec, void *ctx) {
 static void random_graphs(void **state) {
   (void)state;
   const char *wanted = getenv("RANDOM_GRAPHS");
-  unsigned long first = 1, count = 300;
+  const char *longer = getenv("TDC_TEST_LONG");
+  unsigned long first = 1, count = longer && *longer == '1' ? 20000 : 300;
   if (wanted) {
     char *end;
     first = strtoul(wanted, &end, 10);
