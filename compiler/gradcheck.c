@@ -143,7 +143,8 @@ static const char *bends(Check *c, Eval *ev, Bound *b, int64_t i, bool *out) {
 /* At a tie no single element has a derivative. Those that are equal, moved
  * together, keep the tie: their derivatives must add up to the slope of that, or
  * lie between the slopes where it bends too. */
-static const char *together(Check *c, Eval *ev, Bound *b, int64_t i, const double *derived, bool *out) {
+static const char *together(Check *c, Eval *ev, Bound *b, int64_t i, const double *derived,
+                            bool *out) {
   int64_t *moved = NEWN(c->g->arena, int64_t, b->count), n = 0;
   double slope[2], sum = 0;
   for (int64_t j = 0; j < b->count; j++) {

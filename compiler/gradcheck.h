@@ -22,8 +22,8 @@ typedef struct GradcheckOptions {
 typedef struct GradcheckReport {
   bool    ok;
   int64_t compared;             /* numbers */
-  int64_t kinks;                /* of them where the function bends (a tie, an edge of its domain): what
-                                   was compared is the slope when equal elements move together */
+  int64_t kinks;                /* of them where the function bends (a tie, an edge of its
+                                   domain): there equal elements were moved together */
   double  worst;                /* of |derived - numeric| / (atol + rtol * |numeric|) */
   const char *name;             /* where the worst is: the input, its flat element */
   int64_t element;

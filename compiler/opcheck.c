@@ -15,7 +15,7 @@ static OpCheckOptions with_defaults(const OpCheckOptions *o) {
   return d;
 }
 
-/* ---- one trial ---------------------------------------------------------------------- */
+/* ---- one trial ---------------------------------------------------- */
 
 /* A trial's graph with the values it is evaluated at. */
 typedef struct Bench {
@@ -39,7 +39,8 @@ static void collect_wrt(Bench *b) {
   const Region *top = b->trial.graph->top;
   b->wrt = NEWN(b->arena, Node *, top->nodes.n + 1);
   for (int i = 0; i < top->nodes.n; i++)
-    if (is_source(top->nodes.at[i]) && top->nodes.at[i]->type == TY_REAL) b->wrt[b->nwrt++] = top->nodes.at[i];
+    if (is_source(top->nodes.at[i]) && top->nodes.at[i]->type == TY_REAL)
+      b->wrt[b->nwrt++] = top->nodes.at[i];
 }
 
 static void collect_out(Bench *b) {
@@ -91,16 +92,18 @@ static int64_t affordable(const Bench *b, const OpCheckOptions *o) {
   return each < 1 ? 1 : each < (double)o->elements ? (int64_t)each : o->elements;
 }
 
-/* ---- what is said ----------------------------------------------------------------------- */
+/* ---- what is said ---------------------------------------------------- */
 
-static const char *place(Arena *a, const char *name, int rank, const int64_t *shape, int64_t element) {
+static const char *place(Arena *a, const char *name, int rank, const int64_t *shape,
+                         int64_t element) {
   int64_t index[IR_MAX_RANK];
   for (int k = rank - 1; k >= 0; k--) {
     index[k] = element % shape[k];
     element /= shape[k];
   }
   const char *s = arena_printf(a, "%s%s", name, rank ? "[" : "");
-  for (int k = 0; k < rank; k++) s = arena_printf(a, "%s%s%lld", s, k ? ", " : "", (long long)index[k]);
+  for (int k = 0; k < rank; k++)
+    s = arena_printf(a, "%s%s%lld", s, k ? ", " : "", (long long)index[k]);
   return rank ? arena_printf(a, "%s]", s) : s;
 }
 
@@ -108,7 +111,8 @@ static const char *place(Arena *a, const char *name, int rank, const int64_t *sh
 static const char *place_in(Arena *a, const Graph *g, const Node *n, int64_t element) {
   for (int i = 0; n->kind == N_STATE && i < g->nodes.n; i++) {
     const Node *v = g->nodes.at[i];
-    if (v->kind == N_VIEW && v->base == n && element >= v->offset && element < v->offset + ir_count(v))
+    if (v->kind == N_VIEW && v->base == n && element >= v->offset &&
+        element < v->offset + ir_count(v))
       return place(a, v->name, v->rank, v->shape, element - v->offset);
   }
   return place(a, n->name, n->rank, n->shape, element);
@@ -128,8 +132,8 @@ static void set_why(OpCheck *c, OpCheckVerdict verdict, const char *why, const B
 }
 
 /* The worst number of an op stays; the first wrong one ends the op's trials. */
-static void note_number(OpCheck *c, const Bench *b, const Node *n, int64_t element, double derived, double expected, double worst,
-                        const char *against, Arena *a) {
+static void note_number(OpCheck *c, const Bench *b, const Node *n, int64_t element, double derived,
+                        double expected, double worst, const char *against, Arena *a) {
   if (c->at && worst <= c->worst) return;
   c->worst = worst;
   c->at = place_in(a, b->trial.graph, n, element);
@@ -140,7 +144,7 @@ static void note_number(OpCheck *c, const Bench *b, const Node *n, int64_t eleme
   c->seed = b->trial.seed;
 }
 
-/* ---- a `grad` clause against the derivative of its body ------------------------------------ */
+/* ---- a `grad` clause against the derivative of its body ------------------------ */
 
 /* d out / d wrt[k] at the bench's values, contracted with the same weights for
  * the same seed; NULL after an error. */
@@ -148,10 +152,12 @@ static double **adjoint_values(Bench *b, Node *out) {
   Graph *g = b->trial.graph;
   int64_t count = ir_count(out);
   double *weight = NEWN(b->arena, double, count + 1);
-  for (int64_t i = 0; i < count; i++) weight[i] = 2 * draw_uniform(b->trial.seed, 1, draw_site("opcheck"), (uint64_t)i) - 1;
+  for (int64_t i = 0; i < count; i++)
+    weight[i] = 2 * draw_uniform(b->trial.seed, 1, draw_site("opcheck"), (uint64_t)i) - 1;
   Node *w = ir_const(g, g->top, "weight", TY_REAL, out->rank, out->shape, weight, out->span);
   Expr *body = ex2(g, P_mul, ir_read_all(g, out), ir_read_all(g, w));
-  Node *loss = ir_comp(g, g->top, "loss", out->span, 0, out->rank, out->shape, out->rank ? RED_SUM : RED_NONE, NULL, body);
+  Node *loss = ir_comp(g, g->top, "loss", out->span, 0, out->rank, out->shape,
+                       out->rank ? RED_SUM : RED_NONE, NULL, body);
   Node **adjoint = NEWN(b->arena, Node *, b->nwrt + 1);
   if (!grad_reverse(g, b->diags, loss, b->wrt, b->nwrt, adjoint)) return NULL;
   Eval *ev = eval_new(g, b->trial.seed, DRAW_STEP);
@@ -190,17 +196,19 @@ static void check_clause(Unit *u, const TrialOp *op, const Bench *shown, Arena *
   ok = bench_open(&without, u, op, shown->trial.seed, true) && ok;
   ok = ok && !strcmp(with.trial.shapes, without.trial.shapes) && with.nwrt == without.nwrt;
   with.values = without.values = shown->values;
-  double **x = ok ? adjoint_values(&with, with.out) : NULL, **y = ok ? adjoint_values(&without, without.out) : NULL;
+  double **x = ok ? adjoint_values(&with, with.out) : NULL,
+         **y = ok ? adjoint_values(&without, without.out) : NULL;
   if (ok && x && !y) {
-    const char *why = arena_printf(a, "its body has no derivative to check the `grad` clause with (%s): say `nocheck` after the clause",
-                                   first_message(without.diags));
+    const char *why = arena_printf(a, "no derivative of its body checks the `grad` clause (%s): "
+                                   "say `nocheck` after it", first_message(without.diags));
     set_why(c, OPCHECK_WRONG, why, shown, a);
   }
   for (int k = 0; x && y && k < with.nwrt; k++)
     for (int64_t i = 0; i < ir_count(with.wrt[k]); i++) {
       double error = fabs(x[k][i] - y[k][i]) / (1e-8 + 1e-6 * fabs(y[k][i]));
       c->compared++;
-      note_number(c, &with, with.wrt[k], i, x[k][i], y[k][i], isnan(error) ? INFINITY : error, "the derivative of its body", a);
+      note_number(c, &with, with.wrt[k], i, x[k][i], y[k][i], isnan(error) ? INFINITY : error,
+                  "the derivative of its body", a);
     }
   if (c->worst > 1 && c->verdict != OPCHECK_WRONG) {
     c->verdict = OPCHECK_WRONG;
@@ -210,10 +218,11 @@ static void check_clause(Unit *u, const TrialOp *op, const Bench *shown, Arena *
   arena_free(without.arena);
 }
 
-/* ---- an op ----------------------------------------------------------------------------------- */
+/* ---- an op ---------------------------------------------------- */
 
 static void check_differences(Bench *b, bool clause, OpCheckOptions *o, Arena *a, OpCheck *c) {
-  GradcheckOptions options = {.seed = b->trial.seed, .max_elements = affordable(b, o), .fill = bench_fill, .fill_ctx = b};
+  GradcheckOptions options = {.seed = b->trial.seed, .fill = bench_fill, .fill_ctx = b};
+  options.max_elements = affordable(b, o);
   GradcheckReport r;
   gradcheck(b->trial.graph, b->diags, b->out, b->wrt, b->nwrt, &options, &r);
   if (r.error) {
@@ -225,24 +234,31 @@ static void check_differences(Bench *b, bool clause, OpCheckOptions *o, Arena *a
   o->work -= 2.0 * (double)r.compared * (double)trial_work(b->trial.graph);
   c->compared += r.compared;
   c->kinks += r.kinks;
-  if (r.name) note_number(c, b, source_named(b, r.name), r.element, r.derived, r.numeric, r.worst, "central differences", a);
+  if (r.name)
+    note_number(c, b, source_named(b, r.name), r.element, r.derived, r.numeric, r.worst,
+                "central differences", a);
   if (r.ok) return;
   c->verdict = OPCHECK_WRONG;
-  c->why = clause ? "its `grad` clause gives another gradient; if that is meant, say `nocheck` after it" : "its gradient is wrong";
+  c->why = clause ? "its `grad` clause gives another gradient; if it should, say `nocheck` after it"
+                  : "its gradient is wrong";
 }
 
 /* One more trial; false: enough is known. */
-static bool trial_of(Unit *u, const TrialOp *op, uint64_t seed, OpCheckOptions *o, Arena *a, OpCheck *c) {
+static bool trial_of(Unit *u, const TrialOp *op, uint64_t seed, OpCheckOptions *o, Arena *a,
+                     OpCheck *c) {
   Bench b;
   const char *error = NULL;
   bool more = true;
   c->verdict = OPCHECK_OK;
   if (!bench_open(&b, u, op, seed, false)) {
-    set_why(c, OPCHECK_LEFT, arena_printf(a, "no sizes were found that its body accepts (%s)", b.trial.why ? b.trial.why : "?"), NULL, a);
+    const char *why = b.trial.why ? b.trial.why : "?";
+    why = arena_printf(a, "no sizes were found that its body accepts (%s)", why);
+    set_why(c, OPCHECK_LEFT, why, NULL, a);
     more = c->shapes > 0;
   } else if (b.trial.unchecked) {
-    set_why(c, OPCHECK_LEFT, strcmp(b.trial.unchecked, op->name) ? arena_printf(a, "it calls %s, whose `grad` clause is `nocheck`", b.trial.unchecked)
-                                                                 : "its `grad` clause is `nocheck`", NULL, a);
+    bool own = !strcmp(b.trial.unchecked, op->name);
+    const char *whose = own ? "its" : arena_printf(a, "it calls %s, whose", b.trial.unchecked);
+    set_why(c, OPCHECK_LEFT, arena_printf(a, "%s `grad` clause is `nocheck`", whose), NULL, a);
     more = false;
   } else if (!b.out) {
     set_why(c, OPCHECK_LEFT, "its results are no real numbers", NULL, a);
@@ -254,7 +270,8 @@ static bool trial_of(Unit *u, const TrialOp *op, uint64_t seed, OpCheckOptions *
     else set_why(c, OPCHECK_LEFT, "no values were found at which its results are finite", NULL, a);
   } else {
     check_differences(&b, op->clause, o, a, c);
-    if (op->clause && c->verdict != OPCHECK_LEFT && c->verdict != OPCHECK_WRONG) check_clause(u, op, &b, a, c);
+    if (op->clause && c->verdict != OPCHECK_LEFT && c->verdict != OPCHECK_WRONG)
+      check_clause(u, op, &b, a, c);
   }
   arena_free(b.arena);
   return more && c->verdict != OPCHECK_WRONG && o->work > 0;
@@ -269,7 +286,7 @@ OpCheck opcheck_op(Unit *u, const TrialOp *op, const OpCheckOptions *options, Ar
   return c;
 }
 
-/* ---- the loss ---------------------------------------------------------------------------------- */
+/* ---- the loss ---------------------------------------------------- */
 
 /* Initial values of the states, as the init entry computes them. */
 typedef struct Initial { Eval *eval; Graph *graph; uint64_t seed; } Initial;
@@ -286,7 +303,8 @@ static void loss_fill(const Node *n, double *values, int64_t count, void *ctx) {
 }
 
 /* The parameters' elements that are compared: some of each. */
-static void sample(const Unit *u, const Node *state, int64_t each, uint64_t seed, Arena *a, const int64_t **out, int64_t *n) {
+static void sample(const Unit *u, const Node *state, int64_t each, uint64_t seed, Arena *a,
+                   const int64_t **out, int64_t *n) {
   int64_t *at = NEWN(a, int64_t, (int64_t)u->nparameters * each + 1);
   *n = 0;
   for (int i = 0; i < u->nparameters; i++) {
@@ -294,8 +312,10 @@ static void sample(const Unit *u, const Node *state, int64_t each, uint64_t seed
     if (strcmp(p->state, state->name)) continue;
     int64_t count = 1;
     for (int k = 0; k < p->rank; k++) count *= p->shape[k];
-    for (int64_t j = 0; j < each && j < count; j++)
-      at[(*n)++] = p->offset + (count <= each ? j : (int64_t)(draw_uniform(seed, 3, draw_site(p->name), (uint64_t)j) * (double)count));
+    for (int64_t j = 0; j < each && j < count; j++) {
+      double x = draw_uniform(seed, 3, draw_site(p->name), (uint64_t)j) * (double)count;
+      at[(*n)++] = p->offset + (count <= each ? j : (int64_t)x);
+    }
   }
   *out = at;
 }
@@ -305,17 +325,20 @@ static const char *parameter_at(const Unit *u, const char *state, int64_t elemen
     const UnitParameter *p = &u->parameters[i];
     int64_t count = 1;
     for (int k = 0; k < p->rank; k++) count *= p->shape[k];
-    if (!strcmp(p->state, state) && element >= p->offset && element < p->offset + count) return place(a, p->name, p->rank, p->shape, element - p->offset);
+    if (!strcmp(p->state, state) && element >= p->offset && element < p->offset + count)
+      return place(a, p->name, p->rank, p->shape, element - p->offset);
   }
   return state;
 }
 
-static void compare_loss(Unit *u, Graph *g, Node *loss, const OpCheckOptions *o, Arena *a, OpCheck *c) {
+static void compare_loss(Unit *u, Graph *g, Node *loss, const OpCheckOptions *o, Arena *a,
+                         OpCheck *c) {
   Node *wrt[2];
   const int64_t *elements[2];
   int64_t nelements[2];
   int n = 0;
-  double runs = o->work / (2.0 * (double)trial_work(g) + 2.0), each = runs / (double)(u->nparameters + 1);
+  double runs = o->work / (2.0 * (double)trial_work(g) + 2.0),
+         each = runs / (double)(u->nparameters + 1);
   int64_t most = each < 1 ? 1 : each < (double)o->elements ? (int64_t)each : o->elements;
   for (int i = 0; i < g->top->nodes.n && n < 2; i++) {
     Node *s = g->top->nodes.at[i];
@@ -326,7 +349,9 @@ static void compare_loss(Unit *u, Graph *g, Node *loss, const OpCheckOptions *o,
   Initial in = {.graph = unit_entry(u, "init")->graph, .seed = o->seed};
   in.eval = eval_new(in.graph, o->seed, 0);
   Diags *d = diags_new(a);
-  GradcheckOptions options = {.seed = o->seed, .fill = loss_fill, .fill_ctx = &in, .elements = elements, .nelements = nelements};
+  GradcheckOptions options = {.seed = o->seed, .fill = loss_fill, .fill_ctx = &in};
+  options.elements = elements;
+  options.nelements = nelements;
   GradcheckReport r = {0};
   r.error = eval_run(in.eval);
   if (!r.error) gradcheck(g, d, loss, wrt, n, &options, &r);
@@ -341,7 +366,8 @@ static void compare_loss(Unit *u, Graph *g, Node *loss, const OpCheckOptions *o,
     c->expected = r.numeric;
     c->against = "central differences";
   }
-  if (!r.ok) set_why(c, OPCHECK_WRONG, r.error ? (diags_count(d) ? first_message(d) : r.error) : "its gradient is wrong", NULL, a);
+  const char *why = diags_count(d) ? first_message(d) : r.error ? r.error : "its gradient is wrong";
+  if (!r.ok) set_why(c, OPCHECK_WRONG, why, NULL, a);
   eval_free(in.eval);
 }
 
@@ -356,7 +382,9 @@ bool opcheck_loss(Unit *u, const OpCheckOptions *options, Arena *a, OpCheck *out
   double work = (double)trial_work(train->graph);
   if (u->nparameters == 0) set_why(out, OPCHECK_LEFT, "it has no parameters", NULL, a);
   else if (work * 2 * u->nparameters > 50 * o.work)
-    set_why(out, OPCHECK_LEFT, arena_printf(a, "one evaluation visits %.2g points: make the model smaller with -D", work), NULL, a);
+    set_why(out, OPCHECK_LEFT,
+            arena_printf(a, "an evaluation visits %.2g points: shrink the model with -D", work),
+            NULL, a);
   else compare_loss(u, train->graph, loss, &o, a, out);
   return true;
 }

@@ -9,7 +9,7 @@
 
 enum { ATTEMPTS = 300, MOST_WORK = 1 << 23 };
 
-/* ---- ops ------------------------------------------------------------------------------------------ */
+/* ---- ops ---------------------------------------------------- */
 
 static void add_ops(Scope *s, const char *library, Arena *a, TrialOp **out, int *n, int *cap) {
   for (int i = 0; i < s->names.n; i++) {
@@ -21,14 +21,21 @@ static void add_ops(Scope *s, const char *library, Arena *a, TrialOp **out, int 
       *out = arena_grow(a, *out, (size_t)*cap * sizeof **out, (size_t)more * sizeof **out);
       *cap = more;
     }
-    (*out)[(*n)++] = (TrialOp){d->name, adecl_spelling(d->kind), library, d->name_span, d->grad.present,
-                               d->grad.present && d->grad.nocheck, v->fn};
+    (*out)[(*n)++] = (TrialOp){d->name,
+                               adecl_spelling(d->kind),
+                               library,
+                               d->name_span,
+                               d->grad.present,
+                               d->grad.present && d->grad.nocheck,
+                               d,
+                               v->fn};
   }
 }
 
 /* What is computed once and kept belongs in the unit's arena: before any trial. */
 static void settle(Low *l) {
-  for (int i = 0; i < l->schedules.n; i++) schedule_ready(l, l->schedules.at[i], l->schedules.at[i]->decl->name_span);
+  for (int i = 0; i < l->schedules.n; i++)
+    schedule_ready(l, l->schedules.at[i], l->schedules.at[i]->decl->name_span);
   for (int i = 0; i < l->datas.n; i++) {
     Value *v = v_poison(l);
     v->kind = V_DATA;
@@ -56,7 +63,7 @@ int trial_ops(Unit *u, Arena *a, bool library, TrialOp **out) {
   return n;
 }
 
-/* ---- graphs ----------------------------------------------------------------------------------------- */
+/* ---- graphs ---------------------------------------------------- */
 
 static double region_work(const Region *r) {
   double work = 0;
@@ -156,7 +163,7 @@ bool trial_graph(Unit *u, const TrialOp *op, const TrialOptions *o, Arena *a, Tr
   return out->graph != NULL;
 }
 
-/* ---- values --------------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------- */
 
 TrialValues trial_values(uint64_t seed) {
   static const TrialValues kinds[8] = {VALUES_NORMAL, VALUES_TIES, VALUES_NORMAL, VALUES_POSITIVE,

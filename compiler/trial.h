@@ -13,6 +13,7 @@ typedef struct TrialOp {
   Span        span;             /* of its name */
   bool        clause;           /* it has a `grad` clause */
   bool        nocheck;          /* and the clause says so */
+  const ADecl *decl;
   struct Fn  *fn;
 } TrialOp;
 

@@ -28,7 +28,7 @@ typedef struct Choice {
   int64_t  dots[3];             /* what `...` stands for */
   int      ndots;
   int      bare;                /* tensors seen whose header does not say what they hold */
-  int      row;                 /* numbers are elements of vectors at this variable; -1: they are inputs */
+  int      row;                 /* numbers are elements at this variable; -1: inputs */
   StrBuf   text;                /* of the numbers chosen */
 } Choice;
 
@@ -48,7 +48,8 @@ static bool chance(Choice *c, int percent) { return below(c, 100) < percent; }
 /* ---- extents ------------------------------------------------------------------------ */
 
 static int64_t any_extent(Choice *c) {
-  static const int64_t extents[] = {1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8, 9, 12, 16, 17, 19, 24, 32, 33, 40, 48, 64};
+  static const int64_t extents[] = {1, 1,  2,  2,  3,  3,  4,  5,  6,  7,  8,
+                                    9, 12, 16, 17, 19, 24, 32, 33, 40, 48, 64};
   int n = 1;
   while (n < (int)(sizeof extents / sizeof *extents) && extents[n] <= c->largest) n++;
   return extents[below(c, n)];
@@ -94,7 +95,9 @@ static int64_t extent_of(Choice *c, const char *name) {
     if (c->at[i].name == name) return c->at[i].extent;
   Named x = {name, 0, true};
   const Value *dim = dim_of(c, name);
-  if (dim && (c->fixed ? !(c->attempt & 1) : c->style != STYLE_ONE && chance(c, c->attempt < 4 ? 8 : 45))) x = (Named){name, dim->inum, false};
+  if (dim &&
+      (c->fixed ? !(c->attempt & 1) : c->style != STYLE_ONE && chance(c, c->attempt < 4 ? 8 : 45)))
+    x = (Named){name, dim->inum, false};
   else if (c->fixed) x.extent = fixed_extent(c);
   else if (c->style == STYLE_ONE) x.extent = 1;
   else if (c->style == STYLE_ANY) x.extent = any_extent(c);
@@ -117,12 +120,14 @@ static const AFormal *number_formal(const ADecl *d, const char *name) {
 
 /* A name that stands for an extent of our choice. */
 static bool open_name(const Choice *c, const AExpr *e) {
-  return e && e->kind == A_NAME && !known_number(c, e->name) && !number_formal(c->fn->decl, e->name);
+  return e && e->kind == A_NAME && !known_number(c, e->name) &&
+         !number_formal(c->fn->decl, e->name);
 }
 
 static void choose_dots(Choice *c) {
   c->ndots = c->fixed ? 2 : (int[]){0, 1, 1, 2, 2, 3}[below(c, 6)];
-  for (int i = 0; i < c->ndots; i++) c->dots[i] = c->fixed ? 3 - i : c->style == STYLE_ONE ? 1 : any_extent(c);
+  for (int i = 0; i < c->ndots; i++)
+    c->dots[i] = c->fixed ? 3 - i : c->style == STYLE_ONE ? 1 : any_extent(c);
 }
 
 /* Index names and `...`, of all formals, before anything that is computed from them. */
@@ -198,7 +203,11 @@ static void choose_row(Choice *c) {
   if (!takes_numbers(c->fn->decl) || (c->fixed ? !(c->attempt & 1) : !chance(c, 70))) return;
   const char *name = intern(l->names, "i");
   int64_t extent = extent_of(c, name);
-  IxVar i = {.name = name, .var = new_var(l, extent, name), .extent = extent, .id = name, .span = c->fn->decl->name_span};
+  IxVar i = {.name = name,
+             .var = new_var(l, extent, name),
+             .extent = extent,
+             .id = name,
+             .span = c->fn->decl->name_span};
   Frame *f = frame_push(l, true, NULL);
   vec_push(l->arena, &f->vars, i);
   c->row = i.var;
@@ -214,8 +223,10 @@ static Value *row_result(const Choice *c, Value *v) {
   return out;
 }
 
-static Value *input(Choice *c, const AFormal *f, Type type, int rank, const int64_t *shape, const char *const *ids, int64_t bound) {
-  return entry_input(c->l, f->name, type, rank, shape, ids, 0, type == TY_INT ? bound - 1 : 0, NULL, f->span);
+static Value *input(Choice *c, const AFormal *f, Type type, int rank, const int64_t *shape,
+                    const char *const *ids, int64_t bound) {
+  return entry_input(c->l, f->name, type, rank, shape, ids, 0, type == TY_INT ? bound - 1 : 0, NULL,
+                     f->span);
 }
 
 static Value *number_input(Choice *c, const AFormal *f, Type type, int64_t bound) {
@@ -232,7 +243,8 @@ static Value *number_argument(Choice *c, const AFormal *f) {
     if (c->fixed || e->kind != A_NUM || chance(c, 60)) return NULL;
     double by = 0.5 + 0.25 * below(c, 7), x = e->num;
     if (e->is_int) return some_int(c, f->name, e->inum + below(c, 3));
-    return some_real(c, f->name, x > 0.5 && x < 1 ? 1 - (1 - x) * by : x * by);      /* a rate stays one */
+    return some_real(c, f->name,
+                     x > 0.5 && x < 1 ? 1 - (1 - x) * by : x * by); /* a rate stays one */
   }
   if (c->fixed) return v_int(c->l, NUMBER, NULL);
   if (fn_names_index(c->fn->decl, f->name)) return v_int(c->l, extent_of(c, f->name), NULL);
@@ -292,9 +304,11 @@ static Value *tensor_argument(Choice *c, Scope *s, const AFormal *f) {
 static void describe(Choice *c) {
   StrBuf b = {0};
   for (int i = 0; i < c->n; i++)
-    if (c->at[i].free || !c->fixed) sb_printf(&b, "%s%s = %lld", b.n ? ", " : "", c->at[i].name, (long long)c->at[i].extent);
+    if (c->at[i].free || !c->fixed)
+      sb_printf(&b, "%s%s = %lld", b.n ? ", " : "", c->at[i].name, (long long)c->at[i].extent);
   if (c->ndots && !c->fixed) sb_printf(&b, "%s... = ", b.n ? ", " : "");
-  for (int i = 0; i < c->ndots && !c->fixed; i++) sb_printf(&b, "%s%lld", i ? " x " : "", (long long)c->dots[i]);
+  for (int i = 0; i < c->ndots && !c->fixed; i++)
+    sb_printf(&b, "%s%lld", i ? " x " : "", (long long)c->dots[i]);
   if (c->text.n) sb_printf(&b, "%s%s", b.n ? ", " : "", c->text.s);
   sb_free(&c->text);
   c->text = b;
@@ -314,15 +328,17 @@ static Value *call(Choice *c) {
   if (!c->fixed) fit_space(c);
   choose_row(c);
   Scope *s = scope_new(l, c->fn->scope, true);
-  for (int i = 0; i < c->n; i++) scope_set(l, s, c->at[i].name, v_int(l, c->at[i].extent, NULL), d->name_span);
+  for (int i = 0; i < c->n; i++)
+    scope_set(l, s, c->at[i].name, v_int(l, c->at[i].extent, NULL), d->name_span);
   bool ok = true;
-  for (int round = 0; round < 2; round++)          /* numbers first: extents may be computed from them */
+  for (int round = 0; round < 2; round++) /* numbers first: extents may be computed from them */
     for (int i = 0; ok && i < d->formals.n; i++) {
       AFormal *f = &d->formals.at[i];
       if (f->is_tensor != (round == 1)) continue;
       Value *v = f->is_tensor ? tensor_argument(c, s, f) : number_argument(c, f);
       ok = v || !f->is_tensor;
-      if (!f->is_tensor && !scope_here(s, f->name)) scope_set(l, s, f->name, v ? v : lower_expr(l, c->fn->scope, f->dflt), f->span);
+      if (!f->is_tensor && !scope_here(s, f->name))
+        scope_set(l, s, f->name, v ? v : lower_expr(l, c->fn->scope, f->dflt), f->span);
       if (!v) continue;
       args[n] = v;
       names[n] = f->name;
@@ -332,7 +348,8 @@ static Value *call(Choice *c) {
   l->assumed = arena_strndup(l->arena, c->text.s ? c->text.s : "", c->text.n);
   sb_free(&c->text);
   Value *v = ok ? call_fn(l, c->fn, args, names, spans, n, nowhere) : v_poison(l);
-  for (int i = 0; v->kind == V_PACKED && i < v->nparts; i++) v->parts[i] = row_result(c, v->parts[i]);
+  for (int i = 0; v->kind == V_PACKED && i < v->nparts; i++)
+    v->parts[i] = row_result(c, v->parts[i]);
   return row_result(c, v);
 }
 
@@ -364,7 +381,8 @@ static Style style_of(Choice *c, uint64_t seed) {
 
 int trial_attempts(const ADecl *d) {
   int bare = 0;
-  for (int i = 0; i < d->formals.n; i++) bare += d->formals.at[i].is_tensor && !d->formals.at[i].id_bound;
+  for (int i = 0; i < d->formals.n; i++)
+    bare += d->formals.at[i].is_tensor && !d->formals.at[i].id_bound;
   return 2 << (bare < MOST_BARE ? bare : MOST_BARE);
 }
 

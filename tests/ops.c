@@ -29,6 +29,8 @@ typedef struct Counts {
   bool longer;
   const char *only;             /* the op's name, or NULL */
   bool times;                   /* say how long the compiler took */
+  VEC(char *) seen;             /* texts of the ops checked: models share some */
+  Arena *arena;
 } Counts;
 
 /* A file that is being tested. */
@@ -43,7 +45,8 @@ typedef struct File {
 
 /* No text is needed: seven symbols, equally likely. */
 static bool answer(void *ctx, const DataDecl *decl, DataInfo *out, const char **why) {
-  static const double share[VOCABULARY] = {1.0 / 7, 1.0 / 7, 1.0 / 7, 1.0 / 7, 1.0 / 7, 1.0 / 7, 1.0 / 7};
+  static const double share[VOCABULARY] = {1.0 / 7, 1.0 / 7, 1.0 / 7, 1.0 / 7,
+                                           1.0 / 7, 1.0 / 7, 1.0 / 7};
   (void)ctx, (void)decl, (void)why;
   *out = (DataInfo){VOCABULARY, share, log(VOCABULARY)};
   return true;
@@ -68,7 +71,8 @@ static int shrink(const AFile *f, Arena *a, Define *out, int most) {
       const ABind *b = &d->binds.at[k];
       if (b->value->kind != A_NUM || b->value->inum < 16) continue;
       int64_t less = b->value->inum / 64 * 4;
-      out[n++] = (Define){b->target.name, arena_printf(a, "%lld", (long long)(less < 4 ? 4 : less))};
+      out[n++] =
+          (Define){b->target.name, arena_printf(a, "%lld", (long long)(less < 4 ? 4 : less))};
     }
   }
   return n;
@@ -92,6 +96,25 @@ static bool file_open(File *f, const char *path, const char *text, size_t size) 
   return false;
 }
 
+/* The lines of the op's declaration. */
+static char *text_of(const File *f, const TrialOp *op, Arena *a) {
+  const char *s = diags_source_at(f->diags, op->span.file)->text, *end;
+  int line = 1;
+  for (; line < op->decl->span.line; line++) s = strchr(s, '\n') + 1;
+  for (end = s; line <= op->decl->span.end_line && *end; line++)
+    end += strcspn(end, "\n") + (strchr(end, '\n') != NULL);
+  return arena_strndup(a, s, (size_t)(end - s));
+}
+
+/* Is it asked for, and new? */
+static bool wanted(const File *f, const TrialOp *op, Counts *n) {
+  char *text = text_of(f, op, n->arena);
+  for (int i = 0; i < n->seen.n; i++)
+    if (!strcmp(n->seen.at[i], text)) return false;
+  vec_push(n->arena, &n->seen, text);
+  return !n->only || !strcmp(n->only, op->name);
+}
+
 /* ---- gradients ------------------------------------------------------------------------- */
 
 static void count(Counts *n, bool ok) {
@@ -103,14 +126,14 @@ static void check_gradient(File *f, const OpCheck *c, Counts *n) {
   count(n, c->verdict != OPCHECK_WRONG);
   if (c->verdict != OPCHECK_WRONG) return;
   printf("%s:%d: %s %s: %s\n", f->path, c->span.line, c->kind, c->name, c->why);
-  if (c->at) printf("  %s: derived %.9g, by %s %.9g; %s; seed %llu\n", c->at, c->derived, c->against, c->expected, c->shape ? c->shape : "",
-                    (unsigned long long)c->seed);
+  if (c->at)
+    printf("  %s: derived %.9g, by %s %.9g; %s; seed %llu\n", c->at, c->derived, c->against,
+           c->expected, c->shape ? c->shape : "", (unsigned long long)c->seed);
 }
 
 static void check_gradients(File *f, const TrialOp *ops, int nops, Counts *n) {
   OpCheckOptions o = {.trials = n->longer ? 1000 : 100, .work = n->longer ? 2e8 : 2e7};
   for (int i = 0; i < nops; i++) {
-    if (n->only && strcmp(n->only, ops[i].name)) continue;
     OpCheck c = opcheck_op(f->unit, &ops[i], &o, f->arena);
     check_gradient(f, &c, n);
   }
@@ -125,10 +148,12 @@ typedef struct Run { int op; uint64_t seed; bool backwards; int entry; } Run;
 static Node *weighted_sum(Arena *a, Graph *g, Node *out, uint64_t seed) {
   int64_t n = ir_count(out);
   double *weight = NEWN(a, double, n + 1);
-  for (int64_t i = 0; i < n; i++) weight[i] = (double)(float)(2 * draw_uniform(seed, 1, draw_site("ops"), (uint64_t)i) - 1);
+  for (int64_t i = 0; i < n; i++)
+    weight[i] = (double)(float)(2 * draw_uniform(seed, 1, draw_site("ops"), (uint64_t)i) - 1);
   Node *w = ir_const(g, g->top, "weight", TY_REAL, out->rank, out->shape, weight, out->span);
   Expr *body = ex2(g, P_mul, ir_read_all(g, out), ir_read_all(g, w));
-  return ir_comp(g, g->top, "sum", out->span, 0, out->rank, out->shape, out->rank ? RED_SUM : RED_NONE, NULL, body);
+  return ir_comp(g, g->top, "sum", out->span, 0, out->rank, out->shape,
+                 out->rank ? RED_SUM : RED_NONE, NULL, body);
 }
 
 /* Outputs for d (weighted sum of the real results) / d input, for every real input. */
@@ -143,7 +168,8 @@ static bool differentiate(Arena *a, Graph *g, uint64_t seed) {
     Node *o = g->outputs.at[i].node;
     if (o->type != TY_REAL) continue;
     Node *sum = weighted_sum(a, g, o, seed + (uint64_t)i);
-    Expr *both = loss ? ex2(g, P_add, ir_read_all(g, loss), ir_read_all(g, sum)) : ir_read_all(g, sum);
+    Expr *both =
+        loss ? ex2(g, P_add, ir_read_all(g, loss), ir_read_all(g, sum)) : ir_read_all(g, sum);
     loss = ir_comp(g, g->top, "loss", o->span, 0, 0, NULL, RED_NONE, NULL, both);
   }
   if (!loss || n == 0 || !grad_reverse(g, diags_new(a), loss, wrt, n, adjoint)) return false;
@@ -165,7 +191,8 @@ static bool run_graph(File *f, const TrialOp *op, Run *r, Arena *a, Trial *t) {
   ir_prune(g);
   for (int i = 0; i < g->top->nodes.n; i++) {
     Node *s = g->top->nodes.at[i];
-    if (s->kind == N_STATE) s->name = arena_printf(a, "%s.%llu.%s", op->name, (unsigned long long)r->seed, s->name);
+    if (s->kind == N_STATE)
+      s->name = arena_printf(a, "%s.%llu.%s", op->name, (unsigned long long)r->seed, s->name);
   }
   return true;
 }
@@ -173,7 +200,8 @@ static bool run_graph(File *f, const TrialOp *op, Run *r, Arena *a, Trial *t) {
 /* `noise`: what single precision may add to a value of this tensor. */
 static bool same(double want, double got, double noise) {
   if (isnan(want) || isnan(got)) return isnan(want) && isnan(got);
-  if (isinf(want) || isinf(got)) return want == got || (fabs(want) > 3e38 && fabs(got) > 3e38 && (want > 0) == (got > 0));
+  if (isinf(want) || isinf(got))
+    return want == got || (fabs(want) > 3e38 && fabs(got) > 3e38 && (want > 0) == (got > 0));
   return fabs(want - got) <= 1e-4 * fmax(1, fabs(want)) + noise;
 }
 
@@ -240,8 +268,8 @@ static bool fill(Session *s, int entry, Eval *ev, Node *n, uint64_t seed, TrialV
   return ok;
 }
 
-static int compare(Session *s, const Run *r, const TrialOp *op, const Trial *t, Eval *ev, Eval *off, const Output *o,
-                   int shown) {
+static int compare(Session *s, const Run *r, const TrialOp *op, const Trial *t, Eval *ev, Eval *off,
+                   const Output *o, int shown) {
   const TdBuffer *b = session_output(s, r->entry, o->name);
   const void *data = session_output_data(s, r->entry, o->name);
   int wrong = 0;
@@ -252,8 +280,9 @@ static int compare(Session *s, const Run *r, const TrialOp *op, const Trial *t, 
     double got = loaded(b, data, i);
     if (same(want[i], got, noise)) continue;
     if (wrong++ == 0 && shown < SHOWN)
-      printf("  %s: %s[%lld] is %.9g compiled and %.9g evaluated; %s; seed %llu%s\n", op->name, o->name, (long long)i, got, want[i], t->shapes,
-             (unsigned long long)r->seed, r->backwards ? ", backwards" : "");
+      printf("  %s: %s[%lld] is %.9g compiled and %.9g evaluated; %s; seed %llu%s\n", op->name,
+             o->name, (long long)i, got, want[i], t->shapes, (unsigned long long)r->seed,
+             r->backwards ? ", backwards" : "");
   }
   return wrong;
 }
@@ -263,11 +292,13 @@ static int run_both(File *f, Session *s, const TrialOp *op, Run r, int shown) {
   Arena *a = arena_new();
   Trial t;
   int wrong = 0;
-  if (!run_graph(f, op, &r, a, &t)) bug("%s: seed %llu gave a graph before", op->name, (unsigned long long)r.seed);
+  if (!run_graph(f, op, &r, a, &t))
+    bug("%s: seed %llu gave a graph before", op->name, (unsigned long long)r.seed);
   Eval *ev = eval_new(t.graph, r.seed, STEP), *off = perturbed(&t, trial_values(r.seed));
   for (int i = 0; i < t.graph->top->nodes.n; i++) {
     Node *n = t.graph->top->nodes.at[i];
-    if (n->kind == N_INPUT || n->kind == N_STATE) wrong += !fill(s, r.entry, ev, n, r.seed, trial_values(r.seed));
+    if (n->kind == N_INPUT || n->kind == N_STATE)
+      wrong += !fill(s, r.entry, ev, n, r.seed, trial_values(r.seed));
   }
   const char *why = eval_run(ev);
   if (why) {
@@ -275,7 +306,8 @@ static int run_both(File *f, Session *s, const TrialOp *op, Run r, int shown) {
     wrong++;
   } else {
     session_run(s, r.entry, r.seed, STEP);
-    for (int i = 0; i < t.graph->outputs.n; i++) wrong += compare(s, &r, op, &t, ev, off, &t.graph->outputs.at[i], shown + wrong);
+    for (int i = 0; i < t.graph->outputs.n; i++)
+      wrong += compare(s, &r, op, &t, ev, off, &t.graph->outputs.at[i], shown + wrong);
   }
   if (off) eval_free(off);
   eval_free(ev);
@@ -340,13 +372,12 @@ static void batch_run(Batch *b) {
 }
 
 /* Trials first .. end-1 of each op, compiled with further flags. */
-static void run_trials(Batch *b, const Counts *n, int nops, int first, int end, const char *flags) {
+static void run_trials(Batch *b, int nops, int first, int end, const char *flags) {
   if (*flags) setenv("TDC_CFLAGS", flags, 1);
   else unsetenv("TDC_CFLAGS");
   batch_begin(b);
   for (int i = 0; i < nops; i++)
     for (int k = first; k < end; k++) {
-      if (n->only && strcmp(n->only, b->ops[i].name)) continue;
       if (b->n == BATCH) {
         batch_run(b);
         batch_begin(b);
@@ -361,13 +392,15 @@ static void check_compiled(File *f, const TrialOp *ops, int nops, int shapes, Co
   *b = (Batch){.file = f, .ops = ops, .times = n->times};
   b->wrong = calloc((size_t)nops + 1, sizeof(int));
   b->tried = calloc((size_t)nops + 1, sizeof(int));
-  int plain = n->longer ? 10 * shapes : 2;
-  run_trials(b, n, nops, 0, plain, "");
-  if (shapes > plain) run_trials(b, n, nops, plain, shapes, "-Og");
+  int plain = n->longer ? 10 * shapes : (shapes + 24) / 25;
+  run_trials(b, nops, 0, plain, "");
+  if (shapes > plain) run_trials(b, nops, plain, shapes, "-Og");
   for (int i = 0; i < nops; i++) {
     if (!b->tried[i]) continue;
     count(n, b->wrong[i] == 0);
-    if (b->wrong[i]) printf("%s:%d: %s %s: %d values differ\n", f->path, ops[i].span.line, ops[i].kind, ops[i].name, b->wrong[i]);
+    if (b->wrong[i])
+      printf("%s:%d: %s %s: %d values differ\n", f->path, ops[i].span.line, ops[i].kind,
+             ops[i].name, b->wrong[i]);
   }
   free(b->wrong);
   free(b->tried);
@@ -378,7 +411,9 @@ static void check_compiled(File *f, const TrialOp *ops, int nops, int shapes, Co
 
 static void check_ops(File *f, bool library, Counts *n) {
   TrialOp *ops;
-  int nops = trial_ops(f->unit, f->arena, library, &ops);
+  int found = trial_ops(f->unit, f->arena, library, &ops), nops = 0;
+  for (int i = 0; i < found; i++)
+    if (wanted(f, &ops[i], n)) ops[nops++] = ops[i];
   check_gradients(f, ops, nops, n);
   if (nops) check_compiled(f, ops, nops, library ? 50 : 10, n);
 }
@@ -419,19 +454,64 @@ static void check_library(Counts *n) {
   arena_free(f.arena);
 }
 
+/* Does the check find what is wrong, and nothing else? Names say the verdict. */
+static void check_the_check(Counts *n) {
+  static const char text[] =
+      "op ok_clause(x[...]) -> y[...] = x[...]^2 grad(dy) { dx[...] = 2 * dy[...] * x[...] }\n"
+      "op wrong_clause(x[b]) -> y[b] = x[b]^3 grad(dy) { dx[b] = 2.9 * dy[b] * x[b]^2 }\n"
+      "op wrong_last(x[b]) -> y[b] = x[b] grad(dy) { dx[b] = b == extent(b) - 1 && b > 3 ? 0 : dy[b] }\n"
+      "op wrong_straight(x[...]) -> y[...] = round(x[...]) grad(dy) { dx[...] = dy[...] }\n"
+      "op left_straight(x[...]) -> y[...] = round(x[...]) grad(dy) { dx[...] = dy[...] } nocheck\n"
+      "op left_inside(x[b]) -> y[b] { y[b] = left_straight(x)[b] * x[b] }\n"
+      "op left_integer(x[b,n]) -> y[b] { y[b] = argmax[n](x[b,n]) }\n"
+      "op left_floor(x[b]) -> y[b] = floor(x[b]) * x[b]\n"
+      "op ok_max(x[b,n]) -> y[b] { y[b] = max[n](x[b,n]) }\n"
+      "op ok_zeros(x[b,n]) -> y[b] { y[b] = prod[n](x[b,n]) }\n"
+      "op ok_domain(x[b]) -> y[b] = x[b] > 0 ? log(x[b]) * sqrt(x[b]) : 0\n"
+      "op ok_sorted(x[n]) -> y[n] {\n"
+      "  r[i in n] = sum[j](x[j] < x[i] || (x[j] == x[i] && j < i) ? 1 : 0)\n"
+      "  y[i in n] = sum[j](r[j] == i ? x[j] : 0)\n"
+      "}\n"
+      "op ok_mask(x[b,l], keep[b,l]) -> y[b] { y[b] = sum[l | keep[b,l]](x[b,l]) }\n"
+      "op ok_recurrent(x[b,t], u[k,k], w[k]) -> y[b,t,k] {\n"
+      "  zero[b,k] = 0 * x[b,0] * w[k]\n"
+      "  scan t carry h[b,k] = zero[b,k] { h[b,k] = tanh(sum[m](h[b,m] * u[m,k]) + x[b,t] * w[k]) } emit y[b,t,k] = h[b,k]\n"
+      "}\n";
+  File f;
+  OpCheckOptions o = {.trials = 60};
+  TrialOp *ops;
+  if (!file_open(&f, "checked", text, sizeof text - 1)) n->failed++;
+  int nops = f.unit ? trial_ops(f.unit, f.arena, false, &ops) : 0;
+  for (int i = 0; i < nops; i++) {
+    OpCheck c = opcheck_op(f.unit, &ops[i], &o, f.arena);
+    const char *verdict = (const char *[]){"ok", "wrong", "left"}[c.verdict];
+    bool right = !strncmp(verdict, c.name, strlen(verdict));
+    if (!right) printf("%s is %s: %s\n", c.name, verdict, c.why ? c.why : "");
+    count(n, right);
+  }
+  arena_free(f.arena);
+}
+
 int main(int argc, char **argv) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   const char *longer = getenv("TDC_TEST_LONG");
-  Counts n = {.longer = longer && *longer == '1', .only = argc > 2 ? argv[2] : NULL, .times = argc > 1};
-  if (argc > 1 && !strcmp(argv[1], "std")) {
+  Counts n = {.longer = longer && *longer == '1',
+              .only = argc > 2 ? argv[2] : NULL,
+              .times = argc > 1,
+              .arena = arena_new()};
+  if (argc > 1 && !strcmp(argv[1], "check")) {
+    check_the_check(&n);
+  } else if (argc > 1 && !strcmp(argv[1], "std")) {
     check_library(&n);
   } else if (argc > 1) {
     check_file(argv[1], &n);
   } else {
+    check_the_check(&n);
     check_library(&n);
     check_folder("models", &n);
     check_folder("tests/models", &n);
   }
+  arena_free(n.arena);
   printf("%d passed, %d failed\n", n.passed, n.failed);
   return n.failed > 0;
 }
