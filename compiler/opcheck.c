@@ -381,7 +381,7 @@ bool opcheck_loss(Unit *u, const OpCheckOptions *options, Arena *a, OpCheck *out
   *out = (OpCheck){.name = u->train.loss, .kind = "loss", .span = loss->span};
   double work = (double)trial_work(train->graph);
   if (u->nparameters == 0) set_why(out, OPCHECK_LEFT, "it has no parameters", NULL, a);
-  else if (work * 2 * u->nparameters > 50 * o.work)
+  else if (work * 2 * u->nparameters > 8 * o.work)
     set_why(out, OPCHECK_LEFT,
             arena_printf(a, "an evaluation visits %.2g points: shrink the model with -D", work),
             NULL, a);

@@ -145,6 +145,8 @@ static bool attempt_graph(Low *l, const TrialOp *op, int attempt, const TrialOpt
 
 bool trial_graph(Unit *u, const TrialOp *op, const TrialOptions *o, Arena *a, Trial *out) {
   Low *l = u->low;
+  TrialOptions choice = *o;
+  if (!choice.space) choice.space = 4000;
   *out = (Trial){.seed = o->seed};
   for (int attempt = 0; attempt < ATTEMPTS && !out->graph; attempt++) {
     Low saved = *l;
@@ -153,8 +155,9 @@ bool trial_graph(Unit *u, const TrialOp *op, const TrialOptions *o, Arena *a, Tr
     l->instantiated.n = l->instantiated.cap = 0;
     l->instantiated.at = NULL;
     l->plain_gradients = o->plain;
-    if (attempt_graph(l, op, attempt, o, out) && trial_work(out->graph) > MOST_WORK) {
+    if (attempt_graph(l, op, attempt, &choice, out) && trial_work(out->graph) > MOST_WORK) {
       out->graph = NULL;
+      choice.space = choice.space / 2 + 1;
       out->why = "it is too large for a trial: make its dims smaller with -D";
       out->where = op->span;
     }

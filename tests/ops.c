@@ -202,7 +202,7 @@ static bool same(double want, double got, double noise) {
   if (isnan(want) || isnan(got)) return isnan(want) && isnan(got);
   if (isinf(want) || isinf(got))
     return want == got || (fabs(want) > 3e38 && fabs(got) > 3e38 && (want > 0) == (got > 0));
-  return fabs(want - got) <= 1e-4 * fmax(1, fabs(want)) + noise;
+  return fabs(want - got) <= 3e-4 * fmax(1, fabs(want)) + noise;
 }
 
 /* The graph's values when every real input is off by its rounding to single

@@ -126,7 +126,7 @@ int cli_gradcheck(Cli *c) {
   Project p;
   int code = 0;
   int64_t trials = 20;
-  OpCheckOptions o = { .elements = 20 };
+  OpCheckOptions o = { .elements = 20, .work = 3e8 };
   UnitOptions unit = {
     .check_only = true, .no_update = true, .no_eval = true, .no_samplers = true, .no_models = true
   };
