@@ -7,10 +7,16 @@ set -u
 logs=build/tests/log
 mkdir -p "$logs"
 passed=0 failed=0 skipped=0
+declare -A used
 for test in "$@"; do
   read -r -a words <<<"$test"
   name=$(basename "${words[0]}")
-  log="$logs/$(tr -c 'A-Za-z0-9_\n' '_' <<<"$test").log"
+  log="$logs/$name.log"
+  for ((n = 2; n <= $#; n++)); do # two runs of one program keep a log each
+    [ -z "${used[$log]-}" ] && break
+    log="$logs/$name-$n.log"
+  done
+  used[$log]=1
   begin=$SECONDS
   "${words[@]}" >"$log" 2>&1 </dev/null
   status=$?
