@@ -101,9 +101,11 @@ bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
 }
 
 TdProgram *backend_finish(Backend *be) {
+  static const char *const parts[] = { "td_tile_row", "td_tile_row", "_run(", NULL };
   TdProgram *p = NEW(be->arena, TdProgram);
   p->name = be->name;
   p->prelude = arena_printf(be->arena, "%s\n%s", prelude_text(), prelude_draws_text());
+  p->parts = parts;
   p->states = be->states.at;
   p->nstates = be->states.n;
   p->tensors = be->tensors.at;

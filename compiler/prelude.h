@@ -28,10 +28,24 @@ typedef struct TdCall {
 
 #define TD_INLINE static inline __attribute__((always_inline, unused))
 #if defined __clang__
-#define TD_NOINLINE static __attribute__((noinline, unused))
+#define TD_APART __attribute__((noinline, unused))
 #else
-#define TD_NOINLINE static __attribute__((noinline, noclone, unused))
+#define TD_APART __attribute__((noinline, noclone, unused))
 #endif
+/* The larger functions are shared. A unit that stands alone has its own copies;
+ * where a program has many units (runtime/jit.c) they define TD_PART as 0 and
+ * only declare them, and units of nothing but the prelude, with TD_PART 1, 2 and
+ * 3, hold one part each: a processor compiles them once for all programs. */
+#ifdef TD_PART
+#define TD_SHARED __attribute__((visibility("hidden"))) TD_APART
+#define TD_DEFINES(part) (TD_PART == (part))
+#else
+#define TD_SHARED static TD_APART
+#define TD_DEFINES(part) 1
+#endif
+#define TD_PART_TILES 1          /* of two vectors */
+#define TD_PART_PACKING 2        /* and what else matrix products need */
+#define TD_PART_DRAWS 3
 
 /* ---- bits ------------------------------------------------------------------- */
 TD_INLINE uint32_t td_bits(float x) {
@@ -425,28 +439,49 @@ TD_INLINE void td_tile_body(const int rows, const int vectors, const int turned,
   const float *again = a;
   __asm__("" : "+r"(again));
   TdFetch fetch = *next;
-  for (; depth >= TD_LANES; depth -= TD_LANES) {
+  for (; depth > 0; depth -= TD_LANES) {
     td_fetch(&fetch);
-    for (int k = 0; k < TD_LANES; k++) TD_TILE_STEP
+    for (int64_t k = depth < TD_LANES ? depth : TD_LANES; k > 0; k--) TD_TILE_STEP
     a += turned ? (rows - 1) * TD_LANES : 0;
     again += turned ? (rows - 1) * TD_LANES : 0;
   }
   *next = fetch;
-  for (; depth > 0; depth--) TD_TILE_STEP
   TD_ROWS(TD_ROW_STORE)
 }
+typedef void TdTile(int64_t depth, const float *a, int64_t a_step, const float *b, float *c,
+                    int64_t c_stride, int add, TdFetch *next);
 #define TD_TILE(rows, vectors, turned, name)                                              \
-  TD_NOINLINE void name(int64_t depth, const float *a, int64_t a_step, const float *b, float *c, \
-                        int64_t c_stride, int add, TdFetch *next) {                       \
+  TD_SHARED void name(int64_t depth, const float *a, int64_t a_step, const float *b, float *c, \
+                      int64_t c_stride, int add, TdFetch *next) {                         \
     td_tile_body(rows, vectors, turned, depth, a, a_step, b, c, c_stride, add, next);     \
   }
 #define TD_TILES(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
-#define TD_TILE_FORMS(rows)                                                               \
-  TD_TILE(rows, 1, 0, td_tile_##rows##x1)                                                 \
+#define TD_TILE_NAMES(rows)                                                               \
+  TD_SHARED TdTile td_tile_##rows##x1, td_tile_##rows##x1_turned;                         \
+  TD_SHARED TdTile td_tile_##rows##x2, td_tile_##rows##x2_turned;
+TD_TILES(TD_TILE_NAMES)
+#if TD_DEFINES(TD_PART_TILES)
+#define TD_TILE_TWO(rows)                                                                 \
   TD_TILE(rows, 2, 0, td_tile_##rows##x2)                                                 \
-  TD_TILE(rows, 1, 1, td_tile_##rows##x1_turned)                                          \
   TD_TILE(rows, 2, 1, td_tile_##rows##x2_turned)
-TD_TILES(TD_TILE_FORMS)
+TD_TILES(TD_TILE_TWO)
+#endif
+#if TD_DEFINES(TD_PART_PACKING)
+#define TD_TILE_ONE(rows)                                                                 \
+  TD_TILE(rows, 1, 0, td_tile_##rows##x1)                                                 \
+  TD_TILE(rows, 1, 1, td_tile_##rows##x1_turned)
+TD_TILES(TD_TILE_ONE)
+#endif
+TD_INLINE TdTile *td_tile(const int rows, const int vectors, const int turned) {
+  switch (rows) {
+#define TD_TILE_CASE(r)                                                                   \
+  case r:                                                                                 \
+    if (vectors > 1) return turned ? td_tile_##r##x2_turned : td_tile_##r##x2;            \
+    return turned ? td_tile_##r##x1_turned : td_tile_##r##x1;
+    TD_TILES(TD_TILE_CASE)
+  default: return NULL;
+  }
+}
 
 /* One row of tiles: rows x columns of C. */
 typedef struct TdTiles {
@@ -462,55 +497,49 @@ typedef struct TdTiles {
   int          add;              /* to what is in C; else C is written */
   TdFetch     *next;
 } TdTiles;
-/* The first parameters are constants, so that only tiles in use are compiled:
- * `odd` is 0 if `vectors` is always even. With `far`, C is likely not in a
- * cache: its lines are asked for while the tile is summed. */
-TD_INLINE void td_tile_row(const int rows, const int odd, const int turned, const int far,
-                           const TdTiles *t) {
+/* `two` and `one`: the tiles of two vectors and, for a last odd vector, of one.
+ * With `far`, C is likely not in a cache: its lines are asked for while the tile
+ * is summed. */
+TD_SHARED void td_tile_row(TdTile *two, TdTile *one, int64_t rows, int far, const TdTiles *t);
+#if TD_DEFINES(TD_PART_PACKING)
+TD_SHARED void td_tile_row(TdTile *two, TdTile *one, int64_t rows, int far, const TdTiles *t) {
   const float *b = t->b;
   float *c = t->c;
   for (int64_t left = t->vectors; left > 0; left -= 2) {
     if (far && !t->add) {
-      for (int r = 0; r < rows; r++) {
+      for (int64_t r = 0; r < rows; r++) {
         TD_PREFETCH(c + r * t->c_stride, 1, 3);
         TD_PREFETCH(c + r * t->c_stride + TD_LANES, 1, 3);
       }
     }
-    TdFetch *next = &t->next[t->next->rows <= 0];
-    switch (rows) {
-#define TD_TILE_CASE(r)                                                                   \
-    case r:                                                                               \
-      if (!odd || left > 1)                                                               \
-        (turned ? td_tile_##r##x2_turned : td_tile_##r##x2)(                              \
-          t->depth, t->a, t->a_step, b + t->k0 * TD_TILE_COLUMNS, c, t->c_stride, t->add, next); \
-      else                                                                                \
-        (turned ? td_tile_##r##x1_turned : td_tile_##r##x1)(                              \
-          t->depth, t->a, t->a_step, b + t->k0 * TD_LANES, c, t->c_stride, t->add, next); \
-      break;
-      TD_TILES(TD_TILE_CASE)
-    default: break;
-    }
+    (left > 1 ? two : one)(t->depth, t->a, t->a_step,
+                           b + t->k0 * (left > 1 ? TD_TILE_COLUMNS : TD_LANES), c, t->c_stride,
+                           t->add, &t->next[t->next->rows <= 0]);
     b += t->panel;
     c += TD_TILE_COLUMNS;
   }
 }
+#endif
 /* Rows are shared out evenly among as few tiles as possible: each has
  * TD_HEIGHT_OF(rows) rows, or one more. */
 #define TD_TILES_OF(rows) (((rows) + TD_TILE_ROWS - 1) / TD_TILE_ROWS)
 #define TD_HEIGHT_OF(rows) ((rows) / TD_TILES_OF(rows))
-/* td_tile_row for a height that comes from sharing out `block` or `last` rows,
- * both constant */
+/* td_tile_row for a height that comes from sharing out `block` or `last` rows.
+ * The first parameters are constants, so that a unit that stands alone compiles
+ * only tiles in use: `odd` is 0 if the vectors are always even. */
 TD_INLINE void td_tile_row_of(const int block, const int last, const int odd, const int turned,
                               const int far, int64_t rows, const TdTiles *t) {
+  TdTile *two = NULL, *one = NULL;
 #define TD_TRY_HEIGHT(height, condition)                                                  \
   if ((condition) && rows == (height)) {                                                  \
-    td_tile_row(height, odd, turned, far, t);                                             \
-    return;                                                                               \
+    two = td_tile(height, 2, turned);                                                     \
+    one = odd ? td_tile(height, 1, turned) : two;                                         \
   }
   TD_TRY_HEIGHT(TD_HEIGHT_OF(block), 1)
   TD_TRY_HEIGHT(TD_HEIGHT_OF(block) + 1, block % TD_TILES_OF(block) != 0)
   TD_TRY_HEIGHT(TD_HEIGHT_OF(last), last != block)
   TD_TRY_HEIGHT(TD_HEIGHT_OF(last) + 1, last != block && last % TD_TILES_OF(last) != 0)
+  td_tile_row(two, one, rows, far, t);
 }
 
 /* What a thread's scratch holds of packed B, from one call of a launch to the
@@ -592,8 +621,13 @@ TD_INLINE void td_transpose(TdVec *v) {
 TD_INLINE int64_t td_panel_a(int64_t tile, int64_t depth) {
   return tile * ((depth + TD_LANES - 1) / TD_LANES) * (TD_LANES * TD_LANES);
 }
-TD_NOINLINE void td_pack_a_turned(float *to, const float *from, int64_t row_stride, int64_t rows,
-                                  int64_t depth) {
+TD_SHARED void td_pack_a_turned(float *to, const float *from, int64_t row_stride, int64_t rows,
+                                int64_t depth);
+TD_SHARED void td_pack_a_rows(float *to, const float *from, int64_t row_stride, int64_t k_stride,
+                              int64_t rows, int64_t depth, int64_t spare);
+#if TD_DEFINES(TD_PART_PACKING)
+TD_SHARED void td_pack_a_turned(float *to, const float *from, int64_t row_stride, int64_t rows,
+                                int64_t depth) {
   const int64_t tiles = TD_TILES_OF(rows), height = rows / tiles, taller = rows % tiles;
   const int64_t whole = depth / TD_LANES;
   for (int64_t tile = 0; tile < tiles; tile++) {
@@ -609,8 +643,8 @@ TD_NOINLINE void td_pack_a_turned(float *to, const float *from, int64_t row_stri
     }
   }
 }
-TD_NOINLINE void td_pack_a_rows(float *to, const float *from, int64_t row_stride, int64_t k_stride,
-                                int64_t rows, int64_t depth, int64_t spare) {
+TD_SHARED void td_pack_a_rows(float *to, const float *from, int64_t row_stride, int64_t k_stride,
+                              int64_t rows, int64_t depth, int64_t spare) {
   const int64_t tiles = TD_TILES_OF(rows), height = rows / tiles, taller = rows % tiles;
   for (int64_t k = 0; k < depth; k += 8) {                   /* a few steps of k stay near */
     const int64_t steps = depth - k < 8 ? depth - k : 8;
@@ -630,12 +664,19 @@ TD_NOINLINE void td_pack_a_rows(float *to, const float *from, int64_t row_stride
     }
   }
 }
+#endif
 
 /* Pack columns x depth of B as panels [k][columns of the panel], `panel` floats
  * apart, from k0 on; missing columns are zero. By rows if columns are
  * contiguous, else turned. */
-TD_NOINLINE void td_pack_b_rows(float *to, int64_t panel, int64_t k0, const float *from,
-                                int64_t k_stride, int64_t columns, int64_t depth) {
+TD_SHARED void td_pack_b_rows(float *to, int64_t panel, int64_t k0, const float *from,
+                              int64_t k_stride, int64_t columns, int64_t depth);
+TD_SHARED void td_pack_b_turned(float *to, int64_t panel, int64_t k0, const float *from,
+                                int64_t column_stride, int64_t k_stride, int64_t columns,
+                                int64_t depth);
+#if TD_DEFINES(TD_PART_PACKING)
+TD_SHARED void td_pack_b_rows(float *to, int64_t panel, int64_t k0, const float *from,
+                              int64_t k_stride, int64_t columns, int64_t depth) {
   const int64_t whole = columns / TD_TILE_COLUMNS, rest = columns % TD_TILE_COLUMNS;
   const int64_t width = rest > TD_LANES ? TD_TILE_COLUMNS : TD_LANES;       /* of the last panel */
   for (int64_t k = 0; k < depth; k++) {
@@ -651,9 +692,9 @@ TD_NOINLINE void td_pack_b_rows(float *to, int64_t panel, int64_t k0, const floa
     for (int64_t j = 0; rest && j < width; j++) place[j] = j < rest ? row[j] : 0.0f;
   }
 }
-TD_NOINLINE void td_pack_b_turned(float *to, int64_t panel, int64_t k0, const float *from,
-                                  int64_t column_stride, int64_t k_stride, int64_t columns,
-                                  int64_t depth) {
+TD_SHARED void td_pack_b_turned(float *to, int64_t panel, int64_t k0, const float *from,
+                                int64_t column_stride, int64_t k_stride, int64_t columns,
+                                int64_t depth) {
   const int64_t whole = columns / TD_TILE_COLUMNS, rest = columns % TD_TILE_COLUMNS;
   const int64_t width = rest > TD_LANES ? TD_TILE_COLUMNS : TD_LANES;
   for (int64_t j = 0; j < columns; j += TD_LANES) {
@@ -675,5 +716,6 @@ TD_NOINLINE void td_pack_b_turned(float *to, int64_t panel, int64_t k0, const fl
         place[k * step + i] = i < count ? column[i * column_stride + k * k_stride] : 0.0f;
   }
 }
+#endif
 
 #endif

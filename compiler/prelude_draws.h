@@ -32,8 +32,11 @@ enum { TD_DRAWS = 256 };         /* of a block of runs */
 
 /* The first two words for counters counter .. counter + n - 1, n <= TD_DRAWS;
  * up to a vector more is written. second: may be NULL. */
-TD_NOINLINE void td_philox_run(uint32_t *first, uint32_t *second, const TdControl *ctl, uint32_t site,
-                               int64_t counter, int64_t n) {
+TD_SHARED void td_philox_run(uint32_t *first, uint32_t *second, const TdControl *ctl, uint32_t site,
+                             int64_t counter, int64_t n);
+#if TD_DEFINES(TD_PART_DRAWS)
+TD_SHARED void td_philox_run(uint32_t *first, uint32_t *second, const TdControl *ctl, uint32_t site,
+                             int64_t counter, int64_t n) {
   const TdWords none = { 0 }, m0 = none + 0xD2511F53u, m1 = none + 0xCD9E8D57u;
   const uint32_t key0 = (uint32_t)ctl->seed ^ site, key1 = (uint32_t)(ctl->seed >> 32);
   const uint64_t step_low = (uint32_t)ctl->step, step_high = (uint64_t)ctl->step >> 32;
@@ -63,9 +66,14 @@ TD_NOINLINE void td_philox_run(uint32_t *first, uint32_t *second, const TdContro
     if (second) *(TdWordsMem *)(second + i) = (a1 & 0xffffffffu) | b1 << 32;
   }
 }
+#endif
 
 /* out[i] = uniform draw at counter + i */
-TD_NOINLINE void td_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t counter, int64_t n) {
+TD_SHARED void td_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t counter,
+                              int64_t n);
+#if TD_DEFINES(TD_PART_DRAWS)
+TD_SHARED void td_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t counter,
+                              int64_t n) {
   uint32_t first[TD_DRAWS + TD_LANES] __attribute__((aligned(64)));
   for (int64_t start = 0; start < n; start += TD_DRAWS) {
     const int64_t count = n - start < TD_DRAWS ? n - start : TD_DRAWS;
@@ -74,9 +82,14 @@ TD_NOINLINE void td_uniform_run(float *out, const TdControl *ctl, int64_t site, 
     for (int64_t i = 0; i < count; i++) out[start + i] = (float)(int32_t)(first[i] >> 8) * 0x1p-24f;
   }
 }
+#endif
 
 /* out[i] = normal draw at counter + i */
-TD_NOINLINE void td_normal_run(float *out, const TdControl *ctl, int64_t site, int64_t counter, int64_t n) {
+TD_SHARED void td_normal_run(float *out, const TdControl *ctl, int64_t site, int64_t counter,
+                             int64_t n);
+#if TD_DEFINES(TD_PART_DRAWS)
+TD_SHARED void td_normal_run(float *out, const TdControl *ctl, int64_t site, int64_t counter,
+                             int64_t n) {
   uint32_t first[TD_DRAWS + TD_LANES] __attribute__((aligned(64)));
   uint32_t second[TD_DRAWS + TD_LANES] __attribute__((aligned(64)));
   for (int64_t start = 0; start < n; start += TD_DRAWS) {
@@ -86,5 +99,6 @@ TD_NOINLINE void td_normal_run(float *out, const TdControl *ctl, int64_t site, i
     for (int64_t i = 0; i < count; i++) out[start + i] = td_normal_of(first[i], second[i]);
   }
 }
+#endif
 
 #endif

@@ -16,11 +16,16 @@
 #include "runtime/toolchain.h"
 #include "runtime/version.h"
 
-enum { UNIT_BYTES = 24000 };    /* a unit is closed when its kernels' text reaches this */
+enum { UNIT_BYTES = 36000 };    /* a unit is closed when its kernels' text reaches this */
 
-/* One translation unit. */
+/* Parts are loops written out by hand: more effort finds nothing in them, and
+ * takes half as long again. */
+static const char *const part_flags[] = { "-O2", "-ftree-vectorize" };
+enum { PART_FLAGS = sizeof part_flags / sizeof *part_flags };
+
+/* One translation unit: kernels, or a part of the prelude. */
 typedef struct JitUnit {
-  int    first, end;            /* kernels */
+  int    first, end;            /* kernels; none in a part */
   char  *text;
   size_t n;
   char   key[DIGEST_HEX];
@@ -54,19 +59,49 @@ static double jit_clock(void) {
 static bool unit_ends_after(const char *source, size_t so_far) {
   uint32_t h = 2166136261u;
   for (const char *p = source; *p != '\0'; p++) h = (h ^ (uint8_t)*p) * 16777619u;
-  return so_far >= UNIT_BYTES || (so_far >= UNIT_BYTES / 8 && (h >> 7) % 4 == 0);
+  return so_far >= UNIT_BYTES || (so_far >= UNIT_BYTES / 2 && (h >> 7) % 4 == 0);
+}
+
+static bool unit_end(JitUnit *u, StrBuf *s, TdError *err) {
+  u->text = s->s;
+  u->n = s->n;
+  return u->text != NULL || td_fail_memory(err);
+}
+
+static bool unit_is_part(const JitUnit *u) { return u->end == 0; }
+
+static bool part_needed(const TdProgram *p, const char *word) {
+  for (int k = 0; k < p->nkernels; k++)
+    if (strstr(p->kernels[k].source, word) != NULL) return true;
+  return false;
+}
+
+/* Parts come first: they take longest. Their text does not depend on the
+ * program, so that the cache has them after the first one. */
+static bool jit_group_parts(Jit *j, TdError *err) {
+  const TdProgram *p = j->program;
+  for (int i = 0; p->parts != NULL && p->parts[i] != NULL; i++) {
+    if (!part_needed(p, p->parts[i])) continue;
+    StrBuf s = { 0 };
+    sb_printf(&s, "#define TD_PART %d\n%s", i + 1, p->prelude);
+    if (!unit_end(&j->units[j->nunits++], &s, err)) return false;
+  }
+  return true;
 }
 
 static bool jit_group(Jit *j, TdError *err) {
   const TdProgram *p = j->program;
-  j->units = calloc((size_t)p->nkernels + 1, sizeof *j->units);
+  int parts = 0;
+  while (p->parts != NULL && p->parts[parts] != NULL) parts++;
+  j->units = calloc((size_t)p->nkernels + (size_t)parts + 1, sizeof *j->units);
   if (j->units == NULL) return td_fail_memory(err);
+  if (!jit_group_parts(j, err)) return false;
   for (int k = 0; k < p->nkernels;) {
     JitUnit *u = &j->units[j->nunits++];
     StrBuf s = { 0 };
     size_t size = 0;
     u->first = k;
-    sb_puts(&s, p->prelude);
+    sb_printf(&s, "%s%s", parts > 0 ? "#define TD_PART 0\n" : "", p->prelude);
     bool ends = false;
     while (k < p->nkernels && !ends) {
       const char *source = p->kernels[k++].source;
@@ -75,9 +110,7 @@ static bool jit_group(Jit *j, TdError *err) {
       ends = unit_ends_after(source, size);
     }
     u->end = k;
-    u->text = s.s;
-    u->n = s.n;
-    if (u->text == NULL) return td_fail_memory(err);
+    if (!unit_end(u, &s, err)) return false;
   }
   return true;
 }
@@ -103,6 +136,8 @@ static bool jit_make_keys(Jit *j, TdError *err) {
   for (int i = 0; i < j->nunits; i++) {
     Digest *d = jit_key_begin(j, "object");
     if (d == NULL) return td_fail_memory(err);
+    for (int f = 0; unit_is_part(&j->units[i]) && f < PART_FLAGS; f++)
+      digest_add_string(d, part_flags[f]);
     digest_add_string(d, j->units[i].text);
     if (!digest_end_hex(d, j->units[i].key)) return td_fail_memory(err);
   }
@@ -167,9 +202,10 @@ static bool jit_prepare_unit(Jit *j, int i, SpawnJob *job, TdError *err) {
     ok = u->cached;
     free(bytes);
   } else if (ok && work_write(j, source, u->text, u->n, err)) {
-    Args a = args_begin(j, 5);
+    Args a = args_begin(j, 5 + PART_FLAGS);
     ok = a.at != NULL || td_fail_memory(err);
     if (ok) {
+      for (int f = 0; unit_is_part(u) && f < PART_FLAGS; f++) a.at[a.n++] = part_flags[f];
       a.at[a.n++] = "-c";
       a.at[a.n++] = "-o";
       a.at[a.n++] = object;
@@ -215,7 +251,9 @@ static bool jit_compile(Jit *j, TdError *err) {
     ok = false;
     for (int i = 0; i < n; i++)
       if (jobs[i].code != 0 || !jobs[i].started || jobs[i].timed_out || jobs[i].cancelled) {
-        compiler_failed(&jobs[i], j->program->kernels[j->units[unit_of[i]].first].name, err);
+        const JitUnit *u = &j->units[unit_of[i]];
+        compiler_failed(&jobs[i], unit_is_part(u) ? "the prelude" : j->program->kernels[u->first].name,
+                        err);
         break;
       }
   }

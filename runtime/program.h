@@ -104,6 +104,10 @@ typedef struct TdEntry {
 typedef struct TdProgram {
   const char *name;             /* "shakespeare" */
   const char *prelude;          /* C text every translation unit begins with */
+  /* Functions of the prelude that units share: with TD_PART defined as 0 it only
+   * declares them, with TD_PART n >= 1 it defines part n, which is needed if a
+   * kernel's text contains parts[n-1]. Ends with NULL; NULL: nothing is shared. */
+  const char *const *parts;
   TdState    *states;   int nstates;
   TdTensor   *tensors;  int ntensors;
   TdKernel   *kernels;  int nkernels;
