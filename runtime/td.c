@@ -6,8 +6,10 @@
 
 #include "runtime/project.h"
 #include "runtime/record.h"
+#include "runtime/reference.h"
 #include "runtime/sample.h"
 #include "runtime/session.h"
+#include "runtime/toolchain.h"
 #include "runtime/train.h"
 #include "runtime/version.h"
 #include "runtime/weights.h"
@@ -32,6 +34,16 @@ static void take_diagnostics(const Td *td, TdError *err) {
   sb_free(&s);
 }
 
+static Session *open_session(Td *td, bool reference, TdError *err) {
+  const Unit *u = td->project.unit;
+  char *missing = reference ? NULL : toolchain_missing();
+  bool kernels = !reference && missing == NULL;
+  free(missing);
+  if (!kernels) return reference_session(u, td->pool, err);
+  td->jit = jit_build(u->program, &(JitOptions){ 0 }, err);
+  return td->jit != NULL ? session_new(u->program, td->jit, td->pool, err) : NULL;
+}
+
 static bool open_all(Td *td, const char *path, const TdOptions *o, TdError *err) {
   td->defines = calloc((size_t)o->ndefines + 1, sizeof *td->defines);
   if (td->defines == NULL) return td_fail_memory(err);
@@ -46,11 +58,8 @@ static bool open_all(Td *td, const char *path, const TdOptions *o, TdError *err)
     take_diagnostics(td, err);
     return false;
   }
-  JitOptions jit = { 0 };
-  const TdProgram *p = td->project.unit->program;
   td->pool = pool_new(o->threads, err);
-  td->jit = td->pool != NULL ? jit_build(p, &jit, err) : NULL;
-  td->session = td->jit != NULL ? session_new(p, td->jit, td->pool, err) : NULL;
+  td->session = td->pool != NULL ? open_session(td, o->reference, err) : NULL;
   if (td->session == NULL) return false;
   int init = session_entry(td->session, "init");
   if (init >= 0) session_run(td->session, init, o->seed, 0);
@@ -65,6 +74,8 @@ Td *td_open(const char *path, const TdOptions *options, TdError *err) {
   td_close(td);
   return NULL;
 }
+
+bool td_reference(const Td *td) { return td->jit == NULL; }
 
 void td_close(Td *td) {
   if (td == NULL) return;

@@ -56,11 +56,14 @@ typedef struct TdOptions {
   int              threads;     /* 0: all */
   uint64_t         seed;        /* of the initial parameters */
   bool             offline;     /* never download a corpus */
+  bool             reference;   /* run on the reference evaluator: double precision, slow */
 } TdOptions;
 
 /* Compile the file and its kernels; parameters have their initial values.
- * Options may be NULL. */
+ * Without a C compiler the program runs on the reference evaluator, slower by
+ * far: td_reference tells. Options may be NULL. */
 Td  *td_open(const char *path, const TdOptions *options, TdError *err);
+bool td_reference(const Td *td);                 /* it runs on the reference evaluator */
 void td_close(Td *td);                           /* NULL is allowed */
 const char *td_version(void);
 

@@ -123,6 +123,31 @@ static void test_everything(void **state) {
   td_close(td);
 }
 
+/* Kernels and evaluator give the same text and numbers; without a compiler the
+ * evaluator steps in, and says so. */
+static void test_without_compiler(void **state) {
+  (void)state;
+  TdError err = { 0 };
+  TdOptions usual = { .threads = 1, .seed = 3 }, reference = { .threads = 1, .seed = 3, .reference = true };
+  TdSetting steps = { "steps", "3" };
+  Td *compiled = td_open("model.td", &usual, &err), *asked = td_open("model.td", &reference, &err);
+  setenv("TDC_CC", "no-such-compiler", 1);
+  Td *forced = td_open("model.td", &usual, &err);
+  unsetenv("TDC_CC");
+  if (compiled == NULL || asked == NULL || forced == NULL) fail_msg("%s", err.message);
+  assert_true(!td_reference(compiled) && td_reference(asked) && td_reference(forced));
+  char *texts[3];
+  Td *all[3] = { compiled, asked, forced };
+  for (int i = 0; i < 3; i++) {
+    assert_true(td_sample(all[i], "flat", &steps, 1, 11, &texts[i], &err));
+    assert_string_equal(texts[i], texts[0]);
+  }
+  for (int i = 0; i < 3; i++) {
+    free(texts[i]);
+    td_close(all[i]);
+  }
+}
+
 static void test_mistakes(void **state) {
   (void)state;
   TdError err = { 0 };
@@ -137,6 +162,7 @@ static void test_mistakes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(test_everything),
+                                      cmocka_unit_test(test_without_compiler),
                                       cmocka_unit_test(test_mistakes) };
   return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }
