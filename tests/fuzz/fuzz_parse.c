@@ -193,7 +193,8 @@ int main(int argc, char **argv) {
     }
     sb_free(&text);
   }
-  printf("fuzz_parse: %d files, %ld mutations: nothing broke\n", files, tried);
+  printf("%d files, %ld mutations of them\n", files, tried);
+  printf("%d passed, 0 failed\n", files);       /* a failure does not come this far */
   return 0;
 }
 
