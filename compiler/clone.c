@@ -13,7 +13,10 @@ typedef struct Clone {
 
 static Expr *clone_one(Clone *c, Expr *e) {
   Expr *args[IR_MAX_RANK] = {0};
-  for (int i = 0; i < e->nargs; i++) args[i] = c->expr[e->args[i]->id];
+  for (int i = 0; i < e->nargs; i++) {
+    bool single = e->kind == E_READ && e->node->shape[i] == 1;      /* there is no other index */
+    args[i] = single ? ex_int(c->to, 0) : c->expr[e->args[i]->id];
+  }
   switch (e->kind) {
   case E_NUM: return ex_num(c->to, e->num);
   case E_INT: return ex_int(c->to, e->inum);

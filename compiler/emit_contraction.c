@@ -106,8 +106,9 @@ static void write_operand(Writer *w, GemmSide side, GemmOperand *out) {
 static void write_member(Writer *w, Member *m, const char *value) {
   Emit *em = &w->em;
   Graph *g = w->p->g;
-  Expr *map[IR_MAX_VARS] = {0}, *element[IR_MAX_RANK];
-  for (int k = 0; k < w->g->nrows; k++) map[m->rowvar[k]] = ex_var(g, k);
+  Expr *map[IR_MAX_VARS], *element[IR_MAX_RANK];
+  for (int v = 0; v < m->node->nvars; v++) map[v] = ex_int(g, 0);
+  for (int k = 0; k < w->g->nrows; k++) map[m->rowvar[k]] = ex_var(g, w->g->members.at[0].rowvar[k]);
   StrBuf *text = &em->level[ELEMENT].text;
   if (!value) {
     value = emit_value(em, ex_subst(g, m->node->body, map, m->node->nvars), ELEMENT);

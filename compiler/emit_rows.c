@@ -137,7 +137,7 @@ static void declare_array(Rows *r, Item *it) {
   const char *type = emit_ctype(it->node->type);
   size_t bytes = (size_t)count * td_type_size(plan_storage(it->node->type));
   if (bytes <= STACK_MAX) {
-    sb_printf(&r->locals, "%s %s[%lld] __attribute__((aligned(64)));\n", type, local.name, (long long)count);
+    sb_printf(&r->locals, "%s %s[%lld] __attribute__((aligned(64))) = {0};\n", type, local.name, (long long)count);
   } else {
     sb_printf(&r->locals, "%s *restrict %s = (%s *)(call->scratch + %zu);\n", type, local.name, type, r->scratch);
     r->scratch += (bytes + 63) / 64 * 64;

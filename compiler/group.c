@@ -280,7 +280,7 @@ static bool fits(Plan *p, Group *g, Node *n, Mapping *m, int *nrows, bool *sum) 
   *nrows = prefix(m, false);
   if (m->partial || g->members.n >= MEMBERS_MAX) return false;
   if (g->kind == GROUP_CONTRACTION)
-    return p->be->options.fuse_epilogues && is_map(n) && *nrows == g->nrows && n->rank == g->nrows;
+    return p->be->options.fuse_epilogues && is_map(n) && *nrows == g->nrows && trailing(n, m->var, *nrows) == 1;
   int over = prefix(m, true);
   if (over > 0 && can_accumulate(n) && work > SMALL) {
     if (over == g->nrows && over > 1 && elementwise(g) && !g->rows_fixed) over--;
@@ -411,6 +411,7 @@ static bool own_partial_sums(Plan *p, Node *n, int *nrows, int *rowvar) {
   *nrows = 0;
   for (int v = n->rank; v < n->nvars; v++) {       /* leave an inner loop, unless outputs are one */
     bool last = v == n->nvars - 1;
+    if (n->extent[v] == 1) continue;
     if (rows >= BLOCKS_MAX || (last && !column && *nrows > 0)) break;
     rowvar[(*nrows)++] = v;
     rows *= n->extent[v];
@@ -437,9 +438,14 @@ static void group_alone(Plan *p, Node *n) {
     group_node(p, n);
     return;
   }
-  g->nrows = n->rank;
-  if (g->kind == GROUP_ROWS && n->reducer != RED_NONE && runs_along_output(p, n)) g->nrows--;
-  for (int k = 0; k < g->nrows; k++) g->row_extent[k] = n->extent[k];
+  int outer = n->rank;
+  if (g->kind == GROUP_ROWS && n->reducer != RED_NONE && runs_along_output(p, n)) outer--;
+  g->nrows = 0;
+  for (int v = 0; v < outer; v++) {
+    if (n->extent[v] == 1) continue;     /* rows are what varies */
+    rowvar[g->nrows] = v;
+    g->row_extent[g->nrows++] = n->extent[v];
+  }
   add_member(p, g, n, rowvar, false);
 }
 

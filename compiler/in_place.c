@@ -99,6 +99,7 @@ static bool epilogue_allows(Plan *p, Group *g, const Node *value, const Node *ol
   for (int i = 0; i < g->members.n; i++)
     if (g->members.at[i].node == value) writer = &g->members.at[i];
   if (!writer) return false;
+  for (int d = 0; d < value->rank; d++) element[d] = ex_int(p->g, 0);
   for (int k = 0; k < g->nrows; k++) element[writer->rowvar[k]] = ex_var(p->g, k);
   for (int i = 0; i < g->members.n; i++) {
     Node *n = g->members.at[i].node;
@@ -108,6 +109,7 @@ static bool epilogue_allows(Plan *p, Group *g, const Node *value, const Node *ol
       if (reads.found) return false;
       continue;
     }
+    for (int v = 0; v < n->nvars; v++) map[v] = ex_int(p->g, 0);
     for (int k = 0; k < g->nrows; k++) map[g->members.at[i].rowvar[k]] = ex_var(p->g, k);
     Own o = {p, old, NULL, NULL, element, g->nrows, false};
     ex_visit(p->g, ex_subst(p->g, n->body, map, n->nvars), check_read, &o);

@@ -9,8 +9,13 @@
 
 /* ---- members in the kernel's variables --------------------------------------------- */
 
+/* A variable that does not vary is 0 and no loop. */
 static void add_loop(Item *it, Expr **map, Graph *g, int nrows, int var) {
   Node *n = it->node;
+  if (n->extent[var] == 1) {
+    map[var] = ex_int(g, 0);
+    return;
+  }
   int at = nrows + it->nloops, d = it->member->accumulates ? var + 1 : var;
   if (at >= IR_MAX_VARS) bug("'%s' has too many variables for a kernel", n->name);
   it->extent[it->nloops] = n->extent[var];
