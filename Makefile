@@ -28,10 +28,8 @@ CLI = main flags help report open compile train sample eval run check fmt gradch
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_train test_reference test_api test_cli test_grad test_grad_random \
        test_backend test_backend_random test_prelude test_contract test_diagnostics test_language test_mutations
-# every op; whole models (tests/NAME.c)
-WHOLE = models parity
-# at release depth only: every op, compiled and differentiated over random shapes
-DEEP = ops
+# every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
+WHOLE = ops models parity
 
 # -- how --------------------------------------------------------------------------------------------
 CC      ?= cc
@@ -96,13 +94,13 @@ $(B)/gen/prelude.c: $(B)/embed compiler/prelude.h
 	$(B)/embed text prelude_text compiler/prelude.h > $@.new && mv $@.new $@
 
 # -- tests ------------------------------------------------------------------------------------------
-TESTS = $(B)/tests/run $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(DEEP:%=$(B)/tests/%)
+TESTS = $(B)/tests/run $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%)
 SANE  = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
 $(B)/tests/run: $(B)/tests/run.o $(B)/tests/run_ir.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
-$(WHOLE:%=$(B)/tests/%) $(DEEP:%=$(B)/tests/%): $(B)/tests/%: $(B)/tests/%.o $(B)/tests/model.o $(B)/libtdc.a
+$(WHOLE:%=$(B)/tests/%): $(B)/tests/%: $(B)/tests/%.o $(B)/tests/model.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
 $(B)/tests/models: $(B)/tests/entries.o
@@ -128,7 +126,7 @@ test: deps
 
 test-long: deps
 	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built
-	@TDC_TEST_LONG=1 tests/all.sh $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(DEEP:%=$(B)/tests/%) $(B)/tests/run "$(FUZZ) 20000 $(FUZZED)"
+	@TDC_TEST_LONG=1 tests/all.sh $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(B)/tests/run "$(FUZZ) 20000 $(FUZZED)"
 
 FUZZ   = $(B)/tests/fuzz_parse --mutations
 FUZZED = $(wildcard tests/front/*.td tests/errors/*.td dsl/std/*.td)
