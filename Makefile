@@ -137,8 +137,8 @@ $(B)/tests/gemm_bench: tests/bench/gemm_bench.c $(B)/libtdc.a
 	@mkdir -p $(@D)
 	$(COMPILE) -O3 -march=native -o $@ $< $(B)/libtdc.a $(LIBS)
 
-# a training step of the flagship, for tests/bench/step_bench.py
-$(B)/tests/step_bench: tests/bench/step_bench.c $(B)/tests/model.o $(B)/libtdc.a
+# training steps and samplings on demand, for tests/bench/bench.py
+$(B)/tests/bench_side: tests/bench/bench_side.c $(B)/tests/model.o $(B)/libtdc.a
 	$(COMPILE) -O3 -march=native -o $@ $< $(B)/tests/model.o $(B)/libtdc.a $(LIBS)
 
 # -- the rest -----------------------------------------------------------------------------------------

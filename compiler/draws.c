@@ -1,6 +1,6 @@
 /* The random generator: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel
  * random numbers: as easy as 1, 2, 3", SC 2011). A draw is a pure function of
- * (seed, site, step, counter); emitted code repeats the same arithmetic. */
+ * (seed, step, site, number); emitted code repeats the same arithmetic. */
 #include "compiler/ir.h"
 
 #include <math.h>
@@ -26,26 +26,32 @@ void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4
   out[3] = c3;
 }
 
-static void draw(uint64_t seed, uint64_t step, uint32_t site, uint64_t counter, uint32_t out[4]) {
-  uint32_t c[4] = {(uint32_t)counter, (uint32_t)(counter >> 32), (uint32_t)step, (uint32_t)(step >> 32)};
+/* The four words of a block serve 4 draws. Draws are numbered by 64s, word by
+ * word of 16 blocks side by side, which suits vectors of 4, 8 and 16 lanes: draw
+ * n has word n / 16 % 4 of block 16 (n / 64) + n % 16. */
+static uint32_t draw_block(uint64_t seed, uint64_t step, uint32_t site, uint64_t number, uint32_t out[4]) {
+  uint64_t block = number / 64 * 16 + number % 16;
+  uint32_t c[4] = {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)step, (uint32_t)(step >> 32)};
   uint32_t k[2] = {(uint32_t)seed ^ site, (uint32_t)(seed >> 32)};
   philox4x32(c, k, out);
+  return number / 16 % 4;
 }
 
 /* 24 bits, so that the float of generated code holds the same value. */
 static const double unit = 1.0 / 16777216.0;
 
-double draw_uniform(uint64_t seed, uint64_t step, uint32_t site, uint64_t counter) {
-  uint32_t out[4];
-  draw(seed, step, site, counter, out);
-  return (out[0] >> 8) * unit;
+double draw_uniform(uint64_t seed, uint64_t step, uint32_t site, uint64_t number) {
+  uint32_t out[4], word = draw_block(seed, step, site, number, out);
+  return (out[word] >> 8) * unit;
 }
 
-/* Box-Muller; u1 lies in (0, 1], so the logarithm is finite. */
-double draw_normal(uint64_t seed, uint64_t step, uint32_t site, uint64_t counter) {
-  uint32_t out[4];
-  draw(seed, step, site, counter, out);
-  double u1 = ((out[0] >> 8) + 1) * unit, u2 = (out[1] >> 8) * unit;
+/* Box-Muller: words 2 p and 2 p + 1 make draw 2 p by the cosine and draw 2 p + 1
+ * by the sine, which is the cosine a quarter turn back. u1 lies in (0, 1], so
+ * the logarithm is finite. */
+double draw_normal(uint64_t seed, uint64_t step, uint32_t site, uint64_t number) {
+  uint32_t out[4], word = draw_block(seed, step, site, number, out), pair = word & 2;
+  uint32_t turn = out[pair + 1] - ((word & 1) << 30);
+  double u1 = ((out[pair] >> 8) + 1) * unit, u2 = (turn >> 8) * unit;
   return sqrt(-2 * log(u1)) * cos(6.283185307179586 * u2);
 }
 

@@ -291,7 +291,8 @@ TD_INTEGERS(int64_t, uint64_t, 64)
 
 /* ---- random draws ------------------------------------------------------------------
  * Philox 4x32 with ten rounds: key = (low word of the seed ^ site, its high word),
- * counter = (low, high word of `counter`, low, high word of the step). */
+ * counter = (low, high word of a block's number, low, high word of the step). Draw
+ * n has word n / 16 % 4 of block 16 (n / 64) + n % 16. */
 #define TD_PHILOX_ROUND                                                                   \
   do {                                                                                    \
     uint64_t p0 = (uint64_t)c0 * 0xD2511F53u, p1 = (uint64_t)c2 * 0xCD9E8D57u;            \
@@ -302,46 +303,65 @@ TD_INTEGERS(int64_t, uint64_t, 64)
     k0 += 0x9E3779B9u;                                                                    \
     k1 += 0xBB67AE85u;                                                                    \
   } while (0)
-TD_INLINE void td_philox(const TdControl *ctl, uint32_t site, int64_t counter, uint32_t *x0,
-                         uint32_t *x1) {
+TD_INLINE void td_philox(const TdControl *ctl, uint32_t site, uint64_t block, uint32_t *x0,
+                         uint32_t *x1, uint32_t *x2, uint32_t *x3) {
   uint32_t k0 = (uint32_t)ctl->seed ^ site, k1 = (uint32_t)(ctl->seed >> 32);
-  uint32_t c0 = (uint32_t)counter, c1 = (uint32_t)((uint64_t)counter >> 32);
+  uint32_t c0 = (uint32_t)block, c1 = (uint32_t)(block >> 32);
   uint32_t c2 = (uint32_t)ctl->step, c3 = (uint32_t)((uint64_t)ctl->step >> 32);
   TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND;
   TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND;
   *x0 = c0;
   *x1 = c1;
+  *x2 = c2;
+  *x3 = c3;
+}
+/* the word of a uniform draw */
+TD_INLINE uint32_t td_draw_word(const TdControl *ctl, uint32_t site, int64_t number) {
+  const uint64_t n = (uint64_t)number;
+  uint32_t x0, x1, x2, x3;
+  td_philox(ctl, site, (n >> 6 << 4) | (n & 15), &x0, &x1, &x2, &x3);
+  const uint32_t low = n & 16 ? x1 : x0, high = n & 16 ? x3 : x2;
+  return n & 32 ? high : low;
+}
+/* the two words of a normal draw: what its radius is made of, and its angle in
+ * turns of 2^32, a quarter turn back for every second draw of a pair */
+TD_INLINE void td_draw_words(const TdControl *ctl, uint32_t site, int64_t number, uint32_t *radius,
+                             uint32_t *angle) {
+  const uint64_t n = (uint64_t)number;
+  uint32_t x0, x1, x2, x3;
+  td_philox(ctl, site, (n >> 6 << 4) | (n & 15), &x0, &x1, &x2, &x3);
+  *radius = n & 32 ? x2 : x0;
+  *angle = (n & 32 ? x3 : x1) - ((uint32_t)(n & 16) << 26);
 }
 /* [0, 1), 24 bits */
-TD_INLINE float td_uniformf(const TdControl *ctl, int64_t site, int64_t counter) {
-  uint32_t x0, x1;
-  td_philox(ctl, (uint32_t)site, counter, &x0, &x1);
-  return (float)(int32_t)(x0 >> 8) * 0x1p-24f;
+TD_INLINE float td_uniform_of(uint32_t word) { return (float)(int32_t)(word >> 8) * 0x1p-24f; }
+TD_INLINE float td_uniformf(const TdControl *ctl, int64_t site, int64_t number) {
+  return td_uniform_of(td_draw_word(ctl, (uint32_t)site, number));
 }
-/* sqrt(-2 log u) cos(2 pi v) with u in (0, 1], v in [0, 1); v is taken to the
- * nearest quarter turn exactly */
-TD_INLINE float td_normal_of(uint32_t x0, uint32_t x1) {
-  float u = (float)(int32_t)((x0 >> 8) + 1) * 0x1p-24f;
-  uint32_t turn = x1 >> 8, quadrant = (turn + 0x200000u) >> 22;
+/* sqrt(-2 log u) with u in (0, 1] */
+TD_INLINE float td_radius_of(uint32_t word) {
+  float u = (float)(int32_t)((word >> 8) + 1) * 0x1p-24f;
+  return __builtin_sqrtf(-2.0f * td_log_core(u));
+}
+/* cos(2 pi v) with v in [0, 1), taken to the nearest quarter turn exactly */
+TD_INLINE float td_cosine_of(uint32_t word) {
+  uint32_t turn = word >> 8, quadrant = (turn + 0x200000u) >> 22;
   float r = (float)(int32_t)(turn - (quadrant << 22)) * 0x1.921fb6p-22f;
   float c = quadrant & 1 ? td_sin_core(r) : td_cos_core(r);
-  c = td_float(td_bits(c) ^ ((quadrant + 1) & 2) << 30);
-  return __builtin_sqrtf(-2.0f * td_log_core(u)) * c;
+  return td_float(td_bits(c) ^ ((quadrant + 1) & 2) << 30);
 }
-TD_INLINE float td_normalf(const TdControl *ctl, int64_t site, int64_t counter) {
-  uint32_t x0, x1;
-  td_philox(ctl, (uint32_t)site, counter, &x0, &x1);
-  return td_normal_of(x0, x1);
+TD_INLINE float td_normalf(const TdControl *ctl, int64_t site, int64_t number) {
+  uint32_t radius, angle;
+  td_draw_words(ctl, (uint32_t)site, number, &radius, &angle);
+  return td_radius_of(radius) * td_cosine_of(angle);
 }
-TD_INLINE double td_uniform(const TdControl *ctl, int64_t site, int64_t counter) {
-  uint32_t x0, x1;
-  td_philox(ctl, (uint32_t)site, counter, &x0, &x1);
-  return (double)(x0 >> 8) * 0x1p-24;
+TD_INLINE double td_uniform(const TdControl *ctl, int64_t site, int64_t number) {
+  return (double)(td_draw_word(ctl, (uint32_t)site, number) >> 8) * 0x1p-24;
 }
-TD_INLINE double td_normal(const TdControl *ctl, int64_t site, int64_t counter) {
-  uint32_t x0, x1;
-  td_philox(ctl, (uint32_t)site, counter, &x0, &x1);
-  double u = (double)((x0 >> 8) + 1) * 0x1p-24, v = (double)(x1 >> 8) * 0x1p-24;
+TD_INLINE double td_normal(const TdControl *ctl, int64_t site, int64_t number) {
+  uint32_t radius, angle;
+  td_draw_words(ctl, (uint32_t)site, number, &radius, &angle);
+  double u = (double)((radius >> 8) + 1) * 0x1p-24, v = (double)(angle >> 8) * 0x1p-24;
   return sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v);
 }
 

@@ -1,5 +1,5 @@
-/* The prelude's second part: runs of random draws, for loops in which the
- * counter goes up by one. Philox needs 64-bit products of 32-bit words, which
+/* The prelude's second part: runs of random draws, for loops in which the draw's
+ * number goes up by one. Philox needs 64-bit products of 32-bit words, which
  * compilers do not find in scalar loops; here a vector holds the words of every
  * second lane, 64 bits apart, and what stands in the upper halves is never
  * looked at. The values are those of td_uniformf and td_normalf. */
@@ -28,25 +28,23 @@ TD_INLINE TdWords td_multiply_words(TdWords a, TdWords b) {
 #endif
 }
 
-enum { TD_DRAWS = 256 };         /* of a block of runs */
+enum {
+  TD_DRAWS = 256,                /* of a run in generated code */
+  TD_DRAWN = 64                  /* at once: of 16 blocks side by side */
+};
 
-/* The first two words for counters counter .. counter + n - 1, n <= TD_DRAWS;
- * up to a vector more is written. second: may be NULL. */
-TD_SHARED void td_philox_run(uint32_t *first, uint32_t *second, const TdControl *ctl, uint32_t site,
-                             int64_t counter, int64_t n);
-#if TD_DEFINES(TD_PART_DRAWS)
-TD_SHARED void td_philox_run(uint32_t *first, uint32_t *second, const TdControl *ctl, uint32_t site,
-                             int64_t counter, int64_t n) {
+/* Word j of block first + lane at words[16 j + lane], all 16 lanes. */
+TD_INLINE void td_philox_blocks(uint32_t *words, const TdControl *ctl, uint32_t site,
+                                uint64_t first) {
   const TdWords none = { 0 }, m0 = none + 0xD2511F53u, m1 = none + 0xCD9E8D57u;
-  const uint32_t key0 = (uint32_t)ctl->seed ^ site, key1 = (uint32_t)(ctl->seed >> 32);
   const uint64_t step_low = (uint32_t)ctl->step, step_high = (uint64_t)ctl->step >> 32;
   TdWords lane = none;
   for (int i = 0; i < TD_LANES / 2; i++) lane[i] = 2 * (uint64_t)i;
-  for (int64_t i = 0; i < n; i += TD_LANES) {
-    TdWords a0 = lane + (uint64_t)(counter + i), b0 = a0 + 1;        /* even lanes, odd lanes */
+  for (int i = 0; i < 16; i += TD_LANES) {
+    TdWords a0 = lane + (first + (uint64_t)i), b0 = a0 + 1;          /* even lanes, odd lanes */
     TdWords a1 = a0 >> 32, b1 = b0 >> 32;
     TdWords a2 = none + step_low, b2 = a2, a3 = none + step_high, b3 = a3;
-    uint32_t k0 = key0, k1 = key1;
+    uint32_t k0 = (uint32_t)ctl->seed ^ site, k1 = (uint32_t)(ctl->seed >> 32);
 #pragma GCC unroll 10
     for (int round = 0; round < 10; round++) {
       TdWords p = td_multiply_words(a0, m0), q = td_multiply_words(a2, m1);
@@ -62,42 +60,57 @@ TD_SHARED void td_philox_run(uint32_t *first, uint32_t *second, const TdControl 
       k0 += 0x9E3779B9u;
       k1 += 0xBB67AE85u;
     }
-    *(TdWordsMem *)(first + i) = (a0 & 0xffffffffu) | b0 << 32;
-    if (second) *(TdWordsMem *)(second + i) = (a1 & 0xffffffffu) | b1 << 32;
+    *(TdWordsMem *)(words + i) = (a0 & 0xffffffffu) | b0 << 32;
+    *(TdWordsMem *)(words + 16 + i) = (a1 & 0xffffffffu) | b1 << 32;
+    *(TdWordsMem *)(words + 32 + i) = (a2 & 0xffffffffu) | b2 << 32;
+    *(TdWordsMem *)(words + 48 + i) = (a3 & 0xffffffffu) | b3 << 32;
   }
 }
-#endif
 
-/* out[i] = uniform draw at counter + i */
-TD_SHARED void td_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t counter,
+/* out[i] = the draw `number` + i, of n; a run may begin and end within its 64s */
+#define TD_DRAW_RUN(convert)                                                              \
+  uint32_t words[TD_DRAWN] __attribute__((aligned(64)));                                  \
+  float values[TD_DRAWN] __attribute__((aligned(64)));                                    \
+  for (int64_t i = 0, count; i < n; i += count) {                                         \
+    const uint64_t at = (uint64_t)(number + i);                                           \
+    const int64_t skip = (int64_t)(at % TD_DRAWN);                                        \
+    count = n - i < TD_DRAWN - skip ? n - i : TD_DRAWN - skip;                            \
+    td_philox_blocks(words, ctl, (uint32_t)site, at / TD_DRAWN * 16);                     \
+    if (count == TD_DRAWN) {                                                              \
+      convert(out + i, words);                                                            \
+    } else {                                                                              \
+      convert(values, words);                                                             \
+      __builtin_memcpy(out + i, values + skip, (size_t)count * sizeof *out);              \
+    }                                                                                     \
+  }
+
+TD_SHARED void td_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
                               int64_t n);
-#if TD_DEFINES(TD_PART_DRAWS)
-TD_SHARED void td_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t counter,
-                              int64_t n) {
-  uint32_t first[TD_DRAWS + TD_LANES] __attribute__((aligned(64)));
-  for (int64_t start = 0; start < n; start += TD_DRAWS) {
-    const int64_t count = n - start < TD_DRAWS ? n - start : TD_DRAWS;
-    td_philox_run(first, NULL, ctl, (uint32_t)site, counter + start, count);
-#pragma omp simd
-    for (int64_t i = 0; i < count; i++) out[start + i] = (float)(int32_t)(first[i] >> 8) * 0x1p-24f;
-  }
-}
-#endif
-
-/* out[i] = normal draw at counter + i */
-TD_SHARED void td_normal_run(float *out, const TdControl *ctl, int64_t site, int64_t counter,
+TD_SHARED void td_normal_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
                              int64_t n);
 #if TD_DEFINES(TD_PART_DRAWS)
-TD_SHARED void td_normal_run(float *out, const TdControl *ctl, int64_t site, int64_t counter,
-                             int64_t n) {
-  uint32_t first[TD_DRAWS + TD_LANES] __attribute__((aligned(64)));
-  uint32_t second[TD_DRAWS + TD_LANES] __attribute__((aligned(64)));
-  for (int64_t start = 0; start < n; start += TD_DRAWS) {
-    const int64_t count = n - start < TD_DRAWS ? n - start : TD_DRAWS;
-    td_philox_run(first, second, ctl, (uint32_t)site, counter + start, count);
+TD_INLINE void td_uniforms_of(float *out, const uint32_t *words) {
 #pragma omp simd
-    for (int64_t i = 0; i < count; i++) out[start + i] = td_normal_of(first[i], second[i]);
+  for (int i = 0; i < TD_DRAWN; i++) out[i] = td_uniform_of(words[i]);
+}
+TD_SHARED void td_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                              int64_t n) {
+  TD_DRAW_RUN(td_uniforms_of)
+}
+
+TD_INLINE void td_normals_of(float *out, const uint32_t *words) {
+  for (int pair = 0; pair < TD_DRAWN; pair += 32) {
+#pragma omp simd
+    for (int i = pair; i < pair + 16; i++) {
+      const float radius = td_radius_of(words[i]);
+      out[i] = radius * td_cosine_of(words[16 + i]);
+      out[16 + i] = radius * td_cosine_of(words[16 + i] - 0x40000000u);
+    }
   }
+}
+TD_SHARED void td_normal_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                             int64_t n) {
+  TD_DRAW_RUN(td_normals_of)
 }
 #endif
 

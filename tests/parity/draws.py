@@ -22,8 +22,11 @@ def site_of(name):
 
 
 def philox(seed, step, site, positions):
-    """The first two words of the block at each position, as arrays of uint64 below 2^32."""
+    """The four words behind each position, as arrays of uint64 below 2^32, and which one is its own:
+    positions come in 64s, word by word of 16 blocks side by side."""
     at = np.asarray(positions, dtype=np.uint64)
+    own = at // np.uint64(16) % np.uint64(4)
+    at = at // np.uint64(64) * np.uint64(16) + at % np.uint64(16)
     c = [
         at & LOW,
         at >> np.uint64(32),
@@ -40,18 +43,22 @@ def philox(seed, step, site, positions):
             p0 & LOW,
         ]
         k0, k1 = (k0 + W0) & 0xFFFFFFFF, (k1 + W1) & 0xFFFFFFFF
-    return c[0], c[1]
+    return np.stack(c), own
 
 
 def uniform(seed, step, name, shape, first=0):
     """Multiples of 2^-24 in [0, 1); `first`: the position of the first element."""
-    word, _ = philox(seed, step, site_of(name), np.arange(first, first + int(np.prod(shape))))
+    words, own = philox(seed, step, site_of(name), np.arange(first, first + int(np.prod(shape))))
+    word = np.take_along_axis(words, own[None].astype(np.int64), 0)[0]
     return ((word >> np.uint64(8)).astype(np.float64) * UNIT).reshape(shape)
 
 
 def normal(seed, step, name, shape, first=0):
-    """Box and Muller's cosine branch."""
-    a, b = philox(seed, step, site_of(name), np.arange(first, first + int(np.prod(shape))))
+    """Box and Muller: of a pair of words come the cosine's and the sine's number."""
+    words, own = philox(seed, step, site_of(name), np.arange(first, first + int(np.prod(shape))))
+    pair = (own & np.uint64(2)).astype(np.int64)[None]
+    a, b = np.take_along_axis(words, pair, 0)[0], np.take_along_axis(words, pair + 1, 0)[0]
+    b = b - ((own & np.uint64(1)) << np.uint64(30)) & LOW
     u1 = ((a >> np.uint64(8)).astype(np.float64) + 1) * UNIT
     u2 = (b >> np.uint64(8)).astype(np.float64) * UNIT
     return (np.sqrt(-2 * np.log(u1)) * np.cos(2 * np.pi * u2)).reshape(shape)

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "compiler/ir.h"
-#include "compiler/prelude.h"
+#include "compiler/prelude_draws.h"
 
 enum { BLOCK = 4096, STRIDE = 4001 };
 
@@ -172,11 +172,13 @@ static void small_ones(void **state) {
 static void draws_agree(void **state) {
   (void)state;
   static float uniform[BLOCK], normal[BLOCK];
-  uint32_t x0, x1;
+  uint32_t x0, x1, x2, x3;
   TdControl zero = { 0, 0 };
-  td_philox(&zero, 0, 0, &x0, &x1);                         /* the generator's published answer */
+  td_philox(&zero, 0, 0, &x0, &x1, &x2, &x3);               /* the generator's published answer */
   assert_int_equal(x0, 0x6627e8d5u);
   assert_int_equal(x1, 0xe169c58du);
+  assert_int_equal(x2, 0xbc57ac4cu);
+  assert_int_equal(x3, 0x9b00dbd8u);
   const TdControl control[] = { { 1, 0 },
                                 { UINT64_C(0x123456789abcdef0), 3 },
                                 { UINT64_MAX, INT64_C(5000000000) } };
@@ -199,6 +201,15 @@ static void draws_agree(void **state) {
         assert_true(fabs(td_normal(ctl, site, start[s] + i) - normal[i]) < 1e-6);
       }
     }
+  }
+  static float run[BLOCK + TD_LANES];      /* runs: any beginning, any end, the same numbers */
+  for (int n = 1; n <= BLOCK; n = n < 200 ? n + 1 : n * 3) {
+    int64_t first = 17 * n % 131;
+    td_uniform_run(run, &control[1], 5, first, n);
+    for (int i = 0; i < n; i++) assert_true(run[i] == td_uniformf(&control[1], 5, first + i));
+    td_normal_run(run, &control[1], 5, first, n);
+    for (int i = 0; i < n; i++)
+      assert_true(fabsf(run[i] - td_normalf(&control[1], 5, first + i)) <= 1e-6f);
   }
   printf("  normal   off by %.2g\n", worst);
   assert_true(worst < 1e-6);
