@@ -40,6 +40,14 @@ typedef struct GemmOperand {
   bool        expensive;                 /* holds exp, tanh, draws, ...: never evaluate it twice if avoidable */
 } GemmOperand;
 
+/* What an epilogue reads or writes: f32, in one place for each (batch, m, n). */
+typedef struct GemmAhead {
+  const char *base;                      /* C expression, float * or const float * */
+  int64_t     stride[GEMM_K][IR_MAX_VARS];   /* by the variables of batch, m, n */
+} GemmAhead;
+
+enum { GEMM_AHEADS = 6 };
+
 typedef struct GemmPlan {
   const char *name;                      /* of the C function */
   const char *comment;                   /* printed above it, already made safe; or NULL */
@@ -50,6 +58,10 @@ typedef struct GemmPlan {
   bool        plain_output;
   const char *output;                    /* C expression, float * */
   int64_t     stride_output[GEMM_AXES][IR_MAX_VARS];   /* [GEMM_K] unused */
+
+  /* The kernel may have these brought near while it multiplies. */
+  GemmAhead   ahead[GEMM_AHEADS];
+  int         naheads;
 
   /* The callbacks, each called once, in the order load, epilogue, epilogue_row,
    * prologue. */

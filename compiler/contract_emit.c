@@ -52,6 +52,8 @@ typedef struct Writer {
   int64_t   outer_stride[2], k_stride[2];
   bool      in_place;            /* A is not packed: its rows are contiguous, k near */
   bool      direct;              /* tiles go straight to the output */
+  int       naheads;             /* of the plan's that are rows of floats in memory */
+  struct { const GemmAhead *what; int64_t by_row; } ahead[GEMM_AHEADS];
   StrBuf    load[2];             /* "stage[at] = element;" with what comes before it */
   StrBuf    epilogue;            /* consumes finished[q] */
   StrBuf    epilogue_row;
@@ -384,7 +386,7 @@ static bool shares_b(const Writer *w) {
  * block of k, or the first one of the next piece. */
 static void put_next(Writer *w) {
   const GemmPlan *plan = w->plan;
-  line(w, "TdFetch fetch[2] = { { 0 }, { 0 } };");
+  line(w, "TdFetch fetch[FETCHES] = { 0 };");
   if (!w->flat[GEMM_A] && !w->flat[GEMM_B]) return;
   bool many = w->block.depth_blocks > 1;
   const char *per_batch = "(ROW_BLOCKS * COLUMN_BLOCKS)";
@@ -409,7 +411,7 @@ static void put_next(Writer *w) {
     line(w, "const int64_t next_row = next %% ROW_BLOCKS * ROWS;");
     put_address(w, GEMM_A, "from", "next_row", "next_k");
     line(w, "const int64_t rest = M - next_row;");
-    line(w, "td_fetch_begin(&fetch[0], from, %lld, %lld, rest < ROWS ? rest : ROWS, next_depth);",
+    line(w, "td_fetch_begin(&fetch[FETCHES - 2], from, %lld, %lld, rest < ROWS ? rest : ROWS, next_depth);",
          (long long)w->outer_stride[GEMM_A], (long long)w->k_stride[GEMM_A]);
     close_block(w);
   }
@@ -420,13 +422,32 @@ static void put_next(Writer *w) {
     line(w, "const int64_t next_column = next / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS;");
     line(w, "const int64_t rest = N - next_column;");
     put_address(w, GEMM_B, "from", "next_column", "next_k");
-    line(w, "td_fetch_begin(&fetch[1], from, %lld, %lld, rest < COLUMNS ? rest : COLUMNS,",
+    line(w, "td_fetch_begin(&fetch[FETCHES - 1], from, %lld, %lld, rest < COLUMNS ? rest : COLUMNS,",
          (long long)w->outer_stride[GEMM_B], (long long)w->k_stride[GEMM_B]);
     line(w, "               next_depth);");
     close_block(w);
   }
-  line(w, "td_fetch_share(fetch, tiles * ((vectors + 1) / 2) * (depth / TD_LANES));");
+  line(w, "td_fetch_share(fetch + FETCHES - 2, 2, tiles * turns);");
   close_block(w);
+}
+
+/* While a row of tiles is multiplied, what its epilogue reads and writes is on
+ * its way: each of these for an equal part of the tiles, what comes next for
+ * the rest. */
+static void put_ahead(Writer *w) {
+  bool many = w->block.depth_blocks > 1;
+  if (w->naheads == 0) return;
+  if (many) open_block(w, "if (k0 + depth >= K)");
+  for (int i = 0; i < w->naheads; i++) {
+    const GemmAhead *a = w->ahead[i].what;
+    StrBuf at = { 0 };
+    put_strides(&at, &w->plan->axis[GEMM_BATCH], a->stride[GEMM_BATCH]);
+    line(w, "td_fetch_begin(&fetch[%d], %s%s + (row0 + i) * %lld + column0, %lld, 1, height, columns);", i, a->base,
+         at.s ? at.s : "", (long long)w->ahead[i].by_row, (long long)w->ahead[i].by_row);
+    line(w, "td_fetch_share(&fetch[%d], 1, turns);", i);
+    sb_free(&at);
+  }
+  if (many) close_block(w);
 }
 
 static void put_multiply(Writer *w) {
@@ -434,8 +455,11 @@ static void put_multiply(Writer *w) {
   const Blocks *b = &w->block;
   bool many = b->depth_blocks > 1;
   line(w, "/* multiply: one row of tiles after the other */");
+  if (w->flat[GEMM_A] || w->flat[GEMM_B] || w->naheads > 0)
+    line(w, "const int64_t turns = td_fetch_turns(vectors, depth, FETCHES - 1);");
   put_next(w);
   open_tiles(w);
+  put_ahead(w);
   int64_t stride = b->padded;
   if (w->direct) {
     int64_t by_row = 0;
@@ -455,8 +479,9 @@ static void put_multiply(Writer *w) {
   line(w, ".depth = depth, .k0 = k0, .b = packed_b, .panel = PANEL, .vectors = vectors,");
   if (w->in_place) line(w, ".a = rows_a + i, .a_step = %lld,", (long long)w->k_stride[GEMM_A]);
   else line(w, ".a = packed_a + td_panel_a(tile, depth), .a_step = TD_LANES,");
-  line(w, ".c = target, .c_stride = %lld, .add = %s, .next = fetch", (long long)stride,
+  line(w, ".c = target, .c_stride = %lld, .add = %s, .fetch = fetch,", (long long)stride,
        many ? "k0 > 0" : "0");
+  line(w, ".fetches = FETCHES");
   w->indent--;
   line(w, "};");
   line(w, "td_tile_row_of(ROWS, LAST_ROWS, ODD, %d, %d, height, &t);", turned, w->direct);
@@ -515,7 +540,7 @@ static void put_head(Writer *w) {
        (long long)b->row_blocks, (long long)b->column_blocks);
   line(w, "       PANEL = K * TD_TILE_COLUMNS,");
   /* columns of a block are a multiple of a tile's, those of the last block may not be */
-  line(w, "       ODD = (N %% COLUMNS + TD_LANES - 1) / TD_LANES %% 2 };");
+  line(w, "       ODD = (N %% COLUMNS + TD_LANES - 1) / TD_LANES %% 2, FETCHES = %d };", w->naheads + 2);
 }
 
 static void put_pieces(Writer *w) {
@@ -565,6 +590,19 @@ static void collect_texts(Writer *w, StrBuf *prologue) {
   if (plan->prologue) plan->prologue(prologue, plan->ctx);
 }
 
+/* Those that are not whole rows of floats are left to themselves. */
+static void choose_aheads(Writer *w) {
+  const GemmPlan *plan = w->plan;
+  for (int i = 0; i < plan->naheads; i++) {
+    int64_t by_row, by_column;
+    if (w->direct || !flat_stride(&plan->axis[GEMM_M], plan->ahead[i].stride[GEMM_M], &by_row) ||
+        !flat_stride(&plan->axis[GEMM_N], plan->ahead[i].stride[GEMM_N], &by_column) || by_column != 1)
+      continue;
+    w->ahead[w->naheads].what = &plan->ahead[i];
+    w->ahead[w->naheads++].by_row = by_row;
+  }
+}
+
 void contract_emit(StrBuf *out, GemmPlan *plan) {
   Writer w = { .out = out, .plan = plan };
   for (int k = 0; k < GEMM_AXES; k++) w.extent[k] = axis_extent(&plan->axis[k]);
@@ -585,6 +623,7 @@ void contract_emit(StrBuf *out, GemmPlan *plan) {
   plan->pieces = w.extent[GEMM_BATCH] * w.block.row_blocks * w.block.column_blocks;
   StrBuf prologue = { 0 };
   collect_texts(&w, &prologue);
+  choose_aheads(&w);
   put_head(&w);
   paste(&w, &prologue);
   put_scratch(&w);

@@ -17,6 +17,7 @@ typedef struct Writer {
   const char *load_head[2], *load_value[2];        /* statements, expression */
   const char *epilogue_row, *epilogue;             /* `SUM` stands for the sum */
   const char *prologue;
+  GemmPlan   *plan;
 } Writer;
 
 #define SUM "sum_0"                                /* never an emitted name: those count from 1 here */
@@ -46,37 +47,55 @@ static void weigh(Expr *e, void *ctx) {
   if (by_outer == 1) d->along_outer += count;
 }
 
+/* Where an f32 read that is always in bounds lies, as a sum of atoms of which
+ * only variables vary. */
+static bool affine_place(Writer *w, const Node *node, Expr *const *index, Linear *lin) {
+  Emit *em = &w->em;
+  if (node->type != TY_REAL) return false;
+  linear_init(lin);
+  int64_t stride = 1;
+  for (int d = node->rank - 1; d >= 0; d--) {
+    int64_t lo, hi;
+    if (!ex_interval(w->p->g, index[d], em->extent, em->nvars, &lo, &hi) || lo < 0 || hi >= node->shape[d]) return false;
+    if (!linear_add(lin, index[d], stride)) return false;
+    stride *= node->shape[d];
+  }
+  for (int i = 0; i < lin->n; i++)
+    if (lin->term[i].atom->kind != E_VAR && lin->term[i].atom->vars) return false;
+  return true;
+}
+
+/* The place with all variables 0, as a C expression. */
+static const char *affine_base(Writer *w, const Linear *lin, const char *pointer) {
+  Emit *em = &w->em;
+  StrBuf base = {0};
+  sb_printf(&base, "(%s", pointer);
+  for (int i = 0; i < lin->n; i++)
+    if (lin->term[i].atom->kind != E_VAR)
+      sb_printf(&base, " + %lld * (int64_t)%s", (long long)lin->term[i].coef, emit_value(em, lin->term[i].atom, TOP));
+  if (lin->constant) sb_printf(&base, " + %lld", (long long)lin->constant);
+  sb_putc(&base, ')');
+  const char *text = arena_strndup(em->arena, base.s, base.n);
+  sb_free(&base);
+  return text;
+}
+
+/* The place's strides by the variables of one axis. */
+static void affine_strides(const Writer *w, const Linear *lin, GemmAxisKind kind, int64_t *stride) {
+  for (int v = 0; v < w->c->nvars[kind]; v++)
+    for (int i = 0; i < lin->n; i++)
+      if (lin->term[i].atom->kind == E_VAR && lin->term[i].atom->inum == w->c->var[kind][v])
+        stride[v] = lin->term[i].coef;
+}
+
 /* One f32 read at an affine place that is always in bounds. */
 static bool plain_operand(Writer *w, Expr *e, const Expr *where, GemmSide side, GemmOperand *out) {
-  Emit *em = &w->em;
-  if (where || e->kind != E_READ || e->node->type != TY_REAL) return false;
   Linear lin;
-  linear_init(&lin);
-  int64_t stride = 1;
-  for (int d = e->node->rank - 1; d >= 0; d--) {
-    int64_t lo, hi;
-    if (!ex_interval(w->p->g, e->args[d], em->extent, em->nvars, &lo, &hi) || lo < 0 || hi >= e->node->shape[d]) return false;
-    if (!linear_add(&lin, e->args[d], stride)) return false;
-    stride *= e->node->shape[d];
-  }
-  for (int i = 0; i < lin.n; i++)
-    if (lin.term[i].atom->kind != E_VAR && lin.term[i].atom->vars) return false;
-  StrBuf base = {0};
-  sb_printf(&base, "(%s", emit_pointer(em, e->node, false));
-  for (int i = 0; i < lin.n; i++)
-    if (lin.term[i].atom->kind != E_VAR)
-      sb_printf(&base, " + %lld * (int64_t)%s", (long long)lin.term[i].coef, emit_value(em, lin.term[i].atom, TOP));
-  if (lin.constant) sb_printf(&base, " + %lld", (long long)lin.constant);
-  sb_putc(&base, ')');
-  out->base = arena_strndup(em->arena, base.s, base.n);
-  sb_free(&base);
-  const GemmAxisKind kinds[3] = {GEMM_BATCH, side == GEMM_A ? GEMM_M : GEMM_N, GEMM_K};
-  int64_t *strides[3] = {out->stride_batch, out->stride_outer, out->stride_k};
-  for (int k = 0; k < 3; k++)
-    for (int v = 0; v < w->c->nvars[kinds[k]]; v++)
-      for (int i = 0; i < lin.n; i++)
-        if (lin.term[i].atom->kind == E_VAR && lin.term[i].atom->inum == w->c->var[kinds[k]][v])
-          strides[k][v] = lin.term[i].coef;
+  if (where || e->kind != E_READ || !affine_place(w, e->node, e->args, &lin)) return false;
+  out->base = affine_base(w, &lin, emit_pointer(&w->em, e->node, false));
+  affine_strides(w, &lin, GEMM_BATCH, out->stride_batch);
+  affine_strides(w, &lin, side == GEMM_A ? GEMM_M : GEMM_N, out->stride_outer);
+  affine_strides(w, &lin, GEMM_K, out->stride_k);
   out->plain = true;
   return true;
 }
@@ -103,6 +122,28 @@ static void write_operand(Writer *w, GemmSide side, GemmOperand *out) {
 
 /* ---- the epilogue ------------------------------------------------------------------------ */
 
+/* A place that every element of the product has of its own, in memory that is
+ * not near already, is worth fetching while the product is summed. */
+static void add_ahead(Writer *w, Node *node, Expr *const *index, bool write) {
+  GemmPlan *plan = w->plan;
+  Linear lin;
+  if (plan->naheads == GEMM_AHEADS || ir_count(node) < ir_count(w->n) || !affine_place(w, node, index, &lin)) return;
+  GemmAhead *a = &plan->ahead[plan->naheads];
+  *a = (GemmAhead){.base = affine_base(w, &lin, emit_pointer(&w->em, node, write))};
+  for (int k = 0; k < GEMM_K; k++) affine_strides(w, &lin, (GemmAxisKind)k, a->stride[k]);
+  for (int i = 0; i < plan->naheads; i++)
+    if (strcmp(plan->ahead[i].base, a->base) == 0) return;
+  plan->naheads++;
+}
+
+static void find_ahead(Expr *e, void *ctx) {
+  Writer *w = ctx;
+  if (e->kind != E_READ) return;
+  for (int i = 0; i < w->g->members.n; i++)
+    if (w->g->members.at[i].node == e->node) return;
+  add_ahead(w, e->node, e->args, false);
+}
+
 static void write_member(Writer *w, Member *m, const char *value) {
   Emit *em = &w->em;
   Graph *g = w->p->g;
@@ -111,7 +152,9 @@ static void write_member(Writer *w, Member *m, const char *value) {
   for (int k = 0; k < w->g->nrows; k++) map[m->rowvar[k]] = ex_var(g, w->g->members.at[0].rowvar[k]);
   StrBuf *text = &em->level[ELEMENT].text;
   if (!value) {
-    value = emit_value(em, ex_subst(g, m->node->body, map, m->node->nvars), ELEMENT);
+    Expr *body = ex_subst(g, m->node->body, map, m->node->nvars);
+    ex_visit(g, body, find_ahead, w);
+    value = emit_value(em, body, ELEMENT);
     if (m->node->guard) {
       const char *guard = emit_value(em, ex_subst(g, m->node->guard, map, m->node->nvars), ELEMENT);
       value = arena_printf(em->arena, "(%s ? %s : %s)", guard, value, emit_zero(RED_NONE, m->node->type));
@@ -122,6 +165,7 @@ static void write_member(Writer *w, Member *m, const char *value) {
   sb_printf(text, "const %s %s = %s;\n", type, name, value);
   for (int d = 0; d < m->node->rank; d++) element[d] = map[d];
   emit_define(em, ex_read(g, m->node, element), ELEMENT, name);
+  if (m->stored) add_ahead(w, m->node, element, true);
   if (m->stored) sb_printf(text, "%s = %s;\n", emit_element(em, m->node, element, ELEMENT, true), name);
 }
 
@@ -217,6 +261,7 @@ void emit_contraction(Plan *p, Group *g, TdKernel *k, const char **note) {
   Emit *em = &w.em;
   GemmPlan plan = {.name = "kernel", .ctx = &w, .prologue = put_prologue, .load = put_load, .epilogue = put_epilogue,
                    .epilogue_row = put_epilogue_row};
+  w.plan = &plan;
   emit_begin(em, p, g);
   em->row_level = ELEMENT;
   em->next_name = 1;

@@ -422,9 +422,16 @@ TD_INLINE void td_fetch_begin(TdFetch *f, const float *from, int64_t outer_strid
   f->lines = (along + 15) / 16;
   f->line = 0;
 }
-TD_INLINE void td_fetch_share(TdFetch *f, int64_t turns) {   /* two blocks, one after the other */
-  const int64_t lines = f[0].rows * f[0].lines + f[1].rows * f[1].lines;
-  f[0].share = f[1].share = lines / (turns > 0 ? turns : 1) + 1;
+/* n blocks one after the other, in so many turns */
+TD_INLINE void td_fetch_share(TdFetch *f, int n, int64_t turns) {
+  int64_t lines = 0;
+  for (int i = 0; i < n; i++) lines += f[i].rows * f[i].lines;
+  for (int i = 0; i < n; i++) f[i].share = lines / (turns > 0 ? turns : 1) + 1;
+}
+/* The turns of a row of tiles that each of `users` may have: a tile has one user. */
+TD_INLINE int64_t td_fetch_turns(int64_t vectors, int64_t depth, int64_t users) {
+  const int64_t tiles = (vectors + 1) / 2 / users;
+  return (tiles > 0 ? tiles : 1) * (depth / TD_LANES);
 }
 TD_INLINE void td_fetch(TdFetch *f) {
   for (int64_t n = f->rows > 0 ? f->share : 0; n > 0; n--) {
@@ -515,7 +522,8 @@ typedef struct TdTiles {
   int64_t      c_stride;
   int64_t      vectors;          /* columns, in vectors */
   int          add;              /* to what is in C; else C is written */
-  TdFetch     *next;
+  TdFetch     *fetch;            /* what is brought near meanwhile: the first that is not done */
+  int          fetches;
 } TdTiles;
 /* `two` and `one`: the tiles of two vectors and, for a last odd vector, of one.
  * With `far`, C is likely not in a cache: its lines are asked for while the tile
@@ -532,9 +540,11 @@ TD_SHARED void td_tile_row(TdTile *two, TdTile *one, int64_t rows, int far, cons
         TD_PREFETCH(c + r * t->c_stride + TD_LANES, 1, 3);
       }
     }
+    TdFetch *fetch = t->fetch;
+    while (fetch->rows <= 0 && fetch < t->fetch + t->fetches - 1) fetch++;
     (left > 1 ? two : one)(t->depth, t->a, t->a_step,
                            b + t->k0 * (left > 1 ? TD_TILE_COLUMNS : TD_LANES), c, t->c_stride,
-                           t->add, &t->next[t->next->rows <= 0]);
+                           t->add, fetch);
     b += t->panel;
     c += TD_TILE_COLUMNS;
   }
