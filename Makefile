@@ -38,6 +38,7 @@ BISON   ?= bison
 CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr/local
 DESTDIR ?=
+OBJCOPY ?= objcopy
 WARN     = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
            -Wswitch-enum -Wno-variadic-macros
 B        = build
@@ -121,12 +122,12 @@ $(B)/tests/fuzz_parse: tests/fuzz/fuzz_parse.c $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%
 	$(CC) -std=gnu11 $(SANE) $(WARN) -I. -I$(B)/gen -o $@ tests/fuzz/fuzz_parse.c $(DSL_SRC)
 
 test: deps
-	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built
-	@tests/all.sh $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(B)/tests/run "$(FUZZ) 2000 $(FUZZED)"
+	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built $(B)/install/libtdc.a
+	@tests/all.sh $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(B)/tests/run tests/install.sh "$(FUZZ) 2000 $(FUZZED)"
 
 test-long: deps
-	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built
-	@TDC_TEST_LONG=1 tests/all.sh $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(B)/tests/run "$(FUZZ) 20000 $(FUZZED)"
+	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built $(B)/install/libtdc.a
+	@TDC_TEST_LONG=1 tests/all.sh $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(B)/tests/run tests/install.sh "$(FUZZ) 20000 $(FUZZED)"
 
 FUZZ   = $(B)/tests/fuzz_parse --mutations
 FUZZED = $(wildcard tests/front/*.td tests/errors/*.td dsl/std/*.td)
@@ -158,13 +159,50 @@ deps:
 	  echo "Packages are missing. Run: sudo apt-get install $(NEEDED)" >&2; exit 1; \
 	fi
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(B)/tdc $(DESTDIR)$(PREFIX)/bin/tdc
+# What is installed: the program, its manual page and completions, the one public header, and the
+# library as a single object that shows no names but the header's to the programs that link it.
+AT      = $(DESTDIR)$(PREFIX)
+VERSION = $(shell sed -n 's/.*TDC_VERSION "\(.*\)"/\1/p' runtime/version.h)
+
+$(B)/install/libtdc.a: $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(LD) -r -o $(@D)/tdc.o $^
+	$(OBJCOPY) --wildcard --keep-global-symbol='td_*' $(@D)/tdc.o
+	@rm -f $@ && $(AR) qcs $@ $(@D)/tdc.o && echo $(AR) $@
+
+# relative to the file itself, so that what is installed can be moved
+define PKGCONFIG
+prefix=$${pcfiledir}/../..
+Name: tdc
+Description: compiler and runtime of the .td tensor language
+Version: $(VERSION)
+Cflags: -I$${prefix}/include
+Libs: -L$${prefix}/lib -ltdc $(LIBS)
+endef
+export PKGCONFIG
+
+install: all $(B)/install/libtdc.a
+	install -d $(AT)/bin $(AT)/include $(AT)/lib/pkgconfig $(AT)/share/man/man1 \
+	  $(AT)/share/bash-completion/completions $(AT)/share/zsh/site-functions \
+	  $(AT)/share/fish/vendor_completions.d
+	install -m 755 $(B)/tdc $(AT)/bin/tdc
+	install -m 644 runtime/td.h $(AT)/include/td.h
+	install -m 644 $(B)/install/libtdc.a $(AT)/lib/libtdc.a
+	printf '%s\n' "$$PKGCONFIG" > $(AT)/lib/pkgconfig/tdc.pc
+	$(B)/tdc man > $(AT)/share/man/man1/tdc.1
+	$(B)/tdc completion bash > $(AT)/share/bash-completion/completions/tdc
+	$(B)/tdc completion zsh > $(AT)/share/zsh/site-functions/_tdc
+	$(B)/tdc completion fish > $(AT)/share/fish/vendor_completions.d/tdc.fish
+
+# exactly what install put there
+uninstall:
+	rm -f $(AT)/bin/tdc $(AT)/include/td.h $(AT)/lib/libtdc.a $(AT)/lib/pkgconfig/tdc.pc \
+	  $(AT)/share/man/man1/tdc.1 $(AT)/share/bash-completion/completions/tdc \
+	  $(AT)/share/zsh/site-functions/_tdc $(AT)/share/fish/vendor_completions.d/tdc.fish
 
 clean:
 	rm -rf $(B)
 
 .SECONDARY:
-.PHONY: all test tests-built test-long demo deps install clean
+.PHONY: all test tests-built test-long demo deps install uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNIT:%=$(B)/tests/unit/%.d) $(WHOLE:%=$(B)/tests/%.d) $(B)/tests/run.d

@@ -2,7 +2,7 @@
  * write its parameters. The one public header; every type is opaque but the
  * error and the options.
  *
- *   TdError err = { 0 };
+ *   TdError err = { TD_OK, 0, "" };
  *   Td *td = td_open("models/shakespeare.td", NULL, &err);
  *   if (td == NULL || !td_load(td, "runs/shakespeare", &err)) return fail(err.message);
  *   char *text;
@@ -14,7 +14,8 @@
  * Functions that can fail return false or NULL and fill the TdError, which is
  * never NULL. One Td is for one thread at a time; it runs on its own pool of
  * threads. Numbers are 32-bit floats, row-major; token numbers 32-bit integers.
- * Link with: -ltdc -ljansson -lcrypto -lm -lpthread -ldl */
+ * Compile and link with `pkg-config --cflags --libs tdc`, or with
+ * -ltdc -ljansson -lcrypto -lm -lpthread -ldl */
 #ifndef TD_H
 #define TD_H
 
