@@ -45,7 +45,8 @@ B        = build
 COMPILE  = $(CC) -std=gnu11 $(CFLAGS) $(WARN) $(WERROR) -I. -I$(B)/gen -MMD -MP
 LIBS     = -ljansson -lcrypto -lm -lpthread -ldl
 
-GEN      = $(B)/gen/parse.c $(B)/gen/lex.c $(B)/gen/std.c $(B)/gen/prelude.c $(B)/gen/standalone.c $(B)/gen/prelude_draws.c
+GEN      = $(B)/gen/parse.c $(B)/gen/lex.c $(B)/gen/std.c $(B)/gen/prelude.c $(B)/gen/standalone.c $(B)/gen/prelude_draws.c \
+           $(B)/gen/page.c
 DSL_SRC  = $(DSL:%=dsl/%.c) $(GEN)
 LIB_OBJ  = $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o) \
            $(COMPILER:%=$(B)/compiler/%.o) $(RUNTIME:%=$(B)/runtime/%.o)
@@ -89,6 +90,10 @@ $(B)/gen/standalone.c: $(B)/embed compiler/standalone_driver.inc
 $(B)/gen/prelude_draws.c: $(B)/embed compiler/prelude_draws.h
 	@mkdir -p $(@D)
 	$(B)/embed text prelude_draws_text compiler/prelude_draws.h > $@.new && mv $@.new $@
+
+$(B)/gen/page.c: $(B)/embed runtime/page.html
+	@mkdir -p $(@D)
+	$(B)/embed text page_html_text runtime/page.html > $@.new && mv $@.new $@
 
 $(B)/gen/prelude.c: $(B)/embed compiler/prelude.h
 	@mkdir -p $(@D)

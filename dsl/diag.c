@@ -111,18 +111,27 @@ static int compare_spans(Span a, Span b) {
   return 0;
 }
 
-typedef struct Ranked { const Diag *diag; int rank; } Ranked;
+typedef struct Ranked { const Diag *diag; int rank; bool given; } Ranked;
 
 static int compare_ranked(const void *left, const void *right) {
   const Ranked *a = left, *b = right;
+  if (a->given != b->given) return a->given ? -1 : 1;
   int order = compare_spans(a->diag->span, b->diag->span);
   return order ? order : a->rank - b->rank;
+}
+
+/* About a value of the command line (its source is called "-D NAME"): said first,
+ * since what is wrong in the file often follows from it. */
+static bool is_given(const Diags *d, const Diag *x) {
+  int file = x->span.file;
+  return x->span.line > 0 && file >= 0 && file < d->sources.n &&
+         !strncmp(d->sources.at[file].path, "-D ", 3);
 }
 
 const Diag **diags_sorted(const Diags *d) {
   int n = d->all.n;
   Ranked *ranked = NEWN(d->arena, Ranked, n);
-  for (int i = 0; i < n; i++) ranked[i] = (Ranked){d->all.at[i], i};
+  for (int i = 0; i < n; i++) ranked[i] = (Ranked){d->all.at[i], i, is_given(d, d->all.at[i])};
   if (n > 1) qsort(ranked, (size_t)n, sizeof *ranked, compare_ranked);
   const Diag **out = NEWN(d->arena, const Diag *, n);
   for (int i = 0; i < n; i++) out[i] = ranked[i].diag;

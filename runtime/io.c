@@ -16,7 +16,7 @@ static const char temp_mark[] = ".part-";
 
 struct IoFile {
   const IoHook *hook;
-  char         *path, *temp;
+  char         *path, *temp;    /* temp NULL: written in place */
   int           fd;
 };
 
@@ -95,10 +95,26 @@ static char *io_temp_path(const char *path) {
   return temp;
 }
 
+static const char *io_target(const IoFile *f) { return f->temp != NULL ? f->temp : f->path; }
+
 static void io_file_free(IoFile *f) {
   free(f->path);
   free(f->temp);
   free(f);
+}
+
+/* Where the bytes go in the end: a link is followed, and a device or a pipe is
+ * written in place, since a rename would put a file where it stood. False when
+ * memory is out. */
+static bool io_settle(IoFile *f, const char *path) {
+  struct stat st;
+  bool link = lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+  f->path = link ? realpath(path, NULL) : NULL;
+  if (f->path == NULL) f->path = strdup(path);
+  if (f->path == NULL) return false;
+  if (stat(f->path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) return true;
+  f->temp = io_temp_path(f->path);
+  return f->temp != NULL;
 }
 
 IoFile *io_create(const IoHook *hook, const char *path, unsigned mode, TdError *err) {
@@ -106,18 +122,17 @@ IoFile *io_create(const IoHook *hook, const char *path, unsigned mode, TdError *
   if (f == NULL) { td_fail_memory(err); return NULL; }
   f->hook = hook;
   f->fd = -1;
-  f->path = strdup(path);
-  f->temp = io_temp_path(path);
-  if (f->path == NULL || f->temp == NULL) {
+  if (!io_settle(f, path)) {
     io_file_free(f);
     td_fail_memory(err);
     return NULL;
   }
   int wrong;
+  int how = f->temp != NULL ? O_CREAT | O_EXCL | O_NOFOLLOW : O_NOCTTY;
   do {
-    wrong = io_ask(hook, IO_OPEN, f->temp);
+    wrong = io_ask(hook, IO_OPEN, io_target(f));
     if (wrong == 0) {
-      f->fd = open(f->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
+      f->fd = open(io_target(f), O_WRONLY | O_CLOEXEC | how, (mode_t)mode);
       wrong = f->fd < 0 ? errno : 0;
     }
   } while (wrong == EINTR);
@@ -153,7 +168,7 @@ static int io_write_all(const IoHook *hook, int fd, const char *path, const char
 }
 
 bool io_write(IoFile *f, const void *bytes, size_t n, TdError *err) {
-  int wrong = io_write_all(f->hook, f->fd, f->temp, bytes, n);
+  int wrong = io_write_all(f->hook, f->fd, io_target(f), bytes, n);
   return wrong == 0 || td_fail_errno(err, TD_IO_FAILED, wrong, "cannot write %s", f->path);
 }
 
@@ -201,13 +216,17 @@ static int io_fsync_folder(const IoHook *hook, const char *path) {
 }
 
 static bool io_finish(IoFile *f, bool durable, TdError *err) {
-  int wrong = durable ? io_fsync_fd(f->hook, f->fd, f->temp) : 0;
+  int wrong = durable && f->temp != NULL ? io_fsync_fd(f->hook, f->fd, f->temp) : 0;
   if (wrong == EINVAL || wrong == EROFS) wrong = 0;          /* not a disk: /proc, pipes */
-  int ask = io_ask(f->hook, IO_CLOSE, f->temp);
+  int ask = io_ask(f->hook, IO_CLOSE, io_target(f));
   int closed = close(f->fd) == 0 ? 0 : errno;
   f->fd = -1;
   if (wrong == 0) wrong = ask != 0 ? ask : closed;
   if (wrong == EINTR) wrong = 0; /* the descriptor is gone all the same */
+  if (wrong == 0 && f->temp == NULL) {
+    io_file_free(f);
+    return true;
+  }
   if (wrong == 0) {
     do {
       wrong = io_ask(f->hook, IO_RENAME, f->path);
@@ -222,7 +241,7 @@ static bool io_finish(IoFile *f, bool durable, TdError *err) {
     }
   }
   td_fail_errno(err, TD_IO_FAILED, wrong, "cannot write %s", f->path);
-  unlink(f->temp);
+  if (f->temp != NULL) unlink(f->temp);
   io_file_free(f);
   return false;
 }
@@ -233,7 +252,7 @@ bool io_commit_quick(IoFile *f, TdError *err) { return io_finish(f, false, err);
 void io_abandon(IoFile *f) {
   if (f == NULL) return;
   if (f->fd >= 0) close(f->fd);
-  unlink(f->temp);
+  if (f->temp != NULL) unlink(f->temp);
   io_file_free(f);
 }
 

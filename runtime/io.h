@@ -24,7 +24,8 @@ typedef struct IoHook {
   void  *ctx;
 } IoHook;
 
-/* A file that is being written. hook may be NULL. */
+/* A file that is being written. hook may be NULL. Links are followed; a device
+ * or a pipe is written in place. */
 typedef struct IoFile IoFile;
 IoFile *io_create(const IoHook *hook, const char *path, unsigned mode, TdError *err);
 bool    io_write(IoFile *f, const void *bytes, size_t n, TdError *err);

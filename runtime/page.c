@@ -1,5 +1,5 @@
-/* Denoising as one HTML file that needs no network: a slider over the steps,
- * each character shaded by how sure the model was. */
+/* Denoising as one HTML file that needs no network: the frames as JSON within
+ * page.html, which draws them. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,55 +12,11 @@ struct Page {
   json_t           *root, *frames;
 };
 
-static const char page_head[] =
-    "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width\">\n<title>Denoising</title>\n"
-    "<style>\n"
-    "  :root { color-scheme: light dark }\n"
-    "  body { font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto;"
-    " padding: 0 1rem }\n"
-    "  pre { font: 15px/1.5 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere;"
-    " min-height: 16em }\n"
-    "  input[type=range] { width: 100% }\n"
-    "  nav { display: flex; gap: 1em; align-items: center }\n"
-    "</style>\n"
-    "<h1></h1>\n<nav><button>Play</button><label>Sample <select></select></label>"
-    "<output></output></nav>\n"
-    "<input type=\"range\" min=\"0\" value=\"0\" aria-label=\"step\">\n<pre></pre>\n"
-    "<script type=\"application/json\" id=\"frames\">";
+/* runtime/page.html; the frames stand where it says @FRAMES@ */
+const char *page_html_text(void);
+static const char page_place[] = "@FRAMES@";
 
-/* Shades go from a third of the colour to all of it. */
-static const char page_tail[] =
-    "</script>\n<script>\n"
-    "const data = JSON.parse(document.getElementById('frames').textContent);\n"
-    "const $ = s => document.querySelector(s), slider = $('input'), pick = $('select');\n"
-    "$('h1').textContent = document.title = data.title;\n"
-    "slider.max = data.frames.length - 1; slider.value = slider.max;\n"
-    "data.frames[0].rows.forEach((_, i) => pick.add(new Option(i + 1, i)));\n"
-    "function show() {\n"
-    "  const frame = data.frames[+slider.value], row = frame.rows[+pick.value], pre = $('pre');\n"
-    "  $('output').textContent = 'step ' + frame.done + ' of ' + data.steps;\n"
-    "  pre.replaceChildren();\n"
-    "  Array.from(row.text).forEach((c, i) => {\n"
-    "    const sure = row.sure ? +row.sure[i] / 9 : 1, span = document.createElement('span');\n"
-    "    span.textContent = c; span.style.opacity = 0.3 + 0.7 * sure;\n"
-    "    if (row.sure) span.title = Math.round(100 * sure) + '%';\n"
-    "    pre.append(span);\n"
-    "  });\n"
-    "}\n"
-    "slider.oninput = pick.onchange = show;\n"
-    "let timer = 0;\n"
-    "$('button').onclick = () => {\n"
-    "  if (timer) { clearInterval(timer); timer = 0; $('button').textContent = 'Play'; return }\n"
-    "  if (slider.value === slider.max) slider.value = 0;\n"
-    "  $('button').textContent = 'Stop';\n"
-    "  timer = setInterval(() => {\n"
-    "    if (slider.value === slider.max) $('button').onclick(); else { slider.value++; show() }\n"
-    "  }, 60);\n"
-    "};\n"
-    "show();\n</script>\n</html>\n";
-
-Page *page_new(const Vocabulary *v, int64_t rows, const char *title) {
+Page *page_new(const Vocabulary *v, int64_t rows, const char *title, const char *detail) {
   Page *p = calloc(1, sizeof *p);
   if (p == NULL) return NULL;
   p->vocabulary = v;
@@ -68,7 +24,8 @@ Page *page_new(const Vocabulary *v, int64_t rows, const char *title) {
   p->root = json_object();
   p->frames = json_array();
   if (p->root == NULL || p->frames == NULL ||
-      json_object_set_new(p->root, "title", json_string(title)) != 0) {
+      json_object_set_new(p->root, "title", json_string(title)) != 0 ||
+      json_object_set_new(p->root, "detail", json_string(detail)) != 0) {
     page_free(p);
     return NULL;
   }
@@ -129,12 +86,14 @@ bool page_write(Page *p, const IoHook *hook, const char *path, TdError *err) {
   char *json = json_dumps(p->root, JSON_COMPACT | JSON_ENSURE_ASCII);
   if (json == NULL) return td_fail_memory(err);
   StrBuf s = { 0 };
-  sb_puts(&s, page_head);
+  const char *html = page_html_text(), *place = strstr(html, page_place);
+  if (place == NULL) bug("the page has no place for its frames");
+  sb_write(&s, html, (size_t)(place - html));
   for (const char *c = json; *c != '\0'; c++) { /* nothing may end the script element early */
     if (*c == '<') sb_puts(&s, "\\u003c");
     else sb_putc(&s, *c);
   }
-  sb_puts(&s, page_tail);
+  sb_puts(&s, place + sizeof page_place - 1);
   free(json);
   bool ok = s.s != NULL ? io_write_file(hook, path, s.s, s.n, err) : td_fail_memory(err);
   sb_free(&s);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/utf8.h"
+
 /* ---- settings ------------------------------------------------------------------ */
 
 static const UnitParam *find_param(const UnitSampler *s, const char *name) {
@@ -32,6 +34,18 @@ static bool number_of(const SampleRequest *r, const UnitParam *p, double *out, T
                  p->kind == PARAM_INT ? "a whole number" : "a number", text);
 }
 
+/* The character as it was typed if a terminal can show it, else its first byte. */
+static bool not_a_symbol(const char *flag, const char *text, size_t at, size_t n, TdError *err) {
+  uint32_t point;
+  unsigned byte = (uint8_t)text[at];
+  size_t len = utf8_decode((const uint8_t *)text + at, n - at, &point);
+  if (len > 0 && point >= 0x20 && point != 0x7f && !(point >= 0x80 && point < 0xa0))
+    return td_fail(err, TD_BAD_USAGE, "--%s: '%.*s' at byte %zu is not in the vocabulary", flag,
+                   (int)len, text + at, at);
+  return td_fail(err, TD_BAD_USAGE, "--%s: the byte 0x%02x at byte %zu is not in the vocabulary",
+                 flag, byte, at);
+}
+
 /* A text as tokens and the mask of those it gives; both hold `window`. */
 static bool text_of(const SampleRequest *r, const UnitParam *p, int64_t window, int32_t *ids,
                     uint8_t *mask, TdError *err) {
@@ -39,25 +53,24 @@ static bool text_of(const SampleRequest *r, const UnitParam *p, int64_t window, 
   if (text == NULL) text = p->text != NULL ? p->text : "";
   memset(ids, 0, (size_t)window * sizeof *ids);
   memset(mask, 0, (size_t)window);
+  bool filled = r->filled != NULL && strcmp(r->filled, p->name) == 0;
+  const char *flag = filled ? "infill" : p->name;
   size_t n = strlen(text);
   if (n > 0 && r->vocabulary == NULL)
     return td_fail(err, TD_BAD_USAGE,
-                   "--%s: the sampler belongs to no data, so texts cannot be read", p->name);
+                   "--%s: the sampler belongs to no data, so texts cannot be read", flag);
   int64_t count = 0;
   for (size_t i = 0; i < n; count++) {
     if (count == window)
       return td_fail(err, TD_BAD_USAGE,
                      "--%s is longer than the %" PRId64 " symbols of a window (byte %zu of %zu)",
-                     p->name, window, i, n);
-    if (r->hole != 0 && text[i] == r->hole) {
+                     flag, window, i, n);
+    if (filled && r->hole != 0 && text[i] == r->hole) {
       i++;
       continue;
     }
     size_t len = vocabulary_read(r->vocabulary, (const uint8_t *)text + i, n - i, &ids[count]);
-    if (len == 0)
-      return td_fail(err, TD_BAD_USAGE,
-                     "--%s: the character at byte %zu (0x%02x) is not in the vocabulary", p->name,
-                     i, (unsigned)(uint8_t)text[i]);
+    if (len == 0) return not_a_symbol(flag, text, i, n, err);
     mask[count] = 1;
     i += len;
   }

@@ -12,9 +12,10 @@
 typedef struct SampleRequest {
   const UnitSampler   *sampler;
   const Vocabulary    *vocabulary;     /* or NULL: texts cannot be given */
-  const TdSetting *settings;       /* parameters other than at their defaults */
+  const TdSetting     *settings;       /* parameters other than at their defaults */
   int                  nsettings;
   char                 hole;           /* in texts: a character left to the model; 0 = none */
+  const char          *filled;         /* the text that was given with holes, as --infill; or NULL */
   uint64_t             seed;
   const volatile sig_atomic_t *stop;
 } SampleRequest;

@@ -22,8 +22,9 @@ void   viewer_end(Viewer *w);   /* the cursor is shown again; the last frame sta
 
 /* ---- as a page -------------------------------------------------------------- */
 typedef struct Page Page;
-/* Keeps the first `rows` rows of each frame. NULL when memory is out. */
-Page *page_new(const Vocabulary *v, int64_t rows, const char *title);
+/* Keeps the first `rows` rows of each frame. The title and a line beneath it
+ * must be UTF-8. NULL when memory is out. */
+Page *page_new(const Vocabulary *v, int64_t rows, const char *title, const char *detail);
 void  page_add(Page *p, const SampleFrame *f);
 bool  page_write(Page *p, const IoHook *hook, const char *path, TdError *err);
 void  page_free(Page *p);

@@ -79,8 +79,7 @@ static bool parse_flag(Cli *c, char **words, int n, int *i) {
     f = find_long(c->command, word + 2, len);
     if (word[2 + len] == '=') value = word + 3 + len;
     if (f == NULL && c->command->open_flags && len > 0) {
-      if (value == NULL && *i + 1 < n) value = words[++*i];
-      if (value == NULL) return unknown_flag(c, word);
+      if (value == NULL && *i + 1 < n) value = words[++*i]; /* none: whose flag it is decides */
       const char *name = keep_name(c, word + 2, len);
       if (name == NULL) return false;
       c->given[c->ngiven++] = (Given){ name, value };

@@ -41,8 +41,9 @@ static bool look(void *ctx, const SampleFrame *f) {
 }
 
 /* Flags that are none of the command's own, and --infill. */
-static bool gather(Cli *c, const UnitSampler *u, TdSetting *out, int *n, char *hole) {
+static bool gather(Cli *c, const UnitSampler *u, SampleRequest *r, TdSetting *out) {
   const char *names[128], *text_param = NULL;
+  int *n = &r->nsettings;
   int known = 0;
   for (int i = 0; i < u->nparams; i++) {
     if (u->params[i].kind == PARAM_TEXT && text_param == NULL) text_param = u->params[i].name;
@@ -62,8 +63,11 @@ static bool gather(Cli *c, const UnitSampler *u, TdSetting *out, int *n, char *h
                false;
       const char *h = cli_text(c, "hole", "_");
       if (h[0] == '\0' || h[1] != '\0') return cli_usage(c, "--hole takes one character"), false;
-      *hole = h[0];
+      r->hole = h[0];
+      r->filled = text_param;
       out[(*n)++] = (TdSetting){ text_param, c->given[i].value };
+    } else if (is_param && c->given[i].value == NULL) {
+      return cli_usage(c, "--%s takes a value", name), false;
     } else if (is_param) {
       out[(*n)++] = (TdSetting){ name, c->given[i].value };
     } else if (!is_flag) {
@@ -94,6 +98,39 @@ static bool sample_all(Cli *c, Session *s, SampleRequest *r, Take *t, bool each,
   return true;
 }
 
+/* The texts, or a JSON array of them, to stdout or where -o says. */
+static bool put_result(const Cli *c, Take *t, bool watched, TdError *err) {
+  const char *to = cli_text(c, "output", NULL);
+  if (c->json) {
+    char *json = json_dumps(t->texts, JSON_COMPACT);
+    if (json == NULL) return td_fail_memory(err);
+    sb_free(&t->out);
+    sb_printf(&t->out, "%s\n", json);
+    free(json);
+  }
+  const char *text = t->out.s != NULL ? t->out.s : "";
+  if (to != NULL) return io_write_file(NULL, to, text, t->out.n, err);
+  if (!watched) fwrite(text, 1, t->out.n, stdout);
+  return true;
+}
+
+/* The page names the program, and beneath it the sampler and what was asked of it. */
+static Page *page_begin(const Project *p, const SampleRequest *r, int64_t count) {
+  StrBuf s = { 0 };
+  sb_printf(&s, "sampler %s, seed %" PRIu64, r->sampler->name, r->seed);
+  for (int i = 0; i < r->nsettings; i++) {
+    bool text = false;
+    for (int k = 0; k < r->sampler->nparams; k++)
+      text = text || (r->sampler->params[k].kind == PARAM_TEXT &&
+                      strcmp(r->sampler->params[k].name, r->settings[i].name) == 0);
+    sb_printf(&s, text ? ", %s \u201c%s\u201d" : ", %s %s", r->settings[i].name,
+              r->settings[i].value);
+  }
+  Page *page = page_new(r->vocabulary, count, p->unit->name, s.s);
+  sb_free(&s);
+  return page;
+}
+
 static int sample_with(Cli *c, Project *p, Machine *m, const UnitSampler *u, uint64_t seed,
                        int64_t count) {
   TdError err = { 0 };
@@ -113,9 +150,13 @@ static int sample_with(Cli *c, Project *p, Machine *m, const UnitSampler *u, uin
   bool watch = cli_has(c, "watch") && c->out.live && !c->json;
   if (cli_has(c, "watch") && !watch && !c->quiet)
     fprintf(stderr, "tdc: --watch needs a terminal; here is the result alone\n");
-  if (settings != NULL && gather(c, u, settings, &r.nsettings, &r.hole)) {
+  if (settings != NULL && gather(c, u, &r, settings)) {
     if (watch) t.viewer = &viewer;
-    if (html != NULL) t.page = page_new(r.vocabulary, count, u->name);
+    if (html != NULL && (t.page = page_begin(p, &r, count)) == NULL) {
+      td_fail_memory(&err);
+      code = cli_fail(c, &err);
+      goto done;
+    }
     bool ok = sample_check(&r, &steps, &err);
     if (ok && !(cli_weights_find(c, p, &w, &code) && cli_machine(c, m, p->unit, &code) &&
                 cli_weights_load(c, p, m->session, w, seed, &code)))
@@ -123,12 +164,7 @@ static int sample_with(Cli *c, Project *p, Machine *m, const UnitSampler *u, uin
     ok = ok && sample_all(c, m->session, &r, &t, watch || html != NULL, &err);
     viewer_end(&viewer);
     if (ok && t.page != NULL) ok = page_write(t.page, NULL, html, &err);
-    if (ok && c->json) {
-      json_dumpf(t.texts, stdout, JSON_COMPACT);
-      putchar('\n');
-    } else if (ok && !watch) {
-      fwrite(t.out.s != NULL ? t.out.s : "", 1, t.out.n, stdout);
-    }
+    if (ok) ok = put_result(c, &t, watch, &err);
     code = ok ? cli_done(c) : cli_fail(c, &err);
   }
 done:
@@ -140,21 +176,28 @@ done:
   return code;
 }
 
-static const UnitSampler *choose(Cli *c, const Unit *u) {
-  const char *name = cli_text(c, "sampler", NULL);
-  const UnitSampler *s = unit_sampler(u, name);
-  if (s != NULL) return s;
-  if (u->nsamplers == 0) {
-    cli_usage(c, "%s has no sampler%s%.100s%s", u->path, name != NULL ? " named '" : "",
-              name != NULL ? name : "", name != NULL ? "'" : "");
-    return NULL;
-  }
+/* Only the sampler asked for was compiled: which ones there are needs another look. */
+static int no_sampler(Cli *c, const char *path, const char *name) {
+  Project p;
+  int code = 0, n = 0;
+  const char *names[64];
+  UnitOptions o = { .check_only = true, .no_train = true, .no_eval = true, .no_models = true };
   StrBuf all = { 0 };
-  for (int i = 0; i < u->nsamplers; i++)
-    sb_printf(&all, "%s %s", i > 0 ? "," : "", u->samplers[i].name);
-  cli_usage(c, "there is no sampler '%.100s'; the file has%s", name, all.s);
+  c->quiet = true;              /* the warnings have been read */
+  if (cli_project(c, &p, &o, &code)) {
+    for (int i = 0; i < p.unit->nsamplers && n < 64; i++) {
+      names[n++] = p.unit->samplers[i].name;
+      sb_printf(&all, "%s %s", i > 0 ? "," : "; it has", names[i]);
+    }
+    const char *near = did_you_mean(name, names, n);
+    if (near != NULL)
+      code = cli_usage(c, "%s has no sampler '%.100s'; did you mean %s?", path, name, near);
+    else
+      code = cli_usage(c, "%s has no sampler '%.100s'%s", path, name, all.s != NULL ? all.s : "");
+  }
   sb_free(&all);
-  return NULL;
+  project_close(&p);
+  return code;
 }
 
 int cli_sample(Cli *c) {
@@ -169,9 +212,10 @@ int cli_sample(Cli *c) {
                     .only_sampler = cli_text(c, "sampler", NULL) };
   if (!cli_seed(c, &seed) || !cli_int(c, "count", 1, 1000000, &count)) return TD_BAD_USAGE;
   if (cli_project(c, &p, &o, &code)) {
-    const UnitSampler *s = choose(c, p.unit);
-    code = TD_BAD_USAGE;
+    const UnitSampler *s = unit_sampler(p.unit, o.only_sampler);
     if (s != NULL) code = sample_with(c, &p, &m, s, seed, count);
+    else if (o.only_sampler != NULL) code = no_sampler(c, p.unit->path, o.only_sampler);
+    else code = cli_usage(c, "%s has no sampler", p.unit->path);
   }
   cli_machine_free(&m);
   project_close(&p);

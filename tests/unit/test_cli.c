@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -138,6 +139,7 @@ static void test_files(void **state) {
     { "check bad.td --json", 1, "\"line\":2" },
     { "check syntax.td", 1, "syntax.td:1:" },
     { "check m.td -D LL=3", 1, "LL" },
+    { "check m.td -D B=0", 1, "an extent must lie in" },
     { "check m.td --data absent.txt", 4, "absent.txt" },
     { "fmt messy.td --check", 1, "messy.td" },
     { "fmt messy.td", 0, "dim B = 2" },
@@ -153,6 +155,24 @@ static void test_files(void **state) {
     { 0 }
   };
   try_all(cases);
+}
+
+/* Results go through a link to where it points; the link stays. */
+static void test_links(void **state) {
+  (void)state;
+  struct stat st;
+  write_file("target.td", "dim B = 1\n");
+  assert_int_equal(symlink("target.td", "link.td"), 0);
+  static const Case write = { "fmt messy.td -o link.td", 0, "" },
+                    check = { "fmt target.td", 0, "dim C = 3" };
+  try_case(&write);
+  try_case(&check);
+  assert_int_equal(lstat("link.td", &st), 0);
+  assert_true(S_ISLNK(st.st_mode));
+  static const Case device = { "fmt messy.td -o /dev/full", 4, "No space left" };
+  try_case(&device);
+  assert_int_equal(stat("/dev/full", &st), 0);
+  assert_true(S_ISCHR(st.st_mode));
 }
 
 static void test_train_and_sample(void **state) {
@@ -175,9 +195,18 @@ static void test_train_and_sample(void **state) {
     { "sample m.td --temperature hot", 2, "takes a number" },
     { "sample m.td --steps 1.5", 2, "whole number" },
     { "sample m.td --prompt tQe", 2, "byte 1" },
-    { "sample m.td --prompt '\xc3\xa9'", 2, "byte 0" },
+    { "sample m.td --prompt '\xc3\xa9'", 2, "'\xc3\xa9' at byte 0" },
     { "sample m.td --prompt 'the quick brown'", 2, "longer than the 8" },
-    { "sample m.td --sampler none", 2, "no sampler named 'none'" },
+    { "sample m.td --sampler none", 2, "no sampler 'none'; it has flat" },
+    { "sample m.td --sampler flta", 2, "did you mean flat" },
+    { "sample m.td --temprature", 2, "did you mean --temperature" },
+    { "sample m.td --temperature", 2, "--temperature takes a value" },
+    { "sample m.td --infill 'a_longer_text'", 2, "--infill is longer" },
+    { "sample m.td --prompt 't\x01'", 2, "the byte 0x01" },
+    { "sample m.td -o sampled.txt -q", 0, "" },
+    { "sample m.td -o /dev/full -q", 4, "/dev/full: No space left" },
+    { "sample m.td --html /dev/full -q", 4, "/dev/full: No space left" },
+    { "sample m.td --html /dev/stdout -q", 0, "</html>" },
     { "sample m.td --html out.html -n 2", 0, "--------" },
     { "sample m.td --html absent/out.html", 4, "absent/out.html" },
     { "sample m.td --untrained --watch", 0, "needs a terminal" },
@@ -212,6 +241,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_help_and_usage),
     cmocka_unit_test(test_files),
+    cmocka_unit_test(test_links),
     cmocka_unit_test(test_train_and_sample),
   };
   int failed = cmocka_run_group_tests(tests, enter_folder, leave_folder);
