@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,7 +17,10 @@
 #include "runtime/toolchain.h"
 #include "runtime/version.h"
 
-enum { UNIT_BYTES = 36000 };    /* a unit is closed when its kernels' text reaches this */
+enum {
+  UNIT_BYTES = 36000,           /* a unit is closed when its kernels' text reaches this */
+  FULL_DISK = 1 << 20           /* a disk with less than this is full */
+};
 
 /* Parts are loops written out by hand: more effort finds nothing in them, and
  * takes half as long again. */
@@ -368,9 +372,19 @@ static bool jit_make(Jit *j, TdError *err) {
                  why != NULL ? why : "a kernel is missing");
 }
 
-/* Somebody cleared the cache, our work folder with it: once more, in a folder
- * that nobody else knows. */
+/* Is it worth trying in another folder? When somebody cleared the cache, our work
+ * folder with it; when the cache cannot be written; when a compiler failed and
+ * its disk is full. */
+static bool jit_folder_failed(const Jit *j, const TdError *err) {
+  struct statvfs disk;
+  if (err->status == TD_STOPPED) return false;
+  if (j->work == NULL || !io_exists(j->work) || err->status == TD_IO_FAILED) return true;
+  return statvfs(j->work, &disk) == 0 && disk.f_bavail * disk.f_frsize < FULL_DISK;
+}
+
+/* Once more, in a folder that nobody else knows. */
 static bool jit_make_elsewhere(Jit *j, TdError *err) {
+  if (j->work != NULL) cache_remove_folder(j->work);
   cache_close(j->cache);
   free(j->work);
   j->work = NULL;
@@ -394,8 +408,7 @@ Jit *jit_build(const TdProgram *p, const JitOptions *o, TdError *err) {
     j->stats.loaded_whole = lock >= 0 && jit_load_cached(j);      /* another process was faster */
     ok = j->stats.loaded_whole || jit_make(j, err);
     cache_unlock(j->cache, j->key, lock);
-    if (!ok && err->status != TD_STOPPED && (j->work == NULL || !io_exists(j->work)))
-      ok = jit_make_elsewhere(j, err);
+    if (!ok && jit_folder_failed(j, err)) ok = jit_make_elsewhere(j, err);
     if (j->work != NULL) cache_remove_folder(j->work);
   }
   for (int i = 0; i < j->nunits; i++) {

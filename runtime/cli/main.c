@@ -170,17 +170,17 @@ int main(int argc, char **argv) {
     cli_help(stderr);
     return TD_BAD_USAGE;
   }
-  if (strcmp(argv[1], "--version") == 0) {
-    puts("tdc " TDC_VERSION);
-    return 0;
-  }
-  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-    cli_help(stdout);
-    return 0;
-  }
   bool implied = looks_like_td(argv[1]) || argv[1][0] == '-';
   Cli c = { .command = implied ? cli_command("compile") : cli_command(argv[1]) };
   if (c.command == NULL) return unknown_command(argv[1]);
+  if (strcmp(argv[1], "--version") == 0) {
+    puts("tdc " TDC_VERSION);
+    return cli_done(&c);
+  }
+  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+    cli_help(stdout);
+    return cli_done(&c);
+  }
   c.out = terminal_open(stdout, COLOUR_AUTO);
   c.err = terminal_open(stderr, COLOUR_AUTO);
   c.stop = signals_install();
@@ -188,7 +188,7 @@ int main(int argc, char **argv) {
   if (cli_parse(&c, argc - skip, argv + skip)) {
     if (cli_has(&c, "help")) {
       cli_help_command(c.command, stdout);
-      code = c.command->open_flags && c.nargs == 1 ? cli_sample_parameters(&c) : 0;
+      code = c.command->open_flags && c.nargs == 1 ? cli_sample_parameters(&c) : cli_done(&c);
     } else {
       code = c.command->run(&c);
     }

@@ -243,6 +243,7 @@ int cli_sample_parameters(Cli *c) {
                  (int)(20 - strlen(q->name) % 20), "", value);
       }
     }
+    code = cli_done(c);
   }
   project_close(&p);
   return code;
