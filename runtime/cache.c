@@ -181,7 +181,7 @@ bool cache_put(Cache *c, const char *key, const char *ext, const void *bytes, si
   memcpy(trailer + MAGIC, key, 64);
   if (!entry_checksum(bytes, n, key, ext, trailer + MAGIC + 64)) return false;
   char *path = cache_path(c, key, ext);
-  IoFile *f = path != NULL ? io_create(c->hook, path, 0600, &ignored) : NULL;
+  IoFile *f = path != NULL ? io_replace(c->hook, path, 0600, &ignored) : NULL;
   free(path);
   if (f == NULL) return false;
   if (io_write(f, bytes, n, &ignored) && io_write(f, trailer, sizeof trailer, &ignored))

@@ -106,23 +106,24 @@ static void io_file_free(IoFile *f) {
 /* Where the bytes go in the end: a link is followed, and a device or a pipe is
  * written in place, since a rename would put a file where it stood. False when
  * memory is out. */
-static bool io_settle(IoFile *f, const char *path) {
+static bool io_settle(IoFile *f, const char *path, bool strict) {
   struct stat st;
-  bool link = lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+  bool link = !strict && lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
   f->path = link ? realpath(path, NULL) : NULL;
   if (f->path == NULL) f->path = strdup(path);
   if (f->path == NULL) return false;
-  if (stat(f->path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) return true;
+  if (!strict && stat(f->path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) return true;
   f->temp = io_temp_path(f->path);
   return f->temp != NULL;
 }
 
-IoFile *io_create(const IoHook *hook, const char *path, unsigned mode, TdError *err) {
+static IoFile *io_begin(const IoHook *hook, const char *path, unsigned mode, bool strict,
+                        TdError *err) {
   IoFile *f = calloc(1, sizeof *f);
   if (f == NULL) { td_fail_memory(err); return NULL; }
   f->hook = hook;
   f->fd = -1;
-  if (!io_settle(f, path)) {
+  if (!io_settle(f, path, strict)) {
     io_file_free(f);
     td_fail_memory(err);
     return NULL;
@@ -142,6 +143,14 @@ IoFile *io_create(const IoHook *hook, const char *path, unsigned mode, TdError *
     return NULL;
   }
   return f;
+}
+
+IoFile *io_create(const IoHook *hook, const char *path, unsigned mode, TdError *err) {
+  return io_begin(hook, path, mode, false, err);
+}
+
+IoFile *io_replace(const IoHook *hook, const char *path, unsigned mode, TdError *err) {
+  return io_begin(hook, path, mode, true, err);
 }
 
 /* All of the bytes, however often the system takes only some. 0 or an errno. */

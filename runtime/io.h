@@ -28,6 +28,8 @@ typedef struct IoHook {
  * or a pipe is written in place. */
 typedef struct IoFile IoFile;
 IoFile *io_create(const IoHook *hook, const char *path, unsigned mode, TdError *err);
+/* The same, but whatever has that name, a link too, gives way to the new file. */
+IoFile *io_replace(const IoHook *hook, const char *path, unsigned mode, TdError *err);
 bool    io_write(IoFile *f, const void *bytes, size_t n, TdError *err);
 /* fsync, rename, fsync of the folder. Frees f, whatever happens. */
 bool    io_commit(IoFile *f, TdError *err);

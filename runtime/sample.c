@@ -54,6 +54,7 @@ static bool text_of(const SampleRequest *r, const UnitParam *p, int64_t window, 
   memset(ids, 0, (size_t)window * sizeof *ids);
   memset(mask, 0, (size_t)window);
   bool filled = r->filled != NULL && strcmp(r->filled, p->name) == 0;
+  bool holes = filled || r->filled == NULL;
   const char *flag = filled ? "infill" : p->name;
   size_t n = strlen(text);
   if (n > 0 && r->vocabulary == NULL)
@@ -65,7 +66,7 @@ static bool text_of(const SampleRequest *r, const UnitParam *p, int64_t window, 
       return td_fail(err, TD_BAD_USAGE,
                      "--%s is longer than the %" PRId64 " symbols of a window (byte %zu of %zu)",
                      flag, window, i, n);
-    if (filled && r->hole != 0 && text[i] == r->hole) {
+    if (holes && r->hole != 0 && text[i] == r->hole) {
       i++;
       continue;
     }

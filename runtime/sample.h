@@ -15,7 +15,7 @@ typedef struct SampleRequest {
   const TdSetting     *settings;       /* parameters other than at their defaults */
   int                  nsettings;
   char                 hole;           /* in texts: a character left to the model; 0 = none */
-  const char          *filled;         /* the text that was given with holes, as --infill; or NULL */
+  const char          *filled;         /* the text given as --infill, alone with holes; NULL: all texts */
   uint64_t             seed;
   const volatile sig_atomic_t *stop;
 } SampleRequest;

@@ -30,33 +30,47 @@ static const char *viewer_shade(const Viewer *w, const SampleFrame *f, int64_t a
                      : "\033[38;5;239m";
 }
 
+enum { STATUS_LINES = 2 };      /* the line below the text, and the one the cursor rests on */
+
+/* Lines are cleared before they are written: after a full one the cursor still
+ * stands on its last character. */
+static const char fresh_line[] = "\r\033[K";
+
 /* The text laid out in the terminal's width. Returns the number of lines. */
 static int viewer_layout(const Viewer *w, const SampleFrame *f, StrBuf *out) {
-  int columns = terminal_columns(&w->terminal), most = viewer_rows(w) - 2, column = 0, lines = 1;
+  int columns = terminal_columns(&w->terminal), most = viewer_rows(w) - STATUS_LINES;
+  int column = 0, lines = 1;
   const char *shade = "";
-  for (int64_t i = 0; i < f->window && lines <= most; i++) {
+  sb_puts(out, fresh_line);
+  for (int64_t i = 0; i < f->window; i++) {
     StrBuf one = { 0 };
     int64_t at = w->row * f->window + i;
     sample_spell(w->vocabulary, &f->ids[at], 1, &one);
     bool newline = one.n == 1 && one.s[0] == '\n';
+    bool plain = one.n > 0 && (unsigned char)one.s[0] >= 32 && one.s[0] != 127;
+    bool shown = plain && (w->terminal.unicode || (unsigned char)one.s[0] < 128);
     const char *now = viewer_shade(w, f, at);
-    if (strcmp(now, shade) != 0) sb_puts(out, shade = now);
     if (newline || column == columns) {
-      sb_puts(out, "\033[K\n");
+      if (lines == most) {
+        sb_free(&one);
+        break;
+      }
+      sb_printf(out, "\n%s", fresh_line);
       lines++;
       column = 0;
     }
-    if (!newline && lines <= most) {
-      bool shown = one.n > 0 && ((unsigned char)one.s[0] >= 32 && one.s[0] != 127) &&
-                   (w->terminal.unicode || (unsigned char)one.s[0] < 128);
-      if (shown) sb_write(out, one.s, one.n);
-      else sb_putc(out, '.');
-      column++;
-    }
+    if (strcmp(now, shade) != 0) sb_puts(out, shade = now);
+    if (!newline && shown) sb_write(out, one.s, one.n);
+    else if (!newline) sb_putc(out, '.');
+    column += !newline;
     sb_free(&one);
   }
-  sb_puts(out, w->terminal.colour ? "\033[0m\033[K\n" : "\033[K\n");
+  sb_puts(out, w->terminal.colour ? "\033[0m\n" : "\n");
   return lines;
+}
+
+bool viewer_fits(const Viewer *w) {
+  return viewer_rows(w) > STATUS_LINES && terminal_columns(&w->terminal) >= 12;
 }
 
 void viewer_draw(Viewer *w, const SampleFrame *f) {
@@ -69,8 +83,10 @@ void viewer_draw(Viewer *w, const SampleFrame *f) {
   if (w->lines == 0) sb_puts(&s, "\033[?25l");             /* no cursor while drawing */
   else sb_printf(&s, "\033[%dA", w->lines);
   int lines = viewer_layout(w, f, &s) + 1;
-  sb_printf(&s, "%sstep %lld of %lld%s\033[K\n\033[J", terminal_style(&w->terminal, "\033[2m"),
-            (long long)f->done, (long long)f->count, terminal_style(&w->terminal, "\033[0m"));
+  char status[64];
+  snprintf(status, sizeof status, "step %lld of %lld", (long long)f->done, (long long)f->count);
+  sb_printf(&s, "%s%s%.*s%s\n\033[J", fresh_line, terminal_style(&w->terminal, "\033[2m"),
+            terminal_columns(&w->terminal) - 1, status, terminal_style(&w->terminal, "\033[0m"));
   if (s.s != NULL) fwrite(s.s, 1, s.n, w->terminal.out);
   fflush(w->terminal.out);
   sb_free(&s);

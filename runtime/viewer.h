@@ -17,6 +17,7 @@ typedef struct Viewer {
   double            next;       /* clock: not before, so that one can follow */
 } Viewer;
 Viewer viewer_new(Terminal t, const Vocabulary *v);
+bool   viewer_fits(const Viewer *w);             /* the terminal has room for it */
 void   viewer_draw(Viewer *w, const SampleFrame *f);
 void   viewer_end(Viewer *w);   /* the cursor is shown again; the last frame stays */
 

@@ -16,6 +16,7 @@ typedef struct Take {
   json_t           *texts;
   StrBuf            out;
   bool              any;
+  size_t            watched;    /* bytes of `out` that --watch has shown: the first sample */
 } Take;
 
 static void take_row(Take *t, const SampleFrame *f, int64_t row) {
@@ -27,6 +28,7 @@ static void take_row(Take *t, const SampleFrame *f, int64_t row) {
   if (t->any) sb_puts(&t->out, "\n--------\n");
   sb_write(&t->out, text, s.n);
   if (s.n == 0 || text[s.n - 1] != '\n') sb_putc(&t->out, '\n');
+  if (!t->any) t->watched = t->out.n;
   t->any = true;
   sb_free(&s);
 }
@@ -110,7 +112,8 @@ static bool put_result(const Cli *c, Take *t, bool watched, TdError *err) {
   }
   const char *text = t->out.s != NULL ? t->out.s : "";
   if (to != NULL) return io_write_file(NULL, to, text, t->out.n, err);
-  if (!watched) fwrite(text, 1, t->out.n, stdout);
+  size_t seen = watched ? t->watched : 0;
+  fwrite(text + seen, 1, t->out.n - seen, stdout);
   return true;
 }
 
@@ -147,9 +150,10 @@ static int sample_with(Cli *c, Project *p, Machine *m, const UnitSampler *u, uin
   int code = TD_BAD_USAGE;
   int64_t steps;
   Checkpoint *w = NULL;
-  bool watch = cli_has(c, "watch") && c->out.live && !c->json;
+  bool watch = cli_has(c, "watch") && c->out.live && !c->json && viewer_fits(&viewer);
   if (cli_has(c, "watch") && !watch && !c->quiet)
-    fprintf(stderr, "tdc: --watch needs a terminal; here is the result alone\n");
+    fprintf(stderr, "tdc: --watch needs a terminal%s; here is the result alone\n",
+            c->out.live && !c->json ? " with more room" : "");
   if (settings != NULL && gather(c, u, &r, settings)) {
     if (watch) t.viewer = &viewer;
     if (html != NULL && (t.page = page_begin(p, &r, count)) == NULL) {

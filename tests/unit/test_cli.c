@@ -1,5 +1,6 @@
 /* The command line as a user meets it: exit codes, messages, hints. Runs the
  * tdc that was built beside this test, in a folder of its own. */
+#include <pty.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +16,7 @@
 
 #include "runtime/cache.h"
 #include "runtime/spawn.h"
+#include "runtime/viewer.h"
 
 static char *tdc;                /* set once by main */
 
@@ -175,6 +178,37 @@ static void test_links(void **state) {
   assert_true(S_ISCHR(st.st_mode));
 }
 
+/* What --watch draws in a terminal of 5 rows and 20 columns: no frame scrolls it,
+ * full lines keep their last character, the cursor comes back. */
+static void test_watch(void **state) {
+  (void)state;
+  struct winsize size = { .ws_row = 5, .ws_col = 20 };
+  int user, program;
+  assert_int_equal(openpty(&user, &program, NULL, NULL, &size), 0);
+  FILE *out = fdopen(program, "w");
+  Viewer w = viewer_new((Terminal){ .out = out, .live = true }, NULL);
+  int32_t ids[100] = { 0 };
+  SampleFrame f = { .done = 1, .count = 2, .batch = 1, .window = 100, .ids = ids };
+  assert_true(viewer_fits(&w));
+  viewer_draw(&w, &f);
+  viewer_draw(&w, &f);
+  viewer_end(&w);
+  char said[4096];
+  ssize_t n = read(user, said, sizeof said - 1);
+  assert_true(n > 0);
+  said[n] = '\0';
+  int lines = 0;
+  const char *second = strstr(said, "\033[4A");            /* back over the four of the first */
+  assert_non_null(second);
+  for (const char *p = said; p < second; p++) lines += *p == '\n';
+  assert_int_equal(lines, 4);
+  assert_non_null(strstr(said, "\033[K00000000000000000000\r\n"));
+  assert_non_null(strstr(said, "step 1 of 2"));
+  assert_non_null(strstr(second, "\033[?25h"));
+  fclose(out);
+  close(user);
+}
+
 static void test_train_and_sample(void **state) {
   (void)state;
   static const Case cases[] = {
@@ -242,6 +276,7 @@ int main(int argc, char **argv) {
     cmocka_unit_test(test_help_and_usage),
     cmocka_unit_test(test_files),
     cmocka_unit_test(test_links),
+    cmocka_unit_test(test_watch),
     cmocka_unit_test(test_train_and_sample),
   };
   int failed = cmocka_run_group_tests(tests, enter_folder, leave_folder);
