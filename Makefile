@@ -27,7 +27,7 @@ CLI = main flags help report open compile train sample eval run check fmt gradch
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_train test_reference test_api test_cli test_grad test_grad_random \
-       test_backend test_backend_random test_prelude test_contract test_diagnostics test_language test_mutations
+       test_backend test_backend_random test_prelude test_contract test_diagnostics test_language test_mutations test_output
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 
@@ -147,6 +147,14 @@ $(B)/tests/gemm_bench: tests/bench/gemm_bench.c $(B)/libtdc.a
 $(B)/tests/bench_side: tests/bench/bench_side.c $(B)/tests/model.o $(B)/libtdc.a
 	$(COMPILE) -O3 -march=native -o $@ $< $(B)/tests/model.o $(B)/libtdc.a $(LIBS)
 
+# tdc beside PyTorch and JAX, in one run; installs nothing. See tests/bench/README.md.
+PYTHON ?= python3
+BENCH   = $(PYTHON) tests/bench/bench.py --build $(B)
+bench bench-quick: deps
+	@$(BENCH) --check $(if $(filter bench-quick,$@),--quick)
+	@$(MAKE) --no-print-directory -j2 $(B)/tests/bench_side $(B)/tests/gemm_bench
+	@$(BENCH) $(if $(filter bench-quick,$@),--quick) $(BENCHFLAGS)
+
 # -- the rest -----------------------------------------------------------------------------------------
 demo: deps
 	@$(MAKE) --no-print-directory all
@@ -209,5 +217,5 @@ clean:
 	rm -rf $(B)
 
 .SECONDARY:
-.PHONY: all test tests-built test-long demo deps install uninstall clean
+.PHONY: all test tests-built test-long bench bench-quick demo deps install uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNIT:%=$(B)/tests/unit/%.d) $(WHOLE:%=$(B)/tests/%.d) $(B)/tests/run.d

@@ -1,0 +1,1909 @@
+/* tiny: made by tdc. Build it with
+ *     cc -O3 -march=native -fopenmp-simd -fno-math-errno -fno-trapping-math -ffp-contract=fast -c tiny.c
+ * or plainly with cc -O3 tiny.c -lm -lpthread; see tiny.h for its functions. */
+#define _GNU_SOURCE
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined __GNUC__
+#pragma GCC diagnostic ignored "-Wunknown-pragmas"
+#endif
+
+#include "tiny.h"
+
+/* The prelude: what every generated translation unit begins with. It is C text
+ * first (the build embeds it as a string; generated code must stand alone) and
+ * a header second (the tests include it). Inside: the call contract of
+ * runtime/program.h, the scalar functions behind the language's primitives,
+ * the random draws, and the tiles of the matrix products.
+ *
+ * The float functions are branch-free, so that loops over them become vector
+ * code; they are within 4 units in the last place of the true value, keep NaN,
+ * have the right limits, and may flush results below 2^-126 to zero. They need
+ * no flag but profit from -fno-math-errno -fno-trapping-math -ffp-contract=fast. */
+#ifndef TD_PRELUDE
+#define TD_PRELUDE
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef TDC_PROGRAM_H
+typedef struct TdControl { uint64_t seed; int64_t step; } TdControl;
+typedef struct TdCall {
+  char *const     *arg;         /* the launch's buffers, in order */
+  const int64_t   *ix;          /* loop counters by slot */
+  char            *scratch;     /* this thread's own, 64-byte aligned */
+  const TdControl *ctl;
+  uint64_t         launch;      /* counts up; scratch keeps what this launch left; 0: nothing */
+} TdCall;
+#endif
+
+#define TD_INLINE static inline __attribute__((always_inline, unused))
+#if defined __clang__
+#define TD_APART __attribute__((noinline, unused))
+#else
+#define TD_APART __attribute__((noinline, noclone, unused))
+#endif
+/* The larger functions are shared. A unit that stands alone has its own copies;
+ * where a program has many units (runtime/jit.c) they define TD_PART as 0 and
+ * only declare them, and units of nothing but the prelude, with TD_PART 1, 2 and
+ * 3, hold one part each: a processor compiles them once for all programs. */
+#ifdef TD_PART
+#define TD_SHARED __attribute__((visibility("hidden"))) TD_APART
+#define TD_DEFINES(part) (TD_PART == (part))
+#else
+#define TD_SHARED static TD_APART
+#define TD_DEFINES(part) 1
+#endif
+#define TD_PART_TILES 1          /* of two vectors */
+#define TD_PART_PACKING 2        /* and what else matrix products need */
+#define TD_PART_DRAWS 3
+
+/* ---- bits ------------------------------------------------------------------- */
+TD_INLINE uint32_t td_bits(float x) {
+  uint32_t u;
+  __builtin_memcpy(&u, &x, sizeof u);
+  return u;
+}
+TD_INLINE float td_float(uint32_t u) {
+  float x;
+  __builtin_memcpy(&x, &u, sizeof x);
+  return x;
+}
+/* |magnitude| with the sign of `sign` */
+TD_INLINE float td_copysignf(float magnitude, float sign) {
+  return td_float((td_bits(magnitude) & 0x7fffffffu) | (td_bits(sign) & 0x80000000u));
+}
+
+/* ---- float functions ---------------------------------------------------------- */
+#define TD_INFF __builtin_inff()
+#define TD_NANF __builtin_nanf("")
+/* Adding this rounds |x| < 2^22 to an integer, which then stands in the low bits. */
+#define TD_ROUNDER 12582912.0f
+
+TD_INLINE float td_minf(float a, float b) { return a <= b ? a : b; }
+TD_INLINE float td_maxf(float a, float b) { return a >= b ? a : b; }
+TD_INLINE float td_absf(float x) { return __builtin_fabsf(x); }
+TD_INLINE float td_sqrtf(float x) { return __builtin_sqrtf(x); }
+TD_INLINE float td_rsqrtf(float x) { return 1.0f / __builtin_sqrtf(x); }
+TD_INLINE float td_floorf(float x) { return __builtin_floorf(x); }
+TD_INLINE float td_roundf(float x) { return __builtin_rintf(x); }   /* halves to even */
+
+/* floor as an integer, saturated; NaN becomes the least one */
+TD_INLINE int32_t td_intf(float x) {
+  float f = __builtin_floorf(x);
+  f = f >= -2147483648.0f ? f : -2147483648.0f;
+  f = f <= 2147483520.0f ? f : 2147483520.0f;
+  return (int32_t)f;
+}
+
+/* a - b * floor(a / b), exact for |a / b| < 2^28; the sign is the divisor's */
+TD_INLINE float td_modf(float a, float b) {
+  double x = a, y = b, r = x - __builtin_floor(x / y) * y;
+  return (float)((r < 0) != (y < 0) && r != 0 ? r + y : r);
+}
+
+/* exp(r) - 1 - r for |r| <= log(2) / 2, divided by r^2 */
+TD_INLINE float td_exp_tail(float r) {
+  float q = 0x1.6db4dep-10f;
+  q = q * r + 0x1.123bdep-7f;
+  q = q * r + 0x1.55545ep-5f;
+  q = q * r + 0x1.55548ep-3f;
+  return q * r + 0.5f;
+}
+/* exp where the result is a normal number; anything elsewhere */
+TD_INLINE float td_exp_core(float x) {
+  float t = x * 0x1.715476p+0f + TD_ROUNDER, n = t - TD_ROUNDER;
+  float r = x - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f;
+  float p = 1.0f + (r + r * r * td_exp_tail(r));
+  return td_float(td_bits(p) + (td_bits(t) << 23));
+}
+TD_INLINE float td_expf(float x) {
+  float y = td_exp_core(x);
+  y = x >= -87.33654f ? y : 0.0f;
+  return x <= 0x1.62e42ep+6f ? y : x + TD_INFF;
+}
+
+/* log of a positive normal number */
+TD_INLINE float td_log_core(float x) {
+  int32_t k = (int32_t)(td_bits(x) - 0x3f3504f3u);          /* from sqrt(1/2) */
+  float n = (float)(k >> 23);
+  float f = td_float(((uint32_t)k & 0x7fffffu) + 0x3f3504f3u) - 1.0f;
+  float z = f * f, q = -0x1.41edaap-4f;
+  q = q * f + 0x1.07d0c6p-3f;
+  q = q * f - 0x1.0ce078p-3f;
+  q = q * f + 0x1.226e50p-3f;
+  q = q * f - 0x1.547880p-3f;
+  q = q * f + 0x1.99a596p-3f;
+  q = q * f - 0x1.000220p-2f;
+  q = q * f + 0x1.55554ap-2f;
+  float low = f * z * q + n * 0x1.7f7d1cp-20f;
+  return n * 0x1.62e4p-1f + (f + (low - 0.5f * z));
+}
+TD_INLINE float td_logf(float x) {
+  int small = x < 0x1p-126f;
+  float y = td_log_core(small ? x * 0x1p23f : x) - (small ? 15.942385f : 0.0f);
+  float edge = x > 0 ? x : x == 0 ? -TD_INFF : TD_NANF;     /* inf, 0, negative, NaN */
+  return x > 0 && x < TD_INFF ? y : edge;
+}
+
+/* (e - 1) / (e + 1) with e = exp(2 |x|) and e - 1 computed without cancellation */
+TD_INLINE float td_tanhf(float x) {
+  float a = __builtin_fabsf(x);
+  float y = a > 10.0f ? 20.0f : 2.0f * a;
+  float t = y * 0x1.715476p+0f + TD_ROUNDER, n = t - TD_ROUNDER;
+  float r = y - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f;
+  float s = td_float((td_bits(t) << 23) + 0x3f800000u);
+  float e = s * (r + r * r * td_exp_tail(r)) + (s - 1.0f);
+  e = e / (e + 2.0f);
+  return a == a ? td_copysignf(e, x) : x;
+}
+TD_INLINE float td_sigmoidf(float x) { return 1.0f / (1.0f + td_expf(-x)); }
+
+TD_INLINE float td_erff(float x) {
+  float a = __builtin_fabsf(x), z = x * x;
+  float s = -0x1.3f4f6cp-11f;                               /* near 0: erf(x) / x - 1 */
+  s = s * z + 0x1.4876c8p-8f;
+  s = s * z - 0x1.b6bee2p-6f;
+  s = s * z + 0x1.ce1dd2p-4f;
+  s = s * z - 0x1.8126fap-2f;
+  s = s * z + 0x1.06eba6p-3f;
+  s = x + x * s;
+  float y = a > 4.0f ? 4.0f : a;
+  float q = -0x1.5d7284p-16f;                               /* beyond: log(1 - erf(y)) */
+  q = q * y + 0x1.c45986p-12f;
+  q = q * y - 0x1.106272p-8f;
+  q = q * y + 0x1.9aebc4p-6f;
+  q = q * y - 0x1.bb4550p-4f;
+  q = q * y - 0x1.444d1ep-1f;
+  q = q * y - 0x1.212628p+0f;
+  q = q * y + 0x1.62d9dep-13f;
+  float t = td_copysignf(1.0f - td_exp_core(q), x);
+  return a >= 0.9f ? t : s;
+}
+
+/* sin and cos of r in [-pi/4, pi/4] */
+TD_INLINE float td_sin_core(float r) {
+  float z = r * r, q = -0x1.994e5ap-13f;
+  q = q * z + 0x1.110760p-7f;
+  q = q * z - 0x1.555546p-3f;
+  return r + r * z * q;
+}
+TD_INLINE float td_cos_core(float r) {
+  float z = r * r, q = 0x1.9a020cp-16f;
+  q = q * z - 0x1.6c0c8ap-10f;
+  q = q * z + 0x1.55554ap-5f;
+  return 1.0f + (z * z * q - 0.5f * z);
+}
+/* sin(x + shift * pi/2): pi/2 is taken off in parts that multiply exactly, good
+ * to 2^-30 for |x| <= 100000; beyond, bounded by one but not accurate. */
+TD_INLINE float td_sin_shifted(float x, uint32_t shift) {
+  float t = x * 0x1.45f306p-1f + TD_ROUNDER, n = t - TD_ROUNDER;
+  float r = x - n * 0x1.92p+0f - n * 0x1.fap-12f - n * 0x1.54p-20f - n * 0x1.10b462p-30f;
+  r = r > 0.8f ? 0.8f : r;
+  r = r < -0.8f ? -0.8f : r;
+  uint32_t quadrant = td_bits(t) + shift;
+  float y = quadrant & 1 ? td_cos_core(r) : td_sin_core(r);
+  return td_float(td_bits(y) ^ (quadrant & 2) << 30);
+}
+TD_INLINE float td_sinf(float x) { return td_sin_shifted(x, 0); }
+TD_INLINE float td_cosf(float x) { return td_sin_shifted(x, 1); }
+
+/* exp2(y * log2|x|) in double precision, then the special cases of C's pow */
+TD_INLINE float td_powf(float x, float y) {
+  float a = __builtin_fabsf(x);
+  int small = a < 0x1p-126f;
+  int32_t k = (int32_t)(td_bits(small ? a * 0x1p23f : a) - 0x3f3504f3u);
+  double m = td_float(((uint32_t)k & 0x7fffffu) + 0x3f3504f3u);
+  double s = (m - 1.0) / (m + 1.0), z = s * s;
+  double l = 0.2829209060270302;
+  l = l * z + 0.31990432209941166;
+  l = l * z + 0.4122092838781351;
+  l = l * z + 0.5770779420747336;
+  l = l * z + 0.9617966941142595;
+  l = l * z + 2.8853900817778495;
+  l = l * s + (double)((k >> 23) - (small ? 23 : 0));       /* log2 |x| */
+  double w = (double)y * l;
+  w = w > 160.0 ? 160.0 : w;
+  w = w < -160.0 ? -160.0 : w;
+  double n = (w + 0x1.8p+52) - 0x1.8p+52, f = w - n;
+  double e = 1.3175836022104213e-06;
+  e = e * f + 1.530973768352583e-05;
+  e = e * f + 0.00015403851898083555;
+  e = e * f + 0.0013333452062109991;
+  e = e * f + 0.00961812854255028;
+  e = e * f + 0.05550410939339738;
+  e = e * f + 0.24022650698882356;
+  e = e * f + 0.6931471805465163;
+  e = e * f + 1.0;
+  int32_t i = (int32_t)(n == n ? n : 0.0), half = i >> 1;   /* in two steps: 2^-160 .. 2^160 */
+  float scale = td_float((uint32_t)(half + 127) << 23);
+  float v = (float)e * scale * td_float((uint32_t)(i - half + 127) << 23);
+  float yf = __builtin_floorf(y), yh = y * 0.5f;
+  int whole = yf == y, odd = whole & (__builtin_floorf(yh) != yh);
+  v = a == 0 ? (y > 0 ? 0.0f : TD_INFF) : v;
+  v = a == TD_INFF ? (y > 0 ? TD_INFF : 0.0f) : v;
+  v = x < 0 && !whole && a < TD_INFF ? TD_NANF : v;
+  v = odd ? td_copysignf(v, x) : v;
+  v = x != x || y != y ? x + y : v;
+  int one = x == 1.0f || y == 0 || (a == 1.0f && __builtin_fabsf(y) == TD_INFF);
+  return one ? 1.0f : v;
+}
+
+/* ---- double functions ----------------------------------------------------------- */
+TD_INLINE double td_min(double a, double b) { return a <= b ? a : b; }
+TD_INLINE double td_max(double a, double b) { return a >= b ? a : b; }
+TD_INLINE double td_abs(double x) { return __builtin_fabs(x); }
+TD_INLINE double td_sqrt(double x) { return sqrt(x); }
+TD_INLINE double td_rsqrt(double x) { return 1.0 / sqrt(x); }
+TD_INLINE double td_floor(double x) { return floor(x); }
+TD_INLINE double td_round(double x) { return rint(x); }
+TD_INLINE double td_exp(double x) { return exp(x); }
+TD_INLINE double td_log(double x) { return log(x); }
+TD_INLINE double td_tanh(double x) { return tanh(x); }
+TD_INLINE double td_sigmoid(double x) { return 1.0 / (1.0 + exp(-x)); }
+TD_INLINE double td_erf(double x) { return erf(x); }
+TD_INLINE double td_sin(double x) { return sin(x); }
+TD_INLINE double td_cos(double x) { return cos(x); }
+TD_INLINE double td_pow(double x, double y) { return pow(x, y); }
+TD_INLINE double td_mod(double a, double b) {
+  double r = fmod(a, b);
+  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+TD_INLINE int64_t td_int(double x) {
+  double f = floor(x);
+  f = f >= -0x1p63 ? f : -0x1p63;
+  return f < 0x1p63 ? (int64_t)f : INT64_MAX;
+}
+
+/* ---- integers --------------------------------------------------------------------
+ * Division is floored and mod has the divisor's sign; by zero both give 0. Each
+ * works on int32_t or int64_t, whichever the arguments' common type is. */
+#define TD_INTEGERS(T, U, S)                                                              \
+  TD_INLINE T td_imin##S(T a, T b) { return a <= b ? a : b; }                             \
+  TD_INLINE T td_imax##S(T a, T b) { return a >= b ? a : b; }                             \
+  TD_INLINE T td_iabs##S(T a) { return a < 0 ? (T)(0 - (U)a) : a; }                       \
+  TD_INLINE T td_idiv##S(T a, T b) {                                                      \
+    if (b == 0 || b == -1) return b == 0 ? 0 : (T)(0 - (U)a);                             \
+    return a / b - (a % b != 0 && (a < 0) != (b < 0));                                    \
+  }                                                                                       \
+  TD_INLINE T td_imod##S(T a, T b) {                                                      \
+    if (b == 0 || b == -1) return 0;                                                      \
+    T r = a % b;                                                                          \
+    return r != 0 && (r < 0) != (b < 0) ? r + b : r;                                      \
+  }
+TD_INTEGERS(int32_t, uint32_t, 32)
+TD_INTEGERS(int64_t, uint64_t, 64)
+#define TD_PICK(f, t) _Generic((t), int32_t: f##32, default: f##64)
+#define td_imin(a, b) TD_PICK(td_imin, (a) + (b))(a, b)
+#define td_imax(a, b) TD_PICK(td_imax, (a) + (b))(a, b)
+#define td_iabs(a) TD_PICK(td_iabs, (a) + 0)(a)
+#define td_idiv(a, b) TD_PICK(td_idiv, (a) + (b))(a, b)
+#define td_imod(a, b) TD_PICK(td_imod, (a) + (b))(a, b)
+
+/* ---- random draws ------------------------------------------------------------------
+ * Philox 4x32 with ten rounds: key = (low word of the seed ^ site, its high word),
+ * counter = (low, high word of a block's number, low, high word of the step). Draw
+ * n has word n / 16 % 4 of block 16 (n / 64) + n % 16. */
+#define TD_PHILOX_ROUND                                                                   \
+  do {                                                                                    \
+    uint64_t p0 = (uint64_t)c0 * 0xD2511F53u, p1 = (uint64_t)c2 * 0xCD9E8D57u;            \
+    c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;                                                  \
+    c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;                                                  \
+    c1 = (uint32_t)p1;                                                                    \
+    c3 = (uint32_t)p0;                                                                    \
+    k0 += 0x9E3779B9u;                                                                    \
+    k1 += 0xBB67AE85u;                                                                    \
+  } while (0)
+TD_INLINE void td_philox(const TdControl *ctl, uint32_t site, uint64_t block, uint32_t *x0,
+                         uint32_t *x1, uint32_t *x2, uint32_t *x3) {
+  uint32_t k0 = (uint32_t)ctl->seed ^ site, k1 = (uint32_t)(ctl->seed >> 32);
+  uint32_t c0 = (uint32_t)block, c1 = (uint32_t)(block >> 32);
+  uint32_t c2 = (uint32_t)ctl->step, c3 = (uint32_t)((uint64_t)ctl->step >> 32);
+  TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND;
+  TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND;
+  *x0 = c0;
+  *x1 = c1;
+  *x2 = c2;
+  *x3 = c3;
+}
+/* the word of a uniform draw */
+TD_INLINE uint32_t td_draw_word(const TdControl *ctl, uint32_t site, int64_t number) {
+  const uint64_t n = (uint64_t)number;
+  uint32_t x0, x1, x2, x3;
+  td_philox(ctl, site, (n >> 6 << 4) | (n & 15), &x0, &x1, &x2, &x3);
+  const uint32_t low = n & 16 ? x1 : x0, high = n & 16 ? x3 : x2;
+  return n & 32 ? high : low;
+}
+/* the two words of a normal draw: what its radius is made of, and its angle in
+ * turns of 2^32, a quarter turn back for every second draw of a pair */
+TD_INLINE void td_draw_words(const TdControl *ctl, uint32_t site, int64_t number, uint32_t *radius,
+                             uint32_t *angle) {
+  const uint64_t n = (uint64_t)number;
+  uint32_t x0, x1, x2, x3;
+  td_philox(ctl, site, (n >> 6 << 4) | (n & 15), &x0, &x1, &x2, &x3);
+  *radius = n & 32 ? x2 : x0;
+  *angle = (n & 32 ? x3 : x1) - ((uint32_t)(n & 16) << 26);
+}
+/* [0, 1), 24 bits */
+TD_INLINE float td_uniform_of(uint32_t word) { return (float)(int32_t)(word >> 8) * 0x1p-24f; }
+TD_INLINE float td_uniformf(const TdControl *ctl, int64_t site, int64_t number) {
+  return td_uniform_of(td_draw_word(ctl, (uint32_t)site, number));
+}
+/* sqrt(-2 log u) with u in (0, 1] */
+TD_INLINE float td_radius_of(uint32_t word) {
+  float u = (float)(int32_t)((word >> 8) + 1) * 0x1p-24f;
+  return __builtin_sqrtf(-2.0f * td_log_core(u));
+}
+/* cos(2 pi v) with v in [0, 1), taken to the nearest quarter turn exactly */
+TD_INLINE float td_cosine_of(uint32_t word) {
+  uint32_t turn = word >> 8, quadrant = (turn + 0x200000u) >> 22;
+  float r = (float)(int32_t)(turn - (quadrant << 22)) * 0x1.921fb6p-22f;
+  float c = quadrant & 1 ? td_sin_core(r) : td_cos_core(r);
+  return td_float(td_bits(c) ^ ((quadrant + 1) & 2) << 30);
+}
+TD_INLINE float td_normalf(const TdControl *ctl, int64_t site, int64_t number) {
+  uint32_t radius, angle;
+  td_draw_words(ctl, (uint32_t)site, number, &radius, &angle);
+  return td_radius_of(radius) * td_cosine_of(angle);
+}
+TD_INLINE double td_uniform(const TdControl *ctl, int64_t site, int64_t number) {
+  return (double)(td_draw_word(ctl, (uint32_t)site, number) >> 8) * 0x1p-24;
+}
+TD_INLINE double td_normal(const TdControl *ctl, int64_t site, int64_t number) {
+  uint32_t radius, angle;
+  td_draw_words(ctl, (uint32_t)site, number, &radius, &angle);
+  double u = (double)((radius >> 8) + 1) * 0x1p-24, v = (double)(angle >> 8) * 0x1p-24;
+  return sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v);
+}
+
+/* ---- tiles of matrix products --------------------------------------------------------
+ * A product C[m][n] = sum over k of A[m][k] * B[n][k] is computed in tiles of up
+ * to TD_TILE_ROWS rows by two vectors of columns, held in registers while k
+ * runs. Both operands are packed first: A below; B as panels [k][TD_TILE_COLUMNS],
+ * the last of one vector if that is enough. */
+#if defined __AVX512F__
+#define TD_LANES 16
+#define TD_TILE_ROWS 14
+#elif defined __AVX__
+#define TD_LANES 8
+#define TD_TILE_ROWS 6
+#else
+#define TD_LANES 4
+#define TD_TILE_ROWS 4
+#endif
+#define TD_TILE_COLUMNS (2 * TD_LANES)
+typedef float TdVec __attribute__((vector_size(4 * TD_LANES)));
+typedef float TdVecMem __attribute__((vector_size(4 * TD_LANES), aligned(4), may_alias));
+TD_INLINE TdVec td_load(const float *p) { return *(const TdVecMem *)p; }
+TD_INLINE void td_store(float *p, TdVec v) { *(TdVecMem *)p = v; }
+#define TD_PREFETCH(p, write, locality) __builtin_prefetch(p, write, locality)
+
+#define TD_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
+#define TD_ROW_ZERO(r) TdVec c##r = { 0 }, d##r = { 0 };
+#define TD_ROW_LOAD(r)                                                                    \
+  if (rows > r) {                                                                         \
+    c##r = td_load(c + r * c_stride);                                                     \
+    if (vectors > 1) d##r = td_load(c + r * c_stride + TD_LANES);                         \
+  }
+#define TD_ROW_STEP(r)                                                                    \
+  if (rows > r) {                                                                         \
+    c##r += a[r * a_row] * b0;                                                            \
+    if (vectors > 1) d##r += (r & 1 ? again[r * a_row] : a[r * a_row]) * b1;              \
+  }
+#define TD_ROW_STORE(r)                                                                   \
+  if (rows > r) {                                                                         \
+    td_store(c + r * c_stride, c##r);                                                     \
+    if (vectors > 1) td_store(c + r * c_stride + TD_LANES, d##r);                         \
+  }
+/* What is needed next, brought towards the processor a few lines at a time while
+ * tiles are summed (a turn every TD_LANES steps of k): a block of `outer` rows by
+ * `depth`, contiguous one way or the other. */
+typedef struct TdFetch {
+  const char *at;
+  int64_t     stride;            /* bytes from row to row */
+  int64_t     rows, lines, line; /* left; of 64 bytes in a row; done of this row */
+  int64_t     share;             /* lines a turn */
+} TdFetch;
+TD_INLINE void td_fetch_begin(TdFetch *f, const float *from, int64_t outer_stride, int64_t k_stride,
+                              int64_t outer, int64_t depth) {
+  const int64_t along = k_stride == 1 ? depth : outer_stride == 1 ? outer : 0;
+  f->at = (const char *)from;
+  f->stride = (k_stride == 1 ? outer_stride : k_stride) * 4;
+  f->rows = along == 0 ? 0 : k_stride == 1 ? outer : depth;
+  f->lines = (along + 15) / 16;
+  f->line = 0;
+}
+/* n blocks one after the other, in so many turns */
+TD_INLINE void td_fetch_share(TdFetch *f, int n, int64_t turns) {
+  int64_t lines = 0;
+  for (int i = 0; i < n; i++) lines += f[i].rows * f[i].lines;
+  for (int i = 0; i < n; i++) f[i].share = lines / (turns > 0 ? turns : 1) + 1;
+}
+/* The turns of a row of tiles that each of `users` may have: a tile has one user. */
+TD_INLINE int64_t td_fetch_turns(int64_t vectors, int64_t depth, int64_t users) {
+  const int64_t tiles = (vectors + 1) / 2 / users;
+  return (tiles > 0 ? tiles : 1) * (depth / TD_LANES);
+}
+TD_INLINE void td_fetch(TdFetch *f) {
+  for (int64_t n = f->rows > 0 ? f->share : 0; n > 0; n--) {
+    TD_PREFETCH(f->at + f->line * 64, 0, 2);
+    if (++f->line < f->lines) continue;
+    f->line = 0;
+    f->rows--;
+    f->at += f->stride;
+  }
+}
+
+/* A is packed in blocks of TD_LANES steps of k by the tile's rows: [row][k] if
+ * `turned`, else [k][row], padded to TD_LANES rows. Packing thus copies vectors
+ * whichever way A lies in memory. `again` is `a` behind the optimiser's back:
+ * odd rows then broadcast as an operand of each multiplication instead of into a
+ * register first, which balances loads against instructions. */
+#define TD_TILE_STEP                                                                      \
+  {                                                                                       \
+    TdVec b0 = td_load(b), b1 = vectors > 1 ? td_load(b + TD_LANES) : b0;                 \
+    TD_ROWS(TD_ROW_STEP)                                                                  \
+    a += a_k;                                                                             \
+    again += a_k;                                                                         \
+    b += vectors * TD_LANES;                                                              \
+  }
+TD_INLINE void td_tile_body(const int rows, const int vectors, const int turned, int64_t depth,
+                            const float *a, int64_t a_step, const float *b, float *c,
+                            int64_t c_stride, int add, TdFetch *next) {
+  const int a_row = turned ? TD_LANES : 1;
+  const int64_t a_k = turned ? 1 : a_step;
+  TD_ROWS(TD_ROW_ZERO)
+  if (add) { TD_ROWS(TD_ROW_LOAD) }
+  const float *again = a;
+  __asm__("" : "+r"(again));
+  TdFetch fetch = *next;
+  for (; depth > 0; depth -= TD_LANES) {
+    td_fetch(&fetch);
+    for (int64_t k = depth < TD_LANES ? depth : TD_LANES; k > 0; k--) TD_TILE_STEP
+    a += turned ? (rows - 1) * TD_LANES : 0;
+    again += turned ? (rows - 1) * TD_LANES : 0;
+  }
+  *next = fetch;
+  TD_ROWS(TD_ROW_STORE)
+}
+typedef void TdTile(int64_t depth, const float *a, int64_t a_step, const float *b, float *c,
+                    int64_t c_stride, int add, TdFetch *next);
+#define TD_TILE(rows, vectors, turned, name)                                              \
+  TD_SHARED void name(int64_t depth, const float *a, int64_t a_step, const float *b, float *c, \
+                      int64_t c_stride, int add, TdFetch *next) {                         \
+    td_tile_body(rows, vectors, turned, depth, a, a_step, b, c, c_stride, add, next);     \
+  }
+#define TD_TILES(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#define TD_TILE_NAMES(rows)                                                               \
+  TD_SHARED TdTile td_tile_##rows##x1, td_tile_##rows##x1_turned;                         \
+  TD_SHARED TdTile td_tile_##rows##x2, td_tile_##rows##x2_turned;
+TD_TILES(TD_TILE_NAMES)
+#if TD_DEFINES(TD_PART_TILES)
+#define TD_TILE_TWO(rows)                                                                 \
+  TD_TILE(rows, 2, 0, td_tile_##rows##x2)                                                 \
+  TD_TILE(rows, 2, 1, td_tile_##rows##x2_turned)
+TD_TILES(TD_TILE_TWO)
+#endif
+#if TD_DEFINES(TD_PART_PACKING)
+#define TD_TILE_ONE(rows)                                                                 \
+  TD_TILE(rows, 1, 0, td_tile_##rows##x1)                                                 \
+  TD_TILE(rows, 1, 1, td_tile_##rows##x1_turned)
+TD_TILES(TD_TILE_ONE)
+#endif
+TD_INLINE TdTile *td_tile(const int rows, const int vectors, const int turned) {
+  switch (rows) {
+#define TD_TILE_CASE(r)                                                                   \
+  case r:                                                                                 \
+    if (vectors > 1) return turned ? td_tile_##r##x2_turned : td_tile_##r##x2;            \
+    return turned ? td_tile_##r##x1_turned : td_tile_##r##x1;
+    TD_TILES(TD_TILE_CASE)
+  default: return NULL;
+  }
+}
+
+/* One row of tiles: rows x columns of C. */
+typedef struct TdTiles {
+  int64_t      depth;            /* of this block of k, which begins at k0 in every panel of B */
+  int64_t      k0;
+  const float *a;                /* the panel of A; k lies a_step apart unless it is turned */
+  int64_t      a_step;
+  const float *b;                /* panels, `panel` floats apart */
+  int64_t      panel;
+  float       *c;
+  int64_t      c_stride;
+  int64_t      vectors;          /* columns, in vectors */
+  int          add;              /* to what is in C; else C is written */
+  TdFetch     *fetch;            /* what is brought near meanwhile: the first that is not done */
+  int          fetches;
+} TdTiles;
+/* `two` and `one`: the tiles of two vectors and, for a last odd vector, of one.
+ * With `far`, C is likely not in a cache: its lines are asked for while the tile
+ * is summed. */
+TD_SHARED void td_tile_row(TdTile *two, TdTile *one, int64_t rows, int far, const TdTiles *t);
+#if TD_DEFINES(TD_PART_PACKING)
+TD_SHARED void td_tile_row(TdTile *two, TdTile *one, int64_t rows, int far, const TdTiles *t) {
+  const float *b = t->b;
+  float *c = t->c;
+  for (int64_t left = t->vectors; left > 0; left -= 2) {
+    if (far && !t->add) {
+      for (int64_t r = 0; r < rows; r++) {
+        TD_PREFETCH(c + r * t->c_stride, 1, 3);
+        TD_PREFETCH(c + r * t->c_stride + TD_LANES, 1, 3);
+      }
+    }
+    TdFetch *fetch = t->fetch;
+    while (fetch->rows <= 0 && fetch < t->fetch + t->fetches - 1) fetch++;
+    (left > 1 ? two : one)(t->depth, t->a, t->a_step,
+                           b + t->k0 * (left > 1 ? TD_TILE_COLUMNS : TD_LANES), c, t->c_stride,
+                           t->add, fetch);
+    b += t->panel;
+    c += TD_TILE_COLUMNS;
+  }
+}
+#endif
+/* Rows are shared out evenly among as few tiles as possible: each has
+ * TD_HEIGHT_OF(rows) rows, or one more. */
+#define TD_TILES_OF(rows) (((rows) + TD_TILE_ROWS - 1) / TD_TILE_ROWS)
+#define TD_HEIGHT_OF(rows) ((rows) / TD_TILES_OF(rows))
+/* td_tile_row for a height that comes from sharing out `block` or `last` rows.
+ * The first parameters are constants, so that a unit that stands alone compiles
+ * only tiles in use: `odd` is 0 if the vectors are always even. */
+TD_INLINE void td_tile_row_of(const int block, const int last, const int odd, const int turned,
+                              const int far, int64_t rows, const TdTiles *t) {
+  TdTile *two = NULL, *one = NULL;
+#define TD_TRY_HEIGHT(height, condition)                                                  \
+  if ((condition) && rows == (height)) {                                                  \
+    two = td_tile(height, 2, turned);                                                     \
+    one = odd ? td_tile(height, 1, turned) : two;                                         \
+  }
+  TD_TRY_HEIGHT(TD_HEIGHT_OF(block), 1)
+  TD_TRY_HEIGHT(TD_HEIGHT_OF(block) + 1, block % TD_TILES_OF(block) != 0)
+  TD_TRY_HEIGHT(TD_HEIGHT_OF(last), last != block)
+  TD_TRY_HEIGHT(TD_HEIGHT_OF(last) + 1, last != block && last % TD_TILES_OF(last) != 0)
+  td_tile_row(two, one, rows, far, t);
+}
+
+/* What a thread's scratch holds of packed B, from one call of a launch to the
+ * next: pieces that share it may come in several calls. */
+typedef struct TdHeld { uint64_t launch; int64_t block; } TdHeld;
+TD_INLINE TdHeld *td_held(const TdCall *call) {
+  TdHeld *held = (TdHeld *)call->scratch;
+  if (call->launch == 0 || held->launch != call->launch) held->block = -1;
+  held->launch = call->launch;
+  return held;
+}
+
+/* v[i][j] = v[j][i]: first 4 x 4 within groups of four lanes, then the groups */
+#if defined __clang__ || __GNUC__ >= 12
+#define TD_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+typedef int32_t TdIndex __attribute__((vector_size(4 * TD_LANES)));
+#define TD_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (TdIndex){ __VA_ARGS__ })
+#endif
+#if TD_LANES == 16
+#define TD_LOW(a, b)                                                                      \
+  TD_SHUFFLE(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
+#define TD_HIGH(a, b)                                                                     \
+  TD_SHUFFLE(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
+#define TD_LOW_PAIR(a, b)                                                                 \
+  TD_SHUFFLE(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
+#define TD_HIGH_PAIR(a, b)                                                                \
+  TD_SHUFFLE(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
+#define TD_LOW_FOURS(a, b)                                                                \
+  TD_SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
+#define TD_HIGH_FOURS(a, b)                                                               \
+  TD_SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31)
+#elif TD_LANES == 8
+#define TD_LOW(a, b) TD_SHUFFLE(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
+#define TD_HIGH(a, b) TD_SHUFFLE(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
+#define TD_LOW_PAIR(a, b) TD_SHUFFLE(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
+#define TD_HIGH_PAIR(a, b) TD_SHUFFLE(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
+#define TD_LOW_FOURS(a, b) TD_SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
+#define TD_HIGH_FOURS(a, b) TD_SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
+#else
+#define TD_LOW(a, b) TD_SHUFFLE(a, b, 0, 4, 1, 5)
+#define TD_HIGH(a, b) TD_SHUFFLE(a, b, 2, 6, 3, 7)
+#define TD_LOW_PAIR(a, b) TD_SHUFFLE(a, b, 0, 1, 4, 5)
+#define TD_HIGH_PAIR(a, b) TD_SHUFFLE(a, b, 2, 3, 6, 7)
+#endif
+TD_INLINE void td_transpose(TdVec *v) {
+#pragma GCC unroll 4
+  for (int i = 0; i < TD_LANES; i += 4) {
+    TdVec p = TD_LOW(v[i], v[i + 1]), q = TD_HIGH(v[i], v[i + 1]);
+    TdVec r = TD_LOW(v[i + 2], v[i + 3]), s = TD_HIGH(v[i + 2], v[i + 3]);
+    v[i] = TD_LOW_PAIR(p, r);
+    v[i + 1] = TD_HIGH_PAIR(p, r);
+    v[i + 2] = TD_LOW_PAIR(q, s);
+    v[i + 3] = TD_HIGH_PAIR(q, s);
+  }
+  /* now group g of v[4 i + j] holds column 4 g + j of rows 4 i .. 4 i + 3 */
+#if TD_LANES == 16
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; j++) {
+    TdVec p = TD_LOW_FOURS(v[j], v[4 + j]), q = TD_HIGH_FOURS(v[j], v[4 + j]);
+    TdVec r = TD_LOW_FOURS(v[8 + j], v[12 + j]), s = TD_HIGH_FOURS(v[8 + j], v[12 + j]);
+    v[j] = TD_LOW_FOURS(p, r);
+    v[4 + j] = TD_LOW_FOURS(q, s);
+    v[8 + j] = TD_HIGH_FOURS(p, r);
+    v[12 + j] = TD_HIGH_FOURS(q, s);
+  }
+#elif TD_LANES == 8
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; j++) {
+    TdVec p = v[j], q = v[4 + j];
+    v[j] = TD_LOW_FOURS(p, q);
+    v[4 + j] = TD_HIGH_FOURS(p, q);
+  }
+#endif
+}
+/* Pack rows x depth of A, tile by tile, td_panel_a apart: turned if k is
+ * contiguous, else by rows, of which `spare` may be read from the first on if
+ * they are contiguous. */
+TD_INLINE int64_t td_panel_a(int64_t tile, int64_t depth) {
+  return tile * ((depth + TD_LANES - 1) / TD_LANES) * (TD_LANES * TD_LANES);
+}
+TD_SHARED void td_pack_a_turned(float *to, const float *from, int64_t row_stride, int64_t rows,
+                                int64_t depth);
+TD_SHARED void td_pack_a_rows(float *to, const float *from, int64_t row_stride, int64_t k_stride,
+                              int64_t rows, int64_t depth, int64_t spare);
+#if TD_DEFINES(TD_PART_PACKING)
+TD_SHARED void td_pack_a_turned(float *to, const float *from, int64_t row_stride, int64_t rows,
+                                int64_t depth) {
+  const int64_t tiles = TD_TILES_OF(rows), height = rows / tiles, taller = rows % tiles;
+  const int64_t whole = depth / TD_LANES;
+  for (int64_t tile = 0; tile < tiles; tile++) {
+    const int64_t h = height + (tile < taller);
+    float *panel = to + td_panel_a(tile, depth);
+    for (int64_t r = 0; r < h; r++, from += row_stride) {
+      float *place = panel + r * TD_LANES;
+      for (int64_t i = 0; i < whole; i++) {
+        td_store(place, td_load(from + i * TD_LANES));
+        place += h * TD_LANES;
+      }
+      for (int64_t k = whole * TD_LANES; k < depth; k++) *place++ = from[k];
+    }
+  }
+}
+TD_SHARED void td_pack_a_rows(float *to, const float *from, int64_t row_stride, int64_t k_stride,
+                              int64_t rows, int64_t depth, int64_t spare) {
+  const int64_t tiles = TD_TILES_OF(rows), height = rows / tiles, taller = rows % tiles;
+  for (int64_t k = 0; k < depth; k += 8) {                   /* a few steps of k stay near */
+    const int64_t steps = depth - k < 8 ? depth - k : 8;
+    for (int64_t tile = 0, i = 0; tile < tiles; tile++) {
+      const int64_t h = height + (tile < taller);
+      const float *row = from + k * k_stride + i * row_stride;
+      float *place = to + td_panel_a(tile, depth) + k * TD_LANES;
+      if (row_stride == 1 && i + TD_LANES <= spare) {
+        for (int64_t s = 0; s < steps; s++)
+          td_store(place + s * TD_LANES, td_load(row + s * k_stride));
+      } else {
+        for (int64_t s = 0; s < steps; s++)
+          for (int64_t r = 0; r < h; r++)
+            place[s * TD_LANES + r] = row[r * row_stride + s * k_stride];
+      }
+      i += h;
+    }
+  }
+}
+#endif
+
+/* Pack columns x depth of B as panels [k][columns of the panel], `panel` floats
+ * apart, from k0 on; missing columns are zero. By rows if columns are
+ * contiguous, else turned. */
+TD_SHARED void td_pack_b_rows(float *to, int64_t panel, int64_t k0, const float *from,
+                              int64_t k_stride, int64_t columns, int64_t depth);
+TD_SHARED void td_pack_b_turned(float *to, int64_t panel, int64_t k0, const float *from,
+                                int64_t column_stride, int64_t k_stride, int64_t columns,
+                                int64_t depth);
+#if TD_DEFINES(TD_PART_PACKING)
+TD_SHARED void td_pack_b_rows(float *to, int64_t panel, int64_t k0, const float *from,
+                              int64_t k_stride, int64_t columns, int64_t depth) {
+  const int64_t whole = columns / TD_TILE_COLUMNS, rest = columns % TD_TILE_COLUMNS;
+  const int64_t width = rest > TD_LANES ? TD_TILE_COLUMNS : TD_LANES;       /* of the last panel */
+  for (int64_t k = 0; k < depth; k++) {
+    const float *row = from + k * k_stride;
+    float *place = to + (k0 + k) * TD_TILE_COLUMNS;
+    for (int64_t p = 0; p < whole; p++) {
+      td_store(place, td_load(row));
+      td_store(place + TD_LANES, td_load(row + TD_LANES));
+      row += TD_TILE_COLUMNS;
+      place += panel;
+    }
+    place = to + whole * panel + (k0 + k) * width;
+    for (int64_t j = 0; rest && j < width; j++) place[j] = j < rest ? row[j] : 0.0f;
+  }
+}
+TD_SHARED void td_pack_b_turned(float *to, int64_t panel, int64_t k0, const float *from,
+                                int64_t column_stride, int64_t k_stride, int64_t columns,
+                                int64_t depth) {
+  const int64_t whole = columns / TD_TILE_COLUMNS, rest = columns % TD_TILE_COLUMNS;
+  const int64_t width = rest > TD_LANES ? TD_TILE_COLUMNS : TD_LANES;
+  for (int64_t j = 0; j < columns; j += TD_LANES) {
+    const int64_t count = columns - j < TD_LANES ? columns - j : TD_LANES;
+    const int64_t step = j < whole * TD_TILE_COLUMNS ? TD_TILE_COLUMNS : width;
+    const float *column = from + j * column_stride;
+    float *place = to + j / TD_TILE_COLUMNS * panel + j % TD_TILE_COLUMNS + k0 * step;
+    int64_t k = 0;
+    for (; k_stride == 1 && count == TD_LANES && k + TD_LANES <= depth; k += TD_LANES) {
+      TdVec v[TD_LANES];
+#pragma GCC unroll 16
+      for (int i = 0; i < TD_LANES; i++) v[i] = td_load(column + i * column_stride + k);
+      td_transpose(v);
+#pragma GCC unroll 16
+      for (int i = 0; i < TD_LANES; i++) td_store(place + (k + i) * step, v[i]);
+    }
+    for (; k < depth; k++)
+      for (int64_t i = 0; i < TD_LANES; i++)
+        place[k * step + i] = i < count ? column[i * column_stride + k * k_stride] : 0.0f;
+  }
+}
+#endif
+
+#endif
+
+/* The prelude's second part: runs of random draws, for loops in which the draw's
+ * number goes up by one. Philox needs 64-bit products of 32-bit words, which
+ * compilers do not find in scalar loops; here a vector holds the words of every
+ * second lane, 64 bits apart, and what stands in the upper halves is never
+ * looked at. The values are those of td_uniformf and td_normalf. */
+#ifndef TD_PRELUDE_DRAWS
+#define TD_PRELUDE_DRAWS
+
+#ifndef TD_PRELUDE
+#include "compiler/prelude.h"
+#endif
+
+typedef uint64_t TdWords __attribute__((vector_size(4 * TD_LANES)));
+typedef uint64_t TdWordsMem __attribute__((vector_size(4 * TD_LANES), aligned(4), may_alias));
+
+/* products of the low halves */
+TD_INLINE TdWords td_multiply_words(TdWords a, TdWords b) {
+#if defined __x86_64__ && TD_LANES == 16
+  TdWords p;
+  __asm__("vpmuludq %2, %1, %0" : "=v"(p) : "v"(a), "v"(b));
+  return p;
+#elif defined __x86_64__ && defined __AVX2__
+  TdWords p;
+  __asm__("vpmuludq %2, %1, %0" : "=x"(p) : "x"(a), "x"(b));
+  return p;
+#else
+  return (a & 0xffffffffu) * b;
+#endif
+}
+
+enum {
+  TD_DRAWS = 256,                /* of a run in generated code */
+  TD_DRAWN = 64                  /* at once: of 16 blocks side by side */
+};
+
+/* Word j of block first + lane at words[16 j + lane], all 16 lanes. */
+TD_INLINE void td_philox_blocks(uint32_t *words, const TdControl *ctl, uint32_t site,
+                                uint64_t first) {
+  const TdWords none = { 0 }, m0 = none + 0xD2511F53u, m1 = none + 0xCD9E8D57u;
+  const uint64_t step_low = (uint32_t)ctl->step, step_high = (uint64_t)ctl->step >> 32;
+  TdWords lane = none;
+  for (int i = 0; i < TD_LANES / 2; i++) lane[i] = 2 * (uint64_t)i;
+  for (int i = 0; i < 16; i += TD_LANES) {
+    TdWords a0 = lane + (first + (uint64_t)i), b0 = a0 + 1;          /* even lanes, odd lanes */
+    TdWords a1 = a0 >> 32, b1 = b0 >> 32;
+    TdWords a2 = none + step_low, b2 = a2, a3 = none + step_high, b3 = a3;
+    uint32_t k0 = (uint32_t)ctl->seed ^ site, k1 = (uint32_t)(ctl->seed >> 32);
+#pragma GCC unroll 10
+    for (int round = 0; round < 10; round++) {
+      TdWords p = td_multiply_words(a0, m0), q = td_multiply_words(a2, m1);
+      TdWords r = td_multiply_words(b0, m0), s = td_multiply_words(b2, m1);
+      a0 = (q >> 32) ^ a1 ^ (uint64_t)k0;
+      b0 = (s >> 32) ^ b1 ^ (uint64_t)k0;
+      a2 = (p >> 32) ^ a3 ^ (uint64_t)k1;
+      b2 = (r >> 32) ^ b3 ^ (uint64_t)k1;
+      a1 = q;
+      b1 = s;
+      a3 = p;
+      b3 = r;
+      k0 += 0x9E3779B9u;
+      k1 += 0xBB67AE85u;
+    }
+    *(TdWordsMem *)(words + i) = (a0 & 0xffffffffu) | b0 << 32;
+    *(TdWordsMem *)(words + 16 + i) = (a1 & 0xffffffffu) | b1 << 32;
+    *(TdWordsMem *)(words + 32 + i) = (a2 & 0xffffffffu) | b2 << 32;
+    *(TdWordsMem *)(words + 48 + i) = (a3 & 0xffffffffu) | b3 << 32;
+  }
+}
+
+/* out[i] = the draw `number` + i, of n; a run may begin and end within its 64s */
+#define TD_DRAW_RUN(convert)                                                              \
+  uint32_t words[TD_DRAWN] __attribute__((aligned(64)));                                  \
+  float values[TD_DRAWN] __attribute__((aligned(64)));                                    \
+  for (int64_t i = 0, count; i < n; i += count) {                                         \
+    const uint64_t at = (uint64_t)(number + i);                                           \
+    const int64_t skip = (int64_t)(at % TD_DRAWN);                                        \
+    count = n - i < TD_DRAWN - skip ? n - i : TD_DRAWN - skip;                            \
+    td_philox_blocks(words, ctl, (uint32_t)site, at / TD_DRAWN * 16);                     \
+    if (count == TD_DRAWN) {                                                              \
+      convert(out + i, words);                                                            \
+    } else {                                                                              \
+      convert(values, words);                                                             \
+      __builtin_memcpy(out + i, values + skip, (size_t)count * sizeof *out);              \
+    }                                                                                     \
+  }
+
+TD_SHARED void td_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                              int64_t n);
+TD_SHARED void td_normal_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                             int64_t n);
+#if TD_DEFINES(TD_PART_DRAWS)
+TD_INLINE void td_uniforms_of(float *out, const uint32_t *words) {
+#pragma omp simd
+  for (int i = 0; i < TD_DRAWN; i++) out[i] = td_uniform_of(words[i]);
+}
+TD_SHARED void td_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                              int64_t n) {
+  TD_DRAW_RUN(td_uniforms_of)
+}
+
+TD_INLINE void td_normals_of(float *out, const uint32_t *words) {
+  for (int pair = 0; pair < TD_DRAWN; pair += 32) {
+#pragma omp simd
+    for (int i = pair; i < pair + 16; i++) {
+      const float radius = td_radius_of(words[i]);
+      out[i] = radius * td_cosine_of(words[16 + i]);
+      out[16 + i] = radius * td_cosine_of(words[16 + i] - 0x40000000u);
+    }
+  }
+}
+TD_SHARED void td_normal_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                             int64_t n) {
+  TD_DRAW_RUN(td_normals_of)
+}
+#endif
+
+#endif
+
+/* ---- what the tables below are made of ---- */
+typedef void Kernel(const TdCall *call, int64_t begin, int64_t end);
+typedef enum { TEMP, STATE, INPUT, CONST } BufferKind;
+typedef enum { F32, F64, BF16, F16, I32, U8 } Type;
+typedef enum { LAUNCH, LOOP, END, STOP } StepKind;
+enum { MAX_LOOPS = 8 };
+typedef struct Buffer {
+  BufferKind kind;
+  Type type;
+  const char *name;
+  int64_t count;
+  size_t bytes, offset;
+  int state;
+  const void *data;
+  int rank;
+  int64_t shape[8];
+} Buffer;
+typedef struct Step {
+  StepKind kind;
+  Kernel *kernel;
+  int64_t pieces;
+  int nargs;
+  const int *args;
+  int slot;
+  int64_t count;
+  int reverse;
+} Step;
+typedef struct Named { const char *name; int buffer; } Named;
+typedef struct Entry {
+  const char *name;
+  const Buffer *buffers;
+  int nbuffers;
+  const Step *steps;
+  const Named *outputs;
+  size_t arena;
+} Entry;
+typedef struct State { const char *name; Type type; int64_t count; size_t size; } State;
+typedef struct Tensor { const char *name; int state; int64_t offset; int rank; int64_t shape[8]; } Tensor;
+
+
+/* ---- kernels: each runs pieces begin .. end - 1 of its work ---- */
+
+/* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
+ * init.denoise.linear.w[d=28, o=16] */
+#line 38 "<std/nn.td>"
+static void map_init_denoise_linear(const TdCall *call, int64_t begin, int64_t end)
+{
+  const TdControl control = *call->ctl, *const ctl = &control;
+  float *restrict init_denoise_linear_3 = (float *)call->arg[0];
+  for (int64_t piece = begin; piece < end; piece++) {
+    for (int64_t block = 0; block < 448; block += TD_DRAWS) {
+      const int64_t block_end = block + TD_DRAWS < 448 ? block + TD_DRAWS : 448;
+      float normal_1[TD_DRAWS + TD_LANES] __attribute__((aligned(64)));
+      td_normal_run(normal_1, ctl, (int64_t)3885762667LL, 0 + block, block_end - block);
+      #pragma omp simd
+      for (int64_t o_0 = block; o_0 < block_end; o_0++) {
+        const float init_denoise_linear_2 = (0.02f * normal_1[o_0 - block]);
+        init_denoise_linear_3[o_0] = init_denoise_linear_2;
+      }
+    }
+  }
+}
+#line 948 "tiny.c"
+
+/* <std/nn.td>:39: param b[o] = 0
+ * init.denoise.linear.b[o=16] */
+#line 39 "<std/nn.td>"
+static void map_init_denoise_linear_1(const TdCall *call, int64_t begin, int64_t end)
+{
+  float *restrict init_denoise_linear_2 = (float *)call->arg[0];
+  for (int64_t piece = begin; piece < end; piece++) {
+    #pragma omp simd
+    for (int64_t o_0 = 0; o_0 < 16; o_0++) {
+      const float init_denoise_linear_1 = 0.0f;
+      init_denoise_linear_2[o_0] = init_denoise_linear_1;
+    }
+  }
+}
+#line 964 "tiny.c"
+
+/* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
+ * init.denoise.linear_2.w[d=16, o=28] */
+#line 38 "<std/nn.td>"
+static void map_init_denoise_linear_2(const TdCall *call, int64_t begin, int64_t end)
+{
+  const TdControl control = *call->ctl, *const ctl = &control;
+  float *restrict init_denoise_linear_3 = (float *)call->arg[0] + 448;
+  for (int64_t piece = begin; piece < end; piece++) {
+    for (int64_t block = 0; block < 448; block += TD_DRAWS) {
+      const int64_t block_end = block + TD_DRAWS < 448 ? block + TD_DRAWS : 448;
+      float normal_1[TD_DRAWS + TD_LANES] __attribute__((aligned(64)));
+      td_normal_run(normal_1, ctl, 1573196394, 0 + block, block_end - block);
+      #pragma omp simd
+      for (int64_t o_0 = block; o_0 < block_end; o_0++) {
+        const float init_denoise_linear_2 = (0.02f * normal_1[o_0 - block]);
+        init_denoise_linear_3[o_0] = init_denoise_linear_2;
+      }
+    }
+  }
+}
+#line 986 "tiny.c"
+
+/* <std/nn.td>:39: param b[o] = 0
+ * init.denoise.linear_2.b[o=28] */
+#line 39 "<std/nn.td>"
+static void map_init_denoise_linear_3(const TdCall *call, int64_t begin, int64_t end)
+{
+  float *restrict init_denoise_linear_2 = (float *)call->arg[0] + 16;
+  for (int64_t piece = begin; piece < end; piece++) {
+    #pragma omp simd
+    for (int64_t o_0 = 0; o_0 < 28; o_0++) {
+      const float init_denoise_linear_1 = 0.0f;
+      init_denoise_linear_2[o_0] = init_denoise_linear_1;
+    }
+  }
+}
+#line 1002 "tiny.c"
+
+/* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
+ * init.matrix[896] */
+#line 38 "<std/nn.td>"
+static void map_init_matrix(const TdCall *call, int64_t begin, int64_t end)
+{
+  const float *restrict init_matrix_1 = (const float *)call->arg[0];
+  float *restrict init_matrix_3 = (float *)call->arg[1];
+  for (int64_t piece = begin; piece < end; piece++) {
+    #pragma omp simd
+    for (int64_t i_0 = 0; i_0 < 896; i_0++) {
+      const float init_matrix_2 = init_matrix_1[i_0];
+      init_matrix_3[i_0] = init_matrix_2;
+    }
+  }
+}
+#line 1019 "tiny.c"
+
+/* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
+ * init.vector[44] */
+#line 38 "<std/nn.td>"
+static void map_init_vector(const TdCall *call, int64_t begin, int64_t end)
+{
+  const float *restrict init_vector_1 = (const float *)call->arg[0];
+  float *restrict init_vector_3 = (float *)call->arg[1];
+  for (int64_t piece = begin; piece < end; piece++) {
+    #pragma omp simd
+    for (int64_t i_0 = 0; i_0 < 44; i_0++) {
+      const float init_vector_2 = init_vector_1[i_0];
+      init_vector_3[i_0] = init_vector_2;
+    }
+  }
+}
+#line 1036 "tiny.c"
+
+/* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
+ * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, d[2, 8, o=28], d.d[2, 8, o=28], d.denoise.linear_2.w[16, 2, 8], d.denoise.linear_2.w[16, 16, 28] = sum over 8, d.denoise.linear.y[2, 8, o=16] = sum over 28, d.denoise.linear.w[16, 28, 16] = sum over 8 */
+#line 15 "tests/golden/tiny.td"
+static void column_e(const TdCall *call, int64_t begin, int64_t end)
+{
+  const TdControl control = *call->ctl, *const ctl = &control;
+  float *restrict d_denoise_linear_2_w_1 = (float *)call->arg[0];
+  float *restrict d_denoise_linear_w_3 = (float *)call->arg[1];
+  const int32_t *restrict x_12 = (const int32_t *)call->arg[2];
+  const float *restrict denoise_linear_w_15 = (const float *)call->arg[3];
+  const float *restrict denoise_linear_b_18 = (const float *)call->arg[4];
+  const float *restrict denoise_linear_2_w_28 = (const float *)call->arg[3] + 448;
+  const float *restrict denoise_linear_2_b_31 = (const float *)call->arg[4] + 16;
+  float *restrict d_33 = (float *)call->arg[5];
+  float *restrict d_d_36 = (float *)call->arg[6];
+  float *restrict d_denoise_linear_y_49 = (float *)call->arg[7];
+  float e_8[28] __attribute__((aligned(64))) = {0};
+  float denoise_linear_y_sum_16[16] __attribute__((aligned(64))) = {0};
+  float denoise_linear_2_y_s_21[16] __attribute__((aligned(64))) = {0};
+  float d_denoise_linear_2_w_23[16] __attribute__((aligned(64))) = {0};
+  float denoise_linear_2_y_s_29[28] __attribute__((aligned(64))) = {0};
+  for (int64_t piece = begin; piece < end; piece++) {
+    float *d_denoise_linear_2_w_2 = d_denoise_linear_2_w_1 + piece * 448;
+    for (int64_t i = 0; i < 448; i++) d_denoise_linear_2_w_2[i] = 0.0f;
+    float *d_denoise_linear_w_4 = d_denoise_linear_w_3 + piece * 448;
+    for (int64_t i = 0; i < 448; i++) d_denoise_linear_w_4[i] = 0.0f;
+    {
+      const int64_t l_0 = piece;
+      float normal_6[28 + TD_LANES] __attribute__((aligned(64)));
+      td_normal_run(normal_6, ctl, (int64_t)3818823323LL, (28 * (int32_t)l_0), 28);
+      #pragma omp simd
+      for (int64_t v_5 = 0; v_5 < 28; v_5++) {
+        const float e_7 = normal_6[v_5];
+        e_8[v_5] = e_7;
+      }
+      const int32_t t13 = x_12[l_0];
+      float denoise_linear_y_sum_11[16] __attribute__((aligned(64)));
+      for (int64_t o_10 = 0; o_10 < 16; o_10++) denoise_linear_y_sum_11[o_10] = 0.0f;
+      for (int64_t r_9 = 0; r_9 < 28; r_9++) {
+        const float t14 = ((((int32_t)r_9 == t13) ? 1.0f : 0.0f) + e_8[r_9]);
+        #pragma omp simd
+        for (int64_t o_10 = 0; o_10 < 16; o_10++) {
+          denoise_linear_y_sum_11[o_10] += (t14 * denoise_linear_w_15[16 * r_9 + o_10]);
+        }
+      }
+      #pragma omp simd
+      for (int64_t o_10 = 0; o_10 < 16; o_10++) {
+        denoise_linear_y_sum_16[o_10] = denoise_linear_y_sum_11[o_10];
+      }
+      #pragma omp simd
+      for (int64_t i_17 = 0; i_17 < 16; i_17++) {
+        const float t19 = (denoise_linear_y_sum_16[i_17] + denoise_linear_b_18[i_17]);
+        const float denoise_linear_2_y_s_20 = ((0.5f * t19) * (td_erff((0.7071067811865476f * t19)) + 1.0f));
+        denoise_linear_2_y_s_21[i_17] = denoise_linear_2_y_s_20;
+        const float d_denoise_linear_2_w_22 = ((0.5f * t19) * (td_erff((0.7071067811865476f * t19)) + 1.0f));
+        d_denoise_linear_2_w_23[i_17] = d_denoise_linear_2_w_22;
+      }
+      float denoise_linear_2_y_s_26[28] __attribute__((aligned(64)));
+      for (int64_t o_25 = 0; o_25 < 28; o_25++) denoise_linear_2_y_s_26[o_25] = 0.0f;
+      for (int64_t r_24 = 0; r_24 < 16; r_24++) {
+        const float t27 = denoise_linear_2_y_s_21[r_24];
+        #pragma omp simd
+        for (int64_t o_25 = 0; o_25 < 28; o_25++) {
+          denoise_linear_2_y_s_26[o_25] += (t27 * denoise_linear_2_w_28[28 * r_24 + o_25]);
+        }
+      }
+      #pragma omp simd
+      for (int64_t o_25 = 0; o_25 < 28; o_25++) {
+        denoise_linear_2_y_s_29[o_25] = denoise_linear_2_y_s_26[o_25];
+      }
+      #pragma omp simd
+      for (int64_t o_30 = 0; o_30 < 28; o_30++) {
+        const float d_32 = ((denoise_linear_2_y_s_29[o_30] + denoise_linear_2_b_31[o_30]) - e_8[o_30]);
+        d_33[28 * l_0 + o_30] = d_32;
+        const float t34 = (0.002232142857142857f * d_32);
+        const float d_d_35 = (t34 + t34);
+        d_d_36[28 * l_0 + o_30] = d_d_35;
+      }
+      for (int64_t i_37 = 0; i_37 < 16; i_37++) {
+        const float t39 = d_denoise_linear_2_w_23[i_37];
+        #pragma omp simd
+        for (int64_t i_38 = 0; i_38 < 28; i_38++) {
+          d_denoise_linear_2_w_2[1 * i_38 + 28 * i_37] += (d_d_36[28 * l_0 + i_38] * t39);
+        }
+      }
+      for (int64_t o_40 = 0; o_40 < 16; o_40++) {
+        const float t44 = (denoise_linear_y_sum_16[o_40] + denoise_linear_b_18[o_40]);
+        const float t45 = (0.5f * t44);
+        const float t46 = (0.7071067811865476f * t44);
+        const float t47 = (1.1283791670955126f * td_expf((-(t46 * t46))));
+        const float t48 = (td_erff(t46) + 1.0f);
+        float d_denoise_linear_y_42 = 0.0f;
+        #pragma omp simd reduction(+:d_denoise_linear_y_42)
+        for (int64_t r_41 = 0; r_41 < 28; r_41++) {
+          const float t43 = (d_d_36[28 * l_0 + r_41] * denoise_linear_2_w_28[28 * o_40 + r_41]);
+          d_denoise_linear_y_42 += ((0.7071067811865476f * ((t43 * t45) * t47)) + (0.5f * (t43 * t48)));
+        }
+        d_denoise_linear_y_49[16 * l_0 + o_40] = d_denoise_linear_y_42;
+      }
+      for (int64_t i_50 = 0; i_50 < 28; i_50++) {
+        const float t52 = ((((int32_t)i_50 == t13) ? 1.0f : 0.0f) + e_8[i_50]);
+        #pragma omp simd
+        for (int64_t i_51 = 0; i_51 < 16; i_51++) {
+          d_denoise_linear_w_4[1 * i_51 + 16 * i_50] += (d_denoise_linear_y_49[16 * l_0 + i_51] * t52);
+        }
+      }
+    }
+  }
+}
+#line 1147 "tiny.c"
+
+/* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
+ * loss.mean = sum over 2 8 28, loss, d.denoise.linear_2.b[28] = sum over 2 8, d.denoise.linear.b[16] = sum over 2 8 */
+#line 17 "tests/golden/tiny.td"
+static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end)
+{
+  const float *restrict d_2 = (const float *)call->arg[0];
+  float *restrict loss_5 = (float *)call->arg[1];
+  const float *restrict d_d_9 = (const float *)call->arg[2];
+  float * d_denoise_linear_2_b_10 = (float *)call->arg[3] + 16;
+  const float *restrict d_denoise_linear_y_14 = (const float *)call->arg[4];
+  float * d_denoise_linear_b_15 = (float *)call->arg[3];
+  for (int64_t piece = begin; piece < end; piece++) {
+    float loss_mean_1 = 0.0f;
+    #pragma omp simd reduction(+:loss_mean_1)
+    for (int64_t r_0 = 0; r_0 < 448; r_0++) {
+      const float t3 = d_2[r_0];
+      loss_mean_1 += (t3 * t3);
+    }
+    const float loss_4 = (0.002232142857142857f * loss_mean_1);
+    loss_5[0] = loss_4;
+    float d_denoise_linear_2_b_8[28] __attribute__((aligned(64)));
+    for (int64_t i_7 = 0; i_7 < 28; i_7++) d_denoise_linear_2_b_8[i_7] = 0.0f;
+    for (int64_t r_6 = 0; r_6 < 16; r_6++) {
+      #pragma omp simd
+      for (int64_t i_7 = 0; i_7 < 28; i_7++) {
+        d_denoise_linear_2_b_8[i_7] += d_d_9[28 * r_6 + i_7];
+      }
+    }
+    #pragma omp simd
+    for (int64_t i_7 = 0; i_7 < 28; i_7++) {
+      d_denoise_linear_2_b_10[i_7] = d_denoise_linear_2_b_8[i_7];
+    }
+    float d_denoise_linear_b_13[16] __attribute__((aligned(64)));
+    for (int64_t i_12 = 0; i_12 < 16; i_12++) d_denoise_linear_b_13[i_12] = 0.0f;
+    for (int64_t r_11 = 0; r_11 < 16; r_11++) {
+      #pragma omp simd
+      for (int64_t i_12 = 0; i_12 < 16; i_12++) {
+        d_denoise_linear_b_13[i_12] += d_denoise_linear_y_14[16 * r_11 + i_12];
+      }
+    }
+    #pragma omp simd
+    for (int64_t i_12 = 0; i_12 < 16; i_12++) {
+      d_denoise_linear_b_15[i_12] = d_denoise_linear_b_13[i_12];
+    }
+  }
+}
+#line 1195 "tiny.c"
+
+/* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
+ * d.denoise.linear_2.w[16, 28] = sum over 16 */
+#line 40 "<std/nn.td>"
+static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t end)
+{
+  const float *restrict d_denoise_linear_2_w_4 = (const float *)call->arg[0];
+  float *restrict d_denoise_linear_2_w_5 = (float *)call->arg[1] + 448;
+  for (int64_t piece = begin; piece < end; piece++) {
+    for (int64_t i_0 = 0; i_0 < 16; i_0++) {
+      float d_denoise_linear_2_w_3[28] __attribute__((aligned(64)));
+      for (int64_t i_2 = 0; i_2 < 28; i_2++) d_denoise_linear_2_w_3[i_2] = 0.0f;
+      for (int64_t r_1 = 0; r_1 < 16; r_1++) {
+        #pragma omp simd
+        for (int64_t i_2 = 0; i_2 < 28; i_2++) {
+          d_denoise_linear_2_w_3[i_2] += d_denoise_linear_2_w_4[28 * i_0 + 448 * r_1 + i_2];
+        }
+      }
+      #pragma omp simd
+      for (int64_t i_2 = 0; i_2 < 28; i_2++) {
+        d_denoise_linear_2_w_5[28 * i_0 + i_2] = d_denoise_linear_2_w_3[i_2];
+      }
+    }
+  }
+}
+#line 1221 "tiny.c"
+
+/* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
+ * d.denoise.linear.w[28, 16] = sum over 16 */
+#line 40 "<std/nn.td>"
+static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t end)
+{
+  const float *restrict d_denoise_linear_w_4 = (const float *)call->arg[0];
+  float *restrict d_denoise_linear_w_5 = (float *)call->arg[1];
+  for (int64_t piece = begin; piece < end; piece++) {
+    for (int64_t i_0 = 0; i_0 < 28; i_0++) {
+      float d_denoise_linear_w_3[16] __attribute__((aligned(64)));
+      for (int64_t i_2 = 0; i_2 < 16; i_2++) d_denoise_linear_w_3[i_2] = 0.0f;
+      for (int64_t r_1 = 0; r_1 < 16; r_1++) {
+        #pragma omp simd
+        for (int64_t i_2 = 0; i_2 < 16; i_2++) {
+          d_denoise_linear_w_3[i_2] += d_denoise_linear_w_4[16 * i_0 + 448 * r_1 + i_2];
+        }
+      }
+      #pragma omp simd
+      for (int64_t i_2 = 0; i_2 < 16; i_2++) {
+        d_denoise_linear_w_5[16 * i_0 + i_2] = d_denoise_linear_w_3[i_2];
+      }
+    }
+  }
+}
+#line 1247 "tiny.c"
+
+/* tests/golden/tiny.td:26: train { loss main  adam(lr = 1e-2)  batch B  steps 20 }
+ * lr */
+#line 26 "tests/golden/tiny.td"
+static void map_lr(const TdCall *call, int64_t begin, int64_t end)
+{
+  float *restrict lr_1 = (float *)call->arg[0];
+  for (int64_t piece = begin; piece < end; piece++) {
+    const float lr_0 = 0.01f;
+    lr_1[0] = lr_0;
+  }
+}
+#line 1260 "tiny.c"
+
+/* <std/core.td>:37: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
+ * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896] */
+#line 37 "<std/core.td>"
+static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end)
+{
+  const TdControl control = *call->ctl, *const ctl = &control;
+  const float * adam_m_matrix_1 = (const float *)call->arg[0];
+  const float *restrict grad_matrix_2 = (const float *)call->arg[1];
+  float * adam_m2_4 = (float *)call->arg[0];
+  const float * adam_v_matrix_5 = (const float *)call->arg[2];
+  float * adam_v2_8 = (float *)call->arg[2];
+  float *restrict adam_c1_11 = (float *)call->arg[3];
+  float *restrict adam_c2_14 = (float *)call->arg[4];
+  const float * params_matrix_16 = (const float *)call->arg[5];
+  float * adam_p2_19 = (float *)call->arg[5];
+  const float t9 = (1.0f - td_powf(0.9f, ((float)ctl->step)));
+  const float t12 = (1.0f - td_powf(0.999f, ((float)ctl->step)));
+  for (int64_t piece = begin; piece < end; piece++) {
+    #pragma omp simd
+    for (int64_t i_0 = 0; i_0 < 896; i_0++) {
+      const float adam_m2_3 = ((0.9f * adam_m_matrix_1[i_0]) + (0.09999999999999998f * grad_matrix_2[i_0]));
+      adam_m2_4[i_0] = adam_m2_3;
+      const float t6 = grad_matrix_2[i_0];
+      const float adam_v2_7 = ((0.999f * adam_v_matrix_5[i_0]) + (0.0010000000000000009f * (t6 * t6)));
+      adam_v2_8[i_0] = adam_v2_7;
+    }
+    const float adam_c1_10 = t9;
+    adam_c1_11[0] = adam_c1_10;
+    const float adam_c2_13 = t12;
+    adam_c2_14[0] = adam_c2_13;
+    #pragma omp simd
+    for (int64_t i_15 = 0; i_15 < 896; i_15++) {
+      const float t17 = ((0.01f * (adam_m2_4[i_15] / adam_c1_10)) / (td_sqrtf((adam_v2_8[i_15] / adam_c2_13)) + 1e-08f));
+      const float adam_p2_18 = (params_matrix_16[i_15] - t17);
+      adam_p2_19[i_15] = adam_p2_18;
+    }
+  }
+}
+#line 1300 "tiny.c"
+
+/* <std/core.td>:37: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
+ * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
+#line 37 "<std/core.td>"
+static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end)
+{
+  const float * adam_m_vector_1 = (const float *)call->arg[0];
+  const float *restrict grad_vector_2 = (const float *)call->arg[1];
+  float * adam_2_m2_4 = (float *)call->arg[0];
+  const float * adam_v_vector_5 = (const float *)call->arg[2];
+  float * adam_2_v2_8 = (float *)call->arg[2];
+  const float * params_vector_9 = (const float *)call->arg[3];
+  const float *restrict adam_c1_10 = (const float *)call->arg[4];
+  const float *restrict adam_c2_12 = (const float *)call->arg[5];
+  float * adam_2_p2_16 = (float *)call->arg[3];
+  const float t11 = adam_c1_10[0];
+  const float t13 = adam_c2_12[0];
+  for (int64_t piece = begin; piece < end; piece++) {
+    #pragma omp simd
+    for (int64_t i_0 = 0; i_0 < 44; i_0++) {
+      const float adam_2_m2_3 = ((0.9f * adam_m_vector_1[i_0]) + (0.09999999999999998f * grad_vector_2[i_0]));
+      adam_2_m2_4[i_0] = adam_2_m2_3;
+      const float t6 = grad_vector_2[i_0];
+      const float adam_2_v2_7 = ((0.999f * adam_v_vector_5[i_0]) + (0.0010000000000000009f * (t6 * t6)));
+      adam_2_v2_8[i_0] = adam_2_v2_7;
+      const float t14 = (params_vector_9[i_0] - ((0.01f * (adam_2_m2_3 / t11)) / (td_sqrtf((adam_2_v2_7 / t13)) + 1e-08f)));
+      const float adam_2_p2_15 = t14;
+      adam_2_p2_16[i_0] = adam_2_p2_15;
+    }
+  }
+}
+#line 1332 "tiny.c"
+
+/* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
+ * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16 */
+#line 15 "tests/golden/tiny.td"
+static void row_e(const TdCall *call, int64_t begin, int64_t end)
+{
+  const TdControl control = *call->ctl, *const ctl = &control;
+  float *restrict e_4 = (float *)call->arg[0];
+  const int32_t *restrict x_8 = (const int32_t *)call->arg[1];
+  const float *restrict denoise_linear_w_11 = (const float *)call->arg[2];
+  const float *restrict denoise_linear_b_14 = (const float *)call->arg[3];
+  const float *restrict denoise_linear_2_w_22 = (const float *)call->arg[2] + 448;
+  float *restrict denoise_linear_2_y_s_23 = (float *)call->arg[4];
+  float denoise_linear_y_sum_12[16] __attribute__((aligned(64))) = {0};
+  float denoise_linear_2_y_s_17[16] __attribute__((aligned(64))) = {0};
+  for (int64_t piece = begin; piece < end; piece++) {
+    for (int64_t l_0 = 0; l_0 < 16; l_0++) {
+      float normal_2[28 + TD_LANES] __attribute__((aligned(64)));
+      td_normal_run(normal_2, ctl, (int64_t)3818823323LL, (28 * (int32_t)l_0), 28);
+      #pragma omp simd
+      for (int64_t v_1 = 0; v_1 < 28; v_1++) {
+        const float e_3 = normal_2[v_1];
+        e_4[28 * l_0 + v_1] = e_3;
+      }
+      const int32_t t9 = x_8[l_0];
+      float denoise_linear_y_sum_7[16] __attribute__((aligned(64)));
+      for (int64_t o_6 = 0; o_6 < 16; o_6++) denoise_linear_y_sum_7[o_6] = 0.0f;
+      for (int64_t r_5 = 0; r_5 < 28; r_5++) {
+        const float t10 = ((((int32_t)r_5 == t9) ? 1.0f : 0.0f) + e_4[28 * l_0 + r_5]);
+        #pragma omp simd
+        for (int64_t o_6 = 0; o_6 < 16; o_6++) {
+          denoise_linear_y_sum_7[o_6] += (t10 * denoise_linear_w_11[16 * r_5 + o_6]);
+        }
+      }
+      #pragma omp simd
+      for (int64_t o_6 = 0; o_6 < 16; o_6++) {
+        denoise_linear_y_sum_12[o_6] = denoise_linear_y_sum_7[o_6];
+      }
+      #pragma omp simd
+      for (int64_t i_13 = 0; i_13 < 16; i_13++) {
+        const float t15 = (denoise_linear_y_sum_12[i_13] + denoise_linear_b_14[i_13]);
+        const float denoise_linear_2_y_s_16 = ((0.5f * t15) * (td_erff((0.7071067811865476f * t15)) + 1.0f));
+        denoise_linear_2_y_s_17[i_13] = denoise_linear_2_y_s_16;
+      }
+      float denoise_linear_2_y_s_20[28] __attribute__((aligned(64)));
+      for (int64_t o_19 = 0; o_19 < 28; o_19++) denoise_linear_2_y_s_20[o_19] = 0.0f;
+      for (int64_t r_18 = 0; r_18 < 16; r_18++) {
+        const float t21 = denoise_linear_2_y_s_17[r_18];
+        #pragma omp simd
+        for (int64_t o_19 = 0; o_19 < 28; o_19++) {
+          denoise_linear_2_y_s_20[o_19] += (t21 * denoise_linear_2_w_22[28 * r_18 + o_19]);
+        }
+      }
+      #pragma omp simd
+      for (int64_t o_19 = 0; o_19 < 28; o_19++) {
+        denoise_linear_2_y_s_23[28 * l_0 + o_19] = denoise_linear_2_y_s_20[o_19];
+      }
+    }
+  }
+}
+#line 1393 "tiny.c"
+
+/* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
+ * loss.mean = sum over 2 8 28, loss */
+#line 17 "tests/golden/tiny.td"
+static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
+{
+  const float *restrict denoise_linear_2_y_s_3 = (const float *)call->arg[0];
+  const float *restrict denoise_linear_2_b_4 = (const float *)call->arg[1] + 16;
+  const float *restrict e_5 = (const float *)call->arg[2];
+  float *restrict loss_8 = (float *)call->arg[3];
+  for (int64_t piece = begin; piece < end; piece++) {
+    float loss_mean_2 = 0.0f;
+    for (int64_t r_0 = 0; r_0 < 16; r_0++) {
+      #pragma omp simd reduction(+:loss_mean_2)
+      for (int64_t r_1 = 0; r_1 < 28; r_1++) {
+        const float t6 = ((denoise_linear_2_y_s_3[28 * r_0 + r_1] + denoise_linear_2_b_4[r_1]) - e_5[28 * r_0 + r_1]);
+        loss_mean_2 += (t6 * t6);
+      }
+    }
+    const float loss_7 = (0.002232142857142857f * loss_mean_2);
+    loss_8[0] = loss_7;
+  }
+}
+#line 1417 "tiny.c"
+
+/* tests/golden/tiny.td:21: state s[b in B, l in L, v in V] = normal()
+ * s[b=2, l=8, v=28] */
+#line 21 "tests/golden/tiny.td"
+static void map_s(const TdCall *call, int64_t begin, int64_t end)
+{
+  const TdControl control = *call->ctl, *const ctl = &control;
+  float *restrict s_3 = (float *)call->arg[0];
+  for (int64_t piece = begin; piece < end; piece++) {
+    for (int64_t block = 0; block < 448; block += TD_DRAWS) {
+      const int64_t block_end = block + TD_DRAWS < 448 ? block + TD_DRAWS : 448;
+      float normal_1[TD_DRAWS + TD_LANES] __attribute__((aligned(64)));
+      td_normal_run(normal_1, ctl, 1157642732, 0 + block, block_end - block);
+      #pragma omp simd
+      for (int64_t v_0 = block; v_0 < block_end; v_0++) {
+        const float s_2 = normal_1[v_0 - block];
+        s_3[v_0] = s_2;
+      }
+    }
+  }
+}
+#line 1439 "tiny.c"
+
+/* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
+ * denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, s[2, 8, 28] */
+#line 40 "<std/nn.td>"
+static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t end)
+{
+  const float * walk_s_4 = (const float *)call->arg[0];
+  const float *restrict denoise_linear_w_6 = (const float *)call->arg[1];
+  const float *restrict denoise_linear_b_9 = (const float *)call->arg[2];
+  const float *restrict denoise_linear_2_w_17 = (const float *)call->arg[1] + 448;
+  const float *restrict denoise_linear_2_b_20 = (const float *)call->arg[2] + 16;
+  const int32_t *restrict t_21 = (const int32_t *)call->arg[3];
+  float * s_25 = (float *)call->arg[0];
+  const float t22 = ((float)(t_21[0] + 1));
+  float denoise_linear_y_sum_7[16] __attribute__((aligned(64))) = {0};
+  float denoise_linear_2_y_s_12[16] __attribute__((aligned(64))) = {0};
+  float denoise_linear_2_y_s_18[28] __attribute__((aligned(64))) = {0};
+  for (int64_t piece = begin; piece < end; piece++) {
+    for (int64_t i_0 = 0; i_0 < 16; i_0++) {
+      float denoise_linear_y_sum_3[16] __attribute__((aligned(64)));
+      for (int64_t o_2 = 0; o_2 < 16; o_2++) denoise_linear_y_sum_3[o_2] = 0.0f;
+      for (int64_t r_1 = 0; r_1 < 28; r_1++) {
+        const float t5 = walk_s_4[28 * i_0 + r_1];
+        #pragma omp simd
+        for (int64_t o_2 = 0; o_2 < 16; o_2++) {
+          denoise_linear_y_sum_3[o_2] += (t5 * denoise_linear_w_6[16 * r_1 + o_2]);
+        }
+      }
+      #pragma omp simd
+      for (int64_t o_2 = 0; o_2 < 16; o_2++) {
+        denoise_linear_y_sum_7[o_2] = denoise_linear_y_sum_3[o_2];
+      }
+      #pragma omp simd
+      for (int64_t i_8 = 0; i_8 < 16; i_8++) {
+        const float t10 = (denoise_linear_y_sum_7[i_8] + denoise_linear_b_9[i_8]);
+        const float denoise_linear_2_y_s_11 = ((0.5f * t10) * (td_erff((0.7071067811865476f * t10)) + 1.0f));
+        denoise_linear_2_y_s_12[i_8] = denoise_linear_2_y_s_11;
+      }
+      float denoise_linear_2_y_s_15[28] __attribute__((aligned(64)));
+      for (int64_t o_14 = 0; o_14 < 28; o_14++) denoise_linear_2_y_s_15[o_14] = 0.0f;
+      for (int64_t r_13 = 0; r_13 < 16; r_13++) {
+        const float t16 = denoise_linear_2_y_s_12[r_13];
+        #pragma omp simd
+        for (int64_t o_14 = 0; o_14 < 28; o_14++) {
+          denoise_linear_2_y_s_15[o_14] += (t16 * denoise_linear_2_w_17[28 * r_13 + o_14]);
+        }
+      }
+      #pragma omp simd
+      for (int64_t o_14 = 0; o_14 < 28; o_14++) {
+        denoise_linear_2_y_s_18[o_14] = denoise_linear_2_y_s_15[o_14];
+      }
+      #pragma omp simd
+      for (int64_t i_19 = 0; i_19 < 28; i_19++) {
+        const float t23 = (walk_s_4[28 * i_0 + i_19] - ((denoise_linear_2_y_s_18[i_19] + denoise_linear_2_b_20[i_19]) / t22));
+        const float s_24 = t23;
+        s_25[28 * i_0 + i_19] = s_24;
+      }
+    }
+  }
+}
+#line 1500 "tiny.c"
+
+/* tests/golden/tiny.td:23: emit argmax[v](s[b,l,v])
+ * text.argmax[b=2, l=8] = argmax over 28 */
+#line 23 "tests/golden/tiny.td"
+static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end)
+{
+  const float *restrict walk_s_4 = (const float *)call->arg[0];
+  int32_t *restrict text_argmax_5 = (int32_t *)call->arg[1];
+  for (int64_t piece = begin; piece < end; piece++) {
+    for (int64_t l_0 = 0; l_0 < 16; l_0++) {
+      int32_t text_argmax_2 = -1;
+      float best_3 = -INFINITY;
+      for (int64_t r_1 = 0; r_1 < 28; r_1++) {
+        if ((walk_s_4[28 * l_0 + r_1] > best_3 || text_argmax_2 < 0)) {
+          if (walk_s_4[28 * l_0 + r_1] > best_3) best_3 = walk_s_4[28 * l_0 + r_1];
+          text_argmax_2 = (int32_t)(1 * r_1);
+        }
+      }
+      if (text_argmax_2 < 0) text_argmax_2 = 0;
+      text_argmax_5[l_0] = text_argmax_2;
+    }
+  }
+}
+#line 1524 "tiny.c"
+
+/* ---- tables ---- */
+static const Buffer buffers_0[] = {
+  {TEMP, F32, "init.matrix", 896, 3584, 0, -1, NULL, 1, {896}},
+  {TEMP, F32, "init.vector", 44, 176, 3584, -1, NULL, 1, {44}},
+  {STATE, F32, "params.matrix", 896, 3584, 0, 0, NULL, 1, {896}},
+  {STATE, F32, "params.vector", 44, 176, 0, 1, NULL, 1, {44}},
+};
+static const int args_0_0[] = {0};
+static const int args_0_1[] = {1};
+static const int args_0_2[] = {0};
+static const int args_0_3[] = {1};
+static const int args_0_4[] = {0, 2};
+static const int args_0_5[] = {1, 3};
+static const Step steps_0[] = {
+  {LAUNCH, map_init_denoise_linear, 1, 1, args_0_0, 0, 0, 0},
+  {LAUNCH, map_init_denoise_linear_1, 1, 1, args_0_1, 0, 0, 0},
+  {LAUNCH, map_init_denoise_linear_2, 1, 1, args_0_2, 0, 0, 0},
+  {LAUNCH, map_init_denoise_linear_3, 1, 1, args_0_3, 0, 0, 0},
+  {LAUNCH, map_init_matrix, 1, 2, args_0_4, 0, 0, 0},
+  {LAUNCH, map_init_vector, 1, 2, args_0_5, 0, 0, 0},
+  {STOP, NULL, 0, 0, NULL, 0, 0, 0}
+};
+static const Named outputs_0[] = {
+  {NULL, 0}
+};
+static const Buffer buffers_1[] = {
+  {INPUT, I32, "x", 16, 64, 0, -1, NULL, 2, {2, 8}},
+  {STATE, F32, "params.matrix", 896, 3584, 0, 0, NULL, 1, {896}},
+  {STATE, F32, "params.vector", 44, 176, 0, 1, NULL, 1, {44}},
+  {TEMP, F32, "d", 448, 1792, 57344, -1, NULL, 3, {2, 8, 28}},
+  {TEMP, F32, "loss", 1, 4, 62144, -1, NULL, 0, {0}},
+  {TEMP, F32, "d.d", 448, 1792, 59136, -1, NULL, 3, {2, 8, 28}},
+  {TEMP, F32, "grad.vector", 44, 176, 61952, -1, NULL, 1, {44}},
+  {TEMP, F32, "grad.matrix", 896, 3584, 57344, -1, NULL, 1, {896}},
+  {TEMP, F32, "d.denoise.linear.y", 256, 1024, 60928, -1, NULL, 3, {2, 8, 16}},
+  {STATE, F32, "adam.m.matrix", 896, 3584, 0, 2, NULL, 1, {896}},
+  {STATE, F32, "adam.v.matrix", 896, 3584, 0, 3, NULL, 1, {896}},
+  {TEMP, F32, "lr", 1, 4, 0, -1, NULL, 0, {0}},
+  {TEMP, F32, "adam.c1", 1, 4, 64, -1, NULL, 0, {0}},
+  {TEMP, F32, "adam.c2", 1, 4, 128, -1, NULL, 0, {0}},
+  {STATE, F32, "adam.m.vector", 44, 176, 0, 4, NULL, 1, {44}},
+  {STATE, F32, "adam.v.vector", 44, 176, 0, 5, NULL, 1, {44}},
+  {TEMP, F32, "d.denoise.linear_2.w", 7168, 28672, 0, -1, NULL, 3, {16, 16, 28}},
+  {TEMP, F32, "d.denoise.linear.w", 7168, 28672, 28672, -1, NULL, 3, {16, 28, 16}},
+};
+static const int args_1_0[] = {16, 17, 0, 1, 2, 3, 5, 8};
+static const int args_1_1[] = {3, 4, 5, 6, 8};
+static const int args_1_2[] = {16, 7};
+static const int args_1_3[] = {17, 7};
+static const int args_1_4[] = {11};
+static const int args_1_5[] = {9, 7, 10, 12, 13, 1};
+static const int args_1_6[] = {14, 6, 15, 2, 12, 13};
+static const Step steps_1[] = {
+  {LAUNCH, column_e, 16, 8, args_1_0, 0, 0, 0},
+  {LAUNCH, row_loss_mean, 1, 5, args_1_1, 0, 0, 0},
+  {LAUNCH, row_d_denoise_linear_2_w, 1, 2, args_1_2, 0, 0, 0},
+  {LAUNCH, row_d_denoise_linear_w, 1, 2, args_1_3, 0, 0, 0},
+  {LAUNCH, map_lr, 1, 1, args_1_4, 0, 0, 0},
+  {LAUNCH, map_adam_m2, 1, 6, args_1_5, 0, 0, 0},
+  {LAUNCH, map_adam_2_m2, 1, 6, args_1_6, 0, 0, 0},
+  {STOP, NULL, 0, 0, NULL, 0, 0, 0}
+};
+static const Named outputs_1[] = {
+  {"loss", 4},
+  {"lr", 11},
+  {NULL, 0}
+};
+static const Buffer buffers_2[] = {
+  {INPUT, I32, "x", 16, 64, 0, -1, NULL, 2, {2, 8}},
+  {STATE, F32, "params.matrix", 896, 3584, 0, 0, NULL, 1, {896}},
+  {STATE, F32, "params.vector", 44, 176, 0, 1, NULL, 1, {44}},
+  {TEMP, F32, "e", 448, 1792, 0, -1, NULL, 3, {2, 8, 28}},
+  {TEMP, F32, "denoise.linear_2.y.sum", 448, 1792, 1792, -1, NULL, 3, {2, 8, 28}},
+  {TEMP, F32, "loss", 1, 4, 3584, -1, NULL, 0, {0}},
+};
+static const int args_2_0[] = {3, 0, 1, 2, 4};
+static const int args_2_1[] = {4, 2, 3, 5};
+static const Step steps_2[] = {
+  {LAUNCH, row_e, 1, 5, args_2_0, 0, 0, 0},
+  {LAUNCH, row_loss_mean_1, 1, 4, args_2_1, 0, 0, 0},
+  {STOP, NULL, 0, 0, NULL, 0, 0, 0}
+};
+static const Named outputs_2[] = {
+  {"loss", 5},
+  {NULL, 0}
+};
+static const Buffer buffers_3[] = {
+  {INPUT, I32, "steps", 1, 4, 0, -1, NULL, 0, {0}},
+  {STATE, F32, "walk.s", 448, 1792, 0, 6, NULL, 3, {2, 8, 28}},
+};
+static const int args_3_0[] = {1};
+static const Step steps_3[] = {
+  {LAUNCH, map_s, 1, 1, args_3_0, 0, 0, 0},
+  {STOP, NULL, 0, 0, NULL, 0, 0, 0}
+};
+static const Named outputs_3[] = {
+  {NULL, 0}
+};
+static const Buffer buffers_4[] = {
+  {INPUT, I32, "steps", 1, 4, 0, -1, NULL, 0, {0}},
+  {STATE, F32, "walk.s", 448, 1792, 0, 6, NULL, 3, {2, 8, 28}},
+  {INPUT, I32, "t", 1, 4, 0, -1, NULL, 0, {0}},
+  {STATE, F32, "params.matrix", 896, 3584, 0, 0, NULL, 1, {896}},
+  {STATE, F32, "params.vector", 44, 176, 0, 1, NULL, 1, {44}},
+};
+static const int args_4_0[] = {1, 3, 4, 2};
+static const Step steps_4[] = {
+  {LAUNCH, row_denoise_linear_y_sum, 1, 4, args_4_0, 0, 0, 0},
+  {STOP, NULL, 0, 0, NULL, 0, 0, 0}
+};
+static const Named outputs_4[] = {
+  {NULL, 0}
+};
+static const Buffer buffers_5[] = {
+  {INPUT, I32, "steps", 1, 4, 0, -1, NULL, 0, {0}},
+  {STATE, F32, "walk.s", 448, 1792, 0, 6, NULL, 3, {2, 8, 28}},
+  {TEMP, I32, "text.argmax", 16, 64, 0, -1, NULL, 2, {2, 8}},
+};
+static const int args_5_0[] = {1, 2};
+static const Step steps_5[] = {
+  {LAUNCH, row_text_argmax, 1, 2, args_5_0, 0, 0, 0},
+  {STOP, NULL, 0, 0, NULL, 0, 0, 0}
+};
+static const Named outputs_5[] = {
+  {"text", 2},
+  {NULL, 0}
+};
+static const Entry entries[] = {
+  {"init", buffers_0, 4, steps_0, outputs_0, 3776},
+  {"train", buffers_1, 18, steps_1, outputs_1, 62208},
+  {"eval", buffers_2, 6, steps_2, outputs_2, 3648},
+  {"sample.walk.init", buffers_3, 2, steps_3, outputs_3, 0},
+  {"sample.walk.step", buffers_4, 5, steps_4, outputs_4, 0},
+  {"sample.walk.emit", buffers_5, 3, steps_5, outputs_5, 64},
+  {NULL, NULL, 0, NULL, NULL, 0}
+};
+static const State states[] = {
+  {"params.matrix", F32, 896, 4},
+  {"params.vector", F32, 44, 4},
+  {"adam.m.matrix", F32, 896, 4},
+  {"adam.v.matrix", F32, 896, 4},
+  {"adam.m.vector", F32, 44, 4},
+  {"adam.v.vector", F32, 44, 4},
+  {"walk.s", F32, 448, 4},
+  {NULL, F32, 0, 0}
+};
+static const Tensor tensors[] = {
+  {"denoise.linear.w", 0, 0, 2, {28, 16}},
+  {"denoise.linear.b", 1, 0, 1, {16}},
+  {"denoise.linear_2.w", 0, 448, 2, {16, 28}},
+  {"denoise.linear_2.b", 1, 16, 1, {28}},
+  {NULL, 0, 0, 0, {0}}
+};
+enum { N_ENTRIES = 6, N_STATES = 7, N_TENSORS = 4, MOST_ARGS = 8 };
+static const size_t scratch_bytes = 64;
+
+/* ---- the driver ---- */
+struct tiny_Program {
+  char **state;
+  char ***buffer;                 /* [entry][buffer] */
+  char *arena;                    /* shared by the entries: nothing in it outlives a run but outputs */
+  int threads;
+  pthread_t *thread;
+  char **scratch;
+  uint64_t launches;
+  /* the job at hand */
+  pthread_mutex_t lock;
+  pthread_cond_t begin, done;
+  unsigned long job;
+  int busy, quit;
+  Kernel *kernel;
+  TdCall call;
+  int64_t pieces, next;
+};
+
+static void *zeroed(size_t bytes) {
+  void *m = aligned_alloc(64, (bytes + 127) / 64 * 64);
+  if (m) memset(m, 0, (bytes + 127) / 64 * 64);
+  return m;
+}
+
+static void run_pieces(tiny_Program *p, int thread) {
+  TdCall call = p->call;
+  call.scratch = p->scratch[thread];
+  int64_t share = p->pieces / (8 * (int64_t)p->threads) + 1, at;
+  while ((at = __atomic_fetch_add(&p->next, share, __ATOMIC_RELAXED)) < p->pieces)
+    p->kernel(&call, at, at + share < p->pieces ? at + share : p->pieces);
+}
+
+typedef struct Worker { tiny_Program *p; int thread; } Worker;
+
+static void *work(void *ctx) {
+  Worker w = *(Worker *)ctx;
+  tiny_Program *p = w.p;
+  unsigned long seen = 0;
+  free(ctx);
+  pthread_mutex_lock(&p->lock);
+  for (;;) {
+    while (p->job == seen && !p->quit) pthread_cond_wait(&p->begin, &p->lock);
+    if (p->quit) break;
+    seen = p->job;
+    pthread_mutex_unlock(&p->lock);
+    run_pieces(p, w.thread);
+    pthread_mutex_lock(&p->lock);
+    if (--p->busy == 0) pthread_cond_signal(&p->done);
+  }
+  pthread_mutex_unlock(&p->lock);
+  return NULL;
+}
+
+static void launch(tiny_Program *p, const Step *s, char *const *buffer, const int64_t *ix, const TdControl *control) {
+  char *arg[MOST_ARGS];
+  for (int i = 0; i < s->nargs; i++) arg[i] = buffer[s->args[i]];
+  p->call = (TdCall){arg, ix, p->scratch[0], control, ++p->launches};
+  if (p->threads == 1 || s->pieces == 1) {
+    s->kernel(&p->call, 0, s->pieces);
+    return;
+  }
+  pthread_mutex_lock(&p->lock);
+  p->kernel = s->kernel;
+  p->pieces = s->pieces;
+  p->next = 0;
+  p->busy = p->threads - 1;
+  p->job++;
+  pthread_cond_broadcast(&p->begin);
+  pthread_mutex_unlock(&p->lock);
+  run_pieces(p, 0);
+  pthread_mutex_lock(&p->lock);
+  while (p->busy > 0) pthread_cond_wait(&p->done, &p->lock);
+  pthread_mutex_unlock(&p->lock);
+}
+
+static int find_entry(const char *name) {
+  for (int i = 0; i < N_ENTRIES; i++)
+    if (strcmp(entries[i].name, name) == 0) return i;
+  return -1;
+}
+
+int tiny_run(tiny_Program *p, const char *name, uint64_t seed, int64_t step) {
+  int e = find_entry(name), depth = 0;
+  if (e < 0) return -1;
+  TdControl control = {seed, step};
+  int64_t ix[MAX_LOOPS] = {0}, left[MAX_LOOPS];
+  const Step *top[MAX_LOOPS];
+  for (const Step *s = entries[e].steps; s->kind != STOP; s++) {
+    if (s->kind == LAUNCH) {
+      launch(p, s, p->buffer[e], ix, &control);
+    } else if (s->kind == LOOP && s->count == 0) {
+      for (int open = 1; open > 0;) {
+        s++;
+        open += s->kind == LOOP ? 1 : s->kind == END ? -1 : 0;
+      }
+    } else if (s->kind == LOOP) {
+      ix[s->slot] = s->reverse ? s->count - 1 : 0;
+      left[depth] = s->count;
+      top[depth++] = s;
+    } else if (--left[depth - 1] > 0) {
+      s = top[depth - 1];
+      ix[s->slot] += s->reverse ? -1 : 1;
+    } else {
+      depth--;
+    }
+  }
+  return 0;
+}
+
+static int allocate(tiny_Program *p) {
+  size_t arena = 64;
+  p->state = zeroed((N_STATES + 1) * sizeof *p->state);
+  p->buffer = zeroed((N_ENTRIES + 1) * sizeof *p->buffer);
+  p->scratch = zeroed((size_t)p->threads * sizeof *p->scratch);
+  p->thread = zeroed((size_t)p->threads * sizeof *p->thread);
+  for (int e = 0; e < N_ENTRIES; e++)
+    if (entries[e].arena > arena) arena = entries[e].arena;
+  p->arena = zeroed(arena);
+  if (!p->state || !p->buffer || !p->scratch || !p->thread || !p->arena) return 0;
+  for (int i = 0; i < N_STATES; i++)
+    if (!(p->state[i] = zeroed((size_t)states[i].count * states[i].size))) return 0;
+  for (int i = 0; i < p->threads; i++)
+    if (!(p->scratch[i] = zeroed(scratch_bytes))) return 0;
+  for (int e = 0; e < N_ENTRIES; e++) {
+    if (!(p->buffer[e] = zeroed((size_t)(entries[e].nbuffers + 1) * sizeof **p->buffer))) return 0;
+    for (int i = 0; i < entries[e].nbuffers; i++) {
+      const Buffer *b = &entries[e].buffers[i];
+      switch (b->kind) {
+      case TEMP: p->buffer[e][i] = p->arena + b->offset; break;
+      case STATE: p->buffer[e][i] = p->state[b->state] + b->offset; break;
+      case INPUT: p->buffer[e][i] = zeroed(b->bytes); break;
+      case CONST: p->buffer[e][i] = (char *)(uintptr_t)b->data; break;
+      }
+      if (!p->buffer[e][i]) return 0;
+    }
+  }
+  return 1;
+}
+
+void tiny_destroy(tiny_Program *p) {
+  if (!p) return;
+  pthread_mutex_lock(&p->lock);
+  p->quit = 1;
+  pthread_cond_broadcast(&p->begin);
+  pthread_mutex_unlock(&p->lock);
+  for (int i = 1; i < p->threads && p->thread; i++) pthread_join(p->thread[i], NULL);
+  for (int e = 0; e < N_ENTRIES && p->buffer && p->buffer[e]; e++) {
+    for (int i = 0; i < entries[e].nbuffers; i++)
+      if (entries[e].buffers[i].kind == INPUT) free(p->buffer[e][i]);
+    free(p->buffer[e]);
+  }
+  for (int i = 0; i < N_STATES && p->state; i++) free(p->state[i]);
+  for (int i = 0; p->scratch && p->scratch[i]; i++) free(p->scratch[i]);
+  pthread_mutex_destroy(&p->lock);
+  pthread_cond_destroy(&p->begin);
+  pthread_cond_destroy(&p->done);
+  free(p->state);
+  free(p->buffer);
+  free(p->scratch);
+  free(p->thread);
+  free(p->arena);
+  free(p);
+}
+
+tiny_Program *tiny_create(int threads) {
+  tiny_Program *p = zeroed(sizeof *p);
+  if (!p) return NULL;
+  int wanted = threads < 1 ? 1 : threads;
+  p->threads = wanted;
+  pthread_mutex_init(&p->lock, NULL);
+  pthread_cond_init(&p->begin, NULL);
+  pthread_cond_init(&p->done, NULL);
+  int fine = allocate(p);
+  p->threads = 1;                 /* those that run so far */
+  for (int i = 1; i < wanted && fine; i++) {
+    Worker *w = malloc(sizeof *w);
+    fine = w != NULL;
+    if (!fine) break;
+    *w = (Worker){p, i};
+    fine = pthread_create(&p->thread[i], NULL, work, w) == 0;
+    if (fine) p->threads++;
+    else free(w);
+  }
+  if (fine) return p;
+  tiny_destroy(p);
+  return NULL;
+}
+
+static void *found(char *at, int64_t n, int64_t *count) {
+  if (count) *count = n;
+  return at;
+}
+
+void *tiny_input(tiny_Program *p, const char *entry, const char *name, int64_t *count) {
+  int e = find_entry(entry);
+  for (int i = 0; e >= 0 && i < entries[e].nbuffers; i++) {
+    const Buffer *b = &entries[e].buffers[i];
+    if (b->kind == INPUT && strcmp(b->name, name) == 0) return found(p->buffer[e][i], b->count, count);
+  }
+  return NULL;
+}
+
+const void *tiny_output(tiny_Program *p, const char *entry, const char *name, int64_t *count) {
+  int e = find_entry(entry);
+  for (const Named *o = e >= 0 ? entries[e].outputs : NULL; o && o->name; o++)
+    if (strcmp(o->name, name) == 0) return found(p->buffer[e][o->buffer], entries[e].buffers[o->buffer].count, count);
+  return NULL;
+}
+
+void *tiny_state(tiny_Program *p, const char *name, int64_t *count) {
+  for (int i = 0; i < N_STATES; i++)
+    if (strcmp(states[i].name, name) == 0) return found(p->state[i], states[i].count, count);
+  return NULL;
+}
+
+void *tiny_tensor(tiny_Program *p, const char *name, int64_t *count) {
+  for (int i = 0; i < N_TENSORS; i++) {
+    int64_t n = 1;
+    if (strcmp(tensors[i].name, name) != 0) continue;
+    for (int d = 0; d < tensors[i].rank; d++) n *= tensors[i].shape[d];
+    return found(p->state[tensors[i].state] + (size_t)tensors[i].offset * states[tensors[i].state].size, n, count);
+  }
+  return NULL;
+}
+
+int tiny_tensor_count(void) { return N_TENSORS; }
+
+const char *tiny_tensor_name(int i) { return i >= 0 && i < N_TENSORS ? tensors[i].name : NULL; }

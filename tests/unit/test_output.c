@@ -1,0 +1,183 @@
+/* What the compiler writes: the golden files byte by byte, the C that builds
+ * alone and samples, and the kernels of the flagship's training step.
+ *
+ * After a wanted change, from the project's folder:
+ *
+ *   build/tdc tests/golden/tiny.td -o generated/golden
+ *   TDC_UPDATE=1 build/tests/test_output */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/cache.h"
+#include "runtime/io.h"
+#include "runtime/spawn.h"
+#include "runtime/toolchain.h"
+
+static const char golden[] = "generated/golden";
+static const char verse[] = "tests/models/verse.txt";
+static const char kernels[] = "tests/golden/shakespeare_step.txt";
+
+static int make_folder(void **state) {
+  char *folder = strdup("output-test-XXXXXX");
+  if (folder == NULL || mkdtemp(folder) == NULL) return -1;
+  *state = folder;
+  return 0;
+}
+
+static int remove_folder(void **state) {
+  cache_remove_folder(*state);
+  free(*state);
+  return 0;
+}
+
+/* Runs a program; its output, to be freed. */
+static char *run(const char *const *argv, int expected) {
+  SpawnJob job = { .argv = argv, .timeout = 300 };
+  spawn_all(&job, 1, 1, NULL);
+  if (!job.started || job.code != expected)
+    fail_msg("%s: %s, exit %d:\n%s", argv[0], job.started ? "ended" : "did not start", job.code,
+             job.output.s != NULL ? job.output.s : "");
+  return job.output.s != NULL ? job.output.s : strdup("");
+}
+
+static char *read_text(const char *folder, const char *name) {
+  TdError err = { 0 };
+  char *path = name != NULL ? io_join(folder, name) : strdup(folder);
+  uint8_t *bytes;
+  size_t n;
+  if (!io_read_file(NULL, path, 64 << 20, &bytes, &n, &err)) fail_msg("%s", err.message);
+  char *text = strndup((const char *)bytes, n);
+  free(bytes);
+  free(path);
+  return text;
+}
+
+static void same_text(const char *what, const char *want, const char *got) {
+  int line = 1;
+  for (; *want != '\0' && *want == *got; want++, got++) line += *want == '\n';
+  if (*want != *got)
+    fail_msg("%s differs at line %d:\n  kept: %.100s\n  now:  %.100s", what, line, want, got);
+}
+
+static int files_of(const char *folder) {
+  int n = 0;
+  DIR *d = opendir(folder);
+  assert_non_null(d);
+  for (struct dirent *e; (e = readdir(d)) != NULL;) n += e->d_name[0] != '.';
+  closedir(d);
+  return n;
+}
+
+static void golden_files(void **state) {
+  const char *const argv[] = { "build/tdc", "tests/golden/tiny.td", "-q", "-o", *state, NULL };
+  free(run(argv, 0));
+  DIR *d = opendir(golden);
+  assert_non_null(d);
+  for (struct dirent *e; (e = readdir(d)) != NULL;) {
+    if (e->d_name[0] == '.') continue;
+    char *want = read_text(golden, e->d_name), *got = read_text(*state, e->d_name);
+    same_text(e->d_name, want, got);
+    free(want);
+    free(got);
+  }
+  closedir(d);
+  assert_int_equal(files_of(*state), files_of(golden));
+}
+
+/* Compiles the example with the golden program; `more`: further flags. */
+static char *build_example(const char *folder, const char *name, const char *const *more) {
+  char *program = io_join(folder, name);
+  const char *argv[64] = { "cc", "-Wall", "-Wextra", "-Werror" };
+  int n = 4;
+  for (const char *const *f = toolchain_flags(); *f != NULL; f++) argv[n++] = *f;
+  for (; *more != NULL; more++) argv[n++] = *more;
+  const char *const rest[] = { "-I", golden, "tests/golden/sample.c", "generated/golden/tiny.c",
+                               "-o", program, "-lm", "-lpthread" };
+  for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) argv[n++] = rest[i];
+  argv[n] = NULL;
+  free(run(argv, 0));
+  return program;
+}
+
+static char *run_example(const char *program, const char *threads) {
+  const char *const argv[] = { program, verse, threads, "5", NULL };
+  return run(argv, 0);
+}
+
+/* The sampled rows stand between bars. */
+static char *row_of(const char *output, int which) {
+  for (const char *at = output; (at = strchr(at, '|')) != NULL; at++) {
+    if (which-- == 0) return strndup(at + 1, strcspn(at + 1, "|"));
+    at = strchr(at + 1, '|');
+  }
+  fail_msg("no row in:\n%s", output);
+  return NULL;
+}
+
+/* It builds alone without a warning, and gives the text that tdc gives, whatever
+ * the number of threads; sanitizers find nothing in it. */
+static void standalone_samples(void **state) {
+  static const char *const plain[] = { NULL };
+  static const char *const sane[] = { "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", NULL };
+  static const char *const threads[] = { "-g", "-fsanitize=thread", NULL };
+  char *program = build_example(*state, "plain", plain);
+  char *one = run_example(program, "1"), *three = run_example(program, "3");
+  assert_string_equal(one, three);
+  const char *const argv[] = { "build/tdc", "sample", "tests/golden/tiny.td", "--untrained", "-q", "--seed", "5", NULL };
+  char *text = run(argv, 0), *row = row_of(one, 0), *trained = row_of(one, 1);
+  if (strlen(row) != 8) fail_msg("not one row of 8 symbols: '%s'", one);
+  assert_memory_equal(text, row, 8);
+  assert_string_not_equal(row, trained);
+  char *checked = build_example(*state, "sane", sane), *raced = build_example(*state, "threads", threads);
+  char *two = run_example(checked, "2"), *four = run_example(raced, "4");
+  char *again[2] = { row_of(two, 0), row_of(four, 0) };
+  assert_string_equal(row, again[0]);
+  assert_string_equal(row, again[1]);
+  char *all[] = { program, one, three, text, row, trained, checked, raced, two, four, again[0], again[1] };
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
+/* The steps of the training entry out of plan.txt: names, classes, bytes. */
+static char *training_steps(const char *folder) {
+  char *plan = read_text(folder, "plan.txt"), *at = strstr(plan, "\nentry train:");
+  if (at == NULL) fail_msg("the plan has no entry train");
+  StrBuf kept = { 0 };
+  for (at++; *at == 'e' || (at[0] == ' ' && at[1] == ' ' && strspn(at, " ") + at != strpbrk(at, "tsic"));) {
+    size_t n = strcspn(at, "\n");
+    sb_write(&kept, at, n + 1);
+    at += n + 1;
+  }
+  free(plan);
+  return kept.s;
+}
+
+static void flagship_kernels(void **state) {
+  const char *const argv[] = { "build/tdc", "models/shakespeare.td", "-D", "B=8", "--data", verse,
+                               "-q", "-o", *state, NULL };
+  free(run(argv, 0));
+  char *got = training_steps(*state);
+  if (getenv("TDC_UPDATE") != NULL) {
+    FILE *f = fopen(kernels, "w");
+    assert_true(f != NULL && fputs(got, f) >= 0 && fclose(f) == 0);
+  }
+  char *want = read_text(kernels, NULL);
+  same_text(kernels, want, got);
+  free(want);
+  free(got);
+}
+
+int main(void) {
+#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
+  const struct CMUnitTest tests[] = { IN_FOLDER(golden_files), IN_FOLDER(standalone_samples),
+                                      IN_FOLDER(flagship_kernels) };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
