@@ -61,9 +61,10 @@ const Command cli_commands[] = {
     "tdc gradcheck models/shakespeare.td -D N=1 -D L=4 -D D=12\n",
     1, 1, false, cli_gradcheck },
   { "profile", PROFILE, "FILE.td [ENTRY]",
-    "time each kernel of an entry (default: train), with its line",
+    "the file with the time that each line of an entry takes (default: train)",
     "tdc profile models/shakespeare.td\n"
-    "tdc profile models/shakespeare.td sample.ddpm.step --rounds 20\n",
+    "tdc profile models/shakespeare.td sample.ddpm.step --rounds 20 --kernels\n"
+    "tdc profile models/shakespeare.td --trace step.json\n",
     1, 2, false, cli_profile },
   { "export", EXPORT, "FILE.td", "write the weights alone, in half precision",
     "tdc export models/shakespeare.td -o models/shakespeare.safetensors\n", 1, 1, false,
@@ -116,6 +117,8 @@ const Flag cli_flags[] = {
   { "check", 0, NULL, "exit with 1 when a file is not in the canonical layout", FMT },
   { "trials", 0, "N", "random shapes to try of each op (default 20)", GRADCHECK },
   { "rounds", 0, "N", "runs to take the time of (default 5)", PROFILE },
+  { "kernels", 0, NULL, "kernel by kernel instead of line by line", PROFILE },
+  { "trace", 0, "PATH", "write a run's timeline for Perfetto and other trace viewers", PROFILE },
   { "elements", 0, "N", "numbers to compare of each input and parameter (default 20)", GRADCHECK },
   { "std", 0, NULL, "check the library's ops too", GRADCHECK },
   { "pass", 'p', "NAME", "this pass only", OPT },

@@ -1,5 +1,7 @@
-/* tdc profile: the file's lines with the time that each takes, kernel by kernel,
- * in one entry. */
+/* tdc profile: where an entry's time goes: the .td file with time, bytes, FLOPs
+ * and share of the machine's limit beside each line, the kernels one by one with
+ * --kernels, a timeline for trace viewers with --trace. */
+#define _GNU_SOURCE             /* qsort_r */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -7,21 +9,75 @@
 
 #include "runtime/cli/cli.h"
 #include "runtime/feed.h"
+#include "runtime/peak.h"
 #include "runtime/progress.h"
 #include "runtime/session_internal.h"
 
-typedef struct Cost { double seconds, started; int64_t launches; int kernel; } Cost;
+enum { SOURCE_LIMIT = 64 << 20 };
+
+/* What a kernel, or all kernels of a line, cost over all runs. */
+typedef struct Cost {
+  double      seconds, flops, bytes;
+  int64_t     launches;
+  int         kernel;           /* the first of the line */
+} Cost;
+
+typedef struct Event { int kernel; double begin, end; } Event;
+
+typedef struct Profile {
+  Cli            *cli;
+  const TdProgram *program;
+  const char     *path, *entry;
+  int64_t         rounds;
+  Peak            peak;
+  Cost           *kernel;       /* [nkernels] */
+  double          started, zero, total;
+  Arena          *arena;
+  VEC(Event)      events;       /* of the last run, if a trace is asked for */
+  bool            tracing;
+} Profile;
+
+/* ---- measuring ------------------------------------------------------------------ */
 
 static void clock_kernel(void *ctx, Session *s, const Bound *b, int step, bool before) {
-  Cost *costs = ctx;
+  Profile *f = ctx;
   (void)s;
-  Cost *k = &costs[b->entry->steps[step].kernel];
   if (before) {
-    k->started = progress_clock();
-  } else {
-    k->seconds += progress_clock() - k->started;
-    k->launches++;
+    f->started = progress_clock();
+    return;
   }
+  double now = progress_clock();
+  int kernel = b->entry->steps[step].kernel;
+  Cost *k = &f->kernel[kernel];
+  k->seconds += now - f->started;
+  k->flops += f->program->kernels[kernel].flops;
+  k->bytes += f->program->kernels[kernel].bytes;
+  k->launches++;
+  if (f->tracing) vec_push(f->arena, &f->events, ((Event){ kernel, f->started - f->zero, now - f->zero }));
+}
+
+/* The time that nothing here can do it in, as a share of the time it took. */
+static double share_of_limit(const Profile *f, const Cost *k) {
+  double arithmetic = k->flops / f->peak.flops, traffic = k->bytes / f->peak.bytes;
+  return (arithmetic > traffic ? arithmetic : traffic) / k->seconds;
+}
+
+static const char *where_of(const Profile *f, int kernel) {
+  const char *where = f->program->kernels[kernel].where;
+  return where != NULL ? where : "";
+}
+
+/* ---- as text ---------------------------------------------------------------------- */
+
+static const char heading[] = "    time  share    FLOP/s    bytes/s  limit";
+
+static void print_cost(const Profile *f, const Cost *k) {
+  char time[32], flops[32], bytes[32];
+  format_duration(time, k->seconds / (double)f->rounds);
+  format_count(flops, k->flops / k->seconds);
+  format_bytes(bytes, k->bytes / k->seconds);
+  printf("%8s %5.1f%% %9s %10s  %4.0f%%", time, 100 * k->seconds / f->total, flops, bytes,
+         100 * share_of_limit(f, k));
 }
 
 static int dearest_first(const void *x, const void *y) {
@@ -29,68 +85,194 @@ static int dearest_first(const void *x, const void *y) {
   return a > b ? -1 : a < b;
 }
 
-/* Kernels in order of cost: time, share, what they reach, their line. */
-static int show(Cli *c, const TdProgram *p, Cost *costs, const char *entry, int64_t rounds) {
-  double total = 0;
-  for (int i = 0; i < p->nkernels; i++) total += costs[i].seconds;
-  qsort(costs, (size_t)p->nkernels, sizeof *costs, dearest_first);
-  json_t *list = json_array();
-  if (!c->json) {
-    char whole[32];
-    format_duration(whole, total / (double)rounds);
-    printf("%s: %s a run, in %" PRId64 " runs\n%8s %6s %8s %10s %9s  %s\n", entry, whole, rounds,
-           "time", "share", "launches", "FLOP/s", "bytes/s", "kernel, line");
+static int by_place(const void *x, const void *y, void *ctx) {
+  const Profile *f = ctx;
+  return strcmp(where_of(f, ((const Cost *)x)->kernel), where_of(f, ((const Cost *)y)->kernel));
+}
+
+/* The costs of each line, dearest first; the number of lines. */
+static int sum_lines(const Profile *f, Cost *lines) {
+  int n = 0;
+  for (int i = 0; i < f->program->nkernels; i++) {
+    if (f->kernel[i].launches == 0) continue;
+    lines[n] = f->kernel[i];
+    lines[n++].kernel = i;
   }
-  for (int i = 0; i < p->nkernels && costs[i].launches > 0; i++) {
-    const TdKernel *k = &p->kernels[costs[i].kernel];
-    double each = costs[i].seconds / (double)rounds,
-           launches = (double)costs[i].launches / (double)rounds;
-    double flops = k->flops * launches / each, bytes = k->bytes * launches / each;
-    const char *text = k->text != NULL ? k->text + strspn(k->text, " ") : "";
-    if (c->json) {
-      json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f}", "kernel",
-                                            k->name, "class", k->klass, "where",
-                                            k->where != NULL ? k->where : "", "seconds", each,
-                                            "launches", launches, "flops", flops, "bytes", bytes));
+  qsort_r(lines, (size_t)n, sizeof *lines, by_place, (void *)f);
+  int kept = 0;
+  for (int i = 0; i < n; i++) {
+    if (kept > 0 && by_place(&lines[kept - 1], &lines[i], (void *)f) == 0) {
+      Cost *k = &lines[kept - 1];
+      k->seconds += lines[i].seconds;
+      k->flops += lines[i].flops;
+      k->bytes += lines[i].bytes;
+      k->launches += lines[i].launches;
     } else {
-      char time[32], f[32], b[32];
-      format_duration(time, each);
-      format_count(f, flops);
-      format_bytes(b, bytes);
-      printf("%8s %5.1f%% %8.0f %10s %9s  %s\n%46s %s  %.100s\n", time,
-             100 * costs[i].seconds / total, launches, f, b, k->name, "",
-             k->where != NULL ? k->where : "", text);
+      lines[kept++] = lines[i];
     }
   }
-  if (c->json) {
-    json_dumpf(list, stdout, JSON_INDENT(2));
-    putchar('\n');
+  qsort(lines, (size_t)kept, sizeof *lines, dearest_first);
+  return kept;
+}
+
+/* Every line of the model's file; of the library's files those that cost. */
+static bool print_lines(const Profile *f, TdError *err) {
+  Cost *lines = calloc((size_t)f->program->nkernels + 1, sizeof *lines);
+  uint8_t *bytes;
+  size_t size;
+  if (lines == NULL) return td_fail_memory(err);
+  if (!io_read_file(NULL, f->path, SOURCE_LIMIT, &bytes, &size, err)) {
+    free(lines);
+    return false;
   }
-  json_decref(list);
-  return cli_done(c);
+  int n = sum_lines(f, lines), number = 1;
+  printf("%s  %s\n", heading, f->path);
+  for (const char *at = (const char *)bytes, *end = at + size; at < end; number++) {
+    const char *stop = memchr(at, '\n', (size_t)(end - at));
+    int length = (int)((stop != NULL ? stop : end) - at);
+    StrBuf where = { 0 };
+    sb_printf(&where, "%s:%d", f->path, number);
+    const Cost *cost = NULL;
+    for (int i = 0; i < n && where.s != NULL; i++)
+      if (strcmp(where_of(f, lines[i].kernel), where.s) == 0) cost = &lines[i];
+    if (cost != NULL) print_cost(f, cost);
+    else printf("%*s", (int)strlen(heading), "");
+    printf("  %4d | %.*s\n", number, length, at);
+    sb_free(&where);
+    at += length + 1;
+  }
+  size_t name = strlen(f->path);
+  printf("\n%s  elsewhere\n", heading);
+  for (int i = 0; i < n; i++) {
+    const TdKernel *k = &f->program->kernels[lines[i].kernel];
+    const char *where = where_of(f, lines[i].kernel);
+    if (strncmp(where, f->path, name) == 0 && where[name] == ':') continue;
+    print_cost(f, &lines[i]);
+    printf("  %s | %.100s\n", where, k->text != NULL ? k->text + strspn(k->text, " ") : "");
+  }
+  free(bytes);
+  free(lines);
+  return true;
+}
+
+static void print_kernels(const Profile *f, const Cost *sorted, int n) {
+  printf("%s  launches  kernel, line\n", heading);
+  for (int i = 0; i < n; i++) {
+    const TdKernel *k = &f->program->kernels[sorted[i].kernel];
+    print_cost(f, &sorted[i]);
+    printf("  %8.0f  %s\n%*s%s  %.100s\n", (double)sorted[i].launches / (double)f->rounds, k->name,
+           (int)strlen(heading) + 12, "", where_of(f, sorted[i].kernel),
+           k->text != NULL ? k->text + strspn(k->text, " ") : "");
+  }
+}
+
+/* ---- as JSON ------------------------------------------------------------------------ */
+
+static void print_json(const Profile *f, const Cost *sorted, int n) {
+  json_t *list = json_array();
+  for (int i = 0; i < n; i++) {
+    const Cost *k = &sorted[i];
+    const TdKernel *kernel = &f->program->kernels[k->kernel];
+    json_array_append_new(
+        list, json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f}", "kernel", kernel->name, "class",
+                        kernel->klass, "where", where_of(f, k->kernel), "seconds",
+                        k->seconds / (double)f->rounds, "launches",
+                        (double)k->launches / (double)f->rounds, "flops", k->flops / k->seconds,
+                        "bytes", k->bytes / k->seconds, "limit", share_of_limit(f, k)));
+  }
+  json_t *all = json_pack("{s:s, s:f, s:f, s:f, s:o}", "entry", f->entry, "seconds",
+                          f->total / (double)f->rounds, "peak_flops", f->peak.flops, "peak_bytes",
+                          f->peak.bytes, "kernels", list);
+  json_dumpf(all, stdout, JSON_INDENT(2));
+  putchar('\n');
+  json_decref(all);
+}
+
+/* The last run as the Trace Event Format that Perfetto and Chromium's tracing
+ * page read: one complete event a launch, times in microseconds. */
+static bool write_trace(const Profile *f, const char *path, TdError *err) {
+  json_t *events = json_array();
+  for (int i = 0; i < f->events.n; i++) {
+    const Event *e = &f->events.at[i];
+    const TdKernel *k = &f->program->kernels[e->kernel];
+    json_array_append_new(
+        events, json_pack("{s:s, s:s, s:s, s:f, s:f, s:i, s:i, s:{s:s, s:s, s:f, s:f}}", "name",
+                          k->name, "cat", k->klass, "ph", "X", "ts", 1e6 * e->begin, "dur",
+                          1e6 * (e->end - e->begin), "pid", 1, "tid", 1, "args", "line",
+                          where_of(f, e->kernel), "text", k->text != NULL ? k->text : "", "flops",
+                          k->flops, "bytes", k->bytes));
+  }
+  json_t *all = json_pack("{s:o, s:s}", "traceEvents", events, "displayTimeUnit", "ms");
+  char *text = all != NULL ? json_dumps(all, JSON_COMPACT) : NULL;
+  json_decref(all);
+  bool ok = (text != NULL || td_fail_memory(err)) &&
+            io_write_file(NULL, path, text, strlen(text), err);
+  free(text);
+  return ok;
+}
+
+/* ---- the command --------------------------------------------------------------------- */
+
+static bool show(Profile *f, TdError *err) {
+  int n = 0;
+  Cost *sorted = calloc((size_t)f->program->nkernels + 1, sizeof *sorted);
+  if (sorted == NULL) return td_fail_memory(err);
+  for (int i = 0; i < f->program->nkernels; i++) {
+    f->total += f->kernel[i].seconds;
+    if (f->kernel[i].launches == 0) continue;
+    sorted[n] = f->kernel[i];
+    sorted[n++].kernel = i;
+  }
+  qsort(sorted, (size_t)n, sizeof *sorted, dearest_first);
+  bool ok = true;
+  if (f->cli->json) {
+    print_json(f, sorted, n);
+  } else {
+    char whole[32], flops[32], bytes[32];
+    format_duration(whole, f->total / (double)f->rounds);
+    format_count(flops, f->peak.flops);
+    format_bytes(bytes, f->peak.bytes);
+    printf("%s: %s a run, in %" PRId64 " runs. Limits: %sFLOP/s, %s/s from memory (more than 100%% "
+           "of it: the data were in a cache)\n\n",
+           f->entry, whole, f->rounds, flops, bytes);
+    if (cli_has(f->cli, "kernels")) print_kernels(f, sorted, n);
+    else ok = print_lines(f, err);
+  }
+  free(sorted);
+  return ok;
+}
+
+static bool measure(Profile *f, const Project *p, Machine *m, int index, TdError *err) {
+  Feed feed;
+  int init = session_entry(m->session, "init");
+  if (init >= 0) session_run(m->session, init, 0, 0);
+  bool ok = feed_open(&feed, m->session, p->unit, f->entry, p->data, err);
+  const char *trace = cli_text(f->cli, "trace", NULL);
+  for (int64_t k = 0; ok && k < f->rounds && *f->cli->stop == 0; k++) {
+    ok = feed_train(&feed, 0, k + 1, err);
+    if (ok && k == 0)
+      session_run(m->session, index, 0, 1); /* memory is touched once before the clock runs */
+    f->tracing = trace != NULL && k + 1 == f->rounds;
+    f->zero = progress_clock();
+    if (ok) session_run_hooked(m->session, index, 0, k + 1, clock_kernel, f);
+  }
+  feed_close(&feed);
+  return ok && (trace == NULL || write_trace(f, trace, err));
 }
 
 static int profile_entry(Cli *c, Project *p, Machine *m, const char *entry, int64_t rounds) {
   TdError err = { 0 };
-  Feed feed;
-  int index = session_entry(m->session, entry), init = session_entry(m->session, "init"), code = 0;
-  const TdProgram *program = p->unit->program;
+  int index = session_entry(m->session, entry);
   if (index < 0) return cli_usage(c, "%s has no entry '%.100s'", p->unit->path, entry);
-  if (init >= 0) session_run(m->session, init, 0, 0);
-  Cost *costs = calloc((size_t)program->nkernels + 1, sizeof *costs);
-  bool ok = (costs != NULL || td_fail_memory(&err)) &&
-            feed_open(&feed, m->session, p->unit, entry, p->data, &err);
-  for (int i = 0; ok && i < program->nkernels; i++) costs[i].kernel = i;
-  for (int64_t k = 0; ok && k < rounds && *c->stop == 0; k++) {
-    ok = feed_train(&feed, 0, k + 1, &err);
-    if (ok && k == 0)
-      session_run(m->session, index, 0, 1); /* memory is touched once before the clock runs */
-    if (ok) session_run_hooked(m->session, index, 0, k + 1, clock_kernel, costs);
-  }
-  code = ok ? show(c, program, costs, entry, rounds) : cli_fail(c, &err);
-  feed_close(&feed);
-  free(costs);
-  return code;
+  Profile f = { .cli = c, .program = p->unit->program, .path = p->unit->path, .entry = entry,
+                .rounds = rounds, .arena = p->arena };
+  JitOptions jit = { .no_cache = cli_has(c, "no-cache"), .stop = c->stop };
+  f.kernel = calloc((size_t)f.program->nkernels + 1, sizeof *f.kernel);
+  bool ok = (f.kernel != NULL || td_fail_memory(&err)) &&
+            peak_measure(m->pool, &jit, &f.peak, &err) && measure(&f, p, m, index, &err) &&
+            show(&f, &err);
+  free(f.kernel);
+  return ok ? cli_done(c) : cli_fail(c, &err);
 }
 
 int cli_profile(Cli *c) {
