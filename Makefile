@@ -14,7 +14,7 @@ COMPILER = prims expr walk linear fold interval ir prune print read read_lex rea
            lower_call lower_stmt lower_loop lower_place schedule settings models train sampler domain \
            trial trial_call opcheck \
            backend clone contract contract_emit emit_contraction emit_rows emit_scatter emit_value \
-           group in_place inline kernel memory order own place print_plan restack rows standalone steps tables
+           group in_place inline kernel memory order own place print_picture print_plan restack rows standalone steps tables
 
 # -- runtime/: programs to results ----------------------------------------------------------------
 RUNTIME = error io digest convert safetensors checkpoint rotate utf8 vocabulary spawn corpus data \

@@ -39,6 +39,10 @@ TdProgram *backend_finish(Backend *be);
  * lifetime; the arena's peak. */
 void backend_print_plan(const TdProgram *p, StrBuf *out);
 
+/* -- print_picture.c ----------------------------------------------------------- */
+/* An entry's kernels, loops and temporaries as SVG. */
+void backend_print_picture(Arena *a, const TdProgram *p, const TdEntry *e, StrBuf *out);
+
 /* -- standalone.c -------------------------------------------------------------- */
 /* One C file that builds alone (cc -O3 NAME.c -lm -lpthread) and its header. */
 void emit_standalone_c(const TdProgram *p, StrBuf *c, StrBuf *h);

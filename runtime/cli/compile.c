@@ -32,14 +32,28 @@ static bool write_graphs(const char *folder, const Unit *u, TdError *err) {
   return ok;
 }
 
-static bool write_all(const char *folder, const Unit *u, TdError *err) {
+/* And a picture of what became of it, where there is something to see. */
+static bool write_pictures(const char *folder, Arena *a, const TdProgram *p, TdError *err) {
+  bool ok = true;
+  for (int i = 0; ok && i < p->nentries; i++) {
+    StrBuf s = { 0 };
+    if (p->entries[i].nsteps < 2) continue;
+    backend_print_picture(a, p, &p->entries[i], &s);
+    ok = write_text(folder, p->entries[i].name, ".svg", &s, err);
+    sb_free(&s);
+  }
+  return ok;
+}
+
+static bool write_all(const char *folder, Arena *a, const Unit *u, TdError *err) {
   StrBuf c = { 0 }, h = { 0 }, plan = { 0 };
   emit_standalone_c(u->program, &c, &h);
   backend_print_plan(u->program, &plan);
   bool ok = io_make_folders(NULL, folder, false, err) &&
             write_text(folder, u->name, ".c", &c, err) &&
             write_text(folder, u->name, ".h", &h, err) &&
-            write_text(folder, "plan", ".txt", &plan, err) && write_graphs(folder, u, err);
+            write_text(folder, "plan", ".txt", &plan, err) && write_graphs(folder, u, err) &&
+            write_pictures(folder, a, u->program, err);
   sb_free(&c);
   sb_free(&h);
   sb_free(&plan);
@@ -94,7 +108,7 @@ int cli_compile(Cli *c) {
     if (o.dump_pass != NULL) {
       fputs(dump.s != NULL ? dump.s : "", stdout);
       code = cli_done(c);
-    } else if (!write_all(folder.s, p.unit, &err)) {
+    } else if (!write_all(folder.s, p.arena, p.unit, &err)) {
       code = cli_fail(c, &err);
     } else if (c->json) {
       json_t *plan = plan_json(p.unit, memory);
