@@ -3,6 +3,10 @@
  * time and as a share of the multiply-add peak measured between the rounds.
  *
  *     gemm_bench [rounds [name of one shape]]      GEMM_BENCH_KEEP=1 keeps the sources
+ *     gemm_bench serve
+ *
+ * serve: the tdc side of bench.py. It names its shapes in one line of JSON, then a line
+ * "NAME TIMES" on stdin is answered with the CPU and wall seconds of so many products.
  *
  * Shapes are the flagship's: 8 x 256 positions, width 384, hidden 1536, 6 heads
  * of 64. The best round and the median are given: on a shared machine the
@@ -53,10 +57,14 @@ static const Shape SHAPES[] = {
 };
 enum { COUNT = sizeof SHAPES / sizeof *SHAPES, MAX_ROUNDS = 1000 };
 
-static double cpu_seconds(void) {
+static double seconds(clockid_t clock) {
   struct timespec t;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  clock_gettime(clock, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double cpu_seconds(void) {
+  return seconds(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 /* Twelve independent chains of multiply-adds: GFLOP/s of a burst of `steps`. */
@@ -136,6 +144,40 @@ static int by_value(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
+static const char *truth(bool x) {
+  return x ? "true" : "false";
+}
+
+static int serve(void *library, const GemmPlan *plan, const TdCall *call) {
+  printf("{\"ready\": true, \"weights\": 0, \"lanes\": %d, \"shapes\": [", TD_LANES);
+  for (int i = 0; i < COUNT; i++) {
+    const Shape *s = &SHAPES[i];
+    printf("%s{\"name\": \"%s\", \"batch\": %lld, \"m\": %lld, \"n\": %lld, \"k\": %lld, ",
+           i > 0 ? ", " : "", s->name, (long long)s->batch, (long long)s->m, (long long)s->n,
+           (long long)s->k);
+    printf("\"a_turned\": %s, \"b_turned\": %s}", truth(s->a_turned), truth(s->b_turned));
+  }
+  printf("]}\n");
+  fflush(stdout);
+  char line[64], name[32];
+  int times;
+  while (fgets(line, sizeof line, stdin)) {
+    int i = 0;
+    if (sscanf(line, "%31s %d", name, &times) != 2) return 1;
+    while (i < COUNT && strcmp(SHAPES[i].name, name) != 0) i++;
+    if (i == COUNT) return 1;
+    Kernel *kernel;
+    *(void **)&kernel = dlsym(library, name);
+    double cpu = cpu_seconds(), wall = seconds(CLOCK_MONOTONIC);
+    for (int k = 0; k < times; k++) kernel(call, 0, plan[i].pieces);
+    printf("{\"cpu\": %.9f, ", cpu_seconds() - cpu);
+    printf("\"wall\": %.9f, \"loss\": 0, \"peak_kilobytes\": 0}\n",
+           seconds(CLOCK_MONOTONIC) - wall);
+    fflush(stdout);
+  }
+  return 0;
+}
+
 int main(int argc, char **argv) {
   int rounds = argc > 1 ? atoi(argv[1]) : 15;
   if (rounds < 1 || rounds > MAX_ROUNDS) rounds = 15;
@@ -158,6 +200,7 @@ int main(int argc, char **argv) {
   char *arg[] = { (char *)a, (char *)b, (char *)c };
   TdControl control = { 0, 0 };
   TdCall call = { arg, NULL, (char *)buffer(scratch / sizeof(float)), &control, 0 };
+  if (argc > 1 && strcmp(argv[1], "serve") == 0) return serve(library, plan, &call);
   static double rate[COUNT][MAX_ROUNDS], peaks[COUNT * MAX_ROUNDS];
   int npeaks = 0;
   for (int r = -1; r < rounds; r++) {

@@ -1,0 +1,374 @@
+#!/usr/bin/env python3
+"""tdc beside PyTorch eager, torch.compile and JAX, turn by turn in one invocation.
+
+    make bench                                       everything: an hour or two
+    make bench-quick                                 under a minute
+    python3 tests/bench/bench.py --only step,sampler --batch 8 --threads 1 --peers eager,jax
+
+A round is one run of each side, the order rotating from round to round, the machine's
+multiply-add peak measured before each turn. With one thread the figure is process CPU
+time (a third of the wall clock may be stolen on a shared machine), with more it is wall
+time. tests/bench/README.md says what each section is."""
+
+import argparse
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+import time
+
+from bench_report import figures, machine, ratios, show, show_shapes, summary
+from bench_run import HERE, ROOT, Failed, Group, Side, alternate, alternate_shapes, progress
+from bench_sizes import FLAGSHIP, GRU
+
+SECTIONS = ["gemm", "step", "sampler", "gru", "first", "memory"]
+PEERS = {"eager": "PyTorch eager", "compiled": "PyTorch compiled", "jax": "JAX jit"}
+NEEDS = {"eager": "torch", "compiled": "torch", "jax": "jax"}
+HOW = {"torch": "pip install torch", "jax": "pip install 'jax[cpu]'", "numpy": "pip install numpy"}
+TDC_TYPES = ("f32",)  # what the compiler stores and multiplies today
+NO_BF16 = "it has no bf16 yet"
+TEMPERATURE, TOP_K = 0.8, 10
+
+
+def missing(module):
+    """Why a module cannot be used, or None."""
+    return None if importlib.util.find_spec(module) else f"not installed ({HOW[module]})"
+
+
+class Bench:
+    def __init__(self, o):
+        self.o, self.entries, self.peaks, self.versions = o, [], [], {}
+        self.caches = tempfile.TemporaryDirectory(prefix="tdc_bench_")
+        self.warmed = set()
+        self.peak = Side("peak", [self.binary("bench_side"), "peak"], 1)
+        self.peak.ask("peak")
+
+    def close(self):
+        self.peak.close()
+        self.caches.cleanup()
+
+    def binary(self, name):
+        return os.path.join(ROOT, self.o.build, "tests", name)
+
+    # ---- sizes and command lines ----
+
+    def size(self, base, batch):
+        """The sizes of a model; -D changes those that it has."""
+        own = {k: v for k, v in self.o.sizes.items() if k in base}
+        return {**base, "B": self.o.sizes.get("B", batch), **own}
+
+    def batches(self, given):
+        return [self.o.sizes["B"]] if "B" in self.o.sizes else given
+
+    def cache(self, cold):
+        """Environment for compilers' caches: a folder of the invocation's, or an empty one.
+        tdc's is the build's own, as its tests have it, except when cold."""
+        folder = tempfile.mkdtemp(dir=self.caches.name) if cold else self.caches.name
+        path = {k: os.path.join(folder, k) for k in ("tdc", "inductor", "triton", "jax")}
+        own = {"TDC_CACHE": path["tdc"]} if cold else {}
+        return own | {
+            "TORCHINDUCTOR_CACHE_DIR": path["inductor"],
+            "TRITON_CACHE_DIR": path["triton"],
+            "JAX_COMPILATION_CACHE_DIR": path["jax"],
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        }
+
+    def tdc(self, what, size, threads):
+        file = "tests/models/gru_lm.td" if what == "gru" else "models/shakespeare.td"
+        argv = [self.binary("bench_side"), "sample" if what == "sample" else "step", file, str(threads)]
+        argv += [f"{k}={v}" for k, v in size.items() if k != "V"]
+        if what == "sample":
+            steps = self.o.sampler_steps
+            argv += ["--", f"steps={steps}", f"temperature={TEMPERATURE}", f"top_k={TOP_K}"]
+        return argv
+
+    def peer(self, kind, what, size, threads, kind_of_number):
+        spec = {"what": what, "mode": kind, "type": kind_of_number, "threads": threads, "size": size}
+        spec |= {"steps": self.o.sampler_steps, "temperature": TEMPERATURE, "top_k": TOP_K}
+        spec["unroll"] = self.o.unroll
+        file = "peers_jax.py" if kind == "jax" else "peers_torch.py"
+        return [sys.executable, os.path.join(HERE, file), json.dumps(spec)]
+
+    def commands(self, what, size, threads, number):
+        """(name, argv or None, why not) of every side that was asked for."""
+        yield ("tdc", self.tdc(what, size, threads), None if number in TDC_TYPES else NO_BF16)
+        for kind in self.o.peers:
+            yield (PEERS[kind], self.peer(kind, what, size, threads, number), missing(NEEDS[kind]))
+
+    # ---- one measurement ----
+
+    def start(self, what, size, threads, number):
+        group = Group()
+        for name, argv, why in self.commands(what, size, threads, number):
+            if why:
+                group.absent[name] = why
+            else:
+                group.add(name, argv, threads, self.cache(False))
+        return group
+
+    def turns(self, what, size, threads, number, short, flops_of, notes=()):
+        group = self.start(what, size, threads, number)
+        peaks = alternate(group, self.peak, self.o.rounds, self.o.warm, short)
+        self.peaks += peaks
+        clock = "cpu" if threads == 1 else "wall"
+        entry = {"what": what, "size": size, "threads": threads, "type": number, "clock": clock}
+        entry |= {"short": short, "absent": group.absent, "sides": {}, "notes": list(notes)}
+        entry["peak_flops"] = max(peaks, default=0) * threads if number == "f32" else None
+        for side in group.sides:
+            f = figures([row[clock] for row in side.rows])
+            other = "wall" if clock == "cpu" else "cpu"
+            f |= {f"{other}_each": [row[other] for row in side.rows], "about": side.about}
+            f["peak_kilobytes"] = side.rows[-1]["peak_kilobytes"]
+            if what != "sample":
+                f["loss"] = [row["loss"] for row in side.warm_rows + side.rows]
+            entry["sides"][side.name] = f
+            if side.name == "tdc":
+                entry["flops"] = flops_of(side.about)
+            self.versions |= side.about.get("versions", {})
+            self.warmed.add((what, side.name, size["B"], threads))
+        group.close()
+        self.check(entry)
+        peak = entry["peak_flops"]
+        entry["title"] = f"{short}: {clock} time, {self.o.rounds} rounds" + (
+            f", multiply-add peak {peak / 1e9:.0f} GFLOP/s" if peak else ""
+        )
+        entry["ratio"] = ratios(entry["sides"])
+        self.entries.append(entry)
+        show(entry)
+
+    def check(self, entry):
+        """The sides must be the same model, and learn."""
+        weights = {name: f["about"]["weights"] for name, f in entry["sides"].items()}
+        if len(set(weights.values())) > 1:
+            entry["notes"].append(f"THE MODELS DIFFER IN SIZE: {weights}")
+        entry["weights"] = weights
+        for name, f in entry["sides"].items():
+            loss = f.get("loss", [])
+            third = len(loss) // 3
+            if third >= 3 and not sum(loss[-third:]) < sum(loss[:third]):
+                entry["notes"].append(f"the loss of {name} did not fall: {loss[0]:.4f} to {loss[-1]:.4f}")
+
+    # ---- the sections ----
+
+    def gemm(self):
+        group = Group()
+        group.add("tdc", [self.binary("gemm_bench"), "serve"], 1)
+        if not group.sides:
+            sys.exit(f"gemm_bench {group.absent['tdc']}")
+        shapes = group.sides[0].about["shapes"]
+        spec = json.dumps({"what": "gemm", "mode": "eager", "threads": 1, "shapes": shapes})
+        for name, module, file in (("PyTorch", "torch", "peers_torch.py"), ("NumPy", "numpy", "peers_numpy.py")):
+            if module == "torch" and not any(NEEDS[k] == "torch" for k in self.o.peers):
+                continue
+            if missing(module):
+                group.absent[name] = missing(module)
+            else:
+                group.add(name, [sys.executable, os.path.join(HERE, file), spec], 1)
+        peaks = alternate_shapes(group, self.peak, shapes, self.o.rounds)
+        self.peaks += peaks
+        for s in shapes:
+            s["sides"] = {x.name: figures([row["cpu"] for row in x.rows[s["name"]]]) for x in group.sides}
+            s["ratio"] = ratios(s["sides"])
+        for side in group.sides:
+            self.versions |= side.about.get("versions", {})
+        title = (
+            f"matrix products f32, 1 thread: cpu time, {self.o.rounds} rounds, "
+            f"multiply-add peak {max(peaks) / 1e9:.0f} GFLOP/s"
+        )
+        entry = {"what": "gemm", "title": title, "shapes": shapes, "peak_flops": max(peaks)}
+        entry |= {"names": [x.name for x in group.sides], "absent": group.absent}
+        group.close()
+        self.entries.append(entry)
+        show_shapes(entry)
+
+    def step(self):
+        for number in self.o.types:
+            for batch in self.batches(self.o.batch):
+                for threads in self.o.threads:
+                    size = self.size(FLAGSHIP, batch)
+                    short = f"training step, batch {batch}, {plural(threads)}, {number}"
+                    self.turns("step", size, threads, number, short, lambda about: about["flops"])
+
+    def sampler(self):
+        steps = self.o.sampler_steps
+        for number in self.o.types:
+            for batch in self.batches(self.o.sampler_batch):
+                for threads in self.o.threads:
+                    size = self.size(FLAGSHIP, batch)
+                    short = f"sampler, {steps} of {size['T']} steps, batch {batch}, {plural(threads)}, {number}"
+                    self.turns("sample", size, threads, number, short, lambda about: steps * about["flops"])
+
+    def gru(self):
+        notes = []
+        if "compiled" in self.o.peers and not self.o.unroll:
+            notes = ["torch.compile leaves nn.GRU itself eager; --unroll-gru compiles it, in minutes"]
+        for threads in self.o.threads:
+            size = self.size(GRU, 32)
+            short = f"GRU step, batch {size['B']}, {plural(threads)}, f32"
+            self.turns("gru", size, threads, "f32", short, lambda about: about["flops"], notes)
+
+    def first(self):
+        """From starting the process to the end of its first training step."""
+        batch, threads = self.batches(self.o.batch)[0], max(self.o.threads)
+        size = self.size(FLAGSHIP, batch)
+        took, absent, caches = {"cold": {}, "warm": {}}, {}, {}
+        for r in range(max(self.o.first_rounds, self.o.rounds)):
+            sides = list(self.commands("step", size, threads, "f32"))
+            for name, argv, why in sides[r % len(sides) :] + sides[: r % len(sides)]:
+                if why or name in absent:
+                    absent.setdefault(name, why)
+                    continue
+                for which in ("cold", "warm"):
+                    if r >= (self.o.first_rounds if which == "cold" else self.o.rounds):
+                        continue
+                    progress(f"first step: {which}, {name}, round {r + 1}")
+                    if which == "cold":
+                        caches[name] = self.cache(True)
+                    try:
+                        side = Side(name, argv, threads, caches[name])
+                        side.ask()
+                    except Failed as failure:
+                        absent[name] = str(failure)
+                        break
+                    took[which].setdefault(name, []).append(time.perf_counter() - side.begin)
+                    self.versions |= side.about.get("versions", {})
+                    side.close()
+        progress("")
+        for which, sides in took.items():
+            rounds = self.o.first_rounds if which == "cold" else self.o.rounds
+            entry = {"what": "first", "which": which, "size": size, "threads": threads, "clock": "wall"}
+            entry["short"] = f"first step {which}, batch {batch}, {plural(threads)}, f32"
+            entry["title"] = f"{entry['short']}: wall time from process start, {rounds} rounds"
+            order = [name for name, _, _ in self.commands("step", size, threads, "f32") if name in sides]
+            entry |= {"sides": {name: figures(sides[name]) for name in order}, "absent": absent}
+            entry["ratio"] = ratios(entry["sides"])
+            self.entries.append(entry)
+            show(entry)
+
+    def memory(self):
+        """The most memory of a training process, its compiler's cache warm."""
+        for batch in self.batches(self.o.batch):
+            threads, size, used, absent = self.o.threads[0], self.size(FLAGSHIP, batch), {}, {}
+            for name, argv, why in self.commands("step", size, threads, "f32"):
+                known = ("step", name, batch, threads) in self.warmed
+                try:
+                    for k in range(0 if why else 1 if known else 2):
+                        progress(f"memory: {name}, batch {batch}")
+                        side = Side(name, argv, threads, self.cache(False))
+                        used[name] = [side.ask()["peak_kilobytes"] for _ in range(1 if k + known == 0 else 3)][-1]
+                        self.versions |= side.about.get("versions", {})
+                        side.close()
+                except Failed as failure:
+                    why = str(failure)
+                if why:
+                    absent[name] = why
+            progress("")
+            short = f"peak memory, batch {batch}, {plural(threads)}, f32"
+            print(f"\n{short}: ru_maxrss after 3 steps, caches of compilers warm")
+            for name, kilobytes in used.items():
+                times = f"   {kilobytes / used['tdc']:.2f} of tdc" if "tdc" in used else ""
+                print(f"  {name:17} {kilobytes / 1e6:8.3f} GB{times}")
+            for name, why in absent.items():
+                print(f"  {name:17} not available: {why}")
+            sides = {name: {"min": k, "median": k} for name, k in used.items()}
+            entry = {"what": "memory", "short": short, "size": size, "threads": threads}
+            entry |= {"kilobytes": used, "absent": absent, "ratio": ratios(sides)}
+            self.entries.append(entry)
+
+
+def plural(threads):
+    return f"{threads} thread" + ("s" if threads > 1 else "")
+
+
+def words(known):
+    def read(text):
+        out = [w for w in text.split(",") if w]
+        for w in out:
+            if w not in known:
+                raise argparse.ArgumentTypeError(f"'{w}' is none of {', '.join(known)}")
+        return out
+
+    return read
+
+
+def numbers(text):
+    out = [int(w) for w in text.split(",")]
+    if not out or min(out) < 1:
+        raise argparse.ArgumentTypeError("positive numbers with commas between")
+    return out
+
+
+def options():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--only", type=words(SECTIONS), default=SECTIONS, metavar="SECTION,...", help=", ".join(SECTIONS))
+    p.add_argument("--peers", type=words(PEERS), default=list(PEERS), metavar="PEER,...", help=", ".join(PEERS))
+    p.add_argument("--types", type=words(["f32", "bf16"]), default=["f32", "bf16"], metavar="TYPE,...")
+    p.add_argument("--batch", type=numbers, metavar="N,...", help="of all sections; 8,32 for steps, 1,8 for samplers")
+    p.add_argument("--threads", type=numbers, default=[1, 2], metavar="N,...")
+    p.add_argument("--rounds", type=int, default=9)
+    p.add_argument("--warm", type=int, default=2, help="rounds before those that count")
+    p.add_argument("--first-rounds", type=int, default=3, help="rounds of cold first steps")
+    p.add_argument("--sampler-steps", type=int, default=16, help="of the 128")
+    p.add_argument("--unroll-gru", dest="unroll", action="store_true", help="torch.compile reaches into nn.GRU")
+    p.add_argument("-D", dest="defines", action="append", default=[], metavar="NAME=VALUE", help="a size, on all sides")
+    p.add_argument("--quick", action="store_true", help="step and sampler against PyTorch eager, 3 rounds")
+    p.add_argument("--build", default="build", help="the build folder")
+    p.add_argument("--check", action="store_true", help="only tell whether the peers are installed")
+    p.add_argument("-o", "--output", help="where the JSON goes")
+    o = p.parse_args()
+    if o.quick:
+        o.only, o.peers, o.types, o.threads = ["step", "sampler"], ["eager"], ["f32"], [1]
+        o.rounds, o.warm, o.sampler_steps = 3, 1, 8
+    o.sampler_batch = o.batch or ([1] if o.quick else [1, 8])
+    o.batch = o.batch or ([8] if o.quick else [8, 32])
+    if min(o.rounds, o.first_rounds, o.sampler_steps) < 1 or o.warm < 0:
+        p.error("rounds and steps are positive numbers")
+    o.sizes = {k: int(v) for k, v in (d.split("=") for d in o.defines)}
+    return o
+
+
+def main():
+    o = options()
+    for kind in o.peers:
+        if NEEDS[kind] == "torch" and missing("torch"):
+            sys.exit(f"PyTorch is missing for {sys.executable}. Run: {sys.executable} -m {HOW['torch']}")
+        if missing(NEEDS[kind]):
+            print(f"{PEERS[kind]} is absent: {missing(NEEDS[kind])}")
+    if o.check:
+        return
+    if o.quick:
+        print("quick: 3 rounds after one, PyTorch eager only: a look, not a figure to quote")
+    begin, bench = machine(), Bench(o)
+    try:
+        for section in SECTIONS:
+            if section in o.only:
+                getattr(bench, section)()
+    except KeyboardInterrupt:
+        print("\nstopped; what was measured is kept")
+    finally:
+        bench.close()
+    if not bench.entries:
+        sys.exit("nothing was measured")
+    summary(bench.entries)
+    result = {
+        "command": sys.argv,
+        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": begin,
+        "load_after": os.getloadavg(),
+        "versions": bench.versions,
+        "rounds": o.rounds,
+        "peaks_flops": figures(bench.peaks) if bench.peaks else None,
+        "measurements": bench.entries,
+    }
+    path = o.output or os.path.join(HERE, "results", time.strftime("bench-%Y%m%d-%H%M%S.json", time.gmtime()))
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(result, f, indent=1)
+        f.write("\n")
+    print(f"\n{os.path.relpath(path)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+/* The tdc side of bench.py: a training step or a sampling whenever a line on stdin asks.
+ *
+ *   bench_side step FILE.td THREADS [NAME=VALUE ...]
+ *   bench_side sample FILE.td THREADS [NAME=VALUE ...] -- [SETTING=VALUE ...]
+ *   bench_side peak
+ *
+ * Out comes one JSON object a line: first what was compiled, then for each "run" the
+ * process CPU and wall seconds of one step (with its loss) or of one sampling from init
+ * to emit, and for each "peak" the multiply-adds that one thread does, as floating point
+ * operations a CPU second. No text is read: tokens are a fixed pattern that can be
+ * learnt, the vocabulary is Tiny Shakespeare's in size. */
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "runtime/sample.h"
+#include "tests/model.h"
+
+enum { VOCABULARY = 65, CHAINS = 12, PEAK_STEPS = 4000000, MOST_GIVEN = 16 };
+
+#if defined __AVX512F__
+enum { LANES = 16 };
+#elif defined __AVX__
+enum { LANES = 8 };
+#else
+enum { LANES = 4 };
+#endif
+typedef float Vector __attribute__((vector_size(4 * LANES)));
+
+static double seconds(clockid_t clock) {
+  struct timespec t;
+  clock_gettime(clock, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Independent chains hide the latency; the sum keeps the loop alive. */
+static double peak(float *sum) {
+  Vector a[CHAINS], m = (Vector){0} + 0.999f, c = (Vector){0} + 1e-3f;
+  for (int k = 0; k < CHAINS; k++) a[k] = c + (float)k;
+  double start = seconds(CLOCK_THREAD_CPUTIME_ID);
+  for (int i = 0; i < PEAK_STEPS; i++) {
+    for (int k = 0; k < CHAINS; k++) a[k] = a[k] * m + c;
+    __asm__ volatile("" : : : "memory");
+  }
+  double took = seconds(CLOCK_THREAD_CPUTIME_ID) - start;
+  for (int k = 1; k < CHAINS; k++) a[0] += a[k];
+  *sum += a[0][0];
+  return 2.0 * CHAINS * LANES * PEAK_STEPS / took;
+}
+
+typedef struct Bench {
+  Model model;
+  Running run;
+  bool samples;
+  int entry;                        /* "train" */
+  const UnitInput *input;           /* its tokens */
+  int32_t *tokens;
+  TdSetting settings[MOST_GIVEN];   /* of the sampler */
+  int nsettings;
+  int64_t step;
+} Bench;
+
+/* NAME=VALUE, cut in two. */
+static bool split(char *given, const char **name, const char **value) {
+  char *equals = strchr(given, '=');
+  if (!equals) return false;
+  *equals = '\0';
+  *name = given;
+  *value = equals + 1;
+  return true;
+}
+
+static void tell_about(const Bench *b, double compile_seconds) {
+  const TdProgram *program = b->model.unit->program;
+  double flops = 0;
+  int64_t arena = 0;
+  for (int i = 0; i < program->nentries; i++) {
+    const TdEntry *e = &program->entries[i];
+    if ((int64_t)e->arena_bytes > arena) arena = (int64_t)e->arena_bytes;
+    if (strcmp(e->name, "train") == 0 || strcmp(e->name, "sample.ddpm.step") == 0)
+      flops = e->flops;
+  }
+  json_t *about = json_pack(
+      "{s:b, s:I, s:f, s:I, s:i, s:s, s:i, s:f, s:i}", "ready", 1, "weights",
+      (json_int_t)b->model.unit->nweights, "flops", flops, "arena_bytes", (json_int_t)arena,
+      "kernels", program->nkernels, "compiler", jit_compiler(b->model.jit), "compiled",
+      jit_stats(b->model.jit)->compiled, "compile_seconds", compile_seconds, "lanes", LANES);
+  json_dumpf(about, stdout, JSON_COMPACT);
+  putchar('\n');
+  json_decref(about);
+}
+
+static bool find_tokens(Bench *b) {
+  b->entry = session_entry(b->run.session, "train");
+  const UnitEntry *e = unit_entry(b->model.unit, "train");
+  if (b->entry < 0 || !e) return false;
+  for (int i = 0; i < e->ninputs; i++)
+    if (e->inputs[i].data) b->input = &e->inputs[i];
+  if (!b->input || b->input->rank != 2) return false;
+  b->tokens = malloc((size_t)(b->input->shape[0] * b->input->shape[1]) * sizeof *b->tokens);
+  return b->tokens != NULL;
+}
+
+static bool bench_open(Bench *b, int argc, char **argv) {
+  Define defines[MOST_GIVEN];
+  int n = 0, i = 4;
+  b->samples = strcmp(argv[1], "sample") == 0;
+  for (; i < argc && n < MOST_GIVEN && strcmp(argv[i], "--") != 0; i++, n++)
+    if (!split(argv[i], &defines[n].name, &defines[n].value)) return false;
+  for (i++; i < argc && b->nsettings < MOST_GIVEN; i++, b->nsettings++) {
+    TdSetting *s = &b->settings[b->nsettings];
+    if (!split(argv[i], &s->name, &s->value)) return false;
+  }
+  double start = seconds(CLOCK_MONOTONIC);
+  UnitOptions more = {
+      .no_eval = true, .no_models = true, .no_train = b->samples, .no_samplers = !b->samples};
+  if (!model_open(&b->model, argv[2], defines, n, NULL, VOCABULARY, &more) ||
+      !model_build(&b->model) || !running_open(&b->run, &b->model, atoi(argv[3])))
+    return false;
+  double took = seconds(CLOCK_MONOTONIC) - start;
+  int init = session_entry(b->run.session, "init");
+  if (init < 0 || (b->samples ? b->model.unit->nsamplers == 0 : !find_tokens(b))) return false;
+  session_run(b->run.session, init, 1, 0);
+  tell_about(b, took);
+  return true;
+}
+
+/* The pattern of bench_sizes.py: each symbol follows from the one before. */
+static bool train_step(Bench *b, double *loss, TdError *err) {
+  int64_t rows = b->input->shape[0], length = b->input->shape[1];
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t i = 0; i < length; i++)
+      b->tokens[r * length + i] = (int32_t)((31 * b->step + 17 * r + 3 * i) % VOCABULARY);
+  if (!session_set_ints(b->run.session, b->entry, b->input->name, b->tokens, rows * length, err))
+    return false;
+  session_run(b->run.session, b->entry, 1, b->step);
+  *loss = session_scalar(b->run.session, b->entry, "loss");
+  return isfinite(*loss);
+}
+
+static bool look(void *ctx, const SampleFrame *frame) {
+  double *mean = ctx;
+  for (int64_t i = 0; i < frame->batch * frame->window; i++)
+    *mean += (double)frame->ids[i] / (double)(frame->batch * frame->window);
+  return true;
+}
+
+/* One step or one sampling. A sampling's "loss" is the mean of the symbols it says. */
+static bool bench_run(Bench *b) {
+  b->step++;
+  SampleRequest request = {.sampler = b->samples ? &b->model.unit->samplers[0] : NULL,
+                           .settings = b->settings,
+                           .nsettings = b->nsettings,
+                           .seed = (uint64_t)b->step};
+  TdError err = {0};
+  double loss = 0;
+  double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID), wall = seconds(CLOCK_MONOTONIC);
+  bool good = b->samples ? sample_run(b->run.session, &request, false, look, &loss, &err)
+                         : train_step(b, &loss, &err);
+  cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+  wall = seconds(CLOCK_MONOTONIC) - wall;
+  struct rusage use;
+  getrusage(RUSAGE_SELF, &use);
+  if (good)
+    printf("{\"cpu\": %.6f, \"wall\": %.6f, \"loss\": %.9g, \"peak_kilobytes\": %ld}\n", cpu, wall,
+           loss, use.ru_maxrss);
+  else
+    fprintf(stderr, "bench_side: %s\n", *err.message ? err.message : "the loss is not finite");
+  return good;
+}
+
+int main(int argc, char **argv) {
+  Bench b = {0};
+  bool alone = argc == 2 && strcmp(argv[1], "peak") == 0;
+  if (alone) printf("{\"ready\": true}\n");
+  else if (argc < 4 || !bench_open(&b, argc, argv)) {
+    fprintf(stderr, "usage: bench_side step|sample FILE.td THREADS [NAME=VALUE ...] "
+                    "[-- SETTING=VALUE ...], in the project's folder\n");
+    return 2;
+  }
+  char line[64];
+  float sum = 0;
+  bool good = true;
+  fflush(stdout);
+  while (good && fgets(line, sizeof line, stdin)) {
+    if (strcmp(line, "run\n") == 0 && !alone) good = bench_run(&b);
+    else if (strcmp(line, "peak\n") == 0) printf("{\"flops\": %.9g}\n", peak(&sum));
+    else good = false;
+    fflush(stdout);
+  }
+  if (!alone) {
+    running_close(&b.run);
+    model_close(&b.model);
+  }
+  free(b.tokens);
+  return good && isfinite(sum) ? 0 : 1;
+}
