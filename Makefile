@@ -26,7 +26,7 @@ CLI = main flags help report open compile train sample eval run check fmt gradch
       doctor cache opt profile
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
-UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_train test_reference test_api test_cli test_grad test_grad_random \
+UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_train test_reference test_api test_cli test_memory test_grad test_grad_random \
        test_backend test_backend_random test_prelude test_contract test_diagnostics test_language test_mutations test_output
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
@@ -112,10 +112,14 @@ $(WHOLE:%=$(B)/tests/%): $(B)/tests/%: $(B)/tests/%.o $(B)/tests/model.o $(B)/li
 $(B)/tests/models: $(B)/tests/entries.o
 
 $(B)/tests/%: $(B)/tests/unit/%.o $(B)/libtdc.a
-	$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(B)/libtdc.a -lcmocka $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libtdc.a -lcmocka $(LIBS)
 
 # the prelude as generated code meets it
 $(B)/tests/unit/test_prelude.o: override CFLAGS += -O3 -march=native -fopenmp-simd -fno-math-errno -fno-trapping-math
+
+# memory runs out where the test says
+$(B)/tests/test_memory: override LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc \
+  -Wl,--wrap=strdup,--wrap=strndup,--wrap=realpath
 
 $(B)/tests/test_random_graphs: $(B)/tests/randgraph.o
 $(B)/tests/test_backend: $(B)/tests/compiled.o

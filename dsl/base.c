@@ -37,9 +37,15 @@ static Chunk *chunk_new(size_t size) {
   return c;
 }
 
-Arena *arena_new(void) {
+Arena *arena_try_new(void) {
   Arena *a = calloc(1, sizeof *a);
   if (a) a->next_size = FIRST_CHUNK;
+  return a;
+}
+
+Arena *arena_new(void) {
+  Arena *a = arena_try_new();
+  if (!a) out_of_memory(NULL);
   return a;
 }
 

@@ -20,7 +20,8 @@
 
 /* -- base.c: arena ------------------------------------------------------ */
 typedef struct Arena Arena;
-Arena *arena_new(void);                 /* NULL when memory is out */
+Arena *arena_new(void);                 /* never NULL */
+Arena *arena_try_new(void);             /* NULL when memory is out */
 void   arena_free(Arena *a);
 void  *arena_alloc(Arena *a, size_t bytes);      /* zeroed, 16-byte aligned */
 void  *arena_grow(Arena *a, void *old, size_t old_bytes, size_t new_bytes);
@@ -28,8 +29,8 @@ char  *arena_strndup(Arena *a, const char *s, size_t n);
 char  *arena_strdup(Arena *a, const char *s);
 char  *arena_printf(Arena *a, const char *fmt, ...) TD_PRINTF(2, 3);
 char  *arena_vprintf(Arena *a, const char *fmt, va_list ap);
-/* Where control goes when memory is out: longjmp(*unwind, 1). Without one the
- * process ends with a message. */
+/* Where control goes when memory is out: longjmp(*unwind, 1). Without one, and
+ * for string buffers, the process ends with a message and exit code 4. */
 void   arena_guard(Arena *a, jmp_buf *unwind);
 
 #define NEW(arena, T)       ((T *)arena_alloc((arena), sizeof(T)))

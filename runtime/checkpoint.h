@@ -72,8 +72,8 @@ char *checkpoint_step_path(const char *folder, int64_t step);
  * (a line each; may be NULL). When there are none: NULL with TD_OK. */
 Checkpoint *checkpoint_newest(const IoHook *hook, const char *folder, StrBuf *warnings,
                               TdError *err);
-/* Its step, by the files' names alone; -1 when there are none. */
-int64_t checkpoint_newest_step(const char *folder);
+/* Its step, by the files' names alone, to *newest; -1 when there are none. */
+bool checkpoint_newest_step(const char *folder, int64_t *newest, TdError *err);
 /* Make FOLDER/best.safetensors the same as the checkpoint of `step`. */
 bool checkpoint_mark_best(const IoHook *hook, const char *folder, int64_t step, TdError *err);
 /* Remove all but the `keep` newest (at least 2). */

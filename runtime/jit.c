@@ -3,6 +3,7 @@
 #include "runtime/jit.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,6 +185,7 @@ static bool work_write(const Jit *j, const char *path, const void *bytes, size_t
 static bool compiler_failed(const SpawnJob *job, const char *what, TdError *err) {
   const char *said = job->output.s != NULL ? job->output.s : "";
   if (job->cancelled) return td_fail(err, TD_STOPPED, "stopped while compiling kernels");
+  if (job->error == ENOMEM) return td_fail_memory(err);
   if (!job->started)
     return td_fail_errno(err, TD_NO_TOOL, job->error, "cannot start the C compiler '%s'",
                          job->argv[0]);

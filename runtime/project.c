@@ -34,6 +34,7 @@ static bool project_compile(Project *p, const ProjectOptions *o, TdError *err) {
   p->unit = unit_compile(p->arena, p->names, p->diags, p->file, &options);
   if (p->unit == NULL) {
     const TdError *why = data_store_error(p->data);
+    if (why->status == TD_OK && diags_errors(p->diags) == 0) return td_fail_memory(err);
     TdStatus status = why->status != TD_OK ? why->status : TD_BAD_FILE;
     return td_fail(err, status, "%s has errors", o->path);
   }
@@ -46,7 +47,7 @@ bool project_open(Project *p, const ProjectOptions *o, TdError *err) {
   uint8_t *text = NULL;
   size_t size = 0;
   if (!io_read_file(o->search.hook, o->path, SOURCE_LIMIT, &text, &size, err)) return false;
-  p->arena = arena_new();
+  p->arena = arena_try_new();
   p->data = data_store_new(&o->search);
   bool ok = (p->arena != NULL && p->data != NULL) || td_fail_memory(err);
   if (ok) {

@@ -39,20 +39,25 @@ static int64_t *list_steps(const char *folder, int *n) {
   int64_t *steps = malloc((size_t)cap * sizeof *steps);
   *n = 0;
   DIR *d = steps != NULL ? opendir(folder) : NULL;
-  if (d == NULL) return steps;
-  for (struct dirent *e; (e = readdir(d)) != NULL;) {
+  bool whole = d != NULL || errno != ENOMEM;
+  for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
     int64_t step = step_of(e->d_name);
     if (step < 0) continue;
     if (*n == cap) {
       int64_t *more = realloc(steps, (size_t)(cap *= 2) * sizeof *steps);
-      if (more == NULL) break;
+      whole = more != NULL;
+      if (!whole) break;
       steps = more;
     }
     steps[(*n)++] = step;
   }
-  closedir(d);
-  qsort(steps, (size_t)*n, sizeof *steps, newest_first);
-  return steps;
+  if (d != NULL) closedir(d);
+  if (steps != NULL && whole) {
+    qsort(steps, (size_t)*n, sizeof *steps, newest_first);
+    return steps;
+  }
+  free(steps);
+  return NULL;
 }
 
 Checkpoint *checkpoint_newest(const IoHook *hook, const char *folder, StrBuf *warnings,
@@ -81,11 +86,13 @@ Checkpoint *checkpoint_newest(const IoHook *hook, const char *folder, StrBuf *wa
   return found;
 }
 
-int64_t checkpoint_newest_step(const char *folder) {
+bool checkpoint_newest_step(const char *folder, int64_t *newest, TdError *err) {
   int n;
-  int64_t *steps = list_steps(folder, &n), newest = steps != NULL && n > 0 ? steps[0] : -1;
+  int64_t *steps = list_steps(folder, &n);
+  if (steps == NULL) return td_fail_memory(err);
+  *newest = n > 0 ? steps[0] : -1;
   free(steps);
-  return newest;
+  return true;
 }
 
 /* Where links are not to be had, the bytes are written once more. */

@@ -70,7 +70,8 @@ static bool start_over(Trainer *t, TdError *err) {
 }
 
 bool train_folder_fits(const char *folder, bool resume, bool overwrite, TdError *err) {
-  int64_t step = checkpoint_newest_step(folder);
+  int64_t step;
+  if (!checkpoint_newest_step(folder, &step, err)) return false;
   if (step < 0 && resume)
     return td_fail(err, TD_BAD_USAGE, "%s has no checkpoint to resume from", folder);
   if (step < 0 || resume || overwrite) return true;

@@ -201,12 +201,23 @@ static bool spawn_is_program(const char *path) {
 }
 
 char *spawn_which(const char *name) {
+  errno = ENOENT;
   if (*name == '\0') return NULL;
-  if (strchr(name, '/') != NULL) return spawn_is_program(name) ? strdup(name) : NULL;
+  if (strchr(name, '/') != NULL) {
+    char *copy = strdup(name);
+    if (copy == NULL) errno = ENOMEM;
+    if (copy == NULL || spawn_is_program(copy)) return copy;
+    free(copy);
+    errno = ENOENT;
+    return NULL;
+  }
   const char *path = getenv("PATH");
   if (path == NULL) path = "/usr/local/bin:/usr/bin:/bin";
   char *whole = malloc(strlen(path) + strlen(name) + 3);
-  if (whole == NULL) return NULL;
+  if (whole == NULL) {
+    errno = ENOMEM;
+    return NULL;
+  }
   for (const char *p = path;; p++) {
     size_t n = strcspn(p, ":");
     memcpy(whole, p, n);
@@ -218,5 +229,6 @@ char *spawn_which(const char *name) {
     if (*p == '\0') break;
   }
   free(whole);
+  errno = ENOENT;
   return NULL;
 }

@@ -32,7 +32,8 @@ bool spawn_all(SpawnJob *jobs, int n, int parallel, const volatile sig_atomic_t 
  * when a quote is open or memory is out. */
 char **spawn_words(const char *text, int *n);
 
-/* Where a program is, by $PATH; malloc'ed; NULL when it is nowhere. */
+/* Where a program is, by $PATH; malloc'ed. NULL with ENOENT in errno when it is
+ * nowhere, with ENOMEM when memory is out. */
 char *spawn_which(const char *name);
 
 #endif

@@ -1,6 +1,7 @@
 /* Finding the C compiler and saying exactly which it is. */
 #include "runtime/toolchain.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,8 @@ static bool toolchain_version(Toolchain *t, const volatile sig_atomic_t *stop, T
     t->version = v.s;
   } else if (job.cancelled) {
     td_fail(err, TD_STOPPED, "stopped");
+  } else if (job.error == ENOMEM) {
+    td_fail_memory(err);
   } else {
     td_fail(err, TD_NO_TOOL, "the C compiler '%s' does not work: `%s --version` %s; %s",
             t->words[0], t->words[0], job.timed_out ? "did not end within 20 seconds" : "failed",
@@ -111,15 +114,17 @@ char *toolchain_missing(void) {
     char **words = spawn_words(named, &n);
     bool sound = words != NULL && n > 0 && words[0][0] != '-';
     char *path = sound ? spawn_which(words[0]) : NULL;
-    if (sound && path == NULL) sb_printf(&tried, "$%s: %.200s", variable, words[0]);
+    if (sound && path == NULL && errno != ENOMEM) sb_printf(&tried, "$%s: %.200s", variable, words[0]);
     free(path);
     free(words);
     return tried.s;
   }
   for (int i = 0; usual[i] != NULL; i++) {
     char *path = spawn_which(usual[i]);
-    sb_printf(&tried, "%s%s", i > 0 ? ", " : "", usual[i]);
-    if (path == NULL) continue;
+    if (path == NULL && errno != ENOMEM) {
+      sb_printf(&tried, "%s%s", i > 0 ? ", " : "", usual[i]);
+      continue;
+    }
     free(path);
     sb_free(&tried);
     return NULL;
@@ -140,14 +145,17 @@ bool toolchain_find(Toolchain *t, const volatile sig_atomic_t *stop, TdError *er
     }
     t->path = spawn_which(t->words[0]);
     if (t->path == NULL) {
-      td_fail(err, TD_NO_TOOL, "$%s names the C compiler '%.200s', which is not here; %s", variable,
-              t->words[0], no_compiler);
+      if (errno == ENOMEM) td_fail_memory(err);
+      else
+        td_fail(err, TD_NO_TOOL, "$%s names the C compiler '%.200s', which is not here; %s",
+                variable, t->words[0], no_compiler);
       toolchain_free(t);
       return false;
     }
   }
   for (int i = 0; t->path == NULL && usual[i] != NULL; i++)
     if ((t->path = spawn_which(usual[i])) != NULL) t->words = spawn_words(usual[i], &t->nwords);
+    else if (errno == ENOMEM) return td_fail_memory(err);
   if (t->path == NULL)
     return td_fail(err, TD_NO_TOOL, "no C compiler found (tried cc, gcc, clang); %s", no_compiler);
   t->extra = spawn_words(flags != NULL ? flags : "", &t->nextra);
