@@ -73,6 +73,11 @@ void format_count(char out[32], double x) {
   format_scaled(out, x, units, "");
 }
 
+void format_rate(char out[32], double x) {
+  static const char *const units[] = { "FLOP/s", "kFLOP/s", "MFLOP/s", "GFLOP/s", "TFLOP/s", NULL };
+  format_scaled(out, x, units, " ");
+}
+
 void format_bytes(char out[32], double x) {
   static const char *const units[] = { "B", "kB", "MB", "GB", "TB", NULL };
   format_scaled(out, x, units, " ");

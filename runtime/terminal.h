@@ -25,8 +25,9 @@ const char *terminal_style(const Terminal *t, const char *sequence);
 void format_duration(char out[32], double seconds);
 /* "950", "12.3k", "10.7M", "1.2G" */
 void format_count(char out[32], double x);
-/* "12 B", "1.2 kB", "3.4 MB", "2.10 GB" */
+/* "12 B", "1.2 kB", "3.4 MB", "2.10 GB"; "108 GFLOP/s" */
 void format_bytes(char out[32], double x);
+void format_rate(char out[32], double x);
 /* To four significant digits, the decimal point always a point. */
 void format_number(char out[32], double x);
 

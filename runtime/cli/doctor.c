@@ -18,6 +18,7 @@ static void found(Findings *f, const char *key, const char *value) {
   json_t *s = json_string(value);
   json_object_set_new(f->all, key, s != NULL ? s : json_string("?"));
   if (!f->c->json) printf("%-10s %s\n", key, value);
+  fflush(stdout);               /* the next one may take a while */
 }
 
 static void look_compiler(Findings *f) {
@@ -48,13 +49,17 @@ static void look_peak(Findings *f) {
   JitOptions o = { .stop = f->c->stop, .no_cache = cli_has(f->c, "no-cache") };
   Pool *single = pool_new(1, &err), *whole = pool_new((int)threads, &err);
   bool ok = single != NULL && whole != NULL && peak_measure(single, &o, &peak, &err);
-  format_count(one, ok ? peak.flops : 0);
+  format_rate(one, ok ? peak.flops : 0);
   ok = ok && peak_measure(whole, &o, &peak, &err);
   if (ok) {
-    format_count(all, peak.flops);
+    format_rate(all, peak.flops);
     format_bytes(bytes, peak.bytes);
-    sb_printf(&s, "%sFLOP/s on one thread, %sFLOP/s on %d; copies %s/s; vectors of %d floats", one,
+    sb_printf(&s, "%s on one thread, %s on %d; copies %s/s; vectors of %d floats", one,
               all, pool_threads(whole), bytes, peak.lanes);
+    json_object_set_new(f->all, "peak_flops", json_real(peak.flops));
+    json_object_set_new(f->all, "peak_bytes", json_real(peak.bytes));
+    json_object_set_new(f->all, "threads", json_integer(pool_threads(whole)));
+    json_object_set_new(f->all, "vector_floats", json_integer(peak.lanes));
   } else {
     sb_printf(&s, "could not be measured: %s", err.message);
     f->code = (int)err.status;
@@ -82,20 +87,17 @@ static void look_cache(Findings *f) {
 }
 
 static void look_corpora(Findings *f) {
+  StrBuf s = { 0 };
   for (int i = 0; corpus_at(i) != NULL; i++) {
     CorpusSearch search = { .look_only = true, .quiet = true };
     TdError err = { 0 };
     Text t;
-    StrBuf s = { 0 };
-    char size[32];
     bool here = text_load(&search, corpus_at(i)->name, NULL, &t, &err);
-    format_bytes(size, here ? (double)t.n : 0);
-    if (here) sb_printf(&s, "%s: %s, %s", corpus_at(i)->name, t.path, size);
-    else sb_printf(&s, "%s: not here", corpus_at(i)->name);
-    found(f, i == 0 ? "corpus" : "corpus 2", s.s != NULL ? s.s : "");
+    sb_printf(&s, "%s%s %s", i > 0 ? "; " : "", corpus_at(i)->name, here ? t.path : "is not here");
     if (here) text_free(&t);
-    sb_free(&s);
   }
+  found(f, "corpora", s.s != NULL ? s.s : "");
+  sb_free(&s);
 }
 
 int cli_doctor(Cli *c) {

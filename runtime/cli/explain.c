@@ -1,9 +1,37 @@
 /* tdc explain: what an error code means. */
 #include <ctype.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/cli/cli.h"
+
+/* {"code":"E0204","title":...,"text":...}; without the text in a list. */
+static json_t *code_json(int code, bool warning, const char *text) {
+  char name[16];
+  const char *title = diag_title(code, warning);
+  snprintf(name, sizeof name, "%c%04d", warning ? 'W' : 'E', code);
+  json_t *o = json_pack("{s:s, s:s}", "code", name, "title", title != NULL ? title : "");
+  if (text != NULL) json_object_set_new(o, "text", json_string(text));
+  return o;
+}
+
+static int put_json(const Cli *c, json_t *o) {
+  json_dumpf(o, stdout, JSON_COMPACT);
+  putchar('\n');
+  json_decref(o);
+  return cli_done(c);
+}
+
+static int list_json(const Cli *c) {
+  json_t *all = json_array();
+  for (int i = 0; i < diag_code_count(); i++) {
+    bool warning;
+    int code = diag_code_at(i, &warning);
+    json_array_append_new(all, code_json(code, warning, NULL));
+  }
+  return put_json(c, all);
+}
 
 static int list_codes(const Cli *c) {
   for (int i = 0; i < diag_code_count(); i++) {
@@ -16,7 +44,7 @@ static int list_codes(const Cli *c) {
 }
 
 int cli_explain(Cli *c) {
-  if (c->nargs == 0) return list_codes(c);
+  if (c->nargs == 0) return c->json ? list_json(c) : list_codes(c);
   const char *word = c->args[0];
   char letter = (char)toupper((unsigned char)word[0]), *end;
   bool lettered = letter == 'E' || letter == 'W';
@@ -32,6 +60,7 @@ int cli_explain(Cli *c) {
   }
   if (text == NULL)
     return cli_usage(c, "there is no code '%.100s'; `tdc explain` lists them", word);
+  if (c->json) return put_json(c, code_json((int)code, warning, text));
   printf("%c%04ld: %s\n\n%s\n", warning ? 'W' : 'E', code, title != NULL ? title : "", text);
   return cli_done(c);
 }

@@ -42,7 +42,8 @@ bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
   Checkpoint *w = cli_text(c, "data", NULL) == NULL ? remembered(c, &options) : NULL;
   bool ok = project_open(p, &options, &err), found = p->diags != NULL && diags_count(p->diags) > 0;
   checkpoint_close(w);
-  if (found && (!ok || !c->quiet)) {
+  bool told = c->json && c->command->run == cli_check && ok; /* its result is the warnings */
+  if (found && !told && (!ok || !c->quiet)) {
     bool json = c->json && !ok;                    /* warnings never mix with results */
     project_report(p, json, c->err.colour, json ? stdout : stderr);
   }

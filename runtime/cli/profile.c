@@ -230,9 +230,9 @@ static bool show(Profile *f, TdError *err) {
   } else {
     char whole[32], flops[32], bytes[32];
     format_duration(whole, f->total / (double)f->rounds);
-    format_count(flops, f->peak.flops);
+    format_rate(flops, f->peak.flops);
     format_bytes(bytes, f->peak.bytes);
-    printf("%s: %s a run, in %" PRId64 " runs. Limits: %sFLOP/s, %s/s from memory (more than 100%% "
+    printf("%s: %s a run, in %" PRId64 " runs. Limits: %s, %s/s from memory (more than 100%% "
            "of it: the data were in a cache)\n\n",
            f->entry, whole, f->rounds, flops, bytes);
     if (cli_has(f->cli, "kernels")) print_kernels(f, sorted, n);

@@ -84,14 +84,14 @@ static int dry_run(Cli *c, const Project *p, int64_t steps) {
     format_count(weights, (double)u->nweights);
     format_bytes(bytes, (double)(memory + states));          /* the states kept for finding a NaN */
     format_count(flops, train->flops);
-    format_count(rate, peak.flops);
+    format_rate(rate, peak.flops);
     printf("%s: %s parameters, %s of memory, %s FLOPs a step of %" PRId64 " x %" PRId64 " tokens\n",
            u->name, weights, bytes, flops, u->train.batch, u->train.window);
     if (isfinite(least)) {
       format_duration(step, least);
       format_duration(whole, least * (double)steps);
       printf("at least %s a step and %s for %" PRId64
-             " steps, at this machine's peak of %sFLOP/s on %d thread%s\n",
+             " steps, at this machine's peak of %s on %d thread%s\n",
              step, whole, steps, rate, pool_threads(pool), pool_threads(pool) == 1 ? "" : "s");
     }
   }

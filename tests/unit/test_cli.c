@@ -122,6 +122,8 @@ static void test_help_and_usage(void **state) {
     { "explain E9999", 2, "no code" },
     { "explain E0101", 0, "E0101" },
     { "explain", 0, "E0101" },
+    { "explain E0101 --json", 0, "{\"code\":\"E0101\",\"title\":" },
+    { "explain --json", 0, "[{\"code\":\"E0101\"," },
     { "completion bash", 0, "complete " },
     { "completion zsh", 0, "#compdef tdc" },
     { "completion fish", 0, "complete -c tdc" },
