@@ -18,19 +18,29 @@ enum { LONG_TEXT = 90 };                 /* beyond it a value gets a line of its
 
 /* Identifiers end in _NUMBER, unique in the function, so that no user's name
  * can be a keyword, a macro or another one of ours. */
-const char *emit_name(Emit *em, const char *stem) {
-  char clean[32];
+/* Of a long name the last components tell most: a.b.c.d becomes c_d if no more
+ * fits into `most` characters. A gradient keeps its d. in front. */
+const char *emit_stem(Arena *a, const char *name, size_t most) {
+  const char *from = name;
+  bool gradient = name[0] == 'd' && name[1] == '.';
+  size_t room = most - (gradient ? 2 : 0);
+  if (gradient) from += 2;
+  while (strlen(from) > room && strchr(from, '.') != NULL) from = strchr(from, '.') + 1;
+  char clean[64];
   size_t n = 0;
-  for (; *stem && n < 20; stem++) {
-    char c = *stem;
-    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9' && n > 0);
+  for (; *from && n < room && n < sizeof clean - 1; from++) {
+    char c = *from;
+    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9' && (n > 0 || gradient));
     if (plain) clean[n++] = c;
     else if (n > 0 && clean[n - 1] != '_') clean[n++] = '_';
   }
   while (n > 0 && clean[n - 1] == '_') n--;
   if (n == 0) clean[n++] = 'v';
-  clean[n] = 0;
-  return arena_printf(em->arena, "%s_%d", clean, em->next_name++);
+  return arena_printf(a, "%s%.*s", gradient ? "d_" : "", (int)n, clean);
+}
+
+const char *emit_name(Emit *em, const char *stem) {
+  return arena_printf(em->arena, "%s_%d", emit_stem(em->arena, stem, 24), em->next_name++);
 }
 
 const char *emit_ctype(Type t) {

@@ -68,12 +68,9 @@ static const char *place_text(Plan *p, Span at) {
 }
 
 static const char *kernel_name(Plan *p, const char *klass, const Node *n) {
-  Emit em = {.arena = p->arena};
-  const char *stem = emit_name(&em, n->name);
-  size_t length = strlen(stem) - 2;      /* without _0 */
+  const char *stem = emit_stem(p->arena, n->name, 36);
   for (int i = 0;; i++) {
-    const char *name = i ? arena_printf(p->arena, "%s_%.*s_%d", klass, (int)length, stem, i)
-                         : arena_printf(p->arena, "%s_%.*s", klass, (int)length, stem);
+    const char *name = i ? arena_printf(p->arena, "%s_%s_%d", klass, stem, i) : arena_printf(p->arena, "%s_%s", klass, stem);
     bool taken = false;
     for (int k = 0; k < p->be->kernels.n; k++) taken = taken || strcmp(p->be->kernels.at[k].name, name) == 0;
     if (!taken) return name;

@@ -233,6 +233,8 @@ const char *emit_value(Emit *em, Expr *e, int level);
 /* Let e stand for the C name at `level` and deeper. */
 void        emit_define(Emit *em, Expr *e, int level, const char *name);
 const char *emit_name(Emit *em, const char *stem);   /* a fresh identifier */
+/* A node's name as part of an identifier, of at most so many characters. */
+const char *emit_stem(Arena *a, const char *name, size_t most);
 const char *emit_pointer(Emit *em, Node *n, bool writes);
 const char *emit_ctype(Type t);                      /* of stored values */
 /* The place of n[args]: "name[...]" as an lvalue, valid at `level`. */

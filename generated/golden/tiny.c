@@ -927,10 +927,10 @@ typedef struct Tensor { const char *name; int state; int64_t offset; int rank; i
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.denoise.linear.w[d=28, o=16] */
 #line 38 "<std/nn.td>"
-static void map_init_denoise_linear(const TdCall *call, int64_t begin, int64_t end)
+static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t end)
 {
   const TdControl control = *call->ctl, *const ctl = &control;
-  float *restrict init_denoise_linear_3 = (float *)call->arg[0];
+  float *restrict init_denoise_linear_w_3 = (float *)call->arg[0];
   for (int64_t piece = begin; piece < end; piece++) {
     for (int64_t block = 0; block < 448; block += TD_DRAWS) {
       const int64_t block_end = block + TD_DRAWS < 448 ? block + TD_DRAWS : 448;
@@ -938,8 +938,8 @@ static void map_init_denoise_linear(const TdCall *call, int64_t begin, int64_t e
       td_normal_run(normal_1, ctl, (int64_t)3885762667LL, 0 + block, block_end - block);
       #pragma omp simd
       for (int64_t o_0 = block; o_0 < block_end; o_0++) {
-        const float init_denoise_linear_2 = (0.02f * normal_1[o_0 - block]);
-        init_denoise_linear_3[o_0] = init_denoise_linear_2;
+        const float init_denoise_linear_w_2 = (0.02f * normal_1[o_0 - block]);
+        init_denoise_linear_w_3[o_0] = init_denoise_linear_w_2;
       }
     }
   }
@@ -949,14 +949,14 @@ static void map_init_denoise_linear(const TdCall *call, int64_t begin, int64_t e
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear.b[o=16] */
 #line 39 "<std/nn.td>"
-static void map_init_denoise_linear_1(const TdCall *call, int64_t begin, int64_t end)
+static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t end)
 {
-  float *restrict init_denoise_linear_2 = (float *)call->arg[0];
+  float *restrict init_denoise_linear_b_2 = (float *)call->arg[0];
   for (int64_t piece = begin; piece < end; piece++) {
     #pragma omp simd
     for (int64_t o_0 = 0; o_0 < 16; o_0++) {
-      const float init_denoise_linear_1 = 0.0f;
-      init_denoise_linear_2[o_0] = init_denoise_linear_1;
+      const float init_denoise_linear_b_1 = 0.0f;
+      init_denoise_linear_b_2[o_0] = init_denoise_linear_b_1;
     }
   }
 }
@@ -965,10 +965,10 @@ static void map_init_denoise_linear_1(const TdCall *call, int64_t begin, int64_t
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.denoise.linear_2.w[d=16, o=28] */
 #line 38 "<std/nn.td>"
-static void map_init_denoise_linear_2(const TdCall *call, int64_t begin, int64_t end)
+static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t end)
 {
   const TdControl control = *call->ctl, *const ctl = &control;
-  float *restrict init_denoise_linear_3 = (float *)call->arg[0] + 448;
+  float *restrict init_denoise_linear_2_w_3 = (float *)call->arg[0] + 448;
   for (int64_t piece = begin; piece < end; piece++) {
     for (int64_t block = 0; block < 448; block += TD_DRAWS) {
       const int64_t block_end = block + TD_DRAWS < 448 ? block + TD_DRAWS : 448;
@@ -976,8 +976,8 @@ static void map_init_denoise_linear_2(const TdCall *call, int64_t begin, int64_t
       td_normal_run(normal_1, ctl, 1573196394, 0 + block, block_end - block);
       #pragma omp simd
       for (int64_t o_0 = block; o_0 < block_end; o_0++) {
-        const float init_denoise_linear_2 = (0.02f * normal_1[o_0 - block]);
-        init_denoise_linear_3[o_0] = init_denoise_linear_2;
+        const float init_denoise_linear_2_w_2 = (0.02f * normal_1[o_0 - block]);
+        init_denoise_linear_2_w_3[o_0] = init_denoise_linear_2_w_2;
       }
     }
   }
@@ -987,14 +987,14 @@ static void map_init_denoise_linear_2(const TdCall *call, int64_t begin, int64_t
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear_2.b[o=28] */
 #line 39 "<std/nn.td>"
-static void map_init_denoise_linear_3(const TdCall *call, int64_t begin, int64_t end)
+static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64_t end)
 {
-  float *restrict init_denoise_linear_2 = (float *)call->arg[0] + 16;
+  float *restrict init_denoise_linear_2_b_2 = (float *)call->arg[0] + 16;
   for (int64_t piece = begin; piece < end; piece++) {
     #pragma omp simd
     for (int64_t o_0 = 0; o_0 < 28; o_0++) {
-      const float init_denoise_linear_1 = 0.0f;
-      init_denoise_linear_2[o_0] = init_denoise_linear_1;
+      const float init_denoise_linear_2_b_1 = 0.0f;
+      init_denoise_linear_2_b_2[o_0] = init_denoise_linear_2_b_1;
     }
   }
 }
@@ -1052,9 +1052,9 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end)
   float *restrict d_denoise_linear_y_49 = (float *)call->arg[7];
   float e_8[28] __attribute__((aligned(64))) = {0};
   float denoise_linear_y_sum_16[16] __attribute__((aligned(64))) = {0};
-  float denoise_linear_2_y_s_21[16] __attribute__((aligned(64))) = {0};
+  float denoise_linear_2_y_sum_21[16] __attribute__((aligned(64))) = {0};
   float d_denoise_linear_2_w_23[16] __attribute__((aligned(64))) = {0};
-  float denoise_linear_2_y_s_29[28] __attribute__((aligned(64))) = {0};
+  float denoise_linear_2_y_sum_29[28] __attribute__((aligned(64))) = {0};
   for (int64_t piece = begin; piece < end; piece++) {
     float *d_denoise_linear_2_w_2 = d_denoise_linear_2_w_1 + piece * 448;
     for (int64_t i = 0; i < 448; i++) d_denoise_linear_2_w_2[i] = 0.0f;
@@ -1086,27 +1086,27 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end)
       #pragma omp simd
       for (int64_t i_17 = 0; i_17 < 16; i_17++) {
         const float t19 = (denoise_linear_y_sum_16[i_17] + denoise_linear_b_18[i_17]);
-        const float denoise_linear_2_y_s_20 = ((0.5f * t19) * (td_erff((0.7071067811865476f * t19)) + 1.0f));
-        denoise_linear_2_y_s_21[i_17] = denoise_linear_2_y_s_20;
+        const float denoise_linear_2_y_sum_20 = ((0.5f * t19) * (td_erff((0.7071067811865476f * t19)) + 1.0f));
+        denoise_linear_2_y_sum_21[i_17] = denoise_linear_2_y_sum_20;
         const float d_denoise_linear_2_w_22 = ((0.5f * t19) * (td_erff((0.7071067811865476f * t19)) + 1.0f));
         d_denoise_linear_2_w_23[i_17] = d_denoise_linear_2_w_22;
       }
-      float denoise_linear_2_y_s_26[28] __attribute__((aligned(64)));
-      for (int64_t o_25 = 0; o_25 < 28; o_25++) denoise_linear_2_y_s_26[o_25] = 0.0f;
+      float denoise_linear_2_y_sum_26[28] __attribute__((aligned(64)));
+      for (int64_t o_25 = 0; o_25 < 28; o_25++) denoise_linear_2_y_sum_26[o_25] = 0.0f;
       for (int64_t r_24 = 0; r_24 < 16; r_24++) {
-        const float t27 = denoise_linear_2_y_s_21[r_24];
+        const float t27 = denoise_linear_2_y_sum_21[r_24];
         #pragma omp simd
         for (int64_t o_25 = 0; o_25 < 28; o_25++) {
-          denoise_linear_2_y_s_26[o_25] += (t27 * denoise_linear_2_w_28[28 * r_24 + o_25]);
+          denoise_linear_2_y_sum_26[o_25] += (t27 * denoise_linear_2_w_28[28 * r_24 + o_25]);
         }
       }
       #pragma omp simd
       for (int64_t o_25 = 0; o_25 < 28; o_25++) {
-        denoise_linear_2_y_s_29[o_25] = denoise_linear_2_y_s_26[o_25];
+        denoise_linear_2_y_sum_29[o_25] = denoise_linear_2_y_sum_26[o_25];
       }
       #pragma omp simd
       for (int64_t o_30 = 0; o_30 < 28; o_30++) {
-        const float d_32 = ((denoise_linear_2_y_s_29[o_30] + denoise_linear_2_b_31[o_30]) - e_8[o_30]);
+        const float d_32 = ((denoise_linear_2_y_sum_29[o_30] + denoise_linear_2_b_31[o_30]) - e_8[o_30]);
         d_33[28 * l_0 + o_30] = d_32;
         const float t34 = (0.002232142857142857f * d_32);
         const float d_d_35 = (t34 + t34);
@@ -1341,9 +1341,9 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
   const float *restrict denoise_linear_w_11 = (const float *)call->arg[2];
   const float *restrict denoise_linear_b_14 = (const float *)call->arg[3];
   const float *restrict denoise_linear_2_w_22 = (const float *)call->arg[2] + 448;
-  float *restrict denoise_linear_2_y_s_23 = (float *)call->arg[4];
+  float *restrict denoise_linear_2_y_sum_23 = (float *)call->arg[4];
   float denoise_linear_y_sum_12[16] __attribute__((aligned(64))) = {0};
-  float denoise_linear_2_y_s_17[16] __attribute__((aligned(64))) = {0};
+  float denoise_linear_2_y_sum_17[16] __attribute__((aligned(64))) = {0};
   for (int64_t piece = begin; piece < end; piece++) {
     for (int64_t l_0 = 0; l_0 < 16; l_0++) {
       float normal_2[28 + TD_LANES] __attribute__((aligned(64)));
@@ -1370,21 +1370,21 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
       #pragma omp simd
       for (int64_t i_13 = 0; i_13 < 16; i_13++) {
         const float t15 = (denoise_linear_y_sum_12[i_13] + denoise_linear_b_14[i_13]);
-        const float denoise_linear_2_y_s_16 = ((0.5f * t15) * (td_erff((0.7071067811865476f * t15)) + 1.0f));
-        denoise_linear_2_y_s_17[i_13] = denoise_linear_2_y_s_16;
+        const float denoise_linear_2_y_sum_16 = ((0.5f * t15) * (td_erff((0.7071067811865476f * t15)) + 1.0f));
+        denoise_linear_2_y_sum_17[i_13] = denoise_linear_2_y_sum_16;
       }
-      float denoise_linear_2_y_s_20[28] __attribute__((aligned(64)));
-      for (int64_t o_19 = 0; o_19 < 28; o_19++) denoise_linear_2_y_s_20[o_19] = 0.0f;
+      float denoise_linear_2_y_sum_20[28] __attribute__((aligned(64)));
+      for (int64_t o_19 = 0; o_19 < 28; o_19++) denoise_linear_2_y_sum_20[o_19] = 0.0f;
       for (int64_t r_18 = 0; r_18 < 16; r_18++) {
-        const float t21 = denoise_linear_2_y_s_17[r_18];
+        const float t21 = denoise_linear_2_y_sum_17[r_18];
         #pragma omp simd
         for (int64_t o_19 = 0; o_19 < 28; o_19++) {
-          denoise_linear_2_y_s_20[o_19] += (t21 * denoise_linear_2_w_22[28 * r_18 + o_19]);
+          denoise_linear_2_y_sum_20[o_19] += (t21 * denoise_linear_2_w_22[28 * r_18 + o_19]);
         }
       }
       #pragma omp simd
       for (int64_t o_19 = 0; o_19 < 28; o_19++) {
-        denoise_linear_2_y_s_23[28 * l_0 + o_19] = denoise_linear_2_y_s_20[o_19];
+        denoise_linear_2_y_sum_23[28 * l_0 + o_19] = denoise_linear_2_y_sum_20[o_19];
       }
     }
   }
@@ -1396,7 +1396,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
 #line 17 "tests/golden/tiny.td"
 static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
 {
-  const float *restrict denoise_linear_2_y_s_3 = (const float *)call->arg[0];
+  const float *restrict denoise_linear_2_y_sum_3 = (const float *)call->arg[0];
   const float *restrict denoise_linear_2_b_4 = (const float *)call->arg[1] + 16;
   const float *restrict e_5 = (const float *)call->arg[2];
   float *restrict loss_8 = (float *)call->arg[3];
@@ -1405,7 +1405,7 @@ static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
     for (int64_t r_0 = 0; r_0 < 16; r_0++) {
       #pragma omp simd reduction(+:loss_mean_2)
       for (int64_t r_1 = 0; r_1 < 28; r_1++) {
-        const float t6 = ((denoise_linear_2_y_s_3[28 * r_0 + r_1] + denoise_linear_2_b_4[r_1]) - e_5[28 * r_0 + r_1]);
+        const float t6 = ((denoise_linear_2_y_sum_3[28 * r_0 + r_1] + denoise_linear_2_b_4[r_1]) - e_5[28 * r_0 + r_1]);
         loss_mean_2 += (t6 * t6);
       }
     }
@@ -1451,8 +1451,8 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
   float * s_25 = (float *)call->arg[0];
   const float t22 = ((float)(t_21[0] + 1));
   float denoise_linear_y_sum_7[16] __attribute__((aligned(64))) = {0};
-  float denoise_linear_2_y_s_12[16] __attribute__((aligned(64))) = {0};
-  float denoise_linear_2_y_s_18[28] __attribute__((aligned(64))) = {0};
+  float denoise_linear_2_y_sum_12[16] __attribute__((aligned(64))) = {0};
+  float denoise_linear_2_y_sum_18[28] __attribute__((aligned(64))) = {0};
   for (int64_t piece = begin; piece < end; piece++) {
     for (int64_t i_0 = 0; i_0 < 16; i_0++) {
       float denoise_linear_y_sum_3[16] __attribute__((aligned(64)));
@@ -1471,25 +1471,25 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
       #pragma omp simd
       for (int64_t i_8 = 0; i_8 < 16; i_8++) {
         const float t10 = (denoise_linear_y_sum_7[i_8] + denoise_linear_b_9[i_8]);
-        const float denoise_linear_2_y_s_11 = ((0.5f * t10) * (td_erff((0.7071067811865476f * t10)) + 1.0f));
-        denoise_linear_2_y_s_12[i_8] = denoise_linear_2_y_s_11;
+        const float denoise_linear_2_y_sum_11 = ((0.5f * t10) * (td_erff((0.7071067811865476f * t10)) + 1.0f));
+        denoise_linear_2_y_sum_12[i_8] = denoise_linear_2_y_sum_11;
       }
-      float denoise_linear_2_y_s_15[28] __attribute__((aligned(64)));
-      for (int64_t o_14 = 0; o_14 < 28; o_14++) denoise_linear_2_y_s_15[o_14] = 0.0f;
+      float denoise_linear_2_y_sum_15[28] __attribute__((aligned(64)));
+      for (int64_t o_14 = 0; o_14 < 28; o_14++) denoise_linear_2_y_sum_15[o_14] = 0.0f;
       for (int64_t r_13 = 0; r_13 < 16; r_13++) {
-        const float t16 = denoise_linear_2_y_s_12[r_13];
+        const float t16 = denoise_linear_2_y_sum_12[r_13];
         #pragma omp simd
         for (int64_t o_14 = 0; o_14 < 28; o_14++) {
-          denoise_linear_2_y_s_15[o_14] += (t16 * denoise_linear_2_w_17[28 * r_13 + o_14]);
+          denoise_linear_2_y_sum_15[o_14] += (t16 * denoise_linear_2_w_17[28 * r_13 + o_14]);
         }
       }
       #pragma omp simd
       for (int64_t o_14 = 0; o_14 < 28; o_14++) {
-        denoise_linear_2_y_s_18[o_14] = denoise_linear_2_y_s_15[o_14];
+        denoise_linear_2_y_sum_18[o_14] = denoise_linear_2_y_sum_15[o_14];
       }
       #pragma omp simd
       for (int64_t i_19 = 0; i_19 < 28; i_19++) {
-        const float t23 = (walk_s_4[28 * i_0 + i_19] - ((denoise_linear_2_y_s_18[i_19] + denoise_linear_2_b_20[i_19]) / t22));
+        const float t23 = (walk_s_4[28 * i_0 + i_19] - ((denoise_linear_2_y_sum_18[i_19] + denoise_linear_2_b_20[i_19]) / t22));
         const float s_24 = t23;
         s_25[28 * i_0 + i_19] = s_24;
       }
@@ -1536,10 +1536,10 @@ static const int args_0_3[] = {1};
 static const int args_0_4[] = {0, 2};
 static const int args_0_5[] = {1, 3};
 static const Step steps_0[] = {
-  {LAUNCH, map_init_denoise_linear, 1, 1, args_0_0, 0, 0, 0},
-  {LAUNCH, map_init_denoise_linear_1, 1, 1, args_0_1, 0, 0, 0},
-  {LAUNCH, map_init_denoise_linear_2, 1, 1, args_0_2, 0, 0, 0},
-  {LAUNCH, map_init_denoise_linear_3, 1, 1, args_0_3, 0, 0, 0},
+  {LAUNCH, map_init_denoise_linear_w, 1, 1, args_0_0, 0, 0, 0},
+  {LAUNCH, map_init_denoise_linear_b, 1, 1, args_0_1, 0, 0, 0},
+  {LAUNCH, map_init_denoise_linear_2_w, 1, 1, args_0_2, 0, 0, 0},
+  {LAUNCH, map_init_denoise_linear_2_b, 1, 1, args_0_3, 0, 0, 0},
   {LAUNCH, map_init_matrix, 1, 2, args_0_4, 0, 0, 0},
   {LAUNCH, map_init_vector, 1, 2, args_0_5, 0, 0, 0},
   {STOP, NULL, 0, 0, NULL, 0, 0, 0}
