@@ -53,9 +53,8 @@ static bool folder_adopt(Cache *c, const char *folder) {
   return c->folder != NULL;
 }
 
-static bool folder_temporary(Cache *c, TdError *err) {
-  const char *base = getenv("TMPDIR");
-  char *folder = io_join(base != NULL && base[0] == '/' ? base : P_tmpdir, "tdc-XXXXXX");
+static bool folder_temporary_in(Cache *c, const char *base, TdError *err) {
+  char *folder = io_join(base, "tdc-XXXXXX");
   if (folder == NULL) return td_fail_memory(err);
   if (mkdtemp(folder) == NULL || (c->fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
     td_fail_errno(err, TD_IO_FAILED, errno, "cannot make a folder like %s", folder);
@@ -65,6 +64,12 @@ static bool folder_temporary(Cache *c, TdError *err) {
   c->folder = folder;
   c->temporary = true;
   return true;
+}
+
+static bool folder_temporary(Cache *c, TdError *err) {
+  const char *base = getenv("TMPDIR");
+  bool ok = base != NULL && base[0] == '/' && folder_temporary_in(c, base, err);
+  return ok || folder_temporary_in(c, P_tmpdir, err);
 }
 
 /* Work folders whose process is gone. */

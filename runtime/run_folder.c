@@ -1,6 +1,7 @@
 /* A run's folder: who may use it, what it holds, going on from it.
  *   lock  log.jsonl  curve.svg  run.json  samples.txt
  *   step-00001000.safetensors ...  best.safetensors                          */
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -69,7 +70,22 @@ static bool start_over(Trainer *t, TdError *err) {
   return ok && checkpoint_remove_all(t->o->hook, t->o->folder, err);
 }
 
+/* May files be made there, or, while it is not there, in what would hold it? */
+static bool folder_writable(const char *folder, TdError *err) {
+  char *at = strdup(folder);
+  while (at != NULL && !io_exists(at) && strcmp(at, ".") != 0 && strcmp(at, "/") != 0) {
+    char *up = io_dirname(at);
+    free(at);
+    at = up;
+  }
+  if (at == NULL) return td_fail_memory(err);
+  int wrong = access(at, W_OK | X_OK) == 0 ? 0 : errno;
+  free(at);
+  return wrong == 0 || td_fail_errno(err, TD_IO_FAILED, wrong, "cannot write into %s", folder);
+}
+
 bool train_folder_fits(const char *folder, bool resume, bool overwrite, TdError *err) {
+  if (!folder_writable(folder, err)) return false;
   int64_t step;
   if (!checkpoint_newest_step(folder, &step, err)) return false;
   if (step < 0 && resume)

@@ -101,12 +101,6 @@ static bool set_inputs(Cli *c, Session *s, int entry, const UnitEntry *e, const 
     for (int i = 0; ok && i < e->ninputs; i++)
       ok = input_from_file(s, entry, &e->inputs[i], f, err);
     st_close(f);
-  } else if (text == NULL && e->ninputs > 0) {
-    ok = td_fail(
-        err, TD_BAD_USAGE,
-        "%s has inputs: --inputs PATH.safetensors or --text TEXT gives them; `tdc run FILE.td` "
-        "lists them",
-        e->name + 6);
   }
   return ok && (text == NULL || input_from_text(s, entry, e, d, text, err));
 }
@@ -174,6 +168,11 @@ static int run_model(Cli *c, Project *p, Machine *m, const UnitEntry *e, uint64_
   TdError err = { 0 };
   Checkpoint *w = NULL;
   int code = 0;
+  if (e->ninputs > 0 && !cli_has(c, "inputs") && !cli_has(c, "text"))
+    return cli_usage(c,
+                     "%s has inputs: --inputs PATH.safetensors or --text TEXT gives them; "
+                     "`tdc run FILE.td` lists them",
+                     e->name + strlen("model."));
   bool ok = cli_weights_find(c, p, &w, &code) && cli_machine(c, m, p->unit, &code) &&
             cli_weights_load(c, p, m->session, w, seed, &code);
   checkpoint_close(w);
