@@ -44,7 +44,8 @@ void backend_print_plan(const TdProgram *p, StrBuf *out);
 void backend_print_picture(Arena *a, const TdProgram *p, const TdEntry *e, StrBuf *out);
 
 /* -- standalone.c -------------------------------------------------------------- */
-/* One C file that builds alone (cc -O3 NAME.c -lm -lpthread) and its header. */
+/* One C file that builds alone (cc -O3 -shared -fPIC NAME.c -o libNAME.so -lm -lpthread)
+ * and its header. */
 void emit_standalone_c(const TdProgram *p, StrBuf *c, StrBuf *h);
 
 #endif

@@ -30,7 +30,7 @@ static void allocate(Eval *ev, Node *n) {
   } else {
     int64_t count = ir_count(n);
     x->value = calloc((size_t)(count > 0 ? count : 1), sizeof *x->value);
-    if (!x->value) bug("no memory for %lld numbers of '%s'", (long long)count, n->name);
+    if (!x->value) out_of_memory(NULL);
     x->owned = true;
   }
 }
@@ -82,7 +82,7 @@ static int64_t scratch_need(const Graph *g) {
 
 Eval *eval_new(Graph *g, uint64_t seed, int64_t step) {
   Arena *arena = arena_new();
-  if (!arena) bug("no memory for the evaluator");
+  if (!arena) out_of_memory(NULL);
   Eval *ev = NEW(arena, Eval);
   ev->arena = arena;
   ev->g = g;
@@ -92,7 +92,7 @@ Eval *eval_new(Graph *g, uint64_t seed, int64_t step) {
   ev->node = NEWN(arena, EvalNode, g->nodes.n + 1);
   ev->counter = NEWN(arena, int64_t, g->loops.n + 1);
   ev->scratch = calloc((size_t)scratch_need(g), sizeof *ev->scratch);
-  if (!ev->scratch) bug("no memory for the evaluator");
+  if (!ev->scratch) out_of_memory(NULL);
   prepare(ev, g->top);
   return ev;
 }

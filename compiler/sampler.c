@@ -46,6 +46,7 @@ static bool bind_params(Sampler *p, Scope *s, bool first) {
       if (f->items.n == 1 && f->items.at[0].expr && !lower_extent(l, s, f->items.at[0].expr, &window, &wid)) return false;
       if (f->id_bound && !lower_extent(l, s, f->id_bound, &hi, &vid)) return false;
       if (!window || !hi) {
+        if (diags_errors(l->d) > 0) return false;       /* what would say it is wrong already */
         Diag *x = lower_error(l, 418, f->span, "nothing says how long the text '%s' may be, or of which symbols", f->name);
         diag_hint(l->d, x, "%s: id<V>[L] = \"\"", f->name);
         return false;

@@ -38,7 +38,7 @@ static bool affordable(Low *l, const Schedule *x) {
 static bool tables(Low *l, Schedule *x, Scope *s) {
   if (!affordable(l, x)) return false;
   Eval *ev = eval_new(l->g, 0, 0);
-  if (!ev) bug("no memory for a schedule");
+  if (!ev) out_of_memory(NULL);
   const char *why = eval_run(ev);
   for (int i = 0; !why && i < x->decl->body.n; i++) {
     const ATarget *t = &x->decl->body.at[i]->targets.at[0];

@@ -227,8 +227,9 @@ void emit_standalone_c(const TdProgram *p, StrBuf *c, StrBuf *h) {
   Out o = {.c = c, .p = p, .line = 1};
   make_name(&o);
   put_part(&o, h, "//// header");
-  sb_printf(c, "/* %s: made by tdc. Build it with\n *     cc -O3 -march=native -fopenmp-simd -fno-math-errno -fno-trapping-math "
-            "-ffp-contract=fast -c %s.c\n * or plainly with cc -O3 %s.c -lm -lpthread; see %s.h for its functions. */\n",
+  sb_printf(c, "/* %s: made by tdc. A library of its own; %s.h tells its functions. Build it with\n"
+            " *     cc -O3 -shared -fPIC %s.c -o lib%s.so -lm -lpthread\n"
+            " * and fastest with -march=native -fopenmp-simd -fno-math-errno -fno-trapping-math -ffp-contract=fast. */\n",
             o.name, o.name, o.name, o.name);
   put_part(&o, c, "//// top");
   sb_printf(c, "#include \"%s.h\"\n\n", o.name);

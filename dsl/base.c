@@ -24,7 +24,7 @@ struct Arena {
   jmp_buf *unwind;
 };
 
-static _Noreturn void out_of_memory(const Arena *a) {
+_Noreturn void out_of_memory(const Arena *a) {
   if (a && a->unwind) longjmp(*a->unwind, 1);
   fputs("tdc: out of memory\n", stderr);
   _Exit(4);                     /* the exit code of files, folders and memory */

@@ -22,6 +22,9 @@
 typedef struct Arena Arena;
 Arena *arena_new(void);                 /* never NULL */
 Arena *arena_try_new(void);             /* NULL when memory is out */
+/* What the arena does when memory is out: unwinds where somebody waits for that, else
+ * ends the process with a message. NULL: no arena. */
+_Noreturn void out_of_memory(const Arena *a);
 void   arena_free(Arena *a);
 void  *arena_alloc(Arena *a, size_t bytes);      /* zeroed, 16-byte aligned */
 void  *arena_grow(Arena *a, void *old, size_t old_bytes, size_t new_bytes);

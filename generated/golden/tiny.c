@@ -1,6 +1,6 @@
-/* tiny: made by tdc. Build it with
- *     cc -O3 -march=native -fopenmp-simd -fno-math-errno -fno-trapping-math -ffp-contract=fast -c tiny.c
- * or plainly with cc -O3 tiny.c -lm -lpthread; see tiny.h for its functions. */
+/* tiny: made by tdc. A library of its own; tiny.h tells its functions. Build it with
+ *     cc -O3 -shared -fPIC tiny.c -o libtiny.so -lm -lpthread
+ * and fastest with -march=native -fopenmp-simd -fno-math-errno -fno-trapping-math -ffp-contract=fast. */
 #define _GNU_SOURCE
 #include <math.h>
 #include <pthread.h>
