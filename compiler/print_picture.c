@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum {
-  ROW = 22, TOP = 64, LEFT = 16, INDENT = 14, NAME_WIDTH = 330, FIGURE = 92, LANE = 9,
+  ROW = 22, TOP = 64, LEFT = 16, INDENT = 14, NAME_WIDTH = 352, FIGURE = 92, LANE = 9,
   LANES_MOST = 400
 };
 

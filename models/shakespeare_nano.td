@@ -48,7 +48,7 @@ loss main(x: id<V>[B,L]) {
 # and top_k act on the distribution over symbols that the network implies:
 # x0 = (x - sigma eps) / signal, clamped to probabilities. matched = 1 starts at
 # N(sqrt(abar_T) unigram, 1 - abar_T), which this schedule's x_T is; 0 at N(0, 1).
-sampler ddpm(temperature = 1.0, top_k = 0, matched = 1, steps = 128, prompt = "") {
+sampler ddpm(temperature = 1.0, top_k = 0, matched = 0, steps = 128, prompt = "") {
   state x[b,l,v] = matched != 0
       ? sqrt(noise.abar[T-1]) * text.unigram[v] + sqrt(1 - noise.abar[T-1]) * normal()
       : normal()
