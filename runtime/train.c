@@ -194,7 +194,7 @@ static bool train_prepare(Trainer *t, TdError *err) {
                  feed_valid_batches(&t->valid) > 0;
   int init = session_entry(t->session, "init");
   if (init < 0) bug("the program has no init");
-  session_clear(t->session);             /* nothing of an earlier run in this session stays */
+  session_clear(t->session);             /* nothing of an earlier run stays */
   session_run(t->session, init, t->seed, 0);
   if (!trainer_open_folder(t, err)) return false;
   NanSource bad = session_check_states(t->session);
