@@ -59,6 +59,13 @@ static double jit_clock(void) {
 
 /* ---- units ------------------------------------------------------------------------- */
 
+/* A kernel without the comment above it, which names the .td line: a line that
+ * moves is no reason to compile anything. */
+static const char *kernel_code(const TdKernel *k) {
+  const char *code = strncmp(k->source, "/*", 2) == 0 ? strstr(k->source, "*/\n") : NULL;
+  return code != NULL ? code + 3 : k->source;
+}
+
 /* Where units end is decided by the kernels' own text, so that a kernel that
  * grows or appears does not shift all the units behind it. */
 static bool unit_ends_after(const char *source, size_t so_far) {
@@ -109,7 +116,7 @@ static bool jit_group(Jit *j, TdError *err) {
     sb_printf(&s, "%s%s", parts > 0 ? "#define TD_PART 0\n" : "", p->prelude);
     bool ends = false;
     while (k < p->nkernels && !ends) {
-      const char *source = p->kernels[k++].source;
+      const char *source = kernel_code(&p->kernels[k++]);
       sb_printf(&s, "\n%s\n", source);
       size += strlen(source);
       ends = unit_ends_after(source, size);

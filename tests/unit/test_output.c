@@ -1,5 +1,6 @@
 /* What the compiler writes: the golden files byte by byte, the C that builds
- * alone and samples, and the kernels of the flagship's training step.
+ * alone and samples, the kernels of the flagship's training step, and how little
+ * of it is compiled again after a change.
  *
  * After a wanted change, from the project's folder:
  *
@@ -175,9 +176,54 @@ static void flagship_kernels(void **state) {
   free(got);
 }
 
+/* How many units `tdc sample` has to compile for that text, with the cache in `folder`. */
+static int compiled_units(const char *folder, const char *text) {
+  TdError err = { 0 };
+  char *path = io_join(folder, "edited.td"), *cache = io_join(folder, "cache");
+  if (!io_write_file(NULL, path, text, strlen(text), &err)) fail_msg("%s", err.message);
+  setenv("TDC_CACHE", cache, 1);
+  setenv("TDC_CFLAGS", "-O0", 1);
+  const char *const argv[] = { "build/tdc", "sample", path, "--untrained", "--data", verse, "-D", "B=1",
+                               "-D", "D=32", "-D", "N=1", "-D", "L=16", NULL };
+  char *said = run(argv, 0), *at = strstr(said, "compiled ");
+  int n = at != NULL ? atoi(at + strlen("compiled ")) : 0;
+  unsetenv("TDC_CACHE");
+  unsetenv("TDC_CFLAGS");
+  free(said);
+  free(path);
+  free(cache);
+  return n;
+}
+
+/* `from`, which must be there, as `to`; to be freed. */
+static char *edited(const char *text, const char *from, const char *to) {
+  const char *at = strstr(text, from);
+  if (at == NULL) fail_msg("'%s' is not in the text", from);
+  StrBuf s = { 0 };
+  sb_write(&s, text, (size_t)(at - text));
+  sb_printf(&s, "%s%s", to, at + strlen(from));
+  return s.s;
+}
+
+/* A change compiles what it touches: lines that move nothing, an op its kernels. */
+static void changes_compile_little(void **state) {
+  char *text = read_text("models/shakespeare_nano.td", NULL);
+  char *moved = edited(text, "op sharpen(", "# another line\n\nop sharpen(");
+  char *sharper = edited(text, "clamp(x0[b,l,v], 0.0001, 1)", "clamp(x0[b,l,v], 0.001, 1)");
+  int all = compiled_units(*state, text);
+  if (all < 6) fail_msg("only %d units", all);
+  assert_int_equal(compiled_units(*state, text), 0);
+  assert_int_equal(compiled_units(*state, moved), 0);
+  int some = compiled_units(*state, sharper);
+  if (some < 1 || some > 2) fail_msg("a changed op compiled %d of %d units", some, all);
+  free(text);
+  free(moved);
+  free(sharper);
+}
+
 int main(void) {
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
   const struct CMUnitTest tests[] = { IN_FOLDER(golden_files), IN_FOLDER(standalone_samples),
-                                      IN_FOLDER(flagship_kernels) };
+                                      IN_FOLDER(flagship_kernels), IN_FOLDER(changes_compile_little) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
