@@ -79,15 +79,47 @@ static void list_outputs(Plan *p) {
   }
 }
 
+const char *backend_form(int i) {
+  static const char *const before[] = {"lower", "restack", "tables"};
+  const int n = (int)(sizeof before / sizeof *before), passes = pipeline_count();
+  if (i < n) return before[i];
+  if (i < n + passes) return pipeline_at(i - n)->name;
+  return i == n + passes ? "inline" : NULL;
+}
+
+void backend_dump(Backend *be, const char *form, StrBuf *out) {
+  be->dump_form = form;
+  be->dump = out;
+}
+
+/* After every pass: is it still a graph, and does somebody want to see it? */
+static void look(Plan *p, const char *form) {
+  const char *broken = ir_verify(p->g);
+  if (broken) bug("%s: after the pass '%s': %s", p->name, form, broken);
+  if (!p->be->dump_form || strcmp(p->be->dump_form, form) != 0) return;
+  ir_print(p->g, p->be->dump);
+  sb_putc(p->be->dump, '\n');
+}
+
+static void look_after(Graph *g, const GraphPassInfo *pass, double seconds, void *ctx) {
+  (void)g;
+  (void)seconds;
+  look(ctx, pass->name);
+}
+
 bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
   Plan p = {.be = be, .arena = be->arena, .g = graph_clone(be->arena, g), .name = entry_name};
+  look(&p, "lower");
   if (be->options.simplify) {
     plan_restack(&p);
+    look(&p, "restack");
     plan_tables(&p);
-    pipeline_run(p.g, NULL);
+    look(&p, "tables");
+    pipeline_run(p.g, &(PipelineOptions){.after = look_after, .ctx = &p});
   }
   if (be->options.fuse_maps) plan_inline(&p);
   ir_prune(p.g);
+  look(&p, "inline");
   plan_own(&p);
   plan_group(&p);
   plan_rows(&p);

@@ -23,6 +23,12 @@ typedef struct Backend Backend;
 /* Everything lives in the arena; the name is the program's. */
 Backend *backend_new(Arena *a, Diags *d, const char *name, const BackendOptions *o);
 
+/* The forms that a graph goes through, by the pass that makes them: form i, or
+ * NULL past the last. */
+const char *backend_form(int i);
+/* Every entry's graph in that form, as text, to `out`. */
+void     backend_dump(Backend *be, const char *form, StrBuf *out);
+
 /* The persistent state of all entries, matched to N_STATE nodes by name. A
  * state that no one declared is created when an entry first mentions it. */
 int      backend_state(Backend *be, const char *name, Type type, int rank, const int64_t *shape);

@@ -101,6 +101,8 @@ struct Backend {
   VEC(TdKernel) kernels;
   VEC(const char *) bodies;               /* of the kernels: the text without its name */
   VEC(TdEntry)  entries;
+  const char *dump_form;                  /* what backend_dump asked for, or NULL */
+  StrBuf     *dump;
 };
 const char *prelude_text(void);          /* compiler/prelude.h, embedded by the build */
 const char *prelude_draws_text(void);    /* compiler/prelude_draws.h */

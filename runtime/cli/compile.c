@@ -60,6 +60,20 @@ static bool write_all(const char *folder, Arena *a, const Unit *u, TdError *err)
   return ok;
 }
 
+static bool form_exists(Cli *c, const char *name) {
+  StrBuf all = { 0 };
+  for (int i = 0; backend_form(i) != NULL; i++) {
+    if (strcmp(backend_form(i), name) == 0) {
+      sb_free(&all);
+      return true;
+    }
+    sb_printf(&all, "%s%s", i > 0 ? ", " : "", backend_form(i));
+  }
+  cli_usage(c, "there is no pass '%.100s'; there are %s", name, all.s);
+  sb_free(&all);
+  return false;
+}
+
 static json_t *plan_json(const Unit *u, size_t memory) {
   json_t *entries = json_array();
   for (int i = 0; i < u->program->nentries; i++) {
@@ -100,6 +114,7 @@ int cli_compile(Cli *c) {
   int code = 0;
   StrBuf dump = { 0 }, folder = { 0 };
   UnitOptions o = { .dump_pass = cli_text(c, "dump", NULL), .dump = &dump };
+  if (o.dump_pass != NULL && !form_exists(c, o.dump_pass)) return TD_BAD_USAGE;
   if (cli_project(c, &p, &o, &code)) {
     size_t memory = 0;
     session_memory(p.unit->program, &memory);

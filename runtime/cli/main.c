@@ -122,7 +122,7 @@ const Flag cli_flags[] = {
   { "elements", 0, "N", "numbers to compare of each input and parameter (default 20)", GRADCHECK },
   { "std", 0, NULL, "check the library's ops too", GRADCHECK },
   { "pass", 'p', "NAME", "this pass only", OPT },
-  { "dump", 0, "PASS", "print the graphs after a pass", COMPILE },
+  { "dump", 0, "PASS", "print the graphs as a pass leaves them (lower: before all)", COMPILE },
   { "offline", 0, NULL, "never download a corpus", READS_TD },
   { "reference", 0, NULL, "run on the reference evaluator: no C compiler, slower by far",
     TRAIN | SAMPLE | EVAL | RUN },

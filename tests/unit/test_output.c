@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "compiler/backend.h"
 #include "runtime/cache.h"
 #include "runtime/io.h"
 #include "runtime/spawn.h"
@@ -221,9 +222,33 @@ static void changes_compile_little(void **state) {
   free(sharper);
 }
 
+/* What --dump prints after any pass is read back, entry by entry. */
+static void dumps_are_read_back(void **state) {
+  char *path = io_join(*state, "graph.ir");
+  int graphs = 0;
+  for (int i = 0; backend_form(i) != NULL; i++) {
+    const char *const argv[] = { "build/tdc", "tests/models/gru_lm.td", "--dump", backend_form(i), "-q", NULL };
+    char *all = run(argv, 0), *at = strstr(all, "graph ");
+    while (at != NULL) {
+      char *next = strstr(at, "\ngraph ");
+      size_t n = next != NULL ? (size_t)(next - at) + 1 : strlen(at);
+      TdError err = { 0 };
+      if (!io_write_file(NULL, path, at, n, &err)) fail_msg("%s", err.message);
+      const char *const opt[] = { "build/tdc", "opt", path, NULL };
+      free(run(opt, 0));
+      graphs++;
+      at = next != NULL ? next + 1 : NULL;
+    }
+    free(all);
+  }
+  if (graphs < 8 * 5) fail_msg("only %d graphs were printed", graphs);
+  free(path);
+}
+
 int main(void) {
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
   const struct CMUnitTest tests[] = { IN_FOLDER(golden_files), IN_FOLDER(standalone_samples),
-                                      IN_FOLDER(flagship_kernels), IN_FOLDER(changes_compile_little) };
+                                      IN_FOLDER(flagship_kernels), IN_FOLDER(changes_compile_little),
+                                      IN_FOLDER(dumps_are_read_back) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
