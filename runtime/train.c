@@ -9,6 +9,7 @@
 
 #include "runtime/sample.h"
 #include "runtime/train_internal.h"
+#include "runtime/utf8.h"
 
 enum { SNAPSHOT_EVERY = 25 };
 
@@ -104,7 +105,10 @@ static bool show_sample(Trainer *t, TdError *err) {
   bool ok = sample_run(t->session, &r, false, keep_first_row, &shown, err);
   if (ok && shown.text.s != NULL) {
     progress_say(&t->progress, "%s", shown.text.s);
-    trainer_log(t, json_pack("{s:s, s:s%}", "event", "sample", "text", shown.text.s, shown.text.n));
+    StrBuf mended = { 0 };
+    utf8_mend(&mended, shown.text.s, shown.text.n);
+    trainer_log(t, json_pack("{s:s, s:s%}", "event", "sample", "text", mended.s, mended.n));
+    sb_free(&mended);
   }
   sb_free(&shown.text);
   if (!ok && err->status == TD_STOPPED) return true;      /* the loop sees the signal itself */

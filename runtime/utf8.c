@@ -30,3 +30,16 @@ size_t utf8_encode(uint32_t point, char out[4]) {
   out[0] = (char)((0xf00u >> len & 0xf0u) | point);
   return len;
 }
+
+void utf8_mend(StrBuf *out, const char *text, size_t n) {
+  for (size_t i = 0, step; i < n; i += step) {
+    uint32_t point;
+    step = utf8_decode((const uint8_t *)text + i, n - i, &point);
+    if (step > 0) {
+      sb_write(out, text + i, step);
+    } else {
+      sb_puts(out, "\xef\xbf\xbd");
+      step = 1;
+    }
+  }
+}

@@ -6,6 +6,7 @@
 
 #include "runtime/cli/cli.h"
 #include "runtime/sample.h"
+#include "runtime/utf8.h"
 #include "runtime/viewer.h"
 
 typedef struct Take {
@@ -23,8 +24,10 @@ static void take_row(Take *t, const SampleFrame *f, int64_t row) {
   StrBuf s = { 0 };
   sample_spell(t->vocabulary, f->ids + row * f->window, f->window, &s);
   const char *text = s.s != NULL ? s.s : "";
-  json_t *value = json_stringn(text, s.n);
-  json_array_append_new(t->texts, value != NULL ? value : json_null());
+  StrBuf mended = { 0 };
+  utf8_mend(&mended, text, s.n);
+  json_array_append_new(t->texts, json_stringn(mended.s != NULL ? mended.s : "", mended.n));
+  sb_free(&mended);
   if (t->any) sb_puts(&t->out, "\n--------\n");
   sb_write(&t->out, text, s.n);
   if (s.n == 0 || text[s.n - 1] != '\n') sb_putc(&t->out, '\n');

@@ -14,6 +14,7 @@
 
 #include "runtime/cache.h"
 #include "runtime/data.h"
+#include "runtime/utf8.h"
 
 static int make_folder(void **state) {
   char *folder = strdup("data-test-XXXXXX");
@@ -108,6 +109,10 @@ static void test_utf8_is_strict(void **state) {
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
     assert_false(
         vocabulary_make(&v, TOKENS_CHARS, "x", (const uint8_t *)bad[i], strlen(bad[i]), &err));
+  StrBuf mended = { 0 };
+  utf8_mend(&mended, "a\xc3\xa9\xc3(\xff\xe2\x82", 8);        /* e-acute stays, halves go */
+  assert_string_equal(mended.s, "a\xc3\xa9\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+  sb_free(&mended);
 }
 
 static void test_windows(void **state) {
