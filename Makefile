@@ -13,7 +13,7 @@ COMPILER = prims expr walk linear fold interval ir prune print read read_lex rea
            unit lower_value lower_range lower_scope lower_index lower_expr lower_reduce lower_draw \
            lower_call lower_stmt lower_loop lower_place schedule settings models train sampler domain \
            trial trial_call opcheck \
-           backend clone contract contract_emit emit_contraction emit_rows emit_scatter emit_value \
+           backend clone contract contract_write contract_blocks contract_emit contract_narrow narrow emit_contraction emit_rows emit_scatter emit_value \
            group in_place inline kernel memory order own place print_picture print_plan restack rows standalone steps tables
 
 # -- runtime/: programs to results ----------------------------------------------------------------
@@ -46,7 +46,7 @@ COMPILE  = $(CC) -std=gnu11 $(CFLAGS) $(WARN) $(WERROR) -I. -I$(B)/gen -MMD -MP
 LIBS     = -ljansson -lcrypto -lm -lpthread -ldl
 
 GEN      = $(B)/gen/parse.c $(B)/gen/lex.c $(B)/gen/std.c $(B)/gen/prelude.c $(B)/gen/standalone.c $(B)/gen/prelude_draws.c \
-           $(B)/gen/page.c
+           $(B)/gen/prelude_narrow.c $(B)/gen/page.c
 DSL_SRC  = $(DSL:%=dsl/%.c) $(GEN)
 LIB_OBJ  = $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o) \
            $(COMPILER:%=$(B)/compiler/%.o) $(RUNTIME:%=$(B)/runtime/%.o)
@@ -90,6 +90,10 @@ $(B)/gen/standalone.c: $(B)/embed compiler/standalone_driver.inc
 $(B)/gen/prelude_draws.c: $(B)/embed compiler/prelude_draws.h
 	@mkdir -p $(@D)
 	$(B)/embed text prelude_draws_text compiler/prelude_draws.h > $@.new && mv $@.new $@
+
+$(B)/gen/prelude_narrow.c: $(B)/embed compiler/prelude_narrow.h
+	@mkdir -p $(@D)
+	$(B)/embed text prelude_narrow_text compiler/prelude_narrow.h > $@.new && mv $@.new $@
 
 $(B)/gen/page.c: $(B)/embed runtime/page.html
 	@mkdir -p $(@D)

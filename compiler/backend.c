@@ -20,6 +20,8 @@ Backend *backend_new(Arena *a, Diags *d, const char *name, const BackendOptions 
   return be;
 }
 
+void backend_activations(Backend *be, TdType act) { be->act = act; }
+
 int backend_state(Backend *be, const char *name, Type type, int rank, const int64_t *shape) {
   for (int i = 0; i < be->states.n; i++)
     if (strcmp(be->states.at[i].name, name) == 0) return i;
@@ -130,6 +132,7 @@ bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
   plan_rows(&p);
   if (be->options.in_place) plan_in_place(&p);
   plan_place(&p);
+  plan_narrow(&p);
   list_outputs(&p);
   plan_steps(&p);
   plan_memory(&p);
@@ -138,10 +141,11 @@ bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
 }
 
 TdProgram *backend_finish(Backend *be) {
-  static const char *const parts[] = { "td_tile_row", "td_tile_row", "_run(", NULL };
+  static const char *const parts[] = { "td_tile_row", "td_tile_row", "_run(", "td_narrow_", NULL };
   TdProgram *p = NEW(be->arena, TdProgram);
   p->name = be->name;
-  p->prelude = arena_printf(be->arena, "%s\n%s", prelude_text(), prelude_draws_text());
+  p->prelude = arena_printf(be->arena, "%s\n%s%s%s", prelude_text(), prelude_draws_text(), be->act == TD_BF16 ? "\n" : "",
+                            be->act == TD_BF16 ? prelude_narrow_text() : "");
   p->parts = parts;
   p->states = be->states.at;
   p->nstates = be->states.n;

@@ -23,6 +23,9 @@ typedef struct Backend Backend;
 /* Everything lives in the arena; the name is the program's. */
 Backend *backend_new(Arena *a, Diags *d, const char *name, const BackendOptions *o);
 
+/* How activations are stored and multiplied: TD_F32, or TD_BF16 for all entries to come. */
+void     backend_activations(Backend *be, TdType act);
+
 /* The forms that a graph goes through, by the pass that makes them: form i, or
  * NULL past the last. */
 const char *backend_form(int i);

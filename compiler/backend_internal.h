@@ -26,9 +26,10 @@ typedef struct GemmAxis {
 typedef enum { GEMM_A, GEMM_B } GemmSide;
 
 typedef struct GemmOperand {
-  /* A plain operand is one f32 read whose address is affine in the variables:
+  /* A plain operand is one read of a real whose address is affine in the variables:
    * base[sum of stride * variable]. The outer axis is m for A and n for B. */
   bool        plain;
+  bool        half;                      /* it is stored in bf16; only in a narrow plan */
   const char *base;                      /* C expression, const float *, free of the axes' variables */
   int64_t     stride_batch[IR_MAX_VARS]; /* in elements, one a variable of the axis */
   int64_t     stride_outer[IR_MAX_VARS];
@@ -40,9 +41,10 @@ typedef struct GemmOperand {
   bool        expensive;                 /* holds exp, tanh, draws, ...: never evaluate it twice if avoidable */
 } GemmOperand;
 
-/* What an epilogue reads or writes: f32, in one place for each (batch, m, n). */
+/* What an epilogue reads or writes: reals, in one place for each (batch, m, n). */
 typedef struct GemmAhead {
-  const char *base;                      /* C expression, float * or const float * */
+  const char *base;                      /* C expression, a pointer to floats or, if `half`, bf16 */
+  bool        half;
   int64_t     stride[GEMM_K][IR_MAX_VARS];   /* by the variables of batch, m, n */
 } GemmAhead;
 
@@ -51,6 +53,7 @@ enum { GEMM_AHEADS = 6 };
 typedef struct GemmPlan {
   const char *name;                      /* of the C function */
   const char *comment;                   /* printed above it, already made safe; or NULL */
+  bool        narrow;                    /* factors are rounded to bf16 (the program needs prelude_narrow.h) */
   GemmAxis    axis[GEMM_AXES];
   GemmOperand operand[2];                /* [GEMM_A], [GEMM_B] */
   /* When the kernel only stores the sum as f32 at an affine place: it then goes

@@ -47,7 +47,7 @@ static void weigh(Expr *e, void *ctx) {
   if (by_outer == 1) d->along_outer += count;
 }
 
-/* Where an f32 read that is always in bounds lies, as a sum of atoms of which
+/* Where a read of a real that is always in bounds lies, as a sum of atoms of which
  * only variables vary. */
 static bool affine_place(Writer *w, const Node *node, Expr *const *index, Linear *lin) {
   Emit *em = &w->em;
@@ -88,7 +88,7 @@ static void affine_strides(const Writer *w, const Linear *lin, GemmAxisKind kind
         stride[v] = lin->term[i].coef;
 }
 
-/* One f32 read at an affine place that is always in bounds. */
+/* One read of a real at an affine place that is always in bounds. */
 static bool plain_operand(Writer *w, Expr *e, const Expr *where, GemmSide side, GemmOperand *out) {
   Linear lin;
   if (where || e->kind != E_READ || !affine_place(w, e->node, e->args, &lin)) return false;
@@ -97,6 +97,7 @@ static bool plain_operand(Writer *w, Expr *e, const Expr *where, GemmSide side, 
   affine_strides(w, &lin, side == GEMM_A ? GEMM_M : GEMM_N, out->stride_outer);
   affine_strides(w, &lin, GEMM_K, out->stride_k);
   out->plain = true;
+  out->half = plan_type(w->p, e->node) == TD_BF16;
   return true;
 }
 
@@ -129,7 +130,7 @@ static void add_ahead(Writer *w, Node *node, Expr *const *index, bool write) {
   Linear lin;
   if (plan->naheads == GEMM_AHEADS || ir_count(node) < ir_count(w->n) || !affine_place(w, node, index, &lin)) return;
   GemmAhead *a = &plan->ahead[plan->naheads];
-  *a = (GemmAhead){.base = affine_base(w, &lin, emit_pointer(&w->em, node, write))};
+  *a = (GemmAhead){.base = affine_base(w, &lin, emit_pointer(&w->em, node, write)), .half = plan_type(w->p, node) == TD_BF16};
   for (int k = 0; k < GEMM_K; k++) affine_strides(w, &lin, (GemmAxisKind)k, a->stride[k]);
   for (int i = 0; i < plan->naheads; i++)
     if (strcmp(plan->ahead[i].base, a->base) == 0) return;
@@ -166,7 +167,7 @@ static void write_member(Writer *w, Member *m, const char *value) {
   for (int d = 0; d < m->node->rank; d++) element[d] = map[d];
   emit_define(em, ex_read(g, m->node, element), ELEMENT, name);
   if (m->stored) add_ahead(w, m->node, element, true);
-  if (m->stored) sb_printf(text, "%s = %s;\n", emit_element(em, m->node, element, ELEMENT, true), name);
+  if (m->stored) sb_puts(text, emit_store(em, m->node, emit_element(em, m->node, element, ELEMENT, true), name));
 }
 
 static const char *finished_sum(Writer *w) {
@@ -204,7 +205,7 @@ static void write_epilogue(Writer *w) {
 }
 
 static void plain_output(Writer *w, GemmPlan *plan) {
-  if (w->g->members.n != 1 || w->c->factor || w->c->condition) return;
+  if (w->g->members.n != 1 || w->c->factor || w->c->condition || plan_type(w->p, w->n) != TD_F32) return;
   plan->plain_output = true;
   plan->output = emit_pointer(&w->em, w->n, true);
   int64_t stride = 1, by_var[IR_MAX_VARS] = {0};
@@ -261,6 +262,7 @@ void emit_contraction(Plan *p, Group *g, TdKernel *k, const char **note) {
   Emit *em = &w.em;
   GemmPlan plan = {.name = "kernel", .ctx = &w, .prologue = put_prologue, .load = put_load, .epilogue = put_epilogue,
                    .epilogue_row = put_epilogue_row};
+  plan.narrow = p->be->act == TD_BF16;
   w.plan = &plan;
   emit_begin(em, p, g);
   em->row_level = ELEMENT;

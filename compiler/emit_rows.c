@@ -149,7 +149,7 @@ static void store(Rows *r, Item *it, int level, const char *value) {
   if (!it->member->stored && !it->array) return;
   if (!it->member->stored) declare_array(r, it);
   const char *at = emit_element(&r->em, it->node, it->element, level, true);
-  sb_printf(text_at(r, level), "%s = %s;\n", at, value);
+  sb_puts(text_at(r, level), emit_store(&r->em, it->node, at, value));
 }
 
 /* ---- nests ---------------------------------------------------------------------------------- */
@@ -395,7 +395,7 @@ static void emit_sum_outside(Rows *r, Item *it) {
   } else if (it->member->stored || it->array) {
     if (!it->member->stored) declare_array(r, it);
     at = emit_element(em, it->node, turned.element, level, true);
-    sb_printf(text_at(r, level), "%s = %s[%s];\n", at, array, v);
+    sb_puts(text_at(r, level), emit_store(em, it->node, at, arena_printf(em->arena, "%s[%s]", array, v)));
   }
   print_for(r, out, last + nred, true, "");
   sb_write(out, text_at(r, level)->s, text_at(r, level)->n);

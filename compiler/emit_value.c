@@ -300,7 +300,8 @@ static const char *print_read(Walk *k, Expr *e, Cell *c) {
     }
     sb_puts(&b, " ? ");
   }
-  sb_printf(&b, "%s[", base);
+  bool half = !local && plan_type(em->plan, n) == TD_BF16;
+  sb_printf(&b, "%s%s[", half ? "td_wide(" : "", base);
   const char *sep = "";
   if (c->linear) {
     for (int i = 0; i < c->linear->n; i++) {
@@ -326,7 +327,7 @@ static const char *print_read(Walk *k, Expr *e, Cell *c) {
     }
     if (!*sep) sb_putc(&b, '0');
   }
-  sb_putc(&b, ']');
+  sb_puts(&b, half ? "])" : "]");
   if (n->type == TY_BOOL) sb_puts(&b, " != 0");
   if (c->unsafe) sb_puts(&b, n->type == TY_REAL ? " : 0.0f)" : " : 0)");
   const char *text = n->type == TY_BOOL && !c->unsafe ? arena_printf(em->arena, "(%s)", b.s)
@@ -536,6 +537,11 @@ const char *emit_element(Emit *em, Node *n, Expr *const *args, int level, bool w
   return text;
 }
 
+const char *emit_store(Emit *em, const Node *n, const char *at, const char *value) {
+  bool half = !local_of(em, n) && plan_type(em->plan, n) == TD_BF16;
+  return arena_printf(em->arena, half ? "%s = td_narrow(%s);\n" : "%s = %s;\n", at, value);
+}
+
 /* ---- the top of a function -------------------------------------------------------- */
 
 static void print_place(StrBuf *out, const Place *at) {
@@ -563,8 +569,9 @@ void emit_prologue(Emit *em, StrBuf *out) {
     for (int k = 0; k < em->pointers.n; k++)
       if (k != i && plan_info(em->plan, em->pointers.at[k].node)->place.buffer == at->buffer) alone = false;
     alone = alone || !em->arg_writes.at[arg];
-    sb_printf(out, "%s%s *%s %s = (%s%s *)call->arg[%d]", p->writes ? "" : "const ", emit_ctype(p->node->type),
-              alone ? "restrict" : "", p->name, p->writes ? "" : "const ", emit_ctype(p->node->type), arg);
+    const char *type = plan_type(em->plan, p->node) == TD_BF16 ? "uint16_t" : emit_ctype(p->node->type);
+    sb_printf(out, "%s%s *%s %s = (%s%s *)call->arg[%d]", p->writes ? "" : "const ", type, alone ? "restrict" : "", p->name,
+              p->writes ? "" : "const ", type, arg);
     print_place(out, at);
     sb_puts(out, ";\n");
   }

@@ -86,7 +86,7 @@ static void add_traffic(Node *n, void *ctx) {
     if (t->seen.at[i] == n) return;
   vec_push(t->p->arena, &t->seen, n);
   NodeInfo *info = plan_info(t->p, n);
-  if (info->placed && info->group != t->g) t->bytes += (double)ir_count(n) * (double)td_type_size(plan_storage(n->type));
+  if (info->placed && info->group != t->g) t->bytes += (double)ir_count(n) * (double)td_type_size(plan_type(t->p, n));
 }
 
 static double traffic(Plan *p, Group *g) {
@@ -94,7 +94,7 @@ static double traffic(Plan *p, Group *g) {
   for (int i = 0; i < g->members.n; i++) {
     const Member *m = &g->members.at[i];
     ir_each_read(p->g, m->node, add_traffic, &t);
-    if (m->stored) t.bytes += (double)ir_count(m->node) * (double)td_type_size(plan_storage(m->node->type));
+    if (m->stored) t.bytes += (double)ir_count(m->node) * (double)td_type_size(plan_type(p, m->node));
   }
   return t.bytes;
 }

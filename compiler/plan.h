@@ -96,6 +96,7 @@ struct Backend {
   Diags   *diags;
   const char *name;
   BackendOptions options;
+  TdType   act;                           /* of activations: TD_F32 or TD_BF16 */
   VEC(TdState)  states;
   VEC(TdTensor) tensors;
   VEC(TdKernel) kernels;
@@ -106,10 +107,11 @@ struct Backend {
 };
 const char *prelude_text(void);          /* compiler/prelude.h, embedded by the build */
 const char *prelude_draws_text(void);    /* compiler/prelude_draws.h */
+const char *prelude_narrow_text(void);   /* compiler/prelude_narrow.h */
 NodeInfo *plan_info(Plan *p, const Node *n);
 int       plan_depth(const Region *r);   /* loops around a region; the slot of the next one inside */
 bool      plan_computes(const Node *n);  /* by a kernel: N_COMP or N_SCATTER */
-TdType    plan_storage(Type t);
+TdType    plan_storage(Type t);          /* of states, inputs and constants */
 int64_t   plan_evaluations(const Node *n);   /* of its body */
 
 /* -- clone.c --------------------------------------------------------------------- */
@@ -155,6 +157,11 @@ void plan_in_place(Plan *p);
 /* Buffers, and a place for every node that has storage. */
 void plan_place(Plan *p);
 int  plan_buffer(Plan *p, TdBufferKind kind, const char *name, Type type, int rank, const int64_t *shape);
+
+/* -- narrow.c ----------------------------------------------------------------------- */
+/* Temporaries that are stored in bf16, if the program wants that. */
+void   plan_narrow(Plan *p);
+TdType plan_type(Plan *p, const Node *n);    /* how n's value is stored */
 
 /* -- schedule.c ---------------------------------------------------------------------- */
 /* Order the groups of every region; write their kernels; list the steps. */
@@ -238,6 +245,8 @@ const char *emit_name(Emit *em, const char *stem);   /* a fresh identifier */
 /* A node's name as part of an identifier, of at most so many characters. */
 const char *emit_stem(Arena *a, const char *name, size_t most);
 const char *emit_pointer(Emit *em, Node *n, bool writes);
+/* The statement that stores a value at the place `at` of n. */
+const char *emit_store(Emit *em, const Node *n, const char *at, const char *value);
 const char *emit_ctype(Type t);                      /* of stored values */
 /* The place of n[args]: "name[...]" as an lvalue, valid at `level`. */
 const char *emit_element(Emit *em, Node *n, Expr *const *args, int level, bool writes);

@@ -177,11 +177,14 @@ bool settings_precision(Low *l, ADecl *d) {
     }
     const AExpr *t = next(l, d, &i, e->name, "a storage type");
     if (!t) return false;
-    if (!is_word(t, "f32")) {
-      Diag *x = lower_error(l, 414, t->span, "storage type '%s' is not available; everything is stored and computed in f32", word_of(t) ? word_of(t) : "?");
-      diag_hint(l->d, x, "%s f32", e->name);
+    bool act = is_word(e, "act");
+    if (!is_word(t, "f32") && !(act && is_word(t, "bf16"))) {
+      Diag *x = lower_error(l, 414, t->span, "'%s' is not stored as '%s'; %s", e->name, word_of(t) ? word_of(t) : "?",
+                            act ? "activations are f32 or bf16" : "parameters and sums are f32");
+      diag_hint(l->d, x, act ? "%s f32 or %s bf16" : "%s f32", e->name, e->name);
       return false;
     }
+    if (act) l->unit->act = is_word(t, "bf16") ? TD_BF16 : TD_F32;
   }
   return true;
 }

@@ -98,6 +98,8 @@ static bool run_backend(Low *l) {
   for (int k = 0; k < (int)(sizeof flags / sizeof *flags); k++)
     if (l->options->disable >> k & 1) *flags[k] = false;
   Backend *be = backend_new(l->arena, l->d, u->name, &o);
+  if (l->options->act) u->act = strcmp(l->options->act, "bf16") == 0 ? TD_BF16 : TD_F32;
+  backend_activations(be, u->act);
   if (l->options->dump_pass) backend_dump(be, l->options->dump_pass, l->options->dump);
   static const char *const flat[2] = {"matrix", "vector"};
   int state[2] = {-1, -1}, ema[2] = {-1, -1};

@@ -81,6 +81,7 @@ json_t *record_make(const Project *p, const Define *defines, int ndefines, uint6
   set_text(o, "source_sha256", p->source_sha256);
   for (int i = 0; i < ndefines; i++) set_text(d, defines[i].name, defines[i].value);
   json_object_set_new(o, "defines", d);
+  set_text(o, "act", p->unit->act == TD_BF16 ? "bf16" : "f32");
   set_text(o, "seed", number);
   json_object_set_new(o, "weights", json_integer(p->unit->nweights));
   json_object_set_new(o, "data", record_data(p));

@@ -45,6 +45,10 @@ static Session *open_session(Td *td, bool reference, TdError *err) {
 }
 
 static bool open_all(Td *td, const char *path, const TdOptions *o, TdError *err) {
+  if (o->act != NULL && strcmp(o->act, "f32") != 0 && strcmp(o->act, "bf16") != 0) {
+    td_fail(err, TD_BAD_USAGE, "activations are f32 or bf16, not '%.100s'", o->act);
+    return false;
+  }
   td->defines = calloc((size_t)o->ndefines + 1, sizeof *td->defines);
   if (td->defines == NULL) return td_fail_memory(err);
   for (int i = 0; i < o->ndefines; i++)
@@ -53,6 +57,7 @@ static bool open_all(Td *td, const char *path, const TdOptions *o, TdError *err)
   ProjectOptions project = { .path = path };
   project.unit.defines = td->defines;
   project.unit.ndefines = td->ndefines;
+  project.unit.act = o->act;
   project.search = (CorpusSearch){ .override = o->data, .offline = o->offline, .quiet = true };
   if (!project_open(&td->project, &project, err)) {
     take_diagnostics(td, err);

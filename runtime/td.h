@@ -56,6 +56,7 @@ typedef struct TdOptions {
   const char      *data;        /* a text to read instead of the one that the file names, or NULL */
   int              threads;     /* 0: all */
   uint64_t         seed;        /* of the initial parameters */
+  const char      *act;         /* activations in "f32" or "bf16", whatever the file says; NULL: what it says */
   bool             offline;     /* never download a corpus */
   bool             reference;   /* run on the reference evaluator: double precision, slow */
 } TdOptions;

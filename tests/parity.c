@@ -21,6 +21,9 @@ typedef struct Tolerance {
 /* Adam divides by the gradient's own size: where that is nothing but rounding, so
  * is the move, hence the wider bounds of the last column. */
 static const Tolerance exact = {1e-11, 1e-9, 1e-7}, single = {1e-5, 1e-4, 1e-2};
+/* Factors with 8 bits, and hence what they make of it: a loss of many terms is far
+ * better than one of them. Moves are signs of gradients, so they are not compared. */
+static const Tolerance narrow = {1e-3, 3e-2, 0};
 
 typedef struct Parity {
   const char *name;
@@ -281,15 +284,27 @@ static void run_side(Parity *p, Side *s, Eval *ev, Running *r) {
       differs(p, s, "the loss", label, s->loss, want);
     if (i == 0) compare_tensors(p, s, true);
   }
-  compare_tensors(p, s, false);
+  if (s->tolerance->moved > 0) compare_tensors(p, s, false);
 }
 
-static void run_both(Parity *p) {
+/* The compiled program, of whatever storage. */
+static void run_compiled(Parity *p, const char *name, const Tolerance *tolerance) {
+  Side s = {.name = name, .tolerance = tolerance};
+  Running r;
+  side_start(p, &s);
+  if (model_build(&p->model) && running_open(&r, &p->model, 1)) {
+    for (int k = 0; k < 2; k++) copy_state(&r, state_name(p, "params", k), NULL, s.before[k]);
+    run_side(p, &s, NULL, &r);
+    running_close(&r);
+  } else {
+    p->wrong++;
+  }
+}
+
+static void run_exact(Parity *p) {
   Graph *g = unit_entry(p->model.unit, "train")->graph;
-  Side a = {.name = "evaluator", .tolerance = &exact},
-       b = {.name = "compiled", .tolerance = &single};
+  Side a = {.name = "evaluator", .tolerance = &exact};
   side_start(p, &a);
-  side_start(p, &b);
   Eval *ev = eval_new(g, p->seed, 1);
   for (int k = 0; k < 2; k++) {
     Node *n = graph_leaf(g, N_STATE, state_name(p, "params", k));
@@ -297,14 +312,6 @@ static void run_both(Parity *p) {
   }
   run_side(p, &a, ev, NULL);
   eval_free(ev);
-  Running r;
-  if (model_build(&p->model) && running_open(&r, &p->model, 1)) {
-    for (int k = 0; k < 2; k++) copy_state(&r, state_name(p, "params", k), NULL, b.before[k]);
-    run_side(p, &b, NULL, &r);
-    running_close(&r);
-  } else {
-    p->wrong++;
-  }
 }
 
 static bool run_case(const char *path, const char *name) {
@@ -325,8 +332,15 @@ static bool run_case(const char *path, const char *name) {
   p.scale = number(p.values, "scale");
   const char *file = json_string_value(json_object_get(p.values, "file"));
   const char *text = json_string_value(json_object_get(p.values, "text"));
-  if (!model_open(&p.model, file, defines, n, text, 0, NULL)) p.wrong++;
-  else if (same_parameters(&p)) run_both(&p);
+  if (!model_open(&p.model, file, defines, n, text, 0, NULL)) {
+    p.wrong++;
+  } else if (same_parameters(&p)) {
+    run_exact(&p);
+    run_compiled(&p, "compiled", &single);
+  }
+  model_close(&p.model);
+  if (!model_open(&p.model, file, defines, n, text, 0, &(UnitOptions){.act = "bf16"})) p.wrong++;
+  else run_compiled(&p, "in bf16", &narrow);
   model_close(&p.model);
   json_decref(p.values);
   printf("%s %s\n", p.wrong ? "FAILED" : "passed", name);

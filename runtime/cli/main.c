@@ -95,6 +95,7 @@ const Flag cli_flags[] = {
   { "data", 0, "PATH", "read this text instead of the one that the file names", READS_TD },
   { "output", 'o', "PATH", "where results go", COMPILE | TRAIN | SAMPLE | RUN | EXPORT | FMT },
   { "seed", 0, "N", "of every random draw (default 0)", TRAIN | SAMPLE | EVAL | RUN | GRADCHECK },
+  { "act", 0, "TYPE", "activations in f32 or bf16, whatever the file says", RUNS | COMPILE },
   { "threads", 0, "N", "threads to use (default: all)", RUNS | DOCTOR },
   { "resume", 0, NULL, "go on from the newest checkpoint", TRAIN },
   { "overwrite", 0, NULL, "start over in a folder that holds a run", TRAIN },

@@ -32,10 +32,16 @@ static Checkpoint *remembered(Cli *c, ProjectOptions *o) {
 
 bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
   TdError err = { 0 };
+  const char *act = cli_text(c, "act", "f32");
+  if (strcmp(act, "f32") != 0 && strcmp(act, "bf16") != 0) {
+    *code = cli_usage(c, "--act takes f32 or bf16, not '%.100s'", act);
+    return false;
+  }
   ProjectOptions options = { .path = c->args[0] };
   if (o != NULL) options.unit = *o;
   options.unit.defines = c->defines;
   options.unit.ndefines = c->ndefines;
+  options.unit.act = cli_text(c, "act", NULL);
   options.search = (CorpusSearch){ .override = cli_text(c, "data", NULL),
                                    .offline = cli_has(c, "offline"),
                                    .quiet = c->quiet };

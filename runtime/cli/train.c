@@ -33,7 +33,7 @@ static void resume_command(const Cli *c, const char *folder, StrBuf *out) {
     put_word(out, " -D ", s.s);
     sb_free(&s);
   }
-  static const char *const kept[] = { "data", "steps", "threads" };
+  static const char *const kept[] = { "act", "data", "steps", "threads" };
   for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
     if (!cli_has(c, kept[i])) continue;
     sb_printf(out, " --%s", kept[i]);

@@ -2,11 +2,13 @@
  * runtime compiles, and run on one thread; printed as GFLOP/s of process CPU
  * time and as a share of the multiply-add peak measured between the rounds.
  *
- *     gemm_bench [rounds [name of one shape]]      GEMM_BENCH_KEEP=1 keeps the sources
+ *     gemm_bench [rounds [name of one shape | all [bf16 | half]]]    GEMM_BENCH_KEEP=1 keeps the sources
  *     gemm_bench serve
  *
  * serve: the tdc side of bench.py. It names its shapes in one line of JSON, then a line
  * "NAME TIMES" on stdin is answered with the CPU and wall seconds of so many products.
+ *
+ * bf16: factors are rounded on the way; half: they are stored so.
  *
  * Shapes are the flagship's: 8 x 256 positions, width 384, hidden 1536, 6 heads
  * of 64. The best round and the median are given: on a shared machine the
@@ -24,9 +26,11 @@
 #include "runtime/program.h"
 
 #include "compiler/prelude.h"             /* after program.h, whose call contract it repeats */
+#include "compiler/prelude_narrow.h"
 
 extern char **environ;
 const char *prelude_text(void);
+const char *prelude_narrow_text(void);
 
 typedef void Kernel(const TdCall *call, int64_t begin, int64_t end);
 
@@ -84,6 +88,21 @@ static double peak_rate(int64_t steps) {
   return (double)steps * 12 * 2 * TD_LANES / took * 1e-9;
 }
 
+/* The same of the tiles that products in bf16 are made of: 32 x 512 of C, operands in the
+ * first two caches. */
+static double tile_rate(int64_t times) {
+  static uint16_t a[32 * 256] __attribute__((aligned(64))), b[256 * 512] __attribute__((aligned(64)));
+  static float c[32 * 512] __attribute__((aligned(64)));
+  const TdNarrow t = { .depth = 256, .a = a, .a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE,
+                       .a_half = 8 * TD_NARROW_TILE, .b = b, .panel = 256 * 32, .c = c, .c_stride = 512,
+                       .columns = 512, .tall = 1 };
+  double start = cpu_seconds();
+  td_narrow_open();
+  for (int64_t i = 0; i < times; i++) td_narrow_row(&t);
+  td_narrow_close();
+  return 2.0 * 32 * 512 * 256 * (double)times / (cpu_seconds() - start) * 1e-9;
+}
+
 /* Large pages where the system grants them, as the runtime's arena does. */
 static float *buffer(size_t floats) {
   size_t page = 2 << 20, bytes = (floats * sizeof(float) + page - 1) / page * page;
@@ -94,17 +113,20 @@ static float *buffer(size_t floats) {
   return p;
 }
 
+typedef enum { F32, BF16, HALF } Mode;
+
 static void prologue(StrBuf *out, void *ctx) {
-  (void)ctx;
-  sb_puts(out, "const float *const a = (const float *)call->arg[0];\n"
-               "const float *const b = (const float *)call->arg[1];\n"
-               "float *const c = (float *)call->arg[2];\n");
+  const char *type = *(const Mode *)ctx == HALF ? "uint16_t" : "float";
+  sb_printf(out, "const %s *const a = (const %s *)call->arg[0];\n", type, type);
+  sb_printf(out, "const %s *const b = (const %s *)call->arg[1];\n", type, type);
+  sb_puts(out, "float *const c = (float *)call->arg[2];\n");
 }
 
-static void make_plan(GemmPlan *plan, const Shape *s) {
+static void make_plan(GemmPlan *plan, const Shape *s, Mode *mode) {
   static const char *const name[] = { "batch_1", "i_2", "j_3", "p_4" };
   const int64_t extent[] = { s->batch, s->m, s->n, s->k };
-  *plan = (GemmPlan){ .name = s->name, .prologue = prologue, .plain_output = true, .output = "c" };
+  *plan = (GemmPlan){ .name = s->name, .prologue = prologue, .plain_output = true, .output = "c", .ctx = mode,
+                      .narrow = *mode != F32 };
   for (int k = 0; k < GEMM_AXES; k++)
     plan->axis[k] = (GemmAxis){ .nvars = 1, .var = { name[k] }, .extent = { extent[k] } };
   GemmOperand *a = &plan->operand[GEMM_A], *b = &plan->operand[GEMM_B];
@@ -116,6 +138,7 @@ static void make_plan(GemmPlan *plan, const Shape *s) {
   b->stride_batch[0] = s->n * s->k;
   b->stride_outer[0] = s->b_turned ? s->k : 1;
   b->stride_k[0] = s->b_turned ? 1 : s->n;
+  a->half = b->half = *mode == HALF;
   plan->stride_output[GEMM_BATCH][0] = s->m * s->n;
   plan->stride_output[GEMM_M][0] = s->n;
   plan->stride_output[GEMM_N][0] = 1;
@@ -184,9 +207,12 @@ int main(int argc, char **argv) {
   static GemmPlan plan[COUNT];
   StrBuf text = { 0 };
   sb_puts(&text, prelude_text());
+  Mode mode = argc > 3 && strcmp(argv[3], "bf16") == 0 ? BF16 : argc > 3 && strcmp(argv[3], "half") == 0 ? HALF : F32;
+  const char *only = argc > 2 && strcmp(argv[2], "all") != 0 ? argv[2] : NULL;
+  if (mode != F32) sb_puts(&text, prelude_narrow_text());
   size_t scratch = 0;
   for (int i = 0; i < COUNT; i++) {
-    make_plan(&plan[i], &SHAPES[i]);
+    make_plan(&plan[i], &SHAPES[i], &mode);
     contract_emit(&text, &plan[i]);
     if (plan[i].scratch > scratch) scratch = plan[i].scratch;
   }
@@ -205,11 +231,11 @@ int main(int argc, char **argv) {
   int npeaks = 0;
   for (int r = -1; r < rounds; r++) {
     for (int i = 0; i < COUNT; i++) {
-      if (argc > 2 && strcmp(argv[2], SHAPES[i].name) != 0) continue;
+      if (only && strcmp(only, SHAPES[i].name) != 0) continue;
       const Shape *s = &SHAPES[i];
       Kernel *kernel;
       *(void **)&kernel = dlsym(library, s->name);
-      double peak = peak_rate(20000), start = cpu_seconds();
+      double peak = mode == F32 ? peak_rate(20000) : tile_rate(200), start = cpu_seconds();
       kernel(&call, 0, plan[i].pieces);
       double took = cpu_seconds() - start;
       if (r < 0) continue;                                 /* the first round only warms up */
@@ -224,7 +250,7 @@ int main(int argc, char **argv) {
   printf("%-12s %5s %5s %5s %5s %7s   %15s   %15s\n", "shape", "batch", "m", "n", "k", "pieces",
          "best", "median");
   for (int i = 0; i < COUNT; i++) {
-    if (argc > 2 && strcmp(argv[2], SHAPES[i].name) != 0) continue;
+    if (only && strcmp(only, SHAPES[i].name) != 0) continue;
     const Shape *s = &SHAPES[i];
     qsort(rate[i], (size_t)rounds, sizeof *rate[i], by_value);
     double top = rate[i][rounds - 1], middle = rate[i][rounds / 2];

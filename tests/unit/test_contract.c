@@ -1,6 +1,7 @@
 /* Contraction kernels against double loops: random extents, layouts, operands
  * that are expressions and epilogues, emitted into one file, compiled by the C
- * compiler for vectors of 16, 8 and 4 floats and run by pieces. */
+ * compiler for vectors of 16, 8 and 4 floats and run by pieces. The same for
+ * products in bf16, for every body of their tiles that the processor has. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,9 +18,11 @@
 
 #include "compiler/backend_internal.h"
 #include "runtime/program.h"
+#include "runtime/safetensors.h"
 
 extern char **environ;
 const char *prelude_text(void);
+const char *prelude_narrow_text(void);
 
 enum { CASES = 96, FEW = 20 };      /* in `make test-long`, in `make test` */
 typedef void Kernel(const TdCall *call, int64_t begin, int64_t end);
@@ -34,6 +37,7 @@ typedef struct Case {
   int64_t  stride[3][GEMM_AXES][IR_MAX_VARS];
   int64_t  count[3];
   float   *data[2], *bias;
+  uint16_t *half[2];               /* the same in bf16, where the operand is stored so */
 } Case;
 
 /* ---- chance ------------------------------------------------------------------- */
@@ -54,10 +58,12 @@ static void index_text(StrBuf *out, const Case *c, int which) {
 }
 
 static void prologue(StrBuf *out, void *ctx) {
-  (void)ctx;
-  sb_puts(out, "const float *const a_1 = (const float *)call->arg[0];\n"
-               "const float *const b_2 = (const float *)call->arg[1];\n"
-               "float *const c_3 = (float *)call->arg[2];\n"
+  const Case *c = ctx;
+  for (int side = 0; side < 2; side++) {
+    const char *type = c->plan.operand[side].half ? "uint16_t" : "float";
+    sb_printf(out, "const %s *const %s = (const %s *)call->arg[%d];\n", type, side ? "b_2" : "a_1", type, side);
+  }
+  sb_puts(out, "float *const c_3 = (float *)call->arg[2];\n"
                "const float *const bias_4 = (const float *)call->arg[3];\n"
                "(void)bias_4;\n");
 }
@@ -128,7 +134,7 @@ static void lay_out(Case *c, int which, const int *kinds, int nkinds) {
   c->count[which] = stride;
 }
 
-static void make_case(Case *c, int number) {
+static void make_case(Case *c, int number, bool narrow) {
   *c = (Case){ 0 };
   GemmPlan *plan = &c->plan;
   bool big = number % 6 == 0;
@@ -149,7 +155,8 @@ static void make_case(Case *c, int number) {
   if (chance(4) == 0) lay_out(c, GEMM_B, (const int[]){ GEMM_N, GEMM_K }, 2);
   else lay_out(c, GEMM_B, (const int[]){ GEMM_BATCH, GEMM_N, GEMM_K }, 3);
   lay_out(c, 2, (const int[]){ GEMM_BATCH, GEMM_M, GEMM_N }, 3);
-  snprintf(c->name, sizeof c->name, "contraction_%d", number);
+  snprintf(c->name, sizeof c->name, "%s_%d", narrow ? "narrow" : "contraction", number);
+  plan->narrow = narrow;
   plan->name = c->name;
   plan->comment = "a random case";
   plan->ctx = c;
@@ -177,6 +184,13 @@ static void make_case(Case *c, int number) {
     c->data[which] = malloc((size_t)c->count[which] * sizeof(float));
     for (int64_t i = 0; i < c->count[which]; i++) c->data[which][i] = chance_float();
   }
+  for (int side = 0; side < 2; side++) {
+    c->half[side] = NULL;
+    plan->operand[side].half = narrow && c->plain[side] && chance(2);
+    if (!plan->operand[side].half) continue;
+    c->half[side] = malloc((size_t)c->count[side] * sizeof(uint16_t));
+    for (int64_t i = 0; i < c->count[side]; i++) c->half[side][i] = bf16_from_f32(c->data[side][i]);
+  }
   c->bias = malloc((size_t)c->extent[GEMM_N] * sizeof(float));
   for (int64_t i = 0; i < c->extent[GEMM_N]; i++) c->bias[i] = chance_float();
 }
@@ -196,6 +210,12 @@ static int64_t variable(const GemmAxis *axis, int64_t flat, bool first) {
   return axis->nvars == 1 ? flat : first ? flat / inner : flat % inner;
 }
 
+/* A factor as the product sees it. */
+static double factor(const Case *c, int side, int64_t at, double extra) {
+  float x = c->data[side][at] + (c->plain[side] ? 0 : (float)extra);
+  return (double)(c->plan.narrow ? f32_from_bf16(bf16_from_f32(x)) : x);
+}
+
 static void compare(const Case *c, const float *result) {
   const GemmAxis *axis = c->plan.axis;
   for (int64_t b = 0; b < c->extent[GEMM_BATCH]; b++) {
@@ -206,8 +226,8 @@ static void compare(const Case *c, const float *result) {
         double sum = 0, size = 1;
         for (int64_t p = 0; p < c->extent[GEMM_K]; p++) {
           double extra = 0.25 * (double)variable(&axis[GEMM_K], p, false);
-          double x = c->data[0][a_at + place(c, GEMM_A, GEMM_K, p)] + (c->plain[0] ? 0 : extra);
-          double y = c->data[1][b_at + place(c, GEMM_B, GEMM_K, p)] + (c->plain[1] ? 0 : extra);
+          double x = factor(c, GEMM_A, a_at + place(c, GEMM_A, GEMM_K, p), extra);
+          double y = factor(c, GEMM_B, b_at + place(c, GEMM_B, GEMM_K, p), extra);
           sum += x * y;
           size += fabs(x * y);
         }
@@ -259,7 +279,8 @@ static void run_case(const Case *c, Kernel *kernel) {
   char *scratch = aligned(c->plan.scratch);
   memset(scratch, 0xff, c->plan.scratch);          /* NaN: nothing may be used unwritten */
   TdControl control = { 0, 0 };
-  char *arg[] = { (char *)c->data[0], (char *)c->data[1], (char *)result, (char *)c->bias };
+  char *arg[] = { c->half[0] ? (char *)c->half[0] : (char *)c->data[0], c->half[1] ? (char *)c->half[1] : (char *)c->data[1],
+                  (char *)result, (char *)c->bias };
   TdCall call = { arg, NULL, scratch, &control, 0 };
   kernel(&call, 0, c->plan.pieces);
   compare(c, result);
@@ -278,7 +299,7 @@ static void run_case(const Case *c, Kernel *kernel) {
   free(scratch);
 }
 
-static void random_cases(const char *width) {
+static void random_cases(const char *width, bool narrow) {
   char folder[] = "/tmp/test_contract_XXXXXX", source[64], object[64];
   assert_non_null(mkdtemp(folder));
   snprintf(source, sizeof source, "%s/kernels.c", folder);
@@ -287,8 +308,9 @@ static void random_cases(const char *width) {
   const int count = getenv("TDC_TEST_LONG") ? CASES : FEW;
   StrBuf text = { 0 };
   sb_puts(&text, prelude_text());
+  if (narrow) sb_puts(&text, prelude_narrow_text());
   for (int i = 0; i < count; i++) {
-    make_case(&cases[i], i);
+    make_case(&cases[i], i, narrow);
     sb_printf(&text, "void %s(const TdCall *call, int64_t begin, int64_t end);\n", cases[i].name);
     contract_emit(&text, &cases[i].plan);
   }
@@ -307,6 +329,8 @@ static void random_cases(const char *width) {
     run_case(&cases[i], kernel);
     free(cases[i].data[0]);
     free(cases[i].data[1]);
+    free(cases[i].half[0]);
+    free(cases[i].half[1]);
     free(cases[i].bias);
   }
   dlclose(library);
@@ -317,25 +341,52 @@ static void random_cases(const char *width) {
 
 static void this_machine(void **state) {
   (void)state;
-  random_cases("");
+  random_cases("", false);
+}
+/* tiles, pairs or floats: the best that it has */
+static void narrow_this_machine(void **state) {
+  (void)state;
+  random_cases("", true);
+}
+static void narrow_floats(void **state) {
+  (void)state;
+  random_cases("-DTD_NARROW_BODY=0", true);
 }
 #if defined __x86_64__
 static void eight_lanes(void **state) {
   (void)state;
-  random_cases("-mno-avx512f");
+  random_cases("-mno-avx512f", false);
 }
 static void four_lanes(void **state) {
   (void)state;
-  random_cases("-mno-avx");
+  random_cases("-mno-avx", false);
+}
+static void narrow_eight_lanes(void **state) {
+  (void)state;
+  random_cases("-mno-avx512f", true);
+}
+static void narrow_four_lanes(void **state) {
+  (void)state;
+  random_cases("-mno-avx", true);
+}
+static void narrow_pairs(void **state) {
+  (void)state;
+  if (!__builtin_cpu_supports("avx512bf16")) skip();
+  random_cases("-DTD_NARROW_BODY=1", true);
 }
 #endif
 
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(this_machine),
+    cmocka_unit_test(narrow_this_machine),
+    cmocka_unit_test(narrow_floats),
 #if defined __x86_64__
     cmocka_unit_test(eight_lanes),
     cmocka_unit_test(four_lanes),
+    cmocka_unit_test(narrow_eight_lanes),
+    cmocka_unit_test(narrow_four_lanes),
+    cmocka_unit_test(narrow_pairs),
 #endif
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,271 @@
+/* Contraction kernels whose factors are rounded to bf16: the same pieces, blocks
+ * and epilogues as contract_emit.c, around the tiles of prelude_narrow.h.
+ *
+ *   for each piece: a block of rows x a block of columns of one batch
+ *     for each block of k
+ *       pack B, unless the piece before did
+ *       for each strip of 32 rows:
+ *         pack A, unless it is stored in bf16 and lies right
+ *         multiply; after the last block of k: the epilogue
+ *
+ * A strip is packed where it is used, so that it is still in the first cache. */
+#include "compiler/contract_write.h"
+
+enum { ROWS = 16, STRIP = 2 * ROWS, DEPTH = 32 };   /* of the tiles: TD_NARROW_* */
+
+static bool contiguous(const GemmWriter *w, GemmSide side) {
+  return w->flat[side] && (w->k_stride[side] == 1 || w->outer_stride[side] == 1);
+}
+
+static void put_pack_b(GemmWriter *w) {
+  int half = w->plan->operand[GEMM_B].half;
+  if (contiguous(w, GEMM_B)) {
+    bool turned = w->k_stride[GEMM_B] == 1;
+    gemm_address(w, GEMM_B, "from", "column0", "k0");
+    gemm_line(w, "td_narrow_pack_b%s(packed_b, PANEL, k0, from, %d, %lld, columns, depth);", turned ? "_turned" : "", half,
+              (long long)(turned ? w->outer_stride[GEMM_B] : w->k_stride[GEMM_B]));
+  } else if (gemm_along_k(w, GEMM_B)) {
+    gemm_open(w, "for (int64_t j = 0; j < columns; j += TD_NARROW_COLUMNS)");
+    gemm_line(w, "const int64_t rest = columns - j;");
+    gemm_line(w, "const int64_t count = rest < TD_NARROW_COLUMNS ? rest : TD_NARROW_COLUMNS;");
+    gemm_stage(w, GEMM_B, "column0 + j", "count", "k0", "depth", "DEPTH");
+    gemm_line(w, "uint16_t *panel = packed_b + j / TD_NARROW_COLUMNS * PANEL;");
+    gemm_line(w, "td_narrow_pack_b_turned(panel, PANEL, k0, stage, 0, DEPTH, count, depth);");
+    gemm_close(w);
+  } else {
+    char stride[32];
+    snprintf(stride, sizeof stride, "%lld", (long long)w->block.padded);
+    gemm_line(w, "for (int64_t slab = k0; slab < k0 + depth; slab += %d) {", SLAB);
+    w->indent++;
+    gemm_line(w, "const int64_t rest = k0 + depth - slab, thick = rest < %d ? rest : %d;", SLAB, SLAB);
+    gemm_stage(w, GEMM_B, "column0", "columns", "slab", "thick", stride);
+    gemm_line(w, "td_narrow_pack_b(packed_b, PANEL, slab, stage, 0, %s, columns, thick);", stride);
+    gemm_close(w);
+  }
+}
+
+/* The strip of `height` rows from row0 + i on. */
+static void put_pack_a(GemmWriter *w) {
+  int half = w->plan->operand[GEMM_A].half;
+  if (contiguous(w, GEMM_A)) {
+    bool turned = w->k_stride[GEMM_A] != 1;
+    gemm_address(w, GEMM_A, "from", "(row0 + i)", "k0");
+    gemm_line(w, "td_narrow_pack_a%s(packed_a, from, %d, %lld, height, depth);", turned ? "_turned" : "", half,
+              (long long)(turned ? w->k_stride[GEMM_A] : w->outer_stride[GEMM_A]));
+  } else if (gemm_along_k(w, GEMM_A)) {
+    gemm_stage(w, GEMM_A, "row0 + i", "height", "k0", "depth", "DEPTH");
+    gemm_line(w, "td_narrow_pack_a(packed_a, stage, 0, DEPTH, height, depth);");
+  } else {
+    gemm_stage(w, GEMM_A, "row0 + i", "height", "k0", "depth", "STRIP");
+    gemm_line(w, "td_narrow_pack_a_turned(packed_a, stage, 0, STRIP, height, depth);");
+  }
+}
+
+/* `target` and the tiles' arguments; returns the rows' stride in C. */
+static int64_t put_target(GemmWriter *w) {
+  const GemmPlan *plan = w->plan;
+  if (!w->direct) {
+    gemm_line(w, w->block.depth_blocks > 1 ? "float *target = sums + i * %lld;" : "float *target = sums;",
+              (long long)w->block.padded);
+    return w->block.padded;
+  }
+  int64_t by_row = 0;
+  gemm_flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row);
+  StrBuf at = { 0 };
+  gemm_strides(&at, &plan->axis[GEMM_BATCH], plan->stride_output[GEMM_BATCH]);
+  gemm_line(w, "float *target = %s%s + (row0 + i) * %lld + column0;", plan->output, at.s ? at.s : "", (long long)by_row);
+  sb_free(&at);
+  return by_row;
+}
+
+/* Where an operand's block lies that is packed later: `turns` of the tiles from now. */
+static void put_fetch(GemmWriter *w, GemmSide side, int fetch, const char *outer0, const char *k0, const char *outer,
+                      const char *depth, const char *turns) {
+  gemm_scope(w);
+  gemm_address(w, side, "from", outer0, k0);
+  gemm_line(w, "td_narrow_fetch(&fetch[%d], from, sizeof *from, %lld, %lld, %s, %s, %s);", fetch,
+            (long long)w->outer_stride[side], (long long)w->k_stride[side], outer, depth, turns);
+  gemm_close(w);
+}
+
+/* What follows this block: the next one of k, or the next piece. Its packed
+ * operands are on their way while this one is multiplied: all of B, and the
+ * first strip of A while the last one of this block is. */
+static void put_next(GemmWriter *w) {
+  const GemmPlan *plan = w->plan;
+  gemm_line(w, "TdFetch fetch[%d] = { 0 };", 2 + w->naheads);
+  if (!w->flat[GEMM_A] && !w->flat[GEMM_B]) return;
+  if (w->block.depth_blocks > 1) {
+    gemm_line(w, "const int64_t next_k = k0 + DEPTH < K ? k0 + DEPTH : 0;");
+    gemm_line(w, "const int64_t next = next_k ? piece : piece + 1;");
+    gemm_line(w, "const int64_t next_depth = K - next_k < DEPTH ? K - next_k : DEPTH;");
+  } else {
+    gemm_line(w, "const int64_t next_k = 0, next = piece + 1, next_depth = K;");
+  }
+  if (!w->flat[GEMM_B]) return;
+  gemm_line(w, "if (next < end && (next == piece ? fresh : next / ROW_BLOCKS%s != block)) {",
+            gemm_shares_b(w) ? " % COLUMN_BLOCKS" : "");
+  w->indent++;
+  StrBuf strides = { 0 };
+  gemm_strides(&strides, &plan->axis[GEMM_BATCH], plan->operand[GEMM_B].stride_batch);
+  gemm_decode(w, GEMM_BATCH, "next / (ROW_BLOCKS * COLUMN_BLOCKS)", strides.s ? strides.s : "", true);
+  sb_free(&strides);
+  gemm_line(w, "const int64_t next_column = next / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS;");
+  gemm_line(w, "const int64_t next_columns = N - next_column < COLUMNS ? N - next_column : COLUMNS;");
+  put_fetch(w, GEMM_B, 0, "next_column", "next_k", "next_columns", "next_depth", "(rows + STRIP - 1) / STRIP * turns");
+  gemm_close(w);
+}
+
+/* While a strip is multiplied: the strip of A after it. */
+static void put_next_strip(GemmWriter *w) {
+  const GemmPlan *plan = w->plan;
+  if (!w->flat[GEMM_A]) return;
+  gemm_open(w, "if (i + STRIP < rows)");
+  gemm_line(w, "const int64_t after = rows - i - STRIP < STRIP ? rows - i - STRIP : STRIP;");
+  put_fetch(w, GEMM_A, 1, "(row0 + i + STRIP)", "k0", "after", "depth", "turns");
+  w->indent--;
+  gemm_line(w, "} else if (next < end) {");
+  w->indent++;
+  StrBuf strides = { 0 };
+  gemm_strides(&strides, &plan->axis[GEMM_BATCH], plan->operand[GEMM_A].stride_batch);
+  gemm_decode(w, GEMM_BATCH, "next / (ROW_BLOCKS * COLUMN_BLOCKS)", strides.s ? strides.s : "", true);
+  sb_free(&strides);
+  gemm_line(w, "const int64_t next_row = next %% ROW_BLOCKS * ROWS;");
+  gemm_line(w, "const int64_t after = M - next_row < STRIP ? M - next_row : STRIP;");
+  put_fetch(w, GEMM_A, 1, "next_row", "next_k", "after", "next_depth", "turns");
+  gemm_close(w);
+}
+
+/* And what the strip's epilogue reads and writes. */
+static void put_ahead(GemmWriter *w) {
+  bool many = w->block.depth_blocks > 1;
+  if (w->naheads == 0) return;
+  if (many) gemm_open(w, "if (k0 + depth >= K)");
+  for (int i = 0; i < w->naheads; i++) {
+    const GemmAhead *a = w->ahead[i].what;
+    StrBuf at = { 0 };
+    gemm_strides(&at, &w->plan->axis[GEMM_BATCH], a->stride[GEMM_BATCH]);
+    gemm_line(w, "td_narrow_fetch(&fetch[%d], %s%s + (row0 + i) * %lld + column0, %d, %lld, 1, height, columns, turns);",
+              2 + i, a->base, at.s ? at.s : "", (long long)w->ahead[i].by_row, a->half ? 2 : 4, (long long)w->ahead[i].by_row);
+    sb_free(&at);
+  }
+  if (many) gemm_close(w);
+}
+
+static void put_multiply(GemmWriter *w) {
+  bool many = w->block.depth_blocks > 1;
+  gemm_line(w, "/* a strip of rows after the other */");
+  if (w->flat[GEMM_A] || w->flat[GEMM_B] || w->naheads > 0)
+    gemm_line(w, "const int64_t turns = (columns + TD_NARROW_COLUMNS - 1) / TD_NARROW_COLUMNS * (depth / TD_NARROW_DEPTH);");
+  put_next(w);
+  gemm_open(w, "for (int64_t i = 0; i < rows; i += STRIP)");
+  gemm_line(w, "const int64_t height = rows - i < STRIP ? rows - i : STRIP;");
+  if (w->in_place) gemm_address(w, GEMM_A, "strip", "(row0 + i)", "k0");
+  else put_pack_a(w);
+  put_next_strip(w);
+  put_ahead(w);
+  int64_t stride = put_target(w);
+  gemm_line(w, "const TdNarrow t = {");
+  w->indent++;
+  gemm_line(w, ".depth = %s,", w->extent[GEMM_K] % DEPTH ? "(depth + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH * TD_NARROW_DEPTH" : "depth");
+  if (w->in_place) {
+    long long row = w->outer_stride[GEMM_A];
+    gemm_line(w, ".a = strip, .a_row = %lld, .a_step = TD_NARROW_DEPTH, .a_half = %lld,", row, row * ROWS);
+  } else {
+    gemm_line(w, ".a = packed_a, .a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE,");
+    gemm_line(w, ".a_half = (depth + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH * TD_NARROW_TILE,");
+  }
+  gemm_line(w, ".b = packed_b + k0 * TD_NARROW_COLUMNS, .panel = PANEL, .c = target, .c_stride = %lld,", (long long)stride);
+  gemm_line(w, ".columns = columns, .tall = height > TD_NARROW_ROWS, .add = %s,", many ? "k0 > 0" : "0");
+  gemm_line(w, ".fetch = fetch, .fetches = %d", 2 + w->naheads);
+  w->indent--;
+  gemm_line(w, "};");
+  gemm_line(w, "td_narrow_row(&t);");
+  if (!w->direct) {
+    if (many) gemm_line(w, "if (k0 + depth < K) continue;");
+    gemm_epilogue(w);
+  }
+  gemm_close(w);
+}
+
+static void put_scratch(GemmWriter *w) {
+  const GemmBlocks *b = &w->block;
+  int64_t stage = 0;
+  if (!contiguous(w, GEMM_A) && !w->in_place) stage = STRIP * b->depth;
+  if (!contiguous(w, GEMM_B))
+    stage = gemm_most(stage, gemm_along_k(w, GEMM_B) ? WIDEST_TILE * b->depth : SLAB * b->padded);
+  w->plan->scratch = HELD * sizeof(float);
+  gemm_take_scratch(w, "sums", w->direct ? 0 : (b->depth_blocks > 1 ? gemm_round_up(b->rows, STRIP) : STRIP) * b->padded);
+  gemm_take_scratch(w, "stage", stage);
+  gemm_take_scratch(w, "half_b", b->padded * gemm_round_up(w->extent[GEMM_K], DEPTH) / 2);
+  gemm_take_scratch(w, "half_a", w->in_place ? 0 : STRIP * b->depth / 2);
+  gemm_line(w, "uint16_t *const packed_b = (uint16_t *)half_b;");
+  if (!w->in_place) gemm_line(w, "uint16_t *const packed_a = (uint16_t *)half_a;");
+}
+
+static void put_head(GemmWriter *w) {
+  const GemmBlocks *b = &w->block;
+  const int64_t *e = w->extent;
+  if (w->plan->comment) gemm_line(w, "/* %s */", w->plan->comment);
+  gemm_line(w, "/* C[%lld][%lld] = A[%lld][%lld] B[%lld][%lld] in bf16, %lld times; in pieces of", (long long)e[GEMM_M],
+            (long long)e[GEMM_N], (long long)e[GEMM_M], (long long)e[GEMM_K], (long long)e[GEMM_K], (long long)e[GEMM_N],
+            (long long)e[GEMM_BATCH]);
+  gemm_line(w, " * %lld x %lld, %lld of k at a time */", (long long)b->rows, (long long)b->columns, (long long)b->depth);
+  gemm_line(w, "void %s(const TdCall *call, int64_t begin, int64_t end)", w->plan->name);
+  gemm_line(w, "{");
+  w->indent++;
+  gemm_line(w, "enum { M = %lld, N = %lld, K = %lld, ROWS = %lld, COLUMNS = %lld, STRIP = %d,", (long long)e[GEMM_M],
+            (long long)e[GEMM_N], (long long)e[GEMM_K], (long long)b->rows, (long long)b->columns, STRIP);
+  gemm_line(w, "       DEPTH = %lld, ROW_BLOCKS = %lld, COLUMN_BLOCKS = %lld,", (long long)b->depth, (long long)b->row_blocks,
+            (long long)b->column_blocks);
+  gemm_line(w, "       PANEL = %lld * TD_NARROW_COLUMNS };", (long long)gemm_round_up(e[GEMM_K], DEPTH));
+}
+
+static void put_pieces(GemmWriter *w) {
+  gemm_open(w, "for (int64_t piece = begin; piece < end; piece++)");
+  gemm_line(w, "const int64_t row0 = piece %% ROW_BLOCKS * ROWS;");
+  gemm_line(w, "const int64_t column0 = piece / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS;");
+  gemm_line(w, "const int64_t rows = M - row0 < ROWS ? M - row0 : ROWS;");
+  gemm_line(w, "const int64_t columns = N - column0 < COLUMNS ? N - column0 : COLUMNS;");
+  gemm_decode_batch(w);
+  gemm_line(w, "const int64_t block = piece / ROW_BLOCKS%s, fresh = held->block != block;",
+            gemm_shares_b(w) ? " % COLUMN_BLOCKS" : "");
+  gemm_line(w, "held->block = block;");
+  bool many = w->block.depth_blocks > 1;
+  if (many) {
+    gemm_open(w, "for (int64_t k0 = 0; k0 < K; k0 += DEPTH)");
+    gemm_line(w, "const int64_t depth = K - k0 < DEPTH ? K - k0 : DEPTH;");
+  } else {
+    gemm_line(w, "const int64_t k0 = 0, depth = K;");
+  }
+  gemm_line(w, "/* pack B: panels of TD_NARROW_COLUMNS columns, [k / 2][columns][2] each */");
+  gemm_open(w, "if (fresh)");
+  put_pack_b(w);
+  gemm_close(w);
+  put_multiply(w);
+  if (many) gemm_close(w);
+  gemm_close(w);
+}
+
+void gemm_narrow(GemmWriter *w) {
+  GemmPlan *plan = w->plan;
+  int64_t by_row, by_column;
+  w->direct = plan->plain_output && w->extent[GEMM_N] % WIDEST_TILE == 0 && w->extent[GEMM_M] % ROWS == 0 &&
+              gemm_flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row) &&
+              gemm_flat_stride(&plan->axis[GEMM_N], plan->stride_output[GEMM_N], &by_column) && by_column == 1;
+  w->in_place = w->flat[GEMM_A] && plan->operand[GEMM_A].half && w->k_stride[GEMM_A] == 1 &&
+                w->extent[GEMM_K] % DEPTH == 0 && w->extent[GEMM_M] % ROWS == 0;
+  w->block = gemm_choose_blocks(w);
+  StrBuf prologue = { 0 };
+  gemm_collect_texts(w, &prologue);
+  gemm_choose_aheads(w);
+  put_head(w);
+  gemm_paste(w, &prologue);
+  put_scratch(w);
+  gemm_line(w, "TdHeld *const held = td_held(call);      /* the block of B that is packed */");
+  gemm_line(w, "td_narrow_open();");
+  put_pieces(w);
+  gemm_line(w, "td_narrow_close();");
+  gemm_close(w);
+  sb_free(&prologue);
+}
