@@ -79,11 +79,11 @@ static int64_t put_target(GemmWriter *w) {
 }
 
 /* Where an operand's block lies that is packed later: `turns` of the tiles from now. */
-static void put_fetch(GemmWriter *w, GemmSide side, int fetch, const char *outer0, const char *k0, const char *outer,
+static void put_fetch(GemmWriter *w, GemmSide side, const char *fetch, const char *outer0, const char *k0, const char *outer,
                       const char *depth, const char *turns) {
   gemm_scope(w);
   gemm_address(w, side, "from", outer0, k0);
-  gemm_line(w, "td_narrow_fetch(&fetch[%d], from, sizeof *from, %lld, %lld, %s, %s, %s);", fetch,
+  gemm_line(w, "td_narrow_fetch(&fetch[%s], from, sizeof *from, %lld, %lld, %s, %s, %s);", fetch,
             (long long)w->outer_stride[side], (long long)w->k_stride[side], outer, depth, turns);
   gemm_close(w);
 }
@@ -93,7 +93,7 @@ static void put_fetch(GemmWriter *w, GemmSide side, int fetch, const char *outer
  * first strip of A while the last one of this block is. */
 static void put_next(GemmWriter *w) {
   const GemmPlan *plan = w->plan;
-  gemm_line(w, "TdFetch fetch[%d] = { 0 };", 2 + w->naheads);
+  gemm_line(w, "TdFetch fetch[FETCHES] = { 0 };");
   if (!w->flat[GEMM_A] && !w->flat[GEMM_B]) return;
   if (w->block.depth_blocks > 1) {
     gemm_line(w, "const int64_t next_k = k0 + DEPTH < K ? k0 + DEPTH : 0;");
@@ -112,7 +112,7 @@ static void put_next(GemmWriter *w) {
   sb_free(&strides);
   gemm_line(w, "const int64_t next_column = next / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS;");
   gemm_line(w, "const int64_t next_columns = N - next_column < COLUMNS ? N - next_column : COLUMNS;");
-  put_fetch(w, GEMM_B, 0, "next_column", "next_k", "next_columns", "next_depth", "(rows + STRIP - 1) / STRIP * turns");
+  put_fetch(w, GEMM_B, "FETCHES - 1", "next_column", "next_k", "next_columns", "next_depth", "(rows + STRIP - 1) / STRIP * turns");
   gemm_close(w);
 }
 
@@ -122,7 +122,7 @@ static void put_next_strip(GemmWriter *w) {
   if (!w->flat[GEMM_A]) return;
   gemm_open(w, "if (i + STRIP < rows)");
   gemm_line(w, "const int64_t after = rows - i - STRIP < STRIP ? rows - i - STRIP : STRIP;");
-  put_fetch(w, GEMM_A, 1, "(row0 + i + STRIP)", "k0", "after", "depth", "turns");
+  put_fetch(w, GEMM_A, "0", "(row0 + i + STRIP)", "k0", "after", "depth", "turns");
   w->indent--;
   gemm_line(w, "} else if (next < end) {");
   w->indent++;
@@ -132,7 +132,7 @@ static void put_next_strip(GemmWriter *w) {
   sb_free(&strides);
   gemm_line(w, "const int64_t next_row = next %% ROW_BLOCKS * ROWS;");
   gemm_line(w, "const int64_t after = M - next_row < STRIP ? M - next_row : STRIP;");
-  put_fetch(w, GEMM_A, 1, "next_row", "next_k", "after", "next_depth", "turns");
+  put_fetch(w, GEMM_A, "0", "next_row", "next_k", "after", "next_depth", "turns");
   gemm_close(w);
 }
 
@@ -146,7 +146,7 @@ static void put_ahead(GemmWriter *w) {
     StrBuf at = { 0 };
     gemm_strides(&at, &w->plan->axis[GEMM_BATCH], a->stride[GEMM_BATCH]);
     gemm_line(w, "td_narrow_fetch(&fetch[%d], %s%s + (row0 + i) * %lld + column0, %d, %lld, 1, height, columns, turns);",
-              2 + i, a->base, at.s ? at.s : "", (long long)w->ahead[i].by_row, a->half ? 2 : 4, (long long)w->ahead[i].by_row);
+              1 + i, a->base, at.s ? at.s : "", (long long)w->ahead[i].by_row, a->half ? 2 : 4, (long long)w->ahead[i].by_row);
     sb_free(&at);
   }
   if (many) gemm_close(w);
@@ -156,7 +156,7 @@ static void put_multiply(GemmWriter *w) {
   bool many = w->block.depth_blocks > 1;
   gemm_line(w, "/* a strip of rows after the other */");
   if (w->flat[GEMM_A] || w->flat[GEMM_B] || w->naheads > 0)
-    gemm_line(w, "const int64_t turns = (columns + TD_NARROW_COLUMNS - 1) / TD_NARROW_COLUMNS * (depth / TD_NARROW_DEPTH);");
+    gemm_line(w, "const int64_t turns = td_narrow_turns(columns, depth, FETCHES);");
   put_next(w);
   gemm_open(w, "for (int64_t i = 0; i < rows; i += STRIP)");
   gemm_line(w, "const int64_t height = rows - i < STRIP ? rows - i : STRIP;");
@@ -177,7 +177,7 @@ static void put_multiply(GemmWriter *w) {
   }
   gemm_line(w, ".b = packed_b + k0 * TD_NARROW_COLUMNS, .panel = PANEL, .c = target, .c_stride = %lld,", (long long)stride);
   gemm_line(w, ".columns = columns, .tall = height > TD_NARROW_ROWS, .add = %s,", many ? "k0 > 0" : "0");
-  gemm_line(w, ".fetch = fetch, .fetches = %d", 2 + w->naheads);
+  gemm_line(w, ".fetch = fetch, .fetches = FETCHES");
   w->indent--;
   gemm_line(w, "};");
   gemm_line(w, "td_narrow_row(&t);");
@@ -218,7 +218,8 @@ static void put_head(GemmWriter *w) {
             (long long)e[GEMM_N], (long long)e[GEMM_K], (long long)b->rows, (long long)b->columns, STRIP);
   gemm_line(w, "       DEPTH = %lld, ROW_BLOCKS = %lld, COLUMN_BLOCKS = %lld,", (long long)b->depth, (long long)b->row_blocks,
             (long long)b->column_blocks);
-  gemm_line(w, "       PANEL = %lld * TD_NARROW_COLUMNS };", (long long)gemm_round_up(e[GEMM_K], DEPTH));
+  gemm_line(w, "       PANEL = %lld * TD_NARROW_COLUMNS, FETCHES = %d };", (long long)gemm_round_up(e[GEMM_K], DEPTH),
+            2 + w->naheads);
 }
 
 static void put_pieces(GemmWriter *w) {

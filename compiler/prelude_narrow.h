@@ -222,10 +222,16 @@ typedef struct TdNarrow {
   int64_t         columns;
   int             tall;          /* 32 rows, else 16 */
   int             add;           /* to what is in C; else C is written */
-  TdFetch        *fetch;         /* what is brought near meanwhile, all of them at a time: */
-  int             fetches;       /* a turn is a block of 32 of k in a panel */
+  TdFetch        *fetch;         /* what is brought near meanwhile: the first that is not done, */
+  int             fetches;       /* at least one; a turn for each 32 of k in a panel */
 } TdNarrow;
-/* td_fetch_begin for numbers of `size` bytes, and for so many turns */
+/* The turns of a strip that each of `users` may have. */
+TD_INLINE int64_t td_narrow_turns(int64_t columns, int64_t depth, int64_t users) {
+  const int64_t panels = (columns + TD_NARROW_COLUMNS - 1) / TD_NARROW_COLUMNS / users;
+  return (panels > 0 ? panels : 1) * (depth / TD_NARROW_DEPTH);
+}
+/* td_fetch_begin for numbers of `size` bytes, and for so many turns; a panel has
+ * one thing to fetch. */
 TD_INLINE void td_narrow_fetch(TdFetch *f, const void *from, int64_t size, int64_t outer_stride,
                                int64_t k_stride, int64_t outer, int64_t depth, int64_t turns) {
   const int64_t along = k_stride == 1 ? depth : outer_stride == 1 ? outer : 0;
@@ -266,6 +272,11 @@ TD_INLINE void td_pair_dot(TdSums *c, uint32_t a, const uint16_t *b) {
   *c += td_float(a & 0xffff0000u) * (TdVec)(y & 0xffff0000u);
 }
 #endif
+TD_INLINE TdFetch *td_narrow_next(const TdNarrow *t) {
+  TdFetch *fetch = t->fetch;
+  while (fetch->rows <= 0 && fetch < t->fetch + t->fetches - 1) fetch++;
+  return fetch;
+}
 enum { TD_STRIP = TD_LANES == 16 ? 8 : 4 };
 /* A few rows of 32 columns, whose sums stay in registers. */
 TD_INLINE void td_narrow_strip(const TdNarrow *t, const uint16_t *a, const uint16_t *b, float *c) {
@@ -295,8 +306,8 @@ TD_INLINE void td_narrow_strip(const TdNarrow *t, const uint16_t *a, const uint1
 }
 static void td_narrow_vectors(const TdNarrow *t) {
   for (int64_t j = 0; j < t->columns; j += TD_NARROW_COLUMNS) {
-    for (int i = 0; i < t->fetches; i++)
-      for (int64_t k = 0; k < t->depth; k += TD_NARROW_DEPTH) td_fetch(&t->fetch[i]);
+    TdFetch *fetch = td_narrow_next(t);
+    for (int64_t k = 0; k < t->depth; k += TD_NARROW_DEPTH) td_fetch(fetch);
     for (int64_t r = 0; r < (t->tall ? 32 : 16); r += TD_STRIP)
       td_narrow_strip(t, t->a + r / 16 * t->a_half + r % 16 * t->a_row, t->b + j / TD_NARROW_COLUMNS * t->panel,
                       t->c + r * t->c_stride + j);
@@ -338,8 +349,8 @@ TD_SHARED void td_narrow_close(void) {
 TD_INLINE void td_narrow_block(const TdNarrow *t, const uint16_t *b, float *c, const int high, const int broad) {
   const int64_t c_bytes = t->c_stride * 4, a_bytes = t->a_row * 2;
   const uint16_t *a = t->a;
-  TdFetch *fetch = t->fetch, *const end = fetch + t->fetches;
-  while (fetch < end && fetch->rows <= 0) fetch++;
+  TdFetch *const next = td_narrow_next(t);
+  TdFetch fetch = *next;
   float *below = c + TD_NARROW_ROWS * t->c_stride;
   if (t->add) {
     TD_TMM_LOAD(0, c, c_bytes);
@@ -365,10 +376,11 @@ TD_INLINE void td_narrow_block(const TdNarrow *t, const uint16_t *b, float *c, c
       TD_TMM_DOT(2, 5, 6);
       if (broad > 1) TD_TMM_DOT(3, 5, 7);
     }
-    for (TdFetch *f = fetch; f < end; f++) td_fetch(f);
+    td_fetch(&fetch);
     a += t->a_step;
     b += TD_NARROW_DEPTH * TD_NARROW_COLUMNS;
   }
+  *next = fetch;
   TD_TMM_STORE(0, c, c_bytes);
   if (broad > 1) TD_TMM_STORE(1, c + 16, c_bytes);
   if (high > 1) TD_TMM_STORE(2, below, c_bytes);

@@ -26,8 +26,6 @@ SECTIONS = ["gemm", "step", "sampler", "gru", "first", "memory"]
 PEERS = {"eager": "PyTorch eager", "compiled": "PyTorch compiled", "jax": "JAX jit"}
 NEEDS = {"eager": "torch", "compiled": "torch", "jax": "jax"}
 HOW = {"torch": "pip install torch", "jax": "pip install 'jax[cpu]'", "numpy": "pip install numpy"}
-TDC_TYPES = ("f32",)  # what the compiler stores and multiplies today
-NO_BF16 = "it has no bf16 yet"
 TEMPERATURE, TOP_K = 0.8, 10
 
 
@@ -75,9 +73,9 @@ class Bench:
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         }
 
-    def tdc(self, what, size, threads):
+    def tdc(self, what, size, threads, number):
         file = "tests/models/gru_lm.td" if what == "gru" else "models/shakespeare.td"
-        argv = [self.binary("bench_side"), "sample" if what == "sample" else "step", file, str(threads)]
+        argv = [self.binary("bench_side"), "sample" if what == "sample" else "step", file, str(threads), number]
         argv += [f"{k}={v}" for k, v in size.items() if k != "V"]
         if what == "sample":
             steps = self.o.sampler_steps
@@ -93,7 +91,7 @@ class Bench:
 
     def commands(self, what, size, threads, number):
         """(name, argv or None, why not) of every side that was asked for."""
-        yield ("tdc", self.tdc(what, size, threads), None if number in TDC_TYPES else NO_BF16)
+        yield ("tdc", self.tdc(what, size, threads, number), None)
         for kind in self.o.peers:
             yield (PEERS[kind], self.peer(kind, what, size, threads, number), missing(NEEDS[kind]))
 

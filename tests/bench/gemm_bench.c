@@ -93,7 +93,8 @@ static double peak_rate(int64_t steps) {
 static double tile_rate(int64_t times) {
   static uint16_t a[32 * 256] __attribute__((aligned(64))), b[256 * 512] __attribute__((aligned(64)));
   static float c[32 * 512] __attribute__((aligned(64)));
-  const TdNarrow t = { .depth = 256, .a = a, .a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE,
+  TdFetch nothing = { 0 };
+  const TdNarrow t = { .fetch = &nothing, .fetches = 1, .depth = 256, .a = a, .a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE,
                        .a_half = 8 * TD_NARROW_TILE, .b = b, .panel = 256 * 32, .c = c, .c_stride = 512,
                        .columns = 512, .tall = 1 };
   double start = cpu_seconds();
