@@ -48,9 +48,23 @@ void snapshot_free(Snapshot *n) {
 
 typedef struct Finding { int64_t nan, infinite; } Finding;      /* first index of each, or -1 */
 
+/* How many floats from the first on are surely finite: whole runs, a vector at a
+ * time, as weights are looked at after every sampling. */
+static int64_t finite_floats(const float *x, int64_t count) {
+  enum { RUN = 1024 };
+  int64_t i = 0;
+  for (; i + RUN <= count; i += RUN) {
+    uint32_t bits[RUN], bad = 0;
+    memcpy(bits, x + i, sizeof bits);
+    for (int k = 0; k < RUN; k++) bad |= (bits[k] & 0x7f800000u) == 0x7f800000u;
+    if (bad) break;
+  }
+  return i;
+}
+
 static Finding look(const void *data, TdType type, int64_t count) {
   Finding f = { -1, -1 };
-  for (int64_t i = 0; i < count; i++) {
+  for (int64_t i = type == TD_F32 ? finite_floats(data, count) : 0; i < count; i++) {
     double x = 0;
     switch (type) {
       case TD_F32: x = (double)((const float *)data)[i]; break;
