@@ -287,17 +287,28 @@ static void run_side(Parity *p, Side *s, Eval *ev, Running *r) {
   if (s->tolerance->moved > 0) compare_tensors(p, s, false);
 }
 
-/* The compiled program, of whatever storage. */
-static void run_compiled(Parity *p, const char *name, const Tolerance *tolerance) {
-  Side s = {.name = name, .tolerance = tolerance};
+/* The compiled program, of whatever storage, on so many threads. */
+static void run_threads(Parity *p, Side *s, int threads) {
   Running r;
-  side_start(p, &s);
-  if (model_build(&p->model) && running_open(&r, &p->model, 1)) {
-    for (int k = 0; k < 2; k++) copy_state(&r, state_name(p, "params", k), NULL, s.before[k]);
-    run_side(p, &s, NULL, &r);
+  side_start(p, s);
+  if (model_build(&p->model) && running_open(&r, &p->model, threads)) {
+    for (int k = 0; k < 2; k++) copy_state(&r, state_name(p, "params", k), NULL, s->before[k]);
+    run_side(p, s, NULL, &r);
     running_close(&r);
   } else {
     p->wrong++;
+  }
+}
+
+/* Three threads come to the same bits as one. */
+static void run_compiled(Parity *p, const char *name, const Tolerance *tolerance) {
+  Side one = {.name = name, .tolerance = tolerance}, three = one;
+  run_threads(p, &one, 1);
+  run_threads(p, &three, 3);
+  for (int k = 0; k < 2; k++) {
+    size_t bytes = (size_t)flat_count(p->model.unit, k) * sizeof(double);
+    if (bytes > 0 && memcmp(one.now[k], three.now[k], bytes) != 0)
+      differs(p, &three, "with three threads a number", flat_name[k], three.loss, one.loss);
   }
 }
 
