@@ -67,10 +67,15 @@ static void check_read(Expr *e, void *ctx) {
   if (!row) o->fails = true;
 }
 
+/* The item that computes n; NULL if several do, each a part of it. */
 static const Item *item_of(const RowPlan *r, const Node *n) {
-  for (int i = 0; i < r->nitems; i++)
-    if (r->items[i].node == n) return &r->items[i];
-  return NULL;
+  const Item *found = NULL;
+  for (int i = 0; i < r->nitems; i++) {
+    if (r->items[i].node != n) continue;
+    if (found) return NULL;
+    found = &r->items[i];
+  }
+  return found;
 }
 
 static bool rows_allow(Plan *p, Group *g, const Node *value, const Node *old) {

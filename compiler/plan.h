@@ -280,6 +280,7 @@ typedef struct Item {
   const char *axis[IR_MAX_VARS];
   int     nest;                          /* items of one nest share their loops */
   bool    array;                         /* read in another nest: needs memory */
+  bool    part;                          /* one of several items that compute the node */
   /* while it is written */
   const char *value;                     /* C name */
   const char *sum;                       /* C name of the accumulator: scalar or pointer */

@@ -50,6 +50,83 @@ static void make_item(Plan *p, Group *group, Item *it, Member *m) {
   it->self = ex_read(g, n, it->element);
 }
 
+/* ---- short loops ------------------------------------------------------------------------
+ * A value of three gates beside values of none, y[b, g, k] beside h[b, k], would
+ * keep the row loop from being a vector loop: such loops are written out, an
+ * item for each of their iterations, in which conditions on g are known. */
+
+enum { SHORT = 4, ROWS_WORTH_IT = 64 };
+
+typedef struct Elsewhere { const Item *of; bool found; } Elsewhere;
+
+static void find_elsewhere(Expr *e, void *ctx) {
+  Elsewhere *x = ctx;
+  if (e->kind == E_READ && e->node == x->of->node && e != x->of->self) x->found = true;
+}
+
+/* Is all of the item's value, which lives in the kernel only, read where it is computed? */
+static bool read_in_place(Plan *p, const RowPlan *r, const Item *of) {
+  Elsewhere x = {of, false};
+  for (int i = 0; i < r->nitems && !of->member->stored; i++) {
+    const Item *it = &r->items[i];
+    if (it != of && it->nloops > 0 && it->extent[0] != of->extent[0]) return false;
+    ex_visit(p->g, it->body, find_elsewhere, &x);
+    if (it->guard) ex_visit(p->g, it->guard, find_elsewhere, &x);
+  }
+  return !x.found;
+}
+
+/* Neighbours in memory for neighbouring values of the last row variable? */
+static bool rows_contiguous(Plan *p, const RowPlan *r, const Item *it) {
+  int64_t stride = 1, step = 0;
+  for (int d = it->node->rank - 1; d >= 0; d--) {
+    Affine a;
+    if (!ex_affine(p->g, it->element[d], &a)) return false;
+    step += a.coef[r->nrows - 1] * stride;
+    stride *= it->node->shape[d];
+  }
+  return step == 1;
+}
+
+static bool is_short(Plan *p, const RowPlan *r, const Item *it) {
+  return it->nloops == 1 && it->form == FORM_MAP && !it->member->accumulates && it->extent[0] <= SHORT &&
+         rows_contiguous(p, r, it) && read_in_place(p, r, it);
+}
+
+static void write_out(Plan *p, RowPlan *r) {
+  int count = 0;
+  bool any = false;
+  if (r->nrows == 0 || r->row_extent[r->nrows - 1] < ROWS_WORTH_IT) return;
+  for (int i = 0; i < r->nitems; i++) {
+    const Item *it = &r->items[i];
+    if (it->nloops > 0 && !is_short(p, r, it)) return;
+    if (it->nloops == 0 && it->form != FORM_MAP) return;
+    any = any || it->nloops > 0;
+    count += it->nloops > 0 ? (int)it->extent[0] : 1;
+  }
+  if (!any) return;
+  Item *items = NEWN(p->arena, Item, count + 1);
+  Expr *map[IR_MAX_VARS] = {0};
+  count = 0;
+  for (int i = 0; i < r->nitems; i++) {
+    int64_t times = r->items[i].nloops > 0 ? r->items[i].extent[0] : 1;
+    for (int64_t k = 0; k < times; k++) {
+      Item *it = &items[count++];
+      *it = r->items[i];
+      if (it->nloops == 0) continue;
+      map[r->nrows] = ex_int(p->g, k);
+      it->nloops = it->nout = 0;
+      it->part = true;
+      it->body = ex_subst(p->g, it->body, map, r->nrows + 1);
+      if (it->guard) it->guard = ex_subst(p->g, it->guard, map, r->nrows + 1);
+      for (int d = 0; d < it->node->rank; d++) it->element[d] = ex_subst(p->g, it->element[d], map, r->nrows + 1);
+      it->self = ex_read(p->g, it->node, it->element);
+    }
+  }
+  r->items = items;
+  r->nitems = count;
+}
+
 static bool map_only(const RowPlan *r) {
   for (int i = 0; i < r->nitems; i++)
     if (r->items[i].nloops > 0) return false;
@@ -208,6 +285,8 @@ typedef struct Dependence { const Item *on; bool reads, elsewhere; } Dependence;
 static void find_dependence(Expr *e, void *ctx) {
   Dependence *d = ctx;
   if (e->kind != E_READ || e->node != d->on->node) return;
+  for (int k = 0; k < e->nargs && d->on->part; k++)      /* a read of another one? */
+    if (e->args[k]->kind == E_INT && d->on->element[k]->kind == E_INT && e->args[k]->inum != d->on->element[k]->inum) return;
   d->reads = true;
   if (e != d->on->self) d->elsewhere = true;
 }
@@ -303,6 +382,7 @@ static void plan_group_rows(Plan *p, Group *g) {
     r->row_axis[k] = d < m->node->rank && m->node->axis[d] ? m->node->axis[d] : "i";
     r->rows *= g->row_extent[k];
   }
+  write_out(p, r);
   r->in_bounds = all_proved(p, r);
   if (r->in_bounds) join_rows(p, r);
   if (map_only(r) && r->nrows == 1) r->flat = true;
