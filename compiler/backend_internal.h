@@ -62,6 +62,10 @@ typedef struct GemmPlan {
   const char *output;                    /* C expression, float * */
   int64_t     stride_output[GEMM_AXES][IR_MAX_VARS];   /* [GEMM_K] unused */
 
+  /* Where B lies packed, if contract_pack's kernel ran before: C expression, float *, or
+   * uint16_t * if the plan is narrow. NULL: the kernel packs. */
+  const char *packed;
+
   /* The kernel may have these brought near while it multiplies. */
   GemmAhead   ahead[GEMM_AHEADS];
   int         naheads;
@@ -86,7 +90,10 @@ typedef struct GemmPlan {
    * variables are in scope. May be NULL. */
   void (*epilogue_row)(StrBuf *out, void *ctx);
 
-  /* Results of contract_emit, for the TdKernel. */
+  /* Results of contract_emit: how B is cut, which contract_pack is given back, and */
+  int64_t     columns, depth;
+  int64_t     packed_count;              /* numbers that packed B has */
+  /* for the TdKernel */
   int64_t     pieces;
   size_t      scratch;                   /* bytes a thread */
 } GemmPlan;
@@ -94,5 +101,8 @@ typedef struct GemmPlan {
 /* Append the whole C function to `out` and fill in pieces and scratch. Every
  * extent >= 1. The order of every sum depends on the extents alone. */
 void contract_emit(StrBuf *out, GemmPlan *plan);
+/* The function that packs B into plan->packed for all launches to come: operand B, axes
+ * and callbacks as for contract_emit, whose columns and depth the plan still has. */
+void contract_pack(StrBuf *out, GemmPlan *plan);
 
 #endif

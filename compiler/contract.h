@@ -21,5 +21,9 @@ Contraction *contract_find(Plan *p, const Node *n);
 /* -- emit_contraction.c */
 /* Sets *note to a line on the blocks. */
 void emit_contraction(Plan *p, Group *g, TdKernel *k, const char **note);
+/* May operand B be packed before g's loop? Then a buffer for it is made. */
+bool contraction_packs(Plan *p, Group *g);
+/* The kernel that does it; g is a group of its own with the product's contraction. */
+void emit_packing(Plan *p, Group *g, TdKernel *k, const char **note);
 
 #endif

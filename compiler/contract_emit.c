@@ -19,8 +19,7 @@
 
 enum { NEAR_STRIDE = 512 };      /* floats between steps of k that a prefetcher follows */
 
-/* The block of k that begins at k0, for all columns of the piece. */
-static void put_pack_b(GemmWriter *w) {
+void gemm_wide_pack_b(GemmWriter *w) {
   long long across = w->outer_stride[GEMM_B], along = w->k_stride[GEMM_B];
   if (w->flat[GEMM_B]) {
     gemm_address(w, GEMM_B, "from", "column0", "k0");
@@ -111,7 +110,7 @@ static void put_next(GemmWriter *w) {
          (long long)w->outer_stride[GEMM_A], (long long)w->k_stride[GEMM_A]);
     gemm_close(w);
   }
-  if (w->flat[GEMM_B]) {
+  if (w->flat[GEMM_B] && !plan->packed) {
     gemm_line(w, "if (next == piece ? fresh : next / ROW_BLOCKS%s != block) {",
          gemm_shares_b(w) ? " % COLUMN_BLOCKS" : "");
     w->indent++;
@@ -203,7 +202,7 @@ static void put_scratch(GemmWriter *w) {
   }
   int64_t sums = (b->depth_blocks > 1 ? b->rows : TALLEST_TILE) * b->padded;
   w->plan->scratch = HELD * sizeof(float);
-  gemm_take_scratch(w, "packed_b", b->padded * w->extent[GEMM_K]);
+  gemm_take_scratch(w, "packed_b", w->plan->packed ? 0 : b->padded * w->extent[GEMM_K]);
   gemm_take_scratch(w, "packed_a", w->in_place ? 0 : rows * b->depth);
   gemm_take_scratch(w, "sums", w->direct ? 0 : sums);
   gemm_take_scratch(w, "stage", stage);
@@ -239,9 +238,7 @@ static void put_pieces(GemmWriter *w) {
   gemm_line(w, "const int64_t columns = N - column0 < COLUMNS ? N - column0 : COLUMNS;");
   gemm_line(w, "const int64_t vectors = (columns + TD_LANES - 1) / TD_LANES;");
   gemm_decode_batch(w);
-  gemm_line(w, "const int64_t block = piece / ROW_BLOCKS%s, fresh = held->block != block;",
-       gemm_shares_b(w) ? " % COLUMN_BLOCKS" : "");
-  gemm_line(w, "held->block = block;");
+  gemm_put_block(w);
   bool many = w->block.depth_blocks > 1;
   if (many) {
     gemm_open(w, "for (int64_t k0 = 0; k0 < K; k0 += DEPTH)");
@@ -249,10 +246,12 @@ static void put_pieces(GemmWriter *w) {
   } else {
     gemm_line(w, "const int64_t k0 = 0, depth = K;");
   }
-  gemm_line(w, "/* pack B: panels of TD_TILE_COLUMNS columns, [k][columns] each */");
-  gemm_open(w, "if (fresh)");
-  put_pack_b(w);
-  gemm_close(w);
+  if (!w->plan->packed) {
+    gemm_line(w, "/* pack B: panels of TD_TILE_COLUMNS columns, [k][columns] each */");
+    gemm_open(w, "if (fresh)");
+    gemm_wide_pack_b(w);
+    gemm_close(w);
+  }
   if (w->in_place) gemm_address(w, GEMM_A, "rows_a", "row0", "k0");
   else put_pack_a(w);
   put_multiply(w);
@@ -275,13 +274,13 @@ static void write_wide(GemmWriter *w) {
   put_head(w);
   gemm_paste(w, &prologue);
   put_scratch(w);
-  gemm_line(w, "TdHeld *const held = td_held(call);      /* the block of B that is packed */");
+  if (!plan->packed) gemm_line(w, "TdHeld *const held = td_held(call);      /* the block of B that is packed */");
   put_pieces(w);
   gemm_close(w);
   sb_free(&prologue);
 }
 
-void contract_emit(StrBuf *out, GemmPlan *plan) {
+static GemmWriter open_writer(StrBuf *out, GemmPlan *plan) {
   GemmWriter w = { .out = out, .plan = plan };
   for (int k = 0; k < GEMM_AXES; k++) w.extent[k] = gemm_extent(&plan->axis[k]);
   for (int side = 0; side < 2; side++) {
@@ -291,10 +290,32 @@ void contract_emit(StrBuf *out, GemmPlan *plan) {
                    gemm_flat_stride(outer, operand->stride_outer, &w.outer_stride[side]) &&
                    gemm_flat_stride(k, operand->stride_k, &w.k_stride[side]);
   }
+  return w;
+}
+
+static void close_writer(GemmWriter *w) {
+  for (int side = 0; side < 2; side++) sb_free(&w->load[side]);
+  sb_free(&w->epilogue);
+  sb_free(&w->epilogue_row);
+}
+
+void contract_emit(StrBuf *out, GemmPlan *plan) {
+  GemmWriter w = open_writer(out, plan);
   if (plan->narrow) gemm_narrow(&w);
   else write_wide(&w);
+  plan->columns = w.block.columns;
+  plan->depth = w.block.depth;
+  plan->packed_count = gemm_packed_blocks(&w) * gemm_packed_block(&w);
   plan->pieces = w.extent[GEMM_BATCH] * w.block.row_blocks * w.block.column_blocks;
-  for (int side = 0; side < 2; side++) sb_free(&w.load[side]);
-  sb_free(&w.epilogue);
-  sb_free(&w.epilogue_row);
+  close_writer(&w);
+}
+
+void contract_pack(StrBuf *out, GemmPlan *plan) {
+  GemmWriter w = open_writer(out, plan);
+  int64_t n = w.extent[GEMM_N];
+  w.block = (GemmBlocks){ .columns = plan->columns, .column_blocks = gemm_ceil_div(n, plan->columns), .depth = plan->depth };
+  w.block.padded = gemm_round_up(plan->columns < n ? plan->columns : n, WIDEST_TILE);
+  gemm_pack_kernel(&w);
+  plan->pieces = gemm_packed_blocks(&w);
+  close_writer(&w);
 }

@@ -17,7 +17,7 @@ static bool contiguous(const GemmWriter *w, GemmSide side) {
   return w->flat[side] && (w->k_stride[side] == 1 || w->outer_stride[side] == 1);
 }
 
-static void put_pack_b(GemmWriter *w) {
+void gemm_narrow_pack_b(GemmWriter *w) {
   int half = w->plan->operand[GEMM_B].half;
   if (contiguous(w, GEMM_B)) {
     bool turned = w->k_stride[GEMM_B] == 1;
@@ -102,7 +102,7 @@ static void put_next(GemmWriter *w) {
   } else {
     gemm_line(w, "const int64_t next_k = 0, next = piece + 1, next_depth = K;");
   }
-  if (!w->flat[GEMM_B]) return;
+  if (!w->flat[GEMM_B] || plan->packed) return;
   gemm_line(w, "if (next < end && (next == piece ? fresh : next / ROW_BLOCKS%s != block)) {",
             gemm_shares_b(w) ? " % COLUMN_BLOCKS" : "");
   w->indent++;
@@ -192,14 +192,14 @@ static void put_scratch(GemmWriter *w) {
   const GemmBlocks *b = &w->block;
   int64_t stage = 0;
   if (!contiguous(w, GEMM_A) && !w->in_place) stage = STRIP * b->depth;
-  if (!contiguous(w, GEMM_B))
+  if (!contiguous(w, GEMM_B) && !w->plan->packed)
     stage = gemm_most(stage, gemm_along_k(w, GEMM_B) ? WIDEST_TILE * b->depth : SLAB * b->padded);
   w->plan->scratch = HELD * sizeof(float);
   gemm_take_scratch(w, "sums", w->direct ? 0 : (b->depth_blocks > 1 ? gemm_round_up(b->rows, STRIP) : STRIP) * b->padded);
   gemm_take_scratch(w, "stage", stage);
-  gemm_take_scratch(w, "half_b", b->padded * gemm_round_up(w->extent[GEMM_K], DEPTH) / 2);
+  gemm_take_scratch(w, "half_b", w->plan->packed ? 0 : b->padded * gemm_round_up(w->extent[GEMM_K], DEPTH) / 2);
   gemm_take_scratch(w, "half_a", w->in_place ? 0 : STRIP * b->depth / 2);
-  gemm_line(w, "uint16_t *const packed_b = (uint16_t *)half_b;");
+  if (!w->plan->packed) gemm_line(w, "uint16_t *const packed_b = (uint16_t *)half_b;");
   if (!w->in_place) gemm_line(w, "uint16_t *const packed_a = (uint16_t *)half_a;");
 }
 
@@ -229,9 +229,7 @@ static void put_pieces(GemmWriter *w) {
   gemm_line(w, "const int64_t rows = M - row0 < ROWS ? M - row0 : ROWS;");
   gemm_line(w, "const int64_t columns = N - column0 < COLUMNS ? N - column0 : COLUMNS;");
   gemm_decode_batch(w);
-  gemm_line(w, "const int64_t block = piece / ROW_BLOCKS%s, fresh = held->block != block;",
-            gemm_shares_b(w) ? " % COLUMN_BLOCKS" : "");
-  gemm_line(w, "held->block = block;");
+  gemm_put_block(w);
   bool many = w->block.depth_blocks > 1;
   if (many) {
     gemm_open(w, "for (int64_t k0 = 0; k0 < K; k0 += DEPTH)");
@@ -239,10 +237,12 @@ static void put_pieces(GemmWriter *w) {
   } else {
     gemm_line(w, "const int64_t k0 = 0, depth = K;");
   }
-  gemm_line(w, "/* pack B: panels of TD_NARROW_COLUMNS columns, [k / 2][columns][2] each */");
-  gemm_open(w, "if (fresh)");
-  put_pack_b(w);
-  gemm_close(w);
+  if (!w->plan->packed) {
+    gemm_line(w, "/* pack B: panels of TD_NARROW_COLUMNS columns, [k / 2][columns][2] each */");
+    gemm_open(w, "if (fresh)");
+    gemm_narrow_pack_b(w);
+    gemm_close(w);
+  }
   put_multiply(w);
   if (many) gemm_close(w);
   gemm_close(w);
@@ -263,7 +263,7 @@ void gemm_narrow(GemmWriter *w) {
   put_head(w);
   gemm_paste(w, &prologue);
   put_scratch(w);
-  gemm_line(w, "TdHeld *const held = td_held(call);      /* the block of B that is packed */");
+  if (!plan->packed) gemm_line(w, "TdHeld *const held = td_held(call);      /* the block of B that is packed */");
   gemm_line(w, "td_narrow_open();");
   put_pieces(w);
   gemm_line(w, "td_narrow_close();");

@@ -212,12 +212,16 @@ void gemm_take_scratch(GemmWriter *w, const char *name, int64_t floats) {
 
 /* Ask the callbacks for their texts, once each; the prologue last, when it is
  * known what the others need. */
+void gemm_collect_load(GemmWriter *w, GemmSide side) {
+  GemmPlan *plan = w->plan;
+  if (plan->operand[side].plain) read_plain(w, side, &w->load[side]);
+  else plan->load(&w->load[side], plan->ctx, side, "stage[at]");
+}
+
 void gemm_collect_texts(GemmWriter *w, StrBuf *prologue) {
   GemmPlan *plan = w->plan;
-  for (int side = 0; side < 2; side++) {
-    if (plan->operand[side].plain) read_plain(w, side, &w->load[side]);
-    else plan->load(&w->load[side], plan->ctx, side, "stage[at]");
-  }
+  gemm_collect_load(w, GEMM_A);
+  if (!plan->packed) gemm_collect_load(w, GEMM_B);
   if (plan->plain_output) store_plain(w, &w->epilogue);
   else plan->epilogue(&w->epilogue, plan->ctx, "finished[q]");
   if (!plan->plain_output && plan->epilogue_row) plan->epilogue_row(&w->epilogue_row, plan->ctx);

@@ -72,7 +72,8 @@ void gemm_stage(GemmWriter *w, GemmSide side, const char *outer0, const char *co
 void gemm_epilogue(GemmWriter *w);
 /* `name`: the next `floats` of the scratch memory, if there are any. */
 void gemm_take_scratch(GemmWriter *w, const char *name, int64_t floats);
-/* Ask the callbacks for their texts, once each. */
+/* Ask the callbacks for their texts, once each; for the text of one operand. */
+void gemm_collect_load(GemmWriter *w, GemmSide side);
 void gemm_collect_texts(GemmWriter *w, StrBuf *prologue);
 /* Which of the plan's reads and writes of the epilogue may be fetched ahead. */
 void gemm_choose_aheads(GemmWriter *w);
@@ -83,8 +84,21 @@ int64_t gemm_ceil_div(int64_t a, int64_t b);
 int64_t gemm_round_up(int64_t a, int64_t b);
 int64_t gemm_most(int64_t a, int64_t b);
 
+/* -- contract_emit.c ---------------------------------------------------------------- */
+/* The block of k that begins at k0, for all columns of the piece. */
+void gemm_wide_pack_b(GemmWriter *w);
+
+/* -- contract_pack.c --------------------------------------------------------------- */
+/* The function that packs all of B; flat strides, columns and depth are known. */
+void    gemm_pack_kernel(GemmWriter *w);
+/* `block`, of packed B, in a piece; and where it lies, or whether it must be packed. */
+void    gemm_put_block(GemmWriter *w);
+int64_t gemm_packed_blocks(const GemmWriter *w);
+int64_t gemm_packed_block(const GemmWriter *w);      /* numbers in one */
+
 /* -- contract_narrow.c ------------------------------------------------------------- */
 /* The function for a plan that is narrow; flat, outer_stride and k_stride are known. */
 void gemm_narrow(GemmWriter *w);
+void gemm_narrow_pack_b(GemmWriter *w);
 
 #endif

@@ -257,41 +257,110 @@ static double count_flops(Writer *w) {
   return sum;
 }
 
-void emit_contraction(Plan *p, Group *g, TdKernel *k, const char **note) {
-  Writer w = {.p = p, .g = g, .n = g->members.at[0].node, .c = g->contraction};
-  Emit *em = &w.em;
-  GemmPlan plan = {.name = "kernel", .ctx = &w, .prologue = put_prologue, .load = put_load, .epilogue = put_epilogue,
-                   .epilogue_row = put_epilogue_row};
-  plan.narrow = p->be->act == TD_BF16;
-  w.plan = &plan;
+static void begin(Writer *w, Plan *p, Group *g, GemmPlan *plan) {
+  Emit *em = &w->em;
+  *w = (Writer){.p = p, .g = g, .n = g->members.at[0].node, .c = g->contraction, .plan = plan};
+  *plan = (GemmPlan){.name = "kernel", .ctx = w, .prologue = put_prologue, .load = put_load, .epilogue = put_epilogue,
+                     .epilogue_row = put_epilogue_row, .narrow = p->be->act == TD_BF16};
   emit_begin(em, p, g);
   em->row_level = ELEMENT;
   em->next_name = 1;
-  em->nvars = w.n->nvars;
+  em->nvars = w->n->nvars;
   for (int v = 0; v < em->nvars; v++) {
-    em->var[v] = emit_name(em, v >= w.n->rank ? "r" : w.n->axis[v] ? w.n->axis[v] : "i");
-    em->extent[v] = w.n->extent[v];
+    em->var[v] = emit_name(em, v >= w->n->rank ? "r" : w->n->axis[v] ? w->n->axis[v] : "i");
+    em->extent[v] = w->n->extent[v];
     em->var_level[v] = ELEMENT;
   }
-  set_axes(&w, &plan);
-  write_operand(&w, GEMM_A, &plan.operand[GEMM_A]);
-  write_operand(&w, GEMM_B, &plan.operand[GEMM_B]);
-  plain_output(&w, &plan);
-  if (!plan.plain_output) write_epilogue(&w);
+  set_axes(w, plan);
+}
+
+/* The template's function without its head, and the line on the blocks above it. */
+static void finish(Writer *w, TdKernel *k, const char **note, void (*write)(StrBuf *out, GemmPlan *plan)) {
+  Emit *em = &w->em;
+  Plan *p = w->p;
   StrBuf head = {0}, out = {0};
   emit_prologue(em, &head);
-  sb_puts(&head, level_text(&w, TOP));
-  w.prologue = arena_strndup(p->arena, head.s ? head.s : "", head.n);
-  contract_emit(&out, &plan);
+  sb_puts(&head, level_text(w, TOP));
+  w->prologue = arena_strndup(p->arena, head.s ? head.s : "", head.n);
+  write(&out, w->plan);
   const char *body = strstr(out.s, "\n{\n"), *comment = strstr(out.s, "/* "), *end = strstr(out.s, " */");
   if (!body || !comment || !end) bug("the template of contractions changed its shape");
   *note = arena_strndup(p->arena, comment + 3, (size_t)(end - comment - 3));
   k->source = arena_strdup(p->arena, body + 1);
-  k->pieces = plan.pieces;
-  k->scratch = plan.scratch;
-  k->flops = count_flops(&w);
+  k->pieces = w->plan->pieces;
+  k->scratch = w->plan->scratch;
   sb_free(&head);
   sb_free(&out);
   emit_arguments(em);
   emit_end(em);
+}
+
+/* How B lies is known even where it is read packed; then nothing of it is an argument. */
+static void write_operands(Writer *w) {
+  Emit *em = &w->em;
+  write_operand(w, GEMM_A, &w->plan->operand[GEMM_A]);
+  int pointers = em->pointers.n, args = em->args.n;
+  write_operand(w, GEMM_B, &w->plan->operand[GEMM_B]);
+  if (!w->g->packed) return;
+  em->pointers.n = pointers;
+  em->args.n = em->arg_writes.n = args;
+  w->plan->packed = arena_printf(em->arena, "(%s)", emit_buffer(em, w->g->packed - 1, w->plan->narrow ? "uint16_t" : "float", false));
+}
+
+static void write_product(Writer *w, GemmPlan *plan, Plan *p, Group *g, TdKernel *k, const char **note) {
+  begin(w, p, g, plan);
+  write_operands(w);
+  plain_output(w, plan);
+  if (!plan->plain_output) write_epilogue(w);
+  k->flops = count_flops(w);
+  finish(w, k, note, contract_emit);
+}
+
+void emit_contraction(Plan *p, Group *g, TdKernel *k, const char **note) {
+  Writer w;
+  GemmPlan plan;
+  write_product(&w, &plan, p, g, k, note);
+}
+
+/* ---- operand B packed before the loop -------------------------------------------------------- */
+
+typedef struct Invariance { const Group *g; bool fails; } Invariance;
+
+static void check_invariant(Expr *e, void *ctx) {
+  Invariance *x = ctx;
+  if (e->kind == E_LOOPVAR && e->loop == x->g->region->loop) x->fails = true;
+  if (e->kind == E_READ && !ir_visible(x->g->region->parent, e->node)) x->fails = true;
+}
+
+bool contraction_packs(Plan *p, Group *g) {
+  Contraction *c = g->contraction;
+  Invariance x = {.g = g};
+  if (!p->be->options.in_place || g->kind != GROUP_CONTRACTION || !g->region->loop || g->region->loop->count < 2) return false;
+  if (c->where[GEMM_B] || c->operand[GEMM_B]->kind != E_READ || c->operand[GEMM_B]->node->type != TY_REAL) return false;
+  ex_visit(p->g, c->operand[GEMM_B], check_invariant, &x);
+  if (x.fails) return false;
+  Writer w;
+  GemmPlan plan;
+  TdKernel ignored = {0};
+  const char *note;
+  write_product(&w, &plan, p, g, &ignored, &note);     /* to see how it cuts B */
+  if (!plan.operand[GEMM_B].plain) return false;
+  g->packed_columns = plan.columns;
+  g->packed_depth = plan.depth;
+  int64_t count = plan.narrow ? (plan.packed_count + 1) / 2 : plan.packed_count;
+  const char *name = arena_printf(p->arena, "packed %s", c->operand[GEMM_B]->node->name);
+  g->packed = 1 + plan_buffer(p, TD_TEMP, name, TY_REAL, 1, &count);
+  return true;
+}
+
+void emit_packing(Plan *p, Group *g, TdKernel *k, const char **note) {
+  Writer w;
+  GemmPlan plan;
+  begin(&w, p, g, &plan);
+  write_operand(&w, GEMM_B, &plan.operand[GEMM_B]);
+  plan.packed = arena_printf(w.em.arena, "(%s)", emit_buffer(&w.em, g->packed - 1, plan.narrow ? "uint16_t" : "float", true));
+  plan.columns = g->packed_columns;
+  plan.depth = g->packed_depth;
+  finish(&w, k, note, contract_pack);
+  k->bytes = 4.0 * (double)ir_count(w.c->operand[GEMM_B]->node) + (plan.narrow ? 2.0 : 4.0) * (double)plan.packed_count;
 }

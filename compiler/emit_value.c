@@ -138,6 +138,10 @@ const char *emit_pointer(Emit *em, Node *n, bool writes) {
   return pointer.name;
 }
 
+const char *emit_buffer(Emit *em, int buffer, const char *type, bool writes) {
+  return arena_printf(em->arena, "(%s%s *)call->arg[%d]", writes ? "" : "const ", type, argument(em, buffer, writes));
+}
+
 static const EmitLocal *local_of(Emit *em, const Node *n) {
   for (int i = 0; i < em->locals.n; i++)
     if (em->locals.at[i].node == n) return &em->locals.at[i];

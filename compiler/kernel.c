@@ -151,8 +151,25 @@ static int find_equal(Backend *be, const TdKernel *k) {
   return -1;
 }
 
-void kernel_write(Plan *p, Group *g) {
+/* Find the same kernel, or give this one its name and its comment. */
+static void add_kernel(Plan *p, Group *g, TdKernel *k, const char *note) {
   Backend *be = p->be;
+  g->kernel = find_equal(be, k);
+  if (g->kernel >= 0) return;
+  const char *body = k->source;
+  k->name = kernel_name(p, k->klass, g->members.at[0].node);
+  StrBuf out = {0};
+  print_comment(g, k, note, &out);
+  sb_printf(&out, "void %s(const TdCall *call, int64_t begin, int64_t end)\n", k->name);
+  indent(&out, body);
+  k->source = arena_strndup(p->arena, out.s, out.n);
+  sb_free(&out);
+  g->kernel = be->kernels.n;
+  vec_push(be->arena, &be->kernels, *k);
+  vec_push(be->arena, &be->bodies, body);
+}
+
+void kernel_write(Plan *p, Group *g) {
   const Node *n = g->members.at[0].node;
   TdKernel k = {.klass = class_of(g), .where = place_text(p, n->span), .text = source_line(p, n->span)};
   const char *note = NULL;
@@ -163,17 +180,17 @@ void kernel_write(Plan *p, Group *g) {
   case GROUP_LOOP: bug("no kernel for this group");
   }
   k.bytes = traffic(p, g);
-  g->kernel = find_equal(be, &k);
-  if (g->kernel >= 0) return;
-  const char *body = k.source;
-  k.name = kernel_name(p, k.klass, n);
-  StrBuf out = {0};
-  print_comment(g, &k, note, &out);
-  sb_printf(&out, "void %s(const TdCall *call, int64_t begin, int64_t end)\n", k.name);
-  indent(&out, body);
-  k.source = arena_strndup(p->arena, out.s, out.n);
-  sb_free(&out);
-  g->kernel = be->kernels.n;
-  vec_push(be->arena, &be->kernels, k);
-  vec_push(be->arena, &be->bodies, body);
+  add_kernel(p, g, &k, note);
+}
+
+Group *kernel_pack(Plan *p, Group *g) {
+  if (!contraction_packs(p, g)) return NULL;
+  Group *pack = NEW(p->arena, Group);
+  *pack = *g;
+  const Node *n = g->members.at[0].node;
+  TdKernel k = {.klass = "pack", .where = place_text(p, n->span), .text = source_line(p, n->span)};
+  const char *note = NULL;
+  emit_packing(p, pack, &k, &note);
+  add_kernel(p, pack, &k, note);
+  return pack;
 }

@@ -46,6 +46,8 @@ struct Group {
   struct Contraction *contraction;       /* GROUP_CONTRACTION: contract.h */
   VEC(Group *) after;                    /* must run before it, besides what it reads */
   int       mark;
+  int       packed;                      /* GROUP_CONTRACTION in a loop: operand B is packed before */
+  int64_t   packed_columns, packed_depth;/* it, cut like this, into buffer packed - 1; 0: it is not */
   int       kernel;                      /* index in the program, once written */
   const int *args;                       /* buffers in the kernel's order */
   int       nargs;
@@ -245,6 +247,8 @@ const char *emit_name(Emit *em, const char *stem);   /* a fresh identifier */
 /* A node's name as part of an identifier, of at most so many characters. */
 const char *emit_stem(Arena *a, const char *name, size_t most);
 const char *emit_pointer(Emit *em, Node *n, bool writes);
+/* A buffer as a C pointer to `type`. */
+const char *emit_buffer(Emit *em, int buffer, const char *type, bool writes);
 /* The statement that stores a value at the place `at` of n. */
 const char *emit_store(Emit *em, const Node *n, const char *at, const char *value);
 const char *emit_ctype(Type t);                      /* of stored values */
@@ -303,6 +307,9 @@ void emit_rows(Plan *p, Group *g, TdKernel *k);
 /* -- kernel.c ------------------------------------------------------------------------------- */
 /* Write the group's kernel, or find the same one; sets group->kernel and args. */
 void kernel_write(Plan *p, Group *g);
+/* The kernel that packs operand B of g, a contraction in a loop, for all iterations;
+ * a group to be launched before the loop, or NULL if B changes or there is no need. */
+Group *kernel_pack(Plan *p, Group *g);
 
 /* -- emit_scatter.c ------------------------------------------------------------------------ */
 void emit_scatter(Plan *p, Group *g, TdKernel *k);

@@ -6,6 +6,24 @@ static void push_step(Plan *p, TdStep step, const bool *writes) {
   vec_push(p->arena, &p->step_writes, writes);
 }
 
+static void push_launch(Plan *p, const Group *g, double times) {
+  const TdKernel *k = &p->be->kernels.at[g->kernel];
+  TdStep step = {.kind = TD_LAUNCH, .from_slot = -1, .to_slot = -1, .kernel = g->kernel, .nargs = g->nargs, .args = g->args};
+  push_step(p, step, g->writes);
+  p->flops += times * k->flops;
+  p->bytes += times * k->bytes;
+}
+
+/* What the products in a loop need packed but once. */
+static void list_packing(Plan *p, const Region *body, double times) {
+  for (int i = 0; i < p->groups.n; i++) {
+    Group *g = p->groups.at[i];
+    if (g->region != body || g->kind != GROUP_CONTRACTION || g->dropped) continue;
+    const Group *pack = kernel_pack(p, g);
+    if (pack) push_launch(p, pack, times);
+  }
+}
+
 static void list_region(Plan *p, const Region *r, double times) {
   Groups order = {0};
   group_order(p, r, &order);
@@ -17,6 +35,7 @@ static void list_region(Plan *p, const Region *r, double times) {
       step.slot = plan_depth(r);
       step.count = g->loop->count;
       step.reverse = g->loop->reverse;
+      list_packing(p, g->loop->body, times);
       push_step(p, step, NULL);
       list_region(p, g->loop->body, times * (double)g->loop->count);
       step.kind = TD_END;
@@ -24,14 +43,7 @@ static void list_region(Plan *p, const Region *r, double times) {
       continue;
     }
     kernel_write(p, g);
-    const TdKernel *k = &p->be->kernels.at[g->kernel];
-    step.kind = TD_LAUNCH;
-    step.kernel = g->kernel;
-    step.nargs = g->nargs;
-    step.args = g->args;
-    push_step(p, step, g->writes);
-    p->flops += times * k->flops;
-    p->bytes += times * k->bytes;
+    push_launch(p, g, times);
   }
 }
 

@@ -338,6 +338,50 @@ static void test_operands(void **state) {
   check_options(b, 1e-3, 1);
 }
 
+/* A recurrence: its weights are packed once, before the loop, also where every
+ * batch has its own; what it keeps of three gates is written beside its state,
+ * gate by gate, in one vector loop. */
+static void test_recurrence(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  Node *h0 = real_input(g, "h0", SHAPE(6, 64)), *u = real_input(g, "u", SHAPE(3, 64, 64)), *v = real_input(g, "v", SHAPE(5, 32, 40));
+  Node *s0 = real_input(g, "s0", SHAPE(5, 24, 32));
+  Loop *l = ir_loop(g, g->top, "t", 4, false, nowhere);
+  Node *h = ir_carry(g, l, "h", h0), *s = ir_carry(g, l, "s", s0);
+  Node *n = comp(g, l->body, "n", 3, 1, EXTENTS(6, 3, 64, 64), RED_SUM, ex2(g, P_mul, at(g, h, "03"), at(g, u, "132")));
+  Expr *gate[3][3];
+  for (int k = 0; k < 3; k++) gate[k][0] = ex_var(g, 0), gate[k][1] = ex_int(g, k), gate[k][2] = ex_var(g, 1);
+  Node *r = comp(g, l->body, "r", 2, 0, EXTENTS(6, 64), RED_NONE, ex1(g, P_sigmoid, ex_read(g, n, gate[0])));
+  Node *q = comp(g, l->body, "q", 2, 0, EXTENTS(6, 64), RED_NONE,
+                 ex1(g, P_tanh, ex2(g, P_mul, at(g, r, "01"), ex_read(g, n, gate[2]))));
+  Expr *last = ex2(g, P_eq, ex_var(g, 1), ex_int(g, 2));
+  Node *d = comp(g, l->body, "d", 3, 0, EXTENTS(6, 3, 64), RED_NONE, ex3(g, P_select, last, at(g, r, "02"), at(g, q, "02")));
+  Node *e = comp(g, l->body, "e", 3, 0, EXTENTS(6, 3, 64), RED_NONE, ex2(g, P_add, at(g, d, "012"), at(g, h, "02")));
+  l->carries.at[0].next = comp(g, l->body, "next", 2, 0, EXTENTS(6, 64), RED_NONE,
+                               ex2(g, P_add, ex2(g, P_mul, ex_num(g, 0.5), at(g, h, "01")), at(g, q, "01")));
+  Node *m = comp(g, l->body, "m", 3, 1, EXTENTS(5, 24, 40, 32), RED_SUM, ex2(g, P_mul, at(g, s, "013"), at(g, v, "032")));
+  l->carries.at[1].next = comp(g, l->body, "moved", 3, 0, EXTENTS(5, 24, 32), RED_NONE, ex1(g, P_tanh, at(g, m, "012")));
+  output(g, "kept", ir_stack(g, l, e));
+  output(g, "h", ir_final(g, l, 0));
+  output(g, "s", ir_final(g, l, 1));
+  const TdProgram *p = compile(b);
+  assert_int_equal(launches(p, "contraction"), 2);
+  assert_int_equal(launches(p, "pack"), 2);
+  const TdEntry *entry = &p->entries[0];
+  int loop = 0;
+  while (entry->steps[loop].kind != TD_LOOP) loop++;
+  int before = 0;
+  for (int i = 0; i < loop; i++)
+    before += entry->steps[i].kind == TD_LAUNCH && strcmp(p->kernels[entry->steps[i].kernel].klass, "pack") == 0;
+  assert_int_equal(before, 2);
+  bool written_out = false;
+  for (int i = 0; i < p->nkernels; i++)
+    written_out = written_out || (strstr(p->kernels[i].source, " e[") && strcmp(p->kernels[i].klass, "map") == 0 &&
+                                  !strstr(p->kernels[i].source, "< 3;"));
+  assert_true(written_out);
+  check_options(b, 1e-4, 2);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_map, setup, teardown),
@@ -353,6 +397,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_optimizer, setup, teardown),
       cmocka_unit_test_setup_teardown(test_total, setup, teardown),
       cmocka_unit_test_setup_teardown(test_operands, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_recurrence, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
