@@ -2,8 +2,9 @@
  *
  * Products round their factors to bf16 anyway, so a value that only products
  * read loses nothing by being stored so. What a product yields is stored so too,
- * as in the usual mixed precision: queries, scores, hidden layers. Everything
- * else stays f32: carried values (a residual stream, a recurrent state), sums
+ * as in the usual mixed precision: queries, scores, hidden layers; also by way of
+ * its epilogue, unless that brings in something of the same size that is f32, as
+ * x + f(x) w does. Everything else stays f32: carried values (a residual stream, a recurrent state), sums
  * over rows and scatters, whatever goes into a state or a pack (parameters'
  * gradients), outputs, and what only other kernels read (statistics, losses).
  *
@@ -17,19 +18,22 @@ typedef struct Use {
   bool wide;                             /* something needs all of the fraction */
   bool by_product;                       /* a contraction reads it, */
   bool by_others;                        /* or another kernel does */
-  bool from_product;                     /* it is what a contraction sums, */
+  bool from_product;                     /* a contraction and its epilogue make it, */
   bool from_others;                      /* or something else */
+  bool narrow;
 } Use;
 
 typedef struct Narrowing {
   Plan *p;
   Use  *use;                             /* by buffer */
   Node *reader;
+  bool  changed;
 } Narrowing;
 
 static bool is_product(const Group *g) { return g && g->kind == GROUP_CONTRACTION; }
 
-/* Does what n computes end in a state, a pack or an output? */
+/* Does what n computes end in a state, a pack or an output? (Number by number,
+ * that is: a bias's gradient, which sums, may read bf16.) */
 static bool is_kept(Narrowing *x, const Node *n) {
   const NodeInfo *info = plan_info(x->p, n);
   return info->placed && info->place.buffer >= 0 && x->use[info->place.buffer].wide;
@@ -42,7 +46,7 @@ static void note_value(Narrowing *x, Node *n) {
   if (n->kind == N_STACK) return;
   if (n->kind != N_COMP || n->type != TY_REAL) u->wide = true;
   const Group *g = info->group;
-  if (is_product(g) && g->members.at[0].node == n) u->from_product = true;
+  if (is_product(g)) u->from_product = true;
   else u->from_others = true;
   for (int i = 0; g && i < g->members.n; i++)
     if (g->members.at[i].node == n && g->members.at[i].accumulates) u->wide = true;
@@ -58,7 +62,7 @@ static void note_read(Node *n, void *ctx) {
     u->by_product = true;
   } else {
     u->by_others = true;
-    if (is_kept(x, x->reader)) u->wide = true;
+    if (is_kept(x, x->reader) && ir_count(n) <= ir_count(x->reader)) u->wide = true;
   }
 }
 
@@ -75,6 +79,30 @@ static void note_reads(Narrowing *x, Node *n) {
   if (n->kind == N_COMP || n->kind == N_SCATTER) ir_each_read(x->p->g, n, note_read, x);
 }
 
+/* Something f32 of the reader's size, from elsewhere: then so is the result. */
+static void note_source(Node *n, void *ctx) {
+  Narrowing *x = ctx;
+  const NodeInfo *info = plan_info(x->p, n), *own = plan_info(x->p, x->reader);
+  if (info->group == own->group || n->type != TY_REAL || ir_count(n) < ir_count(x->reader)) return;
+  if (info->placed && info->place.buffer >= 0 && x->use[info->place.buffer].narrow) return;
+  x->use[own->place.buffer].narrow = false;
+  x->changed = true;
+}
+
+static void note_sources(Narrowing *x, Node *n) {
+  const NodeInfo *info = plan_info(x->p, n);
+  if (n->kind != N_COMP || !info->placed || info->place.buffer < 0) return;
+  const Use *u = &x->use[info->place.buffer];
+  if (!u->narrow || (u->by_product && !u->by_others) || info->group->members.at[0].node == n) return;
+  x->reader = n;
+  ir_each_read(x->p->g, n, note_source, x);
+}
+
+static bool may_be_narrow(const TdBuffer *b, const Use *u) {
+  if (b->kind != TD_TEMP || b->type != TD_F32 || b->count < FEWEST || u->wide) return false;
+  return (u->by_product && !u->by_others) || (u->from_product && !u->from_others);
+}
+
 void plan_narrow(Plan *p) {
   if (p->be->act != TD_BF16) return;
   Narrowing x = {.p = p, .use = NEWN(p->arena, Use, p->buffers.n + 1)};
@@ -84,11 +112,14 @@ void plan_narrow(Plan *p) {
   }
   walk(&x, p->g->top, note_value);
   walk(&x, p->g->top, note_reads);
+  for (int b = 0; b < p->buffers.n; b++) x.use[b].narrow = may_be_narrow(&p->buffers.at[b].td, &x.use[b]);
+  do {
+    x.changed = false;
+    walk(&x, p->g->top, note_sources);
+  } while (x.changed);
   for (int b = 0; b < p->buffers.n; b++) {
     TdBuffer *td = &p->buffers.at[b].td;
-    const Use *u = &x.use[b];
-    bool narrow = u->by_product && !u->by_others ? true : u->from_product && !u->from_others;
-    if (td->kind != TD_TEMP || td->type != TD_F32 || td->count < FEWEST || u->wide || !narrow) continue;
+    if (!x.use[b].narrow) continue;
     td->type = TD_BF16;
     td->bytes = (size_t)td->count * td_type_size(TD_BF16);
   }
