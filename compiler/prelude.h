@@ -11,6 +11,12 @@
 #ifndef TD_PRELUDE
 #define TD_PRELUDE
 
+/* GCC 12 at -O3 fuses iterations of a loop around a vector loop that adds into an
+ * array, and takes the value of one of them for all: wrong sums. */
+#if defined __GNUC__ && !defined __clang__
+#pragma GCC optimize("no-loop-unroll-and-jam")
+#endif
+
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
