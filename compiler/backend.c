@@ -6,7 +6,7 @@
 #include <string.h>
 
 BackendOptions backend_defaults(void) {
-  return (BackendOptions){true, true, true, true, true, true, true};
+  return (BackendOptions){true, true, true, true, true, true, true, true};
 }
 
 TdType plan_storage(Type t) { return t == TY_REAL ? TD_F32 : t == TY_INT ? TD_I32 : TD_U8; }
@@ -82,7 +82,7 @@ static void list_outputs(Plan *p) {
 }
 
 const char *backend_form(int i) {
-  static const char *const before[] = {"lower", "restack", "tables"};
+  static const char *const before[] = {"lower", "recompute", "restack", "tables"};
   const int n = (int)(sizeof before / sizeof *before), passes = pipeline_count();
   if (i < n) return before[i];
   if (i < n + passes) return pipeline_at(i - n)->name;
@@ -117,6 +117,10 @@ static void look_after(Graph *g, const GraphPassInfo *pass, double seconds, void
 bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
   Plan p = {.be = be, .arena = be->arena, .g = graph_clone(be->arena, g), .name = entry_name};
   check(&p, "lower");
+  if (be->options.chains) {
+    plan_recompute(&p);
+    check(&p, "recompute");
+  }
   if (be->options.simplify) {
     plan_restack(&p);
     check(&p, "restack");
@@ -129,6 +133,7 @@ bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
   look(&p, "inline");   /* bounds hold here because they held before; intervals cannot prove each anew */
   plan_own(&p);
   plan_group(&p);
+  if (be->options.chains) plan_chains(&p);
   plan_rows(&p);
   if (be->options.in_place) plan_in_place(&p);
   plan_place(&p);

@@ -13,6 +13,7 @@ typedef struct BackendOptions {
   bool fuse_rows;               /* several nodes over the same rows in one kernel */
   bool contractions;            /* sums of products through the matrix template */
   bool fuse_epilogues;          /* maps on the tile of a contraction */
+  bool chains;                  /* products of products kept on chip, and computed again for the backward pass */
   bool in_place;                /* updates, carries and packs without copies */
   bool share_memory;            /* lifetimes share the arena */
 } BackendOptions;

@@ -122,12 +122,13 @@ static void close_loops(Rows *r, int nloops, bool simd, const char *clause) {
  * loops, on the stack while it is small. */
 static void declare_array(Rows *r, Item *it) {
   enum { STACK_MAX = 16384 };
+  if (emit_local(&r->em, it->node)) return;        /* a chain keeps it */
   int64_t count = 1;
   for (int i = 0; i < it->nout; i++) count *= it->extent[i];
   EmitLocal local = {.node = it->node, .name = emit_name(&r->em, it->node->name)};
   int64_t stride = 1;
   bool row[IR_MAX_RANK] = {0};
-  for (int k = 0; k < r->g->nrows; k++)
+  for (int k = 0; k < r->plan->given_rows; k++)
     if (it->member->rowvar[k] < it->node->rank) row[it->member->rowvar[k]] = true;
   for (int d = it->node->rank - 1; d >= 0; d--) {
     if (row[d]) continue;
@@ -145,8 +146,11 @@ static void declare_array(Rows *r, Item *it) {
   vec_push(r->em.arena, &r->em.locals, local);
 }
 
+/* Is its value needed outside of its nest: in memory, by another nest, by a chain? */
+static bool is_kept(Rows *r, const Item *it) { return it->member->stored || it->array || emit_local(&r->em, it->node); }
+
 static void store(Rows *r, Item *it, int level, const char *value) {
-  if (!it->member->stored && !it->array) return;
+  if (!is_kept(r, it)) return;
   if (!it->member->stored) declare_array(r, it);
   const char *at = emit_element(&r->em, it->node, it->element, level, true);
   sb_puts(text_at(r, level), emit_store(&r->em, it->node, at, value));
@@ -392,7 +396,7 @@ static void emit_sum_outside(Rows *r, Item *it) {
     at = arena_printf(em->arena, "%s[%s]", it->sum, index.s);
     print_combine(r, text_at(r, level), it, at, arena_printf(em->arena, "%s[%s]", array, v));
     sb_free(&index);
-  } else if (it->member->stored || it->array) {
+  } else if (is_kept(r, it)) {
     if (!it->member->stored) declare_array(r, it);
     at = emit_element(em, it->node, turned.element, level, true);
     sb_puts(text_at(r, level), emit_store(em, it->node, at, arena_printf(em->arena, "%s[%s]", array, v)));
@@ -536,6 +540,25 @@ static void finish(Rows *r, TdKernel *k) {
   sb_free(&inner);
   sb_free(&r->piece_end);
   sb_free(&r->locals);
+}
+
+const char *emit_row_text(Emit *em, Plan *p, Group *g, RowPlan *rows, StrBuf *locals, size_t *scratch, double *flops) {
+  Rows r = {.em = *em, .p = p, .g = g, .plan = rows, .locals = *locals, .scratch = *scratch};
+  r.em.nvars = rows->nrows;
+  r.em.in_bounds = rows->in_bounds;
+  r.em.row_level = ROW;
+  for (int v = 0; v < rows->nrows; v++) {
+    r.em.extent[v] = rows->row_extent[v];
+    r.em.var_level[v] = ROW;
+  }
+  emit_open(&r.em, ROW);
+  for (int i = 0; i < rows->nitems; i++) *flops += item_flops(&r, &rows->items[i]) * (double)rows->rows;
+  emit_items(&r);
+  *em = r.em;
+  *locals = r.locals;
+  *scratch = r.scratch;
+  const StrBuf *text = &em->level[ROW].text;
+  return text->n ? arena_strndup(em->arena, text->s, text->n) : "";
 }
 
 void emit_rows(Plan *p, Group *g, TdKernel *k) {

@@ -10,6 +10,7 @@
 #include "compiler/plan.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { LONG_TEXT = 90 };                 /* beyond it a value gets a line of its own */
@@ -142,7 +143,7 @@ const char *emit_buffer(Emit *em, int buffer, const char *type, bool writes) {
   return arena_printf(em->arena, "(%s%s *)call->arg[%d]", writes ? "" : "const ", type, argument(em, buffer, writes));
 }
 
-static const EmitLocal *local_of(Emit *em, const Node *n) {
+const EmitLocal *emit_local(Emit *em, const Node *n) {
   for (int i = 0; i < em->locals.n; i++)
     if (em->locals.at[i].node == n) return &em->locals.at[i];
   return NULL;
@@ -191,7 +192,7 @@ static bool is_step(Emit *em, const Expr *e) { return e->node == em->g->step; }
 /* Strides and the flat position of a read; which indices must be checked. */
 static void plan_read(Emit *em, Expr *e, Cell *cell) {
   Node *n = e->node;
-  const EmitLocal *local = local_of(em, n);
+  const EmitLocal *local = emit_local(em, n);
   int64_t stride = 1;
   for (int d = n->rank - 1; d >= 0; d--) {
     cell->stride[d] = local ? local->stride[d] : stride;
@@ -291,7 +292,7 @@ static const char *print_read(Walk *k, Expr *e, Cell *c) {
     em->uses_control = true;
     return c->wide ? "ctl->step" : "(int32_t)ctl->step";
   }
-  const EmitLocal *local = local_of(em, n);
+  const EmitLocal *local = emit_local(em, n);
   const char *base = local ? local->name : emit_pointer(em, n, false);
   StrBuf b = {0};
   if (c->unsafe) {
@@ -357,6 +358,12 @@ static const char *print_int(Emit *em, int64_t x) {
   return arena_printf(em->arena, x < 0 ? "(%lld)" : "%lld", (long long)x);
 }
 
+/* Divided by a power of two is multiplied by another, exactly, and much faster. */
+static bool exact_inverse(const Expr *e) {
+  int exponent;
+  return e->kind == E_NUM && isnormal(e->num) && fabs(frexp(e->num, &exponent)) == 0.5 && abs(exponent) < 120;
+}
+
 /* A $-pattern of ops.def with its arguments. */
 static const char *spell(Emit *em, const char *pattern, const char *suffix, const char *type,
                          const char *const *args) {
@@ -399,6 +406,8 @@ static const char *print_prim(Walk *k, Expr *e, Cell *c) {
     text = arena_printf(em->arena, "(%s %c %s)", arg[0], e->prim == P_div ? '/' : '%', arg[1]);
   else if (whole && (e->prim == P_div || e->prim == P_mod || e->prim == P_min || e->prim == P_max))
     text = arena_printf(em->arena, "td_i%s(%s, %s)", info->name, arg[0], arg[1]);
+  else if (e->type == TY_REAL && e->prim == P_div && exact_inverse(e->args[1]))
+    text = arena_printf(em->arena, "(%s * %s)", arg[0], print_real(em, 1 / e->args[1]->num));
   else if (whole && e->prim == P_abs)
     text = arena_printf(em->arena, "td_iabs(%s)", arg[0]);
   else
@@ -512,7 +521,7 @@ const char *emit_value(Emit *em, Expr *root, int level) {
 
 const char *emit_element(Emit *em, Node *n, Expr *const *args, int level, bool writes) {
   Expr *at = ex_int(em->g, 0);
-  const EmitLocal *local = local_of(em, n);
+  const EmitLocal *local = emit_local(em, n);
   int64_t stride = 1;
   for (int d = n->rank - 1; d >= 0; d--) {
     int64_t step = local ? local->stride[d] : stride;
@@ -542,7 +551,7 @@ const char *emit_element(Emit *em, Node *n, Expr *const *args, int level, bool w
 }
 
 const char *emit_store(Emit *em, const Node *n, const char *at, const char *value) {
-  bool half = !local_of(em, n) && plan_type(em->plan, n) == TD_BF16;
+  bool half = !emit_local(em, n) && plan_type(em->plan, n) == TD_BF16;
   return arena_printf(em->arena, half ? "%s = td_narrow(%s);\n" : "%s = %s;\n", at, value);
 }
 

@@ -508,7 +508,7 @@ static void mark_bases(Node *n, void *ctx) {
   plan_info(p, n)->local = false;
 }
 
-static void find_stored(Plan *p) {
+void plan_stored(Plan *p) {
   for (int i = 0; i < p->groups.n; i++)
     for (int k = 0; k < p->groups.at[i]->members.n; k++) {
       const Member *m = &p->groups.at[i]->members.at[k];
@@ -532,5 +532,5 @@ static void find_stored(Plan *p) {
 
 void plan_group(Plan *p) {
   group_region(p, p->g->top);
-  find_stored(p);
+  plan_stored(p);
 }

@@ -1,6 +1,6 @@
 /* One kernel of the program: its C text laid out for reading, its name, what is
  * said about it. Equal texts are one kernel. */
-#include "compiler/contract.h"
+#include "compiler/chain.h"
 
 #include <string.h>
 
@@ -30,6 +30,7 @@ static const char *class_of(const Group *g) {
   case GROUP_CONTRACTION: return "contraction";
   case GROUP_SCATTER: return "scatter";
   case GROUP_LOOP: return "loop";
+  case GROUP_CHAIN: return "chain";
   case GROUP_ROWS: break;
   }
   bool reduces = false, column = false;
@@ -177,6 +178,7 @@ void kernel_write(Plan *p, Group *g) {
   case GROUP_ROWS: emit_rows(p, g, &k); break;
   case GROUP_SCATTER: emit_scatter(p, g, &k); break;
   case GROUP_CONTRACTION: emit_contraction(p, g, &k, &note); break;
+  case GROUP_CHAIN: emit_chain(p, g, &k, &note); break;
   case GROUP_LOOP: bug("no kernel for this group");
   }
   k.bytes = traffic(p, g);

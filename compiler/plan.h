@@ -25,9 +25,10 @@ typedef struct Member {
   int     rowvar[IR_MAX_VARS];
   bool    accumulates;                   /* sums over rows: one partial result a piece */
   bool    stored;                        /* its value goes to memory, not only to its readers here */
+  int     program;                       /* GROUP_CHAIN: which part of the kernel computes it (chain.h); else 0 */
 } Member;
 
-typedef enum { GROUP_ROWS, GROUP_CONTRACTION, GROUP_SCATTER, GROUP_LOOP } GroupKind;
+typedef enum { GROUP_ROWS, GROUP_CONTRACTION, GROUP_SCATTER, GROUP_LOOP, GROUP_CHAIN } GroupKind;
 
 /* What becomes one kernel (or, for GROUP_LOOP, a loop of them). */
 struct Group {
@@ -44,6 +45,7 @@ struct Group {
   Loop     *loop;                        /* GROUP_LOOP */
   struct RowPlan *rows;                  /* GROUP_ROWS: rows.c */
   struct Contraction *contraction;       /* GROUP_CONTRACTION: contract.h */
+  struct Chain *chain;                   /* GROUP_CHAIN: chain.h */
   VEC(Group *) after;                    /* must run before it, besides what it reads */
   int       mark;
   int       packed;                      /* GROUP_CONTRACTION in a loop: operand B is packed before */
@@ -137,7 +139,15 @@ bool contract_matches(Plan *p, const Node *n);
 /* -- group.c ------------------------------------------------------------------------ */
 /* Every computed node belongs to one group afterwards. */
 void plan_group(Plan *p);
+/* Which members' values must be in memory; again after groups were merged. */
+void plan_stored(Plan *p);
 void plan_visit_node(Plan *p, Node *n, ExprVisit *f, void *ctx);   /* its body, guard, indices */
+
+/* -- recompute.c -------------------------------------------------------------------- */
+void plan_recompute(Plan *p);
+
+/* -- chain.c -------------------------------------------------------------------------- */
+void plan_chains(Plan *p);
 
 /* -- order.c -------------------------------------------------------------------------- */
 typedef VEC(Group *) Groups;
@@ -242,6 +252,7 @@ void        emit_open(Emit *em, int level);          /* a fresh, empty level */
 /* C text of e's value, valid at `level`; temporaries go to the levels' texts. */
 const char *emit_value(Emit *em, Expr *e, int level);
 /* Let e stand for the C name at `level` and deeper. */
+const EmitLocal *emit_local(Emit *em, const Node *n);     /* or NULL */
 void        emit_define(Emit *em, Expr *e, int level, const char *name);
 const char *emit_name(Emit *em, const char *stem);   /* a fresh identifier */
 /* A node's name as part of an identifier, of at most so many characters. */
@@ -299,11 +310,19 @@ typedef struct RowPlan {
   int64_t rows;
   bool    flat;                          /* no loops inside: the row loop itself is the vector loop */
   bool    in_bounds;                     /* every read was proved before indices were joined */
+  int     given_rows;                    /* rows before neighbours were joined */
 } RowPlan;
 void plan_rows(Plan *p);
+/* The members of one program of a chain over its first rows; `join`: arrays are
+ * without gaps, loops may become one. */
+RowPlan *plan_row_program(Plan *p, Group *g, int program, int nrows, bool join);
 
 /* -- emit_rows.c ------------------------------------------------------------------------- */
 void emit_rows(Plan *p, Group *g, TdKernel *k);
+/* The statements of one row, for a kernel that has the loop over rows itself:
+ * row variables are in scope. Adds declarations for the top of the function to
+ * `locals`, bytes to *scratch, operations of all rows to *flops. */
+const char *emit_row_text(Emit *em, Plan *p, Group *g, RowPlan *rows, StrBuf *locals, size_t *scratch, double *flops);
 /* -- kernel.c ------------------------------------------------------------------------------- */
 /* Write the group's kernel, or find the same one; sets group->kernel and args. */
 void kernel_write(Plan *p, Group *g);

@@ -3,7 +3,7 @@
  * simple. Neighbouring variables that every index treats as one flat position
  * become one: an elementwise kernel over [b, l, d] runs over a single index. */
 #include "compiler/expr.h"
-#include "compiler/plan.h"
+#include "compiler/chain.h"
 
 #include <string.h>
 
@@ -24,7 +24,7 @@ static void add_loop(Item *it, Expr **map, Graph *g, int nrows, int var) {
   map[var] = ex_var(g, at);
 }
 
-static void make_item(Plan *p, Group *group, Item *it, Member *m) {
+static void make_item(Plan *p, int nrows, Item *it, Member *m) {
   Graph *g = p->g;
   Node *n = m->node;
   Expr *map[IR_MAX_VARS] = {0};
@@ -33,15 +33,15 @@ static void make_item(Plan *p, Group *group, Item *it, Member *m) {
   it->member = m;
   it->node = n;
   bool is_row[IR_MAX_VARS] = {0};
-  for (int k = 0; k < group->nrows; k++) {
+  for (int k = 0; k < nrows; k++) {
     is_row[m->rowvar[k]] = true;
     map[m->rowvar[k]] = ex_var(g, k);
   }
   for (int v = 0; v < rank; v++)
-    if (!is_row[v]) add_loop(it, map, g, group->nrows, v);
+    if (!is_row[v]) add_loop(it, map, g, nrows, v);
   it->nout = it->nloops;
   for (int v = rank; v < n->nvars; v++)
-    if (!is_row[v]) add_loop(it, map, g, group->nrows, v);
+    if (!is_row[v]) add_loop(it, map, g, nrows, v);
   it->form = it->nout == it->nloops ? FORM_MAP : it->nout == 0 ? FORM_REDUCE : FORM_MIXED;
   it->body = ex_subst(g, n->body, map, n->nvars);
   it->guard = n->guard ? ex_subst(g, n->guard, map, n->nvars) : NULL;
@@ -367,29 +367,27 @@ static void leave_a_loop(RowPlan *r) {
   }
 }
 
-static void plan_group_rows(Plan *p, Group *g) {
+static RowPlan *items_of(Plan *p, Group *g, int program, int nrows) {
   RowPlan *r = NEW(p->arena, RowPlan);
-  g->rows = r;
-  r->nitems = g->members.n;
-  r->items = NEWN(p->arena, Item, r->nitems + 1);
-  for (int i = 0; i < r->nitems; i++) make_item(p, g, &r->items[i], &g->members.at[i]);
-  r->nrows = g->nrows;
-  r->rows = 1;
-  for (int k = 0; k < g->nrows; k++) {
-    const Member *m = &g->members.at[0];
+  r->items = NEWN(p->arena, Item, g->members.n + 1);
+  for (int i = 0; i < g->members.n; i++)
+    if (g->members.at[i].program == program) make_item(p, nrows, &r->items[r->nitems++], &g->members.at[i]);
+  r->nrows = r->given_rows = nrows;
+  for (int k = 0; k < nrows; k++) {
+    const Member *m = r->nitems > 0 ? r->items[0].member : &g->members.at[0];
     int d = m->accumulates ? m->rowvar[k] + 1 : m->rowvar[k];
     r->row_extent[k] = g->row_extent[k];
     r->row_axis[k] = d < m->node->rank && m->node->axis[d] ? m->node->axis[d] : "i";
-    r->rows *= g->row_extent[k];
   }
   write_out(p, r);
   r->in_bounds = all_proved(p, r);
-  if (r->in_bounds) join_rows(p, r);
-  if (map_only(r) && r->nrows == 1) r->flat = true;
-  else if (map_only(r) && r->nrows > 1 && !g->rows_fixed) leave_a_loop(r);
+  return r;
+}
+
+static void plan_nests(Plan *p, RowPlan *r, bool join) {
   int nests = assign_nests(p, r);
   sort_by_nest(p, r, nests);
-  for (int i = 0; i < r->nitems && r->in_bounds;) {
+  for (int i = 0; i < r->nitems && r->in_bounds && join;) {
     int last = i;
     while (last + 1 < r->nitems && r->items[last + 1].nest == r->items[i].nest) last++;
     join_loops(p, r, &r->items[i], &r->items[last]);
@@ -400,7 +398,26 @@ static void plan_group_rows(Plan *p, Group *g) {
   for (int k = 0; k < r->nrows; k++) r->rows *= r->row_extent[k];
 }
 
+RowPlan *plan_row_program(Plan *p, Group *g, int program, int nrows, bool join) {
+  RowPlan *r = items_of(p, g, program, nrows);
+  plan_nests(p, r, join);
+  return r;
+}
+
+static void plan_group_rows(Plan *p, Group *g) {
+  RowPlan *r = items_of(p, g, 0, g->nrows);
+  g->rows = r;
+  if (r->in_bounds) join_rows(p, r);
+  if (map_only(r) && r->nrows == 1) r->flat = true;
+  else if (map_only(r) && r->nrows > 1 && !g->rows_fixed) leave_a_loop(r);
+  plan_nests(p, r, true);
+}
+
 void plan_rows(Plan *p) {
-  for (int i = 0; i < p->groups.n; i++)
-    if (p->groups.at[i]->kind == GROUP_ROWS && !p->groups.at[i]->dropped) plan_group_rows(p, p->groups.at[i]);
+  for (int i = 0; i < p->groups.n; i++) {
+    Group *g = p->groups.at[i];
+    if (g->dropped) continue;
+    if (g->kind == GROUP_ROWS) plan_group_rows(p, g);
+    if (g->kind == GROUP_CHAIN) chain_programs(p, g);
+  }
 }

@@ -94,7 +94,7 @@ static void check_unused(Low *l) {
 static bool run_backend(Low *l) {
   Unit *u = l->unit;
   BackendOptions o = backend_defaults();
-  bool *const flags[] = {&o.simplify, &o.fuse_maps, &o.fuse_rows, &o.contractions, &o.fuse_epilogues, &o.in_place, &o.share_memory};
+  bool *const flags[] = {&o.simplify, &o.fuse_maps, &o.fuse_rows, &o.contractions, &o.fuse_epilogues, &o.chains, &o.in_place, &o.share_memory};
   for (int k = 0; k < (int)(sizeof flags / sizeof *flags); k++)
     if (l->options->disable >> k & 1) *flags[k] = false;
   Backend *be = backend_new(l->arena, l->d, u->name, &o);
