@@ -28,7 +28,7 @@ CLI = main flags help report open compile train sample eval run check fmt gradch
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_train test_reference test_api test_cli test_memory test_grad test_grad_random \
-       test_backend test_backend_random test_prelude test_contract test_diagnostics test_language test_mutations test_output test_narrow
+       test_backend test_backend_random test_chain test_prelude test_contract test_diagnostics test_language test_mutations test_output test_narrow
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 
@@ -126,10 +126,10 @@ $(B)/tests/unit/test_prelude.o: override CFLAGS += -O3 -march=native -fopenmp-si
 $(B)/tests/test_memory: override LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc \
   -Wl,--wrap=strdup,--wrap=strndup,--wrap=realpath
 
-$(B)/tests/test_random_graphs: $(B)/tests/randgraph.o
+$(B)/tests/test_random_graphs: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_narrow: $(B)/tests/model.o
-$(B)/tests/test_backend: $(B)/tests/compiled.o
-$(B)/tests/test_backend_random: $(B)/tests/compiled.o $(B)/tests/randgraph.o
+$(B)/tests/test_backend $(B)/tests/test_chain: $(B)/tests/compiled.o
+$(B)/tests/test_backend_random: $(B)/tests/compiled.o $(B)/tests/randgraph.o $(B)/tests/randchain.o
 
 # With the sanitizers inside; the plain objects tell when a header changed.
 $(B)/tests/fuzz_parse: tests/fuzz/fuzz_parse.c $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o)

@@ -289,6 +289,40 @@ static bool detour(ChainParts *f, Group *g) {
   return d.found;
 }
 
+/* A product's epilogue may read what other products of the chain give. Then it is
+ * a group of rows after the chain, and only the product is part of it. */
+static void split(ChainParts *f, Group *g) {
+  Plan *p = f->p;
+  Group *rest = plan_new_group(p, g->region, GROUP_ROWS);
+  rest->nrows = g->nrows;
+  for (int k = 0; k < g->nrows; k++) rest->row_extent[k] = g->row_extent[k];
+  for (int i = 1; i < g->members.n; i++) {
+    vec_push(p->arena, &rest->members, g->members.at[i]);
+    plan_info(p, g->members.at[i].node)->group = rest;
+  }
+  g->members.n = 1;
+  ChainSplit s = {g, rest};
+  vec_push(p->arena, &f->splits, s);
+}
+
+static void undo_splits(ChainParts *f, int from) {
+  for (int i = from; i < f->splits.n; i++) {
+    ChainSplit s = f->splits.at[i];
+    for (int k = 0; k < s.rest->members.n; k++) {
+      vec_push(f->p->arena, &s.product->members, s.rest->members.at[k]);
+      plan_info(f->p, s.rest->members.at[k].node)->group = s.product;
+    }
+    s.rest->members.n = 0;
+    s.rest->dropped = true;
+  }
+  f->splits.n = from;
+}
+
+static bool last_part_fits(ChainParts *f) {
+  ChainPart *t = &f->at.at[f->at.n - 1];
+  return reads_allowed(f, t) && !detour(f, t->g);
+}
+
 static void add_outs(ChainParts *f, Region *r) {
   for (int i = 0; i < f->p->groups.n; i++) {
     Group *g = f->p->groups.at[i];
@@ -296,7 +330,12 @@ static void add_outs(ChainParts *f, Region *r) {
     ChainPart t = new_part(g);
     if (!classify_out(f, &t)) continue;
     vec_push(f->p->arena, &f->at, t);
-    if (!reads_allowed(f, &f->at.at[f->at.n - 1]) || detour(f, g)) f->at.n--;
+    if (last_part_fits(f)) continue;
+    int splits = f->splits.n;
+    if (g->members.n > 1) split(f, g);
+    if (f->splits.n > splits && last_part_fits(f)) continue;
+    undo_splits(f, splits);
+    f->at.n--;
   }
 }
 
@@ -422,7 +461,7 @@ static bool grow(ChainParts *f, Region *r) {
       Group *g = f->p->groups.at[i];
       if (!may_join(f, g, r)) continue;
       bool added = g->kind == GROUP_ROWS ? add_rows(f, g) : add_in(f, g);
-      if (added && (detour(f, g) || !reads_allowed(f, &f->at.at[f->at.n - 1]))) {
+      if (added && !last_part_fits(f)) {
         f->at.n--;
         added = false;
       }
@@ -441,6 +480,7 @@ void plan_chains(Plan *p) {
       ChainParts f = {.p = p};
       if (g->kind != GROUP_CONTRACTION || !may_join(&f, g, g->region) || !seed(&f, g, side)) continue;
       if (grow(&f, g->region) && chain_build(&f)) break;
+      undo_splits(&f, 0);
     }
   }
   plan_stored(p);

@@ -68,9 +68,13 @@ typedef struct ChainPart {
                                             the group's row (rows); -1: unknown */
 } ChainPart;
 
+/* A product whose epilogue became a group of its own. */
+typedef struct ChainSplit { Group *product, *rest; } ChainSplit;
+
 typedef struct ChainParts {
   Plan   *p;
   VEC(ChainPart) at;
+  VEC(ChainSplit) splits;
   int     nrows;
   int64_t row_extent[IR_MAX_VARS];
   bool    batch[IR_MAX_VARS];            /* by row: of the batch? */

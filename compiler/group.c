@@ -36,7 +36,7 @@ static int64_t block_of(const Group *g) {
   return block > 0 ? block : 1;
 }
 
-static Group *group_new(Plan *p, Region *r, GroupKind kind) {
+Group *plan_new_group(Plan *p, Region *r, GroupKind kind) {
   Group *g = NEW(p->arena, Group);
   g->kind = kind;
   g->id = p->groups.n;
@@ -421,7 +421,7 @@ static bool own_partial_sums(Plan *p, Node *n, int *nrows, int *rowvar) {
 }
 
 static void group_alone(Plan *p, Node *n) {
-  Group *g = group_new(p, n->region, n->kind == N_SCATTER ? GROUP_SCATTER : GROUP_ROWS);
+  Group *g = plan_new_group(p, n->region, n->kind == N_SCATTER ? GROUP_SCATTER : GROUP_ROWS);
   int rowvar[IR_MAX_VARS];
   for (int k = 0; k < IR_MAX_VARS; k++) rowvar[k] = k;
   g->late = plan_info(p, n)->commits != NULL;
@@ -484,7 +484,7 @@ static void group_region(Plan *p, Region *r) {
     Node *n = r->nodes.at[i];
     if (n->kind == N_LOOP) {
       group_region(p, n->loop->body);
-      Group *g = group_new(p, r, GROUP_LOOP);
+      Group *g = plan_new_group(p, r, GROUP_LOOP);
       g->loop = n->loop;
       plan_info(p, n)->group = g;
     } else if (plan_computes(n)) {

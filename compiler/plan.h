@@ -139,6 +139,7 @@ bool contract_matches(Plan *p, const Node *n);
 /* -- group.c ------------------------------------------------------------------------ */
 /* Every computed node belongs to one group afterwards. */
 void plan_group(Plan *p);
+Group *plan_new_group(Plan *p, Region *r, GroupKind kind);
 /* Which members' values must be in memory; again after groups were merged. */
 void plan_stored(Plan *p);
 void plan_visit_node(Plan *p, Node *n, ExprVisit *f, void *ctx);   /* its body, guard, indices */

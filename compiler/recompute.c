@@ -10,16 +10,19 @@
  *     loop j reverse { ... S[@j, l, m] ... }
  *  -> loop j reverse { s' = sum over e (Q[@j, l, e] * K[@j, m, e]); ... s'[l, m] ... }
  *
- * Only what is stacked anyway is read for it, and only products that a chain can
+ * Only what is stacked anyway, and maps of it, are read for it, and only products that a chain can
  * take are worth it: of batches, few operations an element.                      */
 #include "compiler/chain.h"
 
 enum { DEEPEST = 128 };                  /* operations: more cost more than bringing an element from memory */
 
+typedef struct Copy { const Node *of; Node *copy; } Copy;
+
 typedef struct Recompute {
   Plan *p;
   Loop *earlier, *later;
   Node *stack, *again;                   /* the value stacked, and computed in the later loop */
+  VEC(Copy) copies;
   bool  fails;
 } Recompute;
 
@@ -40,9 +43,14 @@ static Node *stack_of(const Loop *l, const Node *value) {
 
 /* ---- may it be? ------------------------------------------------------------------ */
 
+static bool is_map(const Node *n) { return n->kind == N_COMP && n->reducer == RED_NONE && !n->vjp && !n->body->draws; }
+
+/* Has the later loop what is read, or can it be had by maps of what it has? */
 static void check_source(Node *read, void *ctx) {
   Recompute *r = ctx;
-  if (inside(read->region, r->earlier) && !stack_of(r->earlier, read)) r->fails = true;
+  if (r->fails || !inside(read->region, r->earlier) || stack_of(r->earlier, read)) return;
+  if (read->region == r->earlier->body && is_map(read)) ir_each_read(r->p->g, read, check_source, r);
+  else r->fails = true;
 }
 
 static bool worth_it(Recompute *r, Node *n) {
@@ -105,14 +113,46 @@ static bool only_there(Recompute *r, const Region *region) {
 
 /* ---- doing it ----------------------------------------------------------------------- */
 
+static Node *copy_in_later(Recompute *r, const Node *n);
+
 /* The expression as the later loop would write it. */
 static Expr *translate(Graph *g, Expr *e, void *ctx) {
   Recompute *r = ctx;
   if (e->kind == E_LOOPVAR && e->loop == r->earlier) return ex_loopvar(g, r->later);
   if (e->kind != E_READ || !inside(e->node->region, r->earlier)) return e;
+  Node *stack = stack_of(r->earlier, e->node);
+  if (!stack) return ex_read(g, copy_in_later(r, e->node), e->args);
   Expr *index[IR_MAX_RANK] = {ex_loopvar(g, r->later)};
   for (int d = 0; d < e->nargs; d++) index[d + 1] = e->args[d];
-  return ex_read(g, stack_of(r->earlier, e->node), index);
+  return ex_read(g, stack, index);
+}
+
+/* Right before what needs the stack first; after what it reads itself. */
+static Node *copy_in_later(Recompute *r, const Node *n) {
+  Graph *g = r->p->g;
+  Region *body = r->later->body;
+  for (int i = 0; i < r->copies.n; i++)
+    if (r->copies.at[i].of == n) return r->copies.at[i].copy;
+  Expr *value = ex_map(g, n->body, translate, r), *guard = n->guard ? ex_map(g, n->guard, translate, r) : NULL;
+  Node *again = ir_node(g, body, N_COMP, n->type, n->rank, n->shape, n->name, n->span);
+  again->reducer = n->reducer;
+  again->nvars = n->nvars;
+  again->lo = n->lo;
+  again->hi = n->hi;
+  for (int v = 0; v < n->nvars; v++) {
+    again->extent[v] = n->extent[v];
+    again->axis[v] = n->axis[v];
+  }
+  again->body = value;
+  again->guard = guard;
+  again->save = n->save;
+  int first = 0, at = body->nodes.n - 1;
+  while (first < at && !reads(r->p, body->nodes.at[first], r->stack)) first++;
+  for (; at > first; at--) body->nodes.at[at] = body->nodes.at[at - 1];
+  body->nodes.at[at] = again;
+  Copy made = {n, again};
+  vec_push(r->p->arena, &r->copies, made);
+  return again;
 }
 
 static Expr *use_again(Graph *g, Expr *e, void *ctx) {
@@ -132,34 +172,13 @@ static void replace_uses(Recompute *r, Region *region) {
   }
 }
 
-/* Right before what needs it first. */
-static void compute_again(Recompute *r, const Node *n) {
-  Graph *g = r->p->g;
-  Region *body = r->later->body;
-  Node *again = ir_node(g, body, N_COMP, n->type, n->rank, n->shape, n->name, n->span);
-  again->reducer = n->reducer;
-  again->nvars = n->nvars;
-  for (int v = 0; v < n->nvars; v++) {
-    again->extent[v] = n->extent[v];
-    again->axis[v] = n->axis[v];
-  }
-  again->body = ex_map(g, n->body, translate, r);
-  again->guard = n->guard ? ex_map(g, n->guard, translate, r) : NULL;
-  again->save = n->save;
-  int first = 0, at = body->nodes.n - 1;
-  while (first < at && !reads(r->p, body->nodes.at[first], r->stack)) first++;
-  for (; at > first; at--) body->nodes.at[at] = body->nodes.at[at - 1];
-  body->nodes.at[at] = again;
-  r->again = again;
-  replace_uses(r, body);
-}
-
 static bool try_stack(Plan *p, Node *stack, Loop *later) {
   Recompute r = {.p = p, .earlier = stack->loop, .later = later, .stack = stack};
   Node *n = stack->loop->emits.at[stack->slot];
   if (n->region != r.earlier->body || later == r.earlier || !worth_it(&r, n)) return false;
   if (!only_there(&r, p->g->top) || r.fails || is_result(p->g, stack)) return false;
-  compute_again(&r, n);
+  r.again = copy_in_later(&r, n);
+  replace_uses(&r, later->body);
   return true;
 }
 

@@ -1,5 +1,6 @@
 /* See randgraph.h. Every expression comes with a bound of its magnitude, and what
  * grows is squashed, so that no value overflows and rounding stays small. */
+#include "tests/randchain.h"
 #include "tests/randgraph.h"
 
 #include <math.h>
@@ -406,7 +407,34 @@ static void add_loop(Gen *r) {
   for (int i = 0; i < nemits; i++) add(r, ir_stack(g, l, emits[i].node), emits[i].bound);
 }
 
+/* Mostly elementwise over what there is; of the shapes that products want. */
+static Node *chain_source(void *ctx, int rank, const int64_t *shape) {
+  Gen *r = ctx;
+  for (int k = 0; k < rank; k++) r->extent[k] = shape[k];
+  r->nvars = rank;
+  Value v = moderate(r, random_value(r, 1), 1);
+  Expr *wave = ex_num(r->g, 0.3);
+  for (int k = 0; k < rank; k++)
+    wave = ex2(r->g, P_add, wave, ex2(r->g, P_mul, ex_num(r->g, 0.7 + k), ex1(r->g, P_real, ex_var(r->g, k))));
+  Expr *body = ex2(r->g, P_add, ex2(r->g, P_mul, ex_num(r->g, 0.5), v.e), ex2(r->g, P_mul, ex_num(r->g, 0.5), ex1(r->g, P_sin, wave)));
+  Node *n = ir_comp(r->g, r->region, fresh(r, "c"), nowhere, rank, 0, r->extent, RED_NONE, NULL, body);
+  r->made++;
+  return n;
+}
+
+static void chain_made(void *ctx, Node *n, double bound) { add(ctx, n, bound); }
+
+static void add_chain(Gen *r) {
+  RandChain chain = {r->g, r->region, &r->rng, r, chain_source, chain_made};
+  randchain(&chain);
+  r->made += 6;
+}
+
 static void add_some(Gen *r) {
+  if (r->spec->chains && chance(r, 20)) {
+    add_chain(r);
+    return;
+  }
   int what = below(r, 100);
   if (what < 60) add_comp(r);
   else if (what < 70 && !r->spec->plain) add_int(r);

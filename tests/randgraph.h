@@ -12,6 +12,7 @@ typedef struct RandSpec {
   int      only;                /* >= 0: keep only this output (and prune); -1: all */
   bool     smooth;              /* no jumps on reals (comparisons, floor, argmax), so that single
                                    and double precision stay close */
+  bool     chains;              /* with products of products (randchain.h) */
   bool     plain;               /* no draws, no integer inputs: every value is differentiable in the inputs */
 } RandSpec;
 

@@ -20,6 +20,7 @@ typedef struct World {
   Backend *backend;
   Graph   *graph[BATCH];
   int      n;
+  int      chains;              /* kernels of that class */
   const char *const *flags;
 } World;
 
@@ -51,7 +52,9 @@ static void add_graph(World *w, const RandSpec *spec) {
 
 /* A bit for each graph that differs; all of them when the program does not compile. */
 static uint32_t run_world(World *w, uint64_t seed) {
-  Compiled *c = compiled_new(backend_finish(w->backend), w->flags);
+  const TdProgram *p = backend_finish(w->backend);
+  for (int i = 0; i < p->nkernels; i++) w->chains += strcmp(p->kernels[i].klass, "chain") == 0;
+  Compiled *c = compiled_new(p, w->flags);
   uint32_t wrong = c ? 0 : ~0u;
   for (int i = 0; i < w->n && c; i++)
     if (compiled_compare(c, i, w->graph[i], seed, 1e-3, 2) != 0) wrong |= 1u << i;
@@ -87,16 +90,17 @@ static void report(RandSpec spec, int which, const char *const *flags) {
 }
 
 static RandSpec spec_of(uint64_t seed) {
-  return (RandSpec){.seed = seed, .size = 1 + (int)(seed * 7 % 36), .only = -1, .smooth = true};
+  return (RandSpec){.seed = seed, .size = 1 + (int)(seed * 7 % 36), .only = -1, .smooth = true, .chains = seed % 3 == 0};
 }
 
-static int check_batch(uint64_t first, int count, int which, const char *const *flags) {
+static int check_batch(uint64_t first, int count, int which, const char *const *flags, int *chains) {
   World w = world_new(which, flags);
   for (int i = 0; i < count; i++) {
     RandSpec spec = spec_of(first + (uint64_t)i);
     add_graph(&w, &spec);
   }
   uint32_t wrong = run_world(&w, first);
+  *chains += w.chains;
   arena_free(w.arena);
   for (int i = 0; i < count; i++)
     if (wrong >> i & 1) {
@@ -130,14 +134,15 @@ int main(int argc, char **argv) {
   const char *longer = getenv("TDC_TEST_LONG");
   int count = argc > 1 ? atoi(argv[1]) : longer && *longer == '1' ? 20000 : 300;
   uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-  int failed = argc > 1 ? 0 : check_known(), done = 0;
+  int failed = argc > 1 ? 0 : check_known(), done = 0, chains = 0;
   for (int batch = 0; done < count && failed < 5; batch++) {
     int n = count - done < BATCH ? count - done : BATCH, off = batch % (OPTIONS + 1);
     const char *const flags[] = {argc > 3 ? argv[3] : effort(batch), argc > 4 ? argv[4] : NULL, NULL};
-    failed += check_batch(first + (uint64_t)done, n, ALL_ON, flags);
-    failed += check_batch(first + (uint64_t)done, n, off == OPTIONS ? ALL_OFF : off, flags);
+    failed += check_batch(first + (uint64_t)done, n, ALL_ON, flags, &chains);
+    failed += check_batch(first + (uint64_t)done, n, off == OPTIONS ? ALL_OFF : off, flags, &chains);
     done += n;
   }
+  fprintf(stderr, "%d kernels were chains\n", chains);
   printf("%d passed, %d failed\n", done - failed, failed);
   return failed != 0;
 }
