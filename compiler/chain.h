@@ -39,6 +39,7 @@ typedef struct ChainOperand {
 typedef struct ChainProduct {
   ChainRole role;
   Node     *sum;                         /* the bare sum: a value of this kernel */
+  Node     *result;                      /* the node it was found in */
   Contraction *c;                        /* in variables of the node it was found in */
   GemmSide  x;                           /* the side that has the rows of IN, the wide value of the others */
   ChainOperand operand[2];               /* X, Y */
@@ -94,6 +95,29 @@ bool chain_batches(const Contraction *c);
 bool chain_build(ChainParts *f);
 /* Once it is known what is stored. */
 void chain_programs(Plan *p, Group *g);
+
+/* -- chain_tiles.c */
+/* A matrix in memory: where it begins, from outer to outer, from k to k. */
+typedef struct ChainMatrix { const char *from; bool half; int64_t across, along; } ChainMatrix;
+/* Packed B: `room` steps of k in a panel. */
+typedef struct ChainPacked { const char *name; int64_t columns, room; } ChainPacked;
+
+typedef struct ChainTiles {
+  ChainMatrix a;
+  bool        in_place;                  /* A is not packed (never with bf16) */
+  const char *rows;                      /* of C */
+  int64_t     height, last;              /* that `rows` can be */
+  const char *spare;                     /* rows of A that may be read */
+  const ChainPacked *b;
+  const char *k0, *depth;
+  const char *c;
+  int64_t     c_stride;
+  const char *add;                       /* to what is in C */
+} ChainTiles;
+
+/* `narrow`: factors are rounded to bf16. */
+void chain_pack_b(StrBuf *out, bool narrow, const ChainPacked *b, ChainMatrix m, const char *depth);
+void chain_tiles(StrBuf *out, bool narrow, const ChainTiles *t);
 
 /* -- emit_chain.c */
 void emit_chain(Plan *p, Group *g, TdKernel *k, const char **note);

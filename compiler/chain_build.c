@@ -163,6 +163,7 @@ static bool plain(Build *b, const ChainProduct *q, const Node *n, bool x, ChainO
   Expr *e = q->c->operand[side];
   if (q->c->where[side] || !affine(b->p, n, e, stride, &o->base)) return false;
   if (!flat(n, s.outer, s.nouter, stride, &o->outer_stride) || !flat(n, s.k, s.nk, stride, &o->k_stride)) return false;
+  if (b->p->be->act == TD_BF16 && o->outer_stride != 1 && o->k_stride != 1) return false;
   for (int k = 0; k < b->chain->nbatch; k++) o->batch_stride[k] = stride[q->row[k]];
   o->node = e->node;
   o->plain = true;
@@ -290,7 +291,7 @@ static void make_sum(Build *b, ChainProduct *q, Node *n) {
 }
 
 static void add_product(Build *b, const ChainPart *t, Node *n, Contraction *c) {
-  ChainProduct q = {.role = t->role, .c = c, .x = t->x};
+  ChainProduct q = {.role = t->role, .result = n, .c = c, .x = t->x};
   for (int k = 0; k < b->chain->nrows; k++) q.row[k] = t->row[b->order[k]];
   list_variables(b, &q, n);
   make_operands(b, &q, n);

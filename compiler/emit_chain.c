@@ -23,6 +23,7 @@ enum {
   PIECES_WANTED = 16,
   DEPTH_WHOLE = 384, DEPTH_LIMIT = 256,  /* k up to here is one block, else blocks of */
   NEAR_STRIDE = 1040,                    /* floats between steps of k that tiles may read without packing */
+  NARROW = 32,                           /* rows, columns and steps of k that tiles of bf16 take at once */
   HELD_BYTES = 64
 };
 
@@ -41,12 +42,13 @@ typedef struct Writer {
   Group  *g;
   Chain  *c;
   VEC(Block) blocks;
-  const char **packed;                   /* Y of each product that keeps it */
+  ChainPacked *packed;                   /* Y of each product that keeps it */
+  bool    narrow;                        /* factors are rounded to bf16 */
   int64_t rows, row_blocks, last_rows;   /* of a block */
   StrBuf  locals;                        /* declarations at the top */
   StrBuf  body;
   size_t  scratch;
-  int64_t packed_a, packed_b;            /* floats wanted */
+  int64_t packed_a, packed_b;            /* bytes wanted */
   double  flops;
 } Writer;
 
@@ -104,11 +106,12 @@ static void add_batch_block(Writer *w, Node *node, const int *lead, int nlead, c
     local.stride[more[i]] = count;
     count *= node->shape[more[i]];
   }
+  int64_t rows = 1;
   for (int i = nlead - 1; i >= 0; i--) {
-    local.stride[lead[i]] = width;
-    width *= node->shape[lead[i]];
+    local.stride[lead[i]] = width * rows;
+    rows *= node->shape[lead[i]];
   }
-  Block b = {.node = node, .name = local.name, .count = width};
+  Block b = {.node = node, .name = local.name, .count = width * round_up(rows, nlead ? NARROW : 1)};
   vec_push(w->em.arena, &w->em.locals, local);
   vec_push(w->em.arena, &w->blocks, b);
 }
@@ -152,13 +155,14 @@ static void find_blocks(Writer *w) {
 
 /* As many rows as the blocks may have, in blocks that make tall tiles. */
 static void choose_rows(Writer *w) {
-  int64_t width = 0, rows = w->c->rows, best = 0;
+  int64_t width = 0, rows = w->c->rows, best = 0, tile = w->narrow ? NARROW : TALLEST;
   for (int i = 0; i < w->blocks.n; i++) width += w->blocks.at[i].row ? w->blocks.at[i].width : 0;
   int64_t limit = most(TALLEST, least(ROWS_MOST, BLOCK_FLOATS / most(width, 1)));
   if (!w->c->columns) limit = most(TALLEST, least(limit, rows * w->c->batch / PIECES_WANTED));
+  if (w->narrow) limit = most(NARROW, limit / NARROW * NARROW);
   int64_t fewest = ceil_div(rows, limit);
   for (int64_t blocks = fewest; blocks < fewest + 4; blocks++) {
-    int64_t n = ceil_div(rows, blocks), height = 100 * n / ceil_div(n, TALLEST) - (blocks - fewest);
+    int64_t n = ceil_div(rows, blocks), height = 100 * n / ceil_div(n, tile) - (blocks - fewest);
     if (height <= best) continue;
     best = height;
     w->rows = n;
@@ -178,15 +182,24 @@ static void take(Writer *w, const char *type, const char *name, int64_t bytes) {
 static void take_blocks(Writer *w) {
   for (int i = 0; i < w->blocks.n; i++) {
     const Block *b = &w->blocks.at[i];
-    int64_t count = b->row ? w->rows * b->width : b->count;
+    int64_t count = b->row ? round_up(w->rows, NARROW) * b->width : b->count;
     take(w, emit_ctype(b->node->type), b->name, (count + LANES) * (int64_t)td_type_size(plan_storage(b->node->type)));
   }
 }
 
-/* Floats of packed A, for the target that needs most. */
-static int64_t panels(int64_t rows, int64_t depth) {
+/* Packed factors are floats or bf16, with k rounded up to what tiles take at once. */
+static const char *factor_type(const Writer *w) { return w->narrow ? "uint16_t" : "float"; }
+static int64_t room_of(const Writer *w, int64_t k) { return w->narrow ? round_up(k, NARROW) : k; }
+
+static int64_t packed_bytes(const Writer *w, const ChainPacked *b) {
+  return round_up(b->columns, COLUMNS) * b->room * (w->narrow ? 2 : 4);
+}
+
+/* All of a block's rows, for the target whose tiles need most; with bf16 a strip of them. */
+static void need_packed_a(Writer *w, int64_t rows, int64_t depth) {
   int64_t lines = most(ceil_div(rows, TALLEST) * LANES, ceil_div(rows, 6) * 8);
-  return most(lines, ceil_div(rows, 4) * 4) * round_up(depth, LANES);
+  lines = most(lines, ceil_div(rows, 4) * 4);
+  w->packed_a = most(w->packed_a, w->narrow ? NARROW * round_up(depth, NARROW) * 2 : lines * round_up(depth, LANES) * 4);
 }
 
 /* ---- programs --------------------------------------------------------------------------------- */
@@ -226,15 +239,13 @@ static void put_row_program(Writer *w, int program) {
 
 /* ---- operands ------------------------------------------------------------------------------------- */
 
-/* A matrix in memory: where it begins, from outer to outer, from k to k. */
-typedef struct Matrix { const char *from; int64_t across, along; } Matrix;
-
 /* An operand from row `outer0` and k `k0` on (C texts, or NULL: 0). */
-static Matrix matrix_of(Writer *w, const ChainProduct *q, int which, const char *outer0, const char *k0) {
+static ChainMatrix matrix_of(Writer *w, const ChainProduct *q, int which, const char *outer0, const char *k0) {
   const ChainOperand *o = &q->operand[which];
   StrBuf b = {0};
-  Matrix m = {.across = o->outer_stride, .along = o->k_stride};
+  ChainMatrix m = {.across = o->outer_stride, .along = o->k_stride};
   if (o->plain) {
+    m.half = plan_type(w->p, o->node) == TD_BF16;
     sb_puts(&b, emit_pointer(&w->em, o->node, false));
     if (o->base->kind != E_INT || o->base->inum != 0)
       sb_printf(&b, " + (int64_t)(%s)", emit_value(&w->em, o->base, 0));
@@ -256,75 +267,24 @@ static Matrix matrix_of(Writer *w, const ChainProduct *q, int which, const char 
   return m;
 }
 
-/* B: `columns` x `depth`, panels of `room` steps of k. */
-static void put_pack_b(Writer *w, const char *to, Matrix m, const char *columns, const char *depth, const char *room) {
-  if (m.across == 1)
-    line(w, "td_pack_b_rows(%s, %s * TD_TILE_COLUMNS, 0, %s, %lld, %s, %s);", to, room, m.from, (long long)m.along, columns,
-         depth);
-  else
-    line(w, "td_pack_b_turned(%s, %s * TD_TILE_COLUMNS, 0, %s, %lld, %lld, %s, %s);", to, room, m.from,
-         (long long)m.across, (long long)m.along, columns, depth);
-}
-
-/* ---- tiles ------------------------------------------------------------------------------------------- */
-
-typedef struct Tiles {
-  Matrix      a;
-  bool        in_place;                  /* A is not packed */
-  const char *rows;                      /* of C */
-  int64_t     height, last;              /* that `rows` can be */
-  const char *spare;                     /* rows of A that may be read */
-  const char *b, *room;                  /* packed; steps of k in its panels */
-  const char *k0, *depth;
-  int64_t     columns;
-  const char *c;
-  int64_t     c_stride;
-  const char *add;
-} Tiles;
-
-static void put_tiles(Writer *w, const Tiles *t) {
-  bool turned = !t->in_place && t->a.along == 1;
-  line(w, "{");
-  if (!t->in_place && turned)
-    line(w, "td_pack_a_turned(packed_a, %s, %lld, %s, %s);", t->a.from, (long long)t->a.across, t->rows, t->depth);
-  else if (!t->in_place)
-    line(w, "td_pack_a_rows(packed_a, %s, %lld, %lld, %s, %s, %s);", t->a.from, (long long)t->a.across,
-         (long long)t->a.along, t->rows, t->depth, t->spare);
-  line(w, "const int64_t tiles = TD_TILES_OF(%s);", t->rows);
-  line(w, "TdFetch fetch[1] = { 0 };");
-  line(w, "for (int64_t tile = 0, i = 0, height; tile < tiles; tile++, i += height) {");
-  line(w, "height = %s / tiles + (tile < %s %% tiles);", t->rows, t->rows);
-  line(w, "const TdTiles t = {");
-  line(w, ".depth = %s, .k0 = %s, .b = %s, .panel = %s * TD_TILE_COLUMNS,", t->depth, t->k0, t->b, t->room);
-  line(w, ".vectors = (%lld + TD_LANES - 1) / TD_LANES,", (long long)t->columns);
-  if (t->in_place) line(w, ".a = %s + i, .a_step = %lld,", t->a.from, (long long)t->a.along);
-  else line(w, ".a = packed_a + td_panel_a(tile, %s), .a_step = TD_LANES,", t->depth);
-  line(w, ".c = %s + i * %lld, .c_stride = %lld, .add = %s, .fetch = fetch, .fetches = 1", t->c, (long long)t->c_stride,
-       (long long)t->c_stride, t->add);
-  line(w, "};");
-  line(w, "td_tile_row_of(%lld, %lld, (%lld + TD_LANES - 1) / TD_LANES %% 2, %d, 0, height, &t);", (long long)t->height,
-       (long long)t->last, (long long)t->columns, turned);
-  line(w, "}\n}");
-}
-
 /* IN and ROW: a block of rows by k, times packed Y. */
-static void put_row_product(Writer *w, const ChainProduct *q, const char *packed) {
+static void put_row_product(Writer *w, const ChainProduct *q, const ChainPacked *packed) {
   bool in = q->role == CHAIN_IN;
   int64_t k = in ? q->k : q->s, columns = in ? q->s : q->e;
   bool many = k > DEPTH_WHOLE;
-  int64_t depth = many ? round_up(ceil_div(k, ceil_div(k, DEPTH_LIMIT)), LANES) : k;
+  int64_t depth = many ? round_up(ceil_div(k, ceil_div(k, DEPTH_LIMIT)), w->narrow ? NARROW : LANES) : k;
   const Block *c = block_of(w, q->sum);
   if (many) {
     line(w, "for (int64_t k0 = 0; k0 < %lld; k0 += %lld) {", (long long)k, (long long)depth);
     line(w, "const int64_t depth = %lld - k0 < %lld ? %lld - k0 : %lld;", (long long)k, (long long)depth, (long long)k,
          (long long)depth);
   }
-  Tiles t = {.a = matrix_of(w, q, 0, "row0", many ? "k0" : NULL), .rows = "rows", .height = w->rows, .last = w->last_rows,
-             .b = packed, .room = num(w, k), .k0 = many ? "k0" : "0", .depth = many ? "depth" : num(w, k),
-             .columns = columns, .c = c->name, .c_stride = c->width, .add = many ? "k0 > 0" : "0"};
+  ChainTiles t = {.a = matrix_of(w, q, 0, "row0", many ? "k0" : NULL), .rows = "rows", .height = w->rows, .last = w->last_rows,
+                  .b = packed, .k0 = many ? "k0" : "0", .depth = many ? "depth" : num(w, k), .c = c->name,
+                  .c_stride = c->width, .add = many ? "k0 > 0" : "0"};
   t.spare = arena_printf(w->em.arena, "%lld - row0", (long long)w->c->rows);
-  w->packed_a = most(w->packed_a, panels(w->rows, depth));
-  put_tiles(w, &t);
+  need_packed_a(w, w->rows, depth);
+  chain_tiles(&w->body, w->narrow, &t);
   if (many) line(w, "}");
   w->flops += 2.0 * (double)(w->c->batch * w->c->rows) * (double)(k * columns);
 }
@@ -332,16 +292,16 @@ static void put_row_product(Writer *w, const ChainProduct *q, const char *packed
 /* COLUMN: the wide block turned, times the block's rows of Y; onto what the blocks before gave. */
 static void put_column_product(Writer *w, const ChainProduct *q) {
   const Block *c = block_of(w, q->sum);
-  Matrix x = matrix_of(w, q, 0, NULL, NULL), y = matrix_of(w, q, 1, NULL, "row0");
+  ChainMatrix x = matrix_of(w, q, 0, NULL, NULL), y = matrix_of(w, q, 1, NULL, "row0");
   int64_t m = q->turned ? q->e : q->s, n = q->turned ? q->s : q->e;
-  Tiles t = {.a = q->turned ? y : x, .rows = num(w, m), .height = m, .last = m, .spare = num(w, m), .b = "packed_b",
-             .room = num(w, w->rows), .k0 = "0", .depth = "rows", .columns = n, .c = c->name, .c_stride = padded(n),
-             .add = "row0 > 0"};
-  t.in_place = !q->turned && x.along <= NEAR_STRIDE;
-  put_pack_b(w, "packed_b", q->turned ? x : y, num(w, n), "rows", num(w, w->rows));
-  w->packed_b = most(w->packed_b, round_up(n, COLUMNS) * w->rows);
-  if (!t.in_place) w->packed_a = most(w->packed_a, panels(m, w->rows));
-  put_tiles(w, &t);
+  ChainPacked b = {"packed_b", n, room_of(w, w->rows)};
+  ChainTiles t = {.a = q->turned ? y : x, .rows = num(w, m), .height = m, .last = m, .spare = num(w, m), .b = &b, .k0 = "0",
+                  .depth = "rows", .c = c->name, .c_stride = padded(n), .add = "row0 > 0"};
+  t.in_place = !w->narrow && !q->turned && x.along <= NEAR_STRIDE;
+  chain_pack_b(&w->body, w->narrow, &b, q->turned ? x : y, "rows");
+  w->packed_b = most(w->packed_b, packed_bytes(w, &b));
+  if (!t.in_place) need_packed_a(w, m, w->rows);
+  chain_tiles(&w->body, w->narrow, &t);
   w->flops += 2.0 * (double)(w->c->batch * w->c->rows) * (double)(m * n);
 }
 
@@ -351,8 +311,7 @@ static void put_fresh(Writer *w) {
   for (int i = 0; i < w->c->products.n; i++) {
     const ChainProduct *q = &w->c->products.at[i];
     if (q->role == CHAIN_COLUMN) continue;
-    int64_t k = q->role == CHAIN_IN ? q->k : q->s, columns = q->role == CHAIN_IN ? q->s : q->e;
-    put_pack_b(w, w->packed[i], matrix_of(w, q, 1, NULL, NULL), num(w, columns), num(w, k), num(w, k));
+    chain_pack_b(&w->body, w->narrow, &w->packed[i], matrix_of(w, q, 1, NULL, NULL), num(w, q->role == CHAIN_IN ? q->k : q->s));
   }
 }
 
@@ -360,10 +319,10 @@ static void put_block(Writer *w) {
   const Chain *c = w->c;
   put_row_program(w, CHAIN_BEFORE);
   for (int i = 0; i < c->products.n; i++)
-    if (c->products.at[i].role == CHAIN_IN) put_row_product(w, &c->products.at[i], w->packed[i]);
+    if (c->products.at[i].role == CHAIN_IN) put_row_product(w, &c->products.at[i], &w->packed[i]);
   put_row_program(w, CHAIN_MAIN);
   for (int i = 0; i < c->products.n; i++)
-    if (c->products.at[i].role == CHAIN_ROW) put_row_product(w, &c->products.at[i], w->packed[i]);
+    if (c->products.at[i].role == CHAIN_ROW) put_row_product(w, &c->products.at[i], &w->packed[i]);
   put_row_program(w, CHAIN_AFTER);
   for (int i = 0; i < c->products.n; i++)
     if (c->products.at[i].role == CHAIN_COLUMN) put_column_product(w, &c->products.at[i]);
@@ -386,31 +345,32 @@ static void put_piece(Writer *w) {
 }
 
 static void name_packed(Writer *w) {
-  w->packed = NEWN(w->em.arena, const char *, w->c->products.n + 1);
+  w->packed = NEWN(w->em.arena, ChainPacked, w->c->products.n + 1);
   for (int i = 0; i < w->c->products.n; i++) {
     const ChainProduct *q = &w->c->products.at[i];
-    int64_t k = q->role == CHAIN_IN ? q->k : q->s, columns = q->role == CHAIN_IN ? q->s : q->e;
     if (q->role == CHAIN_COLUMN) continue;
-    w->packed[i] = emit_name(&w->em, "packed");
-    take(w, "float", w->packed[i], round_up(columns, COLUMNS) * k * (int64_t)sizeof(float));
+    bool in = q->role == CHAIN_IN;
+    w->packed[i] = (ChainPacked){emit_name(&w->em, "packed"), in ? q->s : q->e, room_of(w, in ? q->k : q->s)};
+    take(w, factor_type(w), w->packed[i].name, packed_bytes(w, &w->packed[i]));
   }
 }
 
 static void finish(Writer *w, TdKernel *k) {
   StrBuf out = {0};
-  take(w, "float", "packed_a", w->packed_a * (int64_t)sizeof(float));
-  take(w, "float", "packed_b", w->packed_b * (int64_t)sizeof(float));
+  take(w, factor_type(w), "packed_a", w->packed_a);
+  take(w, factor_type(w), "packed_b", w->packed_b);
   sb_puts(&out, "{\n");
   emit_prologue(&w->em, &out);
   if (w->em.level[0].text.n) sb_write(&out, w->em.level[0].text.s, w->em.level[0].text.n);
   if (w->locals.n) sb_write(&out, w->locals.s, w->locals.n);
   sb_puts(&out, "TdHeld *const held = td_held(call);      /* the batch whose operands are packed */\n");
+  if (w->narrow) sb_puts(&out, "td_narrow_open();\n");
   sb_puts(&out, "for (int64_t piece = begin; piece < end; piece++) {\n");
   if (w->c->columns) sb_puts(&out, "const int64_t batch = piece;\n");
   else sb_printf(&out, "const int64_t batch = piece / %lld;\n", (long long)w->row_blocks);
   put_variables(w, &out, w->body.s, 0, w->c->nbatch, "batch");
   sb_write(&out, w->body.s, w->body.n);
-  sb_puts(&out, "}\n}\n");
+  sb_puts(&out, w->narrow ? "}\ntd_narrow_close();\n}\n" : "}\n}\n");
   k->source = arena_strndup(w->em.arena, out.s, out.n);
   k->pieces = w->c->columns ? w->c->batch : w->c->batch * w->row_blocks;
   k->scratch = w->scratch;
@@ -421,7 +381,7 @@ static void finish(Writer *w, TdKernel *k) {
 }
 
 void emit_chain(Plan *p, Group *g, TdKernel *k, const char **note) {
-  Writer w = {.p = p, .g = g, .c = g->chain, .scratch = HELD_BYTES};
+  Writer w = {.p = p, .g = g, .c = g->chain, .scratch = HELD_BYTES, .narrow = p->be->act == TD_BF16};
   Emit *em = &w.em;
   emit_begin(em, p, g);
   const RowPlan *rows = w.c->program[CHAIN_MAIN];

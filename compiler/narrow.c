@@ -10,7 +10,7 @@
  *
  *   needs      groups and places (plan_group, plan_place)
  *   guarantees the type and size of every temporary buffer are final */
-#include "compiler/plan.h"
+#include "compiler/chain.h"
 
 enum { FEWEST = 1 << 14 };               /* elements: less is not worth a conversion */
 
@@ -32,6 +32,20 @@ typedef struct Narrowing {
 
 static bool is_product(const Group *g) { return g && g->kind == GROUP_CONTRACTION; }
 
+/* Is n what a product gives, by itself or in a chain? */
+static bool is_of_product(const Group *g, const Node *n) {
+  if (!g || g->kind != GROUP_CHAIN) return is_product(g);
+  int program = chain_member(g, n)->program;
+  return program == CHAIN_AFTER || program == CHAIN_LAST;
+}
+
+/* Does n, of group g, read factors? In a chain the sums do, and what is computed for them. */
+static bool is_factor_reader(const Group *g, const Node *n) {
+  if (!g || g->kind != GROUP_CHAIN) return is_product(g);
+  int program = chain_member(g, n)->program;
+  return program == CHAIN_PRODUCT || program == CHAIN_FRESH || program == CHAIN_BEFORE;
+}
+
 /* Does what n computes end in a state, a pack or an output? (Number by number,
  * that is: a bias's gradient, which sums, may read bf16.) */
 static bool is_kept(Narrowing *x, const Node *n) {
@@ -46,7 +60,7 @@ static void note_value(Narrowing *x, Node *n) {
   if (n->kind == N_STACK) return;
   if (n->kind != N_COMP || n->type != TY_REAL) u->wide = true;
   const Group *g = info->group;
-  if (is_product(g)) u->from_product = true;
+  if (is_of_product(g, n)) u->from_product = true;
   else u->from_others = true;
   for (int i = 0; g && i < g->members.n; i++)
     if (g->members.at[i].node == n && g->members.at[i].accumulates) u->wide = true;
@@ -58,7 +72,7 @@ static void note_read(Node *n, void *ctx) {
   const Group *g = plan_info(x->p, x->reader)->group;
   if (!info->placed || info->place.buffer < 0 || (g && info->group == g)) return;
   Use *u = &x->use[info->place.buffer];
-  if (is_product(g)) {
+  if (is_factor_reader(g, x->reader)) {
     u->by_product = true;
   } else {
     u->by_others = true;

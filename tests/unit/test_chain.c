@@ -21,6 +21,7 @@ typedef struct Shape {
   int     layers;
   bool    shared_keys;                   /* one head of keys and values for all heads of queries */
   bool    causal, dropout, gradients, bias;
+  bool    narrow;                        /* factors in bf16 */
 } Shape;
 
 typedef struct Test {
@@ -139,10 +140,11 @@ static void build(Test *t, const Shape *s) {
   output(t, "dw", d[1]);
 }
 
-static const TdProgram *compile(Test *t, bool chains) {
+static const TdProgram *compile(Test *t, const Shape *s, bool chains) {
   BackendOptions o = backend_defaults();
   o.chains = chains;
   Backend *be = backend_new(t->arena, t->diags, "attention", &o);
+  if (s->narrow) backend_activations(be, TD_BF16);
   assert_true(backend_entry(be, t->g, "main"));
   return backend_finish(be);
 }
@@ -193,7 +195,7 @@ static void check(Test *t, const Shape *s, int count, int64_t wide) {
   build(t, s);
   const char *why = ir_verify(t->g);
   if (why) fail_msg("%s", why);
-  const TdProgram *p = compile(t, true), *without = compile(t, false);
+  const TdProgram *p = compile(t, s, true), *without = compile(t, s, false);
   assert_int_equal(chains(p), count);
   assert_int_equal(chains(without), 0);
   if (wide > 0) {
@@ -202,7 +204,7 @@ static void check(Test *t, const Shape *s, int count, int64_t wide) {
   }
   Compiled *c = compiled_new(p, NULL);
   assert_non_null(c);
-  assert_int_equal(compiled_compare(c, 0, t->g, 1, 2e-4, 1), 0);
+  assert_int_equal(compiled_compare(c, 0, t->g, 1, s->narrow ? 0.06 : 2e-4, 1), 0);
   int64_t n, m;
   const void *one = results(t, c, INT64_MAX / 2, &n), *three = results(t, c, 3, &m);
   assert_int_equal(n, m);
@@ -244,6 +246,11 @@ static void test_long_rows(void **state) {
   check(*state, &(Shape){.b = 2, .l = 420, .h = 2, .e = 8, .layers = 2, .gradients = true, .causal = true}, 2, 2 * 2 * 420 * 420);
 }
 
+/* odd extents too: k and rows that are no whole tiles */
+static void test_narrow(void **state) {
+  check(*state, &(Shape){.b = 2, .l = 83, .h = 3, .e = 24, .layers = 2, .gradients = true, .causal = true, .narrow = true}, 2, 2 * 3 * 83 * 83);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_forward, setup, teardown),
@@ -254,6 +261,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_shared_keys, setup, teardown),
       cmocka_unit_test_setup_teardown(test_bias, setup, teardown),
       cmocka_unit_test_setup_teardown(test_long_rows, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_narrow, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
