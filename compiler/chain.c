@@ -29,7 +29,7 @@
 
 enum {
   NEAR = 1 << 18,                        /* floats of packed operands that stay in the second cache */
-  REREAD = 32,                           /* or they are so much less than the wide values */
+  REREAD = 4,                            /* or they are so much less than the wide values */
   BATCHES_MIN = 4,
   WIDE_HUGE = 1 << 24                    /* elements of a batch */
 };

@@ -18,7 +18,7 @@
 enum {
   COLUMNS = 32, LANES = 16, TALLEST = 14,   /* of a tile, over all targets; as in contract_emit.c */
   GAP = 16,                              /* floats between rows of a block: not all in the same sets of a cache */
-  BLOCK_FLOATS = 96 * 1024,              /* of all blocks: stay in the second cache */
+  BLOCK_FLOATS = 96 * 1024,              /* of all blocks, if they can: stay in the second cache */
   ROWS_MOST = 128,
   PIECES_WANTED = 16,
   DEPTH_WHOLE = 384, DEPTH_LIMIT = 256,  /* k up to here is one block, else blocks of */
@@ -153,12 +153,14 @@ static void find_blocks(Writer *w) {
   }
 }
 
-/* As many rows as the blocks may have, in blocks that make tall tiles. */
+/* As many rows as the blocks may have, in blocks that make tall tiles. Few rows
+ * read packed operands too often, and what COLUMN products add up too. */
 static void choose_rows(Writer *w) {
   int64_t width = 0, rows = w->c->rows, best = 0, tile = w->narrow ? NARROW : TALLEST;
   for (int i = 0; i < w->blocks.n; i++) width += w->blocks.at[i].row ? w->blocks.at[i].width : 0;
-  int64_t limit = most(TALLEST, least(ROWS_MOST, BLOCK_FLOATS / most(width, 1)));
-  if (!w->c->columns) limit = most(TALLEST, least(limit, rows * w->c->batch / PIECES_WANTED));
+  int64_t fewest_rows = w->c->columns ? 4 * TALLEST : 2 * TALLEST;
+  int64_t limit = most(fewest_rows, least(ROWS_MOST, BLOCK_FLOATS / most(width, 1)));
+  if (!w->c->columns) limit = most(fewest_rows, least(limit, rows * w->c->batch / PIECES_WANTED));
   if (w->narrow) limit = most(NARROW, limit / NARROW * NARROW);
   int64_t fewest = ceil_div(rows, limit);
   for (int64_t blocks = fewest; blocks < fewest + 4; blocks++) {

@@ -102,7 +102,7 @@ static void gradients(RandChain *r, const Sizes *z, Node *p, Node *q, Node *k, N
 }
 
 void randchain(RandChain *r) {
-  const int64_t ls[] = {9, 12, 17, 20}, ss[] = {8, 17, 24, 33}, es[] = {8, 11, 16};
+  const int64_t ls[] = {28, 29, 33, 40}, ss[] = {24, 31, 33, 40}, es[] = {13, 16, 19};
   Sizes z = {.b = 1 + rand_below(r->rng, 3), .h = 2 + rand_below(r->rng, 2), .l = ls[rand_below(r->rng, 4)],
              .s = ss[rand_below(r->rng, 4)], .e = es[rand_below(r->rng, 3)], .shared = chance(r, 25)};
   if (z.b * z.h < 4) z.b = 4;
