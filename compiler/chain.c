@@ -22,16 +22,20 @@
  * stays on chip is more than what comes and goes.
  *
  * Whole rows are kept, however long they are: with 8,192 columns a block has
- * fewer rows, and memory grows with the length, not with its square. Rescaling
- * while columns go by (online softmax) would only be needed where a few rows do
- * not fit the second cache; it would also have to know what a softmax is.      */
+ * fewer rows, and memory grows with the length, not with its square. So nothing
+ * here knows what a softmax is, as it would have to for rescaling while columns
+ * go by; what that would save is the way of long rows to the third cache.
+ *
+ * Left alone: products with weights, which all batches share; and few batches,
+ * as threads would have too little to share. Wide values that something outside
+ * needs are stored as ever. */
 #include "compiler/chain.h"
 
 enum {
   NEAR = 1 << 18,                        /* floats of packed operands that stay in the second cache */
   REREAD = 4,                            /* or they are so much less than the wide values */
-  BATCHES_MIN = 4,
-  WIDE_HUGE = 1 << 24                    /* elements of a batch */
+  BATCHES_MIN = 4,                       /* fewer are worth it only */
+  WIDE_HUGE = 1 << 24                    /* with so many wide elements in each */
 };
 
 /* ---- parts ------------------------------------------------------------------------- */

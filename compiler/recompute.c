@@ -1,7 +1,7 @@
 /* Products that a loop stacks for a later one although that has all they are made
- * of: scores of attention, from stacked queries and keys. The later loop computes them again, so
- * that chains (chain.c) can keep them on chip there too and nothing of their size
- * is in memory.
+ * of: scores of attention, from stacked queries and keys. The later loop computes
+ * them again, so that chains (chain.c) can keep them on chip there too and nothing
+ * of their size is in memory.
  *
  * needs       regions in order
  * guarantees  values stay; a stack that nobody reads is pruned
@@ -10,8 +10,9 @@
  *     loop j reverse { ... S[@j, l, m] ... }
  *  -> loop j reverse { s' = sum over e (Q[@j, l, e] * K[@j, m, e]); ... s'[l, m] ... }
  *
- * Only what is stacked anyway, and maps of it, are read for it, and only products that a chain can
- * take are worth it: of batches, few operations an element.                      */
+ * Only what is stacked anyway, and maps of it, are read for it, and only products
+ * that a chain can take are worth it: of batches, few operations an element.
+ * `@save` before the assignment keeps the value.                                 */
 #include "compiler/chain.h"
 
 enum { DEEPEST = 128 };                  /* operations: more cost more than bringing an element from memory */
