@@ -22,6 +22,7 @@ typedef struct Shape {
   bool    shared_keys;                   /* one head of keys and values for all heads of queries */
   bool    causal, dropout, gradients, bias;
   bool    narrow;                        /* factors in bf16 */
+  bool    targets;                       /* also for narrower vectors */
 } Shape;
 
 typedef struct Test {
@@ -210,6 +211,16 @@ static void check(Test *t, const Shape *s, int count, int64_t wide) {
   assert_int_equal(n, m);
   assert_memory_equal(one, three, (size_t)n);
   compiled_free(c);
+#ifdef __x86_64__
+  for (int i = 0; s->targets && i < 2; i++) {      /* 4 lanes, 8 lanes */
+    const char *const flags[] = {"-O1", i ? "-march=x86-64-v3" : "-march=x86-64", NULL};
+    if (i && !__builtin_cpu_supports("avx2")) continue;
+    c = compiled_new(p, flags);
+    assert_non_null(c);
+    assert_int_equal(compiled_compare(c, 0, t->g, 2, 2e-4, 1), 0);
+    compiled_free(c);
+  }
+#endif
 }
 
 static void test_forward(void **state) {
@@ -229,7 +240,7 @@ static void test_dropout(void **state) {
 }
 
 static void test_odd_extents(void **state) {
-  check(*state, &(Shape){.b = 3, .l = 83, .h = 5, .e = 11, .layers = 2, .gradients = true, .causal = true}, 2, 3 * 5 * 83 * 83);
+  check(*state, &(Shape){.b = 3, .l = 83, .h = 5, .e = 11, .layers = 2, .gradients = true, .causal = true, .targets = true}, 2, 3 * 5 * 83 * 83);
 }
 
 /* Rows are (head, query): no head is in the operands that are packed. */
