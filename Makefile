@@ -15,7 +15,7 @@ COMPILER = prims expr walk linear fold interval ir prune print read read_lex rea
            trial trial_call opcheck \
            backend chain chain_build chain_tiles clone contract contract_write contract_blocks contract_emit contract_pack contract_narrow narrow emit_chain \
            emit_contraction emit_rows emit_scatter emit_value \
-           group in_place inline kernel memory order own place print_picture print_plan recompute restack rows standalone steps tables
+           group chain_again in_place inline kernel memory order own place print_picture print_plan restack rows standalone steps tables
 
 # -- runtime/: programs to results ----------------------------------------------------------------
 RUNTIME = error io digest convert safetensors checkpoint rotate utf8 vocabulary spawn corpus data \

@@ -82,7 +82,7 @@ static void list_outputs(Plan *p) {
 }
 
 const char *backend_form(int i) {
-  static const char *const before[] = {"lower", "recompute", "restack", "tables"};
+  static const char *const before[] = {"lower", "again", "restack", "tables"};
   const int n = (int)(sizeof before / sizeof *before), passes = pipeline_count();
   if (i < n) return before[i];
   if (i < n + passes) return pipeline_at(i - n)->name;
@@ -118,8 +118,8 @@ bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
   Plan p = {.be = be, .arena = be->arena, .g = graph_clone(be->arena, g), .name = entry_name};
   check(&p, "lower");
   if (be->options.chains) {
-    plan_recompute(&p);
-    check(&p, "recompute");
+    plan_chain_again(&p);
+    check(&p, "again");
   }
   if (be->options.simplify) {
     plan_restack(&p);

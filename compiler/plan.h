@@ -144,8 +144,8 @@ Group *plan_new_group(Plan *p, Region *r, GroupKind kind);
 void plan_stored(Plan *p);
 void plan_visit_node(Plan *p, Node *n, ExprVisit *f, void *ctx);   /* its body, guard, indices */
 
-/* -- recompute.c -------------------------------------------------------------------- */
-void plan_recompute(Plan *p);
+/* -- chain_again.c ------------------------------------------------------------------ */
+void plan_chain_again(Plan *p);
 
 /* -- chain.c -------------------------------------------------------------------------- */
 void plan_chains(Plan *p);

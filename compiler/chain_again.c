@@ -183,7 +183,7 @@ static bool try_stack(Plan *p, Node *stack, Loop *later) {
   return true;
 }
 
-void plan_recompute(Plan *p) {
+void plan_chain_again(Plan *p) {
   bool changed = false;
   for (int i = 0; i < p->g->nodes.n; i++) {
     Node *stack = p->g->nodes.at[i];
