@@ -10,6 +10,7 @@ bool evaluate(Feed *f, uint64_t seed, int64_t batches, const volatile sig_atomic
   int64_t whole = feed_valid_batches(f);
   if (whole < 1)
     return td_fail(err, TD_BAD_FILE, "the validation part of the data is shorter than one window");
+  if (!session_need_one(f->session, f->index, err)) return false;
   *out = (Evaluation){ .batches = batches > 0 && batches < whole ? batches : whole };
   double squares[EVAL_VALUES] = { 0 };
   out->n = e->noutputs < EVAL_VALUES ? e->noutputs : EVAL_VALUES;

@@ -216,6 +216,9 @@ bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look,
   if ((g.init >= 0 && !set_params(&g, g.init, err)) ||
       (g.step >= 0 && !set_params(&g, g.step, err)) || !set_params(&g, g.emit, err))
     return false;
+  char all[256];
+  snprintf(all, sizeof all, "sample.%.200s.", r->sampler->name);
+  if (!session_need(s, (const char *const[]){ all, NULL }, err)) return false;
   if (g.init >= 0) session_run(s, g.init, r->seed, 0);
   bool going = true;
   for (int64_t k = 0; k < g.steps && going; k++) {

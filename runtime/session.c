@@ -161,7 +161,7 @@ static bool session_fill(Session *s, TdError *err) {
   return true;
 }
 
-Session *session_new(const TdProgram *p, const Jit *jit, Pool *pool, TdError *err) {
+Session *session_new(const TdProgram *p, Jit *jit, Pool *pool, TdError *err) {
   if (!memory_fits(p, err)) return NULL;
   Session *s = calloc(1, sizeof *s);
   if (s == NULL) { td_fail_memory(err); return NULL; }
@@ -206,6 +206,31 @@ int session_entry(const Session *s, const char *name) {
   for (int e = 0; e < s->program->nentries; e++)
     if (strcmp(s->program->entries[e].name, name) == 0) return e;
   return -1;
+}
+
+/* ---- kernels ---------------------------------------------------------------------------- */
+
+static bool means(const char *name, const TdEntry *e) {
+  size_t n = strlen(name);
+  return n > 0 && name[n - 1] == '.' ? strncmp(name, e->name, n) == 0 : strcmp(name, e->name) == 0;
+}
+
+bool session_need(Session *s, const char *const *names, TdError *err) {
+  if (s->reference != NULL) return true;
+  int *entries = calloc((size_t)s->program->nentries + 1, sizeof *entries), n = 0;
+  if (entries == NULL) return td_fail_memory(err);
+  for (int e = 0; e < s->program->nentries; e++) {
+    bool wanted = false;
+    for (int i = 0; names[i] != NULL; i++) wanted = wanted || means(names[i], &s->program->entries[e]);
+    if (wanted) entries[n++] = e;
+  }
+  bool ok = jit_need(s->jit, entries, n, err);
+  free(entries);
+  return ok;
+}
+
+bool session_need_one(Session *s, int entry, TdError *err) {
+  return s->reference != NULL || jit_need(s->jit, &entry, 1, err);
 }
 
 /* ---- inputs and outputs -------------------------------------------------------------- */
@@ -367,6 +392,7 @@ void session_run_hooked(Session *s, int entry, uint64_t seed, int64_t step_numbe
   const TdEntry *e = b->entry;
   TdControl control = { .seed = seed, .step = step_number };
   int64_t ix[TD_MAX_LOOPS] = { 0 };
+  if (!jit_has(s->jit, entry)) bug("%s: its kernels were never compiled", e->name);
   for (int i = 0; i < e->nsteps; i++) {
     const TdStep *step = &e->steps[i];
     switch (step->kind) {

@@ -9,7 +9,7 @@
 typedef struct Session Session;
 
 /* All three are borrowed and must outlive the session. States are zero. */
-Session *session_new(const TdProgram *p, const Jit *jit, Pool *pool, TdError *err);
+Session *session_new(const TdProgram *p, Jit *jit, Pool *pool, TdError *err);
 void     session_free(Session *s);
 const TdProgram *session_program(const Session *s);
 
@@ -18,6 +18,12 @@ bool     session_memory(const TdProgram *p, size_t *bytes);
 
 /* An entry's number, or -1. */
 int      session_entry(const Session *s, const char *name);
+
+/* Have the kernels compiled of the entries of these names, the last one NULL; a
+ * name that ends in '.' means all that begin with it, one that no entry has
+ * means nothing. To be called before they run; costs nothing a second time. */
+bool     session_need(Session *s, const char *const *names, TdError *err);
+bool     session_need_one(Session *s, int entry, TdError *err);
 
 /* ---- inputs: false with a message when there is none of that name or the value
  * lies outside what the compiler proved with ---------------------------------- */
@@ -31,7 +37,7 @@ bool session_set_bools(Session *s, int entry, const char *name, const uint8_t *x
                        TdError *err);
 
 /* ---- running -------------------------------------------------------------- */
-/* seed and step reach every draw. */
+/* seed and step reach every draw. The entry's kernels must be there: session_need. */
 void     session_run(Session *s, int entry, uint64_t seed, int64_t step);
 
 /* An output of the last run: valid until any entry runs again. */

@@ -16,7 +16,7 @@ typedef struct Bound {
 
 struct Session {
   const TdProgram *program;
-  const Jit       *jit;
+  Jit             *jit;
   Reference       *reference;   /* instead of jit; or NULL */
   Pool            *pool;
   char           **states;

@@ -40,7 +40,7 @@ static Session *open_session(Td *td, bool reference, TdError *err) {
   bool kernels = !reference && missing == NULL;
   free(missing);
   if (!kernels) return reference_session(u, td->pool, err);
-  td->jit = jit_build(u->program, &(JitOptions){ 0 }, err);
+  td->jit = jit_open(u->program, &(JitOptions){ 0 }, err);
   return td->jit != NULL ? session_new(u->program, td->jit, td->pool, err) : NULL;
 }
 
@@ -67,7 +67,9 @@ static bool open_all(Td *td, const char *path, const TdOptions *o, TdError *err)
   td->session = td->pool != NULL ? open_session(td, o->reference, err) : NULL;
   if (td->session == NULL) return false;
   int init = session_entry(td->session, "init");
-  if (init >= 0) session_run(td->session, init, o->seed, 0);
+  if (init < 0) return true;
+  if (!session_need_one(td->session, init, err)) return false;
+  session_run(td->session, init, o->seed, 0);
   return true;
 }
 
@@ -235,8 +237,9 @@ bool td_set_ints(Td *td, const char *model, const char *input, const int32_t *x,
 
 bool td_run(Td *td, const char *model, uint64_t seed, TdError *err) {
   int e = model_entry(td, model, err);
-  if (e >= 0) session_run(td->session, e, seed, 1);
-  return e >= 0;
+  if (e < 0 || !session_need_one(td->session, e, err)) return false;
+  session_run(td->session, e, seed, 1);
+  return true;
 }
 
 const float *td_output(const Td *td, const char *model, const char *output, int *rank,

@@ -35,8 +35,8 @@ static void step_facts(const Trainer *t, double seconds, StrBuf *s) {
   }
   format_count(x, (double)t->feed.tokens_each / seconds);
   sb_printf(s, "  %s tokens/s", x);
-  if (t->o->peak_flops > 0) {
-    int share = (int)(100 * t->entry->flops / seconds / t->o->peak_flops + 0.5);
+  if (t->peak_flops > 0) {
+    int share = (int)(100 * t->entry->flops / seconds / t->peak_flops + 0.5);
     sb_printf(s, "  %d%% of peak", share);
   }
 }
@@ -165,8 +165,16 @@ static bool catch_up(Trainer *t, TdError *err) {
   return validate(t, &best, err) && (!best || trainer_save(t, true, err));
 }
 
+/* The kernels of an evaluation could not be compiled: the steps are good, and kept. */
+static bool give_up(Trainer *t, const TdError *err) {
+  TdError ignored = { 0 };
+  if (err->status == TD_NO_TOOL && t->saved != t->step) trainer_save(t, false, &ignored);
+  return false;
+}
+
 static bool loop(Trainer *t, TdError *err) {
   bool patient = true;
+  const int64_t first = t->step;
   if (!catch_up(t, err)) return false;
   while (t->step < t->steps && patient) {
     if (t->o->stop != NULL && *t->o->stop != 0) return stopped(t, err);
@@ -177,7 +185,9 @@ static bool loop(Trainer *t, TdError *err) {
     t->step++;
     const char *broken = broken_output(t, &value);
     if (broken != NULL) return trainer_diagnose(t, broken, value, err);
-    if (!after_step(t, progress_clock() - start, t->step == t->steps, err)) return false;
+    if (!after_step(t, progress_clock() - start, t->step == t->steps, err)) return give_up(t, err);
+    if (t->step == first + 1 && t->step < t->steps && t->o->peak_flops != NULL)
+      t->peak_flops = t->o->peak_flops(t->o->peak_ctx);
     patient = t->plan->patience <= 0 || t->stale < t->plan->patience;
   }
   if (t->o->stop != NULL && *t->o->stop != 0 && t->has_valid && t->validated != t->step)
@@ -198,6 +208,7 @@ static bool train_prepare(Trainer *t, TdError *err) {
                  feed_valid_batches(&t->valid) > 0;
   int init = session_entry(t->session, "init");
   if (init < 0) bug("the program has no init");
+  if (!session_need(t->session, (const char *const[]){ "init", "train", NULL }, err)) return false;
   session_clear(t->session);             /* nothing of an earlier run stays */
   session_run(t->session, init, t->seed, 0);
   if (!trainer_open_folder(t, err)) return false;

@@ -47,6 +47,7 @@ struct Cli {
   char         **owned;  int nowned;      /* strings made while parsing */
   Terminal       out, err;
   bool           json, quiet;
+  bool           told;          /* that kernels are being compiled */
   const volatile sig_atomic_t *stop;
 };
 
@@ -82,19 +83,20 @@ int  cli_done(const Cli *c);
 /* The .td file of args[0], compiled; prints diagnostics. `o` may be NULL. On
  * failure *code is the exit code; close the project in either case. */
 bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code);
-/* Threads, compiled kernels and memory for a program. jit is NULL when the
- * reference evaluator runs it: --reference, or no C compiler is there. */
+/* Threads and memory for a program, and compiled kernels for the entries that
+ * run first (as session_need takes them). jit is NULL when the reference
+ * evaluator runs it: --reference, or no C compiler is there. */
 typedef struct Machine { Pool *pool; Jit *jit; Session *session; } Machine;
-bool cli_machine(Cli *c, Machine *m, const Unit *u, int *code);
+bool cli_machine(Cli *c, Machine *m, const Unit *u, const char *const *entries, int *code);
 void cli_machine_free(Machine *m);
 /* The run's folder: -o, or runs/NAME. malloc'ed. */
 char *cli_run_folder(const Cli *c, const Unit *u);
 /* The weights that --weights, --untrained or the defaults mean, verified; *w is
  * NULL for the initial ones. Before the work of compiling. */
 bool cli_weights_find(Cli *c, const Project *p, Checkpoint **w, int *code);
-/* Into the session; NULL: the initial ones of `seed`. */
-bool cli_weights_load(Cli *c, const Project *p, Session *s, Checkpoint *w, uint64_t seed,
-                      int *code);
+/* cli_machine for an entry (NULL: none), with those weights; NULL: the initial ones of `seed`. */
+bool cli_start(Cli *c, const Project *p, Machine *m, const char *entry, Checkpoint *w,
+               uint64_t seed, int *code);
 
 /* -- one file each ------------------------------------------------------------------ */
 int cli_compile(Cli *c);

@@ -42,8 +42,7 @@ int cli_eval(Cli *c) {
   if (!cli_seed(c, &seed) || !cli_int(c, "batches", 1, 1000000000, &batches)) return TD_BAD_USAGE;
   Checkpoint *w = NULL;
   if (cli_project(c, &p, &o, &code) && cli_weights_find(c, &p, &w, &code) &&
-      cli_machine(c, &m, p.unit, &code) &&
-      cli_weights_load(c, &p, m.session, w, seed, &code)) {
+      cli_start(c, &p, &m, "eval", w, seed, &code)) {
     bool ok = feed_open(&feed, m.session, p.unit, "eval", p.data, &err) &&
               evaluate(&feed, seed, batches, c->stop, &e, &err);
     if (ok && !isfinite(e.mean[0]))

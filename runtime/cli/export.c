@@ -27,8 +27,7 @@ int cli_export(Cli *c) {
   Checkpoint *w = NULL;
   if (cli_project(c, &p, &o, &code) && cli_weights_find(c, &p, &w, &code)) {
     if (w == NULL) code = cli_usage(c, "there are no trained weights to export");
-    else if (cli_machine(c, &m, p.unit, &code) &&
-             cli_weights_load(c, &p, m.session, w, 0, &code))
+    else if (cli_start(c, &p, &m, NULL, w, 0, &code))
       code =
           export_to(&p, m.session, checkpoint_info(w), to, &err) ? cli_done(c) : cli_fail(c, &err);
   }

@@ -58,10 +58,12 @@ bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
   return false;
 }
 
-/* Said only where someone waits for it: on a terminal the line goes again. */
+/* Said only where someone waits for it: on a terminal the line goes again. What
+ * is compiled later on is a moment within a run that shows its progress. */
 static void tell_begin(void *ctx, int units) {
-  const Cli *c = ctx;
-  if (c->quiet) return;
+  Cli *c = ctx;
+  if (c->quiet || c->told) return;
+  c->told = true;
   fprintf(stderr, "compiling kernels for this machine (%d part%s) ...%s", units,
           units == 1 ? "" : "s", c->err.live ? "" : "\n");
   fflush(stderr);
@@ -91,7 +93,7 @@ static bool without_kernels(const Cli *c) {
   return missing;
 }
 
-bool cli_machine(Cli *c, Machine *m, const Unit *u, int *code) {
+bool cli_machine(Cli *c, Machine *m, const Unit *u, const char *const *entries, int *code) {
   TdError err = { 0 };
   int64_t threads = 0;
   *m = (Machine){ 0 };
@@ -106,11 +108,13 @@ bool cli_machine(Cli *c, Machine *m, const Unit *u, int *code) {
   if (m->pool != NULL && without_kernels(c)) {
     m->session = reference_session(u, m->pool, &err);
   } else if (m->pool != NULL) {
-    m->jit = jit_build(u->program, &options, &err);
-    if (m->jit != NULL) tell_end(c, m->jit);
+    m->jit = jit_open(u->program, &options, &err);
     if (m->jit != NULL) m->session = session_new(u->program, m->jit, m->pool, &err);
   }
-  if (m->session != NULL) return true;
+  if (m->session != NULL && session_need(m->session, entries, &err)) {
+    if (m->jit != NULL) tell_end(c, m->jit);
+    return true;
+  }
   if (err.status == TD_STOPPED) err.signal = (int)*c->stop;
   *code = cli_fail(c, &err);
   return false;
@@ -154,15 +158,17 @@ bool cli_weights_find(Cli *c, const Project *p, Checkpoint **w, int *code) {
   return false;
 }
 
-bool cli_weights_load(Cli *c, const Project *p, Session *s, Checkpoint *w, uint64_t seed,
-                      int *code) {
+bool cli_start(Cli *c, const Project *p, Machine *m, const char *entry, Checkpoint *w,
+               uint64_t seed, int *code) {
   TdError err = { 0 };
-  int init = session_entry(s, "init");
+  const char *const entries[] = { w == NULL ? "init" : entry, entry, NULL };
+  if (!cli_machine(c, m, p->unit, entries, code)) return false;
+  int init = session_entry(m->session, "init");
   if (w == NULL) {
-    if (init >= 0) session_run(s, init, seed, 0);
+    if (init >= 0) session_run(m->session, init, seed, 0);
     return true;
   }
-  if (!weights_restore(s, p->unit, w, &err)) {
+  if (!weights_restore(m->session, p->unit, w, &err)) {
     *code = cli_fail(c, &err);
     return false;
   }

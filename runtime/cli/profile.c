@@ -281,9 +281,10 @@ int cli_profile(Cli *c) {
   int code = 0;
   int64_t rounds = 5;
   const char *entry = c->nargs > 1 ? c->args[1] : "train";
+  const char *const entries[] = { "init", entry, NULL };
   UnitOptions o = { 0 };
   if (!cli_int(c, "rounds", 1, 1000000, &rounds)) return TD_BAD_USAGE;
-  if (cli_project(c, &p, &o, &code) && cli_machine(c, &m, p.unit, &code))
+  if (cli_project(c, &p, &o, &code) && cli_machine(c, &m, p.unit, entries, &code))
     code = profile_entry(c, &p, &m, entry, rounds);
   cli_machine_free(&m);
   project_close(&p);

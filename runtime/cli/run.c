@@ -173,8 +173,7 @@ static int run_model(Cli *c, Project *p, Machine *m, const UnitEntry *e, uint64_
                      "%s has inputs: --inputs PATH.safetensors or --text TEXT gives them; "
                      "`tdc run FILE.td` lists them",
                      e->name + strlen("model."));
-  bool ok = cli_weights_find(c, p, &w, &code) && cli_machine(c, m, p->unit, &code) &&
-            cli_weights_load(c, p, m->session, w, seed, &code);
+  bool ok = cli_weights_find(c, p, &w, &code) && cli_start(c, p, m, e->name, w, seed, &code);
   checkpoint_close(w);
   if (!ok) return code;
   int entry = session_entry(m->session, e->name);

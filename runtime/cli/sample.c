@@ -165,8 +165,9 @@ static int sample_with(Cli *c, Project *p, Machine *m, const UnitSampler *u, uin
       goto done;
     }
     bool ok = sample_check(&r, &steps, &err);
-    if (ok && !(cli_weights_find(c, p, &w, &code) && cli_machine(c, m, p->unit, &code) &&
-                cli_weights_load(c, p, m->session, w, seed, &code)))
+    char name[256];
+    snprintf(name, sizeof name, "sample.%.200s.", u->name);
+    if (ok && !(cli_weights_find(c, p, &w, &code) && cli_start(c, p, m, name, w, seed, &code)))
       goto done;
     ok = ok && sample_all(c, m->session, &r, &t, watch || html != NULL, &err);
     viewer_end(&viewer);

@@ -52,6 +52,8 @@ static Peak measure(Pool *pool) {
   return peak;
 }
 
+static double peak_flops(void *pool) { return measure(pool).flops; }
+
 static int dry_run(Cli *c, const Project *p, int64_t steps) {
   TdError err = { 0 };
   const Unit *u = p->unit;
@@ -120,11 +122,12 @@ static int train_with(Cli *c, const Project *p, Machine *m, uint64_t seed, int64
                      .steps = steps,
                      .record = record,
                      .resume_command = command.s,
+                     .peak_flops = !c->quiet && m->jit != NULL ? peak_flops : NULL,
+                     .peak_ctx = m->pool,
                      .terminal = c->err,
                      .quiet = c->quiet,
                      .json = c->json ? stdout : NULL,
                      .stop = c->stop };
-  if (!c->quiet && m->jit != NULL) o.peak_flops = measure(m->pool).flops;
   int code = train_run(&o, &err) ? cli_done(c) : cli_fail(c, &err);
   if (code == 0 && !c->quiet)
     fprintf(stderr, "done: %s; sample with: tdc sample %s --weights %s\n", folder, p->unit->path,
@@ -154,13 +157,14 @@ int cli_train(Cli *c) {
   uint64_t seed = 0;
   int64_t steps = 0;
   UnitOptions o = { .no_models = true };
+  static const char *const first[] = { "init", "train", NULL };
   if (!cli_seed(c, &seed) || !cli_int(c, "steps", 1, INT64_MAX / 2, &steps)) return TD_BAD_USAGE;
   if (cli_has(c, "resume") && cli_has(c, "overwrite"))
     return cli_usage(c, "--resume and --overwrite exclude each other");
   if (cli_project(c, &p, &o, &code)) {
     if (!p.unit->train.present) code = cli_usage(c, "%s has no train { } block", p.unit->path);
     else if (cli_has(c, "dry-run")) code = dry_run(c, &p, steps > 0 ? steps : p.unit->train.steps);
-    else if (folder_fits(c, p.unit, &code) && cli_machine(c, &m, p.unit, &code))
+    else if (folder_fits(c, p.unit, &code) && cli_machine(c, &m, p.unit, first, &code))
       code = train_with(c, &p, &m, seed, steps);
   }
   cli_machine_free(&m);

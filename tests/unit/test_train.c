@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -433,6 +434,51 @@ static void test_sample(void **state) {
   assert_false(sample_run(f->session, &r, false, keep_text, &one, &err));
 }
 
+static void write_compiler(const char *path, const char *does) {
+  StrBuf s = { 0 };
+  sb_printf(&s, "#!/bin/sh\n%s\n", does);
+  write_text(path, s.s, s.n);
+  assert_int_equal(chmod(path, 0755), 0);
+  sb_free(&s);
+}
+
+/* Steps are taken before the evaluation's kernels are compiled. When that fails,
+ * the steps are kept, and the run goes on when there is a compiler again. */
+static void test_late_compiler(void **state) {
+  Fixture *f = *state;
+  TdError err = { 0 };
+  char *want = undisturbed(f), *script = io_join(f->folder, "late-cc");
+  write_compiler(script, "exec cc \"$@\"");
+  setenv("TDC_CC", script, 1);
+  const TdProgram *p = f->project.unit->program;
+  Jit *jit = jit_open(p, &(JitOptions){ 0 }, &err);
+  Fixture late = *f;
+  late.jit = jit;
+  late.session = jit != NULL ? session_new(p, jit, f->pool, &err) : NULL;
+  if (late.session == NULL) fail_msg("%s", err.message);
+  int eval = session_entry(late.session, "eval"), first = session_entry(late.session, "train");
+  assert_int_equal(jit_stats(jit)->compiled, 0);
+  assert_true(session_need(late.session, (const char *const[]){ "init", "train", NULL }, &err));
+  int some = jit_stats(jit)->compiled;
+  assert_true(some > 0 && jit_has(jit, first) && !jit_has(jit, eval));
+  write_compiler(script, "echo it is broken; exit 3");
+  assert_int_equal(train(&late, STEPS, false, NULL, &err), TD_NO_TOOL);
+  assert_non_null(strstr(err.message, "it is broken"));
+  int64_t step;
+  free(newest_sums(f->run, &step));
+  assert_int_equal(step, 4);                         /* `eval every 4` */
+  assert_true(!jit_has(jit, eval));
+  write_compiler(script, "exec cc \"$@\"");
+  assert_int_equal(train(&late, STEPS, true, NULL, &err), TD_OK);
+  assert_true(jit_has(jit, eval) && jit_stats(jit)->compiled > some);
+  ends_as(f, want);
+  session_free(late.session);
+  jit_close(jit);
+  unsetenv("TDC_CC");
+  free(script);
+  free(want);
+}
+
 int main(void) {
 #define RUN(t) cmocka_unit_test_setup_teardown(t, fresh_run, end_run)
   const struct CMUnitTest tests[] = {
@@ -446,6 +492,7 @@ int main(void) {
     RUN(test_nan),
     RUN(test_divergence),
     RUN(test_sample),
+    RUN(test_late_compiler),
   };
   return cmocka_run_group_tests(tests, make_fixture, free_fixture);
 }
