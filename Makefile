@@ -13,9 +13,10 @@ COMPILER = prims expr walk linear fold interval ir prune print read read_lex rea
            unit lower_value lower_range lower_scope lower_index lower_expr lower_reduce lower_draw \
            lower_call lower_stmt lower_loop lower_place schedule settings models train sampler domain \
            trial trial_call opcheck \
-           backend chain chain_build chain_tiles clone contract contract_write contract_blocks contract_emit contract_pack contract_narrow narrow emit_chain \
-           emit_contraction emit_rows emit_scatter emit_value \
-           group chain_again in_place inline kernel memory order own place print_picture print_plan restack rows standalone steps tables
+           backend budget chain chain_build chain_tiles clone contract contract_write contract_blocks contract_emit contract_pack \
+           contract_narrow narrow emit_chain emit_contraction emit_rows emit_scatter emit_value \
+           group chain_again in_place inline kernel memory order own place print_picture print_plan recompute restack rows standalone \
+           steps tables
 
 # -- runtime/: programs to results ----------------------------------------------------------------
 RUNTIME = error io digest convert safetensors checkpoint rotate utf8 vocabulary spawn corpus data \
@@ -28,7 +29,8 @@ CLI = main flags help report open compile train sample eval run check fmt gradch
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_train test_reference test_api test_cli test_memory test_grad test_grad_random \
-       test_backend test_backend_random test_chain test_prelude test_contract test_diagnostics test_language test_mutations test_output test_narrow
+       test_backend test_backend_random test_chain test_prelude test_contract test_diagnostics test_language test_mutations test_output \
+       test_narrow test_recompute
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 

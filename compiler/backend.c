@@ -3,10 +3,11 @@
 #include "compiler/pipeline.h"
 #include "compiler/plan.h"
 
+#include <limits.h>
 #include <string.h>
 
 BackendOptions backend_defaults(void) {
-  return (BackendOptions){true, true, true, true, true, true, true, true};
+  return (BackendOptions){true, true, true, true, true, true, true, true, true};
 }
 
 TdType plan_storage(Type t) { return t == TY_REAL ? TD_F32 : t == TY_INT ? TD_I32 : TD_U8; }
@@ -21,6 +22,10 @@ Backend *backend_new(Arena *a, Diags *d, const char *name, const BackendOptions 
 }
 
 void backend_activations(Backend *be, TdType act) { be->act = act; }
+
+void backend_recompute(Backend *be, int most) { be->recompute = most; }
+
+int backend_recomputed(const Backend *be) { return be->recomputed; }
 
 int backend_state(Backend *be, const char *name, Type type, int rank, const int64_t *shape) {
   for (int i = 0; i < be->states.n; i++)
@@ -86,7 +91,7 @@ const char *backend_form(int i) {
   const int n = (int)(sizeof before / sizeof *before), passes = pipeline_count();
   if (i < n) return before[i];
   if (i < n + passes) return pipeline_at(i - n)->name;
-  return i == n + passes ? "inline" : NULL;
+  return i == n + passes ? "inline" : i == n + passes + 1 ? "budget" : NULL;
 }
 
 void backend_dump(Backend *be, const char *form, StrBuf *out) {
@@ -131,6 +136,9 @@ bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
   if (be->options.fuse_maps) plan_inline(&p);
   ir_prune(p.g);
   look(&p, "inline");   /* bounds hold here because they held before; intervals cannot prove each anew */
+  int again = be->options.keep_values ? be->recompute : INT_MAX;
+  be->recomputed = again > 0 ? recompute_cheapest(p.g, again) : 0;
+  look(&p, "budget");
   plan_own(&p);
   plan_group(&p);
   if (be->options.chains) plan_chains(&p);

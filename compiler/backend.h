@@ -16,6 +16,7 @@ typedef struct BackendOptions {
   bool chains;                  /* products of products kept on chip, and computed again for the backward pass */
   bool in_place;                /* updates, carries and packs without copies */
   bool share_memory;            /* lifetimes share the arena */
+  bool keep_values;             /* for a later loop; off: what can be computed there again is */
 } BackendOptions;
 BackendOptions backend_defaults(void);
 
@@ -37,6 +38,11 @@ void     backend_dump(Backend *be, const char *form, StrBuf *out);
  * state that no one declared is created when an entry first mentions it. */
 int      backend_state(Backend *be, const char *name, Type type, int rank, const int64_t *shape);
 void     backend_tensor(Backend *be, const TdTensor *t);
+
+/* In entries from now on, so many values are not kept for a later loop but
+ * computed there again; see recompute.c. */
+void     backend_recompute(Backend *be, int most);
+int      backend_recomputed(const Backend *be);  /* how many were, in the last entry */
 
 /* Append one entry. The graph is consumed: passes rewrite it. False after an
  * error in the diagnostics. */

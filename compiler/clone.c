@@ -94,6 +94,7 @@ static Node *clone_node(Clone *c, Node *n, Region *to) {
   x->lo = n->lo;
   x->hi = n->hi;
   x->save = n->save;
+  x->again = n->again;
   for (int d = 0; d < n->rank; d++) x->axis[d] = n->axis[d];
   return x;
 }

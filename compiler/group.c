@@ -178,6 +178,7 @@ static void split_sum(Plan *p, Group *g, Node *y, const int *rowvar) {
   part->lo = y->type == TY_INT ? INT32_MIN : 0;
   part->hi = y->type == TY_INT ? INT32_MAX : 0;
   part->reducer = y->reducer;
+  part->again = y->again;
   part->nvars = y->nvars;
   part->guard = y->guard;
   part->body = y->body;
@@ -243,10 +244,15 @@ static bool reads_own_rows(Plan *p, const Group *g, const Member *x, Group *othe
   return !m.partial;
 }
 
+/* What is computed again stays among its like: so both are cut into kernels as
+ * the loop that computes it first is, and as if it had been kept. */
+static bool mixes(const Group *g, const Node *n) { return g->members.n > 0 && g->members.at[0].node->again != n->again; }
+
 /* n, a member of g, also reads members of `other` at the same rows: then both
  * are one group, unless a third stands between them or another member of g
  * reads other rows (a convolution's neighbours, say). */
 static void absorb(Plan *p, Group *g, Group *other, Node *n) {
+  if (other->members.n > 0 && mixes(g, other->members.at[0].node)) return;
   if (other == g || other->kind != GROUP_ROWS || g->kind != GROUP_ROWS || other->late || other->dropped) return;
   if (g->members.n + other->members.n > MEMBERS_MAX) return;
   Mapping m = {.p = p, .g = other, .n = n};
@@ -295,6 +301,7 @@ static bool fits(Plan *p, Group *g, Node *n, Mapping *m, int *nrows, bool *sum) 
 }
 
 static bool joins(Plan *p, Group *g, Node *n) {
+  if (mixes(g, n)) return false;
   if ((g->kind != GROUP_ROWS && g->kind != GROUP_CONTRACTION) || g->late || g->dropped) return false;
   if (!p->be->options.fuse_rows && g->kind == GROUP_ROWS) return false;
   Mapping m = {.p = p, .g = g, .n = n};
@@ -351,6 +358,7 @@ static const Node *largest_read(Plan *p, Node *n) {
 
 static bool joins_by_share(Plan *p, Group *g, Node *n, const Node *x) {
   if (g->kind != GROUP_ROWS || g->late || g->dropped || !p->be->options.fuse_rows || g->region != n->region) return false;
+  if (mixes(g, n)) return false;
   Mapping m = {.p = p, .g = g, .n = n};
   for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
   Share s = {.m = &m, .x = x};
@@ -378,7 +386,7 @@ typedef struct Strides { Plan *p; const Node *n; int out, red; int64_t weight_ou
 static void weigh(Expr *e, void *ctx) {
   Strides *s = ctx;
   if (e->kind != E_READ) return;
-  int64_t stride = 1, by_out = 0, by_red = 0;
+  int64_t stride = 1, by_out = 0, by_red = 0, count = 1;
   for (int d = e->node->rank - 1; d >= 0; d--) {
     Affine a;
     if (ex_affine(s->p->g, e->args[d], &a)) {
@@ -386,8 +394,8 @@ static void weigh(Expr *e, void *ctx) {
       if (s->red >= 0) by_red += a.coef[s->red] * stride;
     }
     stride *= e->node->shape[d];
+    if (e->args[d]->vars) count *= e->node->shape[d];      /* of one iteration: a row of a stack is no more than the value */
   }
-  int64_t count = ir_count(e->node);
   if (by_out == 1 || by_out == -1) s->weight_out += count;
   if (by_red == 1 || by_red == -1) s->weight_red += count;
 }
@@ -508,12 +516,20 @@ static void mark_bases(Node *n, void *ctx) {
   plan_info(p, n)->local = false;
 }
 
+/* A product that is to be kept is rounded to storage before it is read: where it
+ * is a local of its kernel, the C compiler makes one operation of it and a sum. */
+static bool must_round(const Node *n) {
+  const Expr *e = n->reducer == RED_NONE ? n->body : NULL;
+  while (e && e->kind == E_PRIM && e->prim == P_neg) e = e->args[0];
+  return n->save == SAVE_KEEP && e && e->kind == E_PRIM && e->prim == P_mul;
+}
+
 void plan_stored(Plan *p) {
   for (int i = 0; i < p->groups.n; i++)
     for (int k = 0; k < p->groups.at[i]->members.n; k++) {
       const Member *m = &p->groups.at[i]->members.at[k];
       NodeInfo *info = plan_info(p, m->node);
-      info->local = !info->owner && !m->accumulates;
+      info->local = !info->owner && !m->accumulates && !must_round(m->node);
     }
   for (int i = 0; i < p->groups.n; i++) {
     Uses u = {p, p->groups.at[i]};

@@ -139,6 +139,7 @@ struct Node {
   Expr       *index[IR_MAX_RANK];   /* N_SCATTER */
 
   SavePolicy  save;
+  bool        again;            /* made by recompute.c: another loop computed the same value before */
   Vjp        *vjp;              /* or NULL */
 
   const double *data;           /* N_CONST: row-major, all types as doubles */

@@ -8,6 +8,7 @@
 typedef void GraphPass(Graph *g);
 
 /* Each keeps what the outputs and updates are, and needs a verified graph. */
+void pass_recompute(Graph *g);  /* recompute.c: stacks of values marked `save recompute` */
 void pass_simplify(Graph *g);   /* pass_simplify.c: expressions by what intervals prove */
 void pass_cse(Graph *g);        /* pass_cse.c: equal nodes become one */
 void pass_hoist(Graph *g);      /* pass_hoist.c: loop-invariant nodes leave the loop */

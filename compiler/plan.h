@@ -101,6 +101,7 @@ struct Backend {
   const char *name;
   BackendOptions options;
   TdType   act;                           /* of activations: TD_F32 or TD_BF16 */
+  int     recompute, recomputed;          /* see backend_recompute */
   VEC(TdState)  states;
   VEC(TdTensor) tensors;
   VEC(TdKernel) kernels;
@@ -131,6 +132,11 @@ double expr_cost(Graph *g, Expr *e);     /* of one evaluation, in additions */
 void plan_tables(Plan *p);
 /* -- restack.c ---------------------------------------------------------------------- */
 void plan_restack(Plan *p);
+
+/* -- recompute.c -------------------------------------------------------------------- */
+/* Drop at most so many stacks of values, those first that cost the least for a
+ * byte to compute again in the loop that reads them. How many there were. */
+int recompute_cheapest(Graph *g, int most);
 
 /* -- contract.c --------------------------------------------------------------------- */
 /* Is n a sum of products that the matrix template computes? */

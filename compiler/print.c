@@ -320,10 +320,11 @@ static void print_axes(Printer *p, const Node *n) {
 static void print_tail(Printer *p, const Node *n, bool axes) {
   bool place = n->span.line > 0;
   bool step = n == p->g->step;
-  if (place || step || axes || n->save != SAVE_AUTO) sb_puts(p->out, " ;");
+  if (place || step || axes || n->save != SAVE_AUTO || n->again) sb_puts(p->out, " ;");
   if (step) sb_puts(p->out, " step");
   if (n->save == SAVE_KEEP) sb_puts(p->out, " save keep");
   if (n->save == SAVE_RECOMPUTE) sb_puts(p->out, " save recompute");
+  if (n->again) sb_puts(p->out, " again");
   if (axes) print_axes(p, n);
   if (place) {
     sb_puts(p->out, " at ");

@@ -162,11 +162,12 @@ static void read_tail(Reader *r, Node *n) {
       if (read_accept_word(r, "at")) n->span = read_place(r);
       else if (read_accept_word(r, "step")) r->g->step = n;
       else if (read_accept_word(r, "axes")) read_axes(r, n);
+      else if (read_accept_word(r, "again")) n->again = true;
       else if (read_accept_word(r, "save")) {
         n->save = read_is_word(r, "keep") ? SAVE_KEEP : SAVE_RECOMPUTE;
         if (!read_accept_word(r, "keep")) read_expect_word(r, "recompute");
       } else {
-        read_fail(r, E_TEXT_SYNTAX, at, "expected at, step, axes or save");
+        read_fail(r, E_TEXT_SYNTAX, at, "expected at, step, axes, save or again");
       }
     }
   }

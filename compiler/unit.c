@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "compiler/backend.h"
+#include "compiler/budget.h"
 #include "compiler/lower.h"
 
 /* ---- parameters in two flat vectors ------------------------------------------- */
@@ -91,16 +92,18 @@ static void check_unused(Low *l) {
 
 /* ---- program ------------------------------------------------------------------------ */
 
-static bool run_backend(Low *l) {
+/* With what all entries share. */
+static Backend *begin_backend(void *ctx) {
+  Low *l = ctx;
   Unit *u = l->unit;
   BackendOptions o = backend_defaults();
-  bool *const flags[] = {&o.simplify, &o.fuse_maps, &o.fuse_rows, &o.contractions, &o.fuse_epilogues, &o.chains, &o.in_place, &o.share_memory};
+  bool *const flags[] = {&o.simplify, &o.fuse_maps, &o.fuse_rows, &o.contractions, &o.fuse_epilogues, &o.chains, &o.in_place,
+                         &o.share_memory, &o.keep_values};
   for (int k = 0; k < (int)(sizeof flags / sizeof *flags); k++)
     if (l->options->disable >> k & 1) *flags[k] = false;
   Backend *be = backend_new(l->arena, l->d, u->name, &o);
   if (l->options->act) u->act = strcmp(l->options->act, "bf16") == 0 ? TD_BF16 : TD_F32;
   backend_activations(be, u->act);
-  if (l->options->dump_pass) backend_dump(be, l->options->dump_pass, l->options->dump);
   static const char *const flat[2] = {"matrix", "vector"};
   int state[2] = {-1, -1}, ema[2] = {-1, -1};
   for (int k = 0; k < 2; k++) {
@@ -118,8 +121,34 @@ static bool run_backend(Low *l) {
     t.state = ema[p->matrix ? 0 : 1];
     backend_tensor(be, &t);
   }
-  for (int i = 0; i < u->nentries; i++)
+  return be;
+}
+
+/* How many values each entry computes again, so that the program fits. */
+static bool meet_budget(Low *l, int *level) {
+  const Unit *u = l->unit;
+  Budget b = {.arena = l->arena, .bytes = l->options->memory, .threads = u->threads,
+              .entries = u->entries, .nentries = u->nentries, .begin = begin_backend, .ctx = l};
+  Shortage s;
+  if (b.bytes <= 0 || budget_meet(&b, level, &s)) return true;
+  Diag *x = lower_error(l, 421, u->train.span, "the program needs --memory %s at least, not %s: %s",
+                        budget_text(l->arena, s.least), budget_text(l->arena, b.bytes), budget_explain(l->arena, &s));
+  diag_hint(l->d, x, "a smaller batch takes less");
+  return false;
+}
+
+static bool run_backend(Low *l) {
+  Unit *u = l->unit;
+  int *level = NEWN(l->arena, int, u->nentries + 1);
+  u->memory = l->options->memory;
+  u->threads = l->options->threads > 0 ? l->options->threads : 1;
+  if (!meet_budget(l, level)) return false;
+  Backend *be = begin_backend(l);
+  if (l->options->dump_pass) backend_dump(be, l->options->dump_pass, l->options->dump);
+  for (int i = 0; i < u->nentries; i++) {
+    backend_recompute(be, level[i]);
     if (!backend_entry(be, u->entries[i].graph, u->entries[i].name)) return false;
+  }
   u->program = backend_finish(be);
   return u->program != NULL;
 }

@@ -126,6 +126,8 @@ typedef struct Unit {
   UnitParameter *parameters; int nparameters;
   TdType         act;           /* how activations are stored and multiplied: TD_F32, TD_BF16 */
   int64_t        nweights;      /* numbers in all parameters */
+  int64_t        memory;        /* the options' */
+  int            threads;
   const char   **models;     int nmodels;
   const char    *source_hash;   /* hex sha-256 is the runtime's business; this is the text all sources joined, for it to hash */
   size_t         source_size;
@@ -145,6 +147,8 @@ typedef struct UnitOptions {
   const char   *dump_pass;      /* --dump=PASS: the IR after that pass goes to dump */
   StrBuf       *dump;
   const char   *act;            /* "f32" or "bf16" instead of what `precision` says; NULL: that */
+  int64_t       memory;         /* bytes that the program may take, with so many threads; 0: no limit */
+  int           threads;
   uint32_t      disable;        /* bit k: backend option k off (tests) */
   /* reads another source file for `use "path"`; NULL: use is an error. Text in the arena. */
   const char *(*load)(void *ctx, Arena *a, const char *path, size_t *size, const char **why);

@@ -114,4 +114,13 @@ typedef struct TdProgram {
   TdEntry    *entries;  int nentries;
 } TdProgram;
 
+/* What a block of so many bytes takes when it is allocated, and its alignment:
+ * a cache line, or, of big blocks, a huge page. 0 when that cannot be counted. */
+enum { TD_LINE = 64, TD_HUGE_PAGE = 2 << 20 };
+size_t td_block(size_t bytes, size_t *align);
+
+/* Bytes that running it takes: states, the largest arena, inputs, tables, and
+ * the scratch of so many threads. False when they cannot be counted. */
+bool td_program_memory(const TdProgram *p, int threads, size_t *bytes);
+
 #endif

@@ -11,54 +11,22 @@
 #include "runtime/checkpoint.h"
 #include "runtime/session_internal.h"
 
-enum { LINE = 64, HUGE_PAGE = 2 << 20 };
-
 /* ---- memory ------------------------------------------------------------------- */
 
 /* Zeroed, aligned; big blocks on huge pages, which saves much of the address
  * translation of streaming kernels. */
 static char *session_alloc(size_t bytes) {
-  size_t align = bytes >= 2 * (size_t)HUGE_PAGE ? HUGE_PAGE : LINE;
-  if (bytes > SIZE_MAX - align) return NULL;
-  size_t n = (bytes + align - 1) / align * align;
-  char *p = aligned_alloc(align, n > 0 ? n : align);
+  size_t align, n = td_block(bytes, &align);
+  char *p = n > 0 ? aligned_alloc(align, n) : NULL;
   if (p == NULL) return NULL;
-  if (align == HUGE_PAGE) madvise(p, n, MADV_HUGEPAGE);
+  if (align > TD_LINE) madvise(p, n, MADV_HUGEPAGE);
   memset(p, 0, n);
   return p;
 }
 
-static bool add_bytes(int64_t *sum, int64_t count, size_t size) {
-  int64_t bytes;
-  return count >= 0 && mul_fits(count, (int64_t)size, &bytes) && add_fits(*sum, bytes + LINE, sum);
-}
-
-bool session_memory(const TdProgram *p, size_t *bytes) {
-  int64_t sum = 0;
-  size_t arena = 0, scratch = 0;
-  for (int i = 0; i < p->nstates; i++)
-    if (!add_bytes(&sum, p->states[i].count, td_type_size(p->states[i].type))) return false;
-  for (int e = 0; e < p->nentries; e++) {
-    const TdEntry *entry = &p->entries[e];
-    if (entry->arena_bytes > arena) arena = entry->arena_bytes;
-    for (int i = 0; i < entry->nbuffers; i++) {
-      const TdBuffer *b = &entry->buffers[i];
-      if ((b->kind == TD_INPUT || b->kind == TD_CONST) &&
-          !add_bytes(&sum, b->count, td_type_size(b->type)))
-        return false;
-    }
-  }
-  for (int k = 0; k < p->nkernels; k++)
-    if (p->kernels[k].scratch > scratch) scratch = p->kernels[k].scratch;
-  if (arena > INT64_MAX / 2 || scratch > INT64_MAX / 2) return false;
-  if (!add_fits(sum, (int64_t)arena, &sum) || !add_fits(sum, (int64_t)scratch, &sum)) return false;
-  *bytes = (size_t)sum;
-  return true;
-}
-
-static bool memory_fits(const TdProgram *p, TdError *err) {
+static bool memory_fits(const TdProgram *p, int threads, TdError *err) {
   size_t need;
-  if (!session_memory(p, &need))
+  if (!td_program_memory(p, threads, &need))
     return td_fail(err, TD_BAD_FILE, "the program needs more memory than can be counted");
   double have = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
   if (have > 0 && (double)need > have)
@@ -162,7 +130,7 @@ static bool session_fill(Session *s, TdError *err) {
 }
 
 Session *session_new(const TdProgram *p, Jit *jit, Pool *pool, TdError *err) {
-  if (!memory_fits(p, err)) return NULL;
+  if (!memory_fits(p, pool_threads(pool), err)) return NULL;
   Session *s = calloc(1, sizeof *s);
   if (s == NULL) { td_fail_memory(err); return NULL; }
   s->program = p;

@@ -13,9 +13,6 @@ Session *session_new(const TdProgram *p, Jit *jit, Pool *pool, TdError *err);
 void     session_free(Session *s);
 const TdProgram *session_program(const Session *s);
 
-/* Bytes that a session of this program takes: states, arena, inputs, tables. */
-bool     session_memory(const TdProgram *p, size_t *bytes);
-
 /* An entry's number, or -1. */
 int      session_entry(const Session *s, const char *name);
 

@@ -58,6 +58,8 @@ static bool open_all(Td *td, const char *path, const TdOptions *o, TdError *err)
   project.unit.defines = td->defines;
   project.unit.ndefines = td->ndefines;
   project.unit.act = o->act;
+  project.unit.memory = o->memory <= INT64_MAX ? (int64_t)o->memory : 0;
+  project.unit.threads = o->threads > 0 ? o->threads : cpu_count();
   project.search = (CorpusSearch){ .override = o->data, .offline = o->offline, .quiet = true };
   if (!project_open(&td->project, &project, err)) {
     take_diagnostics(td, err);

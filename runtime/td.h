@@ -59,6 +59,7 @@ typedef struct TdOptions {
   const char      *act;         /* activations in "f32" or "bf16", whatever the file says; NULL: what it says */
   bool             offline;     /* never download a corpus */
   bool             reference;   /* run on the reference evaluator: double precision, slow */
+  uint64_t         memory;      /* bytes it may take: values that do not fit are computed again; 0: no limit */
 } TdOptions;
 
 /* Compile the file; parameters have their initial values. Kernels are compiled

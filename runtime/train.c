@@ -200,6 +200,15 @@ static bool loop(Trainer *t, TdError *err) {
   return true;
 }
 
+size_t train_snapshot_bytes(const Unit *u) {
+  size_t all = 0, bytes = 0;
+  for (int i = 0; i < u->program->nstates; i++)
+    bytes += (size_t)u->program->states[i].count * td_type_size(u->program->states[i].type);
+  if (u->memory <= 0) return bytes;
+  bool fits = td_program_memory(u->program, u->threads, &all) && all + bytes <= (size_t)u->memory;
+  return fits ? bytes : 0;
+}
+
 static bool train_prepare(Trainer *t, TdError *err) {
   if (!feed_open(&t->feed, t->session, t->unit, "train", t->o->project->data, err)) return false;
   t->entry = &session_program(t->session)->entries[t->feed.index];
@@ -216,7 +225,7 @@ static bool train_prepare(Trainer *t, TdError *err) {
   if (bad.found)
     return td_fail(err, TD_NOT_FINITE, "'%s'[%" PRId64 "] is %s before step %" PRId64, bad.tensor,
                    bad.index, bad.infinite ? "infinite" : "NaN", t->step + 1);
-  t->snapshot = snapshot_new(t->session);
+  if (train_snapshot_bytes(t->unit) > 0) t->snapshot = snapshot_new(t->session);
   if (t->snapshot != NULL) {
     snapshot_take(t->snapshot, t->session);
     t->snapshot_step = t->step;

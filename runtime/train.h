@@ -35,6 +35,10 @@ typedef struct TrainOptions {
  * compiling; train_run asks again. */
 bool train_folder_fits(const char *folder, bool resume, bool overwrite, TdError *err);
 
+/* Of the copy of all states that finds where a NaN began: 0 where a budget of
+ * memory has no room for it. */
+size_t train_snapshot_bytes(const Unit *u);
+
 /* False with TD_STOPPED after saving when *stop was raised, and with
  * TD_NOT_FINITE, naming step, tensor and line, when the loss is no number. */
 bool train_run(const TrainOptions *o, TdError *err);

@@ -373,6 +373,42 @@ static void add_pack(Gen *r) {
 
 static void add_some(Gen *r);
 
+enum { EMITS = 6 };
+
+/* Of the newest values, those that a loop hands out. */
+static int pick_emits(Gen *r, int outer, Known emits[EMITS]) {
+  int n = 0, most = r->spec->mirror ? EMITS : 3;
+  for (int i = r->npool - 1; i >= outer && n < most; i--)
+    if (r->pool[i].node->rank < 5 && chance(r, r->spec->mirror ? 90 : 60)) emits[n++] = r->pool[i];
+  return n;
+}
+
+/* A loop that reads an earlier one's stacks row by row, as a backward pass does. */
+static void add_mirror(Gen *r, const Loop *first, Node *const *stacks, const Known *emits, int n) {
+  Graph *g = r->g;
+  Region *around = r->region;
+  Loop *l = ir_loop(g, around, fresh(r, "j"), first->count, !first->reverse, nowhere);
+  int outer = r->npool;
+  r->region = l->body;
+  r->loops[r->nloops++] = l;
+  for (int i = 0; i < n; i++) {
+    Expr *row[IR_MAX_RANK] = {ex_loopvar(g, l)};
+    for (int k = 0; k + 1 < stacks[i]->rank; k++) row[k + 1] = ex_var(g, k);
+    Node *x = ir_comp(g, l->body, fresh(r, "row"), nowhere, stacks[i]->rank - 1, 0, stacks[i]->shape + 1, RED_NONE, NULL,
+                      ex_read(g, stacks[i], row));
+    x->lo = emits[i].node->lo;
+    x->hi = emits[i].node->hi;
+    add(r, x, emits[i].bound);
+  }
+  for (int k = 1 + below(r, 3); k > 0; k--) add_some(r);
+  Known out[EMITS];
+  int nout = pick_emits(r, outer, out);
+  r->nloops--;
+  r->region = around;
+  r->npool = outer;
+  for (int i = 0; i < nout; i++) add(r, ir_stack(g, l, out[i].node), out[i].bound);
+}
+
 static void add_loop(Gen *r) {
   Graph *g = r->g;
   Loop *l = ir_loop(g, r->region, fresh(r, "i"), 1 + below(r, 4), chance(r, 40), nowhere);
@@ -395,16 +431,20 @@ static void add_loop(Gen *r) {
     Node *in = l->carries.at[c].in;
     l->carries.at[c].next = chance(r, 8) ? in : real_comp(r, in->rank, in->shape, 1, &next);
   }
-  Known emits[3];
-  int nemits = 0;
-  for (int i = r->npool - 1; i >= outer && nemits < 3; i--)
-    if (r->pool[i].node->rank < 5 && chance(r, 60)) emits[nemits++] = r->pool[i];
+  Known emits[EMITS];
+  Node *stacks[EMITS];
+  int nemits = pick_emits(r, outer, emits);
   r->nloops--;
   r->region = around;
   r->npool = outer;
   for (int c = 0; c < made; c++)
     if (chance(r, 70)) add(r, ir_final(g, l, c), bound[c]);
-  for (int i = 0; i < nemits; i++) add(r, ir_stack(g, l, emits[i].node), emits[i].bound);
+  for (int i = 0; i < nemits; i++) stacks[i] = ir_stack(g, l, emits[i].node);
+  if (r->spec->mirror && nemits > 0 && chance(r, 90)) {
+    add_mirror(r, l, stacks, emits, nemits);
+    if (chance(r, 70)) return;           /* nobody else reads them */
+  }
+  for (int i = 0; i < nemits; i++) add(r, stacks[i], emits[i].bound);
 }
 
 /* Mostly elementwise over what there is; of the shapes that products want. */
@@ -433,6 +473,10 @@ static void add_chain(Gen *r) {
 static void add_some(Gen *r) {
   if (r->spec->chains && chance(r, 20)) {
     add_chain(r);
+    return;
+  }
+  if (r->spec->mirror && r->nloops == 0 && chance(r, 12)) {
+    add_loop(r);
     return;
   }
   int what = below(r, 100);

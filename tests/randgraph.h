@@ -14,6 +14,7 @@ typedef struct RandSpec {
                                    and double precision stay close */
   bool     chains;              /* with products of products (randchain.h) */
   bool     plain;               /* no draws, no integer inputs: every value is differentiable in the inputs */
+  bool     mirror;              /* loops that read what earlier loops stacked, row by row */
 } RandSpec;
 
 Graph *randgraph_new(Arena *a, Interner *names, const RandSpec *spec);

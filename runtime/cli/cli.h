@@ -64,6 +64,8 @@ bool        cli_has(const Cli *c, const char *name);
 const char *cli_text(const Cli *c, const char *name, const char *otherwise);
 /* Whole numbers; false after a message when it is none or lies outside. */
 bool        cli_int(const Cli *c, const char *name, int64_t least, int64_t most, int64_t *out);
+/* Bytes: "800M", "1.5G", "512MiB"; false after a message when it is none. */
+bool        cli_bytes(const Cli *c, const char *name, int64_t *out);
 bool        cli_seed(const Cli *c, uint64_t *out);
 
 /* -- help.c ------------------------------------------------------------------- */

@@ -117,7 +117,7 @@ int cli_compile(Cli *c) {
   if (o.dump_pass != NULL && !form_exists(c, o.dump_pass)) return TD_BAD_USAGE;
   if (cli_project(c, &p, &o, &code)) {
     size_t memory = 0;
-    session_memory(p.unit->program, &memory);
+    td_program_memory(p.unit->program, p.unit->threads, &memory);
     if (cli_has(c, "output")) sb_puts(&folder, cli_text(c, "output", ""));
     else sb_printf(&folder, "generated/%s", p.unit->name);
     if (o.dump_pass != NULL) {

@@ -165,6 +165,39 @@ bool cli_int(const Cli *c, const char *name, int64_t least, int64_t most, int64_
   return true;
 }
 
+/* K, M, G and T are powers of 1000, Ki, Mi, Gi and Ti of 1024; a B may follow.
+ * 0: it is something else. */
+static double unit_of(const char *text) {
+  static const char letters[] = "KMGT";
+  double unit = 1, step = 1000;
+  const char *letter = *text != '\0' ? strchr(letters, *text) : NULL;
+  if (letter != NULL && *++text == 'i') {
+    step = 1024;
+    text++;
+  }
+  for (long k = letter != NULL ? letter - letters + 1 : 0; k > 0; k--) unit *= step;
+  if (*text == 'B') text++;
+  return *text == '\0' ? unit : 0;
+}
+
+static bool digit(char c) { return c >= '0' && c <= '9'; }
+
+bool cli_bytes(const Cli *c, const char *name, int64_t *out) {
+  const char *text = cli_text(c, name, NULL), *at = text;
+  double x = 0, part = 1;
+  if (text == NULL) return true;
+  for (; digit(*at); at++) x = 10 * x + (*at - '0');
+  if (*at == '.' && at > text)
+    for (at++; digit(*at); at++) x += (part /= 10) * (*at - '0');
+  x *= at > text ? unit_of(at) : 0;
+  if (!(x >= 1 && x <= 1e18)) {
+    cli_usage(c, "--%s takes a size such as 800M or 1.5G, not '%.100s'", name, text);
+    return false;
+  }
+  *out = (int64_t)(x + 0.5);
+  return true;
+}
+
 bool cli_seed(const Cli *c, uint64_t *out) {
   const char *text = cli_text(c, "seed", NULL);
   if (text == NULL) return true;

@@ -29,7 +29,8 @@ const Command cli_commands[] = {
     "tdc train models/shakespeare.td\n"
     "tdc train models/shakespeare.td --resume\n"
     "tdc train models/shakespeare.td -D B=8 --steps 500 -o runs/small\n"
-    "tdc train models/shakespeare.td --dry-run\n",
+    "tdc train models/shakespeare.td --dry-run\n"
+    "tdc train models/shakespeare.td -D B=32 --memory 1G\n",
     1, 1, false, cli_train },
   { "sample", SAMPLE, "FILE.td", "run a sampler with trained weights; its parameters are flags",
     "tdc sample models/shakespeare.td\n"
@@ -97,6 +98,8 @@ const Flag cli_flags[] = {
   { "seed", 0, "N", "of every random draw (default 0)", TRAIN | SAMPLE | EVAL | RUN | GRADCHECK },
   { "act", 0, "TYPE", "activations in f32 or bf16, whatever the file says", RUNS | COMPILE },
   { "threads", 0, "N", "threads to use (default: all)", RUNS | DOCTOR },
+  { "memory", 0, "SIZE", "take no more than this (800M, 1.5G): compute again what does not fit",
+    COMPILE | RUNS },
   { "resume", 0, NULL, "go on from the newest checkpoint", TRAIN },
   { "overwrite", 0, NULL, "start over in a folder that holds a run", TRAIN },
   { "steps", 0, "N", "train so many steps instead of what the file says", TRAIN },

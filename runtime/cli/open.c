@@ -4,6 +4,7 @@
 
 #include "runtime/cli/cli.h"
 #include "runtime/reference.h"
+#include "runtime/threads.h"
 #include "runtime/toolchain.h"
 
 /* What samples and models need of the text is in the weights file: with one at
@@ -42,6 +43,13 @@ bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
   options.unit.defines = c->defines;
   options.unit.ndefines = c->ndefines;
   options.unit.act = cli_text(c, "act", NULL);
+  int64_t threads = 0;
+  if (!cli_bytes(c, "memory", &options.unit.memory) || !cli_int(c, "threads", 1, 256, &threads)) {
+    *p = (Project){ 0 };
+    *code = TD_BAD_USAGE;
+    return false;
+  }
+  options.unit.threads = threads > 0 ? (int)threads : cpu_count();
   options.search = (CorpusSearch){ .override = cli_text(c, "data", NULL),
                                    .offline = cli_has(c, "offline"),
                                    .quiet = c->quiet };

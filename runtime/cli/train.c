@@ -33,7 +33,7 @@ static void resume_command(const Cli *c, const char *folder, StrBuf *out) {
     put_word(out, " -D ", s.s);
     sb_free(&s);
   }
-  static const char *const kept[] = { "act", "data", "steps", "threads" };
+  static const char *const kept[] = { "act", "data", "memory", "steps", "threads" };
   for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
     if (!cli_has(c, kept[i])) continue;
     sb_printf(out, " --%s", kept[i]);
@@ -61,20 +61,20 @@ static int dry_run(Cli *c, const Project *p, int64_t steps) {
   int64_t threads = 0;
   for (int i = 0; i < u->program->nentries; i++)
     if (strcmp(u->program->entries[i].name, "train") == 0) train = &u->program->entries[i];
-  size_t memory = 0, states = 0;
-  if (train == NULL || !session_memory(u->program, &memory))
-    return cli_usage(c, "%s has no train { } block", u->path);
-  for (int i = 0; i < u->program->nstates; i++)
-    states += (size_t)u->program->states[i].count * td_type_size(u->program->states[i].type);
+  size_t memory = 0, copy = train_snapshot_bytes(u);
   if (!cli_int(c, "threads", 1, 256, &threads)) return TD_BAD_USAGE;
   Pool *pool = pool_new((int)threads, &err);
   if (pool == NULL) return cli_fail(c, &err);
+  if (train == NULL || !td_program_memory(u->program, pool_threads(pool), &memory)) {
+    pool_free(pool);
+    return cli_usage(c, "%s has no train { } block", u->path);
+  }
   Peak peak = measure(pool);
   double least =
       peak.flops > 0 ? fmax(train->flops / peak.flops, train->bytes / peak.bytes) : (double)NAN;
   if (c->json) {
     json_t *o = json_pack("{s:I, s:I, s:I, s:f, s:f, s:I}", "parameters", (json_int_t)u->nweights,
-                          "memory", (json_int_t)(memory + states), "steps", (json_int_t)steps,
+                          "memory", (json_int_t)(memory + copy), "steps", (json_int_t)steps,
                           "flops_per_step", train->flops, "bytes_per_step", train->bytes, "threads",
                           (json_int_t)pool_threads(pool));
     if (isfinite(least)) json_object_set_new(o, "least_seconds_per_step", json_real(least));
@@ -84,7 +84,7 @@ static int dry_run(Cli *c, const Project *p, int64_t steps) {
   } else {
     char weights[32], bytes[32], flops[32], step[32], whole[32], rate[32];
     format_count(weights, (double)u->nweights);
-    format_bytes(bytes, (double)(memory + states));          /* the states kept for finding a NaN */
+    format_bytes(bytes, (double)(memory + copy));
     format_count(flops, train->flops);
     format_rate(rate, peak.flops);
     printf("%s: %s parameters, %s of memory, %s FLOPs a step of %" PRId64 " x %" PRId64 " tokens\n",
