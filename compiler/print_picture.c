@@ -26,7 +26,7 @@ typedef struct Picture {
 
 static const struct { const char *klass, *colour; } colours[] = {
   {"contraction", "#3b6fb6"}, {"row", "#2f8f5b"}, {"column", "#8a6d1d"},
-  {"map", "#7a5aa6"},         {"scatter", "#b0503c"}, {"pack", "#5b7f95"},
+  {"map", "#7a5aa6"},         {"scatter", "#b0503c"}, {"pack", "#5b7f95"}, {"chain", "#2b8c9e"},
 };
 
 static const char *colour_of(const char *klass) {
