@@ -89,3 +89,23 @@ json_t *record_make(const Project *p, const Define *defines, int ndefines, uint6
   json_object_set_new(o, "machine", record_machine(threads));
   return o;
 }
+
+/* The last part of a path. */
+static void keep_last(json_t *o, const char *key) {
+  const char *path = json_string_value(json_object_get(o, key));
+  const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+  if (slash == NULL) return;
+  char *last = strdup(slash + 1);        /* the object's own text goes when it is set */
+  if (last != NULL) set_text(o, key, last);
+  free(last);
+}
+
+char *record_without_folders(const char *record) {
+  json_t *o = record != NULL ? json_loads(record, 0, NULL) : NULL, *one;
+  size_t i;
+  keep_last(o, "file");
+  json_array_foreach(json_object_get(o, "data"), i, one) keep_last(one, "path");
+  char *text = json_is_object(o) ? json_dumps(o, JSON_INDENT(2)) : NULL;
+  json_decref(o);
+  return text;
+}

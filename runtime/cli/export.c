@@ -1,5 +1,8 @@
 /* tdc export: the weights alone, in half precision. */
+#include <stdlib.h>
+
 #include "runtime/cli/cli.h"
+#include "runtime/record.h"
 
 /* With what samplers need of the text: its symbols and how often each occurs. */
 static bool export_to(const Project *p, const Session *s, const CheckpointInfo *kept,
@@ -11,8 +14,11 @@ static bool export_to(const Project *p, const Session *s, const CheckpointInfo *
     dataset_write_unigram(d, &unigram);
     info.unigram = unigram.s;
   }
+  char *record = record_without_folders(info.record);
+  info.record = record;
   bool ok = weights_export(NULL, to, s, p->unit, &info, err);
   sb_free(&unigram);
+  free(record);
   return ok;
 }
 

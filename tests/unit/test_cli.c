@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "runtime/cache.h"
+#include "runtime/io.h"
 #include "runtime/spawn.h"
 #include "runtime/viewer.h"
 
@@ -280,6 +281,28 @@ static void test_train_and_sample(void **state) {
   try_all(cases);
 }
 
+/* Weights that are given away do not tell where they were made. */
+static void test_export_names_no_folder(void **state) {
+  (void)state;
+  char here[2048], train[4096], export[4096];
+  assert_non_null(getcwd(here, sizeof here));
+  snprintf(train, sizeof train, "train %s/m.td -o away -q", here);
+  snprintf(export, sizeof export, "export %s/m.td --weights away -o away.safetensors", here);
+  const Case cases[] = { { train, 0, "" }, { export, 0, "" }, { 0 } };
+  try_all(cases);
+  static const char *const files[] = { "away/run.json", "away.safetensors" };
+  for (int i = 0; i < 2; i++) {
+    TdError err = { 0 };
+    uint8_t *bytes;
+    size_t n;
+    if (!io_read_file(NULL, files[i], 1 << 24, &bytes, &n, &err)) fail_msg("%s", err.message);
+    bool found = false;
+    for (size_t at = 0; at + strlen(here) <= n; at++) found = found || memcmp(bytes + at, here, strlen(here)) == 0;
+    assert_int_equal(found, i == 0);
+    free(bytes);
+  }
+}
+
 int main(int argc, char **argv) {
   (void)argc;
   char here[4096];
@@ -295,6 +318,7 @@ int main(int argc, char **argv) {
     cmocka_unit_test(test_links),
     cmocka_unit_test(test_watch),
     cmocka_unit_test(test_train_and_sample),
+    cmocka_unit_test(test_export_names_no_folder),
   };
   int failed = cmocka_run_group_tests(tests, enter_folder, leave_folder);
   sb_free(&path);
