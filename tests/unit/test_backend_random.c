@@ -93,9 +93,10 @@ static void report(RandSpec spec, int which, const char *const *flags) {
   arena_free(w.arena);
 }
 
+/* Chains use every tile there is, which takes seconds to compile: in one batch of four. */
 static RandSpec spec_of(uint64_t seed) {
   return (RandSpec){.seed = seed, .size = 1 + (int)(seed * 7 % 36), .only = -1, .smooth = true, .mirror = true,
-                    .chains = seed % 3 == 0};
+                    .chains = seed / BATCH % 4 == 0};
 }
 
 static int check_batch(uint64_t first, int count, int which, const char *const *flags, int *chains) {
