@@ -19,7 +19,7 @@ COMPILER = prims expr walk linear fold interval ir prune print read read_lex rea
            steps tables
 
 # -- runtime/: programs to results ----------------------------------------------------------------
-RUNTIME = error io digest convert safetensors checkpoint rotate utf8 vocabulary spawn corpus data \
+RUNTIME = error io block digest convert safetensors checkpoint rotate utf8 vocabulary spawn corpus data \
           threads cache toolchain jit jit_units program session reference trace signals terminal progress project \
           sample viewer page logs curve weights feed evaluate peak train run_folder diagnose record td
 

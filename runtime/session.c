@@ -5,23 +5,32 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "runtime/block.h"
 #include "runtime/checkpoint.h"
 #include "runtime/session_internal.h"
 
 /* ---- memory ------------------------------------------------------------------- */
 
-/* Zeroed, aligned; big blocks on huge pages, which saves much of the address
- * translation of streaming kernels. */
-static char *session_alloc(size_t bytes) {
-  size_t align, n = td_block(bytes, &align);
-  char *p = n > 0 ? aligned_alloc(align, n) : NULL;
-  if (p == NULL) return NULL;
-  if (align > TD_LINE) madvise(p, n, MADV_HUGEPAGE);
-  memset(p, 0, n);
-  return p;
+static size_t state_bytes(const TdProgram *p, int state) {
+  return (size_t)p->states[state].count * td_type_size(p->states[state].type);
+}
+
+static size_t buffer_bytes(const TdBuffer *b) { return (size_t)b->count * td_type_size(b->type); }
+
+static size_t arena_bytes(const TdProgram *p) {
+  size_t most = 0;
+  for (int e = 0; e < p->nentries; e++)
+    if (p->entries[e].arena_bytes > most) most = p->entries[e].arena_bytes;
+  return most;
+}
+
+static size_t scratch_bytes(const TdProgram *p) {
+  size_t most = 0;
+  for (int k = 0; k < p->nkernels; k++)
+    if (p->kernels[k].scratch > most) most = p->kernels[k].scratch;
+  return most;
 }
 
 static bool memory_fits(const TdProgram *p, int threads, TdError *err) {
@@ -43,7 +52,7 @@ static bool bind_buffers(Session *s, Bound *b, TdError *err) {
   const TdEntry *e = b->entry;
   for (int i = 0; i < e->nbuffers; i++) {
     const TdBuffer *x = &e->buffers[i];
-    size_t bytes = (size_t)x->count * td_type_size(x->type);
+    size_t bytes = buffer_bytes(x);
     switch (x->kind) {
       case TD_TEMP:
         if (x->offset > e->arena_bytes || bytes > e->arena_bytes - x->offset)
@@ -57,7 +66,7 @@ static bool bind_buffers(Session *s, Bound *b, TdError *err) {
         break;
       case TD_INPUT:
       case TD_CONST:
-        b->at[i] = session_alloc(bytes);
+        b->at[i] = block_new(bytes);
         if (b->at[i] == NULL) return td_fail_memory(err);
         if (x->kind == TD_CONST && bytes > 0) memcpy(b->at[i], x->data, bytes);
         break;
@@ -112,18 +121,11 @@ static bool bind_entry(Session *s, int index, TdError *err) {
 
 static bool session_fill(Session *s, TdError *err) {
   const TdProgram *p = s->program;
-  size_t arena = 0, scratch = 0;
-  for (int i = 0; i < p->nstates; i++) {
-    s->states[i] = session_alloc((size_t)p->states[i].count * td_type_size(p->states[i].type));
-    if (s->states[i] == NULL) return td_fail_memory(err);
-  }
-  for (int e = 0; e < p->nentries; e++)
-    if (p->entries[e].arena_bytes > arena) arena = p->entries[e].arena_bytes;
-  for (int k = 0; k < p->nkernels; k++)
-    if (p->kernels[k].scratch > scratch) scratch = p->kernels[k].scratch;
-  if ((s->arena = session_alloc(arena)) == NULL) return td_fail_memory(err);
+  for (int i = 0; i < p->nstates; i++)
+    if ((s->states[i] = block_new(state_bytes(p, i))) == NULL) return td_fail_memory(err);
+  if ((s->arena = block_new(arena_bytes(p))) == NULL) return td_fail_memory(err);
   for (int t = 0; t < pool_threads(s->pool); t++)
-    if ((s->scratch[t] = session_alloc(scratch)) == NULL) return td_fail_memory(err);
+    if ((s->scratch[t] = block_new(scratch_bytes(p))) == NULL) return td_fail_memory(err);
   for (int e = 0; e < p->nentries; e++)
     if (!bind_entry(s, e, err)) return false;
   return true;
@@ -151,20 +153,22 @@ void session_free(Session *s) {
   for (int e = 0; s->bound != NULL && e < s->program->nentries; e++) {
     Bound *b = &s->bound[e];
     for (int i = 0; b->at != NULL && i < b->entry->nbuffers; i++) {
-      TdBufferKind kind = b->entry->buffers[i].kind;
-      if (kind == TD_INPUT || kind == TD_CONST) free(b->at[i]);
+      const TdBuffer *x = &b->entry->buffers[i];
+      if (x->kind == TD_INPUT || x->kind == TD_CONST) block_free(b->at[i], buffer_bytes(x));
     }
     free(b->at);
     free(b->args);
     free(b->first_arg);
     free(b->match);
   }
-  for (int i = 0; s->states != NULL && i < s->program->nstates; i++) free(s->states[i]);
-  for (int t = 0; s->scratch != NULL && t < pool_threads(s->pool); t++) free(s->scratch[t]);
+  for (int i = 0; s->states != NULL && i < s->program->nstates; i++)
+    block_free(s->states[i], state_bytes(s->program, i));
+  for (int t = 0; s->scratch != NULL && t < pool_threads(s->pool); t++)
+    block_free(s->scratch[t], scratch_bytes(s->program));
   free(s->states);
   free(s->scratch);
   free(s->bound);
-  free(s->arena);
+  block_free(s->arena, arena_bytes(s->program));
   free(s);
 }
 
@@ -319,9 +323,7 @@ void *session_state_data(const Session *s, int state) { return s->states[state];
 void *const *session_states(const Session *s) { return (void *const *)s->states; }
 
 void session_clear(Session *s) {
-  for (int i = 0; i < s->program->nstates; i++)
-    memset(s->states[i], 0,
-           (size_t)s->program->states[i].count * td_type_size(s->program->states[i].type));
+  for (int i = 0; i < s->program->nstates; i++) block_clear(s->states[i], state_bytes(s->program, i));
 }
 
 /* ---- running -------------------------------------------------------------------------- */

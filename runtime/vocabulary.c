@@ -24,8 +24,8 @@ static bool vocabulary_of_points(Vocabulary *v, const char *what, const uint8_t 
   if (seen == NULL) return td_fail_memory(err);
   int64_t size = 0;
   for (size_t i = 0; i < n;) {
-    uint32_t p;
-    size_t len = utf8_decode(text + i, n - i, &p);
+    uint32_t p = text[i];
+    size_t len = p < 128 ? 1 : utf8_decode(text + i, n - i, &p);
     if (len == 0) {
       free(seen);
       return td_fail(err, TD_BAD_FILE,
@@ -87,8 +87,16 @@ size_t vocabulary_read(const Vocabulary *v, const uint8_t *text, size_t n, int32
 
 bool vocabulary_encode(const Vocabulary *v, const uint8_t *text, size_t n, int32_t *ids,
                        size_t *count, size_t *offset) {
+  /* a corpus is a million characters, most of them of one byte */
+  int32_t number[128];
+  for (uint8_t c = 0; c < 128; c++)
+    if (vocabulary_read(v, &c, 1, &number[c]) == 0) number[c] = -1;
   *count = 0;
   for (size_t i = 0; i < n;) {
+    if (text[i] < 128 && number[text[i]] >= 0) {
+      ids[(*count)++] = number[text[i++]];
+      continue;
+    }
     size_t len = vocabulary_read(v, text + i, n - i, &ids[*count]);
     if (len == 0) {
       if (offset != NULL) *offset = i;
