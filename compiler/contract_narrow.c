@@ -176,7 +176,8 @@ static void put_multiply(GemmWriter *w) {
     gemm_line(w, ".a_half = (depth + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH * TD_NARROW_TILE,");
   }
   gemm_line(w, ".b = packed_b + k0 * TD_NARROW_COLUMNS, .panel = PANEL, .c = target, .c_stride = %lld,", (long long)stride);
-  gemm_line(w, ".columns = columns, .tall = height > TD_NARROW_ROWS, .add = %s,", many ? "k0 > 0" : "0");
+  gemm_line(w, ".columns = columns, .tall = height > TD_NARROW_ROWS, .add = %s, .far = %s,", many ? "k0 > 0" : "0",
+            !w->direct ? "0" : many ? "k0 == 0" : "1");
   gemm_line(w, ".fetch = fetch, .fetches = FETCHES");
   w->indent--;
   gemm_line(w, "};");

@@ -222,6 +222,7 @@ typedef struct TdNarrow {
   int64_t         columns;
   int             tall;          /* 32 rows, else 16 */
   int             add;           /* to what is in C; else C is written */
+  int             far;           /* C is in no near cache: its lines are asked for before they are written */
   TdFetch        *fetch;         /* what is brought near meanwhile: the first that is not done, */
   int             fetches;       /* at least one; a turn for each 32 of k in a panel */
 } TdNarrow;
@@ -345,24 +346,88 @@ TD_SHARED void td_narrow_close(void) {
 #define TD_TMM_STORE(t, p, bytes) \
   __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" : : "r"(p), "r"((int64_t)(bytes)) : "memory")
 #define TD_TMM_DOT(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c : :)
-/* One block of `high` x `broad` tiles: tiles 0 .. 3 sum, 4 and 5 hold A, 6 and 7 B. */
-TD_INLINE void td_narrow_block(const TdNarrow *t, const uint16_t *b, float *c, const int high, const int broad) {
-  const int64_t c_bytes = t->c_stride * 4, a_bytes = t->a_row * 2;
-  const uint16_t *a = t->a;
-  TdFetch *const next = td_narrow_next(t);
-  TdFetch fetch = *next;
-  float *below = c + TD_NARROW_ROWS * t->c_stride;
-  if (t->add) {
-    TD_TMM_LOAD(0, c, c_bytes);
-    if (broad > 1) TD_TMM_LOAD(1, c + 16, c_bytes);
-    if (high > 1) TD_TMM_LOAD(2, below, c_bytes);
-    if (high > 1 && broad > 1) TD_TMM_LOAD(3, below + 16, c_bytes);
-  } else {
+/* Tiles 0 .. 3 sum, 4 and 5 hold A, 6 and 7 B. A block is `high` x `broad` of them. */
+TD_INLINE void td_narrow_start(const TdNarrow *t, const float *c, const int high, const int broad) {
+  const int64_t c_bytes = t->c_stride * 4;
+  const float *below = c + TD_NARROW_ROWS * t->c_stride;
+  if (!t->add) {
     TD_TMM_ZERO(0);
     TD_TMM_ZERO(1);
     TD_TMM_ZERO(2);
     TD_TMM_ZERO(3);
+    return;
   }
+  TD_TMM_LOAD(0, c, c_bytes);
+  if (broad > 1) TD_TMM_LOAD(1, c + 16, c_bytes);
+  if (high > 1) TD_TMM_LOAD(2, below, c_bytes);
+  if (high > 1 && broad > 1) TD_TMM_LOAD(3, below + 16, c_bytes);
+}
+TD_INLINE void td_narrow_finish(const TdNarrow *t, float *c, const int high, const int broad) {
+  const int64_t c_bytes = t->c_stride * 4;
+  float *below = c + TD_NARROW_ROWS * t->c_stride;
+  TD_TMM_STORE(0, c, c_bytes);
+  if (broad > 1) TD_TMM_STORE(1, c + 16, c_bytes);
+  if (high > 1) TD_TMM_STORE(2, below, c_bytes);
+  if (high > 1 && broad > 1) TD_TMM_STORE(3, below + 16, c_bytes);
+}
+/* A quarter of the tiles of B that come after these, to the nearest cache. */
+TD_INLINE void td_narrow_ahead(const uint16_t *b, const int quarter) {
+  const uint16_t *next = b + TD_NARROW_DEPTH * TD_NARROW_COLUMNS + quarter * 256;
+#pragma GCC unroll 8
+  for (int line = 0; line < 8; line++) __builtin_prefetch(next + line * 32);
+}
+/* The loads of a step stand behind the dots of the one before, and other work
+ * between the dots: on processors whose core is shared with another thread
+ * loads and dots do not overlap by themselves, and this took 0.63 of the time of
+ * the plain order; on others both are the same. */
+TD_INLINE void td_narrow_square(const TdNarrow *t, const uint16_t *panel, float *c) {
+  const int64_t a_bytes = t->a_row * 2;
+  const uint16_t *b = panel;
+  const uint16_t *a = t->a;
+  TdFetch *const next = td_narrow_next(t);
+  TdFetch fetch = *next;
+  td_narrow_start(t, c, 2, 2);
+  for (int r = 0; t->far && r < 2 * TD_NARROW_ROWS; r++) {
+    __builtin_prefetch(c + r * t->c_stride, 1);
+    __builtin_prefetch(c + r * t->c_stride + 16, 1);
+  }
+  for (int64_t k = 0; ; k += TD_NARROW_DEPTH) {
+    TD_TMM_LOAD(4, a, a_bytes);
+    TD_TMM_LOAD(6, b, 128);
+    TD_TMM_LOAD(5, a + t->a_half, a_bytes);
+    TD_TMM_LOAD(7, b + 32, 128);
+    TD_TMM_DOT(0, 4, 6);
+    if (k + TD_NARROW_DEPTH >= t->depth) break;
+    td_narrow_ahead(b, 0);
+    TD_TMM_DOT(1, 4, 7);
+    td_narrow_ahead(b, 1);
+    TD_TMM_DOT(2, 5, 6);
+    td_narrow_ahead(b, 2);
+    TD_TMM_DOT(3, 5, 7);
+    td_narrow_ahead(b, 3);
+    td_fetch(&fetch);
+    a += t->a_step;
+    b += TD_NARROW_DEPTH * TD_NARROW_COLUMNS;
+  }
+  td_fetch(&fetch);
+  b = panel + t->panel - TD_NARROW_DEPTH * TD_NARROW_COLUMNS;
+  td_narrow_ahead(b, 0);
+  TD_TMM_DOT(1, 4, 7);
+  td_narrow_ahead(b, 1);
+  TD_TMM_DOT(2, 5, 6);
+  td_narrow_ahead(b, 2);
+  TD_TMM_DOT(3, 5, 7);
+  td_narrow_ahead(b, 3);
+  *next = fetch;
+  td_narrow_finish(t, c, 2, 2);
+}
+/* At the edges. */
+TD_INLINE void td_narrow_edge(const TdNarrow *t, const uint16_t *b, float *c, const int high, const int broad) {
+  const int64_t a_bytes = t->a_row * 2;
+  const uint16_t *a = t->a;
+  TdFetch *const next = td_narrow_next(t);
+  TdFetch fetch = *next;
+  td_narrow_start(t, c, high, broad);
   for (int64_t k = 0; k < t->depth; k += TD_NARROW_DEPTH) {
     TD_TMM_LOAD(6, b, 128);
     TD_TMM_LOAD(4, a, a_bytes);
@@ -374,17 +439,13 @@ TD_INLINE void td_narrow_block(const TdNarrow *t, const uint16_t *b, float *c, c
     if (high > 1) {
       TD_TMM_LOAD(5, a + t->a_half, a_bytes);
       TD_TMM_DOT(2, 5, 6);
-      if (broad > 1) TD_TMM_DOT(3, 5, 7);
     }
     td_fetch(&fetch);
     a += t->a_step;
     b += TD_NARROW_DEPTH * TD_NARROW_COLUMNS;
   }
   *next = fetch;
-  TD_TMM_STORE(0, c, c_bytes);
-  if (broad > 1) TD_TMM_STORE(1, c + 16, c_bytes);
-  if (high > 1) TD_TMM_STORE(2, below, c_bytes);
-  if (high > 1 && broad > 1) TD_TMM_STORE(3, below + 16, c_bytes);
+  td_narrow_finish(t, c, high, broad);
 }
 TD_SHARED void td_narrow_row(const TdNarrow *t) {
   if (!td_tiles_lent()) {
@@ -394,11 +455,11 @@ TD_SHARED void td_narrow_row(const TdNarrow *t) {
   const uint16_t *b = t->b;
   for (int64_t j = 0; j < t->columns; j += TD_NARROW_COLUMNS, b += t->panel) {
     if (t->columns - j > 16) {
-      if (t->tall) td_narrow_block(t, b, t->c + j, 2, 2);
-      else td_narrow_block(t, b, t->c + j, 1, 2);
+      if (t->tall) td_narrow_square(t, b, t->c + j);
+      else td_narrow_edge(t, b, t->c + j, 1, 2);
     } else {
-      if (t->tall) td_narrow_block(t, b, t->c + j, 2, 1);
-      else td_narrow_block(t, b, t->c + j, 1, 1);
+      if (t->tall) td_narrow_edge(t, b, t->c + j, 2, 1);
+      else td_narrow_edge(t, b, t->c + j, 1, 1);
     }
   }
 }
