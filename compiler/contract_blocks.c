@@ -52,17 +52,19 @@ static void finish(const GemmWriter *w, GemmBlocks *b, int64_t whole, int64_t li
 
 /* The same for products in bf16, whose tiles are so fast that reading B is what
  * counts: it is read once for each strip of 32 rows, from the second cache if a
- * block of it stays there. That is a block of k if a piece has all rows. */
+ * block of k of it stays there, and comes there once for each piece if not all
+ * of k does. A is read across memory where its rows lie side by side. */
 static double narrow_cost(const GemmWriter *w, const GemmBlocks *b) {
   double m = (double)w->extent[GEMM_M], n = (double)w->extent[GEMM_N], multiply = m * n / 512;
-  double pack_a = w->in_place ? 0.15 : w->plan->operand[GEMM_A].expensive ? 6 : w->flat[GEMM_A] ? 0.35 : 0.8;
+  double pack_a = w->in_place ? 0.15 : w->plan->operand[GEMM_A].expensive ? 6 : !w->flat[GEMM_A] ? 0.8 : w->k_stride[GEMM_A] == 1 ? 0.35 : 0.6;
   double pack_b = w->plan->operand[GEMM_B].expensive ? 6 : w->flat[GEMM_B] ? 0.3 : 0.8;
-  int64_t kept = b->columns * (b->row_blocks > 1 ? w->extent[GEMM_K] : gemm_least(w->extent[GEMM_K], NARROW_LIMIT));
+  int64_t k = w->extent[GEMM_K], kept = b->columns * gemm_least(k, NARROW_LIMIT);
+  double again = b->row_blocks > 1 && b->columns * k > NARROW_NEAR ? 0.1 * (double)b->row_blocks : 0;
   int64_t pieces = w->extent[GEMM_BATCH] * b->row_blocks * b->column_blocks;
   double repeats = b->row_blocks > 1 ? (double)(b->column_blocks + 1) / (double)b->column_blocks : 1;
   double cost = multiply + m * (double)b->column_blocks * pack_a + n * pack_b * repeats +
-                m / 32 * n * (kept > NARROW_NEAR ? 0.2 : 0.04);
-  return cost * (1 + 1 / (double)gemm_least(pieces, 16));   /* few pieces leave threads idle */
+                again * n + m / 32 * n * (kept > NARROW_NEAR ? 0.2 : 0.04);
+  return cost * (1 + 2 / (double)gemm_least(pieces, 32));   /* few pieces leave threads idle */
 }
 
 static GemmBlocks narrow_blocks(const GemmWriter *w) {

@@ -8,7 +8,10 @@
  *         pack A, unless it is stored in bf16 and lies right
  *         multiply; after the last block of k: the epilogue
  *
- * A strip is packed where it is used, so that it is still in the first cache. */
+ * A strip is packed where it is used, so that it is still in the first cache. But
+ * where rows of A lie side by side for each k (a gradient of weights), a strip
+ * would be 64 bytes here and 64 there: then all strips are packed before the
+ * first, along memory. */
 #include "compiler/contract_write.h"
 
 enum { ROWS = 16, STRIP = 2 * ROWS, DEPTH = 32 };   /* of the tiles: TD_NARROW_* */
@@ -44,14 +47,23 @@ void gemm_narrow_pack_b(GemmWriter *w) {
   }
 }
 
+/* Are all strips of A packed at once? */
+static bool all_at_once(const GemmWriter *w) {
+  return contiguous(w, GEMM_A) && !w->in_place && w->k_stride[GEMM_A] != 1;
+}
+
+static void put_pack_all(GemmWriter *w) {
+  gemm_address(w, GEMM_A, "from", "row0", "k0");
+  gemm_line(w, "td_narrow_pack_a_turned(packed_a, from, %d, %lld, rows, depth);", w->plan->operand[GEMM_A].half,
+            (long long)w->k_stride[GEMM_A]);
+}
+
 /* The strip of `height` rows from row0 + i on. */
 static void put_pack_a(GemmWriter *w) {
   int half = w->plan->operand[GEMM_A].half;
   if (contiguous(w, GEMM_A)) {
-    bool turned = w->k_stride[GEMM_A] != 1;
     gemm_address(w, GEMM_A, "from", "(row0 + i)", "k0");
-    gemm_line(w, "td_narrow_pack_a%s(packed_a, from, %d, %lld, height, depth);", turned ? "_turned" : "", half,
-              (long long)(turned ? w->k_stride[GEMM_A] : w->outer_stride[GEMM_A]));
+    gemm_line(w, "td_narrow_pack_a(packed_a, from, %d, %lld, height, depth);", half, (long long)w->outer_stride[GEMM_A]);
   } else if (gemm_along_k(w, GEMM_A)) {
     gemm_stage(w, GEMM_A, "row0 + i", "height", "k0", "depth", "DEPTH");
     gemm_line(w, "td_narrow_pack_a(packed_a, stage, 0, DEPTH, height, depth);");
@@ -88,9 +100,17 @@ static void put_fetch(GemmWriter *w, GemmSide side, const char *fetch, const cha
   gemm_close(w);
 }
 
+/* The batch of the next piece, as far as this operand's address needs it. */
+static void put_next_address(GemmWriter *w, GemmSide side) {
+  StrBuf strides = { 0 };
+  gemm_strides(&strides, &w->plan->axis[GEMM_BATCH], w->plan->operand[side].stride_batch);
+  gemm_decode(w, GEMM_BATCH, "next / (ROW_BLOCKS * COLUMN_BLOCKS)", strides.s ? strides.s : "", true);
+  sb_free(&strides);
+}
+
 /* What follows this block: the next one of k, or the next piece. Its packed
- * operands are on their way while this one is multiplied: all of B, and the
- * first strip of A while the last one of this block is. */
+ * operands are on their way while this one is multiplied: all of B, and of A what
+ * is packed at once, or the first strip while the last one of this block is. */
 static void put_next(GemmWriter *w) {
   const GemmPlan *plan = w->plan;
   gemm_line(w, "TdFetch fetch[FETCHES] = { 0 };");
@@ -102,14 +122,18 @@ static void put_next(GemmWriter *w) {
   } else {
     gemm_line(w, "const int64_t next_k = 0, next = piece + 1, next_depth = K;");
   }
+  if (all_at_once(w)) {
+    gemm_open(w, "if (next < end)");
+    put_next_address(w, GEMM_A);
+    gemm_line(w, "const int64_t next_row = next %% ROW_BLOCKS * ROWS, after = M - next_row < ROWS ? M - next_row : ROWS;");
+    put_fetch(w, GEMM_A, "0", "next_row", "next_k", "after", "next_depth", "(rows + STRIP - 1) / STRIP * turns");
+    gemm_close(w);
+  }
   if (!w->flat[GEMM_B] || plan->packed) return;
   gemm_line(w, "if (next < end && (next == piece ? fresh : next / ROW_BLOCKS%s != block)) {",
             gemm_shares_b(w) ? " % COLUMN_BLOCKS" : "");
   w->indent++;
-  StrBuf strides = { 0 };
-  gemm_strides(&strides, &plan->axis[GEMM_BATCH], plan->operand[GEMM_B].stride_batch);
-  gemm_decode(w, GEMM_BATCH, "next / (ROW_BLOCKS * COLUMN_BLOCKS)", strides.s ? strides.s : "", true);
-  sb_free(&strides);
+  put_next_address(w, GEMM_B);
   gemm_line(w, "const int64_t next_column = next / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS;");
   gemm_line(w, "const int64_t next_columns = N - next_column < COLUMNS ? N - next_column : COLUMNS;");
   put_fetch(w, GEMM_B, "FETCHES - 1", "next_column", "next_k", "next_columns", "next_depth", "(rows + STRIP - 1) / STRIP * turns");
@@ -118,18 +142,14 @@ static void put_next(GemmWriter *w) {
 
 /* While a strip is multiplied: the strip of A after it. */
 static void put_next_strip(GemmWriter *w) {
-  const GemmPlan *plan = w->plan;
-  if (!w->flat[GEMM_A]) return;
+  if (!w->flat[GEMM_A] || all_at_once(w)) return;
   gemm_open(w, "if (i + STRIP < rows)");
   gemm_line(w, "const int64_t after = rows - i - STRIP < STRIP ? rows - i - STRIP : STRIP;");
   put_fetch(w, GEMM_A, "0", "(row0 + i + STRIP)", "k0", "after", "depth", "turns");
   w->indent--;
   gemm_line(w, "} else if (next < end) {");
   w->indent++;
-  StrBuf strides = { 0 };
-  gemm_strides(&strides, &plan->axis[GEMM_BATCH], plan->operand[GEMM_A].stride_batch);
-  gemm_decode(w, GEMM_BATCH, "next / (ROW_BLOCKS * COLUMN_BLOCKS)", strides.s ? strides.s : "", true);
-  sb_free(&strides);
+  put_next_address(w, GEMM_A);
   gemm_line(w, "const int64_t next_row = next %% ROW_BLOCKS * ROWS;");
   gemm_line(w, "const int64_t after = M - next_row < STRIP ? M - next_row : STRIP;");
   put_fetch(w, GEMM_A, "0", "next_row", "next_k", "after", "next_depth", "turns");
@@ -157,11 +177,12 @@ static void put_multiply(GemmWriter *w) {
   gemm_line(w, "/* a strip of rows after the other */");
   if (w->flat[GEMM_A] || w->flat[GEMM_B] || w->naheads > 0)
     gemm_line(w, "const int64_t turns = td_narrow_turns(columns, depth, FETCHES);");
+  if (all_at_once(w)) put_pack_all(w);
   put_next(w);
   gemm_open(w, "for (int64_t i = 0; i < rows; i += STRIP)");
   gemm_line(w, "const int64_t height = rows - i < STRIP ? rows - i : STRIP;");
   if (w->in_place) gemm_address(w, GEMM_A, "strip", "(row0 + i)", "k0");
-  else put_pack_a(w);
+  else if (!all_at_once(w)) put_pack_a(w);
   put_next_strip(w);
   put_ahead(w);
   int64_t stride = put_target(w);
@@ -172,8 +193,10 @@ static void put_multiply(GemmWriter *w) {
     long long row = w->outer_stride[GEMM_A];
     gemm_line(w, ".a = strip, .a_row = %lld, .a_step = TD_NARROW_DEPTH, .a_half = %lld,", row, row * ROWS);
   } else {
-    gemm_line(w, ".a = packed_a, .a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE,");
-    gemm_line(w, ".a_half = (depth + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH * TD_NARROW_TILE,");
+    const char *high = "(depth + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH * TD_NARROW_TILE";
+    if (all_at_once(w)) gemm_line(w, ".a = packed_a + i / TD_NARROW_ROWS * (%s),", high);
+    gemm_line(w, "%s.a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE,", all_at_once(w) ? "" : ".a = packed_a, ");
+    gemm_line(w, ".a_half = %s,", high);
   }
   gemm_line(w, ".b = packed_b + k0 * TD_NARROW_COLUMNS, .panel = PANEL, .c = target, .c_stride = %lld,", (long long)stride);
   gemm_line(w, ".columns = columns, .tall = height > TD_NARROW_ROWS, .add = %s, .far = %s,", many ? "k0 > 0" : "0",
@@ -199,7 +222,8 @@ static void put_scratch(GemmWriter *w) {
   gemm_take_scratch(w, "sums", w->direct ? 0 : (b->depth_blocks > 1 ? gemm_round_up(b->rows, STRIP) : STRIP) * b->padded);
   gemm_take_scratch(w, "stage", stage);
   gemm_take_scratch(w, "half_b", w->plan->packed ? 0 : b->padded * gemm_round_up(w->extent[GEMM_K], DEPTH) / 2);
-  gemm_take_scratch(w, "half_a", w->in_place ? 0 : STRIP * b->depth / 2);
+  int64_t packed_rows = all_at_once(w) ? gemm_round_up(b->rows, STRIP) : STRIP;
+  gemm_take_scratch(w, "half_a", w->in_place ? 0 : packed_rows * b->depth / 2);
   if (!w->plan->packed) gemm_line(w, "uint16_t *const packed_b = (uint16_t *)half_b;");
   if (!w->in_place) gemm_line(w, "uint16_t *const packed_a = (uint16_t *)half_a;");
 }
