@@ -5,8 +5,7 @@
 enum {
   DEPTH_WHOLE = 384,             /* k up to here is one block, else blocks of */
   DEPTH_LIMIT = 256,
-  NARROW_WHOLE = 640,            /* the same for products rounded to bf16 */
-  NARROW_LIMIT = 512,
+  NARROW_LIMIT = 512,            /* the same for products rounded to bf16, whole up to NARROW_WHOLE */
   NARROW_NEAR = 400000,          /* numbers in bf16 that stay in the second cache */
   NARROW_WORK = 16000000,        /* as PIECE_WORK */
   ROWS_LIMIT = 256,              /* of a piece */
@@ -48,6 +47,7 @@ static void finish(const GemmWriter *w, GemmBlocks *b, int64_t whole, int64_t li
   b->depth = gemm_round_up(k <= whole ? k : gemm_ceil_div(k, gemm_ceil_div(k, limit)), unit);
   b->depth_blocks = gemm_ceil_div(k, b->depth);
   b->padded = gemm_round_up(gemm_least(b->columns, n), WIDEST_TILE);
+  b->stride = b->padded;
 }
 
 /* The same for products in bf16, whose tiles are so fast that reading B is what
@@ -91,6 +91,7 @@ static GemmBlocks narrow_blocks(const GemmWriter *w) {
     }
   }
   finish(w, &best, NARROW_WHOLE, NARROW_LIMIT, 2 * LANES);
+  best.stride += LANES;                         /* rows of tiles lie in different sets of a cache */
   return best;
 }
 

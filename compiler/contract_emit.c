@@ -155,7 +155,7 @@ static void put_multiply(GemmWriter *w) {
   put_next(w);
   open_tiles(w);
   put_ahead(w);
-  int64_t stride = b->padded;
+  int64_t stride = b->stride;
   if (w->direct) {
     int64_t by_row = 0;
     gemm_flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row);
@@ -315,6 +315,7 @@ void contract_pack(StrBuf *out, GemmPlan *plan) {
   int64_t n = w.extent[GEMM_N];
   w.block = (GemmBlocks){ .columns = plan->columns, .column_blocks = gemm_ceil_div(n, plan->columns), .depth = plan->depth };
   w.block.padded = gemm_round_up(plan->columns < n ? plan->columns : n, WIDEST_TILE);
+  w.block.depth_blocks = gemm_ceil_div(w.extent[GEMM_K], plan->depth);
   gemm_pack_kernel(&w);
   plan->pieces = gemm_packed_blocks(&w);
   close_writer(&w);

@@ -14,7 +14,7 @@
  * first, along memory. */
 #include "compiler/contract_write.h"
 
-enum { ROWS = 16, STRIP = 2 * ROWS, DEPTH = 32 };   /* of the tiles: TD_NARROW_* */
+enum { ROWS = 16, STRIP = 2 * ROWS, DEPTH = 32, COLUMNS = 32 };   /* of the tiles: TD_NARROW_* */
 
 static bool contiguous(const GemmWriter *w, GemmSide side) {
   return w->flat[side] && (w->k_stride[side] == 1 || w->outer_stride[side] == 1);
@@ -22,18 +22,19 @@ static bool contiguous(const GemmWriter *w, GemmSide side) {
 
 void gemm_narrow_pack_b(GemmWriter *w) {
   int half = w->plan->operand[GEMM_B].half;
+  gemm_line(w, "uint16_t *const to = packed_b + k0 / DEPTH * BLOCK;");
   if (contiguous(w, GEMM_B)) {
     bool turned = w->k_stride[GEMM_B] == 1;
     gemm_address(w, GEMM_B, "from", "column0", "k0");
-    gemm_line(w, "td_narrow_pack_b%s(packed_b, PANEL, k0, from, %d, %lld, columns, depth);", turned ? "_turned" : "", half,
+    gemm_line(w, "td_narrow_pack_b%s(to, PANEL, 0, from, %d, %lld, columns, depth);", turned ? "_turned" : "", half,
               (long long)(turned ? w->outer_stride[GEMM_B] : w->k_stride[GEMM_B]));
   } else if (gemm_along_k(w, GEMM_B)) {
     gemm_open(w, "for (int64_t j = 0; j < columns; j += TD_NARROW_COLUMNS)");
     gemm_line(w, "const int64_t rest = columns - j;");
     gemm_line(w, "const int64_t count = rest < TD_NARROW_COLUMNS ? rest : TD_NARROW_COLUMNS;");
     gemm_stage(w, GEMM_B, "column0 + j", "count", "k0", "depth", "DEPTH");
-    gemm_line(w, "uint16_t *panel = packed_b + j / TD_NARROW_COLUMNS * PANEL;");
-    gemm_line(w, "td_narrow_pack_b_turned(panel, PANEL, k0, stage, 0, DEPTH, count, depth);");
+    gemm_line(w, "uint16_t *panel = to + j / TD_NARROW_COLUMNS * PANEL;");
+    gemm_line(w, "td_narrow_pack_b_turned(panel, PANEL, 0, stage, 0, DEPTH, count, depth);");
     gemm_close(w);
   } else {
     char stride[32];
@@ -42,7 +43,7 @@ void gemm_narrow_pack_b(GemmWriter *w) {
     w->indent++;
     gemm_line(w, "const int64_t rest = k0 + depth - slab, thick = rest < %d ? rest : %d;", SLAB, SLAB);
     gemm_stage(w, GEMM_B, "column0", "columns", "slab", "thick", stride);
-    gemm_line(w, "td_narrow_pack_b(packed_b, PANEL, slab, stage, 0, %s, columns, thick);", stride);
+    gemm_line(w, "td_narrow_pack_b(to, PANEL, slab - k0, stage, 0, %s, columns, thick);", stride);
     gemm_close(w);
   }
 }
@@ -78,8 +79,8 @@ static int64_t put_target(GemmWriter *w) {
   const GemmPlan *plan = w->plan;
   if (!w->direct) {
     gemm_line(w, w->block.depth_blocks > 1 ? "float *target = sums + i * %lld;" : "float *target = sums;",
-              (long long)w->block.padded);
-    return w->block.padded;
+              (long long)w->block.stride);
+    return w->block.stride;
   }
   int64_t by_row = 0;
   gemm_flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row);
@@ -198,7 +199,7 @@ static void put_multiply(GemmWriter *w) {
     gemm_line(w, "%s.a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE,", all_at_once(w) ? "" : ".a = packed_a, ");
     gemm_line(w, ".a_half = %s,", high);
   }
-  gemm_line(w, ".b = packed_b + k0 * TD_NARROW_COLUMNS, .panel = PANEL, .c = target, .c_stride = %lld,", (long long)stride);
+  gemm_line(w, ".b = packed_b + k0 / DEPTH * BLOCK, .panel = PANEL, .c = target, .c_stride = %lld,", (long long)stride);
   gemm_line(w, ".columns = columns, .tall = height > TD_NARROW_ROWS, .add = %s, .far = %s,", many ? "k0 > 0" : "0",
             !w->direct ? "0" : many ? "k0 == 0" : "1");
   gemm_line(w, ".fetch = fetch, .fetches = FETCHES");
@@ -219,9 +220,9 @@ static void put_scratch(GemmWriter *w) {
   if (!contiguous(w, GEMM_B) && !w->plan->packed)
     stage = gemm_most(stage, gemm_along_k(w, GEMM_B) ? WIDEST_TILE * b->depth : SLAB * b->padded);
   w->plan->scratch = HELD * sizeof(float);
-  gemm_take_scratch(w, "sums", w->direct ? 0 : (b->depth_blocks > 1 ? gemm_round_up(b->rows, STRIP) : STRIP) * b->padded);
+  gemm_take_scratch(w, "sums", w->direct ? 0 : (b->depth_blocks > 1 ? gemm_round_up(b->rows, STRIP) : STRIP) * b->stride);
   gemm_take_scratch(w, "stage", stage);
-  gemm_take_scratch(w, "half_b", w->plan->packed ? 0 : b->padded * gemm_round_up(w->extent[GEMM_K], DEPTH) / 2);
+  gemm_take_scratch(w, "half_b", w->plan->packed ? 0 : gemm_packed_block(w) / 2);
   int64_t packed_rows = all_at_once(w) ? gemm_round_up(b->rows, STRIP) : STRIP;
   gemm_take_scratch(w, "half_a", w->in_place ? 0 : packed_rows * b->depth / 2);
   if (!w->plan->packed) gemm_line(w, "uint16_t *const packed_b = (uint16_t *)half_b;");
@@ -243,8 +244,8 @@ static void put_head(GemmWriter *w) {
             (long long)e[GEMM_N], (long long)e[GEMM_K], (long long)b->rows, (long long)b->columns, STRIP);
   gemm_line(w, "       DEPTH = %lld, ROW_BLOCKS = %lld, COLUMN_BLOCKS = %lld,", (long long)b->depth, (long long)b->row_blocks,
             (long long)b->column_blocks);
-  gemm_line(w, "       PANEL = %lld * TD_NARROW_COLUMNS, FETCHES = %d };", (long long)gemm_round_up(e[GEMM_K], DEPTH),
-            2 + w->naheads);
+  gemm_line(w, "       PANEL = %lld, BLOCK = %lld * PANEL, FETCHES = %d };", (long long)gemm_narrow_panel(w),
+            (long long)b->padded / COLUMNS, 2 + w->naheads);
 }
 
 static void put_pieces(GemmWriter *w) {
@@ -273,12 +274,19 @@ static void put_pieces(GemmWriter *w) {
   gemm_close(w);
 }
 
+/* Sums that wait in C for the next block of k, 16 rows of a tile in so few sets of
+ * the first cache that they push one another out. */
+static bool crowded(const GemmWriter *w, int64_t by_row) {
+  return w->extent[GEMM_K] > NARROW_WHOLE && by_row % 256 == 0;
+}
+
 void gemm_narrow(GemmWriter *w) {
   GemmPlan *plan = w->plan;
   int64_t by_row, by_column;
   w->direct = plan->plain_output && w->extent[GEMM_N] % WIDEST_TILE == 0 && w->extent[GEMM_M] % ROWS == 0 &&
               gemm_flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row) &&
-              gemm_flat_stride(&plan->axis[GEMM_N], plan->stride_output[GEMM_N], &by_column) && by_column == 1;
+              gemm_flat_stride(&plan->axis[GEMM_N], plan->stride_output[GEMM_N], &by_column) && by_column == 1 &&
+              !crowded(w, by_row);
   w->in_place = w->flat[GEMM_A] && plan->operand[GEMM_A].half && w->k_stride[GEMM_A] == 1 &&
                 w->extent[GEMM_K] % DEPTH == 0 && w->extent[GEMM_M] % ROWS == 0;
   w->block = gemm_choose_blocks(w);

@@ -3,7 +3,7 @@
  * before the loop has left it, block after block as its pieces want them. */
 #include "compiler/contract_write.h"
 
-enum { NARROW_DEPTH = 32 };      /* TD_NARROW_DEPTH */
+enum { NARROW_COLUMNS = 32, GAP = 64 };      /* TD_NARROW_COLUMNS; of a panel, two cache lines */
 
 static const char *element_type(const GemmWriter *w) { return w->plan->narrow ? "uint16_t" : "float"; }
 
@@ -11,9 +11,14 @@ int64_t gemm_packed_blocks(const GemmWriter *w) {
   return w->block.column_blocks * (gemm_shares_b(w) ? 1 : w->extent[GEMM_BATCH]);
 }
 
+/* In bf16 the panels of a block of k lie together, a little apart, so that neither
+ * reading them nor writing all at once meets the same few sets of a cache. */
+int64_t gemm_narrow_panel(const GemmWriter *w) { return w->block.depth * NARROW_COLUMNS + GAP; }
+
 int64_t gemm_packed_block(const GemmWriter *w) {
-  int64_t k = w->extent[GEMM_K];
-  return w->block.padded * (w->plan->narrow ? gemm_round_up(k, NARROW_DEPTH) : k);
+  const GemmBlocks *b = &w->block;
+  if (!w->plan->narrow) return b->padded * w->extent[GEMM_K];
+  return b->depth_blocks * (b->padded / NARROW_COLUMNS) * gemm_narrow_panel(w);
 }
 
 void gemm_put_block(GemmWriter *w) {
@@ -37,7 +42,8 @@ static void put_head(GemmWriter *w) {
   w->indent++;
   gemm_line(w, "enum { N = %lld, K = %lld, COLUMNS = %lld, COLUMN_BLOCKS = %lld, DEPTH = %lld,", n, k, (long long)plan->columns,
             (long long)w->block.column_blocks, (long long)plan->depth);
-  if (plan->narrow) gemm_line(w, "       PANEL = %lld * TD_NARROW_COLUMNS };", (long long)gemm_round_up(k, NARROW_DEPTH));
+  long long panel = (long long)gemm_narrow_panel(w);
+  if (plan->narrow) gemm_line(w, "       PANEL = %lld, BLOCK = %lld * PANEL };", panel, (long long)w->block.padded / NARROW_COLUMNS);
   else gemm_line(w, "       PANEL = K * TD_TILE_COLUMNS };");
 }
 

@@ -181,7 +181,7 @@ void gemm_epilogue(GemmWriter *w) {
   const char *row = w->epilogue_row.s, *element = w->epilogue.s;
   sb_printf(&both, "%s%s", row ? row : "", element ? element : "");
   gemm_open(w, "for (int64_t r = 0; r < height; r++)");
-  gemm_line(w, "const float *finished = target + r * %lld;", (long long)w->block.padded);
+  gemm_line(w, "const float *finished = target + r * %lld;", (long long)w->block.stride);
   gemm_decode(w, GEMM_M, "row0 + i + r", both.s ? both.s : "", true);
   gemm_paste(w, &w->epilogue_row);
   run_loop(w, GEMM_N, "column0", "columns", &w->epilogue);

@@ -10,6 +10,7 @@ enum {
   WIDEST_TILE = 32,              /* columns, over all targets */
   TALLEST_TILE = 14,             /* rows */
   LANES = 16,                    /* of the widest target: what packing may overrun */
+  NARROW_WHOLE = 640,            /* k of a product in bf16 up to here is one block */
   SLAB = 32,                     /* k at a time, when B is evaluated along its columns */
   HELD = 16                      /* floats at the start of the scratch memory: a TdHeld */
 };
@@ -19,6 +20,7 @@ typedef struct GemmBlocks {
   int64_t columns, column_blocks;
   int64_t depth, depth_blocks;
   int64_t padded;                /* columns, rounded up to whole tiles */
+  int64_t stride;                /* of the rows of sums that wait for their epilogue */
 } GemmBlocks;
 
 typedef struct GemmWriter {
@@ -95,6 +97,7 @@ void    gemm_pack_kernel(GemmWriter *w);
 void    gemm_put_block(GemmWriter *w);
 int64_t gemm_packed_blocks(const GemmWriter *w);
 int64_t gemm_packed_block(const GemmWriter *w);      /* numbers in one */
+int64_t gemm_narrow_panel(const GemmWriter *w);      /* numbers from panel to panel of packed B */
 
 /* -- contract_narrow.c ------------------------------------------------------------- */
 /* The function for a plan that is narrow; flat, outer_stride and k_stride are known. */
