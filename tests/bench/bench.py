@@ -151,17 +151,21 @@ class Bench:
     # ---- the sections ----
 
     def gemm(self):
+        for number in self.o.types:
+            self.products(number)
+
+    def products(self, number):
         group = Group()
-        group.add("tdc", [self.binary("gemm_bench"), "serve"], 1)
+        group.add("tdc", [self.binary("gemm_bench"), "serve"] + (["half"] if number == "bf16" else []), 1)
         if not group.sides:
             sys.exit(f"gemm_bench {group.absent['tdc']}")
         shapes = group.sides[0].about["shapes"]
-        spec = json.dumps({"what": "gemm", "mode": "eager", "threads": 1, "shapes": shapes})
+        spec = json.dumps({"what": "gemm", "mode": "eager", "type": number, "threads": 1, "shapes": shapes})
         for name, module, file in (("PyTorch", "torch", "peers_torch.py"), ("NumPy", "numpy", "peers_numpy.py")):
             if module == "torch" and not any(NEEDS[k] == "torch" for k in self.o.peers):
                 continue
-            if missing(module):
-                group.absent[name] = missing(module)
+            if missing(module) or (module == "numpy" and number == "bf16"):
+                group.absent[name] = missing(module) or "has no bf16"
             else:
                 group.add(name, [sys.executable, os.path.join(HERE, file), spec], 1)
         peaks = alternate_shapes(group, self.peak, shapes, self.o.rounds)
@@ -172,10 +176,11 @@ class Bench:
         for side in group.sides:
             self.versions |= side.about.get("versions", {})
         title = (
-            f"matrix products f32, 1 thread: cpu time, {self.o.rounds} rounds, "
-            f"multiply-add peak {max(peaks) / 1e9:.0f} GFLOP/s"
+            f"matrix products {number}, 1 thread: cpu time, {self.o.rounds} rounds, "
+            f"multiply-add peak of f32 {max(peaks) / 1e9:.0f} GFLOP/s"
         )
-        entry = {"what": "gemm", "title": title, "shapes": shapes, "peak_flops": max(peaks)}
+        entry = {"what": "gemm", "type": number, "title": title, "shapes": shapes}
+        entry["peak_flops"] = max(peaks) if number == "f32" else None
         entry |= {"names": [x.name for x in group.sides], "absent": group.absent}
         group.close()
         self.entries.append(entry)

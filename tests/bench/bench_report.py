@@ -95,14 +95,15 @@ def show_shapes(entry):
                 continue
             best, middle = flops / f["min"] / 1e9, flops / f["median"] / 1e9
             wide = f" ~{100 * f['spread']:.0f}%" if f["spread"] > SPREAD else ""
-            cell = f"{best:.0f}/{middle:.0f} ({1e11 * best / peak:.0f}%){wide}"
+            share = f" ({1e11 * best / peak:.0f}%)" if peak else ""
+            cell = f"{best:.0f}/{middle:.0f}{share}{wide}"
             text += f" {cell:>26}"
         r = s["ratio"]
         print(text + (f"  {r['min']['fastest_over_tdc']:.2f}/{r['median']['fastest_over_tdc']:.2f}" if r else ""))
     for name, why in entry["absent"].items():
         print(f"  {name:17} not available: {why}")
     print(
-        "  GFLOP/s at the minimum/median (share of the peak at the minimum), ~ spread over 25%;"
+        "  GFLOP/s at the minimum/median (f32: share of the peak at the minimum), ~ spread over 25%;"
         "\n  peer/tdc: time of the fastest peer by tdc's, at the minimum/median",
         flush=True,
     )

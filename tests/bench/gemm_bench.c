@@ -3,12 +3,12 @@
  * time and as a share of the multiply-add peak measured between the rounds.
  *
  *     gemm_bench [rounds [name of one shape | all [bf16 | half]]]    GEMM_BENCH_KEEP=1 keeps the sources
- *     gemm_bench serve
+ *     gemm_bench serve [half]
  *
  * serve: the tdc side of bench.py. It names its shapes in one line of JSON, then a line
  * "NAME TIMES" on stdin is answered with the CPU and wall seconds of so many products.
  *
- * bf16: factors are rounded on the way; half: they are stored so.
+ * bf16: factors are rounded on the way; half: they and the product are stored so.
  *
  * Shapes are the flagship's: 8 x 256 positions, width 384, hidden 1536, 6 heads
  * of 64. The best round and the median are given: on a shared machine the
@@ -120,14 +120,20 @@ static void prologue(StrBuf *out, void *ctx) {
   const char *type = *(const Mode *)ctx == HALF ? "uint16_t" : "float";
   sb_printf(out, "const %s *const a = (const %s *)call->arg[0];\n", type, type);
   sb_printf(out, "const %s *const b = (const %s *)call->arg[1];\n", type, type);
-  sb_puts(out, "float *const c = (float *)call->arg[2];\n");
+  sb_printf(out, "%s *const c = (%s *)call->arg[2];\n", type, type);
+}
+
+/* Of element q of a row: C is as wide as it is long in memory, one batch after the other. */
+static void epilogue(StrBuf *out, void *ctx, const char *sum) {
+  (void)ctx;
+  sb_printf(out, "c[(batch_1 * M + i_2) * N + j_3] = td_narrow(%s);\n", sum);
 }
 
 static void make_plan(GemmPlan *plan, const Shape *s, Mode *mode) {
   static const char *const name[] = { "batch_1", "i_2", "j_3", "p_4" };
   const int64_t extent[] = { s->batch, s->m, s->n, s->k };
-  *plan = (GemmPlan){ .name = s->name, .prologue = prologue, .plain_output = true, .output = "c", .ctx = mode,
-                      .narrow = *mode != F32 };
+  *plan = (GemmPlan){ .name = s->name, .prologue = prologue, .plain_output = *mode != HALF, .output = "c",
+                      .epilogue = epilogue, .ctx = mode, .narrow = *mode != F32 };
   for (int k = 0; k < GEMM_AXES; k++)
     plan->axis[k] = (GemmAxis){ .nvars = 1, .var = { name[k] }, .extent = { extent[k] } };
   GemmOperand *a = &plan->operand[GEMM_A], *b = &plan->operand[GEMM_B];
@@ -208,7 +214,9 @@ int main(int argc, char **argv) {
   static GemmPlan plan[COUNT];
   StrBuf text = { 0 };
   sb_puts(&text, prelude_text());
-  Mode mode = argc > 3 && strcmp(argv[3], "bf16") == 0 ? BF16 : argc > 3 && strcmp(argv[3], "half") == 0 ? HALF : F32;
+  bool serves = argc > 1 && strcmp(argv[1], "serve") == 0;
+  const char *type = serves ? argv[2] : argc > 3 ? argv[3] : NULL;
+  Mode mode = !type ? F32 : strcmp(type, "bf16") == 0 ? BF16 : strcmp(type, "half") == 0 ? HALF : F32;
   const char *only = argc > 2 && strcmp(argv[2], "all") != 0 ? argv[2] : NULL;
   if (mode != F32) sb_puts(&text, prelude_narrow_text());
   size_t scratch = 0;
@@ -227,7 +235,7 @@ int main(int argc, char **argv) {
   char *arg[] = { (char *)a, (char *)b, (char *)c };
   TdControl control = { 0, 0 };
   TdCall call = { arg, NULL, (char *)buffer(scratch / sizeof(float)), &control, 0 };
-  if (argc > 1 && strcmp(argv[1], "serve") == 0) return serve(library, plan, &call);
+  if (serves) return serve(library, plan, &call);
   static double rate[COUNT][MAX_ROUNDS], peaks[COUNT * MAX_ROUNDS];
   int npeaks = 0;
   for (int r = -1; r < rounds; r++) {

@@ -182,13 +182,14 @@ def sampling(spec):
 def products(spec):
     """Requests name a shape and how often to multiply it."""
     made = {}
+    number = torch.bfloat16 if spec["type"] == "bf16" else torch.float32
     for s in spec["shapes"]:
-        a = torch.randn(s["batch"], *((s["k"], s["m"]) if s["a_turned"] else (s["m"], s["k"])))
-        b = torch.randn(s["batch"], *((s["n"], s["k"]) if s["b_turned"] else (s["k"], s["n"])))
+        a = torch.randn(s["batch"], *((s["k"], s["m"]) if s["a_turned"] else (s["m"], s["k"])), dtype=number)
+        b = torch.randn(s["batch"], *((s["n"], s["k"]) if s["b_turned"] else (s["k"], s["n"])), dtype=number)
         a, b = (a.mT if s["a_turned"] else a), (b.mT if s["b_turned"] else b)
         if s["batch"] == 1:
             a, b = a[0], b[0]
-        made[s["name"]] = (a, b, torch.empty(a.shape[:-1] + b.shape[-1:]))
+        made[s["name"]] = (a, b, torch.empty(a.shape[:-1] + b.shape[-1:], dtype=number))
 
     def run(request):
         name, times = request
