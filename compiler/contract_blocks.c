@@ -47,7 +47,7 @@ static void finish(const GemmWriter *w, GemmBlocks *b, int64_t whole, int64_t li
   b->depth = gemm_round_up(k <= whole ? k : gemm_ceil_div(k, gemm_ceil_div(k, limit)), unit);
   b->depth_blocks = gemm_ceil_div(k, b->depth);
   b->padded = gemm_round_up(gemm_least(b->columns, n), WIDEST_TILE);
-  b->stride = b->padded;
+  b->stride = b->padded + LANES;                /* rows of a tile lie in different sets of a cache */
 }
 
 /* The same for products in bf16, whose tiles are so fast that reading B is what
@@ -91,7 +91,6 @@ static GemmBlocks narrow_blocks(const GemmWriter *w) {
     }
   }
   finish(w, &best, NARROW_WHOLE, NARROW_LIMIT, 2 * LANES);
-  best.stride += LANES;                         /* rows of tiles lie in different sets of a cache */
   return best;
 }
 

@@ -21,20 +21,21 @@ enum { NEAR_STRIDE = 512 };      /* floats between steps of k that a prefetcher 
 
 void gemm_wide_pack_b(GemmWriter *w) {
   long long across = w->outer_stride[GEMM_B], along = w->k_stride[GEMM_B];
+  gemm_line(w, "float *const to = packed_b + k0 / DEPTH * BLOCK;");
   if (w->flat[GEMM_B]) {
     gemm_address(w, GEMM_B, "from", "column0", "k0");
     if (across == 1)
-      gemm_line(w, "td_pack_b_rows(packed_b, PANEL, k0, from, %lld, columns, depth);", along);
+      gemm_line(w, "td_pack_b_rows(to, PANEL, 0, from, %lld, columns, depth);", along);
     else
-      gemm_line(w, "td_pack_b_turned(packed_b, PANEL, k0, from, %lld, %lld, columns, depth);", across,
+      gemm_line(w, "td_pack_b_turned(to, PANEL, 0, from, %lld, %lld, columns, depth);", across,
            along);
   } else if (gemm_along_k(w, GEMM_B)) {
     gemm_open(w, "for (int64_t j = 0; j < columns; j += TD_TILE_COLUMNS)");
     gemm_line(w, "const int64_t rest = columns - j;");
     gemm_line(w, "const int64_t count = rest < TD_TILE_COLUMNS ? rest : TD_TILE_COLUMNS;");
     gemm_stage(w, GEMM_B, "column0 + j", "count", "k0", "depth", "DEPTH");
-    gemm_line(w, "float *panel = packed_b + j / TD_TILE_COLUMNS * PANEL;");
-    gemm_line(w, "td_pack_b_turned(panel, PANEL, k0, stage, DEPTH, 1, count, depth);");
+    gemm_line(w, "float *panel = to + j / TD_TILE_COLUMNS * PANEL;");
+    gemm_line(w, "td_pack_b_turned(panel, PANEL, 0, stage, DEPTH, 1, count, depth);");
     gemm_close(w);
   } else {
     char stride[32];
@@ -43,7 +44,7 @@ void gemm_wide_pack_b(GemmWriter *w) {
     w->indent++;
     gemm_line(w, "const int64_t rest = k0 + depth - slab, thick = rest < %d ? rest : %d;", SLAB, SLAB);
     gemm_stage(w, GEMM_B, "column0", "columns", "slab", "thick", stride);
-    gemm_line(w, "td_pack_b_rows(packed_b, PANEL, slab, stage, %s, columns, thick);", stride);
+    gemm_line(w, "td_pack_b_rows(to, PANEL, slab - k0, stage, %s, columns, thick);", stride);
     gemm_close(w);
   }
 }
@@ -171,7 +172,7 @@ static void put_multiply(GemmWriter *w) {
   bool turned = w->flat[GEMM_A] ? w->k_stride[GEMM_A] == 1 : gemm_along_k(w, GEMM_A);
   gemm_line(w, "const TdTiles t = {");
   w->indent++;
-  gemm_line(w, ".depth = depth, .k0 = k0, .b = packed_b, .panel = PANEL, .vectors = vectors,");
+  gemm_line(w, ".depth = depth, .b = packed_b + k0 / DEPTH * BLOCK, .panel = PANEL, .vectors = vectors,");
   if (w->in_place) gemm_line(w, ".a = rows_a + i, .a_step = %lld,", (long long)w->k_stride[GEMM_A]);
   else gemm_line(w, ".a = packed_a + td_panel_a(tile, depth), .a_step = TD_LANES,");
   gemm_line(w, ".c = target, .c_stride = %lld, .add = %s, .fetch = fetch,", (long long)stride,
@@ -200,9 +201,9 @@ static void put_scratch(GemmWriter *w) {
       floats = side == GEMM_A ? b->depth * (b->rows + LANES) + LANES : SLAB * b->padded;
     if (!w->flat[side]) stage = gemm_most(stage, floats);
   }
-  int64_t sums = (b->depth_blocks > 1 ? b->rows : TALLEST_TILE) * b->padded;
+  int64_t sums = (b->depth_blocks > 1 ? b->rows : TALLEST_TILE) * b->stride;
   w->plan->scratch = HELD * sizeof(float);
-  gemm_take_scratch(w, "packed_b", w->plan->packed ? 0 : b->padded * w->extent[GEMM_K]);
+  gemm_take_scratch(w, "packed_b", w->plan->packed ? 0 : gemm_packed_block(w));
   gemm_take_scratch(w, "packed_a", w->in_place ? 0 : rows * b->depth);
   gemm_take_scratch(w, "sums", w->direct ? 0 : sums);
   gemm_take_scratch(w, "stage", stage);
@@ -225,9 +226,9 @@ static void put_head(GemmWriter *w) {
        (long long)b->last_rows, (long long)b->columns);
   gemm_line(w, "       DEPTH = %lld, ROW_BLOCKS = %lld, COLUMN_BLOCKS = %lld,", (long long)b->depth,
        (long long)b->row_blocks, (long long)b->column_blocks);
-  gemm_line(w, "       PANEL = K * TD_TILE_COLUMNS,");
   /* columns of a block are a multiple of a tile's, those of the last block may not be */
   gemm_line(w, "       ODD = (N %% COLUMNS + TD_LANES - 1) / TD_LANES %% 2, FETCHES = %d };", w->naheads + 2);
+  gemm_put_panel(w);
 }
 
 static void put_pieces(GemmWriter *w) {

@@ -14,7 +14,7 @@
  * first, along memory. */
 #include "compiler/contract_write.h"
 
-enum { ROWS = 16, STRIP = 2 * ROWS, DEPTH = 32, COLUMNS = 32 };   /* of the tiles: TD_NARROW_* */
+enum { ROWS = 16, STRIP = 2 * ROWS, DEPTH = 32 };   /* of the tiles: TD_NARROW_* */
 
 static bool contiguous(const GemmWriter *w, GemmSide side) {
   return w->flat[side] && (w->k_stride[side] == 1 || w->outer_stride[side] == 1);
@@ -244,8 +244,8 @@ static void put_head(GemmWriter *w) {
             (long long)e[GEMM_N], (long long)e[GEMM_K], (long long)b->rows, (long long)b->columns, STRIP);
   gemm_line(w, "       DEPTH = %lld, ROW_BLOCKS = %lld, COLUMN_BLOCKS = %lld,", (long long)b->depth, (long long)b->row_blocks,
             (long long)b->column_blocks);
-  gemm_line(w, "       PANEL = %lld, BLOCK = %lld * PANEL, FETCHES = %d };", (long long)gemm_narrow_panel(w),
-            (long long)b->padded / COLUMNS, 2 + w->naheads);
+  gemm_line(w, "       FETCHES = %d };", 2 + w->naheads);
+  gemm_put_panel(w);
 }
 
 static void put_pieces(GemmWriter *w) {

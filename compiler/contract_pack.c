@@ -3,7 +3,7 @@
  * before the loop has left it, block after block as its pieces want them. */
 #include "compiler/contract_write.h"
 
-enum { NARROW_COLUMNS = 32, GAP = 64 };      /* TD_NARROW_COLUMNS; of a panel, two cache lines */
+enum { NARROWEST_TILE = 8, GAP = 32 };   /* columns, over all targets; floats, two cache lines */
 
 static const char *element_type(const GemmWriter *w) { return w->plan->narrow ? "uint16_t" : "float"; }
 
@@ -11,14 +11,18 @@ int64_t gemm_packed_blocks(const GemmWriter *w) {
   return w->block.column_blocks * (gemm_shares_b(w) ? 1 : w->extent[GEMM_BATCH]);
 }
 
-/* In bf16 the panels of a block of k lie together, a little apart, so that neither
+/* The panels of a block of k lie together, a little apart, so that neither
  * reading them nor writing all at once meets the same few sets of a cache. */
-int64_t gemm_narrow_panel(const GemmWriter *w) { return w->block.depth * NARROW_COLUMNS + GAP; }
+void gemm_put_panel(GemmWriter *w) {
+  const char *columns = w->plan->narrow ? "TD_NARROW_COLUMNS" : "TD_TILE_COLUMNS";
+  gemm_line(w, "enum { PANEL = DEPTH * %s + %d, BLOCK = %lld / %s * PANEL };", columns, w->plan->narrow ? 2 * GAP : GAP,
+            (long long)w->block.padded, columns);
+}
 
 int64_t gemm_packed_block(const GemmWriter *w) {
   const GemmBlocks *b = &w->block;
-  if (!w->plan->narrow) return b->padded * w->extent[GEMM_K];
-  return b->depth_blocks * (b->padded / NARROW_COLUMNS) * gemm_narrow_panel(w);
+  int64_t gaps = w->plan->narrow ? b->padded / WIDEST_TILE * 2 * GAP : b->padded / NARROWEST_TILE * GAP;
+  return b->depth_blocks * (b->padded * b->depth + gaps);
 }
 
 void gemm_put_block(GemmWriter *w) {
@@ -40,11 +44,9 @@ static void put_head(GemmWriter *w) {
   gemm_line(w, "void %s(const TdCall *call, int64_t begin, int64_t end)", plan->name);
   gemm_line(w, "{");
   w->indent++;
-  gemm_line(w, "enum { N = %lld, K = %lld, COLUMNS = %lld, COLUMN_BLOCKS = %lld, DEPTH = %lld,", n, k, (long long)plan->columns,
-            (long long)w->block.column_blocks, (long long)plan->depth);
-  long long panel = (long long)gemm_narrow_panel(w);
-  if (plan->narrow) gemm_line(w, "       PANEL = %lld, BLOCK = %lld * PANEL };", panel, (long long)w->block.padded / NARROW_COLUMNS);
-  else gemm_line(w, "       PANEL = K * TD_TILE_COLUMNS };");
+  gemm_line(w, "enum { N = %lld, K = %lld, COLUMNS = %lld, COLUMN_BLOCKS = %lld, DEPTH = %lld };", n, k,
+            (long long)plan->columns, (long long)w->block.column_blocks, (long long)plan->depth);
+  gemm_put_panel(w);
 }
 
 void gemm_pack_kernel(GemmWriter *w) {

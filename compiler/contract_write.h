@@ -97,7 +97,7 @@ void    gemm_pack_kernel(GemmWriter *w);
 void    gemm_put_block(GemmWriter *w);
 int64_t gemm_packed_blocks(const GemmWriter *w);
 int64_t gemm_packed_block(const GemmWriter *w);      /* numbers in one */
-int64_t gemm_narrow_panel(const GemmWriter *w);      /* numbers from panel to panel of packed B */
+void gemm_put_panel(GemmWriter *w);                  /* PANEL, BLOCK: from panel to panel, from one block of k to the next */
 
 /* -- contract_narrow.c ------------------------------------------------------------- */
 /* The function for a plan that is narrow; flat, outer_stride and k_stride are known. */
