@@ -25,6 +25,8 @@ void backend_activations(Backend *be, TdType act) { be->act = act; }
 
 void backend_recompute(Backend *be, int most) { be->recompute = most; }
 
+void backend_repeated(Backend *be, bool yes) { be->repeated = yes; }
+
 int backend_recomputed(const Backend *be) { return be->recomputed; }
 
 int backend_state(Backend *be, const char *name, Type type, int rank, const int64_t *shape) {
@@ -120,7 +122,7 @@ static void look_after(Graph *g, const GraphPassInfo *pass, double seconds, void
 }
 
 bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
-  Plan p = {.be = be, .arena = be->arena, .g = graph_clone(be->arena, g), .name = entry_name};
+  Plan p = {.be = be, .arena = be->arena, .g = graph_clone(be->arena, g), .name = entry_name, .repeated = be->repeated};
   check(&p, "lower");
   if (be->options.chains) {
     plan_chain_again(&p);

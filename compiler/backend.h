@@ -43,6 +43,8 @@ void     backend_tensor(Backend *be, const TdTensor *t);
  * computed there again; see recompute.c. */
 void     backend_recompute(Backend *be, int most);
 int      backend_recomputed(const Backend *be);  /* how many were, in the last entry */
+/* Entries from now on run many times while parameters stay as they are: a step of a sampler. */
+void     backend_repeated(Backend *be, bool yes);
 
 /* Append one entry. The graph is consumed: passes rewrite it. False after an
  * error in the diagnostics. */

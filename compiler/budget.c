@@ -14,6 +14,7 @@ enum { ROUNDS = 3, NAMED = 4 };
 static const TdEntry *trial(const Budget *b, int entry, int level, int *made) {
   Backend *be = b->begin(b->ctx);
   backend_recompute(be, level);
+  backend_repeated(be, b->entries[entry].repeated);
   if (!backend_entry(be, b->entries[entry].graph, b->entries[entry].name)) return NULL;
   *made = backend_recomputed(be);
   return &backend_finish(be)->entries[0];
@@ -23,6 +24,7 @@ static const TdProgram *whole(const Budget *b, const int *level) {
   Backend *be = b->begin(b->ctx);
   for (int i = 0; i < b->nentries; i++) {
     backend_recompute(be, level[i]);
+    backend_repeated(be, b->entries[i].repeated);
     if (!backend_entry(be, b->entries[i].graph, b->entries[i].name)) return NULL;
   }
   return backend_finish(be);

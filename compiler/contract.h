@@ -23,6 +23,8 @@ Contraction *contract_find(Plan *p, const Node *n);
 void emit_contraction(Plan *p, Group *g, TdKernel *k, const char **note);
 /* May operand B be packed before g's loop? Then a buffer for it is made. */
 bool contraction_packs(Plan *p, Group *g);
+/* Or before the first of many runs? */
+bool contraction_keeps(Plan *p, Group *g);
 /* The kernel that does it; g is a group of its own with the product's contraction. */
 void emit_packing(Plan *p, Group *g, TdKernel *k, const char **note);
 

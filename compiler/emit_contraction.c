@@ -295,6 +295,21 @@ static void finish(Writer *w, TdKernel *k, const char **note, void (*write)(StrB
   emit_end(em);
 }
 
+/* Where B lies packed, for this iteration. */
+static const char *packed_place(Writer *w, bool writes) {
+  Emit *em = &w->em;
+  const Group *g = w->g;
+  const char *at = emit_buffer(em, g->packed - 1, "float", writes), *type = w->plan->narrow ? "uint16_t" : "float";
+  for (int i = 0; i < g->npacked_for; i++) {
+    int slot = plan_depth(g->packed_for[i]->node->region);
+    int64_t step = g->packed_count;
+    for (int k = i + 1; k < g->npacked_for; k++) step *= g->packed_for[k]->count;
+    em->uses_counters |= 1u << slot;
+    at = arena_printf(em->arena, "%s + %lld * ix%d", at, (long long)step, slot);
+  }
+  return arena_printf(em->arena, "((%s%s *)(%s))", writes ? "" : "const ", type, at);
+}
+
 /* How B lies is known even where it is read packed; then nothing of it is an argument. */
 static void write_operands(Writer *w) {
   Emit *em = &w->em;
@@ -304,7 +319,7 @@ static void write_operands(Writer *w) {
   if (!w->g->packed) return;
   em->pointers.n = pointers;
   em->args.n = em->arg_writes.n = args;
-  w->plan->packed = arena_printf(em->arena, "(%s)", emit_buffer(em, w->g->packed - 1, w->plan->narrow ? "uint16_t" : "float", false));
+  w->plan->packed = packed_place(w, false);
 }
 
 static void write_product(Writer *w, GemmPlan *plan, Plan *p, Group *g, TdKernel *k, const char **note) {
@@ -322,35 +337,85 @@ void emit_contraction(Plan *p, Group *g, TdKernel *k, const char **note) {
   write_product(&w, &plan, p, g, k, note);
 }
 
-/* ---- operand B packed before the loop -------------------------------------------------------- */
+/* ---- operand B packed beforehand ------------------------------------------------------------- */
 
-typedef struct Invariance { const Group *g; bool fails; } Invariance;
+typedef struct Invariance { Plan *p; const Group *g; bool fails; } Invariance;
 
+/* Does it follow from what the loop is given? */
 static void check_invariant(Expr *e, void *ctx) {
   Invariance *x = ctx;
   if (e->kind == E_LOOPVAR && e->loop == x->g->region->loop) x->fails = true;
   if (e->kind == E_READ && !ir_visible(x->g->region->parent, e->node)) x->fails = true;
 }
 
-bool contraction_packs(Plan *p, Group *g) {
-  Contraction *c = g->contraction;
-  Invariance x = {.g = g};
-  if (!p->be->options.in_place || g->kind != GROUP_CONTRACTION || !g->region->loop || g->region->loop->count < 2) return false;
-  if (c->where[GEMM_B] || c->operand[GEMM_B]->kind != E_READ || c->operand[GEMM_B]->node->type != TY_REAL) return false;
-  ex_visit(p->g, c->operand[GEMM_B], check_invariant, &x);
-  if (x.fails) return false;
+/* Or from states that the entry leaves as they are? */
+static void check_lasting(Expr *e, void *ctx) {
+  Invariance *x = ctx;
+  if (e->kind != E_READ) return;
+  const Node *n = e->node;
+  while (n->kind == N_VIEW) n = n->base;
+  x->fails = x->fails || n->kind != N_STATE;
+  for (int i = 0; i < x->p->g->updates.n; i++) x->fails = x->fails || x->p->g->updates.at[i].state == n;
+}
+
+static bool may_pack(Plan *p, const Group *g) {
+  const Contraction *c = g->contraction;
+  if (!p->be->options.in_place || g->kind != GROUP_CONTRACTION || g->packed) return false;
+  return !c->where[GEMM_B] && c->operand[GEMM_B]->kind == E_READ && c->operand[GEMM_B]->node->type == TY_REAL;
+}
+
+/* Loops around g whose counters B is read with. */
+static void list_loops(Plan *p, Group *g) {
+  g->npacked_for = 0;
+  for (const Region *r = g->region; r->loop; r = r->parent) {
+    if (!ex_has_loopvar(p->g, g->contraction->operand[GEMM_B], r->loop)) continue;
+    memmove(g->packed_for + 1, g->packed_for, (size_t)g->npacked_for * sizeof *g->packed_for);
+    g->packed_for[0] = r->loop;
+    g->npacked_for++;
+  }
+}
+
+/* See how the kernel cuts B, and make the buffer. */
+static bool make_packed(Plan *p, Group *g, TdBufferKind kind) {
   Writer w;
   GemmPlan plan;
   TdKernel ignored = {0};
   const char *note;
-  write_product(&w, &plan, p, g, &ignored, &note);     /* to see how it cuts B */
+  write_product(&w, &plan, p, g, &ignored, &note);
   if (!plan.operand[GEMM_B].plain) return false;
+  int64_t count = plan.narrow ? (plan.packed_count + 1) / 2 : plan.packed_count;
+  g->packed_count = count;
+  for (int i = 0; i < g->npacked_for; i++)
+    if (!mul_fits(count, g->packed_for[i]->count, &count) || count > INT32_MAX) return false;
   g->packed_columns = plan.columns;
   g->packed_depth = plan.depth;
-  int64_t count = plan.narrow ? (plan.packed_count + 1) / 2 : plan.packed_count;
-  const char *name = arena_printf(p->arena, "packed %s", c->operand[GEMM_B]->node->name);
-  g->packed = 1 + plan_buffer(p, TD_TEMP, name, TY_REAL, 1, &count);
+  const char *name = arena_printf(p->arena, "packed %s", g->contraction->operand[GEMM_B]->node->name);
+  g->packed = 1 + plan_buffer(p, kind, name, TY_REAL, 1, &count);
   return true;
+}
+
+bool contraction_packs(Plan *p, Group *g) {
+  Invariance x = {.p = p, .g = g};
+  if (!may_pack(p, g) || !g->region->loop || g->region->loop->count < 2) return false;
+  ex_visit(p->g, g->contraction->operand[GEMM_B], check_invariant, &x);
+  g->npacked_for = 0;
+  return !x.fails && make_packed(p, g, TD_TEMP);
+}
+
+/* Packing an element of B takes as long as multiplying it with a dozen rows in f32
+ * and 150 in bf16: with many more rows the memory is not worth it. */
+static bool few_rows(Plan *p, const Contraction *c) {
+  enum { FEW = 128, FEW_NARROW = 1024 };
+  return c->extent[GEMM_M] <= (p->be->act == TD_BF16 ? FEW_NARROW : FEW);
+}
+
+bool contraction_keeps(Plan *p, Group *g) {
+  Invariance x = {.p = p, .g = g};
+  if (!may_pack(p, g) || !few_rows(p, g->contraction)) return false;
+  ex_visit(p->g, g->contraction->operand[GEMM_B], check_lasting, &x);
+  if (x.fails) return false;
+  list_loops(p, g);
+  return make_packed(p, g, TD_KEPT);
 }
 
 void emit_packing(Plan *p, Group *g, TdKernel *k, const char **note) {
@@ -358,7 +423,7 @@ void emit_packing(Plan *p, Group *g, TdKernel *k, const char **note) {
   GemmPlan plan;
   begin(&w, p, g, &plan);
   write_operand(&w, GEMM_B, &plan.operand[GEMM_B]);
-  plan.packed = arena_printf(w.em.arena, "(%s)", emit_buffer(&w.em, g->packed - 1, plan.narrow ? "uint16_t" : "float", true));
+  plan.packed = packed_place(&w, true);
   plan.columns = g->packed_columns;
   plan.depth = g->packed_depth;
   finish(&w, k, note, contract_pack);

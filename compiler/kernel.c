@@ -185,8 +185,7 @@ void kernel_write(Plan *p, Group *g) {
   add_kernel(p, g, &k, note);
 }
 
-Group *kernel_pack(Plan *p, Group *g) {
-  if (!contraction_packs(p, g)) return NULL;
+static Group *write_packing(Plan *p, Group *g) {
   Group *pack = NEW(p->arena, Group);
   *pack = *g;
   const Node *n = g->members.at[0].node;
@@ -196,3 +195,7 @@ Group *kernel_pack(Plan *p, Group *g) {
   add_kernel(p, pack, &k, note);
   return pack;
 }
+
+Group *kernel_pack(Plan *p, Group *g) { return contraction_packs(p, g) ? write_packing(p, g) : NULL; }
+
+Group *kernel_keep(Plan *p, Group *g) { return contraction_keeps(p, g) ? write_packing(p, g) : NULL; }

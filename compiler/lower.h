@@ -121,6 +121,7 @@ typedef struct Entry {
   bool        training;         /* dropout draws */
   bool        ema;              /* parameters are read from the averages */
   bool        init;             /* the init graph */
+  bool        repeated;         /* a sampler's step */
   VEC(ParamView) views;
   Node       *flat[2];          /* N_STATE params.matrix, params.vector of this graph */
   VEC(UnitInput) inputs;

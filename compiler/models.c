@@ -164,6 +164,7 @@ void unit_add_entry(Low *l, Entry *e) {
   UnitEntry *out = &u->entries[u->nentries++];
   out->name = e->name;
   out->graph = e->g;
+  out->repeated = e->repeated;
   out->inputs = e->inputs.at;
   out->ninputs = e->inputs.n;
   vec_push(l->arena, &l->entries, e);

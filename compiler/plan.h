@@ -48,8 +48,11 @@ struct Group {
   struct Chain *chain;                   /* GROUP_CHAIN: chain.h */
   VEC(Group *) after;                    /* must run before it, besides what it reads */
   int       mark;
-  int       packed;                      /* GROUP_CONTRACTION in a loop: operand B is packed before */
-  int64_t   packed_columns, packed_depth;/* it, cut like this, into buffer packed - 1; 0: it is not */
+  int       packed;                      /* GROUP_CONTRACTION: operand B is packed beforehand into buffer */
+  int64_t   packed_columns, packed_depth;/* packed - 1, cut like this; 0: it is not. For each iteration of */
+  const Loop *packed_for[TD_MAX_LOOPS];  /* these loops, */
+  int       npacked_for;                 /* outermost first, */
+  int64_t   packed_count;                /* so many elements of the buffer */
   int       kernel;                      /* index in the program, once written */
   const int *args;                       /* buffers in the kernel's order */
   int       nargs;
@@ -84,6 +87,7 @@ typedef struct Plan {
   Arena   *arena;
   Graph   *g;
   const char *name;
+  bool     repeated;                     /* the entry runs many times while parameters stay (backend_repeated) */
   VEC(NodeInfo) info;                    /* by node id: use plan_info() */
   VEC(Group *) groups;                   /* in order of creation */
   VEC(PlanBuffer) buffers;
@@ -102,6 +106,7 @@ struct Backend {
   BackendOptions options;
   TdType   act;                           /* of activations: TD_F32 or TD_BF16 */
   int     recompute, recomputed;          /* see backend_recompute */
+  bool    repeated;                       /* see backend_repeated */
   VEC(TdState)  states;
   VEC(TdTensor) tensors;
   VEC(TdKernel) kernels;
@@ -336,6 +341,9 @@ void kernel_write(Plan *p, Group *g);
 /* The kernel that packs operand B of g, a contraction in a loop, for all iterations;
  * a group to be launched before the loop, or NULL if B changes or there is no need. */
 Group *kernel_pack(Plan *p, Group *g);
+/* The same for all runs of an entry that is repeated: B follows from parameters
+ * alone. To be launched in the loops g->packed_for, before everything else. */
+Group *kernel_keep(Plan *p, Group *g);
 
 /* -- emit_scatter.c ------------------------------------------------------------------------ */
 void emit_scatter(Plan *p, Group *g, TdKernel *k);

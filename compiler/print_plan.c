@@ -57,7 +57,8 @@ static void print_steps(const TdProgram *p, const TdEntry *e, StrBuf *out) {
       print_amount(out, times[depth] * k->bytes, "B");
       sb_printf(out, "  %s\n", k->where);
     } else if (step->kind == TD_LOOP) {
-      sb_printf(out, "  %4d %*sloop %lld%s\n", s, 2 * depth, "", (long long)step->count, step->reverse ? " reverse" : "");
+      sb_printf(out, "  %4d %*sloop %lld%s%s\n", s, 2 * depth, "", (long long)step->count, step->reverse ? " reverse" : "",
+                step->once ? ", in the first run" : "");
       times[depth + 1] = times[depth] * (double)step->count;
       depth++;
     }
@@ -65,7 +66,7 @@ static void print_steps(const TdProgram *p, const TdEntry *e, StrBuf *out) {
 }
 
 static void print_buffers(const TdProgram *p, const TdEntry *e, StrBuf *out) {
-  static const char *const kinds[] = {"temp", "state", "input", "const"};
+  static const char *const kinds[] = {"temp", "state", "input", "const", "kept"};
   for (int i = 0; i < e->nbuffers; i++) {
     const TdBuffer *b = &e->buffers[i];
     int first, last;

@@ -221,6 +221,7 @@ static bool build_step(Sampler *p) {
   StateInfo *growing = NULL;
   for (int round = 0; round < 4; round++) {
     Entry *e = begin(p, "step");
+    e->repeated = true;
     Context c = context_begin(l, e);
     l->draw_path = p->d->name;
     Scope *s = scope_new(l, p->fn->scope, true);

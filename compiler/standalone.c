@@ -115,7 +115,7 @@ static void put_shape(Out *o, int rank, const int64_t *shape) {
 }
 
 static void put_buffers(Out *o, int index, const TdEntry *e) {
-  static const char *const kinds[] = {"TEMP", "STATE", "INPUT", "CONST"};
+  static const char *const kinds[] = {"TEMP", "STATE", "INPUT", "CONST", "KEPT"};
   for (int i = 0; i < e->nbuffers; i++)
     if (e->buffers[i].kind == TD_CONST) put_constant(o, index, i, &e->buffers[i]);
   sb_printf(o->c, "static const Buffer buffers_%d[] = {\n", index);
@@ -144,14 +144,15 @@ static void put_steps(Out *o, int index, const TdEntry *e) {
     const TdStep *step = &e->steps[s];
     if (step->kind == TD_LAUNCH) {
       const TdKernel *k = &o->p->kernels[step->kernel];
-      sb_printf(o->c, "  {LAUNCH, %s, %lld, %d, args_%d_%d, 0, 0, 0},\n", k->name, (long long)k->pieces, step->nargs, index, s);
+      sb_printf(o->c, "  {LAUNCH, %d, %s, %lld, %d, args_%d_%d, 0, 0, 0},\n", step->once, k->name, (long long)k->pieces, step->nargs,
+                index, s);
     } else if (step->kind == TD_LOOP) {
-      sb_printf(o->c, "  {LOOP, NULL, 0, 0, NULL, %d, %lld, %d},\n", step->slot, (long long)step->count, step->reverse);
+      sb_printf(o->c, "  {LOOP, 0, NULL, 0, 0, NULL, %d, %lld, %d},\n", step->slot, (long long)step->count, step->reverse);
     } else {
-      sb_puts(o->c, "  {END, NULL, 0, 0, NULL, 0, 0, 0},\n");
+      sb_puts(o->c, "  {END, 0, NULL, 0, 0, NULL, 0, 0, 0},\n");
     }
   }
-  sb_puts(o->c, "  {STOP, NULL, 0, 0, NULL, 0, 0, 0}\n};\n");
+  sb_puts(o->c, "  {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}\n};\n");
   sb_printf(o->c, "static const Named outputs_%d[] = {\n", index);
   for (int i = 0; i < e->noutputs; i++) {
     sb_puts(o->c, "  {");

@@ -1,4 +1,5 @@
-/* The list of steps: every region's groups in order, loops as brackets. */
+/* The list of steps: what is kept from run to run first, then every region's
+ * groups in order, loops as brackets. */
 #include "compiler/plan.h"
 
 static void push_step(Plan *p, TdStep step, const bool *writes) {
@@ -47,4 +48,27 @@ static void list_region(Plan *p, const Region *r, double times) {
   }
 }
 
-void plan_steps(Plan *p) { list_region(p, p->g->top, 1); }
+/* What products read packed in every run, and no run changes: in loops of its own. */
+static void list_kept(Plan *p) {
+  for (int i = 0; i < p->groups.n; i++) {
+    Group *g = p->groups.at[i];
+    const Group *pack = g->kind == GROUP_CONTRACTION && !g->dropped ? kernel_keep(p, g) : NULL;
+    if (!pack) continue;
+    TdStep step = {.once = true, .from_slot = -1, .to_slot = -1};
+    for (int k = 0; k < pack->npacked_for; k++) {
+      step.kind = TD_LOOP;
+      step.slot = plan_depth(pack->packed_for[k]->node->region);
+      step.count = pack->packed_for[k]->count;
+      push_step(p, step, NULL);
+    }
+    push_launch(p, pack, 0);             /* its cost is not a run's */
+    p->steps.at[p->steps.n - 1].once = true;
+    step.kind = TD_END;
+    for (int k = 0; k < pack->npacked_for; k++) push_step(p, step, NULL);
+  }
+}
+
+void plan_steps(Plan *p) {
+  if (p->repeated) list_kept(p);
+  list_region(p, p->g->top, 1);
+}

@@ -147,6 +147,7 @@ static bool run_backend(Low *l) {
   if (l->options->dump_pass) backend_dump(be, l->options->dump_pass, l->options->dump);
   for (int i = 0; i < u->nentries; i++) {
     backend_recompute(be, level[i]);
+    backend_repeated(be, u->entries[i].repeated);
     if (!backend_entry(be, u->entries[i].graph, u->entries[i].name)) return false;
   }
   u->program = backend_finish(be);

@@ -54,6 +54,7 @@ typedef struct UnitEntry {
   const char *name;             /* also the TdEntry's: "init", "train", "eval", "model.denoise",
                                    "sample.ddpm.init", "sample.ddpm.step", "sample.ddpm.emit" */
   Graph      *graph;            /* for the reference evaluator */
+  bool        repeated;         /* runs many times while parameters stay: a sampler's step */
   UnitInput  *inputs;   int ninputs;
   /* outputs: the TdEntry's outputs, by name. "train", "eval": "loss" first, then logged scalars, the metrics
    * (eval), "lr", "grad_norm" (train). emit: "text" (int [B, L]) then what `log` names, e.g. "confidence" [B, L] */

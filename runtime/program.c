@@ -41,7 +41,7 @@ bool td_program_memory(const TdProgram *p, int threads, size_t *bytes) {
     if (entry->arena_bytes > arena) arena = entry->arena_bytes;
     for (int i = 0; i < entry->nbuffers; i++) {
       const TdBuffer *b = &entry->buffers[i];
-      if ((b->kind == TD_INPUT || b->kind == TD_CONST) &&
+      if (b->kind != TD_TEMP && b->kind != TD_STATE &&
           !add_blocks(&sum, b->count, td_type_size(b->type), 1))
         return false;
     }

@@ -32,7 +32,8 @@ typedef struct TdTensor {
   int64_t     shape[TD_MAX_RANK];
 } TdTensor;
 
-typedef enum { TD_TEMP, TD_STATE, TD_INPUT, TD_CONST } TdBufferKind;
+/* TD_KEPT: an entry's own, there still in its next run. */
+typedef enum { TD_TEMP, TD_STATE, TD_INPUT, TD_CONST, TD_KEPT } TdBufferKind;
 
 typedef struct TdBuffer {
   TdBufferKind kind;
@@ -75,6 +76,7 @@ typedef enum { TD_LAUNCH, TD_LOOP, TD_END, TD_COPY } TdStepKind;
 
 typedef struct TdStep {
   TdStepKind kind;
+  bool       once;              /* fills kept buffers from parameters: left out while these are what they were */
   int        kernel;            /* TD_LAUNCH */
   int        nargs;
   const int *args;              /* TD_LAUNCH: buffer indices */

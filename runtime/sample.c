@@ -228,7 +228,8 @@ bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look,
       return false;
     }
     if (!set_loop(&g, k, err)) return false;
-    session_run(s, g.step, r->seed, k + 1);
+    if (k == 0) session_run(s, g.step, r->seed, 1);
+    else session_run_again(s, g.step, r->seed, k + 1);
     if (each && k + 1 < g.steps) going = emit_frame(&g, k + 1, look, ctx);
   }
   if (!still_finite(&g, err)) return false;

@@ -66,6 +66,7 @@ static bool bind_buffers(Session *s, Bound *b, TdError *err) {
         break;
       case TD_INPUT:
       case TD_CONST:
+      case TD_KEPT:
         b->at[i] = block_new(bytes);
         if (b->at[i] == NULL) return td_fail_memory(err);
         if (x->kind == TD_CONST && bytes > 0) memcpy(b->at[i], x->data, bytes);
@@ -154,7 +155,7 @@ void session_free(Session *s) {
     Bound *b = &s->bound[e];
     for (int i = 0; b->at != NULL && i < b->entry->nbuffers; i++) {
       const TdBuffer *x = &b->entry->buffers[i];
-      if (x->kind == TD_INPUT || x->kind == TD_CONST) block_free(b->at[i], buffer_bytes(x));
+      if (x->kind != TD_TEMP && x->kind != TD_STATE) block_free(b->at[i], buffer_bytes(x));
     }
     free(b->at);
     free(b->args);
@@ -356,8 +357,8 @@ static void run_copy(const Bound *b, const TdStep *step, const int64_t *ix) {
   memmove(to, from, from_bytes < to_bytes ? from_bytes : to_bytes);
 }
 
-void session_run_hooked(Session *s, int entry, uint64_t seed, int64_t step_number, StepHook *hook,
-                        void *ctx) {
+void session_run_hooked(Session *s, int entry, uint64_t seed, int64_t step_number, bool again,
+                        StepHook *hook, void *ctx) {
   const Bound *b = &s->bound[entry];
   const TdEntry *e = b->entry;
   TdControl control = { .seed = seed, .step = step_number };
@@ -365,6 +366,10 @@ void session_run_hooked(Session *s, int entry, uint64_t seed, int64_t step_numbe
   if (!jit_has(s->jit, entry)) bug("%s: its kernels were never compiled", e->name);
   for (int i = 0; i < e->nsteps; i++) {
     const TdStep *step = &e->steps[i];
+    if (again && step->once) {
+      if (step->kind == TD_LOOP) i = b->match[i];
+      continue;
+    }
     switch (step->kind) {
       case TD_LAUNCH: {
         Launch l = { jit_kernel(s->jit, step->kernel),
@@ -394,5 +399,10 @@ void session_run_hooked(Session *s, int entry, uint64_t seed, int64_t step_numbe
 
 void session_run(Session *s, int entry, uint64_t seed, int64_t step) {
   if (s->reference != NULL) reference_run(s->reference, s, entry, seed, step);
-  else session_run_hooked(s, entry, seed, step, NULL, NULL);
+  else session_run_hooked(s, entry, seed, step, false, NULL, NULL);
+}
+
+void session_run_again(Session *s, int entry, uint64_t seed, int64_t step) {
+  if (s->reference != NULL) reference_run(s->reference, s, entry, seed, step);
+  else session_run_hooked(s, entry, seed, step, true, NULL, NULL);
 }

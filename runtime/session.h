@@ -36,6 +36,9 @@ bool session_set_bools(Session *s, int entry, const char *name, const uint8_t *x
 /* ---- running -------------------------------------------------------------- */
 /* seed and step reach every draw. The entry's kernels must be there: session_need. */
 void     session_run(Session *s, int entry, uint64_t seed, int64_t step);
+/* The same of an entry that ran before, after which no parameter changed: what it
+ * keeps from run to run is not made again. */
+void     session_run_again(Session *s, int entry, uint64_t seed, int64_t step);
 
 /* An output of the last run: valid until any entry runs again. */
 const TdBuffer *session_output(const Session *s, int entry, const char *name);  /* or NULL */

@@ -28,7 +28,7 @@ struct Session {
 
 /* Called after (launch = its step) every kernel; ctx as given. */
 typedef void StepHook(void *ctx, Session *s, const Bound *b, int step, bool before);
-void session_run_hooked(Session *s, int entry, uint64_t seed, int64_t step, StepHook *hook,
+void session_run_hooked(Session *s, int entry, uint64_t seed, int64_t step, bool again, StepHook *hook,
                         void *ctx);
 
 #endif

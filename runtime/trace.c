@@ -171,7 +171,7 @@ NanSource session_trace(Session *s, int entry, uint64_t seed, int64_t step) {
   t.before = malloc(most + 1);
   if (t.before == NULL) return t.nan;
   memset(s->arena, 0, e->arena_bytes);           /* no NaN of an earlier run is in the way */
-  session_run_hooked(s, entry, seed, step, trace_step, &t);
+  session_run_hooked(s, entry, seed, step, false, trace_step, &t);
   free(t.before);
   return t.nan.found ? t.nan : t.infinite;
 }

@@ -79,6 +79,7 @@ static void bind_buffers(Compiled *c) {
       switch (b->kind) {
       case TD_TEMP: c->buffer[e][i] = c->arena[e] + b->offset; break;
       case TD_STATE: c->buffer[e][i] = c->state[b->state] + b->offset; break;
+      case TD_KEPT:
       case TD_INPUT: c->buffer[e][i] = zeroed(b->bytes); break;
       case TD_CONST: c->buffer[e][i] = (char *)b->data; break;
       }
@@ -127,7 +128,7 @@ void compiled_free(Compiled *c) {
   const TdProgram *p = c->p;
   for (int e = 0; e < p->nentries; e++) {
     for (int i = 0; i < p->entries[e].nbuffers; i++)
-      if (p->entries[e].buffers[i].kind == TD_INPUT) free(c->buffer[e][i]);
+      if (p->entries[e].buffers[i].kind == TD_INPUT || p->entries[e].buffers[i].kind == TD_KEPT) free(c->buffer[e][i]);
     free(c->buffer[e]);
     free(c->arena[e]);
   }

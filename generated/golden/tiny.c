@@ -890,7 +890,7 @@ TD_SHARED void td_normal_run(float *out, const TdControl *ctl, int64_t site, int
 
 /* ---- what the tables below are made of ---- */
 typedef void Kernel(const TdCall *call, int64_t begin, int64_t end);
-typedef enum { TEMP, STATE, INPUT, CONST } BufferKind;
+typedef enum { TEMP, STATE, INPUT, CONST, KEPT } BufferKind;
 typedef enum { F32, F64, BF16, F16, I32, U8 } Type;
 typedef enum { LAUNCH, LOOP, END, STOP } StepKind;
 enum { MAX_LOOPS = 8 };
@@ -907,6 +907,7 @@ typedef struct Buffer {
 } Buffer;
 typedef struct Step {
   StepKind kind;
+  int once;                      /* fills KEPT buffers from parameters */
   Kernel *kernel;
   int64_t pieces;
   int nargs;
@@ -950,7 +951,7 @@ static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 954 "tiny.c"
+#line 955 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear.b[o=16] */
@@ -966,7 +967,7 @@ static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 970 "tiny.c"
+#line 971 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.denoise.linear_2.w[d=16, o=28] */
@@ -988,7 +989,7 @@ static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 992 "tiny.c"
+#line 993 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear_2.b[o=28] */
@@ -1004,7 +1005,7 @@ static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1008 "tiny.c"
+#line 1009 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.matrix[896] */
@@ -1021,7 +1022,7 @@ static void map_init_matrix(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1025 "tiny.c"
+#line 1026 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.vector[44] */
@@ -1038,7 +1039,7 @@ static void map_init_vector(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1042 "tiny.c"
+#line 1043 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, d[2, 8, o=28], d.d[2, 8, o=28], d.denoise.linear_2.w[16, 2, 8], d.denoise.linear_2.w[16, 16, 28] = sum over 8, d.denoise.linear.y[2, 8, o=16] = sum over 28, d.denoise.linear.w[16, 28, 16] = sum over 8 */
@@ -1149,7 +1150,7 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1153 "tiny.c"
+#line 1154 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss, d.denoise.linear_2.b[28] = sum over 2 8, d.denoise.linear.b[16] = sum over 2 8 */
@@ -1197,7 +1198,7 @@ static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1201 "tiny.c"
+#line 1202 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear_2.w[16, 28] = sum over 16 */
@@ -1223,7 +1224,7 @@ static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1227 "tiny.c"
+#line 1228 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear.w[28, 16] = sum over 16 */
@@ -1249,7 +1250,7 @@ static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t en
     }
   }
 }
-#line 1253 "tiny.c"
+#line 1254 "tiny.c"
 
 /* tests/golden/tiny.td:26: train { loss main  adam(lr = 1e-2)  batch B  steps 20 }
  * lr */
@@ -1262,7 +1263,7 @@ static void map_lr(const TdCall *call, int64_t begin, int64_t end)
     lr_1[0] = lr_0;
   }
 }
-#line 1266 "tiny.c"
+#line 1267 "tiny.c"
 
 /* <std/core.td>:37: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896] */
@@ -1302,7 +1303,7 @@ static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1306 "tiny.c"
+#line 1307 "tiny.c"
 
 /* <std/core.td>:37: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
@@ -1334,7 +1335,7 @@ static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1338 "tiny.c"
+#line 1339 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16 */
@@ -1395,7 +1396,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1399 "tiny.c"
+#line 1400 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss */
@@ -1419,7 +1420,7 @@ static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
     loss_8[0] = loss_7;
   }
 }
-#line 1423 "tiny.c"
+#line 1424 "tiny.c"
 
 /* tests/golden/tiny.td:21: state s[b in B, l in L, v in V] = normal()
  * s[b=2, l=8, v=28] */
@@ -1441,7 +1442,7 @@ static void map_s(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1445 "tiny.c"
+#line 1446 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, s[2, 8, 28] */
@@ -1502,7 +1503,7 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1506 "tiny.c"
+#line 1507 "tiny.c"
 
 /* tests/golden/tiny.td:23: emit argmax[v](s[b,l,v])
  * text.argmax[b=2, l=8] = argmax over 28 */
@@ -1526,7 +1527,7 @@ static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1530 "tiny.c"
+#line 1531 "tiny.c"
 
 /* ---- tables ---- */
 static const Buffer buffers_0[] = {
@@ -1542,13 +1543,13 @@ static const int args_0_3[] = {1};
 static const int args_0_4[] = {0, 2};
 static const int args_0_5[] = {1, 3};
 static const Step steps_0[] = {
-  {LAUNCH, map_init_denoise_linear_w, 1, 1, args_0_0, 0, 0, 0},
-  {LAUNCH, map_init_denoise_linear_b, 1, 1, args_0_1, 0, 0, 0},
-  {LAUNCH, map_init_denoise_linear_2_w, 1, 1, args_0_2, 0, 0, 0},
-  {LAUNCH, map_init_denoise_linear_2_b, 1, 1, args_0_3, 0, 0, 0},
-  {LAUNCH, map_init_matrix, 1, 2, args_0_4, 0, 0, 0},
-  {LAUNCH, map_init_vector, 1, 2, args_0_5, 0, 0, 0},
-  {STOP, NULL, 0, 0, NULL, 0, 0, 0}
+  {LAUNCH, 0, map_init_denoise_linear_w, 1, 1, args_0_0, 0, 0, 0},
+  {LAUNCH, 0, map_init_denoise_linear_b, 1, 1, args_0_1, 0, 0, 0},
+  {LAUNCH, 0, map_init_denoise_linear_2_w, 1, 1, args_0_2, 0, 0, 0},
+  {LAUNCH, 0, map_init_denoise_linear_2_b, 1, 1, args_0_3, 0, 0, 0},
+  {LAUNCH, 0, map_init_matrix, 1, 2, args_0_4, 0, 0, 0},
+  {LAUNCH, 0, map_init_vector, 1, 2, args_0_5, 0, 0, 0},
+  {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}
 };
 static const Named outputs_0[] = {
   {NULL, 0}
@@ -1581,14 +1582,14 @@ static const int args_1_4[] = {11};
 static const int args_1_5[] = {9, 7, 10, 12, 13, 1};
 static const int args_1_6[] = {14, 6, 15, 2, 12, 13};
 static const Step steps_1[] = {
-  {LAUNCH, column_e, 16, 8, args_1_0, 0, 0, 0},
-  {LAUNCH, row_loss_mean, 1, 5, args_1_1, 0, 0, 0},
-  {LAUNCH, row_d_denoise_linear_2_w, 1, 2, args_1_2, 0, 0, 0},
-  {LAUNCH, row_d_denoise_linear_w, 1, 2, args_1_3, 0, 0, 0},
-  {LAUNCH, map_lr, 1, 1, args_1_4, 0, 0, 0},
-  {LAUNCH, map_adam_m2, 1, 6, args_1_5, 0, 0, 0},
-  {LAUNCH, map_adam_2_m2, 1, 6, args_1_6, 0, 0, 0},
-  {STOP, NULL, 0, 0, NULL, 0, 0, 0}
+  {LAUNCH, 0, column_e, 16, 8, args_1_0, 0, 0, 0},
+  {LAUNCH, 0, row_loss_mean, 1, 5, args_1_1, 0, 0, 0},
+  {LAUNCH, 0, row_d_denoise_linear_2_w, 1, 2, args_1_2, 0, 0, 0},
+  {LAUNCH, 0, row_d_denoise_linear_w, 1, 2, args_1_3, 0, 0, 0},
+  {LAUNCH, 0, map_lr, 1, 1, args_1_4, 0, 0, 0},
+  {LAUNCH, 0, map_adam_m2, 1, 6, args_1_5, 0, 0, 0},
+  {LAUNCH, 0, map_adam_2_m2, 1, 6, args_1_6, 0, 0, 0},
+  {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}
 };
 static const Named outputs_1[] = {
   {"loss", 4},
@@ -1606,9 +1607,9 @@ static const Buffer buffers_2[] = {
 static const int args_2_0[] = {3, 0, 1, 2, 4};
 static const int args_2_1[] = {4, 2, 3, 5};
 static const Step steps_2[] = {
-  {LAUNCH, row_e, 1, 5, args_2_0, 0, 0, 0},
-  {LAUNCH, row_loss_mean_1, 1, 4, args_2_1, 0, 0, 0},
-  {STOP, NULL, 0, 0, NULL, 0, 0, 0}
+  {LAUNCH, 0, row_e, 1, 5, args_2_0, 0, 0, 0},
+  {LAUNCH, 0, row_loss_mean_1, 1, 4, args_2_1, 0, 0, 0},
+  {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}
 };
 static const Named outputs_2[] = {
   {"loss", 5},
@@ -1620,8 +1621,8 @@ static const Buffer buffers_3[] = {
 };
 static const int args_3_0[] = {1};
 static const Step steps_3[] = {
-  {LAUNCH, map_s, 1, 1, args_3_0, 0, 0, 0},
-  {STOP, NULL, 0, 0, NULL, 0, 0, 0}
+  {LAUNCH, 0, map_s, 1, 1, args_3_0, 0, 0, 0},
+  {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}
 };
 static const Named outputs_3[] = {
   {NULL, 0}
@@ -1635,8 +1636,8 @@ static const Buffer buffers_4[] = {
 };
 static const int args_4_0[] = {1, 3, 4, 2};
 static const Step steps_4[] = {
-  {LAUNCH, row_denoise_linear_y_sum, 1, 4, args_4_0, 0, 0, 0},
-  {STOP, NULL, 0, 0, NULL, 0, 0, 0}
+  {LAUNCH, 0, row_denoise_linear_y_sum, 1, 4, args_4_0, 0, 0, 0},
+  {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}
 };
 static const Named outputs_4[] = {
   {NULL, 0}
@@ -1648,8 +1649,8 @@ static const Buffer buffers_5[] = {
 };
 static const int args_5_0[] = {1, 2};
 static const Step steps_5[] = {
-  {LAUNCH, row_text_argmax, 1, 2, args_5_0, 0, 0, 0},
-  {STOP, NULL, 0, 0, NULL, 0, 0, 0}
+  {LAUNCH, 0, row_text_argmax, 1, 2, args_5_0, 0, 0, 0},
+  {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}
 };
 static const Named outputs_5[] = {
   {"text", 2},
@@ -1766,14 +1767,16 @@ static int find_entry(const char *name) {
   return -1;
 }
 
-int tiny_run(tiny_Program *p, const char *name, uint64_t seed, int64_t step) {
+static int run_entry(tiny_Program *p, const char *name, uint64_t seed, int64_t step, int again) {
   int e = find_entry(name), depth = 0;
   if (e < 0) return -1;
   TdControl control = {seed, step};
   int64_t ix[MAX_LOOPS] = {0}, left[MAX_LOOPS];
   const Step *top[MAX_LOOPS];
   for (const Step *s = entries[e].steps; s->kind != STOP; s++) {
-    if (s->kind == LAUNCH) {
+    if (s->kind == LAUNCH && again && s->once) {
+      continue;
+    } else if (s->kind == LAUNCH) {
       launch(p, s, p->buffer[e], ix, &control);
     } else if (s->kind == LOOP && s->count == 0) {
       for (int open = 1; open > 0;) {
@@ -1792,6 +1795,14 @@ int tiny_run(tiny_Program *p, const char *name, uint64_t seed, int64_t step) {
     }
   }
   return 0;
+}
+
+int tiny_run(tiny_Program *p, const char *name, uint64_t seed, int64_t step) {
+  return run_entry(p, name, seed, step, 0);
+}
+
+int tiny_run_again(tiny_Program *p, const char *name, uint64_t seed, int64_t step) {
+  return run_entry(p, name, seed, step, 1);
 }
 
 static int allocate(tiny_Program *p) {
@@ -1815,6 +1826,7 @@ static int allocate(tiny_Program *p) {
       switch (b->kind) {
       case TEMP: p->buffer[e][i] = p->arena + b->offset; break;
       case STATE: p->buffer[e][i] = p->state[b->state] + b->offset; break;
+      case KEPT:
       case INPUT: p->buffer[e][i] = zeroed(b->bytes); break;
       case CONST: p->buffer[e][i] = (char *)(uintptr_t)b->data; break;
       }
@@ -1833,7 +1845,7 @@ void tiny_destroy(tiny_Program *p) {
   for (int i = 1; i < p->threads && p->thread; i++) pthread_join(p->thread[i], NULL);
   for (int e = 0; e < N_ENTRIES && p->buffer && p->buffer[e]; e++) {
     for (int i = 0; i < entries[e].nbuffers; i++)
-      if (entries[e].buffers[i].kind == INPUT) free(p->buffer[e][i]);
+      if (entries[e].buffers[i].kind == INPUT || entries[e].buffers[i].kind == KEPT) free(p->buffer[e][i]);
     free(p->buffer[e]);
   }
   for (int i = 0; i < N_STATES && p->state; i++) free(p->state[i]);

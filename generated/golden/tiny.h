@@ -16,6 +16,9 @@ void          tiny_destroy(tiny_Program *p);
 
 /* Run an entry ("init", "train", "model.denoise", ...): 0, or -1 if there is none of that name. */
 int           tiny_run(tiny_Program *p, const char *entry, uint64_t seed, int64_t step);
+/* The same of an entry that ran before, after which no parameter changed: what it
+ * keeps from run to run is not made again. */
+int           tiny_run_again(tiny_Program *p, const char *entry, uint64_t seed, int64_t step);
 
 /* Storage to read and write, with its number of elements; NULL when unknown.
  * Reals are float, integers int32_t, bools uint8_t. */

@@ -79,7 +79,7 @@ static json_t *plan_json(const Unit *u, size_t memory) {
   for (int i = 0; i < u->program->nentries; i++) {
     const TdEntry *e = &u->program->entries[i];
     int launches = 0;
-    for (int k = 0; k < e->nsteps; k++) launches += e->steps[k].kind == TD_LAUNCH;
+    for (int k = 0; k < e->nsteps; k++) launches += e->steps[k].kind == TD_LAUNCH && !e->steps[k].once;
     json_array_append_new(entries, json_pack("{s:s, s:f, s:f, s:I, s:i}", "name", e->name, "flops",
                                              e->flops, "bytes", e->bytes, "arena",
                                              (json_int_t)e->arena_bytes, "launches", launches));
@@ -99,7 +99,7 @@ static void plan_text(const Unit *u, size_t memory, const char *folder) {
   for (int i = 0; i < u->program->nentries; i++) {
     const TdEntry *e = &u->program->entries[i];
     int launches = 0;
-    for (int k = 0; k < e->nsteps; k++) launches += e->steps[k].kind == TD_LAUNCH;
+    for (int k = 0; k < e->nsteps; k++) launches += e->steps[k].kind == TD_LAUNCH && !e->steps[k].once;
     format_count(flops, e->flops);
     format_bytes(moved, e->bytes);
     format_bytes(arena, (double)e->arena_bytes);

@@ -254,7 +254,7 @@ static bool measure(Profile *f, const Project *p, Machine *m, int index, TdError
       session_run(m->session, index, 0, 1); /* memory is touched once before the clock runs */
     f->tracing = trace != NULL && k + 1 == f->rounds;
     f->zero = progress_clock();
-    if (ok) session_run_hooked(m->session, index, 0, k + 1, clock_kernel, f);
+    if (ok) session_run_hooked(m->session, index, 0, k + 1, true, clock_kernel, f);
   }
   feed_close(&feed);
   return ok && (trace == NULL || write_trace(f, trace, err));

@@ -1,4 +1,5 @@
 /* What `precision { act bf16 }` changes in a program, and what it must not. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -93,11 +94,69 @@ static void f32_knows_nothing_of_it(void **state) {
   model_close(&m);
 }
 
+/* ---- a sampler's step, whose weights stay packed from run to run ---- */
+
+static void run_steps(Running *r, bool again, float *x, int64_t n) {
+  const int init = session_entry(r->session, "sample.ddpm.init"), step = session_entry(r->session, "sample.ddpm.step");
+  const int state = session_state(r->session, "ddpm.x");
+  assert_true(init >= 0 && step >= 0 && state >= 0);
+  assert_int_equal(session_program(r->session)->states[state].count, n);
+  session_run(r->session, init, 7, 0);
+  for (int k = 0; k < 3; k++) {
+    TdError err = { 0 };
+    bool given = session_set_number(r->session, step, "t", 60 - 20 * k, &err) &&
+                 session_set_number(r->session, step, "u", 40 - 20 * k, &err) &&
+                 session_set_number(r->session, step, "temperature", 1, &err);
+    if (!given) fail_msg("%s", err.message);
+    if (again && k > 0) session_run_again(r->session, step, 7, k + 1);
+    else session_run(r->session, step, 7, k + 1);
+  }
+  memcpy(x, session_state_data(r->session, state), (size_t)n * sizeof *x);
+}
+
+static void weights_stay_packed(void **state) {
+  (void)state;
+  enum { N = 64 * 65 };
+  static const Define one[] = { { "B", "1" } };
+  UnitOptions o = { .act = "bf16", .no_train = true, .no_eval = true, .no_models = true };
+  Model m;
+  Running r;
+  if (!model_open(&m, "models/shakespeare_nano.td", one, 1, NULL, 65, &o)) fail_msg("it does not compile");
+  const TdEntry *e = entry_of(&m, "sample.ddpm.step");
+  int kept = 0, once = 0, launches = 0;
+  for (int i = 0; i < e->nbuffers; i++) kept += e->buffers[i].kind == TD_KEPT;
+  for (int i = 0; i < e->nsteps; i++) {
+    bool packs = e->steps[i].kind == TD_LAUNCH && strcmp(m.unit->program->kernels[e->steps[i].kernel].klass, "pack") == 0;
+    launches += packs;
+    once += packs && e->steps[i].once;
+  }
+  assert_true(kept >= 6);                /* four of attention, two of the hidden layer */
+  assert_int_equal(once, kept);
+  assert_int_equal(launches, kept);
+  assert_true(model_build(&m) && running_open(&r, &m, 2));
+  float *fresh = malloc(2 * N * sizeof *fresh), *again = fresh + N;
+  assert_non_null(fresh);
+  session_run(r.session, session_entry(r.session, "init"), 1, 0);
+  run_steps(&r, false, fresh, N);
+  run_steps(&r, true, again, N);
+  assert_memory_equal(fresh, again, N * sizeof *fresh);
+  for (int i = 0; i < N; i++) assert_true(isfinite(fresh[i]));
+  session_run(r.session, session_entry(r.session, "init"), 2, 0);     /* other weights */
+  run_steps(&r, true, again, N);
+  assert_memory_not_equal(fresh, again, N * sizeof *fresh);
+  run_steps(&r, false, fresh, N);
+  assert_memory_equal(fresh, again, N * sizeof *fresh);
+  free(fresh);
+  running_close(&r);
+  model_close(&m);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(activations_take_half_the_room),
     cmocka_unit_test(what_lasts_stays_f32),
     cmocka_unit_test(f32_knows_nothing_of_it),
+    cmocka_unit_test(weights_stay_packed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
