@@ -230,4 +230,4 @@ clean:
 
 .SECONDARY:
 .PHONY: all test tests-built test-long bench bench-quick demo deps install uninstall clean
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNIT:%=$(B)/tests/unit/%.d) $(WHOLE:%=$(B)/tests/%.d) $(B)/tests/run.d
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/*.d $(B)/tests/unit/*.d)
