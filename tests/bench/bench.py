@@ -73,9 +73,10 @@ class Bench:
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         }
 
-    def tdc(self, what, size, threads, number):
+    def tdc(self, what, size, threads, number, budget=None):
         file = "tests/models/gru_lm.td" if what == "gru" else "models/shakespeare.td"
         argv = [self.binary("bench_side"), "sample" if what == "sample" else "step", file, str(threads), number]
+        argv += ["--memory", str(budget * 1000000)] if budget else []
         argv += [f"{k}={v}" for k, v in size.items() if k != "V"]
         if what == "sample":
             steps = self.o.sampler_steps
@@ -92,6 +93,8 @@ class Bench:
     def commands(self, what, size, threads, number):
         """(name, argv or None, why not) of every side that was asked for."""
         yield ("tdc", self.tdc(what, size, threads, number), None)
+        if self.o.budget and what == "step":
+            yield (f"tdc in {self.o.budget} MB", self.tdc(what, size, threads, number, self.o.budget), None)
         for kind in self.o.peers:
             yield (PEERS[kind], self.peer(kind, what, size, threads, number), missing(NEEDS[kind]))
 
@@ -125,7 +128,7 @@ class Bench:
             if side.name == "tdc":
                 entry["flops"] = flops_of(side.about)
             self.versions |= side.about.get("versions", {})
-            self.warmed.add((what, side.name, size["B"], threads))
+            self.warmed.add((what, side.name, size["B"], threads, number))
         group.close()
         self.check(entry)
         peak = entry["peak_flops"]
@@ -252,33 +255,37 @@ class Bench:
 
     def memory(self):
         """The most memory of a training process, its compiler's cache warm."""
-        for batch in self.batches(self.o.batch):
-            threads, size, used, absent = self.o.threads[0], self.size(FLAGSHIP, batch), {}, {}
-            for name, argv, why in self.commands("step", size, threads, "f32"):
-                known = ("step", name, batch, threads) in self.warmed
-                try:
-                    for k in range(0 if why else 1 if known else 2):
-                        progress(f"memory: {name}, batch {batch}")
-                        side = Side(name, argv, threads, self.cache(False))
-                        used[name] = [side.ask()["peak_kilobytes"] for _ in range(1 if k + known == 0 else 3)][-1]
-                        self.versions |= side.about.get("versions", {})
-                        side.close()
-                except Failed as failure:
-                    why = str(failure)
-                if why:
-                    absent[name] = why
-            progress("")
-            short = f"peak memory, batch {batch}, {plural(threads)}, f32"
-            print(f"\n{short}: ru_maxrss after 3 steps, caches of compilers warm")
-            for name, kilobytes in used.items():
-                times = f"   {kilobytes / used['tdc']:.2f} of tdc" if "tdc" in used else ""
-                print(f"  {name:17} {kilobytes / 1e6:8.3f} GB{times}")
-            for name, why in absent.items():
-                print(f"  {name:17} not available: {why}")
-            sides = {name: {"min": k, "median": k} for name, k in used.items()}
-            entry = {"what": "memory", "short": short, "size": size, "threads": threads}
-            entry |= {"kilobytes": used, "absent": absent, "ratio": ratios(sides)}
-            self.entries.append(entry)
+        for number in self.o.types:
+            for batch in self.batches(self.o.batch):
+                self.most_memory(batch, number)
+
+    def most_memory(self, batch, number):
+        threads, size, used, absent = self.o.threads[0], self.size(FLAGSHIP, batch), {}, {}
+        for name, argv, why in self.commands("step", size, threads, number):
+            known = ("step", name, batch, threads, number) in self.warmed
+            try:
+                for k in range(0 if why else 1 if known else 2):
+                    progress(f"memory: {name}, batch {batch}")
+                    side = Side(name, argv, threads, self.cache(False))
+                    used[name] = [side.ask()["peak_kilobytes"] for _ in range(1 if k + known == 0 else 3)][-1]
+                    self.versions |= side.about.get("versions", {})
+                    side.close()
+            except Failed as failure:
+                why = str(failure)
+            if why:
+                absent[name] = why
+        progress("")
+        short = f"peak memory, batch {batch}, {plural(threads)}, {number}"
+        print(f"\n{short}: ru_maxrss after 3 steps, caches of compilers warm")
+        for name, kilobytes in used.items():
+            times = f"   {kilobytes / used['tdc']:.2f} of tdc" if "tdc" in used else ""
+            print(f"  {name:17} {kilobytes / 1e6:8.3f} GB{times}")
+        for name, why in absent.items():
+            print(f"  {name:17} not available: {why}")
+        sides = {name: {"min": k, "median": k} for name, k in used.items()}
+        entry = {"what": "memory", "short": short, "size": size, "threads": threads, "type": number}
+        entry |= {"kilobytes": used, "absent": absent, "ratio": ratios(sides)}
+        self.entries.append(entry)
 
 
 def plural(threads):
@@ -314,6 +321,7 @@ def options():
     p.add_argument("--warm", type=int, default=2, help="rounds before those that count")
     p.add_argument("--first-rounds", type=int, default=3, help="rounds of cold first steps")
     p.add_argument("--sampler-steps", type=int, default=16, help="of the 128")
+    p.add_argument("--budget", type=int, metavar="MB", help="steps once more, of a program that takes so much memory")
     p.add_argument("--unroll-gru", dest="unroll", action="store_true", help="torch.compile reaches into nn.GRU")
     p.add_argument("-D", dest="defines", action="append", default=[], metavar="NAME=VALUE", help="a size, on all sides")
     p.add_argument("--quick", action="store_true", help="step and sampler against PyTorch eager, 3 rounds")

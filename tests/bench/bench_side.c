@@ -1,6 +1,6 @@
 /* The tdc side of bench.py: a training step or a sampling whenever a line on stdin asks.
  *
- *   bench_side step FILE.td THREADS TYPE [NAME=VALUE ...]
+ *   bench_side step FILE.td THREADS TYPE [--memory BYTES] [NAME=VALUE ...]
  *   bench_side sample FILE.td THREADS TYPE [NAME=VALUE ...] -- [SETTING=VALUE ...]
  *   bench_side peak
  *
@@ -107,7 +107,12 @@ static bool find_tokens(Bench *b) {
 static bool bench_open(Bench *b, int argc, char **argv) {
   Define defines[MOST_GIVEN];
   int n = 0, i = 5;
+  int64_t memory = 0;
   b->samples = strcmp(argv[1], "sample") == 0;
+  if (argc > 6 && strcmp(argv[i], "--memory") == 0) {
+    memory = atoll(argv[i + 1]);
+    i += 2;
+  }
   for (; i < argc && n < MOST_GIVEN && strcmp(argv[i], "--") != 0; i++, n++)
     if (!split(argv[i], &defines[n].name, &defines[n].value)) return false;
   for (i++; i < argc && b->nsettings < MOST_GIVEN; i++, b->nsettings++) {
@@ -117,7 +122,7 @@ static bool bench_open(Bench *b, int argc, char **argv) {
   double start = seconds(CLOCK_MONOTONIC);
   UnitOptions more = {
       .no_eval = true, .no_models = true, .no_train = b->samples, .no_samplers = !b->samples,
-      .act = argv[4]};
+      .act = argv[4], .memory = memory, .threads = atoi(argv[3])};
   if (!model_open(&b->model, argv[2], defines, n, NULL, VOCABULARY, &more) ||
       !model_build(&b->model) || !running_open(&b->run, &b->model, atoi(argv[3])))
     return false;
@@ -178,7 +183,7 @@ int main(int argc, char **argv) {
   bool alone = argc == 2 && strcmp(argv[1], "peak") == 0;
   if (alone) printf("{\"ready\": true}\n");
   else if (argc < 5 || !bench_open(&b, argc, argv)) {
-    fprintf(stderr, "usage: bench_side step|sample FILE.td THREADS [NAME=VALUE ...] "
+    fprintf(stderr, "usage: bench_side step|sample FILE.td THREADS TYPE [--memory BYTES] [NAME=VALUE ...] "
                     "[-- SETTING=VALUE ...], in the project's folder\n");
     return 2;
   }
