@@ -14,15 +14,16 @@ import argparse
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
 
-from bench_report import figures, machine, ratios, show, show_shapes, summary
-from bench_run import HERE, ROOT, Failed, Group, Side, alternate, alternate_shapes, progress
+from bench_report import figures, machine, ratios, show, show_kernels, show_shapes, summary
+from bench_run import HERE, PAUSE, ROOT, Failed, Group, Side, alternate, alternate_shapes, progress
 from bench_sizes import FLAGSHIP, GRU
 
-SECTIONS = ["gemm", "step", "sampler", "gru", "first", "memory"]
+SECTIONS = ["gemm", "step", "sampler", "gru", "kernels", "threads", "first", "memory"]
 PEERS = {"eager": "PyTorch eager", "compiled": "PyTorch compiled", "jax": "JAX jit"}
 NEEDS = {"eager": "torch", "compiled": "torch", "jax": "jax"}
 HOW = {"torch": "pip install torch", "jax": "pip install 'jax[cpu]'", "numpy": "pip install numpy"}
@@ -214,6 +215,62 @@ class Bench:
             size = self.size(GRU, 32)
             short = f"GRU step, batch {size['B']}, {plural(threads)}, f32"
             self.turns("gru", size, threads, "f32", short, lambda about: about["flops"], notes)
+
+    def kernels(self):
+        """Each fused kernel of the training step against its own limit: FLOPs or bytes, whichever takes longer."""
+        batch = self.batches(self.o.batch)[0]
+        text = os.path.join(self.caches.name, "pattern.txt")
+        with open(text, "w", encoding="ascii") as f:
+            f.write("".join(chr(ord(" ") + (3 * i) % FLAGSHIP["V"]) for i in range(1 << 18)))
+        for number in self.o.types:
+            progress(f"kernels, {number}")
+            argv = [os.path.join(ROOT, self.o.build, "tdc"), "profile", "models/shakespeare.td", "-D", f"B={batch}", "--data", text]
+            argv += ["--act", number, "--threads", "1", "--rounds", str(self.o.rounds), "--kernels", "--json", "-q"]
+            done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+            progress("")
+            if done.returncode != 0:
+                sys.exit(f"tdc profile: {done.stderr.strip()[-300:]}")
+            entry = {"what": "kernels", "short": f"kernels, batch {batch}, 1 thread, {number}", "type": number}
+            entry |= json.loads(done.stdout)
+            self.entries.append(entry)
+            show_kernels(entry)
+
+    def threads(self):
+        """tdc alone: a step on one thread, on more, and so many processes of one thread at once."""
+        for number in self.o.types:
+            for batch in self.batches(self.o.batch):
+                for n in self.o.threads:
+                    if n > 1:
+                        self.scaling(batch, n, number)
+
+    def scaling(self, batch, n, number):
+        size = self.size(FLAGSHIP, batch)
+        alone = [Side("one", self.tdc("step", size, 1, number), 1) for _ in range(n)]
+        shared = Side("threads", self.tdc("step", size, n, number), n)
+        took = {"1 thread": [], f"{n} threads": [], f"{n} processes": []}
+        for r in range(-self.o.warm, self.o.rounds):
+            progress(f"threads, batch {batch}, {number}: round {max(0, r + 1)} of {self.o.rounds}")
+            time.sleep(PAUSE)
+            one, all_of_one = alone[0].ask()["wall"], shared.ask()["wall"]
+            for side in alone:
+                side.tell("run")
+            together = max(side.read()["wall"] for side in alone)
+            if r >= 0:
+                for key, wall in zip(took, (one, all_of_one, together)):
+                    took[key].append(wall)
+        progress("")
+        for side in alone + [shared]:
+            side.close()
+        short = f"threads, batch {batch}, {number}"
+        entry = {"what": "threads", "short": short, "size": size, "threads": n, "type": number, "clock": "wall"}
+        entry |= {"sides": {name: figures(walls) for name, walls in took.items()}, "absent": {}}
+        entry["title"] = f"{short}: wall time of a training step, {self.o.rounds} rounds"
+        one, many, both = entry["sides"].values()
+        entry["speedup"] = {k: {"threads": one[k] / many[k], "machine": n * one[k] / both[k]} for k in ("min", "median")}
+        by = [f"{entry['speedup'][k]['threads']:.2f} of {entry['speedup'][k]['machine']:.2f}" for k in ("median", "min")]
+        entry["notes"] = [f"{n} threads are {by[0]} times as fast ({by[1]} by the minima) as one: of what processes reach"]
+        self.entries.append(entry)
+        show(entry)
 
     def first(self):
         """From starting the process to the end of its first training step."""

@@ -109,12 +109,21 @@ def show_shapes(entry):
     )
 
 
+def show_kernels(entry):
+    """The kernels that take the most, each with its rates and its share of the nearer limit."""
+    peak, moved, total = entry["peak_flops"], entry["peak_bytes"], entry["seconds"]
+    print(f"\n{entry['short']}: {duration(total)} a step; limits {peak / 1e9:.0f} GFLOP/s (f32), {moved / 1e9:.1f} GB/s")
+    for k in [k for k in entry["kernels"] if k["seconds"] > total / 200]:
+        share, rates = 100 * k["seconds"] / total, f"{k['flops'] / 1e9:7.1f} GFLOP/s {k['bytes'] / 1e9:6.1f} GB/s"
+        print(f"  {k['kernel']:50} {share:5.1f}% {rates}  {100 * k['limit']:4.0f}% of its limit")
+
+
 def summary(entries):
     print("\nsummary: time of the peer / time of tdc (over 1: tdc is faster), median (minimum)")
     print(f"  {'':50}{'fastest peer':>32}   {'PyTorch eager':>14}")
     for entry in entries:
         r = entry.get("ratio")
-        if "shapes" in entry:
+        if entry["what"] in ("gemm", "kernels", "threads"):
             continue
         if not r:
             print(f"  {entry['short']:50}{'no ratio: ' + ', '.join(entry['absent'] or ['no peer']):>32}")
@@ -143,7 +152,7 @@ def machine():
     about["python"] = platform.python_version()
     about["compiler"] = first_line(["cc", "--version"])
     about["commit"] = first_line(["git", "rev-parse", "HEAD"])
-    about["changed_files"] = bool(first_line(["git", "status", "--porcelain", "-uno"]))
+    about["changed_files"] = bool(first_line(["git", "status", "--porcelain", "-uno", "--", ".", ":!tests/bench/results"]))
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as f:
             for line in f:

@@ -45,12 +45,15 @@ class Side:
         said = [s for s in self.errors.read().split("\n") if s.strip()]
         raise Failed(f"ended with status {status}: {said[-1].strip()[:200] if said else 'no word'}")
 
-    def ask(self, what="run"):
+    def tell(self, what):
         try:
             self.process.stdin.write(what + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
             pass
+
+    def ask(self, what="run"):
+        self.tell(what)
         return self.read()
 
     def close(self):
