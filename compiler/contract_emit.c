@@ -19,36 +19,6 @@
 
 enum { NEAR_STRIDE = 512 };      /* floats between steps of k that a prefetcher follows */
 
-void gemm_wide_pack_b(GemmWriter *w) {
-  long long across = w->outer_stride[GEMM_B], along = w->k_stride[GEMM_B];
-  gemm_line(w, "float *const to = packed_b + k0 / DEPTH * BLOCK;");
-  if (w->flat[GEMM_B]) {
-    gemm_address(w, GEMM_B, "from", "column0", "k0");
-    if (across == 1)
-      gemm_line(w, "td_pack_b_rows(to, PANEL, 0, from, %lld, columns, depth);", along);
-    else
-      gemm_line(w, "td_pack_b_turned(to, PANEL, 0, from, %lld, %lld, columns, depth);", across,
-           along);
-  } else if (gemm_along_k(w, GEMM_B)) {
-    gemm_open(w, "for (int64_t j = 0; j < columns; j += TD_TILE_COLUMNS)");
-    gemm_line(w, "const int64_t rest = columns - j;");
-    gemm_line(w, "const int64_t count = rest < TD_TILE_COLUMNS ? rest : TD_TILE_COLUMNS;");
-    gemm_stage(w, GEMM_B, "column0 + j", "count", "k0", "depth", "DEPTH");
-    gemm_line(w, "float *panel = to + j / TD_TILE_COLUMNS * PANEL;");
-    gemm_line(w, "td_pack_b_turned(panel, PANEL, 0, stage, DEPTH, 1, count, depth);");
-    gemm_close(w);
-  } else {
-    char stride[32];
-    snprintf(stride, sizeof stride, "%lld", (long long)w->block.padded);
-    gemm_line(w, "for (int64_t slab = k0; slab < k0 + depth; slab += %d) {", SLAB);
-    w->indent++;
-    gemm_line(w, "const int64_t rest = k0 + depth - slab, thick = rest < %d ? rest : %d;", SLAB, SLAB);
-    gemm_stage(w, GEMM_B, "column0", "columns", "slab", "thick", stride);
-    gemm_line(w, "td_pack_b_rows(to, PANEL, slab - k0, stage, %s, columns, thick);", stride);
-    gemm_close(w);
-  }
-}
-
 /* Tiles of `rows` rows: each iteration has `tile`, its first row `i` and `height`. */
 static void open_tiles(GemmWriter *w) {
   gemm_line(w, "for (int64_t tile = 0, i = 0, height; tile < tiles; tile++, i += height) {");
@@ -250,7 +220,7 @@ static void put_pieces(GemmWriter *w) {
   if (!w->plan->packed) {
     gemm_line(w, "/* pack B: panels of TD_TILE_COLUMNS columns, [k][columns] each */");
     gemm_open(w, "if (fresh)");
-    gemm_wide_pack_b(w);
+    gemm_pack_b(w);
     gemm_close(w);
   }
   if (w->in_place) gemm_address(w, GEMM_A, "rows_a", "row0", "k0");

@@ -16,41 +16,9 @@
 
 enum { ROWS = 16, STRIP = 2 * ROWS, DEPTH = 32 };   /* of the tiles: TD_NARROW_* */
 
-static bool contiguous(const GemmWriter *w, GemmSide side) {
-  return w->flat[side] && (w->k_stride[side] == 1 || w->outer_stride[side] == 1);
-}
-
-void gemm_narrow_pack_b(GemmWriter *w) {
-  int half = w->plan->operand[GEMM_B].half;
-  gemm_line(w, "uint16_t *const to = packed_b + k0 / DEPTH * BLOCK;");
-  if (contiguous(w, GEMM_B)) {
-    bool turned = w->k_stride[GEMM_B] == 1;
-    gemm_address(w, GEMM_B, "from", "column0", "k0");
-    gemm_line(w, "td_narrow_pack_b%s(to, PANEL, 0, from, %d, %lld, columns, depth);", turned ? "_turned" : "", half,
-              (long long)(turned ? w->outer_stride[GEMM_B] : w->k_stride[GEMM_B]));
-  } else if (gemm_along_k(w, GEMM_B)) {
-    gemm_open(w, "for (int64_t j = 0; j < columns; j += TD_NARROW_COLUMNS)");
-    gemm_line(w, "const int64_t rest = columns - j;");
-    gemm_line(w, "const int64_t count = rest < TD_NARROW_COLUMNS ? rest : TD_NARROW_COLUMNS;");
-    gemm_stage(w, GEMM_B, "column0 + j", "count", "k0", "depth", "DEPTH");
-    gemm_line(w, "uint16_t *panel = to + j / TD_NARROW_COLUMNS * PANEL;");
-    gemm_line(w, "td_narrow_pack_b_turned(panel, PANEL, 0, stage, 0, DEPTH, count, depth);");
-    gemm_close(w);
-  } else {
-    char stride[32];
-    snprintf(stride, sizeof stride, "%lld", (long long)w->block.padded);
-    gemm_line(w, "for (int64_t slab = k0; slab < k0 + depth; slab += %d) {", SLAB);
-    w->indent++;
-    gemm_line(w, "const int64_t rest = k0 + depth - slab, thick = rest < %d ? rest : %d;", SLAB, SLAB);
-    gemm_stage(w, GEMM_B, "column0", "columns", "slab", "thick", stride);
-    gemm_line(w, "td_narrow_pack_b(to, PANEL, slab - k0, stage, 0, %s, columns, thick);", stride);
-    gemm_close(w);
-  }
-}
-
 /* Are all strips of A packed at once? */
 static bool all_at_once(const GemmWriter *w) {
-  return contiguous(w, GEMM_A) && !w->in_place && w->k_stride[GEMM_A] != 1;
+  return gemm_contiguous(w, GEMM_A) && !w->in_place && w->k_stride[GEMM_A] != 1;
 }
 
 static void put_pack_all(GemmWriter *w) {
@@ -62,7 +30,7 @@ static void put_pack_all(GemmWriter *w) {
 /* The strip of `height` rows from row0 + i on. */
 static void put_pack_a(GemmWriter *w) {
   int half = w->plan->operand[GEMM_A].half;
-  if (contiguous(w, GEMM_A)) {
+  if (gemm_contiguous(w, GEMM_A)) {
     gemm_address(w, GEMM_A, "from", "(row0 + i)", "k0");
     gemm_line(w, "td_narrow_pack_a(packed_a, from, %d, %lld, height, depth);", half, (long long)w->outer_stride[GEMM_A]);
   } else if (gemm_along_k(w, GEMM_A)) {
@@ -216,8 +184,8 @@ static void put_multiply(GemmWriter *w) {
 static void put_scratch(GemmWriter *w) {
   const GemmBlocks *b = &w->block;
   int64_t stage = 0;
-  if (!contiguous(w, GEMM_A) && !w->in_place) stage = STRIP * b->depth;
-  if (!contiguous(w, GEMM_B) && !w->plan->packed)
+  if (!gemm_contiguous(w, GEMM_A) && !w->in_place) stage = STRIP * b->depth;
+  if (!gemm_contiguous(w, GEMM_B) && !w->plan->packed)
     stage = gemm_most(stage, gemm_along_k(w, GEMM_B) ? WIDEST_TILE * b->depth : SLAB * b->padded);
   w->plan->scratch = HELD * sizeof(float);
   gemm_take_scratch(w, "sums", w->direct ? 0 : (b->depth_blocks > 1 ? gemm_round_up(b->rows, STRIP) : STRIP) * b->stride);
@@ -266,7 +234,7 @@ static void put_pieces(GemmWriter *w) {
   if (!w->plan->packed) {
     gemm_line(w, "/* pack B: panels of TD_NARROW_COLUMNS columns, [k / 2][columns][2] each */");
     gemm_open(w, "if (fresh)");
-    gemm_narrow_pack_b(w);
+    gemm_pack_b(w);
     gemm_close(w);
   }
   put_multiply(w);

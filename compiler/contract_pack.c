@@ -1,7 +1,10 @@
-/* Operand B packed once for many launches: a product in a loop whose B no
- * iteration changes, such as the weights of a recurrence, reads it where a kernel
- * before the loop has left it, block after block as its pieces want them. */
+/* Operand B packed: by the kernel that multiplies it, or once for many launches. A
+ * product in a loop whose B no iteration changes, such as the weights of a
+ * recurrence, and one in a sampler's step, whose B no step changes, reads it where
+ * another kernel has left it, block after block as its pieces want them. */
 #include "compiler/contract_write.h"
+
+#include <string.h>
 
 enum { NARROWEST_TILE = 8, GAP = 32 };   /* columns, over all targets; floats, two cache lines */
 
@@ -36,6 +39,55 @@ void gemm_put_block(GemmWriter *w) {
   gemm_line(w, "held->block = block;");
 }
 
+/* A call that packs `count` columns of `depth` steps of k. Turned: columns lie
+ * `across` apart; else steps of k lie `along` apart. */
+static void put_call(GemmWriter *w, bool turned, const char *to, const char *k0, const char *from, const char *across,
+                     const char *along, const char *count, const char *depth) {
+  if (!w->plan->narrow && turned)
+    gemm_line(w, "td_pack_b_turned(%s, PANEL, %s, %s, %s, %s, %s, %s);", to, k0, from, across, along, count, depth);
+  else if (!w->plan->narrow)
+    gemm_line(w, "td_pack_b_rows(%s, PANEL, %s, %s, %s, %s, %s);", to, k0, from, along, count, depth);
+  else
+    gemm_line(w, "td_narrow_pack_b%s(%s, PANEL, %s, %s, %d, %s, %s, %s);", turned ? "_turned" : "", to, k0, from,
+              strcmp(from, "from") == 0 && w->plan->operand[GEMM_B].half, turned ? across : along, count, depth);
+}
+
+bool gemm_contiguous(const GemmWriter *w, GemmSide side) {
+  return w->flat[side] && (w->k_stride[side] == 1 || w->outer_stride[side] == 1);
+}
+
+/* Straight from memory, or what is computed for it by way of a stage: a panel of
+ * columns at once if it is read along k, else a slab of k. */
+void gemm_pack_b(GemmWriter *w) {
+  const char *width = w->plan->narrow ? "TD_NARROW_COLUMNS" : "TD_TILE_COLUMNS";
+  char across[32], along[32];
+  gemm_line(w, "%s *const to = packed_b + k0 / DEPTH * BLOCK;", element_type(w));
+  if (w->plan->narrow ? gemm_contiguous(w, GEMM_B) : w->flat[GEMM_B]) {
+    snprintf(across, sizeof across, "%lld", (long long)w->outer_stride[GEMM_B]);
+    snprintf(along, sizeof along, "%lld", (long long)w->k_stride[GEMM_B]);
+    gemm_address(w, GEMM_B, "from", "column0", "k0");
+    bool turned = w->plan->narrow ? w->k_stride[GEMM_B] == 1 : w->outer_stride[GEMM_B] != 1;
+    put_call(w, turned, "to", "0", "from", across, along, "columns", "depth");
+  } else if (gemm_along_k(w, GEMM_B)) {
+    gemm_line(w, "for (int64_t j = 0; j < columns; j += %s) {", width);
+    w->indent++;
+    gemm_line(w, "const int64_t rest = columns - j;");
+    gemm_line(w, "const int64_t count = rest < %s ? rest : %s;", width, width);
+    gemm_stage(w, GEMM_B, "column0 + j", "count", "k0", "depth", "DEPTH");
+    gemm_line(w, "%s *panel = to + j / %s * PANEL;", element_type(w), width);
+    put_call(w, true, "panel", "0", "stage", "DEPTH", "1", "count", "depth");
+    gemm_close(w);
+  } else {
+    snprintf(along, sizeof along, "%lld", (long long)w->block.padded);
+    gemm_line(w, "for (int64_t slab = k0; slab < k0 + depth; slab += %d) {", SLAB);
+    w->indent++;
+    gemm_line(w, "const int64_t rest = k0 + depth - slab, thick = rest < %d ? rest : %d;", SLAB, SLAB);
+    gemm_stage(w, GEMM_B, "column0", "columns", "slab", "thick", along);
+    put_call(w, false, "to", "slab - k0", "stage", NULL, along, "columns", "thick");
+    gemm_close(w);
+  }
+}
+
 static void put_head(GemmWriter *w) {
   const GemmPlan *plan = w->plan;
   long long n = w->extent[GEMM_N], k = w->extent[GEMM_K];
@@ -68,8 +120,7 @@ void gemm_pack_kernel(GemmWriter *w) {
   gemm_line(w, "%s *const packed_b = %s + piece * %lld;", element_type(w), plan->packed, (long long)gemm_packed_block(w));
   gemm_open(w, "for (int64_t k0 = 0; k0 < K; k0 += DEPTH)");
   gemm_line(w, "const int64_t depth = K - k0 < DEPTH ? K - k0 : DEPTH;");
-  if (plan->narrow) gemm_narrow_pack_b(w);
-  else gemm_wide_pack_b(w);
+  gemm_pack_b(w);
   gemm_close(w);
   gemm_close(w);
   gemm_close(w);

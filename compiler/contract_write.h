@@ -86,10 +86,6 @@ int64_t gemm_ceil_div(int64_t a, int64_t b);
 int64_t gemm_round_up(int64_t a, int64_t b);
 int64_t gemm_most(int64_t a, int64_t b);
 
-/* -- contract_emit.c ---------------------------------------------------------------- */
-/* The block of k that begins at k0, for all columns of the piece. */
-void gemm_wide_pack_b(GemmWriter *w);
-
 /* -- contract_pack.c --------------------------------------------------------------- */
 /* The function that packs all of B; flat strides, columns and depth are known. */
 void    gemm_pack_kernel(GemmWriter *w);
@@ -97,11 +93,14 @@ void    gemm_pack_kernel(GemmWriter *w);
 void    gemm_put_block(GemmWriter *w);
 int64_t gemm_packed_blocks(const GemmWriter *w);
 int64_t gemm_packed_block(const GemmWriter *w);      /* numbers in one */
-void gemm_put_panel(GemmWriter *w);                  /* PANEL, BLOCK: from panel to panel, from one block of k to the next */
+/* The block of k that begins at k0, for all columns of the piece. */
+void    gemm_pack_b(GemmWriter *w);
+/* PANEL and BLOCK: from panel to panel, from one block of k to the next. */
+void    gemm_put_panel(GemmWriter *w);
+bool    gemm_contiguous(const GemmWriter *w, GemmSide side);   /* along k or across it */
 
 /* -- contract_narrow.c ------------------------------------------------------------- */
 /* The function for a plan that is narrow; flat, outer_stride and k_stride are known. */
 void gemm_narrow(GemmWriter *w);
-void gemm_narrow_pack_b(GemmWriter *w);
 
 #endif
