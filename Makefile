@@ -130,6 +130,8 @@ $(B)/tests/test_memory: override LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wr
 
 $(B)/tests/test_random_graphs: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_narrow: $(B)/tests/model.o
+SANDBOXED = api checkpoint cli data memory output recompute reference
+$(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 $(B)/tests/test_backend $(B)/tests/test_chain: $(B)/tests/compiled.o
 $(B)/tests/test_backend_random: $(B)/tests/compiled.o $(B)/tests/randgraph.o $(B)/tests/randchain.o
 

@@ -10,23 +10,12 @@
 
 #include <cmocka.h>
 
-#include "runtime/cache.h"        /* for cleaning up */
 #include "runtime/td.h"
+#include "tests/sandbox.h"
 
 static const char model[] =
-    "use nn\n"
-    "data text { source \"./text.txt\"  tokens chars  split 0.8 }\n"
-    "dim B = 2, L = 8, V = text.vocab, D = 4\n"
-    "model next(x: id<V>[B,L]) -> y[B,L,V] {\n"
-    "  param e[V,D] ~ normal(0, 0.3)\n"
-    "  h[b,l,d] = e[x[b,l],d]\n"
-    "  y = linear(h, V)\n"
-    "}\n"
+    SANDBOX_MODEL("h")
     "model twice(x[B,L]) -> y[B,L] { y = 2 * x }\n"
-    "loss main(x: id<V>[B,L]) {\n"
-    "  y = next(x)\n"
-    "  minimize mean[b, l in 0 : L-1](logsumexp[u](y[b,l,u]) - y[b,l,x[b,l+1]])\n"
-    "}\n"
     "sampler flat(steps = 2) {\n"
     "  state s[b in B, l in L, v in V] = normal()\n"
     "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + normal() }\n"
@@ -34,30 +23,9 @@ static const char model[] =
     "}\n"
     "train { loss main  adam(lr = 0.01)  batch B  steps 4 }\n";
 
-static void write_file(const char *path, const char *text) {
-  FILE *f = fopen(path, "w");
-  assert_non_null(f);
-  fputs(text, f);
-  fclose(f);
-}
-
-/* Everything happens in a folder of its own, which is the working folder. */
 static int enter_folder(void **state) {
-  static char folder[] = "api-test-XXXXXX";
-  if (mkdtemp(folder) == NULL || chdir(folder) != 0) return -1;
-  setenv("TDC_CACHE", "cache", 1);
-  setenv("TDC_CFLAGS", "-O1", 1);
-  write_file("model.td", model);
-  write_file(
-      "text.txt",
-      "the quick brown fox jumps over the lazy dog, the quick brown fox jumps over the lazy dog");
-  *state = folder;
-  return 0;
-}
-
-static int leave_folder(void **state) {
-  if (chdir("..") != 0) return -1;
-  cache_remove_folder(*state);
+  if (sandbox_enter(state) != 0) return -1;
+  sandbox_write("model.td", model);
   return 0;
 }
 
@@ -153,7 +121,7 @@ static void test_mistakes(void **state) {
   TdError err = { 0 };
   assert_null(td_open("absent.td", NULL, &err));
   assert_int_equal(err.status, TD_IO_FAILED);
-  write_file("wrong.td", "model m(x[3]) -> y[3] = z\n");
+  sandbox_write("wrong.td", "model m(x[3]) -> y[3] = z\n");
   assert_null(td_open("wrong.td", NULL, &err));
   assert_int_equal(err.status, TD_BAD_FILE);
   assert_non_null(strstr(err.message, "wrong.td:1:"));
@@ -164,5 +132,5 @@ int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(test_everything),
                                       cmocka_unit_test(test_without_compiler),
                                       cmocka_unit_test(test_mistakes) };
-  return cmocka_run_group_tests(tests, enter_folder, leave_folder);
+  return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
 }

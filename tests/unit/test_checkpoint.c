@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "runtime/cache.h"
 #include "runtime/checkpoint.h"
+#include "tests/sandbox.h"
 
 static float weights[6] = { 1, 2, 3, 4, 5, 6 };
 static int32_t counter[1] = { 9 };
@@ -46,19 +46,6 @@ static bool save(const IoHook *hook, const char *folder, int64_t step, TdError *
   bool ok = checkpoint_save(hook, path, tensors, 2, &info, err);
   free(path);
   return ok;
-}
-
-static int make_folder(void **state) {
-  char *folder = strdup("ck-test-XXXXXX");
-  if (folder == NULL || mkdtemp(folder) == NULL) return -1;
-  *state = folder;
-  return 0;
-}
-
-static int remove_folder(void **state) {
-  cache_remove_folder(*state);
-  free(*state);
-  return 0;
 }
 
 static int files_in(const char *folder) {
@@ -292,7 +279,7 @@ static void test_lock(void **state) {
 }
 
 int main(void) {
-#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
+#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, sandbox_make, sandbox_remove)
   const struct CMUnitTest tests[] = {
     IN_FOLDER(test_round_trip),
     IN_FOLDER(test_infinity_and_nothing),

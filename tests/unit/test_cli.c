@@ -18,22 +18,10 @@
 #include "runtime/io.h"
 #include "runtime/spawn.h"
 #include "runtime/viewer.h"
-
-static char *tdc;                /* set once by main */
+#include "tests/sandbox.h"
 
 static const char model[] =
-    "use nn\n"
-    "data text { source \"./text.txt\"  tokens chars  split 0.8 }\n"
-    "dim B = 2, L = 8, V = text.vocab, D = 4\n"
-    "model next(x: id<V>[B,L]) -> y[B,L,V] {\n"
-    "  param e[V,D] ~ normal(0, 0.3)\n"
-    "  h[b,l,d] = e[x[b,l],d]\n"
-    "  y = linear(h, V)\n"
-    "}\n"
-    "loss main(x: id<V>[B,L]) {\n"
-    "  y = next(x)\n"
-    "  minimize mean[b, l in 0 : L-1](logsumexp[u](y[b,l,u]) - y[b,l,x[b,l+1]])\n"
-    "}\n"
+    SANDBOX_MODEL("h")
     "sampler flat(steps = 2, temperature = 1.0, prompt = \"\") {\n"
     "  state s[b in B, l in L, v in V] = normal()\n"
     "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + temperature * normal() }\n"
@@ -42,59 +30,19 @@ static const char model[] =
     "}\n"
     "train { loss main  adam(lr = 0.01)  batch B  steps 4 }\n";
 
-static void write_file(const char *path, const char *text) {
-  FILE *f = fopen(path, "w");
-  assert_non_null(f);
-  fputs(text, f);
-  fclose(f);
-}
-
 static int enter_folder(void **state) {
-  static char folder[] = "cli-test-XXXXXX";
-  if (mkdtemp(folder) == NULL || chdir(folder) != 0) return -1;
-  setenv("TDC_CACHE", "cache", 1);
-  setenv("TDC_CFLAGS", "-O1", 1);
-  setenv("TDC_OFFLINE", "1", 1);
-  write_file("m.td", model);
-  write_file("bad.td", "use nn\nmodel m(x[3]) -> y[3] { y = z }\n");
-  write_file("messy.td", "dim   B=2\n\n\n\n\ndim C =3");
-  write_file("syntax.td", "model m(x[3] -> y[3]\n");
-  write_file(
-      "text.txt",
-      "the quick brown fox jumps over the lazy dog, the quick brown fox jumps over the lazy dog");
-  *state = folder;
-  return 0;
-}
-
-static int leave_folder(void **state) {
-  if (chdir("..") != 0) return -1;
-  cache_remove_folder(*state);
+  if (sandbox_enter(state) != 0) return -1;
+  sandbox_write("m.td", model);
+  sandbox_write("bad.td", "use nn\nmodel m(x[3]) -> y[3] { y = z }\n");
+  sandbox_write("messy.td", "dim   B=2\n\n\n\n\ndim C =3");
+  sandbox_write("syntax.td", "model m(x[3] -> y[3]\n");
   return 0;
 }
 
 typedef struct Case { const char *line; int code; const char *says; } Case;
 
-/* tdc with the words of `line`. */
-static void try_case(const Case *k) {
-  int n;
-  char **words = spawn_words(k->line, &n);
-  assert_non_null(words);
-  const char **argv = calloc((size_t)n + 2, sizeof *argv);
-  argv[0] = tdc;
-  for (int i = 0; i < n; i++) argv[i + 1] = words[i];
-  SpawnJob job = { .argv = argv, .timeout = 120 };
-  spawn_all(&job, 1, 1, NULL);
-  const char *said = job.output.s != NULL ? job.output.s : "";
-  if (job.code != k->code)
-    fail_msg("tdc %s: exit %d, not %d:\n%s", k->line, job.code, k->code, said);
-  if (strstr(said, k->says) == NULL) fail_msg("tdc %s: no '%s' in:\n%s", k->line, k->says, said);
-  sb_free(&job.output);
-  free(argv);
-  free(words);
-}
-
 static void try_all(const Case *cases) {
-  for (const Case *k = cases; k->line != NULL; k++) try_case(k);
+  for (const Case *k = cases; k->line != NULL; k++) sandbox_says(k->line, NULL, k->code, k->says, true);
 }
 
 static void test_help_and_usage(void **state) {
@@ -167,16 +115,13 @@ static void test_files(void **state) {
 static void test_links(void **state) {
   (void)state;
   struct stat st;
-  write_file("target.td", "dim B = 1\n");
+  sandbox_write("target.td", "dim B = 1\n");
   assert_int_equal(symlink("target.td", "link.td"), 0);
-  static const Case write = { "fmt messy.td -o link.td", 0, "" },
-                    check = { "fmt target.td", 0, "dim C = 3" };
-  try_case(&write);
-  try_case(&check);
+  sandbox_says("fmt messy.td -o link.td", NULL, 0, "", true);
+  sandbox_says("fmt target.td", NULL, 0, "dim C = 3", true);
   assert_int_equal(lstat("link.td", &st), 0);
   assert_true(S_ISLNK(st.st_mode));
-  static const Case device = { "fmt messy.td -o /dev/full", 4, "No space left" };
-  try_case(&device);
+  sandbox_says("fmt messy.td -o /dev/full", NULL, 4, "No space left", true);
   assert_int_equal(stat("/dev/full", &st), 0);
   assert_true(S_ISCHR(st.st_mode));
 }
@@ -305,13 +250,7 @@ static void test_export_names_no_folder(void **state) {
 
 int main(int argc, char **argv) {
   (void)argc;
-  char here[4096];
-  char *folder = io_dirname(argv[0]);
-  if (getcwd(here, sizeof here) == NULL || folder == NULL) return 1;
-  StrBuf path = { 0 };
-  sb_printf(&path, "%s%s%s/../tdc", folder[0] == '/' ? "" : here, folder[0] == '/' ? "" : "/",
-            folder);
-  tdc = path.s;
+  if (!sandbox_find(argv[0])) return 1;
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_help_and_usage),
     cmocka_unit_test(test_files),
@@ -320,8 +259,5 @@ int main(int argc, char **argv) {
     cmocka_unit_test(test_train_and_sample),
     cmocka_unit_test(test_export_names_no_folder),
   };
-  int failed = cmocka_run_group_tests(tests, enter_folder, leave_folder);
-  sb_free(&path);
-  free(folder);
-  return failed;
+  return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
 }

@@ -12,23 +12,15 @@
 
 #include <cmocka.h>
 
-#include "runtime/cache.h"
 #include "runtime/data.h"
 #include "runtime/utf8.h"
+#include "tests/sandbox.h"
 
 static int make_folder(void **state) {
-  char *folder = strdup("data-test-XXXXXX");
-  if (folder == NULL || mkdtemp(folder) == NULL) return -1;
-  *state = folder;
+  if (sandbox_make(state) != 0) return -1;
   setenv("TDC_OFFLINE", "1", 1);
-  setenv("TDC_DATA", folder, 1);
+  setenv("TDC_DATA", *state, 1);
   setenv("XDG_CACHE_HOME", "/nonexistent", 1);
-  return 0;
-}
-
-static int remove_folder(void **state) {
-  cache_remove_folder(*state);
-  free(*state);
   return 0;
 }
 
@@ -262,7 +254,7 @@ static void test_store(void **state) {
 }
 
 int main(void) {
-#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
+#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, sandbox_remove)
   const struct CMUnitTest tests[] = {
     IN_FOLDER(test_chars),     IN_FOLDER(test_bytes_and_ascii), IN_FOLDER(test_utf8_is_strict),
     IN_FOLDER(test_windows),   IN_FOLDER(test_paths),           IN_FOLDER(test_beside_the_file),

@@ -14,9 +14,9 @@
 
 #include <cmocka.h>
 
-#include "runtime/cache.h"
 #include "runtime/spawn.h"
 #include "runtime/td.h"
+#include "tests/sandbox.h"
 
 /* ---- allocation that fails -------------------------------------------------------- */
 
@@ -64,18 +64,7 @@ static void *json_malloc_here(size_t n) { return __wrap_malloc(n); }
 /* ---- what is tried ------------------------------------------------------------------ */
 
 static const char model[] =
-    "use nn\n"
-    "data text { source \"./text.txt\"  tokens chars  split 0.8 }\n"
-    "dim B = 2, L = 8, V = text.vocab, D = 4\n"
-    "model next(x: id<V>[B,L]) -> y[B,L,V] {\n"
-    "  param e[V,D] ~ normal(0, 0.3)\n"
-    "  h[b,l,d] = e[x[b,l],d]\n"
-    "  y = linear(h, V)\n"
-    "}\n"
-    "loss main(x: id<V>[B,L]) {\n"
-    "  y = next(x)\n"
-    "  minimize mean[b, l in 0 : L-1](logsumexp[u](y[b,l,u]) - y[b,l,x[b,l+1]])\n"
-    "}\n"
+    SANDBOX_MODEL("h")
     "sampler flat(steps = 2, prompt = \"\") {\n"
     "  state s[B,L,V] ~ normal()\n"
     "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + normal() }\n"
@@ -171,18 +160,9 @@ static void test_training(void **state) {
 }
 
 static int enter_folder(void **state) {
-  static char folder[] = "memory-test-XXXXXX";
   TdError err = { 0 };
-  if (mkdtemp(folder) == NULL || chdir(folder) != 0) return -1;
-  setenv("TDC_CACHE", "cache", 1);
-  setenv("TDC_CFLAGS", "-O1", 1);
-  *state = folder;
-  FILE *f = fopen("model.td", "w"), *text = fopen("text.txt", "w");
-  if (f == NULL || text == NULL) return -1;
-  fputs(model, f);
-  for (int i = 0; i < 3; i++) fputs("the quick brown fox jumps over the lazy dog, ", text);
-  fclose(f);
-  fclose(text);
+  if (sandbox_enter(state) != 0) return -1;
+  sandbox_write("model.td", model);
   /* in a process of its own, so that those to come are not children of threads */
   pid_t child = fork();
   if (child == 0) {
@@ -195,15 +175,9 @@ static int enter_folder(void **state) {
   return waitpid(child, &status, 0) == child && status == 0 ? 0 : -1;
 }
 
-static int leave_folder(void **state) {
-  if (chdir("..") != 0) return -1;
-  cache_remove_folder(*state);
-  return 0;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(test_compiling),
                                       cmocka_unit_test(test_training),
                                       cmocka_unit_test(test_sampling) };
-  return cmocka_run_group_tests(tests, enter_folder, leave_folder);
+  return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
 }

@@ -19,27 +19,14 @@
 #include <unistd.h>
 
 #include "compiler/backend.h"
-#include "runtime/cache.h"
 #include "runtime/io.h"
 #include "runtime/spawn.h"
 #include "runtime/toolchain.h"
+#include "tests/sandbox.h"
 
 static const char golden[] = "generated/golden";
 static const char verse[] = "tests/models/verse.txt";
 static const char kernels[] = "tests/golden/shakespeare_step.txt";
-
-static int make_folder(void **state) {
-  char *folder = strdup("output-test-XXXXXX");
-  if (folder == NULL || mkdtemp(folder) == NULL) return -1;
-  *state = folder;
-  return 0;
-}
-
-static int remove_folder(void **state) {
-  cache_remove_folder(*state);
-  free(*state);
-  return 0;
-}
 
 /* Runs a program; its output, to be freed. */
 static char *run(const char *const *argv, int expected) {
@@ -246,7 +233,7 @@ static void dumps_are_read_back(void **state) {
 }
 
 int main(void) {
-#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
+#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, sandbox_make, sandbox_remove)
   const struct CMUnitTest tests[] = { IN_FOLDER(golden_files), IN_FOLDER(standalone_samples),
                                       IN_FOLDER(flagship_kernels), IN_FOLDER(changes_compile_little),
                                       IN_FOLDER(dumps_are_read_back) };

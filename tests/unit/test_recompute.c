@@ -14,12 +14,12 @@
 
 #include <cmocka.h>
 
-#include "runtime/cache.h"
 #include "runtime/feed.h"
 #include "runtime/jit.h"
 #include "runtime/project.h"
 #include "runtime/session.h"
 #include "runtime/td.h"
+#include "tests/sandbox.h"
 
 static const char verse[] = "tests/models/verse.txt";
 static const char nano[] = "models/shakespeare_nano.td";
@@ -39,17 +39,8 @@ static const Subject subjects[] = {
 };
 
 static int make_folder(void **state) {
-  char *folder = strdup("recompute-test-XXXXXX");
-  if (folder == NULL || mkdtemp(folder) == NULL) return -1;
   setenv("TDC_CACHE", "build/tests/jit", 0);
-  *state = folder;
-  return 0;
-}
-
-static int remove_folder(void **state) {
-  cache_remove_folder(*state);
-  free(*state);
-  return 0;
+  return sandbox_make(state);
 }
 
 static Td *open_under(const Subject *s, uint64_t memory, TdError *err) {
@@ -234,7 +225,7 @@ static void met_by_the_process(void **state) {
 }
 
 int main(void) {
-#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
+#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, sandbox_remove)
   const struct CMUnitTest tests[] = { IN_FOLDER(no_bit_changes), IN_FOLDER(bf16_stays_close), IN_FOLDER(refused), IN_FOLDER(met_by_the_process) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

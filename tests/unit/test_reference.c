@@ -13,27 +13,13 @@
 
 #include <cmocka.h>
 
-#include "runtime/cache.h"
-#include "runtime/spawn.h"
+#include "tests/sandbox.h"
 
 enum { STEPS = 3 };
 
-static char *tdc;                /* set once by main */
-
 /* Draws in the loss and in the sampler: seed and step have to arrive. */
 static const char model[] =
-    "use nn\n"
-    "data text { source \"./text.txt\"  tokens chars  split 0.8 }\n"
-    "dim B = 2, L = 8, V = text.vocab, D = 4\n"
-    "model next(x: id<V>[B,L]) -> y[B,L,V] {\n"
-    "  param e[V,D] ~ normal(0, 0.3)\n"
-    "  h[b,l,d] = e[x[b,l],d]\n"
-    "  y = linear(dropout(h, 0.2), V)\n"
-    "}\n"
-    "loss main(x: id<V>[B,L]) {\n"
-    "  y = next(x)\n"
-    "  minimize mean[b, l in 0 : L-1](logsumexp[u](y[b,l,u]) - y[b,l,x[b,l+1]])\n"
-    "}\n"
+    SANDBOX_MODEL("dropout(h, 0.2)")
     "sampler flat(steps = 2, temperature = 1.0, prompt = \"\") {\n"
     "  state s[b in B, l in L, v in V] = normal()\n"
     "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + temperature * normal() }\n"
@@ -42,38 +28,6 @@ static const char model[] =
     "train { loss main  adam(lr = 0.01)  batch B  steps 4  log every 1 }\n";
 
 static const char note[] = "running on the reference evaluator";
-
-static void write_file(const char *path, const char *text) {
-  FILE *f = fopen(path, "w");
-  assert_non_null(f);
-  fputs(text, f);
-  fclose(f);
-}
-
-/* What tdc says to the words of `line`, malloc'ed. `env`: a variable more. */
-static char *try_line(const char *line, const char *env, int code) {
-  int n;
-  char **words = spawn_words(line, &n);
-  assert_non_null(words);
-  const char **argv = calloc((size_t)n + 2, sizeof *argv);
-  argv[0] = tdc;
-  for (int i = 0; i < n; i++) argv[i + 1] = words[i];
-  const char *const extra[] = { env, NULL };
-  SpawnJob job = { .argv = argv, .extra_env = extra, .timeout = 120 };
-  spawn_all(&job, 1, 1, NULL);
-  if (job.code != code)
-    fail_msg("tdc %s: exit %d, not %d:\n%s", line, job.code, code, job.output.s);
-  free(argv);
-  free(words);
-  return job.output.s != NULL ? job.output.s : strdup("");
-}
-
-static void says(const char *line, const char *env, int code, const char *what, bool expected) {
-  char *said = try_line(line, env, code);
-  if ((strstr(said, what) != NULL) != expected)
-    fail_msg("tdc %s: %s '%s' in:\n%s", line, expected ? "no" : "a", what, said);
-  free(said);
-}
 
 /* The losses of a run told as lines of JSON: training steps, then validation. */
 static int losses_of(const char *said, double *out, int most) {
@@ -85,7 +39,7 @@ static int losses_of(const char *said, double *out, int most) {
 
 static void same_losses(const char *line, const char *env, const double *want, int n) {
   double got[STEPS + 1];
-  char *said = try_line(line, env, 0);
+  char *said = sandbox_tdc(line, env, 0);
   assert_int_equal(losses_of(said, got, STEPS + 1), n);
   for (int i = 0; i < n; i++)
     if (!(fabs(got[i] - want[i]) <= 1e-4 * fabs(want[i])))
@@ -94,29 +48,15 @@ static void same_losses(const char *line, const char *env, const double *want, i
 }
 
 static int enter_folder(void **state) {
-  static char folder[] = "reference-test-XXXXXX";
-  if (mkdtemp(folder) == NULL || chdir(folder) != 0) return -1;
-  setenv("TDC_CACHE", "cache", 1);
-  setenv("TDC_CFLAGS", "-O1", 1);
-  setenv("TDC_OFFLINE", "1", 1);
-  write_file("m.td", model);
-  write_file(
-      "text.txt",
-      "the quick brown fox jumps over the lazy dog, the quick brown fox jumps over the lazy dog");
-  *state = folder;
-  return 0;
-}
-
-static int leave_folder(void **state) {
-  if (chdir("..") != 0) return -1;
-  cache_remove_folder(*state);
+  if (sandbox_enter(state) != 0) return -1;
+  sandbox_write("m.td", model);
   return 0;
 }
 
 static void test_same_training(void **state) {
   (void)state;
   double want[STEPS + 1];
-  char *said = try_line("train m.td -o kernels --steps 3 --seed 7 --json -q", "LC_ALL=C", 0);
+  char *said = sandbox_tdc("train m.td -o kernels --steps 3 --seed 7 --json -q", "LC_ALL=C", 0);
   int n = losses_of(said, want, STEPS + 1);
   free(said);
   assert_true(n >= STEPS);
@@ -129,7 +69,7 @@ static void test_same_training(void **state) {
 static void test_same_samples(void **state) {
   (void)state;
   static const char line[] = "sample m.td --weights kernels --prompt the --seed 3 -q";
-  char *kernels = try_line(line, "LC_ALL=C", 0), *without = try_line(line, "TDC_CC=/nonexistent", 0);
+  char *kernels = sandbox_tdc(line, "LC_ALL=C", 0), *without = sandbox_tdc(line, "TDC_CC=/nonexistent", 0);
   assert_true(strncmp(kernels, "the", 3) == 0 && strlen(kernels) == 9);
   assert_string_equal(kernels, without);
   free(kernels);
@@ -140,34 +80,28 @@ static void test_same_samples(void **state) {
 static void test_note(void **state) {
   (void)state;
   const char *const gone = "TDC_CC=/nonexistent";
-  says("train m.td -o noted --steps 1", gone, 0, "tried $TDC_CC: /nonexistent", true);
-  says("train m.td -o noted --resume --steps 2", "PATH=/nonexistent", 0, "tried cc, gcc, clang", true);
-  says("train m.td -o noted --resume --steps 3 --reference", gone, 0, note, false);
-  says("sample m.td --weights noted", gone, 0, note, true);
-  says("eval m.td --weights noted", gone, 0, note, true);
-  says("run m.td next --weights noted --text the", gone, 0, "{\"y\":[[[", true);
-  says("run m.td next --weights noted --text the", gone, 0, note, true);
-  says("eval m.td --weights noted", "LC_ALL=C", 0, note, false);
+  sandbox_says("train m.td -o noted --steps 1", gone, 0, "tried $TDC_CC: /nonexistent", true);
+  sandbox_says("train m.td -o noted --resume --steps 2", "PATH=/nonexistent", 0, "tried cc, gcc, clang", true);
+  sandbox_says("train m.td -o noted --resume --steps 3 --reference", gone, 0, note, false);
+  sandbox_says("sample m.td --weights noted", gone, 0, note, true);
+  sandbox_says("eval m.td --weights noted", gone, 0, note, true);
+  sandbox_says("run m.td next --weights noted --text the", gone, 0, "{\"y\":[[[", true);
+  sandbox_says("run m.td next --weights noted --text the", gone, 0, note, true);
+  sandbox_says("eval m.td --weights noted", "LC_ALL=C", 0, note, false);
 }
 
 /* What is there and fails is to be repaired; what is about kernels needs them. */
 static void test_still_errors(void **state) {
   (void)state;
-  says("eval m.td --untrained", "TDC_CC=/bin/false", 3, "does not work", true);
-  says("eval m.td --untrained --reference", "TDC_CC=/bin/false", 0, "loss", true);
-  says("profile m.td", "TDC_CC=/nonexistent", 3, "which is not here", true);
-  says("check m.td --reference", "LC_ALL=C", 2, "--reference", true);
+  sandbox_says("eval m.td --untrained", "TDC_CC=/bin/false", 3, "does not work", true);
+  sandbox_says("eval m.td --untrained --reference", "TDC_CC=/bin/false", 0, "loss", true);
+  sandbox_says("profile m.td", "TDC_CC=/nonexistent", 3, "which is not here", true);
+  sandbox_says("check m.td --reference", "LC_ALL=C", 2, "--reference", true);
 }
 
 int main(int argc, char **argv) {
   (void)argc;
-  char here[4096];
-  char *folder = io_dirname(argv[0]);
-  if (getcwd(here, sizeof here) == NULL || folder == NULL) return 1;
-  StrBuf path = { 0 };
-  sb_printf(&path, "%s%s%s/../tdc", folder[0] == '/' ? "" : here, folder[0] == '/' ? "" : "/",
-            folder);
-  tdc = path.s;
+  if (!sandbox_find(argv[0])) return 1;
   unsetenv("TDC_CC");
   unsetenv("CC");
   const struct CMUnitTest tests[] = {
@@ -176,8 +110,5 @@ int main(int argc, char **argv) {
     cmocka_unit_test(test_note),
     cmocka_unit_test(test_still_errors),
   };
-  int failed = cmocka_run_group_tests(tests, enter_folder, leave_folder);
-  sb_free(&path);
-  free(folder);
-  return failed;
+  return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
 }

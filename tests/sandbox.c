@@ -1,0 +1,88 @@
+/* See sandbox.h. */
+#include "tests/sandbox.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "runtime/cache.h"
+#include "runtime/io.h"
+#include "runtime/spawn.h"
+
+static char tdc[8192];
+
+int sandbox_make(void **state) {
+  char *folder = strdup("sandbox-XXXXXX");
+  if (folder == NULL || mkdtemp(folder) == NULL) return -1;
+  *state = folder;
+  return 0;
+}
+
+int sandbox_remove(void **state) {
+  cache_remove_folder(*state);
+  free(*state);
+  return 0;
+}
+
+int sandbox_enter(void **state) {
+  if (sandbox_make(state) != 0 || chdir(*state) != 0) return -1;
+  setenv("TDC_CACHE", "cache", 1);
+  setenv("TDC_CFLAGS", "-O1", 1);
+  setenv("TDC_OFFLINE", "1", 1);
+  sandbox_write("text.txt", "the quick brown fox jumps over the lazy dog, "
+                            "the quick brown fox jumps over the lazy dog");
+  return 0;
+}
+
+int sandbox_leave(void **state) {
+  return chdir("..") == 0 ? sandbox_remove(state) : -1;
+}
+
+void sandbox_write(const char *path, const char *text) {
+  FILE *f = fopen(path, "w");
+  assert_non_null(f);
+  fputs(text, f);
+  assert_int_equal(fclose(f), 0);
+}
+
+bool sandbox_find(const char *test) {
+  char here[4096];
+  char *folder = io_dirname(test);
+  bool found = folder != NULL && getcwd(here, sizeof here) != NULL;
+  if (found && folder[0] == '/') snprintf(tdc, sizeof tdc, "%s/../tdc", folder);
+  else if (found) snprintf(tdc, sizeof tdc, "%s/%s/../tdc", here, folder);
+  free(folder);
+  return found && access(tdc, X_OK) == 0;
+}
+
+char *sandbox_tdc(const char *line, const char *env, int code) {
+  int n;
+  char **words = spawn_words(line, &n);
+  assert_non_null(words);
+  const char **argv = calloc((size_t)n + 2, sizeof *argv);
+  assert_non_null(argv);
+  argv[0] = tdc;
+  for (int i = 0; i < n; i++) argv[i + 1] = words[i];
+  const char *const extra[] = { env, NULL };
+  SpawnJob job = { .argv = argv, .extra_env = extra, .timeout = 120 };
+  spawn_all(&job, 1, 1, NULL);
+  free(argv);
+  free(words);
+  char *said = job.output.s != NULL ? job.output.s : strdup("");
+  if (job.code != code) fail_msg("tdc %s: exit %d, not %d:\n%s", line, job.code, code, said);
+  return said;
+}
+
+void sandbox_says(const char *line, const char *env, int code, const char *what, bool expected) {
+  char *said = sandbox_tdc(line, env, code);
+  if ((strstr(said, what) != NULL) != expected)
+    fail_msg("tdc %s: %s '%s' in:\n%s", line, expected ? "no" : "a", what, said);
+  free(said);
+}

@@ -1,0 +1,41 @@
+/* What tests of whole runs share: a folder of their own, a small model in it, and
+ * the tdc that was built beside them. */
+#ifndef TDC_TESTS_SANDBOX_H
+#define TDC_TESTS_SANDBOX_H
+
+#include <stdbool.h>
+
+/* Of a .td file: data from ./text.txt, sizes, a model whose hidden values go through
+ * `hidden` ("h", "dropout(h, 0.2)"), its loss. What trains and samples is the test's. */
+#define SANDBOX_MODEL(hidden)                                                          \
+  "use nn\n"                                                                           \
+  "data text { source \"./text.txt\"  tokens chars  split 0.8 }\n"                     \
+  "dim B = 2, L = 8, V = text.vocab, D = 4\n"                                          \
+  "model next(x: id<V>[B,L]) -> y[B,L,V] {\n"                                          \
+  "  param e[V,D] ~ normal(0, 0.3)\n"                                                  \
+  "  h[b,l,d] = e[x[b,l],d]\n"                                                         \
+  "  y = linear(" hidden ", V)\n"                                                      \
+  "}\n"                                                                                \
+  "loss main(x: id<V>[B,L]) {\n"                                                       \
+  "  y = next(x)\n"                                                                    \
+  "  minimize mean[b, l in 0 : L-1](logsumexp[u](y[b,l,u]) - y[b,l,x[b,l+1]])\n"       \
+  "}\n"
+
+/* Set-up and tear-down of cmocka, *state the folder's name: an empty folder, or the
+ * working folder from now on, with text.txt, kernels kept in it and compiled fast. */
+int sandbox_make(void **state);
+int sandbox_remove(void **state);
+int sandbox_enter(void **state);
+int sandbox_leave(void **state);
+
+void sandbox_write(const char *path, const char *text);
+
+/* Where tdc is, by the test's argv[0]; to be called before the folder is entered. */
+bool sandbox_find(const char *test);
+/* What tdc says to the words of `line`, to be freed. `env`: one variable more, or NULL.
+ * Another exit code fails the test. */
+char *sandbox_tdc(const char *line, const char *env, int code);
+/* Does that hold `what`? */
+void sandbox_says(const char *line, const char *env, int code, const char *what, bool expected);
+
+#endif
