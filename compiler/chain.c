@@ -127,18 +127,24 @@ static void bind(Look *l, int k, int row, int64_t extent) {
   else if (l->t->row[k] != row) l->fails = true;
 }
 
+/* The part that e reads, of which *m is computed there; NULL: it reads none, or one
+ * whose values are not on chip, with which the look fails. */
+static const ChainPart *part_read(Look *l, const Expr *e, const Member **m) {
+  const ChainPart *x = e->kind == E_READ ? chain_part(l->f, e->node) : NULL;
+  if (!x) return NULL;
+  *m = chain_member(x->g, e->node);
+  bool on_chip = *m && (!x->product || x->role == CHAIN_IN);
+  l->reads = l->reads || on_chip;
+  l->fails = l->fails || !on_chip;
+  return on_chip ? x : NULL;
+}
+
 /* A group of rows reads a part: which of its rows are the chain's? */
 static void map_rows(Expr *e, void *ctx) {
   Look *l = ctx;
-  const ChainPart *x = e->kind == E_READ ? chain_part(l->f, e->node) : NULL;
-  if (!x) return;
-  const Member *m = chain_member(x->g, e->node);
-  if (!m || (x->product && x->role != CHAIN_IN)) {
-    l->fails = true;
-    return;
-  }
-  l->reads = true;
-  for (int k = 0; k < l->f->nrows; k++) {
+  const Member *m;
+  const ChainPart *x = part_read(l, e, &m);
+  for (int k = 0; x && k < l->f->nrows; k++) {
     int var = bare(e->args[chain_var(x, m, k)]), row = -1;
     for (int j = 0; j < l->t->g->nrows && var >= 0; j++)
       if (l->m->rowvar[j] == var) row = j;
@@ -194,14 +200,9 @@ static bool add_in(ChainParts *f, Group *g) {
 /* An operand reads parts: which of the product's variables are the rows? */
 static void map_operand(Expr *e, void *ctx) {
   Look *l = ctx;
-  const ChainPart *x = e->kind == E_READ ? chain_part(l->f, e->node) : NULL;
+  const Member *m;
+  const ChainPart *x = part_read(l, e, &m);
   if (!x) return;
-  const Member *m = chain_member(x->g, e->node);
-  if (!m || (x->product && x->role != CHAIN_IN)) {
-    l->fails = true;
-    return;
-  }
-  l->reads = true;
   const Node *n = l->t->g->members.at[0].node;
   int64_t rows = 1;
   for (int k = 0; k < l->f->nrows; k++) rows *= l->f->row_extent[k];
