@@ -13,7 +13,7 @@ COMPILER = prims expr walk linear fold interval ir prune print read read_lex rea
            unit lower_value lower_range lower_scope lower_index lower_expr lower_reduce lower_draw \
            lower_call lower_stmt lower_loop lower_place schedule settings models train sampler domain \
            trial trial_call opcheck \
-           backend budget chain chain_build chain_tiles clone contract contract_write contract_blocks contract_emit contract_pack \
+           backend budget chain chain_build chain_tiles clone contract contract_write contract_blocks contract_emit contract_function contract_pack \
            contract_narrow narrow emit_chain emit_contraction emit_rows emit_scatter emit_value \
            group chain_again in_place inline kernel memory order own place print_picture print_plan recompute restack rows standalone \
            steps tables

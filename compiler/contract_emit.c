@@ -179,55 +179,17 @@ static void put_scratch(GemmWriter *w) {
   gemm_take_scratch(w, "stage", stage);
 }
 
-static void put_head(GemmWriter *w) {
-  const GemmBlocks *b = &w->block;
-  const int64_t *e = w->extent;
-  if (w->plan->comment) gemm_line(w, "/* %s */", w->plan->comment);
-  gemm_line(w, "/* C[%lld][%lld] = A[%lld][%lld] B[%lld][%lld], %lld times; in pieces of",
-       (long long)e[GEMM_M], (long long)e[GEMM_N], (long long)e[GEMM_M], (long long)e[GEMM_K],
-       (long long)e[GEMM_K], (long long)e[GEMM_N], (long long)e[GEMM_BATCH]);
-  gemm_line(w, " * %lld x %lld, %lld of k at a time */", (long long)b->rows, (long long)b->columns,
-       (long long)b->depth);
-  gemm_line(w, "void %s(const TdCall *call, int64_t begin, int64_t end)", w->plan->name);
-  gemm_line(w, "{");
-  w->indent++;
-  gemm_line(w, "enum { M = %lld, N = %lld, K = %lld, ROWS = %lld, LAST_ROWS = %lld, COLUMNS = %lld,",
-       (long long)e[GEMM_M], (long long)e[GEMM_N], (long long)e[GEMM_K], (long long)b->rows,
-       (long long)b->last_rows, (long long)b->columns);
-  gemm_line(w, "       DEPTH = %lld, ROW_BLOCKS = %lld, COLUMN_BLOCKS = %lld,", (long long)b->depth,
-       (long long)b->row_blocks, (long long)b->column_blocks);
+static void put_constants(GemmWriter *w) {
   /* columns of a block are a multiple of a tile's, those of the last block may not be */
-  gemm_line(w, "       ODD = (N %% COLUMNS + TD_LANES - 1) / TD_LANES %% 2, FETCHES = %d };", w->naheads + 2);
-  gemm_put_panel(w);
+  gemm_line(w, "enum { LAST_ROWS = %lld, ODD = (N %% COLUMNS + TD_LANES - 1) / TD_LANES %% 2, FETCHES = %d };",
+            (long long)w->block.last_rows, w->naheads + 2);
 }
 
-static void put_pieces(GemmWriter *w) {
-  gemm_open(w, "for (int64_t piece = begin; piece < end; piece++)");
-  gemm_line(w, "const int64_t row0 = piece %% ROW_BLOCKS * ROWS;");
-  gemm_line(w, "const int64_t column0 = piece / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS;");
-  gemm_line(w, "const int64_t rows = M - row0 < ROWS ? M - row0 : ROWS, tiles = TD_TILES_OF(rows);");
-  gemm_line(w, "const int64_t columns = N - column0 < COLUMNS ? N - column0 : COLUMNS;");
-  gemm_line(w, "const int64_t vectors = (columns + TD_LANES - 1) / TD_LANES;");
-  gemm_decode_batch(w);
-  gemm_put_block(w);
-  bool many = w->block.depth_blocks > 1;
-  if (many) {
-    gemm_open(w, "for (int64_t k0 = 0; k0 < K; k0 += DEPTH)");
-    gemm_line(w, "const int64_t depth = K - k0 < DEPTH ? K - k0 : DEPTH;");
-  } else {
-    gemm_line(w, "const int64_t k0 = 0, depth = K;");
-  }
-  if (!w->plan->packed) {
-    gemm_line(w, "/* pack B: panels of TD_TILE_COLUMNS columns, [k][columns] each */");
-    gemm_open(w, "if (fresh)");
-    gemm_pack_b(w);
-    gemm_close(w);
-  }
+static void put_block(GemmWriter *w) {
+  gemm_line(w, "const int64_t tiles = TD_TILES_OF(rows), vectors = (columns + TD_LANES - 1) / TD_LANES;");
   if (w->in_place) gemm_address(w, GEMM_A, "rows_a", "row0", "k0");
   else put_pack_a(w);
   put_multiply(w);
-  if (many) gemm_close(w);
-  gemm_close(w);
 }
 
 static void write_wide(GemmWriter *w) {
@@ -238,17 +200,8 @@ static void write_wide(GemmWriter *w) {
               gemm_flat_stride(&plan->axis[GEMM_N], plan->stride_output[GEMM_N], &by_column) &&
               by_column == 1;
   w->in_place = w->flat[GEMM_A] && w->outer_stride[GEMM_A] == 1 && w->k_stride[GEMM_A] <= NEAR_STRIDE;
-  w->block = gemm_choose_blocks(w);
-  StrBuf prologue = { 0 };
-  gemm_collect_texts(w, &prologue);
-  gemm_choose_aheads(w);
-  put_head(w);
-  gemm_paste(w, &prologue);
-  put_scratch(w);
-  if (!plan->packed) gemm_line(w, "TdHeld *const held = td_held(call);      /* the block of B that is packed */");
-  put_pieces(w);
-  gemm_close(w);
-  sb_free(&prologue);
+  gemm_function(w, &(GemmBody){ .panels = "TD_TILE_COLUMNS columns, [k][columns]", .constants = put_constants,
+                                .scratch = put_scratch, .multiply = put_block });
 }
 
 static GemmWriter open_writer(StrBuf *out, GemmPlan *plan) {

@@ -197,49 +197,8 @@ static void put_scratch(GemmWriter *w) {
   if (!w->in_place) gemm_line(w, "uint16_t *const packed_a = (uint16_t *)half_a;");
 }
 
-static void put_head(GemmWriter *w) {
-  const GemmBlocks *b = &w->block;
-  const int64_t *e = w->extent;
-  if (w->plan->comment) gemm_line(w, "/* %s */", w->plan->comment);
-  gemm_line(w, "/* C[%lld][%lld] = A[%lld][%lld] B[%lld][%lld] in bf16, %lld times; in pieces of", (long long)e[GEMM_M],
-            (long long)e[GEMM_N], (long long)e[GEMM_M], (long long)e[GEMM_K], (long long)e[GEMM_K], (long long)e[GEMM_N],
-            (long long)e[GEMM_BATCH]);
-  gemm_line(w, " * %lld x %lld, %lld of k at a time */", (long long)b->rows, (long long)b->columns, (long long)b->depth);
-  gemm_line(w, "void %s(const TdCall *call, int64_t begin, int64_t end)", w->plan->name);
-  gemm_line(w, "{");
-  w->indent++;
-  gemm_line(w, "enum { M = %lld, N = %lld, K = %lld, ROWS = %lld, COLUMNS = %lld, STRIP = %d,", (long long)e[GEMM_M],
-            (long long)e[GEMM_N], (long long)e[GEMM_K], (long long)b->rows, (long long)b->columns, STRIP);
-  gemm_line(w, "       DEPTH = %lld, ROW_BLOCKS = %lld, COLUMN_BLOCKS = %lld,", (long long)b->depth, (long long)b->row_blocks,
-            (long long)b->column_blocks);
-  gemm_line(w, "       FETCHES = %d };", 2 + w->naheads);
-  gemm_put_panel(w);
-}
-
-static void put_pieces(GemmWriter *w) {
-  gemm_open(w, "for (int64_t piece = begin; piece < end; piece++)");
-  gemm_line(w, "const int64_t row0 = piece %% ROW_BLOCKS * ROWS;");
-  gemm_line(w, "const int64_t column0 = piece / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS;");
-  gemm_line(w, "const int64_t rows = M - row0 < ROWS ? M - row0 : ROWS;");
-  gemm_line(w, "const int64_t columns = N - column0 < COLUMNS ? N - column0 : COLUMNS;");
-  gemm_decode_batch(w);
-  gemm_put_block(w);
-  bool many = w->block.depth_blocks > 1;
-  if (many) {
-    gemm_open(w, "for (int64_t k0 = 0; k0 < K; k0 += DEPTH)");
-    gemm_line(w, "const int64_t depth = K - k0 < DEPTH ? K - k0 : DEPTH;");
-  } else {
-    gemm_line(w, "const int64_t k0 = 0, depth = K;");
-  }
-  if (!w->plan->packed) {
-    gemm_line(w, "/* pack B: panels of TD_NARROW_COLUMNS columns, [k / 2][columns][2] each */");
-    gemm_open(w, "if (fresh)");
-    gemm_pack_b(w);
-    gemm_close(w);
-  }
-  put_multiply(w);
-  if (many) gemm_close(w);
-  gemm_close(w);
+static void put_constants(GemmWriter *w) {
+  gemm_line(w, "enum { STRIP = %d, FETCHES = %d };", STRIP, 2 + w->naheads);
 }
 
 /* Sums that wait in C for the next block of k, 16 rows of a tile in so few sets of
@@ -257,17 +216,7 @@ void gemm_narrow(GemmWriter *w) {
               !crowded(w, by_row);
   w->in_place = w->flat[GEMM_A] && plan->operand[GEMM_A].half && w->k_stride[GEMM_A] == 1 &&
                 w->extent[GEMM_K] % DEPTH == 0 && w->extent[GEMM_M] % ROWS == 0;
-  w->block = gemm_choose_blocks(w);
-  StrBuf prologue = { 0 };
-  gemm_collect_texts(w, &prologue);
-  gemm_choose_aheads(w);
-  put_head(w);
-  gemm_paste(w, &prologue);
-  put_scratch(w);
-  if (!plan->packed) gemm_line(w, "TdHeld *const held = td_held(call);      /* the block of B that is packed */");
-  gemm_line(w, "td_narrow_open();");
-  put_pieces(w);
-  gemm_line(w, "td_narrow_close();");
-  gemm_close(w);
-  sb_free(&prologue);
+  gemm_function(w, &(GemmBody){ .panels = "TD_NARROW_COLUMNS columns, [k / 2][columns][2]", .constants = put_constants,
+                                .scratch = put_scratch, .multiply = put_multiply, .open = "td_narrow_open();",
+                                .close = "td_narrow_close();" });
 }

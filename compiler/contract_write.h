@@ -86,6 +86,17 @@ int64_t gemm_ceil_div(int64_t a, int64_t b);
 int64_t gemm_round_up(int64_t a, int64_t b);
 int64_t gemm_most(int64_t a, int64_t b);
 
+/* -- contract_function.c ------------------------------------------------------------ */
+typedef struct GemmBody {
+  const char *panels;                          /* how packed B lies, for the comment */
+  void      (*constants)(GemmWriter *w);       /* besides the extents and blocks */
+  void      (*scratch)(GemmWriter *w);
+  void      (*multiply)(GemmWriter *w);        /* a block of k of a piece, B being packed */
+  const char *open, *close;                    /* statements around the pieces, or NULL */
+} GemmBody;
+/* Everything from the head on; flat, strides, direct and in_place are known. */
+void gemm_function(GemmWriter *w, const GemmBody *body);
+
 /* -- contract_pack.c --------------------------------------------------------------- */
 /* The function that packs all of B; flat strides, columns and depth are known. */
 void    gemm_pack_kernel(GemmWriter *w);
