@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "runtime/block.h"
 #include "runtime/cache.h"
 #include "runtime/session.h"
 #include "runtime/toolchain.h"
@@ -491,12 +492,33 @@ static void test_crowd(void **state) {
   assert_int_equal(sum, 1);
 }
 
+/* Small blocks and those that are mappings of their own: zero at first and when cleared. */
+static void test_blocks(void **state) {
+  (void)state;
+  static const size_t sizes[] = { 0, 1, 4096, 2 * (size_t)TD_HUGE_PAGE, 5 * (size_t)TD_HUGE_PAGE + 12345 };
+  for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+    size_t n = sizes[k], align, room = td_block(n, &align);
+    char *block = block_new(n);
+    assert_non_null(block);
+    assert_true(room >= n && (uintptr_t)block % align == 0);
+    for (int round = 0; round < 2; round++) {
+      for (size_t i = 0; i < n; i++) assert_int_equal(block[i], 0);
+      memset(block, 1, n);
+      block_clear(block, n);
+    }
+    block_free(block, n);
+  }
+  block_free(NULL, 1);
+  assert_null(block_new(SIZE_MAX));
+}
+
 int main(void) {
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
   const struct CMUnitTest tests[] = {
     IN_FOLDER(test_runs),      IN_FOLDER(test_cache),     IN_FOLDER(test_units),
     IN_FOLDER(test_damage),    IN_FOLDER(test_wrong_key), IN_FOLDER(test_folder),
     IN_FOLDER(test_compilers), IN_FOLDER(test_stop),      IN_FOLDER(test_crowd),
+    cmocka_unit_test(test_blocks),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
