@@ -30,14 +30,17 @@ static double packing_cost(const GemmWriter *w, GemmSide side) {
 }
 
 /* Cycles for each k, roughly: packing A once for each block of columns, B once
- * for each and once more where a second thread starts, and reading packed B
- * again for each block of rows. */
+ * for each and once more where a second thread starts, reading packed B again
+ * for each block of rows, and for each row of tiles a block of k of it: from the
+ * second cache, if it stays there. */
 static double cost_of(const GemmWriter *w, int64_t row_blocks, int64_t columns, int64_t column_blocks) {
   double m = (double)w->extent[GEMM_M], n = (double)w->extent[GEMM_N];
   double a = m * (double)column_blocks * packing_cost(w, GEMM_A), b = n * packing_cost(w, GEMM_B);
   if (row_blocks > 1) b *= (double)(column_blocks + 1) / (double)column_blocks;
-  bool far = columns * w->extent[GEMM_K] > NEAR_LIMIT;
-  return a + b + (double)row_blocks * n * (far ? 0.06 : 0.02);
+  int64_t k = w->extent[GEMM_K];
+  double again = columns * k > NEAR_LIMIT ? 0.06 : 0.02, tiles = m / TALLEST_TILE;
+  bool far = columns * (k <= DEPTH_WHOLE ? k : DEPTH_LIMIT) > NEAR_LIMIT;
+  return a + b + (double)row_blocks * n * again + (far ? 0.045 * tiles * n : 0);
 }
 
 /* What follows from rows and columns. */
