@@ -9,8 +9,9 @@ enum {
   NARROW_NEAR = 400000,          /* numbers in bf16 that stay in the second cache */
   NARROW_WORK = 16000000,        /* as PIECE_WORK */
   ROWS_LIMIT = 256,              /* of a piece */
-  PACKED_LIMIT = 1 << 20,        /* floats of packed B a thread keeps */
+  PACKED_LIMIT = 1 << 21,        /* floats of packed B a thread keeps */
   NEAR_LIMIT = 1 << 18,          /* floats that stay in the second cache */
+  FAR_LIMIT = 1 << 21,           /* floats that no cache of a core holds */
   PIECES_WANTED = 16,
   PIECE_WORK = 4000000           /* products that make a piece worth its while */
 };
@@ -26,7 +27,9 @@ static double packing_cost(const GemmWriter *w, GemmSide side) {
   if (operand->expensive) return 6;
   if (!w->flat[side]) return 0.6;
   if (side == GEMM_B) return w->outer_stride[side] == 1 || w->k_stride[side] == 1 ? 0.35 : 1;
-  return w->in_place ? 0.05 : w->k_stride[side] == 1 ? 0.2 : w->outer_stride[side] == 1 ? 0.4 : 1;
+  bool far = w->extent[GEMM_M] * w->extent[GEMM_K] > FAR_LIMIT;
+  if (w->in_place) return far ? 0.3 : 0.05;
+  return w->k_stride[side] == 1 ? 0.2 : w->outer_stride[side] == 1 ? (far ? 0.8 : 0.4) : 1;
 }
 
 /* Cycles for each k, roughly: packing A once for each block of columns, B once
@@ -59,7 +62,7 @@ static void finish(const GemmWriter *w, GemmBlocks *b, int64_t whole, int64_t li
  * of k does. A is read across memory where its rows lie side by side. */
 static double narrow_cost(const GemmWriter *w, const GemmBlocks *b) {
   double m = (double)w->extent[GEMM_M], n = (double)w->extent[GEMM_N], multiply = m * n / 512;
-  double pack_a = w->in_place ? 0.15 : w->plan->operand[GEMM_A].expensive ? 6 : !w->flat[GEMM_A] ? 0.8 : w->k_stride[GEMM_A] == 1 ? 0.35 : 0.6;
+  double pack_a = w->in_place ? 0.15 : w->plan->operand[GEMM_A].expensive ? 6 : !w->flat[GEMM_A] ? 0.8 : w->k_stride[GEMM_A] == 1 ? 0.35 : 1.5;
   double pack_b = w->plan->operand[GEMM_B].expensive ? 6 : w->flat[GEMM_B] ? 0.3 : 0.8;
   int64_t k = w->extent[GEMM_K], kept = b->columns * gemm_least(k, NARROW_LIMIT);
   double again = b->row_blocks > 1 && b->columns * k > NARROW_NEAR ? 0.1 * (double)b->row_blocks : 0;
