@@ -104,7 +104,8 @@ typedef struct ChainPacked { const char *name; int64_t columns, room; } ChainPac
 
 typedef struct ChainTiles {
   ChainMatrix a;
-  bool        in_place;                  /* A is not packed (never with bf16) */
+  bool        in_place;                  /* A is not packed (floats; bf16 decides by itself) */
+  int64_t     whole;                     /* depth, if it is always the same number; else 0 */
   const char *rows;                      /* of C */
   int64_t     height, last;              /* that `rows` can be */
   const char *spare;                     /* rows of A that may be read */

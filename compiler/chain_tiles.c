@@ -3,7 +3,7 @@
  * prelude_narrow.h. */
 #include "compiler/chain.h"
 
-enum { STRIP = 32 };                     /* rows that the tiles of bf16 take at once */
+enum { STRIP = 32, TILE = 16 };          /* rows that the tiles of bf16 take at once (and steps of k); of one tile */
 
 static void TD_PRINTF(2, 3) line(StrBuf *out, const char *fmt, ...) {
   va_list ap;
@@ -32,16 +32,23 @@ void chain_pack_b(StrBuf *out, bool narrow, const ChainPacked *b, ChainMatrix m,
 
 static void narrow_tiles(StrBuf *out, const ChainTiles *t) {
   bool turned = t->a.along != 1;
+  /* whole tiles of bf16 need no packing */
+  bool in_place = t->a.half && !turned && t->whole && t->whole % STRIP == 0 && t->height % TILE == 0 && t->last % TILE == 0;
   line(out, "{");
   line(out, "TdFetch fetch[1] = { 0 };");
   line(out, "const int64_t steps = (%s + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH;", t->depth);
   line(out, "for (int64_t i = 0; i < %s; i += %d) {", t->rows, STRIP);
   line(out, "const int64_t rest = %s - i, height = rest < %d ? rest : %d;", t->rows, STRIP, STRIP);
-  line(out, "td_narrow_pack_a%s(packed_a, %s + i * %lld, %d, %lld, height, %s);", turned ? "_turned" : "", t->a.from,
-       (long long)t->a.across, t->a.half, (long long)(turned ? t->a.along : t->a.across), t->depth);
+  if (!in_place)
+    line(out, "td_narrow_pack_a%s(packed_a, %s + i * %lld, %d, %lld, height, %s);", turned ? "_turned" : "", t->a.from,
+         (long long)t->a.across, t->a.half, (long long)(turned ? t->a.along : t->a.across), t->depth);
   line(out, "const TdNarrow t = {");
-  line(out, ".depth = steps * TD_NARROW_DEPTH, .a = packed_a, .a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE,");
-  line(out, ".a_half = steps * TD_NARROW_TILE, .b = %s + %s * TD_NARROW_COLUMNS, .panel = %lld * TD_NARROW_COLUMNS,",
+  if (in_place)
+    line(out, ".a = %s + i * %lld, .a_row = %lld, .a_step = TD_NARROW_DEPTH, .a_half = %d * %lld,", t->a.from,
+         (long long)t->a.across, (long long)t->a.across, TILE, (long long)t->a.across);
+  else
+    line(out, ".a = packed_a, .a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE, .a_half = steps * TD_NARROW_TILE,");
+  line(out, ".depth = steps * TD_NARROW_DEPTH, .b = %s + %s * TD_NARROW_COLUMNS, .panel = %lld * TD_NARROW_COLUMNS,",
        t->b->name, t->k0, (long long)t->b->room);
   line(out, ".c = %s + i * %lld, .c_stride = %lld, .columns = %lld, .tall = height > TD_NARROW_ROWS, .add = %s,", t->c,
        (long long)t->c_stride, (long long)t->c_stride, (long long)t->b->columns, t->add);

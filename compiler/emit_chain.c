@@ -282,7 +282,7 @@ static void put_row_product(Writer *w, const ChainProduct *q, const ChainPacked 
          (long long)depth);
   }
   ChainTiles t = {.a = matrix_of(w, q, 0, "row0", many ? "k0" : NULL), .rows = "rows", .height = w->rows, .last = w->last_rows,
-                  .b = packed, .k0 = many ? "k0" : "0", .depth = many ? "depth" : num(w, k), .c = c->name,
+                  .b = packed, .k0 = many ? "k0" : "0", .depth = many ? "depth" : num(w, k), .whole = many ? 0 : k, .c = c->name,
                   .c_stride = c->width, .add = many ? "k0 > 0" : "0"};
   t.spare = arena_printf(w->em.arena, "%lld - row0", (long long)w->c->rows);
   need_packed_a(w, w->rows, depth);

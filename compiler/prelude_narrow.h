@@ -137,22 +137,31 @@ TD_INLINE void td_pairs_across(uint32_t *word, const void *from, int half, int64
 }
 /* word[i][j] = word[j][i] */
 TD_INLINE void td_pairs_turn(uint32_t (*word)[16]) {
-#if TD_LANES == 16
-  TdVec v[16];
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; i++) __builtin_memcpy(&v[i], word[i], sizeof v[i]);
-  td_transpose(v);
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; i++) __builtin_memcpy(word[i], &v[i], sizeof v[i]);
-#else
   for (int i = 0; i < 16; i++)
     for (int j = 0; j < i; j++) {
       uint32_t w = word[i][j];
       word[i][j] = word[j][i];
       word[j][i] = w;
     }
-#endif
 }
+/* 16 x 16 pairs turned on their way, `step` numbers from a line to the next of
+ * `to`: lines of `from` lie `stride` apart, contiguous in k (`along`), or each
+ * holds 16 numbers of one k and the line behind it those of the next. */
+#if TD_LANES == 16
+TD_INLINE void td_pairs_square(uint16_t *to, int64_t step, const void *from, int half, int64_t at, int64_t stride,
+                               const int along) {
+  TdVec v[16];
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; i++) {
+    uint32_t *word = (uint32_t *)&v[i];
+    if (along) td_pairs_along(word, from, half, at + i * stride, TD_NARROW_DEPTH);
+    else td_pairs_across(word, from, half, at + 2 * i * stride, stride, 1, 16);
+  }
+  td_transpose(v);
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; i++) __builtin_memcpy(to + i * step, &v[i], sizeof v[i]);
+}
+#endif
 
 TD_SHARED void td_narrow_pack_a(uint16_t *to, const void *from, int half, int64_t row_stride,
                                 int64_t rows, int64_t depth) {
@@ -169,6 +178,13 @@ TD_SHARED void td_narrow_pack_a_turned(uint16_t *to, const void *from, int half,
   const int64_t steps = (depth + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH;
   for (int64_t s = 0; s < steps; s++)
     for (int64_t r = 0; r < rows; r += 16) {
+      uint16_t *place = to + (r / 16 * steps + s) * TD_NARROW_TILE;
+#if TD_LANES == 16
+      if (rows - r >= 16 && depth - s * TD_NARROW_DEPTH >= TD_NARROW_DEPTH) {
+        td_pairs_square(place, TD_NARROW_DEPTH, from, half, s * TD_NARROW_DEPTH * k_stride + r, k_stride, 0);
+        continue;
+      }
+#endif
       uint32_t word[16][16] __attribute__((aligned(64)));
       for (int p = 0; p < 16; p++) {
         const int64_t k = s * TD_NARROW_DEPTH + 2 * p;
@@ -176,7 +192,7 @@ TD_SHARED void td_narrow_pack_a_turned(uint16_t *to, const void *from, int half,
                         k < depth ? rows - r : 0);
       }
       td_pairs_turn(word);
-      __builtin_memcpy(to + (r / 16 * steps + s) * TD_NARROW_TILE, word, sizeof word);
+      __builtin_memcpy(place, word, sizeof word);
     }
 }
 TD_SHARED void td_narrow_pack_b(uint16_t *to, int64_t panel, int64_t k0, const void *from, int half,
@@ -197,12 +213,18 @@ TD_SHARED void td_narrow_pack_b_turned(uint16_t *to, int64_t panel, int64_t k0, 
   const int64_t wide = (columns + 31) / 32 * 32;
   for (int64_t j = 0; j < wide; j += 16)
     for (int64_t k = 0; k < depth; k += TD_NARROW_DEPTH) {
+      uint16_t *place = to + j / 32 * panel + (k0 + k) * TD_NARROW_COLUMNS + j % 32 * 2;
+#if TD_LANES == 16
+      if (columns - j >= 16 && depth - k >= TD_NARROW_DEPTH) {
+        td_pairs_square(place, 2 * TD_NARROW_COLUMNS, from, half, j * column_stride + k, column_stride, 1);
+        continue;
+      }
+#endif
       uint32_t word[16][16] __attribute__((aligned(64)));
       for (int c = 0; c < 16; c++)
         td_pairs_along(word[c], from, half, j + c < columns ? (j + c) * column_stride + k : 0,
                        j + c < columns ? depth - k : 0);
       td_pairs_turn(word);
-      uint16_t *place = to + j / 32 * panel + (k0 + k) * TD_NARROW_COLUMNS + j % 32 * 2;
       for (int p = 0; p < 16; p++) __builtin_memcpy(place + p * 64, word[p], sizeof word[p]);
     }
 }
