@@ -71,7 +71,7 @@ typedef struct GemmPlan {
   int         naheads;
 
   /* The callbacks, each called once, in the order load, epilogue, epilogue_row,
-   * prologue. */
+   * epilogue_after, prologue. */
   void       *ctx;                       /* handed to them */
   /* Statements at the top of the function, before the loops over pieces: typed
    * pointers to the call's buffers, loop counters, the draws' control. In
@@ -89,6 +89,8 @@ typedef struct GemmPlan {
   /* Optional statements before the loops over n, once a row: batch and m
    * variables are in scope. May be NULL. */
   void (*epilogue_row)(StrBuf *out, void *ctx);
+  /* The same behind the loops over n. May be NULL. */
+  void (*epilogue_after)(StrBuf *out, void *ctx);
 
   /* Results of contract_emit: how B is cut, which contract_pack is given back, and */
   int64_t     columns, depth;

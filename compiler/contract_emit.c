@@ -221,6 +221,7 @@ static void close_writer(GemmWriter *w) {
   for (int side = 0; side < 2; side++) sb_free(&w->load[side]);
   sb_free(&w->epilogue);
   sb_free(&w->epilogue_row);
+  sb_free(&w->epilogue_after);
 }
 
 void contract_emit(StrBuf *out, GemmPlan *plan) {

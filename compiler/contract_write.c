@@ -178,13 +178,14 @@ void gemm_stage(GemmWriter *w, GemmSide side, const char *outer0, const char *co
 /* ---- results ---------------------------------------------------------------------------- */
 void gemm_epilogue(GemmWriter *w) {
   StrBuf both = { 0 };
-  const char *row = w->epilogue_row.s, *element = w->epilogue.s;
-  sb_printf(&both, "%s%s", row ? row : "", element ? element : "");
+  const char *row = w->epilogue_row.s, *element = w->epilogue.s, *after = w->epilogue_after.s;
+  sb_printf(&both, "%s%s%s", row ? row : "", element ? element : "", after ? after : "");
   gemm_open(w, "for (int64_t r = 0; r < height; r++)");
   gemm_line(w, "const float *finished = target + r * %lld;", (long long)w->block.stride);
   gemm_decode(w, GEMM_M, "row0 + i + r", both.s ? both.s : "", true);
   gemm_paste(w, &w->epilogue_row);
   run_loop(w, GEMM_N, "column0", "columns", &w->epilogue);
+  gemm_paste(w, &w->epilogue_after);
   gemm_close(w);
   sb_free(&both);
 }
@@ -225,13 +226,14 @@ void gemm_collect_texts(GemmWriter *w, StrBuf *prologue) {
   if (plan->plain_output) store_plain(w, &w->epilogue);
   else plan->epilogue(&w->epilogue, plan->ctx, "finished[q]");
   if (!plan->plain_output && plan->epilogue_row) plan->epilogue_row(&w->epilogue_row, plan->ctx);
+  if (!plan->plain_output && plan->epilogue_after) plan->epilogue_after(&w->epilogue_after, plan->ctx);
   if (plan->prologue) plan->prologue(prologue, plan->ctx);
 }
 
 void gemm_decode_batch(GemmWriter *w) {
   StrBuf all = { 0 };
-  const StrBuf *texts[] = { &w->load[GEMM_A], &w->load[GEMM_B], &w->epilogue, &w->epilogue_row };
-  for (int i = 0; i < 4; i++) sb_puts(&all, texts[i]->s ? texts[i]->s : "");
+  const StrBuf *texts[] = { &w->load[GEMM_A], &w->load[GEMM_B], &w->epilogue, &w->epilogue_row, &w->epilogue_after };
+  for (int i = 0; i < 5; i++) sb_puts(&all, texts[i]->s ? texts[i]->s : "");
   gemm_decode(w, GEMM_BATCH, "piece / (ROW_BLOCKS * COLUMN_BLOCKS)", all.s, true);
   sb_free(&all);
 }

@@ -36,7 +36,7 @@ typedef struct GemmWriter {
   struct { const GemmAhead *what; int64_t by_row; } ahead[GEMM_AHEADS];
   StrBuf     load[2];            /* "stage[at] = element;" with what comes before it */
   StrBuf     epilogue;           /* consumes finished[q] */
-  StrBuf     epilogue_row;
+  StrBuf     epilogue_row, epilogue_after;
   int        indent;
 } GemmWriter;
 

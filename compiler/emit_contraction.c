@@ -2,6 +2,7 @@
  * plain reads where they can, else text that packing evaluates; the members of
  * the group become the epilogue: statements a row, statements an element. */
 #include "compiler/contract.h"
+#include "compiler/contract_write.h"
 #include "compiler/expr.h"
 
 #include <string.h>
@@ -16,6 +17,7 @@ typedef struct Writer {
   Contraction *c;
   const char *load_head[2], *load_value[2];        /* statements, expression */
   const char *epilogue_row, *epilogue;             /* `SUM` stands for the sum */
+  StrBuf epilogue_after;
   const char *prologue;
   GemmPlan   *plan;
 } Writer;
@@ -145,6 +147,40 @@ static void find_ahead(Expr *e, void *ctx) {
   add_ahead(w, e->node, e->args, false);
 }
 
+/* Of batch or m. */
+static bool is_row_variable(const Contraction *c, int64_t var) {
+  for (int kind = 0; kind < GEMM_N; kind++)
+    for (int v = 0; v < c->nvars[kind]; v++)
+      if (c->var[kind][v] == var) return true;
+  return false;
+}
+
+/* The store of a member's element. Numbers in bf16 that lie side by side wait as
+ * floats until their row ends: a loop that also makes numbers of another size
+ * takes twice as many at once as there are registers for. */
+static void write_store(Writer *w, const Member *m, Expr *const *index, const char *name) {
+  Emit *em = &w->em;
+  StrBuf *text = &em->level[ELEMENT].text;
+  Linear lin;
+  int64_t stride[IR_MAX_VARS] = {0}, by_column;
+  bool narrow = plan_type(w->p, m->node) == TD_BF16 && affine_place(w, m->node, index, &lin);
+  if (narrow) affine_strides(w, &lin, GEMM_N, stride);
+  if (!narrow || !gemm_flat_stride(&w->plan->axis[GEMM_N], stride, &by_column) || by_column != 1) {
+    sb_puts(text, emit_store(em, m->node, emit_element(em, m->node, index, ELEMENT, true), name));
+    return;
+  }
+  const char *row = emit_name(em, "row");
+  sb_printf(&em->level[ROW].text, "float %s[COLUMNS + TD_LANES] __attribute__((aligned(64)));\n", row);
+  sb_printf(text, "%s[q] = %s;\n", row, name);
+  sb_printf(&w->epilogue_after, "td_narrow_run(%s", affine_base(w, &lin, emit_pointer(em, m->node, true)));
+  for (int i = 0; i < lin.n; i++) {
+    const Expr *atom = lin.term[i].atom;
+    if (atom->kind != E_VAR || !is_row_variable(w->c, atom->inum)) continue;
+    sb_printf(&w->epilogue_after, " + %lld * %s", (long long)lin.term[i].coef, em->var[atom->inum]);
+  }
+  sb_printf(&w->epilogue_after, " + column0, %s, columns);\n", row);
+}
+
 static void write_member(Writer *w, Member *m, const char *value) {
   Emit *em = &w->em;
   Graph *g = w->p->g;
@@ -167,7 +203,7 @@ static void write_member(Writer *w, Member *m, const char *value) {
   for (int d = 0; d < m->node->rank; d++) element[d] = map[d];
   emit_define(em, ex_read(g, m->node, element), ELEMENT, name);
   if (m->stored) add_ahead(w, m->node, element, true);
-  if (m->stored) sb_puts(text, emit_store(em, m->node, emit_element(em, m->node, element, ELEMENT, true), name));
+  if (m->stored) write_store(w, m, element, name);
 }
 
 static const char *finished_sum(Writer *w) {
@@ -239,6 +275,11 @@ static void put_epilogue(StrBuf *out, void *ctx, const char *sum) {
 
 static void put_epilogue_row(StrBuf *out, void *ctx) { sb_puts(out, ((Writer *)ctx)->epilogue_row); }
 
+static void put_epilogue_after(StrBuf *out, void *ctx) {
+  const StrBuf *text = &((Writer *)ctx)->epilogue_after;
+  if (text->n) sb_write(out, text->s, text->n);
+}
+
 /* ---- the kernel ------------------------------------------------------------------------------ */
 
 static void set_axes(Writer *w, GemmPlan *plan) {
@@ -261,7 +302,7 @@ static void begin(Writer *w, Plan *p, Group *g, GemmPlan *plan) {
   Emit *em = &w->em;
   *w = (Writer){.p = p, .g = g, .n = g->members.at[0].node, .c = g->contraction, .plan = plan};
   *plan = (GemmPlan){.name = "kernel", .ctx = w, .prologue = put_prologue, .load = put_load, .epilogue = put_epilogue,
-                     .epilogue_row = put_epilogue_row, .narrow = p->be->act == TD_BF16};
+                     .epilogue_row = put_epilogue_row, .epilogue_after = put_epilogue_after, .narrow = p->be->act == TD_BF16};
   emit_begin(em, p, g);
   em->row_level = ELEMENT;
   em->next_name = 1;
@@ -291,6 +332,7 @@ static void finish(Writer *w, TdKernel *k, const char **note, void (*write)(StrB
   k->scratch = w->plan->scratch;
   sb_free(&head);
   sb_free(&out);
+  sb_free(&w->epilogue_after);
   emit_arguments(em);
   emit_end(em);
 }

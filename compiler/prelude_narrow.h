@@ -48,6 +48,21 @@ TD_INLINE uint32_t td_narrow_bits(float x) {
 TD_INLINE uint16_t td_narrow(float x) { return (uint16_t)(td_narrow_bits(x) >> 16); }
 TD_INLINE float td_wide(uint16_t h) { return td_float((uint32_t)h << 16); }
 
+/* Numbers side by side. */
+TD_INLINE void td_narrow_run(uint16_t *to, const float *from, int64_t count) {
+  int64_t i = 0;
+#if TD_NARROW_BODY >= 1
+  for (; i + 32 <= count; i += 32) {
+    typedef uint16_t Halves __attribute__((vector_size(64), aligned(2), may_alias));
+    TdVec low = td_load(from + i), high = td_load(from + i + 16);
+    Halves both;
+    __asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(both) : "v"(low), "v"(high));
+    *(Halves *)(to + i) = both;
+  }
+#endif
+  for (; i < count; i++) to[i] = td_narrow(from[i]);
+}
+
 /* ---- packing --------------------------------------------------------------------
  * `from` is float * or, if `half`, uint16_t *; strides count elements. */
 
