@@ -364,6 +364,19 @@ static bool exact_inverse(const Expr *e) {
   return e->kind == E_NUM && isnormal(e->num) && fabs(frexp(e->num, &exponent)) == 0.5 && abs(exponent) < 120;
 }
 
+/* 1 + erf(x), as in gelu and in normal distributions, is one function that does
+ * not cancel where x < 0, and shorter: the text of x, or NULL. */
+static const char *one_plus_erf(Walk *k, const Expr *e) {
+  if (e->prim != P_add || e->type != TY_REAL) return NULL;
+  for (int i = 0; i < 2; i++) {
+    const Expr *one = e->args[i], *erf = e->args[!i];
+    if (one->kind != E_NUM || one->num != 1 || erf->kind != E_PRIM || erf->prim != P_erf) continue;
+    const Cell *c = cell_of(k, erf);
+    if (c->uses == 1 && strncmp(c->text, "td_erff(", 8) == 0) return cell_of(k, erf->args[0])->text;
+  }
+  return NULL;
+}
+
 /* A $-pattern of ops.def with its arguments. */
 static const char *spell(Emit *em, const char *pattern, const char *suffix, const char *type,
                          const char *const *args) {
@@ -408,6 +421,8 @@ static const char *print_prim(Walk *k, Expr *e, Cell *c) {
     text = arena_printf(em->arena, "td_i%s(%s, %s)", info->name, arg[0], arg[1]);
   else if (e->type == TY_REAL && e->prim == P_div && exact_inverse(e->args[1]))
     text = arena_printf(em->arena, "(%s * %s)", arg[0], print_real(em, 1 / e->args[1]->num));
+  else if ((text = one_plus_erf(k, e)) != NULL)
+    text = arena_printf(em->arena, "td_erf1pf(%s)", text);
   else if (whole && e->prim == P_abs)
     text = arena_printf(em->arena, "td_iabs(%s)", arg[0]);
   else

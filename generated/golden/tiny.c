@@ -190,6 +190,24 @@ TD_INLINE float td_erff(float x) {
   return a >= 0.9f ? t : s;
 }
 
+/* 1 + erf(x): within 1.5e-7, and where x < 0, where that would cancel, within 4e-5 of it down to -3.5 */
+TD_INLINE float td_erf1pf(float x) {
+  float a = __builtin_fabsf(x), y = a > 4.25f ? 4.25f : a;
+  float q = 0x1.6fb698p-19f;                                /* log(1 - erf(y)) / y */
+  q = q * y - 0x1.914318p-15f;
+  q = q * y + 0x1.5a3736p-12f;
+  q = q * y - 0x1.01f4ecp-10f;
+  q = q * y - 0x1.6f7c40p-11f;
+  q = q * y + 0x1.43c10ap-6f;
+  q = q * y - 0x1.a5e7ecp-4f;
+  q = q * y - 0x1.45eddep-1f;
+  q = q * y - 0x1.20dd9ap+0f;
+  float t = td_exp_core(q * y);
+  float far = x == x ? 0.0f : x;
+  t = a <= 4.25f ? t : far;
+  return x < 0 ? t : 2.0f - t;
+}
+
 /* sin and cos of r in [-pi/4, pi/4] */
 TD_INLINE float td_sin_core(float r) {
   float z = r * r, q = -0x1.994e5ap-13f;
@@ -951,7 +969,7 @@ static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 955 "tiny.c"
+#line 973 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear.b[o=16] */
@@ -967,7 +985,7 @@ static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 971 "tiny.c"
+#line 989 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.denoise.linear_2.w[d=16, o=28] */
@@ -989,7 +1007,7 @@ static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 993 "tiny.c"
+#line 1011 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear_2.b[o=28] */
@@ -1005,7 +1023,7 @@ static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1009 "tiny.c"
+#line 1027 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.matrix[896] */
@@ -1022,7 +1040,7 @@ static void map_init_matrix(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1026 "tiny.c"
+#line 1044 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.vector[44] */
@@ -1039,7 +1057,7 @@ static void map_init_vector(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1043 "tiny.c"
+#line 1061 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, d[2, 8, o=28], d.d[2, 8, o=28], d.denoise.linear_2.w[16, 2, 8], d.denoise.linear_2.w[16, 16, 28] = sum over 8, d.denoise.linear.y[2, 8, o=16] = sum over 28, d.denoise.linear.w[16, 28, 16] = sum over 8 */
@@ -1093,9 +1111,9 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end)
       #pragma omp simd
       for (int64_t i_17 = 0; i_17 < 16; i_17++) {
         const float t19 = (denoise_linear_y_sum_16[i_17] + denoise_linear_b_18[i_17]);
-        const float denoise_linear_2_y_sum_20 = ((0.5f * t19) * (td_erff((0.7071067811865476f * t19)) + 1.0f));
+        const float denoise_linear_2_y_sum_20 = ((0.5f * t19) * td_erf1pf((0.7071067811865476f * t19)));
         denoise_linear_2_y_sum_21[i_17] = denoise_linear_2_y_sum_20;
-        const float d_denoise_linear_2_w_22 = ((0.5f * t19) * (td_erff((0.7071067811865476f * t19)) + 1.0f));
+        const float d_denoise_linear_2_w_22 = ((0.5f * t19) * td_erf1pf((0.7071067811865476f * t19)));
         d_denoise_linear_2_w_23[i_17] = d_denoise_linear_2_w_22;
       }
       float denoise_linear_2_y_sum_26[28] __attribute__((aligned(64)));
@@ -1131,7 +1149,7 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end)
         const float t45 = (0.5f * t44);
         const float t46 = (0.7071067811865476f * t44);
         const float t47 = (1.1283791670955126f * td_expf((-(t46 * t46))));
-        const float t48 = (td_erff(t46) + 1.0f);
+        const float t48 = td_erf1pf(t46);
         float d_denoise_linear_y_42 = 0.0f;
         #pragma omp simd reduction(+:d_denoise_linear_y_42)
         for (int64_t r_41 = 0; r_41 < 28; r_41++) {
@@ -1150,7 +1168,7 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1154 "tiny.c"
+#line 1172 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss, d.denoise.linear_2.b[28] = sum over 2 8, d.denoise.linear.b[16] = sum over 2 8 */
@@ -1198,7 +1216,7 @@ static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1202 "tiny.c"
+#line 1220 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear_2.w[16, 28] = sum over 16 */
@@ -1224,7 +1242,7 @@ static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1228 "tiny.c"
+#line 1246 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear.w[28, 16] = sum over 16 */
@@ -1250,7 +1268,7 @@ static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t en
     }
   }
 }
-#line 1254 "tiny.c"
+#line 1272 "tiny.c"
 
 /* tests/golden/tiny.td:26: train { loss main  adam(lr = 1e-2)  batch B  steps 20 }
  * lr */
@@ -1263,7 +1281,7 @@ static void map_lr(const TdCall *call, int64_t begin, int64_t end)
     lr_1[0] = lr_0;
   }
 }
-#line 1267 "tiny.c"
+#line 1285 "tiny.c"
 
 /* <std/core.td>:37: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896] */
@@ -1303,7 +1321,7 @@ static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1307 "tiny.c"
+#line 1325 "tiny.c"
 
 /* <std/core.td>:37: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
@@ -1335,7 +1353,7 @@ static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1339 "tiny.c"
+#line 1357 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16 */
@@ -1377,7 +1395,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
       #pragma omp simd
       for (int64_t i_13 = 0; i_13 < 16; i_13++) {
         const float t15 = (denoise_linear_y_sum_12[i_13] + denoise_linear_b_14[i_13]);
-        const float denoise_linear_2_y_sum_16 = ((0.5f * t15) * (td_erff((0.7071067811865476f * t15)) + 1.0f));
+        const float denoise_linear_2_y_sum_16 = ((0.5f * t15) * td_erf1pf((0.7071067811865476f * t15)));
         denoise_linear_2_y_sum_17[i_13] = denoise_linear_2_y_sum_16;
       }
       float denoise_linear_2_y_sum_20[28] __attribute__((aligned(64)));
@@ -1396,7 +1414,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1400 "tiny.c"
+#line 1418 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss */
@@ -1420,7 +1438,7 @@ static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
     loss_8[0] = loss_7;
   }
 }
-#line 1424 "tiny.c"
+#line 1442 "tiny.c"
 
 /* tests/golden/tiny.td:21: state s[b in B, l in L, v in V] = normal()
  * s[b=2, l=8, v=28] */
@@ -1442,7 +1460,7 @@ static void map_s(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1446 "tiny.c"
+#line 1464 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, s[2, 8, 28] */
@@ -1478,7 +1496,7 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
       #pragma omp simd
       for (int64_t i_8 = 0; i_8 < 16; i_8++) {
         const float t10 = (denoise_linear_y_sum_7[i_8] + denoise_linear_b_9[i_8]);
-        const float denoise_linear_2_y_sum_11 = ((0.5f * t10) * (td_erff((0.7071067811865476f * t10)) + 1.0f));
+        const float denoise_linear_2_y_sum_11 = ((0.5f * t10) * td_erf1pf((0.7071067811865476f * t10)));
         denoise_linear_2_y_sum_12[i_8] = denoise_linear_2_y_sum_11;
       }
       float denoise_linear_2_y_sum_15[28] __attribute__((aligned(64)));
@@ -1503,7 +1521,7 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1507 "tiny.c"
+#line 1525 "tiny.c"
 
 /* tests/golden/tiny.td:23: emit argmax[v](s[b,l,v])
  * text.argmax[b=2, l=8] = argmax over 28 */
@@ -1527,7 +1545,7 @@ static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1531 "tiny.c"
+#line 1549 "tiny.c"
 
 /* ---- tables ---- */
 static const Buffer buffers_0[] = {

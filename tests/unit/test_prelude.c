@@ -27,6 +27,7 @@ APPLY(log, td_logf(x[i]))
 APPLY(tanh, td_tanhf(x[i]))
 APPLY(sigmoid, td_sigmoidf(x[i]))
 APPLY(erf, td_erff(x[i]))
+APPLY(erf1p, td_erf1pf(x[i]))
 APPLY(sin, td_sinf(x[i]))
 APPLY(cos, td_cosf(x[i]))
 APPLY(sqrt, td_sqrtf(x[i]))
@@ -37,6 +38,7 @@ APPLY(abs, td_absf(x[i]))
 
 static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
 static double rsqrt(double x) { return 1 / sqrt(x); }
+static double erf1p(double x) { return erfc(-x); }
 
 /* Distance in units of float's last place at the true value; results that are
  * no normal floats count absolutely. */
@@ -95,6 +97,8 @@ static void functions_are_accurate(void **state) {
   assert_true(worst_of("tanh", apply_tanh, tanh, all, 0) <= 3);
   assert_true(worst_of("sigmoid", apply_sigmoid, sigmoid, all, 0) <= 3);
   assert_true(worst_of("erf", apply_erf, erf, all, 0) <= 3);
+  assert_true(worst_of("erf1p", apply_erf1p, erf1p, all, 3e-9) <= 700);   /* at -3.5; the next line is what it is for */
+  assert_true(worst_of("erf1p", apply_erf1p, erf1p, all, 1.6e-7) == 0);
   assert_true(worst_of("sin", apply_sin, sin, 1e5, 0x1p-30) <= 3);
   assert_true(worst_of("cos", apply_cos, cos, 1e5, 0x1p-30) <= 3);
   assert_true(worst_of("sqrt", apply_sqrt, sqrt, all, 0) <= 1);
