@@ -24,6 +24,7 @@ typedef struct Rows {
   StrBuf  locals;                        /* declarations of arrays, before the pieces */
   size_t  scratch;
   char   *row_clause;                    /* flat: reductions of the row loop */
+  StrBuf  block_end;                     /* flat: statements after a block's rows */
   StrBuf  piece_end;                     /* statements after a piece's rows */
 } Rows;
 
@@ -149,10 +150,25 @@ static void declare_array(Rows *r, Item *it) {
 /* Is its value needed outside of its nest: in memory, by another nest, by a chain? */
 static bool is_kept(Rows *r, const Item *it) { return it->member->stored || it->array || emit_local(&r->em, it->node); }
 
+/* Numbers in bf16 that a flat map stores side by side wait as floats until their
+ * block ends: a loop that also makes numbers of another size takes twice as many
+ * at once as there are registers for. */
+static bool store_later(Rows *r, const Item *it, const char *at, const char *value) {
+  const char *row = r->em.var[0], *index = strchr(at, '[');
+  if (!r->plan->flat || !it->member->stored || plan_type(r->p, it->node) != TD_BF16 || !index) return false;
+  if (strcmp(index, arena_printf(r->em.arena, "[%s]", row)) != 0) return false;
+  const char *later = emit_name(&r->em, "later");
+  sb_printf(text_at(r, BLOCK), "float %s[TD_BLOCK] __attribute__((aligned(64)));\n", later);
+  sb_printf(text_at(r, ROW), "%s[%s - block] = %s;\n", later, row, value);
+  sb_printf(&r->block_end, "td_narrow_run(%.*s + block, %s, block_end - block);\n", (int)(index - at), at, later);
+  return true;
+}
+
 static void store(Rows *r, Item *it, int level, const char *value) {
   if (!is_kept(r, it)) return;
   if (!it->member->stored) declare_array(r, it);
   const char *at = emit_element(&r->em, it->node, it->element, level, true);
+  if (level == ROW && store_later(r, it, at, value)) return;
   sb_puts(text_at(r, level), emit_store(&r->em, it->node, at, value));
 }
 
@@ -498,8 +514,8 @@ static void print_row_loop(Rows *r, StrBuf *out) {
     const char *begin = r->pieces > 1 ? arena_printf(em->arena, "piece * %lld", (long long)r->per_piece) : "0";
     StrBuf *block = text_at(r, BLOCK);
     if (block->n) {
-      sb_printf(out, "for (int64_t block = %s; block < %s; block += TD_DRAWS) {\n", begin, end);
-      sb_printf(out, "const int64_t block_end = block + TD_DRAWS < %s ? block + TD_DRAWS : %s;\n", end, end);
+      sb_printf(out, "for (int64_t block = %s; block < %s; block += TD_BLOCK) {\n", begin, end);
+      sb_printf(out, "const int64_t block_end = block + TD_BLOCK < %s ? block + TD_BLOCK : %s;\n", end, end);
       sb_write(out, block->s, block->n);
       begin = "block";
       end = "block_end";
@@ -518,7 +534,10 @@ static void print_row_loop(Rows *r, StrBuf *out) {
     stride *= plan->row_extent[k];
   }
   sb_write(out, body->s, body->n);
-  sb_puts(out, text_at(r, BLOCK)->n ? "}\n}\n" : "}\n");
+  sb_puts(out, "}\n");
+  if (!text_at(r, BLOCK)->n) return;
+  if (r->block_end.n) sb_write(out, r->block_end.s, r->block_end.n);
+  sb_puts(out, "}\n");
 }
 
 static void finish(Rows *r, TdKernel *k) {
@@ -539,6 +558,7 @@ static void finish(Rows *r, TdKernel *k) {
   sb_free(&out);
   sb_free(&inner);
   sb_free(&r->piece_end);
+  sb_free(&r->block_end);
   sb_free(&r->locals);
 }
 
@@ -577,7 +597,7 @@ void emit_rows(Plan *p, Group *g, TdKernel *k) {
   if (r.plan->flat)
     em->run = (EmitRun){.nvars = 1, .var = {0}, .stride = {1}, .level = BLOCK, .start = "block",
                         .count = "block_end - block", .index = arena_printf(em->arena, "%s - block", em->var[0]),
-                        .room = "TD_DRAWS"};
+                        .room = "TD_BLOCK"};
   open_accumulators(&r);
   for (int i = 0; i < r.plan->nitems; i++) k->flops += item_flops(&r, &r.plan->items[i]) * (double)r.plan->rows;
   emit_items(&r);

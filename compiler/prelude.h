@@ -32,6 +32,8 @@ typedef struct TdCall {
 } TdCall;
 #endif
 
+enum { TD_BLOCK = 256 };          /* rows of a flat map that are done together, where that matters */
+
 #define TD_INLINE static inline __attribute__((always_inline, unused))
 #if defined __clang__
 #define TD_APART __attribute__((noinline, unused))

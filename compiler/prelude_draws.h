@@ -28,10 +28,7 @@ TD_INLINE TdWords td_multiply_words(TdWords a, TdWords b) {
 #endif
 }
 
-enum {
-  TD_DRAWS = 256,                /* of a run in generated code */
-  TD_DRAWN = 64                  /* at once: of 16 blocks side by side */
-};
+enum { TD_DRAWN = 64 };          /* at once: of 16 blocks side by side */
 
 /* Word j of block first + lane at words[16 j + lane], all 16 lanes. */
 TD_INLINE void td_philox_blocks(uint32_t *words, const TdControl *ctl, uint32_t site,

@@ -46,6 +46,8 @@ typedef struct TdCall {
 } TdCall;
 #endif
 
+enum { TD_BLOCK = 256 };          /* rows of a flat map that are done together, where that matters */
+
 #define TD_INLINE static inline __attribute__((always_inline, unused))
 #if defined __clang__
 #define TD_APART __attribute__((noinline, unused))
@@ -818,10 +820,7 @@ TD_INLINE TdWords td_multiply_words(TdWords a, TdWords b) {
 #endif
 }
 
-enum {
-  TD_DRAWS = 256,                /* of a run in generated code */
-  TD_DRAWN = 64                  /* at once: of 16 blocks side by side */
-};
+enum { TD_DRAWN = 64 };          /* at once: of 16 blocks side by side */
 
 /* Word j of block first + lane at words[16 j + lane], all 16 lanes. */
 TD_INLINE void td_philox_blocks(uint32_t *words, const TdControl *ctl, uint32_t site,
@@ -957,9 +956,9 @@ static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t
   const TdControl control = *call->ctl, *const ctl = &control;
   float *restrict init_denoise_linear_w_3 = (float *)call->arg[0];
   for (int64_t piece = begin; piece < end; piece++) {
-    for (int64_t block = 0; block < 448; block += TD_DRAWS) {
-      const int64_t block_end = block + TD_DRAWS < 448 ? block + TD_DRAWS : 448;
-      float normal_1[TD_DRAWS + TD_LANES] __attribute__((aligned(64)));
+    for (int64_t block = 0; block < 448; block += TD_BLOCK) {
+      const int64_t block_end = block + TD_BLOCK < 448 ? block + TD_BLOCK : 448;
+      float normal_1[TD_BLOCK + TD_LANES] __attribute__((aligned(64)));
       td_normal_run(normal_1, ctl, (int64_t)3885762667LL, 0 + block, block_end - block);
       #pragma omp simd
       for (int64_t o_0 = block; o_0 < block_end; o_0++) {
@@ -969,7 +968,7 @@ static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 973 "tiny.c"
+#line 972 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear.b[o=16] */
@@ -985,7 +984,7 @@ static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 989 "tiny.c"
+#line 988 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.denoise.linear_2.w[d=16, o=28] */
@@ -995,9 +994,9 @@ static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64
   const TdControl control = *call->ctl, *const ctl = &control;
   float *restrict init_denoise_linear_2_w_3 = (float *)call->arg[0] + 448;
   for (int64_t piece = begin; piece < end; piece++) {
-    for (int64_t block = 0; block < 448; block += TD_DRAWS) {
-      const int64_t block_end = block + TD_DRAWS < 448 ? block + TD_DRAWS : 448;
-      float normal_1[TD_DRAWS + TD_LANES] __attribute__((aligned(64)));
+    for (int64_t block = 0; block < 448; block += TD_BLOCK) {
+      const int64_t block_end = block + TD_BLOCK < 448 ? block + TD_BLOCK : 448;
+      float normal_1[TD_BLOCK + TD_LANES] __attribute__((aligned(64)));
       td_normal_run(normal_1, ctl, 1573196394, 0 + block, block_end - block);
       #pragma omp simd
       for (int64_t o_0 = block; o_0 < block_end; o_0++) {
@@ -1007,7 +1006,7 @@ static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1011 "tiny.c"
+#line 1010 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear_2.b[o=28] */
@@ -1023,7 +1022,7 @@ static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1027 "tiny.c"
+#line 1026 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.matrix[896] */
@@ -1040,7 +1039,7 @@ static void map_init_matrix(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1044 "tiny.c"
+#line 1043 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.vector[44] */
@@ -1057,7 +1056,7 @@ static void map_init_vector(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1061 "tiny.c"
+#line 1060 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, d[2, 8, o=28], d.d[2, 8, o=28], d.denoise.linear_2.w[16, 2, 8], d.denoise.linear_2.w[16, 16, 28] = sum over 8, d.denoise.linear.y[2, 8, o=16] = sum over 28, d.denoise.linear.w[16, 28, 16] = sum over 8 */
@@ -1168,7 +1167,7 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1172 "tiny.c"
+#line 1171 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss, d.denoise.linear_2.b[28] = sum over 2 8, d.denoise.linear.b[16] = sum over 2 8 */
@@ -1216,7 +1215,7 @@ static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1220 "tiny.c"
+#line 1219 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear_2.w[16, 28] = sum over 16 */
@@ -1242,7 +1241,7 @@ static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1246 "tiny.c"
+#line 1245 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear.w[28, 16] = sum over 16 */
@@ -1268,7 +1267,7 @@ static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t en
     }
   }
 }
-#line 1272 "tiny.c"
+#line 1271 "tiny.c"
 
 /* tests/golden/tiny.td:26: train { loss main  adam(lr = 1e-2)  batch B  steps 20 }
  * lr */
@@ -1281,7 +1280,7 @@ static void map_lr(const TdCall *call, int64_t begin, int64_t end)
     lr_1[0] = lr_0;
   }
 }
-#line 1285 "tiny.c"
+#line 1284 "tiny.c"
 
 /* <std/core.td>:37: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896] */
@@ -1321,7 +1320,7 @@ static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1325 "tiny.c"
+#line 1324 "tiny.c"
 
 /* <std/core.td>:37: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
@@ -1353,7 +1352,7 @@ static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1357 "tiny.c"
+#line 1356 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16 */
@@ -1414,7 +1413,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1418 "tiny.c"
+#line 1417 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss */
@@ -1438,7 +1437,7 @@ static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
     loss_8[0] = loss_7;
   }
 }
-#line 1442 "tiny.c"
+#line 1441 "tiny.c"
 
 /* tests/golden/tiny.td:21: state s[b in B, l in L, v in V] = normal()
  * s[b=2, l=8, v=28] */
@@ -1448,9 +1447,9 @@ static void map_s(const TdCall *call, int64_t begin, int64_t end)
   const TdControl control = *call->ctl, *const ctl = &control;
   float *restrict s_3 = (float *)call->arg[0];
   for (int64_t piece = begin; piece < end; piece++) {
-    for (int64_t block = 0; block < 448; block += TD_DRAWS) {
-      const int64_t block_end = block + TD_DRAWS < 448 ? block + TD_DRAWS : 448;
-      float normal_1[TD_DRAWS + TD_LANES] __attribute__((aligned(64)));
+    for (int64_t block = 0; block < 448; block += TD_BLOCK) {
+      const int64_t block_end = block + TD_BLOCK < 448 ? block + TD_BLOCK : 448;
+      float normal_1[TD_BLOCK + TD_LANES] __attribute__((aligned(64)));
       td_normal_run(normal_1, ctl, 1157642732, 0 + block, block_end - block);
       #pragma omp simd
       for (int64_t v_0 = block; v_0 < block_end; v_0++) {
@@ -1460,7 +1459,7 @@ static void map_s(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1464 "tiny.c"
+#line 1463 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, s[2, 8, 28] */
@@ -1521,7 +1520,7 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1525 "tiny.c"
+#line 1524 "tiny.c"
 
 /* tests/golden/tiny.td:23: emit argmax[v](s[b,l,v])
  * text.argmax[b=2, l=8] = argmax over 28 */
@@ -1545,7 +1544,7 @@ static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1549 "tiny.c"
+#line 1548 "tiny.c"
 
 /* ---- tables ---- */
 static const Buffer buffers_0[] = {
