@@ -5,7 +5,7 @@
  *     for each block of k
  *       pack B, unless the piece before did
  *       for each strip of 32 rows:
- *         pack A, unless it is stored in bf16 and lies right
+ *         pack A, unless columns are few and it is stored in bf16 and lies right
  *         multiply; after the last block of k: the epilogue
  *
  * A strip is packed where it is used, so that it is still in the first cache. But
@@ -14,7 +14,10 @@
  * first, along memory. */
 #include "compiler/contract_write.h"
 
-enum { ROWS = 16, STRIP = 2 * ROWS, DEPTH = 32 };   /* of the tiles: TD_NARROW_* */
+enum {
+  ROWS = 16, STRIP = 2 * ROWS, DEPTH = 32,   /* of the tiles: TD_NARROW_* */
+  FEW_COLUMNS = 128                          /* tiles read rows that lie apart slower by a tenth: more are worth packing A */
+};
 
 /* Are all strips of A packed at once? */
 static bool all_at_once(const GemmWriter *w) {
@@ -215,7 +218,7 @@ void gemm_narrow(GemmWriter *w) {
               gemm_flat_stride(&plan->axis[GEMM_N], plan->stride_output[GEMM_N], &by_column) && by_column == 1 &&
               !crowded(w, by_row);
   w->in_place = w->flat[GEMM_A] && plan->operand[GEMM_A].half && w->k_stride[GEMM_A] == 1 &&
-                w->extent[GEMM_K] % DEPTH == 0 && w->extent[GEMM_M] % ROWS == 0;
+                w->extent[GEMM_N] <= FEW_COLUMNS && w->extent[GEMM_K] % DEPTH == 0 && w->extent[GEMM_M] % ROWS == 0;
   gemm_function(w, &(GemmBody){ .panels = "TD_NARROW_COLUMNS columns, [k / 2][columns][2]", .constants = put_constants,
                                 .scratch = put_scratch, .multiply = put_multiply, .open = "td_narrow_open();",
                                 .close = "td_narrow_close();" });
