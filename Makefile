@@ -15,7 +15,7 @@ COMPILER = prims expr walk linear fold interval ir prune print read read_lex rea
            trial trial_call opcheck \
            backend budget chain chain_build chain_tiles clone contract contract_write contract_blocks contract_emit contract_function contract_pack \
            contract_narrow narrow emit_chain emit_contraction emit_rows emit_scatter emit_value \
-           group chain_again in_place inline kernel memory order own place print_picture print_plan recompute restack rows standalone \
+           group chain_again chain_twice in_place inline kernel memory order own place print_picture print_plan recompute restack rows standalone \
            steps tables
 
 # -- runtime/: programs to results ----------------------------------------------------------------

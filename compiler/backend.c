@@ -93,7 +93,8 @@ const char *backend_form(int i) {
   const int n = (int)(sizeof before / sizeof *before), passes = pipeline_count();
   if (i < n) return before[i];
   if (i < n + passes) return pipeline_at(i - n)->name;
-  return i == n + passes ? "inline" : i == n + passes + 1 ? "budget" : NULL;
+  static const char *const after[] = {"inline", "budget", "twice", NULL};
+  return after[i - n - passes];
 }
 
 void backend_dump(Backend *be, const char *form, StrBuf *out) {
@@ -141,6 +142,8 @@ bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
   int again = be->options.keep_values ? be->recompute : INT_MAX;
   be->recomputed = again > 0 ? recompute_cheapest(p.g, again) : 0;
   look(&p, "budget");
+  if (be->options.chains) plan_chain_twice(&p);
+  look(&p, "twice");
   plan_own(&p);
   plan_group(&p);
   if (be->options.chains) plan_chains(&p);

@@ -126,7 +126,7 @@ static int next_largest(const TdEntry *e, int last) {
 
 const char *budget_explain(Arena *a, const Shortage *s) {
   StrBuf text = {0};
-  sb_printf(&text, "states, inputs, tables and scratch take %s", budget_text(a, s->fixed));
+  sb_printf(&text, "states, inputs, tables, packed weights and scratch take %s", budget_text(a, s->fixed));
   if (s->entry) {
     sb_printf(&text, ", the temporaries of '%s' %s", s->entry->name, budget_text(a, arena_block(s->entry)));
     int last = -1;

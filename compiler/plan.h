@@ -158,6 +158,9 @@ void plan_visit_node(Plan *p, Node *n, ExprVisit *f, void *ctx);   /* its body, 
 /* -- chain_again.c ------------------------------------------------------------------ */
 void plan_chain_again(Plan *p);
 
+/* -- chain_twice.c ------------------------------------------------------------------ */
+void plan_chain_twice(Plan *p);
+
 /* -- chain.c -------------------------------------------------------------------------- */
 void plan_chains(Plan *p);
 

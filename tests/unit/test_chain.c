@@ -231,6 +231,19 @@ static void test_gradients(void **state) {
   check(*state, &(Shape){.b = 2, .l = 64, .h = 3, .e = 16, .layers = 2, .gradients = true}, 2, 2 * 3 * 64 * 64);
 }
 
+/* Without a loop one region has both: the scores are computed twice there. */
+static void test_one_layer(void **state) {
+  check(*state, &(Shape){.b = 2, .l = 64, .h = 3, .e = 16, .layers = 1, .gradients = true}, 2, 2 * 3 * 64 * 64);
+}
+
+static void test_one_causal_layer(void **state) {
+  check(*state, &(Shape){.b = 2, .l = 83, .h = 3, .e = 16, .layers = 1, .gradients = true, .causal = true, .bias = true}, 2, 2 * 3 * 83 * 83);
+}
+
+static void test_one_dropped_layer(void **state) {
+  check(*state, &(Shape){.b = 2, .l = 64, .h = 2, .e = 16, .layers = 1, .gradients = true, .dropout = true}, 2, 2 * 2 * 64 * 64);
+}
+
 static void test_causal(void **state) {
   check(*state, &(Shape){.b = 2, .l = 64, .h = 2, .e = 16, .layers = 2, .gradients = true, .causal = true}, 2, 2 * 2 * 64 * 64);
 }
@@ -266,6 +279,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_forward, setup, teardown),
       cmocka_unit_test_setup_teardown(test_gradients, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_one_layer, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_one_causal_layer, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_one_dropped_layer, setup, teardown),
       cmocka_unit_test_setup_teardown(test_causal, setup, teardown),
       cmocka_unit_test_setup_teardown(test_dropout, setup, teardown),
       cmocka_unit_test_setup_teardown(test_odd_extents, setup, teardown),

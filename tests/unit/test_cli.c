@@ -213,7 +213,7 @@ static void test_train_and_sample(void **state) {
     { "sample m.td --weights m.safetensors -q", 0, "" },
     { "m.td --dump=lower", 0, "graph train" },
     { "m.td --dump inline", 0, "graph sample.flat.step" },
-    { "m.td --dump=inlin", 2, "there are lower, again, restack, tables, recompute, simplify, hoist, cse, prune, inline, budget" },
+    { "m.td --dump=inlin", 2, "there are lower, again, restack, tables, recompute, simplify, hoist, cse, prune, inline, budget, twice" },
     { "profile m.td --rounds 1", 0, "| loss main(x: id<V>[B,L]) {" },
     { "profile m.td --rounds 1 --kernels --trace trace.json", 0, "row_next_linear_y_sum" },
     { "profile m.td --rounds 1 --json", 0, "\"limit\":" },
