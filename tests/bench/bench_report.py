@@ -152,6 +152,7 @@ def machine():
     about["python"] = platform.python_version()
     about["compiler"] = first_line(["cc", "--version"])
     about["commit"] = first_line(["git", "rev-parse", "HEAD"])
+    about["environment"] = {k: os.environ[k] for k in ("ONEDNN_MAX_CPU_ISA", "TDC_CFLAGS", "CC", "TDC_CC") if k in os.environ}
     about["changed_files"] = bool(first_line(["git", "status", "--porcelain", "-uno", "--", ".", ":!tests/bench/results"]))
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as f:
