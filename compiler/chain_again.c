@@ -135,17 +135,7 @@ static Node *copy_in_later(Recompute *r, const Node *n) {
   for (int i = 0; i < r->copies.n; i++)
     if (r->copies.at[i].of == n) return r->copies.at[i].copy;
   Expr *value = ex_map(g, n->body, translate, r), *guard = n->guard ? ex_map(g, n->guard, translate, r) : NULL;
-  Node *again = ir_node(g, body, N_COMP, n->type, n->rank, n->shape, n->name, n->span);
-  again->reducer = n->reducer;
-  again->nvars = n->nvars;
-  again->lo = n->lo;
-  again->hi = n->hi;
-  for (int v = 0; v < n->nvars; v++) {
-    again->extent[v] = n->extent[v];
-    again->axis[v] = n->axis[v];
-  }
-  again->body = value;
-  again->guard = guard;
+  Node *again = ir_comp_like(g, body, n, guard, value);
   again->save = n->save;
   int first = 0, at = body->nodes.n - 1;
   while (first < at && !reads(r->p, body->nodes.at[first], r->stack)) first++;

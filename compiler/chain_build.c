@@ -270,15 +270,7 @@ static void make_sum(Build *b, ChainProduct *q, Node *n) {
     q->sum = n;
     return;
   }
-  Node *sum = ir_node(g, n->region, N_COMP, TY_REAL, n->rank, n->shape, n->name, n->span);
-  sum->reducer = RED_SUM;
-  sum->nvars = n->nvars;
-  sum->guard = n->guard;
-  sum->body = n->body;
-  for (int v = 0; v < n->nvars; v++) {
-    sum->extent[v] = n->extent[v];
-    sum->axis[v] = n->axis[v];
-  }
+  Node *sum = ir_comp_like(g, n->region, n, n->guard, n->body);
   Expr *value = ir_read_all(g, sum);
   if (c->factor) value = ex2(g, P_mul, value, c->factor);
   if (c->condition) value = ex3(g, P_select, c->condition, value, ex_num(g, 0));

@@ -74,17 +74,7 @@ static Node *copy_of(Twice *t, Node *n) {
   for (int i = 0; i < t->copies.n; i++)
     if (t->copies.at[i].of == n) return t->copies.at[i].copy;
   Expr *body = ex_map(g, n->body, use_copy, t), *guard = n->guard ? ex_map(g, n->guard, use_copy, t) : NULL;
-  Node *copy = ir_node(g, t->r, N_COMP, n->type, n->rank, n->shape, n->name, n->span);
-  copy->reducer = n->reducer;
-  copy->nvars = n->nvars;
-  copy->lo = n->lo;
-  copy->hi = n->hi;
-  for (int v = 0; v < n->nvars; v++) {
-    copy->extent[v] = n->extent[v];
-    copy->axis[v] = n->axis[v];
-  }
-  copy->body = body;
-  copy->guard = guard;
+  Node *copy = ir_comp_like(g, t->r, n, guard, body);
   for (int at = t->r->nodes.n - 1; at > t->place; at--) t->r->nodes.at[at] = t->r->nodes.at[at - 1];
   t->r->nodes.at[t->place++] = copy;
   Copy made = {n, copy};

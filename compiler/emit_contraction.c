@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { TOP, ROW, ELEMENT };
+enum { ROW_MAX = 16384 };                          /* columns of a row that waits on the stack */
 
 typedef struct Writer {
   Emit  em;
@@ -165,6 +166,7 @@ static void write_store(Writer *w, const Member *m, Expr *const *index, const ch
   int64_t stride[IR_MAX_VARS] = {0}, by_column;
   bool narrow = plan_type(w->p, m->node) == TD_BF16 && affine_place(w, m->node, index, &lin);
   if (narrow) affine_strides(w, &lin, GEMM_N, stride);
+  narrow = narrow && w->c->extent[GEMM_N] <= ROW_MAX;
   if (!narrow || !gemm_flat_stride(&w->plan->axis[GEMM_N], stride, &by_column) || by_column != 1) {
     sb_puts(text, emit_store(em, m->node, emit_element(em, m->node, index, ELEMENT, true), name));
     return;

@@ -122,6 +122,21 @@ Node *ir_comp(Graph *g, Region *r, const char *name, Span at, int rank, int nred
   return n;
 }
 
+Node *ir_comp_like(Graph *g, Region *r, const Node *n, Expr *guard, Expr *body) {
+  Node *like = ir_node(g, r, N_COMP, n->type, n->rank, n->shape, n->name, n->span);
+  like->reducer = n->reducer;
+  like->nvars = n->nvars;
+  like->lo = n->lo;
+  like->hi = n->hi;
+  for (int v = 0; v < n->nvars; v++) {
+    like->extent[v] = n->extent[v];
+    like->axis[v] = n->axis[v];
+  }
+  like->guard = guard;
+  like->body = body;
+  return like;
+}
+
 Node *ir_scatter(Graph *g, Region *r, const char *name, Span at, int rank, const int64_t *shape, int nvars,
                  const int64_t *extent, Expr *const *index, Expr *guard, Expr *body) {
   if (nvars < 0 || nvars > IR_MAX_VARS) bug("'%s' has %d variables", name, nvars);

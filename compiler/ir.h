@@ -248,6 +248,8 @@ Node *ir_const(Graph *g, Region *r, const char *name, Type type, int rank, const
  * integer bounds follow from reducer and body. */
 Node *ir_comp(Graph *g, Region *r, const char *name, Span at, int rank, int nred, const int64_t *extent,
               Reducer red, Expr *guard, Expr *body);
+/* A comprehension over the same variables. */
+Node *ir_comp_like(Graph *g, Region *r, const Node *n, Expr *guard, Expr *body);
 Node *ir_scatter(Graph *g, Region *r, const char *name, Span at, int rank, const int64_t *shape,
                  int nvars, const int64_t *extent, Expr *const *index, Expr *guard, Expr *body);
 Node *ir_view(Graph *g, Region *r, const char *name, Node *base, int64_t offset, int rank, const int64_t *shape, Span at);

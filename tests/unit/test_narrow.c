@@ -84,6 +84,29 @@ static void what_lasts_stays_f32(void **state) {
   model_close(&m);
 }
 
+/* Loops that make bf16 store floats; 1 + erf of gelu is one function. */
+static void rows_are_narrowed_whole(void **state) {
+  (void)state;
+  Model m;
+  open_flagship(&m, "bf16");
+  const TdProgram *p = m.unit->program;
+  int products = 0, maps = 0, gelus = 0;
+  for (int i = 0; i < p->nkernels; i++) {
+    const TdKernel *k = &p->kernels[i];
+    bool product = strcmp(k->klass, "contraction") == 0;
+    if (strstr(k->source, "td_erf1pf(")) gelus++;
+    assert_null(strstr(k->source, "td_erff("));
+    if (product) assert_null(strstr(k->source, "= td_narrow("));
+    if (!strstr(k->source, "td_narrow_run(")) continue;
+    products += product;
+    maps += strcmp(k->klass, "map") == 0;
+  }
+  assert_true(products > 5);
+  assert_true(maps > 0);
+  assert_true(gelus > 3);
+  model_close(&m);
+}
+
 static void f32_knows_nothing_of_it(void **state) {
   (void)state;
   Model m;
@@ -155,6 +178,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(activations_take_half_the_room),
     cmocka_unit_test(what_lasts_stays_f32),
+    cmocka_unit_test(rows_are_narrowed_whole),
     cmocka_unit_test(f32_knows_nothing_of_it),
     cmocka_unit_test(weights_stay_packed),
   };
