@@ -7,21 +7,32 @@ DSL = base diag diag_json explain ast nodes layout complain print print_expr pri
 STD = core nn
 
 # -- compiler/: tree to program -------------------------------------------------------------------
-COMPILER = prims expr walk linear fold interval ir prune print read read_lex read_expr verify \
-           draws eval eval_code eval_ops eval_run pipeline pass_simplify pass_hoist pass_cse \
-           grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_values gradcheck \
-           unit lower_value lower_range lower_scope lower_index lower_expr lower_reduce lower_draw \
-           lower_call lower_stmt lower_loop lower_place schedule settings models train sampler domain \
-           trial trial_call opcheck \
-           backend budget chain chain_build chain_tiles clone contract contract_write contract_blocks contract_emit contract_function contract_pack \
-           contract_narrow narrow emit_chain emit_contraction emit_rows emit_scatter emit_value \
-           group chain_again chain_twice in_place inline kernel memory order own place print_picture print_plan recompute restack rows standalone \
-           steps tables
+PROGRAM  = program
+IR       = prims expr walk linear fold interval ir clone prune print read read_lex read_expr verify draws
+LOWER    = lower_value lower_range lower_scope lower_index lower_expr lower_reduce lower_draw \
+           lower_call lower_stmt lower_loop lower_place diffusion settings models objective sampler domain
+GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_values
+PASSES   = pipeline simplify hoist cse recompute again twice restack tables inline
+EVAL     = eval eval_code eval_ops eval_run
+CHECK    = gradcheck opcheck trial trial_call
+PLAN     = contract group chain chain_build rows own order in_place place narrow steps memory \
+           print_plan print_picture
+EMIT     = value
+CPU      = kernel rows scatter contraction chain chain_tiles gemm_write gemm_blocks gemm_emit \
+           gemm_function gemm_pack gemm_narrow standalone
+COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=lower/%) $(GRAD:%=grad/%) \
+           $(PASSES:%=passes/%) $(EVAL:%=eval/%) $(CHECK:%=check/%) $(PLAN:%=plan/%) \
+           $(EMIT:%=emit/%) $(CPU:%=cpu/%)
 
 # -- runtime/: programs to results ----------------------------------------------------------------
-RUNTIME = error io block digest convert safetensors checkpoint rotate utf8 vocabulary spawn corpus data \
-          threads cache toolchain jit jit_units program session reference trace signals terminal progress project \
-          sample viewer page logs curve weights feed evaluate peak train run_folder diagnose record td
+SYSTEM   = error io spawn cache signals peak
+ON_CPU   = threads block jit jit_units toolchain
+STORE    = checkpoint safetensors rotate digest convert weights run_folder record
+DATA     = corpus data vocabulary utf8 feed
+TRAIN    = train evaluate sample diagnose
+VIEW     = progress terminal viewer page curve logs
+RUNTIME  = session reference trace project td $(SYSTEM:%=system/%) $(ON_CPU:%=cpu/%) \
+           $(STORE:%=store/%) $(DATA:%=data/%) $(TRAIN:%=train/%) $(VIEW:%=view/%)
 
 # -- runtime/cli/: the command line; main.c first -------------------------------------------------
 CLI = main flags help report open compile train sample eval run check fmt gradcheck export explain \
@@ -48,8 +59,8 @@ B        = build
 COMPILE  = $(CC) -std=gnu11 $(CFLAGS) $(WARN) $(WERROR) -I. -I$(B)/gen -MMD -MP
 LIBS     = -ljansson -lcrypto -lm -lpthread -ldl
 
-GEN      = $(B)/gen/parse.c $(B)/gen/lex.c $(B)/gen/std.c $(B)/gen/prelude.c $(B)/gen/standalone.c $(B)/gen/prelude_draws.c \
-           $(B)/gen/prelude_narrow.c $(B)/gen/page.c
+TEXTS    = standalone_driver prelude prelude_draws prelude_narrow page_html
+GEN      = $(B)/gen/parse.c $(B)/gen/lex.c $(B)/gen/std.c $(TEXTS:%=$(B)/gen/%.c)
 DSL_SRC  = $(DSL:%=dsl/%.c) $(GEN)
 LIB_OBJ  = $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o) \
            $(COMPILER:%=$(B)/compiler/%.o) $(RUNTIME:%=$(B)/runtime/%.o)
@@ -86,25 +97,17 @@ $(B)/gen/std.c: $(B)/embed $(STD:%=dsl/std/%.td)
 	@mkdir -p $(@D)
 	$(B)/embed std $(STD:%=dsl/std/%.td) > $@.new && mv $@.new $@
 
-$(B)/gen/standalone.c: $(B)/embed compiler/standalone_driver.inc
-	@mkdir -p $(@D)
-	$(B)/embed text standalone_driver_text compiler/standalone_driver.inc > $@.new && mv $@.new $@
+# texts that the program carries: $(B)/gen/NAME.c holds NAME_text
+standalone_driver_OF = compiler/cpu/standalone_driver.inc
+prelude_OF           = compiler/cpu/prelude.h
+prelude_draws_OF     = compiler/cpu/prelude_draws.h
+prelude_narrow_OF    = compiler/cpu/prelude_narrow.h
+page_html_OF         = runtime/view/page.html
 
-$(B)/gen/prelude_draws.c: $(B)/embed compiler/prelude_draws.h
+.SECONDEXPANSION:
+$(TEXTS:%=$(B)/gen/%.c): $(B)/gen/%.c: $(B)/embed $$($$*_OF)
 	@mkdir -p $(@D)
-	$(B)/embed text prelude_draws_text compiler/prelude_draws.h > $@.new && mv $@.new $@
-
-$(B)/gen/prelude_narrow.c: $(B)/embed compiler/prelude_narrow.h
-	@mkdir -p $(@D)
-	$(B)/embed text prelude_narrow_text compiler/prelude_narrow.h > $@.new && mv $@.new $@
-
-$(B)/gen/page.c: $(B)/embed runtime/page.html
-	@mkdir -p $(@D)
-	$(B)/embed text page_html_text runtime/page.html > $@.new && mv $@.new $@
-
-$(B)/gen/prelude.c: $(B)/embed compiler/prelude.h
-	@mkdir -p $(@D)
-	$(B)/embed text prelude_text compiler/prelude.h > $@.new && mv $@.new $@
+	$(B)/embed text $*_text $($*_OF) > $@.new && mv $@.new $@
 
 # -- tests ------------------------------------------------------------------------------------------
 TESTS = $(B)/tests/run $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%)

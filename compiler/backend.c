@@ -1,7 +1,7 @@
 /* The backend's life: a backend, its states, one entry after another, the
  * program. compile() is the whole pipeline. */
-#include "compiler/pipeline.h"
-#include "compiler/plan.h"
+#include "compiler/passes/pipeline.h"
+#include "compiler/plan/plan.h"
 
 #include <limits.h>
 #include <string.h>

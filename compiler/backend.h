@@ -3,8 +3,8 @@
 #ifndef TDC_BACKEND_H
 #define TDC_BACKEND_H
 
-#include "compiler/ir.h"
-#include "runtime/program.h"
+#include "compiler/ir/ir.h"
+#include "compiler/program/program.h"
 
 /* Every pass can be switched off: the meaning must not change. */
 typedef struct BackendOptions {

@@ -6,7 +6,7 @@
 
 #include "compiler/backend.h"
 #include "compiler/budget.h"
-#include "compiler/lower.h"
+#include "compiler/lower/lower.h"
 
 /* ---- parameters in two flat vectors ------------------------------------------- */
 

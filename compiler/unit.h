@@ -5,10 +5,10 @@
 #ifndef TDC_UNIT_H
 #define TDC_UNIT_H
 
-#include "compiler/ir.h"
+#include "compiler/ir/ir.h"
 #include "dsl/ast.h"
 #include "dsl/diag.h"
-#include "runtime/program.h"
+#include "compiler/program/program.h"
 
 /* ---- data ---------------------------------------------------------------- */
 typedef enum { TOKENS_CHARS, TOKENS_BYTES, TOKENS_ASCII } Tokens;

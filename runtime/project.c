@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/digest.h"
+#include "runtime/store/digest.h"
 
 enum { SOURCE_LIMIT = 64 << 20 };
 

@@ -4,7 +4,7 @@
 #define TDC_PROJECT_H
 
 #include "compiler/unit.h"
-#include "runtime/data.h"
+#include "runtime/data/data.h"
 
 typedef struct ProjectOptions {
   const char   *path;

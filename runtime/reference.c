@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "runtime/checkpoint.h"
+#include "runtime/store/checkpoint.h"
 #include "runtime/session_internal.h"
 
 /* One entry is prepared at a time: the evaluator shares no memory between

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "runtime/block.h"
-#include "runtime/checkpoint.h"
+#include "runtime/cpu/block.h"
+#include "runtime/store/checkpoint.h"
 #include "runtime/session_internal.h"
 
 /* ---- memory ------------------------------------------------------------------- */

@@ -3,8 +3,8 @@
 #ifndef TDC_SESSION_H
 #define TDC_SESSION_H
 
-#include "runtime/jit.h"
-#include "runtime/threads.h"
+#include "runtime/cpu/jit.h"
+#include "runtime/cpu/threads.h"
 
 typedef struct Session Session;
 

@@ -5,14 +5,14 @@
 #include <string.h>
 
 #include "runtime/project.h"
-#include "runtime/record.h"
+#include "runtime/store/record.h"
 #include "runtime/reference.h"
-#include "runtime/sample.h"
+#include "runtime/train/sample.h"
 #include "runtime/session.h"
-#include "runtime/toolchain.h"
-#include "runtime/train.h"
+#include "runtime/cpu/toolchain.h"
+#include "runtime/train/train.h"
 #include "runtime/version.h"
-#include "runtime/weights.h"
+#include "runtime/store/weights.h"
 
 struct Td {
   Project  project;

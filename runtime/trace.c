@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/safetensors.h"
+#include "runtime/store/safetensors.h"
 #include "runtime/session_internal.h"
 
 /* ---- snapshots --------------------------------------------------------------- */

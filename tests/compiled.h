@@ -3,8 +3,8 @@
 #ifndef TDC_TESTS_COMPILED_H
 #define TDC_TESTS_COMPILED_H
 
-#include "compiler/ir.h"
-#include "runtime/program.h"
+#include "compiler/ir/ir.h"
+#include "compiler/program/program.h"
 
 typedef struct Compiled Compiled;
 

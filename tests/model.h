@@ -4,7 +4,7 @@
 #define TDC_TESTS_MODEL_H
 
 #include "compiler/unit.h"
-#include "runtime/data.h"
+#include "runtime/data/data.h"
 #include "runtime/session.h"
 
 typedef struct Model {

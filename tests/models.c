@@ -12,9 +12,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "compiler/opcheck.h"
-#include "runtime/feed.h"
-#include "runtime/sample.h"
+#include "compiler/check/opcheck.h"
+#include "runtime/data/feed.h"
+#include "runtime/train/sample.h"
 #include "tests/entries.h"
 
 enum { STEPS = 20, SEED = 5 };

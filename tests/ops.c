@@ -19,7 +19,7 @@
 #include <time.h>
 
 #include "compiler/backend.h"
-#include "compiler/opcheck.h"
+#include "compiler/check/opcheck.h"
 #include "runtime/session.h"
 
 enum { VOCABULARY = 7, BATCH = 400, SHOWN = 3, FIRST_SEED = 1000, STEP = 3 };

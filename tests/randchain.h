@@ -3,7 +3,7 @@
 #ifndef TDC_TESTS_RANDCHAIN_H
 #define TDC_TESTS_RANDCHAIN_H
 
-#include "compiler/ir.h"
+#include "compiler/ir/ir.h"
 
 typedef struct RandChain {
   Graph    *g;

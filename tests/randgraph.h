@@ -4,7 +4,7 @@
 #ifndef TDC_TESTS_RANDGRAPH_H
 #define TDC_TESTS_RANDGRAPH_H
 
-#include "compiler/ir.h"
+#include "compiler/ir/ir.h"
 
 typedef struct RandSpec {
   uint64_t seed;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "compiler/pipeline.h"
+#include "compiler/passes/pipeline.h"
 
 /* The words after "# pass:" at the beginning of a line, each run in turn. */
 static bool run_passes(const char *path, const char *text, size_t n, Graph *g) {

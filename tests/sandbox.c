@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#include "runtime/cache.h"
-#include "runtime/io.h"
-#include "runtime/spawn.h"
+#include "runtime/system/cache.h"
+#include "runtime/system/io.h"
+#include "runtime/system/spawn.h"
 
 static char tdc[8192];
 

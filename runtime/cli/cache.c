@@ -3,7 +3,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "runtime/cache.h"
+#include "runtime/system/cache.h"
 #include "runtime/cli/cli.h"
 
 int cli_cache(Cli *c) {

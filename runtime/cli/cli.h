@@ -10,11 +10,11 @@
 
 #include <signal.h>
 
-#include "runtime/jit.h"
+#include "runtime/cpu/jit.h"
 #include "runtime/project.h"
 #include "runtime/session.h"
-#include "runtime/terminal.h"
-#include "runtime/weights.h"
+#include "runtime/view/terminal.h"
+#include "runtime/store/weights.h"
 
 typedef struct Flag {
   const char *name;             /* without "--" */

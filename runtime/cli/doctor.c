@@ -5,11 +5,11 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "runtime/cache.h"
+#include "runtime/system/cache.h"
 #include "runtime/cli/cli.h"
-#include "runtime/corpus.h"
-#include "runtime/peak.h"
-#include "runtime/toolchain.h"
+#include "runtime/data/corpus.h"
+#include "runtime/system/peak.h"
+#include "runtime/cpu/toolchain.h"
 #include "runtime/version.h"
 
 typedef struct Findings { Cli *c; json_t *all; int code; } Findings;

@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "runtime/cli/cli.h"
-#include "runtime/evaluate.h"
+#include "runtime/train/evaluate.h"
 
 static int show(Cli *c, const Evaluation *e) {
   if (c->json) {

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "runtime/cli/cli.h"
-#include "runtime/record.h"
+#include "runtime/store/record.h"
 
 /* With what samplers need of the text: its symbols and how often each occurs. */
 static bool export_to(const Project *p, const Session *s, const CheckpointInfo *kept,

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/opcheck.h"
+#include "compiler/check/opcheck.h"
 #include "runtime/cli/cli.h"
 
 typedef struct Rows {

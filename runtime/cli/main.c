@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "runtime/cli/cli.h"
-#include "runtime/signals.h"
+#include "runtime/system/signals.h"
 #include "runtime/version.h"
 
 enum {

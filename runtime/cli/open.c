@@ -4,8 +4,8 @@
 
 #include "runtime/cli/cli.h"
 #include "runtime/reference.h"
-#include "runtime/threads.h"
-#include "runtime/toolchain.h"
+#include "runtime/cpu/threads.h"
+#include "runtime/cpu/toolchain.h"
 
 /* What samples and models need of the text is in the weights file: with one at
  * hand no corpus is read. It stays open while the project is compiled. */

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/pipeline.h"
+#include "compiler/passes/pipeline.h"
 #include "runtime/cli/cli.h"
 
 static int unknown_pass(Cli *c, const char *name) {

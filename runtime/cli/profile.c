@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "runtime/cli/cli.h"
-#include "runtime/feed.h"
-#include "runtime/peak.h"
-#include "runtime/progress.h"
+#include "runtime/data/feed.h"
+#include "runtime/system/peak.h"
+#include "runtime/view/progress.h"
 #include "runtime/session_internal.h"
 
 enum { SOURCE_LIMIT = 64 << 20 };

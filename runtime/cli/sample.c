@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "runtime/cli/cli.h"
-#include "runtime/sample.h"
-#include "runtime/utf8.h"
-#include "runtime/viewer.h"
+#include "runtime/train/sample.h"
+#include "runtime/data/utf8.h"
+#include "runtime/view/viewer.h"
 
 typedef struct Take {
   const Vocabulary *vocabulary;

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "runtime/cli/cli.h"
-#include "runtime/peak.h"
-#include "runtime/record.h"
-#include "runtime/train.h"
+#include "runtime/system/peak.h"
+#include "runtime/store/record.h"
+#include "runtime/train/train.h"
 
 /* A word as a shell takes it. */
 static void put_word(StrBuf *out, const char *before, const char *word) {

@@ -16,7 +16,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "runtime/sample.h"
+#include "runtime/train/sample.h"
 #include "tests/model.h"
 
 enum { VOCABULARY = 65, CHAINS = 12, PEAK_STEPS = 4000000, MOST_GIVEN = 16 };

@@ -22,11 +22,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "compiler/backend_internal.h"
-#include "runtime/program.h"
+#include "compiler/cpu/gemm.h"
+#include "compiler/program/program.h"
 
-#include "compiler/prelude.h"             /* after program.h, whose call contract it repeats */
-#include "compiler/prelude_narrow.h"
+#include "compiler/cpu/prelude.h"             /* after program.h, whose call contract it repeats */
+#include "compiler/cpu/prelude_narrow.h"
 
 extern char **environ;
 const char *prelude_text(void);

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "runtime/checkpoint.h"
+#include "runtime/store/checkpoint.h"
 #include "tests/sandbox.h"
 
 static float weights[6] = { 1, 2, 3, 4, 5, 6 };

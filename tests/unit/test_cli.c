@@ -14,10 +14,10 @@
 
 #include <cmocka.h>
 
-#include "runtime/cache.h"
-#include "runtime/io.h"
-#include "runtime/spawn.h"
-#include "runtime/viewer.h"
+#include "runtime/system/cache.h"
+#include "runtime/system/io.h"
+#include "runtime/system/spawn.h"
+#include "runtime/view/viewer.h"
 #include "tests/sandbox.h"
 
 static const char model[] =

@@ -16,9 +16,9 @@
 
 #include <cmocka.h>
 
-#include "compiler/backend_internal.h"
-#include "runtime/program.h"
-#include "runtime/safetensors.h"
+#include "compiler/cpu/gemm.h"
+#include "compiler/program/program.h"
+#include "runtime/store/safetensors.h"
 
 extern char **environ;
 const char *prelude_text(void);

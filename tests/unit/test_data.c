@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "runtime/data.h"
-#include "runtime/utf8.h"
+#include "runtime/data/data.h"
+#include "runtime/data/utf8.h"
 #include "tests/sandbox.h"
 
 static int make_folder(void **state) {

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "compiler/ir.h"
+#include "compiler/ir/ir.h"
 
 typedef struct Bench { Arena *arena; Graph *g; } Bench;
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "compiler/gradcheck.h"
+#include "compiler/check/gradcheck.h"
 
 typedef struct Test {
   Arena    *arena;

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "compiler/gradcheck.h"
-#include "compiler/pipeline.h"
+#include "compiler/check/gradcheck.h"
+#include "compiler/passes/pipeline.h"
 
 enum { MOST_NODES = 64, LAYERS_DEEP = 2 };
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "compiler/pipeline.h"
+#include "compiler/passes/pipeline.h"
 
 typedef struct Bench { Arena *arena; Graph *g; Expr *i, *j, *k; } Bench;
 

@@ -15,10 +15,10 @@
 
 #include <cmocka.h>
 
-#include "runtime/block.h"
-#include "runtime/cache.h"
+#include "runtime/cpu/block.h"
+#include "runtime/system/cache.h"
 #include "runtime/session.h"
-#include "runtime/toolchain.h"
+#include "runtime/cpu/toolchain.h"
 
 static const char prelude[] =
     "#include <stdint.h>\n"

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "runtime/spawn.h"
+#include "runtime/system/spawn.h"
 #include "runtime/td.h"
 #include "tests/sandbox.h"
 

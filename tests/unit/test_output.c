@@ -19,9 +19,9 @@
 #include <unistd.h>
 
 #include "compiler/backend.h"
-#include "runtime/io.h"
-#include "runtime/spawn.h"
-#include "runtime/toolchain.h"
+#include "runtime/system/io.h"
+#include "runtime/system/spawn.h"
+#include "runtime/cpu/toolchain.h"
 #include "tests/sandbox.h"
 
 static const char golden[] = "generated/golden";

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "compiler/ir.h"
-#include "compiler/prelude_draws.h"
+#include "compiler/ir/ir.h"
+#include "compiler/cpu/prelude_draws.h"
 
 enum { BLOCK = 4096, STRIDE = 4001 };
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "compiler/pipeline.h"
+#include "compiler/passes/pipeline.h"
 #include "tests/randgraph.h"
 
 typedef struct World { Arena *arena; Interner *names; Graph *g; const char *why; } World;

@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "runtime/feed.h"
-#include "runtime/jit.h"
+#include "runtime/data/feed.h"
+#include "runtime/cpu/jit.h"
 #include "runtime/project.h"
 #include "runtime/session.h"
 #include "runtime/td.h"

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "runtime/cache.h"
-#include "runtime/safetensors.h"
+#include "runtime/system/cache.h"
+#include "runtime/store/safetensors.h"
 
 /* A file in memory: length field, header text, `data` zero bytes. */
 static uint8_t *make_file(const char *header, size_t data, size_t *n) {

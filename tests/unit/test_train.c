@@ -16,13 +16,13 @@
 
 #include <cmocka.h>
 
-#include "runtime/cache.h"
-#include "runtime/checkpoint.h"
-#include "runtime/feed.h"
+#include "runtime/system/cache.h"
+#include "runtime/store/checkpoint.h"
+#include "runtime/data/feed.h"
 #include "runtime/project.h"
-#include "runtime/record.h"
-#include "runtime/sample.h"
-#include "runtime/train.h"
+#include "runtime/store/record.h"
+#include "runtime/train/sample.h"
+#include "runtime/train/train.h"
 
 enum { STEPS = 12 };
 

@@ -1,0 +1,67 @@
+/* The function around the tiles, the same for f32 and bf16:
+ *
+ *   for each piece: a block of rows x a block of columns of one batch
+ *     for each block of k
+ *       pack B, unless the piece before did
+ *       what the body does: pack A and multiply, and after the last block of k
+ *       the epilogue */
+#include "compiler/cpu/gemm_write.h"
+
+static void put_head(GemmWriter *w, const GemmBody *body) {
+  const GemmBlocks *b = &w->block;
+  const long long m = w->extent[GEMM_M], n = w->extent[GEMM_N], k = w->extent[GEMM_K], batch = w->extent[GEMM_BATCH];
+  if (w->plan->comment) gemm_line(w, "/* %s */", w->plan->comment);
+  gemm_line(w, "/* C[%lld][%lld] = A[%lld][%lld] B[%lld][%lld]%s, %lld times; in pieces of", m, n, m, k, k, n,
+            w->plan->narrow ? " in bf16" : "", batch);
+  gemm_line(w, " * %lld x %lld, %lld of k at a time */", (long long)b->rows, (long long)b->columns, (long long)b->depth);
+  gemm_line(w, "void %s(const TdCall *call, int64_t begin, int64_t end)", w->plan->name);
+  gemm_line(w, "{");
+  w->indent++;
+  gemm_line(w, "enum { M = %lld, N = %lld, K = %lld, ROWS = %lld, COLUMNS = %lld, DEPTH = %lld,", m, n, k, (long long)b->rows,
+            (long long)b->columns, (long long)b->depth);
+  gemm_line(w, "       ROW_BLOCKS = %lld, COLUMN_BLOCKS = %lld };", (long long)b->row_blocks, (long long)b->column_blocks);
+  body->constants(w);
+  gemm_put_panel(w);
+}
+
+static void put_pieces(GemmWriter *w, const GemmBody *body) {
+  gemm_open(w, "for (int64_t piece = begin; piece < end; piece++)");
+  gemm_line(w, "const int64_t row0 = piece %% ROW_BLOCKS * ROWS;");
+  gemm_line(w, "const int64_t column0 = piece / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS;");
+  gemm_line(w, "const int64_t rows = M - row0 < ROWS ? M - row0 : ROWS;");
+  gemm_line(w, "const int64_t columns = N - column0 < COLUMNS ? N - column0 : COLUMNS;");
+  gemm_decode_batch(w);
+  gemm_put_block(w);
+  bool many = w->block.depth_blocks > 1;
+  if (many) {
+    gemm_open(w, "for (int64_t k0 = 0; k0 < K; k0 += DEPTH)");
+    gemm_line(w, "const int64_t depth = K - k0 < DEPTH ? K - k0 : DEPTH;");
+  } else {
+    gemm_line(w, "const int64_t k0 = 0, depth = K;");
+  }
+  if (!w->plan->packed) {
+    gemm_line(w, "/* pack B: panels of %s each */", body->panels);
+    gemm_open(w, "if (fresh)");
+    gemm_pack_b(w);
+    gemm_close(w);
+  }
+  body->multiply(w);
+  if (many) gemm_close(w);
+  gemm_close(w);
+}
+
+void gemm_function(GemmWriter *w, const GemmBody *body) {
+  w->block = gemm_choose_blocks(w);
+  StrBuf prologue = { 0 };
+  gemm_collect_texts(w, &prologue);
+  gemm_choose_aheads(w);
+  put_head(w, body);
+  gemm_paste(w, &prologue);
+  body->scratch(w);
+  if (!w->plan->packed) gemm_line(w, "TdHeld *const held = td_held(call);      /* the block of B that is packed */");
+  if (body->open) gemm_line(w, "%s", body->open);
+  put_pieces(w, body);
+  if (body->close) gemm_line(w, "%s", body->close);
+  gemm_close(w);
+  sb_free(&prologue);
+}

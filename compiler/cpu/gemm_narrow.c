@@ -1,0 +1,225 @@
+/* Contraction kernels whose factors are rounded to bf16: the same pieces, blocks
+ * and epilogues as gemm_emit.c, around the tiles of prelude_narrow.h.
+ *
+ *   for each piece: a block of rows x a block of columns of one batch
+ *     for each block of k
+ *       pack B, unless the piece before did
+ *       for each strip of 32 rows:
+ *         pack A, unless columns are few and it is stored in bf16 and lies right
+ *         multiply; after the last block of k: the epilogue
+ *
+ * A strip is packed where it is used, so that it is still in the first cache. But
+ * where rows of A lie side by side for each k (a gradient of weights), a strip
+ * would be 64 bytes here and 64 there: then all strips are packed before the
+ * first, along memory. */
+#include "compiler/cpu/gemm_write.h"
+
+enum {
+  ROWS = 16, STRIP = 2 * ROWS, DEPTH = 32,   /* of the tiles: TD_NARROW_* */
+  FEW_COLUMNS = 128                          /* tiles read rows that lie apart slower by a tenth: more are worth packing A */
+};
+
+/* Are all strips of A packed at once? */
+static bool all_at_once(const GemmWriter *w) {
+  return gemm_contiguous(w, GEMM_A) && !w->in_place && w->k_stride[GEMM_A] != 1;
+}
+
+static void put_pack_all(GemmWriter *w) {
+  gemm_address(w, GEMM_A, "from", "row0", "k0");
+  gemm_line(w, "td_narrow_pack_a_turned(packed_a, from, %d, %lld, rows, depth);", w->plan->operand[GEMM_A].half,
+            (long long)w->k_stride[GEMM_A]);
+}
+
+/* The strip of `height` rows from row0 + i on. */
+static void put_pack_a(GemmWriter *w) {
+  int half = w->plan->operand[GEMM_A].half;
+  if (gemm_contiguous(w, GEMM_A)) {
+    gemm_address(w, GEMM_A, "from", "(row0 + i)", "k0");
+    gemm_line(w, "td_narrow_pack_a(packed_a, from, %d, %lld, height, depth);", half, (long long)w->outer_stride[GEMM_A]);
+  } else if (gemm_along_k(w, GEMM_A)) {
+    gemm_stage(w, GEMM_A, "row0 + i", "height", "k0", "depth", "DEPTH");
+    gemm_line(w, "td_narrow_pack_a(packed_a, stage, 0, DEPTH, height, depth);");
+  } else {
+    gemm_stage(w, GEMM_A, "row0 + i", "height", "k0", "depth", "STRIP");
+    gemm_line(w, "td_narrow_pack_a_turned(packed_a, stage, 0, STRIP, height, depth);");
+  }
+}
+
+/* `target` and the tiles' arguments; returns the rows' stride in C. */
+static int64_t put_target(GemmWriter *w) {
+  const GemmPlan *plan = w->plan;
+  if (!w->direct) {
+    gemm_line(w, w->block.depth_blocks > 1 ? "float *target = sums + i * %lld;" : "float *target = sums;",
+              (long long)w->block.stride);
+    return w->block.stride;
+  }
+  int64_t by_row = 0;
+  gemm_flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row);
+  StrBuf at = { 0 };
+  gemm_strides(&at, &plan->axis[GEMM_BATCH], plan->stride_output[GEMM_BATCH]);
+  gemm_line(w, "float *target = %s%s + (row0 + i) * %lld + column0;", plan->output, at.s ? at.s : "", (long long)by_row);
+  sb_free(&at);
+  return by_row;
+}
+
+/* Where an operand's block lies that is packed later: `turns` of the tiles from now. */
+static void put_fetch(GemmWriter *w, GemmSide side, const char *fetch, const char *outer0, const char *k0, const char *outer,
+                      const char *depth, const char *turns) {
+  gemm_scope(w);
+  gemm_address(w, side, "from", outer0, k0);
+  gemm_line(w, "td_narrow_fetch(&fetch[%s], from, sizeof *from, %lld, %lld, %s, %s, %s);", fetch,
+            (long long)w->outer_stride[side], (long long)w->k_stride[side], outer, depth, turns);
+  gemm_close(w);
+}
+
+/* The batch of the next piece, as far as this operand's address needs it. */
+static void put_next_address(GemmWriter *w, GemmSide side) {
+  StrBuf strides = { 0 };
+  gemm_strides(&strides, &w->plan->axis[GEMM_BATCH], w->plan->operand[side].stride_batch);
+  gemm_decode(w, GEMM_BATCH, "next / (ROW_BLOCKS * COLUMN_BLOCKS)", strides.s ? strides.s : "", true);
+  sb_free(&strides);
+}
+
+/* What follows this block: the next one of k, or the next piece. Its packed
+ * operands are on their way while this one is multiplied: all of B, and of A what
+ * is packed at once, or the first strip while the last one of this block is. */
+static void put_next(GemmWriter *w) {
+  const GemmPlan *plan = w->plan;
+  gemm_line(w, "TdFetch fetch[FETCHES] = { 0 };");
+  if (!w->flat[GEMM_A] && !w->flat[GEMM_B]) return;
+  if (w->block.depth_blocks > 1) {
+    gemm_line(w, "const int64_t next_k = k0 + DEPTH < K ? k0 + DEPTH : 0;");
+    gemm_line(w, "const int64_t next = next_k ? piece : piece + 1;");
+    gemm_line(w, "const int64_t next_depth = K - next_k < DEPTH ? K - next_k : DEPTH;");
+  } else {
+    gemm_line(w, "const int64_t next_k = 0, next = piece + 1, next_depth = K;");
+  }
+  if (all_at_once(w)) {
+    gemm_open(w, "if (next < end)");
+    put_next_address(w, GEMM_A);
+    gemm_line(w, "const int64_t next_row = next %% ROW_BLOCKS * ROWS, after = M - next_row < ROWS ? M - next_row : ROWS;");
+    put_fetch(w, GEMM_A, "0", "next_row", "next_k", "after", "next_depth", "(rows + STRIP - 1) / STRIP * turns");
+    gemm_close(w);
+  }
+  if (!w->flat[GEMM_B] || plan->packed) return;
+  gemm_line(w, "if (next < end && (next == piece ? fresh : next / ROW_BLOCKS%s != block)) {",
+            gemm_shares_b(w) ? " % COLUMN_BLOCKS" : "");
+  w->indent++;
+  put_next_address(w, GEMM_B);
+  gemm_line(w, "const int64_t next_column = next / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS;");
+  gemm_line(w, "const int64_t next_columns = N - next_column < COLUMNS ? N - next_column : COLUMNS;");
+  put_fetch(w, GEMM_B, "FETCHES - 1", "next_column", "next_k", "next_columns", "next_depth", "(rows + STRIP - 1) / STRIP * turns");
+  gemm_close(w);
+}
+
+/* While a strip is multiplied: the strip of A after it. */
+static void put_next_strip(GemmWriter *w) {
+  if (!w->flat[GEMM_A] || all_at_once(w)) return;
+  gemm_open(w, "if (i + STRIP < rows)");
+  gemm_line(w, "const int64_t after = rows - i - STRIP < STRIP ? rows - i - STRIP : STRIP;");
+  put_fetch(w, GEMM_A, "0", "(row0 + i + STRIP)", "k0", "after", "depth", "turns");
+  w->indent--;
+  gemm_line(w, "} else if (next < end) {");
+  w->indent++;
+  put_next_address(w, GEMM_A);
+  gemm_line(w, "const int64_t next_row = next %% ROW_BLOCKS * ROWS;");
+  gemm_line(w, "const int64_t after = M - next_row < STRIP ? M - next_row : STRIP;");
+  put_fetch(w, GEMM_A, "0", "next_row", "next_k", "after", "next_depth", "turns");
+  gemm_close(w);
+}
+
+/* And what the strip's epilogue reads and writes. */
+static void put_ahead(GemmWriter *w) {
+  bool many = w->block.depth_blocks > 1;
+  if (w->naheads == 0) return;
+  if (many) gemm_open(w, "if (k0 + depth >= K)");
+  for (int i = 0; i < w->naheads; i++) {
+    const GemmAhead *a = w->ahead[i].what;
+    StrBuf at = { 0 };
+    gemm_strides(&at, &w->plan->axis[GEMM_BATCH], a->stride[GEMM_BATCH]);
+    gemm_line(w, "td_narrow_fetch(&fetch[%d], %s%s + (row0 + i) * %lld + column0, %d, %lld, 1, height, columns, turns);",
+              1 + i, a->base, at.s ? at.s : "", (long long)w->ahead[i].by_row, a->half ? 2 : 4, (long long)w->ahead[i].by_row);
+    sb_free(&at);
+  }
+  if (many) gemm_close(w);
+}
+
+static void put_multiply(GemmWriter *w) {
+  bool many = w->block.depth_blocks > 1;
+  gemm_line(w, "/* a strip of rows after the other */");
+  if (w->flat[GEMM_A] || w->flat[GEMM_B] || w->naheads > 0)
+    gemm_line(w, "const int64_t turns = td_narrow_turns(columns, depth, FETCHES);");
+  if (all_at_once(w)) put_pack_all(w);
+  put_next(w);
+  gemm_open(w, "for (int64_t i = 0; i < rows; i += STRIP)");
+  gemm_line(w, "const int64_t height = rows - i < STRIP ? rows - i : STRIP;");
+  if (w->in_place) gemm_address(w, GEMM_A, "strip", "(row0 + i)", "k0");
+  else if (!all_at_once(w)) put_pack_a(w);
+  put_next_strip(w);
+  put_ahead(w);
+  int64_t stride = put_target(w);
+  gemm_line(w, "const TdNarrow t = {");
+  w->indent++;
+  gemm_line(w, ".depth = %s,", w->extent[GEMM_K] % DEPTH ? "(depth + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH * TD_NARROW_DEPTH" : "depth");
+  if (w->in_place) {
+    long long row = w->outer_stride[GEMM_A];
+    gemm_line(w, ".a = strip, .a_row = %lld, .a_step = TD_NARROW_DEPTH, .a_half = %lld,", row, row * ROWS);
+  } else {
+    const char *high = "(depth + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH * TD_NARROW_TILE";
+    if (all_at_once(w)) gemm_line(w, ".a = packed_a + i / TD_NARROW_ROWS * (%s),", high);
+    gemm_line(w, "%s.a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE,", all_at_once(w) ? "" : ".a = packed_a, ");
+    gemm_line(w, ".a_half = %s,", high);
+  }
+  gemm_line(w, ".b = packed_b + k0 / DEPTH * BLOCK, .panel = PANEL, .c = target, .c_stride = %lld,", (long long)stride);
+  gemm_line(w, ".columns = columns, .tall = height > TD_NARROW_ROWS, .add = %s, .far = %s,", many ? "k0 > 0" : "0",
+            !w->direct ? "0" : many ? "k0 == 0" : "1");
+  gemm_line(w, ".fetch = fetch, .fetches = FETCHES");
+  w->indent--;
+  gemm_line(w, "};");
+  gemm_line(w, "td_narrow_row(&t);");
+  if (!w->direct) {
+    if (many) gemm_line(w, "if (k0 + depth < K) continue;");
+    gemm_epilogue(w);
+  }
+  gemm_close(w);
+}
+
+static void put_scratch(GemmWriter *w) {
+  const GemmBlocks *b = &w->block;
+  int64_t stage = 0;
+  if (!gemm_contiguous(w, GEMM_A) && !w->in_place) stage = STRIP * b->depth;
+  if (!gemm_contiguous(w, GEMM_B) && !w->plan->packed)
+    stage = gemm_most(stage, gemm_along_k(w, GEMM_B) ? WIDEST_TILE * b->depth : SLAB * b->padded);
+  w->plan->scratch = HELD * sizeof(float);
+  gemm_take_scratch(w, "sums", w->direct ? 0 : (b->depth_blocks > 1 ? gemm_round_up(b->rows, STRIP) : STRIP) * b->stride);
+  gemm_take_scratch(w, "stage", stage);
+  gemm_take_scratch(w, "half_b", w->plan->packed ? 0 : gemm_packed_block(w) / 2);
+  int64_t packed_rows = all_at_once(w) ? gemm_round_up(b->rows, STRIP) : STRIP;
+  gemm_take_scratch(w, "half_a", w->in_place ? 0 : packed_rows * b->depth / 2);
+  if (!w->plan->packed) gemm_line(w, "uint16_t *const packed_b = (uint16_t *)half_b;");
+  if (!w->in_place) gemm_line(w, "uint16_t *const packed_a = (uint16_t *)half_a;");
+}
+
+static void put_constants(GemmWriter *w) {
+  gemm_line(w, "enum { STRIP = %d, FETCHES = %d };", STRIP, 2 + w->naheads);
+}
+
+/* Sums that wait in C for the next block of k, 16 rows of a tile in so few sets of
+ * the first cache that they push one another out. */
+static bool crowded(const GemmWriter *w, int64_t by_row) {
+  return w->extent[GEMM_K] > NARROW_WHOLE && by_row % 256 == 0;
+}
+
+void gemm_narrow(GemmWriter *w) {
+  GemmPlan *plan = w->plan;
+  int64_t by_row, by_column;
+  w->direct = plan->plain_output && w->extent[GEMM_N] % WIDEST_TILE == 0 && w->extent[GEMM_M] % ROWS == 0 &&
+              gemm_flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row) &&
+              gemm_flat_stride(&plan->axis[GEMM_N], plan->stride_output[GEMM_N], &by_column) && by_column == 1 &&
+              !crowded(w, by_row);
+  w->in_place = w->flat[GEMM_A] && plan->operand[GEMM_A].half && w->k_stride[GEMM_A] == 1 &&
+                w->extent[GEMM_N] <= FEW_COLUMNS && w->extent[GEMM_K] % DEPTH == 0 && w->extent[GEMM_M] % ROWS == 0;
+  gemm_function(w, &(GemmBody){ .panels = "TD_NARROW_COLUMNS columns, [k / 2][columns][2]", .constants = put_constants,
+                                .scratch = put_scratch, .multiply = put_multiply, .open = "td_narrow_open();",
+                                .close = "td_narrow_close();" });
+}

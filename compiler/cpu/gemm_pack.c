@@ -1,0 +1,127 @@
+/* Operand B packed: by the kernel that multiplies it, or once for many launches. A
+ * product in a loop whose B no iteration changes, such as the weights of a
+ * recurrence, and one in a sampler's step, whose B no step changes, reads it where
+ * another kernel has left it, block after block as its pieces want them. */
+#include "compiler/cpu/gemm_write.h"
+
+#include <string.h>
+
+enum { NARROWEST_TILE = 8, GAP = 32 };   /* columns, over all targets; floats, two cache lines */
+
+static const char *element_type(const GemmWriter *w) { return w->plan->narrow ? "uint16_t" : "float"; }
+
+int64_t gemm_packed_blocks(const GemmWriter *w) {
+  return w->block.column_blocks * (gemm_shares_b(w) ? 1 : w->extent[GEMM_BATCH]);
+}
+
+/* The panels of a block of k lie together, a little apart, so that neither
+ * reading them nor writing all at once meets the same few sets of a cache. */
+void gemm_put_panel(GemmWriter *w) {
+  const char *columns = w->plan->narrow ? "TD_NARROW_COLUMNS" : "TD_TILE_COLUMNS";
+  gemm_line(w, "enum { PANEL = DEPTH * %s + %d, BLOCK = %lld / %s * PANEL };", columns, w->plan->narrow ? 2 * GAP : GAP,
+            (long long)w->block.padded, columns);
+}
+
+int64_t gemm_packed_block(const GemmWriter *w) {
+  const GemmBlocks *b = &w->block;
+  int64_t gaps = w->plan->narrow ? b->padded / WIDEST_TILE * 2 * GAP : b->padded / NARROWEST_TILE * GAP;
+  return b->depth_blocks * (b->padded * b->depth + gaps);
+}
+
+void gemm_put_block(GemmWriter *w) {
+  const char *which = gemm_shares_b(w) ? " % COLUMN_BLOCKS" : "";
+  if (w->plan->packed) {
+    gemm_line(w, "const %s *const packed_b = %s + piece / ROW_BLOCKS%s * %lld;", element_type(w), w->plan->packed, which,
+              (long long)gemm_packed_block(w));
+    return;
+  }
+  gemm_line(w, "const int64_t block = piece / ROW_BLOCKS%s, fresh = held->block != block;", which);
+  gemm_line(w, "held->block = block;");
+}
+
+/* A call that packs `count` columns of `depth` steps of k. Turned: columns lie
+ * `across` apart; else steps of k lie `along` apart. */
+static void put_call(GemmWriter *w, bool turned, const char *to, const char *k0, const char *from, const char *across,
+                     const char *along, const char *count, const char *depth) {
+  if (!w->plan->narrow && turned)
+    gemm_line(w, "td_pack_b_turned(%s, PANEL, %s, %s, %s, %s, %s, %s);", to, k0, from, across, along, count, depth);
+  else if (!w->plan->narrow)
+    gemm_line(w, "td_pack_b_rows(%s, PANEL, %s, %s, %s, %s, %s);", to, k0, from, along, count, depth);
+  else
+    gemm_line(w, "td_narrow_pack_b%s(%s, PANEL, %s, %s, %d, %s, %s, %s);", turned ? "_turned" : "", to, k0, from,
+              strcmp(from, "from") == 0 && w->plan->operand[GEMM_B].half, turned ? across : along, count, depth);
+}
+
+bool gemm_contiguous(const GemmWriter *w, GemmSide side) {
+  return w->flat[side] && (w->k_stride[side] == 1 || w->outer_stride[side] == 1);
+}
+
+/* Straight from memory, or what is computed for it by way of a stage: a panel of
+ * columns at once if it is read along k, else a slab of k. */
+void gemm_pack_b(GemmWriter *w) {
+  const char *width = w->plan->narrow ? "TD_NARROW_COLUMNS" : "TD_TILE_COLUMNS";
+  char across[32], along[32];
+  gemm_line(w, "%s *const to = packed_b + k0 / DEPTH * BLOCK;", element_type(w));
+  if (w->plan->narrow ? gemm_contiguous(w, GEMM_B) : w->flat[GEMM_B]) {
+    snprintf(across, sizeof across, "%lld", (long long)w->outer_stride[GEMM_B]);
+    snprintf(along, sizeof along, "%lld", (long long)w->k_stride[GEMM_B]);
+    gemm_address(w, GEMM_B, "from", "column0", "k0");
+    bool turned = w->plan->narrow ? w->k_stride[GEMM_B] == 1 : w->outer_stride[GEMM_B] != 1;
+    put_call(w, turned, "to", "0", "from", across, along, "columns", "depth");
+  } else if (gemm_along_k(w, GEMM_B)) {
+    gemm_line(w, "for (int64_t j = 0; j < columns; j += %s) {", width);
+    w->indent++;
+    gemm_line(w, "const int64_t rest = columns - j;");
+    gemm_line(w, "const int64_t count = rest < %s ? rest : %s;", width, width);
+    gemm_stage(w, GEMM_B, "column0 + j", "count", "k0", "depth", "DEPTH");
+    gemm_line(w, "%s *panel = to + j / %s * PANEL;", element_type(w), width);
+    put_call(w, true, "panel", "0", "stage", "DEPTH", "1", "count", "depth");
+    gemm_close(w);
+  } else {
+    snprintf(along, sizeof along, "%lld", (long long)w->block.padded);
+    gemm_line(w, "for (int64_t slab = k0; slab < k0 + depth; slab += %d) {", SLAB);
+    w->indent++;
+    gemm_line(w, "const int64_t rest = k0 + depth - slab, thick = rest < %d ? rest : %d;", SLAB, SLAB);
+    gemm_stage(w, GEMM_B, "column0", "columns", "slab", "thick", along);
+    put_call(w, false, "to", "slab - k0", "stage", NULL, along, "columns", "thick");
+    gemm_close(w);
+  }
+}
+
+static void put_head(GemmWriter *w) {
+  const GemmPlan *plan = w->plan;
+  long long n = w->extent[GEMM_N], k = w->extent[GEMM_K];
+  gemm_line(w, "/* B[%lld][%lld]%s, packed for all iterations in blocks of %lld columns */", k, n, plan->narrow ? " in bf16" : "",
+            (long long)plan->columns);
+  gemm_line(w, "void %s(const TdCall *call, int64_t begin, int64_t end)", plan->name);
+  gemm_line(w, "{");
+  w->indent++;
+  gemm_line(w, "enum { N = %lld, K = %lld, COLUMNS = %lld, COLUMN_BLOCKS = %lld, DEPTH = %lld };", n, k,
+            (long long)plan->columns, (long long)w->block.column_blocks, (long long)plan->depth);
+  gemm_put_panel(w);
+}
+
+void gemm_pack_kernel(GemmWriter *w) {
+  GemmPlan *plan = w->plan;
+  StrBuf prologue = { 0 };
+  gemm_collect_load(w, GEMM_B);
+  if (plan->prologue) plan->prologue(&prologue, plan->ctx);
+  put_head(w);
+  gemm_paste(w, &prologue);
+  sb_free(&prologue);
+  plan->scratch = HELD * sizeof(float);
+  bool rows = gemm_along_k(w, GEMM_B);
+  gemm_take_scratch(w, "stage", rows ? WIDEST_TILE * w->block.depth : SLAB * w->block.padded);
+  if (w->flat[GEMM_B]) gemm_line(w, "(void)stage;");
+  gemm_open(w, "for (int64_t piece = begin; piece < end; piece++)");
+  gemm_line(w, "const int64_t column0 = piece %% COLUMN_BLOCKS * COLUMNS;");
+  gemm_line(w, "const int64_t columns = N - column0 < COLUMNS ? N - column0 : COLUMNS;");
+  gemm_decode(w, GEMM_BATCH, "piece / COLUMN_BLOCKS", w->load[GEMM_B].s ? w->load[GEMM_B].s : "", true);
+  gemm_line(w, "%s *const packed_b = %s + piece * %lld;", element_type(w), plan->packed, (long long)gemm_packed_block(w));
+  gemm_open(w, "for (int64_t k0 = 0; k0 < K; k0 += DEPTH)");
+  gemm_line(w, "const int64_t depth = K - k0 < DEPTH ? K - k0 : DEPTH;");
+  gemm_pack_b(w);
+  gemm_close(w);
+  gemm_close(w);
+  gemm_close(w);
+}

@@ -1,0 +1,252 @@
+/* What the writers of contraction kernels share: the text of C, extents and
+ * strides, loops over the variables of an axis, operands evaluated into a stage,
+ * the epilogue, scratch memory. */
+#include "compiler/cpu/gemm_write.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* ---- text ---------------------------------------------------------------------- */
+void gemm_line(GemmWriter *w, const char *fmt, ...) {
+  for (int i = 0; i < w->indent; i++) sb_puts(w->out, "  ");
+  va_list ap;
+  va_start(ap, fmt);
+  sb_vprintf(w->out, fmt, ap);
+  va_end(ap);
+  sb_putc(w->out, '\n');
+}
+
+void gemm_open(GemmWriter *w, const char *head) {
+  gemm_line(w, "%s {", head);
+  w->indent++;
+}
+
+void gemm_close(GemmWriter *w) {
+  w->indent--;
+  gemm_line(w, "}");
+}
+
+static bool identifier_char(char c) { return isalnum((unsigned char)c) || c == '_'; }
+
+bool gemm_mentions(const char *text, const char *name) {
+  size_t n = strlen(name);
+  for (const char *at = text; at && (at = strstr(at, name)); at += n)
+    if (!identifier_char(at[n]) && (at == text || !identifier_char(at[-1]))) return true;
+  return false;
+}
+
+void gemm_paste(GemmWriter *w, const StrBuf *text) {
+  for (const char *s = text->s; s && *s;) {
+    const char *end = strchr(s, '\n');
+    size_t n = end ? (size_t)(end - s) : strlen(s);
+    gemm_line(w, "%.*s", (int)n, s);
+    s = end ? end + 1 : s + n;
+  }
+}
+
+/* ---- extents and strides ---------------------------------------------------------- */
+int64_t gemm_extent(const GemmAxis *axis) {
+  int64_t n = 1;
+  for (int v = 0; v < axis->nvars; v++) n *= axis->extent[v];
+  return n;
+}
+
+bool gemm_flat_stride(const GemmAxis *axis, const int64_t *stride, int64_t *out) {
+  int64_t step = 0, inner = 1;
+  bool found = false;
+  for (int v = axis->nvars - 1; v >= 0; v--) {
+    if (axis->extent[v] == 1) continue;
+    if (!found) step = stride[v], found = true;
+    else if (stride[v] != step * inner) return false;
+    inner *= axis->extent[v];
+  }
+  *out = step;
+  return true;
+}
+
+/* ---- variables --------------------------------------------------------------------- */
+void gemm_decode(GemmWriter *w, GemmAxisKind kind, const char *flat, const char *text,
+                   bool with_last) {
+  const GemmAxis *axis = &w->plan->axis[kind];
+  int64_t inner = gemm_extent(axis);
+  for (int v = 0; v < axis->nvars; v++) {
+    inner /= axis->extent[v];
+    if ((v == axis->nvars - 1 && !with_last) || !gemm_mentions(text, axis->var[v])) continue;
+    char divide[40] = "", modulo[40] = "";
+    if (inner > 1) snprintf(divide, sizeof divide, " / %lld", (long long)inner);
+    if (v > 0) snprintf(modulo, sizeof modulo, " %% %lld", (long long)axis->extent[v]);
+    gemm_line(w, "const int64_t %s = %s%s%s%s%s;", axis->var[v], *divide || *modulo ? "(" : "", flat,
+         *divide || *modulo ? ")" : "", divide, modulo);
+  }
+}
+
+/* A simd loop over flat indices start .. start + count - 1 of an axis around
+ * `body`, which mentions the axis's variables; `q` counts from 0. */
+static void run_loop(GemmWriter *w, GemmAxisKind kind, const char *start, const char *count,
+                     const StrBuf *body) {
+  const GemmAxis *axis = &w->plan->axis[kind];
+  const char *last = axis->nvars ? axis->var[axis->nvars - 1] : NULL;
+  bool one = gemm_extent(axis) == (axis->nvars ? axis->extent[axis->nvars - 1] : 1);
+  char flat[64];
+  if (one || axis->extent[axis->nvars - 1] < 8) {
+    /* one variable, or the last one is too short to make a loop of its own */
+    gemm_line(w, "#pragma omp simd");
+    gemm_line(w, "for (int64_t q = 0; q < %s; q++) {", count);
+    w->indent++;
+    snprintf(flat, sizeof flat, "%s + q", start);
+    gemm_decode(w, kind, flat, body->s, true);
+    gemm_paste(w, body);
+    gemm_close(w);
+    return;
+  }
+  long long extent = axis->extent[axis->nvars - 1];
+  gemm_line(w, "for (int64_t from = 0, run; from < %s; from += run) {", count);
+  w->indent++;
+  gemm_line(w, "const int64_t flat = %s + from, first = flat %% %lld;", start, extent);
+  gemm_line(w, "const int64_t rest = %s - from;", count);
+  gemm_line(w, "run = %lld - first < rest ? %lld - first : rest;", extent, extent);
+  gemm_decode(w, kind, "flat", body->s, false);
+  gemm_line(w, "#pragma omp simd");
+  gemm_open(w, "for (int64_t q = from; q < from + run; q++)");
+  if (gemm_mentions(body->s, last)) gemm_line(w, "const int64_t %s = first + q - from;", last);
+  gemm_paste(w, body);
+  gemm_close(w);
+  gemm_close(w);
+}
+
+void gemm_strides(StrBuf *out, const GemmAxis *axis, const int64_t *stride) {
+  for (int v = 0; v < axis->nvars; v++)
+    if (stride[v] && axis->extent[v] > 1)
+      sb_printf(out, " + %lld * %s", (long long)stride[v], axis->var[v]);
+}
+
+/* ---- operands ------------------------------------------------------------------------ */
+GemmAxisKind gemm_outer(GemmSide side) { return side == GEMM_A ? GEMM_M : GEMM_N; }
+
+static void read_plain(const GemmWriter *w, GemmSide side, StrBuf *out) {
+  const GemmPlan *plan = w->plan;
+  const GemmOperand *operand = &plan->operand[side];
+  sb_printf(out, "stage[at] = %s(%s)[0", operand->half ? "td_wide(" : "", operand->base);
+  gemm_strides(out, &plan->axis[GEMM_BATCH], operand->stride_batch);
+  gemm_strides(out, &plan->axis[gemm_outer(side)], operand->stride_outer);
+  gemm_strides(out, &plan->axis[GEMM_K], operand->stride_k);
+  sb_puts(out, operand->half ? "]);\n" : "];\n");
+}
+
+bool gemm_along_k(const GemmWriter *w, GemmSide side) {
+  const GemmOperand *operand = &w->plan->operand[side];
+  const GemmAxis *k = &w->plan->axis[GEMM_K], *outer = &w->plan->axis[gemm_outer(side)];
+  if (!operand->plain) return operand->along_k;
+  int64_t by_k = k->nvars ? operand->stride_k[k->nvars - 1] : 0;
+  int64_t by_outer = outer->nvars ? operand->stride_outer[outer->nvars - 1] : 0;
+  return by_k == 1 || by_outer != 1;
+}
+
+void gemm_address(GemmWriter *w, GemmSide side, const char *name, const char *outer0,
+                        const char *k0) {
+  const GemmOperand *operand = &w->plan->operand[side];
+  StrBuf b = { 0 };
+  gemm_strides(&b, &w->plan->axis[GEMM_BATCH], operand->stride_batch);
+  gemm_line(w, "const %s *%s = %s%s + %s * %lld + %s * %lld;", operand->half ? "uint16_t" : "float", name, operand->base, b.s ? b.s : "",
+       outer0, (long long)w->outer_stride[side], k0, (long long)w->k_stride[side]);
+  sb_free(&b);
+}
+
+void gemm_scope(GemmWriter *w) {
+  gemm_line(w, "{");
+  w->indent++;
+}
+
+/* Evaluate a block of an operand into `stage`: [count][STAGE_K] along k, else
+ * [depth][stride]. */
+void gemm_stage(GemmWriter *w, GemmSide side, const char *outer0, const char *count,
+                      const char *k0, const char *depth, const char *stride) {
+  bool by_k = gemm_along_k(w, side);
+  GemmAxisKind outer = gemm_outer(side);
+  StrBuf body = { 0 };
+  char flat[64];
+  sb_printf(&body, "const int64_t at = r * %s + q;\n%s", stride, w->load[side].s);
+  gemm_line(w, "for (int64_t r = 0; r < %s; r++) {", by_k ? count : depth);
+  w->indent++;
+  snprintf(flat, sizeof flat, "%s + r", by_k ? outer0 : k0);
+  gemm_decode(w, by_k ? outer : GEMM_K, flat, body.s, true);
+  run_loop(w, by_k ? GEMM_K : outer, by_k ? k0 : outer0, by_k ? depth : count, &body);
+  gemm_close(w);
+  sb_free(&body);
+}
+
+/* ---- results ---------------------------------------------------------------------------- */
+void gemm_epilogue(GemmWriter *w) {
+  StrBuf both = { 0 };
+  const char *row = w->epilogue_row.s, *element = w->epilogue.s, *after = w->epilogue_after.s;
+  sb_printf(&both, "%s%s%s", row ? row : "", element ? element : "", after ? after : "");
+  gemm_open(w, "for (int64_t r = 0; r < height; r++)");
+  gemm_line(w, "const float *finished = target + r * %lld;", (long long)w->block.stride);
+  gemm_decode(w, GEMM_M, "row0 + i + r", both.s ? both.s : "", true);
+  gemm_paste(w, &w->epilogue_row);
+  run_loop(w, GEMM_N, "column0", "columns", &w->epilogue);
+  gemm_paste(w, &w->epilogue_after);
+  gemm_close(w);
+  sb_free(&both);
+}
+
+static void store_plain(const GemmWriter *w, StrBuf *out) {
+  const GemmPlan *plan = w->plan;
+  sb_printf(out, "(%s)[0", plan->output);
+  for (int k = 0; k < GEMM_K; k++) gemm_strides(out, &plan->axis[k], plan->stride_output[k]);
+  sb_puts(out, "] = finished[q];\n");
+}
+
+bool gemm_shares_b(const GemmWriter *w) {
+  const GemmOperand *operand = &w->plan->operand[GEMM_B];
+  for (int v = 0; v < w->plan->axis[GEMM_BATCH].nvars; v++)
+    if (operand->stride_batch[v] != 0) return false;
+  return operand->plain;
+}
+
+void gemm_take_scratch(GemmWriter *w, const char *name, int64_t floats) {
+  int64_t before = (int64_t)(w->plan->scratch / sizeof(float));
+  if (floats == 0) return;
+  gemm_line(w, "float *const %s = (float *)call->scratch + %lld;", name, (long long)before);
+  w->plan->scratch += (size_t)floats * sizeof(float);
+}
+
+/* Ask the callbacks for their texts, once each; the prologue last, when it is
+ * known what the others need. */
+void gemm_collect_load(GemmWriter *w, GemmSide side) {
+  GemmPlan *plan = w->plan;
+  if (plan->operand[side].plain) read_plain(w, side, &w->load[side]);
+  else plan->load(&w->load[side], plan->ctx, side, "stage[at]");
+}
+
+void gemm_collect_texts(GemmWriter *w, StrBuf *prologue) {
+  GemmPlan *plan = w->plan;
+  gemm_collect_load(w, GEMM_A);
+  if (!plan->packed) gemm_collect_load(w, GEMM_B);
+  if (plan->plain_output) store_plain(w, &w->epilogue);
+  else plan->epilogue(&w->epilogue, plan->ctx, "finished[q]");
+  if (!plan->plain_output && plan->epilogue_row) plan->epilogue_row(&w->epilogue_row, plan->ctx);
+  if (!plan->plain_output && plan->epilogue_after) plan->epilogue_after(&w->epilogue_after, plan->ctx);
+  if (plan->prologue) plan->prologue(prologue, plan->ctx);
+}
+
+void gemm_decode_batch(GemmWriter *w) {
+  StrBuf all = { 0 };
+  const StrBuf *texts[] = { &w->load[GEMM_A], &w->load[GEMM_B], &w->epilogue, &w->epilogue_row, &w->epilogue_after };
+  for (int i = 0; i < 5; i++) sb_puts(&all, texts[i]->s ? texts[i]->s : "");
+  gemm_decode(w, GEMM_BATCH, "piece / (ROW_BLOCKS * COLUMN_BLOCKS)", all.s, true);
+  sb_free(&all);
+}
+
+/* What is not whole rows of contiguous numbers is left to itself. */
+void gemm_choose_aheads(GemmWriter *w) {
+  const GemmPlan *plan = w->plan;
+  for (int i = 0; i < plan->naheads; i++) {
+    int64_t by_row, by_column;
+    if (w->direct || !gemm_flat_stride(&plan->axis[GEMM_M], plan->ahead[i].stride[GEMM_M], &by_row) ||
+        !gemm_flat_stride(&plan->axis[GEMM_N], plan->ahead[i].stride[GEMM_N], &by_column) || by_column != 1)
+      continue;
+    w->ahead[w->naheads].what = &plan->ahead[i];
+    w->ahead[w->naheads++].by_row = by_row;
+  }
+}

@@ -1,0 +1,777 @@
+/* The prelude: what every generated translation unit begins with. It is C text
+ * first (the build embeds it as a string; generated code must stand alone) and
+ * a header second (the tests include it). Inside: the call contract of
+ * compiler/program/program.h, the scalar functions behind the language's primitives,
+ * the random draws, and the tiles of the matrix products.
+ *
+ * The float functions are branch-free, so that loops over them become vector
+ * code; they are within 4 units in the last place of the true value, keep NaN,
+ * have the right limits, and may flush results below 2^-126 to zero. They need
+ * no flag but profit from -fno-math-errno -fno-trapping-math -ffp-contract=fast. */
+#ifndef TD_PRELUDE
+#define TD_PRELUDE
+
+/* GCC 12 at -O3 fuses iterations of a loop around a vector loop that adds into an
+ * array, and takes the value of one of them for all: wrong sums. */
+#if defined __GNUC__ && !defined __clang__
+#pragma GCC optimize("no-loop-unroll-and-jam")
+#endif
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef TDC_PROGRAM_H
+typedef struct TdControl { uint64_t seed; int64_t step; } TdControl;
+typedef struct TdCall {
+  char *const     *arg;         /* the launch's buffers, in order */
+  const int64_t   *ix;          /* loop counters by slot */
+  char            *scratch;     /* this thread's own, 64-byte aligned */
+  const TdControl *ctl;
+  uint64_t         launch;      /* counts up; scratch keeps what this launch left; 0: nothing */
+} TdCall;
+#endif
+
+enum { TD_BLOCK = 256 };          /* rows of a flat map that are done together, where that matters */
+
+#define TD_INLINE static inline __attribute__((always_inline, unused))
+#if defined __clang__
+#define TD_APART __attribute__((noinline, unused))
+#else
+#define TD_APART __attribute__((noinline, noclone, unused))
+#endif
+/* The larger functions are shared. A unit that stands alone has its own copies;
+ * where a program has many units (runtime/cpu/jit.c) they define TD_PART as 0 and
+ * only declare them, and units of nothing but the prelude, with TD_PART 1, 2 and
+ * 3, hold one part each: a processor compiles them once for all programs. */
+#ifdef TD_PART
+#define TD_SHARED __attribute__((visibility("hidden"))) TD_APART
+#define TD_DEFINES(part) (TD_PART == (part))
+#else
+#define TD_SHARED static TD_APART
+#define TD_DEFINES(part) 1
+#endif
+#define TD_PART_TILES 1          /* of two vectors */
+#define TD_PART_PACKING 2        /* and what else matrix products need */
+#define TD_PART_DRAWS 3
+
+/* ---- bits ------------------------------------------------------------------- */
+TD_INLINE uint32_t td_bits(float x) {
+  uint32_t u;
+  __builtin_memcpy(&u, &x, sizeof u);
+  return u;
+}
+TD_INLINE float td_float(uint32_t u) {
+  float x;
+  __builtin_memcpy(&x, &u, sizeof x);
+  return x;
+}
+/* |magnitude| with the sign of `sign` */
+TD_INLINE float td_copysignf(float magnitude, float sign) {
+  return td_float((td_bits(magnitude) & 0x7fffffffu) | (td_bits(sign) & 0x80000000u));
+}
+
+/* ---- float functions ---------------------------------------------------------- */
+#define TD_INFF __builtin_inff()
+#define TD_NANF __builtin_nanf("")
+/* Adding this rounds |x| < 2^22 to an integer, which then stands in the low bits. */
+#define TD_ROUNDER 12582912.0f
+
+TD_INLINE float td_minf(float a, float b) { return a <= b ? a : b; }
+TD_INLINE float td_maxf(float a, float b) { return a >= b ? a : b; }
+TD_INLINE float td_absf(float x) { return __builtin_fabsf(x); }
+TD_INLINE float td_sqrtf(float x) { return __builtin_sqrtf(x); }
+TD_INLINE float td_rsqrtf(float x) { return 1.0f / __builtin_sqrtf(x); }
+TD_INLINE float td_floorf(float x) { return __builtin_floorf(x); }
+TD_INLINE float td_roundf(float x) { return __builtin_rintf(x); }   /* halves to even */
+
+/* floor as an integer, saturated; NaN becomes the least one */
+TD_INLINE int32_t td_intf(float x) {
+  float f = __builtin_floorf(x);
+  f = f >= -2147483648.0f ? f : -2147483648.0f;
+  f = f <= 2147483520.0f ? f : 2147483520.0f;
+  return (int32_t)f;
+}
+
+/* a - b * floor(a / b), exact for |a / b| < 2^28; the sign is the divisor's */
+TD_INLINE float td_modf(float a, float b) {
+  double x = a, y = b, r = x - __builtin_floor(x / y) * y;
+  return (float)((r < 0) != (y < 0) && r != 0 ? r + y : r);
+}
+
+/* exp(r) - 1 - r for |r| <= log(2) / 2, divided by r^2 */
+TD_INLINE float td_exp_tail(float r) {
+  float q = 0x1.6db4dep-10f;
+  q = q * r + 0x1.123bdep-7f;
+  q = q * r + 0x1.55545ep-5f;
+  q = q * r + 0x1.55548ep-3f;
+  return q * r + 0.5f;
+}
+/* exp where the result is a normal number; anything elsewhere */
+TD_INLINE float td_exp_core(float x) {
+  float t = x * 0x1.715476p+0f + TD_ROUNDER, n = t - TD_ROUNDER;
+  float r = x - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f;
+  float p = 1.0f + (r + r * r * td_exp_tail(r));
+  return td_float(td_bits(p) + (td_bits(t) << 23));
+}
+TD_INLINE float td_expf(float x) {
+  float y = td_exp_core(x);
+  y = x >= -87.33654f ? y : 0.0f;
+  return x <= 0x1.62e42ep+6f ? y : x + TD_INFF;
+}
+
+/* log of a positive normal number */
+TD_INLINE float td_log_core(float x) {
+  int32_t k = (int32_t)(td_bits(x) - 0x3f3504f3u);          /* from sqrt(1/2) */
+  float n = (float)(k >> 23);
+  float f = td_float(((uint32_t)k & 0x7fffffu) + 0x3f3504f3u) - 1.0f;
+  float z = f * f, q = -0x1.41edaap-4f;
+  q = q * f + 0x1.07d0c6p-3f;
+  q = q * f - 0x1.0ce078p-3f;
+  q = q * f + 0x1.226e50p-3f;
+  q = q * f - 0x1.547880p-3f;
+  q = q * f + 0x1.99a596p-3f;
+  q = q * f - 0x1.000220p-2f;
+  q = q * f + 0x1.55554ap-2f;
+  float low = f * z * q + n * 0x1.7f7d1cp-20f;
+  return n * 0x1.62e4p-1f + (f + (low - 0.5f * z));
+}
+TD_INLINE float td_logf(float x) {
+  int small = x < 0x1p-126f;
+  float y = td_log_core(small ? x * 0x1p23f : x) - (small ? 15.942385f : 0.0f);
+  float edge = x > 0 ? x : x == 0 ? -TD_INFF : TD_NANF;     /* inf, 0, negative, NaN */
+  return x > 0 && x < TD_INFF ? y : edge;
+}
+
+/* (e - 1) / (e + 1) with e = exp(2 |x|) and e - 1 computed without cancellation */
+TD_INLINE float td_tanhf(float x) {
+  float a = __builtin_fabsf(x);
+  float y = a > 10.0f ? 20.0f : 2.0f * a;
+  float t = y * 0x1.715476p+0f + TD_ROUNDER, n = t - TD_ROUNDER;
+  float r = y - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f;
+  float s = td_float((td_bits(t) << 23) + 0x3f800000u);
+  float e = s * (r + r * r * td_exp_tail(r)) + (s - 1.0f);
+  e = e / (e + 2.0f);
+  return a == a ? td_copysignf(e, x) : x;
+}
+TD_INLINE float td_sigmoidf(float x) { return 1.0f / (1.0f + td_expf(-x)); }
+
+TD_INLINE float td_erff(float x) {
+  float a = __builtin_fabsf(x), z = x * x;
+  float s = -0x1.3f4f6cp-11f;                               /* near 0: erf(x) / x - 1 */
+  s = s * z + 0x1.4876c8p-8f;
+  s = s * z - 0x1.b6bee2p-6f;
+  s = s * z + 0x1.ce1dd2p-4f;
+  s = s * z - 0x1.8126fap-2f;
+  s = s * z + 0x1.06eba6p-3f;
+  s = x + x * s;
+  float y = a > 4.0f ? 4.0f : a;
+  float q = -0x1.5d7284p-16f;                               /* beyond: log(1 - erf(y)) */
+  q = q * y + 0x1.c45986p-12f;
+  q = q * y - 0x1.106272p-8f;
+  q = q * y + 0x1.9aebc4p-6f;
+  q = q * y - 0x1.bb4550p-4f;
+  q = q * y - 0x1.444d1ep-1f;
+  q = q * y - 0x1.212628p+0f;
+  q = q * y + 0x1.62d9dep-13f;
+  float t = td_copysignf(1.0f - td_exp_core(q), x);
+  return a >= 0.9f ? t : s;
+}
+
+/* 1 + erf(x): within 1.5e-7, and where x < 0, where that would cancel, within 4e-5 of it down to -3.5 */
+TD_INLINE float td_erf1pf(float x) {
+  float a = __builtin_fabsf(x), y = a > 4.25f ? 4.25f : a;
+  float q = 0x1.6fb698p-19f;                                /* log(1 - erf(y)) / y */
+  q = q * y - 0x1.914318p-15f;
+  q = q * y + 0x1.5a3736p-12f;
+  q = q * y - 0x1.01f4ecp-10f;
+  q = q * y - 0x1.6f7c40p-11f;
+  q = q * y + 0x1.43c10ap-6f;
+  q = q * y - 0x1.a5e7ecp-4f;
+  q = q * y - 0x1.45eddep-1f;
+  q = q * y - 0x1.20dd9ap+0f;
+  float t = td_exp_core(q * y);
+  float far = x == x ? 0.0f : x;
+  t = a <= 4.25f ? t : far;
+  return x < 0 ? t : 2.0f - t;
+}
+
+/* sin and cos of r in [-pi/4, pi/4] */
+TD_INLINE float td_sin_core(float r) {
+  float z = r * r, q = -0x1.994e5ap-13f;
+  q = q * z + 0x1.110760p-7f;
+  q = q * z - 0x1.555546p-3f;
+  return r + r * z * q;
+}
+TD_INLINE float td_cos_core(float r) {
+  float z = r * r, q = 0x1.9a020cp-16f;
+  q = q * z - 0x1.6c0c8ap-10f;
+  q = q * z + 0x1.55554ap-5f;
+  return 1.0f + (z * z * q - 0.5f * z);
+}
+/* sin(x + shift * pi/2): pi/2 is taken off in parts that multiply exactly, good
+ * to 2^-30 for |x| <= 100000; beyond, bounded by one but not accurate. */
+TD_INLINE float td_sin_shifted(float x, uint32_t shift) {
+  float t = x * 0x1.45f306p-1f + TD_ROUNDER, n = t - TD_ROUNDER;
+  float r = x - n * 0x1.92p+0f - n * 0x1.fap-12f - n * 0x1.54p-20f - n * 0x1.10b462p-30f;
+  r = r > 0.8f ? 0.8f : r;
+  r = r < -0.8f ? -0.8f : r;
+  uint32_t quadrant = td_bits(t) + shift;
+  float y = quadrant & 1 ? td_cos_core(r) : td_sin_core(r);
+  return td_float(td_bits(y) ^ (quadrant & 2) << 30);
+}
+TD_INLINE float td_sinf(float x) { return td_sin_shifted(x, 0); }
+TD_INLINE float td_cosf(float x) { return td_sin_shifted(x, 1); }
+
+/* exp2(y * log2|x|) in double precision, then the special cases of C's pow */
+TD_INLINE float td_powf(float x, float y) {
+  float a = __builtin_fabsf(x);
+  int small = a < 0x1p-126f;
+  int32_t k = (int32_t)(td_bits(small ? a * 0x1p23f : a) - 0x3f3504f3u);
+  double m = td_float(((uint32_t)k & 0x7fffffu) + 0x3f3504f3u);
+  double s = (m - 1.0) / (m + 1.0), z = s * s;
+  double l = 0.2829209060270302;
+  l = l * z + 0.31990432209941166;
+  l = l * z + 0.4122092838781351;
+  l = l * z + 0.5770779420747336;
+  l = l * z + 0.9617966941142595;
+  l = l * z + 2.8853900817778495;
+  l = l * s + (double)((k >> 23) - (small ? 23 : 0));       /* log2 |x| */
+  double w = (double)y * l;
+  w = w > 160.0 ? 160.0 : w;
+  w = w < -160.0 ? -160.0 : w;
+  double n = (w + 0x1.8p+52) - 0x1.8p+52, f = w - n;
+  double e = 1.3175836022104213e-06;
+  e = e * f + 1.530973768352583e-05;
+  e = e * f + 0.00015403851898083555;
+  e = e * f + 0.0013333452062109991;
+  e = e * f + 0.00961812854255028;
+  e = e * f + 0.05550410939339738;
+  e = e * f + 0.24022650698882356;
+  e = e * f + 0.6931471805465163;
+  e = e * f + 1.0;
+  int32_t i = (int32_t)(n == n ? n : 0.0), half = i >> 1;   /* in two steps: 2^-160 .. 2^160 */
+  float scale = td_float((uint32_t)(half + 127) << 23);
+  float v = (float)e * scale * td_float((uint32_t)(i - half + 127) << 23);
+  float yf = __builtin_floorf(y), yh = y * 0.5f;
+  int whole = yf == y, odd = whole & (__builtin_floorf(yh) != yh);
+  v = a == 0 ? (y > 0 ? 0.0f : TD_INFF) : v;
+  v = a == TD_INFF ? (y > 0 ? TD_INFF : 0.0f) : v;
+  v = x < 0 && !whole && a < TD_INFF ? TD_NANF : v;
+  v = odd ? td_copysignf(v, x) : v;
+  v = x != x || y != y ? x + y : v;
+  int one = x == 1.0f || y == 0 || (a == 1.0f && __builtin_fabsf(y) == TD_INFF);
+  return one ? 1.0f : v;
+}
+
+/* ---- double functions ----------------------------------------------------------- */
+TD_INLINE double td_min(double a, double b) { return a <= b ? a : b; }
+TD_INLINE double td_max(double a, double b) { return a >= b ? a : b; }
+TD_INLINE double td_abs(double x) { return __builtin_fabs(x); }
+TD_INLINE double td_sqrt(double x) { return sqrt(x); }
+TD_INLINE double td_rsqrt(double x) { return 1.0 / sqrt(x); }
+TD_INLINE double td_floor(double x) { return floor(x); }
+TD_INLINE double td_round(double x) { return rint(x); }
+TD_INLINE double td_exp(double x) { return exp(x); }
+TD_INLINE double td_log(double x) { return log(x); }
+TD_INLINE double td_tanh(double x) { return tanh(x); }
+TD_INLINE double td_sigmoid(double x) { return 1.0 / (1.0 + exp(-x)); }
+TD_INLINE double td_erf(double x) { return erf(x); }
+TD_INLINE double td_sin(double x) { return sin(x); }
+TD_INLINE double td_cos(double x) { return cos(x); }
+TD_INLINE double td_pow(double x, double y) { return pow(x, y); }
+TD_INLINE double td_mod(double a, double b) {
+  double r = fmod(a, b);
+  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+TD_INLINE int64_t td_int(double x) {
+  double f = floor(x);
+  f = f >= -0x1p63 ? f : -0x1p63;
+  return f < 0x1p63 ? (int64_t)f : INT64_MAX;
+}
+
+/* ---- integers --------------------------------------------------------------------
+ * Division is floored and mod has the divisor's sign; by zero both give 0. Each
+ * works on int32_t or int64_t, whichever the arguments' common type is. */
+#define TD_INTEGERS(T, U, S)                                                              \
+  TD_INLINE T td_imin##S(T a, T b) { return a <= b ? a : b; }                             \
+  TD_INLINE T td_imax##S(T a, T b) { return a >= b ? a : b; }                             \
+  TD_INLINE T td_iabs##S(T a) { return a < 0 ? (T)(0 - (U)a) : a; }                       \
+  TD_INLINE T td_idiv##S(T a, T b) {                                                      \
+    if (b == 0 || b == -1) return b == 0 ? 0 : (T)(0 - (U)a);                             \
+    return a / b - (a % b != 0 && (a < 0) != (b < 0));                                    \
+  }                                                                                       \
+  TD_INLINE T td_imod##S(T a, T b) {                                                      \
+    if (b == 0 || b == -1) return 0;                                                      \
+    T r = a % b;                                                                          \
+    return r != 0 && (r < 0) != (b < 0) ? r + b : r;                                      \
+  }
+TD_INTEGERS(int32_t, uint32_t, 32)
+TD_INTEGERS(int64_t, uint64_t, 64)
+#define TD_PICK(f, t) _Generic((t), int32_t: f##32, default: f##64)
+#define td_imin(a, b) TD_PICK(td_imin, (a) + (b))(a, b)
+#define td_imax(a, b) TD_PICK(td_imax, (a) + (b))(a, b)
+#define td_iabs(a) TD_PICK(td_iabs, (a) + 0)(a)
+#define td_idiv(a, b) TD_PICK(td_idiv, (a) + (b))(a, b)
+#define td_imod(a, b) TD_PICK(td_imod, (a) + (b))(a, b)
+
+/* ---- random draws ------------------------------------------------------------------
+ * Philox 4x32 with ten rounds: key = (low word of the seed ^ site, its high word),
+ * counter = (low, high word of a block's number, low, high word of the step). Draw
+ * n has word n / 16 % 4 of block 16 (n / 64) + n % 16. */
+#define TD_PHILOX_ROUND                                                                   \
+  do {                                                                                    \
+    uint64_t p0 = (uint64_t)c0 * 0xD2511F53u, p1 = (uint64_t)c2 * 0xCD9E8D57u;            \
+    c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;                                                  \
+    c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;                                                  \
+    c1 = (uint32_t)p1;                                                                    \
+    c3 = (uint32_t)p0;                                                                    \
+    k0 += 0x9E3779B9u;                                                                    \
+    k1 += 0xBB67AE85u;                                                                    \
+  } while (0)
+TD_INLINE void td_philox(const TdControl *ctl, uint32_t site, uint64_t block, uint32_t *x0,
+                         uint32_t *x1, uint32_t *x2, uint32_t *x3) {
+  uint32_t k0 = (uint32_t)ctl->seed ^ site, k1 = (uint32_t)(ctl->seed >> 32);
+  uint32_t c0 = (uint32_t)block, c1 = (uint32_t)(block >> 32);
+  uint32_t c2 = (uint32_t)ctl->step, c3 = (uint32_t)((uint64_t)ctl->step >> 32);
+  TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND;
+  TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND;
+  *x0 = c0;
+  *x1 = c1;
+  *x2 = c2;
+  *x3 = c3;
+}
+/* the word of a uniform draw */
+TD_INLINE uint32_t td_draw_word(const TdControl *ctl, uint32_t site, int64_t number) {
+  const uint64_t n = (uint64_t)number;
+  uint32_t x0, x1, x2, x3;
+  td_philox(ctl, site, (n >> 6 << 4) | (n & 15), &x0, &x1, &x2, &x3);
+  const uint32_t low = n & 16 ? x1 : x0, high = n & 16 ? x3 : x2;
+  return n & 32 ? high : low;
+}
+/* the two words of a normal draw: what its radius is made of, and its angle in
+ * turns of 2^32, a quarter turn back for every second draw of a pair */
+TD_INLINE void td_draw_words(const TdControl *ctl, uint32_t site, int64_t number, uint32_t *radius,
+                             uint32_t *angle) {
+  const uint64_t n = (uint64_t)number;
+  uint32_t x0, x1, x2, x3;
+  td_philox(ctl, site, (n >> 6 << 4) | (n & 15), &x0, &x1, &x2, &x3);
+  *radius = n & 32 ? x2 : x0;
+  *angle = (n & 32 ? x3 : x1) - ((uint32_t)(n & 16) << 26);
+}
+/* [0, 1), 24 bits */
+TD_INLINE float td_uniform_of(uint32_t word) { return (float)(int32_t)(word >> 8) * 0x1p-24f; }
+TD_INLINE float td_uniformf(const TdControl *ctl, int64_t site, int64_t number) {
+  return td_uniform_of(td_draw_word(ctl, (uint32_t)site, number));
+}
+/* sqrt(-2 log u) with u in (0, 1] */
+TD_INLINE float td_radius_of(uint32_t word) {
+  float u = (float)(int32_t)((word >> 8) + 1) * 0x1p-24f;
+  return __builtin_sqrtf(-2.0f * td_log_core(u));
+}
+/* cos(2 pi v) with v in [0, 1), taken to the nearest quarter turn exactly */
+TD_INLINE float td_cosine_of(uint32_t word) {
+  uint32_t turn = word >> 8, quadrant = (turn + 0x200000u) >> 22;
+  float r = (float)(int32_t)(turn - (quadrant << 22)) * 0x1.921fb6p-22f;
+  float c = quadrant & 1 ? td_sin_core(r) : td_cos_core(r);
+  return td_float(td_bits(c) ^ ((quadrant + 1) & 2) << 30);
+}
+TD_INLINE float td_normalf(const TdControl *ctl, int64_t site, int64_t number) {
+  uint32_t radius, angle;
+  td_draw_words(ctl, (uint32_t)site, number, &radius, &angle);
+  return td_radius_of(radius) * td_cosine_of(angle);
+}
+TD_INLINE double td_uniform(const TdControl *ctl, int64_t site, int64_t number) {
+  return (double)(td_draw_word(ctl, (uint32_t)site, number) >> 8) * 0x1p-24;
+}
+TD_INLINE double td_normal(const TdControl *ctl, int64_t site, int64_t number) {
+  uint32_t radius, angle;
+  td_draw_words(ctl, (uint32_t)site, number, &radius, &angle);
+  double u = (double)((radius >> 8) + 1) * 0x1p-24, v = (double)(angle >> 8) * 0x1p-24;
+  return sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v);
+}
+
+/* ---- tiles of matrix products --------------------------------------------------------
+ * A product C[m][n] = sum over k of A[m][k] * B[n][k] is computed in tiles of up
+ * to TD_TILE_ROWS rows by two vectors of columns, held in registers while k
+ * runs. Both operands are packed first: A below; B as panels [k][TD_TILE_COLUMNS],
+ * the last of one vector if that is enough. */
+#if defined __AVX512F__
+#define TD_LANES 16
+#define TD_TILE_ROWS 14
+#elif defined __AVX__
+#define TD_LANES 8
+#define TD_TILE_ROWS 6
+#else
+#define TD_LANES 4
+#define TD_TILE_ROWS 4
+#endif
+#define TD_TILE_COLUMNS (2 * TD_LANES)
+typedef float TdVec __attribute__((vector_size(4 * TD_LANES)));
+typedef float TdVecMem __attribute__((vector_size(4 * TD_LANES), aligned(4), may_alias));
+TD_INLINE TdVec td_load(const float *p) { return *(const TdVecMem *)p; }
+TD_INLINE void td_store(float *p, TdVec v) { *(TdVecMem *)p = v; }
+#define TD_PREFETCH(p, write, locality) __builtin_prefetch(p, write, locality)
+
+#define TD_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
+#define TD_ROW_ZERO(r) TdVec c##r = { 0 }, d##r = { 0 };
+#define TD_ROW_LOAD(r)                                                                    \
+  if (rows > r) {                                                                         \
+    c##r = td_load(c + r * c_stride);                                                     \
+    if (vectors > 1) d##r = td_load(c + r * c_stride + TD_LANES);                         \
+  }
+#define TD_ROW_STEP(r)                                                                    \
+  if (rows > r) {                                                                         \
+    c##r += a[r * a_row] * b0;                                                            \
+    if (vectors > 1) d##r += (r & 1 ? again[r * a_row] : a[r * a_row]) * b1;              \
+  }
+#define TD_ROW_STORE(r)                                                                   \
+  if (rows > r) {                                                                         \
+    td_store(c + r * c_stride, c##r);                                                     \
+    if (vectors > 1) td_store(c + r * c_stride + TD_LANES, d##r);                         \
+  }
+/* What is needed next, brought towards the processor a few lines at a time while
+ * tiles are summed (a turn every TD_LANES steps of k): a block of `outer` rows by
+ * `depth`, contiguous one way or the other. */
+typedef struct TdFetch {
+  const char *at;
+  int64_t     stride;            /* bytes from row to row */
+  int64_t     rows, lines, line; /* left; of 64 bytes in a row; done of this row */
+  int64_t     share;             /* lines a turn */
+} TdFetch;
+TD_INLINE void td_fetch_begin(TdFetch *f, const float *from, int64_t outer_stride, int64_t k_stride,
+                              int64_t outer, int64_t depth) {
+  const int64_t along = k_stride == 1 ? depth : outer_stride == 1 ? outer : 0;
+  f->at = (const char *)from;
+  f->stride = (k_stride == 1 ? outer_stride : k_stride) * 4;
+  f->rows = along == 0 ? 0 : k_stride == 1 ? outer : depth;
+  f->lines = (along + 15) / 16;
+  f->line = 0;
+}
+/* n blocks one after the other, in so many turns */
+TD_INLINE void td_fetch_share(TdFetch *f, int n, int64_t turns) {
+  int64_t lines = 0;
+  for (int i = 0; i < n; i++) lines += f[i].rows * f[i].lines;
+  for (int i = 0; i < n; i++) f[i].share = lines / (turns > 0 ? turns : 1) + 1;
+}
+/* The turns of a row of tiles that each of `users` may have: a tile has one user. */
+TD_INLINE int64_t td_fetch_turns(int64_t vectors, int64_t depth, int64_t users) {
+  const int64_t tiles = (vectors + 1) / 2 / users;
+  return (tiles > 0 ? tiles : 1) * (depth / TD_LANES);
+}
+TD_INLINE void td_fetch(TdFetch *f) {
+  for (int64_t n = f->rows > 0 ? f->share : 0; n > 0; n--) {
+    TD_PREFETCH(f->at + f->line * 64, 0, 2);
+    if (++f->line < f->lines) continue;
+    f->line = 0;
+    f->rows--;
+    f->at += f->stride;
+  }
+}
+
+/* A is packed in blocks of TD_LANES steps of k by the tile's rows: [row][k] if
+ * `turned`, else [k][row], padded to TD_LANES rows. Packing thus copies vectors
+ * whichever way A lies in memory. `again` is `a` behind the optimiser's back:
+ * odd rows then broadcast as an operand of each multiplication instead of into a
+ * register first, which balances loads against instructions. */
+#define TD_TILE_STEP                                                                      \
+  {                                                                                       \
+    TdVec b0 = td_load(b), b1 = vectors > 1 ? td_load(b + TD_LANES) : b0;                 \
+    TD_ROWS(TD_ROW_STEP)                                                                  \
+    a += a_k;                                                                             \
+    again += a_k;                                                                         \
+    b += vectors * TD_LANES;                                                              \
+  }
+TD_INLINE void td_tile_body(const int rows, const int vectors, const int turned, int64_t depth,
+                            const float *a, int64_t a_step, const float *b, float *c,
+                            int64_t c_stride, int add, TdFetch *next) {
+  const int a_row = turned ? TD_LANES : 1;
+  const int64_t a_k = turned ? 1 : a_step;
+  TD_ROWS(TD_ROW_ZERO)
+  if (add) { TD_ROWS(TD_ROW_LOAD) }
+  const float *again = a;
+  __asm__("" : "+r"(again));
+  TdFetch fetch = *next;
+  for (; depth > 0; depth -= TD_LANES) {
+    td_fetch(&fetch);
+    for (int64_t k = depth < TD_LANES ? depth : TD_LANES; k > 0; k--) TD_TILE_STEP
+    a += turned ? (rows - 1) * TD_LANES : 0;
+    again += turned ? (rows - 1) * TD_LANES : 0;
+  }
+  *next = fetch;
+  TD_ROWS(TD_ROW_STORE)
+}
+typedef void TdTile(int64_t depth, const float *a, int64_t a_step, const float *b, float *c,
+                    int64_t c_stride, int add, TdFetch *next);
+#define TD_TILE(rows, vectors, turned, name)                                              \
+  TD_SHARED void name(int64_t depth, const float *a, int64_t a_step, const float *b, float *c, \
+                      int64_t c_stride, int add, TdFetch *next) {                         \
+    td_tile_body(rows, vectors, turned, depth, a, a_step, b, c, c_stride, add, next);     \
+  }
+#define TD_TILES(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#define TD_TILE_NAMES(rows)                                                               \
+  TD_SHARED TdTile td_tile_##rows##x1, td_tile_##rows##x1_turned;                         \
+  TD_SHARED TdTile td_tile_##rows##x2, td_tile_##rows##x2_turned;
+TD_TILES(TD_TILE_NAMES)
+#if TD_DEFINES(TD_PART_TILES)
+#define TD_TILE_TWO(rows)                                                                 \
+  TD_TILE(rows, 2, 0, td_tile_##rows##x2)                                                 \
+  TD_TILE(rows, 2, 1, td_tile_##rows##x2_turned)
+TD_TILES(TD_TILE_TWO)
+#endif
+#if TD_DEFINES(TD_PART_PACKING)
+#define TD_TILE_ONE(rows)                                                                 \
+  TD_TILE(rows, 1, 0, td_tile_##rows##x1)                                                 \
+  TD_TILE(rows, 1, 1, td_tile_##rows##x1_turned)
+TD_TILES(TD_TILE_ONE)
+#endif
+TD_INLINE TdTile *td_tile(const int rows, const int vectors, const int turned) {
+  switch (rows) {
+#define TD_TILE_CASE(r)                                                                   \
+  case r:                                                                                 \
+    if (vectors > 1) return turned ? td_tile_##r##x2_turned : td_tile_##r##x2;            \
+    return turned ? td_tile_##r##x1_turned : td_tile_##r##x1;
+    TD_TILES(TD_TILE_CASE)
+  default: return NULL;
+  }
+}
+
+/* One row of tiles: rows x columns of C. */
+typedef struct TdTiles {
+  int64_t      depth;            /* of this block of k, which begins at k0 in every panel of B */
+  int64_t      k0;
+  const float *a;                /* the panel of A; k lies a_step apart unless it is turned */
+  int64_t      a_step;
+  const float *b;                /* panels, `panel` floats apart */
+  int64_t      panel;
+  float       *c;
+  int64_t      c_stride;
+  int64_t      vectors;          /* columns, in vectors */
+  int          add;              /* to what is in C; else C is written */
+  TdFetch     *fetch;            /* what is brought near meanwhile: the first that is not done */
+  int          fetches;
+} TdTiles;
+/* `two` and `one`: the tiles of two vectors and, for a last odd vector, of one.
+ * With `far`, C is likely not in a cache: its lines are asked for while the tile
+ * is summed. */
+TD_SHARED void td_tile_row(TdTile *two, TdTile *one, int64_t rows, int far, const TdTiles *t);
+#if TD_DEFINES(TD_PART_PACKING)
+TD_SHARED void td_tile_row(TdTile *two, TdTile *one, int64_t rows, int far, const TdTiles *t) {
+  const float *b = t->b;
+  float *c = t->c;
+  for (int64_t left = t->vectors; left > 0; left -= 2) {
+    if (far && !t->add) {
+      for (int64_t r = 0; r < rows; r++) {
+        TD_PREFETCH(c + r * t->c_stride, 1, 3);
+        TD_PREFETCH(c + r * t->c_stride + TD_LANES, 1, 3);
+      }
+    }
+    TdFetch *fetch = t->fetch;
+    while (fetch->rows <= 0 && fetch < t->fetch + t->fetches - 1) fetch++;
+    (left > 1 ? two : one)(t->depth, t->a, t->a_step,
+                           b + t->k0 * (left > 1 ? TD_TILE_COLUMNS : TD_LANES), c, t->c_stride,
+                           t->add, fetch);
+    b += t->panel;
+    c += TD_TILE_COLUMNS;
+  }
+}
+#endif
+/* Rows are shared out evenly among as few tiles as possible: each has
+ * TD_HEIGHT_OF(rows) rows, or one more. */
+#define TD_TILES_OF(rows) (((rows) + TD_TILE_ROWS - 1) / TD_TILE_ROWS)
+#define TD_HEIGHT_OF(rows) ((rows) / TD_TILES_OF(rows))
+/* td_tile_row for a height that comes from sharing out `block` or `last` rows.
+ * The first parameters are constants, so that a unit that stands alone compiles
+ * only tiles in use: `odd` is 0 if the vectors are always even. */
+TD_INLINE void td_tile_row_of(const int block, const int last, const int odd, const int turned,
+                              const int far, int64_t rows, const TdTiles *t) {
+  TdTile *two = NULL, *one = NULL;
+#define TD_TRY_HEIGHT(height, condition)                                                  \
+  if ((condition) && rows == (height)) {                                                  \
+    two = td_tile(height, 2, turned);                                                     \
+    one = odd ? td_tile(height, 1, turned) : two;                                         \
+  }
+  TD_TRY_HEIGHT(TD_HEIGHT_OF(block), 1)
+  TD_TRY_HEIGHT(TD_HEIGHT_OF(block) + 1, block % TD_TILES_OF(block) != 0)
+  TD_TRY_HEIGHT(TD_HEIGHT_OF(last), last != block)
+  TD_TRY_HEIGHT(TD_HEIGHT_OF(last) + 1, last != block && last % TD_TILES_OF(last) != 0)
+  td_tile_row(two, one, rows, far, t);
+}
+
+/* What a thread's scratch holds of packed B, from one call of a launch to the
+ * next: pieces that share it may come in several calls. */
+typedef struct TdHeld { uint64_t launch; int64_t block; } TdHeld;
+TD_INLINE TdHeld *td_held(const TdCall *call) {
+  TdHeld *held = (TdHeld *)call->scratch;
+  if (call->launch == 0 || held->launch != call->launch) held->block = -1;
+  held->launch = call->launch;
+  return held;
+}
+
+/* v[i][j] = v[j][i]: first 4 x 4 within groups of four lanes, then the groups */
+#if defined __clang__ || __GNUC__ >= 12
+#define TD_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+typedef int32_t TdIndex __attribute__((vector_size(4 * TD_LANES)));
+#define TD_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (TdIndex){ __VA_ARGS__ })
+#endif
+#if TD_LANES == 16
+#define TD_LOW(a, b)                                                                      \
+  TD_SHUFFLE(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
+#define TD_HIGH(a, b)                                                                     \
+  TD_SHUFFLE(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
+#define TD_LOW_PAIR(a, b)                                                                 \
+  TD_SHUFFLE(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
+#define TD_HIGH_PAIR(a, b)                                                                \
+  TD_SHUFFLE(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
+#define TD_LOW_FOURS(a, b)                                                                \
+  TD_SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
+#define TD_HIGH_FOURS(a, b)                                                               \
+  TD_SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31)
+#elif TD_LANES == 8
+#define TD_LOW(a, b) TD_SHUFFLE(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
+#define TD_HIGH(a, b) TD_SHUFFLE(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
+#define TD_LOW_PAIR(a, b) TD_SHUFFLE(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
+#define TD_HIGH_PAIR(a, b) TD_SHUFFLE(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
+#define TD_LOW_FOURS(a, b) TD_SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
+#define TD_HIGH_FOURS(a, b) TD_SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
+#else
+#define TD_LOW(a, b) TD_SHUFFLE(a, b, 0, 4, 1, 5)
+#define TD_HIGH(a, b) TD_SHUFFLE(a, b, 2, 6, 3, 7)
+#define TD_LOW_PAIR(a, b) TD_SHUFFLE(a, b, 0, 1, 4, 5)
+#define TD_HIGH_PAIR(a, b) TD_SHUFFLE(a, b, 2, 3, 6, 7)
+#endif
+TD_INLINE void td_transpose(TdVec *v) {
+#pragma GCC unroll 4
+  for (int i = 0; i < TD_LANES; i += 4) {
+    TdVec p = TD_LOW(v[i], v[i + 1]), q = TD_HIGH(v[i], v[i + 1]);
+    TdVec r = TD_LOW(v[i + 2], v[i + 3]), s = TD_HIGH(v[i + 2], v[i + 3]);
+    v[i] = TD_LOW_PAIR(p, r);
+    v[i + 1] = TD_HIGH_PAIR(p, r);
+    v[i + 2] = TD_LOW_PAIR(q, s);
+    v[i + 3] = TD_HIGH_PAIR(q, s);
+  }
+  /* now group g of v[4 i + j] holds column 4 g + j of rows 4 i .. 4 i + 3 */
+#if TD_LANES == 16
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; j++) {
+    TdVec p = TD_LOW_FOURS(v[j], v[4 + j]), q = TD_HIGH_FOURS(v[j], v[4 + j]);
+    TdVec r = TD_LOW_FOURS(v[8 + j], v[12 + j]), s = TD_HIGH_FOURS(v[8 + j], v[12 + j]);
+    v[j] = TD_LOW_FOURS(p, r);
+    v[4 + j] = TD_LOW_FOURS(q, s);
+    v[8 + j] = TD_HIGH_FOURS(p, r);
+    v[12 + j] = TD_HIGH_FOURS(q, s);
+  }
+#elif TD_LANES == 8
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; j++) {
+    TdVec p = v[j], q = v[4 + j];
+    v[j] = TD_LOW_FOURS(p, q);
+    v[4 + j] = TD_HIGH_FOURS(p, q);
+  }
+#endif
+}
+/* Pack rows x depth of A, tile by tile, td_panel_a apart: turned if k is
+ * contiguous, else by rows, of which `spare` may be read from the first on if
+ * they are contiguous. */
+TD_INLINE int64_t td_panel_a(int64_t tile, int64_t depth) {
+  return tile * ((depth + TD_LANES - 1) / TD_LANES) * (TD_LANES * TD_LANES);
+}
+TD_SHARED void td_pack_a_turned(float *to, const float *from, int64_t row_stride, int64_t rows,
+                                int64_t depth);
+TD_SHARED void td_pack_a_rows(float *to, const float *from, int64_t row_stride, int64_t k_stride,
+                              int64_t rows, int64_t depth, int64_t spare);
+#if TD_DEFINES(TD_PART_PACKING)
+TD_SHARED void td_pack_a_turned(float *to, const float *from, int64_t row_stride, int64_t rows,
+                                int64_t depth) {
+  const int64_t tiles = TD_TILES_OF(rows), height = rows / tiles, taller = rows % tiles;
+  const int64_t whole = depth / TD_LANES;
+  for (int64_t tile = 0; tile < tiles; tile++) {
+    const int64_t h = height + (tile < taller);
+    float *panel = to + td_panel_a(tile, depth);
+    for (int64_t r = 0; r < h; r++, from += row_stride) {
+      float *place = panel + r * TD_LANES;
+      for (int64_t i = 0; i < whole; i++) {
+        td_store(place, td_load(from + i * TD_LANES));
+        place += h * TD_LANES;
+      }
+      for (int64_t k = whole * TD_LANES; k < depth; k++) *place++ = from[k];
+    }
+  }
+}
+TD_SHARED void td_pack_a_rows(float *to, const float *from, int64_t row_stride, int64_t k_stride,
+                              int64_t rows, int64_t depth, int64_t spare) {
+  const int64_t tiles = TD_TILES_OF(rows), height = rows / tiles, taller = rows % tiles;
+  for (int64_t k = 0; k < depth; k += 8) {                   /* a few steps of k stay near */
+    const int64_t steps = depth - k < 8 ? depth - k : 8;
+    for (int64_t tile = 0, i = 0; tile < tiles; tile++) {
+      const int64_t h = height + (tile < taller);
+      const float *row = from + k * k_stride + i * row_stride;
+      float *place = to + td_panel_a(tile, depth) + k * TD_LANES;
+      if (row_stride == 1 && i + TD_LANES <= spare) {
+        for (int64_t s = 0; s < steps; s++)
+          td_store(place + s * TD_LANES, td_load(row + s * k_stride));
+      } else {
+        for (int64_t s = 0; s < steps; s++)
+          for (int64_t r = 0; r < h; r++)
+            place[s * TD_LANES + r] = row[r * row_stride + s * k_stride];
+      }
+      i += h;
+    }
+  }
+}
+#endif
+
+/* Pack columns x depth of B as panels [k][columns of the panel], `panel` floats
+ * apart, from k0 on; missing columns are zero. By rows if columns are
+ * contiguous, else turned. */
+TD_SHARED void td_pack_b_rows(float *to, int64_t panel, int64_t k0, const float *from,
+                              int64_t k_stride, int64_t columns, int64_t depth);
+TD_SHARED void td_pack_b_turned(float *to, int64_t panel, int64_t k0, const float *from,
+                                int64_t column_stride, int64_t k_stride, int64_t columns,
+                                int64_t depth);
+#if TD_DEFINES(TD_PART_PACKING)
+TD_SHARED void td_pack_b_rows(float *to, int64_t panel, int64_t k0, const float *from,
+                              int64_t k_stride, int64_t columns, int64_t depth) {
+  const int64_t whole = columns / TD_TILE_COLUMNS, rest = columns % TD_TILE_COLUMNS;
+  const int64_t width = rest > TD_LANES ? TD_TILE_COLUMNS : TD_LANES;       /* of the last panel */
+  for (int64_t k = 0; k < depth; k++) {
+    const float *row = from + k * k_stride;
+    float *place = to + (k0 + k) * TD_TILE_COLUMNS;
+    for (int64_t p = 0; p < whole; p++) {
+      td_store(place, td_load(row));
+      td_store(place + TD_LANES, td_load(row + TD_LANES));
+      row += TD_TILE_COLUMNS;
+      place += panel;
+    }
+    place = to + whole * panel + (k0 + k) * width;
+    for (int64_t j = 0; rest && j < width; j++) place[j] = j < rest ? row[j] : 0.0f;
+  }
+}
+TD_SHARED void td_pack_b_turned(float *to, int64_t panel, int64_t k0, const float *from,
+                                int64_t column_stride, int64_t k_stride, int64_t columns,
+                                int64_t depth) {
+  const int64_t whole = columns / TD_TILE_COLUMNS, rest = columns % TD_TILE_COLUMNS;
+  const int64_t width = rest > TD_LANES ? TD_TILE_COLUMNS : TD_LANES;
+  for (int64_t j = 0; j < columns; j += TD_LANES) {
+    const int64_t count = columns - j < TD_LANES ? columns - j : TD_LANES;
+    const int64_t step = j < whole * TD_TILE_COLUMNS ? TD_TILE_COLUMNS : width;
+    const float *column = from + j * column_stride;
+    float *place = to + j / TD_TILE_COLUMNS * panel + j % TD_TILE_COLUMNS + k0 * step;
+    int64_t k = 0;
+    for (; k_stride == 1 && count == TD_LANES && k + TD_LANES <= depth; k += TD_LANES) {
+      TdVec v[TD_LANES];
+#pragma GCC unroll 16
+      for (int i = 0; i < TD_LANES; i++) v[i] = td_load(column + i * column_stride + k);
+      td_transpose(v);
+#pragma GCC unroll 16
+      for (int i = 0; i < TD_LANES; i++) td_store(place + (k + i) * step, v[i]);
+    }
+    for (; k < depth; k++)
+      for (int64_t i = 0; i < TD_LANES; i++)
+        place[k * step + i] = i < count ? column[i * column_stride + k * k_stride] : 0.0f;
+  }
+}
+#endif
+
+#endif

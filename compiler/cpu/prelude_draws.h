@@ -1,0 +1,114 @@
+/* The prelude's second part: runs of random draws, for loops in which the draw's
+ * number goes up by one. Philox needs 64-bit products of 32-bit words, which
+ * compilers do not find in scalar loops; here a vector holds the words of every
+ * second lane, 64 bits apart, and what stands in the upper halves is never
+ * looked at. The values are those of td_uniformf and td_normalf. */
+#ifndef TD_PRELUDE_DRAWS
+#define TD_PRELUDE_DRAWS
+
+#ifndef TD_PRELUDE
+#include "compiler/cpu/prelude.h"
+#endif
+
+typedef uint64_t TdWords __attribute__((vector_size(4 * TD_LANES)));
+typedef uint64_t TdWordsMem __attribute__((vector_size(4 * TD_LANES), aligned(4), may_alias));
+
+/* products of the low halves */
+TD_INLINE TdWords td_multiply_words(TdWords a, TdWords b) {
+#if defined __x86_64__ && TD_LANES == 16
+  TdWords p;
+  __asm__("vpmuludq %2, %1, %0" : "=v"(p) : "v"(a), "v"(b));
+  return p;
+#elif defined __x86_64__ && defined __AVX2__
+  TdWords p;
+  __asm__("vpmuludq %2, %1, %0" : "=x"(p) : "x"(a), "x"(b));
+  return p;
+#else
+  return (a & 0xffffffffu) * b;
+#endif
+}
+
+enum { TD_DRAWN = 64 };          /* at once: of 16 blocks side by side */
+
+/* Word j of block first + lane at words[16 j + lane], all 16 lanes. */
+TD_INLINE void td_philox_blocks(uint32_t *words, const TdControl *ctl, uint32_t site,
+                                uint64_t first) {
+  const TdWords none = { 0 }, m0 = none + 0xD2511F53u, m1 = none + 0xCD9E8D57u;
+  const uint64_t step_low = (uint32_t)ctl->step, step_high = (uint64_t)ctl->step >> 32;
+  TdWords lane = none;
+  for (int i = 0; i < TD_LANES / 2; i++) lane[i] = 2 * (uint64_t)i;
+  for (int i = 0; i < 16; i += TD_LANES) {
+    TdWords a0 = lane + (first + (uint64_t)i), b0 = a0 + 1;          /* even lanes, odd lanes */
+    TdWords a1 = a0 >> 32, b1 = b0 >> 32;
+    TdWords a2 = none + step_low, b2 = a2, a3 = none + step_high, b3 = a3;
+    uint32_t k0 = (uint32_t)ctl->seed ^ site, k1 = (uint32_t)(ctl->seed >> 32);
+#pragma GCC unroll 10
+    for (int round = 0; round < 10; round++) {
+      TdWords p = td_multiply_words(a0, m0), q = td_multiply_words(a2, m1);
+      TdWords r = td_multiply_words(b0, m0), s = td_multiply_words(b2, m1);
+      a0 = (q >> 32) ^ a1 ^ (uint64_t)k0;
+      b0 = (s >> 32) ^ b1 ^ (uint64_t)k0;
+      a2 = (p >> 32) ^ a3 ^ (uint64_t)k1;
+      b2 = (r >> 32) ^ b3 ^ (uint64_t)k1;
+      a1 = q;
+      b1 = s;
+      a3 = p;
+      b3 = r;
+      k0 += 0x9E3779B9u;
+      k1 += 0xBB67AE85u;
+    }
+    *(TdWordsMem *)(words + i) = (a0 & 0xffffffffu) | b0 << 32;
+    *(TdWordsMem *)(words + 16 + i) = (a1 & 0xffffffffu) | b1 << 32;
+    *(TdWordsMem *)(words + 32 + i) = (a2 & 0xffffffffu) | b2 << 32;
+    *(TdWordsMem *)(words + 48 + i) = (a3 & 0xffffffffu) | b3 << 32;
+  }
+}
+
+/* out[i] = the draw `number` + i, of n; a run may begin and end within its 64s */
+#define TD_DRAW_RUN(convert)                                                              \
+  uint32_t words[TD_DRAWN] __attribute__((aligned(64)));                                  \
+  float values[TD_DRAWN] __attribute__((aligned(64)));                                    \
+  for (int64_t i = 0, count; i < n; i += count) {                                         \
+    const uint64_t at = (uint64_t)(number + i);                                           \
+    const int64_t skip = (int64_t)(at % TD_DRAWN);                                        \
+    count = n - i < TD_DRAWN - skip ? n - i : TD_DRAWN - skip;                            \
+    td_philox_blocks(words, ctl, (uint32_t)site, at / TD_DRAWN * 16);                     \
+    if (count == TD_DRAWN) {                                                              \
+      convert(out + i, words);                                                            \
+    } else {                                                                              \
+      convert(values, words);                                                             \
+      __builtin_memcpy(out + i, values + skip, (size_t)count * sizeof *out);              \
+    }                                                                                     \
+  }
+
+TD_SHARED void td_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                              int64_t n);
+TD_SHARED void td_normal_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                             int64_t n);
+#if TD_DEFINES(TD_PART_DRAWS)
+TD_INLINE void td_uniforms_of(float *out, const uint32_t *words) {
+#pragma omp simd
+  for (int i = 0; i < TD_DRAWN; i++) out[i] = td_uniform_of(words[i]);
+}
+TD_SHARED void td_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                              int64_t n) {
+  TD_DRAW_RUN(td_uniforms_of)
+}
+
+TD_INLINE void td_normals_of(float *out, const uint32_t *words) {
+  for (int pair = 0; pair < TD_DRAWN; pair += 32) {
+#pragma omp simd
+    for (int i = pair; i < pair + 16; i++) {
+      const float radius = td_radius_of(words[i]);
+      out[i] = radius * td_cosine_of(words[16 + i]);
+      out[16 + i] = radius * td_cosine_of(words[16 + i] - 0x40000000u);
+    }
+  }
+}
+TD_SHARED void td_normal_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                             int64_t n) {
+  TD_DRAW_RUN(td_normals_of)
+}
+#endif
+
+#endif

@@ -1,0 +1,607 @@
+/* Row kernels: for each point of the row space, the members' values one after
+ * another. Maps, row reductions, sums over rows and small products all have
+ * this form:
+ *
+ *     for each piece                 accumulators
+ *       for each row                 values of the row
+ *         nest: loops over the       values of a point
+ *           members' other variables
+ *
+ * Neighbouring members that run over the same loops, and read each other only
+ * at the same point, share one nest. The innermost loop is `omp simd`. */
+#include "compiler/plan/plan.h"
+
+#include <string.h>
+
+enum { TOP, PIECE, BLOCK, ROW, NEST, ARRAY_MAX = 4096 };
+
+typedef struct Rows {
+  Emit    em;
+  Plan   *p;
+  Group  *g;
+  RowPlan *plan;
+  int64_t per_piece, pieces;
+  StrBuf  locals;                        /* declarations of arrays, before the pieces */
+  size_t  scratch;
+  char   *row_clause;                    /* flat: reductions of the row loop */
+  StrBuf  block_end;                     /* flat: statements after a block's rows */
+  StrBuf  piece_end;                     /* statements after a piece's rows */
+} Rows;
+
+/* ---- pieces of text --------------------------------------------------------------------- */
+
+static StrBuf *text_at(Rows *r, int level) { return &r->em.level[level].text; }
+
+static const char *acc_type(const Item *it) {
+  return it->node->type == TY_REAL ? "float" : it->node->type == TY_INT ? "int32_t" : "_Bool";
+}
+
+/* into = into (reducer) value */
+static void print_combine(Rows *r, StrBuf *out, const Item *it, const char *into, const char *value) {
+  switch (it->node->reducer) {
+  case RED_SUM: sb_printf(out, "%s += %s;\n", into, value); return;
+  case RED_PROD: sb_printf(out, "%s *= %s;\n", into, value); return;
+  case RED_MAX:
+  case RED_MIN: {
+    const char *name = emit_name(&r->em, "x");
+    bool max = it->node->reducer == RED_MAX;
+    sb_printf(out, "const %s %s = %s;\n", acc_type(it), name, value);
+    sb_printf(out, "%s = %s %s %s ? %s : %s;\n", into, name, max ? ">" : "<", into, name, into);
+    return;
+  }
+  case RED_NONE:
+  case RED_ARGMAX: break;
+  }
+  bug("'%s' cannot be combined", it->node->name);
+}
+
+/* The item's value at one point, its guard applied. */
+static const char *guarded_value(Rows *r, Item *it, int level) {
+  const char *value = emit_value(&r->em, it->body, level);
+  if (!it->guard) return value;
+  const char *guard = emit_value(&r->em, it->guard, level);
+  return arena_printf(r->em.arena, "(%s ? %s : %s)", guard, value, emit_zero(it->node->reducer, it->node->type));
+}
+
+/* In omp's clause; NULL when the accumulator must stay serial. */
+static const char *omp_operator(const Item *it) {
+  switch (it->node->reducer) {
+  case RED_SUM: return "+";
+  case RED_PROD: return "*";
+  case RED_MAX: return it->node->type == TY_BOOL ? "|" : "max";
+  case RED_MIN: return it->node->type == TY_BOOL ? "&" : "min";
+  case RED_NONE:
+  case RED_ARGMAX: break;
+  }
+  return NULL;
+}
+
+static void open_loops(Rows *r, const Item *it, int first_var) {
+  Emit *em = &r->em;
+  em->nvars = first_var + it->nloops;
+  for (int i = 0; i < it->nloops; i++) {
+    em->var[first_var + i] = emit_name(em, it->axis[i]);
+    em->extent[first_var + i] = it->extent[i];
+    em->var_level[first_var + i] = NEST + i;
+    emit_open(em, NEST + i);
+  }
+  int last = it->nloops - 1;
+  if (last < 0 || it->extent[last] > ARRAY_MAX) return;
+  const char *extent = arena_printf(em->arena, "%lld", (long long)it->extent[last]);
+  em->run = (EmitRun){.nvars = 1, .var = {first_var + last}, .stride = {1}, .level = NEST + last - 1, .count = extent,
+                      .index = em->var[first_var + last], .room = extent};
+}
+
+static void print_for(Rows *r, StrBuf *out, int var, bool simd, const char *clause) {
+  Emit *em = &r->em;
+  if (simd) sb_printf(out, "#pragma omp simd%s\n", clause);
+  sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++) {\n", em->var[var], em->var[var],
+            (long long)em->extent[var], em->var[var]);
+}
+
+/* Put the open loops' texts together, innermost first, onto the row's text. */
+static void close_loops(Rows *r, int nloops, bool simd, const char *clause) {
+  int first_var = r->em.nvars - nloops;
+  StrBuf inner = {0};
+  for (int i = nloops - 1; i >= 0; i--) {
+    StrBuf outer = {0};
+    print_for(r, &outer, first_var + i, simd && i == nloops - 1, clause);
+    StrBuf *own = text_at(r, NEST + i);
+    if (own->n) sb_write(&outer, own->s, own->n);
+    if (inner.n) sb_write(&outer, inner.s, inner.n);
+    sb_puts(&outer, "}\n");
+    sb_free(&inner);
+    inner = outer;
+  }
+  if (inner.n) sb_write(text_at(r, ROW), inner.s, inner.n);
+  sb_free(&inner);
+  r->em.nvars = r->plan->nrows;
+  r->em.run.nvars = 0;
+}
+
+/* A value that other nests read but that stays in the kernel: an array over its
+ * loops, on the stack while it is small. */
+static void declare_array(Rows *r, Item *it) {
+  enum { STACK_MAX = 16384 };
+  if (emit_local(&r->em, it->node)) return;        /* a chain keeps it */
+  int64_t count = 1;
+  for (int i = 0; i < it->nout; i++) count *= it->extent[i];
+  EmitLocal local = {.node = it->node, .name = emit_name(&r->em, it->node->name)};
+  int64_t stride = 1;
+  bool row[IR_MAX_RANK] = {0};
+  for (int k = 0; k < r->plan->given_rows; k++)
+    if (it->member->rowvar[k] < it->node->rank) row[it->member->rowvar[k]] = true;
+  for (int d = it->node->rank - 1; d >= 0; d--) {
+    if (row[d]) continue;
+    local.stride[d] = stride;
+    stride *= it->node->shape[d];
+  }
+  const char *type = emit_ctype(it->node->type);
+  size_t bytes = (size_t)count * td_type_size(plan_storage(it->node->type));
+  if (bytes <= STACK_MAX) {
+    sb_printf(&r->locals, "%s %s[%lld] __attribute__((aligned(64))) = {0};\n", type, local.name, (long long)count);
+  } else {
+    sb_printf(&r->locals, "%s *restrict %s = (%s *)(call->scratch + %zu);\n", type, local.name, type, r->scratch);
+    r->scratch += (bytes + 63) / 64 * 64;
+  }
+  vec_push(r->em.arena, &r->em.locals, local);
+}
+
+/* Is its value needed outside of its nest: in memory, by another nest, by a chain? */
+static bool is_kept(Rows *r, const Item *it) { return it->member->stored || it->array || emit_local(&r->em, it->node); }
+
+/* Numbers in bf16 that a flat map stores side by side wait as floats until their
+ * block ends: a loop that also makes numbers of another size takes twice as many
+ * at once as there are registers for. */
+static bool store_later(Rows *r, const Item *it, const char *at, const char *value) {
+  const char *row = r->em.var[0], *index = strchr(at, '[');
+  if (!r->plan->flat || !it->member->stored || plan_type(r->p, it->node) != TD_BF16 || !index) return false;
+  if (strcmp(index, arena_printf(r->em.arena, "[%s]", row)) != 0) return false;
+  const char *later = emit_name(&r->em, "later");
+  sb_printf(text_at(r, BLOCK), "float %s[TD_BLOCK] __attribute__((aligned(64)));\n", later);
+  sb_printf(text_at(r, ROW), "%s[%s - block] = %s;\n", later, row, value);
+  sb_printf(&r->block_end, "td_narrow_run(%.*s + block, %s, block_end - block);\n", (int)(index - at), at, later);
+  return true;
+}
+
+static void store(Rows *r, Item *it, int level, const char *value) {
+  if (!is_kept(r, it)) return;
+  if (!it->member->stored) declare_array(r, it);
+  const char *at = emit_element(&r->em, it->node, it->element, level, true);
+  if (level == ROW && store_later(r, it, at, value)) return;
+  sb_puts(text_at(r, level), emit_store(&r->em, it->node, at, value));
+}
+
+/* ---- nests ---------------------------------------------------------------------------------- */
+
+static void begin_reduction(Rows *r, Item *it) {
+  Emit *em = &r->em;
+  it->value = emit_name(em, it->node->name);
+  bool argmax = it->node->reducer == RED_ARGMAX;
+  sb_printf(text_at(r, ROW), "%s %s = %s;\n", acc_type(it), it->value,
+            argmax ? "-1" : emit_zero(it->node->reducer, it->node->type));
+  if (argmax) {
+    it->sum = emit_name(em, "best");
+    sb_printf(text_at(r, ROW), "%s %s = %s;\n", it->body->type == TY_REAL ? "float" : "int64_t", it->sum,
+              it->body->type == TY_REAL ? "-INFINITY" : "INT64_MIN");
+  }
+}
+
+/* The flat position over the reduced loops. */
+static const char *flat_position(Rows *r, const Item *it, int first_var) {
+  StrBuf b = {0};
+  int64_t stride = 1;
+  for (int i = it->nloops - 1; i >= it->nout; i--) {
+    sb_printf(&b, "%s%lld * %s", b.n ? " + " : "", (long long)stride, r->em.var[first_var + i]);
+    stride *= it->extent[i];
+  }
+  const char *text = arena_strndup(r->em.arena, b.s, b.n);
+  sb_free(&b);
+  return text;
+}
+
+static void print_argmax(Rows *r, Item *it, int level) {
+  Emit *em = &r->em;
+  const char *value = emit_value(em, it->body, level);
+  const char *guard = it->guard ? emit_value(em, it->guard, level) : NULL;
+  sb_printf(text_at(r, level), "if (%s%s(%s > %s || %s < 0)) {\n", guard ? guard : "", guard ? " && " : "", value,
+            it->sum, it->value);
+  sb_printf(text_at(r, level), "if (%s > %s) %s = %s;\n", value, it->sum, it->sum, value);
+  sb_printf(text_at(r, level), "%s = (int32_t)(%s);\n}\n", it->value, flat_position(r, it, r->plan->nrows));
+}
+
+/* One nest over the loops that items first .. last share; every item is a map,
+ * a reduction over all loops, or a sum over rows with one slot a point. */
+static void emit_shared_nest(Rows *r, Item *first, Item *last) {
+  Emit *em = &r->em;
+  int nrows = r->plan->nrows, n = first->nloops, level = n ? NEST + n - 1 : ROW;
+  bool simd = n > 0;
+  StrBuf clause = {0};
+  open_loops(r, first, nrows);
+  for (Item *it = first; it <= last; it++) {
+    bool reduces = it->form == FORM_REDUCE && n > 0;
+    if (reduces && !it->member->accumulates) begin_reduction(r, it);
+    if (it->node->reducer == RED_ARGMAX) {
+      simd = false;
+      print_argmax(r, it, level);
+    } else if (it->member->accumulates) {
+      const char *value = guarded_value(r, it, level);
+      const char *into = it->sum;
+      if (it->nout > 0) {
+        StrBuf at = {0};
+        int64_t stride = 1;
+        for (int i = it->nout - 1; i >= 0; i--) {
+          sb_printf(&at, "%s%lld * %s", at.n ? " + " : "", (long long)stride, em->var[nrows + i]);
+          stride *= it->extent[i];
+        }
+        into = arena_printf(em->arena, "%s[%s]", it->sum, at.s);
+        sb_free(&at);
+      } else if (n > 0 || r->plan->flat) {
+        sb_printf(&clause, " reduction(%s:%s)", omp_operator(it), it->sum);
+      }
+      print_combine(r, text_at(r, level), it, into, value);
+    } else if (reduces) {
+      const char *value = guarded_value(r, it, level);
+      sb_printf(&clause, " reduction(%s:%s)", omp_operator(it), it->value);
+      print_combine(r, text_at(r, level), it, it->value, value);
+    } else {
+      const char *value = guarded_value(r, it, level);
+      it->value = emit_name(em, it->node->name);
+      sb_printf(text_at(r, level), "const %s %s = %s;\n", acc_type(it), it->value, value);
+      store(r, it, level, it->value);
+      emit_define(em, it->self, level, it->value);
+    }
+  }
+  if (n) close_loops(r, n, simd, clause.n ? clause.s : "");
+  else if (clause.n) r->row_clause = arena_printf(em->arena, "%s%s", r->row_clause ? r->row_clause : "", clause.s);
+  for (Item *it = first; it <= last && n > 0; it++)
+    if (it->form == FORM_REDUCE && !it->member->accumulates) {
+      if (it->node->reducer == RED_ARGMAX)
+        sb_printf(text_at(r, ROW), "if (%s < 0) %s = 0;\n", it->value, it->value);
+      store(r, it, ROW, it->value);
+      emit_define(em, it->self, ROW, it->value);
+    }
+  sb_free(&clause);
+}
+
+/* How many reads of e would not be contiguous if v were the innermost loop. */
+typedef struct Contiguity { Graph *g; int var; int bad; } Contiguity;
+
+static void count_strided(Expr *e, void *ctx) {
+  Contiguity *c = ctx;
+  if (e->kind != E_READ) return;
+  int64_t stride = 1, coef = 0;
+  for (int d = e->node->rank - 1; d >= 0; d--) {
+    Affine a;
+    if (!(e->args[d]->vars >> c->var & 1)) {
+      /* constant along v */
+    } else if (ex_affine(c->g, e->args[d], &a)) {
+      coef += a.coef[c->var] * stride;
+    } else {
+      coef = 1 << 20;
+    }
+    stride *= e->node->shape[d];
+  }
+  if (coef != 0 && coef != 1) c->bad++;
+}
+
+static int strided_reads(Graph *g, Expr *e, int var) {
+  Contiguity c = {g, var, 0};
+  ex_visit(g, e, count_strided, &c);
+  return c.bad;
+}
+
+static bool vector_over_output(Rows *r, const Item *it) {
+  if (it->node->reducer == RED_ARGMAX || it->nout == 0) return false;
+  int out = r->plan->nrows + it->nout - 1, red = r->plan->nrows + it->nloops - 1;
+  if (it->extent[it->nout - 1] > ARRAY_MAX) return false;
+  int by_out = strided_reads(r->p->g, it->body, out), by_red = strided_reads(r->p->g, it->body, red);
+  if (by_out != by_red) return by_out < by_red;
+  return it->extent[it->nout - 1] >= it->extent[it->nloops - 1];
+}
+
+/* for outputs { sum = 0; for reduced { sum += } store } */
+static void emit_sum_inside(Rows *r, Item *it) {
+  Emit *em = &r->em;
+  int nrows = r->plan->nrows, out_level = NEST + it->nout - 1, level = NEST + it->nloops - 1;
+  open_loops(r, it, nrows);
+  it->value = emit_name(em, it->node->name);
+  StrBuf head = {0};
+  bool argmax = it->node->reducer == RED_ARGMAX;
+  sb_printf(&head, "%s %s = %s;\n", acc_type(it), it->value,
+            argmax ? "-1" : emit_zero(it->node->reducer, it->node->type));
+  const char *clause = "";
+  if (argmax) {
+    it->sum = emit_name(em, "best");
+    sb_printf(&head, "%s %s = %s;\n", it->body->type == TY_REAL ? "float" : "int64_t", it->sum,
+              it->body->type == TY_REAL ? "-INFINITY" : "INT64_MIN");
+    print_argmax(r, it, level);
+  } else {
+    const char *value = guarded_value(r, it, level);
+    print_combine(r, text_at(r, level), it, it->value, value);
+    clause = arena_printf(em->arena, " reduction(%s:%s)", omp_operator(it), it->value);
+  }
+  /* the reduced loops, put together below the outputs' */
+  StrBuf inner = {0};
+  for (int i = it->nloops - 1; i >= it->nout; i--) {
+    StrBuf outer = {0};
+    print_for(r, &outer, nrows + i, *clause && i == it->nloops - 1, clause);
+    StrBuf *own = text_at(r, NEST + i);
+    if (own->n) sb_write(&outer, own->s, own->n);
+    if (inner.n) sb_write(&outer, inner.s, inner.n);
+    sb_puts(&outer, "}\n");
+    sb_free(&inner);
+    inner = outer;
+  }
+  sb_write(&head, inner.s, inner.n);
+  StrBuf *out = text_at(r, out_level);
+  sb_write(out, head.s, head.n);
+  if (argmax) sb_printf(out, "if (%s < 0) %s = 0;\n", it->value, it->value);
+  if (it->member->accumulates) {
+    const char *at = it->sum;
+    StrBuf index = {0};
+    int64_t stride = 1;
+    for (int i = it->nout - 1; i >= 0; i--) {
+      sb_printf(&index, "%s%lld * %s", index.n ? " + " : "", (long long)stride, em->var[nrows + i]);
+      stride *= it->extent[i];
+    }
+    print_combine(r, out, it, arena_printf(em->arena, "%s[%s]", at, index.s), it->value);
+    sb_free(&index);
+  } else {
+    store(r, it, out_level, it->value);
+  }
+  em->nvars = nrows + it->nout;
+  close_loops(r, it->nout, false, "");
+  sb_free(&head);
+  sb_free(&inner);
+}
+
+/* for outputs but the last { array = 0; for reduced { for last: array += } store } */
+static void emit_sum_outside(Rows *r, Item *it) {
+  Emit *em = &r->em;
+  int nrows = r->plan->nrows, nout = it->nout, nred = it->nloops - nout;
+  /* loops in the order: outputs but the last, reduced, the last output */
+  Item turned = *it;
+  Expr *map[IR_MAX_VARS] = {0};
+  int last = nrows + nout - 1;
+  for (int i = 0; i < nred; i++) {
+    turned.extent[nout - 1 + i] = it->extent[nout + i];
+    turned.axis[nout - 1 + i] = it->axis[nout + i];
+    map[nrows + nout + i] = ex_var(r->p->g, last + i);
+  }
+  turned.extent[it->nloops - 1] = it->extent[nout - 1];
+  turned.axis[it->nloops - 1] = it->axis[nout - 1];
+  map[last] = ex_var(r->p->g, last + nred);
+  turned.body = ex_subst(r->p->g, it->body, map, last + nred + 1);
+  turned.guard = it->guard ? ex_subst(r->p->g, it->guard, map, last + nred + 1) : NULL;
+  for (int d = 0; d < it->node->rank && it->self; d++)      /* partial sums have no element of their own */
+    turned.element[d] = ex_subst(r->p->g, it->element[d], map, last + nred + 1);
+
+  int head_level = nout > 1 ? NEST + nout - 2 : ROW, level = NEST + it->nloops - 1;
+  open_loops(r, &turned, nrows);
+  const char *array = emit_name(em, it->node->name), *v = em->var[last + nred];
+  long long width = (long long)it->extent[nout - 1];
+  const char *value = guarded_value(r, &turned, level);
+  print_combine(r, text_at(r, level), it, arena_printf(em->arena, "%s[%s]", array, v), value);
+  StrBuf inner = {0};
+  for (int i = it->nloops - 1; i >= nout - 1; i--) {
+    StrBuf outer = {0};
+    print_for(r, &outer, nrows + i, i == it->nloops - 1, "");
+    StrBuf *own = text_at(r, NEST + i);
+    if (own->n) sb_write(&outer, own->s, own->n);
+    if (inner.n) sb_write(&outer, inner.s, inner.n);
+    sb_puts(&outer, "}\n");
+    sb_free(&inner);
+    inner = outer;
+  }
+  StrBuf *out = text_at(r, head_level);
+  sb_printf(out, "%s %s[%lld] __attribute__((aligned(64)));\n", acc_type(it), array, width);
+  sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++) %s[%s] = %s;\n", v, v, width, v, array, v,
+            emit_zero(it->node->reducer, it->node->type));
+  sb_write(out, inner.s, inner.n);
+  emit_open(em, level);
+  const char *at;
+  if (it->member->accumulates) {
+    StrBuf index = {0};
+    sb_puts(&index, v);
+    int64_t stride = width;
+    for (int i = nout - 2; i >= 0; i--) {
+      sb_printf(&index, " + %lld * %s", (long long)stride, em->var[nrows + i]);
+      stride *= it->extent[i];
+    }
+    at = arena_printf(em->arena, "%s[%s]", it->sum, index.s);
+    print_combine(r, text_at(r, level), it, at, arena_printf(em->arena, "%s[%s]", array, v));
+    sb_free(&index);
+  } else if (is_kept(r, it)) {
+    if (!it->member->stored) declare_array(r, it);
+    at = emit_element(em, it->node, turned.element, level, true);
+    sb_puts(text_at(r, level), emit_store(em, it->node, at, arena_printf(em->arena, "%s[%s]", array, v)));
+  }
+  print_for(r, out, last + nred, true, "");
+  sb_write(out, text_at(r, level)->s, text_at(r, level)->n);
+  sb_puts(out, "}\n");
+  em->nvars = nrows + nout - 1;
+  if (nout > 1) close_loops(r, nout - 1, false, "");
+  else em->nvars = nrows;
+  sb_free(&inner);
+}
+
+static void emit_items(Rows *r) {
+  for (int i = 0; i < r->plan->nitems;) {
+    Item *it = &r->plan->items[i];
+    int last = i;
+    while (last + 1 < r->plan->nitems && r->plan->items[last + 1].nest == it->nest) last++;
+    if (it->form != FORM_MIXED) emit_shared_nest(r, it, &r->plan->items[last]);
+    else if (vector_over_output(r, it)) emit_sum_outside(r, it);
+    else emit_sum_inside(r, it);
+    i = last + 1;
+  }
+}
+
+/* ---- pieces ---------------------------------------------------------------------------------------- */
+
+/* Accumulators of sums over rows: a piece's partial results, cleared before its
+ * rows. Scalars are kept in a variable and stored after them. */
+static void open_accumulators(Rows *r) {
+  Emit *em = &r->em;
+  for (int i = 0; i < r->plan->nitems; i++) {
+    Item *it = &r->plan->items[i];
+    if (!it->member->accumulates) continue;
+    int64_t count = ir_count(it->node) / it->node->shape[0];
+    const char *zero = emit_zero(it->node->reducer, it->node->type);
+    const char *base = emit_pointer(em, it->node, true);
+    it->sum = emit_name(em, it->node->name);
+    if (it->nout == 0) {
+      sb_printf(text_at(r, PIECE), "%s %s = %s;\n", acc_type(it), it->sum, zero);
+      sb_printf(&r->piece_end, "%s[piece] = %s;\n", base, it->sum);
+    } else {
+      sb_printf(text_at(r, PIECE), "%s *%s = %s + piece * %lld;\n", emit_ctype(it->node->type), it->sum, base,
+                (long long)count);
+      sb_printf(text_at(r, PIECE), "for (int64_t i = 0; i < %lld; i++) %s[i] = %s;\n", (long long)count, it->sum, zero);
+    }
+  }
+}
+
+static double item_flops(Rows *r, const Item *it) {
+  double n = emit_flops(r->p->g, it->body) + (it->guard ? emit_flops(r->p->g, it->guard) : 0);
+  n += it->node->reducer == RED_NONE ? 0 : 1;
+  for (int i = 0; i < it->nloops; i++) n *= (double)it->extent[i];
+  return n;
+}
+
+static void choose_pieces(Rows *r) {
+  RowPlan *plan = r->plan;
+  double work = 0;                       /* evaluations a row */
+  for (int i = 0; i < plan->nitems; i++) {
+    double n = 1 + emit_flops(r->p->g, plan->items[i].body);
+    for (int k = 0; k < plan->items[i].nloops; k++) n *= (double)plan->items[i].extent[k];
+    work += n;
+  }
+  if (r->g->rows_fixed) {
+    r->per_piece = r->g->block;
+  } else {
+    double per = 131072 / work;
+    r->per_piece = per < 1 ? 1 : per > (double)plan->rows ? plan->rows : (int64_t)per;
+    if (plan->flat) r->per_piece = (r->per_piece + 63) / 64 * 64;
+    if (plan->rows / r->per_piece > 1024) r->per_piece = (plan->rows + 1023) / 1024;
+  }
+  if (r->per_piece < 1) r->per_piece = 1;
+  if (r->per_piece > plan->rows && plan->rows > 0) r->per_piece = plan->rows;
+  r->pieces = (plan->rows + r->per_piece - 1) / r->per_piece;
+}
+
+static void print_row_loop(Rows *r, StrBuf *out) {
+  Emit *em = &r->em;
+  const RowPlan *plan = r->plan;
+  StrBuf *body = text_at(r, ROW);
+  if (!body->n) return;
+  if (plan->nrows == 0) {
+    sb_write(out, body->s, body->n);
+    return;
+  }
+  const char *row = plan->nrows == 1 ? em->var[0] : "row";
+  if (r->per_piece == 1 && !text_at(r, BLOCK)->n) {
+    sb_printf(out, "{\nconst int64_t %s = piece;\n", row);
+  } else {
+    const char *end = arena_printf(em->arena, "%lld", (long long)plan->rows);
+    if (r->pieces > 1) {
+      end = "row_end";
+      sb_printf(out, "%sint64_t row_end = (piece + 1) * %lld;\n", plan->rows % r->per_piece ? "" : "const ",
+                (long long)r->per_piece);
+      if (plan->rows % r->per_piece)
+        sb_printf(out, "if (row_end > %lld) row_end = %lld;\n", (long long)plan->rows, (long long)plan->rows);
+    }
+    const char *begin = r->pieces > 1 ? arena_printf(em->arena, "piece * %lld", (long long)r->per_piece) : "0";
+    StrBuf *block = text_at(r, BLOCK);
+    if (block->n) {
+      sb_printf(out, "for (int64_t block = %s; block < %s; block += TD_BLOCK) {\n", begin, end);
+      sb_printf(out, "const int64_t block_end = block + TD_BLOCK < %s ? block + TD_BLOCK : %s;\n", end, end);
+      sb_write(out, block->s, block->n);
+      begin = "block";
+      end = "block_end";
+    }
+    if (plan->flat) sb_printf(out, "#pragma omp simd%s\n", r->row_clause ? r->row_clause : "");
+    sb_printf(out, "for (int64_t %s = %s; %s < %s; %s++) {\n", row, begin, row, end, row);
+  }
+  int64_t stride = 1;
+  for (int k = plan->nrows - 1; k >= 0 && plan->nrows > 1; k--) {
+    if (emit_mentions(body->s, em->var[k])) {
+      sb_printf(out, "const int64_t %s = row", em->var[k]);
+      if (stride > 1) sb_printf(out, " / %lld", (long long)stride);
+      if (k > 0) sb_printf(out, " %% %lld", (long long)plan->row_extent[k]);
+      sb_puts(out, ";\n");
+    }
+    stride *= plan->row_extent[k];
+  }
+  sb_write(out, body->s, body->n);
+  sb_puts(out, "}\n");
+  if (!text_at(r, BLOCK)->n) return;
+  if (r->block_end.n) sb_write(out, r->block_end.s, r->block_end.n);
+  sb_puts(out, "}\n");
+}
+
+static void finish(Rows *r, TdKernel *k) {
+  StrBuf out = {0}, inner = {0};
+  print_row_loop(r, &inner);
+  sb_puts(&out, "{\n");
+  emit_prologue(&r->em, &out);
+  if (text_at(r, TOP)->n) sb_write(&out, text_at(r, TOP)->s, text_at(r, TOP)->n);
+  if (r->locals.n) sb_write(&out, r->locals.s, r->locals.n);
+  sb_puts(&out, "for (int64_t piece = begin; piece < end; piece++) {\n");
+  if (text_at(r, PIECE)->n) sb_write(&out, text_at(r, PIECE)->s, text_at(r, PIECE)->n);
+  sb_write(&out, inner.s, inner.n);
+  if (r->piece_end.n) sb_write(&out, r->piece_end.s, r->piece_end.n);
+  sb_puts(&out, "}\n}\n");
+  k->source = arena_strndup(r->em.arena, out.s, out.n);
+  k->pieces = r->pieces;
+  k->scratch = r->scratch;
+  sb_free(&out);
+  sb_free(&inner);
+  sb_free(&r->piece_end);
+  sb_free(&r->block_end);
+  sb_free(&r->locals);
+}
+
+const char *emit_row_text(Emit *em, Plan *p, Group *g, RowPlan *rows, StrBuf *locals, size_t *scratch, double *flops) {
+  Rows r = {.em = *em, .p = p, .g = g, .plan = rows, .locals = *locals, .scratch = *scratch};
+  r.em.nvars = rows->nrows;
+  r.em.in_bounds = rows->in_bounds;
+  r.em.row_level = ROW;
+  for (int v = 0; v < rows->nrows; v++) {
+    r.em.extent[v] = rows->row_extent[v];
+    r.em.var_level[v] = ROW;
+  }
+  emit_open(&r.em, ROW);
+  for (int i = 0; i < rows->nitems; i++) *flops += item_flops(&r, &rows->items[i]) * (double)rows->rows;
+  emit_items(&r);
+  *em = r.em;
+  *locals = r.locals;
+  *scratch = r.scratch;
+  const StrBuf *text = &em->level[ROW].text;
+  return text->n ? arena_strndup(em->arena, text->s, text->n) : "";
+}
+
+void emit_rows(Plan *p, Group *g, TdKernel *k) {
+  Rows r = {.p = p, .g = g, .plan = g->rows};
+  Emit *em = &r.em;
+  emit_begin(em, p, g);
+  em->row_level = ROW;
+  em->in_bounds = r.plan->in_bounds;
+  em->nvars = r.plan->nrows;
+  for (int v = 0; v < r.plan->nrows; v++) {
+    em->var[v] = emit_name(em, r.plan->row_axis[v]);
+    em->extent[v] = r.plan->row_extent[v];
+    em->var_level[v] = ROW;
+  }
+  choose_pieces(&r);
+  if (r.plan->flat)
+    em->run = (EmitRun){.nvars = 1, .var = {0}, .stride = {1}, .level = BLOCK, .start = "block",
+                        .count = "block_end - block", .index = arena_printf(em->arena, "%s - block", em->var[0]),
+                        .room = "TD_BLOCK"};
+  open_accumulators(&r);
+  for (int i = 0; i < r.plan->nitems; i++) k->flops += item_flops(&r, &r.plan->items[i]) * (double)r.plan->rows;
+  emit_items(&r);
+  finish(&r, k);
+  emit_arguments(em);
+  emit_end(em);
+}

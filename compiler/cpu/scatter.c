@@ -1,0 +1,157 @@
+/* Scatters: zero, then every value is added where its index says. Pieces own
+ * what they write: an output axis whose index is a bare variable is cut into
+ * slices, and each piece runs all other variables in order, so that the sums
+ * never depend on threads. */
+#include "compiler/plan/plan.h"
+
+enum { TOP, SLICE, FIRST, SLICES_MAX = 64 };
+
+typedef struct Scatter {
+  Emit   em;
+  Node  *n;
+  int    axis;                           /* the sliced one, or -1 */
+  int    var;                            /* its variable */
+  int    order[IR_MAX_VARS];             /* loops, outermost first */
+  int64_t width;                         /* of a slice */
+} Scatter;
+
+/* The variable that stands bare in index d and nowhere else among the indices. */
+static int bare_variable(const Node *n, int d) {
+  const Expr *e = n->index[d];
+  if (e->kind != E_VAR || n->extent[e->inum] > n->shape[d]) return -1;
+  for (int k = 0; k < n->rank; k++)
+    if (k != d && n->index[k]->vars >> e->inum & 1) return -1;
+  return (int)e->inum;
+}
+
+static void choose_axis(Scatter *s) {
+  s->axis = s->var = -1;
+  for (int d = 0; d < s->n->rank; d++) {
+    int v = bare_variable(s->n, d);
+    if (v >= 0 && (s->axis < 0 || s->n->shape[d] > s->n->shape[s->axis])) {
+      s->axis = d;
+      s->var = v;
+    }
+  }
+  int64_t extent = s->axis < 0 ? 1 : s->n->shape[s->axis];
+  s->width = (extent + SLICES_MAX - 1) / SLICES_MAX;
+  int last = s->n->rank - 1;
+  if (s->axis == last && s->width < 16) s->width = extent < 16 ? extent : 16;
+  if (s->width < 1) s->width = 1;
+}
+
+/* Variables in order, but a bare one of the last axis innermost: contiguous. */
+static bool order_loops(Scatter *s) {
+  int inner = s->n->rank > 0 ? bare_variable(s->n, s->n->rank - 1) : -1, n = 0;
+  for (int v = 0; v < s->n->nvars; v++)
+    if (v != inner) s->order[n++] = v;
+  if (inner >= 0) s->order[n++] = inner;
+  return inner >= 0;
+}
+
+static void print_zero(Scatter *s, StrBuf *out, const char *base) {
+  Node *n = s->n;
+  int64_t before = 1, after = 1;
+  for (int d = 0; d < n->rank; d++) {
+    if (s->axis >= 0 && d < s->axis) before *= n->shape[d];
+    if (s->axis < 0 || d > s->axis) after *= n->shape[d];
+  }
+  const char *i = emit_name(&s->em, "i"), *k = emit_name(&s->em, "k");
+  if (s->axis < 0) {
+    sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++) %s[%s] = 0;\n", i, i, (long long)after, i, base, i);
+    return;
+  }
+  sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++)\n", i, i, (long long)before, i);
+  sb_printf(out, "for (int64_t %s = slice * %lld; %s < slice_end * %lld; %s++) %s[%s * %lld + %s] = 0;\n", k,
+            (long long)after, k, (long long)after, k, base, i, (long long)(after * n->shape[s->axis]), k);
+}
+
+static void print_loop(Scatter *s, StrBuf *out, int var, bool simd) {
+  const char *name = s->em.var[var];
+  if (simd) sb_puts(out, "#pragma omp simd\n");
+  if (var == s->var) {
+    const char *end = "slice_end";
+    if (s->n->extent[var] < s->n->shape[s->axis])
+      end = arena_printf(s->em.arena, "(slice_end < %lld ? slice_end : %lld)", (long long)s->n->extent[var],
+                         (long long)s->n->extent[var]);
+    sb_printf(out, "for (int64_t %s = slice; %s < %s; %s++) {\n", name, name, end, name);
+  } else {
+    sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++) {\n", name, name, (long long)s->n->extent[var], name);
+  }
+}
+
+/* The condition under which the value lands inside: the guard, and bounds that
+ * were not proved. */
+static const char *condition(Scatter *s, int level) {
+  Emit *em = &s->em;
+  Expr *all = s->n->guard ? s->n->guard : ex_bool(em->g, true);
+  for (int d = 0; d < s->n->rank; d++) {
+    int64_t lo, hi;
+    bool bounded = ex_interval(em->g, s->n->index[d], s->n->extent, s->n->nvars, &lo, &hi);
+    if (bounded && lo >= 0 && hi < s->n->shape[d]) continue;
+    all = ex2(em->g, P_and, all, ex2(em->g, P_le, ex_int(em->g, 0), s->n->index[d]));
+    all = ex2(em->g, P_and, all, ex2(em->g, P_lt, s->n->index[d], ex_int(em->g, s->n->shape[d])));
+  }
+  return all->kind == E_BOOL && all->inum ? NULL : emit_value(em, all, level);
+}
+
+void emit_scatter(Plan *p, Group *g, TdKernel *k) {
+  Scatter s = {.n = g->members.at[0].node};
+  Emit *em = &s.em;
+  Node *n = s.n;
+  emit_begin(em, p, g);
+  em->row_level = SLICE;
+  choose_axis(&s);
+  bool simd = order_loops(&s);
+  em->nvars = n->nvars;
+  for (int i = 0; i < n->nvars; i++) {
+    int v = s.order[i];
+    em->var[v] = emit_name(em, v < n->rank && n->axis[v] ? n->axis[v] : "i");
+    em->extent[v] = n->extent[v];
+    em->var_level[v] = FIRST + i;
+  }
+  int level = n->nvars ? FIRST + n->nvars - 1 : SLICE;
+  const char *value = emit_value(em, n->body, level), *when = condition(&s, level);
+  if (when) {                            /* the index is only good where the condition holds */
+    sb_printf(&em->level[level].text, "if (%s) {\n", when);
+    emit_open(em, level + 1);
+    const char *at = emit_element(em, n, n->index, level + 1, true);
+    if (em->level[level + 1].text.n) sb_puts(&em->level[level].text, em->level[level + 1].text.s);
+    sb_printf(&em->level[level].text, "%s += %s;\n}\n", at, value);
+  } else {
+    const char *at = emit_element(em, n, n->index, level, true);
+    sb_printf(&em->level[level].text, "%s += %s;\n", at, value);
+  }
+  StrBuf out = {0}, inner = {0};
+  for (int i = n->nvars - 1; i >= 0; i--) {
+    StrBuf outer = {0};
+    print_loop(&s, &outer, s.order[i], simd && i == n->nvars - 1);
+    if (em->level[FIRST + i].text.n) sb_puts(&outer, em->level[FIRST + i].text.s);
+    if (inner.n) sb_puts(&outer, inner.s);
+    sb_puts(&outer, "}\n");
+    sb_free(&inner);
+    inner = outer;
+  }
+  const char *base = emit_pointer(em, n, true);
+  int64_t extent = s.axis < 0 ? 1 : n->shape[s.axis];
+  sb_puts(&out, "{\n");
+  emit_prologue(em, &out);
+  if (em->level[TOP].text.n) sb_puts(&out, em->level[TOP].text.s);
+  sb_puts(&out, "for (int64_t piece = begin; piece < end; piece++) {\n");
+  if (s.axis >= 0) {
+    sb_printf(&out, "const int64_t slice = piece * %lld;\n", (long long)s.width);
+    sb_printf(&out, "const int64_t slice_end = slice + %lld < %lld ? slice + %lld : %lld;\n", (long long)s.width,
+              (long long)extent, (long long)s.width, (long long)extent);
+  }
+  print_zero(&s, &out, base);
+  if (em->level[SLICE].text.n) sb_puts(&out, em->level[SLICE].text.s);
+  if (inner.n) sb_puts(&out, inner.s);
+  sb_puts(&out, "}\n}\n");
+  k->source = arena_strndup(em->arena, out.s, out.n);
+  k->pieces = (extent + s.width - 1) / s.width;
+  k->flops = (emit_flops(p->g, n->body) + 1) * (double)plan_evaluations(n);
+  sb_free(&out);
+  sb_free(&inner);
+  emit_arguments(em);
+  emit_end(em);
+}

@@ -1,0 +1,631 @@
+/* Reads a graph from the textual form of IR.md: what ir_print wrote, or a
+ * person. Stops at the first error. */
+#include "compiler/ir/read.h"
+
+#include <string.h>
+
+/* ---- names ---------------------------------------------------------------------- */
+
+static Entry *slot_of(Reader *r, const char *name, int ordinal) {
+  uint64_t h = ((uint64_t)(uintptr_t)name + (uint64_t)ordinal * 0x51ed27) * UINT64_C(0x9e3779b97f4a7c15);
+  int at = (int)(h >> 33) & (r->table_size - 1);
+  while (r->table[at].name && (r->table[at].name != name || r->table[at].ordinal != ordinal))
+    at = (at + 1) & (r->table_size - 1);
+  return &r->table[at];
+}
+
+static void grow_table(Reader *r) {
+  Entry *old = r->table;
+  int n = r->table_size;
+  r->table_size = n ? 2 * n : 64;
+  r->table = NEWN(r->arena, Entry, r->table_size);
+  for (int i = 0; i < n; i++)
+    if (old[i].name) *slot_of(r, old[i].name, old[i].ordinal) = old[i];
+}
+
+/* Gives `name` to a node; the token is what was read as its name. */
+static void define(Reader *r, Token name, Node *n) {
+  if (2 * r->nentries >= r->table_size) grow_table(r);
+  Entry *e = slot_of(r, name.text, name.ordinal);
+  if (e->name) read_fail(r, E_TEXT_TWICE, name.span, "'%s' is defined twice; call one %s'2", name.text, name.text);
+  *e = (Entry){name.text, name.ordinal, n};
+  r->nentries++;
+  while (r->places.n <= n->id) vec_push(r->arena, &r->places, name.span);
+  r->places.at[n->id] = name.span;
+}
+
+static Token read_name(Reader *r) {
+  Token t = r->tok;
+  if (t.kind != T_NAME) read_fail(r, E_TEXT_SYNTAX, t.span, "expected a name");
+  if (!t.quoted && text_is_keyword(t.text))
+    read_fail(r, E_TEXT_SYNTAX, t.span, "'%s' is a word of the language; as a name it is written `%s`", t.text, t.text);
+  read_next(r);
+  return t;
+}
+
+static void suggest(Reader *r, Diag *d, const char *name) {
+  VEC(const char *) known = {0};
+  for (int i = 0; i < r->table_size; i++)
+    if (r->table[i].name) vec_push(r->arena, &known, r->table[i].name);
+  const char *meant = did_you_mean(name, known.at, known.n);
+  if (meant) diag_hint(r->d, d, "did you mean '%s'?", meant);
+}
+
+Node *read_lookup(Reader *r) {
+  Token t = read_name(r);
+  Entry *e = slot_of(r, t.text, t.ordinal);
+  if (e->name) return e->node;
+  Diag *d = diag_error(r->d, E_TEXT_NAME, t.span, t.ordinal > 1 ? "there is no node %s'%d above" : "there is no node '%s' above",
+                       t.text, t.ordinal);
+  suggest(r, d, t.text);
+  longjmp(r->failed, 1);
+}
+
+/* ---- shapes, ranges, tails --------------------------------------------------------- */
+
+typedef struct Head {
+  Token       name;
+  Type        type;
+  int         rank;
+  int64_t     shape[IR_MAX_RANK];
+  const char *axis[IR_MAX_RANK];
+} Head;
+
+static void check_count(Reader *r, Span at, int n, const int64_t *extent) {
+  int64_t count = 1;
+  for (int i = 0; i < n; i++)
+    if (!mul_fits(count, extent[i], &count) || count > INT64_C(1) << 48)
+      read_fail(r, E_TEXT_LIMIT, at, "more than 2^48 elements");
+}
+
+/* : real[b:32, 7] */
+static void read_type(Reader *r, Head *h) {
+  read_expect(r, ":");
+  Span at = r->tok.span;
+  if (read_accept_word(r, "real")) h->type = TY_REAL;
+  else if (read_accept_word(r, "int")) h->type = TY_INT;
+  else if (read_accept_word(r, "bool")) h->type = TY_BOOL;
+  else read_fail(r, E_TEXT_SYNTAX, at, "expected real, int or bool");
+  h->rank = 0;
+  if (!read_accept(r, "[")) return;
+  do {
+    if (h->rank == IR_MAX_RANK) read_fail(r, E_TEXT_LIMIT, r->tok.span, "more than %d axes", IR_MAX_RANK);
+    h->axis[h->rank] = NULL;
+    if (r->tok.kind == T_NAME) {
+      h->axis[h->rank] = read_name(r).text;
+      read_expect(r, ":");
+    }
+    h->shape[h->rank++] = read_whole(r);
+  } while (read_accept(r, ","));
+  read_expect(r, "]");
+  check_count(r, at, h->rank, h->shape);
+}
+
+static Head read_head(Reader *r) {
+  Head h = {.name = read_name(r)};
+  read_type(r, &h);
+  return h;
+}
+
+/* in 0 .. 9   in 0 ..   in .. 9 */
+static void read_range(Reader *r, int64_t *lo, int64_t *hi) {
+  *lo = INT64_MIN;
+  *hi = INT64_MAX;
+  if (!read_accept_word(r, "in")) return;
+  if (!read_is(r, "..")) *lo = read_integer(r);
+  read_expect(r, "..");
+  if (r->tok.kind == T_INT || read_is(r, "-")) *hi = read_integer(r);
+}
+
+static void set_range(Node *n, int64_t lo, int64_t hi) {
+  if (n->type != TY_INT) return;
+  n->lo = lo;
+  n->hi = hi;
+}
+
+static int read_small(Reader *r) {
+  Span at = r->tok.span;
+  int64_t x = read_whole(r);
+  if (x > INT32_MAX / 2) read_fail(r, E_TEXT_LIMIT, at, "too large for a place in a file");
+  return (int)x;
+}
+
+/* at [file/]line:column-line:column */
+static Span read_place(Reader *r) {
+  Span s = {0, read_small(r), 0, 0, 0};
+  if (read_accept(r, "/")) {
+    s.file = s.line;
+    s.line = read_small(r);
+  }
+  read_expect(r, ":");
+  s.col = read_small(r);
+  read_expect(r, "-");
+  s.end_line = read_small(r);
+  read_expect(r, ":");
+  s.end_col = read_small(r);
+  return s;
+}
+
+static void read_axes(Reader *r, Node *n) {
+  read_expect(r, "(");
+  for (int k = 0; k < n->nvars; k++) {
+    if (k > 0) read_expect(r, ",");
+    n->axis[k] = read_accept_word(r, "_") ? NULL : read_name(r).text;
+  }
+  read_expect(r, ")");
+}
+
+static void read_tail(Reader *r, Node *n) {
+  if (read_accept(r, ";")) {
+    while (r->tok.kind == T_NAME) {
+      Span at = r->tok.span;
+      if (read_accept_word(r, "at")) n->span = read_place(r);
+      else if (read_accept_word(r, "step")) r->g->step = n;
+      else if (read_accept_word(r, "axes")) read_axes(r, n);
+      else if (read_accept_word(r, "again")) n->again = true;
+      else if (read_accept_word(r, "save")) {
+        n->save = read_is_word(r, "keep") ? SAVE_KEEP : SAVE_RECOMPUTE;
+        if (!read_accept_word(r, "keep")) read_expect_word(r, "recompute");
+      } else {
+        read_fail(r, E_TEXT_SYNTAX, at, "expected at, step, axes, save or again");
+      }
+    }
+  }
+  if (r->tok.kind != T_NEWLINE && r->tok.kind != T_END)
+    read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected the end of the line");
+  read_skip_newlines(r);
+}
+
+static Node *make(Reader *r, NodeKind kind, const Head *h) {
+  static const Span nowhere;
+  Node *n = ir_node(r->g, r->region, kind, h->type, h->rank, h->shape, h->name.text, nowhere);
+  for (int k = 0; k < h->rank; k++) n->axis[k] = h->axis[k];
+  return n;
+}
+
+/* ---- comprehensions and scatters ---------------------------------------------------- */
+
+/* [i:4, j:5 | guard] appended to the variables */
+static Expr *read_vars(Reader *r, int64_t *extent, const char **axis) {
+  Expr *guard = NULL;
+  Span at = r->tok.span;
+  read_expect(r, "[");
+  while (r->tok.kind == T_NAME) {
+    if (r->nvars == IR_MAX_VARS) read_fail(r, E_TEXT_LIMIT, r->tok.span, "more than %d variables", IR_MAX_VARS);
+    Token name = read_name(r);
+    for (int k = 0; k < r->nvars; k++)
+      if (r->var[k] == name.text) read_fail(r, E_TEXT_TWICE, name.span, "two variables '%s'", name.text);
+    bool plain = !name.quoted && strcmp(name.text, arena_printf(r->arena, "v%d", r->nvars)) == 0;
+    axis[r->nvars] = plain ? NULL : name.text;
+    r->var[r->nvars] = name.text;
+    read_expect(r, ":");
+    extent[r->nvars++] = read_whole(r);
+    if (!read_accept(r, ",")) break;
+  }
+  check_count(r, at, r->nvars, extent);
+  if (read_accept(r, "|")) {
+    at = r->tok.span;
+    guard = read_expr(r);
+    if (guard->type != TY_BOOL) read_fail(r, E_TEXT_TYPE, at, "a guard is bool, not %s", type_name(guard->type));
+  }
+  read_expect(r, "]");
+  return guard;
+}
+
+static void end_line(Reader *r) {
+  if (r->tok.kind != T_NEWLINE) read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected the end of the line");
+  read_skip_newlines(r);
+}
+
+/* After `{`: $1 = ..., when ...; leaves the body to be read. */
+static void read_block(Reader *r, Expr **guard) {
+  read_skip_newlines(r);
+  for (;;) {
+    Span at = r->tok.span;
+    if (r->tok.kind == T_LET && read_peek(r).kind == T_PUNCT && strcmp(read_peek(r).text, "=") == 0) {
+      if (r->tok.large || r->tok.whole != (uint64_t)r->lets.n + 1)
+        read_fail(r, E_TEXT_SYNTAX, at, "expected $%d to be bound next", r->lets.n + 1);
+      read_next(r);
+      read_expect(r, "=");
+      Expr *bound = read_expr(r);
+      vec_push(r->arena, &r->lets, bound);
+      end_line(r);
+    } else if (read_is_word(r, "when")) {
+      if (*guard) read_fail(r, E_TEXT_TWICE, at, "a second guard");
+      read_next(r);
+      *guard = read_expr(r);
+      if ((*guard)->type != TY_BOOL) read_fail(r, E_TEXT_TYPE, at, "a guard is bool, not %s", type_name((*guard)->type));
+      end_line(r);
+    } else {
+      return;
+    }
+  }
+}
+
+static void end_block(Reader *r) {
+  read_skip_newlines(r);
+  read_expect(r, "}");
+}
+
+static bool read_reducer(Reader *r, Reducer *out) {
+  if (r->tok.kind != T_NAME || r->tok.quoted || r->tok.ordinal != 1) return false;
+  for (Reducer red = RED_SUM; red <= RED_ARGMAX; red++) {
+    if (strcmp(r->tok.text, reducer_name(red)) != 0) continue;
+    Token next = read_peek(r);
+    if (next.kind != T_PUNCT || *next.text != '[') return false;
+    read_next(r);
+    *out = red;
+    return true;
+  }
+  return false;
+}
+
+static void begin_vars(Reader *r) {
+  r->nvars = 0;
+  r->lets.n = 0;
+  r->nesting = 0;
+}
+
+static void read_comp(Reader *r) {
+  static const Span nowhere;
+  int64_t extent[IR_MAX_VARS], lo, hi;
+  const char *axis[IR_MAX_VARS];
+  begin_vars(r);
+  Token name = read_name(r);
+  Expr *guard = read_vars(r, extent, axis);
+  int rank = r->nvars;
+  if (rank > IR_MAX_RANK) read_fail(r, E_TEXT_LIMIT, name.span, "more than %d axes", IR_MAX_RANK);
+  read_range(r, &lo, &hi);
+  read_expect(r, "=");
+  Reducer red = RED_NONE;
+  Span at = r->tok.span;
+  if (read_reducer(r, &red)) {
+    if (guard) read_fail(r, E_TEXT_SYNTAX, at, "the guard of a reduction stands in its own brackets");
+    guard = read_vars(r, extent, axis);
+    if (r->nvars == rank) read_fail(r, E_TEXT_SYNTAX, at, "a reduction over no variable");
+    if (!read_is(r, "{") && !read_is(r, "(")) read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected '(' or '{'");
+  }
+  Expr *body;
+  if (read_accept(r, "{")) {
+    read_block(r, &guard);
+    body = read_expr(r);
+    end_block(r);
+  } else {
+    body = read_expr(r);
+  }
+  if (red == RED_ARGMAX ? body->type == TY_BOOL : (red == RED_SUM || red == RED_PROD) && body->type == TY_BOOL)
+    read_fail(r, E_TEXT_TYPE, at, "%s does not reduce bools", reducer_name(red));
+  Node *n = ir_comp(r->g, r->region, name.text, nowhere, rank, r->nvars - rank, extent, red, guard, body);
+  for (int k = 0; k < r->nvars; k++) n->axis[k] = axis[k];
+  set_range(n, lo, hi);
+  read_tail(r, n);
+  define(r, name, n);
+}
+
+static void read_scatter(Reader *r) {
+  static const Span nowhere;
+  int64_t extent[IR_MAX_VARS], lo, hi;
+  const char *axis[IR_MAX_VARS];
+  Head h = read_head(r);
+  read_range(r, &lo, &hi);
+  read_expect_word(r, "over");
+  begin_vars(r);
+  Expr *guard = read_vars(r, extent, axis), *index[IR_MAX_RANK];
+  bool block = read_accept(r, "{");
+  if (block) read_block(r, &guard);
+  read_expect_word(r, "at");
+  Span at = r->tok.span;
+  read_expect(r, "[");
+  int n = 0;
+  while (!read_is(r, "]")) {
+    if (n == IR_MAX_RANK) read_fail(r, E_TEXT_LIMIT, r->tok.span, "more than %d axes", IR_MAX_RANK);
+    index[n++] = read_expr(r);
+    if (!read_accept(r, ",")) break;
+  }
+  read_expect(r, "]");
+  if (n != h.rank) read_fail(r, E_TEXT_TYPE, at, "'%s' has rank %d, not %d", h.name.text, h.rank, n);
+  for (int k = 0; k < n; k++)
+    if (index[k]->type != TY_INT) read_fail(r, E_TEXT_TYPE, at, "index %d is %s", k, type_name(index[k]->type));
+  read_expect_word(r, "add");
+  at = r->tok.span;
+  Expr *body = read_expr(r);
+  if (block) end_block(r);
+  if (body->type != h.type)
+    read_fail(r, E_TEXT_TYPE, at, "'%s' is %s, what is added is %s", h.name.text, type_name(h.type),
+              type_name(body->type));
+  Node *s = ir_scatter(r->g, r->region, h.name.text, nowhere, h.rank, h.shape, r->nvars, extent, index, guard, body);
+  for (int k = 0; k < h.rank; k++) s->axis[k] = h.axis[k];
+  set_range(s, lo, hi);
+  read_tail(r, s);
+  define(r, h.name, s);
+}
+
+/* ---- the other statements ------------------------------------------------------------- */
+
+static double read_datum(Reader *r, Type type) {
+  Span at = r->tok.span;
+  r->nvars = 0;
+  r->lets.n = 0;
+  Expr *e = read_expr(r);
+  bool constant = e->kind == E_NUM || e->kind == E_INT || e->kind == E_BOOL;
+  if (!constant || e->type != type) read_fail(r, E_TEXT_TYPE, at, "expected a constant of type %s", type_name(type));
+  return type == TY_REAL ? e->num : (double)e->inum;
+}
+
+static void read_const(Reader *r) {
+  Head h = read_head(r);
+  int64_t lo, hi;
+  read_range(r, &lo, &hi);
+  read_expect(r, "=");
+  Span at = r->tok.span;
+  read_expect(r, "{");
+  VEC(double) data = {0};
+  read_skip_newlines(r);
+  while (!read_is(r, "}")) {
+    vec_push(r->arena, &data, read_datum(r, h.type));
+    read_skip_newlines(r);
+    if (!read_accept(r, ",")) break;
+    read_skip_newlines(r);
+  }
+  read_expect(r, "}");
+  Node *n = make(r, N_CONST, &h);
+  if (ir_count(n) != data.n)
+    read_fail(r, E_TEXT_TYPE, at, "%d numbers for %lld elements", data.n, (long long)ir_count(n));
+  vec_push(r->arena, &data, 0);                  /* never NULL */
+  n->data = data.at;
+  set_range(n, lo, hi);
+  read_tail(r, n);
+  define(r, h.name, n);
+}
+
+static void read_view(Reader *r) {
+  Head h = read_head(r);
+  int64_t lo, hi;
+  read_range(r, &lo, &hi);
+  read_expect(r, "=");
+  Node *base = read_lookup(r);
+  read_expect(r, "+");
+  int64_t offset = read_whole(r);
+  Node *n = make(r, N_VIEW, &h);
+  n->base = base;
+  n->offset = offset;
+  set_range(n, lo, hi);
+  read_tail(r, n);
+  define(r, h.name, n);
+}
+
+static void read_pack(Reader *r) {
+  Head h = read_head(r);
+  int64_t lo, hi;
+  read_range(r, &lo, &hi);
+  read_expect(r, "=");
+  Node *n = make(r, N_PACK, &h);
+  do vec_push(r->arena, &n->parts, read_lookup(r));
+  while (read_accept(r, ","));
+  set_range(n, lo, hi);
+  read_tail(r, n);
+  define(r, h.name, n);
+}
+
+static void read_declared(Reader *r, NodeKind kind) {
+  Head h = read_head(r);
+  int64_t lo, hi;
+  read_range(r, &lo, &hi);
+  Node *n = make(r, kind, &h);
+  set_range(n, lo, hi);
+  read_tail(r, n);
+  define(r, h.name, n);
+}
+
+/* ---- loops ------------------------------------------------------------------------------ */
+
+static void read_statements(Reader *r);
+
+static void read_loop(Reader *r) {
+  static const Span nowhere;
+  enum { LOOPS_MAX = 64 };
+  Token name = read_name(r);
+  read_expect(r, ":");
+  int64_t count = read_whole(r);
+  bool reverse = read_accept_word(r, "reverse");
+  read_expect(r, "{");
+  int depth = 0;
+  for (Region *x = r->region; x; x = x->parent) depth++;
+  if (depth > LOOPS_MAX) read_fail(r, E_TEXT_LIMIT, name.span, "more than %d loops in one another", LOOPS_MAX);
+  Region *around = r->region;
+  Loop *l = ir_loop(r->g, around, name.text, count, reverse, nowhere);
+  define(r, name, l->node);
+  read_tail(r, l->node);
+  r->region = l->body;
+  read_statements(r);
+  Span at = r->tok.span;
+  read_expect(r, "}");
+  for (int i = 0; i < l->carries.n; i++)
+    if (!l->carries.at[i].next) read_fail(r, E_TEXT_SYNTAX, at, "no next for '%s'", l->carries.at[i].in->name);
+  r->region = around;
+  if (r->tok.kind != T_NEWLINE && r->tok.kind != T_END)
+    read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected the end of the line");
+  read_skip_newlines(r);
+}
+
+static Loop *this_loop(Reader *r, Span at) {
+  if (!r->region->loop) read_fail(r, E_TEXT_SYNTAX, at, "this stands in a loop only");
+  return r->region->loop;
+}
+
+static void read_carry(Reader *r, Span at) {
+  Loop *l = this_loop(r, at);
+  Head h = read_head(r);
+  int64_t lo, hi;
+  read_range(r, &lo, &hi);
+  read_expect(r, "=");
+  Node *init = read_lookup(r);
+  Node *n = make(r, N_CARRY, &h);
+  n->loop = l;
+  n->slot = l->carries.n;
+  Carry c = {.init = init, .in = n};
+  vec_push(r->arena, &l->carries, c);
+  set_range(n, lo, hi);
+  read_tail(r, n);
+  define(r, h.name, n);
+}
+
+/* The order of these lines is the order of the slots. */
+static void read_next_carry(Reader *r, Span at) {
+  Loop *l = this_loop(r, at);
+  Span place = r->tok.span;
+  Node *in = read_lookup(r);
+  if (in->kind != N_CARRY || in->loop != l) read_fail(r, E_TEXT_NAME, place, "'%s' is not carried here", in->name);
+  read_expect(r, "=");
+  int done = 0;
+  while (done < l->carries.n && l->carries.at[done].next) done++;
+  Carry *c = &l->carries.at[in->slot];
+  if (c->next) read_fail(r, E_TEXT_TWICE, place, "a second next for '%s'", in->name);
+  c->next = read_lookup(r);
+  Carry moved = *c, other = l->carries.at[done];
+  l->carries.at[in->slot] = other;
+  l->carries.at[done] = moved;
+  other.in->slot = in->slot;
+  in->slot = done;
+}
+
+static void read_emit(Reader *r, Span at) {
+  Loop *l = this_loop(r, at);
+  Span place = r->tok.span;
+  if (read_whole(r) != l->emits.n) read_fail(r, E_TEXT_SYNTAX, place, "expected emit %d", l->emits.n);
+  read_expect(r, "=");
+  vec_push(r->arena, &l->emits, read_lookup(r));
+}
+
+/* A loop's result belongs to the region around that loop, after it. */
+static void read_final(Reader *r) {
+  Head h = read_head(r);
+  int64_t lo, hi;
+  read_range(r, &lo, &hi);
+  read_expect(r, "=");
+  Span at = r->tok.span;
+  Node *in = read_lookup(r);
+  if (in->kind != N_CARRY) read_fail(r, E_TEXT_TYPE, at, "'%s' is not carried by a loop", in->name);
+  Node *n = make(r, N_FINAL, &h);
+  n->loop = in->loop;
+  n->slot = in->slot;
+  set_range(n, lo, hi);
+  read_tail(r, n);
+  define(r, h.name, n);
+}
+
+static void read_stack(Reader *r) {
+  Head h = read_head(r);
+  int64_t lo, hi;
+  read_range(r, &lo, &hi);
+  read_expect(r, "=");
+  Span at = r->tok.span;
+  Node *loop = read_lookup(r);
+  if (loop->kind != N_LOOP) read_fail(r, E_TEXT_TYPE, at, "'%s' is not a loop", loop->name);
+  read_expect_word(r, "emit");
+  at = r->tok.span;
+  int64_t slot = read_whole(r);
+  if (slot >= loop->loop->emits.n)
+    read_fail(r, E_TEXT_NAME, at, "the loop '%s' emits %d values", loop->name, loop->loop->emits.n);
+  Node *n = make(r, N_STACK, &h);
+  n->loop = loop->loop;
+  n->slot = (int)slot;
+  set_range(n, lo, hi);
+  read_tail(r, n);
+  define(r, h.name, n);
+}
+
+/* ---- what stands at the end ---------------------------------------------------------------- */
+
+static void read_vjp(Reader *r) {
+  Node *n = read_lookup(r);
+  Vjp *v = NEW(r->arena, Vjp);
+  read_expect_word(r, "from");
+  v->cotangent = read_accept_word(r, "none") ? NULL : read_lookup(r);
+  n->vjp = v;
+  if (!read_accept(r, ":")) return;
+  do {
+    vec_push(r->arena, &v->wrt, read_lookup(r));
+    read_expect(r, "->");
+    vec_push(r->arena, &v->adjoint, read_accept_word(r, "none") ? NULL : read_lookup(r));
+  } while (read_accept(r, ","));
+}
+
+static void read_output(Reader *r) {
+  Output o;
+  o.name = read_name(r).text;
+  read_expect(r, "=");
+  o.node = read_lookup(r);
+  vec_push(r->arena, &r->g->outputs, o);
+}
+
+static void read_update(Reader *r) {
+  Update u;
+  u.state = read_lookup(r);
+  read_expect(r, "=");
+  u.value = read_lookup(r);
+  vec_push(r->arena, &r->g->updates, u);
+}
+
+static void end_statement(Reader *r) {
+  if (r->tok.kind != T_NEWLINE && r->tok.kind != T_END)
+    read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected the end of the line");
+  read_skip_newlines(r);
+}
+
+static void read_statement(Reader *r) {
+  Token next = read_peek(r);
+  Span at = r->tok.span;
+  if (r->tok.kind != T_NAME) read_fail(r, E_TEXT_SYNTAX, at, "expected a statement");
+  if (next.kind == T_PUNCT && *next.text == '[') read_comp(r);
+  else if (read_accept_word(r, "input")) read_declared(r, N_INPUT);
+  else if (read_accept_word(r, "state")) read_declared(r, N_STATE);
+  else if (read_accept_word(r, "cotangent")) read_declared(r, N_COTANGENT);
+  else if (read_accept_word(r, "const")) read_const(r);
+  else if (read_accept_word(r, "view")) read_view(r);
+  else if (read_accept_word(r, "pack")) read_pack(r);
+  else if (read_accept_word(r, "scatter")) read_scatter(r);
+  else if (read_accept_word(r, "loop")) read_loop(r);
+  else if (read_accept_word(r, "carry")) read_carry(r, at);
+  else if (read_accept_word(r, "final")) read_final(r);
+  else if (read_accept_word(r, "stack")) read_stack(r);
+  else {
+    if (read_accept_word(r, "next")) read_next_carry(r, at);
+    else if (read_accept_word(r, "emit")) read_emit(r, at);
+    else if (read_accept_word(r, "vjp")) read_vjp(r);
+    else if (read_accept_word(r, "output")) read_output(r);
+    else if (read_accept_word(r, "update")) read_update(r);
+    else read_fail(r, E_TEXT_SYNTAX, at, "no statement begins with '%s'", r->tok.text);
+    end_statement(r);
+  }
+}
+
+static void read_statements(Reader *r) {
+  read_skip_newlines(r);
+  while (r->tok.kind != T_END && !read_is(r, "}")) read_statement(r);
+}
+
+static void read_graph(Reader *r) {
+  read_next(r);
+  read_skip_newlines(r);
+  read_expect_word(r, "graph");
+  Token name = read_name(r);
+  end_statement(r);
+  r->g = graph_new(r->arena, r->names, name.text);
+  r->region = r->g->top;
+  grow_table(r);
+  read_statements(r);
+  if (r->tok.kind != T_END) read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected a statement");
+  Node *where;
+  const char *broken = text_verify(r->g, &where);
+  if (broken) read_fail(r, E_TEXT_BROKEN, where ? r->places.at[where->id] : name.span, "%s", broken);
+}
+
+Graph *ir_parse(Arena *a, Interner *names, Diags *d, int file) {
+  const Source *source = diags_source_at(d, file);
+  Reader r = {.arena = a, .names = names, .d = d, .file = file};
+  r.lex = (Lexer){.at = source->text, .end = source->text + source->size, .line = 1, .col = 1};
+  if (setjmp(r.failed)) return NULL;
+  read_graph(&r);
+  return r.g;
+}

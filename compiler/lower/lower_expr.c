@@ -1,0 +1,411 @@
+/* Expressions to values. Numbers known now are folded here (extents must be
+ * integers in the end); everything else becomes scalar expressions of the
+ * graph, lifted over the axes of whole tensors. */
+#include <math.h>
+#include <string.h>
+
+#include "compiler/lower/lower.h"
+
+static Value *expr(Low *l, Scope *s, const AExpr *e, bool index);
+
+Value *lower_expr(Low *l, Scope *s, const AExpr *e) { return expr(l, s, e, false); }
+Value *lower_index_value(Low *l, Scope *s, const AExpr *e) { return expr(l, s, e, true); }
+
+/* ---- primitives over values --------------------------------------------------- */
+
+bool usable(Low *l, const Value *v, Span at) {
+  if (v->kind == V_NUM || v->kind == V_TENSOR) return true;
+  if (v->kind == V_POISON) return false;
+  static const char *const kinds[] = {
+    [V_POISON] = "", [V_NUM] = "", [V_TENSOR] = "", [V_TEXT] = "a text", [V_FN] = "a function", [V_SCHEDULE] = "a schedule",
+    [V_DATA] = "data", [V_PARAM] = "a parameter", [V_PACKED] = "several results"};
+  const char *kind = kinds[v->kind];
+  Diag *x = v->what ? lower_error(l, 306, at, "'%s' is %s; a tensor or a number is needed here", v->what, kind)
+                    : lower_error(l, 306, at, "%s, where a tensor or a number is needed", kind);
+  if (v->kind == V_FN) diag_hint(l->d, x, "call it: %s(...)", v->what);
+  if (v->kind == V_PACKED) diag_hint(l->d, x, "give the results names first: a, b = ...");
+  if (v->kind == V_SCHEDULE) diag_hint(l->d, x, "name one of its tables: %s.NAME[t]", v->what);
+  if (v->kind == V_DATA) diag_hint(l->d, x, "it has %s.vocab, %s.unigram[v] and %s.entropy", v->what, v->what, v->what);
+  return false;
+}
+
+Value *lower_prim(Low *l, Prim p, Value **args, int n, Span at) {
+  Value out;
+  Value *vs[3];
+  Expr *es[3];
+  for (int i = 0; i < n; i++) {
+    if (!usable(l, args[i], at)) return v_poison(l);
+    vs[i] = args[i];
+  }
+  if (!v_align(l, vs, n, at, &out)) return v_poison(l);
+  for (int i = 0; i < n; i++) es[i] = v_expr(l, vs[i]);
+  const PrimInfo *info = prim_info(p);
+  bool all_int = true, any_bool = false;
+  int first = info->sig == SIG_SEL ? 1 : 0;
+  for (int i = first; i < n; i++) {
+    all_int = all_int && es[i]->type == TY_INT;
+    any_bool = any_bool || es[i]->type == TY_BOOL;
+  }
+  switch (info->sig) {
+    case SIG_NUM: case SIG_CMP: case SIG_SEL:
+      if (any_bool) {
+        bool same = info->sig != SIG_NUM;
+        for (int i = first; i < n; i++) same = same && es[i]->type == TY_BOOL;
+        if (!same || (info->sig == SIG_CMP && p != P_eq && p != P_ne)) {
+          Diag *x = lower_error(l, 307, at, "a truth value where a number is needed");
+          diag_hint(l->d, x, "choose numbers with  condition ? 1 : 0");
+          return v_poison(l);
+        }
+      } else if (!all_int) {
+        for (int i = first; i < n; i++) es[i] = to_real(l, es[i]);
+      }
+      if (info->sig == SIG_SEL && es[0]->type != TY_BOOL) bug("a choice without a condition");
+      break;
+    case SIG_REAL: case SIG_TOINT:
+      if (any_bool) { lower_error(l, 307, at, "a truth value where a number is needed"); return v_poison(l); }
+      for (int i = 0; i < n; i++) es[i] = to_real(l, es[i]);
+      break;
+    case SIG_LOGIC:
+      for (int i = 0; i < n; i++)
+        if (es[i]->type != TY_BOOL) {
+          const char *side = n == 1 ? "this" : i == 0 ? "its left side" : "its right side";
+          Diag *x = lower_error(l, 307, at, "'%s' takes truth values, %s is a number", p == P_and ? "&&" : p == P_or ? "||" : "!", side);
+          diag_hint(l->d, x, "compare it: x != 0");
+          return v_poison(l);
+        }
+      break;
+    case SIG_TOREAL:
+      if (es[0]->type == TY_REAL) return args[0];
+      break;
+    case SIG_DRAW: bug("a draw is no ordinary call");
+  }
+  Value *v = NEW(l->arena, Value);
+  *v = out;
+  v->kind = V_TENSOR;
+  v->e = ex_prim(l->g, p, es);
+  if (v->rank == 0 && v->e->kind == E_INT) return v_int(l, v->e->inum, NULL);
+  if (v->rank == 0 && v->e->type == TY_INT && args[0]->kind == V_NUM && (n == 1 || args[1]->kind == V_NUM) && !l->assumed) {
+    lower_error(l, 104, at, "the result does not fit a whole number of 64 bits");
+    return v_poison(l);
+  }
+  if (v->rank == 0 && v->e->kind == E_NUM && args[0]->kind == V_NUM) return v_real(l, v->e->num);
+  return v;
+}
+
+static Value *prim2(Low *l, Prim p, Value *a, Value *b, Span at) {
+  Value *args[2] = {a, b};
+  return lower_prim(l, p, args, 2, at);
+}
+
+static Value *power(Low *l, Value *a, Value *b, Span at) {
+  if (a->kind == V_NUM && b->kind == V_NUM) {
+    int64_t x = 1;
+    if (a->is_int && b->is_int && b->inum >= 0) {
+      bool fits = true;
+      for (int64_t i = 0; i < b->inum && fits; i++) fits = !__builtin_mul_overflow(x, a->inum, &x) && i < 64;
+      if (fits) return v_int(l, x, NULL);
+    }
+    return v_real(l, pow(a->num, b->num));
+  }
+  if (b->kind == V_NUM && b->num == floor(b->num) && b->num >= 1 && b->num <= 8) {
+    Value *v = a;
+    for (int i = 1; i < (int)b->num; i++) v = prim2(l, P_mul, v, a, at);
+    return v;
+  }
+  if (b->kind == V_NUM && b->num == 0.5) return lower_prim(l, P_sqrt, &a, 1, at);
+  if (b->kind == V_NUM && b->num == -0.5) return lower_prim(l, P_rsqrt, &a, 1, at);
+  return prim2(l, P_pow, a, b, at);
+}
+
+static Value *divide(Low *l, Value *a, Value *b, Span at, bool index) {
+  if (b->kind == V_NUM && b->num == 0 && (index || (a->kind == V_NUM && a->is_int && b->is_int))) {
+    lower_error(l, 211, at, "division by zero");
+    return v_poison(l);
+  }
+  if (a->kind == V_NUM && b->kind == V_NUM) {
+    if (a->is_int && b->is_int && b->inum == -1) return lower_prim(l, P_neg, &a, 1, at);
+    if (a->is_int && b->is_int && a->inum % b->inum == 0) return v_int(l, a->inum / b->inum, NULL);
+    if (a->is_int && b->is_int && index) {
+      int64_t q = a->inum / b->inum;
+      if ((a->inum % b->inum < 0) != (b->inum < 0) && a->inum % b->inum != 0) q--;
+      return v_int(l, q, NULL);
+    }
+    return v_real(l, a->num / b->num);
+  }
+  if (usable(l, a, at) && usable(l, b, at) && v_type(a) == TY_INT && v_type(b) == TY_INT && !index) {
+    Value *r[1] = {a};
+    a = lower_prim(l, P_real, r, 1, at);
+  }
+  return prim2(l, P_div, a, b, at);
+}
+
+static Value *binary(Low *l, AOp op, Value *a, Value *b, Span at, bool index) {
+  if (a->kind == V_POISON || b->kind == V_POISON) return v_poison(l);
+  if (!usable(l, a, at) || !usable(l, b, at)) return v_poison(l);
+  switch (op) {
+    case OP_ADD: return prim2(l, P_add, a, b, at);
+    case OP_SUB: return prim2(l, P_sub, a, b, at);
+    case OP_MUL: return prim2(l, P_mul, a, b, at);
+    case OP_DIV: return divide(l, a, b, at, index);
+    case OP_MOD:
+      if (b->kind == V_NUM && b->num == 0) { lower_error(l, 211, at, "division by zero"); return v_poison(l); }
+      return prim2(l, P_mod, a, b, at);
+    case OP_POW: return power(l, a, b, at);
+    case OP_LT: return prim2(l, P_lt, a, b, at);
+    case OP_LE: return prim2(l, P_le, a, b, at);
+    case OP_GT: return prim2(l, P_lt, b, a, at);
+    case OP_GE: return prim2(l, P_le, b, a, at);
+    case OP_EQ: return prim2(l, P_eq, a, b, at);
+    case OP_NE: return prim2(l, P_ne, a, b, at);
+    case OP_AND: return prim2(l, P_and, a, b, at);
+    case OP_OR: return prim2(l, P_or, a, b, at);
+    case OP_NEG: case OP_NOT: break;
+  }
+  bug("a unary operator between two operands");
+}
+
+Value *lower_binary(Low *l, AOp op, Value *a, Value *b, Span at) { return binary(l, op, a, b, at, false); }
+
+/* ---- names and indices ------------------------------------------------------------ */
+
+static Value *name(Low *l, Scope *s, const AExpr *e) {
+  IxVar *v = frame_find(l->frame, e->name);
+  if (v) {
+    Expr *x = ex_var(l->g, v->var);
+    if (v->start) x = ex2(l->g, P_add, x, ex_int(l->g, v->start));
+    Value *out = v_scalar(l, x);
+    out->what = e->name;
+    return out;
+  }
+  if (!scope_find(s, e->name)) {
+    if (!strcmp(e->name, "inf")) return v_real(l, INFINITY);
+    if (!strcmp(e->name, "true") || !strcmp(e->name, "false")) return v_scalar(l, ex_bool(l->g, e->name[0] == 't'));
+    if (!strcmp(e->name, "training")) return v_scalar(l, ex_bool(l->g, l->entry->training));
+  }
+  return lookup(l, s, e->name, e->span);
+}
+
+static bool check_rank(Low *l, const AExpr *e, const Value *base, int given, bool dots) {
+  if (dots ? given - 1 <= base->rank : given == base->rank) return true;
+  Diag *x = lower_error(l, 203, e->op_span, "%s has %d %s %s, but %d %s given", base->what ? base->what : "this tensor",
+                        base->rank, base->rank == 1 ? "axis" : "axes", shape_text(l, base), given,
+                        given == 1 ? "index is" : "indices are");
+  if (base->span.line) diag_note(l->d, x, base->span, "%s is defined here", base->what ? base->what : "it");
+  return false;
+}
+
+static Frame *statement_frame(Low *l) {
+  Frame *f = l->frame;
+  while (f && f->reduce && !f->barrier) f = f->parent;
+  return f;
+}
+
+static void out_of_range(Low *l, const AItem *it, Expr *x, const Value *base, int axis) {
+  int64_t lo, hi;
+  const LAxis *a = &base->axis[axis];
+  Diag *d;
+  if (prove_interval(l, x, &lo, &hi))
+    d = lower_error(l, 205, it->span, "this index runs over %lld .. %lld, but axis %d of %s holds 0 .. %lld", (long long)lo,
+                    (long long)hi, axis + 1, base->what ? base->what : "the tensor", (long long)a->extent - 1);
+  else
+    d = lower_error(l, 205, it->span, "nothing proves that this index stays in 0 .. %lld, axis %d of %s", (long long)a->extent - 1,
+                    axis + 1, base->what ? base->what : "the tensor");
+  StrBuf b = {0};
+  ast_print_expr(it->expr, &b);
+  diag_hint(l->d, d, "say what is read outside: [%s else 0]; or guard the read with ?: ; or let a range stop earlier: i in 0 : n", b.s ? b.s : "");
+  sb_free(&b);
+}
+
+static Value *indexed(Low *l, Scope *s, const AExpr *e) {
+  Value *base = NULL;
+  for (int i = l->call_values.n - 1; i >= 0 && !base; i--)
+    if (l->call_values.at[i].call == e->a) base = l->call_values.at[i].value;
+  if (!base) base = lower_expr(l, s, e->a);
+  if (base->kind == V_POISON) return base;
+  if (base->kind != V_TENSOR) {
+    if (base->kind == V_NUM) lower_error(l, 306, e->a->span, "%s%s%s a number and has no axes to index", base->what ? "'" : "",
+                                         base->what ? base->what : "this", base->what ? "' is" : " is");
+    else usable(l, base, e->a->span);
+    return v_poison(l);
+  }
+  bool dots = false;
+  for (int i = 0; i < e->items.n; i++) dots = dots || e->items.at[i].ellipsis;
+  if (!check_rank(l, e, base, e->items.n, dots)) return v_poison(l);
+  Value *b = v_fresh(l, base);
+  int vars[IR_MAX_RANK];
+  Expr *at[IR_MAX_RANK];
+  for (int k = 0; k < b->rank; k++) {
+    vars[k] = b->axis[k].var;
+    at[k] = ex_var(l->g, vars[k]);
+  }
+  Expr *inside = NULL, *other = NULL;
+  int axis = 0;
+  bool bad = false;
+  for (int i = 0; i < e->items.n; i++) {
+    const AItem *it = &e->items.at[i];
+    if (it->ellipsis) {
+      int want = b->rank - (e->items.n - 1), have = 0;
+      Frame *f = statement_frame(l);
+      for (int k = 0; f && k < f->vars.n && have < want; k++) {
+        if (f->vars.at[k].name) continue;
+        if (f->vars.at[k].extent != b->axis[axis].extent) {
+          lower_error(l, 204, it->span, "'...' stands for %lld here and for %lld on the left", (long long)b->axis[axis].extent,
+                      (long long)f->vars.at[k].extent);
+          bad = true;
+        }
+        at[axis++] = ex_var(l->g, f->vars.at[k].var);
+        have++;
+      }
+      if (have < want) {
+        lower_error(l, 210, it->span, "'...' would stand for %d axes here, the left side has %d", want, have);
+        return v_poison(l);
+      }
+      continue;
+    }
+    if (!it->expr) { lower_error(l, 209, it->span, "a range belongs to the left side or into a reducer's brackets"); return v_poison(l); }
+    Value *iv = lower_index_value(l, s, it->expr);
+    if (iv->kind == V_POISON) { bad = true; axis++; continue; }
+    if (!v_scalar_like(iv) || v_type(iv) != TY_INT) {
+      Diag *x = lower_error(l, 214, it->span, "an index must be an integer");
+      if (v_scalar_like(iv)) diag_hint(l->d, x, "int(x) rounds down");
+      bad = true;
+      axis++;
+      continue;
+    }
+    Expr *x = v_expr(l, iv);
+    if (!prove_in_range(l, x, b->axis[axis].extent)) {
+      if (it->other) {
+        Expr *in = ex2(l->g, P_and, ex2(l->g, P_le, ex_int(l->g, 0), x), ex2(l->g, P_lt, x, ex_int(l->g, b->axis[axis].extent)));
+        inside = inside ? ex2(l->g, P_and, inside, in) : in;
+      } else {
+        out_of_range(l, it, x, base, axis);
+        bad = true;
+      }
+    }
+    if (it->other) {
+      Value *o = lower_expr(l, s, it->other);
+      if (!usable(l, o, it->other->span)) bad = true;
+      else if (!v_scalar_like(o)) {
+        lower_error(l, 206, it->other->span, "what is read outside is one number, this has the axes %s", shape_text(l, o));
+        bad = true;
+      } else other = v_expr(l, o);
+    }
+    at[axis++] = x;
+  }
+  if (bad) return v_poison(l);
+  Value *out = v_scalar(l, subst_vars(l, b->e, vars, at, b->rank));
+  if (inside) {
+    if (out->e->type == TY_REAL) other = to_real(l, other);
+    if (out->e->type != other->type) { lower_error(l, 307, e->span, "the value after 'else' is %s, %s holds %s", type_name(other->type), base->what ? base->what : "the tensor", type_name(out->e->type)); return v_poison(l); }
+    out->e = ex3(l->g, P_select, inside, out->e, other);
+  }
+  out->id = base->id;
+  return out;
+}
+
+/* ---- the rest ------------------------------------------------------------------------- */
+
+static Value *conditional(Low *l, Scope *s, const AExpr *e, bool index_position) {
+  Value *c = expr(l, s, e->a, index_position);
+  if (c->kind == V_POISON || !usable(l, c, e->a->span)) return v_poison(l);
+  if (v_type(c) != TY_BOOL) {
+    Diag *x = lower_error(l, 307, e->a->span, "the condition of ?: must be a comparison, this is a number");
+    diag_hint(l->d, x, "write  x != 0 ? a : b");
+    return v_poison(l);
+  }
+  if (c->kind == V_TENSOR && c->rank == 0 && c->e->kind == E_BOOL) return expr(l, s, c->e->inum ? e->b : e->c, index_position);
+  int facts = l->facts.n;
+  bool scalar = v_scalar_like(c) && v_type(c) == TY_BOOL;
+  if (scalar) fact_push(l, v_expr(l, c), true);
+  Value *a = expr(l, s, e->b, index_position);
+  l->facts.n = facts;
+  if (scalar) fact_push(l, v_expr(l, c), false);
+  Value *b = expr(l, s, e->c, index_position);
+  l->facts.n = facts;
+  if (a->kind == V_POISON || b->kind == V_POISON) return v_poison(l);
+  Value *args[3] = {c, a, b};
+  Value *out = lower_prim(l, P_select, args, 3, e->span);
+  if (out->kind == V_TENSOR && a->id == b->id) out->id = a->id;
+  return out;
+}
+
+/* Calls within calls and expressions within them take stack; a thread may have little. */
+static bool stack_left(Low *l, Span at) {
+  if ((uintptr_t)__builtin_frame_address(0) > l->stack_end) return true;
+  if (!l->runaway) lower_error(l, 109, at, "calls and expressions nest too deep here");
+  l->runaway = true;
+  return false;
+}
+
+static Value *expr(Low *l, Scope *s, const AExpr *e, bool in_index) {
+  if (!stack_left(l, e->span)) return v_poison(l);
+  switch (e->kind) {
+    case A_NUM: return e->is_int ? v_int(l, e->inum, NULL) : v_real(l, e->num);
+    case A_STR: {
+      Value *v = v_poison(l);
+      v->kind = V_TEXT;
+      v->str = e->str;
+      return v;
+    }
+    case A_NAME: return name(l, s, e);
+    case A_MEMBER: {
+      Value *base = lower_expr(l, s, e->a);
+      return member(l, base, e->name, e->op_span.line ? e->op_span : e->span);
+    }
+    case A_INDEX: return indexed(l, s, e);
+    case A_REDUCE: return lower_reduce(l, s, e);
+    case A_CALL: {
+      for (int i = l->call_values.n - 1; i >= 0; i--)
+        if (l->call_values.at[i].call == e) return l->call_values.at[i].value;
+      return lower_call(l, s, e);
+    }
+    case A_UNARY: {
+      Value *a = expr(l, s, e->a, in_index);
+      if (a->kind == V_POISON) return a;
+      if (e->op == OP_NEG && a->kind == V_NUM && !a->is_int) return v_real(l, -a->num);
+      return lower_prim(l, e->op == OP_NEG ? P_neg : P_not, &a, 1, e->span);
+    }
+    case A_BINARY: {
+      Value *a = expr(l, s, e->a, in_index);
+      int facts = l->facts.n;
+      bool guards = (e->op == OP_AND || e->op == OP_OR) && a->kind == V_TENSOR && a->rank == 0 && a->e->type == TY_BOOL;
+      if (guards) fact_push(l, a->e, e->op == OP_AND);
+      Value *b = expr(l, s, e->b, in_index);
+      l->facts.n = facts;
+      Span at = e->op_span.line && e->op_span.file == e->span.file ? e->op_span : e->span;
+      return binary(l, e->op, a, b, at, in_index);
+    }
+    case A_COND: return conditional(l, s, e, in_index);
+    case A_ERROR: return v_poison(l);
+  }
+  bug("unknown expression kind %d", (int)e->kind);
+}
+
+bool lower_number(Low *l, Scope *s, const AExpr *e, double *out, bool *is_int) {
+  Value *v = lower_expr(l, s, e);
+  if (v->kind == V_POISON) return false;
+  if (v->kind != V_NUM) {
+    lower_error(l, 308, e->span, "a number known at compile time is needed here");
+    return false;
+  }
+  *out = v->is_int ? (double)v->inum : v->num;
+  if (is_int) *is_int = v->is_int;
+  return true;
+}
+
+bool lower_extent(Low *l, Scope *s, const AExpr *e, int64_t *out, const char **id) {
+  Value *v = lower_expr(l, s, e);
+  if (v->kind == V_POISON) return false;
+  if (v->kind != V_NUM || !v->is_int) {
+    Diag *x = lower_error(l, 201, e->span, "%s", v->kind == V_NUM ? arena_printf(l->arena, "an extent must be a whole number, this is %g", v->num) : "an extent must be known at compile time");
+    if (v->kind == V_NUM && e->kind == A_BINARY && e->op == OP_DIV) diag_hint(l->d, x, "the division must come out even");
+    return false;
+  }
+  if (v->inum < 1 || v->inum > (int64_t)1 << 31) {
+    lower_error(l, 201, e->span, "an extent must lie in 1 .. 2^31, this is %lld", (long long)v->inum);
+    return false;
+  }
+  *out = v->inum;
+  if (id) *id = v->id;
+  return true;
+}

@@ -1,0 +1,445 @@
+/* Which indices a statement has, and how far each runs.
+ *
+ * An index's extent comes from (in this order) a range written with it, the
+ * header that names it, its bare uses, which must agree, or the dim that bears
+ * its name in upper case (l: L). All of it is found before the statement is
+ * lowered, by walking the syntax: lowering needs extents for its proofs. */
+#include <ctype.h>
+#include <string.h>
+
+#include "compiler/lower/lower.h"
+
+Frame *frame_push(Low *l, bool barrier, const AExpr *reduce) {
+  Frame *f = NEW(l->arena, Frame);
+  f->parent = l->frame;
+  f->barrier = barrier;
+  f->reduce = reduce;
+  l->frame = f;
+  return f;
+}
+
+IxVar *frame_find(Frame *f, const char *name) {
+  for (; f; f = f->parent) {
+    for (int i = 0; i < f->vars.n; i++)
+      if (f->vars.at[i].name == name) return &f->vars.at[i];
+    if (f->barrier) return NULL;
+  }
+  return NULL;
+}
+
+Frame *frame_of(Low *l, const AExpr *reduce) {
+  for (int i = l->reduce_frames.n - 1; i >= 0; i--)
+    if (l->reduce_frames.at[i].reduce == reduce) return l->reduce_frames.at[i].frame;
+  return NULL;
+}
+
+static IxVar *add_var(Low *l, Frame *f, const char *name, Span at, int64_t extent, const char *id) {
+  IxVar v = {.name = name, .extent = extent, .id = id, .span = at};
+  v.var = new_var(l, extent, name);
+  vec_push(l->arena, &f->vars, v);
+  return &f->vars.at[f->vars.n - 1];
+}
+
+static void set_extent(Low *l, IxVar *v, int64_t extent, const char *id, Span at, const char *text) {
+  v->extent = extent;
+  l->var_extent.at[v->var] = extent;
+  if (id) v->id = id;
+  v->origin = at;
+  v->origin_text = text;
+}
+
+/* Is this name, standing bare in an index position, a value rather than an index? */
+static bool index_value(Scope *s, const char *name) {
+  Binding *b = scope_find(s, name);
+  if (!b || b->pattern) return false;
+  return b->value->kind == V_POISON || v_scalar_like(b->value);
+}
+
+static Binding *pattern_binding(Scope *s, const char *name) {
+  Binding *b = scope_find(s, name);
+  return b && b->pattern ? b : NULL;
+}
+
+static IxVar *declare_var(Low *l, Scope *s, Frame *f, const char *name, Span at) {
+  for (int i = 0; i < f->vars.n; i++)
+    if (f->vars.at[i].name == name) {
+      lower_error(l, 207, at, "index '%s' stands here twice", name);
+      return &f->vars.at[i];
+    }
+  Binding *b = pattern_binding(s, name);
+  IxVar *v = add_var(l, f, name, at, -1, NULL);
+  if (b && b->value->kind == V_NUM)
+    set_extent(l, v, b->value->inum, b->value->id ? b->value->id : name, b->span,
+               arena_printf(l->arena, "%s = %lld (from the header)", name, (long long)b->value->inum));
+  return v;
+}
+
+/* `name in D` and `name in lo : hi` */
+static void declare_range(Low *l, Scope *s, Frame *f, const AItem *it) {
+  IxVar *v = declare_var(l, s, f, it->var, it->span);
+  int64_t lo = 0, hi;
+  const char *id = NULL;
+  if (!it->hi) {
+    if (!lower_extent(l, s, it->lo, &hi, &id)) hi = 1;
+  } else {
+    double a, b;
+    bool ia, ib;
+    if (!lower_number(l, s, it->lo, &a, &ia) || !lower_number(l, s, it->hi, &b, &ib)) { a = 0; b = 1; ia = ib = true; }
+    if (!ia || !ib) { lower_error(l, 208, it->span, "a range needs integers"); a = 0; b = 1; }
+    lo = (int64_t)a;
+    hi = (int64_t)b;
+    if (hi <= lo) {
+      lower_error(l, 208, it->span, "the range of '%s' is empty: %lld : %lld", it->var, (long long)lo, (long long)hi);
+      hi = lo + 1;
+    }
+  }
+  v = frame_find(f, it->var);
+  v->start = lo;
+  v->ranged = true;
+  set_extent(l, v, hi - lo, id, it->span, arena_printf(l->arena, "%s runs over %lld values", it->var, (long long)(hi - lo)));
+}
+
+/* Would the read x[.., i, .., j, ..] fit with i and j exchanged? Then it as text. */
+static const char *exchanged(Low *l, const AExpr *read, const Value *base, int axis, const IxVar *v) {
+  if (!read || read->items.n != base->rank || read->a->kind != A_NAME) return NULL;
+  for (int j = 0; j < base->rank; j++) {
+    const AExpr *other = read->items.at[j].expr;
+    if (j == axis || base->axis[j].extent != v->extent || !other || other->kind != A_NAME || read->items.at[j].other) continue;
+    const IxVar *o = frame_find(l->frame, other->name);
+    if (!o || (o->extent >= 0 && o->extent != base->axis[axis].extent)) continue;
+    StrBuf b = {0};
+    sb_printf(&b, "%s[", read->a->name);
+    for (int k = 0; k < base->rank; k++) {
+      if (k) sb_puts(&b, ", ");
+      const AExpr *item = read->items.at[k == axis ? j : k == j ? axis : k].expr;
+      if (!item) return NULL;
+      ast_print_expr(item, &b);
+    }
+    sb_putc(&b, ']');
+    const char *text = arena_strdup(l->arena, b.s);
+    sb_free(&b);
+    return text;
+  }
+  return NULL;
+}
+
+/* False after an error; `quiet`: the read has one already, and a second has likely the same reason. */
+static bool bind_use(Low *l, IxVar *v, const Value *base, int axis, Span at, const AExpr *read, bool quiet) {
+  const LAxis *a = &base->axis[axis];
+  const char *text = arena_printf(l->arena, "%s (%s%saxis %d%s)", extent_text(l, a->id, a->extent),
+                                  base->what ? base->what : "", base->what ? ", " : "", axis + 1,
+                                  base->span.line ? arena_printf(l->arena, ", line %d", base->span.line) : "");
+  if (v->extent < 0) {
+    set_extent(l, v, a->extent, a->id, at, text);
+    return true;
+  }
+  if (v->ranged) return true;                  /* a range of its own: proved where it is read */
+  if (v->extent != a->extent && quiet) return false;
+  if (v->extent != a->extent) {
+    Diag *x = lower_error(l, 204, at, "index '%s' has two extents: %s and %s", v->name,
+                          extent_text(l, v->id, v->extent), extent_text(l, a->id, a->extent));
+    if (v->origin_text && v->origin.line) diag_label(l->d, x, v->origin, "%s", v->origin_text);
+    diag_label(l->d, x, at, "%s", text);
+    const char *turned = exchanged(l, read, base, axis, v);
+    if (turned) {
+      diag_hint(l->d, x, "did you mean %s?", turned);
+      return false;
+    }
+    /* Another index of the statement that does run over this axis? */
+    for (Frame *f = l->frame; f; f = f->barrier ? NULL : f->parent)
+      for (int i = 0; i < f->vars.n; i++)
+        if (f->vars.at[i].name && f->vars.at[i].extent == a->extent && f->vars.at[i].name != v->name) {
+          diag_hint(l->d, x, "did you mean '%s'?", f->vars.at[i].name);
+          return false;
+        }
+    return false;
+  }
+  if (!v->id) v->id = a->id;
+  return true;
+}
+
+/* ---- does an expression depend on an index of the statement? --------------------- */
+
+typedef struct Shadow { struct Shadow *up; const char *name; } Shadow;
+
+static bool shadowed(const Shadow *sh, const char *name) {
+  for (; sh; sh = sh->up)
+    if (sh->name == name) return true;
+  return false;
+}
+
+static bool uses(Low *l, Scope *s, const AExpr *e, const Shadow *sh, bool in_index) {
+  if (!e) return false;
+  switch (e->kind) {
+    case A_NAME:
+      if (shadowed(sh, e->name)) return false;
+      if (frame_find(l->frame, e->name)) return true;
+      return in_index && !index_value(s, e->name);
+    case A_INDEX:
+      if (uses(l, s, e->a, sh, false)) return true;
+      for (int i = 0; i < e->items.n; i++)
+        if (e->items.at[i].ellipsis || uses(l, s, e->items.at[i].expr, sh, true)) return true;
+      return false;
+    case A_REDUCE: {
+      Shadow here[IR_MAX_VARS];
+      int n = 0;
+      for (int i = 0; i < e->items.n && n < IR_MAX_VARS; i++) {
+        const AItem *it = &e->items.at[i];
+        const char *name = it->var;
+        if (!name && it->expr && it->expr->kind == A_NAME) name = it->expr->name;
+        if (!name && it->expr && it->expr->kind == A_BINARY && it->expr->a->kind == A_NAME) name = it->expr->a->name;
+        if (!name) continue;
+        here[n].name = name;
+        here[n].up = (Shadow *)sh;
+        sh = &here[n++];
+      }
+      return uses(l, s, e->guard, sh, false) || uses(l, s, e->a, sh, false);
+    }
+    case A_CALL:
+      if (e->a->kind == A_NAME && !strcmp(e->a->name, "extent")) return false;
+      for (int i = 0; i < e->args.n; i++)
+        if (uses(l, s, e->args.at[i].value, sh, false)) return true;
+      return false;
+    case A_MEMBER: case A_UNARY:
+      return uses(l, s, e->a, sh, in_index);
+    case A_BINARY:
+      return uses(l, s, e->a, sh, in_index) || uses(l, s, e->b, sh, in_index);
+    case A_COND:
+      return uses(l, s, e->a, sh, in_index) || uses(l, s, e->b, sh, in_index) || uses(l, s, e->c, sh, in_index);
+    case A_NUM: case A_STR: case A_ERROR:
+      return false;
+  }
+  return false;
+}
+
+bool uses_index(Low *l, Scope *s, const AExpr *e) { return uses(l, s, e, NULL, false); }
+
+/* ---- the walk ------------------------------------------------------------------------ */
+
+static Frame *statement_frame(Low *l) {
+  Frame *f = l->frame;
+  while (f->reduce && !f->barrier) f = f->parent;
+  return f;
+}
+
+/* The name at an index position, made an implicit index when nothing else claims it. */
+static IxVar *index_name(Low *l, Scope *s, const AExpr *e) {
+  IxVar *v = frame_find(l->frame, e->name);
+  if (v) return v;
+  if (index_value(s, e->name)) return NULL;
+  v = declare_var(l, s, statement_frame(l), e->name, e->span);
+  v->implicit = true;
+  return v;
+}
+
+static void walk(Low *l, Scope *s, const AExpr *e, bool in_index);
+
+static Value *base_value(Low *l, Scope *s, const AExpr *e) {
+  if (e->kind == A_NAME) {
+    if (frame_find(l->frame, e->name)) return NULL;
+    Binding *b = scope_find(s, e->name);
+    return b ? binding_value(l, b) : NULL;
+  }
+  if (e->kind == A_MEMBER) {
+    for (int i = 0; i < l->call_values.n; i++)
+      if (l->call_values.at[i].call == e) return l->call_values.at[i].value;
+  }
+  if ((e->kind == A_CALL || e->kind == A_MEMBER) && !uses_index(l, s, e)) {
+    Frame *keep = l->frame;
+    Frame *f = frame_push(l, true, NULL);       /* evaluated once, outside the statement's indices */
+    f->parent = NULL;
+    Value *v = lower_expr(l, s, e);
+    l->frame = keep;
+    CallOf c = {e, v};
+    vec_push(l->arena, &l->call_values, c);
+    return v;
+  }
+  walk(l, s, e, false);
+  return NULL;
+}
+
+static void walk_index(Low *l, Scope *s, const AExpr *e) {
+  Value *base = base_value(l, s, e->a);
+  bool known = base && base->kind == V_TENSOR, wrong = false;
+  int axis = 0;
+  int dots = 0;
+  for (int i = 0; i < e->items.n; i++) dots += e->items.at[i].ellipsis;
+  for (int i = 0; i < e->items.n; i++) {
+    const AItem *it = &e->items.at[i];
+    if (it->ellipsis) {
+      axis += known ? base->rank - (e->items.n - 1) : 0;
+      continue;
+    }
+    if (it->expr && it->expr->kind == A_NAME && !it->other) {
+      IxVar *v = index_name(l, s, it->expr);
+      if (v && known && axis < base->rank && dots <= 1) wrong = !bind_use(l, v, base, axis, it->expr->span, e, wrong) || wrong;
+    } else if (it->expr) {
+      walk(l, s, it->expr, true);
+    }
+    if (it->other) walk(l, s, it->other, false);
+    axis++;
+  }
+}
+
+static void walk_reduce(Low *l, Scope *s, const AExpr *e) {
+  Frame *f = frame_push(l, false, e);
+  for (int i = 0; i < e->items.n; i++) {
+    const AItem *it = &e->items.at[i];
+    if (it->var) declare_range(l, s, f, it);
+    else if (it->expr && it->expr->kind == A_NAME) declare_var(l, s, f, it->expr->name, it->span);
+    else if (it->expr && it->expr->kind == A_BINARY && it->expr->op >= OP_LT && it->expr->op <= OP_NE && it->expr->a->kind == A_NAME)
+      declare_var(l, s, f, it->expr->a->name, it->expr->a->span);
+    else lower_error(l, 209, it->span, "a reducer's brackets hold index names, ranges (k in 0 : K) or prefixes (s <= t)");
+  }
+  for (int i = 0; i < e->items.n; i++)
+    if (e->items.at[i].expr && e->items.at[i].expr->kind == A_BINARY) walk(l, s, e->items.at[i].expr->b, false);
+  if (e->guard) walk(l, s, e->guard, false);
+  walk(l, s, e->a, false);
+  if (!strcmp(e->name, "softmax")) {            /* its index is also the statement's */
+    for (int i = 0; i < f->vars.n; i++) {
+      IxVar *v = &f->vars.at[i];
+      IxVar *o = v->name ? frame_find(f->parent, v->name) : NULL;
+      if (o && o->extent < 0 && v->extent >= 0) set_extent(l, o, v->extent, v->id, v->origin, v->origin_text);
+      else if (o && o->extent >= 0 && v->extent < 0) set_extent(l, v, o->extent, o->id, o->origin, o->origin_text);
+    }
+  }
+  FrameOf fo = {e, f};
+  vec_push(l->arena, &l->reduce_frames, fo);
+  l->frame = f->parent;
+}
+
+/* Only numbers, names, extents and operators: what may be known before lowering. */
+static bool plain_condition(const AExpr *e) {
+  if (!e) return true;
+  switch (e->kind) {
+    case A_NUM: case A_NAME: return true;
+    case A_CALL: return e->a->kind == A_NAME && !strcmp(e->a->name, "extent");
+    case A_UNARY: return plain_condition(e->a);
+    case A_BINARY: return plain_condition(e->a) && plain_condition(e->b);
+    case A_STR: case A_MEMBER: case A_INDEX: case A_REDUCE: case A_COND: case A_ERROR: return false;
+  }
+  return false;
+}
+
+/* 1 or 0 when the condition of ?: is known now, else -1: the other branch is
+ * then not part of the program, and its indices say nothing. */
+static int known_condition(Low *l, Scope *s, const AExpr *e) {
+  if (!plain_condition(e) || uses_index(l, s, e)) return -1;
+  Value *v = lower_expr(l, s, e);
+  return v->kind == V_TENSOR && v->rank == 0 && v->e->kind == E_BOOL ? v->e->inum != 0 : -1;
+}
+
+static void walk(Low *l, Scope *s, const AExpr *e, bool in_index) {
+  if (!e) return;
+  switch (e->kind) {
+    case A_NAME:
+      if (in_index) index_name(l, s, e);
+      break;
+    case A_INDEX:  walk_index(l, s, e); break;
+    case A_REDUCE: walk_reduce(l, s, e); break;
+    case A_CALL:
+      for (int i = 0; i < e->args.n; i++) walk(l, s, e->args.at[i].value, false);
+      break;
+    case A_UNARY:  walk(l, s, e->a, in_index); break;
+    case A_BINARY: walk(l, s, e->a, in_index); walk(l, s, e->b, in_index); break;
+    case A_COND: {
+      int known = known_condition(l, s, e->a);
+      if (known < 0) walk(l, s, e->a, in_index);
+      if (known != 0) walk(l, s, e->b, in_index);
+      if (known != 1) walk(l, s, e->c, in_index);
+      break;
+    }
+    case A_MEMBER: case A_NUM: case A_STR: case A_ERROR: break;
+  }
+}
+
+bool infer_in(Low *l, Scope *s, const AExpr *e) {
+  int before = l->nerrors;
+  walk(l, s, e, false);
+  return l->nerrors == before;
+}
+
+/* ---- after the walk: what is still open ------------------------------------------------ */
+
+static Value *dim_named_like(Low *l, Scope *s, const char *index) {
+  if (!islower((unsigned char)index[0])) return NULL;
+  char *up = arena_strdup(l->arena, index);
+  up[0] = (char)toupper((unsigned char)up[0]);
+  Binding *b = scope_find(s, intern(l->names, up));
+  return b && !b->pattern && b->value->kind == V_NUM && b->value->is_int && b->value->id ? b->value : NULL;
+}
+
+bool infer_finish(Low *l, Scope *s, Frame *f) {
+  bool ok = true;
+  for (int i = 0; i < f->vars.n; i++) {
+    IxVar *v = &f->vars.at[i];
+    if (!v->name) continue;
+    Value *dim = pattern_binding(s, v->name) ? NULL : dim_named_like(l, s, v->name);
+    if (v->extent < 0 && dim) set_extent(l, v, dim->inum, dim->id, dim->span, extent_text(l, dim->id, dim->inum));
+    if (v->extent < 0) {
+      Diag *x = lower_error(l, 202, v->span, "nothing says how far index '%s' runs", v->name);
+      diag_hint(l->d, x, "use it alone as an index of something, or write its range: %s in 0 : N", v->name);
+      set_extent(l, v, 1, NULL, v->span, NULL);
+      ok = false;
+    }
+    if (dim && dim->inum == v->extent) v->id = dim->id;
+    if (!v->id) v->id = v->name;
+    for (int j = 0; j < i; j++)
+      if (f->vars.at[j].id == v->id) v->id = v->name;
+  }
+  return ok;
+}
+
+static void finish_reducers(Low *l, Scope *s, int from) {
+  for (int i = from; i < l->reduce_frames.n; i++) infer_finish(l, s, l->reduce_frames.at[i].frame);
+}
+
+Frame *infer_alone(Low *l, Scope *s, const AExpr *e) {
+  int before = l->nerrors, from = l->reduce_frames.n;
+  Frame *keep = l->frame, *f = frame_push(l, true, NULL);
+  walk(l, s, e, false);
+  infer_finish(l, s, f);
+  finish_reducers(l, s, from);
+  l->frame = keep;
+  for (int i = 0; i < f->vars.n; i++) {
+    Diag *x = lower_error(l, 226, f->vars.at[i].span, "index '%s' is neither on the left nor reduced", f->vars.at[i].name);
+    diag_hint(l->d, x, "write %s[%s, ...](...)", e->name, f->vars.at[i].name);
+  }
+  return l->nerrors == before ? frame_of(l, e) : NULL;
+}
+
+bool infer_indices(Low *l, Scope *s, const ATarget *target, const AExpr *e, Frame **out) {
+  int before = l->nerrors;
+  int from = l->reduce_frames.n;
+  Frame *f = frame_push(l, true, NULL);
+  *out = f;
+  if (target && target->indexed) {
+    for (int i = 0; i < target->items.n; i++) {
+      const AItem *it = &target->items.at[i];
+      if (it->ellipsis) {
+        Scope *k = s;
+        while (k && !k->function) k = k->parent;
+        if (!k || !k->has_ellipsis) {
+          lower_error(l, 210, it->span, "'...' stands for axes that the header names with '...'; this one has none");
+          continue;
+        }
+        for (int j = 0; j < k->nellipsis; j++) add_var(l, f, NULL, it->span, k->ellipsis[j].extent, k->ellipsis[j].id);
+      } else if (it->var) {
+        declare_range(l, s, f, it);
+      } else if (it->expr && it->expr->kind == A_NAME) {
+        Binding *b = scope_find(s, it->expr->name);
+        if (b && !b->pattern && b->value->kind == V_NUM && b->value->is_int && b->value->id)
+          add_var(l, f, NULL, it->span, b->value->inum, b->value->id);       /* x[B, L] ~ normal() */
+        else declare_var(l, s, f, it->expr->name, it->span);
+      } else {
+        int64_t extent;
+        const char *id;
+        if (it->expr && lower_extent(l, s, it->expr, &extent, &id)) add_var(l, f, NULL, it->span, extent, id);
+      }
+    }
+  }
+  if (e) walk(l, s, e, false);
+  infer_finish(l, s, f);
+  finish_reducers(l, s, from);
+  return l->nerrors == before;
+}

@@ -1,0 +1,292 @@
+/* Loops: `for i in N { h = layer(h) }` over layers and `scan t carry ...` over
+ * time. Both become one loop of the graph; names that exist before the loop and
+ * are assigned in it are carried. Parameters made in a `for` are stacked over
+ * it, those made in a `scan` are shared by its steps. */
+#include <string.h>
+
+#include "compiler/lower/lower.h"
+
+typedef VEC(const char *) Names;
+
+static bool in_binds(const ABinds *b, const char *name) {
+  for (int i = 0; i < b->n; i++)
+    if (b->at[i].target.name == name) return true;
+  return false;
+}
+
+/* Names assigned in the body that the enclosing function knows already. */
+static void find_carried(Low *l, Scope *s, const AStmts *body, const AStmt *loop, Names *out) {
+  for (int i = 0; i < body->n; i++) {
+    const AStmt *st = body->at[i];
+    if (st->kind == S_FOR) {
+      find_carried(l, s, &st->body, loop, out);
+      continue;
+    }
+    if (st->kind != S_ASSIGN && st->kind != S_DRAW) continue;
+    for (int k = 0; k < st->targets.n; k++) {
+      const char *name = st->targets.at[k].name;
+      bool outer = false, known = in_binds(&loop->carries, name);
+      for (Scope *q = s; q && !outer; q = q->function ? NULL : q->parent) outer = scope_here(q, name) != NULL;
+      for (int j = 0; j < out->n; j++) known = known || out->at[j] == name;
+      if (outer && !known) vec_push(l->arena, out, name);
+    }
+  }
+}
+
+/* Where does the body use `var` bare, so that an axis says how far it runs? */
+static int64_t range_from_use(Low *l, Scope *s, const AExpr *e, const char *var) {
+  if (!e) return -1;
+  int64_t n = -1;
+  if (e->kind == A_INDEX) {
+    Binding *b = e->a->kind == A_NAME ? scope_find(s, e->a->name) : NULL;
+    Value *v = b ? binding_value(l, b) : NULL;
+    if (v && v->kind == V_TENSOR && v->rank == e->items.n)
+      for (int i = 0; i < e->items.n; i++)
+        if (e->items.at[i].expr && e->items.at[i].expr->kind == A_NAME && e->items.at[i].expr->name == var) return v->axis[i].extent;
+    for (int i = 0; i < e->items.n && n < 0; i++) n = range_from_use(l, s, e->items.at[i].expr, var);
+  }
+  for (int i = 0; i < e->args.n && n < 0; i++) n = range_from_use(l, s, e->args.at[i].value, var);
+  if (n < 0) n = range_from_use(l, s, e->a, var);
+  if (n < 0) n = range_from_use(l, s, e->b, var);
+  if (n < 0) n = range_from_use(l, s, e->c, var);
+  return n;
+}
+
+static int64_t range_from_body(Low *l, Scope *s, const AStmts *body, const char *var) {
+  int64_t n = -1;
+  for (int i = 0; i < body->n && n < 0; i++) {
+    if (body->at[i]->value) n = range_from_use(l, s, body->at[i]->value, var);
+    if (n < 0) n = range_from_body(l, s, &body->at[i]->body, var);
+  }
+  return n;
+}
+
+/* count, first value and direction of a loop */
+static bool loop_range(Low *l, Scope *s, const AStmt *st, int64_t *count, int64_t *first, bool *reverse) {
+  *first = 0;
+  *reverse = false;
+  if (!st->has_range) {
+    *count = range_from_body(l, s, &st->body, st->var);
+    if (*count > 0) return true;
+    Diag *x = lower_error(l, 202, st->var_span.line ? st->var_span : st->span, "nothing says how far '%s' runs", st->var);
+    diag_hint(l->d, x, "write its range: %s %s in N", st->is_scan ? "scan" : "for", st->var);
+    return false;
+  }
+  if (st->steps || st->next_var) {
+    lower_error(l, 405, st->span, "'steps' and a second loop name belong to a sampler's own loop");
+    return false;
+  }
+  if (st->range == RANGE_COUNT) return lower_extent(l, s, st->hi, count, NULL);
+  double a, b;
+  bool ia, ib;
+  if (!lower_number(l, s, st->lo, &a, &ia) || !lower_number(l, s, st->hi, &b, &ib)) return false;
+  if (!ia || !ib) {
+    lower_error(l, 208, st->lo->span, "a loop's range needs integers");
+    return false;
+  }
+  if (st->range == RANGE_COLON) b -= 1;
+  *reverse = st->range == RANGE_DOTS && a > b;
+  *count = (int64_t)(*reverse ? a - b : b - a) + 1;
+  *first = (int64_t)(*reverse ? b : a);
+  if (*count < 1) {
+    lower_error(l, 208, st->lo->span, "the loop over '%s' is empty", st->var);
+    return false;
+  }
+  return true;
+}
+
+/* v brought to the axes of a carry: same identities, or the same order. */
+static Node *carried_node(Low *l, Value *v, const Value *like, const char *name, Span at) {
+  if (v->kind == V_NUM) v = v_scalar(l, v_expr(l, v));
+  if (v->kind != V_TENSOR) return NULL;
+  Value *w = NEW(l->arena, Value);
+  *w = *v;
+  if (like) {
+    if (like->e->type == TY_REAL) w->e = to_real(l, w->e);
+    if (w->rank == 0 && like->rank > 0) {
+      for (int k = 0; k < like->rank; k++) {
+        w->axis[k] = like->axis[k];
+        w->axis[k].var = new_var(l, like->axis[k].extent, NULL);
+      }
+      w->rank = like->rank;
+    }
+    bool same = w->rank == like->rank && w->e->type == like->e->type;
+    bool permuted = same;
+    for (int k = 0; k < w->rank && permuted; k++) {
+      int j = -1;
+      for (int i = 0; i < w->rank; i++)
+        if (w->axis[i].id && w->axis[i].id == like->axis[k].id) j = i;
+      permuted = j >= 0;
+    }
+    if (permuted) {
+      LAxis order[IR_MAX_RANK];
+      for (int k = 0; k < w->rank; k++)
+        for (int i = 0; i < w->rank; i++)
+          if (w->axis[i].id == like->axis[k].id) order[k] = w->axis[i];
+      memcpy(w->axis, order, sizeof(LAxis) * (size_t)w->rank);
+    }
+    for (int k = 0; k < w->rank && same; k++) same = w->axis[k].extent == like->axis[k].extent;
+    if (!same) {
+      Diag *x = lower_error(l, 319, at, "'%s' enters the loop as %s%s and leaves an iteration as %s%s", name, type_name(like->e->type),
+                            shape_text(l, like), type_name(w->e->type), shape_text(l, v));
+      if (v->span.line) diag_note(l->d, x, v->span, "it gets its value here");
+      diag_hint(l->d, x, "what a loop carries keeps its shape and type");
+      return NULL;
+    }
+  }
+  return value_node(l, w, name, at);
+}
+
+typedef struct Carried { const char *name; Value *init; Node *in; Span span; } Carried;
+
+static bool lower_emit(Low *l, Scope *ls, Scope *s, const ABind *b, const AStmt *st, Loop *loop, int64_t first, LoopCtx *ctx) {
+  const ATarget *t = &b->target;
+  int at_axis = -1;
+  ATarget rest = *t;
+  rest.items.at = NULL;
+  rest.items.n = rest.items.cap = 0;
+  for (int i = 0; i < t->items.n; i++) {
+    const AItem *it = &t->items.at[i];
+    if (it->expr && it->expr->kind == A_NAME && it->expr->name == st->var) at_axis = i;
+    else vec_push(l->arena, &rest.items, *it);
+  }
+  if (at_axis < 0) {
+    Diag *x = lower_error(l, 320, t->span, "what a loop emits has the loop's index among its axes");
+    diag_hint(l->d, x, "emit %s[.., %s, ..] = ...", t->name, st->var);
+    return false;
+  }
+  if (first != 0) {
+    lower_error(l, 320, t->span, "a loop that emits starts at 0: position 0 of the axis is index 0");
+    return false;
+  }
+  l->loops = ctx;
+  l->region = loop->body;
+  Value *v = lower_assign_value(l, ls, &rest, b->value, false, b->span);
+  if (v->kind != V_TENSOR) return false;
+  const char *name = *l->param_path ? arena_printf(l->arena, "%s.%s", l->param_path, t->name) : t->name;
+  Node *n = value_node(l, v, name, b->span);
+  l->region = ctx->loop->node->region;
+  l->loops = ctx->parent;
+  if (n->rank != v->rank) bug("an emit with hidden axes");
+  Node *stack = ir_stack(l->g, loop, n);
+  Value *out = v_of_node(l, stack, NULL);
+  /* The axes in the order the target wrote them. */
+  LAxis order[IR_MAX_RANK];
+  for (int i = 0, k = 0; i < t->items.n; i++) {
+    if (i == at_axis) {
+      order[i] = out->axis[0];
+      Binding *p = scope_find(s, st->var);       /* `t` of the header, if the loop runs over it */
+      order[i].id = p && p->pattern ? p->value->id : st->var;
+    } else {
+      order[i] = out->axis[1 + k];
+      order[i].id = v->axis[k].id;
+      k++;
+    }
+  }
+  memcpy(out->axis, order, sizeof(LAxis) * (size_t)out->rank);
+  out->what = t->name;
+  out->span = t->span;
+  out->id = v->id;
+  scope_set(l, s, t->name, out, t->span);
+  return true;
+}
+
+bool lower_for(Low *l, Scope *s, AStmt *st) {
+  int64_t count, first;
+  bool reverse;
+  if (l->frame) {
+    for (Frame *f = l->frame; f; f = f->parent)
+      if (f->vars.n) {
+        lower_error(l, 406, st->span, "a loop cannot run inside an indexed expression; pass whole tensors to the op that holds it");
+        return false;
+      }
+  }
+  if (!loop_range(l, s, st, &count, &first, &reverse)) return false;
+  int before = l->nerrors;
+  Names names = {0};
+  find_carried(l, s, &st->body, st, &names);
+  VEC(Carried) carried = {0};
+  for (int i = 0; i < st->carries.n; i++) {
+    const ABind *b = &st->carries.at[i];
+    Value *v = lower_assign_value(l, s, &b->target, b->value, false, b->span);
+    Carried c = {b->target.name, v, NULL, b->span};
+    vec_push(l->arena, &carried, c);
+  }
+  for (int i = 0; i < names.n; i++) {
+    Carried c = {names.at[i], lookup(l, s, names.at[i], st->span), NULL, st->span};
+    vec_push(l->arena, &carried, c);
+  }
+  if (l->nerrors != before) return false;
+  for (int i = 0; i < carried.n; i++)
+    if (carried.at[i].init->kind == V_POISON) return false;
+
+  VEC(Node *) inits = {0};
+  for (int i = 0; i < carried.n; i++) {
+    Carried *c = &carried.at[i];
+    Node *n = carried_node(l, c->init, NULL, c->name, c->span);
+    if (!n) {
+      if (c->init->kind == V_PACKED) lower_error(l, 315, c->span, "'%s' would be several results; carry them one by one", c->name);
+      else usable(l, c->init, c->span);
+      return false;
+    }
+    vec_push(l->arena, &inits, n);
+  }
+  Loop *loop = ir_loop(l->g, l->region, st->var, count, reverse, st->span);
+  LoopCtx ctx = {l->loops, loop, !st->is_scan};
+  Region *outer = l->region;
+  Scope *ls = scope_new(l, s, false);
+  Expr *iv = ex_loopvar(l->g, loop);
+  if (first) iv = ex2(l->g, P_add, iv, ex_int(l->g, first));
+  Value *index = v_scalar(l, iv);
+  index->what = st->var;
+  index->span = st->span;
+  scope_set(l, ls, st->var, index, st->span);
+  for (int i = 0; i < carried.n; i++) {
+    Carried *c = &carried.at[i];
+    c->in = ir_carry(l->g, loop, c->name, inits.at[i]);
+    const char *ids[IR_MAX_RANK] = {NULL};
+    for (int k = 0; k < c->init->rank; k++) ids[k] = c->init->axis[k].id;
+    Value *v = v_of_node(l, c->in, ids);
+    v->what = c->name;
+    v->id = c->init->kind == V_TENSOR ? c->init->id : NULL;
+    Binding b = {.name = c->name, .value = v, .span = c->span, .mutable_ = true};
+    vec_push(l->arena, &ls->names, b);
+  }
+  l->region = loop->body;
+  l->loops = &ctx;
+  bool ok = lower_body(l, ls, st->body.at, st->body.n);
+  for (int i = 0; ok && i < carried.n; i++) {
+    Carried *c = &carried.at[i];
+    Value *now = scope_here(ls, c->name)->value;
+    const char *ids[IR_MAX_RANK] = {NULL};
+    for (int k = 0; k < c->init->rank; k++) ids[k] = c->init->axis[k].id;
+    Value *like = v_of_node(l, c->in, ids);
+    Node *next = carried_node(l, now, like, c->name, c->span);
+    if (!next) { ok = false; break; }
+    loop->carries.at[i].next = next;
+  }
+  l->region = outer;
+  l->loops = ctx.parent;
+  for (int i = 0; ok && i < st->emits.n; i++) {
+    ok = lower_emit(l, ls, s, &st->emits.at[i], st, loop, first, &ctx);
+    l->region = outer;
+    l->loops = ctx.parent;
+  }
+  if (!ok) return false;
+  for (int i = 0; i < carried.n; i++) {
+    Carried *c = &carried.at[i];
+    const char *ids[IR_MAX_RANK] = {NULL};
+    for (int k = 0; k < c->init->rank; k++) ids[k] = c->init->axis[k].id;
+    Value *v = v_of_node(l, ir_final(l->g, loop, i), ids);
+    v->what = c->name;
+    v->span = c->span;
+    v->id = c->init->kind == V_TENSOR ? c->init->id : NULL;
+    bool rebound = false;
+    for (Scope *q = s; q && !rebound; q = q->function ? NULL : q->parent) {
+      Binding *b = scope_here(q, c->name);
+      if (b) { b->value = v; rebound = true; }
+    }
+    if (!rebound) scope_set(l, s, c->name, v, c->span);
+  }
+  return true;
+}

@@ -1,0 +1,239 @@
+/* Reducers. Each becomes a comprehension of its own over the variables its body
+ * depends on; mean, softmax, logsumexp, any and all are spelled with the basic
+ * ones, numerically safe. */
+#include <math.h>
+#include <string.h>
+
+#include "compiler/lower/lower.h"
+
+static const char *const reducers[] = {"sum", "max", "min", "prod", "mean", "any", "all", "argmax", "argmin",
+                                       "logsumexp", "softmax", "categorical"};
+
+bool is_reducer(const char *name) {
+  for (size_t i = 0; i < sizeof reducers / sizeof *reducers; i++)
+    if (!strcmp(reducers[i], name)) return true;
+  return false;
+}
+
+Value *reduce_vars(Low *l, Reducer red, const int *vars, int n, Expr *guard, Expr *body, const char *name, Span at) {
+  Ints free = {0}, outer = {0};
+  free_vars(l, body, &free);
+  if (guard) free_vars(l, guard, &free);
+  for (int i = 0; i < free.n; i++) {
+    bool again = false;
+    for (int k = 0; k < n; k++) again = again || vars[k] == free.at[i];
+    for (int k = 0; k < outer.n; k++) again = again || outer.at[k] == free.at[i];
+    if (!again) vec_push(l->arena, &outer, free.at[i]);
+  }
+  /* free_vars twice may have broken the ascending order */
+  for (int i = 1; i < outer.n; i++)
+    for (int j = i; j > 0 && outer.at[j] < outer.at[j - 1]; j--) {
+      int t = outer.at[j];
+      outer.at[j] = outer.at[j - 1];
+      outer.at[j - 1] = t;
+    }
+  if (outer.n > IR_MAX_RANK || outer.n + n > IR_MAX_VARS) {
+    lower_error(l, 215, at, "this reduction runs over more than %d indices", IR_MAX_VARS);
+    return v_poison(l);
+  }
+  int64_t extent[IR_MAX_VARS];
+  int from[IR_MAX_VARS];
+  Expr *to[IR_MAX_VARS], *index[IR_MAX_RANK];
+  for (int i = 0; i < outer.n + n; i++) {
+    from[i] = i < outer.n ? outer.at[i] : vars[i - outer.n];
+    extent[i] = l->var_extent.at[from[i]];
+    to[i] = ex_var(l->g, i);
+    if (i < outer.n) index[i] = ex_var(l->g, from[i]);
+  }
+  Node *node = ir_comp(l->g, l->region, name, at, outer.n, n, extent, red, guard ? subst_vars(l, guard, from, to, outer.n + n) : NULL,
+                       subst_vars(l, body, from, to, outer.n + n));
+  for (int i = 0; i < outer.n; i++) node->axis[i] = l->var_name.at[outer.at[i]];
+  Value *v = v_scalar(l, ex_read(l->g, node, index));
+  v->span = at;
+  return v;
+}
+
+/* A lambda over the free variables of e, made a node, read back at the same place. */
+static Expr *held(Low *l, Expr *e, const char *name, Span at) {
+  return value_bind(l, v_scalar(l, e), name, at)->e;
+}
+
+static void stop_gradient(Low *l, Expr *read) {
+  if (read->kind == E_READ) read->node->vjp = NEW(l->arena, Vjp);
+}
+
+/* The maximum that is subtracted before exp: a constant to differentiation, and
+ * 0 where everything is -inf or masked, so that exp sees no inf - inf. */
+static Expr *shift(Low *l, const int *vars, int n, Expr *guard, Expr *x, const char *name, Span at) {
+  Value *m = reduce_vars(l, RED_MAX, vars, n, guard, x, arena_printf(l->arena, "%s.max", name), at);
+  if (m->kind == V_POISON) return ex_num(l->g, 0);
+  stop_gradient(l, m->e);
+  Expr *inf = ex_num(l->g, -INFINITY);
+  return ex3(l->g, P_select, ex2(l->g, P_eq, m->e, inf), ex_num(l->g, 0), m->e);
+}
+
+static Value *softmax(Low *l, const int *vars, int n, Expr *guard, Expr *x, const char *name, Span at) {
+  Expr *m = shift(l, vars, n, guard, x, name, at);
+  Expr *p = ex1(l->g, P_exp, ex2(l->g, P_sub, x, m));
+  if (guard) p = ex3(l->g, P_select, guard, p, ex_num(l->g, 0));
+  p = held(l, p, arena_printf(l->arena, "%s.exp", name), at);
+  Value *z = reduce_vars(l, RED_SUM, vars, n, NULL, p, arena_printf(l->arena, "%s.sum", name), at);
+  if (z->kind == V_POISON) return z;
+  Expr *r = ex2(l->g, P_div, ex_num(l->g, 1), z->e);
+  if (guard) r = ex3(l->g, P_select, ex2(l->g, P_eq, z->e, ex_num(l->g, 0)), ex_num(l->g, 0), r);
+  r = held(l, r, arena_printf(l->arena, "%s.scale", name), at);
+  return v_scalar(l, ex2(l->g, P_mul, p, r));
+}
+
+static Value *logsumexp(Low *l, const int *vars, int n, Expr *guard, Expr *x, const char *name, Span at) {
+  Expr *m = shift(l, vars, n, guard, x, name, at);
+  Expr *p = ex1(l->g, P_exp, ex2(l->g, P_sub, x, m));
+  Value *z = reduce_vars(l, RED_SUM, vars, n, guard, p, arena_printf(l->arena, "%s.sum", name), at);
+  if (z->kind == V_POISON) return z;
+  return v_scalar(l, ex2(l->g, P_add, m, ex1(l->g, P_log, z->e)));
+}
+
+static Expr *conjunction(Low *l, Expr *a, Expr *b) { return a ? ex2(l->g, P_and, a, b) : b; }
+
+static Value *apply(Low *l, Scope *s, const char *red, const int *vars, int n, Expr *guard, Expr *x, const AExpr *e) {
+  const char *name = arena_printf(l->arena, "%s.%s", l->stmt_name ? l->stmt_name : "value", red);
+  Span at = e->span;
+  bool truth = !strcmp(red, "any") || !strcmp(red, "all");
+  if (truth != (x->type == TY_BOOL)) {
+    Diag *d = lower_error(l, 307, e->a->span, truth ? "'%s' reduces truth values, this is a number" : "'%s' reduces numbers, this is a truth value", red);
+    if (!truth) diag_hint(l->d, d, "count with  condition ? 1 : 0");
+    return v_poison(l);
+  }
+  if (truth) {
+    bool any = !strcmp(red, "any");
+    Expr *b = ex3(l->g, P_select, x, ex_int(l->g, 1), ex_int(l->g, 0));
+    if (guard) b = ex3(l->g, P_select, guard, b, ex_int(l->g, any ? 0 : 1));
+    Value *v = reduce_vars(l, any ? RED_MAX : RED_MIN, vars, n, NULL, b, name, at);
+    return v->kind == V_POISON ? v : v_scalar(l, ex2(l->g, P_eq, v->e, ex_int(l->g, 1)));
+  }
+  if (!strcmp(red, "sum")) return reduce_vars(l, RED_SUM, vars, n, guard, x, name, at);
+  if (!strcmp(red, "max")) return reduce_vars(l, RED_MAX, vars, n, guard, x, name, at);
+  if (!strcmp(red, "min")) return reduce_vars(l, RED_MIN, vars, n, guard, x, name, at);
+  if (!strcmp(red, "prod")) return reduce_vars(l, RED_PROD, vars, n, guard, x, name, at);
+  Value *r = v_scalar(l, to_real(l, x));
+  x = r->e;
+  if (!strcmp(red, "softmax")) return softmax(l, vars, n, guard, x, name, at);
+  if (!strcmp(red, "logsumexp")) return logsumexp(l, vars, n, guard, x, name, at);
+  if (!strcmp(red, "mean")) {
+    Value *sum = reduce_vars(l, RED_SUM, vars, n, guard, x, name, at);
+    if (sum->kind == V_POISON) return sum;
+    double count = 1;
+    for (int k = 0; k < n; k++) count *= (double)l->var_extent.at[vars[k]];
+    if (!guard) return v_scalar(l, ex2(l->g, P_mul, sum->e, ex_num(l->g, 1.0 / count)));
+    Value *c = reduce_vars(l, RED_SUM, vars, n, guard, ex_num(l->g, 1), arena_printf(l->arena, "%s.count", name), at);
+    if (c->kind == V_POISON) return c;
+    return v_scalar(l, ex2(l->g, P_div, sum->e, ex2(l->g, P_max, c->e, ex_num(l->g, 1))));
+  }
+  /* argmax, argmin, categorical: a position */
+  if (n != 1) {
+    Diag *d = lower_error(l, 217, reducer_name_span(e), "'%s' runs over exactly one index, not %d: its value is a position", red, n);
+    diag_hint(l->d, d, "reduce the others first: %s[i](max[j](x[i,j]))", red);
+    return v_poison(l);
+  }
+  if (!strcmp(red, "argmin")) x = ex1(l->g, P_neg, x);
+  if (!strcmp(red, "categorical")) {
+    Fn *gumbel = find_fn(l, s, intern(l->names, "gumbel"));
+    if (!gumbel) gumbel = find_fn(l, l->core, intern(l->names, "gumbel"));
+    Value *noise = gumbel ? call_fn(l, gumbel, NULL, NULL, NULL, 0, at) : v_poison(l);
+    if (noise->kind != V_TENSOR) return v_poison(l);
+    x = ex2(l->g, P_add, x, noise->e);
+  }
+  return reduce_vars(l, RED_ARGMAX, vars, n, guard, x, name, at);
+}
+
+Span reducer_name_span(const AExpr *e) {
+  Span at = e->span;
+  at.end_line = at.line;
+  at.end_col = at.col + (int)strlen(e->name);
+  return at;
+}
+
+Value *lower_reduce(Low *l, Scope *s, const AExpr *e) {
+  if (!is_reducer(e->name)) {
+    Diag *x = lower_error(l, 218, reducer_name_span(e), "'%s' is no reducer", e->name);
+    const char *near = did_you_mean(e->name, reducers, (int)(sizeof reducers / sizeof *reducers));
+    if (find_fn(l, s, e->name)) diag_hint(l->d, x, "'%s' is a function, called without brackets: %s(...)", e->name, e->name);
+    else if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
+    else diag_hint(l->d, x, "reducers are sum max min prod mean any all argmax argmin logsumexp softmax categorical");
+    return v_poison(l);
+  }
+  Frame *f = frame_of(l, e);
+  if (!f) f = infer_alone(l, s, e);
+  if (!f) return v_poison(l);
+  Frame *keep = l->frame;
+  f->parent = l->frame;
+  l->frame = f;
+  int facts = l->facts.n;
+  Expr *guard = NULL, *parts[IR_MAX_VARS + 1];
+  int nparts = 0;
+  bool bad = false;
+  for (int i = 0; i < e->items.n; i++) {
+    const AItem *it = &e->items.at[i];
+    if (!it->expr || it->expr->kind != A_BINARY) continue;
+    Value *g = lower_expr(l, s, it->expr);
+    if (g->kind == V_TENSOR && g->rank)
+      lower_error(l, 307, it->expr->span, "a reducer's prefix compares its index with one number, this has the axes %s", shape_text(l, g));
+    if (g->kind == V_POISON || !v_scalar_like(g)) { bad = true; continue; }
+    guard = conjunction(l, guard, v_expr(l, g));
+    if (nparts < IR_MAX_VARS) parts[nparts++] = v_expr(l, g);
+    fact_push(l, v_expr(l, g), true);
+  }
+  if (e->guard) {
+    Value *g = lower_expr(l, s, e->guard);
+    if (g->kind == V_POISON) bad = true;
+    else if (!v_scalar_like(g) || v_type(g) != TY_BOOL) {
+      lower_error(l, 307, e->guard->span, "a reducer's guard is a condition on its indices");
+      bad = true;
+    } else {
+      guard = conjunction(l, guard, v_expr(l, g));
+      parts[nparts++] = v_expr(l, g);
+      fact_push(l, v_expr(l, g), true);
+    }
+  }
+  if (guard && !bad) domain_guard(l, e, parts, nparts);
+  Value *body = lower_expr(l, s, e->a);
+  l->facts.n = facts;
+  Value *out = NULL;
+  if (bad || body->kind == V_POISON) out = v_poison(l);
+  else if (!usable(l, body, e->a->span)) out = v_poison(l);
+  else if (!v_scalar_like(body)) {
+    Diag *x = lower_error(l, 206, e->a->span, "the body of '%s' still has the axes %s", e->name, shape_text(l, body));
+    diag_hint(l->d, x, "index every tensor in it");
+    out = v_poison(l);
+  }
+  if (!out) {
+    int vars[IR_MAX_VARS];
+    int n = 0;
+    for (int i = 0; i < f->vars.n && n < IR_MAX_VARS; i++) vars[n++] = f->vars.at[i].var;
+    bool keeps = !strcmp(e->name, "softmax");
+    if (keeps) {                 /* softmax[s] leaves s free: it is the statement's own s */
+      Expr **map = NEWN(l->arena, Expr *, l->var_extent.n);
+      int nm = l->var_extent.n, left = 0;
+      Frame *outer = keep;
+      for (int i = 0; i < f->vars.n; i++) {
+        IxVar *o = f->vars.at[i].name ? frame_find(outer, f->vars.at[i].name) : NULL;
+        if (!o) { left++; continue; }
+        map[f->vars.at[i].var] = ex_var(l->g, o->var);
+      }
+      if (left) {
+        const char *k = f->vars.at[0].name ? f->vars.at[0].name : "k";
+        Diag *x = lower_error(l, 219, reducer_name_span(e), "softmax keeps its index '%s', which the statement does not have", k);
+        diag_hint(l->d, x, "give it to the left side: p[.., %s] = softmax[%s](...)", k, k);
+        l->frame = keep;
+        return v_poison(l);
+      }
+      domain_softmax(l, e, vars, n);
+      out = apply(l, s, e->name, vars, n, guard, v_expr(l, body), e);
+      if (out->kind == V_TENSOR) out->e = ex_subst(l->g, out->e, map, nm);
+    } else {
+      out = apply(l, s, e->name, vars, n, guard, v_expr(l, body), e);
+    }
+  }
+  l->frame = keep;
+  return out;
+}

@@ -1,0 +1,411 @@
+/* Statements: each assignment becomes a value of its scope and, unless it is
+ * part of a larger expression, a node. */
+#include <string.h>
+
+#include "compiler/lower/lower.h"
+
+/* ---- Einstein's convention ------------------------------------------------------ */
+
+/* Is e a product whose factors may be summed over indices the left side lacks? */
+static bool pure_product(const AExpr *e) {
+  if (e->kind == A_BINARY && e->op == OP_MUL) return pure_product(e->a) && pure_product(e->b);
+  if (e->kind == A_BINARY && e->op == OP_DIV) return pure_product(e->a) && (e->b->kind == A_NAME || e->b->kind == A_NUM || e->b->kind == A_CALL);
+  if (e->kind == A_UNARY && e->op == OP_NEG) return pure_product(e->a);
+  return e->kind == A_INDEX || e->kind == A_NAME || e->kind == A_NUM || e->kind == A_CALL || e->kind == A_MEMBER;
+}
+
+static Value *sum_implicit(Low *l, const Frame *f, Value *v, const ATarget *t, const AExpr *e, Span at) {
+  int vars[IR_MAX_VARS];
+  int n = 0;
+  const IxVar *first = NULL;
+  for (int i = 0; i < f->vars.n; i++) {
+    if (!f->vars.at[i].implicit) continue;
+    if (!first) first = &f->vars.at[i];
+    if (n < IR_MAX_VARS) vars[n++] = f->vars.at[i].var;
+  }
+  if (!first || v->kind == V_POISON) return v;
+  if (!t || !t->indexed || !pure_product(e)) {
+    Diag *x = lower_error(l, 226, first->span, "index '%s' is neither on the left nor reduced", first->name);
+    if (t && t->indexed) diag_hint(l->d, x, "only a pure product sums its free indices by itself; write sum[%s](...) where the sum is meant", first->name);
+    else diag_hint(l->d, x, "give the left side indices, or write sum[%s](...)", first->name);
+    return v_poison(l);
+  }
+  if (!v_scalar_like(v)) return v;
+  return reduce_vars(l, RED_SUM, vars, n, NULL, to_real(l, v_expr(l, v)), l->stmt_name, at);
+}
+
+/* ---- assignment --------------------------------------------------------------------- */
+
+Value *lower_assign_value(Low *l, Scope *s, const ATarget *t, const AExpr *e, bool draw, Span at) {
+  int frames = l->reduce_frames.n, calls = l->call_values.n, facts = l->facts.n, before = l->nerrors;
+  Frame *outer = l->frame, *f;
+  const char *stmt = l->stmt_name;
+  const AExpr *drawing = l->drawing;
+  if (t) l->stmt_name = *l->param_path ? arena_printf(l->arena, "%s.%s", l->param_path, t->name) : t->name;
+  l->drawing = draw ? e : NULL;
+  Value *v;
+  if (!infer_indices(l, s, t, e, &f)) v = v_poison(l);
+  else v = lower_expr(l, s, e);
+  if (v->kind != V_PACKED && !usable(l, v, e->span)) v = v_poison(l);
+  v = sum_implicit(l, f, v, t, e, at);
+  if (v->kind == V_NUM && t && t->indexed) v = v_scalar(l, v_expr(l, v));
+  if (v->kind == V_TENSOR && t && t->indexed) {
+    if (v->rank) {
+      Diag *x = lower_error(l, 206, e->span, "the left side has indices, but the right side still has the axes %s", shape_text(l, v));
+      diag_hint(l->d, x, "index the right side too, or drop the brackets on the left");
+      v = v_poison(l);
+    } else {
+      Value *out = NEW(l->arena, Value);
+      *out = *v;
+      for (int i = 0; i < f->vars.n; i++) {
+        const IxVar *x = &f->vars.at[i];
+        if (x->implicit) continue;
+        if (x->start) {
+          lower_error(l, 208, x->span, "a range on the left starts at 0: position 0 of the axis is index 0");
+          continue;
+        }
+        if (out->rank == IR_MAX_RANK) {
+          lower_error(l, 215, at, "a tensor has at most %d axes", IR_MAX_RANK);
+          break;
+        }
+        LAxis a = {x->extent, x->id, x->var};
+        out->axis[out->rank++] = a;
+      }
+      v = out;
+    }
+  }
+  if (l->nerrors != before) v = v_poison(l);
+  l->drawing = drawing;
+  l->stmt_name = stmt;
+  l->frame = outer;
+  l->facts.n = facts;
+  l->reduce_frames.n = frames;
+  l->call_values.n = calls;
+  return v;
+}
+
+static bool may_assign(Low *l, Scope *s, const ATarget *t) {
+  for (Scope *k = s; k; k = k->parent) {
+    Binding *b = scope_here(k, t->name);
+    if (b && !b->mutable_) {
+      Diag *x = lower_error(l, 314, t->span, "'%s' has a value already", t->name);
+      diag_note(l->d, x, b->span, "it is given here; names are assigned once, except where a loop carries them");
+      diag_hint(l->d, x, "choose another name");
+      return false;
+    }
+    if (b || k->function) break;
+  }
+  return true;
+}
+
+static void assign(Low *l, Scope *s, const ATarget *t, Value *v) {
+  for (Scope *k = s; k; k = k->parent) {
+    Binding *b = scope_here(k, t->name);
+    if (b && b->mutable_) {
+      b->value = v;
+      return;
+    }
+    if (k->function) break;
+  }
+  scope_set(l, s, t->name, v, t->span);
+}
+
+/* Is the value to stay an expression: a rank-0 step inside an indexed
+ * statement, or the one expression of a short op? */
+static bool stays_lazy(const Low *l, const Value *v) {
+  if (v->rank == 0 && l->frame && l->frame->vars.n > 0) return true;
+  return l->calls && l->calls->decl && l->calls->decl->expr_body;
+}
+
+static bool assignment(Low *l, Scope *s, AStmt *st) {
+  bool draw = st->kind == S_DRAW;
+  SavePolicy save = st->save ? SAVE_KEEP : st->recompute ? SAVE_RECOMPUTE : SAVE_AUTO;
+  if (st->targets.n == 1) {
+    const ATarget *t = &st->targets.at[0];
+    if (!may_assign(l, s, t)) return false;
+    Value *v = lower_assign_value(l, s, t, st->value, draw, st->span);
+    if (v->kind == V_PACKED) {
+      Diag *x = lower_error(l, 315, t->span, "one name on the left, %d results on the right", v->nparts);
+      diag_hint(l->d, x, "name them all: a, b = ...");
+      v = v_poison(l);
+    }
+    const char *name = *l->param_path ? arena_printf(l->arena, "%s.%s", l->param_path, t->name) : t->name;
+    if (v->kind == V_TENSOR && (!stays_lazy(l, v) || save)) {
+      Value *bound = value_bind(l, v, name, st->span);
+      if (bound->kind == V_TENSOR && bound->e->kind == E_READ) {
+        Node *n = bound->e->node;
+        if (save) n->save = save;
+        if (n->kind == N_COMP && n->span.line == st->span.line) n->name = name;
+      }
+      v = bound;
+    }
+    if (v->kind == V_TENSOR || v->kind == V_NUM) {
+      Value *named = NEW(l->arena, Value);
+      *named = *v;
+      named->what = t->name;
+      named->span = t->span;
+      v = named;
+    }
+    assign(l, s, t, v);
+    return v->kind != V_POISON;
+  }
+  Value *v = lower_assign_value(l, s, NULL, st->value, draw, st->span);
+  if (v->kind != V_POISON && (v->kind != V_PACKED || v->nparts != st->targets.n)) {
+    lower_error(l, 315, st->span, "%d names on the left, %d %s on the right", st->targets.n, v->kind == V_PACKED ? v->nparts : 1,
+                v->kind == V_PACKED ? "results" : "result");
+    v = v_poison(l);
+  }
+  for (int i = 0; i < st->targets.n; i++) {
+    const ATarget *t = &st->targets.at[i];
+    if (!may_assign(l, s, t)) return false;
+    if (t->indexed && v->kind != V_POISON) {
+      Diag *x = lower_error(l, 315, t->span, "several results are taken whole, without indices");
+      diag_hint(l->d, x, "%s, ... = f(x)", t->name);
+      v = v_poison(l);
+    }
+    Value *part = v->kind == V_PACKED ? v->parts[i] : v_poison(l);
+    if (part->kind == V_TENSOR && part->rank) part = value_bind(l, part, t->name, st->span);
+    Value *named = NEW(l->arena, Value);
+    *named = *part;
+    named->what = t->name;
+    named->span = t->span;
+    assign(l, s, t, named);
+  }
+  return v->kind != V_POISON;
+}
+
+/* ---- parameters ------------------------------------------------------------------------- */
+
+static bool reads_only(Low *l, Expr *e, const Graph *g);
+typedef struct Foreign { const Graph *g; bool found; } Foreign;
+static void check_read(Expr *e, void *ctx) {
+  Foreign *f = ctx;
+  if (e->kind != E_READ) return;
+  bool mine = e->node->id < f->g->nodes.n && f->g->nodes.at[e->node->id] == e->node;
+  if (!mine) f->found = true;
+}
+static bool reads_only(Low *l, Expr *e, const Graph *g) {
+  Foreign f = {g, false};
+  ex_visit(l->g, e, check_read, &f);
+  return !f.found;
+}
+
+/* The initial value as a node of the init graph: [stacking axes..., own axes...]. */
+static Node *initial_value(Low *l, Scope *s, const ATarget *t, const AStmt *st, const LParam *p, int nstack) {
+  Entry *entry = l->entry;
+  Region *region = l->region;
+  Frame *frame = l->frame;
+  LoopCtx *loops = l->loops;
+  const char *draw_path = l->draw_path, *stmt = l->stmt_name;
+  int frames = l->reduce_frames.n, calls = l->call_values.n;
+  entry_enter(l, l->init);
+  l->loops = NULL;
+  l->draw_path = "init";
+  l->stmt_name = p->name;
+  l->frame = NULL;
+  Frame *f = frame_push(l, true, NULL);
+  for (int k = 0; k < p->rank; k++) {
+    const AItem *it = k >= nstack ? &t->items.at[k - nstack] : NULL;
+    const char *name = it && it->expr && it->expr->kind == A_NAME ? it->expr->name : NULL;
+    Binding *b = name ? scope_find(s, name) : NULL;
+    IxVar v = {.name = b && !b->pattern ? NULL : name, .extent = p->shape[k], .span = t->span};
+    v.var = new_var(l, v.extent, name);
+    v.id = p->axis[k];
+    vec_push(l->arena, &f->vars, v);
+  }
+  const AExpr *drawing = l->drawing;
+  l->drawing = st->value;
+  Value *v = infer_in(l, s, st->value) ? lower_expr(l, s, st->value) : v_poison(l);
+  l->drawing = drawing;
+  Node *out = NULL;
+  if (v->kind != V_POISON && !v_scalar_like(v)) {
+    lower_error(l, 206, st->value->span, "an initial value is one number for each index of the parameter");
+  } else if (v->kind != V_POISON) {
+    Expr *e = to_real(l, v_expr(l, v));
+    if (!reads_only(l, e, l->g)) {
+      lower_error(l, 316, st->value->span, "an initial value can depend on constants, indices and draws only");
+    } else {
+      Value full = {.kind = V_TENSOR, .rank = p->rank, .e = e};
+      for (int k = 0; k < p->rank; k++) {
+        LAxis a = {p->shape[k], p->axis[k], f->vars.at[k].var};
+        full.axis[k] = a;
+      }
+      out = value_node(l, &full, arena_printf(l->arena, "init.%s", p->name), st->span);
+    }
+  }
+  entry_enter(l, entry);
+  l->region = region;
+  l->frame = frame;
+  l->loops = loops;
+  l->draw_path = draw_path;
+  l->stmt_name = stmt;
+  l->reduce_frames.n = frames;
+  l->call_values.n = calls;
+  return out;
+}
+
+static bool declare_param(Low *l, Scope *s, const ATarget *t, const AStmt *st, bool file_level) {
+  LParam p = {.span = t->span};
+  const char *base = *l->param_path ? arena_printf(l->arena, "%s.%s", l->param_path, t->name) : t->name;
+  p.name = base;
+  VEC(Loop *) stack = {0};
+  for (LoopCtx *c = l->loops; c && c != l->stack_stop; c = c->parent)
+    if (c->stacks) vec_push(l->arena, &stack, c->loop);
+  int nstack = 0;
+  for (int i = stack.n - 1; i >= 0; i--) {
+    p.axis[p.rank] = NULL;
+    p.shape[p.rank++] = stack.at[i]->count;
+    nstack++;
+  }
+  int own = 0;
+  int64_t count = 1;
+  for (int i = 0; i < t->items.n; i++) {
+    const AItem *it = &t->items.at[i];
+    int64_t extent;
+    const char *id = NULL;
+    if (!it->expr || it->other) {
+      lower_error(l, 209, it->span, "a parameter's brackets hold extents");
+      return false;
+    }
+    if (!lower_extent(l, s, it->expr, &extent, &id)) return false;
+    if (p.rank == IR_MAX_RANK) { lower_error(l, 215, t->span, "a parameter has at most %d axes, stacking included", IR_MAX_RANK); return false; }
+    if (!id && it->expr->kind == A_NAME) id = it->expr->name;
+    p.axis[p.rank] = id;
+    p.shape[p.rank++] = extent;
+    own++;
+  }
+  for (int k = 0; k < p.rank; k++)
+    if (!mul_fits(count, p.shape[k], &count) || count > (int64_t)1 << 36) {
+      lower_error(l, 216, t->span, "parameter '%s' would have more than 2^36 elements", p.name);
+      return false;
+    }
+  p.matrix = own >= 2;
+  int index = -1;
+  for (int i = 0; i < l->params.n; i++)
+    if (!strcmp(l->params.at[i].name, p.name)) index = i;
+  if (index >= 0) {
+    LParam *old = &l->params.at[index];
+    bool same = old->rank == p.rank;
+    for (int k = 0; same && k < p.rank; k++) same = old->shape[k] == p.shape[k];
+    if (!same) {
+      Diag *x = lower_error(l, 317, t->span, "parameter '%s' is used with two shapes", p.name);
+      diag_note(l->d, x, old->span, "its first shape was fixed here; a model has one set of parameters wherever it is used");
+      return false;
+    }
+  } else {
+    if (st->value) p.init = initial_value(l, s, t, st, &p, nstack);
+    if (!p.init) return false;
+    vec_push(l->arena, &l->params, p);
+    index = l->params.n - 1;
+  }
+  if (file_level) {
+    Value *v = v_poison(l);
+    v->kind = V_PARAM;
+    v->param = index;
+    v->what = t->name;
+    v->span = t->span;
+    scope_set(l, s, t->name, v, t->span);
+    return true;
+  }
+  Value *whole = param_value(l, index), *v = NEW(l->arena, Value);
+  *v = *whole;
+  Expr **map = NEWN(l->arena, Expr *, l->var_extent.n);
+  for (int i = 0; i < nstack; i++) map[whole->axis[i].var] = ex_loopvar(l->g, stack.at[nstack - 1 - i]);
+  v->e = ex_subst(l->g, whole->e, map, l->var_extent.n);
+  v->rank = own;
+  for (int k = 0; k < own; k++) {
+    v->axis[k] = whole->axis[nstack + k];
+    v->axis[k].id = p.axis[nstack + k];
+  }
+  v->what = t->name;
+  v->span = t->span;
+  scope_set(l, s, t->name, v, t->span);
+  return true;
+}
+
+bool lower_param_stmt(Low *l, Scope *s, AStmt *st) {
+  bool ok = true;
+  bool file_level = l->calls == NULL;
+  for (int i = 0; i < st->targets.n; i++) {
+    if (scope_here(s, st->targets.at[i].name)) {
+      may_assign(l, s, &st->targets.at[i]);
+      ok = false;
+      continue;
+    }
+    if (!declare_param(l, s, &st->targets.at[i], st, file_level)) {
+      scope_set(l, s, st->targets.at[i].name, v_poison(l), st->span);
+      ok = false;
+    }
+  }
+  return ok;
+}
+
+/* ---- the rest -------------------------------------------------------------------------------- */
+
+static bool minimize(Low *l, Scope *s, AStmt *st) {
+  const char *stmt = l->stmt_name;
+  l->stmt_name = st->kind == S_MINIMIZE ? "loss" : "report";
+  Value *v = lower_assign_value(l, s, NULL, st->value, false, st->span);
+  l->stmt_name = stmt;
+  if (v->kind == V_POISON) return false;
+  if (!v_scalar_like(v)) {
+    if (v->kind != V_TENSOR) return usable(l, v, st->value->span);
+    Diag *x = lower_error(l, 402, st->value->span, "what is %s must be one number, this has the axes %s",
+                          st->kind == S_MINIMIZE ? "minimised" : "reported", shape_text(l, v));
+    diag_hint(l->d, x, "take its mean over all indices: mean[b,l](...)");
+    return false;
+  }
+  if (l->objective) {
+    Diag *x = lower_error(l, 403, st->span, "a second '%s'", st->kind == S_MINIMIZE ? "minimize" : "report");
+    diag_note(l->d, x, l->objective_span, "the first is here");
+    diag_hint(l->d, x, "add the two, or log one of them: log NAME = ...");
+    return false;
+  }
+  l->objective = v_scalar(l, to_real(l, v_expr(l, v)));
+  l->objective_span = st->span;
+  return true;
+}
+
+static bool log_stmt(Low *l, Scope *s, AStmt *st) {
+  const ATarget *t = &st->targets.at[0];
+  Value *v = lower_assign_value(l, s, t, st->value, false, st->span);
+  if (!usable(l, v, st->value->span)) return false;
+  Output o = {t->name, value_node(l, v, t->name, st->span)};
+  vec_push(l->arena, &l->logs, o);
+  return true;
+}
+
+bool lower_stmt(Low *l, Scope *s, AStmt *st) {
+  if (is_misplaced(l, st)) return false;
+  switch (st->kind) {
+    case S_ASSIGN: case S_DRAW: return assignment(l, s, st);
+    case S_PARAM: return lower_param_stmt(l, s, st);
+    case S_FOR: return lower_for(l, s, st);
+    case S_MINIMIZE: case S_REPORT: return minimize(l, s, st);
+    case S_LOG: return log_stmt(l, s, st);
+    case S_STATE: case S_EMIT: bug("a sampler's statement in the wrong place");
+    case S_ERROR: return false;
+  }
+  return false;
+}
+
+static void spoil(Low *l, Scope *s, const char *name, Span at) {
+  for (Scope *k = s; k; k = k->parent) {
+    if (scope_here(k, name)) return;
+    if (k->function) break;
+  }
+  scope_set(l, s, name, v_poison(l), at);
+}
+
+bool lower_body(Low *l, Scope *s, AStmt *const *stmts, int n) {
+  bool ok = true;
+  for (int i = 0; i < n; i++) {
+    if (lower_stmt(l, s, stmts[i])) continue;
+    ok = false;
+    /* Whatever it should have defined is poison, so that one mistake is one error. */
+    for (int k = 0; k < stmts[i]->targets.n; k++) spoil(l, s, stmts[i]->targets.at[k].name, stmts[i]->span);
+    for (int k = 0; k < stmts[i]->carries.n; k++) spoil(l, s, stmts[i]->carries.at[k].target.name, stmts[i]->span);
+    for (int k = 0; k < stmts[i]->emits.n; k++) spoil(l, s, stmts[i]->emits.at[k].target.name, stmts[i]->span);
+  }
+  return ok;
+}

@@ -1,0 +1,304 @@
+/* The training entries: loss, metrics, gradients, clipping, the optimizer (an op
+ * of the library or the user's) and the running average of the weights. */
+#include <string.h>
+
+#include "compiler/lower/lower.h"
+
+static Span log_span(const ADecl *d, const char *name) {
+  for (int i = 0; i < d->body.n; i++)
+    if (d->body.at[i]->kind == S_LOG && d->body.at[i]->targets.at[0].name == name) return d->body.at[i]->span;
+  return d->name_span;
+}
+
+/* Does formal f of a metric take what the loss's input is? */
+static bool same_input(Low *l, Scope *s, const ADecl *m, const AFormal *f, const Value *in, Span loss_formal) {
+  bool same = f->items.n == in->rank && (f->id_bound != NULL) == (in->e->type == TY_INT);
+  for (int k = 0; same && k < in->rank; k++) {
+    int64_t extent;
+    const AExpr *e = f->items.at[k].expr;
+    if (!e) same = false;
+    else if (!lower_extent(l, s, e, &extent, NULL)) return false;
+    else same = extent == in->axis[k].extent;
+  }
+  if (same) return true;
+  Diag *x = lower_error(l, 417, f->span, "metric '%s' takes another input than the loss", m->name);
+  diag_note(l->d, x, loss_formal, "the loss's input is declared here; a metric is computed from the same");
+  return false;
+}
+
+static bool lower_loss(Low *l, TrainSettings *t, Entry *e, Node **loss, bool metrics) {
+  ADecl *d = t->loss->decl;
+  Context c = context_begin(l, e);
+  Scope *s = scope_new(l, t->loss->scope, true);
+  l->draw_path = d->name;
+  vec_push(l->arena, &l->instantiated, d);
+  bool ok = bind_inputs(l, s, d, true) && lower_body(l, s, d->body.at, d->body.n);
+  if (ok && !l->objective) {
+    Diag *x = lower_error(l, 416, d->name_span, "loss '%s' minimises nothing", d->name);
+    diag_hint(l->d, x, "end it with  minimize mean[b,l](...)");
+    ok = false;
+  }
+  if (ok) {
+    *loss = value_node(l, l->objective, "loss", l->objective_span);
+    (*loss)->name = "loss";
+    t->loss_span = l->objective_span;
+    Output o = {"loss", *loss};
+    vec_push(l->arena, &l->g->outputs, o);
+    for (int i = 0; i < l->logs.n; i++) {
+      if (l->logs.at[i].node->rank) {
+        Diag *x = lower_error(l, 402, log_span(d, l->logs.at[i].name), "a loss logs single numbers; '%s' has %d %s", l->logs.at[i].name,
+                              l->logs.at[i].node->rank, l->logs.at[i].node->rank == 1 ? "axis" : "axes");
+        diag_hint(l->d, x, "take its mean over all indices: mean[b,l](...)");
+        ok = false;
+      }
+      vec_push(l->arena, &l->g->outputs, l->logs.at[i]);
+    }
+  }
+  for (int i = 0; ok && metrics && i < l->root->names.n; i++) {
+    Value *v = l->root->names.at[i].value;
+    if (v->kind != V_FN || v->fn->decl->kind != D_METRIC) continue;
+    ADecl *m = v->fn->decl;
+    Scope *ms = scope_new(l, v->fn->scope, true);
+    vec_push(l->arena, &l->instantiated, m);
+    l->objective = NULL;
+    l->logs.n = 0;
+    l->counts.n = 0;
+    l->draw_path = m->name;
+    if (m->formals.n != d->formals.n) {
+      Diag *x = lower_error(l, 417, m->name_span, "metric '%s' has %d %s, the loss '%s' has %d", m->name, m->formals.n,
+                            m->formals.n == 1 ? "input" : "inputs", d->name, d->formals.n);
+      diag_note(l->d, x, d->formals.at[0].span, "the loss's input is declared here; a metric is computed from the same");
+      ok = false;
+      break;
+    }
+    for (int k = 0; k < m->formals.n; k++) {
+      Value *in = NEW(l->arena, Value);
+      ok = same_input(l, v->fn->scope, m, &m->formals.at[k], scope_here(s, d->formals.at[k].name)->value, d->formals.at[k].span) && ok;
+      *in = *v_fresh(l, scope_here(s, d->formals.at[k].name)->value);
+      in->what = m->formals.at[k].name;
+      scope_set(l, ms, m->formals.at[k].name, in, m->formals.at[k].span);
+    }
+    ok = ok && lower_body(l, ms, m->body.at, m->body.n);
+    if (ok && !l->objective) { diag_hint(l->d, lower_error(l, 416, m->name_span, "metric '%s' reports nothing", m->name), "end it with  report mean[b,l](...)"); ok = false; }
+    if (!ok) break;
+    Output o = {m->name, value_node(l, l->objective, m->name, m->name_span)};
+    vec_push(l->arena, &l->g->outputs, o);
+    for (int k = 0; k < l->logs.n; k++) vec_push(l->arena, &l->g->outputs, l->logs.at[k]);
+  }
+  context_end(l, &c);
+  return ok;
+}
+
+bool build_train(Low *l, TrainSettings *t) {
+  UnitTrain *u = &l->unit->train;
+  t->train = entry_new(l, "train");
+  t->train->training = true;
+  if (!lower_loss(l, t, t->train, &t->loss_node, false)) return false;
+  const UnitInput *in = &t->train->inputs.at[0];
+  if (u->batch && u->batch != in->shape[0]) {
+    Span at = t->decl->span;
+    for (int i = 0; i + 1 < t->decl->settings.n; i++)
+      if (t->decl->settings.at[i]->kind == A_NAME && !strcmp(t->decl->settings.at[i]->name, "batch")) at = t->decl->settings.at[i + 1]->span;
+    Diag *x = lower_error(l, 411, at, "'batch %lld' contradicts the loss, whose input has %lld rows", (long long)u->batch, (long long)in->shape[0]);
+    diag_note(l->d, x, t->loss->decl->formals.at[0].span, "the input is declared here");
+    return false;
+  }
+  if (u->data && (!in->data || strcmp(u->data, in->data) != 0)) {
+    lower_error(l, 413, t->decl->span, "there is no data '%s' that fits the loss's input", u->data);
+    return false;
+  }
+  u->present = true;
+  u->span = t->decl->span;
+  u->data = in->data;
+  u->batch = in->shape[0];
+  u->window = in->shape[1];
+  unit_add_entry(l, t->train);
+  if (l->options->no_eval) return true;
+  t->eval = entry_new(l, "eval");
+  t->eval->ema = u->ema > 0;
+  if (!lower_loss(l, t, t->eval, &t->eval_loss, true)) return false;
+  unit_add_entry(l, t->eval);
+  return true;
+}
+
+/* ---- gradients and the update -------------------------------------------------------- */
+
+static const char *const flat_name[2] = {"matrix", "vector"};
+
+static Node *gradient_pack(Low *l, int k, Node **adjoint, const int *param, int n) {
+  VEC(Node *) parts = {0};
+  for (int p = 0; p < l->params.n; p++) {
+    if ((l->params.at[p].matrix ? 0 : 1) != k) continue;
+    for (int i = 0; i < n; i++)
+      if (param[i] == p) vec_push(l->arena, &parts, adjoint[i]);
+  }
+  if (!parts.n) return NULL;
+  return ir_pack(l->g, l->g->top, arena_printf(l->arena, "grad.%s", flat_name[k]), parts.at, parts.n, l->params.at[0].span);
+}
+
+static Value *flat_value(Low *l, Node *n) {
+  static const char *const ids[1] = {"flat"};
+  return v_of_node(l, n, ids);
+}
+
+static void update(Low *l, Node *state, Value *v, Span at) {
+  Update u = {state, value_node(l, v, state->name, at)};
+  vec_push(l->arena, &l->g->updates, u);
+}
+
+static Value *norm(Low *l, Node *const flats[2], Span at) {
+  Expr *sum = NULL;
+  for (int k = 0; k < 2; k++) {
+    if (!flats[k]) continue;
+    Value *g = flat_value(l, flats[k]);
+    Value *s = reduce_vars(l, RED_SUM, &g->axis[0].var, 1, NULL, ex2(l->g, P_mul, g->e, g->e),
+                           arena_printf(l->arena, "grad_norm.%s", flat_name[k]), at);
+    sum = sum ? ex2(l->g, P_add, sum, s->e) : s->e;
+  }
+  return value_bind(l, v_scalar(l, ex1(l->g, P_sqrt, sum)), "grad_norm", at);
+}
+
+/* One call of the optimizer's op on one flat vector. */
+static bool optimize(Low *l, TrainSettings *t, Fn *fn, Scope *s, int k, Node *params, Value *grad, Value *step) {
+  ADecl *d = fn->decl;
+  const AExpr *call = t->optimizer;
+  Value *args[64];
+  const char *names[64];
+  Span spans[64];
+  Node *states[64] = {NULL};
+  int n = 0, nstates = 0;
+  if (d->formals.n < 2 || !d->formals.at[0].is_tensor || !d->formals.at[1].is_tensor || d->formals.n > 60) {
+    Diag *x = lower_error(l, 412, call->span, "'%s' is no optimizer", d->name);
+    diag_hint(l->d, x, "an optimizer is op NAME(p[...], g[...], state[...] ..., step, decay, lr = ...) -> p2[...], state2[...] ...");
+    return false;
+  }
+  for (int i = 0; i < d->formals.n; i++) {
+    AFormal *f = &d->formals.at[i];
+    Value *v = NULL;
+    if (i == 0) v = flat_value(l, params);
+    else if (i == 1) v = grad;
+    else if (f->is_tensor) {
+      Node *st = ir_state(l->g, arena_printf(l->arena, "%s.%s.%s", d->name, f->name, flat_name[k]), TY_REAL, 1, params->shape, call->span);
+      states[nstates++] = st;
+      v = flat_value(l, st);
+    } else if (!strcmp(f->name, "step")) v = step;
+    else if (!strcmp(f->name, "decay")) v = v_real(l, k == 0 ? 1 : 0);
+    else {
+      for (int j = 0; j < call->args.n; j++)
+        if (call->args.at[j].name == f->name || (!call->args.at[j].name && j == 0 && !strcmp(f->name, "lr"))) {
+          v = lower_assign_value(l, s, NULL, call->args.at[j].value, false, call->args.at[j].span);
+          if (v->kind == V_POISON) return false;
+          if (!strcmp(f->name, "lr") && k == 0) {
+            Output o = {"lr", value_node(l, v, "lr", call->span)};
+            vec_push(l->arena, &l->g->outputs, o);
+          }
+        }
+    }
+    if (!v) continue;
+    args[n] = v;
+    names[n] = f->name;
+    spans[n++] = call->span;
+  }
+  for (int j = 0; j < call->args.n; j++) {
+    bool known = !call->args.at[j].name;
+    for (int i = 2; i < d->formals.n; i++) known = known || d->formals.at[i].name == call->args.at[j].name;
+    if (known) continue;
+    VEC(const char *) settable = {0};
+    for (int i = 2; i < d->formals.n; i++)
+      if (!d->formals.at[i].is_tensor) vec_push(l->arena, &settable, d->formals.at[i].name);
+    Diag *x = lower_error(l, 310, call->args.at[j].span, "'%s' has no setting '%s'", d->name, call->args.at[j].name);
+    const char *near = did_you_mean(call->args.at[j].name, settable.at, settable.n);
+    if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
+    return false;
+  }
+  Value *out = call_fn(l, fn, args, names, spans, n, call->span);
+  if (out->kind == V_POISON) return false;
+  int results = out->kind == V_PACKED ? out->nparts : 1;
+  if (results != nstates + 1) {
+    Diag *x = lower_error(l, 412, call->span, "optimizer '%s' has %d %s: the weights and its %d %s were expected", d->name, results,
+                          results == 1 ? "result" : "results", nstates, nstates == 1 ? "state" : "states");
+    diag_note(l->d, x, d->name_span, "'%s' is declared here; a tensor after the first two is a state, and comes back", d->name);
+    return false;
+  }
+  Value *p2 = out->kind == V_PACKED ? out->parts[0] : out;
+  p2 = value_bind(l, p2, params->name, call->span);
+  update(l, params, p2, call->span);
+  for (int i = 0; i < nstates; i++) update(l, states[i], out->parts[i + 1], call->span);
+  if (l->unit->train.ema > 0) {
+    Node *ema = ir_state(l->g, arena_printf(l->arena, "ema.%s", flat_name[k]), TY_REAL, 1, params->shape, call->span);
+    Value *old = flat_value(l, ema), *now = v_fresh(l, p2);
+    Expr *fresh = subst1(l, now->e, now->axis[0].var, ex_var(l->g, old->axis[0].var));
+    Expr *decay = ex_num(l->g, l->unit->train.ema), *rest = ex_num(l->g, 1 - l->unit->train.ema);
+    old->e = ex2(l->g, P_add, ex2(l->g, P_mul, decay, old->e), ex2(l->g, P_mul, rest, fresh));
+    update(l, ema, old, call->span);
+  }
+  return true;
+}
+
+static bool check_reached(Low *l, const Entry *e, Node *const *adjoint, Span loss) {
+  bool ok = true;
+  for (int p = 0; p < l->params.n; p++) {
+    bool reached = false;
+    for (int i = 0; i < e->views.n; i++) reached = reached || (e->views.at[i].param == p && adjoint[i]);
+    if (reached) continue;
+    Diag *x = lower_error(l, 503, l->params.at[p].span, "the loss does not depend on parameter '%s': it would never be trained", l->params.at[p].name);
+    diag_note(l->d, x, loss, "the loss is here");
+    diag_hint(l->d, x, "use it on the way to the loss, or remove it");
+    ok = false;
+  }
+  return ok;
+}
+
+bool finish_train(Low *l, TrainSettings *t) {
+  Entry *e = t->train;
+  Context c = context_begin(l, e);
+  l->draw_path = "train";
+  int n = e->views.n;
+  Node **wrt = NEWN(l->arena, Node *, n + 1), **adjoint = NEWN(l->arena, Node *, n + 1);
+  int *param = NEWN(l->arena, int, n + 1);
+  for (int i = 0; i < n; i++) {
+    wrt[i] = e->views.at[i].node;
+    param[i] = e->views.at[i].param;
+  }
+  bool ok = false;
+  if (n == 0) {
+    lower_error(l, 503, t->loss_span, "this loss depends on no parameter: there is nothing to train");
+  } else if (grad_reverse(l->g, l->d, t->loss_node, wrt, n, adjoint) && check_reached(l, e, adjoint, t->loss_span)) {
+    Span at = t->optimizer->span;
+    Fn *fn = find_fn(l, l->root, t->optimizer->a->name);
+    Scope *s = scope_new(l, l->root, true);
+    Value *step = entry_input(l, "step", TY_INT, 0, NULL, NULL, 1, (int64_t)1 << 40, NULL, at);
+    l->g->step = step->e->node;
+    scope_set(l, s, intern(l->names, "step"), step, at);
+    scope_set(l, s, intern(l->names, "steps"), v_int(l, l->unit->train.steps, NULL), at);
+    Node *flats[2] = {NULL, NULL};
+    for (int k = 0; k < 2; k++) flats[k] = gradient_pack(l, k, adjoint, param, n);
+    Expr *scale = NULL;
+    ok = fn != NULL;
+    if (!fn) {
+      Diag *x = lower_error(l, 412, t->optimizer->a->span, "there is no optimizer '%s'", t->optimizer->a->name);
+      static const char *const known[] = {"adam", "adamw", "sgd"};
+      const char *near = did_you_mean(t->optimizer->a->name, known, 3);
+      diag_hint(l->d, x, near ? "did you mean '%s'?" : "adam, adamw and sgd are in the library; your own is an op%s", near ? near : "");
+    }
+    if (ok && t->clip) {
+      double max;
+      ok = lower_number(l, s, t->clip, &max, NULL);
+      if (ok) {
+        Value *len = norm(l, flats, at);
+        Output o = {"grad_norm", value_node(l, len, "grad_norm", at)};
+        vec_push(l->arena, &l->g->outputs, o);
+        scale = ex2(l->g, P_min, ex_num(l->g, 1), ex2(l->g, P_div, ex_num(l->g, max), ex2(l->g, P_add, len->e, ex_num(l->g, 1e-6))));
+        scale = value_bind(l, v_scalar(l, scale), "clip", at)->e;
+      }
+    }
+    for (int k = 0; k < 2 && ok; k++) {
+      if (!flats[k]) continue;
+      Value *g = flat_value(l, flats[k]);
+      if (scale) g->e = ex2(l->g, P_mul, g->e, scale);
+      ok = optimize(l, t, fn, s, k, e->flat[k], g, step);
+    }
+  }
+  context_end(l, &c);
+  return ok;
+}

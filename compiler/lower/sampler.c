@@ -1,0 +1,390 @@
+/* Samplers: three entries of one declaration. `init` makes the state, `step` is
+ * one turn of the loop, `emit` turns the state into text. What stands before
+ * the loop and is no state is computed again in each of them. */
+#include <string.h>
+
+#include "compiler/lower/lower.h"
+
+typedef struct StateInfo {
+  const char *name;
+  Type        type;
+  int         rank;
+  int64_t     shape[IR_MAX_RANK];
+  const char *ids[IR_MAX_RANK];
+  const char *id;
+  int64_t     lo, hi;
+  Span        span;
+} StateInfo;
+
+typedef struct Sampler {
+  Low    *l;
+  Fn     *fn;
+  ADecl  *d;
+  AStmt  *loop;
+  int     loop_at;
+  UnitSampler *u;
+  VEC(StateInfo) states;
+  VEC(Node *) state_nodes;      /* of the entry being built */
+} Sampler;
+
+static bool bind_params(Sampler *p, Scope *s, bool first) {
+  Low *l = p->l;
+  ADecl *d = p->d;
+  VEC(UnitParam) params = {0};
+  for (int i = 0; i < d->formals.n; i++) {
+    AFormal *f = &d->formals.at[i];
+    UnitParam u = {.name = f->name};
+    if (!f->dflt) {
+      Diag *x = lower_error(l, 418, f->span, "a sampler's parameter needs a default: it becomes a flag");
+      diag_hint(l->d, x, "%s = 1.0, or %s = \"\" for a text", f->name, f->name);
+      return false;
+    }
+    Value *v = lower_expr(l, s, f->dflt);
+    if (v->kind == V_TEXT) {
+      int64_t window = l->loss_window, hi = l->vocab;
+      const char *wid = NULL, *vid = l->vocab_id;
+      if (f->items.n == 1 && f->items.at[0].expr && !lower_extent(l, s, f->items.at[0].expr, &window, &wid)) return false;
+      if (f->id_bound && !lower_extent(l, s, f->id_bound, &hi, &vid)) return false;
+      if (!window || !hi) {
+        if (diags_errors(l->d) > 0) return false;       /* what would say it is wrong already */
+        Diag *x = lower_error(l, 418, f->span, "nothing says how long the text '%s' may be, or of which symbols", f->name);
+        diag_hint(l->d, x, "%s: id<V>[L] = \"\"", f->name);
+        return false;
+      }
+      u.kind = PARAM_TEXT;
+      u.text = v->str;
+      Value *ids = entry_input(l, arena_printf(l->arena, "%s.ids", f->name), TY_INT, 1, &window, &wid, 0, hi - 1, NULL, f->span);
+      ids->id = vid;
+      ids->what = f->name;
+      ids->given = entry_input(l, arena_printf(l->arena, "%s.mask", f->name), TY_BOOL, 1, &window, &wid, 0, 1, NULL, f->span);
+      scope_set(l, s, f->name, ids, f->span);
+    } else if (v->kind == V_NUM) {
+      u.kind = v->is_int ? PARAM_INT : PARAM_REAL;
+      u.dflt = v->is_int ? (double)v->inum : v->num;
+      Value *in = entry_input(l, f->name, v->is_int ? TY_INT : TY_REAL, 0, NULL, NULL, v->is_int ? -((int64_t)1 << 31) : 0,
+                              v->is_int ? ((int64_t)1 << 31) - 1 : 0, NULL, f->span);
+      scope_set(l, s, f->name, in, f->span);
+    } else {
+      lower_error(l, 418, f->span, "a sampler's parameter is a number or a text");
+      return false;
+    }
+    vec_push(l->arena, &params, u);
+  }
+  if (first) {
+    p->u->params = params.at;
+    p->u->nparams = params.n;
+  }
+  return true;
+}
+
+static StateInfo *state_info(Sampler *p, const char *name) {
+  for (int i = 0; i < p->states.n; i++)
+    if (p->states.at[i].name == name) return &p->states.at[i];
+  return NULL;
+}
+
+static Node *state_node(Sampler *p, const StateInfo *info) {
+  Low *l = p->l;
+  Node *n = ir_state(l->g, arena_printf(l->arena, "%s.%s", p->d->name, info->name), info->type, info->rank, info->shape, info->span);
+  n->lo = info->lo;
+  n->hi = info->hi;
+  vec_push(l->arena, &p->state_nodes, n);
+  return n;
+}
+
+/* Everything before the loop. */
+static bool prologue(Sampler *p, Scope *s, bool init) {
+  Low *l = p->l;
+  bool ok = true;
+  for (int i = 0; i < p->loop_at && ok; i++) {
+    AStmt *st = p->d->body.at[i];
+    if (st->kind != S_STATE) {
+      l->forbid_draws = true;
+      ok = lower_stmt(l, s, st);
+      l->forbid_draws = false;
+      continue;
+    }
+    const ATarget *t = &st->targets.at[0];
+    if (init) {
+      Value *v = lower_assign_value(l, s, t, st->value, st->drawn, st->span);
+      if (v->kind == V_NUM) v = v_scalar(l, v_expr(l, v));
+      if (!usable(l, v, st->value->span)) return false;
+      v = value_bind(l, v, t->name, st->span);
+      Node *n = value_node(l, v, t->name, st->span);
+      StateInfo info = {.name = t->name, .type = n->type, .rank = v->rank, .id = v->id, .lo = n->lo, .hi = n->hi, .span = t->span};
+      for (int k = 0; k < v->rank; k++) {
+        info.shape[k] = v->axis[k].extent;
+        info.ids[k] = v->axis[k].id;
+      }
+      vec_push(l->arena, &p->states, info);
+      Update u = {state_node(p, &info), n};
+      vec_push(l->arena, &l->g->updates, u);
+      scope_set(l, s, t->name, v, t->span);
+    } else {
+      StateInfo *info = state_info(p, t->name);
+      if (!info) return false;
+      Value *v = v_of_node(l, state_node(p, info), info->ids);
+      v->id = info->id;
+      v->what = t->name;
+      v->span = t->span;
+      Binding b = {.name = t->name, .value = v, .span = t->span, .mutable_ = true};
+      vec_push(l->arena, &s->names, b);
+    }
+  }
+  return ok;
+}
+
+static bool loop_bounds(Sampler *p, Scope *s) {
+  Low *l = p->l;
+  AStmt *st = p->loop;
+  UnitSampler *u = p->u;
+  double lo = 0, hi = 0;
+  bool il = true, ih = true;
+  if (st->carries.n || st->emits.n) {
+    lower_error(l, 405, st->span, "a sampler's loop carries its states; it has no 'carry' and no 'emit' of its own");
+    return false;
+  }
+  if (st->range == RANGE_COUNT) {
+    int64_t n;
+    if (!lower_extent(l, s, st->hi, &n, NULL)) return false;
+    hi = (double)n - 1;
+  } else {
+    if (!lower_number(l, s, st->lo, &lo, &il) || !lower_number(l, s, st->hi, &hi, &ih)) return false;
+    if (!il || !ih) { lower_error(l, 208, st->lo->span, "a loop's range needs integers"); return false; }
+    if (st->range == RANGE_COLON) hi -= 1;
+  }
+  u->has_loop = true;
+  u->var = st->var;
+  u->next_var = st->next_var;
+  u->lo = (int64_t)lo;
+  u->hi = (int64_t)hi;
+  u->steps = (u->lo > u->hi ? u->lo - u->hi : u->hi - u->lo) + 1;
+  if (st->steps) {
+    if (st->steps->kind == A_NAME)
+      for (int i = 0; i < u->nparams; i++)
+        if (u->params[i].kind == PARAM_INT && u->params[i].name == st->steps->name) {
+          u->steps_param = u->params[i].name;
+          u->steps = (int64_t)u->params[i].dflt;
+        }
+    if (!u->steps_param) {
+      double n;
+      bool whole;
+      if (!lower_number(l, s, st->steps, &n, &whole)) return false;
+      u->steps = (int64_t)n;
+    }
+    int64_t span = (u->lo > u->hi ? u->lo - u->hi : u->hi - u->lo) + 1;
+    if (u->steps < 1 || u->steps > span) {
+      lower_error(l, 405, st->steps->span, "'steps' must lie in 1 .. %lld, the values of the loop", (long long)span);
+      return false;
+    }
+  }
+  return true;
+}
+
+static void bind_loop_vars(Sampler *p, Scope *s) {
+  Low *l = p->l;
+  const UnitSampler *u = p->u;
+  int64_t lo = u->lo < u->hi ? u->lo : u->hi, hi = u->lo < u->hi ? u->hi : u->lo;
+  Value *t = entry_input(l, u->var, TY_INT, 0, NULL, NULL, lo, hi, NULL, p->loop->span);
+  scope_set(l, s, u->var, t, p->loop->span);
+  if (!u->next_var) return;
+  bool down = u->lo > u->hi;
+  Value *n = entry_input(l, u->next_var, TY_INT, 0, NULL, NULL, down ? lo - 1 : lo, down ? hi : hi + 1, NULL, p->loop->span);
+  scope_set(l, s, u->next_var, n, p->loop->span);
+}
+
+static Entry *begin(Sampler *p, const char *what) {
+  Low *l = p->l;
+  Entry *e = entry_new(l, arena_printf(l->arena, "sample.%s.%s", p->d->name, what));
+  e->ema = l->unit->train.ema > 0;
+  p->state_nodes.n = 0;
+  return e;
+}
+
+static bool build_init(Sampler *p) {
+  Low *l = p->l;
+  Entry *e = begin(p, "init");
+  Context c = context_begin(l, e);
+  l->draw_path = p->d->name;
+  Scope *s = scope_new(l, p->fn->scope, true);
+  bool ok = bind_params(p, s, true) && prologue(p, s, true);
+  if (ok && p->loop) ok = loop_bounds(p, s);
+  context_end(l, &c);
+  if (ok) unit_add_entry(l, e);
+  return ok;
+}
+
+/* One turn. An integer state's range may grow from turn to turn: widened and
+ * tried again, a few times. */
+static bool build_step(Sampler *p) {
+  Low *l = p->l;
+  StateInfo *growing = NULL;
+  for (int round = 0; round < 4; round++) {
+    Entry *e = begin(p, "step");
+    e->repeated = true;
+    Context c = context_begin(l, e);
+    l->draw_path = p->d->name;
+    Scope *s = scope_new(l, p->fn->scope, true);
+    bool ok = bind_params(p, s, false) && prologue(p, s, false);
+    bool widened = false;
+    if (ok) {
+      bind_loop_vars(p, s);
+      Value *step = entry_input(l, "step", TY_INT, 0, NULL, NULL, 0, (int64_t)1 << 40, NULL, p->loop->span);
+      l->g->step = step->e->node;
+      ok = lower_body(l, s, p->loop->body.at, p->loop->body.n);
+    }
+    for (int i = 0; ok && i < p->states.n; i++) {
+      StateInfo *info = &p->states.at[i];
+      Value *v = scope_here(s, info->name)->value;
+      if (v->kind == V_NUM) v = v_scalar(l, v_expr(l, v));
+      bool same = v->kind == V_TENSOR && v->rank == info->rank;
+      if (same && info->type == TY_REAL) v->e = to_real(l, v->e);
+      same = same && v->e->type == info->type;
+      for (int k = 0; same && k < v->rank; k++) same = v->axis[k].extent == info->shape[k];
+      if (!same) {
+        Value was = {.kind = V_TENSOR, .rank = info->rank};
+        for (int k = 0; k < info->rank; k++) was.axis[k] = (LAxis){.extent = info->shape[k], .id = info->ids[k]};
+        if (v->kind == V_TENSOR) {
+          Diag *x = lower_error(l, 319, info->span, "state '%s' enters a step as %s%s and leaves it as %s%s", info->name, type_name(info->type),
+                                shape_text(l, &was), type_name(v->e->type), shape_text(l, v));
+          if (v->span.line) diag_note(l->d, x, v->span, "it gets its value here");
+          diag_hint(l->d, x, "what a step changes keeps its shape and type");
+        } else {
+          usable(l, v, info->span);
+        }
+        ok = false;
+        break;
+      }
+      Node *n = value_node(l, v, info->name, p->loop->span);
+      if (n->type == TY_INT && (n->lo < info->lo || n->hi > info->hi)) {
+        if (n->lo < info->lo) info->lo = n->lo;
+        if (n->hi > info->hi) info->hi = n->hi;
+        widened = true;
+        growing = info;
+      }
+      if (n == p->state_nodes.at[i]) continue;
+      Update u = {p->state_nodes.at[i], n};
+      vec_push(l->arena, &l->g->updates, u);
+    }
+    context_end(l, &c);
+    if (!ok) return false;
+    if (!widened) {
+      unit_add_entry(l, e);
+      return true;
+    }
+  }
+  Diag *x = lower_error(l, 319, growing->span, "the range of the integer state '%s' grows from step to step: %lld .. %lld and further",
+                        growing->name, (long long)growing->lo, (long long)growing->hi);
+  diag_note(l->d, x, p->loop->span, "in this loop");
+  diag_hint(l->d, x, "keep it inside: min(max(...), ...)");
+  return false;
+}
+
+/* In which order does the first tensor indexed by both name them? 1: a before b,
+ * -1: b before a, 0: none has both. */
+static int index_order(const AExpr *e, const char *a, const char *b) {
+  if (!e) return 0;
+  if (e->kind == A_INDEX) {
+    int at_a = -1, at_b = -1;
+    for (int i = 0; i < e->items.n; i++) {
+      const AExpr *x = e->items.at[i].expr;
+      if (x && x->kind == A_NAME && x->name == a) at_a = i;
+      if (x && x->kind == A_NAME && x->name == b) at_b = i;
+    }
+    if (at_a >= 0 && at_b >= 0) return at_a < at_b ? 1 : -1;
+  }
+  int order = index_order(e->a, a, b);
+  for (int i = 0; i < e->args.n && !order; i++) order = index_order(e->args.at[i].value, a, b);
+  for (int i = 0; i < e->items.n && !order; i++) order = index_order(e->items.at[i].expr, a, b);
+  if (!order) order = index_order(e->b, a, b);
+  return order ? order : index_order(e->c, a, b);
+}
+
+static bool build_emit(Sampler *p) {
+  Low *l = p->l;
+  Entry *e = begin(p, "emit");
+  Context c = context_begin(l, e);
+  l->draw_path = p->d->name;
+  Scope *s = scope_new(l, p->fn->scope, true);
+  bool ok = bind_params(p, s, false) && prologue(p, s, false);
+  bool emitted = false;
+  for (int i = p->loop ? p->loop_at + 1 : p->loop_at; ok && i < p->d->body.n; i++) {
+    AStmt *st = p->d->body.at[i];
+    if (st->kind != S_EMIT) {
+      ok = lower_stmt(l, s, st);
+      continue;
+    }
+    if (emitted) { lower_error(l, 403, st->span, "a second 'emit': a sampler emits once"); ok = false; break; }
+    emitted = true;
+    /* `emit argmax[v](x[b,l,v])` has free indices: the axes of the text, [b, l]. */
+    Frame *f;
+    int frames = l->reduce_frames.n, calls = l->call_values.n;
+    l->stmt_name = "text";
+    ok = infer_indices(l, s, NULL, st->value, &f);
+    Value *v = ok ? lower_expr(l, s, st->value) : v_poison(l);
+    if (v->kind == V_TENSOR && v->rank == 0)
+      for (int k = 0; k < f->vars.n && v->rank < IR_MAX_RANK; k++) {
+        LAxis a = {f->vars.at[k].extent, f->vars.at[k].id, f->vars.at[k].var};
+        v->axis[v->rank++] = a;
+      }
+    if (v->kind == V_TENSOR && v->rank == 2 && f->vars.n == 2 &&
+        index_order(st->value, f->vars.at[0].name, f->vars.at[1].name) < 0) {
+      LAxis first = v->axis[0];              /* rows of the text first, whatever was met first */
+      v->axis[0] = v->axis[1];
+      v->axis[1] = first;
+    }
+    l->frame = NULL;
+    l->reduce_frames.n = frames;
+    l->call_values.n = calls;
+    l->stmt_name = NULL;
+    if (v->kind == V_POISON) { ok = false; break; }
+    if (v->kind != V_TENSOR || v->rank != 2 || v_type(v) != TY_INT) {
+      Diag *x = lower_error(l, 419, st->value->span, "a sampler emits the symbols of a text, integers over [b, l]");
+      diag_hint(l->d, x, "emit argmax[v](x[b,l,v])");
+      ok = false;
+      break;
+    }
+    Node *n = value_node(l, v, "text", st->span);
+    Output o = {"text", n};
+    vec_push(l->arena, &l->g->outputs, o);
+    p->u->batch = n->shape[0];
+    p->u->window = n->shape[1];
+  }
+  if (ok && !emitted) {
+    Diag *x = lower_error(l, 419, p->d->name_span, "sampler '%s' emits nothing", p->d->name);
+    diag_hint(l->d, x, "end it with  emit argmax[v](x[b,l,v])");
+    ok = false;
+  }
+  for (int i = 0; ok && i < l->logs.n; i++) vec_push(l->arena, &l->g->outputs, l->logs.at[i]);
+  context_end(l, &c);
+  if (ok) unit_add_entry(l, e);
+  return ok;
+}
+
+bool build_samplers(Low *l) {
+  bool ok = true;
+  VEC(UnitSampler) all = {0};
+  for (int i = 0; i < l->root->names.n; i++) {
+    Value *v = l->root->names.at[i].value;
+    if (v->kind != V_FN || v->fn->decl->kind != D_SAMPLER) continue;
+    ADecl *d = v->fn->decl;
+    vec_push(l->arena, &l->instantiated, d);
+    if (l->options->only_sampler && strcmp(l->options->only_sampler, d->name) != 0) continue;
+    UnitSampler u = {.name = d->name, .data = l->loss_data, .span = d->name_span};
+    if (!u.data && l->datas.n == 1) u.data = l->datas.at[0]->info.name;
+    Sampler p = {.l = l, .fn = v->fn, .d = d, .u = &u, .loop_at = d->body.n};
+    for (int k = 0; k < d->body.n; k++) {
+      if (d->body.at[k]->kind == S_EMIT && !p.loop) { p.loop_at = k < p.loop_at ? k : p.loop_at; break; }
+      if (d->body.at[k]->kind != S_FOR || d->body.at[k]->is_scan) continue;
+      p.loop = d->body.at[k];
+      p.loop_at = k;
+      break;
+    }
+    bool one = build_init(&p) && (!p.loop || build_step(&p)) && build_emit(&p);
+    if (one) vec_push(l->arena, &all, u);
+    ok = ok && one;
+  }
+  l->unit->samplers = all.at;
+  l->unit->nsamplers = all.n;
+  return ok;
+}

@@ -1,0 +1,207 @@
+/* Maps that cost less to compute again than to keep are substituted into what
+ * reads them.
+ *
+ * needs       regions in order
+ * guarantees  nothing but a value's definition changes; substituted nodes that
+ *             nobody reads any more are pruned
+ *
+ *     a = x[i] + b[i]
+ *     y = sum over k (a[k] * a[k])   ->   y = sum over k ((x[k] + b[k]) * (x[k] + b[k]))
+ *
+ * The measure is time: a stored element costs about STORE operations to write
+ * and read back, more when its readers would otherwise need fewer arrays. */
+#include "compiler/ir/expr.h"
+#include "compiler/plan/plan.h"
+
+enum {
+  STORE = 12,                            /* what keeping an element may cost, in operations */
+  OPERAND = 2,                           /* operations allowed in an operand of a matrix product */
+  SIZE_MAX_INLINE = 400                  /* subexpressions of a body that grew */
+};
+
+typedef struct Cost { double ops; int reads; const Node *n; } Cost;
+
+static double prim_cost(Prim p) {
+  switch (prim_info(p)->sig) {
+  case SIG_DRAW: return p == P_normal ? 90 : 60;
+  case SIG_REAL: break;
+  case SIG_NUM: return p == P_div || p == P_mod ? 4 : 1;
+  case SIG_CMP:
+  case SIG_SEL:
+  case SIG_TOREAL:
+  case SIG_TOINT: return 0.5;
+  case SIG_LOGIC: return 0;
+  }
+  if (p == P_pow) return 40;
+  if (p == P_sqrt || p == P_rsqrt) return 5;
+  if (p == P_floor || p == P_round) return 1;
+  return 14;
+}
+
+static void add_operations(Expr *e, void *ctx) {
+  if (e->kind == E_PRIM && (e->type == TY_REAL || prim_info(e->prim)->sig == SIG_CMP)) *(double *)ctx += prim_cost(e->prim);
+}
+
+double expr_cost(Graph *g, Expr *e) {
+  double ops = 0;
+  ex_visit(g, e, add_operations, &ops);
+  return ops;
+}
+
+static void add_cost(Expr *e, void *ctx) {
+  Cost *c = ctx;
+  add_operations(e, &c->ops);
+  if (e->kind == E_READ && ir_count(e->node) * 4 > ir_count(c->n)) c->reads++;
+}
+
+/* Operations of one evaluation, and arrays of about the node's size it reads. */
+static Cost cost_of(Plan *p, const Node *n) {
+  Cost c = {0, 0, n};
+  ex_visit(p->g, n->body, add_cost, &c);
+  if (n->guard) ex_visit(p->g, n->guard, add_cost, &c);
+  return c;
+}
+
+/* ---- readers ------------------------------------------------------------------------ */
+
+typedef struct Readers { VEC(Node *) at; bool needed; } Readers;   /* needed: by something else than a body */
+
+typedef struct Inline {
+  Plan    *p;
+  Readers *readers;                      /* by node id */
+  Node    *reader;
+} Inline;
+
+static void add_reader(Node *read, void *ctx) {
+  Inline *in = ctx;
+  Readers *r = &in->readers[read->id];
+  if (!plan_computes(in->reader)) r->needed = true;
+  for (int i = 0; i < r->at.n; i++)
+    if (r->at.at[i] == in->reader) return;
+  vec_push(in->p->arena, &r->at, in->reader);
+}
+
+static void find_readers(Inline *in, Region *r) {
+  for (int i = 0; i < r->nodes.n; i++) {
+    Node *n = r->nodes.at[i];
+    if (n->kind == N_LOOP) {
+      find_readers(in, n->loop->body);
+      for (int k = 0; k < n->loop->carries.n; k++) {
+        in->readers[n->loop->carries.at[k].init->id].needed = true;
+        in->readers[n->loop->carries.at[k].next->id].needed = true;
+      }
+      for (int k = 0; k < n->loop->emits.n; k++) in->readers[n->loop->emits.at[k]->id].needed = true;
+      continue;
+    }
+    in->reader = n;
+    ir_each_read(in->p->g, n, add_reader, in);
+  }
+}
+
+/* ---- how often would it be evaluated? ---------------------------------------------------- */
+
+typedef struct Sites { const Node *n; const Node *reader; double evaluations; int sites; } Sites;
+
+static void count_site(Expr *e, void *ctx) {
+  Sites *s = ctx;
+  if (e->kind != E_READ || e->node != s->n) return;
+  uint32_t vars = 0;
+  for (int d = 0; d < e->nargs; d++) vars |= e->args[d]->vars;
+  double times = 1;
+  for (int v = 0; v < s->reader->nvars; v++)
+    if (vars >> v) times *= (double)s->reader->extent[v];
+  s->evaluations += times;
+  s->sites++;
+}
+
+/* Loops around `reader` that are not around n. */
+static double loops_between(const Node *reader, const Node *n) {
+  double times = 1;
+  for (const Region *r = reader->region; r && r != n->region; r = r->parent)
+    if (r->loop) times *= (double)r->loop->count;
+  return times;
+}
+
+static bool is_product(Plan *p, const Node *n) {
+  return p->be->options.contractions && contract_matches(p, n);
+}
+
+static bool should_inline(Inline *in, Node *n) {
+  Plan *p = in->p;
+  Readers *r = &in->readers[n->id];
+  if (n->kind != N_COMP || n->reducer != RED_NONE || r->needed || n->save == SAVE_KEEP) return false;
+  Cost c = cost_of(p, n);
+  if (n->save == SAVE_RECOMPUTE) return true;
+  double count = (double)ir_count(n), often = 0;
+  bool operand = false;
+  for (int i = 0; i < r->at.n; i++) {
+    Node *reader = r->at.at[i];
+    Sites s = {n, reader, 0, 0};
+    plan_visit_node(p, reader, count_site, &s);
+    if (is_product(p, reader)) {
+      operand = true;
+      often += s.sites;
+    } else {
+      often += s.evaluations * loops_between(reader, n) / (count > 0 ? count : 1);
+    }
+  }
+  if (c.ops == 0 && c.reads <= 1) return true;             /* another index, a constant, a condition */
+  if (operand) return c.ops <= OPERAND && c.reads <= 1 && often <= 2;
+  if (often <= 1.01) return true;
+  return c.reads <= 1 && c.ops * (often - 1) <= STORE;
+}
+
+/* ---- doing it ------------------------------------------------------------------------------- */
+
+static Expr *replace(Graph *g, Expr *e, void *ctx) {
+  const Node *n = ctx;
+  if (e->kind != E_READ || e->node != n) return e;
+  Expr *body = ex_subst(g, n->body, e->args, n->rank);
+  if (!n->guard) return body;
+  Expr *zero = n->type == TY_REAL ? ex_num(g, 0) : n->type == TY_INT ? ex_int(g, 0) : ex_bool(g, false);
+  return ex3(g, P_select, ex_subst(g, n->guard, e->args, n->rank), body, zero);
+}
+
+static int size_of(Graph *g, Expr *e) {
+  ExprWalk *w = walk_take(g, e);
+  int n = w->n;
+  walk_give(g, w);
+  return n;
+}
+
+static bool substitute(Inline *in, Node *n, Node *reader) {
+  Graph *g = in->p->g;
+  Expr *body = ex_map(g, reader->body, replace, n), *index[IR_MAX_RANK] = {0};
+  if (size_of(g, body) > SIZE_MAX_INLINE) return false;
+  Expr *guard = reader->guard ? ex_map(g, reader->guard, replace, n) : NULL;
+  for (int d = 0; d < reader->rank && reader->kind == N_SCATTER; d++) index[d] = ex_map(g, reader->index[d], replace, n);
+  reader->body = body;
+  reader->guard = guard && guard->kind == E_BOOL && guard->inum ? NULL : guard;
+  for (int d = 0; d < reader->rank && reader->kind == N_SCATTER; d++) reader->index[d] = index[d];
+  in->reader = reader;
+  ir_each_read(g, reader, add_reader, in);
+  return true;
+}
+
+static void run(Inline *in, Region *r) {
+  for (int i = 0; i < r->nodes.n; i++) {
+    Node *n = r->nodes.at[i];
+    if (n->kind == N_LOOP) run(in, n->loop->body);
+    if (!should_inline(in, n)) continue;
+    Readers *readers = &in->readers[n->id];
+    int kept = 0;
+    for (int k = 0; k < readers->at.n; k++)
+      if (!substitute(in, n, readers->at.at[k])) readers->at.at[kept++] = readers->at.at[k];
+    readers->at.n = kept;
+  }
+}
+
+void plan_inline(Plan *p) {
+  Graph *g = p->g;
+  Inline in = {.p = p, .readers = NEWN(p->arena, Readers, g->nodes.n + 1)};
+  find_readers(&in, g->top);
+  for (int i = 0; i < g->outputs.n; i++) in.readers[g->outputs.at[i].node->id].needed = true;
+  for (int i = 0; i < g->updates.n; i++) in.readers[g->updates.at[i].value->id].needed = true;
+  run(&in, g->top);
+  ir_prune(g);
+}

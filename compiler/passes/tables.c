@@ -1,0 +1,120 @@
+/* Costly subexpressions that depend on few of a node's variables become nodes
+ * of their own: tables, computed once for each value of those variables.
+ *
+ * needs       regions in order
+ * guarantees  values stay; new nodes stand before the node they were part of
+ *
+ *     y[b:8, l, d] = x[b, l, d] + sin(l / pow(1e4, d / 384))
+ *  -> p[d] = pow(1e4, d / 384); t[l, d] = sin(l / p[d]); y[b, l, d] = x[b, l, d] + t[l, d]
+ *
+ * What only outer variables enter is left alone: kernels compute it outside of
+ * their inner loops anyway. */
+#include "compiler/ir/expr.h"
+#include "compiler/plan/plan.h"
+
+enum { COSTLY = 10, OFTEN = 4, WORTH = 1 << 16 };
+
+typedef struct Tables {
+  Plan *p;
+  Node *n;
+  Expr *found;                           /* the largest that qualifies */
+  double gain;
+} Tables;
+
+static double executions(const Node *n, uint32_t vars) {
+  double times = 1;
+  for (int v = 0; v < n->nvars; v++)
+    if (vars >> v) times *= (double)n->extent[v];
+  return times;
+}
+
+static double points(const Node *n, uint32_t vars) {
+  double count = 1;
+  for (int v = 0; v < n->nvars; v++)
+    if (vars >> v & 1) count *= (double)n->extent[v];
+  return count;
+}
+
+typedef struct Proof { Plan *p; const Node *n; bool fails; } Proof;
+
+static void prove(Expr *e, void *ctx) {
+  Proof *f = ctx;
+  for (int d = 0; d < e->nargs && e->kind == E_READ; d++) {
+    int64_t lo, hi;
+    if (!ex_interval(f->p->g, e->args[d], f->n->extent, f->n->nvars, &lo, &hi) || lo < 0 || hi >= e->node->shape[d])
+      f->fails = true;
+  }
+}
+
+static void consider(Expr *e, void *ctx) {
+  Tables *t = ctx;
+  Node *n = t->n;
+  if (e->kind != E_PRIM || e->type != TY_REAL || e->vars == 0 || e == n->body) return;
+  if (__builtin_popcount(e->vars) > IR_MAX_RANK) return;
+  double times = executions(n, e->vars), count = points(n, e->vars), ops = expr_cost(t->p->g, e);
+  double gain = ops * (times - count);
+  if (ops < COSTLY || times < OFTEN * count || gain < WORTH || gain < t->gain) return;
+  Proof f = {t->p, n, false};
+  ex_visit(t->p->g, e, prove, &f);
+  if (f.fails) return;
+  t->found = e;
+  t->gain = gain;
+}
+
+static Node *make_table(Tables *t) {
+  Graph *g = t->p->g;
+  Node *n = t->n;
+  int64_t extent[IR_MAX_VARS];
+  const char *axis[IR_MAX_VARS];
+  Expr *map[IR_MAX_VARS] = {0};
+  int rank = 0;
+  for (int v = 0; v < n->nvars; v++) {
+    if (!(t->found->vars >> v & 1)) continue;
+    extent[rank] = n->extent[v];
+    axis[rank] = v < n->rank && n->kind == N_COMP ? n->axis[v] : NULL;
+    map[v] = ex_var(g, rank++);
+  }
+  Region *r = n->region;
+  Node *m = ir_comp(g, r, n->name, n->span, rank, 0, extent, RED_NONE, NULL, ex_subst(g, t->found, map, n->nvars));
+  for (int d = 0; d < rank; d++) m->axis[d] = axis[d];
+  int at = r->nodes.n - 1;
+  for (; at > 0 && r->nodes.at[at - 1] != n; at--) r->nodes.at[at] = r->nodes.at[at - 1];
+  r->nodes.at[at] = n;
+  r->nodes.at[at - 1] = m;
+  return m;
+}
+
+typedef struct Swap { Expr *from, *to; } Swap;
+
+static Expr *swap(Graph *g, Expr *e, void *ctx) {
+  (void)g;
+  const Swap *s = ctx;
+  return e == s->from ? s->to : e;
+}
+
+static void look_into(Plan *p, Node *n) {
+  for (;;) {
+    Tables t = {.p = p, .n = n};
+    ex_visit(p->g, n->body, consider, &t);
+    if (!t.found) return;
+    Node *m = make_table(&t);
+    Expr *index[IR_MAX_RANK];
+    int rank = 0;
+    for (int v = 0; v < n->nvars; v++)
+      if (t.found->vars >> v & 1) index[rank++] = ex_var(p->g, v);
+    Swap s = {t.found, ex_read(p->g, m, index)};
+    n->body = ex_map(p->g, n->body, swap, &s);
+    look_into(p, m);
+  }
+}
+
+static void look_at_region(Plan *p, Region *r) {
+  for (int i = 0; i < r->nodes.n; i++) {
+    Node *n = r->nodes.at[i];
+    if (n->kind == N_LOOP) look_at_region(p, n->loop->body);
+    else if (plan_computes(n)) look_into(p, n);
+    while (r->nodes.at[i] != n) i++;     /* tables moved it */
+  }
+}
+
+void plan_tables(Plan *p) { look_at_region(p, p->g->top); }

@@ -1,0 +1,126 @@
+/* A chain of products in one kernel: chain.c finds it, chain_build.c prepares
+ * its parts, chain.c writes it. */
+#ifndef TDC_CHAIN_H
+#define TDC_CHAIN_H
+
+#include "compiler/plan/contract.h"
+
+/* What a product is in its chain. With rows r of a block, columns s of the wide
+ * values between products, own indices e:
+ *   IN      wide[r, s] = sum over k of X[r, k] * Y[s, k]
+ *   ROW     out[r, e]  = sum over s of X[r, s] * Y[e, s]
+ *   COLUMN  out[s, e]  = sum over r of X[r, s] * Y[e, r]
+ * X of ROW and COLUMN is a wide value; Y belongs to the batch alone, but that of
+ * COLUMN, which has rows. */
+typedef enum { CHAIN_IN, CHAIN_ROW, CHAIN_COLUMN } ChainRole;
+
+/* Programs: members that share a loop over rows. Member.program is one of them. */
+enum {
+  CHAIN_MAIN,                            /* a row of the block, between the products */
+  CHAIN_FRESH,                           /* once a batch: operands Y that are no plain reads */
+  CHAIN_BEFORE,                          /* a row, before the products: operands that are no plain reads */
+  CHAIN_AFTER,                           /* a row, what follows ROW products */
+  CHAIN_LAST,                            /* once a batch, what follows COLUMN products */
+  CHAIN_PROGRAMS,
+  CHAIN_PRODUCT = CHAIN_PROGRAMS         /* sums: computed by tiles */
+};
+
+/* Where an operand's elements are, as a matrix of `outer` by k: plain reads of
+ * memory at base + batch + outer * outer_stride + k * k_stride, or a value of
+ * this kernel that lies in scratch memory. */
+typedef struct ChainOperand {
+  Node   *node;                          /* read, or computed here */
+  bool    plain;
+  Expr   *base;                          /* plain: the flat position with all variables 0 */
+  int64_t batch_stride[IR_MAX_VARS];     /* plain: by row variable of the chain, for those of the batch */
+  int64_t outer_stride, k_stride;
+} ChainOperand;
+
+typedef struct ChainProduct {
+  ChainRole role;
+  Node     *sum;                         /* the bare sum: a value of this kernel */
+  Node     *result;                      /* the node it was found in */
+  Contraction *c;                        /* in variables of the node it was found in */
+  GemmSide  x;                           /* the side that has the rows of IN, the wide value of the others */
+  ChainOperand operand[2];               /* X, Y */
+  int64_t   s, k, e;                     /* extents: columns of the wide value, IN's own k, the others' own indices */
+  bool      turned;                      /* COLUMN: [e, s] in memory and here */
+  int       nk, kvar[IR_MAX_VARS];       /* variables of the node: IN's k */
+  int       ns, svar[IR_MAX_VARS];       /* of s, in the order in which the wide value has them */
+  int       ne, evar[IR_MAX_VARS];
+  int       row[IR_MAX_VARS];            /* variable that is the chain's row variable, -1: none */
+} ChainProduct;
+
+typedef struct Chain {
+  int     nbatch, nrows;                 /* row variables: the batch first, then those of a block's rows */
+  int64_t batch, rows;                   /* extents of both */
+  bool    columns;                       /* has COLUMN products: a piece is a batch, not a block of it */
+  VEC(ChainProduct) products;            /* IN ones first */
+  RowPlan *program[CHAIN_PROGRAMS];
+} Chain;
+
+/* -- chain.c: a group's part of a chain that is being made */
+typedef struct ChainPart {
+  Group    *g;
+  bool      product;
+  ChainRole role;                        /* of products */
+  GemmSide  x;
+  int       row[IR_MAX_VARS];            /* by row of the chain: the first member's variable (products) or
+                                            the group's row (rows); -1: unknown */
+} ChainPart;
+
+/* A product whose epilogue became a group of its own. */
+typedef struct ChainSplit { Group *product, *rest; } ChainSplit;
+
+typedef struct ChainParts {
+  Plan   *p;
+  VEC(ChainPart) at;
+  VEC(ChainSplit) splits;
+  int     nrows;
+  int64_t row_extent[IR_MAX_VARS];
+  bool    batch[IR_MAX_VARS];            /* by row: of the batch? */
+} ChainParts;
+
+/* The part that computes n, or NULL. */
+ChainPart *chain_part(ChainParts *f, const Node *n);
+/* The variable of member m that is row k of the chain; -1: none. */
+int chain_var(const ChainPart *t, const Member *m, int k);
+const Member *chain_member(const Group *g, const Node *n);
+
+/* Could a chain have a product of so many batches, for its gradients? */
+bool chain_batches(const Contraction *c);
+
+/* -- chain_build.c */
+/* One group out of the parts; false, and nothing changed, if they cannot be one. */
+bool chain_build(ChainParts *f);
+/* Once it is known what is stored. */
+void chain_programs(Plan *p, Group *g);
+
+/* -- chain_tiles.c */
+/* A matrix in memory: where it begins, from outer to outer, from k to k. */
+typedef struct ChainMatrix { const char *from; bool half; int64_t across, along; } ChainMatrix;
+/* Packed B: `room` steps of k in a panel. */
+typedef struct ChainPacked { const char *name; int64_t columns, room; } ChainPacked;
+
+typedef struct ChainTiles {
+  ChainMatrix a;
+  bool        in_place;                  /* A is not packed (floats; bf16 decides by itself) */
+  int64_t     whole;                     /* depth, if it is always the same number; else 0 */
+  const char *rows;                      /* of C */
+  int64_t     height, last;              /* that `rows` can be */
+  const char *spare;                     /* rows of A that may be read */
+  const ChainPacked *b;
+  const char *k0, *depth;
+  const char *c;
+  int64_t     c_stride;
+  const char *add;                       /* to what is in C */
+} ChainTiles;
+
+/* `narrow`: factors are rounded to bf16. */
+void chain_pack_b(StrBuf *out, bool narrow, const ChainPacked *b, ChainMatrix m, const char *depth);
+void chain_tiles(StrBuf *out, bool narrow, const ChainTiles *t);
+
+/* -- chain.c */
+void emit_chain(Plan *p, Group *g, TdKernel *k, const char **note);
+
+#endif

@@ -1,0 +1,171 @@
+/* Sums of products, recognised: a comprehension
+ *
+ *     y[b, i, j] = sum over p where guard (f1 * f2 * ...)
+ *
+ * whose factors split into two operands, A over (b, i, p) and B over (b, j, p).
+ * b, i, j, p are groups of variables. Factors and conditions that no reduced
+ * variable enters move behind the sum; conditions over one operand's variables
+ * move into it. The last output variable is one of j, so that rows of the
+ * result are contiguous.
+ *
+ *     s[b,h,l,k] = sum over e (0.125 * q[b,l,h,e] * k[b,k,h,e])
+ *       batch b h   m l   n k   k e   A = q[b,l,h,e]   B = k[b,k,h,e]   times 0.125  */
+#include "compiler/plan/contract.h"
+
+enum { FACTORS_MAX = 16, NARROWEST = 8, LOWEST = 4, SHALLOWEST = 4, LEAST_WORK = 1 << 15 };
+
+typedef struct Factors {
+  Plan   *p;
+  Expr   *at[FACTORS_MAX];
+  int     n;
+  Expr   *condition[FACTORS_MAX];
+  int     nconditions;
+  bool    fails;
+} Factors;
+
+static void add_factor(Factors *f, Expr *e) {
+  if (f->n == FACTORS_MAX) f->fails = true;
+  else f->at[f->n++] = e;
+}
+
+static void add_condition(Factors *f, Expr *e) {
+  if (e->kind == E_PRIM && e->prim == P_and) {
+    add_condition(f, e->args[0]);
+    add_condition(f, e->args[1]);
+  } else if (f->nconditions == FACTORS_MAX) {
+    f->fails = true;
+  } else {
+    f->condition[f->nconditions++] = e;
+  }
+}
+
+static void flatten(Factors *f, Expr *e, uint32_t reduced) {
+  if (e->kind == E_PRIM && e->prim == P_mul) {
+    flatten(f, e->args[0], reduced);
+    flatten(f, e->args[1], reduced);
+  } else if (e->kind == E_PRIM && e->prim == P_neg) {
+    add_factor(f, ex_num(f->p->g, -1));
+    flatten(f, e->args[0], reduced);
+  } else if (e->kind == E_PRIM && e->prim == P_div && !(e->args[1]->vars & reduced)) {
+    add_factor(f, ex2(f->p->g, P_div, ex_num(f->p->g, 1), e->args[1]));
+    flatten(f, e->args[0], reduced);
+  } else {
+    add_factor(f, e);
+  }
+}
+
+static uint32_t mask(int from, int to) { return (uint32_t)((1ull << to) - (1ull << from)); }
+
+/* Factors to sides, by the variables they name; more than two meet where their
+ * variables are known already. */
+static bool split_factors(const Factors *f, uint32_t outputs, uint32_t reduced, uint32_t vars[2], int *side) {
+  int seed[2] = {-1, -1};
+  for (int i = 0; i < f->n; i++) {
+    side[i] = -1;
+    if (!(f->at[i]->vars & reduced)) continue;
+    if (seed[0] < 0 || __builtin_popcount(f->at[i]->vars) > __builtin_popcount(f->at[seed[0]]->vars)) seed[0] = i;
+  }
+  if (seed[0] < 0) return false;
+  vars[0] = f->at[seed[0]]->vars;
+  int most = 0;
+  for (int i = 0; i < f->n; i++) {
+    if (i == seed[0] || !(f->at[i]->vars & reduced)) continue;
+    int own = __builtin_popcount(f->at[i]->vars & outputs & ~vars[0]);
+    if (own > most) {
+      most = own;
+      seed[1] = i;
+    }
+  }
+  if (seed[1] < 0) return false;
+  vars[1] = f->at[seed[1]]->vars;
+  side[seed[0]] = 0;
+  side[seed[1]] = 1;
+  for (int i = 0; i < f->n; i++) {
+    uint32_t v = f->at[i]->vars;
+    if (side[i] >= 0 || !(v & reduced)) continue;
+    int grow0 = __builtin_popcount(v & ~vars[0]), grow1 = __builtin_popcount(v & ~vars[1]);
+    side[i] = grow1 < grow0;
+    vars[side[i]] |= v;
+  }
+  return true;
+}
+
+static Expr *times(Graph *g, Expr *a, Expr *b) { return a ? ex2(g, P_mul, a, b) : b; }
+static Expr *both(Graph *g, Expr *a, Expr *b) { return a ? ex2(g, P_and, a, b) : b; }
+
+static void add_axis(Contraction *c, GemmAxisKind kind, const Node *n, int var) {
+  c->var[kind][c->nvars[kind]++] = var;
+  c->extent[kind] *= n->extent[var];
+}
+
+/* Output and reduced variables to axes; false when one has no place. */
+static bool split_variables(Contraction *c, const Node *n, const uint32_t vars[2]) {
+  for (int v = 0; v < n->rank; v++) {
+    bool a = vars[0] >> v & 1, b = vars[1] >> v & 1;
+    add_axis(c, a && b ? GEMM_BATCH : b ? GEMM_N : GEMM_M, n, v);
+    if (!a && !b && n->extent[v] > 1) return false;
+  }
+  for (int v = n->rank; v < n->nvars; v++) add_axis(c, GEMM_K, n, v);
+  return true;
+}
+
+static bool worth_it(const Contraction *c) {
+  if (c->extent[GEMM_N] < NARROWEST || c->extent[GEMM_M] < LOWEST || c->extent[GEMM_K] < SHALLOWEST) return false;
+  return (double)c->extent[GEMM_M] * (double)c->extent[GEMM_N] * (double)c->extent[GEMM_K] *
+             (double)c->extent[GEMM_BATCH] >= LEAST_WORK &&
+         c->extent[GEMM_M] * c->extent[GEMM_N] * c->extent[GEMM_K] >= 1024;
+}
+
+static bool place_conditions(Contraction *c, const Factors *f, uint32_t reduced, const uint32_t vars[2]) {
+  Graph *g = f->p->g;
+  for (int i = 0; i < f->nconditions; i++) {
+    Expr *e = f->condition[i];
+    if (!(e->vars & reduced)) c->condition = both(g, c->condition, e);
+    else if (!(e->vars & ~vars[0])) c->where[0] = both(g, c->where[0], e);
+    else if (!(e->vars & ~vars[1])) c->where[1] = both(g, c->where[1], e);
+    else return false;
+  }
+  return true;
+}
+
+static bool find(Plan *p, const Node *n, Contraction *c) {
+  if (n->kind != N_COMP || n->reducer != RED_SUM || n->type != TY_REAL) return false;
+  for (int k = 0; k < GEMM_AXES; k++) c->extent[k] = 1;
+  for (int v = 0; v < n->nvars; v++)
+    if (n->extent[v] < 1) return false;
+  Graph *g = p->g;
+  uint32_t outputs = mask(0, n->rank), reduced = mask(n->rank, n->nvars), vars[2];
+  Factors f = {.p = p};
+  Expr *body = n->body;
+  if (n->guard) add_condition(&f, n->guard);
+  while (body->kind == E_PRIM && body->prim == P_select && ex_is_zero(body->args[2])) {
+    add_condition(&f, body->args[0]);
+    body = body->args[1];
+  }
+  flatten(&f, body, reduced);
+  int side[FACTORS_MAX];
+  if (f.fails || !split_factors(&f, outputs, reduced, vars, side)) return false;
+  if (n->rank > 0 && vars[0] >> (n->rank - 1) & 1 && !(vars[1] >> (n->rank - 1) & 1)) {
+    uint32_t swap = vars[0];
+    vars[0] = vars[1];
+    vars[1] = swap;
+    for (int i = 0; i < f.n; i++)
+      if (side[i] >= 0) side[i] = !side[i];
+  }
+  if (!split_variables(c, n, vars) || !worth_it(c) || !place_conditions(c, &f, reduced, vars)) return false;
+  for (int i = 0; i < f.n; i++) {
+    if (side[i] >= 0) c->operand[side[i]] = times(g, c->operand[side[i]], f.at[i]);
+    else c->factor = times(g, c->factor, f.at[i]);
+  }
+  return true;
+}
+
+bool contract_matches(Plan *p, const Node *n) {
+  Contraction c = {0};
+  return find(p, n, &c);
+}
+
+Contraction *contract_find(Plan *p, const Node *n) {
+  Contraction *c = NEW(p->arena, Contraction);
+  return find(p, n, c) ? c : NULL;
+}

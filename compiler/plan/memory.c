@@ -1,0 +1,111 @@
+/* The arena: temporary buffers whose lifetimes do not meet share memory. A
+ * buffer lives from the first step that touches it to the last; what a loop's
+ * iteration finds there from before, or leaves behind, lives through the loop. */
+#include "compiler/plan/plan.h"
+
+#include <stdlib.h>
+
+enum { ALIGN = 64 };
+
+typedef struct LoopSpan { int begin, end; } LoopSpan;   /* steps of TD_LOOP and TD_END */
+
+typedef struct Memory {
+  Plan *p;
+  VEC(LoopSpan) loops;
+} Memory;
+
+static void find_loops(Memory *m) {
+  int open[TD_MAX_LOOPS], depth = 0;
+  for (int s = 0; s < m->p->steps.n; s++) {
+    const TdStep *step = &m->p->steps.at[s];
+    if (step->kind == TD_LOOP) open[depth++] = s;
+    if (step->kind == TD_END) {
+      LoopSpan l = {open[--depth], s};
+      vec_push(m->p->arena, &m->loops, l);
+    }
+  }
+}
+
+static void touch(PlanBuffer *b, int step) {
+  if (b->first < 0 || step < b->first) b->first = step;
+  if (step > b->last) b->last = step;
+}
+
+/* Inside one iteration only, and written before it is read? */
+static bool local_to(const Memory *m, int buffer, const LoopSpan *l) {
+  const PlanBuffer *b = &m->p->buffers.at[buffer];
+  if (b->first < l->begin || b->last > l->end) return false;
+  const TdStep *step = &m->p->steps.at[b->first];
+  const bool *writes = m->p->step_writes.at[b->first];
+  for (int i = 0; i < step->nargs; i++)
+    if (step->args[i] == buffer) return writes[i];
+  return false;
+}
+
+static void find_lifetimes(Memory *m) {
+  Plan *p = m->p;
+  for (int s = 0; s < p->steps.n; s++)
+    for (int i = 0; i < p->steps.at[s].nargs; i++) touch(&p->buffers.at[p->steps.at[s].args[i]], s);
+  for (int i = 0; i < p->outputs.n; i++) p->buffers.at[p->outputs.at[i].buffer].last = p->steps.n;
+  bool changed = true;
+  while (changed) {
+    changed = false;
+    for (int i = 0; i < p->buffers.n; i++)
+      for (int k = 0; k < m->loops.n; k++) {
+        PlanBuffer *b = &p->buffers.at[i];
+        const LoopSpan *l = &m->loops.at[k];
+        bool outside = b->first < 0 || b->last < l->begin || b->first > l->end;
+        if (outside || (b->first <= l->begin && b->last >= l->end)) continue;
+        if (!local_to(m, i, l)) {
+          int first = b->first, last = b->last;
+          touch(b, l->begin);
+          touch(b, l->end);
+          changed = changed || first != b->first || last != b->last;
+        }
+      }
+  }
+}
+
+static int larger_first(const void *a, const void *b) {
+  const PlanBuffer *x = *(PlanBuffer *const *)a, *y = *(PlanBuffer *const *)b;
+  if (x->td.bytes != y->td.bytes) return x->td.bytes < y->td.bytes ? 1 : -1;
+  return x < y ? -1 : x > y;
+}
+
+static bool meet(const PlanBuffer *a, const PlanBuffer *b) { return a->first <= b->last && b->first <= a->last; }
+
+/* The lowest offset where b fits among the buffers that live at the same time. */
+static size_t lowest(PlanBuffer *const *placed, int n, const PlanBuffer *b) {
+  size_t at = 0;
+  bool moved = true;
+  while (moved) {
+    moved = false;
+    for (int i = 0; i < n; i++) {
+      const PlanBuffer *o = placed[i];
+      size_t end = o->td.offset + (o->td.bytes + ALIGN - 1) / ALIGN * ALIGN;
+      size_t own = (b->td.bytes + ALIGN - 1) / ALIGN * ALIGN;
+      if (meet(o, b) && at < end && o->td.offset < at + own) {
+        at = end;
+        moved = true;
+      }
+    }
+  }
+  return at;
+}
+
+void plan_memory(Plan *p) {
+  Memory m = {.p = p};
+  find_loops(&m);
+  find_lifetimes(&m);
+  PlanBuffer **order = NEWN(p->arena, PlanBuffer *, p->buffers.n + 1);
+  int n = 0;
+  for (int i = 0; i < p->buffers.n; i++)
+    if (p->buffers.at[i].td.kind == TD_TEMP && p->buffers.at[i].first >= 0) order[n++] = &p->buffers.at[i];
+  qsort(order, (size_t)n, sizeof *order, larger_first);
+  for (int i = 0; i < n; i++) {
+    size_t bytes = (order[i]->td.bytes + ALIGN - 1) / ALIGN * ALIGN;
+    order[i]->td.offset = p->be->options.share_memory ? lowest(order, i, order[i]) : p->arena_sum;
+    p->arena_sum += bytes;
+    if (order[i]->td.offset + bytes > p->arena_bytes) p->arena_bytes = order[i]->td.offset + bytes;
+  }
+}

@@ -1,0 +1,56 @@
+/* What both sides of the contract need to know about storage types. */
+#include "compiler/program/program.h"
+
+#include "dsl/base.h"
+
+size_t td_type_size(TdType t) {
+  switch (t) {
+    case TD_F64: return 8;
+    case TD_F32:
+    case TD_I32: return 4;
+    case TD_BF16:
+    case TD_F16: return 2;
+    case TD_U8: return 1;
+  }
+  bug("unknown storage type %d", (int)t);
+}
+
+size_t td_block(size_t bytes, size_t *align) {
+  *align = bytes >= 2 * (size_t)TD_HUGE_PAGE ? TD_HUGE_PAGE : TD_LINE;
+  if (bytes > SIZE_MAX - *align) return 0;
+  size_t n = (bytes + *align - 1) / *align * *align;
+  return n > 0 ? n : *align;
+}
+
+/* `times` blocks of count * size bytes. */
+static bool add_blocks(int64_t *sum, int64_t count, size_t size, int times) {
+  int64_t bytes;
+  size_t align, block;
+  if (count < 0 || !mul_fits(count, (int64_t)size, &bytes)) return false;
+  block = td_block((size_t)bytes, &align);
+  return block > 0 && block < INT64_MAX / 2 && mul_fits((int64_t)block, times, &bytes) && add_fits(*sum, bytes, sum);
+}
+
+bool td_program_memory(const TdProgram *p, int threads, size_t *bytes) {
+  int64_t sum = 0;
+  size_t arena = 0, scratch = 0;
+  for (int i = 0; i < p->nstates; i++)
+    if (!add_blocks(&sum, p->states[i].count, td_type_size(p->states[i].type), 1)) return false;
+  for (int e = 0; e < p->nentries; e++) {
+    const TdEntry *entry = &p->entries[e];
+    if (entry->arena_bytes > arena) arena = entry->arena_bytes;
+    for (int i = 0; i < entry->nbuffers; i++) {
+      const TdBuffer *b = &entry->buffers[i];
+      if (b->kind != TD_TEMP && b->kind != TD_STATE &&
+          !add_blocks(&sum, b->count, td_type_size(b->type), 1))
+        return false;
+    }
+  }
+  for (int k = 0; k < p->nkernels; k++)
+    if (p->kernels[k].scratch > scratch) scratch = p->kernels[k].scratch;
+  if (arena > INT64_MAX / 2 || scratch > INT64_MAX / 2) return false;
+  if (!add_blocks(&sum, (int64_t)arena, 1, 1) || !add_blocks(&sum, (int64_t)scratch, 1, threads))
+    return false;
+  *bytes = (size_t)sum;
+  return true;
+}

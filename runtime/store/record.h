@@ -1,0 +1,19 @@
+/* How a run came about: what it was made of and where it ran. */
+#ifndef TDC_RECORD_H
+#define TDC_RECORD_H
+
+#include <jansson.h>
+
+#include "runtime/cpu/jit.h"
+#include "runtime/project.h"
+
+/* A JSON object: tdc's version, the source's and the data's hash, overrides,
+ * seed, compiler and flags, machine, threads, time. jit NULL: no kernels
+ * were compiled. NULL when memory is out. */
+json_t *record_make(const Project *p, const Define *defines, int ndefines, uint64_t seed,
+                    const Jit *jit, int threads);
+/* A record as text without the folders of files, for weights that are given away;
+ * to be freed. NULL when it is none. */
+char *record_without_folders(const char *record);
+
+#endif

@@ -1,0 +1,194 @@
+/* A run's folder: who may use it, what it holds, going on from it.
+ *   lock  log.jsonl  curve.svg  run.json  samples.txt
+ *   step-00001000.safetensors ...  best.safetensors                          */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/train/train_internal.h"
+
+/* Sampler states are made anew by each sampler: a checkpoint keeps what the
+ * training entries touch. */
+static bool choose_states(Trainer *t, TdError *err) {
+  static const char *const entries[] = { "init", "train", "eval" };
+  const TdProgram *p = session_program(t->session);
+  t->wanted = calloc((size_t)p->nstates + 1, sizeof *t->wanted);
+  if (t->wanted == NULL) return td_fail_memory(err);
+  for (size_t k = 0; k < sizeof entries / sizeof entries[0]; k++) {
+    int e = session_entry(t->session, entries[k]);
+    for (int i = 0; e >= 0 && i < p->entries[e].nbuffers; i++)
+      if (p->entries[e].buffers[i].kind == TD_STATE)
+        t->wanted[p->entries[e].buffers[i].state] = true;
+  }
+  return true;
+}
+
+static const Dataset *trained_on(const Trainer *t) {
+  return data_store_find(t->o->project->data, t->plan->data);
+}
+
+static bool same_vocabulary(const Trainer *t, const Checkpoint *c, TdError *err) {
+  const Dataset *d = trained_on(t);
+  const CheckpointInfo *i = checkpoint_info(c);
+  if (d == NULL || vocabulary_same(&d->vocabulary, i->tokens, i->vocabulary)) return true;
+  return td_fail(err, TD_DAMAGED, "%s was trained on a text with other symbols than %s",
+                 checkpoint_path(c), d->path);
+}
+
+static bool restore(Trainer *t, Checkpoint *c, TdError *err) {
+  const CheckpointInfo *i = checkpoint_info(c);
+  if (i->weights_only)
+    return td_fail(err, TD_BAD_USAGE, "%s holds weights only: it cannot be resumed",
+                   checkpoint_path(c));
+  if (t->o->has_seed && t->o->seed != i->seed)
+    return td_fail(err, TD_BAD_USAGE,
+                   "the run in %s has the seed %" PRIu64 ": --seed cannot change it", t->o->folder,
+                   i->seed);
+  if (!same_vocabulary(t, c, err)) return false;
+  int n;
+  CheckpointTensor *list =
+      checkpoint_tensors(session_program(t->session), session_states(t->session), t->wanted, &n);
+  bool ok = list != NULL ? checkpoint_read(c, list, n, err) : td_fail_memory(err);
+  free(list);
+  t->step = t->saved = i->step;
+  t->seed = i->seed;
+  t->best = i->best;
+  t->best_step = i->best_step;
+  t->stale = i->stale;
+  t->validated = i->validated;
+  return ok;
+}
+
+/* Removes checkpoints of an earlier run. */
+static bool start_over(Trainer *t, TdError *err) {
+  char *best = io_join(t->o->folder, "best.safetensors");
+  bool ok = best != NULL ? io_remove(t->o->hook, best, err) : td_fail_memory(err);
+  free(best);
+  return ok && checkpoint_remove_all(t->o->hook, t->o->folder, err);
+}
+
+/* May files be made there, or, while it is not there, in what would hold it? */
+static bool folder_writable(const char *folder, TdError *err) {
+  char *at = strdup(folder);
+  while (at != NULL && !io_exists(at) && strcmp(at, ".") != 0 && strcmp(at, "/") != 0) {
+    char *up = io_dirname(at);
+    free(at);
+    at = up;
+  }
+  if (at == NULL) return td_fail_memory(err);
+  int wrong = access(at, W_OK | X_OK) == 0 ? 0 : errno;
+  free(at);
+  return wrong == 0 || td_fail_errno(err, TD_IO_FAILED, wrong, "cannot write into %s", folder);
+}
+
+bool train_folder_fits(const char *folder, bool resume, bool overwrite, TdError *err) {
+  if (!folder_writable(folder, err)) return false;
+  int64_t step;
+  if (!checkpoint_newest_step(folder, &step, err)) return false;
+  if (step < 0 && resume)
+    return td_fail(err, TD_BAD_USAGE, "%s has no checkpoint to resume from", folder);
+  if (step < 0 || resume || overwrite) return true;
+  return td_fail(err, TD_BAD_USAGE,
+                 "%s already holds a run, at step %" PRId64
+                 "; --resume goes on with it, --overwrite "
+                 "starts over, -o FOLDER trains elsewhere",
+                 folder, step);
+}
+
+static bool resume_or_begin(Trainer *t, TdError *err) {
+  StrBuf warnings = { 0 };
+  if (!train_folder_fits(t->o->folder, t->o->resume, t->o->overwrite, err)) return false;
+  if (!t->o->resume) return !t->o->overwrite || start_over(t, err);
+  Checkpoint *c = checkpoint_newest(t->o->hook, t->o->folder, &warnings, err);
+  bool ok = c != NULL;
+  if (warnings.s != NULL)
+    progress_say(&t->progress, "%.*s", (int)strcspn(warnings.s, "\n"), warnings.s);
+  sb_free(&warnings);
+  if (ok) {
+    ok = restore(t, c, err);
+    if (ok)
+      progress_say(&t->progress, "resuming at step %" PRId64 " from %s", t->step,
+                   checkpoint_path(c));
+  }
+  checkpoint_close(c);
+  return ok;
+}
+
+static bool write_record(Trainer *t, TdError *err) {
+  t->record = json_dumps(t->o->record, JSON_INDENT(2));
+  char *path = io_join(t->o->folder, "run.json");
+  bool ok = t->record != NULL && path != NULL
+                ? io_write_file(t->o->hook, path, t->record, strlen(t->record), err)
+                : td_fail_memory(err);
+  free(path);
+  return ok;
+}
+
+bool trainer_open_folder(Trainer *t, TdError *err) {
+  if (!io_make_folders(t->o->hook, t->o->folder, false, err)) return false;
+  t->lock = io_lock(t->o->folder, err);
+  if (t->lock < 0) return false;
+  io_sweep(t->o->folder);
+  if (!choose_states(t, err) || !resume_or_begin(t, err) || !write_record(t, err)) return false;
+  t->log = log_open(t->o->hook, t->o->folder, t->step, err);
+  return t->log != NULL;
+}
+
+bool trainer_save(Trainer *t, bool best, TdError *err) {
+  int n;
+  StrBuf vocabulary = { 0 }, unigram = { 0 };
+  const Dataset *d = trained_on(t);
+  if (d != NULL) vocabulary_write(&d->vocabulary, &vocabulary);
+  if (d != NULL) dataset_write_unigram(d, &unigram);
+  CheckpointInfo info = { .program = t->unit->name,
+                          .step = t->step,
+                          .seed = t->seed,
+                          .position = t->step * t->feed.rows,
+                          .best = t->best,
+                          .best_step = t->best_step,
+                          .stale = t->stale,
+                          .validated = t->validated,
+                          .record = t->record,
+                          .vocabulary = vocabulary.s,
+                          .unigram = unigram.s,
+                          .tokens = d != NULL ? tokens_name(d->vocabulary.kind) : NULL };
+  CheckpointTensor *list =
+      checkpoint_tensors(session_program(t->session), session_states(t->session), t->wanted, &n);
+  char *path = checkpoint_step_path(t->o->folder, t->step);
+  bool ok = (list != NULL && path != NULL) || td_fail_memory(err);
+  ok = ok && checkpoint_save(t->o->hook, path, list, n, &info, err);
+  if (ok) t->saved = t->step;
+  ok = ok && (!best || checkpoint_mark_best(t->o->hook, t->o->folder, t->step, err));
+  ok = ok && checkpoint_rotate(t->o->hook, t->o->folder, t->plan->keep, err);
+  sb_free(&vocabulary);
+  sb_free(&unigram);
+  free(list);
+  free(path);
+  return ok;
+}
+
+void trainer_log(Trainer *t, json_t *line) {
+  TdError err = { 0 };
+  if (t->o->json != NULL) {
+    json_t *whole = json_pack("{s:I}", "step", (json_int_t)t->step);
+    json_object_update(whole, line);
+    json_dumpf(whole, t->o->json, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    fputc('\n', t->o->json);
+    fflush(t->o->json);
+    json_decref(whole);
+  }
+  if (!log_write(t->log, t->step, line, &err))
+    progress_say(&t->progress, "warning: %s", err.message);
+}
+
+void trainer_draw_curve(Trainer *t) {
+  TdError err = { 0 };
+  char *path = io_join(t->o->folder, "curve.svg");
+  if (path != NULL && !curve_write(t->o->hook, path, t->unit->name, log_losses(t->log),
+                                   log_validation(t->log), &err))
+    progress_say(&t->progress, "warning: %s", err.message);
+  free(path);
+}

@@ -1,0 +1,367 @@
+/* Reading and writing safetensors files. See safetensors.h; the rules that the
+ * reader enforces are listed at st_check_layout and st_parse_tensor. */
+#include "runtime/store/safetensors.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/store/digest.h"
+
+struct StFile {
+  char          *path;
+  const IoHook  *hook;
+  int            fd;             /* -1: memory */
+  const uint8_t *memory;
+  uint8_t       *header;         /* length field and JSON */
+  size_t         header_size;
+  uint64_t       data_size;
+  json_t        *json;           /* owns the names */
+  StTensor      *tensors;
+  int            count;
+  StPair        *meta;
+  int            meta_count;
+};
+
+static bool bad(TdError *err, const StFile *f, const char *what, const char *name) {
+  return td_fail(err, TD_DAMAGED, "%s is not a valid safetensors file: %s%s%.200s%s", f->path, what,
+                 name != NULL ? " ('" : "", name != NULL ? name : "", name != NULL ? "')" : "");
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+/* Exactly dtype, shape and data_offsets; sizes that multiply without
+ * overflow; offsets in order, inside the data, as long as the shape says. */
+static bool st_parse_tensor(StFile *f, const char *name, json_t *o, StTensor *t, TdError *err) {
+  if (!json_is_object(o)) return bad(err, f, "a tensor is not an object", name);
+  json_t *dtype = json_object_get(o, "dtype"), *shape = json_object_get(o, "shape");
+  json_t *offsets = json_object_get(o, "data_offsets");
+  if (!json_is_string(dtype) || !json_is_array(shape) || !json_is_array(offsets) ||
+      json_object_size(o) != 3)
+    return bad(err, f, "a tensor needs dtype, shape and data_offsets, and nothing else", name);
+  t->name = name;
+  t->type = ST_TYPES;
+  for (int k = 0; k < ST_TYPES; k++)
+    if (strcmp(json_string_value(dtype), st_type_name((StType)k)) == 0) t->type = (StType)k;
+  if (t->type == ST_TYPES) return bad(err, f, "unknown dtype", name);
+  if (json_array_size(shape) > ST_MAX_RANK) return bad(err, f, "more than 8 axes", name);
+  t->rank = (int)json_array_size(shape);
+  t->count = 1;
+  for (int i = 0; i < t->rank; i++) {
+    json_t *e = json_array_get(shape, (size_t)i);
+    if (!json_is_integer(e) || json_integer_value(e) < 0)
+      return bad(err, f, "a shape is not made of sizes", name);
+    t->shape[i] = json_integer_value(e);
+    if (!mul_fits(t->count, t->shape[i], &t->count))
+      return bad(err, f, "a shape is too large", name);
+  }
+  if (json_array_size(offsets) != 2) return bad(err, f, "data_offsets are two numbers", name);
+  json_t *b = json_array_get(offsets, 0), *e = json_array_get(offsets, 1);
+  if (!json_is_integer(b) || !json_is_integer(e) || json_integer_value(b) < 0)
+    return bad(err, f, "data_offsets are two numbers", name);
+  int64_t begin = json_integer_value(b), end = json_integer_value(e), bytes;
+  if (begin > end || (uint64_t)end > f->data_size)
+    return bad(err, f, "data_offsets reach outside the file", name);
+  if (!mul_fits(t->count, (int64_t)st_type_size(t->type), &bytes) || bytes != end - begin)
+    return bad(err, f, "data_offsets do not fit the shape", name);
+  t->begin = (uint64_t)begin;
+  t->end = (uint64_t)end;
+  return true;
+}
+
+static int by_begin(const void *x, const void *y) {
+  const StTensor *a = x, *b = y;
+  if (a->begin != b->begin) return a->begin < b->begin ? -1 : 1;
+  return a->end < b->end ? -1 : a->end > b->end;
+}
+
+static int by_key(const void *x, const void *y) {
+  return strcmp(((const StPair *)x)->key, ((const StPair *)y)->key);
+}
+
+/* The tensors tile the data: no gap, no overlap, nothing left over. */
+static bool st_check_layout(StFile *f, TdError *err) {
+  if (f->count > 1) qsort(f->tensors, (size_t)f->count, sizeof *f->tensors, by_begin);
+  uint64_t at = 0;
+  for (int i = 0; i < f->count; i++) {
+    if (f->tensors[i].begin != at)
+      return bad(err, f, "tensors overlap or leave a gap", f->tensors[i].name);
+    at = f->tensors[i].end;
+  }
+  return at == f->data_size || bad(err, f, "there are bytes that belong to no tensor", NULL);
+}
+
+static bool st_parse_meta(StFile *f, json_t *o, TdError *err) {
+  if (!json_is_object(o)) return bad(err, f, "__metadata__ is not an object", NULL);
+  f->meta = calloc(json_object_size(o) + 1, sizeof *f->meta);
+  if (f->meta == NULL) return td_fail_memory(err);
+  const char *key;
+  json_t *value;
+  json_object_foreach(o, key, value) {
+    if (!json_is_string(value))
+      return bad(err, f, "__metadata__ holds something else than text", key);
+    f->meta[f->meta_count++] = (StPair){ key, json_string_value(value) };
+  }
+  qsort(f->meta, (size_t)f->meta_count, sizeof *f->meta, by_key);
+  return true;
+}
+
+static bool st_parse_header(StFile *f, TdError *err) {
+  if (f->header[8] != '{') return bad(err, f, "the header does not begin with '{'", NULL);
+  json_error_t why;
+  f->json =
+      json_loadb((const char *)f->header + 8, f->header_size - 8, JSON_REJECT_DUPLICATES, &why);
+  if (f->json == NULL) return bad(err, f, "the header is not JSON", why.text);
+  if (!json_is_object(f->json)) return bad(err, f, "the header is not an object", NULL);
+  f->tensors = calloc(json_object_size(f->json) + 1, sizeof *f->tensors);
+  if (f->tensors == NULL) return td_fail_memory(err);
+  const char *name;
+  json_t *o;
+  json_object_foreach(f->json, name, o) {
+    if (strcmp(name, "__metadata__") == 0) {
+      if (!st_parse_meta(f, o, err)) return false;
+    } else if (!st_parse_tensor(f, name, o, &f->tensors[f->count++], err)) {
+      return false;
+    }
+  }
+  return st_check_layout(f, err);
+}
+
+static bool st_read_bytes(StFile *f, uint64_t offset, void *to, size_t n, TdError *err) {
+  if (f->memory != NULL) {
+    if (n > 0) memcpy(to, f->memory + offset, n);
+    return true;
+  }
+  return io_read_at(f->hook, f->fd, f->path, offset, to, n, err);
+}
+
+static bool st_load(StFile *f, uint64_t size, TdError *err) {
+  uint8_t raw[8];
+  if (size < 10) return bad(err, f, "it is too short", NULL);
+  if (!st_read_bytes(f, 0, raw, sizeof raw, err)) return false;
+  uint64_t n = 0;
+  for (int i = 0; i < 8; i++) n |= (uint64_t)raw[i] << (8 * i);
+  if (n > size - 8) return bad(err, f, "the header is longer than the file", NULL);
+  if (n > ST_MAX_HEADER) return bad(err, f, "the header is too long", NULL);
+  if (n < 2) return bad(err, f, "the header is empty", NULL);
+  f->header_size = (size_t)n + 8;
+  f->data_size = size - f->header_size;
+  f->header = malloc(f->header_size);
+  if (f->header == NULL) return td_fail_memory(err);
+  return st_read_bytes(f, 0, f->header, f->header_size, err) && st_parse_header(f, err);
+}
+
+static StFile *st_new(const char *path, TdError *err) {
+  StFile *f = calloc(1, sizeof *f);
+  if (f != NULL) {
+    f->fd = -1;
+    f->path = strdup(path);
+    if (f->path != NULL) return f;
+    free(f);
+  }
+  td_fail_memory(err);
+  return NULL;
+}
+
+StFile *st_open(const IoHook *hook, const char *path, TdError *err) {
+  StFile *f = st_new(path, err);
+  if (f == NULL) return NULL;
+  uint64_t size;
+  f->hook = hook;
+  f->fd = io_open_regular(hook, path, &size, err);
+  if (f->fd >= 0 && st_load(f, size, err)) return f;
+  st_close(f);
+  return NULL;
+}
+
+StFile *st_open_memory(const char *path, const void *bytes, size_t n, TdError *err) {
+  StFile *f = st_new(path, err);
+  if (f == NULL) return NULL;
+  f->memory = bytes;
+  if (st_load(f, n, err)) return f;
+  st_close(f);
+  return NULL;
+}
+
+void st_close(StFile *f) {
+  if (f == NULL) return;
+  if (f->fd >= 0) close(f->fd);
+  json_decref(f->json);
+  free(f->tensors);
+  free(f->meta);
+  free(f->header);
+  free(f->path);
+  free(f);
+}
+
+int st_count(const StFile *f) { return f->count; }
+const StTensor *st_at(const StFile *f, int i) { return &f->tensors[i]; }
+int st_meta_count(const StFile *f) { return f->meta_count; }
+StPair st_meta_at(const StFile *f, int i) { return f->meta[i]; }
+
+const StTensor *st_find(const StFile *f, const char *name) {
+  for (int i = 0; i < f->count; i++)
+    if (strcmp(f->tensors[i].name, name) == 0) return &f->tensors[i];
+  return NULL;
+}
+
+const char *st_meta(const StFile *f, const char *key) {
+  StPair want = { key, NULL };
+  if (f->meta_count == 0) return NULL;
+  const StPair *p = bsearch(&want, f->meta, (size_t)f->meta_count, sizeof want, by_key);
+  return p != NULL ? p->value : NULL;
+}
+
+const uint8_t *st_header(const StFile *f, size_t *n) {
+  *n = f->header_size;
+  return f->header;
+}
+
+bool st_read(StFile *f, const StTensor *t, void *to, TdError *err) {
+  return st_read_bytes(f, f->header_size + t->begin, to, (size_t)(t->end - t->begin), err);
+}
+
+bool st_digest(StFile *f, const StTensor *t, char out[65], TdError *err) {
+  enum { PIECE = 1 << 16 };
+  uint8_t *piece = malloc(PIECE);
+  Digest *d = digest_new();
+  bool ok = piece != NULL && d != NULL;
+  if (!ok) td_fail_memory(err);
+  for (uint64_t at = t->begin; ok && at < t->end;) {
+    size_t n = t->end - at < PIECE ? (size_t)(t->end - at) : PIECE;
+    ok = st_read_bytes(f, f->header_size + at, piece, n, err);
+    if (ok) digest_add(d, piece, n);
+    at += n;
+  }
+  free(piece);
+  if (!ok) {
+    digest_free(d);
+    return false;
+  }
+  return digest_end_hex(d, out) || td_fail(err, TD_IO_FAILED, "libcrypto cannot compute SHA-256");
+}
+
+/* ---- writing ------------------------------------------------------------- */
+
+static int64_t st_source_count(const StSource *t) {
+  int64_t n = 1;
+  for (int i = 0; i < t->rank; i++)
+    if (t->shape[i] < 0 || !mul_fits(n, t->shape[i], &n)) bug("tensor %s has no size", t->name);
+  return n;
+}
+
+static json_t *st_describe(const StSource *t, int64_t begin, int64_t end) {
+  json_t *shape = json_array();
+  for (int i = 0; i < t->rank; i++) json_array_append_new(shape, json_integer(t->shape[i]));
+  return json_pack("{s:s, s:o, s:[I, I]}", "dtype", st_type_name(t->type), "shape", shape,
+                   "data_offsets", (json_int_t)begin, (json_int_t)end);
+}
+
+static json_t *st_header_json(const StSource *tensors, int n, const StPair *meta, int nmeta,
+                              TdError *err) {
+  json_t *root = json_object(), *m = json_object();
+  bool ok = (root != NULL && m != NULL) || td_fail_memory(err);
+  for (int i = 0; ok && i < nmeta; i++) {
+    ok = json_object_get(m, meta[i].key) == NULL &&
+         json_object_set_new(m, meta[i].key, json_string(meta[i].value)) == 0;
+    if (!ok)
+      td_fail(err, TD_IO_FAILED, "metadata '%.100s' is given twice or is not UTF-8", meta[i].key);
+  }
+  if (ok && nmeta > 0) json_object_set(root, "__metadata__", m);
+  json_decref(m);
+  int64_t at = 0;
+  for (int i = 0; ok && i < n; i++) {
+    int64_t bytes;
+    if (!mul_fits(st_source_count(&tensors[i]), (int64_t)st_type_size(tensors[i].type), &bytes))
+      bytes = INT64_MAX;
+    int64_t end = bytes > INT64_MAX - at ? INT64_MAX : at + bytes;
+    ok = json_object_get(root, tensors[i].name) == NULL &&
+         json_object_set_new(root, tensors[i].name, st_describe(&tensors[i], at, end)) == 0;
+    if (!ok)
+      td_fail(err, TD_IO_FAILED, "tensor '%.100s' is given twice or is not UTF-8", tensors[i].name);
+    at = end;
+  }
+  if (ok) return root;
+  json_decref(root);
+  return NULL;
+}
+
+uint8_t *st_make_header(const StSource *tensors, int n, const StPair *meta, int nmeta, size_t *size,
+                        TdError *err) {
+  json_t *root = st_header_json(tensors, n, meta, nmeta, err);
+  if (root == NULL) return NULL;
+  char *text = json_dumps(root, JSON_COMPACT);
+  json_decref(root);
+  size_t length = text != NULL ? strlen(text) : 0, padded = (length + 8 + 63) / 64 * 64;
+  uint8_t *header = text != NULL ? malloc(padded) : NULL;
+  if (header == NULL) {
+    free(text);
+    td_fail_memory(err);
+    return NULL;
+  }
+  for (int i = 0; i < 8; i++) header[i] = (uint8_t)((uint64_t)(padded - 8) >> (8 * i));
+  memcpy(header + 8, text, length);
+  memset(header + 8 + length, ' ', padded - 8 - length);
+  free(text);
+  *size = padded;
+  return header;
+}
+
+/* Hands the tensor's bytes, converted, to `take` in pieces. */
+static bool st_each_piece(const StSource *t,
+                          bool (*take)(void *ctx, const void *p, size_t n, TdError *err), void *ctx,
+                          TdError *err) {
+  enum { PIECE = 1 << 15 };
+  size_t n = (size_t)st_source_count(t), in = st_type_size(t->from), out = st_type_size(t->type);
+  if (t->type == t->from) return take(ctx, t->data, n * out, err);
+  uint8_t *piece = malloc(PIECE * out);
+  if (piece == NULL) return td_fail_memory(err);
+  bool ok = true;
+  for (size_t i = 0; ok && i < n; i += PIECE) {
+    size_t some = n - i < PIECE ? n - i : PIECE;
+    if (!st_convert(t->type, piece, t->from, (const uint8_t *)t->data + i * in, some))
+      bug("tensor %s: %s cannot become %s", t->name, st_type_name(t->from), st_type_name(t->type));
+    ok = take(ctx, piece, some * out, err);
+  }
+  free(piece);
+  return ok;
+}
+
+static bool take_write(void *ctx, const void *p, size_t n, TdError *err) {
+  return io_write(ctx, p, n, err);
+}
+
+static bool take_digest(void *ctx, const void *p, size_t n, TdError *err) {
+  (void)err;
+  digest_add(ctx, p, n);
+  return true;
+}
+
+bool st_write_data(IoFile *f, const StSource *t, TdError *err) {
+  return st_each_piece(t, take_write, f, err);
+}
+
+bool st_source_digest(const StSource *t, char out[65], TdError *err) {
+  Digest *d = digest_new();
+  if (d == NULL) return td_fail_memory(err);
+  if (!st_each_piece(t, take_digest, d, err)) {
+    digest_free(d);
+    return false;
+  }
+  return digest_end_hex(d, out) || td_fail(err, TD_IO_FAILED, "libcrypto cannot compute SHA-256");
+}
+
+bool st_write_file(const IoHook *hook, const char *path, const StSource *tensors, int n,
+                   const StPair *meta, int nmeta, TdError *err) {
+  size_t size;
+  uint8_t *header = st_make_header(tensors, n, meta, nmeta, &size, err);
+  if (header == NULL) return false;
+  IoFile *f = io_create(hook, path, 0666, err);
+  bool ok = f != NULL && io_write(f, header, size, err);
+  for (int i = 0; ok && i < n; i++) ok = st_write_data(f, &tensors[i], err);
+  free(header);
+  if (ok) return io_commit(f, err);
+  io_abandon(f);
+  return false;
+}

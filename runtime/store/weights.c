@@ -1,0 +1,117 @@
+/* Parameters between files and sessions. */
+#include "runtime/store/weights.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Parameter i of the unit as it lies in state `state` (of the same layout as
+ * the parameter's own). */
+static CheckpointTensor piece_in(const Session *s, const Unit *u, int i, int state) {
+  const UnitParameter *p = &u->parameters[i];
+  const TdState *st = &session_program(s)->states[state];
+  CheckpointTensor t = { .name = p->name, .type = st->type, .rank = p->rank };
+  memcpy(t.shape, p->shape, sizeof t.shape);
+  t.data = (char *)session_state_data(s, state) + (size_t)p->offset * td_type_size(st->type);
+  return t;
+}
+
+/* The suffix behind "params." or "ema.", or NULL. */
+static const char *layout_of(const char *state) {
+  if (strncmp(state, "params.", 7) == 0) return state + 7;
+  if (strncmp(state, "ema.", 4) == 0) return state + 4;
+  return NULL;
+}
+
+/* One parameter. Averages have names of their own in checkpoints ("ema:NAME");
+ * an export holds the averages under the parameters' names. */
+static bool restore_piece(Checkpoint *c, CheckpointTensor piece, bool averaged, TdError *err) {
+  char name[512];
+  snprintf(name, sizeof name, "ema:%.500s", piece.name);
+  if (averaged && checkpoint_has(c, name)) piece.name = name;
+  return checkpoint_read(c, &piece, 1, err);
+}
+
+static bool restore_state(Session *s, const Unit *u, Checkpoint *c, int state, TdError *err) {
+  const char *name = session_program(s)->states[state].name, *layout = layout_of(name);
+  for (int i = 0; i < u->nparameters; i++) {
+    const char *own = layout_of(u->parameters[i].state);
+    if (own == NULL || strcmp(own, layout) != 0) continue;
+    if (!restore_piece(c, piece_in(s, u, i, state), strncmp(name, "ema.", 4) == 0, err))
+      return false;
+  }
+  return true;
+}
+
+bool weights_restore(Session *s, const Unit *u, Checkpoint *c, TdError *err) {
+  const TdProgram *p = session_program(s);
+  for (int i = 0; i < p->nstates; i++)
+    if (layout_of(p->states[i].name) != NULL && !restore_state(s, u, c, i, err)) return false;
+  return true;
+}
+
+bool weights_export(const IoHook *hook, const char *path, const Session *s, const Unit *u,
+                    const CheckpointInfo *info, TdError *err) {
+  CheckpointTensor *list = calloc((size_t)u->nparameters + 1, sizeof *list);
+  if (list == NULL) return td_fail_memory(err);
+  for (int i = 0; i < u->nparameters; i++) {
+    const char *own = u->parameters[i].state, *layout = layout_of(own);
+    char ema[256];
+    snprintf(ema, sizeof ema, "ema.%.240s", layout != NULL ? layout : "");
+    int state = session_state(s, ema);
+    if (state < 0) state = session_state(s, own);
+    if (state < 0) bug("parameter %s lies in no state", u->parameters[i].name);
+    list[i] = piece_in(s, u, i, state);
+  }
+  bool ok = checkpoint_export(hook, path, list, u->nparameters, info, err);
+  free(list);
+  return ok;
+}
+
+/* ---- where they are ------------------------------------------------------------- */
+
+static bool is_folder(const char *path) {
+  struct stat st;
+  return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* The best of a run, or its newest; NULL with TD_OK when it has none. */
+static Checkpoint *from_run(const IoHook *hook, const char *folder, TdError *err) {
+  *err = (TdError){ 0 };
+  if (!is_folder(folder)) return NULL;
+  char *best = io_join(folder, "best.safetensors");
+  if (best == NULL) { td_fail_memory(err); return NULL; }
+  TdError damaged = { 0 };
+  Checkpoint *c = io_exists(best) ? checkpoint_open(hook, best, &damaged) : NULL;
+  free(best);
+  return c != NULL ? c : checkpoint_newest(hook, folder, NULL, err);
+}
+
+/* NAME.safetensors in the .td file's folder. */
+static char *beside(const char *td_path) {
+  size_t n = strlen(td_path);
+  StrBuf s = { 0 };
+  if (n > 3 && strcmp(td_path + n - 3, ".td") == 0) n -= 3;
+  sb_write(&s, td_path, n);
+  sb_puts(&s, ".safetensors");
+  return s.s;
+}
+
+Checkpoint *weights_find(const IoHook *hook, const char *path, const char *folder,
+                         const char *td_path, TdError *err) {
+  if (path != NULL && !is_folder(path)) return checkpoint_open_weights(hook, path, err);
+  Checkpoint *c = from_run(hook, path != NULL ? path : folder, err);
+  if (c != NULL || err->status != TD_OK) return c;
+  if (path != NULL) {
+    td_fail(err, TD_IO_FAILED, "%s holds no checkpoint", path);
+    return NULL;
+  }
+  char *shipped = beside(td_path);
+  if (shipped != NULL && io_exists(shipped)) c = checkpoint_open(hook, shipped, err);
+  else
+    td_fail(err, TD_IO_FAILED,
+            "there are no weights for %s (looked in %s and for %s); make some: tdc train %s",
+            td_path, folder, shipped != NULL ? shipped : "", td_path);
+  free(shipped);
+  return c;
+}

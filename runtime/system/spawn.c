@@ -1,0 +1,234 @@
+/* Running other programs: posix_spawn, pipes, deadlines. */
+#define _GNU_SOURCE /* pipe2 */
+#include "runtime/system/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+typedef struct Running { SpawnJob *job; pid_t pid; int fd; double deadline; } Running;
+
+static double seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* environ with `extra` put before it: the first of two equal names is found. */
+static char **spawn_environment(const char *const *extra) {
+  size_t n = 0, m = 0;
+  while (environ != NULL && environ[n] != NULL) n++;
+  while (extra != NULL && extra[m] != NULL) m++;
+  char **all = malloc((n + m + 1) * sizeof *all);
+  if (all == NULL) return NULL;
+  size_t at = 0;
+  for (size_t i = 0; i < m; i++) all[at++] = (char *)extra[i];
+  for (size_t i = 0; i < n; i++) {
+    bool hidden = false;
+    for (size_t k = 0; k < m; k++) {
+      size_t len = (size_t)(strchr(extra[k], '=') - extra[k]) + 1;
+      hidden = hidden || strncmp(environ[i], extra[k], len) == 0;
+    }
+    if (!hidden) all[at++] = environ[i];
+  }
+  all[at] = NULL;
+  return all;
+}
+
+static bool spawn_start(Running *r, SpawnJob *job) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    job->error = errno;
+    return false;
+  }
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attr;
+  sigset_t none, defaults;
+  sigemptyset(&none);
+  sigemptyset(&defaults);
+  sigaddset(&defaults, SIGINT);
+  sigaddset(&defaults, SIGPIPE);
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
+  posix_spawnattr_init(&attr);
+  posix_spawnattr_setpgroup(&attr, 0);
+  posix_spawnattr_setsigmask(&attr, &none);
+  posix_spawnattr_setsigdefault(&attr, &defaults);
+  posix_spawnattr_setflags(&attr,
+                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  char **env = spawn_environment(job->extra_env);
+  job->error = env == NULL ? ENOMEM
+                           : posix_spawnp(&r->pid, job->argv[0], &actions, &attr,
+                                          (char *const *)job->argv, env);
+  free(env);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attr);
+  close(ends[1]);
+  if (job->error != 0) {
+    close(ends[0]);
+    return false;
+  }
+  fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  r->job = job;
+  r->fd = ends[0];
+  r->deadline = job->timeout > 0 ? seconds() + job->timeout : 0;
+  job->started = true;
+  return true;
+}
+
+/* Takes what the pipe holds. */
+static void spawn_drain(Running *r) {
+  char piece[4096];
+  ssize_t n;
+  while (r->fd >= 0 && (n = read(r->fd, piece, sizeof piece)) != 0) {
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return;                                   /* EAGAIN: nothing now */
+    size_t limit = r->job->limit > 0 ? r->job->limit : SPAWN_OUTPUT,
+           room = limit - r->job->output.n;
+    sb_write(&r->job->output, piece, (size_t)n < room ? (size_t)n : room);
+  }
+  if (r->fd >= 0) close(r->fd);                          /* end of file */
+  r->fd = -1;
+}
+
+/* True when the process has ended and was taken. */
+static bool spawn_reap(Running *r) {
+  int status;
+  pid_t got = waitpid(r->pid, &status, WNOHANG);
+  if (got == 0 || (got < 0 && errno == EINTR)) return false;
+  spawn_drain(r);
+  if (r->fd >= 0) close(r->fd);
+  r->fd = -1;
+  r->job->code = got < 0 ? 127 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  kill(-r->pid, SIGKILL);                                /* whatever it left behind */
+  return true;
+}
+
+static void spawn_kill(Running *r) {
+  kill(-r->pid, SIGKILL);
+  kill(r->pid, SIGKILL);
+}
+
+/* Sleep until a pipe speaks or a moment has passed. */
+static void spawn_wait(const Running *r, int n) {
+  struct pollfd fds[64];
+  nfds_t m = 0;
+  for (int i = 0; i < n && m < 64; i++)
+    if (r[i].fd >= 0) fds[m++] = (struct pollfd){ .fd = r[i].fd, .events = POLLIN };
+  poll(fds, m, m > 0 ? 20 : 2);
+}
+
+bool spawn_all(SpawnJob *jobs, int n, int parallel, const volatile sig_atomic_t *stop) {
+  if (parallel < 1) parallel = 1;
+  if (parallel > 64) parallel = 64;
+  Running running[64];
+  int active = 0, next = 0;
+  bool ok = true;
+  for (int i = 0; i < n; i++) {
+    jobs[i].output = (StrBuf){ 0 };
+    jobs[i].started = jobs[i].timed_out = jobs[i].cancelled = false;
+    jobs[i].error = 0;
+    jobs[i].code = 127;
+  }
+  while (active > 0 || next < n) {
+    bool stopping = stop != NULL && *stop != 0;
+    while (!stopping && active < parallel && next < n)
+      if (spawn_start(&running[active], &jobs[next++])) active++;
+    if (stopping)
+      while (next < n) jobs[next++].cancelled = true;
+    if (active == 0) continue;
+    spawn_wait(running, active);
+    for (int i = 0; i < active;) {
+      Running *r = &running[i];
+      spawn_drain(r);
+      if (spawn_reap(r)) {
+        *r = running[--active];
+        continue;
+      }
+      if (stopping) r->job->cancelled = true;
+      if (r->deadline > 0 && seconds() > r->deadline) r->job->timed_out = true;
+      if (r->job->cancelled || r->job->timed_out) spawn_kill(r);
+      i++;
+    }
+  }
+  for (int i = 0; i < n; i++) ok = ok && jobs[i].started && jobs[i].code == 0 && !jobs[i].timed_out;
+  return ok;
+}
+
+char **spawn_words(const char *text, int *n) {
+  size_t len = strlen(text);
+  char **words = malloc((len / 2 + 2) * sizeof *words + len + 1);
+  if (words == NULL) return NULL;
+  char *to = (char *)(words + len / 2 + 2);
+  *n = 0;
+  for (const char *p = text; *p != '\0';) {
+    if (*p == ' ' || *p == '\t' || *p == '\n') {
+      p++;
+      continue;
+    }
+    words[(*n)++] = to;
+    char quote = 0;
+    for (; *p != '\0' && (quote != 0 || (*p != ' ' && *p != '\t' && *p != '\n')); p++) {
+      if (quote == 0 && (*p == '"' || *p == '\'')) quote = *p;
+      else if (quote != 0 && *p == quote) quote = 0;
+      else if (*p == '\\' && quote != '\'' && p[1] != '\0') *to++ = *++p;
+      else *to++ = *p;
+    }
+    *to++ = '\0';
+    if (quote != 0) {
+      free(words);
+      return NULL;
+    }
+  }
+  words[*n] = NULL;
+  return words;
+}
+
+static bool spawn_is_program(const char *path) {
+  struct stat st;
+  return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+char *spawn_which(const char *name) {
+  errno = ENOENT;
+  if (*name == '\0') return NULL;
+  if (strchr(name, '/') != NULL) {
+    char *copy = strdup(name);
+    if (copy == NULL) errno = ENOMEM;
+    if (copy == NULL || spawn_is_program(copy)) return copy;
+    free(copy);
+    errno = ENOENT;
+    return NULL;
+  }
+  const char *path = getenv("PATH");
+  if (path == NULL) path = "/usr/local/bin:/usr/bin:/bin";
+  char *whole = malloc(strlen(path) + strlen(name) + 3);
+  if (whole == NULL) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  for (const char *p = path;; p++) {
+    size_t n = strcspn(p, ":");
+    memcpy(whole, p, n);
+    if (n == 0) whole[n++] = '.';
+    whole[n] = '/';
+    memcpy(whole + n + 1, name, strlen(name) + 1);
+    if (spawn_is_program(whole)) return whole;
+    p += strcspn(p, ":");
+    if (*p == '\0') break;
+  }
+  free(whole);
+  errno = ENOENT;
+  return NULL;
+}

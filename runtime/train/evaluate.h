@@ -1,0 +1,23 @@
+/* Held-out data through the "eval" entry: the loss and every metric, as means
+ * over batches with their standard errors. */
+#ifndef TDC_EVALUATE_H
+#define TDC_EVALUATE_H
+
+#include "runtime/data/feed.h"
+
+enum { EVAL_VALUES = 32 };
+typedef struct Evaluation {
+  int         n;
+  const char *name[EVAL_VALUES];          /* "loss" first; borrowed from the program */
+  double      mean[EVAL_VALUES], error[EVAL_VALUES];
+  int64_t     batches, windows;
+} Evaluation;
+
+/* The same windows and the same draws each time, so that two evaluations
+ * differ by the weights alone. batches = 0: all there are. */
+bool evaluate(Feed *f, uint64_t seed, int64_t batches, const volatile sig_atomic_t *stop,
+              Evaluation *out, TdError *err);
+/* The mean of a value by name; NaN when there is none. */
+double evaluation_of(const Evaluation *e, const char *name);
+
+#endif

@@ -1,0 +1,245 @@
+/* Samplers. See sample.h. */
+#include "runtime/train/sample.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/data/utf8.h"
+
+/* ---- settings ------------------------------------------------------------------ */
+
+static const UnitParam *find_param(const UnitSampler *s, const char *name) {
+  for (int i = 0; i < s->nparams; i++)
+    if (strcmp(s->params[i].name, name) == 0) return &s->params[i];
+  return NULL;
+}
+
+/* The last setting of that name wins. */
+static const char *setting_of(const SampleRequest *r, const char *name) {
+  for (int i = r->nsettings - 1; i >= 0; i--)
+    if (strcmp(r->settings[i].name, name) == 0) return r->settings[i].value;
+  return NULL;
+}
+
+static bool number_of(const SampleRequest *r, const UnitParam *p, double *out, TdError *err) {
+  const char *text = setting_of(r, p->name), *end = NULL;
+  *out = p->dflt;
+  if (text == NULL) return true;
+  *out = parse_double(text, &end);
+  bool whole = p->kind == PARAM_REAL || *out == floor(*out);
+  if (*text != '\0' && *end == '\0' && isfinite(*out) && whole) return true;
+  return td_fail(err, TD_BAD_USAGE, "--%s takes %s, not '%.100s'", p->name,
+                 p->kind == PARAM_INT ? "a whole number" : "a number", text);
+}
+
+/* The character as it was typed if a terminal can show it, else its first byte. */
+static bool not_a_symbol(const char *flag, const char *text, size_t at, size_t n, TdError *err) {
+  uint32_t point;
+  unsigned byte = (uint8_t)text[at];
+  size_t len = utf8_decode((const uint8_t *)text + at, n - at, &point);
+  if (len > 0 && point >= 0x20 && point != 0x7f && !(point >= 0x80 && point < 0xa0))
+    return td_fail(err, TD_BAD_USAGE, "--%s: '%.*s' at byte %zu is not in the vocabulary", flag,
+                   (int)len, text + at, at);
+  return td_fail(err, TD_BAD_USAGE, "--%s: the byte 0x%02x at byte %zu is not in the vocabulary",
+                 flag, byte, at);
+}
+
+/* A text as tokens and the mask of those it gives; both hold `window`. */
+static bool text_of(const SampleRequest *r, const UnitParam *p, int64_t window, int32_t *ids,
+                    uint8_t *mask, TdError *err) {
+  const char *text = setting_of(r, p->name);
+  if (text == NULL) text = p->text != NULL ? p->text : "";
+  memset(ids, 0, (size_t)window * sizeof *ids);
+  memset(mask, 0, (size_t)window);
+  bool filled = r->filled != NULL && strcmp(r->filled, p->name) == 0;
+  bool holes = filled || r->filled == NULL;
+  const char *flag = filled ? "infill" : p->name;
+  size_t n = strlen(text);
+  if (n > 0 && r->vocabulary == NULL)
+    return td_fail(err, TD_BAD_USAGE,
+                   "--%s: the sampler belongs to no data, so texts cannot be read", flag);
+  int64_t count = 0;
+  for (size_t i = 0; i < n; count++) {
+    if (count == window)
+      return td_fail(err, TD_BAD_USAGE,
+                     "--%s is longer than the %" PRId64 " symbols of a window (byte %zu of %zu)",
+                     flag, window, i, n);
+    if (holes && r->hole != 0 && text[i] == r->hole) {
+      i++;
+      continue;
+    }
+    size_t len = vocabulary_read(r->vocabulary, (const uint8_t *)text + i, n - i, &ids[count]);
+    if (len == 0) return not_a_symbol(flag, text, i, n, err);
+    mask[count] = 1;
+    i += len;
+  }
+  return true;
+}
+
+/* Are all characters known? Its length is looked at when the window is known. */
+static bool readable(const SampleRequest *r, const UnitParam *p, TdError *err) {
+  const char *text = setting_of(r, p->name);
+  int64_t room = text != NULL ? (int64_t)strlen(text) : 0;
+  int32_t *ids = malloc((size_t)room * sizeof *ids + 1);
+  uint8_t *mask = malloc((size_t)room + 1);
+  bool ok = (ids != NULL && mask != NULL) || td_fail_memory(err);
+  ok = ok && (text == NULL || text_of(r, p, room, ids, mask, err));
+  free(ids);
+  free(mask);
+  return ok;
+}
+
+bool sample_check(const SampleRequest *r, int64_t *steps, TdError *err) {
+  const UnitSampler *s = r->sampler;
+  for (int i = 0; i < r->nsettings; i++) {
+    if (find_param(s, r->settings[i].name) != NULL) continue;
+    const char *names[64];
+    int n = 0;
+    for (int k = 0; k < s->nparams && n < 64; k++) names[n++] = s->params[k].name;
+    const char *near = did_you_mean(r->settings[i].name, names, n);
+    return td_fail(err, TD_BAD_USAGE, "sampler %s has no parameter '%.100s'%s%s%s", s->name,
+                   r->settings[i].name, near != NULL ? "; did you mean --" : "",
+                   near != NULL ? near : "", near != NULL ? "?" : "");
+  }
+  *steps = s->has_loop ? s->steps : 0;
+  for (int i = 0; i < s->nparams; i++) {
+    double x;
+    const UnitParam *p = &s->params[i];
+    if (p->kind == PARAM_TEXT && !readable(r, p, err)) return false;
+    if (p->kind == PARAM_TEXT) continue;
+    if (!number_of(r, p, &x, err)) return false;
+    if (s->steps_param == NULL || strcmp(p->name, s->steps_param) != 0) continue;
+    if (!(x >= 1 && x <= 1e6))
+      return td_fail(err, TD_BAD_USAGE, "--%s must lie in 1 .. 1000000", p->name);
+    *steps = (int64_t)x;
+  }
+  return true;
+}
+
+/* ---- the loop -------------------------------------------------------------------- */
+
+typedef struct Sampling {
+  Session             *s;
+  const SampleRequest *r;
+  int                  init, step, emit;
+  int64_t              steps;
+} Sampling;
+
+static int part_entry(const Sampling *g, const char *part) {
+  char name[256];
+  snprintf(name, sizeof name, "sample.%.200s.%s", g->r->sampler->name, part);
+  return session_entry(g->s, name);
+}
+
+static bool set_text(Sampling *g, int entry, const UnitParam *p, TdError *err) {
+  char ids_name[256], mask_name[256];
+  snprintf(ids_name, sizeof ids_name, "%.200s.ids", p->name);
+  snprintf(mask_name, sizeof mask_name, "%.200s.mask", p->name);
+  const TdBuffer *ids_buffer = session_input(g->s, entry, ids_name),
+                 *mask_buffer = session_input(g->s, entry, mask_name);
+  if (ids_buffer == NULL && mask_buffer == NULL) return true;
+  int64_t window = ids_buffer != NULL ? ids_buffer->count : mask_buffer->count;
+  int32_t *ids = malloc((size_t)window * sizeof *ids + 1);
+  uint8_t *mask = malloc((size_t)window + 1);
+  bool ok = (ids != NULL && mask != NULL) || td_fail_memory(err);
+  ok = ok && text_of(g->r, p, window, ids, mask, err);
+  if (ok && ids_buffer != NULL) ok = session_set_ints(g->s, entry, ids_name, ids, window, err);
+  if (ok && mask_buffer != NULL) ok = session_set_bools(g->s, entry, mask_name, mask, window, err);
+  free(ids);
+  free(mask);
+  return ok;
+}
+
+/* An entry takes only the inputs it reads. */
+static bool set_number(Sampling *g, int entry, const char *name, double x, TdError *err) {
+  return name == NULL || session_input(g->s, entry, name) == NULL ||
+         session_set_number(g->s, entry, name, x, err);
+}
+
+static bool set_params(Sampling *g, int entry, TdError *err) {
+  const UnitSampler *u = g->r->sampler;
+  for (int i = 0; i < u->nparams; i++) {
+    double x;
+    if (u->params[i].kind == PARAM_TEXT) {
+      if (!set_text(g, entry, &u->params[i], err)) return false;
+    } else if (!number_of(g->r, &u->params[i], &x, err) ||
+               !set_number(g, entry, u->params[i].name, x, err)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/* Iteration k of n, from 0. */
+static bool set_loop(Sampling *g, int64_t k, TdError *err) {
+  const UnitSampler *u = g->r->sampler;
+  int64_t t = unit_loop_value(u, k, g->steps), past = u->lo <= u->hi ? u->hi + 1 : u->hi - 1;
+  int64_t next = k + 1 < g->steps ? unit_loop_value(u, k + 1, g->steps) : past;
+  return set_number(g, g->step, "step", (double)(k + 1), err) &&
+         set_number(g, g->step, u->var, (double)t, err) &&
+         set_number(g, g->step, u->next_var, (double)next, err);
+}
+
+static bool emit_frame(Sampling *g, int64_t done, SampleLook *look, void *ctx) {
+  session_run(g->s, g->emit, g->r->seed, g->steps + 1);
+  const TdBuffer *text = session_output(g->s, g->emit, "text"),
+                 *sure = session_output(g->s, g->emit, "confidence");
+  if (text == NULL || text->type != TD_I32) bug("sampler %s emits no text", g->r->sampler->name);
+  SampleFrame f = { .done = done,
+                    .count = g->steps,
+                    .ids = session_output_data(g->s, g->emit, "text") };
+  f.window = text->rank > 0 ? text->shape[text->rank - 1] : 1;
+  f.batch = f.window > 0 ? text->count / f.window : 0;
+  if (sure != NULL && sure->type == TD_F32 && sure->count == text->count)
+    f.confidence = session_output_data(g->s, g->emit, "confidence");
+  return look(ctx, &f);
+}
+
+static bool still_finite(const Sampling *g, TdError *err) {
+  NanSource bad = session_check_states(g->s);
+  if (!bad.found) return true;
+  return td_fail(err, TD_NOT_FINITE, "sampler %s: %s at element %" PRId64 " of '%s'",
+                 g->r->sampler->name, bad.infinite ? "infinity" : "NaN", bad.index, bad.tensor);
+}
+
+bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look, void *ctx,
+                TdError *err) {
+  Sampling g = { .s = s, .r = r };
+  if (!sample_check(r, &g.steps, err)) return false;
+  g.init = part_entry(&g, "init");
+  g.step = part_entry(&g, "step");
+  g.emit = part_entry(&g, "emit");
+  if (g.emit < 0 || (g.step < 0 && g.steps > 0))
+    bug("the program has no sampler %s", r->sampler->name);
+  if ((g.init >= 0 && !set_params(&g, g.init, err)) ||
+      (g.step >= 0 && !set_params(&g, g.step, err)) || !set_params(&g, g.emit, err))
+    return false;
+  char all[256];
+  snprintf(all, sizeof all, "sample.%.200s.", r->sampler->name);
+  if (!session_need(s, (const char *const[]){ all, NULL }, err)) return false;
+  if (g.init >= 0) session_run(s, g.init, r->seed, 0);
+  bool going = true;
+  for (int64_t k = 0; k < g.steps && going; k++) {
+    if (r->stop != NULL && *r->stop != 0) {
+      td_fail(err, TD_STOPPED, "stopped");
+      if (err != NULL) err->signal = (int)*r->stop;
+      return false;
+    }
+    if (!set_loop(&g, k, err)) return false;
+    if (k == 0) session_run(s, g.step, r->seed, 1);
+    else session_run_again(s, g.step, r->seed, k + 1);
+    if (each && k + 1 < g.steps) going = emit_frame(&g, k + 1, look, ctx);
+  }
+  if (!still_finite(&g, err)) return false;
+  if (going) emit_frame(&g, g.steps, look, ctx);
+  return true;
+}
+
+void sample_spell(const Vocabulary *v, const int32_t *ids, int64_t n, StrBuf *out) {
+  for (int64_t i = 0; i < n; i++) {
+    if (v != NULL) vocabulary_spell(v, ids[i], out);
+    else sb_printf(out, "%s%" PRId32, i > 0 ? " " : "", ids[i]);
+  }
+}

@@ -1,0 +1,46 @@
+/* Running a sampler: init once, step for each value of its loop, emit whenever
+ * somebody looks. */
+#ifndef TDC_SAMPLE_H
+#define TDC_SAMPLE_H
+
+#include <signal.h>
+
+#include "compiler/unit.h"
+#include "runtime/session.h"
+#include "runtime/data/vocabulary.h"
+
+typedef struct SampleRequest {
+  const UnitSampler   *sampler;
+  const Vocabulary    *vocabulary;     /* or NULL: texts cannot be given */
+  const TdSetting     *settings;       /* parameters other than at their defaults */
+  int                  nsettings;
+  char                 hole;           /* in texts: a character left to the model; 0 = none */
+  const char          *filled;         /* the text given as --infill, alone with holes; NULL: all texts */
+  uint64_t             seed;
+  const volatile sig_atomic_t *stop;
+} SampleRequest;
+
+/* What there is to see after `done` of `count` iterations. Rows are rows of the
+ * batch; memory is the session's. */
+typedef struct SampleFrame {
+  int64_t        done, count;
+  int64_t        batch, window;
+  const int32_t *ids;                  /* [batch, window] */
+  const float   *confidence;           /* [batch, window] in 0 .. 1, or NULL */
+} SampleFrame;
+
+/* Returns false to stop. */
+typedef bool SampleLook(void *ctx, const SampleFrame *frame);
+
+/* Are the settings good? Fills *steps with the number of iterations. The message
+ * names what was meant, and for texts the offset of a character that the
+ * vocabulary does not have. */
+bool sample_check(const SampleRequest *r, int64_t *steps, TdError *err);
+/* `each`: look after every iteration, else at the end only. */
+bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look, void *ctx,
+                TdError *err);
+
+/* A row as text; without a vocabulary, numbers with spaces between. */
+void sample_spell(const Vocabulary *v, const int32_t *ids, int64_t n, StrBuf *out);
+
+#endif

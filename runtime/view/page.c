@@ -1,0 +1,101 @@
+/* Denoising as one HTML file that needs no network: the frames as JSON within
+ * page.html, which draws them. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/view/viewer.h"
+
+struct Page {
+  const Vocabulary *vocabulary;
+  int64_t           rows;
+  json_t           *root, *frames;
+};
+
+/* runtime/view/page.html; the frames stand where it says @FRAMES@ */
+const char *page_html_text(void);
+static const char page_place[] = "@FRAMES@";
+
+Page *page_new(const Vocabulary *v, int64_t rows, const char *title, const char *detail) {
+  Page *p = calloc(1, sizeof *p);
+  if (p == NULL) return NULL;
+  p->vocabulary = v;
+  p->rows = rows;
+  p->root = json_object();
+  p->frames = json_array();
+  if (p->root == NULL || p->frames == NULL ||
+      json_object_set_new(p->root, "title", json_string(title)) != 0 ||
+      json_object_set_new(p->root, "detail", json_string(detail)) != 0) {
+    page_free(p);
+    return NULL;
+  }
+  return p;
+}
+
+void page_free(Page *p) {
+  if (p == NULL) return;
+  json_decref(p->root);
+  json_decref(p->frames);
+  free(p);
+}
+
+/* One character for each symbol, whatever the tokenizer: what is not text is
+ * shown as U+FFFD. */
+static json_t *page_text(const Page *p, const int32_t *ids, int64_t n) {
+  StrBuf s = { 0 };
+  for (int64_t i = 0; i < n; i++) {
+    StrBuf one = { 0 };
+    sample_spell(p->vocabulary, &ids[i], 1, &one);
+    bool plain = one.n > 0 && (one.n > 1 || (unsigned char)one.s[0] < 128) &&
+                 ((unsigned char)one.s[0] >= 32 || one.s[0] == '\n' || one.s[0] == '\t');
+    if (plain && p->vocabulary != NULL) sb_write(&s, one.s, one.n);
+    else if (plain) sb_printf(&s, "%s ", one.s);
+    else sb_puts(&s, "\xef\xbf\xbd");
+    sb_free(&one);
+  }
+  json_t *text = json_stringn(s.s != NULL ? s.s : "", s.n);
+  sb_free(&s);
+  return text;
+}
+
+static json_t *page_sure(const float *c, int64_t n) {
+  StrBuf s = { 0 };
+  for (int64_t i = 0; i < n; i++)
+    sb_putc(&s, (char)('0' + (c[i] >= 1 ? 9 : c[i] > 0 ? (int)(c[i] * 9.0f + 0.5f) : 0)));
+  json_t *text = json_stringn(s.s != NULL ? s.s : "", s.n);
+  sb_free(&s);
+  return text;
+}
+
+void page_add(Page *p, const SampleFrame *f) {
+  json_t *rows = json_array();
+  for (int64_t r = 0; r < f->batch && r < p->rows; r++) {
+    json_t *row = json_object();
+    json_object_set_new(row, "text", page_text(p, f->ids + r * f->window, f->window));
+    if (f->confidence != NULL && p->vocabulary != NULL)
+      json_object_set_new(row, "sure", page_sure(f->confidence + r * f->window, f->window));
+    json_array_append_new(rows, row);
+  }
+  json_array_append_new(p->frames,
+                        json_pack("{s:I, s:o}", "done", (json_int_t)f->done, "rows", rows));
+  json_object_set_new(p->root, "steps", json_integer(f->count));
+}
+
+bool page_write(Page *p, const IoHook *hook, const char *path, TdError *err) {
+  json_object_set(p->root, "frames", p->frames);
+  char *json = json_dumps(p->root, JSON_COMPACT | JSON_ENSURE_ASCII);
+  if (json == NULL) return td_fail_memory(err);
+  StrBuf s = { 0 };
+  const char *html = page_html_text(), *place = strstr(html, page_place);
+  if (place == NULL) bug("the page has no place for its frames");
+  sb_write(&s, html, (size_t)(place - html));
+  for (const char *c = json; *c != '\0'; c++) { /* nothing may end the script element early */
+    if (*c == '<') sb_puts(&s, "\\u003c");
+    else sb_putc(&s, *c);
+  }
+  sb_puts(&s, place + sizeof page_place - 1);
+  free(json);
+  bool ok = s.s != NULL ? io_write_file(hook, path, s.s, s.n, err) : td_fail_memory(err);
+  sb_free(&s);
+  return ok;
+}
