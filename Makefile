@@ -145,11 +145,11 @@ $(B)/tests/fuzz_parse: tests/fuzz/fuzz_parse.c $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%
 
 test: deps
 	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built $(B)/install/libtdc.a
-	@tests/all.sh $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(B)/tests/run tests/install.sh "$(FUZZ) 2000 $(FUZZED)"
+	@tests/all.sh $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(B)/tests/run tests/install.sh tests/format.sh "$(FUZZ) 2000 $(FUZZED)"
 
 test-long: deps
 	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built $(B)/install/libtdc.a
-	@TDC_TEST_LONG=1 tests/all.sh $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(B)/tests/run tests/install.sh "$(FUZZ) 20000 $(FUZZED)"
+	@TDC_TEST_LONG=1 tests/all.sh $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(B)/tests/run tests/install.sh tests/format.sh "$(FUZZ) 20000 $(FUZZED)"
 
 FUZZ   = $(B)/tests/fuzz_parse --mutations
 FUZZED = $(wildcard tests/front/*.td tests/errors/*.td dsl/std/*.td)
@@ -171,6 +171,14 @@ bench bench-quick: deps
 	@$(BENCH) --check $(if $(filter bench-quick,$@),--quick)
 	@$(MAKE) --no-print-directory -j2 $(B)/tests/bench_side $(B)/tests/gemm_bench
 	@$(BENCH) $(if $(filter bench-quick,$@),--quick) $(BENCHFLAGS)
+
+# -- layout: .clang-format. Not the preludes, which are laid out as what is generated is ---------------
+FORMATTED = $(filter-out compiler/cpu/prelude%,$(wildcard $(patsubst %,%/*.c,$(DIRS)) $(patsubst %,%/*.h,$(DIRS))))
+DIRS      = dsl compiler compiler/* runtime runtime/* tests tests/*
+formatted:
+	@printf '%s\n' $(FORMATTED)
+format:
+	clang-format -i $(FORMATTED)
 
 # -- the rest -----------------------------------------------------------------------------------------
 demo: deps
@@ -234,5 +242,5 @@ clean:
 	rm -rf $(B)
 
 .SECONDARY:
-.PHONY: all test tests-built test-long bench bench-quick demo deps install uninstall clean
+.PHONY: all test formatted format tests-built test-long bench bench-quick demo deps install uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/*.d $(B)/tests/unit/*.d)

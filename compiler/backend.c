@@ -32,7 +32,8 @@ int backend_recomputed(const Backend *be) { return be->recomputed; }
 int backend_state(Backend *be, const char *name, Type type, int rank, const int64_t *shape) {
   for (int i = 0; i < be->states.n; i++)
     if (strcmp(be->states.at[i].name, name) == 0) return i;
-  TdState s = {.name = arena_strdup(be->arena, name), .type = plan_storage(type), .rank = rank, .count = 1};
+  TdState s = {
+      .name = arena_strdup(be->arena, name), .type = plan_storage(type), .rank = rank, .count = 1};
   for (int d = 0; d < rank; d++) {
     s.shape[d] = shape[d];
     s.count *= shape[d];
@@ -68,8 +69,11 @@ int64_t plan_evaluations(const Node *n) {
 }
 
 static void finish_entry(Plan *p) {
-  TdEntry e = {.name = arena_strdup(p->arena, p->name), .arena_bytes = p->arena_bytes, .arena_sum = p->arena_sum,
-               .flops = p->flops, .bytes = p->bytes};
+  TdEntry e = {.name = arena_strdup(p->arena, p->name),
+               .arena_bytes = p->arena_bytes,
+               .arena_sum = p->arena_sum,
+               .flops = p->flops,
+               .bytes = p->bytes};
   e.nbuffers = p->buffers.n;
   e.buffers = NEWN(p->arena, TdBuffer, p->buffers.n + 1);
   for (int i = 0; i < p->buffers.n; i++) e.buffers[i] = p->buffers.at[i].td;
@@ -123,7 +127,11 @@ static void look_after(Graph *g, const GraphPassInfo *pass, double seconds, void
 }
 
 bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
-  Plan p = {.be = be, .arena = be->arena, .g = graph_clone(be->arena, g), .name = entry_name, .repeated = be->repeated};
+  Plan p = {.be = be,
+            .arena = be->arena,
+            .g = graph_clone(be->arena, g),
+            .name = entry_name,
+            .repeated = be->repeated};
   check(&p, "lower");
   if (be->options.chains) {
     plan_chain_again(&p);
@@ -138,7 +146,8 @@ bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
   }
   if (be->options.fuse_maps) plan_inline(&p);
   ir_prune(p.g);
-  look(&p, "inline");   /* bounds hold here because they held before; intervals cannot prove each anew */
+  look(&p,
+       "inline"); /* bounds hold here because they held before; intervals cannot prove each anew */
   int again = be->options.keep_values ? be->recompute : INT_MAX;
   be->recomputed = again > 0 ? recompute_cheapest(p.g, again) : 0;
   look(&p, "budget");
@@ -159,11 +168,12 @@ bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
 }
 
 TdProgram *backend_finish(Backend *be) {
-  static const char *const parts[] = { "td_tile_row", "td_tile_row", "_run(", "td_narrow_", NULL };
+  static const char *const parts[] = {"td_tile_row", "td_tile_row", "_run(", "td_narrow_", NULL};
   TdProgram *p = NEW(be->arena, TdProgram);
   p->name = be->name;
-  p->prelude = arena_printf(be->arena, "%s\n%s%s%s", prelude_text(), prelude_draws_text(), be->act == TD_BF16 ? "\n" : "",
-                            be->act == TD_BF16 ? prelude_narrow_text() : "");
+  p->prelude =
+      arena_printf(be->arena, "%s\n%s%s%s", prelude_text(), prelude_draws_text(),
+                   be->act == TD_BF16 ? "\n" : "", be->act == TD_BF16 ? prelude_narrow_text() : "");
   p->parts = parts;
   p->states = be->states.at;
   p->nstates = be->states.n;

@@ -8,15 +8,15 @@
 
 /* Every pass can be switched off: the meaning must not change. */
 typedef struct BackendOptions {
-  bool simplify;                /* common nodes, loop-invariant nodes */
-  bool fuse_maps;               /* substitute maps into what reads them */
-  bool fuse_rows;               /* several nodes over the same rows in one kernel */
-  bool contractions;            /* sums of products through the matrix template */
-  bool fuse_epilogues;          /* maps on the tile of a contraction */
-  bool chains;                  /* products of products kept on chip, and computed again for the backward pass */
-  bool in_place;                /* updates, carries and packs without copies */
-  bool share_memory;            /* lifetimes share the arena */
-  bool keep_values;             /* for a later loop; off: what can be computed there again is */
+  bool simplify;       /* common nodes, loop-invariant nodes */
+  bool fuse_maps;      /* substitute maps into what reads them */
+  bool fuse_rows;      /* several nodes over the same rows in one kernel */
+  bool contractions;   /* sums of products through the matrix template */
+  bool fuse_epilogues; /* maps on the tile of a contraction */
+  bool chains;   /* products of products kept on chip, and computed again for the backward pass */
+  bool in_place; /* updates, carries and packs without copies */
+  bool share_memory; /* lifetimes share the arena */
+  bool keep_values;  /* for a later loop; off: what can be computed there again is */
 } BackendOptions;
 BackendOptions backend_defaults(void);
 
@@ -26,29 +26,29 @@ typedef struct Backend Backend;
 Backend *backend_new(Arena *a, Diags *d, const char *name, const BackendOptions *o);
 
 /* How activations are stored and multiplied: TD_F32, or TD_BF16 for all entries to come. */
-void     backend_activations(Backend *be, TdType act);
+void backend_activations(Backend *be, TdType act);
 
 /* The forms that a graph goes through, by the pass that makes them: form i, or
  * NULL past the last. */
 const char *backend_form(int i);
 /* Every entry's graph in that form, as text, to `out`. */
-void     backend_dump(Backend *be, const char *form, StrBuf *out);
+void backend_dump(Backend *be, const char *form, StrBuf *out);
 
 /* The persistent state of all entries, matched to N_STATE nodes by name. A
  * state that no one declared is created when an entry first mentions it. */
-int      backend_state(Backend *be, const char *name, Type type, int rank, const int64_t *shape);
-void     backend_tensor(Backend *be, const TdTensor *t);
+int backend_state(Backend *be, const char *name, Type type, int rank, const int64_t *shape);
+void backend_tensor(Backend *be, const TdTensor *t);
 
 /* In entries from now on, so many values are not kept for a later loop but
  * computed there again; see recompute.c. */
-void     backend_recompute(Backend *be, int most);
-int      backend_recomputed(const Backend *be);  /* how many were, in the last entry */
+void backend_recompute(Backend *be, int most);
+int backend_recomputed(const Backend *be); /* how many were, in the last entry */
 /* Entries from now on run many times while parameters stay as they are: a step of a sampler. */
-void     backend_repeated(Backend *be, bool yes);
+void backend_repeated(Backend *be, bool yes);
 
 /* Append one entry. The graph is consumed: passes rewrite it. False after an
  * error in the diagnostics. */
-bool     backend_entry(Backend *be, Graph *g, const char *entry_name);
+bool backend_entry(Backend *be, Graph *g, const char *entry_name);
 
 TdProgram *backend_finish(Backend *be);
 

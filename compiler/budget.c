@@ -52,12 +52,14 @@ static bool fit(const Budget *b, int entry, int64_t room, int *level, const TdEn
   *least = trial(b, entry, INT_MAX, &n);
   if (*least && arena_block(*least) > room && n > 0) *least = least_of(b, entry, n);
   if (!*least || arena_block(*least) > room) return false;
-  int high = n;                          /* fits, or a level below it does */
+  int high = n; /* fits, or a level below it does */
   while (high - low > 1) {
     int middle = low + (high - low) / 2;
     const TdEntry *e = trial(b, entry, middle, &made);
-    if (e && arena_block(e) <= room) high = middle;
-    else low = middle;
+    if (e && arena_block(e) <= room)
+      high = middle;
+    else
+      low = middle;
   }
   for (; high > 0; high--) {
     const TdEntry *e = trial(b, entry, high, &made);
@@ -89,7 +91,7 @@ static bool fit_all(const Budget *b, const TdProgram *p, int64_t room, int *leve
 bool budget_meet(const Budget *b, int *level, Shortage *s) {
   int64_t lacking = 0;
   *s = (Shortage){0};
-  for (int round = 0; round < ROUNDS; round++) {   /* other kernels may take more scratch */
+  for (int round = 0; round < ROUNDS; round++) { /* other kernels may take more scratch */
     const TdProgram *p = whole(b, level);
     size_t bytes;
     if (!p || !td_program_memory(p, b->threads, &bytes)) return false;
@@ -109,7 +111,8 @@ bool budget_meet(const Budget *b, int *level, Shortage *s) {
 const char *budget_text(Arena *a, int64_t bytes) {
   bool small = bytes < 10000000;
   int64_t unit = small ? 1000 : 1000000;
-  return arena_printf(a, "%lld%s", (long long)(bytes / unit + (bytes % unit != 0)), small ? "K" : "M");
+  return arena_printf(a, "%lld%s", (long long)(bytes / unit + (bytes % unit != 0)),
+                      small ? "K" : "M");
 }
 
 /* The largest temporary that is smaller than the last one named, or as large and behind it. */
@@ -117,7 +120,8 @@ static int next_largest(const TdEntry *e, int last) {
   int best = -1;
   for (int i = 0; i < e->nbuffers; i++) {
     const TdBuffer *x = &e->buffers[i];
-    bool named = last >= 0 && (x->bytes > e->buffers[last].bytes || (x->bytes == e->buffers[last].bytes && i <= last));
+    bool named = last >= 0 && (x->bytes > e->buffers[last].bytes ||
+                               (x->bytes == e->buffers[last].bytes && i <= last));
     if (x->kind != TD_TEMP || named) continue;
     if (best < 0 || x->bytes > e->buffers[best].bytes) best = i;
   }
@@ -126,12 +130,15 @@ static int next_largest(const TdEntry *e, int last) {
 
 const char *budget_explain(Arena *a, const Shortage *s) {
   StrBuf text = {0};
-  sb_printf(&text, "states, inputs, tables, packed weights and scratch take %s", budget_text(a, s->fixed));
+  sb_printf(&text, "states, inputs, tables, packed weights and scratch take %s",
+            budget_text(a, s->fixed));
   if (s->entry) {
-    sb_printf(&text, ", the temporaries of '%s' %s", s->entry->name, budget_text(a, arena_block(s->entry)));
+    sb_printf(&text, ", the temporaries of '%s' %s", s->entry->name,
+              budget_text(a, arena_block(s->entry)));
     int last = -1;
     for (int i = 0; i < NAMED && (last = next_largest(s->entry, last)) >= 0; i++)
-      sb_printf(&text, "%s%s %s", i == 0 ? "; the largest are " : ", ", s->entry->buffers[last].name,
+      sb_printf(&text, "%s%s %s", i == 0 ? "; the largest are " : ", ",
+                s->entry->buffers[last].name,
                 budget_text(a, (int64_t)s->entry->buffers[last].bytes));
   }
   const char *out = arena_strdup(a, text.s ? text.s : "");

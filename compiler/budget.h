@@ -6,20 +6,20 @@
 #include "compiler/unit.h"
 
 typedef struct Budget {
-  Arena  *arena;
-  int64_t bytes;                /* allowed: states, temporaries, inputs, tables, scratch of all threads */
-  int     threads;
+  Arena *arena;
+  int64_t bytes; /* allowed: states, temporaries, inputs, tables, scratch of all threads */
+  int threads;
   const UnitEntry *entries;
-  int     nentries;
+  int nentries;
   Backend *(*begin)(void *ctx); /* the program without its entries */
-  void   *ctx;
+  void *ctx;
 } Budget;
 
 /* What a budget is short of. */
 typedef struct Shortage {
-  int64_t least;                /* bytes that would do */
-  int64_t fixed;                /* of them: states, inputs, tables, scratch */
-  const TdEntry *entry;         /* whose temporaries are the rest, as few as can be */
+  int64_t least;        /* bytes that would do */
+  int64_t fixed;        /* of them: states, inputs, tables, scratch */
+  const TdEntry *entry; /* whose temporaries are the rest, as few as can be */
 } Shortage;
 
 /* How many values each entry has to compute again, as few as meet the budget:

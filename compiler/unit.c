@@ -1,6 +1,6 @@
 /* The whole way from one source file to a unit: declarations, entries, layout of
  * the parameters, gradients, program. */
-#define _GNU_SOURCE             /* pthread_getattr_np */
+#define _GNU_SOURCE /* pthread_getattr_np */
 #include <pthread.h>
 #include <string.h>
 
@@ -33,7 +33,8 @@ static void layout(Low *l) {
     Entry *e = l->entries.at[i];
     for (int k = 0; k < 2; k++)
       if (e->flat[k]) e->flat[k]->shape[0] = l->flat_size[k];
-    for (int j = 0; j < e->views.n; j++) e->views.at[j].node->offset = l->params.at[e->views.at[j].param].offset;
+    for (int j = 0; j < e->views.n; j++)
+      e->views.at[j].node->offset = l->params.at[e->views.at[j].param].offset;
   }
 }
 
@@ -47,11 +48,16 @@ static void finish_init(Low *l) {
       if ((l->params.at[i].matrix ? 0 : 1) == k) vec_push(l->arena, &parts, l->params.at[i].init);
     if (!parts.n) continue;
     Span at = l->params.at[0].span;
-    Node *pack = ir_pack(g, g->top, arena_printf(l->arena, "init.%s", flat[k]), parts.at, parts.n, at);
-    Update u = {ir_state(g, arena_printf(l->arena, "params.%s", flat[k]), TY_REAL, 1, &l->flat_size[k], at), pack};
+    Node *pack =
+        ir_pack(g, g->top, arena_printf(l->arena, "init.%s", flat[k]), parts.at, parts.n, at);
+    Update u = {
+        ir_state(g, arena_printf(l->arena, "params.%s", flat[k]), TY_REAL, 1, &l->flat_size[k], at),
+        pack};
     vec_push(l->arena, &g->updates, u);
     if (l->unit->train.ema > 0) {
-      Update e = {ir_state(g, arena_printf(l->arena, "ema.%s", flat[k]), TY_REAL, 1, &l->flat_size[k], at), pack};
+      Update e = {
+          ir_state(g, arena_printf(l->arena, "ema.%s", flat[k]), TY_REAL, 1, &l->flat_size[k], at),
+          pack};
       vec_push(l->arena, &g->updates, e);
     }
   }
@@ -64,7 +70,7 @@ static bool attempt_unused(Low *l, Fn *fn, int attempt, Diags *d) {
   int before = diags_errors(d);
   l->d = d;
   bool ok = trial_call(l, fn, false, attempt, NULL)->kind != V_POISON && diags_errors(d) == before;
-  saved.instantiated.at = l->instantiated.at;      /* what it calls is used now */
+  saved.instantiated.at = l->instantiated.at; /* what it calls is used now */
   saved.instantiated.n = l->instantiated.n;
   saved.instantiated.cap = l->instantiated.cap;
   saved.exhausted = l->exhausted;
@@ -84,9 +90,10 @@ static void check_unused(Low *l) {
     for (int k = 0; k < l->instantiated.n; k++) used = used || l->instantiated.at[k] == d;
     if (used) continue;
     int attempt = 0, n = trial_attempts(d);
-    while (attempt < n && !l->exhausted && !attempt_unused(l, v->fn, attempt, diags_new(l->arena))) attempt++;
+    while (attempt < n && !l->exhausted && !attempt_unused(l, v->fn, attempt, diags_new(l->arena)))
+      attempt++;
     attempt_unused(l, v->fn, attempt < n ? attempt : 0, l->d);
-    if (l->exhausted) return;            /* what calls it is no better */
+    if (l->exhausted) return; /* what calls it is no better */
   }
 }
 
@@ -97,8 +104,9 @@ static Backend *begin_backend(void *ctx) {
   Low *l = ctx;
   Unit *u = l->unit;
   BackendOptions o = backend_defaults();
-  bool *const flags[] = {&o.simplify, &o.fuse_maps, &o.fuse_rows, &o.contractions, &o.fuse_epilogues, &o.chains, &o.in_place,
-                         &o.share_memory, &o.keep_values};
+  bool *const flags[] = {&o.simplify,     &o.fuse_maps,      &o.fuse_rows,
+                         &o.contractions, &o.fuse_epilogues, &o.chains,
+                         &o.in_place,     &o.share_memory,   &o.keep_values};
   for (int k = 0; k < (int)(sizeof flags / sizeof *flags); k++)
     if (l->options->disable >> k & 1) *flags[k] = false;
   Backend *be = backend_new(l->arena, l->d, u->name, &o);
@@ -108,12 +116,16 @@ static Backend *begin_backend(void *ctx) {
   int state[2] = {-1, -1}, ema[2] = {-1, -1};
   for (int k = 0; k < 2; k++) {
     if (!l->flat_size[k]) continue;
-    state[k] = backend_state(be, arena_printf(l->arena, "params.%s", flat[k]), TY_REAL, 1, &l->flat_size[k]);
-    if (u->train.ema > 0) ema[k] = backend_state(be, arena_printf(l->arena, "ema.%s", flat[k]), TY_REAL, 1, &l->flat_size[k]);
+    state[k] = backend_state(be, arena_printf(l->arena, "params.%s", flat[k]), TY_REAL, 1,
+                             &l->flat_size[k]);
+    if (u->train.ema > 0)
+      ema[k] = backend_state(be, arena_printf(l->arena, "ema.%s", flat[k]), TY_REAL, 1,
+                             &l->flat_size[k]);
   }
   for (int i = 0; i < l->params.n; i++) {
     const LParam *p = &l->params.at[i];
-    TdTensor t = {.name = p->name, .state = state[p->matrix ? 0 : 1], .offset = p->offset, .rank = p->rank};
+    TdTensor t = {
+        .name = p->name, .state = state[p->matrix ? 0 : 1], .offset = p->offset, .rank = p->rank};
     memcpy(t.shape, p->shape, sizeof t.shape);
     backend_tensor(be, &t);
     if (u->train.ema <= 0) continue;
@@ -127,12 +139,18 @@ static Backend *begin_backend(void *ctx) {
 /* How many values each entry computes again, so that the program fits. */
 static bool meet_budget(Low *l, int *level) {
   const Unit *u = l->unit;
-  Budget b = {.arena = l->arena, .bytes = l->options->memory, .threads = u->threads,
-              .entries = u->entries, .nentries = u->nentries, .begin = begin_backend, .ctx = l};
+  Budget b = {.arena = l->arena,
+              .bytes = l->options->memory,
+              .threads = u->threads,
+              .entries = u->entries,
+              .nentries = u->nentries,
+              .begin = begin_backend,
+              .ctx = l};
   Shortage s;
   if (b.bytes <= 0 || budget_meet(&b, level, &s)) return true;
   Diag *x = lower_error(l, 421, u->train.span, "the program needs --memory %s at least, not %s: %s",
-                        budget_text(l->arena, s.least), budget_text(l->arena, b.bytes), budget_explain(l->arena, &s));
+                        budget_text(l->arena, s.least), budget_text(l->arena, b.bytes),
+                        budget_explain(l->arena, &s));
   diag_hint(l->d, x, "a smaller batch takes less");
   return false;
 }
@@ -170,9 +188,11 @@ static bool check_defines(Low *l) {
     if (used) continue;
     VEC(const char *) names = {0};
     for (int k = 0; k < l->root->names.n; k++)
-      if (l->root->names.at[k].value->kind == V_NUM) vec_push(l->arena, &names, l->root->names.at[k].name);
+      if (l->root->names.at[k].value->kind == V_NUM)
+        vec_push(l->arena, &names, l->root->names.at[k].name);
     Span nowhere = {0};
-    Diag *x = lower_error(l, 420, nowhere, "-D %s: the file declares no const, dim or axis of that name", name);
+    Diag *x = lower_error(l, 420, nowhere,
+                          "-D %s: the file declares no const, dim or axis of that name", name);
     const char *near = did_you_mean(name, names.at, names.n);
     if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
     ok = false;
@@ -186,7 +206,8 @@ static void join_sources(Low *l) {
     const Source *s = diags_source_at(l->d, l->files.at[i]->file);
     sb_write(&b, s->text, s->size);
   }
-  for (int i = 0; i < l->options->ndefines; i++) sb_printf(&b, "\n-D %s=%s", l->options->defines[i].name, l->options->defines[i].value);
+  for (int i = 0; i < l->options->ndefines; i++)
+    sb_printf(&b, "\n-D %s=%s", l->options->defines[i].name, l->options->defines[i].value);
   l->unit->source_hash = arena_strndup(l->arena, b.s ? b.s : "", b.n);
   l->unit->source_size = b.n;
   sb_free(&b);
@@ -220,7 +241,12 @@ static bool compile(Low *l, int file) {
     ADecl *d = f->decls.at[i];
     if (d->kind == D_PRECISION) ok = settings_precision(l, d) && ok;
     if (d->kind != D_TRAIN) continue;
-    if (train.decl) { diag_note(l->d, lower_error(l, 403, d->span, "a second 'train'"), train.decl->span, "the first is here"); ok = false; continue; }
+    if (train.decl) {
+      diag_note(l->d, lower_error(l, 403, d->span, "a second 'train'"), train.decl->span,
+                "the first is here");
+      ok = false;
+      continue;
+    }
     ok = settings_train(l, &train, d, l->root) && ok;
   }
   u->entries = NEWN(l->arena, UnitEntry, 1);
@@ -249,7 +275,8 @@ static bool compile(Low *l, int file) {
   join_sources(l);
   for (int i = 0; i < u->nentries; i++) {
     Graph *g = u->entries[i].graph;
-    for (int k = 0; k < g->nodes.n && !l->options->no_update; k++) g->nodes.at[k]->vjp = NULL;   /* derivatives were taken */
+    for (int k = 0; k < g->nodes.n && !l->options->no_update; k++)
+      g->nodes.at[k]->vjp = NULL; /* derivatives were taken */
     ir_prune(g);
     const char *why = ir_verify(g);
     if (why) bug("entry %s: %s", u->entries[i].name, why);
@@ -278,7 +305,7 @@ Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOpti
   l->arena = a;
   l->names = names;
   l->d = d;
-  UnitOptions *options = NEW(a, UnitOptions);      /* trials read them later */
+  UnitOptions *options = NEW(a, UnitOptions); /* trials read them later */
   *options = *o;
   l->options = options;
   l->unit = u;

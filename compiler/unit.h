@@ -14,19 +14,19 @@
 typedef enum { TOKENS_CHARS, TOKENS_BYTES, TOKENS_ASCII } Tokens;
 
 typedef struct DataDecl {
-  const char *name;             /* "text" */
-  const char *source;           /* a path, or the name of a corpus (no '/' and no '.') */
-  Tokens      tokens;
-  double      split;            /* share of the text that trains, e.g. 0.9 */
-  uint64_t    seed;             /* of the random windows */
-  const char *td_file;          /* the .td file that declares it: relative paths start there */
-  Span        span;
+  const char *name;   /* "text" */
+  const char *source; /* a path, or the name of a corpus (no '/' and no '.') */
+  Tokens tokens;
+  double split;        /* share of the text that trains, e.g. 0.9 */
+  uint64_t seed;       /* of the random windows */
+  const char *td_file; /* the .td file that declares it: relative paths start there */
+  Span span;
 } DataDecl;
 
 typedef struct DataInfo {
-  int64_t       vocab;          /* number of symbols */
-  const double *unigram;        /* [vocab], of the training split, sums to 1 */
-  double        entropy;        /* of the unigram distribution, nats */
+  int64_t vocab;         /* number of symbols */
+  const double *unigram; /* [vocab], of the training split, sums to 1 */
+  double entropy;        /* of the unigram distribution, nats */
 } DataInfo;
 
 /* Asked once for each data declaration, before shapes are inferred. False with
@@ -43,49 +43,50 @@ typedef bool DataQuery(void *ctx, const DataDecl *decl, DataInfo *out, const cha
  *   a sampler's loop        "t" (and "u"), rank-0 int: the loop variables                                     */
 typedef struct UnitInput {
   const char *name;
-  Type        type;
-  int         rank;
-  int64_t     shape[IR_MAX_RANK];
-  int64_t     lo, hi;           /* TY_INT */
-  const char *data;             /* name of the DataDecl that feeds it, or NULL */
+  Type type;
+  int rank;
+  int64_t shape[IR_MAX_RANK];
+  int64_t lo, hi;   /* TY_INT */
+  const char *data; /* name of the DataDecl that feeds it, or NULL */
 } UnitInput;
 
 typedef struct UnitEntry {
-  const char *name;             /* also the TdEntry's: "init", "train", "eval", "model.denoise",
+  const char *name; /* also the TdEntry's: "init", "train", "eval", "model.denoise",
                                    "sample.ddpm.init", "sample.ddpm.step", "sample.ddpm.emit" */
-  Graph      *graph;            /* for the reference evaluator */
-  bool        repeated;         /* runs many times while parameters stay: a sampler's step */
-  UnitInput  *inputs;   int ninputs;
+  Graph *graph;     /* for the reference evaluator */
+  bool repeated;    /* runs many times while parameters stay: a sampler's step */
+  UnitInput *inputs;
+  int ninputs;
   /* outputs: the TdEntry's outputs, by name. "train", "eval": "loss" first, then logged scalars, the metrics
    * (eval), "lr", "grad_norm" (train). emit: "text" (int [B, L]) then what `log` names, e.g. "confidence" [B, L] */
 } UnitEntry;
 
 /* ---- training -------------------------------------------------------------- */
 typedef struct UnitTrain {
-  bool        present;
-  const char *loss;             /* its name; the entries are "train" and "eval" */
-  Span        span;
-  const char *data;             /* the DataDecl that feeds it */
-  int64_t     batch, window;    /* rows and tokens of a row of the data input */
-  int64_t     steps;
-  int64_t     checkpoint_every; /* 0 = only at the end */
-  int64_t     eval_every, eval_batches;
-  const char *sample;           /* a sampler's name or NULL */
-  int64_t     sample_every;
-  int64_t     keep;             /* checkpoints kept besides the best (default 3) */
-  int64_t     patience;         /* stop after so many evaluations without a better loss; 0 = never */
-  int64_t     log_every;        /* default 10 */
-  double      ema;              /* 0 = none: else states "ema.*" shadow "params.*"; eval and samplers read them */
+  bool present;
+  const char *loss; /* its name; the entries are "train" and "eval" */
+  Span span;
+  const char *data;      /* the DataDecl that feeds it */
+  int64_t batch, window; /* rows and tokens of a row of the data input */
+  int64_t steps;
+  int64_t checkpoint_every; /* 0 = only at the end */
+  int64_t eval_every, eval_batches;
+  const char *sample; /* a sampler's name or NULL */
+  int64_t sample_every;
+  int64_t keep;      /* checkpoints kept besides the best (default 3) */
+  int64_t patience;  /* stop after so many evaluations without a better loss; 0 = never */
+  int64_t log_every; /* default 10 */
+  double ema; /* 0 = none: else states "ema.*" shadow "params.*"; eval and samplers read them */
   const char *optimizer;
 } UnitTrain;
 
 /* ---- samplers -------------------------------------------------------------- */
 typedef enum { PARAM_REAL, PARAM_INT, PARAM_TEXT } UnitParamKind;
 typedef struct UnitParam {
-  const char   *name;
+  const char *name;
   UnitParamKind kind;
-  double        dflt;
-  const char   *text;           /* default of a PARAM_TEXT */
+  double dflt;
+  const char *text; /* default of a PARAM_TEXT */
 } UnitParam;
 
 /* The driver loop: for t in lo .. hi (inclusive, either direction), or `steps`
@@ -94,74 +95,86 @@ typedef struct UnitParam {
  * value (inputs t and, when named, u = the next value, or hi - 1 / hi + 1 one past the end), and emit whenever it wants to look. */
 typedef struct UnitSampler {
   const char *name;
-  UnitParam  *params;   int nparams;
-  bool        has_loop;
+  UnitParam *params;
+  int nparams;
+  bool has_loop;
   const char *var, *next_var;
-  int64_t     lo, hi;
-  int64_t     steps;            /* default number of iterations */
-  const char *steps_param;      /* the parameter that sets it, or NULL: fixed */
-  const char *data;             /* whose vocabulary spells the result, or NULL */
-  int64_t     batch, window;    /* shape of the emitted text */
-  Span        span;
+  int64_t lo, hi;
+  int64_t steps;           /* default number of iterations */
+  const char *steps_param; /* the parameter that sets it, or NULL: fixed */
+  const char *data;        /* whose vocabulary spells the result, or NULL */
+  int64_t batch, window;   /* shape of the emitted text */
+  Span span;
 } UnitSampler;
 
 /* ---- parameters -------------------------------------------------------------- */
 typedef struct UnitParameter {
-  const char *name;             /* "denoise.layer.wq" */
-  const char *state;            /* "params.matrix" or "params.vector" */
-  int64_t     offset;           /* elements */
-  int         rank;
-  int64_t     shape[IR_MAX_RANK];
-  Span        span;
+  const char *name;  /* "denoise.layer.wq" */
+  const char *state; /* "params.matrix" or "params.vector" */
+  int64_t offset;    /* elements */
+  int rank;
+  int64_t shape[IR_MAX_RANK];
+  Span span;
 } UnitParameter;
 
 typedef struct Unit {
-  const char    *name;          /* of the file, without folder and ".td" */
-  const char    *path;
-  TdProgram     *program;       /* NULL when options.check_only */
-  UnitEntry     *entries;    int nentries;
-  DataDecl      *data;       int ndata;
-  DataInfo      *data_info;
-  UnitTrain      train;
-  UnitSampler   *samplers;   int nsamplers;
-  UnitParameter *parameters; int nparameters;
-  TdType         act;           /* how activations are stored and multiplied: TD_F32, TD_BF16 */
-  int64_t        nweights;      /* numbers in all parameters */
-  int64_t        memory;        /* the options' */
-  int            threads;
-  const char   **models;     int nmodels;
-  const char    *source_hash;   /* hex sha-256 is the runtime's business; this is the text all sources joined, for it to hash */
-  size_t         source_size;
-  struct Low    *low;           /* of the compilation: trial.h instantiates further ops with it */
+  const char *name; /* of the file, without folder and ".td" */
+  const char *path;
+  TdProgram *program; /* NULL when options.check_only */
+  UnitEntry *entries;
+  int nentries;
+  DataDecl *data;
+  int ndata;
+  DataInfo *data_info;
+  UnitTrain train;
+  UnitSampler *samplers;
+  int nsamplers;
+  UnitParameter *parameters;
+  int nparameters;
+  TdType act;       /* how activations are stored and multiplied: TD_F32, TD_BF16 */
+  int64_t nweights; /* numbers in all parameters */
+  int64_t memory;   /* the options' */
+  int threads;
+  const char **models;
+  int nmodels;
+  const char *
+      source_hash; /* hex sha-256 is the runtime's business; this is the text all sources joined, for it to hash */
+  size_t source_size;
+  struct Low *low; /* of the compilation: trial.h instantiates further ops with it */
 } Unit;
 
-typedef struct Define { const char *name, *value; } Define;   /* -D name=value */
+typedef struct Define {
+  const char *name, *value;
+} Define; /* -D name=value */
 
 typedef struct UnitOptions {
-  const Define *defines;  int ndefines;
-  DataQuery    *query;    void *query_ctx;
-  bool          check_only;     /* stop after the graphs were built and verified */
-  bool          verify;         /* run the IR verifier after every pass */
-  bool          no_train, no_eval, no_samplers, no_models;   /* leave these entries out */
-  bool          no_update;      /* the training entry ends with the loss: no gradients, no optimizer; with check_only */
-  const char   *only_sampler;   /* or NULL: all */
-  const char   *dump_pass;      /* --dump=PASS: the IR after that pass goes to dump */
-  StrBuf       *dump;
-  const char   *act;            /* "f32" or "bf16" instead of what `precision` says; NULL: that */
-  int64_t       memory;         /* bytes that the program may take, with so many threads; 0: no limit */
-  int           threads;
-  uint32_t      disable;        /* bit k: backend option k off (tests) */
+  const Define *defines;
+  int ndefines;
+  DataQuery *query;
+  void *query_ctx;
+  bool check_only; /* stop after the graphs were built and verified */
+  bool verify;     /* run the IR verifier after every pass */
+  bool no_train, no_eval, no_samplers, no_models; /* leave these entries out */
+  bool
+      no_update; /* the training entry ends with the loss: no gradients, no optimizer; with check_only */
+  const char *only_sampler; /* or NULL: all */
+  const char *dump_pass;    /* --dump=PASS: the IR after that pass goes to dump */
+  StrBuf *dump;
+  const char *act; /* "f32" or "bf16" instead of what `precision` says; NULL: that */
+  int64_t memory;  /* bytes that the program may take, with so many threads; 0: no limit */
+  int threads;
+  uint32_t disable; /* bit k: backend option k off (tests) */
   /* reads another source file for `use "path"`; NULL: use is an error. Text in the arena. */
   const char *(*load)(void *ctx, Arena *a, const char *path, size_t *size, const char **why);
-  void         *load_ctx;
+  void *load_ctx;
 } UnitOptions;
 
 /* Compile the source registered as `file`. NULL after errors. Unwinds nowhere:
  * guards of arena and diagnostics are set inside. */
 Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOptions *o);
 
-const UnitEntry   *unit_entry(const Unit *u, const char *name);
-const UnitSampler *unit_sampler(const Unit *u, const char *name);   /* NULL name: the first */
+const UnitEntry *unit_entry(const Unit *u, const char *name);
+const UnitSampler *unit_sampler(const Unit *u, const char *name); /* NULL name: the first */
 /* Value k of a sampler's loop of n iterations. */
 int64_t unit_loop_value(const UnitSampler *s, int64_t k, int64_t n);
 

@@ -6,43 +6,43 @@
 
 const char *aop_spelling(AOp op) {
   switch (op) {
-    case OP_ADD: return "+";
-    case OP_SUB: return "-";
-    case OP_MUL: return "*";
-    case OP_DIV: return "/";
-    case OP_MOD: return "%";
-    case OP_POW: return "^";
-    case OP_LT: return "<";
-    case OP_LE: return "<=";
-    case OP_GT: return ">";
-    case OP_GE: return ">=";
-    case OP_EQ: return "==";
-    case OP_NE: return "!=";
-    case OP_AND: return "&&";
-    case OP_OR: return "||";
-    case OP_NEG: return "-";
-    case OP_NOT: return "!";
+  case OP_ADD: return "+";
+  case OP_SUB: return "-";
+  case OP_MUL: return "*";
+  case OP_DIV: return "/";
+  case OP_MOD: return "%";
+  case OP_POW: return "^";
+  case OP_LT: return "<";
+  case OP_LE: return "<=";
+  case OP_GT: return ">";
+  case OP_GE: return ">=";
+  case OP_EQ: return "==";
+  case OP_NE: return "!=";
+  case OP_AND: return "&&";
+  case OP_OR: return "||";
+  case OP_NEG: return "-";
+  case OP_NOT: return "!";
   }
   bug("no such operator: %d", (int)op);
 }
 
 const char *adecl_spelling(ADeclKind k) {
   switch (k) {
-    case D_USE: return "use";
-    case D_CONST: return "const";
-    case D_DIM: return "dim";
-    case D_AXIS: return "axis";
-    case D_PARAM: return "param";
-    case D_DATA: return "data";
-    case D_SCHEDULE: return "schedule";
-    case D_OP: return "op";
-    case D_BLOCK: return "block";
-    case D_MODEL: return "model";
-    case D_LOSS: return "loss";
-    case D_METRIC: return "metric";
-    case D_SAMPLER: return "sampler";
-    case D_TRAIN: return "train";
-    case D_PRECISION: return "precision";
+  case D_USE: return "use";
+  case D_CONST: return "const";
+  case D_DIM: return "dim";
+  case D_AXIS: return "axis";
+  case D_PARAM: return "param";
+  case D_DATA: return "data";
+  case D_SCHEDULE: return "schedule";
+  case D_OP: return "op";
+  case D_BLOCK: return "block";
+  case D_MODEL: return "model";
+  case D_LOSS: return "loss";
+  case D_METRIC: return "metric";
+  case D_SAMPLER: return "sampler";
+  case D_TRAIN: return "train";
+  case D_PRECISION: return "precision";
   }
   bug("no such declaration: %d", (int)k);
 }

@@ -7,29 +7,42 @@
 #include "base.h"
 #include "diag.h"
 
-enum { AST_MAX_DEPTH = 200 };   /* of brackets, and of each expression */
+enum { AST_MAX_DEPTH = 200 }; /* of brackets, and of each expression */
 
 /* ---- expressions ------------------------------------------------------- */
 typedef struct AExpr AExpr;
 
 typedef enum {
-  A_NUM,        /* 12, 1e-4                     num, is_int, text              */
-  A_STR,        /* "text"                       str (escapes decoded)          */
-  A_NAME,       /* x                            name                           */
-  A_MEMBER,     /* noise.abar                   a, name                        */
-  A_INDEX,      /* x[i, j + 1 else 0]           a, items                       */
-  A_REDUCE,     /* sum[k in 0:K | g](body)      name, items, guard, a (body)   */
-  A_CALL,       /* f(x, eps = 1e-5)             a (callee: A_NAME/A_MEMBER), args */
-  A_UNARY,      /* -x, !x                       op, a                          */
-  A_BINARY,     /* x + y                        op, a, b                       */
-  A_COND,       /* c ? x : y                    a, b, c                        */
-  A_ERROR       /* what error recovery left                                    */
+  A_NUM,    /* 12, 1e-4                     num, is_int, text              */
+  A_STR,    /* "text"                       str (escapes decoded)          */
+  A_NAME,   /* x                            name                           */
+  A_MEMBER, /* noise.abar                   a, name                        */
+  A_INDEX,  /* x[i, j + 1 else 0]           a, items                       */
+  A_REDUCE, /* sum[k in 0:K | g](body)      name, items, guard, a (body)   */
+  A_CALL,   /* f(x, eps = 1e-5)             a (callee: A_NAME/A_MEMBER), args */
+  A_UNARY,  /* -x, !x                       op, a                          */
+  A_BINARY, /* x + y                        op, a, b                       */
+  A_COND,   /* c ? x : y                    a, b, c                        */
+  A_ERROR   /* what error recovery left                                    */
 } AExprKind;
 
 typedef enum {
-  OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_MOD, OP_POW,
-  OP_LT, OP_LE, OP_GT, OP_GE, OP_EQ, OP_NE, OP_AND, OP_OR,
-  OP_NEG, OP_NOT
+  OP_ADD,
+  OP_SUB,
+  OP_MUL,
+  OP_DIV,
+  OP_MOD,
+  OP_POW,
+  OP_LT,
+  OP_LE,
+  OP_GT,
+  OP_GE,
+  OP_EQ,
+  OP_NE,
+  OP_AND,
+  OP_OR,
+  OP_NEG,
+  OP_NOT
 } AOp;
 const char *aop_spelling(AOp op);
 
@@ -40,35 +53,39 @@ const char *aop_spelling(AOp op);
  *   name in D         a variable over a dim, an axis or an extent (hi == NULL, lo = D)
  *   ...               the rest of the axes                                     */
 typedef struct AItem {
-  Span        span;
-  bool        ellipsis;
-  const char *var;              /* the variable of an `in` form, or NULL */
-  AExpr      *expr;             /* the plain form, or NULL */
-  AExpr      *other;            /* after `else`, or NULL */
-  AExpr      *lo, *hi;          /* of an `in` form */
+  Span span;
+  bool ellipsis;
+  const char *var; /* the variable of an `in` form, or NULL */
+  AExpr *expr;     /* the plain form, or NULL */
+  AExpr *other;    /* after `else`, or NULL */
+  AExpr *lo, *hi;  /* of an `in` form */
 } AItem;
 typedef VEC(AItem) AItems;
 
-typedef struct AArg { Span span; const char *name; AExpr *value; } AArg;   /* name: NULL if positional */
+typedef struct AArg {
+  Span span;
+  const char *name;
+  AExpr *value;
+} AArg; /* name: NULL if positional */
 typedef VEC(AArg) AArgs;
 
 struct AExpr {
-  AExprKind   kind;
-  AOp         op;
-  bool        is_int;           /* A_NUM written without point or exponent */
-  int64_t     inum;             /* its value, when it fits */
-  double      num;
-  const char *text;             /* A_NUM: as written */
+  AExprKind kind;
+  AOp op;
+  bool is_int;  /* A_NUM written without point or exponent */
+  int64_t inum; /* its value, when it fits */
+  double num;
+  const char *text; /* A_NUM: as written */
   const char *name;
   const char *str;
-  AExpr      *a, *b, *c;
-  AExpr      *guard;            /* A_REDUCE: after '|' */
-  AItems      items;
-  AArgs       args;
-  int         depth;            /* of the tree below; at most AST_MAX_DEPTH */
-  bool        parens;           /* stood in parentheses of its own */
-  Span        span;
-  Span        op_span;          /* of the operator, the member name or the bracket */
+  AExpr *a, *b, *c;
+  AExpr *guard; /* A_REDUCE: after '|' */
+  AItems items;
+  AArgs args;
+  int depth;   /* of the tree below; at most AST_MAX_DEPTH */
+  bool parens; /* stood in parentheses of its own */
+  Span span;
+  Span op_span; /* of the operator, the member name or the bracket */
 };
 
 /* ---- statements -------------------------------------------------------- */
@@ -77,27 +94,31 @@ typedef VEC(AStmt *) AStmts;
 
 /* What stands left of '=' or '~': x or x[b, l in 0:L-1, ...] */
 typedef struct ATarget {
-  Span        span;
+  Span span;
   const char *name;
-  bool        indexed;          /* brackets were written (even for x[]) */
-  AItems      items;
+  bool indexed; /* brackets were written (even for x[]) */
+  AItems items;
 } ATarget;
 typedef VEC(ATarget) ATargets;
 
-typedef struct ABind { ATarget target; AExpr *value; Span span; } ABind;   /* target = value */
+typedef struct ABind {
+  ATarget target;
+  AExpr *value;
+  Span span;
+} ABind; /* target = value */
 typedef VEC(ABind) ABinds;
 
 typedef enum {
-  S_ASSIGN,     /* x[i] = e      a, b = f(x)      targets, value, save/recompute */
-  S_DRAW,       /* t[b] ~ uniform(T)              targets (one), value (A_CALL)  */
-  S_PARAM,      /* param w[D,H], b[H] ~ normal(0, 0.02) | = 1    targets, value, drawn */
-  S_FOR,        /* for i in N { }   for t, u in T-1 .. 0 steps n { }
+  S_ASSIGN,   /* x[i] = e      a, b = f(x)      targets, value, save/recompute */
+  S_DRAW,     /* t[b] ~ uniform(T)              targets (one), value (A_CALL)  */
+  S_PARAM,    /* param w[D,H], b[H] ~ normal(0, 0.02) | = 1    targets, value, drawn */
+  S_FOR,      /* for i in N { }   for t, u in T-1 .. 0 steps n { }
                    for i in N carry h[b] = h0[b] { } emit y[..] = e     (see range) */
-  S_MINIMIZE,   /* minimize e                     value                          */
-  S_LOG,        /* log name = e                   targets (one), value           */
-  S_REPORT,     /* report e  (metric)             value                          */
-  S_STATE,      /* state x[B,L] ~ normal() | = e  targets (one), value, drawn    */
-  S_EMIT,       /* emit e  (sampler)              value                          */
+  S_MINIMIZE, /* minimize e                     value                          */
+  S_LOG,      /* log name = e                   targets (one), value           */
+  S_REPORT,   /* report e  (metric)             value                          */
+  S_STATE,    /* state x[B,L] ~ normal() | = e  targets (one), value, drawn    */
+  S_EMIT,     /* emit e  (sampler)              value                          */
   S_ERROR
 } AStmtKind;
 
@@ -108,23 +129,23 @@ typedef enum {
 typedef enum { RANGE_COUNT, RANGE_DOTS, RANGE_COLON } ARangeKind;
 
 struct AStmt {
-  AStmtKind   kind;
-  Span        span;
-  ATargets    targets;
-  AExpr      *value;
-  bool        drawn;                /* '~' instead of '=' (S_PARAM, S_STATE) */
-  bool        save, recompute;      /* @save, @recompute before an assignment */
+  AStmtKind kind;
+  Span span;
+  ATargets targets;
+  AExpr *value;
+  bool drawn;           /* '~' instead of '=' (S_PARAM, S_STATE) */
+  bool save, recompute; /* @save, @recompute before an assignment */
   /* S_FOR; `scan` is the same statement, remembered for the printer */
-  bool        is_scan;
-  const char *var, *next_var;       /* next_var: the u of `for t, u in`, or NULL */
-  Span        var_span;
-  ARangeKind  range;
-  AExpr      *lo, *hi, *steps;
-  bool        has_range;            /* `scan t carry ...` may leave the range out */
-  ABinds      carries;              /* carry h[b,k] = h0[b,k] */
-  AStmts      body;
-  Span        braces;               /* of the body, from '{' to '}' */
-  ABinds      emits;                /* } emit y[b,t,k] = h[b,k], ... */
+  bool is_scan;
+  const char *var, *next_var; /* next_var: the u of `for t, u in`, or NULL */
+  Span var_span;
+  ARangeKind range;
+  AExpr *lo, *hi, *steps;
+  bool has_range; /* `scan t carry ...` may leave the range out */
+  ABinds carries; /* carry h[b,k] = h0[b,k] */
+  AStmts body;
+  Span braces;  /* of the body, from '{' to '}' */
+  ABinds emits; /* } emit y[b,t,k] = h[b,k], ... */
 };
 
 /* ---- declarations ------------------------------------------------------ */
@@ -137,63 +158,71 @@ typedef VEC(ADecl *) ADecls;
  *   o                  a scalar or an extent
  *   eps = 1e-5         with a default                                        */
 typedef struct AFormal {
-  Span        span;
+  Span span;
   const char *name;
-  AExpr      *id_bound;         /* T of id<T>, or NULL */
-  bool        is_tensor;        /* brackets were written */
-  AItems      items;
-  AExpr      *dflt;             /* or NULL */
+  AExpr *id_bound; /* T of id<T>, or NULL */
+  bool is_tensor;  /* brackets were written */
+  AItems items;
+  AExpr *dflt; /* or NULL */
 } AFormal;
 typedef VEC(AFormal) AFormals;
 
 typedef enum {
-  D_USE,        /* use nn | use "path.td"       name or path            */
-  D_CONST,      /* const a = 1, b = 2           binds                   */
-  D_DIM,        /* dim B = 32                   binds                   */
-  D_AXIS,       /* axis S = L                   binds                   */
-  D_PARAM,      /* param w[D] ~ normal(0, 1)    stmt (an S_PARAM)       */
-  D_DATA,       /* data text { ... }            name, settings          */
-  D_SCHEDULE,   /* schedule noise[T] { ... }    name, extent, body      */
-  D_OP, D_BLOCK, D_MODEL,   /* name, formals, results, body, grad       */
-  D_LOSS, D_METRIC, D_SAMPLER,  /* name, formals, body                  */
-  D_TRAIN,      /* train [NAME] { ... }         name or NULL, settings  */
-  D_PRECISION   /* precision { ... }            settings                */
+  D_USE,      /* use nn | use "path.td"       name or path            */
+  D_CONST,    /* const a = 1, b = 2           binds                   */
+  D_DIM,      /* dim B = 32                   binds                   */
+  D_AXIS,     /* axis S = L                   binds                   */
+  D_PARAM,    /* param w[D] ~ normal(0, 1)    stmt (an S_PARAM)       */
+  D_DATA,     /* data text { ... }            name, settings          */
+  D_SCHEDULE, /* schedule noise[T] { ... }    name, extent, body      */
+  D_OP,
+  D_BLOCK,
+  D_MODEL, /* name, formals, results, body, grad       */
+  D_LOSS,
+  D_METRIC,
+  D_SAMPLER,  /* name, formals, body                  */
+  D_TRAIN,    /* train [NAME] { ... }         name or NULL, settings  */
+  D_PRECISION /* precision { ... }            settings                */
 } ADeclKind;
-const char *adecl_spelling(ADeclKind k);   /* "op", "block", ... */
+const char *adecl_spelling(ADeclKind k); /* "op", "block", ... */
 
-typedef struct AGrad {          /* grad(dy, ...) { dx[...] = ... } [nocheck] */
-  bool        present, nocheck;
-  Span        span;
-  ATargets    cotangents;       /* dy or dy[i,j] */
-  AStmts      body;
-  Span        braces;
+typedef struct AGrad { /* grad(dy, ...) { dx[...] = ... } [nocheck] */
+  bool present, nocheck;
+  Span span;
+  ATargets cotangents; /* dy or dy[i,j] */
+  AStmts body;
+  Span braces;
 } AGrad;
 
 struct ADecl {
-  ADeclKind   kind;
-  Span        span, name_span;
+  ADeclKind kind;
+  Span span, name_span;
   const char *name;
-  const char *path;             /* D_USE "path" */
-  const char *doc;              /* the comment block that stands directly above, '#' stripped, or NULL */
-  ABinds      binds;
-  AStmt      *stmt;
-  VEC(AExpr *) settings;        /* primaries in a row: names, numbers, strings, calls */
-  AExpr      *extent;
-  AFormals    formals;
-  AFormals    results;          /* patterns; `-> y[b,l]` */
-  AStmts      body;
-  Span        braces;           /* of the body or the settings; line 0: none */
-  bool        expr_body;        /* `-> y[...] = e`: body is that one assignment */
-  AGrad       grad;
+  const char *path; /* D_USE "path" */
+  const char *doc;  /* the comment block that stands directly above, '#' stripped, or NULL */
+  ABinds binds;
+  AStmt *stmt;
+  VEC(AExpr *) settings; /* primaries in a row: names, numbers, strings, calls */
+  AExpr *extent;
+  AFormals formals;
+  AFormals results; /* patterns; `-> y[b,l]` */
+  AStmts body;
+  Span braces;    /* of the body or the settings; line 0: none */
+  bool expr_body; /* `-> y[...] = e`: body is that one assignment */
+  AGrad grad;
 };
 
 /* A comment as the scanner saw it, from its '#', without trailing blanks; the
  * printer puts it back. */
-typedef struct AComment { Span span; const char *text; bool own_line; } AComment;
+typedef struct AComment {
+  Span span;
+  const char *text;
+  bool own_line;
+} AComment;
 
 typedef struct AFile {
-  int           file;           /* index into Sources */
-  ADecls        decls;
+  int file; /* index into Sources */
+  ADecls decls;
   VEC(AComment) comments;
 } AFile;
 
@@ -206,16 +235,16 @@ AFile *ast_parse(Arena *a, Interner *in, Diags *d, int file);
 AExpr *ast_parse_expr(Arena *a, Interner *in, Diags *d, int file);
 
 /* -- print.c: the formatter's core ---------------------------------------- */
-void ast_print_file(const AFile *f, StrBuf *out);      /* canonical layout, comments kept */
-void ast_print_expr(const AExpr *e, StrBuf *out);      /* minimal parentheses */
+void ast_print_file(const AFile *f, StrBuf *out); /* canonical layout, comments kept */
+void ast_print_expr(const AExpr *e, StrBuf *out); /* minimal parentheses */
 void ast_print_target(const ATarget *t, StrBuf *out);
 
 /* -- dump.c: every part of the tree as text, without places and comments ---- */
-void ast_dump(const AFile *f, StrBuf *out);            /* equal dumps: equal meaning */
+void ast_dump(const AFile *f, StrBuf *out); /* equal dumps: equal meaning */
 
 /* -- std.c (made at build time from dsl/std/ *.td) ------------------------- */
-const char *std_source(const char *name, size_t *size);  /* "nn" -> its text, or NULL */
-int         std_count(void);
+const char *std_source(const char *name, size_t *size); /* "nn" -> its text, or NULL */
+int std_count(void);
 const char *std_name(int i);
 
 #endif

@@ -12,22 +12,22 @@
 
 typedef struct Chunk {
   struct Chunk *next;
-  size_t        size, used;      /* bytes after the header */
+  size_t size, used; /* bytes after the header */
 } Chunk;
 
 enum { ALIGNMENT = 16, FIRST_CHUNK = 16 * 1024, LARGEST_CHUNK = 4 * 1024 * 1024 };
 static const size_t HEADER = (sizeof(Chunk) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 
 struct Arena {
-  Chunk   *chunks;               /* the newest is allocated from */
-  size_t   next_size;
+  Chunk *chunks; /* the newest is allocated from */
+  size_t next_size;
   jmp_buf *unwind;
 };
 
 _Noreturn void out_of_memory(const Arena *a) {
   if (a && a->unwind) longjmp(*a->unwind, 1);
   fputs("tdc: out of memory\n", stderr);
-  _Exit(4);                     /* the exit code of files, folders and memory */
+  _Exit(4); /* the exit code of files, folders and memory */
 }
 
 static Chunk *chunk_new(size_t size) {
@@ -69,10 +69,10 @@ void *arena_alloc(Arena *a, size_t bytes) {
   need -= need % ALIGNMENT;
   Chunk *c = a->chunks;
   if (!c || c->size - c->used < need) {
-    bool own = need > a->next_size / 4;     /* a large block gets a chunk of its own */
+    bool own = need > a->next_size / 4; /* a large block gets a chunk of its own */
     Chunk *fresh = chunk_new(own ? need : a->next_size);
     if (!fresh) out_of_memory(a);
-    if (own && c) {                         /* keep filling the current chunk */
+    if (own && c) { /* keep filling the current chunk */
       fresh->next = c->next;
       c->next = fresh;
       fresh->used = need;
@@ -192,8 +192,16 @@ void sb_free(StrBuf *b) {
 
 /* ---- interner: open addressing, doubled at three quarters full --------------- */
 
-typedef struct Slot { const char *s; size_t n; uint64_t hash; } Slot;
-struct Interner { Arena *arena; Slot *slots; size_t cap, used; };
+typedef struct Slot {
+  const char *s;
+  size_t n;
+  uint64_t hash;
+} Slot;
+struct Interner {
+  Arena *arena;
+  Slot *slots;
+  size_t cap, used;
+};
 
 Interner *interner_new(Arena *a) {
   Interner *in = NEW(a, Interner);
@@ -203,7 +211,7 @@ Interner *interner_new(Arena *a) {
   return in;
 }
 
-static uint64_t hash_bytes(const char *s, size_t n) {     /* FNV-1a */
+static uint64_t hash_bytes(const char *s, size_t n) { /* FNV-1a */
   uint64_t h = 14695981039346656037u;
   for (size_t i = 0; i < n; i++) h = (h ^ (unsigned char)s[i]) * 1099511628211u;
   return h;
@@ -211,8 +219,7 @@ static uint64_t hash_bytes(const char *s, size_t n) {     /* FNV-1a */
 
 static Slot *find_slot(Slot *slots, size_t cap, uint64_t hash, const char *s, size_t n) {
   size_t i = hash & (cap - 1);
-  while (slots[i].s &&
-         !(slots[i].hash == hash && slots[i].n == n && !memcmp(slots[i].s, s, n)))
+  while (slots[i].s && !(slots[i].hash == hash && slots[i].n == n && !memcmp(slots[i].s, s, n)))
     i = (i + 1) & (cap - 1);
   return &slots[i];
 }
@@ -255,8 +262,14 @@ static locale_t c_locale(void) {
 }
 
 void fmt_double(char buf[32], double x) {
-  if (isnan(x)) { snprintf(buf, 32, "nan"); return; }
-  if (isinf(x)) { snprintf(buf, 32, x > 0 ? "inf" : "-inf"); return; }
+  if (isnan(x)) {
+    snprintf(buf, 32, "nan");
+    return;
+  }
+  if (isinf(x)) {
+    snprintf(buf, 32, x > 0 ? "inf" : "-inf");
+    return;
+  }
   locale_t c = c_locale(), before = uselocale(c);
   for (int digits = 1; digits <= 17; digits++) {
     snprintf(buf, 32, "%.*g", digits, x);

@@ -12,7 +12,7 @@ Diag *syntax_diag(Parser *p, int code, Span at, const char *fmt, ...) {
   const char *message = arena_vprintf(p->arena, fmt, ap);
   va_end(ap);
   if (diags_errors(p->diags) >= DIAG_MAX) {
-    p->stopped = p->at_limit = true;          /* ast_parse unwinds, once all is given back */
+    p->stopped = p->at_limit = true; /* ast_parse unwinds, once all is given back */
     return NEW(p->arena, Diag);
   }
   return diag_error(p->diags, code, at, "%s", message);
@@ -28,38 +28,51 @@ static bool has(const int *set, int n, int kind) {
 
 static bool is_operator(int kind) {
   switch (kind) {
-    case '+': case '-': case '*': case '/': case '%': case '^': case '<': case '>': case '?':
-    case EQUAL: case UNEQUAL: case AT_MOST: case AT_LEAST: case AND: case OR:
-      return true;
-    default: return false;
+  case '+':
+  case '-':
+  case '*':
+  case '/':
+  case '%':
+  case '^':
+  case '<':
+  case '>':
+  case '?':
+  case EQUAL:
+  case UNEQUAL:
+  case AT_MOST:
+  case AT_LEAST:
+  case AND:
+  case OR: return true;
+  default: return false;
   }
 }
 
 static const char *kind_name(int kind) {
   switch (kind) {
-    case NAME: return "a name";
-    case NUM: return "a number";
-    case STR: return "a string";
-    case EOL: return "the end of the line";
-    case END_OF_FILE: return "the end of the file";
-    case ARROW: return "'->'";
-    case DOTS: return "'..'";
-    case ELLIPSIS: return "'...'";
-    case EQUAL: return "'=='";
-    case UNEQUAL: return "'!='";
-    case AT_MOST: return "'<='";
-    case AT_LEAST: return "'>='";
-    case AND: return "'&&'";
-    case OR: return "'||'";
-    case APART: return "'('";
-    case IN: return "'in'";
-    case ELSE: return "'else'";
-    case STEPS: return "'steps'";
-    case CARRY: return "'carry'";
-    case GRAD: return "'grad'";
-    case NOCHECK: return "'nocheck'";
-    case EMIT: case LOOP_EMIT: return "'emit'";
-    default: return NULL;
+  case NAME: return "a name";
+  case NUM: return "a number";
+  case STR: return "a string";
+  case EOL: return "the end of the line";
+  case END_OF_FILE: return "the end of the file";
+  case ARROW: return "'->'";
+  case DOTS: return "'..'";
+  case ELLIPSIS: return "'...'";
+  case EQUAL: return "'=='";
+  case UNEQUAL: return "'!='";
+  case AT_MOST: return "'<='";
+  case AT_LEAST: return "'>='";
+  case AND: return "'&&'";
+  case OR: return "'||'";
+  case APART: return "'('";
+  case IN: return "'in'";
+  case ELSE: return "'else'";
+  case STEPS: return "'steps'";
+  case CARRY: return "'carry'";
+  case GRAD: return "'grad'";
+  case NOCHECK: return "'nocheck'";
+  case EMIT:
+  case LOOP_EMIT: return "'emit'";
+  default: return NULL;
   }
 }
 
@@ -117,23 +130,25 @@ static const char *found(Parser *p, int got) {
 
 /* ---- hints for common slips -------------------------------------------------------- */
 
-typedef struct Slip { const char *word, *hint; } Slip;
+typedef struct Slip {
+  const char *word, *hint;
+} Slip;
 
 static const Slip WORD_SLIPS[] = {
-  {"if", "a choice is an expression: condition ? this : that"},
-  {"while", "loops run over a range: for i in 0 : N { ... }"},
-  {"return", "a result is defined by its name: y[i] = ..."},
-  {"let", "a definition is written name = expression"},
-  {"var", "a definition is written name = expression"},
-  {"def", "a function is written op name(x[i]) -> y[i] { ... }"},
-  {"fn", "a function is written op name(x[i]) -> y[i] { ... }"},
-  {"func", "a function is written op name(x[i]) -> y[i] { ... }"},
-  {"function", "a function is written op name(x[i]) -> y[i] { ... }"},
-  {"import", "another file is imported with use"},
-  {"and", "'and' is written &&"},
-  {"or", "'or' is written ||"},
-  {"not", "'not' is written !"},
-  {"lambda", "a function is written op name(x[i]) -> y[i] { ... }"},
+    {"if", "a choice is an expression: condition ? this : that"},
+    {"while", "loops run over a range: for i in 0 : N { ... }"},
+    {"return", "a result is defined by its name: y[i] = ..."},
+    {"let", "a definition is written name = expression"},
+    {"var", "a definition is written name = expression"},
+    {"def", "a function is written op name(x[i]) -> y[i] { ... }"},
+    {"fn", "a function is written op name(x[i]) -> y[i] { ... }"},
+    {"func", "a function is written op name(x[i]) -> y[i] { ... }"},
+    {"function", "a function is written op name(x[i]) -> y[i] { ... }"},
+    {"import", "another file is imported with use"},
+    {"and", "'and' is written &&"},
+    {"or", "'or' is written ||"},
+    {"not", "'not' is written !"},
+    {"lambda", "a function is written op name(x[i]) -> y[i] { ... }"},
 };
 
 static const char *word_slip(const Token *t) {
@@ -164,17 +179,19 @@ static const char *goes_on(Parser *p, int i) {
 
 /* Slips that two neighbouring signs give away. */
 static const char *sign_slip(const Token *before, const Token *t, const Token *next) {
-  static const struct { const char *signs, *hint; } PAIRS[] = {
-    {"+=", "a name is defined once; there is no assignment with an operator"},
-    {"-=", "a name is defined once; there is no assignment with an operator"},
-    {"*=", "a name is defined once; there is no assignment with an operator"},
-    {"/=", "a name is defined once; there is no assignment with an operator"},
-    {":=", "a definition is written with ="},
-    {"**", "a power is written x^2"},
-    {"//", "a comment begins with #"},
-    {"/*", "a comment begins with #"},
-    {"=>", "the arrow before the results is ->"},
-    {">>", "'greater' is a single >"},
+  static const struct {
+    const char *signs, *hint;
+  } PAIRS[] = {
+      {"+=", "a name is defined once; there is no assignment with an operator"},
+      {"-=", "a name is defined once; there is no assignment with an operator"},
+      {"*=", "a name is defined once; there is no assignment with an operator"},
+      {"/=", "a name is defined once; there is no assignment with an operator"},
+      {":=", "a definition is written with ="},
+      {"**", "a power is written x^2"},
+      {"//", "a comment begins with #"},
+      {"/*", "a comment begins with #"},
+      {"=>", "the arrow before the results is ->"},
+      {">>", "'greater' is a single >"},
   };
   for (size_t i = 0; i < sizeof PAIRS / sizeof *PAIRS; i++) {
     const char *s = PAIRS[i].signs;
@@ -196,7 +213,8 @@ static const char *side_by_side(const Token *before, const Token *t, const Token
     return "statements on one line are separated by ';'";
   if (layout_is_word(t) || has(expected, n, ',') || has(expected, n, '{')) return NULL;
   return before->kind == NAME || before->kind == NUM || before->kind == ')' || before->kind == ']'
-    ? "a product is written with '*'" : NULL;
+             ? "a product is written with '*'"
+             : NULL;
 }
 
 static const char *slip_hint(Parser *p, const int *expected, int n) {
@@ -246,7 +264,8 @@ void syntax_error(Parser *p, int got, const int *expected, int n, Span at) {
   if (t->kind == END_OF_FILE) p->failed_at_end = true;
   if (follows_bad_character(p, t->span)) return;
   if (got == EOL && t->kind != EOL) at = t->span;
-  Diag *x = syntax_diag(p, 107, at, "expected %s before %s", expectation(p, expected, n), found(p, got));
+  Diag *x =
+      syntax_diag(p, 107, at, "expected %s before %s", expectation(p, expected, n), found(p, got));
   const Bracket *open = layout_innermost(p);
   if (got == '{' && p->depth > 1) open = &p->open[p->depth - 2];
   if (open && open->kind != '{' && open->open.line < at.line) {

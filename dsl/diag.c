@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WINDOW = 160, WINDOW_LEAD = 60 };     /* longer source lines are cropped to this */
+enum { WINDOW = 160, WINDOW_LEAD = 60 }; /* longer source lines are cropped to this */
 
 Diags *diags_new(Arena *a) {
   Diags *d = NEW(a, Diags);
@@ -50,15 +50,17 @@ static Diag *begin(Diags *d, DiagLevel level, int code, Span at, const char *fmt
     const Diag *old = d->all.at[i];
     if (old->code == code && old->level == level && same_span(old->span, at) &&
         !strcmp(old->message, x->message))
-      return x;                               /* said already: filled in, never shown */
+      return x; /* said already: filled in, never shown */
   }
   if (level == DIAG_ERROR && d->errors >= DIAG_MAX) {
     if (d->unwind) longjmp(*d->unwind, 2);
     return x;
   }
   if (level == DIAG_WARNING && d->warnings >= WARNING_MAX) return x;
-  if (level == DIAG_ERROR) d->errors++;
-  else d->warnings++;
+  if (level == DIAG_ERROR)
+    d->errors++;
+  else
+    d->warnings++;
   vec_push(d->arena, &d->all, x);
   return x;
 }
@@ -111,7 +113,11 @@ static int compare_spans(Span a, Span b) {
   return 0;
 }
 
-typedef struct Ranked { const Diag *diag; int rank; bool given; } Ranked;
+typedef struct Ranked {
+  const Diag *diag;
+  int rank;
+  bool given;
+} Ranked;
 
 static int compare_ranked(const void *left, const void *right) {
   const Ranked *a = left, *b = right;
@@ -159,8 +165,11 @@ static bool source_line(const Source *s, int line, const char **text, size_t *n)
 
 size_t utf8_length(const char *s, size_t n) {
   const unsigned char *u = (const unsigned char *)s;
-  size_t want = u[0] < 0x80 ? 1 : u[0] >= 0xC2 && u[0] <= 0xDF ? 2 : (u[0] & 0xF0) == 0xE0 ? 3
-              : u[0] >= 0xF0 && u[0] <= 0xF4 ? 4 : 0;
+  size_t want = u[0] < 0x80                    ? 1
+                : u[0] >= 0xC2 && u[0] <= 0xDF ? 2
+                : (u[0] & 0xF0) == 0xE0        ? 3
+                : u[0] >= 0xF0 && u[0] <= 0xF4 ? 4
+                                               : 0;
   if (!want || want > n) return 0;
   for (size_t i = 1; i < want; i++)
     if ((u[i] & 0xC0) != 0x80) return 0;
@@ -177,11 +186,13 @@ static int write_line(StrBuf *out, const char *text, size_t n, int from, int to)
     size_t step = utf8_length(text + i, n - i);
     unsigned char c = (unsigned char)text[i];
     if (out && at >= from && at < to) {
-      if (!step || c == 0x7F || (c < 0x20 && c != '\t') || (c == 0xC2 && step == 2 &&
-          (unsigned char)text[i + 1] < 0xA0))
+      if (!step || c == 0x7F || (c < 0x20 && c != '\t') ||
+          (c == 0xC2 && step == 2 && (unsigned char)text[i + 1] < 0xA0))
         sb_putc(out, '?');
-      else if (c == '\t') sb_putc(out, ' ');
-      else sb_write(out, text + i, step);
+      else if (c == '\t')
+        sb_putc(out, ' ');
+      else
+        sb_write(out, text + i, step);
     }
     i += step ? step : 1;
   }
@@ -190,10 +201,15 @@ static int write_line(StrBuf *out, const char *text, size_t n, int from, int to)
 
 /* ---- the human form ---------------------------------------------------------------- */
 
-typedef struct Printer { const Diags *d; StrBuf *out; bool colour; } Printer;
+typedef struct Printer {
+  const Diags *d;
+  StrBuf *out;
+  bool colour;
+} Printer;
 
-static const char *const RED = "\033[1;31m", *const YELLOW = "\033[1;33m", *const BLUE = "\033[1;34m",
-                  *const BOLD = "\033[1m", *const PLAIN = "\033[0m";
+static const char *const RED = "\033[1;31m", *const YELLOW = "\033[1;33m",
+                         *const BLUE = "\033[1;34m", *const BOLD = "\033[1m",
+                         *const PLAIN = "\033[0m";
 
 static void paint(const Printer *p, const char *colour) {
   if (p->colour) sb_puts(p->out, colour);
@@ -257,7 +273,7 @@ static void write_snippet(const Printer *p, const DiagLabel *labels, int n, Diag
   int from = 0;
   if (length > WINDOW && labels[0].span.col > WINDOW_LEAD) from = labels[0].span.col - WINDOW_LEAD;
   int to = from + WINDOW < length ? from + WINDOW : length;
-  int lead = from ? 3 : 0;                    /* "..." stands for what was cropped */
+  int lead = from ? 3 : 0; /* "..." stands for what was cropped */
 
   paint(p, BLUE);
   sb_printf(p->out, "%5d | ", labels[0].span.line);

@@ -8,56 +8,62 @@
 
 /* A stretch of source text. Lines and columns count from 1; the end is
  * exclusive. line == 0 means "no place". `file` indexes Sources. */
-typedef struct Span { int file; int line, col, end_line, end_col; } Span;
+typedef struct Span {
+  int file;
+  int line, col, end_line, end_col;
+} Span;
 
 typedef struct Source {
-  const char *path;       /* as the user wrote it; "<std/nn.td>" for embedded text */
-  const char *text;       /* NUL-terminated */
-  size_t      size;
+  const char *path; /* as the user wrote it; "<std/nn.td>" for embedded text */
+  const char *text; /* NUL-terminated */
+  size_t size;
 } Source;
 
 enum { DIAG_MAX = 20 };
 typedef enum { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE } DiagLevel;
 
 /* One labelled place of a diagnostic, drawn with carets under the line. */
-typedef struct DiagLabel { Span span; const char *text; } DiagLabel;
+typedef struct DiagLabel {
+  Span span;
+  const char *text;
+} DiagLabel;
 
 typedef struct Diag {
-  DiagLevel   level;
-  int         code;           /* E0204 is 204; warnings W0901 are 901 */
-  Span        span;           /* the place in the headline */
+  DiagLevel level;
+  int code;  /* E0204 is 204; warnings W0901 are 901 */
+  Span span; /* the place in the headline */
   const char *message;
-  VEC(DiagLabel) labels;      /* further carets; the first may repeat `span` */
-  VEC(DiagLabel) notes;       /* "note: ..." lines, each with a place or none */
-  const char *hint;           /* or NULL */
+  VEC(DiagLabel) labels; /* further carets; the first may repeat `span` */
+  VEC(DiagLabel) notes;  /* "note: ..." lines, each with a place or none */
+  const char *hint;      /* or NULL */
 } Diag;
 
 typedef struct Diags Diags;
 
 Diags *diags_new(Arena *a);
 /* Register a source; the index goes into Span.file. The text is copied. */
-int    diags_source(Diags *d, const char *path, const char *text, size_t size);
+int diags_source(Diags *d, const char *path, const char *text, size_t size);
 const Source *diags_source_at(const Diags *d, int file);
 /* When the error limit is reached: longjmp(*unwind, 2). */
-void   diags_guard(Diags *d, jmp_buf *unwind);
+void diags_guard(Diags *d, jmp_buf *unwind);
 
 /* Begin a diagnostic; the returned object is filled by the calls below. The
  * same (code, span, message) twice is dropped (a fresh scratch object comes back). */
 Diag *diag_error(Diags *d, int code, Span at, const char *fmt, ...) TD_PRINTF(4, 5);
 Diag *diag_warn(Diags *d, int code, Span at, const char *fmt, ...) TD_PRINTF(4, 5);
-void  diag_label(Diags *d, Diag *x, Span at, const char *fmt, ...) TD_PRINTF(4, 5);
-void  diag_note(Diags *d, Diag *x, Span at, const char *fmt, ...) TD_PRINTF(4, 5);
-void  diag_hint(Diags *d, Diag *x, const char *fmt, ...) TD_PRINTF(3, 4);
+void diag_label(Diags *d, Diag *x, Span at, const char *fmt, ...) TD_PRINTF(4, 5);
+void diag_note(Diags *d, Diag *x, Span at, const char *fmt, ...) TD_PRINTF(4, 5);
+void diag_hint(Diags *d, Diag *x, const char *fmt, ...) TD_PRINTF(3, 4);
 
-int   diags_errors(const Diags *d);
-int   diags_warnings(const Diags *d);
-int   diags_count(const Diags *d);
+int diags_errors(const Diags *d);
+int diags_warnings(const Diags *d);
+int diags_count(const Diags *d);
 const Diag *diags_at(const Diags *d, int i);
 
 /* The human form (as in LANGUAGE.md, "Diagnostics"); colour only when asked. */
-void  diags_print(const Diags *d, StrBuf *out, bool colour);
+void diags_print(const Diags *d, StrBuf *out, bool colour);
 /* One JSON array of {code, level, file, line, column, end_line, end_column, message, labels, notes, hint}. */
-void  diags_print_json(const Diags *d, StrBuf *out);
+void diags_print_json(const Diags *d, StrBuf *out);
 
 /* "did you mean": the candidate nearest to `name` by edit distance (at most a
  * third of its length, transpositions count one), or NULL. */
@@ -66,7 +72,7 @@ const char *did_you_mean(const char *name, const char *const *candidates, int n)
 /* The table of codes (dsl/codes.def): the long explanation, or NULL. */
 const char *diag_explain(int code, bool warning);
 const char *diag_title(int code, bool warning);
-int   diag_code_count(void);
-int   diag_code_at(int i, bool *warning);      /* in ascending order */
+int diag_code_count(void);
+int diag_code_at(int i, bool *warning); /* in ascending order */
 
 #endif

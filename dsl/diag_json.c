@@ -10,12 +10,19 @@ static void json_string(StrBuf *out, const char *s) {
   for (size_t i = 0; i < n;) {
     unsigned char c = (unsigned char)s[i];
     size_t step = utf8_length(s + i, n - i);
-    if (!step) sb_puts(out, "\\ufffd");
-    else if (c == '"' || c == '\\') { sb_putc(out, '\\'); sb_putc(out, (char)c); }
-    else if (c == '\n') sb_puts(out, "\\n");
-    else if (c == '\t') sb_puts(out, "\\t");
-    else if (c < 0x20 || c == 0x7F) sb_printf(out, "\\u%04x", c);
-    else sb_write(out, s + i, step);
+    if (!step)
+      sb_puts(out, "\\ufffd");
+    else if (c == '"' || c == '\\') {
+      sb_putc(out, '\\');
+      sb_putc(out, (char)c);
+    } else if (c == '\n')
+      sb_puts(out, "\\n");
+    else if (c == '\t')
+      sb_puts(out, "\\t");
+    else if (c < 0x20 || c == 0x7F)
+      sb_printf(out, "\\u%04x", c);
+    else
+      sb_write(out, s + i, step);
     i += step ? step : 1;
   }
   sb_putc(out, '"');
@@ -68,8 +75,10 @@ void diags_print_json(const Diags *d, StrBuf *out) {
     json_key(out, "notes", false);
     json_labels(d, out, x->notes.at, x->notes.n);
     json_key(out, "hint", false);
-    if (x->hint) json_string(out, x->hint);
-    else sb_puts(out, "null");
+    if (x->hint)
+      json_string(out, x->hint);
+    else
+      sb_puts(out, "null");
     sb_putc(out, '}');
   }
   sb_puts(out, "]\n");
@@ -90,7 +99,8 @@ static int edit_distance(const char *a, int na, const char *b, int nb) {
       int best = above[j - 1] + (a[i - 1] != b[j - 1]);
       if (above[j] + 1 < best) best = above[j] + 1;
       if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < best)
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+          before[j - 2] + 1 < best)
         best = before[j - 2] + 1;
       row[j] = best;
     }

@@ -24,24 +24,30 @@ static void dump_items(StrBuf *out, const AItems *items) {
 
 static void dump_quoted(StrBuf *out, const char *s) {
   sb_putc(out, '"');
-  for (; *s; s++) sb_printf(out, *s == '"' || *s == '\\' || (unsigned char)*s < 32 ? "\\%02X" : "%c",
-                            (unsigned char)*s);
+  for (; *s; s++)
+    sb_printf(out, *s == '"' || *s == '\\' || (unsigned char)*s < 32 ? "\\%02X" : "%c",
+              (unsigned char)*s);
   sb_putc(out, '"');
 }
 
 static void dump_expr(StrBuf *out, const AExpr *e) {
   if (!e) return;
   switch (e->kind) {
-    case A_NUM: sb_printf(out, "%s%s", e->is_int ? "" : "real:", e->text); return;
-    case A_STR: dump_quoted(out, e->str); return;
-    case A_NAME: sb_puts(out, e->name); return;
-    case A_ERROR: sb_puts(out, "<error>"); return;
-    case A_MEMBER: case A_INDEX: case A_REDUCE: case A_CALL: case A_UNARY: case A_BINARY: case A_COND:
-      break;
+  case A_NUM: sb_printf(out, "%s%s", e->is_int ? "" : "real:", e->text); return;
+  case A_STR: dump_quoted(out, e->str); return;
+  case A_NAME: sb_puts(out, e->name); return;
+  case A_ERROR: sb_puts(out, "<error>"); return;
+  case A_MEMBER:
+  case A_INDEX:
+  case A_REDUCE:
+  case A_CALL:
+  case A_UNARY:
+  case A_BINARY:
+  case A_COND: break;
   }
-  static const char *const HEADS[] = {[A_MEMBER] = "member", [A_INDEX] = "index",
-                                      [A_REDUCE] = "reduce", [A_CALL] = "call", [A_UNARY] = "",
-                                      [A_BINARY] = "", [A_COND] = "?"};
+  static const char *const HEADS[] = {
+      [A_MEMBER] = "member", [A_INDEX] = "index", [A_REDUCE] = "reduce", [A_CALL] = "call",
+      [A_UNARY] = "",        [A_BINARY] = "",     [A_COND] = "?"};
   sb_printf(out, "(%s", HEADS[e->kind]);
   if (e->kind == A_UNARY || e->kind == A_BINARY) sb_puts(out, aop_spelling(e->op));
   if (e->name) sb_printf(out, " %s", e->name);
@@ -54,7 +60,8 @@ static void dump_expr(StrBuf *out, const AExpr *e) {
     dump_expr(out, parts[i]);
   }
   for (int i = 0; i < e->args.n; i++) {
-    sb_printf(out, " %s%s", e->args.at[i].name ? e->args.at[i].name : "", e->args.at[i].name ? "=" : "");
+    sb_printf(out, " %s%s", e->args.at[i].name ? e->args.at[i].name : "",
+              e->args.at[i].name ? "=" : "");
     dump_expr(out, e->args.at[i].value);
   }
   sb_putc(out, ')');
@@ -84,10 +91,10 @@ static void dump_body(StrBuf *out, const AStmts *body) {
 }
 
 static void dump_stmt(StrBuf *out, const AStmt *s) {
-  static const char *const HEADS[] = {[S_ASSIGN] = "def", [S_DRAW] = "draw", [S_PARAM] = "param",
-                                      [S_FOR] = "for", [S_MINIMIZE] = "minimize", [S_LOG] = "log",
-                                      [S_REPORT] = "report", [S_STATE] = "state", [S_EMIT] = "emit",
-                                      [S_ERROR] = "<error>"};
+  static const char *const HEADS[] = {
+      [S_ASSIGN] = "def",        [S_DRAW] = "draw",    [S_PARAM] = "param",   [S_FOR] = "for",
+      [S_MINIMIZE] = "minimize", [S_LOG] = "log",      [S_REPORT] = "report", [S_STATE] = "state",
+      [S_EMIT] = "emit",         [S_ERROR] = "<error>"};
   sb_printf(out, " (%s%s%s%s", HEADS[s->kind], s->save ? " @save" : "",
             s->recompute ? " @recompute" : "", s->drawn ? " ~" : "");
   for (int i = 0; i < s->targets.n; i++) dump_target(out, &s->targets.at[i]);

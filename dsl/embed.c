@@ -40,7 +40,8 @@ static void write_stem(const char *path) {
 static void write_library(char **paths, int n) {
   printf("#include \"dsl/ast.h\"\n#include <string.h>\n");
   for (int i = 0; i < n; i++) write_array(paths[i], "text", i);
-  printf("static const struct { const char *name; const unsigned char *text; size_t size; } FILES[] = {\n");
+  printf("static const struct { const char *name; const unsigned char *text; size_t size; } "
+         "FILES[] = {\n");
   for (int i = 0; i < n; i++) {
     printf("  {");
     write_stem(paths[i]);
@@ -56,7 +57,8 @@ static void write_library(char **paths, int n) {
          "  return NULL;\n"
          "}\n"
          "int std_count(void) { return %d; }\n"
-         "const char *std_name(int i) { return i >= 0 && i < %d ? FILES[i].name : NULL; }\n", n, n);
+         "const char *std_name(int i) { return i >= 0 && i < %d ? FILES[i].name : NULL; }\n",
+         n, n);
 }
 
 int main(int argc, char **argv) {
@@ -64,8 +66,8 @@ int main(int argc, char **argv) {
     write_library(argv + 2, argc - 2);
   } else if (argc == 4 && !strcmp(argv[1], "text")) {
     write_array(argv[3], "text", 0);
-    printf("const char *%s(void);\nconst char *%s(void) { return (const char *)text_0; }\n", argv[2],
-           argv[2]);
+    printf("const char *%s(void);\nconst char *%s(void) { return (const char *)text_0; }\n",
+           argv[2], argv[2]);
   } else {
     fprintf(stderr, "usage: embed std FILE.td... | embed text NAME FILE\n");
     return 2;

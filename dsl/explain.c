@@ -4,7 +4,11 @@
 
 #include <string.h>
 
-typedef struct Code { bool warning; int number; const char *title, *text; } Code;
+typedef struct Code {
+  bool warning;
+  int number;
+  const char *title, *text;
+} Code;
 
 enum { ERROR = 0, WARNING = 1 };
 #define X(level, number, title, text) {level, number, title, text},

@@ -11,20 +11,41 @@
 /* ---- words ------------------------------------------------------------------- */
 
 typedef enum { AT_TOP, AT_TOP_AND_IN_BLOCKS, IN_BLOCKS, AFTER_OPERAND } WordPlace;
-typedef struct Word { const char *text; int kind; WordPlace place; } Word;
+typedef struct Word {
+  const char *text;
+  int kind;
+  WordPlace place;
+} Word;
 
 static const Word WORDS[] = {
-  {"use", USE, AT_TOP},           {"const", CONST, AT_TOP},         {"dim", DIM, AT_TOP},
-  {"axis", AXIS, AT_TOP},         {"data", DATA, AT_TOP},           {"train", TRAIN, AT_TOP},
-  {"precision", PRECISION, AT_TOP}, {"schedule", SCHEDULE, AT_TOP}, {"op", OP, AT_TOP},
-  {"block", BLOCK, AT_TOP},       {"model", MODEL, AT_TOP},         {"loss", LOSS, AT_TOP},
-  {"metric", METRIC, AT_TOP},     {"sampler", SAMPLER, AT_TOP},
-  {"param", PARAM, AT_TOP_AND_IN_BLOCKS},
-  {"state", STATE, IN_BLOCKS},    {"for", FOR, IN_BLOCKS},          {"scan", SCAN, IN_BLOCKS},
-  {"minimize", MINIMIZE, IN_BLOCKS}, {"report", REPORT, IN_BLOCKS}, {"log", LOG, IN_BLOCKS},
-  {"emit", EMIT, IN_BLOCKS},
-  {"in", IN, AFTER_OPERAND},      {"else", ELSE, AFTER_OPERAND},    {"steps", STEPS, AFTER_OPERAND},
-  {"carry", CARRY, AFTER_OPERAND}, {"grad", GRAD, AFTER_OPERAND},   {"nocheck", NOCHECK, AFTER_OPERAND},
+    {"use", USE, AT_TOP},
+    {"const", CONST, AT_TOP},
+    {"dim", DIM, AT_TOP},
+    {"axis", AXIS, AT_TOP},
+    {"data", DATA, AT_TOP},
+    {"train", TRAIN, AT_TOP},
+    {"precision", PRECISION, AT_TOP},
+    {"schedule", SCHEDULE, AT_TOP},
+    {"op", OP, AT_TOP},
+    {"block", BLOCK, AT_TOP},
+    {"model", MODEL, AT_TOP},
+    {"loss", LOSS, AT_TOP},
+    {"metric", METRIC, AT_TOP},
+    {"sampler", SAMPLER, AT_TOP},
+    {"param", PARAM, AT_TOP_AND_IN_BLOCKS},
+    {"state", STATE, IN_BLOCKS},
+    {"for", FOR, IN_BLOCKS},
+    {"scan", SCAN, IN_BLOCKS},
+    {"minimize", MINIMIZE, IN_BLOCKS},
+    {"report", REPORT, IN_BLOCKS},
+    {"log", LOG, IN_BLOCKS},
+    {"emit", EMIT, IN_BLOCKS},
+    {"in", IN, AFTER_OPERAND},
+    {"else", ELSE, AFTER_OPERAND},
+    {"steps", STEPS, AFTER_OPERAND},
+    {"carry", CARRY, AFTER_OPERAND},
+    {"grad", GRAD, AFTER_OPERAND},
+    {"nocheck", NOCHECK, AFTER_OPERAND},
 };
 
 static const Word *find_word(const Token *t) {
@@ -53,9 +74,7 @@ const Bracket *layout_innermost(const Parser *p) {
 
 static int innermost_kind(const Parser *p) { return p->depth ? p->open[p->depth - 1].kind : 0; }
 
-static bool in_settings(const Parser *p) {
-  return p->depth && p->open[p->depth - 1].settings;
-}
+static bool in_settings(const Parser *p) { return p->depth && p->open[p->depth - 1].settings; }
 
 static bool at_statement_start(const Parser *p) {
   return p->previous == 0 || p->previous == EOL || p->previous == '{' || p->previous == START_FILE;
@@ -72,13 +91,13 @@ static int classify_after_operand(const Parser *p, const Word *w, int next) {
   int inside = innermost_kind(p);
   bool operand = ends_operand(p->previous);
   switch (w->kind) {
-    case IN: return operand && !in_settings(p) ? IN : NAME;
-    case ELSE: return operand && inside == '[' ? ELSE : NAME;
-    case STEPS:
-    case CARRY: return operand && inside == '{' && !in_settings(p) ? w->kind : NAME;
-    case GRAD: return inside == 0 && (operand || p->previous == '}') && next == '(' ? GRAD : NAME;
-    case NOCHECK: return inside == 0 && (operand || p->previous == '}') ? NOCHECK : NAME;
-    default: bug("word '%s' has no rule", w->text);
+  case IN: return operand && !in_settings(p) ? IN : NAME;
+  case ELSE: return operand && inside == '[' ? ELSE : NAME;
+  case STEPS:
+  case CARRY: return operand && inside == '{' && !in_settings(p) ? w->kind : NAME;
+  case GRAD: return inside == 0 && (operand || p->previous == '}') && next == '(' ? GRAD : NAME;
+  case NOCHECK: return inside == 0 && (operand || p->previous == '}') ? NOCHECK : NAME;
+  default: bug("word '%s' has no rule", w->text);
   }
 }
 
@@ -121,11 +140,32 @@ static bool is_closer(int kind) { return kind == ')' || kind == ']' || kind == '
 /* After these an expression or a list goes on in the next line. */
 static bool continues(int kind) {
   switch (kind) {
-    case '+': case '-': case '*': case '/': case '%': case '^': case '<': case '>': case '!':
-    case '?': case ':': case ',': case '=': case '~': case '(': case '[': case '|':
-    case EQUAL: case UNEQUAL: case AT_MOST: case AT_LEAST: case AND: case OR: case DOTS: case ARROW:
-      return true;
-    default: return false;
+  case '+':
+  case '-':
+  case '*':
+  case '/':
+  case '%':
+  case '^':
+  case '<':
+  case '>':
+  case '!':
+  case '?':
+  case ':':
+  case ',':
+  case '=':
+  case '~':
+  case '(':
+  case '[':
+  case '|':
+  case EQUAL:
+  case UNEQUAL:
+  case AT_MOST:
+  case AT_LEAST:
+  case AND:
+  case OR:
+  case DOTS:
+  case ARROW: return true;
+  default: return false;
   }
 }
 
@@ -142,8 +182,10 @@ static bool line_end_counts(const Parser *p) {
   if (in_settings(p)) return true;
   if (continues(p->previous)) return false;
   const Token *next = &p->tokens.at[skip_line_ends(p, p->at)];
-  if (next->kind == '{' || next->kind == ARROW || next->kind == '?' || next->kind == ':') return false;
-  if (inside == 0 && next->kind == NAME && (!strcmp(next->text, "grad") || !strcmp(next->text, "nocheck")))
+  if (next->kind == '{' || next->kind == ARROW || next->kind == '?' || next->kind == ':')
+    return false;
+  if (inside == 0 && next->kind == NAME &&
+      (!strcmp(next->text, "grad") || !strcmp(next->text, "nocheck")))
     return false;
   return true;
 }
@@ -257,7 +299,7 @@ int layout_next(Token *value, Span *place, Parser *p) {
     /* `} }` needs a line end between: a block ends the statement it belongs to. */
     if (t->kind == EOL) {
       if (line_end_counts(p)) return deliver(p, value, place, t, EOL);
-      p->at = skip_line_ends(p, p->at);          /* nor do those after it */
+      p->at = skip_line_ends(p, p->at); /* nor do those after it */
     } else if (t->kind == ';') {
       int inside = innermost_kind(p);
       if (inside == '(' || inside == '[') return deliver(p, value, place, t, ';');
@@ -304,7 +346,7 @@ static int skip_statement(const Parser *p, int i, int parens, int braces) {
 void layout_recover(Parser *p) {
   const Token *t = &p->tokens.at[p->current];
   int parens = 0, braces = 0;
-  if (p->previous == '{') {                    /* the offending token is a '{', open already */
+  if (p->previous == '{') { /* the offending token is a '{', open already */
     p->depth--;
     braces = 1;
   }
@@ -314,14 +356,14 @@ void layout_recover(Parser *p) {
     parens++;
     opened_line = p->open[p->depth].open.line;
   }
-  if (p->previous == EOL) return;              /* the statement ended: nothing to skip */
+  if (p->previous == EOL) return; /* the statement ended: nothing to skip */
   if (t->kind == END_OF_FILE) return;
-  if ((t->kind == '(' || t->kind == '[') && parens) parens--;      /* skipping counts it itself */
+  if ((t->kind == '(' || t->kind == '[') && parens) parens--; /* skipping counts it itself */
   if (parens && t->first_on_line && opened_line < t->span.line && !is_closer(t->kind) &&
       t->span.col <= p->statement_col)
-    p->at = p->current;                        /* it begins the next statement */
+    p->at = p->current; /* it begins the next statement */
   else
     p->at = skip_statement(p, braces ? p->at : p->current, parens, braces);
   p->owed_line_end = true;
-  p->previous = NAME;                          /* anything but a statement's start */
+  p->previous = NAME; /* anything but a statement's start */
 }

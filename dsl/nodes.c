@@ -116,8 +116,9 @@ static AExpr *reduce(Parser *p, Span at, AExpr *index, const AArgs *args, Span o
   } else {
     Span where = args->n > 1 ? args->at[1].span : args->n ? args->at[0].span : open;
     Diag *x = syntax_diag(p, 112, where, "%s[...] reduces one expression, %s", e->name,
-                          args->n > 1 ? "not several" : args->n ? "not a named argument"
-                                                                : "and here is none");
+                          args->n > 1 ? "not several"
+                          : args->n   ? "not a named argument"
+                                      : "and here is none");
     diag_hint(p->diags, x, "write %s[i](body)", e->name);
     e->a = node(p, A_ERROR, at);
   }
@@ -232,8 +233,10 @@ void stmt_attribute(Parser *p, AStmt *s, const Token *name, Span at) {
   static const char *const KNOWN[] = {"save", "recompute"};
   const char *meant = did_you_mean(name->text, KNOWN, 2);
   Diag *x = syntax_diag(p, 117, at, "unknown attribute '@%.40s'", name->text);
-  if (meant) diag_hint(p->diags, x, "did you mean @%s?", meant);
-  else diag_hint(p->diags, x, "the attributes are @save and @recompute");
+  if (meant)
+    diag_hint(p->diags, x, "did you mean @%s?", meant);
+  else
+    diag_hint(p->diags, x, "the attributes are @save and @recompute");
 }
 
 AStmt *loop_new(Parser *p, ARangeKind range, AExpr *lo, AExpr *hi, AExpr *steps) {
@@ -294,8 +297,8 @@ void decl_equation(Parser *p, ADecl *d, AExpr *value, Span equals) {
   }
   const AFormal *result = &d->results.at[0];
   ATarget t = {result->span, result->name, result->is_tensor, result->items};
-  AStmt *s = stmt_define(p, S_ASSIGN, span_join(result->span, value->span), one_target(p, &t), value,
-                         false);
+  AStmt *s = stmt_define(p, S_ASSIGN, span_join(result->span, value->span), one_target(p, &t),
+                         value, false);
   vec_push(p->arena, &d->body, s);
   d->expr_body = true;
 }
@@ -333,10 +336,13 @@ AExpr *only_id(Parser *p, const Token *name, AExpr *bound, Span at) {
 /* The lines of own-line comments that end directly above `line`, or NULL. */
 static const char *doc_above(Arena *a, const AFile *f, int line) {
   int last = -1, first;
-  for (int low = 0, high = f->comments.n; low < high;) {      /* the last one above the line */
+  for (int low = 0, high = f->comments.n; low < high;) { /* the last one above the line */
     int middle = (low + high) / 2;
-    if (f->comments.at[middle].span.line < line) { last = middle; low = middle + 1; }
-    else high = middle;
+    if (f->comments.at[middle].span.line < line) {
+      last = middle;
+      low = middle + 1;
+    } else
+      high = middle;
   }
   for (first = last + 1; first > 0; first--) {
     const AComment *c = &f->comments.at[first - 1];

@@ -7,14 +7,14 @@
 
 /* What stands between braces; the grammar passes it up to its owner. */
 typedef struct Body {
-  Span       span;
-  AStmts     stmts;
+  Span span;
+  AStmts stmts;
   VEC(AExpr *) settings;
-  ATargets  *cotangents;       /* of a grad clause */
+  ATargets *cotangents; /* of a grad clause */
 } Body;
 
-Span   span_join(Span first, Span last);
-void   too_deep(Parser *p, Span at);
+Span span_join(Span first, Span last);
+void too_deep(Parser *p, Span at);
 
 AExpr *expr_name(Parser *p, Span at, const Token *t);
 AExpr *expr_number(Parser *p, Span at, const Token *t);
@@ -26,25 +26,25 @@ AExpr *expr_index(Parser *p, Span at, AExpr *base, const AItems *items, AExpr *g
 AExpr *expr_unary(Parser *p, Span at, AOp op, Span op_span, AExpr *a);
 AExpr *expr_binary(Parser *p, Span at, AOp op, Span op_span, AExpr *a, AExpr *b);
 AExpr *expr_choice(Parser *p, Span at, Span op_span, AExpr *a, AExpr *b, AExpr *c);
-AExpr *expr_complete(Parser *p, AExpr *e);       /* nothing follows: a guard had no body */
+AExpr *expr_complete(Parser *p, AExpr *e); /* nothing follows: a guard had no body */
 
-ATarget  *target_new(Parser *p, Span at, const Token *name, const AItems *items);
+ATarget *target_new(Parser *p, Span at, const Token *name, const AItems *items);
 ATargets *one_target(Parser *p, const ATarget *t);
-AStmt    *stmt_define(Parser *p, AStmtKind kind, Span at, const ATargets *targets, AExpr *value,
-                      bool drawn);
-void      stmt_attribute(Parser *p, AStmt *s, const Token *name, Span at);
-AStmt    *loop_new(Parser *p, ARangeKind range, AExpr *lo, AExpr *hi, AExpr *steps);
-AStmt    *loop_vars(AStmt *s, const Token *var, const Token *next, Span var_span, bool is_scan);
-void      loop_finish(AStmt *s, const ABinds *carries, const Body *body, const ABinds *emits);
+AStmt *stmt_define(Parser *p, AStmtKind kind, Span at, const ATargets *targets, AExpr *value,
+                   bool drawn);
+void stmt_attribute(Parser *p, AStmt *s, const Token *name, Span at);
+AStmt *loop_new(Parser *p, ARangeKind range, AExpr *lo, AExpr *hi, AExpr *steps);
+AStmt *loop_vars(AStmt *s, const Token *var, const Token *next, Span var_span, bool is_scan);
+void loop_finish(AStmt *s, const ABinds *carries, const Body *body, const ABinds *emits);
 
-ADecl   *decl_new(Parser *p, ADeclKind kind, Span at, const Token *name, Span name_span);
-void     decl_settings(ADecl *d, const Body *settings, Span open, Span close);
-void     decl_body(ADecl *d, const Body *body);
-void     decl_equation(Parser *p, ADecl *d, AExpr *value, Span equals);
-void     decl_finish(ADecl *d, Span at, const Body *grad, bool nocheck);
+ADecl *decl_new(Parser *p, ADeclKind kind, Span at, const Token *name, Span name_span);
+void decl_settings(ADecl *d, const Body *settings, Span open, Span close);
+void decl_body(ADecl *d, const Body *body);
+void decl_equation(Parser *p, ADecl *d, AExpr *value, Span equals);
+void decl_finish(ADecl *d, Span at, const Body *grad, bool nocheck);
 AFormal *formal_new(Parser *p, Span at, const Token *name, AExpr *bound, const AItems *items);
-AExpr   *only_id(Parser *p, const Token *name, AExpr *bound, Span at);
+AExpr *only_id(Parser *p, const Token *name, AExpr *bound, Span at);
 
-void     attach_docs(Arena *a, AFile *f);        /* comment blocks above declarations */
+void attach_docs(Arena *a, AFile *f); /* comment blocks above declarations */
 
 #endif

@@ -22,7 +22,7 @@ static void write_inline(Writer *w, const AStmts *list, Span braces) {
   bool outer = w->one_line;
   w->one_line = true;
   write_text(w, list->n ? "{ " : "{");
-  for (int i = 0; i < list->n && !too_wide(w); i++) {     /* too wide: it will be taken back */
+  for (int i = 0; i < list->n && !too_wide(w); i++) { /* too wide: it will be taken back */
     if (i) write_text(w, "; ");
     write_statement(w, list->at[i]);
   }
@@ -143,18 +143,27 @@ static void write_definition(Writer *w, const AStmt *s, const char *keyword) {
 
 static void write_statement(Writer *w, const AStmt *s) {
   switch (s->kind) {
-    case S_ASSIGN:
-      write_definition(w, s, s->save ? "@save " : s->recompute ? "@recompute " : "");
-      break;
-    case S_DRAW: write_definition(w, s, ""); break;
-    case S_PARAM: write_definition(w, s, "param "); break;
-    case S_STATE: write_definition(w, s, "state "); break;
-    case S_LOG: write_definition(w, s, "log "); break;
-    case S_MINIMIZE: write_text(w, "minimize "); write_expr(w, s->value); break;
-    case S_REPORT: write_text(w, "report "); write_expr(w, s->value); break;
-    case S_EMIT: write_text(w, "emit "); write_expr(w, s->value); break;
-    case S_FOR: write_loop(w, s); break;
-    case S_ERROR: write_text(w, "<error>"); break;
+  case S_ASSIGN:
+    write_definition(w, s, s->save ? "@save " : s->recompute ? "@recompute " : "");
+    break;
+  case S_DRAW: write_definition(w, s, ""); break;
+  case S_PARAM: write_definition(w, s, "param "); break;
+  case S_STATE: write_definition(w, s, "state "); break;
+  case S_LOG: write_definition(w, s, "log "); break;
+  case S_MINIMIZE:
+    write_text(w, "minimize ");
+    write_expr(w, s->value);
+    break;
+  case S_REPORT:
+    write_text(w, "report ");
+    write_expr(w, s->value);
+    break;
+  case S_EMIT:
+    write_text(w, "emit ");
+    write_expr(w, s->value);
+    break;
+  case S_FOR: write_loop(w, s); break;
+  case S_ERROR: write_text(w, "<error>"); break;
   }
   write_place(w, s->span);
 }
@@ -276,41 +285,51 @@ static void write_grad(Writer *w, const ADecl *d) {
 static void write_declaration(Writer *w, const ADecl *d) {
   const char *word = adecl_spelling(d->kind);
   switch (d->kind) {
-    case D_USE:
-      write_text(w, "use ");
-      if (d->path) write_string(w, d->path);
-      else write_text(w, d->name);
-      break;
-    case D_CONST: case D_DIM: case D_AXIS:
-      sb_printf(w->out, "%s ", word);
-      write_binds(w, &d->binds);
-      break;
-    case D_PARAM: write_statement(w, d->stmt); break;
-    case D_DATA: case D_TRAIN: case D_PRECISION:
-      write_text(w, word);
-      if (d->name) sb_printf(w->out, " %s", d->name);
-      write_settings(w, d);
-      break;
-    case D_SCHEDULE:
-      sb_printf(w->out, "%s %s[", word, d->name);
-      write_range_end(w, d->extent);
-      write_text(w, "]");
+  case D_USE:
+    write_text(w, "use ");
+    if (d->path)
+      write_string(w, d->path);
+    else
+      write_text(w, d->name);
+    break;
+  case D_CONST:
+  case D_DIM:
+  case D_AXIS:
+    sb_printf(w->out, "%s ", word);
+    write_binds(w, &d->binds);
+    break;
+  case D_PARAM: write_statement(w, d->stmt); break;
+  case D_DATA:
+  case D_TRAIN:
+  case D_PRECISION:
+    write_text(w, word);
+    if (d->name) sb_printf(w->out, " %s", d->name);
+    write_settings(w, d);
+    break;
+  case D_SCHEDULE:
+    sb_printf(w->out, "%s %s[", word, d->name);
+    write_range_end(w, d->extent);
+    write_text(w, "]");
+    write_block(w, &d->body, d->braces);
+    break;
+  case D_LOSS:
+  case D_METRIC:
+  case D_SAMPLER:
+    write_head(w, d);
+    write_block(w, &d->body, d->braces);
+    break;
+  case D_OP:
+  case D_BLOCK:
+  case D_MODEL:
+    write_head(w, d);
+    if (d->expr_body) {
+      write_text(w, " =");
+      write_value(w, d->body.at[0]->value);
+    } else {
       write_block(w, &d->body, d->braces);
-      break;
-    case D_LOSS: case D_METRIC: case D_SAMPLER:
-      write_head(w, d);
-      write_block(w, &d->body, d->braces);
-      break;
-    case D_OP: case D_BLOCK: case D_MODEL:
-      write_head(w, d);
-      if (d->expr_body) {
-        write_text(w, " =");
-        write_value(w, d->body.at[0]->value);
-      } else {
-        write_block(w, &d->body, d->braces);
-      }
-      write_grad(w, d);
-      break;
+    }
+    write_grad(w, d);
+    break;
   }
   write_place(w, d->span);
 }

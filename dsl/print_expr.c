@@ -12,14 +12,22 @@ enum { CHOICE = 1, EITHER, BOTH, EQUALITY, ORDER, SUM, PRODUCT, SIGNED, POWER, P
 
 static int op_precedence(AOp op) {
   switch (op) {
-    case OP_OR: return EITHER;
-    case OP_AND: return BOTH;
-    case OP_EQ: case OP_NE: return EQUALITY;
-    case OP_LT: case OP_LE: case OP_GT: case OP_GE: return ORDER;
-    case OP_ADD: case OP_SUB: return SUM;
-    case OP_MUL: case OP_DIV: case OP_MOD: return PRODUCT;
-    case OP_NEG: case OP_NOT: return SIGNED;
-    case OP_POW: return POWER;
+  case OP_OR: return EITHER;
+  case OP_AND: return BOTH;
+  case OP_EQ:
+  case OP_NE: return EQUALITY;
+  case OP_LT:
+  case OP_LE:
+  case OP_GT:
+  case OP_GE: return ORDER;
+  case OP_ADD:
+  case OP_SUB: return SUM;
+  case OP_MUL:
+  case OP_DIV:
+  case OP_MOD: return PRODUCT;
+  case OP_NEG:
+  case OP_NOT: return SIGNED;
+  case OP_POW: return POWER;
   }
   bug("no such operator: %d", (int)op);
 }
@@ -41,11 +49,17 @@ static int bare_level(AOp op, const AExpr *side, int least) {
 static Span first_token(const AExpr *e, int least) {
   if (e->parens && precedence(e) < least) return e->span;
   switch (e->kind) {
-    case A_BINARY: return first_token(e->a, bare_level(e->op, e->a, op_precedence(e->op)));
-    case A_COND: return first_token(e->a, EITHER);
-    case A_MEMBER: case A_INDEX: case A_CALL: return first_token(e->a, PRIMARY);
-    case A_UNARY: return e->op_span;
-    case A_NUM: case A_STR: case A_NAME: case A_REDUCE: case A_ERROR: return e->span;
+  case A_BINARY: return first_token(e->a, bare_level(e->op, e->a, op_precedence(e->op)));
+  case A_COND: return first_token(e->a, EITHER);
+  case A_MEMBER:
+  case A_INDEX:
+  case A_CALL: return first_token(e->a, PRIMARY);
+  case A_UNARY: return e->op_span;
+  case A_NUM:
+  case A_STR:
+  case A_NAME:
+  case A_REDUCE:
+  case A_ERROR: return e->span;
   }
   bug("no such expression: %d", (int)e->kind);
 }
@@ -69,8 +83,14 @@ static void close_bracket(Writer *w, Span closer, const char *bracket) {
 
 static void write_number(Writer *w, const AExpr *e) {
   char text[32];
-  if (e->text) { write_text(w, e->text); return; }
-  if (e->is_int) { sb_printf(w->out, "%lld", (long long)e->inum); return; }
+  if (e->text) {
+    write_text(w, e->text);
+    return;
+  }
+  if (e->is_int) {
+    sb_printf(w->out, "%lld", (long long)e->inum);
+    return;
+  }
   fmt_double(text, e->num);
   write_text(w, text);
   if (!strpbrk(text, ".en")) write_text(w, ".0");
@@ -82,11 +102,17 @@ void write_string(Writer *w, const char *s) {
   for (size_t i = 0; i < n;) {
     unsigned char c = (unsigned char)s[i];
     size_t step = utf8_length(s + i, n - i);
-    if (c == '\n') write_text(w, "\\n");
-    else if (c == '\t') write_text(w, "\\t");
-    else if (c == '"' || c == '\\') { sb_putc(w->out, '\\'); sb_putc(w->out, (char)c); }
-    else if (!step || c < 0x20 || c == 0x7F) sb_printf(w->out, "\\x%02X", c);
-    else sb_write(w->out, s + i, step);
+    if (c == '\n')
+      write_text(w, "\\n");
+    else if (c == '\t')
+      write_text(w, "\\t");
+    else if (c == '"' || c == '\\') {
+      sb_putc(w->out, '\\');
+      sb_putc(w->out, (char)c);
+    } else if (!step || c < 0x20 || c == 0x7F)
+      sb_printf(w->out, "\\x%02X", c);
+    else
+      sb_write(w->out, s + i, step);
     i += step ? step : 1;
   }
   sb_putc(w->out, '"');
@@ -97,17 +123,23 @@ void write_string(Writer *w, const char *s) {
 /* Short enough to follow its comma without a blank: b, t+1, 0, ... */
 static bool is_plain(const AExpr *e) {
   switch (e->kind) {
-    case A_NAME: case A_NUM: case A_ERROR: return true;
-    case A_MEMBER: return is_plain(e->a);
-    case A_INDEX: {
-      bool plain = is_plain(e->a);
-      for (int i = 0; i < e->items.n; i++)
-        plain = plain && e->items.at[i].expr && !e->items.at[i].other && is_plain(e->items.at[i].expr);
-      return plain;
-    }
-    case A_UNARY: return is_plain(e->a);
-    case A_BINARY: return op_precedence(e->op) >= SUM && is_plain(e->a) && is_plain(e->b);
-    case A_STR: case A_REDUCE: case A_CALL: case A_COND: return false;
+  case A_NAME:
+  case A_NUM:
+  case A_ERROR: return true;
+  case A_MEMBER: return is_plain(e->a);
+  case A_INDEX: {
+    bool plain = is_plain(e->a);
+    for (int i = 0; i < e->items.n; i++)
+      plain =
+          plain && e->items.at[i].expr && !e->items.at[i].other && is_plain(e->items.at[i].expr);
+    return plain;
+  }
+  case A_UNARY: return is_plain(e->a);
+  case A_BINARY: return op_precedence(e->op) >= SUM && is_plain(e->a) && is_plain(e->b);
+  case A_STR:
+  case A_REDUCE:
+  case A_CALL:
+  case A_COND: return false;
   }
   bug("no such expression: %d", (int)e->kind);
 }
@@ -203,41 +235,41 @@ static void write_choice(Writer *w, const AExpr *e) {
 
 static void write_bare(Writer *w, const AExpr *e) {
   switch (e->kind) {
-    case A_NUM: write_number(w, e); break;
-    case A_STR: write_string(w, e->str); break;
-    case A_NAME: write_text(w, e->name); break;
-    case A_MEMBER:
-      write_level(w, e->a, e->a->kind == A_NUM ? PRIMARY + 1 : PRIMARY);
-      sb_printf(w->out, ".%s", e->name);
-      break;
-    case A_INDEX:
-      write_level(w, e->a, PRIMARY);
-      write_items(w, &e->items, e->guard, closer_of(e->span));
-      break;
-    case A_REDUCE: {
-      bool tight = w->tight;
-      write_text(w, e->name);
-      write_items(w, &e->items, e->guard, (Span){0});
-      open_bracket(w, "(");
-      w->tight = false;
-      write_gap(w, first_token(e->a, CHOICE), "");
-      write_level(w, e->a, CHOICE);
-      w->tight = tight;
-      close_bracket(w, closer_of(e->span), ")");
-      break;
-    }
-    case A_CALL:
-      write_level(w, e->a, PRIMARY);
-      write_args(w, &e->args, closer_of(e->span));
-      break;
-    case A_UNARY:
-      write_text(w, aop_spelling(e->op));
-      write_gap(w, first_token(e->a, SIGNED), "");
-      write_level(w, e->a, SIGNED);
-      break;
-    case A_BINARY: write_binary(w, e); break;
-    case A_COND: write_choice(w, e); break;
-    case A_ERROR: write_text(w, "<error>"); break;
+  case A_NUM: write_number(w, e); break;
+  case A_STR: write_string(w, e->str); break;
+  case A_NAME: write_text(w, e->name); break;
+  case A_MEMBER:
+    write_level(w, e->a, e->a->kind == A_NUM ? PRIMARY + 1 : PRIMARY);
+    sb_printf(w->out, ".%s", e->name);
+    break;
+  case A_INDEX:
+    write_level(w, e->a, PRIMARY);
+    write_items(w, &e->items, e->guard, closer_of(e->span));
+    break;
+  case A_REDUCE: {
+    bool tight = w->tight;
+    write_text(w, e->name);
+    write_items(w, &e->items, e->guard, (Span){0});
+    open_bracket(w, "(");
+    w->tight = false;
+    write_gap(w, first_token(e->a, CHOICE), "");
+    write_level(w, e->a, CHOICE);
+    w->tight = tight;
+    close_bracket(w, closer_of(e->span), ")");
+    break;
+  }
+  case A_CALL:
+    write_level(w, e->a, PRIMARY);
+    write_args(w, &e->args, closer_of(e->span));
+    break;
+  case A_UNARY:
+    write_text(w, aop_spelling(e->op));
+    write_gap(w, first_token(e->a, SIGNED), "");
+    write_level(w, e->a, SIGNED);
+    break;
+  case A_BINARY: write_binary(w, e); break;
+  case A_COND: write_choice(w, e); break;
+  case A_ERROR: write_text(w, "<error>"); break;
   }
 }
 

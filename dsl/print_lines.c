@@ -46,8 +46,10 @@ static bool break_line(Writer *w, Span next, int indent) {
   if (!w->file || !next.line) return false;
   while (comment_before(w, next.line, next.col)) {
     const AComment *c = pending(w);
-    if (c->own_line || broken) indent_to(w, indent);
-    else write_mark(w);
+    if (c->own_line || broken)
+      indent_to(w, indent);
+    else
+      write_mark(w);
     write_text(w, c->text);
     w->next_comment++;
     broken = true;
@@ -100,8 +102,10 @@ void write_trailing(Writer *w, int line, int col) {
   for (const AComment *c; comment_before(w, line, col); w->next_comment++) {
     c = pending(w);
     if (c->span.line > w->line || (c->own_line && c->span.line == w->line)) break;
-    if (first) write_mark(w);
-    else write_line_start(w);
+    if (first)
+      write_mark(w);
+    else
+      write_line_start(w);
     write_text(w, c->text);
     first = false;
   }
@@ -109,11 +113,12 @@ void write_trailing(Writer *w, int line, int col) {
 
 /* ---- columns of trailing comments ---------------------------------------------------- */
 
-enum { WIDEST_STEP = 40 };       /* lines that differ more are not made to share a column */
+enum { WIDEST_STEP = 40 }; /* lines that differ more are not made to share a column */
 
 static int width_before(const char *s, size_t at) {
   int width = 0;
-  for (size_t i = at; i > 0 && s[i - 1] != '\n'; i--) width += ((unsigned char)s[i - 1] & 0xC0) != 0x80;
+  for (size_t i = at; i > 0 && s[i - 1] != '\n'; i--)
+    width += ((unsigned char)s[i - 1] & 0xC0) != 0x80;
   return width;
 }
 

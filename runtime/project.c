@@ -8,7 +8,10 @@
 
 enum { SOURCE_LIMIT = 64 << 20 };
 
-typedef struct Loader { const IoHook *hook; TdError error; } Loader;
+typedef struct Loader {
+  const IoHook *hook;
+  TdError error;
+} Loader;
 
 /* Text for `use "path"`. */
 static const char *project_load(void *ctx, Arena *a, const char *path, size_t *size,
@@ -25,7 +28,7 @@ static const char *project_load(void *ctx, Arena *a, const char *path, size_t *s
 }
 
 static bool project_compile(Project *p, const ProjectOptions *o, TdError *err) {
-  Loader loader = { .hook = o->search.hook };
+  Loader loader = {.hook = o->search.hook};
   UnitOptions options = o->unit;
   options.query = data_store_query;
   options.query_ctx = p->data;
@@ -43,7 +46,7 @@ static bool project_compile(Project *p, const ProjectOptions *o, TdError *err) {
 }
 
 bool project_open(Project *p, const ProjectOptions *o, TdError *err) {
-  *p = (Project){ 0 };
+  *p = (Project){0};
   uint8_t *text = NULL;
   size_t size = 0;
   if (!io_read_file(o->search.hook, o->path, SOURCE_LIMIT, &text, &size, err)) return false;
@@ -64,14 +67,16 @@ bool project_open(Project *p, const ProjectOptions *o, TdError *err) {
 void project_close(Project *p) {
   data_store_free(p->data);
   if (p->arena != NULL) arena_free(p->arena);
-  *p = (Project){ 0 };
+  *p = (Project){0};
 }
 
 void project_report(const Project *p, bool json, bool colour, FILE *out) {
   if (p->diags == NULL) return;
-  StrBuf s = { 0 };
-  if (json) diags_print_json(p->diags, &s);
-  else diags_print(p->diags, &s, colour);
+  StrBuf s = {0};
+  if (json)
+    diags_print_json(p->diags, &s);
+  else
+    diags_print(p->diags, &s, colour);
   if (s.n > 0) fwrite(s.s, 1, s.n, out);
   sb_free(&s);
 }

@@ -7,21 +7,21 @@
 #include "runtime/data/data.h"
 
 typedef struct ProjectOptions {
-  const char   *path;
+  const char *path;
   UnitOptions unit; /* defines and what to leave out; query and load are filled in here */
-  CorpusSearch  search;
+  CorpusSearch search;
   /* what a weights file remembers of its text, instead of reading a corpus; or NULL */
-  const char   *tokens, *vocabulary, *unigram;
+  const char *tokens, *vocabulary, *unigram;
 } ProjectOptions;
 
 typedef struct Project {
-  Arena     *arena;
-  Interner  *names;
-  Diags     *diags;
+  Arena *arena;
+  Interner *names;
+  Diags *diags;
   DataStore *data;
-  Unit      *unit;              /* NULL when there were errors */
-  int        file;
-  char       source_sha256[65]; /* of all sources joined; set when unit is */
+  Unit *unit; /* NULL when there were errors */
+  int file;
+  char source_sha256[65]; /* of all sources joined; set when unit is */
 } Project;
 
 /* False with TD_BAD_FILE when the diagnostics hold errors (they are still to be

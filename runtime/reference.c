@@ -16,8 +16,8 @@
  * values, and preparing is cheap beside a run. */
 struct Reference {
   const Unit *unit;
-  int         entry;            /* the one prepared, or -1 */
-  Eval       *ev;
+  int entry; /* the one prepared, or -1 */
+  Eval *ev;
 };
 
 /* ---- storage to doubles and back -------------------------------------------------- */
@@ -143,7 +143,7 @@ static bool not_finite(const Reference *r, Node *n, NanSource *out) {
   for (int64_t i = 0; i < ir_count(n); i++) {
     bool nan = isnan(x[i]);
     if (isfinite(x[i]) || (out->found && !nan)) continue;
-    *out = (NanSource){ .found = true, .infinite = !nan, .index = i };
+    *out = (NanSource){.found = true, .infinite = !nan, .index = i};
     out->tensor = out->kernel = n->name;
     if (nan) return true;
   }
@@ -151,7 +151,7 @@ static bool not_finite(const Reference *r, Node *n, NanSource *out) {
 }
 
 NanSource reference_trace(Reference *r, Session *s, int entry, uint64_t seed, int64_t step) {
-  NanSource out = { 0 };
+  NanSource out = {0};
   Graph *g = graph_of(r, s, entry);
   reference_run(r, s, entry, seed, step);
   for (int i = 0; i < g->top->nodes.n; i++)
@@ -165,8 +165,10 @@ static double region_numbers(const Region *region) {
   double sum = 0;
   for (int i = 0; i < region->nodes.n; i++) {
     const Node *n = region->nodes.at[i];
-    if (n->kind == N_LOOP) sum += region_numbers(n->loop->body);
-    else if (n->kind != N_CONST && n->kind != N_VIEW) sum += (double)ir_count(n);
+    if (n->kind == N_LOOP)
+      sum += region_numbers(n->loop->body);
+    else if (n->kind != N_CONST && n->kind != N_VIEW)
+      sum += (double)ir_count(n);
   }
   return sum;
 }
@@ -189,7 +191,7 @@ Session *reference_session(const Unit *u, Pool *pool, TdError *err) {
   if (s == NULL) return NULL;
   s->reference = calloc(1, sizeof *s->reference);
   if (s->reference != NULL) {
-    *s->reference = (Reference){ .unit = u, .entry = -1 };
+    *s->reference = (Reference){.unit = u, .entry = -1};
     return s;
   }
   td_fail_memory(err);

@@ -54,23 +54,23 @@ static bool bind_buffers(Session *s, Bound *b, TdError *err) {
     const TdBuffer *x = &e->buffers[i];
     size_t bytes = buffer_bytes(x);
     switch (x->kind) {
-      case TD_TEMP:
-        if (x->offset > e->arena_bytes || bytes > e->arena_bytes - x->offset)
-          bug("%s: buffer %s lies outside the arena", e->name, x->name);
-        b->at[i] = s->arena + x->offset;
-        break;
-      case TD_STATE:
-        if (x->state < 0 || x->state >= s->program->nstates)
-          bug("%s: buffer %s has no state", e->name, x->name);
-        b->at[i] = s->states[x->state] + x->offset;
-        break;
-      case TD_INPUT:
-      case TD_CONST:
-      case TD_KEPT:
-        b->at[i] = block_new(bytes);
-        if (b->at[i] == NULL) return td_fail_memory(err);
-        if (x->kind == TD_CONST && bytes > 0) memcpy(b->at[i], x->data, bytes);
-        break;
+    case TD_TEMP:
+      if (x->offset > e->arena_bytes || bytes > e->arena_bytes - x->offset)
+        bug("%s: buffer %s lies outside the arena", e->name, x->name);
+      b->at[i] = s->arena + x->offset;
+      break;
+    case TD_STATE:
+      if (x->state < 0 || x->state >= s->program->nstates)
+        bug("%s: buffer %s has no state", e->name, x->name);
+      b->at[i] = s->states[x->state] + x->offset;
+      break;
+    case TD_INPUT:
+    case TD_CONST:
+    case TD_KEPT:
+      b->at[i] = block_new(bytes);
+      if (b->at[i] == NULL) return td_fail_memory(err);
+      if (x->kind == TD_CONST && bytes > 0) memcpy(b->at[i], x->data, bytes);
+      break;
     }
   }
   return true;
@@ -83,21 +83,20 @@ static void bind_steps(Bound *b) {
     const TdStep *step = &e->steps[i];
     b->first_arg[i] = at;
     switch (step->kind) {
-      case TD_LAUNCH:
-        for (int k = 0; k < step->nargs; k++) b->args[at++] = b->at[step->args[k]];
-        break;
-      case TD_LOOP:
-        if (depth == TD_MAX_LOOPS || step->slot < 0 || step->slot >= TD_MAX_LOOPS)
-          bug("%s: loops too deep", e->name);
-        open[depth++] = i;
-        break;
-      case TD_END:
-        if (depth == 0) bug("%s: a loop ends that did not begin", e->name);
-        b->match[i] = open[--depth];
-        b->match[open[depth]] = i;
-        break;
-      case TD_COPY:
-        break;
+    case TD_LAUNCH:
+      for (int k = 0; k < step->nargs; k++) b->args[at++] = b->at[step->args[k]];
+      break;
+    case TD_LOOP:
+      if (depth == TD_MAX_LOOPS || step->slot < 0 || step->slot >= TD_MAX_LOOPS)
+        bug("%s: loops too deep", e->name);
+      open[depth++] = i;
+      break;
+    case TD_END:
+      if (depth == 0) bug("%s: a loop ends that did not begin", e->name);
+      b->match[i] = open[--depth];
+      b->match[open[depth]] = i;
+      break;
+    case TD_COPY: break;
     }
   }
   if (depth != 0) bug("%s: a loop does not end", e->name);
@@ -135,7 +134,10 @@ static bool session_fill(Session *s, TdError *err) {
 Session *session_new(const TdProgram *p, Jit *jit, Pool *pool, TdError *err) {
   if (!memory_fits(p, pool_threads(pool), err)) return NULL;
   Session *s = calloc(1, sizeof *s);
-  if (s == NULL) { td_fail_memory(err); return NULL; }
+  if (s == NULL) {
+    td_fail_memory(err);
+    return NULL;
+  }
   s->program = p;
   s->jit = jit;
   s->pool = pool;
@@ -194,7 +196,8 @@ bool session_need(Session *s, const char *const *names, TdError *err) {
   if (entries == NULL) return td_fail_memory(err);
   for (int e = 0; e < s->program->nentries; e++) {
     bool wanted = false;
-    for (int i = 0; names[i] != NULL; i++) wanted = wanted || means(names[i], &s->program->entries[e]);
+    for (int i = 0; names[i] != NULL; i++)
+      wanted = wanted || means(names[i], &s->program->entries[e]);
     if (wanted) entries[n++] = e;
   }
   bool ok = jit_need(s->jit, entries, n, err);
@@ -275,11 +278,11 @@ bool session_set_bools(Session *s, int entry, const char *name, const uint8_t *x
 bool session_set_number(Session *s, int entry, const char *name, double x, TdError *err) {
   const TdBuffer *b = session_input(s, entry, name);
   if (b == NULL || b->type != TD_I32)
-    return session_set_reals(s, entry, name, &(float){ (float)x }, 1, err);
+    return session_set_reals(s, entry, name, &(float){(float)x}, 1, err);
   if (!(x >= (double)b->lo && x <= (double)b->hi) || x != floor(x))
     return td_fail(err, TD_BAD_USAGE, "'%s' is %g, not a whole number in %" PRId64 " .. %" PRId64,
                    name, x, b->lo, b->hi);
-  return session_set_ints(s, entry, name, &(int32_t){ (int32_t)x }, 1, err);
+  return session_set_ints(s, entry, name, &(int32_t){(int32_t)x}, 1, err);
 }
 
 static int find_output(const Session *s, int entry, const char *name) {
@@ -304,12 +307,12 @@ double session_scalar(const Session *s, int entry, const char *name) {
   const void *p = session_output_data(s, entry, name);
   if (b == NULL || b->count < 1) return (double)NAN;
   switch (b->type) {
-    case TD_F32: return (double)*(const float *)p;
-    case TD_F64: return *(const double *)p;
-    case TD_BF16: return (double)f32_from_bf16(*(const uint16_t *)p);
-    case TD_F16: return (double)f32_from_f16(*(const uint16_t *)p);
-    case TD_I32: return *(const int32_t *)p;
-    case TD_U8: return *(const uint8_t *)p;
+  case TD_F32: return (double)*(const float *)p;
+  case TD_F64: return *(const double *)p;
+  case TD_BF16: return (double)f32_from_bf16(*(const uint16_t *)p);
+  case TD_F16: return (double)f32_from_f16(*(const uint16_t *)p);
+  case TD_I32: return *(const int32_t *)p;
+  case TD_U8: return *(const uint8_t *)p;
   }
   return (double)NAN;
 }
@@ -324,12 +327,17 @@ void *session_state_data(const Session *s, int state) { return s->states[state];
 void *const *session_states(const Session *s) { return (void *const *)s->states; }
 
 void session_clear(Session *s) {
-  for (int i = 0; i < s->program->nstates; i++) block_clear(s->states[i], state_bytes(s->program, i));
+  for (int i = 0; i < s->program->nstates; i++)
+    block_clear(s->states[i], state_bytes(s->program, i));
 }
 
 /* ---- running -------------------------------------------------------------------------- */
 
-typedef struct Launch { KernelFunction *function; TdCall call; char **scratch; } Launch;
+typedef struct Launch {
+  KernelFunction *function;
+  TdCall call;
+  char **scratch;
+} Launch;
 
 static void launch_pieces(void *ctx, int worker, int64_t begin, int64_t end) {
   const Launch *l = ctx;
@@ -361,8 +369,8 @@ void session_run_hooked(Session *s, int entry, uint64_t seed, int64_t step_numbe
                         StepHook *hook, void *ctx) {
   const Bound *b = &s->bound[entry];
   const TdEntry *e = b->entry;
-  TdControl control = { .seed = seed, .step = step_number };
-  int64_t ix[TD_MAX_LOOPS] = { 0 };
+  TdControl control = {.seed = seed, .step = step_number};
+  int64_t ix[TD_MAX_LOOPS] = {0};
   if (!jit_has(s->jit, entry)) bug("%s: its kernels were never compiled", e->name);
   for (int i = 0; i < e->nsteps; i++) {
     const TdStep *step = &e->steps[i];
@@ -371,38 +379,42 @@ void session_run_hooked(Session *s, int entry, uint64_t seed, int64_t step_numbe
       continue;
     }
     switch (step->kind) {
-      case TD_LAUNCH: {
-        Launch l = { jit_kernel(s->jit, step->kernel),
-                     { b->args + b->first_arg[i], ix, NULL, &control, ++s->launches },
-                     s->scratch };
-        if (hook != NULL) hook(ctx, s, b, i, true);
-        pool_run(s->pool, launch_pieces, &l, s->program->kernels[step->kernel].pieces);
-        if (hook != NULL) hook(ctx, s, b, i, false);
-        break;
-      }
-      case TD_LOOP:
-        if (step->count < 1) i = b->match[i];
-        else ix[step->slot] = step->reverse ? step->count - 1 : 0;
-        break;
-      case TD_END: {
-        const TdStep *loop = &e->steps[b->match[i]];
-        ix[loop->slot] += loop->reverse ? -1 : 1;
-        if (ix[loop->slot] >= 0 && ix[loop->slot] < loop->count) i = b->match[i];
-        break;
-      }
-      case TD_COPY:
-        run_copy(b, step, ix);
-        break;
+    case TD_LAUNCH: {
+      Launch l = {jit_kernel(s->jit, step->kernel),
+                  {b->args + b->first_arg[i], ix, NULL, &control, ++s->launches},
+                  s->scratch};
+      if (hook != NULL) hook(ctx, s, b, i, true);
+      pool_run(s->pool, launch_pieces, &l, s->program->kernels[step->kernel].pieces);
+      if (hook != NULL) hook(ctx, s, b, i, false);
+      break;
+    }
+    case TD_LOOP:
+      if (step->count < 1)
+        i = b->match[i];
+      else
+        ix[step->slot] = step->reverse ? step->count - 1 : 0;
+      break;
+    case TD_END: {
+      const TdStep *loop = &e->steps[b->match[i]];
+      ix[loop->slot] += loop->reverse ? -1 : 1;
+      if (ix[loop->slot] >= 0 && ix[loop->slot] < loop->count) i = b->match[i];
+      break;
+    }
+    case TD_COPY: run_copy(b, step, ix); break;
     }
   }
 }
 
 void session_run(Session *s, int entry, uint64_t seed, int64_t step) {
-  if (s->reference != NULL) reference_run(s->reference, s, entry, seed, step);
-  else session_run_hooked(s, entry, seed, step, false, NULL, NULL);
+  if (s->reference != NULL)
+    reference_run(s->reference, s, entry, seed, step);
+  else
+    session_run_hooked(s, entry, seed, step, false, NULL, NULL);
 }
 
 void session_run_again(Session *s, int entry, uint64_t seed, int64_t step) {
-  if (s->reference != NULL) reference_run(s->reference, s, entry, seed, step);
-  else session_run_hooked(s, entry, seed, step, true, NULL, NULL);
+  if (s->reference != NULL)
+    reference_run(s->reference, s, entry, seed, step);
+  else
+    session_run_hooked(s, entry, seed, step, true, NULL, NULL);
 }

@@ -15,19 +15,19 @@
 #include "runtime/store/weights.h"
 
 struct Td {
-  Project  project;
-  Pool    *pool;
-  Jit     *jit;
+  Project project;
+  Pool *pool;
+  Jit *jit;
   Session *session;
-  Define  *defines;
-  int      ndefines;
+  Define *defines;
+  int ndefines;
 };
 
 const char *td_version(void) { return TDC_VERSION; }
 
 /* The diagnostics become the message. */
 static void take_diagnostics(const Td *td, TdError *err) {
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   if (td->project.diags == NULL || diags_errors(td->project.diags) == 0) return;
   diags_print(td->project.diags, &s, false);
   if (s.s != NULL) td_fail(err, err->status, "%s", s.s);
@@ -40,7 +40,7 @@ static Session *open_session(Td *td, bool reference, TdError *err) {
   bool kernels = !reference && missing == NULL;
   free(missing);
   if (!kernels) return reference_session(u, td->pool, err);
-  td->jit = jit_open(u->program, &(JitOptions){ 0 }, err);
+  td->jit = jit_open(u->program, &(JitOptions){0}, err);
   return td->jit != NULL ? session_new(u->program, td->jit, td->pool, err) : NULL;
 }
 
@@ -52,15 +52,15 @@ static bool open_all(Td *td, const char *path, const TdOptions *o, TdError *err)
   td->defines = calloc((size_t)o->ndefines + 1, sizeof *td->defines);
   if (td->defines == NULL) return td_fail_memory(err);
   for (int i = 0; i < o->ndefines; i++)
-    td->defines[i] = (Define){ o->defines[i].name, o->defines[i].value };
+    td->defines[i] = (Define){o->defines[i].name, o->defines[i].value};
   td->ndefines = o->ndefines;
-  ProjectOptions project = { .path = path };
+  ProjectOptions project = {.path = path};
   project.unit.defines = td->defines;
   project.unit.ndefines = td->ndefines;
   project.unit.act = o->act;
   project.unit.memory = o->memory <= INT64_MAX ? (int64_t)o->memory : 0;
   project.unit.threads = o->threads > 0 ? o->threads : cpu_count();
-  project.search = (CorpusSearch){ .override = o->data, .offline = o->offline, .quiet = true };
+  project.search = (CorpusSearch){.override = o->data, .offline = o->offline, .quiet = true};
   if (!project_open(&td->project, &project, err)) {
     take_diagnostics(td, err);
     return false;
@@ -76,9 +76,12 @@ static bool open_all(Td *td, const char *path, const TdOptions *o, TdError *err)
 }
 
 Td *td_open(const char *path, const TdOptions *options, TdError *err) {
-  static const TdOptions usual = { 0 };
+  static const TdOptions usual = {0};
   Td *td = calloc(1, sizeof *td);
-  if (td == NULL) { td_fail_memory(err); return NULL; }
+  if (td == NULL) {
+    td_fail_memory(err);
+    return NULL;
+  }
   if (open_all(td, path, options != NULL ? options : &usual, err)) return td;
   td_close(td);
   return NULL;
@@ -106,7 +109,7 @@ bool td_load(Td *td, const char *path, TdError *err) {
 }
 
 bool td_export(Td *td, const char *path, TdError *err) {
-  CheckpointInfo info = { .program = td->project.unit->name };
+  CheckpointInfo info = {.program = td->project.unit->name};
   return weights_export(NULL, path, td->session, td->project.unit, &info, err);
 }
 
@@ -168,24 +171,27 @@ bool td_train(Td *td, const TdTrainOptions *o, TdError *err) {
   json_t *record = record_make(&td->project, td->defines, td->ndefines, o->seed, td->jit,
                                pool_threads(td->pool));
   if (record == NULL) return td_fail_memory(err);
-  TrainOptions train = { .project = &td->project,
-                         .session = td->session,
-                         .folder = o->folder,
-                         .resume = o->resume,
-                         .overwrite = o->overwrite,
-                         .has_seed = !o->resume,
-                         .seed = o->seed,
-                         .steps = o->steps,
-                         .record = record,
-                         .terminal = terminal_open(stderr, COLOUR_NEVER),
-                         .quiet = true,
-                         .stop = o->stop };
+  TrainOptions train = {.project = &td->project,
+                        .session = td->session,
+                        .folder = o->folder,
+                        .resume = o->resume,
+                        .overwrite = o->overwrite,
+                        .has_seed = !o->resume,
+                        .seed = o->seed,
+                        .steps = o->steps,
+                        .record = record,
+                        .terminal = terminal_open(stderr, COLOUR_NEVER),
+                        .quiet = true,
+                        .stop = o->stop};
   bool ok = train_run(&train, err);
   json_decref(record);
   return ok;
 }
 
-typedef struct FirstRow { const Vocabulary *vocabulary; StrBuf text; } FirstRow;
+typedef struct FirstRow {
+  const Vocabulary *vocabulary;
+  StrBuf text;
+} FirstRow;
 
 static bool take_first_row(void *ctx, const SampleFrame *f) {
   FirstRow *r = ctx;
@@ -202,16 +208,18 @@ bool td_sample(Td *td, const char *sampler, const TdSetting *settings, int nsett
     return td_fail(err, TD_BAD_USAGE, "there is no sampler '%.200s'",
                    sampler != NULL ? sampler : "");
   const Dataset *d = data_store_find(td->project.data, u->data);
-  FirstRow row = { .vocabulary = d != NULL ? &d->vocabulary : NULL };
-  SampleRequest r = { .sampler = u,
-                      .vocabulary = row.vocabulary,
-                      .settings = settings,
-                      .nsettings = nsettings,
-                      .seed = seed };
+  FirstRow row = {.vocabulary = d != NULL ? &d->vocabulary : NULL};
+  SampleRequest r = {.sampler = u,
+                     .vocabulary = row.vocabulary,
+                     .settings = settings,
+                     .nsettings = nsettings,
+                     .seed = seed};
   bool ok = sample_run(td->session, &r, false, take_first_row, &row, err);
   if (ok && row.text.s == NULL) ok = td_fail_memory(err);
-  if (ok) *text = row.text.s;
-  else sb_free(&row.text);
+  if (ok)
+    *text = row.text.s;
+  else
+    sb_free(&row.text);
   return ok;
 }
 

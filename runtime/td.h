@@ -29,45 +29,47 @@ extern "C" {
 
 /* Also the exit codes of the command line. */
 typedef enum TdStatus {
-  TD_OK         = 0,
-  TD_BAD_FILE   = 1,            /* the .td file is wrong: the message holds the diagnostics */
-  TD_BAD_USAGE  = 2,            /* names, shapes, values */
-  TD_NO_TOOL    = 3,            /* a compiler or a device is missing or broken */
-  TD_IO_FAILED  = 4,            /* files, folders, memory */
-  TD_DAMAGED    = 5,            /* a checkpoint or a corpus is not what it should be */
-  TD_NOT_FINITE = 6,            /* NaN or infinity where a number was needed */
-  TD_STOPPED    = 7             /* asked to stop; `signal` says by what */
+  TD_OK = 0,
+  TD_BAD_FILE = 1,   /* the .td file is wrong: the message holds the diagnostics */
+  TD_BAD_USAGE = 2,  /* names, shapes, values */
+  TD_NO_TOOL = 3,    /* a compiler or a device is missing or broken */
+  TD_IO_FAILED = 4,  /* files, folders, memory */
+  TD_DAMAGED = 5,    /* a checkpoint or a corpus is not what it should be */
+  TD_NOT_FINITE = 6, /* NaN or infinity where a number was needed */
+  TD_STOPPED = 7     /* asked to stop; `signal` says by what */
 } TdStatus;
 
 typedef struct TdError {
   TdStatus status;
-  int      signal;              /* TD_STOPPED: SIGINT, SIGTERM, ... */
-  char     message[4096];
+  int signal; /* TD_STOPPED: SIGINT, SIGTERM, ... */
+  char message[4096];
 } TdError;
 
 typedef struct Td Td;
 
 /* A name and its value, as on the command line. */
-typedef struct TdSetting { const char *name, *value; } TdSetting;
+typedef struct TdSetting {
+  const char *name, *value;
+} TdSetting;
 
 typedef struct TdOptions {
-  const TdSetting *defines;     /* overrides of const, dim and axis: { "B", "8" } */
-  int              ndefines;
-  const char      *data;        /* a text to read instead of the one that the file names, or NULL */
-  int              threads;     /* 0: all */
-  uint64_t         seed;        /* of the initial parameters */
-  const char      *act;         /* activations in "f32" or "bf16", whatever the file says; NULL: what it says */
-  bool             offline;     /* never download a corpus */
-  bool             reference;   /* run on the reference evaluator: double precision, slow */
-  uint64_t         memory;      /* bytes it may take: values that do not fit are computed again; 0: no limit */
+  const TdSetting *defines; /* overrides of const, dim and axis: { "B", "8" } */
+  int ndefines;
+  const char *data; /* a text to read instead of the one that the file names, or NULL */
+  int threads;      /* 0: all */
+  uint64_t seed;    /* of the initial parameters */
+  const char *act;  /* activations in "f32" or "bf16", whatever the file says; NULL: what it says */
+  bool offline;     /* never download a corpus */
+  bool reference;   /* run on the reference evaluator: double precision, slow */
+  uint64_t memory;  /* bytes it may take: values that do not fit are computed again; 0: no limit */
 } TdOptions;
 
 /* Compile the file; parameters have their initial values. Kernels are compiled
  * when what they belong to is first used: TD_NO_TOOL when that fails. Without a C compiler the program runs on the reference evaluator, slower by
  * far: td_reference tells. Options may be NULL. */
-Td  *td_open(const char *path, const TdOptions *options, TdError *err);
-bool td_reference(const Td *td);                 /* it runs on the reference evaluator */
-void td_close(Td *td);                           /* NULL is allowed */
+Td *td_open(const char *path, const TdOptions *options, TdError *err);
+bool td_reference(const Td *td); /* it runs on the reference evaluator */
+void td_close(Td *td);           /* NULL is allowed */
 const char *td_version(void);
 
 /* ---- parameters ------------------------------------------------------------ */
@@ -76,7 +78,7 @@ bool td_load(Td *td, const char *path, TdError *err);
 /* Half precision, parameters only. */
 bool td_export(Td *td, const char *path, TdError *err);
 
-int         td_parameter_count(const Td *td);
+int td_parameter_count(const Td *td);
 /* Name ("denoise.layer.wq"), number of axes, their extents (8 at most). NULL
  * past the end. */
 const char *td_parameter(const Td *td, int i, int *rank, int64_t shape[8]);
@@ -87,11 +89,11 @@ bool td_write(Td *td, const char *name, const float *in, int64_t n, TdError *err
 
 /* ---- training ----------------------------------------------------------------- */
 typedef struct TdTrainOptions {
-  const char *folder;           /* of the run: checkpoints, log.jsonl, curve.svg */
-  bool        resume, overwrite;
-  int64_t     steps;            /* 0: what the file says */
-  uint64_t    seed;             /* of every draw and every window */
-  const volatile int *stop;     /* non-zero: save, and return false with TD_STOPPED; or NULL */
+  const char *folder; /* of the run: checkpoints, log.jsonl, curve.svg */
+  bool resume, overwrite;
+  int64_t steps;            /* 0: what the file says */
+  uint64_t seed;            /* of every draw and every window */
+  const volatile int *stop; /* non-zero: save, and return false with TD_STOPPED; or NULL */
 } TdTrainOptions;
 bool td_train(Td *td, const TdTrainOptions *options, TdError *err);
 

@@ -9,7 +9,11 @@
 
 /* ---- snapshots --------------------------------------------------------------- */
 
-struct Snapshot { int n; size_t *bytes; char **states; };
+struct Snapshot {
+  int n;
+  size_t *bytes;
+  char **states;
+};
 
 Snapshot *snapshot_new(const Session *s) {
   const TdProgram *p = s->program;
@@ -46,7 +50,9 @@ void snapshot_free(Snapshot *n) {
 
 /* ---- looking at numbers --------------------------------------------------------- */
 
-typedef struct Finding { int64_t nan, infinite; } Finding;      /* first index of each, or -1 */
+typedef struct Finding {
+  int64_t nan, infinite;
+} Finding; /* first index of each, or -1 */
 
 /* How many floats from the first on are surely finite: whole runs, a vector at a
  * time, as weights are looked at after every sampling. */
@@ -63,16 +69,16 @@ static int64_t finite_floats(const float *x, int64_t count) {
 }
 
 static Finding look(const void *data, TdType type, int64_t count) {
-  Finding f = { -1, -1 };
+  Finding f = {-1, -1};
   for (int64_t i = type == TD_F32 ? finite_floats(data, count) : 0; i < count; i++) {
     double x = 0;
     switch (type) {
-      case TD_F32: x = (double)((const float *)data)[i]; break;
-      case TD_F64: x = ((const double *)data)[i]; break;
-      case TD_BF16: x = (double)f32_from_bf16(((const uint16_t *)data)[i]); break;
-      case TD_F16: x = (double)f32_from_f16(((const uint16_t *)data)[i]); break;
-      case TD_I32:
-      case TD_U8: return f;
+    case TD_F32: x = (double)((const float *)data)[i]; break;
+    case TD_F64: x = ((const double *)data)[i]; break;
+    case TD_BF16: x = (double)f32_from_bf16(((const uint16_t *)data)[i]); break;
+    case TD_F16: x = (double)f32_from_f16(((const uint16_t *)data)[i]); break;
+    case TD_I32:
+    case TD_U8: return f;
     }
     if (isfinite(x)) continue;
     if (isnan(x)) {
@@ -98,13 +104,13 @@ static const char *piece_name(const TdProgram *p, int state, int64_t *index) {
 }
 
 NanSource session_check_states(const Session *s) {
-  NanSource out = { 0 };
+  NanSource out = {0};
   for (int i = 0; i < s->program->nstates; i++) {
     const TdState *st = &s->program->states[i];
     Finding f = look(s->states[i], st->type, st->count);
     int64_t at = f.nan >= 0 ? f.nan : f.infinite;
     if (at < 0) continue;
-    out = (NanSource){ .found = true, .infinite = f.nan < 0, .index = at };
+    out = (NanSource){.found = true, .infinite = f.nan < 0, .index = at};
     out.tensor = piece_name(s->program, i, &out.index);
     return out;
   }
@@ -114,8 +120,8 @@ NanSource session_check_states(const Session *s) {
 /* ---- tracing ------------------------------------------------------------------------ */
 
 typedef struct Trace {
-  NanSource nan, infinite;      /* the first of each */
-  char     *before;             /* the launch's buffers as they were, one after another */
+  NanSource nan, infinite; /* the first of each */
+  char *before;            /* the launch's buffers as they were, one after another */
 } Trace;
 
 static size_t buffer_bytes(const TdBuffer *b) { return (size_t)b->count * td_type_size(b->type); }
@@ -125,8 +131,10 @@ static size_t buffer_bytes(const TdBuffer *b) { return (size_t)b->count * td_typ
 static void keep_changes(char *before, const char *now, const TdBuffer *b) {
   size_t size = td_type_size(b->type);
   for (size_t i = 0; i < (size_t)b->count; i++) {
-    if (memcmp(before + i * size, now + i * size, size) == 0) memset(before + i * size, 0, size);
-    else memcpy(before + i * size, now + i * size, size);
+    if (memcmp(before + i * size, now + i * size, size) == 0)
+      memset(before + i * size, 0, size);
+    else
+      memcpy(before + i * size, now + i * size, size);
   }
 }
 
@@ -143,15 +151,17 @@ static void trace_step(void *ctx, Session *s, const Bound *b, int step, bool bef
     } else {
       keep_changes(at, now, x);
       Finding f = look(at, x->type, x->count);
-      NanSource found = { .found = true,
-                          .infinite = f.nan < 0,
-                          .tensor = x->name,
-                          .kernel = kernel->name,
-                          .where = kernel->where,
-                          .text = kernel->text,
-                          .index = f.nan >= 0 ? f.nan : f.infinite };
-      if (f.nan >= 0) t->nan = found;
-      else if (f.infinite >= 0 && !t->infinite.found) t->infinite = found;
+      NanSource found = {.found = true,
+                         .infinite = f.nan < 0,
+                         .tensor = x->name,
+                         .kernel = kernel->name,
+                         .where = kernel->where,
+                         .text = kernel->text,
+                         .index = f.nan >= 0 ? f.nan : f.infinite};
+      if (f.nan >= 0)
+        t->nan = found;
+      else if (f.infinite >= 0 && !t->infinite.found)
+        t->infinite = found;
     }
     at += (buffer_bytes(x) + 15) / 16 * 16;
   }
@@ -160,7 +170,7 @@ static void trace_step(void *ctx, Session *s, const Bound *b, int step, bool bef
 NanSource session_trace(Session *s, int entry, uint64_t seed, int64_t step) {
   if (s->reference != NULL) return reference_trace(s->reference, s, entry, seed, step);
   const TdEntry *e = &s->program->entries[entry];
-  Trace t = { 0 };
+  Trace t = {0};
   size_t most = 0;
   for (int i = 0; i < e->nsteps; i++) {
     size_t sum = 0;
@@ -170,7 +180,7 @@ NanSource session_trace(Session *s, int entry, uint64_t seed, int64_t step) {
   }
   t.before = malloc(most + 1);
   if (t.before == NULL) return t.nan;
-  memset(s->arena, 0, e->arena_bytes);           /* no NaN of an earlier run is in the way */
+  memset(s->arena, 0, e->arena_bytes); /* no NaN of an earlier run is in the way */
   session_run_hooked(s, entry, seed, step, false, trace_step, &t);
   free(t.before);
   return t.nan.found ? t.nan : t.infinite;

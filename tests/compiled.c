@@ -17,17 +17,19 @@ typedef void Kernel(const TdCall *call, int64_t begin, int64_t end);
 
 struct Compiled {
   const TdProgram *p;
-  void   *library;
+  void *library;
   Kernel **kernel;
-  char  **state;
-  char ***buffer;                        /* [entry][buffer] */
-  char  **arena;                         /* [entry] */
-  char   *scratch;
-  double *seconds;                       /* by kernel, while profiling */
+  char **state;
+  char ***buffer; /* [entry][buffer] */
+  char **arena;   /* [entry] */
+  char *scratch;
+  double *seconds; /* by kernel, while profiling */
   int64_t *launches;
 };
 
-static size_t type_size(TdType t) { return t == TD_F32 || t == TD_I32 ? 4 : t == TD_U8 ? 1 : t == TD_F64 ? 8 : 2; }
+static size_t type_size(TdType t) {
+  return t == TD_F32 || t == TD_I32 ? 4 : t == TD_U8 ? 1 : t == TD_F64 ? 8 : 2;
+}
 
 static void *zeroed(size_t bytes) {
   size_t n = (bytes + 127) / 64 * 64;
@@ -47,8 +49,20 @@ static bool write_text(const TdProgram *p, const char *path) {
 
 static bool run_cc(const char *const *flags, const char *from, const char *to) {
   static const char *const plain[] = {"-O1", NULL};
-  const char *argv[40] = {"cc", "-std=gnu11", "-fPIC", "-shared", "-fopenmp-simd", "-fno-math-errno",
-                          "-fno-trapping-math", "-ffp-contract=fast", "-march=native", "-Wall", "-Wextra", "-Werror", "-Wno-aggressive-loop-optimizations", "-Wno-unused-variable"};
+  const char *argv[40] = {"cc",
+                          "-std=gnu11",
+                          "-fPIC",
+                          "-shared",
+                          "-fopenmp-simd",
+                          "-fno-math-errno",
+                          "-fno-trapping-math",
+                          "-ffp-contract=fast",
+                          "-march=native",
+                          "-Wall",
+                          "-Wextra",
+                          "-Werror",
+                          "-Wno-aggressive-loop-optimizations",
+                          "-Wno-unused-variable"};
   int n = 14;
   for (const char *const *f = flags ? flags : plain; *f && n < 34; f++) argv[n++] = *f;
   argv[n++] = "-o";
@@ -66,13 +80,14 @@ static void bind_buffers(Compiled *c) {
   const TdProgram *p = c->p;
   size_t scratch = 64;
   c->state = zeroed((size_t)(p->nstates + 1) * sizeof *c->state);
-  for (int i = 0; i < p->nstates; i++) c->state[i] = zeroed((size_t)p->states[i].count * type_size(p->states[i].type));
+  for (int i = 0; i < p->nstates; i++)
+    c->state[i] = zeroed((size_t)p->states[i].count * type_size(p->states[i].type));
   c->arena = zeroed((size_t)p->nentries * sizeof *c->arena);
   c->buffer = zeroed((size_t)p->nentries * sizeof *c->buffer);
   for (int e = 0; e < p->nentries; e++) {
     const TdEntry *entry = &p->entries[e];
     c->arena[e] = zeroed(entry->arena_bytes);
-    memset(c->arena[e], 0x7e, entry->arena_bytes);         /* large numbers: reading them shows */
+    memset(c->arena[e], 0x7e, entry->arena_bytes); /* large numbers: reading them shows */
     c->buffer[e] = zeroed((size_t)(entry->nbuffers + 1) * sizeof *c->buffer[e]);
     for (int i = 0; i < entry->nbuffers; i++) {
       const TdBuffer *b = &entry->buffers[i];
@@ -128,7 +143,8 @@ void compiled_free(Compiled *c) {
   const TdProgram *p = c->p;
   for (int e = 0; e < p->nentries; e++) {
     for (int i = 0; i < p->entries[e].nbuffers; i++)
-      if (p->entries[e].buffers[i].kind == TD_INPUT || p->entries[e].buffers[i].kind == TD_KEPT) free(c->buffer[e][i]);
+      if (p->entries[e].buffers[i].kind == TD_INPUT || p->entries[e].buffers[i].kind == TD_KEPT)
+        free(c->buffer[e][i]);
     free(c->buffer[e]);
     free(c->arena[e]);
   }
@@ -155,7 +171,8 @@ void *compiled_input(Compiled *c, int entry, const char *name) {
   return i < 0 ? NULL : c->buffer[entry][i];
 }
 
-static void launch(Compiled *c, int entry, const TdStep *s, const int64_t *ix, const TdControl *control, int64_t chunk) {
+static void launch(Compiled *c, int entry, const TdStep *s, const int64_t *ix,
+                   const TdControl *control, int64_t chunk) {
   char *arg[256];
   for (int i = 0; i < s->nargs; i++) arg[i] = c->buffer[entry][s->args[i]];
   TdCall call = {arg, ix, c->scratch, control, 0};
@@ -171,7 +188,8 @@ static double cpu_seconds(void) {
 }
 
 /* Steps from `at` to the end of the bracket; returns the step after it. */
-static int run_steps(Compiled *c, int entry, int at, int64_t *ix, const TdControl *control, int64_t chunk) {
+static int run_steps(Compiled *c, int entry, int at, int64_t *ix, const TdControl *control,
+                     int64_t chunk) {
   const TdEntry *e = &c->p->entries[entry];
   while (at < e->nsteps && e->steps[at].kind != TD_END) {
     const TdStep *s = &e->steps[at];
@@ -185,7 +203,8 @@ static int run_steps(Compiled *c, int entry, int at, int64_t *ix, const TdContro
       at++;
     } else {
       int end = at + 1, depth = 1;
-      for (; depth > 0; end++) depth += e->steps[end].kind == TD_LOOP ? 1 : e->steps[end].kind == TD_END ? -1 : 0;
+      for (; depth > 0; end++)
+        depth += e->steps[end].kind == TD_LOOP ? 1 : e->steps[end].kind == TD_END ? -1 : 0;
       for (int64_t i = 0; i < s->count; i++) {
         ix[s->slot] = s->reverse ? s->count - 1 - i : i;
         run_steps(c, entry, at + 1, ix, control, chunk);
@@ -220,20 +239,22 @@ void compiled_profile(Compiled *c, int entry, TdControl control, int runs) {
   int *order = zeroed((size_t)p->nkernels * sizeof *order);
   for (int i = 0; i < p->nkernels; i++) order[i] = i;
   qsort_r(order, (size_t)p->nkernels, sizeof *order, compare_seconds, seconds);
-  printf("%s: %.2f ms, %.1f GFLOP/s\n", p->entries[entry].name, 1e3 * total, 1e-9 * p->entries[entry].flops / total);
+  printf("%s: %.2f ms, %.1f GFLOP/s\n", p->entries[entry].name, 1e3 * total,
+         1e-9 * p->entries[entry].flops / total);
   for (int i = 0; i < p->nkernels; i++) {
     const TdKernel *k = &p->kernels[order[i]];
     double s = seconds[order[i]] / runs, n = (double)c->launches[order[i]] / runs;
     if (c->launches[order[i]] == 0) continue;
-    printf("%8.3f ms %5.1f%% x%-3.0f %8.2f GFLOP/s %7.2f GB/s  %-28s %s\n", 1e3 * s, 100 * s / total, n,
-           1e-9 * n * k->flops / s, 1e-9 * n * k->bytes / s, k->name, k->where);
+    printf("%8.3f ms %5.1f%% x%-3.0f %8.2f GFLOP/s %7.2f GB/s  %-28s %s\n", 1e3 * s,
+           100 * s / total, n, 1e-9 * n * k->flops / s, 1e-9 * n * k->bytes / s, k->name, k->where);
   }
   free(order);
   free(seconds);
   free(c->launches);
 }
 
-const void *compiled_output(Compiled *c, int entry, const char *name, TdType *type, int64_t *count) {
+const void *compiled_output(Compiled *c, int entry, const char *name, TdType *type,
+                            int64_t *count) {
   const TdEntry *e = &c->p->entries[entry];
   for (int i = 0; i < e->noutputs; i++)
     if (strcmp(e->outputs[i].name, name) == 0) {
@@ -263,9 +284,12 @@ static double random_value(const Node *n, uint64_t *s) {
 }
 
 static void store_as(void *to, Type t, int64_t i, double x) {
-  if (t == TY_REAL) ((float *)to)[i] = (float)x;
-  else if (t == TY_INT) ((int32_t *)to)[i] = (int32_t)x;
-  else ((uint8_t *)to)[i] = x != 0;
+  if (t == TY_REAL)
+    ((float *)to)[i] = (float)x;
+  else if (t == TY_INT)
+    ((int32_t *)to)[i] = (int32_t)x;
+  else
+    ((uint8_t *)to)[i] = x != 0;
 }
 
 static double load_as(const void *from, TdType t, int64_t i) {
@@ -276,17 +300,20 @@ static double load_as(const void *from, TdType t, int64_t i) {
 
 static bool close_enough(double a, double b, double tolerance) {
   if (isnan(a) || isnan(b)) return isnan(a) && isnan(b);
-  if (isinf(a) || isinf(b)) return a == b || (fabs(a) > 3e38 && fabs(b) > 3e38 && (a > 0) == (b > 0));
+  if (isinf(a) || isinf(b))
+    return a == b || (fabs(a) > 3e38 && fabs(b) > 3e38 && (a > 0) == (b > 0));
   double scale = fabs(a) > fabs(b) ? fabs(a) : fabs(b);
   return fabs(a - b) <= tolerance * (scale > 1 ? scale : 1);
 }
 
-static int compare(const char *what, const double *want, const void *got, TdType type, int64_t count, double tolerance) {
+static int compare(const char *what, const double *want, const void *got, TdType type,
+                   int64_t count, double tolerance) {
   int wrong = 0;
   for (int64_t i = 0; i < count; i++) {
     double x = load_as(got, type, i);
     if (close_enough(want[i], x, tolerance)) continue;
-    if (wrong++ < 4) fprintf(stderr, "%s[%lld]: %.9g, but the graph means %.9g\n", what, (long long)i, x, want[i]);
+    if (wrong++ < 4)
+      fprintf(stderr, "%s[%lld]: %.9g, but the graph means %.9g\n", what, (long long)i, x, want[i]);
   }
   return wrong;
 }
@@ -297,7 +324,8 @@ static int find_state(const TdProgram *p, const char *name) {
   return -1;
 }
 
-int compiled_compare(Compiled *c, int entry, Graph *g, uint64_t seed, double tolerance, int rounds) {
+int compiled_compare(Compiled *c, int entry, Graph *g, uint64_t seed, double tolerance,
+                     int rounds) {
   TdControl control = {seed * 0x9E3779B97F4A7C15u + 1, 3};
   Eval *ev = eval_new(g, control.seed, control.step);
   uint64_t random = control.seed | 1;
@@ -311,7 +339,9 @@ int compiled_compare(Compiled *c, int entry, Graph *g, uint64_t seed, double tol
       continue;
     }
     int state = n->kind == N_STATE ? find_state(c->p, n->name) : -1;
-    void *to = state >= 0 ? c->state[state] : n->kind == N_INPUT ? compiled_input(c, entry, n->name) : NULL;
+    void *to = state >= 0           ? c->state[state]
+               : n->kind == N_INPUT ? compiled_input(c, entry, n->name)
+                                    : NULL;
     for (int64_t k = 0; k < ir_count(n); k++) {
       x[k] = random_value(n, &random);
       if (to) store_as(to, n->type, k, x[k]);
@@ -329,13 +359,17 @@ int compiled_compare(Compiled *c, int entry, Graph *g, uint64_t seed, double tol
       TdType type;
       int64_t count;
       const void *got = compiled_output(c, entry, g->outputs.at[i].name, &type, &count);
-      if (!got || count != ir_count(g->outputs.at[i].node)) wrong++;
-      else wrong += compare(g->outputs.at[i].name, eval_value(ev, g->outputs.at[i].node), got, type, count, tolerance);
+      if (!got || count != ir_count(g->outputs.at[i].node))
+        wrong++;
+      else
+        wrong += compare(g->outputs.at[i].name, eval_value(ev, g->outputs.at[i].node), got, type,
+                         count, tolerance);
     }
     for (int i = 0; i < g->updates.n; i++) {
       Node *s = g->updates.at[i].state;
       int k = find_state(c->p, s->name);
-      wrong += compare(s->name, eval_bind(ev, s), c->state[k], c->p->states[k].type, c->p->states[k].count, tolerance);
+      wrong += compare(s->name, eval_bind(ev, s), c->state[k], c->p->states[k].type,
+                       c->p->states[k].count, tolerance);
     }
   }
   eval_free(ev);

@@ -11,20 +11,20 @@ typedef struct Compiled Compiled;
 /* Compile every kernel of the program into one library. `flags` is a
  * NULL-terminated list for cc, or NULL for -O1. NULL after an error on stderr. */
 Compiled *compiled_new(const TdProgram *p, const char *const *flags);
-void      compiled_free(Compiled *c);
+void compiled_free(Compiled *c);
 
 /* Storage of a state, and of an entry's input by name: zero at first. */
-void     *compiled_state(Compiled *c, int state);
-void     *compiled_input(Compiled *c, int entry, const char *name);
+void *compiled_state(Compiled *c, int state);
+void *compiled_input(Compiled *c, int entry, const char *name);
 /* Run; pieces go to the kernels in runs of `chunk` from the last to the first. */
-void      compiled_run(Compiled *c, int entry, TdControl control, int64_t chunk);
+void compiled_run(Compiled *c, int entry, TdControl control, int64_t chunk);
 /* Run once, then `runs` times with the clock on each kernel; the table goes to stdout. */
-void      compiled_profile(Compiled *c, int entry, TdControl control, int runs);
+void compiled_profile(Compiled *c, int entry, TdControl control, int runs);
 const void *compiled_output(Compiled *c, int entry, const char *name, TdType *type, int64_t *count);
 
 /* Fill inputs and states at random, run graph and program `rounds` times from the same
  * values and compare outputs and states. Returns the number of values that differ by
  * more than `tolerance` (absolute, or relative to the larger of both); says which on stderr. */
-int       compiled_compare(Compiled *c, int entry, Graph *g, uint64_t seed, double tolerance, int rounds);
+int compiled_compare(Compiled *c, int entry, Graph *g, uint64_t seed, double tolerance, int rounds);
 
 #endif

@@ -16,7 +16,7 @@ typedef struct Compare {
   const Model *model;
   Running *run;
   const UnitEntry *entry;
-  int index;            /* of the entry in the session */
+  int index; /* of the entry in the session */
   Eval *ev;
   uint64_t seed;
   int64_t step;
@@ -62,15 +62,19 @@ static void give_input(Compare *c, Node *n) {
   } else {
     char *bytes = malloc((size_t)count * sizeof(double));
     for (int64_t i = 0; i < count; i++) {
-      if (n->type == TY_REAL) ((float *)bytes)[i] = (float)x[i];
-      else if (n->type == TY_INT) ((int32_t *)bytes)[i] = (int32_t)x[i];
-      else ((uint8_t *)bytes)[i] = x[i] != 0;
+      if (n->type == TY_REAL)
+        ((float *)bytes)[i] = (float)x[i];
+      else if (n->type == TY_INT)
+        ((int32_t *)bytes)[i] = (int32_t)x[i];
+      else
+        ((uint8_t *)bytes)[i] = x[i] != 0;
     }
     if (n->type == TY_REAL)
       ok = session_set_reals(c->run->session, c->index, n->name, (float *)bytes, count, &err);
     else if (n->type == TY_INT)
       ok = session_set_ints(c->run->session, c->index, n->name, (int32_t *)bytes, count, &err);
-    else ok = session_set_bools(c->run->session, c->index, n->name, (uint8_t *)bytes, count, &err);
+    else
+      ok = session_set_bools(c->run->session, c->index, n->name, (uint8_t *)bytes, count, &err);
     free(bytes);
   }
   if (ok) return;
@@ -152,7 +156,8 @@ static void compare_all(Compare *c) {
     if (b && b->count == ir_count(o->node))
       compare_numbers(c, o->name, o->node->type, eval_value(c->ev, o->node),
                       session_output_data(s, c->index, o->name), b->type, b->count, false);
-    else differs(c, o->name, -1, b ? (double)b->count : -1, (double)ir_count(o->node), 0);
+    else
+      differs(c, o->name, -1, b ? (double)b->count : -1, (double)ir_count(o->node), 0);
   }
   for (int i = 0; i < g->updates.n; i++) {
     Node *n = g->updates.at[i].state;
@@ -162,7 +167,8 @@ static void compare_all(Compare *c) {
     if (k >= 0 && session_program(s)->states[k].count == ir_count(n))
       compare_numbers(c, n->name, n->type, eval_bind(c->ev, n), session_state_data(s, k),
                       session_program(s)->states[k].type, ir_count(n), moved);
-    else differs(c, n->name, -1, k, (double)ir_count(n), 0);
+    else
+      differs(c, n->name, -1, k, (double)ir_count(n), 0);
   }
 }
 

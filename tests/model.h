@@ -9,14 +9,14 @@
 
 typedef struct Model {
   const char *path;
-  Arena      *arena;
-  Interner   *names;
-  Diags      *diags;
-  Unit       *unit;
-  DataStore  *data;             /* NULL: a vocabulary without a text */
-  int64_t     vocab;            /* of that; all symbols equally frequent */
-  double     *unigram;
-  Jit        *jit;              /* of model_build */
+  Arena *arena;
+  Interner *names;
+  Diags *diags;
+  Unit *unit;
+  DataStore *data; /* NULL: a vocabulary without a text */
+  int64_t vocab;   /* of that; all symbols equally frequent */
+  double *unigram;
+  Jit *jit; /* of model_build */
 } Model;
 
 /* Compile `path` with these defines. text: a file to read instead of the one the
@@ -31,7 +31,10 @@ bool model_build(Model *m);
 void model_close(Model *m);
 
 /* A session of a built model with its own threads. */
-typedef struct Running { Pool *pool; Session *session; } Running;
+typedef struct Running {
+  Pool *pool;
+  Session *session;
+} Running;
 bool running_open(Running *r, const Model *m, int threads);
 void running_close(Running *r);
 

@@ -31,7 +31,7 @@ typedef struct File {
   Suite *suite;
   const char *path;
   bool nano;
-  Model model;            /* built, on verse */
+  Model model; /* built, on verse */
 } File;
 
 static void verdict(File *f, const char *what, bool good) {
@@ -81,11 +81,13 @@ static void check_gradients(File *f) {
       OpCheck k = opcheck_op(m.unit, &ops[i], &o, m.arena);
       good = report_check(f, &k) && good;
     }
-    if (!opcheck_loss(m.unit, &whole, m.arena, &loss)) good = false;
+    if (!opcheck_loss(m.unit, &whole, m.arena, &loss))
+      good = false;
     else if (loss.verdict == OPCHECK_LEFT) {
       fprintf(stderr, "%s: the loss was not checked: %s\n", f->path, loss.why);
       good = false;
-    } else good = report_check(f, &loss) && good;
+    } else
+      good = report_check(f, &loss) && good;
   }
   model_close(&m);
   verdict(f, "gradients", good);
@@ -143,8 +145,10 @@ static void check_training(File *f) {
     bool good =
         running_open(&r, &f->model, thread_counts[i]) && train(f, &r, i == 0 ? first : losses);
     running_close(&r);
-    if (i == 0) falls = good;
-    else same = good && same_losses(f, thread_counts[i], first, losses) && same;
+    if (i == 0)
+      falls = good;
+    else
+      same = good && same_losses(f, thread_counts[i], first, losses) && same;
   }
   double before = mean(first, 5), after = mean(first + STEPS - 5, 5);
   if (!(after < before)) {

@@ -25,20 +25,20 @@
 enum { VOCABULARY = 7, BATCH = 400, SHOWN = 3, FIRST_SEED = 1000, STEP = 3 };
 
 typedef struct Counts {
-  int  passed, failed;
+  int passed, failed;
   bool longer;
-  const char *only;             /* the op's name, or NULL */
-  bool times;                   /* say how long the compiler took */
-  VEC(char *) seen;             /* texts of the ops checked: models share some */
+  const char *only; /* the op's name, or NULL */
+  bool times;       /* say how long the compiler took */
+  VEC(char *) seen; /* texts of the ops checked: models share some */
   Arena *arena;
 } Counts;
 
 /* A file that is being tested. */
 typedef struct File {
   const char *path;
-  Arena      *arena;
-  Diags      *diags;
-  Unit       *unit;
+  Arena *arena;
+  Diags *diags;
+  Unit *unit;
 } File;
 
 /* ---- files --------------------------------------------------------------------------- */
@@ -118,8 +118,10 @@ static bool wanted(const File *f, const TrialOp *op, Counts *n) {
 /* ---- gradients ------------------------------------------------------------------------- */
 
 static void count(Counts *n, bool ok) {
-  if (ok) n->passed++;
-  else n->failed++;
+  if (ok)
+    n->passed++;
+  else
+    n->failed++;
 }
 
 static void check_gradient(File *f, const OpCheck *c, Counts *n) {
@@ -143,7 +145,12 @@ static void check_gradients(File *f, const TrialOp *ops, int nops, Counts *n) {
 
 /* ---- compiled --------------------------------------------------------------------------- */
 
-typedef struct Run { int op; uint64_t seed; bool backwards; int entry; } Run;
+typedef struct Run {
+  int op;
+  uint64_t seed;
+  bool backwards;
+  int entry;
+} Run;
 
 static Node *weighted_sum(Arena *a, Graph *g, Node *out, uint64_t seed) {
   int64_t n = ir_count(out);
@@ -256,7 +263,8 @@ static bool fill(Session *s, int entry, Eval *ev, Node *n, uint64_t seed, TrialV
   }
   TdError err = {0};
   bool ok = true;
-  if (state >= 0) memcpy(session_state_data(s, state), reals, (size_t)size * sizeof *reals);
+  if (state >= 0)
+    memcpy(session_state_data(s, state), reals, (size_t)size * sizeof *reals);
   else if (n->kind == N_INPUT && session_input(s, entry, n->name))
     ok = n->type == TY_REAL  ? session_set_reals(s, entry, n->name, reals, size, &err)
          : n->type == TY_INT ? session_set_ints(s, entry, n->name, ints, size, &err)
@@ -316,14 +324,14 @@ static int run_both(File *f, Session *s, const TrialOp *op, Run r, int shown) {
 }
 
 typedef struct Batch {
-  File          *file;
+  File *file;
   const TrialOp *ops;
-  int           *wrong, *tried; /* by op */
-  bool           times;
-  Arena         *arena;
-  Backend       *backend;
-  Run            run[BATCH];
-  int            n;
+  int *wrong, *tried; /* by op */
+  bool times;
+  Arena *arena;
+  Backend *backend;
+  Run run[BATCH];
+  int n;
 } Batch;
 
 static void batch_begin(Batch *b) {
@@ -373,8 +381,10 @@ static void batch_run(Batch *b) {
 
 /* Trials first .. end-1 of each op, compiled with further flags. */
 static void run_trials(Batch *b, int nops, int first, int end, const char *flags) {
-  if (*flags) setenv("TDC_CFLAGS", flags, 1);
-  else unsetenv("TDC_CFLAGS");
+  if (*flags)
+    setenv("TDC_CFLAGS", flags, 1);
+  else
+    unsetenv("TDC_CFLAGS");
   batch_begin(b);
   for (int i = 0; i < nops; i++)
     for (int k = first; k < end; k++) {
@@ -449,8 +459,10 @@ static void check_folder(const char *folder, Counts *n) {
 static void check_library(Counts *n) {
   static const char text[] = "use nn\n";
   File f;
-  if (file_open(&f, "the library", text, sizeof text - 1)) check_ops(&f, true, n);
-  else n->failed++;
+  if (file_open(&f, "the library", text, sizeof text - 1))
+    check_ops(&f, true, n);
+  else
+    n->failed++;
   arena_free(f.arena);
 }
 
@@ -459,7 +471,8 @@ static void check_the_check(Counts *n) {
   static const char text[] =
       "op ok_clause(x[...]) -> y[...] = x[...]^2 grad(dy) { dx[...] = 2 * dy[...] * x[...] }\n"
       "op wrong_clause(x[b]) -> y[b] = x[b]^3 grad(dy) { dx[b] = 2.9 * dy[b] * x[b]^2 }\n"
-      "op wrong_last(x[b]) -> y[b] = x[b] grad(dy) { dx[b] = b == extent(b) - 1 && b > 3 ? 0 : dy[b] }\n"
+      "op wrong_last(x[b]) -> y[b] = x[b] grad(dy) { dx[b] = b == extent(b) - 1 && b > 3 ? 0 : "
+      "dy[b] }\n"
       "op wrong_straight(x[...]) -> y[...] = round(x[...]) grad(dy) { dx[...] = dy[...] }\n"
       "op left_straight(x[...]) -> y[...] = round(x[...]) grad(dy) { dx[...] = dy[...] } nocheck\n"
       "op left_inside(x[b]) -> y[b] { y[b] = left_straight(x)[b] * x[b] }\n"
@@ -475,7 +488,8 @@ static void check_the_check(Counts *n) {
       "op ok_mask(x[b,l], keep[b,l]) -> y[b] { y[b] = sum[l | keep[b,l]](x[b,l]) }\n"
       "op ok_recurrent(x[b,t], u[k,k], w[k]) -> y[b,t,k] {\n"
       "  zero[b,k] = 0 * x[b,0] * w[k]\n"
-      "  scan t carry h[b,k] = zero[b,k] { h[b,k] = tanh(sum[m](h[b,m] * u[m,k]) + x[b,t] * w[k]) } emit y[b,t,k] = h[b,k]\n"
+      "  scan t carry h[b,k] = zero[b,k] { h[b,k] = tanh(sum[m](h[b,m] * u[m,k]) + x[b,t] * w[k]) "
+      "} emit y[b,t,k] = h[b,k]\n"
       "}\n";
   File f;
   OpCheckOptions o = {.trials = 60};

@@ -39,8 +39,8 @@ typedef struct Side {
   const char *name;
   const Tolerance *tolerance;
   double *before[2], *now[2],
-      *moment[2];    /* params.matrix, params.vector; the optimizer's first moment */
-  double loss, grad_norm;                   /* of the last step; grad_norm NaN without clipping */
+      *moment[2];         /* params.matrix, params.vector; the optimizer's first moment */
+  double loss, grad_norm; /* of the last step; grad_norm NaN without clipping */
 } Side;
 
 static const char *const flat_name[2] = {"matrix", "vector"};
@@ -151,8 +151,10 @@ static void copy_state(const Running *r, const char *name, double *to, const dou
   const TdState *s = &session_program(r->session)->states[i];
   void *data = session_state_data(r->session, i);
   for (int64_t k = 0; k < s->count; k++) {
-    if (from) ((float *)data)[k] = (float)from[k];
-    else to[k] = typed_value(data, s->type, k);
+    if (from)
+      ((float *)data)[k] = (float)from[k];
+    else
+      to[k] = typed_value(data, s->type, k);
   }
 }
 
@@ -350,8 +352,10 @@ static bool run_case(const char *path, const char *name) {
     run_compiled(&p, "compiled", &single);
   }
   model_close(&p.model);
-  if (!model_open(&p.model, file, defines, n, text, 0, &(UnitOptions){.act = "bf16"})) p.wrong++;
-  else run_compiled(&p, "in bf16", &narrow);
+  if (!model_open(&p.model, file, defines, n, text, 0, &(UnitOptions){.act = "bf16"}))
+    p.wrong++;
+  else
+    run_compiled(&p, "in bf16", &narrow);
   model_close(&p.model);
   json_decref(p.values);
   printf("%s %s\n", p.wrong ? "FAILED" : "passed", name);

@@ -6,14 +6,14 @@
 #include "compiler/ir/ir.h"
 
 typedef struct RandChain {
-  Graph    *g;
-  Region   *region;
+  Graph *g;
+  Region *region;
   uint64_t *rng;
-  void     *ctx;
+  void *ctx;
   /* A real value of that shape, at most 1 in magnitude. */
   Node *(*source)(void *ctx, int rank, const int64_t *shape);
   /* A node was made, of at most that magnitude. */
-  void  (*made)(void *ctx, Node *n, double bound);
+  void (*made)(void *ctx, Node *n, double bound);
 } RandChain;
 
 void randchain(RandChain *r);

@@ -8,25 +8,31 @@
 
 enum { POOL_MAX = 400, SPACE_MAX = 3000, LOOPS_MAX = 2 };
 
-typedef struct Known { Node *node; double bound; } Known;
+typedef struct Known {
+  Node *node;
+  double bound;
+} Known;
 
 typedef struct Gen {
-  Graph    *g;
+  Graph *g;
   const RandSpec *spec;
-  uint64_t  rng;
-  Region   *region;
-  Loop     *loops[LOOPS_MAX];   /* around */
-  int       nloops;
-  Known     pool[POOL_MAX];     /* what may be read here */
-  int       npool;
-  int       made;               /* comprehensions so far */
-  int       named;
+  uint64_t rng;
+  Region *region;
+  Loop *loops[LOOPS_MAX]; /* around */
+  int nloops;
+  Known pool[POOL_MAX]; /* what may be read here */
+  int npool;
+  int made; /* comprehensions so far */
+  int named;
   /* of the node being made */
-  int       nvars;
-  int64_t   extent[IR_MAX_VARS];
+  int nvars;
+  int64_t extent[IR_MAX_VARS];
 } Gen;
 
-typedef struct Value { Expr *e; double bound; } Value;
+typedef struct Value {
+  Expr *e;
+  double bound;
+} Value;
 
 static const Span nowhere;
 
@@ -59,7 +65,7 @@ static int64_t random_extent(Gen *r) {
 
 static Known *pick(Gen *r, Type type) {
   for (int attempt = 0; attempt < 12; attempt++) {
-    int back = chance(r, 60) && r->npool > 6 ? 6 : r->npool;     /* rather a recent one */
+    int back = chance(r, 60) && r->npool > 6 ? 6 : r->npool; /* rather a recent one */
     Known *k = &r->pool[r->npool - 1 - below(r, back)];
     if (k->node->type == type) return k;
   }
@@ -86,7 +92,7 @@ static Expr *random_index(Gen *r, int64_t extent, int depth) {
     return k ? read_of(r, k, depth - 1).e : v;
   }
   case 9: return r->nloops > 0 ? ex_loopvar(g, r->loops[below(r, r->nloops)]) : v;
-  default: {                                     /* mostly bare variables that fit */
+  default: { /* mostly bare variables that fit */
     for (int attempt = 0; attempt < 4 && r->nvars > 0; attempt++) {
       int k = below(r, r->nvars);
       if (r->extent[k] == extent) return ex_var(g, k);
@@ -118,11 +124,13 @@ static Value read_of(Gen *r, Known *k, int depth) {
   }
   Expr *e = ex_read(g, n, index);
   if (guard) {
-    Expr *other = n->type == TY_REAL ? ex_num(g, below(r, 3) * 0.25) : n->type == TY_INT ? ex_int(g, 0) : ex_bool(g, false);
+    Expr *other = n->type == TY_REAL  ? ex_num(g, below(r, 3) * 0.25)
+                  : n->type == TY_INT ? ex_int(g, 0)
+                                      : ex_bool(g, false);
     e = ex3(g, P_select, guard, e, other);
   }
   double bound = k->bound;
-  if (n->type == TY_REAL && isinf(bound)) {       /* an empty max may be -inf */
+  if (n->type == TY_REAL && isinf(bound)) { /* an empty max may be -inf */
     e = ex1(g, P_tanh, e);
     bound = 1;
   }
@@ -146,7 +154,8 @@ static Expr *random_condition(Gen *r, int depth) {
     Expr *a = random_condition(r, depth - 1), *b = random_condition(r, depth - 1);
     return ex2(g, chance(r, 50) ? P_and : P_or, a, b);
   }
-  if (!r->spec->smooth && chance(r, 40)) return ex2(g, P_lt, random_value(r, 0).e, random_value(r, 0).e);
+  if (!r->spec->smooth && chance(r, 40))
+    return ex2(g, P_lt, random_value(r, 0).e, random_value(r, 0).e);
   return ex2(g, p, random_index(r, 4, 0), random_index(r, 4, 0));
 }
 
@@ -154,7 +163,8 @@ static Value draw(Gen *r) {
   Graph *g = r->g;
   Expr *counter = ex_int(g, 0);
   for (int i = 0; i < r->nloops; i++)
-    counter = ex2(g, P_add, ex2(g, P_mul, counter, ex_int(g, r->loops[i]->count)), ex_loopvar(g, r->loops[i]));
+    counter = ex2(g, P_add, ex2(g, P_mul, counter, ex_int(g, r->loops[i]->count)),
+                  ex_loopvar(g, r->loops[i]));
   for (int k = 0; k < r->nvars; k++)
     counter = ex2(g, P_add, ex2(g, P_mul, counter, ex_int(g, r->extent[k])), ex_var(g, k));
   Expr *site = ex_int(g, (int64_t)(rand_next(&r->rng) >> 32));
@@ -194,7 +204,9 @@ static Value unary(Gen *r, Value a) {
   case 7: return (Value){ex1(g, P_sin, a.e), 1};
   case 8: return (Value){ex1(g, P_cos, a.e), 1};
   case 9: return (Value){ex1(g, P_abs, a.e), b};
-  case 10: return (Value){ex2(g, P_pow, ex2(g, P_add, square, ex_num(g, 0.5)), ex_num(g, 1.5)), pow(b * b + 0.5, 1.5)};
+  case 10:
+    return (Value){ex2(g, P_pow, ex2(g, P_add, square, ex_num(g, 0.5)), ex_num(g, 1.5)),
+                   pow(b * b + 0.5, 1.5)};
   case 11: return squash(r, a);
   case 12: return (Value){ex1(g, P_floor, a.e), b + 1};
   case 13: return (Value){ex1(g, P_round, a.e), b + 1};
@@ -214,8 +226,11 @@ static Value random_value(Gen *r, int depth) {
   case 0: return (Value){ex2(g, P_sub, a.e, b.e), a.bound + b.bound};
   case 1:
   case 2: return (Value){ex2(g, P_mul, a.e, b.e), a.bound * b.bound};
-  case 3: return (Value){ex2(g, P_div, a.e, ex2(g, P_add, ex2(g, P_mul, b.e, b.e), ex_num(g, 0.75))), 2 * a.bound};
-  case 4: return (Value){ex3(g, P_select, random_condition(r, 1), a.e, b.e), fmax(a.bound, b.bound)};
+  case 3:
+    return (Value){ex2(g, P_div, a.e, ex2(g, P_add, ex2(g, P_mul, b.e, b.e), ex_num(g, 0.75))),
+                   2 * a.bound};
+  case 4:
+    return (Value){ex3(g, P_select, random_condition(r, 1), a.e, b.e), fmax(a.bound, b.bound)};
   case 5: return (Value){ex2(g, chance(r, 50) ? P_min : P_max, a.e, b.e), fmax(a.bound, b.bound)};
   default: return (Value){ex2(g, P_add, a.e, b.e), a.bound + b.bound};
   }
@@ -245,7 +260,7 @@ static Node *real_comp(Gen *r, int rank, const int64_t *shape, double most, doub
   int nred = random_reduced(r, rank);
   r->nvars = rank + nred;
   Value v;
-  if (nred > 0 && chance(r, 40)) {               /* something like a contraction */
+  if (nred > 0 && chance(r, 40)) { /* something like a contraction */
     Value a = moderate(r, leaf(r), 4), b = moderate(r, leaf(r), 4);
     v = (Value){ex2(g, P_mul, a.e, b.e), a.bound * b.bound};
   } else {
@@ -263,7 +278,7 @@ static Node *real_comp(Gen *r, int rank, const int64_t *shape, double most, doub
     if (red == RED_PROD) v = squash(r, v);
     if (red == RED_PROD) *bound = 1;
     if ((red == RED_MAX || red == RED_MIN) && guard) *bound = INFINITY;
-    if (isinf(most) == 0 && isinf(*bound)) {     /* must stay finite */
+    if (isinf(most) == 0 && isinf(*bound)) { /* must stay finite */
       guard = NULL;
       *bound = v.bound;
     }
@@ -290,7 +305,8 @@ static void add_comp(Gen *r) {
   int rank = random_shape(r, shape);
   Node *n = real_comp(r, rank, shape, chance(r, 10) ? INFINITY : 8, &bound);
   if (chance(r, 50))
-    for (int k = 0; k < n->rank; k++) n->axis[k] = intern(r->g->names, (const char *[]){"b", "l", "d", "k"}[below(r, 4)]);
+    for (int k = 0; k < n->rank; k++)
+      n->axis[k] = intern(r->g->names, (const char *[]){"b", "l", "d", "k"}[below(r, 4)]);
   if (chance(r, 10)) n->save = chance(r, 50) ? SAVE_KEEP : SAVE_RECOMPUTE;
   if (chance(r, 30)) n->span = (Span){0, 1 + below(r, 50), 1 + below(r, 9), 60, 2};
   add(r, n, bound > 8 ? INFINITY : bound);
@@ -324,7 +340,8 @@ static void add_bool(Gen *r) {
   r->extent[rank] = random_extent(r);
   r->nvars = rank + nred;
   Reducer red = nred == 0 ? RED_NONE : chance(r, 50) ? RED_MAX : RED_MIN;
-  Node *n = ir_comp(r->g, r->region, fresh(r, "mask"), nowhere, rank, nred, r->extent, red, NULL, random_condition(r, 1));
+  Node *n = ir_comp(r->g, r->region, fresh(r, "mask"), nowhere, rank, nred, r->extent, red, NULL,
+                    random_condition(r, 1));
   r->made++;
   add(r, n, 1);
 }
@@ -348,7 +365,8 @@ static void add_scatter(Gen *r) {
   }
   Value v = moderate(r, random_value(r, 2), 8);
   v.e = ex2(g, P_mul, v.e, ex_num(g, 1.0 / (double)count));
-  Node *n = ir_scatter(g, r->region, fresh(r, "s"), nowhere, rank, shape, r->nvars, r->extent, index, guard, v.e);
+  Node *n = ir_scatter(g, r->region, fresh(r, "s"), nowhere, rank, shape, r->nvars, r->extent,
+                       index, guard, v.e);
   r->made++;
   add(r, n, v.bound);
 }
@@ -394,8 +412,8 @@ static void add_mirror(Gen *r, const Loop *first, Node *const *stacks, const Kno
   for (int i = 0; i < n; i++) {
     Expr *row[IR_MAX_RANK] = {ex_loopvar(g, l)};
     for (int k = 0; k + 1 < stacks[i]->rank; k++) row[k + 1] = ex_var(g, k);
-    Node *x = ir_comp(g, l->body, fresh(r, "row"), nowhere, stacks[i]->rank - 1, 0, stacks[i]->shape + 1, RED_NONE, NULL,
-                      ex_read(g, stacks[i], row));
+    Node *x = ir_comp(g, l->body, fresh(r, "row"), nowhere, stacks[i]->rank - 1, 0,
+                      stacks[i]->shape + 1, RED_NONE, NULL, ex_read(g, stacks[i], row));
     x->lo = emits[i].node->lo;
     x->hi = emits[i].node->hi;
     add(r, x, emits[i].bound);
@@ -442,7 +460,7 @@ static void add_loop(Gen *r) {
   for (int i = 0; i < nemits; i++) stacks[i] = ir_stack(g, l, emits[i].node);
   if (r->spec->mirror && nemits > 0 && chance(r, 90)) {
     add_mirror(r, l, stacks, emits, nemits);
-    if (chance(r, 70)) return;           /* nobody else reads them */
+    if (chance(r, 70)) return; /* nobody else reads them */
   }
   for (int i = 0; i < nemits; i++) add(r, stacks[i], emits[i].bound);
 }
@@ -455,9 +473,12 @@ static Node *chain_source(void *ctx, int rank, const int64_t *shape) {
   Value v = moderate(r, random_value(r, 1), 1);
   Expr *wave = ex_num(r->g, 0.3);
   for (int k = 0; k < rank; k++)
-    wave = ex2(r->g, P_add, wave, ex2(r->g, P_mul, ex_num(r->g, 0.7 + k), ex1(r->g, P_real, ex_var(r->g, k))));
-  Expr *body = ex2(r->g, P_add, ex2(r->g, P_mul, ex_num(r->g, 0.5), v.e), ex2(r->g, P_mul, ex_num(r->g, 0.5), ex1(r->g, P_sin, wave)));
-  Node *n = ir_comp(r->g, r->region, fresh(r, "c"), nowhere, rank, 0, r->extent, RED_NONE, NULL, body);
+    wave = ex2(r->g, P_add, wave,
+               ex2(r->g, P_mul, ex_num(r->g, 0.7 + k), ex1(r->g, P_real, ex_var(r->g, k))));
+  Expr *body = ex2(r->g, P_add, ex2(r->g, P_mul, ex_num(r->g, 0.5), v.e),
+                   ex2(r->g, P_mul, ex_num(r->g, 0.5), ex1(r->g, P_sin, wave)));
+  Node *n =
+      ir_comp(r->g, r->region, fresh(r, "c"), nowhere, rank, 0, r->extent, RED_NONE, NULL, body);
   r->made++;
   return n;
 }
@@ -480,13 +501,20 @@ static void add_some(Gen *r) {
     return;
   }
   int what = below(r, 100);
-  if (what < 60) add_comp(r);
-  else if (what < 70 && !r->spec->plain) add_int(r);
-  else if (what < 75) add_bool(r);
-  else if (what < 83) add_scatter(r);
-  else if (what < 88) add_pack(r);
-  else if (r->nloops < LOOPS_MAX) add_loop(r);
-  else add_comp(r);
+  if (what < 60)
+    add_comp(r);
+  else if (what < 70 && !r->spec->plain)
+    add_int(r);
+  else if (what < 75)
+    add_bool(r);
+  else if (what < 83)
+    add_scatter(r);
+  else if (what < 88)
+    add_pack(r);
+  else if (r->nloops < LOOPS_MAX)
+    add_loop(r);
+  else
+    add_comp(r);
 }
 
 /* ---- the whole --------------------------------------------------------------------------------- */
@@ -517,16 +545,19 @@ static void add_ends(Gen *r, int sources) {
   Graph *g = r->g;
   VEC(Node *) nodes = {0};
   for (int i = sources; i < r->npool; i++) {
-    if (is_output(r, r->pool[i].node, i == r->npool - 1)) vec_push(g->arena, &nodes, r->pool[i].node);
+    if (is_output(r, r->pool[i].node, i == r->npool - 1))
+      vec_push(g->arena, &nodes, r->pool[i].node);
     if (r->pool[i].node->type == TY_REAL && ir_count(r->pool[i].node) == 120 && g->updates.n == 0) {
       Update u = {g->top->nodes.at[4], r->pool[i].node};
-      if (u.state->kind == N_STATE && r->pool[i].node->rank == 1) vec_push(g->arena, &g->updates, u);
+      if (u.state->kind == N_STATE && r->pool[i].node->rank == 1)
+        vec_push(g->arena, &g->updates, u);
     }
   }
-  if (g->updates.n == 0) {                       /* params := 0.5 params + something */
+  if (g->updates.n == 0) { /* params := 0.5 params + something */
     Node *flat = g->top->nodes.at[4];
     Expr *half = ex2(g, P_mul, ex_num(g, 0.5), ir_read_all(g, flat));
-    Update u = {flat, ir_comp(g, g->top, "params.next", nowhere, 1, 0, flat->shape, RED_NONE, NULL, half)};
+    Update u = {
+        flat, ir_comp(g, g->top, "params.next", nowhere, 1, 0, flat->shape, RED_NONE, NULL, half)};
     vec_push(g->arena, &g->updates, u);
   }
   for (int i = 0; i < nodes.n; i++) {
@@ -559,11 +590,15 @@ void randgraph_fill(Eval *ev, Graph *g, uint64_t seed) {
     Node *n = g->nodes.at[i];
     if (n->kind != N_INPUT && n->kind != N_STATE) continue;
     double *x = eval_bind(ev, n);
-    int64_t count = ir_count(n), range = n->type == TY_INT && n->hi - n->lo < 1000 ? n->hi - n->lo + 1 : 1000;
+    int64_t count = ir_count(n),
+            range = n->type == TY_INT && n->hi - n->lo < 1000 ? n->hi - n->lo + 1 : 1000;
     for (int64_t k = 0; k < count; k++) {
-      if (n->type == TY_REAL) x[k] = (rand_below(&rng, 129) - 64) / 64.0;
-      else if (n->type == TY_INT) x[k] = (double)(n->lo + rand_below(&rng, (int)range));
-      else x[k] = rand_below(&rng, 2);
+      if (n->type == TY_REAL)
+        x[k] = (rand_below(&rng, 129) - 64) / 64.0;
+      else if (n->type == TY_INT)
+        x[k] = (double)(n->lo + rand_below(&rng, (int)range));
+      else
+        x[k] = rand_below(&rng, 2);
     }
   }
 }

@@ -32,20 +32,20 @@ typedef enum { PASSED, FAILED, SKIPPED } Outcome;
 
 typedef struct Suite {
   const char *tdc;
-  bool        update;
-  int         counts[3];
+  bool update;
+  int counts[3];
 } Suite;
 
 /* A test file: its text, and where the expectation at its end begins. */
 typedef struct Case {
   const char *path;
-  StrBuf      text, expected;      /* expected: without the prefixes */
-  size_t      body;                /* bytes of text that are the input */
+  StrBuf text, expected; /* expected: without the prefixes */
+  size_t body;           /* bytes of text that are the input */
 } Case;
 
 typedef struct Kind {
-  const char *folder, *extension, *prefix;     /* prefix of expectation lines */
-  Outcome   (*run)(Suite *s, Case *c, StrBuf *actual);   /* PASSED: compare `actual` */
+  const char *folder, *extension, *prefix;           /* prefix of expectation lines */
+  Outcome (*run)(Suite *s, Case *c, StrBuf *actual); /* PASSED: compare `actual` */
 } Kind;
 
 enum { CHILD_SECONDS = 20, OUTPUT_MAX = 1 << 20 };
@@ -127,13 +127,14 @@ static Outcome run_format(Suite *s, Case *c, StrBuf *actual) {
   else if (!format("(formatted)", actual->s, actual->n, &again, &dump_again))
     printf("%s: its formatted text is not accepted:\n%s", c->path, again.s);
   else if (strcmp(actual->s, again.s))
-    printf("%s: formatting twice differs from formatting once:\n%s---\n%s", c->path, actual->s, again.s);
+    printf("%s: formatting twice differs from formatting once:\n%s---\n%s", c->path, actual->s,
+           again.s);
   else if (strcmp(dump.s, dump_again.s))
     printf("%s: formatting changed the meaning:\n%s---\n%s", c->path, dump.s, dump_again.s);
   else
     outcome = PASSED;
   if (c->body == c->text.n && !strncmp(actual->s, c->text.s, c->body) && actual->n == c->body)
-    actual->n = 0;                              /* canonical already: nothing to expect */
+    actual->n = 0; /* canonical already: nothing to expect */
   sb_free(&again);
   sb_free(&dump);
   sb_free(&dump_again);
@@ -187,7 +188,8 @@ static int run_child(const char *const *argv, StrBuf *out) {
   pid_t child = fork();
   if (child == 0) {
     int nothing = open("/dev/null", O_RDONLY);
-    if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(ends[1], 1) < 0 || dup2(ends[1], 2) < 0) _exit(127);
+    if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(ends[1], 1) < 0 || dup2(ends[1], 2) < 0)
+      _exit(127);
     close(ends[0]);
     close(ends[1]);
     setenv("NO_COLOR", "1", 1);
@@ -210,13 +212,15 @@ static Outcome check_file(Suite *s, Case *c, StrBuf *actual, int wanted) {
   const char *argv[] = {s->tdc, "check", c->path, NULL};
   int status = run_child(argv, actual);
   sb_puts(actual, "");
-  bool unreadable = wanted == 1 && status == 4;          /* wrong because a file it names cannot be read */
+  bool unreadable = wanted == 1 && status == 4; /* wrong because a file it names cannot be read */
   if (status == wanted || unreadable) return PASSED;
   printf("%s: exit status %d, expected %d\n%s", c->path, status, wanted, actual->s);
   return FAILED;
 }
 
-static Outcome run_rejected(Suite *s, Case *c, StrBuf *actual) { return check_file(s, c, actual, 1); }
+static Outcome run_rejected(Suite *s, Case *c, StrBuf *actual) {
+  return check_file(s, c, actual, 1);
+}
 static Outcome run_warned(Suite *s, Case *c, StrBuf *actual) { return check_file(s, c, actual, 0); }
 
 /* ---- graphs ------------------------------------------------------------------------------ */
@@ -229,13 +233,10 @@ static Outcome run_graph(Suite *s, Case *c, StrBuf *actual) {
 /* ---- all of them ---------------------------------------------------------------------------- */
 
 static const Kind KINDS[] = {
-  {"tests/front", ".td", "#= ", run_format},
-  {"tests/errors", ".td", "#! ", run_rejected},
-  {"tests/warnings", ".td", "#! ", run_warned},
-  {"dsl/std", ".td", "#= ", run_canonical},
-  {"models", ".td", "#= ", run_canonical},
-  {"tests/models", ".td", "#= ", run_canonical},
-  {"tests/ir", ".ir", "#= ", run_graph},
+    {"tests/front", ".td", "#= ", run_format},    {"tests/errors", ".td", "#! ", run_rejected},
+    {"tests/warnings", ".td", "#! ", run_warned}, {"dsl/std", ".td", "#= ", run_canonical},
+    {"models", ".td", "#= ", run_canonical},      {"tests/models", ".td", "#= ", run_canonical},
+    {"tests/ir", ".ir", "#= ", run_graph},
 };
 enum { KIND_COUNT = sizeof KINDS / sizeof *KINDS };
 
@@ -253,7 +254,8 @@ static Outcome run_case(Suite *s, const Kind *kind, const char *path) {
   } else {
     split_expectation(&c, kind->prefix);
     outcome = kind->run(s, &c, &actual);
-    bool same = actual.n == c.expected.n && (!actual.n || !memcmp(actual.s, c.expected.s, actual.n));
+    bool same =
+        actual.n == c.expected.n && (!actual.n || !memcmp(actual.s, c.expected.s, actual.n));
     if (outcome == PASSED && !same) {
       if (s->update && rewrite(&c, kind->prefix, &actual)) {
         printf("%s: rewritten\n", path);

@@ -41,9 +41,7 @@ int sandbox_enter(void **state) {
   return 0;
 }
 
-int sandbox_leave(void **state) {
-  return chdir("..") == 0 ? sandbox_remove(state) : -1;
-}
+int sandbox_leave(void **state) { return chdir("..") == 0 ? sandbox_remove(state) : -1; }
 
 void sandbox_write(const char *path, const char *text) {
   FILE *f = fopen(path, "w");
@@ -56,8 +54,10 @@ bool sandbox_find(const char *test) {
   char here[4096];
   char *folder = io_dirname(test);
   bool found = folder != NULL && getcwd(here, sizeof here) != NULL;
-  if (found && folder[0] == '/') snprintf(tdc, sizeof tdc, "%s/../tdc", folder);
-  else if (found) snprintf(tdc, sizeof tdc, "%s/%s/../tdc", here, folder);
+  if (found && folder[0] == '/')
+    snprintf(tdc, sizeof tdc, "%s/../tdc", folder);
+  else if (found)
+    snprintf(tdc, sizeof tdc, "%s/%s/../tdc", here, folder);
   free(folder);
   return found && access(tdc, X_OK) == 0;
 }
@@ -70,8 +70,8 @@ char *sandbox_tdc(const char *line, const char *env, int code) {
   assert_non_null(argv);
   argv[0] = tdc;
   for (int i = 0; i < n; i++) argv[i + 1] = words[i];
-  const char *const extra[] = { env, NULL };
-  SpawnJob job = { .argv = argv, .extra_env = extra, .timeout = 120 };
+  const char *const extra[] = {env, NULL};
+  SpawnJob job = {.argv = argv, .extra_env = extra, .timeout = 120};
   spawn_all(&job, 1, 1, NULL);
   free(argv);
   free(words);

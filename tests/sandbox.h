@@ -7,18 +7,18 @@
 
 /* Of a .td file: data from ./text.txt, sizes, a model whose hidden values go through
  * `hidden` ("h", "dropout(h, 0.2)"), its loss. What trains and samples is the test's. */
-#define SANDBOX_MODEL(hidden)                                                          \
-  "use nn\n"                                                                           \
-  "data text { source \"./text.txt\"  tokens chars  split 0.8 }\n"                     \
-  "dim B = 2, L = 8, V = text.vocab, D = 4\n"                                          \
-  "model next(x: id<V>[B,L]) -> y[B,L,V] {\n"                                          \
-  "  param e[V,D] ~ normal(0, 0.3)\n"                                                  \
-  "  h[b,l,d] = e[x[b,l],d]\n"                                                         \
-  "  y = linear(" hidden ", V)\n"                                                      \
-  "}\n"                                                                                \
-  "loss main(x: id<V>[B,L]) {\n"                                                       \
-  "  y = next(x)\n"                                                                    \
-  "  minimize mean[b, l in 0 : L-1](logsumexp[u](y[b,l,u]) - y[b,l,x[b,l+1]])\n"       \
+#define SANDBOX_MODEL(hidden)                                                    \
+  "use nn\n"                                                                     \
+  "data text { source \"./text.txt\"  tokens chars  split 0.8 }\n"               \
+  "dim B = 2, L = 8, V = text.vocab, D = 4\n"                                    \
+  "model next(x: id<V>[B,L]) -> y[B,L,V] {\n"                                    \
+  "  param e[V,D] ~ normal(0, 0.3)\n"                                            \
+  "  h[b,l,d] = e[x[b,l],d]\n"                                                   \
+  "  y = linear(" hidden ", V)\n"                                                \
+  "}\n"                                                                          \
+  "loss main(x: id<V>[B,L]) {\n"                                                 \
+  "  y = next(x)\n"                                                              \
+  "  minimize mean[b, l in 0 : L-1](logsumexp[u](y[b,l,u]) - y[b,l,x[b,l+1]])\n" \
   "}\n"
 
 /* Set-up and tear-down of cmocka, *state the folder's name: an empty folder, or the

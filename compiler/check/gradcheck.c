@@ -3,23 +3,31 @@
 #include <math.h>
 #include <string.h>
 
-typedef struct Bound { Node *node; double *values; int64_t count; } Bound;
+typedef struct Bound {
+  Node *node;
+  double *values;
+  int64_t count;
+} Bound;
 
 typedef struct Check {
   Graph *g;
   GradcheckOptions o;
-  VEC(Bound) bound;             /* every input and state, with the values of the check */
-  Node  *loss;
+  VEC(Bound) bound; /* every input and state, with the values of the check */
+  Node *loss;
 } Check;
 
 static void default_fill(const Check *c, const Node *n, double *values, int64_t count) {
   uint32_t site = draw_site(n->name) ^ (uint32_t)n->id;
   for (int64_t i = 0; i < count; i++) {
     double u = draw_uniform(c->o.seed, 0, site, (uint64_t)i);
-    if (n->type == TY_REAL) values[i] = draw_normal(c->o.seed, 0, site, (uint64_t)i);
-    else if (n->type == TY_BOOL) values[i] = u < 0.5;
-    else if (n->lo == INT64_MIN || n->hi == INT64_MAX) values[i] = 0;
-    else values[i] = (double)n->lo + floor(u * ((double)n->hi - (double)n->lo + 1));
+    if (n->type == TY_REAL)
+      values[i] = draw_normal(c->o.seed, 0, site, (uint64_t)i);
+    else if (n->type == TY_BOOL)
+      values[i] = u < 0.5;
+    else if (n->lo == INT64_MIN || n->hi == INT64_MAX)
+      values[i] = 0;
+    else
+      values[i] = (double)n->lo + floor(u * ((double)n->hi - (double)n->lo + 1));
   }
 }
 
@@ -28,10 +36,12 @@ static void choose_values(Check *c) {
   for (int i = 0; i < top->nodes.n; i++) {
     Node *n = top->nodes.at[i];
     if (n->kind != N_INPUT && n->kind != N_STATE) continue;
-    Bound b = { n, NULL, ir_count(n) };
+    Bound b = {n, NULL, ir_count(n)};
     b.values = NEWN(c->g->arena, double, b.count + 1);
-    if (c->o.fill) c->o.fill(n, b.values, b.count, c->o.fill_ctx);
-    else default_fill(c, n, b.values, b.count);
+    if (c->o.fill)
+      c->o.fill(n, b.values, b.count, c->o.fill_ctx);
+    else
+      default_fill(c, n, b.values, b.count);
     vec_push(c->g->arena, &c->bound, b);
   }
 }
@@ -111,7 +121,7 @@ static const char *numeric_all(Check *c, Node *const *wrt, int n, double **numer
 static const char *slopes(Check *c, Eval *ev, Bound *b, const int64_t *moved, int64_t n, double eps,
                           double slope[2]) {
   double x = b->values[moved[0]], step = eps * fmax(1, fabs(x)), y[3];
-  const double at[3] = { x - step, x, x + step };
+  const double at[3] = {x - step, x, x + step};
   const char *error = NULL;
   for (int k = 0; k < 3 && !error; k++) {
     for (int64_t i = 0; i < n; i++) b->values[moved[i]] = at[k];
@@ -213,12 +223,12 @@ static const char *compare_all(Check *c, Eval *ev, int w, Bound *b, const double
 
 bool gradcheck(Graph *g, Diags *d, Node *out, Node *const *wrt, int n,
                const GradcheckOptions *options, GradcheckReport *report) {
-  Check c = { .g = g };
+  Check c = {.g = g};
   if (options) c.o = *options;
   if (c.o.eps == 0) c.o.eps = 1e-6;
   if (c.o.atol == 0) c.o.atol = 1e-5;
   if (c.o.rtol == 0) c.o.rtol = 1e-3;
-  *report = (GradcheckReport){ 0 };
+  *report = (GradcheckReport){0};
   choose_values(&c);
   c.loss = out->rank == 0 ? out : contracted(&c, out);
   double **numeric = NEWN(g->arena, double *, n + 1);

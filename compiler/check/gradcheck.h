@@ -9,26 +9,26 @@
 typedef void GradcheckFill(const Node *n, double *values, int64_t count, void *ctx);
 
 typedef struct GradcheckOptions {
-  uint64_t seed;                /* of the inputs' values and the weights */
-  double   eps;                 /* 0: 1e-6; each number moves by eps * max(1, |x|) */
-  double   atol, rtol;          /* 0: 1e-5, 1e-3 */
-  int64_t  max_elements;        /* of each input; 0: all. More are sampled. */
-  const int64_t *const *elements;   /* which ones of wrt[k], or NULL */
+  uint64_t seed;                  /* of the inputs' values and the weights */
+  double eps;                     /* 0: 1e-6; each number moves by eps * max(1, |x|) */
+  double atol, rtol;              /* 0: 1e-5, 1e-3 */
+  int64_t max_elements;           /* of each input; 0: all. More are sampled. */
+  const int64_t *const *elements; /* which ones of wrt[k], or NULL */
   const int64_t *nelements;
-  GradcheckFill *fill;          /* NULL: normal reals, uniform integers, fair bools */
-  void    *fill_ctx;
+  GradcheckFill *fill; /* NULL: normal reals, uniform integers, fair bools */
+  void *fill_ctx;
 } GradcheckOptions;
 
 typedef struct GradcheckReport {
-  bool    ok;
-  int64_t compared;             /* numbers */
-  int64_t kinks;                /* of them where the function bends (a tie, an edge of its
+  bool ok;
+  int64_t compared; /* numbers */
+  int64_t kinks;    /* of them where the function bends (a tie, an edge of its
                                    domain): there equal elements were moved together */
-  double  worst;                /* of |derived - numeric| / (atol + rtol * |numeric|) */
-  const char *name;             /* where the worst is: the input, its flat element */
+  double worst;     /* of |derived - numeric| / (atol + rtol * |numeric|) */
+  const char *name; /* where the worst is: the input, its flat element */
   int64_t element;
-  double  derived, numeric;
-  const char *error;            /* why nothing could be compared, or NULL; in the graph's arena */
+  double derived, numeric;
+  const char *error; /* why nothing could be compared, or NULL; in the graph's arena */
 } GradcheckReport;
 
 /* d out / d wrt[k] for all k. A real `out` of any rank in the top region; of

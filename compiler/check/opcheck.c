@@ -5,7 +5,7 @@
 
 #include "compiler/check/gradcheck.h"
 
-enum { DRAW_STEP = 1 };         /* of every evaluation, as in gradcheck */
+enum { DRAW_STEP = 1 }; /* of every evaluation, as in gradcheck */
 
 static OpCheckOptions with_defaults(const OpCheckOptions *o) {
   OpCheckOptions d = *o;
@@ -19,13 +19,13 @@ static OpCheckOptions with_defaults(const OpCheckOptions *o) {
 
 /* A trial's graph with the values it is evaluated at. */
 typedef struct Bench {
-  Arena      *arena;
-  Diags      *diags;
-  Trial       trial;
+  Arena *arena;
+  Diags *diags;
+  Trial trial;
   TrialValues values;
-  Node      **wrt;              /* real inputs and states */
-  int         nwrt;
-  Node       *out;              /* every real result, in one */
+  Node **wrt; /* real inputs and states */
+  int nwrt;
+  Node *out; /* every real result, in one */
 } Bench;
 
 static void bench_fill(const Node *n, double *values, int64_t count, void *ctx) {
@@ -50,7 +50,7 @@ static void collect_out(Bench *b) {
   for (int i = 0; i < g->outputs.n; i++) {
     Node *o = g->outputs.at[i].node;
     bool new = o->type == TY_REAL;
-    for (int k = 0; k < n; k++) new = new && part[k] != o;
+    for (int k = 0; k < n; k++) new = new &&part[k] != o;
     if (new) part[n++] = o;
   }
   if (n == 1) b->out = part[0];
@@ -199,8 +199,10 @@ static void check_clause(Unit *u, const TrialOp *op, const Bench *shown, Arena *
   double **x = ok ? adjoint_values(&with, with.out) : NULL,
          **y = ok ? adjoint_values(&without, without.out) : NULL;
   if (ok && x && !y) {
-    const char *why = arena_printf(a, "no derivative of its body checks the `grad` clause (%s): "
-                                   "say `nocheck` after it", first_message(without.diags));
+    const char *why = arena_printf(a,
+                                   "no derivative of its body checks the `grad` clause (%s): "
+                                   "say `nocheck` after it",
+                                   first_message(without.diags));
     set_why(c, OPCHECK_WRONG, why, shown, a);
   }
   for (int k = 0; x && y && k < with.nwrt; k++)
@@ -226,7 +228,7 @@ static void check_differences(Bench *b, bool clause, OpCheckOptions *o, Arena *a
   GradcheckReport r;
   gradcheck(b->trial.graph, b->diags, b->out, b->wrt, b->nwrt, &options, &r);
   if (r.error) {
-    bool said = diags_count(b->diags) > 0;       /* not to be differentiated, which may be meant */
+    bool said = diags_count(b->diags) > 0; /* not to be differentiated, which may be meant */
     set_why(c, said ? OPCHECK_LEFT : OPCHECK_WRONG, said ? first_message(b->diags) : r.error, b, a);
     return;
   }
@@ -266,8 +268,10 @@ static bool trial_of(Unit *u, const TrialOp *op, uint64_t seed, OpCheckOptions *
   } else if (b.nwrt == 0) {
     set_why(c, OPCHECK_LEFT, "it takes no real numbers", NULL, a);
   } else if (!find_values(&b, &error)) {
-    if (error) set_why(c, OPCHECK_WRONG, error, &b, a);
-    else set_why(c, OPCHECK_LEFT, "no values were found at which its results are finite", NULL, a);
+    if (error)
+      set_why(c, OPCHECK_WRONG, error, &b, a);
+    else
+      set_why(c, OPCHECK_LEFT, "no values were found at which its results are finite", NULL, a);
   } else {
     check_differences(&b, op->clause, o, a, c);
     if (op->clause && c->verdict != OPCHECK_LEFT && c->verdict != OPCHECK_WRONG)
@@ -289,7 +293,11 @@ OpCheck opcheck_op(Unit *u, const TrialOp *op, const OpCheckOptions *options, Ar
 /* ---- the loss ---------------------------------------------------- */
 
 /* Initial values of the states, as the init entry computes them. */
-typedef struct Initial { Eval *eval; Graph *graph; uint64_t seed; } Initial;
+typedef struct Initial {
+  Eval *eval;
+  Graph *graph;
+  uint64_t seed;
+} Initial;
 
 static void loss_fill(const Node *n, double *values, int64_t count, void *ctx) {
   const Initial *in = ctx;
@@ -380,11 +388,13 @@ bool opcheck_loss(Unit *u, const OpCheckOptions *options, Arena *a, OpCheck *out
   if (!loss) return false;
   *out = (OpCheck){.name = u->train.loss, .kind = "loss", .span = loss->span};
   double work = (double)trial_work(train->graph);
-  if (u->nparameters == 0) set_why(out, OPCHECK_LEFT, "it has no parameters", NULL, a);
+  if (u->nparameters == 0)
+    set_why(out, OPCHECK_LEFT, "it has no parameters", NULL, a);
   else if (work * 2 * u->nparameters > 8 * o.work)
     set_why(out, OPCHECK_LEFT,
             arena_printf(a, "an evaluation visits %.2g points: shrink the model with -D", work),
             NULL, a);
-  else compare_loss(u, train->graph, loss, &o, a, out);
+  else
+    compare_loss(u, train->graph, loss, &o, a, out);
   return true;
 }

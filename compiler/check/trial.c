@@ -55,7 +55,7 @@ int trial_ops(Unit *u, Arena *a, bool library, TrialOp **out) {
   for (int i = 0; library && i < std_count(); i++) {
     bool core = strcmp(std_name(i), "core") == 0;
     Span nowhere = {0};
-    l->d = d;                                      /* sources are registered there */
+    l->d = d; /* sources are registered there */
     Scope *s = core ? l->core : std_scope(l, intern(l->names, std_name(i)), nowhere);
     if (s) add_ops(s, std_name(i), a, out, &n, &cap);
   }
@@ -170,7 +170,7 @@ bool trial_graph(Unit *u, const TrialOp *op, const TrialOptions *o, Arena *a, Tr
 
 TrialValues trial_values(uint64_t seed) {
   static const TrialValues kinds[8] = {VALUES_NORMAL, VALUES_TIES, VALUES_NORMAL, VALUES_POSITIVE,
-                                       VALUES_TIES, VALUES_TIES, VALUES_NORMAL, VALUES_UNIT};
+                                       VALUES_TIES,   VALUES_TIES, VALUES_NORMAL, VALUES_UNIT};
   return kinds[(seed * UINT64_C(0x9e3779b97f4a7c15)) >> 61];
 }
 
@@ -196,8 +196,11 @@ void trial_fill(const Node *n, uint64_t seed, TrialValues kind, double *out, int
   if (n->kind == N_INPUT && n->rank == 0 && kind != VALUES_POSITIVE) kind = VALUES_UNIT;
   for (int64_t i = 0; i < count; i++) {
     double u = draw_uniform(seed, 1, site, (uint64_t)i);
-    if (n->type == TY_REAL) out[i] = (double)(float)real_value(seed, site, kind, (uint64_t)i);
-    else if (n->type == TY_BOOL) out[i] = u < 0.5;
-    else out[i] = (double)n->lo + floor(u * range);
+    if (n->type == TY_REAL)
+      out[i] = (double)(float)real_value(seed, site, kind, (uint64_t)i);
+    else if (n->type == TY_BOOL)
+      out[i] = u < 0.5;
+    else
+      out[i] = (double)n->lo + floor(u * range);
   }
 }

@@ -8,35 +8,35 @@
 
 typedef struct TrialOp {
   const char *name;
-  const char *kind;             /* "op" or "block" */
-  const char *library;          /* "nn"; NULL: of the file itself */
-  Span        span;             /* of its name */
-  bool        clause;           /* it has a `grad` clause */
-  bool        nocheck;          /* and the clause says so */
+  const char *kind;    /* "op" or "block" */
+  const char *library; /* "nn"; NULL: of the file itself */
+  Span span;           /* of its name */
+  bool clause;         /* it has a `grad` clause */
+  bool nocheck;        /* and the clause says so */
   const ADecl *decl;
-  struct Fn  *fn;
+  struct Fn *fn;
 } TrialOp;
 
 typedef struct TrialOptions {
   uint64_t seed;
-  int64_t  largest;             /* extent that is chosen freely; 0: 5 */
-  int64_t  space;               /* points of the largest index space, about; 0: 4000 */
-  bool     plain;               /* `grad` clauses are ignored, save those marked nocheck */
+  int64_t largest; /* extent that is chosen freely; 0: 5 */
+  int64_t space;   /* points of the largest index space, about; 0: 4000 */
+  bool plain;      /* `grad` clauses are ignored, save those marked nocheck */
 } TrialOptions;
 
 typedef struct Trial {
-  Graph      *graph;            /* inputs, parameters as views of states, the results as outputs */
-  const char *shapes;           /* "b = 2, l = 1; p = 0.3": what was chosen, for people */
-  bool        training;
-  const char *unchecked;        /* an op in it whose `grad` clause is `nocheck`, or NULL */
-  uint64_t    seed;
+  Graph *graph;       /* inputs, parameters as views of states, the results as outputs */
+  const char *shapes; /* "b = 2, l = 1; p = 0.3": what was chosen, for people */
+  bool training;
+  const char *unchecked; /* an op in it whose `grad` clause is `nocheck`, or NULL */
+  uint64_t seed;
   /* when there is no graph: the last attempt's first error */
   const char *why;
-  Span        where;
+  Span where;
 } Trial;
 
 /* The ops and blocks that the file declares, or those of the library. */
-int  trial_ops(Unit *u, Arena *a, bool library, TrialOp **out);
+int trial_ops(Unit *u, Arena *a, bool library, TrialOp **out);
 
 /* One call of `op` as a graph in `a`. Not every choice of extents suits a body
  * (`h[b,m] * u[m,k]` may need m = k): choices are tried until one does. False
@@ -50,13 +50,13 @@ int64_t trial_work(const Graph *g);
  * precision. `kind` is chosen by the seed at first, and asked for when that
  * leads out of a function's domain. */
 typedef enum {
-  VALUES_NORMAL,                /* standard normal */
-  VALUES_TIES,                  /* -1, -0.5, 0, 0.5, 1 */
-  VALUES_POSITIVE,              /* 0.1 .. 1.6 */
-  VALUES_UNIT,                  /* 0.05 .. 0.95 */
+  VALUES_NORMAL,   /* standard normal */
+  VALUES_TIES,     /* -1, -0.5, 0, 0.5, 1 */
+  VALUES_POSITIVE, /* 0.1 .. 1.6 */
+  VALUES_UNIT,     /* 0.05 .. 0.95 */
   VALUES_KINDS
 } TrialValues;
 TrialValues trial_values(uint64_t seed);
-void        trial_fill(const Node *n, uint64_t seed, TrialValues kind, double *out, int64_t count);
+void trial_fill(const Node *n, uint64_t seed, TrialValues kind, double *out, int64_t count);
 
 #endif

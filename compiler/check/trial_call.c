@@ -10,26 +10,30 @@
 
 enum { NAMES = 32, NUMBER = 4, MOST_ARGS = 64, STUBBORN = 20, MOST_BARE = 3 };
 
-typedef struct Named { const char *name; int64_t extent; bool free; } Named;
+typedef struct Named {
+  const char *name;
+  int64_t extent;
+  bool free;
+} Named;
 
 typedef enum { STYLE_ANY, STYLE_PAIR, STYLE_SAME, STYLE_ONE, STYLES } Style;
 
 typedef struct Choice {
-  Low     *l;
-  Fn      *fn;
+  Low *l;
+  Fn *fn;
   uint64_t rng;
-  int      attempt;
-  bool     fixed;               /* no chance; see trial_attempts */
-  int64_t  largest, space;
-  Style    style;
-  int64_t  pair[2];             /* STYLE_PAIR: the extents there are */
-  Named    at[NAMES];           /* index names, and numbers that name an index */
-  int      n;
-  int64_t  dots[3];             /* what `...` stands for */
-  int      ndots;
-  int      bare;                /* tensors seen whose header does not say what they hold */
-  int      row;                 /* numbers are elements at this variable; -1: inputs */
-  StrBuf   text;                /* of the numbers chosen */
+  int attempt;
+  bool fixed; /* no chance; see trial_attempts */
+  int64_t largest, space;
+  Style style;
+  int64_t pair[2]; /* STYLE_PAIR: the extents there are */
+  Named at[NAMES]; /* index names, and numbers that name an index */
+  int n;
+  int64_t dots[3]; /* what `...` stands for */
+  int ndots;
+  int bare;    /* tensors seen whose header does not say what they hold */
+  int row;     /* numbers are elements at this variable; -1: inputs */
+  StrBuf text; /* of the numbers chosen */
 } Choice;
 
 static uint64_t mixed(uint64_t z) {
@@ -98,10 +102,14 @@ static int64_t extent_of(Choice *c, const char *name) {
   if (dim &&
       (c->fixed ? !(c->attempt & 1) : c->style != STYLE_ONE && chance(c, c->attempt < 4 ? 8 : 45)))
     x = (Named){name, dim->inum, false};
-  else if (c->fixed) x.extent = fixed_extent(c);
-  else if (c->style == STYLE_ONE) x.extent = 1;
-  else if (c->style == STYLE_ANY) x.extent = any_extent(c);
-  else x.extent = c->pair[c->style == STYLE_PAIR ? below(c, 2) : 0];
+  else if (c->fixed)
+    x.extent = fixed_extent(c);
+  else if (c->style == STYLE_ONE)
+    x.extent = 1;
+  else if (c->style == STYLE_ANY)
+    x.extent = any_extent(c);
+  else
+    x.extent = c->pair[c->style == STYLE_PAIR ? below(c, 2) : 0];
   if (c->n < NAMES) c->at[c->n++] = x;
   return x.extent;
 }
@@ -294,8 +302,10 @@ static Value *tensor_argument(Choice *c, Scope *s, const AFormal *f) {
       rank++;
     }
   }
-  if (open_name(c, f->id_bound)) bound = extent_of(c, f->id_bound->name);
-  else if (f->id_bound && !lower_extent(l, s, f->id_bound, &bound, &vocab)) return NULL;
+  if (open_name(c, f->id_bound))
+    bound = extent_of(c, f->id_bound->name);
+  else if (f->id_bound && !lower_extent(l, s, f->id_bound, &bound, &vocab))
+    return NULL;
   Value *v = input(c, f, tensor_type(c, f), rank, shape, ids, bound);
   v->id = vocab;
   return v;

@@ -16,40 +16,43 @@
 #include <string.h>
 
 enum {
-  COLUMNS = 32, LANES = 16, TALLEST = 14,   /* of a tile, over all targets; as in gemm_emit.c */
-  GAP = 16,                              /* floats between rows of a block: not all in the same sets of a cache */
-  BLOCK_FLOATS = 96 * 1024,              /* of all blocks, if they can: stay in the second cache */
+  COLUMNS = 32,
+  LANES = 16,
+  TALLEST = 14, /* of a tile, over all targets; as in gemm_emit.c */
+  GAP = 16,     /* floats between rows of a block: not all in the same sets of a cache */
+  BLOCK_FLOATS = 96 * 1024, /* of all blocks, if they can: stay in the second cache */
   ROWS_MOST = 128,
   PIECES_WANTED = 16,
-  DEPTH_WHOLE = 384, DEPTH_LIMIT = 256,  /* k up to here is one block, else blocks of */
-  NEAR_STRIDE = 1040,                    /* floats between steps of k that tiles may read without packing */
-  NARROW = 32,                           /* rows, columns and steps of k that tiles of bf16 take at once */
+  DEPTH_WHOLE = 384,
+  DEPTH_LIMIT = 256,  /* k up to here is one block, else blocks of */
+  NEAR_STRIDE = 1040, /* floats between steps of k that tiles may read without packing */
+  NARROW = 32,        /* rows, columns and steps of k that tiles of bf16 take at once */
   HELD_BYTES = 64
 };
 
 /* A value of the kernel in scratch memory. */
 typedef struct Block {
-  Node       *node;
-  const char *name;                      /* its memory */
-  const char *row;                       /* the current row's; NULL: it has no rows */
-  int64_t     width;                     /* elements from row to row */
-  int64_t     count;                     /* without rows: of all */
+  Node *node;
+  const char *name; /* its memory */
+  const char *row;  /* the current row's; NULL: it has no rows */
+  int64_t width;    /* elements from row to row */
+  int64_t count;    /* without rows: of all */
 } Block;
 
 typedef struct Writer {
-  Emit    em;
-  Plan   *p;
-  Group  *g;
-  Chain  *c;
+  Emit em;
+  Plan *p;
+  Group *g;
+  Chain *c;
   VEC(Block) blocks;
-  ChainPacked *packed;                   /* Y of each product that keeps it */
-  bool    narrow;                        /* factors are rounded to bf16 */
-  int64_t rows, row_blocks, last_rows;   /* of a block */
-  StrBuf  locals;                        /* declarations at the top */
-  StrBuf  body;
-  size_t  scratch;
-  int64_t packed_a, packed_b;            /* bytes wanted */
-  double  flops;
+  ChainPacked *packed;                 /* Y of each product that keeps it */
+  bool narrow;                         /* factors are rounded to bf16 */
+  int64_t rows, row_blocks, last_rows; /* of a block */
+  StrBuf locals;                       /* declarations at the top */
+  StrBuf body;
+  size_t scratch;
+  int64_t packed_a, packed_b; /* bytes wanted */
+  double flops;
 } Writer;
 
 static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -65,7 +68,9 @@ static void TD_PRINTF(2, 3) line(Writer *w, const char *fmt, ...) {
   sb_putc(&w->body, '\n');
 }
 
-static const char *num(Writer *w, int64_t x) { return arena_printf(w->em.arena, "%lld", (long long)x); }
+static const char *num(Writer *w, int64_t x) {
+  return arena_printf(w->em.arena, "%lld", (long long)x);
+}
 
 /* ---- blocks ---------------------------------------------------------------------------- */
 
@@ -99,7 +104,8 @@ static void add_row_block(Writer *w, Node *n) {
 }
 
 /* Of a batch: `lead` axes of these node variables, then `n` more, `width` from one to the next. */
-static void add_batch_block(Writer *w, Node *node, const int *lead, int nlead, const int *more, int nmore, int64_t width) {
+static void add_batch_block(Writer *w, Node *node, const int *lead, int nlead, const int *more,
+                            int nmore, int64_t width) {
   EmitLocal local = {.node = node, .name = emit_name(&w->em, node->name)};
   int64_t count = 1;
   for (int i = nmore - 1; i >= 0; i--) {
@@ -129,27 +135,35 @@ static void add_computed(Writer *w, Node *n) {
   add_batch_block(w, n, NULL, 0, axis, count, ir_count(n) / w->c->batch);
 }
 
-typedef struct Crossing { Writer *w; const Member *reader; } Crossing;
+typedef struct Crossing {
+  Writer *w;
+  const Member *reader;
+} Crossing;
 
 /* What another program reads must outlive its row. */
 static void find_crossing(Node *read, void *ctx) {
   Crossing *x = ctx;
   const Member *m = chain_member(x->w->g, read);
-  if (m && !m->stored && m->program != CHAIN_PRODUCT && m->program != x->reader->program) add_row_block(x->w, read);
+  if (m && !m->stored && m->program != CHAIN_PRODUCT && m->program != x->reader->program)
+    add_row_block(x->w, read);
 }
 
 static void find_blocks(Writer *w) {
   for (int i = 0; i < w->c->products.n; i++) {
     const ChainProduct *q = &w->c->products.at[i];
-    if (q->role != CHAIN_COLUMN) add_row_block(w, q->sum);
-    else if (q->turned) add_batch_block(w, q->sum, q->evar, q->ne, q->svar, q->ns, padded(q->s));
-    else add_batch_block(w, q->sum, q->svar, q->ns, q->evar, q->ne, padded(q->e));
+    if (q->role != CHAIN_COLUMN)
+      add_row_block(w, q->sum);
+    else if (q->turned)
+      add_batch_block(w, q->sum, q->evar, q->ne, q->svar, q->ns, padded(q->s));
+    else
+      add_batch_block(w, q->sum, q->svar, q->ns, q->evar, q->ne, padded(q->e));
     for (int side = 0; side < 2; side++)
       if (!q->operand[side].plain) add_computed(w, q->operand[side].node);
   }
   for (int i = 0; i < w->g->members.n; i++) {
     Crossing x = {w, &w->g->members.at[i]};
-    if (x.reader->program != CHAIN_PRODUCT) ir_each_read(w->p->g, x.reader->node, find_crossing, &x);
+    if (x.reader->program != CHAIN_PRODUCT)
+      ir_each_read(w->p->g, x.reader->node, find_crossing, &x);
   }
 }
 
@@ -177,7 +191,8 @@ static void choose_rows(Writer *w) {
 
 static void take(Writer *w, const char *type, const char *name, int64_t bytes) {
   if (bytes == 0) return;
-  sb_printf(&w->locals, "%s *const %s = (%s *)(call->scratch + %zu);\n", type, name, type, w->scratch);
+  sb_printf(&w->locals, "%s *const %s = (%s *)(call->scratch + %zu);\n", type, name, type,
+            w->scratch);
   w->scratch += (size_t)round_up(bytes, 64);
 }
 
@@ -185,7 +200,8 @@ static void take_blocks(Writer *w) {
   for (int i = 0; i < w->blocks.n; i++) {
     const Block *b = &w->blocks.at[i];
     int64_t count = b->row ? round_up(w->rows, NARROW) * b->width : b->count;
-    take(w, emit_ctype(b->node->type), b->name, (count + LANES) * (int64_t)td_type_size(plan_storage(b->node->type)));
+    take(w, emit_ctype(b->node->type), b->name,
+         (count + LANES) * (int64_t)td_type_size(plan_storage(b->node->type)));
   }
 }
 
@@ -201,12 +217,14 @@ static int64_t packed_bytes(const Writer *w, const ChainPacked *b) {
 static void need_packed_a(Writer *w, int64_t rows, int64_t depth) {
   int64_t lines = most(ceil_div(rows, TALLEST) * LANES, ceil_div(rows, 6) * 8);
   lines = most(lines, ceil_div(rows, 4) * 4);
-  w->packed_a = most(w->packed_a, w->narrow ? NARROW * round_up(depth, NARROW) * 2 : lines * round_up(depth, LANES) * 4);
+  w->packed_a = most(w->packed_a, w->narrow ? NARROW * round_up(depth, NARROW) * 2
+                                            : lines * round_up(depth, LANES) * 4);
 }
 
 /* ---- programs --------------------------------------------------------------------------------- */
 
-static void put_variables(Writer *w, StrBuf *out, const char *text, int from, int to, const char *flat) {
+static void put_variables(Writer *w, StrBuf *out, const char *text, int from, int to,
+                          const char *flat) {
   int64_t inner = 1;
   for (int k = to - 1; k >= from; k--) {
     if (emit_mentions(text, w->em.var[k])) {
@@ -221,20 +239,23 @@ static void put_variables(Writer *w, StrBuf *out, const char *text, int from, in
 
 static void put_batch_program(Writer *w, int program) {
   double flops = 0;
-  const char *text = emit_row_text(&w->em, w->p, w->g, w->c->program[program], &w->locals, &w->scratch, &flops);
+  const char *text =
+      emit_row_text(&w->em, w->p, w->g, w->c->program[program], &w->locals, &w->scratch, &flops);
   if (*text) line(w, "{\n%s}", text);
   w->flops += flops;
 }
 
 static void put_row_program(Writer *w, int program) {
-  const char *text = emit_row_text(&w->em, w->p, w->g, w->c->program[program], &w->locals, &w->scratch, &w->flops);
+  const char *text =
+      emit_row_text(&w->em, w->p, w->g, w->c->program[program], &w->locals, &w->scratch, &w->flops);
   if (!*text) return;
   line(w, "for (int64_t r = 0; r < rows; r++) {");
   put_variables(w, &w->body, text, w->c->nbatch, w->c->nrows, "row0 + r");
   for (int i = 0; i < w->blocks.n; i++) {
     const Block *b = &w->blocks.at[i];
     if (b->row && emit_mentions(text, b->row))
-      line(w, "%s *restrict const %s = %s + r * %lld;", emit_ctype(b->node->type), b->row, b->name, (long long)b->width);
+      line(w, "%s *restrict const %s = %s + r * %lld;", emit_ctype(b->node->type), b->row, b->name,
+           (long long)b->width);
   }
   line(w, "%s}", text);
 }
@@ -242,7 +263,8 @@ static void put_row_program(Writer *w, int program) {
 /* ---- operands ------------------------------------------------------------------------------------- */
 
 /* An operand from row `outer0` and k `k0` on (C texts, or NULL: 0). */
-static ChainMatrix matrix_of(Writer *w, const ChainProduct *q, int which, const char *outer0, const char *k0) {
+static ChainMatrix matrix_of(Writer *w, const ChainProduct *q, int which, const char *outer0,
+                             const char *k0) {
   const ChainOperand *o = &q->operand[which];
   StrBuf b = {0};
   ChainMatrix m = {.across = o->outer_stride, .along = o->k_stride};
@@ -252,7 +274,8 @@ static ChainMatrix matrix_of(Writer *w, const ChainProduct *q, int which, const 
     if (o->base->kind != E_INT || o->base->inum != 0)
       sb_printf(&b, " + (int64_t)(%s)", emit_value(&w->em, o->base, 0));
     for (int k = 0; k < w->c->nbatch; k++)
-      if (o->batch_stride[k]) sb_printf(&b, " + %lld * %s", (long long)o->batch_stride[k], w->em.var[k]);
+      if (o->batch_stride[k])
+        sb_printf(&b, " + %lld * %s", (long long)o->batch_stride[k], w->em.var[k]);
   } else {
     const Block *block = block_of(w, o->node);
     bool by_row = which == 0 ? q->role != CHAIN_COLUMN : false;
@@ -274,16 +297,25 @@ static void put_row_product(Writer *w, const ChainProduct *q, const ChainPacked 
   bool in = q->role == CHAIN_IN;
   int64_t k = in ? q->k : q->s, columns = in ? q->s : q->e;
   bool many = k > DEPTH_WHOLE;
-  int64_t depth = many ? round_up(ceil_div(k, ceil_div(k, DEPTH_LIMIT)), w->narrow ? NARROW : LANES) : k;
+  int64_t depth =
+      many ? round_up(ceil_div(k, ceil_div(k, DEPTH_LIMIT)), w->narrow ? NARROW : LANES) : k;
   const Block *c = block_of(w, q->sum);
   if (many) {
     line(w, "for (int64_t k0 = 0; k0 < %lld; k0 += %lld) {", (long long)k, (long long)depth);
-    line(w, "const int64_t depth = %lld - k0 < %lld ? %lld - k0 : %lld;", (long long)k, (long long)depth, (long long)k,
-         (long long)depth);
+    line(w, "const int64_t depth = %lld - k0 < %lld ? %lld - k0 : %lld;", (long long)k,
+         (long long)depth, (long long)k, (long long)depth);
   }
-  ChainTiles t = {.a = matrix_of(w, q, 0, "row0", many ? "k0" : NULL), .rows = "rows", .height = w->rows, .last = w->last_rows,
-                  .b = packed, .k0 = many ? "k0" : "0", .depth = many ? "depth" : num(w, k), .whole = many ? 0 : k, .c = c->name,
-                  .c_stride = c->width, .add = many ? "k0 > 0" : "0"};
+  ChainTiles t = {.a = matrix_of(w, q, 0, "row0", many ? "k0" : NULL),
+                  .rows = "rows",
+                  .height = w->rows,
+                  .last = w->last_rows,
+                  .b = packed,
+                  .k0 = many ? "k0" : "0",
+                  .depth = many ? "depth" : num(w, k),
+                  .whole = many ? 0 : k,
+                  .c = c->name,
+                  .c_stride = c->width,
+                  .add = many ? "k0 > 0" : "0"};
   t.spare = arena_printf(w->em.arena, "%lld - row0", (long long)w->c->rows);
   need_packed_a(w, w->rows, depth);
   chain_tiles(&w->body, w->narrow, &t);
@@ -297,8 +329,17 @@ static void put_column_product(Writer *w, const ChainProduct *q) {
   ChainMatrix x = matrix_of(w, q, 0, NULL, NULL), y = matrix_of(w, q, 1, NULL, "row0");
   int64_t m = q->turned ? q->e : q->s, n = q->turned ? q->s : q->e;
   ChainPacked b = {"packed_b", n, room_of(w, w->rows)};
-  ChainTiles t = {.a = q->turned ? y : x, .rows = num(w, m), .height = m, .last = m, .spare = num(w, m), .b = &b, .k0 = "0",
-                  .depth = "rows", .c = c->name, .c_stride = padded(n), .add = "row0 > 0"};
+  ChainTiles t = {.a = q->turned ? y : x,
+                  .rows = num(w, m),
+                  .height = m,
+                  .last = m,
+                  .spare = num(w, m),
+                  .b = &b,
+                  .k0 = "0",
+                  .depth = "rows",
+                  .c = c->name,
+                  .c_stride = padded(n),
+                  .add = "row0 > 0"};
   t.in_place = !w->narrow && !q->turned && x.along <= NEAR_STRIDE;
   chain_pack_b(&w->body, w->narrow, &b, q->turned ? x : y, "rows");
   w->packed_b = most(w->packed_b, packed_bytes(w, &b));
@@ -313,7 +354,8 @@ static void put_fresh(Writer *w) {
   for (int i = 0; i < w->c->products.n; i++) {
     const ChainProduct *q = &w->c->products.at[i];
     if (q->role == CHAIN_COLUMN) continue;
-    chain_pack_b(&w->body, w->narrow, &w->packed[i], matrix_of(w, q, 1, NULL, NULL), num(w, q->role == CHAIN_IN ? q->k : q->s));
+    chain_pack_b(&w->body, w->narrow, &w->packed[i], matrix_of(w, q, 1, NULL, NULL),
+                 num(w, q->role == CHAIN_IN ? q->k : q->s));
   }
 }
 
@@ -336,11 +378,13 @@ static void put_piece(Writer *w) {
   put_fresh(w);
   line(w, "held->block = batch;\n}");
   if (w->c->columns)
-    line(w, "for (int64_t row0 = 0; row0 < %lld; row0 += %lld) {", (long long)w->c->rows, (long long)w->rows);
+    line(w, "for (int64_t row0 = 0; row0 < %lld; row0 += %lld) {", (long long)w->c->rows,
+         (long long)w->rows);
   else
-    line(w, "const int64_t row0 = piece %% %lld * %lld;", (long long)w->row_blocks, (long long)w->rows);
-  line(w, "const int64_t rows = %lld - row0 < %lld ? %lld - row0 : %lld;", (long long)w->c->rows, (long long)w->rows,
-       (long long)w->c->rows, (long long)w->rows);
+    line(w, "const int64_t row0 = piece %% %lld * %lld;", (long long)w->row_blocks,
+         (long long)w->rows);
+  line(w, "const int64_t rows = %lld - row0 < %lld ? %lld - row0 : %lld;", (long long)w->c->rows,
+       (long long)w->rows, (long long)w->c->rows, (long long)w->rows);
   put_block(w);
   if (w->c->columns) line(w, "}");
   put_batch_program(w, CHAIN_LAST);
@@ -352,7 +396,8 @@ static void name_packed(Writer *w) {
     const ChainProduct *q = &w->c->products.at[i];
     if (q->role == CHAIN_COLUMN) continue;
     bool in = q->role == CHAIN_IN;
-    w->packed[i] = (ChainPacked){emit_name(&w->em, "packed"), in ? q->s : q->e, room_of(w, in ? q->k : q->s)};
+    w->packed[i] =
+        (ChainPacked){emit_name(&w->em, "packed"), in ? q->s : q->e, room_of(w, in ? q->k : q->s)};
     take(w, factor_type(w), w->packed[i].name, packed_bytes(w, &w->packed[i]));
   }
 }
@@ -365,11 +410,14 @@ static void finish(Writer *w, TdKernel *k) {
   emit_prologue(&w->em, &out);
   if (w->em.level[0].text.n) sb_write(&out, w->em.level[0].text.s, w->em.level[0].text.n);
   if (w->locals.n) sb_write(&out, w->locals.s, w->locals.n);
-  sb_puts(&out, "TdHeld *const held = td_held(call);      /* the batch whose operands are packed */\n");
+  sb_puts(&out,
+          "TdHeld *const held = td_held(call);      /* the batch whose operands are packed */\n");
   if (w->narrow) sb_puts(&out, "td_narrow_open();\n");
   sb_puts(&out, "for (int64_t piece = begin; piece < end; piece++) {\n");
-  if (w->c->columns) sb_puts(&out, "const int64_t batch = piece;\n");
-  else sb_printf(&out, "const int64_t batch = piece / %lld;\n", (long long)w->row_blocks);
+  if (w->c->columns)
+    sb_puts(&out, "const int64_t batch = piece;\n");
+  else
+    sb_printf(&out, "const int64_t batch = piece / %lld;\n", (long long)w->row_blocks);
   put_variables(w, &out, w->body.s, 0, w->c->nbatch, "batch");
   sb_write(&out, w->body.s, w->body.n);
   sb_puts(&out, w->narrow ? "}\ntd_narrow_close();\n}\n" : "}\n}\n");
@@ -383,7 +431,8 @@ static void finish(Writer *w, TdKernel *k) {
 }
 
 void emit_chain(Plan *p, Group *g, TdKernel *k, const char **note) {
-  Writer w = {.p = p, .g = g, .c = g->chain, .scratch = HELD_BYTES, .narrow = p->be->act == TD_BF16};
+  Writer w = {
+      .p = p, .g = g, .c = g->chain, .scratch = HELD_BYTES, .narrow = p->be->act == TD_BF16};
   Emit *em = &w.em;
   emit_begin(em, p, g);
   const RowPlan *rows = w.c->program[CHAIN_MAIN];
@@ -394,8 +443,8 @@ void emit_chain(Plan *p, Group *g, TdKernel *k, const char **note) {
   name_packed(&w);
   put_piece(&w);
   finish(&w, k);
-  *note = arena_printf(p->arena, "%lld rows in blocks of %lld, %lld times", (long long)w.c->rows, (long long)w.rows,
-                       (long long)w.c->batch);
+  *note = arena_printf(p->arena, "%lld rows in blocks of %lld, %lld times", (long long)w.c->rows,
+                       (long long)w.rows, (long long)w.c->batch);
   emit_arguments(em);
   emit_end(em);
 }

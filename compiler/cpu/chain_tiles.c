@@ -3,7 +3,10 @@
  * prelude_narrow.h. */
 #include "compiler/plan/chain.h"
 
-enum { STRIP = 32, TILE = 16 };          /* rows that the tiles of bf16 take at once (and steps of k); of one tile */
+enum {
+  STRIP = 32,
+  TILE = 16
+}; /* rows that the tiles of bf16 take at once (and steps of k); of one tile */
 
 static void TD_PRINTF(2, 3) line(StrBuf *out, const char *fmt, ...) {
   va_list ap;
@@ -15,43 +18,53 @@ static void TD_PRINTF(2, 3) line(StrBuf *out, const char *fmt, ...) {
 
 static void narrow_pack_b(StrBuf *out, const ChainPacked *b, ChainMatrix m, const char *depth) {
   bool turned = m.across != 1;
-  line(out, "td_narrow_pack_b%s(%s, %lld * TD_NARROW_COLUMNS, 0, %s, %d, %lld, %lld, %s);", turned ? "_turned" : "", b->name,
-       (long long)b->room, m.from, m.half, (long long)(turned ? m.across : m.along), (long long)b->columns, depth);
+  line(out, "td_narrow_pack_b%s(%s, %lld * TD_NARROW_COLUMNS, 0, %s, %d, %lld, %lld, %s);",
+       turned ? "_turned" : "", b->name, (long long)b->room, m.from, m.half,
+       (long long)(turned ? m.across : m.along), (long long)b->columns, depth);
 }
 
-void chain_pack_b(StrBuf *out, bool narrow, const ChainPacked *b, ChainMatrix m, const char *depth) {
+void chain_pack_b(StrBuf *out, bool narrow, const ChainPacked *b, ChainMatrix m,
+                  const char *depth) {
   if (narrow)
     narrow_pack_b(out, b, m, depth);
   else if (m.across == 1)
-    line(out, "td_pack_b_rows(%s, %lld * TD_TILE_COLUMNS, 0, %s, %lld, %lld, %s);", b->name, (long long)b->room, m.from,
-         (long long)m.along, (long long)b->columns, depth);
+    line(out, "td_pack_b_rows(%s, %lld * TD_TILE_COLUMNS, 0, %s, %lld, %lld, %s);", b->name,
+         (long long)b->room, m.from, (long long)m.along, (long long)b->columns, depth);
   else
-    line(out, "td_pack_b_turned(%s, %lld * TD_TILE_COLUMNS, 0, %s, %lld, %lld, %lld, %s);", b->name, (long long)b->room,
-         m.from, (long long)m.across, (long long)m.along, (long long)b->columns, depth);
+    line(out, "td_pack_b_turned(%s, %lld * TD_TILE_COLUMNS, 0, %s, %lld, %lld, %lld, %s);", b->name,
+         (long long)b->room, m.from, (long long)m.across, (long long)m.along, (long long)b->columns,
+         depth);
 }
 
 static void narrow_tiles(StrBuf *out, const ChainTiles *t) {
   bool turned = t->a.along != 1;
   /* whole tiles of bf16 need no packing */
-  bool in_place = t->a.half && !turned && t->whole && t->whole % STRIP == 0 && t->height % TILE == 0 && t->last % TILE == 0;
+  bool in_place = t->a.half && !turned && t->whole && t->whole % STRIP == 0 &&
+                  t->height % TILE == 0 && t->last % TILE == 0;
   line(out, "{");
   line(out, "TdFetch fetch[1] = { 0 };");
   line(out, "const int64_t steps = (%s + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH;", t->depth);
   line(out, "for (int64_t i = 0; i < %s; i += %d) {", t->rows, STRIP);
   line(out, "const int64_t rest = %s - i, height = rest < %d ? rest : %d;", t->rows, STRIP, STRIP);
   if (!in_place)
-    line(out, "td_narrow_pack_a%s(packed_a, %s + i * %lld, %d, %lld, height, %s);", turned ? "_turned" : "", t->a.from,
-         (long long)t->a.across, t->a.half, (long long)(turned ? t->a.along : t->a.across), t->depth);
+    line(out, "td_narrow_pack_a%s(packed_a, %s + i * %lld, %d, %lld, height, %s);",
+         turned ? "_turned" : "", t->a.from, (long long)t->a.across, t->a.half,
+         (long long)(turned ? t->a.along : t->a.across), t->depth);
   line(out, "const TdNarrow t = {");
   if (in_place)
-    line(out, ".a = %s + i * %lld, .a_row = %lld, .a_step = TD_NARROW_DEPTH, .a_half = %d * %lld,", t->a.from,
-         (long long)t->a.across, (long long)t->a.across, TILE, (long long)t->a.across);
+    line(out, ".a = %s + i * %lld, .a_row = %lld, .a_step = TD_NARROW_DEPTH, .a_half = %d * %lld,",
+         t->a.from, (long long)t->a.across, (long long)t->a.across, TILE, (long long)t->a.across);
   else
-    line(out, ".a = packed_a, .a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE, .a_half = steps * TD_NARROW_TILE,");
-  line(out, ".depth = steps * TD_NARROW_DEPTH, .b = %s + %s * TD_NARROW_COLUMNS, .panel = %lld * TD_NARROW_COLUMNS,",
+    line(out, ".a = packed_a, .a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE, .a_half = steps "
+              "* TD_NARROW_TILE,");
+  line(out,
+       ".depth = steps * TD_NARROW_DEPTH, .b = %s + %s * TD_NARROW_COLUMNS, .panel = %lld * "
+       "TD_NARROW_COLUMNS,",
        t->b->name, t->k0, (long long)t->b->room);
-  line(out, ".c = %s + i * %lld, .c_stride = %lld, .columns = %lld, .tall = height > TD_NARROW_ROWS, .add = %s,", t->c,
-       (long long)t->c_stride, (long long)t->c_stride, (long long)t->b->columns, t->add);
+  line(out,
+       ".c = %s + i * %lld, .c_stride = %lld, .columns = %lld, .tall = height > TD_NARROW_ROWS, "
+       ".add = %s,",
+       t->c, (long long)t->c_stride, (long long)t->c_stride, (long long)t->b->columns, t->add);
   line(out, ".fetch = fetch, .fetches = 1");
   line(out, "};");
   line(out, "td_narrow_row(&t);\n}\n}");
@@ -65,24 +78,27 @@ void chain_tiles(StrBuf *out, bool narrow, const ChainTiles *t) {
   }
   line(out, "{");
   if (turned)
-    line(out, "td_pack_a_turned(packed_a, %s, %lld, %s, %s);", t->a.from, (long long)t->a.across, t->rows, t->depth);
+    line(out, "td_pack_a_turned(packed_a, %s, %lld, %s, %s);", t->a.from, (long long)t->a.across,
+         t->rows, t->depth);
   else if (!t->in_place)
-    line(out, "td_pack_a_rows(packed_a, %s, %lld, %lld, %s, %s, %s);", t->a.from, (long long)t->a.across,
-         (long long)t->a.along, t->rows, t->depth, t->spare);
+    line(out, "td_pack_a_rows(packed_a, %s, %lld, %lld, %s, %s, %s);", t->a.from,
+         (long long)t->a.across, (long long)t->a.along, t->rows, t->depth, t->spare);
   line(out, "const int64_t tiles = TD_TILES_OF(%s);", t->rows);
   line(out, "TdFetch fetch[1] = { 0 };");
   line(out, "for (int64_t tile = 0, i = 0, height; tile < tiles; tile++, i += height) {");
   line(out, "height = %s / tiles + (tile < %s %% tiles);", t->rows, t->rows);
   line(out, "const TdTiles t = {");
-  line(out, ".depth = %s, .k0 = %s, .b = %s, .panel = %lld * TD_TILE_COLUMNS,", t->depth, t->k0, t->b->name,
-       (long long)t->b->room);
+  line(out, ".depth = %s, .k0 = %s, .b = %s, .panel = %lld * TD_TILE_COLUMNS,", t->depth, t->k0,
+       t->b->name, (long long)t->b->room);
   line(out, ".vectors = (%lld + TD_LANES - 1) / TD_LANES,", (long long)t->b->columns);
-  if (t->in_place) line(out, ".a = %s + i, .a_step = %lld,", t->a.from, (long long)t->a.along);
-  else line(out, ".a = packed_a + td_panel_a(tile, %s), .a_step = TD_LANES,", t->depth);
-  line(out, ".c = %s + i * %lld, .c_stride = %lld, .add = %s, .fetch = fetch, .fetches = 1", t->c, (long long)t->c_stride,
-       (long long)t->c_stride, t->add);
+  if (t->in_place)
+    line(out, ".a = %s + i, .a_step = %lld,", t->a.from, (long long)t->a.along);
+  else
+    line(out, ".a = packed_a + td_panel_a(tile, %s), .a_step = TD_LANES,", t->depth);
+  line(out, ".c = %s + i * %lld, .c_stride = %lld, .add = %s, .fetch = fetch, .fetches = 1", t->c,
+       (long long)t->c_stride, (long long)t->c_stride, t->add);
   line(out, "};");
-  line(out, "td_tile_row_of(%lld, %lld, (%lld + TD_LANES - 1) / TD_LANES %% 2, %d, 0, height, &t);", (long long)t->height,
-       (long long)t->last, (long long)t->b->columns, turned);
+  line(out, "td_tile_row_of(%lld, %lld, (%lld + TD_LANES - 1) / TD_LANES %% 2, %d, 0, height, &t);",
+       (long long)t->height, (long long)t->last, (long long)t->b->columns, turned);
   line(out, "}\n}");
 }

@@ -8,32 +8,38 @@
 #include <string.h>
 
 enum { TOP, ROW, ELEMENT };
-enum { ROW_MAX = 16384 };                          /* columns of a row that waits on the stack */
+enum { ROW_MAX = 16384 }; /* columns of a row that waits on the stack */
 
 typedef struct Writer {
-  Emit  em;
+  Emit em;
   Plan *p;
   Group *g;
   Node *n;
   Contraction *c;
-  const char *load_head[2], *load_value[2];        /* statements, expression */
-  const char *epilogue_row, *epilogue;             /* `SUM` stands for the sum */
+  const char *load_head[2], *load_value[2]; /* statements, expression */
+  const char *epilogue_row, *epilogue;      /* `SUM` stands for the sum */
   StrBuf epilogue_after;
   const char *prologue;
-  GemmPlan   *plan;
+  GemmPlan *plan;
 } Writer;
 
-#define SUM "sum_0"                                /* never an emitted name: those count from 1 here */
+#define SUM "sum_0" /* never an emitted name: those count from 1 here */
 
 /* ---- operands ------------------------------------------------------------------------- */
 
-typedef struct Direction { Writer *w; int k, outer; int64_t along_k, along_outer; bool expensive; } Direction;
+typedef struct Direction {
+  Writer *w;
+  int k, outer;
+  int64_t along_k, along_outer;
+  bool expensive;
+} Direction;
 
 static void weigh(Expr *e, void *ctx) {
   Direction *d = ctx;
   if (e->kind == E_PRIM) {
     PrimSig s = prim_info(e->prim)->sig;
-    if ((s == SIG_REAL && e->prim != P_floor && e->prim != P_round) || s == SIG_DRAW) d->expensive = true;
+    if ((s == SIG_REAL && e->prim != P_floor && e->prim != P_round) || s == SIG_DRAW)
+      d->expensive = true;
   }
   if (e->kind != E_READ) return;
   int64_t stride = 1, by_k = 0, by_outer = 0;
@@ -59,7 +65,9 @@ static bool affine_place(Writer *w, const Node *node, Expr *const *index, Linear
   int64_t stride = 1;
   for (int d = node->rank - 1; d >= 0; d--) {
     int64_t lo, hi;
-    if (!ex_interval(w->p->g, index[d], em->extent, em->nvars, &lo, &hi) || lo < 0 || hi >= node->shape[d]) return false;
+    if (!ex_interval(w->p->g, index[d], em->extent, em->nvars, &lo, &hi) || lo < 0 ||
+        hi >= node->shape[d])
+      return false;
     if (!linear_add(lin, index[d], stride)) return false;
     stride *= node->shape[d];
   }
@@ -75,7 +83,8 @@ static const char *affine_base(Writer *w, const Linear *lin, const char *pointer
   sb_printf(&base, "(%s", pointer);
   for (int i = 0; i < lin->n; i++)
     if (lin->term[i].atom->kind != E_VAR)
-      sb_printf(&base, " + %lld * (int64_t)%s", (long long)lin->term[i].coef, emit_value(em, lin->term[i].atom, TOP));
+      sb_printf(&base, " + %lld * (int64_t)%s", (long long)lin->term[i].coef,
+                emit_value(em, lin->term[i].atom, TOP));
   if (lin->constant) sb_printf(&base, " + %lld", (long long)lin->constant);
   sb_putc(&base, ')');
   const char *text = arena_strndup(em->arena, base.s, base.n);
@@ -112,13 +121,16 @@ static void write_operand(Writer *w, GemmSide side, GemmOperand *out) {
   Emit *em = &w->em;
   Expr *e = w->c->operand[side], *where = w->c->where[side];
   if (plain_operand(w, e, where, side, out)) return;
-  Direction d = {.w = w, .k = last_var(w->c, GEMM_K), .outer = last_var(w->c, side == GEMM_A ? GEMM_M : GEMM_N)};
+  Direction d = {.w = w,
+                 .k = last_var(w->c, GEMM_K),
+                 .outer = last_var(w->c, side == GEMM_A ? GEMM_M : GEMM_N)};
   ex_visit(w->p->g, e, weigh, &d);
   out->along_k = d.along_k >= d.along_outer;
   out->expensive = d.expensive;
   emit_open(em, ELEMENT);
   const char *value = emit_value(em, e, ELEMENT);
-  if (where) value = arena_printf(em->arena, "(%s ? %s : 0.0f)", emit_value(em, where, ELEMENT), value);
+  if (where)
+    value = arena_printf(em->arena, "(%s ? %s : 0.0f)", emit_value(em, where, ELEMENT), value);
   StrBuf *text = &em->level[ELEMENT].text;
   w->load_head[side] = text->n ? arena_strndup(em->arena, text->s, text->n) : "";
   w->load_value[side] = value;
@@ -131,9 +143,12 @@ static void write_operand(Writer *w, GemmSide side, GemmOperand *out) {
 static void add_ahead(Writer *w, Node *node, Expr *const *index, bool write) {
   GemmPlan *plan = w->plan;
   Linear lin;
-  if (plan->naheads == GEMM_AHEADS || ir_count(node) < ir_count(w->n) || !affine_place(w, node, index, &lin)) return;
+  if (plan->naheads == GEMM_AHEADS || ir_count(node) < ir_count(w->n) ||
+      !affine_place(w, node, index, &lin))
+    return;
   GemmAhead *a = &plan->ahead[plan->naheads];
-  *a = (GemmAhead){.base = affine_base(w, &lin, emit_pointer(&w->em, node, write)), .half = plan_type(w->p, node) == TD_BF16};
+  *a = (GemmAhead){.base = affine_base(w, &lin, emit_pointer(&w->em, node, write)),
+                   .half = plan_type(w->p, node) == TD_BF16};
   for (int k = 0; k < GEMM_K; k++) affine_strides(w, &lin, (GemmAxisKind)k, a->stride[k]);
   for (int i = 0; i < plan->naheads; i++)
     if (strcmp(plan->ahead[i].base, a->base) == 0) return;
@@ -172,9 +187,11 @@ static void write_store(Writer *w, const Member *m, Expr *const *index, const ch
     return;
   }
   const char *row = emit_name(em, "row");
-  sb_printf(&em->level[ROW].text, "float %s[COLUMNS + TD_LANES] __attribute__((aligned(64)));\n", row);
+  sb_printf(&em->level[ROW].text, "float %s[COLUMNS + TD_LANES] __attribute__((aligned(64)));\n",
+            row);
   sb_printf(text, "%s[q] = %s;\n", row, name);
-  sb_printf(&w->epilogue_after, "td_narrow_run(%s", affine_base(w, &lin, emit_pointer(em, m->node, true)));
+  sb_printf(&w->epilogue_after, "td_narrow_run(%s",
+            affine_base(w, &lin, emit_pointer(em, m->node, true)));
   for (int i = 0; i < lin.n; i++) {
     const Expr *atom = lin.term[i].atom;
     if (atom->kind != E_VAR || !is_row_variable(w->c, atom->inum)) continue;
@@ -188,7 +205,8 @@ static void write_member(Writer *w, Member *m, const char *value) {
   Graph *g = w->p->g;
   Expr *map[IR_MAX_VARS], *element[IR_MAX_RANK];
   for (int v = 0; v < m->node->nvars; v++) map[v] = ex_int(g, 0);
-  for (int k = 0; k < w->g->nrows; k++) map[m->rowvar[k]] = ex_var(g, w->g->members.at[0].rowvar[k]);
+  for (int k = 0; k < w->g->nrows; k++)
+    map[m->rowvar[k]] = ex_var(g, w->g->members.at[0].rowvar[k]);
   StrBuf *text = &em->level[ELEMENT].text;
   if (!value) {
     Expr *body = ex_subst(g, m->node->body, map, m->node->nvars);
@@ -196,11 +214,14 @@ static void write_member(Writer *w, Member *m, const char *value) {
     value = emit_value(em, body, ELEMENT);
     if (m->node->guard) {
       const char *guard = emit_value(em, ex_subst(g, m->node->guard, map, m->node->nvars), ELEMENT);
-      value = arena_printf(em->arena, "(%s ? %s : %s)", guard, value, emit_zero(RED_NONE, m->node->type));
+      value = arena_printf(em->arena, "(%s ? %s : %s)", guard, value,
+                           emit_zero(RED_NONE, m->node->type));
     }
   }
   const char *name = emit_name(em, m->node->name);
-  const char *type = m->node->type == TY_REAL ? "float" : m->node->type == TY_INT ? "int32_t" : "_Bool";
+  const char *type = m->node->type == TY_REAL  ? "float"
+                     : m->node->type == TY_INT ? "int32_t"
+                                               : "_Bool";
   sb_printf(text, "const %s %s = %s;\n", type, name, value);
   for (int d = 0; d < m->node->rank; d++) element[d] = map[d];
   emit_define(em, ex_read(g, m->node, element), ELEMENT, name);
@@ -211,9 +232,11 @@ static void write_member(Writer *w, Member *m, const char *value) {
 static const char *finished_sum(Writer *w) {
   Emit *em = &w->em;
   const char *value = SUM;
-  if (w->c->factor) value = arena_printf(em->arena, "(%s * %s)", value, emit_value(em, w->c->factor, ELEMENT));
+  if (w->c->factor)
+    value = arena_printf(em->arena, "(%s * %s)", value, emit_value(em, w->c->factor, ELEMENT));
   if (w->c->condition)
-    value = arena_printf(em->arena, "(%s ? %s : 0.0f)", emit_value(em, w->c->condition, ELEMENT), value);
+    value = arena_printf(em->arena, "(%s ? %s : 0.0f)", emit_value(em, w->c->condition, ELEMENT),
+                         value);
   return value;
 }
 
@@ -224,12 +247,16 @@ static const char *level_text(Writer *w, int level) {
 
 static void write_epilogue(Writer *w) {
   Emit *em = &w->em;
-  for (int k = 0; k < GEMM_N; k++)                 /* batch and m: known a row earlier */
+  for (int k = 0; k < GEMM_N; k++) /* batch and m: known a row earlier */
     for (int v = 0; v < w->c->nvars[k]; v++) em->var_level[w->c->var[k][v]] = ROW;
   emit_open(em, ROW);
   emit_open(em, ELEMENT);
   int64_t stride = 1;
-  em->run = (EmitRun){.nvars = w->c->nvars[GEMM_N], .level = ROW, .start = "column0", .count = "columns", .index = "q",
+  em->run = (EmitRun){.nvars = w->c->nvars[GEMM_N],
+                      .level = ROW,
+                      .start = "column0",
+                      .count = "columns",
+                      .index = "q",
                       .room = "COLUMNS"};
   for (int v = w->c->nvars[GEMM_N] - 1; v >= 0; v--) {
     em->run.var[v] = w->c->var[GEMM_N][v];
@@ -243,7 +270,8 @@ static void write_epilogue(Writer *w) {
 }
 
 static void plain_output(Writer *w, GemmPlan *plan) {
-  if (w->g->members.n != 1 || w->c->factor || w->c->condition || plan_type(w->p, w->n) != TD_F32) return;
+  if (w->g->members.n != 1 || w->c->factor || w->c->condition || plan_type(w->p, w->n) != TD_F32)
+    return;
   plan->plain_output = true;
   plan->output = emit_pointer(&w->em, w->n, true);
   int64_t stride = 1, by_var[IR_MAX_VARS] = {0};
@@ -275,7 +303,9 @@ static void put_epilogue(StrBuf *out, void *ctx, const char *sum) {
   sb_puts(out, at);
 }
 
-static void put_epilogue_row(StrBuf *out, void *ctx) { sb_puts(out, ((Writer *)ctx)->epilogue_row); }
+static void put_epilogue_row(StrBuf *out, void *ctx) {
+  sb_puts(out, ((Writer *)ctx)->epilogue_row);
+}
 
 static void put_epilogue_after(StrBuf *out, void *ctx) {
   const StrBuf *text = &((Writer *)ctx)->epilogue_after;
@@ -296,15 +326,22 @@ static void set_axes(Writer *w, GemmPlan *plan) {
 
 static double count_flops(Writer *w) {
   double out = (double)ir_count(w->n), sum = 2 * out * (double)w->c->extent[GEMM_K];
-  for (int i = 1; i < w->g->members.n; i++) sum += out * emit_flops(w->p->g, w->g->members.at[i].node->body);
+  for (int i = 1; i < w->g->members.n; i++)
+    sum += out * emit_flops(w->p->g, w->g->members.at[i].node->body);
   return sum;
 }
 
 static void begin(Writer *w, Plan *p, Group *g, GemmPlan *plan) {
   Emit *em = &w->em;
   *w = (Writer){.p = p, .g = g, .n = g->members.at[0].node, .c = g->contraction, .plan = plan};
-  *plan = (GemmPlan){.name = "kernel", .ctx = w, .prologue = put_prologue, .load = put_load, .epilogue = put_epilogue,
-                     .epilogue_row = put_epilogue_row, .epilogue_after = put_epilogue_after, .narrow = p->be->act == TD_BF16};
+  *plan = (GemmPlan){.name = "kernel",
+                     .ctx = w,
+                     .prologue = put_prologue,
+                     .load = put_load,
+                     .epilogue = put_epilogue,
+                     .epilogue_row = put_epilogue_row,
+                     .epilogue_after = put_epilogue_after,
+                     .narrow = p->be->act == TD_BF16};
   emit_begin(em, p, g);
   em->row_level = ELEMENT;
   em->next_name = 1;
@@ -318,7 +355,8 @@ static void begin(Writer *w, Plan *p, Group *g, GemmPlan *plan) {
 }
 
 /* The template's function without its head, and the line on the blocks above it. */
-static void finish(Writer *w, TdKernel *k, const char **note, void (*write)(StrBuf *out, GemmPlan *plan)) {
+static void finish(Writer *w, TdKernel *k, const char **note,
+                   void (*write)(StrBuf *out, GemmPlan *plan)) {
   Emit *em = &w->em;
   Plan *p = w->p;
   StrBuf head = {0}, out = {0};
@@ -326,7 +364,8 @@ static void finish(Writer *w, TdKernel *k, const char **note, void (*write)(StrB
   sb_puts(&head, level_text(w, TOP));
   w->prologue = arena_strndup(p->arena, head.s ? head.s : "", head.n);
   write(&out, w->plan);
-  const char *body = strstr(out.s, "\n{\n"), *comment = strstr(out.s, "/* "), *end = strstr(out.s, " */");
+  const char *body = strstr(out.s, "\n{\n"), *comment = strstr(out.s, "/* "),
+             *end = strstr(out.s, " */");
   if (!body || !comment || !end) bug("the template of contractions changed its shape");
   *note = arena_strndup(p->arena, comment + 3, (size_t)(end - comment - 3));
   k->source = arena_strdup(p->arena, body + 1);
@@ -343,7 +382,8 @@ static void finish(Writer *w, TdKernel *k, const char **note, void (*write)(StrB
 static const char *packed_place(Writer *w, bool writes) {
   Emit *em = &w->em;
   const Group *g = w->g;
-  const char *at = emit_buffer(em, g->packed - 1, "float", writes), *type = w->plan->narrow ? "uint16_t" : "float";
+  const char *at = emit_buffer(em, g->packed - 1, "float", writes),
+             *type = w->plan->narrow ? "uint16_t" : "float";
   for (int i = 0; i < g->npacked_for; i++) {
     int slot = plan_depth(g->packed_for[i]->node->region);
     int64_t step = g->packed_count;
@@ -366,7 +406,8 @@ static void write_operands(Writer *w) {
   w->plan->packed = packed_place(w, false);
 }
 
-static void write_product(Writer *w, GemmPlan *plan, Plan *p, Group *g, TdKernel *k, const char **note) {
+static void write_product(Writer *w, GemmPlan *plan, Plan *p, Group *g, TdKernel *k,
+                          const char **note) {
   begin(w, p, g, plan);
   write_operands(w);
   plain_output(w, plan);
@@ -383,7 +424,11 @@ void emit_contraction(Plan *p, Group *g, TdKernel *k, const char **note) {
 
 /* ---- operand B packed beforehand ------------------------------------------------------------- */
 
-typedef struct Invariance { Plan *p; const Group *g; bool fails; } Invariance;
+typedef struct Invariance {
+  Plan *p;
+  const Group *g;
+  bool fails;
+} Invariance;
 
 /* Does it follow from what the loop is given? */
 static void check_invariant(Expr *e, void *ctx) {
@@ -399,13 +444,15 @@ static void check_lasting(Expr *e, void *ctx) {
   const Node *n = e->node;
   while (n->kind == N_VIEW) n = n->base;
   x->fails = x->fails || n->kind != N_STATE;
-  for (int i = 0; i < x->p->g->updates.n; i++) x->fails = x->fails || x->p->g->updates.at[i].state == n;
+  for (int i = 0; i < x->p->g->updates.n; i++)
+    x->fails = x->fails || x->p->g->updates.at[i].state == n;
 }
 
 static bool may_pack(Plan *p, const Group *g) {
   const Contraction *c = g->contraction;
   if (!p->be->options.in_place || g->kind != GROUP_CONTRACTION || g->packed) return false;
-  return !c->where[GEMM_B] && c->operand[GEMM_B]->kind == E_READ && c->operand[GEMM_B]->node->type == TY_REAL;
+  return !c->where[GEMM_B] && c->operand[GEMM_B]->kind == E_READ &&
+         c->operand[GEMM_B]->node->type == TY_REAL;
 }
 
 /* Loops around g whose counters B is read with. */
@@ -433,7 +480,8 @@ static bool make_packed(Plan *p, Group *g, TdBufferKind kind) {
     if (!mul_fits(count, g->packed_for[i]->count, &count) || count > INT32_MAX) return false;
   g->packed_columns = plan.columns;
   g->packed_depth = plan.depth;
-  const char *name = arena_printf(p->arena, "packed %s", g->contraction->operand[GEMM_B]->node->name);
+  const char *name =
+      arena_printf(p->arena, "packed %s", g->contraction->operand[GEMM_B]->node->name);
   g->packed = 1 + plan_buffer(p, kind, name, TY_REAL, 1, &count);
   return true;
 }
@@ -471,5 +519,6 @@ void emit_packing(Plan *p, Group *g, TdKernel *k, const char **note) {
   plan.columns = g->packed_columns;
   plan.depth = g->packed_depth;
   finish(&w, k, note, contract_pack);
-  k->bytes = 4.0 * (double)ir_count(w.c->operand[GEMM_B]->node) + (plan.narrow ? 2.0 : 4.0) * (double)plan.packed_count;
+  k->bytes = 4.0 * (double)ir_count(w.c->operand[GEMM_B]->node) +
+             (plan.narrow ? 2.0 : 4.0) * (double)plan.packed_count;
 }

@@ -18,9 +18,9 @@
 typedef enum { GEMM_BATCH, GEMM_M, GEMM_N, GEMM_K, GEMM_AXES } GemmAxisKind;
 
 typedef struct GemmAxis {
-  int         nvars;                     /* 0: extent 1 */
-  const char *var[IR_MAX_VARS];          /* C names, outermost first; the last runs fastest */
-  int64_t     extent[IR_MAX_VARS];
+  int nvars;                    /* 0: extent 1 */
+  const char *var[IR_MAX_VARS]; /* C names, outermost first; the last runs fastest */
+  int64_t extent[IR_MAX_VARS];
 } GemmAxis;
 
 typedef enum { GEMM_A, GEMM_B } GemmSide;
@@ -28,51 +28,51 @@ typedef enum { GEMM_A, GEMM_B } GemmSide;
 typedef struct GemmOperand {
   /* A plain operand is one read of a real whose address is affine in the variables:
    * base[sum of stride * variable]. The outer axis is m for A and n for B. */
-  bool        plain;
-  bool        half;                      /* it is stored in bf16; only in a narrow plan */
-  const char *base;                      /* C expression, const float *, free of the axes' variables */
-  int64_t     stride_batch[IR_MAX_VARS]; /* in elements, one a variable of the axis */
-  int64_t     stride_outer[IR_MAX_VARS];
-  int64_t     stride_k[IR_MAX_VARS];
+  bool plain;
+  bool half;                         /* it is stored in bf16; only in a narrow plan */
+  const char *base;                  /* C expression, const float *, free of the axes' variables */
+  int64_t stride_batch[IR_MAX_VARS]; /* in elements, one a variable of the axis */
+  int64_t stride_outer[IR_MAX_VARS];
+  int64_t stride_k[IR_MAX_VARS];
   /* Any other operand is `load`ed, normally once an element, while it is
    * packed, by simd loops along k or along the outer axis: whichever direction
    * most of its reads are contiguous in. */
-  bool        along_k;
-  bool        expensive;                 /* holds exp, tanh, draws, ...: never evaluate it twice if avoidable */
+  bool along_k;
+  bool expensive; /* holds exp, tanh, draws, ...: never evaluate it twice if avoidable */
 } GemmOperand;
 
 /* What an epilogue reads or writes: reals, in one place for each (batch, m, n). */
 typedef struct GemmAhead {
-  const char *base;                      /* C expression, a pointer to floats or, if `half`, bf16 */
-  bool        half;
-  int64_t     stride[GEMM_K][IR_MAX_VARS];   /* by the variables of batch, m, n */
+  const char *base; /* C expression, a pointer to floats or, if `half`, bf16 */
+  bool half;
+  int64_t stride[GEMM_K][IR_MAX_VARS]; /* by the variables of batch, m, n */
 } GemmAhead;
 
 enum { GEMM_AHEADS = 6 };
 
 typedef struct GemmPlan {
-  const char *name;                      /* of the C function */
-  const char *comment;                   /* printed above it, already made safe; or NULL */
-  bool        narrow;                    /* factors are rounded to bf16 (the program needs prelude_narrow.h) */
-  GemmAxis    axis[GEMM_AXES];
-  GemmOperand operand[2];                /* [GEMM_A], [GEMM_B] */
+  const char *name;    /* of the C function */
+  const char *comment; /* printed above it, already made safe; or NULL */
+  bool narrow;         /* factors are rounded to bf16 (the program needs prelude_narrow.h) */
+  GemmAxis axis[GEMM_AXES];
+  GemmOperand operand[2]; /* [GEMM_A], [GEMM_B] */
   /* When the kernel only stores the sum as f32 at an affine place: it then goes
    * from registers to memory and `epilogue` is not called. */
-  bool        plain_output;
-  const char *output;                    /* C expression, float * */
-  int64_t     stride_output[GEMM_AXES][IR_MAX_VARS];   /* [GEMM_K] unused */
+  bool plain_output;
+  const char *output;                            /* C expression, float * */
+  int64_t stride_output[GEMM_AXES][IR_MAX_VARS]; /* [GEMM_K] unused */
 
   /* Where B lies packed, if contract_pack's kernel ran before: C expression, float *, or
    * uint16_t * if the plan is narrow. NULL: the kernel packs. */
   const char *packed;
 
   /* The kernel may have these brought near while it multiplies. */
-  GemmAhead   ahead[GEMM_AHEADS];
-  int         naheads;
+  GemmAhead ahead[GEMM_AHEADS];
+  int naheads;
 
   /* The callbacks, each called once, in the order load, epilogue, epilogue_row,
    * epilogue_after, prologue. */
-  void       *ctx;                       /* handed to them */
+  void *ctx; /* handed to them */
   /* Statements at the top of the function, before the loops over pieces: typed
    * pointers to the call's buffers, loop counters, the draws' control. In
    * scope there: `call`, of type const TdCall *. May be NULL. */
@@ -93,11 +93,11 @@ typedef struct GemmPlan {
   void (*epilogue_after)(StrBuf *out, void *ctx);
 
   /* Results of contract_emit: how B is cut, which contract_pack is given back, and */
-  int64_t     columns, depth;
-  int64_t     packed_count;              /* numbers that packed B has */
+  int64_t columns, depth;
+  int64_t packed_count; /* numbers that packed B has */
   /* for the TdKernel */
-  int64_t     pieces;
-  size_t      scratch;                   /* bytes a thread */
+  int64_t pieces;
+  size_t scratch; /* bytes a thread */
 } GemmPlan;
 
 /* Append the whole C function to `out` and fill in pieces and scratch. Every

@@ -3,17 +3,17 @@
 #include "compiler/cpu/gemm_write.h"
 
 enum {
-  DEPTH_WHOLE = 384,             /* k up to here is one block, else blocks of */
+  DEPTH_WHOLE = 384, /* k up to here is one block, else blocks of */
   DEPTH_LIMIT = 256,
-  NARROW_LIMIT = 512,            /* the same for products rounded to bf16, whole up to NARROW_WHOLE */
-  NARROW_NEAR = 400000,          /* numbers in bf16 that stay in the second cache */
-  NARROW_WORK = 16000000,        /* as PIECE_WORK */
-  ROWS_LIMIT = 256,              /* of a piece */
-  PACKED_LIMIT = 1 << 21,        /* floats of packed B a thread keeps */
-  NEAR_LIMIT = 1 << 18,          /* floats that stay in the second cache */
-  FAR_LIMIT = 1 << 21,           /* floats that no cache of a core holds */
+  NARROW_LIMIT = 512,     /* the same for products rounded to bf16, whole up to NARROW_WHOLE */
+  NARROW_NEAR = 400000,   /* numbers in bf16 that stay in the second cache */
+  NARROW_WORK = 16000000, /* as PIECE_WORK */
+  ROWS_LIMIT = 256,       /* of a piece */
+  PACKED_LIMIT = 1 << 21, /* floats of packed B a thread keeps */
+  NEAR_LIMIT = 1 << 18,   /* floats that stay in the second cache */
+  FAR_LIMIT = 1 << 21,    /* floats that no cache of a core holds */
   PIECES_WANTED = 16,
-  PIECE_WORK = 4000000           /* products that make a piece worth its while */
+  PIECE_WORK = 4000000 /* products that make a piece worth its while */
 };
 
 int64_t gemm_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -36,7 +36,8 @@ static double packing_cost(const GemmWriter *w, GemmSide side) {
  * for each and once more where a second thread starts, reading packed B again
  * for each block of rows, and for each row of tiles a block of k of it: from the
  * second cache, if it stays there. */
-static double cost_of(const GemmWriter *w, int64_t row_blocks, int64_t columns, int64_t column_blocks) {
+static double cost_of(const GemmWriter *w, int64_t row_blocks, int64_t columns,
+                      int64_t column_blocks) {
   double m = (double)w->extent[GEMM_M], n = (double)w->extent[GEMM_N];
   double a = m * (double)column_blocks * packing_cost(w, GEMM_A), b = n * packing_cost(w, GEMM_B);
   if (row_blocks > 1) b *= (double)(column_blocks + 1) / (double)column_blocks;
@@ -53,7 +54,7 @@ static void finish(const GemmWriter *w, GemmBlocks *b, int64_t whole, int64_t li
   b->depth = gemm_round_up(k <= whole ? k : gemm_ceil_div(k, gemm_ceil_div(k, limit)), unit);
   b->depth_blocks = gemm_ceil_div(k, b->depth);
   b->padded = gemm_round_up(gemm_least(b->columns, n), WIDEST_TILE);
-  b->stride = b->padded + LANES;                /* rows of a tile lie in different sets of a cache */
+  b->stride = b->padded + LANES; /* rows of a tile lie in different sets of a cache */
 }
 
 /* The same for products in bf16, whose tiles are so fast that reading B is what
@@ -62,32 +63,41 @@ static void finish(const GemmWriter *w, GemmBlocks *b, int64_t whole, int64_t li
  * of k does. A is read across memory where its rows lie side by side. */
 static double narrow_cost(const GemmWriter *w, const GemmBlocks *b) {
   double m = (double)w->extent[GEMM_M], n = (double)w->extent[GEMM_N], multiply = m * n / 512;
-  double pack_a = w->in_place ? 0.15 : w->plan->operand[GEMM_A].expensive ? 6 : !w->flat[GEMM_A] ? 0.8 : w->k_stride[GEMM_A] == 1 ? 0.35 : 1.5;
+  double pack_a = w->in_place                          ? 0.15
+                  : w->plan->operand[GEMM_A].expensive ? 6
+                  : !w->flat[GEMM_A]                   ? 0.8
+                  : w->k_stride[GEMM_A] == 1           ? 0.35
+                                                       : 1.5;
   double pack_b = w->plan->operand[GEMM_B].expensive ? 6 : w->flat[GEMM_B] ? 0.3 : 0.8;
   int64_t k = w->extent[GEMM_K], kept = b->columns * gemm_least(k, NARROW_LIMIT);
-  double again = b->row_blocks > 1 && b->columns * k > NARROW_NEAR ? 0.1 * (double)b->row_blocks : 0;
+  double again =
+      b->row_blocks > 1 && b->columns * k > NARROW_NEAR ? 0.1 * (double)b->row_blocks : 0;
   int64_t pieces = w->extent[GEMM_BATCH] * b->row_blocks * b->column_blocks;
-  double repeats = b->row_blocks > 1 ? (double)(b->column_blocks + 1) / (double)b->column_blocks : 1;
+  double repeats =
+      b->row_blocks > 1 ? (double)(b->column_blocks + 1) / (double)b->column_blocks : 1;
   double cost = multiply + m * (double)b->column_blocks * pack_a + n * pack_b * repeats +
                 again * n + m / 32 * n * (kept > NARROW_NEAR ? 0.2 : 0.04);
-  return cost * (1 + 2 / (double)gemm_least(pieces, 32));   /* few pieces leave threads idle */
+  return cost * (1 + 2 / (double)gemm_least(pieces, 32)); /* few pieces leave threads idle */
 }
 
 static GemmBlocks narrow_blocks(const GemmWriter *w) {
-  int64_t m = w->extent[GEMM_M], n = w->extent[GEMM_N], k = w->extent[GEMM_K], batch = w->extent[GEMM_BATCH];
+  int64_t m = w->extent[GEMM_M], n = w->extent[GEMM_N], k = w->extent[GEMM_K],
+          batch = w->extent[GEMM_BATCH];
   double work = (double)batch * (double)m * (double)n * (double)k;
   int64_t most_pieces = work > NARROW_WORK * 64.0 ? 64 : (int64_t)(work / NARROW_WORK) + 1;
-  int64_t widest = gemm_most(WIDEST_TILE, 2 * (int64_t)PACKED_LIMIT / k / WIDEST_TILE * WIDEST_TILE);
-  GemmBlocks best = { 0 };
+  int64_t widest =
+      gemm_most(WIDEST_TILE, 2 * (int64_t)PACKED_LIMIT / k / WIDEST_TILE * WIDEST_TILE);
+  GemmBlocks best = {0};
   double least_cost = 0;
   for (int64_t across = 1; across <= 32; across++) {
-    GemmBlocks b = { .columns = gemm_round_up(gemm_ceil_div(n, across), WIDEST_TILE) };
+    GemmBlocks b = {.columns = gemm_round_up(gemm_ceil_div(n, across), WIDEST_TILE)};
     b.column_blocks = gemm_ceil_div(n, b.columns);
     if (b.columns > widest && b.columns > WIDEST_TILE) continue;
     for (int64_t down = 1; down <= 32; down++) {
       b.rows = gemm_round_up(gemm_ceil_div(m, down), 2 * LANES);
       b.row_blocks = gemm_ceil_div(m, b.rows);
-      bool sums = k > NARROW_WHOLE && !w->direct;   /* of a whole piece wait for the last block of k */
+      bool sums =
+          k > NARROW_WHOLE && !w->direct; /* of a whole piece wait for the last block of k */
       if (sums && b.rows * b.columns > NARROW_NEAR && b.rows > 2 * LANES) continue;
       double cost = narrow_cost(w, &b);
       if (batch * b.row_blocks * b.column_blocks > most_pieces && best.rows) continue;
@@ -109,14 +119,15 @@ GemmBlocks gemm_choose_blocks(const GemmWriter *w) {
   double work = (double)batch * (double)m * (double)n * (double)k;
   bool large = work > PIECES_WANTED * PIECE_WORK;
   int64_t wanted = large ? PIECES_WANTED : (int64_t)(work / PIECE_WORK) + 1;
-  GemmBlocks best = { 0 };
+  GemmBlocks best = {0};
   double least_cost = 0;
   for (int64_t try = 0; try < 256; try++) {
     int64_t columns = gemm_round_up(gemm_ceil_div(n, fewest + try / 4), WIDEST_TILE);
     int64_t column_blocks = gemm_ceil_div(n, columns);
     /* as many pieces as are wanted, or half, a quarter of that */
     int64_t pieces = gemm_most(1, wanted >> try % 4);
-    int64_t row_blocks = gemm_most(gemm_ceil_div(m, ROWS_LIMIT), gemm_ceil_div(pieces, batch * column_blocks));
+    int64_t row_blocks =
+        gemm_most(gemm_ceil_div(m, ROWS_LIMIT), gemm_ceil_div(pieces, batch * column_blocks));
     int64_t rows = gemm_ceil_div(m, gemm_least(row_blocks, gemm_ceil_div(m, 2 * LANES)));
     row_blocks = gemm_ceil_div(m, rows);
     double cost = cost_of(w, row_blocks, columns, column_blocks);

@@ -17,7 +17,7 @@
  * Blocks depend on the extents alone, so every sum has one order of additions. */
 #include "compiler/cpu/gemm_write.h"
 
-enum { NEAR_STRIDE = 512 };      /* floats between steps of k that a prefetcher follows */
+enum { NEAR_STRIDE = 512 }; /* floats between steps of k that a prefetcher follows */
 
 /* Tiles of `rows` rows: each iteration has `tile`, its first row `i` and `height`. */
 static void open_tiles(GemmWriter *w) {
@@ -35,16 +35,19 @@ static void put_pack_a(GemmWriter *w) {
     if (along == 1)
       gemm_line(w, "td_pack_a_turned(packed_a, from, %lld, rows, depth);", across);
     else
-      gemm_line(w, "td_pack_a_rows(packed_a, from, %lld, %lld, rows, depth, M - row0);", across, along);
+      gemm_line(w, "td_pack_a_rows(packed_a, from, %lld, %lld, rows, depth, M - row0);", across,
+                along);
     gemm_close(w);
   } else if (gemm_along_k(w, GEMM_A)) {
     open_tiles(w);
     gemm_stage(w, GEMM_A, "row0 + i", "height", "k0", "depth", "DEPTH");
-    gemm_line(w, "td_pack_a_turned(packed_a + td_panel_a(tile, depth), stage, DEPTH, height, depth);");
+    gemm_line(w,
+              "td_pack_a_turned(packed_a + td_panel_a(tile, depth), stage, DEPTH, height, depth);");
     gemm_close(w);
   } else {
     gemm_stage(w, GEMM_A, "row0", "rows", "k0", "depth", "(ROWS + TD_LANES)");
-    gemm_line(w, "td_pack_a_rows(packed_a, stage, 1, ROWS + TD_LANES, rows, depth, ROWS + TD_LANES);");
+    gemm_line(w,
+              "td_pack_a_rows(packed_a, stage, 1, ROWS + TD_LANES, rows, depth, ROWS + TD_LANES);");
   }
 }
 
@@ -64,7 +67,7 @@ static void put_next(GemmWriter *w) {
     gemm_line(w, "const int64_t next_k = 0, next = piece + 1, next_depth = K;");
   }
   gemm_open(w, "if (next < end)");
-  StrBuf strides = { 0 };
+  StrBuf strides = {0};
   char flat[64];
   for (int side = 0; side < 2; side++)
     if (w->flat[side])
@@ -77,19 +80,22 @@ static void put_next(GemmWriter *w) {
     gemm_line(w, "const int64_t next_row = next %% ROW_BLOCKS * ROWS;");
     gemm_address(w, GEMM_A, "from", "next_row", "next_k");
     gemm_line(w, "const int64_t rest = M - next_row;");
-    gemm_line(w, "td_fetch_begin(&fetch[FETCHES - 2], from, %lld, %lld, rest < ROWS ? rest : ROWS, next_depth);",
-         (long long)w->outer_stride[GEMM_A], (long long)w->k_stride[GEMM_A]);
+    gemm_line(w,
+              "td_fetch_begin(&fetch[FETCHES - 2], from, %lld, %lld, rest < ROWS ? rest : ROWS, "
+              "next_depth);",
+              (long long)w->outer_stride[GEMM_A], (long long)w->k_stride[GEMM_A]);
     gemm_close(w);
   }
   if (w->flat[GEMM_B] && !plan->packed) {
     gemm_line(w, "if (next == piece ? fresh : next / ROW_BLOCKS%s != block) {",
-         gemm_shares_b(w) ? " % COLUMN_BLOCKS" : "");
+              gemm_shares_b(w) ? " % COLUMN_BLOCKS" : "");
     w->indent++;
     gemm_line(w, "const int64_t next_column = next / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS;");
     gemm_line(w, "const int64_t rest = N - next_column;");
     gemm_address(w, GEMM_B, "from", "next_column", "next_k");
-    gemm_line(w, "td_fetch_begin(&fetch[FETCHES - 1], from, %lld, %lld, rest < COLUMNS ? rest : COLUMNS,",
-         (long long)w->outer_stride[GEMM_B], (long long)w->k_stride[GEMM_B]);
+    gemm_line(
+        w, "td_fetch_begin(&fetch[FETCHES - 1], from, %lld, %lld, rest < COLUMNS ? rest : COLUMNS,",
+        (long long)w->outer_stride[GEMM_B], (long long)w->k_stride[GEMM_B]);
     gemm_line(w, "               next_depth);");
     gemm_close(w);
   }
@@ -106,10 +112,12 @@ static void put_ahead(GemmWriter *w) {
   if (many) gemm_open(w, "if (k0 + depth >= K)");
   for (int i = 0; i < w->naheads; i++) {
     const GemmAhead *a = w->ahead[i].what;
-    StrBuf at = { 0 };
+    StrBuf at = {0};
     gemm_strides(&at, &w->plan->axis[GEMM_BATCH], a->stride[GEMM_BATCH]);
-    gemm_line(w, "td_fetch_begin(&fetch[%d], %s%s + (row0 + i) * %lld + column0, %lld, 1, height, columns);", i, a->base,
-         at.s ? at.s : "", (long long)w->ahead[i].by_row, (long long)w->ahead[i].by_row);
+    gemm_line(
+        w,
+        "td_fetch_begin(&fetch[%d], %s%s + (row0 + i) * %lld + column0, %lld, 1, height, columns);",
+        i, a->base, at.s ? at.s : "", (long long)w->ahead[i].by_row, (long long)w->ahead[i].by_row);
     gemm_line(w, "td_fetch_share(&fetch[%d], 1, turns);", i);
     sb_free(&at);
   }
@@ -130,23 +138,27 @@ static void put_multiply(GemmWriter *w) {
   if (w->direct) {
     int64_t by_row = 0;
     gemm_flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row);
-    StrBuf at = { 0 };
+    StrBuf at = {0};
     gemm_strides(&at, &plan->axis[GEMM_BATCH], plan->stride_output[GEMM_BATCH]);
-    gemm_line(w, "float *target = %s%s + (row0 + i) * %lld + column0;", plan->output, at.s ? at.s : "",
-         (long long)by_row);
+    gemm_line(w, "float *target = %s%s + (row0 + i) * %lld + column0;", plan->output,
+              at.s ? at.s : "", (long long)by_row);
     sb_free(&at);
     stride = by_row;
   } else {
-    gemm_line(w, many ? "float *target = sums + i * %lld;" : "float *target = sums;", (long long)stride);
+    gemm_line(w, many ? "float *target = sums + i * %lld;" : "float *target = sums;",
+              (long long)stride);
   }
   bool turned = w->flat[GEMM_A] ? w->k_stride[GEMM_A] == 1 : gemm_along_k(w, GEMM_A);
   gemm_line(w, "const TdTiles t = {");
   w->indent++;
-  gemm_line(w, ".depth = depth, .b = packed_b + k0 / DEPTH * BLOCK, .panel = PANEL, .vectors = vectors,");
-  if (w->in_place) gemm_line(w, ".a = rows_a + i, .a_step = %lld,", (long long)w->k_stride[GEMM_A]);
-  else gemm_line(w, ".a = packed_a + td_panel_a(tile, depth), .a_step = TD_LANES,");
+  gemm_line(
+      w, ".depth = depth, .b = packed_b + k0 / DEPTH * BLOCK, .panel = PANEL, .vectors = vectors,");
+  if (w->in_place)
+    gemm_line(w, ".a = rows_a + i, .a_step = %lld,", (long long)w->k_stride[GEMM_A]);
+  else
+    gemm_line(w, ".a = packed_a + td_panel_a(tile, depth), .a_step = TD_LANES,");
   gemm_line(w, ".c = target, .c_stride = %lld, .add = %s, .fetch = fetch,", (long long)stride,
-       many ? "k0 > 0" : "0");
+            many ? "k0 > 0" : "0");
   gemm_line(w, ".fetches = FETCHES");
   w->indent--;
   gemm_line(w, "};");
@@ -162,7 +174,8 @@ static void put_multiply(GemmWriter *w) {
 static void put_scratch(GemmWriter *w) {
   const GemmBlocks *b = &w->block;
   /* the widest of the targets: 14 rows a tile in 16 lanes, 6 in 8, 4 in 4 */
-  int64_t rows = gemm_most(gemm_ceil_div(b->rows, TALLEST_TILE) * LANES, gemm_ceil_div(b->rows, 6) * 8);
+  int64_t rows =
+      gemm_most(gemm_ceil_div(b->rows, TALLEST_TILE) * LANES, gemm_ceil_div(b->rows, 6) * 8);
   rows = gemm_most(rows, gemm_ceil_div(b->rows, 4) * 4);
   int64_t stage = 0;
   for (int side = 0; side < 2; side++) {
@@ -181,14 +194,19 @@ static void put_scratch(GemmWriter *w) {
 
 static void put_constants(GemmWriter *w) {
   /* columns of a block are a multiple of a tile's, those of the last block may not be */
-  gemm_line(w, "enum { LAST_ROWS = %lld, ODD = (N %% COLUMNS + TD_LANES - 1) / TD_LANES %% 2, FETCHES = %d };",
+  gemm_line(w,
+            "enum { LAST_ROWS = %lld, ODD = (N %% COLUMNS + TD_LANES - 1) / TD_LANES %% 2, FETCHES "
+            "= %d };",
             (long long)w->block.last_rows, w->naheads + 2);
 }
 
 static void put_block(GemmWriter *w) {
-  gemm_line(w, "const int64_t tiles = TD_TILES_OF(rows), vectors = (columns + TD_LANES - 1) / TD_LANES;");
-  if (w->in_place) gemm_address(w, GEMM_A, "rows_a", "row0", "k0");
-  else put_pack_a(w);
+  gemm_line(
+      w, "const int64_t tiles = TD_TILES_OF(rows), vectors = (columns + TD_LANES - 1) / TD_LANES;");
+  if (w->in_place)
+    gemm_address(w, GEMM_A, "rows_a", "row0", "k0");
+  else
+    put_pack_a(w);
   put_multiply(w);
 }
 
@@ -199,13 +217,16 @@ static void write_wide(GemmWriter *w) {
               gemm_flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row) &&
               gemm_flat_stride(&plan->axis[GEMM_N], plan->stride_output[GEMM_N], &by_column) &&
               by_column == 1;
-  w->in_place = w->flat[GEMM_A] && w->outer_stride[GEMM_A] == 1 && w->k_stride[GEMM_A] <= NEAR_STRIDE;
-  gemm_function(w, &(GemmBody){ .panels = "TD_TILE_COLUMNS columns, [k][columns]", .constants = put_constants,
-                                .scratch = put_scratch, .multiply = put_block });
+  w->in_place =
+      w->flat[GEMM_A] && w->outer_stride[GEMM_A] == 1 && w->k_stride[GEMM_A] <= NEAR_STRIDE;
+  gemm_function(w, &(GemmBody){.panels = "TD_TILE_COLUMNS columns, [k][columns]",
+                               .constants = put_constants,
+                               .scratch = put_scratch,
+                               .multiply = put_block});
 }
 
 static GemmWriter open_writer(StrBuf *out, GemmPlan *plan) {
-  GemmWriter w = { .out = out, .plan = plan };
+  GemmWriter w = {.out = out, .plan = plan};
   for (int k = 0; k < GEMM_AXES; k++) w.extent[k] = gemm_extent(&plan->axis[k]);
   for (int side = 0; side < 2; side++) {
     const GemmOperand *operand = &plan->operand[side];
@@ -226,8 +247,10 @@ static void close_writer(GemmWriter *w) {
 
 void contract_emit(StrBuf *out, GemmPlan *plan) {
   GemmWriter w = open_writer(out, plan);
-  if (plan->narrow) gemm_narrow(&w);
-  else write_wide(&w);
+  if (plan->narrow)
+    gemm_narrow(&w);
+  else
+    write_wide(&w);
   plan->columns = w.block.columns;
   plan->depth = w.block.depth;
   plan->packed_count = gemm_packed_blocks(&w) * gemm_packed_block(&w);
@@ -238,7 +261,9 @@ void contract_emit(StrBuf *out, GemmPlan *plan) {
 void contract_pack(StrBuf *out, GemmPlan *plan) {
   GemmWriter w = open_writer(out, plan);
   int64_t n = w.extent[GEMM_N];
-  w.block = (GemmBlocks){ .columns = plan->columns, .column_blocks = gemm_ceil_div(n, plan->columns), .depth = plan->depth };
+  w.block = (GemmBlocks){.columns = plan->columns,
+                         .column_blocks = gemm_ceil_div(n, plan->columns),
+                         .depth = plan->depth};
   w.block.padded = gemm_round_up(plan->columns < n ? plan->columns : n, WIDEST_TILE);
   w.block.depth_blocks = gemm_ceil_div(w.extent[GEMM_K], plan->depth);
   gemm_pack_kernel(&w);

@@ -15,8 +15,10 @@
 #include "compiler/cpu/gemm_write.h"
 
 enum {
-  ROWS = 16, STRIP = 2 * ROWS, DEPTH = 32,   /* of the tiles: TD_NARROW_* */
-  FEW_COLUMNS = 128                          /* tiles read rows that lie apart slower by a tenth: more are worth packing A */
+  ROWS = 16,
+  STRIP = 2 * ROWS,
+  DEPTH = 32,       /* of the tiles: TD_NARROW_* */
+  FEW_COLUMNS = 128 /* tiles read rows that lie apart slower by a tenth: more are worth packing A */
 };
 
 /* Are all strips of A packed at once? */
@@ -26,8 +28,8 @@ static bool all_at_once(const GemmWriter *w) {
 
 static void put_pack_all(GemmWriter *w) {
   gemm_address(w, GEMM_A, "from", "row0", "k0");
-  gemm_line(w, "td_narrow_pack_a_turned(packed_a, from, %d, %lld, rows, depth);", w->plan->operand[GEMM_A].half,
-            (long long)w->k_stride[GEMM_A]);
+  gemm_line(w, "td_narrow_pack_a_turned(packed_a, from, %d, %lld, rows, depth);",
+            w->plan->operand[GEMM_A].half, (long long)w->k_stride[GEMM_A]);
 }
 
 /* The strip of `height` rows from row0 + i on. */
@@ -35,7 +37,8 @@ static void put_pack_a(GemmWriter *w) {
   int half = w->plan->operand[GEMM_A].half;
   if (gemm_contiguous(w, GEMM_A)) {
     gemm_address(w, GEMM_A, "from", "(row0 + i)", "k0");
-    gemm_line(w, "td_narrow_pack_a(packed_a, from, %d, %lld, height, depth);", half, (long long)w->outer_stride[GEMM_A]);
+    gemm_line(w, "td_narrow_pack_a(packed_a, from, %d, %lld, height, depth);", half,
+              (long long)w->outer_stride[GEMM_A]);
   } else if (gemm_along_k(w, GEMM_A)) {
     gemm_stage(w, GEMM_A, "row0 + i", "height", "k0", "depth", "DEPTH");
     gemm_line(w, "td_narrow_pack_a(packed_a, stage, 0, DEPTH, height, depth);");
@@ -49,22 +52,24 @@ static void put_pack_a(GemmWriter *w) {
 static int64_t put_target(GemmWriter *w) {
   const GemmPlan *plan = w->plan;
   if (!w->direct) {
-    gemm_line(w, w->block.depth_blocks > 1 ? "float *target = sums + i * %lld;" : "float *target = sums;",
-              (long long)w->block.stride);
+    gemm_line(
+        w, w->block.depth_blocks > 1 ? "float *target = sums + i * %lld;" : "float *target = sums;",
+        (long long)w->block.stride);
     return w->block.stride;
   }
   int64_t by_row = 0;
   gemm_flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row);
-  StrBuf at = { 0 };
+  StrBuf at = {0};
   gemm_strides(&at, &plan->axis[GEMM_BATCH], plan->stride_output[GEMM_BATCH]);
-  gemm_line(w, "float *target = %s%s + (row0 + i) * %lld + column0;", plan->output, at.s ? at.s : "", (long long)by_row);
+  gemm_line(w, "float *target = %s%s + (row0 + i) * %lld + column0;", plan->output,
+            at.s ? at.s : "", (long long)by_row);
   sb_free(&at);
   return by_row;
 }
 
 /* Where an operand's block lies that is packed later: `turns` of the tiles from now. */
-static void put_fetch(GemmWriter *w, GemmSide side, const char *fetch, const char *outer0, const char *k0, const char *outer,
-                      const char *depth, const char *turns) {
+static void put_fetch(GemmWriter *w, GemmSide side, const char *fetch, const char *outer0,
+                      const char *k0, const char *outer, const char *depth, const char *turns) {
   gemm_scope(w);
   gemm_address(w, side, "from", outer0, k0);
   gemm_line(w, "td_narrow_fetch(&fetch[%s], from, sizeof *from, %lld, %lld, %s, %s, %s);", fetch,
@@ -74,9 +79,10 @@ static void put_fetch(GemmWriter *w, GemmSide side, const char *fetch, const cha
 
 /* The batch of the next piece, as far as this operand's address needs it. */
 static void put_next_address(GemmWriter *w, GemmSide side) {
-  StrBuf strides = { 0 };
+  StrBuf strides = {0};
   gemm_strides(&strides, &w->plan->axis[GEMM_BATCH], w->plan->operand[side].stride_batch);
-  gemm_decode(w, GEMM_BATCH, "next / (ROW_BLOCKS * COLUMN_BLOCKS)", strides.s ? strides.s : "", true);
+  gemm_decode(w, GEMM_BATCH, "next / (ROW_BLOCKS * COLUMN_BLOCKS)", strides.s ? strides.s : "",
+              true);
   sb_free(&strides);
 }
 
@@ -97,8 +103,10 @@ static void put_next(GemmWriter *w) {
   if (all_at_once(w)) {
     gemm_open(w, "if (next < end)");
     put_next_address(w, GEMM_A);
-    gemm_line(w, "const int64_t next_row = next %% ROW_BLOCKS * ROWS, after = M - next_row < ROWS ? M - next_row : ROWS;");
-    put_fetch(w, GEMM_A, "0", "next_row", "next_k", "after", "next_depth", "(rows + STRIP - 1) / STRIP * turns");
+    gemm_line(w, "const int64_t next_row = next %% ROW_BLOCKS * ROWS, after = M - next_row < ROWS "
+                 "? M - next_row : ROWS;");
+    put_fetch(w, GEMM_A, "0", "next_row", "next_k", "after", "next_depth",
+              "(rows + STRIP - 1) / STRIP * turns");
     gemm_close(w);
   }
   if (!w->flat[GEMM_B] || plan->packed) return;
@@ -107,8 +115,10 @@ static void put_next(GemmWriter *w) {
   w->indent++;
   put_next_address(w, GEMM_B);
   gemm_line(w, "const int64_t next_column = next / ROW_BLOCKS %% COLUMN_BLOCKS * COLUMNS;");
-  gemm_line(w, "const int64_t next_columns = N - next_column < COLUMNS ? N - next_column : COLUMNS;");
-  put_fetch(w, GEMM_B, "FETCHES - 1", "next_column", "next_k", "next_columns", "next_depth", "(rows + STRIP - 1) / STRIP * turns");
+  gemm_line(w,
+            "const int64_t next_columns = N - next_column < COLUMNS ? N - next_column : COLUMNS;");
+  put_fetch(w, GEMM_B, "FETCHES - 1", "next_column", "next_k", "next_columns", "next_depth",
+            "(rows + STRIP - 1) / STRIP * turns");
   gemm_close(w);
 }
 
@@ -135,10 +145,13 @@ static void put_ahead(GemmWriter *w) {
   if (many) gemm_open(w, "if (k0 + depth >= K)");
   for (int i = 0; i < w->naheads; i++) {
     const GemmAhead *a = w->ahead[i].what;
-    StrBuf at = { 0 };
+    StrBuf at = {0};
     gemm_strides(&at, &w->plan->axis[GEMM_BATCH], a->stride[GEMM_BATCH]);
-    gemm_line(w, "td_narrow_fetch(&fetch[%d], %s%s + (row0 + i) * %lld + column0, %d, %lld, 1, height, columns, turns);",
-              1 + i, a->base, at.s ? at.s : "", (long long)w->ahead[i].by_row, a->half ? 2 : 4, (long long)w->ahead[i].by_row);
+    gemm_line(w,
+              "td_narrow_fetch(&fetch[%d], %s%s + (row0 + i) * %lld + column0, %d, %lld, 1, "
+              "height, columns, turns);",
+              1 + i, a->base, at.s ? at.s : "", (long long)w->ahead[i].by_row, a->half ? 2 : 4,
+              (long long)w->ahead[i].by_row);
     sb_free(&at);
   }
   if (many) gemm_close(w);
@@ -153,26 +166,37 @@ static void put_multiply(GemmWriter *w) {
   put_next(w);
   gemm_open(w, "for (int64_t i = 0; i < rows; i += STRIP)");
   gemm_line(w, "const int64_t height = rows - i < STRIP ? rows - i : STRIP;");
-  if (w->in_place) gemm_address(w, GEMM_A, "strip", "(row0 + i)", "k0");
-  else if (!all_at_once(w)) put_pack_a(w);
+  if (w->in_place)
+    gemm_address(w, GEMM_A, "strip", "(row0 + i)", "k0");
+  else if (!all_at_once(w))
+    put_pack_a(w);
   put_next_strip(w);
   put_ahead(w);
   int64_t stride = put_target(w);
   gemm_line(w, "const TdNarrow t = {");
   w->indent++;
-  gemm_line(w, ".depth = %s,", w->extent[GEMM_K] % DEPTH ? "(depth + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH * TD_NARROW_DEPTH" : "depth");
+  gemm_line(w, ".depth = %s,",
+            w->extent[GEMM_K] % DEPTH
+                ? "(depth + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH * TD_NARROW_DEPTH"
+                : "depth");
   if (w->in_place) {
     long long row = w->outer_stride[GEMM_A];
-    gemm_line(w, ".a = strip, .a_row = %lld, .a_step = TD_NARROW_DEPTH, .a_half = %lld,", row, row * ROWS);
+    gemm_line(w, ".a = strip, .a_row = %lld, .a_step = TD_NARROW_DEPTH, .a_half = %lld,", row,
+              row * ROWS);
   } else {
     const char *high = "(depth + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH * TD_NARROW_TILE";
     if (all_at_once(w)) gemm_line(w, ".a = packed_a + i / TD_NARROW_ROWS * (%s),", high);
-    gemm_line(w, "%s.a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE,", all_at_once(w) ? "" : ".a = packed_a, ");
+    gemm_line(w, "%s.a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE,",
+              all_at_once(w) ? "" : ".a = packed_a, ");
     gemm_line(w, ".a_half = %s,", high);
   }
-  gemm_line(w, ".b = packed_b + k0 / DEPTH * BLOCK, .panel = PANEL, .c = target, .c_stride = %lld,", (long long)stride);
-  gemm_line(w, ".columns = columns, .tall = height > TD_NARROW_ROWS, .add = %s, .far = %s,", many ? "k0 > 0" : "0",
-            !w->direct ? "0" : many ? "k0 == 0" : "1");
+  gemm_line(w, ".b = packed_b + k0 / DEPTH * BLOCK, .panel = PANEL, .c = target, .c_stride = %lld,",
+            (long long)stride);
+  gemm_line(w, ".columns = columns, .tall = height > TD_NARROW_ROWS, .add = %s, .far = %s,",
+            many ? "k0 > 0" : "0",
+            !w->direct ? "0"
+            : many     ? "k0 == 0"
+                       : "1");
   gemm_line(w, ".fetch = fetch, .fetches = FETCHES");
   w->indent--;
   gemm_line(w, "};");
@@ -191,7 +215,9 @@ static void put_scratch(GemmWriter *w) {
   if (!gemm_contiguous(w, GEMM_B) && !w->plan->packed)
     stage = gemm_most(stage, gemm_along_k(w, GEMM_B) ? WIDEST_TILE * b->depth : SLAB * b->padded);
   w->plan->scratch = HELD * sizeof(float);
-  gemm_take_scratch(w, "sums", w->direct ? 0 : (b->depth_blocks > 1 ? gemm_round_up(b->rows, STRIP) : STRIP) * b->stride);
+  gemm_take_scratch(
+      w, "sums",
+      w->direct ? 0 : (b->depth_blocks > 1 ? gemm_round_up(b->rows, STRIP) : STRIP) * b->stride);
   gemm_take_scratch(w, "stage", stage);
   gemm_take_scratch(w, "half_b", w->plan->packed ? 0 : gemm_packed_block(w) / 2);
   int64_t packed_rows = all_at_once(w) ? gemm_round_up(b->rows, STRIP) : STRIP;
@@ -213,13 +239,18 @@ static bool crowded(const GemmWriter *w, int64_t by_row) {
 void gemm_narrow(GemmWriter *w) {
   GemmPlan *plan = w->plan;
   int64_t by_row, by_column;
-  w->direct = plan->plain_output && w->extent[GEMM_N] % WIDEST_TILE == 0 && w->extent[GEMM_M] % ROWS == 0 &&
+  w->direct = plan->plain_output && w->extent[GEMM_N] % WIDEST_TILE == 0 &&
+              w->extent[GEMM_M] % ROWS == 0 &&
               gemm_flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row) &&
-              gemm_flat_stride(&plan->axis[GEMM_N], plan->stride_output[GEMM_N], &by_column) && by_column == 1 &&
-              !crowded(w, by_row);
+              gemm_flat_stride(&plan->axis[GEMM_N], plan->stride_output[GEMM_N], &by_column) &&
+              by_column == 1 && !crowded(w, by_row);
   w->in_place = w->flat[GEMM_A] && plan->operand[GEMM_A].half && w->k_stride[GEMM_A] == 1 &&
-                w->extent[GEMM_N] <= FEW_COLUMNS && w->extent[GEMM_K] % DEPTH == 0 && w->extent[GEMM_M] % ROWS == 0;
-  gemm_function(w, &(GemmBody){ .panels = "TD_NARROW_COLUMNS columns, [k / 2][columns][2]", .constants = put_constants,
-                                .scratch = put_scratch, .multiply = put_multiply, .open = "td_narrow_open();",
-                                .close = "td_narrow_close();" });
+                w->extent[GEMM_N] <= FEW_COLUMNS && w->extent[GEMM_K] % DEPTH == 0 &&
+                w->extent[GEMM_M] % ROWS == 0;
+  gemm_function(w, &(GemmBody){.panels = "TD_NARROW_COLUMNS columns, [k / 2][columns][2]",
+                               .constants = put_constants,
+                               .scratch = put_scratch,
+                               .multiply = put_multiply,
+                               .open = "td_narrow_open();",
+                               .close = "td_narrow_close();"});
 }

@@ -6,9 +6,11 @@
 
 #include <string.h>
 
-enum { NARROWEST_TILE = 8, GAP = 32 };   /* columns, over all targets; floats, two cache lines */
+enum { NARROWEST_TILE = 8, GAP = 32 }; /* columns, over all targets; floats, two cache lines */
 
-static const char *element_type(const GemmWriter *w) { return w->plan->narrow ? "uint16_t" : "float"; }
+static const char *element_type(const GemmWriter *w) {
+  return w->plan->narrow ? "uint16_t" : "float";
+}
 
 int64_t gemm_packed_blocks(const GemmWriter *w) {
   return w->block.column_blocks * (gemm_shares_b(w) ? 1 : w->extent[GEMM_BATCH]);
@@ -18,21 +20,22 @@ int64_t gemm_packed_blocks(const GemmWriter *w) {
  * reading them nor writing all at once meets the same few sets of a cache. */
 void gemm_put_panel(GemmWriter *w) {
   const char *columns = w->plan->narrow ? "TD_NARROW_COLUMNS" : "TD_TILE_COLUMNS";
-  gemm_line(w, "enum { PANEL = DEPTH * %s + %d, BLOCK = %lld / %s * PANEL };", columns, w->plan->narrow ? 2 * GAP : GAP,
-            (long long)w->block.padded, columns);
+  gemm_line(w, "enum { PANEL = DEPTH * %s + %d, BLOCK = %lld / %s * PANEL };", columns,
+            w->plan->narrow ? 2 * GAP : GAP, (long long)w->block.padded, columns);
 }
 
 int64_t gemm_packed_block(const GemmWriter *w) {
   const GemmBlocks *b = &w->block;
-  int64_t gaps = w->plan->narrow ? b->padded / WIDEST_TILE * 2 * GAP : b->padded / NARROWEST_TILE * GAP;
+  int64_t gaps =
+      w->plan->narrow ? b->padded / WIDEST_TILE * 2 * GAP : b->padded / NARROWEST_TILE * GAP;
   return b->depth_blocks * (b->padded * b->depth + gaps);
 }
 
 void gemm_put_block(GemmWriter *w) {
   const char *which = gemm_shares_b(w) ? " % COLUMN_BLOCKS" : "";
   if (w->plan->packed) {
-    gemm_line(w, "const %s *const packed_b = %s + piece / ROW_BLOCKS%s * %lld;", element_type(w), w->plan->packed, which,
-              (long long)gemm_packed_block(w));
+    gemm_line(w, "const %s *const packed_b = %s + piece / ROW_BLOCKS%s * %lld;", element_type(w),
+              w->plan->packed, which, (long long)gemm_packed_block(w));
     return;
   }
   gemm_line(w, "const int64_t block = piece / ROW_BLOCKS%s, fresh = held->block != block;", which);
@@ -41,15 +44,18 @@ void gemm_put_block(GemmWriter *w) {
 
 /* A call that packs `count` columns of `depth` steps of k. Turned: columns lie
  * `across` apart; else steps of k lie `along` apart. */
-static void put_call(GemmWriter *w, bool turned, const char *to, const char *k0, const char *from, const char *across,
-                     const char *along, const char *count, const char *depth) {
+static void put_call(GemmWriter *w, bool turned, const char *to, const char *k0, const char *from,
+                     const char *across, const char *along, const char *count, const char *depth) {
   if (!w->plan->narrow && turned)
-    gemm_line(w, "td_pack_b_turned(%s, PANEL, %s, %s, %s, %s, %s, %s);", to, k0, from, across, along, count, depth);
+    gemm_line(w, "td_pack_b_turned(%s, PANEL, %s, %s, %s, %s, %s, %s);", to, k0, from, across,
+              along, count, depth);
   else if (!w->plan->narrow)
-    gemm_line(w, "td_pack_b_rows(%s, PANEL, %s, %s, %s, %s, %s);", to, k0, from, along, count, depth);
+    gemm_line(w, "td_pack_b_rows(%s, PANEL, %s, %s, %s, %s, %s);", to, k0, from, along, count,
+              depth);
   else
-    gemm_line(w, "td_narrow_pack_b%s(%s, PANEL, %s, %s, %d, %s, %s, %s);", turned ? "_turned" : "", to, k0, from,
-              strcmp(from, "from") == 0 && w->plan->operand[GEMM_B].half, turned ? across : along, count, depth);
+    gemm_line(w, "td_narrow_pack_b%s(%s, PANEL, %s, %s, %d, %s, %s, %s);", turned ? "_turned" : "",
+              to, k0, from, strcmp(from, "from") == 0 && w->plan->operand[GEMM_B].half,
+              turned ? across : along, count, depth);
 }
 
 bool gemm_contiguous(const GemmWriter *w, GemmSide side) {
@@ -81,7 +87,8 @@ void gemm_pack_b(GemmWriter *w) {
     snprintf(along, sizeof along, "%lld", (long long)w->block.padded);
     gemm_line(w, "for (int64_t slab = k0; slab < k0 + depth; slab += %d) {", SLAB);
     w->indent++;
-    gemm_line(w, "const int64_t rest = k0 + depth - slab, thick = rest < %d ? rest : %d;", SLAB, SLAB);
+    gemm_line(w, "const int64_t rest = k0 + depth - slab, thick = rest < %d ? rest : %d;", SLAB,
+              SLAB);
     gemm_stage(w, GEMM_B, "column0", "columns", "slab", "thick", along);
     put_call(w, false, "to", "slab - k0", "stage", NULL, along, "columns", "thick");
     gemm_close(w);
@@ -91,19 +98,20 @@ void gemm_pack_b(GemmWriter *w) {
 static void put_head(GemmWriter *w) {
   const GemmPlan *plan = w->plan;
   long long n = w->extent[GEMM_N], k = w->extent[GEMM_K];
-  gemm_line(w, "/* B[%lld][%lld]%s, packed for all iterations in blocks of %lld columns */", k, n, plan->narrow ? " in bf16" : "",
-            (long long)plan->columns);
+  gemm_line(w, "/* B[%lld][%lld]%s, packed for all iterations in blocks of %lld columns */", k, n,
+            plan->narrow ? " in bf16" : "", (long long)plan->columns);
   gemm_line(w, "void %s(const TdCall *call, int64_t begin, int64_t end)", plan->name);
   gemm_line(w, "{");
   w->indent++;
-  gemm_line(w, "enum { N = %lld, K = %lld, COLUMNS = %lld, COLUMN_BLOCKS = %lld, DEPTH = %lld };", n, k,
-            (long long)plan->columns, (long long)w->block.column_blocks, (long long)plan->depth);
+  gemm_line(w, "enum { N = %lld, K = %lld, COLUMNS = %lld, COLUMN_BLOCKS = %lld, DEPTH = %lld };",
+            n, k, (long long)plan->columns, (long long)w->block.column_blocks,
+            (long long)plan->depth);
   gemm_put_panel(w);
 }
 
 void gemm_pack_kernel(GemmWriter *w) {
   GemmPlan *plan = w->plan;
-  StrBuf prologue = { 0 };
+  StrBuf prologue = {0};
   gemm_collect_load(w, GEMM_B);
   if (plan->prologue) plan->prologue(&prologue, plan->ctx);
   put_head(w);
@@ -116,8 +124,10 @@ void gemm_pack_kernel(GemmWriter *w) {
   gemm_open(w, "for (int64_t piece = begin; piece < end; piece++)");
   gemm_line(w, "const int64_t column0 = piece %% COLUMN_BLOCKS * COLUMNS;");
   gemm_line(w, "const int64_t columns = N - column0 < COLUMNS ? N - column0 : COLUMNS;");
-  gemm_decode(w, GEMM_BATCH, "piece / COLUMN_BLOCKS", w->load[GEMM_B].s ? w->load[GEMM_B].s : "", true);
-  gemm_line(w, "%s *const packed_b = %s + piece * %lld;", element_type(w), plan->packed, (long long)gemm_packed_block(w));
+  gemm_decode(w, GEMM_BATCH, "piece / COLUMN_BLOCKS", w->load[GEMM_B].s ? w->load[GEMM_B].s : "",
+              true);
+  gemm_line(w, "%s *const packed_b = %s + piece * %lld;", element_type(w), plan->packed,
+            (long long)gemm_packed_block(w));
   gemm_open(w, "for (int64_t k0 = 0; k0 < K; k0 += DEPTH)");
   gemm_line(w, "const int64_t depth = K - k0 < DEPTH ? K - k0 : DEPTH;");
   gemm_pack_b(w);

@@ -56,8 +56,10 @@ bool gemm_flat_stride(const GemmAxis *axis, const int64_t *stride, int64_t *out)
   bool found = false;
   for (int v = axis->nvars - 1; v >= 0; v--) {
     if (axis->extent[v] == 1) continue;
-    if (!found) step = stride[v], found = true;
-    else if (stride[v] != step * inner) return false;
+    if (!found)
+      step = stride[v], found = true;
+    else if (stride[v] != step * inner)
+      return false;
     inner *= axis->extent[v];
   }
   *out = step;
@@ -66,7 +68,7 @@ bool gemm_flat_stride(const GemmAxis *axis, const int64_t *stride, int64_t *out)
 
 /* ---- variables --------------------------------------------------------------------- */
 void gemm_decode(GemmWriter *w, GemmAxisKind kind, const char *flat, const char *text,
-                   bool with_last) {
+                 bool with_last) {
   const GemmAxis *axis = &w->plan->axis[kind];
   int64_t inner = gemm_extent(axis);
   for (int v = 0; v < axis->nvars; v++) {
@@ -75,8 +77,8 @@ void gemm_decode(GemmWriter *w, GemmAxisKind kind, const char *flat, const char 
     char divide[40] = "", modulo[40] = "";
     if (inner > 1) snprintf(divide, sizeof divide, " / %lld", (long long)inner);
     if (v > 0) snprintf(modulo, sizeof modulo, " %% %lld", (long long)axis->extent[v]);
-    gemm_line(w, "const int64_t %s = %s%s%s%s%s;", axis->var[v], *divide || *modulo ? "(" : "", flat,
-         *divide || *modulo ? ")" : "", divide, modulo);
+    gemm_line(w, "const int64_t %s = %s%s%s%s%s;", axis->var[v], *divide || *modulo ? "(" : "",
+              flat, *divide || *modulo ? ")" : "", divide, modulo);
   }
 }
 
@@ -143,12 +145,13 @@ bool gemm_along_k(const GemmWriter *w, GemmSide side) {
 }
 
 void gemm_address(GemmWriter *w, GemmSide side, const char *name, const char *outer0,
-                        const char *k0) {
+                  const char *k0) {
   const GemmOperand *operand = &w->plan->operand[side];
-  StrBuf b = { 0 };
+  StrBuf b = {0};
   gemm_strides(&b, &w->plan->axis[GEMM_BATCH], operand->stride_batch);
-  gemm_line(w, "const %s *%s = %s%s + %s * %lld + %s * %lld;", operand->half ? "uint16_t" : "float", name, operand->base, b.s ? b.s : "",
-       outer0, (long long)w->outer_stride[side], k0, (long long)w->k_stride[side]);
+  gemm_line(w, "const %s *%s = %s%s + %s * %lld + %s * %lld;", operand->half ? "uint16_t" : "float",
+            name, operand->base, b.s ? b.s : "", outer0, (long long)w->outer_stride[side], k0,
+            (long long)w->k_stride[side]);
   sb_free(&b);
 }
 
@@ -159,11 +162,11 @@ void gemm_scope(GemmWriter *w) {
 
 /* Evaluate a block of an operand into `stage`: [count][STAGE_K] along k, else
  * [depth][stride]. */
-void gemm_stage(GemmWriter *w, GemmSide side, const char *outer0, const char *count,
-                      const char *k0, const char *depth, const char *stride) {
+void gemm_stage(GemmWriter *w, GemmSide side, const char *outer0, const char *count, const char *k0,
+                const char *depth, const char *stride) {
   bool by_k = gemm_along_k(w, side);
   GemmAxisKind outer = gemm_outer(side);
-  StrBuf body = { 0 };
+  StrBuf body = {0};
   char flat[64];
   sb_printf(&body, "const int64_t at = r * %s + q;\n%s", stride, w->load[side].s);
   gemm_line(w, "for (int64_t r = 0; r < %s; r++) {", by_k ? count : depth);
@@ -177,7 +180,7 @@ void gemm_stage(GemmWriter *w, GemmSide side, const char *outer0, const char *co
 
 /* ---- results ---------------------------------------------------------------------------- */
 void gemm_epilogue(GemmWriter *w) {
-  StrBuf both = { 0 };
+  StrBuf both = {0};
   const char *row = w->epilogue_row.s, *element = w->epilogue.s, *after = w->epilogue_after.s;
   sb_printf(&both, "%s%s%s", row ? row : "", element ? element : "", after ? after : "");
   gemm_open(w, "for (int64_t r = 0; r < height; r++)");
@@ -215,24 +218,30 @@ void gemm_take_scratch(GemmWriter *w, const char *name, int64_t floats) {
  * known what the others need. */
 void gemm_collect_load(GemmWriter *w, GemmSide side) {
   GemmPlan *plan = w->plan;
-  if (plan->operand[side].plain) read_plain(w, side, &w->load[side]);
-  else plan->load(&w->load[side], plan->ctx, side, "stage[at]");
+  if (plan->operand[side].plain)
+    read_plain(w, side, &w->load[side]);
+  else
+    plan->load(&w->load[side], plan->ctx, side, "stage[at]");
 }
 
 void gemm_collect_texts(GemmWriter *w, StrBuf *prologue) {
   GemmPlan *plan = w->plan;
   gemm_collect_load(w, GEMM_A);
   if (!plan->packed) gemm_collect_load(w, GEMM_B);
-  if (plan->plain_output) store_plain(w, &w->epilogue);
-  else plan->epilogue(&w->epilogue, plan->ctx, "finished[q]");
+  if (plan->plain_output)
+    store_plain(w, &w->epilogue);
+  else
+    plan->epilogue(&w->epilogue, plan->ctx, "finished[q]");
   if (!plan->plain_output && plan->epilogue_row) plan->epilogue_row(&w->epilogue_row, plan->ctx);
-  if (!plan->plain_output && plan->epilogue_after) plan->epilogue_after(&w->epilogue_after, plan->ctx);
+  if (!plan->plain_output && plan->epilogue_after)
+    plan->epilogue_after(&w->epilogue_after, plan->ctx);
   if (plan->prologue) plan->prologue(prologue, plan->ctx);
 }
 
 void gemm_decode_batch(GemmWriter *w) {
-  StrBuf all = { 0 };
-  const StrBuf *texts[] = { &w->load[GEMM_A], &w->load[GEMM_B], &w->epilogue, &w->epilogue_row, &w->epilogue_after };
+  StrBuf all = {0};
+  const StrBuf *texts[] = {&w->load[GEMM_A], &w->load[GEMM_B], &w->epilogue, &w->epilogue_row,
+                           &w->epilogue_after};
   for (int i = 0; i < 5; i++) sb_puts(&all, texts[i]->s ? texts[i]->s : "");
   gemm_decode(w, GEMM_BATCH, "piece / (ROW_BLOCKS * COLUMN_BLOCKS)", all.s, true);
   sb_free(&all);
@@ -243,8 +252,10 @@ void gemm_choose_aheads(GemmWriter *w) {
   const GemmPlan *plan = w->plan;
   for (int i = 0; i < plan->naheads; i++) {
     int64_t by_row, by_column;
-    if (w->direct || !gemm_flat_stride(&plan->axis[GEMM_M], plan->ahead[i].stride[GEMM_M], &by_row) ||
-        !gemm_flat_stride(&plan->axis[GEMM_N], plan->ahead[i].stride[GEMM_N], &by_column) || by_column != 1)
+    if (w->direct ||
+        !gemm_flat_stride(&plan->axis[GEMM_M], plan->ahead[i].stride[GEMM_M], &by_row) ||
+        !gemm_flat_stride(&plan->axis[GEMM_N], plan->ahead[i].stride[GEMM_N], &by_column) ||
+        by_column != 1)
       continue;
     w->ahead[w->naheads].what = &plan->ahead[i];
     w->ahead[w->naheads++].by_row = by_row;

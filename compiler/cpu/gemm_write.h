@@ -7,37 +7,40 @@
 #include "compiler/cpu/gemm.h"
 
 enum {
-  WIDEST_TILE = 32,              /* columns, over all targets */
-  TALLEST_TILE = 14,             /* rows */
-  LANES = 16,                    /* of the widest target: what packing may overrun */
-  NARROW_WHOLE = 640,            /* k of a product in bf16 up to here is one block */
-  SLAB = 32,                     /* k at a time, when B is evaluated along its columns */
-  HELD = 16                      /* floats at the start of the scratch memory: a TdHeld */
+  WIDEST_TILE = 32,   /* columns, over all targets */
+  TALLEST_TILE = 14,  /* rows */
+  LANES = 16,         /* of the widest target: what packing may overrun */
+  NARROW_WHOLE = 640, /* k of a product in bf16 up to here is one block */
+  SLAB = 32,          /* k at a time, when B is evaluated along its columns */
+  HELD = 16           /* floats at the start of the scratch memory: a TdHeld */
 };
 
 typedef struct GemmBlocks {
   int64_t rows, row_blocks, last_rows;
   int64_t columns, column_blocks;
   int64_t depth, depth_blocks;
-  int64_t padded;                /* columns, rounded up to whole tiles */
-  int64_t stride;                /* of the rows of sums that wait for their epilogue */
+  int64_t padded; /* columns, rounded up to whole tiles */
+  int64_t stride; /* of the rows of sums that wait for their epilogue */
 } GemmBlocks;
 
 typedef struct GemmWriter {
-  StrBuf    *out;
-  GemmPlan  *plan;
+  StrBuf *out;
+  GemmPlan *plan;
   GemmBlocks block;
-  int64_t    extent[GEMM_AXES];
-  bool       flat[2];            /* the operand's rows and k have one stride each */
-  int64_t    outer_stride[2], k_stride[2];
-  bool       in_place;           /* A is not packed, but read where it lies */
-  bool       direct;             /* tiles go straight to the output */
-  int        naheads;            /* of the plan's that are rows of floats in memory */
-  struct { const GemmAhead *what; int64_t by_row; } ahead[GEMM_AHEADS];
-  StrBuf     load[2];            /* "stage[at] = element;" with what comes before it */
-  StrBuf     epilogue;           /* consumes finished[q] */
-  StrBuf     epilogue_row, epilogue_after;
-  int        indent;
+  int64_t extent[GEMM_AXES];
+  bool flat[2]; /* the operand's rows and k have one stride each */
+  int64_t outer_stride[2], k_stride[2];
+  bool in_place; /* A is not packed, but read where it lies */
+  bool direct;   /* tiles go straight to the output */
+  int naheads;   /* of the plan's that are rows of floats in memory */
+  struct {
+    const GemmAhead *what;
+    int64_t by_row;
+  } ahead[GEMM_AHEADS];
+  StrBuf load[2];  /* "stage[at] = element;" with what comes before it */
+  StrBuf epilogue; /* consumes finished[q] */
+  StrBuf epilogue_row, epilogue_after;
+  int indent;
 } GemmWriter;
 
 /* -- gemm_write.c ------------------------------------------------------------- */
@@ -53,19 +56,21 @@ void gemm_paste(GemmWriter *w, const StrBuf *text);
 
 int64_t gemm_extent(const GemmAxis *axis);
 /* One stride for the flat index, if the variables' strides agree. */
-bool    gemm_flat_stride(const GemmAxis *axis, const int64_t *stride, int64_t *out);
+bool gemm_flat_stride(const GemmAxis *axis, const int64_t *stride, int64_t *out);
 GemmAxisKind gemm_outer(GemmSide side);
-bool    gemm_along_k(const GemmWriter *w, GemmSide side);
-bool    gemm_shares_b(const GemmWriter *w);        /* all batches have the same B */
+bool gemm_along_k(const GemmWriter *w, GemmSide side);
+bool gemm_shares_b(const GemmWriter *w); /* all batches have the same B */
 
 /* Declare those variables of an axis that `text` mentions, from the flat index. */
-void gemm_decode(GemmWriter *w, GemmAxisKind kind, const char *flat, const char *text, bool with_last);
+void gemm_decode(GemmWriter *w, GemmAxisKind kind, const char *flat, const char *text,
+                 bool with_last);
 /* The same of the batch, for all texts, from `piece`. */
 void gemm_decode_batch(GemmWriter *w);
 /* " + stride * variable" for each variable that moves the address */
 void gemm_strides(StrBuf *out, const GemmAxis *axis, const int64_t *stride);
 /* `name`: where element (outer0, k0) of a flat operand lies */
-void gemm_address(GemmWriter *w, GemmSide side, const char *name, const char *outer0, const char *k0);
+void gemm_address(GemmWriter *w, GemmSide side, const char *name, const char *outer0,
+                  const char *k0);
 /* Evaluate a block of an operand into `stage`: [count][stride] along k, else
  * [depth][stride]. */
 void gemm_stage(GemmWriter *w, GemmSide side, const char *outer0, const char *count, const char *k0,
@@ -88,27 +93,27 @@ int64_t gemm_most(int64_t a, int64_t b);
 
 /* -- gemm_function.c ------------------------------------------------------------ */
 typedef struct GemmBody {
-  const char *panels;                          /* how packed B lies, for the comment */
-  void      (*constants)(GemmWriter *w);       /* besides the extents and blocks */
-  void      (*scratch)(GemmWriter *w);
-  void      (*multiply)(GemmWriter *w);        /* a block of k of a piece, B being packed */
-  const char *open, *close;                    /* statements around the pieces, or NULL */
+  const char *panels;               /* how packed B lies, for the comment */
+  void (*constants)(GemmWriter *w); /* besides the extents and blocks */
+  void (*scratch)(GemmWriter *w);
+  void (*multiply)(GemmWriter *w); /* a block of k of a piece, B being packed */
+  const char *open, *close;        /* statements around the pieces, or NULL */
 } GemmBody;
 /* Everything from the head on; flat, strides, direct and in_place are known. */
 void gemm_function(GemmWriter *w, const GemmBody *body);
 
 /* -- gemm_pack.c --------------------------------------------------------------- */
 /* The function that packs all of B; flat strides, columns and depth are known. */
-void    gemm_pack_kernel(GemmWriter *w);
+void gemm_pack_kernel(GemmWriter *w);
 /* `block`, of packed B, in a piece; and where it lies, or whether it must be packed. */
-void    gemm_put_block(GemmWriter *w);
+void gemm_put_block(GemmWriter *w);
 int64_t gemm_packed_blocks(const GemmWriter *w);
-int64_t gemm_packed_block(const GemmWriter *w);      /* numbers in one */
+int64_t gemm_packed_block(const GemmWriter *w); /* numbers in one */
 /* The block of k that begins at k0, for all columns of the piece. */
-void    gemm_pack_b(GemmWriter *w);
+void gemm_pack_b(GemmWriter *w);
 /* PANEL and BLOCK: from panel to panel, from one block of k to the next. */
-void    gemm_put_panel(GemmWriter *w);
-bool    gemm_contiguous(const GemmWriter *w, GemmSide side);   /* along k or across it */
+void gemm_put_panel(GemmWriter *w);
+bool gemm_contiguous(const GemmWriter *w, GemmSide side); /* along k or across it */
 
 /* -- gemm_narrow.c ------------------------------------------------------------- */
 /* The function for a plan that is narrow; flat, outer_stride and k_stride are known. */

@@ -52,7 +52,8 @@ static const char *source_line(Plan *p, Span at) {
   StrBuf b = {0};
   for (size_t n = 0; text[n] && text[n] != '\n' && n < 160; n++) {
     unsigned char c = (unsigned char)text[n];
-    bool plain = c >= ' ' && c < 127 && c != '\\' && c != '?' && !(c == '/' && n > 0 && text[n - 1] == '*') &&
+    bool plain = c >= ' ' && c < 127 && c != '\\' && c != '?' &&
+                 !(c == '/' && n > 0 && text[n - 1] == '*') &&
                  !(c == '*' && n > 0 && text[n - 1] == '/');
     sb_putc(&b, plain || c == '?' ? (char)c : '.');
     if (c == '?' && text[n + 1] == '?') sb_putc(&b, ' ');
@@ -71,15 +72,22 @@ static const char *place_text(Plan *p, Span at) {
 static const char *kernel_name(Plan *p, const char *klass, const Node *n) {
   const char *stem = emit_stem(p->arena, n->name, 36);
   for (int i = 0;; i++) {
-    const char *name = i ? arena_printf(p->arena, "%s_%s_%d", klass, stem, i) : arena_printf(p->arena, "%s_%s", klass, stem);
+    const char *name = i ? arena_printf(p->arena, "%s_%s_%d", klass, stem, i)
+                         : arena_printf(p->arena, "%s_%s", klass, stem);
     bool taken = false;
-    for (int k = 0; k < p->be->kernels.n; k++) taken = taken || strcmp(p->be->kernels.at[k].name, name) == 0;
+    for (int k = 0; k < p->be->kernels.n; k++)
+      taken = taken || strcmp(p->be->kernels.at[k].name, name) == 0;
     if (!taken) return name;
   }
 }
 
 /* The bytes of every buffer part read or written, once each. */
-typedef struct Traffic { Plan *p; Group *g; VEC(Node *) seen; double bytes; } Traffic;
+typedef struct Traffic {
+  Plan *p;
+  Group *g;
+  VEC(Node *) seen;
+  double bytes;
+} Traffic;
 
 static void add_traffic(Node *n, void *ctx) {
   Traffic *t = ctx;
@@ -87,7 +95,8 @@ static void add_traffic(Node *n, void *ctx) {
     if (t->seen.at[i] == n) return;
   vec_push(t->p->arena, &t->seen, n);
   NodeInfo *info = plan_info(t->p, n);
-  if (info->placed && info->group != t->g) t->bytes += (double)ir_count(n) * (double)td_type_size(plan_type(t->p, n));
+  if (info->placed && info->group != t->g)
+    t->bytes += (double)ir_count(n) * (double)td_type_size(plan_type(t->p, n));
 }
 
 static double traffic(Plan *p, Group *g) {
@@ -95,7 +104,8 @@ static double traffic(Plan *p, Group *g) {
   for (int i = 0; i < g->members.n; i++) {
     const Member *m = &g->members.at[i];
     ir_each_read(p->g, m->node, add_traffic, &t);
-    if (m->stored) t.bytes += (double)ir_count(m->node) * (double)td_type_size(plan_type(p, m->node));
+    if (m->stored)
+      t.bytes += (double)ir_count(m->node) * (double)td_type_size(plan_type(p, m->node));
   }
   return t.bytes;
 }
@@ -103,8 +113,9 @@ static double traffic(Plan *p, Group *g) {
 /* Names and paths as they may stand in a comment. */
 static void print_plainly(StrBuf *out, const char *s) {
   for (; *s; s++) {
-    bool plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || *s == '.' ||
-                 *s == '_' || *s == '-' || *s == ':' || *s == '<' || *s == '>' || (*s == '/' && s[1] != '*');
+    bool plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
+                 *s == '.' || *s == '_' || *s == '-' || *s == ':' || *s == '<' || *s == '>' ||
+                 (*s == '/' && s[1] != '*');
     sb_putc(out, plain ? *s : '_');
   }
 }
@@ -135,7 +146,8 @@ static void print_comment(const Group *g, const TdKernel *k, const char *note, S
     print_shape(out, m->node);
     if (m->node->reducer != RED_NONE) {
       sb_printf(out, " = %s over", reducer_name(m->node->reducer));
-      for (int v = m->node->rank; v < m->node->nvars; v++) sb_printf(out, " %lld", (long long)m->node->extent[v]);
+      for (int v = m->node->rank; v < m->node->nvars; v++)
+        sb_printf(out, " %lld", (long long)m->node->extent[v]);
     }
   }
   if (note) sb_printf(out, "\n * %s", note);
@@ -147,7 +159,9 @@ static void print_comment(const Group *g, const TdKernel *k, const char *note, S
 static int find_equal(Backend *be, const TdKernel *k) {
   for (int i = 0; i < be->kernels.n; i++) {
     const TdKernel *o = &be->kernels.at[i];
-    if (o->pieces == k->pieces && o->scratch == k->scratch && strcmp(be->bodies.at[i], k->source) == 0) return i;
+    if (o->pieces == k->pieces && o->scratch == k->scratch &&
+        strcmp(be->bodies.at[i], k->source) == 0)
+      return i;
   }
   return -1;
 }
@@ -172,7 +186,8 @@ static void add_kernel(Plan *p, Group *g, TdKernel *k, const char *note) {
 
 void kernel_write(Plan *p, Group *g) {
   const Node *n = g->members.at[0].node;
-  TdKernel k = {.klass = class_of(g), .where = place_text(p, n->span), .text = source_line(p, n->span)};
+  TdKernel k = {
+      .klass = class_of(g), .where = place_text(p, n->span), .text = source_line(p, n->span)};
   const char *note = NULL;
   switch (g->kind) {
   case GROUP_ROWS: emit_rows(p, g, &k); break;
@@ -196,6 +211,10 @@ static Group *write_packing(Plan *p, Group *g) {
   return pack;
 }
 
-Group *kernel_pack(Plan *p, Group *g) { return contraction_packs(p, g) ? write_packing(p, g) : NULL; }
+Group *kernel_pack(Plan *p, Group *g) {
+  return contraction_packs(p, g) ? write_packing(p, g) : NULL;
+}
 
-Group *kernel_keep(Plan *p, Group *g) { return contraction_keeps(p, g) ? write_packing(p, g) : NULL; }
+Group *kernel_keep(Plan *p, Group *g) {
+  return contraction_keeps(p, g) ? write_packing(p, g) : NULL;
+}

@@ -16,16 +16,16 @@
 enum { TOP, PIECE, BLOCK, ROW, NEST, ARRAY_MAX = 4096 };
 
 typedef struct Rows {
-  Emit    em;
-  Plan   *p;
-  Group  *g;
+  Emit em;
+  Plan *p;
+  Group *g;
   RowPlan *plan;
   int64_t per_piece, pieces;
-  StrBuf  locals;                        /* declarations of arrays, before the pieces */
-  size_t  scratch;
-  char   *row_clause;                    /* flat: reductions of the row loop */
-  StrBuf  block_end;                     /* flat: statements after a block's rows */
-  StrBuf  piece_end;                     /* statements after a piece's rows */
+  StrBuf locals; /* declarations of arrays, before the pieces */
+  size_t scratch;
+  char *row_clause; /* flat: reductions of the row loop */
+  StrBuf block_end; /* flat: statements after a block's rows */
+  StrBuf piece_end; /* statements after a piece's rows */
 } Rows;
 
 /* ---- pieces of text --------------------------------------------------------------------- */
@@ -37,7 +37,8 @@ static const char *acc_type(const Item *it) {
 }
 
 /* into = into (reducer) value */
-static void print_combine(Rows *r, StrBuf *out, const Item *it, const char *into, const char *value) {
+static void print_combine(Rows *r, StrBuf *out, const Item *it, const char *into,
+                          const char *value) {
   switch (it->node->reducer) {
   case RED_SUM: sb_printf(out, "%s += %s;\n", into, value); return;
   case RED_PROD: sb_printf(out, "%s *= %s;\n", into, value); return;
@@ -60,7 +61,8 @@ static const char *guarded_value(Rows *r, Item *it, int level) {
   const char *value = emit_value(&r->em, it->body, level);
   if (!it->guard) return value;
   const char *guard = emit_value(&r->em, it->guard, level);
-  return arena_printf(r->em.arena, "(%s ? %s : %s)", guard, value, emit_zero(it->node->reducer, it->node->type));
+  return arena_printf(r->em.arena, "(%s ? %s : %s)", guard, value,
+                      emit_zero(it->node->reducer, it->node->type));
 }
 
 /* In omp's clause; NULL when the accumulator must stay serial. */
@@ -88,8 +90,13 @@ static void open_loops(Rows *r, const Item *it, int first_var) {
   int last = it->nloops - 1;
   if (last < 0 || it->extent[last] > ARRAY_MAX) return;
   const char *extent = arena_printf(em->arena, "%lld", (long long)it->extent[last]);
-  em->run = (EmitRun){.nvars = 1, .var = {first_var + last}, .stride = {1}, .level = NEST + last - 1, .count = extent,
-                      .index = em->var[first_var + last], .room = extent};
+  em->run = (EmitRun){.nvars = 1,
+                      .var = {first_var + last},
+                      .stride = {1},
+                      .level = NEST + last - 1,
+                      .count = extent,
+                      .index = em->var[first_var + last],
+                      .room = extent};
 }
 
 static void print_for(Rows *r, StrBuf *out, int var, bool simd, const char *clause) {
@@ -123,7 +130,7 @@ static void close_loops(Rows *r, int nloops, bool simd, const char *clause) {
  * loops, on the stack while it is small. */
 static void declare_array(Rows *r, Item *it) {
   enum { STACK_MAX = 16384 };
-  if (emit_local(&r->em, it->node)) return;        /* a chain keeps it */
+  if (emit_local(&r->em, it->node)) return; /* a chain keeps it */
   int64_t count = 1;
   for (int i = 0; i < it->nout; i++) count *= it->extent[i];
   EmitLocal local = {.node = it->node, .name = emit_name(&r->em, it->node->name)};
@@ -139,28 +146,34 @@ static void declare_array(Rows *r, Item *it) {
   const char *type = emit_ctype(it->node->type);
   size_t bytes = (size_t)count * td_type_size(plan_storage(it->node->type));
   if (bytes <= STACK_MAX) {
-    sb_printf(&r->locals, "%s %s[%lld] __attribute__((aligned(64))) = {0};\n", type, local.name, (long long)count);
+    sb_printf(&r->locals, "%s %s[%lld] __attribute__((aligned(64))) = {0};\n", type, local.name,
+              (long long)count);
   } else {
-    sb_printf(&r->locals, "%s *restrict %s = (%s *)(call->scratch + %zu);\n", type, local.name, type, r->scratch);
+    sb_printf(&r->locals, "%s *restrict %s = (%s *)(call->scratch + %zu);\n", type, local.name,
+              type, r->scratch);
     r->scratch += (bytes + 63) / 64 * 64;
   }
   vec_push(r->em.arena, &r->em.locals, local);
 }
 
 /* Is its value needed outside of its nest: in memory, by another nest, by a chain? */
-static bool is_kept(Rows *r, const Item *it) { return it->member->stored || it->array || emit_local(&r->em, it->node); }
+static bool is_kept(Rows *r, const Item *it) {
+  return it->member->stored || it->array || emit_local(&r->em, it->node);
+}
 
 /* Numbers in bf16 that a flat map stores side by side wait as floats until their
  * block ends: a loop that also makes numbers of another size takes twice as many
  * at once as there are registers for. */
 static bool store_later(Rows *r, const Item *it, const char *at, const char *value) {
   const char *row = r->em.var[0], *index = strchr(at, '[');
-  if (!r->plan->flat || !it->member->stored || plan_type(r->p, it->node) != TD_BF16 || !index) return false;
+  if (!r->plan->flat || !it->member->stored || plan_type(r->p, it->node) != TD_BF16 || !index)
+    return false;
   if (strcmp(index, arena_printf(r->em.arena, "[%s]", row)) != 0) return false;
   const char *later = emit_name(&r->em, "later");
   sb_printf(text_at(r, BLOCK), "float %s[TD_BLOCK] __attribute__((aligned(64)));\n", later);
   sb_printf(text_at(r, ROW), "%s[%s - block] = %s;\n", later, row, value);
-  sb_printf(&r->block_end, "td_narrow_run(%.*s + block, %s, block_end - block);\n", (int)(index - at), at, later);
+  sb_printf(&r->block_end, "td_narrow_run(%.*s + block, %s, block_end - block);\n",
+            (int)(index - at), at, later);
   return true;
 }
 
@@ -182,8 +195,8 @@ static void begin_reduction(Rows *r, Item *it) {
             argmax ? "-1" : emit_zero(it->node->reducer, it->node->type));
   if (argmax) {
     it->sum = emit_name(em, "best");
-    sb_printf(text_at(r, ROW), "%s %s = %s;\n", it->body->type == TY_REAL ? "float" : "int64_t", it->sum,
-              it->body->type == TY_REAL ? "-INFINITY" : "INT64_MIN");
+    sb_printf(text_at(r, ROW), "%s %s = %s;\n", it->body->type == TY_REAL ? "float" : "int64_t",
+              it->sum, it->body->type == TY_REAL ? "-INFINITY" : "INT64_MIN");
   }
 }
 
@@ -204,10 +217,11 @@ static void print_argmax(Rows *r, Item *it, int level) {
   Emit *em = &r->em;
   const char *value = emit_value(em, it->body, level);
   const char *guard = it->guard ? emit_value(em, it->guard, level) : NULL;
-  sb_printf(text_at(r, level), "if (%s%s(%s > %s || %s < 0)) {\n", guard ? guard : "", guard ? " && " : "", value,
-            it->sum, it->value);
+  sb_printf(text_at(r, level), "if (%s%s(%s > %s || %s < 0)) {\n", guard ? guard : "",
+            guard ? " && " : "", value, it->sum, it->value);
   sb_printf(text_at(r, level), "if (%s > %s) %s = %s;\n", value, it->sum, it->sum, value);
-  sb_printf(text_at(r, level), "%s = (int32_t)(%s);\n}\n", it->value, flat_position(r, it, r->plan->nrows));
+  sb_printf(text_at(r, level), "%s = (int32_t)(%s);\n}\n", it->value,
+            flat_position(r, it, r->plan->nrows));
 }
 
 /* One nest over the loops that items first .. last share; every item is a map,
@@ -252,8 +266,10 @@ static void emit_shared_nest(Rows *r, Item *first, Item *last) {
       emit_define(em, it->self, level, it->value);
     }
   }
-  if (n) close_loops(r, n, simd, clause.n ? clause.s : "");
-  else if (clause.n) r->row_clause = arena_printf(em->arena, "%s%s", r->row_clause ? r->row_clause : "", clause.s);
+  if (n)
+    close_loops(r, n, simd, clause.n ? clause.s : "");
+  else if (clause.n)
+    r->row_clause = arena_printf(em->arena, "%s%s", r->row_clause ? r->row_clause : "", clause.s);
   for (Item *it = first; it <= last && n > 0; it++)
     if (it->form == FORM_REDUCE && !it->member->accumulates) {
       if (it->node->reducer == RED_ARGMAX)
@@ -265,7 +281,11 @@ static void emit_shared_nest(Rows *r, Item *first, Item *last) {
 }
 
 /* How many reads of e would not be contiguous if v were the innermost loop. */
-typedef struct Contiguity { Graph *g; int var; int bad; } Contiguity;
+typedef struct Contiguity {
+  Graph *g;
+  int var;
+  int bad;
+} Contiguity;
 
 static void count_strided(Expr *e, void *ctx) {
   Contiguity *c = ctx;
@@ -295,7 +315,8 @@ static bool vector_over_output(Rows *r, const Item *it) {
   if (it->node->reducer == RED_ARGMAX || it->nout == 0) return false;
   int out = r->plan->nrows + it->nout - 1, red = r->plan->nrows + it->nloops - 1;
   if (it->extent[it->nout - 1] > ARRAY_MAX) return false;
-  int by_out = strided_reads(r->p->g, it->body, out), by_red = strided_reads(r->p->g, it->body, red);
+  int by_out = strided_reads(r->p->g, it->body, out),
+      by_red = strided_reads(r->p->g, it->body, red);
   if (by_out != by_red) return by_out < by_red;
   return it->extent[it->nout - 1] >= it->extent[it->nloops - 1];
 }
@@ -374,7 +395,8 @@ static void emit_sum_outside(Rows *r, Item *it) {
   map[last] = ex_var(r->p->g, last + nred);
   turned.body = ex_subst(r->p->g, it->body, map, last + nred + 1);
   turned.guard = it->guard ? ex_subst(r->p->g, it->guard, map, last + nred + 1) : NULL;
-  for (int d = 0; d < it->node->rank && it->self; d++)      /* partial sums have no element of their own */
+  for (int d = 0; d < it->node->rank && it->self;
+       d++) /* partial sums have no element of their own */
     turned.element[d] = ex_subst(r->p->g, it->element[d], map, last + nred + 1);
 
   int head_level = nout > 1 ? NEST + nout - 2 : ROW, level = NEST + it->nloops - 1;
@@ -415,14 +437,17 @@ static void emit_sum_outside(Rows *r, Item *it) {
   } else if (is_kept(r, it)) {
     if (!it->member->stored) declare_array(r, it);
     at = emit_element(em, it->node, turned.element, level, true);
-    sb_puts(text_at(r, level), emit_store(em, it->node, at, arena_printf(em->arena, "%s[%s]", array, v)));
+    sb_puts(text_at(r, level),
+            emit_store(em, it->node, at, arena_printf(em->arena, "%s[%s]", array, v)));
   }
   print_for(r, out, last + nred, true, "");
   sb_write(out, text_at(r, level)->s, text_at(r, level)->n);
   sb_puts(out, "}\n");
   em->nvars = nrows + nout - 1;
-  if (nout > 1) close_loops(r, nout - 1, false, "");
-  else em->nvars = nrows;
+  if (nout > 1)
+    close_loops(r, nout - 1, false, "");
+  else
+    em->nvars = nrows;
   sb_free(&inner);
 }
 
@@ -431,9 +456,12 @@ static void emit_items(Rows *r) {
     Item *it = &r->plan->items[i];
     int last = i;
     while (last + 1 < r->plan->nitems && r->plan->items[last + 1].nest == it->nest) last++;
-    if (it->form != FORM_MIXED) emit_shared_nest(r, it, &r->plan->items[last]);
-    else if (vector_over_output(r, it)) emit_sum_outside(r, it);
-    else emit_sum_inside(r, it);
+    if (it->form != FORM_MIXED)
+      emit_shared_nest(r, it, &r->plan->items[last]);
+    else if (vector_over_output(r, it))
+      emit_sum_outside(r, it);
+    else
+      emit_sum_inside(r, it);
     i = last + 1;
   }
 }
@@ -455,9 +483,10 @@ static void open_accumulators(Rows *r) {
       sb_printf(text_at(r, PIECE), "%s %s = %s;\n", acc_type(it), it->sum, zero);
       sb_printf(&r->piece_end, "%s[piece] = %s;\n", base, it->sum);
     } else {
-      sb_printf(text_at(r, PIECE), "%s *%s = %s + piece * %lld;\n", emit_ctype(it->node->type), it->sum, base,
-                (long long)count);
-      sb_printf(text_at(r, PIECE), "for (int64_t i = 0; i < %lld; i++) %s[i] = %s;\n", (long long)count, it->sum, zero);
+      sb_printf(text_at(r, PIECE), "%s *%s = %s + piece * %lld;\n", emit_ctype(it->node->type),
+                it->sum, base, (long long)count);
+      sb_printf(text_at(r, PIECE), "for (int64_t i = 0; i < %lld; i++) %s[i] = %s;\n",
+                (long long)count, it->sum, zero);
     }
   }
 }
@@ -471,7 +500,7 @@ static double item_flops(Rows *r, const Item *it) {
 
 static void choose_pieces(Rows *r) {
   RowPlan *plan = r->plan;
-  double work = 0;                       /* evaluations a row */
+  double work = 0; /* evaluations a row */
   for (int i = 0; i < plan->nitems; i++) {
     double n = 1 + emit_flops(r->p->g, plan->items[i].body);
     for (int k = 0; k < plan->items[i].nloops; k++) n *= (double)plan->items[i].extent[k];
@@ -506,16 +535,19 @@ static void print_row_loop(Rows *r, StrBuf *out) {
     const char *end = arena_printf(em->arena, "%lld", (long long)plan->rows);
     if (r->pieces > 1) {
       end = "row_end";
-      sb_printf(out, "%sint64_t row_end = (piece + 1) * %lld;\n", plan->rows % r->per_piece ? "" : "const ",
-                (long long)r->per_piece);
+      sb_printf(out, "%sint64_t row_end = (piece + 1) * %lld;\n",
+                plan->rows % r->per_piece ? "" : "const ", (long long)r->per_piece);
       if (plan->rows % r->per_piece)
-        sb_printf(out, "if (row_end > %lld) row_end = %lld;\n", (long long)plan->rows, (long long)plan->rows);
+        sb_printf(out, "if (row_end > %lld) row_end = %lld;\n", (long long)plan->rows,
+                  (long long)plan->rows);
     }
-    const char *begin = r->pieces > 1 ? arena_printf(em->arena, "piece * %lld", (long long)r->per_piece) : "0";
+    const char *begin =
+        r->pieces > 1 ? arena_printf(em->arena, "piece * %lld", (long long)r->per_piece) : "0";
     StrBuf *block = text_at(r, BLOCK);
     if (block->n) {
       sb_printf(out, "for (int64_t block = %s; block < %s; block += TD_BLOCK) {\n", begin, end);
-      sb_printf(out, "const int64_t block_end = block + TD_BLOCK < %s ? block + TD_BLOCK : %s;\n", end, end);
+      sb_printf(out, "const int64_t block_end = block + TD_BLOCK < %s ? block + TD_BLOCK : %s;\n",
+                end, end);
       sb_write(out, block->s, block->n);
       begin = "block";
       end = "block_end";
@@ -562,7 +594,8 @@ static void finish(Rows *r, TdKernel *k) {
   sb_free(&r->locals);
 }
 
-const char *emit_row_text(Emit *em, Plan *p, Group *g, RowPlan *rows, StrBuf *locals, size_t *scratch, double *flops) {
+const char *emit_row_text(Emit *em, Plan *p, Group *g, RowPlan *rows, StrBuf *locals,
+                          size_t *scratch, double *flops) {
   Rows r = {.em = *em, .p = p, .g = g, .plan = rows, .locals = *locals, .scratch = *scratch};
   r.em.nvars = rows->nrows;
   r.em.in_bounds = rows->in_bounds;
@@ -572,7 +605,8 @@ const char *emit_row_text(Emit *em, Plan *p, Group *g, RowPlan *rows, StrBuf *lo
     r.em.var_level[v] = ROW;
   }
   emit_open(&r.em, ROW);
-  for (int i = 0; i < rows->nitems; i++) *flops += item_flops(&r, &rows->items[i]) * (double)rows->rows;
+  for (int i = 0; i < rows->nitems; i++)
+    *flops += item_flops(&r, &rows->items[i]) * (double)rows->rows;
   emit_items(&r);
   *em = r.em;
   *locals = r.locals;
@@ -595,11 +629,17 @@ void emit_rows(Plan *p, Group *g, TdKernel *k) {
   }
   choose_pieces(&r);
   if (r.plan->flat)
-    em->run = (EmitRun){.nvars = 1, .var = {0}, .stride = {1}, .level = BLOCK, .start = "block",
-                        .count = "block_end - block", .index = arena_printf(em->arena, "%s - block", em->var[0]),
+    em->run = (EmitRun){.nvars = 1,
+                        .var = {0},
+                        .stride = {1},
+                        .level = BLOCK,
+                        .start = "block",
+                        .count = "block_end - block",
+                        .index = arena_printf(em->arena, "%s - block", em->var[0]),
                         .room = "TD_BLOCK"};
   open_accumulators(&r);
-  for (int i = 0; i < r.plan->nitems; i++) k->flops += item_flops(&r, &r.plan->items[i]) * (double)r.plan->rows;
+  for (int i = 0; i < r.plan->nitems; i++)
+    k->flops += item_flops(&r, &r.plan->items[i]) * (double)r.plan->rows;
   emit_items(&r);
   finish(&r, k);
   emit_arguments(em);

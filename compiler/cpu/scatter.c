@@ -7,12 +7,12 @@
 enum { TOP, SLICE, FIRST, SLICES_MAX = 64 };
 
 typedef struct Scatter {
-  Emit   em;
-  Node  *n;
-  int    axis;                           /* the sliced one, or -1 */
-  int    var;                            /* its variable */
-  int    order[IR_MAX_VARS];             /* loops, outermost first */
-  int64_t width;                         /* of a slice */
+  Emit em;
+  Node *n;
+  int axis;               /* the sliced one, or -1 */
+  int var;                /* its variable */
+  int order[IR_MAX_VARS]; /* loops, outermost first */
+  int64_t width;          /* of a slice */
 } Scatter;
 
 /* The variable that stands bare in index d and nowhere else among the indices. */
@@ -58,12 +58,15 @@ static void print_zero(Scatter *s, StrBuf *out, const char *base) {
   }
   const char *i = emit_name(&s->em, "i"), *k = emit_name(&s->em, "k");
   if (s->axis < 0) {
-    sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++) %s[%s] = 0;\n", i, i, (long long)after, i, base, i);
+    sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++) %s[%s] = 0;\n", i, i, (long long)after, i,
+              base, i);
     return;
   }
   sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++)\n", i, i, (long long)before, i);
-  sb_printf(out, "for (int64_t %s = slice * %lld; %s < slice_end * %lld; %s++) %s[%s * %lld + %s] = 0;\n", k,
-            (long long)after, k, (long long)after, k, base, i, (long long)(after * n->shape[s->axis]), k);
+  sb_printf(
+      out, "for (int64_t %s = slice * %lld; %s < slice_end * %lld; %s++) %s[%s * %lld + %s] = 0;\n",
+      k, (long long)after, k, (long long)after, k, base, i, (long long)(after * n->shape[s->axis]),
+      k);
 }
 
 static void print_loop(Scatter *s, StrBuf *out, int var, bool simd) {
@@ -72,11 +75,12 @@ static void print_loop(Scatter *s, StrBuf *out, int var, bool simd) {
   if (var == s->var) {
     const char *end = "slice_end";
     if (s->n->extent[var] < s->n->shape[s->axis])
-      end = arena_printf(s->em.arena, "(slice_end < %lld ? slice_end : %lld)", (long long)s->n->extent[var],
-                         (long long)s->n->extent[var]);
+      end = arena_printf(s->em.arena, "(slice_end < %lld ? slice_end : %lld)",
+                         (long long)s->n->extent[var], (long long)s->n->extent[var]);
     sb_printf(out, "for (int64_t %s = slice; %s < %s; %s++) {\n", name, name, end, name);
   } else {
-    sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++) {\n", name, name, (long long)s->n->extent[var], name);
+    sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++) {\n", name, name,
+              (long long)s->n->extent[var], name);
   }
 }
 
@@ -112,7 +116,7 @@ void emit_scatter(Plan *p, Group *g, TdKernel *k) {
   }
   int level = n->nvars ? FIRST + n->nvars - 1 : SLICE;
   const char *value = emit_value(em, n->body, level), *when = condition(&s, level);
-  if (when) {                            /* the index is only good where the condition holds */
+  if (when) { /* the index is only good where the condition holds */
     sb_printf(&em->level[level].text, "if (%s) {\n", when);
     emit_open(em, level + 1);
     const char *at = emit_element(em, n, n->index, level + 1, true);
@@ -140,8 +144,8 @@ void emit_scatter(Plan *p, Group *g, TdKernel *k) {
   sb_puts(&out, "for (int64_t piece = begin; piece < end; piece++) {\n");
   if (s.axis >= 0) {
     sb_printf(&out, "const int64_t slice = piece * %lld;\n", (long long)s.width);
-    sb_printf(&out, "const int64_t slice_end = slice + %lld < %lld ? slice + %lld : %lld;\n", (long long)s.width,
-              (long long)extent, (long long)s.width, (long long)extent);
+    sb_printf(&out, "const int64_t slice_end = slice + %lld < %lld ? slice + %lld : %lld;\n",
+              (long long)s.width, (long long)extent, (long long)s.width, (long long)extent);
   }
   print_zero(&s, &out, base);
   if (em->level[SLICE].text.n) sb_puts(&out, em->level[SLICE].text.s);

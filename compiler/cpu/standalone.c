@@ -12,9 +12,9 @@ const char *standalone_driver_text(void);
 typedef struct Out {
   StrBuf *c;
   const TdProgram *p;
-  char    name[64];                      /* C identifier the public names begin with */
-  size_t  counted;                       /* characters of c already in `line` */
-  int     line;
+  char name[64];  /* C identifier the public names begin with */
+  size_t counted; /* characters of c already in `line` */
+  int line;
 } Out;
 
 static void make_name(Out *o) {
@@ -38,9 +38,12 @@ static void put_string(StrBuf *out, const char *s) {
   sb_putc(out, '"');
   for (; s && *s; s++) {
     unsigned char c = (unsigned char)*s;
-    if (c == '"' || c == '\\') sb_printf(out, "\\%c", c);
-    else if (c < ' ' || c > '~' || c == '?') sb_printf(out, "\\%03o", c);
-    else sb_putc(out, (char)c);
+    if (c == '"' || c == '\\')
+      sb_printf(out, "\\%c", c);
+    else if (c < ' ' || c > '~' || c == '?')
+      sb_printf(out, "\\%03o", c);
+    else
+      sb_putc(out, (char)c);
   }
   sb_putc(out, '"');
 }
@@ -52,7 +55,8 @@ static void put_line(Out *o, const TdKernel *k) {
   const char *colon = strrchr(k->where, ':');
   if (!colon || colon == k->where) return;
   char path[256];
-  size_t n = (size_t)(colon - k->where) < sizeof path - 1 ? (size_t)(colon - k->where) : sizeof path - 1;
+  size_t n =
+      (size_t)(colon - k->where) < sizeof path - 1 ? (size_t)(colon - k->where) : sizeof path - 1;
   for (size_t i = 0; i < n; i++) {
     unsigned char c = (unsigned char)k->where[i];
     path[i] = c >= ' ' && c <= '~' && c != '"' && c != '\\' && c != '?' ? (char)c : '_';
@@ -88,19 +92,27 @@ static const char *type_name_of(TdType t) {
 }
 
 static void put_constant(Out *o, int entry, int index, const TdBuffer *b) {
-  sb_printf(o->c, "static const %s const_%d_%d[] = {", b->type == TD_F32 ? "float" : b->type == TD_I32 ? "int32_t" : "uint8_t",
+  sb_printf(o->c, "static const %s const_%d_%d[] = {",
+            b->type == TD_F32   ? "float"
+            : b->type == TD_I32 ? "int32_t"
+                                : "uint8_t",
             entry, index);
   for (int64_t i = 0; i < b->count; i++) {
     if (i % 8 == 0) sb_puts(o->c, "\n ");
     if (b->type == TD_F32) {
       float x = ((const float *)b->data)[i];
-      if (x != x) sb_puts(o->c, " NAN,");
-      else if (x > 3.4028235e38f || x < -3.4028235e38f) sb_puts(o->c, x > 0 ? " INFINITY," : " -INFINITY,");
-      else sb_printf(o->c, " %af,", (double)x);
+      if (x != x)
+        sb_puts(o->c, " NAN,");
+      else if (x > 3.4028235e38f || x < -3.4028235e38f)
+        sb_puts(o->c, x > 0 ? " INFINITY," : " -INFINITY,");
+      else
+        sb_printf(o->c, " %af,", (double)x);
     } else if (b->type == TD_I32) {
       int32_t x = ((const int32_t *)b->data)[i];
-      if (x == INT32_MIN) sb_puts(o->c, " INT32_MIN,");
-      else sb_printf(o->c, " %d,", x);
+      if (x == INT32_MIN)
+        sb_puts(o->c, " INT32_MIN,");
+      else
+        sb_printf(o->c, " %d,", x);
     } else {
       sb_printf(o->c, " %d,", ((const uint8_t *)b->data)[i]);
     }
@@ -124,8 +136,10 @@ static void put_buffers(Out *o, int index, const TdEntry *e) {
     sb_printf(o->c, "  {%s, %s, ", kinds[b->kind], type_name_of(b->type));
     put_string(o->c, b->name);
     sb_printf(o->c, ", %lld, %zu, %zu, %d, ", (long long)b->count, b->bytes, b->offset, b->state);
-    if (b->kind == TD_CONST) sb_printf(o->c, "const_%d_%d, ", index, i);
-    else sb_puts(o->c, "NULL, ");
+    if (b->kind == TD_CONST)
+      sb_printf(o->c, "const_%d_%d, ", index, i);
+    else
+      sb_puts(o->c, "NULL, ");
     put_shape(o, b->rank, b->shape);
     sb_puts(o->c, "},\n");
   }
@@ -136,7 +150,8 @@ static void put_steps(Out *o, int index, const TdEntry *e) {
   for (int s = 0; s < e->nsteps; s++) {
     if (e->steps[s].kind != TD_LAUNCH) continue;
     sb_printf(o->c, "static const int args_%d_%d[] = {", index, s);
-    for (int i = 0; i < e->steps[s].nargs; i++) sb_printf(o->c, "%s%d", i ? ", " : "", e->steps[s].args[i]);
+    for (int i = 0; i < e->steps[s].nargs; i++)
+      sb_printf(o->c, "%s%d", i ? ", " : "", e->steps[s].args[i]);
     sb_puts(o->c, e->steps[s].nargs ? "};\n" : "0};\n");
   }
   sb_printf(o->c, "static const Step steps_%d[] = {\n", index);
@@ -144,10 +159,11 @@ static void put_steps(Out *o, int index, const TdEntry *e) {
     const TdStep *step = &e->steps[s];
     if (step->kind == TD_LAUNCH) {
       const TdKernel *k = &o->p->kernels[step->kernel];
-      sb_printf(o->c, "  {LAUNCH, %d, %s, %lld, %d, args_%d_%d, 0, 0, 0},\n", step->once, k->name, (long long)k->pieces, step->nargs,
-                index, s);
+      sb_printf(o->c, "  {LAUNCH, %d, %s, %lld, %d, args_%d_%d, 0, 0, 0},\n", step->once, k->name,
+                (long long)k->pieces, step->nargs, index, s);
     } else if (step->kind == TD_LOOP) {
-      sb_printf(o->c, "  {LOOP, 0, NULL, 0, 0, NULL, %d, %lld, %d},\n", step->slot, (long long)step->count, step->reverse);
+      sb_printf(o->c, "  {LOOP, 0, NULL, 0, 0, NULL, %d, %lld, %d},\n", step->slot,
+                (long long)step->count, step->reverse);
     } else {
       sb_puts(o->c, "  {END, 0, NULL, 0, 0, NULL, 0, 0, 0},\n");
     }
@@ -179,14 +195,15 @@ static void put_tables(Out *o) {
   for (int i = 0; i < p->nentries; i++) {
     sb_puts(o->c, "  {");
     put_string(o->c, p->entries[i].name);
-    sb_printf(o->c, ", buffers_%d, %d, steps_%d, outputs_%d, %zu},\n", i, p->entries[i].nbuffers, i, i, p->entries[i].arena_bytes);
+    sb_printf(o->c, ", buffers_%d, %d, steps_%d, outputs_%d, %zu},\n", i, p->entries[i].nbuffers, i,
+              i, p->entries[i].arena_bytes);
   }
   sb_puts(o->c, "  {NULL, NULL, 0, NULL, NULL, 0}\n};\nstatic const State states[] = {\n");
   for (int i = 0; i < p->nstates; i++) {
     sb_puts(o->c, "  {");
     put_string(o->c, p->states[i].name);
-    sb_printf(o->c, ", %s, %lld, %zu},\n", type_name_of(p->states[i].type), (long long)p->states[i].count,
-              td_type_size(p->states[i].type));
+    sb_printf(o->c, ", %s, %lld, %zu},\n", type_name_of(p->states[i].type),
+              (long long)p->states[i].count, td_type_size(p->states[i].type));
   }
   sb_puts(o->c, "  {NULL, F32, 0, 0}\n};\nstatic const Tensor tensors[] = {\n");
   for (int i = 0; i < p->ntensors; i++) {
@@ -197,7 +214,9 @@ static void put_tables(Out *o) {
     put_shape(o, t->rank, t->shape);
     sb_puts(o->c, "},\n");
   }
-  sb_printf(o->c, "  {NULL, 0, 0, 0, {0}}\n};\nenum { N_ENTRIES = %d, N_STATES = %d, N_TENSORS = %d, MOST_ARGS = %d };\n",
+  sb_printf(o->c,
+            "  {NULL, 0, 0, 0, {0}}\n};\nenum { N_ENTRIES = %d, N_STATES = %d, N_TENSORS = %d, "
+            "MOST_ARGS = %d };\n",
             p->nentries, p->nstates, p->ntensors, most_args);
   sb_printf(o->c, "static const size_t scratch_bytes = %zu;\n", scratch);
 }
@@ -228,9 +247,11 @@ void emit_standalone_c(const TdProgram *p, StrBuf *c, StrBuf *h) {
   Out o = {.c = c, .p = p, .line = 1};
   make_name(&o);
   put_part(&o, h, "//// header");
-  sb_printf(c, "/* %s: made by tdc. A library of its own; %s.h tells its functions. Build it with\n"
+  sb_printf(c,
+            "/* %s: made by tdc. A library of its own; %s.h tells its functions. Build it with\n"
             " *     cc -O3 -shared -fPIC %s.c -o lib%s.so -lm -lpthread\n"
-            " * and fastest with -march=native -fopenmp-simd -fno-math-errno -fno-trapping-math -ffp-contract=fast. */\n",
+            " * and fastest with -march=native -fopenmp-simd -fno-math-errno -fno-trapping-math "
+            "-ffp-contract=fast. */\n",
             o.name, o.name, o.name, o.name);
   put_part(&o, c, "//// top");
   sb_printf(c, "#include \"%s.h\"\n\n", o.name);

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONG_TEXT = 90 };                 /* beyond it a value gets a line of its own */
+enum { LONG_TEXT = 90 }; /* beyond it a value gets a line of its own */
 
 /* ---- names ------------------------------------------------------------------ */
 
@@ -31,9 +31,12 @@ const char *emit_stem(Arena *a, const char *name, size_t most) {
   size_t n = 0;
   for (; *from && n < room && n < sizeof clean - 1; from++) {
     char c = *from;
-    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9' && (n > 0 || gradient));
-    if (plain) clean[n++] = c;
-    else if (n > 0 && clean[n - 1] != '_') clean[n++] = '_';
+    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                 (c >= '0' && c <= '9' && (n > 0 || gradient));
+    if (plain)
+      clean[n++] = c;
+    else if (n > 0 && clean[n - 1] != '_')
+      clean[n++] = '_';
   }
   while (n > 0 && clean[n - 1] == '_') n--;
   if (n == 0) clean[n++] = 'v';
@@ -140,7 +143,8 @@ const char *emit_pointer(Emit *em, Node *n, bool writes) {
 }
 
 const char *emit_buffer(Emit *em, int buffer, const char *type, bool writes) {
-  return arena_printf(em->arena, "(%s%s *)call->arg[%d]", writes ? "" : "const ", type, argument(em, buffer, writes));
+  return arena_printf(em->arena, "(%s%s *)call->arg[%d]", writes ? "" : "const ", type,
+                      argument(em, buffer, writes));
 }
 
 const EmitLocal *emit_local(Emit *em, const Node *n) {
@@ -154,25 +158,32 @@ static bool computed_here(Emit *em, const Node *n) {
 }
 
 static void print_scaled(StrBuf *out, int64_t coef, const char *text) {
-  if (coef == 1) sb_puts(out, text);
-  else sb_printf(out, "%lld * %s", (long long)coef, text);
+  if (coef == 1)
+    sb_puts(out, text);
+  else
+    sb_printf(out, "%lld * %s", (long long)coef, text);
 }
 
 /* ---- one expression ------------------------------------------------------------- */
 
-typedef struct Cell {                    /* of one subexpression */
+typedef struct Cell { /* of one subexpression */
   const char *text;
-  int   level;
-  int   uses;
-  bool  needed, wide, used_deeper;
-  bool  run;                             /* a draw that comes out of an array */
-  bool  unsafe;                          /* a read that needs bounds checks at run time */
-  Linear *linear;                        /* of a read: its flat position */
+  int level;
+  int uses;
+  bool needed, wide, used_deeper;
+  bool run;       /* a draw that comes out of an array */
+  bool unsafe;    /* a read that needs bounds checks at run time */
+  Linear *linear; /* of a read: its flat position */
   int64_t stride[IR_MAX_RANK];
-  bool  checked[IR_MAX_RANK];
+  bool checked[IR_MAX_RANK];
 } Cell;
 
-typedef struct Walk { Emit *em; ExprWalk *w; Cell *cell; int level; } Walk;
+typedef struct Walk {
+  Emit *em;
+  ExprWalk *w;
+  Cell *cell;
+  int level;
+} Walk;
 
 static Cell *cell_of(Walk *k, const Expr *e) { return &k->cell[walk_slot(k->w, e)]; }
 
@@ -183,7 +194,8 @@ static bool fits32(Emit *em, const Expr *e) {
       return e->node->lo >= INT32_MIN && e->node->hi <= INT32_MAX;
     return true;
   }
-  return ex_interval(em->g, e, em->extent, em->nvars, &lo, &hi) && lo >= INT32_MIN && hi <= INT32_MAX;
+  return ex_interval(em->g, e, em->extent, em->nvars, &lo, &hi) && lo >= INT32_MIN &&
+         hi <= INT32_MAX;
 }
 
 /* Reading the entry's step is reading the control block: no buffer. */
@@ -203,7 +215,9 @@ static void plan_read(Emit *em, Expr *e, Cell *cell) {
   bool ok = true;
   for (int d = 0; d < n->rank; d++) {
     int64_t lo, hi;
-    bool proved = em->in_bounds || (ex_interval(em->g, e->args[d], em->extent, em->nvars, &lo, &hi) && lo >= 0 && hi < n->shape[d]);
+    bool proved =
+        em->in_bounds || (ex_interval(em->g, e->args[d], em->extent, em->nvars, &lo, &hi) &&
+                          lo >= 0 && hi < n->shape[d]);
     cell->checked[d] = !proved;
     cell->unsafe = cell->unsafe || !proved;
     ok = ok && (cell->stride[d] == 0 || linear_add(lin, e->args[d], cell->stride[d]));
@@ -222,12 +236,13 @@ static Expr *run_base(Emit *em, Expr *e) {
   for (int k = 0; k < run->nvars; k++) {
     int64_t coef = 0;
     for (int i = 0; i < lin.n; i++)
-      if (lin.term[i].atom->kind == E_VAR && lin.term[i].atom->inum == run->var[k]) coef = lin.term[i].coef;
+      if (lin.term[i].atom->kind == E_VAR && lin.term[i].atom->inum == run->var[k])
+        coef = lin.term[i].coef;
     if (coef != run->stride[k]) return NULL;
     zero[run->var[k]] = ex_int(em->g, 0);
   }
   Expr *base = ex_subst(em->g, counter, zero, IR_MAX_VARS);
-  for (int i = 0; i < lin.n; i++)          /* other places of the variables would still name them */
+  for (int i = 0; i < lin.n; i++) /* other places of the variables would still name them */
     if (lin.term[i].atom->kind != E_VAR && lin.term[i].atom->vars)
       for (int k = 0; k < run->nvars; k++)
         if (lin.term[i].atom->vars >> run->var[k] & 1) return NULL;
@@ -244,8 +259,8 @@ static const char *print_run(Emit *em, Expr *e) {
   StrBuf *out = &em->level[run->level].text;
   em->uses_control = true;
   sb_printf(out, "float %s[%s + TD_LANES] __attribute__((aligned(64)));\n", name, run->room);
-  sb_printf(out, "td_%s_run(%s, ctl, %s, %s%s%s, %s);\n", prim_info(e->prim)->name, name, site, at, run->start ? " + " : "",
-            run->start ? run->start : "", run->count);
+  sb_printf(out, "td_%s_run(%s, ctl, %s, %s%s%s, %s);\n", prim_info(e->prim)->name, name, site, at,
+            run->start ? " + " : "", run->start ? run->start : "", run->count);
   return arena_printf(em->arena, "%s[%s]", name, run->index);
 }
 
@@ -280,7 +295,8 @@ static int level_of_parts(Walk *k, Expr *e, Cell *c) {
   for (int d = 0; d < e->nargs; d++)
     if (!c->linear || c->checked[d]) level = max_int(level, cell_of(k, e->args[d])->level);
   if (c->linear)
-    for (int i = 0; i < c->linear->n; i++) level = max_int(level, cell_of(k, c->linear->term[i].atom)->level);
+    for (int i = 0; i < c->linear->n; i++)
+      level = max_int(level, cell_of(k, c->linear->term[i].atom)->level);
   if (computed_here(k->em, e->node)) level = max_int(level, k->em->row_level);
   return level;
 }
@@ -300,7 +316,8 @@ static const char *print_read(Walk *k, Expr *e, Cell *c) {
     const char *sep = "";
     for (int d = 0; d < n->rank; d++) {
       if (!c->checked[d]) continue;
-      sb_printf(&b, "%s(uint64_t)(int64_t)%s < %lldu", sep, cell_of(k, e->args[d])->text, (long long)n->shape[d]);
+      sb_printf(&b, "%s(uint64_t)(int64_t)%s < %lldu", sep, cell_of(k, e->args[d])->text,
+                (long long)n->shape[d]);
       sep = " && ";
     }
     sb_puts(&b, " ? ");
@@ -315,19 +332,23 @@ static const char *print_read(Walk *k, Expr *e, Cell *c) {
       int64_t coef = t->coef;
       sb_puts(&b, coef < 0 && *sep ? " - " : coef < 0 ? "-" : sep);
       const char *text = atom->text;
-      if (t->atom->kind == E_VAR) text = em->var[t->atom->inum];
-      else if (!atom->wide) text = arena_printf(em->arena, "(int64_t)%s", text);
+      if (t->atom->kind == E_VAR)
+        text = em->var[t->atom->inum];
+      else if (!atom->wide)
+        text = arena_printf(em->arena, "(int64_t)%s", text);
       print_scaled(&b, coef < 0 ? -coef : coef, text);
       sep = " + ";
     }
     if (c->linear->constant != 0 || c->linear->n == 0)
       sb_printf(&b, "%s%lld", c->linear->constant < 0 && *sep ? " - " : sep,
-                (long long)(*sep && c->linear->constant < 0 ? -c->linear->constant : c->linear->constant));
+                (long long)(*sep && c->linear->constant < 0 ? -c->linear->constant
+                                                            : c->linear->constant));
   } else {
     for (int d = 0; d < n->rank; d++) {
       if (c->stride[d] == 0) continue;
       sb_puts(&b, sep);
-      print_scaled(&b, c->stride[d], arena_printf(em->arena, "(int64_t)%s", cell_of(k, e->args[d])->text));
+      print_scaled(&b, c->stride[d],
+                   arena_printf(em->arena, "(int64_t)%s", cell_of(k, e->args[d])->text));
       sep = " + ";
     }
     if (!*sep) sb_putc(&b, '0');
@@ -354,14 +375,16 @@ static const char *print_real(Emit *em, double x) {
 
 static const char *print_int(Emit *em, int64_t x) {
   if (x == INT64_MIN) return "INT64_MIN";
-  if (x > INT32_MAX || x < -INT32_MAX) return arena_printf(em->arena, "(int64_t)%lldLL", (long long)x);
+  if (x > INT32_MAX || x < -INT32_MAX)
+    return arena_printf(em->arena, "(int64_t)%lldLL", (long long)x);
   return arena_printf(em->arena, x < 0 ? "(%lld)" : "%lld", (long long)x);
 }
 
 /* Divided by a power of two is multiplied by another, exactly, and much faster. */
 static bool exact_inverse(const Expr *e) {
   int exponent;
-  return e->kind == E_NUM && isnormal(e->num) && fabs(frexp(e->num, &exponent)) == 0.5 && abs(exponent) < 120;
+  return e->kind == E_NUM && isnormal(e->num) && fabs(frexp(e->num, &exponent)) == 0.5 &&
+         abs(exponent) < 120;
 }
 
 /* 1 + erf(x), as in gelu and in normal distributions, is one function that does
@@ -387,9 +410,12 @@ static const char *spell(Emit *em, const char *pattern, const char *suffix, cons
       continue;
     }
     s++;
-    if (*s == 'r') sb_puts(&b, suffix);
-    else if (*s == 't') sb_puts(&b, type);
-    else sb_puts(&b, args[*s - '0']);
+    if (*s == 'r')
+      sb_puts(&b, suffix);
+    else if (*s == 't')
+      sb_puts(&b, type);
+    else
+      sb_puts(&b, args[*s - '0']);
   }
   const char *text = arena_strndup(em->arena, b.s, b.n);
   sb_free(&b);
@@ -408,14 +434,17 @@ static const char *print_prim(Walk *k, Expr *e, Cell *c) {
     }
   for (int i = 0; i < e->nargs; i++) {
     const Cell *a = cell_of(k, e->args[i]);
-    arg[i] = e->args[i]->type == TY_INT && wide && !a->wide ? arena_printf(em->arena, "(int64_t)%s", a->text) : a->text;
+    arg[i] = e->args[i]->type == TY_INT && wide && !a->wide
+                 ? arena_printf(em->arena, "(int64_t)%s", a->text)
+                 : a->text;
   }
   if (info->sig == SIG_DRAW) em->uses_control = true;
   const char *text;
   bool result_int = e->type == TY_INT, whole = ints && e->args[0]->type == TY_INT;
   int64_t lo, hi;
-  if (whole && (e->prim == P_div || e->prim == P_mod) && e->args[1]->kind == E_INT && e->args[1]->inum > 0 &&
-      ex_interval(em->g, e->args[0], em->extent, em->nvars, &lo, &hi) && lo >= 0)
+  if (whole && (e->prim == P_div || e->prim == P_mod) && e->args[1]->kind == E_INT &&
+      e->args[1]->inum > 0 && ex_interval(em->g, e->args[0], em->extent, em->nvars, &lo, &hi) &&
+      lo >= 0)
     text = arena_printf(em->arena, "(%s %c %s)", arg[0], e->prim == P_div ? '/' : '%', arg[1]);
   else if (whole && (e->prim == P_div || e->prim == P_mod || e->prim == P_min || e->prim == P_max))
     text = arena_printf(em->arena, "td_i%s(%s, %s)", info->name, arg[0], arg[1]);
@@ -428,7 +457,8 @@ static const char *print_prim(Walk *k, Expr *e, Cell *c) {
   else
     text = spell(em, info->c, "f", "float", arg);
   if (result_int && wide && !c->wide) text = arena_printf(em->arena, "(int32_t)%s", text);
-  if (result_int && c->wide && e->prim == P_int) text = arena_printf(em->arena, "(int64_t)%s", text);
+  if (result_int && c->wide && e->prim == P_int)
+    text = arena_printf(em->arena, "(int64_t)%s", text);
   return text;
 }
 
@@ -485,7 +515,8 @@ static void find_levels(Walk *k, Expr *root) {
       c->level = level_of_parts(k, e, c);
     }
   }
-  for (int i = k->w->n - 1; i >= 0; i--) {   /* a part at an outer level than its user gets a name there */
+  for (int i = k->w->n - 1; i >= 0;
+       i--) { /* a part at an outer level than its user gets a name there */
     Expr *e = k->w->order[i];
     Cell *c = &k->cell[i];
     if (!c->needed || c->text || c->run) continue;
@@ -521,10 +552,13 @@ const char *emit_value(Emit *em, Expr *root, int level) {
       c->text = print_leaf(&k, e, c);
       continue;
     }
-    c->text = e->kind == E_READ ? print_read(&k, e, c) : c->run ? print_run(em, e) : print_prim(&k, e, c);
+    c->text = e->kind == E_READ ? print_read(&k, e, c)
+              : c->run          ? print_run(em, e)
+                                : print_prim(&k, e, c);
     if (c->used_deeper || c->uses > 1 || strlen(c->text) > LONG_TEXT) {
       const char *name = arena_printf(em->arena, "t%d", em->next_name++);
-      sb_printf(&em->level[c->level].text, "const %s %s = %s;\n", value_ctype(e->type, c->wide), name, c->text);
+      sb_printf(&em->level[c->level].text, "const %s %s = %s;\n", value_ctype(e->type, c->wide),
+                name, c->text);
       emit_define(em, e, c->level, name);
       c->text = name;
     }
@@ -548,7 +582,8 @@ const char *emit_element(Emit *em, Node *n, Expr *const *args, int level, bool w
   StrBuf b = {0};
   sb_printf(&b, "%s[", local ? local->name : emit_pointer(em, n, writes));
   bool plain = linear_add(&lin, at, 1) && lin.constant >= 0;
-  for (int i = 0; i < lin.n; i++) plain = plain && lin.term[i].atom->kind == E_VAR && lin.term[i].coef > 0;
+  for (int i = 0; i < lin.n; i++)
+    plain = plain && lin.term[i].atom->kind == E_VAR && lin.term[i].coef > 0;
   if (!plain) {
     const char *text = emit_value(em, at, level);
     sb_printf(&b, "%s]", text);
@@ -557,7 +592,8 @@ const char *emit_element(Emit *em, Node *n, Expr *const *args, int level, bool w
       sb_puts(&b, i ? " + " : "");
       print_scaled(&b, lin.term[i].coef, em->var[lin.term[i].atom->inum]);
     }
-    if (lin.constant || lin.n == 0) sb_printf(&b, "%s%lld", lin.n ? " + " : "", (long long)lin.constant);
+    if (lin.constant || lin.n == 0)
+      sb_printf(&b, "%s%lld", lin.n ? " + " : "", (long long)lin.constant);
     sb_putc(&b, ']');
   }
   const char *text = arena_strndup(em->arena, b.s, b.n);
@@ -593,13 +629,15 @@ void emit_prologue(Emit *em, StrBuf *out) {
     const EmitPointer *p = &em->pointers.at[i];
     const Place *at = &plan_info(em->plan, p->node)->place;
     int arg = argument(em, at->buffer, p->writes);
-    bool alone = true;                   /* no other pointer into the same buffer, or nobody writes it */
+    bool alone = true; /* no other pointer into the same buffer, or nobody writes it */
     for (int k = 0; k < em->pointers.n; k++)
-      if (k != i && plan_info(em->plan, em->pointers.at[k].node)->place.buffer == at->buffer) alone = false;
+      if (k != i && plan_info(em->plan, em->pointers.at[k].node)->place.buffer == at->buffer)
+        alone = false;
     alone = alone || !em->arg_writes.at[arg];
-    const char *type = plan_type(em->plan, p->node) == TD_BF16 ? "uint16_t" : emit_ctype(p->node->type);
-    sb_printf(out, "%s%s *%s %s = (%s%s *)call->arg[%d]", p->writes ? "" : "const ", type, alone ? "restrict" : "", p->name,
-              p->writes ? "" : "const ", type, arg);
+    const char *type =
+        plan_type(em->plan, p->node) == TD_BF16 ? "uint16_t" : emit_ctype(p->node->type);
+    sb_printf(out, "%s%s *%s %s = (%s%s *)call->arg[%d]", p->writes ? "" : "const ", type,
+              alone ? "restrict" : "", p->name, p->writes ? "" : "const ", type, arg);
     print_place(out, at);
     sb_puts(out, ";\n");
   }

@@ -35,7 +35,10 @@ static void allocate(Eval *ev, Node *n) {
   }
 }
 
-typedef struct Undefined { const Eval *ev; bool found; } Undefined;
+typedef struct Undefined {
+  const Eval *ev;
+  bool found;
+} Undefined;
 
 static void look(Node *read, void *ctx) {
   Undefined *u = ctx;
@@ -72,7 +75,8 @@ static int64_t scratch_need(const Graph *g) {
   int64_t need = 1;
   for (int i = 0; i < g->loops.n; i++) {
     int64_t sum = 0;
-    for (int k = 0; k < g->loops.at[i]->carries.n; k++) sum += ir_count(g->loops.at[i]->carries.at[k].in);
+    for (int k = 0; k < g->loops.at[i]->carries.n; k++)
+      sum += ir_count(g->loops.at[i]->carries.at[k].in);
     if (sum > need) need = sum;
   }
   int64_t sum = 0;
@@ -144,7 +148,8 @@ static void step_carries(Eval *ev, Loop *l) {
 
 /* The results are nodes of the region around the loop: stacks fill as it runs. */
 static bool run_loop(Eval *ev, Loop *l, Region *around) {
-  for (int k = 0; k < l->carries.n; k++) copy(ev, ev->node[l->carries.at[k].in->id].value, l->carries.at[k].init);
+  for (int k = 0; k < l->carries.n; k++)
+    copy(ev, ev->node[l->carries.at[k].in->id].value, l->carries.at[k].init);
   for (int64_t i = 0; i < l->count; i++) {
     int64_t counter = l->reverse ? l->count - 1 - i : i;
     ev->counter[l->id] = counter;
@@ -171,7 +176,8 @@ static bool run_node(Eval *ev, Node *n) {
   case N_STACK:
   case N_COTANGENT: return true;
   case N_VIEW:
-    if (x->owned && bytes_of(n) > 0) memcpy(x->value, ev->node[n->base->id].value + n->offset, bytes_of(n));
+    if (x->owned && bytes_of(n) > 0)
+      memcpy(x->value, ev->node[n->base->id].value + n->offset, bytes_of(n));
     return true;
   case N_PACK: {
     double *at = x->value;
@@ -197,13 +203,14 @@ static bool run_region(Eval *ev, Region *r) {
 
 /* Integers from outside must lie where the proofs took them to lie. */
 static bool check_bound(Eval *ev, const Node *n) {
-  if (n->type == TY_REAL || (n->kind != N_INPUT && n->kind != N_STATE && n->kind != N_CONST)) return true;
+  if (n->type == TY_REAL || (n->kind != N_INPUT && n->kind != N_STATE && n->kind != N_CONST))
+    return true;
   const double *x = ev->node[n->id].value;
   int64_t count = ir_count(n);
   for (int64_t i = 0; i < count; i++)
     if (!(x[i] >= (double)n->lo && x[i] <= (double)n->hi)) {
-      ev->error = arena_printf(ev->arena, "'%s' holds %g, outside of %lld .. %lld", n->name, x[i], (long long)n->lo,
-                               (long long)n->hi);
+      ev->error = arena_printf(ev->arena, "'%s' holds %g, outside of %lld .. %lld", n->name, x[i],
+                               (long long)n->lo, (long long)n->hi);
       return false;
     }
   return true;
@@ -220,7 +227,8 @@ static bool check_bounds(Eval *ev, const Region *r) {
 
 static bool check_defined(Eval *ev, const Node *n, const char *what) {
   if (!ev->node[n->id].undefined) return true;
-  ev->error = arena_printf(ev->arena, "%s '%s' depends on a cotangent, which has no value", what, n->name);
+  ev->error =
+      arena_printf(ev->arena, "%s '%s' depends on a cotangent, which has no value", what, n->name);
   return false;
 }
 

@@ -5,12 +5,12 @@
 #include <string.h>
 
 typedef struct Frame {
-  Expr    *e;
-  int      next;
-  Expr    *dep[IR_MAX_RANK];    /* what must be computed before e */
-  int      ndeps;
-  int64_t  step;
-  bool     in_bounds;
+  Expr *e;
+  int next;
+  Expr *dep[IR_MAX_RANK]; /* what must be computed before e */
+  int ndeps;
+  int64_t step;
+  bool in_bounds;
 } Frame;
 
 typedef struct Compiler {
@@ -26,7 +26,8 @@ static int depth_of(const Expr *e) { return e->vars ? 32 - __builtin_clz(e->vars
 static bool provably_in_bounds(Compiler *c, const Expr *read) {
   for (int k = 0; k < read->nargs; k++) {
     int64_t lo, hi;
-    if (!ex_interval(c->ev->g, read->args[k], c->node->extent, c->node->nvars, &lo, &hi)) return false;
+    if (!ex_interval(c->ev->g, read->args[k], c->node->extent, c->node->nvars, &lo, &hi))
+      return false;
     if (lo < 0 || hi >= read->node->shape[k]) return false;
   }
   return true;
@@ -50,7 +51,8 @@ static bool flat_index(Compiler *c, const Expr *read, Frame *f) {
     uint32_t vars = 0;
     for (int i = 0; i < s.n; i++) {
       const Term *t = &s.term[i];
-      if (t->atom->kind == E_VAR && t->atom->inum == inner) f->step = t->coef;
+      if (t->atom->kind == E_VAR && t->atom->inum == inner)
+        f->step = t->coef;
       else {
         vars |= t->atom->vars;
         rest.term[rest.n++] = *t;
@@ -91,7 +93,8 @@ static void enter(Compiler *c, Expr *e) {
 static bool may_fail(Compiler *c, const Frame *f) {
   const Expr *e = f->e;
   if (e->kind == E_READ) return !f->in_bounds;
-  if (e->kind != E_PRIM || e->type != TY_INT || (e->prim != P_div && e->prim != P_mod)) return false;
+  if (e->kind != E_PRIM || e->type != TY_INT || (e->prim != P_div && e->prim != P_mod))
+    return false;
   int64_t lo, hi;
   ex_interval(c->ev->g, e->args[1], c->node->extent, c->node->nvars, &lo, &hi);
   return lo <= 0 && hi >= 0;
@@ -164,8 +167,10 @@ static void lay_out(Compiler *c) {
     Slot *s = c->slots.at[i];
     s->reg = NEWN(ev->arena, Cell, s->wide ? STRIP : 1);
     bool constant = s->e->kind == E_NUM || s->e->kind == E_INT || s->e->kind == E_BOOL;
-    if (constant) slot_run(ev, s, 0, s->wide ? STRIP : 1);
-    else if (s->e->kind != E_VAR) code->run[s->depth][code->nrun[s->depth]++] = s;
+    if (constant)
+      slot_run(ev, s, 0, s->wide ? STRIP : 1);
+    else if (s->e->kind != E_VAR)
+      code->run[s->depth][code->nrun[s->depth]++] = s;
   }
 }
 

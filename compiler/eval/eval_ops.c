@@ -11,14 +11,22 @@ static void run_real(Slot *s, int n) {
   const Cell *a = s->arg[0]->reg, *b = s->nargs > 1 ? s->arg[1]->reg : a;
   Prim p = s->e->prim;
   /* the frequent ones as loops that vectorise */
-  if (p == P_add) LANES d[l].d = a[l].d + b[l].d;
-  else if (p == P_sub) LANES d[l].d = a[l].d - b[l].d;
-  else if (p == P_mul) LANES d[l].d = a[l].d * b[l].d;
-  else if (p == P_div) LANES d[l].d = a[l].d / b[l].d;
-  else if (p == P_neg) LANES d[l].d = -a[l].d;
-  else if (p == P_sqrt) LANES d[l].d = sqrt(a[l].d);
-  else if (p == P_exp) LANES d[l].d = exp(a[l].d);
-  else LANES d[l].d = prim_real(p, a[l].d, b[l].d);
+  if (p == P_add)
+    LANES d[l].d = a[l].d + b[l].d;
+  else if (p == P_sub)
+    LANES d[l].d = a[l].d - b[l].d;
+  else if (p == P_mul)
+    LANES d[l].d = a[l].d * b[l].d;
+  else if (p == P_div)
+    LANES d[l].d = a[l].d / b[l].d;
+  else if (p == P_neg)
+    LANES d[l].d = -a[l].d;
+  else if (p == P_sqrt)
+    LANES d[l].d = sqrt(a[l].d);
+  else if (p == P_exp)
+    LANES d[l].d = exp(a[l].d);
+  else
+    LANES d[l].d = prim_real(p, a[l].d, b[l].d);
 }
 
 /* Wrapping: index arithmetic that overflows is not proved in bounds. */
@@ -31,16 +39,22 @@ static void run_int(Slot *s, int n) {
   Cell *d = s->reg;
   const Cell *a = s->arg[0]->reg, *b = s->nargs > 1 ? s->arg[1]->reg : a;
   Prim p = s->e->prim;
-  if (p == P_add) LANES d[l].i = wrap(P_add, a[l].i, b[l].i);
-  else if (p == P_sub) LANES d[l].i = wrap(P_sub, a[l].i, b[l].i);
-  else if (p == P_mul) LANES d[l].i = wrap(P_mul, a[l].i, b[l].i);
-  else LANES {
-    int64_t x;
-    bool fine = prim_int(p, a[l].i, b[l].i, &x);
-    if (fine) d[l].i = x;
-    else d[l].i = p == P_div || p == P_mod ? 0 : a[l].i;
-    if (!fine && (p == P_div || p == P_mod) && s->poison) s->poison[l] = 1;
-  }
+  if (p == P_add)
+    LANES d[l].i = wrap(P_add, a[l].i, b[l].i);
+  else if (p == P_sub)
+    LANES d[l].i = wrap(P_sub, a[l].i, b[l].i);
+  else if (p == P_mul)
+    LANES d[l].i = wrap(P_mul, a[l].i, b[l].i);
+  else
+    LANES {
+      int64_t x;
+      bool fine = prim_int(p, a[l].i, b[l].i, &x);
+      if (fine)
+        d[l].i = x;
+      else
+        d[l].i = p == P_div || p == P_mod ? 0 : a[l].i;
+      if (!fine && (p == P_div || p == P_mod) && s->poison) s->poison[l] = 1;
+    }
 }
 
 static void run_compare(Slot *s, int n) {
@@ -48,15 +62,23 @@ static void run_compare(Slot *s, int n) {
   const Cell *a = s->arg[0]->reg, *b = s->arg[1]->reg;
   Prim p = s->e->prim;
   if (s->arg[0]->e->type == TY_REAL) {
-    if (p == P_lt) LANES d[l].i = a[l].d < b[l].d;
-    else if (p == P_le) LANES d[l].i = a[l].d <= b[l].d;
-    else if (p == P_eq) LANES d[l].i = a[l].d == b[l].d;
-    else LANES d[l].i = a[l].d != b[l].d;
+    if (p == P_lt)
+      LANES d[l].i = a[l].d < b[l].d;
+    else if (p == P_le)
+      LANES d[l].i = a[l].d <= b[l].d;
+    else if (p == P_eq)
+      LANES d[l].i = a[l].d == b[l].d;
+    else
+      LANES d[l].i = a[l].d != b[l].d;
   } else {
-    if (p == P_lt) LANES d[l].i = a[l].i < b[l].i;
-    else if (p == P_le) LANES d[l].i = a[l].i <= b[l].i;
-    else if (p == P_eq) LANES d[l].i = a[l].i == b[l].i;
-    else LANES d[l].i = a[l].i != b[l].i;
+    if (p == P_lt)
+      LANES d[l].i = a[l].i < b[l].i;
+    else if (p == P_le)
+      LANES d[l].i = a[l].i <= b[l].i;
+    else if (p == P_eq)
+      LANES d[l].i = a[l].i == b[l].i;
+    else
+      LANES d[l].i = a[l].i != b[l].i;
   }
 }
 
@@ -75,16 +97,21 @@ static void run_prim(const Eval *ev, Slot *s, int n) {
   const Cell *a = s->arg[0]->reg;
   switch (prim_info(s->e->prim)->sig) {
   case SIG_NUM:
-    if (s->e->type == TY_INT) run_int(s, n);
-    else run_real(s, n);
+    if (s->e->type == TY_INT)
+      run_int(s, n);
+    else
+      run_real(s, n);
     break;
   case SIG_REAL: run_real(s, n); break;
   case SIG_CMP: run_compare(s, n); break;
   case SIG_LOGIC: {
     const Cell *b = s->nargs > 1 ? s->arg[1]->reg : a;
-    if (s->e->prim == P_and) LANES d[l].i = a[l].i & b[l].i;
-    else if (s->e->prim == P_or) LANES d[l].i = a[l].i | b[l].i;
-    else LANES d[l].i = !a[l].i;
+    if (s->e->prim == P_and)
+      LANES d[l].i = a[l].i & b[l].i;
+    else if (s->e->prim == P_or)
+      LANES d[l].i = a[l].i | b[l].i;
+    else
+      LANES d[l].i = !a[l].i;
     break;
   }
   case SIG_SEL: {
@@ -99,8 +126,10 @@ static void run_prim(const Eval *ev, Slot *s, int n) {
 }
 
 static void load(Slot *s, Cell *d, double x) {
-  if (s->e->type == TY_REAL) d->d = x;
-  else d->i = (int64_t)x;
+  if (s->e->type == TY_REAL)
+    d->d = x;
+  else
+    d->i = (int64_t)x;
 }
 
 static void run_read(Slot *s, int64_t start, int n) {
@@ -108,8 +137,10 @@ static void run_read(Slot *s, int64_t start, int n) {
   Cell *d = s->reg;
   if (s->in_bounds && s->step != 0) {
     int64_t at = s->arg[0]->reg[0].i + s->step * start, step = s->step;
-    if (s->e->type == TY_REAL) LANES d[l].d = from[at + step * l];
-    else LANES d[l].i = (int64_t)from[at + step * l];
+    if (s->e->type == TY_REAL)
+      LANES d[l].d = from[at + step * l];
+    else
+      LANES d[l].i = (int64_t)from[at + step * l];
   } else if (s->in_bounds) {
     const Cell *at = s->arg[0]->reg;
     LANES load(s, &d[l], from[at[l].i]);

@@ -6,16 +6,16 @@
 #include <string.h>
 
 typedef struct Nest {
-  Eval    *ev;
-  Code    *code;
-  Node    *node;
-  double  *out;
-  int64_t  index[IR_MAX_VARS];  /* of the outer variables */
+  Eval *ev;
+  Code *code;
+  Node *node;
+  double *out;
+  int64_t index[IR_MAX_VARS]; /* of the outer variables */
   /* the element being reduced */
-  Cell     acc;
-  bool     any;
-  int64_t  position;            /* within the reduced variables */
-  int64_t  best;
+  Cell acc;
+  bool any;
+  int64_t position; /* within the reduced variables */
+  int64_t best;
 } Nest;
 
 /* ---- errors ------------------------------------------------------------------ */
@@ -29,7 +29,8 @@ static const char *place(Eval *ev, const Node *n) {
 static const Slot *origin(const Slot *s, int l) {
   for (;;) {
     const Slot *next = NULL;
-    bool lazy = s->e->kind == E_PRIM && (s->e->prim == P_select || s->e->prim == P_and || s->e->prim == P_or);
+    bool lazy = s->e->kind == E_PRIM &&
+                (s->e->prim == P_select || s->e->prim == P_and || s->e->prim == P_or);
     for (int k = 0; k < s->nargs && !next; k++) {
       const Slot *a = s->arg[k];
       if (!a->poison || !a->poison[a->wide ? l : 0]) continue;
@@ -57,8 +58,9 @@ static bool poisoned(Nest *nest, const Slot *root, int l) {
   for (int k = 0; k < s->nargs; k++) {
     int64_t i = s->arg[k]->reg[s->arg[k]->wide ? l : 0].i;
     if (i >= 0 && i < from->shape[k]) continue;
-    ev->error = arena_printf(ev->arena, "%s: reads '%s' out of bounds: index %d is %lld, the extent is %lld", at,
-                             from->name, k, (long long)i, (long long)from->shape[k]);
+    ev->error = arena_printf(ev->arena,
+                             "%s: reads '%s' out of bounds: index %d is %lld, the extent is %lld",
+                             at, from->name, k, (long long)i, (long long)from->shape[k]);
     break;
   }
   return false;
@@ -85,21 +87,29 @@ static void begin_element(Nest *nest) {
   switch (n->reducer) {
   case RED_NONE:
   case RED_SUM:
-    if (t == TY_REAL) nest->acc.d = 0;
-    else nest->acc.i = 0;
+    if (t == TY_REAL)
+      nest->acc.d = 0;
+    else
+      nest->acc.i = 0;
     break;
   case RED_PROD:
-    if (t == TY_REAL) nest->acc.d = 1;
-    else nest->acc.i = 1;
+    if (t == TY_REAL)
+      nest->acc.d = 1;
+    else
+      nest->acc.i = 1;
     break;
   case RED_MAX:
   case RED_ARGMAX:
-    if (t == TY_REAL) nest->acc.d = -INFINITY;
-    else nest->acc.i = t == TY_BOOL ? 0 : IR_INT_MIN;
+    if (t == TY_REAL)
+      nest->acc.d = -INFINITY;
+    else
+      nest->acc.i = t == TY_BOOL ? 0 : IR_INT_MIN;
     break;
   case RED_MIN:
-    if (t == TY_REAL) nest->acc.d = INFINITY;
-    else nest->acc.i = t == TY_BOOL ? 1 : IR_INT_MAX;
+    if (t == TY_REAL)
+      nest->acc.d = INFINITY;
+    else
+      nest->acc.i = t == TY_BOOL ? 1 : IR_INT_MAX;
     break;
   }
 }
@@ -120,21 +130,29 @@ static void reduce_lane(Nest *nest, Cell x, int64_t position) {
   switch (n->reducer) {
   case RED_NONE: *acc = x; break;
   case RED_SUM:
-    if (real) acc->d += x.d;
-    else acc->i += x.i;
+    if (real)
+      acc->d += x.d;
+    else
+      acc->i += x.i;
     break;
   case RED_PROD:
-    if (real) acc->d *= x.d;
-    else acc->i = (int64_t)((uint64_t)acc->i * (uint64_t)x.i);
+    if (real)
+      acc->d *= x.d;
+    else
+      acc->i = (int64_t)((uint64_t)acc->i * (uint64_t)x.i);
     break;
   case RED_MAX:
-    if (real) acc->d = prim_real(P_max, acc->d, x.d);
-    else if (!nest->any || x.i > acc->i) acc->i = x.i;
+    if (real)
+      acc->d = prim_real(P_max, acc->d, x.d);
+    else if (!nest->any || x.i > acc->i)
+      acc->i = x.i;
     nest->any = true;
     break;
   case RED_MIN:
-    if (real) acc->d = prim_real(P_min, acc->d, x.d);
-    else if (!nest->any || x.i < acc->i) acc->i = x.i;
+    if (real)
+      acc->d = prim_real(P_min, acc->d, x.d);
+    else if (!nest->any || x.i < acc->i)
+      acc->i = x.i;
     nest->any = true;
     break;
   case RED_ARGMAX: take_argmax(nest, x, position); break;
@@ -152,7 +170,8 @@ static bool reduce_strip(Nest *nest, int n) {
     return true;
   }
   for (int l = 0; l < n; l++) {
-    if (code->guard && code->guard->poison && code->guard->poison[l]) return poisoned(nest, code->guard, l);
+    if (code->guard && code->guard->poison && code->guard->poison[l])
+      return poisoned(nest, code->guard, l);
     if (code->guard && !code->guard->reg[l].i) continue;
     if (bad && bad[l]) return poisoned(nest, code->body, l);
     reduce_lane(nest, x[l], nest->position + l);
@@ -180,7 +199,8 @@ static bool store_strip(Nest *nest, double *to, int n) {
   }
   for (int l = 0; l < n; l++) {
     to[l] = 0;
-    if (code->guard && code->guard->poison && code->guard->poison[l]) return poisoned(nest, code->guard, l);
+    if (code->guard && code->guard->poison && code->guard->poison[l])
+      return poisoned(nest, code->guard, l);
     if (!code->guard || code->guard->reg[l].i) {
       if (bad && bad[l]) return poisoned(nest, code->body, l);
       to[l] = as_double(type, x[l]);
@@ -194,7 +214,8 @@ static bool scatter_strip(Nest *nest, int n) {
   Code *code = nest->code;
   Node *node = nest->node;
   for (int l = 0; l < n; l++) {
-    if (code->guard && code->guard->poison && code->guard->poison[l]) return poisoned(nest, code->guard, l);
+    if (code->guard && code->guard->poison && code->guard->poison[l])
+      return poisoned(nest, code->guard, l);
     if (code->guard && !code->guard->reg[l].i) continue;
     if (code->body->poison && code->body->poison[l]) return poisoned(nest, code->body, l);
     int64_t at = 0;
@@ -203,9 +224,9 @@ static bool scatter_strip(Nest *nest, int n) {
       if (s->poison && s->poison[l]) return poisoned(nest, s, l);
       int64_t i = s->reg[l].i;
       if (i < 0 || i >= node->shape[k]) {
-        nest->ev->error =
-            arena_printf(nest->ev->arena, "%s: writes out of bounds: index %d is %lld, the extent is %lld",
-                         place(nest->ev, node), k, (long long)i, (long long)node->shape[k]);
+        nest->ev->error = arena_printf(
+            nest->ev->arena, "%s: writes out of bounds: index %d is %lld, the extent is %lld",
+            place(nest->ev, node), k, (long long)i, (long long)node->shape[k]);
         return false;
       }
       at = at * node->shape[k] + i;
@@ -247,7 +268,7 @@ static void run_depth(Nest *nest, int depth) {
 static void run_inner(Nest *nest, int64_t start, int n) {
   Code *code = nest->code;
   int depth = nest->node->nvars;
-  if (depth == 0) return;                       /* run_depth(0) did it all */
+  if (depth == 0) return; /* run_depth(0) did it all */
   if (code->var[depth - 1]) slot_run(nest->ev, code->var[depth - 1], start, n);
   for (int i = 0; i < code->nrun[depth]; i++) slot_run(nest->ev, code->run[depth][i], start, n);
 }
@@ -287,7 +308,7 @@ bool code_run(Eval *ev, Code *code) {
   int64_t inner = n->nvars > 0 ? n->extent[n->nvars - 1] : 1;
   bool reduces = n->kind == N_COMP && n->nvars > n->rank;
   int64_t outer_reduced = reduces ? product(n->extent, n->rank, n->nvars - 1) : 1;
-  int64_t left = outer_reduced;                 /* outer steps until an element is whole */
+  int64_t left = outer_reduced; /* outer steps until an element is whole */
   double *to = nest.out;
   run_depth(&nest, 0);
   for (int depth = 1; depth < n->nvars; depth++) run_depth(&nest, depth);

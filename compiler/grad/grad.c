@@ -27,7 +27,7 @@ void grad_contribute(Frame *f, Node *x, const Share *s) {
 }
 
 void grad_contribute_all(Frame *f, Node *x, Expr *value) {
-  Share s = { .nvars = x->rank, .value = value, .span = x->span };
+  Share s = {.nvars = x->rank, .value = value, .span = x->span};
   for (int a = 0; a < x->rank; a++) {
     s.extent[a] = x->shape[a];
     s.index[a] = ex_var(f->pass->graph, a);
@@ -56,7 +56,7 @@ static Node *companion(Frame *f, const Node *y, const char *what, Reducer red, E
 }
 
 static void seed(GradPass *p, GuardedList *seeds, Expr *guard, Expr *value) {
-  Guarded x = { guard, value };
+  Guarded x = {guard, value};
   vec_push(p->arena, seeds, x);
 }
 
@@ -102,15 +102,15 @@ static void grad_comp(Frame *f, Node *y) {
   for (int k = 0; k < y->rank; k++)
     at[k] = y->kind == N_SCATTER ? frame_expr(f, y->index[k]) : ex_var(g, k);
   Expr *dy = adjoint_read(p, &p->adjoint[y->id], at);
-  GuardedList seeds = { 0 };
+  GuardedList seeds = {0};
   seeds_of(f, y, dy, &seeds);
   bool map = y->kind == N_COMP && y->reducer == RED_NONE && !y->guard;
-  ReadAdjoints reads = { 0 };
+  ReadAdjoints reads = {0};
   grad_expr(p, y, y->body, map && y->body->kind == E_PRIM ? ir_read_all(g, y) : NULL, &seeds,
             &reads);
   for (int i = 0; i < reads.n; i++) {
     const ReadAdjoint *r = &reads.at[i];
-    Share s = { .nvars = y->nvars, .span = y->span };
+    Share s = {.nvars = y->nvars, .span = y->span};
     memcpy(s.extent, y->extent, sizeof s.extent);
     for (int k = 0; k < y->nvars; k++) s.axis[k] = y->axis[k];
     for (int k = 0; k < r->read->nargs; k++) s.index[k] = frame_expr(f, r->read->args[k]);
@@ -129,8 +129,8 @@ static void grad_view(Frame *f, Node *y, Node *dy) {
     adjoint_add_view(f->pass, &f->pass->adjoint[base->id], base, dy, y->offset, y->span);
     return;
   }
-  Graph *g = f->pass->graph;          /* from inside a loop: element by element */
-  Share s = { .nvars = y->rank, .value = ir_read_all(g, dy), .span = y->span };
+  Graph *g = f->pass->graph; /* from inside a loop: element by element */
+  Share s = {.nvars = y->rank, .value = ir_read_all(g, dy), .span = y->span};
   Expr *flat = ex_int(g, 0);
   for (int k = 0; k < y->rank; k++) {
     s.extent[k] = y->shape[k];
@@ -191,7 +191,7 @@ static void grad_node(Frame *f, Node *y) {
   case N_CARRY:
   case N_FINAL:
   case N_STACK:
-  case N_COTANGENT: break;      /* ends of paths; results of loops wait for their loop */
+  case N_COTANGENT: break; /* ends of paths; results of loops wait for their loop */
   }
 }
 
@@ -199,20 +199,22 @@ void grad_region(Frame *f) {
   int n = f->forward->nodes.n;
   for (int i = n - 1; i >= 0; i--) {
     Node *y = f->forward->nodes.at[i];
-    if (y->kind == N_LOOP) grad_loop(f, y);
-    else if (y->kind != N_CARRY && grad_active(f->pass, y)) grad_node(f, y);
+    if (y->kind == N_LOOP)
+      grad_loop(f, y);
+    else if (y->kind != N_CARRY && grad_active(f->pass, y))
+      grad_node(f, y);
   }
 }
 
 bool grad_reverse(Graph *g, Diags *d, Node *loss, Node *const *wrt, int n, Node **adjoint) {
   if (loss->rank != 0 || loss->type != TY_REAL) bug("the loss '%s' is no real number", loss->name);
-  GradPass p = { .graph = g, .diags = d, .arena = g->arena, .nnodes = g->nodes.n };
+  GradPass p = {.graph = g, .diags = d, .arena = g->arena, .nnodes = g->nodes.n};
   p.depends = NEWN(g->arena, bool, p.nnodes);
   p.reaches = NEWN(g->arena, bool, p.nnodes);
   p.adjoint = NEWN(g->arena, Adjoint, p.nnodes);
   p.clone = NEWN(g->arena, Node *, p.nnodes);
   grad_activity(&p, loss, wrt, n);
-  Frame top = { .pass = &p, .forward = g->top, .backward = g->top };
+  Frame top = {.pass = &p, .forward = g->top, .backward = g->top};
   grad_contribute_all(&top, loss, ex_num(g, 1));
   grad_region(&top);
   for (int k = 0; k < n; k++) {

@@ -13,7 +13,10 @@ bool grad_passes(const Expr *e, int k) {
   return prim_info(e->prim)->derivative[k][0] != '\0';
 }
 
-typedef struct Visit { GradPass *pass; ExprOrder *order; } Visit;
+typedef struct Visit {
+  GradPass *pass;
+  ExprOrder *order;
+} Visit;
 
 static void visit_one(Expr *e, void *ctx) {
   Visit *v = ctx;
@@ -22,7 +25,7 @@ static void visit_one(Expr *e, void *ctx) {
 
 void grad_order(GradPass *p, Expr *root, ExprOrder *out) {
   *out = (ExprOrder){0};
-  Visit v = { p, out };
+  Visit v = {p, out};
   ex_visit(p->graph, root, visit_one, &v);
   if (p->slots < p->graph->nexprs) {
     int wanted = 2 * p->graph->nexprs;

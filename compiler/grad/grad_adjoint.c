@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-Like adjoint_like(const Node *n) {
-  return (Like){ n->rank, n->shape, n->name, n->axis, n->span };
-}
+Like adjoint_like(const Node *n) { return (Like){n->rank, n->shape, n->name, n->axis, n->span}; }
 
 static const char *name_of(GradPass *p, const Like *like, int part) {
   if (part > 0) return arena_printf(p->arena, "d.%s.%d", like->name, part);
@@ -35,7 +33,7 @@ void adjoint_add(GradPass *p, Adjoint *a, const Like *like, const Share *s) {
   if (a->closed) bug("a contribution to '%s' comes late", like->name);
   Term t;
   if (!grad_invert(p->graph, like->rank, like->shape, s, &t)) {
-    t = (Term){ .scatter = true, .span = s->span };
+    t = (Term){.scatter = true, .span = s->span};
     t.share = NEW(p->arena, Share);
     *t.share = *s;
   }
@@ -46,7 +44,7 @@ void adjoint_add(GradPass *p, Adjoint *a, const Like *like, const Share *s) {
 void adjoint_add_view(GradPass *p, Adjoint *a, const Node *base, Node *view, int64_t offset,
                       Span at) {
   if (a->closed) bug("a contribution to '%s' comes late", base->name);
-  Term t = { .view = view, .offset = offset, .span = at };
+  Term t = {.view = view, .offset = offset, .span = at};
   vec_push(p->arena, &a->terms, t);
 }
 
@@ -60,7 +58,7 @@ static Guarded view_map(GradPass *p, const Term *t) {
     index[k] = k > 0 ? ex2(g, P_mod, z, size) : z;
     z = ex2(g, P_div, z, size);
   }
-  return (Guarded){ ex2(g, P_and, low, high), ex_read(g, t->view, index) };
+  return (Guarded){ex2(g, P_and, low, high), ex_read(g, t->view, index)};
 }
 
 /* A reduced variable keeps its name where no other variable has it. */
@@ -81,7 +79,11 @@ static Node *sum_node(GradPass *p, Region *r, const Term *t, const Like *like, c
   return n;
 }
 
-typedef struct Bounds { Graph *g; const Share *share; bool proved; } Bounds;
+typedef struct Bounds {
+  Graph *g;
+  const Share *share;
+  bool proved;
+} Bounds;
 
 static void prove_index(Bounds *b, const Expr *index, int64_t size) {
   int64_t lo, hi;
@@ -97,7 +99,7 @@ static void prove_read(Expr *e, void *ctx) {
 
 /* Is the target, and all that is read to find it, in bounds whatever the guard says? */
 static bool in_bounds(Graph *g, const Share *s, const Like *like) {
-  Bounds b = { g, s, true };
+  Bounds b = {g, s, true};
   for (int a = 0; a < like->rank; a++) {
     prove_index(&b, s->index[a], like->shape[a]);
     ex_visit(g, s->index[a], prove_read, &b);
@@ -112,7 +114,7 @@ static Share sum_first(GradPass *p, Region *r, const Share *s, const Like *like,
   uint32_t kept = 0;
   for (int a = 0; a < like->rank; a++) kept |= ex_vars(g, s->index[a]);
   bool pure = !s->guard || !(ex_vars(g, s->guard) & ~kept);
-  Expr *map[IR_MAX_VARS] = { NULL };
+  Expr *map[IR_MAX_VARS] = {NULL};
   int64_t extent[IR_MAX_VARS];
   int n = 0, nkept = 0;
   for (int pass = 0; pass < 2; pass++)
@@ -123,7 +125,7 @@ static Share sum_first(GradPass *p, Region *r, const Share *s, const Like *like,
         if (pass == 0) nkept++;
       }
   if (nkept == s->nvars || nkept > IR_MAX_RANK || (!pure && !in_bounds(g, s, like))) return *s;
-  Share out = { .nvars = nkept, .span = s->span };
+  Share out = {.nvars = nkept, .span = s->span};
   for (int k = 0; k < nkept; k++) out.extent[k] = extent[k];
   for (int a = 0; a < like->rank; a++) out.index[a] = ex_subst(g, s->index[a], map, s->nvars);
   Expr *guard = s->guard ? ex_subst(g, s->guard, map, s->nvars) : NULL;
@@ -144,9 +146,7 @@ static Node *scatter_node(GradPass *p, Region *r, const Term *t, const Like *lik
   return n;
 }
 
-static bool is_sum(const Term *t) {
-  return t->scatter || t->nred > 0;
-}
+static bool is_sum(const Term *t) { return t->scatter || t->nred > 0; }
 
 static Node *term_node(GradPass *p, Region *r, const Term *t, const Like *like, const char *name) {
   return t->scatter ? scatter_node(p, r, t, like, name) : sum_node(p, r, t, like, name);
@@ -159,7 +159,7 @@ static int by_offset(const void *a, const void *b) {
 }
 
 static Node *pack_views(GradPass *p, Region *r, Adjoint *a, const Like *like) {
-  VEC(Node *) parts = { 0 };
+  VEC(Node *) parts = {0};
   Term *terms = NEWN(p->arena, Term, a->terms.n);
   memcpy(terms, a->terms.at, (size_t)a->terms.n * sizeof *terms);
   qsort(terms, (size_t)a->terms.n, sizeof *terms, by_offset);
@@ -169,7 +169,7 @@ static Node *pack_views(GradPass *p, Region *r, Adjoint *a, const Like *like) {
     int64_t next = i < a->terms.n ? terms[i].offset : like->shape[0], gap = next - at;
     if (gap < 0) return NULL;
     if (gap > 0) {
-      Like hole = { 1, &gap, like->name, like->axis, like->span };
+      Like hole = {1, &gap, like->name, like->axis, like->span};
       vec_push(p->arena, &parts, adjoint_zeros(p, r, &hole));
     }
     if (i == a->terms.n) break;
@@ -200,18 +200,20 @@ static void join(GradPass *p, GuardedList *l, Guarded x) {
 
 /* Sums first, then maps; those under one guard stand in one select. */
 static Expr *joined(GradPass *p, Region *r, const Adjoint *a, const Like *like) {
-  GuardedList all = { 0 };
+  GuardedList all = {0};
   int part = 0;
   for (int i = 0; i < a->terms.n; i++) {
     const Term *t = &a->terms.at[i];
     if (!is_sum(t)) continue;
     Node *n = term_node(p, r, t, like, name_of(p, like, ++part));
-    join(p, &all, (Guarded){ NULL, ir_read_all(p->graph, n) });
+    join(p, &all, (Guarded){NULL, ir_read_all(p->graph, n)});
   }
   for (int i = 0; i < a->terms.n; i++) {
     const Term *t = &a->terms.at[i];
-    if (t->view) join(p, &all, view_map(p, t));
-    else if (!is_sum(t)) join(p, &all, (Guarded){ t->guard, t->value });
+    if (t->view)
+      join(p, &all, view_map(p, t));
+    else if (!is_sum(t))
+      join(p, &all, (Guarded){t->guard, t->value});
   }
   Expr *sum = guard_select(p->graph, all.at[0]);
   for (int i = 1; i < all.n; i++)
@@ -265,8 +267,8 @@ void adjoint_late(GradPass *p, const Region *r, int n) {
 
 typedef struct Places {
   const Region *region;
-  int *place;                   /* by node id: where it stands, or is to stand behind */
-  int  last;
+  int *place; /* by node id: where it stands, or is to stand behind */
+  int last;
 } Places;
 
 static void place_read(Node *read, void *ctx) {
@@ -277,7 +279,7 @@ static void place_read(Node *read, void *ctx) {
 void adjoint_move_up(GradPass *p, Region *r) {
   Graph *g = p->graph;
   int n = r->nodes.n, *next = NEWN(p->arena, int, n), *head = NEWN(p->arena, int, n + 1);
-  Places x = { r, NEWN(p->arena, int, g->nodes.n), 0 };
+  Places x = {r, NEWN(p->arena, int, g->nodes.n), 0};
   bool *late = NEWN(p->arena, bool, g->nodes.n);
   Node **from = NEWN(p->arena, Node *, n + 1);
   for (int i = 0; i < p->late.n; i++) late[p->late.at[i]->id] = p->late.at[i]->region == r;
@@ -290,7 +292,7 @@ void adjoint_move_up(GradPass *p, Region *r) {
     x.last = 0;
     ir_each_read(g, from[i], place_read, &x);
     x.place[from[i]->id] = x.last;
-    int *end = &head[x.last];           /* behind those that came here before */
+    int *end = &head[x.last]; /* behind those that came here before */
     while (*end >= 0) end = &next[*end];
     *end = i;
   }

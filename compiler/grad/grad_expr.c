@@ -9,7 +9,7 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { GUARDED_MAX = 4 };       /* longer lists are merged into one entry */
+enum { GUARDED_MAX = 4 }; /* longer lists are merged into one entry */
 
 Expr *guard_and(Graph *g, Expr *a, Expr *b) {
   if (!a) return b;
@@ -17,9 +17,7 @@ Expr *guard_and(Graph *g, Expr *a, Expr *b) {
   return ex2(g, P_and, a, b);
 }
 
-Expr *guard_not(Graph *g, Expr *a) {
-  return ex1(g, P_not, a);
-}
+Expr *guard_not(Graph *g, Expr *a) { return ex1(g, P_not, a); }
 
 Expr *guard_select(Graph *g, Guarded x) {
   return x.guard ? ex3(g, P_select, x.guard, x.value, ex_num(g, 0)) : x.value;
@@ -31,11 +29,11 @@ Expr *guard_select(Graph *g, Guarded x) {
  * where the joint guard holds the node is really used, so a product with a
  * derivative there is the derivative's own business. */
 static Guarded merge(Graph *g, Guarded a, Guarded b) {
-  if (a.guard == b.guard) return (Guarded){ a.guard, ex2(g, P_add, a.value, b.value) };
+  if (a.guard == b.guard) return (Guarded){a.guard, ex2(g, P_add, a.value, b.value)};
   Expr *sum = ex2(g, P_add, guard_select(g, a), guard_select(g, b));
   Expr *any = a.guard && b.guard ? ex2(g, P_or, a.guard, b.guard) : NULL;
   if (any && any->kind == E_BOOL && any->inum) any = NULL;
-  return (Guarded){ any, sum };
+  return (Guarded){any, sum};
 }
 
 static Guarded merge_all(Graph *g, const GuardedList *l) {
@@ -66,10 +64,10 @@ static void list_add(GradPass *p, GuardedList *l, Guarded x) {
 /* ---- derivatives ------------------------------------------------------------- */
 
 typedef struct Rule {
-  Graph      *g;
-  const char *text;             /* what is left to read */
-  const Expr *of;               /* the primitive's application: a b c */
-  Expr       *y;                /* and its value */
+  Graph *g;
+  const char *text; /* what is left to read */
+  const Expr *of;   /* the primitive's application: a b c */
+  Expr *y;          /* and its value */
 } Rule;
 
 /* One prefix expression of ops.def. */
@@ -101,20 +99,18 @@ static Expr *read_rule(Rule *r) {
   return ex_prim(r->g, p, args);
 }
 
-static bool is_prim(const Expr *e, Prim p) {
-  return e->kind == E_PRIM && e->prim == p;
-}
+static bool is_prim(const Expr *e, Prim p) { return e->kind == E_PRIM && e->prim == p; }
 
 /* The derivative of `e` (value y) by argument k. */
 static Expr *derivative(Graph *g, const Expr *e, Expr *y, int k) {
   if (e->prim == P_pow && k == 0 && e->args[1]->kind == E_NUM) {
-    double b = e->args[1]->num;        /* b * a^(b-1), which 0 * a^-1 would spoil at a = 0 */
+    double b = e->args[1]->num; /* b * a^(b-1), which 0 * a^-1 would spoil at a = 0 */
     if (b == 0) return ex_num(g, 0);
     if (b == 1) return ex_num(g, 1);
     if (b == 2) return ex2(g, P_mul, ex_num(g, 2), e->args[0]);
     return ex2(g, P_mul, ex_num(g, b), ex2(g, P_pow, e->args[0], ex_num(g, b - 1)));
   }
-  Rule r = { g, prim_info(e->prim)->derivative[k], e, y };
+  Rule r = {g, prim_info(e->prim)->derivative[k], e, y};
   return read_rule(&r);
 }
 
@@ -133,11 +129,11 @@ static void pass(GradPass *p, GuardedList *to, Guarded x, Expr *d) {
   Graph *g = p->graph;
   if (ex_is_zero(d)) return;
   if (is_prim(d, P_select) && ex_is_zero(d->args[2])) {
-    pass(p, to, (Guarded){ guard_and(g, x.guard, d->args[0]), x.value }, d->args[1]);
+    pass(p, to, (Guarded){guard_and(g, x.guard, d->args[0]), x.value}, d->args[1]);
   } else if (is_prim(d, P_select) && ex_is_zero(d->args[1])) {
-    pass(p, to, (Guarded){ guard_and(g, x.guard, guard_not(g, d->args[0])), x.value }, d->args[2]);
+    pass(p, to, (Guarded){guard_and(g, x.guard, guard_not(g, d->args[0])), x.value}, d->args[2]);
   } else {
-    list_add(p, to, (Guarded){ x.guard, scale(g, x.value, d) });
+    list_add(p, to, (Guarded){x.guard, scale(g, x.value, d)});
   }
 }
 
@@ -165,20 +161,16 @@ static void integer_path(GradPass *p, Node *owner) {
 /* ---- the sweep -------------------------------------------------------------------- */
 
 typedef struct Sweep {
-  GradPass    *pass;
-  Node        *owner;
-  ExprOrder    order;
-  GuardedList *adjoint;         /* by place in the order */
-  Expr       **value;           /* a read that has the expression's value, or NULL */
+  GradPass *pass;
+  Node *owner;
+  ExprOrder order;
+  GuardedList *adjoint; /* by place in the order */
+  Expr **value;         /* a read that has the expression's value, or NULL */
 } Sweep;
 
-static GuardedList *list_of(Sweep *s, const Expr *e) {
-  return &s->adjoint[s->pass->slot[e->id]];
-}
+static GuardedList *list_of(Sweep *s, const Expr *e) { return &s->adjoint[s->pass->slot[e->id]]; }
 
-static bool wanted(Sweep *s, const Expr *e) {
-  return s->order.depends[s->pass->slot[e->id]];
-}
+static bool wanted(Sweep *s, const Expr *e) { return s->order.depends[s->pass->slot[e->id]]; }
 
 static void through_prim(Sweep *s, Expr *e, Expr *y, const GuardedList *from) {
   GradPass *p = s->pass;
@@ -194,7 +186,7 @@ static void through_prim(Sweep *s, Expr *e, Expr *y, const GuardedList *from) {
       Expr *c = k == 1 ? e->args[0] : guard_not(g, e->args[0]);
       for (int i = 0; i < from->n; i++)
         list_add(p, list_of(s, e->args[k]),
-                 (Guarded){ guard_and(g, from->at[i].guard, c), from->at[i].value });
+                 (Guarded){guard_and(g, from->at[i].guard, c), from->at[i].value});
     } else {
       Expr *d = derivative(g, e, y, k);
       for (int i = 0; i < from->n; i++) pass(p, list_of(s, e->args[k]), from->at[i], d);
@@ -224,7 +216,7 @@ static void spread_value(Sweep *s, Expr *root_value) {
 
 void grad_expr(GradPass *p, Node *owner, Expr *root, Expr *root_value, const GuardedList *seeds,
                ReadAdjoints *out) {
-  Sweep s = { .pass = p, .owner = owner };
+  Sweep s = {.pass = p, .owner = owner};
   grad_order(p, root, &s.order);
   int n = s.order.at.n;
   s.adjoint = NEWN(p->arena, GuardedList, n);
@@ -236,7 +228,7 @@ void grad_expr(GradPass *p, Node *owner, Expr *root, Expr *root_value, const Gua
     if (e->kind == E_PRIM) {
       through_prim(&s, e, s.value[i] ? s.value[i] : e, &s.adjoint[i]);
     } else if (e->kind == E_READ && grad_active(p, e->node)) {
-      ReadAdjoint r = { e, merge_all(p->graph, &s.adjoint[i]) };
+      ReadAdjoint r = {e, merge_all(p->graph, &s.adjoint[i])};
       vec_push(p->arena, out, r);
     }
   }

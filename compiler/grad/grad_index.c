@@ -21,36 +21,36 @@
 /* sum coef[k] * v_k + rest; rest is over X's axes. */
 typedef struct Sum {
   int64_t coef[IR_MAX_VARS];
-  Expr   *rest;
+  Expr *rest;
 } Sum;
 
 typedef enum { OPEN, LINEAR, DIVIDED } Solved;
 
 /* LINEAR: v = sum. DIVIDED: v = (sum mod modulus) / divisor, modulus 0: none. */
 typedef struct Solution {
-  Solved  kind;
-  Sum     sum;
+  Solved kind;
+  Sum sum;
   int64_t modulus, divisor;
-  Expr   *made;                 /* over the new variables */
+  Expr *made; /* over the new variables */
 } Solution;
 
-typedef struct Condition {      /* (sum mod modulus) == 0, modulus 0: sum == 0 */
-  Sum     sum;
+typedef struct Condition { /* (sum mod modulus) == 0, modulus 0: sum == 0 */
+  Sum sum;
   int64_t modulus;
 } Condition;
 
 typedef struct Solver {
-  Graph        *g;
-  Share         share;                   /* with the variables that quotients need */
-  int           rank;
-  Sum           equation[IR_MAX_RANK];   /* 0 = sum coef * v + rest */
-  bool          done[IR_MAX_RANK];
-  bool          opaque[IR_MAX_RANK];     /* no equation: compared when its variables are known */
-  Expr         *below;                   /* conditions on axes alone, or NULL */
-  Solution      solution[IR_MAX_VARS];
-  Condition     condition[IR_MAX_RANK + IR_MAX_VARS];
-  int           nconditions;
-  VEC(int)      order;                   /* variables as solved: their ranges are checked */
+  Graph *g;
+  Share share; /* with the variables that quotients need */
+  int rank;
+  Sum equation[IR_MAX_RANK]; /* 0 = sum coef * v + rest */
+  bool done[IR_MAX_RANK];
+  bool opaque[IR_MAX_RANK]; /* no equation: compared when its variables are known */
+  Expr *below;              /* conditions on axes alone, or NULL */
+  Solution solution[IR_MAX_VARS];
+  Condition condition[IR_MAX_RANK + IR_MAX_VARS];
+  int nconditions;
+  VEC(int) order; /* variables as solved: their ranges are checked */
 } Solver;
 
 static void set_equation(Solver *s, int a, const Affine *f, int64_t scale) {
@@ -98,7 +98,7 @@ static bool set_quotient(Solver *s, int a, const Affine *f, Expr *e, int64_t d) 
 }
 
 static bool set_up(Solver *s) {
-  for (int round = 0; round < 2; round++)        /* quotients first: they take remainders along */
+  for (int round = 0; round < 2; round++) /* quotients first: they take remainders along */
     for (int a = 0; a < s->rank; a++) {
       Expr *p = s->share.index[a];
       Affine f;
@@ -128,9 +128,7 @@ static bool has_divided(const Solver *s, const Sum *e) {
   return false;
 }
 
-static Expr *times(Graph *g, int64_t c, Expr *e) {
-  return ex2(g, P_mul, ex_int(g, c), e);
-}
+static Expr *times(Graph *g, int64_t c, Expr *e) { return ex2(g, P_mul, ex_int(g, c), e); }
 
 /* Put a linear solution into the equations that are left. */
 static void substitute(Solver *s, int v) {
@@ -157,12 +155,12 @@ static void set_linear(Solver *s, int v, Sum sum) {
 }
 
 static void set_divided(Solver *s, int v, Sum sum, int64_t modulus, int64_t divisor) {
-  s->solution[v] = (Solution){ DIVIDED, sum, modulus, divisor, NULL };
+  s->solution[v] = (Solution){DIVIDED, sum, modulus, divisor, NULL};
   solved(s, s->g->arena, v);
 }
 
 static void require(Solver *s, Sum sum, int64_t modulus) {
-  s->condition[s->nconditions++] = (Condition){ sum, modulus };
+  s->condition[s->nconditions++] = (Condition){sum, modulus};
 }
 
 /* sum * factor with variable v left out */
@@ -210,7 +208,7 @@ static bool blocks(const Solver *s, const Sum *e, int *digit, int *ndigits) {
 }
 
 static void solve_blocks(Solver *s, const Sum *e, const int *digit, int n) {
-  Sum z = { .rest = times(s->g, -1, e->rest) };
+  Sum z = {.rest = times(s->g, -1, e->rest)};
   for (int i = 0; i < n; i++) {
     int64_t c = e->coef[digit[i]];
     set_divided(s, digit[i], z, 0, c);
@@ -240,14 +238,16 @@ static void solve_equation(Solver *s, int a) {
   if (open == 0 || has_divided(s, &e)) {
     require(s, e, 0);
   } else if (open > 1) {
-    for (int k = 0; k < s->share.nvars && open > 1; k++) {   /* a variable of extent 1 is 0 */
+    for (int k = 0; k < s->share.nvars && open > 1; k++) { /* a variable of extent 1 is 0 */
       if (e.coef[k] == 0 || s->solution[k].kind != OPEN || s->share.extent[k] != 1) continue;
-      set_linear(s, k, (Sum){ .rest = ex_int(s->g, 0) });
+      set_linear(s, k, (Sum){.rest = ex_int(s->g, 0)});
       e.coef[k] = 0;
       open--;
     }
-    if (open > 1 && blocks(s, &e, digit, &n)) solve_blocks(s, &e, digit, n);
-    else solve_for(s, &e, costliest(s, &e));
+    if (open > 1 && blocks(s, &e, digit, &n))
+      solve_blocks(s, &e, digit, n);
+    else
+      solve_for(s, &e, costliest(s, &e));
   } else {
     solve_for(s, &e, costliest(s, &e));
   }
@@ -320,7 +320,10 @@ static Expr *conditions(Solver *s, const Term *t) {
 }
 
 /* What an axis was read at is the axis, also where folding cannot see it. */
-typedef struct Known { int rank; Expr *index[IR_MAX_RANK]; } Known;
+typedef struct Known {
+  int rank;
+  Expr *index[IR_MAX_RANK];
+} Known;
 
 static Expr *known_step(Graph *g, Expr *e, void *ctx) {
   const Known *known = ctx;
@@ -332,7 +335,7 @@ static Expr *known_step(Graph *g, Expr *e, void *ctx) {
 /* e over the new variables. */
 static Expr *moved(Solver *s, Expr *e, Expr *const *map) {
   if (!e) return NULL;
-  Known known = { .rank = s->rank };
+  Known known = {.rank = s->rank};
   bool any = false;
   for (int a = 0; a < s->rank; a++) {
     Expr *index = ex_subst(s->g, s->share.index[a], map, s->share.nvars);
@@ -365,7 +368,7 @@ static void drop_idle(Solver *s, Term *t) {
     uint32_t used = ex_vars(g, t->value) | (t->guard ? ex_vars(g, t->guard) : 0);
     if (used >> v & 1) continue;
     t->value = ex2(g, P_mul, t->value, ex_num(g, (double)t->extent[v]));
-    Expr *map[IR_MAX_VARS] = { NULL };
+    Expr *map[IR_MAX_VARS] = {NULL};
     t->nred--;
     for (int k = v; k < s->rank + t->nred; k++) {
       t->extent[k] = t->extent[k + 1];
@@ -378,11 +381,11 @@ static void drop_idle(Solver *s, Term *t) {
 }
 
 bool grad_invert(Graph *g, int rank, const int64_t *shape, const Share *share, Term *out) {
-  Solver s = { .g = g, .share = *share, .rank = rank };
+  Solver s = {.g = g, .share = *share, .rank = rank};
   if (!set_up(&s)) return false;
   solve(&s);
-  Term t = { .span = share->span };
-  Expr *map[IR_MAX_VARS] = { NULL };
+  Term t = {.span = share->span};
+  Expr *map[IR_MAX_VARS] = {NULL};
   for (int a = 0; a < rank; a++) t.extent[a] = shape[a];
   for (int k = 0; k < s.share.nvars; k++) {
     if (s.solution[k].kind != OPEN) continue;

@@ -12,55 +12,60 @@ enum { E_NOT_DIFFERENTIABLE = 501, E_INTEGER_PATH = 502, E_GRADIENT_RANK = 506 }
 
 /* A scalar that counts only where `guard` holds (NULL: everywhere). The value
  * may be anything, NaN included, where the guard is false. */
-typedef struct Guarded { Expr *guard, *value; } Guarded;
+typedef struct Guarded {
+  Expr *guard, *value;
+} Guarded;
 typedef VEC(Guarded) GuardedList;
 
 /* What one read of an active node receives, summed. */
-typedef struct ReadAdjoint { Expr *read; Guarded share; } ReadAdjoint;
+typedef struct ReadAdjoint {
+  Expr *read;
+  Guarded share;
+} ReadAdjoint;
 typedef VEC(ReadAdjoint) ReadAdjoints;
 
 /* One contribution as the definition states it:
  * for all variables: dX[index] += guard ? value : 0. */
 typedef struct Share {
-  int     nvars;
+  int nvars;
   int64_t extent[IR_MAX_VARS];
-  const char *axis[IR_MAX_VARS];        /* names, for output; or NULL */
-  Expr   *index[IR_MAX_RANK];
-  Expr   *guard, *value;
-  Span    span;
+  const char *axis[IR_MAX_VARS]; /* names, for output; or NULL */
+  Expr *index[IR_MAX_RANK];
+  Expr *guard, *value;
+  Span span;
 } Share;
 
 /* The same, solved for X's axes: variables 0 .. rank-1 are the axes, the `nred`
  * after them are summed. When `scatter` is set it could not be solved and
  * `share` stands as it is. */
 typedef struct Term {
-  bool    scatter;
-  int     nred;
+  bool scatter;
+  int nred;
   int64_t extent[IR_MAX_VARS];
-  const char *axis[IR_MAX_VARS];        /* of the summed variables; or NULL */
-  Expr   *guard, *value;
-  Share  *share;
-  Node   *view;         /* a flat base's share that is this node's elements, at `offset` */
+  const char *axis[IR_MAX_VARS]; /* of the summed variables; or NULL */
+  Expr *guard, *value;
+  Share *share;
+  Node *view; /* a flat base's share that is this node's elements, at `offset` */
   int64_t offset;
-  Span    span;
+  Span span;
 } Term;
 
 /* The adjoint of one node: terms while its readers are visited, then a value,
  * a node or (constants and the like) an expression over the axes. */
 typedef struct Adjoint {
   VEC(Term) terms;
-  bool      closed;
-  Node     *node;
-  Expr     *inlined;
+  bool closed;
+  Node *node;
+  Expr *inlined;
 } Adjoint;
 
 /* What a node is to its adjoint: the shape and the words for readable output. */
 typedef struct Like {
-  int         rank;
+  int rank;
   const int64_t *shape;
   const char *name;
   const char *const *axis;
-  Span        span;
+  Span span;
 } Like;
 
 /* The part of an outer node's adjoint that a loop body computes: the axes whose
@@ -68,18 +73,22 @@ typedef struct Like {
  * `adjoint`. `sliced`: the loop's own counter is among them, so every iteration
  * has its own place and the parts are stacked; else they are summed in a carry. */
 typedef struct OuterAdjoint {
-  Node    *node;
-  Expr    *fixed[IR_MAX_RANK];  /* NULL: a free axis */
-  bool     sliced;
-  int      rank;                /* free axes */
-  int64_t  shape[IR_MAX_RANK];
+  Node *node;
+  Expr *fixed[IR_MAX_RANK]; /* NULL: a free axis */
+  bool sliced;
+  int rank; /* free axes */
+  int64_t shape[IR_MAX_RANK];
   const char *axis[IR_MAX_RANK];
   Adjoint *adjoint;
-  Span     span;
+  Span span;
 } OuterAdjoint;
 
 /* A contribution from a body to a node outside, kept until the body is whole. */
-typedef struct Pending { Node *node; Share share; bool hoisted; } Pending;
+typedef struct Pending {
+  Node *node;
+  Share share;
+  bool hoisted;
+} Pending;
 
 typedef struct GradPass GradPass;
 
@@ -88,26 +97,26 @@ typedef struct GradPass GradPass;
 typedef struct Frame Frame;
 struct Frame {
   GradPass *pass;
-  Frame    *parent;             /* NULL at the top */
-  Region   *forward, *backward;
-  Loop     *forward_loop, *backward_loop;
+  Frame *parent; /* NULL at the top */
+  Region *forward, *backward;
+  Loop *forward_loop, *backward_loop;
   VEC(Pending) pending;
   VEC(OuterAdjoint) outer;
 };
 
 struct GradPass {
-  Graph   *graph;
-  Diags   *diags;
-  Arena   *arena;
-  int      nnodes;              /* nodes when the pass began: only these carry gradients */
-  bool    *depends;             /* by node: a wrt reaches it (differentiably, integers included) */
-  bool    *reaches;             /* by node: it reaches the loss */
-  Adjoint *adjoint;             /* by node */
-  Node   **clone;               /* by node: computed again in a backward body */
-  VEC(Node *) late;             /* nodes for results only: they move up to what they read */
-  int     *slot;                /* scratch by expression: place in a visit's list */
-  int      slots;
-  int      errors;
+  Graph *graph;
+  Diags *diags;
+  Arena *arena;
+  int nnodes;       /* nodes when the pass began: only these carry gradients */
+  bool *depends;    /* by node: a wrt reaches it (differentiably, integers included) */
+  bool *reaches;    /* by node: it reaches the loss */
+  Adjoint *adjoint; /* by node */
+  Node **clone;     /* by node: computed again in a backward body */
+  VEC(Node *) late; /* nodes for results only: they move up to what they read */
+  int *slot;        /* scratch by expression: place in a visit's list */
+  int slots;
+  int errors;
 };
 
 /* -- grad_activity.c: which nodes carry gradients ---------------------------- */
@@ -115,36 +124,39 @@ void grad_activity(GradPass *p, Node *loss, Node *const *wrt, int n);
 bool grad_active(const GradPass *p, const Node *n);
 /* Distinct subexpressions of root, arguments first; slot[e->id] is the place.
  * `depends[i]` tells whether a wrt reaches expression i. */
-typedef struct ExprOrder { VEC(Expr *) at; bool *depends; } ExprOrder;
+typedef struct ExprOrder {
+  VEC(Expr *) at;
+  bool *depends;
+} ExprOrder;
 void grad_order(GradPass *p, Expr *root, ExprOrder *out);
 /* Does primitive p pass dependence from argument k? `real` of an integer does:
  * where that meets a gradient it is the user's error. */
 bool grad_passes(const Expr *e, int k);
 
 /* -- grad_expr.c: adjoints of scalar expressions ------------------------------ */
-Expr *guard_and(Graph *g, Expr *a, Expr *b);     /* a protects b's reads; NULL = true */
+Expr *guard_and(Graph *g, Expr *a, Expr *b); /* a protects b's reads; NULL = true */
 Expr *guard_not(Graph *g, Expr *a);
-Expr *guard_select(Graph *g, Guarded x);         /* guard ? value : 0 */
-bool  expr_has_read(Graph *g, Expr *e);
-void  grad_expr(GradPass *p, Node *owner, Expr *root, Expr *root_value, const GuardedList *seeds,
-                ReadAdjoints *out);
+Expr *guard_select(Graph *g, Guarded x); /* guard ? value : 0 */
+bool expr_has_read(Graph *g, Expr *e);
+void grad_expr(GradPass *p, Node *owner, Expr *root, Expr *root_value, const GuardedList *seeds,
+               ReadAdjoints *out);
 
 /* -- grad_index.c: contributions solved for the axes they go to ---------------- */
-bool  grad_invert(Graph *g, int rank, const int64_t *shape, const Share *s, Term *out);
+bool grad_invert(Graph *g, int rank, const int64_t *shape, const Share *s, Term *out);
 
 /* -- grad_values.c: forward values as a backward body sees them ---------------- */
 Expr *frame_expr(Frame *f, Expr *e);
 Node *frame_node(Frame *f, Node *n);
 /* Nodes that compute vjp->adjoint[k] from `cotangent` in the frame's backward region. */
-void  frame_vjp(Frame *f, const Vjp *vjp, Node *cotangent, const bool *wanted, Node **adjoint);
+void frame_vjp(Frame *f, const Vjp *vjp, Node *cotangent, const bool *wanted, Node **adjoint);
 
 /* -- grad_adjoint.c: sums of contributions -------------------------------------- */
-Like  adjoint_like(const Node *n);
-void  adjoint_add(GradPass *p, Adjoint *a, const Like *like, const Share *s);
+Like adjoint_like(const Node *n);
+void adjoint_add(GradPass *p, Adjoint *a, const Like *like, const Share *s);
 void adjoint_add_view(GradPass *p, Adjoint *a, const Node *base, Node *view, int64_t offset,
                       Span at);
 /* Settle the value; false when nothing contributed. `r`: where new nodes go. */
-bool  adjoint_close(GradPass *p, Region *r, Adjoint *a, const Like *like);
+bool adjoint_close(GradPass *p, Region *r, Adjoint *a, const Like *like);
 /* The settled value at an index, or as a node. */
 Expr *adjoint_read(GradPass *p, const Adjoint *a, Expr *const *index);
 Node *adjoint_node(GradPass *p, Region *r, Adjoint *a, const Like *like);
@@ -153,18 +165,18 @@ Node *adjoint_zeros(GradPass *p, Region *r, const Like *like);
 /* Nodes appended to r since it had n of them are for results only: remember them,
  * and, when r is whole, move them up to just behind what they read, so that
  * their operands need not live until the end. */
-void  adjoint_late(GradPass *p, const Region *r, int n);
-void  adjoint_move_up(GradPass *p, Region *r);
+void adjoint_late(GradPass *p, const Region *r, int n);
+void adjoint_move_up(GradPass *p, Region *r);
 
 /* -- grad_loop.c: loops ------------------------------------------------------------ */
-void  grad_loop(Frame *f, Node *loop);
+void grad_loop(Frame *f, Node *loop);
 /* A contribution from a loop body to a node outside it. */
-void  grad_outer(Frame *f, Node *x, const Share *s);
+void grad_outer(Frame *f, Node *x, const Share *s);
 
 /* -- grad.c: the pass ---------------------------------------------------------------- */
-void  grad_region(Frame *f);
-void  grad_contribute(Frame *f, Node *x, const Share *s);
+void grad_region(Frame *f);
+void grad_contribute(Frame *f, Node *x, const Share *s);
 /* The contribution dX[v] += value, over all of X. */
-void  grad_contribute_all(Frame *f, Node *x, Expr *value);
+void grad_contribute_all(Frame *f, Node *x, Expr *value);
 
 #endif

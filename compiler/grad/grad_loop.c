@@ -15,7 +15,7 @@
 #include "compiler/grad/grad_internal.h"
 
 void grad_outer(Frame *f, Node *x, const Share *s) {
-  Pending p = { x, *s, false };
+  Pending p = {x, *s, false};
   vec_push(f->pass->arena, &f->pending, p);
 }
 
@@ -24,9 +24,9 @@ void grad_outer(Frame *f, Node *x, const Share *s) {
 typedef struct Cost {
   const Frame *frame;
   int64_t elements;
-  bool    possible;
+  bool possible;
   VEC(Node *) seen;
-  Arena  *arena;
+  Arena *arena;
 } Cost;
 
 static void cost_read(Expr *e, void *ctx) {
@@ -84,7 +84,7 @@ static bool counted(const Frame *f, const Node *x, const Share *s) {
  * slice is made in its iteration, unless it sums and all operands are there. */
 static bool worth_hoisting(Frame *f, const Pending *p) {
   Graph *g = f->pass->graph;
-  Cost c = { .frame = f, .possible = p->share.nvars < IR_MAX_VARS, .arena = f->pass->arena };
+  Cost c = {.frame = f, .possible = p->share.nvars < IR_MAX_VARS, .arena = f->pass->arena};
   visit_share(g, &p->share, p->node->rank, cost_read, &c);
   if (!c.possible) return false;
   int64_t shape[IR_MAX_RANK], size = 1;
@@ -100,7 +100,7 @@ static Expr *stack_step(Graph *g, Expr *e, void *ctx) {
   const Frame *f = ctx;
   if (e->kind == E_LOOPVAR && e->loop == f->backward_loop) return ex_var(g, 0);
   if (e->kind != E_READ || e->node->region != f->backward) return e;
-  Expr *row[IR_MAX_RANK] = { ex_var(g, 0) };
+  Expr *row[IR_MAX_RANK] = {ex_var(g, 0)};
   for (int i = 0; i < e->nargs; i++) row[i + 1] = e->args[i];
   return ex_read(g, ir_stack(g, f->backward_loop, e->node), row);
 }
@@ -115,7 +115,7 @@ static Expr *after_loop(Frame *f, Expr *e, int nvars) {
 
 static void hoist(Frame *f, const Pending *p) {
   const Share *s = &p->share;
-  Share out = { .nvars = s->nvars + 1, .span = s->span };
+  Share out = {.nvars = s->nvars + 1, .span = s->span};
   out.extent[0] = f->backward_loop->count;
   out.axis[0] = f->backward_loop->var;
   for (int k = 0; k < s->nvars; k++) {
@@ -137,7 +137,7 @@ static void choose_hoisted(Frame *f) {
       Pending *p = &f->pending.at[i];
       if (p->hoisted || !worth_hoisting(f, p)) continue;
       p->hoisted = changed = true;
-      Cost c = { .frame = f, .possible = true, .arena = f->pass->arena };
+      Cost c = {.frame = f, .possible = true, .arena = f->pass->arena};
       visit_share(f->pass->graph, &p->share, p->node->rank, cost_read, &c);
       for (int k = 0; k < c.seen.n; k++)
         vec_push(f->pass->arena, &f->backward_loop->emits, c.seen.at[k]);
@@ -148,7 +148,7 @@ static void choose_hoisted(Frame *f) {
 /* ---- slices and carried sums --------------------------------------------------------- */
 
 static Like outer_like(const OuterAdjoint *o) {
-  return (Like){ o->rank, o->shape, o->node->name, o->axis, o->span };
+  return (Like){o->rank, o->shape, o->node->name, o->axis, o->span};
 }
 
 static OuterAdjoint *outer_of(Frame *f, Node *x, const Share *s) {
@@ -159,7 +159,7 @@ static OuterAdjoint *outer_of(Frame *f, Node *x, const Share *s) {
       same = o->fixed[a] == (is_fixed(f, x, s, a) ? s->index[a] : NULL);
     if (same) return o;
   }
-  OuterAdjoint o = { .node = x, .span = s->span };
+  OuterAdjoint o = {.node = x, .span = s->span};
   for (int a = 0; a < x->rank; a++) {
     if (is_fixed(f, x, s, a)) {
       o.fixed[a] = s->index[a];
@@ -189,7 +189,7 @@ static void collect_outer(Frame *f) {
 
 /* Every element of something of this shape, once. */
 static Share all_of(Graph *g, int rank, const int64_t *shape, Span at) {
-  Share s = { .nvars = rank, .span = at };
+  Share s = {.nvars = rank, .span = at};
   for (int a = 0; a < rank; a++) {
     s.extent[a] = shape[a];
     s.index[a] = ex_var(g, a);
@@ -229,7 +229,7 @@ static Node *settle_outer(Frame *f, OuterAdjoint *o, int *slot) {
 
 static void contribute_outer(Frame *f, const OuterAdjoint *o, Node *part, int slot) {
   Graph *g = f->pass->graph;
-  int64_t shape[IR_MAX_RANK] = { f->backward_loop->count };
+  int64_t shape[IR_MAX_RANK] = {f->backward_loop->count};
   for (int k = 0; k < o->rank; k++) shape[k + o->sliced] = o->shape[k];
   Share s = all_of(g, o->rank + o->sliced, shape, o->span);
   Node *whole =
@@ -274,8 +274,8 @@ static void seed_carries(Frame *f, Frame *b, Node *const *finals, int *slots) {
     if (!grad_active(p, c->in) && !grad_active(p, c->next)) continue;
     Like like = adjoint_like(c->in);
     Node *init = has_value(p, finals[k])
-                   ? adjoint_node(p, f->backward, &p->adjoint[finals[k]->id], &like)
-                   : adjoint_zeros(p, f->backward, &like);
+                     ? adjoint_node(p, f->backward, &p->adjoint[finals[k]->id], &like)
+                     : adjoint_zeros(p, f->backward, &like);
     Node *in =
         ir_carry(p->graph, b->backward_loop, arena_printf(p->arena, "d.%s", c->in->name), init);
     for (int a = 0; a < in->rank; a++) in->axis[a] = c->in->axis[a];
@@ -290,7 +290,7 @@ static void seed_emits(Frame *b, Node *const *stacks) {
   for (int k = 0; k < l->emits.n; k++) {
     if (!has_value(p, stacks[k])) continue;
     Node *e = l->emits.at[k];
-    Expr *row[IR_MAX_RANK] = { ex_loopvar(p->graph, b->backward_loop) };
+    Expr *row[IR_MAX_RANK] = {ex_loopvar(p->graph, b->backward_loop)};
     for (int a = 0; a < e->rank; a++) row[a + 1] = ex_var(p->graph, a);
     grad_contribute_all(b, e, adjoint_read(p, &p->adjoint[stacks[k]->id], row));
   }
@@ -304,9 +304,9 @@ static void settle_carries(Frame *b, const int *slots) {
     Node *in = l->carries.at[k].in;
     Like like = adjoint_like(in);
     Adjoint *a = &p->adjoint[in->id];
-    b->backward_loop->carries.at[slots[k]].next =
-      adjoint_close(p, b->backward, a, &like) ? adjoint_node(p, b->backward, a, &like)
-                                              : adjoint_zeros(p, b->backward, &like);
+    b->backward_loop->carries.at[slots[k]].next = adjoint_close(p, b->backward, a, &like)
+                                                      ? adjoint_node(p, b->backward, a, &like)
+                                                      : adjoint_zeros(p, b->backward, &like);
   }
 }
 
@@ -329,8 +329,12 @@ void grad_loop(Frame *f, Node *node) {
   find_results(f, l, finals, stacks);
   if (!anything_active(p, l, finals, stacks)) return;
   Loop *back = ir_loop(p->graph, f->backward, l->var, l->count, !l->reverse, node->span);
-  Frame b = { .pass = p, .parent = f, .forward = l->body, .backward = back->body,
-              .forward_loop = l, .backward_loop = back };
+  Frame b = {.pass = p,
+             .parent = f,
+             .forward = l->body,
+             .backward = back->body,
+             .forward_loop = l,
+             .backward_loop = back};
   seed_carries(f, &b, finals, slots);
   seed_emits(&b, stacks);
   grad_region(&b);

@@ -41,11 +41,12 @@ static Expr *saved_read(Frame *f, Frame *owner, Node *n, Expr *const *index) {
     diag_error(f->pass->diags, E_GRADIENT_RANK, n->span,
                "'%s' has %d axes, too many to be kept for every iteration of the loop around it",
                n->name, n->rank);
-    return n->type == TY_REAL ? ex_num(f->pass->graph, 0)
-         : n->type == TY_INT  ? ex_int(f->pass->graph, 0) : ex_bool(f->pass->graph, false);
+    return n->type == TY_REAL  ? ex_num(f->pass->graph, 0)
+           : n->type == TY_INT ? ex_int(f->pass->graph, 0)
+                               : ex_bool(f->pass->graph, false);
   }
   Node *stack = ir_stack(f->pass->graph, owner->forward_loop, n);
-  Expr *row[IR_MAX_RANK] = { ex_loopvar(f->pass->graph, owner->backward_loop) };
+  Expr *row[IR_MAX_RANK] = {ex_loopvar(f->pass->graph, owner->backward_loop)};
   for (int i = 0; i < n->rank; i++) row[i + 1] = index[i];
   return frame_read(owner->parent, stack, row);
 }
@@ -54,10 +55,10 @@ static Expr *saved_read(Frame *f, Frame *owner, Node *n, Expr *const *index) {
 
 /* One copying of nodes: a frame, and on top of it what was copied already. */
 typedef struct Copier {
-  Frame  *frame;
+  Frame *frame;
   Region *to;
-  Node  **map;                  /* by node id; NULL: nothing beyond the frame's own */
-  int     nmap;
+  Node **map; /* by node id; NULL: nothing beyond the frame's own */
+  int nmap;
   VEC(Loop *) loops, copies;
 } Copier;
 
@@ -125,7 +126,7 @@ static Node *copy_node(Copier *c, Node *n) {
   Graph *g = c->frame->pass->graph;
   Node *m = NULL;
   Expr *index[IR_MAX_RANK];
-  VEC(Node *) parts = { 0 };
+  VEC(Node *) parts = {0};
   switch (n->kind) {
   case N_CONST:
     m = ir_const(g, c->to, n->name, n->type, n->rank, n->shape, n->data, n->span);
@@ -181,13 +182,13 @@ static void copy_region(Copier *c, const Region *from) {
 static void prepare(Frame *f, Node *n) {
   Frame *owner = owner_of(f, n);
   if (!owner || n->id >= f->pass->nnodes || f->pass->clone[n->id] || !recomputed(n)) return;
-  Copier c = { .frame = owner, .to = owner->backward };
+  Copier c = {.frame = owner, .to = owner->backward};
   f->pass->clone[n->id] = copy_node(&c, n);
 }
 
 Expr *frame_expr(Frame *f, Expr *e) {
   if (!e || !f->parent) return e;
-  Copier c = { .frame = f };
+  Copier c = {.frame = f};
   return copy_expr(&c, e);
 }
 
@@ -207,7 +208,10 @@ Node *frame_node(Frame *f, Node *n) {
 
 /* ---- a user's derivative ------------------------------------------------------------------ */
 
-typedef struct Marking { bool *of; bool found; } Marking;
+typedef struct Marking {
+  bool *of;
+  bool found;
+} Marking;
 
 static void find_marked(Node *n, void *ctx) {
   Marking *m = ctx;
@@ -223,20 +227,20 @@ void frame_vjp(Frame *f, const Vjp *vjp, Node *cotangent, const bool *wanted, No
   GradPass *p = f->pass;
   const Region *r = vjp->cotangent->region;
   int total = p->graph->nodes.n, count = r->nodes.n;
-  Marking after = { NEWN(p->arena, bool, total), false },
-          needed = { NEWN(p->arena, bool, total), false };
+  Marking after = {NEWN(p->arena, bool, total), false},
+          needed = {NEWN(p->arena, bool, total), false};
   after.of[vjp->cotangent->id] = true;
-  for (int i = 0; i < count; i++) {         /* what depends on the cotangent */
+  for (int i = 0; i < count; i++) { /* what depends on the cotangent */
     after.found = false;
     ir_each_read(p->graph, r->nodes.at[i], find_marked, &after);
     if (after.found) after.of[r->nodes.at[i]->id] = true;
   }
   for (int k = 0; k < vjp->wrt.n; k++)
     if (wanted[k]) needed.of[vjp->adjoint.at[k]->id] = true;
-  for (int i = count - 1; i >= 0; i--)      /* and leads to an adjoint */
+  for (int i = count - 1; i >= 0; i--) /* and leads to an adjoint */
     if (needed.of[r->nodes.at[i]->id] && after.of[r->nodes.at[i]->id])
       ir_each_read(p->graph, r->nodes.at[i], set_marked, &needed);
-  Copier c = { .frame = f, .to = f->backward, .map = NEWN(p->arena, Node *, total), .nmap = total };
+  Copier c = {.frame = f, .to = f->backward, .map = NEWN(p->arena, Node *, total), .nmap = total};
   c.map[vjp->cotangent->id] = cotangent;
   for (int i = 0; i < count; i++) {
     Node *n = r->nodes.at[i];

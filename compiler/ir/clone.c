@@ -6,15 +6,15 @@
 
 typedef struct Clone {
   Graph *from, *to;
-  Node **node;                           /* by old id */
+  Node **node; /* by old id */
   Loop **loop;
-  Expr **expr;                           /* by old id */
+  Expr **expr; /* by old id */
 } Clone;
 
 static Expr *clone_one(Clone *c, Expr *e) {
   Expr *args[IR_MAX_RANK] = {0};
   for (int i = 0; i < e->nargs; i++) {
-    bool single = e->kind == E_READ && e->node->shape[i] == 1;      /* there is no other index */
+    bool single = e->kind == E_READ && e->node->shape[i] == 1; /* there is no other index */
     args[i] = single ? ex_int(c->to, 0) : c->expr[e->args[i]->id];
   }
   switch (e->kind) {
@@ -56,7 +56,8 @@ static Node *clone_loop(Clone *c, Node *n, Region *to) {
     c->node[carry->in->id] = in;
   }
   clone_region(c, old->body, l->body);
-  for (int i = 0; i < old->carries.n; i++) l->carries.at[i].next = c->node[old->carries.at[i].next->id];
+  for (int i = 0; i < old->carries.n; i++)
+    l->carries.at[i].next = c->node[old->carries.at[i].next->id];
   return l->node;
 }
 
@@ -66,9 +67,13 @@ static Node *clone_node(Clone *c, Node *n, Region *to) {
   switch (n->kind) {
   case N_INPUT:
   case N_STATE:
-  case N_COTANGENT: x = ir_node(g, to, n->kind, n->type, n->rank, n->shape, n->name, n->span); break;
+  case N_COTANGENT:
+    x = ir_node(g, to, n->kind, n->type, n->rank, n->shape, n->name, n->span);
+    break;
   case N_CONST: x = ir_const(g, to, n->name, n->type, n->rank, n->shape, n->data, n->span); break;
-  case N_VIEW: x = ir_view(g, to, n->name, c->node[n->base->id], n->offset, n->rank, n->shape, n->span); break;
+  case N_VIEW:
+    x = ir_view(g, to, n->name, c->node[n->base->id], n->offset, n->rank, n->shape, n->span);
+    break;
   case N_PACK: {
     Node **parts = NEWN(g->arena, Node *, n->parts.n);
     for (int i = 0; i < n->parts.n; i++) parts[i] = c->node[n->parts.at[i]->id];
@@ -89,7 +94,9 @@ static Node *clone_node(Clone *c, Node *n, Region *to) {
   case N_LOOP: return clone_loop(c, n, to);
   case N_CARRY: return c->node[n->id];
   case N_FINAL: x = ir_final(g, c->loop[n->loop->id], n->slot); break;
-  case N_STACK: x = ir_stack(g, c->loop[n->loop->id], c->node[n->loop->emits.at[n->slot]->id]); break;
+  case N_STACK:
+    x = ir_stack(g, c->loop[n->loop->id], c->node[n->loop->emits.at[n->slot]->id]);
+    break;
   }
   x->lo = n->lo;
   x->hi = n->hi;

@@ -29,9 +29,11 @@ void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4
 /* The four words of a block serve 4 draws. Draws are numbered by 64s, word by
  * word of 16 blocks side by side, which suits vectors of 4, 8 and 16 lanes: draw
  * n has word n / 16 % 4 of block 16 (n / 64) + n % 16. */
-static uint32_t draw_block(uint64_t seed, uint64_t step, uint32_t site, uint64_t number, uint32_t out[4]) {
+static uint32_t draw_block(uint64_t seed, uint64_t step, uint32_t site, uint64_t number,
+                           uint32_t out[4]) {
   uint64_t block = number / 64 * 16 + number % 16;
-  uint32_t c[4] = {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)step, (uint32_t)(step >> 32)};
+  uint32_t c[4] = {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)step,
+                   (uint32_t)(step >> 32)};
   uint32_t k[2] = {(uint32_t)seed ^ site, (uint32_t)(seed >> 32)};
   philox4x32(c, k, out);
   return number / 16 % 4;

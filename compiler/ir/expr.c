@@ -106,15 +106,24 @@ Expr *ex_loopvar(Graph *g, Loop *loop) {
 Expr *ex_read(Graph *g, Node *n, Expr *const *index) {
   if (n->kind == N_LOOP) bug("the loop %d has no value to read", n->id);
   for (int i = 0; i < n->rank; i++)
-    if (index[i]->type != TY_INT) bug("index %d of '%s' is %s", i, n->name, type_name(index[i]->type));
-  Expr key = {.kind = E_READ, .type = n->type, .node = n, .nargs = n->rank,
-              .args = (Expr **)index, .reads = true};
+    if (index[i]->type != TY_INT)
+      bug("index %d of '%s' is %s", i, n->name, type_name(index[i]->type));
+  Expr key = {.kind = E_READ,
+              .type = n->type,
+              .node = n,
+              .nargs = n->rank,
+              .args = (Expr **)index,
+              .reads = true};
   return cons(g, &key);
 }
 
 Expr *expr_prim_raw(Graph *g, Prim p, Type type, Expr *const *args) {
   const PrimInfo *info = prim_info(p);
-  Expr key = {.kind = E_PRIM, .type = type, .prim = p, .nargs = info->arity, .args = (Expr **)args,
+  Expr key = {.kind = E_PRIM,
+              .type = type,
+              .prim = p,
+              .nargs = info->arity,
+              .args = (Expr **)args,
               .draws = info->sig == SIG_DRAW};
   return cons(g, &key);
 }

@@ -16,34 +16,44 @@ static inline uint32_t expr_var_bit(int64_t var) { return 1u << (var < 31 ? var 
 
 typedef struct ExprWalk ExprWalk;
 struct ExprWalk {
-  Expr    **order;              /* the subexpressions */
-  int       n;
-  int       cap_order;
-  int      *slot;               /* by expression id: position in `order` */
-  uint32_t *stamp;              /* by expression id: == epoch when slot holds */
-  int       cap_ids;
-  uint32_t  epoch;
-  struct { Expr *e; int next; } *stack;
-  int       cap_stack;
-  void     *value;              /* n * value_size bytes, zeroed by walk_values */
-  size_t    cap_value;
-  ExprWalk *next;               /* in the list of idle ones */
+  Expr **order; /* the subexpressions */
+  int n;
+  int cap_order;
+  int *slot;       /* by expression id: position in `order` */
+  uint32_t *stamp; /* by expression id: == epoch when slot holds */
+  int cap_ids;
+  uint32_t epoch;
+  struct {
+    Expr *e;
+    int next;
+  } * stack;
+  int cap_stack;
+  void *value; /* n * value_size bytes, zeroed by walk_values */
+  size_t cap_value;
+  ExprWalk *next; /* in the list of idle ones */
 };
 ExprWalk *walk_take(Graph *g, Expr *root);
-void      walk_give(Graph *g, ExprWalk *w);
-void     *walk_values(Graph *g, ExprWalk *w, size_t value_size);
+void walk_give(Graph *g, ExprWalk *w);
+void *walk_values(Graph *g, ExprWalk *w, size_t value_size);
 #define walk_slot(w, e) ((w)->slot[(e)->id])
 
 /* -- linear.c ------------------------------------------------------------------ */
 enum { LINEAR_MAX = 24 };
-typedef struct Term { int64_t coef; Expr *atom; } Term;
+typedef struct Term {
+  int64_t coef;
+  Expr *atom;
+} Term;
 /* constant + sum coef * atom: index variables by number, then loop counters,
  * then everything else in order of appearance; no coefficient is 0. */
-typedef struct Linear { int64_t constant; int n; Term term[LINEAR_MAX]; } Linear;
+typedef struct Linear {
+  int64_t constant;
+  int n;
+  Term term[LINEAR_MAX];
+} Linear;
 
-void  linear_init(Linear *s);
+void linear_init(Linear *s);
 /* s += coef * e; false when it overflows or has too many terms. */
-bool  linear_add(Linear *s, Expr *e, int64_t coef);
+bool linear_add(Linear *s, Expr *e, int64_t coef);
 Expr *linear_build(Graph *g, const Linear *s);
 /* The integer primitives that have a canonical form; NULL: none found. */
 Expr *linear_fold(Graph *g, Prim p, Expr *const *args);

@@ -20,7 +20,9 @@ static Type type_of(Prim p, Expr *const *args) {
   return result;
 }
 
-static Expr *raw(Graph *g, Prim p, Expr *const *args) { return expr_prim_raw(g, p, type_of(p, args), args); }
+static Expr *raw(Graph *g, Prim p, Expr *const *args) {
+  return expr_prim_raw(g, p, type_of(p, args), args);
+}
 
 static bool compare(Prim p, double x, double y) {
   return p == P_lt ? x < y : p == P_le ? x <= y : p == P_eq ? x == y : x != y;
@@ -39,14 +41,15 @@ static Expr *fold_constants(Graph *g, Prim p, Expr *const *args) {
   case SIG_REAL: return ex_num(g, prim_real(p, a->num, b->num));
   case SIG_CMP:
     if (a->type == TY_REAL) return ex_bool(g, compare(p, a->num, b->num));
-    if (p == P_lt || p == P_le) return ex_bool(g, a->inum < b->inum || (p == P_le && a->inum == b->inum));
+    if (p == P_lt || p == P_le)
+      return ex_bool(g, a->inum < b->inum || (p == P_le && a->inum == b->inum));
     return ex_bool(g, (a->inum == b->inum) == (p == P_eq));
   case SIG_LOGIC:
     if (p == P_not) return ex_bool(g, !a->inum);
     return ex_bool(g, p == P_and ? a->inum && b->inum : a->inum || b->inum);
   case SIG_TOREAL: return ex_num(g, (double)a->inum);
   case SIG_TOINT: return a->num != a->num ? NULL : ex_int(g, prim_floor_int(a->num));
-  case SIG_SEL:                                   /* fold_select */
+  case SIG_SEL: /* fold_select */
   case SIG_DRAW: return NULL;
   }
   return NULL;
@@ -57,7 +60,7 @@ static Expr *fold_real(Graph *g, Prim p, Expr *a, Expr *b) {
 #pragma GCC diagnostic ignored "-Wswitch-enum"
   switch (p) {
   case P_add:
-    if (a->kind == E_NUM && b->kind != E_NUM) return ex2(g, P_add, b, a);    /* the constant last */
+    if (a->kind == E_NUM && b->kind != E_NUM) return ex2(g, P_add, b, a); /* the constant last */
     if (is_num(b, 0)) return a;
     if (is_prim(b, P_neg)) return ex2(g, P_sub, a, b->args[0]);
     if (is_prim(a, P_neg)) return ex2(g, P_sub, b, a->args[0]);
@@ -68,7 +71,7 @@ static Expr *fold_real(Graph *g, Prim p, Expr *a, Expr *b) {
     if (is_prim(b, P_neg)) return ex2(g, P_add, a, b->args[0]);
     return NULL;
   case P_mul:
-    if (b->kind == E_NUM && a->kind != E_NUM) return ex2(g, P_mul, b, a);    /* the constant first */
+    if (b->kind == E_NUM && a->kind != E_NUM) return ex2(g, P_mul, b, a); /* the constant first */
     if (is_num(a, 1)) return b;
     if (is_num(a, -1)) return ex1(g, P_neg, b);
     if (is_prim(a, P_neg) && is_prim(b, P_neg)) return ex2(g, P_mul, a->args[0], b->args[0]);
@@ -94,8 +97,7 @@ static Expr *fold_real(Graph *g, Prim p, Expr *a, Expr *b) {
     if (is_prim(a, P_neg)) return ex1(g, P_abs, a->args[0]);
     return NULL;
   case P_floor:
-  case P_round:
-    return is_prim(a, P_floor) || is_prim(a, P_round) || is_prim(a, P_real) ? a : NULL;
+  case P_round: return is_prim(a, P_floor) || is_prim(a, P_round) || is_prim(a, P_real) ? a : NULL;
   default: return NULL;
   }
 #pragma GCC diagnostic pop
@@ -125,8 +127,10 @@ static Expr *fold_not(Graph *g, Expr *a) {
 
 static bool opposite(Expr *a, Expr *b) {
   return (is_prim(a, P_not) && a->args[0] == b) || (is_prim(b, P_not) && b->args[0] == a) ||
-         (is_prim(a, P_eq) && is_prim(b, P_ne) && a->args[0] == b->args[0] && a->args[1] == b->args[1]) ||
-         (is_prim(a, P_ne) && is_prim(b, P_eq) && a->args[0] == b->args[0] && a->args[1] == b->args[1]);
+         (is_prim(a, P_eq) && is_prim(b, P_ne) && a->args[0] == b->args[0] &&
+          a->args[1] == b->args[1]) ||
+         (is_prim(a, P_ne) && is_prim(b, P_eq) && a->args[0] == b->args[0] &&
+          a->args[1] == b->args[1]);
 }
 
 /* Is x one of the operands of the chain `chain` of p? (a few levels) */
@@ -141,7 +145,7 @@ static bool in_chain(Prim p, Expr *chain, Expr *x) {
 }
 
 static Expr *fold_logic(Graph *g, Prim p, Expr *a, Expr *b) {
-  bool neutral = p == P_and;                      /* true and x = x, false or x = x */
+  bool neutral = p == P_and; /* true and x = x, false or x = x */
   if (is_bool(a, neutral)) return b;
   if (is_bool(b, neutral)) return a;
   if (is_bool(a, !neutral) || is_bool(b, !neutral)) return ex_bool(g, !neutral);
@@ -191,11 +195,15 @@ Expr *ex_prim(Graph *g, Prim p, Expr *const *args) {
   if (e) return e;
   Expr *pair[2] = {args[0], info->arity > 1 ? args[1] : args[0]};
   switch (info->sig) {
-  case SIG_NUM: e = type == TY_REAL ? fold_real(g, p, pair[0], pair[1]) : fold_int(g, p, pair); break;
+  case SIG_NUM:
+    e = type == TY_REAL ? fold_real(g, p, pair[0], pair[1]) : fold_int(g, p, pair);
+    break;
   case SIG_REAL: e = fold_real(g, p, pair[0], pair[1]); break;
   case SIG_CMP:
-    if (pair[0]->type == TY_INT) e = linear_fold(g, p, pair);
-    else if (pair[0]->type == TY_BOOL) e = fold_compare_bools(g, p, pair[0], pair[1]);
+    if (pair[0]->type == TY_INT)
+      e = linear_fold(g, p, pair);
+    else if (pair[0]->type == TY_BOOL)
+      e = fold_compare_bools(g, p, pair[0], pair[1]);
     break;
   case SIG_LOGIC: e = p == P_not ? fold_not(g, args[0]) : fold_logic(g, p, args[0], args[1]); break;
   case SIG_SEL: e = fold_select(g, args[0], args[1], args[2]); break;

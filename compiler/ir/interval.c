@@ -3,7 +3,9 @@
  * "unbounded". Bools are 0 .. 1, so a comparison that cannot fail is 1 .. 1. */
 #include "compiler/ir/expr.h"
 
-typedef struct Interval { int64_t lo, hi; } Interval;
+typedef struct Interval {
+  int64_t lo, hi;
+} Interval;
 
 static const Interval everything = {INT64_MIN, INT64_MAX};
 
@@ -39,7 +41,8 @@ static int64_t times(int64_t a, int64_t b) {
 }
 
 static Interval mul(Interval a, Interval b) {
-  int64_t p = times(a.lo, b.lo), q = times(a.lo, b.hi), r = times(a.hi, b.lo), s = times(a.hi, b.hi);
+  int64_t p = times(a.lo, b.lo), q = times(a.lo, b.hi), r = times(a.hi, b.lo),
+          s = times(a.hi, b.hi);
   return (Interval){min64(min64(p, q), min64(r, s)), max64(max64(p, q), max64(r, s))};
 }
 
@@ -58,7 +61,8 @@ static Interval divide(Interval a, Interval b) {
 
 static Interval modulo(Interval a, Interval b) {
   if (b.lo <= 0 || b.hi == INT64_MAX) return everything;
-  if (b.lo == b.hi && !unbounded(a.lo) && !unbounded(a.hi) && floor_div(a.lo, b.lo) == floor_div(a.hi, b.lo)) {
+  if (b.lo == b.hi && !unbounded(a.lo) && !unbounded(a.hi) &&
+      floor_div(a.lo, b.lo) == floor_div(a.hi, b.lo)) {
     int64_t shift = floor_div(a.lo, b.lo) * b.lo;
     return (Interval){a.lo - shift, a.hi - shift};
   }
@@ -130,7 +134,8 @@ static Interval of_leaf(const Expr *e, const int64_t *extent, int nvars) {
   return everything;
 }
 
-bool ex_interval(Graph *g, const Expr *e, const int64_t *extent, int nvars, int64_t *lo, int64_t *hi) {
+bool ex_interval(Graph *g, const Expr *e, const int64_t *extent, int nvars, int64_t *lo,
+                 int64_t *hi) {
   ExprWalk *w = walk_take(g, (Expr *)e);
   Interval *at = walk_values(g, w, sizeof *at);
   for (int i = 0; i < w->n; i++) {

@@ -70,7 +70,7 @@ Node *ir_const(Graph *g, Region *r, const char *name, Type type, int rank, const
 /* Bounds of an integer result; `count` is how many values each element reduces. */
 static void integer_bounds(Graph *g, Node *n) {
   int64_t lo, hi, count = 1;
-  bool certain = n->guard == NULL;             /* no element reduces nothing */
+  bool certain = n->guard == NULL; /* no element reduces nothing */
   for (int k = n->rank; k < n->nvars; k++) {
     if (n->extent[k] == 0) certain = false;
     if (!mul_fits(count, n->extent[k], &count)) count = INT64_MAX;
@@ -107,10 +107,11 @@ static void integer_bounds(Graph *g, Node *n) {
   n->hi = hi;
 }
 
-Node *ir_comp(Graph *g, Region *r, const char *name, Span at, int rank, int nred, const int64_t *extent,
-              Reducer red, Expr *guard, Expr *body) {
+Node *ir_comp(Graph *g, Region *r, const char *name, Span at, int rank, int nred,
+              const int64_t *extent, Reducer red, Expr *guard, Expr *body) {
   if (rank + nred > IR_MAX_VARS || nred < 0) bug("'%s' has %d variables", name, rank + nred);
-  if ((red == RED_NONE) != (nred == 0)) bug("'%s': %s over %d variables", name, reducer_name(red), nred);
+  if ((red == RED_NONE) != (nred == 0))
+    bug("'%s': %s over %d variables", name, reducer_name(red), nred);
   Type type = red == RED_ARGMAX ? TY_INT : body->type;
   Node *n = ir_node(g, r, N_COMP, type, rank, extent, name, at);
   n->reducer = red;
@@ -137,8 +138,8 @@ Node *ir_comp_like(Graph *g, Region *r, const Node *n, Expr *guard, Expr *body) 
   return like;
 }
 
-Node *ir_scatter(Graph *g, Region *r, const char *name, Span at, int rank, const int64_t *shape, int nvars,
-                 const int64_t *extent, Expr *const *index, Expr *guard, Expr *body) {
+Node *ir_scatter(Graph *g, Region *r, const char *name, Span at, int rank, const int64_t *shape,
+                 int nvars, const int64_t *extent, Expr *const *index, Expr *guard, Expr *body) {
   if (nvars < 0 || nvars > IR_MAX_VARS) bug("'%s' has %d variables", name, nvars);
   Node *n = ir_node(g, r, N_SCATTER, body->type, rank, shape, name, at);
   n->reducer = RED_SUM;
@@ -233,7 +234,8 @@ Node *ir_stack(Graph *g, Loop *l, Node *value) {
   if (value->rank == IR_MAX_RANK) bug("'%s' has too many axes to stack", value->name);
   int64_t shape[IR_MAX_RANK] = {l->count};
   for (int i = 0; i < value->rank; i++) shape[i + 1] = value->shape[i];
-  n = ir_node(g, l->node->region, N_STACK, value->type, value->rank + 1, shape, value->name, value->span);
+  n = ir_node(g, l->node->region, N_STACK, value->type, value->rank + 1, shape, value->name,
+              value->span);
   n->axis[0] = l->var;
   for (int i = 0; i < value->rank; i++) n->axis[i + 1] = value->axis[i];
   n->lo = value->lo;
@@ -275,16 +277,16 @@ struct ReadList {
 };
 
 struct ReadScratch {
-  uint32_t *stamp;              /* by node id: == epoch when found already */
-  int       cap;
-  uint32_t  epoch;
+  uint32_t *stamp; /* by node id: == epoch when found already */
+  int cap;
+  uint32_t epoch;
   ReadList *idle;
 };
 
 typedef struct Reads {
-  Graph        *g;
-  ReadList     *list;
-  const Region *inside;         /* N_LOOP: only what lies outside this region */
+  Graph *g;
+  ReadList *list;
+  const Region *inside; /* N_LOOP: only what lies outside this region */
 } Reads;
 
 static bool within(const Region *r, const Region *outer) {
@@ -297,7 +299,8 @@ static void found(Node *n, Reads *reads) {
   struct ReadScratch *s = reads->g->reads;
   if (s->stamp[n->id] == s->epoch) return;
   s->stamp[n->id] = s->epoch;
-  if (!reads->inside || !within(n->region, reads->inside)) vec_push(reads->g->arena, &reads->list->nodes, n);
+  if (!reads->inside || !within(n->region, reads->inside))
+    vec_push(reads->g->arena, &reads->list->nodes, n);
 }
 
 static void found_expr(Expr *e, Reads *reads) {
@@ -354,8 +357,10 @@ static struct ReadScratch *read_scratch(Graph *g) {
 void ir_each_read(Graph *g, Node *n, void (*f)(Node *read, void *ctx), void *ctx) {
   struct ReadScratch *s = read_scratch(g);
   ReadList *list = s->idle;
-  if (list) s->idle = list->next;
-  else list = NEW(g->arena, ReadList);
+  if (list)
+    s->idle = list->next;
+  else
+    list = NEW(g->arena, ReadList);
   list->nodes.n = 0;
   Reads reads = {g, list, n->kind == N_LOOP ? n->loop->body : NULL};
   find_reads(n, &reads);

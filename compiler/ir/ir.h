@@ -15,7 +15,10 @@
 #include "dsl/diag.h"
 
 enum { IR_MAX_RANK = 8, IR_MAX_VARS = 16 };
-enum { IR_INT_MIN = INT32_MIN, IR_INT_MAX = INT32_MAX };   /* what an empty integer max and min yield */
+enum {
+  IR_INT_MIN = INT32_MIN,
+  IR_INT_MAX = INT32_MAX
+}; /* what an empty integer max and min yield */
 
 typedef struct Graph Graph;
 typedef struct Node Node;
@@ -24,7 +27,7 @@ typedef struct Loop Loop;
 typedef struct Region Region;
 
 typedef enum { TY_REAL, TY_INT, TY_BOOL } Type;
-const char *type_name(Type t);               /* "real", "int", "bool" */
+const char *type_name(Type t); /* "real", "int", "bool" */
 
 /* ---- primitives --------------------------------------------------------- */
 typedef enum {
@@ -34,13 +37,22 @@ typedef enum {
   PRIM_COUNT
 } Prim;
 
-typedef enum { SIG_NUM, SIG_REAL, SIG_CMP, SIG_LOGIC, SIG_SEL, SIG_TOREAL, SIG_TOINT, SIG_DRAW } PrimSig;
+typedef enum {
+  SIG_NUM,
+  SIG_REAL,
+  SIG_CMP,
+  SIG_LOGIC,
+  SIG_SEL,
+  SIG_TOREAL,
+  SIG_TOINT,
+  SIG_DRAW
+} PrimSig;
 
 typedef struct PrimInfo {
   const char *name;
-  int         arity;
-  PrimSig     sig;
-  const char *c;                /* C spelling */
+  int arity;
+  PrimSig sig;
+  const char *c; /* C spelling */
   const char *derivative[3];
 } PrimInfo;
 const PrimInfo *prim_info(Prim p);
@@ -50,52 +62,52 @@ bool prim_result(Prim p, const Type *args, Type *out);
 /* The meaning of the arithmetic primitives, for folding and for the evaluator
  * (b is ignored by unary ones). Integers: false on overflow and division by 0. */
 double prim_real(Prim p, double a, double b);
-bool   prim_int(Prim p, int64_t a, int64_t b, int64_t *out);
-int64_t prim_floor_int(double x);            /* `int`: floor; saturates, NaN -> 0 */
+bool prim_int(Prim p, int64_t a, int64_t b, int64_t *out);
+int64_t prim_floor_int(double x); /* `int`: floor; saturates, NaN -> 0 */
 
 /* ---- expressions (hash-consed: equal pointers iff equal) ----------------- */
 typedef enum {
-  E_NUM,        /* real constant                    num                       */
-  E_INT,        /* integer constant                 inum                      */
-  E_BOOL,       /* true, false                      inum                      */
-  E_VAR,        /* index variable of the node: 0 .. nvars-1   inum
+  E_NUM,     /* real constant                    num                       */
+  E_INT,     /* integer constant                 inum                      */
+  E_BOOL,    /* true, false                      inum                      */
+  E_VAR,     /* index variable of the node: 0 .. nvars-1   inum
                    (any number while lowering; see lower.h)                   */
-  E_LOOPVAR,    /* counter of an enclosing loop     loop                      */
-  E_READ,       /* node[args]                       node, args (node->rank)   */
-  E_PRIM        /* prim(args)                                                 */
+  E_LOOPVAR, /* counter of an enclosing loop     loop                      */
+  E_READ,    /* node[args]                       node, args (node->rank)   */
+  E_PRIM     /* prim(args)                                                 */
 } ExprKind;
 
 struct Expr {
   ExprKind kind;
-  Type     type;
-  Prim     prim;
-  int      nargs;
-  int      id;                  /* dense, in order of creation */
+  Type type;
+  Prim prim;
+  int nargs;
+  int id; /* dense, in order of creation */
   uint32_t hash;
-  uint32_t vars;                /* bit k: variable k occurs; bit 31: one from 31 up does */
-  bool     reads, counts, draws;/* holds a read, a loop counter, a random draw */
-  int64_t  inum;
-  double   num;
-  Node    *node;
-  Loop    *loop;
-  Expr   **args;
+  uint32_t vars;             /* bit k: variable k occurs; bit 31: one from 31 up does */
+  bool reads, counts, draws; /* holds a read, a loop counter, a random draw */
+  int64_t inum;
+  double num;
+  Node *node;
+  Loop *loop;
+  Expr **args;
 };
 
 /* ---- nodes --------------------------------------------------------------- */
 typedef enum {
-  N_INPUT,      /* bound at each call: tokens, a scalar                        */
-  N_STATE,      /* persistent and named: parameters, moments, sampler state   */
-  N_CONST,      /* a table known at compile time: data                         */
-  N_VIEW,       /* shape over base[offset ...], base a flat (rank 1) node      */
-  N_PACK,       /* rank 1: the parts' elements one after another               */
-  N_COMP,       /* a comprehension                                             */
-  N_SCATTER,    /* Y = 0; for all vars where guard: Y[index] += body           */
-  N_LOOP,       /* runs loop->body loop->count times; has no value itself      */
-  N_CARRY,      /* in a body: a carried value at the start of the iteration    */
-  N_FINAL,      /* after a loop: a carried value at its end                    */
-  N_STACK,      /* after a loop: [count, ...] what each iteration emitted; row i
+  N_INPUT,    /* bound at each call: tokens, a scalar                        */
+  N_STATE,    /* persistent and named: parameters, moments, sampler state   */
+  N_CONST,    /* a table known at compile time: data                         */
+  N_VIEW,     /* shape over base[offset ...], base a flat (rank 1) node      */
+  N_PACK,     /* rank 1: the parts' elements one after another               */
+  N_COMP,     /* a comprehension                                             */
+  N_SCATTER,  /* Y = 0; for all vars where guard: Y[index] += body           */
+  N_LOOP,     /* runs loop->body loop->count times; has no value itself      */
+  N_CARRY,    /* in a body: a carried value at the start of the iteration    */
+  N_FINAL,    /* after a loop: a carried value at its end                    */
+  N_STACK,    /* after a loop: [count, ...] what each iteration emitted; row i
                    comes from the iteration whose counter is i                */
-  N_COTANGENT   /* placeholder inside a user's `grad` clause; see Vjp          */
+  N_COTANGENT /* placeholder inside a user's `grad` clause; see Vjp          */
 } NodeKind;
 
 /* RED_ARGMAX yields the flat position (row-major over the reduced variables)
@@ -116,87 +128,92 @@ typedef struct Vjp {
 } Vjp;
 
 struct Node {
-  NodeKind    kind;
-  int         id;               /* dense over the graph */
-  Type        type;
-  int         rank;
-  int64_t     shape[IR_MAX_RANK];
-  int64_t     lo, hi;           /* TY_INT: every value lies in lo .. hi, inclusive */
-  const char *name;             /* as in the source: "layer.q"; never NULL, not unique */
-  const char *axis[IR_MAX_VARS];/* index names for readable output, of a comprehension's reduced
+  NodeKind kind;
+  int id; /* dense over the graph */
+  Type type;
+  int rank;
+  int64_t shape[IR_MAX_RANK];
+  int64_t lo, hi;                /* TY_INT: every value lies in lo .. hi, inclusive */
+  const char *name;              /* as in the source: "layer.q"; never NULL, not unique */
+  const char *axis[IR_MAX_VARS]; /* index names for readable output, of a comprehension's reduced
                                    variables too; may be NULL */
-  Span        span;             /* the .td line it came from */
-  Region     *region;
+  Span span;                     /* the .td line it came from */
+  Region *region;
 
   /* N_COMP, N_SCATTER: variables 0 .. rank-1 are the output indices of a
    * comprehension, the rest are reduced; a scatter's variables are all
    * iterated and `index` says where each value goes. */
-  Reducer     reducer;
-  int         nvars;
-  int64_t     extent[IR_MAX_VARS];
-  Expr       *guard;            /* NULL = true */
-  Expr       *body;
-  Expr       *index[IR_MAX_RANK];   /* N_SCATTER */
+  Reducer reducer;
+  int nvars;
+  int64_t extent[IR_MAX_VARS];
+  Expr *guard; /* NULL = true */
+  Expr *body;
+  Expr *index[IR_MAX_RANK]; /* N_SCATTER */
 
-  SavePolicy  save;
-  bool        again;            /* made by recompute.c: another loop computed the same value before */
-  Vjp        *vjp;              /* or NULL */
+  SavePolicy save;
+  bool again; /* made by recompute.c: another loop computed the same value before */
+  Vjp *vjp;   /* or NULL */
 
-  const double *data;           /* N_CONST: row-major, all types as doubles */
-  Node       *base;             /* N_VIEW */
-  int64_t     offset;           /* N_VIEW, in elements */
-  VEC(Node *) parts;            /* N_PACK */
-  Loop       *loop;             /* N_LOOP, N_CARRY, N_FINAL, N_STACK */
-  int         slot;             /* N_CARRY, N_FINAL: index into loop->carries; N_STACK: into loop->emits */
+  const double *data; /* N_CONST: row-major, all types as doubles */
+  Node *base;         /* N_VIEW */
+  int64_t offset;     /* N_VIEW, in elements */
+  VEC(Node *) parts;  /* N_PACK */
+  Loop *loop;         /* N_LOOP, N_CARRY, N_FINAL, N_STACK */
+  int slot;           /* N_CARRY, N_FINAL: index into loop->carries; N_STACK: into loop->emits */
 
-  int         mark;             /* scratch of the running pass; 0 on entry and exit */
-  void       *note;             /* the same */
+  int mark;   /* scratch of the running pass; 0 on entry and exit */
+  void *note; /* the same */
 };
 
 typedef struct Carry {
-  Node *init;                   /* outside, same shape and type */
-  Node *in;                     /* N_CARRY */
-  Node *next;                   /* in the body (or outside, or `in` itself) */
+  Node *init; /* outside, same shape and type */
+  Node *in;   /* N_CARRY */
+  Node *next; /* in the body (or outside, or `in` itself) */
 } Carry;
 
 struct Loop {
-  int      id;                  /* dense over the graph */
-  int64_t  count;
-  bool     reverse;             /* counter runs count-1 .. 0 */
-  const char *var;              /* its name, for output */
-  Node    *node;                /* the N_LOOP */
-  Region  *body;
+  int id; /* dense over the graph */
+  int64_t count;
+  bool reverse;    /* counter runs count-1 .. 0 */
+  const char *var; /* its name, for output */
+  Node *node;      /* the N_LOOP */
+  Region *body;
   VEC(Carry) carries;
-  VEC(Node *) emits;            /* body nodes stacked by N_STACK */
+  VEC(Node *) emits; /* body nodes stacked by N_STACK */
 };
 
 /* A list of nodes in an order in which every node follows what it reads. A
  * body may read nodes of the regions around it. */
 struct Region {
   VEC(Node *) nodes;
-  Loop   *loop;                 /* NULL for the top region */
+  Loop *loop; /* NULL for the top region */
   Region *parent;
 };
 
-typedef struct Update { Node *state, *value; } Update;  /* state := value, all at once, at the end */
-typedef struct Output { const char *name; Node *node; } Output;
+typedef struct Update {
+  Node *state, *value;
+} Update; /* state := value, all at once, at the end */
+typedef struct Output {
+  const char *name;
+  Node *node;
+} Output;
 
 struct Graph {
-  Arena      *arena;
-  Interner   *names;
-  const char *name;             /* of the entry: "train", "step", ... */
-  Region     *top;
-  VEC(Node *) nodes;            /* every node ever made, by id */
+  Arena *arena;
+  Interner *names;
+  const char *name; /* of the entry: "train", "step", ... */
+  Region *top;
+  VEC(Node *) nodes; /* every node ever made, by id */
   VEC(Loop *) loops;
   VEC(Output) outputs;
   VEC(Update) updates;
-  Node       *step;             /* rank-0 int N_INPUT "step" or NULL; also the draws' counter */
+  Node *step; /* rank-0 int N_INPUT "step" or NULL; also the draws' counter */
   /* hash-consing */
-  Expr      **table;
-  uint32_t    table_size;
-  int         nexprs;
-  struct ExprWalk *walks;       /* idle scratch of walks over expressions (walk.c) */
-  struct ReadScratch *reads;    /* scratch of ir_each_read (ir.c) */
+  Expr **table;
+  uint32_t table_size;
+  int nexprs;
+  struct ExprWalk *walks;    /* idle scratch of walks over expressions (walk.c) */
+  struct ReadScratch *reads; /* scratch of ir_each_read (ir.c) */
 };
 
 /* -- ir.c: expressions ----------------------------------------------------- */
@@ -207,7 +224,7 @@ Expr *ex_int(Graph *g, int64_t x);
 Expr *ex_bool(Graph *g, bool x);
 Expr *ex_var(Graph *g, int var);
 Expr *ex_loopvar(Graph *g, Loop *loop);
-Expr *ex_read(Graph *g, Node *n, Expr *const *index);        /* n->rank indices */
+Expr *ex_read(Graph *g, Node *n, Expr *const *index); /* n->rank indices */
 /* Primitives fold constants and apply the identities that hold for every
  * argument (x + 0, x * 1, select(true, ..), i - i of integers, ...), never one
  * that is wrong for NaN or infinity. Types are asserted. */
@@ -215,8 +232,8 @@ Expr *ex_prim(Graph *g, Prim p, Expr *const *args);
 Expr *ex1(Graph *g, Prim p, Expr *a);
 Expr *ex2(Graph *g, Prim p, Expr *a, Expr *b);
 Expr *ex3(Graph *g, Prim p, Expr *a, Expr *b, Expr *c);
-bool  ex_is_zero(const Expr *e);
-bool  ex_is_one(const Expr *e);
+bool ex_is_zero(const Expr *e);
+bool ex_is_one(const Expr *e);
 
 /* Rebuild e with variable k replaced by map[k] (NULL: kept). */
 Expr *ex_subst(Graph *g, Expr *e, Expr *const *map, int nmap);
@@ -226,59 +243,66 @@ typedef Expr *ExprMap(Graph *g, Expr *e, void *ctx);
 Expr *ex_map(Graph *g, Expr *e, ExprMap *f, void *ctx);
 /* Visit every distinct subexpression once, arguments first. */
 typedef void ExprVisit(Expr *e, void *ctx);
-void  ex_visit(Graph *g, Expr *e, ExprVisit *f, void *ctx);
-uint32_t ex_vars(Graph *g, const Expr *e);                  /* bit k: variable k occurs */
-bool  ex_has_loopvar(Graph *g, const Expr *e, const Loop *loop);
+void ex_visit(Graph *g, Expr *e, ExprVisit *f, void *ctx);
+uint32_t ex_vars(Graph *g, const Expr *e); /* bit k: variable k occurs */
+bool ex_has_loopvar(Graph *g, const Expr *e, const Loop *loop);
 
 /* e = sum coef[k] * var(k) + rest, where `rest` is constant or holds loop
  * variables and reads but no index variable; false when e is not of that form. */
-typedef struct Affine { int64_t coef[IR_MAX_VARS]; Expr *rest; } Affine;
-bool  ex_affine(Graph *g, Expr *e, Affine *out);
+typedef struct Affine {
+  int64_t coef[IR_MAX_VARS];
+  Expr *rest;
+} Affine;
+bool ex_affine(Graph *g, Expr *e, Affine *out);
 /* Interval of an integer expression given the variables' extents (a node's
  * nvars/extent); reads use the node's lo..hi. False when unbounded. */
-bool  ex_interval(Graph *g, const Expr *e, const int64_t *extent, int nvars, int64_t *lo, int64_t *hi);
+bool ex_interval(Graph *g, const Expr *e, const int64_t *extent, int nvars, int64_t *lo,
+                 int64_t *hi);
 
 /* -- ir.c: nodes ------------------------------------------------------------ */
 Node *ir_node(Graph *g, Region *r, NodeKind kind, Type type, int rank, const int64_t *shape,
-              const char *name, Span span);                  /* appended to r */
-Node *ir_input(Graph *g, const char *name, Type type, int rank, const int64_t *shape, int64_t lo, int64_t hi, Span at);
+              const char *name, Span span); /* appended to r */
+Node *ir_input(Graph *g, const char *name, Type type, int rank, const int64_t *shape, int64_t lo,
+               int64_t hi, Span at);
 Node *ir_state(Graph *g, const char *name, Type type, int rank, const int64_t *shape, Span at);
-Node *ir_const(Graph *g, Region *r, const char *name, Type type, int rank, const int64_t *shape, const double *data, Span at);
+Node *ir_const(Graph *g, Region *r, const char *name, Type type, int rank, const int64_t *shape,
+               const double *data, Span at);
 /* A comprehension: rank output extents, then nred reduced ones. Type and
  * integer bounds follow from reducer and body. */
-Node *ir_comp(Graph *g, Region *r, const char *name, Span at, int rank, int nred, const int64_t *extent,
-              Reducer red, Expr *guard, Expr *body);
+Node *ir_comp(Graph *g, Region *r, const char *name, Span at, int rank, int nred,
+              const int64_t *extent, Reducer red, Expr *guard, Expr *body);
 /* A comprehension over the same variables. */
 Node *ir_comp_like(Graph *g, Region *r, const Node *n, Expr *guard, Expr *body);
 Node *ir_scatter(Graph *g, Region *r, const char *name, Span at, int rank, const int64_t *shape,
                  int nvars, const int64_t *extent, Expr *const *index, Expr *guard, Expr *body);
-Node *ir_view(Graph *g, Region *r, const char *name, Node *base, int64_t offset, int rank, const int64_t *shape, Span at);
+Node *ir_view(Graph *g, Region *r, const char *name, Node *base, int64_t offset, int rank,
+              const int64_t *shape, Span at);
 Node *ir_pack(Graph *g, Region *r, const char *name, Node *const *parts, int n, Span at);
 /* A loop: make it, add carries, fill loop->body, set each carry's next, add
  * emits; ir_final and ir_stack give the results (appended to the region that
  * holds the loop, one node for each slot, made once). */
 Loop *ir_loop(Graph *g, Region *r, const char *var, int64_t count, bool reverse, Span at);
-Node *ir_carry(Graph *g, Loop *l, const char *name, Node *init);    /* returns the N_CARRY */
+Node *ir_carry(Graph *g, Loop *l, const char *name, Node *init); /* returns the N_CARRY */
 Node *ir_final(Graph *g, Loop *l, int carry);
-Node *ir_stack(Graph *g, Loop *l, Node *value);              /* adds the emit if it is new */
+Node *ir_stack(Graph *g, Loop *l, Node *value); /* adds the emit if it is new */
 /* read n at the node's own output variables: n[v0, v1, ...] */
 Expr *ir_read_all(Graph *g, Node *n);
-int64_t ir_count(const Node *n);                             /* elements; shapes were checked */
-bool  ir_visible(const Region *from, const Node *n);         /* may a node in `from` read n? */
+int64_t ir_count(const Node *n);                    /* elements; shapes were checked */
+bool ir_visible(const Region *from, const Node *n); /* may a node in `from` read n? */
 /* Every node that n reads (each once), its index reads included; for N_LOOP:
  * inits, outer nodes its body reads. Calls f for each. */
-void  ir_each_read(Graph *g, Node *n, void (*f)(Node *read, void *ctx), void *ctx);
+void ir_each_read(Graph *g, Node *n, void (*f)(Node *read, void *ctx), void *ctx);
 /* Remove from every region the nodes that no output or update needs. */
-void  ir_prune(Graph *g);
+void ir_prune(Graph *g);
 
 /* -- print.c, read.c, verify.c: the textual form (IR.md) --------------------- */
-void   ir_print(Graph *g, StrBuf *out);
-Graph *ir_parse(Arena *a, Interner *names, Diags *d, int file);   /* NULL after an error */
+void ir_print(Graph *g, StrBuf *out);
+Graph *ir_parse(Arena *a, Interner *names, Diags *d, int file); /* NULL after an error */
 /* NULL when every invariant holds, else what is broken, in the arena. */
 const char *ir_verify(Graph *g);
 
 /* -- draws.c: the generator, shared by evaluator, emitter and runtime --------- */
-void   philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 /* key = (seed low word ^ site, seed high word); counter = (low, high of a block, low, high of `step`),
  * block = number / 64 * 16 + number % 16, word = number / 16 % 4 */
 double draw_uniform(uint64_t seed, uint64_t step, uint32_t site, uint64_t number);
@@ -287,20 +311,20 @@ uint32_t draw_site(const char *qualified_name);
 
 /* -- eval.c: the reference evaluator, in double precision --------------------- */
 typedef struct Eval Eval;
-Eval  *eval_new(Graph *g, uint64_t seed, int64_t step);
-void   eval_free(Eval *ev);
+Eval *eval_new(Graph *g, uint64_t seed, int64_t step);
+void eval_free(Eval *ev);
 /* The storage of an N_INPUT or N_STATE, zero at first; callers fill it. */
 double *eval_bind(Eval *ev, Node *n);
 /* Run; NULL, or a message (index out of bounds at a named place). Afterwards
  * eval_value gives any top-region node's value; updates were applied to states. */
 const char *eval_run(Eval *ev);
 const double *eval_value(Eval *ev, Node *n);
-void   eval_set_step(Eval *ev, int64_t step);
-void   eval_set_seed(Eval *ev, uint64_t seed);
+void eval_set_step(Eval *ev, int64_t step);
+void eval_set_seed(Eval *ev, uint64_t seed);
 
 /* -- grad.c ------------------------------------------------------------------ */
 /* Append nodes that compute d loss / d wrt[k] to the top region; adjoint[k] is
  * NULL when no path leads there. loss: rank 0, real. Errors go to d. */
-bool   grad_reverse(Graph *g, Diags *d, Node *loss, Node *const *wrt, int n, Node **adjoint);
+bool grad_reverse(Graph *g, Diags *d, Node *loss, Node *const *wrt, int n, Node **adjoint);
 
 #endif

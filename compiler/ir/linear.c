@@ -96,9 +96,12 @@ Expr *linear_build(Graph *g, const Linear *s) {
   for (int i = 0; i < s->n; i++) {
     if (s->term[i].coef > 0) continue;
     Expr *atom = s->term[i].atom;
-    if (sum) sum = raw2(g, P_sub, sum, scaled(g, -s->term[i].coef, atom));
-    else if (s->term[i].coef == -1) sum = expr_prim_raw(g, P_neg, TY_INT, &atom);
-    else sum = raw2(g, P_mul, ex_int(g, s->term[i].coef), atom);
+    if (sum)
+      sum = raw2(g, P_sub, sum, scaled(g, -s->term[i].coef, atom));
+    else if (s->term[i].coef == -1)
+      sum = expr_prim_raw(g, P_neg, TY_INT, &atom);
+    else
+      sum = raw2(g, P_mul, ex_int(g, s->term[i].coef), atom);
   }
   if (constant > 0) sum = raw2(g, P_add, sum, ex_int(g, constant));
   if (constant < 0) sum = raw2(g, P_sub, sum, ex_int(g, -constant));
@@ -125,7 +128,7 @@ static Expr *fold_divide(Graph *g, Prim p, Expr *a, int64_t d) {
   rest.constant = s.constant - quotient.constant * d;
   if (rest.n == 0) {
     if (p == P_mod) return ex_int(g, rest.constant);
-    return linear_build(g, &quotient);           /* 0 <= rest.constant < d */
+    return linear_build(g, &quotient); /* 0 <= rest.constant < d */
   }
   Expr *part = raw2(g, p, linear_build(g, &rest), ex_int(g, d));
   if (p == P_mod) return part;
@@ -167,10 +170,10 @@ static Expr *build_less(Graph *g, Linear *s) {
   Linear left, right;
   split(s, &left, &right);
   Prim p = P_lt;
-  if (left.n == 0) {                     /* c < N: as a lower bound, c + 1 <= N */
+  if (left.n == 0) { /* c < N: as a lower bound, c + 1 <= N */
     left.constant = c + 1;
     p = P_le;
-  } else if (right.n == 0) {             /* P < -c */
+  } else if (right.n == 0) { /* P < -c */
     right.constant = -c;
   } else if (c == -1) {
     p = P_le;
@@ -188,13 +191,15 @@ static Expr *build_equal(Graph *g, Prim p, Linear *s) {
   int64_t d = 0;
   for (int i = 0; i < s->n; i++) d = gcd(d, s->term[i].coef);
   if (s->constant % d != 0) return ex_bool(g, p == P_ne);
-  if (s->term[0].coef < 0) d = -d;       /* the first term stands on the left */
+  if (s->term[0].coef < 0) d = -d; /* the first term stands on the left */
   for (int i = 0; i < s->n; i++) s->term[i].coef /= d;
   int64_t c = s->constant / d;
   Linear left, right;
   split(s, &left, &right);
-  if (c > 0 && right.n > 0) left.constant = c;
-  else right.constant = -c;
+  if (c > 0 && right.n > 0)
+    left.constant = c;
+  else
+    right.constant = -c;
   return compare_raw(g, p, linear_build(g, &left), linear_build(g, &right));
 }
 
@@ -205,12 +210,9 @@ Expr *linear_fold(Graph *g, Prim p, Expr *const *args) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wswitch-enum"
   switch (p) {
-  case P_add:
-    return linear_add(&s, a, 1) && linear_add(&s, b, 1) ? linear_build(g, &s) : NULL;
-  case P_sub:
-    return linear_add(&s, a, 1) && linear_add(&s, b, -1) ? linear_build(g, &s) : NULL;
-  case P_neg:
-    return linear_add(&s, a, -1) ? linear_build(g, &s) : NULL;
+  case P_add: return linear_add(&s, a, 1) && linear_add(&s, b, 1) ? linear_build(g, &s) : NULL;
+  case P_sub: return linear_add(&s, a, 1) && linear_add(&s, b, -1) ? linear_build(g, &s) : NULL;
+  case P_neg: return linear_add(&s, a, -1) ? linear_build(g, &s) : NULL;
   case P_mul:
     if (b->kind == E_INT) {
       Expr *t = a;
@@ -220,8 +222,7 @@ Expr *linear_fold(Graph *g, Prim p, Expr *const *args) {
     if (a->kind != E_INT) return NULL;
     return linear_add(&s, b, a->inum) ? linear_build(g, &s) : NULL;
   case P_div:
-  case P_mod:
-    return b->kind == E_INT && b->inum > 0 ? fold_divide(g, p, a, b->inum) : NULL;
+  case P_mod: return b->kind == E_INT && b->inum > 0 ? fold_divide(g, p, a, b->inum) : NULL;
   case P_lt:
   case P_le:
     if (!linear_add(&s, a, 1) || !linear_add(&s, b, -1)) return NULL;
@@ -229,10 +230,8 @@ Expr *linear_fold(Graph *g, Prim p, Expr *const *args) {
     if (s.constant <= INT64_MIN + 1 || s.constant == INT64_MAX) return NULL;
     return build_less(g, &s);
   case P_eq:
-  case P_ne:
-    return linear_add(&s, a, 1) && linear_add(&s, b, -1) ? build_equal(g, p, &s) : NULL;
-  default:
-    return NULL;
+  case P_ne: return linear_add(&s, a, 1) && linear_add(&s, b, -1) ? build_equal(g, p, &s) : NULL;
+  default: return NULL;
   }
 #pragma GCC diagnostic pop
 }
@@ -246,9 +245,12 @@ bool ex_affine(Graph *g, Expr *e, Affine *out) {
   for (int i = 0; i < s.n; i++) {
     Expr *atom = s.term[i].atom;
     if (atom->kind == E_VAR && atom->inum >= IR_MAX_VARS) return false;
-    if (atom->kind == E_VAR) out->coef[atom->inum] = s.term[i].coef;
-    else if (atom->vars) return false;
-    else rest.term[rest.n++] = s.term[i];
+    if (atom->kind == E_VAR)
+      out->coef[atom->inum] = s.term[i].coef;
+    else if (atom->vars)
+      return false;
+    else
+      rest.term[rest.n++] = s.term[i];
   }
   rest.constant = s.constant;
   out->rest = linear_build(g, &rest);

@@ -65,7 +65,7 @@ double prim_real(Prim p, double a, double b) {
   case P_div: return a / b;
   case P_mod: return real_mod(a, b);
   case P_neg: return -a;
-  case P_min: return a <= b || a != a ? a : b;     /* a NaN on either side wins */
+  case P_min: return a <= b || a != a ? a : b; /* a NaN on either side wins */
   case P_max: return a >= b || a != a ? a : b;
   case P_pow: return pow(a, b);
   case P_exp: return exp(a);
@@ -102,13 +102,21 @@ bool prim_int(Prim p, int64_t a, int64_t b, int64_t *out) {
   case P_neg: return !__builtin_sub_overflow((int64_t)0, a, out);
   case P_div: return int_div(a, b, out);
   case P_mod:
-    if (b == -1) { *out = 0; return true; }
+    if (b == -1) {
+      *out = 0;
+      return true;
+    }
     if (!int_div(a, b, &q)) return false;
     *out = a - q * b;
     return true;
   case P_min: *out = a <= b ? a : b; return true;
   case P_max: *out = a >= b ? a : b; return true;
-  case P_abs: if (a >= 0) { *out = a; return true; } return !__builtin_sub_overflow((int64_t)0, a, out);
+  case P_abs:
+    if (a >= 0) {
+      *out = a;
+      return true;
+    }
+    return !__builtin_sub_overflow((int64_t)0, a, out);
   default: bug("%s is no arithmetic on integers", prims[p].name);
   }
 #pragma GCC diagnostic pop

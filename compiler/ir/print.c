@@ -6,15 +6,21 @@
 #include <math.h>
 #include <string.h>
 
-const Infix text_infix[] = {
-    {"or", P_or, LEVEL_OR},      {"and", P_and, LEVEL_AND},   {"<", P_lt, LEVEL_COMPARE},
-    {"<=", P_le, LEVEL_COMPARE}, {"==", P_eq, LEVEL_COMPARE}, {"!=", P_ne, LEVEL_COMPARE},
-    {"+", P_add, LEVEL_ADD},     {"-", P_sub, LEVEL_ADD},     {"*", P_mul, LEVEL_MUL},
-    {"/", P_div, LEVEL_MUL},     {NULL, P_add, 0}};
+const Infix text_infix[] = {{"or", P_or, LEVEL_OR},
+                            {"and", P_and, LEVEL_AND},
+                            {"<", P_lt, LEVEL_COMPARE},
+                            {"<=", P_le, LEVEL_COMPARE},
+                            {"==", P_eq, LEVEL_COMPARE},
+                            {"!=", P_ne, LEVEL_COMPARE},
+                            {"+", P_add, LEVEL_ADD},
+                            {"-", P_sub, LEVEL_ADD},
+                            {"*", P_mul, LEVEL_MUL},
+                            {"/", P_div, LEVEL_MUL},
+                            {NULL, P_add, 0}};
 
 bool text_is_keyword(const char *s) {
-  static const char *const words[] = {"sum",  "max", "min", "prod", "argmax", "true", "false", "inf",
-                                      "nan",  "not", "and", "or",   "when",   "none", "_"};
+  static const char *const words[] = {"sum", "max", "min", "prod", "argmax", "true", "false", "inf",
+                                      "nan", "not", "and", "or",   "when",   "none", "_"};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (strcmp(words[i], s) == 0) return true;
   return false;
@@ -31,40 +37,44 @@ bool text_is_plain(const char *s, size_t n) {
 
 /* ---- per expression, within one node ------------------------------------------- */
 typedef struct Info {
-  int      epoch;
-  int      uses;
-  int      weight;              /* of its text, in leaves and operators */
-  int      height;              /* of its text; what is bound counts as a leaf */
-  int      let;                 /* its number, or 0 */
+  int epoch;
+  int uses;
+  int weight; /* of its text, in leaves and operators */
+  int height; /* of its text; what is bound counts as a leaf */
+  int let;    /* its number, or 0 */
 } Info;
 
 typedef struct Printer {
-  Graph   *g;
-  Arena   *arena;               /* freed after printing */
-  StrBuf  *out;
-  Node    *node;                /* being printed */
+  Graph *g;
+  Arena *arena; /* freed after printing */
+  StrBuf *out;
+  Node *node;                   /* being printed */
   const char *var[IR_MAX_VARS]; /* its variables' names */
-  bool     named[IR_MAX_VARS];  /* they are the axis names */
-  int     *ordinal;             /* by node id: 1 for the first of its name */
-  Info    *info;                /* by expression id */
-  int      epoch;
-  int      lets;
+  bool named[IR_MAX_VARS];      /* they are the axis names */
+  int *ordinal;                 /* by node id: 1 for the first of its name */
+  Info *info;                   /* by expression id */
+  int epoch;
+  int lets;
   VEC(Expr *) bound;
-  int      indent;
+  int indent;
 } Printer;
 
 static void name_quoted(StrBuf *out, const char *s) {
   sb_putc(out, '`');
   for (const unsigned char *p = (const unsigned char *)s; *p; p++) {
-    if (*p == '`' || *p == '\\' || *p < 32 || *p >= 127) sb_printf(out, "\\x%02x", *p);
-    else sb_putc(out, (char)*p);
+    if (*p == '`' || *p == '\\' || *p < 32 || *p >= 127)
+      sb_printf(out, "\\x%02x", *p);
+    else
+      sb_putc(out, (char)*p);
   }
   sb_putc(out, '`');
 }
 
 static void name(StrBuf *out, const char *s) {
-  if (text_is_plain(s, strlen(s)) && !text_is_keyword(s)) sb_puts(out, s);
-  else name_quoted(out, s);
+  if (text_is_plain(s, strlen(s)) && !text_is_keyword(s))
+    sb_puts(out, s);
+  else
+    name_quoted(out, s);
 }
 
 static void node_key(Printer *p, const Node *n) {
@@ -77,8 +87,10 @@ static void real_number(StrBuf *out, double x) {
   if (x != x) {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
-    if (bits == UINT64_C(0x7ff8000000000000)) sb_puts(out, "nan");
-    else sb_printf(out, "nan(%llu)", (unsigned long long)bits);
+    if (bits == UINT64_C(0x7ff8000000000000))
+      sb_puts(out, "nan");
+    else
+      sb_printf(out, "nan(%llu)", (unsigned long long)bits);
     return;
   }
   fmt_double(buf, x);
@@ -107,11 +119,14 @@ static const Infix *infix_of(Prim prim) {
 
 static void print_prim(Printer *p, Expr *e, int level) {
   const Infix *f = infix_of(e->prim);
-  int own = f ? f->level : e->prim == P_select ? LEVEL_SELECT : e->prim == P_not ? LEVEL_NOT
-            : e->prim == P_neg ? LEVEL_UNARY : LEVEL_ATOM;
+  int own = f                     ? f->level
+            : e->prim == P_select ? LEVEL_SELECT
+            : e->prim == P_not    ? LEVEL_NOT
+            : e->prim == P_neg    ? LEVEL_UNARY
+                                  : LEVEL_ATOM;
   if (own < level) sb_putc(p->out, '(');
   if (f) {
-    bool chain = f->level != LEVEL_COMPARE;        /* comparisons do not chain */
+    bool chain = f->level != LEVEL_COMPARE; /* comparisons do not chain */
     print_expr(p, e->args[0], chain ? own : own + 1);
     bool tight = e->prim == P_mul && e->type == TY_INT;
     sb_printf(p->out, tight ? "%s" : " %s ", f->spelling);
@@ -137,12 +152,16 @@ static void print_prim(Printer *p, Expr *e, int level) {
 
 /* What begins with a minus sign is an operand only in brackets or alone. */
 static void print_number(Printer *p, Expr *e, int level) {
-  bool negative = e->kind == E_INT ? e->inum < 0 : e->kind == E_NUM && e->num == e->num && signbit(e->num);
+  bool negative =
+      e->kind == E_INT ? e->inum < 0 : e->kind == E_NUM && e->num == e->num && signbit(e->num);
   bool parens = negative && level > LEVEL_UNARY;
   if (parens) sb_putc(p->out, '(');
-  if (e->kind == E_INT) sb_printf(p->out, "%lld", (long long)e->inum);
-  else if (e->kind == E_BOOL) sb_puts(p->out, e->inum ? "true" : "false");
-  else real_number(p->out, e->num);
+  if (e->kind == E_INT)
+    sb_printf(p->out, "%lld", (long long)e->inum);
+  else if (e->kind == E_BOOL)
+    sb_puts(p->out, e->inum ? "true" : "false");
+  else
+    real_number(p->out, e->num);
   if (parens) sb_putc(p->out, ')');
 }
 
@@ -156,8 +175,10 @@ static void print_expr(Printer *p, Expr *e, int level) {
   case E_INT:
   case E_BOOL: print_number(p, e, level); break;
   case E_VAR:
-    if (p->named[e->inum]) name(p->out, p->var[e->inum]);
-    else sb_puts(p->out, p->var[e->inum]);
+    if (p->named[e->inum])
+      name(p->out, p->var[e->inum]);
+    else
+      sb_puts(p->out, p->var[e->inum]);
     break;
   case E_LOOPVAR:
     sb_putc(p->out, '@');
@@ -188,7 +209,7 @@ static void count_uses(Printer *p, Expr *root) {
   for (int i = 0; i < w->n; i++) {
     Expr *e = w->order[i];
     Info *x = info_of(p, e);
-    if (x->weight > 0) continue;                   /* below another root already */
+    if (x->weight > 0) continue; /* below another root already */
     x->weight = 1;
     for (int k = 0; k < e->nargs; k++) info_of(p, e->args[k])->uses++;
   }
@@ -272,8 +293,10 @@ static void print_vars(Printer *p, Node *n, int from, int to, Expr *guard) {
   sb_putc(p->out, '[');
   for (int k = from; k < to; k++) {
     if (k > from) sb_puts(p->out, ", ");
-    if (p->named[k]) name(p->out, p->var[k]);
-    else sb_puts(p->out, p->var[k]);
+    if (p->named[k])
+      name(p->out, p->var[k]);
+    else
+      sb_puts(p->out, p->var[k]);
     sb_printf(p->out, ":%lld", (long long)n->extent[k]);
   }
   if (guard) {
@@ -310,8 +333,10 @@ static void print_axes(Printer *p, const Node *n) {
   sb_puts(p->out, " axes(");
   for (int k = 0; k < n->nvars; k++) {
     if (k > 0) sb_puts(p->out, ", ");
-    if (n->axis[k]) name(p->out, n->axis[k]);
-    else sb_putc(p->out, '_');
+    if (n->axis[k])
+      name(p->out, n->axis[k]);
+    else
+      sb_putc(p->out, '_');
   }
   sb_putc(p->out, ')');
 }
@@ -330,7 +355,8 @@ static void print_tail(Printer *p, const Node *n, bool axes) {
     sb_puts(p->out, " at ");
     if (n->span.file > 0) sb_printf(p->out, "%d/", n->span.file);
     sb_printf(p->out, "%d:%d-%d:%d", n->span.line, n->span.col > 0 ? n->span.col : 0,
-              n->span.end_line > 0 ? n->span.end_line : 0, n->span.end_col > 0 ? n->span.end_col : 0);
+              n->span.end_line > 0 ? n->span.end_line : 0,
+              n->span.end_col > 0 ? n->span.end_col : 0);
   }
   sb_putc(p->out, '\n');
 }
@@ -379,11 +405,15 @@ static void print_comp(Printer *p, Node *n) {
     sb_puts(p->out, reducer_name(n->reducer));
     print_vars(p, n, n->rank, n->nvars, guard);
   }
-  if (block) print_block(p, n);
-  else if (reduces) sb_putc(p->out, '(');
+  if (block)
+    print_block(p, n);
+  else if (reduces)
+    sb_putc(p->out, '(');
   print_expr(p, n->body, LEVEL_SELECT);
-  if (block) end_block(p);
-  else if (reduces) sb_putc(p->out, ')');
+  if (block)
+    end_block(p);
+  else if (reduces)
+    sb_putc(p->out, ')');
   end_exprs(p);
   print_tail(p, n, !named);
 }
@@ -424,9 +454,12 @@ static void print_data(Printer *p, const Node *n) {
       sb_puts(p->out, "   ");
     }
     if (i > 0) sb_putc(p->out, ' ');
-    if (n->type == TY_REAL) real_number(p->out, n->data[i]);
-    else if (n->type == TY_INT) sb_printf(p->out, "%lld", (long long)n->data[i]);
-    else sb_puts(p->out, n->data[i] != 0 ? "true" : "false");
+    if (n->type == TY_REAL)
+      real_number(p->out, n->data[i]);
+    else if (n->type == TY_INT)
+      sb_printf(p->out, "%lld", (long long)n->data[i]);
+    else
+      sb_puts(p->out, n->data[i] != 0 ? "true" : "false");
   }
   sb_putc(p->out, '}');
 }
@@ -446,8 +479,10 @@ static void print_loop(Printer *p, Node *n) {
     sb_puts(p->out, "next ");
     node_key(p, l->carries.at[i].in);
     sb_puts(p->out, " = ");
-    if (l->carries.at[i].next) node_key(p, l->carries.at[i].next);
-    else sb_puts(p->out, "none");
+    if (l->carries.at[i].next)
+      node_key(p, l->carries.at[i].next);
+    else
+      sb_puts(p->out, "none");
     sb_putc(p->out, '\n');
   }
   for (int i = 0; i < l->emits.n; i++) {
@@ -521,7 +556,10 @@ static void print_region(Printer *p, const Region *r) {
 
 /* ---- the whole ------------------------------------------------------------------------ */
 
-typedef struct NameCount { const char *name; int count; } NameCount;
+typedef struct NameCount {
+  const char *name;
+  int count;
+} NameCount;
 
 static NameCount *count_of(NameCount *table, int size, const char *s) {
   uint64_t h = (uint64_t)(uintptr_t)s * UINT64_C(0x9e3779b97f4a7c15);
@@ -543,14 +581,18 @@ static void print_vjp(Printer *p, const Node *n) {
   sb_puts(p->out, "vjp ");
   node_key(p, n);
   sb_puts(p->out, " from ");
-  if (n->vjp->cotangent) node_key(p, n->vjp->cotangent);
-  else sb_puts(p->out, "none");
+  if (n->vjp->cotangent)
+    node_key(p, n->vjp->cotangent);
+  else
+    sb_puts(p->out, "none");
   for (int i = 0; i < n->vjp->wrt.n; i++) {
     sb_puts(p->out, i == 0 ? ": " : ", ");
     node_key(p, n->vjp->wrt.at[i]);
     sb_puts(p->out, " -> ");
-    if (n->vjp->adjoint.at[i]) node_key(p, n->vjp->adjoint.at[i]);
-    else sb_puts(p->out, "none");
+    if (n->vjp->adjoint.at[i])
+      node_key(p, n->vjp->adjoint.at[i]);
+    else
+      sb_puts(p->out, "none");
   }
   sb_putc(p->out, '\n');
 }

@@ -12,8 +12,8 @@
 #include "compiler/ir/expr.h"
 
 typedef struct Live {
-  Graph  *g;
-  uint8_t *node;                /* by node id */
+  Graph *g;
+  uint8_t *node; /* by node id */
   VEC(Node *) work;
 } Live;
 
@@ -81,7 +81,8 @@ static void expand(Live *live, Node *n) {
 }
 
 static bool kept(const Live *live, const Node *n) {
-  return live->node[n->id] || ((n->kind == N_INPUT || n->kind == N_STATE) && n->region->loop == NULL);
+  return live->node[n->id] ||
+         ((n->kind == N_INPUT || n->kind == N_STATE) && n->region->loop == NULL);
 }
 
 static void sweep(Live *live, Region *r) {
@@ -117,7 +118,8 @@ static void compact_results(Live *live, Loop *l) {
   uint8_t *stacked = NEWN(live->g->arena, uint8_t, l->emits.n + 1);
   Region *r = l->node->region;
   for (int i = 0; i < r->nodes.n; i++)
-    if (r->nodes.at[i]->kind == N_STACK && r->nodes.at[i]->loop == l) stacked[r->nodes.at[i]->slot] = 1;
+    if (r->nodes.at[i]->kind == N_STACK && r->nodes.at[i]->loop == l)
+      stacked[r->nodes.at[i]->slot] = 1;
   for (int i = 0; i < r->nodes.n; i++) {
     Node *x = r->nodes.at[i];
     if (x->loop != l || (x->kind != N_FINAL && x->kind != N_STACK)) continue;

@@ -7,7 +7,8 @@
 /* ---- names ---------------------------------------------------------------------- */
 
 static Entry *slot_of(Reader *r, const char *name, int ordinal) {
-  uint64_t h = ((uint64_t)(uintptr_t)name + (uint64_t)ordinal * 0x51ed27) * UINT64_C(0x9e3779b97f4a7c15);
+  uint64_t h =
+      ((uint64_t)(uintptr_t)name + (uint64_t)ordinal * 0x51ed27) * UINT64_C(0x9e3779b97f4a7c15);
   int at = (int)(h >> 33) & (r->table_size - 1);
   while (r->table[at].name && (r->table[at].name != name || r->table[at].ordinal != ordinal))
     at = (at + 1) & (r->table_size - 1);
@@ -27,7 +28,9 @@ static void grow_table(Reader *r) {
 static void define(Reader *r, Token name, Node *n) {
   if (2 * r->nentries >= r->table_size) grow_table(r);
   Entry *e = slot_of(r, name.text, name.ordinal);
-  if (e->name) read_fail(r, E_TEXT_TWICE, name.span, "'%s' is defined twice; call one %s'2", name.text, name.text);
+  if (e->name)
+    read_fail(r, E_TEXT_TWICE, name.span, "'%s' is defined twice; call one %s'2", name.text,
+              name.text);
   *e = (Entry){name.text, name.ordinal, n};
   r->nentries++;
   while (r->places.n <= n->id) vec_push(r->arena, &r->places, name.span);
@@ -38,7 +41,8 @@ static Token read_name(Reader *r) {
   Token t = r->tok;
   if (t.kind != T_NAME) read_fail(r, E_TEXT_SYNTAX, t.span, "expected a name");
   if (!t.quoted && text_is_keyword(t.text))
-    read_fail(r, E_TEXT_SYNTAX, t.span, "'%s' is a word of the language; as a name it is written `%s`", t.text, t.text);
+    read_fail(r, E_TEXT_SYNTAX, t.span,
+              "'%s' is a word of the language; as a name it is written `%s`", t.text, t.text);
   read_next(r);
   return t;
 }
@@ -55,8 +59,10 @@ Node *read_lookup(Reader *r) {
   Token t = read_name(r);
   Entry *e = slot_of(r, t.text, t.ordinal);
   if (e->name) return e->node;
-  Diag *d = diag_error(r->d, E_TEXT_NAME, t.span, t.ordinal > 1 ? "there is no node %s'%d above" : "there is no node '%s' above",
-                       t.text, t.ordinal);
+  Diag *d =
+      diag_error(r->d, E_TEXT_NAME, t.span,
+                 t.ordinal > 1 ? "there is no node %s'%d above" : "there is no node '%s' above",
+                 t.text, t.ordinal);
   suggest(r, d, t.text);
   longjmp(r->failed, 1);
 }
@@ -64,10 +70,10 @@ Node *read_lookup(Reader *r) {
 /* ---- shapes, ranges, tails --------------------------------------------------------- */
 
 typedef struct Head {
-  Token       name;
-  Type        type;
-  int         rank;
-  int64_t     shape[IR_MAX_RANK];
+  Token name;
+  Type type;
+  int rank;
+  int64_t shape[IR_MAX_RANK];
   const char *axis[IR_MAX_RANK];
 } Head;
 
@@ -82,14 +88,19 @@ static void check_count(Reader *r, Span at, int n, const int64_t *extent) {
 static void read_type(Reader *r, Head *h) {
   read_expect(r, ":");
   Span at = r->tok.span;
-  if (read_accept_word(r, "real")) h->type = TY_REAL;
-  else if (read_accept_word(r, "int")) h->type = TY_INT;
-  else if (read_accept_word(r, "bool")) h->type = TY_BOOL;
-  else read_fail(r, E_TEXT_SYNTAX, at, "expected real, int or bool");
+  if (read_accept_word(r, "real"))
+    h->type = TY_REAL;
+  else if (read_accept_word(r, "int"))
+    h->type = TY_INT;
+  else if (read_accept_word(r, "bool"))
+    h->type = TY_BOOL;
+  else
+    read_fail(r, E_TEXT_SYNTAX, at, "expected real, int or bool");
   h->rank = 0;
   if (!read_accept(r, "[")) return;
   do {
-    if (h->rank == IR_MAX_RANK) read_fail(r, E_TEXT_LIMIT, r->tok.span, "more than %d axes", IR_MAX_RANK);
+    if (h->rank == IR_MAX_RANK)
+      read_fail(r, E_TEXT_LIMIT, r->tok.span, "more than %d axes", IR_MAX_RANK);
     h->axis[h->rank] = NULL;
     if (r->tok.kind == T_NAME) {
       h->axis[h->rank] = read_name(r).text;
@@ -159,10 +170,14 @@ static void read_tail(Reader *r, Node *n) {
   if (read_accept(r, ";")) {
     while (r->tok.kind == T_NAME) {
       Span at = r->tok.span;
-      if (read_accept_word(r, "at")) n->span = read_place(r);
-      else if (read_accept_word(r, "step")) r->g->step = n;
-      else if (read_accept_word(r, "axes")) read_axes(r, n);
-      else if (read_accept_word(r, "again")) n->again = true;
+      if (read_accept_word(r, "at"))
+        n->span = read_place(r);
+      else if (read_accept_word(r, "step"))
+        r->g->step = n;
+      else if (read_accept_word(r, "axes"))
+        read_axes(r, n);
+      else if (read_accept_word(r, "again"))
+        n->again = true;
       else if (read_accept_word(r, "save")) {
         n->save = read_is_word(r, "keep") ? SAVE_KEEP : SAVE_RECOMPUTE;
         if (!read_accept_word(r, "keep")) read_expect_word(r, "recompute");
@@ -191,10 +206,12 @@ static Expr *read_vars(Reader *r, int64_t *extent, const char **axis) {
   Span at = r->tok.span;
   read_expect(r, "[");
   while (r->tok.kind == T_NAME) {
-    if (r->nvars == IR_MAX_VARS) read_fail(r, E_TEXT_LIMIT, r->tok.span, "more than %d variables", IR_MAX_VARS);
+    if (r->nvars == IR_MAX_VARS)
+      read_fail(r, E_TEXT_LIMIT, r->tok.span, "more than %d variables", IR_MAX_VARS);
     Token name = read_name(r);
     for (int k = 0; k < r->nvars; k++)
-      if (r->var[k] == name.text) read_fail(r, E_TEXT_TWICE, name.span, "two variables '%s'", name.text);
+      if (r->var[k] == name.text)
+        read_fail(r, E_TEXT_TWICE, name.span, "two variables '%s'", name.text);
     bool plain = !name.quoted && strcmp(name.text, arena_printf(r->arena, "v%d", r->nvars)) == 0;
     axis[r->nvars] = plain ? NULL : name.text;
     r->var[r->nvars] = name.text;
@@ -206,14 +223,16 @@ static Expr *read_vars(Reader *r, int64_t *extent, const char **axis) {
   if (read_accept(r, "|")) {
     at = r->tok.span;
     guard = read_expr(r);
-    if (guard->type != TY_BOOL) read_fail(r, E_TEXT_TYPE, at, "a guard is bool, not %s", type_name(guard->type));
+    if (guard->type != TY_BOOL)
+      read_fail(r, E_TEXT_TYPE, at, "a guard is bool, not %s", type_name(guard->type));
   }
   read_expect(r, "]");
   return guard;
 }
 
 static void end_line(Reader *r) {
-  if (r->tok.kind != T_NEWLINE) read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected the end of the line");
+  if (r->tok.kind != T_NEWLINE)
+    read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected the end of the line");
   read_skip_newlines(r);
 }
 
@@ -222,7 +241,8 @@ static void read_block(Reader *r, Expr **guard) {
   read_skip_newlines(r);
   for (;;) {
     Span at = r->tok.span;
-    if (r->tok.kind == T_LET && read_peek(r).kind == T_PUNCT && strcmp(read_peek(r).text, "=") == 0) {
+    if (r->tok.kind == T_LET && read_peek(r).kind == T_PUNCT &&
+        strcmp(read_peek(r).text, "=") == 0) {
       if (r->tok.large || r->tok.whole != (uint64_t)r->lets.n + 1)
         read_fail(r, E_TEXT_SYNTAX, at, "expected $%d to be bound next", r->lets.n + 1);
       read_next(r);
@@ -234,7 +254,8 @@ static void read_block(Reader *r, Expr **guard) {
       if (*guard) read_fail(r, E_TEXT_TWICE, at, "a second guard");
       read_next(r);
       *guard = read_expr(r);
-      if ((*guard)->type != TY_BOOL) read_fail(r, E_TEXT_TYPE, at, "a guard is bool, not %s", type_name((*guard)->type));
+      if ((*guard)->type != TY_BOOL)
+        read_fail(r, E_TEXT_TYPE, at, "a guard is bool, not %s", type_name((*guard)->type));
       end_line(r);
     } else {
       return;
@@ -280,10 +301,12 @@ static void read_comp(Reader *r) {
   Reducer red = RED_NONE;
   Span at = r->tok.span;
   if (read_reducer(r, &red)) {
-    if (guard) read_fail(r, E_TEXT_SYNTAX, at, "the guard of a reduction stands in its own brackets");
+    if (guard)
+      read_fail(r, E_TEXT_SYNTAX, at, "the guard of a reduction stands in its own brackets");
     guard = read_vars(r, extent, axis);
     if (r->nvars == rank) read_fail(r, E_TEXT_SYNTAX, at, "a reduction over no variable");
-    if (!read_is(r, "{") && !read_is(r, "(")) read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected '(' or '{'");
+    if (!read_is(r, "{") && !read_is(r, "("))
+      read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected '(' or '{'");
   }
   Expr *body;
   if (read_accept(r, "{")) {
@@ -293,9 +316,11 @@ static void read_comp(Reader *r) {
   } else {
     body = read_expr(r);
   }
-  if (red == RED_ARGMAX ? body->type == TY_BOOL : (red == RED_SUM || red == RED_PROD) && body->type == TY_BOOL)
+  if (red == RED_ARGMAX ? body->type == TY_BOOL
+                        : (red == RED_SUM || red == RED_PROD) && body->type == TY_BOOL)
     read_fail(r, E_TEXT_TYPE, at, "%s does not reduce bools", reducer_name(red));
-  Node *n = ir_comp(r->g, r->region, name.text, nowhere, rank, r->nvars - rank, extent, red, guard, body);
+  Node *n =
+      ir_comp(r->g, r->region, name.text, nowhere, rank, r->nvars - rank, extent, red, guard, body);
   for (int k = 0; k < r->nvars; k++) n->axis[k] = axis[k];
   set_range(n, lo, hi);
   read_tail(r, n);
@@ -323,9 +348,11 @@ static void read_scatter(Reader *r) {
     if (!read_accept(r, ",")) break;
   }
   read_expect(r, "]");
-  if (n != h.rank) read_fail(r, E_TEXT_TYPE, at, "'%s' has rank %d, not %d", h.name.text, h.rank, n);
+  if (n != h.rank)
+    read_fail(r, E_TEXT_TYPE, at, "'%s' has rank %d, not %d", h.name.text, h.rank, n);
   for (int k = 0; k < n; k++)
-    if (index[k]->type != TY_INT) read_fail(r, E_TEXT_TYPE, at, "index %d is %s", k, type_name(index[k]->type));
+    if (index[k]->type != TY_INT)
+      read_fail(r, E_TEXT_TYPE, at, "index %d is %s", k, type_name(index[k]->type));
   read_expect_word(r, "add");
   at = r->tok.span;
   Expr *body = read_expr(r);
@@ -333,7 +360,8 @@ static void read_scatter(Reader *r) {
   if (body->type != h.type)
     read_fail(r, E_TEXT_TYPE, at, "'%s' is %s, what is added is %s", h.name.text, type_name(h.type),
               type_name(body->type));
-  Node *s = ir_scatter(r->g, r->region, h.name.text, nowhere, h.rank, h.shape, r->nvars, extent, index, guard, body);
+  Node *s = ir_scatter(r->g, r->region, h.name.text, nowhere, h.rank, h.shape, r->nvars, extent,
+                       index, guard, body);
   for (int k = 0; k < h.rank; k++) s->axis[k] = h.axis[k];
   set_range(s, lo, hi);
   read_tail(r, s);
@@ -348,7 +376,8 @@ static double read_datum(Reader *r, Type type) {
   r->lets.n = 0;
   Expr *e = read_expr(r);
   bool constant = e->kind == E_NUM || e->kind == E_INT || e->kind == E_BOOL;
-  if (!constant || e->type != type) read_fail(r, E_TEXT_TYPE, at, "expected a constant of type %s", type_name(type));
+  if (!constant || e->type != type)
+    read_fail(r, E_TEXT_TYPE, at, "expected a constant of type %s", type_name(type));
   return type == TY_REAL ? e->num : (double)e->inum;
 }
 
@@ -371,7 +400,7 @@ static void read_const(Reader *r) {
   Node *n = make(r, N_CONST, &h);
   if (ir_count(n) != data.n)
     read_fail(r, E_TEXT_TYPE, at, "%d numbers for %lld elements", data.n, (long long)ir_count(n));
-  vec_push(r->arena, &data, 0);                  /* never NULL */
+  vec_push(r->arena, &data, 0); /* never NULL */
   n->data = data.at;
   set_range(n, lo, hi);
   read_tail(r, n);
@@ -431,7 +460,8 @@ static void read_loop(Reader *r) {
   read_expect(r, "{");
   int depth = 0;
   for (Region *x = r->region; x; x = x->parent) depth++;
-  if (depth > LOOPS_MAX) read_fail(r, E_TEXT_LIMIT, name.span, "more than %d loops in one another", LOOPS_MAX);
+  if (depth > LOOPS_MAX)
+    read_fail(r, E_TEXT_LIMIT, name.span, "more than %d loops in one another", LOOPS_MAX);
   Region *around = r->region;
   Loop *l = ir_loop(r->g, around, name.text, count, reverse, nowhere);
   define(r, name, l->node);
@@ -441,7 +471,8 @@ static void read_loop(Reader *r) {
   Span at = r->tok.span;
   read_expect(r, "}");
   for (int i = 0; i < l->carries.n; i++)
-    if (!l->carries.at[i].next) read_fail(r, E_TEXT_SYNTAX, at, "no next for '%s'", l->carries.at[i].in->name);
+    if (!l->carries.at[i].next)
+      read_fail(r, E_TEXT_SYNTAX, at, "no next for '%s'", l->carries.at[i].in->name);
   r->region = around;
   if (r->tok.kind != T_NEWLINE && r->tok.kind != T_END)
     read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected the end of the line");
@@ -475,7 +506,8 @@ static void read_next_carry(Reader *r, Span at) {
   Loop *l = this_loop(r, at);
   Span place = r->tok.span;
   Node *in = read_lookup(r);
-  if (in->kind != N_CARRY || in->loop != l) read_fail(r, E_TEXT_NAME, place, "'%s' is not carried here", in->name);
+  if (in->kind != N_CARRY || in->loop != l)
+    read_fail(r, E_TEXT_NAME, place, "'%s' is not carried here", in->name);
   read_expect(r, "=");
   int done = 0;
   while (done < l->carries.n && l->carries.at[done].next) done++;
@@ -492,7 +524,8 @@ static void read_next_carry(Reader *r, Span at) {
 static void read_emit(Reader *r, Span at) {
   Loop *l = this_loop(r, at);
   Span place = r->tok.span;
-  if (read_whole(r) != l->emits.n) read_fail(r, E_TEXT_SYNTAX, place, "expected emit %d", l->emits.n);
+  if (read_whole(r) != l->emits.n)
+    read_fail(r, E_TEXT_SYNTAX, place, "expected emit %d", l->emits.n);
   read_expect(r, "=");
   vec_push(r->arena, &l->emits, read_lookup(r));
 }
@@ -577,25 +610,43 @@ static void read_statement(Reader *r) {
   Token next = read_peek(r);
   Span at = r->tok.span;
   if (r->tok.kind != T_NAME) read_fail(r, E_TEXT_SYNTAX, at, "expected a statement");
-  if (next.kind == T_PUNCT && *next.text == '[') read_comp(r);
-  else if (read_accept_word(r, "input")) read_declared(r, N_INPUT);
-  else if (read_accept_word(r, "state")) read_declared(r, N_STATE);
-  else if (read_accept_word(r, "cotangent")) read_declared(r, N_COTANGENT);
-  else if (read_accept_word(r, "const")) read_const(r);
-  else if (read_accept_word(r, "view")) read_view(r);
-  else if (read_accept_word(r, "pack")) read_pack(r);
-  else if (read_accept_word(r, "scatter")) read_scatter(r);
-  else if (read_accept_word(r, "loop")) read_loop(r);
-  else if (read_accept_word(r, "carry")) read_carry(r, at);
-  else if (read_accept_word(r, "final")) read_final(r);
-  else if (read_accept_word(r, "stack")) read_stack(r);
+  if (next.kind == T_PUNCT && *next.text == '[')
+    read_comp(r);
+  else if (read_accept_word(r, "input"))
+    read_declared(r, N_INPUT);
+  else if (read_accept_word(r, "state"))
+    read_declared(r, N_STATE);
+  else if (read_accept_word(r, "cotangent"))
+    read_declared(r, N_COTANGENT);
+  else if (read_accept_word(r, "const"))
+    read_const(r);
+  else if (read_accept_word(r, "view"))
+    read_view(r);
+  else if (read_accept_word(r, "pack"))
+    read_pack(r);
+  else if (read_accept_word(r, "scatter"))
+    read_scatter(r);
+  else if (read_accept_word(r, "loop"))
+    read_loop(r);
+  else if (read_accept_word(r, "carry"))
+    read_carry(r, at);
+  else if (read_accept_word(r, "final"))
+    read_final(r);
+  else if (read_accept_word(r, "stack"))
+    read_stack(r);
   else {
-    if (read_accept_word(r, "next")) read_next_carry(r, at);
-    else if (read_accept_word(r, "emit")) read_emit(r, at);
-    else if (read_accept_word(r, "vjp")) read_vjp(r);
-    else if (read_accept_word(r, "output")) read_output(r);
-    else if (read_accept_word(r, "update")) read_update(r);
-    else read_fail(r, E_TEXT_SYNTAX, at, "no statement begins with '%s'", r->tok.text);
+    if (read_accept_word(r, "next"))
+      read_next_carry(r, at);
+    else if (read_accept_word(r, "emit"))
+      read_emit(r, at);
+    else if (read_accept_word(r, "vjp"))
+      read_vjp(r);
+    else if (read_accept_word(r, "output"))
+      read_output(r);
+    else if (read_accept_word(r, "update"))
+      read_update(r);
+    else
+      read_fail(r, E_TEXT_SYNTAX, at, "no statement begins with '%s'", r->tok.text);
     end_statement(r);
   }
 }
@@ -618,7 +669,8 @@ static void read_graph(Reader *r) {
   if (r->tok.kind != T_END) read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected a statement");
   Node *where;
   const char *broken = text_verify(r->g, &where);
-  if (broken) read_fail(r, E_TEXT_BROKEN, where ? r->places.at[where->id] : name.span, "%s", broken);
+  if (broken)
+    read_fail(r, E_TEXT_BROKEN, where ? r->places.at[where->id] : name.span, "%s", broken);
 }
 
 Graph *ir_parse(Arena *a, Interner *names, Diags *d, int file) {

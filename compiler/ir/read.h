@@ -7,66 +7,73 @@
 typedef enum { T_END, T_NEWLINE, T_NAME, T_INT, T_REAL, T_LET, T_PUNCT } TokenKind;
 
 typedef struct Token {
-  TokenKind   kind;
-  Span        span;
-  const char *text;             /* T_NAME: decoded; T_PUNCT: its spelling */
-  bool        quoted;
-  int         ordinal;          /* T_NAME: y'2 is 2; 1 without */
-  uint64_t    whole;            /* T_INT, T_LET */
-  bool        large;            /* T_INT: above 2^63 */
-  double      real;
+  TokenKind kind;
+  Span span;
+  const char *text; /* T_NAME: decoded; T_PUNCT: its spelling */
+  bool quoted;
+  int ordinal;    /* T_NAME: y'2 is 2; 1 without */
+  uint64_t whole; /* T_INT, T_LET */
+  bool large;     /* T_INT: above 2^63 */
+  double real;
 } Token;
 
-typedef struct Lexer { const char *at, *end; int line, col, depth; } Lexer;
+typedef struct Lexer {
+  const char *at, *end;
+  int line, col, depth;
+} Lexer;
 
 /* A name in scope: a node by name and ordinal. */
-typedef struct Entry { const char *name; int ordinal; Node *node; } Entry;
+typedef struct Entry {
+  const char *name;
+  int ordinal;
+  Node *node;
+} Entry;
 
 typedef struct Reader {
-  Arena    *arena;
+  Arena *arena;
   Interner *names;
-  Diags    *d;
-  int       file;
-  jmp_buf   failed;
-  Lexer     lex;
-  Token     tok;
-  Graph    *g;
-  Region   *region;             /* being filled */
-  Entry    *table;
-  int       table_size, nentries;
-  VEC(Span) places;             /* by node id: where its name stands in this text */
+  Diags *d;
+  int file;
+  jmp_buf failed;
+  Lexer lex;
+  Token tok;
+  Graph *g;
+  Region *region; /* being filled */
+  Entry *table;
+  int table_size, nentries;
+  VEC(Span) places; /* by node id: where its name stands in this text */
   /* of the node being read */
   const char *var[IR_MAX_VARS];
-  int       nvars;
+  int nvars;
   VEC(Expr *) lets;
-  int       nesting;
+  int nesting;
 } Reader;
 
 enum {
-  E_TEXT_SYNTAX = 601,          /* an unexpected token or character */
-  E_TEXT_NAME = 602,            /* no such name */
-  E_TEXT_LIMIT = 603,           /* too many axes, too deep, too large */
-  E_TEXT_TYPE = 604,            /* a primitive or read with arguments that do not fit */
-  E_TEXT_TWICE = 605,           /* a name stands for two nodes */
-  E_TEXT_BROKEN = 606           /* well written, but ir_verify objects */
+  E_TEXT_SYNTAX = 601, /* an unexpected token or character */
+  E_TEXT_NAME = 602,   /* no such name */
+  E_TEXT_LIMIT = 603,  /* too many axes, too deep, too large */
+  E_TEXT_TYPE = 604,   /* a primitive or read with arguments that do not fit */
+  E_TEXT_TWICE = 605,  /* a name stands for two nodes */
+  E_TEXT_BROKEN = 606  /* well written, but ir_verify objects */
 };
 
 /* -- read_lex.c */
 _Noreturn void read_fail(Reader *r, int code, Span at, const char *fmt, ...) TD_PRINTF(4, 5);
-void  read_next(Reader *r);
+void read_next(Reader *r);
 Token read_peek(Reader *r);
-bool  read_is(const Reader *r, const char *punct);
-bool  read_is_word(const Reader *r, const char *word);
-bool  read_accept(Reader *r, const char *punct);
-bool  read_accept_word(Reader *r, const char *word);
-void  read_expect(Reader *r, const char *punct);
-void  read_expect_word(Reader *r, const char *word);
-void  read_skip_newlines(Reader *r);
-int64_t read_whole(Reader *r);                   /* a number from 0 to 2^63 - 1 */
-int64_t read_integer(Reader *r);                 /* with a sign perhaps */
+bool read_is(const Reader *r, const char *punct);
+bool read_is_word(const Reader *r, const char *word);
+bool read_accept(Reader *r, const char *punct);
+bool read_accept_word(Reader *r, const char *word);
+void read_expect(Reader *r, const char *punct);
+void read_expect_word(Reader *r, const char *word);
+void read_skip_newlines(Reader *r);
+int64_t read_whole(Reader *r);   /* a number from 0 to 2^63 - 1 */
+int64_t read_integer(Reader *r); /* with a sign perhaps */
 /* -- read_expr.c */
 Expr *read_expr(Reader *r);
 /* -- read.c */
-Node *read_lookup(Reader *r);                    /* the node that the current name stands for */
+Node *read_lookup(Reader *r); /* the node that the current name stands for */
 
 #endif

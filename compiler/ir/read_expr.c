@@ -13,9 +13,11 @@ static Expr *apply(Reader *r, Prim p, Expr *const *args, Span at) {
   Type types[3] = {TY_REAL, TY_REAL, TY_REAL}, result;
   for (int i = 0; i < info->arity; i++) types[i] = args[i]->type;
   if (prim_result(p, types, &result)) return ex_prim(r->g, p, args);
-  if (info->arity == 1) read_fail(r, E_TEXT_TYPE, at, "%s does not take %s", info->name, type_name(types[0]));
+  if (info->arity == 1)
+    read_fail(r, E_TEXT_TYPE, at, "%s does not take %s", info->name, type_name(types[0]));
   if (info->arity == 2)
-    read_fail(r, E_TEXT_TYPE, at, "%s does not take %s and %s", info->name, type_name(types[0]), type_name(types[1]));
+    read_fail(r, E_TEXT_TYPE, at, "%s does not take %s and %s", info->name, type_name(types[0]),
+              type_name(types[1]));
   read_fail(r, E_TEXT_TYPE, at, "%s does not take %s, %s and %s", info->name, type_name(types[0]),
             type_name(types[1]), type_name(types[2]));
 }
@@ -41,7 +43,8 @@ static Expr *read_call(Reader *r) {
   Expr *args[IR_MAX_RANK];
   int n = read_args(r, ")", args, IR_MAX_RANK);
   if (n != prim_info(p)->arity)
-    read_fail(r, E_TEXT_TYPE, name.span, "%s takes %d arguments, not %d", name.text, prim_info(p)->arity, n);
+    read_fail(r, E_TEXT_TYPE, name.span, "%s takes %d arguments, not %d", name.text,
+              prim_info(p)->arity, n);
   return apply(r, p, args, name.span);
 }
 
@@ -52,17 +55,20 @@ static Expr *read_read(Reader *r) {
   Expr *index[IR_MAX_RANK];
   int count = read_args(r, "]", index, IR_MAX_RANK);
   if (n->kind == N_LOOP) read_fail(r, E_TEXT_TYPE, at, "a loop has no value; its results are");
-  if (count != n->rank) read_fail(r, E_TEXT_TYPE, at, "'%s' has rank %d, not %d", n->name, n->rank, count);
+  if (count != n->rank)
+    read_fail(r, E_TEXT_TYPE, at, "'%s' has rank %d, not %d", n->name, n->rank, count);
   for (int i = 0; i < count; i++)
     if (index[i]->type != TY_INT)
-      read_fail(r, E_TEXT_TYPE, at, "index %d of '%s' is %s", i, n->name, type_name(index[i]->type));
+      read_fail(r, E_TEXT_TYPE, at, "index %d of '%s' is %s", i, n->name,
+                type_name(index[i]->type));
   return ex_read(r->g, n, index);
 }
 
 /* nan(BITS): one that is not the usual */
 static Expr *read_nan(Reader *r) {
   read_expect(r, "(");
-  if (r->tok.kind != T_INT || r->tok.large) read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected the bits of a NaN");
+  if (r->tok.kind != T_INT || r->tok.large)
+    read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected the bits of a NaN");
   double x;
   uint64_t bits = r->tok.whole;
   memcpy(&x, &bits, sizeof x);
@@ -86,7 +92,8 @@ static Expr *read_word(Reader *r) {
     if (strcmp(t.text, "true") == 0) return ex_bool(r->g, true);
     if (strcmp(t.text, "false") == 0) return ex_bool(r->g, false);
     if (strcmp(t.text, "inf") == 0) return ex_num(r->g, INFINITY);
-    if (strcmp(t.text, "nan") == 0) return read_is(r, "(") ? read_nan(r) : ex_num(r->g, quiet_nan());
+    if (strcmp(t.text, "nan") == 0)
+      return read_is(r, "(") ? read_nan(r) : ex_num(r->g, quiet_nan());
   }
   for (int k = 0; k < r->nvars; k++)
     if (strcmp(r->var[k], t.text) == 0) return ex_var(r->g, k);
@@ -157,7 +164,8 @@ static Expr *read_unary(Reader *r) {
 }
 
 static const Infix *infix_here(const Reader *r, int level) {
-  if (r->tok.kind != T_PUNCT && (r->tok.kind != T_NAME || r->tok.quoted || r->tok.ordinal != 1)) return NULL;
+  if (r->tok.kind != T_PUNCT && (r->tok.kind != T_NAME || r->tok.quoted || r->tok.ordinal != 1))
+    return NULL;
   for (const Infix *f = text_infix; f->spelling; f++)
     if (f->level >= level && strcmp(f->spelling, r->tok.text) == 0) return f;
   return NULL;
@@ -179,7 +187,8 @@ static Expr *read_binary(Reader *r, int level) {
   const Infix *f;
   while ((f = infix_here(r, level)) != NULL) {
     at = r->tok.span;
-    if (f->level == LEVEL_COMPARE && compared) read_fail(r, E_TEXT_SYNTAX, at, "comparisons do not chain");
+    if (f->level == LEVEL_COMPARE && compared)
+      read_fail(r, E_TEXT_SYNTAX, at, "comparisons do not chain");
     compared = f->level == LEVEL_COMPARE;
     read_next(r);
     args[1] = read_binary(r, f->level + 1);

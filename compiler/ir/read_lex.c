@@ -83,7 +83,8 @@ static void lex_number(Reader *r, Token *t) {
       n = run_of_digits(x, n + 1 + sign);
     }
   }
-  if (letter(ahead(x, n))) read_fail(r, E_TEXT_SYNTAX, span_here(r, n + 1), "a letter directly after a number");
+  if (letter(ahead(x, n)))
+    read_fail(r, E_TEXT_SYNTAX, span_here(r, n + 1), "a letter directly after a number");
   t->kind = real ? T_REAL : T_INT;
   if (real) {
     const char *end;
@@ -114,9 +115,11 @@ static int lex_quoted(Reader *r, Token *t) {
       hi = hex(ahead(x, n + 2));
       lo = hex(ahead(x, n + 3));
     }
-    if (c == '\0' || c == '\n' || (c == '\\' && (ahead(x, n + 1) != 'x' || hi < 0 || lo < 0 || hi + lo == 0))) {
+    if (c == '\0' || c == '\n' ||
+        (c == '\\' && (ahead(x, n + 1) != 'x' || hi < 0 || lo < 0 || hi + lo == 0))) {
       sb_free(&text);
-      read_fail(r, E_TEXT_SYNTAX, span_here(r, n), "a quoted name that does not end or has a bad escape");
+      read_fail(r, E_TEXT_SYNTAX, span_here(r, n),
+                "a quoted name that does not end or has a bad escape");
     }
     sb_putc(&text, c == '\\' ? (char)(hi * 16 + lo) : c);
     n += c == '\\' ? 4 : 1;
@@ -143,7 +146,8 @@ static void lex_name(Reader *r, Token *t) {
     bool large = false;
     uint64_t ordinal = digits(x->at + n + 1, end - n - 1, &large);
     if (large || ordinal < 2 || ordinal > INT32_MAX)
-      read_fail(r, E_TEXT_SYNTAX, span_here(r, end), "after a name, ' is followed by a number from 2");
+      read_fail(r, E_TEXT_SYNTAX, span_here(r, end),
+                "after a name, ' is followed by a number from 2");
     t->ordinal = (int)ordinal;
     n = end;
   }
@@ -151,8 +155,9 @@ static void lex_name(Reader *r, Token *t) {
 }
 
 static void lex_punct(Reader *r, Token *t) {
-  static const char *const marks[] = {"->", "<=", "==", "!=", "..", "<", "+", "-", "*", "/", "(", ")", "[",
-                                      "]",  "{",  "}",  ",",  ":",  ";", "=", "?", "|", "@"};
+  static const char *const marks[] = {"->", "<=", "==", "!=", "..", "<", "+", "-",
+                                      "*",  "/",  "(",  ")",  "[",  "]", "{", "}",
+                                      ",",  ":",  ";",  "=",  "?",  "|", "@"};
   Lexer *x = &r->lex;
   for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
     size_t n = strlen(marks[i]);
@@ -164,7 +169,8 @@ static void lex_punct(Reader *r, Token *t) {
     if ((*t->text == ')' || *t->text == ']') && x->depth > 0) x->depth--;
     return;
   }
-  read_fail(r, E_TEXT_SYNTAX, span_here(r, 1), "unexpected character (byte %d)", (unsigned char)*x->at);
+  read_fail(r, E_TEXT_SYNTAX, span_here(r, 1), "unexpected character (byte %d)",
+            (unsigned char)*x->at);
 }
 
 static Token lex(Reader *r) {
@@ -211,7 +217,8 @@ bool read_is(const Reader *r, const char *punct) {
 }
 
 bool read_is_word(const Reader *r, const char *word) {
-  return r->tok.kind == T_NAME && !r->tok.quoted && r->tok.ordinal == 1 && strcmp(r->tok.text, word) == 0;
+  return r->tok.kind == T_NAME && !r->tok.quoted && r->tok.ordinal == 1 &&
+         strcmp(r->tok.text, word) == 0;
 }
 
 bool read_accept(Reader *r, const char *punct) {

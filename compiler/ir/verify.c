@@ -17,9 +17,9 @@
 
 typedef struct Verifier {
   Graph *g;
-  int   *order;                 /* by node id: position in the text, 0 = not in the graph */
-  int    next;
-  Node  *node;                  /* being verified */
+  int *order; /* by node id: position in the text, 0 = not in the graph */
+  int next;
+  Node *node; /* being verified */
   const char *broken;
 } Verifier;
 
@@ -56,7 +56,8 @@ static bool number(Verifier *v, Region *r) {
     Loop *l = n->loop;
     if (!l || l->node != n || !l->body || l->body->loop != l || l->body->parent != r)
       return fail(v, "the loop and its body do not refer to each other");
-    if (l->id < 0 || l->id >= v->g->loops.n || v->g->loops.at[l->id] != l) return fail(v, "the loop is not the graph's");
+    if (l->id < 0 || l->id >= v->g->loops.n || v->g->loops.at[l->id] != l)
+      return fail(v, "the loop is not the graph's");
     if (!number(v, l->body)) return false;
   }
   return true;
@@ -64,7 +65,8 @@ static bool number(Verifier *v, Region *r) {
 
 /* May `reader`'s region read n at `reader`'s place? */
 static bool readable(Verifier *v, const Region *from, int place, const Node *n) {
-  if (!n || !v->order[n->id]) return fail(v, "reads '%s', which is not in the graph", n ? n->name : "nothing");
+  if (!n || !v->order[n->id])
+    return fail(v, "reads '%s', which is not in the graph", n ? n->name : "nothing");
   if (n->kind == N_LOOP) return fail(v, "reads a loop, which has no value");
   if (!ir_visible(from, n)) return fail(v, "reads '%s' inside a loop from outside", n->name);
   if (v->order[n->id] >= place) return fail(v, "reads '%s', which comes later", n->name);
@@ -88,7 +90,8 @@ static bool verify_prim(Verifier *v, const Expr *e) {
   Type types[3] = {TY_REAL, TY_REAL, TY_REAL}, result;
   if (e->nargs != info->arity) return fail(v, "%s with %d arguments", info->name, e->nargs);
   for (int k = 0; k < e->nargs; k++) types[k] = e->args[k]->type;
-  if (!prim_result(e->prim, types, &result) || result != e->type) return fail(v, "%s of the wrong types", info->name);
+  if (!prim_result(e->prim, types, &result) || result != e->type)
+    return fail(v, "%s of the wrong types", info->name);
   if (info->sig == SIG_DRAW &&
       (e->args[0]->kind != E_INT || e->args[0]->inum < 0 || e->args[0]->inum > (int64_t)UINT32_MAX))
     return fail(v, "the site of %s is no 32-bit constant", info->name);
@@ -97,20 +100,27 @@ static bool verify_prim(Verifier *v, const Expr *e) {
 
 static bool verify_one(Verifier *v, const Expr *e) {
   switch (e->kind) {
-  case E_NUM: return e->type == TY_REAL || fail(v, "a real constant of type %s", type_name(e->type));
+  case E_NUM:
+    return e->type == TY_REAL || fail(v, "a real constant of type %s", type_name(e->type));
   case E_INT: return e->type == TY_INT || fail(v, "an int constant of type %s", type_name(e->type));
-  case E_BOOL: return e->type == TY_BOOL || fail(v, "a bool constant of type %s", type_name(e->type));
+  case E_BOOL:
+    return e->type == TY_BOOL || fail(v, "a bool constant of type %s", type_name(e->type));
   case E_VAR:
-    if (e->inum < 0 || e->inum >= v->node->nvars) return fail(v, "uses variable %d of %d", (int)e->inum, v->node->nvars);
+    if (e->inum < 0 || e->inum >= v->node->nvars)
+      return fail(v, "uses variable %d of %d", (int)e->inum, v->node->nvars);
     return true;
   case E_LOOPVAR:
-    return around(v->node->region, e->loop) || fail(v, "uses the counter of '%s' outside of it", e->loop->var);
+    return around(v->node->region, e->loop) ||
+           fail(v, "uses the counter of '%s' outside of it", e->loop->var);
   case E_READ:
     if (!readable_here(v, e->node)) return false;
-    if (e->nargs != e->node->rank) return fail(v, "reads '%s' with %d indices", e->node->name, e->nargs);
-    if (e->type != e->node->type) return fail(v, "reads '%s' as %s", e->node->name, type_name(e->type));
+    if (e->nargs != e->node->rank)
+      return fail(v, "reads '%s' with %d indices", e->node->name, e->nargs);
+    if (e->type != e->node->type)
+      return fail(v, "reads '%s' as %s", e->node->name, type_name(e->type));
     for (int k = 0; k < e->nargs; k++)
-      if (e->args[k]->type != TY_INT) return fail(v, "index %d of '%s' is no integer", k, e->node->name);
+      if (e->args[k]->type != TY_INT)
+        return fail(v, "index %d of '%s' is no integer", k, e->node->name);
     return true;
   case E_PRIM: return verify_prim(v, e);
   }
@@ -127,7 +137,8 @@ static bool verify_expr(Verifier *v, Expr *e) {
 
 static bool in_bounds(Verifier *v, const Expr *index, int64_t extent) {
   int64_t lo, hi;
-  return ex_interval(v->g, index, v->node->extent, v->node->nvars, &lo, &hi) && lo >= 0 && hi < extent;
+  return ex_interval(v->g, index, v->node->extent, v->node->nvars, &lo, &hi) && lo >= 0 &&
+         hi < extent;
 }
 
 /* Is argument k of e computed whenever e is? */
@@ -150,8 +161,8 @@ static bool verify_bounds(Verifier *v, Expr *root) {
       if (is_eager(e, k)) asked[walk_slot(w, e->args[k])] = true;
     for (int k = 0; e->kind == E_READ && k < e->nargs && fine; k++)
       if (!in_bounds(v, e->args[k], e->node->shape[k]))
-        fine = fail(v, "index %d of the read of '%s' is neither proved below %lld nor guarded", k, e->node->name,
-                    (long long)e->node->shape[k]);
+        fine = fail(v, "index %d of the read of '%s' is neither proved below %lld nor guarded", k,
+                    e->node->name, (long long)e->node->shape[k]);
   }
   walk_give(v->g, w);
   return fine;
@@ -177,11 +188,14 @@ static bool verify_extents(Verifier *v) {
   bool empty = false;
   for (int k = 0; k < n->nvars; k++) {
     if (n->extent[k] < 0) return fail(v, "variable %d has a negative extent", k);
-    if (n->extent[k] == 0) empty = true;
-    else if (!mul_fits(count, n->extent[k], &count)) return fail(v, "its index space overflows");
+    if (n->extent[k] == 0)
+      empty = true;
+    else if (!mul_fits(count, n->extent[k], &count))
+      return fail(v, "its index space overflows");
   }
   if (!n->body) return fail(v, "has no body");
-  if (n->guard && (!verify_expr(v, n->guard) || (n->guard->type != TY_BOOL && fail(v, "its guard is no bool"))))
+  if (n->guard &&
+      (!verify_expr(v, n->guard) || (n->guard->type != TY_BOOL && fail(v, "its guard is no bool"))))
     return false;
   if (!verify_expr(v, n->body)) return false;
   if (empty) return true;
@@ -195,11 +209,14 @@ static bool verify_comp(Verifier *v) {
   if ((n->reducer == RED_NONE) != (n->nvars == n->rank))
     return fail(v, "%s over %d variables", reducer_name(n->reducer), n->nvars - n->rank);
   for (int k = 0; k < n->rank; k++)
-    if (n->extent[k] != n->shape[k]) return fail(v, "variable %d has another extent than axis %d", k, k);
+    if (n->extent[k] != n->shape[k])
+      return fail(v, "variable %d has another extent than axis %d", k, k);
   if (!verify_extents(v)) return false;
   Type body = n->body->type;
-  if (n->type != (n->reducer == RED_ARGMAX ? TY_INT : body)) return fail(v, "its body is %s", type_name(body));
-  if (body == TY_BOOL && (n->reducer == RED_SUM || n->reducer == RED_PROD || n->reducer == RED_ARGMAX))
+  if (n->type != (n->reducer == RED_ARGMAX ? TY_INT : body))
+    return fail(v, "its body is %s", type_name(body));
+  if (body == TY_BOOL &&
+      (n->reducer == RED_SUM || n->reducer == RED_PROD || n->reducer == RED_ARGMAX))
     return fail(v, "%s of bools", reducer_name(n->reducer));
   return true;
 }
@@ -212,13 +229,15 @@ static bool verify_scatter(Verifier *v) {
     if (!verify_expr(v, n->index[k])) return false;
   }
   if (!verify_extents(v)) return false;
-  if (n->body->type != n->type || n->type == TY_BOOL) return fail(v, "adds %s", type_name(n->body->type));
+  if (n->body->type != n->type || n->type == TY_BOOL)
+    return fail(v, "adds %s", type_name(n->body->type));
   bool empty = false;
   for (int k = 0; k < n->nvars; k++) empty = empty || n->extent[k] == 0;
   for (int k = 0; k < n->rank && !empty && !n->guard; k++) {
     if (!verify_bounds(v, n->index[k])) return false;
     if (!in_bounds(v, n->index[k], n->shape[k]))
-      return fail(v, "index %d is neither proved below %lld nor guarded", k, (long long)n->shape[k]);
+      return fail(v, "index %d is neither proved below %lld nor guarded", k,
+                  (long long)n->shape[k]);
   }
   return true;
 }
@@ -227,7 +246,8 @@ static bool verify_view(Verifier *v) {
   Node *n = v->node;
   int64_t end;
   if (!readable_here(v, n->base)) return false;
-  if (n->base->rank != 1 || n->base->type != n->type) return fail(v, "its base is not a flat %s", type_name(n->type));
+  if (n->base->rank != 1 || n->base->type != n->type)
+    return fail(v, "its base is not a flat %s", type_name(n->type));
   if (n->offset < 0 || !add_fits(n->offset, ir_count(n), &end) || end > n->base->shape[0])
     return fail(v, "reaches beyond its base");
   return holds_range(n, n->base) || fail(v, "has a narrower range than its base");
@@ -244,7 +264,8 @@ static bool verify_pack(Verifier *v) {
     if (!holds_range(n, part)) return fail(v, "has a narrower range than part %d", i);
     if (!add_fits(total, ir_count(part), &total)) return fail(v, "is too large");
   }
-  if (n->rank != 1 || n->shape[0] != total) return fail(v, "has not the %lld elements of its parts", (long long)total);
+  if (n->rank != 1 || n->shape[0] != total)
+    return fail(v, "has not the %lld elements of its parts", (long long)total);
   return true;
 }
 
@@ -253,18 +274,20 @@ static bool verify_loop(Verifier *v) {
   Loop *l = n->loop;
   if (l->count < 0) return fail(v, "runs %lld times", (long long)l->count);
   int end = v->order[n->id];
-  for (int i = 0; i < l->body->nodes.n; i++)           /* the last position inside, nested loops included */
+  for (int i = 0; i < l->body->nodes.n; i++) /* the last position inside, nested loops included */
     if (v->order[l->body->nodes.at[i]->id] > end) end = v->order[l->body->nodes.at[i]->id];
   for (int k = 0; k < l->carries.n; k++) {
     Carry *c = &l->carries.at[k];
     if (!readable_here(v, c->init)) return false;
-    if (!c->in || !v->order[c->in->id] || c->in->kind != N_CARRY || c->in->loop != l || c->in->slot != k ||
-        c->in->region != l->body)
+    if (!c->in || !v->order[c->in->id] || c->in->kind != N_CARRY || c->in->loop != l ||
+        c->in->slot != k || c->in->region != l->body)
       return fail(v, "carry %d has no node in the body", k);
     if (!c->next) return fail(v, "carry '%s' has no next", c->in->name);
     if (!readable(v, l->body, end + 1, c->next)) return false;
-    if (!same_shape(c->in, c->init)) return fail(v, "carry '%s' has another shape or type than its init", c->in->name);
-    if (!same_shape(c->in, c->next)) return fail(v, "carry '%s' has another shape or type than its next", c->in->name);
+    if (!same_shape(c->in, c->init))
+      return fail(v, "carry '%s' has another shape or type than its init", c->in->name);
+    if (!same_shape(c->in, c->next))
+      return fail(v, "carry '%s' has another shape or type than its next", c->in->name);
     if (!holds_range(c->in, c->init) || !holds_range(c->in, c->next))
       return fail(v, "carry '%s' has a narrower range than its init or next", c->in->name);
   }
@@ -276,7 +299,8 @@ static bool verify_loop(Verifier *v) {
 static bool verify_result(Verifier *v) {
   Node *n = v->node;
   Loop *l = n->loop;
-  if (!l || !v->order[l->node->id] || l->node->region != n->region) return fail(v, "its loop is not beside it");
+  if (!l || !v->order[l->node->id] || l->node->region != n->region)
+    return fail(v, "its loop is not beside it");
   if (v->order[l->node->id] > v->order[n->id]) return fail(v, "comes before its loop");
   if (n->kind == N_FINAL) {
     if (n->slot < 0 || n->slot >= l->carries.n) return fail(v, "there is no carry %d", n->slot);
@@ -295,17 +319,19 @@ static bool verify_result(Verifier *v) {
 static bool verify_vjp(Verifier *v) {
   Node *n = v->node;
   Vjp *x = n->vjp;
-  if (!x->cotangent && x->wrt.n == 0) return true;        /* a constant to differentiation */
+  if (!x->cotangent && x->wrt.n == 0) return true; /* a constant to differentiation */
   if (!x->cotangent || !v->order[x->cotangent->id] || x->cotangent->kind != N_COTANGENT)
     return fail(v, "its derivative has no cotangent");
   if (!same_shape(n, x->cotangent)) return fail(v, "its cotangent has another shape or type");
   if (x->wrt.n != x->adjoint.n) return fail(v, "%d adjoints for %d values", x->adjoint.n, x->wrt.n);
   for (int i = 0; i < x->wrt.n; i++) {
-    if (!x->wrt.at[i] || !v->order[x->wrt.at[i]->id]) return fail(v, "its derivative is by a node that is not there");
+    if (!x->wrt.at[i] || !v->order[x->wrt.at[i]->id])
+      return fail(v, "its derivative is by a node that is not there");
     Node *a = x->adjoint.at[i];
     if (!a) continue;
     if (!v->order[a->id]) return fail(v, "adjoint %d is not in the graph", i);
-    if (!same_shape(a, x->wrt.at[i])) return fail(v, "adjoint %d has another shape or type than its value", i);
+    if (!same_shape(a, x->wrt.at[i]))
+      return fail(v, "adjoint %d has another shape or type than its value", i);
   }
   return true;
 }
@@ -371,15 +397,19 @@ static bool verify_ends(Verifier *v) {
   }
   for (int i = 0; i < g->updates.n; i++) {
     const Update *u = &g->updates.at[i];
-    if (!at_top(v, u->state, "an updated state") || !at_top(v, u->value, "the value of an update")) return false;
-    if (u->state->kind != N_STATE) return fail(v, "an update of '%s', which is no state", u->state->name);
-    if (!same_shape(u->state, u->value)) return fail(v, "the update of '%s' has another shape or type", u->state->name);
-    if (!holds_range(u->state, u->value)) return fail(v, "the update of '%s' has a wider range", u->state->name);
+    if (!at_top(v, u->state, "an updated state") || !at_top(v, u->value, "the value of an update"))
+      return false;
+    if (u->state->kind != N_STATE)
+      return fail(v, "an update of '%s', which is no state", u->state->name);
+    if (!same_shape(u->state, u->value))
+      return fail(v, "the update of '%s' has another shape or type", u->state->name);
+    if (!holds_range(u->state, u->value))
+      return fail(v, "the update of '%s' has a wider range", u->state->name);
     for (int k = 0; k < i; k++)
       if (g->updates.at[k].state == u->state) return fail(v, "two updates of '%s'", u->state->name);
   }
-  if (g->step && (!at_top(v, g->step, "the step") || g->step->kind != N_INPUT || g->step->type != TY_INT ||
-                  g->step->rank != 0))
+  if (g->step && (!at_top(v, g->step, "the step") || g->step->kind != N_INPUT ||
+                  g->step->type != TY_INT || g->step->rank != 0))
     return v->broken ? false : fail(v, "the step is no integer input of rank 0");
   return true;
 }
@@ -393,9 +423,11 @@ static bool verify_names(Verifier *v) {
   }
   for (int i = 0; i < named.n; i++)
     for (int k = 0; k < i; k++)
-      if (named.at[i]->kind == named.at[k]->kind && strcmp(named.at[i]->name, named.at[k]->name) == 0) {
+      if (named.at[i]->kind == named.at[k]->kind &&
+          strcmp(named.at[i]->name, named.at[k]->name) == 0) {
         v->node = named.at[i];
-        return fail(v, "another %s has this name", named.at[i]->kind == N_INPUT ? "input" : "state");
+        return fail(v, "another %s has this name",
+                    named.at[i]->kind == N_INPUT ? "input" : "state");
       }
   return true;
 }

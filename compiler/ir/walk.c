@@ -48,8 +48,10 @@ static void emit(Graph *g, ExprWalk *w, Expr *e) {
 
 ExprWalk *walk_take(Graph *g, Expr *root) {
   ExprWalk *w = g->walks;
-  if (w) g->walks = w->next;
-  else w = NEW(g->arena, ExprWalk);
+  if (w)
+    g->walks = w->next;
+  else
+    w = NEW(g->arena, ExprWalk);
   reserve_ids(g, w);
   if (++w->epoch == 0) {
     memset(w->stamp, 0, (size_t)w->cap_ids * sizeof *w->stamp);
@@ -133,8 +135,10 @@ Expr *ex_subst(Graph *g, Expr *e, Expr *const *map, int nmap) {
   Expr **made = walk_values(g, w, sizeof *made);
   for (int i = 0; i < w->n; i++) {
     Expr *x = w->order[i];
-    if (!(x->vars & mapped)) made[i] = x;
-    else made[i] = x->kind == E_VAR ? mapped_var(x, map, nmap) : rebuild_at(g, w, made, x);
+    if (!(x->vars & mapped))
+      made[i] = x;
+    else
+      made[i] = x->kind == E_VAR ? mapped_var(x, map, nmap) : rebuild_at(g, w, made, x);
   }
   Expr *result = made[w->n - 1];
   walk_give(g, w);

@@ -11,7 +11,10 @@ static void name_indices(Low *l, Schedule *x, Scope *s, const char *id) {
       for (int j = 0; j < st->targets.at[k].items.n; j++) {
         const AItem *it = &st->targets.at[k].items.at[j];
         if (!it->expr || it->expr->kind != A_NAME || scope_here(s, it->expr->name)) continue;
-        Binding b = {.name = it->expr->name, .value = v_int(l, x->extent, id), .span = it->span, .pattern = true};
+        Binding b = {.name = it->expr->name,
+                     .value = v_int(l, x->extent, id),
+                     .span = it->span,
+                     .pattern = true};
         b.value->span = it->span;
         vec_push(l->arena, &s->names, b);
       }
@@ -29,9 +32,12 @@ static bool affordable(Low *l, const Schedule *x) {
     int64_t steps = 1, count = 1;
     for (int k = 0; k < n->nvars && fits; k++) fits = mul_fits(steps, n->extent[k], &steps);
     for (int k = 0; k < n->rank && fits; k++) fits = mul_fits(count, n->shape[k], &count);
-    fits = fits && add_fits(work, steps, &work) && add_fits(numbers, count, &numbers) && numbers <= TABLES_MAX && work <= WORK_MAX;
+    fits = fits && add_fits(work, steps, &work) && add_fits(numbers, count, &numbers) &&
+           numbers <= TABLES_MAX && work <= WORK_MAX;
   }
-  if (!fits) lower_error(l, 216, x->decl->extent->span, "the tables of schedule '%s' are too large to be computed here", x->decl->name);
+  if (!fits)
+    lower_error(l, 216, x->decl->extent->span,
+                "the tables of schedule '%s' are too large to be computed here", x->decl->name);
   return fits;
 }
 
@@ -85,21 +91,27 @@ bool schedule_ready(Low *l, Schedule *x, Span at) {
     name_indices(l, x, s, id);
     for (int i = 0; i < x->decl->body.n && ok; i++)
       if (x->decl->body.at[i]->kind != S_ASSIGN || x->decl->body.at[i]->targets.n != 1) {
-        lower_error(l, 408, x->decl->body.at[i]->span, "a schedule holds definitions of tables only: beta[t] = ...");
+        lower_error(l, 408, x->decl->body.at[i]->span,
+                    "a schedule holds definitions of tables only: beta[t] = ...");
         ok = false;
       }
     ok = ok && lower_body(l, s, x->decl->body.at, x->decl->body.n);
     for (int i = 0; i < s->names.n && ok; i++) {
       Value *v = s->names.at[i].value;
-      if (v->kind == V_TENSOR) s->names.at[i].value = value_bind(l, v, s->names.at[i].name, x->decl->span);
-      if (v->kind == V_TENSOR && s->names.at[i].value->e->kind != E_READ) {   /* a scalar expression */
+      if (v->kind == V_TENSOR)
+        s->names.at[i].value = value_bind(l, v, s->names.at[i].name, x->decl->span);
+      if (v->kind == V_TENSOR &&
+          s->names.at[i].value->e->kind != E_READ) { /* a scalar expression */
         Node *n = value_node(l, v, s->names.at[i].name, x->decl->span);
         s->names.at[i].value = v_of_node(l, n, NULL);
       }
     }
     entry_settle(e);
     ok = ok && e->views.n == 0 && tables(l, x, s);
-    if (e->views.n) lower_error(l, 408, x->decl->span, "a schedule is a table of numbers known at compile time; one that is learned is an op with parameters");
+    if (e->views.n)
+      lower_error(l, 408, x->decl->span,
+                  "a schedule is a table of numbers known at compile time; one that is learned is "
+                  "an op with parameters");
   }
   context_end(l, &c);
   x->done = true;

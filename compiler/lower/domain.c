@@ -33,8 +33,8 @@ static Expr *plain(Graph *g, Expr *e) {
 
 typedef struct Reach {
   Graph *g;
-  bool  *seen;                  /* by node id */
-  bool   input, draw;
+  bool *seen; /* by node id */
+  bool input, draw;
 } Reach;
 
 static void reach_node(Reach *r, const Node *n);
@@ -66,19 +66,19 @@ static Reach reach(Graph *g, Expr *e) {
 typedef enum { NO_SIGNAL, GAUSSIAN, SURVIVAL } Meaning;
 
 typedef struct Signal {
-  Schedule   *schedule;
+  Schedule *schedule;
   const Table *table;
-  Meaning     meaning;
-  bool        inverted;         /* the table holds 1 - share */
-  int64_t     lo, hi;           /* the loss trains these steps; lo > hi: none is drawn */
-  Span        drawn;            /* where they are drawn */
+  Meaning meaning;
+  bool inverted;  /* the table holds 1 - share */
+  int64_t lo, hi; /* the loss trains these steps; lo > hi: none is drawn */
+  Span drawn;     /* where they are drawn */
 } Signal;
 
 typedef struct Search {
-  Graph  *g;
-  Node   *owner;                /* whose expression is being visited */
+  Graph *g;
+  Node *owner; /* whose expression is being visited */
   const Node *table;
-  bool    root, rest;           /* sqrt(a), sqrt(1 - a) */
+  bool root, rest; /* sqrt(a), sqrt(1 - a) */
   Signal *out;
 } Search;
 
@@ -146,8 +146,8 @@ static bool find_signal(const Entry *train, Schedule *schedule, Signal *out) {
       if (s.owner->kind == N_COMP) ex_visit(s.g, s.owner->body, search_visit, &s);
     }
     if (s.root && s.rest) out->meaning = GAUSSIAN;
-    bool shares = out->meaning != NO_SIGNAL && out->lo <= out->hi && out->lo >= 0 &&
-                  out->hi < t->shape[0];
+    bool shares =
+        out->meaning != NO_SIGNAL && out->lo <= out->hi && out->lo >= 0 && out->hi < t->shape[0];
     for (int64_t k = 0; shares && k < t->shape[0]; k++) shares = t->data[k] >= 0 && t->data[k] <= 1;
     if (shares) return true;
   }
@@ -215,7 +215,7 @@ static void check_prior(Low *l, const Signal *s, const UnitSampler *u, const Ent
     const Node *value = init->g->updates.at[i].value;
     const Node *state = updated_state(step, init->g->updates.at[i].state->name);
     if (!state || state->rank == 0 || value->kind != N_COMP || value->reducer != RED_NONE) continue;
-    bool symbols = state->shape[state->rank - 1] == l->vocab;      /* the last axis is one-hot */
+    bool symbols = state->shape[state->rank - 1] == l->vocab; /* the last axis is one-hot */
     if (s->meaning == GAUSSIAN
             ? state->type != TY_REAL || !may_be_normal(init->g, value->body, 0)
             : state->type != TY_INT || !is_even_draw(init->g, value->body, l->vocab))
@@ -245,9 +245,9 @@ static void check_prior(Low *l, const Signal *s, const UnitSampler *u, const Ent
 /* ---- the sampler's steps ------------------------------------------------------------------- */
 
 typedef struct AtStep {
-  const Node *t;                /* the loop's input */
-  int64_t     value;
-  bool        used;
+  const Node *t; /* the loop's input */
+  int64_t value;
+  bool used;
 } AtStep;
 
 static Expr *put_step(Graph *g, Expr *e, void *ctx) {
@@ -262,11 +262,11 @@ static Expr *put_step(Graph *g, Expr *e, void *ctx) {
 }
 
 typedef struct Steps {
-  Graph  *g;
+  Graph *g;
   const Entry *step;
   const Signal *s;
-  AtStep  at;
-  int64_t index;                /* the noisiest that a table is read at; -1: none */
+  AtStep at;
+  int64_t index; /* the noisiest that a table is read at; -1: none */
 } Steps;
 
 static void steps_visit(Expr *e, void *ctx) {

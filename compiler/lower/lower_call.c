@@ -21,7 +21,8 @@ int path_count(Low *l, const char *key) {
 
 PathMark path_enter(Low *l, const char *name, bool root) {
   int k = path_count(l, name);
-  PathMark m = {l->param_path, l->draw_path, l->counts.at, l->counts.n, l->counts.cap, l->stack_stop};
+  PathMark m = {l->param_path, l->draw_path,  l->counts.at,
+                l->counts.n,   l->counts.cap, l->stack_stop};
   const char *step = k == 1 ? name : arena_printf(l->arena, "%s_%d", name, k);
   l->draw_path = arena_printf(l->arena, "%s.%s", l->draw_path, step);
   if (root) {
@@ -46,14 +47,16 @@ void path_leave(Low *l, PathMark m) {
 
 /* ---- headers --------------------------------------------------------------------- */
 
-typedef struct IdMap { const char *local, *caller; } IdMap;
+typedef struct IdMap {
+  const char *local, *caller;
+} IdMap;
 typedef struct Header {
-  Low    *l;
-  Scope  *s;
-  ADecl  *decl;
-  IdMap   map[4 * IR_MAX_RANK];
-  int     nmap;
-  Span    dots_span;            /* the argument that says what `...` stands for */
+  Low *l;
+  Scope *s;
+  ADecl *decl;
+  IdMap map[4 * IR_MAX_RANK];
+  int nmap;
+  Span dots_span; /* the argument that says what `...` stands for */
 } Header;
 
 static bool local_taken(const Header *h, const char *id) {
@@ -74,7 +77,8 @@ static const char *local_id(Header *h, const char *caller, const char *name) {
 static bool mentions(const AItems *items, const char *name) {
   for (int i = 0; i < items->n; i++) {
     const AItem *it = &items->at[i];
-    if (it->var == name || (it->expr && it->expr->kind == A_NAME && it->expr->name == name)) return true;
+    if (it->var == name || (it->expr && it->expr->kind == A_NAME && it->expr->name == name))
+      return true;
   }
   return false;
 }
@@ -97,7 +101,8 @@ bool fn_names_index(const ADecl *d, const char *name) {
   return body_mentions(&d->body, name);
 }
 
-static void bind_pattern(Low *l, Scope *s, const char *name, int64_t extent, const char *id, Span at) {
+static void bind_pattern(Low *l, Scope *s, const char *name, int64_t extent, const char *id,
+                         Span at) {
   Binding b = {.name = name, .value = v_int(l, extent, id), .span = at, .pattern = true};
   b.value->what = name;
   b.value->span = at;
@@ -105,18 +110,24 @@ static void bind_pattern(Low *l, Scope *s, const char *name, int64_t extent, con
 }
 
 /* `fixed`: the header's name that has its extent already, or NULL */
-static void mismatch(Low *l, const AFormal *f, int axis, int64_t want, const Binding *fixed, const Value *arg, Span arg_span) {
+static void mismatch(Low *l, const AFormal *f, int axis, int64_t want, const Binding *fixed,
+                     const Value *arg, Span arg_span) {
   int64_t got = arg->axis[axis].extent;
-  Diag *x = lower_error(l, 221, arg_span, "axis %d of '%s' must be %s%s%lld, but %s has %s there", axis + 1, f->name, fixed ? fixed->name : "",
-                        fixed ? " = " : "", (long long)want, arg->what ? arg->what : "the argument",
-                        extent_text(l, arg->axis[axis].id, got));
-  if (fixed && fixed->pattern && fixed->span.line) diag_label(l->d, x, fixed->span, "%s = %lld", fixed->name, (long long)want);
-  if (fixed && fixed->pattern && fixed->span.line) diag_label(l->d, x, arg_span, "%s = %lld", fixed->name, (long long)got);
-  diag_note(l->d, x, f->span, "'%s' is declared here; the argument is %s", f->name, shape_text(l, arg));
+  Diag *x =
+      lower_error(l, 221, arg_span, "axis %d of '%s' must be %s%s%lld, but %s has %s there",
+                  axis + 1, f->name, fixed ? fixed->name : "", fixed ? " = " : "", (long long)want,
+                  arg->what ? arg->what : "the argument", extent_text(l, arg->axis[axis].id, got));
+  if (fixed && fixed->pattern && fixed->span.line)
+    diag_label(l->d, x, fixed->span, "%s = %lld", fixed->name, (long long)want);
+  if (fixed && fixed->pattern && fixed->span.line)
+    diag_label(l->d, x, arg_span, "%s = %lld", fixed->name, (long long)got);
+  diag_note(l->d, x, f->span, "'%s' is declared here; the argument is %s", f->name,
+            shape_text(l, arg));
 }
 
 /* Match one pattern item against one axis. */
-static bool match_item(Header *h, const AFormal *f, const AItem *it, Value *v, int axis, const Value *arg, Span arg_span) {
+static bool match_item(Header *h, const AFormal *f, const AItem *it, Value *v, int axis,
+                       const Value *arg, Span arg_span) {
   Low *l = h->l;
   LAxis *a = &v->axis[axis];
   if (it->expr && it->expr->kind == A_NAME) {
@@ -159,8 +170,9 @@ static bool match_tensor(Header *h, const AFormal *f, Value *arg, Span arg_span)
     if (f->items.at[i].ellipsis) dots = i;
   int named = f->items.n - (dots >= 0);
   if (dots >= 0 ? v->rank < named : v->rank != named) {
-    Diag *x = lower_error(l, 222, arg_span, "'%s' takes %s%d %s, but %s has %d: %s", f->name, dots >= 0 ? "at least " : "", named,
-                          named == 1 ? "axis" : "axes", arg->what ? arg->what : "the argument", arg->rank, shape_text(l, arg));
+    Diag *x = lower_error(l, 222, arg_span, "'%s' takes %s%d %s, but %s has %d: %s", f->name,
+                          dots >= 0 ? "at least " : "", named, named == 1 ? "axis" : "axes",
+                          arg->what ? arg->what : "the argument", arg->rank, shape_text(l, arg));
     diag_note(l->d, x, f->span, "'%s' of %s is declared here", f->name, h->decl->name);
     return false;
   }
@@ -174,8 +186,9 @@ static bool match_tensor(Header *h, const AFormal *f, Value *arg, Span arg_span)
     }
     int n = v->rank - named;
     if (h->s->has_ellipsis && h->s->nellipsis != n) {
-      Diag *x = lower_error(l, 223, arg_span, "'...' stands for %d %s in an earlier argument and for %d in this one", h->s->nellipsis,
-                            h->s->nellipsis == 1 ? "axis" : "axes", n);
+      Diag *x = lower_error(l, 223, arg_span,
+                            "'...' stands for %d %s in an earlier argument and for %d in this one",
+                            h->s->nellipsis, h->s->nellipsis == 1 ? "axis" : "axes", n);
       if (h->dots_span.line) diag_label(l->d, x, h->dots_span, "%d", h->s->nellipsis);
       diag_label(l->d, x, arg_span, "%d", n);
       diag_note(l->d, x, f->span, "'%s' of %s is declared here", f->name, h->decl->name);
@@ -184,9 +197,12 @@ static bool match_tensor(Header *h, const AFormal *f, Value *arg, Span arg_span)
     for (int k = 0; k < n; k++, axis++) {
       if (h->s->has_ellipsis) {
         if (h->s->ellipsis[k].extent != v->axis[axis].extent) {
-          Diag *x = lower_error(l, 223, arg_span, "'...' has the extent %lld in an earlier argument and %lld in this one",
-                                (long long)h->s->ellipsis[k].extent, (long long)v->axis[axis].extent);
-          if (h->dots_span.line) diag_label(l->d, x, h->dots_span, "%lld", (long long)h->s->ellipsis[k].extent);
+          Diag *x =
+              lower_error(l, 223, arg_span,
+                          "'...' has the extent %lld in an earlier argument and %lld in this one",
+                          (long long)h->s->ellipsis[k].extent, (long long)v->axis[axis].extent);
+          if (h->dots_span.line)
+            diag_label(l->d, x, h->dots_span, "%lld", (long long)h->s->ellipsis[k].extent);
           diag_label(l->d, x, arg_span, "%lld", (long long)v->axis[axis].extent);
           diag_note(l->d, x, f->span, "'%s' of %s is declared here", f->name, h->decl->name);
           return false;
@@ -194,7 +210,8 @@ static bool match_tensor(Header *h, const AFormal *f, Value *arg, Span arg_span)
         v->axis[axis].id = h->s->ellipsis[k].id;
       } else {
         h->s->ellipsis[k] = v->axis[axis];
-        if (v->axis[axis].id) v->axis[axis].id = h->s->ellipsis[k].id = local_id(h, v->axis[axis].id, v->axis[axis].id);
+        if (v->axis[axis].id)
+          v->axis[axis].id = h->s->ellipsis[k].id = local_id(h, v->axis[axis].id, v->axis[axis].id);
       }
     }
     if (!h->s->has_ellipsis) {
@@ -220,7 +237,10 @@ static bool match_scalar(Header *h, const AFormal *f, Value *arg, Span arg_span)
   for (int i = 0; i < f->items.n; i++) {
     const AItem *it = &f->items.at[i];
     if (it->ellipsis) {
-      if (!h->s->has_ellipsis) { h->s->has_ellipsis = true; h->s->nellipsis = 0; }
+      if (!h->s->has_ellipsis) {
+        h->s->has_ellipsis = true;
+        h->s->nellipsis = 0;
+      }
       for (int k = 0; k < h->s->nellipsis; k++) {
         LAxis a = h->s->ellipsis[k];
         a.var = new_var(l, a.extent, NULL);
@@ -231,7 +251,10 @@ static bool match_scalar(Header *h, const AFormal *f, Value *arg, Span arg_span)
     int64_t extent;
     const char *id = NULL;
     if (it->expr && it->expr->kind == A_NAME && !scope_find(h->s, it->expr->name)) {
-      Diag *x = lower_error(l, 222, arg_span, "'%s' takes a tensor, and nothing says how large one made of this number would be", f->name);
+      Diag *x = lower_error(
+          l, 222, arg_span,
+          "'%s' takes a tensor, and nothing says how large one made of this number would be",
+          f->name);
       diag_note(l->d, x, f->span, "'%s' of %s is declared here", f->name, h->decl->name);
       return false;
     }
@@ -249,7 +272,8 @@ static bool match_scalar(Header *h, const AFormal *f, Value *arg, Span arg_span)
 static bool check_id(Header *h, const AFormal *f, Value *arg, Span at) {
   Low *l = h->l;
   if (v_type(arg) != TY_INT) {
-    Diag *x = lower_error(l, 224, at, "'%s' takes integers (id<...>), but %s is %s", f->name, arg->what ? arg->what : "this",
+    Diag *x = lower_error(l, 224, at, "'%s' takes integers (id<...>), but %s is %s", f->name,
+                          arg->what ? arg->what : "this",
                           v_type(arg) == TY_REAL ? "real" : "a truth value");
     diag_note(l->d, x, f->span, "'%s' of %s is declared here", f->name, h->decl->name);
     return false;
@@ -268,8 +292,13 @@ static bool check_id(Header *h, const AFormal *f, Value *arg, Span at) {
   if (!lower_extent(l, h->s, f->id_bound, &bound, NULL)) return false;
   if (known && lo >= 0 && hi < bound) return true;
   if (prove_in_range(l, v_expr(l, arg), bound)) return true;
-  Diag *x = known ? lower_error(l, 225, at, "'%s' takes integers in 0 .. %lld, these run over %lld .. %lld", f->name, (long long)bound - 1, (long long)lo, (long long)hi)
-                  : lower_error(l, 225, at, "'%s' takes integers in 0 .. %lld, and nothing proves that these are", f->name, (long long)bound - 1);
+  Diag *x =
+      known
+          ? lower_error(l, 225, at, "'%s' takes integers in 0 .. %lld, these run over %lld .. %lld",
+                        f->name, (long long)bound - 1, (long long)lo, (long long)hi)
+          : lower_error(l, 225, at,
+                        "'%s' takes integers in 0 .. %lld, and nothing proves that these are",
+                        f->name, (long long)bound - 1);
   diag_note(l->d, x, f->span, "'%s' of %s is declared here", f->name, h->decl->name);
   diag_hint(l->d, x, "max(0, min(x, %lld)) keeps an integer inside", (long long)bound - 1);
   return false;
@@ -284,13 +313,23 @@ static bool bind_formals(Header *h, Value **args, const Span *spans) {
     for (int i = 0; i < d->formals.n; i++) {
       AFormal *f = &d->formals.at[i];
       Value *v = args[i];
-      if (v->kind == V_POISON) { scope_set(l, h->s, f->name, v, f->span); ok = false; continue; }
+      if (v->kind == V_POISON) {
+        scope_set(l, h->s, f->name, v, f->span);
+        ok = false;
+        continue;
+      }
       bool tensor = f->is_tensor, scalar = v_scalar_like(v);
       int want = !tensor ? 0 : scalar && f->items.n ? 2 : 1;
       if (round != want) continue;
-      if (!ok) return false;               /* what follows may be wrong for the same reason */
-      if (!usable(l, v, spans[i])) { ok = false; continue; }
-      if (f->id_bound && !check_id(h, f, v, spans[i])) { ok = false; continue; }
+      if (!ok) return false; /* what follows may be wrong for the same reason */
+      if (!usable(l, v, spans[i])) {
+        ok = false;
+        continue;
+      }
+      if (f->id_bound && !check_id(h, f, v, spans[i])) {
+        ok = false;
+        continue;
+      }
       if (tensor) {
         ok = (want == 2 ? match_scalar(h, f, v, spans[i]) : match_tensor(h, f, v, spans[i])) && ok;
         if (scope_here(h->s, f->name)) scope_here(h->s, f->name)->value->id = v->id;
@@ -298,7 +337,8 @@ static bool bind_formals(Header *h, Value **args, const Span *spans) {
         const char *id = local_id(h, v->id, f->name);
         bind_pattern(l, h->s, f->name, v->inum, id, spans[i]);
       } else if (!scalar) {
-        Diag *x = lower_error(l, 222, spans[i], "'%s' takes one number, but %s is a tensor %s", f->name, v->what ? v->what : "this", shape_text(l, v));
+        Diag *x = lower_error(l, 222, spans[i], "'%s' takes one number, but %s is a tensor %s",
+                              f->name, v->what ? v->what : "this", shape_text(l, v));
         diag_note(l->d, x, f->span, "'%s' of %s is declared here", f->name, d->name);
         ok = false;
       } else {
@@ -314,7 +354,8 @@ static Value *result_value(Header *h, const AFormal *f) {
   Low *l = h->l;
   Binding *b = scope_here(h->s, f->name);
   if (!b) {
-    Diag *x = lower_error(l, 311, f->span, "'%s' promises the result '%s' and never computes it", h->decl->name, f->name);
+    Diag *x = lower_error(l, 311, f->span, "'%s' promises the result '%s' and never computes it",
+                          h->decl->name, f->name);
     StrBuf t = {0};
     ATarget pattern = {.name = f->name, .indexed = f->is_tensor, .items = f->items};
     ast_print_target(&pattern, &t);
@@ -327,31 +368,42 @@ static Value *result_value(Header *h, const AFormal *f) {
   Value *out = NEW(l->arena, Value);
   *out = *v;
   out->span = f->span;
-  if (v->kind == V_NUM) { if (!f->items.n) return out; out = v_scalar(l, v_expr(l, v)); }
+  if (v->kind == V_NUM) {
+    if (!f->items.n) return out;
+    out = v_scalar(l, v_expr(l, v));
+  }
   if (f->is_tensor) {
     int dots = -1, named = 0;
     for (int i = 0; i < f->items.n; i++) {
-      if (f->items.at[i].ellipsis) dots = i;
-      else named++;
+      if (f->items.at[i].ellipsis)
+        dots = i;
+      else
+        named++;
     }
     int n = dots >= 0 ? h->s->nellipsis : 0;
     if (out->rank != named + n) {
-      Diag *x = lower_error(l, 222, f->span, "the result '%s' should have %d %s and has %d: %s", f->name, named + n,
-                            named + n == 1 ? "axis" : "axes", out->rank, shape_text(l, out));
+      Diag *x =
+          lower_error(l, 222, f->span, "the result '%s' should have %d %s and has %d: %s", f->name,
+                      named + n, named + n == 1 ? "axis" : "axes", out->rank, shape_text(l, out));
       if (v->span.line) diag_note(l->d, x, v->span, "'%s' gets its value here", f->name);
       return v_poison(l);
     }
     int axis = 0;
     for (int i = 0; i < f->items.n; i++) {
       const AItem *it = &f->items.at[i];
-      if (it->ellipsis) { axis += n; continue; }
+      if (it->ellipsis) {
+        axis += n;
+        continue;
+      }
       int64_t want;
       const AExpr *e = it->var ? (it->hi ? NULL : it->lo) : it->expr;
       Binding *p = e && e->kind == A_NAME ? scope_find(h->s, e->name) : NULL;
-      if (e && (e->kind != A_NAME || (p && p->value->kind == V_NUM)) && lower_extent(l, h->s, e, &want, NULL) && want != out->axis[axis].extent) {
-        Diag *x = lower_error(l, 221, f->span, "axis %d of the result '%s' should be %s and is %s", axis + 1, f->name,
-                              extent_text(l, e->kind == A_NAME ? e->name : NULL, want),
-                              extent_text(l, out->axis[axis].id, out->axis[axis].extent));
+      if (e && (e->kind != A_NAME || (p && p->value->kind == V_NUM)) &&
+          lower_extent(l, h->s, e, &want, NULL) && want != out->axis[axis].extent) {
+        Diag *x =
+            lower_error(l, 221, f->span, "axis %d of the result '%s' should be %s and is %s",
+                        axis + 1, f->name, extent_text(l, e->kind == A_NAME ? e->name : NULL, want),
+                        extent_text(l, out->axis[axis].id, out->axis[axis].extent));
         if (v->span.line) diag_note(l->d, x, v->span, "'%s' gets its value here", f->name);
         return v_poison(l);
       }
@@ -365,7 +417,10 @@ static Value *result_value(Header *h, const AFormal *f) {
         break;
       }
   for (int i = 0; i < h->nmap; i++)
-    if (out->id && out->id == h->map[i].local) { out->id = h->map[i].caller; break; }
+    if (out->id && out->id == h->map[i].local) {
+      out->id = h->map[i].caller;
+      break;
+    }
   out->what = NULL;
   return out;
 }
@@ -400,14 +455,17 @@ static Node *adjoint_node(Low *l, Value *arg, Value *dx, const char *name, Span 
     extent[k] = l->var_extent.at[want.at[k]];
     to[want.at[k]] = ex_var(l->g, k);
   }
-  return ir_comp(l->g, l->region, name, at, want.n, 0, extent, RED_NONE, NULL, ex_subst(l->g, e, to, l->var_extent.n));
+  return ir_comp(l->g, l->region, name, at, want.n, 0, extent, RED_NONE, NULL,
+                 ex_subst(l->g, e, to, l->var_extent.n));
 }
 
 static void attach_gradient(Header *h) {
   Low *l = h->l;
   ADecl *d = h->decl;
   if (d->results.n != 1 || d->grad.cotangents.n != 1) {
-    lower_error(l, 504, d->grad.span, "a grad clause belongs to an op with one result and names one cotangent: grad(dy) { dx[...] = ... }");
+    lower_error(l, 504, d->grad.span,
+                "a grad clause belongs to an op with one result and names one cotangent: grad(dy) "
+                "{ dx[...] = ... }");
     return;
   }
   Binding *y = scope_here(h->s, d->results.at[0].name);
@@ -415,15 +473,18 @@ static void attach_gradient(Header *h) {
   Value *out = value_bind(l, y->value, l->stmt_name ? l->stmt_name : d->name, d->span);
   if (out->kind != V_TENSOR || out->e->kind != E_READ) return;
   Node *node = out->e->node;
-  if (node->vjp || node->kind != N_COMP) {      /* the result is another value's node: give it one of its own */
+  if (node->vjp ||
+      node->kind != N_COMP) { /* the result is another value's node: give it one of its own */
     int64_t extent[IR_MAX_VARS];
     for (int k = 0; k < node->rank; k++) extent[k] = node->shape[k];
-    Node *copy = ir_comp(l->g, l->region, node->name, d->span, node->rank, 0, extent, RED_NONE, NULL, ir_read_all(l->g, node));
+    Node *copy = ir_comp(l->g, l->region, node->name, d->span, node->rank, 0, extent, RED_NONE,
+                         NULL, ir_read_all(l->g, node));
     out->e = ex_read(l->g, copy, out->e->args);
     node = copy;
   }
   y->value = out;
-  Node *cot = ir_node(l->g, l->region, N_COTANGENT, TY_REAL, node->rank, node->shape, arena_printf(l->arena, "d.%s", node->name), d->grad.span);
+  Node *cot = ir_node(l->g, l->region, N_COTANGENT, TY_REAL, node->rank, node->shape,
+                      arena_printf(l->arena, "d.%s", node->name), d->grad.span);
   Value *dy = NEW(l->arena, Value);
   *dy = *out;
   dy->e = ex_read(l->g, cot, out->e->args);
@@ -433,12 +494,17 @@ static void attach_gradient(Header *h) {
   scope_set(l, gs, d->grad.cotangents.at[0].name, dy, d->grad.span);
   if (!lower_body(l, gs, d->grad.body.at, d->grad.body.n)) return;
   for (int i = 0; i < d->formals.n; i++) {
-    Binding *dx = scope_here(gs, intern(l->names, arena_printf(l->arena, "d%s", d->formals.at[i].name)));
-    Value *x = scope_here(h->s, d->formals.at[i].name) ? scope_here(h->s, d->formals.at[i].name)->value : NULL;
+    Binding *dx =
+        scope_here(gs, intern(l->names, arena_printf(l->arena, "d%s", d->formals.at[i].name)));
+    Value *x = scope_here(h->s, d->formals.at[i].name)
+                   ? scope_here(h->s, d->formals.at[i].name)->value
+                   : NULL;
     if (!dx || !x || x->kind != V_TENSOR || x->e->kind != E_READ) continue;
     if (dx->value->kind != V_TENSOR || dx->value->rank != x->rank) {
-      Diag *e = lower_error(l, 505, dx->span, "'%s' must have the axes of '%s', %s", dx->name, d->formals.at[i].name, shape_text(l, x));
-      if (dx->value->kind == V_TENSOR) diag_label(l->d, e, dx->span, "%s", shape_text(l, dx->value));
+      Diag *e = lower_error(l, 505, dx->span, "'%s' must have the axes of '%s', %s", dx->name,
+                            d->formals.at[i].name, shape_text(l, x));
+      if (dx->value->kind == V_TENSOR)
+        diag_label(l->d, e, dx->span, "%s", shape_text(l, dx->value));
       continue;
     }
     Node *adj = adjoint_node(l, x, dx->value, dx->name, d->grad.span);
@@ -451,9 +517,11 @@ static void attach_gradient(Header *h) {
 
 /* ---- the call ------------------------------------------------------------------------------ */
 
-Value *call_fn(Low *l, Fn *fn, Value **given, const char **names, const Span *spans, int n, Span at) {
+Value *call_fn(Low *l, Fn *fn, Value **given, const char **names, const Span *spans, int n,
+               Span at) {
   ADecl *d = fn->decl;
-  Value **args = NEWN(l->arena, Value *, d->formals.n + 1);      /* calls nest: their frames stay small */
+  Value **args =
+      NEWN(l->arena, Value *, d->formals.n + 1); /* calls nest: their frames stay small */
   Span *where = NEWN(l->arena, Span, d->formals.n + 1);
   if (d->kind != D_OP && d->kind != D_BLOCK && d->kind != D_MODEL) {
     lower_error(l, 312, at, "a %s is not called; it is what `tdc` runs", adecl_spelling(d->kind));
@@ -466,8 +534,16 @@ Value *call_fn(Low *l, Fn *fn, Value **given, const char **names, const Span *sp
   if (l->runaway) return v_poison(l);
   if (l->depth >= MAX_CALL_DEPTH || l->ncalls >= MAX_CALLS) {
     bool deep = l->depth >= MAX_CALL_DEPTH;
-    if (deep) lower_error(l, 313, at, "'%s' calls itself without end: ops are instantiated where they are used and cannot recurse", d->name);
-    else lower_error(l, 321, at, "this call comes to more than %d calls of functions, each of which is instantiated", MAX_CALLS);
+    if (deep)
+      lower_error(l, 313, at,
+                  "'%s' calls itself without end: ops are instantiated where they are used and "
+                  "cannot recurse",
+                  d->name);
+    else
+      lower_error(
+          l, 321, at,
+          "this call comes to more than %d calls of functions, each of which is instantiated",
+          MAX_CALLS);
     l->runaway = true;
     l->exhausted = l->exhausted || !deep;
     return v_poison(l);
@@ -485,7 +561,8 @@ Value *call_fn(Low *l, Fn *fn, Value **given, const char **names, const Span *sp
         if (d->formals.at[j].name == names[i]) k = j;
       if (k < 0) {
         VEC(const char *) known_names = {0};
-        for (int j = 0; j < d->formals.n; j++) vec_push(l->arena, &known_names, d->formals.at[j].name);
+        for (int j = 0; j < d->formals.n; j++)
+          vec_push(l->arena, &known_names, d->formals.at[j].name);
         Diag *x = lower_error(l, 310, spans[i], "'%s' has no parameter '%s'", d->name, names[i]);
         const char *near = did_you_mean(names[i], known_names.at, known_names.n);
         if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
@@ -496,7 +573,8 @@ Value *call_fn(Low *l, Fn *fn, Value **given, const char **names, const Span *sp
       k = position++;
     }
     if (k >= d->formals.n || k >= MAX_ARGS) {
-      Diag *x = lower_error(l, 310, at, "'%s' takes %d %s, but %d %s given", d->name, d->formals.n, d->formals.n == 1 ? "argument" : "arguments", n, n == 1 ? "is" : "are");
+      Diag *x = lower_error(l, 310, at, "'%s' takes %d %s, but %d %s given", d->name, d->formals.n,
+                            d->formals.n == 1 ? "argument" : "arguments", n, n == 1 ? "is" : "are");
       diag_note(l->d, x, d->name_span, "'%s' is declared here", d->name);
       bad = true;
       break;
@@ -518,12 +596,13 @@ Value *call_fn(Low *l, Fn *fn, Value **given, const char **names, const Span *sp
     if (!d->formals.at[i].dflt) {
       if (!bad) {
         Diag *x = lower_error(l, 310, at, "'%s' needs '%s'", d->name, d->formals.at[i].name);
-        diag_note(l->d, x, d->formals.at[i].span, "'%s' is declared here and has no default", d->formals.at[i].name);
+        diag_note(l->d, x, d->formals.at[i].span, "'%s' is declared here and has no default",
+                  d->formals.at[i].name);
       }
       bad = true;
       continue;
     }
-    frame_push(l, true, NULL);             /* the caller's indices mean nothing in a header */
+    frame_push(l, true, NULL); /* the caller's indices mean nothing in a header */
     args[i] = lower_expr(l, fn->scope, d->formals.at[i].dflt);
     l->frame = frame;
   }
@@ -571,8 +650,9 @@ Value *call_fn(Low *l, Fn *fn, Value **given, const char **names, const Span *sp
 }
 
 /* exp, max, ...: the primitives that are called by name */
-static const char *const called[] = {"exp", "log", "sqrt", "rsqrt", "tanh", "sigmoid", "erf", "sin", "cos", "abs", "floor",
-                                     "round", "pow", "min", "max", "real", "int"};
+static const char *const called[] = {"exp", "log", "sqrt", "rsqrt", "tanh",  "sigmoid",
+                                     "erf", "sin", "cos",  "abs",   "floor", "round",
+                                     "pow", "min", "max",  "real",  "int"};
 enum { NCALLED = sizeof called / sizeof *called };
 
 static bool callable_prim(const char *name, Prim *p) {
@@ -590,11 +670,14 @@ static Value *unknown_function(Low *l, Scope *s, const char *name, Span at) {
     for (int i = 0; i < k->names.n; i++)
       if (k->names.at[i].value->kind == V_FN) vec_push(l->arena, &seen, k->names.at[i].name);
   for (int i = 0; i < NCALLED; i++) vec_push(l->arena, &seen, called[i]);
-  for (int i = 0; i < (int)(sizeof others / sizeof *others); i++) vec_push(l->arena, &seen, others[i]);
+  for (int i = 0; i < (int)(sizeof others / sizeof *others); i++)
+    vec_push(l->arena, &seen, others[i]);
   Diag *x = lower_error(l, 301, at, "unknown function '%s'", name);
   const char *near = did_you_mean(name, seen.at, seen.n), *library = std_declaring(name);
-  if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
-  else if (library) diag_hint(l->d, x, "it is in the library: use %s", library);
+  if (near)
+    diag_hint(l->d, x, "did you mean '%s'?", near);
+  else if (library)
+    diag_hint(l->d, x, "it is in the library: use %s", library);
   return v_poison(l);
 }
 
@@ -603,8 +686,10 @@ static Value *call_prim(Low *l, Scope *s, const AExpr *e, Prim p) {
   Value *args[8];
   bool variadic = p == P_min || p == P_max;
   if (variadic ? (e->args.n < 2 || e->args.n > 8) : e->args.n != info->arity) {
-    lower_error(l, 310, e->span, "'%s' takes %s%d %s, but %d %s given", info->name, variadic ? "2 to " : "", variadic ? 8 : info->arity,
-                info->arity == 1 ? "argument" : "arguments", e->args.n, e->args.n == 1 ? "is" : "are");
+    lower_error(l, 310, e->span, "'%s' takes %s%d %s, but %d %s given", info->name,
+                variadic ? "2 to " : "", variadic ? 8 : info->arity,
+                info->arity == 1 ? "argument" : "arguments", e->args.n,
+                e->args.n == 1 ? "is" : "are");
     return v_poison(l);
   }
   for (int i = 0; i < e->args.n; i++) {
@@ -628,7 +713,8 @@ static Value *call_extent(Low *l, Scope *s, const AExpr *e) {
   if (v) return v_int(l, v->extent, NULL);
   if (b && b->value->kind == V_NUM && b->value->is_int) return b->value;
   Diag *x = lower_error(l, 310, e->span, "'extent' takes the name of an index or a dim");
-  if (b && b->value->kind == V_TENSOR && b->value->rank) diag_hint(l->d, x, "of an axis of %s: name the axis in the header or by an index", a->name);
+  if (b && b->value->kind == V_TENSOR && b->value->rank)
+    diag_hint(l->d, x, "of an axis of %s: name the axis in the header or by an index", a->name);
   return v_poison(l);
 }
 
@@ -645,7 +731,8 @@ Value *lower_call(Low *l, Scope *s, const AExpr *e) {
     if (is_distribution(name)) return lower_draw(l, s, e);
     if (!strcmp(name, "extent")) return call_extent(l, s, e);
     if (is_reducer(name)) {
-      Diag *x = lower_error(l, 218, e->a->span, "the reducer '%s' must say over which indices", name);
+      Diag *x =
+          lower_error(l, 218, e->a->span, "the reducer '%s' must say over which indices", name);
       diag_hint(l->d, x, "%s[i](x[i])", name);
       return v_poison(l);
     }
@@ -653,8 +740,10 @@ Value *lower_call(Low *l, Scope *s, const AExpr *e) {
       if (b->value->kind == V_POISON) return b->value;
       Diag *x = lower_error(l, 312, e->a->span, "'%s' is not a function", name);
       if (b->span.line) diag_note(l->d, x, b->span, "it is given here");
-      if (b->value->kind == V_TENSOR && b->value->rank) diag_hint(l->d, x, "indices stand in square brackets: %s[i]", name);
-      else if (v_scalar_like(b->value)) diag_hint(l->d, x, "a product is written with '*'");
+      if (b->value->kind == V_TENSOR && b->value->rank)
+        diag_hint(l->d, x, "indices stand in square brackets: %s[i]", name);
+      else if (v_scalar_like(b->value))
+        diag_hint(l->d, x, "a product is written with '*'");
       return v_poison(l);
     }
     Value *unknown = unknown_function(l, s, name, e->a->span);

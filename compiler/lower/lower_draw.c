@@ -26,7 +26,8 @@ static void frames_in_order(Low *l, const Frame *f, Expr **flat, int64_t *total,
   for (int i = 0; i < f->vars.n; i++) {
     const IxVar *v = &f->vars.at[i];
     if (v->implicit || shadowed(l->frame, f, v->name)) continue;
-    *flat = ex2(l->g, P_add, ex2(l->g, P_mul, *flat, ex_int(l->g, v->extent)), ex_var(l->g, v->var));
+    *flat =
+        ex2(l->g, P_add, ex2(l->g, P_mul, *flat, ex_int(l->g, v->extent)), ex_var(l->g, v->var));
     if (!mul_fits(*total, v->extent, total)) *total = INT64_MAX;
     ++*nvars;
   }
@@ -35,13 +36,15 @@ static void frames_in_order(Low *l, const Frame *f, Expr **flat, int64_t *total,
 static void loops_in_order(Low *l, const LoopCtx *c, Expr **flat, int64_t *total) {
   if (!c) return;
   loops_in_order(l, c->parent, flat, total);
-  *flat = ex2(l->g, P_add, ex2(l->g, P_mul, *flat, ex_int(l->g, c->loop->count)), ex_loopvar(l->g, c->loop));
+  *flat = ex2(l->g, P_add, ex2(l->g, P_mul, *flat, ex_int(l->g, c->loop->count)),
+              ex_loopvar(l->g, c->loop));
   if (!mul_fits(*total, c->loop->count, total)) *total = INT64_MAX;
 }
 
 static Expr *draw(Low *l, Prim p, const char *kind, bool target, Span at) {
   if (l->forbid_draws) {
-    Diag *x = lower_error(l, 407, at, "a draw before a sampler's loop would be drawn again at every step");
+    Diag *x = lower_error(l, 407, at,
+                          "a draw before a sampler's loop would be drawn again at every step");
     diag_hint(l->d, x, "keep it: state z[...] ~ normal()");
     return NULL;
   }
@@ -51,15 +54,20 @@ static Expr *draw(Low *l, Prim p, const char *kind, bool target, Span at) {
   loops_in_order(l, l->loops, &flat, &total);
   frames_in_order(l, l->frame, &flat, &total, &nvars);
   if (nvars == 0 && !target) {
-    Diag *x = lower_error(l, 220, at, "a draw in a whole-tensor expression has no indices to differ by: all elements would get one number");
-    diag_hint(l->d, x, "write the statement with indices (y[b,l] = x[b,l] + normal()), or draw into a name first (e[b,l] ~ normal())");
+    Diag *x = lower_error(l, 220, at,
+                          "a draw in a whole-tensor expression has no indices to differ by: all "
+                          "elements would get one number");
+    diag_hint(l->d, x,
+              "write the statement with indices (y[b,l] = x[b,l] + normal()), or draw into a name "
+              "first (e[b,l] ~ normal())");
     return NULL;
   }
   if (total > (int64_t)1 << 46) {
     lower_error(l, 216, at, "too many draws in one statement");
     return NULL;
   }
-  const char *site = arena_printf(l->arena, "%s:%s.%s", l->draw_path, l->stmt_name ? l->stmt_name : "", kind);
+  const char *site =
+      arena_printf(l->arena, "%s:%s.%s", l->draw_path, l->stmt_name ? l->stmt_name : "", kind);
   int k = path_count(l, site);
   if (k > 1) site = arena_printf(l->arena, "%s#%d", site, k);
   return ex2(l->g, p, ex_int(l->g, (int64_t)draw_site(site)), flat);
@@ -76,7 +84,9 @@ Value *lower_draw(Low *l, Scope *s, const AExpr *e) {
     args[i] = lower_expr(l, s, e->args.at[i].value);
     if (args[i]->kind == V_POISON) return args[i];
     if (!v_scalar_like(args[i])) {
-      lower_error(l, 206, e->args.at[i].span, "an argument of a draw is one number for each index, this has the axes %s", shape_text(l, args[i]));
+      lower_error(l, 206, e->args.at[i].span,
+                  "an argument of a draw is one number for each index, this has the axes %s",
+                  shape_text(l, args[i]));
       return v_poison(l);
     }
   }
@@ -85,25 +95,39 @@ Value *lower_draw(Low *l, Scope *s, const AExpr *e) {
   if (!u) return v_poison(l);
   Expr *a = args[0] ? v_expr(l, args[0]) : NULL, *b = args[1] ? v_expr(l, args[1]) : NULL;
   if (bernoulli) {
-    if (!a || b) { lower_error(l, 309, e->span, "bernoulli takes one argument, the probability of true"); return v_poison(l); }
+    if (!a || b) {
+      lower_error(l, 309, e->span, "bernoulli takes one argument, the probability of true");
+      return v_poison(l);
+    }
     return v_scalar(l, ex2(l->g, P_lt, u, to_real(l, a)));
   }
   if (!a) return v_scalar(l, u);
   if (!strcmp(kind, "normal")) {
-    if (!b) { lower_error(l, 309, e->span, "normal takes no argument or two, mean and standard deviation"); return v_poison(l); }
+    if (!b) {
+      lower_error(l, 309, e->span, "normal takes no argument or two, mean and standard deviation");
+      return v_poison(l);
+    }
     return v_scalar(l, ex2(l->g, P_add, to_real(l, a), ex2(l->g, P_mul, to_real(l, b), u)));
   }
   /* uniform(n) and uniform(a, b) of integers draw integers, uniform(a, b) of reals reals */
   bool ints = a->type == TY_INT && (!b || b->type == TY_INT);
-  if (!b && !ints) { lower_error(l, 309, e->span, "uniform takes nothing, an extent, or two bounds"); return v_poison(l); }
-  if (!b) { b = a; a = ex_int(l->g, 0); }
+  if (!b && !ints) {
+    lower_error(l, 309, e->span, "uniform takes nothing, an extent, or two bounds");
+    return v_poison(l);
+  }
+  if (!b) {
+    b = a;
+    a = ex_int(l->g, 0);
+  }
   if (!ints) {
     a = to_real(l, a);
-    return v_scalar(l, ex2(l->g, P_add, a, ex2(l->g, P_mul, ex2(l->g, P_sub, to_real(l, b), a), u)));
+    return v_scalar(l,
+                    ex2(l->g, P_add, a, ex2(l->g, P_mul, ex2(l->g, P_sub, to_real(l, b), a), u)));
   }
   Expr *n = ex2(l->g, P_sub, b, a);
   if (n->kind == E_INT && (n->inum < 1 || n->inum > 1 << 24)) {
-    lower_error(l, 309, e->span, "uniform draws integers from 1 .. 2^24 values, this is %lld", (long long)n->inum);
+    lower_error(l, 309, e->span, "uniform draws integers from 1 .. 2^24 values, this is %lld",
+                (long long)n->inum);
     return v_poison(l);
   }
   Expr *k = ex1(l->g, P_int, ex2(l->g, P_mul, u, to_real(l, n)));

@@ -16,16 +16,24 @@ Value *lower_index_value(Low *l, Scope *s, const AExpr *e) { return expr(l, s, e
 bool usable(Low *l, const Value *v, Span at) {
   if (v->kind == V_NUM || v->kind == V_TENSOR) return true;
   if (v->kind == V_POISON) return false;
-  static const char *const kinds[] = {
-    [V_POISON] = "", [V_NUM] = "", [V_TENSOR] = "", [V_TEXT] = "a text", [V_FN] = "a function", [V_SCHEDULE] = "a schedule",
-    [V_DATA] = "data", [V_PARAM] = "a parameter", [V_PACKED] = "several results"};
+  static const char *const kinds[] = {[V_POISON] = "",
+                                      [V_NUM] = "",
+                                      [V_TENSOR] = "",
+                                      [V_TEXT] = "a text",
+                                      [V_FN] = "a function",
+                                      [V_SCHEDULE] = "a schedule",
+                                      [V_DATA] = "data",
+                                      [V_PARAM] = "a parameter",
+                                      [V_PACKED] = "several results"};
   const char *kind = kinds[v->kind];
-  Diag *x = v->what ? lower_error(l, 306, at, "'%s' is %s; a tensor or a number is needed here", v->what, kind)
+  Diag *x = v->what ? lower_error(l, 306, at, "'%s' is %s; a tensor or a number is needed here",
+                                  v->what, kind)
                     : lower_error(l, 306, at, "%s, where a tensor or a number is needed", kind);
   if (v->kind == V_FN) diag_hint(l->d, x, "call it: %s(...)", v->what);
   if (v->kind == V_PACKED) diag_hint(l->d, x, "give the results names first: a, b = ...");
   if (v->kind == V_SCHEDULE) diag_hint(l->d, x, "name one of its tables: %s.NAME[t]", v->what);
-  if (v->kind == V_DATA) diag_hint(l->d, x, "it has %s.vocab, %s.unigram[v] and %s.entropy", v->what, v->what, v->what);
+  if (v->kind == V_DATA)
+    diag_hint(l->d, x, "it has %s.vocab, %s.unigram[v] and %s.entropy", v->what, v->what, v->what);
   return false;
 }
 
@@ -47,44 +55,55 @@ Value *lower_prim(Low *l, Prim p, Value **args, int n, Span at) {
     any_bool = any_bool || es[i]->type == TY_BOOL;
   }
   switch (info->sig) {
-    case SIG_NUM: case SIG_CMP: case SIG_SEL:
-      if (any_bool) {
-        bool same = info->sig != SIG_NUM;
-        for (int i = first; i < n; i++) same = same && es[i]->type == TY_BOOL;
-        if (!same || (info->sig == SIG_CMP && p != P_eq && p != P_ne)) {
-          Diag *x = lower_error(l, 307, at, "a truth value where a number is needed");
-          diag_hint(l->d, x, "choose numbers with  condition ? 1 : 0");
-          return v_poison(l);
-        }
-      } else if (!all_int) {
-        for (int i = first; i < n; i++) es[i] = to_real(l, es[i]);
+  case SIG_NUM:
+  case SIG_CMP:
+  case SIG_SEL:
+    if (any_bool) {
+      bool same = info->sig != SIG_NUM;
+      for (int i = first; i < n; i++) same = same && es[i]->type == TY_BOOL;
+      if (!same || (info->sig == SIG_CMP && p != P_eq && p != P_ne)) {
+        Diag *x = lower_error(l, 307, at, "a truth value where a number is needed");
+        diag_hint(l->d, x, "choose numbers with  condition ? 1 : 0");
+        return v_poison(l);
       }
-      if (info->sig == SIG_SEL && es[0]->type != TY_BOOL) bug("a choice without a condition");
-      break;
-    case SIG_REAL: case SIG_TOINT:
-      if (any_bool) { lower_error(l, 307, at, "a truth value where a number is needed"); return v_poison(l); }
-      for (int i = 0; i < n; i++) es[i] = to_real(l, es[i]);
-      break;
-    case SIG_LOGIC:
-      for (int i = 0; i < n; i++)
-        if (es[i]->type != TY_BOOL) {
-          const char *side = n == 1 ? "this" : i == 0 ? "its left side" : "its right side";
-          Diag *x = lower_error(l, 307, at, "'%s' takes truth values, %s is a number", p == P_and ? "&&" : p == P_or ? "||" : "!", side);
-          diag_hint(l->d, x, "compare it: x != 0");
-          return v_poison(l);
-        }
-      break;
-    case SIG_TOREAL:
-      if (es[0]->type == TY_REAL) return args[0];
-      break;
-    case SIG_DRAW: bug("a draw is no ordinary call");
+    } else if (!all_int) {
+      for (int i = first; i < n; i++) es[i] = to_real(l, es[i]);
+    }
+    if (info->sig == SIG_SEL && es[0]->type != TY_BOOL) bug("a choice without a condition");
+    break;
+  case SIG_REAL:
+  case SIG_TOINT:
+    if (any_bool) {
+      lower_error(l, 307, at, "a truth value where a number is needed");
+      return v_poison(l);
+    }
+    for (int i = 0; i < n; i++) es[i] = to_real(l, es[i]);
+    break;
+  case SIG_LOGIC:
+    for (int i = 0; i < n; i++)
+      if (es[i]->type != TY_BOOL) {
+        const char *side = n == 1 ? "this" : i == 0 ? "its left side" : "its right side";
+        Diag *x = lower_error(l, 307, at, "'%s' takes truth values, %s is a number",
+                              p == P_and  ? "&&"
+                              : p == P_or ? "||"
+                                          : "!",
+                              side);
+        diag_hint(l->d, x, "compare it: x != 0");
+        return v_poison(l);
+      }
+    break;
+  case SIG_TOREAL:
+    if (es[0]->type == TY_REAL) return args[0];
+    break;
+  case SIG_DRAW: bug("a draw is no ordinary call");
   }
   Value *v = NEW(l->arena, Value);
   *v = out;
   v->kind = V_TENSOR;
   v->e = ex_prim(l->g, p, es);
   if (v->rank == 0 && v->e->kind == E_INT) return v_int(l, v->e->inum, NULL);
-  if (v->rank == 0 && v->e->type == TY_INT && args[0]->kind == V_NUM && (n == 1 || args[1]->kind == V_NUM) && !l->assumed) {
+  if (v->rank == 0 && v->e->type == TY_INT && args[0]->kind == V_NUM &&
+      (n == 1 || args[1]->kind == V_NUM) && !l->assumed) {
     lower_error(l, 104, at, "the result does not fit a whole number of 64 bits");
     return v_poison(l);
   }
@@ -102,7 +121,8 @@ static Value *power(Low *l, Value *a, Value *b, Span at) {
     int64_t x = 1;
     if (a->is_int && b->is_int && b->inum >= 0) {
       bool fits = true;
-      for (int64_t i = 0; i < b->inum && fits; i++) fits = !__builtin_mul_overflow(x, a->inum, &x) && i < 64;
+      for (int64_t i = 0; i < b->inum && fits; i++)
+        fits = !__builtin_mul_overflow(x, a->inum, &x) && i < 64;
       if (fits) return v_int(l, x, NULL);
     }
     return v_real(l, pow(a->num, b->num));
@@ -132,7 +152,8 @@ static Value *divide(Low *l, Value *a, Value *b, Span at, bool index) {
     }
     return v_real(l, a->num / b->num);
   }
-  if (usable(l, a, at) && usable(l, b, at) && v_type(a) == TY_INT && v_type(b) == TY_INT && !index) {
+  if (usable(l, a, at) && usable(l, b, at) && v_type(a) == TY_INT && v_type(b) == TY_INT &&
+      !index) {
     Value *r[1] = {a};
     a = lower_prim(l, P_real, r, 1, at);
   }
@@ -143,28 +164,34 @@ static Value *binary(Low *l, AOp op, Value *a, Value *b, Span at, bool index) {
   if (a->kind == V_POISON || b->kind == V_POISON) return v_poison(l);
   if (!usable(l, a, at) || !usable(l, b, at)) return v_poison(l);
   switch (op) {
-    case OP_ADD: return prim2(l, P_add, a, b, at);
-    case OP_SUB: return prim2(l, P_sub, a, b, at);
-    case OP_MUL: return prim2(l, P_mul, a, b, at);
-    case OP_DIV: return divide(l, a, b, at, index);
-    case OP_MOD:
-      if (b->kind == V_NUM && b->num == 0) { lower_error(l, 211, at, "division by zero"); return v_poison(l); }
-      return prim2(l, P_mod, a, b, at);
-    case OP_POW: return power(l, a, b, at);
-    case OP_LT: return prim2(l, P_lt, a, b, at);
-    case OP_LE: return prim2(l, P_le, a, b, at);
-    case OP_GT: return prim2(l, P_lt, b, a, at);
-    case OP_GE: return prim2(l, P_le, b, a, at);
-    case OP_EQ: return prim2(l, P_eq, a, b, at);
-    case OP_NE: return prim2(l, P_ne, a, b, at);
-    case OP_AND: return prim2(l, P_and, a, b, at);
-    case OP_OR: return prim2(l, P_or, a, b, at);
-    case OP_NEG: case OP_NOT: break;
+  case OP_ADD: return prim2(l, P_add, a, b, at);
+  case OP_SUB: return prim2(l, P_sub, a, b, at);
+  case OP_MUL: return prim2(l, P_mul, a, b, at);
+  case OP_DIV: return divide(l, a, b, at, index);
+  case OP_MOD:
+    if (b->kind == V_NUM && b->num == 0) {
+      lower_error(l, 211, at, "division by zero");
+      return v_poison(l);
+    }
+    return prim2(l, P_mod, a, b, at);
+  case OP_POW: return power(l, a, b, at);
+  case OP_LT: return prim2(l, P_lt, a, b, at);
+  case OP_LE: return prim2(l, P_le, a, b, at);
+  case OP_GT: return prim2(l, P_lt, b, a, at);
+  case OP_GE: return prim2(l, P_le, b, a, at);
+  case OP_EQ: return prim2(l, P_eq, a, b, at);
+  case OP_NE: return prim2(l, P_ne, a, b, at);
+  case OP_AND: return prim2(l, P_and, a, b, at);
+  case OP_OR: return prim2(l, P_or, a, b, at);
+  case OP_NEG:
+  case OP_NOT: break;
   }
   bug("a unary operator between two operands");
 }
 
-Value *lower_binary(Low *l, AOp op, Value *a, Value *b, Span at) { return binary(l, op, a, b, at, false); }
+Value *lower_binary(Low *l, AOp op, Value *a, Value *b, Span at) {
+  return binary(l, op, a, b, at, false);
+}
 
 /* ---- names and indices ------------------------------------------------------------ */
 
@@ -179,7 +206,8 @@ static Value *name(Low *l, Scope *s, const AExpr *e) {
   }
   if (!scope_find(s, e->name)) {
     if (!strcmp(e->name, "inf")) return v_real(l, INFINITY);
-    if (!strcmp(e->name, "true") || !strcmp(e->name, "false")) return v_scalar(l, ex_bool(l->g, e->name[0] == 't'));
+    if (!strcmp(e->name, "true") || !strcmp(e->name, "false"))
+      return v_scalar(l, ex_bool(l->g, e->name[0] == 't'));
     if (!strcmp(e->name, "training")) return v_scalar(l, ex_bool(l->g, l->entry->training));
   }
   return lookup(l, s, e->name, e->span);
@@ -187,10 +215,12 @@ static Value *name(Low *l, Scope *s, const AExpr *e) {
 
 static bool check_rank(Low *l, const AExpr *e, const Value *base, int given, bool dots) {
   if (dots ? given - 1 <= base->rank : given == base->rank) return true;
-  Diag *x = lower_error(l, 203, e->op_span, "%s has %d %s %s, but %d %s given", base->what ? base->what : "this tensor",
-                        base->rank, base->rank == 1 ? "axis" : "axes", shape_text(l, base), given,
+  Diag *x = lower_error(l, 203, e->op_span, "%s has %d %s %s, but %d %s given",
+                        base->what ? base->what : "this tensor", base->rank,
+                        base->rank == 1 ? "axis" : "axes", shape_text(l, base), given,
                         given == 1 ? "index is" : "indices are");
-  if (base->span.line) diag_note(l->d, x, base->span, "%s is defined here", base->what ? base->what : "it");
+  if (base->span.line)
+    diag_note(l->d, x, base->span, "%s is defined here", base->what ? base->what : "it");
   return false;
 }
 
@@ -205,14 +235,20 @@ static void out_of_range(Low *l, const AItem *it, Expr *x, const Value *base, in
   const LAxis *a = &base->axis[axis];
   Diag *d;
   if (prove_interval(l, x, &lo, &hi))
-    d = lower_error(l, 205, it->span, "this index runs over %lld .. %lld, but axis %d of %s holds 0 .. %lld", (long long)lo,
-                    (long long)hi, axis + 1, base->what ? base->what : "the tensor", (long long)a->extent - 1);
+    d = lower_error(l, 205, it->span,
+                    "this index runs over %lld .. %lld, but axis %d of %s holds 0 .. %lld",
+                    (long long)lo, (long long)hi, axis + 1, base->what ? base->what : "the tensor",
+                    (long long)a->extent - 1);
   else
-    d = lower_error(l, 205, it->span, "nothing proves that this index stays in 0 .. %lld, axis %d of %s", (long long)a->extent - 1,
-                    axis + 1, base->what ? base->what : "the tensor");
+    d = lower_error(l, 205, it->span,
+                    "nothing proves that this index stays in 0 .. %lld, axis %d of %s",
+                    (long long)a->extent - 1, axis + 1, base->what ? base->what : "the tensor");
   StrBuf b = {0};
   ast_print_expr(it->expr, &b);
-  diag_hint(l->d, d, "say what is read outside: [%s else 0]; or guard the read with ?: ; or let a range stop earlier: i in 0 : n", b.s ? b.s : "");
+  diag_hint(l->d, d,
+            "say what is read outside: [%s else 0]; or guard the read with ?: ; or let a range "
+            "stop earlier: i in 0 : n",
+            b.s ? b.s : "");
   sb_free(&b);
 }
 
@@ -223,9 +259,12 @@ static Value *indexed(Low *l, Scope *s, const AExpr *e) {
   if (!base) base = lower_expr(l, s, e->a);
   if (base->kind == V_POISON) return base;
   if (base->kind != V_TENSOR) {
-    if (base->kind == V_NUM) lower_error(l, 306, e->a->span, "%s%s%s a number and has no axes to index", base->what ? "'" : "",
-                                         base->what ? base->what : "this", base->what ? "' is" : " is");
-    else usable(l, base, e->a->span);
+    if (base->kind == V_NUM)
+      lower_error(l, 306, e->a->span, "%s%s%s a number and has no axes to index",
+                  base->what ? "'" : "", base->what ? base->what : "this",
+                  base->what ? "' is" : " is");
+    else
+      usable(l, base, e->a->span);
     return v_poison(l);
   }
   bool dots = false;
@@ -249,22 +288,31 @@ static Value *indexed(Low *l, Scope *s, const AExpr *e) {
       for (int k = 0; f && k < f->vars.n && have < want; k++) {
         if (f->vars.at[k].name) continue;
         if (f->vars.at[k].extent != b->axis[axis].extent) {
-          lower_error(l, 204, it->span, "'...' stands for %lld here and for %lld on the left", (long long)b->axis[axis].extent,
-                      (long long)f->vars.at[k].extent);
+          lower_error(l, 204, it->span, "'...' stands for %lld here and for %lld on the left",
+                      (long long)b->axis[axis].extent, (long long)f->vars.at[k].extent);
           bad = true;
         }
         at[axis++] = ex_var(l->g, f->vars.at[k].var);
         have++;
       }
       if (have < want) {
-        lower_error(l, 210, it->span, "'...' would stand for %d axes here, the left side has %d", want, have);
+        lower_error(l, 210, it->span, "'...' would stand for %d axes here, the left side has %d",
+                    want, have);
         return v_poison(l);
       }
       continue;
     }
-    if (!it->expr) { lower_error(l, 209, it->span, "a range belongs to the left side or into a reducer's brackets"); return v_poison(l); }
+    if (!it->expr) {
+      lower_error(l, 209, it->span,
+                  "a range belongs to the left side or into a reducer's brackets");
+      return v_poison(l);
+    }
     Value *iv = lower_index_value(l, s, it->expr);
-    if (iv->kind == V_POISON) { bad = true; axis++; continue; }
+    if (iv->kind == V_POISON) {
+      bad = true;
+      axis++;
+      continue;
+    }
     if (!v_scalar_like(iv) || v_type(iv) != TY_INT) {
       Diag *x = lower_error(l, 214, it->span, "an index must be an integer");
       if (v_scalar_like(iv)) diag_hint(l->d, x, "int(x) rounds down");
@@ -275,7 +323,8 @@ static Value *indexed(Low *l, Scope *s, const AExpr *e) {
     Expr *x = v_expr(l, iv);
     if (!prove_in_range(l, x, b->axis[axis].extent)) {
       if (it->other) {
-        Expr *in = ex2(l->g, P_and, ex2(l->g, P_le, ex_int(l->g, 0), x), ex2(l->g, P_lt, x, ex_int(l->g, b->axis[axis].extent)));
+        Expr *in = ex2(l->g, P_and, ex2(l->g, P_le, ex_int(l->g, 0), x),
+                       ex2(l->g, P_lt, x, ex_int(l->g, b->axis[axis].extent)));
         inside = inside ? ex2(l->g, P_and, inside, in) : in;
       } else {
         out_of_range(l, it, x, base, axis);
@@ -284,11 +333,14 @@ static Value *indexed(Low *l, Scope *s, const AExpr *e) {
     }
     if (it->other) {
       Value *o = lower_expr(l, s, it->other);
-      if (!usable(l, o, it->other->span)) bad = true;
-      else if (!v_scalar_like(o)) {
-        lower_error(l, 206, it->other->span, "what is read outside is one number, this has the axes %s", shape_text(l, o));
+      if (!usable(l, o, it->other->span))
         bad = true;
-      } else other = v_expr(l, o);
+      else if (!v_scalar_like(o)) {
+        lower_error(l, 206, it->other->span,
+                    "what is read outside is one number, this has the axes %s", shape_text(l, o));
+        bad = true;
+      } else
+        other = v_expr(l, o);
     }
     at[axis++] = x;
   }
@@ -296,7 +348,12 @@ static Value *indexed(Low *l, Scope *s, const AExpr *e) {
   Value *out = v_scalar(l, subst_vars(l, b->e, vars, at, b->rank));
   if (inside) {
     if (out->e->type == TY_REAL) other = to_real(l, other);
-    if (out->e->type != other->type) { lower_error(l, 307, e->span, "the value after 'else' is %s, %s holds %s", type_name(other->type), base->what ? base->what : "the tensor", type_name(out->e->type)); return v_poison(l); }
+    if (out->e->type != other->type) {
+      lower_error(l, 307, e->span, "the value after 'else' is %s, %s holds %s",
+                  type_name(other->type), base->what ? base->what : "the tensor",
+                  type_name(out->e->type));
+      return v_poison(l);
+    }
     out->e = ex3(l->g, P_select, inside, out->e, other);
   }
   out->id = base->id;
@@ -309,11 +366,13 @@ static Value *conditional(Low *l, Scope *s, const AExpr *e, bool index_position)
   Value *c = expr(l, s, e->a, index_position);
   if (c->kind == V_POISON || !usable(l, c, e->a->span)) return v_poison(l);
   if (v_type(c) != TY_BOOL) {
-    Diag *x = lower_error(l, 307, e->a->span, "the condition of ?: must be a comparison, this is a number");
+    Diag *x = lower_error(l, 307, e->a->span,
+                          "the condition of ?: must be a comparison, this is a number");
     diag_hint(l->d, x, "write  x != 0 ? a : b");
     return v_poison(l);
   }
-  if (c->kind == V_TENSOR && c->rank == 0 && c->e->kind == E_BOOL) return expr(l, s, c->e->inum ? e->b : e->c, index_position);
+  if (c->kind == V_TENSOR && c->rank == 0 && c->e->kind == E_BOOL)
+    return expr(l, s, c->e->inum ? e->b : e->c, index_position);
   int facts = l->facts.n;
   bool scalar = v_scalar_like(c) && v_type(c) == TY_BOOL;
   if (scalar) fact_push(l, v_expr(l, c), true);
@@ -340,43 +399,44 @@ static bool stack_left(Low *l, Span at) {
 static Value *expr(Low *l, Scope *s, const AExpr *e, bool in_index) {
   if (!stack_left(l, e->span)) return v_poison(l);
   switch (e->kind) {
-    case A_NUM: return e->is_int ? v_int(l, e->inum, NULL) : v_real(l, e->num);
-    case A_STR: {
-      Value *v = v_poison(l);
-      v->kind = V_TEXT;
-      v->str = e->str;
-      return v;
-    }
-    case A_NAME: return name(l, s, e);
-    case A_MEMBER: {
-      Value *base = lower_expr(l, s, e->a);
-      return member(l, base, e->name, e->op_span.line ? e->op_span : e->span);
-    }
-    case A_INDEX: return indexed(l, s, e);
-    case A_REDUCE: return lower_reduce(l, s, e);
-    case A_CALL: {
-      for (int i = l->call_values.n - 1; i >= 0; i--)
-        if (l->call_values.at[i].call == e) return l->call_values.at[i].value;
-      return lower_call(l, s, e);
-    }
-    case A_UNARY: {
-      Value *a = expr(l, s, e->a, in_index);
-      if (a->kind == V_POISON) return a;
-      if (e->op == OP_NEG && a->kind == V_NUM && !a->is_int) return v_real(l, -a->num);
-      return lower_prim(l, e->op == OP_NEG ? P_neg : P_not, &a, 1, e->span);
-    }
-    case A_BINARY: {
-      Value *a = expr(l, s, e->a, in_index);
-      int facts = l->facts.n;
-      bool guards = (e->op == OP_AND || e->op == OP_OR) && a->kind == V_TENSOR && a->rank == 0 && a->e->type == TY_BOOL;
-      if (guards) fact_push(l, a->e, e->op == OP_AND);
-      Value *b = expr(l, s, e->b, in_index);
-      l->facts.n = facts;
-      Span at = e->op_span.line && e->op_span.file == e->span.file ? e->op_span : e->span;
-      return binary(l, e->op, a, b, at, in_index);
-    }
-    case A_COND: return conditional(l, s, e, in_index);
-    case A_ERROR: return v_poison(l);
+  case A_NUM: return e->is_int ? v_int(l, e->inum, NULL) : v_real(l, e->num);
+  case A_STR: {
+    Value *v = v_poison(l);
+    v->kind = V_TEXT;
+    v->str = e->str;
+    return v;
+  }
+  case A_NAME: return name(l, s, e);
+  case A_MEMBER: {
+    Value *base = lower_expr(l, s, e->a);
+    return member(l, base, e->name, e->op_span.line ? e->op_span : e->span);
+  }
+  case A_INDEX: return indexed(l, s, e);
+  case A_REDUCE: return lower_reduce(l, s, e);
+  case A_CALL: {
+    for (int i = l->call_values.n - 1; i >= 0; i--)
+      if (l->call_values.at[i].call == e) return l->call_values.at[i].value;
+    return lower_call(l, s, e);
+  }
+  case A_UNARY: {
+    Value *a = expr(l, s, e->a, in_index);
+    if (a->kind == V_POISON) return a;
+    if (e->op == OP_NEG && a->kind == V_NUM && !a->is_int) return v_real(l, -a->num);
+    return lower_prim(l, e->op == OP_NEG ? P_neg : P_not, &a, 1, e->span);
+  }
+  case A_BINARY: {
+    Value *a = expr(l, s, e->a, in_index);
+    int facts = l->facts.n;
+    bool guards = (e->op == OP_AND || e->op == OP_OR) && a->kind == V_TENSOR && a->rank == 0 &&
+                  a->e->type == TY_BOOL;
+    if (guards) fact_push(l, a->e, e->op == OP_AND);
+    Value *b = expr(l, s, e->b, in_index);
+    l->facts.n = facts;
+    Span at = e->op_span.line && e->op_span.file == e->span.file ? e->op_span : e->span;
+    return binary(l, e->op, a, b, at, in_index);
+  }
+  case A_COND: return conditional(l, s, e, in_index);
+  case A_ERROR: return v_poison(l);
   }
   bug("unknown expression kind %d", (int)e->kind);
 }
@@ -397,12 +457,18 @@ bool lower_extent(Low *l, Scope *s, const AExpr *e, int64_t *out, const char **i
   Value *v = lower_expr(l, s, e);
   if (v->kind == V_POISON) return false;
   if (v->kind != V_NUM || !v->is_int) {
-    Diag *x = lower_error(l, 201, e->span, "%s", v->kind == V_NUM ? arena_printf(l->arena, "an extent must be a whole number, this is %g", v->num) : "an extent must be known at compile time");
-    if (v->kind == V_NUM && e->kind == A_BINARY && e->op == OP_DIV) diag_hint(l->d, x, "the division must come out even");
+    Diag *x = lower_error(
+        l, 201, e->span, "%s",
+        v->kind == V_NUM
+            ? arena_printf(l->arena, "an extent must be a whole number, this is %g", v->num)
+            : "an extent must be known at compile time");
+    if (v->kind == V_NUM && e->kind == A_BINARY && e->op == OP_DIV)
+      diag_hint(l->d, x, "the division must come out even");
     return false;
   }
   if (v->inum < 1 || v->inum > (int64_t)1 << 31) {
-    lower_error(l, 201, e->span, "an extent must lie in 1 .. 2^31, this is %lld", (long long)v->inum);
+    lower_error(l, 201, e->span, "an extent must lie in 1 .. 2^31, this is %lld",
+                (long long)v->inum);
     return false;
   }
   *out = v->inum;

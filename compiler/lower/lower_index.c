@@ -40,7 +40,8 @@ static IxVar *add_var(Low *l, Frame *f, const char *name, Span at, int64_t exten
   return &f->vars.at[f->vars.n - 1];
 }
 
-static void set_extent(Low *l, IxVar *v, int64_t extent, const char *id, Span at, const char *text) {
+static void set_extent(Low *l, IxVar *v, int64_t extent, const char *id, Span at,
+                       const char *text) {
   v->extent = extent;
   l->var_extent.at[v->var] = extent;
   if (id) v->id = id;
@@ -69,8 +70,9 @@ static IxVar *declare_var(Low *l, Scope *s, Frame *f, const char *name, Span at)
   Binding *b = pattern_binding(s, name);
   IxVar *v = add_var(l, f, name, at, -1, NULL);
   if (b && b->value->kind == V_NUM)
-    set_extent(l, v, b->value->inum, b->value->id ? b->value->id : name, b->span,
-               arena_printf(l->arena, "%s = %lld (from the header)", name, (long long)b->value->inum));
+    set_extent(
+        l, v, b->value->inum, b->value->id ? b->value->id : name, b->span,
+        arena_printf(l->arena, "%s = %lld (from the header)", name, (long long)b->value->inum));
   return v;
 }
 
@@ -84,27 +86,40 @@ static void declare_range(Low *l, Scope *s, Frame *f, const AItem *it) {
   } else {
     double a, b;
     bool ia, ib;
-    if (!lower_number(l, s, it->lo, &a, &ia) || !lower_number(l, s, it->hi, &b, &ib)) { a = 0; b = 1; ia = ib = true; }
-    if (!ia || !ib) { lower_error(l, 208, it->span, "a range needs integers"); a = 0; b = 1; }
+    if (!lower_number(l, s, it->lo, &a, &ia) || !lower_number(l, s, it->hi, &b, &ib)) {
+      a = 0;
+      b = 1;
+      ia = ib = true;
+    }
+    if (!ia || !ib) {
+      lower_error(l, 208, it->span, "a range needs integers");
+      a = 0;
+      b = 1;
+    }
     lo = (int64_t)a;
     hi = (int64_t)b;
     if (hi <= lo) {
-      lower_error(l, 208, it->span, "the range of '%s' is empty: %lld : %lld", it->var, (long long)lo, (long long)hi);
+      lower_error(l, 208, it->span, "the range of '%s' is empty: %lld : %lld", it->var,
+                  (long long)lo, (long long)hi);
       hi = lo + 1;
     }
   }
   v = frame_find(f, it->var);
   v->start = lo;
   v->ranged = true;
-  set_extent(l, v, hi - lo, id, it->span, arena_printf(l->arena, "%s runs over %lld values", it->var, (long long)(hi - lo)));
+  set_extent(l, v, hi - lo, id, it->span,
+             arena_printf(l->arena, "%s runs over %lld values", it->var, (long long)(hi - lo)));
 }
 
 /* Would the read x[.., i, .., j, ..] fit with i and j exchanged? Then it as text. */
-static const char *exchanged(Low *l, const AExpr *read, const Value *base, int axis, const IxVar *v) {
+static const char *exchanged(Low *l, const AExpr *read, const Value *base, int axis,
+                             const IxVar *v) {
   if (!read || read->items.n != base->rank || read->a->kind != A_NAME) return NULL;
   for (int j = 0; j < base->rank; j++) {
     const AExpr *other = read->items.at[j].expr;
-    if (j == axis || base->axis[j].extent != v->extent || !other || other->kind != A_NAME || read->items.at[j].other) continue;
+    if (j == axis || base->axis[j].extent != v->extent || !other || other->kind != A_NAME ||
+        read->items.at[j].other)
+      continue;
     const IxVar *o = frame_find(l->frame, other->name);
     if (!o || (o->extent >= 0 && o->extent != base->axis[axis].extent)) continue;
     StrBuf b = {0};
@@ -124,16 +139,18 @@ static const char *exchanged(Low *l, const AExpr *read, const Value *base, int a
 }
 
 /* False after an error; `quiet`: the read has one already, and a second has likely the same reason. */
-static bool bind_use(Low *l, IxVar *v, const Value *base, int axis, Span at, const AExpr *read, bool quiet) {
+static bool bind_use(Low *l, IxVar *v, const Value *base, int axis, Span at, const AExpr *read,
+                     bool quiet) {
   const LAxis *a = &base->axis[axis];
-  const char *text = arena_printf(l->arena, "%s (%s%saxis %d%s)", extent_text(l, a->id, a->extent),
-                                  base->what ? base->what : "", base->what ? ", " : "", axis + 1,
-                                  base->span.line ? arena_printf(l->arena, ", line %d", base->span.line) : "");
+  const char *text =
+      arena_printf(l->arena, "%s (%s%saxis %d%s)", extent_text(l, a->id, a->extent),
+                   base->what ? base->what : "", base->what ? ", " : "", axis + 1,
+                   base->span.line ? arena_printf(l->arena, ", line %d", base->span.line) : "");
   if (v->extent < 0) {
     set_extent(l, v, a->extent, a->id, at, text);
     return true;
   }
-  if (v->ranged) return true;                  /* a range of its own: proved where it is read */
+  if (v->ranged) return true; /* a range of its own: proved where it is read */
   if (v->extent != a->extent && quiet) return false;
   if (v->extent != a->extent) {
     Diag *x = lower_error(l, 204, at, "index '%s' has two extents: %s and %s", v->name,
@@ -148,7 +165,8 @@ static bool bind_use(Low *l, IxVar *v, const Value *base, int axis, Span at, con
     /* Another index of the statement that does run over this axis? */
     for (Frame *f = l->frame; f; f = f->barrier ? NULL : f->parent)
       for (int i = 0; i < f->vars.n; i++)
-        if (f->vars.at[i].name && f->vars.at[i].extent == a->extent && f->vars.at[i].name != v->name) {
+        if (f->vars.at[i].name && f->vars.at[i].extent == a->extent &&
+            f->vars.at[i].name != v->name) {
           diag_hint(l->d, x, "did you mean '%s'?", f->vars.at[i].name);
           return false;
         }
@@ -160,7 +178,10 @@ static bool bind_use(Low *l, IxVar *v, const Value *base, int axis, Span at, con
 
 /* ---- does an expression depend on an index of the statement? --------------------- */
 
-typedef struct Shadow { struct Shadow *up; const char *name; } Shadow;
+typedef struct Shadow {
+  struct Shadow *up;
+  const char *name;
+} Shadow;
 
 static bool shadowed(const Shadow *sh, const char *name) {
   for (; sh; sh = sh->up)
@@ -171,43 +192,45 @@ static bool shadowed(const Shadow *sh, const char *name) {
 static bool uses(Low *l, Scope *s, const AExpr *e, const Shadow *sh, bool in_index) {
   if (!e) return false;
   switch (e->kind) {
-    case A_NAME:
-      if (shadowed(sh, e->name)) return false;
-      if (frame_find(l->frame, e->name)) return true;
-      return in_index && !index_value(s, e->name);
-    case A_INDEX:
-      if (uses(l, s, e->a, sh, false)) return true;
-      for (int i = 0; i < e->items.n; i++)
-        if (e->items.at[i].ellipsis || uses(l, s, e->items.at[i].expr, sh, true)) return true;
-      return false;
-    case A_REDUCE: {
-      Shadow here[IR_MAX_VARS];
-      int n = 0;
-      for (int i = 0; i < e->items.n && n < IR_MAX_VARS; i++) {
-        const AItem *it = &e->items.at[i];
-        const char *name = it->var;
-        if (!name && it->expr && it->expr->kind == A_NAME) name = it->expr->name;
-        if (!name && it->expr && it->expr->kind == A_BINARY && it->expr->a->kind == A_NAME) name = it->expr->a->name;
-        if (!name) continue;
-        here[n].name = name;
-        here[n].up = (Shadow *)sh;
-        sh = &here[n++];
-      }
-      return uses(l, s, e->guard, sh, false) || uses(l, s, e->a, sh, false);
+  case A_NAME:
+    if (shadowed(sh, e->name)) return false;
+    if (frame_find(l->frame, e->name)) return true;
+    return in_index && !index_value(s, e->name);
+  case A_INDEX:
+    if (uses(l, s, e->a, sh, false)) return true;
+    for (int i = 0; i < e->items.n; i++)
+      if (e->items.at[i].ellipsis || uses(l, s, e->items.at[i].expr, sh, true)) return true;
+    return false;
+  case A_REDUCE: {
+    Shadow here[IR_MAX_VARS];
+    int n = 0;
+    for (int i = 0; i < e->items.n && n < IR_MAX_VARS; i++) {
+      const AItem *it = &e->items.at[i];
+      const char *name = it->var;
+      if (!name && it->expr && it->expr->kind == A_NAME) name = it->expr->name;
+      if (!name && it->expr && it->expr->kind == A_BINARY && it->expr->a->kind == A_NAME)
+        name = it->expr->a->name;
+      if (!name) continue;
+      here[n].name = name;
+      here[n].up = (Shadow *)sh;
+      sh = &here[n++];
     }
-    case A_CALL:
-      if (e->a->kind == A_NAME && !strcmp(e->a->name, "extent")) return false;
-      for (int i = 0; i < e->args.n; i++)
-        if (uses(l, s, e->args.at[i].value, sh, false)) return true;
-      return false;
-    case A_MEMBER: case A_UNARY:
-      return uses(l, s, e->a, sh, in_index);
-    case A_BINARY:
-      return uses(l, s, e->a, sh, in_index) || uses(l, s, e->b, sh, in_index);
-    case A_COND:
-      return uses(l, s, e->a, sh, in_index) || uses(l, s, e->b, sh, in_index) || uses(l, s, e->c, sh, in_index);
-    case A_NUM: case A_STR: case A_ERROR:
-      return false;
+    return uses(l, s, e->guard, sh, false) || uses(l, s, e->a, sh, false);
+  }
+  case A_CALL:
+    if (e->a->kind == A_NAME && !strcmp(e->a->name, "extent")) return false;
+    for (int i = 0; i < e->args.n; i++)
+      if (uses(l, s, e->args.at[i].value, sh, false)) return true;
+    return false;
+  case A_MEMBER:
+  case A_UNARY: return uses(l, s, e->a, sh, in_index);
+  case A_BINARY: return uses(l, s, e->a, sh, in_index) || uses(l, s, e->b, sh, in_index);
+  case A_COND:
+    return uses(l, s, e->a, sh, in_index) || uses(l, s, e->b, sh, in_index) ||
+           uses(l, s, e->c, sh, in_index);
+  case A_NUM:
+  case A_STR:
+  case A_ERROR: return false;
   }
   return false;
 }
@@ -246,7 +269,7 @@ static Value *base_value(Low *l, Scope *s, const AExpr *e) {
   }
   if ((e->kind == A_CALL || e->kind == A_MEMBER) && !uses_index(l, s, e)) {
     Frame *keep = l->frame;
-    Frame *f = frame_push(l, true, NULL);       /* evaluated once, outside the statement's indices */
+    Frame *f = frame_push(l, true, NULL); /* evaluated once, outside the statement's indices */
     f->parent = NULL;
     Value *v = lower_expr(l, s, e);
     l->frame = keep;
@@ -272,7 +295,8 @@ static void walk_index(Low *l, Scope *s, const AExpr *e) {
     }
     if (it->expr && it->expr->kind == A_NAME && !it->other) {
       IxVar *v = index_name(l, s, it->expr);
-      if (v && known && axis < base->rank && dots <= 1) wrong = !bind_use(l, v, base, axis, it->expr->span, e, wrong) || wrong;
+      if (v && known && axis < base->rank && dots <= 1)
+        wrong = !bind_use(l, v, base, axis, it->expr->span, e, wrong) || wrong;
     } else if (it->expr) {
       walk(l, s, it->expr, true);
     }
@@ -285,22 +309,31 @@ static void walk_reduce(Low *l, Scope *s, const AExpr *e) {
   Frame *f = frame_push(l, false, e);
   for (int i = 0; i < e->items.n; i++) {
     const AItem *it = &e->items.at[i];
-    if (it->var) declare_range(l, s, f, it);
-    else if (it->expr && it->expr->kind == A_NAME) declare_var(l, s, f, it->expr->name, it->span);
-    else if (it->expr && it->expr->kind == A_BINARY && it->expr->op >= OP_LT && it->expr->op <= OP_NE && it->expr->a->kind == A_NAME)
+    if (it->var)
+      declare_range(l, s, f, it);
+    else if (it->expr && it->expr->kind == A_NAME)
+      declare_var(l, s, f, it->expr->name, it->span);
+    else if (it->expr && it->expr->kind == A_BINARY && it->expr->op >= OP_LT &&
+             it->expr->op <= OP_NE && it->expr->a->kind == A_NAME)
       declare_var(l, s, f, it->expr->a->name, it->expr->a->span);
-    else lower_error(l, 209, it->span, "a reducer's brackets hold index names, ranges (k in 0 : K) or prefixes (s <= t)");
+    else
+      lower_error(
+          l, 209, it->span,
+          "a reducer's brackets hold index names, ranges (k in 0 : K) or prefixes (s <= t)");
   }
   for (int i = 0; i < e->items.n; i++)
-    if (e->items.at[i].expr && e->items.at[i].expr->kind == A_BINARY) walk(l, s, e->items.at[i].expr->b, false);
+    if (e->items.at[i].expr && e->items.at[i].expr->kind == A_BINARY)
+      walk(l, s, e->items.at[i].expr->b, false);
   if (e->guard) walk(l, s, e->guard, false);
   walk(l, s, e->a, false);
-  if (!strcmp(e->name, "softmax")) {            /* its index is also the statement's */
+  if (!strcmp(e->name, "softmax")) { /* its index is also the statement's */
     for (int i = 0; i < f->vars.n; i++) {
       IxVar *v = &f->vars.at[i];
       IxVar *o = v->name ? frame_find(f->parent, v->name) : NULL;
-      if (o && o->extent < 0 && v->extent >= 0) set_extent(l, o, v->extent, v->id, v->origin, v->origin_text);
-      else if (o && o->extent >= 0 && v->extent < 0) set_extent(l, v, o->extent, o->id, o->origin, o->origin_text);
+      if (o && o->extent < 0 && v->extent >= 0)
+        set_extent(l, o, v->extent, v->id, v->origin, v->origin_text);
+      else if (o && o->extent >= 0 && v->extent < 0)
+        set_extent(l, v, o->extent, o->id, o->origin, o->origin_text);
     }
   }
   FrameOf fo = {e, f};
@@ -312,11 +345,17 @@ static void walk_reduce(Low *l, Scope *s, const AExpr *e) {
 static bool plain_condition(const AExpr *e) {
   if (!e) return true;
   switch (e->kind) {
-    case A_NUM: case A_NAME: return true;
-    case A_CALL: return e->a->kind == A_NAME && !strcmp(e->a->name, "extent");
-    case A_UNARY: return plain_condition(e->a);
-    case A_BINARY: return plain_condition(e->a) && plain_condition(e->b);
-    case A_STR: case A_MEMBER: case A_INDEX: case A_REDUCE: case A_COND: case A_ERROR: return false;
+  case A_NUM:
+  case A_NAME: return true;
+  case A_CALL: return e->a->kind == A_NAME && !strcmp(e->a->name, "extent");
+  case A_UNARY: return plain_condition(e->a);
+  case A_BINARY: return plain_condition(e->a) && plain_condition(e->b);
+  case A_STR:
+  case A_MEMBER:
+  case A_INDEX:
+  case A_REDUCE:
+  case A_COND:
+  case A_ERROR: return false;
   }
   return false;
 }
@@ -332,24 +371,30 @@ static int known_condition(Low *l, Scope *s, const AExpr *e) {
 static void walk(Low *l, Scope *s, const AExpr *e, bool in_index) {
   if (!e) return;
   switch (e->kind) {
-    case A_NAME:
-      if (in_index) index_name(l, s, e);
-      break;
-    case A_INDEX:  walk_index(l, s, e); break;
-    case A_REDUCE: walk_reduce(l, s, e); break;
-    case A_CALL:
-      for (int i = 0; i < e->args.n; i++) walk(l, s, e->args.at[i].value, false);
-      break;
-    case A_UNARY:  walk(l, s, e->a, in_index); break;
-    case A_BINARY: walk(l, s, e->a, in_index); walk(l, s, e->b, in_index); break;
-    case A_COND: {
-      int known = known_condition(l, s, e->a);
-      if (known < 0) walk(l, s, e->a, in_index);
-      if (known != 0) walk(l, s, e->b, in_index);
-      if (known != 1) walk(l, s, e->c, in_index);
-      break;
-    }
-    case A_MEMBER: case A_NUM: case A_STR: case A_ERROR: break;
+  case A_NAME:
+    if (in_index) index_name(l, s, e);
+    break;
+  case A_INDEX: walk_index(l, s, e); break;
+  case A_REDUCE: walk_reduce(l, s, e); break;
+  case A_CALL:
+    for (int i = 0; i < e->args.n; i++) walk(l, s, e->args.at[i].value, false);
+    break;
+  case A_UNARY: walk(l, s, e->a, in_index); break;
+  case A_BINARY:
+    walk(l, s, e->a, in_index);
+    walk(l, s, e->b, in_index);
+    break;
+  case A_COND: {
+    int known = known_condition(l, s, e->a);
+    if (known < 0) walk(l, s, e->a, in_index);
+    if (known != 0) walk(l, s, e->b, in_index);
+    if (known != 1) walk(l, s, e->c, in_index);
+    break;
+  }
+  case A_MEMBER:
+  case A_NUM:
+  case A_STR:
+  case A_ERROR: break;
   }
 }
 
@@ -366,7 +411,8 @@ static Value *dim_named_like(Low *l, Scope *s, const char *index) {
   char *up = arena_strdup(l->arena, index);
   up[0] = (char)toupper((unsigned char)up[0]);
   Binding *b = scope_find(s, intern(l->names, up));
-  return b && !b->pattern && b->value->kind == V_NUM && b->value->is_int && b->value->id ? b->value : NULL;
+  return b && !b->pattern && b->value->kind == V_NUM && b->value->is_int && b->value->id ? b->value
+                                                                                         : NULL;
 }
 
 bool infer_finish(Low *l, Scope *s, Frame *f) {
@@ -375,10 +421,12 @@ bool infer_finish(Low *l, Scope *s, Frame *f) {
     IxVar *v = &f->vars.at[i];
     if (!v->name) continue;
     Value *dim = pattern_binding(s, v->name) ? NULL : dim_named_like(l, s, v->name);
-    if (v->extent < 0 && dim) set_extent(l, v, dim->inum, dim->id, dim->span, extent_text(l, dim->id, dim->inum));
+    if (v->extent < 0 && dim)
+      set_extent(l, v, dim->inum, dim->id, dim->span, extent_text(l, dim->id, dim->inum));
     if (v->extent < 0) {
       Diag *x = lower_error(l, 202, v->span, "nothing says how far index '%s' runs", v->name);
-      diag_hint(l->d, x, "use it alone as an index of something, or write its range: %s in 0 : N", v->name);
+      diag_hint(l->d, x, "use it alone as an index of something, or write its range: %s in 0 : N",
+                v->name);
       set_extent(l, v, 1, NULL, v->span, NULL);
       ok = false;
     }
@@ -402,7 +450,8 @@ Frame *infer_alone(Low *l, Scope *s, const AExpr *e) {
   finish_reducers(l, s, from);
   l->frame = keep;
   for (int i = 0; i < f->vars.n; i++) {
-    Diag *x = lower_error(l, 226, f->vars.at[i].span, "index '%s' is neither on the left nor reduced", f->vars.at[i].name);
+    Diag *x = lower_error(l, 226, f->vars.at[i].span,
+                          "index '%s' is neither on the left nor reduced", f->vars.at[i].name);
     diag_hint(l->d, x, "write %s[%s, ...](...)", e->name, f->vars.at[i].name);
   }
   return l->nerrors == before ? frame_of(l, e) : NULL;
@@ -420,21 +469,25 @@ bool infer_indices(Low *l, Scope *s, const ATarget *target, const AExpr *e, Fram
         Scope *k = s;
         while (k && !k->function) k = k->parent;
         if (!k || !k->has_ellipsis) {
-          lower_error(l, 210, it->span, "'...' stands for axes that the header names with '...'; this one has none");
+          lower_error(l, 210, it->span,
+                      "'...' stands for axes that the header names with '...'; this one has none");
           continue;
         }
-        for (int j = 0; j < k->nellipsis; j++) add_var(l, f, NULL, it->span, k->ellipsis[j].extent, k->ellipsis[j].id);
+        for (int j = 0; j < k->nellipsis; j++)
+          add_var(l, f, NULL, it->span, k->ellipsis[j].extent, k->ellipsis[j].id);
       } else if (it->var) {
         declare_range(l, s, f, it);
       } else if (it->expr && it->expr->kind == A_NAME) {
         Binding *b = scope_find(s, it->expr->name);
         if (b && !b->pattern && b->value->kind == V_NUM && b->value->is_int && b->value->id)
-          add_var(l, f, NULL, it->span, b->value->inum, b->value->id);       /* x[B, L] ~ normal() */
-        else declare_var(l, s, f, it->expr->name, it->span);
+          add_var(l, f, NULL, it->span, b->value->inum, b->value->id); /* x[B, L] ~ normal() */
+        else
+          declare_var(l, s, f, it->expr->name, it->span);
       } else {
         int64_t extent;
         const char *id;
-        if (it->expr && lower_extent(l, s, it->expr, &extent, &id)) add_var(l, f, NULL, it->span, extent, id);
+        if (it->expr && lower_extent(l, s, it->expr, &extent, &id))
+          add_var(l, f, NULL, it->span, extent, id);
       }
     }
   }

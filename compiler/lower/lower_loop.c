@@ -26,7 +26,8 @@ static void find_carried(Low *l, Scope *s, const AStmts *body, const AStmt *loop
     for (int k = 0; k < st->targets.n; k++) {
       const char *name = st->targets.at[k].name;
       bool outer = false, known = in_binds(&loop->carries, name);
-      for (Scope *q = s; q && !outer; q = q->function ? NULL : q->parent) outer = scope_here(q, name) != NULL;
+      for (Scope *q = s; q && !outer; q = q->function ? NULL : q->parent)
+        outer = scope_here(q, name) != NULL;
       for (int j = 0; j < out->n; j++) known = known || out->at[j] == name;
       if (outer && !known) vec_push(l->arena, out, name);
     }
@@ -42,8 +43,11 @@ static int64_t range_from_use(Low *l, Scope *s, const AExpr *e, const char *var)
     Value *v = b ? binding_value(l, b) : NULL;
     if (v && v->kind == V_TENSOR && v->rank == e->items.n)
       for (int i = 0; i < e->items.n; i++)
-        if (e->items.at[i].expr && e->items.at[i].expr->kind == A_NAME && e->items.at[i].expr->name == var) return v->axis[i].extent;
-    for (int i = 0; i < e->items.n && n < 0; i++) n = range_from_use(l, s, e->items.at[i].expr, var);
+        if (e->items.at[i].expr && e->items.at[i].expr->kind == A_NAME &&
+            e->items.at[i].expr->name == var)
+          return v->axis[i].extent;
+    for (int i = 0; i < e->items.n && n < 0; i++)
+      n = range_from_use(l, s, e->items.at[i].expr, var);
   }
   for (int i = 0; i < e->args.n && n < 0; i++) n = range_from_use(l, s, e->args.at[i].value, var);
   if (n < 0) n = range_from_use(l, s, e->a, var);
@@ -62,13 +66,15 @@ static int64_t range_from_body(Low *l, Scope *s, const AStmts *body, const char 
 }
 
 /* count, first value and direction of a loop */
-static bool loop_range(Low *l, Scope *s, const AStmt *st, int64_t *count, int64_t *first, bool *reverse) {
+static bool loop_range(Low *l, Scope *s, const AStmt *st, int64_t *count, int64_t *first,
+                       bool *reverse) {
   *first = 0;
   *reverse = false;
   if (!st->has_range) {
     *count = range_from_body(l, s, &st->body, st->var);
     if (*count > 0) return true;
-    Diag *x = lower_error(l, 202, st->var_span.line ? st->var_span : st->span, "nothing says how far '%s' runs", st->var);
+    Diag *x = lower_error(l, 202, st->var_span.line ? st->var_span : st->span,
+                          "nothing says how far '%s' runs", st->var);
     diag_hint(l->d, x, "write its range: %s %s in N", st->is_scan ? "scan" : "for", st->var);
     return false;
   }
@@ -127,8 +133,9 @@ static Node *carried_node(Low *l, Value *v, const Value *like, const char *name,
     }
     for (int k = 0; k < w->rank && same; k++) same = w->axis[k].extent == like->axis[k].extent;
     if (!same) {
-      Diag *x = lower_error(l, 319, at, "'%s' enters the loop as %s%s and leaves an iteration as %s%s", name, type_name(like->e->type),
-                            shape_text(l, like), type_name(w->e->type), shape_text(l, v));
+      Diag *x = lower_error(
+          l, 319, at, "'%s' enters the loop as %s%s and leaves an iteration as %s%s", name,
+          type_name(like->e->type), shape_text(l, like), type_name(w->e->type), shape_text(l, v));
       if (v->span.line) diag_note(l->d, x, v->span, "it gets its value here");
       diag_hint(l->d, x, "what a loop carries keeps its shape and type");
       return NULL;
@@ -137,9 +144,15 @@ static Node *carried_node(Low *l, Value *v, const Value *like, const char *name,
   return value_node(l, w, name, at);
 }
 
-typedef struct Carried { const char *name; Value *init; Node *in; Span span; } Carried;
+typedef struct Carried {
+  const char *name;
+  Value *init;
+  Node *in;
+  Span span;
+} Carried;
 
-static bool lower_emit(Low *l, Scope *ls, Scope *s, const ABind *b, const AStmt *st, Loop *loop, int64_t first, LoopCtx *ctx) {
+static bool lower_emit(Low *l, Scope *ls, Scope *s, const ABind *b, const AStmt *st, Loop *loop,
+                       int64_t first, LoopCtx *ctx) {
   const ATarget *t = &b->target;
   int at_axis = -1;
   ATarget rest = *t;
@@ -147,8 +160,10 @@ static bool lower_emit(Low *l, Scope *ls, Scope *s, const ABind *b, const AStmt 
   rest.items.n = rest.items.cap = 0;
   for (int i = 0; i < t->items.n; i++) {
     const AItem *it = &t->items.at[i];
-    if (it->expr && it->expr->kind == A_NAME && it->expr->name == st->var) at_axis = i;
-    else vec_push(l->arena, &rest.items, *it);
+    if (it->expr && it->expr->kind == A_NAME && it->expr->name == st->var)
+      at_axis = i;
+    else
+      vec_push(l->arena, &rest.items, *it);
   }
   if (at_axis < 0) {
     Diag *x = lower_error(l, 320, t->span, "what a loop emits has the loop's index among its axes");
@@ -156,14 +171,16 @@ static bool lower_emit(Low *l, Scope *ls, Scope *s, const ABind *b, const AStmt 
     return false;
   }
   if (first != 0) {
-    lower_error(l, 320, t->span, "a loop that emits starts at 0: position 0 of the axis is index 0");
+    lower_error(l, 320, t->span,
+                "a loop that emits starts at 0: position 0 of the axis is index 0");
     return false;
   }
   l->loops = ctx;
   l->region = loop->body;
   Value *v = lower_assign_value(l, ls, &rest, b->value, false, b->span);
   if (v->kind != V_TENSOR) return false;
-  const char *name = *l->param_path ? arena_printf(l->arena, "%s.%s", l->param_path, t->name) : t->name;
+  const char *name =
+      *l->param_path ? arena_printf(l->arena, "%s.%s", l->param_path, t->name) : t->name;
   Node *n = value_node(l, v, name, b->span);
   l->region = ctx->loop->node->region;
   l->loops = ctx->parent;
@@ -175,7 +192,7 @@ static bool lower_emit(Low *l, Scope *ls, Scope *s, const ABind *b, const AStmt 
   for (int i = 0, k = 0; i < t->items.n; i++) {
     if (i == at_axis) {
       order[i] = out->axis[0];
-      Binding *p = scope_find(s, st->var);       /* `t` of the header, if the loop runs over it */
+      Binding *p = scope_find(s, st->var); /* `t` of the header, if the loop runs over it */
       order[i].id = p && p->pattern ? p->value->id : st->var;
     } else {
       order[i] = out->axis[1 + k];
@@ -197,7 +214,9 @@ bool lower_for(Low *l, Scope *s, AStmt *st) {
   if (l->frame) {
     for (Frame *f = l->frame; f; f = f->parent)
       if (f->vars.n) {
-        lower_error(l, 406, st->span, "a loop cannot run inside an indexed expression; pass whole tensors to the op that holds it");
+        lower_error(l, 406, st->span,
+                    "a loop cannot run inside an indexed expression; pass whole tensors to the op "
+                    "that holds it");
         return false;
       }
   }
@@ -225,8 +244,11 @@ bool lower_for(Low *l, Scope *s, AStmt *st) {
     Carried *c = &carried.at[i];
     Node *n = carried_node(l, c->init, NULL, c->name, c->span);
     if (!n) {
-      if (c->init->kind == V_PACKED) lower_error(l, 315, c->span, "'%s' would be several results; carry them one by one", c->name);
-      else usable(l, c->init, c->span);
+      if (c->init->kind == V_PACKED)
+        lower_error(l, 315, c->span, "'%s' would be several results; carry them one by one",
+                    c->name);
+      else
+        usable(l, c->init, c->span);
       return false;
     }
     vec_push(l->arena, &inits, n);
@@ -262,7 +284,10 @@ bool lower_for(Low *l, Scope *s, AStmt *st) {
     for (int k = 0; k < c->init->rank; k++) ids[k] = c->init->axis[k].id;
     Value *like = v_of_node(l, c->in, ids);
     Node *next = carried_node(l, now, like, c->name, c->span);
-    if (!next) { ok = false; break; }
+    if (!next) {
+      ok = false;
+      break;
+    }
     loop->carries.at[i].next = next;
   }
   l->region = outer;
@@ -284,7 +309,10 @@ bool lower_for(Low *l, Scope *s, AStmt *st) {
     bool rebound = false;
     for (Scope *q = s; q && !rebound; q = q->function ? NULL : q->parent) {
       Binding *b = scope_here(q, c->name);
-      if (b) { b->value = v; rebound = true; }
+      if (b) {
+        b->value = v;
+        rebound = true;
+      }
     }
     if (!rebound) scope_set(l, s, c->name, v, c->span);
   }

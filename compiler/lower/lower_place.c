@@ -7,9 +7,9 @@ enum { IN_OP = 1, IN_BLOCK = 2, IN_LOSS = 4, IN_METRIC = 8, IN_SAMPLER = 16, IN_
 
 typedef struct Rule {
   const char *word;
-  int         where;
-  bool        in_loops;
-  const char *belongs;          /* completes "'state' ..." */
+  int where;
+  bool in_loops;
+  const char *belongs; /* completes "'state' ..." */
 } Rule;
 
 static const Rule *rule_of(AStmtKind kind) {
@@ -28,21 +28,21 @@ static const Rule *rule_of(AStmtKind kind) {
 
 static int place_of(ADeclKind kind) {
   switch (kind) {
-    case D_OP: return IN_OP;
-    case D_BLOCK: case D_MODEL: return IN_BLOCK;
-    case D_LOSS: return IN_LOSS;
-    case D_METRIC: return IN_METRIC;
-    case D_SAMPLER: return IN_SAMPLER;
-    case D_SCHEDULE:
-    case D_USE:
-    case D_CONST:
-    case D_DIM:
-    case D_AXIS:
-    case D_PARAM:
-    case D_DATA:
-    case D_TRAIN:
-    case D_PRECISION:
-      break;
+  case D_OP: return IN_OP;
+  case D_BLOCK:
+  case D_MODEL: return IN_BLOCK;
+  case D_LOSS: return IN_LOSS;
+  case D_METRIC: return IN_METRIC;
+  case D_SAMPLER: return IN_SAMPLER;
+  case D_SCHEDULE:
+  case D_USE:
+  case D_CONST:
+  case D_DIM:
+  case D_AXIS:
+  case D_PARAM:
+  case D_DATA:
+  case D_TRAIN:
+  case D_PRECISION: break;
   }
   return 0;
 }

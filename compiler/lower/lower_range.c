@@ -10,11 +10,11 @@
 enum { MAX_TERMS = 24, MAX_FACTS = 64 };
 
 typedef struct Linear {
-  int     n;
-  Expr   *term[MAX_TERMS];
+  int n;
+  Expr *term[MAX_TERMS];
   int64_t coef[MAX_TERMS];
   int64_t constant;
-  bool    ok;
+  bool ok;
 } Linear;
 
 static void add_term(Linear *x, Expr *e, int64_t c) {
@@ -23,7 +23,10 @@ static void add_term(Linear *x, Expr *e, int64_t c) {
       if (!add_fits(x->coef[k], c, &x->coef[k])) x->ok = false;
       return;
     }
-  if (x->n == MAX_TERMS) { x->ok = false; return; }
+  if (x->n == MAX_TERMS) {
+    x->ok = false;
+    return;
+  }
   x->term[x->n] = e;
   x->coef[x->n++] = c;
 }
@@ -33,9 +36,13 @@ static bool times(int64_t a, int64_t b, int64_t *out) { return !__builtin_mul_ov
 /* x += scale * e */
 static void linear_add(Linear *x, Expr *e, int64_t scale, int depth) {
   int64_t c;
-  if (depth > 40) { add_term(x, e, scale); return; }
+  if (depth > 40) {
+    add_term(x, e, scale);
+    return;
+  }
   if (e->kind == E_INT) {
-    if (!times(e->inum, scale, &c) || __builtin_add_overflow(x->constant, c, &x->constant)) x->ok = false;
+    if (!times(e->inum, scale, &c) || __builtin_add_overflow(x->constant, c, &x->constant))
+      x->ok = false;
   } else if (e->kind == E_PRIM && e->prim == P_add) {
     linear_add(x, e->args[0], scale, depth + 1);
     linear_add(x, e->args[1], scale, depth + 1);
@@ -45,11 +52,15 @@ static void linear_add(Linear *x, Expr *e, int64_t scale, int depth) {
   } else if (e->kind == E_PRIM && e->prim == P_neg) {
     linear_add(x, e->args[0], -scale, depth + 1);
   } else if (e->kind == E_PRIM && e->prim == P_mul && e->args[0]->kind == E_INT) {
-    if (!times(e->args[0]->inum, scale, &c)) x->ok = false;
-    else linear_add(x, e->args[1], c, depth + 1);
+    if (!times(e->args[0]->inum, scale, &c))
+      x->ok = false;
+    else
+      linear_add(x, e->args[1], c, depth + 1);
   } else if (e->kind == E_PRIM && e->prim == P_mul && e->args[1]->kind == E_INT) {
-    if (!times(e->args[1]->inum, scale, &c)) x->ok = false;
-    else linear_add(x, e->args[0], c, depth + 1);
+    if (!times(e->args[1]->inum, scale, &c))
+      x->ok = false;
+    else
+      linear_add(x, e->args[0], c, depth + 1);
   } else {
     add_term(x, e, scale);
   }
@@ -81,7 +92,7 @@ static int gather_facts(Low *l, Linear *out) {
     Expr *f = l->facts.at[i];
     if (f->kind != E_PRIM || f->nargs != 2 || f->args[0]->type != TY_INT) continue;
     Linear x = {.ok = true};
-    if (f->prim == P_lt || f->prim == P_le || f->prim == P_eq) {      /* a <= b: b - a >= 0 */
+    if (f->prim == P_lt || f->prim == P_le || f->prim == P_eq) { /* a <= b: b - a >= 0 */
       linear_add(&x, f->args[1], 1, 0);
       linear_add(&x, f->args[0], -1, 0);
       if (f->prim == P_lt) x.constant -= 1;
@@ -120,7 +131,8 @@ bool prove_in_range(Low *l, Expr *e, int64_t extent) {
   linear_add(&low, e, 1, 0);
   linear_add(&high, e, -1, 0);
   if (!add_fits(high.constant, extent - 1, &high.constant) &&
-      __builtin_add_overflow(high.constant, extent - 1, &high.constant)) return false;
+      __builtin_add_overflow(high.constant, extent - 1, &high.constant))
+    return false;
   return prove_nonnegative(l, &low) && prove_nonnegative(l, &high);
 }
 
@@ -129,7 +141,10 @@ bool prove_interval(Low *l, Expr *e, int64_t *lo, int64_t *hi) {
 }
 
 void fact_push(Low *l, Expr *c, bool holds) {
-  if (c->kind == E_PRIM && c->prim == P_not) { fact_push(l, c->args[0], !holds); return; }
+  if (c->kind == E_PRIM && c->prim == P_not) {
+    fact_push(l, c->args[0], !holds);
+    return;
+  }
   if (c->kind == E_PRIM && c->prim == (holds ? P_and : P_or)) {
     fact_push(l, c->args[0], holds);
     fact_push(l, c->args[1], holds);
@@ -140,13 +155,20 @@ void fact_push(Low *l, Expr *c, bool holds) {
     return;
   }
   if (c->kind != E_PRIM || c->nargs != 2 || c->args[0]->type != TY_INT) return;
-  if (c->prim == P_lt) vec_push(l->arena, &l->facts, ex2(l->g, P_le, c->args[1], c->args[0]));
-  else if (c->prim == P_le) vec_push(l->arena, &l->facts, ex2(l->g, P_lt, c->args[1], c->args[0]));
-  else if (c->prim == P_ne) vec_push(l->arena, &l->facts, ex2(l->g, P_eq, c->args[0], c->args[1]));
-  else if (c->prim == P_eq) {          /* x != 0 with x >= 0 gives x >= 1; the other end likewise */
+  if (c->prim == P_lt)
+    vec_push(l->arena, &l->facts, ex2(l->g, P_le, c->args[1], c->args[0]));
+  else if (c->prim == P_le)
+    vec_push(l->arena, &l->facts, ex2(l->g, P_lt, c->args[1], c->args[0]));
+  else if (c->prim == P_ne)
+    vec_push(l->arena, &l->facts, ex2(l->g, P_eq, c->args[0], c->args[1]));
+  else if (c->prim == P_eq) { /* x != 0 with x >= 0 gives x >= 1; the other end likewise */
     Expr *a = c->args[0], *b = c->args[1];
     int64_t lo, hi;
-    if (a->kind == E_INT) { Expr *t = a; a = b; b = t; }
+    if (a->kind == E_INT) {
+      Expr *t = a;
+      a = b;
+      b = t;
+    }
     if (b->kind != E_INT || !prove_interval(l, a, &lo, &hi)) return;
     if (lo == b->inum) vec_push(l->arena, &l->facts, ex2(l->g, P_lt, b, a));
     if (hi == b->inum) vec_push(l->arena, &l->facts, ex2(l->g, P_lt, a, b));

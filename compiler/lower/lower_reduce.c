@@ -6,8 +6,9 @@
 
 #include "compiler/lower/lower.h"
 
-static const char *const reducers[] = {"sum", "max", "min", "prod", "mean", "any", "all", "argmax", "argmin",
-                                       "logsumexp", "softmax", "categorical"};
+static const char *const reducers[] = {"sum",    "max",       "min",     "prod",
+                                       "mean",   "any",       "all",     "argmax",
+                                       "argmin", "logsumexp", "softmax", "categorical"};
 
 bool is_reducer(const char *name) {
   for (size_t i = 0; i < sizeof reducers / sizeof *reducers; i++)
@@ -15,7 +16,8 @@ bool is_reducer(const char *name) {
   return false;
 }
 
-Value *reduce_vars(Low *l, Reducer red, const int *vars, int n, Expr *guard, Expr *body, const char *name, Span at) {
+Value *reduce_vars(Low *l, Reducer red, const int *vars, int n, Expr *guard, Expr *body,
+                   const char *name, Span at) {
   Ints free = {0}, outer = {0};
   free_vars(l, body, &free);
   if (guard) free_vars(l, guard, &free);
@@ -45,7 +47,8 @@ Value *reduce_vars(Low *l, Reducer red, const int *vars, int n, Expr *guard, Exp
     to[i] = ex_var(l->g, i);
     if (i < outer.n) index[i] = ex_var(l->g, from[i]);
   }
-  Node *node = ir_comp(l->g, l->region, name, at, outer.n, n, extent, red, guard ? subst_vars(l, guard, from, to, outer.n + n) : NULL,
+  Node *node = ir_comp(l->g, l->region, name, at, outer.n, n, extent, red,
+                       guard ? subst_vars(l, guard, from, to, outer.n + n) : NULL,
                        subst_vars(l, body, from, to, outer.n + n));
   for (int i = 0; i < outer.n; i++) node->axis[i] = l->var_name.at[outer.at[i]];
   Value *v = v_scalar(l, ex_read(l->g, node, index));
@@ -64,7 +67,8 @@ static void stop_gradient(Low *l, Expr *read) {
 
 /* The maximum that is subtracted before exp: a constant to differentiation, and
  * 0 where everything is -inf or masked, so that exp sees no inf - inf. */
-static Expr *shift(Low *l, const int *vars, int n, Expr *guard, Expr *x, const char *name, Span at) {
+static Expr *shift(Low *l, const int *vars, int n, Expr *guard, Expr *x, const char *name,
+                   Span at) {
   Value *m = reduce_vars(l, RED_MAX, vars, n, guard, x, arena_printf(l->arena, "%s.max", name), at);
   if (m->kind == V_POISON) return ex_num(l->g, 0);
   stop_gradient(l, m->e);
@@ -72,7 +76,8 @@ static Expr *shift(Low *l, const int *vars, int n, Expr *guard, Expr *x, const c
   return ex3(l->g, P_select, ex2(l->g, P_eq, m->e, inf), ex_num(l->g, 0), m->e);
 }
 
-static Value *softmax(Low *l, const int *vars, int n, Expr *guard, Expr *x, const char *name, Span at) {
+static Value *softmax(Low *l, const int *vars, int n, Expr *guard, Expr *x, const char *name,
+                      Span at) {
   Expr *m = shift(l, vars, n, guard, x, name, at);
   Expr *p = ex1(l->g, P_exp, ex2(l->g, P_sub, x, m));
   if (guard) p = ex3(l->g, P_select, guard, p, ex_num(l->g, 0));
@@ -85,7 +90,8 @@ static Value *softmax(Low *l, const int *vars, int n, Expr *guard, Expr *x, cons
   return v_scalar(l, ex2(l->g, P_mul, p, r));
 }
 
-static Value *logsumexp(Low *l, const int *vars, int n, Expr *guard, Expr *x, const char *name, Span at) {
+static Value *logsumexp(Low *l, const int *vars, int n, Expr *guard, Expr *x, const char *name,
+                        Span at) {
   Expr *m = shift(l, vars, n, guard, x, name, at);
   Expr *p = ex1(l->g, P_exp, ex2(l->g, P_sub, x, m));
   Value *z = reduce_vars(l, RED_SUM, vars, n, guard, p, arena_printf(l->arena, "%s.sum", name), at);
@@ -95,12 +101,16 @@ static Value *logsumexp(Low *l, const int *vars, int n, Expr *guard, Expr *x, co
 
 static Expr *conjunction(Low *l, Expr *a, Expr *b) { return a ? ex2(l->g, P_and, a, b) : b; }
 
-static Value *apply(Low *l, Scope *s, const char *red, const int *vars, int n, Expr *guard, Expr *x, const AExpr *e) {
+static Value *apply(Low *l, Scope *s, const char *red, const int *vars, int n, Expr *guard, Expr *x,
+                    const AExpr *e) {
   const char *name = arena_printf(l->arena, "%s.%s", l->stmt_name ? l->stmt_name : "value", red);
   Span at = e->span;
   bool truth = !strcmp(red, "any") || !strcmp(red, "all");
   if (truth != (x->type == TY_BOOL)) {
-    Diag *d = lower_error(l, 307, e->a->span, truth ? "'%s' reduces truth values, this is a number" : "'%s' reduces numbers, this is a truth value", red);
+    Diag *d = lower_error(l, 307, e->a->span,
+                          truth ? "'%s' reduces truth values, this is a number"
+                                : "'%s' reduces numbers, this is a truth value",
+                          red);
     if (!truth) diag_hint(l->d, d, "count with  condition ? 1 : 0");
     return v_poison(l);
   }
@@ -125,13 +135,16 @@ static Value *apply(Low *l, Scope *s, const char *red, const int *vars, int n, E
     double count = 1;
     for (int k = 0; k < n; k++) count *= (double)l->var_extent.at[vars[k]];
     if (!guard) return v_scalar(l, ex2(l->g, P_mul, sum->e, ex_num(l->g, 1.0 / count)));
-    Value *c = reduce_vars(l, RED_SUM, vars, n, guard, ex_num(l->g, 1), arena_printf(l->arena, "%s.count", name), at);
+    Value *c = reduce_vars(l, RED_SUM, vars, n, guard, ex_num(l->g, 1),
+                           arena_printf(l->arena, "%s.count", name), at);
     if (c->kind == V_POISON) return c;
     return v_scalar(l, ex2(l->g, P_div, sum->e, ex2(l->g, P_max, c->e, ex_num(l->g, 1))));
   }
   /* argmax, argmin, categorical: a position */
   if (n != 1) {
-    Diag *d = lower_error(l, 217, reducer_name_span(e), "'%s' runs over exactly one index, not %d: its value is a position", red, n);
+    Diag *d =
+        lower_error(l, 217, reducer_name_span(e),
+                    "'%s' runs over exactly one index, not %d: its value is a position", red, n);
     diag_hint(l->d, d, "reduce the others first: %s[i](max[j](x[i,j]))", red);
     return v_poison(l);
   }
@@ -157,9 +170,14 @@ Value *lower_reduce(Low *l, Scope *s, const AExpr *e) {
   if (!is_reducer(e->name)) {
     Diag *x = lower_error(l, 218, reducer_name_span(e), "'%s' is no reducer", e->name);
     const char *near = did_you_mean(e->name, reducers, (int)(sizeof reducers / sizeof *reducers));
-    if (find_fn(l, s, e->name)) diag_hint(l->d, x, "'%s' is a function, called without brackets: %s(...)", e->name, e->name);
-    else if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
-    else diag_hint(l->d, x, "reducers are sum max min prod mean any all argmax argmin logsumexp softmax categorical");
+    if (find_fn(l, s, e->name))
+      diag_hint(l->d, x, "'%s' is a function, called without brackets: %s(...)", e->name, e->name);
+    else if (near)
+      diag_hint(l->d, x, "did you mean '%s'?", near);
+    else
+      diag_hint(
+          l->d, x,
+          "reducers are sum max min prod mean any all argmax argmin logsumexp softmax categorical");
     return v_poison(l);
   }
   Frame *f = frame_of(l, e);
@@ -177,15 +195,21 @@ Value *lower_reduce(Low *l, Scope *s, const AExpr *e) {
     if (!it->expr || it->expr->kind != A_BINARY) continue;
     Value *g = lower_expr(l, s, it->expr);
     if (g->kind == V_TENSOR && g->rank)
-      lower_error(l, 307, it->expr->span, "a reducer's prefix compares its index with one number, this has the axes %s", shape_text(l, g));
-    if (g->kind == V_POISON || !v_scalar_like(g)) { bad = true; continue; }
+      lower_error(l, 307, it->expr->span,
+                  "a reducer's prefix compares its index with one number, this has the axes %s",
+                  shape_text(l, g));
+    if (g->kind == V_POISON || !v_scalar_like(g)) {
+      bad = true;
+      continue;
+    }
     guard = conjunction(l, guard, v_expr(l, g));
     if (nparts < IR_MAX_VARS) parts[nparts++] = v_expr(l, g);
     fact_push(l, v_expr(l, g), true);
   }
   if (e->guard) {
     Value *g = lower_expr(l, s, e->guard);
-    if (g->kind == V_POISON) bad = true;
+    if (g->kind == V_POISON)
+      bad = true;
     else if (!v_scalar_like(g) || v_type(g) != TY_BOOL) {
       lower_error(l, 307, e->guard->span, "a reducer's guard is a condition on its indices");
       bad = true;
@@ -199,10 +223,13 @@ Value *lower_reduce(Low *l, Scope *s, const AExpr *e) {
   Value *body = lower_expr(l, s, e->a);
   l->facts.n = facts;
   Value *out = NULL;
-  if (bad || body->kind == V_POISON) out = v_poison(l);
-  else if (!usable(l, body, e->a->span)) out = v_poison(l);
+  if (bad || body->kind == V_POISON)
+    out = v_poison(l);
+  else if (!usable(l, body, e->a->span))
+    out = v_poison(l);
   else if (!v_scalar_like(body)) {
-    Diag *x = lower_error(l, 206, e->a->span, "the body of '%s' still has the axes %s", e->name, shape_text(l, body));
+    Diag *x = lower_error(l, 206, e->a->span, "the body of '%s' still has the axes %s", e->name,
+                          shape_text(l, body));
     diag_hint(l->d, x, "index every tensor in it");
     out = v_poison(l);
   }
@@ -211,18 +238,22 @@ Value *lower_reduce(Low *l, Scope *s, const AExpr *e) {
     int n = 0;
     for (int i = 0; i < f->vars.n && n < IR_MAX_VARS; i++) vars[n++] = f->vars.at[i].var;
     bool keeps = !strcmp(e->name, "softmax");
-    if (keeps) {                 /* softmax[s] leaves s free: it is the statement's own s */
+    if (keeps) { /* softmax[s] leaves s free: it is the statement's own s */
       Expr **map = NEWN(l->arena, Expr *, l->var_extent.n);
       int nm = l->var_extent.n, left = 0;
       Frame *outer = keep;
       for (int i = 0; i < f->vars.n; i++) {
         IxVar *o = f->vars.at[i].name ? frame_find(outer, f->vars.at[i].name) : NULL;
-        if (!o) { left++; continue; }
+        if (!o) {
+          left++;
+          continue;
+        }
         map[f->vars.at[i].var] = ex_var(l->g, o->var);
       }
       if (left) {
         const char *k = f->vars.at[0].name ? f->vars.at[0].name : "k";
-        Diag *x = lower_error(l, 219, reducer_name_span(e), "softmax keeps its index '%s', which the statement does not have", k);
+        Diag *x = lower_error(l, 219, reducer_name_span(e),
+                              "softmax keeps its index '%s', which the statement does not have", k);
         diag_hint(l->d, x, "give it to the left side: p[.., %s] = softmax[%s](...)", k, k);
         l->frame = keep;
         return v_poison(l);

@@ -45,13 +45,15 @@ static void note_calls(Low *l, Diag *x) {
   int shown = 0;
   for (CallCtx *c = l->calls; c && shown < 4; c = c->parent) {
     bool again = false;
-    for (CallCtx *k = l->calls; k != c; k = k->parent) again = again || !memcmp(&k->span, &c->span, sizeof c->span);
-    if (again) continue;               /* a recursion */
+    for (CallCtx *k = l->calls; k != c; k = k->parent)
+      again = again || !memcmp(&k->span, &c->span, sizeof c->span);
+    if (again) continue; /* a recursion */
     if (c->span.line) {
       diag_note(l->d, x, c->span, "in this use of '%s'", c->name);
       shown++;
     } else if (l->assumed && *l->assumed && about_extents(x->code)) {
-      diag_note(l->d, x, c->decl->name_span, "nothing uses '%s'; it was checked with %s", c->name, l->assumed);
+      diag_note(l->d, x, c->decl->name_span, "nothing uses '%s'; it was checked with %s", c->name,
+                l->assumed);
     }
   }
 }
@@ -88,8 +90,10 @@ const char *shape_text(Low *l, const Value *v) {
   sb_putc(&b, '[');
   for (int k = 0; k < v->rank; k++) {
     if (k) sb_puts(&b, ", ");
-    if (v->axis[k].id) sb_puts(&b, v->axis[k].id);
-    else sb_printf(&b, "%lld", (long long)v->axis[k].extent);
+    if (v->axis[k].id)
+      sb_puts(&b, v->axis[k].id);
+    else
+      sb_printf(&b, "%lld", (long long)v->axis[k].extent);
   }
   sb_putc(&b, ']');
   const char *s = arena_strdup(l->arena, b.s);
@@ -113,8 +117,10 @@ Value *lookup(Low *l, Scope *s, const char *name, Span at) {
       if (f->vars.at[i].name) vec_push(l->arena, &seen, f->vars.at[i].name);
   Diag *x = lower_error(l, 301, at, "unknown name '%s'", name);
   const char *near = did_you_mean(name, seen.at, seen.n), *library = std_declaring(name);
-  if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
-  else if (library) diag_hint(l->d, x, "it is in the library: use %s", library);
+  if (near)
+    diag_hint(l->d, x, "did you mean '%s'?", near);
+  else if (library)
+    diag_hint(l->d, x, "it is in the library: use %s", library);
   return v_poison(l);
 }
 
@@ -135,7 +141,8 @@ Value *table_value(Low *l, Table *t) {
     n = ir_const(l->g, l->g->top, t->name, t->type, t->rank, t->shape, t->data, t->span);
     if (e->ntables == e->captables) {
       int cap = e->captables ? 2 * e->captables : 8;
-      e->tables = arena_grow(l->arena, e->tables, (size_t)e->captables * sizeof *e->tables, (size_t)cap * sizeof *e->tables);
+      e->tables = arena_grow(l->arena, e->tables, (size_t)e->captables * sizeof *e->tables,
+                             (size_t)cap * sizeof *e->tables);
       e->captables = cap;
     }
     e->tables[e->ntables].table = t;
@@ -148,7 +155,9 @@ Value *table_value(Low *l, Table *t) {
 
 /* The settings are read when they are first needed: a dim may stand before the data it is taken from. */
 static bool data_settled(Low *l, Data *x, Span at) {
-  if (x->settling) lower_error(l, 410, at, "the settings of data '%s' need what is only known with them", x->decl->name);
+  if (x->settling)
+    lower_error(l, 410, at, "the settings of data '%s' need what is only known with them",
+                x->decl->name);
   if (x->settling || x->settled) return x->settled && x->info.source;
   x->settling = true;
   if (!settings_data(l, x, x->scope)) x->info.source = NULL;
@@ -190,7 +199,8 @@ Value *member(Low *l, Value *base, const char *name, Span at) {
     }
     Diag *x = lower_error(l, 303, at, "data '%s' has no member '%s'", base->data->info.name, name);
     const char *near = did_you_mean(name, known, 3);
-    diag_hint(l->d, x, near ? "did you mean '%s'?" : "it has vocab, unigram[v] and entropy%s", near ? near : "");
+    diag_hint(l->d, x, near ? "did you mean '%s'?" : "it has vocab, unigram[v] and entropy%s",
+              near ? near : "");
     return v_poison(l);
   }
   if (base->kind == V_SCHEDULE) {
@@ -198,7 +208,8 @@ Value *member(Low *l, Value *base, const char *name, Span at) {
     if (!schedule_ready(l, s, at)) return v_poison(l);
     VEC(const char *) names = {0};
     for (int i = 0; i < s->tables.n; i++) {
-      if (!strcmp(s->tables.at[i]->name + strlen(s->decl->name) + 1, name)) return table_value(l, s->tables.at[i]);
+      if (!strcmp(s->tables.at[i]->name + strlen(s->decl->name) + 1, name))
+        return table_value(l, s->tables.at[i]);
       vec_push(l->arena, &names, s->tables.at[i]->name + strlen(s->decl->name) + 1);
     }
     Diag *x = lower_error(l, 303, at, "schedule '%s' has no table '%s'", s->decl->name, name);
@@ -208,8 +219,10 @@ Value *member(Low *l, Value *base, const char *name, Span at) {
     return v_poison(l);
   }
   if (base->kind == V_TENSOR && base->given && !strcmp(name, "given")) return base->given;
-  Diag *x = lower_error(l, 303, at, "only data, schedules and a sampler's text parameters have members, %s%s%s no '.%s'",
-                        base->what ? "'" : "", base->what ? base->what : "this", base->what ? "' has" : " has", name);
+  Diag *x = lower_error(
+      l, 303, at,
+      "only data, schedules and a sampler's text parameters have members, %s%s%s no '.%s'",
+      base->what ? "'" : "", base->what ? base->what : "this", base->what ? "' has" : " has", name);
   if (base->kind == V_TENSOR && base->rank && (!strcmp(name, "shape") || !strcmp(name, "size")))
     diag_hint(l->d, x, "extent(i) is how far the index i runs");
   return v_poison(l);
@@ -253,7 +266,8 @@ static void declare_numbers(Low *l, Scope *s, ADecl *d, bool user) {
     if (d->kind == D_CONST) {
       double x;
       bool is_int;
-      v = lower_number(l, s, e, &x, &is_int) ? (is_int ? v_int(l, (int64_t)x, NULL) : v_real(l, x)) : v_poison(l);
+      v = lower_number(l, s, e, &x, &is_int) ? (is_int ? v_int(l, (int64_t)x, NULL) : v_real(l, x))
+                                             : v_poison(l);
     } else {
       int64_t x;
       const char *id;
@@ -299,8 +313,10 @@ Scope *std_scope(Low *l, const char *name, Span at) {
     for (int i = 0; i < std_count(); i++) vec_push(l->arena, &names, std_name(i));
     Diag *x = lower_error(l, 304, at, "there is no library '%s'", name);
     const char *near = did_you_mean(name, names.at, names.n);
-    if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
-    else diag_hint(l->d, x, "a file of yours is imported by its path: use \"%s.td\"", name);
+    if (near)
+      diag_hint(l->d, x, "did you mean '%s'?", near);
+    else
+      diag_hint(l->d, x, "a file of yours is imported by its path: use \"%s.td\"", name);
     return NULL;
   }
   Scope *s = scope_new(l, l->core, false);
@@ -319,7 +335,8 @@ static bool declares(const char *text, const char *name) {
     if (*line == '\n') line++;
     for (int i = 0; i < 2; i++) {
       size_t w = strlen(words[i]);
-      if (!strncmp(line, words[i], w) && !strncmp(line + w, name, n) && line[w + n] == '(') return true;
+      if (!strncmp(line, words[i], w) && !strncmp(line + w, name, n) && line[w + n] == '(')
+        return true;
     }
   }
   return false;
@@ -348,27 +365,29 @@ static Scope *path_scope(Low *l, ADecl *d) {
   const char *path = beside(l, d->path, d->span.file);
   for (int i = 0; i < l->imports.n; i++)
     if (!strcmp(l->imports.at[i].path, path)) return l->imports.at[i].scope;
-  const char *text = l->options->load ? l->options->load(l->options->load_ctx, l->arena, path, &size, &why) : NULL;
+  const char *text =
+      l->options->load ? l->options->load(l->options->load_ctx, l->arena, path, &size, &why) : NULL;
   if (!text) {
     lower_error(l, 305, d->span, "%s", why);
     return NULL;
   }
   Scope *s = scope_new(l, l->core, false);
   struct Import im = {path, s};
-  vec_push(l->arena, &l->imports, im);      /* before it is loaded: a cycle ends here */
+  vec_push(l->arena, &l->imports, im); /* before it is loaded: a cycle ends here */
   load_file(l, diags_source(l->d, path, text, size), s);
   return s;
 }
 
 static void import_names(Low *l, Scope *into, const Scope *from) {
   for (int i = 0; i < from->names.n; i++)
-    if (!scope_here(into, from->names.at[i].name)) vec_push(l->arena, &into->names, from->names.at[i]);
+    if (!scope_here(into, from->names.at[i].name))
+      vec_push(l->arena, &into->names, from->names.at[i]);
 }
 
 bool load_file(Low *l, int file, Scope *scope) {
   int before = diags_errors(l->d);
   AFile *f = ast_parse(l->arena, l->names, l->d, file);
-  if (diags_errors(l->d) != before) {        /* whatever is missing would be missed below */
+  if (diags_errors(l->d) != before) { /* whatever is missing would be missed below */
     l->syntax_errors = l->names_missing = true;
     return false;
   }
@@ -382,25 +401,37 @@ bool load_file(Low *l, int file, Scope *scope) {
     ADecl *d = f->decls.at[i];
     if (d->kind != D_USE) continue;
     Scope *from = d->path ? path_scope(l, d) : std_scope(l, d->name, d->span);
-    if (from) import_names(l, imported, from);
-    else l->names_missing = true;
+    if (from)
+      import_names(l, imported, from);
+    else
+      l->names_missing = true;
   }
   /* Functions first: order of declarations does not matter for them. */
   for (int i = 0; i < f->decls.n; i++) {
     ADecl *d = f->decls.at[i];
     switch (d->kind) {
-      case D_OP: case D_BLOCK: case D_MODEL: case D_LOSS: case D_METRIC: case D_SAMPLER:
-      case D_SCHEDULE: case D_DATA:
-        declare(l, scope, d->name, decl_value(l, scope, d), d->name_span);
-        break;
-      case D_USE: case D_CONST: case D_DIM: case D_AXIS: case D_PARAM: case D_TRAIN: case D_PRECISION:
-        break;
+    case D_OP:
+    case D_BLOCK:
+    case D_MODEL:
+    case D_LOSS:
+    case D_METRIC:
+    case D_SAMPLER:
+    case D_SCHEDULE:
+    case D_DATA: declare(l, scope, d->name, decl_value(l, scope, d), d->name_span); break;
+    case D_USE:
+    case D_CONST:
+    case D_DIM:
+    case D_AXIS:
+    case D_PARAM:
+    case D_TRAIN:
+    case D_PRECISION: break;
     }
   }
   for (int i = 0; i < f->decls.n; i++) find_misplaced(l, f->decls.at[i]);
   for (int i = 0; i < f->decls.n; i++) {
     ADecl *d = f->decls.at[i];
-    if (d->kind == D_CONST || d->kind == D_DIM || d->kind == D_AXIS) declare_numbers(l, scope, d, user);
+    if (d->kind == D_CONST || d->kind == D_DIM || d->kind == D_AXIS)
+      declare_numbers(l, scope, d, user);
     if (d->kind == D_PARAM) lower_param_stmt(l, scope, d->stmt);
     if (d->kind == D_DATA) {
       Binding *b = scope_here(scope, d->name);

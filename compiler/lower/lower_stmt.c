@@ -9,12 +9,16 @@
 /* Is e a product whose factors may be summed over indices the left side lacks? */
 static bool pure_product(const AExpr *e) {
   if (e->kind == A_BINARY && e->op == OP_MUL) return pure_product(e->a) && pure_product(e->b);
-  if (e->kind == A_BINARY && e->op == OP_DIV) return pure_product(e->a) && (e->b->kind == A_NAME || e->b->kind == A_NUM || e->b->kind == A_CALL);
+  if (e->kind == A_BINARY && e->op == OP_DIV)
+    return pure_product(e->a) &&
+           (e->b->kind == A_NAME || e->b->kind == A_NUM || e->b->kind == A_CALL);
   if (e->kind == A_UNARY && e->op == OP_NEG) return pure_product(e->a);
-  return e->kind == A_INDEX || e->kind == A_NAME || e->kind == A_NUM || e->kind == A_CALL || e->kind == A_MEMBER;
+  return e->kind == A_INDEX || e->kind == A_NAME || e->kind == A_NUM || e->kind == A_CALL ||
+         e->kind == A_MEMBER;
 }
 
-static Value *sum_implicit(Low *l, const Frame *f, Value *v, const ATarget *t, const AExpr *e, Span at) {
+static Value *sum_implicit(Low *l, const Frame *f, Value *v, const ATarget *t, const AExpr *e,
+                           Span at) {
   int vars[IR_MAX_VARS];
   int n = 0;
   const IxVar *first = NULL;
@@ -25,9 +29,15 @@ static Value *sum_implicit(Low *l, const Frame *f, Value *v, const ATarget *t, c
   }
   if (!first || v->kind == V_POISON) return v;
   if (!t || !t->indexed || !pure_product(e)) {
-    Diag *x = lower_error(l, 226, first->span, "index '%s' is neither on the left nor reduced", first->name);
-    if (t && t->indexed) diag_hint(l->d, x, "only a pure product sums its free indices by itself; write sum[%s](...) where the sum is meant", first->name);
-    else diag_hint(l->d, x, "give the left side indices, or write sum[%s](...)", first->name);
+    Diag *x = lower_error(l, 226, first->span, "index '%s' is neither on the left nor reduced",
+                          first->name);
+    if (t && t->indexed)
+      diag_hint(l->d, x,
+                "only a pure product sums its free indices by itself; write sum[%s](...) where the "
+                "sum is meant",
+                first->name);
+    else
+      diag_hint(l->d, x, "give the left side indices, or write sum[%s](...)", first->name);
     return v_poison(l);
   }
   if (!v_scalar_like(v)) return v;
@@ -37,21 +47,28 @@ static Value *sum_implicit(Low *l, const Frame *f, Value *v, const ATarget *t, c
 /* ---- assignment --------------------------------------------------------------------- */
 
 Value *lower_assign_value(Low *l, Scope *s, const ATarget *t, const AExpr *e, bool draw, Span at) {
-  int frames = l->reduce_frames.n, calls = l->call_values.n, facts = l->facts.n, before = l->nerrors;
+  int frames = l->reduce_frames.n, calls = l->call_values.n, facts = l->facts.n,
+      before = l->nerrors;
   Frame *outer = l->frame, *f;
   const char *stmt = l->stmt_name;
   const AExpr *drawing = l->drawing;
-  if (t) l->stmt_name = *l->param_path ? arena_printf(l->arena, "%s.%s", l->param_path, t->name) : t->name;
+  if (t)
+    l->stmt_name =
+        *l->param_path ? arena_printf(l->arena, "%s.%s", l->param_path, t->name) : t->name;
   l->drawing = draw ? e : NULL;
   Value *v;
-  if (!infer_indices(l, s, t, e, &f)) v = v_poison(l);
-  else v = lower_expr(l, s, e);
+  if (!infer_indices(l, s, t, e, &f))
+    v = v_poison(l);
+  else
+    v = lower_expr(l, s, e);
   if (v->kind != V_PACKED && !usable(l, v, e->span)) v = v_poison(l);
   v = sum_implicit(l, f, v, t, e, at);
   if (v->kind == V_NUM && t && t->indexed) v = v_scalar(l, v_expr(l, v));
   if (v->kind == V_TENSOR && t && t->indexed) {
     if (v->rank) {
-      Diag *x = lower_error(l, 206, e->span, "the left side has indices, but the right side still has the axes %s", shape_text(l, v));
+      Diag *x = lower_error(l, 206, e->span,
+                            "the left side has indices, but the right side still has the axes %s",
+                            shape_text(l, v));
       diag_hint(l->d, x, "index the right side too, or drop the brackets on the left");
       v = v_poison(l);
     } else {
@@ -61,7 +78,8 @@ Value *lower_assign_value(Low *l, Scope *s, const ATarget *t, const AExpr *e, bo
         const IxVar *x = &f->vars.at[i];
         if (x->implicit) continue;
         if (x->start) {
-          lower_error(l, 208, x->span, "a range on the left starts at 0: position 0 of the axis is index 0");
+          lower_error(l, 208, x->span,
+                      "a range on the left starts at 0: position 0 of the axis is index 0");
           continue;
         }
         if (out->rank == IR_MAX_RANK) {
@@ -89,7 +107,8 @@ static bool may_assign(Low *l, Scope *s, const ATarget *t) {
     Binding *b = scope_here(k, t->name);
     if (b && !b->mutable_) {
       Diag *x = lower_error(l, 314, t->span, "'%s' has a value already", t->name);
-      diag_note(l->d, x, b->span, "it is given here; names are assigned once, except where a loop carries them");
+      diag_note(l->d, x, b->span,
+                "it is given here; names are assigned once, except where a loop carries them");
       diag_hint(l->d, x, "choose another name");
       return false;
     }
@@ -125,11 +144,13 @@ static bool assignment(Low *l, Scope *s, AStmt *st) {
     if (!may_assign(l, s, t)) return false;
     Value *v = lower_assign_value(l, s, t, st->value, draw, st->span);
     if (v->kind == V_PACKED) {
-      Diag *x = lower_error(l, 315, t->span, "one name on the left, %d results on the right", v->nparts);
+      Diag *x =
+          lower_error(l, 315, t->span, "one name on the left, %d results on the right", v->nparts);
       diag_hint(l->d, x, "name them all: a, b = ...");
       v = v_poison(l);
     }
-    const char *name = *l->param_path ? arena_printf(l->arena, "%s.%s", l->param_path, t->name) : t->name;
+    const char *name =
+        *l->param_path ? arena_printf(l->arena, "%s.%s", l->param_path, t->name) : t->name;
     if (v->kind == V_TENSOR && (!stays_lazy(l, v) || save)) {
       Value *bound = value_bind(l, v, name, st->span);
       if (bound->kind == V_TENSOR && bound->e->kind == E_READ) {
@@ -151,8 +172,8 @@ static bool assignment(Low *l, Scope *s, AStmt *st) {
   }
   Value *v = lower_assign_value(l, s, NULL, st->value, draw, st->span);
   if (v->kind != V_POISON && (v->kind != V_PACKED || v->nparts != st->targets.n)) {
-    lower_error(l, 315, st->span, "%d names on the left, %d %s on the right", st->targets.n, v->kind == V_PACKED ? v->nparts : 1,
-                v->kind == V_PACKED ? "results" : "result");
+    lower_error(l, 315, st->span, "%d names on the left, %d %s on the right", st->targets.n,
+                v->kind == V_PACKED ? v->nparts : 1, v->kind == V_PACKED ? "results" : "result");
     v = v_poison(l);
   }
   for (int i = 0; i < st->targets.n; i++) {
@@ -177,7 +198,10 @@ static bool assignment(Low *l, Scope *s, AStmt *st) {
 /* ---- parameters ------------------------------------------------------------------------- */
 
 static bool reads_only(Low *l, Expr *e, const Graph *g);
-typedef struct Foreign { const Graph *g; bool found; } Foreign;
+typedef struct Foreign {
+  const Graph *g;
+  bool found;
+} Foreign;
 static void check_read(Expr *e, void *ctx) {
   Foreign *f = ctx;
   if (e->kind != E_READ) return;
@@ -191,7 +215,8 @@ static bool reads_only(Low *l, Expr *e, const Graph *g) {
 }
 
 /* The initial value as a node of the init graph: [stacking axes..., own axes...]. */
-static Node *initial_value(Low *l, Scope *s, const ATarget *t, const AStmt *st, const LParam *p, int nstack) {
+static Node *initial_value(Low *l, Scope *s, const ATarget *t, const AStmt *st, const LParam *p,
+                           int nstack) {
   Entry *entry = l->entry;
   Region *region = l->region;
   Frame *frame = l->frame;
@@ -219,11 +244,13 @@ static Node *initial_value(Low *l, Scope *s, const ATarget *t, const AStmt *st, 
   l->drawing = drawing;
   Node *out = NULL;
   if (v->kind != V_POISON && !v_scalar_like(v)) {
-    lower_error(l, 206, st->value->span, "an initial value is one number for each index of the parameter");
+    lower_error(l, 206, st->value->span,
+                "an initial value is one number for each index of the parameter");
   } else if (v->kind != V_POISON) {
     Expr *e = to_real(l, v_expr(l, v));
     if (!reads_only(l, e, l->g)) {
-      lower_error(l, 316, st->value->span, "an initial value can depend on constants, indices and draws only");
+      lower_error(l, 316, st->value->span,
+                  "an initial value can depend on constants, indices and draws only");
     } else {
       Value full = {.kind = V_TENSOR, .rank = p->rank, .e = e};
       for (int k = 0; k < p->rank; k++) {
@@ -246,7 +273,8 @@ static Node *initial_value(Low *l, Scope *s, const ATarget *t, const AStmt *st, 
 
 static bool declare_param(Low *l, Scope *s, const ATarget *t, const AStmt *st, bool file_level) {
   LParam p = {.span = t->span};
-  const char *base = *l->param_path ? arena_printf(l->arena, "%s.%s", l->param_path, t->name) : t->name;
+  const char *base =
+      *l->param_path ? arena_printf(l->arena, "%s.%s", l->param_path, t->name) : t->name;
   p.name = base;
   VEC(Loop *) stack = {0};
   for (LoopCtx *c = l->loops; c && c != l->stack_stop; c = c->parent)
@@ -268,7 +296,11 @@ static bool declare_param(Low *l, Scope *s, const ATarget *t, const AStmt *st, b
       return false;
     }
     if (!lower_extent(l, s, it->expr, &extent, &id)) return false;
-    if (p.rank == IR_MAX_RANK) { lower_error(l, 215, t->span, "a parameter has at most %d axes, stacking included", IR_MAX_RANK); return false; }
+    if (p.rank == IR_MAX_RANK) {
+      lower_error(l, 215, t->span, "a parameter has at most %d axes, stacking included",
+                  IR_MAX_RANK);
+      return false;
+    }
     if (!id && it->expr->kind == A_NAME) id = it->expr->name;
     p.axis[p.rank] = id;
     p.shape[p.rank++] = extent;
@@ -289,7 +321,9 @@ static bool declare_param(Low *l, Scope *s, const ATarget *t, const AStmt *st, b
     for (int k = 0; same && k < p.rank; k++) same = old->shape[k] == p.shape[k];
     if (!same) {
       Diag *x = lower_error(l, 317, t->span, "parameter '%s' is used with two shapes", p.name);
-      diag_note(l->d, x, old->span, "its first shape was fixed here; a model has one set of parameters wherever it is used");
+      diag_note(
+          l->d, x, old->span,
+          "its first shape was fixed here; a model has one set of parameters wherever it is used");
       return false;
     }
   } else {
@@ -310,7 +344,8 @@ static bool declare_param(Low *l, Scope *s, const ATarget *t, const AStmt *st, b
   Value *whole = param_value(l, index), *v = NEW(l->arena, Value);
   *v = *whole;
   Expr **map = NEWN(l->arena, Expr *, l->var_extent.n);
-  for (int i = 0; i < nstack; i++) map[whole->axis[i].var] = ex_loopvar(l->g, stack.at[nstack - 1 - i]);
+  for (int i = 0; i < nstack; i++)
+    map[whole->axis[i].var] = ex_loopvar(l->g, stack.at[nstack - 1 - i]);
   v->e = ex_subst(l->g, whole->e, map, l->var_extent.n);
   v->rank = own;
   for (int k = 0; k < own; k++) {
@@ -350,13 +385,15 @@ static bool minimize(Low *l, Scope *s, AStmt *st) {
   if (v->kind == V_POISON) return false;
   if (!v_scalar_like(v)) {
     if (v->kind != V_TENSOR) return usable(l, v, st->value->span);
-    Diag *x = lower_error(l, 402, st->value->span, "what is %s must be one number, this has the axes %s",
-                          st->kind == S_MINIMIZE ? "minimised" : "reported", shape_text(l, v));
+    Diag *x =
+        lower_error(l, 402, st->value->span, "what is %s must be one number, this has the axes %s",
+                    st->kind == S_MINIMIZE ? "minimised" : "reported", shape_text(l, v));
     diag_hint(l->d, x, "take its mean over all indices: mean[b,l](...)");
     return false;
   }
   if (l->objective) {
-    Diag *x = lower_error(l, 403, st->span, "a second '%s'", st->kind == S_MINIMIZE ? "minimize" : "report");
+    Diag *x = lower_error(l, 403, st->span, "a second '%s'",
+                          st->kind == S_MINIMIZE ? "minimize" : "report");
     diag_note(l->d, x, l->objective_span, "the first is here");
     diag_hint(l->d, x, "add the two, or log one of them: log NAME = ...");
     return false;
@@ -378,13 +415,16 @@ static bool log_stmt(Low *l, Scope *s, AStmt *st) {
 bool lower_stmt(Low *l, Scope *s, AStmt *st) {
   if (is_misplaced(l, st)) return false;
   switch (st->kind) {
-    case S_ASSIGN: case S_DRAW: return assignment(l, s, st);
-    case S_PARAM: return lower_param_stmt(l, s, st);
-    case S_FOR: return lower_for(l, s, st);
-    case S_MINIMIZE: case S_REPORT: return minimize(l, s, st);
-    case S_LOG: return log_stmt(l, s, st);
-    case S_STATE: case S_EMIT: bug("a sampler's statement in the wrong place");
-    case S_ERROR: return false;
+  case S_ASSIGN:
+  case S_DRAW: return assignment(l, s, st);
+  case S_PARAM: return lower_param_stmt(l, s, st);
+  case S_FOR: return lower_for(l, s, st);
+  case S_MINIMIZE:
+  case S_REPORT: return minimize(l, s, st);
+  case S_LOG: return log_stmt(l, s, st);
+  case S_STATE:
+  case S_EMIT: bug("a sampler's statement in the wrong place");
+  case S_ERROR: return false;
   }
   return false;
 }
@@ -403,9 +443,12 @@ bool lower_body(Low *l, Scope *s, AStmt *const *stmts, int n) {
     if (lower_stmt(l, s, stmts[i])) continue;
     ok = false;
     /* Whatever it should have defined is poison, so that one mistake is one error. */
-    for (int k = 0; k < stmts[i]->targets.n; k++) spoil(l, s, stmts[i]->targets.at[k].name, stmts[i]->span);
-    for (int k = 0; k < stmts[i]->carries.n; k++) spoil(l, s, stmts[i]->carries.at[k].target.name, stmts[i]->span);
-    for (int k = 0; k < stmts[i]->emits.n; k++) spoil(l, s, stmts[i]->emits.at[k].target.name, stmts[i]->span);
+    for (int k = 0; k < stmts[i]->targets.n; k++)
+      spoil(l, s, stmts[i]->targets.at[k].name, stmts[i]->span);
+    for (int k = 0; k < stmts[i]->carries.n; k++)
+      spoil(l, s, stmts[i]->carries.at[k].target.name, stmts[i]->span);
+    for (int k = 0; k < stmts[i]->emits.n; k++)
+      spoil(l, s, stmts[i]->emits.at[k].target.name, stmts[i]->span);
   }
   return ok;
 }

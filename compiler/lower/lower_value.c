@@ -73,9 +73,7 @@ Type v_type(const Value *v) {
   return v->e->type;
 }
 
-Expr *to_real(Low *l, Expr *e) {
-  return e->type == TY_REAL ? e : ex1(l->g, P_real, e);
-}
+Expr *to_real(Low *l, Expr *e) { return e->type == TY_REAL ? e : ex1(l->g, P_real, e); }
 
 Expr *subst_vars(Low *l, Expr *e, const int *vars, Expr *const *by, int n) {
   while (l->map.n < l->var_extent.n) vec_push(l->arena, &l->map, NULL);
@@ -102,7 +100,10 @@ Value *v_fresh(Low *l, const Value *v) {
   return out;
 }
 
-typedef struct Collect { Arena *arena; Ints *out; } Collect;
+typedef struct Collect {
+  Arena *arena;
+  Ints *out;
+} Collect;
 
 /* Each distinct variable is met once. */
 static void collect_var(Expr *e, void *ctx) {
@@ -136,9 +137,13 @@ static bool twice(Low *l, const Value *v, Span at) {
   for (int k = 0; k < v->rank; k++)
     for (int j = 0; j < k; j++)
       if (v->axis[k].id && v->axis[k].id == v->axis[j].id) {
-        Diag *x = lower_error(l, 212, at, "%s has the axis %s twice, so whole-tensor arithmetic cannot tell which one is meant",
-                              v->what ? v->what : "this tensor", v->axis[k].id);
-        diag_hint(l->d, x, "write it with indices, or give one of them another identity: axis %s2 = %s", v->axis[k].id, v->axis[k].id);
+        Diag *x = lower_error(
+            l, 212, at,
+            "%s has the axis %s twice, so whole-tensor arithmetic cannot tell which one is meant",
+            v->what ? v->what : "this tensor", v->axis[k].id);
+        diag_hint(l->d, x,
+                  "write it with indices, or give one of them another identity: axis %s2 = %s",
+                  v->axis[k].id, v->axis[k].id);
         return true;
       }
   return false;
@@ -153,7 +158,8 @@ static bool nameless(const Value *v) {
 bool v_align(Low *l, Value **vs, int n, Span at, Value *out) {
   const Value *widest = vs[0];
   for (int i = 0; i < n; i++)
-    if (vs[i]->kind == V_TENSOR && (widest->kind != V_TENSOR || vs[i]->rank > widest->rank)) widest = vs[i];
+    if (vs[i]->kind == V_TENSOR && (widest->kind != V_TENSOR || vs[i]->rank > widest->rank))
+      widest = vs[i];
   memset(out, 0, sizeof *out);
   out->kind = V_TENSOR;
   if (widest->kind != V_TENSOR) return true;
@@ -162,7 +168,8 @@ bool v_align(Low *l, Value **vs, int n, Span at, Value *out) {
   if (out->rank == 0) return true;
   if (twice(l, widest, at)) {
     bool others = false;
-    for (int i = 0; i < n; i++) others = others || (vs[i] != widest && vs[i]->kind == V_TENSOR && vs[i]->rank > 0);
+    for (int i = 0; i < n; i++)
+      others = others || (vs[i] != widest && vs[i]->kind == V_TENSOR && vs[i]->rank > 0);
     if (others) return false;
   }
   for (int i = 0; i < n; i++) {
@@ -173,22 +180,30 @@ bool v_align(Low *l, Value **vs, int n, Span at, Value *out) {
     for (int k = 0; k < v->rank; k++) {
       int j = axis_by_id(out, v->axis[k].id);
       if (j < 0) {
-        Diag *x = lower_error(l, 213, at, "these tensors do not share their axes: %s%s%s and %s%s%s",
-                              widest->what ? widest->what : "", widest->what ? " is " : "", shape_text(l, widest),
-                              v->what ? v->what : "", v->what ? " is " : "", shape_text(l, v));
-        if (widest->what && widest->span.line) diag_note(l->d, x, widest->span, "%s is defined here", widest->what);
+        Diag *x = lower_error(
+            l, 213, at, "these tensors do not share their axes: %s%s%s and %s%s%s",
+            widest->what ? widest->what : "", widest->what ? " is " : "", shape_text(l, widest),
+            v->what ? v->what : "", v->what ? " is " : "", shape_text(l, v));
+        if (widest->what && widest->span.line)
+          diag_note(l->d, x, widest->span, "%s is defined here", widest->what);
         if (v->what && v->span.line) diag_note(l->d, x, v->span, "%s is defined here", v->what);
         if (!v->axis[k].id || nameless(widest))
-          diag_hint(l->d, x, "axes are aligned by name, and an axis of a bare number has none: name the extent (dim D = 8), or write the statement with indices");
+          diag_hint(l->d, x,
+                    "axes are aligned by name, and an axis of a bare number has none: name the "
+                    "extent (dim D = 8), or write the statement with indices");
         else
-          diag_hint(l->d, x, "axes are aligned by name, and one operand must have them all; write the statement with indices to say what is meant");
+          diag_hint(l->d, x,
+                    "axes are aligned by name, and one operand must have them all; write the "
+                    "statement with indices to say what is meant");
         return false;
       }
       if (out->axis[j].extent != v->axis[k].extent) {
         Diag *x = lower_error(l, 204, at, "axis '%s' has two extents: %lld and %lld", v->axis[k].id,
                               (long long)out->axis[j].extent, (long long)v->axis[k].extent);
-        if (widest->what && widest->span.line) diag_note(l->d, x, widest->span, "%s is %s", widest->what, shape_text(l, widest));
-        if (v->what && v->span.line) diag_note(l->d, x, v->span, "%s is %s", v->what, shape_text(l, v));
+        if (widest->what && widest->span.line)
+          diag_note(l->d, x, widest->span, "%s is %s", widest->what, shape_text(l, widest));
+        if (v->what && v->span.line)
+          diag_note(l->d, x, v->span, "%s is %s", v->what, shape_text(l, v));
         return false;
       }
       vars[k] = v->axis[k].var;
@@ -255,7 +270,8 @@ Node *value_node(Low *l, Value *v, const char *name, Span at) {
     extent[k] = l->var_extent.at[order[k]];
     by[k] = ex_var(l->g, k);
     if (!mul_fits(count, extent[k], &count) || count > (int64_t)1 << 40) {
-      lower_error(l, 216, at, "this tensor would have more than 2^40 elements: %s", shape_of(l, order, n));
+      lower_error(l, 216, at, "this tensor would have more than 2^40 elements: %s",
+                  shape_of(l, order, n));
       n = 0;
       return ir_comp(l->g, l->region, name, at, 0, 0, extent, RED_NONE, NULL, ex_num(l->g, 0));
     }

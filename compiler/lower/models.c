@@ -68,8 +68,8 @@ void context_end(Low *l, const Context *c) {
   l->forbid_draws = s->forbid_draws;
 }
 
-Value *entry_input(Low *l, const char *name, Type t, int rank, const int64_t *shape, const char *const *ids, int64_t lo, int64_t hi,
-                   const char *data, Span at) {
+Value *entry_input(Low *l, const char *name, Type t, int rank, const int64_t *shape,
+                   const char *const *ids, int64_t lo, int64_t hi, const char *data, Span at) {
   Node *n = ir_input(l->g, name, t, rank, shape, lo, hi, at);
   UnitInput in = {.name = name, .type = t, .rank = rank, .lo = lo, .hi = hi, .data = data};
   for (int k = 0; k < rank; k++) in.shape[k] = shape[k];
@@ -89,8 +89,10 @@ Value *param_value(Low *l, int param) {
   if (!n) {
     int k = p->matrix ? 0 : 1;
     if (!e->flat[k]) {
-      int64_t one = 1;           /* the length is known once every entry is lowered */
-      e->flat[k] = ir_state(l->g, arena_printf(l->arena, "%s.%s", e->ema ? "ema" : "params", k ? "vector" : "matrix"), TY_REAL, 1, &one, p->span);
+      int64_t one = 1; /* the length is known once every entry is lowered */
+      e->flat[k] = ir_state(
+          l->g, arena_printf(l->arena, "%s.%s", e->ema ? "ema" : "params", k ? "vector" : "matrix"),
+          TY_REAL, 1, &one, p->span);
     }
     n = ir_view(l->g, l->g->top, p->name, e->flat[k], 0, p->rank, p->shape, p->span);
     ParamView view = {param, e->ema, n};
@@ -107,11 +109,16 @@ bool bind_inputs(Low *l, Scope *s, ADecl *d, bool from_data) {
     int64_t shape[IR_MAX_RANK], hi = 0;
     const char *ids[IR_MAX_RANK] = {NULL};
     const char *vocab = NULL;
-    if (f->items.n > IR_MAX_RANK) { lower_error(l, 215, f->span, "an input has at most %d axes", IR_MAX_RANK); return false; }
+    if (f->items.n > IR_MAX_RANK) {
+      lower_error(l, 215, f->span, "an input has at most %d axes", IR_MAX_RANK);
+      return false;
+    }
     for (int k = 0; k < f->items.n; k++) {
       const AItem *it = &f->items.at[k];
       if (!it->expr || (it->expr->kind == A_NAME && !scope_find(s, it->expr->name))) {
-        Diag *x = lower_error(l, 201, it->span, "the inputs of a %s have extents known at compile time", adecl_spelling(d->kind));
+        Diag *x =
+            lower_error(l, 201, it->span, "the inputs of a %s have extents known at compile time",
+                        adecl_spelling(d->kind));
         diag_hint(l->d, x, "name dims here: %s[B, L]", f->name);
         return false;
       }
@@ -121,10 +128,14 @@ bool bind_inputs(Low *l, Scope *s, ADecl *d, bool from_data) {
     const char *data = NULL;
     if (from_data) {
       for (int k = 0; k < l->datas.n; k++)
-        if (l->datas.at[k]->ok && l->datas.at[k]->got.vocab == hi && f->id_bound && f->items.n == 2) data = l->datas.at[k]->info.name;
+        if (l->datas.at[k]->ok && l->datas.at[k]->got.vocab == hi && f->id_bound && f->items.n == 2)
+          data = l->datas.at[k]->info.name;
       if (!data || i > 0) {
-        Diag *x = lower_error(l, 415, f->span, "a loss takes one input, windows of the text: x: id<V>[B, L] with V = the data's vocab");
-        if (l->datas.n == 0) diag_hint(l->d, x, "declare the text: data text { source \"tiny_shakespeare\" }");
+        Diag *x = lower_error(l, 415, f->span,
+                              "a loss takes one input, windows of the text: x: id<V>[B, L] with V "
+                              "= the data's vocab");
+        if (l->datas.n == 0)
+          diag_hint(l->d, x, "declare the text: data text { source \"tiny_shakespeare\" }");
         return false;
       }
       l->loss_window = shape[1];
@@ -132,7 +143,8 @@ bool bind_inputs(Low *l, Scope *s, ADecl *d, bool from_data) {
       l->vocab = hi;
       l->vocab_id = vocab;
     }
-    Value *v = entry_input(l, f->name, f->id_bound ? TY_INT : TY_REAL, f->items.n, shape, ids, 0, f->id_bound ? hi - 1 : 0, data, f->span);
+    Value *v = entry_input(l, f->name, f->id_bound ? TY_INT : TY_REAL, f->items.n, shape, ids, 0,
+                           f->id_bound ? hi - 1 : 0, data, f->span);
     v->id = vocab;
     scope_set(l, s, f->name, v, f->span);
   }
@@ -160,7 +172,8 @@ void entry_settle(Entry *e) {
 void unit_add_entry(Low *l, Entry *e) {
   entry_settle(e);
   Unit *u = l->unit;
-  u->entries = arena_grow(l->arena, u->entries, sizeof(UnitEntry) * (size_t)u->nentries, sizeof(UnitEntry) * (size_t)(u->nentries + 1));
+  u->entries = arena_grow(l->arena, u->entries, sizeof(UnitEntry) * (size_t)u->nentries,
+                          sizeof(UnitEntry) * (size_t)(u->nentries + 1));
   UnitEntry *out = &u->entries[u->nentries++];
   out->name = e->name;
   out->graph = e->g;
@@ -202,7 +215,10 @@ static bool build_model(Low *l, Fn *fn) {
     ok = v->kind != V_POISON;
     for (int i = 0; ok && i < d->results.n; i++) {
       Value *r = v->kind == V_PACKED ? v->parts[i] : v;
-      if (r->kind != V_TENSOR && r->kind != V_NUM) { ok = false; break; }
+      if (r->kind != V_TENSOR && r->kind != V_NUM) {
+        ok = false;
+        break;
+      }
       Output o = {d->results.at[i].name, value_node(l, r, d->results.at[i].name, d->span)};
       vec_push(l->arena, &l->g->outputs, o);
     }

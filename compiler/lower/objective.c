@@ -6,23 +6,29 @@
 
 static Span log_span(const ADecl *d, const char *name) {
   for (int i = 0; i < d->body.n; i++)
-    if (d->body.at[i]->kind == S_LOG && d->body.at[i]->targets.at[0].name == name) return d->body.at[i]->span;
+    if (d->body.at[i]->kind == S_LOG && d->body.at[i]->targets.at[0].name == name)
+      return d->body.at[i]->span;
   return d->name_span;
 }
 
 /* Does formal f of a metric take what the loss's input is? */
-static bool same_input(Low *l, Scope *s, const ADecl *m, const AFormal *f, const Value *in, Span loss_formal) {
+static bool same_input(Low *l, Scope *s, const ADecl *m, const AFormal *f, const Value *in,
+                       Span loss_formal) {
   bool same = f->items.n == in->rank && (f->id_bound != NULL) == (in->e->type == TY_INT);
   for (int k = 0; same && k < in->rank; k++) {
     int64_t extent;
     const AExpr *e = f->items.at[k].expr;
-    if (!e) same = false;
-    else if (!lower_extent(l, s, e, &extent, NULL)) return false;
-    else same = extent == in->axis[k].extent;
+    if (!e)
+      same = false;
+    else if (!lower_extent(l, s, e, &extent, NULL))
+      return false;
+    else
+      same = extent == in->axis[k].extent;
   }
   if (same) return true;
   Diag *x = lower_error(l, 417, f->span, "metric '%s' takes another input than the loss", m->name);
-  diag_note(l->d, x, loss_formal, "the loss's input is declared here; a metric is computed from the same");
+  diag_note(l->d, x, loss_formal,
+            "the loss's input is declared here; a metric is computed from the same");
   return false;
 }
 
@@ -46,8 +52,10 @@ static bool lower_loss(Low *l, TrainSettings *t, Entry *e, Node **loss, bool met
     vec_push(l->arena, &l->g->outputs, o);
     for (int i = 0; i < l->logs.n; i++) {
       if (l->logs.at[i].node->rank) {
-        Diag *x = lower_error(l, 402, log_span(d, l->logs.at[i].name), "a loss logs single numbers; '%s' has %d %s", l->logs.at[i].name,
-                              l->logs.at[i].node->rank, l->logs.at[i].node->rank == 1 ? "axis" : "axes");
+        Diag *x =
+            lower_error(l, 402, log_span(d, l->logs.at[i].name),
+                        "a loss logs single numbers; '%s' has %d %s", l->logs.at[i].name,
+                        l->logs.at[i].node->rank, l->logs.at[i].node->rank == 1 ? "axis" : "axes");
         diag_hint(l->d, x, "take its mean over all indices: mean[b,l](...)");
         ok = false;
       }
@@ -65,21 +73,29 @@ static bool lower_loss(Low *l, TrainSettings *t, Entry *e, Node **loss, bool met
     l->counts.n = 0;
     l->draw_path = m->name;
     if (m->formals.n != d->formals.n) {
-      Diag *x = lower_error(l, 417, m->name_span, "metric '%s' has %d %s, the loss '%s' has %d", m->name, m->formals.n,
-                            m->formals.n == 1 ? "input" : "inputs", d->name, d->formals.n);
-      diag_note(l->d, x, d->formals.at[0].span, "the loss's input is declared here; a metric is computed from the same");
+      Diag *x =
+          lower_error(l, 417, m->name_span, "metric '%s' has %d %s, the loss '%s' has %d", m->name,
+                      m->formals.n, m->formals.n == 1 ? "input" : "inputs", d->name, d->formals.n);
+      diag_note(l->d, x, d->formals.at[0].span,
+                "the loss's input is declared here; a metric is computed from the same");
       ok = false;
       break;
     }
     for (int k = 0; k < m->formals.n; k++) {
       Value *in = NEW(l->arena, Value);
-      ok = same_input(l, v->fn->scope, m, &m->formals.at[k], scope_here(s, d->formals.at[k].name)->value, d->formals.at[k].span) && ok;
+      ok = same_input(l, v->fn->scope, m, &m->formals.at[k],
+                      scope_here(s, d->formals.at[k].name)->value, d->formals.at[k].span) &&
+           ok;
       *in = *v_fresh(l, scope_here(s, d->formals.at[k].name)->value);
       in->what = m->formals.at[k].name;
       scope_set(l, ms, m->formals.at[k].name, in, m->formals.at[k].span);
     }
     ok = ok && lower_body(l, ms, m->body.at, m->body.n);
-    if (ok && !l->objective) { diag_hint(l->d, lower_error(l, 416, m->name_span, "metric '%s' reports nothing", m->name), "end it with  report mean[b,l](...)"); ok = false; }
+    if (ok && !l->objective) {
+      diag_hint(l->d, lower_error(l, 416, m->name_span, "metric '%s' reports nothing", m->name),
+                "end it with  report mean[b,l](...)");
+      ok = false;
+    }
     if (!ok) break;
     Output o = {m->name, value_node(l, l->objective, m->name, m->name_span)};
     vec_push(l->arena, &l->g->outputs, o);
@@ -98,8 +114,12 @@ bool build_train(Low *l, TrainSettings *t) {
   if (u->batch && u->batch != in->shape[0]) {
     Span at = t->decl->span;
     for (int i = 0; i + 1 < t->decl->settings.n; i++)
-      if (t->decl->settings.at[i]->kind == A_NAME && !strcmp(t->decl->settings.at[i]->name, "batch")) at = t->decl->settings.at[i + 1]->span;
-    Diag *x = lower_error(l, 411, at, "'batch %lld' contradicts the loss, whose input has %lld rows", (long long)u->batch, (long long)in->shape[0]);
+      if (t->decl->settings.at[i]->kind == A_NAME &&
+          !strcmp(t->decl->settings.at[i]->name, "batch"))
+        at = t->decl->settings.at[i + 1]->span;
+    Diag *x =
+        lower_error(l, 411, at, "'batch %lld' contradicts the loss, whose input has %lld rows",
+                    (long long)u->batch, (long long)in->shape[0]);
     diag_note(l->d, x, t->loss->decl->formals.at[0].span, "the input is declared here");
     return false;
   }
@@ -133,7 +153,8 @@ static Node *gradient_pack(Low *l, int k, Node **adjoint, const int *param, int 
       if (param[i] == p) vec_push(l->arena, &parts, adjoint[i]);
   }
   if (!parts.n) return NULL;
-  return ir_pack(l->g, l->g->top, arena_printf(l->arena, "grad.%s", flat_name[k]), parts.at, parts.n, l->params.at[0].span);
+  return ir_pack(l->g, l->g->top, arena_printf(l->arena, "grad.%s", flat_name[k]), parts.at,
+                 parts.n, l->params.at[0].span);
 }
 
 static Value *flat_value(Low *l, Node *n) {
@@ -159,7 +180,8 @@ static Value *norm(Low *l, Node *const flats[2], Span at) {
 }
 
 /* One call of the optimizer's op on one flat vector. */
-static bool optimize(Low *l, TrainSettings *t, Fn *fn, Scope *s, int k, Node *params, Value *grad, Value *step) {
+static bool optimize(Low *l, TrainSettings *t, Fn *fn, Scope *s, int k, Node *params, Value *grad,
+                     Value *step) {
   ADecl *d = fn->decl;
   const AExpr *call = t->optimizer;
   Value *args[64];
@@ -167,25 +189,34 @@ static bool optimize(Low *l, TrainSettings *t, Fn *fn, Scope *s, int k, Node *pa
   Span spans[64];
   Node *states[64] = {NULL};
   int n = 0, nstates = 0;
-  if (d->formals.n < 2 || !d->formals.at[0].is_tensor || !d->formals.at[1].is_tensor || d->formals.n > 60) {
+  if (d->formals.n < 2 || !d->formals.at[0].is_tensor || !d->formals.at[1].is_tensor ||
+      d->formals.n > 60) {
     Diag *x = lower_error(l, 412, call->span, "'%s' is no optimizer", d->name);
-    diag_hint(l->d, x, "an optimizer is op NAME(p[...], g[...], state[...] ..., step, decay, lr = ...) -> p2[...], state2[...] ...");
+    diag_hint(l->d, x,
+              "an optimizer is op NAME(p[...], g[...], state[...] ..., step, decay, lr = ...) -> "
+              "p2[...], state2[...] ...");
     return false;
   }
   for (int i = 0; i < d->formals.n; i++) {
     AFormal *f = &d->formals.at[i];
     Value *v = NULL;
-    if (i == 0) v = flat_value(l, params);
-    else if (i == 1) v = grad;
+    if (i == 0)
+      v = flat_value(l, params);
+    else if (i == 1)
+      v = grad;
     else if (f->is_tensor) {
-      Node *st = ir_state(l->g, arena_printf(l->arena, "%s.%s.%s", d->name, f->name, flat_name[k]), TY_REAL, 1, params->shape, call->span);
+      Node *st = ir_state(l->g, arena_printf(l->arena, "%s.%s.%s", d->name, f->name, flat_name[k]),
+                          TY_REAL, 1, params->shape, call->span);
       states[nstates++] = st;
       v = flat_value(l, st);
-    } else if (!strcmp(f->name, "step")) v = step;
-    else if (!strcmp(f->name, "decay")) v = v_real(l, k == 0 ? 1 : 0);
+    } else if (!strcmp(f->name, "step"))
+      v = step;
+    else if (!strcmp(f->name, "decay"))
+      v = v_real(l, k == 0 ? 1 : 0);
     else {
       for (int j = 0; j < call->args.n; j++)
-        if (call->args.at[j].name == f->name || (!call->args.at[j].name && j == 0 && !strcmp(f->name, "lr"))) {
+        if (call->args.at[j].name == f->name ||
+            (!call->args.at[j].name && j == 0 && !strcmp(f->name, "lr"))) {
           v = lower_assign_value(l, s, NULL, call->args.at[j].value, false, call->args.at[j].span);
           if (v->kind == V_POISON) return false;
           if (!strcmp(f->name, "lr") && k == 0) {
@@ -201,12 +232,14 @@ static bool optimize(Low *l, TrainSettings *t, Fn *fn, Scope *s, int k, Node *pa
   }
   for (int j = 0; j < call->args.n; j++) {
     bool known = !call->args.at[j].name;
-    for (int i = 2; i < d->formals.n; i++) known = known || d->formals.at[i].name == call->args.at[j].name;
+    for (int i = 2; i < d->formals.n; i++)
+      known = known || d->formals.at[i].name == call->args.at[j].name;
     if (known) continue;
     VEC(const char *) settable = {0};
     for (int i = 2; i < d->formals.n; i++)
       if (!d->formals.at[i].is_tensor) vec_push(l->arena, &settable, d->formals.at[i].name);
-    Diag *x = lower_error(l, 310, call->args.at[j].span, "'%s' has no setting '%s'", d->name, call->args.at[j].name);
+    Diag *x = lower_error(l, 310, call->args.at[j].span, "'%s' has no setting '%s'", d->name,
+                          call->args.at[j].name);
     const char *near = did_you_mean(call->args.at[j].name, settable.at, settable.n);
     if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
     return false;
@@ -215,9 +248,13 @@ static bool optimize(Low *l, TrainSettings *t, Fn *fn, Scope *s, int k, Node *pa
   if (out->kind == V_POISON) return false;
   int results = out->kind == V_PACKED ? out->nparts : 1;
   if (results != nstates + 1) {
-    Diag *x = lower_error(l, 412, call->span, "optimizer '%s' has %d %s: the weights and its %d %s were expected", d->name, results,
-                          results == 1 ? "result" : "results", nstates, nstates == 1 ? "state" : "states");
-    diag_note(l->d, x, d->name_span, "'%s' is declared here; a tensor after the first two is a state, and comes back", d->name);
+    Diag *x = lower_error(l, 412, call->span,
+                          "optimizer '%s' has %d %s: the weights and its %d %s were expected",
+                          d->name, results, results == 1 ? "result" : "results", nstates,
+                          nstates == 1 ? "state" : "states");
+    diag_note(l->d, x, d->name_span,
+              "'%s' is declared here; a tensor after the first two is a state, and comes back",
+              d->name);
     return false;
   }
   Value *p2 = out->kind == V_PACKED ? out->parts[0] : out;
@@ -225,7 +262,8 @@ static bool optimize(Low *l, TrainSettings *t, Fn *fn, Scope *s, int k, Node *pa
   update(l, params, p2, call->span);
   for (int i = 0; i < nstates; i++) update(l, states[i], out->parts[i + 1], call->span);
   if (l->unit->train.ema > 0) {
-    Node *ema = ir_state(l->g, arena_printf(l->arena, "ema.%s", flat_name[k]), TY_REAL, 1, params->shape, call->span);
+    Node *ema = ir_state(l->g, arena_printf(l->arena, "ema.%s", flat_name[k]), TY_REAL, 1,
+                         params->shape, call->span);
     Value *old = flat_value(l, ema), *now = v_fresh(l, p2);
     Expr *fresh = subst1(l, now->e, now->axis[0].var, ex_var(l->g, old->axis[0].var));
     Expr *decay = ex_num(l->g, l->unit->train.ema), *rest = ex_num(l->g, 1 - l->unit->train.ema);
@@ -239,9 +277,12 @@ static bool check_reached(Low *l, const Entry *e, Node *const *adjoint, Span los
   bool ok = true;
   for (int p = 0; p < l->params.n; p++) {
     bool reached = false;
-    for (int i = 0; i < e->views.n; i++) reached = reached || (e->views.at[i].param == p && adjoint[i]);
+    for (int i = 0; i < e->views.n; i++)
+      reached = reached || (e->views.at[i].param == p && adjoint[i]);
     if (reached) continue;
-    Diag *x = lower_error(l, 503, l->params.at[p].span, "the loss does not depend on parameter '%s': it would never be trained", l->params.at[p].name);
+    Diag *x = lower_error(l, 503, l->params.at[p].span,
+                          "the loss does not depend on parameter '%s': it would never be trained",
+                          l->params.at[p].name);
     diag_note(l->d, x, loss, "the loss is here");
     diag_hint(l->d, x, "use it on the way to the loss, or remove it");
     ok = false;
@@ -262,8 +303,10 @@ bool finish_train(Low *l, TrainSettings *t) {
   }
   bool ok = false;
   if (n == 0) {
-    lower_error(l, 503, t->loss_span, "this loss depends on no parameter: there is nothing to train");
-  } else if (grad_reverse(l->g, l->d, t->loss_node, wrt, n, adjoint) && check_reached(l, e, adjoint, t->loss_span)) {
+    lower_error(l, 503, t->loss_span,
+                "this loss depends on no parameter: there is nothing to train");
+  } else if (grad_reverse(l->g, l->d, t->loss_node, wrt, n, adjoint) &&
+             check_reached(l, e, adjoint, t->loss_span)) {
     Span at = t->optimizer->span;
     Fn *fn = find_fn(l, l->root, t->optimizer->a->name);
     Scope *s = scope_new(l, l->root, true);
@@ -276,10 +319,14 @@ bool finish_train(Low *l, TrainSettings *t) {
     Expr *scale = NULL;
     ok = fn != NULL;
     if (!fn) {
-      Diag *x = lower_error(l, 412, t->optimizer->a->span, "there is no optimizer '%s'", t->optimizer->a->name);
+      Diag *x = lower_error(l, 412, t->optimizer->a->span, "there is no optimizer '%s'",
+                            t->optimizer->a->name);
       static const char *const known[] = {"adam", "adamw", "sgd"};
       const char *near = did_you_mean(t->optimizer->a->name, known, 3);
-      diag_hint(l->d, x, near ? "did you mean '%s'?" : "adam, adamw and sgd are in the library; your own is an op%s", near ? near : "");
+      diag_hint(l->d, x,
+                near ? "did you mean '%s'?"
+                     : "adam, adamw and sgd are in the library; your own is an op%s",
+                near ? near : "");
     }
     if (ok && t->clip) {
       double max;
@@ -288,7 +335,9 @@ bool finish_train(Low *l, TrainSettings *t) {
         Value *len = norm(l, flats, at);
         Output o = {"grad_norm", value_node(l, len, "grad_norm", at)};
         vec_push(l->arena, &l->g->outputs, o);
-        scale = ex2(l->g, P_min, ex_num(l->g, 1), ex2(l->g, P_div, ex_num(l->g, max), ex2(l->g, P_add, len->e, ex_num(l->g, 1e-6))));
+        scale =
+            ex2(l->g, P_min, ex_num(l->g, 1),
+                ex2(l->g, P_div, ex_num(l->g, max), ex2(l->g, P_add, len->e, ex_num(l->g, 1e-6))));
         scale = value_bind(l, v_scalar(l, scale), "clip", at)->e;
       }
     }

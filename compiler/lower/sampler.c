@@ -7,24 +7,24 @@
 
 typedef struct StateInfo {
   const char *name;
-  Type        type;
-  int         rank;
-  int64_t     shape[IR_MAX_RANK];
+  Type type;
+  int rank;
+  int64_t shape[IR_MAX_RANK];
   const char *ids[IR_MAX_RANK];
   const char *id;
-  int64_t     lo, hi;
-  Span        span;
+  int64_t lo, hi;
+  Span span;
 } StateInfo;
 
 typedef struct Sampler {
-  Low    *l;
-  Fn     *fn;
-  ADecl  *d;
-  AStmt  *loop;
-  int     loop_at;
+  Low *l;
+  Fn *fn;
+  ADecl *d;
+  AStmt *loop;
+  int loop_at;
   UnitSampler *u;
   VEC(StateInfo) states;
-  VEC(Node *) state_nodes;      /* of the entry being built */
+  VEC(Node *) state_nodes; /* of the entry being built */
 } Sampler;
 
 static bool bind_params(Sampler *p, Scope *s, bool first) {
@@ -35,7 +35,8 @@ static bool bind_params(Sampler *p, Scope *s, bool first) {
     AFormal *f = &d->formals.at[i];
     UnitParam u = {.name = f->name};
     if (!f->dflt) {
-      Diag *x = lower_error(l, 418, f->span, "a sampler's parameter needs a default: it becomes a flag");
+      Diag *x =
+          lower_error(l, 418, f->span, "a sampler's parameter needs a default: it becomes a flag");
       diag_hint(l->d, x, "%s = 1.0, or %s = \"\" for a text", f->name, f->name);
       return false;
     }
@@ -43,25 +44,32 @@ static bool bind_params(Sampler *p, Scope *s, bool first) {
     if (v->kind == V_TEXT) {
       int64_t window = l->loss_window, hi = l->vocab;
       const char *wid = NULL, *vid = l->vocab_id;
-      if (f->items.n == 1 && f->items.at[0].expr && !lower_extent(l, s, f->items.at[0].expr, &window, &wid)) return false;
+      if (f->items.n == 1 && f->items.at[0].expr &&
+          !lower_extent(l, s, f->items.at[0].expr, &window, &wid))
+        return false;
       if (f->id_bound && !lower_extent(l, s, f->id_bound, &hi, &vid)) return false;
       if (!window || !hi) {
-        if (diags_errors(l->d) > 0) return false;       /* what would say it is wrong already */
-        Diag *x = lower_error(l, 418, f->span, "nothing says how long the text '%s' may be, or of which symbols", f->name);
+        if (diags_errors(l->d) > 0) return false; /* what would say it is wrong already */
+        Diag *x =
+            lower_error(l, 418, f->span,
+                        "nothing says how long the text '%s' may be, or of which symbols", f->name);
         diag_hint(l->d, x, "%s: id<V>[L] = \"\"", f->name);
         return false;
       }
       u.kind = PARAM_TEXT;
       u.text = v->str;
-      Value *ids = entry_input(l, arena_printf(l->arena, "%s.ids", f->name), TY_INT, 1, &window, &wid, 0, hi - 1, NULL, f->span);
+      Value *ids = entry_input(l, arena_printf(l->arena, "%s.ids", f->name), TY_INT, 1, &window,
+                               &wid, 0, hi - 1, NULL, f->span);
       ids->id = vid;
       ids->what = f->name;
-      ids->given = entry_input(l, arena_printf(l->arena, "%s.mask", f->name), TY_BOOL, 1, &window, &wid, 0, 1, NULL, f->span);
+      ids->given = entry_input(l, arena_printf(l->arena, "%s.mask", f->name), TY_BOOL, 1, &window,
+                               &wid, 0, 1, NULL, f->span);
       scope_set(l, s, f->name, ids, f->span);
     } else if (v->kind == V_NUM) {
       u.kind = v->is_int ? PARAM_INT : PARAM_REAL;
       u.dflt = v->is_int ? (double)v->inum : v->num;
-      Value *in = entry_input(l, f->name, v->is_int ? TY_INT : TY_REAL, 0, NULL, NULL, v->is_int ? -((int64_t)1 << 31) : 0,
+      Value *in = entry_input(l, f->name, v->is_int ? TY_INT : TY_REAL, 0, NULL, NULL,
+                              v->is_int ? -((int64_t)1 << 31) : 0,
                               v->is_int ? ((int64_t)1 << 31) - 1 : 0, NULL, f->span);
       scope_set(l, s, f->name, in, f->span);
     } else {
@@ -85,7 +93,8 @@ static StateInfo *state_info(Sampler *p, const char *name) {
 
 static Node *state_node(Sampler *p, const StateInfo *info) {
   Low *l = p->l;
-  Node *n = ir_state(l->g, arena_printf(l->arena, "%s.%s", p->d->name, info->name), info->type, info->rank, info->shape, info->span);
+  Node *n = ir_state(l->g, arena_printf(l->arena, "%s.%s", p->d->name, info->name), info->type,
+                     info->rank, info->shape, info->span);
   n->lo = info->lo;
   n->hi = info->hi;
   vec_push(l->arena, &p->state_nodes, n);
@@ -111,7 +120,13 @@ static bool prologue(Sampler *p, Scope *s, bool init) {
       if (!usable(l, v, st->value->span)) return false;
       v = value_bind(l, v, t->name, st->span);
       Node *n = value_node(l, v, t->name, st->span);
-      StateInfo info = {.name = t->name, .type = n->type, .rank = v->rank, .id = v->id, .lo = n->lo, .hi = n->hi, .span = t->span};
+      StateInfo info = {.name = t->name,
+                        .type = n->type,
+                        .rank = v->rank,
+                        .id = v->id,
+                        .lo = n->lo,
+                        .hi = n->hi,
+                        .span = t->span};
       for (int k = 0; k < v->rank; k++) {
         info.shape[k] = v->axis[k].extent;
         info.ids[k] = v->axis[k].id;
@@ -141,7 +156,8 @@ static bool loop_bounds(Sampler *p, Scope *s) {
   double lo = 0, hi = 0;
   bool il = true, ih = true;
   if (st->carries.n || st->emits.n) {
-    lower_error(l, 405, st->span, "a sampler's loop carries its states; it has no 'carry' and no 'emit' of its own");
+    lower_error(l, 405, st->span,
+                "a sampler's loop carries its states; it has no 'carry' and no 'emit' of its own");
     return false;
   }
   if (st->range == RANGE_COUNT) {
@@ -149,8 +165,12 @@ static bool loop_bounds(Sampler *p, Scope *s) {
     if (!lower_extent(l, s, st->hi, &n, NULL)) return false;
     hi = (double)n - 1;
   } else {
-    if (!lower_number(l, s, st->lo, &lo, &il) || !lower_number(l, s, st->hi, &hi, &ih)) return false;
-    if (!il || !ih) { lower_error(l, 208, st->lo->span, "a loop's range needs integers"); return false; }
+    if (!lower_number(l, s, st->lo, &lo, &il) || !lower_number(l, s, st->hi, &hi, &ih))
+      return false;
+    if (!il || !ih) {
+      lower_error(l, 208, st->lo->span, "a loop's range needs integers");
+      return false;
+    }
     if (st->range == RANGE_COLON) hi -= 1;
   }
   u->has_loop = true;
@@ -174,7 +194,8 @@ static bool loop_bounds(Sampler *p, Scope *s) {
     }
     int64_t span = (u->lo > u->hi ? u->lo - u->hi : u->hi - u->lo) + 1;
     if (u->steps < 1 || u->steps > span) {
-      lower_error(l, 405, st->steps->span, "'steps' must lie in 1 .. %lld, the values of the loop", (long long)span);
+      lower_error(l, 405, st->steps->span, "'steps' must lie in 1 .. %lld, the values of the loop",
+                  (long long)span);
       return false;
     }
   }
@@ -189,7 +210,8 @@ static void bind_loop_vars(Sampler *p, Scope *s) {
   scope_set(l, s, u->var, t, p->loop->span);
   if (!u->next_var) return;
   bool down = u->lo > u->hi;
-  Value *n = entry_input(l, u->next_var, TY_INT, 0, NULL, NULL, down ? lo - 1 : lo, down ? hi : hi + 1, NULL, p->loop->span);
+  Value *n = entry_input(l, u->next_var, TY_INT, 0, NULL, NULL, down ? lo - 1 : lo,
+                         down ? hi : hi + 1, NULL, p->loop->span);
   scope_set(l, s, u->next_var, n, p->loop->span);
 }
 
@@ -229,7 +251,8 @@ static bool build_step(Sampler *p) {
     bool widened = false;
     if (ok) {
       bind_loop_vars(p, s);
-      Value *step = entry_input(l, "step", TY_INT, 0, NULL, NULL, 0, (int64_t)1 << 40, NULL, p->loop->span);
+      Value *step =
+          entry_input(l, "step", TY_INT, 0, NULL, NULL, 0, (int64_t)1 << 40, NULL, p->loop->span);
       l->g->step = step->e->node;
       ok = lower_body(l, s, p->loop->body.at, p->loop->body.n);
     }
@@ -243,10 +266,13 @@ static bool build_step(Sampler *p) {
       for (int k = 0; same && k < v->rank; k++) same = v->axis[k].extent == info->shape[k];
       if (!same) {
         Value was = {.kind = V_TENSOR, .rank = info->rank};
-        for (int k = 0; k < info->rank; k++) was.axis[k] = (LAxis){.extent = info->shape[k], .id = info->ids[k]};
+        for (int k = 0; k < info->rank; k++)
+          was.axis[k] = (LAxis){.extent = info->shape[k], .id = info->ids[k]};
         if (v->kind == V_TENSOR) {
-          Diag *x = lower_error(l, 319, info->span, "state '%s' enters a step as %s%s and leaves it as %s%s", info->name, type_name(info->type),
-                                shape_text(l, &was), type_name(v->e->type), shape_text(l, v));
+          Diag *x = lower_error(l, 319, info->span,
+                                "state '%s' enters a step as %s%s and leaves it as %s%s",
+                                info->name, type_name(info->type), shape_text(l, &was),
+                                type_name(v->e->type), shape_text(l, v));
           if (v->span.line) diag_note(l->d, x, v->span, "it gets its value here");
           diag_hint(l->d, x, "what a step changes keeps its shape and type");
         } else {
@@ -273,8 +299,10 @@ static bool build_step(Sampler *p) {
       return true;
     }
   }
-  Diag *x = lower_error(l, 319, growing->span, "the range of the integer state '%s' grows from step to step: %lld .. %lld and further",
-                        growing->name, (long long)growing->lo, (long long)growing->hi);
+  Diag *x = lower_error(
+      l, 319, growing->span,
+      "the range of the integer state '%s' grows from step to step: %lld .. %lld and further",
+      growing->name, (long long)growing->lo, (long long)growing->hi);
   diag_note(l->d, x, p->loop->span, "in this loop");
   diag_hint(l->d, x, "keep it inside: min(max(...), ...)");
   return false;
@@ -314,7 +342,11 @@ static bool build_emit(Sampler *p) {
       ok = lower_stmt(l, s, st);
       continue;
     }
-    if (emitted) { lower_error(l, 403, st->span, "a second 'emit': a sampler emits once"); ok = false; break; }
+    if (emitted) {
+      lower_error(l, 403, st->span, "a second 'emit': a sampler emits once");
+      ok = false;
+      break;
+    }
     emitted = true;
     /* `emit argmax[v](x[b,l,v])` has free indices: the axes of the text, [b, l]. */
     Frame *f;
@@ -329,7 +361,7 @@ static bool build_emit(Sampler *p) {
       }
     if (v->kind == V_TENSOR && v->rank == 2 && f->vars.n == 2 &&
         index_order(st->value, f->vars.at[0].name, f->vars.at[1].name) < 0) {
-      LAxis first = v->axis[0];              /* rows of the text first, whatever was met first */
+      LAxis first = v->axis[0]; /* rows of the text first, whatever was met first */
       v->axis[0] = v->axis[1];
       v->axis[1] = first;
     }
@@ -337,9 +369,13 @@ static bool build_emit(Sampler *p) {
     l->reduce_frames.n = frames;
     l->call_values.n = calls;
     l->stmt_name = NULL;
-    if (v->kind == V_POISON) { ok = false; break; }
+    if (v->kind == V_POISON) {
+      ok = false;
+      break;
+    }
     if (v->kind != V_TENSOR || v->rank != 2 || v_type(v) != TY_INT) {
-      Diag *x = lower_error(l, 419, st->value->span, "a sampler emits the symbols of a text, integers over [b, l]");
+      Diag *x = lower_error(l, 419, st->value->span,
+                            "a sampler emits the symbols of a text, integers over [b, l]");
       diag_hint(l->d, x, "emit argmax[v](x[b,l,v])");
       ok = false;
       break;
@@ -374,7 +410,10 @@ bool build_samplers(Low *l) {
     if (!u.data && l->datas.n == 1) u.data = l->datas.at[0]->info.name;
     Sampler p = {.l = l, .fn = v->fn, .d = d, .u = &u, .loop_at = d->body.n};
     for (int k = 0; k < d->body.n; k++) {
-      if (d->body.at[k]->kind == S_EMIT && !p.loop) { p.loop_at = k < p.loop_at ? k : p.loop_at; break; }
+      if (d->body.at[k]->kind == S_EMIT && !p.loop) {
+        p.loop_at = k < p.loop_at ? k : p.loop_at;
+        break;
+      }
       if (d->body.at[k]->kind != S_FOR || d->body.at[k]->is_scan) continue;
       p.loop = d->body.at[k];
       p.loop_at = k;

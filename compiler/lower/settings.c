@@ -4,16 +4,21 @@
 
 #include "compiler/lower/lower.h"
 
-static bool is_word(const AExpr *e, const char *w) { return e->kind == A_NAME && !strcmp(e->name, w); }
+static bool is_word(const AExpr *e, const char *w) {
+  return e->kind == A_NAME && !strcmp(e->name, w);
+}
 
 static const char *word_of(const AExpr *e) {
-  return e->kind == A_NAME ? e->name : e->kind == A_CALL && e->a->kind == A_NAME ? e->a->name : NULL;
+  return e->kind == A_NAME                           ? e->name
+         : e->kind == A_CALL && e->a->kind == A_NAME ? e->a->name
+                                                     : NULL;
 }
 
 static void unknown_key(Low *l, const AExpr *e, const char *where, const char *const *keys, int n) {
   const char *w = word_of(e);
   if (!w) {
-    lower_error(l, 409, e->span, "'%s' expects a setting here, a word such as '%s'", where, keys[0]);
+    lower_error(l, 409, e->span, "'%s' expects a setting here, a word such as '%s'", where,
+                keys[0]);
     return;
   }
   Diag *x = lower_error(l, 409, e->span, "'%s' has no setting '%s'", where, w);
@@ -27,13 +32,15 @@ static const AExpr *next(Low *l, ADecl *d, int *i, const char *key, const char *
   return NULL;
 }
 
-static bool number_after(Low *l, Scope *s, ADecl *d, int *i, const char *key, double min, double max, bool whole, double *out) {
+static bool number_after(Low *l, Scope *s, ADecl *d, int *i, const char *key, double min,
+                         double max, bool whole, double *out) {
   const AExpr *e = next(l, d, i, key, "a number");
   double x;
   bool is_int;
   if (!e || !lower_number(l, s, e, &x, &is_int)) return false;
   if (x < min || x > max || (whole && !is_int)) {
-    lower_error(l, 411, e->span, "'%s' must be %s between %g and %g, this is %g", key, whole ? "a whole number" : "a number", min, max, x);
+    lower_error(l, 411, e->span, "'%s' must be %s between %g and %g, this is %g", key,
+                whole ? "a whole number" : "a number", min, max, x);
     return false;
   }
   *out = x;
@@ -53,15 +60,21 @@ bool settings_data(Low *l, Data *x, Scope *s) {
     if (is_word(e, "source")) {
       const AExpr *src = next(l, d, &i, "source", "a path or the name of a corpus, in quotes");
       if (!src) return false;
-      if (src->kind != A_STR) { lower_error(l, 410, src->span, "'source' needs a path or the name of a corpus, in quotes"); return false; }
+      if (src->kind != A_STR) {
+        lower_error(l, 410, src->span, "'source' needs a path or the name of a corpus, in quotes");
+        return false;
+      }
       x->info.source = src->str;
     } else if (is_word(e, "tokens")) {
       static const char *const kinds[] = {"chars", "bytes", "ascii"};
       const AExpr *t = next(l, d, &i, "tokens", "chars, bytes or ascii");
       if (!t) return false;
-      if (is_word(t, "chars")) x->info.tokens = TOKENS_CHARS;
-      else if (is_word(t, "bytes")) x->info.tokens = TOKENS_BYTES;
-      else if (is_word(t, "ascii")) x->info.tokens = TOKENS_ASCII;
+      if (is_word(t, "chars"))
+        x->info.tokens = TOKENS_CHARS;
+      else if (is_word(t, "bytes"))
+        x->info.tokens = TOKENS_BYTES;
+      else if (is_word(t, "ascii"))
+        x->info.tokens = TOKENS_ASCII;
       else {
         Diag *y = lower_error(l, 410, t->span, "tokens are chars, bytes or ascii");
         const char *near = word_of(t) ? did_you_mean(word_of(t), kinds, 3) : NULL;
@@ -87,8 +100,9 @@ bool settings_data(Low *l, Data *x, Scope *s) {
 }
 
 bool settings_train(Low *l, TrainSettings *t, ADecl *d, Scope *s) {
-  static const char *const keys[] = {"loss", "on", "batch", "steps", "checkpoint", "eval", "sample", "keep", "patience",
-                                     "log", "ema", "clip", "adam", "adamw", "sgd"};
+  static const char *const keys[] = {"loss", "on",     "batch", "steps",    "checkpoint",
+                                     "eval", "sample", "keep",  "patience", "log",
+                                     "ema",  "clip",   "adam",  "adamw",    "sgd"};
   UnitTrain *u = &l->unit->train;
   double v;
   u->keep = 3;
@@ -99,20 +113,31 @@ bool settings_train(Low *l, TrainSettings *t, ADecl *d, Scope *s) {
     const AExpr *e = d->settings.at[i];
     const char *w = word_of(e);
     if (e->kind == A_CALL) {
-      if (t->optimizer) { lower_error(l, 412, e->span, "a second optimizer"); return false; }
+      if (t->optimizer) {
+        lower_error(l, 412, e->span, "a second optimizer");
+        return false;
+      }
       t->optimizer = e;
     } else if (is_word(e, "loss") || is_word(e, "on") || is_word(e, "sample")) {
       const AExpr *n = next(l, d, &i, w, "a name");
       if (!n) return false;
-      if (n->kind != A_NAME) { lower_error(l, 410, n->span, "'%s' needs a name after it", w); return false; }
-      if (is_word(e, "on")) { u->data = n->name; continue; }
+      if (n->kind != A_NAME) {
+        lower_error(l, 410, n->span, "'%s' needs a name after it", w);
+        return false;
+      }
+      if (is_word(e, "on")) {
+        u->data = n->name;
+        continue;
+      }
       Binding *b = scope_find(s, n->name);
       ADeclKind want = is_word(e, "loss") ? D_LOSS : D_SAMPLER;
       if (!b || b->value->kind != V_FN || b->value->fn->decl->kind != want) {
         VEC(const char *) names = {0};
         for (int k = 0; k < s->names.n; k++)
-          if (s->names.at[k].value->kind == V_FN && s->names.at[k].value->fn->decl->kind == want) vec_push(l->arena, &names, s->names.at[k].name);
-        Diag *x = lower_error(l, 413, n->span, "there is no %s '%s'", adecl_spelling(want), n->name);
+          if (s->names.at[k].value->kind == V_FN && s->names.at[k].value->fn->decl->kind == want)
+            vec_push(l->arena, &names, s->names.at[k].name);
+        Diag *x =
+            lower_error(l, 413, n->span, "there is no %s '%s'", adecl_spelling(want), n->name);
         const char *near = did_you_mean(n->name, names.at, names.n);
         if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
         return false;
@@ -123,16 +148,25 @@ bool settings_train(Low *l, TrainSettings *t, ADecl *d, Scope *s) {
         continue;
       }
       u->sample = n->name;
-      if (i + 1 >= d->settings.n || !is_word(d->settings.at[i + 1], "every")) { lower_error(l, 410, n->span, "'sample %s' needs 'every N' after it", n->name); return false; }
+      if (i + 1 >= d->settings.n || !is_word(d->settings.at[i + 1], "every")) {
+        lower_error(l, 410, n->span, "'sample %s' needs 'every N' after it", n->name);
+        return false;
+      }
       i++;
       if (!number_after(l, s, d, &i, "every", 1, 1e12, true, &v)) return false;
       u->sample_every = (int64_t)v;
     } else if (is_word(e, "checkpoint") || is_word(e, "eval") || is_word(e, "log")) {
-      if (i + 1 >= d->settings.n || !is_word(d->settings.at[i + 1], "every")) { lower_error(l, 410, e->span, "'%s' needs 'every N' after it", w); return false; }
+      if (i + 1 >= d->settings.n || !is_word(d->settings.at[i + 1], "every")) {
+        lower_error(l, 410, e->span, "'%s' needs 'every N' after it", w);
+        return false;
+      }
       i++;
       if (!number_after(l, s, d, &i, "every", 1, 1e12, true, &v)) return false;
-      *(is_word(e, "checkpoint") ? &u->checkpoint_every : is_word(e, "eval") ? &u->eval_every : &u->log_every) = (int64_t)v;
-      if (is_word(e, "eval") && i + 1 < d->settings.n && is_word(d->settings.at[i + 1], "batches")) {
+      *(is_word(e, "checkpoint") ? &u->checkpoint_every
+        : is_word(e, "eval")     ? &u->eval_every
+                                 : &u->log_every) = (int64_t)v;
+      if (is_word(e, "eval") && i + 1 < d->settings.n &&
+          is_word(d->settings.at[i + 1], "batches")) {
         i++;
         if (!number_after(l, s, d, &i, "batches", 1, 1e9, true, &v)) return false;
         u->eval_batches = (int64_t)v;
@@ -157,9 +191,12 @@ bool settings_train(Low *l, TrainSettings *t, ADecl *d, Scope *s) {
     }
   }
   if (!t->loss || !t->optimizer || !u->steps) {
-    Diag *x = lower_error(l, 410, d->span, "'train' does not say %s%s%s%s%s", !t->loss ? "which loss to minimise" : "",
-                          !t->loss && (!t->optimizer || !u->steps) ? ", " : "", !t->optimizer ? "which optimizer to use" : "",
-                          !t->optimizer && !u->steps ? ", " : "", !u->steps ? "how many steps to take" : "");
+    Diag *x = lower_error(l, 410, d->span, "'train' does not say %s%s%s%s%s",
+                          !t->loss ? "which loss to minimise" : "",
+                          !t->loss && (!t->optimizer || !u->steps) ? ", " : "",
+                          !t->optimizer ? "which optimizer to use" : "",
+                          !t->optimizer && !u->steps ? ", " : "",
+                          !u->steps ? "how many steps to take" : "");
     diag_hint(l->d, x, "train { loss NAME  adam(lr = 1e-4)  steps 1000 }");
     return false;
   }
@@ -179,7 +216,8 @@ bool settings_precision(Low *l, ADecl *d) {
     if (!t) return false;
     bool act = is_word(e, "act");
     if (!is_word(t, "f32") && !(act && is_word(t, "bf16"))) {
-      Diag *x = lower_error(l, 414, t->span, "'%s' is not stored as '%s'; %s", e->name, word_of(t) ? word_of(t) : "?",
+      Diag *x = lower_error(l, 414, t->span, "'%s' is not stored as '%s'; %s", e->name,
+                            word_of(t) ? word_of(t) : "?",
                             act ? "activations are f32 or bf16" : "parameters and sums are f32");
       diag_hint(l->d, x, act ? "%s f32 or %s bf16" : "%s f32", e->name, e->name);
       return false;

@@ -15,16 +15,19 @@
  * `@save` before the assignment keeps the value.                                 */
 #include "compiler/plan/chain.h"
 
-enum { DEEPEST = 128 };                  /* operations: more cost more than bringing an element from memory */
+enum { DEEPEST = 128 }; /* operations: more cost more than bringing an element from memory */
 
-typedef struct Copy { const Node *of; Node *copy; } Copy;
+typedef struct Copy {
+  const Node *of;
+  Node *copy;
+} Copy;
 
 typedef struct Recompute {
   Plan *p;
   Loop *earlier, *later;
-  Node *stack, *again;                   /* the value stacked, and computed in the later loop */
+  Node *stack, *again; /* the value stacked, and computed in the later loop */
   VEC(Copy) copies;
-  bool  fails;
+  bool fails;
 } Recompute;
 
 static bool inside(const Region *r, const Loop *l) {
@@ -44,19 +47,26 @@ static Node *stack_of(const Loop *l, const Node *value) {
 
 /* ---- may it be? ------------------------------------------------------------------ */
 
-static bool is_map(const Node *n) { return n->kind == N_COMP && n->reducer == RED_NONE && !n->vjp && !n->body->draws; }
+static bool is_map(const Node *n) {
+  return n->kind == N_COMP && n->reducer == RED_NONE && !n->vjp && !n->body->draws;
+}
 
 /* Has the later loop what is read, or can it be had by maps of what it has? */
 static void check_source(Node *read, void *ctx) {
   Recompute *r = ctx;
   if (r->fails || !inside(read->region, r->earlier) || stack_of(r->earlier, read)) return;
-  if (read->region == r->earlier->body && is_map(read)) ir_each_read(r->p->g, read, check_source, r);
-  else r->fails = true;
+  if (read->region == r->earlier->body && is_map(read))
+    ir_each_read(r->p->g, read, check_source, r);
+  else
+    r->fails = true;
 }
 
 static bool worth_it(Recompute *r, Node *n) {
-  Contraction *c = r->p->be->options.contractions && contract_matches(r->p, n) ? contract_find(r->p, n) : NULL;
-  if (!c || n->save == SAVE_KEEP || n->vjp || n->body->draws || c->extent[GEMM_K] > DEEPEST || !chain_batches(c)) return false;
+  Contraction *c =
+      r->p->be->options.contractions && contract_matches(r->p, n) ? contract_find(r->p, n) : NULL;
+  if (!c || n->save == SAVE_KEEP || n->vjp || n->body->draws || c->extent[GEMM_K] > DEEPEST ||
+      !chain_batches(c))
+    return false;
   r->fails = false;
   ir_each_read(r->p->g, n, check_source, r);
   return !r->fails;
@@ -68,7 +78,10 @@ static void check_use(Expr *e, void *ctx) {
   if (e->args[0]->kind != E_LOOPVAR || e->args[0]->loop != r->later) r->fails = true;
 }
 
-typedef struct Mention { const Node *of; bool found; } Mention;
+typedef struct Mention {
+  const Node *of;
+  bool found;
+} Mention;
 
 static void look(Node *read, void *ctx) {
   Mention *m = ctx;
@@ -105,8 +118,10 @@ static bool only_there(Recompute *r, const Region *region) {
       found = only_there(r, n->loop->body) || found;
     } else if (n != r->stack && reads(r->p, n, r->stack)) {
       found = true;
-      if (!plan_computes(n) || !inside(region, r->later)) r->fails = true;
-      else plan_visit_node(r->p, n, check_use, r);
+      if (!plan_computes(n) || !inside(region, r->later))
+        r->fails = true;
+      else
+        plan_visit_node(r->p, n, check_use, r);
     }
   }
   return found;
@@ -134,7 +149,8 @@ static Node *copy_in_later(Recompute *r, const Node *n) {
   Region *body = r->later->body;
   for (int i = 0; i < r->copies.n; i++)
     if (r->copies.at[i].of == n) return r->copies.at[i].copy;
-  Expr *value = ex_map(g, n->body, translate, r), *guard = n->guard ? ex_map(g, n->guard, translate, r) : NULL;
+  Expr *value = ex_map(g, n->body, translate, r),
+       *guard = n->guard ? ex_map(g, n->guard, translate, r) : NULL;
   Node *again = ir_comp_like(g, body, n, guard, value);
   again->save = n->save;
   int first = 0, at = body->nodes.n - 1;
@@ -159,7 +175,8 @@ static void replace_uses(Recompute *r, Region *region) {
     if (!plan_computes(n) || !reads(r->p, n, r->stack)) continue;
     n->body = ex_map(g, n->body, use_again, r);
     if (n->guard) n->guard = ex_map(g, n->guard, use_again, r);
-    for (int d = 0; d < n->rank && n->kind == N_SCATTER; d++) n->index[d] = ex_map(g, n->index[d], use_again, r);
+    for (int d = 0; d < n->rank && n->kind == N_SCATTER; d++)
+      n->index[d] = ex_map(g, n->index[d], use_again, r);
   }
 }
 
@@ -179,7 +196,9 @@ void plan_chain_again(Plan *p) {
     Node *stack = p->g->nodes.at[i];
     if (stack->kind != N_STACK) continue;
     for (int k = 0; k < p->g->loops.n; k++)
-      if (p->g->loops.at[k]->node->region == stack->region && try_stack(p, stack, p->g->loops.at[k])) changed = true;
+      if (p->g->loops.at[k]->node->region == stack->region &&
+          try_stack(p, stack, p->g->loops.at[k]))
+        changed = true;
   }
   if (changed) ir_prune(p->g);
 }

@@ -15,14 +15,18 @@
 #include <string.h>
 
 typedef struct Bucket Bucket;
-struct Bucket { Node *node; uint64_t hash; Bucket *next; };
+struct Bucket {
+  Node *node;
+  uint64_t hash;
+  Bucket *next;
+};
 
 enum { BUCKETS = 1024 };
 
 typedef struct Cse {
-  Graph  *g;
-  Arena  *arena;                /* freed at the end */
-  Node  **as;                   /* by node id: what stands for it now, or NULL */
+  Graph *g;
+  Arena *arena; /* freed at the end */
+  Node **as;    /* by node id: what stands for it now, or NULL */
   Bucket *table[BUCKETS];
 } Cse;
 
@@ -34,9 +38,7 @@ static Expr *renew_read(Graph *g, Expr *e, void *ctx) {
   return ex_read(g, c->as[e->node->id], e->args);
 }
 
-static Expr *renewed(Cse *c, Expr *e) {
-  return e && e->reads ? ex_map(c->g, e, renew_read, c) : e;
-}
+static Expr *renewed(Cse *c, Expr *e) { return e && e->reads ? ex_map(c->g, e, renew_read, c) : e; }
 
 static void renew(Cse *c, Node *n) {
   n->guard = renewed(c, n->guard);
@@ -78,7 +80,8 @@ static uint64_t mix(uint64_t h, uint64_t x) {
 }
 
 static uint64_t hash_of(const Node *n) {
-  uint64_t h = mix((uint64_t)n->kind * 8 + (uint64_t)n->type, (uint64_t)n->rank * 8 + (uint64_t)n->reducer);
+  uint64_t h =
+      mix((uint64_t)n->kind * 8 + (uint64_t)n->type, (uint64_t)n->rank * 8 + (uint64_t)n->reducer);
   for (int k = 0; k < n->rank; k++) h = mix(h, (uint64_t)n->shape[k]);
   if (n->body) h = mix(h, (uint64_t)n->body->id);
   if (n->guard) h = mix(h, (uint64_t)n->guard->id);
@@ -158,7 +161,8 @@ static void renew_vjps(Cse *c, Region *r) {
     if (n->kind == N_LOOP) renew_vjps(c, n->loop->body);
     if (!n->vjp) continue;
     for (int k = 0; k < n->vjp->wrt.n; k++) n->vjp->wrt.at[k] = now(c, n->vjp->wrt.at[k]);
-    for (int k = 0; k < n->vjp->adjoint.n; k++) n->vjp->adjoint.at[k] = now(c, n->vjp->adjoint.at[k]);
+    for (int k = 0; k < n->vjp->adjoint.n; k++)
+      n->vjp->adjoint.at[k] = now(c, n->vjp->adjoint.at[k]);
   }
 }
 

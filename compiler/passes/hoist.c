@@ -13,7 +13,10 @@
  *       ...                                    ...                            */
 #include "compiler/passes/pipeline.h"
 
-typedef struct Inside { const Region *body; bool found; } Inside;
+typedef struct Inside {
+  const Region *body;
+  bool found;
+} Inside;
 
 static void look(Node *read, void *ctx) {
   Inside *in = ctx;
@@ -29,8 +32,8 @@ static bool counts(Graph *g, const Node *n) {
 }
 
 static bool movable(Graph *g, Node *n) {
-  bool computed = n->kind == N_COMP || n->kind == N_SCATTER || n->kind == N_VIEW || n->kind == N_PACK ||
-                  n->kind == N_CONST;
+  bool computed = n->kind == N_COMP || n->kind == N_SCATTER || n->kind == N_VIEW ||
+                  n->kind == N_PACK || n->kind == N_CONST;
   if (!computed || n->vjp) return false;
   Inside in = {n->region, false};
   ir_each_read(g, n, look, &in);
@@ -48,7 +51,7 @@ static void hoist(Graph *g, Region *r) {
       for (int k = 0; k < body->nodes.n; k++) {
         Node *x = body->nodes.at[k];
         if (movable(g, x)) {
-          x->region = r;                         /* what follows it sees it outside */
+          x->region = r; /* what follows it sees it outside */
           vec_push(g->arena, &list, x);
         } else {
           body->nodes.at[kept++] = x;

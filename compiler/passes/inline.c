@@ -14,12 +14,16 @@
 #include "compiler/plan/plan.h"
 
 enum {
-  STORE = 12,                            /* what keeping an element may cost, in operations */
-  OPERAND = 2,                           /* operations allowed in an operand of a matrix product */
-  SIZE_MAX_INLINE = 400                  /* subexpressions of a body that grew */
+  STORE = 12,           /* what keeping an element may cost, in operations */
+  OPERAND = 2,          /* operations allowed in an operand of a matrix product */
+  SIZE_MAX_INLINE = 400 /* subexpressions of a body that grew */
 };
 
-typedef struct Cost { double ops; int reads; const Node *n; } Cost;
+typedef struct Cost {
+  double ops;
+  int reads;
+  const Node *n;
+} Cost;
 
 static double prim_cost(Prim p) {
   switch (prim_info(p)->sig) {
@@ -39,7 +43,8 @@ static double prim_cost(Prim p) {
 }
 
 static void add_operations(Expr *e, void *ctx) {
-  if (e->kind == E_PRIM && (e->type == TY_REAL || prim_info(e->prim)->sig == SIG_CMP)) *(double *)ctx += prim_cost(e->prim);
+  if (e->kind == E_PRIM && (e->type == TY_REAL || prim_info(e->prim)->sig == SIG_CMP))
+    *(double *)ctx += prim_cost(e->prim);
 }
 
 double expr_cost(Graph *g, Expr *e) {
@@ -64,12 +69,15 @@ static Cost cost_of(Plan *p, const Node *n) {
 
 /* ---- readers ------------------------------------------------------------------------ */
 
-typedef struct Readers { VEC(Node *) at; bool needed; } Readers;   /* needed: by something else than a body */
+typedef struct Readers {
+  VEC(Node *) at;
+  bool needed;
+} Readers; /* needed: by something else than a body */
 
 typedef struct Inline {
-  Plan    *p;
-  Readers *readers;                      /* by node id */
-  Node    *reader;
+  Plan *p;
+  Readers *readers; /* by node id */
+  Node *reader;
 } Inline;
 
 static void add_reader(Node *read, void *ctx) {
@@ -90,7 +98,8 @@ static void find_readers(Inline *in, Region *r) {
         in->readers[n->loop->carries.at[k].init->id].needed = true;
         in->readers[n->loop->carries.at[k].next->id].needed = true;
       }
-      for (int k = 0; k < n->loop->emits.n; k++) in->readers[n->loop->emits.at[k]->id].needed = true;
+      for (int k = 0; k < n->loop->emits.n; k++)
+        in->readers[n->loop->emits.at[k]->id].needed = true;
       continue;
     }
     in->reader = n;
@@ -100,7 +109,12 @@ static void find_readers(Inline *in, Region *r) {
 
 /* ---- how often would it be evaluated? ---------------------------------------------------- */
 
-typedef struct Sites { const Node *n; const Node *reader; double evaluations; int sites; } Sites;
+typedef struct Sites {
+  const Node *n;
+  const Node *reader;
+  double evaluations;
+  int sites;
+} Sites;
 
 static void count_site(Expr *e, void *ctx) {
   Sites *s = ctx;
@@ -129,7 +143,8 @@ static bool is_product(Plan *p, const Node *n) {
 static bool should_inline(Inline *in, Node *n) {
   Plan *p = in->p;
   Readers *r = &in->readers[n->id];
-  if (n->kind != N_COMP || n->reducer != RED_NONE || r->needed || n->save == SAVE_KEEP) return false;
+  if (n->kind != N_COMP || n->reducer != RED_NONE || r->needed || n->save == SAVE_KEEP)
+    return false;
   Cost c = cost_of(p, n);
   if (n->save == SAVE_RECOMPUTE) return true;
   double count = (double)ir_count(n), often = 0;
@@ -145,7 +160,7 @@ static bool should_inline(Inline *in, Node *n) {
       often += s.evaluations * loops_between(reader, n) / (count > 0 ? count : 1);
     }
   }
-  if (c.ops == 0 && c.reads <= 1) return true;             /* another index, a constant, a condition */
+  if (c.ops == 0 && c.reads <= 1) return true; /* another index, a constant, a condition */
   if (operand) return c.ops <= OPERAND && c.reads <= 1 && often <= 2;
   if (often <= 1.01) return true;
   return c.reads <= 1 && c.ops * (often - 1) <= STORE;
@@ -158,7 +173,9 @@ static Expr *replace(Graph *g, Expr *e, void *ctx) {
   if (e->kind != E_READ || e->node != n) return e;
   Expr *body = ex_subst(g, n->body, e->args, n->rank);
   if (!n->guard) return body;
-  Expr *zero = n->type == TY_REAL ? ex_num(g, 0) : n->type == TY_INT ? ex_int(g, 0) : ex_bool(g, false);
+  Expr *zero = n->type == TY_REAL  ? ex_num(g, 0)
+               : n->type == TY_INT ? ex_int(g, 0)
+                                   : ex_bool(g, false);
   return ex3(g, P_select, ex_subst(g, n->guard, e->args, n->rank), body, zero);
 }
 
@@ -174,7 +191,8 @@ static bool substitute(Inline *in, Node *n, Node *reader) {
   Expr *body = ex_map(g, reader->body, replace, n), *index[IR_MAX_RANK] = {0};
   if (size_of(g, body) > SIZE_MAX_INLINE) return false;
   Expr *guard = reader->guard ? ex_map(g, reader->guard, replace, n) : NULL;
-  for (int d = 0; d < reader->rank && reader->kind == N_SCATTER; d++) index[d] = ex_map(g, reader->index[d], replace, n);
+  for (int d = 0; d < reader->rank && reader->kind == N_SCATTER; d++)
+    index[d] = ex_map(g, reader->index[d], replace, n);
   reader->body = body;
   reader->guard = guard && guard->kind == E_BOOL && guard->inum ? NULL : guard;
   for (int d = 0; d < reader->rank && reader->kind == N_SCATTER; d++) reader->index[d] = index[d];

@@ -5,8 +5,10 @@
 #include <time.h>
 
 static const GraphPassInfo passes[] = {
-    {"recompute", pass_recompute, NULL, "compute values marked `save recompute` again where a later loop reads them"},
-    {"simplify", pass_simplify, NULL, "fold what intervals prove: guards, divisions, variables of extent 1"},
+    {"recompute", pass_recompute, NULL,
+     "compute values marked `save recompute` again where a later loop reads them"},
+    {"simplify", pass_simplify, NULL,
+     "fold what intervals prove: guards, divisions, variables of extent 1"},
     {"hoist", pass_hoist, "simplify", "move loop-invariant nodes out of loops"},
     {"cse", pass_cse, "hoist", "merge nodes that compute the same"},
     {"prune", ir_prune, "cse", "remove nodes, carries and emits that nothing needs"},

@@ -24,24 +24,28 @@
 #include "compiler/plan/plan.h"
 #include "compiler/passes/pipeline.h"
 
-typedef struct Value {                   /* a stack that could go */
-  Node   *stack;
-  Node   *node;                          /* in the earlier loop */
-  Loop   *later;                         /* that reads it */
-  double  bytes;
-  bool    dropped;
+typedef struct Value { /* a stack that could go */
+  Node *stack;
+  Node *node;  /* in the earlier loop */
+  Loop *later; /* that reads it */
+  double bytes;
+  bool dropped;
 } Value;
 
 /* The same value in the later loop. */
-typedef struct Again { const Node *node; const Loop *later; Node *made; } Again;
+typedef struct Again {
+  const Node *node;
+  const Loop *later;
+  Node *made;
+} Again;
 
 typedef struct Recompute {
-  Graph  *g;
-  Node  **stack;                         /* by node id: the stack of a value of a loop, or NULL */
-  Loop  **reader;                        /* by node id, of stacks: the one loop that reads it by rows, or NULL */
-  bool   *spoiled;                       /* of stacks: something else reads it */
-  int    *possible;                      /* of nodes: 1 yes, -1 no, 0 not known yet */
-  int    *position;                      /* of nodes of a region: where they stand in it */
+  Graph *g;
+  Node **stack;  /* by node id: the stack of a value of a loop, or NULL */
+  Loop **reader; /* by node id, of stacks: the one loop that reads it by rows, or NULL */
+  bool *spoiled; /* of stacks: something else reads it */
+  int *possible; /* of nodes: 1 yes, -1 no, 0 not known yet */
+  int *position; /* of nodes of a region: where they stand in it */
   VEC(Value) values;
   VEC(Again) again;
 } Recompute;
@@ -55,7 +59,10 @@ static Loop *counter_of(const Expr *e, const Region *r) {
   return NULL;
 }
 
-typedef struct Reader { Recompute *rc; const Region *region; } Reader;
+typedef struct Reader {
+  Recompute *rc;
+  const Region *region;
+} Reader;
 
 static void spoil(Node *read, void *ctx) {
   Recompute *rc = ctx;
@@ -69,8 +76,10 @@ static void note_read(Expr *e, void *ctx) {
   Node *s = e->node;
   Loop *l = counter_of(e->args[0], r->region);
   bool own_row = l && l->node->region == s->region && l->count == s->loop->count;
-  if (!own_row || (rc->reader[s->id] && rc->reader[s->id] != l)) spoil(s, rc);
-  else rc->reader[s->id] = l;
+  if (!own_row || (rc->reader[s->id] && rc->reader[s->id] != l))
+    spoil(s, rc);
+  else
+    rc->reader[s->id] = l;
 }
 
 static void visit_node(Graph *g, Node *n, ExprVisit *f, void *ctx) {
@@ -105,7 +114,8 @@ static void find_readers(Recompute *rc, Region *r) {
 /* Does n's value reach the later loop by way of a stack? */
 static bool stacked(const Recompute *rc, const Node *n, const Loop *later) {
   const Node *s = rc->stack[n->id];
-  return s && s->region == later->node->region && rc->position[s->id] < rc->position[later->node->id];
+  return s && s->region == later->node->region &&
+         rc->position[s->id] < rc->position[later->node->id];
 }
 
 static bool inside(const Node *n, const Loop *l) {
@@ -114,7 +124,11 @@ static bool inside(const Node *n, const Loop *l) {
   return false;
 }
 
-typedef struct Operands { Recompute *rc; Loop *earlier, *later; bool fine; } Operands;
+typedef struct Operands {
+  Recompute *rc;
+  Loop *earlier, *later;
+  bool fine;
+} Operands;
 
 static bool possible(Recompute *rc, Node *n, Loop *earlier, Loop *later);
 
@@ -140,7 +154,8 @@ static void find_values(Recompute *rc, const Region *r) {
     Loop *later = rc->reader[n->id];
     if (n->kind != N_STACK || rc->spoiled[n->id] || !later) continue;
     Node *value = n->loop->emits.at[n->slot];
-    if (value->save == SAVE_KEEP || rc->stack[value->id] != n || !stacked(rc, value, later)) continue;
+    if (value->save == SAVE_KEEP || rc->stack[value->id] != n || !stacked(rc, value, later))
+      continue;
     if (!possible(rc, value, n->loop, later)) continue;
     Value v = {n, value, later, (double)ir_count(n) * (n->type == TY_BOOL ? 1 : 4), false};
     vec_push(rc->g->arena, &rc->values, v);
@@ -164,7 +179,11 @@ static Recompute recompute_begin(Graph *g) {
 
 /* ---- what it costs ---------------------------------------------------------------------- */
 
-typedef struct Bill { Recompute *rc; Loop *earlier, *later; double sum; } Bill;
+typedef struct Bill {
+  Recompute *rc;
+  Loop *earlier, *later;
+  double sum;
+} Bill;
 
 /* Is the value taken from a stack when everything marked as dropped is gone? */
 static bool kept(const Recompute *rc, const Node *n, const Loop *later) {
@@ -224,7 +243,10 @@ static Value *cheapest(Recompute *rc) {
 
 /* ---- doing it ------------------------------------------------------------------------------ */
 
-typedef struct Rewrite { Recompute *rc; Loop *earlier, *later; } Rewrite;
+typedef struct Rewrite {
+  Recompute *rc;
+  Loop *earlier, *later;
+} Rewrite;
 
 static Node *made(const Recompute *rc, const Node *n, const Loop *later) {
   for (int i = 0; i < rc->again.n; i++)
@@ -247,7 +269,8 @@ static Expr *translate(Graph *g, Expr *e, void *ctx) {
 
 static void make_operand(Node *read, void *ctx) {
   Rewrite *w = ctx;
-  if (inside(read, w->earlier) && !kept(w->rc, read, w->later)) compute_again(w->rc, read, w->earlier, w->later);
+  if (inside(read, w->earlier) && !kept(w->rc, read, w->later))
+    compute_again(w->rc, read, w->earlier, w->later);
 }
 
 /* Appended to the later loop's body, after what it needs. */
@@ -257,8 +280,8 @@ static void compute_again(Recompute *rc, Node *n, Loop *earlier, Loop *later) {
   Graph *g = rc->g;
   ir_each_read(g, n, make_operand, &w);
   Expr *guard = n->guard ? ex_map(g, n->guard, translate, &w) : NULL;
-  Node *m = ir_comp(g, later->body, n->name, n->span, n->rank, n->nvars - n->rank, n->extent, n->reducer, guard,
-                    ex_map(g, n->body, translate, &w));
+  Node *m = ir_comp(g, later->body, n->name, n->span, n->rank, n->nvars - n->rank, n->extent,
+                    n->reducer, guard, ex_map(g, n->body, translate, &w));
   for (int k = 0; k < IR_MAX_VARS; k++) m->axis[k] = n->axis[k];
   m->lo = n->lo;
   m->hi = n->hi;
@@ -291,7 +314,8 @@ static void rewrite_node(Recompute *rc, Node *n) {
   visit_node(g, n, make_read, rc);
   if (n->body) n->body = ex_map(g, n->body, reread, rc);
   if (n->guard) n->guard = ex_map(g, n->guard, reread, rc);
-  for (int d = 0; d < n->rank && n->kind == N_SCATTER; d++) n->index[d] = ex_map(g, n->index[d], reread, rc);
+  for (int d = 0; d < n->rank && n->kind == N_SCATTER; d++)
+    n->index[d] = ex_map(g, n->index[d], reread, rc);
 }
 
 /* Each value is made right before the first that reads it: until then the room is free. */
@@ -301,8 +325,10 @@ static void rewrite_region(Recompute *rc, Region *r) {
   for (int i = 0; i < count; i++) nodes[i] = r->nodes.at[i];
   r->nodes.n = 0;
   for (int i = 0; i < count; i++) {
-    if (nodes[i]->kind == N_LOOP) rewrite_region(rc, nodes[i]->loop->body);
-    else if (plan_computes(nodes[i])) rewrite_node(rc, nodes[i]);
+    if (nodes[i]->kind == N_LOOP)
+      rewrite_region(rc, nodes[i]->loop->body);
+    else if (plan_computes(nodes[i]))
+      rewrite_node(rc, nodes[i]);
     vec_push(rc->g->arena, &r->nodes, nodes[i]);
   }
 }
@@ -319,7 +345,8 @@ static void finish(Recompute *rc) {
 
 void pass_recompute(Graph *g) {
   Recompute rc = recompute_begin(g);
-  for (int i = 0; i < rc.values.n; i++) rc.values.at[i].dropped = rc.values.at[i].node->save == SAVE_RECOMPUTE;
+  for (int i = 0; i < rc.values.n; i++)
+    rc.values.at[i].dropped = rc.values.at[i].node->save == SAVE_RECOMPUTE;
   finish(&rc);
 }
 

@@ -11,17 +11,17 @@
 #include "compiler/ir/expr.h"
 #include "compiler/plan/plan.h"
 
-typedef struct Match {                   /* of a node of the later loop */
-  Node *again;                           /* there */
-  Node *first;                           /* the same value in the earlier loop */
-  bool  kept;                            /* stacked now */
+typedef struct Match { /* of a node of the later loop */
+  Node *again;         /* there */
+  Node *first;         /* the same value in the earlier loop */
+  bool kept;           /* stacked now */
 } Match;
 
 typedef struct Restack {
   Plan *p;
   Loop *earlier, *later;
   VEC(Match) matches;
-  bool  fails;
+  bool fails;
 } Restack;
 
 static Match *match_of(Restack *r, const Node *n) {
@@ -43,7 +43,8 @@ static Expr *translate(Graph *g, Expr *e, void *ctx) {
   if (e->kind != E_READ) return e;
   const Node *n = e->node;
   if (n->kind == N_STACK && n->loop == r->earlier) {
-    bool own_row = e->args[0]->kind == E_LOOPVAR && e->args[0]->loop == r->earlier;   /* renamed already */
+    bool own_row =
+        e->args[0]->kind == E_LOOPVAR && e->args[0]->loop == r->earlier; /* renamed already */
     if (!own_row) r->fails = true;
     return own_row ? ex_read(g, r->earlier->emits.at[n->slot], e->args + 1) : e;
   }
@@ -54,7 +55,8 @@ static Expr *translate(Graph *g, Expr *e, void *ctx) {
 }
 
 static bool same_space(const Node *a, const Node *b) {
-  if (a->kind != b->kind || a->type != b->type || a->rank != b->rank || a->nvars != b->nvars || a->reducer != b->reducer)
+  if (a->kind != b->kind || a->type != b->type || a->rank != b->rank || a->nvars != b->nvars ||
+      a->reducer != b->reducer)
     return false;
   for (int v = 0; v < a->nvars; v++)
     if (a->extent[v] != b->extent[v]) return false;
@@ -68,7 +70,8 @@ static void find_matches(Restack *r) {
     Node *n = later->nodes.at[i];
     if (n->kind != N_COMP) continue;
     r->fails = false;
-    Expr *body = ex_map(g, n->body, translate, r), *guard = n->guard ? ex_map(g, n->guard, translate, r) : NULL;
+    Expr *body = ex_map(g, n->body, translate, r),
+         *guard = n->guard ? ex_map(g, n->guard, translate, r) : NULL;
     for (int k = 0; k < earlier->nodes.n && !r->fails; k++) {
       Node *m = earlier->nodes.at[k];
       if (!same_space(n, m) || m->body != body || m->guard != guard) continue;
@@ -81,7 +84,10 @@ static void find_matches(Restack *r) {
 
 /* ---- who needs what ---------------------------------------------------------------------- */
 
-typedef struct Need { const Node *of; bool found; } Need;
+typedef struct Need {
+  const Node *of;
+  bool found;
+} Need;
 
 static void look(Node *read, void *ctx) {
   Need *n = ctx;
@@ -130,7 +136,8 @@ static int64_t stacked_bytes(Restack *r) {
   int64_t bytes = 0;
   for (int i = 0; i < around->nodes.n; i++) {
     const Node *n = around->nodes.at[i];
-    if (n->kind == N_STACK && n->loop == r->earlier && (read_elsewhere(r, n) || needed(r, n))) bytes += bytes_of(n);
+    if (n->kind == N_STACK && n->loop == r->earlier && (read_elsewhere(r, n) || needed(r, n)))
+      bytes += bytes_of(n);
   }
   for (int i = 0; i < r->matches.n; i++)
     if (r->matches.at[i].kept) bytes += bytes_of(r->matches.at[i].first) * r->earlier->count;
@@ -143,7 +150,7 @@ static Node *stack_after_loop(Plan *p, Loop *l, Node *value) {
   Region *r = l->node->region;
   int before = r->nodes.n;
   Node *stack = ir_stack(p->g, l, value);
-  if (r->nodes.n == before) return stack;          /* it was stacked already */
+  if (r->nodes.n == before) return stack; /* it was stacked already */
   int at = r->nodes.n - 1;
   for (; at > 0 && r->nodes.at[at - 1] != l->node; at--) r->nodes.at[at] = r->nodes.at[at - 1];
   r->nodes.at[at] = stack;
@@ -165,13 +172,15 @@ static void restack(Plan *p, Loop *earlier, Loop *later) {
   Restack r = {.p = p, .earlier = earlier, .later = later};
   find_matches(&r);
   int64_t bytes = stacked_bytes(&r);
-  for (int i = r.matches.n - 1; i >= 0; i--) {     /* what stands nearest to its use first */
+  for (int i = r.matches.n - 1; i >= 0; i--) { /* what stands nearest to its use first */
     Match *m = &r.matches.at[i];
     if (m->first->rank + 1 > IR_MAX_RANK || !needed(&r, m->again)) continue;
     m->kept = true;
     int64_t now = stacked_bytes(&r);
-    if (now <= bytes + bytes / 256) bytes = now;
-    else m->kept = false;
+    if (now <= bytes + bytes / 256)
+      bytes = now;
+    else
+      m->kept = false;
   }
   for (int i = 0; i < r.matches.n; i++)
     if (r.matches.at[i].kept) keep(&r, &r.matches.at[i]);

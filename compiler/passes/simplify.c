@@ -42,7 +42,8 @@ static Expr *fold_int(Graph *g, Node *n, Expr *e) {
 
 static Expr *fold_bool(Graph *g, Node *n, Expr *e) {
   int64_t lo, hi;
-  if (e->kind != E_PRIM || prim_info(e->prim)->sig != SIG_CMP || e->args[0]->type != TY_INT) return e;
+  if (e->kind != E_PRIM || prim_info(e->prim)->sig != SIG_CMP || e->args[0]->type != TY_INT)
+    return e;
   ex_interval(g, e, n->extent, n->nvars, &lo, &hi);
   return lo == hi ? ex_bool(g, lo != 0) : e;
 }
@@ -57,7 +58,10 @@ static Expr *fold_one(Graph *g, Expr *e, void *ctx) {
 /* ---- guards ------------------------------------------------------------------------- */
 
 enum { TERMS_MAX = 16 };
-typedef struct Terms { Expr *at[TERMS_MAX]; int n; } Terms;
+typedef struct Terms {
+  Expr *at[TERMS_MAX];
+  int n;
+} Terms;
 
 /* The terms of a conjunction, in order; false when they do not fit. */
 static bool conjunction(Expr *e, Terms *t, int depth) {
@@ -68,7 +72,10 @@ static bool conjunction(Expr *e, Terms *t, int depth) {
   return true;
 }
 
-typedef struct Known { Expr *yes[TERMS_MAX], *no[TERMS_MAX]; int n; } Known;
+typedef struct Known {
+  Expr *yes[TERMS_MAX], *no[TERMS_MAX];
+  int n;
+} Known;
 
 static Expr *replace_known(Graph *g, Expr *e, void *ctx) {
   const Known *k = ctx;
@@ -97,16 +104,20 @@ static Expr *under_guard(Graph *g, Expr *guard, Expr *e) {
 /* Solves an equation for variable k: k = the result, or NULL. */
 static Expr *solve(Graph *g, Expr *e, int k) {
   Linear s, rest;
-  if (e->kind != E_PRIM || e->prim != P_eq || e->args[0]->type != TY_INT || !(e->vars >> k & 1)) return NULL;
+  if (e->kind != E_PRIM || e->prim != P_eq || e->args[0]->type != TY_INT || !(e->vars >> k & 1))
+    return NULL;
   linear_init(&s);
   linear_init(&rest);
   if (!linear_add(&s, e->args[0], 1) || !linear_add(&s, e->args[1], -1)) return NULL;
   int64_t own = 0;
   for (int i = 0; i < s.n; i++) {
     Expr *atom = s.term[i].atom;
-    if (atom->kind == E_VAR && atom->inum == k) own = s.term[i].coef;
-    else if (atom->vars >> k & 1) return NULL;
-    else rest.term[rest.n++] = s.term[i];
+    if (atom->kind == E_VAR && atom->inum == k)
+      own = s.term[i].coef;
+    else if (atom->vars >> k & 1)
+      return NULL;
+    else
+      rest.term[rest.n++] = s.term[i];
   }
   rest.constant = s.constant;
   if (own != 1 && own != -1) return NULL;
@@ -117,7 +128,8 @@ static Expr *solve(Graph *g, Expr *e, int k) {
 /* What guards the sum once term `solved` fixed variable k: first the terms
  * before it that have nothing to do with k (they may guard reads in `value`), then
  * the bounds, then the others (they may read at k). NULL: no order is safe. */
-static Expr *guard_without(Graph *g, const Node *n, const Terms *t, int solved, int k, Expr *value) {
+static Expr *guard_without(Graph *g, const Node *n, const Terms *t, int solved, int k,
+                           Expr *value) {
   Expr *map[IR_MAX_VARS] = {0}, *first = ex_bool(g, true), *later = ex_bool(g, true);
   map[k] = value;
   for (int i = 0; i < t->n; i++) {
@@ -183,7 +195,8 @@ static void fold_node(Graph *g, Node *n) {
     n->guard = NULL;
   } else {
     n->body = under_guard(g, n->guard, n->body);
-    for (int k = 0; n->kind == N_SCATTER && k < n->rank; k++) n->index[k] = under_guard(g, n->guard, n->index[k]);
+    for (int k = 0; n->kind == N_SCATTER && k < n->rank; k++)
+      n->index[k] = under_guard(g, n->guard, n->index[k]);
   }
 }
 
@@ -201,7 +214,7 @@ static void fold_never(Graph *g, Node *n) {
 
 static void simplify_node(Graph *g, Node *n) {
   for (int k = 0; k < n->nvars; k++)
-    if (n->extent[k] == 0) return;               /* nothing is ever computed */
+    if (n->extent[k] == 0) return; /* nothing is ever computed */
   fold_node(g, n);
   while (remove_diagonal(g, n)) fold_node(g, n);
   if (n->guard && n->guard->kind == E_BOOL) fold_never(g, n);

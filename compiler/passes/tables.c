@@ -17,7 +17,7 @@ enum { COSTLY = 10, OFTEN = 4, WORTH = 1 << 16 };
 typedef struct Tables {
   Plan *p;
   Node *n;
-  Expr *found;                           /* the largest that qualifies */
+  Expr *found; /* the largest that qualifies */
   double gain;
 } Tables;
 
@@ -35,13 +35,18 @@ static double points(const Node *n, uint32_t vars) {
   return count;
 }
 
-typedef struct Proof { Plan *p; const Node *n; bool fails; } Proof;
+typedef struct Proof {
+  Plan *p;
+  const Node *n;
+  bool fails;
+} Proof;
 
 static void prove(Expr *e, void *ctx) {
   Proof *f = ctx;
   for (int d = 0; d < e->nargs && e->kind == E_READ; d++) {
     int64_t lo, hi;
-    if (!ex_interval(f->p->g, e->args[d], f->n->extent, f->n->nvars, &lo, &hi) || lo < 0 || hi >= e->node->shape[d])
+    if (!ex_interval(f->p->g, e->args[d], f->n->extent, f->n->nvars, &lo, &hi) || lo < 0 ||
+        hi >= e->node->shape[d])
       f->fails = true;
   }
 }
@@ -75,7 +80,8 @@ static Node *make_table(Tables *t) {
     map[v] = ex_var(g, rank++);
   }
   Region *r = n->region;
-  Node *m = ir_comp(g, r, n->name, n->span, rank, 0, extent, RED_NONE, NULL, ex_subst(g, t->found, map, n->nvars));
+  Node *m = ir_comp(g, r, n->name, n->span, rank, 0, extent, RED_NONE, NULL,
+                    ex_subst(g, t->found, map, n->nvars));
   for (int d = 0; d < rank; d++) m->axis[d] = axis[d];
   int at = r->nodes.n - 1;
   for (; at > 0 && r->nodes.at[at - 1] != n; at--) r->nodes.at[at] = r->nodes.at[at - 1];
@@ -84,7 +90,9 @@ static Node *make_table(Tables *t) {
   return m;
 }
 
-typedef struct Swap { Expr *from, *to; } Swap;
+typedef struct Swap {
+  Expr *from, *to;
+} Swap;
 
 static Expr *swap(Graph *g, Expr *e, void *ctx) {
   (void)g;
@@ -111,9 +119,11 @@ static void look_into(Plan *p, Node *n) {
 static void look_at_region(Plan *p, Region *r) {
   for (int i = 0; i < r->nodes.n; i++) {
     Node *n = r->nodes.at[i];
-    if (n->kind == N_LOOP) look_at_region(p, n->loop->body);
-    else if (plan_computes(n)) look_into(p, n);
-    while (r->nodes.at[i] != n) i++;     /* tables moved it */
+    if (n->kind == N_LOOP)
+      look_at_region(p, n->loop->body);
+    else if (plan_computes(n))
+      look_into(p, n);
+    while (r->nodes.at[i] != n) i++; /* tables moved it */
   }
 }
 

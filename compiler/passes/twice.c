@@ -19,22 +19,30 @@
  * assignment keeps a value. */
 #include "compiler/plan/chain.h"
 
-enum { DEEPEST = 128 };                  /* operations an element: more cost more than bringing it from memory */
+enum { DEEPEST = 128 }; /* operations an element: more cost more than bringing it from memory */
 
-typedef struct Copy { const Node *of; Node *copy; } Copy;
+typedef struct Copy {
+  const Node *of;
+  Node *copy;
+} Copy;
 
 typedef struct Twice {
-  Plan   *p;
+  Plan *p;
   Region *r;
-  bool   *wide, *late;                   /* by node id: as above; y, or follows from it */
+  bool *wide, *late; /* by node id: as above; y, or follows from it */
   const Node *y;
   VEC(Copy) copies;
-  int     place;                         /* in the region: of the reader that copies stand before */
+  int place; /* in the region: of the reader that copies stand before */
 } Twice;
 
-static bool is_map(const Node *n) { return n->kind == N_COMP && n->reducer == RED_NONE && !n->vjp && n->save != SAVE_KEEP; }
+static bool is_map(const Node *n) {
+  return n->kind == N_COMP && n->reducer == RED_NONE && !n->vjp && n->save != SAVE_KEEP;
+}
 
-typedef struct Look { const bool *marked; bool found; } Look;
+typedef struct Look {
+  const bool *marked;
+  bool found;
+} Look;
 
 static void look(Node *read, void *ctx) {
   Look *l = ctx;
@@ -52,7 +60,9 @@ static void add_count(Node *read, void *ctx) { *(double *)ctx += (double)ir_coun
 
 /* A product that a chain can take, larger than what it is made of. */
 static bool is_seed(Plan *p, Node *n) {
-  if (n->kind != N_COMP || n->save == SAVE_KEEP || n->vjp || n->body->draws || !contract_matches(p, n)) return false;
+  if (n->kind != N_COMP || n->save == SAVE_KEEP || n->vjp || n->body->draws ||
+      !contract_matches(p, n))
+    return false;
   const Contraction *c = contract_find(p, n);
   double operands = 0;
   ir_each_read(p->g, n, add_count, &operands);
@@ -73,7 +83,8 @@ static Node *copy_of(Twice *t, Node *n) {
   Graph *g = t->p->g;
   for (int i = 0; i < t->copies.n; i++)
     if (t->copies.at[i].of == n) return t->copies.at[i].copy;
-  Expr *body = ex_map(g, n->body, use_copy, t), *guard = n->guard ? ex_map(g, n->guard, use_copy, t) : NULL;
+  Expr *body = ex_map(g, n->body, use_copy, t),
+       *guard = n->guard ? ex_map(g, n->guard, use_copy, t) : NULL;
   Node *copy = ir_comp_like(g, t->r, n, guard, body);
   for (int at = t->r->nodes.n - 1; at > t->place; at--) t->r->nodes.at[at] = t->r->nodes.at[at - 1];
   t->r->nodes.at[t->place++] = copy;
@@ -95,8 +106,10 @@ static bool find_uses(Twice *t, int seed) {
       t->late[m->id] = true;
       twice = twice || (plan_computes(m) && reads_any(t->p, m, t->wide));
     } else if (plan_computes(m) && reads_any(t->p, m, t->wide)) {
-      if (is_map(m) && ir_count(m) == ir_count(n)) t->wide[m->id] = true;
-      else if (!t->y && contract_matches(t->p, m)) t->late[(t->y = m)->id] = true;
+      if (is_map(m) && ir_count(m) == ir_count(n))
+        t->wide[m->id] = true;
+      else if (!t->y && contract_matches(t->p, m))
+        t->late[(t->y = m)->id] = true;
     }
   }
   return twice;
@@ -104,27 +117,32 @@ static bool find_uses(Twice *t, int seed) {
 
 static bool compute_twice(Plan *p, Region *r, int seed) {
   int count = p->g->nodes.n;
-  Twice t = {.p = p, .r = r, .wide = NEWN(p->arena, bool, count), .late = NEWN(p->arena, bool, count)};
+  Twice t = {
+      .p = p, .r = r, .wide = NEWN(p->arena, bool, count), .late = NEWN(p->arena, bool, count)};
   if (!find_uses(&t, seed)) return false;
   for (int i = seed + 1; i < r->nodes.n; i = t.place + 1) {
     Node *m = r->nodes.at[i];
     t.place = i;
-    bool reader = m != t.y && m->id < count && t.late[m->id] && plan_computes(m) && reads_any(p, m, t.wide);
+    bool reader =
+        m != t.y && m->id < count && t.late[m->id] && plan_computes(m) && reads_any(p, m, t.wide);
     if (!reader) continue;
     m->body = ex_map(p->g, m->body, use_copy, &t);
     if (m->guard) m->guard = ex_map(p->g, m->guard, use_copy, &t);
-    for (int d = 0; d < m->rank && m->kind == N_SCATTER; d++) m->index[d] = ex_map(p->g, m->index[d], use_copy, &t);
+    for (int d = 0; d < m->rank && m->kind == N_SCATTER; d++)
+      m->index[d] = ex_map(p->g, m->index[d], use_copy, &t);
   }
   return true;
 }
 
 static bool look_in(Plan *p, Region *r) {
   bool changed = false;
-  int before = p->g->nodes.n;            /* copies are no seeds */
+  int before = p->g->nodes.n; /* copies are no seeds */
   for (int i = 0; i < r->nodes.n; i++) {
     Node *n = r->nodes.at[i];
-    if (n->kind == N_LOOP) changed = look_in(p, n->loop->body) || changed;
-    else if (n->id < before && is_seed(p, n)) changed = compute_twice(p, r, i) || changed;
+    if (n->kind == N_LOOP)
+      changed = look_in(p, n->loop->body) || changed;
+    else if (n->id < before && is_seed(p, n))
+      changed = compute_twice(p, r, i) || changed;
   }
   return changed;
 }

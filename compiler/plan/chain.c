@@ -32,10 +32,10 @@
 #include "compiler/plan/chain.h"
 
 enum {
-  NEAR = 1 << 18,                        /* floats of packed operands that stay in the second cache */
-  REREAD = 4,                            /* or they are so much less than the wide values */
-  BATCHES_MIN = 4,                       /* fewer are worth it only */
-  WIDE_HUGE = 1 << 24                    /* with so many wide elements in each */
+  NEAR = 1 << 18,     /* floats of packed operands that stay in the second cache */
+  REREAD = 4,         /* or they are so much less than the wide values */
+  BATCHES_MIN = 4,    /* fewer are worth it only */
+  WIDE_HUGE = 1 << 24 /* with so many wide elements in each */
 };
 
 /* ---- parts ------------------------------------------------------------------------- */
@@ -107,24 +107,28 @@ static bool all_rows(const ChainParts *f, const ChainPart *t, GemmAxisKind axis,
 /* Do its rows have the form of an IN or ROW product with X on that side? */
 static bool rows_on_side(const ChainParts *f, const ChainPart *t, GemmSide x) {
   return all_rows(f, t, GEMM_BATCH, true) && all_rows(f, t, axis_of(x), true) &&
-         all_rows(f, t, axis_of(x == GEMM_A ? GEMM_B : GEMM_A), false) && all_rows(f, t, GEMM_K, false);
+         all_rows(f, t, axis_of(x == GEMM_A ? GEMM_B : GEMM_A), false) &&
+         all_rows(f, t, GEMM_K, false);
 }
 
 /* ---- reads at one's own row ------------------------------------------------------------ */
 
 typedef struct Look {
   ChainParts *f;
-  ChainPart *t;                          /* the part being made, or checked */
-  const Member *m;                       /* that reads */
-  const ChainPart *of;                   /* only reads of this group; NULL: of any part */
+  ChainPart *t;        /* the part being made, or checked */
+  const Member *m;     /* that reads */
+  const ChainPart *of; /* only reads of this group; NULL: of any part */
   bool reads, fails;
-  bool wide;                             /* reads something wide */
+  bool wide; /* reads something wide */
 } Look;
 
 static void bind(Look *l, int k, int row, int64_t extent) {
-  if (row < 0 || extent != l->f->row_extent[k]) l->fails = true;
-  else if (l->t->row[k] < 0) l->t->row[k] = row;
-  else if (l->t->row[k] != row) l->fails = true;
+  if (row < 0 || extent != l->f->row_extent[k])
+    l->fails = true;
+  else if (l->t->row[k] < 0)
+    l->t->row[k] = row;
+  else if (l->t->row[k] != row)
+    l->fails = true;
 }
 
 /* The part that e reads, of which *m is computed there; NULL: it reads none, or one
@@ -175,7 +179,8 @@ static void map_read_product(Expr *e, void *ctx) {
   for (int j = 0; j < l->t->g->nrows; j++) {
     int var = bare(e->args[x->rowvar[j]]);
     for (int k = 0; k < l->f->nrows && var >= 0; k++)
-      if (chain_var(l->of, l->m, k) == var) bind(l, k, first->rowvar[j], first->node->extent[first->rowvar[j]]);
+      if (chain_var(l->of, l->m, k) == var)
+        bind(l, k, first->rowvar[j], first->node->extent[first->rowvar[j]]);
   }
 }
 
@@ -216,7 +221,8 @@ static void map_operand(Expr *e, void *ctx) {
 static Look look_at_operand(ChainParts *f, ChainPart *t, GemmSide side) {
   Look l = {.f = f, .t = t};
   ex_visit(f->p->g, t->g->contraction->operand[side], map_operand, &l);
-  if (t->g->contraction->where[side]) ex_visit(f->p->g, t->g->contraction->where[side], map_operand, &l);
+  if (t->g->contraction->where[side])
+    ex_visit(f->p->g, t->g->contraction->where[side], map_operand, &l);
   return l;
 }
 
@@ -224,9 +230,11 @@ static bool sums_over_rows(const ChainParts *f, const ChainPart *t) {
   const Contraction *c = t->g->contraction;
   int reduced = 0, k = 0;
   for (int i = 0; i < f->nrows; i++) reduced += t->row[i] >= t->g->members.at[0].node->rank;
-  for (int i = 0; i < c->nvars[GEMM_K]; i++) k += t->g->members.at[0].node->extent[c->var[GEMM_K][i]] > 1;
-  return reduced > 0 && reduced == k && all_rows(f, t, GEMM_BATCH, true) && all_rows(f, t, GEMM_M, false) &&
-         all_rows(f, t, GEMM_N, false) && all_rows(f, t, GEMM_K, true);
+  for (int i = 0; i < c->nvars[GEMM_K]; i++)
+    k += t->g->members.at[0].node->extent[c->var[GEMM_K][i]] > 1;
+  return reduced > 0 && reduced == k && all_rows(f, t, GEMM_BATCH, true) &&
+         all_rows(f, t, GEMM_M, false) && all_rows(f, t, GEMM_N, false) &&
+         all_rows(f, t, GEMM_K, true);
 }
 
 static bool classify_out(ChainParts *f, ChainPart *t) {
@@ -255,7 +263,8 @@ static void check_read(Expr *e, void *ctx) {
   const ChainPart *x = e->kind == E_READ ? chain_part(l->f, e->node) : NULL;
   if (!x) return;
   const Member *m = chain_member(x->g, e->node);
-  bool out = x->product && x->role != CHAIN_IN, sum = l->t->product && l->m == &l->t->g->members.at[0];
+  bool out = x->product && x->role != CHAIN_IN,
+       sum = l->t->product && l->m == &l->t->g->members.at[0];
   if (!m || (out && x->g != l->t->g) || (sum && l->t->role == CHAIN_IN)) {
     l->fails = true;
     return;
@@ -277,7 +286,11 @@ static bool reads_allowed(ChainParts *f, ChainPart *t) {
   return !l.fails;
 }
 
-typedef struct Detour { ChainParts *f; const Group *g; bool found; } Detour;
+typedef struct Detour {
+  ChainParts *f;
+  const Group *g;
+  bool found;
+} Detour;
 
 static void check_detour(Group *before, void *ctx) {
   Detour *d = ctx;
@@ -347,10 +360,13 @@ static void add_outs(ChainParts *f, Region *r) {
 /* Operands of their own for every batch (weights, which all share, are better
  * left to kernels that keep them packed), and pieces for the threads; or so much
  * in a batch that memory is what counts. */
-static bool enough(double batches, double wide) { return batches >= BATCHES_MIN || wide >= WIDE_HUGE; }
+static bool enough(double batches, double wide) {
+  return batches >= BATCHES_MIN || wide >= WIDE_HUGE;
+}
 
 bool chain_batches(const Contraction *c) {
-  return enough((double)c->extent[GEMM_BATCH], (double)c->extent[GEMM_M] * (double)c->extent[GEMM_N]);
+  return enough((double)c->extent[GEMM_BATCH],
+                (double)c->extent[GEMM_M] * (double)c->extent[GEMM_N]);
 }
 
 /* Rows of the batch: those that a Y depends on. COLUMN products sum over all others. */
@@ -371,7 +387,9 @@ static void find_batch(ChainParts *f) {
     bool keep = true;
     for (int k = 0; k < f->nrows && t.product && t.role == CHAIN_COLUMN; k++)
       if ((t.row[k] < t.g->members.at[0].node->rank) != f->batch[k]) keep = false;
-    if (t.product && t.role == CHAIN_COLUMN && !enough((double)batches, (double)rows * (double)rows)) keep = false;
+    if (t.product && t.role == CHAIN_COLUMN &&
+        !enough((double)batches, (double)rows * (double)rows))
+      keep = false;
     if (keep) f->at.at[kept++] = t;
   }
   f->at.n = kept;
@@ -389,15 +407,22 @@ static bool is_chain(ChainParts *f) {
 
 /* ---- is it worth it? --------------------------------------------------------------------------- */
 
-typedef struct Uses { ChainParts *f; const Node *of; const Group *reader; bool outside, across; } Uses;
+typedef struct Uses {
+  ChainParts *f;
+  const Node *of;
+  const Group *reader;
+  bool outside, across;
+} Uses;
 
 static void see_use(Node *read, void *ctx) {
   Uses *u = ctx;
   if (read != u->of) return;
   bool part = false;
   for (int i = 0; i < u->f->at.n; i++) part = part || u->f->at.at[i].g == u->reader;
-  if (!part) u->outside = true;
-  else if (u->reader != plan_info(u->f->p, read)->group) u->across = true;
+  if (!part)
+    u->outside = true;
+  else if (u->reader != plan_info(u->f->p, read)->group)
+    u->across = true;
 }
 
 /* A value of one part that only other parts read? */
@@ -407,7 +432,8 @@ static bool stays(ChainParts *f, const Node *n) {
   if (plan_info(p, n)->owner) return false;
   for (int i = 0; i < p->groups.n; i++) {
     u.reader = p->groups.at[i];
-    for (int k = 0; k < u.reader->members.n; k++) ir_each_read(p->g, u.reader->members.at[k].node, see_use, &u);
+    for (int k = 0; k < u.reader->members.n; k++)
+      ir_each_read(p->g, u.reader->members.at[k].node, see_use, &u);
   }
   return u.across && !u.outside;
 }
@@ -424,7 +450,8 @@ static bool worth_it(ChainParts *f) {
     const ChainPart *t = &f->at.at[i];
     if (t->product) {
       const Contraction *c = t->g->contraction;
-      double x = (double)c->extent[axis_of(t->x)], y = (double)c->extent[axis_of(t->x == GEMM_A ? GEMM_B : GEMM_A)];
+      double x = (double)c->extent[axis_of(t->x)],
+             y = (double)c->extent[axis_of(t->x == GEMM_A ? GEMM_B : GEMM_A)];
       double k = (double)c->extent[GEMM_K], batch = (double)c->extent[GEMM_BATCH];
       if (t->role == CHAIN_IN && inner * y > wide) wide = inner * y;
       if (t->role != CHAIN_COLUMN) packed += y * k;
@@ -483,7 +510,8 @@ void plan_chains(Plan *p) {
     Group *g = p->groups.at[i];
     for (int side = 0; side < 2; side++) {
       ChainParts f = {.p = p};
-      if (g->kind != GROUP_CONTRACTION || !may_join(&f, g, g->region) || !seed(&f, g, side)) continue;
+      if (g->kind != GROUP_CONTRACTION || !may_join(&f, g, g->region) || !seed(&f, g, side))
+        continue;
       if (grow(&f, g->region) && chain_build(&f)) break;
       undo_splits(&f, 0);
     }

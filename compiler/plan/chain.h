@@ -16,69 +16,72 @@ typedef enum { CHAIN_IN, CHAIN_ROW, CHAIN_COLUMN } ChainRole;
 
 /* Programs: members that share a loop over rows. Member.program is one of them. */
 enum {
-  CHAIN_MAIN,                            /* a row of the block, between the products */
-  CHAIN_FRESH,                           /* once a batch: operands Y that are no plain reads */
-  CHAIN_BEFORE,                          /* a row, before the products: operands that are no plain reads */
-  CHAIN_AFTER,                           /* a row, what follows ROW products */
-  CHAIN_LAST,                            /* once a batch, what follows COLUMN products */
+  CHAIN_MAIN,   /* a row of the block, between the products */
+  CHAIN_FRESH,  /* once a batch: operands Y that are no plain reads */
+  CHAIN_BEFORE, /* a row, before the products: operands that are no plain reads */
+  CHAIN_AFTER,  /* a row, what follows ROW products */
+  CHAIN_LAST,   /* once a batch, what follows COLUMN products */
   CHAIN_PROGRAMS,
-  CHAIN_PRODUCT = CHAIN_PROGRAMS         /* sums: computed by tiles */
+  CHAIN_PRODUCT = CHAIN_PROGRAMS /* sums: computed by tiles */
 };
 
 /* Where an operand's elements are, as a matrix of `outer` by k: plain reads of
  * memory at base + batch + outer * outer_stride + k * k_stride, or a value of
  * this kernel that lies in scratch memory. */
 typedef struct ChainOperand {
-  Node   *node;                          /* read, or computed here */
-  bool    plain;
-  Expr   *base;                          /* plain: the flat position with all variables 0 */
-  int64_t batch_stride[IR_MAX_VARS];     /* plain: by row variable of the chain, for those of the batch */
+  Node *node; /* read, or computed here */
+  bool plain;
+  Expr *base; /* plain: the flat position with all variables 0 */
+  int64_t
+      batch_stride[IR_MAX_VARS]; /* plain: by row variable of the chain, for those of the batch */
   int64_t outer_stride, k_stride;
 } ChainOperand;
 
 typedef struct ChainProduct {
   ChainRole role;
-  Node     *sum;                         /* the bare sum: a value of this kernel */
-  Node     *result;                      /* the node it was found in */
-  Contraction *c;                        /* in variables of the node it was found in */
-  GemmSide  x;                           /* the side that has the rows of IN, the wide value of the others */
-  ChainOperand operand[2];               /* X, Y */
-  int64_t   s, k, e;                     /* extents: columns of the wide value, IN's own k, the others' own indices */
-  bool      turned;                      /* COLUMN: [e, s] in memory and here */
-  int       nk, kvar[IR_MAX_VARS];       /* variables of the node: IN's k */
-  int       ns, svar[IR_MAX_VARS];       /* of s, in the order in which the wide value has them */
-  int       ne, evar[IR_MAX_VARS];
-  int       row[IR_MAX_VARS];            /* variable that is the chain's row variable, -1: none */
+  Node *sum;               /* the bare sum: a value of this kernel */
+  Node *result;            /* the node it was found in */
+  Contraction *c;          /* in variables of the node it was found in */
+  GemmSide x;              /* the side that has the rows of IN, the wide value of the others */
+  ChainOperand operand[2]; /* X, Y */
+  int64_t s, k, e; /* extents: columns of the wide value, IN's own k, the others' own indices */
+  bool turned;     /* COLUMN: [e, s] in memory and here */
+  int nk, kvar[IR_MAX_VARS]; /* variables of the node: IN's k */
+  int ns, svar[IR_MAX_VARS]; /* of s, in the order in which the wide value has them */
+  int ne, evar[IR_MAX_VARS];
+  int row[IR_MAX_VARS]; /* variable that is the chain's row variable, -1: none */
 } ChainProduct;
 
 typedef struct Chain {
-  int     nbatch, nrows;                 /* row variables: the batch first, then those of a block's rows */
-  int64_t batch, rows;                   /* extents of both */
-  bool    columns;                       /* has COLUMN products: a piece is a batch, not a block of it */
-  VEC(ChainProduct) products;            /* IN ones first */
+  int nbatch, nrows;          /* row variables: the batch first, then those of a block's rows */
+  int64_t batch, rows;        /* extents of both */
+  bool columns;               /* has COLUMN products: a piece is a batch, not a block of it */
+  VEC(ChainProduct) products; /* IN ones first */
   RowPlan *program[CHAIN_PROGRAMS];
 } Chain;
 
 /* -- chain.c: a group's part of a chain that is being made */
 typedef struct ChainPart {
-  Group    *g;
-  bool      product;
-  ChainRole role;                        /* of products */
-  GemmSide  x;
-  int       row[IR_MAX_VARS];            /* by row of the chain: the first member's variable (products) or
+  Group *g;
+  bool product;
+  ChainRole role; /* of products */
+  GemmSide x;
+  int row[IR_MAX_VARS]; /* by row of the chain: the first member's variable (products) or
                                             the group's row (rows); -1: unknown */
 } ChainPart;
 
 /* A product whose epilogue became a group of its own. */
-typedef struct ChainSplit { Group *product, *rest; } ChainSplit;
+typedef struct ChainSplit {
+  Group *product, *rest;
+} ChainSplit;
 
 typedef struct ChainParts {
-  Plan   *p;
+  Plan *p;
   VEC(ChainPart) at;
   VEC(ChainSplit) splits;
-  int     nrows;
+  int nrows;
   int64_t row_extent[IR_MAX_VARS];
-  bool    batch[IR_MAX_VARS];            /* by row: of the batch? */
+  bool batch[IR_MAX_VARS]; /* by row: of the batch? */
 } ChainParts;
 
 /* The part that computes n, or NULL. */
@@ -98,22 +101,29 @@ void chain_programs(Plan *p, Group *g);
 
 /* -- chain_tiles.c */
 /* A matrix in memory: where it begins, from outer to outer, from k to k. */
-typedef struct ChainMatrix { const char *from; bool half; int64_t across, along; } ChainMatrix;
+typedef struct ChainMatrix {
+  const char *from;
+  bool half;
+  int64_t across, along;
+} ChainMatrix;
 /* Packed B: `room` steps of k in a panel. */
-typedef struct ChainPacked { const char *name; int64_t columns, room; } ChainPacked;
+typedef struct ChainPacked {
+  const char *name;
+  int64_t columns, room;
+} ChainPacked;
 
 typedef struct ChainTiles {
   ChainMatrix a;
-  bool        in_place;                  /* A is not packed (floats; bf16 decides by itself) */
-  int64_t     whole;                     /* depth, if it is always the same number; else 0 */
-  const char *rows;                      /* of C */
-  int64_t     height, last;              /* that `rows` can be */
-  const char *spare;                     /* rows of A that may be read */
+  bool in_place;        /* A is not packed (floats; bf16 decides by itself) */
+  int64_t whole;        /* depth, if it is always the same number; else 0 */
+  const char *rows;     /* of C */
+  int64_t height, last; /* that `rows` can be */
+  const char *spare;    /* rows of A that may be read */
   const ChainPacked *b;
   const char *k0, *depth;
   const char *c;
-  int64_t     c_stride;
-  const char *add;                       /* to what is in C */
+  int64_t c_stride;
+  const char *add; /* to what is in C */
 } ChainTiles;
 
 /* `narrow`: factors are rounded to bf16. */

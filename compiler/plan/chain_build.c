@@ -10,11 +10,11 @@
 #include "compiler/ir/expr.h"
 
 typedef struct Build {
-  Plan       *p;
+  Plan *p;
   ChainParts *f;
-  Group      *g;
-  Chain      *chain;
-  int         order[IR_MAX_VARS];        /* row k of the chain is row order[k] of the parts */
+  Group *g;
+  Chain *chain;
+  int order[IR_MAX_VARS]; /* row k of the chain is row order[k] of the parts */
 } Build;
 
 static GemmSide other(GemmSide x) { return x == GEMM_A ? GEMM_B : GEMM_A; }
@@ -51,7 +51,8 @@ static void merge(Build *b, const ChainPart *t, const Member *members, int n) {
   for (int i = 0; i < n; i++) {
     int rowvar[IR_MAX_VARS];
     for (int k = 0; k < b->chain->nrows; k++) rowvar[k] = chain_var(t, &members[i], b->order[k]);
-    push_member(b, members[i].node, rowvar, program_of(t), plan_info(b->p, members[i].node)->position);
+    push_member(b, members[i].node, rowvar, program_of(t),
+                plan_info(b->p, members[i].node)->position);
   }
 }
 
@@ -63,8 +64,8 @@ static Member *member_of(Build *b, const Node *n) {
 
 /* ---- variables of a product ----------------------------------------------------------------- */
 
-static void list_axis(const Node *n, const Contraction *c, GemmAxisKind axis, const ChainProduct *q, int nrows, int *out,
-                      int *count, int64_t *extent) {
+static void list_axis(const Node *n, const Contraction *c, GemmAxisKind axis, const ChainProduct *q,
+                      int nrows, int *out, int *count, int64_t *extent) {
   *count = 0;
   *extent = 1;
   for (int i = 0; i < c->nvars[axis]; i++) {
@@ -91,7 +92,8 @@ static void list_variables(Build *b, ChainProduct *q, const Node *n) {
   list_axis(n, q->c, own, q, nrows, q->evar, &q->ne, &q->e);
   int last = n->rank - 1;
   while (last > 0 && n->extent[last] == 1) last--;
-  for (int i = 0; i < q->ns && q->role == CHAIN_COLUMN; i++) q->turned = q->turned || q->svar[i] == last;
+  for (int i = 0; i < q->ns && q->role == CHAIN_COLUMN; i++)
+    q->turned = q->turned || q->svar[i] == last;
 }
 
 /* ---- operands ------------------------------------------------------------------------------------ */
@@ -101,8 +103,10 @@ static bool flat(const Node *n, const int *var, int count, const int64_t *stride
   int64_t inner = 1;
   *out = 0;
   for (int i = count - 1; i >= 0; i--) {
-    if (i == count - 1) *out = stride[var[i]];
-    else if (stride[var[i]] != *out * inner) return false;
+    if (i == count - 1)
+      *out = stride[var[i]];
+    else if (stride[var[i]] != *out * inner)
+      return false;
     inner *= n->extent[var[i]];
   }
   return true;
@@ -116,7 +120,9 @@ static bool affine(Plan *p, const Node *n, Expr *e, int64_t *stride, Expr **rest
   int64_t step = 1;
   for (int d = e->nargs - 1; d >= 0; d--) {
     int64_t lo, hi;
-    if (!ex_interval(p->g, e->args[d], n->extent, n->nvars, &lo, &hi) || lo < 0 || hi >= e->node->shape[d]) return false;
+    if (!ex_interval(p->g, e->args[d], n->extent, n->nvars, &lo, &hi) || lo < 0 ||
+        hi >= e->node->shape[d])
+      return false;
     if (!linear_add(&lin, e->args[d], step)) return false;
     step *= e->node->shape[d];
   }
@@ -125,16 +131,21 @@ static bool affine(Plan *p, const Node *n, Expr *e, int64_t *stride, Expr **rest
   for (int v = 0; v < n->nvars; v++) stride[v] = 0;
   for (int i = 0; i < lin.n; i++) {
     Expr *atom = lin.term[i].atom;
-    if (atom->kind == E_VAR) stride[atom->inum] = lin.term[i].coef;
-    else if (atom->vars) return false;
-    else left.term[left.n++] = lin.term[i];
+    if (atom->kind == E_VAR)
+      stride[atom->inum] = lin.term[i].coef;
+    else if (atom->vars)
+      return false;
+    else
+      left.term[left.n++] = lin.term[i];
   }
   *rest = linear_build(p->g, &left);
   return true;
 }
 
 /* The variables of an operand's outer index and of its k, in the order of the chain. */
-typedef struct Sides { int nouter, outer[IR_MAX_VARS], nk, k[IR_MAX_VARS]; } Sides;
+typedef struct Sides {
+  int nouter, outer[IR_MAX_VARS], nk, k[IR_MAX_VARS];
+} Sides;
 
 static void put(int *to, int *n, const int *from, int count) {
   for (int i = 0; i < count; i++) to[(*n)++] = from[i];
@@ -145,13 +156,17 @@ static Sides sides_of(const Build *b, const ChainProduct *q, bool x) {
   const int *rows = q->row + b->chain->nbatch;
   int nrows = b->chain->nrows - b->chain->nbatch;
   if (q->role == CHAIN_IN) {
-    if (x) put(s.outer, &s.nouter, rows, nrows);
-    else put(s.outer, &s.nouter, q->svar, q->ns);
+    if (x)
+      put(s.outer, &s.nouter, rows, nrows);
+    else
+      put(s.outer, &s.nouter, q->svar, q->ns);
     put(s.k, &s.nk, q->kvar, q->nk);
   } else {
     put(s.outer, &s.nouter, q->evar, q->ne);
-    if (q->role == CHAIN_ROW) put(s.k, &s.nk, q->svar, q->ns);
-    else put(s.k, &s.nk, rows, nrows);
+    if (q->role == CHAIN_ROW)
+      put(s.k, &s.nk, q->svar, q->ns);
+    else
+      put(s.k, &s.nk, rows, nrows);
   }
   return s;
 }
@@ -162,7 +177,9 @@ static bool plain(Build *b, const ChainProduct *q, const Node *n, bool x, ChainO
   Sides s = sides_of(b, q, x);
   Expr *e = q->c->operand[side];
   if (q->c->where[side] || !affine(b->p, n, e, stride, &o->base)) return false;
-  if (!flat(n, s.outer, s.nouter, stride, &o->outer_stride) || !flat(n, s.k, s.nk, stride, &o->k_stride)) return false;
+  if (!flat(n, s.outer, s.nouter, stride, &o->outer_stride) ||
+      !flat(n, s.k, s.nk, stride, &o->k_stride))
+    return false;
   if (b->p->be->act == TD_BF16 && o->outer_stride != 1 && o->k_stride != 1) return false;
   for (int k = 0; k < b->chain->nbatch; k++) o->batch_stride[k] = stride[q->row[k]];
   o->node = e->node;
@@ -171,8 +188,8 @@ static bool plain(Build *b, const ChainProduct *q, const Node *n, bool x, ChainO
 }
 
 /* The operand as a value over so many rows of the chain and some more variables. */
-static Node *computed(Build *b, const ChainProduct *q, const Node *n, GemmSide side, int nrows, const int *more, int nmore,
-                      int program) {
+static Node *computed(Build *b, const ChainProduct *q, const Node *n, GemmSide side, int nrows,
+                      const int *more, int nmore, int program) {
   Graph *g = b->p->g;
   Expr *map[IR_MAX_VARS], *body = q->c->operand[side];
   int64_t shape[IR_MAX_RANK];
@@ -224,7 +241,10 @@ static Node *wide_as_it_is(Build *b, ChainProduct *q, const Node *n) {
   return e->node;
 }
 
-typedef struct Reads { const Group *g; bool found; } Reads;
+typedef struct Reads {
+  const Group *g;
+  bool found;
+} Reads;
 
 static void see_member(Expr *e, void *ctx) {
   Reads *r = ctx;
@@ -241,15 +261,18 @@ static void make_operands(Build *b, ChainProduct *q, const Node *n) {
   const Chain *c = b->chain;
   ChainOperand *x = &q->operand[0], *y = &q->operand[1];
   if (q->role == CHAIN_IN) {
-    if (!plain(b, q, n, true, x)) x->node = computed(b, q, n, q->x, c->nrows, q->kvar, q->nk, CHAIN_BEFORE);
+    if (!plain(b, q, n, true, x))
+      x->node = computed(b, q, n, q->x, c->nrows, q->kvar, q->nk, CHAIN_BEFORE);
   } else {
     x->node = wide_as_it_is(b, q, n);
     if (!x->node) x->node = computed(b, q, n, q->x, c->nrows, q->svar, q->ns, CHAIN_MAIN);
   }
   if (plain(b, q, n, false, y)) return;
-  if (q->role == CHAIN_COLUMN) {                   /* a row's values may be part of it */
-    bool members = reads_members(b, q->c->operand[other(q->x)]) || reads_members(b, q->c->where[other(q->x)]);
-    y->node = computed(b, q, n, other(q->x), c->nrows, q->evar, q->ne, members ? CHAIN_MAIN : CHAIN_BEFORE);
+  if (q->role == CHAIN_COLUMN) { /* a row's values may be part of it */
+    bool members =
+        reads_members(b, q->c->operand[other(q->x)]) || reads_members(b, q->c->where[other(q->x)]);
+    y->node = computed(b, q, n, other(q->x), c->nrows, q->evar, q->ne,
+                       members ? CHAIN_MAIN : CHAIN_BEFORE);
     return;
   }
   Sides s = sides_of(b, q, false);
@@ -303,7 +326,8 @@ static void order_rows(Build *b) {
       if (batch) c->nbatch++;
     }
   c->batch = c->rows = 1;
-  for (int k = 0; k < c->nrows; k++) *(k < c->nbatch ? &c->batch : &c->rows) *= b->f->row_extent[b->order[k]];
+  for (int k = 0; k < c->nrows; k++)
+    *(k < c->nbatch ? &c->batch : &c->rows) *= b->f->row_extent[b->order[k]];
 }
 
 /* Would every operand that must be computed have few enough axes? */
@@ -319,7 +343,7 @@ bool chain_build(ChainParts *f) {
   Build b = {.p = p, .f = f, .g = f->at.at[0].g, .chain = NEW(p->arena, Chain)};
   order_rows(&b);
   int parts = f->at.n;
-  Group *old = NEWN(p->arena, Group, parts);       /* as they were */
+  Group *old = NEWN(p->arena, Group, parts); /* as they were */
   for (int i = 0; i < parts; i++) {
     old[i] = *f->at.at[i].g;
     f->at.at[i].g->members = (__typeof__(old[i].members)){0};
@@ -337,7 +361,8 @@ bool chain_build(ChainParts *f) {
   for (int in = 1; in >= 0; in--)
     for (int i = 0; i < parts; i++) {
       const ChainPart *t = &f->at.at[i];
-      if (t->product && (t->role == CHAIN_IN) == in) add_product(&b, t, old[i].members.at[0].node, old[i].contraction);
+      if (t->product && (t->role == CHAIN_IN) == in)
+        add_product(&b, t, old[i].members.at[0].node, old[i].contraction);
     }
   sort_members(&b);
   return true;
@@ -346,6 +371,7 @@ bool chain_build(ChainParts *f) {
 void chain_programs(Plan *p, Group *g) {
   for (int i = 0; i < CHAIN_PROGRAMS; i++) {
     bool batch = i == CHAIN_FRESH || i == CHAIN_LAST;
-    g->chain->program[i] = plan_row_program(p, g, i, batch ? g->chain->nbatch : g->chain->nrows, i != CHAIN_LAST);
+    g->chain->program[i] =
+        plan_row_program(p, g, i, batch ? g->chain->nbatch : g->chain->nrows, i != CHAIN_LAST);
   }
 }

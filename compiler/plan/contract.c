@@ -15,17 +15,19 @@
 enum { FACTORS_MAX = 16, NARROWEST = 8, LOWEST = 4, SHALLOWEST = 4, LEAST_WORK = 1 << 15 };
 
 typedef struct Factors {
-  Plan   *p;
-  Expr   *at[FACTORS_MAX];
-  int     n;
-  Expr   *condition[FACTORS_MAX];
-  int     nconditions;
-  bool    fails;
+  Plan *p;
+  Expr *at[FACTORS_MAX];
+  int n;
+  Expr *condition[FACTORS_MAX];
+  int nconditions;
+  bool fails;
 } Factors;
 
 static void add_factor(Factors *f, Expr *e) {
-  if (f->n == FACTORS_MAX) f->fails = true;
-  else f->at[f->n++] = e;
+  if (f->n == FACTORS_MAX)
+    f->fails = true;
+  else
+    f->at[f->n++] = e;
 }
 
 static void add_condition(Factors *f, Expr *e) {
@@ -58,12 +60,15 @@ static uint32_t mask(int from, int to) { return (uint32_t)((1ull << to) - (1ull 
 
 /* Factors to sides, by the variables they name; more than two meet where their
  * variables are known already. */
-static bool split_factors(const Factors *f, uint32_t outputs, uint32_t reduced, uint32_t vars[2], int *side) {
+static bool split_factors(const Factors *f, uint32_t outputs, uint32_t reduced, uint32_t vars[2],
+                          int *side) {
   int seed[2] = {-1, -1};
   for (int i = 0; i < f->n; i++) {
     side[i] = -1;
     if (!(f->at[i]->vars & reduced)) continue;
-    if (seed[0] < 0 || __builtin_popcount(f->at[i]->vars) > __builtin_popcount(f->at[seed[0]]->vars)) seed[0] = i;
+    if (seed[0] < 0 ||
+        __builtin_popcount(f->at[i]->vars) > __builtin_popcount(f->at[seed[0]]->vars))
+      seed[0] = i;
   }
   if (seed[0] < 0) return false;
   vars[0] = f->at[seed[0]]->vars;
@@ -110,20 +115,27 @@ static bool split_variables(Contraction *c, const Node *n, const uint32_t vars[2
 }
 
 static bool worth_it(const Contraction *c) {
-  if (c->extent[GEMM_N] < NARROWEST || c->extent[GEMM_M] < LOWEST || c->extent[GEMM_K] < SHALLOWEST) return false;
+  if (c->extent[GEMM_N] < NARROWEST || c->extent[GEMM_M] < LOWEST || c->extent[GEMM_K] < SHALLOWEST)
+    return false;
   return (double)c->extent[GEMM_M] * (double)c->extent[GEMM_N] * (double)c->extent[GEMM_K] *
-             (double)c->extent[GEMM_BATCH] >= LEAST_WORK &&
+                 (double)c->extent[GEMM_BATCH] >=
+             LEAST_WORK &&
          c->extent[GEMM_M] * c->extent[GEMM_N] * c->extent[GEMM_K] >= 1024;
 }
 
-static bool place_conditions(Contraction *c, const Factors *f, uint32_t reduced, const uint32_t vars[2]) {
+static bool place_conditions(Contraction *c, const Factors *f, uint32_t reduced,
+                             const uint32_t vars[2]) {
   Graph *g = f->p->g;
   for (int i = 0; i < f->nconditions; i++) {
     Expr *e = f->condition[i];
-    if (!(e->vars & reduced)) c->condition = both(g, c->condition, e);
-    else if (!(e->vars & ~vars[0])) c->where[0] = both(g, c->where[0], e);
-    else if (!(e->vars & ~vars[1])) c->where[1] = both(g, c->where[1], e);
-    else return false;
+    if (!(e->vars & reduced))
+      c->condition = both(g, c->condition, e);
+    else if (!(e->vars & ~vars[0]))
+      c->where[0] = both(g, c->where[0], e);
+    else if (!(e->vars & ~vars[1]))
+      c->where[1] = both(g, c->where[1], e);
+    else
+      return false;
   }
   return true;
 }
@@ -152,10 +164,13 @@ static bool find(Plan *p, const Node *n, Contraction *c) {
     for (int i = 0; i < f.n; i++)
       if (side[i] >= 0) side[i] = !side[i];
   }
-  if (!split_variables(c, n, vars) || !worth_it(c) || !place_conditions(c, &f, reduced, vars)) return false;
+  if (!split_variables(c, n, vars) || !worth_it(c) || !place_conditions(c, &f, reduced, vars))
+    return false;
   for (int i = 0; i < f.n; i++) {
-    if (side[i] >= 0) c->operand[side[i]] = times(g, c->operand[side[i]], f.at[i]);
-    else c->factor = times(g, c->factor, f.at[i]);
+    if (side[i] >= 0)
+      c->operand[side[i]] = times(g, c->operand[side[i]], f.at[i]);
+    else
+      c->factor = times(g, c->factor, f.at[i]);
   }
   return true;
 }

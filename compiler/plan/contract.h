@@ -9,11 +9,11 @@
 /* condition ? factor * sum over k (where[0] ? operand[0] : 0) * (where[1] ? operand[1] : 0) : 0
  * in the node's own variables; NULL stands for true and for 1. */
 typedef struct Contraction {
-  int      nvars[GEMM_AXES];
-  int      var[GEMM_AXES][IR_MAX_VARS];  /* the node's variables of each axis */
-  int64_t  extent[GEMM_AXES];
-  Expr    *operand[2], *where[2];
-  Expr    *factor, *condition;
+  int nvars[GEMM_AXES];
+  int var[GEMM_AXES][IR_MAX_VARS]; /* the node's variables of each axis */
+  int64_t extent[GEMM_AXES];
+  Expr *operand[2], *where[2];
+  Expr *factor, *condition;
 } Contraction;
 
 Contraction *contract_find(Plan *p, const Node *n);

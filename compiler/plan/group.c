@@ -16,10 +16,10 @@
 #include "compiler/plan/contract.h"
 
 enum {
-  BLOCKS_MAX = 64,                       /* partial sums of one reduction */
-  ROWS_MIN = 16,                         /* fewer rows are too few pieces of work */
-  SMALL = 4096,                          /* evaluations that one thread does in no time */
-  TRAILING_MAX = 1 << 17,                /* elements of a row that a member may have */
+  BLOCKS_MAX = 64,        /* partial sums of one reduction */
+  ROWS_MIN = 16,          /* fewer rows are too few pieces of work */
+  SMALL = 4096,           /* evaluations that one thread does in no time */
+  TRAILING_MAX = 1 << 17, /* elements of a row that a member may have */
   MEMBERS_MAX = 32
 };
 
@@ -63,7 +63,11 @@ static const Member *member_of(const Group *g, const Node *n) {
 
 /* ---- paths between groups -------------------------------------------------------------- */
 
-typedef struct Between { Plan *p; Group *g; bool found; } Between;
+typedef struct Between {
+  Plan *p;
+  Group *g;
+  bool found;
+} Between;
 
 static void check_between(Group *before, void *ctx) {
   Between *b = ctx;
@@ -82,19 +86,21 @@ static bool blocked(Plan *p, Node *n, Group *g) {
 enum { UNKNOWN = -1, NONE = -2 };
 
 typedef struct Mapping {
-  Plan  *p;
+  Plan *p;
   Group *g;
-  Node  *n;
-  int    var[IR_MAX_VARS];               /* by row of g; UNKNOWN or NONE */
-  bool   reads;                          /* n reads a member */
-  bool   partial;                        /* ... that is not whole yet */
-  const Member *like;                    /* a member: rows as it reads them from `from` */
-  Node  *from;
+  Node *n;
+  int var[IR_MAX_VARS]; /* by row of g; UNKNOWN or NONE */
+  bool reads;           /* n reads a member */
+  bool partial;         /* ... that is not whole yet */
+  const Member *like;   /* a member: rows as it reads them from `from` */
+  Node *from;
 } Mapping;
 
 static void bind(Mapping *m, int row, int var) {
-  if (m->var[row] == UNKNOWN) m->var[row] = var;
-  else if (m->var[row] != var) m->var[row] = NONE;
+  if (m->var[row] == UNKNOWN)
+    m->var[row] = var;
+  else if (m->var[row] != var)
+    m->var[row] = NONE;
 }
 
 static int bare(const Expr *e) { return e->kind == E_VAR ? (int)e->inum : NONE; }
@@ -206,7 +212,11 @@ static void join_rows(Plan *p, Group *g, Node *n, const Mapping *m, int nrows) {
 
 /* ---- one group out of two ------------------------------------------------------------------------ */
 
-typedef struct Detour { Plan *p; const Group *from, *to; bool found; } Detour;
+typedef struct Detour {
+  Plan *p;
+  const Group *from, *to;
+  bool found;
+} Detour;
 
 static void check_detour(Group *before, void *ctx) {
   Detour *d = ctx;
@@ -225,7 +235,9 @@ static void move_members(Plan *p, Group *g, Group *from) {
     Member m = from->members.at[i];
     int at = g->members.n;
     vec_push(p->arena, &g->members, m);
-    for (; at > 0 && plan_info(p, g->members.at[at - 1].node)->position > plan_info(p, m.node)->position; at--)
+    for (; at > 0 &&
+           plan_info(p, g->members.at[at - 1].node)->position > plan_info(p, m.node)->position;
+         at--)
       g->members.at[at] = g->members.at[at - 1];
     g->members.at[at] = m;
     plan_info(p, m.node)->group = g;
@@ -246,14 +258,18 @@ static bool reads_own_rows(Plan *p, const Group *g, const Member *x, Group *othe
 
 /* What is computed again stays among its like: so both are cut into kernels as
  * the loop that computes it first is, and as if it had been kept. */
-static bool mixes(const Group *g, const Node *n) { return g->members.n > 0 && g->members.at[0].node->again != n->again; }
+static bool mixes(const Group *g, const Node *n) {
+  return g->members.n > 0 && g->members.at[0].node->again != n->again;
+}
 
 /* n, a member of g, also reads members of `other` at the same rows: then both
  * are one group, unless a third stands between them or another member of g
  * reads other rows (a convolution's neighbours, say). */
 static void absorb(Plan *p, Group *g, Group *other, Node *n) {
   if (other->members.n > 0 && mixes(g, other->members.at[0].node)) return;
-  if (other == g || other->kind != GROUP_ROWS || g->kind != GROUP_ROWS || other->late || other->dropped) return;
+  if (other == g || other->kind != GROUP_ROWS || g->kind != GROUP_ROWS || other->late ||
+      other->dropped)
+    return;
   if (g->members.n + other->members.n > MEMBERS_MAX) return;
   Mapping m = {.p = p, .g = other, .n = n};
   for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
@@ -261,7 +277,9 @@ static void absorb(Plan *p, Group *g, Group *other, Node *n) {
   if (!m.reads || other->nrows < g->nrows || prefix(&m, false) < g->nrows) return;
   for (int i = 0; i < g->members.n; i++)
     if (!reads_own_rows(p, g, &g->members.at[i], other)) return;
-  if (!may_shrink(other, g->nrows, 0) || (g->nrows == 0 && total_work(g) + total_work(other) > SMALL)) return;
+  if (!may_shrink(other, g->nrows, 0) ||
+      (g->nrows == 0 && total_work(g) + total_work(other) > SMALL))
+    return;
   if (detour(p, g, other) || detour(p, other, g)) return;
   for (int i = 0; i < g->members.n; i++)
     if (node_reads_around(p, g->members.at[i].node, other)) return;
@@ -275,8 +293,8 @@ static void absorb(Plan *p, Group *g, Group *other, Node *n) {
 }
 
 static bool can_accumulate(const Node *n) {
-  return n->kind == N_COMP && n->reducer != RED_NONE && n->reducer != RED_ARGMAX && n->rank + 1 <= IR_MAX_RANK &&
-         n->type != TY_BOOL;
+  return n->kind == N_COMP && n->reducer != RED_NONE && n->reducer != RED_ARGMAX &&
+         n->rank + 1 <= IR_MAX_RANK && n->type != TY_BOOL;
 }
 
 /* Could n be computed inside g? *sum: as partial sums over rows. */
@@ -286,12 +304,14 @@ static bool fits(Plan *p, Group *g, Node *n, Mapping *m, int *nrows, bool *sum) 
   *nrows = prefix(m, false);
   if (m->partial || g->members.n >= MEMBERS_MAX) return false;
   if (g->kind == GROUP_CONTRACTION)
-    return p->be->options.fuse_epilogues && is_map(n) && *nrows == g->nrows && trailing(n, m->var, *nrows) == 1;
+    return p->be->options.fuse_epilogues && is_map(n) && *nrows == g->nrows &&
+           trailing(n, m->var, *nrows) == 1;
   int over = prefix(m, true);
   if (over > 0 && can_accumulate(n) && work > SMALL) {
     if (over == g->nrows && over > 1 && elementwise(g) && !g->rows_fixed) over--;
     int64_t out = product(n->extent, n->rank);
-    *sum = may_shrink(g, over, work) && out <= TRAILING_MAX && product(g->row_extent, over) >= ROWS_MIN;
+    *sum = may_shrink(g, over, work) && out <= TRAILING_MAX &&
+           product(g->row_extent, over) >= ROWS_MIN;
     *nrows = over;
     return *sum;
   }
@@ -302,7 +322,8 @@ static bool fits(Plan *p, Group *g, Node *n, Mapping *m, int *nrows, bool *sum) 
 
 static bool joins(Plan *p, Group *g, Node *n) {
   if (mixes(g, n)) return false;
-  if ((g->kind != GROUP_ROWS && g->kind != GROUP_CONTRACTION) || g->late || g->dropped) return false;
+  if ((g->kind != GROUP_ROWS && g->kind != GROUP_CONTRACTION) || g->late || g->dropped)
+    return false;
   if (!p->be->options.fuse_rows && g->kind == GROUP_ROWS) return false;
   Mapping m = {.p = p, .g = g, .n = n};
   for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
@@ -310,11 +331,12 @@ static bool joins(Plan *p, Group *g, Node *n) {
   if (!m.reads) return false;
   int nrows;
   bool sum;
-  if (node_reads_around(p, n, g) || !fits(p, g, n, &m, &nrows, &sum) || blocked(p, n, g)) return false;
+  if (node_reads_around(p, n, g) || !fits(p, g, n, &m, &nrows, &sum) || blocked(p, n, g))
+    return false;
   if (sum) {
     shrink(g, nrows);
     split_sum(p, g, n, m.var);
-    return false;                        /* what is left of n is grouped like any other node */
+    return false; /* what is left of n is grouped like any other node */
   }
   join_rows(p, g, n, &m, nrows);
   return true;
@@ -322,7 +344,12 @@ static bool joins(Plan *p, Group *g, Node *n) {
 
 /* ---- sharing inputs: neither reads the other, both read the same rows of one array --------------- */
 
-typedef struct Share { Mapping *m; const Node *x; const Expr *mine; bool conflict; } Share;
+typedef struct Share {
+  Mapping *m;
+  const Node *x;
+  const Expr *mine;
+  bool conflict;
+} Share;
 
 static void find_mine(Expr *e, void *ctx) {
   Share *s = ctx;
@@ -339,7 +366,11 @@ static void map_shared(Expr *e, void *ctx) {
   }
 }
 
-typedef struct Largest { Plan *p; const Node *x; int64_t count; } Largest;
+typedef struct Largest {
+  Plan *p;
+  const Node *x;
+  int64_t count;
+} Largest;
 
 static void find_largest(Node *read, void *ctx) {
   Largest *l = ctx;
@@ -357,7 +388,9 @@ static const Node *largest_read(Plan *p, Node *n) {
 }
 
 static bool joins_by_share(Plan *p, Group *g, Node *n, const Node *x) {
-  if (g->kind != GROUP_ROWS || g->late || g->dropped || !p->be->options.fuse_rows || g->region != n->region) return false;
+  if (g->kind != GROUP_ROWS || g->late || g->dropped || !p->be->options.fuse_rows ||
+      g->region != n->region)
+    return false;
   if (mixes(g, n)) return false;
   Mapping m = {.p = p, .g = g, .n = n};
   for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
@@ -369,8 +402,9 @@ static bool joins_by_share(Plan *p, Group *g, Node *n, const Node *x) {
   }
   int nrows;
   bool sum;
-  if (node_reads_around(p, n, g) || !fits(p, g, n, &m, &nrows, &sum) || blocked(p, n, g)) return false;
-  if (nrows < g->nrows) return false;    /* not worth changing the others */
+  if (node_reads_around(p, n, g) || !fits(p, g, n, &m, &nrows, &sum) || blocked(p, n, g))
+    return false;
+  if (nrows < g->nrows) return false; /* not worth changing the others */
   if (sum) {
     split_sum(p, g, n, m.var);
     return false;
@@ -381,7 +415,12 @@ static bool joins_by_share(Plan *p, Group *g, Node *n, const Node *x) {
 
 /* ---- a group of one's own ---------------------------------------------------------------------------- */
 
-typedef struct Strides { Plan *p; const Node *n; int out, red; int64_t weight_out, weight_red; } Strides;
+typedef struct Strides {
+  Plan *p;
+  const Node *n;
+  int out, red;
+  int64_t weight_out, weight_red;
+} Strides;
 
 static void weigh(Expr *e, void *ctx) {
   Strides *s = ctx;
@@ -394,7 +433,8 @@ static void weigh(Expr *e, void *ctx) {
       if (s->red >= 0) by_red += a.coef[s->red] * stride;
     }
     stride *= e->node->shape[d];
-    if (e->args[d]->vars) count *= e->node->shape[d];      /* of one iteration: a row of a stack is no more than the value */
+    if (e->args[d]->vars)
+      count *= e->node->shape[d]; /* of one iteration: a row of a stack is no more than the value */
   }
   if (by_out == 1 || by_out == -1) s->weight_out += count;
   if (by_red == 1 || by_red == -1) s->weight_red += count;
@@ -411,13 +451,14 @@ static bool runs_along_output(Plan *p, const Node *n) {
 /* Few results from many values: partial sums over leading reduced variables. */
 static bool own_partial_sums(Plan *p, Node *n, int *nrows, int *rowvar) {
   int64_t out = product(n->extent, n->rank), work = plan_evaluations(n);
-  if (!can_accumulate(n) || work < 8 * SMALL || work / out < 256 || out > TRAILING_MAX) return false;
+  if (!can_accumulate(n) || work < 8 * SMALL || work / out < 256 || out > TRAILING_MAX)
+    return false;
   bool column = runs_along_output(p, n);
   int64_t parallel = column ? out / n->extent[n->rank - 1] : out;
   if (parallel >= ROWS_MIN) return false;
   int64_t rows = 1, left = work / out;
   *nrows = 0;
-  for (int v = n->rank; v < n->nvars; v++) {       /* leave an inner loop, unless outputs are one */
+  for (int v = n->rank; v < n->nvars; v++) { /* leave an inner loop, unless outputs are one */
     bool last = v == n->nvars - 1;
     if (n->extent[v] == 1) continue;
     if (rows >= BLOCKS_MAX || (last && !column && *nrows > 0)) break;
@@ -450,14 +491,18 @@ static void group_alone(Plan *p, Node *n) {
   if (g->kind == GROUP_ROWS && n->reducer != RED_NONE && runs_along_output(p, n)) outer--;
   g->nrows = 0;
   for (int v = 0; v < outer; v++) {
-    if (n->extent[v] == 1) continue;     /* rows are what varies */
+    if (n->extent[v] == 1) continue; /* rows are what varies */
     rowvar[g->nrows] = v;
     g->row_extent[g->nrows++] = n->extent[v];
   }
   add_member(p, g, n, rowvar, false);
 }
 
-typedef struct Candidates { Plan *p; Node *n; VEC(Group *) at; } Candidates;
+typedef struct Candidates {
+  Plan *p;
+  Node *n;
+  VEC(Group *) at;
+} Candidates;
 
 static void add_candidate(Group *g, void *ctx) {
   Candidates *c = ctx;
@@ -472,7 +517,7 @@ static void group_node(Plan *p, Node *n) {
                (p->be->options.contractions && contract_matches(p, n));
   if (!alone) {
     node_waits(p, n, add_candidate, &c);
-    for (int kind = 0; kind < 2; kind++)            /* matrix products' tiles first, then the latest rows */
+    for (int kind = 0; kind < 2; kind++) /* matrix products' tiles first, then the latest rows */
       for (int i = c.at.n - 1; i >= 0; i--)
         if ((c.at.at[i]->kind == GROUP_CONTRACTION) == (kind == 0) && joins(p, c.at.at[i], n)) {
           for (int k = 0; k < c.at.n; k++) absorb(p, c.at.at[i], c.at.at[k], n);
@@ -486,7 +531,7 @@ static void group_node(Plan *p, Node *n) {
 }
 
 static void group_region(Plan *p, Region *r) {
-  int count = r->nodes.n;                /* partial sums are appended meanwhile */
+  int count = r->nodes.n; /* partial sums are appended meanwhile */
   for (int i = 0; i < count; i++) plan_info(p, r->nodes.at[i])->position = i;
   for (int i = 0; i < count; i++) {
     Node *n = r->nodes.at[i];
@@ -503,7 +548,10 @@ static void group_region(Plan *p, Region *r) {
 
 /* ---- what must be stored ----------------------------------------------------------------------------------- */
 
-typedef struct Uses { Plan *p; const Group *g; } Uses;
+typedef struct Uses {
+  Plan *p;
+  const Group *g;
+} Uses;
 
 static void mark_stored(Node *read, void *ctx) {
   Uses *u = ctx;
@@ -533,7 +581,8 @@ void plan_stored(Plan *p) {
     }
   for (int i = 0; i < p->groups.n; i++) {
     Uses u = {p, p->groups.at[i]};
-    for (int k = 0; k < u.g->members.n; k++) ir_each_read(p->g, u.g->members.at[k].node, mark_stored, &u);
+    for (int k = 0; k < u.g->members.n; k++)
+      ir_each_read(p->g, u.g->members.at[k].node, mark_stored, &u);
   }
   for (int i = 0; i < p->g->nodes.n; i++) {
     Node *n = p->g->nodes.at[i];

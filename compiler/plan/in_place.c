@@ -8,7 +8,11 @@
  * Edges from the readers to the writer keep the order. */
 #include "compiler/plan/contract.h"
 
-typedef struct Reads { Plan *p; const Node *old; bool found; } Reads;
+typedef struct Reads {
+  Plan *p;
+  const Node *old;
+  bool found;
+} Reads;
 
 static bool stands_on(const Node *n, const Node *old) {
   for (; n; n = n->kind == N_VIEW ? n->base : NULL)
@@ -33,7 +37,8 @@ static void look(Node *read, void *ctx) {
 static bool group_reads(Plan *p, Group *g, const Node *old) {
   Reads r = {p, old, false};
   if (g->kind == GROUP_LOOP) ir_each_read(p->g, g->loop->node, look, &r);
-  for (int i = 0; i < g->members.n && !r.found; i++) ir_each_read(p->g, g->members.at[i].node, look, &r);
+  for (int i = 0; i < g->members.n && !r.found; i++)
+    ir_each_read(p->g, g->members.at[i].node, look, &r);
   return r.found;
 }
 
@@ -43,9 +48,9 @@ typedef struct Own {
   Plan *p;
   const Node *old;
   const Item *writer, *reader;
-  Expr *const *element;                  /* of the writer */
-  int   nrows;
-  bool  fails;
+  Expr *const *element; /* of the writer */
+  int nrows;
+  bool fails;
 } Own;
 
 static void check_read(Expr *e, void *ctx) {
@@ -135,13 +140,17 @@ static bool own_kernel_allows(Plan *p, Group *g, const Node *value, const Node *
 static void write_directly(Plan *p, Node *copy) {
   Node *value = plan_info(p, copy)->commits, *old = plan_info(p, copy)->owner;
   Group *writer = plan_info(p, value)->group;
-  if (!plan_computes(value) || !writer || plan_info(p, value)->owner != value || old->type != value->type) return;
+  if (!plan_computes(value) || !writer || plan_info(p, value)->owner != value ||
+      old->type != value->type)
+    return;
   if (!own_kernel_allows(p, writer, value, old)) return;
   Groups readers = {0};
   for (int i = 0; i < p->groups.n; i++) {
     Group *g = p->groups.at[i];
-    if (g == writer || g->region != writer->region || g == plan_info(p, copy)->group || !group_reads(p, g, old)) continue;
-    if (group_follows(p, g, writer)) return;     /* needs both the old and the new value */
+    if (g == writer || g->region != writer->region || g == plan_info(p, copy)->group ||
+        !group_reads(p, g, old))
+      continue;
+    if (group_follows(p, g, writer)) return; /* needs both the old and the new value */
     vec_push(p->arena, &readers, g);
   }
   for (int i = 0; i < readers.n; i++) vec_push(p->arena, &writer->after, readers.at[i]);
@@ -160,6 +169,7 @@ void plan_in_place(Plan *p) {
   int count = p->g->nodes.n;
   for (int i = 0; i < count; i++) {
     Node *copy = p->g->nodes.at[i];
-    if (plan_info(p, copy)->commits && !is_output(p, plan_info(p, copy)->commits)) write_directly(p, copy);
+    if (plan_info(p, copy)->commits && !is_output(p, plan_info(p, copy)->commits))
+      write_directly(p, copy);
   }
 }

@@ -7,7 +7,9 @@
 
 enum { ALIGN = 64 };
 
-typedef struct LoopSpan { int begin, end; } LoopSpan;   /* steps of TD_LOOP and TD_END */
+typedef struct LoopSpan {
+  int begin, end;
+} LoopSpan; /* steps of TD_LOOP and TD_END */
 
 typedef struct Memory {
   Plan *p;
@@ -72,7 +74,9 @@ static int larger_first(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-static bool meet(const PlanBuffer *a, const PlanBuffer *b) { return a->first <= b->last && b->first <= a->last; }
+static bool meet(const PlanBuffer *a, const PlanBuffer *b) {
+  return a->first <= b->last && b->first <= a->last;
+}
 
 /* The lowest offset where b fits among the buffers that live at the same time. */
 static size_t lowest(PlanBuffer *const *placed, int n, const PlanBuffer *b) {
@@ -100,7 +104,8 @@ void plan_memory(Plan *p) {
   PlanBuffer **order = NEWN(p->arena, PlanBuffer *, p->buffers.n + 1);
   int n = 0;
   for (int i = 0; i < p->buffers.n; i++)
-    if (p->buffers.at[i].td.kind == TD_TEMP && p->buffers.at[i].first >= 0) order[n++] = &p->buffers.at[i];
+    if (p->buffers.at[i].td.kind == TD_TEMP && p->buffers.at[i].first >= 0)
+      order[n++] = &p->buffers.at[i];
   qsort(order, (size_t)n, sizeof *order, larger_first);
   for (int i = 0; i < n; i++) {
     size_t bytes = (order[i]->td.bytes + ALIGN - 1) / ALIGN * ALIGN;

@@ -12,22 +12,22 @@
  *   guarantees the type and size of every temporary buffer are final */
 #include "compiler/plan/chain.h"
 
-enum { FEWEST = 1 << 14 };               /* elements: less is not worth a conversion */
+enum { FEWEST = 1 << 14 }; /* elements: less is not worth a conversion */
 
 typedef struct Use {
-  bool wide;                             /* something needs all of the fraction */
-  bool by_product;                       /* a contraction reads it, */
-  bool by_others;                        /* or another kernel does */
-  bool from_product;                     /* a contraction and its epilogue make it, */
-  bool from_others;                      /* or something else */
+  bool wide;         /* something needs all of the fraction */
+  bool by_product;   /* a contraction reads it, */
+  bool by_others;    /* or another kernel does */
+  bool from_product; /* a contraction and its epilogue make it, */
+  bool from_others;  /* or something else */
   bool narrow;
 } Use;
 
 typedef struct Narrowing {
   Plan *p;
-  Use  *use;                             /* by buffer */
+  Use *use; /* by buffer */
   Node *reader;
-  bool  changed;
+  bool changed;
 } Narrowing;
 
 static bool is_product(const Group *g) { return g && g->kind == GROUP_CONTRACTION; }
@@ -60,8 +60,10 @@ static void note_value(Narrowing *x, Node *n) {
   if (n->kind == N_STACK) return;
   if (n->kind != N_COMP || n->type != TY_REAL) u->wide = true;
   const Group *g = info->group;
-  if (is_of_product(g, n)) u->from_product = true;
-  else u->from_others = true;
+  if (is_of_product(g, n))
+    u->from_product = true;
+  else
+    u->from_others = true;
   for (int i = 0; g && i < g->members.n; i++)
     if (g->members.at[i].node == n && g->members.at[i].accumulates) u->wide = true;
 }
@@ -83,8 +85,10 @@ static void note_read(Node *n, void *ctx) {
 static void walk(Narrowing *x, Region *r, void (*f)(Narrowing *x, Node *n)) {
   for (int i = 0; i < r->nodes.n; i++) {
     Node *n = r->nodes.at[i];
-    if (n->kind == N_LOOP) walk(x, n->loop->body, f);
-    else f(x, n);
+    if (n->kind == N_LOOP)
+      walk(x, n->loop->body, f);
+    else
+      f(x, n);
   }
 }
 
@@ -107,7 +111,8 @@ static void note_sources(Narrowing *x, Node *n) {
   const NodeInfo *info = plan_info(x->p, n);
   if (n->kind != N_COMP || !info->placed || info->place.buffer < 0) return;
   const Use *u = &x->use[info->place.buffer];
-  if (!u->narrow || (u->by_product && !u->by_others) || info->group->members.at[0].node == n) return;
+  if (!u->narrow || (u->by_product && !u->by_others) || info->group->members.at[0].node == n)
+    return;
   x->reader = n;
   ir_each_read(x->p->g, n, note_source, x);
 }
@@ -126,7 +131,8 @@ void plan_narrow(Plan *p) {
   }
   walk(&x, p->g->top, note_value);
   walk(&x, p->g->top, note_reads);
-  for (int b = 0; b < p->buffers.n; b++) x.use[b].narrow = may_be_narrow(&p->buffers.at[b].td, &x.use[b]);
+  for (int b = 0; b < p->buffers.n; b++)
+    x.use[b].narrow = may_be_narrow(&p->buffers.at[b].td, &x.use[b]);
   do {
     x.changed = false;
     walk(&x, p->g->top, note_sources);
@@ -141,5 +147,6 @@ void plan_narrow(Plan *p) {
 
 TdType plan_type(Plan *p, const Node *n) {
   const NodeInfo *info = plan_info(p, n);
-  return info->placed && info->place.buffer >= 0 ? p->buffers.at[info->place.buffer].td.type : plan_storage(n->type);
+  return info->placed && info->place.buffer >= 0 ? p->buffers.at[info->place.buffer].td.type
+                                                 : plan_storage(n->type);
 }

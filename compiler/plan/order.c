@@ -1,7 +1,8 @@
 /* Which groups wait for which, and an order that respects it. */
 #include "compiler/plan/plan.h"
 
-static void group_sources(Plan *p, const Region *r, Node *n, void (*f)(Group *g, void *ctx), void *ctx) {
+static void group_sources(Plan *p, const Region *r, Node *n, void (*f)(Group *g, void *ctx),
+                          void *ctx) {
   Group *g = plan_info(p, n)->group;
   switch (n->kind) {
   case N_INPUT:
@@ -23,7 +24,12 @@ static void group_sources(Plan *p, const Region *r, Node *n, void (*f)(Group *g,
   }
 }
 
-typedef struct Waits { Plan *p; Group *g; void (*f)(Group *, void *); void *ctx; } Waits;
+typedef struct Waits {
+  Plan *p;
+  Group *g;
+  void (*f)(Group *, void *);
+  void *ctx;
+} Waits;
 
 static void not_itself(Group *before, void *ctx) {
   Waits *w = ctx;
@@ -41,7 +47,11 @@ void node_waits(Plan *p, Node *n, void (*f)(Group *before, void *ctx), void *ctx
   ir_each_read(p->g, n, wait_for_node, &w);
 }
 
-typedef struct Around { Plan *p; const Group *g; bool found; } Around;
+typedef struct Around {
+  Plan *p;
+  const Group *g;
+  bool found;
+} Around;
 
 static void is_it(Group *source, void *ctx) {
   Around *a = ctx;
@@ -62,11 +72,17 @@ bool node_reads_around(Plan *p, Node *n, const Group *g) {
 void group_waits(Plan *p, Group *g, void (*f)(Group *before, void *ctx), void *ctx) {
   Waits w = {p, g, f, ctx};
   if (g->kind == GROUP_LOOP) ir_each_read(p->g, g->loop->node, wait_for_node, &w);
-  for (int i = 0; i < g->members.n; i++) ir_each_read(p->g, g->members.at[i].node, wait_for_node, &w);
+  for (int i = 0; i < g->members.n; i++)
+    ir_each_read(p->g, g->members.at[i].node, wait_for_node, &w);
   for (int i = 0; i < g->after.n; i++) f(g->after.at[i], ctx);
 }
 
-typedef struct Path { Plan *p; const Group *to; VEC(Group *) seen; bool found; } Path;
+typedef struct Path {
+  Plan *p;
+  const Group *to;
+  VEC(Group *) seen;
+  bool found;
+} Path;
 
 static void walk_back(Group *g, void *ctx) {
   Path *path = ctx;
@@ -88,12 +104,17 @@ bool group_follows(Plan *p, Group *from, const Group *to) {
 }
 
 /* Depth first: a group is listed right after what it waits for. */
-typedef struct Visit { Plan *p; Groups *out; } Visit;
+typedef struct Visit {
+  Plan *p;
+  Groups *out;
+} Visit;
 
 static void visit(Group *g, void *ctx) {
   Visit *v = ctx;
   if (g->mark == 2) return;
-  if (g->mark == 1) bug("kernels wait for each other in a circle at '%s'", g->members.n ? g->members.at[0].node->name : "loop");
+  if (g->mark == 1)
+    bug("kernels wait for each other in a circle at '%s'",
+        g->members.n ? g->members.at[0].node->name : "loop");
   g->mark = 1;
   group_waits(v->p, g, visit, v);
   g->mark = 2;
@@ -104,7 +125,8 @@ void group_order(Plan *p, const Region *r, Groups *out) {
   Visit v = {p, out};
   for (int late = 0; late < 2; late++)
     for (int i = 0; i < p->groups.n; i++)
-      if (p->groups.at[i]->region == r && p->groups.at[i]->late == late && !p->groups.at[i]->dropped)
+      if (p->groups.at[i]->region == r && p->groups.at[i]->late == late &&
+          !p->groups.at[i]->dropped)
         visit(p->groups.at[i], &v);
   for (int i = 0; i < out->n; i++) out->at[i]->mark = 0;
 }

@@ -12,7 +12,8 @@
 
 /* Made at the end of the region, or right before one of its nodes. */
 static Node *copy_of(Plan *p, Region *r, Node *n, const Node *before) {
-  Node *c = ir_comp(p->g, r, n->name, n->span, n->rank, 0, n->shape, RED_NONE, NULL, ir_read_all(p->g, n));
+  Node *c = ir_comp(p->g, r, n->name, n->span, n->rank, 0, n->shape, RED_NONE, NULL,
+                    ir_read_all(p->g, n));
   for (int d = 0; d < n->rank; d++) c->axis[d] = n->axis[d];
   c->lo = n->lo;
   c->hi = n->hi;
@@ -111,12 +112,14 @@ static void own_loop(Plan *p, Loop *l) {
   }
   for (int i = 0; i < l->emits.n; i++) {
     Node *stack = stack_of(l, i);
-    if (stack && !plan_info(p, stack)->rows_of) l->emits.at[i] = owned(p, l->body, l->emits.at[i], stack, 0, NULL);
+    if (stack && !plan_info(p, stack)->rows_of)
+      l->emits.at[i] = owned(p, l->body, l->emits.at[i], stack, 0, NULL);
   }
   for (int i = 0; i < l->carries.n; i++) {
     Carry *c = &l->carries.at[i];
-    bool rows = plan_info(p, c->in)->rows;         /* then the first value is never written over */
-    Node *init = rows || used_once(p, c->init) ? c->init : copy_of(p, l->node->region, c->init, l->node);
+    bool rows = plan_info(p, c->in)->rows; /* then the first value is never written over */
+    Node *init =
+        rows || used_once(p, c->init) ? c->init : copy_of(p, l->node->region, c->init, l->node);
     c->init = owned(p, l->node->region, init, c->in, 0, l->node);
     if (rows) continue;
     c->next = owned(p, l->body, c->next, NULL, 0, NULL);
@@ -125,7 +128,7 @@ static void own_loop(Plan *p, Loop *l) {
 }
 
 static void own_region(Plan *p, Region *r) {
-  for (int i = r->nodes.n - 1; i >= 0; i--) {      /* owners before what they own */
+  for (int i = r->nodes.n - 1; i >= 0; i--) { /* owners before what they own */
     Node *n = r->nodes.at[i];
     if (n->kind == N_PACK)
       for (int k = 0; k < n->parts.n; k++) n->parts.at[k] = owned(p, r, n->parts.at[k], n, k, n);
@@ -149,7 +152,7 @@ void plan_own(Plan *p) {
     Node *n = g->outputs.at[i].node;
     if (!can_own(p, g->top, n)) n = copy_of(p, g->top, n, NULL);
     g->outputs.at[i].node = n;
-    plan_info(p, n)->owner = n;          /* itself: a buffer of its own */
+    plan_info(p, n)->owner = n; /* itself: a buffer of its own */
   }
   own_region(p, g->top);
 }

@@ -3,7 +3,8 @@
  * the carry it starts; views are places inside their base. */
 #include "compiler/plan/plan.h"
 
-int plan_buffer(Plan *p, TdBufferKind kind, const char *name, Type type, int rank, const int64_t *shape) {
+int plan_buffer(Plan *p, TdBufferKind kind, const char *name, Type type, int rank,
+                const int64_t *shape) {
   PlanBuffer b = {.first = -1, .last = -1};
   b.td.kind = kind;
   b.td.name = name;
@@ -16,7 +17,8 @@ int plan_buffer(Plan *p, TdBufferKind kind, const char *name, Type type, int ran
     b.td.count *= shape[d];
   }
   int64_t bytes;
-  if (!mul_fits(b.td.count, (int64_t)td_type_size(b.td.type), &bytes)) bug("'%s' is too large", name);
+  if (!mul_fits(b.td.count, (int64_t)td_type_size(b.td.type), &bytes))
+    bug("'%s' is too large", name);
   b.td.bytes = (size_t)bytes;
   vec_push(p->arena, &p->buffers, b);
   return p->buffers.n - 1;
@@ -41,9 +43,12 @@ static const void *const_data(Plan *p, const Node *n) {
   int64_t count = ir_count(n);
   void *data = arena_alloc(p->arena, (size_t)count * td_type_size(plan_storage(n->type)));
   for (int64_t i = 0; i < count; i++) {
-    if (n->type == TY_REAL) ((float *)data)[i] = (float)n->data[i];
-    else if (n->type == TY_INT) ((int32_t *)data)[i] = (int32_t)n->data[i];
-    else ((uint8_t *)data)[i] = n->data[i] != 0;
+    if (n->type == TY_REAL)
+      ((float *)data)[i] = (float)n->data[i];
+    else if (n->type == TY_INT)
+      ((int32_t *)data)[i] = (int32_t)n->data[i];
+    else
+      ((uint8_t *)data)[i] = n->data[i] != 0;
   }
   return data;
 }
@@ -55,13 +60,16 @@ static Place carry_row(Plan *p, Node *in, int64_t row);
 static Place owned_place(Plan *p, Node *n, Node *owner) {
   Place at = place_of(p, owner);
   if (owner->kind == N_PACK) {
-    for (int i = 0; i < plan_info(p, n)->owner_index; i++) at.offset += ir_count(owner->parts.at[i]);
+    for (int i = 0; i < plan_info(p, n)->owner_index; i++)
+      at.offset += ir_count(owner->parts.at[i]);
   } else if (owner->kind == N_STACK) {
     at.stride[plan_depth(owner->loop->node->region)] += ir_count(n);
   } else if (owner->kind == N_CARRY && plan_info(p, owner)->rows) {
     int64_t row = ir_count(n);
-    if (plan_info(p, n)->owner_index == 0) at = carry_row(p, owner, owner->loop->reverse ? owner->loop->count : 0);
-    else at.offset += owner->loop->reverse ? -row : row;
+    if (plan_info(p, n)->owner_index == 0)
+      at = carry_row(p, owner, owner->loop->reverse ? owner->loop->count : 0);
+    else
+      at.offset += owner->loop->reverse ? -row : row;
   }
   return at;
 }
@@ -119,7 +127,8 @@ static Place find_place(Plan *p, Node *n) {
 
 static bool needs_no_place(Plan *p, const Node *n) {
   const NodeInfo *info = plan_info(p, n);
-  return n->kind == N_COTANGENT || n == p->g->step || info->local || (info->group && info->group->dropped);
+  return n->kind == N_COTANGENT || n == p->g->step || info->local ||
+         (info->group && info->group->dropped);
 }
 
 static Place place_of(Plan *p, Node *n) {
@@ -134,8 +143,10 @@ static Place place_of(Plan *p, Node *n) {
 static void place_region(Plan *p, Region *r) {
   for (int i = 0; i < r->nodes.n; i++) {
     Node *n = r->nodes.at[i];
-    if (n->kind == N_LOOP) place_region(p, n->loop->body);
-    else if (!needs_no_place(p, n)) place_of(p, n);
+    if (n->kind == N_LOOP)
+      place_region(p, n->loop->body);
+    else if (!needs_no_place(p, n))
+      place_of(p, n);
   }
 }
 

@@ -8,25 +8,35 @@
 #include <string.h>
 
 enum {
-  ROW = 22, TOP = 64, LEFT = 16, INDENT = 14, NAME_WIDTH = 352, FIGURE = 92, LANE = 9,
+  ROW = 22,
+  TOP = 64,
+  LEFT = 16,
+  INDENT = 14,
+  NAME_WIDTH = 352,
+  FIGURE = 92,
+  LANE = 9,
   LANES_MOST = 400
 };
 
-typedef struct Wire { int buffer, first, last, lane; } Wire;
+typedef struct Wire {
+  int buffer, first, last, lane;
+} Wire;
 
 typedef struct Picture {
   const TdProgram *p;
-  const TdEntry   *e;
-  StrBuf          *out;
-  int             *row;         /* of each step; the frame's first row for a loop */
-  int              rows;
-  VEC(Wire)        wires;
-  int              lanes;
+  const TdEntry *e;
+  StrBuf *out;
+  int *row; /* of each step; the frame's first row for a loop */
+  int rows;
+  VEC(Wire) wires;
+  int lanes;
 } Picture;
 
-static const struct { const char *klass, *colour; } colours[] = {
-  {"contraction", "#3b6fb6"}, {"row", "#2f8f5b"}, {"column", "#8a6d1d"},
-  {"map", "#7a5aa6"},         {"scatter", "#b0503c"}, {"pack", "#5b7f95"}, {"chain", "#2b8c9e"},
+static const struct {
+  const char *klass, *colour;
+} colours[] = {
+    {"contraction", "#3b6fb6"}, {"row", "#2f8f5b"},  {"column", "#8a6d1d"}, {"map", "#7a5aa6"},
+    {"scatter", "#b0503c"},     {"pack", "#5b7f95"}, {"chain", "#2b8c9e"},
 };
 
 static const char *colour_of(const char *klass) {
@@ -38,11 +48,16 @@ static const char *colour_of(const char *klass) {
 static void put_escaped(StrBuf *out, const char *text) {
   for (const char *s = text ? text : ""; *s; s++) {
     unsigned char c = (unsigned char)*s;
-    if (c == '<') sb_puts(out, "&lt;");
-    else if (c == '>') sb_puts(out, "&gt;");
-    else if (c == '&') sb_puts(out, "&amp;");
-    else if (c == '"') sb_puts(out, "&quot;");
-    else if (c >= ' ') sb_putc(out, (char)c);
+    if (c == '<')
+      sb_puts(out, "&lt;");
+    else if (c == '>')
+      sb_puts(out, "&gt;");
+    else if (c == '&')
+      sb_puts(out, "&amp;");
+    else if (c == '"')
+      sb_puts(out, "&quot;");
+    else if (c >= ' ')
+      sb_putc(out, (char)c);
   }
 }
 
@@ -89,16 +104,19 @@ static void put_wire(Picture *v, const Wire *w) {
   sb_printf(v->out, "<g class=\"wire\" stroke-width=\"%.1f\"><title>", width);
   put_escaped(v->out, b->name);
   sb_puts(v->out, ": ");
-  for (int d = 0; d < b->rank; d++) sb_printf(v->out, "%s%lld", d ? " x " : "", (long long)b->shape[d]);
+  for (int d = 0; d < b->rank; d++)
+    sb_printf(v->out, "%s%lld", d ? " x " : "", (long long)b->shape[d]);
   sb_puts(v->out, ", ");
   put_amount(v->out, (double)b->bytes, "B");
-  sb_printf(v->out, "</title><path d=\"M%d %dH%dV%d\"/>", from, middle(w->first), x, middle(w->last));
+  sb_printf(v->out, "</title><path d=\"M%d %dH%dV%d\"/>", from, middle(w->first), x,
+            middle(w->last));
   int drawn = w->first;
   for (int s = 0; s < v->e->nsteps; s++)
     for (int k = 0; v->e->steps[s].kind == TD_LAUNCH && k < v->e->steps[s].nargs; k++)
       if (v->e->steps[s].args[k] == w->buffer && v->row[s] != drawn) {
         drawn = v->row[s];
-        sb_printf(v->out, "<path d=\"M%d %dH%d\" marker-end=\"url(#arrow)\"/>", x, middle(drawn), from + 5);
+        sb_printf(v->out, "<path d=\"M%d %dH%d\" marker-end=\"url(#arrow)\"/>", x, middle(drawn),
+                  from + 5);
       }
   sb_puts(v->out, "</g>\n");
 }
@@ -119,16 +137,21 @@ static void put_kernel(Picture *v, int row, int depth, const TdKernel *k, double
   put_escaped(v->out, k->where);
   sb_puts(v->out, "  ");
   put_escaped(v->out, k->text);
-  sb_printf(v->out, "</title><rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"3\" fill=\"%s\"/>", x, y + 2, width,
-            ROW - 4, colour_of(k->klass));
+  sb_printf(v->out,
+            "</title><rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"3\" fill=\"%s\"/>", x,
+            y + 2, width, ROW - 4, colour_of(k->klass));
   sb_printf(v->out, "<text class=\"name\" x=\"%d\" y=\"%d\">", x + 6, y + 15);
   put_escaped(v->out, k->name);
   sb_puts(v->out, "</text>");
   for (int i = 0; i < 3; i++) {
-    sb_printf(v->out, "<text class=\"figure\" x=\"%d\" y=\"%d\">", LEFT + NAME_WIDTH + (i + 1) * FIGURE - 6, y + 15);
-    if (i == 0) put_amount(v->out, times * k->flops, "flop");
-    else if (i == 1) put_amount(v->out, times * k->bytes, "B");
-    else sb_printf(v->out, "%lld piece%s", (long long)k->pieces, k->pieces == 1 ? "" : "s");
+    sb_printf(v->out, "<text class=\"figure\" x=\"%d\" y=\"%d\">",
+              LEFT + NAME_WIDTH + (i + 1) * FIGURE - 6, y + 15);
+    if (i == 0)
+      put_amount(v->out, times * k->flops, "flop");
+    else if (i == 1)
+      put_amount(v->out, times * k->bytes, "B");
+    else
+      sb_printf(v->out, "%lld piece%s", (long long)k->pieces, k->pieces == 1 ? "" : "s");
     sb_puts(v->out, "</text>");
   }
   sb_puts(v->out, "</g>\n");
@@ -142,10 +165,10 @@ static void put_frame(Picture *v, int loop, int depth) {
   }
   const TdStep *step = &v->e->steps[loop];
   int x = LEFT + depth * INDENT, y = TOP + v->row[loop] * ROW, rows = v->row[end] - v->row[loop];
-  sb_printf(v->out, "<rect class=\"frame\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"5\"/>", x, y + 1,
-            NAME_WIDTH - depth * INDENT + 4, rows * ROW);
-  sb_printf(v->out, "<text class=\"loop\" x=\"%d\" y=\"%d\">%lld times%s</text>\n", x + 6, y + 15, (long long)step->count,
-            step->reverse ? ", backwards" : "");
+  sb_printf(v->out, "<rect class=\"frame\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"5\"/>",
+            x, y + 1, NAME_WIDTH - depth * INDENT + 4, rows * ROW);
+  sb_printf(v->out, "<text class=\"loop\" x=\"%d\" y=\"%d\">%lld times%s</text>\n", x + 6, y + 15,
+            (long long)step->count, step->reverse ? ", backwards" : "");
 }
 
 static void put_rows(Picture *v) {
@@ -154,7 +177,9 @@ static void put_rows(Picture *v) {
   for (int s = 0; s < v->e->nsteps; s++) {
     const TdStep *step = &v->e->steps[s];
     switch (step->kind) {
-    case TD_LAUNCH: put_kernel(v, v->row[s], depth, &v->p->kernels[step->kernel], times[depth]); break;
+    case TD_LAUNCH:
+      put_kernel(v, v->row[s], depth, &v->p->kernels[step->kernel], times[depth]);
+      break;
     case TD_LOOP:
       put_frame(v, s, depth);
       times[depth + 1] = times[depth] * (double)step->count;
@@ -162,7 +187,8 @@ static void put_rows(Picture *v) {
       break;
     case TD_END: depth--; break;
     case TD_COPY:
-      sb_printf(v->out, "<text class=\"loop\" x=\"%d\" y=\"%d\">copy</text>\n", LEFT + depth * INDENT + 6, middle(v->row[s]) + 4);
+      sb_printf(v->out, "<text class=\"loop\" x=\"%d\" y=\"%d\">copy</text>\n",
+                LEFT + depth * INDENT + 6, middle(v->row[s]) + 4);
       break;
     }
   }
@@ -172,19 +198,27 @@ static void put_rows(Picture *v) {
 
 static void put_head(Picture *v) {
   int width = lanes_left() + 30 + v->lanes * LANE, height = TOP + v->rows * ROW + 20;
-  sb_printf(v->out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\">\n", width,
-            height, width, height);
-  sb_puts(v->out, "<style>\n"
-                  "svg { background: #fff; font: 12px ui-monospace, Menlo, Consolas, monospace }\n"
-                  ".title { font-size: 15px; font-weight: 600; fill: #1b2733 } .key, .figure, .loop { fill: #51606f }\n"
-                  ".figure { text-anchor: end } .name { fill: #fff } .loop { font-style: italic }\n"
-                  ".frame { fill: #eef2f6; stroke: #c3cdd7 } .wire { fill: none; stroke: #9aa8b5 }\n"
-                  ".wire:hover { stroke: #d0452b } .wire path { pointer-events: stroke }\n"
-                  "@media (prefers-color-scheme: dark) { svg { background: #14191f } .title { fill: #e6edf3 }\n"
-                  "  .key, .figure, .loop { fill: #9fb0c0 } .frame { fill: #1d252d; stroke: #3a4652 } .wire { stroke: #5f6f7e } }\n"
-                  "</style>\n"
-                  "<marker id=\"arrow\" viewBox=\"0 0 6 6\" refX=\"5\" refY=\"3\" markerWidth=\"5\" markerHeight=\"5\" "
-                  "markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path d=\"M0 0L6 3L0 6z\" fill=\"#7d8b98\"/></marker>\n");
+  sb_printf(v->out,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" "
+            "height=\"%d\">\n",
+            width, height, width, height);
+  sb_puts(
+      v->out,
+      "<style>\n"
+      "svg { background: #fff; font: 12px ui-monospace, Menlo, Consolas, monospace }\n"
+      ".title { font-size: 15px; font-weight: 600; fill: #1b2733 } .key, .figure, .loop { fill: "
+      "#51606f }\n"
+      ".figure { text-anchor: end } .name { fill: #fff } .loop { font-style: italic }\n"
+      ".frame { fill: #eef2f6; stroke: #c3cdd7 } .wire { fill: none; stroke: #9aa8b5 }\n"
+      ".wire:hover { stroke: #d0452b } .wire path { pointer-events: stroke }\n"
+      "@media (prefers-color-scheme: dark) { svg { background: #14191f } .title { fill: #e6edf3 }\n"
+      "  .key, .figure, .loop { fill: #9fb0c0 } .frame { fill: #1d252d; stroke: #3a4652 } .wire { "
+      "stroke: #5f6f7e } }\n"
+      "</style>\n"
+      "<marker id=\"arrow\" viewBox=\"0 0 6 6\" refX=\"5\" refY=\"3\" markerWidth=\"5\" "
+      "markerHeight=\"5\" "
+      "markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path d=\"M0 0L6 3L0 6z\" "
+      "fill=\"#7d8b98\"/></marker>\n");
   sb_printf(v->out, "<text class=\"title\" x=\"%d\" y=\"24\">", LEFT);
   put_escaped(v->out, v->p->name);
   sb_puts(v->out, ": ");
@@ -196,7 +230,8 @@ static void put_head(Picture *v) {
   sb_puts(v->out, "</text>\n");
   int x = LEFT;
   for (size_t i = 0; i < sizeof colours / sizeof *colours; i++) {
-    sb_printf(v->out, "<rect x=\"%d\" y=\"37\" width=\"11\" height=\"11\" rx=\"2\" fill=\"%s\"/>", x, colours[i].colour);
+    sb_printf(v->out, "<rect x=\"%d\" y=\"37\" width=\"11\" height=\"11\" rx=\"2\" fill=\"%s\"/>",
+              x, colours[i].colour);
     sb_printf(v->out, "<text class=\"key\" x=\"%d\" y=\"47\">%s</text>", x + 16, colours[i].klass);
     x += 34 + 8 * (int)strlen(colours[i].klass);
   }

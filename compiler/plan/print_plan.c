@@ -17,7 +17,10 @@ static const char *type_text(TdType t) {
 }
 
 static void print_amount(StrBuf *out, double x, const char *unit) {
-  static const struct { double at; const char *prefix; } steps[] = {{1e9, "G"}, {1e6, "M"}, {1e3, "k"}};
+  static const struct {
+    double at;
+    const char *prefix;
+  } steps[] = {{1e9, "G"}, {1e6, "M"}, {1e3, "k"}};
   for (int i = 0; i < 3; i++)
     if (x >= steps[i].at) {
       sb_printf(out, "%8.2f %s%s", x / steps[i].at, steps[i].prefix, unit);
@@ -28,7 +31,8 @@ static void print_amount(StrBuf *out, double x, const char *unit) {
 
 static void print_shape(StrBuf *out, const TdBuffer *b) {
   sb_puts(out, type_text(b->type));
-  for (int d = 0; d < b->rank; d++) sb_printf(out, "%s%lld", d ? ", " : "[", (long long)b->shape[d]);
+  for (int d = 0; d < b->rank; d++)
+    sb_printf(out, "%s%lld", d ? ", " : "[", (long long)b->shape[d]);
   if (b->rank) sb_putc(out, ']');
 }
 
@@ -51,14 +55,14 @@ static void print_steps(const TdProgram *p, const TdEntry *e, StrBuf *out) {
     if (step->kind == TD_END) depth--;
     if (step->kind == TD_LAUNCH) {
       const TdKernel *k = &p->kernels[step->kernel];
-      sb_printf(out, "  %4d %*s%-*s %-11s %5lld pieces ", s, 2 * depth, "", 48 - 2 * depth, k->name, k->klass,
-                (long long)k->pieces);
+      sb_printf(out, "  %4d %*s%-*s %-11s %5lld pieces ", s, 2 * depth, "", 48 - 2 * depth, k->name,
+                k->klass, (long long)k->pieces);
       print_amount(out, times[depth] * k->flops, "flop");
       print_amount(out, times[depth] * k->bytes, "B");
       sb_printf(out, "  %s\n", k->where);
     } else if (step->kind == TD_LOOP) {
-      sb_printf(out, "  %4d %*sloop %lld%s%s\n", s, 2 * depth, "", (long long)step->count, step->reverse ? " reverse" : "",
-                step->once ? ", in the first run" : "");
+      sb_printf(out, "  %4d %*sloop %lld%s%s\n", s, 2 * depth, "", (long long)step->count,
+                step->reverse ? " reverse" : "", step->once ? ", in the first run" : "");
       times[depth + 1] = times[depth] * (double)step->count;
       depth++;
     }
@@ -74,9 +78,12 @@ static void print_buffers(const TdProgram *p, const TdEntry *e, StrBuf *out) {
     if (first < 0) continue;
     sb_printf(out, "  %-5s ", kinds[b->kind]);
     print_amount(out, (double)b->bytes, "B");
-    if (b->kind == TD_TEMP) sb_printf(out, " at %10zu", b->offset);
-    else sb_printf(out, "%14s", "");
-    sb_printf(out, "  steps %4d - %-4d %s ", first, last, b->kind == TD_STATE ? p->states[b->state].name : b->name);
+    if (b->kind == TD_TEMP)
+      sb_printf(out, " at %10zu", b->offset);
+    else
+      sb_printf(out, "%14s", "");
+    sb_printf(out, "  steps %4d - %-4d %s ", first, last,
+              b->kind == TD_STATE ? p->states[b->state].name : b->name);
     print_shape(out, b);
     sb_putc(out, '\n');
   }
@@ -85,7 +92,8 @@ static void print_buffers(const TdProgram *p, const TdEntry *e, StrBuf *out) {
 void backend_print_plan(const TdProgram *p, StrBuf *out) {
   sb_printf(out, "program %s: %d kernels, %d entries\n", p->name, p->nkernels, p->nentries);
   double state_bytes = 0;
-  for (int i = 0; i < p->nstates; i++) state_bytes += (double)p->states[i].count * (double)td_type_size(p->states[i].type);
+  for (int i = 0; i < p->nstates; i++)
+    state_bytes += (double)p->states[i].count * (double)td_type_size(p->states[i].type);
   sb_puts(out, "states");
   print_amount(out, state_bytes, "B");
   sb_puts(out, "\n");

@@ -57,7 +57,10 @@ static void make_item(Plan *p, int nrows, Item *it, Member *m) {
 
 enum { SHORT = 4, ROWS_WORTH_IT = 64 };
 
-typedef struct Elsewhere { const Item *of; bool found; } Elsewhere;
+typedef struct Elsewhere {
+  const Item *of;
+  bool found;
+} Elsewhere;
 
 static void find_elsewhere(Expr *e, void *ctx) {
   Elsewhere *x = ctx;
@@ -89,8 +92,8 @@ static bool rows_contiguous(Plan *p, const RowPlan *r, const Item *it) {
 }
 
 static bool is_short(Plan *p, const RowPlan *r, const Item *it) {
-  return it->nloops == 1 && it->form == FORM_MAP && !it->member->accumulates && it->extent[0] <= SHORT &&
-         rows_contiguous(p, r, it) && read_in_place(p, r, it);
+  return it->nloops == 1 && it->form == FORM_MAP && !it->member->accumulates &&
+         it->extent[0] <= SHORT && rows_contiguous(p, r, it) && read_in_place(p, r, it);
 }
 
 static void write_out(Plan *p, RowPlan *r) {
@@ -119,7 +122,8 @@ static void write_out(Plan *p, RowPlan *r) {
       it->part = true;
       it->body = ex_subst(p->g, it->body, map, r->nrows + 1);
       if (it->guard) it->guard = ex_subst(p->g, it->guard, map, r->nrows + 1);
-      for (int d = 0; d < it->node->rank; d++) it->element[d] = ex_subst(p->g, it->element[d], map, r->nrows + 1);
+      for (int d = 0; d < it->node->rank; d++)
+        it->element[d] = ex_subst(p->g, it->element[d], map, r->nrows + 1);
       it->self = ex_read(p->g, it->node, it->element);
     }
   }
@@ -136,22 +140,27 @@ static bool map_only(const RowPlan *r) {
 /* ---- joining neighbouring variables ---------------------------------------------------- */
 
 typedef struct Join {
-  Plan   *p;
-  int     outer, inner;                  /* variables */
+  Plan *p;
+  int outer, inner; /* variables */
   int64_t inner_extent;
-  bool    fails;
+  bool fails;
 } Join;
 
-static bool names_either(const Join *j, const Expr *e) { return (e->vars >> j->outer | e->vars >> j->inner) & 1; }
+static bool names_either(const Join *j, const Expr *e) {
+  return (e->vars >> j->outer | e->vars >> j->inner) & 1;
+}
 
 /* Is e, an integer, a function of outer * extent + inner alone? */
 static bool flat_in(const Join *j, const Linear *lin) {
   int64_t outer = 0, inner = 0;
   for (int i = 0; i < lin->n; i++) {
     const Expr *a = lin->term[i].atom;
-    if (a->kind == E_VAR && a->inum == j->outer) outer = lin->term[i].coef;
-    else if (a->kind == E_VAR && a->inum == j->inner) inner = lin->term[i].coef;
-    else if (names_either(j, a) && a->kind == E_PRIM && a->prim != P_int) return false;
+    if (a->kind == E_VAR && a->inum == j->outer)
+      outer = lin->term[i].coef;
+    else if (a->kind == E_VAR && a->inum == j->inner)
+      inner = lin->term[i].coef;
+    else if (names_either(j, a) && a->kind == E_PRIM && a->prim != P_int)
+      return false;
   }
   return outer == inner * j->inner_extent;
 }
@@ -215,7 +224,8 @@ static void rename_item(Plan *p, Item *it, int outer, int nvars) {
   it->body = ex_subst(p->g, it->body, map, nvars);
   if (it->guard) it->guard = ex_subst(p->g, it->guard, map, nvars);
   if (!it->self) return;
-  for (int d = 0; d < it->node->rank; d++) it->element[d] = ex_subst(p->g, it->element[d], map, nvars);
+  for (int d = 0; d < it->node->rank; d++)
+    it->element[d] = ex_subst(p->g, it->element[d], map, nvars);
   it->self = ex_read(p->g, it->node, it->element);
 }
 
@@ -234,7 +244,8 @@ static void join_rows(Plan *p, RowPlan *r) {
     bool ok = true;
     for (int i = 0; i < r->nitems && ok; i++) ok = item_joins(p, r, &r->items[i], k);
     if (!ok) continue;
-    for (int i = 0; i < r->nitems; i++) rename_item(p, &r->items[i], k, r->nrows + r->items[i].nloops);
+    for (int i = 0; i < r->nitems; i++)
+      rename_item(p, &r->items[i], k, r->nrows + r->items[i].nloops);
     join_at(r->row_extent, r->row_axis, k, r->nrows--);
   }
 }
@@ -255,13 +266,19 @@ static void join_loops(Plan *p, RowPlan *r, Item *first, Item *last) {
 
 /* ---- are all reads in bounds, whatever their conditions? ------------------------------------ */
 
-typedef struct Proof { Plan *p; const int64_t *extent; int nvars; bool fails; } Proof;
+typedef struct Proof {
+  Plan *p;
+  const int64_t *extent;
+  int nvars;
+  bool fails;
+} Proof;
 
 static void prove_read(Expr *e, void *ctx) {
   Proof *f = ctx;
   for (int d = 0; d < e->nargs && e->kind == E_READ; d++) {
     int64_t lo, hi;
-    if (!ex_interval(f->p->g, e->args[d], f->extent, f->nvars, &lo, &hi) || lo < 0 || hi >= e->node->shape[d])
+    if (!ex_interval(f->p->g, e->args[d], f->extent, f->nvars, &lo, &hi) || lo < 0 ||
+        hi >= e->node->shape[d])
       f->fails = true;
   }
 }
@@ -280,13 +297,18 @@ static bool all_proved(Plan *p, const RowPlan *r) {
 
 /* ---- nests -------------------------------------------------------------------------------------- */
 
-typedef struct Dependence { const Item *on; bool reads, elsewhere; } Dependence;
+typedef struct Dependence {
+  const Item *on;
+  bool reads, elsewhere;
+} Dependence;
 
 static void find_dependence(Expr *e, void *ctx) {
   Dependence *d = ctx;
   if (e->kind != E_READ || e->node != d->on->node) return;
-  for (int k = 0; k < e->nargs && d->on->part; k++)      /* a read of another one? */
-    if (e->args[k]->kind == E_INT && d->on->element[k]->kind == E_INT && e->args[k]->inum != d->on->element[k]->inum) return;
+  for (int k = 0; k < e->nargs && d->on->part; k++) /* a read of another one? */
+    if (e->args[k]->kind == E_INT && d->on->element[k]->kind == E_INT &&
+        e->args[k]->inum != d->on->element[k]->inum)
+      return;
   d->reads = true;
   if (e != d->on->self) d->elsewhere = true;
 }
@@ -298,7 +320,9 @@ static Dependence depends(Plan *p, const Item *it, const Item *on) {
   return d;
 }
 
-static bool stands_alone(const Item *it) { return it->form == FORM_MIXED || it->node->reducer == RED_ARGMAX; }
+static bool stands_alone(const Item *it) {
+  return it->form == FORM_MIXED || it->node->reducer == RED_ARGMAX;
+}
 
 static bool same_loops(const Item *a, const Item *b) {
   if (stands_alone(a) || stands_alone(b) || a->nloops != b->nloops) return false;
@@ -348,7 +372,8 @@ static void find_arrays(Plan *p, RowPlan *r) {
     for (int k = i + 1; k < r->nitems; k++) {
       Item *it = &r->items[i];
       bool value = it->form != FORM_REDUCE && it->nloops > 0;
-      if (value && r->items[k].nest != it->nest && depends(p, &r->items[k], it).reads) it->array = true;
+      if (value && r->items[k].nest != it->nest && depends(p, &r->items[k], it).reads)
+        it->array = true;
     }
 }
 
@@ -371,7 +396,8 @@ static RowPlan *items_of(Plan *p, Group *g, int program, int nrows) {
   RowPlan *r = NEW(p->arena, RowPlan);
   r->items = NEWN(p->arena, Item, g->members.n + 1);
   for (int i = 0; i < g->members.n; i++)
-    if (g->members.at[i].program == program) make_item(p, nrows, &r->items[r->nitems++], &g->members.at[i]);
+    if (g->members.at[i].program == program)
+      make_item(p, nrows, &r->items[r->nitems++], &g->members.at[i]);
   r->nrows = r->given_rows = nrows;
   for (int k = 0; k < nrows; k++) {
     const Member *m = r->nitems > 0 ? r->items[0].member : &g->members.at[0];
@@ -408,8 +434,10 @@ static void plan_group_rows(Plan *p, Group *g) {
   RowPlan *r = items_of(p, g, 0, g->nrows);
   g->rows = r;
   if (r->in_bounds) join_rows(p, r);
-  if (map_only(r) && r->nrows == 1) r->flat = true;
-  else if (map_only(r) && r->nrows > 1 && !g->rows_fixed) leave_a_loop(r);
+  if (map_only(r) && r->nrows == 1)
+    r->flat = true;
+  else if (map_only(r) && r->nrows > 1 && !g->rows_fixed)
+    leave_a_loop(r);
   plan_nests(p, r, true);
 }
 

@@ -9,7 +9,12 @@ static void push_step(Plan *p, TdStep step, const bool *writes) {
 
 static void push_launch(Plan *p, const Group *g, double times) {
   const TdKernel *k = &p->be->kernels.at[g->kernel];
-  TdStep step = {.kind = TD_LAUNCH, .from_slot = -1, .to_slot = -1, .kernel = g->kernel, .nargs = g->nargs, .args = g->args};
+  TdStep step = {.kind = TD_LAUNCH,
+                 .from_slot = -1,
+                 .to_slot = -1,
+                 .kernel = g->kernel,
+                 .nargs = g->nargs,
+                 .args = g->args};
   push_step(p, step, g->writes);
   p->flops += times * k->flops;
   p->bytes += times * k->bytes;
@@ -61,7 +66,7 @@ static void list_kept(Plan *p) {
       step.count = pack->packed_for[k]->count;
       push_step(p, step, NULL);
     }
-    push_launch(p, pack, 0);             /* its cost is not a run's */
+    push_launch(p, pack, 0); /* its cost is not a run's */
     p->steps.at[p->steps.n - 1].once = true;
     step.kind = TD_END;
     for (int k = 0; k < pack->npacked_for; k++) push_step(p, step, NULL);

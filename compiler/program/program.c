@@ -5,12 +5,12 @@
 
 size_t td_type_size(TdType t) {
   switch (t) {
-    case TD_F64: return 8;
-    case TD_F32:
-    case TD_I32: return 4;
-    case TD_BF16:
-    case TD_F16: return 2;
-    case TD_U8: return 1;
+  case TD_F64: return 8;
+  case TD_F32:
+  case TD_I32: return 4;
+  case TD_BF16:
+  case TD_F16: return 2;
+  case TD_U8: return 1;
   }
   bug("unknown storage type %d", (int)t);
 }
@@ -28,7 +28,8 @@ static bool add_blocks(int64_t *sum, int64_t count, size_t size, int times) {
   size_t align, block;
   if (count < 0 || !mul_fits(count, (int64_t)size, &bytes)) return false;
   block = td_block((size_t)bytes, &align);
-  return block > 0 && block < INT64_MAX / 2 && mul_fits((int64_t)block, times, &bytes) && add_fits(*sum, bytes, sum);
+  return block > 0 && block < INT64_MAX / 2 && mul_fits((int64_t)block, times, &bytes) &&
+         add_fits(*sum, bytes, sum);
 }
 
 bool td_program_memory(const TdProgram *p, int threads, size_t *bytes) {

@@ -16,20 +16,20 @@ enum { TD_MAX_RANK = 8, TD_MAX_LOOPS = 8 };
 /* What outlives a run of an entry: parameters (flat), moments, averages, the
  * sampler's state. Shared by all entries of a program, by index. */
 typedef struct TdState {
-  const char *name;             /* "params.matrix", "adam.m.matrix", "ema.matrix", "ddpm.x" */
-  TdType      type;
-  int         rank;
-  int64_t     shape[TD_MAX_RANK];
-  int64_t     count;
+  const char *name; /* "params.matrix", "adam.m.matrix", "ema.matrix", "ddpm.x" */
+  TdType type;
+  int rank;
+  int64_t shape[TD_MAX_RANK];
+  int64_t count;
 } TdState;
 
 /* A named piece of a flat state: how checkpoints spell it. */
 typedef struct TdTensor {
-  const char *name;             /* "denoise.layer.wq" */
-  int         state;
-  int64_t     offset;           /* elements */
-  int         rank;
-  int64_t     shape[TD_MAX_RANK];
+  const char *name; /* "denoise.layer.wq" */
+  int state;
+  int64_t offset; /* elements */
+  int rank;
+  int64_t shape[TD_MAX_RANK];
 } TdTensor;
 
 /* TD_KEPT: an entry's own, there still in its next run. */
@@ -37,83 +37,95 @@ typedef enum { TD_TEMP, TD_STATE, TD_INPUT, TD_CONST, TD_KEPT } TdBufferKind;
 
 typedef struct TdBuffer {
   TdBufferKind kind;
-  const char  *name;
-  TdType       type;
-  int          rank;
-  int64_t      shape[TD_MAX_RANK];
-  int64_t      count;
-  size_t       bytes;
-  size_t       offset;          /* TD_TEMP: into the entry's arena, 64-byte aligned; TD_STATE: bytes into the state */
-  int          state;           /* TD_STATE: index of the TdState */
-  const void  *data;            /* TD_CONST: in storage type */
-  int64_t      lo, hi;          /* TD_INPUT of integers: what the compiler proved with; the runtime checks it */
+  const char *name;
+  TdType type;
+  int rank;
+  int64_t shape[TD_MAX_RANK];
+  int64_t count;
+  size_t bytes;
+  size_t
+      offset; /* TD_TEMP: into the entry's arena, 64-byte aligned; TD_STATE: bytes into the state */
+  int state;  /* TD_STATE: index of the TdState */
+  const void *data; /* TD_CONST: in storage type */
+  int64_t lo, hi;   /* TD_INPUT of integers: what the compiler proved with; the runtime checks it */
 } TdBuffer;
 
 /* A kernel's C function:   void NAME(const TdCall *call, int64_t begin, int64_t end)
  * runs pieces begin .. end-1; pieces are independent, their number does not
  * depend on the thread count. */
-typedef struct TdControl { uint64_t seed; int64_t step; } TdControl;
+typedef struct TdControl {
+  uint64_t seed;
+  int64_t step;
+} TdControl;
 typedef struct TdCall {
-  char *const     *arg;         /* the launch's buffers, in order */
-  const int64_t   *ix;          /* loop counters by slot */
-  char            *scratch;     /* this thread's own, kernel.scratch bytes, 64-byte aligned */
+  char *const *arg;  /* the launch's buffers, in order */
+  const int64_t *ix; /* loop counters by slot */
+  char *scratch;     /* this thread's own, kernel.scratch bytes, 64-byte aligned */
   const TdControl *ctl;
-  uint64_t         launch;      /* counts up; scratch keeps what this launch left; 0: nothing */
+  uint64_t launch; /* counts up; scratch keeps what this launch left; 0: nothing */
 } TdCall;
 
 typedef struct TdKernel {
-  const char *name;             /* a C identifier, unique in the program */
-  const char *source;           /* the function, and nothing but it (needs the prelude) */
-  const char *klass;            /* "map", "row", "column", "contraction", "scatter", ... */
-  const char *where;            /* "models/shakespeare.td:23" */
-  const char *text;             /* the .td line */
-  int64_t     pieces;
-  size_t      scratch;
-  double      flops, bytes;     /* of one launch: counted from the index space */
+  const char *name;   /* a C identifier, unique in the program */
+  const char *source; /* the function, and nothing but it (needs the prelude) */
+  const char *klass;  /* "map", "row", "column", "contraction", "scatter", ... */
+  const char *where;  /* "models/shakespeare.td:23" */
+  const char *text;   /* the .td line */
+  int64_t pieces;
+  size_t scratch;
+  double flops, bytes; /* of one launch: counted from the index space */
 } TdKernel;
 
 typedef enum { TD_LAUNCH, TD_LOOP, TD_END, TD_COPY } TdStepKind;
 
 typedef struct TdStep {
   TdStepKind kind;
-  bool       once;              /* fills kept buffers from parameters: left out while these are what they were */
-  int        kernel;            /* TD_LAUNCH */
-  int        nargs;
-  const int *args;              /* TD_LAUNCH: buffer indices */
-  int        slot;              /* TD_LOOP: which ix[] counts */
-  int64_t    count;             /* TD_LOOP */
-  bool       reverse;
-  int        from, to;          /* TD_COPY: whole buffers (or stack rows, see below) */
-  int        from_slot, to_slot;/* TD_COPY: -1, or the slot whose counter picks the row */
-  int64_t    from_row, to_row;  /* TD_COPY: added to the counter */
+  bool once;  /* fills kept buffers from parameters: left out while these are what they were */
+  int kernel; /* TD_LAUNCH */
+  int nargs;
+  const int *args; /* TD_LAUNCH: buffer indices */
+  int slot;        /* TD_LOOP: which ix[] counts */
+  int64_t count;   /* TD_LOOP */
+  bool reverse;
+  int from, to;             /* TD_COPY: whole buffers (or stack rows, see below) */
+  int from_slot, to_slot;   /* TD_COPY: -1, or the slot whose counter picks the row */
+  int64_t from_row, to_row; /* TD_COPY: added to the counter */
 } TdStep;
 
-typedef struct TdOutput { const char *name; int buffer; } TdOutput;
+typedef struct TdOutput {
+  const char *name;
+  int buffer;
+} TdOutput;
 
 typedef struct TdEntry {
-  const char *name;             /* "init", "train", "eval", "sample.ddpm.init", ".step", ".emit", "model.denoise" */
-  TdBuffer   *buffers;
-  int         nbuffers;
-  TdStep     *steps;
-  int         nsteps;
-  TdOutput   *outputs;
-  int         noutputs;
-  size_t      arena_bytes;
-  size_t      arena_sum;        /* what it would be without sharing of lifetimes */
-  double      flops, bytes;     /* of one run, loops counted */
+  const char
+      *name; /* "init", "train", "eval", "sample.ddpm.init", ".step", ".emit", "model.denoise" */
+  TdBuffer *buffers;
+  int nbuffers;
+  TdStep *steps;
+  int nsteps;
+  TdOutput *outputs;
+  int noutputs;
+  size_t arena_bytes;
+  size_t arena_sum;    /* what it would be without sharing of lifetimes */
+  double flops, bytes; /* of one run, loops counted */
 } TdEntry;
 
 typedef struct TdProgram {
-  const char *name;             /* "shakespeare" */
-  const char *prelude;          /* C text every translation unit begins with */
+  const char *name;    /* "shakespeare" */
+  const char *prelude; /* C text every translation unit begins with */
   /* Functions of the prelude that units share: with TD_PART defined as 0 it only
    * declares them, with TD_PART n >= 1 it defines part n, which is needed if a
    * kernel's text contains parts[n-1]. Ends with NULL; NULL: nothing is shared. */
   const char *const *parts;
-  TdState    *states;   int nstates;
-  TdTensor   *tensors;  int ntensors;
-  TdKernel   *kernels;  int nkernels;
-  TdEntry    *entries;  int nentries;
+  TdState *states;
+  int nstates;
+  TdTensor *tensors;
+  int ntensors;
+  TdKernel *kernels;
+  int nkernels;
+  TdEntry *entries;
+  int nentries;
 } TdProgram;
 
 /* What a block of so many bytes takes when it is allocated, and its alignment:

@@ -7,7 +7,7 @@
 #include "runtime/cli/cli.h"
 
 int cli_cache(Cli *c) {
-  TdError err = { 0 };
+  TdError err = {0};
   bool clear = c->nargs == 1 && strcmp(c->args[0], "clear") == 0;
   if (c->nargs == 1 && !clear)
     return cli_usage(c, "`tdc cache` takes `clear` or nothing, not '%.100s'", c->args[0]);

@@ -4,9 +4,9 @@
 int cli_check(Cli *c) {
   Project p;
   int code = 0;
-  UnitOptions o = { .check_only = true, .verify = true };
+  UnitOptions o = {.check_only = true, .verify = true};
   if (cli_project(c, &p, &o, &code)) {
-    if (c->json) {                                 /* warnings are the result here */
+    if (c->json) { /* warnings are the result here */
       project_report(&p, true, false, stdout);
     } else if (!c->quiet) {
       int n = diags_warnings(p.diags);

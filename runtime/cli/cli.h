@@ -17,56 +17,62 @@
 #include "runtime/store/weights.h"
 
 typedef struct Flag {
-  const char *name;             /* without "--" */
-  char        letter;           /* or 0 */
-  const char *meta;             /* what it takes: "N", "PATH"; NULL: nothing */
+  const char *name; /* without "--" */
+  char letter;      /* or 0 */
+  const char *meta; /* what it takes: "N", "PATH"; NULL: nothing */
   const char *help;
-  unsigned    of;               /* bits of the commands that take it */
+  unsigned of; /* bits of the commands that take it */
 } Flag;
 
 typedef struct Cli Cli;
 typedef struct Command {
   const char *name;
-  unsigned    bit;
-  const char *arguments;        /* "FILE.td [MODEL]" */
-  const char *summary;          /* one line */
-  const char *examples;         /* lines */
-  int         least, most;      /* positional arguments */
-  bool        open_flags;       /* unknown --name value are a sampler's parameters */
-  int       (*run)(Cli *c);
+  unsigned bit;
+  const char *arguments; /* "FILE.td [MODEL]" */
+  const char *summary;   /* one line */
+  const char *examples;  /* lines */
+  int least, most;       /* positional arguments */
+  bool open_flags;       /* unknown --name value are a sampler's parameters */
+  int (*run)(Cli *c);
 } Command;
 
 /* A flag as given. */
-typedef struct Given { const char *name, *value; } Given;
+typedef struct Given {
+  const char *name, *value;
+} Given;
 
 struct Cli {
   const Command *command;
-  Given         *given;  int ngiven;
-  const char   **args;   int nargs;
-  Define        *defines; int ndefines;
-  char         **owned;  int nowned;      /* strings made while parsing */
-  Terminal       out, err;
-  bool           json, quiet;
-  bool           told;          /* that kernels are being compiled */
+  Given *given;
+  int ngiven;
+  const char **args;
+  int nargs;
+  Define *defines;
+  int ndefines;
+  char **owned;
+  int nowned; /* strings made while parsing */
+  Terminal out, err;
+  bool json, quiet;
+  bool told; /* that kernels are being compiled */
   const volatile sig_atomic_t *stop;
 };
 
 /* -- main.c ------------------------------------------------------------------- */
 extern const Command cli_commands[];
-extern const Flag    cli_flags[];
-const Command *cli_command(const char *name);    /* or NULL */
+extern const Flag cli_flags[];
+const Command *cli_command(const char *name); /* or NULL */
 
 /* -- flags.c ------------------------------------------------------------------ */
 /* Fills c from the words after the command. False after a message (exit 2). */
-bool        cli_parse(Cli *c, int n, char **words);
-void        cli_free(Cli *c);
-bool        cli_has(const Cli *c, const char *name);
+bool cli_parse(Cli *c, int n, char **words);
+void cli_free(Cli *c);
+bool cli_has(const Cli *c, const char *name);
 const char *cli_text(const Cli *c, const char *name, const char *otherwise);
 /* Whole numbers; false after a message when it is none or lies outside. */
-bool        cli_int(const Cli *c, const char *name, int64_t least, int64_t most, int64_t *out);
+bool cli_int(const Cli *c, const char *name, int64_t least, int64_t most, int64_t *out);
 /* Bytes: "800M", "1.5G", "512MiB"; false after a message when it is none. */
-bool        cli_bytes(const Cli *c, const char *name, int64_t *out);
-bool        cli_seed(const Cli *c, uint64_t *out);
+bool cli_bytes(const Cli *c, const char *name, int64_t *out);
+bool cli_seed(const Cli *c, uint64_t *out);
 
 /* -- help.c ------------------------------------------------------------------- */
 void cli_help(FILE *out);
@@ -76,10 +82,10 @@ void cli_man(FILE *out);
 
 /* -- report.c: errors and their exit codes --------------------------------------- */
 /* Prints "tdc: message" (or a JSON object with --json) and returns the code. */
-int  cli_fail(const Cli *c, const TdError *err);
-int  cli_usage(const Cli *c, const char *fmt, ...) TD_PRINTF(2, 3);
+int cli_fail(const Cli *c, const TdError *err);
+int cli_usage(const Cli *c, const char *fmt, ...) TD_PRINTF(2, 3);
 /* 0, or 4 when stdout could not be written. */
-int  cli_done(const Cli *c);
+int cli_done(const Cli *c);
 
 /* -- open.c: what most commands begin with ----------------------------------------- */
 /* The .td file of args[0], compiled; prints diagnostics. `o` may be NULL. On
@@ -88,7 +94,11 @@ bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code);
 /* Threads and memory for a program, and compiled kernels for the entries that
  * run first (as session_need takes them). jit is NULL when the reference
  * evaluator runs it: --reference, or no C compiler is there. */
-typedef struct Machine { Pool *pool; Jit *jit; Session *session; } Machine;
+typedef struct Machine {
+  Pool *pool;
+  Jit *jit;
+  Session *session;
+} Machine;
 bool cli_machine(Cli *c, Machine *m, const Unit *u, const char *const *entries, int *code);
 void cli_machine_free(Machine *m);
 /* The run's folder: -o, or runs/NAME. malloc'ed. */

@@ -9,7 +9,7 @@
 
 static bool write_text(const char *folder, const char *name, const char *ext, const StrBuf *text,
                        TdError *err) {
-  StrBuf file = { 0 };
+  StrBuf file = {0};
   sb_printf(&file, "%s%s", name, ext);
   char *path = io_join(folder, file.s);
   bool ok = path != NULL ? io_write_file(NULL, path, text->s != NULL ? text->s : "", text->n, err)
@@ -23,7 +23,7 @@ static bool write_text(const char *folder, const char *name, const char *ext, co
 static bool write_graphs(const char *folder, const Unit *u, TdError *err) {
   bool ok = true;
   for (int i = 0; ok && i < u->nentries; i++) {
-    StrBuf s = { 0 };
+    StrBuf s = {0};
     if (u->entries[i].graph == NULL) continue;
     ir_print(u->entries[i].graph, &s);
     ok = write_text(folder, u->entries[i].name, ".ir", &s, err);
@@ -36,7 +36,7 @@ static bool write_graphs(const char *folder, const Unit *u, TdError *err) {
 static bool write_pictures(const char *folder, Arena *a, const TdProgram *p, TdError *err) {
   bool ok = true;
   for (int i = 0; ok && i < p->nentries; i++) {
-    StrBuf s = { 0 };
+    StrBuf s = {0};
     if (p->entries[i].nsteps < 2) continue;
     backend_print_picture(a, p, &p->entries[i], &s);
     ok = write_text(folder, p->entries[i].name, ".svg", &s, err);
@@ -46,7 +46,7 @@ static bool write_pictures(const char *folder, Arena *a, const TdProgram *p, TdE
 }
 
 static bool write_all(const char *folder, Arena *a, const Unit *u, TdError *err) {
-  StrBuf c = { 0 }, h = { 0 }, plan = { 0 };
+  StrBuf c = {0}, h = {0}, plan = {0};
   emit_standalone_c(u->program, &c, &h);
   backend_print_plan(u->program, &plan);
   bool ok = io_make_folders(NULL, folder, false, err) &&
@@ -61,7 +61,7 @@ static bool write_all(const char *folder, Arena *a, const Unit *u, TdError *err)
 }
 
 static bool form_exists(Cli *c, const char *name) {
-  StrBuf all = { 0 };
+  StrBuf all = {0};
   for (int i = 0; backend_form(i) != NULL; i++) {
     if (strcmp(backend_form(i), name) == 0) {
       sb_free(&all);
@@ -79,7 +79,8 @@ static json_t *plan_json(const Unit *u, size_t memory) {
   for (int i = 0; i < u->program->nentries; i++) {
     const TdEntry *e = &u->program->entries[i];
     int launches = 0;
-    for (int k = 0; k < e->nsteps; k++) launches += e->steps[k].kind == TD_LAUNCH && !e->steps[k].once;
+    for (int k = 0; k < e->nsteps; k++)
+      launches += e->steps[k].kind == TD_LAUNCH && !e->steps[k].once;
     json_array_append_new(entries, json_pack("{s:s, s:f, s:f, s:I, s:i}", "name", e->name, "flops",
                                              e->flops, "bytes", e->bytes, "arena",
                                              (json_int_t)e->arena_bytes, "launches", launches));
@@ -99,7 +100,8 @@ static void plan_text(const Unit *u, size_t memory, const char *folder) {
   for (int i = 0; i < u->program->nentries; i++) {
     const TdEntry *e = &u->program->entries[i];
     int launches = 0;
-    for (int k = 0; k < e->nsteps; k++) launches += e->steps[k].kind == TD_LAUNCH && !e->steps[k].once;
+    for (int k = 0; k < e->nsteps; k++)
+      launches += e->steps[k].kind == TD_LAUNCH && !e->steps[k].once;
     format_count(flops, e->flops);
     format_bytes(moved, e->bytes);
     format_bytes(arena, (double)e->arena_bytes);
@@ -110,16 +112,18 @@ static void plan_text(const Unit *u, size_t memory, const char *folder) {
 
 int cli_compile(Cli *c) {
   Project p;
-  TdError err = { 0 };
+  TdError err = {0};
   int code = 0;
-  StrBuf dump = { 0 }, folder = { 0 };
-  UnitOptions o = { .dump_pass = cli_text(c, "dump", NULL), .dump = &dump };
+  StrBuf dump = {0}, folder = {0};
+  UnitOptions o = {.dump_pass = cli_text(c, "dump", NULL), .dump = &dump};
   if (o.dump_pass != NULL && !form_exists(c, o.dump_pass)) return TD_BAD_USAGE;
   if (cli_project(c, &p, &o, &code)) {
     size_t memory = 0;
     td_program_memory(p.unit->program, p.unit->threads, &memory);
-    if (cli_has(c, "output")) sb_puts(&folder, cli_text(c, "output", ""));
-    else sb_printf(&folder, "generated/%s", p.unit->name);
+    if (cli_has(c, "output"))
+      sb_puts(&folder, cli_text(c, "output", ""));
+    else
+      sb_printf(&folder, "generated/%s", p.unit->name);
     if (o.dump_pass != NULL) {
       fputs(dump.s != NULL ? dump.s : "", stdout);
       code = cli_done(c);

@@ -12,19 +12,23 @@
 #include "runtime/cpu/toolchain.h"
 #include "runtime/version.h"
 
-typedef struct Findings { Cli *c; json_t *all; int code; } Findings;
+typedef struct Findings {
+  Cli *c;
+  json_t *all;
+  int code;
+} Findings;
 
 static void found(Findings *f, const char *key, const char *value) {
   json_t *s = json_string(value);
   json_object_set_new(f->all, key, s != NULL ? s : json_string("?"));
   if (!f->c->json) printf("%-10s %s\n", key, value);
-  fflush(stdout);               /* the next one may take a while */
+  fflush(stdout); /* the next one may take a while */
 }
 
 static void look_compiler(Findings *f) {
-  TdError err = { 0 };
+  TdError err = {0};
   Toolchain t;
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   if (toolchain_find(&t, f->c->stop, &err)) {
     const char *version = strchr(t.version, ' ');
     for (int i = 0; i < 2 && version != NULL; i++) version = strchr(version + 1, ' ');
@@ -40,13 +44,13 @@ static void look_compiler(Findings *f) {
 }
 
 static void look_peak(Findings *f) {
-  TdError err = { 0 };
+  TdError err = {0};
   Peak peak;
   int64_t threads = 0;
   char one[32], all[32], bytes[32];
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   if (f->code != 0 || !cli_int(f->c, "threads", 1, 256, &threads)) return;
-  JitOptions o = { .stop = f->c->stop, .no_cache = cli_has(f->c, "no-cache") };
+  JitOptions o = {.stop = f->c->stop, .no_cache = cli_has(f->c, "no-cache")};
   Pool *single = pool_new(1, &err), *whole = pool_new((int)threads, &err);
   bool ok = single != NULL && whole != NULL && peak_measure(single, &o, &peak, &err);
   format_rate(one, ok ? peak.flops : 0);
@@ -54,8 +58,8 @@ static void look_peak(Findings *f) {
   if (ok) {
     format_rate(all, peak.flops);
     format_bytes(bytes, peak.bytes);
-    sb_printf(&s, "%s on one thread, %s on %d; copies %s/s; vectors of %d floats", one,
-              all, pool_threads(whole), bytes, peak.lanes);
+    sb_printf(&s, "%s on one thread, %s on %d; copies %s/s; vectors of %d floats", one, all,
+              pool_threads(whole), bytes, peak.lanes);
     json_object_set_new(f->all, "peak_flops", json_real(peak.flops));
     json_object_set_new(f->all, "peak_bytes", json_real(peak.bytes));
     json_object_set_new(f->all, "threads", json_integer(pool_threads(whole)));
@@ -71,26 +75,29 @@ static void look_peak(Findings *f) {
 }
 
 static void look_cache(Findings *f) {
-  TdError err = { 0 };
-  StrBuf s = { 0 };
+  TdError err = {0};
+  StrBuf s = {0};
   Cache *c = cache_open(NULL, NULL, false, &err);
   int64_t entries = 0, bytes = 0;
   char size[32];
   if (c != NULL) cache_usage(c, &entries, &bytes);
   format_bytes(size, (double)bytes);
-  if (c == NULL) sb_printf(&s, "NONE: %s", err.message);
-  else if (cache_complaint(c) != NULL) sb_printf(&s, "temporary: %s", cache_complaint(c));
-  else sb_printf(&s, "%s, %lld entries, %s", cache_folder(c), (long long)entries, size);
+  if (c == NULL)
+    sb_printf(&s, "NONE: %s", err.message);
+  else if (cache_complaint(c) != NULL)
+    sb_printf(&s, "temporary: %s", cache_complaint(c));
+  else
+    sb_printf(&s, "%s, %lld entries, %s", cache_folder(c), (long long)entries, size);
   found(f, "cache", s.s != NULL ? s.s : "");
   cache_close(c);
   sb_free(&s);
 }
 
 static void look_corpora(Findings *f) {
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   for (int i = 0; corpus_at(i) != NULL; i++) {
-    CorpusSearch search = { .look_only = true, .quiet = true };
-    TdError err = { 0 };
+    CorpusSearch search = {.look_only = true, .quiet = true};
+    TdError err = {0};
     Text t;
     bool here = text_load(&search, corpus_at(i)->name, NULL, &t, &err);
     sb_printf(&s, "%s%s %s", i > 0 ? "; " : "", corpus_at(i)->name, here ? t.path : "is not here");
@@ -101,9 +108,9 @@ static void look_corpora(Findings *f) {
 }
 
 int cli_doctor(Cli *c) {
-  Findings f = { .c = c, .all = json_object() };
+  Findings f = {.c = c, .all = json_object()};
   struct utsname u;
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   char memory[32];
   char *cpu = cpu_model();
   found(&f, "tdc", TDC_VERSION);

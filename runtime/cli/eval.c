@@ -31,14 +31,14 @@ static int show(Cli *c, const Evaluation *e) {
 
 int cli_eval(Cli *c) {
   Project p;
-  Machine m = { 0 };
-  Feed feed = { 0 };
+  Machine m = {0};
+  Feed feed = {0};
   Evaluation e;
-  TdError err = { 0 };
+  TdError err = {0};
   int code = 0;
   uint64_t seed = 0;
   int64_t batches = 0;
-  UnitOptions o = { .no_train = true, .no_samplers = true, .no_models = true };
+  UnitOptions o = {.no_train = true, .no_samplers = true, .no_models = true};
   if (!cli_seed(c, &seed) || !cli_int(c, "batches", 1, 1000000000, &batches)) return TD_BAD_USAGE;
   Checkpoint *w = NULL;
   if (cli_project(c, &p, &o, &code) && cli_weights_find(c, &p, &w, &code) &&

@@ -8,7 +8,7 @@
 static bool export_to(const Project *p, const Session *s, const CheckpointInfo *kept,
                       const char *to, TdError *err) {
   CheckpointInfo info = *kept;
-  StrBuf unigram = { 0 };
+  StrBuf unigram = {0};
   const Dataset *d = p->unit->ndata > 0 ? data_store_find(p->data, p->unit->data[0].name) : NULL;
   if (d != NULL && info.unigram == NULL) {
     dataset_write_unigram(d, &unigram);
@@ -24,15 +24,16 @@ static bool export_to(const Project *p, const Session *s, const CheckpointInfo *
 
 int cli_export(Cli *c) {
   Project p;
-  Machine m = { 0 };
-  TdError err = { 0 };
+  Machine m = {0};
+  TdError err = {0};
   int code = 0;
-  UnitOptions o = { .no_train = true, .no_eval = true, .no_models = true };
+  UnitOptions o = {.no_train = true, .no_eval = true, .no_models = true};
   const char *to = cli_text(c, "output", NULL);
   if (to == NULL) return cli_usage(c, "where to? -o PATH.safetensors");
   Checkpoint *w = NULL;
   if (cli_project(c, &p, &o, &code) && cli_weights_find(c, &p, &w, &code)) {
-    if (w == NULL) code = cli_usage(c, "there are no trained weights to export");
+    if (w == NULL)
+      code = cli_usage(c, "there are no trained weights to export");
     else if (cli_start(c, &p, &m, NULL, w, 0, &code))
       code =
           export_to(&p, m.session, checkpoint_info(w), to, &err) ? cli_done(c) : cli_fail(c, &err);

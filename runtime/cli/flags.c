@@ -49,7 +49,7 @@ static bool add_define(Cli *c, const char *text) {
   }
   const char *name = keep_name(c, text, (size_t)(eq - text));
   if (name == NULL) return false;
-  c->defines[c->ndefines++] = (Define){ .name = name, .value = eq + 1 };
+  c->defines[c->ndefines++] = (Define){.name = name, .value = eq + 1};
   return true;
 }
 
@@ -66,7 +66,7 @@ static bool add_flag(Cli *c, const Flag *f, const char *value) {
   }
   if (strcmp(f->name, "json") == 0) c->json = true;
   if (strcmp(f->name, "quiet") == 0) c->quiet = true;
-  c->given[c->ngiven++] = (Given){ f->name, value };
+  c->given[c->ngiven++] = (Given){f->name, value};
   return true;
 }
 
@@ -82,7 +82,7 @@ static bool parse_flag(Cli *c, char **words, int n, int *i) {
       if (value == NULL && *i + 1 < n) value = words[++*i]; /* none: whose flag it is decides */
       const char *name = keep_name(c, word + 2, len);
       if (name == NULL) return false;
-      c->given[c->ngiven++] = (Given){ name, value };
+      c->given[c->ngiven++] = (Given){name, value};
       return true;
     }
     if (f != NULL && f->meta == NULL && value != NULL) {

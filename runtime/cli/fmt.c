@@ -9,7 +9,7 @@ static bool format_file(Cli *c, const char *path, StrBuf *out, const char *text,
                         int *code) {
   Arena *a = arena_new();
   if (a == NULL) {
-    TdError err = { 0 };
+    TdError err = {0};
     td_fail_memory(&err);
     *code = cli_fail(c, &err);
     return false;
@@ -21,9 +21,11 @@ static bool format_file(Cli *c, const char *path, StrBuf *out, const char *text,
   if (ok) {
     ast_print_file(file, out);
   } else {
-    StrBuf s = { 0 };
-    if (c->json) diags_print_json(d, &s);
-    else diags_print(d, &s, c->err.colour);
+    StrBuf s = {0};
+    if (c->json)
+      diags_print_json(d, &s);
+    else
+      diags_print(d, &s, c->err.colour);
     fputs(s.s != NULL ? s.s : "", c->json ? stdout : stderr);
     sb_free(&s);
     *code = TD_BAD_FILE;
@@ -33,11 +35,11 @@ static bool format_file(Cli *c, const char *path, StrBuf *out, const char *text,
 }
 
 static int fmt_one(Cli *c, const char *path) {
-  TdError err = { 0 };
+  TdError err = {0};
   uint8_t *text;
   size_t n;
   int code = 0;
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   if (!io_read_file(NULL, path, 64 << 20, &text, &n, &err)) return cli_fail(c, &err);
   if (format_file(c, path, &s, (const char *)text, n, &code)) {
     bool same = s.n == n && memcmp(s.s != NULL ? s.s : "", text, n) == 0;

@@ -10,17 +10,17 @@
 #include "runtime/cli/cli.h"
 
 typedef struct Rows {
-  Cli     *c;
+  Cli *c;
   Project *p;
-  json_t  *all;
-  int      wrong;
+  json_t *all;
+  int wrong;
 } Rows;
 
 static const char *verdict_word(OpCheckVerdict v) {
   switch (v) {
-    case OPCHECK_OK: return "ok";
-    case OPCHECK_WRONG: return "FAIL";
-    case OPCHECK_LEFT: return "-";
+  case OPCHECK_OK: return "ok";
+  case OPCHECK_WRONG: return "FAIL";
+  case OPCHECK_LEFT: return "-";
   }
   return "?";
 }
@@ -86,8 +86,10 @@ static void print_row(const Rows *r, const OpCheck *k) {
 
 static void add_row(Rows *r, const OpCheck *k) {
   r->wrong += k->verdict == OPCHECK_WRONG;
-  if (r->c->json) add_json(r, k);
-  else if (!r->c->quiet || k->verdict == OPCHECK_WRONG) print_row(r, k);
+  if (r->c->json)
+    add_json(r, k);
+  else if (!r->c->quiet || k->verdict == OPCHECK_WRONG)
+    print_row(r, k);
   fflush(stdout);
 }
 
@@ -103,7 +105,7 @@ static bool check_ops(Rows *r, const OpCheckOptions *o, bool library) {
 }
 
 static int check_all(Cli *c, Project *p, const OpCheckOptions *o) {
-  Rows r = { c, p, json_array(), 0 };
+  Rows r = {c, p, json_array(), 0};
   OpCheck loss;
   bool on = check_ops(&r, o, false);
   if (on && cli_has(c, "std")) on = check_ops(&r, o, true);
@@ -114,7 +116,7 @@ static int check_all(Cli *c, Project *p, const OpCheckOptions *o) {
   }
   json_decref(r.all);
   if (!on) {
-    TdError err = { .signal = (int)*c->stop };
+    TdError err = {.signal = (int)*c->stop};
     td_fail(&err, TD_STOPPED, "stopped");
     return cli_fail(c, &err);
   }
@@ -126,10 +128,12 @@ int cli_gradcheck(Cli *c) {
   Project p;
   int code = 0;
   int64_t trials = 20;
-  OpCheckOptions o = { .elements = 20, .work = 3e8 };
-  UnitOptions unit = {
-    .check_only = true, .no_update = true, .no_eval = true, .no_samplers = true, .no_models = true
-  };
+  OpCheckOptions o = {.elements = 20, .work = 3e8};
+  UnitOptions unit = {.check_only = true,
+                      .no_update = true,
+                      .no_eval = true,
+                      .no_samplers = true,
+                      .no_models = true};
   if (!cli_seed(c, &o.seed) || !cli_int(c, "trials", 1, 1000000, &trials) ||
       !cli_int(c, "elements", 1, 1000000000, &o.elements))
     return TD_BAD_USAGE;

@@ -23,15 +23,14 @@ static void put_lines(FILE *out, const char *text, const char *before) {
   }
 }
 
-static const char codes[] =
-    "0  done\n"
-    "1  the .td file is wrong\n"
-    "2  wrong usage\n"
-    "3  a tool or a device is missing\n"
-    "4  input or output failed\n"
-    "5  a file is damaged\n"
-    "6  a number is NaN or infinite\n"
-    "130, 143  stopped by a signal, after saving\n";
+static const char codes[] = "0  done\n"
+                            "1  the .td file is wrong\n"
+                            "2  wrong usage\n"
+                            "3  a tool or a device is missing\n"
+                            "4  input or output failed\n"
+                            "5  a file is damaged\n"
+                            "6  a number is NaN or infinite\n"
+                            "130, 143  stopped by a signal, after saving\n";
 
 static const char variables[] =
     "TDC_DATA    folder with corpora, NAME.txt each\n"
@@ -46,7 +45,8 @@ void cli_help(FILE *out) {
         "  tdc models/shakespeare.td                      compile and print the plan\n"
         "  tdc train models/shakespeare.td                train\n"
         "  tdc sample models/shakespeare.td --watch       see text come out of noise\n\n"
-        "Usage: tdc FILE.td | tdc COMMAND ...\n\nCommands:\n", out);
+        "Usage: tdc FILE.td | tdc COMMAND ...\n\nCommands:\n",
+        out);
   for (const Command *c = cli_commands; c->name != NULL; c++)
     fprintf(out, "  %-11s %s\n", c->name, c->summary);
   fputs("\n`tdc help COMMAND` tells more about one.\n\nEnvironment:\n", out);
@@ -91,7 +91,8 @@ static void completion_bash(FILE *out) {
   fputs("\" -- \"$word\") $(compgen -f -X '!*.td' -- \"$word\"))\n"
         "  elif [[ $word == -* ]]; then\n    COMPREPLY=($(compgen -W \"$flags\" -- \"$word\"))\n"
         "  else\n    COMPREPLY=($(compgen -f -- \"$word\"))\n  fi\n}\n"
-        "complete -o filenames -F _tdc tdc\n", out);
+        "complete -o filenames -F _tdc tdc\n",
+        out);
 }
 
 static void completion_zsh(FILE *out) {
@@ -136,9 +137,12 @@ static void completion_fish(FILE *out) {
 }
 
 void cli_completion(const char *shell, FILE *out) {
-  if (strcmp(shell, "bash") == 0) completion_bash(out);
-  else if (strcmp(shell, "zsh") == 0) completion_zsh(out);
-  else completion_fish(out);
+  if (strcmp(shell, "bash") == 0)
+    completion_bash(out);
+  else if (strcmp(shell, "zsh") == 0)
+    completion_zsh(out);
+  else
+    completion_fish(out);
 }
 
 /* ---- the manual page -------------------------------------------------------------- */
@@ -147,9 +151,12 @@ void cli_completion(const char *shell, FILE *out) {
 static void put_roff(FILE *out, const char *s) {
   if (*s == '.' || *s == '\'') fputs("\\&", out);
   for (; *s != '\0'; s++) {
-    if (*s == '\\') fputs("\\e", out);
-    else if (*s == '-') fputs("\\-", out);
-    else fputc(*s, out);
+    if (*s == '\\')
+      fputs("\\e", out);
+    else if (*s == '-')
+      fputs("\\-", out);
+    else
+      fputc(*s, out);
     if (*s == '\n' && (s[1] == '.' || s[1] == '\'')) fputs("\\&", out);
   }
 }

@@ -10,9 +10,22 @@
 #include "runtime/version.h"
 
 enum {
-  COMPILE = 1 << 0, TRAIN = 1 << 1, SAMPLE = 1 << 2, EVAL = 1 << 3, RUN = 1 << 4, CHECK = 1 << 5,
-  FMT = 1 << 6, GRADCHECK = 1 << 7, EXPLAIN = 1 << 8, DOCTOR = 1 << 9, CACHE = 1 << 10,
-  OPT = 1 << 11, EXPORT = 1 << 12, HELP = 1 << 13, COMPLETION = 1 << 14, MAN = 1 << 15,
+  COMPILE = 1 << 0,
+  TRAIN = 1 << 1,
+  SAMPLE = 1 << 2,
+  EVAL = 1 << 3,
+  RUN = 1 << 4,
+  CHECK = 1 << 5,
+  FMT = 1 << 6,
+  GRADCHECK = 1 << 7,
+  EXPLAIN = 1 << 8,
+  DOCTOR = 1 << 9,
+  CACHE = 1 << 10,
+  OPT = 1 << 11,
+  EXPORT = 1 << 12,
+  HELP = 1 << 13,
+  COMPLETION = 1 << 14,
+  MAN = 1 << 15,
   PROFILE = 1 << 16,
   READS_TD = COMPILE | TRAIN | SAMPLE | EVAL | RUN | CHECK | GRADCHECK | EXPORT | PROFILE,
   RUNS = TRAIN | SAMPLE | EVAL | RUN | PROFILE,
@@ -21,122 +34,120 @@ enum {
 };
 
 const Command cli_commands[] = {
-  { "compile", COMPILE, "FILE.td", "compile to C, write generated/NAME/, print the plan",
-    "tdc models/shakespeare.td\n"
-    "tdc compile models/shakespeare.td -D L=128 -o out\n",
-    1, 1, false, cli_compile },
-  { "train", TRAIN, "FILE.td", "train; checkpoints, log and curve go to runs/NAME/",
-    "tdc train models/shakespeare.td\n"
-    "tdc train models/shakespeare.td --resume\n"
-    "tdc train models/shakespeare.td -D B=8 --steps 500 -o runs/small\n"
-    "tdc train models/shakespeare.td --dry-run\n"
-    "tdc train models/shakespeare.td -D B=32 --memory 1G\n",
-    1, 1, false, cli_train },
-  { "sample", SAMPLE, "FILE.td", "run a sampler with trained weights; its parameters are flags",
-    "tdc sample models/shakespeare.td\n"
-    "tdc sample models/shakespeare.td --prompt 'ROMEO:' --temperature 0.9 --watch\n"
-    "tdc sample models/mask.td --infill 'To be ____ to be'\n"
-    "tdc sample models/shakespeare.td --html out.html\n",
-    1, 1, true, cli_sample },
-  { "eval", EVAL, "FILE.td", "the loss and every metric on held-out data",
-    "tdc eval models/shakespeare.td\n"
-    "tdc eval models/shakespeare.td --weights runs/small --json\n",
-    1, 1, false, cli_eval },
-  { "run", RUN, "FILE.td MODEL", "run a model once on given inputs",
-    "tdc run models/shakespeare.td denoise --inputs in.safetensors -o out.safetensors\n"
-    "tdc run models/gpt.td gpt --text 'ROMEO:'\n",
-    1, 2, false, cli_run },
-  { "check", CHECK, "FILE.td", "look for errors only",
-    "tdc check models/shakespeare.td\n"
-    "tdc check models/shakespeare.td --json\n",
-    1, 1, false, cli_check },
-  { "fmt", FMT, "FILE.td ...", "print in the canonical layout, or rewrite with --write",
-    "tdc fmt models/shakespeare.td\n"
-    "tdc fmt --write models/shakespeare.td\n"
-    "tdc fmt --check models/shakespeare.td\n",
-    1, 1000, false, cli_fmt },
-  { "gradcheck", GRADCHECK, "FILE.td",
-    "compare gradients of ops and loss with central differences in double precision",
-    "tdc gradcheck mine.td\n"
-    "tdc gradcheck mine.td --std --trials 100\n"
-    "tdc gradcheck models/shakespeare.td -D N=1 -D L=4 -D D=12\n",
-    1, 1, false, cli_gradcheck },
-  { "profile", PROFILE, "FILE.td [ENTRY]",
-    "the file with the time that each line of an entry takes (default: train)",
-    "tdc profile models/shakespeare.td\n"
-    "tdc profile models/shakespeare.td sample.ddpm.step --rounds 20 --kernels\n"
-    "tdc profile models/shakespeare.td --trace step.json\n",
-    1, 2, false, cli_profile },
-  { "export", EXPORT, "FILE.td", "write the weights alone, in half precision",
-    "tdc export models/shakespeare.td -o models/shakespeare.safetensors\n", 1, 1, false,
-    cli_export },
-  { "explain", EXPLAIN, "[CODE]", "what an error code means; without one, all codes",
-    "tdc explain E0204\n", 0, 1, false, cli_explain },
-  { "doctor", DOCTOR, "", "what this machine offers: compiler, vectors, peak, cache",
-    "tdc doctor\n", 0, 0, false, cli_doctor },
-  { "cache", CACHE, "[clear]",
-    "where compiled kernels are kept, and how much; `clear` removes them",
-    "tdc cache\n"
-    "tdc cache clear\n",
-    0, 1, false, cli_cache },
-  { "opt", OPT, "FILE.ir", "run passes over a graph in its textual form",
-    "tdc opt -p cse graph.ir\n"
-    "tdc opt graph.ir\n",
-    1, 1, false, cli_opt },
-  { "help", HELP, "[COMMAND]", "this text, or a command's", "tdc help train\n", 0, 1, false,
-    cli_help_main },
-  { "completion", COMPLETION, "bash|zsh|fish", "completion for a shell",
-    "tdc completion bash > /etc/bash_completion.d/tdc\n", 1, 1, false, cli_completion_main },
-  { "man", MAN, "", "the manual page, as roff", "tdc man > tdc.1\n", 0, 0, false, cli_man_main },
-  { 0 }
-};
+    {"compile", COMPILE, "FILE.td", "compile to C, write generated/NAME/, print the plan",
+     "tdc models/shakespeare.td\n"
+     "tdc compile models/shakespeare.td -D L=128 -o out\n",
+     1, 1, false, cli_compile},
+    {"train", TRAIN, "FILE.td", "train; checkpoints, log and curve go to runs/NAME/",
+     "tdc train models/shakespeare.td\n"
+     "tdc train models/shakespeare.td --resume\n"
+     "tdc train models/shakespeare.td -D B=8 --steps 500 -o runs/small\n"
+     "tdc train models/shakespeare.td --dry-run\n"
+     "tdc train models/shakespeare.td -D B=32 --memory 1G\n",
+     1, 1, false, cli_train},
+    {"sample", SAMPLE, "FILE.td", "run a sampler with trained weights; its parameters are flags",
+     "tdc sample models/shakespeare.td\n"
+     "tdc sample models/shakespeare.td --prompt 'ROMEO:' --temperature 0.9 --watch\n"
+     "tdc sample models/mask.td --infill 'To be ____ to be'\n"
+     "tdc sample models/shakespeare.td --html out.html\n",
+     1, 1, true, cli_sample},
+    {"eval", EVAL, "FILE.td", "the loss and every metric on held-out data",
+     "tdc eval models/shakespeare.td\n"
+     "tdc eval models/shakespeare.td --weights runs/small --json\n",
+     1, 1, false, cli_eval},
+    {"run", RUN, "FILE.td MODEL", "run a model once on given inputs",
+     "tdc run models/shakespeare.td denoise --inputs in.safetensors -o out.safetensors\n"
+     "tdc run models/gpt.td gpt --text 'ROMEO:'\n",
+     1, 2, false, cli_run},
+    {"check", CHECK, "FILE.td", "look for errors only",
+     "tdc check models/shakespeare.td\n"
+     "tdc check models/shakespeare.td --json\n",
+     1, 1, false, cli_check},
+    {"fmt", FMT, "FILE.td ...", "print in the canonical layout, or rewrite with --write",
+     "tdc fmt models/shakespeare.td\n"
+     "tdc fmt --write models/shakespeare.td\n"
+     "tdc fmt --check models/shakespeare.td\n",
+     1, 1000, false, cli_fmt},
+    {"gradcheck", GRADCHECK, "FILE.td",
+     "compare gradients of ops and loss with central differences in double precision",
+     "tdc gradcheck mine.td\n"
+     "tdc gradcheck mine.td --std --trials 100\n"
+     "tdc gradcheck models/shakespeare.td -D N=1 -D L=4 -D D=12\n",
+     1, 1, false, cli_gradcheck},
+    {"profile", PROFILE, "FILE.td [ENTRY]",
+     "the file with the time that each line of an entry takes (default: train)",
+     "tdc profile models/shakespeare.td\n"
+     "tdc profile models/shakespeare.td sample.ddpm.step --rounds 20 --kernels\n"
+     "tdc profile models/shakespeare.td --trace step.json\n",
+     1, 2, false, cli_profile},
+    {"export", EXPORT, "FILE.td", "write the weights alone, in half precision",
+     "tdc export models/shakespeare.td -o models/shakespeare.safetensors\n", 1, 1, false,
+     cli_export},
+    {"explain", EXPLAIN, "[CODE]", "what an error code means; without one, all codes",
+     "tdc explain E0204\n", 0, 1, false, cli_explain},
+    {"doctor", DOCTOR, "", "what this machine offers: compiler, vectors, peak, cache",
+     "tdc doctor\n", 0, 0, false, cli_doctor},
+    {"cache", CACHE, "[clear]",
+     "where compiled kernels are kept, and how much; `clear` removes them",
+     "tdc cache\n"
+     "tdc cache clear\n",
+     0, 1, false, cli_cache},
+    {"opt", OPT, "FILE.ir", "run passes over a graph in its textual form",
+     "tdc opt -p cse graph.ir\n"
+     "tdc opt graph.ir\n",
+     1, 1, false, cli_opt},
+    {"help", HELP, "[COMMAND]", "this text, or a command's", "tdc help train\n", 0, 1, false,
+     cli_help_main},
+    {"completion", COMPLETION, "bash|zsh|fish", "completion for a shell",
+     "tdc completion bash > /etc/bash_completion.d/tdc\n", 1, 1, false, cli_completion_main},
+    {"man", MAN, "", "the manual page, as roff", "tdc man > tdc.1\n", 0, 0, false, cli_man_main},
+    {0}};
 
 const Flag cli_flags[] = {
-  { "define", 'D', "NAME=VALUE", "override a const, dim or axis", READS_TD },
-  { "data", 0, "PATH", "read this text instead of the one that the file names", READS_TD },
-  { "output", 'o', "PATH", "where results go", COMPILE | TRAIN | SAMPLE | RUN | EXPORT | FMT },
-  { "seed", 0, "N", "of every random draw (default 0)", TRAIN | SAMPLE | EVAL | RUN | GRADCHECK },
-  { "act", 0, "TYPE", "activations in f32 or bf16, whatever the file says", RUNS | COMPILE },
-  { "threads", 0, "N", "threads to use (default: all)", RUNS | DOCTOR },
-  { "memory", 0, "SIZE", "take no more than this (800M, 1.5G): compute again what does not fit",
-    COMPILE | RUNS },
-  { "resume", 0, NULL, "go on from the newest checkpoint", TRAIN },
-  { "overwrite", 0, NULL, "start over in a folder that holds a run", TRAIN },
-  { "steps", 0, "N", "train so many steps instead of what the file says", TRAIN },
-  { "dry-run", 0, NULL, "say what it would take, in memory and time, and stop", TRAIN },
-  { "sampler", 0, "NAME", "which one (default: the first)", SAMPLE },
-  { "weights", 0, "PATH",
-    "a weights file or a run's folder (default: runs/NAME, then beside the .td)",
-    LOADS | COMPILE | CHECK },
-  { "untrained", 0, NULL, "use the initial weights", LOADS },
-  { "count", 'n', "N", "how many samples (default 1)", SAMPLE },
-  { "infill", 0, "TEXT", "a text whose _ are left to the model", SAMPLE },
-  { "hole", 0, "C", "the character that --infill leaves out (default _)", SAMPLE },
-  { "watch", 0, NULL, "show the denoising in the terminal", SAMPLE },
-  { "html", 0, "PATH", "write the denoising as a page with a slider", SAMPLE },
-  { "batches", 0, "N", "validation batches (default: all)", EVAL },
-  { "inputs", 0, "PATH", "a safetensors file with the inputs by name", RUN },
-  { "text", 0, "TEXT", "tokens for the model's input", RUN },
-  { "write", 0, NULL, "rewrite the files", FMT },
-  { "check", 0, NULL, "exit with 1 when a file is not in the canonical layout", FMT },
-  { "trials", 0, "N", "random shapes to try of each op (default 20)", GRADCHECK },
-  { "rounds", 0, "N", "runs to take the time of (default 5)", PROFILE },
-  { "kernels", 0, NULL, "kernel by kernel instead of line by line", PROFILE },
-  { "trace", 0, "PATH", "write a run's timeline for Perfetto and other trace viewers", PROFILE },
-  { "elements", 0, "N", "numbers to compare of each input and parameter (default 20)", GRADCHECK },
-  { "std", 0, NULL, "check the library's ops too", GRADCHECK },
-  { "pass", 'p', "NAME", "this pass only", OPT },
-  { "dump", 0, "PASS", "print the graphs as a pass leaves them (lower: before all)", COMPILE },
-  { "offline", 0, NULL, "never download a corpus", READS_TD },
-  { "reference", 0, NULL, "run on the reference evaluator: no C compiler, slower by far",
-    TRAIN | SAMPLE | EVAL | RUN },
-  { "no-cache", 0, NULL, "compile every kernel anew", RUNS | DOCTOR },
-  { "json", 0, NULL, "results as JSON", ALL },
-  { "quiet", 'q', NULL, "no progress, no remarks", ALL },
-  { "color", 0, "WHEN", "auto, always or never", ALL },
-  { "help", 'h', NULL, "this text", ALL },
-  { 0 }
-};
+    {"define", 'D', "NAME=VALUE", "override a const, dim or axis", READS_TD},
+    {"data", 0, "PATH", "read this text instead of the one that the file names", READS_TD},
+    {"output", 'o', "PATH", "where results go", COMPILE | TRAIN | SAMPLE | RUN | EXPORT | FMT},
+    {"seed", 0, "N", "of every random draw (default 0)", TRAIN | SAMPLE | EVAL | RUN | GRADCHECK},
+    {"act", 0, "TYPE", "activations in f32 or bf16, whatever the file says", RUNS | COMPILE},
+    {"threads", 0, "N", "threads to use (default: all)", RUNS | DOCTOR},
+    {"memory", 0, "SIZE", "take no more than this (800M, 1.5G): compute again what does not fit",
+     COMPILE | RUNS},
+    {"resume", 0, NULL, "go on from the newest checkpoint", TRAIN},
+    {"overwrite", 0, NULL, "start over in a folder that holds a run", TRAIN},
+    {"steps", 0, "N", "train so many steps instead of what the file says", TRAIN},
+    {"dry-run", 0, NULL, "say what it would take, in memory and time, and stop", TRAIN},
+    {"sampler", 0, "NAME", "which one (default: the first)", SAMPLE},
+    {"weights", 0, "PATH",
+     "a weights file or a run's folder (default: runs/NAME, then beside the .td)",
+     LOADS | COMPILE | CHECK},
+    {"untrained", 0, NULL, "use the initial weights", LOADS},
+    {"count", 'n', "N", "how many samples (default 1)", SAMPLE},
+    {"infill", 0, "TEXT", "a text whose _ are left to the model", SAMPLE},
+    {"hole", 0, "C", "the character that --infill leaves out (default _)", SAMPLE},
+    {"watch", 0, NULL, "show the denoising in the terminal", SAMPLE},
+    {"html", 0, "PATH", "write the denoising as a page with a slider", SAMPLE},
+    {"batches", 0, "N", "validation batches (default: all)", EVAL},
+    {"inputs", 0, "PATH", "a safetensors file with the inputs by name", RUN},
+    {"text", 0, "TEXT", "tokens for the model's input", RUN},
+    {"write", 0, NULL, "rewrite the files", FMT},
+    {"check", 0, NULL, "exit with 1 when a file is not in the canonical layout", FMT},
+    {"trials", 0, "N", "random shapes to try of each op (default 20)", GRADCHECK},
+    {"rounds", 0, "N", "runs to take the time of (default 5)", PROFILE},
+    {"kernels", 0, NULL, "kernel by kernel instead of line by line", PROFILE},
+    {"trace", 0, "PATH", "write a run's timeline for Perfetto and other trace viewers", PROFILE},
+    {"elements", 0, "N", "numbers to compare of each input and parameter (default 20)", GRADCHECK},
+    {"std", 0, NULL, "check the library's ops too", GRADCHECK},
+    {"pass", 'p', "NAME", "this pass only", OPT},
+    {"dump", 0, "PASS", "print the graphs as a pass leaves them (lower: before all)", COMPILE},
+    {"offline", 0, NULL, "never download a corpus", READS_TD},
+    {"reference", 0, NULL, "run on the reference evaluator: no C compiler, slower by far",
+     TRAIN | SAMPLE | EVAL | RUN},
+    {"no-cache", 0, NULL, "compile every kernel anew", RUNS | DOCTOR},
+    {"json", 0, NULL, "results as JSON", ALL},
+    {"quiet", 'q', NULL, "no progress, no remarks", ALL},
+    {"color", 0, "WHEN", "auto, always or never", ALL},
+    {"help", 'h', NULL, "this text", ALL},
+    {0}};
 
 const Command *cli_command(const char *name) {
   for (const Command *c = cli_commands; c->name != NULL; c++)
@@ -178,7 +189,7 @@ int main(int argc, char **argv) {
     return TD_BAD_USAGE;
   }
   bool implied = looks_like_td(argv[1]) || argv[1][0] == '-';
-  Cli c = { .command = implied ? cli_command("compile") : cli_command(argv[1]) };
+  Cli c = {.command = implied ? cli_command("compile") : cli_command(argv[1])};
   if (c.command == NULL) return unknown_command(argv[1]);
   if (strcmp(argv[1], "--version") == 0) {
     puts("tdc " TDC_VERSION);

@@ -15,8 +15,8 @@ static Checkpoint *remembered(Cli *c, ProjectOptions *o) {
   if (!wanted || c->command->run == cli_eval || c->command->run == cli_export ||
       cli_has(c, "untrained"))
     return NULL;
-  TdError ignored = { 0 };
-  StrBuf folder = { 0 };
+  TdError ignored = {0};
+  StrBuf folder = {0};
   const char *slash = strrchr(c->args[0], '/'), *name = slash != NULL ? slash + 1 : c->args[0];
   size_t n = strlen(name);
   if (n > 3 && strcmp(name + n - 3, ".td") == 0) n -= 3;
@@ -24,7 +24,7 @@ static Checkpoint *remembered(Cli *c, ProjectOptions *o) {
   sb_write(&folder, name, n);
   Checkpoint *w = weights_find(NULL, cli_text(c, "weights", NULL), folder.s, c->args[0], &ignored);
   sb_free(&folder);
-  if (w == NULL) return NULL;                      /* said when the weights are loaded */
+  if (w == NULL) return NULL; /* said when the weights are loaded */
   o->tokens = checkpoint_info(w)->tokens;
   o->vocabulary = checkpoint_info(w)->vocabulary;
   o->unigram = checkpoint_info(w)->unigram;
@@ -32,33 +32,32 @@ static Checkpoint *remembered(Cli *c, ProjectOptions *o) {
 }
 
 bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
-  TdError err = { 0 };
+  TdError err = {0};
   const char *act = cli_text(c, "act", "f32");
   if (strcmp(act, "f32") != 0 && strcmp(act, "bf16") != 0) {
     *code = cli_usage(c, "--act takes f32 or bf16, not '%.100s'", act);
     return false;
   }
-  ProjectOptions options = { .path = c->args[0] };
+  ProjectOptions options = {.path = c->args[0]};
   if (o != NULL) options.unit = *o;
   options.unit.defines = c->defines;
   options.unit.ndefines = c->ndefines;
   options.unit.act = cli_text(c, "act", NULL);
   int64_t threads = 0;
   if (!cli_bytes(c, "memory", &options.unit.memory) || !cli_int(c, "threads", 1, 256, &threads)) {
-    *p = (Project){ 0 };
+    *p = (Project){0};
     *code = TD_BAD_USAGE;
     return false;
   }
   options.unit.threads = threads > 0 ? (int)threads : cpu_count();
-  options.search = (CorpusSearch){ .override = cli_text(c, "data", NULL),
-                                   .offline = cli_has(c, "offline"),
-                                   .quiet = c->quiet };
+  options.search = (CorpusSearch){
+      .override = cli_text(c, "data", NULL), .offline = cli_has(c, "offline"), .quiet = c->quiet};
   Checkpoint *w = cli_text(c, "data", NULL) == NULL ? remembered(c, &options) : NULL;
   bool ok = project_open(p, &options, &err), found = p->diags != NULL && diags_count(p->diags) > 0;
   checkpoint_close(w);
   bool told = c->json && c->command->run == cli_check && ok; /* its result is the warnings */
   if (found && !told && (!ok || !c->quiet)) {
-    bool json = c->json && !ok;                    /* warnings never mix with results */
+    bool json = c->json && !ok; /* warnings never mix with results */
     project_report(p, json, c->err.colour, json ? stdout : stderr);
   }
   if (ok) return true;
@@ -102,16 +101,15 @@ static bool without_kernels(const Cli *c) {
 }
 
 bool cli_machine(Cli *c, Machine *m, const Unit *u, const char *const *entries, int *code) {
-  TdError err = { 0 };
+  TdError err = {0};
   int64_t threads = 0;
-  *m = (Machine){ 0 };
+  *m = (Machine){0};
   if (!cli_int(c, "threads", 1, 256, &threads)) {
     *code = TD_BAD_USAGE;
     return false;
   }
   JitOptions options = {
-    .no_cache = cli_has(c, "no-cache"), .stop = c->stop, .note = tell_begin, .note_ctx = c
-  };
+      .no_cache = cli_has(c, "no-cache"), .stop = c->stop, .note = tell_begin, .note_ctx = c};
   m->pool = pool_new((int)threads, &err);
   if (m->pool != NULL && without_kernels(c)) {
     m->session = reference_session(u, m->pool, &err);
@@ -132,14 +130,16 @@ void cli_machine_free(Machine *m) {
   session_free(m->session);
   jit_close(m->jit);
   pool_free(m->pool);
-  *m = (Machine){ 0 };
+  *m = (Machine){0};
 }
 
 char *cli_run_folder(const Cli *c, const Unit *u) {
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   const char *given = c->command->run == cli_train ? cli_text(c, "output", NULL) : NULL;
-  if (given != NULL) sb_puts(&s, given);
-  else sb_printf(&s, "runs/%s", u->name);
+  if (given != NULL)
+    sb_puts(&s, given);
+  else
+    sb_printf(&s, "runs/%s", u->name);
   return s.s;
 }
 
@@ -154,12 +154,14 @@ static bool same_symbols(const Project *p, const Checkpoint *w, TdError *err) {
 }
 
 bool cli_weights_find(Cli *c, const Project *p, Checkpoint **w, int *code) {
-  TdError err = { 0 };
+  TdError err = {0};
   *w = NULL;
   if (cli_has(c, "untrained") || p->unit->nparameters == 0) return true;
   char *folder = cli_run_folder(c, p->unit);
-  if (folder == NULL) td_fail_memory(&err);
-  else *w = weights_find(NULL, cli_text(c, "weights", NULL), folder, p->unit->path, &err);
+  if (folder == NULL)
+    td_fail_memory(&err);
+  else
+    *w = weights_find(NULL, cli_text(c, "weights", NULL), folder, p->unit->path, &err);
   free(folder);
   if (*w != NULL && same_symbols(p, *w, &err)) return true;
   *code = cli_fail(c, &err);
@@ -168,8 +170,8 @@ bool cli_weights_find(Cli *c, const Project *p, Checkpoint **w, int *code) {
 
 bool cli_start(Cli *c, const Project *p, Machine *m, const char *entry, Checkpoint *w,
                uint64_t seed, int *code) {
-  TdError err = { 0 };
-  const char *const entries[] = { w == NULL ? "init" : entry, entry, NULL };
+  TdError err = {0};
+  const char *const entries[] = {w == NULL ? "init" : entry, entry, NULL};
   if (!cli_machine(c, m, p->unit, entries, code)) return false;
   int init = session_entry(m->session, "init");
   if (w == NULL) {

@@ -6,7 +6,7 @@
 #include "runtime/cli/cli.h"
 
 static int unknown_pass(Cli *c, const char *name) {
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   for (int i = 0; i < pipeline_count(); i++)
     sb_printf(&s, "\n  %-10s %s", pipeline_at(i)->name, pipeline_at(i)->what);
   int code =
@@ -17,7 +17,7 @@ static int unknown_pass(Cli *c, const char *name) {
 
 static int opt_text(Cli *c, const char *path, const char *text, size_t n, const char *pass) {
   Arena *a = arena_new();
-  TdError err = { 0 };
+  TdError err = {0};
   int code = 0;
   if (a == NULL) {
     td_fail_memory(&err);
@@ -25,15 +25,19 @@ static int opt_text(Cli *c, const char *path, const char *text, size_t n, const 
   }
   Diags *d = diags_new(a);
   Graph *g = ir_parse(a, interner_new(a), d, diags_source(d, path, text, n));
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   if (g == NULL) {
-    if (c->json) diags_print_json(d, &s);
-    else diags_print(d, &s, c->err.colour);
+    if (c->json)
+      diags_print_json(d, &s);
+    else
+      diags_print(d, &s, c->err.colour);
     fputs(s.s != NULL ? s.s : "", c->json ? stdout : stderr);
     code = TD_BAD_FILE;
   } else {
-    if (pass != NULL) pipeline_run_one(g, pass);
-    else pipeline_run(g, &(PipelineOptions){ .verify = true });
+    if (pass != NULL)
+      pipeline_run_one(g, pass);
+    else
+      pipeline_run(g, &(PipelineOptions){.verify = true});
     ir_print(g, &s);
     fputs(s.s != NULL ? s.s : "", stdout);
     code = cli_done(c);
@@ -44,7 +48,7 @@ static int opt_text(Cli *c, const char *path, const char *text, size_t n, const 
 }
 
 int cli_opt(Cli *c) {
-  TdError err = { 0 };
+  TdError err = {0};
   uint8_t *text;
   size_t n;
   const char *pass = cli_text(c, "pass", NULL);

@@ -1,7 +1,7 @@
 /* tdc profile: where an entry's time goes: the .td file with time, bytes, FLOPs
  * and share of the machine's limit beside each line, the kernels one by one with
  * --kernels, a timeline for trace viewers with --trace. */
-#define _GNU_SOURCE             /* qsort_r */
+#define _GNU_SOURCE /* qsort_r */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -17,24 +17,27 @@ enum { SOURCE_LIMIT = 64 << 20 };
 
 /* What a kernel, or all kernels of a line, cost over all runs. */
 typedef struct Cost {
-  double      seconds, flops, bytes;
-  int64_t     launches;
-  int         kernel;           /* the first of the line */
+  double seconds, flops, bytes;
+  int64_t launches;
+  int kernel; /* the first of the line */
 } Cost;
 
-typedef struct Event { int kernel; double begin, end; } Event;
+typedef struct Event {
+  int kernel;
+  double begin, end;
+} Event;
 
 typedef struct Profile {
-  Cli            *cli;
+  Cli *cli;
   const TdProgram *program;
-  const char     *path, *entry;
-  int64_t         rounds;
-  Peak            peak;
-  Cost           *kernel;       /* [nkernels] */
-  double          started, zero, total;
-  Arena          *arena;
-  VEC(Event)      events;       /* of the last run, if a trace is asked for */
-  bool            tracing;
+  const char *path, *entry;
+  int64_t rounds;
+  Peak peak;
+  Cost *kernel; /* [nkernels] */
+  double started, zero, total;
+  Arena *arena;
+  VEC(Event) events; /* of the last run, if a trace is asked for */
+  bool tracing;
 } Profile;
 
 /* ---- measuring ------------------------------------------------------------------ */
@@ -53,7 +56,8 @@ static void clock_kernel(void *ctx, Session *s, const Bound *b, int step, bool b
   k->flops += f->program->kernels[kernel].flops;
   k->bytes += f->program->kernels[kernel].bytes;
   k->launches++;
-  if (f->tracing) vec_push(f->arena, &f->events, ((Event){ kernel, f->started - f->zero, now - f->zero }));
+  if (f->tracing)
+    vec_push(f->arena, &f->events, ((Event){kernel, f->started - f->zero, now - f->zero}));
 }
 
 /* The time that nothing here can do it in, as a share of the time it took. */
@@ -130,13 +134,15 @@ static bool print_lines(const Profile *f, TdError *err) {
   for (const char *at = (const char *)bytes, *end = at + size; at < end; number++) {
     const char *stop = memchr(at, '\n', (size_t)(end - at));
     int length = (int)((stop != NULL ? stop : end) - at);
-    StrBuf where = { 0 };
+    StrBuf where = {0};
     sb_printf(&where, "%s:%d", f->path, number);
     const Cost *cost = NULL;
     for (int i = 0; i < n && where.s != NULL; i++)
       if (strcmp(where_of(f, lines[i].kernel), where.s) == 0) cost = &lines[i];
-    if (cost != NULL) print_cost(f, cost);
-    else printf("%*s", (int)strlen(heading), "");
+    if (cost != NULL)
+      print_cost(f, cost);
+    else
+      printf("%*s", (int)strlen(heading), "");
     printf("  %4d | %.*s\n", number, length, at);
     sb_free(&where);
     at += length + 1;
@@ -205,8 +211,8 @@ static bool write_trace(const Profile *f, const char *path, TdError *err) {
   json_t *all = json_pack("{s:o, s:s}", "traceEvents", events, "displayTimeUnit", "ms");
   char *text = all != NULL ? json_dumps(all, JSON_COMPACT) : NULL;
   json_decref(all);
-  bool ok = (text != NULL || td_fail_memory(err)) &&
-            io_write_file(NULL, path, text, strlen(text), err);
+  bool ok =
+      (text != NULL || td_fail_memory(err)) && io_write_file(NULL, path, text, strlen(text), err);
   free(text);
   return ok;
 }
@@ -235,8 +241,10 @@ static bool show(Profile *f, TdError *err) {
     printf("%s: %s a run, in %" PRId64 " runs. Limits: %s, %s/s from memory (more than 100%% "
            "of it: the data were in a cache)\n\n",
            f->entry, whole, f->rounds, flops, bytes);
-    if (cli_has(f->cli, "kernels")) print_kernels(f, sorted, n);
-    else ok = print_lines(f, err);
+    if (cli_has(f->cli, "kernels"))
+      print_kernels(f, sorted, n);
+    else
+      ok = print_lines(f, err);
   }
   free(sorted);
   return ok;
@@ -261,12 +269,16 @@ static bool measure(Profile *f, const Project *p, Machine *m, int index, TdError
 }
 
 static int profile_entry(Cli *c, Project *p, Machine *m, const char *entry, int64_t rounds) {
-  TdError err = { 0 };
+  TdError err = {0};
   int index = session_entry(m->session, entry);
   if (index < 0) return cli_usage(c, "%s has no entry '%.100s'", p->unit->path, entry);
-  Profile f = { .cli = c, .program = p->unit->program, .path = p->unit->path, .entry = entry,
-                .rounds = rounds, .arena = p->arena };
-  JitOptions jit = { .no_cache = cli_has(c, "no-cache"), .stop = c->stop };
+  Profile f = {.cli = c,
+               .program = p->unit->program,
+               .path = p->unit->path,
+               .entry = entry,
+               .rounds = rounds,
+               .arena = p->arena};
+  JitOptions jit = {.no_cache = cli_has(c, "no-cache"), .stop = c->stop};
   f.kernel = calloc((size_t)f.program->nkernels + 1, sizeof *f.kernel);
   bool ok = (f.kernel != NULL || td_fail_memory(&err)) &&
             peak_measure(m->pool, &jit, &f.peak, &err) && measure(&f, p, m, index, &err) &&
@@ -277,12 +289,12 @@ static int profile_entry(Cli *c, Project *p, Machine *m, const char *entry, int6
 
 int cli_profile(Cli *c) {
   Project p;
-  Machine m = { 0 };
+  Machine m = {0};
   int code = 0;
   int64_t rounds = 5;
   const char *entry = c->nargs > 1 ? c->args[1] : "train";
-  const char *const entries[] = { "init", entry, NULL };
-  UnitOptions o = { 0 };
+  const char *const entries[] = {"init", entry, NULL};
+  UnitOptions o = {0};
   if (!cli_int(c, "rounds", 1, 1000000, &rounds)) return TD_BAD_USAGE;
   if (cli_project(c, &p, &o, &code) && cli_machine(c, &m, p.unit, entries, &code))
     code = profile_entry(c, &p, &m, entry, rounds);

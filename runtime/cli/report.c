@@ -7,14 +7,14 @@
 
 static const char *status_word(TdStatus s) {
   switch (s) {
-    case TD_OK: return "ok";
-    case TD_BAD_FILE: return "file";
-    case TD_BAD_USAGE: return "usage";
-    case TD_NO_TOOL: return "tool";
-    case TD_IO_FAILED: return "io";
-    case TD_DAMAGED: return "damaged";
-    case TD_NOT_FINITE: return "numeric";
-    case TD_STOPPED: return "stopped";
+  case TD_OK: return "ok";
+  case TD_BAD_FILE: return "file";
+  case TD_BAD_USAGE: return "usage";
+  case TD_NO_TOOL: return "tool";
+  case TD_IO_FAILED: return "io";
+  case TD_DAMAGED: return "damaged";
+  case TD_NOT_FINITE: return "numeric";
+  case TD_STOPPED: return "stopped";
   }
   return "unknown";
 }
@@ -36,7 +36,7 @@ int cli_fail(const Cli *c, const TdError *err) {
 }
 
 int cli_usage(const Cli *c, const char *fmt, ...) {
-  TdError err = { .status = TD_BAD_USAGE };
+  TdError err = {.status = TD_BAD_USAGE};
   va_list ap;
   va_start(ap, fmt);
   vsnprintf(err.message, sizeof err.message, fmt, ap);
@@ -49,9 +49,9 @@ int cli_usage(const Cli *c, const char *fmt, ...) {
 }
 
 int cli_done(const Cli *c) {
-  TdError err = { 0 };
+  TdError err = {0};
   if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
-  if (errno == EPIPE) return 128 + SIGPIPE;      /* whoever was reading has enough */
+  if (errno == EPIPE) return 128 + SIGPIPE; /* whoever was reading has enough */
   td_fail_errno(&err, TD_IO_FAILED, errno, "cannot write the output");
   fprintf(stderr, "tdc: %s\n", err.message);
   (void)c;

@@ -21,7 +21,7 @@ static int list_models(Cli *c, const Unit *u) {
     if (strncmp(e->name, "model.", 6) != 0) continue;
     printf("%s\n", e->name + 6);
     for (int k = 0; k < e->ninputs; k++) {
-      StrBuf s = { 0 };
+      StrBuf s = {0};
       put_shape(&s, e->inputs[k].rank, e->inputs[k].shape);
       printf("  %-16s %s%s", e->inputs[k].name, type_name(e->inputs[k].type), s.s);
       if (e->inputs[k].type == TY_INT)
@@ -41,7 +41,7 @@ static bool input_from_file(Session *s, int entry, const UnitInput *in, StFile *
   if (b == NULL) return true; /* the model does not read it */
   if (t->rank != in->rank ||
       memcmp(t->shape, in->shape, (size_t)in->rank * sizeof in->shape[0]) != 0) {
-    StrBuf want = { 0 }, is = { 0 };
+    StrBuf want = {0}, is = {0};
     put_shape(&want, in->rank, in->shape);
     put_shape(&is, t->rank, t->shape);
     td_fail(err, TD_BAD_USAGE, "'%s' has the shape %s, the model takes %s", in->name, is.s, want.s);
@@ -131,15 +131,18 @@ static json_t *values_json(const TdBuffer *b, const void *data, int axis, int64_
 static int put_outputs(Cli *c, Session *s, int entry) {
   const TdEntry *e = &session_program(s)->entries[entry];
   const char *path = cli_text(c, "output", NULL);
-  TdError err = { 0 };
+  TdError err = {0};
   if (path != NULL) {
     StSource *list = calloc((size_t)e->noutputs + 1, sizeof *list);
     bool ok = list != NULL || td_fail_memory(&err);
     for (int i = 0; ok && i < e->noutputs; i++) {
       const TdBuffer *b = session_output(s, entry, e->outputs[i].name);
       StType type = checkpoint_type(b->type);
-      list[i] = (StSource){ .name = e->outputs[i].name, .type = type, .from = type, .rank = b->rank,
-                            .data = session_output_data(s, entry, e->outputs[i].name) };
+      list[i] = (StSource){.name = e->outputs[i].name,
+                           .type = type,
+                           .from = type,
+                           .rank = b->rank,
+                           .data = session_output_data(s, entry, e->outputs[i].name)};
       memcpy(list[i].shape, b->shape, sizeof list[i].shape);
     }
     ok = ok && st_write_file(NULL, path, list, e->noutputs, NULL, 0, &err);
@@ -165,7 +168,7 @@ static int put_outputs(Cli *c, Session *s, int entry) {
 }
 
 static int run_model(Cli *c, Project *p, Machine *m, const UnitEntry *e, uint64_t seed) {
-  TdError err = { 0 };
+  TdError err = {0};
   Checkpoint *w = NULL;
   int code = 0;
   if (e->ninputs > 0 && !cli_has(c, "inputs") && !cli_has(c, "text"))
@@ -186,23 +189,25 @@ static int run_model(Cli *c, Project *p, Machine *m, const UnitEntry *e, uint64_
 
 int cli_run(Cli *c) {
   Project p;
-  Machine m = { 0 };
+  Machine m = {0};
   int code = 0;
   uint64_t seed = 0;
-  UnitOptions o = { .no_train = true, .no_eval = true, .no_samplers = true };
+  UnitOptions o = {.no_train = true, .no_eval = true, .no_samplers = true};
   if (!cli_seed(c, &seed)) return TD_BAD_USAGE;
   if (cli_project(c, &p, &o, &code)) {
-    StrBuf name = { 0 };
+    StrBuf name = {0};
     sb_printf(&name, "model.%s", c->nargs > 1 ? c->args[1] : "");
     const UnitEntry *e = c->nargs > 1 ? unit_entry(p.unit, name.s) : NULL;
     const char *near =
         c->nargs > 1 ? did_you_mean(c->args[1], p.unit->models, p.unit->nmodels) : NULL;
-    if (c->nargs == 1) code = list_models(c, p.unit);
+    if (c->nargs == 1)
+      code = list_models(c, p.unit);
     else if (e == NULL)
       code = cli_usage(c, "%s has no model '%.100s'%s%s%s", p.unit->path, c->args[1],
                        near != NULL ? "; did you mean " : "", near != NULL ? near : "",
                        near != NULL ? "?" : "");
-    else code = run_model(c, &p, &m, e, seed);
+    else
+      code = run_model(c, &p, &m, e, seed);
     sb_free(&name);
   }
   cli_machine_free(&m);

@@ -11,20 +11,20 @@
 
 typedef struct Take {
   const Vocabulary *vocabulary;
-  Viewer           *viewer;
-  Page             *page;
-  int64_t           left;       /* samples still wanted */
-  json_t           *texts;
-  StrBuf            out;
-  bool              any;
-  size_t            watched;    /* bytes of `out` that --watch has shown: the first sample */
+  Viewer *viewer;
+  Page *page;
+  int64_t left; /* samples still wanted */
+  json_t *texts;
+  StrBuf out;
+  bool any;
+  size_t watched; /* bytes of `out` that --watch has shown: the first sample */
 } Take;
 
 static void take_row(Take *t, const SampleFrame *f, int64_t row) {
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   sample_spell(t->vocabulary, f->ids + row * f->window, f->window, &s);
   const char *text = s.s != NULL ? s.s : "";
-  StrBuf mended = { 0 };
+  StrBuf mended = {0};
   utf8_mend(&mended, text, s.n);
   json_array_append_new(t->texts, json_stringn(mended.s != NULL ? mended.s : "", mended.n));
   sb_free(&mended);
@@ -70,11 +70,11 @@ static bool gather(Cli *c, const UnitSampler *u, SampleRequest *r, TdSetting *ou
       if (h[0] == '\0' || h[1] != '\0') return cli_usage(c, "--hole takes one character"), false;
       r->hole = h[0];
       r->filled = text_param;
-      out[(*n)++] = (TdSetting){ text_param, c->given[i].value };
+      out[(*n)++] = (TdSetting){text_param, c->given[i].value};
     } else if (is_param && c->given[i].value == NULL) {
       return cli_usage(c, "--%s takes a value", name), false;
     } else if (is_param) {
-      out[(*n)++] = (TdSetting){ name, c->given[i].value };
+      out[(*n)++] = (TdSetting){name, c->given[i].value};
     } else if (!is_flag) {
       const char *near = did_you_mean(name, names, known);
       cli_usage(c, "sampler %s has no parameter --%.100s%s%s%s", u->name, name,
@@ -96,7 +96,7 @@ static bool sample_all(Cli *c, Session *s, SampleRequest *r, Take *t, bool each,
       return td_fail(err, TD_BAD_FILE, "sampler %s emits nothing", r->sampler->name);
     if (t->viewer != NULL) {
       viewer_end(t->viewer);
-      t->viewer = NULL;          /* the first batch is shown live */
+      t->viewer = NULL; /* the first batch is shown live */
     }
   }
   (void)c;
@@ -122,7 +122,7 @@ static bool put_result(const Cli *c, Take *t, bool watched, TdError *err) {
 
 /* The page names the program, and beneath it the sampler and what was asked of it. */
 static Page *page_begin(const Project *p, const SampleRequest *r, int64_t count) {
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   sb_printf(&s, "sampler %s, seed %" PRIu64, r->sampler->name, r->seed);
   for (int i = 0; i < r->nsettings; i++) {
     bool text = false;
@@ -139,15 +139,15 @@ static Page *page_begin(const Project *p, const SampleRequest *r, int64_t count)
 
 static int sample_with(Cli *c, Project *p, Machine *m, const UnitSampler *u, uint64_t seed,
                        int64_t count) {
-  TdError err = { 0 };
+  TdError err = {0};
   TdSetting *settings = calloc((size_t)c->ngiven + 1, sizeof *settings);
   const Dataset *d = data_store_find(p->data, u->data);
-  SampleRequest r = { .sampler = u,
-                      .vocabulary = d != NULL ? &d->vocabulary : NULL,
-                      .settings = settings,
-                      .seed = seed,
-                      .stop = c->stop };
-  Take t = { .vocabulary = r.vocabulary, .left = count, .texts = json_array() };
+  SampleRequest r = {.sampler = u,
+                     .vocabulary = d != NULL ? &d->vocabulary : NULL,
+                     .settings = settings,
+                     .seed = seed,
+                     .stop = c->stop};
+  Take t = {.vocabulary = r.vocabulary, .left = count, .texts = json_array()};
   Viewer viewer = viewer_new(c->out, r.vocabulary);
   const char *html = cli_text(c, "html", NULL);
   int code = TD_BAD_USAGE;
@@ -189,9 +189,9 @@ static int no_sampler(Cli *c, const char *path, const char *name) {
   Project p;
   int code = 0, n = 0;
   const char *names[64];
-  UnitOptions o = { .check_only = true, .no_train = true, .no_eval = true, .no_models = true };
-  StrBuf all = { 0 };
-  c->quiet = true;              /* the warnings have been read */
+  UnitOptions o = {.check_only = true, .no_train = true, .no_eval = true, .no_models = true};
+  StrBuf all = {0};
+  c->quiet = true; /* the warnings have been read */
   if (cli_project(c, &p, &o, &code)) {
     for (int i = 0; i < p.unit->nsamplers && n < 64; i++) {
       names[n++] = p.unit->samplers[i].name;
@@ -210,20 +210,23 @@ static int no_sampler(Cli *c, const char *path, const char *name) {
 
 int cli_sample(Cli *c) {
   Project p;
-  Machine m = { 0 };
+  Machine m = {0};
   int code = 0;
   uint64_t seed = 0;
   int64_t count = 1;
-  UnitOptions o = { .no_train = true,
-                    .no_eval = true,
-                    .no_models = true,
-                    .only_sampler = cli_text(c, "sampler", NULL) };
+  UnitOptions o = {.no_train = true,
+                   .no_eval = true,
+                   .no_models = true,
+                   .only_sampler = cli_text(c, "sampler", NULL)};
   if (!cli_seed(c, &seed) || !cli_int(c, "count", 1, 1000000, &count)) return TD_BAD_USAGE;
   if (cli_project(c, &p, &o, &code)) {
     const UnitSampler *s = unit_sampler(p.unit, o.only_sampler);
-    if (s != NULL) code = sample_with(c, &p, &m, s, seed, count);
-    else if (o.only_sampler != NULL) code = no_sampler(c, p.unit->path, o.only_sampler);
-    else code = cli_usage(c, "%s has no sampler", p.unit->path);
+    if (s != NULL)
+      code = sample_with(c, &p, &m, s, seed, count);
+    else if (o.only_sampler != NULL)
+      code = no_sampler(c, p.unit->path, o.only_sampler);
+    else
+      code = cli_usage(c, "%s has no sampler", p.unit->path);
   }
   cli_machine_free(&m);
   project_close(&p);
@@ -233,7 +236,7 @@ int cli_sample(Cli *c) {
 int cli_sample_parameters(Cli *c) {
   Project p;
   int code = 0;
-  UnitOptions o = { .check_only = true, .no_train = true, .no_eval = true, .no_models = true };
+  UnitOptions o = {.check_only = true, .no_train = true, .no_eval = true, .no_models = true};
   c->quiet = true;
   if (cli_project(c, &p, &o, &code)) {
     for (int i = 0; i < p.unit->nsamplers; i++) {

@@ -17,8 +17,10 @@ static void put_word(StrBuf *out, const char *before, const char *word) {
   bool quote = *word == '\0' || word[strspn(word, plain)] != '\0';
   sb_printf(out, "%s%s", before, quote ? "'" : "");
   for (; *word != '\0'; word++) {
-    if (*word == '\'') sb_puts(out, "'\\''");
-    else sb_putc(out, *word);
+    if (*word == '\'')
+      sb_puts(out, "'\\''");
+    else
+      sb_putc(out, *word);
   }
   if (quote) sb_putc(out, '\'');
 }
@@ -28,12 +30,12 @@ static void resume_command(const Cli *c, const char *folder, StrBuf *out) {
   put_word(out, "tdc train ", c->args[0]);
   put_word(out, " -o ", folder);
   for (int i = 0; i < c->ndefines; i++) {
-    StrBuf s = { 0 };
+    StrBuf s = {0};
     sb_printf(&s, "%s=%s", c->defines[i].name, c->defines[i].value);
     put_word(out, " -D ", s.s);
     sb_free(&s);
   }
-  static const char *const kept[] = { "act", "data", "memory", "steps", "threads" };
+  static const char *const kept[] = {"act", "data", "memory", "steps", "threads"};
   for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
     if (!cli_has(c, kept[i])) continue;
     sb_printf(out, " --%s", kept[i]);
@@ -45,17 +47,17 @@ static void resume_command(const Cli *c, const char *folder, StrBuf *out) {
 
 /* The machine's peak; zeros when it cannot be measured. */
 static Peak measure(Pool *pool) {
-  Peak peak = { 0 };
-  TdError ignored = { 0 };
-  JitOptions o = { 0 };
-  if (!peak_measure(pool, &o, &peak, &ignored)) peak = (Peak){ 0 };
+  Peak peak = {0};
+  TdError ignored = {0};
+  JitOptions o = {0};
+  if (!peak_measure(pool, &o, &peak, &ignored)) peak = (Peak){0};
   return peak;
 }
 
 static double peak_flops(void *pool) { return measure(pool).flops; }
 
 static int dry_run(Cli *c, const Project *p, int64_t steps) {
-  TdError err = { 0 };
+  TdError err = {0};
   const Unit *u = p->unit;
   const TdEntry *train = NULL;
   int64_t threads = 0;
@@ -102,8 +104,8 @@ static int dry_run(Cli *c, const Project *p, int64_t steps) {
 }
 
 static int train_with(Cli *c, const Project *p, Machine *m, uint64_t seed, int64_t steps) {
-  TdError err = { 0 };
-  StrBuf command = { 0 };
+  TdError err = {0};
+  StrBuf command = {0};
   char *folder = cli_run_folder(c, p->unit);
   json_t *record = record_make(p, c->defines, c->ndefines, seed, m->jit, pool_threads(m->pool));
   if (folder == NULL || record == NULL) {
@@ -112,22 +114,22 @@ static int train_with(Cli *c, const Project *p, Machine *m, uint64_t seed, int64
     return cli_fail(c, &err);
   }
   resume_command(c, folder, &command);
-  TrainOptions o = { .project = p,
-                     .session = m->session,
-                     .folder = folder,
-                     .resume = cli_has(c, "resume"),
-                     .overwrite = cli_has(c, "overwrite"),
-                     .has_seed = cli_has(c, "seed"),
-                     .seed = seed,
-                     .steps = steps,
-                     .record = record,
-                     .resume_command = command.s,
-                     .peak_flops = !c->quiet && m->jit != NULL ? peak_flops : NULL,
-                     .peak_ctx = m->pool,
-                     .terminal = c->err,
-                     .quiet = c->quiet,
-                     .json = c->json ? stdout : NULL,
-                     .stop = c->stop };
+  TrainOptions o = {.project = p,
+                    .session = m->session,
+                    .folder = folder,
+                    .resume = cli_has(c, "resume"),
+                    .overwrite = cli_has(c, "overwrite"),
+                    .has_seed = cli_has(c, "seed"),
+                    .seed = seed,
+                    .steps = steps,
+                    .record = record,
+                    .resume_command = command.s,
+                    .peak_flops = !c->quiet && m->jit != NULL ? peak_flops : NULL,
+                    .peak_ctx = m->pool,
+                    .terminal = c->err,
+                    .quiet = c->quiet,
+                    .json = c->json ? stdout : NULL,
+                    .stop = c->stop};
   int code = train_run(&o, &err) ? cli_done(c) : cli_fail(c, &err);
   if (code == 0 && !c->quiet)
     fprintf(stderr, "done: %s; sample with: tdc sample %s --weights %s\n", folder, p->unit->path,
@@ -140,7 +142,7 @@ static int train_with(Cli *c, const Project *p, Machine *m, uint64_t seed, int64
 
 /* Better said now than after compiling. */
 static bool folder_fits(Cli *c, const Unit *u, int *code) {
-  TdError err = { 0 };
+  TdError err = {0};
   char *folder = cli_run_folder(c, u);
   bool ok = folder != NULL
                 ? train_folder_fits(folder, cli_has(c, "resume"), cli_has(c, "overwrite"), &err)
@@ -152,18 +154,20 @@ static bool folder_fits(Cli *c, const Unit *u, int *code) {
 
 int cli_train(Cli *c) {
   Project p;
-  Machine m = { 0 };
+  Machine m = {0};
   int code = 0;
   uint64_t seed = 0;
   int64_t steps = 0;
-  UnitOptions o = { .no_models = true };
-  static const char *const first[] = { "init", "train", NULL };
+  UnitOptions o = {.no_models = true};
+  static const char *const first[] = {"init", "train", NULL};
   if (!cli_seed(c, &seed) || !cli_int(c, "steps", 1, INT64_MAX / 2, &steps)) return TD_BAD_USAGE;
   if (cli_has(c, "resume") && cli_has(c, "overwrite"))
     return cli_usage(c, "--resume and --overwrite exclude each other");
   if (cli_project(c, &p, &o, &code)) {
-    if (!p.unit->train.present) code = cli_usage(c, "%s has no train { } block", p.unit->path);
-    else if (cli_has(c, "dry-run")) code = dry_run(c, &p, steps > 0 ? steps : p.unit->train.steps);
+    if (!p.unit->train.present)
+      code = cli_usage(c, "%s has no train { } block", p.unit->path);
+    else if (cli_has(c, "dry-run"))
+      code = dry_run(c, &p, steps > 0 ? steps : p.unit->train.steps);
     else if (folder_fits(c, p.unit, &code) && cli_machine(c, &m, p.unit, first, &code))
       code = train_with(c, &p, &m, seed, steps);
   }

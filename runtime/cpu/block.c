@@ -1,5 +1,5 @@
 /* Big blocks are mappings of their own, small ones come from the heap. */
-#define _DEFAULT_SOURCE         /* MAP_ANONYMOUS, madvise */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS, madvise */
 #include "runtime/cpu/block.h"
 
 #include <stdint.h>
@@ -38,6 +38,8 @@ void block_clear(char *block, size_t bytes) {
 void block_free(char *block, size_t bytes) {
   size_t align, n = td_block(bytes, &align);
   if (block == NULL) return;
-  if (align > TD_LINE) munmap(block, n);
-  else free(block);
+  if (align > TD_LINE)
+    munmap(block, n);
+  else
+    free(block);
 }

@@ -7,8 +7,8 @@
 
 #include <stddef.h>
 
-char *block_new(size_t bytes);                   /* NULL: no memory */
-void  block_clear(char *block, size_t bytes);    /* zero again */
-void  block_free(char *block, size_t bytes);     /* the size it was made with; block may be NULL */
+char *block_new(size_t bytes);               /* NULL: no memory */
+void block_clear(char *block, size_t bytes); /* zero again */
+void block_free(char *block, size_t bytes);  /* the size it was made with; block may be NULL */
 
 #endif

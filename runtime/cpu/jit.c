@@ -1,5 +1,5 @@
 /* Compiling kernels at run time. See jit.h. */
-#define _GNU_SOURCE             /* memfd_create */
+#define _GNU_SOURCE /* memfd_create */
 #include "runtime/cpu/jit.h"
 
 #include <dlfcn.h>
@@ -16,26 +16,26 @@
 #include "runtime/system/spawn.h"
 #include "runtime/cpu/threads.h"
 
-enum { FULL_DISK = 1 << 20 };   /* a disk with less than this is full */
+enum { FULL_DISK = 1 << 20 }; /* a disk with less than this is full */
 
 struct Jit {
   const TdProgram *program;
-  JitOptions       options;
-  Toolchain        tools;
-  void           **libraries;                    /* one for each call that made something */
-  int              nlibraries;
-  bool            *made;                         /* by entry */
-  KernelFunction **functions;                    /* by kernel; NULL: not made yet */
-  JitStats         stats;
+  JitOptions options;
+  Toolchain tools;
+  void **libraries; /* one for each call that made something */
+  int nlibraries;
+  bool *made;                 /* by entry */
+  KernelFunction **functions; /* by kernel; NULL: not made yet */
+  JitStats stats;
 };
 
 /* A library on its way. */
 typedef struct Build {
-  Jit        *jit;
-  const int  *group;                             /* by kernel; below 0: not in it */
-  JitUnits    units;
-  Cache      *cache;
-  char       *work;                              /* folder of this build */
+  Jit *jit;
+  const int *group; /* by kernel; below 0: not in it */
+  JitUnits units;
+  Cache *cache;
+  char *work; /* folder of this build */
 } Build;
 
 static double jit_clock(void) {
@@ -46,14 +46,16 @@ static double jit_clock(void) {
 
 /* ---- running the compiler -------------------------------------------------------------- */
 
-typedef struct Args { const char **at; int n; } Args;
+typedef struct Args {
+  const char **at;
+  int n;
+} Args;
 
 static Args args_begin(const Build *b, int more) {
   const Toolchain *t = &b->jit->tools;
   int flags = 0;
   while (toolchain_flags()[flags] != NULL) flags++;
-  Args a = { calloc((size_t)(t->nwords + flags + t->nextra + more + 1), sizeof(char *)),
-             0 };
+  Args a = {calloc((size_t)(t->nwords + flags + t->nextra + more + 1), sizeof(char *)), 0};
   if (a.at == NULL) return a;
   for (int i = 0; i < t->nwords; i++) a.at[a.n++] = t->words[i];
   for (int i = 0; i < flags; i++) a.at[a.n++] = toolchain_flags()[i];
@@ -67,7 +69,8 @@ static char *work_path(const Build *b, int unit, const char *ext) {
   return io_join(b->work, name);
 }
 
-static bool work_write(const Build *b, const char *path, const void *bytes, size_t n, TdError *err) {
+static bool work_write(const Build *b, const char *path, const void *bytes, size_t n,
+                       TdError *err) {
   IoFile *f = path != NULL ? io_create(b->jit->options.hook, path, 0600, err) : NULL;
   if (f == NULL) return path == NULL ? td_fail_memory(err) : false;
   if (io_write(f, bytes, n, err)) return io_commit_quick(f, err);
@@ -110,7 +113,7 @@ static bool prepare_unit(Build *b, int i, SpawnJob *job, TdError *err) {
       a.at[a.n++] = object;
       a.at[a.n++] = source;
       job->argv = a.at;
-      return true;              /* the job holds the paths now */
+      return true; /* the job holds the paths now */
     }
   } else {
     ok = false;
@@ -137,8 +140,8 @@ static bool run_compilers(const Build *b, SpawnJob *jobs, const int *unit_of, in
   for (int i = 0; i < n; i++) {
     if (jobs[i].code == 0 && jobs[i].started && !jobs[i].timed_out && !jobs[i].cancelled) continue;
     const JitUnit *u = &b->units.at[unit_of[i]];
-    return compiler_failed(
-        &jobs[i], u->part ? "the prelude" : b->jit->program->kernels[u->first].name, err);
+    return compiler_failed(&jobs[i],
+                           u->part ? "the prelude" : b->jit->program->kernels[u->first].name, err);
   }
   return false;
 }
@@ -163,13 +166,13 @@ static bool keep_objects(const Build *b, const int *unit_of, int n, TdError *err
 static bool compile(Build *b, TdError *err) {
   SpawnJob *jobs = calloc((size_t)b->units.n + 1, sizeof *jobs);
   int *unit_of = calloc((size_t)b->units.n + 1, sizeof *unit_of), n = 0;
-  StrBuf temp = { 0 };
+  StrBuf temp = {0};
   sb_printf(&temp, "TMPDIR=%s", b->work); /* so that a killed compiler leaves nothing behind */
-  const char *const env[] = { "LC_ALL=C", temp.s, NULL };
+  const char *const env[] = {"LC_ALL=C", temp.s, NULL};
   double timeout = b->jit->options.timeout > 0 ? b->jit->options.timeout : 600;
   bool ok = (jobs != NULL && unit_of != NULL && temp.s != NULL) || td_fail_memory(err);
   for (int i = 0; ok && i < b->units.n; i++) {
-    jobs[n] = (SpawnJob){ .extra_env = env, .timeout = timeout };
+    jobs[n] = (SpawnJob){.extra_env = env, .timeout = timeout};
     ok = prepare_unit(b, i, &jobs[n], err);
     if (jobs[n].argv != NULL) unit_of[n++] = i;
   }
@@ -197,7 +200,7 @@ static uint8_t *link_units(Build *b, size_t *n, TdError *err) {
     for (int i = 0; i < b->units.n; i++) ok = (a.at[a.n++] = work_path(b, i, "o")) != NULL && ok;
     a.at[a.n++] = "-lm";
   }
-  SpawnJob job = { .argv = a.at, .timeout = 120 };
+  SpawnJob job = {.argv = a.at, .timeout = 120};
   if (ok && !spawn_all(&job, 1, 1, b->jit->options.stop))
     ok = compiler_failed(&job, "linking the kernels", err);
   if (ok && !io_read_file(b->jit->options.hook, out, SIZE_MAX / 2, &bytes, n, err)) bytes = NULL;
@@ -306,7 +309,7 @@ static bool load_or_make(Build *b, TdError *err) {
   const JitOptions *o = &b->jit->options;
   if (load_cached(b)) return true;
   int lock = cache_lock(b->cache, b->units.key, 900, o->stop);
-  bool found = lock >= 0 && load_cached(b);                 /* another process was faster */
+  bool found = lock >= 0 && load_cached(b); /* another process was faster */
   bool ok = found || make(b, err);
   cache_unlock(b->cache, b->units.key, lock);
   if (!found) b->jit->stats.loaded_whole = false;
@@ -318,7 +321,7 @@ static bool load_or_make(Build *b, TdError *err) {
 /* The library of all kernels with a group. */
 static bool build(Jit *j, const int *group, TdError *err) {
   double start = jit_clock();
-  Build b = { .jit = j, .group = group };
+  Build b = {.jit = j, .group = group};
   const JitOptions *o = &j->options;
   bool ok = jit_units_make(&b.units, j->program, &j->tools, group, err) &&
             (b.cache = cache_open(o->hook, o->cache, o->no_cache, err)) != NULL;
@@ -380,14 +383,18 @@ bool jit_has(const Jit *j, int entry) { return j->made[entry]; }
 
 Jit *jit_open(const TdProgram *p, const JitOptions *o, TdError *err) {
   Jit *j = calloc(1, sizeof *j);
-  if (j == NULL) { td_fail_memory(err); return NULL; }
+  if (j == NULL) {
+    td_fail_memory(err);
+    return NULL;
+  }
   j->program = p;
   j->options = *o;
   j->stats.loaded_whole = p->nkernels > 0;
   j->functions = calloc((size_t)p->nkernels + 1, sizeof *j->functions);
   j->made = calloc((size_t)p->nentries + 1, sizeof *j->made);
   j->libraries = calloc((size_t)p->nentries + 1, sizeof *j->libraries);
-  bool ok = (j->functions != NULL && j->made != NULL && j->libraries != NULL) || td_fail_memory(err);
+  bool ok =
+      (j->functions != NULL && j->made != NULL && j->libraries != NULL) || td_fail_memory(err);
   if (ok && toolchain_find(&j->tools, o->stop, err)) return j;
   jit_close(j);
   return NULL;

@@ -18,34 +18,34 @@ typedef void KernelFunction(const TdCall *call, int64_t begin, int64_t end);
 
 typedef struct JitOptions {
   const IoHook *hook;
-  const char   *cache;          /* folder, or NULL for the usual one */
-  bool          no_cache;
-  int           parallel;       /* compilers at a time; 0 = as many as CPUs */
-  double        timeout;        /* seconds for one compiler; 0 = 600 */
+  const char *cache; /* folder, or NULL for the usual one */
+  bool no_cache;
+  int parallel;   /* compilers at a time; 0 = as many as CPUs */
+  double timeout; /* seconds for one compiler; 0 = 600 */
   const volatile sig_atomic_t *stop;
   /* called before compilers start, with how many units they have to make; or NULL */
-  void        (*note)(void *ctx, int units);
-  void         *note_ctx;
+  void (*note)(void *ctx, int units);
+  void *note_ctx;
 } JitOptions;
 
-typedef struct JitStats {       /* of all calls so far */
-  int    units, compiled;       /* translation units; how many the cache did not have */
-  bool   loaded_whole;          /* the libraries themselves came from the cache */
+typedef struct JitStats { /* of all calls so far */
+  int units, compiled;    /* translation units; how many the cache did not have */
+  bool loaded_whole;      /* the libraries themselves came from the cache */
   double seconds;
 } JitStats;
 
 typedef struct Jit Jit;
 /* Nothing is compiled yet. The program and what the options point to must outlive the Jit. */
-Jit            *jit_open(const TdProgram *p, const JitOptions *o, TdError *err);
+Jit *jit_open(const TdProgram *p, const JitOptions *o, TdError *err);
 /* Make the kernels of these entries, unless they were made before. After a
  * failure everything that was made is there still, and it can be tried again. */
-bool            jit_need(Jit *j, const int *entries, int n, TdError *err);
-bool            jit_has(const Jit *j, int entry);
+bool jit_need(Jit *j, const int *entries, int n, TdError *err);
+bool jit_has(const Jit *j, int entry);
 /* Open, and make everything at once. */
-Jit            *jit_build(const TdProgram *p, const JitOptions *o, TdError *err);
-KernelFunction *jit_kernel(const Jit *j, int kernel);     /* of an entry that was made */
+Jit *jit_build(const TdProgram *p, const JitOptions *o, TdError *err);
+KernelFunction *jit_kernel(const Jit *j, int kernel); /* of an entry that was made */
 const JitStats *jit_stats(const Jit *j);
-const char     *jit_compiler(const Jit *j);      /* path and first line of its version */
-void            jit_close(Jit *j);
+const char *jit_compiler(const Jit *j); /* path and first line of its version */
+void jit_close(Jit *j);
 
 #endif

@@ -6,12 +6,12 @@
 
 #include "runtime/version.h"
 
-enum { UNIT_BYTES = 36000 };    /* a unit is closed when its kernels' text reaches this */
+enum { UNIT_BYTES = 36000 }; /* a unit is closed when its kernels' text reaches this */
 
 /* Parts are loops written out by hand: more effort finds nothing in them, and
  * takes half as long again. */
 const char *const *jit_part_flags(void) {
-  static const char *const flags[] = { "-O2", "-ftree-vectorize", NULL };
+  static const char *const flags[] = {"-O2", "-ftree-vectorize", NULL};
   return flags;
 }
 
@@ -47,7 +47,7 @@ static bool part_needed(const TdProgram *p, const int *group, const char *word) 
 static bool group_parts(JitUnits *u, const TdProgram *p, const int *group, TdError *err) {
   for (int i = 0; p->parts != NULL && p->parts[i] != NULL; i++) {
     if (!part_needed(p, group, p->parts[i])) continue;
-    StrBuf s = { 0 };
+    StrBuf s = {0};
     sb_printf(&s, "#define TD_PART %d\n%s", i + 1, p->prelude);
     u->at[u->n].part = true;
     if (!unit_end(&u->at[u->n++], &s, err)) return false;
@@ -65,7 +65,7 @@ static bool group_kernels(JitUnits *u, const TdProgram *p, const int *group, TdE
   bool parts = p->parts != NULL && p->parts[0] != NULL;
   for (int k = wanted_from(p, group, 0); k < p->nkernels;) {
     JitUnit *unit = &u->at[u->n++];
-    StrBuf s = { 0 };
+    StrBuf s = {0};
     size_t size = 0;
     unit->first = k;
     sb_printf(&s, "%s%s", parts ? "#define TD_PART 0\n" : "", p->prelude);
@@ -119,7 +119,7 @@ bool jit_units_make(JitUnits *u, const TdProgram *p, const Toolchain *t, const i
                     TdError *err) {
   int parts = 0;
   while (p->parts != NULL && p->parts[parts] != NULL) parts++;
-  *u = (JitUnits){ .at = calloc((size_t)p->nkernels + (size_t)parts + 1, sizeof *u->at) };
+  *u = (JitUnits){.at = calloc((size_t)p->nkernels + (size_t)parts + 1, sizeof *u->at)};
   if (u->at == NULL) return td_fail_memory(err);
   return group_parts(u, p, group, err) && group_kernels(u, p, group, err) && make_keys(u, t, err);
 }
@@ -127,5 +127,5 @@ bool jit_units_make(JitUnits *u, const TdProgram *p, const Toolchain *t, const i
 void jit_units_free(JitUnits *u) {
   for (int i = 0; i < u->n; i++) free(u->at[i].text);
   free(u->at);
-  *u = (JitUnits){ 0 };
+  *u = (JitUnits){0};
 }

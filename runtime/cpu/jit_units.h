@@ -9,18 +9,18 @@
 
 /* One translation unit: kernels, or a part of the prelude. */
 typedef struct JitUnit {
-  bool   part;
-  int    first;                 /* its first kernel, to name it by */
-  char  *text;
+  bool part;
+  int first; /* its first kernel, to name it by */
+  char *text;
   size_t n;
-  char   key[DIGEST_HEX];
-  bool   cached;                /* its object is already in the work folder */
+  char key[DIGEST_HEX];
+  bool cached; /* its object is already in the work folder */
 } JitUnit;
 
 typedef struct JitUnits {
   JitUnit *at;
-  int      n;
-  char     key[DIGEST_HEX];     /* of the library of all of them */
+  int n;
+  char key[DIGEST_HEX]; /* of the library of all of them */
 } JitUnits;
 
 /* Units of the kernels that have a group (group[k] >= 0), in the program's order

@@ -2,7 +2,7 @@
  * how many of its chunks are unclaimed; a worker claims one by compare and
  * swap. A claim that succeeds proves that the job is alive, so a worker that
  * slept through a job can neither disturb it nor hold it up. */
-#define _GNU_SOURCE             /* CPU_COUNT */
+#define _GNU_SOURCE /* CPU_COUNT */
 #include "runtime/cpu/threads.h"
 
 #include <pthread.h>
@@ -15,22 +15,26 @@
 
 enum { SPINS = 2000, CHUNKS_PER_THREAD = 8, THREADS_MAX = 256, CACHE_LINE = 64 };
 
-typedef struct Worker { Pool *pool; int id; pthread_t thread; } Worker;
+typedef struct Worker {
+  Pool *pool;
+  int id;
+  pthread_t thread;
+} Worker;
 
 struct Pool {
-  _Alignas(CACHE_LINE) _Atomic uint64_t ticket;  /* job << 32 | unclaimed chunks */
+  _Alignas(CACHE_LINE) _Atomic uint64_t ticket; /* job << 32 | unclaimed chunks */
   _Alignas(CACHE_LINE) _Atomic int64_t unfinished;
-  _Alignas(CACHE_LINE) _Atomic int sleepers;     /* workers that wait for a job */
-  _Atomic bool    waiting;                       /* the caller sleeps until the job is done */
-  _Atomic bool    quit;
+  _Alignas(CACHE_LINE) _Atomic int sleepers; /* workers that wait for a job */
+  _Atomic bool waiting;                      /* the caller sleeps until the job is done */
+  _Atomic bool quit;
   pthread_mutex_t lock;
-  pthread_cond_t  wake, done;
-  int             threads, started;
+  pthread_cond_t wake, done;
+  int threads, started;
   /* the job; written before its ticket, read after a claim */
-  PoolTask       *task;
-  void           *ctx;
-  int64_t         pieces, chunks;
-  Worker          worker[THREADS_MAX];
+  PoolTask *task;
+  void *ctx;
+  int64_t pieces, chunks;
+  Worker worker[THREADS_MAX];
 };
 
 static inline void relax(void) {
@@ -86,7 +90,10 @@ static void *pool_work(void *arg) {
 
 Pool *pool_new(int threads, TdError *err) {
   Pool *p = aligned_alloc(CACHE_LINE, (sizeof *p + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
-  if (p == NULL) { td_fail_memory(err); return NULL; }
+  if (p == NULL) {
+    td_fail_memory(err);
+    return NULL;
+  }
   if (threads < 1) threads = cpu_count();
   if (threads > THREADS_MAX) threads = THREADS_MAX;
   atomic_init(&p->ticket, 0);
@@ -105,11 +112,11 @@ Pool *pool_new(int threads, TdError *err) {
   pthread_sigmask(SIG_BLOCK, &all, &before);
   for (; p->started < threads; p->started++) {
     Worker *w = &p->worker[p->started];
-    *w = (Worker){ .pool = p, .id = p->started };
+    *w = (Worker){.pool = p, .id = p->started};
     if (pthread_create(&w->thread, NULL, pool_work, w) != 0) break;
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  p->threads = p->started;      /* fewer threads do the same work */
+  p->threads = p->started; /* fewer threads do the same work */
   return p;
 }
 

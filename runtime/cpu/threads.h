@@ -12,15 +12,15 @@
 typedef struct Pool Pool;
 /* threads: with the caller; 0 = as many as this process may use. */
 Pool *pool_new(int threads, TdError *err);
-void  pool_free(Pool *p);
-int   pool_threads(const Pool *p);
+void pool_free(Pool *p);
+int pool_threads(const Pool *p);
 
 /* `worker` is below pool_threads, the caller is 0; runs pieces begin .. end-1. */
 typedef void PoolTask(void *ctx, int worker, int64_t begin, int64_t end);
 /* Run all pieces; returns when they are done. Not to be nested. */
-void  pool_run(Pool *p, PoolTask *task, void *ctx, int64_t pieces);
+void pool_run(Pool *p, PoolTask *task, void *ctx, int64_t pieces);
 
 /* CPUs this process may run on, by its affinity and its control group. */
-int   cpu_count(void);
+int cpu_count(void);
 
 #endif

@@ -12,10 +12,16 @@
 
 const char *const *toolchain_flags(void) {
   static const char *const flags[] = {
-    "-O3", "-std=gnu11", "-fPIC", "-fopenmp-simd",
-    "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",
+    "-O3",
+    "-std=gnu11",
+    "-fPIC",
+    "-fopenmp-simd",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=fast",
 #if defined __x86_64__ || defined __i386__
-    "-march=native", "-mprefer-vector-width=512",
+    "-march=native",
+    "-mprefer-vector-width=512",
 #elif defined __aarch64__
     "-mcpu=native",
 #endif
@@ -42,7 +48,7 @@ static void cpu_line(const char *text, const char *name, StrBuf *out) {
 }
 
 static char *cpu_text(const char *const *names, unsigned long capabilities) {
-  StrBuf out = { 0 };
+  StrBuf out = {0};
   char text[16384];
   FILE *f = fopen("/proc/cpuinfo", "re");
   size_t n = f != NULL ? fread(text, 1, sizeof text - 1, f) : 0;
@@ -55,7 +61,7 @@ static char *cpu_text(const char *const *names, unsigned long capabilities) {
 }
 
 char *cpu_model(void) {
-  static const char *const names[] = { "model name", "Hardware", NULL };
+  static const char *const names[] = {"model name", "Hardware", NULL};
   char *s = cpu_text(names, 0);
   if (s != NULL && *s == ' ') memmove(s, s + 1, strlen(s));
   return s;
@@ -63,9 +69,9 @@ char *cpu_model(void) {
 
 /* Everything -march=native may look at. */
 static char *cpu_identity(void) {
-  static const char *const names[] = { "vendor_id", "cpu family", "model\t",         "model name",
-                                       "stepping",  "flags",      "CPU implementer", "CPU part",
-                                       "Features",  NULL };
+  static const char *const names[] = {"vendor_id", "cpu family", "model\t",         "model name",
+                                      "stepping",  "flags",      "CPU implementer", "CPU part",
+                                      "Features",  NULL};
   return cpu_text(names, 1);
 }
 
@@ -74,12 +80,12 @@ static bool toolchain_version(Toolchain *t, const volatile sig_atomic_t *stop, T
   if (argv == NULL) return td_fail_memory(err);
   for (int i = 0; i < t->nwords; i++) argv[i] = t->words[i];
   argv[t->nwords] = "--version";
-  static const char *const env[] = { "LC_ALL=C", NULL };
-  SpawnJob job = { .argv = argv, .extra_env = env, .timeout = 20 };
+  static const char *const env[] = {"LC_ALL=C", NULL};
+  SpawnJob job = {.argv = argv, .extra_env = env, .timeout = 20};
   bool ok = spawn_all(&job, 1, 1, stop);
-  struct stat st = { 0 };
+  struct stat st = {0};
   if (ok && stat(t->path, &st) == 0) {
-    StrBuf v = { 0 };
+    StrBuf v = {0};
     sb_printf(&v, "%s %lld %lld %s", t->path, (long long)st.st_size, (long long)st.st_mtime,
               job.output.s != NULL ? job.output.s : "");
     t->version = v.s;
@@ -97,7 +103,7 @@ static bool toolchain_version(Toolchain *t, const volatile sig_atomic_t *stop, T
   return t->version != NULL;
 }
 
-static const char *const usual[] = { "cc", "gcc", "clang", NULL };
+static const char *const usual[] = {"cc", "gcc", "clang", NULL};
 
 /* What the environment names, and in which variable; or NULL. */
 static const char *named_compiler(const char **variable) {
@@ -108,13 +114,14 @@ static const char *named_compiler(const char **variable) {
 
 char *toolchain_missing(void) {
   const char *variable, *named = named_compiler(&variable);
-  StrBuf tried = { 0 };
+  StrBuf tried = {0};
   if (named != NULL) {
     int n;
     char **words = spawn_words(named, &n);
     bool sound = words != NULL && n > 0 && words[0][0] != '-';
     char *path = sound ? spawn_which(words[0]) : NULL;
-    if (sound && path == NULL && errno != ENOMEM) sb_printf(&tried, "$%s: %.200s", variable, words[0]);
+    if (sound && path == NULL && errno != ENOMEM)
+      sb_printf(&tried, "$%s: %.200s", variable, words[0]);
     free(path);
     free(words);
     return tried.s;
@@ -133,7 +140,7 @@ char *toolchain_missing(void) {
 }
 
 bool toolchain_find(Toolchain *t, const volatile sig_atomic_t *stop, TdError *err) {
-  *t = (Toolchain){ 0 };
+  *t = (Toolchain){0};
   const char *variable, *named = named_compiler(&variable), *flags = getenv("TDC_CFLAGS");
   if (named != NULL) {
     t->words = spawn_words(named, &t->nwords);
@@ -145,7 +152,8 @@ bool toolchain_find(Toolchain *t, const volatile sig_atomic_t *stop, TdError *er
     }
     t->path = spawn_which(t->words[0]);
     if (t->path == NULL) {
-      if (errno == ENOMEM) td_fail_memory(err);
+      if (errno == ENOMEM)
+        td_fail_memory(err);
       else
         td_fail(err, TD_NO_TOOL, "$%s names the C compiler '%.200s', which is not here; %s",
                 variable, t->words[0], no_compiler);
@@ -154,8 +162,10 @@ bool toolchain_find(Toolchain *t, const volatile sig_atomic_t *stop, TdError *er
     }
   }
   for (int i = 0; t->path == NULL && usual[i] != NULL; i++)
-    if ((t->path = spawn_which(usual[i])) != NULL) t->words = spawn_words(usual[i], &t->nwords);
-    else if (errno == ENOMEM) return td_fail_memory(err);
+    if ((t->path = spawn_which(usual[i])) != NULL)
+      t->words = spawn_words(usual[i], &t->nwords);
+    else if (errno == ENOMEM)
+      return td_fail_memory(err);
   if (t->path == NULL)
     return td_fail(err, TD_NO_TOOL, "no C compiler found (tried cc, gcc, clang); %s", no_compiler);
   t->extra = spawn_words(flags != NULL ? flags : "", &t->nextra);
@@ -177,5 +187,5 @@ void toolchain_free(Toolchain *t) {
   free(t->path);
   free(t->version);
   free(t->cpu);
-  *t = (Toolchain){ 0 };
+  *t = (Toolchain){0};
 }

@@ -10,10 +10,11 @@
 typedef struct Toolchain {
   char **words;
   int nwords; /* from $TDC_CC, $CC, or cc, gcc, clang: program and its own arguments */
-  char **extra;  int nextra;    /* from $TDC_CFLAGS */
-  char  *path;                  /* where the program is */
-  char  *version;               /* what --version prints first */
-  char  *cpu;                   /* model and features of this machine's processor */
+  char **extra;
+  int nextra;    /* from $TDC_CFLAGS */
+  char *path;    /* where the program is */
+  char *version; /* what --version prints first */
+  char *cpu;     /* model and features of this machine's processor */
 } Toolchain;
 
 /* False with TD_NO_TOOL when there is none: the message names the package. */

@@ -10,14 +10,15 @@
 #include "runtime/store/digest.h"
 #include "runtime/system/spawn.h"
 
-enum { TEXT_LIMIT = 2000000000 };                /* token numbers fit 32 bits */
+enum { TEXT_LIMIT = 2000000000 }; /* token numbers fit 32 bits */
 
 static const Corpus corpora[] = {
-  { "tiny_shakespeare", "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed", 1115394,
-    "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
-    NULL },
-  { "king_james", NULL, 0, NULL,
-    "the Debian package bible-kjv brings it: apt-get install bible-kjv" },
+    {"tiny_shakespeare", "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+     1115394,
+     "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
+     NULL},
+    {"king_james", NULL, 0, NULL,
+     "the Debian package bible-kjv brings it: apt-get install bible-kjv"},
 };
 
 const Corpus *corpus_at(int i) {
@@ -32,10 +33,13 @@ const Corpus *corpus_known(const char *name) {
 
 char *user_cache_folder(const char *sub) {
   const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-  StrBuf s = { 0 };
-  if (cache != NULL && cache[0] == '/') sb_printf(&s, "%s/tdc", cache);
-  else if (home != NULL && home[0] == '/') sb_printf(&s, "%s/.cache/tdc", home);
-  else return NULL;
+  StrBuf s = {0};
+  if (cache != NULL && cache[0] == '/')
+    sb_printf(&s, "%s/tdc", cache);
+  else if (home != NULL && home[0] == '/')
+    sb_printf(&s, "%s/.cache/tdc", home);
+  else
+    return NULL;
   if (sub != NULL) sb_printf(&s, "/%s", sub);
   return s.s;
 }
@@ -43,7 +47,7 @@ char *user_cache_folder(const char *sub) {
 void text_free(Text *t) {
   free(t->path);
   free(t->bytes);
-  *t = (Text){ 0 };
+  *t = (Text){0};
 }
 
 /* Read one file into t, which is empty. */
@@ -61,19 +65,24 @@ static bool text_read(const CorpusSearch *s, const char *path, Text *t, TdError 
 
 /* ---- where a named corpus may lie ---------------------------------------------- */
 
-typedef struct Places { char *at[8]; int n; } Places;
+typedef struct Places {
+  char *at[8];
+  int n;
+} Places;
 
 static void places_add(Places *p, char *folder, const char *below, const char *name) {
   if (folder == NULL) return;
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   sb_printf(&s, "%s%s/%s.txt", folder, below, name);
-  if (p->n < (int)(sizeof p->at / sizeof p->at[0]) && s.s != NULL) p->at[p->n++] = s.s;
-  else sb_free(&s);
+  if (p->n < (int)(sizeof p->at / sizeof p->at[0]) && s.s != NULL)
+    p->at[p->n++] = s.s;
+  else
+    sb_free(&s);
   free(folder);
 }
 
 static Places places_of(const char *name, const char *td_file) {
-  Places p = { .n = 0 };
+  Places p = {.n = 0};
   const char *data = getenv("TDC_DATA");
   if (data != NULL && *data != '\0') places_add(&p, strdup(data), "", name);
   places_add(&p, strdup("."), "./shared/data", name);
@@ -95,16 +104,16 @@ static void places_free(Places *p) {
  * only when its bytes are right. */
 static bool corpus_download(const CorpusSearch *s, const Corpus *c, const char *to, TdError *err) {
   char *folder = io_dirname(to);
-  StrBuf part = { 0 };
+  StrBuf part = {0};
   bool ok = folder != NULL && io_make_folders(s->hook, folder, true, err);
   free(folder);
   if (!ok) return false;
   sb_printf(&part, "%s.%ld.download", to, (long)getpid());
-  const char *argv[] = { "curl",         "--fail",         "--location", "--silent",
-                         "--show-error", "--proto",        "=https",     "--connect-timeout",
-                         "10",           "--max-filesize", "100000000",  "--output",
-                         part.s,         c->url,           NULL };
-  SpawnJob job = { .argv = argv, .timeout = 300 };
+  const char *argv[] = {"curl",         "--fail",         "--location", "--silent",
+                        "--show-error", "--proto",        "=https",     "--connect-timeout",
+                        "10",           "--max-filesize", "100000000",  "--output",
+                        part.s,         c->url,           NULL};
+  SpawnJob job = {.argv = argv, .timeout = 300};
   if (!s->quiet)
     fprintf(stderr, "tdc: downloading %s (%zu bytes) from %s\n", c->name, c->bytes, c->url);
   ok = spawn_all(&job, 1, 1, NULL);
@@ -115,7 +124,7 @@ static bool corpus_download(const CorpusSearch *s, const Corpus *c, const char *
             : job.output.s != NULL ? job.output.s
                                    : "no answer");
   }
-  Text t = { 0 };
+  Text t = {0};
   if (ok) ok = text_read(s, part.s, &t, err);
   if (ok && strcmp(t.sha256, c->sha256) != 0)
     ok = td_fail(err, TD_DAMAGED, "what %s sent is not %s: its SHA-256 is %s", c->url, c->name,
@@ -131,8 +140,8 @@ static bool corpus_download(const CorpusSearch *s, const Corpus *c, const char *
 
 /* King James's Bible as the program `bible` prints it, kept in the cache. */
 static bool corpus_king_james(const CorpusSearch *s, const char *to, TdError *err) {
-  static const char *const argv[] = { "bible", "-l80", "gen1:1-rev22:21", NULL };
-  SpawnJob job = { .argv = argv, .timeout = 60, .limit = 16 << 20 };
+  static const char *const argv[] = {"bible", "-l80", "gen1:1-rev22:21", NULL};
+  SpawnJob job = {.argv = argv, .timeout = 60, .limit = 16 << 20};
   bool ok = spawn_all(&job, 1, 1, NULL) && job.output.n > 1000000;
   if (!ok)
     td_fail(err, TD_IO_FAILED, "the program 'bible' is not installed or does not print the text");
@@ -145,7 +154,7 @@ static bool corpus_king_james(const CorpusSearch *s, const char *to, TdError *er
 }
 
 static void explain_absence(const Corpus *c, const Places *p, const TdError *last, TdError *err) {
-  StrBuf m = { 0 };
+  StrBuf m = {0};
   sb_printf(&m, "the corpus '%s' is not here.", c->name);
   if (last->status != TD_OK) sb_printf(&m, " Last try: %s.", last->message);
   sb_puts(&m, " Looked for it at");
@@ -163,7 +172,7 @@ static void explain_absence(const Corpus *c, const Places *p, const TdError *las
 static bool corpus_load(const CorpusSearch *s, const Corpus *c, const char *td_file, Text *out,
                         TdError *err) {
   Places p = places_of(c->name, td_file);
-  TdError last = { 0 };
+  TdError last = {0};
   bool found = false;
   for (int i = 0; i < p.n && !found; i++) {
     if (!io_exists(p.at[i])) continue;
@@ -208,13 +217,13 @@ static bool file_load(const CorpusSearch *s, const char *source, const char *td_
 
 bool text_load(const CorpusSearch *s, const char *source, const char *td_file, Text *out,
                TdError *err) {
-  *out = (Text){ 0 };
+  *out = (Text){0};
   if (s->override != NULL) return text_read(s, s->override, out, err);
   if (*source == '\0') return td_fail(err, TD_BAD_FILE, "the data has no source");
   const Corpus *c = corpus_known(source);
   if (c != NULL) return corpus_load(s, c, td_file, out, err);
   if (strpbrk(source, "/.") != NULL) return file_load(s, source, td_file, out, err);
-  StrBuf m = { 0 };
+  StrBuf m = {0};
   for (int i = 0; corpus_at(i) != NULL; i++)
     sb_printf(&m, "%s %s", i > 0 ? "," : "", corpora[i].name);
   td_fail(err, TD_BAD_FILE,

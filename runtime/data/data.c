@@ -75,9 +75,9 @@ int64_t dataset_train_offset(const Dataset *d, uint64_t seed, int64_t step, int6
   uint64_t key = seed ^ d->seed * UINT64_C(0x9e3779b97f4a7c15),
            places = (uint64_t)(d->train - length + 1);
   uint32_t site = draw_site("data.window"), out[4];
-  const uint32_t keys[2] = { (uint32_t)key ^ site, (uint32_t)(key >> 32) };
-  const uint32_t counter[4] = { (uint32_t)row, (uint32_t)((uint64_t)row >> 32), (uint32_t)step,
-                                (uint32_t)((uint64_t)step >> 32) };
+  const uint32_t keys[2] = {(uint32_t)key ^ site, (uint32_t)(key >> 32)};
+  const uint32_t counter[4] = {(uint32_t)row, (uint32_t)((uint64_t)row >> 32), (uint32_t)step,
+                               (uint32_t)((uint64_t)step >> 32)};
   philox4x32(counter, keys, out);
   uint64_t bits = (uint64_t)out[0] << 32 | out[1];
   /* bits * places / 2^64, by halves: tokens number below 2^31 */
@@ -109,11 +109,11 @@ void dataset_valid_window(const Dataset *d, int64_t i, int64_t length, int32_t *
 enum { STORE_MAX = 32 };
 struct DataStore {
   CorpusSearch search;
-  Dataset     *sets[STORE_MAX];
-  int          n;
-  TdError      error;
-  Vocabulary   offered;         /* from a weights file; valid when offered_unigram is set */
-  double      *offered_unigram;
+  Dataset *sets[STORE_MAX];
+  int n;
+  TdError error;
+  Vocabulary offered; /* from a weights file; valid when offered_unigram is set */
+  double *offered_unigram;
 };
 
 DataStore *data_store_new(const CorpusSearch *search) {
@@ -146,17 +146,23 @@ static double *read_numbers(const char *text, int64_t n) {
   for (int64_t i = 0; out != NULL && i < n; i++) {
     const char *end;
     out[i] = parse_double(text, &end);
-    if (end == text || !(out[i] >= 0)) { free(out); return NULL; }
+    if (end == text || !(out[i] >= 0)) {
+      free(out);
+      return NULL;
+    }
     text = end;
     while (*text == ' ') text++;
   }
-  if (out != NULL && *text != '\0') { free(out); return NULL; }
+  if (out != NULL && *text != '\0') {
+    free(out);
+    return NULL;
+  }
   return out;
 }
 
 bool data_store_offer(DataStore *s, const char *tokens, const char *vocabulary,
                       const char *unigram) {
-  Vocabulary v = { 0 };
+  Vocabulary v = {0};
   if (tokens == NULL || vocabulary == NULL || unigram == NULL ||
       !vocabulary_parse(&v, tokens, vocabulary))
     return false;
@@ -174,7 +180,7 @@ bool data_store_offer(DataStore *s, const char *tokens, const char *vocabulary,
 
 static Dataset *remembered(DataStore *s, const DataDecl *decl) {
   Dataset *d = calloc(1, sizeof *d);
-  StrBuf symbols = { 0 };
+  StrBuf symbols = {0};
   vocabulary_write(&s->offered, &symbols);
   bool ok = d != NULL && symbols.s != NULL &&
             vocabulary_parse(&d->vocabulary, tokens_name(s->offered.kind), symbols.s);
@@ -203,14 +209,16 @@ bool data_store_query(void *store, const DataDecl *decl, DataInfo *out, const ch
   Dataset *d = NULL;
   if (s->n == STORE_MAX)
     td_fail(&s->error, TD_BAD_FILE, "more than %d data declarations", (int)STORE_MAX);
-  else if (s->offered_unigram != NULL && s->offered.kind == decl->tokens) d = remembered(s, decl);
-  else d = dataset_load(&s->search, decl, &s->error);
+  else if (s->offered_unigram != NULL && s->offered.kind == decl->tokens)
+    d = remembered(s, decl);
+  else
+    d = dataset_load(&s->search, decl, &s->error);
   if (d == NULL) {
     *why = s->error.message;
     return false;
   }
   s->sets[s->n++] = d;
-  *out = (DataInfo){ .vocab = d->vocabulary.size, .unigram = d->unigram, .entropy = d->entropy };
+  *out = (DataInfo){.vocab = d->vocabulary.size, .unigram = d->unigram, .entropy = d->entropy};
   return true;
 }
 

@@ -17,7 +17,7 @@ static int64_t input_rows(const UnitInput *in) {
 
 bool feed_open(Feed *f, Session *s, const Unit *u, const char *entry, DataStore *data,
                TdError *err) {
-  *f = (Feed){ .session = s, .entry = unit_entry(u, entry), .data = data };
+  *f = (Feed){.session = s, .entry = unit_entry(u, entry), .data = data};
   f->index = session_entry(s, entry);
   if (f->entry == NULL || f->index < 0)
     return td_fail(err, TD_BAD_FILE, "%s has no '%s': no train { } block?", u->path, entry);
@@ -42,7 +42,7 @@ void feed_close(Feed *f) {
 
 /* Fill the data inputs of training step or validation batch `number`. */
 static bool feed_fill(Feed *f, bool train, uint64_t seed, int64_t number, TdError *err) {
-  int64_t first = 0;                     /* several inputs never share a row's draw */
+  int64_t first = 0; /* several inputs never share a row's draw */
   for (int i = 0; i < f->entry->ninputs; i++) {
     const UnitInput *in = &f->entry->inputs[i];
     if (in->data == NULL || session_input(f->session, f->index, in->name) == NULL) continue;
@@ -51,8 +51,10 @@ static bool feed_fill(Feed *f, bool train, uint64_t seed, int64_t number, TdErro
             whole = dataset_valid_count(d, window);
     for (int64_t r = 0; r < rows; r++) {
       int32_t *to = f->tokens + r * window;
-      if (!train) dataset_valid_window(d, (number * rows + r) % whole, window, to);
-      else if (!dataset_train_window(d, seed, number, first + r, window, to, err)) return false;
+      if (!train)
+        dataset_valid_window(d, (number * rows + r) % whole, window, to);
+      else if (!dataset_train_window(d, seed, number, first + r, window, to, err))
+        return false;
     }
     if (!session_set_ints(f->session, f->index, in->name, f->tokens, rows * window, err))
       return false;

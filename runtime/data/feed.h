@@ -7,13 +7,13 @@
 #include "runtime/session.h"
 
 typedef struct Feed {
-  Session         *session;
+  Session *session;
   const UnitEntry *entry;
-  int              index;        /* of the entry in the session */
-  DataStore       *data;
-  int32_t         *tokens;       /* room for the largest input */
-  int64_t          tokens_each;  /* tokens of one run of the entry */
-  int64_t          rows;         /* windows of one run */
+  int index; /* of the entry in the session */
+  DataStore *data;
+  int32_t *tokens;     /* room for the largest input */
+  int64_t tokens_each; /* tokens of one run of the entry */
+  int64_t rows;        /* windows of one run */
 } Feed;
 
 /* False when the unit has no such entry or its data is not loaded. */

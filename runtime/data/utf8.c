@@ -14,7 +14,7 @@ size_t utf8_decode(const uint8_t *s, size_t n, uint32_t *point) {
     if ((s[i] & 0xc0) != 0x80) return 0;
     p = p << 6 | (s[i] & 0x3fu);
   }
-  static const uint32_t least[5] = { 0, 0, 0x80, 0x800, 0x10000 };
+  static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
   if (p < least[len] || p > 0x10ffff || (p >= 0xd800 && p < 0xe000)) return 0;
   *point = p;
   return len;

@@ -15,6 +15,6 @@ size_t utf8_encode(uint32_t point, char out[4]);
 
 /* Appends the text, with U+FFFD in the place of every byte that is part of no
  * code point: for formats that take nothing but UTF-8, as JSON. */
-void   utf8_mend(StrBuf *out, const char *text, size_t n);
+void utf8_mend(StrBuf *out, const char *text, size_t n);
 
 #endif

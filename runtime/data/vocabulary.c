@@ -11,9 +11,9 @@ enum { POINTS = 0x110000 };
 
 const char *tokens_name(Tokens t) {
   switch (t) {
-    case TOKENS_CHARS: return "chars";
-    case TOKENS_BYTES: return "bytes";
-    case TOKENS_ASCII: return "ascii";
+  case TOKENS_CHARS: return "chars";
+  case TOKENS_BYTES: return "bytes";
+  case TOKENS_ASCII: return "ascii";
   }
   bug("unknown tokenizer %d", (int)t);
 }
@@ -50,7 +50,7 @@ static bool vocabulary_of_points(Vocabulary *v, const char *what, const uint8_t 
 
 bool vocabulary_make(Vocabulary *v, Tokens kind, const char *what, const uint8_t *text, size_t n,
                      TdError *err) {
-  *v = (Vocabulary){ .kind = kind };
+  *v = (Vocabulary){.kind = kind};
   if (kind == TOKENS_CHARS) return vocabulary_of_points(v, what, text, n, err);
   v->size = kind == TOKENS_BYTES ? 256 : 128;
   for (size_t i = 0; kind == TOKENS_ASCII && i < n; i++)
@@ -63,7 +63,7 @@ bool vocabulary_make(Vocabulary *v, Tokens kind, const char *what, const uint8_t
 
 void vocabulary_free(Vocabulary *v) {
   free(v->symbols);
-  *v = (Vocabulary){ 0 };
+  *v = (Vocabulary){0};
 }
 
 size_t vocabulary_read(const Vocabulary *v, const uint8_t *text, size_t n, int32_t *id) {
@@ -77,8 +77,10 @@ size_t vocabulary_read(const Vocabulary *v, const uint8_t *text, size_t n, int32
   int64_t lo = 0, hi = v->size;
   while (len > 0 && lo < hi) {
     int64_t mid = lo + (hi - lo) / 2;
-    if (v->symbols[mid] < p) lo = mid + 1;
-    else hi = mid;
+    if (v->symbols[mid] < p)
+      lo = mid + 1;
+    else
+      hi = mid;
   }
   if (len == 0 || lo == v->size || v->symbols[lo] != p) return 0;
   *id = (int32_t)lo;
@@ -110,9 +112,12 @@ bool vocabulary_encode(const Vocabulary *v, const uint8_t *text, size_t n, int32
 
 void vocabulary_spell(const Vocabulary *v, int64_t id, StrBuf *out) {
   char s[4];
-  if (id < 0 || id >= v->size) sb_putc(out, '?');
-  else if (v->kind != TOKENS_CHARS) sb_putc(out, (char)id);
-  else sb_write(out, s, utf8_encode(v->symbols[id], s));
+  if (id < 0 || id >= v->size)
+    sb_putc(out, '?');
+  else if (v->kind != TOKENS_CHARS)
+    sb_putc(out, (char)id);
+  else
+    sb_write(out, s, utf8_encode(v->symbols[id], s));
 }
 
 void vocabulary_write(const Vocabulary *v, StrBuf *out) {
@@ -122,7 +127,7 @@ void vocabulary_write(const Vocabulary *v, StrBuf *out) {
 }
 
 bool vocabulary_parse(Vocabulary *v, const char *kind, const char *written) {
-  *v = (Vocabulary){ 0 };
+  *v = (Vocabulary){0};
   if (strcmp(kind, tokens_name(TOKENS_BYTES)) == 0 ||
       strcmp(kind, tokens_name(TOKENS_ASCII)) == 0) {
     v->kind = strcmp(kind, tokens_name(TOKENS_BYTES)) == 0 ? TOKENS_BYTES : TOKENS_ASCII;
@@ -146,7 +151,7 @@ bool vocabulary_parse(Vocabulary *v, const char *kind, const char *written) {
 }
 
 bool vocabulary_same(const Vocabulary *v, const char *kind, const char *written) {
-  StrBuf mine = { 0 };
+  StrBuf mine = {0};
   vocabulary_write(v, &mine);
   bool same = kind != NULL && written != NULL && strcmp(kind, tokens_name(v->kind)) == 0 &&
               strcmp(mine.s != NULL ? mine.s : "", written) == 0;

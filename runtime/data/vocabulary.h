@@ -9,12 +9,12 @@
 #include "runtime/system/error.h"
 
 typedef struct Vocabulary {
-  Tokens    kind;
-  int64_t   size;
-  uint32_t *symbols;            /* chars: ascending code points; else NULL */
+  Tokens kind;
+  int64_t size;
+  uint32_t *symbols; /* chars: ascending code points; else NULL */
 } Vocabulary;
 
-const char *tokens_name(Tokens t);               /* "chars" */
+const char *tokens_name(Tokens t); /* "chars" */
 
 /* From a text. False for chars when it is not UTF-8, for ascii when a byte is
  * above 127; the message names the offset. `what` is the text's name. */

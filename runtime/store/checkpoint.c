@@ -16,8 +16,8 @@
 #include "runtime/store/digest.h"
 
 struct Checkpoint {
-  StFile        *file;
-  char          *path;
+  StFile *file;
+  char *path;
   CheckpointInfo info;
 };
 
@@ -27,12 +27,12 @@ static const char zeros[] = "000000000000000000000000000000000000000000000000000
 
 StType checkpoint_type(TdType t) {
   switch (t) {
-    case TD_F32: return ST_F32;
-    case TD_F64: return ST_F64;
-    case TD_BF16: return ST_BF16;
-    case TD_F16: return ST_F16;
-    case TD_I32: return ST_I32;
-    case TD_U8: return ST_U8;
+  case TD_F32: return ST_F32;
+  case TD_F64: return ST_F64;
+  case TD_BF16: return ST_BF16;
+  case TD_F16: return ST_F16;
+  case TD_I32: return ST_I32;
+  case TD_U8: return ST_U8;
   }
   bug("unknown storage type %d", (int)t);
 }
@@ -63,7 +63,7 @@ CheckpointTensor *checkpoint_tensors(const TdProgram *p, void *const *data, cons
     if (wanted != NULL && !wanted[s]) continue;
     if (!pieces_cover(p, s)) {
       CheckpointTensor *t = &list[(*n)++];
-      *t = (CheckpointTensor){ .name = state->name, .type = state->type, .rank = state->rank };
+      *t = (CheckpointTensor){.name = state->name, .type = state->type, .rank = state->rank};
       t->data = data[s];
       memcpy(t->shape, state->shape, sizeof t->shape);
       continue;
@@ -72,7 +72,7 @@ CheckpointTensor *checkpoint_tensors(const TdProgram *p, void *const *data, cons
       const TdTensor *piece = &p->tensors[i];
       if (piece->state != s) continue;
       CheckpointTensor *t = &list[(*n)++];
-      *t = (CheckpointTensor){ .name = piece->name, .type = state->type, .rank = piece->rank };
+      *t = (CheckpointTensor){.name = piece->name, .type = state->type, .rank = piece->rank};
       t->data = (char *)data[s] + (size_t)piece->offset * td_type_size(state->type);
       memcpy(t->shape, piece->shape, sizeof t->shape);
     }
@@ -82,12 +82,16 @@ CheckpointTensor *checkpoint_tensors(const TdProgram *p, void *const *data, cons
 
 /* ---- metadata --------------------------------------------------------------- */
 
-typedef struct Meta { StPair *pairs; int n; bool ok; } Meta;
+typedef struct Meta {
+  StPair *pairs;
+  int n;
+  bool ok;
+} Meta;
 
 static void meta_add(Meta *m, const char *key, const char *value) {
   char *k = strdup(key), *v = strdup(value);
   if (k == NULL || v == NULL) m->ok = false;
-  m->pairs[m->n++] = (StPair){ k, v };
+  m->pairs[m->n++] = (StPair){k, v};
 }
 
 static void meta_add_int(Meta *m, const char *key, int64_t x) {
@@ -99,7 +103,10 @@ static void meta_add_int(Meta *m, const char *key, int64_t x) {
 static void meta_add_tensor(Meta *m, const char *name, const char *digest) {
   size_t n = strlen(name) + 8;
   char *key = malloc(n);
-  if (key == NULL) { m->ok = false; return; }
+  if (key == NULL) {
+    m->ok = false;
+    return;
+  }
   snprintf(key, n, "sha256 %s", name);
   meta_add(m, key, digest);
   free(key);
@@ -198,7 +205,7 @@ static bool save_sources(const IoHook *hook, const char *path, const StSource *t
 
 static bool save_as(const IoHook *hook, const char *path, const CheckpointTensor *tensors, int n,
                     const CheckpointInfo *info, bool half, TdError *err) {
-  Meta m = { .pairs = calloc((size_t)n + 16, sizeof(StPair)), .ok = true };
+  Meta m = {.pairs = calloc((size_t)n + 16, sizeof(StPair)), .ok = true};
   StSource *sources = calloc((size_t)n + 1, sizeof *sources);
   bool ok = (m.pairs != NULL && sources != NULL) || td_fail_memory(err);
   if (ok) meta_fill(&m, info);
@@ -206,8 +213,7 @@ static bool save_as(const IoHook *hook, const char *path, const CheckpointTensor
     StType type = checkpoint_type(tensors[i].type);
     bool real = type == ST_F32 || type == ST_F64;
     sources[i] = (StSource){
-      .name = tensors[i].name, .from = type, .rank = tensors[i].rank, .data = tensors[i].data
-    };
+        .name = tensors[i].name, .from = type, .rank = tensors[i].rank, .data = tensors[i].data};
     sources[i].type = half && real ? ST_F16 : type;
     memcpy(sources[i].shape, tensors[i].shape, sizeof sources[i].shape);
     char hex[DIGEST_HEX];
@@ -290,12 +296,15 @@ static bool tensors_verify(Checkpoint *c, TdError *err) {
 /* Written by another program: no word of ours in the metadata, hence nothing to
  * verify. One damaged byte cannot make a file of ours look so. */
 static bool is_foreign(const Checkpoint *c) {
-  return st_meta(c->file, "tdc.header") == NULL && st_meta(c->file, "format") == NULL && st_meta(c->file, "program") == NULL;
+  return st_meta(c->file, "tdc.header") == NULL && st_meta(c->file, "format") == NULL &&
+         st_meta(c->file, "program") == NULL;
 }
 
 static bool foreign_parse(Checkpoint *c) {
-  c->info = (CheckpointInfo){ .weights_only = true, .tokens = st_meta(c->file, "tokens"),
-                              .vocabulary = st_meta(c->file, "vocabulary"), .unigram = st_meta(c->file, "unigram") };
+  c->info = (CheckpointInfo){.weights_only = true,
+                             .tokens = st_meta(c->file, "tokens"),
+                             .vocabulary = st_meta(c->file, "vocabulary"),
+                             .unigram = st_meta(c->file, "unigram")};
   return true;
 }
 

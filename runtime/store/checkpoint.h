@@ -13,28 +13,28 @@
 /* What is kept besides tensors. Strings are borrowed when saving and belong to
  * the Checkpoint after opening; NULL ones are left out. */
 typedef struct CheckpointInfo {
-  const char *program;          /* the file's name: "shakespeare" */
-  int64_t     step;             /* steps done */
-  uint64_t    seed;
-  int64_t     position;         /* windows drawn so far */
-  double      best;             /* lowest validation loss; infinity before the first */
-  int64_t     best_step;
-  int64_t     stale;            /* evaluations since then */
-  int64_t     validated;        /* step of the newest evaluation */
-  const char *tokens;           /* "chars", "bytes", "ascii", or NULL */
-  const char *vocabulary;       /* as vocabulary_write spells it */
-  const char *unigram;          /* shares of the symbols, decimal with spaces between */
-  const char *record;           /* the run record: JSON */
-  bool        weights_only;     /* an export: parameters, no optimizer */
+  const char *program; /* the file's name: "shakespeare" */
+  int64_t step;        /* steps done */
+  uint64_t seed;
+  int64_t position; /* windows drawn so far */
+  double best;      /* lowest validation loss; infinity before the first */
+  int64_t best_step;
+  int64_t stale;          /* evaluations since then */
+  int64_t validated;      /* step of the newest evaluation */
+  const char *tokens;     /* "chars", "bytes", "ascii", or NULL */
+  const char *vocabulary; /* as vocabulary_write spells it */
+  const char *unigram;    /* shares of the symbols, decimal with spaces between */
+  const char *record;     /* the run record: JSON */
+  bool weights_only;      /* an export: parameters, no optimizer */
 } CheckpointInfo;
 
 /* A tensor in memory. */
 typedef struct CheckpointTensor {
   const char *name;
-  TdType      type;
-  int         rank;
-  int64_t     shape[TD_MAX_RANK];
-  void       *data;
+  TdType type;
+  int rank;
+  int64_t shape[TD_MAX_RANK];
+  void *data;
 } CheckpointTensor;
 
 /* The tensors of a program's states: named pieces where they cover a state
@@ -57,13 +57,13 @@ Checkpoint *checkpoint_open(const IoHook *hook, const char *path, TdError *err);
 /* The same, and a safetensors file that another program wrote passes as weights
  * alone, unverified: its tensors need only have the parameters' names and shapes. */
 Checkpoint *checkpoint_open_weights(const IoHook *hook, const char *path, TdError *err);
-void        checkpoint_close(Checkpoint *c);
+void checkpoint_close(Checkpoint *c);
 const CheckpointInfo *checkpoint_info(const Checkpoint *c);
 const char *checkpoint_path(const Checkpoint *c);
-bool        checkpoint_has(const Checkpoint *c, const char *name);
+bool checkpoint_has(const Checkpoint *c, const char *name);
 /* Read tensors into memory, converting reals; shapes must agree. A tensor that
  * the file does not have is an error that names it. */
-bool        checkpoint_read(Checkpoint *c, const CheckpointTensor *tensors, int n, TdError *err);
+bool checkpoint_read(Checkpoint *c, const CheckpointTensor *tensors, int n, TdError *err);
 
 /* ---- a run's folder ------------------------------------------------------- */
 /* FOLDER/step-00001000.safetensors; malloc'ed */

@@ -4,10 +4,12 @@
 
 #include <string.h>
 
-static const struct { const char *name; size_t size; } type_table[ST_TYPES] = {
-  [ST_F64] = { "F64", 8 },   [ST_F32] = { "F32", 4 },   [ST_F16] = { "F16", 2 },
-  [ST_BF16] = { "BF16", 2 }, [ST_I64] = { "I64", 8 },   [ST_I32] = { "I32", 4 },
-  [ST_U8] = { "U8", 1 },     [ST_BOOL] = { "BOOL", 1 },
+static const struct {
+  const char *name;
+  size_t size;
+} type_table[ST_TYPES] = {
+    [ST_F64] = {"F64", 8}, [ST_F32] = {"F32", 4}, [ST_F16] = {"F16", 2}, [ST_BF16] = {"BF16", 2},
+    [ST_I64] = {"I64", 8}, [ST_I32] = {"I32", 4}, [ST_U8] = {"U8", 1},   [ST_BOOL] = {"BOOL", 1},
 };
 
 size_t st_type_size(StType t) { return type_table[t].size; }
@@ -27,7 +29,7 @@ static float float_of(uint32_t u) {
 
 uint16_t bf16_from_f32(float x) {
   uint32_t u = bits_of(x);
-  if ((u & 0x7fffffffu) > 0x7f800000u) return (uint16_t)((u >> 16) | 0x40);   /* NaN stays quiet */
+  if ((u & 0x7fffffffu) > 0x7f800000u) return (uint16_t)((u >> 16) | 0x40); /* NaN stays quiet */
   return (uint16_t)((u + 0x7fffu + ((u >> 16) & 1)) >> 16);
 }
 
@@ -66,16 +68,28 @@ static double load_real(StType t, const uint8_t *p) {
   double d;
   float f;
   uint16_t h;
-  if (t == ST_F64) { memcpy(&d, p, sizeof d); return d; }
-  if (t == ST_F32) { memcpy(&f, p, sizeof f); return (double)f; }
+  if (t == ST_F64) {
+    memcpy(&d, p, sizeof d);
+    return d;
+  }
+  if (t == ST_F32) {
+    memcpy(&f, p, sizeof f);
+    return (double)f;
+  }
   memcpy(&h, p, sizeof h);
   return (double)(t == ST_F16 ? f32_from_f16(h) : f32_from_bf16(h));
 }
 
 static void store_real(StType t, uint8_t *p, double d) {
   float f = (float)d;
-  if (t == ST_F64) { memcpy(p, &d, sizeof d); return; }
-  if (t == ST_F32) { memcpy(p, &f, sizeof f); return; }
+  if (t == ST_F64) {
+    memcpy(p, &d, sizeof d);
+    return;
+  }
+  if (t == ST_F32) {
+    memcpy(p, &f, sizeof f);
+    return;
+  }
   uint16_t h = t == ST_F16 ? f16_from_f32(f) : bf16_from_f32(f);
   memcpy(p, &h, sizeof h);
 }
@@ -83,15 +97,27 @@ static void store_real(StType t, uint8_t *p, double d) {
 static int64_t load_int(StType t, const uint8_t *p) {
   int64_t l;
   int32_t i;
-  if (t == ST_I64) { memcpy(&l, p, sizeof l); return l; }
-  if (t == ST_I32) { memcpy(&i, p, sizeof i); return i; }
+  if (t == ST_I64) {
+    memcpy(&l, p, sizeof l);
+    return l;
+  }
+  if (t == ST_I32) {
+    memcpy(&i, p, sizeof i);
+    return i;
+  }
   return *p;
 }
 
 static void store_int(StType t, uint8_t *p, int64_t x) {
   int32_t i = (int32_t)x;
-  if (t == ST_I64) { memcpy(p, &x, sizeof x); return; }
-  if (t == ST_I32) { memcpy(p, &i, sizeof i); return; }
+  if (t == ST_I64) {
+    memcpy(p, &x, sizeof x);
+    return;
+  }
+  if (t == ST_I32) {
+    memcpy(p, &i, sizeof i);
+    return;
+  }
   *p = (uint8_t)x;
 }
 
@@ -105,8 +131,10 @@ bool st_convert(StType to_type, void *to, StType from_type, const void *from, si
   }
   if (is_real(from_type) != is_real(to_type)) return false;
   for (size_t i = 0; i < n; i++, p += in, q += out) {
-    if (is_real(from_type)) store_real(to_type, q, load_real(from_type, p));
-    else store_int(to_type, q, load_int(from_type, p));
+    if (is_real(from_type))
+      store_real(to_type, q, load_real(from_type, p));
+    else
+      store_int(to_type, q, load_int(from_type, p));
   }
   return true;
 }

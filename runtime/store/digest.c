@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct Digest { EVP_MD_CTX *ctx; bool ok; };
+struct Digest {
+  EVP_MD_CTX *ctx;
+  bool ok;
+};
 
 Digest *digest_new(void) {
   Digest *d = malloc(sizeof *d);

@@ -13,7 +13,7 @@
 
 static void set_text(json_t *o, const char *key, const char *value) {
   json_t *s = json_string(value != NULL ? value : "");
-  json_object_set_new(o, key, s != NULL ? s : json_string("?"));      /* not UTF-8 */
+  json_object_set_new(o, key, s != NULL ? s : json_string("?")); /* not UTF-8 */
 }
 
 static json_t *record_machine(int threads) {
@@ -40,7 +40,7 @@ static json_t *record_compiler(const Jit *jit) {
     json_object_set_new(o, "flags", flags);
     return o;
   }
-  StrBuf version = { 0 };
+  StrBuf version = {0};
   const char *text = jit_compiler(jit) != NULL ? jit_compiler(jit) : "";
   sb_write(&version, text, strcspn(text, "\n"));
   set_text(o, "version", version.s);
@@ -95,7 +95,7 @@ static void keep_last(json_t *o, const char *key) {
   const char *path = json_string_value(json_object_get(o, key));
   const char *slash = path != NULL ? strrchr(path, '/') : NULL;
   if (slash == NULL) return;
-  char *last = strdup(slash + 1);        /* the object's own text goes when it is set */
+  char *last = strdup(slash + 1); /* the object's own text goes when it is set */
   if (last != NULL) set_text(o, key, last);
   free(last);
 }

@@ -64,15 +64,21 @@ Checkpoint *checkpoint_newest(const IoHook *hook, const char *folder, StrBuf *wa
                               TdError *err) {
   int n;
   int64_t *steps = list_steps(folder, &n);
-  if (steps == NULL) { td_fail_memory(err); return NULL; }
+  if (steps == NULL) {
+    td_fail_memory(err);
+    return NULL;
+  }
   Checkpoint *found = NULL;
-  *err = (TdError){ 0 };
+  *err = (TdError){0};
   for (int i = 0; i <= n && found == NULL; i++) {
     char *path =
         i < n ? checkpoint_step_path(folder, steps[i]) : io_join(folder, "best.safetensors");
-    if (path == NULL) { td_fail_memory(err); break; }
+    if (path == NULL) {
+      td_fail_memory(err);
+      break;
+    }
     if (i < n || io_exists(path)) {
-      TdError why = { 0 };
+      TdError why = {0};
       found = checkpoint_open(hook, path, &why);
       if (found == NULL) {
         *err = why;
@@ -82,7 +88,7 @@ Checkpoint *checkpoint_newest(const IoHook *hook, const char *folder, StrBuf *wa
     free(path);
   }
   free(steps);
-  if (found != NULL) *err = (TdError){ 0 };
+  if (found != NULL) *err = (TdError){0};
   return found;
 }
 

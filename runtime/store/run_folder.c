@@ -13,7 +13,7 @@
 /* Sampler states are made anew by each sampler: a checkpoint keeps what the
  * training entries touch. */
 static bool choose_states(Trainer *t, TdError *err) {
-  static const char *const entries[] = { "init", "train", "eval" };
+  static const char *const entries[] = {"init", "train", "eval"};
   const TdProgram *p = session_program(t->session);
   t->wanted = calloc((size_t)p->nstates + 1, sizeof *t->wanted);
   if (t->wanted == NULL) return td_fail_memory(err);
@@ -99,7 +99,7 @@ bool train_folder_fits(const char *folder, bool resume, bool overwrite, TdError 
 }
 
 static bool resume_or_begin(Trainer *t, TdError *err) {
-  StrBuf warnings = { 0 };
+  StrBuf warnings = {0};
   if (!train_folder_fits(t->o->folder, t->o->resume, t->o->overwrite, err)) return false;
   if (!t->o->resume) return !t->o->overwrite || start_over(t, err);
   Checkpoint *c = checkpoint_newest(t->o->hook, t->o->folder, &warnings, err);
@@ -139,22 +139,22 @@ bool trainer_open_folder(Trainer *t, TdError *err) {
 
 bool trainer_save(Trainer *t, bool best, TdError *err) {
   int n;
-  StrBuf vocabulary = { 0 }, unigram = { 0 };
+  StrBuf vocabulary = {0}, unigram = {0};
   const Dataset *d = trained_on(t);
   if (d != NULL) vocabulary_write(&d->vocabulary, &vocabulary);
   if (d != NULL) dataset_write_unigram(d, &unigram);
-  CheckpointInfo info = { .program = t->unit->name,
-                          .step = t->step,
-                          .seed = t->seed,
-                          .position = t->step * t->feed.rows,
-                          .best = t->best,
-                          .best_step = t->best_step,
-                          .stale = t->stale,
-                          .validated = t->validated,
-                          .record = t->record,
-                          .vocabulary = vocabulary.s,
-                          .unigram = unigram.s,
-                          .tokens = d != NULL ? tokens_name(d->vocabulary.kind) : NULL };
+  CheckpointInfo info = {.program = t->unit->name,
+                         .step = t->step,
+                         .seed = t->seed,
+                         .position = t->step * t->feed.rows,
+                         .best = t->best,
+                         .best_step = t->best_step,
+                         .stale = t->stale,
+                         .validated = t->validated,
+                         .record = t->record,
+                         .vocabulary = vocabulary.s,
+                         .unigram = unigram.s,
+                         .tokens = d != NULL ? tokens_name(d->vocabulary.kind) : NULL};
   CheckpointTensor *list =
       checkpoint_tensors(session_program(t->session), session_states(t->session), t->wanted, &n);
   char *path = checkpoint_step_path(t->o->folder, t->step);
@@ -171,7 +171,7 @@ bool trainer_save(Trainer *t, bool best, TdError *err) {
 }
 
 void trainer_log(Trainer *t, json_t *line) {
-  TdError err = { 0 };
+  TdError err = {0};
   if (t->o->json != NULL) {
     json_t *whole = json_pack("{s:I}", "step", (json_int_t)t->step);
     json_object_update(whole, line);
@@ -185,7 +185,7 @@ void trainer_log(Trainer *t, json_t *line) {
 }
 
 void trainer_draw_curve(Trainer *t) {
-  TdError err = { 0 };
+  TdError err = {0};
   char *path = io_join(t->o->folder, "curve.svg");
   if (path != NULL && !curve_write(t->o->hook, path, t->unit->name, log_losses(t->log),
                                    log_validation(t->log), &err))

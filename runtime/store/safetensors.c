@@ -10,18 +10,18 @@
 #include "runtime/store/digest.h"
 
 struct StFile {
-  char          *path;
-  const IoHook  *hook;
-  int            fd;             /* -1: memory */
+  char *path;
+  const IoHook *hook;
+  int fd; /* -1: memory */
   const uint8_t *memory;
-  uint8_t       *header;         /* length field and JSON */
-  size_t         header_size;
-  uint64_t       data_size;
-  json_t        *json;           /* owns the names */
-  StTensor      *tensors;
-  int            count;
-  StPair        *meta;
-  int            meta_count;
+  uint8_t *header; /* length field and JSON */
+  size_t header_size;
+  uint64_t data_size;
+  json_t *json; /* owns the names */
+  StTensor *tensors;
+  int count;
+  StPair *meta;
+  int meta_count;
 };
 
 static bool bad(TdError *err, const StFile *f, const char *what, const char *name) {
@@ -101,7 +101,7 @@ static bool st_parse_meta(StFile *f, json_t *o, TdError *err) {
   json_object_foreach(o, key, value) {
     if (!json_is_string(value))
       return bad(err, f, "__metadata__ holds something else than text", key);
-    f->meta[f->meta_count++] = (StPair){ key, json_string_value(value) };
+    f->meta[f->meta_count++] = (StPair){key, json_string_value(value)};
   }
   qsort(f->meta, (size_t)f->meta_count, sizeof *f->meta, by_key);
   return true;
@@ -207,7 +207,7 @@ const StTensor *st_find(const StFile *f, const char *name) {
 }
 
 const char *st_meta(const StFile *f, const char *key) {
-  StPair want = { key, NULL };
+  StPair want = {key, NULL};
   if (f->meta_count == 0) return NULL;
   const StPair *p = bsearch(&want, f->meta, (size_t)f->meta_count, sizeof want, by_key);
   return p != NULL ? p->value : NULL;

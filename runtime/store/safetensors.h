@@ -10,19 +10,21 @@
 
 typedef enum { ST_F64, ST_F32, ST_F16, ST_BF16, ST_I64, ST_I32, ST_U8, ST_BOOL, ST_TYPES } StType;
 enum { ST_MAX_RANK = 8, ST_MAX_HEADER = 64 << 20 };
-size_t      st_type_size(StType t);
-const char *st_type_name(StType t);              /* "F32" */
+size_t st_type_size(StType t);
+const char *st_type_name(StType t); /* "F32" */
 
 typedef struct StTensor {
   const char *name;
-  StType      type;
-  int         rank;
-  int64_t     shape[ST_MAX_RANK];
-  int64_t     count;                             /* product of the shape; 1 for rank 0 */
-  uint64_t    begin, end;                        /* in the data section */
+  StType type;
+  int rank;
+  int64_t shape[ST_MAX_RANK];
+  int64_t count;       /* product of the shape; 1 for rank 0 */
+  uint64_t begin, end; /* in the data section */
 } StTensor;
 
-typedef struct StPair { const char *key, *value; } StPair;
+typedef struct StPair {
+  const char *key, *value;
+} StPair;
 
 /* ---- reading ------------------------------------------------------------- */
 typedef struct StFile StFile;
@@ -30,16 +32,16 @@ StFile *st_open(const IoHook *hook, const char *path, TdError *err);
 /* The same over bytes in memory, which must outlive the result. `path` is only
  * for messages. */
 StFile *st_open_memory(const char *path, const void *bytes, size_t n, TdError *err);
-void    st_close(StFile *f);
+void st_close(StFile *f);
 
-int              st_count(const StFile *f);
-const StTensor  *st_at(const StFile *f, int i);                 /* in the order of the bytes */
-const StTensor  *st_find(const StFile *f, const char *name);    /* or NULL */
-const char      *st_meta(const StFile *f, const char *key);     /* or NULL */
-int              st_meta_count(const StFile *f);
-StPair           st_meta_at(const StFile *f, int i);
+int st_count(const StFile *f);
+const StTensor *st_at(const StFile *f, int i);              /* in the order of the bytes */
+const StTensor *st_find(const StFile *f, const char *name); /* or NULL */
+const char *st_meta(const StFile *f, const char *key);      /* or NULL */
+int st_meta_count(const StFile *f);
+StPair st_meta_at(const StFile *f, int i);
 /* The length field and the header as they stand in the file. */
-const uint8_t   *st_header(const StFile *f, size_t *n);
+const uint8_t *st_header(const StFile *f, size_t *n);
 
 /* The tensor's bytes as stored. `to` has end - begin bytes. */
 bool st_read(StFile *f, const StTensor *t, void *to, TdError *err);
@@ -50,9 +52,9 @@ bool st_digest(StFile *f, const StTensor *t, char out[65], TdError *err);
 /* A tensor to be written: `data` is in type `from`, and is stored as `type`. */
 typedef struct StSource {
   const char *name;
-  StType      type, from;
-  int         rank;
-  int64_t     shape[ST_MAX_RANK];
+  StType type, from;
+  int rank;
+  int64_t shape[ST_MAX_RANK];
   const void *data;
 } StSource;
 
@@ -69,11 +71,11 @@ bool st_write_file(const IoHook *hook, const char *path, const StSource *tensors
 /* ---- numbers -------------------------------------------------------------- */
 /* Rounding is to nearest, ties to even; NaN stays NaN. */
 uint16_t f16_from_f32(float x);
-float    f32_from_f16(uint16_t h);
+float f32_from_f16(uint16_t h);
 uint16_t bf16_from_f32(float x);
-float    f32_from_bf16(uint16_t h);
+float f32_from_bf16(uint16_t h);
 /* n numbers from one type to another; false if the pair makes no sense
  * (a real into an integer). */
-bool     st_convert(StType to_type, void *to, StType from_type, const void *from, size_t n);
+bool st_convert(StType to_type, void *to, StType from_type, const void *from, size_t n);
 
 #endif

@@ -10,7 +10,7 @@
 static CheckpointTensor piece_in(const Session *s, const Unit *u, int i, int state) {
   const UnitParameter *p = &u->parameters[i];
   const TdState *st = &session_program(s)->states[state];
-  CheckpointTensor t = { .name = p->name, .type = st->type, .rank = p->rank };
+  CheckpointTensor t = {.name = p->name, .type = st->type, .rank = p->rank};
   memcpy(t.shape, p->shape, sizeof t.shape);
   t.data = (char *)session_state_data(s, state) + (size_t)p->offset * td_type_size(st->type);
   return t;
@@ -77,11 +77,14 @@ static bool is_folder(const char *path) {
 
 /* The best of a run, or its newest; NULL with TD_OK when it has none. */
 static Checkpoint *from_run(const IoHook *hook, const char *folder, TdError *err) {
-  *err = (TdError){ 0 };
+  *err = (TdError){0};
   if (!is_folder(folder)) return NULL;
   char *best = io_join(folder, "best.safetensors");
-  if (best == NULL) { td_fail_memory(err); return NULL; }
-  TdError damaged = { 0 };
+  if (best == NULL) {
+    td_fail_memory(err);
+    return NULL;
+  }
+  TdError damaged = {0};
   Checkpoint *c = io_exists(best) ? checkpoint_open(hook, best, &damaged) : NULL;
   free(best);
   return c != NULL ? c : checkpoint_newest(hook, folder, NULL, err);
@@ -90,7 +93,7 @@ static Checkpoint *from_run(const IoHook *hook, const char *folder, TdError *err
 /* NAME.safetensors in the .td file's folder. */
 static char *beside(const char *td_path) {
   size_t n = strlen(td_path);
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   if (n > 3 && strcmp(td_path + n - 3, ".td") == 0) n -= 3;
   sb_write(&s, td_path, n);
   sb_puts(&s, ".safetensors");
@@ -107,7 +110,8 @@ Checkpoint *weights_find(const IoHook *hook, const char *path, const char *folde
     return NULL;
   }
   char *shipped = beside(td_path);
-  if (shipped != NULL && io_exists(shipped)) c = checkpoint_open(hook, shipped, err);
+  if (shipped != NULL && io_exists(shipped))
+    c = checkpoint_open(hook, shipped, err);
   else
     td_fail(err, TD_IO_FAILED,
             "there are no weights for %s (looked in %s and for %s); make some: tdc train %s",

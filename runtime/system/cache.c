@@ -15,22 +15,22 @@
 
 #include "runtime/data/corpus.h"
 
-static const char magic[] = "tdc-jit\n";          /* 8 bytes, then the key, then the checksum */
+static const char magic[] = "tdc-jit\n"; /* 8 bytes, then the key, then the checksum */
 enum { MAGIC = 8, TRAILER = MAGIC + 64 + DIGEST_BYTES, ENTRY_LIMIT = 1 << 30 };
 
 struct Cache {
   const IoHook *hook;
-  char         *folder;
-  int           fd;             /* of the folder: entries are opened relative to it */
-  bool          temporary;
-  char          complaint[512];
+  char *folder;
+  int fd; /* of the folder: entries are opened relative to it */
+  bool temporary;
+  char complaint[512];
 };
 
 /* ---- the folder ----------------------------------------------------------------- */
 
 /* Ours, a real folder, and nobody else may write there. */
 static bool folder_adopt(Cache *c, const char *folder) {
-  TdError err = { 0 };
+  TdError err = {0};
   if (!io_make_folders(c->hook, folder, true, &err)) {
     snprintf(c->complaint, sizeof c->complaint, "%.500s", err.message);
     return false;
@@ -38,11 +38,16 @@ static bool folder_adopt(Cache *c, const char *folder) {
   struct stat st;
   const char *wrong = NULL;
   int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) wrong = errno == ELOOP || errno == ENOTDIR ? "it is a link" : strerror(errno);
-  else if (fstat(fd, &st) != 0) wrong = strerror(errno);
-  else if (st.st_uid != geteuid()) wrong = "it belongs to somebody else";
-  else if (st.st_mode & 022) wrong = "others may write there";
-  else if (faccessat(fd, ".", W_OK, AT_EACCESS) != 0) wrong = "it is read-only";
+  if (fd < 0)
+    wrong = errno == ELOOP || errno == ENOTDIR ? "it is a link" : strerror(errno);
+  else if (fstat(fd, &st) != 0)
+    wrong = strerror(errno);
+  else if (st.st_uid != geteuid())
+    wrong = "it belongs to somebody else";
+  else if (st.st_mode & 022)
+    wrong = "others may write there";
+  else if (faccessat(fd, ".", W_OK, AT_EACCESS) != 0)
+    wrong = "it is read-only";
   if (wrong != NULL) {
     snprintf(c->complaint, sizeof c->complaint, "the cache %.300s is not used: %s", folder, wrong);
     if (fd >= 0) close(fd);
@@ -89,7 +94,10 @@ static void folder_sweep(Cache *c) {
 
 Cache *cache_open(const IoHook *hook, const char *folder, bool fresh, TdError *err) {
   Cache *c = calloc(1, sizeof *c);
-  if (c == NULL) { td_fail_memory(err); return NULL; }
+  if (c == NULL) {
+    td_fail_memory(err);
+    return NULL;
+  }
   c->hook = hook;
   c->fd = -1;
   const char *named = folder != NULL ? folder : getenv("TDC_CACHE");
@@ -175,7 +183,7 @@ bool cache_get(Cache *c, const char *key, const char *ext, uint8_t **bytes, size
     return true;
   }
   free(all);
-  unlinkat(c->fd, name, 0);     /* damaged: it will be made anew */
+  unlinkat(c->fd, name, 0); /* damaged: it will be made anew */
   return false;
 }
 
@@ -214,7 +222,7 @@ int cache_lock(Cache *c, const char *key, double limit, const volatile sig_atomi
       close(fd);
       return -1;
     }
-    nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
   }
   return fd;
 }
@@ -231,7 +239,10 @@ char *cache_work_folder(Cache *c, TdError *err) {
   char name[64];
   snprintf(name, sizeof name, "build-%ld-XXXXXX", (long)getpid());
   char *folder = io_join(c->folder, name);
-  if (folder == NULL) { td_fail_memory(err); return NULL; }
+  if (folder == NULL) {
+    td_fail_memory(err);
+    return NULL;
+  }
   if (mkdtemp(folder) != NULL) return folder;
   td_fail_errno(err, TD_IO_FAILED, errno, "cannot make a folder in %s", c->folder);
   free(folder);

@@ -16,8 +16,8 @@ static const char temp_mark[] = ".part-";
 
 struct IoFile {
   const IoHook *hook;
-  char         *path, *temp;    /* temp NULL: written in place */
-  int           fd;
+  char *path, *temp; /* temp NULL: written in place */
+  int fd;
 };
 
 /* What the hook answers: 0, an errno, or IO_HALF. */
@@ -112,7 +112,8 @@ static bool io_settle(IoFile *f, const char *path, bool strict) {
   f->path = link ? realpath(path, NULL) : NULL;
   if (f->path == NULL) f->path = strdup(path);
   if (f->path == NULL) return false;
-  if (!strict && stat(f->path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) return true;
+  if (!strict && stat(f->path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+    return true;
   f->temp = io_temp_path(f->path);
   return f->temp != NULL;
 }
@@ -120,7 +121,10 @@ static bool io_settle(IoFile *f, const char *path, bool strict) {
 static IoFile *io_begin(const IoHook *hook, const char *path, unsigned mode, bool strict,
                         TdError *err) {
   IoFile *f = calloc(1, sizeof *f);
-  if (f == NULL) { td_fail_memory(err); return NULL; }
+  if (f == NULL) {
+    td_fail_memory(err);
+    return NULL;
+  }
   f->hook = hook;
   f->fd = -1;
   if (!io_settle(f, path, strict)) {
@@ -226,7 +230,7 @@ static int io_fsync_folder(const IoHook *hook, const char *path) {
 
 static bool io_finish(IoFile *f, bool durable, TdError *err) {
   int wrong = durable && f->temp != NULL ? io_fsync_fd(f->hook, f->fd, f->temp) : 0;
-  if (wrong == EINVAL || wrong == EROFS) wrong = 0;          /* not a disk: /proc, pipes */
+  if (wrong == EINVAL || wrong == EROFS) wrong = 0; /* not a disk: /proc, pipes */
   int ask = io_ask(f->hook, IO_CLOSE, io_target(f));
   int closed = close(f->fd) == 0 ? 0 : errno;
   f->fd = -1;
@@ -407,7 +411,7 @@ bool io_link(const IoHook *hook, const char *from, const char *to) {
   if (temp == NULL) return false;
   bool linked = io_ask(hook, IO_LINK, temp) == 0 && link(from, temp) == 0;
   bool ok = linked && io_ask(hook, IO_RENAME, to) == 0 && rename(temp, to) == 0;
-  if (linked) unlink(temp);     /* rename leaves both names when they already are one file */
+  if (linked) unlink(temp); /* rename leaves both names when they already are one file */
   free(temp);
   return ok && io_fsync_folder(hook, to) == 0;
 }
@@ -426,7 +430,10 @@ void io_sweep(const char *folder) {
 
 int io_lock(const char *folder, TdError *err) {
   char *path = io_join(folder, "lock");
-  if (path == NULL) { td_fail_memory(err); return -1; }
+  if (path == NULL) {
+    td_fail_memory(err);
+    return -1;
+  }
   int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (fd < 0) {
     td_fail_errno(err, TD_IO_FAILED, errno, "cannot lock %s", folder);
@@ -442,7 +449,8 @@ int io_lock(const char *folder, TdError *err) {
   } else {
     char who[32];
     int n = snprintf(who, sizeof who, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, who, (size_t)n, 0) != n) { /* only a courtesy */ }
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, who, (size_t)n, 0) != n) { /* only a courtesy */
+    }
   }
   free(path);
   return fd;

@@ -41,53 +41,50 @@ static const char copy_source[] =
 bool peak_measure(Pool *pool, const JitOptions *o, Peak *out, TdError *err) {
   int threads = pool_threads(pool);
   TdKernel kernels[] = {
-    { .name = "peak_fma", .source = fma_source, .klass = "peak", .pieces = threads },
-    { .name = "peak_copy", .source = copy_source, .klass = "peak", .pieces = COPY_PIECES }
-  };
+      {.name = "peak_fma", .source = fma_source, .klass = "peak", .pieces = threads},
+      {.name = "peak_copy", .source = copy_source, .klass = "peak", .pieces = COPY_PIECES}};
   TdBuffer fma_buffers[] = {
-    { .kind = TD_TEMP, .name = "sum", .type = TD_F32, .rank = 1, .count = 256, .bytes = 1024 },
-    { .kind = TD_TEMP, .name = "lanes", .type = TD_I32, .count = 1, .bytes = 4, .offset = 1024 }
-  };
+      {.kind = TD_TEMP, .name = "sum", .type = TD_F32, .rank = 1, .count = 256, .bytes = 1024},
+      {.kind = TD_TEMP, .name = "lanes", .type = TD_I32, .count = 1, .bytes = 4, .offset = 1024}};
   TdBuffer copy_buffers[] = {
-    { .kind = TD_TEMP, .name = "from", .type = TD_F32, .rank = 1, .count = COPY_FLOATS },
-    { .kind = TD_TEMP,
-      .name = "to",
-      .type = TD_F32,
-      .rank = 1,
-      .count = COPY_FLOATS,
-      .offset = (size_t)COPY_FLOATS * 4 }
-  };
-  static const int args[] = { 0, 1 };
-  TdStep fma_step = { .kind = TD_LAUNCH, .kernel = 0, .nargs = 2, .args = args };
-  TdStep copy_step = { .kind = TD_LAUNCH, .kernel = 1, .nargs = 2, .args = args };
-  TdOutput lanes = { "lanes", 1 };
+      {.kind = TD_TEMP, .name = "from", .type = TD_F32, .rank = 1, .count = COPY_FLOATS},
+      {.kind = TD_TEMP,
+       .name = "to",
+       .type = TD_F32,
+       .rank = 1,
+       .count = COPY_FLOATS,
+       .offset = (size_t)COPY_FLOATS * 4}};
+  static const int args[] = {0, 1};
+  TdStep fma_step = {.kind = TD_LAUNCH, .kernel = 0, .nargs = 2, .args = args};
+  TdStep copy_step = {.kind = TD_LAUNCH, .kernel = 1, .nargs = 2, .args = args};
+  TdOutput lanes = {"lanes", 1};
   TdEntry entries[] = {
-    { .name = "fma",
-      .buffers = fma_buffers,
-      .nbuffers = 2,
-      .steps = &fma_step,
-      .nsteps = 1,
-      .outputs = &lanes,
-      .noutputs = 1,
-      .arena_bytes = 2048 },
-    { .name = "copy",
-      .buffers = copy_buffers,
-      .nbuffers = 2,
-      .steps = &copy_step,
-      .nsteps = 1,
-      .arena_bytes = (size_t)COPY_FLOATS * 8 },
+      {.name = "fma",
+       .buffers = fma_buffers,
+       .nbuffers = 2,
+       .steps = &fma_step,
+       .nsteps = 1,
+       .outputs = &lanes,
+       .noutputs = 1,
+       .arena_bytes = 2048},
+      {.name = "copy",
+       .buffers = copy_buffers,
+       .nbuffers = 2,
+       .steps = &copy_step,
+       .nsteps = 1,
+       .arena_bytes = (size_t)COPY_FLOATS * 8},
   };
-  TdProgram p = { .name = "peak",
-                  .prelude = peak_prelude,
-                  .kernels = kernels,
-                  .nkernels = 2,
-                  .entries = entries,
-                  .nentries = 2 };
+  TdProgram p = {.name = "peak",
+                 .prelude = peak_prelude,
+                 .kernels = kernels,
+                 .nkernels = 2,
+                 .entries = entries,
+                 .nentries = 2};
   Jit *jit = jit_build(&p, o, err);
   Session *s = jit != NULL ? session_new(&p, jit, pool, err) : NULL;
-  double best[2] = { 1e30, 1e30 };
+  double best[2] = {1e30, 1e30};
   for (int i = 0; s != NULL && i < TRIES; i++) {
-    for (int e = 1; e >= 0; e--) {              /* fma last: its output is read below */
+    for (int e = 1; e >= 0; e--) { /* fma last: its output is read below */
       double start = progress_clock();
       session_run(s, e, 0, 0);
       double took = progress_clock() - start;

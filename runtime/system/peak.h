@@ -7,9 +7,9 @@
 #include "runtime/cpu/threads.h"
 
 typedef struct Peak {
-  double flops;                 /* single precision, all threads of the pool */
-  double bytes;                 /* read and written by a copy */
-  int    lanes;                 /* floats in a vector */
+  double flops; /* single precision, all threads of the pool */
+  double bytes; /* read and written by a copy */
+  int lanes;    /* floats in a vector */
 } Peak;
 
 bool peak_measure(Pool *pool, const JitOptions *o, Peak *out, TdError *err);

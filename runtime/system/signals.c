@@ -6,7 +6,7 @@
 static volatile sig_atomic_t raised;
 
 static void signals_note(int number) {
-  if (raised != 0 && number == SIGINT) {       /* the user insists */
+  if (raised != 0 && number == SIGINT) { /* the user insists */
     signal(SIGINT, SIG_DFL);
     raise(SIGINT);
   }
@@ -14,9 +14,9 @@ static void signals_note(int number) {
 }
 
 const volatile sig_atomic_t *signals_install(void) {
-  static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+  static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
   for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-    struct sigaction now, action = { .sa_handler = signals_note, .sa_flags = SA_RESTART };
+    struct sigaction now, action = {.sa_handler = signals_note, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     /* what the parent made us ignore (nohup) stays ignored */
     if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler == SIG_IGN) continue;

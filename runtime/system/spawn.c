@@ -15,7 +15,12 @@
 
 extern char **environ;
 
-typedef struct Running { SpawnJob *job; pid_t pid; int fd; double deadline; } Running;
+typedef struct Running {
+  SpawnJob *job;
+  pid_t pid;
+  int fd;
+  double deadline;
+} Running;
 
 static double seconds(void) {
   struct timespec t;
@@ -93,12 +98,12 @@ static void spawn_drain(Running *r) {
   ssize_t n;
   while (r->fd >= 0 && (n = read(r->fd, piece, sizeof piece)) != 0) {
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return;                                   /* EAGAIN: nothing now */
+    if (n < 0) return; /* EAGAIN: nothing now */
     size_t limit = r->job->limit > 0 ? r->job->limit : SPAWN_OUTPUT,
            room = limit - r->job->output.n;
     sb_write(&r->job->output, piece, (size_t)n < room ? (size_t)n : room);
   }
-  if (r->fd >= 0) close(r->fd);                          /* end of file */
+  if (r->fd >= 0) close(r->fd); /* end of file */
   r->fd = -1;
 }
 
@@ -111,7 +116,7 @@ static bool spawn_reap(Running *r) {
   if (r->fd >= 0) close(r->fd);
   r->fd = -1;
   r->job->code = got < 0 ? 127 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  kill(-r->pid, SIGKILL);                                /* whatever it left behind */
+  kill(-r->pid, SIGKILL); /* whatever it left behind */
   return true;
 }
 
@@ -125,7 +130,7 @@ static void spawn_wait(const Running *r, int n) {
   struct pollfd fds[64];
   nfds_t m = 0;
   for (int i = 0; i < n && m < 64; i++)
-    if (r[i].fd >= 0) fds[m++] = (struct pollfd){ .fd = r[i].fd, .events = POLLIN };
+    if (r[i].fd >= 0) fds[m++] = (struct pollfd){.fd = r[i].fd, .events = POLLIN};
   poll(fds, m, m > 0 ? 20 : 2);
 }
 
@@ -136,7 +141,7 @@ bool spawn_all(SpawnJob *jobs, int n, int parallel, const volatile sig_atomic_t 
   int active = 0, next = 0;
   bool ok = true;
   for (int i = 0; i < n; i++) {
-    jobs[i].output = (StrBuf){ 0 };
+    jobs[i].output = (StrBuf){0};
     jobs[i].started = jobs[i].timed_out = jobs[i].cancelled = false;
     jobs[i].error = 0;
     jobs[i].code = 127;
@@ -180,10 +185,14 @@ char **spawn_words(const char *text, int *n) {
     words[(*n)++] = to;
     char quote = 0;
     for (; *p != '\0' && (quote != 0 || (*p != ' ' && *p != '\t' && *p != '\n')); p++) {
-      if (quote == 0 && (*p == '"' || *p == '\'')) quote = *p;
-      else if (quote != 0 && *p == quote) quote = 0;
-      else if (*p == '\\' && quote != '\'' && p[1] != '\0') *to++ = *++p;
-      else *to++ = *p;
+      if (quote == 0 && (*p == '"' || *p == '\''))
+        quote = *p;
+      else if (quote != 0 && *p == quote)
+        quote = 0;
+      else if (*p == '\\' && quote != '\'' && p[1] != '\0')
+        *to++ = *++p;
+      else
+        *to++ = *p;
     }
     *to++ = '\0';
     if (quote != 0) {

@@ -10,14 +10,14 @@
 
 typedef struct SpawnJob {
   const char *const *argv;      /* argv[0] is looked up in $PATH unless it has a slash */
-  const char        *const *extra_env;   /* "NAME=value", NULL at the end, or NULL */
-  double             timeout;   /* seconds; 0 = none */
-  size_t             limit;     /* of output kept, bytes; 0 = SPAWN_OUTPUT */
+  const char *const *extra_env; /* "NAME=value", NULL at the end, or NULL */
+  double timeout;               /* seconds; 0 = none */
+  size_t limit;                 /* of output kept, bytes; 0 = SPAWN_OUTPUT */
   /* results */
-  bool               started, timed_out, cancelled;
-  int                error;     /* errno when it did not start */
-  int                code;      /* exit status, or 128 + signal */
-  StrBuf             output;    /* stdout and stderr together, cut at the limit */
+  bool started, timed_out, cancelled;
+  int error;     /* errno when it did not start */
+  int code;      /* exit status, or 128 + signal */
+  StrBuf output; /* stdout and stderr together, cut at the limit */
 } SpawnJob;
 
 enum { SPAWN_OUTPUT = 1 << 20 };

@@ -45,10 +45,10 @@ static int64_t find_step(Trainer *t, TdError *err) {
 }
 
 bool trainer_diagnose(Trainer *t, const char *output, double value, TdError *err) {
-  StrBuf s = { 0 };
-  NanSource source = { 0 };
+  StrBuf s = {0};
+  NanSource source = {0};
   int64_t failing = t->step;
-  TdError ignored = { 0 };
+  TdError ignored = {0};
   progress_say(&t->progress, "step %" PRId64 ": %s is %s; looking for where that began", t->step,
                output, what_it_is(value));
   if (t->snapshot != NULL) {

@@ -11,8 +11,8 @@ bool evaluate(Feed *f, uint64_t seed, int64_t batches, const volatile sig_atomic
   if (whole < 1)
     return td_fail(err, TD_BAD_FILE, "the validation part of the data is shorter than one window");
   if (!session_need_one(f->session, f->index, err)) return false;
-  *out = (Evaluation){ .batches = batches > 0 && batches < whole ? batches : whole };
-  double squares[EVAL_VALUES] = { 0 };
+  *out = (Evaluation){.batches = batches > 0 && batches < whole ? batches : whole};
+  double squares[EVAL_VALUES] = {0};
   out->n = e->noutputs < EVAL_VALUES ? e->noutputs : EVAL_VALUES;
   out->windows = out->batches * f->rows;
   for (int64_t b = 0; b < out->batches; b++) {

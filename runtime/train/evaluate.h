@@ -7,10 +7,10 @@
 
 enum { EVAL_VALUES = 32 };
 typedef struct Evaluation {
-  int         n;
-  const char *name[EVAL_VALUES];          /* "loss" first; borrowed from the program */
-  double      mean[EVAL_VALUES], error[EVAL_VALUES];
-  int64_t     batches, windows;
+  int n;
+  const char *name[EVAL_VALUES]; /* "loss" first; borrowed from the program */
+  double mean[EVAL_VALUES], error[EVAL_VALUES];
+  int64_t batches, windows;
 } Evaluation;
 
 /* The same windows and the same draws each time, so that two evaluations

@@ -121,10 +121,10 @@ bool sample_check(const SampleRequest *r, int64_t *steps, TdError *err) {
 /* ---- the loop -------------------------------------------------------------------- */
 
 typedef struct Sampling {
-  Session             *s;
+  Session *s;
   const SampleRequest *r;
-  int                  init, step, emit;
-  int64_t              steps;
+  int init, step, emit;
+  int64_t steps;
 } Sampling;
 
 static int part_entry(const Sampling *g, const char *part) {
@@ -187,9 +187,8 @@ static bool emit_frame(Sampling *g, int64_t done, SampleLook *look, void *ctx) {
   const TdBuffer *text = session_output(g->s, g->emit, "text"),
                  *sure = session_output(g->s, g->emit, "confidence");
   if (text == NULL || text->type != TD_I32) bug("sampler %s emits no text", g->r->sampler->name);
-  SampleFrame f = { .done = done,
-                    .count = g->steps,
-                    .ids = session_output_data(g->s, g->emit, "text") };
+  SampleFrame f = {
+      .done = done, .count = g->steps, .ids = session_output_data(g->s, g->emit, "text")};
   f.window = text->rank > 0 ? text->shape[text->rank - 1] : 1;
   f.batch = f.window > 0 ? text->count / f.window : 0;
   if (sure != NULL && sure->type == TD_F32 && sure->count == text->count)
@@ -206,7 +205,7 @@ static bool still_finite(const Sampling *g, TdError *err) {
 
 bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look, void *ctx,
                 TdError *err) {
-  Sampling g = { .s = s, .r = r };
+  Sampling g = {.s = s, .r = r};
   if (!sample_check(r, &g.steps, err)) return false;
   g.init = part_entry(&g, "init");
   g.step = part_entry(&g, "step");
@@ -218,7 +217,7 @@ bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look,
     return false;
   char all[256];
   snprintf(all, sizeof all, "sample.%.200s.", r->sampler->name);
-  if (!session_need(s, (const char *const[]){ all, NULL }, err)) return false;
+  if (!session_need(s, (const char *const[]){all, NULL}, err)) return false;
   if (g.init >= 0) session_run(s, g.init, r->seed, 0);
   bool going = true;
   for (int64_t k = 0; k < g.steps && going; k++) {
@@ -228,8 +227,10 @@ bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look,
       return false;
     }
     if (!set_loop(&g, k, err)) return false;
-    if (k == 0) session_run(s, g.step, r->seed, 1);
-    else session_run_again(s, g.step, r->seed, k + 1);
+    if (k == 0)
+      session_run(s, g.step, r->seed, 1);
+    else
+      session_run_again(s, g.step, r->seed, k + 1);
     if (each && k + 1 < g.steps) going = emit_frame(&g, k + 1, look, ctx);
   }
   if (!still_finite(&g, err)) return false;
@@ -239,7 +240,9 @@ bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look,
 
 void sample_spell(const Vocabulary *v, const int32_t *ids, int64_t n, StrBuf *out) {
   for (int64_t i = 0; i < n; i++) {
-    if (v != NULL) vocabulary_spell(v, ids[i], out);
-    else sb_printf(out, "%s%" PRId32, i > 0 ? " " : "", ids[i]);
+    if (v != NULL)
+      vocabulary_spell(v, ids[i], out);
+    else
+      sb_printf(out, "%s%" PRId32, i > 0 ? " " : "", ids[i]);
   }
 }

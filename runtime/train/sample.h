@@ -10,23 +10,23 @@
 #include "runtime/data/vocabulary.h"
 
 typedef struct SampleRequest {
-  const UnitSampler   *sampler;
-  const Vocabulary    *vocabulary;     /* or NULL: texts cannot be given */
-  const TdSetting     *settings;       /* parameters other than at their defaults */
-  int                  nsettings;
-  char                 hole;           /* in texts: a character left to the model; 0 = none */
-  const char          *filled;         /* the text given as --infill, alone with holes; NULL: all texts */
-  uint64_t             seed;
+  const UnitSampler *sampler;
+  const Vocabulary *vocabulary; /* or NULL: texts cannot be given */
+  const TdSetting *settings;    /* parameters other than at their defaults */
+  int nsettings;
+  char hole;          /* in texts: a character left to the model; 0 = none */
+  const char *filled; /* the text given as --infill, alone with holes; NULL: all texts */
+  uint64_t seed;
   const volatile sig_atomic_t *stop;
 } SampleRequest;
 
 /* What there is to see after `done` of `count` iterations. Rows are rows of the
  * batch; memory is the session's. */
 typedef struct SampleFrame {
-  int64_t        done, count;
-  int64_t        batch, window;
-  const int32_t *ids;                  /* [batch, window] */
-  const float   *confidence;           /* [batch, window] in 0 .. 1, or NULL */
+  int64_t done, count;
+  int64_t batch, window;
+  const int32_t *ids;      /* [batch, window] */
+  const float *confidence; /* [batch, window] in 0 .. 1, or NULL */
 } SampleFrame;
 
 /* Returns false to stop. */

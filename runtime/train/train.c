@@ -69,7 +69,7 @@ static bool validate(Trainer *t, bool *best, TdError *err) {
     t->best = loss;
     t->best_step = t->step;
   }
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   json_t *values = json_object();
   for (int i = 0; i < e.n; i++) {
     char x[32];
@@ -85,7 +85,10 @@ static bool validate(Trainer *t, bool *best, TdError *err) {
   return true;
 }
 
-typedef struct Shown { const Vocabulary *vocabulary; StrBuf text; } Shown;
+typedef struct Shown {
+  const Vocabulary *vocabulary;
+  StrBuf text;
+} Shown;
 
 static bool keep_first_row(void *ctx, const SampleFrame *f) {
   Shown *s = ctx;
@@ -96,22 +99,22 @@ static bool keep_first_row(void *ctx, const SampleFrame *f) {
 static bool show_sample(Trainer *t, TdError *err) {
   const UnitSampler *u = unit_sampler(t->unit, t->plan->sample);
   const Dataset *d = u != NULL ? data_store_find(t->o->project->data, u->data) : NULL;
-  Shown shown = { .vocabulary = d != NULL ? &d->vocabulary : NULL };
-  SampleRequest r = { .sampler = u,
-                      .vocabulary = shown.vocabulary,
-                      .seed = t->seed + (uint64_t)t->step,
-                      .stop = t->o->stop };
+  Shown shown = {.vocabulary = d != NULL ? &d->vocabulary : NULL};
+  SampleRequest r = {.sampler = u,
+                     .vocabulary = shown.vocabulary,
+                     .seed = t->seed + (uint64_t)t->step,
+                     .stop = t->o->stop};
   if (u == NULL) return true;
   bool ok = sample_run(t->session, &r, false, keep_first_row, &shown, err);
   if (ok && shown.text.s != NULL) {
     progress_say(&t->progress, "%s", shown.text.s);
-    StrBuf mended = { 0 };
+    StrBuf mended = {0};
     utf8_mend(&mended, shown.text.s, shown.text.n);
     trainer_log(t, json_pack("{s:s, s:s%}", "event", "sample", "text", mended.s, mended.n));
     sb_free(&mended);
   }
   sb_free(&shown.text);
-  if (!ok && err->status == TD_STOPPED) return true;      /* the loop sees the signal itself */
+  if (!ok && err->status == TD_STOPPED) return true; /* the loop sees the signal itself */
   return ok;
 }
 
@@ -120,7 +123,7 @@ static bool after_step(Trainer *t, double seconds, bool last, TdError *err) {
   bool best = false;
   bool log =
       every(t->step, t->plan->log_every > 0 ? t->plan->log_every : 10) || last || t->step == 1;
-  StrBuf facts = { 0 };
+  StrBuf facts = {0};
   step_facts(t, seconds, &facts);
   progress_step(&t->progress, t->step, seconds, facts.s != NULL ? facts.s : "", log);
   sb_free(&facts);
@@ -167,7 +170,7 @@ static bool catch_up(Trainer *t, TdError *err) {
 
 /* The kernels of an evaluation could not be compiled: the steps are good, and kept. */
 static bool give_up(Trainer *t, const TdError *err) {
-  TdError ignored = { 0 };
+  TdError ignored = {0};
   if (err->status == TD_NO_TOOL && t->saved != t->step) trainer_save(t, false, &ignored);
   return false;
 }
@@ -217,8 +220,8 @@ static bool train_prepare(Trainer *t, TdError *err) {
                  feed_valid_batches(&t->valid) > 0;
   int init = session_entry(t->session, "init");
   if (init < 0) bug("the program has no init");
-  if (!session_need(t->session, (const char *const[]){ "init", "train", NULL }, err)) return false;
-  session_clear(t->session);             /* nothing of an earlier run stays */
+  if (!session_need(t->session, (const char *const[]){"init", "train", NULL}, err)) return false;
+  session_clear(t->session); /* nothing of an earlier run stays */
   session_run(t->session, init, t->seed, 0);
   if (!trainer_open_folder(t, err)) return false;
   NanSource bad = session_check_states(t->session);
@@ -244,15 +247,15 @@ static bool train_prepare(Trainer *t, TdError *err) {
 bool train_run(const TrainOptions *o, TdError *err) {
   const Unit *u = o->project->unit;
   if (!u->train.present) return td_fail(err, TD_BAD_FILE, "%s has no train { } block", u->path);
-  Trainer t = { .o = o,
-                .unit = u,
-                .plan = &u->train,
-                .session = o->session,
-                .best = (double)INFINITY,
-                .saved = -1,
-                .lock = -1,
-                .seed = o->seed,
-                .steps = o->steps > 0 ? o->steps : u->train.steps };
+  Trainer t = {.o = o,
+               .unit = u,
+               .plan = &u->train,
+               .session = o->session,
+               .best = (double)INFINITY,
+               .saved = -1,
+               .lock = -1,
+               .seed = o->seed,
+               .steps = o->steps > 0 ? o->steps : u->train.steps};
   t.progress = progress_new(o->terminal, 0, t.steps, o->quiet);
   bool ok = train_prepare(&t, err) && loop(&t, err);
   progress_end(&t.progress);

@@ -10,33 +10,33 @@
 
 typedef struct Trainer {
   const TrainOptions *o;
-  const Unit         *unit;
-  const UnitTrain    *plan;
-  Session            *session;
-  const TdEntry      *entry;      /* "train" */
-  Feed                feed, valid;
-  bool                has_valid;
-  int64_t             steps;      /* the last step */
-  int64_t             step;       /* done */
-  uint64_t            seed;
-  double              best;       /* validation loss; infinity before the first */
-  int64_t             best_step, stale;
-  int64_t             validated;  /* step of the newest evaluation */
-  int64_t             saved;      /* step of the newest checkpoint; -1: none */
-  int                 lock;
-  RunLog             *log;
-  Progress            progress;
-  double              peak_flops; /* of this machine; 0: not known (yet) */
-  char               *record;     /* JSON */
-  bool               *wanted;     /* states that a checkpoint keeps */
-  Snapshot           *snapshot;   /* or NULL when memory is short */
-  int64_t             snapshot_step;
+  const Unit *unit;
+  const UnitTrain *plan;
+  Session *session;
+  const TdEntry *entry; /* "train" */
+  Feed feed, valid;
+  bool has_valid;
+  int64_t steps; /* the last step */
+  int64_t step;  /* done */
+  uint64_t seed;
+  double best; /* validation loss; infinity before the first */
+  int64_t best_step, stale;
+  int64_t validated; /* step of the newest evaluation */
+  int64_t saved;     /* step of the newest checkpoint; -1: none */
+  int lock;
+  RunLog *log;
+  Progress progress;
+  double peak_flops;  /* of this machine; 0: not known (yet) */
+  char *record;       /* JSON */
+  bool *wanted;       /* states that a checkpoint keeps */
+  Snapshot *snapshot; /* or NULL when memory is short */
+  int64_t snapshot_step;
 } Trainer;
 
 /* -- run_folder.c: locking, resuming, saving ----------------------------------- */
 bool trainer_open_folder(Trainer *t, TdError *err);
 bool trainer_save(Trainer *t, bool best, TdError *err);
-void trainer_log(Trainer *t, json_t *line);      /* steals */
+void trainer_log(Trainer *t, json_t *line); /* steals */
 void trainer_draw_curve(Trainer *t);
 
 /* -- diagnose.c: where a NaN came from ------------------------------------------- */

@@ -8,7 +8,9 @@
 
 enum { WIDTH = 800, HEIGHT = 420, LEFT = 64, RIGHT = 16, TOP = 40, BOTTOM = 44, TICKS = 5 };
 
-typedef struct Frame { double x0, x1, y0, y1; } Frame;
+typedef struct Frame {
+  double x0, x1, y0, y1;
+} Frame;
 
 static void frame_take(Frame *f, const LogCurve *c) {
   for (size_t i = 0; i < c->n; i++) {
@@ -65,20 +67,23 @@ static void put_axes(StrBuf *s, const Frame *f) {
 
 static void put_escaped(StrBuf *s, const char *text) {
   for (; *text != '\0'; text++) {
-    if (*text == '<') sb_puts(s, "&lt;");
-    else if (*text == '&') sb_puts(s, "&amp;");
-    else sb_putc(s, *text);
+    if (*text == '<')
+      sb_puts(s, "&lt;");
+    else if (*text == '&')
+      sb_puts(s, "&amp;");
+    else
+      sb_putc(s, *text);
   }
 }
 
 bool curve_write(const IoHook *hook, const char *path, const char *title, const LogCurve *train,
                  const LogCurve *valid, TdError *err) {
-  Frame f = { 0, 1, INFINITY, -INFINITY };
+  Frame f = {0, 1, INFINITY, -INFINITY};
   frame_take(&f, train);
   frame_take(&f, valid);
-  if (!(f.y0 <= f.y1)) return true;             /* nothing to draw yet */
+  if (!(f.y0 <= f.y1)) return true; /* nothing to draw yet */
   if (f.y1 - f.y0 < 1e-6) f.y1 = f.y0 + 1e-6;
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   sb_printf(
       &s,
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" "

@@ -11,10 +11,10 @@ enum { LOG_LIMIT = 1 << 30 };
 
 struct RunLog {
   const IoHook *hook;
-  char         *path;
-  int           fd;
-  bool          failed;
-  LogCurve      train, valid;
+  char *path;
+  int fd;
+  bool failed;
+  LogCurve train, valid;
 };
 
 static void curve_add(LogCurve *c, int64_t step, double value) {
@@ -22,11 +22,11 @@ static void curve_add(LogCurve *c, int64_t step, double value) {
   if (c->n == c->cap) {
     size_t cap = c->cap != 0 ? 2 * c->cap : 256;
     LogPoint *more = realloc(c->at, cap * sizeof *more);
-    if (more == NULL) return;                   /* a curve with gaps is still a curve */
+    if (more == NULL) return; /* a curve with gaps is still a curve */
     c->at = more;
     c->cap = cap;
   }
-  c->at[c->n++] = (LogPoint){ step, value };
+  c->at[c->n++] = (LogPoint){step, value};
 }
 
 static void log_remember(RunLog *l, int64_t step, const json_t *line) {
@@ -56,7 +56,7 @@ static void log_filter(RunLog *l, const char *text, size_t n, int64_t keep, StrB
 static bool log_start(RunLog *l, int64_t keep, TdError *err) {
   uint8_t *text;
   size_t n;
-  StrBuf kept = { 0 };
+  StrBuf kept = {0};
   if (io_exists(l->path)) {
     if (!io_read_file(l->hook, l->path, LOG_LIMIT, &text, &n, err)) return false;
     log_filter(l, (const char *)text, n, keep, &kept);
@@ -99,7 +99,7 @@ bool log_write(RunLog *l, int64_t step, json_t *line, TdError *err) {
   json_decref(line);
   bool ok = true;
   if (text != NULL && !l->failed) {
-    StrBuf s = { 0 };
+    StrBuf s = {0};
     sb_printf(&s, "%s\n", text);
     ok = io_append(l->hook, l->fd, l->path, s.s, s.n, err);
     l->failed = !ok;

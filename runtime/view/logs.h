@@ -8,17 +8,23 @@
 
 #include "runtime/system/io.h"
 
-typedef struct LogPoint { int64_t step; double value; } LogPoint;
-typedef struct LogCurve { LogPoint *at; size_t n, cap; } LogCurve;
+typedef struct LogPoint {
+  int64_t step;
+  double value;
+} LogPoint;
+typedef struct LogCurve {
+  LogPoint *at;
+  size_t n, cap;
+} LogCurve;
 
 typedef struct RunLog RunLog;
 
 /* FOLDER/log.jsonl, its lines up to step `keep` kept. */
 RunLog *log_open(const IoHook *hook, const char *folder, int64_t keep, TdError *err);
-void    log_close(RunLog *l);
+void log_close(RunLog *l);
 /* Appends {"step": step, ...line}; steals `line`. The first failure is said
  * once in the error; a log that cannot be written does not end a run. */
-bool    log_write(RunLog *l, int64_t step, json_t *line, TdError *err);
+bool log_write(RunLog *l, int64_t step, json_t *line, TdError *err);
 /* Training and validation losses so far. */
 const LogCurve *log_losses(const RunLog *l);
 const LogCurve *log_validation(const RunLog *l);

@@ -8,8 +8,8 @@
 
 struct Page {
   const Vocabulary *vocabulary;
-  int64_t           rows;
-  json_t           *root, *frames;
+  int64_t rows;
+  json_t *root, *frames;
 };
 
 /* runtime/view/page.html; the frames stand where it says @FRAMES@ */
@@ -42,15 +42,18 @@ void page_free(Page *p) {
 /* One character for each symbol, whatever the tokenizer: what is not text is
  * shown as U+FFFD. */
 static json_t *page_text(const Page *p, const int32_t *ids, int64_t n) {
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   for (int64_t i = 0; i < n; i++) {
-    StrBuf one = { 0 };
+    StrBuf one = {0};
     sample_spell(p->vocabulary, &ids[i], 1, &one);
     bool plain = one.n > 0 && (one.n > 1 || (unsigned char)one.s[0] < 128) &&
                  ((unsigned char)one.s[0] >= 32 || one.s[0] == '\n' || one.s[0] == '\t');
-    if (plain && p->vocabulary != NULL) sb_write(&s, one.s, one.n);
-    else if (plain) sb_printf(&s, "%s ", one.s);
-    else sb_puts(&s, "\xef\xbf\xbd");
+    if (plain && p->vocabulary != NULL)
+      sb_write(&s, one.s, one.n);
+    else if (plain)
+      sb_printf(&s, "%s ", one.s);
+    else
+      sb_puts(&s, "\xef\xbf\xbd");
     sb_free(&one);
   }
   json_t *text = json_stringn(s.s != NULL ? s.s : "", s.n);
@@ -59,7 +62,7 @@ static json_t *page_text(const Page *p, const int32_t *ids, int64_t n) {
 }
 
 static json_t *page_sure(const float *c, int64_t n) {
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   for (int64_t i = 0; i < n; i++)
     sb_putc(&s, (char)('0' + (c[i] >= 1 ? 9 : c[i] > 0 ? (int)(c[i] * 9.0f + 0.5f) : 0)));
   json_t *text = json_stringn(s.s != NULL ? s.s : "", s.n);
@@ -85,13 +88,15 @@ bool page_write(Page *p, const IoHook *hook, const char *path, TdError *err) {
   json_object_set(p->root, "frames", p->frames);
   char *json = json_dumps(p->root, JSON_COMPACT | JSON_ENSURE_ASCII);
   if (json == NULL) return td_fail_memory(err);
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   const char *html = page_html_text(), *place = strstr(html, page_place);
   if (place == NULL) bug("the page has no place for its frames");
   sb_write(&s, html, (size_t)(place - html));
   for (const char *c = json; *c != '\0'; c++) { /* nothing may end the script element early */
-    if (*c == '<') sb_puts(&s, "\\u003c");
-    else sb_putc(&s, *c);
+    if (*c == '<')
+      sb_puts(&s, "\\u003c");
+    else
+      sb_putc(&s, *c);
   }
   sb_puts(&s, place + sizeof page_place - 1);
   free(json);

@@ -13,8 +13,7 @@ double progress_clock(void) {
 
 Progress progress_new(Terminal t, int64_t first, int64_t total, bool quiet) {
   return (Progress){
-    .terminal = t, .first = first, .total = total, .begin = progress_clock(), .quiet = quiet
-  };
+      .terminal = t, .first = first, .total = total, .begin = progress_clock(), .quiet = quiet};
 }
 
 static void progress_clear(Progress *p) {
@@ -53,7 +52,7 @@ void progress_step(Progress *p, int64_t step, double seconds, const char *facts,
   if (p->quiet || !draw) return;
   char left[32];
   format_duration(left, (double)(p->total - step) * p->smooth);
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   int columns = p->terminal.live ? terminal_columns(&p->terminal) : 0;
   if (p->terminal.live && columns >= 100) progress_bar(&s, p, step, 20);
   sb_printf(&s, "step %" PRId64 "/%" PRId64 "  %s  %s left", step, p->total, facts, left);

@@ -1,5 +1,5 @@
 /* Terminals and numbers for people. */
-#define _GNU_SOURCE             /* strcasestr */
+#define _GNU_SOURCE /* strcasestr */
 #include "runtime/view/terminal.h"
 
 #include <math.h>
@@ -15,7 +15,7 @@ Terminal terminal_open(FILE *out, ColourChoice choice) {
   if (locale == NULL || *locale == '\0') locale = getenv("LC_CTYPE");
   if (locale == NULL || *locale == '\0') locale = getenv("LANG");
   bool dumb = term == NULL || *term == '\0' || strcmp(term, "dumb") == 0;
-  Terminal t = { .out = out, .live = isatty(fileno(out)) && !dumb };
+  Terminal t = {.out = out, .live = isatty(fileno(out)) && !dumb};
   t.colour = choice == COLOUR_ALWAYS ||
              (choice == COLOUR_AUTO && t.live && (no_color == NULL || *no_color == '\0'));
   t.unicode =
@@ -40,16 +40,24 @@ static void point(char *s) {
 }
 
 void format_duration(char out[32], double s) {
-  if (!(s >= 0) || s > 3.2e9) snprintf(out, 32, "?");
-  else if (s == 0) snprintf(out, 32, "0 s");
-  else if (s < 0.001) snprintf(out, 32, "%.0f us", 1e6 * s);
-  else if (s < 0.9995) snprintf(out, 32, "%.3g ms", 1e3 * s);
-  else if (s < 10) snprintf(out, 32, "%.1f s", s);
-  else if (s < 90) snprintf(out, 32, "%.0f s", s);
-  else if (s < 5400) snprintf(out, 32, "%.0f min", s / 60);
+  if (!(s >= 0) || s > 3.2e9)
+    snprintf(out, 32, "?");
+  else if (s == 0)
+    snprintf(out, 32, "0 s");
+  else if (s < 0.001)
+    snprintf(out, 32, "%.0f us", 1e6 * s);
+  else if (s < 0.9995)
+    snprintf(out, 32, "%.3g ms", 1e3 * s);
+  else if (s < 10)
+    snprintf(out, 32, "%.1f s", s);
+  else if (s < 90)
+    snprintf(out, 32, "%.0f s", s);
+  else if (s < 5400)
+    snprintf(out, 32, "%.0f min", s / 60);
   else if (s < 48 * 3600.0)
     snprintf(out, 32, "%d h %02d min", (int)(s / 3600), (int)fmod(s / 60, 60));
-  else snprintf(out, 32, "%d d %d h", (int)(s / 86400), (int)fmod(s / 3600, 24));
+  else
+    snprintf(out, 32, "%d d %d h", (int)(s / 86400), (int)fmod(s / 3600, 24));
   point(out);
 }
 
@@ -69,17 +77,17 @@ static void format_scaled(char out[32], double x, const char *const *units, cons
 }
 
 void format_count(char out[32], double x) {
-  static const char *const units[] = { "", "k", "M", "G", "T", "P", NULL };
+  static const char *const units[] = {"", "k", "M", "G", "T", "P", NULL};
   format_scaled(out, x, units, "");
 }
 
 void format_rate(char out[32], double x) {
-  static const char *const units[] = { "FLOP/s", "kFLOP/s", "MFLOP/s", "GFLOP/s", "TFLOP/s", NULL };
+  static const char *const units[] = {"FLOP/s", "kFLOP/s", "MFLOP/s", "GFLOP/s", "TFLOP/s", NULL};
   format_scaled(out, x, units, " ");
 }
 
 void format_bytes(char out[32], double x) {
-  static const char *const units[] = { "B", "kB", "MB", "GB", "TB", NULL };
+  static const char *const units[] = {"B", "kB", "MB", "GB", "TB", NULL};
   format_scaled(out, x, units, " ");
 }
 

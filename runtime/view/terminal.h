@@ -11,13 +11,13 @@ typedef enum { COLOUR_AUTO, COLOUR_NEVER, COLOUR_ALWAYS } ColourChoice;
 
 typedef struct Terminal {
   FILE *out;
-  bool  live;                   /* lines can be drawn again */
-  bool  colour;
-  bool  unicode;                /* the locale's characters are UTF-8 */
+  bool live; /* lines can be drawn again */
+  bool colour;
+  bool unicode; /* the locale's characters are UTF-8 */
 } Terminal;
 
 Terminal terminal_open(FILE *out, ColourChoice choice);
-int      terminal_columns(const Terminal *t);    /* 80 when nobody knows; at least 1 */
+int terminal_columns(const Terminal *t); /* 80 when nobody knows; at least 1 */
 /* The ANSI sequence, or "" where there is no colour. */
 const char *terminal_style(const Terminal *t, const char *sequence);
 

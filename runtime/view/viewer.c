@@ -11,7 +11,7 @@
 static const double frame_seconds = 0.025;
 
 Viewer viewer_new(Terminal t, const Vocabulary *v) {
-  return (Viewer){ .terminal = t, .vocabulary = v };
+  return (Viewer){.terminal = t, .vocabulary = v};
 }
 
 static int viewer_rows(const Viewer *w) {
@@ -30,7 +30,7 @@ static const char *viewer_shade(const Viewer *w, const SampleFrame *f, int64_t a
                      : "\033[38;5;239m";
 }
 
-enum { STATUS_LINES = 2 };      /* the line below the text, and the one the cursor rests on */
+enum { STATUS_LINES = 2 }; /* the line below the text, and the one the cursor rests on */
 
 /* Lines are cleared before they are written: after a full one the cursor still
  * stands on its last character. */
@@ -43,7 +43,7 @@ static int viewer_layout(const Viewer *w, const SampleFrame *f, StrBuf *out) {
   const char *shade = "";
   sb_puts(out, fresh_line);
   for (int64_t i = 0; i < f->window; i++) {
-    StrBuf one = { 0 };
+    StrBuf one = {0};
     int64_t at = w->row * f->window + i;
     sample_spell(w->vocabulary, &f->ids[at], 1, &one);
     bool newline = one.n == 1 && one.s[0] == '\n';
@@ -60,8 +60,10 @@ static int viewer_layout(const Viewer *w, const SampleFrame *f, StrBuf *out) {
       column = 0;
     }
     if (strcmp(now, shade) != 0) sb_puts(out, shade = now);
-    if (!newline && shown) sb_write(out, one.s, one.n);
-    else if (!newline) sb_putc(out, '.');
+    if (!newline && shown)
+      sb_write(out, one.s, one.n);
+    else if (!newline)
+      sb_putc(out, '.');
     column += !newline;
     sb_free(&one);
   }
@@ -77,11 +79,13 @@ void viewer_draw(Viewer *w, const SampleFrame *f) {
   double now = progress_clock();
   if (w->next > now) {
     double wait = w->next - now;
-    nanosleep(&(struct timespec){ .tv_nsec = (long)(wait * 1e9) }, NULL);
+    nanosleep(&(struct timespec){.tv_nsec = (long)(wait * 1e9)}, NULL);
   }
-  StrBuf s = { 0 };
-  if (w->lines == 0) sb_puts(&s, "\033[?25l");             /* no cursor while drawing */
-  else sb_printf(&s, "\033[%dA", w->lines);
+  StrBuf s = {0};
+  if (w->lines == 0)
+    sb_puts(&s, "\033[?25l"); /* no cursor while drawing */
+  else
+    sb_printf(&s, "\033[%dA", w->lines);
   int lines = viewer_layout(w, f, &s) + 1;
   char status[64];
   snprintf(status, sizeof status, "step %lld of %lld", (long long)f->done, (long long)f->count);

@@ -55,10 +55,10 @@ typedef struct Bench {
   Model model;
   Running run;
   bool samples;
-  int entry;                        /* "train" */
-  const UnitInput *input;           /* its tokens */
+  int entry;              /* "train" */
+  const UnitInput *input; /* its tokens */
   int32_t *tokens;
-  TdSetting settings[MOST_GIVEN];   /* of the sampler */
+  TdSetting settings[MOST_GIVEN]; /* of the sampler */
   int nsettings;
   int64_t step;
 } Bench;
@@ -80,8 +80,7 @@ static void tell_about(const Bench *b, double compile_seconds) {
   for (int i = 0; i < program->nentries; i++) {
     const TdEntry *e = &program->entries[i];
     if ((int64_t)e->arena_bytes > arena) arena = (int64_t)e->arena_bytes;
-    if (strcmp(e->name, "train") == 0 || strcmp(e->name, "sample.ddpm.step") == 0)
-      flops = e->flops;
+    if (strcmp(e->name, "train") == 0 || strcmp(e->name, "sample.ddpm.step") == 0) flops = e->flops;
   }
   json_t *about = json_pack(
       "{s:b, s:I, s:f, s:I, s:i, s:s, s:i, s:f, s:i}", "ready", 1, "weights",
@@ -120,9 +119,13 @@ static bool bench_open(Bench *b, int argc, char **argv) {
     if (!split(argv[i], &s->name, &s->value)) return false;
   }
   double start = seconds(CLOCK_MONOTONIC);
-  UnitOptions more = {
-      .no_eval = true, .no_models = true, .no_train = b->samples, .no_samplers = !b->samples,
-      .act = argv[4], .memory = memory, .threads = atoi(argv[3])};
+  UnitOptions more = {.no_eval = true,
+                      .no_models = true,
+                      .no_train = b->samples,
+                      .no_samplers = !b->samples,
+                      .act = argv[4],
+                      .memory = memory,
+                      .threads = atoi(argv[3])};
   if (!model_open(&b->model, argv[2], defines, n, NULL, VOCABULARY, &more) ||
       !model_build(&b->model) || !running_open(&b->run, &b->model, atoi(argv[3])))
     return false;
@@ -181,10 +184,12 @@ static bool bench_run(Bench *b) {
 int main(int argc, char **argv) {
   Bench b = {0};
   bool alone = argc == 2 && strcmp(argv[1], "peak") == 0;
-  if (alone) printf("{\"ready\": true}\n");
+  if (alone)
+    printf("{\"ready\": true}\n");
   else if (argc < 5 || !bench_open(&b, argc, argv)) {
-    fprintf(stderr, "usage: bench_side step|sample FILE.td THREADS TYPE [--memory BYTES] [NAME=VALUE ...] "
-                    "[-- SETTING=VALUE ...], in the project's folder\n");
+    fprintf(stderr,
+            "usage: bench_side step|sample FILE.td THREADS TYPE [--memory BYTES] [NAME=VALUE ...] "
+            "[-- SETTING=VALUE ...], in the project's folder\n");
     return 2;
   }
   char line[64];
@@ -192,9 +197,12 @@ int main(int argc, char **argv) {
   bool good = true;
   fflush(stdout);
   while (good && fgets(line, sizeof line, stdin)) {
-    if (strcmp(line, "run\n") == 0 && !alone) good = bench_run(&b);
-    else if (strcmp(line, "peak\n") == 0) printf("{\"flops\": %.9g}\n", peak(&sum));
-    else good = false;
+    if (strcmp(line, "run\n") == 0 && !alone)
+      good = bench_run(&b);
+    else if (strcmp(line, "peak\n") == 0)
+      printf("{\"flops\": %.9g}\n", peak(&sum));
+    else
+      good = false;
     fflush(stdout);
   }
   if (!alone) {

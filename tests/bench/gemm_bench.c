@@ -25,7 +25,7 @@
 #include "compiler/cpu/gemm.h"
 #include "compiler/program/program.h"
 
-#include "compiler/cpu/prelude.h"             /* after program.h, whose call contract it repeats */
+#include "compiler/cpu/prelude.h" /* after program.h, whose call contract it repeats */
 #include "compiler/cpu/prelude_narrow.h"
 
 extern char **environ;
@@ -37,27 +37,19 @@ typedef void Kernel(const TdCall *call, int64_t begin, int64_t end);
 typedef struct Shape {
   const char *name;
   int64_t batch, m, n, k;
-  bool a_turned, b_turned;                /* A is [k][m], B is [n][k] in memory */
+  bool a_turned, b_turned; /* A is [k][m], B is [n][k] in memory */
 } Shape;
 
 static const Shape SHAPES[] = {
-  { "square", 1, 2048, 384, 384, false, false },
-  { "up", 1, 2048, 1536, 384, false, false },
-  { "down", 1, 2048, 384, 1536, false, false },
-  { "square_dx", 1, 2048, 384, 384, false, true },
-  { "up_dx", 1, 2048, 384, 1536, false, true },
-  { "down_dx", 1, 2048, 1536, 384, false, true },
-  { "square_dw", 1, 384, 384, 2048, true, false },
-  { "up_dw", 1, 384, 1536, 2048, true, false },
-  { "down_dw", 1, 1536, 384, 2048, true, false },
-  { "scores", 48, 256, 256, 64, false, true },
-  { "mix", 48, 256, 64, 256, false, false },
-  { "scores_dq", 48, 256, 64, 256, false, false },
-  { "scores_dk", 48, 256, 64, 256, true, false },
-  { "mix_dp", 48, 256, 256, 64, false, true },
-  { "logits", 1, 2048, 65, 384, false, false },
-  { "one_square", 1, 256, 384, 384, false, false },
-  { "one_up", 1, 256, 1536, 384, false, false },
+    {"square", 1, 2048, 384, 384, false, false},   {"up", 1, 2048, 1536, 384, false, false},
+    {"down", 1, 2048, 384, 1536, false, false},    {"square_dx", 1, 2048, 384, 384, false, true},
+    {"up_dx", 1, 2048, 384, 1536, false, true},    {"down_dx", 1, 2048, 1536, 384, false, true},
+    {"square_dw", 1, 384, 384, 2048, true, false}, {"up_dw", 1, 384, 1536, 2048, true, false},
+    {"down_dw", 1, 1536, 384, 2048, true, false},  {"scores", 48, 256, 256, 64, false, true},
+    {"mix", 48, 256, 64, 256, false, false},       {"scores_dq", 48, 256, 64, 256, false, false},
+    {"scores_dk", 48, 256, 64, 256, true, false},  {"mix_dp", 48, 256, 256, 64, false, true},
+    {"logits", 1, 2048, 65, 384, false, false},    {"one_square", 1, 256, 384, 384, false, false},
+    {"one_up", 1, 256, 1536, 384, false, false},
 };
 enum { COUNT = sizeof SHAPES / sizeof *SHAPES, MAX_ROUNDS = 1000 };
 
@@ -67,13 +59,11 @@ static double seconds(clockid_t clock) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static double cpu_seconds(void) {
-  return seconds(CLOCK_PROCESS_CPUTIME_ID);
-}
+static double cpu_seconds(void) { return seconds(CLOCK_PROCESS_CPUTIME_ID); }
 
 /* Twelve independent chains of multiply-adds: GFLOP/s of a burst of `steps`. */
 static double peak_rate(int64_t steps) {
-  TdVec c[12], x = { 0 }, y = { 0 };
+  TdVec c[12], x = {0}, y = {0};
   x += 0.999f;
   y += 0.001f;
   for (int i = 0; i < 12; i++) c[i] = y * (float)i;
@@ -91,12 +81,23 @@ static double peak_rate(int64_t steps) {
 /* The same of the tiles that products in bf16 are made of: 32 x 512 of C, operands in the
  * first two caches. */
 static double tile_rate(int64_t times) {
-  static uint16_t a[32 * 256] __attribute__((aligned(64))), b[256 * 512] __attribute__((aligned(64)));
+  static uint16_t a[32 * 256] __attribute__((aligned(64))),
+      b[256 * 512] __attribute__((aligned(64)));
   static float c[32 * 512] __attribute__((aligned(64)));
-  TdFetch nothing = { 0 };
-  const TdNarrow t = { .fetch = &nothing, .fetches = 1, .depth = 256, .a = a, .a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE,
-                       .a_half = 8 * TD_NARROW_TILE, .b = b, .panel = 256 * 32, .c = c, .c_stride = 512,
-                       .columns = 512, .tall = 1 };
+  TdFetch nothing = {0};
+  const TdNarrow t = {.fetch = &nothing,
+                      .fetches = 1,
+                      .depth = 256,
+                      .a = a,
+                      .a_row = TD_NARROW_DEPTH,
+                      .a_step = TD_NARROW_TILE,
+                      .a_half = 8 * TD_NARROW_TILE,
+                      .b = b,
+                      .panel = 256 * 32,
+                      .c = c,
+                      .c_stride = 512,
+                      .columns = 512,
+                      .tall = 1};
   double start = cpu_seconds();
   td_narrow_open();
   for (int64_t i = 0; i < times; i++) td_narrow_row(&t);
@@ -130,18 +131,23 @@ static void epilogue(StrBuf *out, void *ctx, const char *sum) {
 }
 
 static void make_plan(GemmPlan *plan, const Shape *s, Mode *mode) {
-  static const char *const name[] = { "batch_1", "i_2", "j_3", "p_4" };
-  const int64_t extent[] = { s->batch, s->m, s->n, s->k };
-  *plan = (GemmPlan){ .name = s->name, .prologue = prologue, .plain_output = *mode != HALF, .output = "c",
-                      .epilogue = epilogue, .ctx = mode, .narrow = *mode != F32 };
+  static const char *const name[] = {"batch_1", "i_2", "j_3", "p_4"};
+  const int64_t extent[] = {s->batch, s->m, s->n, s->k};
+  *plan = (GemmPlan){.name = s->name,
+                     .prologue = prologue,
+                     .plain_output = *mode != HALF,
+                     .output = "c",
+                     .epilogue = epilogue,
+                     .ctx = mode,
+                     .narrow = *mode != F32};
   for (int k = 0; k < GEMM_AXES; k++)
-    plan->axis[k] = (GemmAxis){ .nvars = 1, .var = { name[k] }, .extent = { extent[k] } };
+    plan->axis[k] = (GemmAxis){.nvars = 1, .var = {name[k]}, .extent = {extent[k]}};
   GemmOperand *a = &plan->operand[GEMM_A], *b = &plan->operand[GEMM_B];
-  *a = (GemmOperand){ .plain = true, .base = "a" };
+  *a = (GemmOperand){.plain = true, .base = "a"};
   a->stride_batch[0] = s->m * s->k;
   a->stride_outer[0] = s->a_turned ? 1 : s->k;
   a->stride_k[0] = s->a_turned ? s->m : 1;
-  *b = (GemmOperand){ .plain = true, .base = "b" };
+  *b = (GemmOperand){.plain = true, .base = "b"};
   b->stride_batch[0] = s->n * s->k;
   b->stride_outer[0] = s->b_turned ? s->k : 1;
   b->stride_k[0] = s->b_turned ? 1 : s->n;
@@ -157,9 +163,22 @@ static void *compile(const char *folder, const StrBuf *text) {
   snprintf(object, sizeof object, "%s/kernels.so", folder);
   FILE *f = fopen(source, "w");
   if (!f || fwrite(text->s, 1, text->n, f) != text->n || fclose(f) != 0) return NULL;
-  char *argv[] = { "cc", "-O3", "-march=native", "-std=gnu11", "-fopenmp-simd", "-fno-math-errno",
-                   "-fno-trapping-math", "-ffp-contract=fast", "-mprefer-vector-width=512", "-fPIC",
-                   "-shared", "-o", object, source, "-lm", NULL };
+  char *argv[] = {"cc",
+                  "-O3",
+                  "-march=native",
+                  "-std=gnu11",
+                  "-fopenmp-simd",
+                  "-fno-math-errno",
+                  "-fno-trapping-math",
+                  "-ffp-contract=fast",
+                  "-mprefer-vector-width=512",
+                  "-fPIC",
+                  "-shared",
+                  "-o",
+                  object,
+                  source,
+                  "-lm",
+                  NULL};
   pid_t pid;
   int status = 1;
   bool done = posix_spawnp(&pid, "cc", NULL, NULL, argv, environ) == 0 &&
@@ -174,9 +193,7 @@ static int by_value(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-static const char *truth(bool x) {
-  return x ? "true" : "false";
-}
+static const char *truth(bool x) { return x ? "true" : "false"; }
 
 static int serve(void *library, const GemmPlan *plan, const TdCall *call) {
   printf("{\"ready\": true, \"weights\": 0, \"lanes\": %d, \"shapes\": [", TD_LANES);
@@ -212,11 +229,14 @@ int main(int argc, char **argv) {
   int rounds = argc > 1 ? atoi(argv[1]) : 15;
   if (rounds < 1 || rounds > MAX_ROUNDS) rounds = 15;
   static GemmPlan plan[COUNT];
-  StrBuf text = { 0 };
+  StrBuf text = {0};
   sb_puts(&text, prelude_text());
   bool serves = argc > 1 && strcmp(argv[1], "serve") == 0;
   const char *type = serves ? argv[2] : argc > 3 ? argv[3] : NULL;
-  Mode mode = !type ? F32 : strcmp(type, "bf16") == 0 ? BF16 : strcmp(type, "half") == 0 ? HALF : F32;
+  Mode mode = !type                       ? F32
+              : strcmp(type, "bf16") == 0 ? BF16
+              : strcmp(type, "half") == 0 ? HALF
+                                          : F32;
   const char *only = argc > 2 && strcmp(argv[2], "all") != 0 ? argv[2] : NULL;
   if (mode != F32) sb_puts(&text, prelude_narrow_text());
   size_t scratch = 0;
@@ -227,14 +247,14 @@ int main(int argc, char **argv) {
   }
   char folder[] = "/tmp/gemm_bench_XXXXXX";
   void *library = mkdtemp(folder) ? compile(folder, &text) : NULL;
-  rmdir(folder);                                           /* stays if the sources are kept */
+  rmdir(folder); /* stays if the sources are kept */
   if (!library) return fprintf(stderr, "gemm_bench: the kernels do not compile\n"), 1;
   sb_free(&text);
 
   float *a = buffer(48 * 256 * 256), *b = buffer(48 * 256 * 256), *c = buffer(48 * 256 * 256);
-  char *arg[] = { (char *)a, (char *)b, (char *)c };
-  TdControl control = { 0, 0 };
-  TdCall call = { arg, NULL, (char *)buffer(scratch / sizeof(float)), &control, 0 };
+  char *arg[] = {(char *)a, (char *)b, (char *)c};
+  TdControl control = {0, 0};
+  TdCall call = {arg, NULL, (char *)buffer(scratch / sizeof(float)), &control, 0};
   if (serves) return serve(library, plan, &call);
   static double rate[COUNT][MAX_ROUNDS], peaks[COUNT * MAX_ROUNDS];
   int npeaks = 0;
@@ -247,7 +267,7 @@ int main(int argc, char **argv) {
       double peak = mode == F32 ? peak_rate(20000) : tile_rate(200), start = cpu_seconds();
       kernel(&call, 0, plan[i].pieces);
       double took = cpu_seconds() - start;
-      if (r < 0) continue;                                 /* the first round only warms up */
+      if (r < 0) continue; /* the first round only warms up */
       peaks[npeaks++] = peak;
       rate[i][r] = 2e-9 * (double)s->batch * (double)s->m * (double)s->n * (double)s->k / took;
     }

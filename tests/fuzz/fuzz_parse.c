@@ -50,7 +50,8 @@ static bool places_are_inside(const Diags *d, const char *text, size_t n) {
 }
 
 /* Parse and format. False when a diagnostic has no place inside the text. */
-static bool parse_text(const char *text, size_t n, StrBuf *formatted, StrBuf *dump, bool *accepted) {
+static bool parse_text(const char *text, size_t n, StrBuf *formatted, StrBuf *dump,
+                       bool *accepted) {
   Arena *a = arena_new();
   Diags *d = diags_new(a);
   jmp_buf unwind;
@@ -96,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 #ifndef LIBFUZZER
 
-static uint64_t random_next(uint64_t *state) {          /* splitmix64 */
+static uint64_t random_next(uint64_t *state) { /* splitmix64 */
   uint64_t z = *state += 0x9E3779B97F4A7C15u;
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
   z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
@@ -130,33 +131,79 @@ static void splice(StrBuf *b, size_t from, size_t to, const char *text, size_t n
 
 static void mutate(StrBuf *b, uint64_t *state) {
   static const char *const TOKENS[] = {
-    "(", ")", "[", "]", "{", "}", ",", "=", "~", "->", "...", "..", ":", ";", "|", "?", "\n", "#c\n",
-    "for i in 3 ", "emit ", "carry h = 0 ", "grad(dy) ", "op f(x) -> y ", "0.5", "1e9", "\"s\"", "@save ",
-    "!", "-", "^", "<", "==", " ", "\t", "\r\n", "\xC3\xA9", "\x80", "\"", "# tail", "\n\n\n", "nocheck",
-    "else 0", "in", "log ", "steps ", "(2)", ".a", "\n  # own\n", "train { a (b) }\n", "param w ~ f()\n",
+      "(",
+      ")",
+      "[",
+      "]",
+      "{",
+      "}",
+      ",",
+      "=",
+      "~",
+      "->",
+      "...",
+      "..",
+      ":",
+      ";",
+      "|",
+      "?",
+      "\n",
+      "#c\n",
+      "for i in 3 ",
+      "emit ",
+      "carry h = 0 ",
+      "grad(dy) ",
+      "op f(x) -> y ",
+      "0.5",
+      "1e9",
+      "\"s\"",
+      "@save ",
+      "!",
+      "-",
+      "^",
+      "<",
+      "==",
+      " ",
+      "\t",
+      "\r\n",
+      "\xC3\xA9",
+      "\x80",
+      "\"",
+      "# tail",
+      "\n\n\n",
+      "nocheck",
+      "else 0",
+      "in",
+      "log ",
+      "steps ",
+      "(2)",
+      ".a",
+      "\n  # own\n",
+      "train { a (b) }\n",
+      "param w ~ f()\n",
   };
   if (!b->n) return;
   size_t from, to, at = below(state, b->n);
   stretch(b, at, &from, &to);
   switch (below(state, 6)) {
-    case 0: splice(b, from, to, "", 0); break;
-    case 1: {
-      char *copy = strndup(b->s + from, to - from);
-      if (copy) splice(b, to, to, copy, to - from);
-      free(copy);
-      break;
-    }
-    case 2:
-    case 3: {
-      const char *token = TOKENS[below(state, sizeof TOKENS / sizeof *TOKENS)];
-      splice(b, from, below(state, 2) ? to : from, token, strlen(token));
-      break;
-    }
-    case 4: b->s[at] = (char)random_next(state); break;
-    default: {
-      size_t end = at + below(state, 60);
-      splice(b, at, end < b->n ? end : b->n, "", 0);
-    }
+  case 0: splice(b, from, to, "", 0); break;
+  case 1: {
+    char *copy = strndup(b->s + from, to - from);
+    if (copy) splice(b, to, to, copy, to - from);
+    free(copy);
+    break;
+  }
+  case 2:
+  case 3: {
+    const char *token = TOKENS[below(state, sizeof TOKENS / sizeof *TOKENS)];
+    splice(b, from, below(state, 2) ? to : from, token, strlen(token));
+    break;
+  }
+  case 4: b->s[at] = (char)random_next(state); break;
+  default: {
+    size_t end = at + below(state, 60);
+    splice(b, at, end < b->n ? end : b->n, "", 0);
+  }
   }
 }
 
@@ -174,14 +221,22 @@ int main(int argc, char **argv) {
   uint64_t state = 1;
   int first = 1;
   for (; first + 1 < argc && !strncmp(argv[first], "--", 2); first += 2) {
-    if (!strcmp(argv[first], "--mutations")) mutations = strtol(argv[first + 1], NULL, 10);
-    else if (!strcmp(argv[first], "--seed")) state = strtoull(argv[first + 1], NULL, 10);
-    else { fprintf(stderr, "fuzz_parse: unknown option %s\n", argv[first]); return 2; }
+    if (!strcmp(argv[first], "--mutations"))
+      mutations = strtol(argv[first + 1], NULL, 10);
+    else if (!strcmp(argv[first], "--seed"))
+      state = strtoull(argv[first + 1], NULL, 10);
+    else {
+      fprintf(stderr, "fuzz_parse: unknown option %s\n", argv[first]);
+      return 2;
+    }
   }
   int files = argc - first;
   for (int k = first; k < argc; k++) {
     StrBuf text = {0};
-    if (!read_file(argv[k], &text)) { fprintf(stderr, "fuzz_parse: cannot read %s\n", argv[k]); return 2; }
+    if (!read_file(argv[k], &text)) {
+      fprintf(stderr, "fuzz_parse: cannot read %s\n", argv[k]);
+      return 2;
+    }
     LLVMFuzzerTestOneInput((const uint8_t *)text.s, text.n);
     long share = mutations / files + (k - first < mutations % files);
     for (long i = 0; i < share; i++, tried++) {
@@ -194,7 +249,7 @@ int main(int argc, char **argv) {
     sb_free(&text);
   }
   printf("%d files, %ld mutations of them\n", files, tried);
-  printf("%d passed, 0 failed\n", files);       /* a failure does not come this far */
+  printf("%d passed, 0 failed\n", files); /* a failure does not come this far */
   return 0;
 }
 

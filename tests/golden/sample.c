@@ -16,9 +16,9 @@ enum { STEPS = 4, TRAINING = 20, LIMIT = 1 << 20 };
 /* Symbols are numbered in the order of their bytes. */
 typedef struct Text {
   unsigned char byte[LIMIT];
-  int64_t       size;
-  int32_t       id[256];
-  int           letter[256], letters;
+  int64_t size;
+  int32_t id[256];
+  int letter[256], letters;
 } Text;
 
 static int text_read(Text *t, const char *path) {
@@ -47,7 +47,7 @@ static int print_sample(tiny_Program *p, const Text *text, uint64_t seed) {
   const int32_t *ids = tiny_output(p, "sample.walk.emit", "text", &count);
   if (ids == NULL) return -1;
   putchar('|');
-  for (int64_t i = 0; i < count / 2; i++) putchar(text->letter[ids[i]]);   /* the first of two rows */
+  for (int64_t i = 0; i < count / 2; i++) putchar(text->letter[ids[i]]); /* the first of two rows */
   puts("|");
   return 0;
 }

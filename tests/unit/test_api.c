@@ -14,14 +14,13 @@
 #include "tests/sandbox.h"
 
 static const char model[] =
-    SANDBOX_MODEL("h")
-    "model twice(x[B,L]) -> y[B,L] { y = 2 * x }\n"
-    "sampler flat(steps = 2) {\n"
-    "  state s[b in B, l in L, v in V] = normal()\n"
-    "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + normal() }\n"
-    "  emit argmax[v](s[b,l,v])\n"
-    "}\n"
-    "train { loss main  adam(lr = 0.01)  batch B  steps 4 }\n";
+    SANDBOX_MODEL("h") "model twice(x[B,L]) -> y[B,L] { y = 2 * x }\n"
+                       "sampler flat(steps = 2) {\n"
+                       "  state s[b in B, l in L, v in V] = normal()\n"
+                       "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + normal() }\n"
+                       "  emit argmax[v](s[b,l,v])\n"
+                       "}\n"
+                       "train { loss main  adam(lr = 0.01)  batch B  steps 4 }\n";
 
 static int enter_folder(void **state) {
   if (sandbox_enter(state) != 0) return -1;
@@ -31,9 +30,9 @@ static int enter_folder(void **state) {
 
 static void test_everything(void **state) {
   (void)state;
-  TdError err = { 0 };
-  TdSetting define = { "D", "6" };
-  TdOptions options = { .defines = &define, .ndefines = 1, .threads = 2, .seed = 7 };
+  TdError err = {0};
+  TdSetting define = {"D", "6"};
+  TdOptions options = {.defines = &define, .ndefines = 1, .threads = 2, .seed = 7};
   Td *td = td_open("model.td", &options, &err);
   if (td == NULL) fail_msg("%s", err.message);
 
@@ -66,13 +65,13 @@ static void test_everything(void **state) {
   assert_true(y != NULL && rank == 2 && shape[0] == 2 && shape[1] == 8);
   for (int i = 0; i < 16; i++) assert_true(y[i] == 2 * x[i]);
   assert_false(td_set_reals(td, "thrice", "x", x, 16, &err));
-  int32_t ids[16] = { 0 };
+  int32_t ids[16] = {0};
   ids[3] = 1000;
   assert_false(td_set_ints(td, "next", "x", ids, 16, &err));
   assert_non_null(strstr(err.message, "[3]"));
 
   char *one, *two;
-  TdSetting steps = { "steps", "3" };
+  TdSetting steps = {"steps", "3"};
   assert_true(td_sample(td, NULL, &steps, 1, 42, &one, &err) &&
               td_sample(td, "flat", &steps, 1, 42, &two, &err));
   assert_string_equal(one, two);
@@ -81,9 +80,9 @@ static void test_everything(void **state) {
   free(two);
   assert_false(td_sample(td, "none", NULL, 0, 0, &one, &err));
 
-  TdTrainOptions train = { .folder = "run", .seed = 1 };
+  TdTrainOptions train = {.folder = "run", .seed = 1};
   if (!td_train(td, &train, &err)) fail_msg("%s", err.message);
-  assert_false(td_train(td, &train, &err));                    /* the folder holds a run */
+  assert_false(td_train(td, &train, &err)); /* the folder holds a run */
   train.overwrite = true;
   assert_true(td_train(td, &train, &err) && td_load(td, "run", &err));
   free(w);
@@ -95,9 +94,10 @@ static void test_everything(void **state) {
  * evaluator steps in, and says so. */
 static void test_without_compiler(void **state) {
   (void)state;
-  TdError err = { 0 };
-  TdOptions usual = { .threads = 1, .seed = 3 }, reference = { .threads = 1, .seed = 3, .reference = true };
-  TdSetting steps = { "steps", "3" };
+  TdError err = {0};
+  TdOptions usual = {.threads = 1, .seed = 3},
+            reference = {.threads = 1, .seed = 3, .reference = true};
+  TdSetting steps = {"steps", "3"};
   Td *compiled = td_open("model.td", &usual, &err), *asked = td_open("model.td", &reference, &err);
   setenv("TDC_CC", "no-such-compiler", 1);
   Td *forced = td_open("model.td", &usual, &err);
@@ -105,7 +105,7 @@ static void test_without_compiler(void **state) {
   if (compiled == NULL || asked == NULL || forced == NULL) fail_msg("%s", err.message);
   assert_true(!td_reference(compiled) && td_reference(asked) && td_reference(forced));
   char *texts[3];
-  Td *all[3] = { compiled, asked, forced };
+  Td *all[3] = {compiled, asked, forced};
   for (int i = 0; i < 3; i++) {
     assert_true(td_sample(all[i], "flat", &steps, 1, 11, &texts[i], &err));
     assert_string_equal(texts[i], texts[0]);
@@ -118,7 +118,7 @@ static void test_without_compiler(void **state) {
 
 static void test_mistakes(void **state) {
   (void)state;
-  TdError err = { 0 };
+  TdError err = {0};
   assert_null(td_open("absent.td", NULL, &err));
   assert_int_equal(err.status, TD_IO_FAILED);
   sandbox_write("wrong.td", "model m(x[3]) -> y[3] = z\n");
@@ -129,8 +129,8 @@ static void test_mistakes(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(test_everything),
-                                      cmocka_unit_test(test_without_compiler),
-                                      cmocka_unit_test(test_mistakes) };
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_everything),
+                                     cmocka_unit_test(test_without_compiler),
+                                     cmocka_unit_test(test_mistakes)};
   return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
 }

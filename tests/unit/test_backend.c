@@ -14,7 +14,10 @@
 
 static const Span nowhere;
 
-typedef struct Bench { Arena *arena; Graph *g; } Bench;
+typedef struct Bench {
+  Arena *arena;
+  Graph *g;
+} Bench;
 
 static int setup(void **state) {
   Bench *b = test_malloc(sizeof *b);
@@ -31,14 +34,17 @@ static int teardown(void **state) {
   return 0;
 }
 
-#define SHAPE(...) (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]){__VA_ARGS__}
-#define EXTENTS(...) (const int64_t[]){__VA_ARGS__}
+#define SHAPE(...) \
+  (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]) { __VA_ARGS__ }
+#define EXTENTS(...) \
+  (const int64_t[]) { __VA_ARGS__ }
 
 static Node *real_input(Graph *g, const char *name, int rank, const int64_t *shape) {
   return ir_input(g, name, TY_REAL, rank, shape, 0, 0, nowhere);
 }
 
-static Node *comp(Graph *g, Region *r, const char *name, int rank, int nred, const int64_t *extent, Reducer red, Expr *body) {
+static Node *comp(Graph *g, Region *r, const char *name, int rank, int nred, const int64_t *extent,
+                  Reducer red, Expr *body) {
   return ir_comp(g, r, name, nowhere, rank, nred, extent, red, NULL, body);
 }
 
@@ -82,8 +88,10 @@ static void test_map(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
   Node *x = real_input(g, "x", SHAPE(5, 7)), *w = real_input(g, "w", SHAPE(7));
-  Node *y = comp(g, g->top, "y", 2, 0, EXTENTS(5, 7), RED_NONE, ex2(g, P_add, ex1(g, P_exp, at(g, x, "01")), at(g, w, "1")));
-  Node *z = comp(g, g->top, "z", 2, 0, EXTENTS(7, 5), RED_NONE, ex2(g, P_mul, at(g, y, "10"), ex1(g, P_tanh, at(g, w, "0"))));
+  Node *y = comp(g, g->top, "y", 2, 0, EXTENTS(5, 7), RED_NONE,
+                 ex2(g, P_add, ex1(g, P_exp, at(g, x, "01")), at(g, w, "1")));
+  Node *z = comp(g, g->top, "z", 2, 0, EXTENTS(7, 5), RED_NONE,
+                 ex2(g, P_mul, at(g, y, "10"), ex1(g, P_tanh, at(g, w, "0"))));
   output(g, "y", y);
   output(g, "z", z);
   check_options(b, 1e-5, 1);
@@ -94,10 +102,13 @@ static void test_softmax(void **state) {
   Graph *g = b->g;
   Node *x = real_input(g, "x", SHAPE(6, 40));
   Node *m = comp(g, g->top, "m", 1, 1, EXTENTS(6, 40), RED_MAX, at(g, x, "01"));
-  Node *e = comp(g, g->top, "e", 2, 0, EXTENTS(6, 40), RED_NONE, ex1(g, P_exp, ex2(g, P_sub, at(g, x, "01"), at(g, m, "0"))));
+  Node *e = comp(g, g->top, "e", 2, 0, EXTENTS(6, 40), RED_NONE,
+                 ex1(g, P_exp, ex2(g, P_sub, at(g, x, "01"), at(g, m, "0"))));
   Node *s = comp(g, g->top, "s", 1, 1, EXTENTS(6, 40), RED_SUM, at(g, e, "01"));
-  Node *y = comp(g, g->top, "y", 2, 0, EXTENTS(6, 40), RED_NONE, ex2(g, P_div, at(g, e, "01"), at(g, s, "0")));
-  Node *l = comp(g, g->top, "l", 0, 2, EXTENTS(6, 40), RED_SUM, ex2(g, P_mul, at(g, y, "01"), at(g, x, "01")));
+  Node *y = comp(g, g->top, "y", 2, 0, EXTENTS(6, 40), RED_NONE,
+                 ex2(g, P_div, at(g, e, "01"), at(g, s, "0")));
+  Node *l = comp(g, g->top, "l", 0, 2, EXTENTS(6, 40), RED_SUM,
+                 ex2(g, P_mul, at(g, y, "01"), at(g, x, "01")));
   Node *best = comp(g, g->top, "best", 1, 1, EXTENTS(6, 40), RED_ARGMAX, at(g, y, "01"));
   output(g, "y", y);
   output(g, "loss", l);
@@ -108,11 +119,16 @@ static void test_softmax(void **state) {
 static void test_product(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
-  Node *x = real_input(g, "x", SHAPE(3, 20, 30)), *w = real_input(g, "w", SHAPE(30, 50)), *bias = real_input(g, "b", SHAPE(50));
-  Node *a = comp(g, g->top, "a", 3, 1, EXTENTS(3, 20, 50, 30), RED_SUM, ex2(g, P_mul, at(g, x, "013"), at(g, w, "32")));
-  Node *h = comp(g, g->top, "h", 3, 0, EXTENTS(3, 20, 50), RED_NONE, ex2(g, P_add, at(g, a, "012"), at(g, bias, "2")));
-  Node *y = comp(g, g->top, "y", 3, 0, EXTENTS(3, 20, 50), RED_NONE, ex1(g, P_tanh, at(g, h, "012")));
-  Node *wt = comp(g, g->top, "dw", 2, 2, EXTENTS(30, 50, 3, 20), RED_SUM, ex2(g, P_mul, at(g, x, "230"), at(g, y, "231")));
+  Node *x = real_input(g, "x", SHAPE(3, 20, 30)), *w = real_input(g, "w", SHAPE(30, 50)),
+       *bias = real_input(g, "b", SHAPE(50));
+  Node *a = comp(g, g->top, "a", 3, 1, EXTENTS(3, 20, 50, 30), RED_SUM,
+                 ex2(g, P_mul, at(g, x, "013"), at(g, w, "32")));
+  Node *h = comp(g, g->top, "h", 3, 0, EXTENTS(3, 20, 50), RED_NONE,
+                 ex2(g, P_add, at(g, a, "012"), at(g, bias, "2")));
+  Node *y =
+      comp(g, g->top, "y", 3, 0, EXTENTS(3, 20, 50), RED_NONE, ex1(g, P_tanh, at(g, h, "012")));
+  Node *wt = comp(g, g->top, "dw", 2, 2, EXTENTS(30, 50, 3, 20), RED_SUM,
+                  ex2(g, P_mul, at(g, x, "230"), at(g, y, "231")));
   Node *db = comp(g, g->top, "db", 1, 2, EXTENTS(50, 3, 20), RED_SUM, at(g, y, "120"));
   output(g, "y", y);
   output(g, "h", h);
@@ -125,29 +141,35 @@ static void test_product(void **state) {
 static void test_layers(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
-  Node *x = real_input(g, "x", SHAPE(4, 8)), *flat = ir_state(g, "w", TY_REAL, SHAPE(3 * 8 * 8 + 8), nowhere);
+  Node *x = real_input(g, "x", SHAPE(4, 8)),
+       *flat = ir_state(g, "w", TY_REAL, SHAPE(3 * 8 * 8 + 8), nowhere);
   Node *w = ir_view(g, g->top, "w", flat, 8, SHAPE(3, 8, 8), nowhere);
   Loop *l = ir_loop(g, g->top, "i", 3, false, nowhere);
   Node *h = ir_carry(g, l, "h", x);
   Expr *wi[3] = {ex_loopvar(g, l), ex_var(g, 2), ex_var(g, 1)};
-  Node *a = comp(g, l->body, "a", 2, 1, EXTENTS(4, 8, 8), RED_SUM, ex2(g, P_mul, at(g, h, "02"), ex_read(g, w, wi)));
-  Node *n = comp(g, l->body, "n", 2, 0, EXTENTS(4, 8), RED_NONE, ex2(g, P_add, at(g, h, "01"), ex1(g, P_sigmoid, at(g, a, "01"))));
+  Node *a = comp(g, l->body, "a", 2, 1, EXTENTS(4, 8, 8), RED_SUM,
+                 ex2(g, P_mul, at(g, h, "02"), ex_read(g, w, wi)));
+  Node *n = comp(g, l->body, "n", 2, 0, EXTENTS(4, 8), RED_NONE,
+                 ex2(g, P_add, at(g, h, "01"), ex1(g, P_sigmoid, at(g, a, "01"))));
   l->carries.at[0].next = n;
   Node *seen = ir_stack(g, l, h), *after = ir_stack(g, l, n), *y = ir_final(g, l, 0);
   /* backwards: the gradient of each layer's weights is a row of a pack's part */
   Loop *back = ir_loop(g, g->top, "i", 3, true, nowhere);
   Node *d = ir_carry(g, back, "d", y);
   Expr *hi[3] = {ex_loopvar(g, back), ex_var(g, 2), ex_var(g, 0)};
-  Node *dw = comp(g, back->body, "dw", 2, 1, EXTENTS(8, 8, 4), RED_SUM, ex2(g, P_mul, ex_read(g, seen, hi), at(g, d, "21")));
+  Node *dw = comp(g, back->body, "dw", 2, 1, EXTENTS(8, 8, 4), RED_SUM,
+                  ex2(g, P_mul, ex_read(g, seen, hi), at(g, d, "21")));
   Expr *ai[3] = {ex_loopvar(g, back), ex_var(g, 0), ex_var(g, 1)};
-  Node *dn = comp(g, back->body, "dn", 2, 0, EXTENTS(4, 8), RED_NONE, ex2(g, P_mul, at(g, d, "01"), ex_read(g, after, ai)));
+  Node *dn = comp(g, back->body, "dn", 2, 0, EXTENTS(4, 8), RED_NONE,
+                  ex2(g, P_mul, at(g, d, "01"), ex_read(g, after, ai)));
   back->carries.at[0].next = dn;
   Node *dws = ir_stack(g, back, dw), *dx = ir_final(g, back, 0);
   Node *db = comp(g, g->top, "db", 1, 1, EXTENTS(8, 4), RED_SUM, at(g, dx, "10"));
   Node *parts[2] = {db, dws};
   Node *grad = ir_pack(g, g->top, "grad", parts, 2, nowhere);
-  Node *next = comp(g, g->top, "w", 1, 0, EXTENTS(3 * 8 * 8 + 8), RED_NONE,
-                    ex2(g, P_sub, at(g, flat, "0"), ex2(g, P_mul, ex_num(g, 0.01), at(g, grad, "0"))));
+  Node *next =
+      comp(g, g->top, "w", 1, 0, EXTENTS(3 * 8 * 8 + 8), RED_NONE,
+           ex2(g, P_sub, at(g, flat, "0"), ex2(g, P_mul, ex_num(g, 0.01), at(g, grad, "0"))));
   update(g, flat, next);
   output(g, "y", y);
   output(g, "dx", dx);
@@ -157,11 +179,13 @@ static void test_layers(void **state) {
 static void test_swap(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
-  Node *s = ir_state(g, "s", TY_REAL, SHAPE(5), nowhere), *t = ir_state(g, "t", TY_REAL, SHAPE(5), nowhere);
+  Node *s = ir_state(g, "s", TY_REAL, SHAPE(5), nowhere),
+       *t = ir_state(g, "t", TY_REAL, SHAPE(5), nowhere);
   Loop *l = ir_loop(g, g->top, "i", 3, false, nowhere);
   Node *p = ir_carry(g, l, "p", s), *q = ir_carry(g, l, "q", t);
   l->carries.at[0].next = q;
-  l->carries.at[1].next = comp(g, l->body, "r", 1, 0, EXTENTS(5), RED_NONE, ex2(g, P_add, at(g, p, "0"), ex1(g, P_real, ex_loopvar(g, l))));
+  l->carries.at[1].next = comp(g, l->body, "r", 1, 0, EXTENTS(5), RED_NONE,
+                               ex2(g, P_add, at(g, p, "0"), ex1(g, P_real, ex_loopvar(g, l))));
   Node *rows = ir_stack(g, l, q);
   output(g, "rows", rows);
   output(g, "p", ir_final(g, l, 0));
@@ -174,15 +198,19 @@ static void test_swap(void **state) {
 static void test_scatter(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
-  Node *id = ir_input(g, "id", TY_INT, SHAPE(3, 9), 0, 6, nowhere), *d = real_input(g, "d", SHAPE(3, 9, 24));
+  Node *id = ir_input(g, "id", TY_INT, SHAPE(3, 9), 0, 6, nowhere),
+       *d = real_input(g, "d", SHAPE(3, 9, 24));
   Expr *index[2] = {at(g, id, "01"), ex_var(g, 2)};
-  Node *table = ir_scatter(g, g->top, "table", nowhere, SHAPE(7, 24), 3, EXTENTS(3, 9, 24), index, NULL, at(g, d, "012"));
+  Node *table = ir_scatter(g, g->top, "table", nowhere, SHAPE(7, 24), 3, EXTENTS(3, 9, 24), index,
+                           NULL, at(g, d, "012"));
   Expr *shift[1] = {ex2(g, P_sub, ex_var(g, 0), ex_int(g, 4))};
   Node *part = ir_scatter(g, g->top, "part", nowhere, SHAPE(4), 1, EXTENTS(9), shift,
-                          ex2(g, P_and, ex2(g, P_le, ex_int(g, 4), ex_var(g, 0)), ex2(g, P_lt, ex_var(g, 0), ex_int(g, 8))),
+                          ex2(g, P_and, ex2(g, P_le, ex_int(g, 4), ex_var(g, 0)),
+                              ex2(g, P_lt, ex_var(g, 0), ex_int(g, 8))),
                           ex1(g, P_real, ex_var(g, 0)));
   Expr *gather[2] = {at(g, id, "01"), ex_var(g, 2)};
-  Node *rows = comp(g, g->top, "rows", 3, 0, EXTENTS(3, 9, 24), RED_NONE, ex_read(g, table, gather));
+  Node *rows =
+      comp(g, g->top, "rows", 3, 0, EXTENTS(3, 9, 24), RED_NONE, ex_read(g, table, gather));
   output(g, "table", table);
   output(g, "part", part);
   output(g, "rows", rows);
@@ -193,20 +221,28 @@ static void test_scatter(void **state) {
 static void test_guards(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
-  Node *x = real_input(g, "x", SHAPE(4, 33)), *w = real_input(g, "w", SHAPE(3)), *k = ir_input(g, "k", TY_INT, SHAPE(4), -3, 3, nowhere);
+  Node *x = real_input(g, "x", SHAPE(4, 33)), *w = real_input(g, "w", SHAPE(3)),
+       *k = ir_input(g, "k", TY_INT, SHAPE(4), -3, 3, nowhere);
   Expr *i = ex2(g, P_sub, ex2(g, P_add, ex_var(g, 1), ex_var(g, 2)), ex_int(g, 1));
   Expr *in = ex2(g, P_and, ex2(g, P_le, ex_int(g, 0), i), ex2(g, P_lt, i, ex_int(g, 33)));
   Expr *index[2] = {ex_var(g, 0), i};
-  Node *c = comp(g, g->top, "c", 2, 1, EXTENTS(4, 33, 3), RED_SUM,
-                 ex3(g, P_select, in, ex2(g, P_mul, ex_read(g, x, index), at(g, w, "2")), ex_num(g, 0)));
+  Node *c =
+      comp(g, g->top, "c", 2, 1, EXTENTS(4, 33, 3), RED_SUM,
+           ex3(g, P_select, in, ex2(g, P_mul, ex_read(g, x, index), at(g, w, "2")), ex_num(g, 0)));
   Expr *flat = ex2(g, P_add, ex2(g, P_mul, ex_int(g, 33), ex_var(g, 0)), ex_var(g, 1));
   Expr *u = ex2(g, P_uniform, ex_int(g, 12345), flat), *z = ex2(g, P_normal, ex_int(g, 777), flat);
-  Node *d = comp(g, g->top, "d", 2, 0, EXTENTS(4, 33), RED_NONE,
-                 ex2(g, P_add, ex3(g, P_select, ex2(g, P_lt, u, ex_num(g, 0.5)), at(g, c, "01"), ex_num(g, 0)), z));
-  Expr *q = ex2(g, P_mod, ex_var(g, 1), at(g, k, "0")), *nz = ex2(g, P_ne, at(g, k, "0"), ex_int(g, 0));
-  Node *m = comp(g, g->top, "m", 2, 0, EXTENTS(4, 33), RED_NONE, ex3(g, P_select, nz, q, ex_int(g, -9)));
-  Node *any = comp(g, g->top, "any", 1, 1, EXTENTS(4, 33), RED_MAX, ex2(g, P_eq, at(g, m, "01"), ex_int(g, 2)));
-  Node *prod = ir_comp(g, g->top, "prod", nowhere, 1, 1, EXTENTS(4, 33), RED_PROD, ex2(g, P_lt, ex_var(g, 1), ex_int(g, 5)), at(g, x, "01"));
+  Node *d =
+      comp(g, g->top, "d", 2, 0, EXTENTS(4, 33), RED_NONE,
+           ex2(g, P_add,
+               ex3(g, P_select, ex2(g, P_lt, u, ex_num(g, 0.5)), at(g, c, "01"), ex_num(g, 0)), z));
+  Expr *q = ex2(g, P_mod, ex_var(g, 1), at(g, k, "0")),
+       *nz = ex2(g, P_ne, at(g, k, "0"), ex_int(g, 0));
+  Node *m =
+      comp(g, g->top, "m", 2, 0, EXTENTS(4, 33), RED_NONE, ex3(g, P_select, nz, q, ex_int(g, -9)));
+  Node *any = comp(g, g->top, "any", 1, 1, EXTENTS(4, 33), RED_MAX,
+                   ex2(g, P_eq, at(g, m, "01"), ex_int(g, 2)));
+  Node *prod = ir_comp(g, g->top, "prod", nowhere, 1, 1, EXTENTS(4, 33), RED_PROD,
+                       ex2(g, P_lt, ex_var(g, 1), ex_int(g, 5)), at(g, x, "01"));
   output(g, "c", c);
   output(g, "d", d);
   output(g, "m", m);
@@ -237,10 +273,13 @@ static void test_softmax_is_one_kernel(void **state) {
   Graph *g = b->g;
   Node *x = real_input(g, "x", SHAPE(64, 300)), *dy = real_input(g, "dy", SHAPE(64, 300));
   Node *m = comp(g, g->top, "m", 1, 1, EXTENTS(64, 300), RED_MAX, at(g, x, "01"));
-  Node *e = comp(g, g->top, "e", 2, 0, EXTENTS(64, 300), RED_NONE, ex1(g, P_exp, ex2(g, P_sub, at(g, x, "01"), at(g, m, "0"))));
+  Node *e = comp(g, g->top, "e", 2, 0, EXTENTS(64, 300), RED_NONE,
+                 ex1(g, P_exp, ex2(g, P_sub, at(g, x, "01"), at(g, m, "0"))));
   Node *s = comp(g, g->top, "s", 1, 1, EXTENTS(64, 300), RED_SUM, at(g, e, "01"));
-  Node *y = comp(g, g->top, "y", 2, 0, EXTENTS(64, 300), RED_NONE, ex2(g, P_div, at(g, e, "01"), at(g, s, "0")));
-  Node *dot = comp(g, g->top, "dot", 1, 1, EXTENTS(64, 300), RED_SUM, ex2(g, P_mul, at(g, y, "01"), at(g, dy, "01")));
+  Node *y = comp(g, g->top, "y", 2, 0, EXTENTS(64, 300), RED_NONE,
+                 ex2(g, P_div, at(g, e, "01"), at(g, s, "0")));
+  Node *dot = comp(g, g->top, "dot", 1, 1, EXTENTS(64, 300), RED_SUM,
+                   ex2(g, P_mul, at(g, y, "01"), at(g, dy, "01")));
   Node *dx = comp(g, g->top, "dx", 2, 0, EXTENTS(64, 300), RED_NONE,
                   ex2(g, P_mul, at(g, y, "01"), ex2(g, P_sub, at(g, dy, "01"), at(g, dot, "0"))));
   output(g, "y", y);
@@ -252,26 +291,35 @@ static void test_softmax_is_one_kernel(void **state) {
 static void test_layernorm_backward(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
-  Node *x = real_input(g, "x", SHAPE(16, 40, 96)), *dy = real_input(g, "dy", SHAPE(16, 40, 96)), *gain = real_input(g, "gain", SHAPE(96));
+  Node *x = real_input(g, "x", SHAPE(16, 40, 96)), *dy = real_input(g, "dy", SHAPE(16, 40, 96)),
+       *gain = real_input(g, "gain", SHAPE(96));
   Expr *scale = ex_num(g, 1.0 / 96);
-  Node *mu = comp(g, g->top, "mu", 2, 1, EXTENTS(16, 40, 96), RED_SUM, ex2(g, P_mul, scale, at(g, x, "012")));
+  Node *mu = comp(g, g->top, "mu", 2, 1, EXTENTS(16, 40, 96), RED_SUM,
+                  ex2(g, P_mul, scale, at(g, x, "012")));
   Expr *d = ex2(g, P_sub, at(g, x, "012"), at(g, mu, "01"));
-  Node *var = comp(g, g->top, "var", 2, 1, EXTENTS(16, 40, 96), RED_SUM, ex2(g, P_mul, scale, ex2(g, P_mul, d, d)));
-  Node *r = comp(g, g->top, "r", 2, 0, EXTENTS(16, 40), RED_NONE, ex1(g, P_rsqrt, ex2(g, P_add, at(g, var, "01"), ex_num(g, 1e-5))));
-  Node *h = comp(g, g->top, "h", 3, 0, EXTENTS(16, 40, 96), RED_NONE, ex2(g, P_mul, d, at(g, r, "01")));
-  Node *dgain = comp(g, g->top, "dgain", 1, 2, EXTENTS(96, 16, 40), RED_SUM, ex2(g, P_mul, at(g, dy, "120"), at(g, h, "120")));
+  Node *var = comp(g, g->top, "var", 2, 1, EXTENTS(16, 40, 96), RED_SUM,
+                   ex2(g, P_mul, scale, ex2(g, P_mul, d, d)));
+  Node *r = comp(g, g->top, "r", 2, 0, EXTENTS(16, 40), RED_NONE,
+                 ex1(g, P_rsqrt, ex2(g, P_add, at(g, var, "01"), ex_num(g, 1e-5))));
+  Node *h =
+      comp(g, g->top, "h", 3, 0, EXTENTS(16, 40, 96), RED_NONE, ex2(g, P_mul, d, at(g, r, "01")));
+  Node *dgain = comp(g, g->top, "dgain", 1, 2, EXTENTS(96, 16, 40), RED_SUM,
+                     ex2(g, P_mul, at(g, dy, "120"), at(g, h, "120")));
   Node *dbias = comp(g, g->top, "dbias", 1, 2, EXTENTS(96, 16, 40), RED_SUM, at(g, dy, "120"));
   Expr *dh = ex2(g, P_mul, at(g, dy, "012"), at(g, gain, "2"));
   Node *a = comp(g, g->top, "a", 2, 1, EXTENTS(16, 40, 96), RED_SUM, ex2(g, P_mul, scale, dh));
-  Node *c = comp(g, g->top, "c", 2, 1, EXTENTS(16, 40, 96), RED_SUM, ex2(g, P_mul, scale, ex2(g, P_mul, dh, at(g, h, "012"))));
+  Node *c = comp(g, g->top, "c", 2, 1, EXTENTS(16, 40, 96), RED_SUM,
+                 ex2(g, P_mul, scale, ex2(g, P_mul, dh, at(g, h, "012"))));
   Node *dx = comp(g, g->top, "dx", 3, 0, EXTENTS(16, 40, 96), RED_NONE,
-                  ex2(g, P_mul, at(g, r, "01"), ex2(g, P_sub, ex2(g, P_sub, dh, at(g, a, "01")), ex2(g, P_mul, at(g, h, "012"), at(g, c, "01")))));
+                  ex2(g, P_mul, at(g, r, "01"),
+                      ex2(g, P_sub, ex2(g, P_sub, dh, at(g, a, "01")),
+                          ex2(g, P_mul, at(g, h, "012"), at(g, c, "01")))));
   output(g, "dx", dx);
   output(g, "dgain", dgain);
   output(g, "dbias", dbias);
   const TdProgram *p = compile(b);
   assert_int_equal(launches(p, "column"), 1);
-  assert_int_equal(launches(p, NULL), 3);          /* and one for each sum of partial sums */
+  assert_int_equal(launches(p, NULL), 3); /* and one for each sum of partial sums */
   check_options(b, 1e-4, 1);
 }
 
@@ -279,14 +327,22 @@ static void test_layernorm_backward(void **state) {
 static void test_epilogue(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
-  Node *x = real_input(g, "x", SHAPE(64, 48)), *w = real_input(g, "w", SHAPE(48, 80)), *bias = real_input(g, "bias", SHAPE(80)), *z = real_input(g, "z", SHAPE(64, 80));
-  Node *a = comp(g, g->top, "a", 2, 1, EXTENTS(64, 80, 48), RED_SUM, ex2(g, P_mul, at(g, x, "02"), at(g, w, "21")));
-  Node *h = comp(g, g->top, "h", 2, 0, EXTENTS(64, 80), RED_NONE, ex2(g, P_add, at(g, a, "01"), at(g, bias, "1")));
+  Node *x = real_input(g, "x", SHAPE(64, 48)), *w = real_input(g, "w", SHAPE(48, 80)),
+       *bias = real_input(g, "bias", SHAPE(80)), *z = real_input(g, "z", SHAPE(64, 80));
+  Node *a = comp(g, g->top, "a", 2, 1, EXTENTS(64, 80, 48), RED_SUM,
+                 ex2(g, P_mul, at(g, x, "02"), at(g, w, "21")));
+  Node *h = comp(g, g->top, "h", 2, 0, EXTENTS(64, 80), RED_NONE,
+                 ex2(g, P_add, at(g, a, "01"), at(g, bias, "1")));
   Node *y = comp(g, g->top, "y", 2, 0, EXTENTS(64, 80), RED_NONE,
-                 ex2(g, P_mul, at(g, h, "01"), ex2(g, P_add, ex_num(g, 1), ex1(g, P_erf, ex2(g, P_mul, ex_num(g, 0.7), at(g, h, "01"))))));
-  Expr *u = ex2(g, P_uniform, ex_int(g, 99), ex2(g, P_add, ex2(g, P_mul, ex_int(g, 80), ex_var(g, 0)), ex_var(g, 1)));
-  Node *o = comp(g, g->top, "o", 2, 0, EXTENTS(64, 80), RED_NONE,
-                 ex2(g, P_add, at(g, z, "01"), ex3(g, P_select, ex2(g, P_lt, u, ex_num(g, 0.1)), ex_num(g, 0), at(g, y, "01"))));
+                 ex2(g, P_mul, at(g, h, "01"),
+                     ex2(g, P_add, ex_num(g, 1),
+                         ex1(g, P_erf, ex2(g, P_mul, ex_num(g, 0.7), at(g, h, "01"))))));
+  Expr *u = ex2(g, P_uniform, ex_int(g, 99),
+                ex2(g, P_add, ex2(g, P_mul, ex_int(g, 80), ex_var(g, 0)), ex_var(g, 1)));
+  Node *o =
+      comp(g, g->top, "o", 2, 0, EXTENTS(64, 80), RED_NONE,
+           ex2(g, P_add, at(g, z, "01"),
+               ex3(g, P_select, ex2(g, P_lt, u, ex_num(g, 0.1)), ex_num(g, 0), at(g, y, "01"))));
   output(g, "o", o);
   output(g, "h", h);
   assert_int_equal(launches(compile(b), NULL), 1);
@@ -297,9 +353,12 @@ static void test_epilogue(void **state) {
 static void test_optimizer(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
-  Node *p = ir_state(g, "p", TY_REAL, SHAPE(1000), nowhere), *m = ir_state(g, "m", TY_REAL, SHAPE(1000), nowhere), *d = real_input(g, "d", SHAPE(1000));
-  Node *m2 = comp(g, g->top, "m2", 1, 0, EXTENTS(1000), RED_NONE, ex2(g, P_add, ex2(g, P_mul, ex_num(g, 0.9), at(g, m, "0")), at(g, d, "0")));
-  Node *p2 = comp(g, g->top, "p2", 1, 0, EXTENTS(1000), RED_NONE, ex2(g, P_sub, at(g, p, "0"), ex2(g, P_mul, ex_num(g, 0.1), at(g, m2, "0"))));
+  Node *p = ir_state(g, "p", TY_REAL, SHAPE(1000), nowhere),
+       *m = ir_state(g, "m", TY_REAL, SHAPE(1000), nowhere), *d = real_input(g, "d", SHAPE(1000));
+  Node *m2 = comp(g, g->top, "m2", 1, 0, EXTENTS(1000), RED_NONE,
+                  ex2(g, P_add, ex2(g, P_mul, ex_num(g, 0.9), at(g, m, "0")), at(g, d, "0")));
+  Node *p2 = comp(g, g->top, "p2", 1, 0, EXTENTS(1000), RED_NONE,
+                  ex2(g, P_sub, at(g, p, "0"), ex2(g, P_mul, ex_num(g, 0.1), at(g, m2, "0"))));
   update(g, m, m2);
   update(g, p, p2);
   const TdProgram *program = compile(b);
@@ -313,8 +372,10 @@ static void test_total(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
   Node *x = real_input(g, "x", SHAPE(300, 400));
-  Node *s = comp(g, g->top, "s", 0, 2, EXTENTS(300, 400), RED_SUM, ex2(g, P_mul, at(g, x, "01"), at(g, x, "01")));
-  Node *y = comp(g, g->top, "y", 1, 0, EXTENTS(400), RED_NONE, ex2(g, P_div, ex_num(g, 1), at(g, s, "")));
+  Node *s = comp(g, g->top, "s", 0, 2, EXTENTS(300, 400), RED_SUM,
+                 ex2(g, P_mul, at(g, x, "01"), at(g, x, "01")));
+  Node *y =
+      comp(g, g->top, "y", 1, 0, EXTENTS(400), RED_NONE, ex2(g, P_div, ex_num(g, 1), at(g, s, "")));
   output(g, "y", y);
   assert_int_equal(launches(compile(b), "column"), 1);
   check_options(b, 1e-5, 1);
@@ -324,15 +385,20 @@ static void test_total(void **state) {
 static void test_operands(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
-  Node *x = real_input(g, "x", SHAPE(4, 40, 24)), *w = real_input(g, "w", SHAPE(3, 24, 32)), *v = real_input(g, "v", SHAPE(4, 40, 32));
+  Node *x = real_input(g, "x", SHAPE(4, 40, 24)), *w = real_input(g, "w", SHAPE(3, 24, 32)),
+       *v = real_input(g, "v", SHAPE(4, 40, 32));
   Expr *i = ex2(g, P_sub, ex2(g, P_add, ex_var(g, 1), ex_var(g, 3)), ex_int(g, 1));
   Expr *in = ex2(g, P_and, ex2(g, P_le, ex_int(g, 0), i), ex2(g, P_lt, i, ex_int(g, 40)));
   Expr *xi[3] = {ex_var(g, 0), i, ex_var(g, 4)};
-  Node *c = comp(g, g->top, "c", 3, 2, EXTENTS(4, 40, 32, 3, 24), RED_SUM,
-                 ex3(g, P_select, in, ex2(g, P_mul, ex_read(g, x, xi), at(g, w, "342")), ex_num(g, 0)));
-  Node *s = comp(g, g->top, "s", 3, 1, EXTENTS(4, 40, 40, 32), RED_SUM, ex2(g, P_mul, at(g, c, "013"), at(g, v, "023")));
-  Node *o = ir_comp(g, g->top, "o", nowhere, 3, 1, EXTENTS(4, 40, 32, 40), RED_SUM, ex2(g, P_le, ex_var(g, 3), ex_var(g, 1)),
-                    ex2(g, P_mul, ex2(g, P_mul, ex_num(g, 0.25), at(g, s, "013")), at(g, v, "032")));
+  Node *c =
+      comp(g, g->top, "c", 3, 2, EXTENTS(4, 40, 32, 3, 24), RED_SUM,
+           ex3(g, P_select, in, ex2(g, P_mul, ex_read(g, x, xi), at(g, w, "342")), ex_num(g, 0)));
+  Node *s = comp(g, g->top, "s", 3, 1, EXTENTS(4, 40, 40, 32), RED_SUM,
+                 ex2(g, P_mul, at(g, c, "013"), at(g, v, "023")));
+  Node *o =
+      ir_comp(g, g->top, "o", nowhere, 3, 1, EXTENTS(4, 40, 32, 40), RED_SUM,
+              ex2(g, P_le, ex_var(g, 3), ex_var(g, 1)),
+              ex2(g, P_mul, ex2(g, P_mul, ex_num(g, 0.25), at(g, s, "013")), at(g, v, "032")));
   output(g, "o", o);
   assert_int_equal(launches(compile(b), "contraction"), 3);
   check_options(b, 1e-3, 1);
@@ -344,23 +410,32 @@ static void test_operands(void **state) {
 static void test_recurrence(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
-  Node *h0 = real_input(g, "h0", SHAPE(6, 64)), *u = real_input(g, "u", SHAPE(3, 64, 64)), *v = real_input(g, "v", SHAPE(5, 32, 40));
+  Node *h0 = real_input(g, "h0", SHAPE(6, 64)), *u = real_input(g, "u", SHAPE(3, 64, 64)),
+       *v = real_input(g, "v", SHAPE(5, 32, 40));
   Node *s0 = real_input(g, "s0", SHAPE(5, 24, 32));
   Loop *l = ir_loop(g, g->top, "t", 4, false, nowhere);
   Node *h = ir_carry(g, l, "h", h0), *s = ir_carry(g, l, "s", s0);
-  Node *n = comp(g, l->body, "n", 3, 1, EXTENTS(6, 3, 64, 64), RED_SUM, ex2(g, P_mul, at(g, h, "03"), at(g, u, "132")));
+  Node *n = comp(g, l->body, "n", 3, 1, EXTENTS(6, 3, 64, 64), RED_SUM,
+                 ex2(g, P_mul, at(g, h, "03"), at(g, u, "132")));
   Expr *gate[3][3];
-  for (int k = 0; k < 3; k++) gate[k][0] = ex_var(g, 0), gate[k][1] = ex_int(g, k), gate[k][2] = ex_var(g, 1);
-  Node *r = comp(g, l->body, "r", 2, 0, EXTENTS(6, 64), RED_NONE, ex1(g, P_sigmoid, ex_read(g, n, gate[0])));
+  for (int k = 0; k < 3; k++)
+    gate[k][0] = ex_var(g, 0), gate[k][1] = ex_int(g, k), gate[k][2] = ex_var(g, 1);
+  Node *r = comp(g, l->body, "r", 2, 0, EXTENTS(6, 64), RED_NONE,
+                 ex1(g, P_sigmoid, ex_read(g, n, gate[0])));
   Node *q = comp(g, l->body, "q", 2, 0, EXTENTS(6, 64), RED_NONE,
                  ex1(g, P_tanh, ex2(g, P_mul, at(g, r, "01"), ex_read(g, n, gate[2]))));
   Expr *last = ex2(g, P_eq, ex_var(g, 1), ex_int(g, 2));
-  Node *d = comp(g, l->body, "d", 3, 0, EXTENTS(6, 3, 64), RED_NONE, ex3(g, P_select, last, at(g, r, "02"), at(g, q, "02")));
-  Node *e = comp(g, l->body, "e", 3, 0, EXTENTS(6, 3, 64), RED_NONE, ex2(g, P_add, at(g, d, "012"), at(g, h, "02")));
-  l->carries.at[0].next = comp(g, l->body, "next", 2, 0, EXTENTS(6, 64), RED_NONE,
-                               ex2(g, P_add, ex2(g, P_mul, ex_num(g, 0.5), at(g, h, "01")), at(g, q, "01")));
-  Node *m = comp(g, l->body, "m", 3, 1, EXTENTS(5, 24, 40, 32), RED_SUM, ex2(g, P_mul, at(g, s, "013"), at(g, v, "032")));
-  l->carries.at[1].next = comp(g, l->body, "moved", 3, 0, EXTENTS(5, 24, 32), RED_NONE, ex1(g, P_tanh, at(g, m, "012")));
+  Node *d = comp(g, l->body, "d", 3, 0, EXTENTS(6, 3, 64), RED_NONE,
+                 ex3(g, P_select, last, at(g, r, "02"), at(g, q, "02")));
+  Node *e = comp(g, l->body, "e", 3, 0, EXTENTS(6, 3, 64), RED_NONE,
+                 ex2(g, P_add, at(g, d, "012"), at(g, h, "02")));
+  l->carries.at[0].next =
+      comp(g, l->body, "next", 2, 0, EXTENTS(6, 64), RED_NONE,
+           ex2(g, P_add, ex2(g, P_mul, ex_num(g, 0.5), at(g, h, "01")), at(g, q, "01")));
+  Node *m = comp(g, l->body, "m", 3, 1, EXTENTS(5, 24, 40, 32), RED_SUM,
+                 ex2(g, P_mul, at(g, s, "013"), at(g, v, "032")));
+  l->carries.at[1].next = comp(g, l->body, "moved", 3, 0, EXTENTS(5, 24, 32), RED_NONE,
+                               ex1(g, P_tanh, at(g, m, "012")));
   output(g, "kept", ir_stack(g, l, e));
   output(g, "h", ir_final(g, l, 0));
   output(g, "s", ir_final(g, l, 1));
@@ -372,12 +447,14 @@ static void test_recurrence(void **state) {
   while (entry->steps[loop].kind != TD_LOOP) loop++;
   int before = 0;
   for (int i = 0; i < loop; i++)
-    before += entry->steps[i].kind == TD_LAUNCH && strcmp(p->kernels[entry->steps[i].kernel].klass, "pack") == 0;
+    before += entry->steps[i].kind == TD_LAUNCH &&
+              strcmp(p->kernels[entry->steps[i].kernel].klass, "pack") == 0;
   assert_int_equal(before, 2);
   bool written_out = false;
   for (int i = 0; i < p->nkernels; i++)
-    written_out = written_out || (strstr(p->kernels[i].source, " e[") && strcmp(p->kernels[i].klass, "map") == 0 &&
-                                  !strstr(p->kernels[i].source, "< 3;"));
+    written_out = written_out ||
+                  (strstr(p->kernels[i].source, " e[") && strcmp(p->kernels[i].klass, "map") == 0 &&
+                   !strstr(p->kernels[i].source, "< 3;"));
   assert_true(written_out);
   check_options(b, 1e-4, 2);
 }

@@ -15,22 +15,22 @@
 enum { OPTIONS = sizeof(BackendOptions) / sizeof(bool), BATCH = 12, ALL_ON = OPTIONS, ALL_OFF };
 
 typedef struct World {
-  Arena   *arena;
+  Arena *arena;
   Interner *names;
   Backend *backend;
-  Graph   *graph[BATCH];
-  int      n;
-  int      chains;              /* kernels of that class */
+  Graph *graph[BATCH];
+  int n;
+  int chains; /* kernels of that class */
   const char *const *flags;
 } World;
 
-static int recomputed;          /* values that later loops computed again, in all graphs */
+static int recomputed; /* values that later loops computed again, in all graphs */
 
 static BackendOptions options_of(int which) {
   BackendOptions o;
   bool *flag = &o.simplify;
   for (int k = 0; k < OPTIONS; k++) flag[k] = which == ALL_ON || (which != ALL_OFF && k != which);
-  o.keep_values = which == ALL_ON;       /* two loops are rare: with every other option, too */
+  o.keep_values = which == ALL_ON; /* two loops are rare: with every other option, too */
   return o;
 }
 
@@ -48,7 +48,8 @@ static World world_new(int which, const char *const *flags) {
 static void add_graph(World *w, const RandSpec *spec) {
   Graph *g = randgraph_new(w->arena, w->names, spec);
   for (int i = 0; i < g->nodes.n; i++)
-    if (g->nodes.at[i]->kind == N_STATE) g->nodes.at[i]->name = arena_printf(w->arena, "g%d.%s", w->n, g->nodes.at[i]->name);
+    if (g->nodes.at[i]->kind == N_STATE)
+      g->nodes.at[i]->name = arena_printf(w->arena, "g%d.%s", w->n, g->nodes.at[i]->name);
   backend_entry(w->backend, g, arena_printf(w->arena, "g%d", w->n));
   recomputed += backend_recomputed(w->backend);
   w->graph[w->n++] = g;
@@ -66,7 +67,10 @@ static uint32_t run_world(World *w, uint64_t seed) {
   return wrong;
 }
 
-typedef struct Failing { int which; const char *const *flags; } Failing;
+typedef struct Failing {
+  int which;
+  const char *const *flags;
+} Failing;
 
 static bool fails(const RandSpec *spec, void *ctx) {
   const Failing *f = ctx;
@@ -80,8 +84,8 @@ static bool fails(const RandSpec *spec, void *ctx) {
 static void report(RandSpec spec, int which, const char *const *flags) {
   Failing f = {which, flags};
   RandSpec least = randgraph_shrink(spec, fails, &f);
-  fprintf(stderr, "FAILS: seed %llu size %d only %d, option %d off (%d: none, %d: all)\n", (unsigned long long)least.seed,
-          least.size, least.only, which, ALL_ON, ALL_OFF);
+  fprintf(stderr, "FAILS: seed %llu size %d only %d, option %d off (%d: none, %d: all)\n",
+          (unsigned long long)least.seed, least.size, least.only, which, ALL_ON, ALL_OFF);
   World w = world_new(which, flags);
   add_graph(&w, &least);
   StrBuf text = {0};
@@ -96,11 +100,16 @@ static void report(RandSpec spec, int which, const char *const *flags) {
 /* Chains use every tile there is, which takes seconds to compile: in one batch of
  * eight. Loops that mirror others are in every second one. */
 static RandSpec spec_of(uint64_t seed) {
-  return (RandSpec){.seed = seed, .size = 1 + (int)(seed * 7 % 36), .only = -1, .smooth = true, .mirror = seed / BATCH % 2 == 1,
+  return (RandSpec){.seed = seed,
+                    .size = 1 + (int)(seed * 7 % 36),
+                    .only = -1,
+                    .smooth = true,
+                    .mirror = seed / BATCH % 2 == 1,
                     .chains = seed / BATCH % 8 == 0};
 }
 
-static int check_batch(uint64_t first, int count, int which, const char *const *flags, int *chains) {
+static int check_batch(uint64_t first, int count, int which, const char *const *flags,
+                       int *chains) {
   World w = world_new(which, flags);
   for (int i = 0; i < count; i++) {
     RandSpec spec = spec_of(first + (uint64_t)i);
@@ -134,9 +143,11 @@ int main(int argc, char **argv) {
   int failed = 0, done = 0, chains = 0;
   for (int batch = 0; done < count && failed < 5; batch++) {
     int n = count - done < BATCH ? count - done : BATCH, off = batch % (OPTIONS + 1);
-    const char *const flags[] = {argc > 3 ? argv[3] : effort(batch), argc > 4 ? argv[4] : NULL, NULL};
+    const char *const flags[] = {argc > 3 ? argv[3] : effort(batch), argc > 4 ? argv[4] : NULL,
+                                 NULL};
     failed += check_batch(first + (uint64_t)done, n, ALL_ON, flags, &chains);
-    failed += check_batch(first + (uint64_t)done, n, off == OPTIONS ? ALL_OFF : off, flags, &chains);
+    failed +=
+        check_batch(first + (uint64_t)done, n, off == OPTIONS ? ALL_OFF : off, flags, &chains);
     done += n;
   }
   fprintf(stderr, "%d kernels were chains, %d values were computed again\n", chains, recomputed);

@@ -18,11 +18,11 @@ static const Span nowhere;
  * keys s (as many), heads h, width e. */
 typedef struct Shape {
   int64_t b, l, h, e;
-  int     layers;
-  bool    shared_keys;                   /* one head of keys and values for all heads of queries */
-  bool    causal, dropout, gradients, bias;
-  bool    narrow;                        /* factors in bf16 */
-  bool    targets;                       /* also for narrower vectors */
+  int layers;
+  bool shared_keys; /* one head of keys and values for all heads of queries */
+  bool causal, dropout, gradients, bias;
+  bool narrow;  /* factors in bf16 */
+  bool targets; /* also for narrower vectors */
 } Shape;
 
 typedef struct Test {
@@ -30,7 +30,7 @@ typedef struct Test {
   Diags *diags;
   Graph *g;
   Region *r;
-  Loop  *loop;
+  Loop *loop;
 } Test;
 
 static int setup(void **state) {
@@ -50,18 +50,21 @@ static int teardown(void **state) {
   return 0;
 }
 
-#define EXTENTS(...) (const int64_t[]){__VA_ARGS__}
+#define EXTENTS(...) \
+  (const int64_t[]) { __VA_ARGS__ }
 
-static Expr *at(Test *t, Node *n, const char *vars) {      /* '@': the layer */
+static Expr *at(Test *t, Node *n, const char *vars) { /* '@': the layer */
   Expr *index[IR_MAX_RANK];
-  for (int i = 0; i < n->rank; i++) index[i] = vars[i] == '@' ? ex_loopvar(t->g, t->loop) : ex_var(t->g, vars[i] - '0');
+  for (int i = 0; i < n->rank; i++)
+    index[i] = vars[i] == '@' ? ex_loopvar(t->g, t->loop) : ex_var(t->g, vars[i] - '0');
   return ex_read(t->g, n, index);
 }
 
 static Expr *mul(Test *t, Expr *a, Expr *b) { return ex2(t->g, P_mul, a, b); }
 static Expr *num(Test *t, double x) { return ex_num(t->g, x); }
 
-static Node *comp(Test *t, const char *name, int rank, int nred, const int64_t *extent, Reducer red, Expr *guard, Expr *body) {
+static Node *comp(Test *t, const char *name, int rank, int nred, const int64_t *extent, Reducer red,
+                  Expr *guard, Expr *body) {
   return ir_comp(t->g, t->r, name, nowhere, rank, nred, extent, red, guard, body);
 }
 
@@ -78,9 +81,11 @@ static void output(Test *t, const char *name, Node *n) {
 static Node *dropped(Test *t, const Shape *s, Node *p) {
   Expr *at_p = ex_var(t->g, 0);
   const int64_t extent[] = {s->h, s->l, s->l};
-  for (int k = 0; k < 3; k++) at_p = ex2(t->g, P_add, mul(t, at_p, ex_int(t->g, extent[k])), ex_var(t->g, k + 1));
+  for (int k = 0; k < 3; k++)
+    at_p = ex2(t->g, P_add, mul(t, at_p, ex_int(t->g, extent[k])), ex_var(t->g, k + 1));
   Expr *u = ex2(t->g, P_uniform, ex_int(t->g, 4711), at_p);
-  Expr *kept = ex3(t->g, P_select, ex2(t->g, P_lt, u, num(t, 0.25)), num(t, 0), mul(t, at(t, p, "0123"), num(t, 1 / 0.75)));
+  Expr *kept = ex3(t->g, P_select, ex2(t->g, P_lt, u, num(t, 0.25)), num(t, 0),
+                   mul(t, at(t, p, "0123"), num(t, 1 / 0.75)));
   return comp(t, "dropped", 4, 0, EXTENTS(s->b, s->h, s->l, s->l), RED_NONE, NULL, kept);
 }
 
@@ -88,9 +93,11 @@ static Node *softmax(Test *t, const Shape *s, Node *x) {
   Expr *guard = s->causal ? ex2(t->g, P_le, ex_var(t->g, 3), ex_var(t->g, 2)) : NULL;
   const int64_t *space = EXTENTS(s->b, s->h, s->l, s->l);
   Node *m = comp(t, "max", 3, 1, space, RED_MAX, guard, at(t, x, "0123"));
-  Node *e = comp(t, "exp", 4, 0, space, RED_NONE, guard, ex1(t->g, P_exp, ex2(t->g, P_sub, at(t, x, "0123"), at(t, m, "012"))));
+  Node *e = comp(t, "exp", 4, 0, space, RED_NONE, guard,
+                 ex1(t->g, P_exp, ex2(t->g, P_sub, at(t, x, "0123"), at(t, m, "012"))));
   Node *z = comp(t, "sum", 3, 1, space, RED_SUM, guard, at(t, e, "0123"));
-  return comp(t, "p", 4, 0, space, RED_NONE, NULL, ex2(t->g, P_div, at(t, e, "0123"), at(t, z, "012")));
+  return comp(t, "p", 4, 0, space, RED_NONE, NULL,
+              ex2(t->g, P_div, at(t, e, "0123"), at(t, z, "012")));
 }
 
 /* h [b, l, h, e] -> softmax(q k) v with q, k, v = h times weights w [layer, 3, e] */
@@ -98,17 +105,21 @@ static Node *attention(Test *t, const Shape *s, Node *x, Node *w, Node *bias) {
   const int64_t *space = EXTENTS(s->b, s->l, s->h, s->e);
   Node *part[3];
   for (int k = 0; k < 3; k++) {
-    Expr *wk = ex_read(t->g, w, (Expr *[]){t->loop ? ex_loopvar(t->g, t->loop) : ex_int(t->g, 0), ex_int(t->g, k), ex_var(t->g, s->shared_keys && k > 0 ? 2 : 3)});
+    Expr *wk = ex_read(t->g, w,
+                       (Expr *[]){t->loop ? ex_loopvar(t->g, t->loop) : ex_int(t->g, 0),
+                                  ex_int(t->g, k), ex_var(t->g, s->shared_keys && k > 0 ? 2 : 3)});
     Expr *xk = mul(t, at(t, x, s->shared_keys && k > 0 ? "0132" : "0123"), wk);
     const char *name = (const char *[]){"q", "k", "v"}[k];
-    if (s->shared_keys && k > 0)         /* the mean over heads */
-      part[k] = comp(t, name, 3, 1, EXTENTS(s->b, s->l, s->e, s->h), RED_SUM, NULL, mul(t, num(t, 1.0 / (double)s->h), xk));
+    if (s->shared_keys && k > 0) /* the mean over heads */
+      part[k] = comp(t, name, 3, 1, EXTENTS(s->b, s->l, s->e, s->h), RED_SUM, NULL,
+                     mul(t, num(t, 1.0 / (double)s->h), xk));
     else
       part[k] = comp(t, name, 4, 0, space, RED_NONE, NULL, ex1(t->g, P_sin, xk));
   }
   Node *q = part[0], *k = part[1], *v = part[2];
-  Node *score = comp(t, "score", 4, 1, EXTENTS(s->b, s->h, s->l, s->l, s->e), RED_SUM, NULL,
-                     mul(t, num(t, 0.5), mul(t, at(t, q, "0214"), at(t, k, s->shared_keys ? "034" : "0314"))));
+  Node *score = comp(
+      t, "score", 4, 1, EXTENTS(s->b, s->h, s->l, s->l, s->e), RED_SUM, NULL,
+      mul(t, num(t, 0.5), mul(t, at(t, q, "0214"), at(t, k, s->shared_keys ? "034" : "0314"))));
   if (bias)
     score = comp(t, "biased", 4, 0, EXTENTS(s->b, s->h, s->l, s->l), RED_NONE, NULL,
                  ex2(t->g, P_add, at(t, score, "0123"), at(t, bias, "23")));
@@ -127,7 +138,8 @@ static void build(Test *t, const Shape *s) {
     Node *in = ir_carry(t->g, t->loop, "h", x);
     t->r = t->loop->body;
     Node *a = attention(t, s, in, w, bias);
-    t->loop->carries.at[0].next = comp(t, "next", 4, 0, space, RED_NONE, NULL, ex2(t->g, P_add, at(t, in, "0123"), at(t, a, "0123")));
+    t->loop->carries.at[0].next = comp(t, "next", 4, 0, space, RED_NONE, NULL,
+                                       ex2(t->g, P_add, at(t, in, "0123"), at(t, a, "0123")));
     t->r = t->g->top;
     y = ir_final(t->g, t->loop, 0);
   } else {
@@ -135,7 +147,9 @@ static void build(Test *t, const Shape *s) {
   }
   output(t, "y", comp(t, "out", 4, 0, space, RED_NONE, NULL, at(t, y, "0123")));
   if (!s->gradients) return;
-  Node *loss = comp(t, "loss", 0, 4, space, RED_SUM, NULL, mul(t, at(t, y, "0123"), at(t, y, "0123"))), *d[2];
+  Node *loss =
+           comp(t, "loss", 0, 4, space, RED_SUM, NULL, mul(t, at(t, y, "0123"), at(t, y, "0123"))),
+       *d[2];
   assert_true(grad_reverse(t->g, t->diags, loss, (Node *[]){x, w}, 2, d));
   output(t, "dx", d[0]);
   output(t, "dw", d[1]);
@@ -165,7 +179,8 @@ static int64_t largest(const TdProgram *p) {
   const TdEntry *e = &p->entries[0];
   for (int s = 0; s < e->nsteps; s++)
     for (int i = 0; i < e->steps[s].nargs; i++)
-      if (e->buffers[e->steps[s].args[i]].count > most) most = e->buffers[e->steps[s].args[i]].count;
+      if (e->buffers[e->steps[s].args[i]].count > most)
+        most = e->buffers[e->steps[s].args[i]].count;
   return most;
 }
 
@@ -212,7 +227,7 @@ static void check(Test *t, const Shape *s, int count, int64_t wide) {
   assert_memory_equal(one, three, (size_t)n);
   compiled_free(c);
 #ifdef __x86_64__
-  for (int i = 0; s->targets && i < 2; i++) {      /* 4 lanes, 8 lanes */
+  for (int i = 0; s->targets && i < 2; i++) { /* 4 lanes, 8 lanes */
     const char *const flags[] = {"-O1", i ? "-march=x86-64-v3" : "-march=x86-64", NULL};
     if (i && !__builtin_cpu_supports("avx2")) continue;
     c = compiled_new(p, flags);
@@ -228,51 +243,93 @@ static void test_forward(void **state) {
 }
 
 static void test_gradients(void **state) {
-  check(*state, &(Shape){.b = 2, .l = 64, .h = 3, .e = 16, .layers = 2, .gradients = true}, 2, 2 * 3 * 64 * 64);
+  check(*state, &(Shape){.b = 2, .l = 64, .h = 3, .e = 16, .layers = 2, .gradients = true}, 2,
+        2 * 3 * 64 * 64);
 }
 
 /* Without a loop one region has both: the scores are computed twice there. */
 static void test_one_layer(void **state) {
-  check(*state, &(Shape){.b = 2, .l = 64, .h = 3, .e = 16, .layers = 1, .gradients = true}, 2, 2 * 3 * 64 * 64);
+  check(*state, &(Shape){.b = 2, .l = 64, .h = 3, .e = 16, .layers = 1, .gradients = true}, 2,
+        2 * 3 * 64 * 64);
 }
 
 static void test_one_causal_layer(void **state) {
-  check(*state, &(Shape){.b = 2, .l = 83, .h = 3, .e = 16, .layers = 1, .gradients = true, .causal = true, .bias = true}, 2, 2 * 3 * 83 * 83);
+  check(*state,
+        &(Shape){.b = 2,
+                 .l = 83,
+                 .h = 3,
+                 .e = 16,
+                 .layers = 1,
+                 .gradients = true,
+                 .causal = true,
+                 .bias = true},
+        2, 2 * 3 * 83 * 83);
 }
 
 static void test_one_dropped_layer(void **state) {
-  check(*state, &(Shape){.b = 2, .l = 64, .h = 2, .e = 16, .layers = 1, .gradients = true, .dropout = true}, 2, 2 * 2 * 64 * 64);
+  check(*state,
+        &(Shape){.b = 2, .l = 64, .h = 2, .e = 16, .layers = 1, .gradients = true, .dropout = true},
+        2, 2 * 2 * 64 * 64);
 }
 
 static void test_causal(void **state) {
-  check(*state, &(Shape){.b = 2, .l = 64, .h = 2, .e = 16, .layers = 2, .gradients = true, .causal = true}, 2, 2 * 2 * 64 * 64);
+  check(*state,
+        &(Shape){.b = 2, .l = 64, .h = 2, .e = 16, .layers = 2, .gradients = true, .causal = true},
+        2, 2 * 2 * 64 * 64);
 }
 
 static void test_dropout(void **state) {
-  check(*state, &(Shape){.b = 2, .l = 64, .h = 2, .e = 16, .layers = 2, .gradients = true, .dropout = true}, 2, 2 * 2 * 64 * 64);
+  check(*state,
+        &(Shape){.b = 2, .l = 64, .h = 2, .e = 16, .layers = 2, .gradients = true, .dropout = true},
+        2, 2 * 2 * 64 * 64);
 }
 
 static void test_odd_extents(void **state) {
-  check(*state, &(Shape){.b = 3, .l = 83, .h = 5, .e = 11, .layers = 2, .gradients = true, .causal = true, .targets = true}, 2, 3 * 5 * 83 * 83);
+  check(*state,
+        &(Shape){.b = 3,
+                 .l = 83,
+                 .h = 5,
+                 .e = 11,
+                 .layers = 2,
+                 .gradients = true,
+                 .causal = true,
+                 .targets = true},
+        2, 3 * 5 * 83 * 83);
 }
 
 /* Rows are (head, query): no head is in the operands that are packed. */
 static void test_shared_keys(void **state) {
-  check(*state, &(Shape){.b = 4, .l = 64, .h = 3, .e = 16, .layers = 2, .gradients = true, .shared_keys = true}, 2, 4 * 3 * 64 * 64);
+  check(*state,
+        &(Shape){
+            .b = 4, .l = 64, .h = 3, .e = 16, .layers = 2, .gradients = true, .shared_keys = true},
+        2, 4 * 3 * 64 * 64);
 }
 
 static void test_bias(void **state) {
-  check(*state, &(Shape){.b = 2, .l = 64, .h = 2, .e = 16, .layers = 2, .gradients = true, .bias = true}, 2, 2 * 2 * 64 * 64);
+  check(*state,
+        &(Shape){.b = 2, .l = 64, .h = 2, .e = 16, .layers = 2, .gradients = true, .bias = true}, 2,
+        2 * 2 * 64 * 64);
 }
 
 /* k in more than one block, and a block of few rows */
 static void test_long_rows(void **state) {
-  check(*state, &(Shape){.b = 2, .l = 420, .h = 2, .e = 8, .layers = 2, .gradients = true, .causal = true}, 2, 2 * 2 * 420 * 420);
+  check(*state,
+        &(Shape){.b = 2, .l = 420, .h = 2, .e = 8, .layers = 2, .gradients = true, .causal = true},
+        2, 2 * 2 * 420 * 420);
 }
 
 /* odd extents too: k and rows that are no whole tiles */
 static void test_narrow(void **state) {
-  check(*state, &(Shape){.b = 2, .l = 83, .h = 3, .e = 24, .layers = 2, .gradients = true, .causal = true, .narrow = true}, 2, 2 * 3 * 83 * 83);
+  check(*state,
+        &(Shape){.b = 2,
+                 .l = 83,
+                 .h = 3,
+                 .e = 24,
+                 .layers = 2,
+                 .gradients = true,
+                 .causal = true,
+                 .narrow = true},
+        2, 2 * 3 * 83 * 83);
 }
 
 int main(void) {

@@ -19,25 +19,25 @@
 #include "runtime/store/checkpoint.h"
 #include "tests/sandbox.h"
 
-static float weights[6] = { 1, 2, 3, 4, 5, 6 };
-static int32_t counter[1] = { 9 };
+static float weights[6] = {1, 2, 3, 4, 5, 6};
+static int32_t counter[1] = {9};
 
 static const CheckpointTensor tensors[] = {
-  { "denoise.layer.wq", TD_F32, 2, { 2, 3 }, weights },
-  { "adam.t", TD_I32, 1, { 1 }, counter },
+    {"denoise.layer.wq", TD_F32, 2, {2, 3}, weights},
+    {"adam.t", TD_I32, 1, {1}, counter},
 };
 
 static CheckpointInfo info_at(int64_t step) {
-  return (CheckpointInfo){ .program = "shakespeare",
-                           .step = step,
-                           .seed = UINT64_MAX,
-                           .position = 32 * step,
-                           .best = step == 0 ? (double)INFINITY : 1.25,
-                           .best_step = 3,
-                           .stale = 1,
-                           .tokens = "chars",
-                           .vocabulary = "10 32 65",
-                           .record = "{\"a\": \"\\\"\"}" };
+  return (CheckpointInfo){.program = "shakespeare",
+                          .step = step,
+                          .seed = UINT64_MAX,
+                          .position = 32 * step,
+                          .best = step == 0 ? (double)INFINITY : 1.25,
+                          .best_step = 3,
+                          .stale = 1,
+                          .tokens = "chars",
+                          .vocabulary = "10 32 65",
+                          .record = "{\"a\": \"\\\"\"}"};
 }
 
 static bool save(const IoHook *hook, const char *folder, int64_t step, TdError *err) {
@@ -59,7 +59,7 @@ static int files_in(const char *folder) {
 
 static void test_round_trip(void **state) {
   const char *folder = *state;
-  TdError err = { 0 };
+  TdError err = {0};
   assert_true(save(NULL, folder, 1000, &err));
   Checkpoint *c = checkpoint_newest(NULL, folder, NULL, &err);
   assert_non_null(c);
@@ -71,7 +71,7 @@ static void test_round_trip(void **state) {
   assert_string_equal(i->record, "{\"a\": \"\\\"\"}");
   float w[6];
   int32_t t[1];
-  CheckpointTensor into[] = { tensors[0], tensors[1] };
+  CheckpointTensor into[] = {tensors[0], tensors[1]};
   into[0].data = w;
   into[1].data = t;
   assert_true(checkpoint_read(c, into, 2, &err));
@@ -89,7 +89,7 @@ static void test_round_trip(void **state) {
 
 static void test_infinity_and_nothing(void **state) {
   const char *folder = *state;
-  TdError err = { 0 };
+  TdError err = {0};
   assert_null(checkpoint_newest(NULL, folder, NULL, &err));
   assert_int_equal(err.status, TD_OK);
   assert_true(save(NULL, folder, 0, &err));
@@ -100,7 +100,7 @@ static void test_infinity_and_nothing(void **state) {
 
 static void test_export(void **state) {
   char *path = io_join(*state, "weights.safetensors");
-  TdError err = { 0 };
+  TdError err = {0};
   CheckpointInfo info = info_at(5);
   assert_true(checkpoint_export(NULL, path, tensors, 1, &info, &err));
   Checkpoint *c = checkpoint_open(NULL, path, &err);
@@ -110,7 +110,7 @@ static void test_export(void **state) {
   CheckpointTensor into = tensors[0];
   into.data = w;
   assert_true(checkpoint_read(c, &into, 1, &err));
-  assert_memory_equal(w, weights, sizeof w);       /* small whole numbers survive half precision */
+  assert_memory_equal(w, weights, sizeof w); /* small whole numbers survive half precision */
   assert_false(checkpoint_has(c, "adam.t"));
   checkpoint_close(c);
   free(path);
@@ -118,7 +118,7 @@ static void test_export(void **state) {
 
 static void test_every_cut_and_bit(void **state) {
   const char *folder = *state;
-  TdError err = { 0 };
+  TdError err = {0};
   assert_true(save(NULL, folder, 1, &err));
   assert_true(save(NULL, folder, 2, &err));
   char *path = checkpoint_step_path(folder, 2);
@@ -128,7 +128,7 @@ static void test_every_cut_and_bit(void **state) {
   for (size_t cut = 0; cut <= n + 1; cut++) {
     if (cut == n) continue;
     FILE *f = fopen(path, "wb");
-    assert_int_equal(fwrite(bytes, 1, cut, f), cut);      /* n + 1: the NUL behind the buffer */
+    assert_int_equal(fwrite(bytes, 1, cut, f), cut); /* n + 1: the NUL behind the buffer */
     fclose(f);
     assert_null(checkpoint_open(NULL, path, &err));
   }
@@ -141,7 +141,7 @@ static void test_every_cut_and_bit(void **state) {
     if (c != NULL) fail_msg("bit %zu of byte %zu was flipped unseen", bit % 8, bit / 8);
     bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
   }
-  StrBuf warnings = { 0 };
+  StrBuf warnings = {0};
   FILE *f = fopen(path, "wb");
   fwrite(bytes, 1, n / 2, f);
   fclose(f);
@@ -157,7 +157,10 @@ static void test_every_cut_and_bit(void **state) {
 
 /* ---- failing and dying at the k-th call -------------------------------------------- */
 
-typedef struct Fault { int left, action; bool once, die; } Fault;
+typedef struct Fault {
+  int left, action;
+  bool once, die;
+} Fault;
 
 static int fault_before(void *ctx, IoCall call, const char *path) {
   Fault *f = ctx;
@@ -169,7 +172,7 @@ static int fault_before(void *ctx, IoCall call, const char *path) {
 }
 
 static void check_newest(const char *folder, int64_t a, int64_t b) {
-  TdError err = { 0 };
+  TdError err = {0};
   Checkpoint *c = checkpoint_newest(NULL, folder, NULL, &err);
   assert_non_null(c);
   int64_t step = checkpoint_info(c)->step;
@@ -179,19 +182,19 @@ static void check_newest(const char *folder, int64_t a, int64_t b) {
 
 static void test_failing_calls(void **state) {
   const char *folder = *state;
-  static const int actions[] = { ENOSPC, EIO, EDQUOT, ENOMEM, EROFS };
-  TdError err = { 0 };
+  static const int actions[] = {ENOSPC, EIO, EDQUOT, ENOMEM, EROFS};
+  TdError err = {0};
   assert_true(save(NULL, folder, 1, &err));
   for (size_t a = 0; a < sizeof actions / sizeof actions[0]; a++) {
     bool done = false;
     for (int k = 0; !done && k < 100; k++) {
-      Fault fault = { .left = k, .action = actions[a] };
-      IoHook hook = { fault_before, &fault };
+      Fault fault = {.left = k, .action = actions[a]};
+      IoHook hook = {fault_before, &fault};
       done = save(&hook, folder, 2, &err);
       if (!done) assert_int_equal(err.status, TD_IO_FAILED);
       check_newest(folder, 1, 2);
       char *path = checkpoint_step_path(folder, 2);
-      assert_int_equal(files_in(folder), io_exists(path) ? 2 : 1);      /* no litter */
+      assert_int_equal(files_in(folder), io_exists(path) ? 2 : 1); /* no litter */
       unlink(path);
       free(path);
     }
@@ -201,27 +204,27 @@ static void test_failing_calls(void **state) {
 
 static void test_interrupted_and_short(void **state) {
   const char *folder = *state;
-  static const int actions[] = { EINTR, IO_HALF };
+  static const int actions[] = {EINTR, IO_HALF};
   for (int k = 0; k < 40; k++) {
-    Fault fault = { .left = k / 2, .action = actions[k % 2], .once = true };
-    IoHook hook = { fault_before, &fault };
-    TdError err = { 0 };
-    assert_true(save(&hook, folder, k + 1, &err));       /* neither is a failure */
+    Fault fault = {.left = k / 2, .action = actions[k % 2], .once = true};
+    IoHook hook = {fault_before, &fault};
+    TdError err = {0};
+    assert_true(save(&hook, folder, k + 1, &err)); /* neither is a failure */
     check_newest(folder, k + 1, k + 1);
   }
 }
 
 static void test_killed_at_every_call(void **state) {
   const char *folder = *state;
-  TdError err = { 0 };
+  TdError err = {0};
   assert_true(save(NULL, folder, 1, &err));
   bool finished = false;
   for (int k = 0; !finished && k < 100; k++) {
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-      Fault fault = { .left = k, .die = true };
-      IoHook hook = { fault_before, &fault };
+      Fault fault = {.left = k, .die = true};
+      IoHook hook = {fault_before, &fault};
       _exit(save(&hook, folder, 2, &err) ? 0 : 1);
     }
     int status;
@@ -239,7 +242,7 @@ static void test_killed_at_every_call(void **state) {
 
 static void test_rotation(void **state) {
   const char *folder = *state;
-  TdError err = { 0 };
+  TdError err = {0};
   for (int64_t step = 1; step <= 6; step++) {
     assert_true(save(NULL, folder, step, &err));
     if (step == 2) assert_true(checkpoint_mark_best(NULL, folder, step, &err));
@@ -260,13 +263,13 @@ static void test_rotation(void **state) {
     unlink(path);
     free(path);
   }
-  check_newest(folder, 5, 5);              /* the best one, when nothing else is left */
+  check_newest(folder, 5, 5); /* the best one, when nothing else is left */
   free(best);
 }
 
 static void test_lock(void **state) {
   const char *folder = *state;
-  TdError err = { 0 };
+  TdError err = {0};
   int one = io_lock(folder, &err);
   assert_true(one >= 0);
   int two = io_lock(folder, &err);
@@ -281,15 +284,15 @@ static void test_lock(void **state) {
 int main(void) {
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, sandbox_make, sandbox_remove)
   const struct CMUnitTest tests[] = {
-    IN_FOLDER(test_round_trip),
-    IN_FOLDER(test_infinity_and_nothing),
-    IN_FOLDER(test_export),
-    IN_FOLDER(test_every_cut_and_bit),
-    IN_FOLDER(test_failing_calls),
-    IN_FOLDER(test_interrupted_and_short),
-    IN_FOLDER(test_killed_at_every_call),
-    IN_FOLDER(test_rotation),
-    IN_FOLDER(test_lock),
+      IN_FOLDER(test_round_trip),
+      IN_FOLDER(test_infinity_and_nothing),
+      IN_FOLDER(test_export),
+      IN_FOLDER(test_every_cut_and_bit),
+      IN_FOLDER(test_failing_calls),
+      IN_FOLDER(test_interrupted_and_short),
+      IN_FOLDER(test_killed_at_every_call),
+      IN_FOLDER(test_rotation),
+      IN_FOLDER(test_lock),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

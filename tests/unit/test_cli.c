@@ -20,15 +20,14 @@
 #include "runtime/view/viewer.h"
 #include "tests/sandbox.h"
 
-static const char model[] =
-    SANDBOX_MODEL("h")
-    "sampler flat(steps = 2, temperature = 1.0, prompt = \"\") {\n"
-    "  state s[b in B, l in L, v in V] = normal()\n"
-    "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + temperature * normal() }\n"
-    "  log confidence[b,l] = clamp(max[v](s[b,l,v]), 0, 1)\n"
-    "  emit prompt.given[l] ? prompt[l] : argmax[v](s[b,l,v])\n"
-    "}\n"
-    "train { loss main  adam(lr = 0.01)  batch B  steps 4 }\n";
+static const char model[] = SANDBOX_MODEL(
+    "h") "sampler flat(steps = 2, temperature = 1.0, prompt = \"\") {\n"
+         "  state s[b in B, l in L, v in V] = normal()\n"
+         "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + temperature * normal() }\n"
+         "  log confidence[b,l] = clamp(max[v](s[b,l,v]), 0, 1)\n"
+         "  emit prompt.given[l] ? prompt[l] : argmax[v](s[b,l,v])\n"
+         "}\n"
+         "train { loss main  adam(lr = 0.01)  batch B  steps 4 }\n";
 
 static int enter_folder(void **state) {
   if (sandbox_enter(state) != 0) return -1;
@@ -39,75 +38,76 @@ static int enter_folder(void **state) {
   return 0;
 }
 
-typedef struct Case { const char *line; int code; const char *says; } Case;
+typedef struct Case {
+  const char *line;
+  int code;
+  const char *says;
+} Case;
 
 static void try_all(const Case *cases) {
-  for (const Case *k = cases; k->line != NULL; k++) sandbox_says(k->line, NULL, k->code, k->says, true);
+  for (const Case *k = cases; k->line != NULL; k++)
+    sandbox_says(k->line, NULL, k->code, k->says, true);
 }
 
 static void test_help_and_usage(void **state) {
   (void)state;
-  static const Case cases[] = {
-    { "--version", 0, "tdc " },
-    { "--help", 0, "Examples:" },
-    { "help train", 0, "--resume" },
-    { "train --help", 0, "Examples:" },
-    { "sample m.td --help", 0, "--temperature" },
-    { "help nothing", 2, "no command 'nothing'" },
-    { "", 2, "Usage" },
-    { "trian m.td", 2, "did you mean 'train'" },
-    { "train", 2, "takes FILE.td" },
-    { "train m.td --resum", 2, "--resume" },
-    { "train m.td --steps", 2, "--steps takes N" },
-    { "train m.td --steps=0", 2, "whole number" },
-    { "train m.td --steps 1e3", 2, "whole number" },
-    { "train m.td --seed -1", 2, "--seed takes" },
-    { "train m.td --resume=1", 2, "takes no value" },
-    { "train m.td --resume --overwrite", 2, "exclude" },
-    { "train m.td -D L", 2, "NAME=VALUE" },
-    { "check m.td --color pink", 2, "auto, always or never" },
-    { "check m.td extra", 2, "takes FILE.td" },
-    { "cache flush", 2, "clear" },
-    { "explain E9999", 2, "no code" },
-    { "explain E0101", 0, "E0101" },
-    { "explain", 0, "E0101" },
-    { "explain E0101 --json", 0, "{\"code\":\"E0101\",\"title\":" },
-    { "explain --json", 0, "[{\"code\":\"E0101\"," },
-    { "completion bash", 0, "complete " },
-    { "completion zsh", 0, "#compdef tdc" },
-    { "completion fish", 0, "complete -c tdc" },
-    { "completion tcsh", 2, "bash, zsh or fish" },
-    { "man", 0, ".TH TDC 1" },
-    { 0 }
-  };
+  static const Case cases[] = {{"--version", 0, "tdc "},
+                               {"--help", 0, "Examples:"},
+                               {"help train", 0, "--resume"},
+                               {"train --help", 0, "Examples:"},
+                               {"sample m.td --help", 0, "--temperature"},
+                               {"help nothing", 2, "no command 'nothing'"},
+                               {"", 2, "Usage"},
+                               {"trian m.td", 2, "did you mean 'train'"},
+                               {"train", 2, "takes FILE.td"},
+                               {"train m.td --resum", 2, "--resume"},
+                               {"train m.td --steps", 2, "--steps takes N"},
+                               {"train m.td --steps=0", 2, "whole number"},
+                               {"train m.td --steps 1e3", 2, "whole number"},
+                               {"train m.td --seed -1", 2, "--seed takes"},
+                               {"train m.td --resume=1", 2, "takes no value"},
+                               {"train m.td --resume --overwrite", 2, "exclude"},
+                               {"train m.td -D L", 2, "NAME=VALUE"},
+                               {"check m.td --color pink", 2, "auto, always or never"},
+                               {"check m.td extra", 2, "takes FILE.td"},
+                               {"cache flush", 2, "clear"},
+                               {"explain E9999", 2, "no code"},
+                               {"explain E0101", 0, "E0101"},
+                               {"explain", 0, "E0101"},
+                               {"explain E0101 --json", 0, "{\"code\":\"E0101\",\"title\":"},
+                               {"explain --json", 0, "[{\"code\":\"E0101\","},
+                               {"completion bash", 0, "complete "},
+                               {"completion zsh", 0, "#compdef tdc"},
+                               {"completion fish", 0, "complete -c tdc"},
+                               {"completion tcsh", 2, "bash, zsh or fish"},
+                               {"man", 0, ".TH TDC 1"},
+                               {0}};
   try_all(cases);
 }
 
 static void test_files(void **state) {
   (void)state;
-  static const Case cases[] = {
-    { "check m.td", 0, "no errors" },
-    { "check absent.td", 4, "No such file" },
-    { "check .", 4, "a folder" },
-    { "check bad.td", 1, "bad.td:2:" },
-    { "check bad.td --json", 1, "\"line\":2" },
-    { "check syntax.td", 1, "syntax.td:1:" },
-    { "check m.td -D LL=3", 1, "LL" },
-    { "check m.td -D B=0", 1, "an extent must lie in" },
-    { "check m.td --data absent.txt", 4, "absent.txt" },
-    { "fmt messy.td --check", 1, "messy.td" },
-    { "fmt messy.td", 0, "dim B = 2" },
-    { "fmt syntax.td", 1, "syntax.td:1:" },
-    { "fmt m.td -o laid-out.td", 0, "" },
-    { "fmt laid-out.td --check", 0, "" },
-    { "check laid-out.td", 0, "no errors" },
-    { "m.td", 0, "parameters" },
-    { "m.td --json -o elsewhere", 0, "\"parameters\"" },
-    { "opt absent.ir", 4, "absent.ir" },
-    { "opt generated/m/train.ir", 0, "" },
-    { "opt -p nothing generated/m/train.ir", 2, "passes are" },
-    { 0 }
-  };
+  static const Case cases[] = {{"check m.td", 0, "no errors"},
+                               {"check absent.td", 4, "No such file"},
+                               {"check .", 4, "a folder"},
+                               {"check bad.td", 1, "bad.td:2:"},
+                               {"check bad.td --json", 1, "\"line\":2"},
+                               {"check syntax.td", 1, "syntax.td:1:"},
+                               {"check m.td -D LL=3", 1, "LL"},
+                               {"check m.td -D B=0", 1, "an extent must lie in"},
+                               {"check m.td --data absent.txt", 4, "absent.txt"},
+                               {"fmt messy.td --check", 1, "messy.td"},
+                               {"fmt messy.td", 0, "dim B = 2"},
+                               {"fmt syntax.td", 1, "syntax.td:1:"},
+                               {"fmt m.td -o laid-out.td", 0, ""},
+                               {"fmt laid-out.td --check", 0, ""},
+                               {"check laid-out.td", 0, "no errors"},
+                               {"m.td", 0, "parameters"},
+                               {"m.td --json -o elsewhere", 0, "\"parameters\""},
+                               {"opt absent.ir", 4, "absent.ir"},
+                               {"opt generated/m/train.ir", 0, ""},
+                               {"opt -p nothing generated/m/train.ir", 2, "passes are"},
+                               {0}};
   try_all(cases);
 }
 
@@ -130,13 +130,13 @@ static void test_links(void **state) {
  * full lines keep their last character, the cursor comes back. */
 static void test_watch(void **state) {
   (void)state;
-  struct winsize size = { .ws_row = 5, .ws_col = 20 };
+  struct winsize size = {.ws_row = 5, .ws_col = 20};
   int user, program;
   assert_int_equal(openpty(&user, &program, NULL, NULL, &size), 0);
   FILE *out = fdopen(program, "w");
-  Viewer w = viewer_new((Terminal){ .out = out, .live = true }, NULL);
-  int32_t ids[100] = { 0 };
-  SampleFrame f = { .done = 1, .count = 2, .batch = 1, .window = 100, .ids = ids };
+  Viewer w = viewer_new((Terminal){.out = out, .live = true}, NULL);
+  int32_t ids[100] = {0};
+  SampleFrame f = {.done = 1, .count = 2, .batch = 1, .window = 100, .ids = ids};
   assert_true(viewer_fits(&w));
   viewer_draw(&w, &f);
   viewer_draw(&w, &f);
@@ -149,7 +149,7 @@ static void test_watch(void **state) {
     n += (size_t)got;
   }
   int lines = 0;
-  const char *second = strstr(said, "\033[4A");            /* back over the four of the first */
+  const char *second = strstr(said, "\033[4A"); /* back over the four of the first */
   assert_non_null(second);
   for (const char *p = said; p < second; p++) lines += *p == '\n';
   assert_int_equal(lines, 4);
@@ -163,66 +163,67 @@ static void test_watch(void **state) {
 static void test_train_and_sample(void **state) {
   (void)state;
   static const Case cases[] = {
-    { "sample m.td", 4, "tdc train m.td" },
-    { "train m.td -o m.td/run", 4, "cannot write into m.td/run" },
-    { "train m.td --dry-run", 0, "of memory" },
-    { "train m.td --dry-run --memory 1G", 0, "of memory" },
-    { "train m.td --memory lots", 2, "800M or 1.5G" },
-    { "train m.td --memory 1K", 1, "E0421" },
-    { "sample m.td --untrained --memory 0.5Ki", 1, "the program needs --memory" },
-    { "explain E0421", 0, "--memory" },
-    { "train m.td --resume", 2, "no checkpoint" },
-    { "train m.td --threads 2", 0, "step 4/4" },
-    { "train m.td", 2, "already holds a run" },
-    { "train m.td --resume --steps 6 --json", 0, "{\"step\":6," },
-    { "train m.td --resume --seed 5", 2, "seed" },
-    { "train m.td -o r2 -D D=6 -q", 0, "" },
-    { "sample m.td --weights r2", 5, "shape" },
-    { "sample m.td --weights text.txt", 5, "not a valid safetensors" },
-    { "sample m.td --prompt the", 0, "the" },
-    { "sample m.td --infill 't_e' --json -q", 0, "[\"t" },
-    { "sample m.td --infill 't#e' --hole '#' --seed 4", 0, "weights:" },
-    { "sample m.td --temprature 1", 2, "--temperature" },
-    { "sample m.td --temperature hot", 2, "takes a number" },
-    { "sample m.td --steps 1.5", 2, "whole number" },
-    { "sample m.td --prompt tQe", 2, "byte 1" },
-    { "sample m.td --prompt '\xc3\xa9'", 2, "'\xc3\xa9' at byte 0" },
-    { "sample m.td --prompt 'the quick brown'", 2, "longer than the 8" },
-    { "sample m.td --sampler none", 2, "no sampler 'none'; it has flat" },
-    { "sample m.td --sampler flta", 2, "did you mean flat" },
-    { "sample m.td --temprature", 2, "did you mean --temperature" },
-    { "sample m.td --temperature", 2, "--temperature takes a value" },
-    { "sample m.td --infill 'a_longer_text'", 2, "--infill is longer" },
-    { "sample m.td --prompt 't\x01'", 2, "the byte 0x01" },
-    { "sample m.td -o sampled.txt -q", 0, "" },
-    { "sample m.td -o /dev/full -q", 4, "/dev/full: No space left" },
-    { "sample m.td --html /dev/full -q", 4, "/dev/full: No space left" },
-    { "sample m.td --html /dev/stdout -q", 0, "</html>" },
-    { "sample m.td --html out.html -n 2", 0, "--------" },
-    { "sample m.td --html absent/out.html", 4, "absent/out.html" },
-    { "sample m.td --untrained --watch", 0, "needs a terminal" },
-    { "eval m.td", 0, "loss" },
-    { "eval m.td --json -q", 0, "\"mean\"" },
-    { "run m.td", 0, "next" },
-    { "run m.td next", 2, "--inputs" },
-    { "run m.td nxt --text the", 2, "did you mean next" },
-    { "run m.td next --text the", 0, "{\"y\":[[[" },
-    { "run m.td next --text the -o y.safetensors", 0, "" },
-    { "export m.td", 2, "-o PATH" },
-    { "export m.td -o m.safetensors", 0, "" },
-    { "sample m.td --weights m.safetensors -q", 0, "" },
-    { "m.td --dump=lower", 0, "graph train" },
-    { "m.td --dump inline", 0, "graph sample.flat.step" },
-    { "m.td --dump=inlin", 2, "there are lower, again, restack, tables, recompute, simplify, hoist, cse, prune, inline, budget, twice" },
-    { "profile m.td --rounds 1", 0, "| loss main(x: id<V>[B,L]) {" },
-    { "profile m.td --rounds 1 --kernels --trace trace.json", 0, "row_next_linear_y_sum" },
-    { "profile m.td --rounds 1 --json", 0, "\"limit\":" },
-    { "profile m.td --trace absent/trace.json", 4, "absent/trace.json" },
-    { "gradcheck m.td", 0, "ok" },
-    { "cache", 0, "entries" },
-    { "cache clear", 0, "removed" },
-    { 0 }
-  };
+      {"sample m.td", 4, "tdc train m.td"},
+      {"train m.td -o m.td/run", 4, "cannot write into m.td/run"},
+      {"train m.td --dry-run", 0, "of memory"},
+      {"train m.td --dry-run --memory 1G", 0, "of memory"},
+      {"train m.td --memory lots", 2, "800M or 1.5G"},
+      {"train m.td --memory 1K", 1, "E0421"},
+      {"sample m.td --untrained --memory 0.5Ki", 1, "the program needs --memory"},
+      {"explain E0421", 0, "--memory"},
+      {"train m.td --resume", 2, "no checkpoint"},
+      {"train m.td --threads 2", 0, "step 4/4"},
+      {"train m.td", 2, "already holds a run"},
+      {"train m.td --resume --steps 6 --json", 0, "{\"step\":6,"},
+      {"train m.td --resume --seed 5", 2, "seed"},
+      {"train m.td -o r2 -D D=6 -q", 0, ""},
+      {"sample m.td --weights r2", 5, "shape"},
+      {"sample m.td --weights text.txt", 5, "not a valid safetensors"},
+      {"sample m.td --prompt the", 0, "the"},
+      {"sample m.td --infill 't_e' --json -q", 0, "[\"t"},
+      {"sample m.td --infill 't#e' --hole '#' --seed 4", 0, "weights:"},
+      {"sample m.td --temprature 1", 2, "--temperature"},
+      {"sample m.td --temperature hot", 2, "takes a number"},
+      {"sample m.td --steps 1.5", 2, "whole number"},
+      {"sample m.td --prompt tQe", 2, "byte 1"},
+      {"sample m.td --prompt '\xc3\xa9'", 2, "'\xc3\xa9' at byte 0"},
+      {"sample m.td --prompt 'the quick brown'", 2, "longer than the 8"},
+      {"sample m.td --sampler none", 2, "no sampler 'none'; it has flat"},
+      {"sample m.td --sampler flta", 2, "did you mean flat"},
+      {"sample m.td --temprature", 2, "did you mean --temperature"},
+      {"sample m.td --temperature", 2, "--temperature takes a value"},
+      {"sample m.td --infill 'a_longer_text'", 2, "--infill is longer"},
+      {"sample m.td --prompt 't\x01'", 2, "the byte 0x01"},
+      {"sample m.td -o sampled.txt -q", 0, ""},
+      {"sample m.td -o /dev/full -q", 4, "/dev/full: No space left"},
+      {"sample m.td --html /dev/full -q", 4, "/dev/full: No space left"},
+      {"sample m.td --html /dev/stdout -q", 0, "</html>"},
+      {"sample m.td --html out.html -n 2", 0, "--------"},
+      {"sample m.td --html absent/out.html", 4, "absent/out.html"},
+      {"sample m.td --untrained --watch", 0, "needs a terminal"},
+      {"eval m.td", 0, "loss"},
+      {"eval m.td --json -q", 0, "\"mean\""},
+      {"run m.td", 0, "next"},
+      {"run m.td next", 2, "--inputs"},
+      {"run m.td nxt --text the", 2, "did you mean next"},
+      {"run m.td next --text the", 0, "{\"y\":[[["},
+      {"run m.td next --text the -o y.safetensors", 0, ""},
+      {"export m.td", 2, "-o PATH"},
+      {"export m.td -o m.safetensors", 0, ""},
+      {"sample m.td --weights m.safetensors -q", 0, ""},
+      {"m.td --dump=lower", 0, "graph train"},
+      {"m.td --dump inline", 0, "graph sample.flat.step"},
+      {"m.td --dump=inlin", 2,
+       "there are lower, again, restack, tables, recompute, simplify, hoist, cse, prune, inline, "
+       "budget, twice"},
+      {"profile m.td --rounds 1", 0, "| loss main(x: id<V>[B,L]) {"},
+      {"profile m.td --rounds 1 --kernels --trace trace.json", 0, "row_next_linear_y_sum"},
+      {"profile m.td --rounds 1 --json", 0, "\"limit\":"},
+      {"profile m.td --trace absent/trace.json", 4, "absent/trace.json"},
+      {"gradcheck m.td", 0, "ok"},
+      {"cache", 0, "entries"},
+      {"cache clear", 0, "removed"},
+      {0}};
   try_all(cases);
 }
 
@@ -233,16 +234,17 @@ static void test_export_names_no_folder(void **state) {
   assert_non_null(getcwd(here, sizeof here));
   snprintf(train, sizeof train, "train %s/m.td -o away -q", here);
   snprintf(export, sizeof export, "export %s/m.td --weights away -o away.safetensors", here);
-  const Case cases[] = { { train, 0, "" }, { export, 0, "" }, { 0 } };
+  const Case cases[] = {{train, 0, ""}, {export, 0, ""}, {0}};
   try_all(cases);
-  static const char *const files[] = { "away/run.json", "away.safetensors" };
+  static const char *const files[] = {"away/run.json", "away.safetensors"};
   for (int i = 0; i < 2; i++) {
-    TdError err = { 0 };
+    TdError err = {0};
     uint8_t *bytes;
     size_t n;
     if (!io_read_file(NULL, files[i], 1 << 24, &bytes, &n, &err)) fail_msg("%s", err.message);
     bool found = false;
-    for (size_t at = 0; at + strlen(here) <= n; at++) found = found || memcmp(bytes + at, here, strlen(here)) == 0;
+    for (size_t at = 0; at + strlen(here) <= n; at++)
+      found = found || memcmp(bytes + at, here, strlen(here)) == 0;
     assert_int_equal(found, i == 0);
     free(bytes);
   }
@@ -252,12 +254,12 @@ int main(int argc, char **argv) {
   (void)argc;
   if (!sandbox_find(argv[0])) return 1;
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_help_and_usage),
-    cmocka_unit_test(test_files),
-    cmocka_unit_test(test_links),
-    cmocka_unit_test(test_watch),
-    cmocka_unit_test(test_train_and_sample),
-    cmocka_unit_test(test_export_names_no_folder),
+      cmocka_unit_test(test_help_and_usage),
+      cmocka_unit_test(test_files),
+      cmocka_unit_test(test_links),
+      cmocka_unit_test(test_watch),
+      cmocka_unit_test(test_train_and_sample),
+      cmocka_unit_test(test_export_names_no_folder),
   };
   return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
 }

@@ -24,20 +24,20 @@ extern char **environ;
 const char *prelude_text(void);
 const char *prelude_narrow_text(void);
 
-enum { CASES = 96, FEW = 20 };      /* in `make test-long`, in `make test` */
+enum { CASES = 96, FEW = 20 }; /* in `make test-long`, in `make test` */
 typedef void Kernel(const TdCall *call, int64_t begin, int64_t end);
 
 typedef struct Case {
   GemmPlan plan;
-  char     name[32];
-  bool     plain[2];
-  bool     plain_output;
-  int64_t  extent[GEMM_AXES];
+  char name[32];
+  bool plain[2];
+  bool plain_output;
+  int64_t extent[GEMM_AXES];
   /* per axis and variable: how each operand and the output move, in elements */
-  int64_t  stride[3][GEMM_AXES][IR_MAX_VARS];
-  int64_t  count[3];
-  float   *data[2], *bias;
-  uint16_t *half[2];               /* the same in bf16, where the operand is stored so */
+  int64_t stride[3][GEMM_AXES][IR_MAX_VARS];
+  int64_t count[3];
+  float *data[2], *bias;
+  uint16_t *half[2]; /* the same in bf16, where the operand is stored so */
 } Case;
 
 /* ---- chance ------------------------------------------------------------------- */
@@ -61,7 +61,8 @@ static void prologue(StrBuf *out, void *ctx) {
   const Case *c = ctx;
   for (int side = 0; side < 2; side++) {
     const char *type = c->plan.operand[side].half ? "uint16_t" : "float";
-    sb_printf(out, "const %s *const %s = (const %s *)call->arg[%d];\n", type, side ? "b_2" : "a_1", type, side);
+    sb_printf(out, "const %s *const %s = (const %s *)call->arg[%d];\n", type, side ? "b_2" : "a_1",
+              type, side);
   }
   sb_puts(out, "float *const c_3 = (float *)call->arg[2];\n"
                "const float *const bias_4 = (const float *)call->arg[3];\n"
@@ -100,8 +101,7 @@ static void epilogue_row(StrBuf *out, void *ctx) {
 
 /* ---- random cases ------------------------------------------------------------------ */
 static const char *const VAR[GEMM_AXES][2] = {
-  { "b_10", "b_11" }, { "i_12", "i_13" }, { "j_14", "j_15" }, { "p_16", "p_17" }
-};
+    {"b_10", "b_11"}, {"i_12", "i_13"}, {"j_14", "j_15"}, {"p_16", "p_17"}};
 
 static int64_t chance_extent(int kind, bool big) {
   if (kind == GEMM_BATCH) return chance(3) ? 1 : 1 + chance(4);
@@ -135,7 +135,7 @@ static void lay_out(Case *c, int which, const int *kinds, int nkinds) {
 }
 
 static void make_case(Case *c, int number, bool narrow) {
-  *c = (Case){ 0 };
+  *c = (Case){0};
   GemmPlan *plan = &c->plan;
   bool big = number % 6 == 0;
   for (int k = 0; k < GEMM_AXES; k++) {
@@ -151,10 +151,12 @@ static void make_case(Case *c, int number, bool narrow) {
     c->extent[k] = 1;
     for (int v = 0; v < axis->nvars; v++) c->extent[k] *= axis->extent[v];
   }
-  lay_out(c, GEMM_A, (const int[]){ GEMM_BATCH, GEMM_M, GEMM_K }, 3);
-  if (chance(4) == 0) lay_out(c, GEMM_B, (const int[]){ GEMM_N, GEMM_K }, 2);
-  else lay_out(c, GEMM_B, (const int[]){ GEMM_BATCH, GEMM_N, GEMM_K }, 3);
-  lay_out(c, 2, (const int[]){ GEMM_BATCH, GEMM_M, GEMM_N }, 3);
+  lay_out(c, GEMM_A, (const int[]){GEMM_BATCH, GEMM_M, GEMM_K}, 3);
+  if (chance(4) == 0)
+    lay_out(c, GEMM_B, (const int[]){GEMM_N, GEMM_K}, 2);
+  else
+    lay_out(c, GEMM_B, (const int[]){GEMM_BATCH, GEMM_N, GEMM_K}, 3);
+  lay_out(c, 2, (const int[]){GEMM_BATCH, GEMM_M, GEMM_N}, 3);
   snprintf(c->name, sizeof c->name, "%s_%d", narrow ? "narrow" : "contraction", number);
   plan->narrow = narrow;
   plan->name = c->name;
@@ -246,10 +248,27 @@ static void compare(const Case *c, const float *result) {
 
 /* ---- compile and run -------------------------------------------------------------------- */
 static void compile(const char *source, const char *object, const char *width) {
-  char *argv[] = { "cc", "-O3", "-std=gnu11", "-fopenmp-simd", "-fno-math-errno",
-                   "-fno-trapping-math", "-ffp-contract=fast", "-mprefer-vector-width=512", "-Wall",
-                   "-Wextra", "-Werror", "-fPIC", "-shared", "-o", (char *)object, (char *)source,
-                   "-lm", NULL, NULL, NULL, NULL };
+  char *argv[] = {"cc",
+                  "-O3",
+                  "-std=gnu11",
+                  "-fopenmp-simd",
+                  "-fno-math-errno",
+                  "-fno-trapping-math",
+                  "-ffp-contract=fast",
+                  "-mprefer-vector-width=512",
+                  "-Wall",
+                  "-Wextra",
+                  "-Werror",
+                  "-fPIC",
+                  "-shared",
+                  "-o",
+                  (char *)object,
+                  (char *)source,
+                  "-lm",
+                  NULL,
+                  NULL,
+                  NULL,
+                  NULL};
   int n = 17;
 #if defined __x86_64__
   argv[n++] = "-march=native";
@@ -277,20 +296,21 @@ static void run_case(const Case *c, Kernel *kernel) {
   size_t bytes = (size_t)c->count[2] * sizeof(float);
   float *result = malloc(bytes), *again = malloc(bytes);
   char *scratch = aligned(c->plan.scratch);
-  memset(scratch, 0xff, c->plan.scratch);          /* NaN: nothing may be used unwritten */
-  TdControl control = { 0, 0 };
-  char *arg[] = { c->half[0] ? (char *)c->half[0] : (char *)c->data[0], c->half[1] ? (char *)c->half[1] : (char *)c->data[1],
-                  (char *)result, (char *)c->bias };
-  TdCall call = { arg, NULL, scratch, &control, 0 };
+  memset(scratch, 0xff, c->plan.scratch); /* NaN: nothing may be used unwritten */
+  TdControl control = {0, 0};
+  char *arg[] = {c->half[0] ? (char *)c->half[0] : (char *)c->data[0],
+                 c->half[1] ? (char *)c->half[1] : (char *)c->data[1], (char *)result,
+                 (char *)c->bias};
+  TdCall call = {arg, NULL, scratch, &control, 0};
   kernel(&call, 0, c->plan.pieces);
   compare(c, result);
   memset(scratch, 0xff, c->plan.scratch);
   memset(again, 0xff, bytes);
   arg[2] = (char *)again;
   for (int64_t piece = c->plan.pieces - 1; piece >= 0; piece--) kernel(&call, piece, piece + 1);
-  assert_memory_equal(result, again, bytes);                   /* whoever runs which piece */
+  assert_memory_equal(result, again, bytes); /* whoever runs which piece */
   memset(again, 0xff, bytes);
-  call.launch = 1;                                             /* and finds what it has packed */
+  call.launch = 1; /* and finds what it has packed */
   for (int64_t piece = 0; piece < c->plan.pieces; piece += 2) kernel(&call, piece, piece + 1);
   for (int64_t piece = 1; piece < c->plan.pieces; piece += 2) kernel(&call, piece, piece + 1);
   assert_memory_equal(result, again, bytes);
@@ -306,7 +326,7 @@ static void random_cases(const char *width, bool narrow) {
   snprintf(object, sizeof object, "%s/kernels.so", folder);
   static Case cases[CASES];
   const int count = getenv("TDC_TEST_LONG") ? CASES : FEW;
-  StrBuf text = { 0 };
+  StrBuf text = {0};
   sb_puts(&text, prelude_text());
   if (narrow) sb_puts(&text, prelude_narrow_text());
   for (int i = 0; i < count; i++) {

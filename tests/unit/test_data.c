@@ -34,24 +34,28 @@ static char *put(const char *folder, const char *name, const char *text, size_t 
 }
 
 static Dataset *load(const char *source, Tokens tokens, double split, TdError *err) {
-  CorpusSearch search = { 0 };
-  DataDecl decl = { .name = "text", .source = source, .tokens = tokens, .split = split };
-  *err = (TdError){ 0 };
+  CorpusSearch search = {0};
+  DataDecl decl = {.name = "text", .source = source, .tokens = tokens, .split = split};
+  *err = (TdError){0};
   return dataset_load(&search, &decl, err);
 }
 
 static void test_chars(void **state) {
-  char *path = put(*state, "a.txt", "b\xc3\xa9" "a\nb", 6);
+  char *path = put(*state, "a.txt",
+                   "b\xc3\xa9"
+                   "a\nb",
+                   6);
   TdError err;
   Dataset *d = load(path, TOKENS_CHARS, 1, &err);
   assert_non_null(d);
-  assert_true(d->count == 5 && d->train == 5 && d->vocabulary.size == 4);     /* \n a b e-acute */
-  static const int32_t want[] = { 2, 3, 1, 0, 2 };
+  assert_true(d->count == 5 && d->train == 5 && d->vocabulary.size == 4); /* \n a b e-acute */
+  static const int32_t want[] = {2, 3, 1, 0, 2};
   assert_memory_equal(d->tokens, want, sizeof want);
   assert_true(d->unigram[2] == 0.4 && d->unigram[0] == 0.2);
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   for (int i = 0; i < 5; i++) vocabulary_spell(&d->vocabulary, d->tokens[i], &s);
-  assert_string_equal(s.s, "b\xc3\xa9" "a\nb");
+  assert_string_equal(s.s, "b\xc3\xa9"
+                           "a\nb");
   sb_free(&s);
   vocabulary_write(&d->vocabulary, &s);
   assert_string_equal(s.s, "10 97 98 233");
@@ -84,25 +88,25 @@ static void test_bytes_and_ascii(void **state) {
 
 static void test_utf8_is_strict(void **state) {
   (void)state;
-  static const char *const bad[] = { "\x80",
-                                     "\xc0\x80",
-                                     "\xc1\xbf",
-                                     "\xe0\x80\x80",
-                                     "\xed\xa0\x80",
-                                     "\xf0\x80\x80\x80",
-                                     "\xf4\x90\x80\x80",
-                                     "\xf5\x80\x80\x80",
-                                     "\xff",
-                                     "\xc3",
-                                     "\xe2\x82",
-                                     "\xc3(" };
+  static const char *const bad[] = {"\x80",
+                                    "\xc0\x80",
+                                    "\xc1\xbf",
+                                    "\xe0\x80\x80",
+                                    "\xed\xa0\x80",
+                                    "\xf0\x80\x80\x80",
+                                    "\xf4\x90\x80\x80",
+                                    "\xf5\x80\x80\x80",
+                                    "\xff",
+                                    "\xc3",
+                                    "\xe2\x82",
+                                    "\xc3("};
   Vocabulary v;
   TdError err;
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
     assert_false(
         vocabulary_make(&v, TOKENS_CHARS, "x", (const uint8_t *)bad[i], strlen(bad[i]), &err));
-  StrBuf mended = { 0 };
-  utf8_mend(&mended, "a\xc3\xa9\xc3(\xff\xe2\x82", 8);        /* e-acute stays, halves go */
+  StrBuf mended = {0};
+  utf8_mend(&mended, "a\xc3\xa9\xc3(\xff\xe2\x82", 8); /* e-acute stays, halves go */
   assert_string_equal(mended.s, "a\xc3\xa9\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
   sb_free(&mended);
 }
@@ -175,11 +179,10 @@ static void test_paths(void **state) {
 static void test_beside_the_file(void **state) {
   char *path = put(*state, "beside.txt", "xyz", 3), td[64];
   snprintf(td, sizeof td, "%s/model.td", (const char *)*state);
-  CorpusSearch search = { 0 };
+  CorpusSearch search = {0};
   DataDecl decl = {
-    .name = "text", .source = "beside.txt", .tokens = TOKENS_CHARS, .split = 1, .td_file = td
-  };
-  TdError err = { 0 };
+      .name = "text", .source = "beside.txt", .tokens = TOKENS_CHARS, .split = 1, .td_file = td};
+  TdError err = {0};
   Dataset *d = dataset_load(&search, &decl, &err);
   assert_true(d != NULL && d->count == 3);
   dataset_free(d);
@@ -200,13 +203,13 @@ static int shrink_before(void *ctx, IoCall call, const char *path) {
 }
 
 static void test_shrinking(void **state) {
-  char text[100] = { 0 };
+  char text[100] = {0};
   memset(text, 'x', sizeof text);
   char *path = put(*state, "s.txt", text, sizeof text);
-  IoHook hook = { shrink_before, NULL };
-  CorpusSearch search = { .hook = &hook };
-  DataDecl decl = { .name = "text", .source = path, .tokens = TOKENS_CHARS, .split = 1 };
-  TdError err = { 0 };
+  IoHook hook = {shrink_before, NULL};
+  CorpusSearch search = {.hook = &hook};
+  DataDecl decl = {.name = "text", .source = path, .tokens = TOKENS_CHARS, .split = 1};
+  TdError err = {0};
   assert_null(dataset_load(&search, &decl, &err));
   assert_non_null(strstr(err.message, "became shorter"));
   free(path);
@@ -217,7 +220,7 @@ static void test_corpora(void **state) {
   char *cut = put(*state, "tiny_shakespeare.txt", "First Citizen:", 14);
   char here[1024];
   assert_non_null(getcwd(here, sizeof here));
-  assert_int_equal(chdir(*state), 0);              /* away from any ../shared/data */
+  assert_int_equal(chdir(*state), 0); /* away from any ../shared/data */
   setenv("TDC_DATA", ".", 1);
   Dataset *d = load("tiny_shakespeare", TOKENS_CHARS, 0.9, &err);
   assert_int_equal(chdir(here), 0);
@@ -236,9 +239,9 @@ static void test_corpora(void **state) {
 
 static void test_store(void **state) {
   char *path = put(*state, "store.txt", "hello", 5);
-  CorpusSearch search = { 0 };
+  CorpusSearch search = {0};
   DataStore *store = data_store_new(&search);
-  DataDecl decl = { .name = "text", .source = path, .tokens = TOKENS_CHARS, .split = 1 };
+  DataDecl decl = {.name = "text", .source = path, .tokens = TOKENS_CHARS, .split = 1};
   DataInfo info;
   const char *why = NULL;
   assert_true(data_store_query(store, &decl, &info, &why));
@@ -256,9 +259,9 @@ static void test_store(void **state) {
 int main(void) {
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, sandbox_remove)
   const struct CMUnitTest tests[] = {
-    IN_FOLDER(test_chars),     IN_FOLDER(test_bytes_and_ascii), IN_FOLDER(test_utf8_is_strict),
-    IN_FOLDER(test_windows),   IN_FOLDER(test_paths),           IN_FOLDER(test_beside_the_file),
-    IN_FOLDER(test_shrinking), IN_FOLDER(test_corpora),         IN_FOLDER(test_store),
+      IN_FOLDER(test_chars),     IN_FOLDER(test_bytes_and_ascii), IN_FOLDER(test_utf8_is_strict),
+      IN_FOLDER(test_windows),   IN_FOLDER(test_paths),           IN_FOLDER(test_beside_the_file),
+      IN_FOLDER(test_shrinking), IN_FOLDER(test_corpora),         IN_FOLDER(test_store),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

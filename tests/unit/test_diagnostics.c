@@ -18,11 +18,14 @@ enum { CODE_MAX = 1000 };
 
 /* ---- codes ------------------------------------------------------------------------ */
 
-typedef struct Named { char name[48]; int code; } Named;
+typedef struct Named {
+  char name[48];
+  int code;
+} Named;
 typedef struct Raised {
-  bool  code[CODE_MAX];
-  Named named[64];              /* E_SOMETHING = 501, W_SOMETHING = 901 */
-  int   n;
+  bool code[CODE_MAX];
+  Named named[64]; /* E_SOMETHING = 501, W_SOMETHING = 901 */
+  int n;
 } Raised;
 
 static char *file_text(const char *path) {
@@ -137,7 +140,11 @@ static bool some_text(void *ctx, const DataDecl *d, DataInfo *out, const char **
   return true;
 }
 
-typedef struct Try { Arena *arena; Diags *diags; Unit *unit; } Try;
+typedef struct Try {
+  Arena *arena;
+  Diags *diags;
+  Unit *unit;
+} Try;
 
 static Try compile(const char *path, const char *text, const Define *defines, int n) {
   Try t = {.arena = arena_new()};
@@ -198,10 +205,10 @@ static void the_leak_is_the_divergence(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(every_code_has_a_row_and_a_place),
-    cmocka_unit_test(a_define_names_what_the_file_declares),
-    cmocka_unit_test(the_flagship_is_told_what_its_prior_leaks),
-    cmocka_unit_test(the_leak_is_the_divergence),
+      cmocka_unit_test(every_code_has_a_row_and_a_place),
+      cmocka_unit_test(a_define_names_what_the_file_declares),
+      cmocka_unit_test(the_flagship_is_told_what_its_prior_leaks),
+      cmocka_unit_test(the_leak_is_the_divergence),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

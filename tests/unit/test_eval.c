@@ -11,7 +11,10 @@
 
 #include "compiler/ir/ir.h"
 
-typedef struct Bench { Arena *arena; Graph *g; } Bench;
+typedef struct Bench {
+  Arena *arena;
+  Graph *g;
+} Bench;
 
 static const Span nowhere;
 
@@ -34,8 +37,8 @@ static Node *real_input(Graph *g, const char *name, int rank, const int64_t *sha
   return ir_input(g, name, TY_REAL, rank, shape, 0, 0, nowhere);
 }
 
-static Node *comp(Graph *g, Region *r, int rank, int nred, const int64_t *extent, Reducer red, Expr *guard,
-                  Expr *body) {
+static Node *comp(Graph *g, Region *r, int rank, int nred, const int64_t *extent, Reducer red,
+                  Expr *guard, Expr *body) {
   return ir_comp(g, r, "y", nowhere, rank, nred, extent, red, guard, body);
 }
 
@@ -61,10 +64,10 @@ static void philox_known_answers(void **state) {
   (void)state;
   static const uint32_t vectors[3][10] = {
       {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
-      {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d, 0x41c83b0e, 0xa20bc7c6,
-       0x6d5451fd},
-      {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb, 0x5001e420,
-       0x24126ea1}};
+      {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d,
+       0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
+      {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09,
+       0x94fdcceb, 0x5001e420, 0x24126ea1}};
   for (int i = 0; i < 3; i++) {
     uint32_t out[4];
     philox4x32(vectors[i], vectors[i] + 4, out);
@@ -77,7 +80,8 @@ static void draws_have_their_moments(void **state) {
   double sum = 0, square = 0, mean = 0, low = 1, high = 0;
   int n = 100000;
   for (int i = 0; i < n; i++) {
-    double x = draw_normal(7, 3, draw_site("noise"), (uint64_t)i), u = draw_uniform(7, 3, draw_site("u"), (uint64_t)i);
+    double x = draw_normal(7, 3, draw_site("noise"), (uint64_t)i),
+           u = draw_uniform(7, 3, draw_site("u"), (uint64_t)i);
     sum += x;
     square += x * x;
     mean += u;
@@ -98,7 +102,8 @@ static void matrix_product(void **state) {
   int64_t sa[] = {2, 3}, sb[] = {3, 2}, extent[] = {2, 2, 3};
   Node *a = real_input(g, "a", 2, sa), *b = real_input(g, "b", 2, sb);
   Expr *i = ex_var(g, 0), *j = ex_var(g, 1), *k = ex_var(g, 2);
-  Node *c = comp(g, g->top, 2, 1, extent, RED_SUM, NULL, ex2(g, P_mul, at2(g, a, i, k), at2(g, b, k, j)));
+  Node *c =
+      comp(g, g->top, 2, 1, extent, RED_SUM, NULL, ex2(g, P_mul, at2(g, a, i, k), at2(g, b, k, j)));
   Eval *ev = eval_new(g, 0, 0);
   fill(ev, a, (double[]){1, 2, 3, 4, 5, 6});
   fill(ev, b, (double[]){1, 2, 3, 4, 5, 6});
@@ -114,11 +119,12 @@ static void guarded_reads(void **state) {
   Node *x = real_input(g, "x", 1, shape);
   Expr *at = ex2(g, P_sub, ex2(g, P_add, ex_var(g, 0), ex_var(g, 1)), ex_int(g, 1));
   Expr *in = ex2(g, P_and, ex2(g, P_le, ex_int(g, 0), at), ex2(g, P_lt, at, ex_int(g, 4)));
-  Node *by_select = comp(g, g->top, 1, 1, extent, RED_SUM, NULL, ex3(g, P_select, in, at1(g, x, at), ex_num(g, 0)));
+  Node *by_select = comp(g, g->top, 1, 1, extent, RED_SUM, NULL,
+                         ex3(g, P_select, in, at1(g, x, at), ex_num(g, 0)));
   Node *by_guard = comp(g, g->top, 1, 1, extent, RED_SUM, in, at1(g, x, at));
   Expr *positive = ex2(g, P_lt, ex_num(g, 0), at1(g, x, at));
-  Node *by_and = comp(g, g->top, 1, 1, extent, RED_SUM, NULL,
-                      ex1(g, P_real, ex2(g, P_and, in, positive)));
+  Node *by_and =
+      comp(g, g->top, 1, 1, extent, RED_SUM, NULL, ex1(g, P_real, ex2(g, P_and, in, positive)));
   Eval *ev = eval_new(g, 0, 0);
   fill(ev, x, (double[]){1, 2, 3, -4});
   assert_null(eval_run(ev));
@@ -141,7 +147,8 @@ static void division_by_zero(void **state) {
   int64_t extent[] = {3};
   Node *d = ir_input(g, "d", TY_INT, 1, extent, 0, 9, nowhere);
   Expr *i = ex_var(g, 0), *by = at1(g, d, i);
-  Expr *safe = ex3(g, P_select, ex2(g, P_eq, by, ex_int(g, 0)), ex_int(g, -1), ex2(g, P_div, ex_int(g, 7), by));
+  Expr *safe = ex3(g, P_select, ex2(g, P_eq, by, ex_int(g, 0)), ex_int(g, -1),
+                   ex2(g, P_div, ex_int(g, 7), by));
   Node *y = comp(g, g->top, 1, 0, extent, RED_NONE, NULL, safe);
   Eval *ev = eval_new(g, 0, 0);
   fill(ev, d, (double[]){0, 2, 3});
@@ -203,7 +210,8 @@ static void loop_with_carry(Graph *g, bool reverse) {
   Node *w = real_input(g, "w", 1, three), *start = real_input(g, "h0", 1, one);
   Loop *l = ir_loop(g, g->top, "l", 3, reverse, nowhere);
   Node *h = ir_carry(g, l, "h", start);
-  Expr *body = ex2(g, P_add, ex2(g, P_mul, ex_num(g, 2), ir_read_all(g, h)), at1(g, w, ex_loopvar(g, l)));
+  Expr *body =
+      ex2(g, P_add, ex2(g, P_mul, ex_num(g, 2), ir_read_all(g, h)), at1(g, w, ex_loopvar(g, l)));
   l->carries.at[0].next = comp(g, l->body, 1, 0, one, RED_NONE, NULL, body);
   Node *final = ir_final(g, l, 0), *stack = ir_stack(g, l, h);
   Eval *ev = eval_new(g, 0, 0);
@@ -264,7 +272,8 @@ static void views_packs_updates(void **state) {
   Node *flat = ir_state(g, "params", TY_REAL, 1, six, nowhere);
   Node *m = ir_view(g, g->top, "m", flat, 2, 2, shape, nowhere);
   Node *head = ir_view(g, g->top, "head", flat, 0, 1, (int64_t[]){2}, nowhere);
-  Node *twice = comp(g, g->top, 2, 0, shape, RED_NONE, NULL, ex2(g, P_mul, ex_num(g, 2), ir_read_all(g, m)));
+  Node *twice =
+      comp(g, g->top, 2, 0, shape, RED_NONE, NULL, ex2(g, P_mul, ex_num(g, 2), ir_read_all(g, m)));
   Node *pack = ir_pack(g, g->top, "pack", (Node *[]){head, twice}, 2, nowhere);
   Update u = {flat, pack};
   vec_push(g->arena, &g->updates, u);

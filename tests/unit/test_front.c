@@ -11,7 +11,11 @@
 
 #include "dsl/ast.h"
 
-typedef struct Front { Arena *arena; Interner *names; Diags *diags; } Front;
+typedef struct Front {
+  Arena *arena;
+  Interner *names;
+  Diags *diags;
+} Front;
 
 static Front front_new(void) {
   Front f = {.arena = arena_new()};
@@ -81,8 +85,12 @@ static void names_are_unique(void **state) {
 
 static void doubles_read_back(void **state) {
   (void)state;
-  static const struct { double x; const char *text; } SHORT[] = {
-    {0.1, "0.1"}, {1e-5, "1e-05"}, {1.0, "1"}, {1e300, "1e+300"}, {-2.5, "-2.5"}, {1.0 / 3, "0.3333333333333333"},
+  static const struct {
+    double x;
+    const char *text;
+  } SHORT[] = {
+      {0.1, "0.1"},      {1e-5, "1e-05"}, {1.0, "1"},
+      {1e300, "1e+300"}, {-2.5, "-2.5"},  {1.0 / 3, "0.3333333333333333"},
   };
   char text[32];
   for (size_t i = 0; i < sizeof SHORT / sizeof *SHORT; i++) {
@@ -120,7 +128,7 @@ static void every_code_is_explained(void **state) {
   for (int i = 0; i < diag_code_count(); i++) {
     bool warning;
     int code = diag_code_at(i, &warning);
-    assert_true(2 * code + warning > before);            /* ascending, none twice */
+    assert_true(2 * code + warning > before); /* ascending, none twice */
     before = 2 * code + warning;
     assert_int_equal(warning, code / 100 == 9);
     const char *text = diag_explain(code, warning);
@@ -159,12 +167,16 @@ static void json_is_escaped(void **state) {
   diag_hint(f.diags, x, "none");
   StrBuf out = {0};
   diags_print_json(f.diags, &out);
-  assert_string_equal(out.s,
-    "[{\"code\":\"E0204\",\"level\":\"error\",\"file\":\"a \\\"b\\\".td\",\"line\":1,\"column\":1,"
-    "\"end_line\":1,\"end_column\":2,\"message\":\"quote \\\" slash \\\\ tab \\t bell \\u0007 bad "
-    "\\ufffd end\",\"labels\":[{\"file\":\"a \\\"b\\\".td\",\"line\":1,\"column\":1,\"end_line\":1,"
-    "\"end_column\":2,\"text\":\"here\"}],\"notes\":[{\"file\":null,\"line\":null,\"column\":null,"
-    "\"end_line\":null,\"end_column\":null,\"text\":\"no place\"}],\"hint\":\"none\"}]\n");
+  assert_string_equal(
+      out.s, "[{\"code\":\"E0204\",\"level\":\"error\",\"file\":\"a "
+             "\\\"b\\\".td\",\"line\":1,\"column\":1,"
+             "\"end_line\":1,\"end_column\":2,\"message\":\"quote \\\" slash \\\\ tab \\t bell "
+             "\\u0007 bad "
+             "\\ufffd end\",\"labels\":[{\"file\":\"a "
+             "\\\"b\\\".td\",\"line\":1,\"column\":1,\"end_line\":1,"
+             "\"end_column\":2,\"text\":\"here\"}],\"notes\":[{\"file\":null,\"line\":null,"
+             "\"column\":null,"
+             "\"end_line\":null,\"end_column\":null,\"text\":\"no place\"}],\"hint\":\"none\"}]\n");
   sb_free(&out);
   arena_free(f.arena);
 }
@@ -179,21 +191,20 @@ static void carets_and_labels(void **state) {
   diag_label(f.diags, x, (Span){file, 2, 20, 2, 21}, "D = 384");
   diag_note(f.diags, x, (Span){file, 1, 1, 1, 2}, "declared here");
   diag_hint(f.diags, x, "did you mean w2[f,k]?");
-  diag_error(f.diags, 204, (Span){file, 2, 28, 2, 29}, "two extents");      /* the same: dropped */
+  diag_error(f.diags, 204, (Span){file, 2, 28, 2, 29}, "two extents"); /* the same: dropped */
   diag_warn(f.diags, 901, (Span){file, 1, 1, 1, 2}, "first by place");
   StrBuf out = {0};
   diags_print(f.diags, &out, false);
-  assert_string_equal(out.s,
-    "mine.td:1:1: warning[W0901]: first by place\n"
-    "    1 | a = 1\n"
-    "      | ^\n"
-    "mine.td:2:28: error[E0204]: two extents\n"
-    "    2 |   g[b,l,d] = n[b,l,d] * w2[d,k]\n"
-    "      |                    ^       ^\n"
-    "      |                    D = 384\n"
-    "      |                            F = 1536\n"
-    "   hint: did you mean w2[f,k]?\n"
-    "   note: mine.td:1:1: declared here\n");
+  assert_string_equal(out.s, "mine.td:1:1: warning[W0901]: first by place\n"
+                             "    1 | a = 1\n"
+                             "      | ^\n"
+                             "mine.td:2:28: error[E0204]: two extents\n"
+                             "    2 |   g[b,l,d] = n[b,l,d] * w2[d,k]\n"
+                             "      |                    ^       ^\n"
+                             "      |                    D = 384\n"
+                             "      |                            F = 1536\n"
+                             "   hint: did you mean w2[f,k]?\n"
+                             "   note: mine.td:1:1: declared here\n");
   sb_free(&out);
   arena_free(f.arena);
 }
@@ -230,7 +241,8 @@ static void errors_are_limited(void **state) {
 /* ---- limits ----------------------------------------------------------------------------- */
 
 /* `open` n times, then `middle`, then `close` n times: the code of the first error. */
-static int nested(const char *before, const char *open, const char *middle, const char *closing, int n) {
+static int nested(const char *before, const char *open, const char *middle, const char *closing,
+                  int n) {
   Front f = front_new();
   StrBuf text = {0};
   sb_puts(&text, before);
@@ -275,7 +287,7 @@ static void large_files_are_refused(void **state) {
   parse(&f, text, n);
   assert_int_equal(first_code(&f), 110);
   Front g = front_new();
-  parse(&g, text, n - 1);                    /* one name of half a megabyte */
+  parse(&g, text, n - 1); /* one name of half a megabyte */
   assert_int_equal(first_code(&g), 107);
   StrBuf out = {0};
   diags_print(g.diags, &out, false);
@@ -290,9 +302,14 @@ static void large_files_are_refused(void **state) {
 
 static void expressions_alone(void **state) {
   (void)state;
-  static const struct { const char *text, *printed; } GOOD[] = {
-    {"1 + 2*x[ i ]", "1 + 2 * x[i]"}, {"sum[k in 0:K|k<i](a[k+1])", "sum[k in 0:K | k < i](a[k+1])"},
-    {"(a)", "a"}, {"\"text\"", "\"text\""}, {"-x^2", "-x^2"},
+  static const struct {
+    const char *text, *printed;
+  } GOOD[] = {
+      {"1 + 2*x[ i ]", "1 + 2 * x[i]"},
+      {"sum[k in 0:K|k<i](a[k+1])", "sum[k in 0:K | k < i](a[k+1])"},
+      {"(a)", "a"},
+      {"\"text\"", "\"text\""},
+      {"-x^2", "-x^2"},
   };
   static const char *const BAD[] = {"", "1 +", "a = 3", "1 2", "(", "a; b", "const a = 1", "\n"};
   for (size_t i = 0; i < sizeof GOOD / sizeof *GOOD; i++) {
@@ -318,7 +335,8 @@ static void expressions_alone(void **state) {
 static void docs_and_places(void **state) {
   (void)state;
   Front f = front_new();
-  const char *text = "\xEF\xBB\xBF# far\r\n\r\n# one\r\n#  two\r\nop f(x) -> y = x\r\nconst a = 1  # no doc\r\nconst b = 2\r\n";
+  const char *text = "\xEF\xBB\xBF# far\r\n\r\n# one\r\n#  two\r\nop f(x) -> y = x\r\nconst a = 1  "
+                     "# no doc\r\nconst b = 2\r\n";
   AFile *file = parse(&f, text, strlen(text));
   assert_int_equal(diags_count(f.diags), 0);
   assert_int_equal(file->decls.n, 3);
@@ -337,14 +355,21 @@ static void docs_and_places(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(arena_grows_and_stays_zero), cmocka_unit_test(arena_unwinds),
-    cmocka_unit_test(names_are_unique),           cmocka_unit_test(doubles_read_back),
-    cmocka_unit_test(sizes_are_checked),          cmocka_unit_test(every_code_is_explained),
-    cmocka_unit_test(names_are_suggested),        cmocka_unit_test(json_is_escaped),
-    cmocka_unit_test(carets_and_labels),          cmocka_unit_test(long_lines_are_cropped),
-    cmocka_unit_test(errors_are_limited),         cmocka_unit_test(nesting_is_limited),
-    cmocka_unit_test(large_files_are_refused),    cmocka_unit_test(expressions_alone),
-    cmocka_unit_test(docs_and_places),
+      cmocka_unit_test(arena_grows_and_stays_zero),
+      cmocka_unit_test(arena_unwinds),
+      cmocka_unit_test(names_are_unique),
+      cmocka_unit_test(doubles_read_back),
+      cmocka_unit_test(sizes_are_checked),
+      cmocka_unit_test(every_code_is_explained),
+      cmocka_unit_test(names_are_suggested),
+      cmocka_unit_test(json_is_escaped),
+      cmocka_unit_test(carets_and_labels),
+      cmocka_unit_test(long_lines_are_cropped),
+      cmocka_unit_test(errors_are_limited),
+      cmocka_unit_test(nesting_is_limited),
+      cmocka_unit_test(large_files_are_refused),
+      cmocka_unit_test(expressions_alone),
+      cmocka_unit_test(docs_and_places),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

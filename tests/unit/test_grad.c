@@ -12,10 +12,10 @@
 #include "compiler/check/gradcheck.h"
 
 typedef struct Test {
-  Arena    *arena;
+  Arena *arena;
   Interner *names;
-  Diags    *diags;
-  Graph    *g;
+  Diags *diags;
+  Graph *g;
 } Test;
 
 static int set_up(void **state) {
@@ -39,10 +39,10 @@ static int tear_down(void **state) {
 
 static const Span nowhere;
 
-#define COUNT(...) ((int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)))
+#define COUNT(...) ((int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)))
 #define STATE(name, ...) \
-  ir_state(g, name, TY_REAL, COUNT(__VA_ARGS__), (int64_t[]){ __VA_ARGS__ }, nowhere)
-#define READ(node, ...) ex_read(g, node, (Expr *[]){ __VA_ARGS__ })
+  ir_state(g, name, TY_REAL, COUNT(__VA_ARGS__), (int64_t[]){__VA_ARGS__}, nowhere)
+#define READ(node, ...) ex_read(g, node, (Expr *[]){__VA_ARGS__})
 #define READ0(node) ex_read(g, node, NULL)
 #define V(k) ex_var(g, k)
 #define NUM(x) ex_num(g, x)
@@ -57,8 +57,8 @@ static const Span nowhere;
 #define F(p, a) ex1(g, P_##p, a)
 #define SELECT(c, a, b) ex3(g, P_select, c, a, b)
 /* rank output extents, then the reduced ones */
-#define COMP_IN(region, name, red, rank, guard, body, ...)                                         \
-  ir_comp(g, region, name, nowhere, rank, COUNT(__VA_ARGS__) - (rank), (int64_t[]){ __VA_ARGS__ }, \
+#define COMP_IN(region, name, red, rank, guard, body, ...)                                       \
+  ir_comp(g, region, name, nowhere, rank, COUNT(__VA_ARGS__) - (rank), (int64_t[]){__VA_ARGS__}, \
           red, guard, body)
 #define COMP(name, red, rank, guard, body, ...) \
   COMP_IN(g->top, name, red, rank, guard, body, __VA_ARGS__)
@@ -66,7 +66,7 @@ static const Span nowhere;
 
 static void check_filled(Test *t, Node *out, int n, Node **wrt, GradcheckFill *fill) {
   GradcheckReport r;
-  GradcheckOptions o = { .seed = 7, .fill = fill };
+  GradcheckOptions o = {.seed = 7, .fill = fill};
   bool ok = gradcheck(t->g, t->diags, out, wrt, n, &o, &r);
   if (r.error) print_message("%s\n", r.error);
   if (!ok)
@@ -79,15 +79,15 @@ static void check_filled(Test *t, Node *out, int n, Node **wrt, GradcheckFill *f
   assert_null(broken);
 }
 
-#define CHECK(out, ...)                                                           \
-  check_filled(t, out, (int)(sizeof((Node *[]){ __VA_ARGS__ }) / sizeof(Node *)), \
-               (Node *[]){ __VA_ARGS__ }, NULL)
-#define TEST(name)                              \
-  static void name##_body(Test *t, Graph *g);   \
-  static void name(void **state) {              \
-    Test *t = *state;                           \
-    name##_body(t, t->g);                       \
-  }                                             \
+#define CHECK(out, ...)                                                         \
+  check_filled(t, out, (int)(sizeof((Node *[]){__VA_ARGS__}) / sizeof(Node *)), \
+               (Node *[]){__VA_ARGS__}, NULL)
+#define TEST(name)                            \
+  static void name##_body(Test *t, Graph *g); \
+  static void name(void **state) {            \
+    Test *t = *state;                         \
+    name##_body(t, t->g);                     \
+  }                                           \
   static void name##_body(Test *t, Graph *g)
 
 /* ---- scalar expressions ------------------------------------------------------------ */
@@ -262,7 +262,7 @@ TEST(cumulative_sum) {
 
 TEST(gather_rows) {
   Node *e = STATE("e", 5, 3), *w = STATE("w", 3, 2);
-  Node *id = ir_input(g, "id", TY_INT, 1, (int64_t[]){ 7 }, 0, 4, nowhere);
+  Node *id = ir_input(g, "id", TY_INT, 1, (int64_t[]){7}, 0, 4, nowhere);
   Node *h = MAP("h", READ(e, READ(id, V(0)), V(1)), 7, 3);
   CHECK(h, e);
   Expr *body = MUL(READ(e, READ(id, V(0)), V(2)), READ(w, V(2), V(1)));
@@ -271,7 +271,7 @@ TEST(gather_rows) {
 
 TEST(gather_guarded) {
   Node *e = STATE("e", 5), *w = STATE("w", 4);
-  Node *id = ir_input(g, "id", TY_INT, 1, (int64_t[]){ 7 }, 0, 4, nowhere);
+  Node *id = ir_input(g, "id", TY_INT, 1, (int64_t[]){7}, 0, 4, nowhere);
   Expr *before = SUB(V(0), INT(1));
   Expr *body = MUL(READ(e, READ(id, before)), READ(w, V(1)));
   CHECK(COMP("y", RED_SUM, 1, AND(LE(INT(1), V(0)), LE(V(1), READ(id, V(0)))), body, 7, 4), e, w);
@@ -279,10 +279,10 @@ TEST(gather_guarded) {
 
 TEST(scatter) {
   Node *x = STATE("x", 7, 2), *w = STATE("w", 2);
-  Node *id = ir_input(g, "id", TY_INT, 1, (int64_t[]){ 7 }, 0, 4, nowhere);
+  Node *id = ir_input(g, "id", TY_INT, 1, (int64_t[]){7}, 0, 4, nowhere);
   Expr *body = MUL(F(sin, READ(x, V(0), V(1))), READ(w, V(1)));
-  Node *y = ir_scatter(g, g->top, "y", nowhere, 2, (int64_t[]){ 5, 2 }, 2, (int64_t[]){ 7, 2 },
-                       (Expr *[]){ READ(id, V(0)), V(1) }, LT(INT(0), V(0)), body);
+  Node *y = ir_scatter(g, g->top, "y", nowhere, 2, (int64_t[]){5, 2}, 2, (int64_t[]){7, 2},
+                       (Expr *[]){READ(id, V(0)), V(1)}, LT(INT(0), V(0)), body);
   CHECK(y, x, w);
 }
 
@@ -319,11 +319,11 @@ static void expect(const double *got, const double *want, int n) {
 TEST(first_winner_takes_all) {
   Node *x = STATE("x", 2, 4);
   Node *y = COMP("y", RED_MAX, 1, NULL, READ(x, V(0), V(1)), 2, 4);
-  expect(gradient(t, y, x, (double[]){ 1, 3, 3, 2, 5, 5, 5, 5 }),
-         (double[]){ 0, 1, 0, 0, 1, 0, 0, 0 }, 8);
+  expect(gradient(t, y, x, (double[]){1, 3, 3, 2, 5, 5, 5, 5}), (double[]){0, 1, 0, 0, 1, 0, 0, 0},
+         8);
   Node *z = COMP("z", RED_MIN, 1, NULL, READ(x, V(0), V(1)), 2, 4);
-  expect(gradient(t, z, x, (double[]){ 1, 0, 0, 2, 5, 5, 5, 5 }),
-         (double[]){ 0, 1, 0, 0, 1, 0, 0, 0 }, 8);
+  expect(gradient(t, z, x, (double[]){1, 0, 0, 2, 5, 5, 5, 5}), (double[]){0, 1, 0, 0, 1, 0, 0, 0},
+         8);
 }
 
 TEST(product) {
@@ -335,15 +335,15 @@ TEST(product) {
 TEST(product_counts_zeros) {
   Node *x = STATE("x", 3, 3);
   Node *y = COMP("y", RED_PROD, 1, NULL, READ(x, V(0), V(1)), 3, 3);
-  expect(gradient(t, y, x, (double[]){ 2, 3, 4, 2, 0, 4, 0, 5, 0 }),
-         (double[]){ 12, 8, 6, 0, 8, 0, 0, 0, 0 }, 9);
+  expect(gradient(t, y, x, (double[]){2, 3, 4, 2, 0, 4, 0, 5, 0}),
+         (double[]){12, 8, 6, 0, 8, 0, 0, 0, 0}, 9);
 }
 
 TEST(softmax_cross_entropy) {
   Node *x = STATE("x", 3, 5);
-  Node *id = ir_input(g, "id", TY_INT, 1, (int64_t[]){ 3 }, 0, 4, nowhere);
+  Node *id = ir_input(g, "id", TY_INT, 1, (int64_t[]){3}, 0, 4, nowhere);
   Node *m = COMP("m", RED_MAX, 1, NULL, READ(x, V(0), V(1)), 3, 5);
-  m->vjp = NEW(t->arena, Vjp);         /* the shift is a constant to differentiation */
+  m->vjp = NEW(t->arena, Vjp); /* the shift is a constant to differentiation */
   Node *s = COMP("s", RED_SUM, 1, NULL, F(exp, SUB(READ(x, V(0), V(1)), READ(m, V(0)))), 3, 5);
   CHECK(
       MAP("nll", SUB(ADD(F(log, READ(s, V(0))), READ(m, V(0))), READ(x, V(0), READ(id, V(0)))), 3),
@@ -354,26 +354,26 @@ TEST(softmax_cross_entropy) {
 
 TEST(views_and_packs) {
   Node *flat = STATE("flat", 20), *x = STATE("x", 2, 2);
-  Node *a = ir_view(g, g->top, "a", flat, 2, 2, (int64_t[]){ 2, 3 }, nowhere);
-  Node *b = ir_view(g, g->top, "b", flat, 10, 1, (int64_t[]){ 4 }, nowhere);
+  Node *a = ir_view(g, g->top, "a", flat, 2, 2, (int64_t[]){2, 3}, nowhere);
+  Node *b = ir_view(g, g->top, "b", flat, 10, 1, (int64_t[]){4}, nowhere);
   Node *c = COMP("c", RED_SUM, 1, NULL, MUL(READ(a, V(0), V(1)), READ(b, V(1))), 2, 3);
-  Node *q = ir_pack(g, g->top, "q", (Node *[]){ c, x, b }, 3, nowhere);
+  Node *q = ir_pack(g, g->top, "q", (Node *[]){c, x, b}, 3, nowhere);
   CHECK(MAP("y", F(sin, READ(q, V(0))), 10), flat, x);
 }
 
 TEST(overlapping_views) {
   Node *flat = STATE("flat", 8);
-  Node *a = ir_view(g, g->top, "a", flat, 0, 2, (int64_t[]){ 2, 3 }, nowhere);
-  Node *b = ir_view(g, g->top, "b", flat, 2, 2, (int64_t[]){ 3, 2 }, nowhere);
+  Node *a = ir_view(g, g->top, "a", flat, 0, 2, (int64_t[]){2, 3}, nowhere);
+  Node *b = ir_view(g, g->top, "b", flat, 2, 2, (int64_t[]){3, 2}, nowhere);
   CHECK(MAP("y", MUL(READ(a, V(0), V(1)), READ(b, V(1), V(0))), 2, 3), flat);
 }
 
 TEST(views_as_parameters) {
   Node *flat = STATE("flat", 10);
-  Node *a = ir_view(g, g->top, "a", flat, 0, 2, (int64_t[]){ 2, 3 }, nowhere);
-  Node *b = ir_view(g, g->top, "b", flat, 6, 1, (int64_t[]){ 3 }, nowhere), *d[2];
+  Node *a = ir_view(g, g->top, "a", flat, 0, 2, (int64_t[]){2, 3}, nowhere);
+  Node *b = ir_view(g, g->top, "b", flat, 6, 1, (int64_t[]){3}, nowhere), *d[2];
   Node *loss = COMP("loss", RED_SUM, 0, NULL, MUL(READ(a, V(0), V(1)), READ(b, V(1))), 2, 3);
-  assert_true(grad_reverse(g, t->diags, loss, (Node *[]){ a, b }, 2, d));
+  assert_true(grad_reverse(g, t->diags, loss, (Node *[]){a, b}, 2, d));
   assert_int_equal(d[0]->rank, 2);
   assert_int_equal(d[1]->shape[0], 3);
 }
@@ -417,7 +417,9 @@ TEST(layer_loop_shared) {
 }
 
 /* y[b,t,k]: a GRU over x[b,t,i]; `around`: the region, `layer`: NULL or the layer's counter */
-typedef struct Gru { Node *y, *last; } Gru;
+typedef struct Gru {
+  Node *y, *last;
+} Gru;
 
 static Expr *weight(Graph *g, Node *w, Expr *layer, Expr *a, Expr *b, Expr *c) {
   if (layer) return READ(w, layer, a, b, c);
@@ -455,8 +457,8 @@ static Gru gru(Graph *g, Region *around, Node *x, Node *h0, Node *w, Node *u, Ex
               ADD(MUL(SUB(NUM(1), zz), READ(n, V(0), V(1))), MUL(zz, READ(h, V(0), V(1)))), B, K);
   l->carries.at[0].next = next;
   Node *stack = ir_stack(g, l, next);
-  Gru out = { COMP_IN(around, "y", RED_NONE, 3, NULL, READ(stack, V(1), V(0), V(2)), B, T, K),
-              ir_final(g, l, 0) };
+  Gru out = {COMP_IN(around, "y", RED_NONE, 3, NULL, READ(stack, V(1), V(0), V(2)), B, T, K),
+             ir_final(g, l, 0)};
   return out;
 }
 
@@ -488,8 +490,14 @@ static void scan_in_layers(Test *t, bool inside) {
   CHECK(ir_final(g, l, 0), x, h0, w, u, v);
 }
 
-TEST(scan_in_layer_loop) { (void)g; scan_in_layers(t, false); }
-TEST(scan_in_layer_loop_projecting_inside) { (void)g; scan_in_layers(t, true); }
+TEST(scan_in_layer_loop) {
+  (void)g;
+  scan_in_layers(t, false);
+}
+TEST(scan_in_layer_loop_projecting_inside) {
+  (void)g;
+  scan_in_layers(t, true);
+}
 
 /* reads around the counter, an outer table's fixed row, swapped carries, emitted carries */
 TEST(loop_odds_and_ends) {
@@ -514,7 +522,7 @@ TEST(loop_odds_and_ends) {
 /* reductions of every kind inside, a gather of rows, draws redrawn */
 TEST(loop_of_reductions) {
   Node *x = STATE("x", 3, 4), *e = STATE("e", 5, 4), *k = STATE("k", 2, 4);
-  Node *id = ir_input(g, "id", TY_INT, 2, (int64_t[]){ 3, 4 }, 0, 4, nowhere);
+  Node *id = ir_input(g, "id", TY_INT, 2, (int64_t[]){3, 4}, 0, 4, nowhere);
   Loop *l = ir_loop(g, g->top, "i", 2, false, nowhere);
   Expr *i = ex_loopvar(g, l);
   Node *h = ir_carry(g, l, "h", x);
@@ -566,7 +574,7 @@ TEST(users_derivative) {
   Node *loss = COMP("loss", RED_SUM, 0, NULL, MUL(READ(y, V(0)), READ(s, V(0))), 4), *d;
   assert_true(grad_reverse(g, t->diags, loss, &x, 1, &d));
   Eval *ev = eval_new(g, 1, 1);
-  double xs[4] = { 1, 2.4, 3, -1 }, ss[4] = { 2, 1, 0.5, 4 };
+  double xs[4] = {1, 2.4, 3, -1}, ss[4] = {2, 1, 0.5, 4};
   memcpy(eval_bind(ev, x), xs, sizeof xs);
   memcpy(eval_bind(ev, s), ss, sizeof ss);
   assert_null(eval_run(ev));
@@ -585,7 +593,7 @@ TEST(users_derivative_in_a_loop) {
   Node *loss = COMP("loss", RED_SUM, 0, NULL, READ(ir_final(g, l, 0), V(0)), 4);
   assert_true(grad_reverse(g, t->diags, loss, &x, 1, &d));
   Eval *ev = eval_new(g, 1, 1);
-  double xs[4] = { 1, 2.4, 3, -1 }, ss[4] = { 2, 1, 0.5, 4 };
+  double xs[4] = {1, 2.4, 3, -1}, ss[4] = {2, 1, 0.5, 4};
   memcpy(eval_bind(ev, x), xs, sizeof xs);
   memcpy(eval_bind(ev, s), ss, sizeof ss);
   assert_null(eval_run(ev));
@@ -606,7 +614,7 @@ TEST(users_derivative_with_a_loop) {
                     MUL(READ(h, V(0)), MUL(READ(s, V(0)), READ(s, V(0)))), 4);
   y->vjp = NEW(t->arena, Vjp);
   y->vjp->cotangent = ir_node(g, l->body, N_COTANGENT, TY_REAL, 1, y->shape, "dy", nowhere);
-  Loop *k = ir_loop(g, l->body, "k", 2, false, nowhere);        /* dy * s * s, one s at a time */
+  Loop *k = ir_loop(g, l->body, "k", 2, false, nowhere); /* dy * s * s, one s at a time */
   Node *d = ir_carry(g, k, "d", y->vjp->cotangent);
   k->carries.at[0].next =
       COMP_IN(k->body, "n", RED_NONE, 1, NULL, MUL(READ(d, V(0)), READ(s, V(0))), 4);
@@ -643,7 +651,7 @@ TEST(integer_of_parameter_is_an_error) {
 }
 
 TEST(too_many_axes_to_keep) {
-  int64_t shape[8] = { 1, 1, 2, 1, 1, 1, 1, 1 };
+  int64_t shape[8] = {1, 1, 2, 1, 1, 1, 1, 1};
   Node *x = ir_state(g, "x", TY_REAL, 8, shape, nowhere);
   Loop *l = ir_loop(g, g->top, "i", 2, false, nowhere);
   Node *h = ir_carry(g, l, "h", x);
@@ -666,7 +674,7 @@ TEST(unreached_is_null) {
   Node *x = STATE("x", 4), *z = STATE("z", 4), *d[2];
   Node *y = COMP("y", RED_SUM, 0, NULL, READ(x, V(0)), 4);
   MAP("w", READ(z, V(0)), 4);
-  assert_true(grad_reverse(g, t->diags, y, (Node *[]){ z, x }, 2, d));
+  assert_true(grad_reverse(g, t->diags, y, (Node *[]){z, x}, 2, d));
   assert_null(d[0]);
   assert_non_null(d[1]);
 }
@@ -687,10 +695,10 @@ TEST(matmul_gives_two_products) {
   Node *c = COMP("c", RED_SUM, 2, NULL, MUL(READ(a, V(0), V(2)), READ(b, V(2), V(1))), 4, 3, 5);
   Node *loss = COMP("loss", RED_SUM, 0, NULL, MUL(READ(c, V(0), V(1)), READ(r, V(0), V(1))), 4, 3);
   int before = g->nodes.n;
-  assert_true(grad_reverse(g, t->diags, loss, (Node *[]){ a, b }, 2, d));
+  assert_true(grad_reverse(g, t->diags, loss, (Node *[]){a, b}, 2, d));
   assert_true(is_product(d[0], 1) && is_product(d[1], 1));
   assert_string_equal(d[0]->name, "d.a");
-  assert_int_equal(g->nodes.n - before, 2);        /* the adjoint of c is r itself */
+  assert_int_equal(g->nodes.n - before, 2); /* the adjoint of c is r itself */
   assert_ptr_equal(d[0]->body, MUL(READ(r, V(0), V(2)), READ(b, V(1), V(2))));
   assert_ptr_equal(d[1]->body, MUL(READ(r, V(2), V(1)), READ(a, V(2), V(0))));
 }
@@ -699,7 +707,7 @@ TEST(layer_gradients_are_stacks) {
   Node *x = STATE("x", 2, 3), *w = STATE("w", 4, 3, 3), *b = STATE("b", 4, 3), *d[2];
   Node *y = layers(g, x, w, b, 4);
   Node *loss = COMP("loss", RED_SUM, 0, NULL, READ(y, V(0), V(1)), 2, 3);
-  assert_true(grad_reverse(g, t->diags, loss, (Node *[]){ w, b }, 2, d));
+  assert_true(grad_reverse(g, t->diags, loss, (Node *[]){w, b}, 2, d));
   assert_int_equal(g->loops.n, 2);
   assert_true(g->loops.at[1]->reverse);
   assert_int_equal(d[0]->kind, N_STACK);
@@ -714,15 +722,15 @@ TEST(scan_weights_are_hoisted) {
   Gru r = gru(g, g->top, x, h0, w, u, NULL, false);
   Node *loss = COMP("loss", RED_SUM, 0, NULL, READ(r.y, V(0), V(1), V(2)), 2, 4, 9);
   int loops = g->loops.n;
-  assert_true(grad_reverse(g, t->diags, loss, (Node *[]){ w, u }, 2, d));
+  assert_true(grad_reverse(g, t->diags, loss, (Node *[]){w, u}, 2, d));
   assert_true(is_product(d[0], 2) && is_product(d[1], 2));
   assert_ptr_equal(d[1]->region, g->top);
-  assert_int_equal(g->loops.at[loops]->emits.n, 2);        /* of a and c, all gates in one */
+  assert_int_equal(g->loops.at[loops]->emits.n, 2); /* of a and c, all gates in one */
 }
 
 TEST(embedding_gradient_sums_rows_first) {
   Node *e = STATE("e", 50, 8), *w = STATE("w", 8, 6), *d;
-  Node *id = ir_input(g, "id", TY_INT, 1, (int64_t[]){ 7 }, 0, 49, nowhere);
+  Node *id = ir_input(g, "id", TY_INT, 1, (int64_t[]){7}, 0, 49, nowhere);
   Expr *body = MUL(READ(e, READ(id, V(0)), V(2)), READ(w, V(2), V(1)));
   Node *y = COMP("y", RED_SUM, 2, NULL, body, 7, 6, 8);
   Node *loss = COMP("loss", RED_SUM, 0, NULL, F(sin, READ(y, V(0), V(1))), 7, 6);
@@ -735,13 +743,13 @@ TEST(embedding_gradient_sums_rows_first) {
 /* x[b, id[b]] is a comparison, not a scatter; repetition is a sum over copies */
 TEST(gathers_where_they_can_be) {
   Node *x = STATE("x", 7, 9), *z = STATE("z", 4), *d[2];
-  Node *id = ir_input(g, "id", TY_INT, 1, (int64_t[]){ 7 }, 0, 8, nowhere);
+  Node *id = ir_input(g, "id", TY_INT, 1, (int64_t[]){7}, 0, 8, nowhere);
   Node *loss = COMP("loss", RED_SUM, 0, NULL, READ(x, V(0), READ(id, V(0))), 7);
   Node *r = COMP("r", RED_SUM, 0, NULL, F(sin, READ(z, DIV(V(0), INT(3)))), 12);
   loss = ir_comp(g, g->top, "all", nowhere, 0, 0, NULL, RED_NONE, NULL, ADD(READ0(loss), READ0(r)));
-  assert_true(grad_reverse(g, t->diags, loss, (Node *[]){ x, z }, 2, d));
+  assert_true(grad_reverse(g, t->diags, loss, (Node *[]){x, z}, 2, d));
   assert_true(d[0]->kind == N_COMP && d[0]->reducer == RED_NONE);
-  assert_true(d[1]->kind == N_COMP && d[1]->nvars == 1);  /* 3 * cos(z) */
+  assert_true(d[1]->kind == N_COMP && d[1]->nvars == 1); /* 3 * cos(z) */
 }
 
 /* results stand behind what they read, not at the end */
@@ -753,7 +761,7 @@ TEST(results_come_early) {
   Node *v = STATE("v", 2, 3);
   Node *loss =
       COMP("loss", RED_SUM, 0, NULL, MUL(F(sin, READ(b, V(0), V(1))), READ(v, V(0), V(1))), 2, 3);
-  assert_true(grad_reverse(g, t->diags, loss, (Node *[]){ x, v }, 2, d));
+  assert_true(grad_reverse(g, t->diags, loss, (Node *[]){x, v}, 2, d));
   int dv = -1, db = -1;
   for (int i = 0; i < g->top->nodes.n; i++) {
     if (g->top->nodes.at[i] == d[1]) dv = i;
@@ -765,63 +773,63 @@ TEST(results_come_early) {
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
   const struct CMUnitTest tests[] = {
-    T(primitives),
-    T(untaken_branches),
-    T(guarded_sum_hides_nan),
-    T(many_branches_are_merged),
-    T(chain_of_maps),
-    T(matmul),
-    T(matmul_extent_1),
-    T(permutation_and_broadcast),
-    T(diagonal),
-    T(constant_index),
-    T(shift_with_else),
-    T(convolution_padded),
-    T(convolution_strided),
-    T(convolution_dilated),
-    T(convolution_strided_dilated),
-    T(blocks_and_digits),
-    T(strided_slice),
-    T(mixed_equations),
-    T(transposed_convolution),
-    T(flattened),
-    T(quotients_and_remainders),
-    T(cumulative_sum),
-    T(gather_rows),
-    T(gather_guarded),
-    T(scatter),
-    T(extrema),
-    T(first_winner_takes_all),
-    T(product),
-    T(product_counts_zeros),
-    T(softmax_cross_entropy),
-    T(views_and_packs),
-    T(overlapping_views),
-    T(views_as_parameters),
-    T(layer_loop),
-    T(layer_loop_once),
-    T(layer_loop_shared),
-    T(gru_scan),
-    T(gru_scan_projecting_inside),
-    T(scan_in_layer_loop),
-    T(scan_in_layer_loop_projecting_inside),
-    T(loop_odds_and_ends),
-    T(loop_of_reductions),
-    T(loops_without_parameters_stay),
-    T(users_derivative),
-    T(users_derivative_in_a_loop),
-    T(users_derivative_with_a_loop),
-    T(too_many_axes_to_keep),
-    T(floor_is_an_error),
-    T(integer_of_parameter_is_an_error),
-    T(constants_may_be_rounded),
-    T(unreached_is_null),
-    T(matmul_gives_two_products),
-    T(layer_gradients_are_stacks),
-    T(scan_weights_are_hoisted),
-    T(embedding_gradient_sums_rows_first),
-    T(gathers_where_they_can_be),
-    T(results_come_early),
+      T(primitives),
+      T(untaken_branches),
+      T(guarded_sum_hides_nan),
+      T(many_branches_are_merged),
+      T(chain_of_maps),
+      T(matmul),
+      T(matmul_extent_1),
+      T(permutation_and_broadcast),
+      T(diagonal),
+      T(constant_index),
+      T(shift_with_else),
+      T(convolution_padded),
+      T(convolution_strided),
+      T(convolution_dilated),
+      T(convolution_strided_dilated),
+      T(blocks_and_digits),
+      T(strided_slice),
+      T(mixed_equations),
+      T(transposed_convolution),
+      T(flattened),
+      T(quotients_and_remainders),
+      T(cumulative_sum),
+      T(gather_rows),
+      T(gather_guarded),
+      T(scatter),
+      T(extrema),
+      T(first_winner_takes_all),
+      T(product),
+      T(product_counts_zeros),
+      T(softmax_cross_entropy),
+      T(views_and_packs),
+      T(overlapping_views),
+      T(views_as_parameters),
+      T(layer_loop),
+      T(layer_loop_once),
+      T(layer_loop_shared),
+      T(gru_scan),
+      T(gru_scan_projecting_inside),
+      T(scan_in_layer_loop),
+      T(scan_in_layer_loop_projecting_inside),
+      T(loop_odds_and_ends),
+      T(loop_of_reductions),
+      T(loops_without_parameters_stay),
+      T(users_derivative),
+      T(users_derivative_in_a_loop),
+      T(users_derivative_with_a_loop),
+      T(too_many_axes_to_keep),
+      T(floor_is_an_error),
+      T(integer_of_parameter_is_an_error),
+      T(constants_may_be_rounded),
+      T(unreached_is_null),
+      T(matmul_gives_two_products),
+      T(layer_gradients_are_stacks),
+      T(scan_weights_are_hoisted),
+      T(embedding_gradient_sums_rows_first),
+      T(gathers_where_they_can_be),
+      T(results_come_early),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

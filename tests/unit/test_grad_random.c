@@ -13,15 +13,15 @@
 enum { MOST_NODES = 64, LAYERS_DEEP = 2 };
 
 typedef struct Maker {
-  Arena   *arena;
-  Graph   *g;
-  Region  *region;              /* where nodes are being made */
+  Arena *arena;
+  Graph *g;
+  Region *region; /* where nodes are being made */
   uint64_t state;
-  Node    *node[MOST_NODES];    /* what may be read now */
-  int      nnodes;
-  Loop    *loop[LAYERS_DEEP + 1];
-  int      depth;
-  int      named;
+  Node *node[MOST_NODES]; /* what may be read now */
+  int nnodes;
+  Loop *loop[LAYERS_DEEP + 1];
+  int depth;
+  int named;
 } Maker;
 
 static int pick(Maker *m, int n) {
@@ -37,7 +37,10 @@ static const char *name(Maker *m, const char *stem) {
 }
 
 /* The index space of the comprehension being made. */
-typedef struct Space { int rank, nvars; int64_t extent[IR_MAX_VARS]; } Space;
+typedef struct Space {
+  int rank, nvars;
+  int64_t extent[IR_MAX_VARS];
+} Space;
 
 static Expr *integer(Maker *m, int64_t x) { return ex_int(m->g, x); }
 
@@ -55,10 +58,18 @@ static Expr *index_of(Maker *m, const Space *s, int64_t size, Expr **guard) {
   Expr *e = NULL;
   switch (pick(m, 12)) {
   case 0: return integer(m, pick(m, (int)size));
-  case 1: if (l) e = ex_loopvar(g, l); break;
-  case 2: if (l && u >= 0) e = ex2(g, P_add, ex_loopvar(g, l), ex_var(g, u)); break;
-  case 3: if (u >= 0) e = ex2(g, P_sub, integer(m, size - 1), ex_var(g, u)); break;
-  case 4: if (u != v) e = ex2(g, P_add, ex_var(g, u), ex_var(g, v)); break;
+  case 1:
+    if (l) e = ex_loopvar(g, l);
+    break;
+  case 2:
+    if (l && u >= 0) e = ex2(g, P_add, ex_loopvar(g, l), ex_var(g, u));
+    break;
+  case 3:
+    if (u >= 0) e = ex2(g, P_sub, integer(m, size - 1), ex_var(g, u));
+    break;
+  case 4:
+    if (u != v) e = ex2(g, P_add, ex_var(g, u), ex_var(g, v));
+    break;
   case 5:
     if (u != v)
       e = ex2(g, P_add, ex2(g, P_mul, integer(m, s->extent[v]), ex_var(g, u)), ex_var(g, v));
@@ -66,7 +77,9 @@ static Expr *index_of(Maker *m, const Space *s, int64_t size, Expr **guard) {
   case 6:
     if (u != v) e = ex2(g, P_add, ex2(g, P_mul, integer(m, 2), ex_var(g, u)), ex_var(g, v));
     break;
-  case 7: if (u >= 0) e = ex2(g, pick(m, 2) ? P_div : P_mod, ex_var(g, u), integer(m, 2)); break;
+  case 7:
+    if (u >= 0) e = ex2(g, pick(m, 2) ? P_div : P_mod, ex_var(g, u), integer(m, 2));
+    break;
   case 8:
     if (u >= 0) {
       Expr *at = ex_var(g, u);
@@ -79,7 +92,7 @@ static Expr *index_of(Maker *m, const Space *s, int64_t size, Expr **guard) {
     break;
   default: break;
   }
-  if (!e) {                      /* mostly bare, of the right extent where there is one */
+  if (!e) { /* mostly bare, of the right extent where there is one */
     if (u < 0) return integer(m, pick(m, (int)size));
     for (int k = 0; k < s->nvars && s->extent[u] != size; k++) u = (u + 1) % s->nvars;
     e = ex_var(g, u);
@@ -94,7 +107,7 @@ static Expr *index_of(Maker *m, const Space *s, int64_t size, Expr **guard) {
 
 static Expr *read_of(Maker *m, const Space *s) {
   Node *n = m->node[pick(m, m->nnodes)];
-  Expr *index[IR_MAX_RANK] = { NULL }, *guard = NULL;
+  Expr *index[IR_MAX_RANK] = {NULL}, *guard = NULL;
   for (int a = 0; a < n->rank; a++) index[a] = index_of(m, s, n->shape[a], &guard);
   Expr *e = ex_read(m->g, n, index);
   return guard ? ex3(m->g, P_select, guard, e, ex_num(m->g, 0.4)) : e;
@@ -109,7 +122,7 @@ static Expr *scalar(Maker *m, const Space *s, int depth) {
   case 1: return ex1(g, P_tanh, a);
   case 2: return ex2(g, P_add, a, scalar(m, s, depth - 1));
   case 3: return ex2(g, P_div, a, ex2(g, P_add, ex_num(g, 1.5), ex1(g, P_sigmoid, read_of(m, s))));
-  case 4: {                      /* the branch not taken is a NaN */
+  case 4: { /* the branch not taken is a NaN */
     Expr *positive = ex2(g, P_lt, ex_num(g, 0), a);
     Expr *root = ex1(g, P_sqrt, ex2(g, P_add, a, ex_num(g, 0.25)));
     return ex3(g, P_select, positive, ex2(g, P_sub, root, ex_num(g, 0.5)), ex1(g, P_sin, a));
@@ -129,8 +142,8 @@ static Expr *scalar(Maker *m, const Space *s, int depth) {
 static Node *comp(Maker *m, Region *r, int rank, const int64_t *shape) {
   Graph *g = m->g;
   m->region = r;
-  static const Reducer reducers[] = { RED_SUM, RED_SUM, RED_SUM, RED_MAX, RED_MIN, RED_PROD };
-  Space s = { .rank = rank < 0 ? pick(m, 4) : rank };
+  static const Reducer reducers[] = {RED_SUM, RED_SUM, RED_SUM, RED_MAX, RED_MIN, RED_PROD};
+  Space s = {.rank = rank < 0 ? pick(m, 4) : rank};
   for (int k = 0; k < s.rank; k++) s.extent[k] = shape ? shape[k] : 1 + pick(m, 4);
   int nred = pick(m, 3);
   s.nvars = s.rank + nred;
@@ -150,9 +163,9 @@ static Node *comp(Maker *m, Region *r, int rank, const int64_t *shape) {
 /* Values added up at places that data decide. */
 static Node *scatter(Maker *m, Region *r) {
   m->region = r;
-  Space s = { .rank = 0, .nvars = 1 + pick(m, 2) };
+  Space s = {.rank = 0, .nvars = 1 + pick(m, 2)};
   for (int k = 0; k < s.nvars; k++) s.extent[k] = 1 + pick(m, 4);
-  int64_t shape[2] = { 1 + pick(m, 4), 1 + pick(m, 4) };
+  int64_t shape[2] = {1 + pick(m, 4), 1 + pick(m, 4)};
   Expr *index[2], *guard = NULL;
   for (int a = 0; a < 2; a++) index[a] = index_of(m, &s, shape[a], &guard);
   Expr *body = scalar(m, &s, 1);
@@ -162,9 +175,9 @@ static Node *scatter(Maker *m, Region *r) {
 
 /* Two nodes end to end, and a window on the result. */
 static Node *repacked(Maker *m, Region *r) {
-  Node *parts[2] = { m->node[pick(m, m->nnodes)], m->node[pick(m, m->nnodes)] };
+  Node *parts[2] = {m->node[pick(m, m->nnodes)], m->node[pick(m, m->nnodes)]};
   Node *pack = ir_pack(m->g, r, name(m, "pack"), parts, 2, nowhere);
-  int64_t shape[2] = { 1 + pick(m, 2), pack->shape[0] / 2 };
+  int64_t shape[2] = {1 + pick(m, 2), pack->shape[0] / 2};
   int64_t slack = pack->shape[0] - shape[0] * shape[1];
   return ir_view(m->g, r, name(m, "view"), pack, pick(m, (int)slack + 1), 2, shape, nowhere);
 }
@@ -196,10 +209,14 @@ static void loop(Maker *m, Region *r) {
 
 static void fill(Maker *m, Region *r, int steps) {
   for (int i = 0; i < steps; i++) {
-    if (m->depth < LAYERS_DEEP && pick(m, 4) == 0) loop(m, r);
-    else if (pick(m, 8) == 0) remember(m, repacked(m, r));
-    else if (pick(m, 8) == 0) remember(m, scatter(m, r));
-    else remember(m, comp(m, r, -1, NULL));
+    if (m->depth < LAYERS_DEEP && pick(m, 4) == 0)
+      loop(m, r);
+    else if (pick(m, 8) == 0)
+      remember(m, repacked(m, r));
+    else if (pick(m, 8) == 0)
+      remember(m, scatter(m, r));
+    else
+      remember(m, comp(m, r, -1, NULL));
   }
 }
 
@@ -223,7 +240,7 @@ enum { PARAMETERS = 3 };
 
 /* The graph of a seed: its loss, and its parameters in wrt. */
 static Node *make(Maker *m, uint64_t seed, Node **wrt) {
-  *m = (Maker){ .arena = arena_new(), .state = seed * 77 + 1 };
+  *m = (Maker){.arena = arena_new(), .state = seed * 77 + 1};
   m->g = graph_new(m->arena, interner_new(m->arena), "random");
   for (int k = 0; k < PARAMETERS; k++) {
     int64_t shape[3];
@@ -234,13 +251,13 @@ static Node *make(Maker *m, uint64_t seed, Node **wrt) {
   }
   fill(m, m->g->top, 1 + pick(m, 6));
   Node *loss = loss_of(m);
-  vec_push(m->arena, &m->g->outputs, ((Output){ "loss", loss }));
+  vec_push(m->arena, &m->g->outputs, ((Output){"loss", loss}));
   ir_prune(m->g);
   return loss;
 }
 
 static void print(Graph *g) {
-  StrBuf text = { 0 };
+  StrBuf text = {0};
   ir_print(g, &text);
   printf("%s\n", text.s);
   sb_free(&text);
@@ -250,7 +267,7 @@ static bool check_differences(uint64_t seed, bool talk) {
   Maker m;
   Node *wrt[PARAMETERS], *loss = make(&m, seed, wrt);
   if (talk) print(m.g);
-  GradcheckOptions o = { .seed = seed, .max_elements = 8, .atol = 1e-4, .rtol = 1e-3 };
+  GradcheckOptions o = {.seed = seed, .max_elements = 8, .atol = 1e-4, .rtol = 1e-3};
   GradcheckReport r;
   bool ok = gradcheck(m.g, diags_new(m.arena), loss, wrt, PARAMETERS, &o, &r);
   if (!ok)
@@ -279,11 +296,11 @@ static bool check_passes(uint64_t seed, bool talk) {
   Node *wrt[PARAMETERS], *d[PARAMETERS], *loss = make(&m, seed, wrt);
   if (!grad_reverse(m.g, diags_new(m.arena), loss, wrt, PARAMETERS, d)) return false;
   for (int k = 0; k < PARAMETERS; k++)
-    if (d[k]) vec_push(m.arena, &m.g->outputs, ((Output){ arena_printf(m.arena, "d%d", k), d[k] }));
+    if (d[k]) vec_push(m.arena, &m.g->outputs, ((Output){arena_printf(m.arena, "d%d", k), d[k]}));
   Eval *before = evaluated(m.g, wrt, seed);
-  VEC(Node *) old = { 0 };
+  VEC(Node *) old = {0};
   for (int k = 0; k < m.g->outputs.n; k++) vec_push(m.arena, &old, m.g->outputs.at[k].node);
-  pipeline_run(m.g, &(PipelineOptions){ .verify = true });
+  pipeline_run(m.g, &(PipelineOptions){.verify = true});
   if (talk) print(m.g);
   Eval *after = evaluated(m.g, wrt, seed);
   bool ok = true;
@@ -303,7 +320,10 @@ static bool check_passes(uint64_t seed, bool talk) {
 int main(int argc, char **argv) {
   const char *longer = getenv("TDC_TEST_LONG");
   uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
-  uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : argc > 1 ? 1 : longer && *longer == '1' ? 20000 : 300;
+  uint64_t count = argc > 2                   ? strtoull(argv[2], NULL, 10)
+                   : argc > 1                 ? 1
+                   : longer && *longer == '1' ? 20000
+                                              : 300;
   int failed = 0;
   for (uint64_t seed = first; seed < first + count; seed++)
     failed += !check_differences(seed, argc == 2) || !check_passes(seed, argc == 2);

@@ -11,7 +11,11 @@
 
 #include "compiler/passes/pipeline.h"
 
-typedef struct Bench { Arena *arena; Graph *g; Expr *i, *j, *k; } Bench;
+typedef struct Bench {
+  Arena *arena;
+  Graph *g;
+  Expr *i, *j, *k;
+} Bench;
 
 static const Span nowhere;
 
@@ -44,7 +48,8 @@ static Node *input(Graph *g, const char *name, int rank, const int64_t *shape) {
 }
 
 static Node *map(Graph *g, Region *r, const char *name, Node *x) {
-  return ir_comp(g, r, name, nowhere, x->rank, 0, x->shape, RED_NONE, NULL, ex1(g, P_exp, ir_read_all(g, x)));
+  return ir_comp(g, r, name, nowhere, x->rank, 0, x->shape, RED_NONE, NULL,
+                 ex1(g, P_exp, ir_read_all(g, x)));
 }
 
 static void output(Graph *g, const char *name, Node *n) {
@@ -60,7 +65,8 @@ static void integers_have_one_form(void **state) {
   Expr *i = b->i, *j = b->j, *k = b->k;
   assert_ptr_equal(add(g, i, j), add(g, j, i));
   assert_ptr_equal(sub(g, add(g, i, k), k), i);
-  assert_ptr_equal(add(g, mul(g, ex_int(g, 2), i), mul(g, i, ex_int(g, 3))), mul(g, ex_int(g, 5), i));
+  assert_ptr_equal(add(g, mul(g, ex_int(g, 2), i), mul(g, i, ex_int(g, 3))),
+                   mul(g, ex_int(g, 5), i));
   Expr *s = add(g, mul(g, ex_int(g, 4), i), mul(g, j, ex_int(g, 2)));
   assert_ptr_equal(ex2(g, P_div, s, ex_int(g, 2)), add(g, j, mul(g, ex_int(g, 2), i)));
   assert_ptr_equal(ex2(g, P_mod, s, ex_int(g, 2)), ex_int(g, 0));
@@ -70,8 +76,9 @@ static void integers_have_one_form(void **state) {
   assert_ptr_equal(le(g, add(g, i, ex_int(g, 1)), j), lt(g, i, j));
   assert_ptr_equal(lt(g, i, add(g, i, ex_int(g, 1))), ex_bool(g, true));
   assert_ptr_equal(ex2(g, P_eq, j, i), ex2(g, P_eq, i, j));
-  assert_ptr_equal(ex2(g, P_eq, mul(g, ex_int(g, 2), i), add(g, ex_int(g, 1), mul(g, ex_int(g, 2), j))),
-                   ex_bool(g, false));
+  assert_ptr_equal(
+      ex2(g, P_eq, mul(g, ex_int(g, 2), i), add(g, ex_int(g, 1), mul(g, ex_int(g, 2), j))),
+      ex_bool(g, false));
   assert_ptr_equal(ex1(g, P_not, lt(g, i, j)), le(g, j, i));
   assert_ptr_equal(lt(g, ex_int(g, 2), i), le(g, ex_int(g, 3), i));
 }
@@ -179,7 +186,8 @@ static void intervals(void **state) {
   Node *any = ir_input(g, "any", TY_INT, 1, shape, INT64_MIN, INT64_MAX, nowhere);
   Expr *free_read = ex_read(g, any, &index);
   assert_false(ex_interval(g, add(g, free_read, b->i), extent, 3, &lo, &hi));
-  assert_true(ex_interval(g, ex2(g, P_min, ex2(g, P_max, free_read, ex_int(g, 0)), ex_int(g, 9)), extent, 3, &lo, &hi));
+  assert_true(ex_interval(g, ex2(g, P_min, ex2(g, P_max, free_read, ex_int(g, 0)), ex_int(g, 9)),
+                          extent, 3, &lo, &hi));
   assert_int_equal(hi, 9);
   assert_true(ex_interval(g, lt(g, b->i, add(g, b->j, ex_int(g, 9))), extent, 3, &lo, &hi));
   assert_int_equal(lo, 1);
@@ -192,7 +200,8 @@ static void affine_forms(void **state) {
   Node *n = ir_input(g, "n", TY_INT, 1, shape, 0, 7, nowhere);
   Expr *zero = ex_int(g, 0), *read = ex_read(g, n, &zero), *by_var = ex_read(g, n, &b->i);
   Affine f;
-  assert_true(ex_affine(g, add(g, sub(g, mul(g, ex_int(g, 4), b->i), b->k), add(g, read, ex_int(g, 2))), &f));
+  assert_true(ex_affine(
+      g, add(g, sub(g, mul(g, ex_int(g, 4), b->i), b->k), add(g, read, ex_int(g, 2))), &f));
   assert_int_equal(f.coef[0], 4);
   assert_int_equal(f.coef[1], 0);
   assert_int_equal(f.coef[2], -1);
@@ -233,7 +242,10 @@ static void loops_and_pruning(void **state) {
   (void)fa;
 }
 
-typedef struct Seen { Node *node[8]; int n; } Seen;
+typedef struct Seen {
+  Node *node[8];
+  int n;
+} Seen;
 
 static void see(Node *n, void *ctx) {
   Seen *s = ctx;
@@ -266,13 +278,16 @@ static void integer_bounds(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
   int64_t extent[2] = {3, 4};
-  Node *sum = ir_comp(g, g->top, "sum", nowhere, 1, 1, extent, RED_SUM, NULL, sub(g, b->j, ex_int(g, 1)));
+  Node *sum =
+      ir_comp(g, g->top, "sum", nowhere, 1, 1, extent, RED_SUM, NULL, sub(g, b->j, ex_int(g, 1)));
   assert_int_equal(sum->lo, -4);
   assert_int_equal(sum->hi, 8);
-  Node *best = ir_comp(g, g->top, "best", nowhere, 0, 2, extent, RED_ARGMAX, NULL, ex1(g, P_real, b->i));
+  Node *best =
+      ir_comp(g, g->top, "best", nowhere, 0, 2, extent, RED_ARGMAX, NULL, ex1(g, P_real, b->i));
   assert_int_equal(best->type, TY_INT);
   assert_int_equal(best->hi, 11);
-  Node *some = ir_comp(g, g->top, "some", nowhere, 2, 0, extent, RED_NONE, lt(g, b->i, b->j), add(g, b->i, ex_int(g, 5)));
+  Node *some = ir_comp(g, g->top, "some", nowhere, 2, 0, extent, RED_NONE, lt(g, b->i, b->j),
+                       add(g, b->i, ex_int(g, 5)));
   assert_int_equal(some->lo, 0);
   assert_int_equal(some->hi, 7);
 }
@@ -314,7 +329,8 @@ static void verifier_objects(void **state) {
   expect_broken(g, "has no next");
   l->carries.at[0].next = c;
   assert_null(ir_verify(g));
-  Node *site = ir_comp(g, g->top, "u", nowhere, 1, 0, shape, RED_NONE, NULL, ex2(g, P_uniform, b->i, b->i));
+  Node *site =
+      ir_comp(g, g->top, "u", nowhere, 1, 0, shape, RED_NONE, NULL, ex2(g, P_uniform, b->i, b->i));
   expect_broken(g, "32-bit constant");
   site->body = body;
   output(g, "y", y);
@@ -333,10 +349,12 @@ static const char sample[] =
     "view a: real[10, 10] = w + 0\n"
     "h[b:4, d:10] = sum[l:8 | x[b, l] < 10 and l <= b](exp(a[mod(x[b, l], 10), d]))\n"
     "s[b:4] = {\n  $1 = h[b, 0] * h[b, 1] + 2.0\n  $1 / ($1 - -1e-5) + (b < 2 ? 1.0 : nan)\n}\n"
-    "loop l:3 reverse {\n  carry c: real[b:4] = s\n  n[b:4] = c[b] + real(@l) * t[@l]\n  next c = n\n  emit 0 = n\n}\n"
+    "loop l:3 reverse {\n  carry c: real[b:4] = s\n  n[b:4] = c[b] + real(@l) * t[@l]\n  next c = "
+    "n\n  emit 0 = n\n}\n"
     "final c'2: real[b:4] = c\nstack st: real[l:3, b:4] = l emit 0\n"
     "best[b:4] in 0 .. 2 = argmax[l:3](st[l, b])\n"
-    "scatter g: real[v:64, d:10] over [v0:4, v1:8, v2:10 | v1 < v0] at [x[v0, v1], v2] add h[v0, v2]\n"
+    "scatter g: real[v:64, d:10] over [v0:4, v1:8, v2:10 | v1 < v0] at [x[v0, v1], v2] add h[v0, "
+    "v2]\n"
     "pack p: real[100] = a\ncotangent dy: real[4]\nvjp s from dy: h -> none\n"
     "output loss = best\nupdate w = p\n";
 
@@ -349,7 +367,8 @@ static Graph *read_text(Arena *a, const char *text, size_t n) {
 
 static void numbers_survive(void **state) {
   (void)state;
-  static const double numbers[] = {0.1, -0.0, 1e300, 5e-324, 1.7976931348623157e308, 123456789.125, 1.0 / 3, 1e22};
+  static const double numbers[] = {0.1,           -0.0,    1e300, 5e-324, 1.7976931348623157e308,
+                                   123456789.125, 1.0 / 3, 1e22};
   Arena *a = arena_new();
   Graph *g = graph_new(a, interner_new(a), "numbers");
   int64_t shape[1] = {8};
@@ -371,22 +390,26 @@ static void numbers_survive(void **state) {
 
 static void names_survive(void **state) {
   (void)state;
-  static const char *const names[] = {"x", "x", "", "sum", "a b", "q`\\\n\x80", "loop", "x.y", "1", "v2", "x'2"};
+  static const char *const names[] = {"x",    "x",   "",  "sum", "a b", "q`\\\n\x80",
+                                      "loop", "x.y", "1", "v2",  "x'2"};
   Arena *a = arena_new();
   Graph *g = graph_new(a, interner_new(a), "a graph");
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    Node *n = ir_comp(g, g->top, names[i], nowhere, 0, 0, NULL, RED_NONE, NULL, ex_num(g, (double)i));
+    Node *n =
+        ir_comp(g, g->top, names[i], nowhere, 0, 0, NULL, RED_NONE, NULL, ex_num(g, (double)i));
     output(g, arena_printf(a, "o%d", (int)i), n);
   }
   int64_t shape[3] = {2, 3, 4};
-  Node *n = ir_comp(g, g->top, "axes", nowhere, 3, 0, shape, RED_NONE, NULL, ex1(g, P_real, ex_var(g, 1)));
+  Node *n = ir_comp(g, g->top, "axes", nowhere, 3, 0, shape, RED_NONE, NULL,
+                    ex1(g, P_real, ex_var(g, 1)));
   n->axis[0] = "v2";
   n->axis[1] = n->axis[2] = "sum";
   StrBuf text = {0}, again = {0};
   ir_print(g, &text);
   Graph *h = read_text(a, text.s, text.n);
   assert_non_null(h);
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) assert_string_equal(h->outputs.at[i].node->name, names[i]);
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    assert_string_equal(h->outputs.at[i].node->name, names[i]);
   Node *m = h->nodes.at[h->nodes.n - 1];
   assert_string_equal(m->axis[0], "v2");
   assert_string_equal(m->axis[1], "sum");
@@ -467,11 +490,15 @@ static void pipeline_is_a_table(void **state) {
   Arena *a = arena_new();
   Graph *g = read_text(a, sample, sizeof sample - 1);
   StrBuf ran = {0};
-  pipeline_run(g, &(PipelineOptions){.verify = true, .skip = (const char *[]){"hoist", NULL}, .after = note_pass, .ctx = &ran});
+  pipeline_run(g, &(PipelineOptions){.verify = true,
+                                     .skip = (const char *[]){"hoist", NULL},
+                                     .after = note_pass,
+                                     .ctx = &ran});
   assert_string_equal(ran.s, "recompute simplify cse prune ");
   assert_false(pipeline_run_one(g, "nonesuch"));
   assert_true(pipeline_run_one(g, "hoist"));
-  for (int i = 0; i < pipeline_count(); i++) assert_ptr_equal(pipeline_find(pipeline_at(i)->name), pipeline_at(i));
+  for (int i = 0; i < pipeline_count(); i++)
+    assert_ptr_equal(pipeline_find(pipeline_at(i)->name), pipeline_at(i));
   sb_free(&ran);
   arena_free(a);
 }

@@ -23,7 +23,8 @@
 static const char prelude[] =
     "#include <stdint.h>\n"
     "typedef struct TdControl { uint64_t seed; int64_t step; } TdControl;\n"
-    "typedef struct TdCall { char *const *arg; const int64_t *ix; char *scratch; const TdControl *ctl; } TdCall;\n";
+    "typedef struct TdCall { char *const *arg; const int64_t *ix; char *scratch; const TdControl "
+    "*ctl; } TdCall;\n";
 
 enum { N = 1000, PIECES = 50, ROWS = 4 };
 
@@ -35,127 +36,126 @@ static const char scale_source[] =
     "  float *y = (float *)c->arg[2]; float *s = (float *)c->scratch;\n"
     "  for (int64_t p = b; p < e; p++)\n"
     "    for (int64_t i = p * 20; i < p * 20 + 20; i++) { s[0] = x[i] * f[0]; y[i] = s[0]; }\n}\n";
-static const char add_source[] =
-    "void add_row(const TdCall *c, int64_t b, int64_t e) {\n"
-    "  const float *y = (const float *)c->arg[0]; float *stack = (float *)c->arg[1] + c->ix[0] * 1000;\n"
-    "  float *total = (float *)c->arg[2];\n"
-    "  for (int64_t i = b * 20; i < e * 20; i++) { stack[i] = y[i] + (float)c->ix[0]; total[i] += stack[i]; }\n}\n";
-static const char seed_source[] =
-    "void seeds(const TdCall *c, int64_t b, int64_t e) {\n"
-    "  (void)b; (void)e; *(int32_t *)c->arg[0] = (int32_t)(c->ctl->seed + (uint64_t)c->ctl->step);\n}\n";
+static const char add_source[] = "void add_row(const TdCall *c, int64_t b, int64_t e) {\n"
+                                 "  const float *y = (const float *)c->arg[0]; float *stack = "
+                                 "(float *)c->arg[1] + c->ix[0] * 1000;\n"
+                                 "  float *total = (float *)c->arg[2];\n"
+                                 "  for (int64_t i = b * 20; i < e * 20; i++) { stack[i] = y[i] + "
+                                 "(float)c->ix[0]; total[i] += stack[i]; }\n}\n";
+static const char seed_source[] = "void seeds(const TdCall *c, int64_t b, int64_t e) {\n"
+                                  "  (void)b; (void)e; *(int32_t *)c->arg[0] = "
+                                  "(int32_t)(c->ctl->seed + (uint64_t)c->ctl->step);\n}\n";
 
 static TdKernel kernels[] = {
-  { .name = "scale",
-    .source = scale_source,
-    .klass = "map",
-    .where = "x.td:1",
-    .text = "y = x * f",
-    .pieces = PIECES,
-    .scratch = 64 },
-  { .name = "add_row",
-    .source = add_source,
-    .klass = "map",
-    .where = "x.td:2",
-    .text = "s = y + i",
-    .pieces = PIECES },
-  { .name = "seeds",
-    .source = seed_source,
-    .klass = "map",
-    .where = "x.td:3",
-    .text = "n",
-    .pieces = 1 },
+    {.name = "scale",
+     .source = scale_source,
+     .klass = "map",
+     .where = "x.td:1",
+     .text = "y = x * f",
+     .pieces = PIECES,
+     .scratch = 64},
+    {.name = "add_row",
+     .source = add_source,
+     .klass = "map",
+     .where = "x.td:2",
+     .text = "s = y + i",
+     .pieces = PIECES},
+    {.name = "seeds",
+     .source = seed_source,
+     .klass = "map",
+     .where = "x.td:3",
+     .text = "n",
+     .pieces = 1},
 };
-static const int scale_args[] = { 0, 1, 2 }, add_args[] = { 2, 3, 4 }, seed_args[] = { 5 };
-static TdState states[] = {
-  { .name = "total", .type = TD_F32, .rank = 1, .shape = { N }, .count = N },
-  { .name = "last", .type = TD_F32, .rank = 1, .shape = { N }, .count = N }
-};
+static const int scale_args[] = {0, 1, 2}, add_args[] = {2, 3, 4}, seed_args[] = {5};
+static TdState states[] = {{.name = "total", .type = TD_F32, .rank = 1, .shape = {N}, .count = N},
+                           {.name = "last", .type = TD_F32, .rank = 1, .shape = {N}, .count = N}};
 static TdBuffer buffers[] = {
-  { .kind = TD_INPUT,
-    .name = "x",
-    .type = TD_F32,
-    .rank = 1,
-    .shape = { N },
-    .count = N,
-    .bytes = 4 * N },
-  { .kind = TD_INPUT, .name = "factor", .type = TD_F32, .rank = 0, .count = 1, .bytes = 4 },
-  { .kind = TD_TEMP,
-    .name = "y",
-    .type = TD_F32,
-    .rank = 1,
-    .shape = { N },
-    .count = N,
-    .bytes = 4 * N,
-    .offset = 0 },
-  { .kind = TD_TEMP,
-    .name = "stack",
-    .type = TD_F32,
-    .rank = 2,
-    .shape = { ROWS, N },
-    .count = ROWS * N,
-    .bytes = 4 * ROWS * N,
-    .offset = 4032 },
-  { .kind = TD_STATE,
-    .name = "total",
-    .type = TD_F32,
-    .rank = 1,
-    .shape = { N },
-    .count = N,
-    .bytes = 4 * N,
-    .state = 0 },
-  { .kind = TD_TEMP,
-    .name = "n",
-    .type = TD_I32,
-    .rank = 0,
-    .count = 1,
-    .bytes = 4,
-    .offset = 20096 },
-  { .kind = TD_STATE,
-    .name = "last",
-    .type = TD_F32,
-    .rank = 1,
-    .shape = { N },
-    .count = N,
-    .bytes = 4 * N,
-    .state = 1 },
-  { .kind = TD_INPUT,
-    .name = "id",
-    .type = TD_I32,
-    .rank = 1,
-    .shape = { 2 },
-    .count = 2,
-    .bytes = 8,
-    .lo = 0,
-    .hi = 9 },
+    {.kind = TD_INPUT,
+     .name = "x",
+     .type = TD_F32,
+     .rank = 1,
+     .shape = {N},
+     .count = N,
+     .bytes = 4 * N},
+    {.kind = TD_INPUT, .name = "factor", .type = TD_F32, .rank = 0, .count = 1, .bytes = 4},
+    {.kind = TD_TEMP,
+     .name = "y",
+     .type = TD_F32,
+     .rank = 1,
+     .shape = {N},
+     .count = N,
+     .bytes = 4 * N,
+     .offset = 0},
+    {.kind = TD_TEMP,
+     .name = "stack",
+     .type = TD_F32,
+     .rank = 2,
+     .shape = {ROWS, N},
+     .count = ROWS * N,
+     .bytes = 4 * ROWS * N,
+     .offset = 4032},
+    {.kind = TD_STATE,
+     .name = "total",
+     .type = TD_F32,
+     .rank = 1,
+     .shape = {N},
+     .count = N,
+     .bytes = 4 * N,
+     .state = 0},
+    {.kind = TD_TEMP,
+     .name = "n",
+     .type = TD_I32,
+     .rank = 0,
+     .count = 1,
+     .bytes = 4,
+     .offset = 20096},
+    {.kind = TD_STATE,
+     .name = "last",
+     .type = TD_F32,
+     .rank = 1,
+     .shape = {N},
+     .count = N,
+     .bytes = 4 * N,
+     .state = 1},
+    {.kind = TD_INPUT,
+     .name = "id",
+     .type = TD_I32,
+     .rank = 1,
+     .shape = {2},
+     .count = 2,
+     .bytes = 8,
+     .lo = 0,
+     .hi = 9},
 };
 static TdStep steps[] = {
-  { .kind = TD_LAUNCH, .kernel = 0, .nargs = 3, .args = scale_args },
-  { .kind = TD_LOOP, .slot = 0, .count = ROWS },
-  { .kind = TD_LAUNCH, .kernel = 1, .nargs = 3, .args = add_args },
-  { .kind = TD_COPY, .from = 3, .to = 6, .from_slot = 0, .to_slot = -1 },
-  { .kind = TD_END },
-  { .kind = TD_LOOP, .slot = 0, .count = 0 },
-  { .kind = TD_LAUNCH, .kernel = 1, .nargs = 3, .args = add_args },
-  { .kind = TD_END },
-  { .kind = TD_LAUNCH, .kernel = 2, .nargs = 1, .args = seed_args },
+    {.kind = TD_LAUNCH, .kernel = 0, .nargs = 3, .args = scale_args},
+    {.kind = TD_LOOP, .slot = 0, .count = ROWS},
+    {.kind = TD_LAUNCH, .kernel = 1, .nargs = 3, .args = add_args},
+    {.kind = TD_COPY, .from = 3, .to = 6, .from_slot = 0, .to_slot = -1},
+    {.kind = TD_END},
+    {.kind = TD_LOOP, .slot = 0, .count = 0},
+    {.kind = TD_LAUNCH, .kernel = 1, .nargs = 3, .args = add_args},
+    {.kind = TD_END},
+    {.kind = TD_LAUNCH, .kernel = 2, .nargs = 1, .args = seed_args},
 };
-static TdOutput outputs[] = { { "y", 2 }, { "n", 5 } };
-static TdEntry entry = { .name = "run",
-                         .buffers = buffers,
-                         .nbuffers = 8,
-                         .steps = steps,
-                         .nsteps = 9,
-                         .outputs = outputs,
-                         .noutputs = 2,
-                         .arena_bytes = 20160 };
-static TdProgram program = { .name = "test",
-                             .prelude = prelude,
-                             .states = states,
-                             .nstates = 2,
-                             .kernels = kernels,
-                             .nkernels = 3,
-                             .entries = &entry,
-                             .nentries = 1 };
+static TdOutput outputs[] = {{"y", 2}, {"n", 5}};
+static TdEntry entry = {.name = "run",
+                        .buffers = buffers,
+                        .nbuffers = 8,
+                        .steps = steps,
+                        .nsteps = 9,
+                        .outputs = outputs,
+                        .noutputs = 2,
+                        .arena_bytes = 20160};
+static TdProgram program = {.name = "test",
+                            .prelude = prelude,
+                            .states = states,
+                            .nstates = 2,
+                            .kernels = kernels,
+                            .nkernels = 3,
+                            .entries = &entry,
+                            .nentries = 1};
 
 static int make_folder(void **state) {
   char here[512], *folder;
@@ -176,8 +176,8 @@ static int remove_folder(void **state) {
 }
 
 static Jit *build(const char *folder, TdError *err) {
-  JitOptions o = { .cache = folder, .parallel = 2 };
-  *err = (TdError){ 0 };
+  JitOptions o = {.cache = folder, .parallel = 2};
+  *err = (TdError){0};
   return jit_build(&program, &o, err);
 }
 
@@ -193,7 +193,7 @@ static int compiled(const char *folder, bool *whole) {
 }
 
 static void test_runs(void **state) {
-  TdError err = { 0 };
+  TdError err = {0};
   Jit *j = build(*state, &err);
   if (j == NULL) fail_msg("%s", err.message);
   static float x[N];
@@ -216,9 +216,9 @@ static void test_runs(void **state) {
     }
     assert_true(session_scalar(s, e, "n") == 104);
     /* the door */
-    assert_false(session_set_ints(s, e, "id", (int32_t[]){ 3, 10 }, 2, &err));
+    assert_false(session_set_ints(s, e, "id", (int32_t[]){3, 10}, 2, &err));
     assert_non_null(strstr(err.message, "'id'[1] is 10"));
-    assert_false(session_set_ints(s, e, "id", (int32_t[]){ 3 }, 1, &err));
+    assert_false(session_set_ints(s, e, "id", (int32_t[]){3}, 1, &err));
     assert_false(session_set_number(s, e, "nothing", 1, &err));
     /* a NaN is found where it is made, and before the run in a state */
     assert_true(session_set_number(s, e, "factor", 0.0 / 0.0, &err));
@@ -241,7 +241,7 @@ static void test_cache(void **state) {
   assert_false(whole);
   compiled(*state, &whole);
   assert_true(whole);
-  setenv("TDC_CFLAGS", "-O1 -DOTHER", 1);           /* other flags, another key */
+  setenv("TDC_CFLAGS", "-O1 -DOTHER", 1); /* other flags, another key */
   assert_int_equal(compiled(*state, &whole), 1);
   setenv("TDC_CFLAGS", "-O1", 1);
   compiled(*state, &whole);
@@ -260,17 +260,17 @@ static void test_units(void **state) {
                      "(void)b; (void)e; /* %1500d */ }",
                      i, i, i);
     assert_true(n > 0);
-    many[i] = (TdKernel){ .name = names[i], .source = sources[i], .pieces = 1 };
+    many[i] = (TdKernel){.name = names[i], .source = sources[i], .pieces = 1};
   }
-  TdProgram p = { .name = "many", .prelude = prelude, .kernels = many, .nkernels = MANY };
-  JitOptions o = { .cache = *state, .parallel = 2 };
-  TdError err = { 0 };
+  TdProgram p = {.name = "many", .prelude = prelude, .kernels = many, .nkernels = MANY};
+  JitOptions o = {.cache = *state, .parallel = 2};
+  TdError err = {0};
   Jit *j = jit_build(&p, &o, &err);
   assert_non_null(j);
   int units = jit_stats(j)->units;
   assert_true(units >= 4 && jit_stats(j)->compiled == units);
   jit_close(j);
-  memcpy(sources[30] + 3, "n.td", 4);      /* the comment above a kernel is none of it */
+  memcpy(sources[30] + 3, "n.td", 4); /* the comment above a kernel is none of it */
   j = jit_build(&p, &o, &err);
   assert_non_null(j);
   assert_true(jit_stats(j)->loaded_whole);
@@ -303,9 +303,9 @@ static void damage_and_rebuild(const char *folder, void (*damage)(const char *pa
   assert_non_null(so);
   damage(so);
   compiled(folder, &whole);
-  assert_false(whole);                              /* never loaded */
+  assert_false(whole); /* never loaded */
   compiled(folder, &whole);
-  assert_true(whole);                               /* and made good */
+  assert_true(whole); /* and made good */
   char *o = find_entry(folder, ".o");
   damage(o);
   damage(so);
@@ -342,8 +342,10 @@ static void damage_link(const char *path) {
   assert_int_equal(symlink(other, path), 0);
 }
 static void damage_owner(const char *path) {
-  if (geteuid() == 0) assert_int_equal(chown(path, 65534, 65534), 0);
-  else damage_empty(path);
+  if (geteuid() == 0)
+    assert_int_equal(chown(path, 65534, 65534), 0);
+  else
+    damage_empty(path);
 }
 
 static void test_damage(void **state) {
@@ -377,16 +379,16 @@ static void test_wrong_key(void **state) {
 static void test_folder(void **state) {
   char *open_folder = io_join(*state, "open"), *link_folder = io_join(*state, "link"),
        *file = io_join(*state, "file");
-  TdError err = { 0 };
+  TdError err = {0};
   assert_int_equal(mkdir(open_folder, 0777), 0);
   assert_int_equal(chmod(open_folder, 0777), 0);
   assert_int_equal(symlink(open_folder, link_folder), 0);
   fclose(fopen(file, "w"));
-  const char *const bad[] = { open_folder, link_folder, file, "/proc/none/x" };
+  const char *const bad[] = {open_folder, link_folder, file, "/proc/none/x"};
   for (int i = 0; i < 4; i++) {
     Cache *c = cache_open(NULL, bad[i], false, &err);
     assert_non_null(c);
-    assert_string_not_equal(cache_folder(c), bad[i]);       /* a temporary one instead */
+    assert_string_not_equal(cache_folder(c), bad[i]); /* a temporary one instead */
     assert_non_null(cache_complaint(c));
     char *folder = strdup(cache_folder(c));
     cache_close(c);
@@ -411,8 +413,8 @@ static void write_script(const char *path, const char *text) {
 static void fails_with(const char *folder, const char *cc, const char *what) {
   TdError err;
   setenv("TDC_CC", cc, 1);
-  JitOptions o = { .cache = folder, .parallel = 2, .timeout = 1 };
-  err = (TdError){ 0 };
+  JitOptions o = {.cache = folder, .parallel = 2, .timeout = 1};
+  err = (TdError){0};
   Jit *j = jit_build(&program, &o, &err);
   assert_null(j);
   assert_int_equal(err.status, TD_NO_TOOL);
@@ -442,9 +444,9 @@ static void test_compilers(void **state) {
   fails_with(folder, script, "it is broken");
   snprintf(script, sizeof script, "%s/liar", folder);
   write_script(script, "#!/bin/sh\necho liar 1; for a; do :; done; exit 0\n");
-  TdError err = { 0 };
+  TdError err = {0};
   setenv("TDC_CC", script, 1);
-  assert_null(build(folder, &err));                /* says yes and makes nothing */
+  assert_null(build(folder, &err)); /* says yes and makes nothing */
   snprintf(script, sizeof script, "'%s/with space'", folder);
   char bare[600];
   snprintf(bare, sizeof bare, "%s/with space", folder);
@@ -464,8 +466,8 @@ static void test_stop(void **state) {
   write_script(script, "#!/bin/sh\n[ \"$1\" = --version ] && exec echo slow 2\nsleep 100\n");
   setenv("TDC_CC", script, 1);
   stop_flag = 0;
-  JitOptions o = { .cache = *state, .stop = &stop_flag };
-  TdError err = { 0 };
+  JitOptions o = {.cache = *state, .stop = &stop_flag};
+  TdError err = {0};
   signal(SIGALRM, raise_stop);
   alarm(1);
   assert_null(jit_build(&program, &o, &err));
@@ -495,7 +497,8 @@ static void test_crowd(void **state) {
 /* Small blocks and those that are mappings of their own: zero at first and when cleared. */
 static void test_blocks(void **state) {
   (void)state;
-  static const size_t sizes[] = { 0, 1, 4096, 2 * (size_t)TD_HUGE_PAGE, 5 * (size_t)TD_HUGE_PAGE + 12345 };
+  static const size_t sizes[] = {0, 1, 4096, 2 * (size_t)TD_HUGE_PAGE,
+                                 5 * (size_t)TD_HUGE_PAGE + 12345};
   for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
     size_t n = sizes[k], align, room = td_block(n, &align);
     char *block = block_new(n);
@@ -515,10 +518,10 @@ static void test_blocks(void **state) {
 int main(void) {
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
   const struct CMUnitTest tests[] = {
-    IN_FOLDER(test_runs),      IN_FOLDER(test_cache),     IN_FOLDER(test_units),
-    IN_FOLDER(test_damage),    IN_FOLDER(test_wrong_key), IN_FOLDER(test_folder),
-    IN_FOLDER(test_compilers), IN_FOLDER(test_stop),      IN_FOLDER(test_crowd),
-    cmocka_unit_test(test_blocks),
+      IN_FOLDER(test_runs),          IN_FOLDER(test_cache),     IN_FOLDER(test_units),
+      IN_FOLDER(test_damage),        IN_FOLDER(test_wrong_key), IN_FOLDER(test_folder),
+      IN_FOLDER(test_compilers),     IN_FOLDER(test_stop),      IN_FOLDER(test_crowd),
+      cmocka_unit_test(test_blocks),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

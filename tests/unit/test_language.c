@@ -26,15 +26,15 @@ enum { SYMBOLS = 65 };
 static const double EVEN[SYMBOLS];
 
 typedef struct Block {
-  int         line;             /* of its first line of code */
-  char        info[64];
-  StrBuf      text;
+  int line; /* of its first line of code */
+  char info[64];
+  StrBuf text;
 } Block;
 typedef struct Page {
-  Arena      *arena;
-  char       *text;
-  VEC(Block)  blocks;
-  int         frame;            /* which block is the frame, or -1 */
+  Arena *arena;
+  char *text;
+  VEC(Block) blocks;
+  int frame; /* which block is the frame, or -1 */
 } Page;
 
 /* ---- the page ----------------------------------------------------------------------- */
@@ -99,7 +99,10 @@ static bool some_text(void *ctx, const DataDecl *d, DataInfo *out, const char **
 }
 
 typedef enum { WHOLE, DECLARATIONS, BODY } Form;
-typedef struct Example { Form form; int error, warning; } Example;
+typedef struct Example {
+  Form form;
+  int error, warning;
+} Example;
 
 /* False when the info string is none that is known: the block would not be tested. */
 static bool read_info(const char *info, Example *e) {
@@ -110,11 +113,16 @@ static bool read_info(const char *info, Example *e) {
     int code = 0;
     if (first && !strcmp(word, "td")) continue;
     if (first) return false;
-    if (!strcmp(word, "decl")) e->form = DECLARATIONS;
-    else if (!strcmp(word, "body")) e->form = BODY;
-    else if (sscanf(word, "E%4d", &code) == 1) e->error = code;
-    else if (sscanf(word, "W%4d", &code) == 1) e->warning = code;
-    else if (strcmp(word, "reject") && strcmp(word, "warn")) return false;
+    if (!strcmp(word, "decl"))
+      e->form = DECLARATIONS;
+    else if (!strcmp(word, "body"))
+      e->form = BODY;
+    else if (sscanf(word, "E%4d", &code) == 1)
+      e->error = code;
+    else if (sscanf(word, "W%4d", &code) == 1)
+      e->warning = code;
+    else if (strcmp(word, "reject") && strcmp(word, "warn"))
+      return false;
   }
   return !(strstr(info, "reject") && !e->error);
 }
@@ -212,8 +220,8 @@ static void the_table_of_the_library_is_complete(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(every_block_is_what_it_says),
-    cmocka_unit_test(the_table_of_the_library_is_complete),
+      cmocka_unit_test(every_block_is_what_it_says),
+      cmocka_unit_test(the_table_of_the_library_is_complete),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

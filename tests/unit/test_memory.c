@@ -22,7 +22,10 @@
 
 /* Counts once it is armed. Call `fails` fails, and with `on` all after it, as when
  * memory is really out. Linked with --wrap for each of these names. */
-static struct { bool armed, on; long calls, fails; } memory;
+static struct {
+  bool armed, on;
+  long calls, fails;
+} memory;
 
 static bool refused(void) {
   if (!memory.armed) return false;
@@ -64,27 +67,26 @@ static void *json_malloc_here(size_t n) { return __wrap_malloc(n); }
 /* ---- what is tried ------------------------------------------------------------------ */
 
 static const char model[] =
-    SANDBOX_MODEL("h")
-    "sampler flat(steps = 2, prompt = \"\") {\n"
-    "  state s[B,L,V] ~ normal()\n"
-    "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + normal() }\n"
-    "  emit prompt.given[l] ? prompt[l] : argmax[v](s[b,l,v])\n"
-    "}\n"
-    "train { loss main  adam(lr = 0.01)  batch B  steps 9 }\n";
+    SANDBOX_MODEL("h") "sampler flat(steps = 2, prompt = \"\") {\n"
+                       "  state s[B,L,V] ~ normal()\n"
+                       "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + normal() }\n"
+                       "  emit prompt.given[l] ? prompt[l] : argmax[v](s[b,l,v])\n"
+                       "}\n"
+                       "train { loss main  adam(lr = 0.01)  batch B  steps 9 }\n";
 
 typedef enum Part { COMPILING, TRAINING, SAMPLING } Part;
 
-static const TdOptions options = { .threads = 1, .offline = true };
+static const TdOptions options = {.threads = 1, .offline = true};
 
 static bool train(Td *td, bool resume, int64_t steps, TdError *err) {
-  return td_train(td, &(TdTrainOptions){ .folder = "run", .resume = resume, .steps = steps }, err);
+  return td_train(td, &(TdTrainOptions){.folder = "run", .resume = resume, .steps = steps}, err);
 }
 
 /* In a process of its own: the part with its n-th allocation failing (0: none).
  * Its status, and to the pipe how many allocations there were. */
 static int attempt(Part part, long n, bool on, int64_t steps, int to) {
-  TdError err = { 0 };
-  TdSetting prompt = { "prompt", "the" };
+  TdError err = {0};
+  TdSetting prompt = {"prompt", "the"};
   bool ok = true;
   char *text = NULL;
   json_set_alloc_funcs(json_malloc_here, free);
@@ -93,9 +95,12 @@ static int attempt(Part part, long n, bool on, int64_t steps, int to) {
   memory.armed = part == COMPILING;
   Td *td = td_open("model.td", &options, &err);
   memory.armed = part != COMPILING && td != NULL;
-  if (td == NULL) ok = false;
-  else if (part == TRAINING) ok = train(td, true, steps, &err);
-  else if (part == SAMPLING) ok = td_sample(td, NULL, &prompt, 1, 1, &text, &err);
+  if (td == NULL)
+    ok = false;
+  else if (part == TRAINING)
+    ok = train(td, true, steps, &err);
+  else if (part == SAMPLING)
+    ok = td_sample(td, NULL, &prompt, 1, 1, &text, &err);
   free(text);
   td_close(td);
   memory.armed = false;
@@ -127,7 +132,7 @@ static int attempt_apart(Part part, long n, bool on, int64_t steps, long *calls)
 
 static void try_part(Part part, const char *name, long few) {
   long all = 0, ignored;
-  int64_t steps = 3;             /* the run's third step, unless one has been made already */
+  int64_t steps = 3; /* the run's third step, unless one has been made already */
   int code = attempt_apart(part, 0, false, steps, &all);
   if (code != 0 || all < 5) fail_msg("%s: exit %d, %ld allocations", name, code, all);
   bool every = getenv("TDC_TEST_LONG") != NULL;
@@ -145,14 +150,20 @@ static void try_part(Part part, const char *name, long few) {
   print_message("%s: %ld allocations, every %ld. failed\n", name, all, stride);
 }
 
-static void test_compiling(void **state) { (void)state; try_part(COMPILING, "compile", 100); }
-static void test_sampling(void **state) { (void)state; try_part(SAMPLING, "sample", 60); }
+static void test_compiling(void **state) {
+  (void)state;
+  try_part(COMPILING, "compile", 100);
+}
+static void test_sampling(void **state) {
+  (void)state;
+  try_part(SAMPLING, "sample", 60);
+}
 
 /* Whatever failed, the checkpoint of before or the one of after can be read. */
 static void test_training(void **state) {
   (void)state;
   try_part(TRAINING, "train", 40);
-  TdError err = { 0 };
+  TdError err = {0};
   Td *td = td_open("model.td", &options, &err);
   assert_non_null(td);
   if (!td_load(td, "run", &err)) fail_msg("%s", err.message);
@@ -160,7 +171,7 @@ static void test_training(void **state) {
 }
 
 static int enter_folder(void **state) {
-  TdError err = { 0 };
+  TdError err = {0};
   if (sandbox_enter(state) != 0) return -1;
   sandbox_write("model.td", model);
   /* in a process of its own, so that those to come are not children of threads */
@@ -176,8 +187,8 @@ static int enter_folder(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(test_compiling),
-                                      cmocka_unit_test(test_training),
-                                      cmocka_unit_test(test_sampling) };
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_compiling),
+                                     cmocka_unit_test(test_training),
+                                     cmocka_unit_test(test_sampling)};
   return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
 }

@@ -22,8 +22,14 @@ enum { SYMBOLS = 65, TOKENS_MAX = 20000 };
 static const double EVEN[SYMBOLS];
 
 typedef enum { WORD, NUMBER, OPERATOR, OTHER } Class;
-typedef struct Piece { const char *text; size_t n; Class class; } Piece;
-typedef struct Random { uint64_t state; } Random;
+typedef struct Piece {
+  const char *text;
+  size_t n;
+  Class class;
+} Piece;
+typedef struct Random {
+  uint64_t state;
+} Random;
 
 static uint32_t draw(Random *r, uint32_t below) {
   r->state = r->state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -111,7 +117,7 @@ static void damage(Random *r, Piece *p, int n) {
   if (class == OPERATOR) *a = literal(operators[draw(r, sizeof operators / sizeof *operators)]);
   if (class != OTHER) return;
   if (isspace((unsigned char)*a->text)) return;
-  Piece keep = *a;                          /* now and then the grammar's own words and brackets */
+  Piece keep = *a; /* now and then the grammar's own words and brackets */
   *a = *b;
   *b = draw(r, 2) ? keep : literal("");
 }

@@ -11,11 +11,12 @@
 
 #include "tests/model.h"
 
-static const Define small[] = { { "B", "8" }, { "N", "2" } };
+static const Define small[] = {{"B", "8"}, {"N", "2"}};
 
 static void open_flagship(Model *m, const char *act) {
-  UnitOptions o = { .act = act, .no_samplers = true, .no_models = true };
-  if (!model_open(m, "models/shakespeare.td", small, 2, NULL, 65, &o)) fail_msg("it does not compile");
+  UnitOptions o = {.act = act, .no_samplers = true, .no_models = true};
+  if (!model_open(m, "models/shakespeare.td", small, 2, NULL, 65, &o))
+    fail_msg("it does not compile");
 }
 
 static const TdEntry *entry_of(const Model *m, const char *name) {
@@ -51,13 +52,13 @@ static void activations_take_half_the_room(void **state) {
   open_flagship(&narrow, "bf16");
   const TdEntry *f = entry_of(&wide, "train"), *h = entry_of(&narrow, "train");
   assert_true(h->arena_bytes < f->arena_bytes * 4 / 5);
-  static const char *const halved[] = { "denoise.layer.q", "denoise.layer.k", "denoise.layer.v", "denoise.layer.mlp.linear.y",
-                                        "denoise.layer.mlp.h" };
+  static const char *const halved[] = {"denoise.layer.q", "denoise.layer.k", "denoise.layer.v",
+                                       "denoise.layer.mlp.linear.y", "denoise.layer.mlp.h"};
   for (size_t i = 0; i < sizeof halved / sizeof *halved; i++) {
     assert_int_equal(stored_as(f, halved[i]), TD_F32);
     assert_int_equal(stored_as(h, halved[i]), TD_BF16);
   }
-  assert_int_equal(stored_as(h, "denoise.layer.g"), TD_F32);     /* the residual stream */
+  assert_int_equal(stored_as(h, "denoise.layer.g"), TD_F32); /* the residual stream */
   model_close(&wide);
   model_close(&narrow);
 }
@@ -71,7 +72,8 @@ static void what_lasts_stays_f32(void **state) {
   for (int i = 0; i < p->nstates; i++) assert_int_not_equal(p->states[i].type, TD_BF16);
   for (int i = 0; i < p->nentries; i++) {
     const TdEntry *e = &p->entries[i];
-    for (int k = 0; k < e->noutputs; k++) assert_int_not_equal(e->buffers[e->outputs[k].buffer].type, TD_BF16);
+    for (int k = 0; k < e->noutputs; k++)
+      assert_int_not_equal(e->buffers[e->outputs[k].buffer].type, TD_BF16);
     for (int k = 0; k < e->nbuffers; k++)
       if (e->buffers[k].kind != TD_TEMP) assert_int_not_equal(e->buffers[k].type, TD_BF16);
   }
@@ -120,19 +122,22 @@ static void f32_knows_nothing_of_it(void **state) {
 /* ---- a sampler's step, whose weights stay packed from run to run ---- */
 
 static void run_steps(Running *r, bool again, float *x, int64_t n) {
-  const int init = session_entry(r->session, "sample.ddpm.init"), step = session_entry(r->session, "sample.ddpm.step");
+  const int init = session_entry(r->session, "sample.ddpm.init"),
+            step = session_entry(r->session, "sample.ddpm.step");
   const int state = session_state(r->session, "ddpm.x");
   assert_true(init >= 0 && step >= 0 && state >= 0);
   assert_int_equal(session_program(r->session)->states[state].count, n);
   session_run(r->session, init, 7, 0);
   for (int k = 0; k < 3; k++) {
-    TdError err = { 0 };
+    TdError err = {0};
     bool given = session_set_number(r->session, step, "t", 60 - 20 * k, &err) &&
                  session_set_number(r->session, step, "u", 40 - 20 * k, &err) &&
                  session_set_number(r->session, step, "temperature", 1, &err);
     if (!given) fail_msg("%s", err.message);
-    if (again && k > 0) session_run_again(r->session, step, 7, k + 1);
-    else session_run(r->session, step, 7, k + 1);
+    if (again && k > 0)
+      session_run_again(r->session, step, 7, k + 1);
+    else
+      session_run(r->session, step, 7, k + 1);
   }
   memcpy(x, session_state_data(r->session, state), (size_t)n * sizeof *x);
 }
@@ -140,20 +145,22 @@ static void run_steps(Running *r, bool again, float *x, int64_t n) {
 static void weights_stay_packed(void **state) {
   (void)state;
   enum { N = 64 * 65 };
-  static const Define one[] = { { "B", "1" } };
-  UnitOptions o = { .act = "bf16", .no_train = true, .no_eval = true, .no_models = true };
+  static const Define one[] = {{"B", "1"}};
+  UnitOptions o = {.act = "bf16", .no_train = true, .no_eval = true, .no_models = true};
   Model m;
   Running r;
-  if (!model_open(&m, "models/shakespeare_nano.td", one, 1, NULL, 65, &o)) fail_msg("it does not compile");
+  if (!model_open(&m, "models/shakespeare_nano.td", one, 1, NULL, 65, &o))
+    fail_msg("it does not compile");
   const TdEntry *e = entry_of(&m, "sample.ddpm.step");
   int kept = 0, once = 0, launches = 0;
   for (int i = 0; i < e->nbuffers; i++) kept += e->buffers[i].kind == TD_KEPT;
   for (int i = 0; i < e->nsteps; i++) {
-    bool packs = e->steps[i].kind == TD_LAUNCH && strcmp(m.unit->program->kernels[e->steps[i].kernel].klass, "pack") == 0;
+    bool packs = e->steps[i].kind == TD_LAUNCH &&
+                 strcmp(m.unit->program->kernels[e->steps[i].kernel].klass, "pack") == 0;
     launches += packs;
     once += packs && e->steps[i].once;
   }
-  assert_true(kept >= 6);                /* four of attention, two of the hidden layer */
+  assert_true(kept >= 6); /* four of attention, two of the hidden layer */
   assert_int_equal(once, kept);
   assert_int_equal(launches, kept);
   assert_true(model_build(&m) && running_open(&r, &m, 2));
@@ -164,7 +171,7 @@ static void weights_stay_packed(void **state) {
   run_steps(&r, true, again, N);
   assert_memory_equal(fresh, again, N * sizeof *fresh);
   for (int i = 0; i < N; i++) assert_true(isfinite(fresh[i]));
-  session_run(r.session, session_entry(r.session, "init"), 2, 0);     /* other weights */
+  session_run(r.session, session_entry(r.session, "init"), 2, 0); /* other weights */
   run_steps(&r, true, again, N);
   assert_memory_not_equal(fresh, again, N * sizeof *fresh);
   run_steps(&r, false, fresh, N);
@@ -176,11 +183,11 @@ static void weights_stay_packed(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(activations_take_half_the_room),
-    cmocka_unit_test(what_lasts_stays_f32),
-    cmocka_unit_test(rows_are_narrowed_whole),
-    cmocka_unit_test(f32_knows_nothing_of_it),
-    cmocka_unit_test(weights_stay_packed),
+      cmocka_unit_test(activations_take_half_the_room),
+      cmocka_unit_test(what_lasts_stays_f32),
+      cmocka_unit_test(rows_are_narrowed_whole),
+      cmocka_unit_test(f32_knows_nothing_of_it),
+      cmocka_unit_test(weights_stay_packed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

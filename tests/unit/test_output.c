@@ -30,7 +30,7 @@ static const char kernels[] = "tests/golden/shakespeare_step.txt";
 
 /* Runs a program; its output, to be freed. */
 static char *run(const char *const *argv, int expected) {
-  SpawnJob job = { .argv = argv, .timeout = 300 };
+  SpawnJob job = {.argv = argv, .timeout = 300};
   spawn_all(&job, 1, 1, NULL);
   if (!job.started || job.code != expected)
     fail_msg("%s: %s, exit %d:\n%s", argv[0], job.started ? "ended" : "did not start", job.code,
@@ -39,7 +39,7 @@ static char *run(const char *const *argv, int expected) {
 }
 
 static char *read_text(const char *folder, const char *name) {
-  TdError err = { 0 };
+  TdError err = {0};
   char *path = name != NULL ? io_join(folder, name) : strdup(folder);
   uint8_t *bytes;
   size_t n;
@@ -67,7 +67,7 @@ static int files_of(const char *folder) {
 }
 
 static void golden_files(void **state) {
-  const char *const argv[] = { "build/tdc", "tests/golden/tiny.td", "-q", "-o", *state, NULL };
+  const char *const argv[] = {"build/tdc", "tests/golden/tiny.td", "-q", "-o", *state, NULL};
   free(run(argv, 0));
   DIR *d = opendir(golden);
   assert_non_null(d);
@@ -85,12 +85,13 @@ static void golden_files(void **state) {
 /* Compiles the example with the golden program; `more`: further flags. */
 static char *build_example(const char *folder, const char *name, const char *const *more) {
   char *program = io_join(folder, name);
-  const char *argv[64] = { "cc", "-Wall", "-Wextra", "-Werror" };
+  const char *argv[64] = {"cc", "-Wall", "-Wextra", "-Werror"};
   int n = 4;
   for (const char *const *f = toolchain_flags(); *f != NULL; f++) argv[n++] = *f;
   for (; *more != NULL; more++) argv[n++] = *more;
-  const char *const rest[] = { "-I", golden, "tests/golden/sample.c", "generated/golden/tiny.c",
-                               "-o", program, "-lm", "-lpthread" };
+  const char *const rest[] = {
+      "-I",  golden,     "tests/golden/sample.c", "generated/golden/tiny.c", "-o", program,
+      "-lm", "-lpthread"};
   for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) argv[n++] = rest[i];
   argv[n] = NULL;
   free(run(argv, 0));
@@ -98,7 +99,7 @@ static char *build_example(const char *folder, const char *name, const char *con
 }
 
 static char *run_example(const char *program, const char *threads) {
-  const char *const argv[] = { program, verse, threads, "5", NULL };
+  const char *const argv[] = {program, verse, threads, "5", NULL};
   return run(argv, 0);
 }
 
@@ -115,23 +116,27 @@ static char *row_of(const char *output, int which) {
 /* It builds alone without a warning, and gives the text that tdc gives, whatever
  * the number of threads; sanitizers find nothing in it. */
 static void standalone_samples(void **state) {
-  static const char *const plain[] = { NULL };
-  static const char *const sane[] = { "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", NULL };
-  static const char *const threads[] = { "-g", "-fsanitize=thread", NULL };
+  static const char *const plain[] = {NULL};
+  static const char *const sane[] = {"-g", "-fsanitize=address,undefined",
+                                     "-fno-sanitize-recover=all", NULL};
+  static const char *const threads[] = {"-g", "-fsanitize=thread", NULL};
   char *program = build_example(*state, "plain", plain);
   char *one = run_example(program, "1"), *three = run_example(program, "3");
   assert_string_equal(one, three);
-  const char *const argv[] = { "build/tdc", "sample", "tests/golden/tiny.td", "--untrained", "-q", "--seed", "5", NULL };
+  const char *const argv[] = {
+      "build/tdc", "sample", "tests/golden/tiny.td", "--untrained", "-q", "--seed", "5", NULL};
   char *text = run(argv, 0), *row = row_of(one, 0), *trained = row_of(one, 1);
   if (strlen(row) != 8) fail_msg("not one row of 8 symbols: '%s'", one);
   assert_memory_equal(text, row, 8);
   assert_string_not_equal(row, trained);
-  char *checked = build_example(*state, "sane", sane), *raced = build_example(*state, "threads", threads);
+  char *checked = build_example(*state, "sane", sane),
+       *raced = build_example(*state, "threads", threads);
   char *two = run_example(checked, "2"), *four = run_example(raced, "4");
-  char *again[2] = { row_of(two, 0), row_of(four, 0) };
+  char *again[2] = {row_of(two, 0), row_of(four, 0)};
   assert_string_equal(row, again[0]);
   assert_string_equal(row, again[1]);
-  char *all[] = { program, one, three, text, row, trained, checked, raced, two, four, again[0], again[1] };
+  char *all[] = {program, one,   three, text, row,      trained,
+                 checked, raced, two,   four, again[0], again[1]};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
@@ -139,8 +144,9 @@ static void standalone_samples(void **state) {
 static char *training_steps(const char *folder) {
   char *plan = read_text(folder, "plan.txt"), *at = strstr(plan, "\nentry train:");
   if (at == NULL) fail_msg("the plan has no entry train");
-  StrBuf kept = { 0 };
-  for (at++; *at == 'e' || (at[0] == ' ' && at[1] == ' ' && strspn(at, " ") + at != strpbrk(at, "tsic"));) {
+  StrBuf kept = {0};
+  for (at++; *at == 'e' ||
+             (at[0] == ' ' && at[1] == ' ' && strspn(at, " ") + at != strpbrk(at, "tsic"));) {
     size_t n = strcspn(at, "\n");
     sb_write(&kept, at, n + 1);
     at += n + 1;
@@ -150,8 +156,8 @@ static char *training_steps(const char *folder) {
 }
 
 static void flagship_kernels(void **state) {
-  const char *const argv[] = { "build/tdc", "models/shakespeare.td", "-D", "B=8", "--data", verse,
-                               "-q", "-o", *state, NULL };
+  const char *const argv[] = {
+      "build/tdc", "models/shakespeare.td", "-D", "B=8", "--data", verse, "-q", "-o", *state, NULL};
   free(run(argv, 0));
   char *got = training_steps(*state);
   if (getenv("TDC_UPDATE") != NULL) {
@@ -166,13 +172,14 @@ static void flagship_kernels(void **state) {
 
 /* How many units `tdc sample` has to compile for that text, with the cache in `folder`. */
 static int compiled_units(const char *folder, const char *text) {
-  TdError err = { 0 };
+  TdError err = {0};
   char *path = io_join(folder, "edited.td"), *cache = io_join(folder, "cache");
   if (!io_write_file(NULL, path, text, strlen(text), &err)) fail_msg("%s", err.message);
   setenv("TDC_CACHE", cache, 1);
   setenv("TDC_CFLAGS", "-O0", 1);
-  const char *const argv[] = { "build/tdc", "sample", path, "--untrained", "--data", verse, "-D", "B=1",
-                               "-D", "D=32", "-D", "N=1", "-D", "L=16", NULL };
+  const char *const argv[] = {"build/tdc", "sample", path,  "--untrained", "--data",
+                              verse,       "-D",     "B=1", "-D",          "D=32",
+                              "-D",        "N=1",    "-D",  "L=16",        NULL};
   char *said = run(argv, 0), *at = strstr(said, "compiled ");
   int n = at != NULL ? atoi(at + strlen("compiled ")) : 0;
   unsetenv("TDC_CACHE");
@@ -187,7 +194,7 @@ static int compiled_units(const char *folder, const char *text) {
 static char *edited(const char *text, const char *from, const char *to) {
   const char *at = strstr(text, from);
   if (at == NULL) fail_msg("'%s' is not in the text", from);
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   sb_write(&s, text, (size_t)(at - text));
   sb_printf(&s, "%s%s", to, at + strlen(from));
   return s.s;
@@ -214,14 +221,15 @@ static void dumps_are_read_back(void **state) {
   char *path = io_join(*state, "graph.ir");
   int graphs = 0;
   for (int i = 0; backend_form(i) != NULL; i++) {
-    const char *const argv[] = { "build/tdc", "tests/models/gru_lm.td", "--dump", backend_form(i), "-q", NULL };
+    const char *const argv[] = {
+        "build/tdc", "tests/models/gru_lm.td", "--dump", backend_form(i), "-q", NULL};
     char *all = run(argv, 0), *at = strstr(all, "graph ");
     while (at != NULL) {
       char *next = strstr(at, "\ngraph ");
       size_t n = next != NULL ? (size_t)(next - at) + 1 : strlen(at);
-      TdError err = { 0 };
+      TdError err = {0};
       if (!io_write_file(NULL, path, at, n, &err)) fail_msg("%s", err.message);
-      const char *const opt[] = { "build/tdc", "opt", path, NULL };
+      const char *const opt[] = {"build/tdc", "opt", path, NULL};
       free(run(opt, 0));
       graphs++;
       at = next != NULL ? next + 1 : NULL;
@@ -234,8 +242,8 @@ static void dumps_are_read_back(void **state) {
 
 int main(void) {
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, sandbox_make, sandbox_remove)
-  const struct CMUnitTest tests[] = { IN_FOLDER(golden_files), IN_FOLDER(standalone_samples),
-                                      IN_FOLDER(flagship_kernels), IN_FOLDER(changes_compile_little),
-                                      IN_FOLDER(dumps_are_read_back) };
+  const struct CMUnitTest tests[] = {IN_FOLDER(golden_files), IN_FOLDER(standalone_samples),
+                                     IN_FOLDER(flagship_kernels), IN_FOLDER(changes_compile_little),
+                                     IN_FOLDER(dumps_are_read_back)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,11 +63,10 @@ static double worst_of(const char *name, Apply *apply, Reference *reference, dou
   for (bool more = true; more;) {
     for (int i = 0; i < BLOCK; i++) {
       /* the last round visits what lies around zero, one, the limits and NaN */
-      static const uint32_t edges[] = {
-        0, 0x80000000u, 0x00800000u, 0x80800000u, 0x3f800000u, 0xbf800000u, 0x7f800000u,
-        0xff800000u, 0x7fc00000u, 0xffc00000u, 0x42b17218u, 0xc2aeac50u, 0x3f666666u, 0x40800000u,
-        0x41200000u, 0x3f3504f3u
-      };
+      static const uint32_t edges[] = {0,           0x80000000u, 0x00800000u, 0x80800000u,
+                                       0x3f800000u, 0xbf800000u, 0x7f800000u, 0xff800000u,
+                                       0x7fc00000u, 0xffc00000u, 0x42b17218u, 0xc2aeac50u,
+                                       0x3f666666u, 0x40800000u, 0x41200000u, 0x3f3504f3u};
       more = bits < (UINT64_C(1) << 32);
       uint32_t edge = edges[i % 16] + (uint32_t)(i / 16) - 128u;
       x[i] = td_float(more ? (uint32_t)bits : edge);
@@ -75,7 +74,7 @@ static double worst_of(const char *name, Apply *apply, Reference *reference, dou
     }
     apply(x, y);
     for (int i = 0; i < BLOCK; i++) {
-      if (fabs((double)x[i]) > limit) {                    /* not promised: only bounded */
+      if (fabs((double)x[i]) > limit) { /* not promised: only bounded */
         assert_true(fabs((double)y[i]) <= 1.0000002 || isnan(y[i]));
         assert_true(!isinf(x[i]) || isnan(y[i]));
         continue;
@@ -97,7 +96,8 @@ static void functions_are_accurate(void **state) {
   assert_true(worst_of("tanh", apply_tanh, tanh, all, 0) <= 3);
   assert_true(worst_of("sigmoid", apply_sigmoid, sigmoid, all, 0) <= 3);
   assert_true(worst_of("erf", apply_erf, erf, all, 0) <= 3);
-  assert_true(worst_of("erf1p", apply_erf1p, erf1p, all, 3e-9) <= 700);   /* at -3.5; the next line is what it is for */
+  assert_true(worst_of("erf1p", apply_erf1p, erf1p, all, 3e-9) <=
+              700); /* at -3.5; the next line is what it is for */
   assert_true(worst_of("erf1p", apply_erf1p, erf1p, all, 1.6e-7) == 0);
   assert_true(worst_of("sin", apply_sin, sin, 1e5, 0x1p-30) <= 3);
   assert_true(worst_of("cos", apply_cos, cos, 1e5, 0x1p-30) <= 3);
@@ -110,8 +110,9 @@ static void functions_are_accurate(void **state) {
 
 /* pairs of arguments: every combination of a list of edges, then random ones */
 static float pair_argument(uint32_t *seed, bool wild) {
-  static const float edge[] = { 0, -0.0f, 1, -1, 2, -2, 3, -3, 0.5f, -0.5f, 1e-40f, 1e38f, -1e38f,
-                                16777216, 16777215, 2.5f, -2.5f, INFINITY, -INFINITY, NAN };
+  static const float edge[] = {0,        -0.0f, 1,     -1,       2,         -2,     3,
+                               -3,       0.5f,  -0.5f, 1e-40f,   1e38f,     -1e38f, 16777216,
+                               16777215, 2.5f,  -2.5f, INFINITY, -INFINITY, NAN};
   *seed = *seed * 1664525u + 1013904223u;
   uint32_t r = *seed >> 8;
   if (wild) return edge[r % (sizeof edge / sizeof *edge)];
@@ -177,16 +178,15 @@ static void draws_agree(void **state) {
   (void)state;
   static float uniform[BLOCK], normal[BLOCK];
   uint32_t x0, x1, x2, x3;
-  TdControl zero = { 0, 0 };
-  td_philox(&zero, 0, 0, &x0, &x1, &x2, &x3);               /* the generator's published answer */
+  TdControl zero = {0, 0};
+  td_philox(&zero, 0, 0, &x0, &x1, &x2, &x3); /* the generator's published answer */
   assert_int_equal(x0, 0x6627e8d5u);
   assert_int_equal(x1, 0xe169c58du);
   assert_int_equal(x2, 0xbc57ac4cu);
   assert_int_equal(x3, 0x9b00dbd8u);
-  const TdControl control[] = { { 1, 0 },
-                                { UINT64_C(0x123456789abcdef0), 3 },
-                                { UINT64_MAX, INT64_C(5000000000) } };
-  const int64_t start[] = { 0, INT64_C(4294967296) - 100, INT64_C(1) << 50 };
+  const TdControl control[] = {
+      {1, 0}, {UINT64_C(0x123456789abcdef0), 3}, {UINT64_MAX, INT64_C(5000000000)}};
+  const int64_t start[] = {0, INT64_C(4294967296) - 100, INT64_C(1) << 50};
   double worst = 0;
   for (int c = 0; c < 3; c++) {
     for (int s = 0; s < 3; s++) {
@@ -206,7 +206,7 @@ static void draws_agree(void **state) {
       }
     }
   }
-  static float run[BLOCK + TD_LANES];      /* runs: any beginning, any end, the same numbers */
+  static float run[BLOCK + TD_LANES]; /* runs: any beginning, any end, the same numbers */
   for (int n = 1; n <= BLOCK; n = n < 200 ? n + 1 : n * 3) {
     int64_t first = 17 * n % 131;
     td_uniform_run(run, &control[1], 5, first, n);
@@ -221,12 +221,14 @@ static void draws_agree(void **state) {
 
 /* A nest as generated kernels have them: GCC 12 makes it three times too large at
  * -O3, unless the prelude keeps it from fusing iterations. */
-static __attribute__((noinline)) void sum_in_an_array(const float *restrict table, float *restrict y) {
+static __attribute__((noinline)) void sum_in_an_array(const float *restrict table,
+                                                      float *restrict y) {
   float sum[17] __attribute__((aligned(64)));
   for (int64_t k = 0; k < 17; k++) sum[k] = 0.0f;
   for (int64_t i = 0; i < 4; i++) {
     for (int64_t j = 0; j < 3; j++) {
-      const float t = table[(int64_t)(((int32_t)j < 2) ? ((3 <= ((int32_t)i + (int32_t)j)) ? 0 : 1) : 0)];
+      const float t =
+          table[(int64_t)(((int32_t)j < 2) ? ((3 <= ((int32_t)i + (int32_t)j)) ? 0 : 1) : 0)];
 #pragma omp simd
       for (int64_t k = 0; k < 17; k++) {
         sum[k] += (0.08333333333333333f * (t * (0.125f * ((float)(int32_t)k))));
@@ -238,7 +240,7 @@ static __attribute__((noinline)) void sum_in_an_array(const float *restrict tabl
 }
 static void test_loops_are_not_fused(void **state) {
   (void)state;
-  const float table[2] = { 0.625f, -0.625f };     /* 7 times the first, 5 times the second */
+  const float table[2] = {0.625f, -0.625f}; /* 7 times the first, 5 times the second */
   float y[17];
   sum_in_an_array(table, y);
   for (int k = 0; k < 17; k++) assert_true(fabsf(y[k] - 1.25f / 12 * 0.125f * (float)k) < 1e-6f);
@@ -246,11 +248,11 @@ static void test_loops_are_not_fused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_loops_are_not_fused),
-    cmocka_unit_test(functions_are_accurate),
-    cmocka_unit_test(power_and_modulo),
-    cmocka_unit_test(small_ones),
-    cmocka_unit_test(draws_agree),
+      cmocka_unit_test(test_loops_are_not_fused),
+      cmocka_unit_test(functions_are_accurate),
+      cmocka_unit_test(power_and_modulo),
+      cmocka_unit_test(small_ones),
+      cmocka_unit_test(draws_agree),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

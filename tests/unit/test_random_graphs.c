@@ -13,7 +13,12 @@
 #include "compiler/passes/pipeline.h"
 #include "tests/randgraph.h"
 
-typedef struct World { Arena *arena; Interner *names; Graph *g; const char *why; } World;
+typedef struct World {
+  Arena *arena;
+  Interner *names;
+  Graph *g;
+  const char *why;
+} World;
 
 static World world_new(const RandSpec *spec) {
   World w = {.arena = arena_new()};
@@ -46,8 +51,11 @@ static bool same_values(Eval *x, const Node *a, Eval *y, const Node *b, double t
 static const char *compare(Arena *arena, Graph *g, Graph *h, uint64_t seed, double tolerance) {
   const char *message = NULL, *other = NULL, *why = NULL;
   Eval *x = evaluated(g, seed, &message), *y = evaluated(h, seed, &other);
-  if (message || other) why = arena_printf(arena, "evaluation: %s / %s", message ? message : "fine", other ? other : "fine");
-  if (!why && (g->outputs.n != h->outputs.n || g->updates.n != h->updates.n)) why = "other outputs or updates";
+  if (message || other)
+    why = arena_printf(arena, "evaluation: %s / %s", message ? message : "fine",
+                       other ? other : "fine");
+  if (!why && (g->outputs.n != h->outputs.n || g->updates.n != h->updates.n))
+    why = "other outputs or updates";
   for (int i = 0; !why && i < g->outputs.n; i++)
     if (!same_values(x, g->outputs.at[i].node, y, h->outputs.at[i].node, tolerance))
       why = arena_printf(arena, "the output '%s' differs", g->outputs.at[i].name);
@@ -69,8 +77,10 @@ static const char *check_text(World *w, const RandSpec *spec) {
     why = arena_printf(w->arena, "its text is not read: %s", diags_at(d, 0)->message);
   } else {
     ir_print(again, &twice);
-    if (strcmp(once.s, twice.s) != 0) why = "printed twice it differs";
-    else why = compare(w->arena, w->g, again, spec->seed, 0);
+    if (strcmp(once.s, twice.s) != 0)
+      why = "printed twice it differs";
+    else
+      why = compare(w->arena, w->g, again, spec->seed, 0);
   }
   sb_free(&once);
   sb_free(&twice);
@@ -80,8 +90,10 @@ static const char *check_text(World *w, const RandSpec *spec) {
 static const char *check_pass(World *w, const RandSpec *spec, const char *pass) {
   World other = world_new(spec);
   const char *why = NULL;
-  if (pass) pipeline_run_one(other.g, pass);
-  else pipeline_run(other.g, &(PipelineOptions){.verify = true});
+  if (pass)
+    pipeline_run_one(other.g, pass);
+  else
+    pipeline_run(other.g, &(PipelineOptions){.verify = true});
   const char *broken = ir_verify(other.g);
   if (broken) why = arena_printf(w->arena, "after %s: %s", pass ? pass : "all passes", broken);
   /* simplifying may drop terms of a sum that are 0, and reorder nothing else */
@@ -100,10 +112,12 @@ static bool fails(const RandSpec *spec, void *ctx) {
     why = message;
   }
   if (!why) why = check_text(&w, spec);
-  for (int i = 0; !why && i < pipeline_count(); i++) why = check_pass(&w, spec, pipeline_at(i)->name);
+  for (int i = 0; !why && i < pipeline_count(); i++)
+    why = check_pass(&w, spec, pipeline_at(i)->name);
   if (!why) why = check_pass(&w, spec, NULL);
   if (why && out) {
-    sb_printf(out, "seed %llu, size %d, output %d: %s\n", (unsigned long long)spec->seed, spec->size, spec->only, why);
+    sb_printf(out, "seed %llu, size %d, output %d: %s\n", (unsigned long long)spec->seed,
+              spec->size, spec->only, why);
     ir_print(w.g, out);
   }
   bool failed = why != NULL;
@@ -123,7 +137,10 @@ static void random_graphs(void **state) {
     if (*end == ':') count = strtoul(end + 1, NULL, 10);
   }
   for (unsigned long i = 0; i < count; i++) {
-    RandSpec spec = {.seed = first + i, .size = 1 + (int)((first + i) % 40), .only = -1, .smooth = (first + i) % 2};
+    RandSpec spec = {.seed = first + i,
+                     .size = 1 + (int)((first + i) % 40),
+                     .only = -1,
+                     .smooth = (first + i) % 2};
     if (!fails(&spec, NULL)) continue;
     StrBuf text = {0};
     spec = randgraph_shrink(spec, fails, NULL);

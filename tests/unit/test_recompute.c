@@ -25,17 +25,17 @@ static const char verse[] = "tests/models/verse.txt";
 static const char nano[] = "models/shakespeare_nano.td";
 
 typedef struct Subject {
-  const char      *path;
+  const char *path;
   const TdSetting *defines;
-  int              ndefines;
-  const char      *act;                  /* or NULL */
+  int ndefines;
+  const char *act; /* or NULL */
 } Subject;
 
-static const TdSetting small_nano[] = { { "B", "4" }, { "L", "32" }, { "D", "64" }, { "N", "3" } };
+static const TdSetting small_nano[] = {{"B", "4"}, {"L", "32"}, {"D", "64"}, {"N", "3"}};
 static const Subject subjects[] = {
-  { nano, small_nano, 4, NULL },                     /* attention, dropout, layers */
-  { "tests/models/gru_lm.td", NULL, 0, NULL },       /* scans */
-  { "tests/models/causal.td", NULL, 0, NULL },       /* a guarded softmax */
+    {nano, small_nano, 4, NULL},               /* attention, dropout, layers */
+    {"tests/models/gru_lm.td", NULL, 0, NULL}, /* scans */
+    {"tests/models/causal.td", NULL, 0, NULL}, /* a guarded softmax */
 };
 
 static int make_folder(void **state) {
@@ -44,14 +44,19 @@ static int make_folder(void **state) {
 }
 
 static Td *open_under(const Subject *s, uint64_t memory, TdError *err) {
-  TdOptions o = { .defines = s->defines, .ndefines = s->ndefines, .data = verse, .threads = 2,
-                  .offline = true, .act = s->act, .memory = memory };
+  TdOptions o = {.defines = s->defines,
+                 .ndefines = s->ndefines,
+                 .data = verse,
+                 .threads = 2,
+                 .offline = true,
+                 .act = s->act,
+                 .memory = memory};
   return td_open(s->path, &o, err);
 }
 
 /* The least budget, as the refusal of a smaller one names it. */
 static uint64_t least_of(const Subject *s, uint64_t too_small) {
-  TdError err = { 0 };
+  TdError err = {0};
   Td *td = open_under(s, too_small, &err);
   if (td != NULL) fail_msg("%s fits into %llu bytes", s->path, (unsigned long long)too_small);
   assert_int_equal(err.status, TD_BAD_FILE);
@@ -66,9 +71,9 @@ static uint64_t least_of(const Subject *s, uint64_t too_small) {
 
 /* All parameters after three steps, to be freed; *n numbers. */
 static float *trained(const Subject *s, const char *folder, uint64_t memory, size_t *n) {
-  TdError err = { 0 };
+  TdError err = {0};
   Td *td = open_under(s, memory, &err);
-  TdTrainOptions o = { .folder = folder, .overwrite = true, .steps = 3, .seed = 5 };
+  TdTrainOptions o = {.folder = folder, .overwrite = true, .steps = 3, .seed = 5};
   if (td == NULL || !td_train(td, &o, &err)) fail_msg("%s: %s", s->path, err.message);
   float *all = NULL;
   *n = 0;
@@ -90,7 +95,7 @@ static void no_bit_changes(void **state) {
   for (size_t i = 0; i < sizeof subjects / sizeof subjects[0]; i++) {
     const Subject *s = &subjects[i];
     uint64_t least = least_of(s, 1);
-    const uint64_t budgets[] = { least, least + least / 16, least + least / 4 };
+    const uint64_t budgets[] = {least, least + least / 16, least + least / 4};
     size_t n, m;
     float *want = trained(s, folder, 0, &n);
     for (size_t k = 0; k < sizeof budgets / sizeof budgets[0]; k++) {
@@ -109,14 +114,15 @@ static void no_bit_changes(void **state) {
 
 /* The loss of the third step out of the run's log. */
 static double last_loss(const char *folder) {
-  TdError err = { 0 };
+  TdError err = {0};
   char *path = io_join(folder, "log.jsonl");
   uint8_t *bytes;
   size_t n;
   if (!io_read_file(NULL, path, 1 << 20, &bytes, &n, &err)) fail_msg("%s", err.message);
   char *text = strndup((const char *)bytes, n), *at = strstr(text, "\"step\":3");
   double loss = 0;
-  for (at = at != NULL ? strstr(at, "\"loss\":") : NULL; at != NULL; at = NULL) loss = strtod(at + 7, NULL);
+  for (at = at != NULL ? strstr(at, "\"loss\":") : NULL; at != NULL; at = NULL)
+    loss = strtod(at + 7, NULL);
   if (loss == 0) fail_msg("no loss of step 3 in:\n%s", text);
   free(text);
   free(bytes);
@@ -127,7 +133,7 @@ static double last_loss(const char *folder) {
 /* With activations in bf16 what is kept and what is made again may be rounded
  * differently: the loss stays within that rounding. */
 static void bf16_stays_close(void **state) {
-  const Subject s = { nano, small_nano, 4, "bf16" };
+  const Subject s = {nano, small_nano, 4, "bf16"};
   char *folder = io_join(*state, "run");
   size_t n;
   free(trained(&s, folder, 0, &n));
@@ -142,8 +148,8 @@ static void refused(void **state) {
   (void)state;
   for (size_t i = 0; i < sizeof subjects / sizeof subjects[0]; i++) {
     uint64_t least = least_of(&subjects[i], 1);
-    assert_int_equal(least_of(&subjects[i], least - least / 50), least);   /* the same number again */
-    TdError err = { 0 };
+    assert_int_equal(least_of(&subjects[i], least - least / 50), least); /* the same number again */
+    TdError err = {0};
     Td *td = open_under(&subjects[i], least, &err);
     if (td == NULL) fail_msg("%s", err.message);
     td_close(td);
@@ -162,7 +168,9 @@ static size_t resident(void) {
   return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-typedef struct Taken { size_t planned, resident; } Taken;
+typedef struct Taken {
+  size_t planned, resident;
+} Taken;
 
 static int entry_named(const TdProgram *p, const char *name) {
   for (int i = 0; i < p->nentries; i++)
@@ -173,10 +181,10 @@ static int entry_named(const TdProgram *p, const char *name) {
 
 /* Two steps of the nano model: what the plan says, and by how much the process grows. */
 static Taken take(uint64_t memory) {
-  TdError err = { 0 };
-  Define batch = { "B", "32" };
+  TdError err = {0};
+  Define batch = {"B", "32"};
   Project p;
-  ProjectOptions o = { .path = nano, .search = { .override = verse, .offline = true, .quiet = true } };
+  ProjectOptions o = {.path = nano, .search = {.override = verse, .offline = true, .quiet = true}};
   o.unit.defines = &batch;
   o.unit.ndefines = 1;
   o.unit.no_samplers = o.unit.no_models = o.unit.no_eval = true;
@@ -186,11 +194,11 @@ static Taken take(uint64_t memory) {
   const TdProgram *program = p.unit->program;
   Taken t;
   assert_true(td_program_memory(program, 2, &t.planned));
-  const int entries[] = { entry_named(program, "init"), entry_named(program, "train") };
+  const int entries[] = {entry_named(program, "init"), entry_named(program, "train")};
   Pool *pool = pool_new(2, &err);
-  Jit *jit = jit_open(program, &(JitOptions){ 0 }, &err);
+  Jit *jit = jit_open(program, &(JitOptions){0}, &err);
   if (pool == NULL || jit == NULL || !jit_need(jit, entries, 2, &err)) fail_msg("%s", err.message);
-  malloc_trim(0);                        /* what compiling gave back is not there to be taken again */
+  malloc_trim(0); /* what compiling gave back is not there to be taken again */
   size_t before = resident();
   Session *s = session_new(program, jit, pool, &err);
   Feed feed;
@@ -211,13 +219,15 @@ static Taken take(uint64_t memory) {
 
 static void met_by_the_process(void **state) {
   (void)state;
-  enum { SLACK = 4 << 20 };              /* code, stacks, the feed's tokens */
-  const TdSetting batch = { "B", "32" };
-  const Subject s = { nano, &batch, 1, NULL };
+  enum { SLACK = 4 << 20 }; /* code, stacks, the feed's tokens */
+  const TdSetting batch = {"B", "32"};
+  const Subject s = {nano, &batch, 1, NULL};
   uint64_t least = least_of(&s, 1);
   Taken all = take(0), some = take(least + least / 8);
-  print_message("nano, batch 32: %zu bytes planned, %zu taken; under %llu: %zu planned, %zu taken\n", all.planned,
-                all.resident, (unsigned long long)(least + least / 8), some.planned, some.resident);
+  print_message(
+      "nano, batch 32: %zu bytes planned, %zu taken; under %llu: %zu planned, %zu taken\n",
+      all.planned, all.resident, (unsigned long long)(least + least / 8), some.planned,
+      some.resident);
   assert_true(all.planned > 3 * least / 2);
   assert_true(some.planned <= least + least / 8);
   assert_true(some.resident <= least + least / 8 + SLACK);
@@ -226,6 +236,7 @@ static void met_by_the_process(void **state) {
 
 int main(void) {
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, sandbox_remove)
-  const struct CMUnitTest tests[] = { IN_FOLDER(no_bit_changes), IN_FOLDER(bf16_stays_close), IN_FOLDER(refused), IN_FOLDER(met_by_the_process) };
+  const struct CMUnitTest tests[] = {IN_FOLDER(no_bit_changes), IN_FOLDER(bf16_stays_close),
+                                     IN_FOLDER(refused), IN_FOLDER(met_by_the_process)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

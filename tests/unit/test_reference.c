@@ -18,14 +18,14 @@
 enum { STEPS = 3 };
 
 /* Draws in the loss and in the sampler: seed and step have to arrive. */
-static const char model[] =
-    SANDBOX_MODEL("dropout(h, 0.2)")
-    "sampler flat(steps = 2, temperature = 1.0, prompt = \"\") {\n"
-    "  state s[b in B, l in L, v in V] = normal()\n"
-    "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + temperature * normal() }\n"
-    "  emit prompt.given[l] ? prompt[l] : argmax[v](s[b,l,v])\n"
-    "}\n"
-    "train { loss main  adam(lr = 0.01)  batch B  steps 4  log every 1 }\n";
+static const char model[] = SANDBOX_MODEL(
+    "dropout(h, 0.2)") "sampler flat(steps = 2, temperature = 1.0, prompt = \"\") {\n"
+                       "  state s[b in B, l in L, v in V] = normal()\n"
+                       "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + temperature * "
+                       "normal() }\n"
+                       "  emit prompt.given[l] ? prompt[l] : argmax[v](s[b,l,v])\n"
+                       "}\n"
+                       "train { loss main  adam(lr = 0.01)  batch B  steps 4  log every 1 }\n";
 
 static const char note[] = "running on the reference evaluator";
 
@@ -69,7 +69,8 @@ static void test_same_training(void **state) {
 static void test_same_samples(void **state) {
   (void)state;
   static const char line[] = "sample m.td --weights kernels --prompt the --seed 3 -q";
-  char *kernels = sandbox_tdc(line, "LC_ALL=C", 0), *without = sandbox_tdc(line, "TDC_CC=/nonexistent", 0);
+  char *kernels = sandbox_tdc(line, "LC_ALL=C", 0),
+       *without = sandbox_tdc(line, "TDC_CC=/nonexistent", 0);
   assert_true(strncmp(kernels, "the", 3) == 0 && strlen(kernels) == 9);
   assert_string_equal(kernels, without);
   free(kernels);
@@ -81,7 +82,8 @@ static void test_note(void **state) {
   (void)state;
   const char *const gone = "TDC_CC=/nonexistent";
   sandbox_says("train m.td -o noted --steps 1", gone, 0, "tried $TDC_CC: /nonexistent", true);
-  sandbox_says("train m.td -o noted --resume --steps 2", "PATH=/nonexistent", 0, "tried cc, gcc, clang", true);
+  sandbox_says("train m.td -o noted --resume --steps 2", "PATH=/nonexistent", 0,
+               "tried cc, gcc, clang", true);
   sandbox_says("train m.td -o noted --resume --steps 3 --reference", gone, 0, note, false);
   sandbox_says("sample m.td --weights noted", gone, 0, note, true);
   sandbox_says("eval m.td --weights noted", gone, 0, note, true);
@@ -105,10 +107,10 @@ int main(int argc, char **argv) {
   unsetenv("TDC_CC");
   unsetenv("CC");
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_same_training),
-    cmocka_unit_test(test_same_samples),
-    cmocka_unit_test(test_note),
-    cmocka_unit_test(test_still_errors),
+      cmocka_unit_test(test_same_training),
+      cmocka_unit_test(test_same_samples),
+      cmocka_unit_test(test_note),
+      cmocka_unit_test(test_still_errors),
   };
   return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
 }

@@ -27,7 +27,7 @@ static uint8_t *make_file(const char *header, size_t data, size_t *n) {
 static bool accepts(const char *header, size_t data) {
   size_t n;
   uint8_t *p = make_file(header, data, &n);
-  TdError err = { 0 };
+  TdError err = {0};
   StFile *f = st_open_memory("test", p, n, &err);
   bool ok = f != NULL;
   if (!ok) assert_int_equal(err.status, TD_DAMAGED);
@@ -46,52 +46,54 @@ static void test_rules(void **state) {
   assert_true(accepts("{\"__metadata__\":{\"k\":\"v\"},\"a\":{\"dtype\":\"U8\",\"shape\":[1],"
                       "\"data_offsets\":[0,1]}}",
                       1));
-  static const struct { const char *header; size_t data;
+  static const struct {
+    const char *header;
+    size_t data;
   } broken[] = {
-    { "", 0 },
-    { "{", 0 },
-    { "[]", 0 },
-    { " {}", 0 },
-    { "{}x", 0 },
-    { "{}", 1 },
-    { "null", 0 },
-    { "{\"a\":1}", 0 },
-    { "{\"a\":{}}", 0 },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 0 },
-    { "{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4 },
-    { "{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4 },
-    { "{\"a\":{\"dtype\":\"F31\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4 },
-    { "{\"a\":{\"dtype\":4,\"shape\":[1],\"data_offsets\":[0,4]}}", 4 },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4 },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", 4 },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[\"1\"],\"data_offsets\":[0,4]}}", 4 },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":1,\"data_offsets\":[0,4]}}", 4 },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4 },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0 },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904],\"data_offsets\":[0,0]}}", 0 },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[18446744073709551616],\"data_offsets\":[0,0]}}", 0 },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4 },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4,4]}}", 4 },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4 },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[-4,0]}}", 4 },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,3]}}", 3 },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}", 4 },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8 },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 5 },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", 4 },
-    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"U8\","
-      "\"shape\":[2],\"data_offsets\":[1,3]}}",
-      3 },
-    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"a\":{\"dtype\":\"U8\","
-      "\"shape\":[1],\"data_offsets\":[1,2]}}",
-      2 },
-    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"b\":{\"dtype\":\"U8\","
-      "\"shape\":[1],\"data_offsets\":[2,3]}}",
-      3 },
-    { "{\"__metadata__\":1}", 0 },
-    { "{\"__metadata__\":{\"a\":1}}", 0 },
-    { "{\"__metadata__\":[]}", 0 },
-    { "{\"\xff\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1 },
+      {"", 0},
+      {"{", 0},
+      {"[]", 0},
+      {" {}", 0},
+      {"{}x", 0},
+      {"{}", 1},
+      {"null", 0},
+      {"{\"a\":1}", 0},
+      {"{\"a\":{}}", 0},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 0},
+      {"{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4},
+      {"{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4},
+      {"{\"a\":{\"dtype\":\"F31\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4},
+      {"{\"a\":{\"dtype\":4,\"shape\":[1],\"data_offsets\":[0,4]}}", 4},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", 4},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[\"1\"],\"data_offsets\":[0,4]}}", 4},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":1,\"data_offsets\":[0,4]}}", 4},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904],\"data_offsets\":[0,0]}}", 0},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[18446744073709551616],\"data_offsets\":[0,0]}}", 0},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4,4]}}", 4},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[-4,0]}}", 4},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,3]}}", 3},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}", 4},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 5},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", 4},
+      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"U8\","
+       "\"shape\":[2],\"data_offsets\":[1,3]}}",
+       3},
+      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"a\":{\"dtype\":\"U8\","
+       "\"shape\":[1],\"data_offsets\":[1,2]}}",
+       2},
+      {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"b\":{\"dtype\":\"U8\","
+       "\"shape\":[1],\"data_offsets\":[2,3]}}",
+       3},
+      {"{\"__metadata__\":1}", 0},
+      {"{\"__metadata__\":{\"a\":1}}", 0},
+      {"{\"__metadata__\":[]}", 0},
+      {"{\"\xff\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1},
   };
   for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++)
     if (accepts(broken[i].header, broken[i].data)) fail_msg("accepted: %s", broken[i].header);
@@ -100,16 +102,15 @@ static void test_rules(void **state) {
 static void test_lengths(void **state) {
   (void)state;
   static const uint64_t lengths[] = {
-    0, 1, 3, 100, UINT64_MAX, (uint64_t)1 << 63, (uint64_t)1 << 32, 1000000000
-  };
+      0, 1, 3, 100, UINT64_MAX, (uint64_t)1 << 63, (uint64_t)1 << 32, 1000000000};
   for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
-    uint8_t p[10] = { 0, 0, 0, 0, 0, 0, 0, 0, '{', '}' };
+    uint8_t p[10] = {0, 0, 0, 0, 0, 0, 0, 0, '{', '}'};
     for (int k = 0; k < 8; k++) p[k] = (uint8_t)(lengths[i] >> (8 * k));
-    TdError err = { 0 };
+    TdError err = {0};
     assert_null(st_open_memory("test", p, sizeof p, &err));
   }
   for (size_t n = 0; n < 10; n++) {
-    TdError err = { 0 };
+    TdError err = {0};
     assert_null(st_open_memory("test", "\2\0\0\0\0\0\0\0{}", n, &err));
   }
 }
@@ -131,16 +132,16 @@ static void check_layout(const StFile *f, size_t size) {
 
 static void test_every_edit(void **state) {
   (void)state;
-  float a[6] = { 0 };
-  int32_t b[2] = { 0 };
+  float a[6] = {0};
+  int32_t b[2] = {0};
   StSource sources[] = {
-    { "layer.weight", ST_F32, ST_F32, 2, { 2, 3 }, a },
-    { "ids", ST_I32, ST_I32, 1, { 2 }, b },
-    { "half", ST_F16, ST_F32, 1, { 6 }, a },
+      {"layer.weight", ST_F32, ST_F32, 2, {2, 3}, a},
+      {"ids", ST_I32, ST_I32, 1, {2}, b},
+      {"half", ST_F16, ST_F32, 1, {6}, a},
   };
-  StPair meta[] = { { "format", "pt" } };
+  StPair meta[] = {{"format", "pt"}};
   size_t header;
-  TdError err = { 0 };
+  TdError err = {0};
   uint8_t *h = st_make_header(sources, 3, meta, 1, &header, &err);
   assert_non_null(h);
   size_t n = header + 24 + 8 + 12, accepted = 0;
@@ -160,7 +161,7 @@ static void test_every_edit(void **state) {
     }
     p[i] = old;
   }
-  assert_true(accepted > 0);    /* a renamed tensor is a valid file */
+  assert_true(accepted > 0); /* a renamed tensor is a valid file */
   free(p);
   free(h);
 }
@@ -170,17 +171,17 @@ static void test_round_trip(void **state) {
   char folder[] = "st-test-XXXXXX";
   assert_non_null(mkdtemp(folder));
   char *path = io_join(folder, "x.safetensors");
-  float f32[4] = { 1.5f, -0.0f, INFINITY, 3e-8f }, back[4];
-  double f64[1] = { 0.1 };
-  int64_t i64[2] = { INT64_MIN, 7 };
-  uint8_t u8[3] = { 0, 1, 255 };
+  float f32[4] = {1.5f, -0.0f, INFINITY, 3e-8f}, back[4];
+  double f64[1] = {0.1};
+  int64_t i64[2] = {INT64_MIN, 7};
+  uint8_t u8[3] = {0, 1, 255};
   StSource sources[] = {
-    { "a", ST_F32, ST_F32, 1, { 4 }, f32 }, { "b", ST_F64, ST_F64, 0, { 0 }, f64 },
-    { "c", ST_I64, ST_I64, 1, { 2 }, i64 }, { "d", ST_U8, ST_U8, 1, { 3 }, u8 },
-    { "e", ST_BF16, ST_F32, 1, { 4 }, f32 }, { "n\xc3\xa9 \"q\"", ST_F32, ST_F32, 1, { 0 }, f32 },
+      {"a", ST_F32, ST_F32, 1, {4}, f32},  {"b", ST_F64, ST_F64, 0, {0}, f64},
+      {"c", ST_I64, ST_I64, 1, {2}, i64},  {"d", ST_U8, ST_U8, 1, {3}, u8},
+      {"e", ST_BF16, ST_F32, 1, {4}, f32}, {"n\xc3\xa9 \"q\"", ST_F32, ST_F32, 1, {0}, f32},
   };
-  StPair meta[] = { { "note", "line\n\"quote\"" } };
-  TdError err = { 0 };
+  StPair meta[] = {{"note", "line\n\"quote\""}};
+  TdError err = {0};
   assert_true(st_write_file(NULL, path, sources, 6, meta, 1, &err));
   StFile *f = st_open(NULL, path, &err);
   assert_non_null(f);
@@ -206,12 +207,12 @@ static void test_round_trip(void **state) {
 
 static void test_writer_refuses(void **state) {
   (void)state;
-  float x[1] = { 0 };
+  float x[1] = {0};
   size_t n;
-  TdError err = { 0 };
-  StSource twice[] = { { "a", ST_F32, ST_F32, 1, { 1 }, x }, { "a", ST_F32, ST_F32, 1, { 1 }, x } };
+  TdError err = {0};
+  StSource twice[] = {{"a", ST_F32, ST_F32, 1, {1}, x}, {"a", ST_F32, ST_F32, 1, {1}, x}};
   assert_null(st_make_header(twice, 2, NULL, 0, &n, &err));
-  StSource latin[] = { { "\xe9", ST_F32, ST_F32, 1, { 1 }, x } };
+  StSource latin[] = {{"\xe9", ST_F32, ST_F32, 1, {1}, x}};
   assert_null(st_make_header(latin, 1, NULL, 0, &n, &err));
 }
 
@@ -225,11 +226,15 @@ static void test_half(void **state) {
   (void)state;
   for (uint32_t h = 0; h < 65536; h++) {
     float x = f32_from_f16((uint16_t)h);
-    if (isnan(x)) assert_true(isnan(f32_from_f16(f16_from_f32(x))));
-    else assert_int_equal(f16_from_f32(x), h);
+    if (isnan(x))
+      assert_true(isnan(f32_from_f16(f16_from_f32(x))));
+    else
+      assert_int_equal(f16_from_f32(x), h);
     float y = f32_from_bf16((uint16_t)h);
-    if (isnan(y)) assert_true(isnan(f32_from_bf16(bf16_from_f32(y))));
-    else assert_int_equal(bf16_from_f32(y), h);
+    if (isnan(y))
+      assert_true(isnan(f32_from_bf16(bf16_from_f32(y))));
+    else
+      assert_int_equal(bf16_from_f32(y), h);
   }
 #ifdef __FLT16_MAX__
   uint32_t u = 12345;
@@ -237,7 +242,7 @@ static void test_half(void **state) {
     u = u * 1664525u + 1013904223u;
     /* exponents around those of half precision */
     uint32_t bits = (u & 0x807fffffu) | ((95 + (u >> 8) % 55) << 23);
-    if (i % 4 == 0) bits &= 0xfffff000u;                 /* ties */
+    if (i % 4 == 0) bits &= 0xfffff000u; /* ties */
     __extension__ _Float16 want = (_Float16)from_bits(bits);
     uint16_t w;
     memcpy(&w, &want, sizeof w);
@@ -248,9 +253,9 @@ static void test_half(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_rules),          cmocka_unit_test(test_lengths),
-    cmocka_unit_test(test_every_edit),     cmocka_unit_test(test_round_trip),
-    cmocka_unit_test(test_writer_refuses), cmocka_unit_test(test_half),
+      cmocka_unit_test(test_rules),          cmocka_unit_test(test_lengths),
+      cmocka_unit_test(test_every_edit),     cmocka_unit_test(test_round_trip),
+      cmocka_unit_test(test_writer_refuses), cmocka_unit_test(test_half),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,35 +26,36 @@
 
 enum { STEPS = 12 };
 
-static const char model[] =
-    "use nn\n"
-    "data text { source \"./text.txt\"  tokens chars  split 0.8 }\n"
-    "dim B = 4, L = 8, V = text.vocab, D = 8\n"
-    "const rate = 0.01, poison = 0.0\n"
-    "model next(x: id<V>[B,L]) -> y[B,L,V] {\n"
-    "  param e[V,D] ~ normal(0, 0.3)\n"
-    "  h[b,l,d] = e[x[b,l],d]\n"
-    "  g = sqrt(h * h + 1.0 - poison)\n"                       /* line 8 */
-    "  y = linear(dropout(tanh(linear(g + h, D)), 0.1), V)\n"
-    "}\n"
-    "loss main(x: id<V>[B,L]) {\n"
-    "  y = next(x)\n"
-    "  p[b,l,v] = y[b,l,v] - logsumexp[u](y[b,l,u])\n"
-    "  minimize mean[b, l in 0 : L-1](-p[b,l,x[b,l+1]])\n"
-    "}\n"
-    "sampler walk(prompt = \"\", steps = 4, noise = 0.1) {\n"
-    "  state s[b in B, l in L, v in V] = normal()\n"
-    "  for t in 3 .. 0 steps steps { s[b,l,v] = (prompt.given[l] && prompt[l] == v ? 9 : s[b,l,v] * 0.5) + noise * normal() }\n"
-    "  emit argmax[v](s[b,l,v])\n"
-    "}\n"
-    "train { loss main  adam(lr = rate)  batch B  steps 12  clip 1.0  ema 0.9  eval every 4  checkpoint every 3 }\n";
+static const char model[] = "use nn\n"
+                            "data text { source \"./text.txt\"  tokens chars  split 0.8 }\n"
+                            "dim B = 4, L = 8, V = text.vocab, D = 8\n"
+                            "const rate = 0.01, poison = 0.0\n"
+                            "model next(x: id<V>[B,L]) -> y[B,L,V] {\n"
+                            "  param e[V,D] ~ normal(0, 0.3)\n"
+                            "  h[b,l,d] = e[x[b,l],d]\n"
+                            "  g = sqrt(h * h + 1.0 - poison)\n" /* line 8 */
+                            "  y = linear(dropout(tanh(linear(g + h, D)), 0.1), V)\n"
+                            "}\n"
+                            "loss main(x: id<V>[B,L]) {\n"
+                            "  y = next(x)\n"
+                            "  p[b,l,v] = y[b,l,v] - logsumexp[u](y[b,l,u])\n"
+                            "  minimize mean[b, l in 0 : L-1](-p[b,l,x[b,l+1]])\n"
+                            "}\n"
+                            "sampler walk(prompt = \"\", steps = 4, noise = 0.1) {\n"
+                            "  state s[b in B, l in L, v in V] = normal()\n"
+                            "  for t in 3 .. 0 steps steps { s[b,l,v] = (prompt.given[l] && "
+                            "prompt[l] == v ? 9 : s[b,l,v] * 0.5) + noise * normal() }\n"
+                            "  emit argmax[v](s[b,l,v])\n"
+                            "}\n"
+                            "train { loss main  adam(lr = rate)  batch B  steps 12  clip 1.0  ema "
+                            "0.9  eval every 4  checkpoint every 3 }\n";
 
 /* The compiled model, shared by the tests. */
 typedef struct Fixture {
-  char    *folder, *td, *run;
-  Project  project;
-  Jit     *jit;
-  Pool    *pool;
+  char *folder, *td, *run;
+  Project project;
+  Jit *jit;
+  Pool *pool;
   Session *session;
 } Fixture;
 
@@ -77,11 +78,11 @@ static void write_corpus(const char *path, const char *letters) {
 }
 
 static void open_with(Fixture *f, int threads, const Define *defines, int n) {
-  TdError err = { 0 };
-  ProjectOptions o = { .path = f->td };
+  TdError err = {0};
+  ProjectOptions o = {.path = f->td};
   o.unit.defines = defines;
   o.unit.ndefines = n;
-  JitOptions jit = { 0 };
+  JitOptions jit = {0};
   if (!project_open(&f->project, &o, &err)) {
     project_report(&f->project, false, false, stderr);
     fail_msg("%s", err.message);
@@ -143,20 +144,20 @@ static int end_run(void **state) {
 }
 
 static TrainOptions options(Fixture *f, json_t *record) {
-  return (TrainOptions){ .project = &f->project,
-                         .session = f->session,
-                         .folder = f->run,
-                         .seed = 3,
-                         .record = record,
-                         .terminal = terminal_open(stderr, COLOUR_NEVER),
-                         .quiet = true };
+  return (TrainOptions){.project = &f->project,
+                        .session = f->session,
+                        .folder = f->run,
+                        .seed = 3,
+                        .record = record,
+                        .terminal = terminal_open(stderr, COLOUR_NEVER),
+                        .quiet = true};
 }
 
 /* Train to `steps`; the status. */
 static TdStatus train(Fixture *f, int64_t steps, bool resume, const IoHook *hook, TdError *err) {
   json_t *record = json_object();
   TrainOptions o = options(f, record);
-  *err = (TdError){ 0 };
+  *err = (TdError){0};
   o.steps = steps;
   o.resume = resume;
   o.hook = hook;
@@ -167,8 +168,8 @@ static TdStatus train(Fixture *f, int64_t steps, bool resume, const IoHook *hook
 
 /* The checksums of all tensors of the newest checkpoint, joined. */
 static char *newest_sums(const char *run, int64_t *step) {
-  TdError err = { 0 };
-  StrBuf s = { 0 };
+  TdError err = {0};
+  StrBuf s = {0};
   Checkpoint *c = checkpoint_newest(NULL, run, NULL, &err);
   if (c == NULL) fail_msg("no checkpoint: %s", err.message);
   *step = checkpoint_info(c)->step;
@@ -225,7 +226,7 @@ static void test_threads(void **state) {
   TdError err;
   char *want = undisturbed(f);
   for (int threads = 1; threads <= 3; threads += 2) {
-    Fixture other = { .folder = f->folder, .td = f->td, .run = f->run };
+    Fixture other = {.folder = f->folder, .td = f->td, .run = f->run};
     open_with(&other, threads, NULL, 0);
     assert_int_equal(train(&other, STEPS, false, NULL, &err), TD_OK);
     ends_as(f, want);
@@ -238,12 +239,12 @@ static void test_threads(void **state) {
 static void test_refusals(void **state) {
   Fixture *f = *state;
   TdError err;
-  assert_int_equal(train(f, 3, true, NULL, &err), TD_BAD_USAGE);          /* nothing to resume */
+  assert_int_equal(train(f, 3, true, NULL, &err), TD_BAD_USAGE); /* nothing to resume */
   assert_int_equal(train(f, 3, false, NULL, &err), TD_OK);
-  assert_int_equal(train(f, 3, false, NULL, &err), TD_BAD_USAGE);         /* there is a run */
+  assert_int_equal(train(f, 3, false, NULL, &err), TD_BAD_USAGE); /* there is a run */
   assert_non_null(strstr(err.message, "--resume"));
   int lock = io_lock(f->run, &err);
-  assert_int_equal(train(f, 6, true, NULL, &err), TD_IO_FAILED);          /* somebody is at it */
+  assert_int_equal(train(f, 6, true, NULL, &err), TD_IO_FAILED); /* somebody is at it */
   assert_non_null(strstr(err.message, "in use"));
   io_unlock(lock);
   json_t *record = json_object();
@@ -255,9 +256,9 @@ static void test_refusals(void **state) {
   json_decref(record);
   char *text = io_join(f->folder, "text.txt");
   write_corpus(text, "abcdefgx");
-  Fixture other = { .folder = f->folder, .td = f->td, .run = f->run };
+  Fixture other = {.folder = f->folder, .td = f->td, .run = f->run};
   open_with(&other, 1, NULL, 0);
-  assert_int_equal(train(&other, 6, true, NULL, &err), TD_DAMAGED);       /* other symbols */
+  assert_int_equal(train(&other, 6, true, NULL, &err), TD_DAMAGED); /* other symbols */
   close_all(&other);
   write_corpus(text, "abcdefgh");
   free(text);
@@ -268,7 +269,7 @@ static void raise_stop(int number) { stop_flag = number; }
 
 static void test_stop(void **state) {
   Fixture *f = *state;
-  TdError err = { 0 };
+  TdError err = {0};
   json_t *record = json_object();
   TrainOptions o = options(f, record);
   o.steps = 1000000;
@@ -289,7 +290,7 @@ static void test_stop(void **state) {
 }
 
 static int64_t newest_step(const char *folder) {
-  TdError err = { 0 };
+  TdError err = {0};
   int64_t step = -1;
   assert_true(checkpoint_newest_step(folder, &step, &err));
   return step;
@@ -305,8 +306,8 @@ static void test_killed(void **state) {
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-      Fixture child = { .folder = f->folder, .td = f->td, .run = f->run };
-      open_with(&child, 1, NULL, 0);              /* threads do not survive a fork */
+      Fixture child = {.folder = f->folder, .td = f->td, .run = f->run};
+      open_with(&child, 1, NULL, 0); /* threads do not survive a fork */
       for (int k = 0; k < 30000 + 7001 * (i % 13); k++) __asm__ volatile("");
       if (i < 40) ualarm((useconds_t)(1000 + 997 * (i % 17)), 0);
       signal(SIGALRM, SIG_DFL);
@@ -335,7 +336,9 @@ static void test_damaged_newest(void **state) {
   free(want);
 }
 
-typedef struct Fault { int left, action; } Fault;
+typedef struct Fault {
+  int left, action;
+} Fault;
 static int fault_before(void *ctx, IoCall call, const char *path) {
   Fault *f = ctx;
   (void)call;
@@ -351,8 +354,8 @@ static void test_failing_disk(void **state) {
   bool finished = false;
   int failures = 0;
   for (int k = 0; !finished && k < 400; k += 1 + k / 8) {
-    Fault fault = { .left = k, .action = k % 2 ? ENOSPC : EIO };
-    IoHook hook = { fault_before, &fault };
+    Fault fault = {.left = k, .action = k % 2 ? ENOSPC : EIO};
+    IoHook hook = {fault_before, &fault};
     bool resume = newest_step(f->run) >= 0;
     TdStatus status = train(f, STEPS, resume, &hook, &err);
     finished = status == TD_OK && fault.left >= 0;
@@ -369,8 +372,8 @@ static void test_failing_disk(void **state) {
 static void test_nan(void **state) {
   Fixture *f = *state;
   TdError err;
-  Define poison = { "poison", "1.5" };
-  Fixture other = { .folder = f->folder, .td = f->td, .run = f->run };
+  Define poison = {"poison", "1.5"};
+  Fixture other = {.folder = f->folder, .td = f->td, .run = f->run};
   open_with(&other, 2, &poison, 1);
   assert_int_equal(train(&other, STEPS, false, NULL, &err), TD_NOT_FINITE);
   if (strstr(err.message, "step 1") == NULL || strstr(err.message, "model.td:8") == NULL)
@@ -382,8 +385,8 @@ static void test_nan(void **state) {
 static void test_divergence(void **state) {
   Fixture *f = *state;
   TdError err;
-  Define rate = { "rate", "1e30" };
-  Fixture other = { .folder = f->folder, .td = f->td, .run = f->run };
+  Define rate = {"rate", "1e30"};
+  Fixture other = {.folder = f->folder, .td = f->td, .run = f->run};
   open_with(&other, 2, &rate, 1);
   assert_int_equal(train(&other, 1000, false, NULL, &err), TD_NOT_FINITE);
   assert_non_null(strstr(err.message, "step "));
@@ -399,18 +402,18 @@ static bool keep_text(void *ctx, const SampleFrame *f) {
 
 static void test_sample(void **state) {
   Fixture *f = *state;
-  TdError err = { 0 };
+  TdError err = {0};
   const UnitSampler *u = unit_sampler(f->project.unit, "walk");
   assert_non_null(u);
   const Dataset *d = data_store_find(f->project.data, "text");
-  TdSetting settings[] = { { "prompt", "a__d" }, { "noise", "0.01" } };
-  SampleRequest r = { .sampler = u,
-                      .vocabulary = &d->vocabulary,
-                      .settings = settings,
-                      .nsettings = 2,
-                      .hole = '_',
-                      .seed = 5 };
-  StrBuf one = { 0 }, two = { 0 };
+  TdSetting settings[] = {{"prompt", "a__d"}, {"noise", "0.01"}};
+  SampleRequest r = {.sampler = u,
+                     .vocabulary = &d->vocabulary,
+                     .settings = settings,
+                     .nsettings = 2,
+                     .hole = '_',
+                     .seed = 5};
+  StrBuf one = {0}, two = {0};
   if (!sample_run(f->session, &r, false, keep_text, &one, &err)) fail_msg("%s", err.message);
   assert_true(sample_run(f->session, &r, false, keep_text, &two, &err));
   assert_string_equal(one.s, two.s);
@@ -424,18 +427,18 @@ static void test_sample(void **state) {
   settings[0].value = "aaaaaaaaa";
   assert_false(sample_run(f->session, &r, false, keep_text, &one, &err));
   assert_non_null(strstr(err.message, "longer"));
-  settings[0] = (TdSetting){ "promt", "a" };
+  settings[0] = (TdSetting){"promt", "a"};
   assert_false(sample_run(f->session, &r, false, keep_text, &one, &err));
   assert_non_null(strstr(err.message, "--prompt"));
-  settings[0] = (TdSetting){ "steps", "0" };
+  settings[0] = (TdSetting){"steps", "0"};
   assert_false(sample_run(f->session, &r, false, keep_text, &one, &err));
-  settings[0] = (TdSetting){ "prompt", "a" };
-  settings[1] = (TdSetting){ "noise", "nan" };
+  settings[0] = (TdSetting){"prompt", "a"};
+  settings[1] = (TdSetting){"noise", "nan"};
   assert_false(sample_run(f->session, &r, false, keep_text, &one, &err));
 }
 
 static void write_compiler(const char *path, const char *does) {
-  StrBuf s = { 0 };
+  StrBuf s = {0};
   sb_printf(&s, "#!/bin/sh\n%s\n", does);
   write_text(path, s.s, s.n);
   assert_int_equal(chmod(path, 0755), 0);
@@ -446,19 +449,19 @@ static void write_compiler(const char *path, const char *does) {
  * the steps are kept, and the run goes on when there is a compiler again. */
 static void test_late_compiler(void **state) {
   Fixture *f = *state;
-  TdError err = { 0 };
+  TdError err = {0};
   char *want = undisturbed(f), *script = io_join(f->folder, "late-cc");
   write_compiler(script, "exec cc \"$@\"");
   setenv("TDC_CC", script, 1);
   const TdProgram *p = f->project.unit->program;
-  Jit *jit = jit_open(p, &(JitOptions){ 0 }, &err);
+  Jit *jit = jit_open(p, &(JitOptions){0}, &err);
   Fixture late = *f;
   late.jit = jit;
   late.session = jit != NULL ? session_new(p, jit, f->pool, &err) : NULL;
   if (late.session == NULL) fail_msg("%s", err.message);
   int eval = session_entry(late.session, "eval"), first = session_entry(late.session, "train");
   assert_int_equal(jit_stats(jit)->compiled, 0);
-  assert_true(session_need(late.session, (const char *const[]){ "init", "train", NULL }, &err));
+  assert_true(session_need(late.session, (const char *const[]){"init", "train", NULL}, &err));
   int some = jit_stats(jit)->compiled;
   assert_true(some > 0 && jit_has(jit, first) && !jit_has(jit, eval));
   write_compiler(script, "echo it is broken; exit 3");
@@ -466,7 +469,7 @@ static void test_late_compiler(void **state) {
   assert_non_null(strstr(err.message, "it is broken"));
   int64_t step;
   free(newest_sums(f->run, &step));
-  assert_int_equal(step, 4);                         /* `eval every 4` */
+  assert_int_equal(step, 4); /* `eval every 4` */
   assert_true(!jit_has(jit, eval));
   write_compiler(script, "exec cc \"$@\"");
   assert_int_equal(train(&late, STEPS, true, NULL, &err), TD_OK);
@@ -482,17 +485,17 @@ static void test_late_compiler(void **state) {
 int main(void) {
 #define RUN(t) cmocka_unit_test_setup_teardown(t, fresh_run, end_run)
   const struct CMUnitTest tests[] = {
-    RUN(test_resume_at_every_step),
-    RUN(test_threads),
-    RUN(test_refusals),
-    RUN(test_stop),
-    RUN(test_killed),
-    RUN(test_damaged_newest),
-    RUN(test_failing_disk),
-    RUN(test_nan),
-    RUN(test_divergence),
-    RUN(test_sample),
-    RUN(test_late_compiler),
+      RUN(test_resume_at_every_step),
+      RUN(test_threads),
+      RUN(test_refusals),
+      RUN(test_stop),
+      RUN(test_killed),
+      RUN(test_damaged_newest),
+      RUN(test_failing_disk),
+      RUN(test_nan),
+      RUN(test_divergence),
+      RUN(test_sample),
+      RUN(test_late_compiler),
   };
   return cmocka_run_group_tests(tests, make_fixture, free_fixture);
 }

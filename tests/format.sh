@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Does the tree obey .clang-format? One test a file. Versions of the tool differ in what they make of
+# one configuration, so only the one that the tree was formatted with is asked.
+set -u
+want=14
+tool=$(command -v clang-format-$want || command -v clang-format)
+version=$("${tool:-false}" --version 2>/dev/null | sed -n 's/.*version \([0-9]*\).*/\1/p')
+if [ "$version" != "$want" ]; then
+  echo "SKIP: clang-format $want is not installed${version:+ (found $version)}"
+  echo "0 passed, 0 failed, 1 skipped"
+  exit 0
+fi
+passed=0 failed=0
+while read -r file; do
+  if why=$("$tool" --dry-run -Werror "$file" 2>&1) && long=$(awk 'length > 100 { print FILENAME ":" FNR; bad = 1 } END { exit bad }' "$file"); then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "$file: not as .clang-format has it (make format)"
+    echo "$why${long-}" | head -n 5
+  fi
+done < <(make --no-print-directory formatted)
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
