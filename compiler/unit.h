@@ -30,17 +30,20 @@ typedef struct DataInfo {
 } DataInfo;
 
 /* Asked once for each data declaration, before shapes are inferred. False with
- * *why set to a message (in any storage that outlives the compilation) when the data is not to be had.
+ * *why set to a message (in any storage that outlives the compilation) when the data is not to
+ * be had.
  * `path` overrides (--data) are the callee's business. */
 typedef bool DataQuery(void *ctx, const DataDecl *decl, DataInfo *out, const char **why);
 
 /* ---- what an entry needs at each run --------------------------------------- */
 /* Inputs are the TD_INPUT buffers of the entry, found by name:
- *   "step"                  rank-0 int: train: steps done before this one + 1; samplers: iteration, from 1
+ *   "step"                  rank-0 int: train: steps done before this one + 1; samplers:
+ *     iteration, from 1
  *   a loss's formals        e.g. "x": id<V>[B, L]: B windows of L tokens of `data`
  *   a sampler's numbers     e.g. "temperature": rank 0, real or int
- *   a sampler's texts       "prompt.ids": int [L], "prompt.mask": bool [L] (true where the text gives the symbol)
- *   a sampler's loop        "t" (and "u"), rank-0 int: the loop variables                                     */
+ *   a sampler's texts       "prompt.ids": int [L], "prompt.mask": bool [L] (true where the text
+ *     gives the symbol)
+ *   a sampler's loop        "t" (and "u"), rank-0 int: the loop variables */
 typedef struct UnitInput {
   const char *name;
   Type type;
@@ -57,8 +60,10 @@ typedef struct UnitEntry {
   bool repeated;    /* runs many times while parameters stay: a sampler's step */
   UnitInput *inputs;
   int ninputs;
-  /* outputs: the TdEntry's outputs, by name. "train", "eval": "loss" first, then logged scalars, the metrics
-   * (eval), "lr", "grad_norm" (train). emit: "text" (int [B, L]) then what `log` names, e.g. "confidence" [B, L] */
+  /* outputs: the TdEntry's outputs, by name. "train", "eval": "loss" first, then logged scalars,
+   * the metrics
+   * (eval), "lr", "grad_norm" (train). emit: "text" (int [B, L]) then what `log` names, e.g.
+   * "confidence" [B, L] */
 } UnitEntry;
 
 /* ---- training -------------------------------------------------------------- */
@@ -92,7 +97,8 @@ typedef struct UnitParam {
 /* The driver loop: for t in lo .. hi (inclusive, either direction), or `steps`
  * values spread evenly over it, both ends included: value k of n is
  * lo + round_half_away((hi - lo) * k / (n - 1)). The runtime runs init once, step for each
- * value (inputs t and, when named, u = the next value, or hi - 1 / hi + 1 one past the end), and emit whenever it wants to look. */
+ * value (inputs t and, when named, u = the next value, or hi - 1 / hi + 1 one past the end), and
+ * emit whenever it wants to look. */
 typedef struct UnitSampler {
   const char *name;
   UnitParam *params;
@@ -137,8 +143,7 @@ typedef struct Unit {
   int threads;
   const char **models;
   int nmodels;
-  const char *
-      source_hash; /* hex sha-256 is the runtime's business; this is the text all sources joined, for it to hash */
+  const char *source_hash; /* the text of all sources joined, for the runtime to hash */
   size_t source_size;
   struct Low *low; /* of the compilation: trial.h instantiates further ops with it */
 } Unit;
@@ -155,8 +160,7 @@ typedef struct UnitOptions {
   bool check_only; /* stop after the graphs were built and verified */
   bool verify;     /* run the IR verifier after every pass */
   bool no_train, no_eval, no_samplers, no_models; /* leave these entries out */
-  bool
-      no_update; /* the training entry ends with the loss: no gradients, no optimizer; with check_only */
+  bool no_update;           /* with check_only: the training entry ends with the loss */
   const char *only_sampler; /* or NULL: all */
   const char *dump_pass;    /* --dump=PASS: the IR after that pass goes to dump */
   StrBuf *dump;

@@ -62,7 +62,8 @@ const Diag *diags_at(const Diags *d, int i);
 
 /* The human form (as in LANGUAGE.md, "Diagnostics"); colour only when asked. */
 void diags_print(const Diags *d, StrBuf *out, bool colour);
-/* One JSON array of {code, level, file, line, column, end_line, end_column, message, labels, notes, hint}. */
+/* One JSON array of {code, level, file, line, column, end_line, end_column, message, labels,
+ * notes, hint}. */
 void diags_print_json(const Diags *d, StrBuf *out);
 
 /* "did you mean": the candidate nearest to `name` by edit distance (at most a

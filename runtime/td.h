@@ -65,7 +65,8 @@ typedef struct TdOptions {
 } TdOptions;
 
 /* Compile the file; parameters have their initial values. Kernels are compiled
- * when what they belong to is first used: TD_NO_TOOL when that fails. Without a C compiler the program runs on the reference evaluator, slower by
+ * when what they belong to is first used: TD_NO_TOOL when that fails. Without a C compiler the
+ * program runs on the reference evaluator, slower by
  * far: td_reference tells. Options may be NULL. */
 Td *td_open(const char *path, const TdOptions *options, TdError *err);
 bool td_reference(const Td *td); /* it runs on the reference evaluator */

@@ -221,7 +221,7 @@ static void need_packed_a(Writer *w, int64_t rows, int64_t depth) {
                                             : lines * round_up(depth, LANES) * 4);
 }
 
-/* ---- programs --------------------------------------------------------------------------------- */
+/* ---- programs --------------------------------------------------------------------- */
 
 static void put_variables(Writer *w, StrBuf *out, const char *text, int from, int to,
                           const char *flat) {
@@ -260,7 +260,7 @@ static void put_row_program(Writer *w, int program) {
   line(w, "%s}", text);
 }
 
-/* ---- operands ------------------------------------------------------------------------------------- */
+/* ---- operands --------------------------------------------------------------------- */
 
 /* An operand from row `outer0` and k `k0` on (C texts, or NULL: 0). */
 static ChainMatrix matrix_of(Writer *w, const ChainProduct *q, int which, const char *outer0,
@@ -348,7 +348,7 @@ static void put_column_product(Writer *w, const ChainProduct *q) {
   w->flops += 2.0 * (double)(w->c->batch * w->c->rows) * (double)(m * n);
 }
 
-/* ---- the function ---------------------------------------------------------------------------------------- */
+/* ---- the function ----------------------------------------------------------------- */
 
 static void put_fresh(Writer *w) {
   for (int i = 0; i < w->c->products.n; i++) {

@@ -466,7 +466,7 @@ static void emit_items(Rows *r) {
   }
 }
 
-/* ---- pieces ---------------------------------------------------------------------------------------- */
+/* ---- pieces ----------------------------------------------------------------------- */
 
 /* Accumulators of sums over rows: a piece's partial results, cleared before its
  * rows. Scalars are kept in a variable and stored after them. */

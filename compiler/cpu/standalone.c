@@ -221,7 +221,7 @@ static void put_tables(Out *o) {
   sb_printf(o->c, "static const size_t scratch_bytes = %zu;\n", scratch);
 }
 
-/* ---- the driver: two parts of a text in which NAME_ stands for the program's name ---------------- */
+/* ---- the driver: two parts of a text in which NAME_ stands for the program's name - */
 
 static void put_renamed(Out *o, StrBuf *out, const char *text, const char *end) {
   while (text < end) {

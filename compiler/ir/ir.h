@@ -303,7 +303,8 @@ const char *ir_verify(Graph *g);
 
 /* -- draws.c: the generator, shared by evaluator, emitter and runtime --------- */
 void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
-/* key = (seed low word ^ site, seed high word); counter = (low, high of a block, low, high of `step`),
+/* key = (seed low word ^ site, seed high word); counter = (low, high of a block, low, high
+ * of `step`),
  * block = number / 64 * 16 + number % 16, word = number / 16 % 4 */
 double draw_uniform(uint64_t seed, uint64_t step, uint32_t site, uint64_t number);
 double draw_normal(uint64_t seed, uint64_t step, uint32_t site, uint64_t number);

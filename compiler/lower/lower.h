@@ -350,15 +350,15 @@ bool lower_stmt(Low *l, Scope *s, AStmt *st);
 Value *lower_assign_value(Low *l, Scope *s, const ATarget *t, const AExpr *e, bool draw, Span at);
 bool lower_param_stmt(Low *l, Scope *s, AStmt *st);
 
-/* -- lower_place.c ------------------------------------------------------------------------------ */
+/* -- lower_place.c ------------------------------------------------------------------ */
 /* Reports and remembers the statements that mean nothing where they stand. */
 void find_misplaced(Low *l, const ADecl *d);
 bool is_misplaced(const Low *l, const AStmt *st);
 
-/* -- lower_loop.c -------------------------------------------------------------------------------- */
+/* -- lower_loop.c ------------------------------------------------------------------- */
 bool lower_for(Low *l, Scope *s, AStmt *st);
 
-/* -- lower_scope.c -------------------------------------------------------------------------------- */
+/* -- lower_scope.c ------------------------------------------------------------------ */
 Scope *scope_new(Low *l, Scope *parent, bool function);
 Binding *scope_find(Scope *s, const char *name);
 Binding *scope_here(Scope *s, const char *name);

@@ -308,7 +308,8 @@ static bool bind_formals(Header *h, Value **args, const Span *spans) {
   Low *l = h->l;
   ADecl *d = h->decl;
   bool ok = true;
-  /* Numbers first: headers may use them as extents. Then tensors, then scalars that stand for tensors. */
+  /* Numbers first: headers may use them as extents. Then tensors, then scalars that stand for
+   * tensors. */
   for (int round = 0; round < 3; round++)
     for (int i = 0; i < d->formals.n; i++) {
       AFormal *f = &d->formals.at[i];

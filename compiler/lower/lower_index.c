@@ -138,7 +138,8 @@ static const char *exchanged(Low *l, const AExpr *read, const Value *base, int a
   return NULL;
 }
 
-/* False after an error; `quiet`: the read has one already, and a second has likely the same reason. */
+/* False after an error; `quiet`: the read has one already, and a second has likely the same
+ * reason. */
 static bool bind_use(Low *l, IxVar *v, const Value *base, int axis, Span at, const AExpr *read,
                      bool quiet) {
   const LAxis *a = &base->axis[axis];

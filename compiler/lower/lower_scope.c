@@ -153,7 +153,8 @@ Value *table_value(Low *l, Table *t) {
   return v;
 }
 
-/* The settings are read when they are first needed: a dim may stand before the data it is taken from. */
+/* The settings are read when they are first needed: a dim may stand before the data it is taken
+ * from. */
 static bool data_settled(Low *l, Data *x, Span at) {
   if (x->settling)
     lower_error(l, 410, at, "the settings of data '%s' need what is only known with them",

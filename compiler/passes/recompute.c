@@ -2,8 +2,8 @@
  * kept still, parameters, inputs and draws (a draw is a function of its number,
  * not of when it is made).
  *
- *     loop i { q = f(x, w[@i]); emit q }                     loop i { q = f(x, w[@i]) }
- *     Q = stack of q                                    ->   loop j reverse { q' = f(X[@j], w[@j]); ..q'.. }
+ *     loop i { q = f(x, w[@i]); emit q }      loop i { q = f(x, w[@i]) }
+ *     Q = stack of q                     ->   loop j reverse { q' = f(X[@j], w[@j]); ..q'.. }
  *     loop j reverse { ..Q[@j].. }
  *
  * needs       regions in order; after `inline`, so that what is copied is what the

@@ -3,8 +3,10 @@
  * the rest again; where the later loop only needs a value that follows from what
  * was kept, and keeping that value instead costs no more memory, it is kept.
  *
- *     loop i { s = ...; p = exp(s[k]); emit s }            loop i { s = ...; p = exp(s[k]); emit p }
- *     loop j reverse { p' = exp(S[@j, k]); ... p' ... } -> loop j reverse { p' = P[@j, k]; ... p' ... }
+ *     loop i { s = ...; p = exp(s[k]); emit s }
+ *     loop j reverse { p' = exp(S[@j, k]); ... p' ... }
+ * ->  loop i { s = ...; p = exp(s[k]); emit p }
+ *     loop j reverse { p' = P[@j, k]; ... p' ... }
  *
  * needs       regions in order
  * guarantees  values stay; a stack that nobody reads is left for ir_prune        */
@@ -144,7 +146,7 @@ static int64_t stacked_bytes(Restack *r) {
   return bytes;
 }
 
-/* ---- doing it ---------------------------------------------------------------------------------- */
+/* ---- doing it --------------------------------------------------------------------- */
 
 static Node *stack_after_loop(Plan *p, Loop *l, Node *value) {
   Region *r = l->node->region;

@@ -4,8 +4,9 @@
  * guarantees  values stay; the groups of a chain are one group (GROUP_CHAIN)
  *
  *     s[b, l, k] = sum over e (q[b, l, e] * key[b, k, e])    contraction
- *     m[b, l] = max over k (s); p[b, l, k] = exp(s - m)      rows        -> one kernel: for each b, for a
- *     y[b, l, e] = sum over k (p[b, l, k] * v[b, k, e])      contraction    block of l: s, p, y
+ *     m[b, l] = max over k (s); p[b, l, k] = exp(s - m)      rows
+ *     y[b, l, e] = sum over k (p[b, l, k] * v[b, k, e])      contraction
+ * ->  one kernel: for each b, for a block of l: s, p, y
  *
  * s and p are *wide*: rows x columns, larger than what they are made of and than
  * what is made of them. A block of their rows fits the nearest caches, so the
@@ -255,7 +256,7 @@ static bool classify_out(ChainParts *f, ChainPart *t) {
   return false;
 }
 
-/* ---- may they be one kernel? ------------------------------------------------------------------ */
+/* ---- may they be one kernel? ------------------------------------------------------ */
 
 /* Every read of a part is at the reader's own row. */
 static void check_read(Expr *e, void *ctx) {
@@ -405,7 +406,7 @@ static bool is_chain(ChainParts *f) {
   return out && rows;
 }
 
-/* ---- is it worth it? --------------------------------------------------------------------------- */
+/* ---- is it worth it? -------------------------------------------------------------- */
 
 typedef struct Uses {
   ChainParts *f;
@@ -466,7 +467,7 @@ static bool worth_it(ChainParts *f) {
   return 2 * kept >= moved && kept > 0 && (packed <= NEAR || wide >= REREAD * packed);
 }
 
-/* ---- from one product ----------------------------------------------------------------------------- */
+/* ---- from one product ------------------------------------------------------------- */
 
 static bool seed(ChainParts *f, Group *g, GemmSide x) {
   const Contraction *c = g->contraction;

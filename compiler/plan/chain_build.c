@@ -96,7 +96,7 @@ static void list_variables(Build *b, ChainProduct *q, const Node *n) {
     q->turned = q->turned || q->svar[i] == last;
 }
 
-/* ---- operands ------------------------------------------------------------------------------------ */
+/* ---- operands --------------------------------------------------------------------- */
 
 /* One stride for the flat index over these variables, if theirs agree. */
 static bool flat(const Node *n, const int *var, int count, const int64_t *stride, int64_t *out) {
@@ -280,7 +280,7 @@ static void make_operands(Build *b, ChainProduct *q, const Node *n) {
   y->node = computed(b, q, n, other(q->x), c->nbatch, s.outer, s.nouter, CHAIN_FRESH);
 }
 
-/* ---- sums ---------------------------------------------------------------------------------------------- */
+/* ---- sums ------------------------------------------------------------------------- */
 
 /* n = factor * sum: the sum becomes a node of its own, n a map of it. An IN
  * product that is nothing but its sum may stay as it is. */
@@ -315,7 +315,7 @@ static void add_product(Build *b, const ChainPart *t, Node *n, Contraction *c) {
   vec_push(b->p->arena, &b->chain->products, q);
 }
 
-/* ---- the whole --------------------------------------------------------------------------------------------- */
+/* ---- the whole -------------------------------------------------------------------- */
 
 static void order_rows(Build *b) {
   Chain *c = b->chain;

@@ -162,7 +162,7 @@ static bool may_shrink(const Group *g, int k, int64_t more_work) {
   return true;
 }
 
-/* ---- joining ---------------------------------------------------------------------------------- */
+/* ---- joining ---------------------------------------------------------------------- */
 
 static bool is_map(const Node *n) { return n->kind == N_COMP && n->reducer == RED_NONE; }
 
@@ -210,7 +210,7 @@ static void join_rows(Plan *p, Group *g, Node *n, const Mapping *m, int nrows) {
   add_member(p, g, n, m->var, false);
 }
 
-/* ---- one group out of two ------------------------------------------------------------------------ */
+/* ---- one group out of two --------------------------------------------------------- */
 
 typedef struct Detour {
   Plan *p;
@@ -342,7 +342,7 @@ static bool joins(Plan *p, Group *g, Node *n) {
   return true;
 }
 
-/* ---- sharing inputs: neither reads the other, both read the same rows of one array --------------- */
+/* ---- sharing inputs: neither reads the other, both read the same rows of one array  */
 
 typedef struct Share {
   Mapping *m;
@@ -413,7 +413,7 @@ static bool joins_by_share(Plan *p, Group *g, Node *n, const Node *x) {
   return true;
 }
 
-/* ---- a group of one's own ---------------------------------------------------------------------------- */
+/* ---- a group of one's own --------------------------------------------------------- */
 
 typedef struct Strides {
   Plan *p;
@@ -546,7 +546,7 @@ static void group_region(Plan *p, Region *r) {
   }
 }
 
-/* ---- what must be stored ----------------------------------------------------------------------------------- */
+/* ---- what must be stored ---------------------------------------------------------- */
 
 typedef struct Uses {
   Plan *p;

@@ -4,7 +4,8 @@
  * read loses nothing by being stored so. What a product yields is stored so too,
  * as in the usual mixed precision: queries, scores, hidden layers; also by way of
  * its epilogue, unless that brings in something of the same size that is f32, as
- * x + f(x) w does. Everything else stays f32: carried values (a residual stream, a recurrent state), sums
+ * x + f(x) w does. Everything else stays f32: carried values (a residual stream, a recurrent
+ * state), sums
  * over rows and scatters, whatever goes into a state or a pack (parameters'
  * gradients), outputs, and what only other kernels read (statistics, losses).
  *

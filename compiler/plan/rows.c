@@ -295,7 +295,7 @@ static bool all_proved(Plan *p, const RowPlan *r) {
   return true;
 }
 
-/* ---- nests -------------------------------------------------------------------------------------- */
+/* ---- nests ------------------------------------------------------------------------ */
 
 typedef struct Dependence {
   const Item *on;
@@ -377,7 +377,7 @@ static void find_arrays(Plan *p, RowPlan *r) {
     }
 }
 
-/* ---- the plan --------------------------------------------------------------------------------------- */
+/* ---- the plan --------------------------------------------------------------------- */
 
 /* Nothing but single values a row: the last row variable becomes a loop. */
 static void leave_a_loop(RowPlan *r) {

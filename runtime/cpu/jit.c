@@ -334,7 +334,7 @@ static bool build(Jit *j, const int *group, TdError *err) {
   return ok;
 }
 
-/* ---- which kernels ------------------------------------------------------------------------------ */
+/* ---- which kernels ---------------------------------------------------------------- */
 
 /* The parts of one sampler are one group: they are needed together. */
 static int group_of(const TdProgram *p, int entry) {

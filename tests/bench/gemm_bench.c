@@ -2,7 +2,8 @@
  * runtime compiles, and run on one thread; printed as GFLOP/s of process CPU
  * time and as a share of the multiply-add peak measured between the rounds.
  *
- *     gemm_bench [rounds [name of one shape | all [bf16 | half]]]    GEMM_BENCH_KEEP=1 keeps the sources
+ *     gemm_bench [rounds [name of one shape | all [bf16 | half]]]    GEMM_BENCH_KEEP=1 keeps the
+ *       sources
  *     gemm_bench serve [half]
  *
  * serve: the tdc side of bench.py. It names its shapes in one line of JSON, then a line

@@ -251,7 +251,7 @@ static void test_guards(void **state) {
   check_options(b, 1e-5, 1);
 }
 
-/* ---- structure: what becomes how many kernels -------------------------------------------------- */
+/* ---- structure: what becomes how many kernels ------------------------------------- */
 
 static const TdProgram *compile(Bench *b) {
   Backend *be = backend_new(b->arena, diags_new(b->arena), "test", NULL);
@@ -287,7 +287,8 @@ static void test_softmax_is_one_kernel(void **state) {
   assert_int_equal(launches(compile(b), NULL), 1);
 }
 
-/* Forward and backward of a normalisation, its two parameter gradients as partial sums in the same kernel. */
+/* Forward and backward of a normalisation, its two parameter gradients as partial sums in the
+ * same kernel. */
 static void test_layernorm_backward(void **state) {
   Bench *b = *state;
   Graph *g = b->g;

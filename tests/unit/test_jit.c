@@ -28,7 +28,8 @@ static const char prelude[] =
 
 enum { N = 1000, PIECES = 50, ROWS = 4 };
 
-/* y[i] = x[i] * factor; then, in a loop of ROWS, stack[r] = y + r and total += stack[r]; what each piece saw goes
+/* y[i] = x[i] * factor; then, in a loop of ROWS, stack[r] = y + r and total += stack[r]; what
+ * each piece saw goes
  * through its scratch. */
 static const char scale_source[] =
     "void scale(const TdCall *c, int64_t b, int64_t e) {\n"
