@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # tdc: the build, whole. `make` builds build/tdc, `make demo` shows it, `make test` checks it.
 # Sources are listed, not searched for: what is not in a list is not in the program.
 

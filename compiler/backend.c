@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The backend's life: a backend, its states, one entry after another, the
  * program. compile() is the whole pipeline. */
 #include "compiler/passes/pipeline.h"

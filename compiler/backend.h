@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From graphs to a program: each entry's graph is rewritten, cut into kernels,
  * given storage and a schedule, and written as C. */
 #ifndef TDC_BACKEND_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which values are computed again so that a program fits into a budget.
  *
  * The measure is the plan itself: an entry is compiled with k values dropped,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A limit on the memory that a program takes, met by computing values again. */
 #ifndef TDC_BUDGET_H
 #define TDC_BUDGET_H

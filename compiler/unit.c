@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The whole way from one source file to a unit: declarations, entries, layout of
  * the parameters, gradients, program. */
 #define _GNU_SOURCE /* pthread_getattr_np */

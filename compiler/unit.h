@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A compiled .td file: its graphs, its program, and what the runtime must know
  * besides: where the data comes from, how to train, which samplers there are.
  *

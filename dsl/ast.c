@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How the tree's operators and declarations are spelled, and whether two trees
  * say the same: what the formatter checks itself with. */
 #include "dsl/ast.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The abstract syntax of a .td file, as the grammar (parse.y) builds it: what
  * was written, with a span on every node, and nothing inferred. Everything
  * lives in the compilation's arena; names are interned. */

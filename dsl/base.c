@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Arena, string buffer, interner, checked sizes and locale-free number text:
  * the containers that base.h promises. Arena memory is zero from the moment a
  * chunk is made and is never handed out twice, so growing in place is safe. */

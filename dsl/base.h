@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The few containers everything stands on: arena, string buffer, interned
  * names, growable arrays, checked sizes. One arena a compilation, freed at
  * once; nothing here is global. Out of memory unwinds to the boundary that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Syntax errors in words: what could have followed, what stood there instead,
  * and a hint for the slips that people make who come from other languages. */
 #include "dsl/parse_internal.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Collects diagnostics and writes them for people: a headline, the source
  * lines with carets and labels beneath, then hint and notes. The JSON form and
  * the spelling helper are in diag_json.c. Columns count characters (UTF-8

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Diagnostics: what is wrong with the user's program, where, and what would be
  * right. Collected during a compilation, sorted by place, printed once; at most
  * DIAG_MAX errors, then compilation unwinds. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files that write diagnostics share: the collection itself, the order
  * in which it is shown, and the reading of UTF-8. */
 #ifndef TDC_DIAG_INTERNAL_H

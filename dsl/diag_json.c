@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Diagnostics for machines (one JSON array, written by hand so that the front
  * end depends on nothing) and the "did you mean" search. */
 #include "dsl/diag_internal.h"

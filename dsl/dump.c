@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The tree as fully parenthesised text, one line a declaration, without places
  * and comments: two files with the same dump say the same. The formatter is
  * tested by it. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A build tool: text files as C arrays, so that the program carries the
  * standard library and the prelude of generated code with it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The table of diagnostic codes, made from codes.def: what `tdc explain` says
  * and what the reference lists. */
 #include "dsl/diag.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The layout filter between scanner and grammar: which line ends separate
  * statements, which words are keywords where they stand (every word may also be
  * a name), and where reading goes on after a syntax error. The whole file is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Makes the nodes of the tree for the grammar, and checks form where it does:
  * depth, chained comparisons, reducers and their guards, draws, attributes. */
 #include "dsl/nodes.h"

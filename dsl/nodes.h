@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The makers of tree nodes that the grammar's actions call. Each also checks
  * the few rules of form that are clearer in C than in productions. */
 #ifndef TDC_NODES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The grammar: tokens (as layout.c delivers them) to the tree of ast.h, nothing
  * inferred. Errors are worded in complain.c; a broken statement is skipped up to
  * its end and parsing goes on, so that one run reports several. The stacks grow

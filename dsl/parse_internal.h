@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What scanner, layout filter, grammar and syntax messages share. The scanner
  * turns the whole text into raw tokens; the layout filter decides which line
  * ends count and which words are keywords where they stand; the grammar builds

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The formatter: declarations, statements and settings in canonical layout,
  * with the comments of the file. Formatting what was formatted changes nothing,
  * and the tree stays the same. */

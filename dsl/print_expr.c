@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Expressions, index lists and targets in canonical form: the fewest parentheses
  * that a reader needs (`&&` within `||` and a choice within a choice keep theirs),
  * blanks around operators but not inside index brackets. */

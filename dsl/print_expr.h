@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Parts of the formatter that print.c puts statements together from. */
 #ifndef TDC_PRINT_EXPR_H
 #define TDC_PRINT_EXPR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The formatter's line writer: where lines break, where comments go. Breaks
  * that the author made inside a statement are kept, their indentation is not. */
 #ifndef TDC_PRINT_INTERNAL_H

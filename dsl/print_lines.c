@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The line writer of the formatter: indentation, kept line breaks and blank
  * lines, and every comment back where it stood, those at line ends in columns. */
 #include "dsl/print_internal.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Opening a .td file: read, compile, keep. */
 #include "runtime/project.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A .td file opened: its text, its diagnostics, its data, and what the compiler
  * made of it. */
 #ifndef TDC_PROJECT_H

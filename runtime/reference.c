@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Entries on the reference evaluator. The session keeps its numbers in storage
  * types; a run widens inputs and states to doubles, evaluates the graph and
  * rounds outputs and states back, so that everything around it (checkpoints,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Running a program without a C compiler: entries go through the reference
  * evaluator, straight from their graphs and in double precision. Slower by
  * far, but the session looks the same from outside: states, inputs, outputs,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Binding a program to memory and running its entries. */
 #include "runtime/session.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program in memory: its states, one arena for the temporaries of whichever
  * entry runs, the inputs of each entry, and the kernels resolved. */
 #ifndef TDC_SESSION_H

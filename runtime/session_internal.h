@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What session.c and trace.c share. */
 #ifndef TDC_SESSION_INTERNAL_H
 #define TDC_SESSION_INTERNAL_H

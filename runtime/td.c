@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The public interface: a thin layer over project, jit, session and the loops. */
 #include "runtime/td.h"
 

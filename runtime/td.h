@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libtdc: open a .td file, train it, sample from it, run its models, read and
  * write its parameters. The one public header; every type is opaque but the
  * error and the options.

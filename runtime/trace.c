@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where a NaN was born: an entry is run again, kernel by kernel, from states
  * that were kept. The run is deterministic, so what failed fails again. */
 #include <math.h>

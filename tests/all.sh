@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Runs every test given as one argument each ("build/tests/run tests/front"),
 # shows a line for each and the whole output of those that failed, and ends with
 # the sum: N passed, N failed[, N skipped]. A test binary ends either with such a

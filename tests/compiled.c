@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Programs run without the runtime. See compiled.h. */
 #define _GNU_SOURCE
 #include "tests/compiled.h"

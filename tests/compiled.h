@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Programs run without the runtime, for tests of the compiler: the C compiler,
  * dlopen, and a plain interpreter of an entry's steps. */
 #ifndef TDC_TESTS_COMPILED_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/entries.h"
 
 #include <math.h>

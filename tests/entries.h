@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every entry of a compiled model against the reference evaluator: the same
  * inputs, states and seed, then outputs and states compared. */
 #ifndef TDC_TESTS_ENTRIES_H

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Does the tree obey .clang-format? One test a file. Versions of the tool differ in what they make of
 # one configuration, so only the one that the tree was formatted with is asked.
 set -u

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # `make install` into an empty folder, then what a user of it does: the program
 # runs, and the example in the comment of td.h compiles and links with what
 # pkg-config says, as C and as C++, and samples.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "tests/model.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Whole models in tests: a .td file compiled, its program ready to run, and the
  * leaves of its graphs by name. Messages go to stderr. */
 #ifndef TDC_TESTS_MODEL_H

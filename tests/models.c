@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Whole models: every file of tests/models, and the nano presets of models.
  *
  *   models [FILE.td ...]

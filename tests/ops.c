@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every op and block there is: those of the library, of models/ and of
  * tests/models/. Their gradients against central differences, and what they
  * compile to, forwards and backwards, against the reference evaluator, over

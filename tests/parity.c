@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Models against PyTorch: losses of the first training steps, every parameter's
  * gradient and how far the optimizer moved it, from the values in
  * tests/parity/values (see the README there). The evaluator must agree to

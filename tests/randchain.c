@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See randchain.h. Rows b, h, l; columns s; width e. Everything is scaled so that
  * sums stay below 4. */
 #include "tests/randchain.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Products of products, like attention and its gradients: large enough for the
  * matrix template, which other random nodes hardly ever are. */
 #ifndef TDC_TESTS_RANDCHAIN_H

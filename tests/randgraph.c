@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See randgraph.h. Every expression comes with a bound of its magnitude, and what
  * grows is squashed, so that no value overflows and rounding stays small. */
 #include "tests/randchain.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Random graphs: verified, with values of moderate size, the same for the same
  * seed on every machine. A graph of size n is the beginning of the one of size
  * n + 1, so a failing seed shrinks by asking for less. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The file-driven tests: one file is one test and carries its expectation.
  *
  *   tests/front/NAME.td    accepted; `#= ` lines at its end are how it is

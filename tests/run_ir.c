@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See run_ir.h. */
 #include "tests/run_ir.h"
 

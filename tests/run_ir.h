@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tests of the textual IR and of single passes, for the file-driven runner. */
 #ifndef TDC_TESTS_RUN_IR_H
 #define TDC_TESTS_RUN_IR_H

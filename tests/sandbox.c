@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See sandbox.h. */
 #include "tests/sandbox.h"
 

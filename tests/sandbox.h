@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What tests of whole runs share: a folder of their own, a small model in it, and
  * the tdc that was built beside them. */
 #ifndef TDC_TESTS_SANDBOX_H

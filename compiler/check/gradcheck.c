@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "compiler/check/gradcheck.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Gradients against central differences, in double precision: the test that
  * every op must pass, the user's included. */
 #ifndef TDC_GRADCHECK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "compiler/check/opcheck.h"
 
 #include <math.h>

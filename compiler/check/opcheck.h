@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every op and block against central differences in double precision, and the
  * training loss by its parameters: what `tdc gradcheck` prints and the tests ask
  * for. Draws are held fixed; extents of 1, ties and masks are among the inputs. */

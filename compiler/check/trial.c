@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Ops and blocks as graphs of their own: calls are tried until the body accepts
  * one; parameters and results become states and outputs; values are drawn. */
 #include "compiler/check/trial.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Ops and blocks on their own: a graph of one call, with inputs, extents and
  * numbers chosen by a seed, for the checks that every op must pass, the user's
  * included. The same choice, without chance, checks what no entry uses. */

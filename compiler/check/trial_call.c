@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A call with arguments of its own choosing. What the header leaves open (extents
  * of its index names, how many axes `...` has, numbers, whether a bare tensor
  * holds reals or truth values) is chosen by chance or, to check what nothing

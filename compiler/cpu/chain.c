@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Chains of products: one function for all parts of a group (chain.h).
  *
  *   for each piece: a block of rows of one batch, or with COLUMN products a batch

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Chains of products: the text of one product of matrices in memory or scratch,
  * through the tiles of the prelude or, with factors rounded to bf16, of
  * prelude_narrow.h. */

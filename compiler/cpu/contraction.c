@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Contraction kernels: what stands inside the template's loops. Operands become
  * plain reads where they can, else text that packing evaluates; the members of
  * the group become the epilogue: statements a row, statements an element. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the parts of the CPU backend share: nothing outside compiler/ includes
  * this. Grouped by the file that defines the functions. */
 #ifndef TDC_BACKEND_INTERNAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How a contraction is cut: into pieces of rows x columns that threads take, and
  * these into blocks of k whose packed operands stay near. By the extents alone. */
 #include "compiler/cpu/gemm_write.h"

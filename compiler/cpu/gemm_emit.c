@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Contraction kernels: the whole C function of one (batched) matrix product
  *
  *     sum[b, i, j] = sum over p of A[b, i, p] * B[b, j, p]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The function around the tiles, the same for f32 and bf16:
  *
  *   for each piece: a block of rows x a block of columns of one batch

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Contraction kernels whose factors are rounded to bf16: the same pieces, blocks
  * and epilogues as gemm_emit.c, around the tiles of prelude_narrow.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Operand B packed: by the kernel that multiplies it, or once for many launches. A
  * product in a loop whose B no iteration changes, such as the weights of a
  * recurrence, and one in a sampler's step, whose B no step changes, reads it where

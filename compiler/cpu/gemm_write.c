@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the writers of contraction kernels share: the text of C, extents and
  * strides, loops over the variables of an axis, operands evaluated into a stage,
  * the epilogue, scratch memory. */

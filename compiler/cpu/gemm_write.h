@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the writers of contraction kernels share: gemm_emit.c (products of
  * floats) and gemm_narrow.c (products rounded to bf16). Nothing else
  * includes this. Grouped by defining file. */

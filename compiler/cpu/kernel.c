@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One kernel of the program: its C text laid out for reading, its name, what is
  * said about it. Equal texts are one kernel. */
 #include "compiler/plan/chain.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Row kernels: for each point of the row space, the members' values one after
  * another. Maps, row reductions, sums over rows and small products all have
  * this form:

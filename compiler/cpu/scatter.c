@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Scatters: zero, then every value is added where its index says. Pieces own
  * what they write: an output axis whose index is a bare variable is cut into
  * slices, and each piece runs all other variables in order, so that the sums

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program as one C file that builds alone: the prelude, the kernels, tables of
  * buffers and steps, and a small driver (standalone_driver.inc) with threads.
  * Every kernel stands under its .td line, and #line makes compilers, debuggers

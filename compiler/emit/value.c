@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Scalar expressions as C, for every kind of kernel. An expression is written
  * at the outermost level of the loop nest where all it needs is known: what a
  * loop does not change stands before it. A value used twice, or at a deeper

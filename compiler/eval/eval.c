@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The reference evaluator: the meaning of a graph, in double precision and
  * plain order. It checks what compiled code takes for proved: bounds of reads,
  * ranges of integers. */

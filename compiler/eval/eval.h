@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Inside the evaluator: a node's expressions as a straight program over lanes.
  *
  * Every distinct subexpression has a slot. A slot's depth is one more than its

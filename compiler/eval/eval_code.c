@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Compiles a node's expressions into the evaluator's slots. */
 #include "compiler/eval/eval.h"
 #include "compiler/ir/expr.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The evaluator's instructions: one slot, a strip of lanes. */
 #include "compiler/eval/eval.h"
 

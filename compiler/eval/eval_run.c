@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs a node's program over its index space: the loops, reducers, scatters,
  * and the words for what went wrong. */
 #include "compiler/eval/eval.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reverse-mode differentiation on the graph.
  *
  * needs       a verified graph; loss of rank 0, real, in the top region; wrt

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which nodes carry gradients: those that a wrt reaches and that reach the loss,
  * both along positions that a derivative can pass. Conditions, guards and
  * indices pass none. Loops are iterated to a fixed point, since a carry feeds

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sums of contributions: the adjoint of a node is collected as terms and becomes
  * graph nodes once all readers were visited. Every term that sums over variables
  * is a comprehension of its own (a matrix product stays one that is recognised);

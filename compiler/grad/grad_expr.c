@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Adjoints of scalar expressions: what every read in a comprehension's body
  * receives, by the derivatives of ops.def. An adjoint is a list of (guard,
  * value): entering a branch of a select adds to the guard and never multiplies

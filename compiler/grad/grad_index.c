@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Contributions solved for the axes they go to. The definition scatters:
  *
  *     for all v where guard:  dX[p(v)] += value(v)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files of the reverse-mode pass share. See grad.c for the contract of
  * the pass; language.md's rule is the definition of every adjoint here:
  *

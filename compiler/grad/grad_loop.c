@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Loops backwards: a loop whose counter runs the other way.
  *
  *     loop i { h = f(h, w[i]) }       carry d.h from d.final(h);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Forward values as a backward loop body sees them. The body runs again in the
  * opposite order; of iteration i it reads
  *

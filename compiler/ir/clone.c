@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A graph of one's own: the backend rewrites what it compiles, and the caller
  * keeps the original for the evaluator. Users' derivatives are left behind;
  * they have done their work. */

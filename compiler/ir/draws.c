@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The random generator: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel
  * random numbers: as easy as 1, 2, 3", SC 2011). A draw is a pure function of
  * (seed, step, site, number); emitted code repeats the same arithmetic. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Scalar expressions: hash-consing, so that equal expressions are one object
  * and comparing is comparing pointers. Folding stands in fold.c. */
 #include "compiler/ir/expr.h"

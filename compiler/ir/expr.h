@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files about expressions share and nobody else needs: raw
  * hash-consing, walks with scratch, and integer sums in canonical form. */
 #ifndef TDC_EXPR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ex_prim: primitives with their constants folded and the identities applied
  * that hold for every argument. On reals that excludes x * 0, x - x and x == x,
  * which NaN and infinities break; the sign of a zero is not kept. */

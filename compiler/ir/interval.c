@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Intervals of integer expressions, from the extents of variables, the counts
  * of loops and the bounds of integer nodes. INT64_MIN and INT64_MAX stand for
  * "unbounded". Bools are 0 .. 1, so a comparison that cannot fail is 1 .. 1. */

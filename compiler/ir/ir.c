@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Nodes, loops and regions of a graph. Expressions are made in expr.c, what is
  * dead goes in prune.c, and the invariants are written down in verify.c. */
 #include "compiler/ir/expr.h"

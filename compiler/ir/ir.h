@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The graph: what every pass reads and writes, between the checked program and
  * the kernels. One node kind, the comprehension, carries almost everything:
  *

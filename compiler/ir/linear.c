@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Integer sums in canonical form: c + sum coef * atom. Index arithmetic meets
  * here, so that i + k - k is i, (4*i + 2*j) / 2 is 2*i + j, and i + 1 < n + 1 is
  * i < n, whatever the order in which it was written. Integers are taken not to

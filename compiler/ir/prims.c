@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The scalar primitives as a table made from ops.def, and what the arithmetic
  * ones compute: the one meaning shared by constant folding and the evaluator. */
 #include "compiler/ir/ir.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Prints a graph in the textual form of IR.md. What is shared within a node is
  * printed once, as `$1 = ...`, so the text is never longer than the graph. */
 #include "compiler/ir/expr.h"

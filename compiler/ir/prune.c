@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Removes what nothing needs: nodes, carries and emits of loops, whole loops.
  *
  * needs       a verified graph

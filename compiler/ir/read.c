@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reads a graph from the textual form of IR.md: what ir_print wrote, or a
  * person. Stops at the first error. */
 #include "compiler/ir/read.h"

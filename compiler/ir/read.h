@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Inside the reader of the textual form (IR.md): tokens, names, expressions. */
 #ifndef TDC_READ_H
 #define TDC_READ_H

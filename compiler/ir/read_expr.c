@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Scalar expressions of the textual IR, by precedence. Everything goes through
  * the folding constructors, so what was printed is rebuilt as it was. */
 #include "compiler/ir/read.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tokens of the textual IR. A newline ends a statement, except inside ( ) and
  * [ ]; `#` begins a comment. */
 #include "compiler/ir/read.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the printer and the reader of the textual form share (IR.md). */
 #ifndef TDC_TEXT_H
 #define TDC_TEXT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The invariants of a graph. Every pass may rely on them and must leave them:
  *
  *  - a node stands once, in the list of its own region; what it reads stands

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Walks over hash-consed expressions. An expression is a DAG that may share
  * heavily, so every walk sees each distinct subexpression once; and it may be
  * deep, so no walk recurses. Scratch tables are kept in the graph and reused. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Schedules: one-dimensional tables of a diffusion process, evaluated once, at
  * compile time, in double precision by the reference evaluator. */
 #include <string.h>

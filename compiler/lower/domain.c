@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Warnings about the mathematics rather than the program. What a schedule's
  * table means is read off the training graph, never off its name:
  *

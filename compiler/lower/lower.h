@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Checked AST to graph: names, kinds, extents, axis identities and range
  * proofs are settled while an entry is instantiated, because ops are
  * rank-polymorphic and every extent is known by then. Internal to lower_*.c,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Calls. A function is instantiated where it is used: its header's patterns bind
  * extents and identities, its body is lowered with them, and its results come
  * back with the caller's identities. Inside an indexed statement a rank-0

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Random draws: pure functions of (seed, site, step, position). The site is the
  * qualified place in the source, the position the flat index over everything
  * the draw stands under: loops, the statement's indices, reducers. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Expressions to values. Numbers known now are folded here (extents must be
  * integers in the end); everything else becomes scalar expressions of the
  * graph, lifted over the axes of whole tensors. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which indices a statement has, and how far each runs.
  *
  * An index's extent comes from (in this order) a range written with it, the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Loops: `for i in N { h = layer(h) }` over layers and `scan t carry ...` over
  * time. Both become one loop of the graph; names that exist before the loop and
  * are assigned in it are carried. Parameters made in a `for` are stacked over

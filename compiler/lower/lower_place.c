@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which statements stand where: `minimize` in a loss, `state` before a sampler's
  * loop, `param` in what owns parameters. Checked once, on the syntax; lowering
  * skips what was found. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Proofs about integer expressions: is a read in bounds, given the extents of
  * the variables and the conditions that hold where it stands? Linear
  * arithmetic over variables and opaque terms; a fact is an expression known to

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reducers. Each becomes a comprehension of its own over the variables its body
  * depends on; mean, softmax, logsumexp, any and all are spelled with the basic
  * ones, numerically safe. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Names: scopes, imports, constants and their overrides, members of data and
  * schedules, and the errors that name what was meant. */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Statements: each assignment becomes a value of its scope and, unless it is
  * part of a larger expression, a node. */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Values while lowering: lambdas over symbolic index variables. Aligning two of
  * them is unifying variables by axis identity; materialising one makes a
  * comprehension whose leading axes are the free variables it also depends on. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Entries: graphs under construction, their inputs and parameters; and the
  * models as roots that can be run by name. */
 #include <string.h>

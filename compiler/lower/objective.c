@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The training entries: loss, metrics, gradients, clipping, the optimizer (an op
  * of the library or the user's) and the running average of the weights. */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Samplers: three entries of one declaration. `init` makes the state, `step` is
  * one turn of the loop, `emit` turns the state into text. What stands before
  * the loop and is no state is computed again in each of them. */

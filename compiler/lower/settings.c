@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The settings blocks: data {...}, train {...}, precision {...}. Each is a row of
  * primaries; a table says which keys there are and what follows them. */
 #include <string.h>

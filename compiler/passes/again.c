@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Products that a loop stacks for a later one although that has all they are made
  * of: scores of attention, from stacked queries and keys. The later loop computes
  * them again, so that chains (chain.c) can keep them on chip there too and nothing

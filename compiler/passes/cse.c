@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Common nodes: two nodes that compute the same become one, the earlier; inside
  * a loop also one of the regions around it. Draws with the same site and counter
  * are the same.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Loop-invariant nodes: what an iteration computes from outer values alone is
  * computed once, before the loop.
  *

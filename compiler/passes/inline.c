@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Maps that cost less to compute again than to keep are substituted into what
  * reads them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The graph passes in their order, and the one loop that runs them. */
 #include "compiler/passes/pipeline.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Passes from graph to graph: each a function of its own that can run alone
  * (`tdc opt -p NAME`), listed in one table, and one loop that runs them. */
 #ifndef TDC_PIPELINE_H

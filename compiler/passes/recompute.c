@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a loop keeps for a later one can be computed there again: from what is
  * kept still, parameters, inputs and draws (a draw is a function of its number,
  * not of when it is made).

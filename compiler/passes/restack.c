@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Chooses what a loop keeps for a later one. Reverse mode keeps what it
  * differentiates (a product before dropout, scores before softmax) and computes
  * the rest again; where the later loop only needs a value that follows from what

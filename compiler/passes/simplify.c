@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Folds expressions by what intervals prove, with the algebra behind each rule:
  *
  *   extent 1          a variable or counter that is always 0 is 0

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Costly subexpressions that depend on few of a node's variables become nodes
  * of their own: tables, computed once for each value of those variables.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Products that one region needs twice: scores of attention, from which its
  * result is made and then, with that result's gradient, their own. They are
  * computed again for the second use, so that chains (chain.c) can keep them on

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Chains: products whose operands are made of products, kept on chip.
  *
  * needs       groups; nothing is placed yet

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A chain of products in one kernel: chain.c finds it, chain_build.c prepares
  * its parts, chain.c writes it. */
 #ifndef TDC_CHAIN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One group out of the parts of a chain: its members in the chain's rows, each
  * in the program that computes it; the sums apart from what is done with them;
  * operands that are no plain reads as values of their own.

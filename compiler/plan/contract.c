@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sums of products, recognised: a comprehension
  *
  *     y[b, i, j] = sum over p where guard (f1 * f2 * ...)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A recognised sum of products: contract.c finds it, contraction.c hands it
  * to the template of gemm_emit.c. */
 #ifndef TDC_CONTRACT_H

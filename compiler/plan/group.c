@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Cuts every region into groups of nodes, one kernel each.
  *
  * A group of rows is a list of nodes over common row variables: what one node

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Writes new values over old ones: a carry's next value, an updated state.
  *
  * The copy that own.c put at the end of the region goes, and the value is

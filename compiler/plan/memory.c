@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The arena: temporary buffers whose lifetimes do not meet share memory. A
  * buffer lives from the first step that touches it to the last; what a loop's
  * iteration finds there from before, or leaves behind, lives through the loop. */

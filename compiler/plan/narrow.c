@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which temporaries are kept in bf16, where `precision { act bf16 }` asks for it.
  *
  * Products round their factors to bf16 anyway, so a value that only products

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which groups wait for which, and an order that respects it. */
 #include "compiler/plan/plan.h"
 

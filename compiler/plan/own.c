@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Gives every stored value one owner. What a pack, a stack, a carry, an update
  * or an output keeps becomes a node that was made for it alone and lives in the
  * right region; where the program has no such node, a copy (a comprehension) is

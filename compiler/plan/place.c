@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Storage: a buffer and an offset for every node that has one. A value is
  * written where its owner keeps it: into its part of a pack, its row of a stack,
  * the carry it starts; views are places inside their base. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The plan of one entry, as the passes of the backend share it: which nodes one
  * kernel computes together, where values live, in which order kernels run.
  * Nothing outside compiler/ includes this. Grouped by defining file. */

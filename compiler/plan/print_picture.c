@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* An entry's fused graph as a picture (SVG): one row a kernel, in the order they
  * run, loops as frames around rows, and to the right a wire for every temporary
  * from the kernel that makes it to those that use it. Colours tell the kinds of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The plan of a program as text: entries with their steps' kernels, and where
  * every buffer lives and how long. */
 #include "compiler/backend.h"

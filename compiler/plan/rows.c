@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The inside of a group of rows, before storage is known: its members in the
  * kernel's variables, which of them share a loop nest, and index spaces made
  * simple. Neighbouring variables that every index treats as one flat position

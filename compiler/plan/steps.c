@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The list of steps: what is kept from run to run first, then every region's
  * groups in order, loops as brackets. */
 #include "compiler/plan/plan.h"

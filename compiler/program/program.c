@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What both sides of the contract need to know about storage types. */
 #include "compiler/program/program.h"
 

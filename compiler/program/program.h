@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The contract between compiler and runtime: a program is kernels as source,
  * buffers with their place, and for each entry a list of launches. The runtime
  * never sees the graph; the compiler never sees a device. */

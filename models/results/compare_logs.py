@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Logs of `tdc train` side by side: mean losses of fifty steps at a time, and how far apart
 the curves lie.
 

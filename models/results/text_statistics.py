@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """How far sampled text is from the corpus, in numbers that need no model:
 
     python3 models/results/text_statistics.py CORPUS SAMPLES.json ...

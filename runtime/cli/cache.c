@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tdc cache: where compiled kernels are, and their removal. */
 #include <inttypes.h>
 #include <jansson.h>

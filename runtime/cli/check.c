@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tdc check: errors and warnings, nothing else. */
 #include "runtime/cli/cli.h"
 

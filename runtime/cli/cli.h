@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The command line: one table of commands and one of flags, from which parsing,
  * --help, completion and the man page are made. Each command is a file of its
  * own with one function that returns the exit code.

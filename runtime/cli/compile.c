@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tdc FILE.td: compile, write the program for people to read, print the plan. */
 #include <inttypes.h>
 #include <jansson.h>

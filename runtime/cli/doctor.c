@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tdc doctor: what this machine offers and what is missing. */
 #include <jansson.h>
 #include <stdlib.h>

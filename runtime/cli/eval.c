@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tdc eval: the loss and the metrics on held-out data. */
 #include <inttypes.h>
 #include <jansson.h>

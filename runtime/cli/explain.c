@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tdc explain: what an error code means. */
 #include <ctype.h>
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tdc export: the weights alone, in half precision. */
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Words of the command line into flags and arguments. */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tdc fmt: the canonical layout. */
 #include <stdlib.h>
 #include <string.h>

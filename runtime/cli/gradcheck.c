@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tdc gradcheck: every op and block, and the loss, against central differences
  * in double precision. */
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Help, completion and the manual page, all from the two tables of main.c. */
 #include <ctype.h>
 #include <string.h>

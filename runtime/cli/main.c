@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tdc: the tables of commands and flags, and the way to each command. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What most commands begin with: the .td file, the machine, the weights. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tdc opt: a graph in its textual form through one pass or all of them. */
 #include <stdlib.h>
 #include <string.h>

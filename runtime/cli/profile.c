@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tdc profile: where an entry's time goes: the .td file with time, bytes, FLOPs
  * and share of the machine's limit beside each line, the kernels one by one with
  * --kernels, a timeline for trace viewers with --trace. */

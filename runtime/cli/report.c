@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Errors as messages and exit codes. */
 #include <errno.h>
 #include <jansson.h>

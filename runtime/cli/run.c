@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tdc run: a model by name, once. */
 #include <inttypes.h>
 #include <jansson.h>

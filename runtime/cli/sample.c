@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tdc sample: text from a sampler: to stdout, live in the terminal, as a page. */
 #include <inttypes.h>
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tdc train: a training run, or, with --dry-run, what one would take. */
 #include <inttypes.h>
 #include <jansson.h>

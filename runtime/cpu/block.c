@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Big blocks are mappings of their own, small ones come from the heap. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS, madvise */
 #include "runtime/cpu/block.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Blocks of zeroed memory for states, arenas and scratch; td_block says what one
  * takes. Big ones lie on huge pages, which saves much of the address
  * translation of streaming kernels, and come from the kernel already zeroed:

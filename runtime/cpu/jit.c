@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Compiling kernels at run time. See jit.h. */
 #define _GNU_SOURCE /* memfd_create */
 #include "runtime/cpu/jit.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From a program's kernels to functions that can be called: kernels are grouped
  * into translation units, compiled side by side by the C compiler, linked and
  * loaded. Objects and libraries are cached by everything they depend on, so

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Kernels to translation units. */
 #include "runtime/cpu/jit_units.h"
 

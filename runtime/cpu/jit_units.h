@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Kernels to translation units: what is compiled at a time, and the keys that
  * the cache has objects and libraries under. */
 #ifndef TDC_JIT_UNITS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The thread pool. One atomic word, the ticket, holds the number of the job and
  * how many of its chunks are unclaimed; a worker claims one by compare and
  * swap. A claim that succeeds proves that the job is alive, so a worker that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A pool of threads that share out numbered pieces of one job at a time. Which
  * thread runs a piece never changes what the piece computes, so results do not
  * depend on how many there are. The caller works too; idle workers spin

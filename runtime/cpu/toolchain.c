@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Finding the C compiler and saying exactly which it is. */
 #include "runtime/cpu/toolchain.h"
 

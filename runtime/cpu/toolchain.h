@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The C compiler that makes kernels: which one, with which flags, and what
  * tells it from every other for the cache. */
 #ifndef TDC_TOOLCHAIN_H

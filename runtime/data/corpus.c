@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Finding a text: names of known corpora, paths, the download. */
 #include "runtime/data/corpus.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Texts by name or by path. A named corpus has a known size and SHA-256; it is
  * looked for in $TDC_DATA, ../shared/data (from the working folder and from
  * around the .td file) and the user's cache, then downloaded once by `curl`. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Datasets: tokens, splits, windows. See data.h. */
 #include "runtime/data/data.h"
 

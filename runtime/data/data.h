@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A text as numbers, and the windows cut from it. Training windows start
  * anywhere in the first part of the text, validation windows follow each other
  * in the rest. A training window is a pure function of (seed, step, row): a

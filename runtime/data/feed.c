@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Data to inputs. */
 #include "runtime/data/feed.h"
 

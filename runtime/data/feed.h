@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Windows of data into an entry's inputs. */
 #ifndef TDC_FEED_H
 #define TDC_FEED_H

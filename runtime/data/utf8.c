@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* UTF-8, strictly. */
 #include "runtime/data/utf8.h"
 

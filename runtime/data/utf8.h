@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* UTF-8: one code point at a time, nothing overlong, no surrogates. */
 #ifndef TDC_UTF8_H
 #define TDC_UTF8_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tokenizers. A vocabulary is a sorted list of code points, or a plain range. */
 #include "runtime/data/vocabulary.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Symbols and numbers: what a tokenizer makes of a text, and back.
  *   chars   the distinct code points of the corpus, ascending
  *   bytes   0 .. 255

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Checkpoints: saving, verifying, restoring. The run folder's housekeeping is
  * in rotate.c.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Checkpoints: everything a run needs to go on as if it had never stopped, in
  * one safetensors file. Each tensor's SHA-256 stands in the metadata, and the
  * header carries its own, so that no flipped bit and no cut goes unseen. Files

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Number formats of tensors: half precision, bfloat16 and the rest, converted
  * with one rounding each. */
 #include "runtime/store/safetensors.h"

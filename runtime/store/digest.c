@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* SHA-256 through libcrypto. */
 #include "runtime/store/digest.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* SHA-256, for corpora, cache keys and checksums. */
 #ifndef TDC_DIGEST_H
 #define TDC_DIGEST_H

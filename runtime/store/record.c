@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Run records. */
 #include "runtime/store/record.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How a run came about: what it was made of and where it ran. */
 #ifndef TDC_RECORD_H
 #define TDC_RECORD_H

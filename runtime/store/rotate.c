@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The checkpoints of a run's folder: which is newest, which is best, which may
  * go. */
 #include "runtime/store/checkpoint.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A run's folder: who may use it, what it holds, going on from it.
  *   lock  log.jsonl  curve.svg  run.json  samples.txt
  *   step-00001000.safetensors ...  best.safetensors                          */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading and writing safetensors files. See safetensors.h; the rules that the
  * reader enforces are listed at st_check_layout and st_parse_tensor. */
 #include "runtime/store/safetensors.h"

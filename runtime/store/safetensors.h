@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The safetensors format: a little-endian length, a JSON header, the tensors'
  * bytes one after another. The reader takes nothing on trust: every rule of the
  * format is checked before a tensor is believed, and no allocation is larger

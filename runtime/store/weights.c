@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Parameters between files and sessions. */
 #include "runtime/store/weights.h"
 

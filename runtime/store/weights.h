@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Parameters in and out of a session: from a training checkpoint or an export,
  * for sampling, evaluating and running models. Where the file keeps a running
  * average ("ema.*"), that is what samplers read and what is exported. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The on-disk cache of compiled kernels. See cache.h. */
 #include "runtime/system/cache.h"
 

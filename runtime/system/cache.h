@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A private folder of files that can be made again: compiled kernels. Each
  * entry carries its key and a checksum of itself behind its bytes; what is cut,
  * changed, linked, or not ours alone is never believed, and counts as absent.

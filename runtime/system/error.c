@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Statuses and messages of the runtime. */
 #include "runtime/system/error.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How the runtime says that something failed: a status, which is also the
  * command's exit code, and one message for a person (td.h declares both).
  * Functions return false (or NULL) after filling the TdError they were given;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Files: atomic writes, guarded reads, locks. See io.h. */
 #include "runtime/system/io.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Files, with every system call that can fail in one place. Writes go to a
  * temporary file in the same folder and take the final name only when they are
  * whole and on the disk, so that a crash at any moment leaves the old file or

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Measuring the machine's peak. */
 #include "runtime/system/peak.h"
 

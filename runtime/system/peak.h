@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What this machine can do at most: fused multiply-adds a second and bytes a
  * second, measured in a moment with kernels compiled like all others. */
 #ifndef TDC_PEAK_H

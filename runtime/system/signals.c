@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The signal flag: the one variable a handler may touch. */
 #include "runtime/system/signals.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Asking a run to stop. SIGINT, SIGTERM and SIGHUP leave their number in one
  * flag that loops look at between steps; a second SIGINT ends the process at
  * once. SIGPIPE is ignored: writing to a closed pipe fails instead. */

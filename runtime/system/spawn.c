@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Running other programs: posix_spawn, pipes, deadlines. */
 #define _GNU_SOURCE /* pipe2 */
 #include "runtime/system/spawn.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Other programs, by argument vector and never through a shell. Each runs in a
  * process group of its own, so that a compiler driver and what it started can
  * be stopped together; its output is kept, up to a limit. */

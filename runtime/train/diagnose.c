@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A loss that is no number: the run goes back to states that were kept some
  * steps ago, repeats the steps until a state goes bad or the failing step is
  * reached, and watches that step kernel by kernel. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Validation. */
 #include "runtime/train/evaluate.h"
 

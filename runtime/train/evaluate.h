@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Held-out data through the "eval" entry: the loss and every metric, as means
  * over batches with their standard errors. */
 #ifndef TDC_EVALUATE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Samplers. See sample.h. */
 #include "runtime/train/sample.h"
 

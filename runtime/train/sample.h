@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Running a sampler: init once, step for each value of its loop, emit whenever
  * somebody looks. */
 #ifndef TDC_SAMPLE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The training loop. */
 #include "runtime/train/train.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Training: the loop around the "train" entry, with validation, checkpoints,
  * logs, samples, and a clean way to stop and to go on. */
 #ifndef TDC_TRAIN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files of the training loop share. Grouped by defining file. */
 #ifndef TDC_TRAIN_INTERNAL_H
 #define TDC_TRAIN_INTERNAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The loss curve as SVG: every logged training loss thin, their running mean
  * thick, validation as dots. */
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The JSONL log. A line has "loss" for a training step, "valid" for an
  * evaluation, "event" for anything else. */
 #include "runtime/view/logs.h"

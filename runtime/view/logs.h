@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The run's log: one JSON object a line, appended as the run goes, and the
  * curve drawn from it. A resumed run first drops the lines after the step it
  * resumes from. */

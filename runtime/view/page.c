@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Denoising as one HTML file that needs no network: the frames as JSON within
  * page.html, which draws them. */
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A training run on the terminal: one line that is drawn again, other lines
  * scrolling above it; plain lines now and then where there is no terminal. */
 #ifndef TDC_PROGRESS_H

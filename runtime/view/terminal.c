@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Terminals and numbers for people. */
 #define _GNU_SOURCE /* strcasestr */
 #include "runtime/view/terminal.h"

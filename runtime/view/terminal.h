@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the other end of a stream can show: a terminal that redraws, colours,
  * nothing but lines. NO_COLOR and TERM=dumb are honoured. */
 #ifndef TDC_TERMINAL_H

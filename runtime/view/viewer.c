@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Denoising in the terminal. */
 #include "runtime/view/viewer.h"
 

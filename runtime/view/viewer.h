@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Watching a text come out of noise: drawn again and again in the terminal,
  * certain characters bright and doubtful ones dim; or kept, frame by frame, for
  * an HTML page with a slider. */

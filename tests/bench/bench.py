@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """tdc beside PyTorch eager, torch.compile and JAX, turn by turn in one invocation.
 
     make bench                                       everything: an hour or two

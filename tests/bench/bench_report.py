@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Figures from rounds, tables of them, and what is known of the machine."""
 
 import os

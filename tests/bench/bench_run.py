@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Processes that answer line by line, and taking turns between them."""
 
 import json

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The tdc side of bench.py: a training step or a sampling whenever a line on stdin asks.
  *
  *   bench_side step FILE.td THREADS TYPE [--memory BYTES] [NAME=VALUE ...]

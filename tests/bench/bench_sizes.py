@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What every side of the benchmark must agree on, and how a Python side serves."""
 
 import json

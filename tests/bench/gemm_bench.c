@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How fast contraction kernels are: each shape is emitted, compiled as the
  * runtime compiles, and run on one thread; printed as GFLOP/s of process CPU
  * time and as a share of the multiply-add peak measured between the rounds.

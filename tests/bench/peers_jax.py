@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The JAX side of bench.py: the flagship and the recurrent model, each one jitted program.
 
     python3 peers_jax.py '{"what": "step", "type": "f32", "threads": 1, ...}'

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """NumPy's matrix products, which are its BLAS's (OpenBLAS in the wheels), for bench.py."""
 
 import json

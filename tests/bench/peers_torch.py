@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The PyTorch side of bench.py, eager or compiled: the same model, the same draws, Adam.
 
     python3 peers_torch.py '{"what": "step", "mode": "eager", "type": "f32", "threads": 1, ...}'

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The parser against broken text. Whatever the bytes: no crash, every error
  * has a place inside the file, and an accepted file is formatted to text that
  * is accepted, says the same and stays as it is when formatted again.

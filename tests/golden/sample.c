@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A compiled program used from C, without tdc: initial parameters, a few training
  * steps on a text, then the sampler. Prints the row before training and the one
  * after it, between bars: line ends are symbols too.

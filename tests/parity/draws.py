@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The numbers both sides start from, made without tdc: the counter-based generator
 Philox4x32-10, draws by (seed, step, site, position), weights and tokens."""
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Remakes tests/parity/values/*.json: losses, gradients and trained weights of each
 model, computed by PyTorch in double precision. See README.md."""
 

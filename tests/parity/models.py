@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The models again, in PyTorch's own layers. Each has its parameters' shapes by tdc's
 names and a loss of (parameters, tokens, draws). Where a model draws, `draw` names the
 place in the .td: "main:t.uniform" is the draw into t of the loss `main`; inside a layer

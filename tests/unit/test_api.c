@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The public header alone: what a program that links libtdc can do. */
 #include <setjmp.h>
 #include <stdarg.h>

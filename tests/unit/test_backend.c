@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Compiled programs against the evaluator: graphs small enough to be read, each
  * with every option on and with each one off in turn. */
 #include <math.h>

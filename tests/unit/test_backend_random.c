@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Random graphs, compiled, against the evaluator: every option on, and each one
  * off in turn. A failure is shrunk to a seed and printed with its kernels.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Chains of products: attention and its gradients become few kernels that keep
  * nothing of length x length in memory, and mean what the evaluator means. */
 #include <math.h>

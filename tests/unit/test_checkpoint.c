@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Checkpoints under cuts, flipped bits, failing system calls and sudden death:
  * damage is always seen, and what was saved before is never lost. */
 #include <errno.h>

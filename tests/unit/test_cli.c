@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The command line as a user meets it: exit codes, messages, hints. Runs the
  * tdc that was built beside this test, in a folder of its own. */
 #include <pty.h>

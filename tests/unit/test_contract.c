@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Contraction kernels against double loops: random extents, layouts, operands
  * that are expressions and epilogues, emitted into one file, compiled by the C
  * compiler for vectors of 16, 8 and 4 floats and run by pieces. The same for

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Texts, tokenizers and windows: what is read, what is refused, and that a
  * window depends on seed, step and row alone. */
 #include <setjmp.h>

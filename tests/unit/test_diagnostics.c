@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The table of codes against the sources that raise them, and the diagnostics
  * that no file of tests/errors or tests/warnings can show: those that depend on
  * -D, and the flagship's, whose corpus may not be at hand. */

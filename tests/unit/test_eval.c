@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The reference evaluator and the generator of draws: small graphs whose
  * values are known by hand. */
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The front end's parts that no file can show: containers, numbers as text,
  * the table of codes, limits, the JSON form, single expressions. */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Gradients: every rule of reverse mode on graphs built by hand, against central
  * differences; and the structure of what comes out, where it matters. */
 #include <math.h>

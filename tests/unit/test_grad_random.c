@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Gradients of random graphs: comprehensions with every form of index, guards,
  * reducers, and loops in loops, against central differences; and the same again
  * after the passes. A failing graph is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The graph's core: folding constructors, walks, intervals, loops, pruning, the
  * verifier, and the reader under hostile text. */
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The kernels' way from text to calls: compiling, caching, damaged entries,
  * broken compilers; and the session that runs them. */
 #include <dirent.h>

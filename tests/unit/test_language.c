@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* dsl/LANGUAGE.md against the compiler: every fenced block is an example that is
  * compiled, or says `text` or nothing (forms and tables of notation, no code).
  *

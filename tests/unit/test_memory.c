@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Memory that runs out at the n-th allocation: while a file is compiled, while a
  * step is trained, while a text is drawn. Each n is a process of its own, which
  * must end well or with an error of its own words; the run's checkpoint must be

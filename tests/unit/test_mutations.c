@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Good files, damaged so that most still parse: names, numbers and operators
  * exchanged, now and then words and brackets. The compiler accepts or rejects each
  * without falling over, and every error has a place inside its file.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What `precision { act bf16 }` changes in a program, and what it must not. */
 #include <math.h>
 #include <setjmp.h>

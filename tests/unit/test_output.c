@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the compiler writes: the golden files byte by byte, the C that builds
  * alone and samples, the kernels of the flagship's training step, and how little
  * of it is compiled again after a change.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The scalar functions of generated code against libm in double precision:
  * every 4001st float (and every float near the edges that matter), in the same
  * simd loops that generated kernels use; and the draws against draws.c. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Random graphs: well formed, the same after printing and reading, and of the
  * same value after every pass. */
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Budgets of memory: what is trained under one is trained without, bit for bit;
  * one that is met is met by the process; one that cannot be met is refused with
  * the number that can. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The program without a C compiler: training, sampling, evaluation and models
  * on the reference evaluator give what compiled kernels give. Runs the tdc that
  * was built beside this test, in a folder of its own. */

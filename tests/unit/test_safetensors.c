@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The safetensors reader against files that break its rules one at a time, and
  * the number formats against the compiler's own. */
 #include <math.h>

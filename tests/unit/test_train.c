@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Training runs that are stopped, killed, damaged and resumed: the weights in
  * the end are those of the run that nothing happened to, bit by bit. */
 #include <errno.h>
