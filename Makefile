@@ -179,7 +179,7 @@ DIRS      = dsl compiler compiler/* runtime runtime/* tests tests/*
 formatted:
 	@printf '%s\n' $(FORMATTED)
 format:
-	clang-format -i $(FORMATTED)
+	@clang-format -i $(FORMATTED)
 
 # -- the rest -----------------------------------------------------------------------------------------
 demo: deps

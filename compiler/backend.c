@@ -169,13 +169,12 @@ bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
 }
 
 TdProgram *backend_finish(Backend *be) {
-  static const char *const parts[] = {"td_tile_row", "td_tile_row", "_run(", "td_narrow_", NULL};
   TdProgram *p = NEW(be->arena, TdProgram);
   p->name = be->name;
   p->prelude =
       arena_printf(be->arena, "%s\n%s%s%s", prelude_text(), prelude_draws_text(),
                    be->act == TD_BF16 ? "\n" : "", be->act == TD_BF16 ? prelude_narrow_text() : "");
-  p->parts = parts;
+  p->nparts = be->act == TD_BF16 ? PRELUDE_PARTS : PRELUDE_PARTS - 1;
   p->states = be->states.at;
   p->nstates = be->states.n;
   p->tensors = be->tensors.at;

@@ -30,7 +30,7 @@ static size_t arena_bytes(const TdProgram *p) {
 static size_t scratch_bytes(const TdProgram *p) {
   size_t most = 0;
   for (int k = 0; k < p->nkernels; k++)
-    if (p->kernels[k].scratch > most) most = p->kernels[k].scratch;
+    if (p->kernels[k].launch.cpu.scratch > most) most = p->kernels[k].launch.cpu.scratch;
   return most;
 }
 
@@ -97,7 +97,6 @@ static void bind_steps(Bound *b) {
       b->match[i] = open[--depth];
       b->match[open[depth]] = i;
       break;
-    case TD_COPY: break;
     }
   }
   if (depth != 0) bug("%s: a loop does not end", e->name);
@@ -347,25 +346,6 @@ static void launch_pieces(void *ctx, int worker, int64_t begin, int64_t end) {
   l->function(&call, begin, end);
 }
 
-/* One side of a copy: the whole buffer, or the row that a counter picks. */
-static char *copy_side(const Bound *b, int buffer, int slot, int64_t row, const int64_t *ix,
-                       size_t *bytes) {
-  const TdBuffer *x = &b->entry->buffers[buffer];
-  *bytes = (size_t)x->count * td_type_size(x->type);
-  if (slot < 0 && row == 0) return b->at[buffer];
-  int64_t rows = x->rank > 0 ? x->shape[0] : 1, at = (slot >= 0 ? ix[slot] : 0) + row;
-  if (at < 0 || at >= rows) bug("%s: row %" PRId64 " of %s", b->entry->name, at, x->name);
-  *bytes /= (size_t)rows;
-  return b->at[buffer] + (size_t)at * *bytes;
-}
-
-static void run_copy(const Bound *b, const TdStep *step, const int64_t *ix) {
-  size_t from_bytes, to_bytes;
-  const char *from = copy_side(b, step->from, step->from_slot, step->from_row, ix, &from_bytes);
-  char *to = copy_side(b, step->to, step->to_slot, step->to_row, ix, &to_bytes);
-  memmove(to, from, from_bytes < to_bytes ? from_bytes : to_bytes);
-}
-
 void session_run_hooked(Session *s, int entry, uint64_t seed, int64_t step_number, bool again,
                         StepHook *hook, void *ctx) {
   const Bound *b = &s->bound[entry];
@@ -385,7 +365,7 @@ void session_run_hooked(Session *s, int entry, uint64_t seed, int64_t step_numbe
                   {b->args + b->first_arg[i], ix, NULL, &control, ++s->launches},
                   s->scratch};
       if (hook != NULL) hook(ctx, s, b, i, true);
-      pool_run(s->pool, launch_pieces, &l, s->program->kernels[step->kernel].pieces);
+      pool_run(s->pool, launch_pieces, &l, s->program->kernels[step->kernel].launch.cpu.pieces);
       if (hook != NULL) hook(ctx, s, b, i, false);
       break;
     }
@@ -401,7 +381,6 @@ void session_run_hooked(Session *s, int entry, uint64_t seed, int64_t step_numbe
       if (ix[loop->slot] >= 0 && ix[loop->slot] < loop->count) i = b->match[i];
       break;
     }
-    case TD_COPY: run_copy(b, step, ix); break;
     }
   }
 }

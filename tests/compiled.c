@@ -102,7 +102,7 @@ static void bind_buffers(Compiled *c) {
     }
   }
   for (int i = 0; i < p->nkernels; i++)
-    if (p->kernels[i].scratch > scratch) scratch = p->kernels[i].scratch;
+    if (p->kernels[i].launch.cpu.scratch > scratch) scratch = p->kernels[i].launch.cpu.scratch;
   c->scratch = zeroed(scratch);
 }
 
@@ -177,7 +177,7 @@ static void launch(Compiled *c, int entry, const TdStep *s, const int64_t *ix,
   char *arg[256];
   for (int i = 0; i < s->nargs; i++) arg[i] = c->buffer[entry][s->args[i]];
   TdCall call = {arg, ix, c->scratch, control, 0};
-  int64_t pieces = c->p->kernels[s->kernel].pieces;
+  int64_t pieces = c->p->kernels[s->kernel].launch.cpu.pieces;
   for (int64_t at = (pieces - 1) / chunk * chunk; at >= 0; at -= chunk)
     c->kernel[s->kernel](&call, at, at + chunk < pieces ? at + chunk : pieces);
 }

@@ -423,8 +423,9 @@ static void finish(Writer *w, TdKernel *k) {
   sb_write(&out, w->body.s, w->body.n);
   sb_puts(&out, w->narrow ? "}\ntd_narrow_close();\n}\n" : "}\n}\n");
   k->source = arena_strndup(w->em.arena, out.s, out.n);
-  k->pieces = w->c->columns ? w->c->batch : w->c->batch * w->row_blocks;
-  k->scratch = w->scratch;
+  k->launch.cpu.pieces = w->c->columns ? w->c->batch : w->c->batch * w->row_blocks;
+  k->launch.cpu.scratch = w->scratch;
+  k->parts = w->em.parts | (w->narrow ? PRELUDE_NARROW : PRELUDE_TILES);
   k->flops = w->flops;
   sb_free(&out);
   sb_free(&w->body);

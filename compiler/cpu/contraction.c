@@ -191,6 +191,7 @@ static void write_store(Writer *w, const Member *m, Expr *const *index, const ch
   sb_printf(&em->level[ROW].text, "float %s[COLUMNS + TD_LANES] __attribute__((aligned(64)));\n",
             row);
   sb_printf(text, "%s[q] = %s;\n", row, name);
+  em->parts |= PRELUDE_NARROW;
   sb_printf(&w->epilogue_after, "td_narrow_run(%s",
             affine_base(w, &lin, emit_pointer(em, m->node, true)));
   for (int i = 0; i < lin.n; i++) {
@@ -370,8 +371,9 @@ static void finish(Writer *w, TdKernel *k, const char **note,
   if (!body || !comment || !end) bug("the template of contractions changed its shape");
   *note = arena_strndup(p->arena, comment + 3, (size_t)(end - comment - 3));
   k->source = arena_strdup(p->arena, body + 1);
-  k->pieces = w->plan->pieces;
-  k->scratch = w->plan->scratch;
+  k->launch.cpu.pieces = w->plan->pieces;
+  k->launch.cpu.scratch = w->plan->scratch;
+  k->parts = em->parts | (w->plan->narrow ? PRELUDE_NARROW : PRELUDE_TILES);
   sb_free(&head);
   sb_free(&out);
   sb_free(&w->epilogue_after);

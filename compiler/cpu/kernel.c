@@ -160,8 +160,8 @@ static void print_comment(const Group *g, const TdKernel *k, const char *note, S
 static int find_equal(Backend *be, const TdKernel *k) {
   for (int i = 0; i < be->kernels.n; i++) {
     const TdKernel *o = &be->kernels.at[i];
-    if (o->pieces == k->pieces && o->scratch == k->scratch &&
-        strcmp(be->bodies.at[i], k->source) == 0)
+    if (o->launch.cpu.pieces == k->launch.cpu.pieces &&
+        o->launch.cpu.scratch == k->launch.cpu.scratch && strcmp(be->bodies.at[i], k->source) == 0)
       return i;
   }
   return -1;
@@ -174,8 +174,10 @@ static void add_kernel(Plan *p, Group *g, TdKernel *k, const char *note) {
   if (g->kernel >= 0) return;
   const char *body = k->source;
   k->name = kernel_name(p, k->klass, g->members.at[0].node);
-  StrBuf out = {0};
-  print_comment(g, k, note, &out);
+  StrBuf out = {0}, comment = {0};
+  print_comment(g, k, note, &comment);
+  k->comment = arena_strndup(p->arena, comment.s, comment.n);
+  sb_free(&comment);
   sb_printf(&out, "void %s(const TdCall *call, int64_t begin, int64_t end)\n", k->name);
   indent(&out, body);
   k->source = arena_strndup(p->arena, out.s, out.n);

@@ -170,6 +170,7 @@ static bool store_later(Rows *r, const Item *it, const char *at, const char *val
   if (!r->plan->flat || !it->member->stored || plan_type(r->p, it->node) != TD_BF16 || !index)
     return false;
   if (strcmp(index, arena_printf(r->em.arena, "[%s]", row)) != 0) return false;
+  r->em.parts |= PRELUDE_NARROW;
   const char *later = emit_name(&r->em, "later");
   sb_printf(text_at(r, BLOCK), "float %s[TD_BLOCK] __attribute__((aligned(64)));\n", later);
   sb_printf(text_at(r, ROW), "%s[%s - block] = %s;\n", later, row, value);
@@ -586,8 +587,9 @@ static void finish(Rows *r, TdKernel *k) {
   if (r->piece_end.n) sb_write(&out, r->piece_end.s, r->piece_end.n);
   sb_puts(&out, "}\n}\n");
   k->source = arena_strndup(r->em.arena, out.s, out.n);
-  k->pieces = r->pieces;
-  k->scratch = r->scratch;
+  k->launch.cpu.pieces = r->pieces;
+  k->launch.cpu.scratch = r->scratch;
+  k->parts = r->em.parts;
   sb_free(&out);
   sb_free(&inner);
   sb_free(&r->piece_end);

@@ -153,7 +153,8 @@ void emit_scatter(Plan *p, Group *g, TdKernel *k) {
   if (inner.n) sb_puts(&out, inner.s);
   sb_puts(&out, "}\n}\n");
   k->source = arena_strndup(em->arena, out.s, out.n);
-  k->pieces = (extent + s.width - 1) / s.width;
+  k->launch.cpu.pieces = (extent + s.width - 1) / s.width;
+  k->parts = em->parts;
   k->flops = (emit_flops(p->g, n->body) + 1) * (double)plan_evaluations(n);
   sb_free(&out);
   sb_free(&inner);

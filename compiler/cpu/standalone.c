@@ -67,14 +67,9 @@ static void put_line(Out *o, const TdKernel *k) {
 }
 
 static void put_kernel(Out *o, const TdKernel *k) {
-  const char *function = strstr(k->source, "*/\nvoid ");
-  if (!function) bug("kernel %s does not begin with a comment", k->name);
-  function += 3;
-  sb_putc(o->c, '\n');
-  sb_write(o->c, k->source, (size_t)(function - k->source));
+  sb_printf(o->c, "\n%s", k->comment);
   put_line(o, k);
-  sb_puts(o->c, "static ");
-  sb_puts(o->c, function);
+  sb_printf(o->c, "static %s", k->source);
   sb_printf(o->c, "#line %d \"%s.c\"\n", current_line(o) + 1, o->name);
 }
 
@@ -161,7 +156,7 @@ static void put_steps(Out *o, int index, const TdEntry *e) {
     if (step->kind == TD_LAUNCH) {
       const TdKernel *k = &o->p->kernels[step->kernel];
       sb_printf(o->c, "  {LAUNCH, %d, %s, %lld, %d, args_%d_%d, 0, 0, 0},\n", step->once, k->name,
-                (long long)k->pieces, step->nargs, index, s);
+                (long long)k->launch.cpu.pieces, step->nargs, index, s);
     } else if (step->kind == TD_LOOP) {
       sb_printf(o->c, "  {LOOP, 0, NULL, 0, 0, NULL, %d, %lld, %d},\n", step->slot,
                 (long long)step->count, step->reverse);
@@ -184,7 +179,7 @@ static void put_tables(Out *o) {
   size_t scratch = 64;
   int most_args = 1;
   for (int i = 0; i < p->nkernels; i++)
-    if (p->kernels[i].scratch > scratch) scratch = p->kernels[i].scratch;
+    if (p->kernels[i].launch.cpu.scratch > scratch) scratch = p->kernels[i].launch.cpu.scratch;
   for (int i = 0; i < p->nentries; i++)
     for (int s = 0; s < p->entries[i].nsteps; s++)
       if (p->entries[i].steps[s].nargs > most_args) most_args = p->entries[i].steps[s].nargs;

@@ -259,6 +259,7 @@ static const char *print_run(Emit *em, Expr *e) {
   const char *name = emit_name(em, prim_info(e->prim)->name);
   StrBuf *out = &em->level[run->level].text;
   em->uses_control = true;
+  em->parts |= PRELUDE_DRAWS;
   sb_printf(out, "float %s[%s + TD_LANES] __attribute__((aligned(64)));\n", name, run->room);
   sb_printf(out, "td_%s_run(%s, ctl, %s, %s%s%s, %s);\n", prim_info(e->prim)->name, name, site, at,
             run->start ? " + " : "", run->start ? run->start : "", run->count);

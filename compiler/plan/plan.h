@@ -201,6 +201,9 @@ void plan_steps(Plan *p);
 /* Lifetimes of temporary buffers, and their offsets in the arena. */
 void plan_memory(Plan *p);
 
+/* Parts of the prelude that units share; bit n is TD_PART n + 1. */
+enum { PRELUDE_TILES = 3, PRELUDE_DRAWS = 4, PRELUDE_NARROW = 8, PRELUDE_PARTS = 4 };
+
 /* -- value.c: scalar expressions as C --------------------------------------------- */
 enum { EMIT_LEVELS = 24 };
 
@@ -268,6 +271,7 @@ typedef struct Emit {
   VEC(int) args; /* buffers */
   VEC(bool) arg_writes;
   bool uses_control;
+  uint32_t parts;         /* of the prelude whose functions it calls: PRELUDE_* */
   uint32_t uses_counters; /* by slot */
 } Emit;
 

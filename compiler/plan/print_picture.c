@@ -152,7 +152,8 @@ static void put_kernel(Picture *v, int row, int depth, const TdKernel *k, double
     else if (i == 1)
       put_amount(v->out, times * k->bytes, "B");
     else
-      sb_printf(v->out, "%lld piece%s", (long long)k->pieces, k->pieces == 1 ? "" : "s");
+      sb_printf(v->out, "%lld piece%s", (long long)k->launch.cpu.pieces,
+                k->launch.cpu.pieces == 1 ? "" : "s");
     sb_puts(v->out, "</text>");
   }
   sb_puts(v->out, "</g>\n");
@@ -187,10 +188,6 @@ static void put_rows(Picture *v) {
       depth++;
       break;
     case TD_END: depth--; break;
-    case TD_COPY:
-      sb_printf(v->out, "<text class=\"loop\" x=\"%d\" y=\"%d\">copy</text>\n",
-                LEFT + depth * INDENT + 6, middle(v->row[s]) + 4);
-      break;
     }
   }
 }

@@ -57,7 +57,7 @@ static void print_steps(const TdProgram *p, const TdEntry *e, StrBuf *out) {
     if (step->kind == TD_LAUNCH) {
       const TdKernel *k = &p->kernels[step->kernel];
       sb_printf(out, "  %4d %*s%-*s %-11s %5lld pieces ", s, 2 * depth, "", 48 - 2 * depth, k->name,
-                k->klass, (long long)k->pieces);
+                k->klass, (long long)k->launch.cpu.pieces);
       print_amount(out, times[depth] * k->flops, "flop");
       print_amount(out, times[depth] * k->bytes, "B");
       sb_printf(out, "  %s\n", k->where);

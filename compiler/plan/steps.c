@@ -11,11 +11,10 @@ static void push_step(Plan *p, TdStep step, const bool *writes) {
 static void push_launch(Plan *p, const Group *g, double times) {
   const TdKernel *k = &p->be->kernels.at[g->kernel];
   TdStep step = {.kind = TD_LAUNCH,
-                 .from_slot = -1,
-                 .to_slot = -1,
                  .kernel = g->kernel,
                  .nargs = g->nargs,
-                 .args = g->args};
+                 .args = g->args,
+                 .writes = g->writes};
   push_step(p, step, g->writes);
   p->flops += times * k->flops;
   p->bytes += times * k->bytes;
@@ -36,7 +35,7 @@ static void list_region(Plan *p, const Region *r, double times) {
   group_order(p, r, &order);
   for (int i = 0; i < order.n; i++) {
     Group *g = order.at[i];
-    TdStep step = {.from_slot = -1, .to_slot = -1};
+    TdStep step = {0};
     if (g->kind == GROUP_LOOP) {
       step.kind = TD_LOOP;
       step.slot = plan_depth(r);
@@ -60,7 +59,7 @@ static void list_kept(Plan *p) {
     Group *g = p->groups.at[i];
     const Group *pack = g->kind == GROUP_CONTRACTION && !g->dropped ? kernel_keep(p, g) : NULL;
     if (!pack) continue;
-    TdStep step = {.once = true, .from_slot = -1, .to_slot = -1};
+    TdStep step = {.once = true};
     for (int k = 0; k < pack->npacked_for; k++) {
       step.kind = TD_LOOP;
       step.slot = plan_depth(pack->packed_for[k]->node->region);

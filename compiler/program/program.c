@@ -49,7 +49,7 @@ bool td_program_memory(const TdProgram *p, int threads, size_t *bytes) {
     }
   }
   for (int k = 0; k < p->nkernels; k++)
-    if (p->kernels[k].scratch > scratch) scratch = p->kernels[k].scratch;
+    if (p->kernels[k].launch.cpu.scratch > scratch) scratch = p->kernels[k].launch.cpu.scratch;
   if (arena > INT64_MAX / 2 || scratch > INT64_MAX / 2) return false;
   if (!add_blocks(&sum, (int64_t)arena, 1, 1) || !add_blocks(&sum, (int64_t)scratch, 1, threads))
     return false;

@@ -66,31 +66,50 @@ typedef struct TdCall {
   uint64_t launch; /* counts up; scratch keeps what this launch left; 0: nothing */
 } TdCall;
 
+/* What a kernel is made of: source that the target's compiler compiles; a product
+ * that a library computes; source that lays an operand out for products, packed
+ * or converted, so that many launches read it so. */
+typedef enum { TD_SOURCE, TD_PRODUCT, TD_PACK } TdKernelKind;
+
+/* How a kernel is started: a record for each kind of target; the other is 0. */
+typedef struct TdLaunch {
+  struct {
+    int64_t pieces; /* independent parts, whose number does not depend on the thread count */
+    size_t scratch; /* bytes of a thread's own memory */
+  } cpu;
+  struct {
+    int64_t grid[3];
+    int block[3];
+    size_t shared; /* dynamic shared memory, bytes a block */
+    int resident;  /* blocks that a multiprocessor should hold at least */
+  } gpu;
+} TdLaunch;
+
 typedef struct TdKernel {
-  const char *name;   /* a C identifier, unique in the program */
-  const char *source; /* the function, and nothing but it (needs the prelude) */
-  const char *klass;  /* "map", "row", "column", "contraction", "scatter", ... */
-  const char *where;  /* "models/shakespeare.td:23" */
-  const char *text;   /* the .td line */
-  int64_t pieces;
-  size_t scratch;
+  TdKernelKind kind;
+  const char *name;    /* a C identifier, unique in the program */
+  const char *comment; /* what stands above it for who reads: the .td line, what it computes */
+  const char *source;  /* the function, and nothing but it (needs the prelude) */
+  uint32_t parts;      /* bit n: it calls functions of part n + 1 of the prelude */
+  const char *klass;   /* "map", "row", "column", "contraction", "scatter", ... */
+  const char *where;   /* "models/shakespeare.td:23" */
+  const char *text;    /* the .td line */
+  TdLaunch launch;
   double flops, bytes; /* of one launch: counted from the index space */
 } TdKernel;
 
-typedef enum { TD_LAUNCH, TD_LOOP, TD_END, TD_COPY } TdStepKind;
+typedef enum { TD_LAUNCH, TD_LOOP, TD_END } TdStepKind;
 
 typedef struct TdStep {
   TdStepKind kind;
   bool once;  /* fills kept buffers from parameters: left out while these are what they were */
   int kernel; /* TD_LAUNCH */
   int nargs;
-  const int *args; /* TD_LAUNCH: buffer indices */
-  int slot;        /* TD_LOOP: which ix[] counts */
-  int64_t count;   /* TD_LOOP */
+  const int *args;    /* TD_LAUNCH: buffer indices */
+  const bool *writes; /* TD_LAUNCH: by argument */
+  int slot;           /* TD_LOOP: which ix[] counts */
+  int64_t count;      /* TD_LOOP */
   bool reverse;
-  int from, to;             /* TD_COPY: whole buffers (or stack rows, see below) */
-  int from_slot, to_slot;   /* TD_COPY: -1, or the slot whose counter picks the row */
-  int64_t from_row, to_row; /* TD_COPY: added to the counter */
 } TdStep;
 
 typedef struct TdOutput {
@@ -117,8 +136,8 @@ typedef struct TdProgram {
   const char *prelude; /* C text every translation unit begins with */
   /* Functions of the prelude that units share: with TD_PART defined as 0 it only
    * declares them, with TD_PART n >= 1 it defines part n, which is needed if a
-   * kernel's text contains parts[n-1]. Ends with NULL; NULL: nothing is shared. */
-  const char *const *parts;
+   * kernel says so (TdKernel.parts). 0: nothing is shared. */
+  int nparts;
   TdState *states;
   int nstates;
   TdTensor *tensors;

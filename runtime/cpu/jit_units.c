@@ -16,13 +16,6 @@ const char *const *jit_part_flags(void) {
   return flags;
 }
 
-/* A kernel without the comment above it, which names the .td line: a line that
- * moves is no reason to compile anything. */
-static const char *kernel_code(const TdKernel *k) {
-  const char *code = strncmp(k->source, "/*", 2) == 0 ? strstr(k->source, "*/\n") : NULL;
-  return code != NULL ? code + 3 : k->source;
-}
-
 /* Where units end is decided by the kernels' own text, so that a kernel that
  * grows or appears does not shift all the units behind it. */
 static bool unit_ends_after(const char *source, size_t so_far) {
@@ -37,17 +30,17 @@ static bool unit_end(JitUnit *u, StrBuf *s, TdError *err) {
   return u->text != NULL || td_fail_memory(err);
 }
 
-static bool part_needed(const TdProgram *p, const int *group, const char *word) {
+static bool part_needed(const TdProgram *p, const int *group, int part) {
   for (int k = 0; k < p->nkernels; k++)
-    if (group[k] >= 0 && strstr(p->kernels[k].source, word) != NULL) return true;
+    if (group[k] >= 0 && p->kernels[k].parts >> part & 1) return true;
   return false;
 }
 
 /* Parts come first: they take longest. Their text does not depend on the
  * program, so that the cache has them after the first one. */
 static bool group_parts(JitUnits *u, const TdProgram *p, const int *group, TdError *err) {
-  for (int i = 0; p->parts != NULL && p->parts[i] != NULL; i++) {
-    if (!part_needed(p, group, p->parts[i])) continue;
+  for (int i = 0; i < p->nparts; i++) {
+    if (!part_needed(p, group, i)) continue;
     StrBuf s = {0};
     sb_printf(&s, "#define TD_PART %d\n%s", i + 1, p->prelude);
     u->at[u->n].part = true;
@@ -63,16 +56,16 @@ static int wanted_from(const TdProgram *p, const int *group, int k) {
 }
 
 static bool group_kernels(JitUnits *u, const TdProgram *p, const int *group, TdError *err) {
-  bool parts = p->parts != NULL && p->parts[0] != NULL;
   for (int k = wanted_from(p, group, 0); k < p->nkernels;) {
     JitUnit *unit = &u->at[u->n++];
     StrBuf s = {0};
     size_t size = 0;
     unit->first = k;
-    sb_printf(&s, "%s%s", parts ? "#define TD_PART 0\n" : "", p->prelude);
+    sb_printf(&s, "%s%s", p->nparts > 0 ? "#define TD_PART 0\n" : "", p->prelude);
     bool ends = false;
     while (!ends) {
-      const char *source = kernel_code(&p->kernels[k]);
+      /* without the comment, which names the .td line: one that moves is no reason to compile */
+      const char *source = p->kernels[k].source;
       int of = group[k];
       sb_printf(&s, "\n%s\n", source);
       size += strlen(source);
@@ -118,9 +111,7 @@ static bool make_keys(JitUnits *u, const Toolchain *t, TdError *err) {
 
 bool jit_units_make(JitUnits *u, const TdProgram *p, const Toolchain *t, const int *group,
                     TdError *err) {
-  int parts = 0;
-  while (p->parts != NULL && p->parts[parts] != NULL) parts++;
-  *u = (JitUnits){.at = calloc((size_t)p->nkernels + (size_t)parts + 1, sizeof *u->at)};
+  *u = (JitUnits){.at = calloc((size_t)p->nkernels + (size_t)p->nparts + 1, sizeof *u->at)};
   if (u->at == NULL) return td_fail_memory(err);
   return group_parts(u, p, group, err) && group_kernels(u, p, group, err) && make_keys(u, t, err);
 }

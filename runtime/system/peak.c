@@ -42,8 +42,11 @@ static const char copy_source[] =
 bool peak_measure(Pool *pool, const JitOptions *o, Peak *out, TdError *err) {
   int threads = pool_threads(pool);
   TdKernel kernels[] = {
-      {.name = "peak_fma", .source = fma_source, .klass = "peak", .pieces = threads},
-      {.name = "peak_copy", .source = copy_source, .klass = "peak", .pieces = COPY_PIECES}};
+      {.name = "peak_fma", .source = fma_source, .klass = "peak", .launch.cpu.pieces = threads},
+      {.name = "peak_copy",
+       .source = copy_source,
+       .klass = "peak",
+       .launch.cpu.pieces = COPY_PIECES}};
   TdBuffer fma_buffers[] = {
       {.kind = TD_TEMP, .name = "sum", .type = TD_F32, .rank = 1, .count = 256, .bytes = 1024},
       {.kind = TD_TEMP, .name = "lanes", .type = TD_I32, .count = 1, .bytes = 4, .offset = 1024}};

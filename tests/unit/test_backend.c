@@ -454,9 +454,9 @@ static void test_recurrence(void **state) {
   assert_int_equal(before, 2);
   bool written_out = false;
   for (int i = 0; i < p->nkernels; i++)
-    written_out = written_out ||
-                  (strstr(p->kernels[i].source, " e[") && strcmp(p->kernels[i].klass, "map") == 0 &&
-                   !strstr(p->kernels[i].source, "< 3;"));
+    written_out = written_out || (strstr(p->kernels[i].comment, " e[") &&
+                                  strcmp(p->kernels[i].klass, "map") == 0 &&
+                                  !strstr(p->kernels[i].source, "< 3;"));
   assert_true(written_out);
   check_options(b, 1e-4, 2);
 }

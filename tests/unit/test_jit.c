@@ -47,6 +47,10 @@ static const char add_source[] = "void add_row(const TdCall *c, int64_t b, int64
 static const char seed_source[] = "void seeds(const TdCall *c, int64_t b, int64_t e) {\n"
                                   "  (void)b; (void)e; *(int32_t *)c->arg[0] = "
                                   "(int32_t)(c->ctl->seed + (uint64_t)c->ctl->step);\n}\n";
+static const char keep_source[] =
+    "void keep_row(const TdCall *c, int64_t b, int64_t e) {\n"
+    "  const float *stack = (const float *)c->arg[0] + c->ix[0] * 1000;\n"
+    "  for (int64_t i = b * 20; i < e * 20; i++) ((float *)c->arg[1])[i] = stack[i];\n}\n";
 
 static TdKernel kernels[] = {
     {.name = "scale",
@@ -54,22 +58,28 @@ static TdKernel kernels[] = {
      .klass = "map",
      .where = "x.td:1",
      .text = "y = x * f",
-     .pieces = PIECES,
-     .scratch = 64},
+     .launch.cpu = {.pieces = PIECES, .scratch = 64}},
     {.name = "add_row",
      .source = add_source,
      .klass = "map",
      .where = "x.td:2",
      .text = "s = y + i",
-     .pieces = PIECES},
+     .launch.cpu.pieces = PIECES},
     {.name = "seeds",
      .source = seed_source,
      .klass = "map",
      .where = "x.td:3",
      .text = "n",
-     .pieces = 1},
+     .launch.cpu.pieces = 1},
+    {.name = "keep_row",
+     .source = keep_source,
+     .klass = "map",
+     .where = "x.td:4",
+     .text = "last = s",
+     .launch.cpu.pieces = PIECES},
 };
-static const int scale_args[] = {0, 1, 2}, add_args[] = {2, 3, 4}, seed_args[] = {5};
+static const int scale_args[] = {0, 1, 2}, add_args[] = {2, 3, 4}, seed_args[] = {5},
+                 keep_args[] = {3, 6};
 static TdState states[] = {{.name = "total", .type = TD_F32, .rank = 1, .shape = {N}, .count = N},
                            {.name = "last", .type = TD_F32, .rank = 1, .shape = {N}, .count = N}};
 static TdBuffer buffers[] = {
@@ -134,7 +144,7 @@ static TdStep steps[] = {
     {.kind = TD_LAUNCH, .kernel = 0, .nargs = 3, .args = scale_args},
     {.kind = TD_LOOP, .slot = 0, .count = ROWS},
     {.kind = TD_LAUNCH, .kernel = 1, .nargs = 3, .args = add_args},
-    {.kind = TD_COPY, .from = 3, .to = 6, .from_slot = 0, .to_slot = -1},
+    {.kind = TD_LAUNCH, .kernel = 3, .nargs = 2, .args = keep_args},
     {.kind = TD_END},
     {.kind = TD_LOOP, .slot = 0, .count = 0},
     {.kind = TD_LAUNCH, .kernel = 1, .nargs = 3, .args = add_args},
@@ -155,7 +165,7 @@ static TdProgram program = {.name = "test",
                             .states = states,
                             .nstates = 2,
                             .kernels = kernels,
-                            .nkernels = 3,
+                            .nkernels = 4,
                             .entries = &entry,
                             .nentries = 1};
 
@@ -258,11 +268,11 @@ static void test_units(void **state) {
   for (int i = 0; i < MANY; i++) {
     snprintf(names[i], sizeof names[i], "k%d", i);
     int n = snprintf(sources[i], sizeof sources[i],
-                     "/* m.td:%3d */\nvoid k%d(const TdCall *c, int64_t b, int64_t e) { (void)c; "
+                     "void k%d(const TdCall *c, int64_t b, int64_t e) { (void)c; "
                      "(void)b; (void)e; /* %1500d */ }",
-                     i, i, i);
+                     i, i);
     assert_true(n > 0);
-    many[i] = (TdKernel){.name = names[i], .source = sources[i], .pieces = 1};
+    many[i] = (TdKernel){.name = names[i], .source = sources[i], .launch.cpu.pieces = 1};
   }
   TdProgram p = {.name = "many", .prelude = prelude, .kernels = many, .nkernels = MANY};
   JitOptions o = {.cache = *state, .parallel = 2};
@@ -272,7 +282,7 @@ static void test_units(void **state) {
   int units = jit_stats(j)->units;
   assert_true(units >= 4 && jit_stats(j)->compiled == units);
   jit_close(j);
-  memcpy(sources[30] + 3, "n.td", 4); /* the comment above a kernel is none of it */
+  many[30].comment = "/* n.td */\n"; /* the comment above a kernel is none of it */
   j = jit_build(&p, &o, &err);
   assert_non_null(j);
   assert_true(jit_stats(j)->loaded_whole);
