@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -79,20 +80,26 @@ static void literals_of(Raised *r, const char *text) {
     }
 }
 
+/* Every source below the folder. */
 static void each_source(Raised *r, const char *folder, void (*f)(Raised *, const char *, bool),
                         bool define) {
   DIR *d = opendir(folder);
   assert_non_null(d);
   for (struct dirent *e; (e = readdir(d));) {
     const char *dot = strrchr(e->d_name, '.');
-    if (!dot || (strcmp(dot, ".c") && strcmp(dot, ".h") && strcmp(dot, ".y") && strcmp(dot, ".l")))
-      continue;
     StrBuf path = {0};
     sb_printf(&path, "%s/%s", folder, e->d_name);
-    char *text = file_text(path.s);
-    assert_non_null(text);
-    f(r, text, define);
-    free(text);
+    struct stat info;
+    assert_int_equal(stat(path.s, &info), 0);
+    if (S_ISDIR(info.st_mode) && e->d_name[0] != '.') {
+      each_source(r, path.s, f, define);
+    } else if (dot && (!strcmp(dot, ".c") || !strcmp(dot, ".h") || !strcmp(dot, ".y") ||
+                       !strcmp(dot, ".l"))) {
+      char *text = file_text(path.s);
+      assert_non_null(text);
+      f(r, text, define);
+      free(text);
+    }
     sb_free(&path);
   }
   closedir(d);
