@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The backend's life: a backend, its states, one entry after another, the
  * program. compile() is the whole pipeline. */
+#include "compiler/ir/clone.h"
+#include "compiler/ir/text.h"
+#include "compiler/ir/verify.h"
 #include "compiler/passes/pipeline.h"
 #include "compiler/plan/plan.h"
 

@@ -7,6 +7,7 @@
 
 #include "compiler/backend.h"
 #include "compiler/budget.h"
+#include "compiler/ir/verify.h"
 #include "compiler/lower/lower.h"
 
 /* ---- parameters in two flat vectors ------------------------------------------- */

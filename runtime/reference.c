@@ -3,6 +3,7 @@
  * types; a run widens inputs and states to doubles, evaluates the graph and
  * rounds outputs and states back, so that everything around it (checkpoints,
  * samplers, the viewer) sees what kernels would have left. */
+#include "compiler/eval/eval.h"
 #include "runtime/reference.h"
 
 #include <math.h>

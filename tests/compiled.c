@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Programs run without the runtime. See compiled.h. */
 #define _GNU_SOURCE
+#include "compiler/eval/eval.h"
 #include "tests/compiled.h"
 
 #include <dlfcn.h>

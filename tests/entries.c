@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "compiler/eval/eval.h"
+#include "compiler/ir/draws.h"
 #include "tests/entries.h"
 
 #include <math.h>

@@ -21,6 +21,9 @@
 
 #include "compiler/backend.h"
 #include "compiler/check/opcheck.h"
+#include "compiler/eval/eval.h"
+#include "compiler/grad/grad.h"
+#include "compiler/ir/draws.h"
 #include "runtime/session.h"
 
 enum { VOCABULARY = 7, BATCH = 400, SHOWN = 3, FIRST_SEED = 1000, STEP = 3 };

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/eval/eval.h"
+#include "compiler/ir/draws.h"
 #include "tests/model.h"
 
 typedef struct Tolerance {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See randgraph.h. Every expression comes with a bound of its magnitude, and what
  * grows is squashed, so that no value overflows and rounding stays small. */
+#include "compiler/eval/eval.h"
 #include "tests/randchain.h"
 #include "tests/randgraph.h"
 

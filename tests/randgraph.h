@@ -5,6 +5,7 @@
 #ifndef TDC_TESTS_RANDGRAPH_H
 #define TDC_TESTS_RANDGRAPH_H
 
+#include "compiler/eval/eval.h"
 #include "compiler/ir/ir.h"
 
 typedef struct RandSpec {

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "compiler/ir/text.h"
+#include "compiler/ir/verify.h"
 #include "compiler/passes/pipeline.h"
 
 /* The words after "# pass:" at the beginning of a line, each run in turn. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "compiler/check/gradcheck.h"
+#include "compiler/eval/eval.h"
+#include "compiler/grad/grad.h"
+#include "compiler/ir/draws.h"
 
 #include <math.h>
 #include <string.h>

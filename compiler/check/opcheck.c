@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "compiler/check/gradcheck.h"
+#include "compiler/eval/eval.h"
+#include "compiler/grad/grad.h"
+#include "compiler/ir/draws.h"
 
 enum { DRAW_STEP = 1 }; /* of every evaluation, as in gradcheck */
 

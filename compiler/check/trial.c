@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "compiler/ir/draws.h"
+#include "compiler/ir/verify.h"
 #include "compiler/lower/lower.h"
 
 enum { ATTEMPTS = 300, MOST_WORK = 1 << 23 };

@@ -4,7 +4,7 @@
  * the group become the epilogue: statements a row, statements an element. */
 #include "compiler/plan/contract.h"
 #include "compiler/cpu/gemm_write.h"
-#include "compiler/ir/expr.h"
+#include "compiler/ir/linear.h"
 
 #include <string.h>
 

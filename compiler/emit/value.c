@@ -7,7 +7,8 @@
  * Both arms of a select are evaluated, so that loops vectorise; a read whose
  * index is not proved to be in bounds becomes a conditional load instead.
  * Integers are computed in 32 bits where intervals prove that they fit. */
-#include "compiler/ir/expr.h"
+#include "compiler/ir/linear.h"
+#include "compiler/ir/walk.h"
 #include "compiler/plan/plan.h"
 
 #include <math.h>
@@ -329,7 +330,7 @@ static const char *print_read(Walk *k, Expr *e, Cell *c) {
   const char *sep = "";
   if (c->linear) {
     for (int i = 0; i < c->linear->n; i++) {
-      const Term *t = &c->linear->term[i];
+      const LinearTerm *t = &c->linear->term[i];
       const Cell *atom = cell_of(k, t->atom);
       int64_t coef = t->coef;
       sb_puts(&b, coef < 0 && *sep ? " - " : coef < 0 ? "-" : sep);

@@ -2,7 +2,7 @@
 /* The reference evaluator: the meaning of a graph, in double precision and
  * plain order. It checks what compiled code takes for proved: bounds of reads,
  * ranges of integers. */
-#include "compiler/eval/eval.h"
+#include "compiler/eval/eval_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

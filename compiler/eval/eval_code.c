@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Compiles a node's expressions into the evaluator's slots. */
-#include "compiler/eval/eval.h"
-#include "compiler/ir/expr.h"
+#include "compiler/eval/eval_internal.h"
+#include "compiler/ir/linear.h"
 
 #include <string.h>
 
@@ -51,7 +51,7 @@ static bool flat_index(Compiler *c, const Expr *read, Frame *f) {
     rest.n = 0;
     uint32_t vars = 0;
     for (int i = 0; i < s.n; i++) {
-      const Term *t = &s.term[i];
+      const LinearTerm *t = &s.term[i];
       if (t->atom->kind == E_VAR && t->atom->inum == inner)
         f->step = t->coef;
       else {

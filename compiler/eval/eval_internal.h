@@ -10,10 +10,10 @@
  * for is no error. Instead of branching, a read that may fail yields some value
  * and marks its lane as poisoned; poison flows with the values, a select passes
  * on that of the arm it takes, and only poison in a result is an error. */
-#ifndef TDC_EVAL_H
-#define TDC_EVAL_H
+#ifndef TDC_EVAL_INTERNAL_H
+#define TDC_EVAL_INTERNAL_H
 
-#include "compiler/ir/ir.h"
+#include "compiler/eval/eval.h"
 
 enum { STRIP = 128 };
 

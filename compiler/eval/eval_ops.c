@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The evaluator's instructions: one slot, a strip of lanes. */
-#include "compiler/eval/eval.h"
+#include "compiler/eval/eval_internal.h"
+#include "compiler/ir/draws.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs a node's program over its index space: the loops, reducers, scatters,
  * and the words for what went wrong. */
-#include "compiler/eval/eval.h"
+#include "compiler/eval/eval_internal.h"
 
 #include <math.h>
 #include <string.h>

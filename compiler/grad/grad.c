@@ -12,6 +12,7 @@
  * Only nodes on a path from a wrt to the loss get adjoints. Regions are visited
  * backwards, so that a node's adjoint is settled when all its readers were seen.
  * What cannot be differentiated is an error at its line. */
+#include "compiler/grad/grad.h"
 #include "compiler/grad/grad_internal.h"
 
 #include <string.h>

@@ -2,7 +2,9 @@
 /* A graph of one's own: the backend rewrites what it compiles, and the caller
  * keeps the original for the evaluator. Users' derivatives are left behind;
  * they have done their work. */
-#include "compiler/ir/expr.h"
+#include "compiler/ir/clone.h"
+#include "compiler/ir/ir.h"
+#include "compiler/ir/walk.h"
 #include "compiler/plan/plan.h"
 
 typedef struct Clone {

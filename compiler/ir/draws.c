@@ -2,7 +2,7 @@
 /* The random generator: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel
  * random numbers: as easy as 1, 2, 3", SC 2011). A draw is a pure function of
  * (seed, step, site, number); emitted code repeats the same arithmetic. */
-#include "compiler/ir/ir.h"
+#include "compiler/ir/draws.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Scalar expressions: hash-consing, so that equal expressions are one object
  * and comparing is comparing pointers. Folding stands in fold.c. */
-#include "compiler/ir/expr.h"
+#include "compiler/ir/ir.h"
 
 #include <string.h>
 
@@ -127,18 +127,6 @@ Expr *expr_prim_raw(Graph *g, Prim p, Type type, Expr *const *args) {
               .args = (Expr **)args,
               .draws = info->sig == SIG_DRAW};
   return cons(g, &key);
-}
-
-Expr *ex1(Graph *g, Prim p, Expr *a) { return ex_prim(g, p, &a); }
-
-Expr *ex2(Graph *g, Prim p, Expr *a, Expr *b) {
-  Expr *args[2] = {a, b};
-  return ex_prim(g, p, args);
-}
-
-Expr *ex3(Graph *g, Prim p, Expr *a, Expr *b, Expr *c) {
-  Expr *args[3] = {a, b, c};
-  return ex_prim(g, p, args);
 }
 
 bool ex_is_zero(const Expr *e) {

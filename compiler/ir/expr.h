@@ -1,62 +1,96 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files about expressions share and nobody else needs: raw
- * hash-consing, walks with scratch, and integer sums in canonical form. */
+/* Scalar expressions over index variables, reads of nodes at affine or
+ * data-dependent indices, and primitives. They are hash-consed in their graph:
+ * equal pointers iff equal. */
 #ifndef TDC_EXPR_H
 #define TDC_EXPR_H
 
-#include "compiler/ir/ir.h"
+#include "compiler/ir/prims.h"
 
-/* -- expr.c ----------------------------------------------------------------- */
-/* The primitive as it stands, without any folding. */
-Expr *expr_prim_raw(Graph *g, Prim p, Type type, Expr *const *args);
+enum { IR_MAX_RANK = 8, IR_MAX_VARS = 16 };
 
-/* -- walk.c ------------------------------------------------------------------ */
-/* All distinct subexpressions of one expression, arguments first, each with a
- * slot. Take one, use it, give it back: walks may nest. */
+typedef struct Graph Graph;
+typedef struct Node Node;
+typedef struct Loop Loop;
+typedef struct Expr Expr;
+
+typedef enum {
+  E_NUM,     /* real constant                    num                       */
+  E_INT,     /* integer constant                 inum                      */
+  E_BOOL,    /* true, false                      inum                      */
+  E_VAR,     /* index variable of the node: 0 .. nvars-1   inum
+                   (any number while lowering; see lower.h)                   */
+  E_LOOPVAR, /* counter of an enclosing loop     loop                      */
+  E_READ,    /* node[args]                       node, args (node->rank)   */
+  E_PRIM     /* prim(args)                                                 */
+} ExprKind;
+
+struct Expr {
+  ExprKind kind;
+  Type type;
+  Prim prim;
+  int nargs;
+  int id; /* dense, in order of creation */
+  uint32_t hash;
+  uint32_t vars;             /* bit k: variable k occurs; bit 31: one from 31 up does */
+  bool reads, counts, draws; /* holds a read, a loop counter, a random draw */
+  int64_t inum;
+  double num;
+  Node *node;
+  Loop *loop;
+  Expr **args;
+};
+
+/* The bit of Expr.vars that stands for a variable. */
 static inline uint32_t expr_var_bit(int64_t var) { return 1u << (var < 31 ? var : 31); }
 
-typedef struct ExprWalk ExprWalk;
-struct ExprWalk {
-  Expr **order; /* the subexpressions */
-  int n;
-  int cap_order;
-  int *slot;       /* by expression id: position in `order` */
-  uint32_t *stamp; /* by expression id: == epoch when slot holds */
-  int cap_ids;
-  uint32_t epoch;
-  struct {
-    Expr *e;
-    int next;
-  } * stack;
-  int cap_stack;
-  void *value; /* n * value_size bytes, zeroed by walk_values */
-  size_t cap_value;
-  ExprWalk *next; /* in the list of idle ones */
-};
-ExprWalk *walk_take(Graph *g, Expr *root);
-void walk_give(Graph *g, ExprWalk *w);
-void *walk_values(Graph *g, ExprWalk *w, size_t value_size);
-#define walk_slot(w, e) ((w)->slot[(e)->id])
+/* -- expr.c: one object for each expression --------------------------------- */
+Expr *ex_num(Graph *g, double x);
+Expr *ex_int(Graph *g, int64_t x);
+Expr *ex_bool(Graph *g, bool x);
+Expr *ex_var(Graph *g, int var);
+Expr *ex_loopvar(Graph *g, Loop *loop);
+Expr *ex_read(Graph *g, Node *n, Expr *const *index); /* n->rank indices */
+/* The primitive as it stands, without any folding. */
+Expr *expr_prim_raw(Graph *g, Prim p, Type type, Expr *const *args);
+bool ex_is_zero(const Expr *e);
+bool ex_is_one(const Expr *e);
 
-/* -- linear.c ------------------------------------------------------------------ */
-enum { LINEAR_MAX = 24 };
-typedef struct Term {
-  int64_t coef;
-  Expr *atom;
-} Term;
-/* constant + sum coef * atom: index variables by number, then loop counters,
- * then everything else in order of appearance; no coefficient is 0. */
-typedef struct Linear {
-  int64_t constant;
-  int n;
-  Term term[LINEAR_MAX];
-} Linear;
+/* -- fold.c: primitives as they are usually made ---------------------------- */
+/* Primitives fold constants and apply the identities that hold for every
+ * argument (x + 0, x * 1, select(true, ..), i - i of integers, ...), never one
+ * that is wrong for NaN or infinity. Types are asserted. */
+Expr *ex_prim(Graph *g, Prim p, Expr *const *args);
+Expr *ex1(Graph *g, Prim p, Expr *a);
+Expr *ex2(Graph *g, Prim p, Expr *a, Expr *b);
+Expr *ex3(Graph *g, Prim p, Expr *a, Expr *b, Expr *c);
 
-void linear_init(Linear *s);
-/* s += coef * e; false when it overflows or has too many terms. */
-bool linear_add(Linear *s, Expr *e, int64_t coef);
-Expr *linear_build(Graph *g, const Linear *s);
-/* The integer primitives that have a canonical form; NULL: none found. */
-Expr *linear_fold(Graph *g, Prim p, Expr *const *args);
+/* -- walk.c: from subexpression to subexpression ---------------------------- */
+/* Rebuild e with variable k replaced by map[k] (NULL: kept). */
+Expr *ex_subst(Graph *g, Expr *e, Expr *const *map, int nmap);
+/* Rebuild e bottom-up: `f` sees every expression after its arguments were
+ * rebuilt, and returns it or something else. */
+typedef Expr *ExprMap(Graph *g, Expr *e, void *ctx);
+Expr *ex_map(Graph *g, Expr *e, ExprMap *f, void *ctx);
+/* Visit every distinct subexpression once, arguments first. */
+typedef void ExprVisit(Expr *e, void *ctx);
+void ex_visit(Graph *g, Expr *e, ExprVisit *f, void *ctx);
+uint32_t ex_vars(Graph *g, const Expr *e); /* bit k: variable k occurs */
+bool ex_has_loopvar(Graph *g, const Expr *e, const Loop *loop);
+
+/* -- linear.c --------------------------------------------------------------- */
+/* e = sum coef[k] * var(k) + rest, where `rest` is constant or holds loop
+ * variables and reads but no index variable; false when e is not of that form. */
+typedef struct Affine {
+  int64_t coef[IR_MAX_VARS];
+  Expr *rest;
+} Affine;
+bool ex_affine(Graph *g, Expr *e, Affine *out);
+
+/* -- interval.c -------------------------------------------------------------- */
+/* Interval of an integer expression given the variables' extents (a node's
+ * nvars/extent); reads use the node's lo..hi. False when unbounded. */
+bool ex_interval(Graph *g, const Expr *e, const int64_t *extent, int nvars, int64_t *lo,
+                 int64_t *hi);
 
 #endif

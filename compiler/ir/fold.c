@@ -3,6 +3,7 @@
  * that hold for every argument. On reals that excludes x * 0, x - x and x == x,
  * which NaN and infinities break; the sign of a zero is not kept. */
 #include "compiler/ir/expr.h"
+#include "compiler/ir/linear.h"
 
 static bool constant(const Expr *e) {
   return e->kind == E_NUM || e->kind == E_INT || e->kind == E_BOOL;
@@ -213,4 +214,16 @@ Expr *ex_prim(Graph *g, Prim p, Expr *const *args) {
   case SIG_DRAW: break;
   }
   return e ? e : raw(g, p, args);
+}
+
+Expr *ex1(Graph *g, Prim p, Expr *a) { return ex_prim(g, p, &a); }
+
+Expr *ex2(Graph *g, Prim p, Expr *a, Expr *b) {
+  Expr *args[2] = {a, b};
+  return ex_prim(g, p, args);
+}
+
+Expr *ex3(Graph *g, Prim p, Expr *a, Expr *b, Expr *c) {
+  Expr *args[3] = {a, b, c};
+  return ex_prim(g, p, args);
 }

@@ -2,7 +2,8 @@
 /* Intervals of integer expressions, from the extents of variables, the counts
  * of loops and the bounds of integer nodes. INT64_MIN and INT64_MAX stand for
  * "unbounded". Bools are 0 .. 1, so a comparison that cannot fail is 1 .. 1. */
-#include "compiler/ir/expr.h"
+#include "compiler/ir/ir.h"
+#include "compiler/ir/walk.h"
 
 typedef struct Interval {
   int64_t lo, hi;

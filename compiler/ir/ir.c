@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Nodes, loops and regions of a graph. Expressions are made in expr.c, what is
  * dead goes in prune.c, and the invariants are written down in verify.c. */
-#include "compiler/ir/expr.h"
+#include "compiler/ir/ir.h"
+#include "compiler/ir/walk.h"
 
 static Region *region_new(Graph *g, Loop *loop, Region *parent) {
   Region *r = NEW(g->arena, Region);

@@ -12,87 +12,13 @@
 #ifndef TDC_IR_H
 #define TDC_IR_H
 
-#include "dsl/base.h"
+#include "compiler/ir/expr.h"
 #include "dsl/diag.h"
 
-enum { IR_MAX_RANK = 8, IR_MAX_VARS = 16 };
-enum {
-  IR_INT_MIN = INT32_MIN,
-  IR_INT_MAX = INT32_MAX
-}; /* what an empty integer max and min yield */
+/* What an empty integer max and min yield. */
+enum { IR_INT_MIN = INT32_MIN, IR_INT_MAX = INT32_MAX };
 
-typedef struct Graph Graph;
-typedef struct Node Node;
-typedef struct Expr Expr;
-typedef struct Loop Loop;
 typedef struct Region Region;
-
-typedef enum { TY_REAL, TY_INT, TY_BOOL } Type;
-const char *type_name(Type t); /* "real", "int", "bool" */
-
-/* ---- primitives --------------------------------------------------------- */
-typedef enum {
-#define OP(name, arity, types, c, d0, d1, d2) P_##name,
-#include "compiler/ir/ops.def"
-#undef OP
-  PRIM_COUNT
-} Prim;
-
-typedef enum {
-  SIG_NUM,
-  SIG_REAL,
-  SIG_CMP,
-  SIG_LOGIC,
-  SIG_SEL,
-  SIG_TOREAL,
-  SIG_TOINT,
-  SIG_DRAW
-} PrimSig;
-
-typedef struct PrimInfo {
-  const char *name;
-  int arity;
-  PrimSig sig;
-  const char *c; /* C spelling */
-  const char *derivative[3];
-} PrimInfo;
-const PrimInfo *prim_info(Prim p);
-bool prim_find(const char *name, Prim *out);
-/* The type of prim(args) for argument types args[arity]; false: it does not take them. */
-bool prim_result(Prim p, const Type *args, Type *out);
-/* The meaning of the arithmetic primitives, for folding and for the evaluator
- * (b is ignored by unary ones). Integers: false on overflow and division by 0. */
-double prim_real(Prim p, double a, double b);
-bool prim_int(Prim p, int64_t a, int64_t b, int64_t *out);
-int64_t prim_floor_int(double x); /* `int`: floor; saturates, NaN -> 0 */
-
-/* ---- expressions (hash-consed: equal pointers iff equal) ----------------- */
-typedef enum {
-  E_NUM,     /* real constant                    num                       */
-  E_INT,     /* integer constant                 inum                      */
-  E_BOOL,    /* true, false                      inum                      */
-  E_VAR,     /* index variable of the node: 0 .. nvars-1   inum
-                   (any number while lowering; see lower.h)                   */
-  E_LOOPVAR, /* counter of an enclosing loop     loop                      */
-  E_READ,    /* node[args]                       node, args (node->rank)   */
-  E_PRIM     /* prim(args)                                                 */
-} ExprKind;
-
-struct Expr {
-  ExprKind kind;
-  Type type;
-  Prim prim;
-  int nargs;
-  int id; /* dense, in order of creation */
-  uint32_t hash;
-  uint32_t vars;             /* bit k: variable k occurs; bit 31: one from 31 up does */
-  bool reads, counts, draws; /* holds a read, a loop counter, a random draw */
-  int64_t inum;
-  double num;
-  Node *node;
-  Loop *loop;
-  Expr **args;
-};
 
 /* ---- nodes --------------------------------------------------------------- */
 typedef enum {
@@ -217,50 +143,9 @@ struct Graph {
   struct ReadScratch *reads; /* scratch of ir_each_read (ir.c) */
 };
 
-/* -- ir.c: expressions ----------------------------------------------------- */
+/* -- ir.c -------------------------------------------------------------------- */
 Graph *graph_new(Arena *a, Interner *names, const char *name);
 
-Expr *ex_num(Graph *g, double x);
-Expr *ex_int(Graph *g, int64_t x);
-Expr *ex_bool(Graph *g, bool x);
-Expr *ex_var(Graph *g, int var);
-Expr *ex_loopvar(Graph *g, Loop *loop);
-Expr *ex_read(Graph *g, Node *n, Expr *const *index); /* n->rank indices */
-/* Primitives fold constants and apply the identities that hold for every
- * argument (x + 0, x * 1, select(true, ..), i - i of integers, ...), never one
- * that is wrong for NaN or infinity. Types are asserted. */
-Expr *ex_prim(Graph *g, Prim p, Expr *const *args);
-Expr *ex1(Graph *g, Prim p, Expr *a);
-Expr *ex2(Graph *g, Prim p, Expr *a, Expr *b);
-Expr *ex3(Graph *g, Prim p, Expr *a, Expr *b, Expr *c);
-bool ex_is_zero(const Expr *e);
-bool ex_is_one(const Expr *e);
-
-/* Rebuild e with variable k replaced by map[k] (NULL: kept). */
-Expr *ex_subst(Graph *g, Expr *e, Expr *const *map, int nmap);
-/* Rebuild e bottom-up: `f` sees every expression after its arguments were
- * rebuilt, and returns it or something else. */
-typedef Expr *ExprMap(Graph *g, Expr *e, void *ctx);
-Expr *ex_map(Graph *g, Expr *e, ExprMap *f, void *ctx);
-/* Visit every distinct subexpression once, arguments first. */
-typedef void ExprVisit(Expr *e, void *ctx);
-void ex_visit(Graph *g, Expr *e, ExprVisit *f, void *ctx);
-uint32_t ex_vars(Graph *g, const Expr *e); /* bit k: variable k occurs */
-bool ex_has_loopvar(Graph *g, const Expr *e, const Loop *loop);
-
-/* e = sum coef[k] * var(k) + rest, where `rest` is constant or holds loop
- * variables and reads but no index variable; false when e is not of that form. */
-typedef struct Affine {
-  int64_t coef[IR_MAX_VARS];
-  Expr *rest;
-} Affine;
-bool ex_affine(Graph *g, Expr *e, Affine *out);
-/* Interval of an integer expression given the variables' extents (a node's
- * nvars/extent); reads use the node's lo..hi. False when unbounded. */
-bool ex_interval(Graph *g, const Expr *e, const int64_t *extent, int nvars, int64_t *lo,
-                 int64_t *hi);
-
-/* -- ir.c: nodes ------------------------------------------------------------ */
 Node *ir_node(Graph *g, Region *r, NodeKind kind, Type type, int rank, const int64_t *shape,
               const char *name, Span span); /* appended to r */
 Node *ir_input(Graph *g, const char *name, Type type, int rank, const int64_t *shape, int64_t lo,
@@ -293,40 +178,9 @@ bool ir_visible(const Region *from, const Node *n); /* may a node in `from` read
 /* Every node that n reads (each once), its index reads included; for N_LOOP:
  * inits, outer nodes its body reads. Calls f for each. */
 void ir_each_read(Graph *g, Node *n, void (*f)(Node *read, void *ctx), void *ctx);
+
+/* -- prune.c ---------------------------------------------------------------- */
 /* Remove from every region the nodes that no output or update needs. */
 void ir_prune(Graph *g);
-
-/* -- print.c, read.c, verify.c: the textual form (IR.md) --------------------- */
-void ir_print(Graph *g, StrBuf *out);
-Graph *ir_parse(Arena *a, Interner *names, Diags *d, int file); /* NULL after an error */
-/* NULL when every invariant holds, else what is broken, in the arena. */
-const char *ir_verify(Graph *g);
-
-/* -- draws.c: the generator, shared by evaluator, emitter and runtime --------- */
-void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
-/* key = (seed low word ^ site, seed high word); counter = (low, high of a block, low, high
- * of `step`),
- * block = number / 64 * 16 + number % 16, word = number / 16 % 4 */
-double draw_uniform(uint64_t seed, uint64_t step, uint32_t site, uint64_t number);
-double draw_normal(uint64_t seed, uint64_t step, uint32_t site, uint64_t number);
-uint32_t draw_site(const char *qualified_name);
-
-/* -- eval.c: the reference evaluator, in double precision --------------------- */
-typedef struct Eval Eval;
-Eval *eval_new(Graph *g, uint64_t seed, int64_t step);
-void eval_free(Eval *ev);
-/* The storage of an N_INPUT or N_STATE, zero at first; callers fill it. */
-double *eval_bind(Eval *ev, Node *n);
-/* Run; NULL, or a message (index out of bounds at a named place). Afterwards
- * eval_value gives any top-region node's value; updates were applied to states. */
-const char *eval_run(Eval *ev);
-const double *eval_value(Eval *ev, Node *n);
-void eval_set_step(Eval *ev, int64_t step);
-void eval_set_seed(Eval *ev, uint64_t seed);
-
-/* -- grad.c ------------------------------------------------------------------ */
-/* Append nodes that compute d loss / d wrt[k] to the top region; adjoint[k] is
- * NULL when no path leads there. loss: rank 0, real. Errors go to d. */
-bool grad_reverse(Graph *g, Diags *d, Node *loss, Node *const *wrt, int n, Node **adjoint);
 
 #endif

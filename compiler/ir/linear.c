@@ -3,7 +3,8 @@
  * here, so that i + k - k is i, (4*i + 2*j) / 2 is 2*i + j, and i + 1 < n + 1 is
  * i < n, whatever the order in which it was written. Integers are taken not to
  * overflow; where constants would, the expression stays as it was. */
-#include "compiler/ir/expr.h"
+#include "compiler/ir/ir.h"
+#include "compiler/ir/linear.h"
 
 enum { DEPTH_MAX = 64 };
 
@@ -37,7 +38,7 @@ static bool add_term(Linear *s, Expr *atom, int64_t coef) {
   }
   if (s->n == LINEAR_MAX || coef == INT64_MIN) return false;
   for (int k = s->n; k > at; k--) s->term[k] = s->term[k - 1];
-  s->term[at] = (Term){coef, atom};
+  s->term[at] = (LinearTerm){coef, atom};
   s->n++;
   return true;
 }
@@ -123,7 +124,7 @@ static Expr *fold_divide(Graph *g, Prim p, Expr *a, int64_t d) {
   for (int i = 0; i < s.n; i++) {
     bool whole = s.term[i].coef % d == 0;
     Linear *to = whole ? &quotient : &rest;
-    to->term[to->n++] = (Term){whole ? s.term[i].coef / d : s.term[i].coef, s.term[i].atom};
+    to->term[to->n++] = (LinearTerm){whole ? s.term[i].coef / d : s.term[i].coef, s.term[i].atom};
   }
   quotient.constant = floor_div(s.constant, d);
   rest.constant = s.constant - quotient.constant * d;
@@ -157,7 +158,7 @@ static void split(const Linear *s, Linear *left, Linear *right) {
   for (int i = 0; i < s->n; i++) {
     Linear *to = s->term[i].coef > 0 ? left : right;
     int64_t coef = s->term[i].coef;
-    to->term[to->n++] = (Term){coef > 0 ? coef : -coef, s->term[i].atom};
+    to->term[to->n++] = (LinearTerm){coef > 0 ? coef : -coef, s->term[i].atom};
   }
 }
 

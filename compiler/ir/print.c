@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Prints a graph in the textual form of IR.md. What is shared within a node is
  * printed once, as `$1 = ...`, so the text is never longer than the graph. */
-#include "compiler/ir/expr.h"
+#include "compiler/ir/ir.h"
+#include "compiler/ir/spelling.h"
 #include "compiler/ir/text.h"
+#include "compiler/ir/walk.h"
 
 #include <math.h>
 #include <string.h>

@@ -10,7 +10,8 @@
  *     a = exp(x[i])                            a = exp(x[i])
  *     b = a[i] + 1                     ->      output a
  *     output a                                                              */
-#include "compiler/ir/expr.h"
+#include "compiler/ir/ir.h"
+#include "compiler/ir/walk.h"
 
 typedef struct Live {
   Graph *g;

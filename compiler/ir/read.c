@@ -2,6 +2,9 @@
 /* Reads a graph from the textual form of IR.md: what ir_print wrote, or a
  * person. Stops at the first error. */
 #include "compiler/ir/read.h"
+#include "compiler/ir/spelling.h"
+#include "compiler/ir/text.h"
+#include "compiler/ir/verify.h"
 
 #include <string.h>
 
@@ -669,7 +672,7 @@ static void read_graph(Reader *r) {
   read_statements(r);
   if (r->tok.kind != T_END) read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected a statement");
   Node *where;
-  const char *broken = text_verify(r->g, &where);
+  const char *broken = ir_verify_where(r->g, &where);
   if (broken)
     read_fail(r, E_TEXT_BROKEN, where ? r->places.at[where->id] : name.span, "%s", broken);
 }

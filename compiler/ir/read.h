@@ -3,7 +3,7 @@
 #ifndef TDC_READ_H
 #define TDC_READ_H
 
-#include "compiler/ir/text.h"
+#include "compiler/ir/ir.h"
 
 typedef enum { T_END, T_NEWLINE, T_NAME, T_INT, T_REAL, T_LET, T_PUNCT } TokenKind;
 

@@ -2,6 +2,7 @@
 /* Scalar expressions of the textual IR, by precedence. Everything goes through
  * the folding constructors, so what was printed is rebuilt as it was. */
 #include "compiler/ir/read.h"
+#include "compiler/ir/spelling.h"
 
 #include <math.h>
 #include <string.h>

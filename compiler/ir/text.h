@@ -1,35 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What the printer and the reader of the textual form share (IR.md). */
+/* Graphs as text (IR.md): printing and reading are inverse to each other. */
 #ifndef TDC_TEXT_H
 #define TDC_TEXT_H
 
 #include "compiler/ir/ir.h"
+#include "dsl/diag.h"
 
-/* Precedence of infix forms, loosest first. Every form left of an operator of
- * the same level needs no parentheses; right of it it does. */
-enum {
-  LEVEL_SELECT,
-  LEVEL_OR,
-  LEVEL_AND,
-  LEVEL_NOT,
-  LEVEL_COMPARE,
-  LEVEL_ADD,
-  LEVEL_MUL,
-  LEVEL_UNARY,
-  LEVEL_ATOM
-};
-
-typedef struct Infix {
-  const char *spelling;
-  Prim prim;
-  int level;
-} Infix;
-extern const Infix text_infix[]; /* ends with spelling NULL */
-
-bool text_is_keyword(const char *s);         /* must be quoted to be a name */
-bool text_is_plain(const char *s, size_t n); /* letters, digits, _ and . */
-
-/* ir_verify, and the node that is wrong, or NULL. */
-const char *text_verify(Graph *g, Node **where);
+void ir_print(Graph *g, StrBuf *out);
+Graph *ir_parse(Arena *a, Interner *names, Diags *d, int file); /* NULL after an error */
 
 #endif

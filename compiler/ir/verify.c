@@ -11,8 +11,9 @@
  *  - integer nodes keep the range of what feeds them
  *  - mark is 0 and note NULL between passes
  */
-#include "compiler/ir/expr.h"
-#include "compiler/ir/text.h"
+#include "compiler/ir/ir.h"
+#include "compiler/ir/verify.h"
+#include "compiler/ir/walk.h"
 
 #include <string.h>
 
@@ -433,7 +434,7 @@ static bool verify_names(Verifier *v) {
   return true;
 }
 
-const char *text_verify(Graph *g, Node **where) {
+const char *ir_verify_where(Graph *g, Node **where) {
   Verifier v = {.g = g};
   v.order = NEWN(g->arena, int, g->nodes.n + 1);
   if (number(&v, g->top) && verify_region(&v, g->top) && verify_ends(&v)) verify_names(&v);
@@ -443,5 +444,5 @@ const char *text_verify(Graph *g, Node **where) {
 
 const char *ir_verify(Graph *g) {
   Node *where;
-  return text_verify(g, &where);
+  return ir_verify_where(g, &where);
 }

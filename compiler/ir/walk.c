@@ -2,7 +2,8 @@
 /* Walks over hash-consed expressions. An expression is a DAG that may share
  * heavily, so every walk sees each distinct subexpression once; and it may be
  * deep, so no walk recurses. Scratch tables are kept in the graph and reused. */
-#include "compiler/ir/expr.h"
+#include "compiler/ir/ir.h"
+#include "compiler/ir/walk.h"
 
 #include <string.h>
 

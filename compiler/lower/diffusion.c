@@ -3,6 +3,7 @@
  * compile time, in double precision by the reference evaluator. */
 #include <string.h>
 
+#include "compiler/eval/eval.h"
 #include "compiler/lower/lower.h"
 
 static void name_indices(Low *l, Schedule *x, Scope *s, const char *id) {

@@ -4,6 +4,7 @@
  * the draw stands under: loops, the statement's indices, reducers. */
 #include <string.h>
 
+#include "compiler/ir/draws.h"
 #include "compiler/lower/lower.h"
 
 bool is_distribution(const char *name) {

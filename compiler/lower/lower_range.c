@@ -4,107 +4,47 @@
  * arithmetic over variables and opaque terms; a fact is an expression known to
  * be >= 0. A goal G >= 0 is proved when G, or G minus one or two facts, has a
  * nonnegative lower bound. */
-#include <string.h>
-
+#include "compiler/ir/linear.h"
 #include "compiler/lower/lower.h"
 
-enum { MAX_TERMS = 24, MAX_FACTS = 64 };
-
-typedef struct Linear {
-  int n;
-  Expr *term[MAX_TERMS];
-  int64_t coef[MAX_TERMS];
-  int64_t constant;
-  bool ok;
-} Linear;
-
-static void add_term(Linear *x, Expr *e, int64_t c) {
-  for (int k = 0; k < x->n; k++)
-    if (x->term[k] == e) {
-      if (!add_fits(x->coef[k], c, &x->coef[k])) x->ok = false;
-      return;
-    }
-  if (x->n == MAX_TERMS) {
-    x->ok = false;
-    return;
-  }
-  x->term[x->n] = e;
-  x->coef[x->n++] = c;
-}
-
-static bool times(int64_t a, int64_t b, int64_t *out) { return !__builtin_mul_overflow(a, b, out); }
-
-/* x += scale * e */
-static void linear_add(Linear *x, Expr *e, int64_t scale, int depth) {
-  int64_t c;
-  if (depth > 40) {
-    add_term(x, e, scale);
-    return;
-  }
-  if (e->kind == E_INT) {
-    if (!times(e->inum, scale, &c) || __builtin_add_overflow(x->constant, c, &x->constant))
-      x->ok = false;
-  } else if (e->kind == E_PRIM && e->prim == P_add) {
-    linear_add(x, e->args[0], scale, depth + 1);
-    linear_add(x, e->args[1], scale, depth + 1);
-  } else if (e->kind == E_PRIM && e->prim == P_sub) {
-    linear_add(x, e->args[0], scale, depth + 1);
-    linear_add(x, e->args[1], -scale, depth + 1);
-  } else if (e->kind == E_PRIM && e->prim == P_neg) {
-    linear_add(x, e->args[0], -scale, depth + 1);
-  } else if (e->kind == E_PRIM && e->prim == P_mul && e->args[0]->kind == E_INT) {
-    if (!times(e->args[0]->inum, scale, &c))
-      x->ok = false;
-    else
-      linear_add(x, e->args[1], c, depth + 1);
-  } else if (e->kind == E_PRIM && e->prim == P_mul && e->args[1]->kind == E_INT) {
-    if (!times(e->args[1]->inum, scale, &c))
-      x->ok = false;
-    else
-      linear_add(x, e->args[0], c, depth + 1);
-  } else {
-    add_term(x, e, scale);
-  }
-}
+enum { MAX_FACTS = 64 };
 
 static bool lower_bound(Low *l, const Linear *x, int64_t *out) {
-  if (!x->ok) return false;
   int64_t sum = x->constant;
   for (int k = 0; k < x->n; k++) {
+    const LinearTerm *t = &x->term[k];
     int64_t lo, hi, c;
-    if (x->coef[k] == 0) continue;
-    if (!ex_interval(l->g, x->term[k], l->var_extent.at, l->var_extent.n, &lo, &hi)) return false;
-    if (!times(x->coef[k] > 0 ? lo : hi, x->coef[k], &c)) return false;
+    if (!ex_interval(l->g, t->atom, l->var_extent.at, l->var_extent.n, &lo, &hi)) return false;
+    if (__builtin_mul_overflow(t->coef > 0 ? lo : hi, t->coef, &c)) return false;
     if (__builtin_add_overflow(sum, c, &sum)) return false;
   }
   *out = sum;
   return true;
 }
 
-static void linear_sub(Linear *x, const Linear *y) {
-  for (int k = 0; k < y->n; k++) add_term(x, y->term[k], -y->coef[k]);
-  if (!y->ok || __builtin_sub_overflow(x->constant, y->constant, &x->constant)) x->ok = false;
+/* out = a - b + more; false when it overflows or has too many terms. */
+static bool difference(Linear *out, Expr *a, Expr *b, int64_t more) {
+  linear_init(out);
+  return linear_add(out, a, 1) && linear_add(out, b, -1) &&
+         !__builtin_add_overflow(out->constant, more, &out->constant);
 }
 
-/* The facts as linear expressions >= 0. */
+static bool subtract(Linear *x, const Linear *y) {
+  for (int k = 0; k < y->n; k++)
+    if (!linear_add(x, y->term[k].atom, -y->term[k].coef)) return false;
+  return !__builtin_sub_overflow(x->constant, y->constant, &x->constant);
+}
+
+/* The facts as sums >= 0. */
 static int gather_facts(Low *l, Linear *out) {
   int n = 0;
   for (int i = 0; i < l->facts.n && n < MAX_FACTS; i++) {
     Expr *f = l->facts.at[i];
     if (f->kind != E_PRIM || f->nargs != 2 || f->args[0]->type != TY_INT) continue;
-    Linear x = {.ok = true};
-    if (f->prim == P_lt || f->prim == P_le || f->prim == P_eq) { /* a <= b: b - a >= 0 */
-      linear_add(&x, f->args[1], 1, 0);
-      linear_add(&x, f->args[0], -1, 0);
-      if (f->prim == P_lt) x.constant -= 1;
-      out[n++] = x;
-    }
-    if (f->prim == P_eq && n < MAX_FACTS) {
-      Linear y = {.ok = true};
-      linear_add(&y, f->args[0], 1, 0);
-      linear_add(&y, f->args[1], -1, 0);
-      out[n++] = y;
-    }
+    bool equal = f->prim == P_eq, less = f->prim == P_lt;
+    if (!equal && !less && f->prim != P_le) continue;
+    if (difference(&out[n], f->args[1], f->args[0], less ? -1 : 0)) n++; /* a <= b: b - a >= 0 */
+    if (equal && n < MAX_FACTS && difference(&out[n], f->args[0], f->args[1], 0)) n++;
   }
   return n;
 }
@@ -116,25 +56,21 @@ static bool prove_nonnegative(Low *l, const Linear *goal) {
   int n = gather_facts(l, facts);
   for (int i = 0; i < n; i++) {
     Linear x = *goal;
-    linear_sub(&x, &facts[i]);
+    if (!subtract(&x, &facts[i])) continue;
     if (lower_bound(l, &x, &lo) && lo >= 0) return true;
     for (int j = 0; j < i; j++) {
       Linear y = x;
-      linear_sub(&y, &facts[j]);
-      if (lower_bound(l, &y, &lo) && lo >= 0) return true;
+      if (subtract(&y, &facts[j]) && lower_bound(l, &y, &lo) && lo >= 0) return true;
     }
   }
   return false;
 }
 
 bool prove_in_range(Low *l, Expr *e, int64_t extent) {
-  Linear low = {.ok = true}, high = {.ok = true};
-  linear_add(&low, e, 1, 0);
-  linear_add(&high, e, -1, 0);
-  if (!add_fits(high.constant, extent - 1, &high.constant) &&
-      __builtin_add_overflow(high.constant, extent - 1, &high.constant))
-    return false;
-  return prove_nonnegative(l, &low) && prove_nonnegative(l, &high);
+  Expr *zero = ex_int(l->g, 0);
+  Linear below, above; /* e and extent - 1 - e */
+  return difference(&below, e, zero, 0) && difference(&above, zero, e, extent - 1) &&
+         prove_nonnegative(l, &below) && prove_nonnegative(l, &above);
 }
 
 bool prove_interval(Low *l, Expr *e, int64_t *lo, int64_t *hi) {

@@ -3,6 +3,7 @@
  * of the library or the user's) and the running average of the weights. */
 #include <string.h>
 
+#include "compiler/grad/grad.h"
 #include "compiler/lower/lower.h"
 
 static Span log_span(const ADecl *d, const char *name) {

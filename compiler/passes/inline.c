@@ -11,7 +11,7 @@
  *
  * The measure is time: a stored element costs about STORE operations to write
  * and read back, more when its readers would otherwise need fewer arrays. */
-#include "compiler/ir/expr.h"
+#include "compiler/ir/walk.h"
 #include "compiler/plan/plan.h"
 
 enum {

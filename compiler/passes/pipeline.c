@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The graph passes in their order, and the one loop that runs them. */
 #include "compiler/passes/pipeline.h"
+#include "compiler/ir/verify.h"
 
 #include <string.h>
 #include <time.h>

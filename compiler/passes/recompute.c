@@ -21,7 +21,6 @@
  * loop is given and from stacks. `recompute_cheapest` drops values in the order
  * of operations for a byte: maps of what is kept, then products with few terms,
  * then the others; `pass_recompute` those that are marked `save recompute`. */
-#include "compiler/ir/expr.h"
 #include "compiler/plan/plan.h"
 #include "compiler/passes/pipeline.h"
 

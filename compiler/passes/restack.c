@@ -11,7 +11,6 @@
  *
  * needs       regions in order
  * guarantees  values stay; a stack that nobody reads is left for ir_prune        */
-#include "compiler/ir/expr.h"
 #include "compiler/plan/plan.h"
 
 typedef struct Match { /* of a node of the later loop */

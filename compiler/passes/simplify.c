@@ -14,7 +14,7 @@
  * keeps       nodes and their shapes; a sum may lose a reduced variable
  *
  *     y[i:4] = sum[k:8](k == i ? x[k] * w[k] : 0.0)    ->    y[i:4] = x[i] * w[i]    */
-#include "compiler/ir/expr.h"
+#include "compiler/ir/linear.h"
 #include "compiler/passes/pipeline.h"
 
 /* ---- intervals --------------------------------------------------------------------- */

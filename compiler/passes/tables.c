@@ -10,7 +10,6 @@
  *
  * What only outer variables enter is left alone: kernels compute it outside of
  * their inner loops anyway. */
-#include "compiler/ir/expr.h"
 #include "compiler/plan/plan.h"
 
 enum { COSTLY = 10, OFTEN = 4, WORTH = 1 << 16 };

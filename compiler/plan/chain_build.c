@@ -8,7 +8,7 @@
  *     sum[b, l, e] = sum over k (x[b, l, k] * v[b, k, e])    product
  *     y[b, l, e] = 0.1 * sum[b, l, e]                        program `after`   */
 #include "compiler/plan/chain.h"
-#include "compiler/ir/expr.h"
+#include "compiler/ir/linear.h"
 
 typedef struct Build {
   Plan *p;

@@ -126,9 +126,6 @@ bool plan_computes(const Node *n); /* by a kernel: N_COMP or N_SCATTER */
 TdType plan_storage(Type t);       /* of states, inputs and constants */
 int64_t plan_evaluations(const Node *n); /* of its body */
 
-/* -- clone.c --------------------------------------------------------------------- */
-Graph *graph_clone(Arena *a, const Graph *g);
-
 /* -- own.c: one owner for every stored value ---------------------------------------- */
 void plan_own(Plan *p);
 

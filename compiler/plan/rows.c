@@ -3,7 +3,7 @@
  * kernel's variables, which of them share a loop nest, and index spaces made
  * simple. Neighbouring variables that every index treats as one flat position
  * become one: an elementwise kernel over [b, l, d] runs over a single index. */
-#include "compiler/ir/expr.h"
+#include "compiler/ir/linear.h"
 #include "compiler/plan/chain.h"
 
 #include <string.h>

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compiler/backend.h"
+#include "compiler/ir/text.h"
 #include "runtime/cli/cli.h"
 
 static bool write_text(const char *folder, const char *name, const char *ext, const StrBuf *text,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/ir/text.h"
 #include "compiler/passes/pipeline.h"
 #include "runtime/cli/cli.h"
 

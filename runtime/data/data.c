@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Datasets: tokens, splits, windows. See data.h. */
+#include "compiler/ir/draws.h"
 #include "runtime/data/data.h"
 
 #include <inttypes.h>

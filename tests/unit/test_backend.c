@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "compiler/backend.h"
+#include "compiler/ir/verify.h"
 #include "tests/compiled.h"
 
 static const Span nowhere;

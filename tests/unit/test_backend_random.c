@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "compiler/backend.h"
+#include "compiler/ir/text.h"
 #include "tests/compiled.h"
 #include "tests/randgraph.h"
 

@@ -11,6 +11,8 @@
 #include <cmocka.h>
 
 #include "compiler/backend.h"
+#include "compiler/grad/grad.h"
+#include "compiler/ir/verify.h"
 #include "tests/compiled.h"
 
 static const Span nowhere;

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "compiler/eval/eval.h"
+#include "compiler/ir/draws.h"
 #include "compiler/ir/ir.h"
 
 typedef struct Bench {

@@ -11,6 +11,9 @@
 #include <cmocka.h>
 
 #include "compiler/check/gradcheck.h"
+#include "compiler/eval/eval.h"
+#include "compiler/grad/grad.h"
+#include "compiler/ir/verify.h"
 
 typedef struct Test {
   Arena *arena;

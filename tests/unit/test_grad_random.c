@@ -9,6 +9,11 @@
 #include <stdlib.h>
 
 #include "compiler/check/gradcheck.h"
+#include "compiler/eval/eval.h"
+#include "compiler/grad/grad.h"
+#include "compiler/ir/draws.h"
+#include "compiler/ir/text.h"
+#include "compiler/ir/verify.h"
 #include "compiler/passes/pipeline.h"
 
 enum { MOST_NODES = 64, LAYERS_DEEP = 2 };

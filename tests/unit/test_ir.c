@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "compiler/ir/text.h"
+#include "compiler/ir/verify.h"
 #include "compiler/passes/pipeline.h"
 
 typedef struct Bench {

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "compiler/ir/draws.h"
 #include "compiler/ir/ir.h"
 #include "compiler/cpu/prelude_draws.h"
 

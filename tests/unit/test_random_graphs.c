@@ -11,6 +11,9 @@
 
 #include <cmocka.h>
 
+#include "compiler/eval/eval.h"
+#include "compiler/ir/text.h"
+#include "compiler/ir/verify.h"
 #include "compiler/passes/pipeline.h"
 #include "tests/randgraph.h"
 
