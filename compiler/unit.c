@@ -7,16 +7,22 @@
 
 #include "compiler/backend.h"
 #include "compiler/budget.h"
+#include "compiler/check/trial_call.h"
 #include "compiler/ir/verify.h"
+#include "compiler/lower/domain.h"
+#include "compiler/lower/entry.h"
 #include "compiler/lower/lower.h"
+#include "compiler/lower/scope.h"
+#include "compiler/lower/tables.h"
+#include "compiler/lower/value.h"
 
 /* ---- parameters in two flat vectors ------------------------------------------- */
 
-static void layout(Low *l) {
+static void layout(Lowering *l) {
   Unit *u = l->unit;
   u->parameters = NEWN(l->arena, UnitParameter, l->params.n + 1);
   for (int i = 0; i < l->params.n; i++) {
-    LParam *p = &l->params.at[i];
+    Parameter *p = &l->params.at[i];
     int k = p->matrix ? 0 : 1;
     int64_t count = 1;
     for (int j = 0; j < p->rank; j++) count *= p->shape[j];
@@ -41,7 +47,7 @@ static void layout(Low *l) {
 }
 
 /* The init entry: every parameter's initial value, packed into the flat vectors. */
-static void finish_init(Low *l) {
+static void finish_init(Lowering *l) {
   static const char *const flat[2] = {"matrix", "vector"};
   Graph *g = l->init->g;
   for (int k = 0; k < 2; k++) {
@@ -67,8 +73,8 @@ static void finish_init(Low *l) {
 
 /* ---- ops that nothing uses ------------------------------------------------------- */
 
-static bool attempt_unused(Low *l, Fn *fn, int attempt, Diags *d) {
-  Low saved = *l;
+static bool attempt_unused(Lowering *l, Fn *fn, int attempt, Diags *d) {
+  Lowering saved = *l;
   int before = diags_errors(d);
   l->d = d;
   bool ok = trial_call(l, fn, false, attempt, NULL)->kind != V_POISON && diags_errors(d) == before;
@@ -82,10 +88,10 @@ static bool attempt_unused(Low *l, Fn *fn, int attempt, Diags *d) {
 
 /* A function that no entry reached is still checked, with extents that tell its
  * index names apart. Errors are those of the first choice when none is accepted. */
-static void check_unused(Low *l) {
+static void check_unused(Lowering *l) {
   for (int i = 0; i < l->root->names.n; i++) {
     Value *v = l->root->names.at[i].value;
-    if (v->kind == V_SCHEDULE) schedule_ready(l, v->schedule, v->span);
+    if (v->kind == V_SCHEDULE) diffusion_ready(l, v->schedule, v->span);
     if (v->kind != V_FN) continue;
     ADecl *d = v->fn->decl;
     bool used = d->kind != D_OP && d->kind != D_BLOCK && d->kind != D_MODEL;
@@ -103,7 +109,7 @@ static void check_unused(Low *l) {
 
 /* With what all entries share. */
 static Backend *begin_backend(void *ctx) {
-  Low *l = ctx;
+  Lowering *l = ctx;
   Unit *u = l->unit;
   BackendOptions o = backend_defaults();
   bool *const flags[] = {&o.simplify,     &o.fuse_maps,      &o.fuse_rows,
@@ -125,7 +131,7 @@ static Backend *begin_backend(void *ctx) {
                              &l->flat_size[k]);
   }
   for (int i = 0; i < l->params.n; i++) {
-    const LParam *p = &l->params.at[i];
+    const Parameter *p = &l->params.at[i];
     TdTensor t = {
         .name = p->name, .state = state[p->matrix ? 0 : 1], .offset = p->offset, .rank = p->rank};
     memcpy(t.shape, p->shape, sizeof t.shape);
@@ -139,7 +145,7 @@ static Backend *begin_backend(void *ctx) {
 }
 
 /* How many values each entry computes again, so that the program fits. */
-static bool meet_budget(Low *l, int *level) {
+static bool meet_budget(Lowering *l, int *level) {
   const Unit *u = l->unit;
   Budget b = {.arena = l->arena,
               .bytes = l->options->memory,
@@ -157,7 +163,7 @@ static bool meet_budget(Low *l, int *level) {
   return false;
 }
 
-static bool run_backend(Low *l) {
+static bool run_backend(Lowering *l) {
   Unit *u = l->unit;
   int *level = NEWN(l->arena, int, u->nentries + 1);
   u->memory = l->options->memory;
@@ -181,7 +187,7 @@ static const char *stem(Arena *a, const char *path) {
   return dot && dot > name ? arena_strndup(a, name, (size_t)(dot - name)) : name;
 }
 
-static bool check_defines(Low *l) {
+static bool check_defines(Lowering *l) {
   bool ok = true;
   for (int i = 0; i < l->options->ndefines; i++) {
     const char *name = l->options->defines[i].name;
@@ -202,7 +208,7 @@ static bool check_defines(Low *l) {
   return ok;
 }
 
-static void join_sources(Low *l) {
+static void join_sources(Lowering *l) {
   StrBuf b = {0};
   for (int i = 0; i < l->files.n; i++) {
     const Source *s = diags_source_at(l->d, l->files.at[i]->file);
@@ -215,7 +221,7 @@ static void join_sources(Low *l) {
   sb_free(&b);
 }
 
-static bool compile(Low *l, int file) {
+static bool compile(Lowering *l, int file) {
   Unit *u = l->unit;
   TrainSettings train = {0};
   int before = diags_errors(l->d);
@@ -228,9 +234,9 @@ static bool compile(Low *l, int file) {
   l->core = scope_new(l, NULL, false);
   size_t size;
   const char *core = std_source("core", &size);
-  load_file(l, diags_source(l->d, "<std/core.td>", core, size), l->core);
+  file_load(l, diags_source(l->d, "<std/core.td>", core, size), l->core);
   l->root = scope_new(l, l->core, false);
-  bool declared = load_file(l, file, l->root);
+  bool declared = file_load(l, file, l->root);
   /* -D and settings of the user's file only */
   AFile *f = NULL;
   for (int i = 0; i < l->files.n; i++)
@@ -252,8 +258,8 @@ static bool compile(Low *l, int file) {
     ok = settings_train(l, &train, d, l->root) && ok;
   }
   u->entries = NEWN(l->arena, UnitEntry, 1);
-  unit_add_entry(l, l->init);
-  if (train.decl && train.loss) ok = build_train(l, &train) && ok;
+  entry_add(l, l->init);
+  if (train.decl && train.loss) ok = build_objective(l, &train) && ok;
   if (!l->options->no_samplers) ok = build_samplers(l) && ok;
   ok = build_models(l) && ok;
   check_unused(l);
@@ -261,8 +267,8 @@ static bool compile(Low *l, int file) {
   layout(l);
   finish_init(l);
   domain_warnings(l);
-  if (train.decl && !l->options->no_update && !finish_train(l, &train)) return false;
-  /* finish_train gave the training entry its step input */
+  if (train.decl && !l->options->no_update && !finish_objective(l, &train)) return false;
+  /* finish_objective gave the training entry its step input */
   for (int i = 0; i < u->nentries; i++) {
     u->entries[i].inputs = l->entries.at[i]->inputs.at;
     u->entries[i].ninputs = l->entries.at[i]->inputs.n;
@@ -301,7 +307,7 @@ static uintptr_t stack_end(void) {
 }
 
 Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOptions *o) {
-  Low *volatile l = NEW(a, Low);
+  Lowering *volatile l = NEW(a, Lowering);
   Unit *volatile u = NEW(a, Unit);
   jmp_buf unwind;
   l->arena = a;
@@ -321,7 +327,7 @@ Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOpti
   }
   arena_guard(a, NULL);
   diags_guard(d, NULL);
-  u->low = l;
+  u->lowering = l;
   return ok && diags_errors(d) == 0 ? u : NULL;
 }
 

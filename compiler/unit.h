@@ -146,7 +146,7 @@ typedef struct Unit {
   int nmodels;
   const char *source_hash; /* the text of all sources joined, for the runtime to hash */
   size_t source_size;
-  struct Low *low; /* of the compilation: trial.h instantiates further ops with it */
+  struct Lowering *lowering; /* of the compilation: trial.h instantiates further ops with it */
 } Unit;
 
 typedef struct Define {

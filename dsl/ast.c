@@ -47,3 +47,10 @@ const char *adecl_spelling(ADeclKind k) {
   }
   bug("no such declaration: %d", (int)k);
 }
+
+Span aexpr_name_span(const AExpr *e) {
+  Span at = e->span;
+  at.end_line = at.line;
+  at.end_col = at.col + (int)strlen(e->name);
+  return at;
+}

@@ -227,6 +227,10 @@ typedef struct AFile {
   VEC(AComment) comments;
 } AFile;
 
+/* -- ast.c ------------------------------------------------------------------ */
+/* Where the name with which e begins stands: of a reducer. */
+Span aexpr_name_span(const AExpr *e);
+
 /* -- parse.y, lex.l ------------------------------------------------------- */
 /* Parse one source registered with `d`. Errors go to `d`; what could be parsed
  * comes back. Never NULL. Nesting deeper than 200 is an error, not a stack overflow. */

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Ops and blocks as graphs of their own: calls are tried until the body accepts
  * one; parameters and results become states and outputs; values are drawn. */
-#include "compiler/check/trial.h"
+#include "compiler/check/trial_call.h"
+#include "compiler/lower/entry.h"
+#include "compiler/lower/scope.h"
+#include "compiler/lower/tables.h"
+#include "compiler/lower/value.h"
 
 #include <math.h>
 #include <string.h>
@@ -36,9 +40,9 @@ static void add_ops(Scope *s, const char *library, Arena *a, TrialOp **out, int 
 }
 
 /* What is computed once and kept belongs in the unit's arena: before any trial. */
-static void settle(Low *l) {
+static void settle(Lowering *l) {
   for (int i = 0; i < l->schedules.n; i++)
-    schedule_ready(l, l->schedules.at[i], l->schedules.at[i]->decl->name_span);
+    diffusion_ready(l, l->schedules.at[i], l->schedules.at[i]->decl->name_span);
   for (int i = 0; i < l->datas.n; i++) {
     Value *v = v_poison(l);
     v->kind = V_DATA;
@@ -48,7 +52,7 @@ static void settle(Low *l) {
 }
 
 int trial_ops(Unit *u, Arena *a, bool library, TrialOp **out) {
-  Low *l = u->low;
+  Lowering *l = u->lowering;
   int n = 0, cap = 0;
   Diags *d = l->d;
   l->d = diags_new(l->arena);
@@ -87,7 +91,7 @@ int64_t trial_work(const Graph *g) {
 }
 
 /* Views of the parameters lie one after another, as in a whole program. */
-static void lay_out(Low *l, Entry *e) {
+static void lay_out(Lowering *l, Entry *e) {
   int64_t size[2] = {0, 0};
   for (int i = 0; i < e->views.n; i++) {
     ParamView *v = &e->views.at[i];
@@ -98,7 +102,7 @@ static void lay_out(Low *l, Entry *e) {
   }
 }
 
-static bool add_results(Low *l, const ADecl *d, Value *v) {
+static bool add_results(Lowering *l, const ADecl *d, Value *v) {
   for (int i = 0; i < d->results.n; i++) {
     Value *r = v->kind == V_PACKED ? v->parts[i] : v;
     if (r->kind != V_TENSOR && r->kind != V_NUM) return false;
@@ -108,7 +112,7 @@ static bool add_results(Low *l, const ADecl *d, Value *v) {
   return true;
 }
 
-static const char *unchecked_inside(const Low *l) {
+static const char *unchecked_inside(const Lowering *l) {
   for (int i = 0; i < l->instantiated.n; i++) {
     const ADecl *d = l->instantiated.at[i];
     if (d->grad.present && d->grad.nocheck) return d->name;
@@ -126,7 +130,8 @@ static void first_error(const Diags *d, Trial *t) {
   }
 }
 
-static bool attempt_graph(Low *l, const TrialOp *op, int attempt, const TrialOptions *o, Trial *t) {
+static bool attempt_graph(Lowering *l, const TrialOp *op, int attempt, const TrialOptions *o,
+                          Trial *t) {
   Value *v = trial_call(l, op->fn, o->seed % 3 != 1, attempt, o);
   Entry *e = l->entry;
   bool ok = v->kind != V_POISON && add_results(l, op->fn->decl, v) && diags_errors(l->d) == 0;
@@ -147,12 +152,12 @@ static bool attempt_graph(Low *l, const TrialOp *op, int attempt, const TrialOpt
 }
 
 bool trial_graph(Unit *u, const TrialOp *op, const TrialOptions *o, Arena *a, Trial *out) {
-  Low *l = u->low;
+  Lowering *l = u->lowering;
   TrialOptions choice = *o;
   if (!choice.space) choice.space = 4000;
   *out = (Trial){.seed = o->seed};
   for (int attempt = 0; attempt < ATTEMPTS && !out->graph; attempt++) {
-    Low saved = *l;
+    Lowering saved = *l;
     l->arena = a;
     l->d = diags_new(a);
     l->instantiated.n = l->instantiated.cap = 0;

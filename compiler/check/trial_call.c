@@ -6,8 +6,12 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "compiler/check/trial_call.h"
+#include "compiler/lower/entry.h"
+#include "compiler/lower/index.h"
 #include "compiler/lower/lower.h"
-#include "compiler/check/trial.h"
+#include "compiler/lower/scope.h"
+#include "compiler/lower/value.h"
 
 enum { NAMES = 32, NUMBER = 4, MOST_ARGS = 64, STUBBORN = 20, MOST_BARE = 3 };
 
@@ -20,7 +24,7 @@ typedef struct Named {
 typedef enum { STYLE_ANY, STYLE_PAIR, STYLE_SAME, STYLE_ONE, STYLES } Style;
 
 typedef struct Choice {
-  Low *l;
+  Lowering *l;
   Fn *fn;
   uint64_t rng;
   int attempt;
@@ -207,16 +211,16 @@ static bool takes_numbers(const ADecl *d) {
 }
 
 static void choose_row(Choice *c) {
-  Low *l = c->l;
+  Lowering *l = c->l;
   c->row = -1;
   if (!takes_numbers(c->fn->decl) || (c->fixed ? !(c->attempt & 1) : !chance(c, 70))) return;
   const char *name = intern(l->names, "i");
   int64_t extent = extent_of(c, name);
-  IxVar i = {.name = name,
-             .var = new_var(l, extent, name),
-             .extent = extent,
-             .id = name,
-             .span = c->fn->decl->name_span};
+  IndexVar i = {.name = name,
+                .var = new_var(l, extent, name),
+                .extent = extent,
+                .id = name,
+                .span = c->fn->decl->name_span};
   Frame *f = frame_push(l, true, NULL);
   vec_push(l->arena, &f->vars, i);
   c->row = i.var;
@@ -224,9 +228,9 @@ static void choose_row(Choice *c) {
 
 /* The result of such a use, over the statement's index. */
 static Value *row_result(const Choice *c, Value *v) {
-  Low *l = c->l;
+  Lowering *l = c->l;
   if (c->row < 0 || !v_scalar_like(v)) return v;
-  LAxis axis = {l->var_extent.at[c->row], l->var_name.at[c->row], c->row};
+  ValueAxis axis = {l->var_extent.at[c->row], l->var_name.at[c->row], c->row};
   Value *out = v_scalar(l, v_expr(l, v));
   out->axis[out->rank++] = axis;
   return out;
@@ -239,7 +243,7 @@ static Value *input(Choice *c, const AFormal *f, Type type, int rank, const int6
 }
 
 static Value *number_input(Choice *c, const AFormal *f, Type type, int64_t bound) {
-  Low *l = c->l;
+  Lowering *l = c->l;
   if (c->row < 0) return input(c, f, type, 0, NULL, NULL, bound);
   Value *v = input(c, f, type, 1, &l->var_extent.at[c->row], &l->var_name.at[c->row], bound);
   return v_scalar(l, subst1(l, v->e, v->axis[0].var, ex_var(l->g, c->row)));
@@ -275,7 +279,7 @@ static Type tensor_type(Choice *c, const AFormal *f) {
 
 /* An input like the formal f; NULL after an error. */
 static Value *tensor_argument(Choice *c, Scope *s, const AFormal *f) {
-  Low *l = c->l;
+  Lowering *l = c->l;
   int64_t shape[IR_MAX_RANK], bound = 1 + (c->fixed ? 0 : below(c, 5));
   const char *ids[IR_MAX_RANK] = {NULL}, *vocab = NULL;
   int rank = 0;
@@ -328,7 +332,7 @@ static void describe(Choice *c) {
 /* Call the function with arguments of its own choosing; poison after an error.
  * `at` is where the call stands: no place. */
 static Value *call(Choice *c) {
-  Low *l = c->l;
+  Lowering *l = c->l;
   ADecl *d = c->fn->decl;
   Value *args[MOST_ARGS];
   Span spans[MOST_ARGS], nowhere = {0};
@@ -367,13 +371,13 @@ static Value *call(Choice *c) {
 /* ---- one attempt ------------------------------------------------------------------------ */
 
 /* Parameters that the file declared keep their numbers, and no name meets them. */
-static void stage_begin(Low *l, const char *name, bool training) {
+static void stage_begin(Lowering *l, const char *name, bool training) {
   l->init = entry_new(l, "init");
   l->init->init = true;
   Entry *e = entry_new(l, name);
   e->training = training;
   context_begin(l, e);
-  LParam *params = NEWN(l->arena, LParam, l->params.n + 1);
+  Parameter *params = NEWN(l->arena, Parameter, l->params.n + 1);
   for (int i = 0; i < l->params.n; i++) {
     params[i] = l->params.at[i];
     params[i].name = arena_printf(l->arena, "file.%s", params[i].name);
@@ -397,7 +401,7 @@ int trial_attempts(const ADecl *d) {
   return 2 << (bare < MOST_BARE ? bare : MOST_BARE);
 }
 
-Value *trial_call(Low *l, Fn *fn, bool training, int attempt, const TrialOptions *o) {
+Value *trial_call(Lowering *l, Fn *fn, bool training, int attempt, const TrialOptions *o) {
   Choice c = {.l = l, .fn = fn, .attempt = attempt, .fixed = !o};
   if (o) {
     c.rng = mixed(o->seed + 1) + mixed(~(uint64_t)attempt);

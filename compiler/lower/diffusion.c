@@ -4,9 +4,13 @@
 #include <string.h>
 
 #include "compiler/eval/eval.h"
+#include "compiler/lower/entry.h"
 #include "compiler/lower/lower.h"
+#include "compiler/lower/scope.h"
+#include "compiler/lower/tables.h"
+#include "compiler/lower/value.h"
 
-static void name_indices(Low *l, Schedule *x, Scope *s, const char *id) {
+static void name_indices(Lowering *l, DiffusionSchedule *x, Scope *s, const char *id) {
   for (int i = 0; i < x->decl->body.n; i++) {
     const AStmt *st = x->decl->body.at[i];
     for (int k = 0; k < st->targets.n; k++)
@@ -26,7 +30,7 @@ static void name_indices(Low *l, Schedule *x, Scope *s, const char *id) {
 enum { TABLES_MAX = 1 << 22, WORK_MAX = 1 << 30 };
 
 /* Will the tables be computed in a moment, and fit? */
-static bool affordable(Low *l, const Schedule *x) {
+static bool affordable(Lowering *l, const DiffusionSchedule *x) {
   int64_t numbers = 0, work = 0;
   bool fits = true;
   for (int i = 0; i < l->g->nodes.n && fits; i++) {
@@ -43,7 +47,7 @@ static bool affordable(Low *l, const Schedule *x) {
   return fits;
 }
 
-static bool tables(Low *l, Schedule *x, Scope *s) {
+static bool tables(Lowering *l, DiffusionSchedule *x, Scope *s) {
   if (!affordable(l, x)) return false;
   Eval *ev = eval_new(l->g, 0, 0);
   if (!ev) out_of_memory(NULL);
@@ -77,7 +81,7 @@ static bool tables(Low *l, Schedule *x, Scope *s) {
   return !why;
 }
 
-bool schedule_ready(Low *l, Schedule *x, Span at) {
+bool diffusion_ready(Lowering *l, DiffusionSchedule *x, Span at) {
   if (x->done) return x->tables.n > 0;
   if (x->busy) {
     lower_error(l, 408, at, "schedule '%s' depends on itself", x->decl->name);

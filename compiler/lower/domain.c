@@ -10,7 +10,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "compiler/lower/domain.h"
+#include "compiler/lower/entry.h"
 #include "compiler/lower/lower.h"
+#include "compiler/lower/tables.h"
 
 enum { W_PRIOR = 901, W_STEPS = 902, W_SOFTMAX = 903, W_MASK = 904 };
 enum { INLINE_DEPTH = 8 };
@@ -67,7 +70,7 @@ static Reach reach(Graph *g, Expr *e) {
 typedef enum { NO_SIGNAL, GAUSSIAN, SURVIVAL } Meaning;
 
 typedef struct Signal {
-  Schedule *schedule;
+  DiffusionSchedule *schedule;
   const Table *table;
   Meaning meaning;
   bool inverted;  /* the table holds 1 - share */
@@ -134,7 +137,7 @@ static double share(const Signal *s, int64_t t) {
   return s->inverted ? 1 - x : x;
 }
 
-static bool find_signal(const Entry *train, Schedule *schedule, Signal *out) {
+static bool find_signal(const Entry *train, DiffusionSchedule *schedule, Signal *out) {
   for (int i = 0; i < train->ntables; i++) {
     const Table *t = train->tables[i].table;
     bool here = false;
@@ -157,7 +160,8 @@ static bool find_signal(const Entry *train, Schedule *schedule, Signal *out) {
 
 /* ---- the sampler's start ----------------------------------------------------------------- */
 
-static const Entry *entry_named(const Low *l, const char *a, const char *sampler, const char *b) {
+static const Entry *entry_named(const Lowering *l, const char *a, const char *sampler,
+                                const char *b) {
   const char *name = arena_printf(l->arena, "%s%s%s", a, sampler, b);
   for (int i = 0; i < l->entries.n; i++)
     if (!strcmp(l->entries.at[i]->name, name)) return l->entries.at[i];
@@ -207,7 +211,7 @@ static const Node *updated_state(const Entry *step, const char *name) {
   return NULL;
 }
 
-static void check_prior(Low *l, const Signal *s, const UnitSampler *u, const Entry *init,
+static void check_prior(Lowering *l, const Signal *s, const UnitSampler *u, const Entry *init,
                         const Entry *step) {
   int64_t last = noisiest(s, s->lo, s->hi);
   double a = share(s, last), kept = s->meaning == GAUSSIAN ? sqrt(a) : a;
@@ -295,7 +299,7 @@ static int64_t step_at(const Signal *s, const Entry *step, const Node *t, int64_
   return x.index;
 }
 
-static void check_steps(Low *l, const Signal *s, const UnitSampler *u, const Entry *step) {
+static void check_steps(Lowering *l, const Signal *s, const UnitSampler *u, const Entry *step) {
   const Node *t = NULL;
   for (int i = 0; i < step->g->nodes.n; i++)
     if (step->g->nodes.at[i]->kind == N_INPUT && !strcmp(step->g->nodes.at[i]->name, u->var))
@@ -325,7 +329,7 @@ static void check_steps(Low *l, const Signal *s, const UnitSampler *u, const Ent
             (long long)s->hi);
 }
 
-void domain_warnings(Low *l) {
+void domain_warnings(Lowering *l) {
   const Entry *train = entry_named(l, "train", "", "");
   if (!train) return;
   for (int i = 0; i < l->schedules.n; i++) {
@@ -348,19 +352,19 @@ void domain_warnings(Low *l) {
 
 /* ---- reducers --------------------------------------------------------------------- */
 
-void domain_softmax(Low *l, const AExpr *e, const int *vars, int n) {
+void domain_softmax(Lowering *l, const AExpr *e, const int *vars, int n) {
   for (int k = 0; k < n; k++)
     if (l->var_extent.at[vars[k]] != 1) return;
-  lower_warn(l, W_SOFTMAX, reducer_name_span(e),
+  lower_warn(l, W_SOFTMAX, aexpr_name_span(e),
              "softmax over one element is 1 whatever the element is");
 }
 
-void domain_guard(Low *l, const AExpr *e, Expr *const *parts, int n) {
+void domain_guard(Lowering *l, const AExpr *e, Expr *const *parts, int n) {
   /* Contradicting parts prove anything, so also that -1 is not negative. */
   int facts = l->facts.n, hidden = facts;
   for (int i = 0; i < n; i++) fact_push(l, parts[i], true);
   VEC(Expr *) own = {l->facts.at + hidden, l->facts.n - hidden, l->facts.n - hidden};
-  Low view = *l;
+  Lowering view = *l;
   view.facts.at = own.at;
   view.facts.n = own.n;
   bool never = prove_in_range(&view, ex_int(l->g, -1), 1);

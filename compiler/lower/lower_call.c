@@ -6,45 +6,12 @@
  * part of that expression. */
 #include <string.h>
 
+#include "compiler/lower/index.h"
 #include "compiler/lower/lower.h"
+#include "compiler/lower/scope.h"
+#include "compiler/lower/value.h"
 
 enum { MAX_CALL_DEPTH = 64, MAX_CALLS = 4000, MAX_ARGS = 64 };
-
-/* ---- paths -------------------------------------------------------------------- */
-
-int path_count(Low *l, const char *key) {
-  for (int i = 0; i < l->counts.n; i++)
-    if (!strcmp(l->counts.at[i].key, key)) return ++l->counts.at[i].n;
-  PathCount c = {key, 1};
-  vec_push(l->arena, &l->counts, c);
-  return 1;
-}
-
-PathMark path_enter(Low *l, const char *name, bool root) {
-  int k = path_count(l, name);
-  PathMark m = {l->param_path, l->draw_path,  l->counts.at,
-                l->counts.n,   l->counts.cap, l->stack_stop};
-  const char *step = k == 1 ? name : arena_printf(l->arena, "%s_%d", name, k);
-  l->draw_path = arena_printf(l->arena, "%s.%s", l->draw_path, step);
-  if (root) {
-    l->param_path = name;
-    l->stack_stop = l->loops;
-  } else {
-    l->param_path = *l->param_path ? arena_printf(l->arena, "%s.%s", l->param_path, step) : step;
-  }
-  l->counts.at = NULL;
-  l->counts.n = l->counts.cap = 0;
-  return m;
-}
-
-void path_leave(Low *l, PathMark m) {
-  l->param_path = m.param;
-  l->draw_path = m.draw;
-  l->counts.at = m.counts;
-  l->counts.n = m.ncounts;
-  l->counts.cap = m.capcounts;
-  l->stack_stop = m.stop;
-}
 
 /* ---- headers --------------------------------------------------------------------- */
 
@@ -52,7 +19,7 @@ typedef struct IdMap {
   const char *local, *caller;
 } IdMap;
 typedef struct Header {
-  Low *l;
+  Lowering *l;
   Scope *s;
   ADecl *decl;
   IdMap map[4 * IR_MAX_RANK];
@@ -102,7 +69,7 @@ bool fn_names_index(const ADecl *d, const char *name) {
   return body_mentions(&d->body, name);
 }
 
-static void bind_pattern(Low *l, Scope *s, const char *name, int64_t extent, const char *id,
+static void bind_pattern(Lowering *l, Scope *s, const char *name, int64_t extent, const char *id,
                          Span at) {
   Binding b = {.name = name, .value = v_int(l, extent, id), .span = at, .pattern = true};
   b.value->what = name;
@@ -111,7 +78,7 @@ static void bind_pattern(Low *l, Scope *s, const char *name, int64_t extent, con
 }
 
 /* `fixed`: the header's name that has its extent already, or NULL */
-static void mismatch(Low *l, const AFormal *f, int axis, int64_t want, const Binding *fixed,
+static void mismatch(Lowering *l, const AFormal *f, int axis, int64_t want, const Binding *fixed,
                      const Value *arg, Span arg_span) {
   int64_t got = arg->axis[axis].extent;
   Diag *x =
@@ -129,8 +96,8 @@ static void mismatch(Low *l, const AFormal *f, int axis, int64_t want, const Bin
 /* Match one pattern item against one axis. */
 static bool match_item(Header *h, const AFormal *f, const AItem *it, Value *v, int axis,
                        const Value *arg, Span arg_span) {
-  Low *l = h->l;
-  LAxis *a = &v->axis[axis];
+  Lowering *l = h->l;
+  ValueAxis *a = &v->axis[axis];
   if (it->expr && it->expr->kind == A_NAME) {
     const char *name = it->expr->name;
     Binding *b = scope_find(h->s, name);
@@ -163,7 +130,7 @@ static bool match_item(Header *h, const AFormal *f, const AItem *it, Value *v, i
 }
 
 static bool match_tensor(Header *h, const AFormal *f, Value *arg, Span arg_span) {
-  Low *l = h->l;
+  Lowering *l = h->l;
   Value *v = NEW(l->arena, Value);
   *v = *v_fresh(l, arg);
   int dots = -1;
@@ -229,7 +196,7 @@ static bool match_tensor(Header *h, const AFormal *f, Value *arg, Span arg_span)
 
 /* A scalar for a tensor formal: the same everywhere, if the header says how large. */
 static bool match_scalar(Header *h, const AFormal *f, Value *arg, Span arg_span) {
-  Low *l = h->l;
+  Lowering *l = h->l;
   Value *v = v_scalar(l, v_expr(l, arg));
   if (f->items.n + h->s->nellipsis > IR_MAX_RANK) {
     lower_error(l, 215, f->span, "a tensor has at most %d axes", IR_MAX_RANK);
@@ -243,7 +210,7 @@ static bool match_scalar(Header *h, const AFormal *f, Value *arg, Span arg_span)
         h->s->nellipsis = 0;
       }
       for (int k = 0; k < h->s->nellipsis; k++) {
-        LAxis a = h->s->ellipsis[k];
+        ValueAxis a = h->s->ellipsis[k];
         a.var = new_var(l, a.extent, NULL);
         v->axis[v->rank++] = a;
       }
@@ -260,7 +227,7 @@ static bool match_scalar(Header *h, const AFormal *f, Value *arg, Span arg_span)
       return false;
     }
     if (!it->expr || !lower_extent(l, h->s, it->expr, &extent, &id)) return false;
-    LAxis a = {extent, id, new_var(l, extent, NULL)};
+    ValueAxis a = {extent, id, new_var(l, extent, NULL)};
     v->axis[v->rank++] = a;
   }
   v->what = f->name;
@@ -271,7 +238,7 @@ static bool match_scalar(Header *h, const AFormal *f, Value *arg, Span arg_span)
 }
 
 static bool check_id(Header *h, const AFormal *f, Value *arg, Span at) {
-  Low *l = h->l;
+  Lowering *l = h->l;
   if (v_type(arg) != TY_INT) {
     Diag *x = lower_error(l, 224, at, "'%s' takes integers (id<...>), but %s is %s", f->name,
                           arg->what ? arg->what : "this",
@@ -306,7 +273,7 @@ static bool check_id(Header *h, const AFormal *f, Value *arg, Span at) {
 }
 
 static bool bind_formals(Header *h, Value **args, const Span *spans) {
-  Low *l = h->l;
+  Lowering *l = h->l;
   ADecl *d = h->decl;
   bool ok = true;
   /* Numbers first: headers may use them as extents. Then tensors, then scalars that stand for
@@ -353,7 +320,7 @@ static bool bind_formals(Header *h, Value **args, const Span *spans) {
 /* ---- results ------------------------------------------------------------------------ */
 
 static Value *result_value(Header *h, const AFormal *f) {
-  Low *l = h->l;
+  Lowering *l = h->l;
   Binding *b = scope_here(h->s, f->name);
   if (!b) {
     Diag *x = lower_error(l, 311, f->span, "'%s' promises the result '%s' and never computes it",
@@ -431,7 +398,7 @@ static Value *result_value(Header *h, const AFormal *f) {
 
 /* The adjoint as a node over exactly the axes that `arg`'s node has: variables
  * it has beyond those are summed. */
-static Node *adjoint_node(Low *l, Value *arg, Value *dx, const char *name, Span at) {
+static Node *adjoint_node(Lowering *l, Value *arg, Value *dx, const char *name, Span at) {
   Ints want = {0}, have = {0};
   Expr *e = v_expr(l, dx);
   if (arg->e->kind != E_READ) return NULL;
@@ -462,7 +429,7 @@ static Node *adjoint_node(Low *l, Value *arg, Value *dx, const char *name, Span 
 }
 
 static void attach_gradient(Header *h) {
-  Low *l = h->l;
+  Lowering *l = h->l;
   ADecl *d = h->decl;
   if (d->results.n != 1 || d->grad.cotangents.n != 1) {
     lower_error(l, 504, d->grad.span,
@@ -519,7 +486,7 @@ static void attach_gradient(Header *h) {
 
 /* ---- the call ------------------------------------------------------------------------------ */
 
-Value *call_fn(Low *l, Fn *fn, Value **given, const char **names, const Span *spans, int n,
+Value *call_fn(Lowering *l, Fn *fn, Value **given, const char **names, const Span *spans, int n,
                Span at) {
   ADecl *d = fn->decl;
   Value **args =
@@ -612,7 +579,7 @@ Value *call_fn(Low *l, Fn *fn, Value **given, const char **names, const Span *sp
     l->depth--;
     return v_poison(l);
   }
-  CallCtx call = {l->calls, d->name, at, d};
+  CallContext call = {l->calls, d->name, at, d};
   l->calls = &call;
   PathMark mark = path_enter(l, d->name, d->kind == D_MODEL);
   const char *stmt = l->stmt_name;
@@ -664,7 +631,7 @@ static bool callable_prim(const char *name, Prim *p) {
 }
 
 /* "did you mean": only what can be called. */
-static Value *unknown_function(Low *l, Scope *s, const char *name, Span at) {
+static Value *unknown_function(Lowering *l, Scope *s, const char *name, Span at) {
   static const char *const others[] = {"uniform", "normal", "bernoulli", "extent"};
   if (l->names_missing) return v_poison(l);
   VEC(const char *) seen = {0};
@@ -683,7 +650,7 @@ static Value *unknown_function(Low *l, Scope *s, const char *name, Span at) {
   return v_poison(l);
 }
 
-static Value *call_prim(Low *l, Scope *s, const AExpr *e, Prim p) {
+static Value *call_prim(Lowering *l, Scope *s, const AExpr *e, Prim p) {
   const PrimInfo *info = prim_info(p);
   Value *args[8];
   bool variadic = p == P_min || p == P_max;
@@ -708,9 +675,9 @@ static Value *call_prim(Low *l, Scope *s, const AExpr *e, Prim p) {
 }
 
 /* extent(i): how far an index runs, as a number */
-static Value *call_extent(Low *l, Scope *s, const AExpr *e) {
+static Value *call_extent(Lowering *l, Scope *s, const AExpr *e) {
   const AExpr *a = e->args.n == 1 ? e->args.at[0].value : NULL;
-  IxVar *v = a && a->kind == A_NAME ? frame_find(l->frame, a->name) : NULL;
+  IndexVar *v = a && a->kind == A_NAME ? frame_find(l->frame, a->name) : NULL;
   Binding *b = a && a->kind == A_NAME ? scope_find(s, a->name) : NULL;
   if (v) return v_int(l, v->extent, NULL);
   if (b && b->value->kind == V_NUM && b->value->is_int) return b->value;
@@ -720,7 +687,7 @@ static Value *call_extent(Low *l, Scope *s, const AExpr *e) {
   return v_poison(l);
 }
 
-Value *lower_call(Low *l, Scope *s, const AExpr *e) {
+Value *lower_call(Lowering *l, Scope *s, const AExpr *e) {
   if (e->a->kind != A_NAME) {
     lower_error(l, 312, e->a->span, "only a name can be called");
     return v_poison(l);

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "compiler/ir/draws.h"
+#include "compiler/lower/index.h"
 #include "compiler/lower/lower.h"
+#include "compiler/lower/value.h"
 
 bool is_distribution(const char *name) {
   return !strcmp(name, "uniform") || !strcmp(name, "normal") || !strcmp(name, "bernoulli");
@@ -22,11 +24,11 @@ static bool shadowed(const Frame *innermost, const Frame *f, const char *name) {
   return found;
 }
 
-static void frames_in_order(Low *l, const Frame *f, Expr **flat, int64_t *total, int *nvars) {
+static void frames_in_order(Lowering *l, const Frame *f, Expr **flat, int64_t *total, int *nvars) {
   if (!f) return;
   frames_in_order(l, f->parent, flat, total, nvars);
   for (int i = 0; i < f->vars.n; i++) {
-    const IxVar *v = &f->vars.at[i];
+    const IndexVar *v = &f->vars.at[i];
     if (v->implicit || shadowed(l->frame, f, v->name)) continue;
     *flat =
         ex2(l->g, P_add, ex2(l->g, P_mul, *flat, ex_int(l->g, v->extent)), ex_var(l->g, v->var));
@@ -35,7 +37,7 @@ static void frames_in_order(Low *l, const Frame *f, Expr **flat, int64_t *total,
   }
 }
 
-static void loops_in_order(Low *l, const LoopCtx *c, Expr **flat, int64_t *total) {
+static void loops_in_order(Lowering *l, const LoopContext *c, Expr **flat, int64_t *total) {
   if (!c) return;
   loops_in_order(l, c->parent, flat, total);
   *flat = ex2(l->g, P_add, ex2(l->g, P_mul, *flat, ex_int(l->g, c->loop->count)),
@@ -43,7 +45,7 @@ static void loops_in_order(Low *l, const LoopCtx *c, Expr **flat, int64_t *total
   if (!mul_fits(*total, c->loop->count, total)) *total = INT64_MAX;
 }
 
-static Expr *draw(Low *l, Prim p, const char *kind, bool target, Span at) {
+static Expr *draw(Lowering *l, Prim p, const char *kind, bool target, Span at) {
   if (l->forbid_draws) {
     Diag *x = lower_error(l, 407, at,
                           "a draw before a sampler's loop would be drawn again at every step");
@@ -75,7 +77,7 @@ static Expr *draw(Low *l, Prim p, const char *kind, bool target, Span at) {
   return ex2(l->g, p, ex_int(l->g, (int64_t)draw_site(site)), flat);
 }
 
-Value *lower_draw(Low *l, Scope *s, const AExpr *e) {
+Value *lower_draw(Lowering *l, Scope *s, const AExpr *e) {
   const char *kind = e->a->name;
   Value *args[2] = {NULL, NULL};
   if (e->args.n > 2) {

@@ -5,16 +5,22 @@
 #include <math.h>
 #include <string.h>
 
+#include "compiler/lower/entry.h"
+#include "compiler/lower/index.h"
 #include "compiler/lower/lower.h"
+#include "compiler/lower/scope.h"
+#include "compiler/lower/value.h"
 
-static Value *expr(Low *l, Scope *s, const AExpr *e, bool index);
+static Value *expr(Lowering *l, Scope *s, const AExpr *e, bool index);
 
-Value *lower_expr(Low *l, Scope *s, const AExpr *e) { return expr(l, s, e, false); }
-Value *lower_index_value(Low *l, Scope *s, const AExpr *e) { return expr(l, s, e, true); }
+Value *lower_expr(Lowering *l, Scope *s, const AExpr *e) { return expr(l, s, e, false); }
+static Value *lower_index_value(Lowering *l, Scope *s, const AExpr *e) {
+  return expr(l, s, e, true);
+}
 
 /* ---- primitives over values --------------------------------------------------- */
 
-bool usable(Low *l, const Value *v, Span at) {
+bool usable(Lowering *l, const Value *v, Span at) {
   if (v->kind == V_NUM || v->kind == V_TENSOR) return true;
   if (v->kind == V_POISON) return false;
   static const char *const kinds[] = {[V_POISON] = "",
@@ -38,7 +44,7 @@ bool usable(Low *l, const Value *v, Span at) {
   return false;
 }
 
-Value *lower_prim(Low *l, Prim p, Value **args, int n, Span at) {
+Value *lower_prim(Lowering *l, Prim p, Value **args, int n, Span at) {
   Value out;
   Value *vs[3];
   Expr *es[3];
@@ -112,12 +118,12 @@ Value *lower_prim(Low *l, Prim p, Value **args, int n, Span at) {
   return v;
 }
 
-static Value *prim2(Low *l, Prim p, Value *a, Value *b, Span at) {
+static Value *prim2(Lowering *l, Prim p, Value *a, Value *b, Span at) {
   Value *args[2] = {a, b};
   return lower_prim(l, p, args, 2, at);
 }
 
-static Value *power(Low *l, Value *a, Value *b, Span at) {
+static Value *power(Lowering *l, Value *a, Value *b, Span at) {
   if (a->kind == V_NUM && b->kind == V_NUM) {
     int64_t x = 1;
     if (a->is_int && b->is_int && b->inum >= 0) {
@@ -138,7 +144,7 @@ static Value *power(Low *l, Value *a, Value *b, Span at) {
   return prim2(l, P_pow, a, b, at);
 }
 
-static Value *divide(Low *l, Value *a, Value *b, Span at, bool index) {
+static Value *divide(Lowering *l, Value *a, Value *b, Span at, bool index) {
   if (b->kind == V_NUM && b->num == 0 && (index || (a->kind == V_NUM && a->is_int && b->is_int))) {
     lower_error(l, 211, at, "division by zero");
     return v_poison(l);
@@ -161,7 +167,7 @@ static Value *divide(Low *l, Value *a, Value *b, Span at, bool index) {
   return prim2(l, P_div, a, b, at);
 }
 
-static Value *binary(Low *l, AOp op, Value *a, Value *b, Span at, bool index) {
+static Value *binary(Lowering *l, AOp op, Value *a, Value *b, Span at, bool index) {
   if (a->kind == V_POISON || b->kind == V_POISON) return v_poison(l);
   if (!usable(l, a, at) || !usable(l, b, at)) return v_poison(l);
   switch (op) {
@@ -190,14 +196,14 @@ static Value *binary(Low *l, AOp op, Value *a, Value *b, Span at, bool index) {
   bug("a unary operator between two operands");
 }
 
-Value *lower_binary(Low *l, AOp op, Value *a, Value *b, Span at) {
+Value *lower_binary(Lowering *l, AOp op, Value *a, Value *b, Span at) {
   return binary(l, op, a, b, at, false);
 }
 
 /* ---- names and indices ------------------------------------------------------------ */
 
-static Value *name(Low *l, Scope *s, const AExpr *e) {
-  IxVar *v = frame_find(l->frame, e->name);
+static Value *name(Lowering *l, Scope *s, const AExpr *e) {
+  IndexVar *v = frame_find(l->frame, e->name);
   if (v) {
     Expr *x = ex_var(l->g, v->var);
     if (v->start) x = ex2(l->g, P_add, x, ex_int(l->g, v->start));
@@ -214,7 +220,7 @@ static Value *name(Low *l, Scope *s, const AExpr *e) {
   return lookup(l, s, e->name, e->span);
 }
 
-static bool check_rank(Low *l, const AExpr *e, const Value *base, int given, bool dots) {
+static bool check_rank(Lowering *l, const AExpr *e, const Value *base, int given, bool dots) {
   if (dots ? given - 1 <= base->rank : given == base->rank) return true;
   Diag *x = lower_error(l, 203, e->op_span, "%s has %d %s %s, but %d %s given",
                         base->what ? base->what : "this tensor", base->rank,
@@ -225,15 +231,15 @@ static bool check_rank(Low *l, const AExpr *e, const Value *base, int given, boo
   return false;
 }
 
-static Frame *statement_frame(Low *l) {
+static Frame *statement_frame(Lowering *l) {
   Frame *f = l->frame;
   while (f && f->reduce && !f->barrier) f = f->parent;
   return f;
 }
 
-static void out_of_range(Low *l, const AItem *it, Expr *x, const Value *base, int axis) {
+static void out_of_range(Lowering *l, const AItem *it, Expr *x, const Value *base, int axis) {
   int64_t lo, hi;
-  const LAxis *a = &base->axis[axis];
+  const ValueAxis *a = &base->axis[axis];
   Diag *d;
   if (prove_interval(l, x, &lo, &hi))
     d = lower_error(l, 205, it->span,
@@ -253,7 +259,7 @@ static void out_of_range(Low *l, const AItem *it, Expr *x, const Value *base, in
   sb_free(&b);
 }
 
-static Value *indexed(Low *l, Scope *s, const AExpr *e) {
+static Value *indexed(Lowering *l, Scope *s, const AExpr *e) {
   Value *base = NULL;
   for (int i = l->call_values.n - 1; i >= 0 && !base; i--)
     if (l->call_values.at[i].call == e->a) base = l->call_values.at[i].value;
@@ -363,7 +369,7 @@ static Value *indexed(Low *l, Scope *s, const AExpr *e) {
 
 /* ---- the rest ------------------------------------------------------------------------- */
 
-static Value *conditional(Low *l, Scope *s, const AExpr *e, bool index_position) {
+static Value *conditional(Lowering *l, Scope *s, const AExpr *e, bool index_position) {
   Value *c = expr(l, s, e->a, index_position);
   if (c->kind == V_POISON || !usable(l, c, e->a->span)) return v_poison(l);
   if (v_type(c) != TY_BOOL) {
@@ -390,14 +396,14 @@ static Value *conditional(Low *l, Scope *s, const AExpr *e, bool index_position)
 }
 
 /* Calls within calls and expressions within them take stack; a thread may have little. */
-static bool stack_left(Low *l, Span at) {
+static bool stack_left(Lowering *l, Span at) {
   if ((uintptr_t)__builtin_frame_address(0) > l->stack_end) return true;
   if (!l->runaway) lower_error(l, 109, at, "calls and expressions nest too deep here");
   l->runaway = true;
   return false;
 }
 
-static Value *expr(Low *l, Scope *s, const AExpr *e, bool in_index) {
+static Value *expr(Lowering *l, Scope *s, const AExpr *e, bool in_index) {
   if (!stack_left(l, e->span)) return v_poison(l);
   switch (e->kind) {
   case A_NUM: return e->is_int ? v_int(l, e->inum, NULL) : v_real(l, e->num);
@@ -442,7 +448,7 @@ static Value *expr(Low *l, Scope *s, const AExpr *e, bool in_index) {
   bug("unknown expression kind %d", (int)e->kind);
 }
 
-bool lower_number(Low *l, Scope *s, const AExpr *e, double *out, bool *is_int) {
+bool lower_number(Lowering *l, Scope *s, const AExpr *e, double *out, bool *is_int) {
   Value *v = lower_expr(l, s, e);
   if (v->kind == V_POISON) return false;
   if (v->kind != V_NUM) {
@@ -454,7 +460,7 @@ bool lower_number(Low *l, Scope *s, const AExpr *e, double *out, bool *is_int) {
   return true;
 }
 
-bool lower_extent(Low *l, Scope *s, const AExpr *e, int64_t *out, const char **id) {
+bool lower_extent(Lowering *l, Scope *s, const AExpr *e, int64_t *out, const char **id) {
   Value *v = lower_expr(l, s, e);
   if (v->kind == V_POISON) return false;
   if (v->kind != V_NUM || !v->is_int) {

@@ -8,9 +8,12 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "compiler/lower/index.h"
 #include "compiler/lower/lower.h"
+#include "compiler/lower/scope.h"
+#include "compiler/lower/value.h"
 
-Frame *frame_push(Low *l, bool barrier, const AExpr *reduce) {
+Frame *frame_push(Lowering *l, bool barrier, const AExpr *reduce) {
   Frame *f = NEW(l->arena, Frame);
   f->parent = l->frame;
   f->barrier = barrier;
@@ -19,7 +22,7 @@ Frame *frame_push(Low *l, bool barrier, const AExpr *reduce) {
   return f;
 }
 
-IxVar *frame_find(Frame *f, const char *name) {
+IndexVar *frame_find(Frame *f, const char *name) {
   for (; f; f = f->parent) {
     for (int i = 0; i < f->vars.n; i++)
       if (f->vars.at[i].name == name) return &f->vars.at[i];
@@ -28,20 +31,21 @@ IxVar *frame_find(Frame *f, const char *name) {
   return NULL;
 }
 
-Frame *frame_of(Low *l, const AExpr *reduce) {
+Frame *frame_of(Lowering *l, const AExpr *reduce) {
   for (int i = l->reduce_frames.n - 1; i >= 0; i--)
     if (l->reduce_frames.at[i].reduce == reduce) return l->reduce_frames.at[i].frame;
   return NULL;
 }
 
-static IxVar *add_var(Low *l, Frame *f, const char *name, Span at, int64_t extent, const char *id) {
-  IxVar v = {.name = name, .extent = extent, .id = id, .span = at};
+static IndexVar *add_var(Lowering *l, Frame *f, const char *name, Span at, int64_t extent,
+                         const char *id) {
+  IndexVar v = {.name = name, .extent = extent, .id = id, .span = at};
   v.var = new_var(l, extent, name);
   vec_push(l->arena, &f->vars, v);
   return &f->vars.at[f->vars.n - 1];
 }
 
-static void set_extent(Low *l, IxVar *v, int64_t extent, const char *id, Span at,
+static void set_extent(Lowering *l, IndexVar *v, int64_t extent, const char *id, Span at,
                        const char *text) {
   v->extent = extent;
   l->var_extent.at[v->var] = extent;
@@ -62,14 +66,14 @@ static Binding *pattern_binding(Scope *s, const char *name) {
   return b && b->pattern ? b : NULL;
 }
 
-static IxVar *declare_var(Low *l, Scope *s, Frame *f, const char *name, Span at) {
+static IndexVar *declare_var(Lowering *l, Scope *s, Frame *f, const char *name, Span at) {
   for (int i = 0; i < f->vars.n; i++)
     if (f->vars.at[i].name == name) {
       lower_error(l, 207, at, "index '%s' stands here twice", name);
       return &f->vars.at[i];
     }
   Binding *b = pattern_binding(s, name);
-  IxVar *v = add_var(l, f, name, at, -1, NULL);
+  IndexVar *v = add_var(l, f, name, at, -1, NULL);
   if (b && b->value->kind == V_NUM)
     set_extent(
         l, v, b->value->inum, b->value->id ? b->value->id : name, b->span,
@@ -78,8 +82,8 @@ static IxVar *declare_var(Low *l, Scope *s, Frame *f, const char *name, Span at)
 }
 
 /* `name in D` and `name in lo : hi` */
-static void declare_range(Low *l, Scope *s, Frame *f, const AItem *it) {
-  IxVar *v = declare_var(l, s, f, it->var, it->span);
+static void declare_range(Lowering *l, Scope *s, Frame *f, const AItem *it) {
+  IndexVar *v = declare_var(l, s, f, it->var, it->span);
   int64_t lo = 0, hi;
   const char *id = NULL;
   if (!it->hi) {
@@ -113,15 +117,15 @@ static void declare_range(Low *l, Scope *s, Frame *f, const AItem *it) {
 }
 
 /* Would the read x[.., i, .., j, ..] fit with i and j exchanged? Then it as text. */
-static const char *exchanged(Low *l, const AExpr *read, const Value *base, int axis,
-                             const IxVar *v) {
+static const char *exchanged(Lowering *l, const AExpr *read, const Value *base, int axis,
+                             const IndexVar *v) {
   if (!read || read->items.n != base->rank || read->a->kind != A_NAME) return NULL;
   for (int j = 0; j < base->rank; j++) {
     const AExpr *other = read->items.at[j].expr;
     if (j == axis || base->axis[j].extent != v->extent || !other || other->kind != A_NAME ||
         read->items.at[j].other)
       continue;
-    const IxVar *o = frame_find(l->frame, other->name);
+    const IndexVar *o = frame_find(l->frame, other->name);
     if (!o || (o->extent >= 0 && o->extent != base->axis[axis].extent)) continue;
     StrBuf b = {0};
     sb_printf(&b, "%s[", read->a->name);
@@ -141,9 +145,9 @@ static const char *exchanged(Low *l, const AExpr *read, const Value *base, int a
 
 /* False after an error; `quiet`: the read has one already, and a second has likely the same
  * reason. */
-static bool bind_use(Low *l, IxVar *v, const Value *base, int axis, Span at, const AExpr *read,
-                     bool quiet) {
-  const LAxis *a = &base->axis[axis];
+static bool bind_use(Lowering *l, IndexVar *v, const Value *base, int axis, Span at,
+                     const AExpr *read, bool quiet) {
+  const ValueAxis *a = &base->axis[axis];
   const char *text =
       arena_printf(l->arena, "%s (%s%saxis %d%s)", extent_text(l, a->id, a->extent),
                    base->what ? base->what : "", base->what ? ", " : "", axis + 1,
@@ -191,7 +195,7 @@ static bool shadowed(const Shadow *sh, const char *name) {
   return false;
 }
 
-static bool uses(Low *l, Scope *s, const AExpr *e, const Shadow *sh, bool in_index) {
+static bool uses(Lowering *l, Scope *s, const AExpr *e, const Shadow *sh, bool in_index) {
   if (!e) return false;
   switch (e->kind) {
   case A_NAME:
@@ -237,19 +241,19 @@ static bool uses(Low *l, Scope *s, const AExpr *e, const Shadow *sh, bool in_ind
   return false;
 }
 
-bool uses_index(Low *l, Scope *s, const AExpr *e) { return uses(l, s, e, NULL, false); }
+static bool uses_index(Lowering *l, Scope *s, const AExpr *e) { return uses(l, s, e, NULL, false); }
 
 /* ---- the walk ------------------------------------------------------------------------ */
 
-static Frame *statement_frame(Low *l) {
+static Frame *statement_frame(Lowering *l) {
   Frame *f = l->frame;
   while (f->reduce && !f->barrier) f = f->parent;
   return f;
 }
 
 /* The name at an index position, made an implicit index when nothing else claims it. */
-static IxVar *index_name(Low *l, Scope *s, const AExpr *e) {
-  IxVar *v = frame_find(l->frame, e->name);
+static IndexVar *index_name(Lowering *l, Scope *s, const AExpr *e) {
+  IndexVar *v = frame_find(l->frame, e->name);
   if (v) return v;
   if (index_value(s, e->name)) return NULL;
   v = declare_var(l, s, statement_frame(l), e->name, e->span);
@@ -257,9 +261,9 @@ static IxVar *index_name(Low *l, Scope *s, const AExpr *e) {
   return v;
 }
 
-static void walk(Low *l, Scope *s, const AExpr *e, bool in_index);
+static void walk(Lowering *l, Scope *s, const AExpr *e, bool in_index);
 
-static Value *base_value(Low *l, Scope *s, const AExpr *e) {
+static Value *base_value(Lowering *l, Scope *s, const AExpr *e) {
   if (e->kind == A_NAME) {
     if (frame_find(l->frame, e->name)) return NULL;
     Binding *b = scope_find(s, e->name);
@@ -283,7 +287,7 @@ static Value *base_value(Low *l, Scope *s, const AExpr *e) {
   return NULL;
 }
 
-static void walk_index(Low *l, Scope *s, const AExpr *e) {
+static void walk_index(Lowering *l, Scope *s, const AExpr *e) {
   Value *base = base_value(l, s, e->a);
   bool known = base && base->kind == V_TENSOR, wrong = false;
   int axis = 0;
@@ -296,7 +300,7 @@ static void walk_index(Low *l, Scope *s, const AExpr *e) {
       continue;
     }
     if (it->expr && it->expr->kind == A_NAME && !it->other) {
-      IxVar *v = index_name(l, s, it->expr);
+      IndexVar *v = index_name(l, s, it->expr);
       if (v && known && axis < base->rank && dots <= 1)
         wrong = !bind_use(l, v, base, axis, it->expr->span, e, wrong) || wrong;
     } else if (it->expr) {
@@ -307,7 +311,7 @@ static void walk_index(Low *l, Scope *s, const AExpr *e) {
   }
 }
 
-static void walk_reduce(Low *l, Scope *s, const AExpr *e) {
+static void walk_reduce(Lowering *l, Scope *s, const AExpr *e) {
   Frame *f = frame_push(l, false, e);
   for (int i = 0; i < e->items.n; i++) {
     const AItem *it = &e->items.at[i];
@@ -330,8 +334,8 @@ static void walk_reduce(Low *l, Scope *s, const AExpr *e) {
   walk(l, s, e->a, false);
   if (!strcmp(e->name, "softmax")) { /* its index is also the statement's */
     for (int i = 0; i < f->vars.n; i++) {
-      IxVar *v = &f->vars.at[i];
-      IxVar *o = v->name ? frame_find(f->parent, v->name) : NULL;
+      IndexVar *v = &f->vars.at[i];
+      IndexVar *o = v->name ? frame_find(f->parent, v->name) : NULL;
       if (o && o->extent < 0 && v->extent >= 0)
         set_extent(l, o, v->extent, v->id, v->origin, v->origin_text);
       else if (o && o->extent >= 0 && v->extent < 0)
@@ -364,13 +368,13 @@ static bool plain_condition(const AExpr *e) {
 
 /* 1 or 0 when the condition of ?: is known now, else -1: the other branch is
  * then not part of the program, and its indices say nothing. */
-static int known_condition(Low *l, Scope *s, const AExpr *e) {
+static int known_condition(Lowering *l, Scope *s, const AExpr *e) {
   if (!plain_condition(e) || uses_index(l, s, e)) return -1;
   Value *v = lower_expr(l, s, e);
   return v->kind == V_TENSOR && v->rank == 0 && v->e->kind == E_BOOL ? v->e->inum != 0 : -1;
 }
 
-static void walk(Low *l, Scope *s, const AExpr *e, bool in_index) {
+static void walk(Lowering *l, Scope *s, const AExpr *e, bool in_index) {
   if (!e) return;
   switch (e->kind) {
   case A_NAME:
@@ -400,7 +404,7 @@ static void walk(Low *l, Scope *s, const AExpr *e, bool in_index) {
   }
 }
 
-bool infer_in(Low *l, Scope *s, const AExpr *e) {
+bool infer_in(Lowering *l, Scope *s, const AExpr *e) {
   int before = l->nerrors;
   walk(l, s, e, false);
   return l->nerrors == before;
@@ -408,7 +412,7 @@ bool infer_in(Low *l, Scope *s, const AExpr *e) {
 
 /* ---- after the walk: what is still open ------------------------------------------------ */
 
-static Value *dim_named_like(Low *l, Scope *s, const char *index) {
+static Value *dim_named_like(Lowering *l, Scope *s, const char *index) {
   if (!islower((unsigned char)index[0])) return NULL;
   char *up = arena_strdup(l->arena, index);
   up[0] = (char)toupper((unsigned char)up[0]);
@@ -417,10 +421,10 @@ static Value *dim_named_like(Low *l, Scope *s, const char *index) {
                                                                                          : NULL;
 }
 
-bool infer_finish(Low *l, Scope *s, Frame *f) {
+static bool infer_finish(Lowering *l, Scope *s, Frame *f) {
   bool ok = true;
   for (int i = 0; i < f->vars.n; i++) {
-    IxVar *v = &f->vars.at[i];
+    IndexVar *v = &f->vars.at[i];
     if (!v->name) continue;
     Value *dim = pattern_binding(s, v->name) ? NULL : dim_named_like(l, s, v->name);
     if (v->extent < 0 && dim)
@@ -440,11 +444,11 @@ bool infer_finish(Low *l, Scope *s, Frame *f) {
   return ok;
 }
 
-static void finish_reducers(Low *l, Scope *s, int from) {
+static void finish_reducers(Lowering *l, Scope *s, int from) {
   for (int i = from; i < l->reduce_frames.n; i++) infer_finish(l, s, l->reduce_frames.at[i].frame);
 }
 
-Frame *infer_alone(Low *l, Scope *s, const AExpr *e) {
+Frame *infer_alone(Lowering *l, Scope *s, const AExpr *e) {
   int before = l->nerrors, from = l->reduce_frames.n;
   Frame *keep = l->frame, *f = frame_push(l, true, NULL);
   walk(l, s, e, false);
@@ -459,7 +463,7 @@ Frame *infer_alone(Low *l, Scope *s, const AExpr *e) {
   return l->nerrors == before ? frame_of(l, e) : NULL;
 }
 
-bool infer_indices(Low *l, Scope *s, const ATarget *target, const AExpr *e, Frame **out) {
+bool infer_indices(Lowering *l, Scope *s, const ATarget *target, const AExpr *e, Frame **out) {
   int before = l->nerrors;
   int from = l->reduce_frames.n;
   Frame *f = frame_push(l, true, NULL);

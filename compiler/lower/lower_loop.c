@@ -5,7 +5,10 @@
  * it, those made in a `scan` are shared by its steps. */
 #include <string.h>
 
+#include "compiler/lower/index.h"
 #include "compiler/lower/lower.h"
+#include "compiler/lower/scope.h"
+#include "compiler/lower/value.h"
 
 typedef VEC(const char *) Names;
 
@@ -16,7 +19,7 @@ static bool in_binds(const ABinds *b, const char *name) {
 }
 
 /* Names assigned in the body that the enclosing function knows already. */
-static void find_carried(Low *l, Scope *s, const AStmts *body, const AStmt *loop, Names *out) {
+static void find_carried(Lowering *l, Scope *s, const AStmts *body, const AStmt *loop, Names *out) {
   for (int i = 0; i < body->n; i++) {
     const AStmt *st = body->at[i];
     if (st->kind == S_FOR) {
@@ -36,7 +39,7 @@ static void find_carried(Low *l, Scope *s, const AStmts *body, const AStmt *loop
 }
 
 /* Where does the body use `var` bare, so that an axis says how far it runs? */
-static int64_t range_from_use(Low *l, Scope *s, const AExpr *e, const char *var) {
+static int64_t range_from_use(Lowering *l, Scope *s, const AExpr *e, const char *var) {
   if (!e) return -1;
   int64_t n = -1;
   if (e->kind == A_INDEX) {
@@ -57,7 +60,7 @@ static int64_t range_from_use(Low *l, Scope *s, const AExpr *e, const char *var)
   return n;
 }
 
-static int64_t range_from_body(Low *l, Scope *s, const AStmts *body, const char *var) {
+static int64_t range_from_body(Lowering *l, Scope *s, const AStmts *body, const char *var) {
   int64_t n = -1;
   for (int i = 0; i < body->n && n < 0; i++) {
     if (body->at[i]->value) n = range_from_use(l, s, body->at[i]->value, var);
@@ -67,7 +70,7 @@ static int64_t range_from_body(Low *l, Scope *s, const AStmts *body, const char 
 }
 
 /* count, first value and direction of a loop */
-static bool loop_range(Low *l, Scope *s, const AStmt *st, int64_t *count, int64_t *first,
+static bool loop_range(Lowering *l, Scope *s, const AStmt *st, int64_t *count, int64_t *first,
                        bool *reverse) {
   *first = 0;
   *reverse = false;
@@ -103,7 +106,7 @@ static bool loop_range(Low *l, Scope *s, const AStmt *st, int64_t *count, int64_
 }
 
 /* v brought to the axes of a carry: same identities, or the same order. */
-static Node *carried_node(Low *l, Value *v, const Value *like, const char *name, Span at) {
+static Node *carried_node(Lowering *l, Value *v, const Value *like, const char *name, Span at) {
   if (v->kind == V_NUM) v = v_scalar(l, v_expr(l, v));
   if (v->kind != V_TENSOR) return NULL;
   Value *w = NEW(l->arena, Value);
@@ -126,11 +129,11 @@ static Node *carried_node(Low *l, Value *v, const Value *like, const char *name,
       permuted = j >= 0;
     }
     if (permuted) {
-      LAxis order[IR_MAX_RANK];
+      ValueAxis order[IR_MAX_RANK];
       for (int k = 0; k < w->rank; k++)
         for (int i = 0; i < w->rank; i++)
           if (w->axis[i].id == like->axis[k].id) order[k] = w->axis[i];
-      memcpy(w->axis, order, sizeof(LAxis) * (size_t)w->rank);
+      memcpy(w->axis, order, sizeof(ValueAxis) * (size_t)w->rank);
     }
     for (int k = 0; k < w->rank && same; k++) same = w->axis[k].extent == like->axis[k].extent;
     if (!same) {
@@ -152,8 +155,8 @@ typedef struct Carried {
   Span span;
 } Carried;
 
-static bool lower_emit(Low *l, Scope *ls, Scope *s, const ABind *b, const AStmt *st, Loop *loop,
-                       int64_t first, LoopCtx *ctx) {
+static bool lower_emit(Lowering *l, Scope *ls, Scope *s, const ABind *b, const AStmt *st,
+                       Loop *loop, int64_t first, LoopContext *ctx) {
   const ATarget *t = &b->target;
   int at_axis = -1;
   ATarget rest = *t;
@@ -189,7 +192,7 @@ static bool lower_emit(Low *l, Scope *ls, Scope *s, const ABind *b, const AStmt 
   Node *stack = ir_stack(l->g, loop, n);
   Value *out = v_of_node(l, stack, NULL);
   /* The axes in the order the target wrote them. */
-  LAxis order[IR_MAX_RANK];
+  ValueAxis order[IR_MAX_RANK];
   for (int i = 0, k = 0; i < t->items.n; i++) {
     if (i == at_axis) {
       order[i] = out->axis[0];
@@ -201,7 +204,7 @@ static bool lower_emit(Low *l, Scope *ls, Scope *s, const ABind *b, const AStmt 
       k++;
     }
   }
-  memcpy(out->axis, order, sizeof(LAxis) * (size_t)out->rank);
+  memcpy(out->axis, order, sizeof(ValueAxis) * (size_t)out->rank);
   out->what = t->name;
   out->span = t->span;
   out->id = v->id;
@@ -209,7 +212,7 @@ static bool lower_emit(Low *l, Scope *ls, Scope *s, const ABind *b, const AStmt 
   return true;
 }
 
-bool lower_for(Low *l, Scope *s, AStmt *st) {
+bool lower_for(Lowering *l, Scope *s, AStmt *st) {
   int64_t count, first;
   bool reverse;
   if (l->frame) {
@@ -255,7 +258,7 @@ bool lower_for(Low *l, Scope *s, AStmt *st) {
     vec_push(l->arena, &inits, n);
   }
   Loop *loop = ir_loop(l->g, l->region, st->var, count, reverse, st->span);
-  LoopCtx ctx = {l->loops, loop, !st->is_scan};
+  LoopContext ctx = {l->loops, loop, !st->is_scan};
   Region *outer = l->region;
   Scope *ls = scope_new(l, s, false);
   Expr *iv = ex_loopvar(l->g, loop);

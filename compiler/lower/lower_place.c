@@ -48,7 +48,7 @@ static int place_of(ADeclKind kind) {
   return 0;
 }
 
-static void hint_of(Low *l, const ADecl *d, const AStmt *st, Diag *x) {
+static void hint_of(Lowering *l, const ADecl *d, const AStmt *st, Diag *x) {
   if (st->kind == S_PARAM && d->kind == D_OP)
     diag_hint(l->d, x, "declare it as a block: block %s(...)", d->name);
   else if (st->kind == S_PARAM)
@@ -62,7 +62,7 @@ static void hint_of(Low *l, const ADecl *d, const AStmt *st, Diag *x) {
     diag_hint(l->d, x, "log NAME = ... records a number beside the loss");
 }
 
-static void statements(Low *l, const ADecl *d, const AStmts *body, int place, int loops) {
+static void statements(Lowering *l, const ADecl *d, const AStmts *body, int place, int loops) {
   bool after_loop = false;
   for (int i = 0; i < body->n; i++) {
     const AStmt *st = body->at[i];
@@ -78,14 +78,14 @@ static void statements(Low *l, const ADecl *d, const AStmts *body, int place, in
   }
 }
 
-void find_misplaced(Low *l, const ADecl *d) {
+void find_misplaced(Lowering *l, const ADecl *d) {
   int place = place_of(d->kind);
   if (!place) return;
   statements(l, d, &d->body, place, 0);
   statements(l, d, &d->grad.body, IN_GRAD, 0);
 }
 
-bool is_misplaced(const Low *l, const AStmt *st) {
+bool is_misplaced(const Lowering *l, const AStmt *st) {
   for (int i = 0; i < l->misplaced.n; i++)
     if (l->misplaced.at[i] == st) return true;
   return false;

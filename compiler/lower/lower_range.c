@@ -9,7 +9,7 @@
 
 enum { MAX_FACTS = 64 };
 
-static bool lower_bound(Low *l, const Linear *x, int64_t *out) {
+static bool lower_bound(Lowering *l, const Linear *x, int64_t *out) {
   int64_t sum = x->constant;
   for (int k = 0; k < x->n; k++) {
     const LinearTerm *t = &x->term[k];
@@ -36,7 +36,7 @@ static bool subtract(Linear *x, const Linear *y) {
 }
 
 /* The facts as sums >= 0. */
-static int gather_facts(Low *l, Linear *out) {
+static int gather_facts(Lowering *l, Linear *out) {
   int n = 0;
   for (int i = 0; i < l->facts.n && n < MAX_FACTS; i++) {
     Expr *f = l->facts.at[i];
@@ -49,7 +49,7 @@ static int gather_facts(Low *l, Linear *out) {
   return n;
 }
 
-static bool prove_nonnegative(Low *l, const Linear *goal) {
+static bool prove_nonnegative(Lowering *l, const Linear *goal) {
   int64_t lo;
   if (lower_bound(l, goal, &lo) && lo >= 0) return true;
   Linear *facts = NEWN(l->arena, Linear, MAX_FACTS);
@@ -66,18 +66,18 @@ static bool prove_nonnegative(Low *l, const Linear *goal) {
   return false;
 }
 
-bool prove_in_range(Low *l, Expr *e, int64_t extent) {
+bool prove_in_range(Lowering *l, Expr *e, int64_t extent) {
   Expr *zero = ex_int(l->g, 0);
   Linear below, above; /* e and extent - 1 - e */
   return difference(&below, e, zero, 0) && difference(&above, zero, e, extent - 1) &&
          prove_nonnegative(l, &below) && prove_nonnegative(l, &above);
 }
 
-bool prove_interval(Low *l, Expr *e, int64_t *lo, int64_t *hi) {
+bool prove_interval(Lowering *l, Expr *e, int64_t *lo, int64_t *hi) {
   return ex_interval(l->g, e, l->var_extent.at, l->var_extent.n, lo, hi);
 }
 
-void fact_push(Low *l, Expr *c, bool holds) {
+void fact_push(Lowering *l, Expr *c, bool holds) {
   if (c->kind == E_PRIM && c->prim == P_not) {
     fact_push(l, c->args[0], !holds);
     return;

@@ -5,7 +5,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "compiler/lower/domain.h"
+#include "compiler/lower/index.h"
 #include "compiler/lower/lower.h"
+#include "compiler/lower/scope.h"
+#include "compiler/lower/value.h"
 
 static const char *const reducers[] = {"sum",    "max",       "min",     "prod",
                                        "mean",   "any",       "all",     "argmax",
@@ -17,7 +21,7 @@ bool is_reducer(const char *name) {
   return false;
 }
 
-Value *reduce_vars(Low *l, Reducer red, const int *vars, int n, Expr *guard, Expr *body,
+Value *reduce_vars(Lowering *l, Reducer red, const int *vars, int n, Expr *guard, Expr *body,
                    const char *name, Span at) {
   Ints free = {0}, outer = {0};
   free_vars(l, body, &free);
@@ -58,17 +62,17 @@ Value *reduce_vars(Low *l, Reducer red, const int *vars, int n, Expr *guard, Exp
 }
 
 /* A lambda over the free variables of e, made a node, read back at the same place. */
-static Expr *held(Low *l, Expr *e, const char *name, Span at) {
+static Expr *held(Lowering *l, Expr *e, const char *name, Span at) {
   return value_bind(l, v_scalar(l, e), name, at)->e;
 }
 
-static void stop_gradient(Low *l, Expr *read) {
+static void stop_gradient(Lowering *l, Expr *read) {
   if (read->kind == E_READ) read->node->vjp = NEW(l->arena, Vjp);
 }
 
 /* The maximum that is subtracted before exp: a constant to differentiation, and
  * 0 where everything is -inf or masked, so that exp sees no inf - inf. */
-static Expr *shift(Low *l, const int *vars, int n, Expr *guard, Expr *x, const char *name,
+static Expr *shift(Lowering *l, const int *vars, int n, Expr *guard, Expr *x, const char *name,
                    Span at) {
   Value *m = reduce_vars(l, RED_MAX, vars, n, guard, x, arena_printf(l->arena, "%s.max", name), at);
   if (m->kind == V_POISON) return ex_num(l->g, 0);
@@ -77,7 +81,7 @@ static Expr *shift(Low *l, const int *vars, int n, Expr *guard, Expr *x, const c
   return ex3(l->g, P_select, ex2(l->g, P_eq, m->e, inf), ex_num(l->g, 0), m->e);
 }
 
-static Value *softmax(Low *l, const int *vars, int n, Expr *guard, Expr *x, const char *name,
+static Value *softmax(Lowering *l, const int *vars, int n, Expr *guard, Expr *x, const char *name,
                       Span at) {
   Expr *m = shift(l, vars, n, guard, x, name, at);
   Expr *p = ex1(l->g, P_exp, ex2(l->g, P_sub, x, m));
@@ -91,7 +95,7 @@ static Value *softmax(Low *l, const int *vars, int n, Expr *guard, Expr *x, cons
   return v_scalar(l, ex2(l->g, P_mul, p, r));
 }
 
-static Value *logsumexp(Low *l, const int *vars, int n, Expr *guard, Expr *x, const char *name,
+static Value *logsumexp(Lowering *l, const int *vars, int n, Expr *guard, Expr *x, const char *name,
                         Span at) {
   Expr *m = shift(l, vars, n, guard, x, name, at);
   Expr *p = ex1(l->g, P_exp, ex2(l->g, P_sub, x, m));
@@ -100,10 +104,10 @@ static Value *logsumexp(Low *l, const int *vars, int n, Expr *guard, Expr *x, co
   return v_scalar(l, ex2(l->g, P_add, m, ex1(l->g, P_log, z->e)));
 }
 
-static Expr *conjunction(Low *l, Expr *a, Expr *b) { return a ? ex2(l->g, P_and, a, b) : b; }
+static Expr *conjunction(Lowering *l, Expr *a, Expr *b) { return a ? ex2(l->g, P_and, a, b) : b; }
 
-static Value *apply(Low *l, Scope *s, const char *red, const int *vars, int n, Expr *guard, Expr *x,
-                    const AExpr *e) {
+static Value *apply(Lowering *l, Scope *s, const char *red, const int *vars, int n, Expr *guard,
+                    Expr *x, const AExpr *e) {
   const char *name = arena_printf(l->arena, "%s.%s", l->stmt_name ? l->stmt_name : "value", red);
   Span at = e->span;
   bool truth = !strcmp(red, "any") || !strcmp(red, "all");
@@ -144,7 +148,7 @@ static Value *apply(Low *l, Scope *s, const char *red, const int *vars, int n, E
   /* argmax, argmin, categorical: a position */
   if (n != 1) {
     Diag *d =
-        lower_error(l, 217, reducer_name_span(e),
+        lower_error(l, 217, aexpr_name_span(e),
                     "'%s' runs over exactly one index, not %d: its value is a position", red, n);
     diag_hint(l->d, d, "reduce the others first: %s[i](max[j](x[i,j]))", red);
     return v_poison(l);
@@ -160,16 +164,9 @@ static Value *apply(Low *l, Scope *s, const char *red, const int *vars, int n, E
   return reduce_vars(l, RED_ARGMAX, vars, n, guard, x, name, at);
 }
 
-Span reducer_name_span(const AExpr *e) {
-  Span at = e->span;
-  at.end_line = at.line;
-  at.end_col = at.col + (int)strlen(e->name);
-  return at;
-}
-
-Value *lower_reduce(Low *l, Scope *s, const AExpr *e) {
+Value *lower_reduce(Lowering *l, Scope *s, const AExpr *e) {
   if (!is_reducer(e->name)) {
-    Diag *x = lower_error(l, 218, reducer_name_span(e), "'%s' is no reducer", e->name);
+    Diag *x = lower_error(l, 218, aexpr_name_span(e), "'%s' is no reducer", e->name);
     const char *near = did_you_mean(e->name, reducers, (int)(sizeof reducers / sizeof *reducers));
     if (find_fn(l, s, e->name))
       diag_hint(l->d, x, "'%s' is a function, called without brackets: %s(...)", e->name, e->name);
@@ -244,7 +241,7 @@ Value *lower_reduce(Low *l, Scope *s, const AExpr *e) {
       int nm = l->var_extent.n, left = 0;
       Frame *outer = keep;
       for (int i = 0; i < f->vars.n; i++) {
-        IxVar *o = f->vars.at[i].name ? frame_find(outer, f->vars.at[i].name) : NULL;
+        IndexVar *o = f->vars.at[i].name ? frame_find(outer, f->vars.at[i].name) : NULL;
         if (!o) {
           left++;
           continue;
@@ -253,7 +250,7 @@ Value *lower_reduce(Low *l, Scope *s, const AExpr *e) {
       }
       if (left) {
         const char *k = f->vars.at[0].name ? f->vars.at[0].name : "k";
-        Diag *x = lower_error(l, 219, reducer_name_span(e),
+        Diag *x = lower_error(l, 219, aexpr_name_span(e),
                               "softmax keeps its index '%s', which the statement does not have", k);
         diag_hint(l->d, x, "give it to the left side: p[.., %s] = softmax[%s](...)", k, k);
         l->frame = keep;

@@ -3,7 +3,11 @@
  * part of a larger expression, a node. */
 #include <string.h>
 
+#include "compiler/lower/entry.h"
+#include "compiler/lower/index.h"
 #include "compiler/lower/lower.h"
+#include "compiler/lower/scope.h"
+#include "compiler/lower/value.h"
 
 /* ---- Einstein's convention ------------------------------------------------------ */
 
@@ -18,11 +22,11 @@ static bool pure_product(const AExpr *e) {
          e->kind == A_MEMBER;
 }
 
-static Value *sum_implicit(Low *l, const Frame *f, Value *v, const ATarget *t, const AExpr *e,
+static Value *sum_implicit(Lowering *l, const Frame *f, Value *v, const ATarget *t, const AExpr *e,
                            Span at) {
   int vars[IR_MAX_VARS];
   int n = 0;
-  const IxVar *first = NULL;
+  const IndexVar *first = NULL;
   for (int i = 0; i < f->vars.n; i++) {
     if (!f->vars.at[i].implicit) continue;
     if (!first) first = &f->vars.at[i];
@@ -47,7 +51,8 @@ static Value *sum_implicit(Low *l, const Frame *f, Value *v, const ATarget *t, c
 
 /* ---- assignment --------------------------------------------------------------------- */
 
-Value *lower_assign_value(Low *l, Scope *s, const ATarget *t, const AExpr *e, bool draw, Span at) {
+Value *lower_assign_value(Lowering *l, Scope *s, const ATarget *t, const AExpr *e, bool draw,
+                          Span at) {
   int frames = l->reduce_frames.n, calls = l->call_values.n, facts = l->facts.n,
       before = l->nerrors;
   Frame *outer = l->frame, *f;
@@ -76,7 +81,7 @@ Value *lower_assign_value(Low *l, Scope *s, const ATarget *t, const AExpr *e, bo
       Value *out = NEW(l->arena, Value);
       *out = *v;
       for (int i = 0; i < f->vars.n; i++) {
-        const IxVar *x = &f->vars.at[i];
+        const IndexVar *x = &f->vars.at[i];
         if (x->implicit) continue;
         if (x->start) {
           lower_error(l, 208, x->span,
@@ -87,7 +92,7 @@ Value *lower_assign_value(Low *l, Scope *s, const ATarget *t, const AExpr *e, bo
           lower_error(l, 215, at, "a tensor has at most %d axes", IR_MAX_RANK);
           break;
         }
-        LAxis a = {x->extent, x->id, x->var};
+        ValueAxis a = {x->extent, x->id, x->var};
         out->axis[out->rank++] = a;
       }
       v = out;
@@ -103,7 +108,7 @@ Value *lower_assign_value(Low *l, Scope *s, const ATarget *t, const AExpr *e, bo
   return v;
 }
 
-static bool may_assign(Low *l, Scope *s, const ATarget *t) {
+static bool may_assign(Lowering *l, Scope *s, const ATarget *t) {
   for (Scope *k = s; k; k = k->parent) {
     Binding *b = scope_here(k, t->name);
     if (b && !b->mutable_) {
@@ -118,7 +123,7 @@ static bool may_assign(Low *l, Scope *s, const ATarget *t) {
   return true;
 }
 
-static void assign(Low *l, Scope *s, const ATarget *t, Value *v) {
+static void assign(Lowering *l, Scope *s, const ATarget *t, Value *v) {
   for (Scope *k = s; k; k = k->parent) {
     Binding *b = scope_here(k, t->name);
     if (b && b->mutable_) {
@@ -132,12 +137,12 @@ static void assign(Low *l, Scope *s, const ATarget *t, Value *v) {
 
 /* Is the value to stay an expression: a rank-0 step inside an indexed
  * statement, or the one expression of a short op? */
-static bool stays_lazy(const Low *l, const Value *v) {
+static bool stays_lazy(const Lowering *l, const Value *v) {
   if (v->rank == 0 && l->frame && l->frame->vars.n > 0) return true;
   return l->calls && l->calls->decl && l->calls->decl->expr_body;
 }
 
-static bool assignment(Low *l, Scope *s, AStmt *st) {
+static bool assignment(Lowering *l, Scope *s, AStmt *st) {
   bool draw = st->kind == S_DRAW;
   SavePolicy save = st->save ? SAVE_KEEP : st->recompute ? SAVE_RECOMPUTE : SAVE_AUTO;
   if (st->targets.n == 1) {
@@ -198,7 +203,7 @@ static bool assignment(Low *l, Scope *s, AStmt *st) {
 
 /* ---- parameters ------------------------------------------------------------------------- */
 
-static bool reads_only(Low *l, Expr *e, const Graph *g);
+static bool reads_only(Lowering *l, Expr *e, const Graph *g);
 typedef struct Foreign {
   const Graph *g;
   bool found;
@@ -209,19 +214,19 @@ static void check_read(Expr *e, void *ctx) {
   bool mine = e->node->id < f->g->nodes.n && f->g->nodes.at[e->node->id] == e->node;
   if (!mine) f->found = true;
 }
-static bool reads_only(Low *l, Expr *e, const Graph *g) {
+static bool reads_only(Lowering *l, Expr *e, const Graph *g) {
   Foreign f = {g, false};
   ex_visit(l->g, e, check_read, &f);
   return !f.found;
 }
 
 /* The initial value as a node of the init graph: [stacking axes..., own axes...]. */
-static Node *initial_value(Low *l, Scope *s, const ATarget *t, const AStmt *st, const LParam *p,
-                           int nstack) {
+static Node *initial_value(Lowering *l, Scope *s, const ATarget *t, const AStmt *st,
+                           const Parameter *p, int nstack) {
   Entry *entry = l->entry;
   Region *region = l->region;
   Frame *frame = l->frame;
-  LoopCtx *loops = l->loops;
+  LoopContext *loops = l->loops;
   const char *draw_path = l->draw_path, *stmt = l->stmt_name;
   int frames = l->reduce_frames.n, calls = l->call_values.n;
   entry_enter(l, l->init);
@@ -234,7 +239,7 @@ static Node *initial_value(Low *l, Scope *s, const ATarget *t, const AStmt *st, 
     const AItem *it = k >= nstack ? &t->items.at[k - nstack] : NULL;
     const char *name = it && it->expr && it->expr->kind == A_NAME ? it->expr->name : NULL;
     Binding *b = name ? scope_find(s, name) : NULL;
-    IxVar v = {.name = b && !b->pattern ? NULL : name, .extent = p->shape[k], .span = t->span};
+    IndexVar v = {.name = b && !b->pattern ? NULL : name, .extent = p->shape[k], .span = t->span};
     v.var = new_var(l, v.extent, name);
     v.id = p->axis[k];
     vec_push(l->arena, &f->vars, v);
@@ -255,7 +260,7 @@ static Node *initial_value(Low *l, Scope *s, const ATarget *t, const AStmt *st, 
     } else {
       Value full = {.kind = V_TENSOR, .rank = p->rank, .e = e};
       for (int k = 0; k < p->rank; k++) {
-        LAxis a = {p->shape[k], p->axis[k], f->vars.at[k].var};
+        ValueAxis a = {p->shape[k], p->axis[k], f->vars.at[k].var};
         full.axis[k] = a;
       }
       out = value_node(l, &full, arena_printf(l->arena, "init.%s", p->name), st->span);
@@ -272,13 +277,14 @@ static Node *initial_value(Low *l, Scope *s, const ATarget *t, const AStmt *st, 
   return out;
 }
 
-static bool declare_param(Low *l, Scope *s, const ATarget *t, const AStmt *st, bool file_level) {
-  LParam p = {.span = t->span};
+static bool declare_param(Lowering *l, Scope *s, const ATarget *t, const AStmt *st,
+                          bool file_level) {
+  Parameter p = {.span = t->span};
   const char *base =
       *l->param_path ? arena_printf(l->arena, "%s.%s", l->param_path, t->name) : t->name;
   p.name = base;
   VEC(Loop *) stack = {0};
-  for (LoopCtx *c = l->loops; c && c != l->stack_stop; c = c->parent)
+  for (LoopContext *c = l->loops; c && c != l->stack_stop; c = c->parent)
     if (c->stacks) vec_push(l->arena, &stack, c->loop);
   int nstack = 0;
   for (int i = stack.n - 1; i >= 0; i--) {
@@ -317,7 +323,7 @@ static bool declare_param(Low *l, Scope *s, const ATarget *t, const AStmt *st, b
   for (int i = 0; i < l->params.n; i++)
     if (!strcmp(l->params.at[i].name, p.name)) index = i;
   if (index >= 0) {
-    LParam *old = &l->params.at[index];
+    Parameter *old = &l->params.at[index];
     bool same = old->rank == p.rank;
     for (int k = 0; same && k < p.rank; k++) same = old->shape[k] == p.shape[k];
     if (!same) {
@@ -359,7 +365,7 @@ static bool declare_param(Low *l, Scope *s, const ATarget *t, const AStmt *st, b
   return true;
 }
 
-bool lower_param_stmt(Low *l, Scope *s, AStmt *st) {
+bool lower_param_stmt(Lowering *l, Scope *s, AStmt *st) {
   bool ok = true;
   bool file_level = l->calls == NULL;
   for (int i = 0; i < st->targets.n; i++) {
@@ -378,7 +384,7 @@ bool lower_param_stmt(Low *l, Scope *s, AStmt *st) {
 
 /* ---- the rest -------------------------------------------------------------------------------- */
 
-static bool minimize(Low *l, Scope *s, AStmt *st) {
+static bool minimize(Lowering *l, Scope *s, AStmt *st) {
   const char *stmt = l->stmt_name;
   l->stmt_name = st->kind == S_MINIMIZE ? "loss" : "report";
   Value *v = lower_assign_value(l, s, NULL, st->value, false, st->span);
@@ -404,7 +410,7 @@ static bool minimize(Low *l, Scope *s, AStmt *st) {
   return true;
 }
 
-static bool log_stmt(Low *l, Scope *s, AStmt *st) {
+static bool log_stmt(Lowering *l, Scope *s, AStmt *st) {
   const ATarget *t = &st->targets.at[0];
   Value *v = lower_assign_value(l, s, t, st->value, false, st->span);
   if (!usable(l, v, st->value->span)) return false;
@@ -413,7 +419,7 @@ static bool log_stmt(Low *l, Scope *s, AStmt *st) {
   return true;
 }
 
-bool lower_stmt(Low *l, Scope *s, AStmt *st) {
+bool lower_stmt(Lowering *l, Scope *s, AStmt *st) {
   if (is_misplaced(l, st)) return false;
   switch (st->kind) {
   case S_ASSIGN:
@@ -430,7 +436,7 @@ bool lower_stmt(Low *l, Scope *s, AStmt *st) {
   return false;
 }
 
-static void spoil(Low *l, Scope *s, const char *name, Span at) {
+static void spoil(Lowering *l, Scope *s, const char *name, Span at) {
   for (Scope *k = s; k; k = k->parent) {
     if (scope_here(k, name)) return;
     if (k->function) break;
@@ -438,7 +444,7 @@ static void spoil(Low *l, Scope *s, const char *name, Span at) {
   scope_set(l, s, name, v_poison(l), at);
 }
 
-bool lower_body(Low *l, Scope *s, AStmt *const *stmts, int n) {
+bool lower_body(Lowering *l, Scope *s, AStmt *const *stmts, int n) {
   bool ok = true;
   for (int i = 0; i < n; i++) {
     if (lower_stmt(l, s, stmts[i])) continue;

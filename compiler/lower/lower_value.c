@@ -6,14 +6,15 @@
 #include <string.h>
 
 #include "compiler/lower/lower.h"
+#include "compiler/lower/value.h"
 
-Value *v_poison(Low *l) {
+Value *v_poison(Lowering *l) {
   Value *v = NEW(l->arena, Value);
   v->kind = V_POISON;
   return v;
 }
 
-Value *v_int(Low *l, int64_t x, const char *id) {
+Value *v_int(Lowering *l, int64_t x, const char *id) {
   Value *v = NEW(l->arena, Value);
   v->kind = V_NUM;
   v->is_int = true;
@@ -23,27 +24,27 @@ Value *v_int(Low *l, int64_t x, const char *id) {
   return v;
 }
 
-Value *v_real(Low *l, double x) {
+Value *v_real(Lowering *l, double x) {
   Value *v = NEW(l->arena, Value);
   v->kind = V_NUM;
   v->num = x;
   return v;
 }
 
-Value *v_scalar(Low *l, Expr *e) {
+Value *v_scalar(Lowering *l, Expr *e) {
   Value *v = NEW(l->arena, Value);
   v->kind = V_TENSOR;
   v->e = e;
   return v;
 }
 
-int new_var(Low *l, int64_t extent, const char *name) {
+int new_var(Lowering *l, int64_t extent, const char *name) {
   vec_push(l->arena, &l->var_extent, extent);
   vec_push(l->arena, &l->var_name, name);
   return l->var_extent.n - 1;
 }
 
-Value *v_of_node(Low *l, Node *n, const char *const *ids) {
+Value *v_of_node(Lowering *l, Node *n, const char *const *ids) {
   Value *v = v_scalar(l, NULL);
   Expr *index[IR_MAX_RANK];
   v->rank = n->rank;
@@ -63,7 +64,7 @@ bool v_scalar_like(const Value *v) {
   return v->kind == V_NUM || (v->kind == V_TENSOR && v->rank == 0);
 }
 
-Expr *v_expr(Low *l, const Value *v) {
+Expr *v_expr(Lowering *l, const Value *v) {
   if (v->kind == V_NUM) return v->is_int ? ex_int(l->g, v->inum) : ex_num(l->g, v->num);
   if (v->kind != V_TENSOR) bug("a value of kind %d has no expression", (int)v->kind);
   return v->e;
@@ -74,9 +75,9 @@ Type v_type(const Value *v) {
   return v->e->type;
 }
 
-Expr *to_real(Low *l, Expr *e) { return e->type == TY_REAL ? e : ex1(l->g, P_real, e); }
+Expr *to_real(Lowering *l, Expr *e) { return e->type == TY_REAL ? e : ex1(l->g, P_real, e); }
 
-Expr *subst_vars(Low *l, Expr *e, const int *vars, Expr *const *by, int n) {
+Expr *subst_vars(Lowering *l, Expr *e, const int *vars, Expr *const *by, int n) {
   while (l->map.n < l->var_extent.n) vec_push(l->arena, &l->map, NULL);
   for (int k = 0; k < n; k++) l->map.at[vars[k]] = by[k];
   Expr *out = ex_subst(l->g, e, l->map.at, l->map.n);
@@ -84,9 +85,9 @@ Expr *subst_vars(Low *l, Expr *e, const int *vars, Expr *const *by, int n) {
   return out;
 }
 
-Expr *subst1(Low *l, Expr *e, int var, Expr *by) { return subst_vars(l, e, &var, &by, 1); }
+Expr *subst1(Lowering *l, Expr *e, int var, Expr *by) { return subst_vars(l, e, &var, &by, 1); }
 
-Value *v_fresh(Low *l, const Value *v) {
+Value *v_fresh(Lowering *l, const Value *v) {
   if (v->kind != V_TENSOR || v->rank == 0) return (Value *)v;
   Value *out = NEW(l->arena, Value);
   *out = *v;
@@ -117,7 +118,7 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-void free_vars(Low *l, Expr *e, Ints *out) {
+void free_vars(Lowering *l, Expr *e, Ints *out) {
   Ints found = {0};
   Collect c = {l->arena, &found};
   ex_visit(l->g, e, collect_var, &c);
@@ -134,7 +135,7 @@ static int axis_by_id(const Value *v, const char *id) {
   return -1;
 }
 
-static bool twice(Low *l, const Value *v, Span at) {
+static bool twice(Lowering *l, const Value *v, Span at) {
   for (int k = 0; k < v->rank; k++)
     for (int j = 0; j < k; j++)
       if (v->axis[k].id && v->axis[k].id == v->axis[j].id) {
@@ -156,7 +157,7 @@ static bool nameless(const Value *v) {
   return false;
 }
 
-bool v_align(Low *l, Value **vs, int n, Span at, Value *out) {
+bool v_align(Lowering *l, Value **vs, int n, Span at, Value *out) {
   const Value *widest = vs[0];
   for (int i = 0; i < n; i++)
     if (vs[i]->kind == V_TENSOR && (widest->kind != V_TENSOR || vs[i]->rank > widest->rank))
@@ -222,7 +223,7 @@ bool v_align(Low *l, Value **vs, int n, Span at, Value *out) {
 
 /* The order of a node's axes: free variables the value does not own (an op was
  * inlined inside an indexed expression), then its own. */
-static int axis_order(Low *l, const Value *v, int order[IR_MAX_VARS], Span at) {
+static int axis_order(Lowering *l, const Value *v, int order[IR_MAX_VARS], Span at) {
   Ints free = {0};
   free_vars(l, v->e, &free);
   int n = 0;
@@ -248,14 +249,14 @@ static bool reads_in_order(const Expr *e, const int *order, int n) {
   return true;
 }
 
-static const char *shape_of(Low *l, const int *vars, int n) {
+static const char *shape_of(Lowering *l, const int *vars, int n) {
   const char *s = "";
   for (int k = 0; k < n; k++)
     s = arena_printf(l->arena, "%s%s%lld", s, k ? " x " : "", (long long)l->var_extent.at[vars[k]]);
   return s;
 }
 
-Node *value_node(Low *l, Value *v, const char *name, Span at) {
+Node *value_node(Lowering *l, Value *v, const char *name, Span at) {
   int order[IR_MAX_VARS];
   int n = 0;
   if (v->kind == V_NUM) v = v_scalar(l, v_expr(l, v));
@@ -283,7 +284,7 @@ Node *value_node(Low *l, Value *v, const char *name, Span at) {
   return node;
 }
 
-Value *value_bind(Low *l, Value *v, const char *name, Span at) {
+Value *value_bind(Lowering *l, Value *v, const char *name, Span at) {
   if (v->kind != V_TENSOR) return v;
   int order[IR_MAX_VARS];
   int n = axis_order(l, v, order, at);

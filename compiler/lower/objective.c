@@ -4,7 +4,10 @@
 #include <string.h>
 
 #include "compiler/grad/grad.h"
+#include "compiler/lower/entry.h"
 #include "compiler/lower/lower.h"
+#include "compiler/lower/scope.h"
+#include "compiler/lower/value.h"
 
 static Span log_span(const ADecl *d, const char *name) {
   for (int i = 0; i < d->body.n; i++)
@@ -14,7 +17,7 @@ static Span log_span(const ADecl *d, const char *name) {
 }
 
 /* Does formal f of a metric take what the loss's input is? */
-static bool same_input(Low *l, Scope *s, const ADecl *m, const AFormal *f, const Value *in,
+static bool same_input(Lowering *l, Scope *s, const ADecl *m, const AFormal *f, const Value *in,
                        Span loss_formal) {
   bool same = f->items.n == in->rank && (f->id_bound != NULL) == (in->e->type == TY_INT);
   for (int k = 0; same && k < in->rank; k++) {
@@ -34,7 +37,7 @@ static bool same_input(Low *l, Scope *s, const ADecl *m, const AFormal *f, const
   return false;
 }
 
-static bool lower_loss(Low *l, TrainSettings *t, Entry *e, Node **loss, bool metrics) {
+static bool lower_loss(Lowering *l, TrainSettings *t, Entry *e, Node **loss, bool metrics) {
   ADecl *d = t->loss->decl;
   Context c = context_begin(l, e);
   Scope *s = scope_new(l, t->loss->scope, true);
@@ -107,7 +110,7 @@ static bool lower_loss(Low *l, TrainSettings *t, Entry *e, Node **loss, bool met
   return ok;
 }
 
-bool build_train(Low *l, TrainSettings *t) {
+bool build_objective(Lowering *l, TrainSettings *t) {
   UnitTrain *u = &l->unit->train;
   t->train = entry_new(l, "train");
   t->train->training = true;
@@ -134,12 +137,13 @@ bool build_train(Low *l, TrainSettings *t) {
   u->data = in->data;
   u->batch = in->shape[0];
   u->window = in->shape[1];
-  unit_add_entry(l, t->train);
+  entry_add(l, t->train);
   if (l->options->no_eval) return true;
   t->eval = entry_new(l, "eval");
   t->eval->ema = u->ema > 0;
-  if (!lower_loss(l, t, t->eval, &t->eval_loss, true)) return false;
-  unit_add_entry(l, t->eval);
+  Node *loss;
+  if (!lower_loss(l, t, t->eval, &loss, true)) return false;
+  entry_add(l, t->eval);
   return true;
 }
 
@@ -147,7 +151,7 @@ bool build_train(Low *l, TrainSettings *t) {
 
 static const char *const flat_name[2] = {"matrix", "vector"};
 
-static Node *gradient_pack(Low *l, int k, Node **adjoint, const int *param, int n) {
+static Node *gradient_pack(Lowering *l, int k, Node **adjoint, const int *param, int n) {
   VEC(Node *) parts = {0};
   for (int p = 0; p < l->params.n; p++) {
     if ((l->params.at[p].matrix ? 0 : 1) != k) continue;
@@ -159,17 +163,17 @@ static Node *gradient_pack(Low *l, int k, Node **adjoint, const int *param, int 
                  parts.n, l->params.at[0].span);
 }
 
-static Value *flat_value(Low *l, Node *n) {
+static Value *flat_value(Lowering *l, Node *n) {
   static const char *const ids[1] = {"flat"};
   return v_of_node(l, n, ids);
 }
 
-static void update(Low *l, Node *state, Value *v, Span at) {
+static void update(Lowering *l, Node *state, Value *v, Span at) {
   Update u = {state, value_node(l, v, state->name, at)};
   vec_push(l->arena, &l->g->updates, u);
 }
 
-static Value *norm(Low *l, Node *const flats[2], Span at) {
+static Value *norm(Lowering *l, Node *const flats[2], Span at) {
   Expr *sum = NULL;
   for (int k = 0; k < 2; k++) {
     if (!flats[k]) continue;
@@ -182,8 +186,8 @@ static Value *norm(Low *l, Node *const flats[2], Span at) {
 }
 
 /* One call of the optimizer's op on one flat vector. */
-static bool optimize(Low *l, TrainSettings *t, Fn *fn, Scope *s, int k, Node *params, Value *grad,
-                     Value *step) {
+static bool optimize(Lowering *l, TrainSettings *t, Fn *fn, Scope *s, int k, Node *params,
+                     Value *grad, Value *step) {
   ADecl *d = fn->decl;
   const AExpr *call = t->optimizer;
   Value *args[64];
@@ -275,7 +279,7 @@ static bool optimize(Low *l, TrainSettings *t, Fn *fn, Scope *s, int k, Node *pa
   return true;
 }
 
-static bool check_reached(Low *l, const Entry *e, Node *const *adjoint, Span loss) {
+static bool check_reached(Lowering *l, const Entry *e, Node *const *adjoint, Span loss) {
   bool ok = true;
   for (int p = 0; p < l->params.n; p++) {
     bool reached = false;
@@ -292,7 +296,7 @@ static bool check_reached(Low *l, const Entry *e, Node *const *adjoint, Span los
   return ok;
 }
 
-bool finish_train(Low *l, TrainSettings *t) {
+bool finish_objective(Lowering *l, TrainSettings *t) {
   Entry *e = t->train;
   Context c = context_begin(l, e);
   l->draw_path = "train";

@@ -4,7 +4,12 @@
  * the loop and is no state is computed again in each of them. */
 #include <string.h>
 
+#include "compiler/lower/entry.h"
+#include "compiler/lower/index.h"
 #include "compiler/lower/lower.h"
+#include "compiler/lower/scope.h"
+#include "compiler/lower/tables.h"
+#include "compiler/lower/value.h"
 
 typedef struct StateInfo {
   const char *name;
@@ -18,7 +23,7 @@ typedef struct StateInfo {
 } StateInfo;
 
 typedef struct Sampler {
-  Low *l;
+  Lowering *l;
   Fn *fn;
   ADecl *d;
   AStmt *loop;
@@ -29,7 +34,7 @@ typedef struct Sampler {
 } Sampler;
 
 static bool bind_params(Sampler *p, Scope *s, bool first) {
-  Low *l = p->l;
+  Lowering *l = p->l;
   ADecl *d = p->d;
   VEC(UnitParam) params = {0};
   for (int i = 0; i < d->formals.n; i++) {
@@ -93,7 +98,7 @@ static StateInfo *state_info(Sampler *p, const char *name) {
 }
 
 static Node *state_node(Sampler *p, const StateInfo *info) {
-  Low *l = p->l;
+  Lowering *l = p->l;
   Node *n = ir_state(l->g, arena_printf(l->arena, "%s.%s", p->d->name, info->name), info->type,
                      info->rank, info->shape, info->span);
   n->lo = info->lo;
@@ -104,7 +109,7 @@ static Node *state_node(Sampler *p, const StateInfo *info) {
 
 /* Everything before the loop. */
 static bool prologue(Sampler *p, Scope *s, bool init) {
-  Low *l = p->l;
+  Lowering *l = p->l;
   bool ok = true;
   for (int i = 0; i < p->loop_at && ok; i++) {
     AStmt *st = p->d->body.at[i];
@@ -151,7 +156,7 @@ static bool prologue(Sampler *p, Scope *s, bool init) {
 }
 
 static bool loop_bounds(Sampler *p, Scope *s) {
-  Low *l = p->l;
+  Lowering *l = p->l;
   AStmt *st = p->loop;
   UnitSampler *u = p->u;
   double lo = 0, hi = 0;
@@ -204,7 +209,7 @@ static bool loop_bounds(Sampler *p, Scope *s) {
 }
 
 static void bind_loop_vars(Sampler *p, Scope *s) {
-  Low *l = p->l;
+  Lowering *l = p->l;
   const UnitSampler *u = p->u;
   int64_t lo = u->lo < u->hi ? u->lo : u->hi, hi = u->lo < u->hi ? u->hi : u->lo;
   Value *t = entry_input(l, u->var, TY_INT, 0, NULL, NULL, lo, hi, NULL, p->loop->span);
@@ -217,7 +222,7 @@ static void bind_loop_vars(Sampler *p, Scope *s) {
 }
 
 static Entry *begin(Sampler *p, const char *what) {
-  Low *l = p->l;
+  Lowering *l = p->l;
   Entry *e = entry_new(l, arena_printf(l->arena, "sample.%s.%s", p->d->name, what));
   e->ema = l->unit->train.ema > 0;
   p->state_nodes.n = 0;
@@ -225,7 +230,7 @@ static Entry *begin(Sampler *p, const char *what) {
 }
 
 static bool build_init(Sampler *p) {
-  Low *l = p->l;
+  Lowering *l = p->l;
   Entry *e = begin(p, "init");
   Context c = context_begin(l, e);
   l->draw_path = p->d->name;
@@ -233,14 +238,14 @@ static bool build_init(Sampler *p) {
   bool ok = bind_params(p, s, true) && prologue(p, s, true);
   if (ok && p->loop) ok = loop_bounds(p, s);
   context_end(l, &c);
-  if (ok) unit_add_entry(l, e);
+  if (ok) entry_add(l, e);
   return ok;
 }
 
 /* One turn. An integer state's range may grow from turn to turn: widened and
  * tried again, a few times. */
 static bool build_step(Sampler *p) {
-  Low *l = p->l;
+  Lowering *l = p->l;
   StateInfo *growing = NULL;
   for (int round = 0; round < 4; round++) {
     Entry *e = begin(p, "step");
@@ -268,7 +273,7 @@ static bool build_step(Sampler *p) {
       if (!same) {
         Value was = {.kind = V_TENSOR, .rank = info->rank};
         for (int k = 0; k < info->rank; k++)
-          was.axis[k] = (LAxis){.extent = info->shape[k], .id = info->ids[k]};
+          was.axis[k] = (ValueAxis){.extent = info->shape[k], .id = info->ids[k]};
         if (v->kind == V_TENSOR) {
           Diag *x = lower_error(l, 319, info->span,
                                 "state '%s' enters a step as %s%s and leaves it as %s%s",
@@ -296,7 +301,7 @@ static bool build_step(Sampler *p) {
     context_end(l, &c);
     if (!ok) return false;
     if (!widened) {
-      unit_add_entry(l, e);
+      entry_add(l, e);
       return true;
     }
   }
@@ -330,7 +335,7 @@ static int index_order(const AExpr *e, const char *a, const char *b) {
 }
 
 static bool build_emit(Sampler *p) {
-  Low *l = p->l;
+  Lowering *l = p->l;
   Entry *e = begin(p, "emit");
   Context c = context_begin(l, e);
   l->draw_path = p->d->name;
@@ -357,12 +362,12 @@ static bool build_emit(Sampler *p) {
     Value *v = ok ? lower_expr(l, s, st->value) : v_poison(l);
     if (v->kind == V_TENSOR && v->rank == 0)
       for (int k = 0; k < f->vars.n && v->rank < IR_MAX_RANK; k++) {
-        LAxis a = {f->vars.at[k].extent, f->vars.at[k].id, f->vars.at[k].var};
+        ValueAxis a = {f->vars.at[k].extent, f->vars.at[k].id, f->vars.at[k].var};
         v->axis[v->rank++] = a;
       }
     if (v->kind == V_TENSOR && v->rank == 2 && f->vars.n == 2 &&
         index_order(st->value, f->vars.at[0].name, f->vars.at[1].name) < 0) {
-      LAxis first = v->axis[0]; /* rows of the text first, whatever was met first */
+      ValueAxis first = v->axis[0]; /* rows of the text first, whatever was met first */
       v->axis[0] = v->axis[1];
       v->axis[1] = first;
     }
@@ -394,11 +399,11 @@ static bool build_emit(Sampler *p) {
   }
   for (int i = 0; ok && i < l->logs.n; i++) vec_push(l->arena, &l->g->outputs, l->logs.at[i]);
   context_end(l, &c);
-  if (ok) unit_add_entry(l, e);
+  if (ok) entry_add(l, e);
   return ok;
 }
 
-bool build_samplers(Low *l) {
+bool build_samplers(Lowering *l) {
   bool ok = true;
   VEC(UnitSampler) all = {0};
   for (int i = 0; i < l->root->names.n; i++) {

@@ -3,7 +3,11 @@
  * primaries; a table says which keys there are and what follows them. */
 #include <string.h>
 
+#include "compiler/lower/entry.h"
 #include "compiler/lower/lower.h"
+#include "compiler/lower/scope.h"
+#include "compiler/lower/tables.h"
+#include "compiler/lower/value.h"
 
 static bool is_word(const AExpr *e, const char *w) {
   return e->kind == A_NAME && !strcmp(e->name, w);
@@ -15,7 +19,8 @@ static const char *word_of(const AExpr *e) {
                                                      : NULL;
 }
 
-static void unknown_key(Low *l, const AExpr *e, const char *where, const char *const *keys, int n) {
+static void unknown_key(Lowering *l, const AExpr *e, const char *where, const char *const *keys,
+                        int n) {
   const char *w = word_of(e);
   if (!w) {
     lower_error(l, 409, e->span, "'%s' expects a setting here, a word such as '%s'", where,
@@ -27,13 +32,13 @@ static void unknown_key(Low *l, const AExpr *e, const char *where, const char *c
   if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
 }
 
-static const AExpr *next(Low *l, ADecl *d, int *i, const char *key, const char *what) {
+static const AExpr *next(Lowering *l, ADecl *d, int *i, const char *key, const char *what) {
   if (*i + 1 < d->settings.n) return d->settings.at[++*i];
   lower_error(l, 410, d->settings.at[*i]->span, "'%s' needs %s after it", key, what);
   return NULL;
 }
 
-static bool number_after(Low *l, Scope *s, ADecl *d, int *i, const char *key, double min,
+static bool number_after(Lowering *l, Scope *s, ADecl *d, int *i, const char *key, double min,
                          double max, bool whole, double *out) {
   const AExpr *e = next(l, d, i, key, "a number");
   double x;
@@ -48,7 +53,7 @@ static bool number_after(Low *l, Scope *s, ADecl *d, int *i, const char *key, do
   return true;
 }
 
-bool settings_data(Low *l, Data *x, Scope *s) {
+bool settings_data(Lowering *l, Data *x, Scope *s) {
   static const char *const keys[] = {"source", "tokens", "split", "seed"};
   ADecl *d = x->decl;
   double v;
@@ -100,7 +105,7 @@ bool settings_data(Low *l, Data *x, Scope *s) {
   return true;
 }
 
-bool settings_train(Low *l, TrainSettings *t, ADecl *d, Scope *s) {
+bool settings_train(Lowering *l, TrainSettings *t, ADecl *d, Scope *s) {
   static const char *const keys[] = {"loss", "on",     "batch", "steps",    "checkpoint",
                                      "eval", "sample", "keep",  "patience", "log",
                                      "ema",  "clip",   "adam",  "adamw",    "sgd"};
@@ -205,7 +210,7 @@ bool settings_train(Low *l, TrainSettings *t, ADecl *d, Scope *s) {
   return true;
 }
 
-bool settings_precision(Low *l, ADecl *d) {
+bool settings_precision(Lowering *l, ADecl *d) {
   static const char *const keys[] = {"param", "act", "acc"};
   for (int i = 0; i < d->settings.n; i++) {
     const AExpr *e = d->settings.at[i];

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Warnings about the mathematics rather than the program. */
+#ifndef TDC_DOMAIN_H
+#define TDC_DOMAIN_H
+
+#include "compiler/lower/lower.h"
+
+/* -- domain.c ---------------------------------------------------------------------- */
+void domain_warnings(Lowering *l); /* when every entry is lowered */
+void domain_softmax(Lowering *l, const AExpr *e, const int *vars, int n);
+/* parts: conditions that hold together. */
+void domain_guard(Lowering *l, const AExpr *e, Expr *const *parts, int n);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* Entries: graphs under construction, with their inputs and the parameters they
+ * read, and what must not leak from one into another. */
+#include <string.h>
+
+#include "compiler/lower/entry.h"
+#include "compiler/lower/lower.h"
+#include "compiler/lower/value.h"
+
+Entry *entry_new(Lowering *l, const char *name) {
+  Entry *e = NEW(l->arena, Entry);
+  e->g = graph_new(l->arena, l->names, name);
+  e->name = name;
+  return e;
+}
+
+void entry_enter(Lowering *l, Entry *e) {
+  l->entry = e;
+  l->g = e->g;
+  l->region = e->g->top;
+}
+
+Context context_begin(Lowering *l, Entry *e) {
+  Context c = {*l};
+  entry_enter(l, e);
+  l->frame = NULL;
+  l->facts.n = 0;
+  l->facts.at = NULL;
+  l->facts.cap = 0;
+  l->loops = l->stack_stop = NULL;
+  l->calls = NULL;
+  l->param_path = "";
+  l->draw_path = "";
+  l->stmt_name = NULL;
+  l->drawing = NULL;
+  l->counts.at = NULL;
+  l->counts.n = l->counts.cap = 0;
+  l->reduce_frames.at = NULL;
+  l->reduce_frames.n = l->reduce_frames.cap = 0;
+  l->call_values.at = NULL;
+  l->call_values.n = l->call_values.cap = 0;
+  l->objective = NULL;
+  l->logs.at = NULL;
+  l->logs.n = l->logs.cap = 0;
+  l->forbid_draws = false;
+  return c;
+}
+
+void context_end(Lowering *l, const Context *c) {
+  const Lowering *s = &c->saved;
+  l->entry = s->entry;
+  l->g = s->g;
+  l->region = s->region;
+  l->frame = s->frame;
+  l->facts = s->facts;
+  l->loops = s->loops;
+  l->stack_stop = s->stack_stop;
+  l->calls = s->calls;
+  l->param_path = s->param_path;
+  l->draw_path = s->draw_path;
+  l->stmt_name = s->stmt_name;
+  l->drawing = s->drawing;
+  l->counts = s->counts;
+  l->reduce_frames = s->reduce_frames;
+  l->call_values = s->call_values;
+  l->objective = s->objective;
+  l->logs = s->logs;
+  l->forbid_draws = s->forbid_draws;
+}
+
+Value *entry_input(Lowering *l, const char *name, Type t, int rank, const int64_t *shape,
+                   const char *const *ids, int64_t lo, int64_t hi, const char *data, Span at) {
+  Node *n = ir_input(l->g, name, t, rank, shape, lo, hi, at);
+  UnitInput in = {.name = name, .type = t, .rank = rank, .lo = lo, .hi = hi, .data = data};
+  for (int k = 0; k < rank; k++) in.shape[k] = shape[k];
+  vec_push(l->arena, &l->entry->inputs, in);
+  Value *v = v_of_node(l, n, ids);
+  v->what = name;
+  v->span = at;
+  return v;
+}
+
+Value *param_value(Lowering *l, int param) {
+  Entry *e = l->entry;
+  const Parameter *p = &l->params.at[param];
+  Node *n = NULL;
+  for (int i = 0; i < e->views.n; i++)
+    if (e->views.at[i].param == param) n = e->views.at[i].node;
+  if (!n) {
+    int k = p->matrix ? 0 : 1;
+    if (!e->flat[k]) {
+      int64_t one = 1; /* the length is known once every entry is lowered */
+      e->flat[k] = ir_state(
+          l->g, arena_printf(l->arena, "%s.%s", e->ema ? "ema" : "params", k ? "vector" : "matrix"),
+          TY_REAL, 1, &one, p->span);
+    }
+    n = ir_view(l->g, l->g->top, p->name, e->flat[k], 0, p->rank, p->shape, p->span);
+    ParamView view = {param, e->ema, n};
+    vec_push(l->arena, &e->views, view);
+  }
+  Value *v = v_of_node(l, n, p->axis);
+  v->span = p->span;
+  return v;
+}
+
+/* Leaves that were met inside a loop's body stand behind the loop in the top
+ * region: bring all leaves to its front, states before the views of them. */
+void entry_settle(Entry *e) {
+  Graph *g = e->g;
+  Region *top = g->top;
+  Region sorted = {.loop = top->loop, .parent = top->parent};
+  for (int round = 0; round < 3; round++)
+    for (int i = 0; i < top->nodes.n; i++) {
+      Node *n = top->nodes.at[i];
+      bool root = n->kind == N_INPUT || n->kind == N_STATE || n->kind == N_CONST;
+      bool view = n->kind == N_VIEW && n->base->kind == N_STATE;
+      if (round == (root ? 0 : view ? 1 : 2)) vec_push(g->arena, &sorted.nodes, n);
+    }
+  top->nodes.at = sorted.nodes.at;
+  top->nodes.n = sorted.nodes.n;
+  top->nodes.cap = sorted.nodes.cap;
+}
+
+void entry_add(Lowering *l, Entry *e) {
+  entry_settle(e);
+  Unit *u = l->unit;
+  u->entries = arena_grow(l->arena, u->entries, sizeof(UnitEntry) * (size_t)u->nentries,
+                          sizeof(UnitEntry) * (size_t)(u->nentries + 1));
+  UnitEntry *out = &u->entries[u->nentries++];
+  out->name = e->name;
+  out->graph = e->g;
+  out->repeated = e->repeated;
+  out->inputs = e->inputs.at;
+  out->ninputs = e->inputs.n;
+  vec_push(l->arena, &l->entries, e);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* What a name stands for: values, and the members of data and schedules, which are
+ * settled when they are first asked for. */
+#include <string.h>
+
+#include "compiler/lower/entry.h"
+#include "compiler/lower/index.h"
+#include "compiler/lower/lower.h"
+#include "compiler/lower/scope.h"
+#include "compiler/lower/tables.h"
+#include "compiler/lower/value.h"
+
+Value *binding_value(Lowering *l, Binding *b) {
+  return b->value->kind == V_PARAM ? param_value(l, b->value->param) : b->value;
+}
+
+Value *lookup(Lowering *l, Scope *s, const char *name, Span at) {
+  Binding *b = scope_find(s, name);
+  if (b) return binding_value(l, b);
+  if (l->names_missing) return v_poison(l);
+  VEC(const char *) seen = {0};
+  for (Scope *k = s; k; k = k->parent)
+    for (int i = 0; i < k->names.n; i++) vec_push(l->arena, &seen, k->names.at[i].name);
+  for (Frame *f = l->frame; f && !f->barrier; f = f->parent)
+    for (int i = 0; i < f->vars.n; i++)
+      if (f->vars.at[i].name) vec_push(l->arena, &seen, f->vars.at[i].name);
+  Diag *x = lower_error(l, 301, at, "unknown name '%s'", name);
+  const char *near = did_you_mean(name, seen.at, seen.n), *library = std_declaring(name);
+  if (near)
+    diag_hint(l->d, x, "did you mean '%s'?", near);
+  else if (library)
+    diag_hint(l->d, x, "it is in the library: use %s", library);
+  return v_poison(l);
+}
+
+/* ---- members ------------------------------------------------------------------ */
+
+static Value *table_value(Lowering *l, Table *t) {
+  Entry *e = l->entry;
+  Node *n = NULL;
+  for (int i = 0; i < e->ntables; i++)
+    if (e->tables[i].table == t) n = e->tables[i].node;
+  if (!n) {
+    n = ir_const(l->g, l->g->top, t->name, t->type, t->rank, t->shape, t->data, t->span);
+    if (e->ntables == e->captables) {
+      int cap = e->captables ? 2 * e->captables : 8;
+      e->tables = arena_grow(l->arena, e->tables, (size_t)e->captables * sizeof *e->tables,
+                             (size_t)cap * sizeof *e->tables);
+      e->captables = cap;
+    }
+    e->tables[e->ntables].table = t;
+    e->tables[e->ntables++].node = n;
+  }
+  Value *v = v_of_node(l, n, t->id);
+  v->span = t->span;
+  return v;
+}
+
+/* The settings are read when they are first needed: a dim may stand before the data it is taken
+ * from. */
+bool data_settled(Lowering *l, Data *x, Span at) {
+  if (x->settling)
+    lower_error(l, 410, at, "the settings of data '%s' need what is only known with them",
+                x->decl->name);
+  if (x->settling || x->settled) return x->settled && x->info.source;
+  x->settling = true;
+  if (!settings_data(l, x, x->scope)) x->info.source = NULL;
+  x->settling = false;
+  x->settled = true;
+  return x->info.source != NULL;
+}
+
+static bool data_ready(Lowering *l, Data *x, Span at) {
+  if (!data_settled(l, x, at)) return false;
+  if (!x->asked) {
+    x->asked = true;
+    const char *why = "no data can be read here";
+    x->ok = l->options->query && l->options->query(l->options->query_ctx, &x->info, &x->got, &why);
+    if (!x->ok) lower_error(l, 401, x->info.span.line ? x->info.span : at, "%s", why);
+    if (x->ok) {
+      Table *t = NEW(l->arena, Table);
+      t->name = arena_printf(l->arena, "%s.unigram", x->info.name);
+      t->rank = 1;
+      t->shape[0] = x->got.vocab;
+      t->id[0] = NULL;
+      t->data = (double *)x->got.unigram;
+      t->span = x->info.span;
+      x->unigram = t;
+    }
+  }
+  return x->ok;
+}
+
+Value *member(Lowering *l, Value *base, const char *name, Span at) {
+  if (base->kind == V_POISON) return base;
+  if (base->kind == V_DATA) {
+    static const char *const known[] = {"vocab", "unigram", "entropy"};
+    if (!strcmp(name, "vocab") || !strcmp(name, "unigram") || !strcmp(name, "entropy")) {
+      if (!data_ready(l, base->data, at)) return v_poison(l);
+      if (!strcmp(name, "vocab")) return v_int(l, base->data->got.vocab, NULL);
+      if (!strcmp(name, "entropy")) return v_real(l, base->data->got.entropy);
+      return table_value(l, base->data->unigram);
+    }
+    Diag *x = lower_error(l, 303, at, "data '%s' has no member '%s'", base->data->info.name, name);
+    const char *near = did_you_mean(name, known, 3);
+    diag_hint(l->d, x, near ? "did you mean '%s'?" : "it has vocab, unigram[v] and entropy%s",
+              near ? near : "");
+    return v_poison(l);
+  }
+  if (base->kind == V_SCHEDULE) {
+    DiffusionSchedule *s = base->schedule;
+    if (!diffusion_ready(l, s, at)) return v_poison(l);
+    VEC(const char *) names = {0};
+    for (int i = 0; i < s->tables.n; i++) {
+      if (!strcmp(s->tables.at[i]->name + strlen(s->decl->name) + 1, name))
+        return table_value(l, s->tables.at[i]);
+      vec_push(l->arena, &names, s->tables.at[i]->name + strlen(s->decl->name) + 1);
+    }
+    Diag *x = lower_error(l, 303, at, "schedule '%s' has no table '%s'", s->decl->name, name);
+    const char *near = did_you_mean(name, names.at, names.n);
+    if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
+    diag_note(l->d, x, s->decl->name_span, "'%s' is declared here", s->decl->name);
+    return v_poison(l);
+  }
+  if (base->kind == V_TENSOR && base->given && !strcmp(name, "given")) return base->given;
+  Diag *x = lower_error(
+      l, 303, at,
+      "only data, schedules and a sampler's text parameters have members, %s%s%s no '.%s'",
+      base->what ? "'" : "", base->what ? base->what : "this", base->what ? "' has" : " has", name);
+  if (base->kind == V_TENSOR && base->rank && (!strcmp(name, "shape") || !strcmp(name, "size")))
+    diag_hint(l->d, x, "extent(i) is how far the index i runs");
+  return v_poison(l);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Scopes, and what the names in them stand for. */
+#ifndef TDC_SCOPE_H
+#define TDC_SCOPE_H
+
+#include "compiler/lower/value.h"
+
+typedef struct Binding {
+  const char *name;
+  Value *value;
+  Span span;
+  bool pattern;  /* an index name of a header: an extent, and an index where an index stands */
+  bool mutable_; /* a loop's carry or a sampler's state */
+} Binding;
+
+struct Scope {
+  Scope *parent;
+  bool function; /* assignments do not reach beyond */
+  VEC(Binding) names;
+  ValueAxis ellipsis[IR_MAX_RANK]; /* what `...` stands for in this function */
+  int nellipsis;
+  bool has_ellipsis;
+};
+
+struct Fn {
+  ADecl *decl;
+  Scope *scope;
+};
+
+/* -- lower_scope.c: finding names ---------------------------------------------- */
+Scope *scope_new(Lowering *l, Scope *parent, bool function);
+Binding *scope_find(Scope *s, const char *name);
+Binding *scope_here(Scope *s, const char *name);
+void scope_set(Lowering *l, Scope *s, const char *name, Value *v, Span at);
+const char *std_declaring(const char *function); /* the library that declares it, or NULL */
+Fn *find_fn(Lowering *l, Scope *s, const char *name);
+
+/* -- lower_name.c: what they stand for ------------------------------------------- */
+/* Error and poison when unknown. */
+Value *lookup(Lowering *l, Scope *s, const char *name, Span at);
+Value *member(Lowering *l, Value *base, const char *name, Span at);
+Value *binding_value(Lowering *l, Binding *b);
+
+/* -- lower_file.c: declarations ------------------------------------------------- */
+bool file_load(Lowering *l, int file, Scope *scope); /* declarations into scope */
+/* Of a library; NULL after an error. */
+Scope *std_scope(Lowering *l, const char *name, Span at);
+
+#endif
