@@ -64,14 +64,6 @@ int plan_depth(const Region *r) {
   return depth;
 }
 
-bool plan_computes(const Node *n) { return n->kind == N_COMP || n->kind == N_SCATTER; }
-
-int64_t plan_evaluations(const Node *n) {
-  int64_t count = 1;
-  for (int v = 0; v < n->nvars; v++) count *= n->extent[v];
-  return count;
-}
-
 static void finish_entry(Plan *p) {
   TdEntry e = {.name = arena_strdup(p->arena, p->name),
                .arena_bytes = p->arena_bytes,
@@ -97,12 +89,8 @@ static void list_outputs(Plan *p) {
 }
 
 const char *backend_form(int i) {
-  static const char *const before[] = {"lower", "again", "restack", "tables"};
-  const int n = (int)(sizeof before / sizeof *before), passes = pipeline_count();
-  if (i < n) return before[i];
-  if (i < n + passes) return pipeline_at(i - n)->name;
-  static const char *const after[] = {"inline", "budget", "twice", NULL};
-  return after[i - n - passes];
+  if (i == 0) return "lower";
+  return i <= pipeline_count() ? pipeline_at(i - 1)->name : NULL;
 }
 
 void backend_dump(Backend *be, const char *form, StrBuf *out) {
@@ -111,23 +99,31 @@ void backend_dump(Backend *be, const char *form, StrBuf *out) {
 }
 
 /* Does somebody want to see it? */
-static void look(Plan *p, const char *form) {
-  if (!p->be->dump_form || strcmp(p->be->dump_form, form) != 0) return;
-  ir_print(p->g, p->be->dump);
-  sb_putc(p->be->dump, '\n');
+static void show(const Backend *be, Graph *g, const char *form) {
+  if (!be->dump_form || strcmp(be->dump_form, form) != 0) return;
+  ir_print(g, be->dump);
+  sb_putc(be->dump, '\n');
 }
 
-/* After every pass that promises a graph as good as before: is it one? */
-static void check(Plan *p, const char *form) {
-  const char *broken = ir_verify(p->g);
-  if (broken) bug("%s: after the pass '%s': %s", p->name, form, broken);
-  look(p, form);
-}
-
-static void look_after(Graph *g, const GraphPassInfo *pass, double seconds, void *ctx) {
-  (void)g;
+static void show_after(Graph *g, const PassInfo *pass, double seconds, void *ctx) {
   (void)seconds;
-  check(ctx, pass->name);
+  show(ctx, g, pass->name);
+}
+
+/* All passes over the entry's graph. */
+static void rewrite(Backend *be, Graph *g, const char *entry_name) {
+  const char *broken = ir_verify(g);
+  if (broken) bug("%s: before all passes: %s", entry_name, broken);
+  show(be, g, "lower");
+  const BackendOptions *o = &be->options;
+  PassOptions passes = {.simplify = o->simplify,
+                        .fuse_maps = o->fuse_maps,
+                        .contractions = o->contractions,
+                        .chains = o->chains,
+                        .recompute = o->keep_values ? be->recompute : INT_MAX,
+                        .recomputed = &be->recomputed};
+  pipeline_run(
+      g, &(PipelineOptions){.passes = &passes, .verify = true, .after = show_after, .ctx = be});
 }
 
 bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
@@ -136,27 +132,7 @@ bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
             .g = graph_clone(be->arena, g),
             .name = entry_name,
             .repeated = be->repeated};
-  check(&p, "lower");
-  if (be->options.chains) {
-    plan_chain_again(&p);
-    check(&p, "again");
-  }
-  if (be->options.simplify) {
-    plan_restack(&p);
-    check(&p, "restack");
-    plan_tables(&p);
-    check(&p, "tables");
-    pipeline_run(p.g, &(PipelineOptions){.after = look_after, .ctx = &p});
-  }
-  if (be->options.fuse_maps) plan_inline(&p);
-  ir_prune(p.g);
-  look(&p,
-       "inline"); /* bounds hold here because they held before; intervals cannot prove each anew */
-  int again = be->options.keep_values ? be->recompute : INT_MAX;
-  be->recomputed = again > 0 ? recompute_cheapest(p.g, again) : 0;
-  look(&p, "budget");
-  if (be->options.chains) plan_chain_twice(&p);
-  look(&p, "twice");
+  rewrite(be, p.g, entry_name);
   plan_own(&p);
   plan_group(&p);
   if (be->options.chains) plan_chains(&p);

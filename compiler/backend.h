@@ -30,7 +30,7 @@ Backend *backend_new(Arena *a, Diags *d, const char *name, const BackendOptions 
 void backend_activations(Backend *be, TdType act);
 
 /* The forms that a graph goes through, by the pass that makes them: form i, or
- * NULL past the last. */
+ * NULL past the last. The first, "lower", is before all passes. */
 const char *backend_form(int i);
 /* Every entry's graph in that form, as text, to `out`. */
 void backend_dump(Backend *be, const char *form, StrBuf *out);

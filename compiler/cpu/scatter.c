@@ -155,7 +155,7 @@ void emit_scatter(Plan *p, Group *g, TdKernel *k) {
   k->source = arena_strndup(em->arena, out.s, out.n);
   k->launch.cpu.pieces = (extent + s.width - 1) / s.width;
   k->parts = em->parts;
-  k->flops = (emit_flops(p->g, n->body) + 1) * (double)plan_evaluations(n);
+  k->flops = (emit_flops(p->g, n->body) + 1) * (double)ir_evaluations(n);
   sb_free(&out);
   sb_free(&inner);
   emit_arguments(em);

@@ -5,7 +5,6 @@
 #include "compiler/ir/clone.h"
 #include "compiler/ir/ir.h"
 #include "compiler/ir/walk.h"
-#include "compiler/plan/plan.h"
 
 typedef struct Clone {
   Graph *from, *to;

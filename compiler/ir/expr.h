@@ -87,6 +87,9 @@ typedef struct Affine {
 } Affine;
 bool ex_affine(Graph *g, Expr *e, Affine *out);
 
+/* -- passes/inline.c --------------------------------------------------------- */
+double expr_cost(Graph *g, Expr *e); /* of one evaluation, in additions */
+
 /* -- interval.c -------------------------------------------------------------- */
 /* Interval of an integer expression given the variables' extents (a node's
  * nvars/extent); reads use the node's lo..hi. False when unbounded. */

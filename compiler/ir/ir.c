@@ -268,6 +268,26 @@ bool ir_visible(const Region *from, const Node *n) {
   return false;
 }
 
+bool ir_inside(const Region *r, const Loop *l) {
+  for (; r; r = r->parent)
+    if (r->loop == l) return true;
+  return false;
+}
+
+bool ir_computes(const Node *n) { return n->kind == N_COMP || n->kind == N_SCATTER; }
+
+int64_t ir_evaluations(const Node *n) {
+  int64_t count = 1;
+  for (int v = 0; v < n->nvars; v++) count *= n->extent[v];
+  return count;
+}
+
+void ir_visit_exprs(Graph *g, Node *n, ExprVisit *f, void *ctx) {
+  if (n->body) ex_visit(g, n->body, f, ctx);
+  if (n->guard) ex_visit(g, n->guard, f, ctx);
+  for (int d = 0; d < n->rank && n->kind == N_SCATTER; d++) ex_visit(g, n->index[d], f, ctx);
+}
+
 /* ---- reads ------------------------------------------------------------------ */
 
 /* What one call of ir_each_read found, kept while it reports so that calls may
@@ -369,4 +389,20 @@ void ir_each_read(Graph *g, Node *n, void (*f)(Node *read, void *ctx), void *ctx
   for (int i = 0; i < list->nodes.n; i++) f(list->nodes.at[i], ctx);
   list->next = s->idle;
   s->idle = list;
+}
+
+typedef struct Sought {
+  const Node *node;
+  bool found;
+} Sought;
+
+static void note_sought(Node *read, void *ctx) {
+  Sought *s = ctx;
+  if (read == s->node) s->found = true;
+}
+
+bool ir_reads(Graph *g, Node *n, const Node *of) {
+  Sought s = {of, false};
+  ir_each_read(g, n, note_sought, &s);
+  return s.found;
 }

@@ -6,6 +6,7 @@
  *             every carry and emit that is left has a reader
  * keeps       inputs and states (they are the entry's interface), and what a
  *             user's derivative on a live node refers to
+ * breaks      nothing
  *
  *     a = exp(x[i])                            a = exp(x[i])
  *     b = a[i] + 1                     ->      output a

@@ -4,8 +4,9 @@
  * them again, so that chains (chain.c) can keep them on chip there too and nothing
  * of their size is in memory.
  *
- * needs       regions in order
+ * needs       regions in order; the option `contractions`
  * guarantees  values stay; a stack that nobody reads is pruned
+ * breaks      nothing; but nodes of two loops are equal now, which `cse` keeps apart
  *
  *     loop i { s = sum over e (q[l, e] * k[m, e]); emit s }
  *     loop j reverse { ... S[@j, l, m] ... }
@@ -14,6 +15,7 @@
  * Only what is stacked anyway, and maps of it, are read for it, and only products
  * that a chain can take are worth it: of batches, few operations an element.
  * `@save` before the assignment keeps the value.                                 */
+#include "compiler/passes/pipeline.h"
 #include "compiler/plan/chain.h"
 
 enum { DEEPEST = 128 }; /* operations: more cost more than bringing an element from memory */
@@ -24,20 +26,14 @@ typedef struct Copy {
 } Copy;
 
 typedef struct Recompute {
-  Plan *p;
+  Graph *g;
   Loop *earlier, *later;
   Node *stack, *again; /* the value stacked, and computed in the later loop */
   VEC(Copy) copies;
   bool fails;
 } Recompute;
 
-static bool inside(const Region *r, const Loop *l) {
-  for (; r; r = r->parent)
-    if (r->loop == l) return true;
-  return false;
-}
-
-static Node *stack_of(const Loop *l, const Node *value) {
+static Node *stack_after(const Loop *l, const Node *value) {
   const Region *around = l->node->region;
   for (int i = 0; i < around->nodes.n; i++) {
     Node *n = around->nodes.at[i];
@@ -48,28 +44,27 @@ static Node *stack_of(const Loop *l, const Node *value) {
 
 /* ---- may it be? ------------------------------------------------------------------ */
 
-static bool is_map(const Node *n) {
+static bool is_plain_map(const Node *n) {
   return n->kind == N_COMP && n->reducer == RED_NONE && !n->vjp && !n->body->draws;
 }
 
 /* Has the later loop what is read, or can it be had by maps of what it has? */
 static void check_source(Node *read, void *ctx) {
   Recompute *r = ctx;
-  if (r->fails || !inside(read->region, r->earlier) || stack_of(r->earlier, read)) return;
-  if (read->region == r->earlier->body && is_map(read))
-    ir_each_read(r->p->g, read, check_source, r);
+  if (r->fails || !ir_inside(read->region, r->earlier) || stack_after(r->earlier, read)) return;
+  if (read->region == r->earlier->body && is_plain_map(read))
+    ir_each_read(r->g, read, check_source, r);
   else
     r->fails = true;
 }
 
 static bool worth_it(Recompute *r, Node *n) {
-  Contraction *c =
-      r->p->be->options.contractions && contract_matches(r->p, n) ? contract_find(r->p, n) : NULL;
+  const Contraction *c = contract_matches(r->g, n) ? contract_find(r->g, n) : NULL;
   if (!c || n->save == SAVE_KEEP || n->vjp || n->body->draws || c->extent[GEMM_K] > DEEPEST ||
       !chain_batches(c))
     return false;
   r->fails = false;
-  ir_each_read(r->p->g, n, check_source, r);
+  ir_each_read(r->g, n, check_source, r);
   return !r->fails;
 }
 
@@ -77,22 +72,6 @@ static void check_use(Expr *e, void *ctx) {
   Recompute *r = ctx;
   if (e->kind != E_READ || e->node != r->stack) return;
   if (e->args[0]->kind != E_LOOPVAR || e->args[0]->loop != r->later) r->fails = true;
-}
-
-typedef struct Mention {
-  const Node *of;
-  bool found;
-} Mention;
-
-static void look(Node *read, void *ctx) {
-  Mention *m = ctx;
-  m->found = m->found || read == m->of;
-}
-
-static bool reads(Plan *p, Node *n, const Node *of) {
-  Mention m = {of, false};
-  ir_each_read(p->g, n, look, &m);
-  return m.found;
 }
 
 static bool is_result(const Graph *g, const Node *n) {
@@ -117,12 +96,12 @@ static bool only_there(Recompute *r, const Region *region) {
     Node *n = region->nodes.at[i];
     if (n->kind == N_LOOP) {
       found = only_there(r, n->loop->body) || found;
-    } else if (n != r->stack && reads(r->p, n, r->stack)) {
+    } else if (n != r->stack && ir_reads(r->g, n, r->stack)) {
       found = true;
-      if (!plan_computes(n) || !inside(region, r->later))
+      if (!ir_computes(n) || !ir_inside(region, r->later))
         r->fails = true;
       else
-        plan_visit_node(r->p, n, check_use, r);
+        ir_visit_exprs(r->g, n, check_use, r);
     }
   }
   return found;
@@ -136,8 +115,8 @@ static Node *copy_in_later(Recompute *r, const Node *n);
 static Expr *translate(Graph *g, Expr *e, void *ctx) {
   Recompute *r = ctx;
   if (e->kind == E_LOOPVAR && e->loop == r->earlier) return ex_loopvar(g, r->later);
-  if (e->kind != E_READ || !inside(e->node->region, r->earlier)) return e;
-  Node *stack = stack_of(r->earlier, e->node);
+  if (e->kind != E_READ || !ir_inside(e->node->region, r->earlier)) return e;
+  Node *stack = stack_after(r->earlier, e->node);
   if (!stack) return ex_read(g, copy_in_later(r, e->node), e->args);
   Expr *index[IR_MAX_RANK] = {ex_loopvar(g, r->later)};
   for (int d = 0; d < e->nargs; d++) index[d + 1] = e->args[d];
@@ -146,7 +125,7 @@ static Expr *translate(Graph *g, Expr *e, void *ctx) {
 
 /* Right before what needs the stack first; after what it reads itself. */
 static Node *copy_in_later(Recompute *r, const Node *n) {
-  Graph *g = r->p->g;
+  Graph *g = r->g;
   Region *body = r->later->body;
   for (int i = 0; i < r->copies.n; i++)
     if (r->copies.at[i].of == n) return r->copies.at[i].copy;
@@ -155,11 +134,11 @@ static Node *copy_in_later(Recompute *r, const Node *n) {
   Node *again = ir_comp_like(g, body, n, guard, value);
   again->save = n->save;
   int first = 0, at = body->nodes.n - 1;
-  while (first < at && !reads(r->p, body->nodes.at[first], r->stack)) first++;
+  while (first < at && !ir_reads(r->g, body->nodes.at[first], r->stack)) first++;
   for (; at > first; at--) body->nodes.at[at] = body->nodes.at[at - 1];
   body->nodes.at[at] = again;
   Copy made = {n, again};
-  vec_push(r->p->arena, &r->copies, made);
+  vec_push(g->arena, &r->copies, made);
   return again;
 }
 
@@ -169,11 +148,11 @@ static Expr *use_again(Graph *g, Expr *e, void *ctx) {
 }
 
 static void replace_uses(Recompute *r, Region *region) {
-  Graph *g = r->p->g;
+  Graph *g = r->g;
   for (int i = 0; i < region->nodes.n; i++) {
     Node *n = region->nodes.at[i];
     if (n->kind == N_LOOP) replace_uses(r, n->loop->body);
-    if (!plan_computes(n) || !reads(r->p, n, r->stack)) continue;
+    if (!ir_computes(n) || !ir_reads(r->g, n, r->stack)) continue;
     n->body = ex_map(g, n->body, use_again, r);
     if (n->guard) n->guard = ex_map(g, n->guard, use_again, r);
     for (int d = 0; d < n->rank && n->kind == N_SCATTER; d++)
@@ -181,25 +160,24 @@ static void replace_uses(Recompute *r, Region *region) {
   }
 }
 
-static bool try_stack(Plan *p, Node *stack, Loop *later) {
-  Recompute r = {.p = p, .earlier = stack->loop, .later = later, .stack = stack};
+static bool try_stack(Graph *g, Node *stack, Loop *later) {
+  Recompute r = {.g = g, .earlier = stack->loop, .later = later, .stack = stack};
   Node *n = stack->loop->emits.at[stack->slot];
   if (n->region != r.earlier->body || later == r.earlier || !worth_it(&r, n)) return false;
-  if (!only_there(&r, p->g->top) || r.fails || is_result(p->g, stack)) return false;
+  if (!only_there(&r, g->top) || r.fails || is_result(g, stack)) return false;
   r.again = copy_in_later(&r, n);
   replace_uses(&r, later->body);
   return true;
 }
 
-void plan_chain_again(Plan *p) {
+void pass_again(Graph *g, const PassOptions *o) {
   bool changed = false;
-  for (int i = 0; i < p->g->nodes.n; i++) {
-    Node *stack = p->g->nodes.at[i];
+  for (int i = 0; i < g->nodes.n && o->contractions; i++) {
+    Node *stack = g->nodes.at[i];
     if (stack->kind != N_STACK) continue;
-    for (int k = 0; k < p->g->loops.n; k++)
-      if (p->g->loops.at[k]->node->region == stack->region &&
-          try_stack(p, stack, p->g->loops.at[k]))
+    for (int k = 0; k < g->loops.n; k++)
+      if (g->loops.at[k]->node->region == stack->region && try_stack(g, stack, g->loops.at[k]))
         changed = true;
   }
-  if (changed) ir_prune(p->g);
+  if (changed) ir_prune(g);
 }

@@ -6,7 +6,7 @@
  * needs       a verified graph
  * guarantees  no node computes what a node visible before it does; loops, carries
  *             and nodes with a derivative of their own are left apart
- * leaves      unused emits and carries behind (ir_prune)
+ * breaks      `prune`: emits and carries that nobody reads are left behind
  *
  *     a[i:4] = x[i] * 2.0                   a[i:4] = x[i] * 2.0
  *     b[i:4] = x[i] * 2.0            ->     c[i:4] = a[i] + a[i]
@@ -167,7 +167,8 @@ static void renew_vjps(Cse *c, Region *r) {
   }
 }
 
-void pass_cse(Graph *g) {
+void pass_cse(Graph *g, const PassOptions *o) {
+  (void)o;
   Cse c = {.g = g, .arena = arena_new()};
   if (!c.arena) bug("no memory to merge nodes");
   c.as = NEWN(c.arena, Node *, g->nodes.n + 1);

@@ -7,6 +7,7 @@
  *             loop, or another node of the body
  * keeps       users' derivatives whole: a node with one, and what belongs to
  *             one, stays
+ * breaks      nothing
  *
  *     loop i:6 {                             a[k:4] = exp(x[k])
  *       a[k:4] = exp(x[k])             ->    loop i:6 {
@@ -19,7 +20,7 @@ typedef struct Inside {
   bool found;
 } Inside;
 
-static void look(Node *read, void *ctx) {
+static void note_inside(Node *read, void *ctx) {
   Inside *in = ctx;
   if (read->region == in->body) in->found = true;
 }
@@ -37,7 +38,7 @@ static bool movable(Graph *g, Node *n) {
                   n->kind == N_PACK || n->kind == N_CONST;
   if (!computed || n->vjp) return false;
   Inside in = {n->region, false};
-  ir_each_read(g, n, look, &in);
+  ir_each_read(g, n, note_inside, &in);
   return !in.found && !counts(g, n);
 }
 
@@ -66,4 +67,7 @@ static void hoist(Graph *g, Region *r) {
   for (int i = 0; i < list.n; i++) vec_push(g->arena, &r->nodes, list.at[i]);
 }
 
-void pass_hoist(Graph *g) { hoist(g, g->top); }
+void pass_hoist(Graph *g, const PassOptions *o) {
+  (void)o;
+  hoist(g, g->top);
+}

@@ -5,6 +5,8 @@
  * needs       regions in order
  * guarantees  nothing but a value's definition changes; substituted nodes that
  *             nobody reads any more are pruned
+ * breaks      bounds hold because they held before, but intervals cannot prove
+ *             each anew: an index that was a value with an interval is an expression
  *
  *     a = x[i] + b[i]
  *     y = sum over k (a[k] * a[k])   ->   y = sum over k ((x[k] + b[k]) * (x[k] + b[k]))
@@ -12,7 +14,8 @@
  * The measure is time: a stored element costs about STORE operations to write
  * and read back, more when its readers would otherwise need fewer arrays. */
 #include "compiler/ir/walk.h"
-#include "compiler/plan/plan.h"
+#include "compiler/passes/pipeline.h"
+#include "compiler/plan/contract.h"
 
 enum {
   STORE = 12,           /* what keeping an element may cost, in operations */
@@ -61,10 +64,10 @@ static void add_cost(Expr *e, void *ctx) {
 }
 
 /* Operations of one evaluation, and arrays of about the node's size it reads. */
-static Cost cost_of(Plan *p, const Node *n) {
+static Cost cost_of(Graph *g, const Node *n) {
   Cost c = {0, 0, n};
-  ex_visit(p->g, n->body, add_cost, &c);
-  if (n->guard) ex_visit(p->g, n->guard, add_cost, &c);
+  ex_visit(g, n->body, add_cost, &c);
+  if (n->guard) ex_visit(g, n->guard, add_cost, &c);
   return c;
 }
 
@@ -76,7 +79,8 @@ typedef struct Readers {
 } Readers; /* needed: by something else than a body */
 
 typedef struct Inline {
-  Plan *p;
+  Graph *g;
+  const PassOptions *options;
   Readers *readers; /* by node id */
   Node *reader;
 } Inline;
@@ -84,10 +88,10 @@ typedef struct Inline {
 static void add_reader(Node *read, void *ctx) {
   Inline *in = ctx;
   Readers *r = &in->readers[read->id];
-  if (!plan_computes(in->reader)) r->needed = true;
+  if (!ir_computes(in->reader)) r->needed = true;
   for (int i = 0; i < r->at.n; i++)
     if (r->at.at[i] == in->reader) return;
-  vec_push(in->p->arena, &r->at, in->reader);
+  vec_push(in->g->arena, &r->at, in->reader);
 }
 
 static void find_readers(Inline *in, Region *r) {
@@ -104,7 +108,7 @@ static void find_readers(Inline *in, Region *r) {
       continue;
     }
     in->reader = n;
-    ir_each_read(in->p->g, n, add_reader, in);
+    ir_each_read(in->g, n, add_reader, in);
   }
 }
 
@@ -137,24 +141,23 @@ static double loops_between(const Node *reader, const Node *n) {
   return times;
 }
 
-static bool is_product(Plan *p, const Node *n) {
-  return p->be->options.contractions && contract_matches(p, n);
+static bool is_product(const Inline *in, const Node *n) {
+  return in->options->contractions && contract_matches(in->g, n);
 }
 
 static bool should_inline(Inline *in, Node *n) {
-  Plan *p = in->p;
   Readers *r = &in->readers[n->id];
   if (n->kind != N_COMP || n->reducer != RED_NONE || r->needed || n->save == SAVE_KEEP)
     return false;
-  Cost c = cost_of(p, n);
+  Cost c = cost_of(in->g, n);
   if (n->save == SAVE_RECOMPUTE) return true;
   double count = (double)ir_count(n), often = 0;
   bool operand = false;
   for (int i = 0; i < r->at.n; i++) {
     Node *reader = r->at.at[i];
     Sites s = {n, reader, 0, 0};
-    plan_visit_node(p, reader, count_site, &s);
-    if (is_product(p, reader)) {
+    ir_visit_exprs(in->g, reader, count_site, &s);
+    if (is_product(in, reader)) {
       operand = true;
       often += s.sites;
     } else {
@@ -188,7 +191,7 @@ static int size_of(Graph *g, Expr *e) {
 }
 
 static bool substitute(Inline *in, Node *n, Node *reader) {
-  Graph *g = in->p->g;
+  Graph *g = in->g;
   Expr *body = ex_map(g, reader->body, replace, n), *index[IR_MAX_RANK] = {0};
   if (size_of(g, body) > SIZE_MAX_INLINE) return false;
   Expr *guard = reader->guard ? ex_map(g, reader->guard, replace, n) : NULL;
@@ -202,10 +205,10 @@ static bool substitute(Inline *in, Node *n, Node *reader) {
   return true;
 }
 
-static void run(Inline *in, Region *r) {
+static void inline_region(Inline *in, Region *r) {
   for (int i = 0; i < r->nodes.n; i++) {
     Node *n = r->nodes.at[i];
-    if (n->kind == N_LOOP) run(in, n->loop->body);
+    if (n->kind == N_LOOP) inline_region(in, n->loop->body);
     if (!should_inline(in, n)) continue;
     Readers *readers = &in->readers[n->id];
     int kept = 0;
@@ -215,12 +218,11 @@ static void run(Inline *in, Region *r) {
   }
 }
 
-void plan_inline(Plan *p) {
-  Graph *g = p->g;
-  Inline in = {.p = p, .readers = NEWN(p->arena, Readers, g->nodes.n + 1)};
+void pass_inline(Graph *g, const PassOptions *o) {
+  Inline in = {.g = g, .options = o, .readers = NEWN(g->arena, Readers, g->nodes.n + 1)};
   find_readers(&in, g->top);
   for (int i = 0; i < g->outputs.n; i++) in.readers[g->outputs.at[i].node->id].needed = true;
   for (int i = 0; i < g->updates.n; i++) in.readers[g->updates.at[i].value->id].needed = true;
-  run(&in, g->top);
+  inline_region(&in, g->top);
   ir_prune(g);
 }

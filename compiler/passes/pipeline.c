@@ -3,27 +3,60 @@
 #include "compiler/passes/pipeline.h"
 #include "compiler/ir/verify.h"
 
+#include <limits.h>
+#include <stddef.h>
 #include <string.h>
 #include <time.h>
 
-static const GraphPassInfo passes[] = {
-    {"recompute", pass_recompute, NULL,
+enum { ALWAYS = -1 };
+
+static void pass_prune(Graph *g, const PassOptions *o) {
+  (void)o;
+  ir_prune(g);
+}
+
+#define BY(option) (int)offsetof(PassOptions, option)
+
+static const PassInfo passes[] = {
+    {"again", pass_again, BY(chains), false, false, NULL,
+     "make products that a loop stacks again in the later loop that reads them"},
+    {"restack", pass_restack, BY(simplify), false, false, NULL,
+     "keep for a later loop what it needs in the end, where that takes no more memory"},
+    {"tables", pass_tables, BY(simplify), false, false, NULL,
+     "compute costly subexpressions of few variables once, in nodes of their own"},
+    {"recompute", pass_recompute, BY(simplify), true, false, NULL,
      "compute values marked `save recompute` again where a later loop reads them"},
-    {"simplify", pass_simplify, NULL,
+    {"simplify", pass_simplify, BY(simplify), true, false, NULL,
      "fold what intervals prove: guards, divisions, variables of extent 1"},
-    {"hoist", pass_hoist, "simplify", "move loop-invariant nodes out of loops"},
-    {"cse", pass_cse, "hoist", "merge nodes that compute the same"},
-    {"prune", ir_prune, "cse", "remove nodes, carries and emits that nothing needs"},
+    {"hoist", pass_hoist, BY(simplify), true, false, "simplify",
+     "move loop-invariant nodes out of loops"},
+    {"cse", pass_cse, BY(simplify), true, false, "hoist", "merge nodes that compute the same"},
+    {"prune", pass_prune, ALWAYS, true, false, "cse",
+     "remove nodes, carries and emits that nothing needs"},
+    {"inline", pass_inline, BY(fuse_maps), false, true, "prune",
+     "substitute maps that cost less to compute again than to keep"},
+    {"budget", pass_budget, ALWAYS, false, false, "inline",
+     "compute values again where a later loop reads them, until memory suffices"},
+    {"twice", pass_twice, BY(chains), false, false, "inline",
+     "make products of products again for the second use in their region"},
 };
+
+PassOptions pass_options(void) {
+  return (PassOptions){.simplify = true,
+                       .fuse_maps = true,
+                       .contractions = true,
+                       .chains = true,
+                       .recompute = INT_MAX};
+}
 
 int pipeline_count(void) { return (int)(sizeof passes / sizeof *passes); }
 
-const GraphPassInfo *pipeline_at(int i) {
+const PassInfo *pipeline_at(int i) {
   if (i < 0 || i >= pipeline_count()) bug("there is no pass %d", i);
   return &passes[i];
 }
 
-const GraphPassInfo *pipeline_find(const char *name) {
+const PassInfo *pipeline_find(const char *name) {
   for (int i = 0; i < pipeline_count(); i++)
     if (strcmp(passes[i].name, name) == 0) return &passes[i];
   return NULL;
@@ -35,28 +68,35 @@ static double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static bool skipped(const PipelineOptions *o, const char *name) {
+static bool wanted(const PassInfo *pass, const PipelineOptions *o, const PassOptions *switches) {
+  if (o->general && !pass->general) return false;
   for (const char *const *s = o->skip; s && *s; s++)
-    if (strcmp(*s, name) == 0) return true;
-  return false;
+    if (strcmp(*s, pass->name) == 0) return false;
+  return pass->option == ALWAYS || *(const bool *)((const char *)switches + pass->option);
 }
 
 void pipeline_run(Graph *g, const PipelineOptions *options) {
   static const PipelineOptions defaults;
+  const PassOptions all = pass_options();
   const PipelineOptions *o = options ? options : &defaults;
+  const PassOptions *switches = o->passes ? o->passes : &all;
+  bool provable = true;
   for (int i = 0; i < pipeline_count(); i++) {
-    if (skipped(o, passes[i].name)) continue;
+    const PassInfo *pass = &passes[i];
+    if (!wanted(pass, o, switches)) continue;
     double start = now();
-    passes[i].run(g);
+    pass->run(g, switches);
     double seconds = now() - start;
-    const char *broken = o->verify ? ir_verify(g) : NULL;
-    if (broken) bug("after the pass '%s': %s", passes[i].name, broken);
-    if (o->after) o->after(g, &passes[i], seconds, o->ctx);
+    provable = provable && !pass->unprovable;
+    const char *broken = o->verify && provable ? ir_verify(g) : NULL;
+    if (broken) bug("%s: after the pass '%s': %s", g->name, pass->name, broken);
+    if (o->after) o->after(g, pass, seconds, o->ctx);
   }
 }
 
 bool pipeline_run_one(Graph *g, const char *name) {
-  const GraphPassInfo *pass = pipeline_find(name);
-  if (pass) pass->run(g);
+  const PassOptions all = pass_options();
+  const PassInfo *pass = pipeline_find(name);
+  if (pass) pass->run(g, &all);
   return pass != NULL;
 }

@@ -14,14 +14,15 @@
  *             from memory is rounded to storage (`save keep`) as before. With
  *             activations in bf16 rounding is decided later, by who reads a
  *             buffer, and may differ
- * leaves      nothing behind: stacks and emits that nobody reads are pruned
+ * breaks      nothing; stacks and emits that nobody reads are pruned
  *
  * A value can be dropped when all that reads its stack is one later loop, each
  * iteration its own row, and it follows by comprehensions alone from what the
- * loop is given and from stacks. `recompute_cheapest` drops values in the order
- * of operations for a byte: maps of what is kept, then products with few terms,
- * then the others; `pass_recompute` those that are marked `save recompute`. */
-#include "compiler/plan/plan.h"
+ * loop is given and from stacks. The pass `recompute` drops those that are
+ * marked `save recompute`; `budget` as many as its option says, in the order of
+ * operations for a byte: maps of what is kept, then products with few terms,
+ * then the others. */
+#include "compiler/ir/expr.h"
 #include "compiler/passes/pipeline.h"
 
 typedef struct Value { /* a stack that could go */
@@ -82,19 +83,13 @@ static void note_read(Expr *e, void *ctx) {
     rc->reader[s->id] = l;
 }
 
-static void visit_node(Graph *g, Node *n, ExprVisit *f, void *ctx) {
-  if (n->body) ex_visit(g, n->body, f, ctx);
-  if (n->guard) ex_visit(g, n->guard, f, ctx);
-  for (int d = 0; d < n->rank && n->kind == N_SCATTER; d++) ex_visit(g, n->index[d], f, ctx);
-}
-
 static void find_readers(Recompute *rc, Region *r) {
   for (int i = 0; i < r->nodes.n; i++) {
     Node *n = r->nodes.at[i];
     rc->position[n->id] = i;
-    if (plan_computes(n)) {
+    if (ir_computes(n)) {
       Reader reader = {rc, r};
-      visit_node(rc->g, n, note_read, &reader);
+      ir_visit_exprs(rc->g, n, note_read, &reader);
     } else if (n->kind == N_LOOP) {
       find_readers(rc, n->loop->body);
       for (int k = 0; k < n->loop->carries.n; k++) {
@@ -118,12 +113,6 @@ static bool stacked(const Recompute *rc, const Node *n, const Loop *later) {
          rc->position[s->id] < rc->position[later->node->id];
 }
 
-static bool inside(const Node *n, const Loop *l) {
-  for (const Region *r = n->region; r; r = r->parent)
-    if (r->loop == l) return true;
-  return false;
-}
-
 typedef struct Operands {
   Recompute *rc;
   Loop *earlier, *later;
@@ -134,7 +123,7 @@ static bool possible(Recompute *rc, Node *n, Loop *earlier, Loop *later);
 
 static void check_operand(Node *read, void *ctx) {
   Operands *o = ctx;
-  if (!o->fine || !inside(read, o->earlier) || stacked(o->rc, read, o->later)) return;
+  if (!o->fine || !ir_inside(read->region, o->earlier) || stacked(o->rc, read, o->later)) return;
   o->fine = possible(o->rc, read, o->earlier, o->later);
 }
 
@@ -197,7 +186,7 @@ static bool kept(const Recompute *rc, const Node *n, const Loop *later) {
  * rate, a map's is what its primitives take, a stored element some more. */
 static double operations(Graph *g, const Node *n) {
   enum { STORE = 12 };
-  double evaluations = (double)plan_evaluations(n), each = expr_cost(g, n->body);
+  double evaluations = (double)ir_evaluations(n), each = expr_cost(g, n->body);
   if (n->guard) each += expr_cost(g, n->guard);
   if (n->reducer != RED_NONE) each = each <= 1 ? 0.5 : each + 1;
   return evaluations * each + STORE * (double)ir_count(n);
@@ -205,7 +194,7 @@ static double operations(Graph *g, const Node *n) {
 
 static void add_bill(Node *n, void *ctx) {
   Bill *b = ctx;
-  if (!inside(n, b->earlier) || n->mark || kept(b->rc, n, b->later)) return;
+  if (!ir_inside(n->region, b->earlier) || n->mark || kept(b->rc, n, b->later)) return;
   n->mark = 1;
   b->sum += operations(b->rc->g, n) * (double)b->earlier->count;
   ir_each_read(b->rc->g, n, add_bill, b);
@@ -260,7 +249,7 @@ static void compute_again(Recompute *rc, Node *n, Loop *earlier, Loop *later);
 static Expr *translate(Graph *g, Expr *e, void *ctx) {
   Rewrite *w = ctx;
   if (e->kind == E_LOOPVAR && e->loop == w->earlier) return ex_loopvar(g, w->later);
-  if (e->kind != E_READ || !inside(e->node, w->earlier)) return e;
+  if (e->kind != E_READ || !ir_inside(e->node->region, w->earlier)) return e;
   if (!kept(w->rc, e->node, w->later)) return ex_read(g, made(w->rc, e->node, w->later), e->args);
   Expr *row[IR_MAX_RANK] = {ex_loopvar(g, w->later)};
   for (int d = 0; d < e->node->rank; d++) row[d + 1] = e->args[d];
@@ -269,7 +258,7 @@ static Expr *translate(Graph *g, Expr *e, void *ctx) {
 
 static void make_operand(Node *read, void *ctx) {
   Rewrite *w = ctx;
-  if (inside(read, w->earlier) && !kept(w->rc, read, w->later))
+  if (ir_inside(read->region, w->earlier) && !kept(w->rc, read, w->later))
     compute_again(w->rc, read, w->earlier, w->later);
 }
 
@@ -311,7 +300,7 @@ static Expr *reread(Graph *g, Expr *e, void *ctx) {
 
 static void rewrite_node(Recompute *rc, Node *n) {
   Graph *g = rc->g;
-  visit_node(g, n, make_read, rc);
+  ir_visit_exprs(g, n, make_read, rc);
   if (n->body) n->body = ex_map(g, n->body, reread, rc);
   if (n->guard) n->guard = ex_map(g, n->guard, reread, rc);
   for (int d = 0; d < n->rank && n->kind == N_SCATTER; d++)
@@ -327,7 +316,7 @@ static void rewrite_region(Recompute *rc, Region *r) {
   for (int i = 0; i < count; i++) {
     if (nodes[i]->kind == N_LOOP)
       rewrite_region(rc, nodes[i]->loop->body);
-    else if (plan_computes(nodes[i]))
+    else if (ir_computes(nodes[i]))
       rewrite_node(rc, nodes[i]);
     vec_push(rc->g->arena, &r->nodes, nodes[i]);
   }
@@ -343,17 +332,20 @@ static void finish(Recompute *rc) {
   ir_prune(rc->g);
 }
 
-void pass_recompute(Graph *g) {
+void pass_recompute(Graph *g, const PassOptions *o) {
+  (void)o;
   Recompute rc = recompute_begin(g);
   for (int i = 0; i < rc.values.n; i++)
     rc.values.at[i].dropped = rc.values.at[i].node->save == SAVE_RECOMPUTE;
   finish(&rc);
 }
 
-int recompute_cheapest(Graph *g, int most) {
+void pass_budget(Graph *g, const PassOptions *o) {
+  if (o->recomputed) *o->recomputed = 0;
+  if (o->recompute <= 0) return;
   Recompute rc = recompute_begin(g);
   int n = 0;
-  for (Value *v; n < most && (v = cheapest(&rc)); n++) v->dropped = true;
+  for (Value *v; n < o->recompute && (v = cheapest(&rc)); n++) v->dropped = true;
   finish(&rc);
-  return n;
+  if (o->recomputed) *o->recomputed = n;
 }

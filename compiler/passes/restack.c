@@ -10,8 +10,10 @@
  *     loop j reverse { p' = P[@j, k]; ... p' ... }
  *
  * needs       regions in order
- * guarantees  values stay; a stack that nobody reads is left for ir_prune        */
-#include "compiler/plan/plan.h"
+ * guarantees  values stay; stacks that nobody reads any more are pruned
+ * breaks      nothing                                                            */
+#include "compiler/ir/expr.h"
+#include "compiler/passes/pipeline.h"
 
 typedef struct Match { /* of a node of the later loop */
   Node *again;         /* there */
@@ -20,7 +22,7 @@ typedef struct Match { /* of a node of the later loop */
 } Match;
 
 typedef struct Restack {
-  Plan *p;
+  Graph *g;
   Loop *earlier, *later;
   VEC(Match) matches;
   bool fails;
@@ -30,12 +32,6 @@ static Match *match_of(Restack *r, const Node *n) {
   for (int i = 0; i < r->matches.n; i++)
     if (r->matches.at[i].again == n) return &r->matches.at[i];
   return NULL;
-}
-
-static bool inside(const Node *n, const Loop *l) {
-  for (const Region *r = n->region; r; r = r->parent)
-    if (r->loop == l) return true;
-  return false;
 }
 
 /* The expression as the earlier loop would write it. */
@@ -50,7 +46,7 @@ static Expr *translate(Graph *g, Expr *e, void *ctx) {
     if (!own_row) r->fails = true;
     return own_row ? ex_read(g, r->earlier->emits.at[n->slot], e->args + 1) : e;
   }
-  if (!inside(n, r->later)) return e;
+  if (!ir_inside(n->region, r->later)) return e;
   Match *m = match_of(r, n);
   if (!m) r->fails = true;
   return m ? ex_read(g, m->first, e->args) : e;
@@ -66,7 +62,7 @@ static bool same_space(const Node *a, const Node *b) {
 }
 
 static void find_matches(Restack *r) {
-  Graph *g = r->p->g;
+  Graph *g = r->g;
   Region *later = r->later->body, *earlier = r->earlier->body;
   for (int i = 0; i < later->nodes.n; i++) {
     Node *n = later->nodes.at[i];
@@ -78,7 +74,7 @@ static void find_matches(Restack *r) {
       Node *m = earlier->nodes.at[k];
       if (!same_space(n, m) || m->body != body || m->guard != guard) continue;
       Match match = {n, m, false};
-      vec_push(r->p->arena, &r->matches, match);
+      vec_push(g->arena, &r->matches, match);
       break;
     }
   }
@@ -86,29 +82,13 @@ static void find_matches(Restack *r) {
 
 /* ---- who needs what ---------------------------------------------------------------------- */
 
-typedef struct Need {
-  const Node *of;
-  bool found;
-} Need;
-
-static void look(Node *read, void *ctx) {
-  Need *n = ctx;
-  if (read == n->of) n->found = true;
-}
-
-static bool reads(Plan *p, Node *n, const Node *of) {
-  Need need = {of, false};
-  ir_each_read(p->g, n, look, &need);
-  return need.found;
-}
-
 /* Is `n` still read in the later loop, when the kept matches come out of stacks
  * and matches that nobody needs are not computed? */
 static bool needed(Restack *r, const Node *n) {
   const Region *body = r->later->body;
   for (int i = 0; i < body->nodes.n; i++) {
     Node *reader = body->nodes.at[i];
-    if (!reads(r->p, reader, n)) continue;
+    if (!ir_reads(r->g, reader, n)) continue;
     Match *m = match_of(r, reader);
     if (!m || (!m->kept && needed(r, reader))) return true;
   }
@@ -123,10 +103,10 @@ static bool read_elsewhere(Restack *r, const Node *stack) {
   const Region *around = r->later->node->region;
   for (int i = 0; i < around->nodes.n; i++) {
     Node *n = around->nodes.at[i];
-    if (n != r->later->node && n != stack && reads(r->p, n, stack)) return true;
+    if (n != r->later->node && n != stack && ir_reads(r->g, n, stack)) return true;
   }
-  for (int i = 0; i < r->p->g->outputs.n; i++)
-    if (r->p->g->outputs.at[i].node == stack) return true;
+  for (int i = 0; i < r->g->outputs.n; i++)
+    if (r->g->outputs.at[i].node == stack) return true;
   return false;
 }
 
@@ -148,10 +128,10 @@ static int64_t stacked_bytes(Restack *r) {
 
 /* ---- doing it --------------------------------------------------------------------- */
 
-static Node *stack_after_loop(Plan *p, Loop *l, Node *value) {
+static Node *stack_after_loop(Graph *g, Loop *l, Node *value) {
   Region *r = l->node->region;
   int before = r->nodes.n;
-  Node *stack = ir_stack(p->g, l, value);
+  Node *stack = ir_stack(g, l, value);
   if (r->nodes.n == before) return stack; /* it was stacked already */
   int at = r->nodes.n - 1;
   for (; at > 0 && r->nodes.at[at - 1] != l->node; at--) r->nodes.at[at] = r->nodes.at[at - 1];
@@ -160,8 +140,8 @@ static Node *stack_after_loop(Plan *p, Loop *l, Node *value) {
 }
 
 static void keep(Restack *r, const Match *m) {
-  Graph *g = r->p->g;
-  Node *n = m->again, *stack = stack_after_loop(r->p, r->earlier, m->first);
+  Graph *g = r->g;
+  Node *n = m->again, *stack = stack_after_loop(g, r->earlier, m->first);
   Expr *index[IR_MAX_RANK] = {ex_loopvar(g, r->later)};
   for (int d = 0; d < n->rank; d++) index[d + 1] = ex_var(g, d);
   n->reducer = RED_NONE;
@@ -170,8 +150,8 @@ static void keep(Restack *r, const Match *m) {
   n->body = ex_read(g, stack, index);
 }
 
-static void restack(Plan *p, Loop *earlier, Loop *later) {
-  Restack r = {.p = p, .earlier = earlier, .later = later};
+static void restack(Graph *g, Loop *earlier, Loop *later) {
+  Restack r = {.g = g, .earlier = earlier, .later = later};
   find_matches(&r);
   int64_t bytes = stacked_bytes(&r);
   for (int i = r.matches.n - 1; i >= 0; i--) { /* what stands nearest to its use first */
@@ -188,12 +168,13 @@ static void restack(Plan *p, Loop *earlier, Loop *later) {
     if (r.matches.at[i].kept) keep(&r, &r.matches.at[i]);
 }
 
-void plan_restack(Plan *p) {
-  Region *top = p->g->top;
+void pass_restack(Graph *g, const PassOptions *o) {
+  (void)o;
+  Region *top = g->top;
   for (int i = 0; i < top->nodes.n; i++)
     for (int k = i + 1; k < top->nodes.n && top->nodes.at[i]->kind == N_LOOP; k++) {
       Node *a = top->nodes.at[i], *b = top->nodes.at[k];
-      if (b->kind == N_LOOP && a->loop->count == b->loop->count) restack(p, a->loop, b->loop);
+      if (b->kind == N_LOOP && a->loop->count == b->loop->count) restack(g, a->loop, b->loop);
     }
-  ir_prune(p->g);
+  ir_prune(g);
 }

@@ -12,6 +12,7 @@
  * needs       a verified graph
  * guarantees  the same values (the order of a sum may lose terms that are 0)
  * keeps       nodes and their shapes; a sum may lose a reduced variable
+ * breaks      nothing
  *
  *     y[i:4] = sum[k:8](k == i ? x[k] * w[k] : 0.0)    ->    y[i:4] = x[i] * w[i]    */
 #include "compiler/ir/linear.h"
@@ -229,4 +230,7 @@ static void simplify_region(Graph *g, Region *r) {
   }
 }
 
-void pass_simplify(Graph *g) { simplify_region(g, g->top); }
+void pass_simplify(Graph *g, const PassOptions *o) {
+  (void)o;
+  simplify_region(g, g->top);
+}

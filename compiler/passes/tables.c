@@ -4,18 +4,20 @@
  *
  * needs       regions in order
  * guarantees  values stay; new nodes stand before the node they were part of
+ * breaks      nothing: what is read without a guard now is proved to be in bounds
  *
  *     y[b:8, l, d] = x[b, l, d] + sin(l / pow(1e4, d / 384))
  *  -> p[d] = pow(1e4, d / 384); t[l, d] = sin(l / p[d]); y[b, l, d] = x[b, l, d] + t[l, d]
  *
  * What only outer variables enter is left alone: kernels compute it outside of
  * their inner loops anyway. */
-#include "compiler/plan/plan.h"
+#include "compiler/ir/expr.h"
+#include "compiler/passes/pipeline.h"
 
 enum { COSTLY = 10, OFTEN = 4, WORTH = 1 << 16 };
 
 typedef struct Tables {
-  Plan *p;
+  Graph *g;
   Node *n;
   Expr *found; /* the largest that qualifies */
   double gain;
@@ -36,7 +38,7 @@ static double points(const Node *n, uint32_t vars) {
 }
 
 typedef struct Proof {
-  Plan *p;
+  Graph *g;
   const Node *n;
   bool fails;
 } Proof;
@@ -45,7 +47,7 @@ static void prove(Expr *e, void *ctx) {
   Proof *f = ctx;
   for (int d = 0; d < e->nargs && e->kind == E_READ; d++) {
     int64_t lo, hi;
-    if (!ex_interval(f->p->g, e->args[d], f->n->extent, f->n->nvars, &lo, &hi) || lo < 0 ||
+    if (!ex_interval(f->g, e->args[d], f->n->extent, f->n->nvars, &lo, &hi) || lo < 0 ||
         hi >= e->node->shape[d])
       f->fails = true;
   }
@@ -56,18 +58,18 @@ static void consider(Expr *e, void *ctx) {
   Node *n = t->n;
   if (e->kind != E_PRIM || e->type != TY_REAL || e->vars == 0 || e == n->body) return;
   if (__builtin_popcount(e->vars) > IR_MAX_RANK) return;
-  double times = executions(n, e->vars), count = points(n, e->vars), ops = expr_cost(t->p->g, e);
+  double times = executions(n, e->vars), count = points(n, e->vars), ops = expr_cost(t->g, e);
   double gain = ops * (times - count);
   if (ops < COSTLY || times < OFTEN * count || gain < WORTH || gain < t->gain) return;
-  Proof f = {t->p, n, false};
-  ex_visit(t->p->g, e, prove, &f);
+  Proof f = {t->g, n, false};
+  ex_visit(t->g, e, prove, &f);
   if (f.fails) return;
   t->found = e;
   t->gain = gain;
 }
 
 static Node *make_table(Tables *t) {
-  Graph *g = t->p->g;
+  Graph *g = t->g;
   Node *n = t->n;
   int64_t extent[IR_MAX_VARS];
   const char *axis[IR_MAX_VARS];
@@ -100,31 +102,34 @@ static Expr *swap(Graph *g, Expr *e, void *ctx) {
   return e == s->from ? s->to : e;
 }
 
-static void look_into(Plan *p, Node *n) {
+static void split_node(Graph *g, Node *n) {
   for (;;) {
-    Tables t = {.p = p, .n = n};
-    ex_visit(p->g, n->body, consider, &t);
+    Tables t = {.g = g, .n = n};
+    ex_visit(g, n->body, consider, &t);
     if (!t.found) return;
     Node *m = make_table(&t);
     Expr *index[IR_MAX_RANK];
     int rank = 0;
     for (int v = 0; v < n->nvars; v++)
-      if (t.found->vars >> v & 1) index[rank++] = ex_var(p->g, v);
-    Swap s = {t.found, ex_read(p->g, m, index)};
-    n->body = ex_map(p->g, n->body, swap, &s);
-    look_into(p, m);
+      if (t.found->vars >> v & 1) index[rank++] = ex_var(g, v);
+    Swap s = {t.found, ex_read(g, m, index)};
+    n->body = ex_map(g, n->body, swap, &s);
+    split_node(g, m);
   }
 }
 
-static void look_at_region(Plan *p, Region *r) {
+static void split_region(Graph *g, Region *r) {
   for (int i = 0; i < r->nodes.n; i++) {
     Node *n = r->nodes.at[i];
     if (n->kind == N_LOOP)
-      look_at_region(p, n->loop->body);
-    else if (plan_computes(n))
-      look_into(p, n);
+      split_region(g, n->loop->body);
+    else if (ir_computes(n))
+      split_node(g, n);
     while (r->nodes.at[i] != n) i++; /* tables moved it */
   }
 }
 
-void plan_tables(Plan *p) { look_at_region(p, p->g->top); }
+void pass_tables(Graph *g, const PassOptions *o) {
+  (void)o;
+  split_region(g, g->top);
+}

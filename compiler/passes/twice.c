@@ -5,9 +5,9 @@
  * chip in both and nothing of their size is in memory. What a later loop needs
  * again is again.c's.
  *
- * needs       regions in order, after `inline`: equal nodes are made, which no
- *             later pass may make one
- * guarantees  values stay
+ * needs       regions in order, after `inline`; the option `contractions`
+ * guarantees  values stay; what nobody reads any more is pruned
+ * breaks      `cse`: equal nodes are made, which no later pass may make one
  *
  *     s = sum over e (q[l, e] * k[m, e]); p = exp(s - max); y = sum over m (p * v)
  *     dy ..; dp = sum over e (dy * v); ds = p * (dp - ..)
@@ -18,6 +18,7 @@
  * made of what is in memory anyway: operands and values of rows. A draw is a
  * function of its number, so a copy draws the same. `@save` before the
  * assignment keeps a value. */
+#include "compiler/passes/pipeline.h"
 #include "compiler/plan/chain.h"
 
 enum { DEEPEST = 128 }; /* operations an element: more cost more than bringing it from memory */
@@ -28,7 +29,7 @@ typedef struct Copy {
 } Copy;
 
 typedef struct Twice {
-  Plan *p;
+  Graph *g;
   Region *r;
   bool *wide, *late; /* by node id: as above; y, or follows from it */
   const Node *y;
@@ -36,37 +37,37 @@ typedef struct Twice {
   int place; /* in the region: of the reader that copies stand before */
 } Twice;
 
-static bool is_map(const Node *n) {
+static bool is_free_map(const Node *n) {
   return n->kind == N_COMP && n->reducer == RED_NONE && !n->vjp && n->save != SAVE_KEEP;
 }
 
-typedef struct Look {
+typedef struct Marked {
   const bool *marked;
   bool found;
-} Look;
+} Marked;
 
-static void look(Node *read, void *ctx) {
-  Look *l = ctx;
-  l->found = l->found || l->marked[read->id];
+static void note_marked(Node *read, void *ctx) {
+  Marked *m = ctx;
+  m->found = m->found || m->marked[read->id];
 }
 
-static bool reads_any(Plan *p, Node *n, const bool *marked) {
-  Look l = {marked, false};
-  ir_each_read(p->g, n, look, &l);
+static bool reads_any(Graph *g, Node *n, const bool *marked) {
+  Marked m = {marked, false};
+  ir_each_read(g, n, note_marked, &m);
   bool of_loop = n->kind == N_FINAL || n->kind == N_STACK || n->kind == N_CARRY;
-  return l.found || (of_loop && marked[n->loop->node->id]);
+  return m.found || (of_loop && marked[n->loop->node->id]);
 }
 
 static void add_count(Node *read, void *ctx) { *(double *)ctx += (double)ir_count(read); }
 
 /* A product that a chain can take, larger than what it is made of. */
-static bool is_seed(Plan *p, Node *n) {
+static bool is_seed(Graph *g, Node *n) {
   if (n->kind != N_COMP || n->save == SAVE_KEEP || n->vjp || n->body->draws ||
-      !contract_matches(p, n))
+      !contract_matches(g, n))
     return false;
-  const Contraction *c = contract_find(p, n);
+  const Contraction *c = contract_find(g, n);
   double operands = 0;
-  ir_each_read(p->g, n, add_count, &operands);
+  ir_each_read(g, n, add_count, &operands);
   return c->extent[GEMM_K] <= DEEPEST && chain_batches(c) && (double)ir_count(n) > operands;
 }
 
@@ -81,7 +82,7 @@ static Expr *use_copy(Graph *g, Expr *e, void *ctx) {
 
 /* Right before the reader; after what it reads itself. */
 static Node *copy_of(Twice *t, Node *n) {
-  Graph *g = t->p->g;
+  Graph *g = t->g;
   for (int i = 0; i < t->copies.n; i++)
     if (t->copies.at[i].of == n) return t->copies.at[i].copy;
   Expr *body = ex_map(g, n->body, use_copy, t),
@@ -90,7 +91,7 @@ static Node *copy_of(Twice *t, Node *n) {
   for (int at = t->r->nodes.n - 1; at > t->place; at--) t->r->nodes.at[at] = t->r->nodes.at[at - 1];
   t->r->nodes.at[t->place++] = copy;
   Copy made = {n, copy};
-  vec_push(t->p->arena, &t->copies, made);
+  vec_push(g->arena, &t->copies, made);
   return copy;
 }
 
@@ -103,51 +104,51 @@ static bool find_uses(Twice *t, int seed) {
   t->wide[n->id] = true;
   for (int i = seed + 1; i < t->r->nodes.n; i++) {
     Node *m = t->r->nodes.at[i];
-    if (t->y && reads_any(t->p, m, t->late)) {
+    if (t->y && reads_any(t->g, m, t->late)) {
       t->late[m->id] = true;
-      twice = twice || (plan_computes(m) && reads_any(t->p, m, t->wide));
-    } else if (plan_computes(m) && reads_any(t->p, m, t->wide)) {
-      if (is_map(m) && ir_count(m) == ir_count(n))
+      twice = twice || (ir_computes(m) && reads_any(t->g, m, t->wide));
+    } else if (ir_computes(m) && reads_any(t->g, m, t->wide)) {
+      if (is_free_map(m) && ir_count(m) == ir_count(n))
         t->wide[m->id] = true;
-      else if (!t->y && contract_matches(t->p, m))
+      else if (!t->y && contract_matches(t->g, m))
         t->late[(t->y = m)->id] = true;
     }
   }
   return twice;
 }
 
-static bool compute_twice(Plan *p, Region *r, int seed) {
-  int count = p->g->nodes.n;
+static bool compute_twice(Graph *g, Region *r, int seed) {
+  int count = g->nodes.n;
   Twice t = {
-      .p = p, .r = r, .wide = NEWN(p->arena, bool, count), .late = NEWN(p->arena, bool, count)};
+      .g = g, .r = r, .wide = NEWN(g->arena, bool, count), .late = NEWN(g->arena, bool, count)};
   if (!find_uses(&t, seed)) return false;
   for (int i = seed + 1; i < r->nodes.n; i = t.place + 1) {
     Node *m = r->nodes.at[i];
     t.place = i;
     bool reader =
-        m != t.y && m->id < count && t.late[m->id] && plan_computes(m) && reads_any(p, m, t.wide);
+        m != t.y && m->id < count && t.late[m->id] && ir_computes(m) && reads_any(g, m, t.wide);
     if (!reader) continue;
-    m->body = ex_map(p->g, m->body, use_copy, &t);
-    if (m->guard) m->guard = ex_map(p->g, m->guard, use_copy, &t);
+    m->body = ex_map(g, m->body, use_copy, &t);
+    if (m->guard) m->guard = ex_map(g, m->guard, use_copy, &t);
     for (int d = 0; d < m->rank && m->kind == N_SCATTER; d++)
-      m->index[d] = ex_map(p->g, m->index[d], use_copy, &t);
+      m->index[d] = ex_map(g, m->index[d], use_copy, &t);
   }
   return true;
 }
 
-static bool look_in(Plan *p, Region *r) {
+static bool find_seeds(Graph *g, Region *r) {
   bool changed = false;
-  int before = p->g->nodes.n; /* copies are no seeds */
+  int before = g->nodes.n; /* copies are no seeds */
   for (int i = 0; i < r->nodes.n; i++) {
     Node *n = r->nodes.at[i];
     if (n->kind == N_LOOP)
-      changed = look_in(p, n->loop->body) || changed;
-    else if (n->id < before && is_seed(p, n))
-      changed = compute_twice(p, r, i) || changed;
+      changed = find_seeds(g, n->loop->body) || changed;
+    else if (n->id < before && is_seed(g, n))
+      changed = compute_twice(g, r, i) || changed;
   }
   return changed;
 }
 
-void plan_chain_twice(Plan *p) {
-  if (p->be->options.contractions && look_in(p, p->g->top)) ir_prune(p->g);
+void pass_twice(Graph *g, const PassOptions *o) {
+  if (o->contractions && find_seeds(g, g->top)) ir_prune(g);
 }

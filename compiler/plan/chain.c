@@ -164,7 +164,7 @@ static bool add_rows(ChainParts *f, Group *g) {
   for (int i = 0; i < g->members.n && !l.fails; i++) {
     l.m = &g->members.at[i];
     if (l.m->accumulates) return false;
-    plan_visit_node(f->p, l.m->node, map_rows, &l);
+    ir_visit_exprs(f->p->g, l.m->node, map_rows, &l);
   }
   if (!l.reads || l.fails || !complete(f, &t)) return false;
   vec_push(f->p->arena, &f->at, t);
@@ -193,7 +193,7 @@ static bool add_in(ChainParts *f, Group *g) {
     l.of = &f->at.at[i];
     for (int k = l.of->product; k < l.of->g->members.n; k++) {
       l.m = &l.of->g->members.at[k];
-      plan_visit_node(f->p, l.m->node, map_read_product, &l);
+      ir_visit_exprs(f->p->g, l.m->node, map_read_product, &l);
     }
   }
   if (!l.reads || l.fails || !complete(f, &t)) return false;
@@ -281,7 +281,7 @@ static bool reads_allowed(ChainParts *f, ChainPart *t) {
   Look l = {.f = f, .t = t};
   for (int i = 0; i < t->g->members.n && !l.fails; i++) {
     l.m = &t->g->members.at[i];
-    plan_visit_node(f->p, l.m->node, check_read, &l);
+    ir_visit_exprs(f->p->g, l.m->node, check_read, &l);
     for (int k = 0; k < f->at.n; k++)
       if (node_reads_around(f->p, l.m->node, f->at.at[k].g)) return false;
   }

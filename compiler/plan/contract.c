@@ -16,7 +16,7 @@
 enum { FACTORS_MAX = 16, NARROWEST = 8, LOWEST = 4, SHALLOWEST = 4, LEAST_WORK = 1 << 15 };
 
 typedef struct Factors {
-  Plan *p;
+  Graph *g;
   Expr *at[FACTORS_MAX];
   int n;
   Expr *condition[FACTORS_MAX];
@@ -47,10 +47,10 @@ static void flatten(Factors *f, Expr *e, uint32_t reduced) {
     flatten(f, e->args[0], reduced);
     flatten(f, e->args[1], reduced);
   } else if (e->kind == E_PRIM && e->prim == P_neg) {
-    add_factor(f, ex_num(f->p->g, -1));
+    add_factor(f, ex_num(f->g, -1));
     flatten(f, e->args[0], reduced);
   } else if (e->kind == E_PRIM && e->prim == P_div && !(e->args[1]->vars & reduced)) {
-    add_factor(f, ex2(f->p->g, P_div, ex_num(f->p->g, 1), e->args[1]));
+    add_factor(f, ex2(f->g, P_div, ex_num(f->g, 1), e->args[1]));
     flatten(f, e->args[0], reduced);
   } else {
     add_factor(f, e);
@@ -126,7 +126,7 @@ static bool worth_it(const Contraction *c) {
 
 static bool place_conditions(Contraction *c, const Factors *f, uint32_t reduced,
                              const uint32_t vars[2]) {
-  Graph *g = f->p->g;
+  Graph *g = f->g;
   for (int i = 0; i < f->nconditions; i++) {
     Expr *e = f->condition[i];
     if (!(e->vars & reduced))
@@ -141,14 +141,13 @@ static bool place_conditions(Contraction *c, const Factors *f, uint32_t reduced,
   return true;
 }
 
-static bool find(Plan *p, const Node *n, Contraction *c) {
+static bool find(Graph *g, const Node *n, Contraction *c) {
   if (n->kind != N_COMP || n->reducer != RED_SUM || n->type != TY_REAL) return false;
   for (int k = 0; k < GEMM_AXES; k++) c->extent[k] = 1;
   for (int v = 0; v < n->nvars; v++)
     if (n->extent[v] < 1) return false;
-  Graph *g = p->g;
   uint32_t outputs = mask(0, n->rank), reduced = mask(n->rank, n->nvars), vars[2];
-  Factors f = {.p = p};
+  Factors f = {.g = g};
   Expr *body = n->body;
   if (n->guard) add_condition(&f, n->guard);
   while (body->kind == E_PRIM && body->prim == P_select && ex_is_zero(body->args[2])) {
@@ -176,12 +175,12 @@ static bool find(Plan *p, const Node *n, Contraction *c) {
   return true;
 }
 
-bool contract_matches(Plan *p, const Node *n) {
+bool contract_matches(Graph *g, const Node *n) {
   Contraction c = {0};
-  return find(p, n, &c);
+  return find(g, n, &c);
 }
 
-Contraction *contract_find(Plan *p, const Node *n) {
-  Contraction *c = NEW(p->arena, Contraction);
-  return find(p, n, c) ? c : NULL;
+Contraction *contract_find(Graph *g, const Node *n) {
+  Contraction *c = NEW(g->arena, Contraction);
+  return find(g, n, c) ? c : NULL;
 }

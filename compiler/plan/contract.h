@@ -17,7 +17,8 @@ typedef struct Contraction {
   Expr *factor, *condition;
 } Contraction;
 
-Contraction *contract_find(Plan *p, const Node *n);
+/* In the graph's arena; NULL: n is none. */
+Contraction *contract_find(Graph *g, const Node *n);
 
 /* -- contraction.c */
 /* Sets *note to a line on the blocks. */

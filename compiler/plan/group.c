@@ -116,12 +116,6 @@ static void map_read(Expr *e, void *ctx) {
   for (int k = 0; k < m->g->nrows && !x->accumulates; k++) bind(m, k, bare(e->args[x->rowvar[k]]));
 }
 
-void plan_visit_node(Plan *p, Node *n, ExprVisit *f, void *ctx) {
-  if (n->body) ex_visit(p->g, n->body, f, ctx);
-  if (n->guard) ex_visit(p->g, n->guard, f, ctx);
-  for (int d = 0; d < n->rank && n->kind == N_SCATTER; d++) ex_visit(p->g, n->index[d], f, ctx);
-}
-
 /* How far from the first row on n's variables are distinct, bare, and on the
  * wanted side: outputs, or reduced ones. */
 static int prefix(const Mapping *m, bool reduced) {
@@ -148,7 +142,7 @@ static int64_t trailing(const Node *n, const int *rowvar, int nrows) {
 
 static int64_t total_work(const Group *g) {
   int64_t work = 0;
-  for (int i = 0; i < g->members.n; i++) work += plan_evaluations(g->members.at[i].node);
+  for (int i = 0; i < g->members.n; i++) work += ir_evaluations(g->members.at[i].node);
   return work;
 }
 
@@ -251,7 +245,7 @@ static void move_members(Plan *p, Group *g, Group *from) {
 static bool reads_own_rows(Plan *p, const Group *g, const Member *x, Group *other) {
   Mapping m = {.p = p, .g = other, .n = x->node};
   for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
-  plan_visit_node(p, x->node, map_read, &m);
+  ir_visit_exprs(p->g, x->node, map_read, &m);
   for (int k = 0; k < g->nrows && m.reads; k++)
     if (m.var[k] != x->rowvar[k]) return false;
   return !m.partial;
@@ -274,7 +268,7 @@ static void absorb(Plan *p, Group *g, Group *other, Node *n) {
   if (g->members.n + other->members.n > MEMBERS_MAX) return;
   Mapping m = {.p = p, .g = other, .n = n};
   for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
-  plan_visit_node(p, n, map_read, &m);
+  ir_visit_exprs(p->g, n, map_read, &m);
   if (!m.reads || other->nrows < g->nrows || prefix(&m, false) < g->nrows) return;
   for (int i = 0; i < g->members.n; i++)
     if (!reads_own_rows(p, g, &g->members.at[i], other)) return;
@@ -300,7 +294,7 @@ static bool can_accumulate(const Node *n) {
 
 /* Could n be computed inside g? *sum: as partial sums over rows. */
 static bool fits(Plan *p, Group *g, Node *n, Mapping *m, int *nrows, bool *sum) {
-  int64_t work = plan_evaluations(n);
+  int64_t work = ir_evaluations(n);
   *sum = false;
   *nrows = prefix(m, false);
   if (m->partial || g->members.n >= MEMBERS_MAX) return false;
@@ -328,7 +322,7 @@ static bool joins(Plan *p, Group *g, Node *n) {
   if (!p->be->options.fuse_rows && g->kind == GROUP_ROWS) return false;
   Mapping m = {.p = p, .g = g, .n = n};
   for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
-  plan_visit_node(p, n, map_read, &m);
+  ir_visit_exprs(p->g, n, map_read, &m);
   if (!m.reads) return false;
   int nrows;
   bool sum;
@@ -396,10 +390,10 @@ static bool joins_by_share(Plan *p, Group *g, Node *n, const Node *x) {
   Mapping m = {.p = p, .g = g, .n = n};
   for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
   Share s = {.m = &m, .x = x};
-  plan_visit_node(p, n, find_mine, &s);
+  ir_visit_exprs(p->g, n, find_mine, &s);
   for (int i = 0; i < g->members.n; i++) {
     m.like = &g->members.at[i];
-    plan_visit_node(p, m.like->node, map_shared, &s);
+    ir_visit_exprs(p->g, m.like->node, map_shared, &s);
   }
   int nrows;
   bool sum;
@@ -451,7 +445,7 @@ static bool runs_along_output(Plan *p, const Node *n) {
 
 /* Few results from many values: partial sums over leading reduced variables. */
 static bool own_partial_sums(Plan *p, Node *n, int *nrows, int *rowvar) {
-  int64_t out = product(n->extent, n->rank), work = plan_evaluations(n);
+  int64_t out = product(n->extent, n->rank), work = ir_evaluations(n);
   if (!can_accumulate(n) || work < 8 * SMALL || work / out < 256 || out > TRAILING_MAX)
     return false;
   bool column = runs_along_output(p, n);
@@ -479,9 +473,9 @@ static void group_alone(Plan *p, Node *n) {
     add_member(p, g, n, rowvar, false);
     return;
   }
-  if (p->be->options.contractions && contract_matches(p, n)) {
+  if (p->be->options.contractions && contract_matches(p->g, n)) {
     g->kind = GROUP_CONTRACTION;
-    g->contraction = contract_find(p, n);
+    g->contraction = contract_find(p->g, n);
   } else if (p->be->options.fuse_rows && own_partial_sums(p, n, &g->nrows, rowvar)) {
     for (int k = 0; k < g->nrows; k++) g->row_extent[k] = n->extent[rowvar[k]];
     split_sum(p, g, n, rowvar);
@@ -515,7 +509,7 @@ static void add_candidate(Group *g, void *ctx) {
 static void group_node(Plan *p, Node *n) {
   Candidates c = {.p = p, .n = n};
   bool alone = n->kind == N_SCATTER || plan_info(p, n)->commits ||
-               (p->be->options.contractions && contract_matches(p, n));
+               (p->be->options.contractions && contract_matches(p->g, n));
   if (!alone) {
     node_waits(p, n, add_candidate, &c);
     for (int kind = 0; kind < 2; kind++) /* matrix products' tiles first, then the latest rows */
@@ -541,7 +535,7 @@ static void group_region(Plan *p, Region *r) {
       Group *g = plan_new_group(p, r, GROUP_LOOP);
       g->loop = n->loop;
       plan_info(p, n)->group = g;
-    } else if (plan_computes(n)) {
+    } else if (ir_computes(n)) {
       group_node(p, n);
     }
   }

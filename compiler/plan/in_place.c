@@ -141,7 +141,7 @@ static bool own_kernel_allows(Plan *p, Group *g, const Node *value, const Node *
 static void write_directly(Plan *p, Node *copy) {
   Node *value = plan_info(p, copy)->commits, *old = plan_info(p, copy)->owner;
   Group *writer = plan_info(p, value)->group;
-  if (!plan_computes(value) || !writer || plan_info(p, value)->owner != value ||
+  if (!ir_computes(value) || !writer || plan_info(p, value)->owner != value ||
       old->type != value->type)
     return;
   if (!own_kernel_allows(p, writer, value, old)) return;

@@ -61,7 +61,7 @@ static void is_it(Group *source, void *ctx) {
 
 static void look_around(Node *read, void *ctx) {
   Around *a = ctx;
-  if (!plan_computes(read)) group_sources(a->p, a->g->region, read, is_it, a);
+  if (!ir_computes(read)) group_sources(a->p, a->g->region, read, is_it, a);
 }
 
 bool node_reads_around(Plan *p, Node *n, const Group *g) {

@@ -62,7 +62,7 @@ static bool used_once(Plan *p, const Node *n) {
 /* A node whose storage may be anywhere, not yet promised to anyone. */
 static bool can_own(Plan *p, const Region *r, const Node *n) {
   if (n->region != r || plan_info(p, n)->owner || plan_info(p, n)->rows_of) return false;
-  return plan_computes(n) || n->kind == N_STACK || n->kind == N_PACK;
+  return ir_computes(n) || n->kind == N_STACK || n->kind == N_PACK;
 }
 
 static Node *owned(Plan *p, Region *r, Node *n, Node *owner, int index, const Node *before) {
@@ -96,7 +96,7 @@ static bool keep_rows(Plan *p, Loop *l, const Carry *c) {
   bool rows = false;
   for (int i = 0; i < l->emits.n; i++) {
     Node *n = l->emits.at[i], *stack = stack_of(l, i);
-    bool before = n == c->in, after = n == c->next && can_own(p, l->body, n) && plan_computes(n);
+    bool before = n == c->in, after = n == c->next && can_own(p, l->body, n) && ir_computes(n);
     if (!stack || plan_info(p, stack)->owner || !(before || after)) continue;
     plan_info(p, stack)->rows_of = c->in;
     plan_info(p, stack)->rows_next = after && !before;

@@ -121,30 +121,15 @@ const char *prelude_text(void);        /* compiler/cpu/prelude.h, embedded by th
 const char *prelude_draws_text(void);  /* compiler/cpu/prelude_draws.h */
 const char *prelude_narrow_text(void); /* compiler/cpu/prelude_narrow.h */
 NodeInfo *plan_info(Plan *p, const Node *n);
-int plan_depth(const Region *r);   /* loops around a region; the slot of the next one inside */
-bool plan_computes(const Node *n); /* by a kernel: N_COMP or N_SCATTER */
-TdType plan_storage(Type t);       /* of states, inputs and constants */
-int64_t plan_evaluations(const Node *n); /* of its body */
+int plan_depth(const Region *r); /* loops around a region; the slot of the next one inside */
+TdType plan_storage(Type t);     /* of states, inputs and constants */
 
 /* -- own.c: one owner for every stored value ---------------------------------------- */
 void plan_own(Plan *p);
 
-/* -- inline.c ----------------------------------------------------------------------- */
-void plan_inline(Plan *p);
-double expr_cost(Graph *g, Expr *e); /* of one evaluation, in additions */
-/* -- tables.c ----------------------------------------------------------------------- */
-void plan_tables(Plan *p);
-/* -- restack.c ---------------------------------------------------------------------- */
-void plan_restack(Plan *p);
-
-/* -- recompute.c -------------------------------------------------------------------- */
-/* Drop at most so many stacks of values, those first that cost the least for a
- * byte to compute again in the loop that reads them. How many there were. */
-int recompute_cheapest(Graph *g, int most);
-
 /* -- contract.c --------------------------------------------------------------------- */
 /* Is n a sum of products that the matrix template computes? */
-bool contract_matches(Plan *p, const Node *n);
+bool contract_matches(Graph *g, const Node *n);
 
 /* -- group.c ------------------------------------------------------------------------ */
 /* Every computed node belongs to one group afterwards. */
@@ -152,13 +137,6 @@ void plan_group(Plan *p);
 Group *plan_new_group(Plan *p, Region *r, GroupKind kind);
 /* Which members' values must be in memory; again after groups were merged. */
 void plan_stored(Plan *p);
-void plan_visit_node(Plan *p, Node *n, ExprVisit *f, void *ctx); /* its body, guard, indices */
-
-/* -- again.c ------------------------------------------------------------------ */
-void plan_chain_again(Plan *p);
-
-/* -- twice.c ------------------------------------------------------------------ */
-void plan_chain_twice(Plan *p);
 
 /* -- chain.c -------------------------------------------------------------------------- */
 void plan_chains(Plan *p);

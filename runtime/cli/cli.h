@@ -35,6 +35,7 @@ typedef struct Command {
   int least, most;       /* positional arguments */
   bool open_flags;       /* unknown --name value are a sampler's parameters */
   int (*run)(Cli *c);
+  void (*more)(StrBuf *out); /* what its help says besides; or NULL */
 } Command;
 
 /* A flag as given. */
@@ -127,6 +128,7 @@ int cli_explain(Cli *c);
 int cli_doctor(Cli *c);
 int cli_cache(Cli *c);
 int cli_opt(Cli *c);
+void cli_opt_passes(StrBuf *out); /* the passes that there are */
 int cli_help_main(Cli *c);
 int cli_completion_main(Cli *c);
 int cli_man_main(Cli *c);

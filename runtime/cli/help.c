@@ -24,6 +24,20 @@ static void put_lines(FILE *out, const char *text, const char *before) {
   }
 }
 
+/* Text for roff: backslashes, and dots and quotes that begin a line. */
+static void put_roff(FILE *out, const char *s) {
+  if (*s == '.' || *s == '\'') fputs("\\&", out);
+  for (; *s != '\0'; s++) {
+    if (*s == '\\')
+      fputs("\\e", out);
+    else if (*s == '-')
+      fputs("\\-", out);
+    else
+      fputc(*s, out);
+    if (*s == '\n' && (s[1] == '.' || s[1] == '\'')) fputs("\\&", out);
+  }
+}
+
 static const char codes[] = "0  done\n"
                             "1  the .td file is wrong\n"
                             "2  wrong usage\n"
@@ -56,6 +70,22 @@ void cli_help(FILE *out) {
   put_lines(out, codes, "  ");
 }
 
+/* What the command itself has to say. */
+static void put_more(const Command *c, FILE *out, bool roff) {
+  StrBuf text = {0};
+  if (c->more == NULL) return;
+  c->more(&text);
+  if (text.s != NULL) {
+    fputs(roff ? ".PP\n.nf\n" : "\n", out);
+    if (roff)
+      put_roff(out, text.s);
+    else
+      fputs(text.s, out);
+    if (roff) fputs(".fi\n", out);
+  }
+  sb_free(&text);
+}
+
 void cli_help_command(const Command *c, FILE *out) {
   fputs("Examples:\n", out);
   put_lines(out, c->examples, "  ");
@@ -69,6 +99,7 @@ void cli_help_command(const Command *c, FILE *out) {
     flag_words(f, words, sizeof words);
     fprintf(out, "  %-28s %s\n", words, f->help);
   }
+  put_more(c, out, false);
 }
 
 /* ---- completion ---------------------------------------------------------------- */
@@ -148,20 +179,6 @@ void cli_completion(const char *shell, FILE *out) {
 
 /* ---- the manual page -------------------------------------------------------------- */
 
-/* Text for roff: backslashes, and dots and quotes that begin a line. */
-static void put_roff(FILE *out, const char *s) {
-  if (*s == '.' || *s == '\'') fputs("\\&", out);
-  for (; *s != '\0'; s++) {
-    if (*s == '\\')
-      fputs("\\e", out);
-    else if (*s == '-')
-      fputs("\\-", out);
-    else
-      fputc(*s, out);
-    if (*s == '\n' && (s[1] == '.' || s[1] == '\'')) fputs("\\&", out);
-  }
-}
-
 void cli_man(FILE *out) {
   fprintf(out,
           ".TH TDC 1 \"\" \"tdc %s\" \"User Commands\"\n"
@@ -190,6 +207,7 @@ void cli_man(FILE *out) {
       put_roff(out, f->help);
       fputc('\n', out);
     }
+    put_more(c, out, true);
   }
   fputs(".SH OPTIONS OF ALL COMMANDS\n", out);
   for (const Flag *f = cli_flags; f->name != NULL; f++) {

@@ -38,70 +38,71 @@ const Command cli_commands[] = {
     {"compile", COMPILE, "FILE.td", "compile to C, write generated/NAME/, print the plan",
      "tdc models/shakespeare.td\n"
      "tdc compile models/shakespeare.td -D L=128 -o out\n",
-     1, 1, false, cli_compile},
+     1, 1, false, cli_compile, NULL},
     {"train", TRAIN, "FILE.td", "train; checkpoints, log and curve go to runs/NAME/",
      "tdc train models/shakespeare.td\n"
      "tdc train models/shakespeare.td --resume\n"
      "tdc train models/shakespeare.td -D B=8 --steps 500 -o runs/small\n"
      "tdc train models/shakespeare.td --dry-run\n"
      "tdc train models/shakespeare.td -D B=32 --memory 1G\n",
-     1, 1, false, cli_train},
+     1, 1, false, cli_train, NULL},
     {"sample", SAMPLE, "FILE.td", "run a sampler with trained weights; its parameters are flags",
      "tdc sample models/shakespeare.td\n"
      "tdc sample models/shakespeare.td --prompt 'ROMEO:' --temperature 0.9 --watch\n"
      "tdc sample models/mask.td --infill 'To be ____ to be'\n"
      "tdc sample models/shakespeare.td --html out.html\n",
-     1, 1, true, cli_sample},
+     1, 1, true, cli_sample, NULL},
     {"eval", EVAL, "FILE.td", "the loss and every metric on held-out data",
      "tdc eval models/shakespeare.td\n"
      "tdc eval models/shakespeare.td --weights runs/small --json\n",
-     1, 1, false, cli_eval},
+     1, 1, false, cli_eval, NULL},
     {"run", RUN, "FILE.td MODEL", "run a model once on given inputs",
      "tdc run models/shakespeare.td denoise --inputs in.safetensors -o out.safetensors\n"
      "tdc run models/gpt.td gpt --text 'ROMEO:'\n",
-     1, 2, false, cli_run},
+     1, 2, false, cli_run, NULL},
     {"check", CHECK, "FILE.td", "look for errors only",
      "tdc check models/shakespeare.td\n"
      "tdc check models/shakespeare.td --json\n",
-     1, 1, false, cli_check},
+     1, 1, false, cli_check, NULL},
     {"fmt", FMT, "FILE.td ...", "print in the canonical layout, or rewrite with --write",
      "tdc fmt models/shakespeare.td\n"
      "tdc fmt --write models/shakespeare.td\n"
      "tdc fmt --check models/shakespeare.td\n",
-     1, 1000, false, cli_fmt},
+     1, 1000, false, cli_fmt, NULL},
     {"gradcheck", GRADCHECK, "FILE.td",
      "compare gradients of ops and loss with central differences in double precision",
      "tdc gradcheck mine.td\n"
      "tdc gradcheck mine.td --std --trials 100\n"
      "tdc gradcheck models/shakespeare.td -D N=1 -D L=4 -D D=12\n",
-     1, 1, false, cli_gradcheck},
+     1, 1, false, cli_gradcheck, NULL},
     {"profile", PROFILE, "FILE.td [ENTRY]",
      "the file with the time that each line of an entry takes (default: train)",
      "tdc profile models/shakespeare.td\n"
      "tdc profile models/shakespeare.td sample.ddpm.step --rounds 20 --kernels\n"
      "tdc profile models/shakespeare.td --trace step.json\n",
-     1, 2, false, cli_profile},
+     1, 2, false, cli_profile, NULL},
     {"export", EXPORT, "FILE.td", "write the weights alone, in half precision",
      "tdc export models/shakespeare.td -o models/shakespeare.safetensors\n", 1, 1, false,
-     cli_export},
+     cli_export, NULL},
     {"explain", EXPLAIN, "[CODE]", "what an error code means; without one, all codes",
-     "tdc explain E0204\n", 0, 1, false, cli_explain},
+     "tdc explain E0204\n", 0, 1, false, cli_explain, NULL},
     {"doctor", DOCTOR, "", "what this machine offers: compiler, vectors, peak, cache",
-     "tdc doctor\n", 0, 0, false, cli_doctor},
+     "tdc doctor\n", 0, 0, false, cli_doctor, NULL},
     {"cache", CACHE, "[clear]",
      "where compiled kernels are kept, and how much; `clear` removes them",
      "tdc cache\n"
      "tdc cache clear\n",
-     0, 1, false, cli_cache},
+     0, 1, false, cli_cache, NULL},
     {"opt", OPT, "FILE.ir", "run passes over a graph in its textual form",
      "tdc opt -p cse graph.ir\n"
      "tdc opt graph.ir\n",
-     1, 1, false, cli_opt},
+     1, 1, false, cli_opt, cli_opt_passes},
     {"help", HELP, "[COMMAND]", "this text, or a command's", "tdc help train\n", 0, 1, false,
-     cli_help_main},
+     cli_help_main, NULL},
     {"completion", COMPLETION, "bash|zsh|fish", "completion for a shell",
-     "tdc completion bash > /etc/bash_completion.d/tdc\n", 1, 1, false, cli_completion_main},
-    {"man", MAN, "", "the manual page, as roff", "tdc man > tdc.1\n", 0, 0, false, cli_man_main},
+     "tdc completion bash > /etc/bash_completion.d/tdc\n", 1, 1, false, cli_completion_main, NULL},
+    {"man", MAN, "", "the manual page, as roff", "tdc man > tdc.1\n", 0, 0, false, cli_man_main,
+     NULL},
     {0}};
 
 const Flag cli_flags[] = {
@@ -138,7 +139,7 @@ const Flag cli_flags[] = {
     {"trace", 0, "PATH", "write a run's timeline for Perfetto and other trace viewers", PROFILE},
     {"elements", 0, "N", "numbers to compare of each input and parameter (default 20)", GRADCHECK},
     {"std", 0, NULL, "check the library's ops too", GRADCHECK},
-    {"pass", 'p', "NAME", "this pass only", OPT},
+    {"pass", 'p', "NAME", "this pass only (default: the general ones)", OPT},
     {"dump", 0, "PASS", "print the graphs as a pass leaves them (lower: before all)", COMPILE},
     {"offline", 0, NULL, "never download a corpus", READS_TD},
     {"reference", 0, NULL, "run on the reference evaluator: no C compiler, slower by far",

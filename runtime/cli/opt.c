@@ -1,11 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* tdc opt: a graph in its textual form through one pass or all of them. */
+/* tdc opt: a graph in its textual form through one pass, or through those that decide by
+ * the graph alone. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "compiler/ir/text.h"
 #include "compiler/passes/pipeline.h"
 #include "runtime/cli/cli.h"
+
+void cli_opt_passes(StrBuf *out) {
+  sb_puts(out,
+          "Passes, in the order of a compilation; without -p those marked * run, which decide\n"
+          "by the graph alone:\n");
+  for (int i = 0; i < pipeline_count(); i++) {
+    const PassInfo *p = pipeline_at(i);
+    sb_printf(out, "%c %-10s %s%s%s%s\n", p->general ? '*' : ' ', p->name, p->what,
+              p->needs != NULL ? " (after " : "", p->needs != NULL ? p->needs : "",
+              p->needs != NULL ? ")" : "");
+  }
+}
 
 static int unknown_pass(Cli *c, const char *name) {
   StrBuf s = {0};
@@ -39,7 +52,7 @@ static int opt_text(Cli *c, const char *path, const char *text, size_t n, const 
     if (pass != NULL)
       pipeline_run_one(g, pass);
     else
-      pipeline_run(g, &(PipelineOptions){.verify = true});
+      pipeline_run(g, &(PipelineOptions){.general = true, .verify = true});
     ir_print(g, &s);
     fputs(s.s != NULL ? s.s : "", stdout);
     code = cli_done(c);

@@ -2,6 +2,7 @@
 /* The graph's core: folding constructors, walks, intervals, loops, pruning, the
  * verifier, and the reader under hostile text. */
 #include <math.h>
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -482,7 +483,7 @@ static void deep_text_is_an_error(void **state) {
 
 /* ---- the pipeline -------------------------------------------------------------------------- */
 
-static void note_pass(Graph *g, const GraphPassInfo *pass, double seconds, void *ctx) {
+static void note_pass(Graph *g, const PassInfo *pass, double seconds, void *ctx) {
   (void)g;
   assert_true(seconds >= 0);
   sb_printf(ctx, "%s ", pass->name);
@@ -492,18 +493,73 @@ static void pipeline_is_a_table(void **state) {
   (void)state;
   Arena *a = arena_new();
   Graph *g = read_text(a, sample, sizeof sample - 1);
-  StrBuf ran = {0};
-  pipeline_run(g, &(PipelineOptions){.verify = true,
+  StrBuf ran = {0}, wanted = {0};
+  PassOptions no_simplify = pass_options();
+  no_simplify.simplify = false;
+  pipeline_run(g, &(PipelineOptions){.general = true,
+                                     .verify = true,
                                      .skip = (const char *[]){"hoist", NULL},
                                      .after = note_pass,
                                      .ctx = &ran});
-  assert_string_equal(ran.s, "recompute simplify cse prune ");
+  pipeline_run(g, &(PipelineOptions){
+                      .passes = &no_simplify, .verify = true, .after = note_pass, .ctx = &ran});
+  for (int i = 0; i < pipeline_count(); i++)
+    if (pipeline_at(i)->general && strcmp(pipeline_at(i)->name, "hoist") != 0)
+      sb_printf(&wanted, "%s ", pipeline_at(i)->name);
+  for (int i = 0; i < pipeline_count(); i++)
+    if (pipeline_at(i)->option != (int)offsetof(PassOptions, simplify))
+      sb_printf(&wanted, "%s ", pipeline_at(i)->name);
+  assert_string_equal(ran.s, wanted.s);
+  sb_free(&wanted);
   assert_false(pipeline_run_one(g, "nonesuch"));
   assert_true(pipeline_run_one(g, "hoist"));
   for (int i = 0; i < pipeline_count(); i++)
     assert_ptr_equal(pipeline_find(pipeline_at(i)->name), pipeline_at(i));
   sb_free(&ran);
   arena_free(a);
+}
+
+/* Does the pass change the graph of that file? */
+static bool changes(const char *path, const char *pass) {
+  Arena *a = arena_new();
+  StrBuf text = {0}, before = {0}, after = {0};
+  char block[4096];
+  FILE *f = fopen(path, "rb");
+  if (!f) fail_msg("%s cannot be read", path);
+  for (size_t n; (n = fread(block, 1, sizeof block, f)) > 0;) sb_write(&text, block, n);
+  fclose(f);
+  Graph *g = read_text(a, text.s, text.n);
+  if (!g) fail_msg("%s is no graph", path);
+  ir_print(g, &before);
+  pipeline_run_one(g, pass);
+  ir_print(g, &after);
+  bool different = strcmp(before.s, after.s) != 0;
+  sb_free(&text);
+  sb_free(&before);
+  sb_free(&after);
+  arena_free(a);
+  return different;
+}
+
+/* tests/ir/PASS_*.ir: at least one for each, in which the pass does something (others show
+ * what it leaves alone). */
+static void every_pass_has_a_file(void **state) {
+  (void)state;
+  for (int i = 0; i < pipeline_count(); i++) {
+    const char *pass = pipeline_at(i)->name;
+    char path[300];
+    int found = 0;
+    DIR *d = opendir("tests/ir");
+    assert_non_null(d);
+    for (const struct dirent *e; (e = readdir(d)) != NULL;) {
+      size_t n = strlen(pass);
+      if (strncmp(e->d_name, pass, n) != 0 || e->d_name[n] != '_') continue;
+      snprintf(path, sizeof path, "tests/ir/%s", e->d_name);
+      found += changes(path, pass);
+    }
+    closedir(d);
+    if (!found) fail_msg("there is no tests/ir/%s_*.ir in which it does something", pass);
+  }
 }
 
 int main(void) {
@@ -524,6 +580,7 @@ int main(void) {
       cmocka_unit_test(hostile_text),
       cmocka_unit_test(deep_text_is_an_error),
       cmocka_unit_test(pipeline_is_a_table),
+      cmocka_unit_test(every_pass_has_a_file),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
