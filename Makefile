@@ -17,10 +17,10 @@ GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_v
 PASSES   = pipeline simplify hoist cse recompute again twice restack tables inline
 EVAL     = eval eval_code eval_ops eval_run
 CHECK    = gradcheck opcheck trial trial_call
-PLAN     = contract group chain chain_build rows own order in_place place narrow steps memory \
+PLAN     = plan contract group chain chain_build rows own order in_place place narrow launch steps memory \
            print_plan print_picture
-EMIT     = value
-CPU      = kernel rows scatter contraction chain chain_tiles gemm_write gemm_blocks gemm_emit \
+EMIT     = value kernels
+CPU      = target product pack shape rows scatter contraction chain chain_shape chain_tiles gemm_write gemm_blocks gemm_emit \
            gemm_function gemm_pack gemm_narrow standalone
 COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=lower/%) $(GRAD:%=grad/%) \
            $(PASSES:%=passes/%) $(EVAL:%=eval/%) $(CHECK:%=check/%) $(PLAN:%=plan/%) \

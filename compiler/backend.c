@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The backend's life: a backend, its states, one entry after another, the
  * program. compile() is the whole pipeline. */
+#include "compiler/backend.h"
+#include "compiler/cpu/cpu.h"
 #include "compiler/ir/clone.h"
 #include "compiler/ir/text.h"
 #include "compiler/ir/verify.h"
@@ -10,11 +12,33 @@
 #include <limits.h>
 #include <string.h>
 
+struct Backend {
+  Arena *arena;
+  Diags *diags;
+  const char *name;
+  BackendOptions options;
+  const Target *target;
+  TdType act;                /* of activations: TD_F32 or TD_BF16 */
+  int recompute, recomputed; /* see backend_recompute */
+  bool repeated;             /* see backend_repeated */
+  PlanStates states;
+  VEC(TdTensor) tensors;
+  Kernels kernels;
+  VEC(TdEntry) entries;
+  const char *dump_form; /* what backend_dump asked for, or NULL */
+  StrBuf *dump;
+};
+
 BackendOptions backend_defaults(void) {
   return (BackendOptions){true, true, true, true, true, true, true, true, true};
 }
 
-TdType plan_storage(Type t) { return t == TY_REAL ? TD_F32 : t == TY_INT ? TD_I32 : TD_U8; }
+const Target *backend_target(const char *name) {
+  static const Target *const all[] = {&cpu_target};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    if (strcmp(all[i]->name, name) == 0) return all[i];
+  return NULL;
+}
 
 Backend *backend_new(Arena *a, Diags *d, const char *name, const BackendOptions *o) {
   Backend *be = NEW(a, Backend);
@@ -22,6 +46,7 @@ Backend *backend_new(Arena *a, Diags *d, const char *name, const BackendOptions 
   be->diags = d;
   be->name = arena_strdup(a, name);
   be->options = o ? *o : backend_defaults();
+  be->target = &cpu_target;
   return be;
 }
 
@@ -34,58 +59,44 @@ void backend_repeated(Backend *be, bool yes) { be->repeated = yes; }
 int backend_recomputed(const Backend *be) { return be->recomputed; }
 
 int backend_state(Backend *be, const char *name, Type type, int rank, const int64_t *shape) {
-  for (int i = 0; i < be->states.n; i++)
-    if (strcmp(be->states.at[i].name, name) == 0) return i;
-  TdState s = {
-      .name = arena_strdup(be->arena, name), .type = plan_storage(type), .rank = rank, .count = 1};
-  for (int d = 0; d < rank; d++) {
-    s.shape[d] = shape[d];
-    s.count *= shape[d];
-  }
-  vec_push(be->arena, &be->states, s);
-  return be->states.n - 1;
+  return plan_state(be->arena, &be->states, name, type, rank, shape);
 }
 
 void backend_tensor(Backend *be, const TdTensor *t) { vec_push(be->arena, &be->tensors, *t); }
 
-/* ---- the plan -------------------------------------------------------------------- */
+/* ---- entries ---------------------------------------------------------------------- */
 
-NodeInfo *plan_info(Plan *p, const Node *n) {
-  while (p->info.n <= n->id) {
-    NodeInfo empty = {0};
-    vec_push(p->arena, &p->info, empty);
-  }
-  return &p->info.at[n->id];
-}
-
-int plan_depth(const Region *r) {
-  int depth = 0;
-  for (; r->loop; r = r->parent) depth++;
-  return depth;
-}
-
-static void finish_entry(Plan *p) {
+/* The plan's steps as the program has them; kernels are written in the order of launches. */
+static void finish_entry(Backend *be, Plan *p) {
   TdEntry e = {.name = arena_strdup(p->arena, p->name),
                .arena_bytes = p->arena_bytes,
                .arena_sum = p->arena_sum,
                .flops = p->flops,
-               .bytes = p->bytes};
-  e.nbuffers = p->buffers.n;
+               .bytes = p->bytes,
+               .nbuffers = p->buffers.n,
+               .nsteps = p->steps.n,
+               .outputs = p->outputs.at,
+               .noutputs = p->outputs.n};
   e.buffers = NEWN(p->arena, TdBuffer, p->buffers.n + 1);
   for (int i = 0; i < p->buffers.n; i++) e.buffers[i] = p->buffers.at[i].td;
-  e.nsteps = p->steps.n;
-  e.steps = p->steps.at;
-  e.noutputs = p->outputs.n;
-  e.outputs = p->outputs.at;
-  vec_push(p->arena, &p->be->entries, e);
-}
-
-static void list_outputs(Plan *p) {
-  for (int i = 0; i < p->g->outputs.n; i++) {
-    const Output *o = &p->g->outputs.at[i];
-    TdOutput out = {arena_strdup(p->arena, o->name), plan_info(p, o->node)->place.buffer};
-    vec_push(p->arena, &p->outputs, out);
+  e.steps = NEWN(p->arena, TdStep, p->steps.n + 1);
+  for (int i = 0; i < p->steps.n; i++) {
+    const PlanStep *from = &p->steps.at[i];
+    TdStep *to = &e.steps[i];
+    *to = (TdStep){.kind = from->kind, .once = from->once};
+    if (from->kind == TD_LAUNCH) {
+      const Launch *l = &from->group->launch;
+      to->kernel = kernel_of(&be->kernels, p, from->group);
+      to->nargs = l->args.n;
+      to->args = l->args.at;
+      to->writes = l->writes.at;
+    } else if (from->kind == TD_LOOP) {
+      to->slot = plan_depth(from->loop->node->region);
+      to->count = from->loop->count;
+      to->reverse = from->loop->reverse;
+    }
   }
+  vec_push(be->arena, &be->entries, e);
 }
 
 const char *backend_form(int i) {
@@ -116,7 +127,8 @@ static void rewrite(Backend *be, Graph *g, const char *entry_name) {
   if (broken) bug("%s: before all passes: %s", entry_name, broken);
   show(be, g, "lower");
   const BackendOptions *o = &be->options;
-  PassOptions passes = {.simplify = o->simplify,
+  PassOptions passes = {.target = be->target,
+                        .simplify = o->simplify,
                         .fuse_maps = o->fuse_maps,
                         .contractions = o->contractions,
                         .chains = o->chains,
@@ -127,39 +139,31 @@ static void rewrite(Backend *be, Graph *g, const char *entry_name) {
 }
 
 bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
-  Plan p = {.be = be,
-            .arena = be->arena,
+  Plan p = {.arena = be->arena,
+            .diags = be->diags,
             .g = graph_clone(be->arena, g),
             .name = entry_name,
-            .repeated = be->repeated};
+            .options = &be->options,
+            .target = be->target,
+            .act = be->act,
+            .repeated = be->repeated,
+            .states = &be->states};
   rewrite(be, p.g, entry_name);
-  plan_own(&p);
-  plan_group(&p);
-  if (be->options.chains) plan_chains(&p);
-  plan_rows(&p);
-  if (be->options.in_place) plan_in_place(&p);
-  plan_place(&p);
-  plan_narrow(&p);
-  list_outputs(&p);
-  plan_steps(&p);
-  plan_memory(&p);
-  finish_entry(&p);
+  plan_make(&p);
+  finish_entry(be, &p);
   return true;
 }
 
 TdProgram *backend_finish(Backend *be) {
   TdProgram *p = NEW(be->arena, TdProgram);
   p->name = be->name;
-  p->prelude =
-      arena_printf(be->arena, "%s\n%s%s%s", prelude_text(), prelude_draws_text(),
-                   be->act == TD_BF16 ? "\n" : "", be->act == TD_BF16 ? prelude_narrow_text() : "");
-  p->nparts = be->act == TD_BF16 ? PRELUDE_PARTS : PRELUDE_PARTS - 1;
+  p->prelude = be->target->prelude(be->arena, be->act, &p->nparts);
   p->states = be->states.at;
   p->nstates = be->states.n;
   p->tensors = be->tensors.at;
   p->ntensors = be->tensors.n;
-  p->kernels = be->kernels.at;
-  p->nkernels = be->kernels.n;
+  p->kernels = be->kernels.at.at;
+  p->nkernels = be->kernels.at.n;
   p->entries = be->entries.at;
   p->nentries = be->entries.n;
   return p;

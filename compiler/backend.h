@@ -21,6 +21,9 @@ typedef struct BackendOptions {
 } BackendOptions;
 BackendOptions backend_defaults(void);
 
+/* What programs can be compiled for, by name: "cpu". NULL: there is none of that name. */
+const struct Target *backend_target(const char *name);
+
 typedef struct Backend Backend;
 
 /* Everything lives in the arena; the name is the program's. */

@@ -6,12 +6,14 @@
 
 #include "compiler/ir/text.h"
 #include "compiler/ir/verify.h"
+#include "compiler/backend.h"
 #include "compiler/passes/pipeline.h"
 
 /* The words after "# pass:" at the beginning of a line, each run in turn. */
 static bool run_passes(const char *path, const char *text, size_t n, Graph *g) {
   static const char mark[] = "# pass:";
   const char *end = text + n;
+  const PassOptions every = pass_options(backend_target("cpu"));
   for (const char *line = text; line < end;) {
     const char *stop = memchr(line, '\n', (size_t)(end - line));
     if (!stop) stop = end;
@@ -22,7 +24,7 @@ static bool run_passes(const char *path, const char *text, size_t n, Graph *g) {
         const char *from = at;
         while (at < stop && *at != ' ' && *at != ',') at++;
         const char *name = internn(g->names, from, (size_t)(at - from));
-        if (!*name || strcmp(name, "none") == 0 || pipeline_run_one(g, name)) continue;
+        if (!*name || strcmp(name, "none") == 0 || pipeline_run_one(g, &every, name)) continue;
         printf("%s: there is no pass '%s'\n", path, name);
         return false;
       }

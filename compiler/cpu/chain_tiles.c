@@ -2,7 +2,7 @@
 /* Chains of products: the text of one product of matrices in memory or scratch,
  * through the tiles of the prelude or, with factors rounded to bf16, of
  * prelude_narrow.h. */
-#include "compiler/plan/chain.h"
+#include "compiler/cpu/chain_tiles.h"
 
 enum {
   STRIP = 32,

@@ -2,7 +2,7 @@
 /* Contraction kernels: what stands inside the template's loops. Operands become
  * plain reads where they can, else text that packing evaluates; the members of
  * the group become the epilogue: statements a row, statements an element. */
-#include "compiler/plan/contract.h"
+#include "compiler/cpu/cpu.h"
 #include "compiler/cpu/gemm_write.h"
 #include "compiler/ir/linear.h"
 
@@ -18,64 +18,13 @@ typedef struct Writer {
   Node *n;
   Contraction *c;
   const char *load_head[2], *load_value[2]; /* statements, expression */
-  const char *epilogue_row, *epilogue;      /* `SUM` stands for the sum */
+  const char *epilogue_row, *epilogue;
   StrBuf epilogue_after;
   const char *prologue;
   GemmPlan *plan;
 } Writer;
 
-#define SUM "sum_0" /* never an emitted name: those count from 1 here */
-
 /* ---- operands ------------------------------------------------------------------------- */
-
-typedef struct Direction {
-  Writer *w;
-  int k, outer;
-  int64_t along_k, along_outer;
-  bool expensive;
-} Direction;
-
-static void weigh(Expr *e, void *ctx) {
-  Direction *d = ctx;
-  if (e->kind == E_PRIM) {
-    PrimSig s = prim_info(e->prim)->sig;
-    if ((s == SIG_REAL && e->prim != P_floor && e->prim != P_round) || s == SIG_DRAW)
-      d->expensive = true;
-  }
-  if (e->kind != E_READ) return;
-  int64_t stride = 1, by_k = 0, by_outer = 0;
-  for (int i = e->node->rank - 1; i >= 0; i--) {
-    Affine a;
-    if (ex_affine(d->w->p->g, e->args[i], &a)) {
-      by_k += d->k < 0 ? 0 : a.coef[d->k] * stride;
-      by_outer += d->outer < 0 ? 0 : a.coef[d->outer] * stride;
-    }
-    stride *= e->node->shape[i];
-  }
-  int64_t count = ir_count(e->node);
-  if (by_k == 1) d->along_k += count;
-  if (by_outer == 1) d->along_outer += count;
-}
-
-/* Where a read of a real that is always in bounds lies, as a sum of atoms of which
- * only variables vary. */
-static bool affine_place(Writer *w, const Node *node, Expr *const *index, Linear *lin) {
-  Emit *em = &w->em;
-  if (node->type != TY_REAL) return false;
-  linear_init(lin);
-  int64_t stride = 1;
-  for (int d = node->rank - 1; d >= 0; d--) {
-    int64_t lo, hi;
-    if (!ex_interval(w->p->g, index[d], em->extent, em->nvars, &lo, &hi) || lo < 0 ||
-        hi >= node->shape[d])
-      return false;
-    if (!linear_add(lin, index[d], stride)) return false;
-    stride *= node->shape[d];
-  }
-  for (int i = 0; i < lin->n; i++)
-    if (lin->term[i].atom->kind != E_VAR && lin->term[i].atom->vars) return false;
-  return true;
-}
 
 /* The place with all variables 0, as a C expression. */
 static const char *affine_base(Writer *w, const Linear *lin, const char *pointer) {
@@ -93,41 +42,16 @@ static const char *affine_base(Writer *w, const Linear *lin, const char *pointer
   return text;
 }
 
-/* The place's strides by the variables of one axis. */
-static void affine_strides(const Writer *w, const Linear *lin, GemmAxisKind kind, int64_t *stride) {
-  for (int v = 0; v < w->c->nvars[kind]; v++)
-    for (int i = 0; i < lin->n; i++)
-      if (lin->term[i].atom->kind == E_VAR && lin->term[i].atom->inum == w->c->var[kind][v])
-        stride[v] = lin->term[i].coef;
-}
-
-/* One read of a real at an affine place that is always in bounds. */
-static bool plain_operand(Writer *w, Expr *e, const Expr *where, GemmSide side, GemmOperand *out) {
-  Linear lin;
-  if (where || e->kind != E_READ || !affine_place(w, e->node, e->args, &lin)) return false;
-  out->base = affine_base(w, &lin, emit_pointer(&w->em, e->node, false));
-  affine_strides(w, &lin, GEMM_BATCH, out->stride_batch);
-  affine_strides(w, &lin, side == GEMM_A ? GEMM_M : GEMM_N, out->stride_outer);
-  affine_strides(w, &lin, GEMM_K, out->stride_k);
-  out->plain = true;
-  out->half = plan_type(w->p, e->node) == TD_BF16;
-  return true;
-}
-
-static int last_var(const Contraction *c, GemmAxisKind kind) {
-  return c->nvars[kind] ? c->var[kind][c->nvars[kind] - 1] : -1;
-}
-
+/* The text of an operand whose geometry is known: where it begins, or how it is evaluated. */
 static void write_operand(Writer *w, GemmSide side, GemmOperand *out) {
   Emit *em = &w->em;
   Expr *e = w->c->operand[side], *where = w->c->where[side];
-  if (plain_operand(w, e, where, side, out)) return;
-  Direction d = {.w = w,
-                 .k = last_var(w->c, GEMM_K),
-                 .outer = last_var(w->c, side == GEMM_A ? GEMM_M : GEMM_N)};
-  ex_visit(w->p->g, e, weigh, &d);
-  out->along_k = d.along_k >= d.along_outer;
-  out->expensive = d.expensive;
+  if (out->plain) {
+    Linear lin;
+    if (!product_place(w->p, w->n, e->node, e->args, &lin)) bug("a plain operand has no place");
+    out->base = affine_base(w, &lin, emit_pointer(em, e->node, false));
+    return;
+  }
   emit_open(em, ELEMENT);
   const char *value = emit_value(em, e, ELEMENT);
   if (where)
@@ -145,12 +69,12 @@ static void add_ahead(Writer *w, Node *node, Expr *const *index, bool write) {
   GemmPlan *plan = w->plan;
   Linear lin;
   if (plan->naheads == GEMM_AHEADS || ir_count(node) < ir_count(w->n) ||
-      !affine_place(w, node, index, &lin))
+      !product_place(w->p, w->n, node, index, &lin))
     return;
   GemmAhead *a = &plan->ahead[plan->naheads];
   *a = (GemmAhead){.base = affine_base(w, &lin, emit_pointer(&w->em, node, write)),
                    .half = plan_type(w->p, node) == TD_BF16};
-  for (int k = 0; k < GEMM_K; k++) affine_strides(w, &lin, (GemmAxisKind)k, a->stride[k]);
+  for (int k = 0; k < GEMM_K; k++) product_strides(w->c, &lin, (GemmAxisKind)k, a->stride[k]);
   for (int i = 0; i < plan->naheads; i++)
     if (strcmp(plan->ahead[i].base, a->base) == 0) return;
   plan->naheads++;
@@ -180,8 +104,9 @@ static void write_store(Writer *w, const Member *m, Expr *const *index, const ch
   StrBuf *text = &em->level[ELEMENT].text;
   Linear lin;
   int64_t stride[IR_MAX_VARS] = {0}, by_column;
-  bool narrow = plan_type(w->p, m->node) == TD_BF16 && affine_place(w, m->node, index, &lin);
-  if (narrow) affine_strides(w, &lin, GEMM_N, stride);
+  bool narrow =
+      plan_type(w->p, m->node) == TD_BF16 && product_place(w->p, w->n, m->node, index, &lin);
+  if (narrow) product_strides(w->c, &lin, GEMM_N, stride);
   narrow = narrow && w->c->extent[GEMM_N] <= ROW_MAX;
   if (!narrow || !gemm_flat_stride(&w->plan->axis[GEMM_N], stride, &by_column) || by_column != 1) {
     sb_puts(text, emit_store(em, m->node, emit_element(em, m->node, index, ELEMENT, true), name));
@@ -233,7 +158,7 @@ static void write_member(Writer *w, Member *m, const char *value) {
 
 static const char *finished_sum(Writer *w) {
   Emit *em = &w->em;
-  const char *value = SUM;
+  const char *value = GEMM_SUM;
   if (w->c->factor)
     value = arena_printf(em->arena, "(%s * %s)", value, emit_value(em, w->c->factor, ELEMENT));
   if (w->c->condition)
@@ -271,20 +196,6 @@ static void write_epilogue(Writer *w) {
   w->epilogue = level_text(w, ELEMENT);
 }
 
-static void plain_output(Writer *w, GemmPlan *plan) {
-  if (w->g->members.n != 1 || w->c->factor || w->c->condition || plan_type(w->p, w->n) != TD_F32)
-    return;
-  plan->plain_output = true;
-  plan->output = emit_pointer(&w->em, w->n, true);
-  int64_t stride = 1, by_var[IR_MAX_VARS] = {0};
-  for (int d = w->n->rank - 1; d >= 0; d--) {
-    by_var[d] = stride;
-    stride *= w->n->shape[d];
-  }
-  for (int k = 0; k < GEMM_K; k++)
-    for (int v = 0; v < w->c->nvars[k]; v++) plan->stride_output[k][v] = by_var[w->c->var[k][v]];
-}
-
 /* ---- callbacks: the text is ready ---------------------------------------------------------- */
 
 static void put_prologue(StrBuf *out, void *ctx) { sb_puts(out, ((Writer *)ctx)->prologue); }
@@ -294,16 +205,7 @@ static void put_load(StrBuf *out, void *ctx, GemmSide side, const char *into) {
   sb_printf(out, "%s%s = %s;\n", w->load_head[side], into, w->load_value[side]);
 }
 
-static void put_epilogue(StrBuf *out, void *ctx, const char *sum) {
-  const Writer *w = ctx;
-  const char *at = w->epilogue, *next;
-  while ((next = strstr(at, SUM)) != NULL) {
-    sb_write(out, at, (size_t)(next - at));
-    sb_puts(out, sum);
-    at = next + strlen(SUM);
-  }
-  sb_puts(out, at);
-}
+static void put_epilogue(StrBuf *out, void *ctx) { sb_puts(out, ((Writer *)ctx)->epilogue); }
 
 static void put_epilogue_row(StrBuf *out, void *ctx) {
   sb_puts(out, ((Writer *)ctx)->epilogue_row);
@@ -316,34 +218,16 @@ static void put_epilogue_after(StrBuf *out, void *ctx) {
 
 /* ---- the kernel ------------------------------------------------------------------------------ */
 
-static void set_axes(Writer *w, GemmPlan *plan) {
-  for (int k = 0; k < GEMM_AXES; k++) {
-    plan->axis[k].nvars = w->c->nvars[k];
-    for (int v = 0; v < w->c->nvars[k]; v++) {
-      plan->axis[k].var[v] = w->em.var[w->c->var[k][v]];
-      plan->axis[k].extent[v] = w->n->extent[w->c->var[k][v]];
-    }
-  }
-}
-
-static double count_flops(Writer *w) {
-  double out = (double)ir_count(w->n), sum = 2 * out * (double)w->c->extent[GEMM_K];
-  for (int i = 1; i < w->g->members.n; i++)
-    sum += out * emit_flops(w->p->g, w->g->members.at[i].node->body);
-  return sum;
-}
-
 static void begin(Writer *w, Plan *p, Group *g, GemmPlan *plan) {
   Emit *em = &w->em;
   *w = (Writer){.p = p, .g = g, .n = g->members.at[0].node, .c = g->contraction, .plan = plan};
-  *plan = (GemmPlan){.name = "kernel",
-                     .ctx = w,
-                     .prologue = put_prologue,
-                     .load = put_load,
-                     .epilogue = put_epilogue,
-                     .epilogue_row = put_epilogue_row,
-                     .epilogue_after = put_epilogue_after,
-                     .narrow = p->be->act == TD_BF16};
+  product_geometry(p, g, plan);
+  plan->ctx = w;
+  plan->prologue = put_prologue;
+  plan->load = put_load;
+  plan->epilogue = put_epilogue;
+  plan->epilogue_row = put_epilogue_row;
+  plan->epilogue_after = put_epilogue_after;
   emit_begin(em, p, g);
   em->row_level = ELEMENT;
   em->next_name = 1;
@@ -353,164 +237,60 @@ static void begin(Writer *w, Plan *p, Group *g, GemmPlan *plan) {
     em->extent[v] = w->n->extent[v];
     em->var_level[v] = ELEMENT;
   }
-  set_axes(w, plan);
+  for (int k = 0; k < GEMM_AXES; k++)
+    for (int v = 0; v < w->c->nvars[k]; v++) plan->axis[k].var[v] = em->var[w->c->var[k][v]];
 }
 
-/* The template's function without its head, and the line on the blocks above it. */
 static void finish(Writer *w, TdKernel *k, const char **note,
                    void (*write)(StrBuf *out, GemmPlan *plan)) {
   Emit *em = &w->em;
   Plan *p = w->p;
-  StrBuf head = {0}, out = {0};
+  StrBuf head = {0}, out = {0}, line = {0};
   emit_prologue(em, &head);
   sb_puts(&head, level_text(w, TOP));
   w->prologue = arena_strndup(p->arena, head.s ? head.s : "", head.n);
+  w->plan->note = &line;
   write(&out, w->plan);
-  const char *body = strstr(out.s, "\n{\n"), *comment = strstr(out.s, "/* "),
-             *end = strstr(out.s, " */");
-  if (!body || !comment || !end) bug("the template of contractions changed its shape");
-  *note = arena_strndup(p->arena, comment + 3, (size_t)(end - comment - 3));
-  k->source = arena_strdup(p->arena, body + 1);
-  k->launch.cpu.pieces = w->plan->pieces;
-  k->launch.cpu.scratch = w->plan->scratch;
+  *note = arena_strndup(p->arena, line.s, line.n);
+  k->source = arena_strndup(p->arena, out.s, out.n);
   k->parts = em->parts | (w->plan->narrow ? PRELUDE_NARROW : PRELUDE_TILES);
   sb_free(&head);
+  sb_free(&line);
   sb_free(&out);
   sb_free(&w->epilogue_after);
-  emit_arguments(em);
   emit_end(em);
 }
 
 /* Where B lies packed, for this iteration. */
 static const char *packed_place(Writer *w, bool writes) {
   Emit *em = &w->em;
-  const Group *g = w->g;
-  const char *at = emit_buffer(em, g->packed - 1, "float", writes),
+  const Packed *packed = w->g->packed;
+  const char *at = emit_buffer(em, packed->buffer, "float", writes),
              *type = w->plan->narrow ? "uint16_t" : "float";
-  for (int i = 0; i < g->npacked_for; i++) {
-    int slot = plan_depth(g->packed_for[i]->node->region);
-    int64_t step = g->packed_count;
-    for (int k = i + 1; k < g->npacked_for; k++) step *= g->packed_for[k]->count;
+  for (int i = 0; i < packed->nloops; i++) {
+    int slot = plan_depth(packed->loops[i]->node->region);
+    int64_t step = packed->count;
+    for (int k = i + 1; k < packed->nloops; k++) step *= packed->loops[k]->count;
     em->uses_counters |= 1u << slot;
     at = arena_printf(em->arena, "%s + %lld * ix%d", at, (long long)step, slot);
   }
   return arena_printf(em->arena, "((%s%s *)(%s))", writes ? "" : "const ", type, at);
 }
 
-/* How B lies is known even where it is read packed; then nothing of it is an argument. */
-static void write_operands(Writer *w) {
-  Emit *em = &w->em;
-  write_operand(w, GEMM_A, &w->plan->operand[GEMM_A]);
-  int pointers = em->pointers.n, args = em->args.n;
-  write_operand(w, GEMM_B, &w->plan->operand[GEMM_B]);
-  if (!w->g->packed) return;
-  em->pointers.n = pointers;
-  em->args.n = em->arg_writes.n = args;
-  w->plan->packed = packed_place(w, false);
-}
-
-static void write_product(Writer *w, GemmPlan *plan, Plan *p, Group *g, TdKernel *k,
-                          const char **note) {
-  begin(w, p, g, plan);
-  write_operands(w);
-  plain_output(w, plan);
-  if (!plan->plain_output) write_epilogue(w);
-  k->flops = count_flops(w);
-  finish(w, k, note, contract_emit);
-}
-
 void emit_contraction(Plan *p, Group *g, TdKernel *k, const char **note) {
   Writer w;
   GemmPlan plan;
-  write_product(&w, &plan, p, g, k, note);
-}
-
-/* ---- operand B packed beforehand ------------------------------------------------------------- */
-
-typedef struct Invariance {
-  Plan *p;
-  const Group *g;
-  bool fails;
-} Invariance;
-
-/* Does it follow from what the loop is given? */
-static void check_invariant(Expr *e, void *ctx) {
-  Invariance *x = ctx;
-  if (e->kind == E_LOOPVAR && e->loop == x->g->region->loop) x->fails = true;
-  if (e->kind == E_READ && !ir_visible(x->g->region->parent, e->node)) x->fails = true;
-}
-
-/* Or from states that the entry leaves as they are? */
-static void check_lasting(Expr *e, void *ctx) {
-  Invariance *x = ctx;
-  if (e->kind != E_READ) return;
-  const Node *n = e->node;
-  while (n->kind == N_VIEW) n = n->base;
-  x->fails = x->fails || n->kind != N_STATE;
-  for (int i = 0; i < x->p->g->updates.n; i++)
-    x->fails = x->fails || x->p->g->updates.at[i].state == n;
-}
-
-static bool may_pack(Plan *p, const Group *g) {
-  const Contraction *c = g->contraction;
-  if (!p->be->options.in_place || g->kind != GROUP_CONTRACTION || g->packed) return false;
-  return !c->where[GEMM_B] && c->operand[GEMM_B]->kind == E_READ &&
-         c->operand[GEMM_B]->node->type == TY_REAL;
-}
-
-/* Loops around g whose counters B is read with. */
-static void list_loops(Plan *p, Group *g) {
-  g->npacked_for = 0;
-  for (const Region *r = g->region; r->loop; r = r->parent) {
-    if (!ex_has_loopvar(p->g, g->contraction->operand[GEMM_B], r->loop)) continue;
-    memmove(g->packed_for + 1, g->packed_for, (size_t)g->npacked_for * sizeof *g->packed_for);
-    g->packed_for[0] = r->loop;
-    g->npacked_for++;
-  }
-}
-
-/* See how the kernel cuts B, and make the buffer. */
-static bool make_packed(Plan *p, Group *g, TdBufferKind kind) {
-  Writer w;
-  GemmPlan plan;
-  TdKernel ignored = {0};
-  const char *note;
-  write_product(&w, &plan, p, g, &ignored, &note);
-  if (!plan.operand[GEMM_B].plain) return false;
-  int64_t count = plan.narrow ? (plan.packed_count + 1) / 2 : plan.packed_count;
-  g->packed_count = count;
-  for (int i = 0; i < g->npacked_for; i++)
-    if (!mul_fits(count, g->packed_for[i]->count, &count) || count > INT32_MAX) return false;
-  g->packed_columns = plan.columns;
-  g->packed_depth = plan.depth;
-  const char *name =
-      arena_printf(p->arena, "packed %s", g->contraction->operand[GEMM_B]->node->name);
-  g->packed = 1 + plan_buffer(p, kind, name, TY_REAL, 1, &count);
-  return true;
-}
-
-bool contraction_packs(Plan *p, Group *g) {
-  Invariance x = {.p = p, .g = g};
-  if (!may_pack(p, g) || !g->region->loop || g->region->loop->count < 2) return false;
-  ex_visit(p->g, g->contraction->operand[GEMM_B], check_invariant, &x);
-  g->npacked_for = 0;
-  return !x.fails && make_packed(p, g, TD_TEMP);
-}
-
-/* Packing an element of B takes as long as multiplying it with a dozen rows in f32
- * and 150 in bf16: with many more rows the memory is not worth it. */
-static bool few_rows(Plan *p, const Contraction *c) {
-  enum { FEW = 128, FEW_NARROW = 1024 };
-  return c->extent[GEMM_M] <= (p->be->act == TD_BF16 ? FEW_NARROW : FEW);
-}
-
-bool contraction_keeps(Plan *p, Group *g) {
-  Invariance x = {.p = p, .g = g};
-  if (!may_pack(p, g) || !few_rows(p, g->contraction)) return false;
-  ex_visit(p->g, g->contraction->operand[GEMM_B], check_lasting, &x);
-  if (x.fails) return false;
-  list_loops(p, g);
-  return make_packed(p, g, TD_KEPT);
+  begin(&w, p, g, &plan);
+  write_operand(&w, GEMM_A, &plan.operand[GEMM_A]);
+  if (g->packed)
+    plan.packed = packed_place(&w, false);
+  else
+    write_operand(&w, GEMM_B, &plan.operand[GEMM_B]);
+  if (plan.plain_output)
+    plan.output = emit_pointer(&w.em, w.n, true);
+  else
+    write_epilogue(&w);
+  finish(&w, k, note, contract_emit);
 }
 
 void emit_packing(Plan *p, Group *g, TdKernel *k, const char **note) {
@@ -519,9 +299,7 @@ void emit_packing(Plan *p, Group *g, TdKernel *k, const char **note) {
   begin(&w, p, g, &plan);
   write_operand(&w, GEMM_B, &plan.operand[GEMM_B]);
   plan.packed = packed_place(&w, true);
-  plan.columns = g->packed_columns;
-  plan.depth = g->packed_depth;
+  plan.columns = g->packed->columns;
+  plan.depth = g->packed->depth;
   finish(&w, k, note, contract_pack);
-  k->bytes = 4.0 * (double)ir_count(w.c->operand[GEMM_B]->node) +
-             (plan.narrow ? 2.0 : 4.0) * (double)plan.packed_count;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of the CPU backend share: nothing outside compiler/ includes
- * this. Grouped by the file that defines the functions. */
-#ifndef TDC_BACKEND_INTERNAL_H
-#define TDC_BACKEND_INTERNAL_H
+/* Kernels of one matrix product (gemm_emit.c): what a product is given as, and what
+ * its shape follows from. Stands apart from plans: tests and benchmarks fill it in. */
+#ifndef TDC_GEMM_H
+#define TDC_GEMM_H
 
-#include "compiler/ir/ir.h"
+#include "compiler/plan/contract.h"
 #include "dsl/base.h"
 
 /* -- gemm_emit.c: contraction kernels --------------------------------------
@@ -16,15 +16,12 @@
  * as plain scalar C over the groups' variables, which are in scope (const
  * int64_t, under the names below) wherever a callback's text is placed. Names
  * of the emitter's own are words without a trailing number. */
-typedef enum { GEMM_BATCH, GEMM_M, GEMM_N, GEMM_K, GEMM_AXES } GemmAxisKind;
 
 typedef struct GemmAxis {
   int nvars;                    /* 0: extent 1 */
   const char *var[IR_MAX_VARS]; /* C names, outermost first; the last runs fastest */
   int64_t extent[IR_MAX_VARS];
 } GemmAxis;
-
-typedef enum { GEMM_A, GEMM_B } GemmSide;
 
 typedef struct GemmOperand {
   /* A plain operand is one read of a real whose address is affine in the variables:
@@ -50,6 +47,7 @@ typedef struct GemmAhead {
 } GemmAhead;
 
 enum { GEMM_AHEADS = 6 };
+#define GEMM_SUM "finished[q]"
 
 typedef struct GemmPlan {
   const char *name;    /* of the C function */
@@ -84,16 +82,20 @@ typedef struct GemmPlan {
    * in scope. Must be safe for `omp simd`, and evaluated only at indices inside
    * the extents. */
   void (*load)(StrBuf *out, void *ctx, GemmSide side, const char *into);
-  /* Statements that consume one finished sum, the float rvalue `sum`: inside an
+  /* Statements that consume one finished sum, the float rvalue GEMM_SUM: inside an
    * `omp simd` loop over n; batch, m and n variables are in scope. */
-  void (*epilogue)(StrBuf *out, void *ctx, const char *sum);
+  void (*epilogue)(StrBuf *out, void *ctx);
   /* Optional statements before the loops over n, once a row: batch and m
    * variables are in scope. May be NULL. */
   void (*epilogue_row)(StrBuf *out, void *ctx);
   /* The same behind the loops over n. May be NULL. */
   void (*epilogue_after)(StrBuf *out, void *ctx);
 
-  /* Results of contract_emit: how B is cut, which contract_pack is given back, and */
+  /* Where the line goes that says how the product is cut; then the text begins with the
+   * function's brace. NULL: the line stands above a whole function. */
+  StrBuf *note;
+
+  /* Results of contract_shape: how B is cut, which contract_pack is given back, and */
   int64_t columns, depth;
   int64_t packed_count; /* numbers that packed B has */
   /* for the TdKernel */
@@ -101,8 +103,12 @@ typedef struct GemmPlan {
   size_t scratch; /* bytes a thread */
 } GemmPlan;
 
-/* Append the whole C function to `out` and fill in pieces and scratch. Every
- * extent >= 1. The order of every sum depends on the extents alone. */
+/* Fill in the results, without any text: from axes, operands (no base), plain_output with
+ * its strides, packed (any text) and narrow. Every extent >= 1. */
+void contract_shape(GemmPlan *plan);
+void contract_pack_shape(GemmPlan *plan); /* of contract_pack; columns and depth are given */
+/* Append the C function to `out`, and fill in the results. The order of every sum
+ * depends on the extents alone. */
 void contract_emit(StrBuf *out, GemmPlan *plan);
 /* The function that packs B into plan->packed for all launches to come: operand B, axes
  * and callbacks as for contract_emit, whose columns and depth the plan still has. */

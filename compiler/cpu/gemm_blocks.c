@@ -4,8 +4,6 @@
 #include "compiler/cpu/gemm_write.h"
 
 enum {
-  DEPTH_WHOLE = 384, /* k up to here is one block, else blocks of */
-  DEPTH_LIMIT = 256,
   NARROW_LIMIT = 512,     /* the same for products rounded to bf16, whole up to NARROW_WHOLE */
   NARROW_NEAR = 400000,   /* numbers in bf16 that stay in the second cache */
   NARROW_WORK = 16000000, /* as PIECE_WORK */
@@ -17,8 +15,6 @@ enum {
   PIECE_WORK = 4000000 /* products that make a piece worth its while */
 };
 
-int64_t gemm_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t gemm_round_up(int64_t a, int64_t b) { return gemm_ceil_div(a, b) * b; }
 static int64_t gemm_least(int64_t a, int64_t b) { return a < b ? a : b; }
 int64_t gemm_most(int64_t a, int64_t b) { return a > b ? a : b; }
 
@@ -52,9 +48,9 @@ static double cost_of(const GemmWriter *w, int64_t row_blocks, int64_t columns,
 static void finish(const GemmWriter *w, GemmBlocks *b, int64_t whole, int64_t limit, int64_t unit) {
   int64_t k = w->extent[GEMM_K], n = w->extent[GEMM_N];
   b->last_rows = w->extent[GEMM_M] - (b->row_blocks - 1) * b->rows;
-  b->depth = gemm_round_up(k <= whole ? k : gemm_ceil_div(k, gemm_ceil_div(k, limit)), unit);
-  b->depth_blocks = gemm_ceil_div(k, b->depth);
-  b->padded = gemm_round_up(gemm_least(b->columns, n), WIDEST_TILE);
+  b->depth = round_up(k <= whole ? k : ceil_div(k, ceil_div(k, limit)), unit);
+  b->depth_blocks = ceil_div(k, b->depth);
+  b->padded = round_up(gemm_least(b->columns, n), WIDEST_TILE);
   b->stride = b->padded + LANES; /* rows of a tile lie in different sets of a cache */
 }
 
@@ -91,12 +87,12 @@ static GemmBlocks narrow_blocks(const GemmWriter *w) {
   GemmBlocks best = {0};
   double least_cost = 0;
   for (int64_t across = 1; across <= 32; across++) {
-    GemmBlocks b = {.columns = gemm_round_up(gemm_ceil_div(n, across), WIDEST_TILE)};
-    b.column_blocks = gemm_ceil_div(n, b.columns);
+    GemmBlocks b = {.columns = round_up(ceil_div(n, across), WIDEST_TILE)};
+    b.column_blocks = ceil_div(n, b.columns);
     if (b.columns > widest && b.columns > WIDEST_TILE) continue;
     for (int64_t down = 1; down <= 32; down++) {
-      b.rows = gemm_round_up(gemm_ceil_div(m, down), 2 * LANES);
-      b.row_blocks = gemm_ceil_div(m, b.rows);
+      b.rows = round_up(ceil_div(m, down), 2 * LANES);
+      b.row_blocks = ceil_div(m, b.rows);
       bool sums =
           k > NARROW_WHOLE && !w->direct; /* of a whole piece wait for the last block of k */
       if (sums && b.rows * b.columns > NARROW_NEAR && b.rows > 2 * LANES) continue;
@@ -116,21 +112,21 @@ GemmBlocks gemm_choose_blocks(const GemmWriter *w) {
   const int64_t *e = w->extent;
   int64_t m = e[GEMM_M], n = e[GEMM_N], k = e[GEMM_K], batch = e[GEMM_BATCH];
   int64_t widest = gemm_most(WIDEST_TILE, PACKED_LIMIT / k / WIDEST_TILE * WIDEST_TILE);
-  int64_t fewest = gemm_ceil_div(n, widest);
+  int64_t fewest = ceil_div(n, widest);
   double work = (double)batch * (double)m * (double)n * (double)k;
   bool large = work > PIECES_WANTED * PIECE_WORK;
   int64_t wanted = large ? PIECES_WANTED : (int64_t)(work / PIECE_WORK) + 1;
   GemmBlocks best = {0};
   double least_cost = 0;
   for (int64_t try = 0; try < 256; try++) {
-    int64_t columns = gemm_round_up(gemm_ceil_div(n, fewest + try / 4), WIDEST_TILE);
-    int64_t column_blocks = gemm_ceil_div(n, columns);
+    int64_t columns = round_up(ceil_div(n, fewest + try / 4), WIDEST_TILE);
+    int64_t column_blocks = ceil_div(n, columns);
     /* as many pieces as are wanted, or half, a quarter of that */
     int64_t pieces = gemm_most(1, wanted >> try % 4);
     int64_t row_blocks =
-        gemm_most(gemm_ceil_div(m, ROWS_LIMIT), gemm_ceil_div(pieces, batch * column_blocks));
-    int64_t rows = gemm_ceil_div(m, gemm_least(row_blocks, gemm_ceil_div(m, 2 * LANES)));
-    row_blocks = gemm_ceil_div(m, rows);
+        gemm_most(ceil_div(m, ROWS_LIMIT), ceil_div(pieces, batch * column_blocks));
+    int64_t rows = ceil_div(m, gemm_least(row_blocks, ceil_div(m, 2 * LANES)));
+    row_blocks = ceil_div(m, rows);
     double cost = cost_of(w, row_blocks, columns, column_blocks);
     int64_t made = batch * row_blocks * column_blocks;
     if (made < wanted) cost += (2 * made < wanted ? 0.2 : 0.04) * (double)m * (double)n / 32;

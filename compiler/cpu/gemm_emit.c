@@ -172,12 +172,11 @@ static void put_multiply(GemmWriter *w) {
 }
 
 /* ---- the function ------------------------------------------------------------------------ */
-static void put_scratch(GemmWriter *w) {
+GemmScratch gemm_wide_scratch(const GemmWriter *w) {
   const GemmBlocks *b = &w->block;
   /* the widest of the targets: 14 rows a tile in 16 lanes, 6 in 8, 4 in 4 */
-  int64_t rows =
-      gemm_most(gemm_ceil_div(b->rows, TALLEST_TILE) * LANES, gemm_ceil_div(b->rows, 6) * 8);
-  rows = gemm_most(rows, gemm_ceil_div(b->rows, 4) * 4);
+  int64_t rows = gemm_most(ceil_div(b->rows, TALLEST_TILE) * LANES, ceil_div(b->rows, 6) * 8);
+  rows = gemm_most(rows, ceil_div(b->rows, 4) * 4);
   int64_t stage = 0;
   for (int side = 0; side < 2; side++) {
     int64_t tile = side == GEMM_A ? TALLEST_TILE : WIDEST_TILE, floats = tile * b->depth;
@@ -186,11 +185,18 @@ static void put_scratch(GemmWriter *w) {
     if (!w->flat[side]) stage = gemm_most(stage, floats);
   }
   int64_t sums = (b->depth_blocks > 1 ? b->rows : TALLEST_TILE) * b->stride;
-  w->plan->scratch = HELD * sizeof(float);
-  gemm_take_scratch(w, "packed_b", w->plan->packed ? 0 : gemm_packed_block(w));
-  gemm_take_scratch(w, "packed_a", w->in_place ? 0 : rows * b->depth);
-  gemm_take_scratch(w, "sums", w->direct ? 0 : sums);
-  gemm_take_scratch(w, "stage", stage);
+  return (GemmScratch){.packed_b = w->plan->packed ? 0 : gemm_packed_block(w),
+                       .packed_a = w->in_place ? 0 : rows * b->depth,
+                       .sums = w->direct ? 0 : sums,
+                       .stage = stage};
+}
+
+static void put_scratch(GemmWriter *w) {
+  GemmScratch s = gemm_wide_scratch(w);
+  gemm_take_scratch(w, "packed_b", s.packed_b);
+  gemm_take_scratch(w, "packed_a", s.packed_a);
+  gemm_take_scratch(w, "sums", s.sums);
+  gemm_take_scratch(w, "stage", s.stage);
 }
 
 static void put_constants(GemmWriter *w) {
@@ -211,7 +217,7 @@ static void put_block(GemmWriter *w) {
   put_multiply(w);
 }
 
-static void write_wide(GemmWriter *w) {
+static void wide_choose(GemmWriter *w) {
   const GemmPlan *plan = w->plan;
   int64_t by_row, by_column;
   w->direct = plan->plain_output && w->extent[GEMM_N] % LANES == 0 &&
@@ -220,14 +226,10 @@ static void write_wide(GemmWriter *w) {
               by_column == 1;
   w->in_place =
       w->flat[GEMM_A] && w->outer_stride[GEMM_A] == 1 && w->k_stride[GEMM_A] <= NEAR_STRIDE;
-  gemm_function(w, &(GemmBody){.panels = "TD_TILE_COLUMNS columns, [k][columns]",
-                               .constants = put_constants,
-                               .scratch = put_scratch,
-                               .multiply = put_block});
 }
 
 static GemmWriter open_writer(StrBuf *out, GemmPlan *plan) {
-  GemmWriter w = {.out = out, .plan = plan};
+  GemmWriter w = {.out = out, .plan = plan, .taken = HELD * sizeof(float)};
   for (int k = 0; k < GEMM_AXES; k++) w.extent[k] = gemm_extent(&plan->axis[k]);
   for (int side = 0; side < 2; side++) {
     const GemmOperand *operand = &plan->operand[side];
@@ -240,34 +242,61 @@ static GemmWriter open_writer(StrBuf *out, GemmPlan *plan) {
 }
 
 static void close_writer(GemmWriter *w) {
+  if (w->taken > w->plan->scratch) bug("a product takes more scratch memory than its shape says");
   for (int side = 0; side < 2; side++) sb_free(&w->load[side]);
   sb_free(&w->epilogue);
   sb_free(&w->epilogue_row);
   sb_free(&w->epilogue_after);
 }
 
-void contract_emit(StrBuf *out, GemmPlan *plan) {
+/* How the product is cut, and all that follows. */
+static GemmWriter shaped(StrBuf *out, GemmPlan *plan) {
   GemmWriter w = open_writer(out, plan);
   if (plan->narrow)
-    gemm_narrow(&w);
+    gemm_narrow_choose(&w);
   else
-    write_wide(&w);
+    wide_choose(&w);
+  w.block = gemm_choose_blocks(&w);
+  GemmScratch s = plan->narrow ? gemm_narrow_scratch(&w) : gemm_wide_scratch(&w);
   plan->columns = w.block.columns;
   plan->depth = w.block.depth;
   plan->packed_count = gemm_packed_blocks(&w) * gemm_packed_block(&w);
   plan->pieces = w.extent[GEMM_BATCH] * w.block.row_blocks * w.block.column_blocks;
+  plan->scratch = (size_t)(HELD + s.packed_b + s.packed_a + s.sums + s.stage) * sizeof(float);
+  return w;
+}
+
+void contract_shape(GemmPlan *plan) { shaped(NULL, plan); }
+
+void contract_emit(StrBuf *out, GemmPlan *plan) {
+  GemmWriter w = shaped(out, plan);
+  if (plan->narrow)
+    gemm_narrow(&w);
+  else
+    gemm_function(&w, &(GemmBody){.panels = "TD_TILE_COLUMNS columns, [k][columns]",
+                                  .constants = put_constants,
+                                  .scratch = put_scratch,
+                                  .multiply = put_block});
   close_writer(&w);
 }
 
-void contract_pack(StrBuf *out, GemmPlan *plan) {
+/* The same of packing B: columns and depth are the product's. */
+static GemmWriter shaped_pack(StrBuf *out, GemmPlan *plan) {
   GemmWriter w = open_writer(out, plan);
   int64_t n = w.extent[GEMM_N];
-  w.block = (GemmBlocks){.columns = plan->columns,
-                         .column_blocks = gemm_ceil_div(n, plan->columns),
-                         .depth = plan->depth};
-  w.block.padded = gemm_round_up(plan->columns < n ? plan->columns : n, WIDEST_TILE);
-  w.block.depth_blocks = gemm_ceil_div(w.extent[GEMM_K], plan->depth);
-  gemm_pack_kernel(&w);
+  w.block = (GemmBlocks){
+      .columns = plan->columns, .column_blocks = ceil_div(n, plan->columns), .depth = plan->depth};
+  w.block.padded = round_up(plan->columns < n ? plan->columns : n, WIDEST_TILE);
+  w.block.depth_blocks = ceil_div(w.extent[GEMM_K], plan->depth);
   plan->pieces = gemm_packed_blocks(&w);
+  plan->scratch = (size_t)(HELD + gemm_pack_stage(&w)) * sizeof(float);
+  return w;
+}
+
+void contract_pack_shape(GemmPlan *plan) { shaped_pack(NULL, plan); }
+
+void contract_pack(StrBuf *out, GemmPlan *plan) {
+  GemmWriter w = shaped_pack(out, plan);
+  gemm_pack_kernel(&w);
   close_writer(&w);
 }

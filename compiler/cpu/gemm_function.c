@@ -12,14 +12,14 @@ static void put_head(GemmWriter *w, const GemmBody *body) {
   const GemmBlocks *b = &w->block;
   const long long m = w->extent[GEMM_M], n = w->extent[GEMM_N], k = w->extent[GEMM_K],
                   batch = w->extent[GEMM_BATCH];
-  if (w->plan->comment) gemm_line(w, "/* %s */", w->plan->comment);
-  gemm_line(w, "/* C[%lld][%lld] = A[%lld][%lld] B[%lld][%lld]%s, %lld times; in pieces of", m, n,
-            m, k, k, n, w->plan->narrow ? " in bf16" : "", batch);
-  gemm_line(w, " * %lld x %lld, %lld of k at a time */", (long long)b->rows, (long long)b->columns,
-            (long long)b->depth);
-  gemm_line(w, "void %s(const TdCall *call, int64_t begin, int64_t end)", w->plan->name);
-  gemm_line(w, "{");
-  w->indent++;
+  StrBuf what = {0};
+  sb_printf(&what,
+            "C[%lld][%lld] = A[%lld][%lld] B[%lld][%lld]%s, %lld times; in pieces of\n"
+            " * %lld x %lld, %lld of k at a time",
+            m, n, m, k, k, n, w->plan->narrow ? " in bf16" : "", batch, (long long)b->rows,
+            (long long)b->columns, (long long)b->depth);
+  gemm_head(w, what.s);
+  sb_free(&what);
   gemm_line(w, "enum { M = %lld, N = %lld, K = %lld, ROWS = %lld, COLUMNS = %lld, DEPTH = %lld,", m,
             n, k, (long long)b->rows, (long long)b->columns, (long long)b->depth);
   gemm_line(w, "       ROW_BLOCKS = %lld, COLUMN_BLOCKS = %lld };", (long long)b->row_blocks,
@@ -55,7 +55,6 @@ static void put_pieces(GemmWriter *w, const GemmBody *body) {
 }
 
 void gemm_function(GemmWriter *w, const GemmBody *body) {
-  w->block = gemm_choose_blocks(w);
   StrBuf prologue = {0};
   gemm_collect_texts(w, &prologue);
   gemm_choose_aheads(w);

@@ -209,20 +209,27 @@ static void put_multiply(GemmWriter *w) {
   gemm_close(w);
 }
 
-static void put_scratch(GemmWriter *w) {
+GemmScratch gemm_narrow_scratch(const GemmWriter *w) {
   const GemmBlocks *b = &w->block;
-  int64_t stage = 0;
-  if (!gemm_contiguous(w, GEMM_A) && !w->in_place) stage = STRIP * b->depth;
+  GemmScratch s = {0};
+  int64_t waiting = b->depth_blocks > 1 ? round_up(b->rows, STRIP) : STRIP;
+  int64_t packed_rows = all_at_once(w) ? round_up(b->rows, STRIP) : STRIP;
+  if (!gemm_contiguous(w, GEMM_A) && !w->in_place) s.stage = STRIP * b->depth;
   if (!gemm_contiguous(w, GEMM_B) && !w->plan->packed)
-    stage = gemm_most(stage, gemm_along_k(w, GEMM_B) ? WIDEST_TILE * b->depth : SLAB * b->padded);
-  w->plan->scratch = HELD * sizeof(float);
-  gemm_take_scratch(
-      w, "sums",
-      w->direct ? 0 : (b->depth_blocks > 1 ? gemm_round_up(b->rows, STRIP) : STRIP) * b->stride);
-  gemm_take_scratch(w, "stage", stage);
-  gemm_take_scratch(w, "half_b", w->plan->packed ? 0 : gemm_packed_block(w) / 2);
-  int64_t packed_rows = all_at_once(w) ? gemm_round_up(b->rows, STRIP) : STRIP;
-  gemm_take_scratch(w, "half_a", w->in_place ? 0 : packed_rows * b->depth / 2);
+    s.stage =
+        gemm_most(s.stage, gemm_along_k(w, GEMM_B) ? WIDEST_TILE * b->depth : SLAB * b->padded);
+  if (!w->direct) s.sums = waiting * b->stride;
+  if (!w->plan->packed) s.packed_b = gemm_packed_block(w) / 2;
+  if (!w->in_place) s.packed_a = packed_rows * b->depth / 2;
+  return s;
+}
+
+static void put_scratch(GemmWriter *w) {
+  GemmScratch s = gemm_narrow_scratch(w);
+  gemm_take_scratch(w, "sums", s.sums);
+  gemm_take_scratch(w, "stage", s.stage);
+  gemm_take_scratch(w, "half_b", s.packed_b);
+  gemm_take_scratch(w, "half_a", s.packed_a);
   if (!w->plan->packed) gemm_line(w, "uint16_t *const packed_b = (uint16_t *)half_b;");
   if (!w->in_place) gemm_line(w, "uint16_t *const packed_a = (uint16_t *)half_a;");
 }
@@ -237,8 +244,8 @@ static bool crowded(const GemmWriter *w, int64_t by_row) {
   return w->extent[GEMM_K] > NARROW_WHOLE && by_row % 256 == 0;
 }
 
-void gemm_narrow(GemmWriter *w) {
-  GemmPlan *plan = w->plan;
+void gemm_narrow_choose(GemmWriter *w) {
+  const GemmPlan *plan = w->plan;
   int64_t by_row, by_column;
   w->direct = plan->plain_output && w->extent[GEMM_N] % WIDEST_TILE == 0 &&
               w->extent[GEMM_M] % ROWS == 0 &&
@@ -248,6 +255,9 @@ void gemm_narrow(GemmWriter *w) {
   w->in_place = w->flat[GEMM_A] && plan->operand[GEMM_A].half && w->k_stride[GEMM_A] == 1 &&
                 w->extent[GEMM_N] <= FEW_COLUMNS && w->extent[GEMM_K] % DEPTH == 0 &&
                 w->extent[GEMM_M] % ROWS == 0;
+}
+
+void gemm_narrow(GemmWriter *w) {
   gemm_function(w, &(GemmBody){.panels = "TD_NARROW_COLUMNS columns, [k / 2][columns][2]",
                                .constants = put_constants,
                                .scratch = put_scratch,

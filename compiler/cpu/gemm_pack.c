@@ -99,15 +99,19 @@ void gemm_pack_b(GemmWriter *w) {
 static void put_head(GemmWriter *w) {
   const GemmPlan *plan = w->plan;
   long long n = w->extent[GEMM_N], k = w->extent[GEMM_K];
-  gemm_line(w, "/* B[%lld][%lld]%s, packed for all iterations in blocks of %lld columns */", k, n,
+  StrBuf what = {0};
+  sb_printf(&what, "B[%lld][%lld]%s, packed for all iterations in blocks of %lld columns", k, n,
             plan->narrow ? " in bf16" : "", (long long)plan->columns);
-  gemm_line(w, "void %s(const TdCall *call, int64_t begin, int64_t end)", plan->name);
-  gemm_line(w, "{");
-  w->indent++;
+  gemm_head(w, what.s);
+  sb_free(&what);
   gemm_line(w, "enum { N = %lld, K = %lld, COLUMNS = %lld, COLUMN_BLOCKS = %lld, DEPTH = %lld };",
             n, k, (long long)plan->columns, (long long)w->block.column_blocks,
             (long long)plan->depth);
   gemm_put_panel(w);
+}
+
+int64_t gemm_pack_stage(const GemmWriter *w) {
+  return gemm_along_k(w, GEMM_B) ? WIDEST_TILE * w->block.depth : SLAB * w->block.padded;
 }
 
 void gemm_pack_kernel(GemmWriter *w) {
@@ -118,9 +122,7 @@ void gemm_pack_kernel(GemmWriter *w) {
   put_head(w);
   gemm_paste(w, &prologue);
   sb_free(&prologue);
-  plan->scratch = HELD * sizeof(float);
-  bool rows = gemm_along_k(w, GEMM_B);
-  gemm_take_scratch(w, "stage", rows ? WIDEST_TILE * w->block.depth : SLAB * w->block.padded);
+  gemm_take_scratch(w, "stage", gemm_pack_stage(w));
   if (w->flat[GEMM_B]) gemm_line(w, "(void)stage;");
   gemm_open(w, "for (int64_t piece = begin; piece < end; piece++)");
   gemm_line(w, "const int64_t column0 = piece %% COLUMN_BLOCKS * COLUMNS;");

@@ -27,6 +27,18 @@ void gemm_close(GemmWriter *w) {
   gemm_line(w, "}");
 }
 
+void gemm_head(GemmWriter *w, const char *what) {
+  const GemmPlan *plan = w->plan;
+  if (plan->note) {
+    sb_puts(plan->note, what);
+  } else {
+    if (plan->comment) gemm_line(w, "/* %s */", plan->comment);
+    gemm_line(w, "/* %s */", what);
+    gemm_line(w, "void %s(const TdCall *call, int64_t begin, int64_t end)", plan->name);
+  }
+  gemm_scope(w);
+}
+
 static bool identifier_char(char c) { return isalnum((unsigned char)c) || c == '_'; }
 
 bool gemm_mentions(const char *text, const char *name) {
@@ -198,7 +210,7 @@ static void store_plain(const GemmWriter *w, StrBuf *out) {
   const GemmPlan *plan = w->plan;
   sb_printf(out, "(%s)[0", plan->output);
   for (int k = 0; k < GEMM_K; k++) gemm_strides(out, &plan->axis[k], plan->stride_output[k]);
-  sb_puts(out, "] = finished[q];\n");
+  sb_puts(out, "] = " GEMM_SUM ";\n");
 }
 
 bool gemm_shares_b(const GemmWriter *w) {
@@ -209,10 +221,10 @@ bool gemm_shares_b(const GemmWriter *w) {
 }
 
 void gemm_take_scratch(GemmWriter *w, const char *name, int64_t floats) {
-  int64_t before = (int64_t)(w->plan->scratch / sizeof(float));
+  int64_t before = (int64_t)(w->taken / sizeof(float));
   if (floats == 0) return;
   gemm_line(w, "float *const %s = (float *)call->scratch + %lld;", name, (long long)before);
-  w->plan->scratch += (size_t)floats * sizeof(float);
+  w->taken += (size_t)floats * sizeof(float);
 }
 
 /* Ask the callbacks for their texts, once each; the prologue last, when it is
@@ -232,7 +244,7 @@ void gemm_collect_texts(GemmWriter *w, StrBuf *prologue) {
   if (plan->plain_output)
     store_plain(w, &w->epilogue);
   else
-    plan->epilogue(&w->epilogue, plan->ctx, "finished[q]");
+    plan->epilogue(&w->epilogue, plan->ctx);
   if (!plan->plain_output && plan->epilogue_row) plan->epilogue_row(&w->epilogue_row, plan->ctx);
   if (!plan->plain_output && plan->epilogue_after)
     plan->epilogue_after(&w->epilogue_after, plan->ctx);

@@ -2,18 +2,15 @@
 /* What the writers of contraction kernels share: gemm_emit.c (products of
  * floats) and gemm_narrow.c (products rounded to bf16). Nothing else
  * includes this. Grouped by defining file. */
-#ifndef TDC_CONTRACT_WRITE_H
-#define TDC_CONTRACT_WRITE_H
+#ifndef TDC_GEMM_WRITE_H
+#define TDC_GEMM_WRITE_H
 
 #include "compiler/cpu/gemm.h"
+#include "compiler/cpu/tiles.h"
 
 enum {
-  WIDEST_TILE = 32,   /* columns, over all targets */
-  TALLEST_TILE = 14,  /* rows */
-  LANES = 16,         /* of the widest target: what packing may overrun */
   NARROW_WHOLE = 640, /* k of a product in bf16 up to here is one block */
-  SLAB = 32,          /* k at a time, when B is evaluated along its columns */
-  HELD = 16           /* floats at the start of the scratch memory: a TdHeld */
+  SLAB = 32           /* k at a time, when B is evaluated along its columns */
 };
 
 typedef struct GemmBlocks {
@@ -42,7 +39,13 @@ typedef struct GemmWriter {
   StrBuf epilogue; /* consumes finished[q] */
   StrBuf epilogue_row, epilogue_after;
   int indent;
+  size_t taken; /* bytes of scratch memory that have a name */
 } GemmWriter;
+
+/* Floats of scratch memory a thread. */
+typedef struct GemmScratch {
+  int64_t packed_b, packed_a, sums, stage;
+} GemmScratch;
 
 /* -- gemm_write.c ------------------------------------------------------------- */
 /* A line of C; one that opens a block ("head {"), a block without a head, its end. */
@@ -50,6 +53,8 @@ void TD_PRINTF(2, 3) gemm_line(GemmWriter *w, const char *fmt, ...);
 void gemm_open(GemmWriter *w, const char *head);
 void gemm_scope(GemmWriter *w);
 void gemm_close(GemmWriter *w);
+/* The function up to its brace; `what` it computes stands above it, or where the plan wants it. */
+void gemm_head(GemmWriter *w, const char *what);
 /* Does the name stand in the text as a word? */
 bool gemm_mentions(const char *text, const char *name);
 /* Append text made by a callback, indented to where it stands. */
@@ -86,10 +91,11 @@ void gemm_collect_texts(GemmWriter *w, StrBuf *prologue);
 /* Which of the plan's reads and writes of the epilogue may be fetched ahead. */
 void gemm_choose_aheads(GemmWriter *w);
 
+/* -- gemm_emit.c ---------------------------------------------------------------- */
+GemmScratch gemm_wide_scratch(const GemmWriter *w);
+
 /* -- gemm_blocks.c ------------------------------------------------------------- */
 GemmBlocks gemm_choose_blocks(const GemmWriter *w);
-int64_t gemm_ceil_div(int64_t a, int64_t b);
-int64_t gemm_round_up(int64_t a, int64_t b);
 int64_t gemm_most(int64_t a, int64_t b);
 
 /* -- gemm_function.c ------------------------------------------------------------ */
@@ -100,12 +106,13 @@ typedef struct GemmBody {
   void (*multiply)(GemmWriter *w); /* a block of k of a piece, B being packed */
   const char *open, *close;        /* statements around the pieces, or NULL */
 } GemmBody;
-/* Everything from the head on; flat, strides, direct and in_place are known. */
+/* Everything from the head on; flat, strides, direct, in_place and block are known. */
 void gemm_function(GemmWriter *w, const GemmBody *body);
 
 /* -- gemm_pack.c --------------------------------------------------------------- */
 /* The function that packs all of B; flat strides, columns and depth are known. */
 void gemm_pack_kernel(GemmWriter *w);
+int64_t gemm_pack_stage(const GemmWriter *w); /* floats of its scratch memory */
 /* `block`, of packed B, in a piece; and where it lies, or whether it must be packed. */
 void gemm_put_block(GemmWriter *w);
 int64_t gemm_packed_blocks(const GemmWriter *w);
@@ -117,7 +124,11 @@ void gemm_put_panel(GemmWriter *w);
 bool gemm_contiguous(const GemmWriter *w, GemmSide side); /* along k or across it */
 
 /* -- gemm_narrow.c ------------------------------------------------------------- */
-/* The function for a plan that is narrow; flat, outer_stride and k_stride are known. */
+/* For a plan that is narrow. Which operands and results need no copy; flat, outer_stride
+ * and k_stride are known. */
+void gemm_narrow_choose(GemmWriter *w);
+GemmScratch gemm_narrow_scratch(const GemmWriter *w);
+/* The function; blocks are chosen. */
 void gemm_narrow(GemmWriter *w);
 
 #endif

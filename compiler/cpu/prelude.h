@@ -4,6 +4,8 @@
  * compiler/program/program.h, the scalar functions behind the language's primitives,
  * the random draws, and the tiles of the matrix products.
  *
+ * What tdc generates, this text in it included, may be used under any terms.
+ *
  * The float functions are branch-free, so that loops over them become vector
  * code; they are within 4 units in the last place of the true value, keep NaN,
  * have the right limits, and may flush results below 2^-126 to zero. They need

@@ -10,7 +10,7 @@
  *
  * Neighbouring members that run over the same loops, and read each other only
  * at the same point, share one nest. The innermost loop is `omp simd`. */
-#include "compiler/plan/plan.h"
+#include "compiler/cpu/cpu.h"
 
 #include <string.h>
 
@@ -130,10 +130,7 @@ static void close_loops(Rows *r, int nloops, bool simd, const char *clause) {
 /* A value that other nests read but that stays in the kernel: an array over its
  * loops, on the stack while it is small. */
 static void declare_array(Rows *r, Item *it) {
-  enum { STACK_MAX = 16384 };
   if (emit_local(&r->em, it->node)) return; /* a chain keeps it */
-  int64_t count = 1;
-  for (int i = 0; i < it->nout; i++) count *= it->extent[i];
   EmitLocal local = {.node = it->node, .name = emit_name(&r->em, it->node->name)};
   int64_t stride = 1;
   bool row[IR_MAX_RANK] = {0};
@@ -145,8 +142,9 @@ static void declare_array(Rows *r, Item *it) {
     stride *= it->node->shape[d];
   }
   const char *type = emit_ctype(it->node->type);
-  size_t bytes = (size_t)count * td_type_size(plan_storage(it->node->type));
-  if (bytes <= STACK_MAX) {
+  size_t bytes = cpu_array_bytes(it);
+  int64_t count = (int64_t)(bytes / td_type_size(plan_storage(it->node->type)));
+  if (bytes <= r->p->target->rows.local_bytes) {
     sb_printf(&r->locals, "%s %s[%lld] __attribute__((aligned(64))) = {0};\n", type, local.name,
               (long long)count);
   } else {
@@ -493,34 +491,6 @@ static void open_accumulators(Rows *r) {
   }
 }
 
-static double item_flops(Rows *r, const Item *it) {
-  double n = emit_flops(r->p->g, it->body) + (it->guard ? emit_flops(r->p->g, it->guard) : 0);
-  n += it->node->reducer == RED_NONE ? 0 : 1;
-  for (int i = 0; i < it->nloops; i++) n *= (double)it->extent[i];
-  return n;
-}
-
-static void choose_pieces(Rows *r) {
-  RowPlan *plan = r->plan;
-  double work = 0; /* evaluations a row */
-  for (int i = 0; i < plan->nitems; i++) {
-    double n = 1 + emit_flops(r->p->g, plan->items[i].body);
-    for (int k = 0; k < plan->items[i].nloops; k++) n *= (double)plan->items[i].extent[k];
-    work += n;
-  }
-  if (r->g->rows_fixed) {
-    r->per_piece = r->g->block;
-  } else {
-    double per = 131072 / work;
-    r->per_piece = per < 1 ? 1 : per > (double)plan->rows ? plan->rows : (int64_t)per;
-    if (plan->flat) r->per_piece = (r->per_piece + 63) / 64 * 64;
-    if (plan->rows / r->per_piece > 1024) r->per_piece = (plan->rows + 1023) / 1024;
-  }
-  if (r->per_piece < 1) r->per_piece = 1;
-  if (r->per_piece > plan->rows && plan->rows > 0) r->per_piece = plan->rows;
-  r->pieces = (plan->rows + r->per_piece - 1) / r->per_piece;
-}
-
 static void print_row_loop(Rows *r, StrBuf *out) {
   Emit *em = &r->em;
   const RowPlan *plan = r->plan;
@@ -587,8 +557,8 @@ static void finish(Rows *r, TdKernel *k) {
   if (r->piece_end.n) sb_write(&out, r->piece_end.s, r->piece_end.n);
   sb_puts(&out, "}\n}\n");
   k->source = arena_strndup(r->em.arena, out.s, out.n);
-  k->launch.cpu.pieces = r->pieces;
-  k->launch.cpu.scratch = r->scratch;
+  if (r->scratch > r->g->launch.shape.cpu.scratch)
+    bug("%s takes more scratch memory than planned", r->g->members.at[0].node->name);
   k->parts = r->em.parts;
   sb_free(&out);
   sb_free(&inner);
@@ -598,7 +568,7 @@ static void finish(Rows *r, TdKernel *k) {
 }
 
 const char *emit_row_text(Emit *em, Plan *p, Group *g, RowPlan *rows, StrBuf *locals,
-                          size_t *scratch, double *flops) {
+                          size_t *scratch) {
   Rows r = {.em = *em, .p = p, .g = g, .plan = rows, .locals = *locals, .scratch = *scratch};
   r.em.nvars = rows->nrows;
   r.em.in_bounds = rows->in_bounds;
@@ -608,8 +578,6 @@ const char *emit_row_text(Emit *em, Plan *p, Group *g, RowPlan *rows, StrBuf *lo
     r.em.var_level[v] = ROW;
   }
   emit_open(&r.em, ROW);
-  for (int i = 0; i < rows->nitems; i++)
-    *flops += item_flops(&r, &rows->items[i]) * (double)rows->rows;
   emit_items(&r);
   *em = r.em;
   *locals = r.locals;
@@ -630,7 +598,8 @@ void emit_rows(Plan *p, Group *g, TdKernel *k) {
     em->extent[v] = r.plan->row_extent[v];
     em->var_level[v] = ROW;
   }
-  choose_pieces(&r);
+  r.per_piece = cpu_rows_per_piece(p, g);
+  r.pieces = g->launch.shape.cpu.pieces;
   if (r.plan->flat)
     em->run = (EmitRun){.nvars = 1,
                         .var = {0},
@@ -641,10 +610,7 @@ void emit_rows(Plan *p, Group *g, TdKernel *k) {
                         .index = arena_printf(em->arena, "%s - block", em->var[0]),
                         .room = "TD_BLOCK"};
   open_accumulators(&r);
-  for (int i = 0; i < r.plan->nitems; i++)
-    k->flops += item_flops(&r, &r.plan->items[i]) * (double)r.plan->rows;
   emit_items(&r);
   finish(&r, k);
-  emit_arguments(em);
   emit_end(em);
 }

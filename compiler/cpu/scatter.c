@@ -3,17 +3,15 @@
  * what they write: an output axis whose index is a bare variable is cut into
  * slices, and each piece runs all other variables in order, so that the sums
  * never depend on threads. */
-#include "compiler/plan/plan.h"
+#include "compiler/cpu/cpu.h"
 
-enum { TOP, SLICE, FIRST, SLICES_MAX = 64 };
+enum { TOP, SLICE, FIRST };
 
 typedef struct Scatter {
   Emit em;
   Node *n;
-  int axis;               /* the sliced one, or -1 */
-  int var;                /* its variable */
   int order[IR_MAX_VARS]; /* loops, outermost first */
-  int64_t width;          /* of a slice */
+  ScatterSlices slices;
 } Scatter;
 
 /* The variable that stands bare in index d and nowhere else among the indices. */
@@ -25,20 +23,24 @@ static int bare_variable(const Node *n, int d) {
   return (int)e->inum;
 }
 
-static void choose_axis(Scatter *s) {
-  s->axis = s->var = -1;
-  for (int d = 0; d < s->n->rank; d++) {
-    int v = bare_variable(s->n, d);
-    if (v >= 0 && (s->axis < 0 || s->n->shape[d] > s->n->shape[s->axis])) {
-      s->axis = d;
-      s->var = v;
+ScatterSlices scatter_slices(const Plan *p, const Group *g) {
+  const Node *n = g->members.at[0].node;
+  const TargetRows *t = &p->target->rows;
+  ScatterSlices s = {.axis = -1, .var = -1};
+  for (int d = 0; d < n->rank; d++) {
+    int v = bare_variable(n, d);
+    if (v >= 0 && (s.axis < 0 || n->shape[d] > n->shape[s.axis])) {
+      s.axis = d;
+      s.var = v;
     }
   }
-  int64_t extent = s->axis < 0 ? 1 : s->n->shape[s->axis];
-  s->width = (extent + SLICES_MAX - 1) / SLICES_MAX;
-  int last = s->n->rank - 1;
-  if (s->axis == last && s->width < 16) s->width = extent < 16 ? extent : 16;
-  if (s->width < 1) s->width = 1;
+  int64_t extent = s.axis < 0 ? 1 : n->shape[s.axis];
+  s.width = (extent + t->slices_most - 1) / t->slices_most;
+  if (s.axis == n->rank - 1 && s.width < t->slice_least)
+    s.width = extent < t->slice_least ? extent : t->slice_least;
+  if (s.width < 1) s.width = 1;
+  s.pieces = (extent + s.width - 1) / s.width;
+  return s;
 }
 
 /* Variables in order, but a bare one of the last axis innermost: contiguous. */
@@ -54,11 +56,11 @@ static void print_zero(Scatter *s, StrBuf *out, const char *base) {
   Node *n = s->n;
   int64_t before = 1, after = 1;
   for (int d = 0; d < n->rank; d++) {
-    if (s->axis >= 0 && d < s->axis) before *= n->shape[d];
-    if (s->axis < 0 || d > s->axis) after *= n->shape[d];
+    if (s->slices.axis >= 0 && d < s->slices.axis) before *= n->shape[d];
+    if (s->slices.axis < 0 || d > s->slices.axis) after *= n->shape[d];
   }
   const char *i = emit_name(&s->em, "i"), *k = emit_name(&s->em, "k");
-  if (s->axis < 0) {
+  if (s->slices.axis < 0) {
     sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++) %s[%s] = 0;\n", i, i, (long long)after, i,
               base, i);
     return;
@@ -66,16 +68,16 @@ static void print_zero(Scatter *s, StrBuf *out, const char *base) {
   sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++)\n", i, i, (long long)before, i);
   sb_printf(
       out, "for (int64_t %s = slice * %lld; %s < slice_end * %lld; %s++) %s[%s * %lld + %s] = 0;\n",
-      k, (long long)after, k, (long long)after, k, base, i, (long long)(after * n->shape[s->axis]),
-      k);
+      k, (long long)after, k, (long long)after, k, base, i,
+      (long long)(after * n->shape[s->slices.axis]), k);
 }
 
 static void print_loop(Scatter *s, StrBuf *out, int var, bool simd) {
   const char *name = s->em.var[var];
   if (simd) sb_puts(out, "#pragma omp simd\n");
-  if (var == s->var) {
+  if (var == s->slices.var) {
     const char *end = "slice_end";
-    if (s->n->extent[var] < s->n->shape[s->axis])
+    if (s->n->extent[var] < s->n->shape[s->slices.axis])
       end = arena_printf(s->em.arena, "(slice_end < %lld ? slice_end : %lld)",
                          (long long)s->n->extent[var], (long long)s->n->extent[var]);
     sb_printf(out, "for (int64_t %s = slice; %s < %s; %s++) {\n", name, name, end, name);
@@ -101,12 +103,11 @@ static const char *condition(Scatter *s, int level) {
 }
 
 void emit_scatter(Plan *p, Group *g, TdKernel *k) {
-  Scatter s = {.n = g->members.at[0].node};
+  Scatter s = {.n = g->members.at[0].node, .slices = scatter_slices(p, g)};
   Emit *em = &s.em;
   Node *n = s.n;
   emit_begin(em, p, g);
   em->row_level = SLICE;
-  choose_axis(&s);
   bool simd = order_loops(&s);
   em->nvars = n->nvars;
   for (int i = 0; i < n->nvars; i++) {
@@ -138,26 +139,24 @@ void emit_scatter(Plan *p, Group *g, TdKernel *k) {
     inner = outer;
   }
   const char *base = emit_pointer(em, n, true);
-  int64_t extent = s.axis < 0 ? 1 : n->shape[s.axis];
+  int64_t extent = s.slices.axis < 0 ? 1 : n->shape[s.slices.axis];
   sb_puts(&out, "{\n");
   emit_prologue(em, &out);
   if (em->level[TOP].text.n) sb_puts(&out, em->level[TOP].text.s);
   sb_puts(&out, "for (int64_t piece = begin; piece < end; piece++) {\n");
-  if (s.axis >= 0) {
-    sb_printf(&out, "const int64_t slice = piece * %lld;\n", (long long)s.width);
+  if (s.slices.axis >= 0) {
+    sb_printf(&out, "const int64_t slice = piece * %lld;\n", (long long)s.slices.width);
     sb_printf(&out, "const int64_t slice_end = slice + %lld < %lld ? slice + %lld : %lld;\n",
-              (long long)s.width, (long long)extent, (long long)s.width, (long long)extent);
+              (long long)s.slices.width, (long long)extent, (long long)s.slices.width,
+              (long long)extent);
   }
   print_zero(&s, &out, base);
   if (em->level[SLICE].text.n) sb_puts(&out, em->level[SLICE].text.s);
   if (inner.n) sb_puts(&out, inner.s);
   sb_puts(&out, "}\n}\n");
   k->source = arena_strndup(em->arena, out.s, out.n);
-  k->launch.cpu.pieces = (extent + s.width - 1) / s.width;
   k->parts = em->parts;
-  k->flops = (emit_flops(p->g, n->body) + 1) * (double)ir_evaluations(n);
   sb_free(&out);
   sb_free(&inner);
-  emit_arguments(em);
   emit_end(em);
 }

@@ -9,7 +9,7 @@
  * Integers are computed in 32 bits where intervals prove that they fit. */
 #include "compiler/ir/linear.h"
 #include "compiler/ir/walk.h"
-#include "compiler/plan/plan.h"
+#include "compiler/emit/emit.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -114,31 +114,25 @@ void emit_define(Emit *em, Expr *e, int level, const char *name) {
 
 /* ---- storage ------------------------------------------------------------------ */
 
-static int argument(Emit *em, int buffer, bool writes) {
-  for (int i = 0; i < em->args.n; i++)
-    if (em->args.at[i] == buffer) {
-      if (writes) em->arg_writes.at[i] = true;
-      return i;
-    }
-  vec_push(em->arena, &em->args, buffer);
-  vec_push(em->arena, &em->arg_writes, writes);
-  return em->args.n - 1;
+/* The plan says what the launch is given: a buffer that is not among it is a mistake there. */
+static int argument(const Emit *em, int buffer, bool writes) {
+  const Launch *l = &em->group->launch;
+  for (int i = 0; i < l->args.n; i++)
+    if (l->args.at[i] == buffer && (l->writes.at[i] || !writes)) return i;
+  bug("'%s': buffer %d is not planned to be %s", em->group->members.at[0].node->name, buffer,
+      writes ? "written" : "read");
 }
 
 const char *emit_pointer(Emit *em, Node *n, bool writes) {
   for (int i = 0; i < em->pointers.n; i++) {
     EmitPointer *at = &em->pointers.at[i];
     if (at->node == n) {
-      if (writes && !at->writes) {
-        at->writes = true;
-        argument(em, plan_info(em->plan, n)->place.buffer, true);
-      }
+      at->writes = at->writes || writes;
       return at->name;
     }
   }
   NodeInfo *info = plan_info(em->plan, n);
   if (!info->placed) bug("'%s' (node %d) has no storage", n->name, n->id);
-  argument(em, info->place.buffer, writes);
   EmitPointer pointer = {n, emit_name(em, n->name), writes, info->group == em->group && em->group};
   vec_push(em->arena, &em->pointers, pointer);
   return pointer.name;
@@ -624,6 +618,9 @@ void emit_prologue(Emit *em, StrBuf *out) {
     for (int s = 0; s < TD_MAX_LOOPS; s++)
       if (at->stride[s]) slots |= 1u << s;
   }
+  if ((em->uses_control && !em->group->launch.control) || slots & ~em->group->launch.counters)
+    bug("'%s' uses what its launch is not planned to be given",
+        em->group->members.at[0].node->name);
   if (em->uses_control)
     sb_puts(out, "const TdControl control = *call->ctl, *const ctl = &control;\n");
   for (int s = 0; s < TD_MAX_LOOPS; s++)
@@ -636,7 +633,7 @@ void emit_prologue(Emit *em, StrBuf *out) {
     for (int k = 0; k < em->pointers.n; k++)
       if (k != i && plan_info(em->plan, em->pointers.at[k].node)->place.buffer == at->buffer)
         alone = false;
-    alone = alone || !em->arg_writes.at[arg];
+    alone = alone || !em->group->launch.writes.at[arg];
     const char *type =
         plan_type(em->plan, p->node) == TD_BF16 ? "uint16_t" : emit_ctype(p->node->type);
     sb_printf(out, "%s%s *%s %s = (%s%s *)call->arg[%d]", p->writes ? "" : "const ", type,
@@ -644,20 +641,6 @@ void emit_prologue(Emit *em, StrBuf *out) {
     print_place(out, at);
     sb_puts(out, ";\n");
   }
-}
-
-void emit_arguments(Emit *em) {
-  Group *g = em->group;
-  int n = em->args.n;
-  int *args = NEWN(em->arena, int, n + 1);
-  bool *writes = NEWN(em->arena, bool, n + 1);
-  for (int i = 0; i < n; i++) {
-    args[i] = em->args.at[i];
-    writes[i] = em->arg_writes.at[i];
-  }
-  g->args = args;
-  g->writes = writes;
-  g->nargs = n;
 }
 
 static bool word_char(char c) {
@@ -669,19 +652,4 @@ bool emit_mentions(const char *text, const char *name) {
   for (const char *s = text; s && (s = strstr(s, name)) != NULL; s += n)
     if ((s == text || !word_char(s[-1])) && !word_char(s[n])) return true;
   return false;
-}
-
-/* ---- costs --------------------------------------------------------------------------- */
-
-static void add_flops(Expr *e, void *ctx) {
-  if (e->kind == E_PRIM && (e->type == TY_REAL || prim_info(e->prim)->sig == SIG_CMP)) {
-    PrimSig s = prim_info(e->prim)->sig;
-    *(double *)ctx += s == SIG_SEL || s == SIG_LOGIC ? 0 : 1;
-  }
-}
-
-double emit_flops(Graph *g, Expr *e) {
-  double n = 0;
-  ex_visit(g, e, add_flops, &n);
-  return n;
 }

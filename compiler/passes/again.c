@@ -18,8 +18,6 @@
 #include "compiler/passes/pipeline.h"
 #include "compiler/plan/chain.h"
 
-enum { DEEPEST = 128 }; /* operations: more cost more than bringing an element from memory */
-
 typedef struct Copy {
   const Node *of;
   Node *copy;
@@ -27,6 +25,7 @@ typedef struct Copy {
 
 typedef struct Recompute {
   Graph *g;
+  const Target *target;
   Loop *earlier, *later;
   Node *stack, *again; /* the value stacked, and computed in the later loop */
   VEC(Copy) copies;
@@ -59,9 +58,11 @@ static void check_source(Node *read, void *ctx) {
 }
 
 static bool worth_it(Recompute *r, Node *n) {
-  const Contraction *c = contract_matches(r->g, n) ? contract_find(r->g, n) : NULL;
-  if (!c || n->save == SAVE_KEEP || n->vjp || n->body->draws || c->extent[GEMM_K] > DEEPEST ||
-      !chain_batches(c))
+  const Contraction *c = contract_matches(r->g, &r->target->products, n)
+                             ? contract_find(r->g, &r->target->products, n)
+                             : NULL;
+  if (!c || n->save == SAVE_KEEP || n->vjp || n->body->draws ||
+      (double)c->extent[GEMM_K] > r->target->costs.again || !chain_batches(&r->target->chains, c))
     return false;
   r->fails = false;
   ir_each_read(r->g, n, check_source, r);
@@ -160,8 +161,8 @@ static void replace_uses(Recompute *r, Region *region) {
   }
 }
 
-static bool try_stack(Graph *g, Node *stack, Loop *later) {
-  Recompute r = {.g = g, .earlier = stack->loop, .later = later, .stack = stack};
+static bool try_stack(Graph *g, const Target *t, Node *stack, Loop *later) {
+  Recompute r = {.g = g, .target = t, .earlier = stack->loop, .later = later, .stack = stack};
   Node *n = stack->loop->emits.at[stack->slot];
   if (n->region != r.earlier->body || later == r.earlier || !worth_it(&r, n)) return false;
   if (!only_there(&r, g->top) || r.fails || is_result(g, stack)) return false;
@@ -176,7 +177,8 @@ void pass_again(Graph *g, const PassOptions *o) {
     Node *stack = g->nodes.at[i];
     if (stack->kind != N_STACK) continue;
     for (int k = 0; k < g->loops.n; k++)
-      if (g->loops.at[k]->node->region == stack->region && try_stack(g, stack, g->loops.at[k]))
+      if (g->loops.at[k]->node->region == stack->region &&
+          try_stack(g, o->target, stack, g->loops.at[k]))
         changed = true;
   }
   if (changed) ir_prune(g);

@@ -11,17 +11,11 @@
  *     a = x[i] + b[i]
  *     y = sum over k (a[k] * a[k])   ->   y = sum over k ((x[k] + b[k]) * (x[k] + b[k]))
  *
- * The measure is time: a stored element costs about STORE operations to write
+ * The measure is time: a stored element costs some operations (TargetCosts.store) to write
  * and read back, more when its readers would otherwise need fewer arrays. */
 #include "compiler/ir/walk.h"
 #include "compiler/passes/pipeline.h"
 #include "compiler/plan/contract.h"
-
-enum {
-  STORE = 12,           /* what keeping an element may cost, in operations */
-  OPERAND = 2,          /* operations allowed in an operand of a matrix product */
-  SIZE_MAX_INLINE = 400 /* subexpressions of a body that grew */
-};
 
 typedef struct Cost {
   double ops;
@@ -142,13 +136,14 @@ static double loops_between(const Node *reader, const Node *n) {
 }
 
 static bool is_product(const Inline *in, const Node *n) {
-  return in->options->contractions && contract_matches(in->g, n);
+  return in->options->contractions && contract_matches(in->g, &in->options->target->products, n);
 }
 
 static bool should_inline(Inline *in, Node *n) {
   Readers *r = &in->readers[n->id];
   if (n->kind != N_COMP || n->reducer != RED_NONE || r->needed || n->save == SAVE_KEEP)
     return false;
+  const TargetCosts *costs = &in->options->target->costs;
   Cost c = cost_of(in->g, n);
   if (n->save == SAVE_RECOMPUTE) return true;
   double count = (double)ir_count(n), often = 0;
@@ -165,9 +160,9 @@ static bool should_inline(Inline *in, Node *n) {
     }
   }
   if (c.ops == 0 && c.reads <= 1) return true; /* another index, a constant, a condition */
-  if (operand) return c.ops <= OPERAND && c.reads <= 1 && often <= 2;
+  if (operand) return c.ops <= costs->operand && c.reads <= 1 && often <= 2;
   if (often <= 1.01) return true;
-  return c.reads <= 1 && c.ops * (often - 1) <= STORE;
+  return c.reads <= 1 && c.ops * (often - 1) <= costs->store;
 }
 
 /* ---- doing it ------------------------------------------------------------------------------- */
@@ -193,7 +188,7 @@ static int size_of(Graph *g, Expr *e) {
 static bool substitute(Inline *in, Node *n, Node *reader) {
   Graph *g = in->g;
   Expr *body = ex_map(g, reader->body, replace, n), *index[IR_MAX_RANK] = {0};
-  if (size_of(g, body) > SIZE_MAX_INLINE) return false;
+  if (size_of(g, body) > in->options->target->costs.inline_most) return false;
   Expr *guard = reader->guard ? ex_map(g, reader->guard, replace, n) : NULL;
   for (int d = 0; d < reader->rank && reader->kind == N_SCATTER; d++)
     index[d] = ex_map(g, reader->index[d], replace, n);

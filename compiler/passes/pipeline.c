@@ -41,8 +41,9 @@ static const PassInfo passes[] = {
      "make products of products again for the second use in their region"},
 };
 
-PassOptions pass_options(void) {
-  return (PassOptions){.simplify = true,
+PassOptions pass_options(const Target *t) {
+  return (PassOptions){.target = t,
+                       .simplify = true,
                        .fuse_maps = true,
                        .contractions = true,
                        .chains = true,
@@ -75,11 +76,8 @@ static bool wanted(const PassInfo *pass, const PipelineOptions *o, const PassOpt
   return pass->option == ALWAYS || *(const bool *)((const char *)switches + pass->option);
 }
 
-void pipeline_run(Graph *g, const PipelineOptions *options) {
-  static const PipelineOptions defaults;
-  const PassOptions all = pass_options();
-  const PipelineOptions *o = options ? options : &defaults;
-  const PassOptions *switches = o->passes ? o->passes : &all;
+void pipeline_run(Graph *g, const PipelineOptions *o) {
+  const PassOptions *switches = o->passes;
   bool provable = true;
   for (int i = 0; i < pipeline_count(); i++) {
     const PassInfo *pass = &passes[i];
@@ -94,9 +92,8 @@ void pipeline_run(Graph *g, const PipelineOptions *options) {
   }
 }
 
-bool pipeline_run_one(Graph *g, const char *name) {
-  const PassOptions all = pass_options();
+bool pipeline_run_one(Graph *g, const PassOptions *o, const char *name) {
   const PassInfo *pass = pipeline_find(name);
-  if (pass) pass->run(g, &all);
+  if (pass) pass->run(g, o);
   return pass != NULL;
 }

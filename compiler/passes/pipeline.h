@@ -6,17 +6,18 @@
 #ifndef TDC_PIPELINE_H
 #define TDC_PIPELINE_H
 
-#include "compiler/ir/ir.h"
+#include "compiler/plan/target.h"
 
 /* What passes must know besides the graph. */
 typedef struct PassOptions {
+  const Target *target; /* what it will be compiled for: what is cheap there, what is a product */
   bool simplify, fuse_maps, contractions, chains; /* as in BackendOptions */
   int recompute;   /* `budget`: values not to be kept for a later loop, at most */
   int *recomputed; /* `budget`: how many there were goes here; or NULL */
 } PassOptions;
 /* Everything is on, and no value is kept that can be computed again: so every pass that
  * runs alone does what it can. */
-PassOptions pass_options(void);
+PassOptions pass_options(const Target *t);
 
 typedef void GraphPass(Graph *g, const PassOptions *o);
 
@@ -46,16 +47,16 @@ const PassInfo *pipeline_at(int i);              /* in the order of a run */
 const PassInfo *pipeline_find(const char *name); /* or NULL */
 
 typedef struct PipelineOptions {
-  const PassOptions *passes; /* NULL: pass_options() */
-  bool general;              /* the general passes only */
-  bool verify; /* ir_verify after every pass, as long as it can; what is broken is a bug() */
+  const PassOptions *passes;
+  bool general; /* the general passes only */
+  bool verify;  /* ir_verify after every pass, as long as it can; what is broken is a bug() */
   const char *const *skip; /* names of passes to leave out, NULL at the end; or NULL */
   /* called after each pass, for --dump=PASS and timings; or NULL */
   void (*after)(Graph *g, const PassInfo *pass, double seconds, void *ctx);
   void *ctx;
 } PipelineOptions;
 
-void pipeline_run(Graph *g, const PipelineOptions *options); /* NULL: defaults */
-bool pipeline_run_one(Graph *g, const char *name);           /* false: no such pass */
+void pipeline_run(Graph *g, const PipelineOptions *o);
+bool pipeline_run_one(Graph *g, const PassOptions *o, const char *name); /* false: no such pass */
 
 #endif

@@ -42,6 +42,7 @@ typedef struct Again {
 
 typedef struct Recompute {
   Graph *g;
+  const Target *target;
   Node **stack;  /* by node id: the stack of a value of a loop, or NULL */
   Loop **reader; /* by node id, of stacks: the one loop that reads it by rows, or NULL */
   bool *spoiled; /* of stacks: something else reads it */
@@ -151,8 +152,8 @@ static void find_values(Recompute *rc, const Region *r) {
   }
 }
 
-static Recompute recompute_begin(Graph *g) {
-  Recompute rc = {.g = g};
+static Recompute recompute_begin(Graph *g, const Target *t) {
+  Recompute rc = {.g = g, .target = t};
   size_t n = (size_t)g->nodes.n + 1;
   rc.stack = NEWN(g->arena, Node *, n);
   rc.reader = NEWN(g->arena, Loop *, n);
@@ -184,19 +185,18 @@ static bool kept(const Recompute *rc, const Node *n, const Loop *later) {
 
 /* Operations of all iterations: a product's term is one multiply-add at the full
  * rate, a map's is what its primitives take, a stored element some more. */
-static double operations(Graph *g, const Node *n) {
-  enum { STORE = 12 };
+static double operations(Graph *g, const Target *t, const Node *n) {
   double evaluations = (double)ir_evaluations(n), each = expr_cost(g, n->body);
   if (n->guard) each += expr_cost(g, n->guard);
   if (n->reducer != RED_NONE) each = each <= 1 ? 0.5 : each + 1;
-  return evaluations * each + STORE * (double)ir_count(n);
+  return evaluations * each + t->costs.store * (double)ir_count(n);
 }
 
 static void add_bill(Node *n, void *ctx) {
   Bill *b = ctx;
   if (!ir_inside(n->region, b->earlier) || n->mark || kept(b->rc, n, b->later)) return;
   n->mark = 1;
-  b->sum += operations(b->rc->g, n) * (double)b->earlier->count;
+  b->sum += operations(b->rc->g, b->rc->target, n) * (double)b->earlier->count;
   ir_each_read(b->rc->g, n, add_bill, b);
 }
 
@@ -333,8 +333,7 @@ static void finish(Recompute *rc) {
 }
 
 void pass_recompute(Graph *g, const PassOptions *o) {
-  (void)o;
-  Recompute rc = recompute_begin(g);
+  Recompute rc = recompute_begin(g, o->target);
   for (int i = 0; i < rc.values.n; i++)
     rc.values.at[i].dropped = rc.values.at[i].node->save == SAVE_RECOMPUTE;
   finish(&rc);
@@ -343,7 +342,7 @@ void pass_recompute(Graph *g, const PassOptions *o) {
 void pass_budget(Graph *g, const PassOptions *o) {
   if (o->recomputed) *o->recomputed = 0;
   if (o->recompute <= 0) return;
-  Recompute rc = recompute_begin(g);
+  Recompute rc = recompute_begin(g, o->target);
   int n = 0;
   for (Value *v; n < o->recompute && (v = cheapest(&rc)); n++) v->dropped = true;
   finish(&rc);

@@ -14,10 +14,9 @@
 #include "compiler/ir/expr.h"
 #include "compiler/passes/pipeline.h"
 
-enum { COSTLY = 10, OFTEN = 4, WORTH = 1 << 16 };
-
 typedef struct Tables {
   Graph *g;
+  const TargetCosts *costs;
   Node *n;
   Expr *found; /* the largest that qualifies */
   double gain;
@@ -60,7 +59,10 @@ static void consider(Expr *e, void *ctx) {
   if (__builtin_popcount(e->vars) > IR_MAX_RANK) return;
   double times = executions(n, e->vars), count = points(n, e->vars), ops = expr_cost(t->g, e);
   double gain = ops * (times - count);
-  if (ops < COSTLY || times < OFTEN * count || gain < WORTH || gain < t->gain) return;
+  const TargetCosts *c = t->costs;
+  if (ops < c->table_entry || times < (double)c->table_uses * count || gain < c->table_gain ||
+      gain < t->gain)
+    return;
   Proof f = {t->g, n, false};
   ex_visit(t->g, e, prove, &f);
   if (f.fails) return;
@@ -102,9 +104,9 @@ static Expr *swap(Graph *g, Expr *e, void *ctx) {
   return e == s->from ? s->to : e;
 }
 
-static void split_node(Graph *g, Node *n) {
+static void split_node(Graph *g, const TargetCosts *costs, Node *n) {
   for (;;) {
-    Tables t = {.g = g, .n = n};
+    Tables t = {.g = g, .costs = costs, .n = n};
     ex_visit(g, n->body, consider, &t);
     if (!t.found) return;
     Node *m = make_table(&t);
@@ -114,22 +116,19 @@ static void split_node(Graph *g, Node *n) {
       if (t.found->vars >> v & 1) index[rank++] = ex_var(g, v);
     Swap s = {t.found, ex_read(g, m, index)};
     n->body = ex_map(g, n->body, swap, &s);
-    split_node(g, m);
+    split_node(g, costs, m);
   }
 }
 
-static void split_region(Graph *g, Region *r) {
+static void split_region(Graph *g, const TargetCosts *costs, Region *r) {
   for (int i = 0; i < r->nodes.n; i++) {
     Node *n = r->nodes.at[i];
     if (n->kind == N_LOOP)
-      split_region(g, n->loop->body);
+      split_region(g, costs, n->loop->body);
     else if (ir_computes(n))
-      split_node(g, n);
+      split_node(g, costs, n);
     while (r->nodes.at[i] != n) i++; /* tables moved it */
   }
 }
 
-void pass_tables(Graph *g, const PassOptions *o) {
-  (void)o;
-  split_region(g, g->top);
-}
+void pass_tables(Graph *g, const PassOptions *o) { split_region(g, &o->target->costs, g->top); }

@@ -21,8 +21,6 @@
 #include "compiler/passes/pipeline.h"
 #include "compiler/plan/chain.h"
 
-enum { DEEPEST = 128 }; /* operations an element: more cost more than bringing it from memory */
-
 typedef struct Copy {
   const Node *of;
   Node *copy;
@@ -30,6 +28,7 @@ typedef struct Copy {
 
 typedef struct Twice {
   Graph *g;
+  const Target *target;
   Region *r;
   bool *wide, *late; /* by node id: as above; y, or follows from it */
   const Node *y;
@@ -61,14 +60,15 @@ static bool reads_any(Graph *g, Node *n, const bool *marked) {
 static void add_count(Node *read, void *ctx) { *(double *)ctx += (double)ir_count(read); }
 
 /* A product that a chain can take, larger than what it is made of. */
-static bool is_seed(Graph *g, Node *n) {
+static bool is_seed(Graph *g, const Target *t, Node *n) {
   if (n->kind != N_COMP || n->save == SAVE_KEEP || n->vjp || n->body->draws ||
-      !contract_matches(g, n))
+      !contract_matches(g, &t->products, n))
     return false;
-  const Contraction *c = contract_find(g, n);
+  const Contraction *c = contract_find(g, &t->products, n);
   double operands = 0;
   ir_each_read(g, n, add_count, &operands);
-  return c->extent[GEMM_K] <= DEEPEST && chain_batches(c) && (double)ir_count(n) > operands;
+  return (double)c->extent[GEMM_K] <= t->costs.again && chain_batches(&t->chains, c) &&
+         (double)ir_count(n) > operands;
 }
 
 /* ---- copies ------------------------------------------------------------------------ */
@@ -110,17 +110,20 @@ static bool find_uses(Twice *t, int seed) {
     } else if (ir_computes(m) && reads_any(t->g, m, t->wide)) {
       if (is_free_map(m) && ir_count(m) == ir_count(n))
         t->wide[m->id] = true;
-      else if (!t->y && contract_matches(t->g, m))
+      else if (!t->y && contract_matches(t->g, &t->target->products, m))
         t->late[(t->y = m)->id] = true;
     }
   }
   return twice;
 }
 
-static bool compute_twice(Graph *g, Region *r, int seed) {
+static bool compute_twice(Graph *g, const Target *target, Region *r, int seed) {
   int count = g->nodes.n;
-  Twice t = {
-      .g = g, .r = r, .wide = NEWN(g->arena, bool, count), .late = NEWN(g->arena, bool, count)};
+  Twice t = {.g = g,
+             .target = target,
+             .r = r,
+             .wide = NEWN(g->arena, bool, count),
+             .late = NEWN(g->arena, bool, count)};
   if (!find_uses(&t, seed)) return false;
   for (int i = seed + 1; i < r->nodes.n; i = t.place + 1) {
     Node *m = r->nodes.at[i];
@@ -136,19 +139,19 @@ static bool compute_twice(Graph *g, Region *r, int seed) {
   return true;
 }
 
-static bool find_seeds(Graph *g, Region *r) {
+static bool find_seeds(Graph *g, const Target *t, Region *r) {
   bool changed = false;
   int before = g->nodes.n; /* copies are no seeds */
   for (int i = 0; i < r->nodes.n; i++) {
     Node *n = r->nodes.at[i];
     if (n->kind == N_LOOP)
-      changed = find_seeds(g, n->loop->body) || changed;
-    else if (n->id < before && is_seed(g, n))
-      changed = compute_twice(g, r, i) || changed;
+      changed = find_seeds(g, t, n->loop->body) || changed;
+    else if (n->id < before && is_seed(g, t, n))
+      changed = compute_twice(g, t, r, i) || changed;
   }
   return changed;
 }
 
 void pass_twice(Graph *g, const PassOptions *o) {
-  if (o->contractions && find_seeds(g, g->top)) ir_prune(g);
+  if (o->contractions && find_seeds(g, o->target, g->top)) ir_prune(g);
 }

@@ -33,13 +33,6 @@
  * needs are stored as ever. */
 #include "compiler/plan/chain.h"
 
-enum {
-  NEAR = 1 << 18,     /* floats of packed operands that stay in the second cache */
-  REREAD = 4,         /* or they are so much less than the wide values */
-  BATCHES_MIN = 4,    /* fewer are worth it only */
-  WIDE_HUGE = 1 << 24 /* with so many wide elements in each */
-};
-
 /* ---- parts ------------------------------------------------------------------------- */
 
 ChainPart *chain_part(ChainParts *f, const Node *n) {
@@ -362,12 +355,12 @@ static void add_outs(ChainParts *f, Region *r) {
 /* Operands of their own for every batch (weights, which all share, are better
  * left to kernels that keep them packed), and pieces for the threads; or so much
  * in a batch that memory is what counts. */
-static bool enough(double batches, double wide) {
-  return batches >= BATCHES_MIN || wide >= WIDE_HUGE;
+static bool enough(const TargetChains *t, double batches, double wide) {
+  return batches >= (double)t->batches_least || wide >= (double)t->wide_least;
 }
 
-bool chain_batches(const Contraction *c) {
-  return enough((double)c->extent[GEMM_BATCH],
+bool chain_batches(const TargetChains *t, const Contraction *c) {
+  return enough(t, (double)c->extent[GEMM_BATCH],
                 (double)c->extent[GEMM_M] * (double)c->extent[GEMM_N]);
 }
 
@@ -390,7 +383,7 @@ static void find_batch(ChainParts *f) {
     for (int k = 0; k < f->nrows && t.product && t.role == CHAIN_COLUMN; k++)
       if ((t.row[k] < t.g->members.at[0].node->rank) != f->batch[k]) keep = false;
     if (t.product && t.role == CHAIN_COLUMN &&
-        !enough((double)batches, (double)rows * (double)rows))
+        !enough(&f->p->target->chains, (double)batches, (double)rows * (double)rows))
       keep = false;
     if (keep) f->at.at[kept++] = t;
   }
@@ -464,8 +457,10 @@ static bool worth_it(ChainParts *f) {
       if ((double)ir_count(n) > rows && stays(f, n)) kept += (double)ir_count(n);
     }
   }
-  if (!enough(batches, wide)) return false;
-  return 2 * kept >= moved && kept > 0 && (packed <= NEAR || wide >= REREAD * packed);
+  const TargetChains *target = &f->p->target->chains;
+  if (!enough(target, batches, wide)) return false;
+  return 2 * kept >= moved && kept > 0 &&
+         (packed <= (double)target->near || wide >= (double)target->reread * packed);
 }
 
 /* ---- from one product ------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #define TDC_CHAIN_H
 
 #include "compiler/plan/contract.h"
+#include "compiler/plan/rows.h"
 
 /* What a product is in its chain. With rows r of a block, columns s of the wide
  * values between products, own indices e:
@@ -92,46 +93,12 @@ int chain_var(const ChainPart *t, const Member *m, int k);
 const Member *chain_member(const Group *g, const Node *n);
 
 /* Could a chain have a product of so many batches, for its gradients? */
-bool chain_batches(const Contraction *c);
+bool chain_batches(const TargetChains *t, const Contraction *c);
 
 /* -- chain_build.c */
 /* One group out of the parts; false, and nothing changed, if they cannot be one. */
 bool chain_build(ChainParts *f);
 /* Once it is known what is stored. */
 void chain_programs(Plan *p, Group *g);
-
-/* -- chain_tiles.c */
-/* A matrix in memory: where it begins, from outer to outer, from k to k. */
-typedef struct ChainMatrix {
-  const char *from;
-  bool half;
-  int64_t across, along;
-} ChainMatrix;
-/* Packed B: `room` steps of k in a panel. */
-typedef struct ChainPacked {
-  const char *name;
-  int64_t columns, room;
-} ChainPacked;
-
-typedef struct ChainTiles {
-  ChainMatrix a;
-  bool in_place;        /* A is not packed (floats; bf16 decides by itself) */
-  int64_t whole;        /* depth, if it is always the same number; else 0 */
-  const char *rows;     /* of C */
-  int64_t height, last; /* that `rows` can be */
-  const char *spare;    /* rows of A that may be read */
-  const ChainPacked *b;
-  const char *k0, *depth;
-  const char *c;
-  int64_t c_stride;
-  const char *add; /* to what is in C */
-} ChainTiles;
-
-/* `narrow`: factors are rounded to bf16. */
-void chain_pack_b(StrBuf *out, bool narrow, const ChainPacked *b, ChainMatrix m, const char *depth);
-void chain_tiles(StrBuf *out, bool narrow, const ChainTiles *t);
-
-/* -- chain.c */
-void emit_chain(Plan *p, Group *g, TdKernel *k, const char **note);
 
 #endif

@@ -13,7 +13,7 @@
  *       batch b h   m l   n k   k e   A = q[b,l,h,e]   B = k[b,k,h,e]   times 0.125  */
 #include "compiler/plan/contract.h"
 
-enum { FACTORS_MAX = 16, NARROWEST = 8, LOWEST = 4, SHALLOWEST = 4, LEAST_WORK = 1 << 15 };
+enum { FACTORS_MAX = 16 };
 
 typedef struct Factors {
   Graph *g;
@@ -115,13 +115,19 @@ static bool split_variables(Contraction *c, const Node *n, const uint32_t vars[2
   return true;
 }
 
-static bool worth_it(const Contraction *c) {
-  if (c->extent[GEMM_N] < NARROWEST || c->extent[GEMM_M] < LOWEST || c->extent[GEMM_K] < SHALLOWEST)
-    return false;
-  return (double)c->extent[GEMM_M] * (double)c->extent[GEMM_N] * (double)c->extent[GEMM_K] *
-                 (double)c->extent[GEMM_BATCH] >=
-             LEAST_WORK &&
-         c->extent[GEMM_M] * c->extent[GEMM_N] * c->extent[GEMM_K] >= 1024;
+static bool worth_it(const TargetProducts *t, const Contraction *c) {
+  const int64_t *e = c->extent;
+  if (e[GEMM_N] < t->n_least || e[GEMM_M] < t->m_least || e[GEMM_K] < t->k_least) return false;
+  return (double)e[GEMM_M] * (double)e[GEMM_N] * (double)e[GEMM_K] * (double)e[GEMM_BATCH] >=
+             t->work_least &&
+         e[GEMM_M] * e[GEMM_N] * e[GEMM_K] >= t->batch_least;
+}
+
+/* Does the target take such operands and conditions? */
+static bool takes(const TargetProducts *t, const Contraction *c) {
+  for (int side = 0; side < 2 && !t->computed; side++)
+    if (c->where[side] || c->operand[side]->kind != E_READ) return false;
+  return t->computed || !c->condition;
 }
 
 static bool place_conditions(Contraction *c, const Factors *f, uint32_t reduced,
@@ -141,7 +147,7 @@ static bool place_conditions(Contraction *c, const Factors *f, uint32_t reduced,
   return true;
 }
 
-static bool find(Graph *g, const Node *n, Contraction *c) {
+static bool find(Graph *g, const TargetProducts *t, const Node *n, Contraction *c) {
   if (n->kind != N_COMP || n->reducer != RED_SUM || n->type != TY_REAL) return false;
   for (int k = 0; k < GEMM_AXES; k++) c->extent[k] = 1;
   for (int v = 0; v < n->nvars; v++)
@@ -164,7 +170,7 @@ static bool find(Graph *g, const Node *n, Contraction *c) {
     for (int i = 0; i < f.n; i++)
       if (side[i] >= 0) side[i] = !side[i];
   }
-  if (!split_variables(c, n, vars) || !worth_it(c) || !place_conditions(c, &f, reduced, vars))
+  if (!split_variables(c, n, vars) || !worth_it(t, c) || !place_conditions(c, &f, reduced, vars))
     return false;
   for (int i = 0; i < f.n; i++) {
     if (side[i] >= 0)
@@ -172,15 +178,15 @@ static bool find(Graph *g, const Node *n, Contraction *c) {
     else
       c->factor = times(g, c->factor, f.at[i]);
   }
-  return true;
+  return takes(t, c);
 }
 
-bool contract_matches(Graph *g, const Node *n) {
+bool contract_matches(Graph *g, const TargetProducts *t, const Node *n) {
   Contraction c = {0};
-  return find(g, n, &c);
+  return find(g, t, n, &c);
 }
 
-Contraction *contract_find(Graph *g, const Node *n) {
+Contraction *contract_find(Graph *g, const TargetProducts *t, const Node *n) {
   Contraction *c = NEW(g->arena, Contraction);
-  return find(g, n, c) ? c : NULL;
+  return find(g, t, n, c) ? c : NULL;
 }

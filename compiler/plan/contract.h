@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A recognised sum of products: contract.c finds it, contraction.c hands it
- * to the template of gemm_emit.c. */
+/* A recognised sum of products over groups of variables:
+ *
+ *     sum[b, m, n] = sum over k of A[b, m, k] * B[b, n, k]                    */
 #ifndef TDC_CONTRACT_H
 #define TDC_CONTRACT_H
 
-#include "compiler/cpu/gemm.h"
-#include "compiler/plan/plan.h"
+#include "compiler/plan/target.h"
+
+typedef enum { GEMM_BATCH, GEMM_M, GEMM_N, GEMM_K, GEMM_AXES } GemmAxisKind;
+typedef enum { GEMM_A, GEMM_B } GemmSide;
 
 /* condition ? factor * sum over k (where[0] ? operand[0] : 0) * (where[1] ? operand[1] : 0) : 0
  * in the node's own variables; NULL stands for true and for 1. */
@@ -17,17 +20,8 @@ typedef struct Contraction {
   Expr *factor, *condition;
 } Contraction;
 
-/* In the graph's arena; NULL: n is none. */
-Contraction *contract_find(Graph *g, const Node *n);
-
-/* -- contraction.c */
-/* Sets *note to a line on the blocks. */
-void emit_contraction(Plan *p, Group *g, TdKernel *k, const char **note);
-/* May operand B be packed before g's loop? Then a buffer for it is made. */
-bool contraction_packs(Plan *p, Group *g);
-/* Or before the first of many runs? */
-bool contraction_keeps(Plan *p, Group *g);
-/* The kernel that does it; g is a group of its own with the product's contraction. */
-void emit_packing(Plan *p, Group *g, TdKernel *k, const char **note);
+bool contract_matches(Graph *g, const TargetProducts *t, const Node *n);
+/* In the graph's arena; NULL: n is none, or none that this target takes. */
+Contraction *contract_find(Graph *g, const TargetProducts *t, const Node *n);
 
 #endif

@@ -15,14 +15,7 @@
  * A matrix product is a group whose rows are its whole output; maps over the
  * same space join it and run on its tiles.                                    */
 #include "compiler/plan/contract.h"
-
-enum {
-  BLOCKS_MAX = 64,        /* partial sums of one reduction */
-  ROWS_MIN = 16,          /* fewer rows are too few pieces of work */
-  SMALL = 4096,           /* evaluations that one thread does in no time */
-  TRAILING_MAX = 1 << 17, /* elements of a row that a member may have */
-  MEMBERS_MAX = 32
-};
+#include "compiler/plan/plan.h"
 
 static int64_t product(const int64_t *x, int n) {
   int64_t p = 1;
@@ -31,9 +24,10 @@ static int64_t product(const int64_t *x, int n) {
 }
 
 /* Rows of one piece, when members accumulate. */
-static int64_t block_of(const Group *g) {
-  int64_t rows = product(g->row_extent, g->nrows), block = (rows + BLOCKS_MAX - 1) / BLOCKS_MAX;
-  if (g->nrows == 1 && block > 1) block = (block + 63) / 64 * 64;
+static int64_t block_of(const TargetRows *t, const Group *g) {
+  int64_t rows = product(g->row_extent, g->nrows), most = t->partials_most;
+  int64_t block = (rows + most - 1) / most, unit = t->partial_unit;
+  if (g->nrows == 1 && block > 1) block = (block + unit - 1) / unit * unit;
   return block > 0 ? block : 1;
 }
 
@@ -42,7 +36,6 @@ Group *plan_new_group(Plan *p, Region *r, GroupKind kind) {
   g->kind = kind;
   g->id = p->groups.n;
   g->region = r;
-  g->kernel = -1;
   vec_push(p->arena, &p->groups, g);
   return g;
 }
@@ -147,13 +140,13 @@ static int64_t total_work(const Group *g) {
 }
 
 /* May g go on with only its first k rows? */
-static bool may_shrink(const Group *g, int k, int64_t more_work) {
+static bool may_shrink(const TargetRows *t, const Group *g, int k, int64_t more_work) {
   if (k == g->nrows) return true;
   if (g->kind != GROUP_ROWS || g->rows_fixed) return false;
-  if (total_work(g) + more_work <= SMALL) return true;
-  if (product(g->row_extent, k) < ROWS_MIN) return false;
+  if (total_work(g) + more_work <= t->small) return true;
+  if (product(g->row_extent, k) < t->rows_least) return false;
   for (int i = 0; i < g->members.n; i++)
-    if (trailing(g->members.at[i].node, g->members.at[i].rowvar, k) > TRAILING_MAX) return false;
+    if (trailing(g->members.at[i].node, g->members.at[i].rowvar, k) > t->row_most) return false;
   return true;
 }
 
@@ -170,7 +163,8 @@ static bool elementwise(const Group *g) {
 /* y = red over r of body becomes partial[block] = red over the block's rows, in
  * g, and y = red over blocks of partial. */
 static void split_sum(Plan *p, Group *g, Node *y, const int *rowvar) {
-  int64_t rows = product(g->row_extent, g->nrows), block = g->rows_fixed ? g->block : block_of(g);
+  int64_t rows = product(g->row_extent, g->nrows),
+          block = g->rows_fixed ? g->block : block_of(&p->target->rows, g);
   int64_t shape[IR_MAX_RANK], extent[IR_MAX_VARS];
   if (y->rank + 1 > IR_MAX_RANK) bug("'%s' has too many axes", y->name);
   shape[0] = extent[y->rank] = (rows + block - 1) / block;
@@ -265,15 +259,15 @@ static void absorb(Plan *p, Group *g, Group *other, Node *n) {
   if (other == g || other->kind != GROUP_ROWS || g->kind != GROUP_ROWS || other->late ||
       other->dropped)
     return;
-  if (g->members.n + other->members.n > MEMBERS_MAX) return;
+  if (g->members.n + other->members.n > p->target->rows.members_most) return;
   Mapping m = {.p = p, .g = other, .n = n};
   for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
   ir_visit_exprs(p->g, n, map_read, &m);
   if (!m.reads || other->nrows < g->nrows || prefix(&m, false) < g->nrows) return;
   for (int i = 0; i < g->members.n; i++)
     if (!reads_own_rows(p, g, &g->members.at[i], other)) return;
-  if (!may_shrink(other, g->nrows, 0) ||
-      (g->nrows == 0 && total_work(g) + total_work(other) > SMALL))
+  if (!may_shrink(&p->target->rows, other, g->nrows, 0) ||
+      (g->nrows == 0 && total_work(g) + total_work(other) > p->target->rows.small))
     return;
   if (detour(p, g, other) || detour(p, other, g)) return;
   for (int i = 0; i < g->members.n; i++)
@@ -297,29 +291,29 @@ static bool fits(Plan *p, Group *g, Node *n, Mapping *m, int *nrows, bool *sum) 
   int64_t work = ir_evaluations(n);
   *sum = false;
   *nrows = prefix(m, false);
-  if (m->partial || g->members.n >= MEMBERS_MAX) return false;
+  if (m->partial || g->members.n >= p->target->rows.members_most) return false;
   if (g->kind == GROUP_CONTRACTION)
-    return p->be->options.fuse_epilogues && is_map(n) && *nrows == g->nrows &&
-           trailing(n, m->var, *nrows) == 1;
+    return p->options->fuse_epilogues && p->target->products.epilogue && is_map(n) &&
+           *nrows == g->nrows && trailing(n, m->var, *nrows) == 1;
   int over = prefix(m, true);
-  if (over > 0 && can_accumulate(n) && work > SMALL) {
+  if (over > 0 && can_accumulate(n) && work > p->target->rows.small) {
     if (over == g->nrows && over > 1 && elementwise(g) && !g->rows_fixed) over--;
     int64_t out = product(n->extent, n->rank);
-    *sum = may_shrink(g, over, work) && out <= TRAILING_MAX &&
-           product(g->row_extent, over) >= ROWS_MIN;
+    *sum = may_shrink(&p->target->rows, g, over, work) && out <= p->target->rows.row_most &&
+           product(g->row_extent, over) >= p->target->rows.rows_least;
     *nrows = over;
     return *sum;
   }
-  if (*nrows == 0 && total_work(g) + work > SMALL) return false;
-  if (trailing(n, m->var, *nrows) > TRAILING_MAX) return false;
-  return may_shrink(g, *nrows, work);
+  if (*nrows == 0 && total_work(g) + work > p->target->rows.small) return false;
+  if (trailing(n, m->var, *nrows) > p->target->rows.row_most) return false;
+  return may_shrink(&p->target->rows, g, *nrows, work);
 }
 
 static bool joins(Plan *p, Group *g, Node *n) {
   if (mixes(g, n)) return false;
   if ((g->kind != GROUP_ROWS && g->kind != GROUP_CONTRACTION) || g->late || g->dropped)
     return false;
-  if (!p->be->options.fuse_rows && g->kind == GROUP_ROWS) return false;
+  if (!p->options->fuse_rows && g->kind == GROUP_ROWS) return false;
   Mapping m = {.p = p, .g = g, .n = n};
   for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
   ir_visit_exprs(p->g, n, map_read, &m);
@@ -383,7 +377,7 @@ static const Node *largest_read(Plan *p, Node *n) {
 }
 
 static bool joins_by_share(Plan *p, Group *g, Node *n, const Node *x) {
-  if (g->kind != GROUP_ROWS || g->late || g->dropped || !p->be->options.fuse_rows ||
+  if (g->kind != GROUP_ROWS || g->late || g->dropped || !p->options->fuse_rows ||
       g->region != n->region)
     return false;
   if (mixes(g, n)) return false;
@@ -446,22 +440,23 @@ static bool runs_along_output(Plan *p, const Node *n) {
 /* Few results from many values: partial sums over leading reduced variables. */
 static bool own_partial_sums(Plan *p, Node *n, int *nrows, int *rowvar) {
   int64_t out = product(n->extent, n->rank), work = ir_evaluations(n);
-  if (!can_accumulate(n) || work < 8 * SMALL || work / out < 256 || out > TRAILING_MAX)
+  if (!can_accumulate(n) || work < 8 * p->target->rows.small || work / out < 256 ||
+      out > p->target->rows.row_most)
     return false;
   bool column = runs_along_output(p, n);
   int64_t parallel = column ? out / n->extent[n->rank - 1] : out;
-  if (parallel >= ROWS_MIN) return false;
+  if (parallel >= p->target->rows.rows_least) return false;
   int64_t rows = 1, left = work / out;
   *nrows = 0;
   for (int v = n->rank; v < n->nvars; v++) { /* leave an inner loop, unless outputs are one */
     bool last = v == n->nvars - 1;
     if (n->extent[v] == 1) continue;
-    if (rows >= BLOCKS_MAX || (last && !column && *nrows > 0)) break;
+    if (rows >= p->target->rows.partials_most || (last && !column && *nrows > 0)) break;
     rowvar[(*nrows)++] = v;
     rows *= n->extent[v];
     left /= n->extent[v];
   }
-  return rows >= ROWS_MIN;
+  return rows >= p->target->rows.rows_least;
 }
 
 static void group_alone(Plan *p, Node *n) {
@@ -473,10 +468,10 @@ static void group_alone(Plan *p, Node *n) {
     add_member(p, g, n, rowvar, false);
     return;
   }
-  if (p->be->options.contractions && contract_matches(p->g, n)) {
+  if (p->options->contractions && contract_matches(p->g, &p->target->products, n)) {
     g->kind = GROUP_CONTRACTION;
-    g->contraction = contract_find(p->g, n);
-  } else if (p->be->options.fuse_rows && own_partial_sums(p, n, &g->nrows, rowvar)) {
+    g->contraction = contract_find(p->g, &p->target->products, n);
+  } else if (p->options->fuse_rows && own_partial_sums(p, n, &g->nrows, rowvar)) {
     for (int k = 0; k < g->nrows; k++) g->row_extent[k] = n->extent[rowvar[k]];
     split_sum(p, g, n, rowvar);
     group_node(p, n);
@@ -509,7 +504,7 @@ static void add_candidate(Group *g, void *ctx) {
 static void group_node(Plan *p, Node *n) {
   Candidates c = {.p = p, .n = n};
   bool alone = n->kind == N_SCATTER || plan_info(p, n)->commits ||
-               (p->be->options.contractions && contract_matches(p->g, n));
+               (p->options->contractions && contract_matches(p->g, &p->target->products, n));
   if (!alone) {
     node_waits(p, n, add_candidate, &c);
     for (int kind = 0; kind < 2; kind++) /* matrix products' tiles first, then the latest rows */

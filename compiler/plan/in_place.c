@@ -7,7 +7,7 @@
  *   - its own kernel reads the old value only at the element it is about to
  *     write, or earlier in the same row.
  * Edges from the readers to the writer keep the order. */
-#include "compiler/plan/contract.h"
+#include "compiler/plan/rows.h"
 
 typedef struct Reads {
   Plan *p;

@@ -6,8 +6,6 @@
 
 #include <stdlib.h>
 
-enum { ALIGN = 64 };
-
 typedef struct LoopSpan {
   int begin, end;
 } LoopSpan; /* steps of TD_LOOP and TD_END */
@@ -20,7 +18,7 @@ typedef struct Memory {
 static void find_loops(Memory *m) {
   int open[TD_MAX_LOOPS], depth = 0;
   for (int s = 0; s < m->p->steps.n; s++) {
-    const TdStep *step = &m->p->steps.at[s];
+    const PlanStep *step = &m->p->steps.at[s];
     if (step->kind == TD_LOOP) open[depth++] = s;
     if (step->kind == TD_END) {
       LoopSpan l = {open[--depth], s};
@@ -35,20 +33,20 @@ static void touch(PlanBuffer *b, int step) {
 }
 
 /* Inside one iteration only, and written before it is read? */
-static bool local_to(const Memory *m, int buffer, const LoopSpan *l) {
+static bool local_to(const Memory *m, int buffer, const LoopSpan *loop) {
   const PlanBuffer *b = &m->p->buffers.at[buffer];
-  if (b->first < l->begin || b->last > l->end) return false;
-  const TdStep *step = &m->p->steps.at[b->first];
-  const bool *writes = m->p->step_writes.at[b->first];
-  for (int i = 0; i < step->nargs; i++)
-    if (step->args[i] == buffer) return writes[i];
+  if (b->first < loop->begin || b->last > loop->end) return false;
+  const Group *g = m->p->steps.at[b->first].group;
+  for (int i = 0; g && i < g->launch.args.n; i++)
+    if (g->launch.args.at[i] == buffer) return g->launch.writes.at[i];
   return false;
 }
 
 static void find_lifetimes(Memory *m) {
   Plan *p = m->p;
   for (int s = 0; s < p->steps.n; s++)
-    for (int i = 0; i < p->steps.at[s].nargs; i++) touch(&p->buffers.at[p->steps.at[s].args[i]], s);
+    for (int i = 0; p->steps.at[s].group && i < p->steps.at[s].group->launch.args.n; i++)
+      touch(&p->buffers.at[p->steps.at[s].group->launch.args.at[i]], s);
   for (int i = 0; i < p->outputs.n; i++) p->buffers.at[p->outputs.at[i].buffer].last = p->steps.n;
   bool changed = true;
   while (changed) {
@@ -79,16 +77,18 @@ static bool meet(const PlanBuffer *a, const PlanBuffer *b) {
   return a->first <= b->last && b->first <= a->last;
 }
 
+static size_t aligned(size_t bytes, size_t align) { return (bytes + align - 1) / align * align; }
+
 /* The lowest offset where b fits among the buffers that live at the same time. */
-static size_t lowest(PlanBuffer *const *placed, int n, const PlanBuffer *b) {
+static size_t lowest(PlanBuffer *const *placed, int n, const PlanBuffer *b, size_t align) {
   size_t at = 0;
   bool moved = true;
   while (moved) {
     moved = false;
     for (int i = 0; i < n; i++) {
       const PlanBuffer *o = placed[i];
-      size_t end = o->td.offset + (o->td.bytes + ALIGN - 1) / ALIGN * ALIGN;
-      size_t own = (b->td.bytes + ALIGN - 1) / ALIGN * ALIGN;
+      size_t end = o->td.offset + aligned(o->td.bytes, align);
+      size_t own = aligned(b->td.bytes, align);
       if (meet(o, b) && at < end && o->td.offset < at + own) {
         at = end;
         moved = true;
@@ -103,14 +103,16 @@ void plan_memory(Plan *p) {
   find_loops(&m);
   find_lifetimes(&m);
   PlanBuffer **order = NEWN(p->arena, PlanBuffer *, p->buffers.n + 1);
+  const size_t align = p->target->memory.alignment;
   int n = 0;
   for (int i = 0; i < p->buffers.n; i++)
     if (p->buffers.at[i].td.kind == TD_TEMP && p->buffers.at[i].first >= 0)
       order[n++] = &p->buffers.at[i];
   qsort(order, (size_t)n, sizeof *order, larger_first);
   for (int i = 0; i < n; i++) {
-    size_t bytes = (order[i]->td.bytes + ALIGN - 1) / ALIGN * ALIGN;
-    order[i]->td.offset = p->be->options.share_memory ? lowest(order, i, order[i]) : p->arena_sum;
+    size_t bytes = aligned(order[i]->td.bytes, align);
+    order[i]->td.offset =
+        p->options->share_memory ? lowest(order, i, order[i], align) : p->arena_sum;
     p->arena_sum += bytes;
     if (order[i]->td.offset + bytes > p->arena_bytes) p->arena_bytes = order[i]->td.offset + bytes;
   }

@@ -14,8 +14,6 @@
  *   guarantees the type and size of every temporary buffer are final */
 #include "compiler/plan/chain.h"
 
-enum { FEWEST = 1 << 14 }; /* elements: less is not worth a conversion */
-
 typedef struct Use {
   bool wide;         /* something needs all of the fraction */
   bool by_product;   /* a contraction reads it, */
@@ -119,13 +117,14 @@ static void note_sources(Narrowing *x, Node *n) {
   ir_each_read(x->p->g, n, note_source, x);
 }
 
-static bool may_be_narrow(const TdBuffer *b, const Use *u) {
-  if (b->kind != TD_TEMP || b->type != TD_F32 || b->count < FEWEST || u->wide) return false;
+static bool may_be_narrow(const TargetMemory *t, const TdBuffer *b, const Use *u) {
+  if (b->kind != TD_TEMP || b->type != TD_F32 || b->count < t->narrow_least || u->wide)
+    return false;
   return (u->by_product && !u->by_others) || (u->from_product && !u->from_others);
 }
 
 void plan_narrow(Plan *p) {
-  if (p->be->act != TD_BF16) return;
+  if (p->act != TD_BF16) return;
   Narrowing x = {.p = p, .use = NEWN(p->arena, Use, p->buffers.n + 1)};
   for (int i = 0; i < p->g->outputs.n; i++) {
     int b = plan_info(p, p->g->outputs.at[i].node)->place.buffer;
@@ -134,7 +133,7 @@ void plan_narrow(Plan *p) {
   walk(&x, p->g->top, note_value);
   walk(&x, p->g->top, note_reads);
   for (int b = 0; b < p->buffers.n; b++)
-    x.use[b].narrow = may_be_narrow(&p->buffers.at[b].td, &x.use[b]);
+    x.use[b].narrow = may_be_narrow(&p->target->memory, &p->buffers.at[b].td, &x.use[b]);
   do {
     x.changed = false;
     walk(&x, p->g->top, note_sources);

@@ -92,7 +92,7 @@ static Node *stack_of(const Loop *l, int slot) {
 
 /* Is the carry's value, or its next one, stacked in a buffer of its own? */
 static bool keep_rows(Plan *p, Loop *l, const Carry *c) {
-  if (!p->be->options.in_place) return false;
+  if (!p->options->in_place) return false;
   bool rows = false;
   for (int i = 0; i < l->emits.n; i++) {
     Node *n = l->emits.at[i], *stack = stack_of(l, i);

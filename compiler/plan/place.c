@@ -36,7 +36,8 @@ static Place own_buffer(Plan *p, const Node *n, TdBufferKind kind) {
 
 static Place state_buffer(Plan *p, const Node *n) {
   Place at = own_buffer(p, n, TD_STATE);
-  p->buffers.at[at.buffer].td.state = backend_state(p->be, n->name, n->type, n->rank, n->shape);
+  p->buffers.at[at.buffer].td.state =
+      plan_state(p->arena, p->states, n->name, n->type, n->rank, n->shape);
   return at;
 }
 

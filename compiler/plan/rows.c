@@ -56,8 +56,6 @@ static void make_item(Plan *p, int nrows, Item *it, Member *m) {
  * keep the row loop from being a vector loop: such loops are written out, an
  * item for each of their iterations, in which conditions on g are known. */
 
-enum { SHORT = 4, ROWS_WORTH_IT = 64 };
-
 typedef struct Elsewhere {
   const Item *of;
   bool found;
@@ -94,13 +92,14 @@ static bool rows_contiguous(Plan *p, const RowPlan *r, const Item *it) {
 
 static bool is_short(Plan *p, const RowPlan *r, const Item *it) {
   return it->nloops == 1 && it->form == FORM_MAP && !it->member->accumulates &&
-         it->extent[0] <= SHORT && rows_contiguous(p, r, it) && read_in_place(p, r, it);
+         it->extent[0] <= p->target->rows.unroll_most && rows_contiguous(p, r, it) &&
+         read_in_place(p, r, it);
 }
 
 static void write_out(Plan *p, RowPlan *r) {
   int count = 0;
   bool any = false;
-  if (r->nrows == 0 || r->row_extent[r->nrows - 1] < ROWS_WORTH_IT) return;
+  if (r->nrows == 0 || r->row_extent[r->nrows - 1] < p->target->rows.unroll_rows) return;
   for (int i = 0; i < r->nitems; i++) {
     const Item *it = &r->items[i];
     if (it->nloops > 0 && !is_short(p, r, it)) return;

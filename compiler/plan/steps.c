@@ -1,33 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /* The list of steps: what is kept from run to run first, then every region's
- * groups in order, loops as brackets. */
+ * groups in order, loops as brackets.
+ *
+ * needs       groups, their edges (Group.after), packs and launches
+ * guarantees  every group that is not dropped is launched once for each iteration
+ *             around it, after all that it waits for; costs of the entry are summed
+ *
+ *     pack w (before loop i); loop i { a; b reads a }
+ * ->  launch pack w; loop 8; launch a; launch b; end                             */
 #include "compiler/plan/plan.h"
 
-static void push_step(Plan *p, TdStep step, const bool *writes) {
+static void push_launch(Plan *p, Group *g, double times, bool once) {
+  PlanStep step = {.kind = TD_LAUNCH, .once = once, .group = g};
   vec_push(p->arena, &p->steps, step);
-  vec_push(p->arena, &p->step_writes, writes);
+  p->flops += times * g->launch.flops;
+  p->bytes += times * g->launch.bytes;
 }
 
-static void push_launch(Plan *p, const Group *g, double times) {
-  const TdKernel *k = &p->be->kernels.at[g->kernel];
-  TdStep step = {.kind = TD_LAUNCH,
-                 .kernel = g->kernel,
-                 .nargs = g->nargs,
-                 .args = g->args,
-                 .writes = g->writes};
-  push_step(p, step, g->writes);
-  p->flops += times * k->flops;
-  p->bytes += times * k->bytes;
-}
-
-/* What the products in a loop need packed but once. */
-static void list_packing(Plan *p, const Region *body, double times) {
-  for (int i = 0; i < p->groups.n; i++) {
-    Group *g = p->groups.at[i];
-    if (g->region != body || g->kind != GROUP_CONTRACTION || g->dropped) continue;
-    const Group *pack = kernel_pack(p, g);
-    if (pack) push_launch(p, pack, times);
-  }
+static void push_bracket(Plan *p, TdStepKind kind, const Loop *l, bool once) {
+  PlanStep step = {.kind = kind, .once = once, .loop = l};
+  vec_push(p->arena, &p->steps, step);
 }
 
 static void list_region(Plan *p, const Region *r, double times) {
@@ -35,45 +27,32 @@ static void list_region(Plan *p, const Region *r, double times) {
   group_order(p, r, &order);
   for (int i = 0; i < order.n; i++) {
     Group *g = order.at[i];
-    TdStep step = {0};
-    if (g->kind == GROUP_LOOP) {
-      step.kind = TD_LOOP;
-      step.slot = plan_depth(r);
-      step.count = g->loop->count;
-      step.reverse = g->loop->reverse;
-      list_packing(p, g->loop->body, times);
-      push_step(p, step, NULL);
-      list_region(p, g->loop->body, times * (double)g->loop->count);
-      step.kind = TD_END;
-      push_step(p, step, NULL);
+    if (g->kind != GROUP_LOOP) {
+      push_launch(p, g, times, false);
       continue;
     }
-    kernel_write(p, g);
-    push_launch(p, g, times);
+    for (int k = 0; k < p->packs.n; k++)
+      if (p->packs.at[k]->packed->before == g->loop) push_launch(p, p->packs.at[k], times, false);
+    push_bracket(p, TD_LOOP, g->loop, false);
+    list_region(p, g->loop->body, times * (double)g->loop->count);
+    push_bracket(p, TD_END, g->loop, false);
   }
 }
 
-/* What products read packed in every run, and no run changes: in loops of its own. */
+/* What products read packed in every run, and no run changes: in loops of its own. Its
+ * cost is not a run's. */
 static void list_kept(Plan *p) {
-  for (int i = 0; i < p->groups.n; i++) {
-    Group *g = p->groups.at[i];
-    const Group *pack = g->kind == GROUP_CONTRACTION && !g->dropped ? kernel_keep(p, g) : NULL;
-    if (!pack) continue;
-    TdStep step = {.once = true};
-    for (int k = 0; k < pack->npacked_for; k++) {
-      step.kind = TD_LOOP;
-      step.slot = plan_depth(pack->packed_for[k]->node->region);
-      step.count = pack->packed_for[k]->count;
-      push_step(p, step, NULL);
-    }
-    push_launch(p, pack, 0); /* its cost is not a run's */
-    p->steps.at[p->steps.n - 1].once = true;
-    step.kind = TD_END;
-    for (int k = 0; k < pack->npacked_for; k++) push_step(p, step, NULL);
+  for (int i = 0; i < p->packs.n; i++) {
+    Group *g = p->packs.at[i];
+    if (g->packed->before) continue;
+    for (int k = 0; k < g->packed->nloops; k++) push_bracket(p, TD_LOOP, g->packed->loops[k], true);
+    push_launch(p, g, 0, true);
+    for (int k = g->packed->nloops; k > 0; k--)
+      push_bracket(p, TD_END, g->packed->loops[k - 1], true);
   }
 }
 
 void plan_steps(Plan *p) {
-  if (p->repeated) list_kept(p);
+  list_kept(p);
   list_region(p, p->g->top, 1);
 }

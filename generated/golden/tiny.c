@@ -15,8 +15,10 @@
 /* The prelude: what every generated translation unit begins with. It is C text
  * first (the build embeds it as a string; generated code must stand alone) and
  * a header second (the tests include it). Inside: the call contract of
- * runtime/program.h, the scalar functions behind the language's primitives,
+ * compiler/program/program.h, the scalar functions behind the language's primitives,
  * the random draws, and the tiles of the matrix products.
+ *
+ * What tdc generates, this text in it included, may be used under any terms.
  *
  * The float functions are branch-free, so that loops over them become vector
  * code; they are within 4 units in the last place of the true value, keep NaN,
@@ -55,7 +57,7 @@ enum { TD_BLOCK = 256 };          /* rows of a flat map that are done together, 
 #define TD_APART __attribute__((noinline, noclone, unused))
 #endif
 /* The larger functions are shared. A unit that stands alone has its own copies;
- * where a program has many units (runtime/jit.c) they define TD_PART as 0 and
+ * where a program has many units (runtime/cpu/jit.c) they define TD_PART as 0 and
  * only declare them, and units of nothing but the prelude, with TD_PART 1, 2 and
  * 3, hold one part each: a processor compiles them once for all programs. */
 #ifdef TD_PART
@@ -799,7 +801,7 @@ TD_SHARED void td_pack_b_turned(float *to, int64_t panel, int64_t k0, const floa
 #define TD_PRELUDE_DRAWS
 
 #ifndef TD_PRELUDE
-#include "compiler/prelude.h"
+#include "compiler/cpu/prelude.h"
 #endif
 
 typedef uint64_t TdWords __attribute__((vector_size(4 * TD_LANES)));
@@ -968,7 +970,7 @@ static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 972 "tiny.c"
+#line 974 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear.b[o=16] */
@@ -984,7 +986,7 @@ static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 988 "tiny.c"
+#line 990 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.denoise.linear_2.w[d=16, o=28] */
@@ -1006,7 +1008,7 @@ static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1010 "tiny.c"
+#line 1012 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear_2.b[o=28] */
@@ -1022,7 +1024,7 @@ static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1026 "tiny.c"
+#line 1028 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.matrix[896] */
@@ -1039,7 +1041,7 @@ static void map_init_matrix(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1043 "tiny.c"
+#line 1045 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.vector[44] */
@@ -1056,7 +1058,7 @@ static void map_init_vector(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1060 "tiny.c"
+#line 1062 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, d[2, 8, o=28], d.d[2, 8, o=28], d.denoise.linear_2.w[16, 2, 8], d.denoise.linear_2.w[16, 16, 28] = sum over 8, d.denoise.linear.y[2, 8, o=16] = sum over 28, d.denoise.linear.w[16, 28, 16] = sum over 8 */
@@ -1167,7 +1169,7 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1171 "tiny.c"
+#line 1173 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss, d.denoise.linear_2.b[28] = sum over 2 8, d.denoise.linear.b[16] = sum over 2 8 */
@@ -1215,7 +1217,7 @@ static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1219 "tiny.c"
+#line 1221 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear_2.w[16, 28] = sum over 16 */
@@ -1241,7 +1243,7 @@ static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1245 "tiny.c"
+#line 1247 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear.w[28, 16] = sum over 16 */
@@ -1267,7 +1269,7 @@ static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t en
     }
   }
 }
-#line 1271 "tiny.c"
+#line 1273 "tiny.c"
 
 /* tests/golden/tiny.td:26: train { loss main  adam(lr = 1e-2)  batch B  steps 20 }
  * lr */
@@ -1280,7 +1282,7 @@ static void map_lr(const TdCall *call, int64_t begin, int64_t end)
     lr_1[0] = lr_0;
   }
 }
-#line 1284 "tiny.c"
+#line 1286 "tiny.c"
 
 /* <std/core.td>:37: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896] */
@@ -1320,7 +1322,7 @@ static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1324 "tiny.c"
+#line 1326 "tiny.c"
 
 /* <std/core.td>:37: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
@@ -1352,7 +1354,7 @@ static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1356 "tiny.c"
+#line 1358 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16 */
@@ -1413,7 +1415,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1417 "tiny.c"
+#line 1419 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss */
@@ -1437,7 +1439,7 @@ static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
     loss_8[0] = loss_7;
   }
 }
-#line 1441 "tiny.c"
+#line 1443 "tiny.c"
 
 /* tests/golden/tiny.td:21: state s[b in B, l in L, v in V] = normal()
  * s[b=2, l=8, v=28] */
@@ -1459,7 +1461,7 @@ static void map_s(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1463 "tiny.c"
+#line 1465 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, s[2, 8, 28] */
@@ -1520,7 +1522,7 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1524 "tiny.c"
+#line 1526 "tiny.c"
 
 /* tests/golden/tiny.td:23: emit argmax[v](s[b,l,v])
  * text.argmax[b=2, l=8] = argmax over 28 */
@@ -1544,7 +1546,7 @@ static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1548 "tiny.c"
+#line 1550 "tiny.c"
 
 /* ---- tables ---- */
 static const Buffer buffers_0[] = {

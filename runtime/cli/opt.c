@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "compiler/ir/text.h"
+#include "compiler/backend.h"
 #include "compiler/passes/pipeline.h"
 #include "runtime/cli/cli.h"
 
@@ -49,10 +50,11 @@ static int opt_text(Cli *c, const char *path, const char *text, size_t n, const 
     fputs(s.s != NULL ? s.s : "", c->json ? stdout : stderr);
     code = TD_BAD_FILE;
   } else {
+    const PassOptions o = pass_options(backend_target("cpu"));
     if (pass != NULL)
-      pipeline_run_one(g, pass);
+      pipeline_run_one(g, &o, pass);
     else
-      pipeline_run(g, &(PipelineOptions){.general = true, .verify = true});
+      pipeline_run(g, &(PipelineOptions){.passes = &o, .general = true, .verify = true});
     ir_print(g, &s);
     fputs(s.s != NULL ? s.s : "", stdout);
     code = cli_done(c);

@@ -127,7 +127,8 @@ static void prologue(StrBuf *out, void *ctx) {
 }
 
 /* Of element q of a row: C is as wide as it is long in memory, one batch after the other. */
-static void epilogue(StrBuf *out, void *ctx, const char *sum) {
+static void epilogue(StrBuf *out, void *ctx) {
+  const char *sum = GEMM_SUM;
   (void)ctx;
   sb_printf(out, "c[(batch_1 * M + i_2) * N + j_3] = td_narrow(%s);\n", sum);
 }

@@ -81,7 +81,8 @@ static void load(StrBuf *out, void *ctx, GemmSide side, const char *into) {
 }
 
 /* 0.5 * sum + bias[flat j] + (first variable of m) */
-static void epilogue(StrBuf *out, void *ctx, const char *sum) {
+static void epilogue(StrBuf *out, void *ctx) {
+  const char *sum = GEMM_SUM;
   const Case *c = ctx;
   const GemmAxis *n = &c->plan.axis[GEMM_N];
   sb_puts(out, "c_3[");

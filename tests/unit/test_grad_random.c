@@ -14,6 +14,7 @@
 #include "compiler/ir/draws.h"
 #include "compiler/ir/text.h"
 #include "compiler/ir/verify.h"
+#include "compiler/backend.h"
 #include "compiler/passes/pipeline.h"
 
 enum { MOST_NODES = 64, LAYERS_DEEP = 2 };
@@ -306,7 +307,8 @@ static bool check_passes(uint64_t seed, bool talk) {
   Eval *before = evaluated(m.g, wrt, seed);
   VEC(Node *) old = {0};
   for (int k = 0; k < m.g->outputs.n; k++) vec_push(m.arena, &old, m.g->outputs.at[k].node);
-  pipeline_run(m.g, &(PipelineOptions){.verify = true});
+  const PassOptions every = pass_options(backend_target("cpu"));
+  pipeline_run(m.g, &(PipelineOptions){.passes = &every, .verify = true});
   if (talk) print(m.g);
   Eval *after = evaluated(m.g, wrt, seed);
   bool ok = true;

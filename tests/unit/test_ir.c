@@ -13,6 +13,7 @@
 
 #include "compiler/ir/text.h"
 #include "compiler/ir/verify.h"
+#include "compiler/backend.h"
 #include "compiler/passes/pipeline.h"
 
 typedef struct Bench {
@@ -494,9 +495,11 @@ static void pipeline_is_a_table(void **state) {
   Arena *a = arena_new();
   Graph *g = read_text(a, sample, sizeof sample - 1);
   StrBuf ran = {0}, wanted = {0};
-  PassOptions no_simplify = pass_options();
+  const PassOptions every = pass_options(backend_target("cpu"));
+  PassOptions no_simplify = every;
   no_simplify.simplify = false;
-  pipeline_run(g, &(PipelineOptions){.general = true,
+  pipeline_run(g, &(PipelineOptions){.passes = &every,
+                                     .general = true,
                                      .verify = true,
                                      .skip = (const char *[]){"hoist", NULL},
                                      .after = note_pass,
@@ -511,8 +514,8 @@ static void pipeline_is_a_table(void **state) {
       sb_printf(&wanted, "%s ", pipeline_at(i)->name);
   assert_string_equal(ran.s, wanted.s);
   sb_free(&wanted);
-  assert_false(pipeline_run_one(g, "nonesuch"));
-  assert_true(pipeline_run_one(g, "hoist"));
+  assert_false(pipeline_run_one(g, &every, "nonesuch"));
+  assert_true(pipeline_run_one(g, &every, "hoist"));
   for (int i = 0; i < pipeline_count(); i++)
     assert_ptr_equal(pipeline_find(pipeline_at(i)->name), pipeline_at(i));
   sb_free(&ran);
@@ -531,7 +534,8 @@ static bool changes(const char *path, const char *pass) {
   Graph *g = read_text(a, text.s, text.n);
   if (!g) fail_msg("%s is no graph", path);
   ir_print(g, &before);
-  pipeline_run_one(g, pass);
+  const PassOptions every = pass_options(backend_target("cpu"));
+  pipeline_run_one(g, &every, pass);
   ir_print(g, &after);
   bool different = strcmp(before.s, after.s) != 0;
   sb_free(&text);

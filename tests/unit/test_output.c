@@ -6,7 +6,7 @@
  * After a wanted change, from the project's folder:
  *
  *   build/tdc tests/golden/tiny.td -o generated/golden
- *   TDC_UPDATE=1 build/tests/test_output */
+ *   UPDATE=1 build/tests/test_output */
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
@@ -161,7 +161,7 @@ static void flagship_kernels(void **state) {
       "build/tdc", "models/shakespeare.td", "-D", "B=8", "--data", verse, "-q", "-o", *state, NULL};
   free(run(argv, 0));
   char *got = training_steps(*state);
-  if (getenv("TDC_UPDATE") != NULL) {
+  if (getenv("UPDATE") != NULL) {
     FILE *f = fopen(kernels, "w");
     assert_true(f != NULL && fputs(got, f) >= 0 && fclose(f) == 0);
   }

@@ -14,6 +14,7 @@
 #include "compiler/eval/eval.h"
 #include "compiler/ir/text.h"
 #include "compiler/ir/verify.h"
+#include "compiler/backend.h"
 #include "compiler/passes/pipeline.h"
 #include "tests/randgraph.h"
 
@@ -94,10 +95,11 @@ static const char *check_text(World *w, const RandSpec *spec) {
 static const char *check_pass(World *w, const RandSpec *spec, const char *pass) {
   World other = world_new(spec);
   const char *why = NULL;
+  const PassOptions every = pass_options(backend_target("cpu"));
   if (pass)
-    pipeline_run_one(other.g, pass);
+    pipeline_run_one(other.g, &every, pass);
   else
-    pipeline_run(other.g, &(PipelineOptions){.verify = true});
+    pipeline_run(other.g, &(PipelineOptions){.passes = &every, .verify = true});
   const PassInfo *info = pass ? pipeline_find(pass) : NULL; /* the pipeline verifies by itself */
   const char *broken = info && !info->unprovable ? ir_verify(other.g) : NULL;
   if (broken) why = arena_printf(w->arena, "after %s: %s", pass ? pass : "all passes", broken);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* The CPU as a target: kernels in C over pieces that threads take, tiles for
+ * products, operands packed for the tiles. Grouped by defining file. */
+#ifndef TDC_CPU_H
+#define TDC_CPU_H
+
+#include "compiler/cpu/gemm.h"
+#include "compiler/emit/emit.h"
+#include "compiler/ir/linear.h"
+#include "compiler/plan/chain.h"
+
+/* -- target.c ------------------------------------------------------------------- */
+extern const Target cpu_target;
+const char *prelude_text(void);        /* prelude.h, embedded by the build */
+const char *prelude_draws_text(void);  /* prelude_draws.h */
+const char *prelude_narrow_text(void); /* prelude_narrow.h */
+
+/* -- product.c: what the tiles get to know of a contraction ------------------------ */
+/* Axes (without names), operands (without texts), whether the sums go straight to
+ * memory, and where: all that the shape of its kernel follows from. */
+void product_geometry(Plan *p, const Group *g, GemmPlan *out);
+/* Where a read of a real that is always in bounds lies, as a sum of atoms of which
+ * only variables vary; in the variables of n. */
+bool product_place(Plan *p, const Node *n, const Node *read, Expr *const *index, Linear *lin);
+/* The place's strides by the variables of one axis. */
+void product_strides(const Contraction *c, const Linear *lin, GemmAxisKind kind, int64_t *stride);
+
+/* -- pack.c ------------------------------------------------------------------------ */
+void cpu_copies(Plan *p);
+
+/* -- shape.c ------------------------------------------------------------------------ */
+void cpu_shape(Plan *p, Group *g);
+/* Rows of a piece. */
+int64_t cpu_rows_per_piece(const Plan *p, const Group *g);
+/* Does the item's value wait in memory of the kernel's own, and for how many bytes? 0: it does
+ * not. `kept`: the chain keeps it anyway. */
+size_t cpu_array_bytes(const Item *it);
+
+/* -- chain_shape.c ------------------------------------------------------------------- */
+typedef struct ChainBlock { /* a value of the kernel in scratch memory */
+  Node *node;
+  bool rows;                   /* a block of rows; else one of a batch */
+  int64_t width;               /* rows: elements from one to the next */
+  int64_t count;               /* batch: of all */
+  int64_t stride[IR_MAX_RANK]; /* by axis of the node; of a row, or of all */
+} ChainBlock;
+
+typedef struct ChainShape {
+  VEC(ChainBlock) blocks;
+  bool narrow;                         /* factors are rounded to bf16 */
+  int64_t rows, row_blocks, last_rows; /* of a block */
+  int64_t packed_a, packed_b;          /* bytes */
+  size_t scratch;                      /* all of it, bytes a thread */
+} ChainShape;
+/* In the plan's arena. */
+ChainShape *chain_shape(Plan *p, Group *g);
+const ChainBlock *chain_block(const ChainShape *s, const Node *n); /* or NULL */
+size_t chain_block_bytes(const ChainShape *s, const ChainBlock *b);
+int64_t chain_padded(int64_t columns);               /* from row to row of a block */
+int64_t chain_room(const ChainShape *s, int64_t k);  /* steps of k of a packed operand */
+int64_t chain_depth(const ChainShape *s, int64_t k); /* of a row product: k at a time */
+size_t chain_packed_bytes(const ChainShape *s, int64_t columns, int64_t room);
+bool chain_in_place(const ChainShape *s, const ChainProduct *q, int64_t along);
+
+/* -- rows.c, scatter.c, contraction.c, chain.c: the writers --------------------------- */
+void emit_rows(Plan *p, Group *g, TdKernel *k);
+/* The statements of one row, for a kernel that has the loop over rows itself:
+ * row variables are in scope. Adds declarations for the top of the function to
+ * `locals`, bytes to *scratch. */
+const char *emit_row_text(Emit *em, Plan *p, Group *g, RowPlan *rows, StrBuf *locals,
+                          size_t *scratch);
+/* How its output is cut: each slice is summed by one piece. */
+typedef struct ScatterSlices {
+  int axis, var; /* the sliced axis and its variable; -1: one piece does all */
+  int64_t width, pieces;
+} ScatterSlices;
+ScatterSlices scatter_slices(const Plan *p, const Group *g);
+void emit_scatter(Plan *p, Group *g, TdKernel *k);
+void emit_contraction(Plan *p, Group *g, TdKernel *k, const char **note);
+void emit_packing(Plan *p, Group *g, TdKernel *k, const char **note);
+void emit_chain(Plan *p, Group *g, TdKernel *k, const char **note);
+
+#endif

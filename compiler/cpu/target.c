@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* The CPU's numbers. They were measured, most of them on Xeons with AVX-512 and AMX;
+ * tests/bench/README.md says how. */
+#include "compiler/cpu/cpu.h"
+
+static const char *prelude(Arena *a, TdType act, int *nparts) {
+  bool narrow = act == TD_BF16;
+  *nparts = narrow ? PRELUDE_PARTS : PRELUDE_PARTS - 1;
+  return arena_printf(a, "%s\n%s%s%s", prelude_text(), prelude_draws_text(), narrow ? "\n" : "",
+                      narrow ? prelude_narrow_text() : "");
+}
+
+static void emit(Plan *p, Group *g, TdKernel *k, const char **note) {
+  switch (g->kind) {
+  case GROUP_ROWS: emit_rows(p, g, k); return;
+  case GROUP_SCATTER: emit_scatter(p, g, k); return;
+  case GROUP_CONTRACTION: emit_contraction(p, g, k, note); return;
+  case GROUP_PACK: emit_packing(p, g, k, note); return;
+  case GROUP_CHAIN: emit_chain(p, g, k, note); return;
+  case GROUP_LOOP: break;
+  }
+  bug("a loop has no kernel");
+}
+
+const Target cpu_target = {
+    .name = "cpu",
+    .costs = {.store = 12,
+              .operand = 2,
+              .inline_most = 400,
+              .again = 128,
+              .table_entry = 10,
+              .table_uses = 4,
+              .table_gain = 1 << 16},
+    .rows = {.rows_least = 16,
+             .partials_most = 64,
+             .partial_unit = 64,
+             .small = 4096,
+             .row_most = 1 << 17,
+             .members_most = 32,
+             .unroll_most = 4,
+             .unroll_rows = 64,
+             .piece_work = 131072,
+             .piece_unit = 64,
+             .pieces_most = 1024,
+             .local_bytes = 16384,
+             .slices_most = 64,
+             .slice_least = 16},
+    .products = {.m_least = 4,
+                 .n_least = 8,
+                 .k_least = 4,
+                 .work_least = 1 << 15,
+                 .batch_least = 1024,
+                 .computed = true,
+                 .epilogue = true,
+                 .packed = true},
+    .chains =
+        {.any = true, .near = 1 << 18, .reread = 4, .batches_least = 4, .wide_least = 1 << 24},
+    .memory = {.alignment = 64,
+               .pitch = 1,
+               .index_bits = 64,
+               .on_chip = 2 << 20,
+               .narrow_least = 1 << 14},
+    .rates = {.bytes = 2e10, .flops = 1e11, .narrow_flops = 6e11, .launch = 2e-6},
+    .before_name = "void ",
+    .after_name = "(const TdCall *call, int64_t begin, int64_t end)",
+    .prelude = prelude,
+    .copies = cpu_copies,
+    .shape = cpu_shape,
+    .emit = emit,
+};

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* Scalar expressions and loops as C text, shared by the writers of all targets
+ * whose kernels are C. What a kernel is given (Group.launch) is decided before:
+ * here it only gets names. */
+#ifndef TDC_EMIT_H
+#define TDC_EMIT_H
+
+#include "compiler/plan/plan.h"
+
+/* Parts of the prelude that units share; bit n is TD_PART n + 1. */
+enum { PRELUDE_TILES = 3, PRELUDE_DRAWS = 4, PRELUDE_NARROW = 8, PRELUDE_PARTS = 4 };
+
+enum { EMIT_LEVELS = 24 };
+
+/* One level of a loop nest: statements in order. A value computed at a level
+ * is in scope at deeper ones until the level is closed. */
+typedef struct EmitLevel {
+  StrBuf text;
+  unsigned serial;
+} EmitLevel;
+
+typedef struct EmitPointer {
+  Node *node;
+  const char *name;
+  bool writes;
+  bool here; /* computed by this kernel: no read before the rows begin */
+} EmitPointer;
+
+/* A value that only lives in the kernel: an array over the variables of `node`
+ * that are not row variables, or over all of them. */
+typedef struct EmitLocal {
+  Node *node;
+  const char *name;
+  int64_t stride[IR_MAX_RANK]; /* 0 for row variables */
+} EmitLocal;
+
+/* Where draws whose counter goes up by one in the vector loop are made at once:
+ * an array, filled at `level` before the loop. */
+typedef struct EmitRun {
+  int nvars; /* variables that make up the loop; 0: no runs */
+  int var[IR_MAX_VARS];
+  int64_t stride[IR_MAX_VARS]; /* of each, in iterations */
+  int level;
+  const char *start; /* C: the first iteration; NULL: 0 */
+  const char *count; /* C: iterations */
+  const char *index; /* C: of the array, in the loop */
+  const char *room;  /* C constant: the most iterations */
+} EmitRun;
+
+typedef struct EmitMemo {
+  unsigned serial;
+  int level;
+  const char *name;
+} EmitMemo;
+
+typedef struct Emit {
+  Plan *plan;
+  Graph *g;
+  Arena *arena;
+  Group *group;
+  EmitLevel level[EMIT_LEVELS];
+  unsigned serials;
+  int next_name;  /* numbers every identifier of the function */
+  EmitMemo *memo; /* by expression id */
+  int memo_cap;
+  /* the variables in scope */
+  int nvars;
+  const char *var[IR_MAX_VARS];
+  int64_t extent[IR_MAX_VARS];
+  int var_level[IR_MAX_VARS];
+  int row_level;  /* where values computed by this kernel begin to exist */
+  bool in_bounds; /* reads need no checks */
+  EmitRun run;
+  VEC(EmitPointer) pointers;
+  VEC(EmitLocal) locals;
+  bool uses_control;
+  uint32_t parts;         /* of the prelude whose functions it calls: PRELUDE_* */
+  uint32_t uses_counters; /* by slot */
+} Emit;
+
+void emit_begin(Emit *em, Plan *p, Group *group);
+void emit_end(Emit *em);
+void emit_open(Emit *em, int level); /* a fresh, empty level */
+/* C text of e's value, valid at `level`; temporaries go to the levels' texts. */
+const char *emit_value(Emit *em, Expr *e, int level);
+/* Let e stand for the C name at `level` and deeper. */
+const EmitLocal *emit_local(Emit *em, const Node *n); /* or NULL */
+void emit_define(Emit *em, Expr *e, int level, const char *name);
+const char *emit_name(Emit *em, const char *stem); /* a fresh identifier */
+/* A node's name as part of an identifier, of at most so many characters. */
+const char *emit_stem(Arena *a, const char *name, size_t most);
+const char *emit_pointer(Emit *em, Node *n, bool writes);
+/* A buffer as a C pointer to `type`. */
+const char *emit_buffer(Emit *em, int buffer, const char *type, bool writes);
+/* The statement that stores a value at the place `at` of n. */
+const char *emit_store(Emit *em, const Node *n, const char *at, const char *value);
+const char *emit_ctype(Type t); /* of stored values */
+/* The place of n[args]: "name[...]" as an lvalue, valid at `level`. */
+const char *emit_element(Emit *em, Node *n, Expr *const *args, int level, bool writes);
+/* Declarations for the top of the function: pointers, counters, control. */
+void emit_prologue(Emit *em, StrBuf *out);
+const char *emit_zero(Reducer r, Type t); /* what an empty reduction yields */
+
+bool emit_mentions(const char *text, const char *name);
+
+/* -- kernels.c ----------------------------------------------------------------------- */
+typedef struct Kernels {
+  VEC(TdKernel) at;
+  VEC(const char *) bodies; /* their texts without a name */
+} Kernels;
+/* The index of the group's kernel, which is written unless an equal one is there. */
+int kernel_of(Kernels *ks, Plan *p, Group *g);
+
+#endif

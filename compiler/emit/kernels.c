@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* The program's kernels, in the order in which launches first need them: each one's
+ * text laid out for reading, its name, what is said about it. Groups whose texts and
+ * launches are equal share one kernel. */
+#include "compiler/emit/emit.h"
+
+#include <string.h>
+
+/* ---- layout ------------------------------------------------------------------- */
+
+/* Two spaces for each open brace; text comes in one statement a line. */
+static void indent(StrBuf *out, const char *text) {
+  int depth = 0;
+  while (*text) {
+    while (*text == ' ') text++;
+    const char *end = strchr(text, '\n');
+    size_t n = end ? (size_t)(end - text) : strlen(text);
+    int at = depth;
+    if (n > 0 && text[0] == '}') at--;
+    for (int i = 0; i < at && n > 0; i++) sb_puts(out, "  ");
+    sb_write(out, text, n);
+    sb_putc(out, '\n');
+    for (size_t i = 0; i < n; i++) depth += text[i] == '{' ? 1 : text[i] == '}' ? -1 : 0;
+    text += n + (end != NULL);
+  }
+}
+
+/* ---- what is said about a kernel --------------------------------------------------- */
+
+/* A line of source, without what could end a comment or a line early. */
+static const char *source_line(Plan *p, Span at) {
+  if (at.line <= 0) return "";
+  const Source *s = diags_source_at(p->diags, at.file);
+  if (!s) return "";
+  const char *text = s->text;
+  for (int line = 1; line < at.line && *text; text++) line += *text == '\n';
+  while (*text == ' ' || *text == '\t') text++;
+  StrBuf b = {0};
+  for (size_t n = 0; text[n] && text[n] != '\n' && n < 160; n++) {
+    unsigned char c = (unsigned char)text[n];
+    bool plain = c >= ' ' && c < 127 && c != '\\' && c != '?' &&
+                 !(c == '/' && n > 0 && text[n - 1] == '*') &&
+                 !(c == '*' && n > 0 && text[n - 1] == '/');
+    sb_putc(&b, plain || c == '?' ? (char)c : '.');
+    if (c == '?' && text[n + 1] == '?') sb_putc(&b, ' ');
+  }
+  const char *line = b.n ? arena_strndup(p->arena, b.s, b.n) : "";
+  sb_free(&b);
+  return line;
+}
+
+static const char *place_text(Plan *p, Span at) {
+  if (at.line <= 0) return "";
+  const Source *s = diags_source_at(p->diags, at.file);
+  return s ? arena_printf(p->arena, "%s:%d", s->path, at.line) : "";
+}
+
+static const char *kernel_name(const Kernels *ks, Arena *a, const char *klass, const Node *n) {
+  const char *stem = emit_stem(a, n->name, 36);
+  for (int i = 0;; i++) {
+    const char *name =
+        i ? arena_printf(a, "%s_%s_%d", klass, stem, i) : arena_printf(a, "%s_%s", klass, stem);
+    bool taken = false;
+    for (int k = 0; k < ks->at.n; k++) taken = taken || strcmp(ks->at.at[k].name, name) == 0;
+    if (!taken) return name;
+  }
+}
+
+/* Names and paths as they may stand in a comment. */
+static void print_plainly(StrBuf *out, const char *s) {
+  for (; *s; s++) {
+    bool plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
+                 *s == '.' || *s == '_' || *s == '-' || *s == ':' || *s == '<' || *s == '>' ||
+                 (*s == '/' && s[1] != '*');
+    sb_putc(out, plain ? *s : '_');
+  }
+}
+
+static void print_shape(StrBuf *out, const Node *n) {
+  print_plainly(out, n->name);
+  for (int d = 0; d < n->rank; d++) {
+    sb_puts(out, d ? ", " : "[");
+    if (n->axis[d]) print_plainly(out, n->axis[d]);
+    sb_printf(out, "%s%lld", n->axis[d] ? "=" : "", (long long)n->shape[d]);
+  }
+  sb_puts(out, n->rank ? "]" : "");
+}
+
+/* Above the function: the place, the .td line, and what it computes:
+ *     models/x.td:23: y[b,l] = sum[d](x[b,l,d])
+ *     y[b=8, l=256] = sum over 384                                            */
+static void print_comment(const Group *g, const TdKernel *k, const char *note, StrBuf *out) {
+  sb_puts(out, "/*");
+  if (*k->where) {
+    sb_putc(out, ' ');
+    print_plainly(out, k->where);
+    sb_printf(out, ": %s\n *", k->text);
+  }
+  for (int i = 0; i < g->members.n; i++) {
+    const Member *m = &g->members.at[i];
+    sb_puts(out, i ? ", " : " ");
+    print_shape(out, m->node);
+    if (m->node->reducer != RED_NONE) {
+      sb_printf(out, " = %s over", reducer_name(m->node->reducer));
+      for (int v = m->node->rank; v < m->node->nvars; v++)
+        sb_printf(out, " %lld", (long long)m->node->extent[v]);
+    }
+  }
+  if (note) sb_printf(out, "\n * %s", note);
+  sb_puts(out, " */\n");
+}
+
+/* ---- the kernel ---------------------------------------------------------------------- */
+
+static bool same_launch(const TdLaunch *a, const TdLaunch *b) {
+  for (int d = 0; d < 3; d++)
+    if (a->gpu.grid[d] != b->gpu.grid[d] || a->gpu.block[d] != b->gpu.block[d]) return false;
+  return a->cpu.pieces == b->cpu.pieces && a->cpu.scratch == b->cpu.scratch &&
+         a->gpu.shared == b->gpu.shared && a->gpu.resident == b->gpu.resident;
+}
+
+static int find_equal(const Kernels *ks, const TdKernel *k, const char *body) {
+  for (int i = 0; i < ks->at.n; i++)
+    if (same_launch(&ks->at.at[i].launch, &k->launch) && strcmp(ks->bodies.at[i], body) == 0)
+      return i;
+  return -1;
+}
+
+int kernel_of(Kernels *ks, Plan *p, Group *g) {
+  const Node *n = g->members.at[0].node;
+  TdKernel k = {.kind = g->kind == GROUP_PACK ? TD_PACK : TD_SOURCE,
+                .klass = plan_class(g),
+                .where = place_text(p, n->span),
+                .text = source_line(p, n->span),
+                .launch = g->launch.shape,
+                .flops = g->launch.flops,
+                .bytes = g->launch.bytes};
+  const char *note = NULL;
+  p->target->emit(p, g, &k, &note);
+  const char *body = k.source;
+  int known = find_equal(ks, &k, body);
+  if (known >= 0) return known;
+  k.name = kernel_name(ks, p->arena, k.klass, n);
+  StrBuf out = {0}, comment = {0};
+  print_comment(g, &k, note, &comment);
+  k.comment = arena_strndup(p->arena, comment.s, comment.n);
+  sb_printf(&out, "%s%s%s\n", p->target->before_name, k.name, p->target->after_name);
+  indent(&out, body);
+  k.source = arena_strndup(p->arena, out.s, out.n);
+  sb_free(&comment);
+  sb_free(&out);
+  vec_push(p->arena, &ks->at, k);
+  vec_push(p->arena, &ks->bodies, body);
+  return ks->at.n - 1;
+}

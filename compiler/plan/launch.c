@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/* What each launch is given: the buffers it reads and writes, the counters of the
+ * loops around it, the control block; and what it costs.
+ *
+ * needs       places and their types are final (plan_place, plan_narrow); what the
+ *             target lays out beforehand is decided (Target.copies)
+ * guarantees  Group.launch of every group is complete: an emitter finds there all
+ *             that its text may name, in the order of the call's arguments
+ *
+ *     y[l] = sum over d (x[@i, l, d] * w[d])
+ * ->  args x w y*   counters ix0   flops 2 l d   bytes of one row of x, of w, of y
+ *
+ * A launch moves what it reads of a buffer, not all that the buffer holds: a layer's
+ * row of a stack, not the stack. Reads of one node that differ only by a shift
+ * overlap and count once; reads of different rows (other constants or counters in
+ * a place without variables) add up; more than the whole node is never read. */
+#include "compiler/plan/chain.h"
+
+#include <string.h>
+
+/* One way in which the group reads a node. */
+typedef struct Access {
+  const Node *node;
+  const Expr *row[IR_MAX_RANK]; /* by axis: the index, if no variable occurs in it; else NULL */
+  int64_t count;                /* elements, at most */
+} Access;
+
+typedef struct Needs {
+  Plan *p;
+  Group *g;
+  Launch *launch;
+  const Node *reader;
+  VEC(Access) reads;
+} Needs;
+
+static void need_buffer(Needs *x, int buffer, bool writes) {
+  Launch *l = x->launch;
+  for (int i = 0; i < l->args.n; i++)
+    if (l->args.at[i] == buffer) {
+      l->writes.at[i] = l->writes.at[i] || writes;
+      return;
+    }
+  vec_push(x->p->arena, &l->args, buffer);
+  vec_push(x->p->arena, &l->writes, writes);
+}
+
+static void need_node(Needs *x, const Node *n, bool writes) {
+  const NodeInfo *info = plan_info(x->p, n);
+  if (!info->placed) {
+    if (writes || info->group != x->g) bug("'%s' (node %d) has no storage", n->name, n->id);
+    return; /* it lives and dies in this kernel */
+  }
+  need_buffer(x, info->place.buffer, writes);
+  for (int s = 0; s < TD_MAX_LOOPS; s++)
+    if (info->place.stride[s]) x->launch->counters |= 1u << s;
+}
+
+/* ---- what is read of a node ------------------------------------------------------ */
+
+/* How many places an index can name while the reader's variables vary. */
+static int64_t places(const Node *reader, const Expr *index, int64_t extent) {
+  int64_t count = 1;
+  for (int v = 0; v < reader->nvars && count < extent; v++)
+    if (index->vars >> v & 1 && !mul_fits(count, reader->extent[v], &count)) return extent;
+  return index->reads || count > extent ? extent : count;
+}
+
+static void add_access(Needs *x, const Access *a) {
+  for (int i = 0; i < x->reads.n; i++) {
+    Access *o = &x->reads.at[i];
+    if (o->node != a->node || memcmp(o->row, a->row, sizeof a->row) != 0) continue;
+    if (a->count > o->count) o->count = a->count;
+    return;
+  }
+  vec_push(x->p->arena, &x->reads, *a);
+}
+
+static void note_read(Needs *x, const Expr *e) {
+  const Node *n = e->node;
+  if (plan_info(x->p, n)->group == x->g) return;
+  Access a = {.node = n, .count = 1};
+  for (int d = 0; d < n->rank; d++) {
+    a.count *= places(x->reader, e->args[d], n->shape[d]);
+    if (!e->args[d]->vars) a.row[d] = e->args[d];
+  }
+  add_access(x, &a);
+}
+
+/* Elements of n that the group reads; each node is counted at its first access. */
+static int64_t elements_read(const Needs *x, int first) {
+  const Node *n = x->reads.at[first].node;
+  int64_t sum = 0;
+  for (int i = 0; i < x->reads.n; i++) {
+    if (x->reads.at[i].node != n) continue;
+    if (i < first) return 0;
+    sum += x->reads.at[i].count;
+  }
+  int64_t all = ir_count(n);
+  return sum < all ? sum : all;
+}
+
+static double bytes_of(Plan *p, const Node *n, int64_t count) {
+  return (double)count * (double)td_type_size(plan_type(p, n));
+}
+
+static double bytes_moved(Needs *x) {
+  double bytes = 0;
+  for (int i = 0; i < x->reads.n; i++)
+    if (plan_info(x->p, x->reads.at[i].node)->placed)
+      bytes += bytes_of(x->p, x->reads.at[i].node, elements_read(x, i));
+  for (int i = 0; i < x->g->members.n; i++) {
+    const Member *m = &x->g->members.at[i];
+    if (m->stored) bytes += bytes_of(x->p, m->node, ir_count(m->node));
+  }
+  return bytes;
+}
+
+/* ---- expressions ------------------------------------------------------------------- */
+
+static void need_expr(Expr *e, void *ctx) {
+  Needs *x = ctx;
+  if (e->kind == E_LOOPVAR) {
+    x->launch->counters |= 1u << plan_depth(e->loop->node->region);
+  } else if (e->kind == E_PRIM) {
+    if (prim_info(e->prim)->sig == SIG_DRAW) x->launch->control = true;
+  } else if (e->kind == E_READ && e->node == x->p->g->step) {
+    x->launch->control = true;
+  } else if (e->kind == E_READ) {
+    note_read(x, e);
+    need_node(x, e->node, false);
+  }
+}
+
+static void need_all(Needs *x, Expr *e) {
+  if (e) ex_visit(x->p->g, e, need_expr, x);
+}
+
+static void need_member(Needs *x, const Member *m) {
+  x->reader = m->node;
+  ir_visit_exprs(x->p->g, m->node, need_expr, x);
+  if (m->stored) need_node(x, m->node, true);
+}
+
+/* ---- by kind ------------------------------------------------------------------------ */
+
+/* Partial sums first, as they are opened before the rows; then nest by nest, where
+ * what a nest reduces is stored behind its loops. */
+static void need_rows(Needs *x) {
+  const RowPlan *r = x->g->rows;
+  for (int i = 0; i < r->nitems; i++)
+    if (r->items[i].member->accumulates) need_node(x, r->items[i].node, true);
+  for (int i = 0; i < r->nitems;) {
+    int next = i;
+    while (next < r->nitems && r->items[next].nest == r->items[i].nest) next++;
+    for (int late = 0; late < 2; late++)
+      for (int k = i; k < next; k++) {
+        const Item *it = &r->items[k];
+        x->reader = it->node;
+        if (!late) ir_visit_exprs(x->p->g, it->node, need_expr, x);
+        if (late == (it->form == FORM_REDUCE && it->nloops > 0) && it->member->stored)
+          need_node(x, it->node, true);
+      }
+    i = next;
+  }
+}
+
+static void need_scatter(Needs *x) {
+  Node *n = x->g->members.at[0].node;
+  x->reader = n;
+  need_all(x, n->body);
+  need_all(x, n->guard);
+  need_node(x, n, true);
+  for (int d = 0; d < n->rank; d++) need_all(x, n->index[d]);
+}
+
+static void need_product(Needs *x) {
+  Group *g = x->g;
+  const Contraction *c = g->contraction;
+  Node *n = g->members.at[0].node;
+  x->reader = n;
+  need_all(x, c->operand[GEMM_A]);
+  need_all(x, c->where[GEMM_A]);
+  if (g->packed) {
+    need_buffer(x, g->packed->buffer, false);
+    for (int i = 0; i < g->packed->nloops; i++)
+      x->launch->counters |= 1u << plan_depth(g->packed->loops[i]->node->region);
+  } else {
+    need_all(x, c->operand[GEMM_B]);
+    need_all(x, c->where[GEMM_B]);
+  }
+  need_all(x, c->factor);
+  need_all(x, c->condition);
+  if (g->members.at[0].stored) need_node(x, n, true);
+  for (int i = 1; i < g->members.n; i++) need_member(x, &g->members.at[i]);
+}
+
+static void need_program(Needs *x, int program) {
+  for (int i = 0; i < x->g->members.n; i++)
+    if (x->g->members.at[i].program == program) need_member(x, &x->g->members.at[i]);
+}
+
+/* A plain operand: all of its matrix, for every batch. */
+static void need_operand(Needs *x, const ChainProduct *q, int which) {
+  const ChainOperand *o = &q->operand[which];
+  const Chain *c = x->g->chain;
+  if (!o->plain) return;
+  need_node(x, o->node, false);
+  x->reader = q->sum;
+  need_all(x, o->base);
+  int64_t outer = which == 0 ? c->rows : q->role == CHAIN_IN ? q->s : q->e;
+  int64_t inner = q->role == CHAIN_IN                     ? q->k
+                  : which == 1 && q->role == CHAIN_COLUMN ? c->rows
+                                                          : q->s;
+  Access a = {.node = o->node, .count = outer * inner};
+  for (int k = 0; k < c->nbatch; k++)
+    if (o->batch_stride[k]) a.count *= x->g->row_extent[k];
+  add_access(x, &a);
+}
+
+static void need_operands(Needs *x, ChainRole role, int which) {
+  const Chain *c = x->g->chain;
+  for (int i = 0; i < c->products.n; i++)
+    if (c->products.at[i].role == role) need_operand(x, &c->products.at[i], which);
+}
+
+static void need_chain(Needs *x) {
+  const Chain *c = x->g->chain;
+  need_program(x, CHAIN_FRESH);
+  for (int i = 0; i < c->products.n; i++)
+    if (c->products.at[i].role != CHAIN_COLUMN) need_operand(x, &c->products.at[i], 1);
+  need_program(x, CHAIN_BEFORE);
+  need_operands(x, CHAIN_IN, 0);
+  need_program(x, CHAIN_MAIN);
+  need_operands(x, CHAIN_ROW, 0);
+  need_program(x, CHAIN_AFTER);
+  need_operands(x, CHAIN_COLUMN, 0);
+  need_operands(x, CHAIN_COLUMN, 1);
+  need_program(x, CHAIN_LAST);
+}
+
+/* Operand B of the product that it packs for. */
+static void need_pack(Needs *x) {
+  const Packed *packed = x->g->packed;
+  x->reader = x->g->members.at[0].node;
+  need_all(x, x->g->contraction->operand[GEMM_B]);
+  need_buffer(x, packed->buffer, true);
+  for (int i = 0; i < packed->nloops; i++)
+    x->launch->counters |= 1u << plan_depth(packed->loops[i]->node->region);
+}
+
+/* ---- operations: of real numbers, as they are counted in FLOP/s ------------------ */
+
+static void add_flops(Expr *e, void *ctx) {
+  if (e->kind != E_PRIM || (e->type != TY_REAL && prim_info(e->prim)->sig != SIG_CMP)) return;
+  PrimSig s = prim_info(e->prim)->sig;
+  *(double *)ctx += s == SIG_SEL || s == SIG_LOGIC ? 0 : 1;
+}
+
+double plan_flops(Graph *g, Expr *e) {
+  double n = 0;
+  ex_visit(g, e, add_flops, &n);
+  return n;
+}
+
+static double rows_flops(Graph *g, const RowPlan *r) {
+  double sum = 0;
+  for (int i = 0; i < r->nitems; i++) {
+    const Item *it = &r->items[i];
+    double n = plan_flops(g, it->body) + (it->guard ? plan_flops(g, it->guard) : 0);
+    n += it->node->reducer == RED_NONE ? 0 : 1;
+    for (int k = 0; k < it->nloops; k++) n *= (double)it->extent[k];
+    sum += n * (double)r->rows;
+  }
+  return sum;
+}
+
+static double product_flops(Graph *g, const Group *group) {
+  double out = (double)ir_count(group->members.at[0].node);
+  double sum = 2 * out * (double)group->contraction->extent[GEMM_K];
+  for (int i = 1; i < group->members.n; i++)
+    sum += out * plan_flops(g, group->members.at[i].node->body);
+  return sum;
+}
+
+static double chain_flops(Graph *g, const Chain *c) {
+  double sum = 0;
+  for (int i = 0; i < CHAIN_PROGRAMS; i++) sum += rows_flops(g, c->program[i]);
+  for (int i = 0; i < c->products.n; i++) {
+    const ChainProduct *q = &c->products.at[i];
+    int64_t inner = q->role == CHAIN_IN ? q->k * q->s : q->s * q->e;
+    sum += 2.0 * (double)(c->batch * c->rows) * (double)inner;
+  }
+  return sum;
+}
+
+static double flops_of(Graph *g, const Group *group) {
+  const Node *n = group->members.at[0].node;
+  switch (group->kind) {
+  case GROUP_ROWS: return rows_flops(g, group->rows);
+  case GROUP_CONTRACTION: return product_flops(g, group);
+  case GROUP_CHAIN: return chain_flops(g, group->chain);
+  case GROUP_SCATTER: return (plan_flops(g, n->body) + 1) * (double)ir_evaluations(n);
+  case GROUP_PACK:
+  case GROUP_LOOP: break;
+  }
+  return 0;
+}
+
+/* ---- one group --------------------------------------------------------------------------- */
+
+/* Packed operands are read and written as bytes of their buffer, of one iteration. */
+static double packed_bytes(const Plan *p, const Packed *packed) {
+  const TdBuffer *b = &p->buffers.at[packed->buffer].td;
+  return (double)packed->count * (double)td_type_size(b->type);
+}
+
+static void complete(Plan *p, Group *g) {
+  Needs x = {.p = p, .g = g, .launch = &g->launch};
+  g->launch = (Launch){0};
+  switch (g->kind) {
+  case GROUP_ROWS: need_rows(&x); break;
+  case GROUP_SCATTER: need_scatter(&x); break;
+  case GROUP_CONTRACTION: need_product(&x); break;
+  case GROUP_CHAIN: need_chain(&x); break;
+  case GROUP_PACK: need_pack(&x); break;
+  case GROUP_LOOP: return;
+  }
+  g->launch.flops = flops_of(p->g, g);
+  g->launch.bytes = g->kind == GROUP_PACK ? 0 : bytes_moved(&x);
+  if (g->packed) g->launch.bytes += packed_bytes(p, g->packed);
+  if (g->kind == GROUP_PACK)
+    for (int i = 0; i < x.reads.n; i++)
+      g->launch.bytes += bytes_of(p, x.reads.at[i].node, elements_read(&x, i));
+  p->target->shape(p, g);
+}
+
+void plan_launches(Plan *p) {
+  for (int i = 0; i < p->groups.n; i++)
+    if (!p->groups.at[i]->dropped) complete(p, p->groups.at[i]);
+  for (int i = 0; i < p->packs.n; i++) complete(p, p->packs.at[i]);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of a group of rows: its members in the kernel's variables, cut into
+ * loop nests (rows.c). A row kernel is written from it, and so are the row
+ * programs of a chain. */
+#ifndef TDC_ROWS_H
+#define TDC_ROWS_H
+
+#include "compiler/plan/plan.h"
+
+typedef enum {
+  FORM_MAP,    /* one value a point */
+  FORM_REDUCE, /* the loops are reduced to one value a row */
+  FORM_MIXED   /* some loops are the value's, some are reduced */
+} Form;
+
+/* A member in the kernel's variables: rows first, then the loops of its nest. */
+typedef struct Item {
+  Member *member;
+  Node *node;
+  Form form;
+  Expr *body, *guard;
+  Expr *self;                 /* a read of this very element; NULL: partial sums */
+  Expr *element[IR_MAX_RANK]; /* its indices */
+  int nout;                   /* loops that are the value's own (first) */
+  int nloops;
+  int64_t extent[IR_MAX_VARS];
+  const char *axis[IR_MAX_VARS];
+  int nest;   /* items of one nest share their loops */
+  bool array; /* read in another nest: needs memory */
+  bool part;  /* one of several items that compute the node */
+  /* while it is written */
+  const char *value; /* C name */
+  const char *sum;   /* C name of the accumulator: scalar or pointer */
+} Item;
+
+typedef struct RowPlan {
+  Item *items; /* by nest, in order of evaluation */
+  int nitems;
+  int nrows; /* after neighbours were joined */
+  int64_t row_extent[IR_MAX_VARS];
+  const char *row_axis[IR_MAX_VARS];
+  int64_t rows;
+  bool flat;      /* no loops inside: the row loop itself is the vector loop */
+  bool in_bounds; /* every read was proved before indices were joined */
+  int given_rows; /* rows before neighbours were joined */
+} RowPlan;
+
+/* The members of one program of a chain over its first rows; `join`: arrays are
+ * without gaps, loops may become one. */
+RowPlan *plan_row_program(Plan *p, Group *g, int program, int nrows, bool join);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* What a device is to the compiler: numbers and rules that the shared passes ask,
+ * and three functions that finish and write a plan. One constant struct a device
+ * (cpu/target.c); no shared pass knows which one it has. */
+#ifndef TDC_TARGET_H
+#define TDC_TARGET_H
+
+#include "compiler/ir/ir.h"
+#include "compiler/program/program.h"
+
+typedef struct Plan Plan;
+typedef struct Group Group;
+struct Contraction;
+
+/* What is worth computing again, in operations of one element (an addition is 1). */
+typedef struct TargetCosts {
+  double store;       /* keeping an element: a map that costs less is computed by its readers */
+  double operand;     /* an operand of a product may cost so much: it is evaluated once a tile */
+  int inline_most;    /* subexpressions of a body that grew by substitution */
+  double again;       /* computing an element again; more costs more than bringing it from memory */
+  double table_entry; /* an operation that costs so much is looked up in a table */
+  int64_t table_uses; /* if each entry is used so often, */
+  double table_gain;  /* and all of it saves so many operations */
+} TargetCosts;
+
+/* Kernels over rows: how work is cut, and how much of it one piece may hold. */
+typedef struct TargetRows {
+  int64_t rows_least;    /* fewer are too few pieces of work: rather partial sums */
+  int64_t partials_most; /* of one reduction */
+  int64_t partial_unit;  /* rows of a partial sum are a multiple, where there is one row variable */
+  int64_t small;         /* evaluations that one thread does in no time */
+  int64_t row_most;      /* elements of a row that a member may have */
+  int members_most;      /* nodes of one kernel */
+  int64_t unroll_most;   /* iterations of a loop that is written out */
+  int64_t unroll_rows;   /* where there are so many rows */
+  double piece_work;     /* operations of a piece */
+  int64_t piece_unit;    /* its rows are a multiple, where the row loop is the vector loop */
+  int64_t pieces_most;
+  size_t local_bytes;  /* a value of a row in the kernel's own memory, else scratch */
+  int64_t slices_most; /* of a scatter's output: each is summed by one piece */
+  int64_t slice_least; /* numbers side by side in a slice */
+} TargetRows;
+
+/* Sums of products that are multiplied by tiles or by a library. */
+typedef struct TargetProducts {
+  int64_t m_least, n_least, k_least; /* of each axis */
+  double work_least;                 /* multiplications of all batches */
+  int64_t batch_least;               /* and of each */
+  bool computed; /* operands may be expressions, conditions too; else plain reads */
+  bool epilogue; /* maps on the sums run before they are stored */
+  bool packed;   /* operands may be laid out beforehand (Target.copies) */
+} TargetProducts;
+
+/* Products of products kept on chip; see chain.c. */
+typedef struct TargetChains {
+  bool any;
+  int64_t near;          /* floats of packed operands that stay near a core */
+  int64_t reread;        /* or they are so much less than the wide values */
+  int64_t batches_least; /* fewer are worth it only */
+  int64_t wide_least;    /* with so many wide elements in each */
+} TargetChains;
+
+typedef struct TargetMemory {
+  size_t alignment;     /* of buffers, bytes; a power of two */
+  size_t pitch;         /* rows of temporaries begin at a multiple, bytes; 1: without gaps */
+  int index_bits;       /* of an element's position in a buffer: 32 or 64 */
+  size_t on_chip;       /* bytes that a piece may keep near */
+  int64_t narrow_least; /* elements: fewer are not worth a conversion to bf16 */
+} TargetMemory;
+
+/* Rough, for estimates: a plan's text says which steps bound an entry. */
+typedef struct TargetRates {
+  double bytes, flops, narrow_flops; /* a second: memory, f32, bf16 */
+  double launch;                     /* seconds */
+} TargetRates;
+
+struct Target {
+  const char *name;
+  TargetCosts costs;
+  TargetRows rows;
+  TargetProducts products;
+  TargetChains chains;
+  TargetMemory memory;
+  TargetRates rates;
+  /* What stands before and after a kernel's name at the head of its function. */
+  const char *before_name, *after_name;
+  /* What every translation unit begins with, in the arena, and how many parts it has that
+   * units share (TdProgram.nparts), for activations of that type. */
+  const char *(*prelude)(Arena *a, TdType act, int *nparts);
+  /* Operands that are laid out beforehand: makes buffers and groups of GROUP_PACK. May be NULL. */
+  void (*copies)(Plan *p);
+  /* Fill in group->launch.shape. Everything else about the group is final. */
+  void (*shape)(Plan *p, Group *g);
+  /* The kernel of a group: its source from the brace on, the parts that it needs, and a line
+   * on how it is cut (or none). NULL: this target only plans. */
+  void (*emit)(Plan *p, Group *g, TdKernel *k, const char **note);
+};
+typedef struct Target Target;
+
+#endif
