@@ -28,12 +28,12 @@ COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=low
 
 # -- runtime/: programs to results ----------------------------------------------------------------
 SYSTEM   = error io spawn cache signals peak
-ON_CPU   = threads block jit jit_units toolchain
+ON_CPU   = threads block memory device jit jit_units toolchain
 STORE    = checkpoint safetensors rotate digest convert weights run_folder record
 DATA     = corpus data vocabulary utf8 feed
 TRAIN    = train evaluate sample diagnose
 VIEW     = progress terminal viewer page curve logs
-RUNTIME  = session reference trace project td $(SYSTEM:%=system/%) $(ON_CPU:%=cpu/%) \
+RUNTIME  = steps session reference machine trace project td $(SYSTEM:%=system/%) $(ON_CPU:%=cpu/%) \
            $(STORE:%=store/%) $(DATA:%=data/%) $(TRAIN:%=train/%) $(VIEW:%=view/%)
 
 # -- runtime/cli/: the command line; main.c first -------------------------------------------------

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Entries on the reference evaluator. The session keeps its numbers in storage
- * types; a run widens inputs and states to doubles, evaluates the graph and
+/* Entries on the reference evaluator. Memory is the host's and holds numbers in
+ * storage types; a run widens inputs and states to doubles, evaluates the graph and
  * rounds outputs and states back, so that everything around it (checkpoints,
  * samplers, the viewer) sees what kernels would have left. */
 #include "compiler/eval/eval.h"
@@ -11,16 +11,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/cpu/memory.h"
 #include "runtime/store/checkpoint.h"
-#include "runtime/session_internal.h"
 
-/* One entry is prepared at a time: the evaluator shares no memory between
- * values, and preparing is cheap beside a run. */
-struct Reference {
+/* One entry has an evaluator at a time: it shares no memory between values, and
+ * making one is cheap beside a run. */
+typedef struct Reference {
+  Device device;
   const Unit *unit;
-  int entry; /* the one prepared, or -1 */
+  DeviceLayout at;
+  int entry; /* the one with the evaluator, or -1 */
   Eval *ev;
-};
+} Reference;
 
 /* ---- storage to doubles and back -------------------------------------------------- */
 
@@ -52,116 +54,125 @@ static void check_count(const Node *n, int64_t count) {
 
 /* ---- one entry ---------------------------------------------------------------------- */
 
-static Graph *graph_of(const Reference *r, const Session *s, int entry) {
-  const char *name = session_program(s)->entries[entry].name;
+static const TdEntry *entry_of(const Reference *r, int entry) {
+  return &r->unit->program->entries[entry];
+}
+
+static Graph *graph_of(const Reference *r, int entry) {
+  const char *name = entry_of(r, entry)->name;
   const UnitEntry *e = unit_entry(r->unit, name);
   if (e == NULL) bug("the unit has no entry %s", name);
   return e->graph;
 }
 
-static void prepare(Reference *r, Graph *g, int entry, uint64_t seed, int64_t step) {
-  if (r->entry != entry) {
+static void ready_evaluator(Reference *r, Graph *g, const DeviceRun *run) {
+  if (r->entry != run->entry) {
     eval_free(r->ev);
-    r->ev = eval_new(g, seed, step);
-    r->entry = entry;
+    r->ev = eval_new(g, run->seed, run->step);
+    r->entry = run->entry;
   }
-  eval_set_seed(r->ev, seed);
-  eval_set_step(r->ev, step);
+  eval_set_seed(r->ev, run->seed);
+  eval_set_step(r->ev, run->step);
 }
 
 /* An input that the program does not have cannot matter, but it has to lie
  * where the evaluator checks it to lie. */
-static void give_input(Reference *r, const Session *s, int entry, Node *n) {
+static void give_input(Reference *r, int entry, Node *n) {
   double *to = eval_bind(r->ev, n);
-  const TdEntry *e = &session_program(s)->entries[entry];
+  const TdEntry *e = entry_of(r, entry);
   for (int i = 0; i < e->nbuffers; i++) {
     const TdBuffer *b = &e->buffers[i];
     if (b->kind != TD_INPUT || strcmp(b->name, n->name) != 0) continue;
     check_count(n, b->count);
-    widen(to, s->bound[entry].at[i], b->type, b->count);
+    widen(to, host_address(r->at.buffers[entry][i]), b->type, b->count);
     return;
   }
   double any = n->type != TY_INT ? 0 : n->lo > 0 ? (double)n->lo : n->hi < 0 ? (double)n->hi : 0;
   for (int64_t i = 0; i < ir_count(n); i++) to[i] = any;
 }
 
-static void give_state(Reference *r, const Session *s, Node *n) {
-  int k = session_state(s, n->name);
-  if (k < 0) return;
-  const TdState *state = &session_program(s)->states[k];
-  check_count(n, state->count);
-  widen(eval_bind(r->ev, n), session_state_data(s, k), state->type, state->count);
+/* The program's state of that name, and where it lies; NULL: it has none. */
+static const TdState *find_state(const Reference *r, const char *name, char **at) {
+  const TdProgram *p = r->unit->program;
+  for (int i = 0; i < p->nstates; i++) {
+    if (strcmp(p->states[i].name, name) != 0) continue;
+    *at = host_address((DevicePlace){r->at.states[i], 0});
+    return &p->states[i];
+  }
+  return NULL;
 }
 
-static void give_leaves(Reference *r, const Session *s, int entry, const Graph *g) {
+static void give_state(Reference *r, Node *n) {
+  char *from;
+  const TdState *state = find_state(r, n->name, &from);
+  if (state == NULL) return;
+  check_count(n, state->count);
+  widen(eval_bind(r->ev, n), from, state->type, state->count);
+}
+
+static void give_leaves(Reference *r, int entry, const Graph *g) {
   for (int i = 0; i < g->top->nodes.n; i++) {
     Node *n = g->top->nodes.at[i];
-    if (n->kind == N_INPUT) give_input(r, s, entry, n);
-    if (n->kind == N_STATE) give_state(r, s, n);
+    if (n->kind == N_INPUT) give_input(r, entry, n);
+    if (n->kind == N_STATE) give_state(r, n);
   }
 }
 
 /* Outputs that are states, inputs or tables already lie where they are read. */
-static void take_outputs(Reference *r, const Session *s, int entry, const Graph *g) {
-  const TdEntry *e = &session_program(s)->entries[entry];
+static void take_outputs(Reference *r, int entry, const Graph *g) {
+  const TdEntry *e = entry_of(r, entry);
   for (int i = 0; i < e->noutputs; i++) {
     const TdBuffer *b = &e->buffers[e->outputs[i].buffer];
     for (int k = 0; k < g->outputs.n && b->kind == TD_TEMP; k++) {
       Node *n = g->outputs.at[k].node;
       if (strcmp(g->outputs.at[k].name, e->outputs[i].name) != 0) continue;
       check_count(n, b->count);
-      narrow(s->bound[entry].at[e->outputs[i].buffer], b->type, eval_value(r->ev, n), b->count);
+      narrow(host_address(r->at.buffers[entry][e->outputs[i].buffer]), b->type,
+             eval_value(r->ev, n), b->count);
       break;
     }
   }
 }
 
-static void take_states(Reference *r, const Session *s, const Graph *g) {
+static void take_states(Reference *r, const Graph *g) {
   for (int i = 0; i < g->updates.n; i++) {
     Node *n = g->updates.at[i].state;
-    int k = session_state(s, n->name);
-    if (k < 0) continue;
-    const TdState *state = &session_program(s)->states[k];
-    narrow(session_state_data(s, k), state->type, eval_bind(r->ev, n), state->count);
+    char *to;
+    const TdState *state = find_state(r, n->name, &to);
+    if (state != NULL) narrow(to, state->type, eval_bind(r->ev, n), state->count);
   }
 }
 
-void reference_run(Reference *r, Session *s, int entry, uint64_t seed, int64_t step) {
-  Graph *g = graph_of(r, s, entry);
-  prepare(r, g, entry, seed, step);
-  give_leaves(r, s, entry, g);
+static void show_values(Reference *r, const Graph *g, const DeviceWatch *watch) {
+  for (int i = 0; i < g->top->nodes.n; i++) {
+    Node *n = g->top->nodes.at[i];
+    if (n->type == TY_REAL && (n->kind == N_COMP || n->kind == N_SCATTER || n->kind == N_STACK))
+      watch->value(watch->ctx, n->name, eval_value(r->ev, n), ir_count(n));
+  }
+}
+
+static bool reference_prepare(Device *d, const DeviceLayout *at, const int *entries, int n,
+                              TdError *err) {
+  (void)entries;
+  (void)n;
+  (void)err;
+  ((Reference *)d)->at = *at;
+  return true;
+}
+
+static void reference_run(Device *d, const DeviceRun *run) {
+  Reference *r = (Reference *)d;
+  Graph *g = graph_of(r, run->entry);
+  ready_evaluator(r, g, run);
+  give_leaves(r, run->entry, g);
   const char *why = eval_run(r->ev);
   if (why != NULL) bug("%s: what was proved does not hold: %s", g->name, why);
-  take_outputs(r, s, entry, g);
-  take_states(r, s, g);
+  take_outputs(r, run->entry, g);
+  take_states(r, g);
+  if (run->watch != NULL && run->watch->value != NULL) show_values(r, g, run->watch);
 }
 
-/* ---- looking for the first NaN ---------------------------------------------------------- */
-
-static bool not_finite(const Reference *r, Node *n, NanSource *out) {
-  if (n->type != TY_REAL || (n->kind != N_COMP && n->kind != N_SCATTER && n->kind != N_STACK))
-    return false;
-  const double *x = eval_value(r->ev, n);
-  for (int64_t i = 0; i < ir_count(n); i++) {
-    bool nan = isnan(x[i]);
-    if (isfinite(x[i]) || (out->found && !nan)) continue;
-    *out = (NanSource){.found = true, .infinite = !nan, .index = i};
-    out->tensor = out->kernel = n->name;
-    if (nan) return true;
-  }
-  return false;
-}
-
-NanSource reference_trace(Reference *r, Session *s, int entry, uint64_t seed, int64_t step) {
-  NanSource out = {0};
-  Graph *g = graph_of(r, s, entry);
-  reference_run(r, s, entry, seed, step);
-  for (int i = 0; i < g->top->nodes.n; i++)
-    if (not_finite(r, g->top->nodes.at[i], &out)) break;
-  return out;
-}
-
-/* ---- sessions ------------------------------------------------------------------------------ */
+/* ---- the device ------------------------------------------------------------------------------ */
 
 static double region_numbers(const Region *region) {
   double sum = 0;
@@ -187,22 +198,33 @@ static bool reference_fits(const Unit *u, TdError *err) {
                  need / 1e9, have / 1e9);
 }
 
-Session *reference_session(const Unit *u, Pool *pool, TdError *err) {
-  if (!reference_fits(u, err)) return NULL;
-  Session *s = session_new(u->program, NULL, pool, err);
-  if (s == NULL) return NULL;
-  s->reference = calloc(1, sizeof *s->reference);
-  if (s->reference != NULL) {
-    *s->reference = (Reference){.unit = u, .entry = -1};
-    return s;
-  }
-  td_fail_memory(err);
-  session_free(s);
-  return NULL;
-}
-
-void reference_free(Reference *r) {
-  if (r == NULL) return;
+static void reference_close(Device *d) {
+  Reference *r = (Reference *)d;
   eval_free(r->ev);
   free(r);
+}
+
+static const DeviceInterface reference_does = {
+    .name = "reference",
+    .alloc = host_alloc,
+    .free = host_free,
+    .upload = host_upload,
+    .download = host_download,
+    .zero = host_zero,
+    .copy = host_copy,
+    .prepare = reference_prepare,
+    .run = reference_run,
+    .sync = host_sync,
+    .close = reference_close,
+};
+
+Device *reference_device(const Unit *u, TdError *err) {
+  if (!reference_fits(u, err) || !host_fits(u->program, 0, err)) return NULL;
+  Reference *r = calloc(1, sizeof *r);
+  if (r == NULL) {
+    td_fail_memory(err);
+    return NULL;
+  }
+  *r = (Reference){.device = {&reference_does}, .unit = u, .entry = -1};
+  return &r->device;
 }

@@ -1,25 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* A program in memory: its states, one arena for the temporaries of whichever
- * entry runs, the inputs of each entry, and the kernels resolved. */
+/* A program in a device's memory: its states, one arena for the temporaries of
+ * whichever entry runs, the inputs of each entry. What lies there goes in and out by
+ * reading and writing only, in the types that it is kept in.
+ *
+ * Runs may still be under way when they return: reading waits for them. A device that
+ * failed tells it when something is read, and in session_sync. */
 #ifndef TDC_SESSION_H
 #define TDC_SESSION_H
 
-#include "runtime/cpu/jit.h"
-#include "runtime/cpu/threads.h"
+#include "runtime/device.h"
 
 typedef struct Session Session;
 
-/* All three are borrowed and must outlive the session. States are zero. */
-Session *session_new(const TdProgram *p, Jit *jit, Pool *pool, TdError *err);
+/* The program is borrowed. The device, made for it, belongs to the session from now
+ * on, also when this fails; NULL when it is NULL, with the error of who made it.
+ * States are zero. */
+Session *session_new(const TdProgram *p, Device *device, TdError *err);
 void session_free(Session *s);
 const TdProgram *session_program(const Session *s);
 
 /* An entry's number, or -1. */
 int session_entry(const Session *s, const char *name);
 
-/* Have the kernels compiled of the entries of these names, the last one NULL; a
- * name that ends in '.' means all that begin with it, one that no entry has
- * means nothing. To be called before they run; costs nothing a second time. */
+/* Have the device prepare the entries of these names (compile their kernels), the last
+ * one NULL; a name that ends in '.' means all that begin with it, "." all there are,
+ * one that no entry has means nothing. To be called before they run; costs nothing a
+ * second time. */
 bool session_need(Session *s, const char *const *names, TdError *err);
 bool session_need_one(Session *s, int entry, TdError *err);
 
@@ -35,29 +41,40 @@ bool session_set_bools(Session *s, int entry, const char *name, const uint8_t *x
                        TdError *err);
 
 /* ---- running -------------------------------------------------------------- */
-/* seed and step reach every draw. The entry's kernels must be there: session_need. */
+/* seed and step reach every draw. The entry must be prepared: session_need. */
 void session_run(Session *s, int entry, uint64_t seed, int64_t step);
 /* The same of an entry that ran before, after which no parameter changed: what it
  * keeps from run to run is not made again. */
 void session_run_again(Session *s, int entry, uint64_t seed, int64_t step);
+/* Either, watched launch by launch (see device.h). */
+void session_run_watched(Session *s, int entry, uint64_t seed, int64_t step, bool again,
+                         const DeviceWatch *watch);
+/* Wait for what runs. False with a message when the device failed. */
+bool session_sync(Session *s, TdError *err);
 
-/* An output of the last run: valid until any entry runs again. */
+/* ---- outputs: of the last run, there until any entry runs again ------------------- */
 const TdBuffer *session_output(const Session *s, int entry, const char *name); /* or NULL */
-const void *session_output_data(const Session *s, int entry, const char *name);
+/* `count` elements from the first-th on, in the buffer's type. There must be an output
+ * of that name with so many. */
+bool session_read_output(const Session *s, int entry, const char *name, int64_t first,
+                         int64_t count, void *to, TdError *err);
 /* The first element as a double; NaN when there is no such output. */
 double session_scalar(const Session *s, int entry, const char *name);
 
 /* ---- states --------------------------------------------------------------- */
 int session_state(const Session *s, const char *name); /* or -1 */
-void *session_state_data(const Session *s, int state);
-void *const *session_states(const Session *s);
+/* `count` elements from the first-th on, in the state's type. It must have so many. */
+bool session_read_state(const Session *s, int state, int64_t first, int64_t count, void *to,
+                        TdError *err);
+void session_write_state(Session *s, int state, int64_t first, int64_t count, const void *from);
 void session_clear(Session *s); /* all states to zero, as they were at first */
 
-/* Keep and put back all states (a second copy in memory). */
+/* Keep and put back all states: a second copy in the device's memory. To be freed
+ * before the session. */
 typedef struct Snapshot Snapshot;
-Snapshot *snapshot_new(const Session *s); /* NULL when memory is out */
-void snapshot_take(Snapshot *n, const Session *s);
-void snapshot_restore(const Snapshot *n, Session *s);
+Snapshot *snapshot_new(Session *s); /* NULL when memory is out */
+void snapshot_take(Snapshot *n);
+void snapshot_restore(const Snapshot *n);
 void snapshot_free(Snapshot *n);
 
 /* ---- looking for the first NaN ------------------------------------------------ */

@@ -5,11 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/machine.h"
 #include "runtime/project.h"
 #include "runtime/store/record.h"
-#include "runtime/reference.h"
 #include "runtime/train/sample.h"
-#include "runtime/session.h"
 #include "runtime/cpu/toolchain.h"
 #include "runtime/train/train.h"
 #include "runtime/version.h"
@@ -17,11 +16,12 @@
 
 struct Td {
   Project project;
-  Pool *pool;
-  Jit *jit;
-  Session *session;
+  Machine machine;
+  Session *session; /* the machine's */
   Define *defines;
   int ndefines;
+  float **shown;    /* by entry and, of these, output: what td_output handed out */
+  int *first_shown; /* by entry */
 };
 
 const char *td_version(void) { return TDC_VERSION; }
@@ -35,14 +35,23 @@ static void take_diagnostics(const Td *td, TdError *err) {
   sb_free(&s);
 }
 
-static Session *open_session(Td *td, bool reference, TdError *err) {
-  const Unit *u = td->project.unit;
-  char *missing = reference ? NULL : toolchain_missing();
-  bool kernels = !reference && missing == NULL;
+static bool open_machine(Td *td, const TdOptions *o, TdError *err) {
+  char *missing = o->reference ? NULL : toolchain_missing();
+  const char *device = o->reference || missing != NULL ? "reference" : "cpu";
   free(missing);
-  if (!kernels) return reference_session(u, td->pool, err);
-  td->jit = jit_open(u->program, &(JitOptions){0}, err);
-  return td->jit != NULL ? session_new(u->program, td->jit, td->pool, err) : NULL;
+  if (!machine_open(&td->machine, device, td->project.unit, o->threads, &(JitOptions){0}, err))
+    return false;
+  td->session = td->machine.session;
+  const TdProgram *p = td->project.unit->program;
+  int outputs = 0;
+  td->first_shown = calloc((size_t)p->nentries + 1, sizeof *td->first_shown);
+  if (td->first_shown == NULL) return td_fail_memory(err);
+  for (int e = 0; e <= p->nentries; e++) {
+    td->first_shown[e] = outputs;
+    if (e < p->nentries) outputs += p->entries[e].noutputs;
+  }
+  td->shown = calloc((size_t)outputs + 1, sizeof *td->shown);
+  return td->shown != NULL || td_fail_memory(err);
 }
 
 static bool open_all(Td *td, const char *path, const TdOptions *o, TdError *err) {
@@ -66,14 +75,12 @@ static bool open_all(Td *td, const char *path, const TdOptions *o, TdError *err)
     take_diagnostics(td, err);
     return false;
   }
-  td->pool = pool_new(o->threads, err);
-  td->session = td->pool != NULL ? open_session(td, o->reference, err) : NULL;
-  if (td->session == NULL) return false;
+  if (!open_machine(td, o, err)) return false;
   int init = session_entry(td->session, "init");
   if (init < 0) return true;
   if (!session_need_one(td->session, init, err)) return false;
   session_run(td->session, init, o->seed, 0);
-  return true;
+  return session_sync(td->session, err);
 }
 
 Td *td_open(const char *path, const TdOptions *options, TdError *err) {
@@ -88,13 +95,16 @@ Td *td_open(const char *path, const TdOptions *options, TdError *err) {
   return NULL;
 }
 
-bool td_reference(const Td *td) { return td->jit == NULL; }
+bool td_reference(const Td *td) { return td->machine.jit == NULL; }
 
 void td_close(Td *td) {
   if (td == NULL) return;
-  session_free(td->session);
-  jit_close(td->jit);
-  pool_free(td->pool);
+  for (int i = 0; td->shown != NULL && i < td->first_shown[td->project.unit->program->nentries];
+       i++)
+    free(td->shown[i]);
+  free(td->shown);
+  free(td->first_shown);
+  machine_close(&td->machine);
   project_close(&td->project);
   free(td->defines);
   free(td);
@@ -124,9 +134,10 @@ const char *td_parameter(const Td *td, int i, int *rank, int64_t shape[8]) {
   return p->name;
 }
 
-/* The parameter's place in its state, or in the state that averages it (which
- * may be absent: NULL without an error). */
-static float *place_of(const Td *td, const char *name, bool average, int64_t n, TdError *err) {
+/* The state that holds the parameter, or averages it (which may be absent: -1 without an
+ * error), and from which element on. */
+static int place_of(const Td *td, const char *name, bool average, int64_t n, int64_t *first,
+                    TdError *err) {
   const Unit *u = td->project.unit;
   for (int i = 0; i < u->nparameters; i++) {
     const UnitParameter *p = &u->parameters[i];
@@ -137,40 +148,43 @@ static float *place_of(const Td *td, const char *name, bool average, int64_t n, 
     if (count != n) {
       td_fail(err, TD_BAD_USAGE, "'%s' has %lld numbers, not %lld", name, (long long)count,
               (long long)n);
-      return NULL;
+      return -1;
     }
     const char *dot = strchr(p->state, '.');
     snprintf(state, sizeof state, "%s%.240s", average ? "ema" : "params", dot != NULL ? dot : "");
     int s = session_state(td->session, state);
-    if (s < 0) return NULL;
+    if (s < 0) return -1;
     if (td->project.unit->program->states[s].type != TD_F32) {
       td_fail(err, TD_BAD_USAGE, "'%s' is not kept in 32-bit floats", name);
-      return NULL;
+      return -1;
     }
-    return (float *)session_state_data(td->session, s) + p->offset;
+    *first = p->offset;
+    return s;
   }
   td_fail(err, TD_BAD_USAGE, "there is no parameter '%.200s'", name);
-  return NULL;
+  return -1;
 }
 
 bool td_read(const Td *td, const char *name, float *out, int64_t n, TdError *err) {
-  const float *from = place_of(td, name, false, n, err);
-  if (from != NULL) memcpy(out, from, (size_t)n * sizeof *out);
-  return from != NULL;
+  int64_t first;
+  int state = place_of(td, name, false, n, &first, err);
+  return state >= 0 && session_read_state(td->session, state, first, n, out, err);
 }
 
 bool td_write(Td *td, const char *name, const float *in, int64_t n, TdError *err) {
-  float *to = place_of(td, name, false, n, err), *average = place_of(td, name, true, n, err);
-  if (to != NULL) memcpy(to, in, (size_t)n * sizeof *in);
-  if (average != NULL) memcpy(average, in, (size_t)n * sizeof *in);
-  return to != NULL;
+  int64_t first, first_average;
+  int state = place_of(td, name, false, n, &first, err),
+      average = place_of(td, name, true, n, &first_average, err);
+  if (state >= 0) session_write_state(td->session, state, first, n, in);
+  if (average >= 0) session_write_state(td->session, average, first_average, n, in);
+  return state >= 0 && session_sync(td->session, err);
 }
 
 /* ---- training and sampling ---------------------------------------------------------- */
 
 bool td_train(Td *td, const TdTrainOptions *o, TdError *err) {
-  json_t *record = record_make(&td->project, td->defines, td->ndefines, o->seed, td->jit,
-                               pool_threads(td->pool));
+  json_t *record = record_make(&td->project, td->defines, td->ndefines, o->seed, td->machine.jit,
+                               pool_threads(td->machine.pool));
   if (record == NULL) return td_fail_memory(err);
   TrainOptions train = {.project = &td->project,
                         .session = td->session,
@@ -250,7 +264,15 @@ bool td_run(Td *td, const char *model, uint64_t seed, TdError *err) {
   int e = model_entry(td, model, err);
   if (e < 0 || !session_need_one(td->session, e, err)) return false;
   session_run(td->session, e, seed, 1);
-  return true;
+  return session_sync(td->session, err);
+}
+
+/* Where the copy of an output is kept: each has its own, so that several can be looked at. */
+static float **place_shown(const Td *td, int entry, const char *output) {
+  const TdEntry *e = &td->project.unit->program->entries[entry];
+  int i = 0;
+  while (strcmp(e->outputs[i].name, output) != 0) i++;
+  return &td->shown[td->first_shown[entry] + i];
 }
 
 const float *td_output(const Td *td, const char *model, const char *output, int *rank,
@@ -258,7 +280,11 @@ const float *td_output(const Td *td, const char *model, const char *output, int 
   int e = model_entry(td, model, NULL);
   const TdBuffer *b = e >= 0 ? session_output(td->session, e, output) : NULL;
   if (b == NULL || b->type != TD_F32) return NULL;
+  float **shown = place_shown(td, e, output);
+  if (*shown == NULL) *shown = malloc((size_t)b->count * sizeof **shown + 1);
+  if (*shown == NULL || !session_read_output(td->session, e, output, 0, b->count, *shown, NULL))
+    return NULL;
   *rank = b->rank;
   memcpy(shape, b->shape, (size_t)b->rank * sizeof *shape);
-  return session_output_data(td->session, e, output);
+  return *shown;
 }

@@ -113,7 +113,7 @@ bool td_set_reals(Td *td, const char *model, const char *input, const float *x, 
 bool td_set_ints(Td *td, const char *model, const char *input, const int32_t *x, int64_t n,
                  TdError *err);
 bool td_run(Td *td, const char *model, uint64_t seed, TdError *err);
-/* NULL when there is no such output or it is not real. */
+/* NULL when there is no such output, it is not real, or it cannot be read. */
 const float *td_output(const Td *td, const char *model, const char *output, int *rank,
                        int64_t shape[8]);
 

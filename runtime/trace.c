@@ -10,42 +10,46 @@
 
 /* ---- snapshots --------------------------------------------------------------- */
 
+/* One block: big blocks are rounded up, and states are many. */
 struct Snapshot {
-  int n;
-  size_t *bytes;
-  char **states;
+  Session *session;
+  DeviceMemory *memory;
+  size_t bytes;
 };
 
-Snapshot *snapshot_new(const Session *s) {
-  const TdProgram *p = s->program;
+/* Where state i's copy begins; behind the last one, the size of all. */
+static size_t offset_of(const TdProgram *p, int state) {
+  size_t at = 0;
+  for (int i = 0; i < state; i++) at += (state_bytes(p, i) + TD_LINE - 1) / TD_LINE * TD_LINE;
+  return at;
+}
+
+Snapshot *snapshot_new(Session *s) {
   Snapshot *n = calloc(1, sizeof *n);
   if (n == NULL) return NULL;
-  n->n = p->nstates;
-  n->bytes = calloc((size_t)p->nstates + 1, sizeof *n->bytes);
-  n->states = calloc((size_t)p->nstates + 1, sizeof *n->states);
-  bool ok = n->bytes != NULL && n->states != NULL;
-  for (int i = 0; ok && i < p->nstates; i++) {
-    n->bytes[i] = (size_t)p->states[i].count * td_type_size(p->states[i].type);
-    ok = (n->states[i] = malloc(n->bytes[i] + 1)) != NULL;
-  }
-  if (ok) return n;
-  snapshot_free(n);
+  *n = (Snapshot){.session = s, .bytes = offset_of(s->program, s->program->nstates)};
+  n->memory = s->device->does->alloc(s->device, n->bytes, NULL);
+  if (n->memory != NULL) return n;
+  free(n);
   return NULL;
 }
 
-void snapshot_take(Snapshot *n, const Session *s) {
-  for (int i = 0; i < n->n; i++) memcpy(n->states[i], s->states[i], n->bytes[i]);
+static void copy_states(const Snapshot *n, bool back) {
+  const Session *s = n->session;
+  for (int i = 0; i < s->program->nstates; i++) {
+    DevicePlace state = {s->states[i], 0}, kept = {n->memory, offset_of(s->program, i)};
+    s->device->does->copy(s->device, back ? state : kept, back ? kept : state,
+                          state_bytes(s->program, i));
+  }
 }
 
-void snapshot_restore(const Snapshot *n, Session *s) {
-  for (int i = 0; i < n->n; i++) memcpy(s->states[i], n->states[i], n->bytes[i]);
-}
+void snapshot_take(Snapshot *n) { copy_states(n, false); }
+void snapshot_restore(const Snapshot *n) { copy_states(n, true); }
 
 void snapshot_free(Snapshot *n) {
   if (n == NULL) return;
-  for (int i = 0; n->states != NULL && i < n->n; i++) free(n->states[i]);
-  free(n->states);
-  free(n->bytes);
+  Device *d = n->session->device;
+  d->does->free(d, n->memory, n->bytes);
   free(n);
 }
 
@@ -104,11 +108,33 @@ static const char *piece_name(const TdProgram *p, int state, int64_t *index) {
   return p->states[state].name;
 }
 
+/* What is looked at comes from the device in pieces of this size. */
+enum { PIECE_BYTES = 1 << 14 };
+typedef union Piece {
+  char bytes[PIECE_BYTES];
+  double aligned;
+} Piece;
+
+/* A device that fails is asked no further: its next user is told. */
+static Finding look_at_state(const Session *s, int state) {
+  const TdState *st = &s->program->states[state];
+  int64_t most = PIECE_BYTES / (int64_t)td_type_size(st->type);
+  Finding all = {-1, -1};
+  Piece piece;
+  for (int64_t i = 0; i < st->count && all.nan < 0; i += most) {
+    int64_t some = st->count - i < most ? st->count - i : most;
+    if (!session_read_state(s, state, i, some, &piece, NULL)) break;
+    Finding f = look(&piece, st->type, some);
+    if (f.nan >= 0) all.nan = i + f.nan;
+    if (f.infinite >= 0 && all.infinite < 0) all.infinite = i + f.infinite;
+  }
+  return all;
+}
+
 NanSource session_check_states(const Session *s) {
   NanSource out = {0};
   for (int i = 0; i < s->program->nstates; i++) {
-    const TdState *st = &s->program->states[i];
-    Finding f = look(s->states[i], st->type, st->count);
+    Finding f = look_at_state(s, i);
     int64_t at = f.nan >= 0 ? f.nan : f.infinite;
     if (at < 0) continue;
     out = (NanSource){.found = true, .infinite = f.nan < 0, .index = at};
@@ -121,68 +147,99 @@ NanSource session_check_states(const Session *s) {
 /* ---- tracing ------------------------------------------------------------------------ */
 
 typedef struct Trace {
+  Session *session;
+  int entry;
   NanSource nan, infinite; /* the first of each */
   char *before;            /* the launch's buffers as they were, one after another */
+  bool failed;             /* no memory for them, or no answer */
 } Trace;
 
-static size_t buffer_bytes(const TdBuffer *b) { return (size_t)b->count * td_type_size(b->type); }
-
-/* Elements that the kernel wrote: equal bits were there before, and may be left
- * over from whatever had the memory earlier. The others go to zero in `before`. */
-static void keep_changes(char *before, const char *now, const TdBuffer *b) {
-  size_t size = td_type_size(b->type);
-  for (size_t i = 0; i < (size_t)b->count; i++) {
-    if (memcmp(before + i * size, now + i * size, size) == 0)
-      memset(before + i * size, 0, size);
-    else
-      memcpy(before + i * size, now + i * size, size);
-  }
+static void note_finding(Trace *t, Finding f, NanSource at) {
+  at.found = true;
+  at.infinite = f.nan < 0;
+  at.index = f.nan >= 0 ? f.nan : f.infinite;
+  if (f.nan >= 0)
+    t->nan = at;
+  else if (f.infinite >= 0 && !t->infinite.found)
+    t->infinite = at;
 }
 
-static void trace_step(void *ctx, Session *s, const Bound *b, int step, bool before) {
-  Trace *t = ctx;
-  const TdStep *launch = &b->entry->steps[step];
-  const TdKernel *kernel = &s->program->kernels[launch->kernel];
-  char *at = t->before;
-  for (int k = 0; k < launch->nargs && !t->nan.found; k++) {
-    const TdBuffer *x = &b->entry->buffers[launch->args[k]];
-    const char *now = b->at[launch->args[k]];
-    if (before) {
-      memcpy(at, now, buffer_bytes(x));
-    } else {
-      keep_changes(at, now, x);
-      Finding f = look(at, x->type, x->count);
-      NanSource found = {.found = true,
-                         .infinite = f.nan < 0,
-                         .tensor = x->name,
-                         .kernel = kernel->name,
-                         .where = kernel->where,
-                         .text = kernel->text,
-                         .index = f.nan >= 0 ? f.nan : f.infinite};
-      if (f.nan >= 0)
-        t->nan = found;
-      else if (f.infinite >= 0 && !t->infinite.found)
-        t->infinite = found;
-    }
-    at += (buffer_bytes(x) + 15) / 16 * 16;
-  }
-}
+/* Room for a buffer in `before`. */
+static size_t room_for(const TdBuffer *b) { return (buffer_bytes(b) + 15) / 16 * 16; }
 
-NanSource session_trace(Session *s, int entry, uint64_t seed, int64_t step) {
-  if (s->reference != NULL) return reference_trace(s->reference, s, entry, seed, step);
-  const TdEntry *e = &s->program->entries[entry];
-  Trace t = {0};
+static size_t room_for_any(const TdEntry *e) {
   size_t most = 0;
   for (int i = 0; i < e->nsteps; i++) {
     size_t sum = 0;
     for (int k = 0; e->steps[i].kind == TD_LAUNCH && k < e->steps[i].nargs; k++)
-      sum += (buffer_bytes(&e->buffers[e->steps[i].args[k]]) + 15) / 16 * 16;
+      sum += room_for(&e->buffers[e->steps[i].args[k]]);
     if (sum > most) most = sum;
   }
-  t.before = malloc(most + 1);
-  if (t.before == NULL) return t.nan;
-  memset(s->arena, 0, e->arena_bytes); /* no NaN of an earlier run is in the way */
-  session_run_hooked(s, entry, seed, step, false, trace_step, &t);
+  return most;
+}
+
+/* Elements that the kernel wrote: equal bits were there before, and may be left
+ * over from whatever had the memory earlier. The others go to zero in `before`. */
+static void keep_changes(char *before, const char *now, size_t bytes, size_t size) {
+  for (size_t i = 0; i < bytes; i += size) {
+    if (memcmp(before + i, now + i, size) == 0)
+      memset(before + i, 0, size);
+    else
+      memcpy(before + i, now + i, size);
+  }
+}
+
+static bool compare_with(const Trace *t, char *before, int buffer, const TdBuffer *b) {
+  Device *d = t->session->device;
+  DevicePlace at = t->session->at[t->entry][buffer];
+  Piece now;
+  for (size_t i = 0, all = buffer_bytes(b); i < all; i += PIECE_BYTES) {
+    size_t some = all - i < PIECE_BYTES ? all - i : PIECE_BYTES;
+    if (!d->does->download(d, &now, (DevicePlace){at.memory, at.offset + i}, some, NULL))
+      return false;
+    keep_changes(before + i, now.bytes, some, td_type_size(b->type));
+  }
+  return true;
+}
+
+static void trace_launch(void *ctx, int step, bool before) {
+  Trace *t = ctx;
+  Device *d = t->session->device;
+  const TdEntry *e = &t->session->program->entries[t->entry];
+  const TdStep *launch = &e->steps[step];
+  const TdKernel *kernel = &t->session->program->kernels[launch->kernel];
+  if (t->before == NULL && !t->failed)
+    t->failed = (t->before = malloc(room_for_any(e) + 1)) == NULL;
+  char *at = t->before;
+  for (int k = 0; k < launch->nargs && !t->nan.found && !t->failed; k++) {
+    int buffer = launch->args[k];
+    const TdBuffer *b = &e->buffers[buffer];
+    if (before) {
+      t->failed =
+          !d->does->download(d, at, t->session->at[t->entry][buffer], buffer_bytes(b), NULL);
+    } else if (compare_with(t, at, buffer, b)) {
+      NanSource here = {
+          .tensor = b->name, .kernel = kernel->name, .where = kernel->where, .text = kernel->text};
+      note_finding(t, look(at, b->type, b->count), here);
+    } else {
+      t->failed = true;
+    }
+    at += room_for(b);
+  }
+}
+
+static void trace_value(void *ctx, const char *name, const double *x, int64_t count) {
+  Trace *t = ctx;
+  if (t->nan.found) return;
+  note_finding(t, look(x, TD_F64, count), (NanSource){.tensor = name, .kernel = name});
+}
+
+NanSource session_trace(Session *s, int entry, uint64_t seed, int64_t step) {
+  Trace t = {.session = s, .entry = entry};
+  DeviceWatch watch = {.ctx = &t, .launch = trace_launch, .value = trace_value};
+  /* no NaN of an earlier run is in the way */
+  s->device->does->zero(s->device, s->arena, arena_bytes(s->program));
+  session_run_watched(s, entry, seed, step, false, &watch);
   free(t.before);
   return t.nan.found ? t.nan : t.infinite;
 }

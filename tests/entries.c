@@ -90,9 +90,10 @@ static void give_state(Compare *c, Node *n) {
   int k = session_state(c->run->session, n->name);
   if (k < 0) return;
   const TdState *s = &session_program(c->run->session)->states[k];
-  const void *from = session_state_data(c->run->session, k);
+  void *from = state_of(c->run->session, k);
   double *to = eval_bind(c->ev, n);
   for (int64_t i = 0; i < s->count; i++) to[i] = typed_value(from, s->type, i);
+  free(from);
 }
 
 /* Weights that start at 0 or 1 say little: every weight a little elsewhere. */
@@ -101,10 +102,12 @@ static void stir_weights(const Compare *c) {
   for (int k = 0; k < session_program(s)->nstates; k++) {
     const TdState *state = &session_program(s)->states[k];
     if (strncmp(state->name, "params.", 7) != 0 && strncmp(state->name, "ema.", 4) != 0) continue;
-    float *x = session_state_data(s, k);
+    float *x = state_of(s, k);
     for (int64_t i = 0; i < state->count; i++)
       x[i] +=
           (float)(0.05 * draw_normal(c->seed, 8, draw_site(strchr(state->name, '.')), (uint64_t)i));
+    session_write_state(s, k, 0, state->count, x);
+    free(x);
   }
 }
 
@@ -150,29 +153,38 @@ static void compare_numbers(Compare *c, const char *what, Type type, const doubl
   differs(c, what, worst, typed_value(got, as, worst), want[worst], norm);
 }
 
+static void compare_output(Compare *c, const Output *o) {
+  const Session *s = c->run->session;
+  const TdBuffer *b = session_output(s, c->index, o->name);
+  if (!b || b->count != ir_count(o->node)) {
+    differs(c, o->name, -1, b ? (double)b->count : -1, (double)ir_count(o->node), 0);
+    return;
+  }
+  void *got = output_of(s, c->index, o->name);
+  compare_numbers(c, o->name, o->node->type, eval_value(c->ev, o->node), got, b->type, b->count,
+                  false);
+  free(got);
+}
+
+static void compare_state(Compare *c, Node *n) {
+  const Session *s = c->run->session;
+  int k = session_state(s, n->name);
+  bool moved = strcmp(c->entry->name, "train") == 0 &&
+               (strncmp(n->name, "params.", 7) == 0 || strncmp(n->name, "ema.", 4) == 0);
+  if (k < 0 || session_program(s)->states[k].count != ir_count(n)) {
+    differs(c, n->name, -1, k, (double)ir_count(n), 0);
+    return;
+  }
+  void *got = state_of(s, k);
+  compare_numbers(c, n->name, n->type, eval_bind(c->ev, n), got, session_program(s)->states[k].type,
+                  ir_count(n), moved);
+  free(got);
+}
+
 static void compare_all(Compare *c) {
   Graph *g = c->entry->graph;
-  Session *s = c->run->session;
-  for (int i = 0; i < g->outputs.n; i++) {
-    const Output *o = &g->outputs.at[i];
-    const TdBuffer *b = session_output(s, c->index, o->name);
-    if (b && b->count == ir_count(o->node))
-      compare_numbers(c, o->name, o->node->type, eval_value(c->ev, o->node),
-                      session_output_data(s, c->index, o->name), b->type, b->count, false);
-    else
-      differs(c, o->name, -1, b ? (double)b->count : -1, (double)ir_count(o->node), 0);
-  }
-  for (int i = 0; i < g->updates.n; i++) {
-    Node *n = g->updates.at[i].state;
-    int k = session_state(s, n->name);
-    bool moved = strcmp(c->entry->name, "train") == 0 &&
-                 (strncmp(n->name, "params.", 7) == 0 || strncmp(n->name, "ema.", 4) == 0);
-    if (k >= 0 && session_program(s)->states[k].count == ir_count(n))
-      compare_numbers(c, n->name, n->type, eval_bind(c->ev, n), session_state_data(s, k),
-                      session_program(s)->states[k].type, ir_count(n), moved);
-    else
-      differs(c, n->name, -1, k, (double)ir_count(n), 0);
-  }
+  for (int i = 0; i < g->outputs.n; i++) compare_output(c, &g->outputs.at[i]);
+  for (int i = 0; i < g->updates.n; i++) compare_state(c, g->updates.at[i].state);
 }
 
 static void run_entry(Compare *c, const UnitEntry *e) {

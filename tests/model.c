@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/cpu/device.h"
+
 static bool query_vocabulary(void *ctx, const DataDecl *decl, DataInfo *out, const char **why) {
   (void)decl;
   (void)why;
@@ -70,9 +72,11 @@ void model_close(Model *m) {
 bool running_open(Running *r, const Model *m, int threads) {
   TdError err = {0};
   *r = (Running){.pool = pool_new(threads, &err)};
-  if (r->pool) r->session = session_new(m->unit->program, m->jit, r->pool, &err);
-  if (!r->session) fprintf(stderr, "%s: %s\n", m->path, err.message);
-  return r->session != NULL;
+  const TdProgram *p = m->unit->program;
+  if (r->pool) r->session = session_new(p, cpu_device(p, m->jit, r->pool, &err), &err);
+  bool ok = r->session && session_need(r->session, (const char *const[]){".", NULL}, &err);
+  if (!ok) fprintf(stderr, "%s: %s\n", m->path, err.message);
+  return ok;
 }
 
 void running_close(Running *r) {
@@ -93,6 +97,29 @@ Node *graph_output(const Graph *g, const char *name) {
   for (int i = 0; i < g->outputs.n; i++)
     if (strcmp(g->outputs.at[i].name, name) == 0) return g->outputs.at[i].node;
   return NULL;
+}
+
+static void *room_for(const char *name, int64_t count, TdType type) {
+  void *room = malloc((size_t)count * td_type_size(type) + 1);
+  if (!room) bug("no memory to look at %s", name);
+  return room;
+}
+
+void *output_of(const Session *s, int entry, const char *name) {
+  const TdBuffer *b = session_output(s, entry, name);
+  TdError err = {0};
+  if (!b) bug("no output %s", name);
+  void *room = room_for(name, b->count, b->type);
+  if (!session_read_output(s, entry, name, 0, b->count, room, &err)) bug("%s", err.message);
+  return room;
+}
+
+void *state_of(const Session *s, int state) {
+  const TdState *st = &session_program(s)->states[state];
+  TdError err = {0};
+  void *room = room_for(st->name, st->count, st->type);
+  if (!session_read_state(s, state, 0, st->count, room, &err)) bug("%s", err.message);
+  return room;
 }
 
 double typed_value(const void *from, TdType type, int64_t i) {

@@ -5,6 +5,8 @@
 #define TDC_TESTS_MODEL_H
 
 #include "compiler/unit.h"
+#include "runtime/cpu/jit.h"
+#include "runtime/cpu/threads.h"
 #include "runtime/data/data.h"
 #include "runtime/session.h"
 
@@ -31,7 +33,7 @@ bool model_open(Model *m, const char *path, const Define *defines, int ndefines,
 bool model_build(Model *m);
 void model_close(Model *m);
 
-/* A session of a built model with its own threads. */
+/* A session of a built model with its own threads, all entries prepared. */
 typedef struct Running {
   Pool *pool;
   Session *session;
@@ -43,6 +45,9 @@ void running_close(Running *r);
 Node *graph_leaf(const Graph *g, NodeKind kind, const char *name);
 Node *graph_output(const Graph *g, const char *name);
 
+/* A whole output or state, as it is stored; to be freed. */
+void *output_of(const Session *s, int entry, const char *name);
+void *state_of(const Session *s, int state);
 /* value[i] of a buffer of any storage type as a double. */
 double typed_value(const void *from, TdType type, int64_t i);
 

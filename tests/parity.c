@@ -152,13 +152,15 @@ static void copy_state(const Running *r, const char *name, double *to, const dou
   int i = session_state(r->session, name);
   if (i < 0) return;
   const TdState *s = &session_program(r->session)->states[i];
-  void *data = session_state_data(r->session, i);
+  void *data = state_of(r->session, i);
   for (int64_t k = 0; k < s->count; k++) {
     if (from)
       ((float *)data)[k] = (float)from[k];
     else
       to[k] = typed_value(data, s->type, k);
   }
+  if (from) session_write_state(r->session, i, 0, s->count, data);
+  free(data);
 }
 
 static bool compiled_step(Parity *p, Side *s, Running *r, int64_t step) {

@@ -11,9 +11,8 @@
 
 #include <signal.h>
 
-#include "runtime/cpu/jit.h"
+#include "runtime/machine.h"
 #include "runtime/project.h"
-#include "runtime/session.h"
 #include "runtime/view/terminal.h"
 #include "runtime/store/weights.h"
 
@@ -94,15 +93,10 @@ int cli_done(const Cli *c);
  * failure *code is the exit code; close the project in either case. */
 bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code);
 /* Threads and memory for a program, and compiled kernels for the entries that
- * run first (as session_need takes them). jit is NULL when the reference
- * evaluator runs it: --reference, or no C compiler is there. */
-typedef struct Machine {
-  Pool *pool;
-  Jit *jit;
-  Session *session;
-} Machine;
+ * run first (as session_need takes them). The device is the reference evaluator with
+ * --reference, or when no C compiler is there. On failure *code is the exit code;
+ * machine_close in either case. */
 bool cli_machine(Cli *c, Machine *m, const Unit *u, const char *const *entries, int *code);
-void cli_machine_free(Machine *m);
 /* The run's folder: -o, or runs/NAME. malloc'ed. */
 char *cli_run_folder(const Cli *c, const Unit *u);
 /* The weights that --weights, --untrained or the defaults mean, verified; *w is

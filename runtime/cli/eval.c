@@ -52,7 +52,7 @@ int cli_eval(Cli *c) {
   }
   feed_close(&feed);
   checkpoint_close(w);
-  cli_machine_free(&m);
+  machine_close(&m);
   project_close(&p);
   return code;
 }

@@ -6,8 +6,8 @@
 #include "runtime/store/record.h"
 
 /* With what samplers need of the text: its symbols and how often each occurs. */
-static bool export_to(const Project *p, const Session *s, const CheckpointInfo *kept,
-                      const char *to, TdError *err) {
+static bool export_to(const Project *p, Session *s, const CheckpointInfo *kept, const char *to,
+                      TdError *err) {
   CheckpointInfo info = *kept;
   StrBuf unigram = {0};
   const Dataset *d = p->unit->ndata > 0 ? data_store_find(p->data, p->unit->data[0].name) : NULL;
@@ -40,7 +40,7 @@ int cli_export(Cli *c) {
           export_to(&p, m.session, checkpoint_info(w), to, &err) ? cli_done(c) : cli_fail(c, &err);
   }
   checkpoint_close(w);
-  cli_machine_free(&m);
+  machine_close(&m);
   project_close(&p);
   return code;
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "runtime/cli/cli.h"
-#include "runtime/reference.h"
 #include "runtime/cpu/threads.h"
 #include "runtime/cpu/toolchain.h"
 
@@ -111,27 +110,15 @@ bool cli_machine(Cli *c, Machine *m, const Unit *u, const char *const *entries, 
   }
   JitOptions options = {
       .no_cache = cli_has(c, "no-cache"), .stop = c->stop, .note = tell_begin, .note_ctx = c};
-  m->pool = pool_new((int)threads, &err);
-  if (m->pool != NULL && without_kernels(c)) {
-    m->session = reference_session(u, m->pool, &err);
-  } else if (m->pool != NULL) {
-    m->jit = jit_open(u->program, &options, &err);
-    if (m->jit != NULL) m->session = session_new(u->program, m->jit, m->pool, &err);
-  }
-  if (m->session != NULL && session_need(m->session, entries, &err)) {
+  const char *device = without_kernels(c) ? "reference" : "cpu";
+  if (machine_open(m, device, u, (int)threads, &options, &err) &&
+      session_need(m->session, entries, &err)) {
     if (m->jit != NULL) tell_end(c, m->jit);
     return true;
   }
   if (err.status == TD_STOPPED) err.signal = (int)*c->stop;
   *code = cli_fail(c, &err);
   return false;
-}
-
-void cli_machine_free(Machine *m) {
-  session_free(m->session);
-  jit_close(m->jit);
-  pool_free(m->pool);
-  *m = (Machine){0};
 }
 
 char *cli_run_folder(const Cli *c, const Unit *u) {
@@ -177,7 +164,9 @@ bool cli_start(Cli *c, const Project *p, Machine *m, const char *entry, Checkpoi
   int init = session_entry(m->session, "init");
   if (w == NULL) {
     if (init >= 0) session_run(m->session, init, seed, 0);
-    return true;
+    if (session_sync(m->session, &err)) return true;
+    *code = cli_fail(c, &err);
+    return false;
   }
   if (!weights_restore(m->session, p->unit, w, &err)) {
     *code = cli_fail(c, &err);

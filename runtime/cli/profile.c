@@ -12,7 +12,6 @@
 #include "runtime/data/feed.h"
 #include "runtime/system/peak.h"
 #include "runtime/view/progress.h"
-#include "runtime/session_internal.h"
 
 enum { SOURCE_LIMIT = 64 << 20 };
 
@@ -32,6 +31,7 @@ typedef struct Profile {
   Cli *cli;
   const TdProgram *program;
   const char *path, *entry;
+  const TdStep *steps; /* of that entry */
   int64_t rounds;
   Peak peak;
   Cost *kernel; /* [nkernels] */
@@ -43,15 +43,14 @@ typedef struct Profile {
 
 /* ---- measuring ------------------------------------------------------------------ */
 
-static void clock_kernel(void *ctx, Session *s, const Bound *b, int step, bool before) {
+static void clock_kernel(void *ctx, int step, bool before) {
   Profile *f = ctx;
-  (void)s;
   if (before) {
     f->started = progress_clock();
     return;
   }
   double now = progress_clock();
-  int kernel = b->entry->steps[step].kernel;
+  int kernel = f->steps[step].kernel;
   Cost *k = &f->kernel[kernel];
   k->seconds += now - f->started;
   k->flops += f->program->kernels[kernel].flops;
@@ -257,13 +256,15 @@ static bool measure(Profile *f, const Project *p, Machine *m, int index, TdError
   if (init >= 0) session_run(m->session, init, 0, 0);
   bool ok = feed_open(&feed, m->session, p->unit, f->entry, p->data, err);
   const char *trace = cli_text(f->cli, "trace", NULL);
+  DeviceWatch watch = {.ctx = f, .launch = clock_kernel};
   for (int64_t k = 0; ok && k < f->rounds && *f->cli->stop == 0; k++) {
     ok = feed_train(&feed, 0, k + 1, err);
     if (ok && k == 0)
       session_run(m->session, index, 0, 1); /* memory is touched once before the clock runs */
     f->tracing = trace != NULL && k + 1 == f->rounds;
     f->zero = progress_clock();
-    if (ok) session_run_hooked(m->session, index, 0, k + 1, true, clock_kernel, f);
+    if (ok) session_run_watched(m->session, index, 0, k + 1, true, &watch);
+    ok = ok && session_sync(m->session, err);
   }
   feed_close(&feed);
   return ok && (trace == NULL || write_trace(f, trace, err));
@@ -277,6 +278,7 @@ static int profile_entry(Cli *c, Project *p, Machine *m, const char *entry, int6
                .program = p->unit->program,
                .path = p->unit->path,
                .entry = entry,
+               .steps = p->unit->program->entries[index].steps,
                .rounds = rounds,
                .arena = p->arena};
   JitOptions jit = {.no_cache = cli_has(c, "no-cache"), .stop = c->stop};
@@ -299,7 +301,7 @@ int cli_profile(Cli *c) {
   if (!cli_int(c, "rounds", 1, 1000000, &rounds)) return TD_BAD_USAGE;
   if (cli_project(c, &p, &o, &code) && cli_machine(c, &m, p.unit, entries, &code))
     code = profile_entry(c, &p, &m, entry, rounds);
-  cli_machine_free(&m);
+  machine_close(&m);
   project_close(&p);
   return code;
 }

@@ -108,6 +108,12 @@ static bool set_inputs(Cli *c, Session *s, int entry, const UnitEntry *e, const 
 
 /* ---- outputs ---------------------------------------------------------------------- */
 
+typedef struct ModelOutputs {
+  Session *session;
+  int entry;
+  const TdEntry *of;
+} ModelOutputs;
+
 static double value_at(const TdBuffer *b, const void *data, int64_t i) {
   double out = 0;
   size_t size = td_type_size(b->type);
@@ -129,38 +135,67 @@ static json_t *values_json(const TdBuffer *b, const void *data, int axis, int64_
   return list;
 }
 
+static bool read_output(void *owner, int part, int64_t first, int64_t count, void *to,
+                        TdError *err) {
+  const ModelOutputs *o = owner;
+  return session_read_output(o->session, o->entry, o->of->outputs[part].name, first, count, to,
+                             err);
+}
+
+static bool write_outputs(const ModelOutputs *o, const char *path, TdError *err) {
+  StSource *list = calloc((size_t)o->of->noutputs + 1, sizeof *list);
+  StRemote outputs = {.owner = (void *)o, .read = read_output};
+  if (list == NULL) return td_fail_memory(err);
+  for (int i = 0; i < o->of->noutputs; i++) {
+    const TdBuffer *b = &o->of->buffers[o->of->outputs[i].buffer];
+    StType type = checkpoint_type(b->type);
+    list[i] = (StSource){.name = o->of->outputs[i].name,
+                         .type = type,
+                         .from = type,
+                         .rank = b->rank,
+                         .remote = &outputs,
+                         .part = i};
+    memcpy(list[i].shape, b->shape, sizeof list[i].shape);
+  }
+  bool ok = st_write_file(NULL, path, list, o->of->noutputs, NULL, 0, err);
+  free(list);
+  return ok;
+}
+
+/* NULL with a message when the output cannot be read. */
+static json_t *output_json(const ModelOutputs *o, int i, TdError *err) {
+  const TdBuffer *b = &o->of->buffers[o->of->outputs[i].buffer];
+  void *values = malloc((size_t)b->count * td_type_size(b->type) + 1);
+  int64_t at = 0;
+  json_t *json = NULL;
+  if (values == NULL)
+    td_fail_memory(err);
+  else if (read_output((void *)o, i, 0, b->count, values, err))
+    json = values_json(b, values, 0, &at);
+  free(values);
+  return json;
+}
+
 static int put_outputs(Cli *c, Session *s, int entry) {
   const TdEntry *e = &session_program(s)->entries[entry];
+  const ModelOutputs o = {s, entry, e};
   const char *path = cli_text(c, "output", NULL);
   TdError err = {0};
-  if (path != NULL) {
-    StSource *list = calloc((size_t)e->noutputs + 1, sizeof *list);
-    bool ok = list != NULL || td_fail_memory(&err);
-    for (int i = 0; ok && i < e->noutputs; i++) {
-      const TdBuffer *b = session_output(s, entry, e->outputs[i].name);
-      StType type = checkpoint_type(b->type);
-      list[i] = (StSource){.name = e->outputs[i].name,
-                           .type = type,
-                           .from = type,
-                           .rank = b->rank,
-                           .data = session_output_data(s, entry, e->outputs[i].name)};
-      memcpy(list[i].shape, b->shape, sizeof list[i].shape);
-    }
-    ok = ok && st_write_file(NULL, path, list, e->noutputs, NULL, 0, &err);
-    free(list);
-    return ok ? cli_done(c) : cli_fail(c, &err);
-  }
+  if (path != NULL) return write_outputs(&o, path, &err) ? cli_done(c) : cli_fail(c, &err);
   json_t *all = json_object();
   for (int i = 0; i < e->noutputs; i++) {
-    const TdBuffer *b = session_output(s, entry, e->outputs[i].name);
-    int64_t at = 0;
+    const TdBuffer *b = &e->buffers[e->outputs[i].buffer];
     if (b->count > JSON_VALUES) {
       json_decref(all);
       return cli_usage(c, "'%s' has %" PRId64 " numbers: write them with -o PATH.safetensors",
                        e->outputs[i].name, b->count);
     }
-    json_object_set_new(all, e->outputs[i].name,
-                        values_json(b, session_output_data(s, entry, e->outputs[i].name), 0, &at));
+    json_t *values = output_json(&o, i, &err);
+    if (values == NULL) {
+      json_decref(all);
+      return cli_fail(c, &err);
+    }
+    json_object_set_new(all, e->outputs[i].name, values);
   }
   json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
   putchar('\n');
@@ -211,7 +246,7 @@ int cli_run(Cli *c) {
       code = run_model(c, &p, &m, e, seed);
     sb_free(&name);
   }
-  cli_machine_free(&m);
+  machine_close(&m);
   project_close(&p);
   return code;
 }

@@ -229,7 +229,7 @@ int cli_sample(Cli *c) {
     else
       code = cli_usage(c, "%s has no sampler", p.unit->path);
   }
-  cli_machine_free(&m);
+  machine_close(&m);
   project_close(&p);
   return code;
 }

@@ -172,7 +172,7 @@ int cli_train(Cli *c) {
     else if (folder_fits(c, p.unit, &code) && cli_machine(c, &m, p.unit, first, &code))
       code = train_with(c, &p, &m, seed, steps);
   }
-  cli_machine_free(&m);
+  machine_close(&m);
   project_close(&p);
   return code;
 }

@@ -54,7 +54,7 @@ static bool pieces_cover(const TdProgram *p, int s) {
   return sum == p->states[s].count && sum > 0;
 }
 
-CheckpointTensor *checkpoint_tensors(const TdProgram *p, void *const *data, const bool *wanted,
+CheckpointTensor *checkpoint_tensors(const TdProgram *p, const StRemote *states, const bool *wanted,
                                      int *n) {
   CheckpointTensor *list = calloc((size_t)p->ntensors + (size_t)p->nstates + 1, sizeof *list);
   *n = 0;
@@ -64,8 +64,11 @@ CheckpointTensor *checkpoint_tensors(const TdProgram *p, void *const *data, cons
     if (wanted != NULL && !wanted[s]) continue;
     if (!pieces_cover(p, s)) {
       CheckpointTensor *t = &list[(*n)++];
-      *t = (CheckpointTensor){.name = state->name, .type = state->type, .rank = state->rank};
-      t->data = data[s];
+      *t = (CheckpointTensor){.name = state->name,
+                              .type = state->type,
+                              .rank = state->rank,
+                              .states = states,
+                              .state = s};
       memcpy(t->shape, state->shape, sizeof t->shape);
       continue;
     }
@@ -73,8 +76,12 @@ CheckpointTensor *checkpoint_tensors(const TdProgram *p, void *const *data, cons
       const TdTensor *piece = &p->tensors[i];
       if (piece->state != s) continue;
       CheckpointTensor *t = &list[(*n)++];
-      *t = (CheckpointTensor){.name = piece->name, .type = state->type, .rank = piece->rank};
-      t->data = (char *)data[s] + (size_t)piece->offset * td_type_size(state->type);
+      *t = (CheckpointTensor){.name = piece->name,
+                              .type = state->type,
+                              .rank = piece->rank,
+                              .states = states,
+                              .state = s,
+                              .first = piece->offset};
       memcpy(t->shape, piece->shape, sizeof t->shape);
     }
   }
@@ -213,8 +220,13 @@ static bool save_as(const IoHook *hook, const char *path, const CheckpointTensor
   for (int i = 0; ok && i < n; i++) {
     StType type = checkpoint_type(tensors[i].type);
     bool real = type == ST_F32 || type == ST_F64;
-    sources[i] = (StSource){
-        .name = tensors[i].name, .from = type, .rank = tensors[i].rank, .data = tensors[i].data};
+    sources[i] = (StSource){.name = tensors[i].name,
+                            .from = type,
+                            .rank = tensors[i].rank,
+                            .data = tensors[i].data,
+                            .remote = tensors[i].states,
+                            .part = tensors[i].state,
+                            .first = tensors[i].first};
     sources[i].type = half && real ? ST_F16 : type;
     memcpy(sources[i].shape, tensors[i].shape, sizeof sources[i].shape);
     char hex[DIGEST_HEX];
@@ -352,6 +364,35 @@ static void shape_text(char *out, size_t n, int rank, const int64_t *shape) {
   if (at < n) snprintf(out + at, n - at, "]");
 }
 
+/* Some elements, from the i-th on, to where they belong. */
+static void put_some(const CheckpointTensor *want, int64_t i, int64_t count, const void *from) {
+  const StRemote *r = want->states;
+  size_t size = td_type_size(want->type);
+  if (want->data == NULL)
+    r->write(r->owner, want->state, want->first + i, count, from);
+  else if (count > 0)
+    memcpy((char *)want->data + (size_t)i * size, from, (size_t)count * size);
+}
+
+static bool read_pieces(Checkpoint *c, const StTensor *t, const CheckpointTensor *want,
+                        TdError *err) {
+  StType type = checkpoint_type(want->type);
+  size_t in = st_type_size(t->type), out = st_type_size(type);
+  int64_t most = ST_PIECE / (int64_t)(in > out ? in : out);
+  if (t->count < most) most = t->count;
+  char *raw = malloc((size_t)most * in + 1), *piece = malloc((size_t)most * out + 1);
+  bool ok = (raw != NULL && piece != NULL) || td_fail_memory(err);
+  for (int64_t i = 0; ok && i < t->count; i += most) {
+    int64_t some = t->count - i < most ? t->count - i : most;
+    ok = st_read_some(c->file, t, i, some, raw, err);
+    if (ok && type != t->type) st_convert(type, piece, t->type, raw, (size_t)some);
+    if (ok) put_some(want, i, some, type != t->type ? piece : raw);
+  }
+  free(raw);
+  free(piece);
+  return ok;
+}
+
 static bool read_one(Checkpoint *c, const CheckpointTensor *want, TdError *err) {
   const StTensor *t = st_find(c->file, want->name);
   if (t == NULL)
@@ -367,16 +408,10 @@ static bool read_one(Checkpoint *c, const CheckpointTensor *want, TdError *err) 
                    "%s: '%s' has the shape %s, the model wants %s (other -D options?)", c->path,
                    want->name, is, should);
   }
-  StType type = checkpoint_type(want->type);
-  if (type == t->type) return st_read(c->file, t, want->data, err);
-  void *raw = malloc((size_t)(t->end - t->begin) + 1);
-  if (raw == NULL) return td_fail_memory(err);
-  bool ok = st_read(c->file, t, raw, err);
-  if (ok && !st_convert(type, want->data, t->type, raw, (size_t)t->count))
-    ok = td_fail(err, TD_DAMAGED, "%s: '%s' is stored as %s, the model wants %s", c->path,
-                 want->name, st_type_name(t->type), st_type_name(type));
-  free(raw);
-  return ok;
+  if (!st_convert(checkpoint_type(want->type), NULL, t->type, NULL, 0))
+    return td_fail(err, TD_DAMAGED, "%s: '%s' is stored as %s, the model wants %s", c->path,
+                   want->name, st_type_name(t->type), st_type_name(checkpoint_type(want->type)));
+  return read_pieces(c, t, want, err);
 }
 
 bool checkpoint_read(Checkpoint *c, const CheckpointTensor *tensors, int n, TdError *err) {

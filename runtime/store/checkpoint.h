@@ -29,20 +29,23 @@ typedef struct CheckpointInfo {
   bool weights_only;      /* an export: parameters, no optimizer */
 } CheckpointInfo;
 
-/* A tensor in memory. */
+/* A tensor in memory, or a piece of a program's state. */
 typedef struct CheckpointTensor {
   const char *name;
   TdType type;
   int rank;
   int64_t shape[TD_MAX_RANK];
-  void *data;
+  void *data;             /* or NULL: */
+  const StRemote *states; /* elements first .. of `state` */
+  int state;
+  int64_t first;
 } CheckpointTensor;
 
 /* The tensors of a program's states: named pieces where they cover a state
- * whole, else the state under its own name. data[i] is the memory of state i;
- * states with wanted[i] false are left out (NULL: none). malloc'ed; NULL when
- * memory is out. */
-CheckpointTensor *checkpoint_tensors(const TdProgram *p, void *const *data, const bool *wanted,
+ * whole, else the state under its own name. `states` reaches them by their numbers, and
+ * is borrowed; those with wanted[i] false are left out (NULL: none). malloc'ed; NULL
+ * when memory is out. */
+CheckpointTensor *checkpoint_tensors(const TdProgram *p, const StRemote *states, const bool *wanted,
                                      int *n);
 StType checkpoint_type(TdType t);
 
@@ -62,7 +65,7 @@ void checkpoint_close(Checkpoint *c);
 const CheckpointInfo *checkpoint_info(const Checkpoint *c);
 const char *checkpoint_path(const Checkpoint *c);
 bool checkpoint_has(const Checkpoint *c, const char *name);
-/* Read tensors into memory, converting reals; shapes must agree. A tensor that
+/* Read tensors to where they lie, converting reals; shapes must agree. A tensor that
  * the file does not have is an error that names it. */
 bool checkpoint_read(Checkpoint *c, const CheckpointTensor *tensors, int n, TdError *err);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/store/weights.h"
 #include "runtime/train/train_internal.h"
 
 /* Sampler states are made anew by each sampler: a checkpoint keeps what the
@@ -50,9 +51,10 @@ static bool restore(Trainer *t, Checkpoint *c, TdError *err) {
                    i->seed);
   if (!same_vocabulary(t, c, err)) return false;
   int n;
-  CheckpointTensor *list =
-      checkpoint_tensors(session_program(t->session), session_states(t->session), t->wanted, &n);
+  StRemote states = weights_states(t->session);
+  CheckpointTensor *list = checkpoint_tensors(t->unit->program, &states, t->wanted, &n);
   bool ok = list != NULL ? checkpoint_read(c, list, n, err) : td_fail_memory(err);
+  ok = ok && session_sync(t->session, err);
   free(list);
   t->step = t->saved = i->step;
   t->seed = i->seed;
@@ -156,8 +158,8 @@ bool trainer_save(Trainer *t, bool best, TdError *err) {
                          .vocabulary = vocabulary.s,
                          .unigram = unigram.s,
                          .tokens = d != NULL ? tokens_name(d->vocabulary.kind) : NULL};
-  CheckpointTensor *list =
-      checkpoint_tensors(session_program(t->session), session_states(t->session), t->wanted, &n);
+  StRemote states = weights_states(t->session);
+  CheckpointTensor *list = checkpoint_tensors(t->unit->program, &states, t->wanted, &n);
   char *path = checkpoint_step_path(t->o->folder, t->step);
   bool ok = (list != NULL && path != NULL) || td_fail_memory(err);
   ok = ok && checkpoint_save(t->o->hook, path, list, n, &info, err);

@@ -223,6 +223,15 @@ bool st_read(StFile *f, const StTensor *t, void *to, TdError *err) {
   return st_read_bytes(f, f->header_size + t->begin, to, (size_t)(t->end - t->begin), err);
 }
 
+bool st_read_some(StFile *f, const StTensor *t, int64_t first, int64_t count, void *to,
+                  TdError *err) {
+  size_t size = st_type_size(t->type);
+  if (first < 0 || count < 0 || first > t->count || count > t->count - first)
+    bug("tensor %s is read past its end", t->name);
+  return st_read_bytes(f, f->header_size + t->begin + (uint64_t)first * size, to,
+                       (size_t)count * size, err);
+}
+
 bool st_digest(StFile *f, const StTensor *t, char out[65], TdError *err) {
   enum { PIECE = 1 << 16 };
   uint8_t *piece = malloc(PIECE);
@@ -309,22 +318,33 @@ uint8_t *st_make_header(const StSource *tensors, int n, const StPair *meta, int 
   return header;
 }
 
+/* Elements i .. i + some - 1: where they lie, or brought into `room`. */
+static const uint8_t *st_some(const StSource *t, size_t i, size_t some, uint8_t *room,
+                              TdError *err) {
+  const StRemote *r = t->remote;
+  if (t->data != NULL) return (const uint8_t *)t->data + i * st_type_size(t->from);
+  return r->read(r->owner, t->part, t->first + (int64_t)i, (int64_t)some, room, err) ? room : NULL;
+}
+
 /* Hands the tensor's bytes, converted, to `take` in pieces. */
 static bool st_each_piece(const StSource *t,
                           bool (*take)(void *ctx, const void *p, size_t n, TdError *err), void *ctx,
                           TdError *err) {
-  enum { PIECE = 1 << 15 };
   size_t n = (size_t)st_source_count(t), in = st_type_size(t->from), out = st_type_size(t->type);
-  if (t->type == t->from) return take(ctx, t->data, n * out, err);
-  uint8_t *piece = malloc(PIECE * out);
-  if (piece == NULL) return td_fail_memory(err);
-  bool ok = true;
-  for (size_t i = 0; ok && i < n; i += PIECE) {
-    size_t some = n - i < PIECE ? n - i : PIECE;
-    if (!st_convert(t->type, piece, t->from, (const uint8_t *)t->data + i * in, some))
+  bool converted = t->type != t->from;
+  if (t->data != NULL && !converted) return take(ctx, t->data, n * out, err);
+  size_t most = ST_PIECE / (in > out ? in : out);
+  if (n < most) most = n;
+  uint8_t *room = malloc(most * in + 1), *piece = malloc(most * out + 1);
+  bool ok = (room != NULL && piece != NULL) || td_fail_memory(err);
+  for (size_t i = 0; ok && i < n; i += most) {
+    size_t some = n - i < most ? n - i : most;
+    const uint8_t *from = st_some(t, i, some, room, err);
+    if (from != NULL && converted && !st_convert(t->type, piece, t->from, from, some))
       bug("tensor %s: %s cannot become %s", t->name, st_type_name(t->from), st_type_name(t->type));
-    ok = take(ctx, piece, some * out, err);
+    ok = from != NULL && take(ctx, converted ? piece : from, some * out, err);
   }
+  free(room);
   free(piece);
   return ok;
 }

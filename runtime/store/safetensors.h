@@ -46,17 +46,34 @@ const uint8_t *st_header(const StFile *f, size_t *n);
 
 /* The tensor's bytes as stored. `to` has end - begin bytes. */
 bool st_read(StFile *f, const StTensor *t, void *to, TdError *err);
+/* Of these, `count` elements from the first-th on. */
+bool st_read_some(StFile *f, const StTensor *t, int64_t first, int64_t count, void *to,
+                  TdError *err);
 /* The tensor's SHA-256, in hexadecimal; reads it in pieces. */
 bool st_digest(StFile *f, const StTensor *t, char out[65], TdError *err);
 
+/* ---- tensors that lie where nobody can point ------------------------------- */
+enum { ST_PIECE = 1 << 18 }; /* bytes of such a tensor that are in memory at a time */
+
+/* How to reach them: `part` tells the owner which one is meant; `count` elements from the
+ * first-th on, in the type they are kept in. */
+typedef struct StRemote {
+  void *owner;
+  bool (*read)(void *owner, int part, int64_t first, int64_t count, void *to, TdError *err);
+  void (*write)(void *owner, int part, int64_t first, int64_t count, const void *from);
+} StRemote;
+
 /* ---- writing ------------------------------------------------------------- */
-/* A tensor to be written: `data` is in type `from`, and is stored as `type`. */
+/* A tensor to be written: it is in type `from`, and is stored as `type`. */
 typedef struct StSource {
   const char *name;
   StType type, from;
   int rank;
   int64_t shape[ST_MAX_RANK];
-  const void *data;
+  const void *data;       /* or NULL: */
+  const StRemote *remote; /* elements first .. of `part` */
+  int part;
+  int64_t first;
 } StSource;
 
 /* The header's text: 8 bytes of length, JSON, spaces up to a multiple of 64.

@@ -6,14 +6,28 @@
 #include <string.h>
 #include <sys/stat.h>
 
+static bool read_state(void *owner, int part, int64_t first, int64_t count, void *to,
+                       TdError *err) {
+  return session_read_state(owner, part, first, count, to, err);
+}
+
+static void write_state(void *owner, int part, int64_t first, int64_t count, const void *from) {
+  session_write_state(owner, part, first, count, from);
+}
+
+StRemote weights_states(Session *s) { return (StRemote){s, read_state, write_state}; }
+
 /* Parameter i of the unit as it lies in state `state` (of the same layout as
  * the parameter's own). */
-static CheckpointTensor piece_in(const Session *s, const Unit *u, int i, int state) {
+static CheckpointTensor piece_in(const StRemote *states, const Unit *u, int i, int state) {
   const UnitParameter *p = &u->parameters[i];
-  const TdState *st = &session_program(s)->states[state];
-  CheckpointTensor t = {.name = p->name, .type = st->type, .rank = p->rank};
+  CheckpointTensor t = {.name = p->name,
+                        .type = u->program->states[state].type,
+                        .rank = p->rank,
+                        .states = states,
+                        .state = state,
+                        .first = p->offset};
   memcpy(t.shape, p->shape, sizeof t.shape);
-  t.data = (char *)session_state_data(s, state) + (size_t)p->offset * td_type_size(st->type);
   return t;
 }
 
@@ -33,27 +47,30 @@ static bool restore_piece(Checkpoint *c, CheckpointTensor piece, bool averaged, 
   return checkpoint_read(c, &piece, 1, err);
 }
 
-static bool restore_state(Session *s, const Unit *u, Checkpoint *c, int state, TdError *err) {
-  const char *name = session_program(s)->states[state].name, *layout = layout_of(name);
+static bool restore_state(const StRemote *states, const Unit *u, Checkpoint *c, int state,
+                          TdError *err) {
+  const char *name = u->program->states[state].name, *layout = layout_of(name);
   for (int i = 0; i < u->nparameters; i++) {
     const char *own = layout_of(u->parameters[i].state);
     if (own == NULL || strcmp(own, layout) != 0) continue;
-    if (!restore_piece(c, piece_in(s, u, i, state), strncmp(name, "ema.", 4) == 0, err))
+    if (!restore_piece(c, piece_in(states, u, i, state), strncmp(name, "ema.", 4) == 0, err))
       return false;
   }
   return true;
 }
 
 bool weights_restore(Session *s, const Unit *u, Checkpoint *c, TdError *err) {
-  const TdProgram *p = session_program(s);
+  const TdProgram *p = u->program;
+  StRemote states = weights_states(s);
   for (int i = 0; i < p->nstates; i++)
-    if (layout_of(p->states[i].name) != NULL && !restore_state(s, u, c, i, err)) return false;
-  return true;
+    if (layout_of(p->states[i].name) != NULL && !restore_state(&states, u, c, i, err)) return false;
+  return session_sync(s, err);
 }
 
-bool weights_export(const IoHook *hook, const char *path, const Session *s, const Unit *u,
+bool weights_export(const IoHook *hook, const char *path, Session *s, const Unit *u,
                     const CheckpointInfo *info, TdError *err) {
   CheckpointTensor *list = calloc((size_t)u->nparameters + 1, sizeof *list);
+  StRemote states = weights_states(s);
   if (list == NULL) return td_fail_memory(err);
   for (int i = 0; i < u->nparameters; i++) {
     const char *own = u->parameters[i].state, *layout = layout_of(own);
@@ -62,7 +79,7 @@ bool weights_export(const IoHook *hook, const char *path, const Session *s, cons
     int state = session_state(s, ema);
     if (state < 0) state = session_state(s, own);
     if (state < 0) bug("parameter %s lies in no state", u->parameters[i].name);
-    list[i] = piece_in(s, u, i, state);
+    list[i] = piece_in(&states, u, i, state);
   }
   bool ok = checkpoint_export(hook, path, list, u->nparameters, info, err);
   free(list);

@@ -9,9 +9,12 @@
 #include "runtime/store/checkpoint.h"
 #include "runtime/session.h"
 
+/* The session's states for readers and writers of files. */
+StRemote weights_states(Session *s);
+
 bool weights_restore(Session *s, const Unit *u, Checkpoint *c, TdError *err);
 /* Half precision, parameters only. */
-bool weights_export(const IoHook *hook, const char *path, const Session *s, const Unit *u,
+bool weights_export(const IoHook *hook, const char *path, Session *s, const Unit *u,
                     const CheckpointInfo *info, TdError *err);
 
 /* Where to look for weights when nobody says: FOLDER/best.safetensors, FOLDER's

@@ -2,8 +2,9 @@
 /* Measuring the machine's peak. */
 #include "runtime/system/peak.h"
 
-#include "runtime/view/progress.h"
+#include "runtime/cpu/device.h"
 #include "runtime/session.h"
+#include "runtime/view/progress.h"
 
 enum { TRIES = 5, ROUNDS = 20000, COPY_FLOATS = 8 << 20, COPY_PIECES = 64 };
 
@@ -85,9 +86,10 @@ bool peak_measure(Pool *pool, const JitOptions *o, Peak *out, TdError *err) {
                  .entries = entries,
                  .nentries = 2};
   Jit *jit = jit_build(&p, o, err);
-  Session *s = jit != NULL ? session_new(&p, jit, pool, err) : NULL;
+  Session *s = jit != NULL ? session_new(&p, cpu_device(&p, jit, pool, err), err) : NULL;
+  bool ok = s != NULL && session_need(s, (const char *const[]){".", NULL}, err);
   double best[2] = {1e30, 1e30};
-  for (int i = 0; s != NULL && i < TRIES; i++) {
+  for (int i = 0; ok && i < TRIES; i++) {
     for (int e = 1; e >= 0; e--) { /* fma last: its output is read below */
       double start = progress_clock();
       session_run(s, e, 0, 0);
@@ -95,7 +97,6 @@ bool peak_measure(Pool *pool, const JitOptions *o, Peak *out, TdError *err) {
       if (took < best[e]) best[e] = took;
     }
   }
-  bool ok = s != NULL;
   if (ok) {
     out->lanes = (int)session_scalar(s, 0, "lanes");
     out->flops = 2.0 * 12 * out->lanes * ROUNDS * threads / best[0];

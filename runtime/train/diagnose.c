@@ -26,7 +26,7 @@ static void say_source(const NanSource *n, StrBuf *s) {
 
 /* Puts the kept states back and runs forward to the end of step `until`. */
 static bool replay(Trainer *t, int64_t until, TdError *err) {
-  snapshot_restore(t->snapshot, t->session);
+  snapshot_restore(t->snapshot);
   for (int64_t k = t->snapshot_step + 1; k <= until; k++) {
     if (!feed_train(&t->feed, t->seed, k, err)) return false;
     session_run(t->session, t->feed.index, t->seed, k);
@@ -36,7 +36,7 @@ static bool replay(Trainer *t, int64_t until, TdError *err) {
 
 /* The step, at most t->step, in which something first went wrong. */
 static int64_t find_step(Trainer *t, TdError *err) {
-  snapshot_restore(t->snapshot, t->session);
+  snapshot_restore(t->snapshot);
   for (int64_t k = t->snapshot_step + 1; k < t->step; k++) {
     if (!feed_train(&t->feed, t->seed, k, err)) return -1;
     session_run(t->session, t->feed.index, t->seed, k);
@@ -53,7 +53,7 @@ bool trainer_diagnose(Trainer *t, const char *output, double value, TdError *err
   progress_say(&t->progress, "step %" PRId64 ": %s is %s; looking for where that began", t->step,
                output, what_it_is(value));
   if (t->snapshot != NULL) {
-    snapshot_restore(t->snapshot, t->session);
+    snapshot_restore(t->snapshot);
     source = session_check_states(t->session);
     if (source.found) {
       failing = t->snapshot_step + 1;

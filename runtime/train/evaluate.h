@@ -4,6 +4,8 @@
 #ifndef TDC_EVALUATE_H
 #define TDC_EVALUATE_H
 
+#include <signal.h>
+
 #include "runtime/data/feed.h"
 
 enum { EVAL_VALUES = 32 };

@@ -126,6 +126,11 @@ typedef struct Sampling {
   const SampleRequest *r;
   int init, step, emit;
   int64_t steps;
+  int64_t batch, window;
+  int32_t *ids;      /* [batch, window]: what was emitted last */
+  float *confidence; /* [batch, window], or NULL */
+  SampleLook *look;
+  void *look_ctx;
 } Sampling;
 
 static int part_entry(const Sampling *g, const char *part) {
@@ -183,18 +188,35 @@ static bool set_loop(Sampling *g, int64_t k, TdError *err) {
          set_number(g, g->step, u->next_var, (double)next, err);
 }
 
-static bool emit_frame(Sampling *g, int64_t done, SampleLook *look, void *ctx) {
-  session_run(g->s, g->emit, g->r->seed, g->steps + 1);
+/* Room for what is emitted. */
+static bool frame_room(Sampling *g, TdError *err) {
   const TdBuffer *text = session_output(g->s, g->emit, "text"),
                  *sure = session_output(g->s, g->emit, "confidence");
   if (text == NULL || text->type != TD_I32) bug("sampler %s emits no text", g->r->sampler->name);
-  SampleFrame f = {
-      .done = done, .count = g->steps, .ids = session_output_data(g->s, g->emit, "text")};
-  f.window = text->rank > 0 ? text->shape[text->rank - 1] : 1;
-  f.batch = f.window > 0 ? text->count / f.window : 0;
-  if (sure != NULL && sure->type == TD_F32 && sure->count == text->count)
-    f.confidence = session_output_data(g->s, g->emit, "confidence");
-  return look(ctx, &f);
+  g->window = text->rank > 0 ? text->shape[text->rank - 1] : 1;
+  g->batch = g->window > 0 ? text->count / g->window : 0;
+  bool both = sure != NULL && sure->type == TD_F32 && sure->count == text->count;
+  g->ids = malloc((size_t)text->count * sizeof *g->ids + 1);
+  if (both) g->confidence = malloc((size_t)text->count * sizeof *g->confidence + 1);
+  return (g->ids != NULL && (!both || g->confidence != NULL)) || td_fail_memory(err);
+}
+
+/* False in *going when whoever looks wants no more. */
+static bool emit_frame(Sampling *g, int64_t done, bool *going, TdError *err) {
+  int64_t n = g->batch * g->window;
+  session_run(g->s, g->emit, g->r->seed, g->steps + 1);
+  if (!session_read_output(g->s, g->emit, "text", 0, n, g->ids, err)) return false;
+  if (g->confidence != NULL &&
+      !session_read_output(g->s, g->emit, "confidence", 0, n, g->confidence, err))
+    return false;
+  SampleFrame f = {.done = done,
+                   .count = g->steps,
+                   .batch = g->batch,
+                   .window = g->window,
+                   .ids = g->ids,
+                   .confidence = g->confidence};
+  *going = g->look(g->look_ctx, &f);
+  return true;
 }
 
 static bool still_finite(const Sampling *g, TdError *err) {
@@ -204,39 +226,49 @@ static bool still_finite(const Sampling *g, TdError *err) {
                  g->r->sampler->name, bad.infinite ? "infinity" : "NaN", bad.index, bad.tensor);
 }
 
-bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look, void *ctx,
-                TdError *err) {
-  Sampling g = {.s = s, .r = r};
-  if (!sample_check(r, &g.steps, err)) return false;
-  g.init = part_entry(&g, "init");
-  g.step = part_entry(&g, "step");
-  g.emit = part_entry(&g, "emit");
-  if (g.emit < 0 || (g.step < 0 && g.steps > 0))
-    bug("the program has no sampler %s", r->sampler->name);
-  if ((g.init >= 0 && !set_params(&g, g.init, err)) ||
-      (g.step >= 0 && !set_params(&g, g.step, err)) || !set_params(&g, g.emit, err))
+static bool sampler_parts(Sampling *g, TdError *err) {
+  const char *name = g->r->sampler->name;
+  g->init = part_entry(g, "init");
+  g->step = part_entry(g, "step");
+  g->emit = part_entry(g, "emit");
+  if (g->emit < 0 || (g->step < 0 && g->steps > 0)) bug("the program has no sampler %s", name);
+  if ((g->init >= 0 && !set_params(g, g->init, err)) ||
+      (g->step >= 0 && !set_params(g, g->step, err)) || !set_params(g, g->emit, err))
     return false;
   char all[256];
-  snprintf(all, sizeof all, "sample.%.200s.", r->sampler->name);
-  if (!session_need(s, (const char *const[]){all, NULL}, err)) return false;
-  if (g.init >= 0) session_run(s, g.init, r->seed, 0);
+  snprintf(all, sizeof all, "sample.%.200s.", name);
+  return session_need(g->s, (const char *const[]){all, NULL}, err);
+}
+
+static bool sampler_loop(Sampling *g, bool each, TdError *err) {
+  const SampleRequest *r = g->r;
   bool going = true;
-  for (int64_t k = 0; k < g.steps && going; k++) {
+  if (g->init >= 0) session_run(g->s, g->init, r->seed, 0);
+  for (int64_t k = 0; k < g->steps && going; k++) {
     if (r->stop != NULL && *r->stop != 0) {
       td_fail(err, TD_STOPPED, "stopped");
       if (err != NULL) err->signal = (int)*r->stop;
       return false;
     }
-    if (!set_loop(&g, k, err)) return false;
+    if (!set_loop(g, k, err)) return false;
     if (k == 0)
-      session_run(s, g.step, r->seed, 1);
+      session_run(g->s, g->step, r->seed, 1);
     else
-      session_run_again(s, g.step, r->seed, k + 1);
-    if (each && k + 1 < g.steps) going = emit_frame(&g, k + 1, look, ctx);
+      session_run_again(g->s, g->step, r->seed, k + 1);
+    if (each && k + 1 < g->steps && !emit_frame(g, k + 1, &going, err)) return false;
   }
-  if (!still_finite(&g, err)) return false;
-  if (going) emit_frame(&g, g.steps, look, ctx);
-  return true;
+  return session_sync(g->s, err) && still_finite(g, err) &&
+         (!going || emit_frame(g, g->steps, &going, err));
+}
+
+bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look, void *ctx,
+                TdError *err) {
+  Sampling g = {.s = s, .r = r, .look = look, .look_ctx = ctx};
+  bool ok = sample_check(r, &g.steps, err) && sampler_parts(&g, err) && frame_room(&g, err) &&
+            sampler_loop(&g, each, err);
+  free(g.ids);
+  free(g.confidence);
+  return ok;
 }
 
 void sample_spell(const Vocabulary *v, const int32_t *ids, int64_t n, StrBuf *out) {

@@ -22,7 +22,7 @@ typedef struct SampleRequest {
 } SampleRequest;
 
 /* What there is to see after `done` of `count` iterations. Rows are rows of the
- * batch; memory is the session's. */
+ * batch; the numbers are there until the look returns. */
 typedef struct SampleFrame {
   int64_t done, count;
   int64_t batch, window;

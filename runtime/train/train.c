@@ -144,7 +144,7 @@ static bool after_step(Trainer *t, double seconds, bool last, TdError *err) {
 
 static void keep_states(Trainer *t) {
   if (t->snapshot == NULL || t->step % SNAPSHOT_EVERY != 0) return;
-  snapshot_take(t->snapshot, t->session);
+  snapshot_take(t->snapshot);
   t->snapshot_step = t->step;
 }
 
@@ -186,6 +186,7 @@ static bool loop(Trainer *t, TdError *err) {
     double start = progress_clock(), value;
     if (!feed_train(&t->feed, t->seed, t->step + 1, err)) return false;
     session_run(t->session, t->feed.index, t->seed, t->step + 1);
+    if (!session_sync(t->session, err)) return false;
     t->step++;
     const char *broken = broken_output(t, &value);
     if (broken != NULL) return trainer_diagnose(t, broken, value, err);
@@ -224,6 +225,7 @@ static bool train_prepare(Trainer *t, TdError *err) {
   if (!session_need(t->session, (const char *const[]){"init", "train", NULL}, err)) return false;
   session_clear(t->session); /* nothing of an earlier run stays */
   session_run(t->session, init, t->seed, 0);
+  if (!session_sync(t->session, err)) return false;
   if (!trainer_open_folder(t, err)) return false;
   NanSource bad = session_check_states(t->session);
   if (bad.found)
@@ -231,7 +233,7 @@ static bool train_prepare(Trainer *t, TdError *err) {
                    bad.index, bad.infinite ? "infinite" : "NaN", t->step + 1);
   if (train_snapshot_bytes(t->unit) > 0) t->snapshot = snapshot_new(t->session);
   if (t->snapshot != NULL) {
-    snapshot_take(t->snapshot, t->session);
+    snapshot_take(t->snapshot);
     t->snapshot_step = t->step;
   }
   t->progress = progress_new(t->o->terminal, t->step, t->steps, t->o->quiet);

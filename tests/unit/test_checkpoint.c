@@ -24,8 +24,8 @@ static float weights[6] = {1, 2, 3, 4, 5, 6};
 static int32_t counter[1] = {9};
 
 static const CheckpointTensor tensors[] = {
-    {"denoise.layer.wq", TD_F32, 2, {2, 3}, weights},
-    {"adam.t", TD_I32, 1, {1}, counter},
+    {.name = "denoise.layer.wq", .type = TD_F32, .rank = 2, .shape = {2, 3}, .data = weights},
+    {.name = "adam.t", .type = TD_I32, .rank = 1, .shape = {1}, .data = counter},
 };
 
 static CheckpointInfo info_at(int64_t step) {

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "runtime/cpu/block.h"
+#include "runtime/cpu/device.h"
 #include "runtime/system/cache.h"
 #include "runtime/session.h"
 #include "runtime/cpu/toolchain.h"
@@ -212,15 +213,18 @@ static void test_runs(void **state) {
   for (int i = 0; i < N; i++) x[i] = (float)i;
   for (int threads = 1; threads <= 3; threads++) {
     Pool *pool = pool_new(threads, &err);
-    Session *s = session_new(&program, j, pool, &err);
+    Session *s = session_new(&program, cpu_device(&program, j, pool, &err), &err);
     assert_non_null(s);
+    assert_true(session_need_one(s, 0, &err));
     int e = session_entry(s, "run");
     assert_true(e == 0 && session_entry(s, "absent") == -1);
     assert_true(session_set_reals(s, e, "x", x, N, &err) &&
                 session_set_number(s, e, "factor", 2, &err));
     for (int k = 0; k < 100; k++) session_run(s, e, 5, k);
-    const float *y = session_output_data(s, e, "y"), *total = session_state_data(s, 0),
-                *last = session_state_data(s, 1);
+    static float y[N], total[N], last[N];
+    assert_true(session_read_output(s, e, "y", 0, N, y, &err) &&
+                session_read_state(s, 0, 0, N, total, &err) &&
+                session_read_state(s, 1, 0, N, last, &err));
     for (int i = 0; i < N; i++) {
       assert_true(y[i] == 2 * x[i]);
       assert_true(total[i] == 100 * (4 * 2 * x[i] + 6));

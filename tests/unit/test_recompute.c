@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "runtime/data/feed.h"
-#include "runtime/cpu/jit.h"
+#include "runtime/cpu/device.h"
 #include "runtime/project.h"
 #include "runtime/session.h"
 #include "runtime/td.h"
@@ -201,9 +201,10 @@ static Taken take(uint64_t memory) {
   if (pool == NULL || jit == NULL || !jit_need(jit, entries, 2, &err)) fail_msg("%s", err.message);
   malloc_trim(0); /* what compiling gave back is not there to be taken again */
   size_t before = resident();
-  Session *s = session_new(program, jit, pool, &err);
+  Session *s = session_new(program, cpu_device(program, jit, pool, &err), &err);
   Feed feed;
   if (s == NULL || !feed_open(&feed, s, p.unit, "train", p.data, &err)) fail_msg("%s", err.message);
+  assert_true(session_need(s, (const char *const[]){"init", "train", NULL}, &err));
   session_run(s, entries[0], 1, 0);
   for (int step = 1; step <= 2; step++) {
     assert_true(feed_train(&feed, 1, step, &err));

@@ -136,9 +136,14 @@ static void test_every_edit(void **state) {
   float a[6] = {0};
   int32_t b[2] = {0};
   StSource sources[] = {
-      {"layer.weight", ST_F32, ST_F32, 2, {2, 3}, a},
-      {"ids", ST_I32, ST_I32, 1, {2}, b},
-      {"half", ST_F16, ST_F32, 1, {6}, a},
+      {.name = "layer.weight",
+       .type = ST_F32,
+       .from = ST_F32,
+       .rank = 2,
+       .shape = {2, 3},
+       .data = a},
+      {.name = "ids", .type = ST_I32, .from = ST_I32, .rank = 1, .shape = {2}, .data = b},
+      {.name = "half", .type = ST_F16, .from = ST_F32, .rank = 1, .shape = {6}, .data = a},
   };
   StPair meta[] = {{"format", "pt"}};
   size_t header;
@@ -177,9 +182,17 @@ static void test_round_trip(void **state) {
   int64_t i64[2] = {INT64_MIN, 7};
   uint8_t u8[3] = {0, 1, 255};
   StSource sources[] = {
-      {"a", ST_F32, ST_F32, 1, {4}, f32},  {"b", ST_F64, ST_F64, 0, {0}, f64},
-      {"c", ST_I64, ST_I64, 1, {2}, i64},  {"d", ST_U8, ST_U8, 1, {3}, u8},
-      {"e", ST_BF16, ST_F32, 1, {4}, f32}, {"n\xc3\xa9 \"q\"", ST_F32, ST_F32, 1, {0}, f32},
+      {.name = "a", .type = ST_F32, .from = ST_F32, .rank = 1, .shape = {4}, .data = f32},
+      {.name = "b", .type = ST_F64, .from = ST_F64, .rank = 0, .shape = {0}, .data = f64},
+      {.name = "c", .type = ST_I64, .from = ST_I64, .rank = 1, .shape = {2}, .data = i64},
+      {.name = "d", .type = ST_U8, .from = ST_U8, .rank = 1, .shape = {3}, .data = u8},
+      {.name = "e", .type = ST_BF16, .from = ST_F32, .rank = 1, .shape = {4}, .data = f32},
+      {.name = "n\xc3\xa9 \"q\"",
+       .type = ST_F32,
+       .from = ST_F32,
+       .rank = 1,
+       .shape = {0},
+       .data = f32},
   };
   StPair meta[] = {{"note", "line\n\"quote\""}};
   TdError err = {0};
@@ -211,9 +224,12 @@ static void test_writer_refuses(void **state) {
   float x[1] = {0};
   size_t n;
   TdError err = {0};
-  StSource twice[] = {{"a", ST_F32, ST_F32, 1, {1}, x}, {"a", ST_F32, ST_F32, 1, {1}, x}};
+  StSource twice[] = {
+      {.name = "a", .type = ST_F32, .from = ST_F32, .rank = 1, .shape = {1}, .data = x},
+      {.name = "a", .type = ST_F32, .from = ST_F32, .rank = 1, .shape = {1}, .data = x}};
   assert_null(st_make_header(twice, 2, NULL, 0, &n, &err));
-  StSource latin[] = {{"\xe9", ST_F32, ST_F32, 1, {1}, x}};
+  StSource latin[] = {
+      {.name = "\xe9", .type = ST_F32, .from = ST_F32, .rank = 1, .shape = {1}, .data = x}};
   assert_null(st_make_header(latin, 1, NULL, 0, &n, &err));
 }
 

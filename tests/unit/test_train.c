@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "runtime/cpu/device.h"
 #include "runtime/system/cache.h"
 #include "runtime/store/checkpoint.h"
 #include "runtime/data/feed.h"
@@ -91,7 +92,8 @@ static void open_with(Fixture *f, int threads, const Define *defines, int n) {
   f->pool = pool_new(threads, &err);
   f->jit = jit_build(f->project.unit->program, &jit, &err);
   if (f->jit == NULL) fail_msg("%s", err.message);
-  f->session = session_new(f->project.unit->program, f->jit, f->pool, &err);
+  const TdProgram *p = f->project.unit->program;
+  f->session = session_new(p, cpu_device(p, f->jit, f->pool, &err), &err);
   assert_non_null(f->session);
 }
 
@@ -458,7 +460,7 @@ static void test_late_compiler(void **state) {
   Jit *jit = jit_open(p, &(JitOptions){0}, &err);
   Fixture late = *f;
   late.jit = jit;
-  late.session = jit != NULL ? session_new(p, jit, f->pool, &err) : NULL;
+  late.session = jit != NULL ? session_new(p, cpu_device(p, jit, f->pool, &err), &err) : NULL;
   if (late.session == NULL) fail_msg("%s", err.message);
   int eval = session_entry(late.session, "eval"), first = session_entry(late.session, "train");
   assert_int_equal(jit_stats(jit)->compiled, 0);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* The seam between sessions and what computes: a device keeps the memory of one
+ * program and runs its entries. Nothing on this side of it follows a pointer into
+ * that memory; nothing on the other side knows what a state or an output is for.
+ *
+ * A device may be behind: upload, zero, copy and run start work and return. What
+ * was started happens in the order of the calls, and download and sync wait for it.
+ * They are also where a failure of such work is told, by the first of them after it
+ * and by every later one; so the calls that only start something return nothing. */
+#ifndef TDC_DEVICE_H
+#define TDC_DEVICE_H
+
+#include "compiler/program/program.h"
+#include "runtime/system/error.h"
+
+typedef struct Device Device;
+
+/* A block of a device's memory: a name for it that only the device can read. */
+typedef struct DeviceMemory DeviceMemory;
+typedef struct DevicePlace {
+  DeviceMemory *memory;
+  size_t offset; /* bytes */
+} DevicePlace;
+
+/* Where a session put what its program works on. It does not move. */
+typedef struct DeviceLayout {
+  DeviceMemory *const *states;       /* by state */
+  const DevicePlace *const *buffers; /* by entry and buffer */
+} DeviceLayout;
+
+/* What sees an entry run. Of a device that goes from launch to launch, `launch` is
+ * called before and after each (its step), with nothing under way, and may download.
+ * Of a device that evaluates the whole, `value` gets each real value that it
+ * computed, in that order, after the run. Either may be NULL. A watched run is over
+ * when it returns. */
+typedef struct DeviceWatch {
+  void *ctx;
+  void (*launch)(void *ctx, int step, bool before);
+  void (*value)(void *ctx, const char *name, const double *x, int64_t count);
+} DeviceWatch;
+
+typedef struct DeviceRun {
+  int entry;
+  uint64_t seed;
+  int64_t step;
+  bool again;               /* leave out the steps marked `once` */
+  const DeviceWatch *watch; /* or NULL */
+} DeviceRun;
+
+typedef struct DeviceInterface {
+  const char *name;
+  /* Zeroed. NULL with a message when there is none left. */
+  DeviceMemory *(*alloc)(Device *d, size_t bytes, TdError *err);
+  void (*free)(Device *d, DeviceMemory *m, size_t bytes); /* as many as were asked for */
+  void (*upload)(Device *d, DevicePlace to, const void *from, size_t bytes); /* has read `from` */
+  bool (*download)(Device *d, void *to, DevicePlace from, size_t bytes, TdError *err);
+  void (*zero)(Device *d, DeviceMemory *m, size_t bytes); /* the whole block */
+  void (*copy)(Device *d, DevicePlace to, DevicePlace from, size_t bytes);
+  /* Make entries ready to run: their kernels, their arguments. Costs nothing a second
+   * time. The layout is the same in every call and stays until the device is closed. */
+  bool (*prepare)(Device *d, const DeviceLayout *at, const int *entries, int n, TdError *err);
+  void (*run)(Device *d, const DeviceRun *r); /* of an entry that is ready */
+  bool (*sync)(Device *d, TdError *err);
+  void (*close)(Device *d); /* after its memory was freed */
+} DeviceInterface;
+
+/* The first member of every device. */
+struct Device {
+  const DeviceInterface *does;
+};
+
+#endif
