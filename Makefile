@@ -46,6 +46,8 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_narrow test_recompute
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
+# these once more, and tdc with them, where nobody but the device can reach its memory
+GUARDED = test_guarded test_train test_reference test_api test_jit test_narrow test_cli models
 
 # -- how --------------------------------------------------------------------------------------------
 CC      ?= cc
@@ -112,7 +114,8 @@ $(TEXTS:%=$(B)/gen/%.c): $(B)/gen/%.c: $(B)/embed $$($$*_OF)
 	$(B)/embed text $*_text $($*_OF) > $@.new && mv $@.new $@
 
 # -- tests ------------------------------------------------------------------------------------------
-TESTS = $(B)/tests/run $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%)
+TESTED = $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(GUARDED:%=$(B)/guarded/tests/%.guarded)
+TESTS = $(B)/tests/run $(TESTED)
 SANE  = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
 $(B)/tests/run: $(B)/tests/run.o $(B)/tests/run_ir.o $(B)/libtdc.a
@@ -140,6 +143,23 @@ $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 $(B)/tests/test_backend $(B)/tests/test_chain: $(B)/tests/compiled.o
 $(B)/tests/test_backend_random: $(B)/tests/compiled.o $(B)/tests/randgraph.o $(B)/tests/randchain.o
 
+# The guarded device in place of every other: see tests/guarded.h. Tests that run tdc find
+# the guarded one beside them.
+GUARDED_LDFLAGS = -Wl,--wrap=cpu_device,--wrap=reference_device
+$(B)/guarded/tests/%.guarded: $(B)/tests/unit/%.o $(B)/tests/guarded.o $(B)/tests/sandbox.o \
+                              $(B)/tests/model.o $(B)/libtdc.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(GUARDED_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+$(B)/guarded/tests/models.guarded: $(B)/tests/models.o $(B)/tests/entries.o $(B)/tests/model.o \
+                                   $(B)/tests/guarded.o $(B)/libtdc.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(GUARDED_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/guarded/tdc: $(CLI_OBJ) $(B)/tests/guarded.o $(B)/libtdc.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(GUARDED_LDFLAGS) -o $@ $^ $(LIBS)
+
 # With the sanitizers inside; the plain objects tell when a header changed.
 $(B)/tests/fuzz_parse: tests/fuzz/fuzz_parse.c $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o)
 	@mkdir -p $(@D)
@@ -147,15 +167,15 @@ $(B)/tests/fuzz_parse: tests/fuzz/fuzz_parse.c $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%
 
 test: deps
 	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built $(B)/install/libtdc.a
-	@tests/all.sh $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(B)/tests/run tests/install.sh tests/format.sh "$(FUZZ) 2000 $(FUZZED)"
+	@tests/all.sh $(TESTED) $(B)/tests/run tests/install.sh tests/format.sh "$(FUZZ) 2000 $(FUZZED)"
 
 test-long: deps
 	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built $(B)/install/libtdc.a
-	@TDC_TEST_LONG=1 tests/all.sh $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(B)/tests/run tests/install.sh tests/format.sh "$(FUZZ) 20000 $(FUZZED)"
+	@TDC_TEST_LONG=1 tests/all.sh $(TESTED) $(B)/tests/run tests/install.sh tests/format.sh "$(FUZZ) 20000 $(FUZZED)"
 
 FUZZ   = $(B)/tests/fuzz_parse --mutations
 FUZZED = $(wildcard tests/front/*.td tests/errors/*.td dsl/std/*.td)
-tests-built: $(TESTS) $(B)/tests/fuzz_parse
+tests-built: $(TESTS) $(B)/guarded/tdc $(B)/tests/fuzz_parse
 
 # how fast the matrix products are: build/tests/gemm_bench [rounds [shape]]
 $(B)/tests/gemm_bench: tests/bench/gemm_bench.c $(B)/libtdc.a

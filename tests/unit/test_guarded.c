@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* What guarded.h promises of itself: it is there in place of each device, and a stray
+ * access to its memory ends the process. The other programs that are linked with it show
+ * that training, sampling, resuming and exporting make none. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "runtime/td.h"
+#include "tests/guarded.h"
+#include "tests/model.h"
+#include "tests/sandbox.h"
+
+static const char model[] =
+    SANDBOX_MODEL("h") "train { loss main  adam(lr = 0.01)  batch B  steps 4 }\n";
+
+typedef enum Stray { READ, WRITE, BEHIND, NONE } Stray;
+
+static void touch(char *block, size_t bytes, Stray how) {
+  volatile char *at = block;
+  size_t lines = bytes > 0 ? (bytes + TD_LINE - 1) / TD_LINE * TD_LINE : TD_LINE;
+  if (how == READ) (void)*at;
+  if (how == WRITE) *at = 1;
+  if (how == BEHIND) (void)at[lines];
+}
+
+/* The signal that ends a process which does this; 0: none did. */
+static int ended_by(void (*act)(void *ctx), void *ctx) {
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    signal(SIGSEGV, SIG_DFL);
+    act(ctx);
+    _exit(0);
+  }
+  int status = 0;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+typedef struct Touch {
+  int block;
+  Stray how;
+} Touch;
+
+static void act_touch(void *ctx) {
+  const Touch *t = ctx;
+  size_t bytes;
+  char *at = guarded_block(t->block, &bytes);
+  touch(at, bytes, t->how);
+}
+
+static void every_block_is_locked(void) {
+  assert_true(guarded_blocks() > 5);
+  for (int i = 0; i < guarded_blocks(); i++) {
+    assert_int_equal(ended_by(act_touch, &(Touch){i, READ}), SIGSEGV);
+    assert_int_equal(ended_by(act_touch, &(Touch){i, WRITE}), SIGSEGV);
+    assert_int_equal(ended_by(act_touch, &(Touch){i, BEHIND}), SIGSEGV);
+    assert_int_equal(ended_by(act_touch, &(Touch){i, NONE}), 0);
+  }
+}
+
+/* As it is opened, after it ran, after it trained; and what the device does goes well. */
+static void check_device(bool reference) {
+  TdError err = {0};
+  TdOptions o = {.threads = 1, .reference = reference, .seed = 1};
+  TdTrainOptions train = {.folder = reference ? "evaluated" : "compiled"};
+  Td *td = td_open("model.td", &o, &err);
+  if (td == NULL) fail_msg("%s", err.message);
+  assert_int_equal(td_reference(td), reference);
+  every_block_is_locked();
+  int rank;
+  int64_t shape[8];
+  int32_t ids[16] = {0};
+  assert_true(td_set_ints(td, "next", "x", ids, 16, &err) && td_run(td, "next", 0, &err));
+  assert_non_null(td_output(td, "next", "y", &rank, shape));
+  if (!td_train(td, &train, &err)) fail_msg("%s", err.message);
+  every_block_is_locked();
+  td_close(td);
+  assert_int_equal(guarded_blocks(), 0);
+}
+
+static void cpu_is_guarded(void **state) {
+  (void)state;
+  check_device(false);
+}
+
+static void evaluator_is_guarded(void **state) {
+  (void)state;
+  check_device(true);
+}
+
+/* Who watches a run may read through the session, and not otherwise. */
+typedef struct Watcher {
+  Session *session;
+  int entry;
+  bool strays;
+  int calls;
+} Watcher;
+
+static void watch_launch(void *ctx, int step, bool before) {
+  Watcher *w = ctx;
+  float first;
+  (void)step;
+  (void)before;
+  w->calls++;
+  if (w->strays) act_touch(&(Touch){0, READ});
+  assert_true(session_read_state(w->session, 0, 0, 1, &first, NULL));
+}
+
+static void act_watched_run(void *ctx) {
+  Watcher *w = ctx;
+  DeviceWatch watch = {.ctx = w, .launch = watch_launch};
+  session_run_watched(w->session, w->entry, 1, 0, false, &watch);
+}
+
+static void watchers_are_strangers(void **state) {
+  (void)state;
+  Model m;
+  Running r;
+  if (!model_open(&m, "model.td", NULL, 0, "text.txt", 0, NULL) || !model_build(&m) ||
+      !running_open(&r, &m, 1))
+    fail_msg("it does not run");
+  Watcher w = {.session = r.session, .entry = session_entry(r.session, "init")};
+  act_watched_run(&w);
+  assert_true(w.calls >= 2);
+  w.strays = true;
+  assert_int_equal(ended_by(act_watched_run, &w), SIGSEGV);
+  running_close(&r);
+  model_close(&m);
+}
+
+static int enter_folder(void **state) {
+  if (sandbox_enter(state) != 0) return -1;
+  sandbox_write("model.td", model);
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(cpu_is_guarded),
+                                     cmocka_unit_test(evaluator_is_guarded),
+                                     cmocka_unit_test(watchers_are_strangers)};
+  return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
+}
