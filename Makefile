@@ -147,7 +147,7 @@ $(B)/tests/test_backend_random: $(B)/tests/compiled.o $(B)/tests/randgraph.o $(B
 # the guarded one beside them.
 GUARDED_LDFLAGS = -Wl,--wrap=cpu_device,--wrap=reference_device
 $(B)/guarded/tests/%.guarded: $(B)/tests/unit/%.o $(B)/tests/guarded.o $(B)/tests/sandbox.o \
-                              $(B)/tests/model.o $(B)/libtdc.a
+                              $(B)/tests/model.o $(B)/libtdc.a | $(B)/guarded/tdc
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(GUARDED_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 

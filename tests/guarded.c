@@ -51,6 +51,15 @@ char *guarded_block(int i, size_t *bytes) {
   return newest->blocks[i].at;
 }
 
+static int waits_left = -1; /* below 0: never */
+
+void guarded_break(int waits) { waits_left = waits > 0 ? waits : -1; }
+
+static bool still_there(TdError *err) {
+  if (waits_left > 0) waits_left--;
+  return waits_left != 0 || td_fail(err, TD_NO_TOOL, "the device is lost");
+}
+
 /* ---- locks ----------------------------------------------------------------------- */
 
 static Block *block_of(const Guarded *g, const DeviceMemory *m) {
@@ -184,6 +193,7 @@ static void guarded_upload(Device *d, DevicePlace to, const void *from, size_t b
 static bool guarded_download(Device *d, void *to, DevicePlace from, size_t bytes, TdError *err) {
   Guarded *g = (Guarded *)d;
   catch_up(g);
+  if (!still_there(err)) return false;
   const Block *b = reaching(g, from, bytes);
   set_lock(b, false);
   bool ok = g->inside->does->download(g->inside, to, from, bytes, err);
@@ -217,7 +227,7 @@ static void guarded_run(Device *d, const DeviceRun *r) {
 static bool guarded_sync(Device *d, TdError *err) {
   Guarded *g = (Guarded *)d;
   catch_up(g);
-  return g->inside->does->sync(g->inside, err);
+  return still_there(err) && g->inside->does->sync(g->inside, err);
 }
 
 static void guarded_close(Device *d) {

@@ -15,4 +15,8 @@
 int guarded_blocks(void);
 char *guarded_block(int i, size_t *bytes);
 
+/* Of the next `waits` times that somebody waits for a guarded device, the last fails, and
+ * all after it, with TD_NO_TOOL and a message that says "lost". 0: none. */
+void guarded_break(int waits);
+
 #endif

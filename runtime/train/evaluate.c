@@ -24,13 +24,13 @@ bool evaluate(Feed *f, uint64_t seed, int64_t batches, const volatile sig_atomic
     }
     if (!feed_valid(f, b, err)) return false;
     session_run(f->session, f->index, seed, b + 1);
-    if (!session_sync(f->session, err)) return false;
     for (int i = 0; i < out->n; i++) {
       double x = session_scalar(f->session, f->index, e->outputs[i].name);
       out->name[i] = e->outputs[i].name;
       out->mean[i] += x;
       squares[i] += x * x;
     }
+    if (!session_sync(f->session, err)) return false; /* else these are no numbers */
   }
   double n = (double)out->batches;
   for (int i = 0; i < out->n; i++) {

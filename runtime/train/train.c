@@ -186,9 +186,9 @@ static bool loop(Trainer *t, TdError *err) {
     double start = progress_clock(), value;
     if (!feed_train(&t->feed, t->seed, t->step + 1, err)) return false;
     session_run(t->session, t->feed.index, t->seed, t->step + 1);
-    if (!session_sync(t->session, err)) return false;
     t->step++;
     const char *broken = broken_output(t, &value);
+    if (!session_sync(t->session, err)) return false;
     if (broken != NULL) return trainer_diagnose(t, broken, value, err);
     if (!after_step(t, progress_clock() - start, t->step == t->steps, err)) return give_up(t, err);
     if (t->step == first + 1 && t->step < t->steps && t->o->peak_flops != NULL)

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -21,7 +22,12 @@
 #include "tests/sandbox.h"
 
 static const char model[] =
-    SANDBOX_MODEL("h") "train { loss main  adam(lr = 0.01)  batch B  steps 4 }\n";
+    SANDBOX_MODEL("h") "sampler flat(steps = 2) {\n"
+                       "  state s[b in B, l in L, v in V] = normal()\n"
+                       "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + normal() }\n"
+                       "  emit argmax[v](s[b,l,v])\n"
+                       "}\n"
+                       "train { loss main  adam(lr = 0.01)  batch B  steps 4  eval every 2 }\n";
 
 typedef enum Stray { READ, WRITE, BEHIND, NONE } Stray;
 
@@ -140,6 +146,50 @@ static void watchers_are_strangers(void **state) {
   model_close(&m);
 }
 
+/* ---- a device that is lost --------------------------------------------------------- */
+
+/* Trains, goes on, draws, exports, loads, runs and reads; false where the first fails. */
+static bool use_it(Td *td, const char *folder, TdError *err) {
+  TdTrainOptions train = {.folder = folder}, more = {.folder = folder, .resume = true, .steps = 6};
+  int rank;
+  int64_t shape[8], n = 1;
+  const char *name = td_parameter(td, 0, &rank, shape);
+  for (int i = 0; i < rank; i++) n *= shape[i];
+  float *w = malloc((size_t)n * sizeof *w);
+  char *text = NULL;
+  bool ok = w != NULL && td_train(td, &train, err) && td_train(td, &more, err) &&
+            td_sample(td, NULL, NULL, 0, 1, &text, err) && td_export(td, "w.safetensors", err) &&
+            td_load(td, "w.safetensors", err) && td_run(td, "next", 0, err) &&
+            td_read(td, name, w, n, err) && td_write(td, name, w, n, err);
+  free(w);
+  free(text);
+  return ok;
+}
+
+/* Wherever it is lost, that is what is said, and not that numbers went wrong. */
+static void a_lost_device_is_told(void **state) {
+  (void)state;
+  TdOptions o = {.threads = 1, .seed = 1};
+  bool done = false;
+  int losses = 0;
+  for (int waits = 1; !done && waits < 10000; waits += 1 + waits / 12) {
+    TdError err = {0};
+    char folder[32];
+    snprintf(folder, sizeof folder, "lost-%d", waits);
+    Td *td = td_open("model.td", &o, &err);
+    if (td == NULL) fail_msg("%s", err.message);
+    guarded_break(waits);
+    done = use_it(td, folder, &err);
+    guarded_break(0);
+    if (!done && (err.status != TD_NO_TOOL || strstr(err.message, "lost") == NULL))
+      fail_msg("lost at wait %d: %s", waits, err.message);
+    losses += !done;
+    td_close(td);
+  }
+  assert_true(done && losses > 20);
+  print_message("lost at %d places\n", losses);
+}
+
 static int enter_folder(void **state) {
   if (sandbox_enter(state) != 0) return -1;
   sandbox_write("model.td", model);
@@ -147,8 +197,8 @@ static int enter_folder(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(cpu_is_guarded),
-                                     cmocka_unit_test(evaluator_is_guarded),
-                                     cmocka_unit_test(watchers_are_strangers)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(cpu_is_guarded), cmocka_unit_test(evaluator_is_guarded),
+      cmocka_unit_test(watchers_are_strangers), cmocka_unit_test(a_lost_device_is_told)};
   return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
 }

@@ -21,6 +21,7 @@
 #include "runtime/system/cache.h"
 #include "runtime/store/checkpoint.h"
 #include "runtime/data/feed.h"
+#include "runtime/machine.h"
 #include "runtime/project.h"
 #include "runtime/store/record.h"
 #include "runtime/train/sample.h"
@@ -485,6 +486,22 @@ static void test_late_compiler(void **state) {
   free(want);
 }
 
+/* Devices by name. */
+static void test_device_names(void **state) {
+  Fixture *f = *state;
+  Machine m;
+  TdError err = {0};
+  const Unit *u = f->project.unit;
+  assert_true(machine_open(&m, "cpu", u, 1, &(JitOptions){0}, &err) && m.jit != NULL);
+  machine_close(&m);
+  assert_true(machine_open(&m, "reference", u, 1, &(JitOptions){0}, &err) && m.jit == NULL);
+  machine_close(&m);
+  assert_false(machine_open(&m, "abacus", u, 1, &(JitOptions){0}, &err));
+  assert_int_equal(err.status, TD_BAD_USAGE);
+  assert_non_null(strstr(err.message, "abacus"));
+  machine_close(&m);
+}
+
 int main(void) {
 #define RUN(t) cmocka_unit_test_setup_teardown(t, fresh_run, end_run)
   const struct CMUnitTest tests[] = {
@@ -499,6 +516,7 @@ int main(void) {
       RUN(test_divergence),
       RUN(test_sample),
       RUN(test_late_compiler),
+      RUN(test_device_names),
   };
   return cmocka_run_group_tests(tests, make_fixture, free_fixture);
 }
