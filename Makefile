@@ -3,13 +3,13 @@
 # Sources are listed, not searched for: what is not in a list is not in the program.
 
 # -- dsl/: text to tree ---------------------------------------------------------------------------
-DSL = base diag diag_json explain ast nodes layout complain print print_expr print_lines dump
+DSL = base diag diag_json explain ast syntax nodes layout complain print print_expr print_lines dump
 # The standard library, in the language: dsl/std/NAME.td
 STD = core nn
 
 # -- compiler/: tree to program -------------------------------------------------------------------
 PROGRAM  = program
-IR       = prims expr walk linear fold interval ir clone prune print read read_lex read_expr verify draws
+IR       = prims expr walk linear fold interval ir clone prune print read read_lex read_name read_expr verify draws
 LOWER    = lower_error lower_value lower_range lower_path lower_scope lower_name lower_file lower_index \
            lower_expr lower_reduce lower_draw lower_call lower_stmt lower_loop lower_place diffusion \
            settings entry inputs models objective sampler domain

@@ -5,8 +5,8 @@
 #ifndef TDC_AST_H
 #define TDC_AST_H
 
-#include "base.h"
-#include "diag.h"
+#include "dsl/base.h"
+#include "dsl/diag.h"
 
 enum { AST_MAX_DEPTH = 200 }; /* of brackets, and of each expression */
 

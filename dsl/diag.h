@@ -5,7 +5,7 @@
 #ifndef TDC_DIAG_H
 #define TDC_DIAG_H
 
-#include "base.h"
+#include "dsl/base.h"
 
 /* A stretch of source text. Lines and columns count from 1; the end is
  * exclusive. line == 0 means "no place". `file` indexes Sources. */

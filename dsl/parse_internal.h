@@ -57,6 +57,9 @@ typedef struct Parser {
   AExpr *out_expr;
 } Parser;
 
+/* -- syntax.c */
+Diag *syntax_diag(Parser *p, int code, Span at, const char *fmt, ...) TD_PRINTF(4, 5);
+
 /* -- lex.l: false when the text cannot be read at all (reported) */
 bool lex_source(Parser *p);
 
@@ -68,8 +71,7 @@ bool layout_is_word(const Token *t);
 /* "did you mean 'model'?" for a name that resembles a keyword, or NULL */
 const char *layout_similar_word(Parser *p, const Token *t, bool declaration);
 
-/* -- complain.c */
-Diag *syntax_diag(Parser *p, int code, Span at, const char *fmt, ...) TD_PRINTF(4, 5);
+/* -- complain.c: an unexpected token, `got` where one of expected[n] may stand */
 void syntax_error(Parser *p, int got, const int *expected, int n, Span at);
 
 #endif

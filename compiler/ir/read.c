@@ -8,69 +8,6 @@
 
 #include <string.h>
 
-/* ---- names ---------------------------------------------------------------------- */
-
-static Entry *slot_of(Reader *r, const char *name, int ordinal) {
-  uint64_t h =
-      ((uint64_t)(uintptr_t)name + (uint64_t)ordinal * 0x51ed27) * UINT64_C(0x9e3779b97f4a7c15);
-  int at = (int)(h >> 33) & (r->table_size - 1);
-  while (r->table[at].name && (r->table[at].name != name || r->table[at].ordinal != ordinal))
-    at = (at + 1) & (r->table_size - 1);
-  return &r->table[at];
-}
-
-static void grow_table(Reader *r) {
-  Entry *old = r->table;
-  int n = r->table_size;
-  r->table_size = n ? 2 * n : 64;
-  r->table = NEWN(r->arena, Entry, r->table_size);
-  for (int i = 0; i < n; i++)
-    if (old[i].name) *slot_of(r, old[i].name, old[i].ordinal) = old[i];
-}
-
-/* Gives `name` to a node; the token is what was read as its name. */
-static void define(Reader *r, Token name, Node *n) {
-  if (2 * r->nentries >= r->table_size) grow_table(r);
-  Entry *e = slot_of(r, name.text, name.ordinal);
-  if (e->name)
-    read_fail(r, E_TEXT_TWICE, name.span, "'%s' is defined twice; call one %s'2", name.text,
-              name.text);
-  *e = (Entry){name.text, name.ordinal, n};
-  r->nentries++;
-  while (r->places.n <= n->id) vec_push(r->arena, &r->places, name.span);
-  r->places.at[n->id] = name.span;
-}
-
-static Token read_name(Reader *r) {
-  Token t = r->tok;
-  if (t.kind != T_NAME) read_fail(r, E_TEXT_SYNTAX, t.span, "expected a name");
-  if (!t.quoted && text_is_keyword(t.text))
-    read_fail(r, E_TEXT_SYNTAX, t.span,
-              "'%s' is a word of the language; as a name it is written `%s`", t.text, t.text);
-  read_next(r);
-  return t;
-}
-
-static void suggest(Reader *r, Diag *d, const char *name) {
-  VEC(const char *) known = {0};
-  for (int i = 0; i < r->table_size; i++)
-    if (r->table[i].name) vec_push(r->arena, &known, r->table[i].name);
-  const char *meant = did_you_mean(name, known.at, known.n);
-  if (meant) diag_hint(r->d, d, "did you mean '%s'?", meant);
-}
-
-Node *read_lookup(Reader *r) {
-  Token t = read_name(r);
-  Entry *e = slot_of(r, t.text, t.ordinal);
-  if (e->name) return e->node;
-  Diag *d =
-      diag_error(r->d, E_TEXT_NAME, t.span,
-                 t.ordinal > 1 ? "there is no node %s'%d above" : "there is no node '%s' above",
-                 t.text, t.ordinal);
-  suggest(r, d, t.text);
-  longjmp(r->failed, 1);
-}
-
 /* ---- shapes, ranges, tails --------------------------------------------------------- */
 
 typedef struct Head {
@@ -328,7 +265,7 @@ static void read_comp(Reader *r) {
   for (int k = 0; k < r->nvars; k++) n->axis[k] = axis[k];
   set_range(n, lo, hi);
   read_tail(r, n);
-  define(r, name, n);
+  read_define(r, name, n);
 }
 
 static void read_scatter(Reader *r) {
@@ -369,7 +306,7 @@ static void read_scatter(Reader *r) {
   for (int k = 0; k < h.rank; k++) s->axis[k] = h.axis[k];
   set_range(s, lo, hi);
   read_tail(r, s);
-  define(r, h.name, s);
+  read_define(r, h.name, s);
 }
 
 /* ---- the other statements ------------------------------------------------------------- */
@@ -408,7 +345,7 @@ static void read_const(Reader *r) {
   n->data = data.at;
   set_range(n, lo, hi);
   read_tail(r, n);
-  define(r, h.name, n);
+  read_define(r, h.name, n);
 }
 
 static void read_view(Reader *r) {
@@ -424,7 +361,7 @@ static void read_view(Reader *r) {
   n->offset = offset;
   set_range(n, lo, hi);
   read_tail(r, n);
-  define(r, h.name, n);
+  read_define(r, h.name, n);
 }
 
 static void read_pack(Reader *r) {
@@ -437,7 +374,7 @@ static void read_pack(Reader *r) {
   while (read_accept(r, ","));
   set_range(n, lo, hi);
   read_tail(r, n);
-  define(r, h.name, n);
+  read_define(r, h.name, n);
 }
 
 static void read_declared(Reader *r, NodeKind kind) {
@@ -447,7 +384,7 @@ static void read_declared(Reader *r, NodeKind kind) {
   Node *n = make(r, kind, &h);
   set_range(n, lo, hi);
   read_tail(r, n);
-  define(r, h.name, n);
+  read_define(r, h.name, n);
 }
 
 /* ---- loops ------------------------------------------------------------------------------ */
@@ -468,7 +405,7 @@ static void read_loop(Reader *r) {
     read_fail(r, E_TEXT_LIMIT, name.span, "more than %d loops in one another", LOOPS_MAX);
   Region *around = r->region;
   Loop *l = ir_loop(r->g, around, name.text, count, reverse, nowhere);
-  define(r, name, l->node);
+  read_define(r, name, l->node);
   read_tail(r, l->node);
   r->region = l->body;
   read_statements(r);
@@ -502,7 +439,7 @@ static void read_carry(Reader *r, Span at) {
   vec_push(r->arena, &l->carries, c);
   set_range(n, lo, hi);
   read_tail(r, n);
-  define(r, h.name, n);
+  read_define(r, h.name, n);
 }
 
 /* The order of these lines is the order of the slots. */
@@ -548,7 +485,7 @@ static void read_final(Reader *r) {
   n->slot = in->slot;
   set_range(n, lo, hi);
   read_tail(r, n);
-  define(r, h.name, n);
+  read_define(r, h.name, n);
 }
 
 static void read_stack(Reader *r) {
@@ -569,7 +506,7 @@ static void read_stack(Reader *r) {
   n->slot = (int)slot;
   set_range(n, lo, hi);
   read_tail(r, n);
-  define(r, h.name, n);
+  read_define(r, h.name, n);
 }
 
 /* ---- what stands at the end ---------------------------------------------------------------- */
@@ -668,7 +605,7 @@ static void read_graph(Reader *r) {
   end_statement(r);
   r->g = graph_new(r->arena, r->names, name.text);
   r->region = r->g->top;
-  grow_table(r);
+  read_no_names(r);
   read_statements(r);
   if (r->tok.kind != T_END) read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected a statement");
   Node *where;

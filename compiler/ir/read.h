@@ -24,11 +24,11 @@ typedef struct Lexer {
 } Lexer;
 
 /* A name in scope: a node by name and ordinal. */
-typedef struct Entry {
+typedef struct NamedNode {
   const char *name;
   int ordinal;
   Node *node;
-} Entry;
+} NamedNode;
 
 typedef struct Reader {
   Arena *arena;
@@ -40,8 +40,8 @@ typedef struct Reader {
   Token tok;
   Graph *g;
   Region *region; /* being filled */
-  Entry *table;
-  int table_size, nentries;
+  NamedNode *table;
+  int table_size, nnames;
   VEC(Span) places; /* by node id: where its name stands in this text */
   /* of the node being read */
   const char *var[IR_MAX_VARS];
@@ -72,9 +72,15 @@ void read_expect_word(Reader *r, const char *word);
 void read_skip_newlines(Reader *r);
 int64_t read_whole(Reader *r);   /* a number from 0 to 2^63 - 1 */
 int64_t read_integer(Reader *r); /* with a sign perhaps */
+
+/* -- read_name.c */
+void read_no_names(Reader *r); /* at the start of a graph */
+Token read_name(Reader *r);
+/* Gives `name` to a node; the token is what was read as its name. */
+void read_define(Reader *r, Token name, Node *n);
+Node *read_lookup(Reader *r); /* the node that the current name stands for */
+
 /* -- read_expr.c */
 Expr *read_expr(Reader *r);
-/* -- read.c */
-Node *read_lookup(Reader *r); /* the node that the current name stands for */
 
 #endif

@@ -2,7 +2,8 @@
 /* What both sides of the contract need to know about storage types. */
 #include "compiler/program/program.h"
 
-#include "dsl/base.h"
+#include <stdio.h>
+#include <stdlib.h>
 
 size_t td_type_size(TdType t) {
   switch (t) {
@@ -13,7 +14,8 @@ size_t td_type_size(TdType t) {
   case TD_F16: return 2;
   case TD_U8: return 1;
   }
-  bug("unknown storage type %d", (int)t);
+  fprintf(stderr, "program: unknown storage type %d\n", (int)t);
+  abort();
 }
 
 size_t td_block(size_t bytes, size_t *align) {
@@ -25,12 +27,12 @@ size_t td_block(size_t bytes, size_t *align) {
 
 /* `times` blocks of count * size bytes. */
 static bool add_blocks(int64_t *sum, int64_t count, size_t size, int times) {
-  int64_t bytes;
-  size_t align, block;
-  if (count < 0 || !mul_fits(count, (int64_t)size, &bytes)) return false;
-  block = td_block((size_t)bytes, &align);
-  return block > 0 && block < INT64_MAX / 2 && mul_fits((int64_t)block, times, &bytes) &&
-         add_fits(*sum, bytes, sum);
+  size_t align, bytes, block;
+  int64_t all;
+  if (count < 0 || __builtin_mul_overflow(count, size, &bytes)) return false;
+  block = td_block(bytes, &align);
+  return block > 0 && block < INT64_MAX / 2 && !__builtin_mul_overflow(block, times, &all) &&
+         !__builtin_add_overflow(*sum, all, sum);
 }
 
 bool td_program_memory(const TdProgram *p, int threads, size_t *bytes) {
