@@ -9,22 +9,23 @@ STD = core nn
 
 # -- compiler/: tree to program -------------------------------------------------------------------
 PROGRAM  = program
-IR       = prims expr walk linear fold interval ir clone prune print read read_lex read_name read_expr verify draws
-LOWER    = lower_error lower_value lower_range lower_path lower_scope lower_name lower_file lower_index \
-           lower_expr lower_reduce lower_draw lower_call lower_stmt lower_loop lower_place diffusion \
-           settings entry inputs models objective sampler domain
+IR       = prims expr walk linear fold interval ir clone prune print read read_lex read_name \
+           read_expr verify draws
+LOWER    = lower_error lower_value lower_range lower_path lower_scope lower_name lower_file \
+           lower_index lower_expr lower_reduce lower_draw lower_call lower_stmt lower_loop \
+           lower_place diffusion settings entry inputs models objective sampler domain
 GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_values
 PASSES   = pipeline simplify hoist cse recompute again twice restack tables inline
 EVAL     = eval eval_code eval_ops eval_run
 CHECK    = gradcheck opcheck trial trial_call
-PLAN     = plan contract group chain chain_build rows own order in_place place narrow launch steps memory \
-           print_plan print_picture
+PLAN     = plan contract group chain chain_build rows own order in_place place narrow launch steps \
+           memory print_plan print_picture
 EMIT     = value kernels
-CPU      = target product pack shape rows scatter contraction chain chain_shape chain_tiles gemm_write gemm_blocks gemm_emit \
-           gemm_function gemm_pack gemm_narrow standalone
-COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=lower/%) $(GRAD:%=grad/%) \
-           $(PASSES:%=passes/%) $(EVAL:%=eval/%) $(CHECK:%=check/%) $(PLAN:%=plan/%) \
-           $(EMIT:%=emit/%) $(CPU:%=cpu/%)
+CPU      = target product pack shape rows scatter contraction chain chain_shape chain_tiles \
+           gemm_write gemm_blocks gemm_emit gemm_function gemm_pack gemm_narrow standalone
+COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=lower/%) \
+           $(GRAD:%=grad/%) $(PASSES:%=passes/%) $(EVAL:%=eval/%) $(CHECK:%=check/%) \
+           $(PLAN:%=plan/%) $(EMIT:%=emit/%) $(CPU:%=cpu/%)
 
 # -- runtime/: programs to results ----------------------------------------------------------------
 SYSTEM   = error io spawn cache signals peak
@@ -41,15 +42,16 @@ CLI = main flags help report open compile train sample eval run check fmt gradch
       doctor cache opt profile
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
-UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data test_jit test_train test_reference test_api test_cli test_memory test_grad test_grad_random \
-       test_backend test_backend_random test_chain test_prelude test_contract test_diagnostics test_language test_mutations test_output \
-       test_narrow test_recompute
+UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data \
+       test_jit test_train test_reference test_api test_cli test_memory test_grad test_grad_random \
+       test_backend test_backend_random test_chain test_prelude test_contract test_diagnostics \
+       test_language test_mutations test_output test_narrow test_recompute
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 # these once more, and tdc with them, where nobody but the device can reach its memory
 GUARDED = test_guarded test_train test_reference test_api test_jit test_narrow test_cli models
 
-# -- how --------------------------------------------------------------------------------------------
+# -- how -------------------------------------------------------------------------------------------
 CC      ?= cc
 FLEX    ?= flex
 BISON   ?= bison
@@ -113,7 +115,7 @@ $(TEXTS:%=$(B)/gen/%.c): $(B)/gen/%.c: $(B)/embed $$($$*_OF)
 	@mkdir -p $(@D)
 	$(B)/embed text $*_text $($*_OF) > $@.new && mv $@.new $@
 
-# -- tests ------------------------------------------------------------------------------------------
+# -- tests -----------------------------------------------------------------------------------------
 TESTED = $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(GUARDED:%=$(B)/guarded/tests/%.guarded)
 TESTS = $(B)/tests/run $(TESTED)
 SANE  = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -130,11 +132,12 @@ $(B)/tests/%: $(B)/tests/unit/%.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libtdc.a -lcmocka $(LIBS)
 
 # the prelude as generated code meets it
-$(B)/tests/unit/test_prelude.o: override CFLAGS += -O3 -march=native -fopenmp-simd -fno-math-errno -fno-trapping-math
+$(B)/tests/unit/test_prelude.o: override CFLAGS += -O3 -march=native -fopenmp-simd \
+  -fno-math-errno -fno-trapping-math
 
 # memory runs out where the test says
-$(B)/tests/test_memory: override LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc \
-  -Wl,--wrap=strdup,--wrap=strndup,--wrap=realpath
+$(B)/tests/test_memory: override LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
+  -Wl,--wrap=aligned_alloc,--wrap=strdup,--wrap=strndup,--wrap=realpath
 
 $(B)/tests/test_random_graphs: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_narrow: $(B)/tests/model.o
@@ -165,13 +168,14 @@ $(B)/tests/fuzz_parse: tests/fuzz/fuzz_parse.c $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(SANE) $(WARN) -I. -I$(B)/gen -o $@ tests/fuzz/fuzz_parse.c $(DSL_SRC)
 
-test: deps
+test: WITH =
+test: MUTATIONS = 2000
+test-long: WITH = TDC_TEST_LONG=1
+test-long: MUTATIONS = 20000
+test test-long: deps
 	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built $(B)/install/libtdc.a
-	@tests/all.sh $(TESTED) $(B)/tests/run tests/install.sh tests/format.sh "$(FUZZ) 2000 $(FUZZED)"
-
-test-long: deps
-	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built $(B)/install/libtdc.a
-	@TDC_TEST_LONG=1 tests/all.sh $(TESTED) $(B)/tests/run tests/install.sh tests/format.sh "$(FUZZ) 20000 $(FUZZED)"
+	@$(WITH) tests/all.sh $(TESTED) $(B)/tests/run tests/install.sh tests/format.sh \
+	  tests/layers.sh "$(FUZZ) $(MUTATIONS) $(FUZZED)"
 
 FUZZ   = $(B)/tests/fuzz_parse --mutations
 FUZZED = $(wildcard tests/front/*.td tests/errors/*.td dsl/std/*.td)
@@ -194,15 +198,16 @@ bench bench-quick: deps
 	@$(MAKE) --no-print-directory -j2 $(B)/tests/bench_side $(B)/tests/gemm_bench
 	@$(BENCH) $(if $(filter bench-quick,$@),--quick) $(BENCHFLAGS)
 
-# -- layout: .clang-format. Not the preludes, which are laid out as what is generated is ---------------
-FORMATTED = $(filter-out compiler/cpu/prelude%,$(wildcard $(patsubst %,%/*.c,$(DIRS)) $(patsubst %,%/*.h,$(DIRS))))
+# -- layout: .clang-format. Not the preludes, which are laid out as what is generated is -----------
+FORMATTED = $(filter-out compiler/cpu/prelude%,\
+              $(wildcard $(patsubst %,%/*.c,$(DIRS)) $(patsubst %,%/*.h,$(DIRS))))
 DIRS      = dsl compiler compiler/* runtime runtime/* tests tests/*
 formatted:
 	@printf '%s\n' $(FORMATTED)
 format:
 	@clang-format -i $(FORMATTED)
 
-# -- the rest -----------------------------------------------------------------------------------------
+# -- the rest --------------------------------------------------------------------------------------
 demo: deps
 	@$(MAKE) --no-print-directory all
 	$(B)/tdc models/shakespeare.td --weights models/shakespeare_nano.safetensors
@@ -264,5 +269,6 @@ clean:
 	rm -rf $(B)
 
 .SECONDARY:
-.PHONY: all test formatted format tests-built test-long bench bench-quick demo deps install uninstall clean
+.PHONY: all test formatted format tests-built test-long bench bench-quick demo deps install \
+  uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/*.d $(B)/tests/unit/*.d)

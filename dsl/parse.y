@@ -128,17 +128,26 @@ decls:
 
 decl:
     USE NAME                            { $$ = decl_new(p, D_USE, @$, $2, @2); }
-  | USE STR                             { $$ = decl_new(p, D_USE, @$, NULL, @2); $$->path = $2->str; }
-  | numbers binds                       { $$ = decl_new(p, (ADeclKind)$1, @$, NULL, @1); $$->binds = *$2; }
+  | USE STR
+      { $$ = decl_new(p, D_USE, @$, NULL, @2); $$->path = $2->str; }
+  | numbers binds
+      { $$ = decl_new(p, (ADeclKind)$1, @$, NULL, @1); $$->binds = *$2; }
   | param                               { $$ = decl_new(p, D_PARAM, @$, NULL, @1); $$->stmt = $1; }
-  | DATA NAME '{' settings '}'          { $$ = decl_new(p, D_DATA, @$, $2, @2); decl_settings($$, $4, @3, @5); }
-  | TRAIN '{' settings '}'              { $$ = decl_new(p, D_TRAIN, @$, NULL, @1); decl_settings($$, $3, @2, @4); }
-  | TRAIN NAME '{' settings '}'         { $$ = decl_new(p, D_TRAIN, @$, $2, @2); decl_settings($$, $4, @3, @5); }
-  | PRECISION '{' settings '}'          { $$ = decl_new(p, D_PRECISION, @$, NULL, @1); decl_settings($$, $3, @2, @4); }
-  | SCHEDULE NAME '[' expr ']' body     { $$ = decl_new(p, D_SCHEDULE, @$, $2, @2); $$->extent = $4; decl_body($$, $6); }
-  | root NAME '(' formals ')' body      { $$ = decl_new(p, (ADeclKind)$1, @$, $2, @2); $$->formals = *$4; decl_body($$, $6); }
+  | DATA NAME '{' settings '}'
+      { $$ = decl_new(p, D_DATA, @$, $2, @2); decl_settings($$, $4, @3, @5); }
+  | TRAIN '{' settings '}'
+      { $$ = decl_new(p, D_TRAIN, @$, NULL, @1); decl_settings($$, $3, @2, @4); }
+  | TRAIN NAME '{' settings '}'
+      { $$ = decl_new(p, D_TRAIN, @$, $2, @2); decl_settings($$, $4, @3, @5); }
+  | PRECISION '{' settings '}'
+      { $$ = decl_new(p, D_PRECISION, @$, NULL, @1); decl_settings($$, $3, @2, @4); }
+  | SCHEDULE NAME '[' expr ']' body
+      { $$ = decl_new(p, D_SCHEDULE, @$, $2, @2); $$->extent = $4; decl_body($$, $6); }
+  | root NAME '(' formals ')' body
+      { $$ = decl_new(p, (ADeclKind)$1, @$, $2, @2); $$->formals = *$4; decl_body($$, $6); }
   | op_head body opt_grad opt_nocheck   { $$ = $1; decl_body($$, $2); decl_finish($$, @$, $3, $4); }
-  | op_head '=' expr opt_grad opt_nocheck { $$ = $1; decl_equation(p, $$, $3, @2); decl_finish($$, @$, $4, $5); }
+  | op_head '=' expr opt_grad opt_nocheck
+      { $$ = $1; decl_equation(p, $$, $3, @2); decl_finish($$, @$, $4, $5); }
   ;
 
 numbers: CONST { $$ = D_CONST; } | DIM { $$ = D_DIM; } | AXIS { $$ = D_AXIS; } ;
@@ -146,7 +155,8 @@ operation: OP { $$ = D_OP; } | BLOCK { $$ = D_BLOCK; } | MODEL { $$ = D_MODEL; }
 root: LOSS { $$ = D_LOSS; } | METRIC { $$ = D_METRIC; } | SAMPLER { $$ = D_SAMPLER; } ;
 
 op_head:
-    operation NAME '(' formals ')'      { $$ = decl_new(p, (ADeclKind)$1, @$, $2, @2); $$->formals = *$4; }
+    operation NAME '(' formals ')'
+      { $$ = decl_new(p, (ADeclKind)$1, @$, $2, @2); $$->formals = *$4; }
   | operation NAME '(' formals ')' ARROW results
       { $$ = decl_new(p, (ADeclKind)$1, @$, $2, @2); $$->formals = *$4; $$->results = *$7; }
   ;
@@ -201,7 +211,8 @@ settings:
 setting:
     word
   | NUM                                 { $$ = expr_number(p, @$, $1); }
-  | '-' NUM                             { $$ = expr_unary(p, @$, OP_NEG, @1, expr_number(p, @2, $2)); }
+  | '-' NUM
+      { $$ = expr_unary(p, @$, OP_NEG, @1, expr_number(p, @2, $2)); }
   | STR                                 { $$ = expr_string(p, @$, $1); }
   | APART expr ')'                      { $$ = expr_parens(p, @$, $2); }
   ;
@@ -214,7 +225,8 @@ word:
 
 /* ---- statements ---- */
 
-body: '{' stmts '}'                     { $$ = NEW(p->arena, Body); $$->stmts = *$2; $$->span = @$; } ;
+body: '{' stmts '}'
+      { $$ = NEW(p->arena, Body); $$->stmts = *$2; $$->span = @$; } ;
 
 stmts:
     %empty                              { $$ = NEW(p->arena, AStmts); }
@@ -228,9 +240,12 @@ stmt:
   | '@' NAME assignment                 { $$ = $3; $$->span = @$; stmt_attribute(p, $$, $2, @2); }
   | targets '~' expr                    { $$ = stmt_define(p, S_DRAW, @$, $1, $3, true); }
   | param
-  | STATE target '=' expr               { $$ = stmt_define(p, S_STATE, @$, one_target(p, $2), $4, false); }
-  | STATE target '~' expr               { $$ = stmt_define(p, S_STATE, @$, one_target(p, $2), $4, true); }
-  | LOG target '=' expr                 { $$ = stmt_define(p, S_LOG, @$, one_target(p, $2), $4, false); }
+  | STATE target '=' expr
+      { $$ = stmt_define(p, S_STATE, @$, one_target(p, $2), $4, false); }
+  | STATE target '~' expr
+      { $$ = stmt_define(p, S_STATE, @$, one_target(p, $2), $4, true); }
+  | LOG target '=' expr
+      { $$ = stmt_define(p, S_LOG, @$, one_target(p, $2), $4, false); }
   | MINIMIZE expr                       { $$ = stmt_define(p, S_MINIMIZE, @$, NULL, $2, false); }
   | REPORT expr                         { $$ = stmt_define(p, S_REPORT, @$, NULL, $2, false); }
   | EMIT expr                           { $$ = stmt_define(p, S_EMIT, @$, NULL, $2, false); }
@@ -252,15 +267,18 @@ targets:
 target: NAME dims                       { $$ = target_new(p, @$, $1, $2); } ;
 
 binds:
-    target '=' expr                     { $$ = NEW(p->arena, ABinds); PUSH($$, ((ABind){*$1, $3, @$})); }
-  | binds ',' target '=' expr           { $$ = $1; PUSH($$, ((ABind){*$3, $5, span_join(@3, @5)})); }
+    target '=' expr
+      { $$ = NEW(p->arena, ABinds); PUSH($$, ((ABind){*$1, $3, @$})); }
+  | binds ',' target '=' expr
+      { $$ = $1; PUSH($$, ((ABind){*$3, $5, span_join(@3, @5)})); }
   ;
 
 loop_head:
     FOR NAME IN range                   { $$ = loop_vars($4, $2, NULL, @2, false); }
   | FOR NAME ',' NAME IN range          { $$ = loop_vars($6, $2, $4, @2, false); }
   | SCAN NAME IN range                  { $$ = loop_vars($4, $2, NULL, @2, true); }
-  | SCAN NAME                           { $$ = loop_vars(loop_new(p, RANGE_COUNT, NULL, NULL, NULL), $2, NULL, @2, true); }
+  | SCAN NAME
+      { $$ = loop_vars(loop_new(p, RANGE_COUNT, NULL, NULL, NULL), $2, NULL, @2, true); }
   ;
 
 range:
@@ -291,7 +309,8 @@ item:
     expr                                { $$ = (AItem){.span = @$, .expr = $1}; }
   | expr ELSE expr                      { $$ = (AItem){.span = @$, .expr = $1, .other = $3}; }
   | NAME IN expr                        { $$ = (AItem){.span = @$, .var = $1->text, .lo = $3}; }
-  | NAME IN expr ':' expr               { $$ = (AItem){.span = @$, .var = $1->text, .lo = $3, .hi = $5}; }
+  | NAME IN expr ':' expr
+      { $$ = (AItem){.span = @$, .var = $1->text, .lo = $3, .hi = $5}; }
   | ELLIPSIS                            { $$ = (AItem){.span = @$, .ellipsis = true}; }
   ;
 
