@@ -5,7 +5,8 @@
 
 #include "compiler/ir/ir.h"
 
-/* Without users' derivatives: those were taken. */
+/* A copy that shares nothing with g but names and spans; without users' derivatives, which
+ * were taken. */
 Graph *graph_clone(Arena *a, const Graph *g);
 
 #endif

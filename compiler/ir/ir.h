@@ -189,41 +189,4 @@ int64_t ir_evaluations(const Node *n);          /* of its body */
 /* Remove from every region the nodes that no output or update needs. */
 void ir_prune(Graph *g);
 
-/* -- clone.c ----------------------------------------------------------------- */
-/* A copy that shares nothing with g but names and spans; without users' derivatives. */
-Graph *graph_clone(Arena *a, const Graph *g);
-
-/* -- print.c, read.c, verify.c: the textual form (IR.md) --------------------- */
-void ir_print(Graph *g, StrBuf *out);
-Graph *ir_parse(Arena *a, Interner *names, Diags *d, int file); /* NULL after an error */
-/* NULL when every invariant holds, else what is broken, in the arena. */
-const char *ir_verify(Graph *g);
-
-/* -- draws.c: the generator, shared by evaluator, emitter and runtime --------- */
-void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
-/* key = (seed low word ^ site, seed high word); counter = (low, high of a block, low, high
- * of `step`),
- * block = number / 64 * 16 + number % 16, word = number / 16 % 4 */
-double draw_uniform(uint64_t seed, uint64_t step, uint32_t site, uint64_t number);
-double draw_normal(uint64_t seed, uint64_t step, uint32_t site, uint64_t number);
-uint32_t draw_site(const char *qualified_name);
-
-/* -- eval.c: the reference evaluator, in double precision --------------------- */
-typedef struct Eval Eval;
-Eval *eval_new(Graph *g, uint64_t seed, int64_t step);
-void eval_free(Eval *ev);
-/* The storage of an N_INPUT or N_STATE, zero at first; callers fill it. */
-double *eval_bind(Eval *ev, Node *n);
-/* Run; NULL, or a message (index out of bounds at a named place). Afterwards
- * eval_value gives any top-region node's value; updates were applied to states. */
-const char *eval_run(Eval *ev);
-const double *eval_value(Eval *ev, Node *n);
-void eval_set_step(Eval *ev, int64_t step);
-void eval_set_seed(Eval *ev, uint64_t seed);
-
-/* -- grad.c ------------------------------------------------------------------ */
-/* Append nodes that compute d loss / d wrt[k] to the top region; adjoint[k] is
- * NULL when no path leads there. loss: rank 0, real. Errors go to d. */
-bool grad_reverse(Graph *g, Diags *d, Node *loss, Node *const *wrt, int n, Node **adjoint);
-
 #endif
