@@ -3,7 +3,8 @@
 # Sources are listed, not searched for: what is not in a list is not in the program.
 
 # -- dsl/: text to tree ---------------------------------------------------------------------------
-DSL = base diag diag_json explain ast syntax nodes layout complain print print_expr print_lines dump
+DSL = base diag diag_json similar explain ast syntax nodes layout complain print print_expr \
+      print_lines dump
 # The standard library, in the language: dsl/std/NAME.td
 STD = core nn
 

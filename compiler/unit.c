@@ -201,8 +201,7 @@ static bool check_defines(Lowering *l) {
     Span nowhere = {0};
     Diag *x = lower_error(l, 420, nowhere,
                           "-D %s: the file declares no const, dim or axis of that name", name);
-    const char *near = did_you_mean(name, names.at, names.n);
-    if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
+    diag_hint_near(l->d, x, name, names.at, names.n);
     ok = false;
   }
   return ok;

@@ -79,8 +79,9 @@ const char *internn(Interner *in, const char *s, size_t n);
 /* -- base.c: sizes ------------------------------------------------------- */
 bool mul_fits(int64_t a, int64_t b, int64_t *out); /* false on overflow; a, b >= 0 */
 bool add_fits(int64_t a, int64_t b, int64_t *out);
-int64_t ceil_div(int64_t a, int64_t b); /* a >= 0, b > 0 */
-int64_t round_up(int64_t a, int64_t b); /* to a multiple of b; a >= 0, b > 0 */
+int64_t floor_div(int64_t a, int64_t b); /* b != 0 */
+int64_t ceil_div(int64_t a, int64_t b);  /* a >= 0, b > 0 */
+int64_t round_up(int64_t a, int64_t b);  /* to a multiple of b; a >= 0, b > 0 */
 
 /* Number formatting that reads back bit-exactly and never depends on the locale:
  * the shortest decimal of a double ("0.1", "1e-05", "inf"). */

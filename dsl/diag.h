@@ -63,13 +63,18 @@ const Diag *diags_at(const Diags *d, int i);
 
 /* The human form (as in LANGUAGE.md, "Diagnostics"); colour only when asked. */
 void diags_print(const Diags *d, StrBuf *out, bool colour);
+
+/* -- diag_json.c ------------------------------------------------------------- */
 /* One JSON array of {code, level, file, line, column, end_line, end_column, message, labels,
  * notes, hint}. */
 void diags_print_json(const Diags *d, StrBuf *out);
 
+/* -- similar.c -------------------------------------------------------------- */
 /* "did you mean": the candidate nearest to `name` by edit distance (at most a
  * third of its length, transpositions count one), or NULL. */
 const char *did_you_mean(const char *name, const char *const *candidates, int n);
+/* Says so in a hint to x; false when there is none. */
+bool diag_hint_near(Diags *d, Diag *x, const char *name, const char *const *candidates, int n);
 
 /* The table of codes (dsl/codes.def): the long explanation, or NULL. */
 const char *diag_explain(int code, bool warning);

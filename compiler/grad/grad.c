@@ -68,7 +68,7 @@ static void seed_winner(Frame *f, const Node *y, Expr *dy, GuardedList *seeds) {
   Expr *body = y->reducer == RED_MAX ? y->body : ex1(g, P_neg, y->body);
   Node *winner = companion(f, y, "winner", RED_ARGMAX, body);
   Expr *wins = ex2(g, P_eq, flat_reduced(g, y), ir_read_all(g, winner));
-  seed(f->pass, seeds, guard_and(g, y->guard, wins), dy);
+  seed(f->pass, seeds, ex_and(g, y->guard, wins), dy);
 }
 
 /* prod: with no factor 0, each gets the product of the others by division; with
@@ -81,8 +81,8 @@ static void seed_factors(Frame *f, const Node *y, Expr *dy, GuardedList *seeds) 
   Node *rest = companion(f, y, "rest", RED_PROD, ex3(g, P_select, is_zero, ex_num(g, 1), y->body));
   Expr *count = ir_read_all(g, zeros), *others = ex2(g, P_mul, dy, ir_read_all(g, rest));
   Expr *none = ex2(g, P_eq, count, ex_int(g, 0)), *one = ex2(g, P_eq, count, ex_int(g, 1));
-  seed(f->pass, seeds, guard_and(g, y->guard, none), ex2(g, P_div, others, y->body));
-  seed(f->pass, seeds, guard_and(g, y->guard, guard_and(g, one, is_zero)), others);
+  seed(f->pass, seeds, ex_and(g, y->guard, none), ex2(g, P_div, others, y->body));
+  seed(f->pass, seeds, ex_and(g, y->guard, ex_and(g, one, is_zero)), others);
 }
 
 static void seeds_of(Frame *f, const Node *y, Expr *dy, GuardedList *seeds) {

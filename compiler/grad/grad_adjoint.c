@@ -87,10 +87,7 @@ typedef struct Bounds {
 } Bounds;
 
 static void prove_index(Bounds *b, const Expr *index, int64_t size) {
-  int64_t lo, hi;
-  if (!ex_interval(b->g, index, b->share->extent, b->share->nvars, &lo, &hi) || lo < 0 ||
-      hi >= size)
-    b->proved = false;
+  if (!ex_in_range(b->g, index, b->share->extent, b->share->nvars, size)) b->proved = false;
 }
 
 static void prove_read(Expr *e, void *ctx) {

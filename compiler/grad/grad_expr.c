@@ -12,12 +12,6 @@
 
 enum { GUARDED_MAX = 4 }; /* longer lists are merged into one entry */
 
-Expr *guard_and(Graph *g, Expr *a, Expr *b) {
-  if (!a) return b;
-  if (!b) return a;
-  return ex2(g, P_and, a, b);
-}
-
 Expr *guard_not(Graph *g, Expr *a) { return ex1(g, P_not, a); }
 
 Expr *guard_select(Graph *g, Guarded x) {
@@ -100,8 +94,6 @@ static Expr *read_rule(Rule *r) {
   return ex_prim(r->g, p, args);
 }
 
-static bool is_prim(const Expr *e, Prim p) { return e->kind == E_PRIM && e->prim == p; }
-
 /* The derivative of `e` (value y) by argument k. */
 static Expr *derivative(Graph *g, const Expr *e, Expr *y, int k) {
   if (e->prim == P_pow && k == 0 && e->args[1]->kind == E_NUM) {
@@ -120,8 +112,8 @@ static Expr *scale(Graph *g, Expr *v, Expr *d) {
   if (ex_is_one(d)) return v;
   if (ex_is_one(v)) return d;
   if (d->kind == E_NUM && d->num == -1) return ex1(g, P_neg, v);
-  if (is_prim(d, P_neg)) return ex1(g, P_neg, scale(g, v, d->args[0]));
-  if (is_prim(d, P_div) && ex_is_one(d->args[0])) return ex2(g, P_div, v, d->args[1]);
+  if (ex_is_prim(d, P_neg)) return ex1(g, P_neg, scale(g, v, d->args[0]));
+  if (ex_is_prim(d, P_div) && ex_is_one(d->args[0])) return ex2(g, P_div, v, d->args[1]);
   return ex2(g, P_mul, v, d);
 }
 
@@ -129,10 +121,10 @@ static Expr *scale(Graph *g, Expr *v, Expr *d) {
 static void pass(GradPass *p, GuardedList *to, Guarded x, Expr *d) {
   Graph *g = p->graph;
   if (ex_is_zero(d)) return;
-  if (is_prim(d, P_select) && ex_is_zero(d->args[2])) {
-    pass(p, to, (Guarded){guard_and(g, x.guard, d->args[0]), x.value}, d->args[1]);
-  } else if (is_prim(d, P_select) && ex_is_zero(d->args[1])) {
-    pass(p, to, (Guarded){guard_and(g, x.guard, guard_not(g, d->args[0])), x.value}, d->args[2]);
+  if (ex_is_prim(d, P_select) && ex_is_zero(d->args[2])) {
+    pass(p, to, (Guarded){ex_and(g, x.guard, d->args[0]), x.value}, d->args[1]);
+  } else if (ex_is_prim(d, P_select) && ex_is_zero(d->args[1])) {
+    pass(p, to, (Guarded){ex_and(g, x.guard, guard_not(g, d->args[0])), x.value}, d->args[2]);
   } else {
     list_add(p, to, (Guarded){x.guard, scale(g, x.value, d)});
   }
@@ -187,7 +179,7 @@ static void through_prim(Sweep *s, Expr *e, Expr *y, const GuardedList *from) {
       Expr *c = k == 1 ? e->args[0] : guard_not(g, e->args[0]);
       for (int i = 0; i < from->n; i++)
         list_add(p, list_of(s, e->args[k]),
-                 (Guarded){guard_and(g, from->at[i].guard, c), from->at[i].value});
+                 (Guarded){ex_and(g, from->at[i].guard, c), from->at[i].value});
     } else {
       Expr *d = derivative(g, e, y, k);
       for (int i = 0; i < from->n; i++) pass(p, list_of(s, e->args[k]), from->at[i], d);
@@ -207,7 +199,7 @@ static void spread_value(Sweep *s, Expr *root_value) {
   }
   for (int i = n - 1; i >= 0; i--) {
     const Expr *e = s->order.at.at[i];
-    if (!s->value[i] || !is_prim(e, P_select)) continue;
+    if (!s->value[i] || !ex_is_prim(e, P_select)) continue;
     for (int k = 1; k < 3; k++) {
       int branch = s->pass->slot[e->args[k]->id];
       if (uses[branch] == 1) s->value[branch] = s->value[i];

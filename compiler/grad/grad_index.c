@@ -80,7 +80,7 @@ static bool set_remainder(Solver *s, int a, const Affine *f, Expr *e, int64_t d)
   int64_t first = lo / d - (lo % d < 0), last = hi / d - (hi % d < 0);
   set_equation(s, a, f, 1);
   s->equation[a].rest = ex2(s->g, P_sub, s->equation[a].rest, ex_int(s->g, first * d));
-  s->below = guard_and(s->g, s->below, ex2(s->g, P_lt, ex_var(s->g, a), ex_int(s->g, d)));
+  s->below = ex_and(s->g, s->below, ex2(s->g, P_lt, ex_var(s->g, a), ex_int(s->g, d)));
   return last == first || fresh(s, &s->equation[a], last - first + 1, -d);
 }
 
@@ -91,7 +91,7 @@ static bool set_quotient(Solver *s, int a, const Affine *f, Expr *e, int64_t d) 
     const Expr *p = s->share.index[b];
     if (s->done[b] || !is_by(p, P_mod) || p->args[0] != e || p->args[1]->inum != d) continue;
     s->equation[a].rest = ex2(s->g, P_sub, s->equation[a].rest, ex_var(s->g, b));
-    s->below = guard_and(s->g, s->below, ex2(s->g, P_lt, ex_var(s->g, b), ex_int(s->g, d)));
+    s->below = ex_and(s->g, s->below, ex2(s->g, P_lt, ex_var(s->g, b), ex_int(s->g, d)));
     s->done[b] = true;
     return true;
   }
@@ -294,7 +294,7 @@ static Expr *made(Solver *s, int v) {
 static Expr *also(Solver *s, const Term *t, Expr *guard, Expr *c) {
   int64_t lo = 0, hi = 1;
   ex_interval(s->g, c, t->extent, s->rank + t->nred, &lo, &hi);
-  return lo == 1 ? guard : guard_and(s->g, guard, c);
+  return lo == 1 ? guard : ex_and(s->g, guard, c);
 }
 
 static Expr *each_conjunct(Solver *s, const Term *t, Expr *guard, Expr *c) {
@@ -357,7 +357,7 @@ static bool compare_opaque(Solver *s, Term *t, Expr *const *map) {
     for (int k = 0; k < s->share.nvars; k++)
       if (s->solution[k].kind == OPEN) return false;
     index = ex_subst(s->g, index, map, s->share.nvars);
-    t->guard = guard_and(s->g, t->guard, ex2(s->g, P_eq, ex_var(s->g, a), index));
+    t->guard = ex_and(s->g, t->guard, ex2(s->g, P_eq, ex_var(s->g, a), index));
   }
   return true;
 }

@@ -135,7 +135,6 @@ void grad_order(GradPass *p, Expr *root, ExprOrder *out);
 bool grad_passes(const Expr *e, int k);
 
 /* -- grad_expr.c: adjoints of scalar expressions ------------------------------ */
-Expr *guard_and(Graph *g, Expr *a, Expr *b); /* a protects b's reads; NULL = true */
 Expr *guard_not(Graph *g, Expr *a);
 Expr *guard_select(Graph *g, Guarded x); /* guard ? value : 0 */
 bool expr_has_read(Graph *g, Expr *e);

@@ -136,3 +136,5 @@ bool ex_is_zero(const Expr *e) {
 bool ex_is_one(const Expr *e) {
   return (e->kind == E_NUM && e->num == 1) || (e->kind == E_INT && e->inum == 1);
 }
+
+bool ex_is_prim(const Expr *e, Prim p) { return e->kind == E_PRIM && e->prim == p; }

@@ -55,6 +55,7 @@ Expr *ex_read(Graph *g, Node *n, Expr *const *index); /* n->rank indices */
 Expr *expr_prim_raw(Graph *g, Prim p, Type type, Expr *const *args);
 bool ex_is_zero(const Expr *e);
 bool ex_is_one(const Expr *e);
+bool ex_is_prim(const Expr *e, Prim p);
 
 /* -- fold.c: primitives as they are usually made ---------------------------- */
 /* Primitives fold constants and apply the identities that hold for every
@@ -64,6 +65,7 @@ Expr *ex_prim(Graph *g, Prim p, Expr *const *args);
 Expr *ex1(Graph *g, Prim p, Expr *a);
 Expr *ex2(Graph *g, Prim p, Expr *a, Expr *b);
 Expr *ex3(Graph *g, Prim p, Expr *a, Expr *b, Expr *c);
+Expr *ex_and(Graph *g, Expr *a, Expr *b); /* NULL: true; a protects the reads of b */
 
 /* -- walk.c: from subexpression to subexpression ---------------------------- */
 /* Rebuild e with variable k replaced by map[k] (NULL: kept). */
@@ -95,5 +97,7 @@ double expr_cost(Graph *g, Expr *e); /* of one evaluation, in additions */
  * nvars/extent); reads use the node's lo..hi. False when unbounded. */
 bool ex_interval(Graph *g, const Expr *e, const int64_t *extent, int nvars, int64_t *lo,
                  int64_t *hi);
+/* Does e lie in 0 .. limit - 1 whatever the variables are? */
+bool ex_in_range(Graph *g, const Expr *e, const int64_t *extent, int nvars, int64_t limit);
 
 #endif

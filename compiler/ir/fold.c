@@ -9,7 +9,6 @@ static bool constant(const Expr *e) {
   return e->kind == E_NUM || e->kind == E_INT || e->kind == E_BOOL;
 }
 
-static bool is_prim(const Expr *e, Prim p) { return e->kind == E_PRIM && e->prim == p; }
 static bool is_num(const Expr *e, double x) { return e->kind == E_NUM && e->num == x; }
 static bool is_bool(const Expr *e, bool x) { return e->kind == E_BOOL && (e->inum != 0) == x; }
 
@@ -64,27 +63,27 @@ static Expr *fold_real(Graph *g, Prim p, Expr *a, Expr *b) {
   case P_add:
     if (a->kind == E_NUM && b->kind != E_NUM) return ex2(g, P_add, b, a); /* the constant last */
     if (is_num(b, 0)) return a;
-    if (is_prim(b, P_neg)) return ex2(g, P_sub, a, b->args[0]);
-    if (is_prim(a, P_neg)) return ex2(g, P_sub, b, a->args[0]);
+    if (ex_is_prim(b, P_neg)) return ex2(g, P_sub, a, b->args[0]);
+    if (ex_is_prim(a, P_neg)) return ex2(g, P_sub, b, a->args[0]);
     return NULL;
   case P_sub:
     if (is_num(b, 0)) return a;
     if (is_num(a, 0)) return ex1(g, P_neg, b);
-    if (is_prim(b, P_neg)) return ex2(g, P_add, a, b->args[0]);
+    if (ex_is_prim(b, P_neg)) return ex2(g, P_add, a, b->args[0]);
     return NULL;
   case P_mul:
     if (b->kind == E_NUM && a->kind != E_NUM) return ex2(g, P_mul, b, a); /* the constant first */
     if (is_num(a, 1)) return b;
     if (is_num(a, -1)) return ex1(g, P_neg, b);
-    if (is_prim(a, P_neg) && is_prim(b, P_neg)) return ex2(g, P_mul, a->args[0], b->args[0]);
+    if (ex_is_prim(a, P_neg) && ex_is_prim(b, P_neg)) return ex2(g, P_mul, a->args[0], b->args[0]);
     return NULL;
   case P_div:
     if (is_num(b, 1)) return a;
     if (is_num(b, -1)) return ex1(g, P_neg, a);
     return NULL;
   case P_neg:
-    if (is_prim(a, P_neg)) return a->args[0];
-    if (is_prim(a, P_sub)) return ex2(g, P_sub, a->args[1], a->args[0]);
+    if (ex_is_prim(a, P_neg)) return a->args[0];
+    if (ex_is_prim(a, P_sub)) return ex2(g, P_sub, a->args[1], a->args[0]);
     return NULL;
   case P_min:
   case P_max: return a == b ? a : NULL;
@@ -95,11 +94,12 @@ static Expr *fold_real(Graph *g, Prim p, Expr *a, Expr *b) {
     if (is_num(b, -1)) return ex2(g, P_div, ex_num(g, 1), a);
     return NULL;
   case P_abs:
-    if (is_prim(a, P_abs)) return a;
-    if (is_prim(a, P_neg)) return ex1(g, P_abs, a->args[0]);
+    if (ex_is_prim(a, P_abs)) return a;
+    if (ex_is_prim(a, P_neg)) return ex1(g, P_abs, a->args[0]);
     return NULL;
   case P_floor:
-  case P_round: return is_prim(a, P_floor) || is_prim(a, P_round) || is_prim(a, P_real) ? a : NULL;
+  case P_round:
+    return ex_is_prim(a, P_floor) || ex_is_prim(a, P_round) || ex_is_prim(a, P_real) ? a : NULL;
   default: return NULL;
   }
 #pragma GCC diagnostic pop
@@ -108,7 +108,7 @@ static Expr *fold_real(Graph *g, Prim p, Expr *a, Expr *b) {
 static Expr *fold_int(Graph *g, Prim p, Expr *const *args) {
   Expr *a = args[0], *b = args[1];
   if ((p == P_min || p == P_max) && a == b) return a;
-  if (p == P_abs && (is_prim(a, P_abs) || is_prim(a, P_mod))) {
+  if (p == P_abs && (ex_is_prim(a, P_abs) || ex_is_prim(a, P_mod))) {
     /* a mod c with c > 0 is never negative */
     if (a->prim == P_abs || (a->args[1]->kind == E_INT && a->args[1]->inum > 0)) return a;
   }
@@ -128,10 +128,10 @@ static Expr *fold_not(Graph *g, Expr *a) {
 }
 
 static bool opposite(Expr *a, Expr *b) {
-  return (is_prim(a, P_not) && a->args[0] == b) || (is_prim(b, P_not) && b->args[0] == a) ||
-         (is_prim(a, P_eq) && is_prim(b, P_ne) && a->args[0] == b->args[0] &&
+  return (ex_is_prim(a, P_not) && a->args[0] == b) || (ex_is_prim(b, P_not) && b->args[0] == a) ||
+         (ex_is_prim(a, P_eq) && ex_is_prim(b, P_ne) && a->args[0] == b->args[0] &&
           a->args[1] == b->args[1]) ||
-         (is_prim(a, P_ne) && is_prim(b, P_eq) && a->args[0] == b->args[0] &&
+         (ex_is_prim(a, P_ne) && ex_is_prim(b, P_eq) && a->args[0] == b->args[0] &&
           a->args[1] == b->args[1]);
 }
 
@@ -139,7 +139,7 @@ static bool opposite(Expr *a, Expr *b) {
 static bool in_chain(Prim p, Expr *chain, Expr *x) {
   for (int depth = 0; depth < 32; depth++) {
     if (chain == x) return true;
-    if (!is_prim(chain, p)) return false;
+    if (!ex_is_prim(chain, p)) return false;
     if (chain->args[1] == x) return true;
     chain = chain->args[0];
   }
@@ -170,9 +170,9 @@ static Expr *fold_compare_bools(Graph *g, Prim p, Expr *a, Expr *b) {
 static Expr *fold_select(Graph *g, Expr *c, Expr *x, Expr *y) {
   if (c->kind == E_BOOL) return c->inum ? x : y;
   if (x == y) return x;
-  if (is_prim(c, P_not)) return ex3(g, P_select, c->args[0], y, x);
-  if (is_prim(x, P_select) && x->args[0] == c) return ex3(g, P_select, c, x->args[1], y);
-  if (is_prim(y, P_select) && y->args[0] == c) return ex3(g, P_select, c, x, y->args[2]);
+  if (ex_is_prim(c, P_not)) return ex3(g, P_select, c->args[0], y, x);
+  if (ex_is_prim(x, P_select) && x->args[0] == c) return ex3(g, P_select, c, x->args[1], y);
+  if (ex_is_prim(y, P_select) && y->args[0] == c) return ex3(g, P_select, c, x, y->args[2]);
   if (x->type != TY_BOOL) return NULL;
   if (is_bool(x, true)) return ex2(g, P_or, c, y);
   if (is_bool(y, false)) return ex2(g, P_and, c, x);
@@ -183,8 +183,8 @@ static Expr *fold_select(Graph *g, Expr *c, Expr *x, Expr *y) {
 
 /* int(real(i)) = i, and the floor that `int` takes anyway. */
 static Expr *fold_to_int(Graph *g, Expr *a) {
-  if (is_prim(a, P_real) && a->args[0]->type == TY_INT) return a->args[0];
-  if (is_prim(a, P_floor)) return ex1(g, P_int, a->args[0]);
+  if (ex_is_prim(a, P_real) && a->args[0]->type == TY_INT) return a->args[0];
+  if (ex_is_prim(a, P_floor)) return ex1(g, P_int, a->args[0]);
   return NULL;
 }
 
@@ -226,4 +226,10 @@ Expr *ex2(Graph *g, Prim p, Expr *a, Expr *b) {
 Expr *ex3(Graph *g, Prim p, Expr *a, Expr *b, Expr *c) {
   Expr *args[3] = {a, b, c};
   return ex_prim(g, p, args);
+}
+
+Expr *ex_and(Graph *g, Expr *a, Expr *b) {
+  if (!a) return b;
+  if (!b) return a;
+  return ex2(g, P_and, a, b);
 }

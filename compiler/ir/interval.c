@@ -48,24 +48,21 @@ static Interval mul(Interval a, Interval b) {
   return (Interval){min64(min64(p, q), min64(r, s)), max64(max64(p, q), max64(r, s))};
 }
 
-static int64_t floor_div(int64_t a, int64_t b) {
-  if (unbounded(a)) return a;
-  return a / b - (a % b != 0 && (a < 0) != (b < 0));
-}
+static int64_t quotient(int64_t a, int64_t b) { return unbounded(a) ? a : floor_div(a, b); }
 
 static Interval divide(Interval a, Interval b) {
   if (b.lo <= 0 || b.hi == INT64_MAX) return everything;
   Interval r;
-  r.lo = min64(floor_div(a.lo, b.lo), floor_div(a.lo, b.hi));
-  r.hi = max64(floor_div(a.hi, b.lo), floor_div(a.hi, b.hi));
+  r.lo = min64(quotient(a.lo, b.lo), quotient(a.lo, b.hi));
+  r.hi = max64(quotient(a.hi, b.lo), quotient(a.hi, b.hi));
   return r;
 }
 
 static Interval modulo(Interval a, Interval b) {
   if (b.lo <= 0 || b.hi == INT64_MAX) return everything;
   if (b.lo == b.hi && !unbounded(a.lo) && !unbounded(a.hi) &&
-      floor_div(a.lo, b.lo) == floor_div(a.hi, b.lo)) {
-    int64_t shift = floor_div(a.lo, b.lo) * b.lo;
+      quotient(a.lo, b.lo) == quotient(a.hi, b.lo)) {
+    int64_t shift = quotient(a.lo, b.lo) * b.lo;
     return (Interval){a.lo - shift, a.hi - shift};
   }
   return (Interval){0, a.lo >= 0 ? min64(b.hi - 1, a.hi) : b.hi - 1};
@@ -155,4 +152,9 @@ bool ex_interval(Graph *g, const Expr *e, const int64_t *extent, int nvars, int6
   *lo = r.lo;
   *hi = r.hi;
   return !unbounded(r.lo) && !unbounded(r.hi);
+}
+
+bool ex_in_range(Graph *g, const Expr *e, const int64_t *extent, int nvars, int64_t limit) {
+  int64_t lo, hi;
+  return ex_interval(g, e, extent, nvars, &lo, &hi) && lo >= 0 && hi < limit;
 }

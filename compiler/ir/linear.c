@@ -110,10 +110,6 @@ Expr *linear_build(Graph *g, const Linear *s) {
   return sum;
 }
 
-static int64_t floor_div(int64_t a, int64_t b) {
-  return a / b - (a % b != 0 && (a < 0) != (b < 0));
-}
-
 /* (d*S + R) / d = S + R / d  and  (d*S + R) mod d = R mod d, for d > 0. */
 static Expr *fold_divide(Graph *g, Prim p, Expr *a, int64_t d) {
   Linear s, quotient, rest;

@@ -100,8 +100,7 @@ static Expr *read_word(Reader *r) {
   for (int k = 0; k < r->nvars; k++)
     if (strcmp(r->var[k], t.text) == 0) return ex_var(r->g, k);
   Diag *d = diag_error(r->d, E_TEXT_NAME, t.span, "there is no variable '%s' here", t.text);
-  const char *meant = did_you_mean(t.text, r->var, r->nvars);
-  if (meant) diag_hint(r->d, d, "did you mean '%s'?", meant);
+  diag_hint_near(r->d, d, t.text, r->var, r->nvars);
   longjmp(r->failed, 1);
 }
 

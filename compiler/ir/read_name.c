@@ -50,8 +50,7 @@ static void suggest(Reader *r, Diag *d, const char *name) {
   VEC(const char *) known = {0};
   for (int i = 0; i < r->table_size; i++)
     if (r->table[i].name) vec_push(r->arena, &known, r->table[i].name);
-  const char *meant = did_you_mean(name, known.at, known.n);
-  if (meant) diag_hint(r->d, d, "did you mean '%s'?", meant);
+  diag_hint_near(r->d, d, name, known.at, known.n);
 }
 
 Node *read_lookup(Reader *r) {

@@ -81,12 +81,6 @@ static bool readable_here(Verifier *v, const Node *n) {
 
 /* ---- expressions --------------------------------------------------------------------- */
 
-static bool around(const Region *r, const Loop *l) {
-  for (; r; r = r->parent)
-    if (r->loop == l) return true;
-  return false;
-}
-
 static bool verify_prim(Verifier *v, const Expr *e) {
   const PrimInfo *info = prim_info(e->prim);
   Type types[3] = {TY_REAL, TY_REAL, TY_REAL}, result;
@@ -112,7 +106,7 @@ static bool verify_one(Verifier *v, const Expr *e) {
       return fail(v, "uses variable %d of %d", (int)e->inum, v->node->nvars);
     return true;
   case E_LOOPVAR:
-    return around(v->node->region, e->loop) ||
+    return ir_inside(v->node->region, e->loop) ||
            fail(v, "uses the counter of '%s' outside of it", e->loop->var);
   case E_READ:
     if (!readable_here(v, e->node)) return false;
@@ -138,9 +132,7 @@ static bool verify_expr(Verifier *v, Expr *e) {
 }
 
 static bool in_bounds(Verifier *v, const Expr *index, int64_t extent) {
-  int64_t lo, hi;
-  return ex_interval(v->g, index, v->node->extent, v->node->nvars, &lo, &hi) && lo >= 0 &&
-         hi < extent;
+  return ex_in_range(v->g, index, v->node->extent, v->node->nvars, extent);
 }
 
 /* Is argument k of e computed whenever e is? */

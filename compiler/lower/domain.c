@@ -23,8 +23,6 @@ static const double SIGNAL_AT_REST = 0.1, SYMBOLS_AT_REST = 0.1;
 
 /* ---- expressions seen through the nodes that merely name them -------------------- */
 
-static bool is_prim(const Expr *e, Prim p) { return e->kind == E_PRIM && e->prim == p; }
-
 /* A read of a plain comprehension is its body. */
 static Expr *plain(Graph *g, Expr *e) {
   for (int depth = 0; depth < INLINE_DEPTH && e->kind == E_READ; depth++) {
@@ -45,7 +43,7 @@ static void reach_node(Reach *r, const Node *n);
 
 static void reach_visit(Expr *e, void *ctx) {
   Reach *r = ctx;
-  if (is_prim(e, P_uniform) || is_prim(e, P_normal)) r->draw = true;
+  if (ex_is_prim(e, P_uniform) || ex_is_prim(e, P_normal)) r->draw = true;
   if (e->kind == E_READ) reach_node(r, e->node);
 }
 
@@ -107,11 +105,11 @@ static void note_steps(Search *s, Expr *read) {
 /* c ? a : b where c is a draw against the table: which arm is the data? */
 static void note_survival(Search *s, const Expr *e) {
   Expr *c = plain(s->g, e->args[0]);
-  bool negated = is_prim(c, P_not);
+  bool negated = ex_is_prim(c, P_not);
   if (negated) c = plain(s->g, c->args[0]);
-  if (!is_prim(c, P_lt)) return;
-  bool below = is_prim(plain(s->g, c->args[0]), P_uniform) && reads_table(s, c->args[1]);
-  bool above = is_prim(plain(s->g, c->args[1]), P_uniform) && reads_table(s, c->args[0]);
+  if (!ex_is_prim(c, P_lt)) return;
+  bool below = ex_is_prim(plain(s->g, c->args[0]), P_uniform) && reads_table(s, c->args[1]);
+  bool above = ex_is_prim(plain(s->g, c->args[1]), P_uniform) && reads_table(s, c->args[0]);
   if (!below && !above) return;
   bool then = reach(s->g, e->args[1]).input, other = reach(s->g, e->args[2]).input;
   if (then == other) return;
@@ -122,14 +120,14 @@ static void note_survival(Search *s, const Expr *e) {
 static void search_visit(Expr *e, void *ctx) {
   Search *s = ctx;
   if (e->kind == E_READ && e->node == s->table) note_steps(s, e);
-  if (is_prim(e, P_sqrt)) {
+  if (ex_is_prim(e, P_sqrt)) {
     Expr *x = plain(s->g, e->args[0]);
     if (reads_table(s, x)) s->root = true;
-    if (is_prim(x, P_sub) && x->args[0]->kind == E_NUM && x->args[0]->num == 1 &&
+    if (ex_is_prim(x, P_sub) && x->args[0]->kind == E_NUM && x->args[0]->num == 1 &&
         reads_table(s, x->args[1]))
       s->rest = true;
   }
-  if (is_prim(e, P_select)) note_survival(s, e);
+  if (ex_is_prim(e, P_select)) note_survival(s, e);
 }
 
 static double share(const Signal *s, int64_t t) {
@@ -171,15 +169,16 @@ static const Entry *entry_named(const Lowering *l, const char *a, const char *sa
 /* May this value be a standard normal draw (any arm of its choices)? */
 static bool may_be_normal(Graph *g, Expr *e, int depth) {
   e = plain(g, e);
-  if (is_prim(e, P_select) && depth < INLINE_DEPTH)
+  if (ex_is_prim(e, P_select) && depth < INLINE_DEPTH)
     return may_be_normal(g, e->args[1], depth + 1) || may_be_normal(g, e->args[2], depth + 1);
-  return is_prim(e, P_normal);
+  return ex_is_prim(e, P_normal);
 }
 
 /* An integer drawn evenly from 0 .. n-1? uniform(n) is max(0, min(int(u * n), n - 1)). */
 static bool is_even_draw(Graph *g, Expr *e, int64_t n) {
   e = plain(g, e);
-  if (!is_prim(e, P_max) || e->args[0]->kind != E_INT || !is_prim(e->args[1], P_min)) return false;
+  if (!ex_is_prim(e, P_max) || e->args[0]->kind != E_INT || !ex_is_prim(e->args[1], P_min))
+    return false;
   const Expr *top = e->args[1]->args[1];
   return reach(g, e).draw && top->kind == E_INT && top->inum == n - 1;
 }

@@ -30,6 +30,7 @@ struct Frame {
  * of every index in `e`; pushes the frame. False after an error. */
 bool infer_indices(Lowering *l, Scope *s, const ATarget *target, const AExpr *e, Frame **out);
 Frame *frame_of(Lowering *l, const AExpr *reduce);
+Frame *frame_of_statement(const Lowering *l); /* around the reducers that stand; or NULL */
 IndexVar *frame_find(Frame *f, const char *name);
 Frame *frame_push(Lowering *l, bool barrier, const AExpr *reduce);
 bool infer_in(Lowering *l, Scope *s, const AExpr *e); /* into the frames that stand */

@@ -533,8 +533,7 @@ Value *call_fn(Lowering *l, Fn *fn, Value **given, const char **names, const Spa
         for (int j = 0; j < d->formals.n; j++)
           vec_push(l->arena, &known_names, d->formals.at[j].name);
         Diag *x = lower_error(l, 310, spans[i], "'%s' has no parameter '%s'", d->name, names[i]);
-        const char *near = did_you_mean(names[i], known_names.at, known_names.n);
-        if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
+        diag_hint_near(l->d, x, names[i], known_names.at, known_names.n);
         bad = true;
         continue;
       }
@@ -642,11 +641,7 @@ static Value *unknown_function(Lowering *l, Scope *s, const char *name, Span at)
   for (int i = 0; i < (int)(sizeof others / sizeof *others); i++)
     vec_push(l->arena, &seen, others[i]);
   Diag *x = lower_error(l, 301, at, "unknown function '%s'", name);
-  const char *near = did_you_mean(name, seen.at, seen.n), *library = std_declaring(name);
-  if (near)
-    diag_hint(l->d, x, "did you mean '%s'?", near);
-  else if (library)
-    diag_hint(l->d, x, "it is in the library: use %s", library);
+  hint_name(l, x, name, seen.at, seen.n);
   return v_poison(l);
 }
 

@@ -231,12 +231,6 @@ static bool check_rank(Lowering *l, const AExpr *e, const Value *base, int given
   return false;
 }
 
-static Frame *statement_frame(Lowering *l) {
-  Frame *f = l->frame;
-  while (f && f->reduce && !f->barrier) f = f->parent;
-  return f;
-}
-
 static void out_of_range(Lowering *l, const AItem *it, Expr *x, const Value *base, int axis) {
   int64_t lo, hi;
   const ValueAxis *a = &base->axis[axis];
@@ -291,7 +285,7 @@ static Value *indexed(Lowering *l, Scope *s, const AExpr *e) {
     const AItem *it = &e->items.at[i];
     if (it->ellipsis) {
       int want = b->rank - (e->items.n - 1), have = 0;
-      Frame *f = statement_frame(l);
+      Frame *f = frame_of_statement(l);
       for (int k = 0; f && k < f->vars.n && have < want; k++) {
         if (f->vars.at[k].name) continue;
         if (f->vars.at[k].extent != b->axis[axis].extent) {

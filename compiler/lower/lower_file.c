@@ -94,10 +94,7 @@ Scope *std_scope(Lowering *l, const char *name, Span at) {
     VEC(const char *) names = {0};
     for (int i = 0; i < std_count(); i++) vec_push(l->arena, &names, std_name(i));
     Diag *x = lower_error(l, 304, at, "there is no library '%s'", name);
-    const char *near = did_you_mean(name, names.at, names.n);
-    if (near)
-      diag_hint(l->d, x, "did you mean '%s'?", near);
-    else
+    if (!diag_hint_near(l->d, x, name, names.at, names.n))
       diag_hint(l->d, x, "a file of yours is imported by its path: use \"%s.td\"", name);
     return NULL;
   }

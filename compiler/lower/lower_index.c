@@ -13,6 +13,12 @@
 #include "compiler/lower/scope.h"
 #include "compiler/lower/value.h"
 
+Frame *frame_of_statement(const Lowering *l) {
+  Frame *f = l->frame;
+  while (f && f->reduce && !f->barrier) f = f->parent;
+  return f;
+}
+
 Frame *frame_push(Lowering *l, bool barrier, const AExpr *reduce) {
   Frame *f = NEW(l->arena, Frame);
   f->parent = l->frame;
@@ -245,18 +251,12 @@ static bool uses_index(Lowering *l, Scope *s, const AExpr *e) { return uses(l, s
 
 /* ---- the walk ------------------------------------------------------------------------ */
 
-static Frame *statement_frame(Lowering *l) {
-  Frame *f = l->frame;
-  while (f->reduce && !f->barrier) f = f->parent;
-  return f;
-}
-
 /* The name at an index position, made an implicit index when nothing else claims it. */
 static IndexVar *index_name(Lowering *l, Scope *s, const AExpr *e) {
   IndexVar *v = frame_find(l->frame, e->name);
   if (v) return v;
   if (index_value(s, e->name)) return NULL;
-  v = declare_var(l, s, statement_frame(l), e->name, e->span);
+  v = declare_var(l, s, frame_of_statement(l), e->name, e->span);
   v->implicit = true;
   return v;
 }

@@ -14,6 +14,12 @@ Value *binding_value(Lowering *l, Binding *b) {
   return b->value->kind == V_PARAM ? param_value(l, b->value->param) : b->value;
 }
 
+void hint_name(Lowering *l, Diag *x, const char *name, const char *const *known, int n) {
+  const char *library = std_declaring(name);
+  if (!diag_hint_near(l->d, x, name, known, n) && library)
+    diag_hint(l->d, x, "it is in the library: use %s", library);
+}
+
 Value *lookup(Lowering *l, Scope *s, const char *name, Span at) {
   Binding *b = scope_find(s, name);
   if (b) return binding_value(l, b);
@@ -25,11 +31,7 @@ Value *lookup(Lowering *l, Scope *s, const char *name, Span at) {
     for (int i = 0; i < f->vars.n; i++)
       if (f->vars.at[i].name) vec_push(l->arena, &seen, f->vars.at[i].name);
   Diag *x = lower_error(l, 301, at, "unknown name '%s'", name);
-  const char *near = did_you_mean(name, seen.at, seen.n), *library = std_declaring(name);
-  if (near)
-    diag_hint(l->d, x, "did you mean '%s'?", near);
-  else if (library)
-    diag_hint(l->d, x, "it is in the library: use %s", library);
+  hint_name(l, x, name, seen.at, seen.n);
   return v_poison(l);
 }
 
@@ -102,9 +104,8 @@ Value *member(Lowering *l, Value *base, const char *name, Span at) {
       return table_value(l, base->data->unigram);
     }
     Diag *x = lower_error(l, 303, at, "data '%s' has no member '%s'", base->data->info.name, name);
-    const char *near = did_you_mean(name, known, 3);
-    diag_hint(l->d, x, near ? "did you mean '%s'?" : "it has vocab, unigram[v] and entropy%s",
-              near ? near : "");
+    if (!diag_hint_near(l->d, x, name, known, 3))
+      diag_hint(l->d, x, "it has vocab, unigram[v] and entropy");
     return v_poison(l);
   }
   if (base->kind == V_SCHEDULE) {
@@ -117,8 +118,7 @@ Value *member(Lowering *l, Value *base, const char *name, Span at) {
       vec_push(l->arena, &names, s->tables.at[i]->name + strlen(s->decl->name) + 1);
     }
     Diag *x = lower_error(l, 303, at, "schedule '%s' has no table '%s'", s->decl->name, name);
-    const char *near = did_you_mean(name, names.at, names.n);
-    if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
+    diag_hint_near(l->d, x, name, names.at, names.n);
     diag_note(l->d, x, s->decl->name_span, "'%s' is declared here", s->decl->name);
     return v_poison(l);
   }

@@ -104,8 +104,6 @@ static Value *logsumexp(Lowering *l, const int *vars, int n, Expr *guard, Expr *
   return v_scalar(l, ex2(l->g, P_add, m, ex1(l->g, P_log, z->e)));
 }
 
-static Expr *conjunction(Lowering *l, Expr *a, Expr *b) { return a ? ex2(l->g, P_and, a, b) : b; }
-
 static Value *apply(Lowering *l, Scope *s, const char *red, const int *vars, int n, Expr *guard,
                     Expr *x, const AExpr *e) {
   const char *name = arena_printf(l->arena, "%s.%s", l->stmt_name ? l->stmt_name : "value", red);
@@ -167,12 +165,9 @@ static Value *apply(Lowering *l, Scope *s, const char *red, const int *vars, int
 Value *lower_reduce(Lowering *l, Scope *s, const AExpr *e) {
   if (!is_reducer(e->name)) {
     Diag *x = lower_error(l, 218, aexpr_name_span(e), "'%s' is no reducer", e->name);
-    const char *near = did_you_mean(e->name, reducers, (int)(sizeof reducers / sizeof *reducers));
     if (find_fn(l, s, e->name))
       diag_hint(l->d, x, "'%s' is a function, called without brackets: %s(...)", e->name, e->name);
-    else if (near)
-      diag_hint(l->d, x, "did you mean '%s'?", near);
-    else
+    else if (!diag_hint_near(l->d, x, e->name, reducers, (int)(sizeof reducers / sizeof *reducers)))
       diag_hint(
           l->d, x,
           "reducers are sum max min prod mean any all argmax argmin logsumexp softmax categorical");
@@ -200,7 +195,7 @@ Value *lower_reduce(Lowering *l, Scope *s, const AExpr *e) {
       bad = true;
       continue;
     }
-    guard = conjunction(l, guard, v_expr(l, g));
+    guard = ex_and(l->g, guard, v_expr(l, g));
     if (nparts < IR_MAX_VARS) parts[nparts++] = v_expr(l, g);
     fact_push(l, v_expr(l, g), true);
   }
@@ -212,7 +207,7 @@ Value *lower_reduce(Lowering *l, Scope *s, const AExpr *e) {
       lower_error(l, 307, e->guard->span, "a reducer's guard is a condition on its indices");
       bad = true;
     } else {
-      guard = conjunction(l, guard, v_expr(l, g));
+      guard = ex_and(l->g, guard, v_expr(l, g));
       parts[nparts++] = v_expr(l, g);
       fact_push(l, v_expr(l, g), true);
     }

@@ -246,8 +246,7 @@ static bool optimize(Lowering *l, TrainSettings *t, Fn *fn, Scope *s, int k, Nod
       if (!d->formals.at[i].is_tensor) vec_push(l->arena, &settable, d->formals.at[i].name);
     Diag *x = lower_error(l, 310, call->args.at[j].span, "'%s' has no setting '%s'", d->name,
                           call->args.at[j].name);
-    const char *near = did_you_mean(call->args.at[j].name, settable.at, settable.n);
-    if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
+    diag_hint_near(l->d, x, call->args.at[j].name, settable.at, settable.n);
     return false;
   }
   Value *out = call_fn(l, fn, args, names, spans, n, call->span);
@@ -328,11 +327,8 @@ bool finish_objective(Lowering *l, TrainSettings *t) {
       Diag *x = lower_error(l, 412, t->optimizer->a->span, "there is no optimizer '%s'",
                             t->optimizer->a->name);
       static const char *const known[] = {"adam", "adamw", "sgd"};
-      const char *near = did_you_mean(t->optimizer->a->name, known, 3);
-      diag_hint(l->d, x,
-                near ? "did you mean '%s'?"
-                     : "adam, adamw and sgd are in the library; your own is an op%s",
-                near ? near : "");
+      if (!diag_hint_near(l->d, x, t->optimizer->a->name, known, 3))
+        diag_hint(l->d, x, "adam, adamw and sgd are in the library; your own is an op");
     }
     if (ok && t->clip) {
       double max;

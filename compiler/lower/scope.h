@@ -36,6 +36,8 @@ const char *std_declaring(const char *function); /* the library that declares it
 Fn *find_fn(Lowering *l, Scope *s, const char *name);
 
 /* -- lower_name.c: what they stand for ------------------------------------------- */
+/* What an unknown name may mean: one of those known, or one of a library. */
+void hint_name(Lowering *l, Diag *x, const char *name, const char *const *known, int n);
 /* Error and poison when unknown. */
 Value *lookup(Lowering *l, Scope *s, const char *name, Span at);
 Value *member(Lowering *l, Value *base, const char *name, Span at);

@@ -28,8 +28,7 @@ static void unknown_key(Lowering *l, const AExpr *e, const char *where, const ch
     return;
   }
   Diag *x = lower_error(l, 409, e->span, "'%s' has no setting '%s'", where, w);
-  const char *near = did_you_mean(w, keys, n);
-  if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
+  diag_hint_near(l->d, x, w, keys, n);
 }
 
 static const AExpr *next(Lowering *l, ADecl *d, int *i, const char *key, const char *what) {
@@ -83,8 +82,7 @@ bool settings_data(Lowering *l, Data *x, Scope *s) {
         x->info.tokens = TOKENS_ASCII;
       else {
         Diag *y = lower_error(l, 410, t->span, "tokens are chars, bytes or ascii");
-        const char *near = word_of(t) ? did_you_mean(word_of(t), kinds, 3) : NULL;
-        if (near) diag_hint(l->d, y, "did you mean '%s'?", near);
+        if (word_of(t)) diag_hint_near(l->d, y, word_of(t), kinds, 3);
         return false;
       }
     } else if (is_word(e, "split")) {
@@ -144,8 +142,7 @@ bool settings_train(Lowering *l, TrainSettings *t, ADecl *d, Scope *s) {
             vec_push(l->arena, &names, s->names.at[k].name);
         Diag *x =
             lower_error(l, 413, n->span, "there is no %s '%s'", adecl_spelling(want), n->name);
-        const char *near = did_you_mean(n->name, names.at, names.n);
-        if (near) diag_hint(l->d, x, "did you mean '%s'?", near);
+        diag_hint_near(l->d, x, n->name, names.at, names.n);
         return false;
       }
       if (want == D_LOSS) {

@@ -20,10 +20,6 @@
 
 /* ---- intervals --------------------------------------------------------------------- */
 
-static int64_t floor_div(int64_t a, int64_t b) {
-  return a / b - (a % b != 0 && (a < 0) != (b < 0));
-}
-
 static Expr *fold_int(Graph *g, Node *n, Expr *e) {
   int64_t lo, hi, alo, ahi, blo, bhi;
   if (ex_interval(g, e, n->extent, n->nvars, &lo, &hi) && lo == hi) return ex_int(g, lo);

@@ -685,12 +685,10 @@ TEST(unreached_is_null) {
 
 /* ---- structure --------------------------------------------------------------------- */
 
-static bool is_prim(const Expr *e, Prim p) { return e->kind == E_PRIM && e->prim == p; }
-
 /* a plain sum of products of two reads */
 static bool is_product(const Node *n, int nred) {
   return n->kind == N_COMP && n->reducer == RED_SUM && n->nvars - n->rank == nred && !n->guard &&
-         is_prim(n->body, P_mul) && n->body->args[0]->kind == E_READ &&
+         ex_is_prim(n->body, P_mul) && n->body->args[0]->kind == E_READ &&
          n->body->args[1]->kind == E_READ;
 }
 
