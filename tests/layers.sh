@@ -52,7 +52,7 @@ runtime/view/viewer.h runtime/train/sample.h: the viewer shows a sampling
 
 # Files that call each other, in the folder named last: why.
 circles='
-compiler/lower/diffusion lower_call lower_draw lower_expr lower_index lower_loop lower_name lower_reduce lower_stmt settings: expressions hold calls, calls bodies, and a name may stand for tables or data that are lowered when first met
+compiler/lower/diffusion lower_call lower_draw lower_expr lower_header lower_index lower_loop lower_name lower_reduce lower_stmt lower_vjp settings: expressions hold calls, calls bodies, and a name may stand for tables or data that are lowered when first met
 compiler/grad/grad grad_loop: the body of a loop is a region, and a region holds loops
 compiler/backend cpu/chain cpu/contraction cpu/kernel cpu/rows cpu/scatter emit/value passes/again passes/inline passes/pipeline passes/recompute passes/tables passes/twice plan/chain plan/chain_build plan/group plan/in_place plan/narrow plan/order plan/own plan/place plan/rows plan/steps: the driver of the backend is its toolbox too, and steps are listed while kernels are written
 runtime/cli/check compile doctor eval export flags fmt gradcheck help main open opt profile run sample train: the table of subcommands stands beside main

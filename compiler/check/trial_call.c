@@ -8,6 +8,7 @@
 
 #include "compiler/check/trial_call.h"
 #include "compiler/lower/entry.h"
+#include "compiler/lower/header.h"
 #include "compiler/lower/index.h"
 #include "compiler/lower/lower.h"
 #include "compiler/lower/scope.h"

@@ -171,8 +171,6 @@ Value *lower_call(Lowering *l, Scope *s, const AExpr *e);
 /* Call fn with values (names NULL or by name). */
 Value *call_fn(Lowering *l, Fn *fn, Value **args, const char **arg_names, const Span *arg_spans,
                int n, Span at);
-/* Is a bare formal also the name of an index: `o` of linear(x[..., d], o) -> y[..., o]? */
-bool fn_names_index(const ADecl *d, const char *name);
 
 /* -- lower_stmt.c -------------------------------------------------------------------------- */
 bool lower_body(Lowering *l, Scope *s, AStmt *const *stmts, int n);

@@ -253,109 +253,132 @@ static void out_of_range(Lowering *l, const AItem *it, Expr *x, const Value *bas
   sb_free(&b);
 }
 
-static Value *indexed(Lowering *l, Scope *s, const AExpr *e) {
+/* The tensor that e indexes; NULL after an error. */
+static Value *indexed_base(Lowering *l, Scope *s, const AExpr *e) {
   Value *base = NULL;
   for (int i = l->call_values.n - 1; i >= 0 && !base; i--)
     if (l->call_values.at[i].call == e->a) base = l->call_values.at[i].value;
   if (!base) base = lower_expr(l, s, e->a);
-  if (base->kind == V_POISON) return base;
-  if (base->kind != V_TENSOR) {
-    if (base->kind == V_NUM)
-      lower_error(l, 306, e->a->span, "%s%s%s a number and has no axes to index",
-                  base->what ? "'" : "", base->what ? base->what : "this",
-                  base->what ? "' is" : " is");
-    else
-      usable(l, base, e->a->span);
-    return v_poison(l);
+  if (base->kind == V_TENSOR) return base;
+  if (base->kind == V_NUM)
+    lower_error(l, 306, e->a->span, "%s%s%s a number and has no axes to index",
+                base->what ? "'" : "", base->what ? base->what : "this",
+                base->what ? "' is" : " is");
+  else
+    usable(l, base, e->a->span);
+  return NULL;
+}
+
+/* A read while its indices are gathered. */
+typedef struct Indexing {
+  Value *base; /* with fresh variables */
+  Expr *at[IR_MAX_RANK];
+  int axis; /* the next one */
+  bool bad;
+  Expr *inside; /* where no `else` value is asked for; NULL: everywhere */
+  Expr *other;
+} Indexing;
+
+/* `...` stands for the nameless indices of the statement, `want` of them. */
+static bool index_dots(Lowering *l, Indexing *x, Span at, int want) {
+  const Frame *f = frame_of_statement(l);
+  int have = 0;
+  for (int k = 0; f && k < f->vars.n && have < want; k++) {
+    const IndexVar *v = &f->vars.at[k];
+    int64_t extent = x->base->axis[x->axis].extent;
+    if (v->name) continue;
+    if (v->extent != extent) {
+      lower_error(l, 204, at, "'...' stands for %lld here and for %lld on the left",
+                  (long long)extent, (long long)v->extent);
+      x->bad = true;
+    }
+    x->at[x->axis++] = ex_var(l->g, v->var);
+    have++;
   }
+  if (have == want) return true;
+  lower_error(l, 210, at, "'...' would stand for %d axes here, the left side has %d", want, have);
+  return false;
+}
+
+/* The value that `[i else x]` reads outside; NULL after an error. */
+static Expr *other_value(Lowering *l, Scope *s, const AExpr *e) {
+  Value *v = lower_expr(l, s, e);
+  if (!usable(l, v, e->span)) return NULL;
+  if (v_scalar_like(v)) return v_expr(l, v);
+  lower_error(l, 206, e->span, "what is read outside is one number, this has the axes %s",
+              shape_text(l, v));
+  return NULL;
+}
+
+/* One index: an integer that is proved to lie in the axis, or has an `else`. */
+static void index_axis(Lowering *l, Scope *s, const AItem *it, Indexing *x) {
+  int axis = x->axis++;
+  int64_t extent = x->base->axis[axis].extent;
+  Value *v = lower_index_value(l, s, it->expr);
+  if (v->kind == V_POISON) {
+    x->bad = true;
+    return;
+  }
+  if (!v_scalar_like(v) || v_type(v) != TY_INT) {
+    Diag *d = lower_error(l, 214, it->span, "an index must be an integer");
+    if (v_scalar_like(v)) diag_hint(l->d, d, "int(x) rounds down");
+    x->bad = true;
+    return;
+  }
+  Expr *e = x->at[axis] = v_expr(l, v);
+  if (!prove_in_range(l, e, extent)) {
+    if (it->other) {
+      Expr *in = ex2(l->g, P_and, ex2(l->g, P_le, ex_int(l->g, 0), e),
+                     ex2(l->g, P_lt, e, ex_int(l->g, extent)));
+      x->inside = ex_and(l->g, x->inside, in);
+    } else {
+      out_of_range(l, it, e, x->base, axis);
+      x->bad = true;
+    }
+  }
+  if (!it->other) return;
+  Expr *other = other_value(l, s, it->other);
+  if (other)
+    x->other = other;
+  else
+    x->bad = true;
+}
+
+static Value *indexed(Lowering *l, Scope *s, const AExpr *e) {
+  Value *base = indexed_base(l, s, e);
+  if (!base) return v_poison(l);
   bool dots = false;
   for (int i = 0; i < e->items.n; i++) dots = dots || e->items.at[i].ellipsis;
   if (!check_rank(l, e, base, e->items.n, dots)) return v_poison(l);
-  Value *b = v_fresh(l, base);
+  Indexing x = {.base = v_fresh(l, base)};
   int vars[IR_MAX_RANK];
-  Expr *at[IR_MAX_RANK];
-  for (int k = 0; k < b->rank; k++) {
-    vars[k] = b->axis[k].var;
-    at[k] = ex_var(l->g, vars[k]);
+  for (int k = 0; k < base->rank; k++) {
+    vars[k] = x.base->axis[k].var;
+    x.at[k] = ex_var(l->g, vars[k]);
   }
-  Expr *inside = NULL, *other = NULL;
-  int axis = 0;
-  bool bad = false;
   for (int i = 0; i < e->items.n; i++) {
     const AItem *it = &e->items.at[i];
     if (it->ellipsis) {
-      int want = b->rank - (e->items.n - 1), have = 0;
-      Frame *f = frame_of_statement(l);
-      for (int k = 0; f && k < f->vars.n && have < want; k++) {
-        if (f->vars.at[k].name) continue;
-        if (f->vars.at[k].extent != b->axis[axis].extent) {
-          lower_error(l, 204, it->span, "'...' stands for %lld here and for %lld on the left",
-                      (long long)b->axis[axis].extent, (long long)f->vars.at[k].extent);
-          bad = true;
-        }
-        at[axis++] = ex_var(l->g, f->vars.at[k].var);
-        have++;
-      }
-      if (have < want) {
-        lower_error(l, 210, it->span, "'...' would stand for %d axes here, the left side has %d",
-                    want, have);
-        return v_poison(l);
-      }
-      continue;
-    }
-    if (!it->expr) {
+      if (!index_dots(l, &x, it->span, base->rank - (e->items.n - 1))) return v_poison(l);
+    } else if (it->expr) {
+      index_axis(l, s, it, &x);
+    } else {
       lower_error(l, 209, it->span,
                   "a range belongs to the left side or into a reducer's brackets");
       return v_poison(l);
     }
-    Value *iv = lower_index_value(l, s, it->expr);
-    if (iv->kind == V_POISON) {
-      bad = true;
-      axis++;
-      continue;
-    }
-    if (!v_scalar_like(iv) || v_type(iv) != TY_INT) {
-      Diag *x = lower_error(l, 214, it->span, "an index must be an integer");
-      if (v_scalar_like(iv)) diag_hint(l->d, x, "int(x) rounds down");
-      bad = true;
-      axis++;
-      continue;
-    }
-    Expr *x = v_expr(l, iv);
-    if (!prove_in_range(l, x, b->axis[axis].extent)) {
-      if (it->other) {
-        Expr *in = ex2(l->g, P_and, ex2(l->g, P_le, ex_int(l->g, 0), x),
-                       ex2(l->g, P_lt, x, ex_int(l->g, b->axis[axis].extent)));
-        inside = inside ? ex2(l->g, P_and, inside, in) : in;
-      } else {
-        out_of_range(l, it, x, base, axis);
-        bad = true;
-      }
-    }
-    if (it->other) {
-      Value *o = lower_expr(l, s, it->other);
-      if (!usable(l, o, it->other->span))
-        bad = true;
-      else if (!v_scalar_like(o)) {
-        lower_error(l, 206, it->other->span,
-                    "what is read outside is one number, this has the axes %s", shape_text(l, o));
-        bad = true;
-      } else
-        other = v_expr(l, o);
-    }
-    at[axis++] = x;
   }
-  if (bad) return v_poison(l);
-  Value *out = v_scalar(l, subst_vars(l, b->e, vars, at, b->rank));
-  if (inside) {
-    if (out->e->type == TY_REAL) other = to_real(l, other);
-    if (out->e->type != other->type) {
+  if (x.bad) return v_poison(l);
+  Value *out = v_scalar(l, subst_vars(l, x.base->e, vars, x.at, base->rank));
+  if (x.inside) {
+    if (out->e->type == TY_REAL) x.other = to_real(l, x.other);
+    if (out->e->type != x.other->type) {
       lower_error(l, 307, e->span, "the value after 'else' is %s, %s holds %s",
-                  type_name(other->type), base->what ? base->what : "the tensor",
+                  type_name(x.other->type), base->what ? base->what : "the tensor",
                   type_name(out->e->type));
       return v_poison(l);
     }
-    out->e = ex3(l->g, P_select, inside, out->e, other);
+    out->e = ex3(l->g, P_select, x.inside, out->e, x.other);
   }
   out->id = base->id;
   return out;

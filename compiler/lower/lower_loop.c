@@ -151,9 +151,10 @@ static Node *carried_node(Lowering *l, Value *v, const Value *like, const char *
 typedef struct Carried {
   const char *name;
   Value *init;
-  Node *in;
+  Node *before, *in; /* its node before the loop, in an iteration */
   Span span;
 } Carried;
+typedef VEC(Carried) CarriedList;
 
 static bool lower_emit(Lowering *l, Scope *ls, Scope *s, const ABind *b, const AStmt *st,
                        Loop *loop, int64_t first, LoopContext *ctx) {
@@ -212,113 +213,126 @@ static bool lower_emit(Lowering *l, Scope *ls, Scope *s, const ABind *b, const A
   return true;
 }
 
-bool lower_for(Lowering *l, Scope *s, AStmt *st) {
-  int64_t count, first;
-  bool reverse;
-  if (l->frame) {
-    for (Frame *f = l->frame; f; f = f->parent)
-      if (f->vars.n) {
-        lower_error(l, 406, st->span,
-                    "a loop cannot run inside an indexed expression; pass whole tensors to the op "
-                    "that holds it");
-        return false;
-      }
-  }
-  if (!loop_range(l, s, st, &count, &first, &reverse)) return false;
+static bool indexed_around(const Lowering *l) {
+  for (const Frame *f = l->frame; f; f = f->parent)
+    if (f->vars.n) return true;
+  return false;
+}
+
+/* What the loop carries: what `carry` lists, then what the body assigns. */
+static bool gather_carried(Lowering *l, Scope *s, AStmt *st, CarriedList *out) {
   int before = l->nerrors;
   Names names = {0};
   find_carried(l, s, &st->body, st, &names);
-  VEC(Carried) carried = {0};
   for (int i = 0; i < st->carries.n; i++) {
     const ABind *b = &st->carries.at[i];
     Value *v = lower_assign_value(l, s, &b->target, b->value, false, b->span);
-    Carried c = {b->target.name, v, NULL, b->span};
-    vec_push(l->arena, &carried, c);
+    Carried c = {.name = b->target.name, .init = v, .span = b->span};
+    vec_push(l->arena, out, c);
   }
   for (int i = 0; i < names.n; i++) {
-    Carried c = {names.at[i], lookup(l, s, names.at[i], st->span), NULL, st->span};
-    vec_push(l->arena, &carried, c);
+    Carried c = {
+        .name = names.at[i], .init = lookup(l, s, names.at[i], st->span), .span = st->span};
+    vec_push(l->arena, out, c);
   }
   if (l->nerrors != before) return false;
-  for (int i = 0; i < carried.n; i++)
-    if (carried.at[i].init->kind == V_POISON) return false;
-
-  VEC(Node *) inits = {0};
-  for (int i = 0; i < carried.n; i++) {
-    Carried *c = &carried.at[i];
-    Node *n = carried_node(l, c->init, NULL, c->name, c->span);
-    if (!n) {
-      if (c->init->kind == V_PACKED)
-        lower_error(l, 315, c->span, "'%s' would be several results; carry them one by one",
-                    c->name);
-      else
-        usable(l, c->init, c->span);
-      return false;
-    }
-    vec_push(l->arena, &inits, n);
+  for (int i = 0; i < out->n; i++)
+    if (out->at[i].init->kind == V_POISON) return false;
+  for (int i = 0; i < out->n; i++) {
+    Carried *c = &out->at[i];
+    c->before = carried_node(l, c->init, NULL, c->name, c->span);
+    if (c->before) continue;
+    if (c->init->kind == V_PACKED)
+      lower_error(l, 315, c->span, "'%s' would be several results; carry them one by one", c->name);
+    else
+      usable(l, c->init, c->span);
+    return false;
   }
+  return true;
+}
+
+/* n, with the axes and the range that the carried value began with. */
+static Value *carried_value(Lowering *l, const Carried *c, Node *n) {
+  const char *ids[IR_MAX_RANK] = {NULL};
+  for (int k = 0; k < c->init->rank; k++) ids[k] = c->init->axis[k].id;
+  Value *v = v_of_node(l, n, ids);
+  v->what = c->name;
+  v->id = c->init->kind == V_TENSOR ? c->init->id : NULL;
+  return v;
+}
+
+/* The scope of the body: the loop's variable, and what is carried. */
+static Scope *body_scope(Lowering *l, Scope *s, const AStmt *st, Loop *loop, int64_t first,
+                         CarriedList *carried) {
+  Scope *inner = scope_new(l, s, false);
+  Expr *counter = ex_loopvar(l->g, loop);
+  if (first) counter = ex2(l->g, P_add, counter, ex_int(l->g, first));
+  Value *index = v_scalar(l, counter);
+  index->what = st->var;
+  index->span = st->span;
+  scope_set(l, inner, st->var, index, st->span);
+  for (int i = 0; i < carried->n; i++) {
+    Carried *c = &carried->at[i];
+    c->in = ir_carry(l->g, loop, c->name, c->before);
+    Binding b = {
+        .name = c->name, .value = carried_value(l, c, c->in), .span = c->span, .mutable_ = true};
+    vec_push(l->arena, &inner->names, b);
+  }
+  return inner;
+}
+
+/* What each carried value is at the end of an iteration. */
+static bool close_body(Lowering *l, Scope *inner, Loop *loop, const CarriedList *carried) {
+  for (int i = 0; i < carried->n; i++) {
+    const Carried *c = &carried->at[i];
+    Value *now = scope_here(inner, c->name)->value;
+    Node *next = carried_node(l, now, carried_value(l, c, c->in), c->name, c->span);
+    if (!next) return false;
+    loop->carries.at[i].next = next;
+  }
+  return true;
+}
+
+/* The value after the loop, under the name that stands for it within the function. */
+static void rebind(Lowering *l, Scope *s, const Carried *c, Node *final) {
+  Value *v = carried_value(l, c, final);
+  v->span = c->span;
+  for (Scope *q = s; q; q = q->function ? NULL : q->parent) {
+    Binding *b = scope_here(q, c->name);
+    if (!b) continue;
+    b->value = v;
+    return;
+  }
+  scope_set(l, s, c->name, v, c->span);
+}
+
+bool lower_for(Lowering *l, Scope *s, AStmt *st) {
+  int64_t count, first;
+  bool reverse;
+  CarriedList carried = {0};
+  if (indexed_around(l)) {
+    lower_error(l, 406, st->span,
+                "a loop cannot run inside an indexed expression; pass whole tensors to the op "
+                "that holds it");
+    return false;
+  }
+  if (!loop_range(l, s, st, &count, &first, &reverse)) return false;
+  if (!gather_carried(l, s, st, &carried)) return false;
   Loop *loop = ir_loop(l->g, l->region, st->var, count, reverse, st->span);
   LoopContext ctx = {l->loops, loop, !st->is_scan};
   Region *outer = l->region;
-  Scope *ls = scope_new(l, s, false);
-  Expr *iv = ex_loopvar(l->g, loop);
-  if (first) iv = ex2(l->g, P_add, iv, ex_int(l->g, first));
-  Value *index = v_scalar(l, iv);
-  index->what = st->var;
-  index->span = st->span;
-  scope_set(l, ls, st->var, index, st->span);
-  for (int i = 0; i < carried.n; i++) {
-    Carried *c = &carried.at[i];
-    c->in = ir_carry(l->g, loop, c->name, inits.at[i]);
-    const char *ids[IR_MAX_RANK] = {NULL};
-    for (int k = 0; k < c->init->rank; k++) ids[k] = c->init->axis[k].id;
-    Value *v = v_of_node(l, c->in, ids);
-    v->what = c->name;
-    v->id = c->init->kind == V_TENSOR ? c->init->id : NULL;
-    Binding b = {.name = c->name, .value = v, .span = c->span, .mutable_ = true};
-    vec_push(l->arena, &ls->names, b);
-  }
+  Scope *inner = body_scope(l, s, st, loop, first, &carried);
   l->region = loop->body;
   l->loops = &ctx;
-  bool ok = lower_body(l, ls, st->body.at, st->body.n);
-  for (int i = 0; ok && i < carried.n; i++) {
-    Carried *c = &carried.at[i];
-    Value *now = scope_here(ls, c->name)->value;
-    const char *ids[IR_MAX_RANK] = {NULL};
-    for (int k = 0; k < c->init->rank; k++) ids[k] = c->init->axis[k].id;
-    Value *like = v_of_node(l, c->in, ids);
-    Node *next = carried_node(l, now, like, c->name, c->span);
-    if (!next) {
-      ok = false;
-      break;
-    }
-    loop->carries.at[i].next = next;
-  }
+  bool ok = lower_body(l, inner, st->body.at, st->body.n) && close_body(l, inner, loop, &carried);
   l->region = outer;
   l->loops = ctx.parent;
   for (int i = 0; ok && i < st->emits.n; i++) {
-    ok = lower_emit(l, ls, s, &st->emits.at[i], st, loop, first, &ctx);
+    ok = lower_emit(l, inner, s, &st->emits.at[i], st, loop, first, &ctx);
     l->region = outer;
     l->loops = ctx.parent;
   }
   if (!ok) return false;
-  for (int i = 0; i < carried.n; i++) {
-    Carried *c = &carried.at[i];
-    const char *ids[IR_MAX_RANK] = {NULL};
-    for (int k = 0; k < c->init->rank; k++) ids[k] = c->init->axis[k].id;
-    Value *v = v_of_node(l, ir_final(l->g, loop, i), ids);
-    v->what = c->name;
-    v->span = c->span;
-    v->id = c->init->kind == V_TENSOR ? c->init->id : NULL;
-    bool rebound = false;
-    for (Scope *q = s; q && !rebound; q = q->function ? NULL : q->parent) {
-      Binding *b = scope_here(q, c->name);
-      if (b) {
-        b->value = v;
-        rebound = true;
-      }
-    }
-    if (!rebound) scope_set(l, s, c->name, v, c->span);
-  }
+  for (int i = 0; i < carried.n; i++) rebind(l, s, &carried.at[i], ir_final(l->g, loop, i));
   return true;
 }

@@ -277,24 +277,25 @@ static Node *initial_value(Lowering *l, Scope *s, const ATarget *t, const AStmt 
   return out;
 }
 
-static bool declare_param(Lowering *l, Scope *s, const ATarget *t, const AStmt *st,
-                          bool file_level) {
-  Parameter p = {.span = t->span};
-  const char *base =
-      *l->param_path ? arena_printf(l->arena, "%s.%s", l->param_path, t->name) : t->name;
-  p.name = base;
-  VEC(Loop *) stack = {0};
+typedef VEC(Loop *) Loops;
+
+/* The loops over which parameters made here are stacked, outermost first. */
+static void stacking_loops(Lowering *l, Loops *out) {
   for (LoopContext *c = l->loops; c && c != l->stack_stop; c = c->parent)
-    if (c->stacks) vec_push(l->arena, &stack, c->loop);
-  int nstack = 0;
-  for (int i = stack.n - 1; i >= 0; i--) {
-    p.axis[p.rank] = NULL;
-    p.shape[p.rank++] = stack.at[i]->count;
-    nstack++;
+    if (c->stacks) vec_push(l->arena, out, c->loop);
+  for (int i = 0; i < out->n / 2; i++) {
+    Loop *k = out->at[i];
+    out->at[i] = out->at[out->n - 1 - i];
+    out->at[out->n - 1 - i] = k;
   }
-  int own = 0;
+}
+
+/* The parameter's shape: an axis for each loop that stacks it, then its own. */
+static bool param_shape(Lowering *l, Scope *s, const ATarget *t, const Loops *stack, Parameter *p) {
   int64_t count = 1;
-  for (int i = 0; i < t->items.n; i++) {
+  bool fits = stack->n <= IR_MAX_RANK;
+  for (int i = 0; i < stack->n && fits; i++) p->shape[p->rank++] = stack->at[i]->count;
+  for (int i = 0; i < t->items.n && fits; i++) {
     const AItem *it = &t->items.at[i];
     int64_t extent;
     const char *id = NULL;
@@ -303,61 +304,77 @@ static bool declare_param(Lowering *l, Scope *s, const ATarget *t, const AStmt *
       return false;
     }
     if (!lower_extent(l, s, it->expr, &extent, &id)) return false;
-    if (p.rank == IR_MAX_RANK) {
-      lower_error(l, 215, t->span, "a parameter has at most %d axes, stacking included",
-                  IR_MAX_RANK);
-      return false;
-    }
     if (!id && it->expr->kind == A_NAME) id = it->expr->name;
-    p.axis[p.rank] = id;
-    p.shape[p.rank++] = extent;
-    own++;
+    fits = p->rank < IR_MAX_RANK;
+    if (!fits) break;
+    p->axis[p->rank] = id;
+    p->shape[p->rank++] = extent;
   }
-  for (int k = 0; k < p.rank; k++)
-    if (!mul_fits(count, p.shape[k], &count) || count > (int64_t)1 << 36) {
-      lower_error(l, 216, t->span, "parameter '%s' would have more than 2^36 elements", p.name);
+  if (!fits) {
+    lower_error(l, 215, t->span, "a parameter has at most %d axes, stacking included", IR_MAX_RANK);
+    return false;
+  }
+  for (int k = 0; k < p->rank; k++)
+    if (!mul_fits(count, p->shape[k], &count) || count > (int64_t)1 << 36) {
+      lower_error(l, 216, t->span, "parameter '%s' would have more than 2^36 elements", p->name);
       return false;
     }
-  p.matrix = own >= 2;
-  int index = -1;
-  for (int i = 0; i < l->params.n; i++)
-    if (!strcmp(l->params.at[i].name, p.name)) index = i;
-  if (index >= 0) {
-    Parameter *old = &l->params.at[index];
-    bool same = old->rank == p.rank;
-    for (int k = 0; same && k < p.rank; k++) same = old->shape[k] == p.shape[k];
-    if (!same) {
-      Diag *x = lower_error(l, 317, t->span, "parameter '%s' is used with two shapes", p.name);
-      diag_note(
-          l->d, x, old->span,
-          "its first shape was fixed here; a model has one set of parameters wherever it is used");
-      return false;
-    }
-  } else {
-    if (st->value) p.init = initial_value(l, s, t, st, &p, nstack);
-    if (!p.init) return false;
-    vec_push(l->arena, &l->params, p);
-    index = l->params.n - 1;
+  p->matrix = t->items.n >= 2;
+  return true;
+}
+
+/* The number of the parameter in the unit, -1 after an error. One that is met again is the same. */
+static int param_number(Lowering *l, Scope *s, const ATarget *t, const AStmt *st, Parameter *p,
+                        int nstack) {
+  for (int i = l->params.n - 1; i >= 0; i--) {
+    const Parameter *old = &l->params.at[i];
+    if (strcmp(old->name, p->name)) continue;
+    bool same = old->rank == p->rank;
+    for (int k = 0; same && k < p->rank; k++) same = old->shape[k] == p->shape[k];
+    if (same) return i;
+    Diag *x = lower_error(l, 317, t->span, "parameter '%s' is used with two shapes", p->name);
+    diag_note(
+        l->d, x, old->span,
+        "its first shape was fixed here; a model has one set of parameters wherever it is used");
+    return -1;
   }
-  if (file_level) {
-    Value *v = v_poison(l);
-    v->kind = V_PARAM;
-    v->param = index;
-    v->what = t->name;
-    v->span = t->span;
-    scope_set(l, s, t->name, v, t->span);
-    return true;
-  }
-  Value *whole = param_value(l, index), *v = NEW(l->arena, Value);
+  if (st->value) p->init = initial_value(l, s, t, st, p, nstack);
+  if (!p->init) return -1;
+  vec_push(l->arena, &l->params, *p);
+  return l->params.n - 1;
+}
+
+/* What the name stands for where it is declared: in loops that stack it, one row. */
+static Value *param_here(Lowering *l, int number, const Parameter *p, const Loops *stack) {
+  Value *whole = param_value(l, number), *v = NEW(l->arena, Value);
   *v = *whole;
   Expr **map = NEWN(l->arena, Expr *, l->var_extent.n);
-  for (int i = 0; i < nstack; i++)
-    map[whole->axis[i].var] = ex_loopvar(l->g, stack.at[nstack - 1 - i]);
+  for (int i = 0; i < stack->n; i++) map[whole->axis[i].var] = ex_loopvar(l->g, stack->at[i]);
   v->e = ex_subst(l->g, whole->e, map, l->var_extent.n);
-  v->rank = own;
-  for (int k = 0; k < own; k++) {
-    v->axis[k] = whole->axis[nstack + k];
-    v->axis[k].id = p.axis[nstack + k];
+  v->rank = p->rank - stack->n;
+  for (int k = 0; k < v->rank; k++) {
+    v->axis[k] = whole->axis[stack->n + k];
+    v->axis[k].id = p->axis[stack->n + k];
+  }
+  return v;
+}
+
+static bool declare_param(Lowering *l, Scope *s, const ATarget *t, const AStmt *st,
+                          bool file_level) {
+  Parameter p = {.name = t->name, .span = t->span};
+  if (*l->param_path) p.name = arena_printf(l->arena, "%s.%s", l->param_path, t->name);
+  Loops stack = {0};
+  stacking_loops(l, &stack);
+  if (!param_shape(l, s, t, &stack, &p)) return false;
+  int number = param_number(l, s, t, st, &p, stack.n);
+  if (number < 0) return false;
+  Value *v;
+  if (file_level) {
+    v = v_poison(l);
+    v->kind = V_PARAM;
+    v->param = number;
+  } else {
+    v = param_here(l, number, &p, &stack);
   }
   v->what = t->name;
   v->span = t->span;

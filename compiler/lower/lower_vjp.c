@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* A user's own derivative: `grad(dy) { dx[...] = ... }` becomes nodes beside those
+ * of the body, and the result's node carries them. */
+#include "compiler/lower/header.h"
+#include "compiler/lower/lower.h"
+#include "compiler/lower/scope.h"
+#include "compiler/lower/value.h"
+
+/* The adjoint as a node over exactly the axes that `arg`'s node has: variables
+ * it has beyond those are summed. */
+static Node *adjoint_node(Lowering *l, Value *arg, Value *dx, const char *name, Span at) {
+  Ints want = {0}, have = {0};
+  Expr *e = v_expr(l, dx);
+  if (arg->e->kind != E_READ) return NULL;
+  for (int k = 0; k < arg->e->nargs; k++) {
+    if (arg->e->args[k]->kind != E_VAR) return NULL;
+    vec_push(l->arena, &want, (int)arg->e->args[k]->inum);
+  }
+  Expr **map = NEWN(l->arena, Expr *, l->var_extent.n);
+  for (int k = 0; k < dx->rank; k++) map[dx->axis[k].var] = ex_var(l->g, arg->axis[k].var);
+  e = ex_subst(l->g, e, map, l->var_extent.n);
+  free_vars(l, e, &have);
+  int extra[IR_MAX_VARS];
+  int n = 0;
+  for (int i = 0; i < have.n; i++) {
+    bool known = false;
+    for (int k = 0; k < want.n; k++) known = known || want.at[k] == have.at[i];
+    if (!known && n < IR_MAX_VARS) extra[n++] = have.at[i];
+  }
+  if (n) e = reduce_vars(l, RED_SUM, extra, n, NULL, e, name, at)->e;
+  int64_t extent[IR_MAX_VARS];
+  Expr **to = NEWN(l->arena, Expr *, l->var_extent.n);
+  for (int k = 0; k < want.n; k++) {
+    extent[k] = l->var_extent.at[want.at[k]];
+    to[want.at[k]] = ex_var(l->g, k);
+  }
+  return ir_comp(l->g, l->region, name, at, want.n, 0, extent, RED_NONE, NULL,
+                 ex_subst(l->g, e, to, l->var_extent.n));
+}
+
+void attach_gradient(Header *h) {
+  Lowering *l = h->l;
+  ADecl *d = h->decl;
+  if (d->results.n != 1 || d->grad.cotangents.n != 1) {
+    lower_error(l, 504, d->grad.span,
+                "a grad clause belongs to an op with one result and names one cotangent: grad(dy) "
+                "{ dx[...] = ... }");
+    return;
+  }
+  Binding *y = scope_here(h->s, d->results.at[0].name);
+  if (!y || y->value->kind != V_TENSOR) return;
+  Value *out = value_bind(l, y->value, l->stmt_name ? l->stmt_name : d->name, d->span);
+  if (out->kind != V_TENSOR || out->e->kind != E_READ) return;
+  Node *node = out->e->node;
+  if (node->vjp ||
+      node->kind != N_COMP) { /* the result is another value's node: give it one of its own */
+    int64_t extent[IR_MAX_VARS];
+    for (int k = 0; k < node->rank; k++) extent[k] = node->shape[k];
+    Node *copy = ir_comp(l->g, l->region, node->name, d->span, node->rank, 0, extent, RED_NONE,
+                         NULL, ir_read_all(l->g, node));
+    out->e = ex_read(l->g, copy, out->e->args);
+    node = copy;
+  }
+  y->value = out;
+  Node *cot = ir_node(l->g, l->region, N_COTANGENT, TY_REAL, node->rank, node->shape,
+                      arena_printf(l->arena, "d.%s", node->name), d->grad.span);
+  Value *dy = NEW(l->arena, Value);
+  *dy = *out;
+  dy->e = ex_read(l->g, cot, out->e->args);
+  Vjp *vjp = NEW(l->arena, Vjp);
+  vjp->cotangent = cot;
+  Scope *gs = scope_new(l, h->s, false);
+  scope_set(l, gs, d->grad.cotangents.at[0].name, dy, d->grad.span);
+  if (!lower_body(l, gs, d->grad.body.at, d->grad.body.n)) return;
+  for (int i = 0; i < d->formals.n; i++) {
+    Binding *dx =
+        scope_here(gs, intern(l->names, arena_printf(l->arena, "d%s", d->formals.at[i].name)));
+    Value *x = scope_here(h->s, d->formals.at[i].name)
+                   ? scope_here(h->s, d->formals.at[i].name)->value
+                   : NULL;
+    if (!dx || !x || x->kind != V_TENSOR || x->e->kind != E_READ) continue;
+    if (dx->value->kind != V_TENSOR || dx->value->rank != x->rank) {
+      Diag *e = lower_error(l, 505, dx->span, "'%s' must have the axes of '%s', %s", dx->name,
+                            d->formals.at[i].name, shape_text(l, x));
+      if (dx->value->kind == V_TENSOR)
+        diag_label(l->d, e, dx->span, "%s", shape_text(l, dx->value));
+      continue;
+    }
+    Node *adj = adjoint_node(l, x, dx->value, dx->name, d->grad.span);
+    if (!adj) continue;
+    vec_push(l->arena, &vjp->wrt, x->e->node);
+    vec_push(l->arena, &vjp->adjoint, adj);
+  }
+  node->vjp = vjp;
+}
