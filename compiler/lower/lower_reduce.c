@@ -162,102 +162,116 @@ static Value *apply(Lowering *l, Scope *s, const char *red, const int *vars, int
   return reduce_vars(l, RED_ARGMAX, vars, n, guard, x, name, at);
 }
 
-Value *lower_reduce(Lowering *l, Scope *s, const AExpr *e) {
-  if (!is_reducer(e->name)) {
-    Diag *x = lower_error(l, 218, aexpr_name_span(e), "'%s' is no reducer", e->name);
-    if (find_fn(l, s, e->name))
-      diag_hint(l->d, x, "'%s' is a function, called without brackets: %s(...)", e->name, e->name);
-    else if (!diag_hint_near(l->d, x, e->name, reducers, (int)(sizeof reducers / sizeof *reducers)))
-      diag_hint(
-          l->d, x,
-          "reducers are sum max min prod mean any all argmax argmin logsumexp softmax categorical");
-    return v_poison(l);
-  }
-  Frame *f = frame_of(l, e);
-  if (!f) f = infer_alone(l, s, e);
-  if (!f) return v_poison(l);
-  Frame *keep = l->frame;
-  f->parent = l->frame;
-  l->frame = f;
-  int facts = l->facts.n;
-  Expr *guard = NULL, *parts[IR_MAX_VARS + 1];
-  int nparts = 0;
-  bool bad = false;
+static Value *no_reducer(Lowering *l, Scope *s, const AExpr *e) {
+  Diag *x = lower_error(l, 218, aexpr_name_span(e), "'%s' is no reducer", e->name);
+  if (find_fn(l, s, e->name))
+    diag_hint(l->d, x, "'%s' is a function, called without brackets: %s(...)", e->name, e->name);
+  else if (!diag_hint_near(l->d, x, e->name, reducers, (int)(sizeof reducers / sizeof *reducers)))
+    diag_hint(
+        l->d, x,
+        "reducers are sum max min prod mean any all argmax argmin logsumexp softmax categorical");
+  return v_poison(l);
+}
+
+/* The conditions under which a reducer takes an index: all hold together. */
+typedef struct Conditions {
+  Expr *guard; /* NULL: none */
+  Expr *part[IR_MAX_VARS + 1];
+  int n;
+} Conditions;
+
+static void add_condition(Lowering *l, Conditions *c, const Value *v) {
+  Expr *e = v_expr(l, v);
+  c->guard = ex_and(l->g, c->guard, e);
+  if (c->n < (int)(sizeof c->part / sizeof *c->part)) c->part[c->n++] = e;
+  fact_push(l, e, true);
+}
+
+/* Those of the prefix, `sum[i < j, k]`, and the guard. False after an error. */
+static bool conditions_of(Lowering *l, Scope *s, const AExpr *e, Conditions *c) {
+  bool ok = true;
   for (int i = 0; i < e->items.n; i++) {
     const AItem *it = &e->items.at[i];
     if (!it->expr || it->expr->kind != A_BINARY) continue;
-    Value *g = lower_expr(l, s, it->expr);
-    if (g->kind == V_TENSOR && g->rank)
+    Value *v = lower_expr(l, s, it->expr);
+    if (v->kind == V_TENSOR && v->rank)
       lower_error(l, 307, it->expr->span,
                   "a reducer's prefix compares its index with one number, this has the axes %s",
-                  shape_text(l, g));
-    if (g->kind == V_POISON || !v_scalar_like(g)) {
-      bad = true;
-      continue;
-    }
-    guard = ex_and(l->g, guard, v_expr(l, g));
-    if (nparts < IR_MAX_VARS) parts[nparts++] = v_expr(l, g);
-    fact_push(l, v_expr(l, g), true);
+                  shape_text(l, v));
+    if (v->kind != V_POISON && v_scalar_like(v))
+      add_condition(l, c, v);
+    else
+      ok = false;
   }
-  if (e->guard) {
-    Value *g = lower_expr(l, s, e->guard);
-    if (g->kind == V_POISON)
-      bad = true;
-    else if (!v_scalar_like(g) || v_type(g) != TY_BOOL) {
-      lower_error(l, 307, e->guard->span, "a reducer's guard is a condition on its indices");
-      bad = true;
-    } else {
-      guard = ex_and(l->g, guard, v_expr(l, g));
-      parts[nparts++] = v_expr(l, g);
-      fact_push(l, v_expr(l, g), true);
-    }
+  if (!e->guard) return ok;
+  Value *v = lower_expr(l, s, e->guard);
+  if (v->kind == V_POISON) return false;
+  if (!v_scalar_like(v) || v_type(v) != TY_BOOL) {
+    lower_error(l, 307, e->guard->span, "a reducer's guard is a condition on its indices");
+    return false;
   }
-  if (guard && !bad) domain_guard(l, e, parts, nparts);
+  add_condition(l, c, v);
+  return ok;
+}
+
+/* Is the body one number for each index? Else an error. */
+static bool reducible(Lowering *l, const AExpr *e, const Value *body) {
+  if (body->kind == V_POISON || !usable(l, body, e->a->span)) return false;
+  if (v_scalar_like(body)) return true;
+  Diag *x = lower_error(l, 206, e->a->span, "the body of '%s' still has the axes %s", e->name,
+                        shape_text(l, body));
+  diag_hint(l->d, x, "index every tensor in it");
+  return false;
+}
+
+/* softmax[s] leaves s free: it is the statement's own s. NULL after an error. */
+static Expr **kept_indices(Lowering *l, const AExpr *e, const Frame *f, Frame *outer) {
+  Expr **map = NEWN(l->arena, Expr *, l->var_extent.n);
+  for (int i = 0; i < f->vars.n; i++) {
+    IndexVar *o = f->vars.at[i].name ? frame_find(outer, f->vars.at[i].name) : NULL;
+    if (!o) {
+      const char *k = f->vars.at[0].name ? f->vars.at[0].name : "k";
+      Diag *x = lower_error(l, 219, aexpr_name_span(e),
+                            "softmax keeps its index '%s', which the statement does not have", k);
+      diag_hint(l->d, x, "give it to the left side: p[.., %s] = softmax[%s](...)", k, k);
+      return NULL;
+    }
+    map[f->vars.at[i].var] = ex_var(l->g, o->var);
+  }
+  return map;
+}
+
+/* The reducer over the indices of f, within the frame `outer`. */
+static Value *reduce(Lowering *l, Scope *s, const AExpr *e, const Frame *f, Frame *outer) {
+  int facts = l->facts.n;
+  Conditions c = {0};
+  bool ok = conditions_of(l, s, e, &c);
+  if (c.guard && ok) domain_guard(l, e, c.part, c.n);
   Value *body = lower_expr(l, s, e->a);
   l->facts.n = facts;
-  Value *out = NULL;
-  if (bad || body->kind == V_POISON)
-    out = v_poison(l);
-  else if (!usable(l, body, e->a->span))
-    out = v_poison(l);
-  else if (!v_scalar_like(body)) {
-    Diag *x = lower_error(l, 206, e->a->span, "the body of '%s' still has the axes %s", e->name,
-                          shape_text(l, body));
-    diag_hint(l->d, x, "index every tensor in it");
-    out = v_poison(l);
+  if (!ok || !reducible(l, e, body)) return v_poison(l);
+  int vars[IR_MAX_VARS], n = 0, extents = l->var_extent.n;
+  for (int i = 0; i < f->vars.n && n < IR_MAX_VARS; i++) vars[n++] = f->vars.at[i].var;
+  Expr **kept = NULL;
+  if (!strcmp(e->name, "softmax")) {
+    kept = kept_indices(l, e, f, outer);
+    if (!kept) return v_poison(l);
+    domain_softmax(l, e, vars, n);
   }
-  if (!out) {
-    int vars[IR_MAX_VARS];
-    int n = 0;
-    for (int i = 0; i < f->vars.n && n < IR_MAX_VARS; i++) vars[n++] = f->vars.at[i].var;
-    bool keeps = !strcmp(e->name, "softmax");
-    if (keeps) { /* softmax[s] leaves s free: it is the statement's own s */
-      Expr **map = NEWN(l->arena, Expr *, l->var_extent.n);
-      int nm = l->var_extent.n, left = 0;
-      Frame *outer = keep;
-      for (int i = 0; i < f->vars.n; i++) {
-        IndexVar *o = f->vars.at[i].name ? frame_find(outer, f->vars.at[i].name) : NULL;
-        if (!o) {
-          left++;
-          continue;
-        }
-        map[f->vars.at[i].var] = ex_var(l->g, o->var);
-      }
-      if (left) {
-        const char *k = f->vars.at[0].name ? f->vars.at[0].name : "k";
-        Diag *x = lower_error(l, 219, aexpr_name_span(e),
-                              "softmax keeps its index '%s', which the statement does not have", k);
-        diag_hint(l->d, x, "give it to the left side: p[.., %s] = softmax[%s](...)", k, k);
-        l->frame = keep;
-        return v_poison(l);
-      }
-      domain_softmax(l, e, vars, n);
-      out = apply(l, s, e->name, vars, n, guard, v_expr(l, body), e);
-      if (out->kind == V_TENSOR) out->e = ex_subst(l->g, out->e, map, nm);
-    } else {
-      out = apply(l, s, e->name, vars, n, guard, v_expr(l, body), e);
-    }
-  }
-  l->frame = keep;
+  Value *out = apply(l, s, e->name, vars, n, c.guard, v_expr(l, body), e);
+  if (kept && out->kind == V_TENSOR) out->e = ex_subst(l->g, out->e, kept, extents);
+  return out;
+}
+
+Value *lower_reduce(Lowering *l, Scope *s, const AExpr *e) {
+  if (!is_reducer(e->name)) return no_reducer(l, s, e);
+  Frame *f = frame_of(l, e);
+  if (!f) f = infer_alone(l, s, e);
+  if (!f) return v_poison(l);
+  Frame *outer = l->frame;
+  f->parent = outer;
+  l->frame = f;
+  Value *out = reduce(l, s, e, f, outer);
+  l->frame = outer;
   return out;
 }

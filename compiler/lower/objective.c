@@ -185,96 +185,126 @@ static Value *norm(Lowering *l, Node *const flats[2], Span at) {
   return value_bind(l, v_scalar(l, ex1(l->g, P_sqrt, sum)), "grad_norm", at);
 }
 
-/* One call of the optimizer's op on one flat vector. */
-static bool optimize(Lowering *l, TrainSettings *t, Fn *fn, Scope *s, int k, Node *params,
-                     Value *grad, Value *step) {
-  ADecl *d = fn->decl;
-  const AExpr *call = t->optimizer;
-  Value *args[64];
-  const char *names[64];
-  Span spans[64];
-  Node *states[64] = {NULL};
-  int n = 0, nstates = 0;
-  if (d->formals.n < 2 || !d->formals.at[0].is_tensor || !d->formals.at[1].is_tensor ||
-      d->formals.n > 60) {
-    Diag *x = lower_error(l, 412, call->span, "'%s' is no optimizer", d->name);
-    diag_hint(l->d, x,
-              "an optimizer is op NAME(p[...], g[...], state[...] ..., step, decay, lr = ...) -> "
-              "p2[...], state2[...] ...");
-    return false;
-  }
-  for (int i = 0; i < d->formals.n; i++) {
-    AFormal *f = &d->formals.at[i];
-    Value *v = NULL;
-    if (i == 0)
-      v = flat_value(l, params);
-    else if (i == 1)
-      v = grad;
-    else if (f->is_tensor) {
-      Node *st = ir_state(l->g, arena_printf(l->arena, "%s.%s.%s", d->name, f->name, flat_name[k]),
-                          TY_REAL, 1, params->shape, call->span);
-      states[nstates++] = st;
-      v = flat_value(l, st);
-    } else if (!strcmp(f->name, "step"))
-      v = step;
-    else if (!strcmp(f->name, "decay"))
-      v = v_real(l, k == 0 ? 1 : 0);
-    else {
-      for (int j = 0; j < call->args.n; j++)
-        if (call->args.at[j].name == f->name ||
-            (!call->args.at[j].name && j == 0 && !strcmp(f->name, "lr"))) {
-          v = lower_assign_value(l, s, NULL, call->args.at[j].value, false, call->args.at[j].span);
-          if (v->kind == V_POISON) return false;
-          if (!strcmp(f->name, "lr") && k == 0) {
-            Output o = {"lr", value_node(l, v, "lr", call->span)};
-            vec_push(l->arena, &l->g->outputs, o);
-          }
-        }
-    }
-    if (!v) continue;
-    args[n] = v;
-    names[n] = f->name;
-    spans[n++] = call->span;
-  }
+/* One call of the optimizer's op on one flat vector, k: 0 of the matrices, 1 of the vectors. */
+typedef struct Optimize {
+  TrainSettings *t;
+  Fn *fn;
+  Scope *s; /* where settings are computed: step, steps */
+  int k;
+  Node *params;
+  Value *grad, *step;
+  Node *state[64]; /* by formal, in order */
+  int nstates;
+} Optimize;
+
+static bool is_optimizer(Lowering *l, const ADecl *d, Span at) {
+  if (d->formals.n >= 2 && d->formals.at[0].is_tensor && d->formals.at[1].is_tensor &&
+      d->formals.n <= 60)
+    return true;
+  Diag *x = lower_error(l, 412, at, "'%s' is no optimizer", d->name);
+  diag_hint(l->d, x,
+            "an optimizer is op NAME(p[...], g[...], state[...] ..., step, decay, lr = ...) -> "
+            "p2[...], state2[...] ...");
+  return false;
+}
+
+/* Does every setting of the call name a parameter of the op? */
+static bool settings_known(Lowering *l, const ADecl *d, const AExpr *call) {
   for (int j = 0; j < call->args.n; j++) {
-    bool known = !call->args.at[j].name;
-    for (int i = 2; i < d->formals.n; i++)
-      known = known || d->formals.at[i].name == call->args.at[j].name;
+    const char *name = call->args.at[j].name;
+    bool known = !name;
+    for (int i = 2; i < d->formals.n; i++) known = known || d->formals.at[i].name == name;
     if (known) continue;
     VEC(const char *) settable = {0};
     for (int i = 2; i < d->formals.n; i++)
       if (!d->formals.at[i].is_tensor) vec_push(l->arena, &settable, d->formals.at[i].name);
-    Diag *x = lower_error(l, 310, call->args.at[j].span, "'%s' has no setting '%s'", d->name,
-                          call->args.at[j].name);
-    diag_hint_near(l->d, x, call->args.at[j].name, settable.at, settable.n);
+    Diag *x = lower_error(l, 310, call->args.at[j].span, "'%s' has no setting '%s'", d->name, name);
+    diag_hint_near(l->d, x, name, settable.at, settable.n);
     return false;
   }
-  Value *out = call_fn(l, fn, args, names, spans, n, call->span);
+  return true;
+}
+
+/* What the call sets formal f to, NULL when it does not; the learning rate is an output too. */
+static Value *setting(Lowering *l, const Optimize *o, const AFormal *f) {
+  const AExpr *call = o->t->optimizer;
+  bool lr = !strcmp(f->name, "lr");
+  Value *v = NULL;
+  for (int j = 0; j < call->args.n; j++) {
+    if (call->args.at[j].name != f->name && (call->args.at[j].name || j > 0 || !lr)) continue;
+    v = lower_assign_value(l, o->s, NULL, call->args.at[j].value, false, call->args.at[j].span);
+    if (v->kind == V_POISON) return v;
+    if (!lr || o->k != 0) continue;
+    Output out = {"lr", value_node(l, v, "lr", call->span)};
+    vec_push(l->arena, &l->g->outputs, out);
+  }
+  return v;
+}
+
+/* The argument for formal i; NULL: it takes its default. */
+static Value *optimizer_argument(Lowering *l, Optimize *o, int i) {
+  const ADecl *d = o->fn->decl;
+  const AFormal *f = &d->formals.at[i];
+  if (i == 0) return flat_value(l, o->params);
+  if (i == 1) return o->grad;
+  if (f->is_tensor) {
+    Node *st = ir_state(l->g, arena_printf(l->arena, "%s.%s.%s", d->name, f->name, flat_name[o->k]),
+                        TY_REAL, 1, o->params->shape, o->t->optimizer->span);
+    o->state[o->nstates++] = st;
+    return flat_value(l, st);
+  }
+  if (!strcmp(f->name, "step")) return o->step;
+  if (!strcmp(f->name, "decay")) return v_real(l, o->k == 0 ? 1 : 0);
+  return setting(l, o, f);
+}
+
+/* ema := decay * ema + (1 - decay) * the new weights */
+static void update_ema(Lowering *l, const Optimize *o, const Value *weights) {
+  Span at = o->t->optimizer->span;
+  Node *ema = ir_state(l->g, arena_printf(l->arena, "ema.%s", flat_name[o->k]), TY_REAL, 1,
+                       o->params->shape, at);
+  Value *old = flat_value(l, ema), *now = v_fresh(l, weights);
+  Expr *fresh = subst1(l, now->e, now->axis[0].var, ex_var(l->g, old->axis[0].var));
+  Expr *decay = ex_num(l->g, l->unit->train.ema), *rest = ex_num(l->g, 1 - l->unit->train.ema);
+  old->e = ex2(l->g, P_add, ex2(l->g, P_mul, decay, old->e), ex2(l->g, P_mul, rest, fresh));
+  update(l, ema, old, at);
+}
+
+static bool optimize(Lowering *l, Optimize *o) {
+  const ADecl *d = o->fn->decl;
+  Span at = o->t->optimizer->span;
+  Value *args[64];
+  const char *names[64];
+  Span spans[64];
+  int n = 0;
+  if (!is_optimizer(l, d, at)) return false;
+  for (int i = 0; i < d->formals.n; i++) {
+    Value *v = optimizer_argument(l, o, i);
+    if (!v) continue;
+    if (v->kind == V_POISON) return false;
+    args[n] = v;
+    names[n] = d->formals.at[i].name;
+    spans[n++] = at;
+  }
+  if (!settings_known(l, d, o->t->optimizer)) return false;
+  Value *out = call_fn(l, o->fn, args, names, spans, n, at);
   if (out->kind == V_POISON) return false;
   int results = out->kind == V_PACKED ? out->nparts : 1;
-  if (results != nstates + 1) {
-    Diag *x = lower_error(l, 412, call->span,
-                          "optimizer '%s' has %d %s: the weights and its %d %s were expected",
-                          d->name, results, results == 1 ? "result" : "results", nstates,
-                          nstates == 1 ? "state" : "states");
+  if (results != o->nstates + 1) {
+    Diag *x =
+        lower_error(l, 412, at, "optimizer '%s' has %d %s: the weights and its %d %s were expected",
+                    d->name, results, results == 1 ? "result" : "results", o->nstates,
+                    o->nstates == 1 ? "state" : "states");
     diag_note(l->d, x, d->name_span,
               "'%s' is declared here; a tensor after the first two is a state, and comes back",
               d->name);
     return false;
   }
-  Value *p2 = out->kind == V_PACKED ? out->parts[0] : out;
-  p2 = value_bind(l, p2, params->name, call->span);
-  update(l, params, p2, call->span);
-  for (int i = 0; i < nstates; i++) update(l, states[i], out->parts[i + 1], call->span);
-  if (l->unit->train.ema > 0) {
-    Node *ema = ir_state(l->g, arena_printf(l->arena, "ema.%s", flat_name[k]), TY_REAL, 1,
-                         params->shape, call->span);
-    Value *old = flat_value(l, ema), *now = v_fresh(l, p2);
-    Expr *fresh = subst1(l, now->e, now->axis[0].var, ex_var(l->g, old->axis[0].var));
-    Expr *decay = ex_num(l->g, l->unit->train.ema), *rest = ex_num(l->g, 1 - l->unit->train.ema);
-    old->e = ex2(l->g, P_add, ex2(l->g, P_mul, decay, old->e), ex2(l->g, P_mul, rest, fresh));
-    update(l, ema, old, call->span);
-  }
+  Value *weights = out->kind == V_PACKED ? out->parts[0] : out;
+  weights = value_bind(l, weights, o->params->name, at);
+  update(l, o->params, weights, at);
+  for (int i = 0; i < o->nstates; i++) update(l, o->state[i], out->parts[i + 1], at);
+  if (l->unit->train.ema > 0) update_ema(l, o, weights);
   return true;
 }
 
@@ -347,7 +377,9 @@ bool finish_objective(Lowering *l, TrainSettings *t) {
       if (!flats[k]) continue;
       Value *g = flat_value(l, flats[k]);
       if (scale) g->e = ex2(l->g, P_mul, g->e, scale);
-      ok = optimize(l, t, fn, s, k, e->flat[k], g, step);
+      Optimize o = {
+          .t = t, .fn = fn, .s = s, .k = k, .params = e->flat[k], .grad = g, .step = step};
+      ok = optimize(l, &o);
     }
   }
   context_end(l, &c);

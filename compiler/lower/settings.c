@@ -52,6 +52,8 @@ static bool number_after(Lowering *l, Scope *s, ADecl *d, int *i, const char *ke
   return true;
 }
 
+/* ---- data -------------------------------------------------------------------------------- */
+
 bool settings_data(Lowering *l, Data *x, Scope *s) {
   static const char *const keys[] = {"source", "tokens", "split", "seed"};
   ADecl *d = x->decl;
@@ -103,96 +105,128 @@ bool settings_data(Lowering *l, Data *x, Scope *s) {
   return true;
 }
 
-bool settings_train(Lowering *l, TrainSettings *t, ADecl *d, Scope *s) {
+/* ---- train ------------------------------------------------------------------------------- */
+
+/* The settings of `train` as they are read. */
+typedef struct TrainReader {
+  Lowering *l;
+  Scope *s;
+  TrainSettings *t;
+  int i; /* the setting being read */
+} TrainReader;
+
+static bool train_count(TrainReader *r, const char *key, double min, double max, int64_t *out) {
+  double v;
+  if (!number_after(r->l, r->s, r->t->decl, &r->i, key, min, max, true, &v)) return false;
+  *out = (int64_t)v;
+  return true;
+}
+
+static bool word_follows(const TrainReader *r, const char *w) {
+  const ADecl *d = r->t->decl;
+  return r->i + 1 < d->settings.n && is_word(d->settings.at[r->i + 1], w);
+}
+
+/* `every N` after what stands at `at`. */
+static bool train_every(TrainReader *r, Span at, const char *after, int64_t *out) {
+  if (!word_follows(r, "every")) {
+    lower_error(r->l, 410, at, "'%s' needs 'every N' after it", after);
+    return false;
+  }
+  r->i++;
+  return train_count(r, "every", 1, 1e12, out);
+}
+
+/* The loss or sampler that n names, or NULL after an error. */
+static Fn *train_function(TrainReader *r, const AExpr *n, ADeclKind want) {
+  Lowering *l = r->l;
+  const Scope *s = r->s;
+  Binding *b = scope_find(r->s, n->name);
+  if (b && b->value->kind == V_FN && b->value->fn->decl->kind == want) return b->value->fn;
+  VEC(const char *) names = {0};
+  for (int k = 0; k < s->names.n; k++)
+    if (s->names.at[k].value->kind == V_FN && s->names.at[k].value->fn->decl->kind == want)
+      vec_push(l->arena, &names, s->names.at[k].name);
+  Diag *x = lower_error(l, 413, n->span, "there is no %s '%s'", adecl_spelling(want), n->name);
+  diag_hint_near(l->d, x, n->name, names.at, names.n);
+  return NULL;
+}
+
+/* loss NAME, on NAME, sample NAME every N */
+static bool train_named(TrainReader *r, const AExpr *e) {
+  Lowering *l = r->l;
+  UnitTrain *u = &l->unit->train;
+  const AExpr *n = next(l, r->t->decl, &r->i, e->name, "a name");
+  if (!n) return false;
+  if (n->kind != A_NAME) {
+    lower_error(l, 410, n->span, "'%s' needs a name after it", e->name);
+    return false;
+  }
+  if (is_word(e, "on")) {
+    u->data = n->name;
+    return true;
+  }
+  if (is_word(e, "loss")) {
+    r->t->loss = train_function(r, n, D_LOSS);
+    u->loss = n->name;
+    return r->t->loss != NULL;
+  }
+  if (!train_function(r, n, D_SAMPLER)) return false;
+  u->sample = n->name;
+  return train_every(r, n->span, arena_printf(l->arena, "sample %s", n->name), &u->sample_every);
+}
+
+/* checkpoint every N, log every N, eval every N [batches N] */
+static bool train_repeated(TrainReader *r, const AExpr *e) {
+  UnitTrain *u = &r->l->unit->train;
+  bool eval = is_word(e, "eval");
+  int64_t *every = eval                       ? &u->eval_every
+                   : is_word(e, "checkpoint") ? &u->checkpoint_every
+                                              : &u->log_every;
+  if (!train_every(r, e->span, e->name, every)) return false;
+  if (!eval || !word_follows(r, "batches")) return true;
+  r->i++;
+  return train_count(r, "batches", 1, 1e9, &u->eval_batches);
+}
+
+static bool train_setting(TrainReader *r, const AExpr *e) {
   static const char *const keys[] = {"loss", "on",     "batch", "steps",    "checkpoint",
                                      "eval", "sample", "keep",  "patience", "log",
                                      "ema",  "clip",   "adam",  "adamw",    "sgd"};
+  Lowering *l = r->l;
+  ADecl *d = r->t->decl;
   UnitTrain *u = &l->unit->train;
-  double v;
+  if (e->kind == A_CALL) {
+    if (r->t->optimizer) {
+      lower_error(l, 412, e->span, "a second optimizer");
+      return false;
+    }
+    r->t->optimizer = e;
+    return true;
+  }
+  if (is_word(e, "loss") || is_word(e, "on") || is_word(e, "sample")) return train_named(r, e);
+  if (is_word(e, "checkpoint") || is_word(e, "eval") || is_word(e, "log"))
+    return train_repeated(r, e);
+  if (is_word(e, "batch")) return train_count(r, "batch", 1, 1e9, &u->batch);
+  if (is_word(e, "steps")) return train_count(r, "steps", 1, 1e12, &u->steps);
+  if (is_word(e, "keep")) return train_count(r, "keep", 0, 1e9, &u->keep);
+  if (is_word(e, "patience")) return train_count(r, "patience", 0, 1e9, &u->patience);
+  if (is_word(e, "ema"))
+    return number_after(l, r->s, d, &r->i, "ema", 0, 0.9999999, false, &u->ema);
+  if (is_word(e, "clip")) return (r->t->clip = next(l, d, &r->i, "clip", "a number")) != NULL;
+  unknown_key(l, e, "train", keys, (int)(sizeof keys / sizeof *keys));
+  return false;
+}
+
+bool settings_train(Lowering *l, TrainSettings *t, ADecl *d, Scope *s) {
+  UnitTrain *u = &l->unit->train;
   u->keep = 3;
   u->log_every = 10;
   u->eval_batches = 8;
   t->decl = d;
-  for (int i = 0; i < d->settings.n; i++) {
-    const AExpr *e = d->settings.at[i];
-    const char *w = word_of(e);
-    if (e->kind == A_CALL) {
-      if (t->optimizer) {
-        lower_error(l, 412, e->span, "a second optimizer");
-        return false;
-      }
-      t->optimizer = e;
-    } else if (is_word(e, "loss") || is_word(e, "on") || is_word(e, "sample")) {
-      const AExpr *n = next(l, d, &i, w, "a name");
-      if (!n) return false;
-      if (n->kind != A_NAME) {
-        lower_error(l, 410, n->span, "'%s' needs a name after it", w);
-        return false;
-      }
-      if (is_word(e, "on")) {
-        u->data = n->name;
-        continue;
-      }
-      Binding *b = scope_find(s, n->name);
-      ADeclKind want = is_word(e, "loss") ? D_LOSS : D_SAMPLER;
-      if (!b || b->value->kind != V_FN || b->value->fn->decl->kind != want) {
-        VEC(const char *) names = {0};
-        for (int k = 0; k < s->names.n; k++)
-          if (s->names.at[k].value->kind == V_FN && s->names.at[k].value->fn->decl->kind == want)
-            vec_push(l->arena, &names, s->names.at[k].name);
-        Diag *x =
-            lower_error(l, 413, n->span, "there is no %s '%s'", adecl_spelling(want), n->name);
-        diag_hint_near(l->d, x, n->name, names.at, names.n);
-        return false;
-      }
-      if (want == D_LOSS) {
-        t->loss = b->value->fn;
-        u->loss = n->name;
-        continue;
-      }
-      u->sample = n->name;
-      if (i + 1 >= d->settings.n || !is_word(d->settings.at[i + 1], "every")) {
-        lower_error(l, 410, n->span, "'sample %s' needs 'every N' after it", n->name);
-        return false;
-      }
-      i++;
-      if (!number_after(l, s, d, &i, "every", 1, 1e12, true, &v)) return false;
-      u->sample_every = (int64_t)v;
-    } else if (is_word(e, "checkpoint") || is_word(e, "eval") || is_word(e, "log")) {
-      if (i + 1 >= d->settings.n || !is_word(d->settings.at[i + 1], "every")) {
-        lower_error(l, 410, e->span, "'%s' needs 'every N' after it", w);
-        return false;
-      }
-      i++;
-      if (!number_after(l, s, d, &i, "every", 1, 1e12, true, &v)) return false;
-      *(is_word(e, "checkpoint") ? &u->checkpoint_every
-        : is_word(e, "eval")     ? &u->eval_every
-                                 : &u->log_every) = (int64_t)v;
-      if (is_word(e, "eval") && i + 1 < d->settings.n &&
-          is_word(d->settings.at[i + 1], "batches")) {
-        i++;
-        if (!number_after(l, s, d, &i, "batches", 1, 1e9, true, &v)) return false;
-        u->eval_batches = (int64_t)v;
-      }
-    } else if (is_word(e, "batch")) {
-      if (!number_after(l, s, d, &i, "batch", 1, 1e9, true, &v)) return false;
-      u->batch = (int64_t)v;
-    } else if (is_word(e, "steps")) {
-      if (!number_after(l, s, d, &i, "steps", 1, 1e12, true, &v)) return false;
-      u->steps = (int64_t)v;
-    } else if (is_word(e, "keep") || is_word(e, "patience")) {
-      if (!number_after(l, s, d, &i, w, 0, 1e9, true, &v)) return false;
-      *(is_word(e, "keep") ? &u->keep : &u->patience) = (int64_t)v;
-    } else if (is_word(e, "ema")) {
-      if (!number_after(l, s, d, &i, "ema", 0, 0.9999999, false, &u->ema)) return false;
-    } else if (is_word(e, "clip")) {
-      t->clip = next(l, d, &i, "clip", "a number");
-      if (!t->clip) return false;
-    } else {
-      unknown_key(l, e, "train", keys, (int)(sizeof keys / sizeof *keys));
-      return false;
-    }
-  }
+  TrainReader r = {.l = l, .s = s, .t = t};
+  for (; r.i < d->settings.n; r.i++)
+    if (!train_setting(&r, d->settings.at[r.i])) return false;
   if (!t->loss || !t->optimizer || !u->steps) {
     Diag *x = lower_error(l, 410, d->span, "'train' does not say %s%s%s%s%s",
                           !t->loss ? "which loss to minimise" : "",
@@ -206,6 +240,8 @@ bool settings_train(Lowering *l, TrainSettings *t, ADecl *d, Scope *s) {
   u->optimizer = t->optimizer->a->kind == A_NAME ? t->optimizer->a->name : "";
   return true;
 }
+
+/* ---- precision --------------------------------------------------------------------------- */
 
 bool settings_precision(Lowering *l, ADecl *d) {
   static const char *const keys[] = {"param", "act", "acc"};
