@@ -37,6 +37,68 @@ static bool same_input(Lowering *l, Scope *s, const ADecl *m, const AFormal *f, 
   return false;
 }
 
+/* Everything that was logged becomes an output; a loss logs single numbers. */
+static bool add_logs(Lowering *l, const ADecl *d, bool scalars) {
+  bool ok = true;
+  for (int i = 0; i < l->logs.n; i++) {
+    const Output *o = &l->logs.at[i];
+    if (scalars && o->node->rank) {
+      Diag *x =
+          lower_error(l, 402, log_span(d, o->name), "a loss logs single numbers; '%s' has %d %s",
+                      o->name, o->node->rank, o->node->rank == 1 ? "axis" : "axes");
+      diag_hint(l->d, x, "take its mean over all indices: mean[b,l](...)");
+      ok = false;
+    }
+    vec_push(l->arena, &l->g->outputs, *o);
+  }
+  return ok;
+}
+
+/* Bind the inputs of metric m, in `s`, to those of the loss, in `loss_scope`. */
+static bool bind_metric(Lowering *l, const Fn *fn, Scope *s, const ADecl *loss, Scope *loss_scope) {
+  const ADecl *m = fn->decl;
+  bool ok = true;
+  if (m->formals.n != loss->formals.n) {
+    Diag *x = lower_error(l, 417, m->name_span, "metric '%s' has %d %s, the loss '%s' has %d",
+                          m->name, m->formals.n, m->formals.n == 1 ? "input" : "inputs", loss->name,
+                          loss->formals.n);
+    diag_note(l->d, x, loss->formals.at[0].span,
+              "the loss's input is declared here; a metric is computed from the same");
+    return false;
+  }
+  for (int k = 0; k < m->formals.n; k++) {
+    const AFormal *f = &m->formals.at[k], *given = &loss->formals.at[k];
+    const Value *input = scope_here(loss_scope, given->name)->value;
+    ok = same_input(l, fn->scope, m, f, input, given->span) && ok;
+    Value *in = NEW(l->arena, Value);
+    *in = *v_fresh(l, input);
+    in->what = f->name;
+    scope_set(l, s, f->name, in, f->span);
+  }
+  return ok;
+}
+
+static bool lower_metric(Lowering *l, const Fn *fn, const ADecl *loss, Scope *loss_scope) {
+  ADecl *m = fn->decl;
+  Scope *s = scope_new(l, fn->scope, true);
+  vec_push(l->arena, &l->instantiated, m);
+  l->objective = NULL;
+  l->logs.n = 0;
+  l->counts.n = 0;
+  l->draw_path = m->name;
+  if (!bind_metric(l, fn, s, loss, loss_scope) || !lower_body(l, s, m->body.at, m->body.n))
+    return false;
+  if (!l->objective) {
+    diag_hint(l->d, lower_error(l, 416, m->name_span, "metric '%s' reports nothing", m->name),
+              "end it with  report mean[b,l](...)");
+    return false;
+  }
+  Output o = {m->name, value_node(l, l->objective, m->name, m->name_span)};
+  vec_push(l->arena, &l->g->outputs, o);
+  return add_logs(l, m, false);
+}
+
+/* The loss, in an entry of its own; with the metrics when it evaluates. */
 static bool lower_loss(Lowering *l, TrainSettings *t, Entry *e, Node **loss, bool metrics) {
   ADecl *d = t->loss->decl;
   Context c = context_begin(l, e);
@@ -55,56 +117,11 @@ static bool lower_loss(Lowering *l, TrainSettings *t, Entry *e, Node **loss, boo
     t->loss_span = l->objective_span;
     Output o = {"loss", *loss};
     vec_push(l->arena, &l->g->outputs, o);
-    for (int i = 0; i < l->logs.n; i++) {
-      if (l->logs.at[i].node->rank) {
-        Diag *x =
-            lower_error(l, 402, log_span(d, l->logs.at[i].name),
-                        "a loss logs single numbers; '%s' has %d %s", l->logs.at[i].name,
-                        l->logs.at[i].node->rank, l->logs.at[i].node->rank == 1 ? "axis" : "axes");
-        diag_hint(l->d, x, "take its mean over all indices: mean[b,l](...)");
-        ok = false;
-      }
-      vec_push(l->arena, &l->g->outputs, l->logs.at[i]);
-    }
+    ok = add_logs(l, d, true);
   }
   for (int i = 0; ok && metrics && i < l->root->names.n; i++) {
-    Value *v = l->root->names.at[i].value;
-    if (v->kind != V_FN || v->fn->decl->kind != D_METRIC) continue;
-    ADecl *m = v->fn->decl;
-    Scope *ms = scope_new(l, v->fn->scope, true);
-    vec_push(l->arena, &l->instantiated, m);
-    l->objective = NULL;
-    l->logs.n = 0;
-    l->counts.n = 0;
-    l->draw_path = m->name;
-    if (m->formals.n != d->formals.n) {
-      Diag *x =
-          lower_error(l, 417, m->name_span, "metric '%s' has %d %s, the loss '%s' has %d", m->name,
-                      m->formals.n, m->formals.n == 1 ? "input" : "inputs", d->name, d->formals.n);
-      diag_note(l->d, x, d->formals.at[0].span,
-                "the loss's input is declared here; a metric is computed from the same");
-      ok = false;
-      break;
-    }
-    for (int k = 0; k < m->formals.n; k++) {
-      Value *in = NEW(l->arena, Value);
-      ok = same_input(l, v->fn->scope, m, &m->formals.at[k],
-                      scope_here(s, d->formals.at[k].name)->value, d->formals.at[k].span) &&
-           ok;
-      *in = *v_fresh(l, scope_here(s, d->formals.at[k].name)->value);
-      in->what = m->formals.at[k].name;
-      scope_set(l, ms, m->formals.at[k].name, in, m->formals.at[k].span);
-    }
-    ok = ok && lower_body(l, ms, m->body.at, m->body.n);
-    if (ok && !l->objective) {
-      diag_hint(l->d, lower_error(l, 416, m->name_span, "metric '%s' reports nothing", m->name),
-                "end it with  report mean[b,l](...)");
-      ok = false;
-    }
-    if (!ok) break;
-    Output o = {m->name, value_node(l, l->objective, m->name, m->name_span)};
-    vec_push(l->arena, &l->g->outputs, o);
-    for (int k = 0; k < l->logs.n; k++) vec_push(l->arena, &l->g->outputs, l->logs.at[k]);
+    const Value *v = l->root->names.at[i].value;
+    if (v->kind == V_FN && v->fn->decl->kind == D_METRIC) ok = lower_metric(l, v->fn, d, s);
   }
   context_end(l, &c);
   return ok;
@@ -151,12 +168,12 @@ bool build_objective(Lowering *l, TrainSettings *t) {
 
 static const char *const flat_name[2] = {"matrix", "vector"};
 
-static Node *gradient_pack(Lowering *l, int k, Node **adjoint, const int *param, int n) {
+static Node *gradient_pack(Lowering *l, int k, const Entry *e, Node **adjoint) {
   VEC(Node *) parts = {0};
   for (int p = 0; p < l->params.n; p++) {
     if ((l->params.at[p].matrix ? 0 : 1) != k) continue;
-    for (int i = 0; i < n; i++)
-      if (param[i] == p) vec_push(l->arena, &parts, adjoint[i]);
+    for (int i = 0; i < e->views.n; i++)
+      if (e->views.at[i].param == p) vec_push(l->arena, &parts, adjoint[i]);
   }
   if (!parts.n) return NULL;
   return ir_pack(l->g, l->g->top, arena_printf(l->arena, "grad.%s", flat_name[k]), parts.at,
@@ -325,63 +342,68 @@ static bool check_reached(Lowering *l, const Entry *e, Node *const *adjoint, Spa
   return ok;
 }
 
-bool finish_objective(Lowering *l, TrainSettings *t) {
+static Fn *find_optimizer(Lowering *l, const AExpr *call) {
+  static const char *const known[] = {"adam", "adamw", "sgd"};
+  const char *name = call->a->name;
+  Fn *fn = find_fn(l, l->root, name);
+  if (fn) return fn;
+  Diag *x = lower_error(l, 412, call->a->span, "there is no optimizer '%s'", name);
+  if (!diag_hint_near(l->d, x, name, known, 3))
+    diag_hint(l->d, x, "adam, adamw and sgd are in the library; your own is an op");
+  return NULL;
+}
+
+/* By what gradients are multiplied so that their norm is at most `most`. */
+static Expr *clip_scale(Lowering *l, Node *const flats[2], double most, Span at) {
+  Value *len = norm(l, flats, at);
+  Output o = {"grad_norm", value_node(l, len, "grad_norm", at)};
+  vec_push(l->arena, &l->g->outputs, o);
+  Expr *share = ex2(l->g, P_div, ex_num(l->g, most), ex2(l->g, P_add, len->e, ex_num(l->g, 1e-6)));
+  share = ex2(l->g, P_min, ex_num(l->g, 1), share);
+  return value_bind(l, v_scalar(l, share), "clip", at)->e;
+}
+
+/* The weights' updates, from the gradients of the entry's views of parameters. */
+static bool lower_updates(Lowering *l, TrainSettings *t, Node **adjoint) {
   Entry *e = t->train;
-  Context c = context_begin(l, e);
-  l->draw_path = "train";
-  int n = e->views.n;
-  Node **wrt = NEWN(l->arena, Node *, n + 1), **adjoint = NEWN(l->arena, Node *, n + 1);
-  int *param = NEWN(l->arena, int, n + 1);
-  for (int i = 0; i < n; i++) {
-    wrt[i] = e->views.at[i].node;
-    param[i] = e->views.at[i].param;
+  Span at = t->optimizer->span;
+  Scope *s = scope_new(l, l->root, true);
+  Value *step = entry_input(l, "step", TY_INT, 0, NULL, NULL, 1, (int64_t)1 << 40, NULL, at);
+  l->g->step = step->e->node;
+  scope_set(l, s, intern(l->names, "step"), step, at);
+  scope_set(l, s, intern(l->names, "steps"), v_int(l, l->unit->train.steps, NULL), at);
+  Node *flats[2];
+  for (int k = 0; k < 2; k++) flats[k] = gradient_pack(l, k, e, adjoint);
+  Fn *fn = find_optimizer(l, t->optimizer);
+  if (!fn) return false;
+  Expr *scale = NULL;
+  if (t->clip) {
+    double most;
+    if (!lower_number(l, s, t->clip, &most, NULL)) return false;
+    scale = clip_scale(l, flats, most, at);
   }
-  bool ok = false;
-  if (n == 0) {
+  for (int k = 0; k < 2; k++) {
+    if (!flats[k]) continue;
+    Value *g = flat_value(l, flats[k]);
+    if (scale) g->e = ex2(l->g, P_mul, g->e, scale);
+    Optimize o = {.t = t, .fn = fn, .s = s, .k = k, .params = e->flat[k], .grad = g, .step = step};
+    if (!optimize(l, &o)) return false;
+  }
+  return true;
+}
+
+bool finish_objective(Lowering *l, TrainSettings *t) {
+  const Entry *e = t->train;
+  int n = e->views.n;
+  Context c = context_begin(l, t->train);
+  l->draw_path = "train";
+  Node **wrt = NEWN(l->arena, Node *, n + 1), **adjoint = NEWN(l->arena, Node *, n + 1);
+  for (int i = 0; i < n; i++) wrt[i] = e->views.at[i].node;
+  if (n == 0)
     lower_error(l, 503, t->loss_span,
                 "this loss depends on no parameter: there is nothing to train");
-  } else if (grad_reverse(l->g, l->d, t->loss_node, wrt, n, adjoint) &&
-             check_reached(l, e, adjoint, t->loss_span)) {
-    Span at = t->optimizer->span;
-    Fn *fn = find_fn(l, l->root, t->optimizer->a->name);
-    Scope *s = scope_new(l, l->root, true);
-    Value *step = entry_input(l, "step", TY_INT, 0, NULL, NULL, 1, (int64_t)1 << 40, NULL, at);
-    l->g->step = step->e->node;
-    scope_set(l, s, intern(l->names, "step"), step, at);
-    scope_set(l, s, intern(l->names, "steps"), v_int(l, l->unit->train.steps, NULL), at);
-    Node *flats[2] = {NULL, NULL};
-    for (int k = 0; k < 2; k++) flats[k] = gradient_pack(l, k, adjoint, param, n);
-    Expr *scale = NULL;
-    ok = fn != NULL;
-    if (!fn) {
-      Diag *x = lower_error(l, 412, t->optimizer->a->span, "there is no optimizer '%s'",
-                            t->optimizer->a->name);
-      static const char *const known[] = {"adam", "adamw", "sgd"};
-      if (!diag_hint_near(l->d, x, t->optimizer->a->name, known, 3))
-        diag_hint(l->d, x, "adam, adamw and sgd are in the library; your own is an op");
-    }
-    if (ok && t->clip) {
-      double max;
-      ok = lower_number(l, s, t->clip, &max, NULL);
-      if (ok) {
-        Value *len = norm(l, flats, at);
-        Output o = {"grad_norm", value_node(l, len, "grad_norm", at)};
-        vec_push(l->arena, &l->g->outputs, o);
-        scale =
-            ex2(l->g, P_min, ex_num(l->g, 1),
-                ex2(l->g, P_div, ex_num(l->g, max), ex2(l->g, P_add, len->e, ex_num(l->g, 1e-6))));
-        scale = value_bind(l, v_scalar(l, scale), "clip", at)->e;
-      }
-    }
-    for (int k = 0; k < 2 && ok; k++) {
-      if (!flats[k]) continue;
-      Value *g = flat_value(l, flats[k]);
-      if (scale) g->e = ex2(l->g, P_mul, g->e, scale);
-      Optimize o = {
-          .t = t, .fn = fn, .s = s, .k = k, .params = e->flat[k], .grad = g, .step = step};
-      ok = optimize(l, &o);
-    }
-  }
+  bool ok = n > 0 && grad_reverse(l->g, l->d, t->loss_node, wrt, n, adjoint) &&
+            check_reached(l, e, adjoint, t->loss_span) && lower_updates(l, t, adjoint);
   context_end(l, &c);
   return ok;
 }
