@@ -47,7 +47,7 @@ CLI = main flags help report open compile train sample eval run check fmt gradch
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data \
        test_jit test_train test_reference test_api test_cli test_memory test_grad test_grad_random \
        test_backend test_backend_random test_chain test_prelude test_contract test_diagnostics \
-       test_language test_mutations test_output test_narrow test_recompute
+       test_language test_mutations test_output test_narrow test_recompute test_prims
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -145,7 +145,7 @@ $(B)/tests/test_random_graphs: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_narrow: $(B)/tests/model.o
 SANDBOXED = api checkpoint cli data memory output recompute reference
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
-$(B)/tests/test_backend $(B)/tests/test_chain: $(B)/tests/compiled.o
+$(B)/tests/test_backend $(B)/tests/test_chain $(B)/tests/test_prims: $(B)/tests/compiled.o
 $(B)/tests/test_backend_random: $(B)/tests/compiled.o $(B)/tests/randgraph.o $(B)/tests/randchain.o
 
 # The guarded device in place of every other: see tests/guarded.h. Tests that run tdc find

@@ -122,6 +122,16 @@ TD_INLINE float td_expf(float x) {
   return x <= 0x1.62e42ep+6f ? y : x + TD_INFF;
 }
 
+/* 2^n (exp(r) - 1) + (2^n - 1), as twice its half: 2^128 is no float */
+TD_INLINE float td_expm1f(float x) {
+  float y = x > -20.0f ? x : -20.0f;                        /* beyond it is -1 */
+  float t = y * 0x1.715476p+0f + TD_ROUNDER, n = t - TD_ROUNDER;
+  float r = y - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f;
+  float half = td_float((td_bits(t) << 23) + 0x3f000000u);  /* 2^(n - 1) */
+  float e = half * (r + r * r * td_exp_tail(r)) + (half - 0.5f);
+  return x <= 0x1.62e42ep+6f ? e + e : x + TD_INFF;
+}
+
 /* log of a positive normal number */
 TD_INLINE float td_log_core(float x) {
   int32_t k = (int32_t)(td_bits(x) - 0x3f3504f3u);          /* from sqrt(1/2) */
@@ -143,6 +153,14 @@ TD_INLINE float td_logf(float x) {
   float y = td_log_core(small ? x * 0x1p23f : x) - (small ? 15.942385f : 0.0f);
   float edge = x > 0 ? x : x == 0 ? -TD_INFF : TD_NANF;     /* inf, 0, negative, NaN */
   return x > 0 && x < TD_INFF ? y : edge;
+}
+
+/* log of u, which is 1 + x rounded, and by the slope 1 / u what rounding lost */
+TD_INLINE float td_log1pf(float x) {
+  float u = 1.0f + x, lost = x - (u - 1.0f);
+  float y = td_log_core(u) + lost / u;
+  float edge = x > -1.0f ? x : x == -1.0f ? -TD_INFF : TD_NANF;   /* inf, -1, below, NaN */
+  return x > -1.0f && x < TD_INFF ? y : edge;
 }
 
 /* (e - 1) / (e + 1) with e = exp(2 |x|) and e - 1 computed without cancellation */
@@ -225,6 +243,22 @@ TD_INLINE float td_sin_shifted(float x, uint32_t shift) {
 TD_INLINE float td_sinf(float x) { return td_sin_shifted(x, 0); }
 TD_INLINE float td_cosf(float x) { return td_sin_shifted(x, 1); }
 
+/* of |x|; above 1 it is pi/2 less that of 1 / |x| */
+TD_INLINE float td_atanf(float x) {
+  float a = __builtin_fabsf(x), w = a > 1.0f ? 1.0f / a : a;
+  float z = w * w, q = 0x1.7ed23ep-9f;
+  q = q * z - 0x1.0c2c1ap-6f;
+  q = q * z + 0x1.61fddep-5f;
+  q = q * z - 0x1.3556b8p-4f;
+  q = q * z + 0x1.b4e12cp-4f;
+  q = q * z - 0x1.230adcp-3f;
+  q = q * z + 0x1.9978f4p-3f;
+  q = q * z - 0x1.5554dcp-2f;
+  float y = w + w * (z * q);
+  y = a > 1.0f ? 0x1.921fb6p+0f - (y + 0x1.777a5cp-25f) : y;
+  return td_copysignf(y, x);
+}
+
 /* exp2(y * log2|x|) in double precision, then the special cases of C's pow */
 TD_INLINE float td_powf(float x, float y) {
   float a = __builtin_fabsf(x);
@@ -275,12 +309,15 @@ TD_INLINE double td_rsqrt(double x) { return 1.0 / sqrt(x); }
 TD_INLINE double td_floor(double x) { return floor(x); }
 TD_INLINE double td_round(double x) { return rint(x); }
 TD_INLINE double td_exp(double x) { return exp(x); }
+TD_INLINE double td_expm1(double x) { return expm1(x); }
 TD_INLINE double td_log(double x) { return log(x); }
+TD_INLINE double td_log1p(double x) { return log1p(x); }
 TD_INLINE double td_tanh(double x) { return tanh(x); }
 TD_INLINE double td_sigmoid(double x) { return 1.0 / (1.0 + exp(-x)); }
 TD_INLINE double td_erf(double x) { return erf(x); }
 TD_INLINE double td_sin(double x) { return sin(x); }
 TD_INLINE double td_cos(double x) { return cos(x); }
+TD_INLINE double td_atan(double x) { return atan(x); }
 TD_INLINE double td_pow(double x, double y) { return pow(x, y); }
 TD_INLINE double td_mod(double a, double b) {
   double r = fmod(a, b);

@@ -452,7 +452,7 @@ static const char *print_prim(Walk *k, Expr *e, Cell *c) {
   else if (whole && e->prim == P_abs)
     text = arena_printf(em->arena, "td_iabs(%s)", arg[0]);
   else
-    text = spell(em, info->c, "f", "float", arg);
+    text = spell(em, info->spelling[SPELL_C], "f", "float", arg);
   if (result_int && wide && !c->wide) text = arena_printf(em->arena, "(int32_t)%s", text);
   if (result_int && c->wide && e->prim == P_int)
     text = arena_printf(em->arena, "(int64_t)%s", text);

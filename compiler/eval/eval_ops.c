@@ -8,123 +8,76 @@
 
 #define LANES for (int l = 0; l < n; l++)
 
-static void run_real(Slot *s, int n) {
-  Cell *d = s->reg;
-  const Cell *a = s->arg[0]->reg, *b = s->nargs > 1 ? s->arg[1]->reg : a;
-  Prim p = s->e->prim;
-  /* the frequent ones as loops that vectorise */
-  if (p == P_add)
-    LANES d[l].d = a[l].d + b[l].d;
-  else if (p == P_sub)
-    LANES d[l].d = a[l].d - b[l].d;
-  else if (p == P_mul)
-    LANES d[l].d = a[l].d * b[l].d;
-  else if (p == P_div)
-    LANES d[l].d = a[l].d / b[l].d;
-  else if (p == P_neg)
-    LANES d[l].d = -a[l].d;
-  else if (p == P_sqrt)
-    LANES d[l].d = sqrt(a[l].d);
-  else if (p == P_exp)
-    LANES d[l].d = exp(a[l].d);
-  else
-    LANES d[l].d = prim_real(p, a[l].d, b[l].d);
-}
+/* ---- primitives: a function for each line of ops.def and type of argument ------- */
 
-/* Wrapping: index arithmetic that overflows is not proved in bounds. */
-static int64_t wrap(Prim p, int64_t a, int64_t b) {
-  uint64_t x = (uint64_t)a, y = (uint64_t)b;
-  return (int64_t)(p == P_add ? x + y : p == P_sub ? x - y : p == P_mul ? x * y : 0 - x);
-}
+typedef void Run(const Eval *ev, Slot *s, int n);
 
-static void run_int(Slot *s, int n) {
-  Cell *d = s->reg;
-  const Cell *a = s->arg[0]->reg, *b = s->nargs > 1 ? s->arg[1]->reg : a;
-  Prim p = s->e->prim;
-  if (p == P_add)
-    LANES d[l].i = wrap(P_add, a[l].i, b[l].i);
-  else if (p == P_sub)
-    LANES d[l].i = wrap(P_sub, a[l].i, b[l].i);
-  else if (p == P_mul)
-    LANES d[l].i = wrap(P_mul, a[l].i, b[l].i);
-  else
-    LANES {
-      int64_t x;
-      bool fine = prim_int(p, a[l].i, b[l].i, &x);
-      if (fine)
-        d[l].i = x;
-      else
-        d[l].i = p == P_div || p == P_mod ? 0 : a[l].i;
-      if (!fine && (p == P_div || p == P_mod) && s->poison) s->poison[l] = 1;
-    }
-}
-
-static void run_compare(Slot *s, int n) {
-  Cell *d = s->reg;
-  const Cell *a = s->arg[0]->reg, *b = s->arg[1]->reg;
-  Prim p = s->e->prim;
-  if (s->arg[0]->e->type == TY_REAL) {
-    if (p == P_lt)
-      LANES d[l].i = a[l].d < b[l].d;
-    else if (p == P_le)
-      LANES d[l].i = a[l].d <= b[l].d;
-    else if (p == P_eq)
-      LANES d[l].i = a[l].d == b[l].d;
-    else
-      LANES d[l].i = a[l].d != b[l].d;
-  } else {
-    if (p == P_lt)
-      LANES d[l].i = a[l].i < b[l].i;
-    else if (p == P_le)
-      LANES d[l].i = a[l].i <= b[l].i;
-    else if (p == P_eq)
-      LANES d[l].i = a[l].i == b[l].i;
-    else
-      LANES d[l].i = a[l].i != b[l].i;
+#define FUNCTION(name, prepare, ...)                                                          \
+  static void name(const Eval *ev, Slot *s, int n) {                                          \
+    (void)ev;                                                                                 \
+    Cell *const d = s->reg;                                                                   \
+    const Cell *const at0 = s->arg[0]->reg, *const at1 = s->nargs > 1 ? s->arg[1]->reg : at0; \
+    prepare;                                                                                  \
+    LANES { __VA_ARGS__; }                                                                    \
   }
-}
+/* a and b of a lane */
+#define REALS                              \
+  const double a = at0[l].d, b = at1[l].d; \
+  (void)b
+#define INTS                                \
+  const int64_t a = at0[l].i, b = at1[l].i; \
+  (void)b
 
-static void run_draw(const Eval *ev, Slot *s, int n) {
-  uint64_t step = (uint64_t)ev->step;
-  Cell *d = s->reg;
-  const Cell *site = s->arg[0]->reg, *counter = s->arg[1]->reg;
-  if (s->e->prim == P_uniform)
-    LANES d[l].d = draw_uniform(ev->seed, step, (uint32_t)site[l].i, (uint64_t)counter[l].i);
-  else
-    LANES d[l].d = draw_normal(ev->seed, step, (uint32_t)site[l].i, (uint64_t)counter[l].i);
-}
+/* Index arithmetic that overflows wraps around, it is not proved in bounds; only a
+ * division fails. */
+#define RUN_INT(name, ints)                                                                  \
+  FUNCTION(on_int_##name, const bool divides = P_##name == P_div || P_##name == P_mod, INTS; \
+           int64_t result, *const x = &result; const bool fine = ints; d[l].i = result;      \
+           if (divides && !fine && s->poison) s->poison[l] = 1)
+#define RUN_NUM(name, value, ints) \
+  FUNCTION(on_real_##name, , REALS; d[l].d = value) RUN_INT(name, ints)
+#define RUN_REAL(name, value, ints) FUNCTION(on_real_##name, , REALS; d[l].d = value)
+#define RUN_CMP(name, value, ints) \
+  FUNCTION(on_real_##name, , REALS; d[l].i = value) FUNCTION(on_int_##name, , INTS; d[l].i = value)
+#define RUN_LOGIC(name, value, ints) FUNCTION(on_int_##name, , INTS; d[l].i = value)
+#define RUN_SEL(name, value, ints)                                                            \
+  FUNCTION(on_int_##name, const Cell *const at2 = s->arg[2]->reg, const int64_t a = at0[l].i; \
+           const Cell b = at1[l], c = at2[l]; d[l] = value)
+#define RUN_TOREAL(name, value, ints) FUNCTION(on_int_##name, , INTS; d[l].d = value)
+#define RUN_TOINT(name, value, ints) FUNCTION(on_real_##name, , REALS; d[l].i = value)
+#define RUN_DRAW(name, value, ints)                                                         \
+  FUNCTION(on_int_##name, const uint64_t seed = ev->seed;                                   \
+           const uint64_t step = (uint64_t)ev->step, const uint32_t a = (uint32_t)at0[l].i; \
+           const uint64_t b = (uint64_t)at1[l].i; d[l].d = value)
+#define OP(name, arity, types, call, cost, value, ints, ...) RUN_##types(name, value, ints)
+#include "compiler/ir/ops.def"
+#undef OP
+
+#define RUNS_NUM(name) \
+  { on_real_##name, on_int_##name }
+#define RUNS_REAL(name) \
+  { on_real_##name, NULL }
+#define RUNS_CMP(name) \
+  { on_real_##name, on_int_##name }
+#define RUNS_LOGIC(name) \
+  { NULL, on_int_##name }
+#define RUNS_SEL(name) \
+  { NULL, on_int_##name }
+#define RUNS_TOREAL(name) \
+  { NULL, on_int_##name }
+#define RUNS_TOINT(name) \
+  { on_real_##name, NULL }
+#define RUNS_DRAW(name) \
+  { NULL, on_int_##name }
+/* by primitive; whose first argument is a real, or an integer or truth value */
+static Run *const runs[PRIM_COUNT][2] = {
+#define OP(name, arity, types, ...) [P_##name] = RUNS_##types(name),
+#include "compiler/ir/ops.def"
+#undef OP
+};
 
 static void run_prim(const Eval *ev, Slot *s, int n) {
-  Cell *d = s->reg;
-  const Cell *a = s->arg[0]->reg;
-  switch (prim_info(s->e->prim)->sig) {
-  case SIG_NUM:
-    if (s->e->type == TY_INT)
-      run_int(s, n);
-    else
-      run_real(s, n);
-    break;
-  case SIG_REAL: run_real(s, n); break;
-  case SIG_CMP: run_compare(s, n); break;
-  case SIG_LOGIC: {
-    const Cell *b = s->nargs > 1 ? s->arg[1]->reg : a;
-    if (s->e->prim == P_and)
-      LANES d[l].i = a[l].i & b[l].i;
-    else if (s->e->prim == P_or)
-      LANES d[l].i = a[l].i | b[l].i;
-    else
-      LANES d[l].i = !a[l].i;
-    break;
-  }
-  case SIG_SEL: {
-    const Cell *x = s->arg[1]->reg, *y = s->arg[2]->reg;
-    LANES d[l] = a[l].i ? x[l] : y[l];
-    break;
-  }
-  case SIG_TOREAL: LANES d[l].d = (double)a[l].i; break;
-  case SIG_TOINT: LANES d[l].i = prim_floor_int(a[l].d); break;
-  case SIG_DRAW: run_draw(ev, s, n); break;
-  }
+  runs[s->e->prim][s->arg[0]->e->type != TY_REAL](ev, s, n);
 }
 
 static void load(Slot *s, Cell *d, double x) {

@@ -10,8 +10,8 @@ bool grad_active(const GradPass *p, const Node *n) {
 }
 
 bool grad_passes(const Expr *e, int k) {
-  if (e->prim == P_real) return e->args[0]->type == TY_INT;
-  return prim_info(e->prim)->derivative[k][0] != '\0';
+  const char *rule = prim_info(e->prim)->derivative[k];
+  return rule[0] == '#' ? e->args[k]->type == TY_INT : rule[0] != '\0';
 }
 
 typedef struct Visit {

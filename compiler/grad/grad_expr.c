@@ -96,13 +96,6 @@ static Expr *read_rule(Rule *r) {
 
 /* The derivative of `e` (value y) by argument k. */
 static Expr *derivative(Graph *g, const Expr *e, Expr *y, int k) {
-  if (e->prim == P_pow && k == 0 && e->args[1]->kind == E_NUM) {
-    double b = e->args[1]->num; /* b * a^(b-1), which 0 * a^-1 would spoil at a = 0 */
-    if (b == 0) return ex_num(g, 0);
-    if (b == 1) return ex_num(g, 1);
-    if (b == 2) return ex2(g, P_mul, ex_num(g, 2), e->args[0]);
-    return ex2(g, P_mul, ex_num(g, b), ex2(g, P_pow, e->args[0], ex_num(g, b - 1)));
-  }
   Rule r = {g, prim_info(e->prim)->derivative[k], e, y};
   return read_rule(&r);
 }
@@ -167,21 +160,15 @@ static bool wanted(Sweep *s, const Expr *e) { return s->order.depends[s->pass->s
 
 static void through_prim(Sweep *s, Expr *e, Expr *y, const GuardedList *from) {
   GradPass *p = s->pass;
-  Graph *g = p->graph;
   for (int k = 0; k < e->nargs; k++) {
     if (!grad_passes(e, k) || !wanted(s, e->args[k])) continue;
     const char *rule = prim_info(e->prim)->derivative[k];
-    if (e->prim == P_real) {
+    if (rule[0] == '#') {
       integer_path(p, s->owner);
     } else if (rule[0] == '!') {
       no_derivative(p, s->owner, e);
-    } else if (e->prim == P_select) {
-      Expr *c = k == 1 ? e->args[0] : guard_not(g, e->args[0]);
-      for (int i = 0; i < from->n; i++)
-        list_add(p, list_of(s, e->args[k]),
-                 (Guarded){ex_and(g, from->at[i].guard, c), from->at[i].value});
     } else {
-      Expr *d = derivative(g, e, y, k);
+      Expr *d = derivative(p->graph, e, y, k);
       for (int i = 0; i < from->n; i++) pass(p, list_of(s, e->args[k]), from->at[i], d);
     }
   }

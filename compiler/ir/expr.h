@@ -78,6 +78,9 @@ Expr *ex_map(Graph *g, Expr *e, ExprMap *f, void *ctx);
 typedef void ExprVisit(Expr *e, void *ctx);
 void ex_visit(Graph *g, Expr *e, ExprVisit *f, void *ctx);
 uint32_t ex_vars(Graph *g, const Expr *e); /* bit k: variable k occurs */
+/* What one evaluation costs, in additions of reals; arithmetic on integers is free. */
+double ex_cost(Graph *g, Expr *e);
+double ex_own_cost(const Expr *e); /* without its arguments */
 bool ex_has_loopvar(Graph *g, const Expr *e, const Loop *loop);
 
 /* -- linear.c --------------------------------------------------------------- */
@@ -88,9 +91,6 @@ typedef struct Affine {
   Expr *rest;
 } Affine;
 bool ex_affine(Graph *g, Expr *e, Affine *out);
-
-/* -- passes/inline.c --------------------------------------------------------- */
-double expr_cost(Graph *g, Expr *e); /* of one evaluation, in additions */
 
 /* -- interval.c -------------------------------------------------------------- */
 /* Interval of an integer expression given the variables' extents (a node's

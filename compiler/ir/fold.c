@@ -25,10 +25,6 @@ static Expr *raw(Graph *g, Prim p, Expr *const *args) {
   return expr_prim_raw(g, p, type_of(p, args), args);
 }
 
-static bool compare(Prim p, double x, double y) {
-  return p == P_lt ? x < y : p == P_le ? x <= y : p == P_eq ? x == y : x != y;
-}
-
 /* All arguments are constants; NULL when the value is not known before a run
  * (draws) or does not exist (overflow, division of integers by 0). */
 static Expr *fold_constants(Graph *g, Prim p, Expr *const *args) {
@@ -41,13 +37,9 @@ static Expr *fold_constants(Graph *g, Prim p, Expr *const *args) {
     return prim_int(p, a->inum, b->inum, &i) ? ex_int(g, i) : NULL;
   case SIG_REAL: return ex_num(g, prim_real(p, a->num, b->num));
   case SIG_CMP:
-    if (a->type == TY_REAL) return ex_bool(g, compare(p, a->num, b->num));
-    if (p == P_lt || p == P_le)
-      return ex_bool(g, a->inum < b->inum || (p == P_le && a->inum == b->inum));
-    return ex_bool(g, (a->inum == b->inum) == (p == P_eq));
-  case SIG_LOGIC:
-    if (p == P_not) return ex_bool(g, !a->inum);
-    return ex_bool(g, p == P_and ? a->inum && b->inum : a->inum || b->inum);
+    if (a->type == TY_REAL) return ex_bool(g, prim_holds_real(p, a->num, b->num));
+    return ex_bool(g, prim_holds(p, a->inum, b->inum));
+  case SIG_LOGIC: return ex_bool(g, prim_holds(p, a->inum, b->inum));
   case SIG_TOREAL: return ex_num(g, (double)a->inum);
   case SIG_TOINT: return a->num != a->num ? NULL : ex_int(g, prim_floor_int(a->num));
   case SIG_SEL: /* fold_select */

@@ -1,14 +1,126 @@
 /* SPDX-License-Identifier: MIT */
-/* The scalar primitives as a table made from ops.def, and what the arithmetic
- * ones compute: the one meaning shared by constant folding and the evaluator. */
+/* The scalar primitives as a table made from ops.def, and what they compute: the
+ * one meaning shared by constant folding and the evaluator. */
 #include "compiler/ir/ir.h"
 
 #include <math.h>
 #include <string.h>
 
+/* ---- what ops.def is written in -------------------------------------------- */
+
+double real_mod(double a, double b) {
+  double r = fmod(a, b);
+  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+
+double real_min(double a, double b) { return a <= b || a != a ? a : b; }
+double real_max(double a, double b) { return a >= b || a != a ? a : b; }
+double real_sigmoid(double a) { return a >= 0 ? 1 / (1 + exp(-a)) : exp(a) / (1 + exp(a)); }
+
+bool int_div(int64_t a, int64_t b, int64_t *x) {
+  *x = 0;
+  if (b == 0 || (a == INT64_MIN && b == -1)) return false;
+  *x = a / b - (a % b != 0 && (a < 0) != (b < 0));
+  return true;
+}
+
+bool int_mod(int64_t a, int64_t b, int64_t *x) {
+  int64_t q;
+  *x = 0;
+  if (b == -1) return true;
+  if (!int_div(a, b, &q)) return false;
+  *x = a - q * b;
+  return true;
+}
+
+bool int_min(int64_t a, int64_t b, int64_t *x) {
+  *x = a <= b ? a : b;
+  return true;
+}
+
+bool int_max(int64_t a, int64_t b, int64_t *x) {
+  *x = a >= b ? a : b;
+  return true;
+}
+
+bool int_abs(int64_t a, int64_t *x) {
+  *x = a;
+  return a >= 0 || !__builtin_sub_overflow((int64_t)0, a, x);
+}
+
+int64_t prim_floor_int(double x) {
+  if (x != x) return 0;
+  x = floor(x);
+  if (x >= 9223372036854775808.0) return INT64_MAX;
+  if (x < -9223372036854775808.0) return INT64_MIN;
+  return (int64_t)x;
+}
+
+/* ---- values: functions of a line, by its signature ---------------------------- */
+
+#define REAL_FUNCTION(name, value)                   \
+  static double real_of_##name(double a, double b) { \
+    (void)b;                                         \
+    return value;                                    \
+  }
+#define INT_FUNCTION(name, ints)                                \
+  static bool int_of_##name(int64_t a, int64_t b, int64_t *x) { \
+    (void)b;                                                    \
+    return ints;                                                \
+  }
+#define CONDITION(name, suffix, type, value)         \
+  static bool holds_##name##suffix(type a, type b) { \
+    (void)b;                                         \
+    return value;                                    \
+  }
+#define FUNCTIONS_NUM(name, value, ints) REAL_FUNCTION(name, value) INT_FUNCTION(name, ints)
+#define FUNCTIONS_REAL(name, value, ints) REAL_FUNCTION(name, value)
+#define FUNCTIONS_CMP(name, value, ints) \
+  CONDITION(name, _real, double, value) CONDITION(name, , int64_t, value)
+#define FUNCTIONS_LOGIC(name, value, ints) CONDITION(name, , int64_t, value)
+#define FUNCTIONS_SEL(name, value, ints)
+#define FUNCTIONS_TOREAL(name, value, ints)
+#define FUNCTIONS_TOINT(name, value, ints)
+#define FUNCTIONS_DRAW(name, value, ints)
+#define OP(name, arity, types, call, cost, value, ints, ...) FUNCTIONS_##types(name, value, ints)
+#include "compiler/ir/ops.def"
+#undef OP
+
+/* ---- the table ---------------------------------------------------------------- */
+
+#define VALUES_NUM(name) \
+  { .real = real_of_##name, .whole = int_of_##name }
+#define VALUES_REAL(name) \
+  { .real = real_of_##name }
+#define VALUES_CMP(name) \
+  { .holds_real = holds_##name##_real, .holds = holds_##name }
+#define VALUES_LOGIC(name) \
+  { .holds = holds_##name }
+#define VALUES_SEL(name) \
+  { NULL }
+#define VALUES_TOREAL(name) \
+  { NULL }
+#define VALUES_TOINT(name) \
+  { NULL }
+#define VALUES_DRAW(name) \
+  { NULL }
+
+typedef struct PrimValue {
+  double (*real)(double a, double b);
+  bool (*whole)(int64_t a, int64_t b, int64_t *x);
+  bool (*holds_real)(double a, double b);
+  bool (*holds)(int64_t a, int64_t b);
+} PrimValue;
+
+static const PrimValue values[PRIM_COUNT] = {
+#define OP(name, arity, types, ...) [P_##name] = VALUES_##types(name),
+#include "compiler/ir/ops.def"
+#undef OP
+};
+
 static const PrimInfo prims[PRIM_COUNT] = {
-#define OP(name, arity, types, c, d0, d1, d2) \
-  [P_##name] = {#name, arity, SIG_##types, c, {d0, d1, d2}},
+#define OP(name, arity, types, call, cost, value, ints, c, cuda, d0, d1, d2) \
+  [P_##name] = {#name, arity, SIG_##types, CALL_##call, cost, {c, cuda}, {d0, d1, d2}},
 #include "compiler/ir/ops.def"
 #undef OP
 };
@@ -22,6 +134,10 @@ bool prim_find(const char *name, Prim *out) {
       return true;
     }
   return false;
+}
+
+bool prim_find_callable(const char *name, Prim *out) {
+  return prim_find(name, out) && prims[*out].call != CALL_SYNTAX;
 }
 
 bool prim_result(Prim p, const Type *args, Type *out) {
@@ -40,6 +156,11 @@ bool prim_result(Prim p, const Type *args, Type *out) {
   return false;
 }
 
+bool prim_expensive(Prim p) {
+  enum { CHEAP = 4 };
+  return prims[p].cost > CHEAP;
+}
+
 const char *type_name(Type t) {
   static const char *const names[] = {"real", "int", "bool"};
   return names[t];
@@ -50,83 +171,22 @@ const char *reducer_name(Reducer r) {
   return names[r];
 }
 
-/* The remainder with the sign of the divisor; exact, as fmod is. */
-static double real_mod(double a, double b) {
-  double r = fmod(a, b);
-  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
-}
-
 double prim_real(Prim p, double a, double b) {
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wswitch-enum"
-  switch (p) {
-  case P_add: return a + b;
-  case P_sub: return a - b;
-  case P_mul: return a * b;
-  case P_div: return a / b;
-  case P_mod: return real_mod(a, b);
-  case P_neg: return -a;
-  case P_min: return a <= b || a != a ? a : b; /* a NaN on either side wins */
-  case P_max: return a >= b || a != a ? a : b;
-  case P_pow: return pow(a, b);
-  case P_exp: return exp(a);
-  case P_log: return log(a);
-  case P_sqrt: return sqrt(a);
-  case P_rsqrt: return 1 / sqrt(a);
-  case P_tanh: return tanh(a);
-  case P_sigmoid: return a >= 0 ? 1 / (1 + exp(-a)) : exp(a) / (1 + exp(a));
-  case P_erf: return erf(a);
-  case P_sin: return sin(a);
-  case P_cos: return cos(a);
-  case P_abs: return fabs(a);
-  case P_floor: return floor(a);
-  case P_round: return rint(a);
-  default: bug("%s is no arithmetic on reals", prims[p].name);
-  }
-#pragma GCC diagnostic pop
-}
-
-static bool int_div(int64_t a, int64_t b, int64_t *out) {
-  if (b == 0 || (a == INT64_MIN && b == -1)) return false;
-  *out = a / b - (a % b != 0 && (a < 0) != (b < 0));
-  return true;
+  if (!values[p].real) bug("%s is no arithmetic on reals", prims[p].name);
+  return values[p].real(a, b);
 }
 
 bool prim_int(Prim p, int64_t a, int64_t b, int64_t *out) {
-  int64_t q;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wswitch-enum"
-  switch (p) {
-  case P_add: return !__builtin_add_overflow(a, b, out);
-  case P_sub: return !__builtin_sub_overflow(a, b, out);
-  case P_mul: return !__builtin_mul_overflow(a, b, out);
-  case P_neg: return !__builtin_sub_overflow((int64_t)0, a, out);
-  case P_div: return int_div(a, b, out);
-  case P_mod:
-    if (b == -1) {
-      *out = 0;
-      return true;
-    }
-    if (!int_div(a, b, &q)) return false;
-    *out = a - q * b;
-    return true;
-  case P_min: *out = a <= b ? a : b; return true;
-  case P_max: *out = a >= b ? a : b; return true;
-  case P_abs:
-    if (a >= 0) {
-      *out = a;
-      return true;
-    }
-    return !__builtin_sub_overflow((int64_t)0, a, out);
-  default: bug("%s is no arithmetic on integers", prims[p].name);
-  }
-#pragma GCC diagnostic pop
+  if (!values[p].whole) bug("%s is no arithmetic on integers", prims[p].name);
+  return values[p].whole(a, b, out);
 }
 
-int64_t prim_floor_int(double x) {
-  if (x != x) return 0;
-  x = floor(x);
-  if (x >= 9223372036854775808.0) return INT64_MAX;
-  if (x < -9223372036854775808.0) return INT64_MIN;
-  return (int64_t)x;
+bool prim_holds_real(Prim p, double a, double b) {
+  if (!values[p].holds_real) bug("%s does not compare reals", prims[p].name);
+  return values[p].holds_real(a, b);
+}
+
+bool prim_holds(Prim p, int64_t a, int64_t b) {
+  if (!values[p].holds) bug("%s is no condition", prims[p].name);
+  return values[p].holds(a, b);
 }

@@ -167,3 +167,16 @@ bool ex_has_loopvar(Graph *g, const Expr *e, const Loop *loop) {
   walk_give(g, w);
   return found;
 }
+
+double ex_own_cost(const Expr *e) {
+  bool counts = e->kind == E_PRIM && (e->type == TY_REAL || prim_info(e->prim)->sig == SIG_CMP);
+  return counts ? prim_info(e->prim)->cost : 0;
+}
+
+static void add_cost(Expr *e, void *ctx) { *(double *)ctx += ex_own_cost(e); }
+
+double ex_cost(Graph *g, Expr *e) {
+  double cost = 0;
+  ex_visit(g, e, add_cost, &cost);
+  return cost;
+}

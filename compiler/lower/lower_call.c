@@ -182,18 +182,6 @@ Value *call_fn(Lowering *l, Fn *fn, Value **given, const char **names, const Spa
   return out;
 }
 
-/* exp, max, ...: the primitives that are called by name */
-static const char *const called[] = {"exp", "log", "sqrt", "rsqrt", "tanh",  "sigmoid",
-                                     "erf", "sin", "cos",  "abs",   "floor", "round",
-                                     "pow", "min", "max",  "real",  "int"};
-enum { NCALLED = sizeof called / sizeof *called };
-
-static bool callable_prim(const char *name, Prim *p) {
-  for (int i = 0; i < NCALLED; i++)
-    if (!strcmp(called[i], name)) return prim_find(name, p);
-  return false;
-}
-
 /* "did you mean": only what can be called. */
 static Value *unknown_function(Lowering *l, Scope *s, const char *name, Span at) {
   static const char *const others[] = {"uniform", "normal", "bernoulli", "extent"};
@@ -202,7 +190,9 @@ static Value *unknown_function(Lowering *l, Scope *s, const char *name, Span at)
   for (Scope *k = s; k; k = k->parent)
     for (int i = 0; i < k->names.n; i++)
       if (k->names.at[i].value->kind == V_FN) vec_push(l->arena, &seen, k->names.at[i].name);
-  for (int i = 0; i < NCALLED; i++) vec_push(l->arena, &seen, called[i]);
+  for (int p = 0; p < PRIM_COUNT; p++)
+    if (prim_info((Prim)p)->call != CALL_SYNTAX)
+      vec_push(l->arena, &seen, prim_info((Prim)p)->name);
   for (int i = 0; i < (int)(sizeof others / sizeof *others); i++)
     vec_push(l->arena, &seen, others[i]);
   Diag *x = lower_error(l, 301, at, "unknown function '%s'", name);
@@ -213,7 +203,7 @@ static Value *unknown_function(Lowering *l, Scope *s, const char *name, Span at)
 static Value *call_prim(Lowering *l, Scope *s, const AExpr *e, Prim p) {
   const PrimInfo *info = prim_info(p);
   Value *args[8];
-  bool variadic = p == P_min || p == P_max;
+  bool variadic = info->call == CALL_MANY;
   if (variadic ? (e->args.n < 2 || e->args.n > 8) : e->args.n != info->arity) {
     lower_error(l, 310, e->span, "'%s' takes %s%d %s, but %d %s given", info->name,
                 variadic ? "2 to " : "", variadic ? 8 : info->arity,
@@ -256,7 +246,7 @@ Value *lower_call(Lowering *l, Scope *s, const AExpr *e) {
   Binding *b = scope_find(s, name);
   Prim p;
   if (!b || b->value->kind != V_FN) {
-    if (callable_prim(name, &p)) return call_prim(l, s, e, p);
+    if (prim_find_callable(name, &p)) return call_prim(l, s, e, p);
     if (is_distribution(name)) return lower_draw(l, s, e);
     if (!strcmp(name, "extent")) return call_extent(l, s, e);
     if (is_reducer(name)) {

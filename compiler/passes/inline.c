@@ -23,37 +23,9 @@ typedef struct Cost {
   const Node *n;
 } Cost;
 
-static double prim_cost(Prim p) {
-  switch (prim_info(p)->sig) {
-  case SIG_DRAW: return p == P_normal ? 90 : 60;
-  case SIG_REAL: break;
-  case SIG_NUM: return p == P_div || p == P_mod ? 4 : 1;
-  case SIG_CMP:
-  case SIG_SEL:
-  case SIG_TOREAL:
-  case SIG_TOINT: return 0.5;
-  case SIG_LOGIC: return 0;
-  }
-  if (p == P_pow) return 40;
-  if (p == P_sqrt || p == P_rsqrt) return 5;
-  if (p == P_floor || p == P_round) return 1;
-  return 14;
-}
-
-static void add_operations(Expr *e, void *ctx) {
-  if (e->kind == E_PRIM && (e->type == TY_REAL || prim_info(e->prim)->sig == SIG_CMP))
-    *(double *)ctx += prim_cost(e->prim);
-}
-
-double expr_cost(Graph *g, Expr *e) {
-  double ops = 0;
-  ex_visit(g, e, add_operations, &ops);
-  return ops;
-}
-
 static void add_cost(Expr *e, void *ctx) {
   Cost *c = ctx;
-  add_operations(e, &c->ops);
+  c->ops += ex_own_cost(e);
   if (e->kind == E_READ && ir_count(e->node) * 4 > ir_count(c->n)) c->reads++;
 }
 

@@ -22,7 +22,6 @@
  * marked `save recompute`; `budget` as many as its option says, in the order of
  * operations for a byte: maps of what is kept, then products with few terms,
  * then the others. */
-#include "compiler/ir/expr.h"
 #include "compiler/passes/pipeline.h"
 
 typedef struct Value { /* a stack that could go */
@@ -186,8 +185,8 @@ static bool kept(const Recompute *rc, const Node *n, const Loop *later) {
 /* Operations of all iterations: a product's term is one multiply-add at the full
  * rate, a map's is what its primitives take, a stored element some more. */
 static double operations(Graph *g, const Target *t, const Node *n) {
-  double evaluations = (double)ir_evaluations(n), each = expr_cost(g, n->body);
-  if (n->guard) each += expr_cost(g, n->guard);
+  double evaluations = (double)ir_evaluations(n), each = ex_cost(g, n->body);
+  if (n->guard) each += ex_cost(g, n->guard);
   if (n->reducer != RED_NONE) each = each <= 1 ? 0.5 : each + 1;
   return evaluations * each + t->costs.store * (double)ir_count(n);
 }

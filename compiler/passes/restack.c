@@ -12,7 +12,6 @@
  * needs       regions in order
  * guarantees  values stay; stacks that nobody reads any more are pruned
  * breaks      nothing                                                            */
-#include "compiler/ir/expr.h"
 #include "compiler/passes/pipeline.h"
 
 typedef struct Match { /* of a node of the later loop */

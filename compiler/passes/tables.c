@@ -11,7 +11,6 @@
  *
  * What only outer variables enter is left alone: kernels compute it outside of
  * their inner loops anyway. */
-#include "compiler/ir/expr.h"
 #include "compiler/passes/pipeline.h"
 
 typedef struct Tables {
@@ -57,7 +56,7 @@ static void consider(Expr *e, void *ctx) {
   Node *n = t->n;
   if (e->kind != E_PRIM || e->type != TY_REAL || e->vars == 0 || e == n->body) return;
   if (__builtin_popcount(e->vars) > IR_MAX_RANK) return;
-  double times = executions(n, e->vars), count = points(n, e->vars), ops = expr_cost(t->g, e);
+  double times = executions(n, e->vars), count = points(n, e->vars), ops = ex_cost(t->g, e);
   double gain = ops * (times - count);
   const TargetCosts *c = t->costs;
   if (ops < c->table_entry || times < (double)c->table_uses * count || gain < c->table_gain ||

@@ -136,6 +136,16 @@ TD_INLINE float td_expf(float x) {
   return x <= 0x1.62e42ep+6f ? y : x + TD_INFF;
 }
 
+/* 2^n (exp(r) - 1) + (2^n - 1), as twice its half: 2^128 is no float */
+TD_INLINE float td_expm1f(float x) {
+  float y = x > -20.0f ? x : -20.0f;                        /* beyond it is -1 */
+  float t = y * 0x1.715476p+0f + TD_ROUNDER, n = t - TD_ROUNDER;
+  float r = y - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f;
+  float half = td_float((td_bits(t) << 23) + 0x3f000000u);  /* 2^(n - 1) */
+  float e = half * (r + r * r * td_exp_tail(r)) + (half - 0.5f);
+  return x <= 0x1.62e42ep+6f ? e + e : x + TD_INFF;
+}
+
 /* log of a positive normal number */
 TD_INLINE float td_log_core(float x) {
   int32_t k = (int32_t)(td_bits(x) - 0x3f3504f3u);          /* from sqrt(1/2) */
@@ -157,6 +167,14 @@ TD_INLINE float td_logf(float x) {
   float y = td_log_core(small ? x * 0x1p23f : x) - (small ? 15.942385f : 0.0f);
   float edge = x > 0 ? x : x == 0 ? -TD_INFF : TD_NANF;     /* inf, 0, negative, NaN */
   return x > 0 && x < TD_INFF ? y : edge;
+}
+
+/* log of u, which is 1 + x rounded, and by the slope 1 / u what rounding lost */
+TD_INLINE float td_log1pf(float x) {
+  float u = 1.0f + x, lost = x - (u - 1.0f);
+  float y = td_log_core(u) + lost / u;
+  float edge = x > -1.0f ? x : x == -1.0f ? -TD_INFF : TD_NANF;   /* inf, -1, below, NaN */
+  return x > -1.0f && x < TD_INFF ? y : edge;
 }
 
 /* (e - 1) / (e + 1) with e = exp(2 |x|) and e - 1 computed without cancellation */
@@ -239,6 +257,22 @@ TD_INLINE float td_sin_shifted(float x, uint32_t shift) {
 TD_INLINE float td_sinf(float x) { return td_sin_shifted(x, 0); }
 TD_INLINE float td_cosf(float x) { return td_sin_shifted(x, 1); }
 
+/* of |x|; above 1 it is pi/2 less that of 1 / |x| */
+TD_INLINE float td_atanf(float x) {
+  float a = __builtin_fabsf(x), w = a > 1.0f ? 1.0f / a : a;
+  float z = w * w, q = 0x1.7ed23ep-9f;
+  q = q * z - 0x1.0c2c1ap-6f;
+  q = q * z + 0x1.61fddep-5f;
+  q = q * z - 0x1.3556b8p-4f;
+  q = q * z + 0x1.b4e12cp-4f;
+  q = q * z - 0x1.230adcp-3f;
+  q = q * z + 0x1.9978f4p-3f;
+  q = q * z - 0x1.5554dcp-2f;
+  float y = w + w * (z * q);
+  y = a > 1.0f ? 0x1.921fb6p+0f - (y + 0x1.777a5cp-25f) : y;
+  return td_copysignf(y, x);
+}
+
 /* exp2(y * log2|x|) in double precision, then the special cases of C's pow */
 TD_INLINE float td_powf(float x, float y) {
   float a = __builtin_fabsf(x);
@@ -289,12 +323,15 @@ TD_INLINE double td_rsqrt(double x) { return 1.0 / sqrt(x); }
 TD_INLINE double td_floor(double x) { return floor(x); }
 TD_INLINE double td_round(double x) { return rint(x); }
 TD_INLINE double td_exp(double x) { return exp(x); }
+TD_INLINE double td_expm1(double x) { return expm1(x); }
 TD_INLINE double td_log(double x) { return log(x); }
+TD_INLINE double td_log1p(double x) { return log1p(x); }
 TD_INLINE double td_tanh(double x) { return tanh(x); }
 TD_INLINE double td_sigmoid(double x) { return 1.0 / (1.0 + exp(-x)); }
 TD_INLINE double td_erf(double x) { return erf(x); }
 TD_INLINE double td_sin(double x) { return sin(x); }
 TD_INLINE double td_cos(double x) { return cos(x); }
+TD_INLINE double td_atan(double x) { return atan(x); }
 TD_INLINE double td_pow(double x, double y) { return pow(x, y); }
 TD_INLINE double td_mod(double a, double b) {
   double r = fmod(a, b);
@@ -970,7 +1007,7 @@ static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 974 "tiny.c"
+#line 1011 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear.b[o=16] */
@@ -986,7 +1023,7 @@ static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 990 "tiny.c"
+#line 1027 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.denoise.linear_2.w[d=16, o=28] */
@@ -1008,7 +1045,7 @@ static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1012 "tiny.c"
+#line 1049 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear_2.b[o=28] */
@@ -1024,7 +1061,7 @@ static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1028 "tiny.c"
+#line 1065 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.matrix[896] */
@@ -1041,7 +1078,7 @@ static void map_init_matrix(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1045 "tiny.c"
+#line 1082 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.vector[44] */
@@ -1058,7 +1095,7 @@ static void map_init_vector(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1062 "tiny.c"
+#line 1099 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, d[2, 8, o=28], d.d[2, 8, o=28], d.denoise.linear_2.w[16, 2, 8], d.denoise.linear_2.w[16, 16, 28] = sum over 8, d.denoise.linear.y[2, 8, o=16] = sum over 28, d.denoise.linear.w[16, 28, 16] = sum over 8 */
@@ -1169,7 +1206,7 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1173 "tiny.c"
+#line 1210 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss, d.denoise.linear_2.b[28] = sum over 2 8, d.denoise.linear.b[16] = sum over 2 8 */
@@ -1217,7 +1254,7 @@ static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1221 "tiny.c"
+#line 1258 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear_2.w[16, 28] = sum over 16 */
@@ -1243,7 +1280,7 @@ static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1247 "tiny.c"
+#line 1284 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear.w[28, 16] = sum over 16 */
@@ -1269,7 +1306,7 @@ static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t en
     }
   }
 }
-#line 1273 "tiny.c"
+#line 1310 "tiny.c"
 
 /* tests/golden/tiny.td:26: train { loss main  adam(lr = 1e-2)  batch B  steps 20 }
  * lr */
@@ -1282,7 +1319,7 @@ static void map_lr(const TdCall *call, int64_t begin, int64_t end)
     lr_1[0] = lr_0;
   }
 }
-#line 1286 "tiny.c"
+#line 1323 "tiny.c"
 
 /* <std/core.td>:37: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896] */
@@ -1322,7 +1359,7 @@ static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1326 "tiny.c"
+#line 1363 "tiny.c"
 
 /* <std/core.td>:37: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
@@ -1354,7 +1391,7 @@ static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1358 "tiny.c"
+#line 1395 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16 */
@@ -1415,7 +1452,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1419 "tiny.c"
+#line 1456 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss */
@@ -1439,7 +1476,7 @@ static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
     loss_8[0] = loss_7;
   }
 }
-#line 1443 "tiny.c"
+#line 1480 "tiny.c"
 
 /* tests/golden/tiny.td:21: state s[b in B, l in L, v in V] = normal()
  * s[b=2, l=8, v=28] */
@@ -1461,7 +1498,7 @@ static void map_s(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1465 "tiny.c"
+#line 1502 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, s[2, 8, 28] */
@@ -1522,7 +1559,7 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1526 "tiny.c"
+#line 1563 "tiny.c"
 
 /* tests/golden/tiny.td:23: emit argmax[v](s[b,l,v])
  * text.argmax[b=2, l=8] = argmax over 28 */
@@ -1546,7 +1583,7 @@ static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1550 "tiny.c"
+#line 1587 "tiny.c"
 
 /* ---- tables ---- */
 static const Buffer buffers_0[] = {

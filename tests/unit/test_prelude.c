@@ -25,13 +25,16 @@ typedef double Reference(double x);
     _Pragma("omp simd") for (int i = 0; i < BLOCK; i++) y[i] = expr;             \
   }
 APPLY(exp, td_expf(x[i]))
+APPLY(expm1, td_expm1f(x[i]))
 APPLY(log, td_logf(x[i]))
+APPLY(log1p, td_log1pf(x[i]))
 APPLY(tanh, td_tanhf(x[i]))
 APPLY(sigmoid, td_sigmoidf(x[i]))
 APPLY(erf, td_erff(x[i]))
 APPLY(erf1p, td_erf1pf(x[i]))
 APPLY(sin, td_sinf(x[i]))
 APPLY(cos, td_cosf(x[i]))
+APPLY(atan, td_atanf(x[i]))
 APPLY(sqrt, td_sqrtf(x[i]))
 APPLY(rsqrt, td_rsqrtf(x[i]))
 APPLY(floor, td_floorf(x[i]))
@@ -94,6 +97,9 @@ static void functions_are_accurate(void **state) {
   (void)state;
   const double all = INFINITY;
   assert_true(worst_of("exp", apply_exp, exp, all, 0) <= 2);
+  assert_true(worst_of("expm1", apply_expm1, expm1, all, 0) <= 3);
+  assert_true(worst_of("log1p", apply_log1p, log1p, all, 0) <= 3);
+  assert_true(worst_of("atan", apply_atan, atan, all, 0) <= 3);
   assert_true(worst_of("log", apply_log, log, all, 0) <= 2);
   assert_true(worst_of("tanh", apply_tanh, tanh, all, 0) <= 3);
   assert_true(worst_of("sigmoid", apply_sigmoid, sigmoid, all, 0) <= 3);
