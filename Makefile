@@ -145,8 +145,9 @@ $(B)/tests/test_random_graphs: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_narrow: $(B)/tests/model.o
 SANDBOXED = api checkpoint cli data memory output recompute reference
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
-$(B)/tests/test_backend $(B)/tests/test_chain $(B)/tests/test_prims: $(B)/tests/compiled.o
-$(B)/tests/test_backend_random: $(B)/tests/compiled.o $(B)/tests/randgraph.o $(B)/tests/randchain.o
+COMPILED = backend backend_random chain prims
+$(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
+$(B)/tests/test_backend_random: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 
 # The guarded device in place of every other: see tests/guarded.h. Tests that run tdc find
 # the guarded one beside them.

@@ -4,23 +4,16 @@
 #include "compiler/eval/eval.h"
 #include "tests/compiled.h"
 
-#include <dlfcn.h>
 #include <math.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
-
-extern char **environ;
-
-typedef void Kernel(const TdCall *call, int64_t begin, int64_t end);
 
 struct Compiled {
   const TdProgram *p;
-  void *library;
-  Kernel **kernel;
+  const Library *library;
+  int program;  /* of the library */
+  Library *own; /* or NULL */
   char **state;
   char ***buffer; /* [entry][buffer] */
   char **arena;   /* [entry] */
@@ -39,43 +32,6 @@ static void *zeroed(size_t bytes) {
   if (!m) abort();
   memset(m, 0, n);
   return m;
-}
-
-static bool write_text(const TdProgram *p, const char *path) {
-  FILE *f = fopen(path, "w");
-  if (!f) return false;
-  fprintf(f, "%s", p->prelude);
-  for (int i = 0; i < p->nkernels; i++) fprintf(f, "\n%s", p->kernels[i].source);
-  return fclose(f) == 0;
-}
-
-static bool run_cc(const char *const *flags, const char *from, const char *to) {
-  static const char *const plain[] = {"-O1", NULL};
-  const char *argv[40] = {"cc",
-                          "-std=gnu11",
-                          "-fPIC",
-                          "-shared",
-                          "-fopenmp-simd",
-                          "-fno-math-errno",
-                          "-fno-trapping-math",
-                          "-ffp-contract=fast",
-                          "-march=native",
-                          "-Wall",
-                          "-Wextra",
-                          "-Werror",
-                          "-Wno-aggressive-loop-optimizations",
-                          "-Wno-unused-variable"};
-  int n = 14;
-  for (const char *const *f = flags ? flags : plain; *f && n < 34; f++) argv[n++] = *f;
-  argv[n++] = "-o";
-  argv[n++] = to;
-  argv[n++] = from;
-  argv[n++] = "-lm";
-  argv[n] = NULL;
-  pid_t pid;
-  int status;
-  if (posix_spawnp(&pid, "cc", NULL, NULL, (char *const *)argv, environ) != 0) return false;
-  return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 static void bind_buffers(Compiled *c) {
@@ -107,36 +63,20 @@ static void bind_buffers(Compiled *c) {
   c->scratch = zeroed(scratch);
 }
 
+Compiled *compiled_of(const Library *l, int program) {
+  Compiled *c = zeroed(sizeof *c);
+  c->p = library_program(l, program);
+  c->library = l;
+  c->program = program;
+  bind_buffers(c);
+  return c;
+}
+
 Compiled *compiled_new(const TdProgram *p, const char *const *flags) {
-  char folder[] = "/tmp/tdc-test-XXXXXX", source[64], library[64];
-  if (!mkdtemp(folder)) return NULL;
-  snprintf(source, sizeof source, "%s/k.c", folder);
-  snprintf(library, sizeof library, "%s/k.so", folder);
-  bool ok = write_text(p, source) && run_cc(flags, source, library);
-  Compiled *c = NULL;
-  if (ok) {
-    c = zeroed(sizeof *c);
-    c->p = p;
-    c->library = dlopen(library, RTLD_NOW | RTLD_LOCAL);
-    if (!c->library) fprintf(stderr, "%s\n", dlerror());
-    c->kernel = zeroed((size_t)(p->nkernels + 1) * sizeof *c->kernel);
-    for (int i = 0; i < p->nkernels && c->library; i++) {
-      void *f = dlsym(c->library, p->kernels[i].name);
-      if (!f) fprintf(stderr, "no kernel %s\n", p->kernels[i].name);
-      memcpy(&c->kernel[i], &f, sizeof f);
-    }
-    bind_buffers(c);
-  } else {
-    fprintf(stderr, "cc failed; the source is %s\n", source);
-    return NULL;
-  }
-  if (!getenv("TDC_KEEP")) {
-    unlink(source);
-    unlink(library);
-    rmdir(folder);
-  } else {
-    fprintf(stderr, "kept %s\n", source);
-  }
+  Library *l = library_new(&p, 1, flags);
+  if (!l) return NULL;
+  Compiled *c = compiled_of(l, 0);
+  c->own = l;
   return c;
 }
 
@@ -155,8 +95,7 @@ void compiled_free(Compiled *c) {
   free(c->arena);
   free(c->buffer);
   free(c->scratch);
-  free(c->kernel);
-  dlclose(c->library);
+  library_free(c->own);
   free(c);
 }
 
@@ -178,9 +117,10 @@ static void launch(Compiled *c, int entry, const TdStep *s, const int64_t *ix,
   char *arg[256];
   for (int i = 0; i < s->nargs; i++) arg[i] = c->buffer[entry][s->args[i]];
   TdCall call = {arg, ix, c->scratch, control, 0};
+  Kernel *kernel = library_kernel(c->library, c->program, s->kernel);
   int64_t pieces = c->p->kernels[s->kernel].launch.cpu.pieces;
   for (int64_t at = (pieces - 1) / chunk * chunk; at >= 0; at -= chunk)
-    c->kernel[s->kernel](&call, at, at + chunk < pieces ? at + chunk : pieces);
+    kernel(&call, at, at + chunk < pieces ? at + chunk : pieces);
 }
 
 static double cpu_seconds(void) {

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs run without the runtime, for tests of the compiler: the C compiler,
- * dlopen, and a plain interpreter of an entry's steps. */
+/* Programs run without the runtime, for tests of the compiler: a library of their
+ * kernels, their storage, and a plain interpreter of an entry's steps. */
 #ifndef TDC_TESTS_COMPILED_H
 #define TDC_TESTS_COMPILED_H
 
 #include "compiler/ir/ir.h"
-#include "compiler/program/program.h"
+#include "tests/library.h"
 
 typedef struct Compiled Compiled;
 
-/* Compile every kernel of the program into one library. `flags` is a
- * NULL-terminated list for cc, or NULL for -O1. NULL after an error on stderr. */
+/* A program of a library, which must outlive it. */
+Compiled *compiled_of(const Library *l, int program);
+/* A program with a library of its own; flags as of library_new. NULL after an error on stderr. */
 Compiled *compiled_new(const TdProgram *p, const char *const *flags);
 void compiled_free(Compiled *c);
 

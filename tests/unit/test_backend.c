@@ -68,22 +68,27 @@ static void update(Graph *g, Node *state, Node *value) {
 
 /* Every option on, then each one off; then all off. */
 static void check_options(Bench *b, double tolerance, int rounds) {
-  enum { OPTIONS = sizeof(BackendOptions) / sizeof(bool) };
+  enum { OPTIONS = sizeof(BackendOptions) / sizeof(bool), SETS = OPTIONS + 2 };
   const char *why = ir_verify(b->g);
   if (why) fail_msg("%s", why);
-  Backend *be[OPTIONS + 2];
-  for (int i = 0; i < OPTIONS + 2; i++) {
+  const TdProgram *programs[SETS];
+  for (int i = 0; i < SETS; i++) {
     BackendOptions o = backend_defaults();
     bool *flag = &o.simplify;
     for (int k = 0; k < OPTIONS; k++) flag[k] = i == OPTIONS + 1 ? false : k != i;
-    be[i] = backend_new(b->arena, diags_new(b->arena), "test", &o);
-    assert_true(backend_entry(be[i], b->g, "main"));
-    TdProgram *p = backend_finish(be[i]);
-    Compiled *c = compiled_new(p, NULL);
-    assert_non_null(c);
-    assert_int_equal(compiled_compare(c, 0, b->g, (uint64_t)i, tolerance, rounds), 0);
+    Backend *be = backend_new(b->arena, diags_new(b->arena), "test", &o);
+    assert_true(backend_entry(be, b->g, "main"));
+    programs[i] = backend_finish(be);
+  }
+  Library *l = library_new(programs, SETS, NULL);
+  assert_non_null(l);
+  for (int i = 0; i < SETS; i++) {
+    Compiled *c = compiled_of(l, i);
+    if (compiled_compare(c, 0, b->g, (uint64_t)i, tolerance, rounds) != 0)
+      fail_msg("with option %d off (%d: none, %d: all)", i, OPTIONS, OPTIONS + 1);
     compiled_free(c);
   }
+  library_free(l);
 }
 
 static void test_map(void **state) {
