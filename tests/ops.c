@@ -354,8 +354,8 @@ static void batch_add(Batch *b, int op, uint64_t seed) {
   Arena *a = arena_new();
   Trial t;
   if (run_graph(b->file, &b->ops[op], &r, a, &t)) {
-    char name[32];
-    snprintf(name, sizeof name, "t%d", b->n);
+    char name[32]; /* as parts of one sampler, trials share translation units */
+    snprintf(name, sizeof name, "sample.trial.%d", b->n);
     if (backend_entry(b->backend, t.graph, name)) b->run[b->n++] = r;
   }
   arena_free(a);
@@ -369,7 +369,7 @@ static double seconds(void) {
 
 static void batch_run(Batch *b) {
   TdError err = {0};
-  JitOptions options = {.no_cache = true};
+  JitOptions options = {.cache = getenv("TDC_CACHE") ? NULL : "build/tests/jit"};
   TdProgram *p = backend_finish(b->backend);
   double start = seconds();
   Pool *pool = pool_new(2, &err);
