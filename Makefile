@@ -20,8 +20,8 @@ GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_v
 PASSES   = pipeline simplify hoist cse recompute again twice restack tables inline
 EVAL     = eval eval_code eval_ops eval_run
 CHECK    = gradcheck opcheck trial trial_call
-PLAN     = plan contract group chain chain_build rows own order in_place place narrow launch steps \
-           memory print_plan print_picture
+PLAN     = plan core contract group chain chain_parts chain_build rows own order in_place place \
+           narrow launch steps memory print_plan print_picture
 EMIT     = value kernels
 CPU      = target product pack shape rows scatter contraction chain chain_shape chain_tiles \
            gemm_write gemm_blocks gemm_emit gemm_function gemm_pack gemm_narrow standalone
@@ -30,13 +30,14 @@ COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=low
            $(PLAN:%=plan/%) $(EMIT:%=emit/%) $(CPU:%=cpu/%)
 
 # -- runtime/: programs to results ----------------------------------------------------------------
-SYSTEM   = error io spawn cache signals peak
+SYSTEM   = error io spawn cache signals
 ON_CPU   = threads block memory device jit jit_units toolchain
 STORE    = checkpoint safetensors rotate digest convert weights run_folder record
 DATA     = corpus data vocabulary utf8 feed
 TRAIN    = train evaluate sample diagnose
 VIEW     = progress terminal viewer page curve logs
-RUNTIME  = steps session reference machine trace project td $(SYSTEM:%=system/%) $(ON_CPU:%=cpu/%) \
+RUNTIME  = steps session reference machine peak trace project td \
+           $(SYSTEM:%=system/%) $(ON_CPU:%=cpu/%) \
            $(STORE:%=store/%) $(DATA:%=data/%) $(TRAIN:%=train/%) $(VIEW:%=view/%)
 
 # -- runtime/cli/: the command line; main.c first -------------------------------------------------

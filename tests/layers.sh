@@ -24,7 +24,9 @@ compiler: compiler/check compiler/passes compiler/cpu
 runtime/td.h:
 runtime/version.h:
 runtime/system: dsl runtime/td.h
-runtime/cpu: compiler/program runtime/system runtime/version.h
+runtime/device.h: compiler/program runtime/system
+runtime/steps.h: compiler/program
+runtime/cpu: runtime/device.h runtime/steps.h runtime/version.h
 runtime/store: compiler/unit.h runtime/cpu
 runtime/data: compiler/unit.h runtime/store
 runtime: compiler/eval runtime/data
@@ -36,13 +38,9 @@ runtime/cli: compiler/check compiler/passes compiler/backend.h runtime/train
 
 # What is to be mended, file and header: why it is so today.
 exceptions='
-compiler/plan/contract.h compiler/cpu/gemm.h: a contraction of the plan holds the tiles of the CPU
 runtime/system/cache.h runtime/store/digest.h: a key is a hash
 runtime/system/cache.c runtime/data/corpus.h: where corpora lie is asked to clean them up
-runtime/system/peak.h runtime/cpu/jit.h: the peak of the machine is measured by a program of our own
-runtime/system/peak.h runtime/cpu/threads.h: the same
-runtime/system/peak.c runtime/session.h: the same
-runtime/system/peak.c runtime/view/progress.h: the same takes its clock
+runtime/peak.c runtime/view/progress.h: the peak of the machine is measured with the clock of the bar
 runtime/store/weights.h runtime/session.h: weights go into a session
 runtime/store/record.h runtime/project.h: a run is recorded with its project
 runtime/store/run_folder.c runtime/train/train_internal.h: a run folder is what training writes
@@ -54,9 +52,7 @@ runtime/view/viewer.h runtime/train/sample.h: the viewer shows a sampling
 circles='
 compiler/lower/diffusion lower_call lower_draw lower_expr lower_header lower_index lower_loop lower_name lower_reduce lower_stmt lower_vjp settings: expressions hold calls, calls bodies, and a name may stand for tables or data that are lowered when first met
 compiler/grad/grad grad_loop: the body of a loop is a region, and a region holds loops
-compiler/backend cpu/chain cpu/contraction cpu/kernel cpu/rows cpu/scatter emit/value passes/again passes/inline passes/pipeline passes/recompute passes/tables passes/twice plan/chain plan/chain_build plan/group plan/in_place plan/narrow plan/order plan/own plan/place plan/rows plan/steps: the driver of the backend is its toolbox too, and steps are listed while kernels are written
 runtime/cli/check compile doctor eval export flags fmt gradcheck help main open opt profile run sample train: the table of subcommands stands beside main
-runtime/reference session: the evaluator runs what a session holds
 '
 
 edges() {

@@ -41,7 +41,7 @@ static bool is_row_axis(const Chain *c, const Member *m, int d) {
 
 /* Of a value with rows: what is left, row-major. */
 static void add_row_block(Shaping *x, Node *n) {
-  const Member *m = chain_member(x->g, n);
+  const Member *m = group_member(x->g, n);
   if (chain_block(x->s, n)) return;
   ChainBlock b = {.node = n, .rows = true};
   int64_t count = 1;
@@ -72,7 +72,7 @@ static void add_batch_block(Shaping *x, Node *node, const int *lead, int nlead, 
 }
 
 static void add_computed(Shaping *x, Node *n) {
-  if (chain_member(x->g, n)->program != CHAIN_FRESH) {
+  if (group_member(x->g, n)->program != CHAIN_FRESH) {
     add_row_block(x, n);
     return;
   }
@@ -89,7 +89,7 @@ typedef struct Crossing {
 /* What another program reads must outlive its row. */
 static void find_crossing(Node *read, void *ctx) {
   Crossing *c = ctx;
-  const Member *m = chain_member(c->x->g, read);
+  const Member *m = group_member(c->x->g, read);
   if (m && !m->stored && m->program != CHAIN_PRODUCT && m->program != c->reader->program)
     add_row_block(c->x, read);
 }
@@ -197,7 +197,7 @@ static size_t arrays(const Shaping *x) {
   for (int k = 0; k < CHAIN_PROGRAMS; k++) {
     const RowPlan *r = x->c->program[k];
     for (int i = 0; i < r->nitems; i++) {
-      size_t bytes = chain_block(x->s, r->items[i].node) ? 0 : cpu_array_bytes(&r->items[i]);
+      size_t bytes = chain_block(x->s, r->items[i].node) ? 0 : item_array_bytes(&r->items[i]);
       if (bytes > x->p->target->rows.local_bytes) sum += lines_of((int64_t)bytes);
     }
   }

@@ -32,9 +32,6 @@ void cpu_copies(Plan *p);
 void cpu_shape(Plan *p, Group *g);
 /* Rows of a piece. */
 int64_t cpu_rows_per_piece(const Plan *p, const Group *g);
-/* Does the item's value wait in memory of the kernel's own, and for how many bytes? 0: it does
- * not. `kept`: the chain keeps it anyway. */
-size_t cpu_array_bytes(const Item *it);
 
 /* -- chain_shape.c ------------------------------------------------------------------- */
 typedef struct ChainBlock { /* a value of the kernel in scratch memory */

@@ -142,7 +142,7 @@ static void declare_array(Rows *r, Item *it) {
     stride *= it->node->shape[d];
   }
   const char *type = emit_ctype(it->node->type);
-  size_t bytes = cpu_array_bytes(it);
+  size_t bytes = item_array_bytes(it);
   int64_t count = (int64_t)(bytes / td_type_size(plan_storage(it->node->type)));
   if (bytes <= r->p->target->rows.local_bytes) {
     sb_printf(&r->locals, "%s %s[%lld] __attribute__((aligned(64))) = {0};\n", type, local.name,

@@ -26,17 +26,10 @@ int64_t cpu_rows_per_piece(const Plan *p, const Group *g) {
   return per_piece > r->rows && r->rows > 0 ? r->rows : per_piece;
 }
 
-size_t cpu_array_bytes(const Item *it) {
-  if (it->member->stored || !it->array) return 0;
-  int64_t count = 1;
-  for (int i = 0; i < it->nout; i++) count *= it->extent[i];
-  return (size_t)count * td_type_size(plan_storage(it->node->type));
-}
-
 static size_t arrays(const Plan *p, const RowPlan *r) {
   size_t sum = 0;
   for (int i = 0; i < r->nitems; i++) {
-    size_t bytes = cpu_array_bytes(&r->items[i]);
+    size_t bytes = item_array_bytes(&r->items[i]);
     if (bytes > p->target->rows.local_bytes) sum += (bytes + 63) / 64 * 64;
   }
   return sum;

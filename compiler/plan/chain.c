@@ -35,29 +35,6 @@
 
 /* ---- parts ------------------------------------------------------------------------- */
 
-ChainPart *chain_part(ChainParts *f, const Node *n) {
-  const Group *g = plan_info(f->p, n)->group;
-  for (int i = 0; i < f->at.n && g; i++)
-    if (f->at.at[i].g == g) return &f->at.at[i];
-  return NULL;
-}
-
-const Member *chain_member(const Group *g, const Node *n) {
-  for (int i = 0; i < g->members.n; i++)
-    if (g->members.at[i].node == n) return &g->members.at[i];
-  return NULL;
-}
-
-int chain_var(const ChainPart *t, const Member *m, int k) {
-  int row = t->row[k];
-  if (row < 0 || !t->product) return row < 0 ? -1 : m->rowvar[row];
-  const Member *first = &t->g->members.at[0];
-  if (m == first) return row;
-  for (int j = 0; j < t->g->nrows; j++)
-    if (first->rowvar[j] == row) return m->rowvar[j];
-  return -1;
-}
-
 static bool may_join(ChainParts *f, const Group *g, const Region *r) {
   for (int i = 0; i < f->at.n; i++)
     if (f->at.at[i].g == g) return false;
@@ -131,7 +108,7 @@ static void bind(Look *l, int k, int row, int64_t extent) {
 static const ChainPart *part_read(Look *l, const Expr *e, const Member **m) {
   const ChainPart *x = e->kind == E_READ ? chain_part(l->f, e->node) : NULL;
   if (!x) return NULL;
-  *m = chain_member(x->g, e->node);
+  *m = group_member(x->g, e->node);
   bool on_chip = *m && (!x->product || x->role == CHAIN_IN);
   l->reads = l->reads || on_chip;
   l->fails = l->fails || !on_chip;
@@ -167,7 +144,7 @@ static bool add_rows(ChainParts *f, Group *g) {
 /* A part reads a product: which of its rows are the chain's? */
 static void map_read_product(Expr *e, void *ctx) {
   Look *l = ctx;
-  const Member *x = e->kind == E_READ ? chain_member(l->t->g, e->node) : NULL;
+  const Member *x = e->kind == E_READ ? group_member(l->t->g, e->node) : NULL;
   if (!x) return;
   l->reads = true;
   const Member *first = &l->t->g->members.at[0];
@@ -257,7 +234,7 @@ static void check_read(Expr *e, void *ctx) {
   Look *l = ctx;
   const ChainPart *x = e->kind == E_READ ? chain_part(l->f, e->node) : NULL;
   if (!x) return;
-  const Member *m = chain_member(x->g, e->node);
+  const Member *m = group_member(x->g, e->node);
   bool out = x->product && x->role != CHAIN_IN,
        sum = l->t->product && l->m == &l->t->g->members.at[0];
   if (!m || (out && x->g != l->t->g) || (sum && l->t->role == CHAIN_IN)) {

@@ -86,19 +86,20 @@ typedef struct ChainParts {
   bool batch[IR_MAX_VARS]; /* by row: of the batch? */
 } ChainParts;
 
+/* -- chain_parts.c */
 /* The part that computes n, or NULL. */
 ChainPart *chain_part(ChainParts *f, const Node *n);
 /* The variable of member m that is row k of the chain; -1: none. */
 int chain_var(const ChainPart *t, const Member *m, int k);
-const Member *chain_member(const Group *g, const Node *n);
 
+/* -- chain.c */
 /* Could a chain have a product of so many batches, for its gradients? */
 bool chain_batches(const TargetChains *t, const Contraction *c);
 
 /* -- chain_build.c */
 /* One group out of the parts; false, and nothing changed, if they cannot be one. */
 bool chain_build(ChainParts *f);
-/* Once it is known what is stored. */
-void chain_programs(Plan *p, Group *g);
+/* The row programs of all chains; once it is known what is stored. */
+void plan_chain_programs(Plan *p);
 
 #endif

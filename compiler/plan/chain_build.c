@@ -221,7 +221,7 @@ static Node *computed(Build *b, const ChainProduct *q, const Node *n, GemmSide s
 static Node *wide_as_it_is(Build *b, ChainProduct *q, const Node *n) {
   Expr *e = q->c->operand[q->x];
   if (q->c->where[q->x] || e->kind != E_READ) return NULL;
-  const Member *m = chain_member(b->g, e->node);
+  const Member *m = group_member(b->g, e->node);
   int svar[IR_MAX_VARS], ns = 0;
   if (!m || m->stored || (m->program != CHAIN_MAIN && m->program != CHAIN_PRODUCT)) return NULL;
   for (int d = 0; d < e->nargs; d++) {
@@ -249,7 +249,7 @@ typedef struct Reads {
 
 static void see_member(Expr *e, void *ctx) {
   Reads *r = ctx;
-  if (e->kind == E_READ && chain_member(r->g, e->node)) r->found = true;
+  if (e->kind == E_READ && group_member(r->g, e->node)) r->found = true;
 }
 
 static bool reads_members(Build *b, Expr *e) {
@@ -369,10 +369,16 @@ bool chain_build(ChainParts *f) {
   return true;
 }
 
-void chain_programs(Plan *p, Group *g) {
+static void chain_programs(Plan *p, Group *g) {
   for (int i = 0; i < CHAIN_PROGRAMS; i++) {
     bool batch = i == CHAIN_FRESH || i == CHAIN_LAST;
     g->chain->program[i] =
         plan_row_program(p, g, i, batch ? g->chain->nbatch : g->chain->nrows, i != CHAIN_LAST);
   }
+}
+
+void plan_chain_programs(Plan *p) {
+  for (int i = 0; i < p->groups.n; i++)
+    if (p->groups.at[i]->kind == GROUP_CHAIN && !p->groups.at[i]->dropped)
+      chain_programs(p, p->groups.at[i]);
 }

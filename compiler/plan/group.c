@@ -49,12 +49,6 @@ static void add_member(Plan *p, Group *g, Node *n, const int *rowvar, bool accum
   plan_info(p, n)->group = g;
 }
 
-static const Member *member_of(const Group *g, const Node *n) {
-  for (int i = 0; i < g->members.n; i++)
-    if (g->members.at[i].node == n) return &g->members.at[i];
-  return NULL;
-}
-
 /* ---- paths between groups -------------------------------------------------------------- */
 
 typedef struct Between {
@@ -102,7 +96,7 @@ static int bare(const Expr *e) { return e->kind == E_VAR ? (int)e->inum : NONE; 
 static void map_read(Expr *e, void *ctx) {
   Mapping *m = ctx;
   if (e->kind != E_READ) return;
-  const Member *x = member_of(m->g, e->node);
+  const Member *x = group_member(m->g, e->node);
   if (!x) return;
   m->reads = true;
   m->partial = m->partial || x->accumulates;

@@ -1,55 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One entry's plan, from its rewritten graph to offsets in the arena: the passes in
- * their order, and what they ask of plans again and again. */
-#include "compiler/plan/plan.h"
-
-#include <string.h>
-
-TdType plan_storage(Type t) { return t == TY_REAL ? TD_F32 : t == TY_INT ? TD_I32 : TD_U8; }
-
-int plan_state(Arena *a, PlanStates *states, const char *name, Type type, int rank,
-               const int64_t *shape) {
-  for (int i = 0; i < states->n; i++)
-    if (strcmp(states->at[i].name, name) == 0) return i;
-  TdState s = {.name = arena_strdup(a, name), .type = plan_storage(type), .rank = rank, .count = 1};
-  for (int d = 0; d < rank; d++) {
-    s.shape[d] = shape[d];
-    s.count *= shape[d];
-  }
-  vec_push(a, states, s);
-  return states->n - 1;
-}
-
-NodeInfo *plan_info(Plan *p, const Node *n) {
-  while (p->info.n <= n->id) {
-    NodeInfo empty = {0};
-    vec_push(p->arena, &p->info, empty);
-  }
-  return &p->info.at[n->id];
-}
-
-int plan_depth(const Region *r) {
-  int depth = 0;
-  for (; r->loop; r = r->parent) depth++;
-  return depth;
-}
-
-const char *plan_class(const Group *g) {
-  switch (g->kind) {
-  case GROUP_CONTRACTION: return "contraction";
-  case GROUP_SCATTER: return "scatter";
-  case GROUP_LOOP: return "loop";
-  case GROUP_CHAIN: return "chain";
-  case GROUP_PACK: return "pack";
-  case GROUP_ROWS: break;
-  }
-  bool reduces = false, column = false;
-  for (int i = 0; i < g->members.n; i++) {
-    reduces = reduces || g->members.at[i].node->reducer != RED_NONE;
-    column = column || g->members.at[i].accumulates;
-  }
-  return column ? "column" : reduces ? "row" : "map";
-}
+ * their order. */
+#include "compiler/plan/chain.h"
 
 static void list_outputs(Plan *p) {
   for (int i = 0; i < p->g->outputs.n; i++) {
@@ -64,6 +16,7 @@ void plan_make(Plan *p) {
   plan_group(p);
   if (p->options->chains && p->target->chains.any) plan_chains(p);
   plan_rows(p);
+  plan_chain_programs(p);
   if (p->options->in_place) plan_in_place(p);
   plan_place(p);
   plan_narrow(p);

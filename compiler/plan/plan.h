@@ -133,13 +133,16 @@ typedef struct Plan {
   double flops, bytes;
 } Plan;
 
-/* -- plan.c: all of it, and small questions ------------------------------------- */
+/* -- plan.c -------------------------------------------------------------------------- */
 /* From a graph (which is rewritten) to a complete plan. The fields from arena to
  * states are set by the caller. */
 void plan_make(Plan *p);
+
+/* -- core.c -------------------------------------------------------------------------- */
 NodeInfo *plan_info(Plan *p, const Node *n);
-int plan_depth(const Region *r);        /* loops around a region; the slot of the next one inside */
-TdType plan_storage(Type t);            /* of states, inputs and constants */
+int plan_depth(const Region *r); /* loops around a region; the slot of the next one inside */
+TdType plan_storage(Type t);     /* of states, inputs and constants */
+const Member *group_member(const Group *g, const Node *n); /* that computes n; or NULL */
 const char *plan_class(const Group *g); /* "map", "row", "column", "contraction", ... */
 /* The program's state of that name, made when an entry first mentions it; its index. */
 int plan_state(Arena *a, PlanStates *states, const char *name, Type type, int rank,

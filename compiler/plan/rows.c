@@ -444,8 +444,13 @@ static void plan_group_rows(Plan *p, Group *g) {
 void plan_rows(Plan *p) {
   for (int i = 0; i < p->groups.n; i++) {
     Group *g = p->groups.at[i];
-    if (g->dropped) continue;
-    if (g->kind == GROUP_ROWS) plan_group_rows(p, g);
-    if (g->kind == GROUP_CHAIN) chain_programs(p, g);
+    if (g->kind == GROUP_ROWS && !g->dropped) plan_group_rows(p, g);
   }
+}
+
+size_t item_array_bytes(const Item *it) {
+  if (it->member->stored || !it->array) return 0;
+  int64_t count = 1;
+  for (int i = 0; i < it->nout; i++) count *= it->extent[i];
+  return (size_t)count * td_type_size(plan_storage(it->node->type));
 }

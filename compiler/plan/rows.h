@@ -48,5 +48,7 @@ typedef struct RowPlan {
 /* The members of one program of a chain over its first rows; `join`: arrays are
  * without gaps, loops may become one. */
 RowPlan *plan_row_program(Plan *p, Group *g, int program, int nrows, bool join);
+/* Bytes of an item's value that other nests read but that is not stored; 0: there is no need. */
+size_t item_array_bytes(const Item *it);
 
 #endif

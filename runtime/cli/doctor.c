@@ -9,7 +9,7 @@
 #include "runtime/system/cache.h"
 #include "runtime/cli/cli.h"
 #include "runtime/data/corpus.h"
-#include "runtime/system/peak.h"
+#include "runtime/peak.h"
 #include "runtime/cpu/toolchain.h"
 #include "runtime/version.h"
 

@@ -10,7 +10,7 @@
 
 #include "runtime/cli/cli.h"
 #include "runtime/data/feed.h"
-#include "runtime/system/peak.h"
+#include "runtime/peak.h"
 #include "runtime/view/progress.h"
 
 enum { SOURCE_LIMIT = 64 << 20 };

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "runtime/cli/cli.h"
-#include "runtime/system/peak.h"
+#include "runtime/peak.h"
 #include "runtime/store/record.h"
 #include "runtime/train/train.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Measuring the machine's peak. */
-#include "runtime/system/peak.h"
+#include "runtime/peak.h"
 
 #include "runtime/cpu/device.h"
 #include "runtime/session.h"
