@@ -20,10 +20,10 @@ GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_v
 PASSES   = pipeline simplify hoist cse recompute again twice restack tables inline
 EVAL     = eval eval_code eval_ops eval_run
 CHECK    = gradcheck opcheck trial trial_call
-PLAN     = plan core contract group chain chain_parts chain_build rows own order in_place place \
-           narrow launch steps memory print_plan print_picture
+PLAN     = plan core contract group chain chain_parts chain_build rows own layout product order in_place place \
+           narrow launch steps memory verify print_plan print_picture
 EMIT     = value kernels
-CPU      = target product pack shape rows scatter contraction chain chain_shape chain_tiles \
+CPU      = target operands pack shape rows scatter contraction chain chain_shape chain_tiles \
            gemm_write gemm_blocks gemm_emit gemm_function gemm_pack gemm_narrow standalone
 COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=lower/%) \
            $(GRAD:%=grad/%) $(PASSES:%=passes/%) $(EVAL:%=eval/%) $(CHECK:%=check/%) \

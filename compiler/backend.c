@@ -50,6 +50,8 @@ Backend *backend_new(Arena *a, Diags *d, const char *name, const BackendOptions 
   return be;
 }
 
+void backend_for(Backend *be, const Target *target) { be->target = target; }
+
 void backend_activations(Backend *be, TdType act) { be->act = act; }
 
 void backend_recompute(Backend *be, int most) { be->recompute = most; }
@@ -71,6 +73,7 @@ static void finish_entry(Backend *be, Plan *p) {
   TdEntry e = {.name = arena_strdup(p->arena, p->name),
                .arena_bytes = p->arena_bytes,
                .arena_sum = p->arena_sum,
+               .alignment = p->target->memory.alignment,
                .flops = p->flops,
                .bytes = p->bytes,
                .nbuffers = p->buffers.n,
@@ -150,6 +153,8 @@ bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
             .states = &be->states};
   rewrite(be, p.g, entry_name);
   plan_make(&p);
+  const char *wrong = plan_verify(&p);
+  if (wrong) bug("%s: the plan: %s", entry_name, wrong);
   finish_entry(be, &p);
   return true;
 }

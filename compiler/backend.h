@@ -29,6 +29,9 @@ typedef struct Backend Backend;
 /* Everything lives in the arena; the name is the program's. */
 Backend *backend_new(Arena *a, Diags *d, const char *name, const BackendOptions *o);
 
+/* Programs for another target than the CPU; before the first entry. */
+void backend_for(Backend *be, const struct Target *target);
+
 /* How activations are stored and multiplied: TD_F32, or TD_BF16 for all entries to come. */
 void backend_activations(Backend *be, TdType act);
 

@@ -6,8 +6,8 @@
 
 #include "compiler/cpu/gemm.h"
 #include "compiler/emit/emit.h"
-#include "compiler/ir/linear.h"
 #include "compiler/plan/chain.h"
+#include "compiler/plan/product.h"
 
 /* -- target.c ------------------------------------------------------------------- */
 extern const Target cpu_target;
@@ -15,15 +15,10 @@ const char *prelude_text(void);        /* prelude.h, embedded by the build */
 const char *prelude_draws_text(void);  /* prelude_draws.h */
 const char *prelude_narrow_text(void); /* prelude_narrow.h */
 
-/* -- product.c: what the tiles get to know of a contraction ------------------------ */
+/* -- operands.c: what the tiles get to know of a contraction ------------------------ */
 /* Axes (without names), operands (without texts), whether the sums go straight to
  * memory, and where: all that the shape of its kernel follows from. */
 void product_geometry(Plan *p, const Group *g, GemmPlan *out);
-/* Where a read of a real that is always in bounds lies, as a sum of atoms of which
- * only variables vary; in the variables of n. */
-bool product_place(Plan *p, const Node *n, const Node *read, Expr *const *index, Linear *lin);
-/* The place's strides by the variables of one axis. */
-void product_strides(const Contraction *c, const Linear *lin, GemmAxisKind kind, int64_t *stride);
 
 /* -- pack.c ------------------------------------------------------------------------ */
 void cpu_copies(Plan *p);

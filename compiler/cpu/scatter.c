@@ -52,24 +52,24 @@ static bool order_loops(Scatter *s) {
   return inner >= 0;
 }
 
+/* All of the output, or the slice in each of the blocks that lie around it, gaps and all. */
 static void print_zero(Scatter *s, StrBuf *out, const char *base) {
   Node *n = s->n;
-  int64_t before = 1, after = 1;
-  for (int d = 0; d < n->rank; d++) {
-    if (s->slices.axis >= 0 && d < s->slices.axis) before *= n->shape[d];
-    if (s->slices.axis < 0 || d > s->slices.axis) after *= n->shape[d];
-  }
+  int axis = s->slices.axis;
+  int64_t stride[IR_MAX_RANK], before = 1, room = plan_room(s->em.plan, n);
   const char *i = emit_name(&s->em, "i"), *k = emit_name(&s->em, "k");
-  if (s->slices.axis < 0) {
-    sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++) %s[%s] = 0;\n", i, i, (long long)after, i,
+  if (axis < 0) {
+    sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++) %s[%s] = 0;\n", i, i, (long long)room, i,
               base, i);
     return;
   }
+  plan_strides(s->em.plan, n, stride);
+  for (int d = 0; d < axis; d++) before *= n->shape[d];
   sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++)\n", i, i, (long long)before, i);
   sb_printf(
       out, "for (int64_t %s = slice * %lld; %s < slice_end * %lld; %s++) %s[%s * %lld + %s] = 0;\n",
-      k, (long long)after, k, (long long)after, k, base, i,
-      (long long)(after * n->shape[s->slices.axis]), k);
+      k, (long long)stride[axis], k, (long long)stride[axis], k, base, i,
+      (long long)(axis > 0 ? stride[axis - 1] : room), k);
 }
 
 static void print_loop(Scatter *s, StrBuf *out, int var, bool simd) {

@@ -126,6 +126,21 @@ static int find_equal(const Kernels *ks, const TdKernel *k, const char *body) {
   return -1;
 }
 
+/* A product of a library is one kernel for each launch: where its matrices lie is its own. */
+static int add_product(Kernels *ks, Plan *p, const Group *g, TdKernel *k) {
+  StrBuf comment = {0};
+  k->kind = TD_PRODUCT;
+  k->product = g->launch.product;
+  k->name = kernel_name(ks, p->arena, "product", g->members.at[0].node);
+  print_comment(g, k, NULL, &comment);
+  k->comment = arena_strndup(p->arena, comment.s, comment.n);
+  k->source = "";
+  sb_free(&comment);
+  vec_push(p->arena, &ks->at, *k);
+  vec_push(p->arena, &ks->bodies, "");
+  return ks->at.n - 1;
+}
+
 int kernel_of(Kernels *ks, Plan *p, Group *g) {
   const Node *n = g->members.at[0].node;
   TdKernel k = {.kind = g->kind == GROUP_PACK ? TD_PACK : TD_SOURCE,
@@ -135,6 +150,7 @@ int kernel_of(Kernels *ks, Plan *p, Group *g) {
                 .launch = g->launch.shape,
                 .flops = g->launch.flops,
                 .bytes = g->launch.bytes};
+  if (g->launch.product) return add_product(ks, p, g, &k);
   const char *note = NULL;
   p->target->emit(p, g, &k, &note);
   const char *body = k.source;

@@ -201,11 +201,10 @@ static bool is_step(Emit *em, const Expr *e) { return e->node == em->g->step; }
 static void plan_read(Emit *em, Expr *e, Cell *cell) {
   Node *n = e->node;
   const EmitLocal *local = emit_local(em, n);
-  int64_t stride = 1;
-  for (int d = n->rank - 1; d >= 0; d--) {
-    cell->stride[d] = local ? local->stride[d] : stride;
-    stride *= n->shape[d];
-  }
+  if (local)
+    memcpy(cell->stride, local->stride, sizeof cell->stride);
+  else
+    plan_strides(em->plan, n, cell->stride);
   Linear *lin = NEW(em->arena, Linear);
   linear_init(lin);
   bool ok = true;
@@ -568,11 +567,11 @@ const char *emit_value(Emit *em, Expr *root, int level) {
 const char *emit_element(Emit *em, Node *n, Expr *const *args, int level, bool writes) {
   Expr *at = ex_int(em->g, 0);
   const EmitLocal *local = emit_local(em, n);
-  int64_t stride = 1;
+  int64_t stride[IR_MAX_RANK];
+  plan_strides(em->plan, n, stride);
   for (int d = n->rank - 1; d >= 0; d--) {
-    int64_t step = local ? local->stride[d] : stride;
+    int64_t step = local ? local->stride[d] : stride[d];
     at = ex2(em->g, P_add, at, ex2(em->g, P_mul, ex_int(em->g, step), args[d]));
-    stride *= n->shape[d];
   }
   Linear lin;
   linear_init(&lin);

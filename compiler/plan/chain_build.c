@@ -118,14 +118,14 @@ static bool affine(Plan *p, const Node *n, Expr *e, int64_t *stride, Expr **rest
   Linear lin, left;
   if (e->kind != E_READ || e->type != TY_REAL) return false;
   linear_init(&lin);
-  int64_t step = 1;
+  int64_t step[IR_MAX_RANK];
+  plan_strides(p, e->node, step);
   for (int d = e->nargs - 1; d >= 0; d--) {
     int64_t lo, hi;
     if (!ex_interval(p->g, e->args[d], n->extent, n->nvars, &lo, &hi) || lo < 0 ||
         hi >= e->node->shape[d])
       return false;
-    if (!linear_add(&lin, e->args[d], step)) return false;
-    step *= e->node->shape[d];
+    if (!linear_add(&lin, e->args[d], step[d])) return false;
   }
   linear_init(&left);
   left.constant = lin.constant;

@@ -15,6 +15,7 @@
  * overlap and count once; reads of different rows (other constants or counters in
  * a place without variables) add up; more than the whole node is never read. */
 #include "compiler/plan/chain.h"
+#include "compiler/plan/product.h"
 
 #include <string.h>
 
@@ -331,7 +332,8 @@ static void complete(Plan *p, Group *g) {
   if (g->kind == GROUP_PACK)
     for (int i = 0; i < x.reads.n; i++)
       g->launch.bytes += bytes_of(p, x.reads.at[i].node, elements_read(&x, i));
-  p->target->shape(p, g);
+  g->launch.product = plan_library_product(p, g);
+  if (!g->launch.product) p->target->shape(p, g);
 }
 
 void plan_launches(Plan *p) {

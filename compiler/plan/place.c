@@ -17,6 +17,7 @@ int plan_buffer(Plan *p, TdBufferKind kind, const char *name, Type type, int ran
     b.td.shape[d] = shape[d];
     b.td.count *= shape[d];
   }
+  b.td.pitch = rank > 0 ? shape[rank - 1] : 1;
   int64_t bytes;
   if (!mul_fits(b.td.count, (int64_t)td_type_size(b.td.type), &bytes))
     bug("'%s' is too large", name);
@@ -31,6 +32,10 @@ static Place own_buffer(Plan *p, const Node *n, TdBufferKind kind) {
   int b = plan_buffer(p, kind, n->name, n->type, n->rank, n->shape);
   p->buffers.at[b].td.lo = n->lo;
   p->buffers.at[b].td.hi = n->hi;
+  p->buffers.at[b].td.count = plan_room(p, n);
+  p->buffers.at[b].td.pitch = plan_pitch(p, n);
+  p->buffers.at[b].td.bytes =
+      (size_t)p->buffers.at[b].td.count * td_type_size(p->buffers.at[b].td.type);
   return whole(b);
 }
 
@@ -65,9 +70,9 @@ static Place owned_place(Plan *p, Node *n, Node *owner) {
     for (int i = 0; i < plan_info(p, n)->owner_index; i++)
       at.offset += ir_count(owner->parts.at[i]);
   } else if (owner->kind == N_STACK) {
-    at.stride[plan_depth(owner->loop->node->region)] += ir_count(n);
+    at.stride[plan_depth(owner->loop->node->region)] += plan_room(p, n);
   } else if (owner->kind == N_CARRY && plan_info(p, owner)->rows) {
-    int64_t row = ir_count(n);
+    int64_t row = plan_room(p, n);
     if (plan_info(p, n)->owner_index == 0)
       at = carry_row(p, owner, owner->loop->reverse ? owner->loop->count : 0);
     else
@@ -79,7 +84,7 @@ static Place owned_place(Plan *p, Node *n, Node *owner) {
 /* A carry kept as rows: iteration i of count finds row i and leaves row i + 1;
  * in reverse it finds row i + 1 and leaves row i. */
 static Place new_rows(Plan *p, const Node *n) {
-  int64_t shape[IR_MAX_RANK] = {n->loop->count + 1, ir_count(n)};
+  int64_t shape[IR_MAX_RANK] = {n->loop->count + 1, plan_room(p, n)};
   Place at = whole(plan_buffer(p, TD_TEMP, n->name, n->type, 2, shape));
   at.stride[plan_depth(n->loop->node->region)] = shape[1];
   at.offset = n->loop->reverse ? shape[1] : 0;
@@ -89,7 +94,7 @@ static Place new_rows(Plan *p, const Node *n) {
 static Place carry_row(Plan *p, Node *in, int64_t row) {
   Place at = place_of(p, in);
   at.stride[plan_depth(in->loop->node->region)] = 0;
-  at.offset = row * ir_count(in);
+  at.offset = row * plan_room(p, in);
   return at;
 }
 

@@ -42,11 +42,12 @@ typedef enum {
 
 /* What a launch of a group is given, in the order of its call, and what it costs. */
 typedef struct Launch {
-  VEC(int) args;     /* buffers */
-  VEC(bool) writes;  /* by argument; the others are only read */
-  uint32_t counters; /* bit s: the counter of loop slot s */
-  bool control;      /* seed and step */
-  TdLaunch shape;    /* by the target */
+  VEC(int) args;            /* buffers */
+  VEC(bool) writes;         /* by argument; the others are only read */
+  uint32_t counters;        /* bit s: the counter of loop slot s */
+  bool control;             /* seed and step */
+  TdLaunch shape;           /* by the target */
+  const TdProduct *product; /* what a library computes instead of a kernel; or NULL */
   double flops, bytes;
 } Launch;
 
@@ -148,6 +149,13 @@ const char *plan_class(const Group *g); /* "map", "row", "column", "contraction"
 int plan_state(Arena *a, PlanStates *states, const char *name, Type type, int rank,
                const int64_t *shape);
 
+/* -- layout.c ------------------------------------------------------------------------ */
+/* Elements from row to row of n's last axis (1 for a scalar); from one index of each axis to
+ * the next; that n takes where it lies, gaps included. */
+int64_t plan_pitch(Plan *p, const Node *n);
+void plan_strides(Plan *p, const Node *n, int64_t *stride);
+int64_t plan_room(Plan *p, const Node *n);
+
 /* -- own.c: one owner for every stored value ---------------------------------------- */
 void plan_own(Plan *p);
 
@@ -203,5 +211,9 @@ void plan_steps(Plan *p);
 /* -- memory.c ------------------------------------------------------------------------- */
 /* Lifetimes of temporary buffers, and their offsets in the arena. */
 void plan_memory(Plan *p);
+
+/* -- verify.c ------------------------------------------------------------------------- */
+/* NULL when a complete plan holds together, else what is wrong, in the arena. */
+const char *plan_verify(Plan *p);
 
 #endif

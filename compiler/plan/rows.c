@@ -80,12 +80,12 @@ static bool read_in_place(Plan *p, const RowPlan *r, const Item *of) {
 
 /* Neighbours in memory for neighbouring values of the last row variable? */
 static bool rows_contiguous(Plan *p, const RowPlan *r, const Item *it) {
-  int64_t stride = 1, step = 0;
+  int64_t stride[IR_MAX_RANK], step = 0;
+  plan_strides(p, it->node, stride);
   for (int d = it->node->rank - 1; d >= 0; d--) {
     Affine a;
     if (!ex_affine(p->g, it->element[d], &a)) return false;
-    step += a.coef[r->nrows - 1] * stride;
-    stride *= it->node->shape[d];
+    step += a.coef[r->nrows - 1] * stride[d];
   }
   return step == 1;
 }
@@ -183,11 +183,10 @@ static void check_expr(Expr *e, void *ctx) {
   } else if (e->kind == E_READ) {
     Linear lin;
     linear_init(&lin);
-    int64_t stride = 1;
-    for (int d = e->nargs - 1; d >= 0; d--) {
-      if (!linear_add(&lin, e->args[d], stride)) j->fails = true;
-      stride *= e->node->shape[d];
-    }
+    int64_t stride[IR_MAX_RANK];
+    plan_strides(j->p, e->node, stride);
+    for (int d = e->nargs - 1; d >= 0; d--)
+      if (!linear_add(&lin, e->args[d], stride[d])) j->fails = true;
     if (!j->fails && !flat_in(j, &lin)) j->fails = true;
   }
 }

@@ -48,6 +48,7 @@ typedef struct TargetProducts {
   int64_t batch_least;               /* and of each */
   bool computed; /* operands may be expressions, conditions too; else plain reads */
   bool epilogue; /* maps on the sums run before they are stored */
+  bool library;  /* plain ones are a library's: TD_PRODUCT */
   bool packed;   /* operands may be laid out beforehand (Target.copies) */
 } TargetProducts;
 

@@ -42,11 +42,11 @@ typedef struct TdBuffer {
   TdType type;
   int rank;
   int64_t shape[TD_MAX_RANK];
-  int64_t count;
+  int64_t count; /* elements, with the gaps between rows */
+  int64_t pitch; /* elements from row to row of the last axis: its extent, or more in a TD_TEMP */
   size_t bytes;
-  size_t
-      offset; /* TD_TEMP: into the entry's arena, 64-byte aligned; TD_STATE: bytes into the state */
-  int state;  /* TD_STATE: index of the TdState */
+  size_t offset;    /* TD_TEMP: into the entry's arena; TD_STATE: bytes into the state */
+  int state;        /* TD_STATE: index of the TdState */
   const void *data; /* TD_CONST: in storage type */
   int64_t lo, hi;   /* TD_INPUT of integers: what the compiler proved with; the runtime checks it */
 } TdBuffer;
@@ -71,6 +71,21 @@ typedef struct TdCall {
  * or converted, so that many launches read it so. */
 typedef enum { TD_SOURCE, TD_PRODUCT, TD_PACK } TdKernelKind;
 
+/* A matrix of a library's product, by element: the launch's argument `arg`, `offset` and
+ * `by_slot` times the loops' counters from its beginning; strides by batch, row, column. */
+typedef struct TdOperand {
+  int arg;
+  TdType type;
+  int64_t offset, by_slot[TD_MAX_LOOPS];
+  int64_t batch, row, column;
+} TdOperand;
+
+/* c[b, m, n] = sum over k of a[b, m, k] * b[b, n, k]: rows of a, b, c are m, n, m. */
+typedef struct TdProduct {
+  int64_t m, n, k, batch;
+  TdOperand a, b, c;
+} TdProduct;
+
 /* How a kernel is started: a record for each kind of target; the other is 0. */
 typedef struct TdLaunch {
   struct {
@@ -87,13 +102,14 @@ typedef struct TdLaunch {
 
 typedef struct TdKernel {
   TdKernelKind kind;
-  const char *name;    /* a C identifier, unique in the program */
-  const char *comment; /* what stands above it for who reads: the .td line, what it computes */
-  const char *source;  /* the function, and nothing but it (needs the prelude) */
-  uint32_t parts;      /* bit n: it calls functions of part n + 1 of the prelude */
-  const char *klass;   /* "map", "row", "column", "contraction", "scatter", ... */
-  const char *where;   /* "models/shakespeare.td:23" */
-  const char *text;    /* the .td line */
+  const char *name;         /* a C identifier, unique in the program */
+  const char *comment;      /* what stands above it for who reads: the .td line, what it computes */
+  const TdProduct *product; /* TD_PRODUCT, which has no source and no launch record */
+  const char *source;       /* the function, and nothing but it (needs the prelude) */
+  uint32_t parts;           /* bit n: it calls functions of part n + 1 of the prelude */
+  const char *klass;        /* "map", "row", "column", "contraction", "scatter", ... */
+  const char *where;        /* "models/shakespeare.td:23" */
+  const char *text;         /* the .td line */
   TdLaunch launch;
   double flops, bytes; /* of one launch: counted from the index space */
 } TdKernel;
@@ -127,6 +143,7 @@ typedef struct TdEntry {
   TdOutput *outputs;
   int noutputs;
   size_t arena_bytes;
+  size_t alignment;    /* of every offset in the arena, and of the arena; a power of two */
   size_t arena_sum;    /* what it would be without sharing of lifetimes */
   double flops, bytes; /* of one run, loops counted */
 } TdEntry;

@@ -4,32 +4,6 @@
  * follows from it, and so does whether an operand can be packed beforehand. */
 #include "compiler/cpu/cpu.h"
 
-/* ---- places ------------------------------------------------------------------------- */
-
-bool product_place(Plan *p, const Node *n, const Node *read, Expr *const *index, Linear *lin) {
-  if (read->type != TY_REAL) return false;
-  linear_init(lin);
-  int64_t stride = 1;
-  for (int d = read->rank - 1; d >= 0; d--) {
-    int64_t lo, hi;
-    if (!ex_interval(p->g, index[d], n->extent, n->nvars, &lo, &hi) || lo < 0 ||
-        hi >= read->shape[d])
-      return false;
-    if (!linear_add(lin, index[d], stride)) return false;
-    stride *= read->shape[d];
-  }
-  for (int i = 0; i < lin->n; i++)
-    if (lin->term[i].atom->kind != E_VAR && lin->term[i].atom->vars) return false;
-  return true;
-}
-
-void product_strides(const Contraction *c, const Linear *lin, GemmAxisKind kind, int64_t *stride) {
-  for (int v = 0; v < c->nvars[kind]; v++)
-    for (int i = 0; i < lin->n; i++)
-      if (lin->term[i].atom->kind == E_VAR && lin->term[i].atom->inum == c->var[kind][v])
-        stride[v] = lin->term[i].coef;
-}
-
 /* ---- operands ------------------------------------------------------------------------- */
 
 typedef struct Direction {
@@ -90,11 +64,8 @@ static void output_geometry(Plan *p, const Group *g, GemmPlan *out) {
   const Node *n = g->members.at[0].node;
   if (g->members.n != 1 || c->factor || c->condition || plan_type(p, n) != TD_F32) return;
   out->plain_output = true;
-  int64_t stride = 1, by_var[IR_MAX_VARS] = {0};
-  for (int d = n->rank - 1; d >= 0; d--) {
-    by_var[d] = stride;
-    stride *= n->shape[d];
-  }
+  int64_t by_var[IR_MAX_VARS] = {0}; /* an output variable is an axis */
+  plan_strides(p, n, by_var);
   for (int k = 0; k < GEMM_K; k++)
     for (int v = 0; v < c->nvars[k]; v++) out->stride_output[k][v] = by_var[c->var[k][v]];
 }

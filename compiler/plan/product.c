@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* How the operands and the sums of a contraction lie in memory, and whether all of it
+ * is a product that a library computes (TargetProducts.library): both operands single
+ * reads, each of its axes one run of equal strides, nothing but the sums as result.
+ *
+ *     y[b, l, f] = sum over d (x[b, l, d] * w[@i, d, f])
+ * ->  m = b l, n = f, k = d; w lies at i * d f from its first element               */
+#include "compiler/plan/product.h"
+
+bool product_place(Plan *p, const Node *n, const Node *read, Expr *const *index, Linear *lin) {
+  if (read->type != TY_REAL) return false;
+  linear_init(lin);
+  int64_t stride[IR_MAX_RANK];
+  plan_strides(p, read, stride);
+  for (int d = read->rank - 1; d >= 0; d--) {
+    int64_t lo, hi;
+    if (!ex_interval(p->g, index[d], n->extent, n->nvars, &lo, &hi) || lo < 0 ||
+        hi >= read->shape[d])
+      return false;
+    if (!linear_add(lin, index[d], stride[d])) return false;
+  }
+  for (int i = 0; i < lin->n; i++)
+    if (lin->term[i].atom->kind != E_VAR && lin->term[i].atom->vars) return false;
+  return true;
+}
+
+void product_strides(const Contraction *c, const Linear *lin, GemmAxisKind kind, int64_t *stride) {
+  for (int v = 0; v < c->nvars[kind]; v++)
+    for (int i = 0; i < lin->n; i++)
+      if (lin->term[i].atom->kind == E_VAR && lin->term[i].atom->inum == c->var[kind][v])
+        stride[v] = lin->term[i].coef;
+}
+
+/* ---- products of a library ------------------------------------------------------------ */
+
+/* One stride for the flat index over the axis, if those of its variables agree. */
+static bool flat(const Contraction *c, const Node *n, GemmAxisKind kind, const int64_t *stride,
+                 int64_t *out) {
+  int64_t inner = 1;
+  bool found = false;
+  *out = 0;
+  for (int v = c->nvars[kind] - 1; v >= 0; v--) {
+    int64_t extent = n->extent[c->var[kind][v]];
+    if (extent == 1) continue;
+    if (!found)
+      *out = stride[v];
+    else if (stride[v] != *out * inner)
+      return false;
+    found = true;
+    inner *= extent;
+  }
+  return true;
+}
+
+static int argument_of(const Launch *l, int buffer) {
+  for (int i = 0; i < l->args.n; i++)
+    if (l->args.at[i] == buffer) return i;
+  bug("a product is not given buffer %d", buffer);
+}
+
+/* Where it lies: the node's place, and what of the position follows from counters. */
+static bool locate(Plan *p, const Group *g, const Node *n, const Linear *lin, TdOperand *out) {
+  const Place *at = &plan_info(p, n)->place;
+  out->arg = argument_of(&g->launch, at->buffer);
+  out->type = plan_type(p, n);
+  out->offset = at->offset + lin->constant;
+  for (int s = 0; s < TD_MAX_LOOPS; s++) out->by_slot[s] = at->stride[s];
+  for (int i = 0; i < lin->n; i++) {
+    const Expr *atom = lin->term[i].atom;
+    if (atom->kind == E_VAR) continue;
+    if (atom->kind != E_LOOPVAR) return false; /* read from a table: only a kernel can */
+    out->by_slot[plan_depth(atom->loop->node->region)] += lin->term[i].coef;
+  }
+  return true;
+}
+
+static bool matrix(Plan *p, const Group *g, const Node *read, Expr *const *index, GemmAxisKind rows,
+                   GemmAxisKind columns, TdOperand *out) {
+  const Contraction *c = g->contraction;
+  const Node *n = g->members.at[0].node;
+  Linear lin;
+  int64_t stride[GEMM_AXES][IR_MAX_VARS] = {0};
+  if (!product_place(p, n, read, index, &lin) || !locate(p, g, read, &lin, out)) return false;
+  for (int k = 0; k < GEMM_AXES; k++) product_strides(c, &lin, (GemmAxisKind)k, stride[k]);
+  return flat(c, n, GEMM_BATCH, stride[GEMM_BATCH], &out->batch) &&
+         flat(c, n, rows, stride[rows], &out->row) &&
+         flat(c, n, columns, stride[columns], &out->column) &&
+         (out->row == 1 || out->column == 1 || c->extent[rows] == 1 || c->extent[columns] == 1);
+}
+
+const TdProduct *plan_library_product(Plan *p, const Group *g) {
+  const Contraction *c = g->contraction;
+  Node *n = g->members.at[0].node;
+  if (!p->target->products.library || g->kind != GROUP_CONTRACTION || g->members.n != 1)
+    return NULL;
+  if (c->factor || c->condition || c->where[GEMM_A] || c->where[GEMM_B] || g->packed) return NULL;
+  Expr *own[IR_MAX_RANK];
+  const Expr *a = c->operand[GEMM_A], *b = c->operand[GEMM_B];
+  if (a->kind != E_READ || b->kind != E_READ) return NULL;
+  for (int d = 0; d < n->rank; d++) own[d] = ex_var(p->g, d);
+  TdProduct *x = NEW(p->arena, TdProduct);
+  *x = (TdProduct){.m = c->extent[GEMM_M],
+                   .n = c->extent[GEMM_N],
+                   .k = c->extent[GEMM_K],
+                   .batch = c->extent[GEMM_BATCH]};
+  bool all = matrix(p, g, a->node, a->args, GEMM_M, GEMM_K, &x->a) &&
+             matrix(p, g, b->node, b->args, GEMM_N, GEMM_K, &x->b) &&
+             matrix(p, g, n, own, GEMM_M, GEMM_N, &x->c);
+  return all && x->a.type == x->b.type ? x : NULL;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* A contraction as matrices in memory (product.c). */
+#ifndef TDC_PRODUCT_H
+#define TDC_PRODUCT_H
+
+#include "compiler/ir/linear.h"
+#include "compiler/plan/contract.h"
+#include "compiler/plan/plan.h"
+
+/* Where a read of a real that is always in bounds lies, as a sum of atoms of which
+ * only variables vary; in the variables of n. */
+bool product_place(Plan *p, const Node *n, const Node *read, Expr *const *index, Linear *lin);
+/* The place's strides by the variables of one axis. */
+void product_strides(const Contraction *c, const Linear *lin, GemmAxisKind kind, int64_t *stride);
+
+/* What a library is asked for instead of a kernel of our own; NULL: it cannot, or the target
+ * has none. Launch.args are complete. */
+const TdProduct *plan_library_product(Plan *p, const Group *g);
+
+#endif
