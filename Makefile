@@ -48,7 +48,8 @@ CLI = main flags help report open compile train sample eval run check fmt gradch
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data \
        test_jit test_train test_reference test_api test_cli test_memory test_grad test_grad_random \
        test_backend test_backend_random test_chain test_prelude test_contract test_diagnostics \
-       test_language test_mutations test_output test_narrow test_recompute test_prims
+       test_language test_mutations test_output test_narrow test_recompute test_prims \
+       test_target
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -143,12 +144,12 @@ $(B)/tests/test_memory: override LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wr
   -Wl,--wrap=aligned_alloc,--wrap=strdup,--wrap=strndup,--wrap=realpath
 
 $(B)/tests/test_random_graphs: $(B)/tests/randgraph.o $(B)/tests/randchain.o
-$(B)/tests/test_narrow: $(B)/tests/model.o
+$(B)/tests/test_narrow $(B)/tests/test_target: $(B)/tests/model.o
 SANDBOXED = api checkpoint cli data memory output recompute reference
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
-COMPILED = backend backend_random chain prims
+COMPILED = backend backend_random chain prims target
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
-$(B)/tests/test_backend_random: $(B)/tests/randgraph.o $(B)/tests/randchain.o
+$(B)/tests/test_backend_random $(B)/tests/test_target: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 
 # The guarded device in place of every other: see tests/guarded.h. Tests that run tdc find
 # the guarded one beside them.

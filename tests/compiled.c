@@ -112,11 +112,40 @@ void *compiled_input(Compiled *c, int entry, const char *name) {
   return i < 0 ? NULL : c->buffer[entry][i];
 }
 
+/* An element of a library product's matrix. */
+static void *element(const TdOperand *o, char *const *arg, const int64_t *ix, int64_t at) {
+  at += o->offset;
+  for (int k = 0; k < TD_MAX_LOOPS; k++) at += o->by_slot[k] * ix[k];
+  return arg[o->arg] + at * (int64_t)td_type_size(o->type);
+}
+
+/* What a library is asked for, by the definition; f32 only. */
+static void multiply(const TdProduct *x, char *const *arg, const int64_t *ix) {
+  if (x->a.type != TD_F32 || x->b.type != TD_F32 || x->c.type != TD_F32)
+    bug("products of this type are not computed here");
+  for (int64_t b = 0; b < x->batch; b++)
+    for (int64_t m = 0; m < x->m; m++)
+      for (int64_t n = 0; n < x->n; n++) {
+        double sum = 0;
+        for (int64_t k = 0; k < x->k; k++) {
+          const float *l = element(&x->a, arg, ix, b * x->a.batch + m * x->a.row + k * x->a.column);
+          const float *r = element(&x->b, arg, ix, b * x->b.batch + n * x->b.row + k * x->b.column);
+          sum += (double)*l * (double)*r;
+        }
+        *(float *)element(&x->c, arg, ix, b * x->c.batch + m * x->c.row + n * x->c.column) =
+            (float)(x->alpha * sum);
+      }
+}
+
 static void launch(Compiled *c, int entry, const TdStep *s, const int64_t *ix,
                    const TdControl *control, int64_t chunk) {
   char *arg[256];
   for (int i = 0; i < s->nargs; i++) arg[i] = c->buffer[entry][s->args[i]];
   TdCall call = {arg, ix, c->scratch, control, 0};
+  if (c->p->kernels[s->kernel].kind == TD_PRODUCT) {
+    multiply(c->p->kernels[s->kernel].product, arg, ix);
+    return;
+  }
   Kernel *kernel = library_kernel(c->library, c->program, s->kernel);
   int64_t pieces = c->p->kernels[s->kernel].launch.cpu.pieces;
   for (int64_t at = (pieces - 1) / chunk * chunk; at >= 0; at -= chunk)

@@ -71,6 +71,8 @@ static bool write_text(Library *l, const char *path) {
     if (strcmp(p->prelude, l->programs[0]->prelude) != 0) bug("programs with different preludes");
     l->function[i] = NEWN(l->arena, int, p->nkernels + 1);
     for (int k = 0; k < p->nkernels; k++) {
+      l->function[i][k] = -1;
+      if (p->kernels[k].kind == TD_PRODUCT) continue;
       int known = l->functions.n, at = function_of(l, &p->kernels[k]);
       l->function[i][k] = at;
       if (at < known) continue;

@@ -41,7 +41,7 @@ static bool is_row_axis(const Chain *c, const Member *m, int d) {
 
 /* Of a value with rows: what is left, row-major. */
 static void add_row_block(Shaping *x, Node *n) {
-  const Member *m = group_member(x->g, n);
+  const Member *m = member_of(x->g, n);
   if (chain_block(x->s, n)) return;
   ChainBlock b = {.node = n, .rows = true};
   int64_t count = 1;
@@ -72,7 +72,7 @@ static void add_batch_block(Shaping *x, Node *node, const int *lead, int nlead, 
 }
 
 static void add_computed(Shaping *x, Node *n) {
-  if (group_member(x->g, n)->program != CHAIN_FRESH) {
+  if (member_of(x->g, n)->program != CHAIN_FRESH) {
     add_row_block(x, n);
     return;
   }
@@ -89,7 +89,7 @@ typedef struct Crossing {
 /* What another program reads must outlive its row. */
 static void find_crossing(Node *read, void *ctx) {
   Crossing *c = ctx;
-  const Member *m = group_member(c->x->g, read);
+  const Member *m = member_of(c->x->g, read);
   if (m && !m->stored && m->program != CHAIN_PRODUCT && m->program != c->reader->program)
     add_row_block(c->x, read);
 }

@@ -108,7 +108,7 @@ static void bind(Look *l, int k, int row, int64_t extent) {
 static const ChainPart *part_read(Look *l, const Expr *e, const Member **m) {
   const ChainPart *x = e->kind == E_READ ? chain_part(l->f, e->node) : NULL;
   if (!x) return NULL;
-  *m = group_member(x->g, e->node);
+  *m = member_of(x->g, e->node);
   bool on_chip = *m && (!x->product || x->role == CHAIN_IN);
   l->reads = l->reads || on_chip;
   l->fails = l->fails || !on_chip;
@@ -144,7 +144,7 @@ static bool add_rows(ChainParts *f, Group *g) {
 /* A part reads a product: which of its rows are the chain's? */
 static void map_read_product(Expr *e, void *ctx) {
   Look *l = ctx;
-  const Member *x = e->kind == E_READ ? group_member(l->t->g, e->node) : NULL;
+  const Member *x = e->kind == E_READ ? member_of(l->t->g, e->node) : NULL;
   if (!x) return;
   l->reads = true;
   const Member *first = &l->t->g->members.at[0];
@@ -234,7 +234,7 @@ static void check_read(Expr *e, void *ctx) {
   Look *l = ctx;
   const ChainPart *x = e->kind == E_READ ? chain_part(l->f, e->node) : NULL;
   if (!x) return;
-  const Member *m = group_member(x->g, e->node);
+  const Member *m = member_of(x->g, e->node);
   bool out = x->product && x->role != CHAIN_IN,
        sum = l->t->product && l->m == &l->t->g->members.at[0];
   if (!m || (out && x->g != l->t->g) || (sum && l->t->role == CHAIN_IN)) {

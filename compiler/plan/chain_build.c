@@ -57,7 +57,7 @@ static void merge(Build *b, const ChainPart *t, const Member *members, int n) {
   }
 }
 
-static Member *member_of(Build *b, const Node *n) {
+static Member *build_member(Build *b, const Node *n) {
   for (int i = 0; i < b->g->members.n; i++)
     if (b->g->members.at[i].node == n) return &b->g->members.at[i];
   bug("'%s' is not in its chain", n->name);
@@ -221,7 +221,7 @@ static Node *computed(Build *b, const ChainProduct *q, const Node *n, GemmSide s
 static Node *wide_as_it_is(Build *b, ChainProduct *q, const Node *n) {
   Expr *e = q->c->operand[q->x];
   if (q->c->where[q->x] || e->kind != E_READ) return NULL;
-  const Member *m = group_member(b->g, e->node);
+  const Member *m = member_of(b->g, e->node);
   int svar[IR_MAX_VARS], ns = 0;
   if (!m || m->stored || (m->program != CHAIN_MAIN && m->program != CHAIN_PRODUCT)) return NULL;
   for (int d = 0; d < e->nargs; d++) {
@@ -249,7 +249,7 @@ typedef struct Reads {
 
 static void see_member(Expr *e, void *ctx) {
   Reads *r = ctx;
-  if (e->kind == E_READ && group_member(r->g, e->node)) r->found = true;
+  if (e->kind == E_READ && member_of(r->g, e->node)) r->found = true;
 }
 
 static bool reads_members(Build *b, Expr *e) {
@@ -288,7 +288,7 @@ static void make_operands(Build *b, ChainProduct *q, const Node *n) {
 static void make_sum(Build *b, ChainProduct *q, Node *n) {
   Graph *g = b->p->g;
   Contraction *c = q->c;
-  Member *m = member_of(b, n);
+  Member *m = build_member(b, n);
   if (q->role == CHAIN_IN && !c->factor && !c->condition && !m->stored) {
     m->program = CHAIN_PRODUCT;
     q->sum = n;

@@ -50,7 +50,7 @@ const char *plan_class(const Group *g) {
   return column ? "column" : reduces ? "row" : "map";
 }
 
-const Member *group_member(const Group *g, const Node *n) {
+const Member *member_of(const Group *g, const Node *n) {
   for (int i = 0; i < g->members.n; i++)
     if (g->members.at[i].node == n) return &g->members.at[i];
   return NULL;

@@ -96,7 +96,7 @@ static int bare(const Expr *e) { return e->kind == E_VAR ? (int)e->inum : NONE; 
 static void map_read(Expr *e, void *ctx) {
   Mapping *m = ctx;
   if (e->kind != E_READ) return;
-  const Member *x = group_member(m->g, e->node);
+  const Member *x = member_of(m->g, e->node);
   if (!x) return;
   m->reads = true;
   m->partial = m->partial || x->accumulates;

@@ -40,7 +40,7 @@ static bool leaves(const Plan *p, const Node *n) {
 
 static bool is_partial(Plan *p, const Node *n) {
   const Group *g = plan_info(p, n)->group;
-  const Member *m = g ? group_member(g, n) : NULL;
+  const Member *m = g ? member_of(g, n) : NULL;
   return m && m->accumulates;
 }
 

@@ -35,14 +35,14 @@ static bool is_product(const Group *g) { return g && g->kind == GROUP_CONTRACTIO
 /* Is n what a product gives, by itself or in a chain? */
 static bool is_of_product(const Group *g, const Node *n) {
   if (!g || g->kind != GROUP_CHAIN) return is_product(g);
-  int program = group_member(g, n)->program;
+  int program = member_of(g, n)->program;
   return program == CHAIN_AFTER || program == CHAIN_LAST;
 }
 
 /* Does n, of group g, read factors? In a chain the sums do, and what is computed for them. */
 static bool is_factor_reader(const Group *g, const Node *n) {
   if (!g || g->kind != GROUP_CHAIN) return is_product(g);
-  int program = group_member(g, n)->program;
+  int program = member_of(g, n)->program;
   return program == CHAIN_PRODUCT || program == CHAIN_FRESH || program == CHAIN_BEFORE;
 }
 

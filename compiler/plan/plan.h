@@ -143,7 +143,7 @@ void plan_make(Plan *p);
 NodeInfo *plan_info(Plan *p, const Node *n);
 int plan_depth(const Region *r); /* loops around a region; the slot of the next one inside */
 TdType plan_storage(Type t);     /* of states, inputs and constants */
-const Member *group_member(const Group *g, const Node *n); /* that computes n; or NULL */
+const Member *member_of(const Group *g, const Node *n); /* that computes n; or NULL */
 const char *plan_class(const Group *g); /* "map", "row", "column", "contraction", ... */
 /* The program's state of that name, made when an entry first mentions it; its index. */
 int plan_state(Arena *a, PlanStates *states, const char *name, Type type, int rank,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* How the operands and the sums of a contraction lie in memory, and whether all of it
  * is a product that a library computes (TargetProducts.library): both operands single
- * reads, each of its axes one run of equal strides, nothing but the sums as result.
+ * reads, each of its axes one run of equal strides, nothing but the sums, or a constant
+ * times them, as result.
  *
  *     y[b, l, f] = sum over d (x[b, l, d] * w[@i, d, f])
  * ->  m = b l, n = f, k = d; w lies at i * d f from its first element               */
@@ -93,13 +94,16 @@ const TdProduct *plan_library_product(Plan *p, const Group *g) {
   Node *n = g->members.at[0].node;
   if (!p->target->products.library || g->kind != GROUP_CONTRACTION || g->members.n != 1)
     return NULL;
-  if (c->factor || c->condition || c->where[GEMM_A] || c->where[GEMM_B] || g->packed) return NULL;
+  if ((c->factor && c->factor->kind != E_NUM) || c->condition || c->where[GEMM_A] ||
+      c->where[GEMM_B] || g->packed)
+    return NULL;
   Expr *own[IR_MAX_RANK];
   const Expr *a = c->operand[GEMM_A], *b = c->operand[GEMM_B];
   if (a->kind != E_READ || b->kind != E_READ) return NULL;
   for (int d = 0; d < n->rank; d++) own[d] = ex_var(p->g, d);
   TdProduct *x = NEW(p->arena, TdProduct);
-  *x = (TdProduct){.m = c->extent[GEMM_M],
+  *x = (TdProduct){.alpha = c->factor ? c->factor->num : 1,
+                   .m = c->extent[GEMM_M],
                    .n = c->extent[GEMM_N],
                    .k = c->extent[GEMM_K],
                    .batch = c->extent[GEMM_BATCH]};

@@ -80,8 +80,9 @@ typedef struct TdOperand {
   int64_t batch, row, column;
 } TdOperand;
 
-/* c[b, m, n] = sum over k of a[b, m, k] * b[b, n, k]: rows of a, b, c are m, n, m. */
+/* c[b, m, n] = alpha * sum over k of a[b, m, k] * b[b, n, k]: rows of a, b, c are m, n, m. */
 typedef struct TdProduct {
+  double alpha;
   int64_t m, n, k, batch;
   TdOperand a, b, c;
 } TdProduct;
