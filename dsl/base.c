@@ -250,6 +250,10 @@ const char *intern(Interner *in, const char *s) { return internn(in, s, strlen(s
 
 /* ---- sizes ------------------------------------------------------------------- */
 
+int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 bool mul_fits(int64_t a, int64_t b, int64_t *out) { return !__builtin_mul_overflow(a, b, out); }
@@ -263,10 +267,6 @@ static locale_t c_locale(void) {
   if (c == (locale_t)0) bug("the C locale is missing");
   return c;
 }
-
-int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
-
-int64_t ceil_div(int64_t a, int64_t b) { return a / b + (a % b != 0); }
 
 void fmt_double(char buf[32], double x) {
   if (isnan(x)) {
