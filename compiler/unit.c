@@ -233,9 +233,9 @@ static bool compile(Lowering *l, int file) {
   l->core = scope_new(l, NULL, false);
   size_t size;
   const char *core = std_source("core", &size);
-  file_load(l, diags_source(l->d, "<std/core.td>", core, size), l->core);
+  declare_file(l, diags_source(l->d, "<std/core.td>", core, size), l->core);
   l->root = scope_new(l, l->core, false);
-  bool declared = file_load(l, file, l->root);
+  bool declared = declare_file(l, file, l->root);
   /* -D and settings of the user's file only */
   AFile *f = NULL;
   for (int i = 0; i < l->files.n; i++)

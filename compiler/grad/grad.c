@@ -17,7 +17,7 @@
 
 #include <string.h>
 
-void grad_contribute(Frame *f, Node *x, const Share *s) {
+void grad_contribute(GradFrame *f, Node *x, const Share *s) {
   GradPass *p = f->pass;
   if (!grad_active(p, x)) return;
   if (x->region == f->forward) {
@@ -28,7 +28,7 @@ void grad_contribute(Frame *f, Node *x, const Share *s) {
   }
 }
 
-void grad_contribute_all(Frame *f, Node *x, Expr *value) {
+void grad_contribute_all(GradFrame *f, Node *x, Expr *value) {
   Share s = {.nvars = x->rank, .value = value, .span = x->span};
   for (int a = 0; a < x->rank; a++) {
     s.extent[a] = x->shape[a];
@@ -48,11 +48,11 @@ static Expr *flat_reduced(Graph *g, const Node *y) {
 }
 
 /* A reduction over what y reduces over, beside the backward nodes. */
-static Node *companion(Frame *f, const Node *y, const char *what, Reducer red, Expr *body) {
+static Node *companion(GradFrame *f, const Node *y, const char *what, Reducer red, Expr *body) {
   GradPass *p = f->pass;
   Node *n = ir_comp(p->graph, f->backward, arena_printf(p->arena, "%s.%s", y->name, what), y->span,
-                    y->rank, y->nvars - y->rank, y->extent, red, frame_expr(f, y->guard),
-                    frame_expr(f, body));
+                    y->rank, y->nvars - y->rank, y->extent, red, grad_frame_expr(f, y->guard),
+                    grad_frame_expr(f, body));
   for (int k = 0; k < y->nvars; k++) n->axis[k] = y->axis[k];
   return n;
 }
@@ -63,7 +63,7 @@ static void seed(GradPass *p, GuardedList *seeds, Expr *guard, Expr *value) {
 }
 
 /* max and min: to the first winner. */
-static void seed_winner(Frame *f, const Node *y, Expr *dy, GuardedList *seeds) {
+static void seed_winner(GradFrame *f, const Node *y, Expr *dy, GuardedList *seeds) {
   Graph *g = f->pass->graph;
   Expr *body = y->reducer == RED_MAX ? y->body : ex1(g, P_neg, y->body);
   Node *winner = companion(f, y, "winner", RED_ARGMAX, body);
@@ -73,7 +73,7 @@ static void seed_winner(Frame *f, const Node *y, Expr *dy, GuardedList *seeds) {
 
 /* prod: with no factor 0, each gets the product of the others by division; with
  * one, only that one gets anything; with more, none does. */
-static void seed_factors(Frame *f, const Node *y, Expr *dy, GuardedList *seeds) {
+static void seed_factors(GradFrame *f, const Node *y, Expr *dy, GuardedList *seeds) {
   Graph *g = f->pass->graph;
   Expr *is_zero = ex2(g, P_eq, y->body, ex_num(g, 0));
   Node *zeros =
@@ -85,7 +85,7 @@ static void seed_factors(Frame *f, const Node *y, Expr *dy, GuardedList *seeds) 
   seed(f->pass, seeds, ex_and(g, y->guard, ex_and(g, one, is_zero)), others);
 }
 
-static void seeds_of(Frame *f, const Node *y, Expr *dy, GuardedList *seeds) {
+static void seeds_of(GradFrame *f, const Node *y, Expr *dy, GuardedList *seeds) {
   switch (y->kind == N_SCATTER ? RED_SUM : y->reducer) {
   case RED_NONE:
   case RED_SUM: seed(f->pass, seeds, y->guard, dy); break;
@@ -97,12 +97,12 @@ static void seeds_of(Frame *f, const Node *y, Expr *dy, GuardedList *seeds) {
 }
 
 /* N_COMP, N_SCATTER: every read of an active node receives its share. */
-static void grad_comp(Frame *f, Node *y) {
+static void grad_comp(GradFrame *f, Node *y) {
   GradPass *p = f->pass;
   Graph *g = p->graph;
   Expr *at[IR_MAX_RANK];
   for (int k = 0; k < y->rank; k++)
-    at[k] = y->kind == N_SCATTER ? frame_expr(f, y->index[k]) : ex_var(g, k);
+    at[k] = y->kind == N_SCATTER ? grad_frame_expr(f, y->index[k]) : ex_var(g, k);
   Expr *dy = adjoint_read(p, &p->adjoint[y->id], at);
   GuardedList seeds = {0};
   seeds_of(f, y, dy, &seeds);
@@ -115,16 +115,16 @@ static void grad_comp(Frame *f, Node *y) {
     Share s = {.nvars = y->nvars, .span = y->span};
     memcpy(s.extent, y->extent, sizeof s.extent);
     for (int k = 0; k < y->nvars; k++) s.axis[k] = y->axis[k];
-    for (int k = 0; k < r->read->nargs; k++) s.index[k] = frame_expr(f, r->read->args[k]);
-    s.guard = frame_expr(f, r->share.guard);
-    s.value = frame_expr(f, r->share.value);
+    for (int k = 0; k < r->read->nargs; k++) s.index[k] = grad_frame_expr(f, r->read->args[k]);
+    s.guard = grad_frame_expr(f, r->share.guard);
+    s.value = grad_frame_expr(f, r->share.value);
     grad_contribute(f, r->read->node, &s);
   }
 }
 
 /* ---- the other kinds ------------------------------------------------------------------ */
 
-static void grad_view(Frame *f, Node *y, Node *dy) {
+static void grad_view(GradFrame *f, Node *y, Node *dy) {
   Node *base = y->base;
   if (!grad_active(f->pass, base)) return;
   if (base->region == f->forward) {
@@ -142,7 +142,7 @@ static void grad_view(Frame *f, Node *y, Node *dy) {
   grad_contribute(f, base, &s);
 }
 
-static void grad_pack(Frame *f, Node *y, Node *dy) {
+static void grad_pack(GradFrame *f, Node *y, Node *dy) {
   GradPass *p = f->pass;
   int64_t offset = 0;
   for (int k = 0; k < y->parts.n; k++) {
@@ -158,19 +158,19 @@ static void grad_pack(Frame *f, Node *y, Node *dy) {
 }
 
 /* A user's own derivative; without wrt nothing passes. */
-static void grad_vjp(Frame *f, Node *y, Node *dy) {
+static void grad_vjp(GradFrame *f, Node *y, Node *dy) {
   GradPass *p = f->pass;
   const Vjp *vjp = y->vjp;
   bool *wanted = NEWN(p->arena, bool, vjp->wrt.n + 1);
   Node **adjoint = NEWN(p->arena, Node *, vjp->wrt.n + 1);
   for (int k = 0; k < vjp->wrt.n; k++)
     wanted[k] = grad_active(p, vjp->wrt.at[k]) && vjp->adjoint.at[k];
-  frame_vjp(f, vjp, dy, wanted, adjoint);
+  grad_frame_vjp(f, vjp, dy, wanted, adjoint);
   for (int k = 0; k < vjp->wrt.n; k++)
     if (adjoint[k]) grad_contribute_all(f, vjp->wrt.at[k], ir_read_all(p->graph, adjoint[k]));
 }
 
-static void grad_node(Frame *f, Node *y) {
+static void grad_node(GradFrame *f, Node *y) {
   GradPass *p = f->pass;
   Like like = adjoint_like(y);
   int before = f->backward->nodes.n;
@@ -197,7 +197,7 @@ static void grad_node(Frame *f, Node *y) {
   }
 }
 
-void grad_region(Frame *f) {
+void grad_region(GradFrame *f) {
   int n = f->forward->nodes.n;
   for (int i = n - 1; i >= 0; i--) {
     Node *y = f->forward->nodes.at[i];
@@ -216,7 +216,7 @@ bool grad_reverse(Graph *g, Diags *d, Node *loss, Node *const *wrt, int n, Node 
   p.adjoint = NEWN(g->arena, Adjoint, p.nnodes);
   p.clone = NEWN(g->arena, Node *, p.nnodes);
   grad_activity(&p, loss, wrt, n);
-  Frame top = {.pass = &p, .forward = g->top, .backward = g->top};
+  GradFrame top = {.pass = &p, .forward = g->top, .backward = g->top};
   grad_contribute_all(&top, loss, ex_num(g, 1));
   grad_region(&top);
   for (int k = 0; k < n; k++) {

@@ -95,10 +95,10 @@ typedef struct GradPass GradPass;
 
 /* A forward region and the region its adjoints go to: the same at the top,
  * another loop's body below it. */
-typedef struct Frame Frame;
-struct Frame {
+typedef struct GradFrame GradFrame;
+struct GradFrame {
   GradPass *pass;
-  Frame *parent; /* NULL at the top */
+  GradFrame *parent; /* NULL at the top */
   Region *forward, *backward;
   Loop *forward_loop, *backward_loop;
   VEC(Pending) pending;
@@ -145,10 +145,11 @@ void grad_expr(GradPass *p, Node *owner, Expr *root, Expr *root_value, const Gua
 bool grad_invert(Graph *g, int rank, const int64_t *shape, const Share *s, Term *out);
 
 /* -- grad_values.c: forward values as a backward body sees them ---------------- */
-Expr *frame_expr(Frame *f, Expr *e);
-Node *frame_node(Frame *f, Node *n);
+Expr *grad_frame_expr(GradFrame *f, Expr *e);
+Node *grad_frame_node(GradFrame *f, Node *n);
 /* Nodes that compute vjp->adjoint[k] from `cotangent` in the frame's backward region. */
-void frame_vjp(Frame *f, const Vjp *vjp, Node *cotangent, const bool *wanted, Node **adjoint);
+void grad_frame_vjp(GradFrame *f, const Vjp *vjp, Node *cotangent, const bool *wanted,
+                    Node **adjoint);
 
 /* -- grad_adjoint.c: sums of contributions -------------------------------------- */
 Like adjoint_like(const Node *n);
@@ -169,14 +170,14 @@ void adjoint_late(GradPass *p, const Region *r, int n);
 void adjoint_move_up(GradPass *p, Region *r);
 
 /* -- grad_loop.c: loops ------------------------------------------------------------ */
-void grad_loop(Frame *f, Node *loop);
+void grad_loop(GradFrame *f, Node *loop);
 /* A contribution from a loop body to a node outside it. */
-void grad_outer(Frame *f, Node *x, const Share *s);
+void grad_outer(GradFrame *f, Node *x, const Share *s);
 
 /* -- grad.c: the pass ---------------------------------------------------------------- */
-void grad_region(Frame *f);
-void grad_contribute(Frame *f, Node *x, const Share *s);
+void grad_region(GradFrame *f);
+void grad_contribute(GradFrame *f, Node *x, const Share *s);
 /* The contribution dX[v] += value, over all of X. */
-void grad_contribute_all(Frame *f, Node *x, Expr *value);
+void grad_contribute_all(GradFrame *f, Node *x, Expr *value);
 
 #endif

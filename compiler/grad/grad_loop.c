@@ -15,7 +15,7 @@
  *               operands are smaller than the sum, as for weights in a scan     */
 #include "compiler/grad/grad_internal.h"
 
-void grad_outer(Frame *f, Node *x, const Share *s) {
+void grad_outer(GradFrame *f, Node *x, const Share *s) {
   Pending p = {x, *s, false};
   vec_push(f->pass->arena, &f->pending, p);
 }
@@ -23,7 +23,7 @@ void grad_outer(Frame *f, Node *x, const Share *s) {
 /* ---- hoisting ------------------------------------------------------------------ */
 
 typedef struct Cost {
-  const Frame *frame;
+  const GradFrame *frame;
   int64_t elements;
   bool possible;
   VEC(Node *) seen;
@@ -53,7 +53,7 @@ static void visit_share(Graph *g, const Share *s, int rank, ExprVisit *f, void *
 /* Is axis a of x the same for the whole iteration? A constant is, where all
  * contributions agree on it; of c[b,0,k], c[b,1,k], .. the axis stays free, so
  * that they are one part. */
-static bool is_fixed(const Frame *f, const Node *x, const Share *s, int a) {
+static bool is_fixed(const GradFrame *f, const Node *x, const Share *s, int a) {
   const Expr *index = s->index[a];
   if (index->vars || index->reads) return false;
   if (index->counts) return true;
@@ -63,7 +63,8 @@ static bool is_fixed(const Frame *f, const Node *x, const Share *s, int a) {
 }
 
 /* The share as the free axes see it. */
-static Share free_share(const Frame *f, const Node *x, const Share *s, int64_t *shape, int *rank) {
+static Share free_share(const GradFrame *f, const Node *x, const Share *s, int64_t *shape,
+                        int *rank) {
   Share out = *s;
   *rank = 0;
   for (int a = 0; a < x->rank; a++) {
@@ -74,7 +75,7 @@ static Share free_share(const Frame *f, const Node *x, const Share *s, int64_t *
   return out;
 }
 
-static bool counted(const Frame *f, const Node *x, const Share *s) {
+static bool counted(const GradFrame *f, const Node *x, const Share *s) {
   for (int a = 0; a < x->rank; a++)
     if (is_fixed(f, x, s, a) && ex_has_loopvar(f->pass->graph, s->index[a], f->backward_loop))
       return true;
@@ -83,7 +84,7 @@ static bool counted(const Frame *f, const Node *x, const Share *s) {
 
 /* The operands that are stacked must be smaller than the sum that is carried. A
  * slice is made in its iteration, unless it sums and all operands are there. */
-static bool worth_hoisting(Frame *f, const Pending *p) {
+static bool worth_hoisting(GradFrame *f, const Pending *p) {
   Graph *g = f->pass->graph;
   Cost c = {.frame = f, .possible = p->share.nvars < IR_MAX_VARS, .arena = f->pass->arena};
   visit_share(g, &p->share, p->node->rank, cost_read, &c);
@@ -98,7 +99,7 @@ static bool worth_hoisting(Frame *f, const Pending *p) {
 }
 
 static Expr *stack_step(Graph *g, Expr *e, void *ctx) {
-  const Frame *f = ctx;
+  const GradFrame *f = ctx;
   if (e->kind == E_LOOPVAR && e->loop == f->backward_loop) return ex_var(g, 0);
   if (e->kind != E_READ || e->node->region != f->backward) return e;
   Expr *row[IR_MAX_RANK] = {ex_var(g, 0)};
@@ -107,14 +108,14 @@ static Expr *stack_step(Graph *g, Expr *e, void *ctx) {
 }
 
 /* As it is written after the loop: variable 0 counts iterations. */
-static Expr *after_loop(Frame *f, Expr *e, int nvars) {
+static Expr *after_loop(GradFrame *f, Expr *e, int nvars) {
   if (!e) return NULL;
   Expr *map[IR_MAX_VARS];
   for (int k = 0; k < nvars; k++) map[k] = ex_var(f->pass->graph, k + 1);
   return ex_map(f->pass->graph, ex_subst(f->pass->graph, e, map, nvars), stack_step, f);
 }
 
-static void hoist(Frame *f, const Pending *p) {
+static void hoist(GradFrame *f, const Pending *p) {
   const Share *s = &p->share;
   Share out = {.nvars = s->nvars + 1, .span = s->span};
   out.extent[0] = f->backward_loop->count;
@@ -131,7 +132,7 @@ static void hoist(Frame *f, const Pending *p) {
 
 /* Stacking for one makes it free for the others: until nothing changes. The
  * stacks are only announced here; they are made when the body is whole. */
-static void choose_hoisted(Frame *f) {
+static void choose_hoisted(GradFrame *f) {
   for (bool changed = true; changed;) {
     changed = false;
     for (int i = 0; i < f->pending.n; i++) {
@@ -152,7 +153,7 @@ static Like outer_like(const OuterAdjoint *o) {
   return (Like){o->rank, o->shape, o->node->name, o->axis, o->span};
 }
 
-static OuterAdjoint *outer_of(Frame *f, Node *x, const Share *s) {
+static OuterAdjoint *outer_of(GradFrame *f, Node *x, const Share *s) {
   for (int i = 0; i < f->outer.n; i++) {
     OuterAdjoint *o = &f->outer.at[i];
     bool same = o->node == x;
@@ -175,7 +176,7 @@ static OuterAdjoint *outer_of(Frame *f, Node *x, const Share *s) {
   return &f->outer.at[f->outer.n - 1];
 }
 
-static void collect_outer(Frame *f) {
+static void collect_outer(GradFrame *f) {
   for (int i = 0; i < f->pending.n; i++) {
     const Pending *p = &f->pending.at[i];
     if (p->hoisted) continue;
@@ -199,7 +200,7 @@ static Share all_of(Graph *g, int rank, const int64_t *shape, Span at) {
 }
 
 /* A node that lies in the backward body, for what must. */
-static Node *inside(Frame *f, Node *n) {
+static Node *inside(GradFrame *f, Node *n) {
   if (n->region == f->backward) return n;
   Node *m = ir_comp(f->pass->graph, f->backward, n->name, n->span, n->rank, 0, n->shape, RED_NONE,
                     NULL, ir_read_all(f->pass->graph, n));
@@ -209,7 +210,7 @@ static Node *inside(Frame *f, Node *n) {
 
 /* Settle the body's part of one outer adjoint: the node that is emitted, or the
  * carry's slot. */
-static Node *settle_outer(Frame *f, OuterAdjoint *o, int *slot) {
+static Node *settle_outer(GradFrame *f, OuterAdjoint *o, int *slot) {
   GradPass *p = f->pass;
   if (o->adjoint->terms.n == 0) return NULL;
   Like like = outer_like(o);
@@ -228,7 +229,7 @@ static Node *settle_outer(Frame *f, OuterAdjoint *o, int *slot) {
   return o->sliced ? inside(f, n) : n;
 }
 
-static void contribute_outer(Frame *f, const OuterAdjoint *o, Node *part, int slot) {
+static void contribute_outer(GradFrame *f, const OuterAdjoint *o, Node *part, int slot) {
   Graph *g = f->pass->graph;
   int64_t shape[IR_MAX_RANK] = {f->backward_loop->count};
   for (int k = 0; k < o->rank; k++) shape[k + o->sliced] = o->shape[k];
@@ -244,7 +245,7 @@ static void contribute_outer(Frame *f, const OuterAdjoint *o, Node *part, int sl
 /* ---- the loop ---------------------------------------------------------------------------- */
 
 /* The results of the forward loop that carry gradients, by slot. */
-static void find_results(const Frame *f, const Loop *l, Node **finals, Node **stacks) {
+static void find_results(const GradFrame *f, const Loop *l, Node **finals, Node **stacks) {
   for (int i = 0; i < f->forward->nodes.n; i++) {
     Node *n = f->forward->nodes.at[i];
     if (n->loop != l || !grad_active(f->pass, n)) continue;
@@ -266,7 +267,7 @@ static void move_to_end(Region *r, Node *n) {
   r->nodes.at[k] = n;
 }
 
-static void seed_carries(Frame *f, Frame *b, Node *const *finals, int *slots) {
+static void seed_carries(GradFrame *f, GradFrame *b, Node *const *finals, int *slots) {
   GradPass *p = f->pass;
   const Loop *l = b->forward_loop;
   for (int k = 0; k < l->carries.n; k++) {
@@ -285,7 +286,7 @@ static void seed_carries(Frame *f, Frame *b, Node *const *finals, int *slots) {
   }
 }
 
-static void seed_emits(Frame *b, Node *const *stacks) {
+static void seed_emits(GradFrame *b, Node *const *stacks) {
   GradPass *p = b->pass;
   const Loop *l = b->forward_loop;
   for (int k = 0; k < l->emits.n; k++) {
@@ -297,7 +298,7 @@ static void seed_emits(Frame *b, Node *const *stacks) {
   }
 }
 
-static void settle_carries(Frame *b, const int *slots) {
+static void settle_carries(GradFrame *b, const int *slots) {
   GradPass *p = b->pass;
   const Loop *l = b->forward_loop;
   for (int k = 0; k < l->carries.n; k++) {
@@ -320,7 +321,7 @@ static bool anything_active(const GradPass *p, const Loop *l, Node *const *final
   return false;
 }
 
-void grad_loop(Frame *f, Node *node) {
+void grad_loop(GradFrame *f, Node *node) {
   GradPass *p = f->pass;
   Loop *l = node->loop;
   int ncarries = l->carries.n;
@@ -330,12 +331,12 @@ void grad_loop(Frame *f, Node *node) {
   find_results(f, l, finals, stacks);
   if (!anything_active(p, l, finals, stacks)) return;
   Loop *back = ir_loop(p->graph, f->backward, l->var, l->count, !l->reverse, node->span);
-  Frame b = {.pass = p,
-             .parent = f,
-             .forward = l->body,
-             .backward = back->body,
-             .forward_loop = l,
-             .backward_loop = back};
+  GradFrame b = {.pass = p,
+                 .parent = f,
+                 .forward = l->body,
+                 .backward = back->body,
+                 .forward_loop = l,
+                 .backward_loop = back};
   seed_carries(f, &b, finals, slots);
   seed_emits(&b, stacks);
   grad_region(&b);

@@ -12,7 +12,7 @@
 #include "compiler/grad/grad_internal.h"
 
 /* The frame whose forward body holds n; NULL when n is visible as it is. */
-static Frame *owner_of(Frame *f, const Node *n) {
+static GradFrame *owner_of(GradFrame *f, const Node *n) {
   for (; f && f->parent; f = f->parent)
     if (n->region == f->forward) return f;
   return NULL;
@@ -26,17 +26,17 @@ static bool recomputed(const Node *n) {
   return n->kind == N_COMP && n->reducer == RED_NONE;
 }
 
-static Expr *saved_read(Frame *f, Frame *owner, Node *n, Expr *const *index);
+static Expr *saved_read(GradFrame *f, GradFrame *owner, Node *n, Expr *const *index);
 
-static Expr *frame_read(Frame *f, Node *n, Expr *const *index) {
-  Frame *owner = owner_of(f, n);
+static Expr *frame_read(GradFrame *f, Node *n, Expr *const *index) {
+  GradFrame *owner = owner_of(f, n);
   if (!owner) return ex_read(f->pass->graph, n, index);
   if (n->id < f->pass->nnodes && f->pass->clone[n->id])
     return ex_read(f->pass->graph, f->pass->clone[n->id], index);
   return saved_read(f, owner, n, index);
 }
 
-static Expr *saved_read(Frame *f, Frame *owner, Node *n, Expr *const *index) {
+static Expr *saved_read(GradFrame *f, GradFrame *owner, Node *n, Expr *const *index) {
   if (n->rank == IR_MAX_RANK) {
     f->pass->errors++;
     diag_error(f->pass->diags, E_GRADIENT_RANK, n->span,
@@ -56,7 +56,7 @@ static Expr *saved_read(Frame *f, Frame *owner, Node *n, Expr *const *index) {
 
 /* One copying of nodes: a frame, and on top of it what was copied already. */
 typedef struct Copier {
-  Frame *frame;
+  GradFrame *frame;
   Region *to;
   Node **map; /* by node id; NULL: nothing beyond the frame's own */
   int nmap;
@@ -68,7 +68,7 @@ static Expr *copy_step(Graph *g, Expr *e, void *ctx) {
   if (e->kind == E_LOOPVAR) {
     for (int i = 0; i < c->loops.n; i++)
       if (c->loops.at[i] == e->loop) return ex_loopvar(g, c->copies.at[i]);
-    for (Frame *f = c->frame; f->parent; f = f->parent)
+    for (GradFrame *f = c->frame; f->parent; f = f->parent)
       if (f->forward_loop == e->loop) return ex_loopvar(g, f->backward_loop);
   } else if (e->kind == E_READ) {
     if (e->node->id < c->nmap && c->map[e->node->id])
@@ -78,7 +78,7 @@ static Expr *copy_step(Graph *g, Expr *e, void *ctx) {
   return e;
 }
 
-static void prepare(Frame *f, Node *n);
+static void prepare(GradFrame *f, Node *n);
 
 static void prepare_read(Expr *e, void *ctx) {
   const Copier *c = ctx;
@@ -94,7 +94,7 @@ static Expr *copy_expr(Copier *c, Expr *e) {
 
 static Node *copy_ref(Copier *c, Node *n) {
   if (n->id < c->nmap && c->map[n->id]) return c->map[n->id];
-  return frame_node(c->frame, n);
+  return grad_frame_node(c->frame, n);
 }
 
 static void copy_region(Copier *c, const Region *from);
@@ -180,21 +180,21 @@ static void copy_region(Copier *c, const Region *from) {
 /* ---- frames ----------------------------------------------------------------------------- */
 
 /* Make the clone of n, if it is to have one, and of what that reads. */
-static void prepare(Frame *f, Node *n) {
-  Frame *owner = owner_of(f, n);
+static void prepare(GradFrame *f, Node *n) {
+  GradFrame *owner = owner_of(f, n);
   if (!owner || n->id >= f->pass->nnodes || f->pass->clone[n->id] || !recomputed(n)) return;
   Copier c = {.frame = owner, .to = owner->backward};
   f->pass->clone[n->id] = copy_node(&c, n);
 }
 
-Expr *frame_expr(Frame *f, Expr *e) {
+Expr *grad_frame_expr(GradFrame *f, Expr *e) {
   if (!e || !f->parent) return e;
   Copier c = {.frame = f};
   return copy_expr(&c, e);
 }
 
-Node *frame_node(Frame *f, Node *n) {
-  Frame *owner = owner_of(f, n);
+Node *grad_frame_node(GradFrame *f, Node *n) {
+  GradFrame *owner = owner_of(f, n);
   if (!owner) return n;
   prepare(f, n);
   if (n->id < f->pass->nnodes && f->pass->clone[n->id]) return f->pass->clone[n->id];
@@ -224,7 +224,8 @@ static void set_marked(Node *n, void *ctx) {
   m->of[n->id] = true;
 }
 
-void frame_vjp(Frame *f, const Vjp *vjp, Node *cotangent, const bool *wanted, Node **adjoint) {
+void grad_frame_vjp(GradFrame *f, const Vjp *vjp, Node *cotangent, const bool *wanted,
+                    Node **adjoint) {
   GradPass *p = f->pass;
   const Region *r = vjp->cotangent->region;
   int total = p->graph->nodes.n, count = r->nodes.n;

@@ -11,7 +11,7 @@
 /* ---- shapes, ranges, tails --------------------------------------------------------- */
 
 typedef struct Head {
-  Token name;
+  ReadToken name;
   Type type;
   int rank;
   int64_t shape[IR_MAX_RANK];
@@ -149,7 +149,7 @@ static Expr *read_vars(Reader *r, int64_t *extent, const char **axis) {
   while (r->tok.kind == T_NAME) {
     if (r->nvars == IR_MAX_VARS)
       read_fail(r, E_TEXT_LIMIT, r->tok.span, "more than %d variables", IR_MAX_VARS);
-    Token name = read_name(r);
+    ReadToken name = read_name(r);
     for (int k = 0; k < r->nvars; k++)
       if (r->var[k] == name.text)
         read_fail(r, E_TEXT_TWICE, name.span, "two variables '%s'", name.text);
@@ -213,7 +213,7 @@ static bool read_reducer(Reader *r, Reducer *out) {
   if (r->tok.kind != T_NAME || r->tok.quoted || r->tok.ordinal != 1) return false;
   for (Reducer red = RED_SUM; red <= RED_ARGMAX; red++) {
     if (strcmp(r->tok.text, reducer_name(red)) != 0) continue;
-    Token next = read_peek(r);
+    ReadToken next = read_peek(r);
     if (next.kind != T_PUNCT || *next.text != '[') return false;
     read_next(r);
     *out = red;
@@ -233,7 +233,7 @@ static void read_comp(Reader *r) {
   int64_t extent[IR_MAX_VARS], lo, hi;
   const char *axis[IR_MAX_VARS];
   begin_vars(r);
-  Token name = read_name(r);
+  ReadToken name = read_name(r);
   Expr *guard = read_vars(r, extent, axis);
   int rank = r->nvars;
   if (rank > IR_MAX_RANK) read_fail(r, E_TEXT_LIMIT, name.span, "more than %d axes", IR_MAX_RANK);
@@ -394,7 +394,7 @@ static void read_statements(Reader *r);
 static void read_loop(Reader *r) {
   static const Span nowhere;
   enum { LOOPS_MAX = 64 };
-  Token name = read_name(r);
+  ReadToken name = read_name(r);
   read_expect(r, ":");
   int64_t count = read_whole(r);
   bool reverse = read_accept_word(r, "reverse");
@@ -548,7 +548,7 @@ static void end_statement(Reader *r) {
 }
 
 static void read_statement(Reader *r) {
-  Token next = read_peek(r);
+  ReadToken next = read_peek(r);
   Span at = r->tok.span;
   if (r->tok.kind != T_NAME) read_fail(r, E_TEXT_SYNTAX, at, "expected a statement");
   if (next.kind == T_PUNCT && *next.text == '[')
@@ -601,7 +601,7 @@ static void read_graph(Reader *r) {
   read_next(r);
   read_skip_newlines(r);
   read_expect_word(r, "graph");
-  Token name = read_name(r);
+  ReadToken name = read_name(r);
   end_statement(r);
   r->g = graph_new(r->arena, r->names, name.text);
   r->region = r->g->top;
@@ -617,7 +617,7 @@ static void read_graph(Reader *r) {
 Graph *ir_parse(Arena *a, Interner *names, Diags *d, int file) {
   const Source *source = diags_source_at(d, file);
   Reader r = {.arena = a, .names = names, .d = d, .file = file};
-  r.lex = (Lexer){.at = source->text, .end = source->text + source->size, .line = 1, .col = 1};
+  r.lex = (ReadLexer){.at = source->text, .end = source->text + source->size, .line = 1, .col = 1};
   if (setjmp(r.failed)) return NULL;
   read_graph(&r);
   return r.g;

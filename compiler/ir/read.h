@@ -5,10 +5,10 @@
 
 #include "compiler/ir/ir.h"
 
-typedef enum { T_END, T_NEWLINE, T_NAME, T_INT, T_REAL, T_LET, T_PUNCT } TokenKind;
+typedef enum { T_END, T_NEWLINE, T_NAME, T_INT, T_REAL, T_LET, T_PUNCT } ReadTokenKind;
 
-typedef struct Token {
-  TokenKind kind;
+typedef struct ReadToken {
+  ReadTokenKind kind;
   Span span;
   const char *text; /* T_NAME: decoded; T_PUNCT: its spelling */
   bool quoted;
@@ -16,12 +16,12 @@ typedef struct Token {
   uint64_t whole; /* T_INT, T_LET */
   bool large;     /* T_INT: above 2^63 */
   double real;
-} Token;
+} ReadToken;
 
-typedef struct Lexer {
+typedef struct ReadLexer {
   const char *at, *end;
   int line, col, depth;
-} Lexer;
+} ReadLexer;
 
 /* A name in scope: a node by name and ordinal. */
 typedef struct NamedNode {
@@ -36,8 +36,8 @@ typedef struct Reader {
   Diags *d;
   int file;
   jmp_buf failed;
-  Lexer lex;
-  Token tok;
+  ReadLexer lex;
+  ReadToken tok;
   Graph *g;
   Region *region; /* being filled */
   NamedNode *table;
@@ -62,7 +62,7 @@ enum {
 /* -- read_lex.c */
 _Noreturn void read_fail(Reader *r, int code, Span at, const char *fmt, ...) TD_PRINTF(4, 5);
 void read_next(Reader *r);
-Token read_peek(Reader *r);
+ReadToken read_peek(Reader *r);
 bool read_is(const Reader *r, const char *punct);
 bool read_is_word(const Reader *r, const char *word);
 bool read_accept(Reader *r, const char *punct);
@@ -75,9 +75,9 @@ int64_t read_integer(Reader *r); /* with a sign perhaps */
 
 /* -- read_name.c */
 void read_no_names(Reader *r); /* at the start of a graph */
-Token read_name(Reader *r);
+ReadToken read_name(Reader *r);
 /* Gives `name` to a node; the token is what was read as its name. */
-void read_define(Reader *r, Token name, Node *n);
+void read_define(Reader *r, ReadToken name, Node *n);
 Node *read_lookup(Reader *r); /* the node that the current name stands for */
 
 /* -- read_expr.c */

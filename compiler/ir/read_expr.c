@@ -36,7 +36,7 @@ static int read_args(Reader *r, const char *close, Expr **args, int max) {
 }
 
 static Expr *read_call(Reader *r) {
-  Token name = r->tok;
+  ReadToken name = r->tok;
   Prim p;
   if (name.quoted || !prim_find(name.text, &p))
     read_fail(r, E_TEXT_NAME, name.span, "there is no primitive '%s'", name.text);
@@ -88,7 +88,7 @@ static double quiet_nan(void) {
 }
 
 static Expr *read_word(Reader *r) {
-  Token t = r->tok;
+  ReadToken t = r->tok;
   read_next(r);
   if (!t.quoted) {
     if (strcmp(t.text, "true") == 0) return ex_bool(r->g, true);
@@ -122,7 +122,7 @@ static Expr *read_atom(Reader *r) {
     return e;
   case T_LET: return read_let(r);
   case T_NAME: {
-    Token next = read_peek(r);
+    ReadToken next = read_peek(r);
     if (next.kind == T_PUNCT && *next.text == '[') return read_read(r);
     bool number = !r->tok.quoted && strcmp(r->tok.text, "nan") == 0;
     if (next.kind == T_PUNCT && *next.text == '(' && !number) return read_call(r);
@@ -155,7 +155,7 @@ static void enter(Reader *r) {
 static Expr *read_unary(Reader *r) {
   Span at = r->tok.span;
   if (!read_is(r, "-")) return read_atom(r);
-  Token next = read_peek(r);
+  ReadToken next = read_peek(r);
   if (next.kind == T_INT) return ex_int(r->g, read_integer(r));
   read_next(r);
   enter(r);

@@ -15,17 +15,17 @@ _Noreturn void read_fail(Reader *r, int code, Span at, const char *fmt, ...) {
 }
 
 static Span span_here(const Reader *r, int length) {
-  const Lexer *x = &r->lex;
+  const ReadLexer *x = &r->lex;
   return (Span){r->file, x->line, x->col, x->line, x->col + length};
 }
 
 static bool digit(char c) { return c >= '0' && c <= '9'; }
 static bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
-static char ahead(const Lexer *x, int k) { return x->end - x->at > k ? x->at[k] : '\0'; }
+static char ahead(const ReadLexer *x, int k) { return x->end - x->at > k ? x->at[k] : '\0'; }
 
 static void skip_blanks(Reader *r) {
-  Lexer *x = &r->lex;
+  ReadLexer *x = &r->lex;
   while (x->at < x->end) {
     char c = *x->at;
     if (c == '#') {
@@ -43,7 +43,7 @@ static void skip_blanks(Reader *r) {
   }
 }
 
-static void take(Reader *r, Token *t, int length) {
+static void take(Reader *r, ReadToken *t, int length) {
   t->span = span_here(r, length);
   r->lex.at += length;
   r->lex.col += length;
@@ -63,14 +63,14 @@ static uint64_t digits(const char *s, int n, bool *large) {
   return x;
 }
 
-static int run_of_digits(const Lexer *x, int from) {
+static int run_of_digits(const ReadLexer *x, int from) {
   int n = from;
   while (digit(ahead(x, n))) n++;
   return n;
 }
 
-static void lex_number(Reader *r, Token *t) {
-  Lexer *x = &r->lex;
+static void lex_number(Reader *r, ReadToken *t) {
+  ReadLexer *x = &r->lex;
   int n = run_of_digits(x, 0);
   bool real = false;
   if (ahead(x, n) == '.' && digit(ahead(x, n + 1))) {
@@ -104,8 +104,8 @@ static int hex(char c) {
 }
 
 /* `any text`, with \xHH for a backquote, a backslash and what is no ASCII */
-static int lex_quoted(Reader *r, Token *t) {
-  Lexer *x = &r->lex;
+static int lex_quoted(Reader *r, ReadToken *t) {
+  ReadLexer *x = &r->lex;
   int n = 1;
   StrBuf text = {0};
   for (;;) {
@@ -131,8 +131,8 @@ static int lex_quoted(Reader *r, Token *t) {
   return n + 1;
 }
 
-static void lex_name(Reader *r, Token *t) {
-  Lexer *x = &r->lex;
+static void lex_name(Reader *r, ReadToken *t) {
+  ReadLexer *x = &r->lex;
   t->kind = T_NAME;
   t->ordinal = 1;
   int n = 0;
@@ -155,11 +155,11 @@ static void lex_name(Reader *r, Token *t) {
   take(r, t, n);
 }
 
-static void lex_punct(Reader *r, Token *t) {
+static void lex_punct(Reader *r, ReadToken *t) {
   static const char *const marks[] = {"->", "<=", "==", "!=", "..", "<", "+", "-",
                                       "*",  "/",  "(",  ")",  "[",  "]", "{", "}",
                                       ",",  ":",  ";",  "=",  "?",  "|", "@"};
-  Lexer *x = &r->lex;
+  ReadLexer *x = &r->lex;
   for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
     size_t n = strlen(marks[i]);
     if ((size_t)(x->end - x->at) < n || memcmp(x->at, marks[i], n) != 0) continue;
@@ -174,10 +174,10 @@ static void lex_punct(Reader *r, Token *t) {
             (unsigned char)*x->at);
 }
 
-static Token lex(Reader *r) {
-  Token t = {.kind = T_END};
+static ReadToken lex(Reader *r) {
+  ReadToken t = {.kind = T_END};
   skip_blanks(r);
-  Lexer *x = &r->lex;
+  ReadLexer *x = &r->lex;
   if (x->at == x->end) {
     t.span = span_here(r, 0);
     return t;
@@ -206,9 +206,9 @@ static Token lex(Reader *r) {
 
 void read_next(Reader *r) { r->tok = lex(r); }
 
-Token read_peek(Reader *r) {
-  Lexer saved = r->lex;
-  Token t = lex(r);
+ReadToken read_peek(Reader *r) {
+  ReadLexer saved = r->lex;
+  ReadToken t = lex(r);
   r->lex = saved;
   return t;
 }

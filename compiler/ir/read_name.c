@@ -24,7 +24,7 @@ static void grow_table(Reader *r) {
 
 void read_no_names(Reader *r) { grow_table(r); }
 
-void read_define(Reader *r, Token name, Node *n) {
+void read_define(Reader *r, ReadToken name, Node *n) {
   if (2 * r->nnames >= r->table_size) grow_table(r);
   NamedNode *e = slot_of(r, name.text, name.ordinal);
   if (e->name)
@@ -36,8 +36,8 @@ void read_define(Reader *r, Token name, Node *n) {
   r->places.at[n->id] = name.span;
 }
 
-Token read_name(Reader *r) {
-  Token t = r->tok;
+ReadToken read_name(Reader *r) {
+  ReadToken t = r->tok;
   if (t.kind != T_NAME) read_fail(r, E_TEXT_SYNTAX, t.span, "expected a name");
   if (!t.quoted && text_is_keyword(t.text))
     read_fail(r, E_TEXT_SYNTAX, t.span,
@@ -54,7 +54,7 @@ static void suggest(Reader *r, Diag *d, const char *name) {
 }
 
 Node *read_lookup(Reader *r) {
-  Token t = read_name(r);
+  ReadToken t = read_name(r);
   NamedNode *e = slot_of(r, t.text, t.ordinal);
   if (e->name) return e->node;
   Diag *d =

@@ -102,7 +102,7 @@ Scope *std_scope(Lowering *l, const char *name, Span at) {
   struct Import im = {name, s};
   vec_push(l->arena, &l->imports, im);
   int file = diags_source(l->d, arena_printf(l->arena, "<std/%s.td>", name), text, size);
-  file_load(l, file, s);
+  declare_file(l, file, s);
   return s;
 }
 
@@ -129,7 +129,7 @@ static Scope *path_scope(Lowering *l, ADecl *d) {
   Scope *s = scope_new(l, l->core, false);
   struct Import im = {path, s};
   vec_push(l->arena, &l->imports, im); /* before it is loaded: a cycle ends here */
-  file_load(l, diags_source(l->d, path, text, size), s);
+  declare_file(l, diags_source(l->d, path, text, size), s);
   return s;
 }
 
@@ -139,7 +139,7 @@ static void import_names(Lowering *l, Scope *into, const Scope *from) {
       vec_push(l->arena, &into->names, from->names.at[i]);
 }
 
-bool file_load(Lowering *l, int file, Scope *scope) {
+bool declare_file(Lowering *l, int file, Scope *scope) {
   int before = diags_errors(l->d);
   AFile *f = ast_parse(l->arena, l->names, l->d, file);
   if (diags_errors(l->d) != before) { /* whatever is missing would be missed below */

@@ -8,7 +8,7 @@
 
 /* The adjoint as a node over exactly the axes that `arg`'s node has: variables
  * it has beyond those are summed. */
-static Node *adjoint_node(Lowering *l, Value *arg, Value *dx, const char *name, Span at) {
+static Node *argument_adjoint(Lowering *l, Value *arg, Value *dx, const char *name, Span at) {
   Ints want = {0}, have = {0};
   Expr *e = v_expr(l, dx);
   if (arg->e->kind != E_READ) return NULL;
@@ -86,7 +86,7 @@ void attach_gradient(Header *h) {
         diag_label(l->d, e, dx->span, "%s", shape_text(l, dx->value));
       continue;
     }
-    Node *adj = adjoint_node(l, x, dx->value, dx->name, d->grad.span);
+    Node *adj = argument_adjoint(l, x, dx->value, dx->name, d->grad.span);
     if (!adj) continue;
     vec_push(l->arena, &vjp->wrt, x->e->node);
     vec_push(l->arena, &vjp->adjoint, adj);

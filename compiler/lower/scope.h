@@ -44,7 +44,7 @@ Value *member(Lowering *l, Value *base, const char *name, Span at);
 Value *binding_value(Lowering *l, Binding *b);
 
 /* -- lower_file.c: declarations ------------------------------------------------- */
-bool file_load(Lowering *l, int file, Scope *scope); /* declarations into scope */
+bool declare_file(Lowering *l, int file, Scope *scope); /* declarations into scope */
 /* Of a library; NULL after an error. */
 Scope *std_scope(Lowering *l, const char *name, Span at);
 
