@@ -20,8 +20,8 @@ GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_v
 PASSES   = pipeline simplify hoist cse recompute again twice restack tables inline
 EVAL     = eval eval_code eval_ops eval_run
 CHECK    = gradcheck opcheck trial trial_call
-PLAN     = plan core contract group chain chain_parts chain_build rows own layout product order in_place place \
-           narrow launch steps memory verify print_plan print_picture
+PLAN     = plan core contract group chain chain_parts chain_build rows own layout product order \
+           in_place place narrow launch steps memory verify print_plan print_picture
 EMIT     = value kernels
 CPU      = target operands pack shape rows scatter contraction chain chain_shape chain_tiles \
            gemm_write gemm_blocks gemm_emit gemm_function gemm_pack gemm_narrow standalone
@@ -46,10 +46,10 @@ CLI = main flags help report open compile train sample eval run check fmt gradch
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data \
-       test_jit test_train test_reference test_api test_cli test_memory test_grad test_grad_random \
-       test_backend test_backend_random test_chain test_prelude test_contract test_diagnostics \
-       test_language test_mutations test_output test_narrow test_recompute test_prims \
-       test_target
+       test_jit test_train test_reference test_api test_cli test_memory test_grad test_grad_loops \
+       test_grad_form test_grad_random test_backend test_backend_random test_chain test_prelude \
+       test_contract test_diagnostics test_language test_mutations test_output test_narrow \
+       test_recompute test_prims test_target
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -144,6 +144,7 @@ $(B)/tests/test_memory: override LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wr
   -Wl,--wrap=aligned_alloc,--wrap=strdup,--wrap=strndup,--wrap=realpath
 
 $(B)/tests/test_random_graphs: $(B)/tests/randgraph.o $(B)/tests/randchain.o
+$(B)/tests/test_grad $(B)/tests/test_grad_loops $(B)/tests/test_grad_form: $(B)/tests/grads.o
 $(B)/tests/test_narrow $(B)/tests/test_target: $(B)/tests/model.o
 SANDBOXED = api checkpoint cli data memory output recompute reference
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
