@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "compiler/unit.h"
+#include "tests/sources.h"
 
 enum { CODE_MAX = 1000 };
 
@@ -29,17 +29,6 @@ typedef struct Raised {
   Named named[64]; /* E_SOMETHING = 501, W_SOMETHING = 901 */
   int n;
 } Raised;
-
-static char *file_text(const char *path) {
-  FILE *f = fopen(path, "rb");
-  if (!f) return NULL;
-  StrBuf b = {0};
-  char block[4096];
-  for (size_t n; (n = fread(block, 1, sizeof block, f)) > 0;) sb_write(&b, block, n);
-  fclose(f);
-  sb_puts(&b, "");
-  return b.s;
-}
 
 static bool word_char(char c) {
   return c == '_' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -139,15 +128,6 @@ static void every_code_has_a_row_and_a_place(void **state) {
 
 /* ---- compilations without their data ------------------------------------------------- */
 
-enum { SYMBOLS = 65 };
-static const double EVEN[SYMBOLS];
-
-static bool some_text(void *ctx, const DataDecl *d, DataInfo *out, const char **why) {
-  (void)ctx, (void)d, (void)why;
-  *out = (DataInfo){.vocab = SYMBOLS, .unigram = EVEN, .entropy = 3.3};
-  return true;
-}
-
 typedef struct Try {
   Arena *arena;
   Diags *diags;
@@ -202,11 +182,11 @@ static void the_leak_is_the_divergence(void **state) {
   (void)state;
   double a = 1, sum = 0;
   for (int t = 0; t < 128; t++) a *= 1 - (1e-4 + (0.02 - 1e-4) * t / 127.0);
-  for (int v = 0; v < SYMBOLS; v++) {
+  for (int v = 0; v < SOME_SYMBOLS; v++) {
     double m = v == 0 ? sqrt(a) : 0, s2 = 1 - a;
     sum += (s2 + m * m - 1 - log(s2)) / 2;
   }
-  double closed = 0.5 * (SYMBOLS * (-a - log1p(-a)) + a) / log(2);
+  double closed = 0.5 * (SOME_SYMBOLS * (-a - log1p(-a)) + a) / log(2);
   assert_true(fabs(sum / log(2) - closed) < 1e-9);
   assert_true(fabs(closed - 2.36) < 0.005);
 }

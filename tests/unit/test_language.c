@@ -20,11 +20,9 @@
 
 #include <cmocka.h>
 
-#include "compiler/unit.h"
+#include "tests/sources.h"
 
 static const char *const PAGE = "dsl/LANGUAGE.md";
-enum { SYMBOLS = 65 };
-static const double EVEN[SYMBOLS];
 
 typedef struct Block {
   int line; /* of its first line of code */
@@ -40,19 +38,9 @@ typedef struct Page {
 
 /* ---- the page ----------------------------------------------------------------------- */
 
-static char *file_text(const char *path) {
-  FILE *f = fopen(path, "rb");
-  assert_non_null(f);
-  StrBuf b = {0};
-  char part[4096];
-  for (size_t n; (n = fread(part, 1, sizeof part, f)) > 0;) sb_write(&b, part, n);
-  fclose(f);
-  sb_puts(&b, "");
-  return b.s;
-}
-
 static void read_page(Page *p) {
   *p = (Page){.arena = arena_new(), .text = file_text(PAGE), .frame = -1};
+  assert_non_null(p->text);
   bool inside = false, frame_next = false;
   int line = 0;
   for (const char *at = p->text; *at;) {
@@ -92,12 +80,6 @@ static void close_page(Page *p) {
 }
 
 /* ---- one example ------------------------------------------------------------------------ */
-
-static bool some_text(void *ctx, const DataDecl *d, DataInfo *out, const char **why) {
-  (void)ctx, (void)d, (void)why;
-  *out = (DataInfo){.vocab = SYMBOLS, .unigram = EVEN, .entropy = 3.3};
-  return true;
-}
 
 typedef enum { WHOLE, DECLARATIONS, BODY } Form;
 typedef struct Example {

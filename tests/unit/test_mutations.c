@@ -17,10 +17,9 @@
 
 #include <cmocka.h>
 
-#include "compiler/unit.h"
+#include "tests/sources.h"
 
-enum { SYMBOLS = 65, TOKENS_MAX = 20000 };
-static const double EVEN[SYMBOLS];
+enum { TOKENS_MAX = 20000 };
 
 typedef enum { WORD, NUMBER, OPERATOR, OTHER } Class;
 typedef struct Piece {
@@ -125,12 +124,6 @@ static void damage(Random *r, Piece *p, int n) {
 
 /* ---- one file ------------------------------------------------------------------------ */
 
-static bool some_text(void *ctx, const DataDecl *d, DataInfo *out, const char **why) {
-  (void)ctx, (void)d, (void)why;
-  *out = (DataInfo){.vocab = SYMBOLS, .unigram = EVEN, .entropy = 3.3};
-  return true;
-}
-
 static int lines_of(const char *s) {
   int n = 1;
   for (; *s; s++) n += *s == '\n';
@@ -170,17 +163,6 @@ static bool survives(const char *text, bool *accepted) {
   }
   arena_free(a);
   return fine;
-}
-
-static char *file_text(const char *path) {
-  FILE *f = fopen(path, "rb");
-  if (!f) return NULL;
-  StrBuf b = {0};
-  char part[4096];
-  for (size_t n; (n = fread(part, 1, sizeof part, f)) > 0;) sb_write(&b, part, n);
-  fclose(f);
-  sb_puts(&b, "");
-  return b.s;
 }
 
 /* ---- all of them ------------------------------------------------------------------------ */
