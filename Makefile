@@ -10,8 +10,8 @@ STD = core nn
 
 # -- compiler/: tree to program -------------------------------------------------------------------
 PROGRAM  = program
-IR       = prims expr walk linear fold interval ir clone prune print read read_lex read_name \
-           read_expr verify draws
+IR       = prims expr walk linear fold interval ir clone prune spelling print print_expr read \
+           read_lex read_name read_expr verify draws
 LOWER    = lower_error lower_value lower_range lower_path lower_scope lower_name lower_file \
            lower_index lower_expr lower_reduce lower_draw lower_header lower_vjp lower_call \
            lower_stmt lower_loop lower_place diffusion settings entry inputs models objective \

@@ -106,7 +106,7 @@ static void grad_comp(GradFrame *f, Node *y) {
   Expr *dy = adjoint_read(p, &p->adjoint[y->id], at);
   GuardedList seeds = {0};
   seeds_of(f, y, dy, &seeds);
-  bool map = y->kind == N_COMP && y->reducer == RED_NONE && !y->guard;
+  bool map = ir_is_map(y) && !y->guard;
   ReadAdjoints reads = {0};
   grad_expr(p, y, y->body, map && y->body->kind == E_PRIM ? ir_read_all(g, y) : NULL, &seeds,
             &reads);

@@ -12,7 +12,7 @@
 
 enum { GUARDED_MAX = 4 }; /* longer lists are merged into one entry */
 
-Expr *guard_not(Graph *g, Expr *a) { return ex1(g, P_not, a); }
+static Expr *guard_not(Graph *g, Expr *a) { return ex1(g, P_not, a); }
 
 Expr *guard_select(Graph *g, Guarded x) {
   return x.guard ? ex3(g, P_select, x.guard, x.value, ex_num(g, 0)) : x.value;

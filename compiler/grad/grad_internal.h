@@ -135,7 +135,6 @@ void grad_order(GradPass *p, Expr *root, ExprOrder *out);
 bool grad_passes(const Expr *e, int k);
 
 /* -- grad_expr.c: adjoints of scalar expressions ------------------------------ */
-Expr *guard_not(Graph *g, Expr *a);
 Expr *guard_select(Graph *g, Guarded x); /* guard ? value : 0 */
 bool expr_has_read(Graph *g, Expr *e);
 void grad_expr(GradPass *p, Node *owner, Expr *root, Expr *root_value, const GuardedList *seeds,
@@ -146,7 +145,6 @@ bool grad_invert(Graph *g, int rank, const int64_t *shape, const Share *s, Term 
 
 /* -- grad_values.c: forward values as a backward body sees them ---------------- */
 Expr *grad_frame_expr(GradFrame *f, Expr *e);
-Node *grad_frame_node(GradFrame *f, Node *n);
 /* Nodes that compute vjp->adjoint[k] from `cotangent` in the frame's backward region. */
 void grad_frame_vjp(GradFrame *f, const Vjp *vjp, Node *cotangent, const bool *wanted,
                     Node **adjoint);

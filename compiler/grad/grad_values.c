@@ -23,10 +23,11 @@ static bool recomputed(const Node *n) {
   if (n->kind != N_COMP && n->kind != N_SCATTER) return false;
   if (n->save == SAVE_KEEP && n->rank < IR_MAX_RANK) return false;
   if (n->save == SAVE_RECOMPUTE || n->rank == IR_MAX_RANK) return true;
-  return n->kind == N_COMP && n->reducer == RED_NONE;
+  return ir_is_map(n);
 }
 
 static Expr *saved_read(GradFrame *f, GradFrame *owner, Node *n, Expr *const *index);
+static Node *frame_node(GradFrame *f, Node *n);
 
 static Expr *frame_read(GradFrame *f, Node *n, Expr *const *index) {
   GradFrame *owner = owner_of(f, n);
@@ -94,7 +95,7 @@ static Expr *copy_expr(Copier *c, Expr *e) {
 
 static Node *copy_ref(Copier *c, Node *n) {
   if (n->id < c->nmap && c->map[n->id]) return c->map[n->id];
-  return grad_frame_node(c->frame, n);
+  return frame_node(c->frame, n);
 }
 
 static void copy_region(Copier *c, const Region *from);
@@ -193,7 +194,7 @@ Expr *grad_frame_expr(GradFrame *f, Expr *e) {
   return copy_expr(&c, e);
 }
 
-Node *grad_frame_node(GradFrame *f, Node *n) {
+static Node *frame_node(GradFrame *f, Node *n) {
   GradFrame *owner = owner_of(f, n);
   if (!owner) return n;
   prepare(f, n);

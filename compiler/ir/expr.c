@@ -138,3 +138,5 @@ bool ex_is_one(const Expr *e) {
 }
 
 bool ex_is_prim(const Expr *e, Prim p) { return e->kind == E_PRIM && e->prim == p; }
+
+int ex_bare_var(const Expr *e) { return e->kind == E_VAR ? (int)e->inum : -1; }

@@ -56,6 +56,7 @@ Expr *expr_prim_raw(Graph *g, Prim p, Type type, Expr *const *args);
 bool ex_is_zero(const Expr *e);
 bool ex_is_one(const Expr *e);
 bool ex_is_prim(const Expr *e, Prim p);
+int ex_bare_var(const Expr *e); /* the variable that e is, or -1 */
 
 /* -- fold.c: primitives as they are usually made ---------------------------- */
 /* Primitives fold constants and apply the identities that hold for every

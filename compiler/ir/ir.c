@@ -276,6 +276,8 @@ bool ir_inside(const Region *r, const Loop *l) {
 
 bool ir_computes(const Node *n) { return n->kind == N_COMP || n->kind == N_SCATTER; }
 
+bool ir_is_map(const Node *n) { return n->kind == N_COMP && n->reducer == RED_NONE; }
+
 int64_t ir_evaluations(const Node *n) {
   int64_t count = 1;
   for (int v = 0; v < n->nvars; v++) count *= n->extent[v];

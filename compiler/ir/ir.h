@@ -183,6 +183,7 @@ bool ir_reads(Graph *g, Node *n, const Node *of); /* is `of` among them? */
 void ir_visit_exprs(Graph *g, Node *n, ExprVisit *f, void *ctx);
 bool ir_inside(const Region *r, const Loop *l); /* is r in l's body, at any depth? */
 bool ir_computes(const Node *n);                /* by a body: N_COMP or N_SCATTER */
+bool ir_is_map(const Node *n);                  /* a comprehension that reduces nothing */
 int64_t ir_evaluations(const Node *n);          /* of its body */
 
 /* -- prune.c ---------------------------------------------------------------- */

@@ -1,267 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Prints a graph in the textual form of IR.md. What is shared within a node is
  * printed once, as `$1 = ...`, so the text is never longer than the graph. */
-#include "compiler/ir/ir.h"
-#include "compiler/ir/spelling.h"
-#include "compiler/ir/text.h"
-#include "compiler/ir/walk.h"
-
 #include <math.h>
 #include <string.h>
 
-const Infix text_infix[] = {{"or", P_or, LEVEL_OR},
-                            {"and", P_and, LEVEL_AND},
-                            {"<", P_lt, LEVEL_COMPARE},
-                            {"<=", P_le, LEVEL_COMPARE},
-                            {"==", P_eq, LEVEL_COMPARE},
-                            {"!=", P_ne, LEVEL_COMPARE},
-                            {"+", P_add, LEVEL_ADD},
-                            {"-", P_sub, LEVEL_ADD},
-                            {"*", P_mul, LEVEL_MUL},
-                            {"/", P_div, LEVEL_MUL},
-                            {NULL, P_add, 0}};
-
-bool text_is_keyword(const char *s) {
-  static const char *const words[] = {"sum", "max", "min", "prod", "argmax", "true", "false", "inf",
-                                      "nan", "not", "and", "or",   "when",   "none", "_"};
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-    if (strcmp(words[i], s) == 0) return true;
-  return false;
-}
-
-bool text_is_plain(const char *s, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    char c = s[i];
-    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-    if (!letter && (i == 0 || !((c >= '0' && c <= '9') || c == '.'))) return false;
-  }
-  return n > 0;
-}
-
-/* ---- per expression, within one node ------------------------------------------- */
-typedef struct Info {
-  int epoch;
-  int uses;
-  int weight; /* of its text, in leaves and operators */
-  int height; /* of its text; what is bound counts as a leaf */
-  int let;    /* its number, or 0 */
-} Info;
-
-typedef struct Printer {
-  Graph *g;
-  Arena *arena; /* freed after printing */
-  StrBuf *out;
-  Node *node;                   /* being printed */
-  const char *var[IR_MAX_VARS]; /* its variables' names */
-  bool named[IR_MAX_VARS];      /* they are the axis names */
-  int *ordinal;                 /* by node id: 1 for the first of its name */
-  Info *info;                   /* by expression id */
-  int epoch;
-  int lets;
-  VEC(Expr *) bound;
-  int indent;
-} Printer;
-
-static void name_quoted(StrBuf *out, const char *s) {
-  sb_putc(out, '`');
-  for (const unsigned char *p = (const unsigned char *)s; *p; p++) {
-    if (*p == '`' || *p == '\\' || *p < 32 || *p >= 127)
-      sb_printf(out, "\\x%02x", *p);
-    else
-      sb_putc(out, (char)*p);
-  }
-  sb_putc(out, '`');
-}
-
-static void name(StrBuf *out, const char *s) {
-  if (text_is_plain(s, strlen(s)) && !text_is_keyword(s))
-    sb_puts(out, s);
-  else
-    name_quoted(out, s);
-}
-
-static void node_key(Printer *p, const Node *n) {
-  name(p->out, n->name);
-  if (p->ordinal[n->id] > 1) sb_printf(p->out, "'%d", p->ordinal[n->id]);
-}
-
-static void real_number(StrBuf *out, double x) {
-  char buf[32];
-  if (x != x) {
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    if (bits == UINT64_C(0x7ff8000000000000))
-      sb_puts(out, "nan");
-    else
-      sb_printf(out, "nan(%llu)", (unsigned long long)bits);
-    return;
-  }
-  fmt_double(buf, x);
-  sb_puts(out, buf);
-  if (!strpbrk(buf, ".einf")) sb_puts(out, ".0");
-}
-
-/* ---- expressions --------------------------------------------------------------- */
-
-static void print_expr(Printer *p, Expr *e, int level);
-
-static void print_args(Printer *p, Expr *e, char open, char close) {
-  sb_putc(p->out, open);
-  for (int i = 0; i < e->nargs; i++) {
-    if (i > 0) sb_puts(p->out, ", ");
-    print_expr(p, e->args[i], LEVEL_SELECT);
-  }
-  sb_putc(p->out, close);
-}
-
-static const Infix *infix_of(Prim prim) {
-  for (const Infix *f = text_infix; f->spelling; f++)
-    if (f->prim == prim) return f;
-  return NULL;
-}
-
-static void print_prim(Printer *p, Expr *e, int level) {
-  const Infix *f = infix_of(e->prim);
-  int own = f                     ? f->level
-            : e->prim == P_select ? LEVEL_SELECT
-            : e->prim == P_not    ? LEVEL_NOT
-            : e->prim == P_neg    ? LEVEL_UNARY
-                                  : LEVEL_ATOM;
-  if (own < level) sb_putc(p->out, '(');
-  if (f) {
-    bool chain = f->level != LEVEL_COMPARE; /* comparisons do not chain */
-    print_expr(p, e->args[0], chain ? own : own + 1);
-    bool tight = e->prim == P_mul && e->type == TY_INT;
-    sb_printf(p->out, tight ? "%s" : " %s ", f->spelling);
-    print_expr(p, e->args[1], own + 1);
-  } else if (e->prim == P_select) {
-    print_expr(p, e->args[0], LEVEL_OR);
-    sb_puts(p->out, " ? ");
-    print_expr(p, e->args[1], LEVEL_OR);
-    sb_puts(p->out, " : ");
-    print_expr(p, e->args[2], LEVEL_SELECT);
-  } else if (e->prim == P_not) {
-    sb_puts(p->out, "not ");
-    print_expr(p, e->args[0], LEVEL_NOT);
-  } else if (e->prim == P_neg) {
-    sb_putc(p->out, '-');
-    print_expr(p, e->args[0], LEVEL_ATOM);
-  } else {
-    sb_puts(p->out, prim_info(e->prim)->name);
-    print_args(p, e, '(', ')');
-  }
-  if (own < level) sb_putc(p->out, ')');
-}
-
-/* What begins with a minus sign is an operand only in brackets or alone. */
-static void print_number(Printer *p, Expr *e, int level) {
-  bool negative =
-      e->kind == E_INT ? e->inum < 0 : e->kind == E_NUM && e->num == e->num && signbit(e->num);
-  bool parens = negative && level > LEVEL_UNARY;
-  if (parens) sb_putc(p->out, '(');
-  if (e->kind == E_INT)
-    sb_printf(p->out, "%lld", (long long)e->inum);
-  else if (e->kind == E_BOOL)
-    sb_puts(p->out, e->inum ? "true" : "false");
-  else
-    real_number(p->out, e->num);
-  if (parens) sb_putc(p->out, ')');
-}
-
-static void print_expr(Printer *p, Expr *e, int level) {
-  if (p->info[e->id].let) {
-    sb_printf(p->out, "$%d", p->info[e->id].let);
-    return;
-  }
-  switch (e->kind) {
-  case E_NUM:
-  case E_INT:
-  case E_BOOL: print_number(p, e, level); break;
-  case E_VAR:
-    if (p->named[e->inum])
-      name(p->out, p->var[e->inum]);
-    else
-      sb_puts(p->out, p->var[e->inum]);
-    break;
-  case E_LOOPVAR:
-    sb_putc(p->out, '@');
-    node_key(p, e->loop->node);
-    break;
-  case E_READ:
-    node_key(p, e->node);
-    print_args(p, e, '[', ']');
-    break;
-  case E_PRIM: print_prim(p, e, level); break;
-  }
-}
-
-/* ---- sharing --------------------------------------------------------------------- */
-
-enum { HEIGHT_MAX = 24, WEIGHT_REAL = 5, WEIGHT_INT = 12 };
-
-static Info *info_of(Printer *p, const Expr *e) {
-  Info *i = &p->info[e->id];
-  if (i->epoch != p->epoch) *i = (Info){.epoch = p->epoch};
-  return i;
-}
-
-/* Counts uses below `root`, which is used once itself. */
-static void count_uses(Printer *p, Expr *root) {
-  if (!root) return;
-  ExprWalk *w = walk_take(p->g, root);
-  for (int i = 0; i < w->n; i++) {
-    Expr *e = w->order[i];
-    Info *x = info_of(p, e);
-    if (x->weight > 0) continue; /* below another root already */
-    x->weight = 1;
-    for (int k = 0; k < e->nargs; k++) info_of(p, e->args[k])->uses++;
-  }
-  info_of(p, root)->uses++;
-  walk_give(p->g, w);
-}
-
-/* Decides what is bound, arguments first: weights and heights are of the text. */
-static void bind_shared(Printer *p, Expr *root) {
-  if (!root) return;
-  ExprWalk *w = walk_take(p->g, root);
-  for (int i = 0; i < w->n; i++) {
-    Expr *e = w->order[i];
-    Info *x = info_of(p, e);
-    if (x->height > 0) continue;
-    int weight = 1, height = 0;
-    for (int k = 0; k < e->nargs; k++) {
-      Info *a = info_of(p, e->args[k]);
-      weight += a->let ? 1 : a->weight;
-      if (!a->let && a->height > height) height = a->height;
-    }
-    x->weight = weight;
-    x->height = height + 1;
-    bool heavy = weight >= (e->type == TY_REAL ? WEIGHT_REAL : WEIGHT_INT);
-    bool leaf = e->nargs == 0;
-    if (!leaf && ((x->uses > 1 && heavy) || x->height >= HEIGHT_MAX)) {
-      vec_push(p->arena, &p->bound, e);
-      x->let = ++p->lets;
-    }
-  }
-  walk_give(p->g, w);
-}
-
-static void begin_exprs(Printer *p, Node *n) {
-  p->epoch++;
-  p->lets = 0;
-  p->bound.n = 0;
-  for (int pass = 0; pass < 2; pass++) {
-    void (*f)(Printer *, Expr *) = pass == 0 ? count_uses : bind_shared;
-    f(p, n->guard);
-    if (n->kind == N_SCATTER)
-      for (int k = 0; k < n->rank; k++) f(p, n->index[k]);
-    f(p, n->body);
-  }
-}
-
-static void end_exprs(Printer *p) {
-  for (int i = 0; i < p->bound.n; i++) p->info[p->bound.at[i]->id].let = 0;
-}
+#include "compiler/ir/ir.h"
+#include "compiler/ir/print.h"
+#include "compiler/ir/spelling.h"
+#include "compiler/ir/text.h"
 
 /* ---- statements -------------------------------------------------------------------- */
 
@@ -297,7 +43,7 @@ static void print_vars(Printer *p, Node *n, int from, int to, Expr *guard) {
   for (int k = from; k < to; k++) {
     if (k > from) sb_puts(p->out, ", ");
     if (p->named[k])
-      name(p->out, p->var[k]);
+      text_name(p->out, p->var[k]);
     else
       sb_puts(p->out, p->var[k]);
     sb_printf(p->out, ":%lld", (long long)n->extent[k]);
@@ -316,7 +62,7 @@ static void print_type(Printer *p, const Node *n) {
   for (int k = 0; k < n->rank; k++) {
     if (k > 0) sb_puts(p->out, ", ");
     if (n->axis[k]) {
-      name(p->out, n->axis[k]);
+      text_name(p->out, n->axis[k]);
       sb_putc(p->out, ':');
     }
     sb_printf(p->out, "%lld", (long long)n->shape[k]);
@@ -337,7 +83,7 @@ static void print_axes(Printer *p, const Node *n) {
   for (int k = 0; k < n->nvars; k++) {
     if (k > 0) sb_puts(p->out, ", ");
     if (n->axis[k])
-      name(p->out, n->axis[k]);
+      text_name(p->out, n->axis[k]);
     else
       sb_putc(p->out, '_');
   }
@@ -369,7 +115,7 @@ static void print_block(Printer *p, Node *n) {
   sb_puts(p->out, " {\n");
   p->indent++;
   for (int i = 0; i < p->bound.n; i++) {
-    Info *x = &p->info[p->bound.at[i]->id];
+    PrintInfo *x = &p->info[p->bound.at[i]->id];
     int let = x->let;
     x->let = 0;
     indent(p);
@@ -396,11 +142,11 @@ static void end_block(Printer *p) {
 
 static void print_comp(Printer *p, Node *n) {
   bool named = name_vars(p, n);
-  begin_exprs(p, n);
+  print_exprs_begin(p, n);
   bool block = p->lets > 0;
   Expr *guard = block ? NULL : n->guard;
   bool reduces = n->reducer != RED_NONE;
-  node_key(p, n);
+  print_name(p, n);
   print_vars(p, n, 0, n->rank, reduces ? NULL : guard);
   print_range(p, n);
   sb_puts(p->out, block && !reduces ? " =" : " = ");
@@ -417,16 +163,16 @@ static void print_comp(Printer *p, Node *n) {
     end_block(p);
   else if (reduces)
     sb_putc(p->out, ')');
-  end_exprs(p);
+  print_exprs_end(p);
   print_tail(p, n, !named);
 }
 
 static void print_scatter(Printer *p, Node *n) {
   name_vars(p, n);
-  begin_exprs(p, n);
+  print_exprs_begin(p, n);
   bool block = p->lets > 0;
   sb_puts(p->out, "scatter ");
-  node_key(p, n);
+  print_name(p, n);
   print_type(p, n);
   print_range(p, n);
   sb_puts(p->out, " over ");
@@ -440,7 +186,7 @@ static void print_scatter(Printer *p, Node *n) {
   sb_puts(p->out, "] add ");
   print_expr(p, n->body, LEVEL_SELECT);
   if (block) end_block(p);
-  end_exprs(p);
+  print_exprs_end(p);
   print_tail(p, n, false);
 }
 
@@ -458,7 +204,7 @@ static void print_data(Printer *p, const Node *n) {
     }
     if (i > 0) sb_putc(p->out, ' ');
     if (n->type == TY_REAL)
-      real_number(p->out, n->data[i]);
+      text_real(p->out, n->data[i]);
     else if (n->type == TY_INT)
       sb_printf(p->out, "%lld", (long long)n->data[i]);
     else
@@ -472,7 +218,7 @@ static void print_region(Printer *p, const Region *r);
 static void print_loop(Printer *p, Node *n) {
   Loop *l = n->loop;
   sb_puts(p->out, "loop ");
-  node_key(p, n);
+  print_name(p, n);
   sb_printf(p->out, ":%lld%s {", (long long)l->count, l->reverse ? " reverse" : "");
   print_tail(p, n, false);
   p->indent++;
@@ -480,10 +226,10 @@ static void print_loop(Printer *p, Node *n) {
   for (int i = 0; i < l->carries.n; i++) {
     indent(p);
     sb_puts(p->out, "next ");
-    node_key(p, l->carries.at[i].in);
+    print_name(p, l->carries.at[i].in);
     sb_puts(p->out, " = ");
     if (l->carries.at[i].next)
-      node_key(p, l->carries.at[i].next);
+      print_name(p, l->carries.at[i].next);
     else
       sb_puts(p->out, "none");
     sb_putc(p->out, '\n');
@@ -491,7 +237,7 @@ static void print_loop(Printer *p, Node *n) {
   for (int i = 0; i < l->emits.n; i++) {
     indent(p);
     sb_printf(p->out, "emit %d = ", i);
-    node_key(p, l->emits.at[i]);
+    print_name(p, l->emits.at[i]);
     sb_putc(p->out, '\n');
   }
   p->indent--;
@@ -502,7 +248,7 @@ static void print_loop(Printer *p, Node *n) {
 /* keyword, name, type, range; then what follows the equals sign */
 static void print_plain(Printer *p, Node *n, const char *keyword) {
   sb_printf(p->out, "%s ", keyword);
-  node_key(p, n);
+  print_name(p, n);
   print_type(p, n);
   print_range(p, n);
 }
@@ -520,30 +266,30 @@ static void print_node(Printer *p, Node *n) {
   case N_VIEW:
     print_plain(p, n, "view");
     sb_puts(p->out, " = ");
-    node_key(p, n->base);
+    print_name(p, n->base);
     sb_printf(p->out, " + %lld", (long long)n->offset);
     break;
   case N_PACK:
     print_plain(p, n, "pack");
     for (int i = 0; i < n->parts.n; i++) {
       sb_puts(p->out, i == 0 ? " = " : ", ");
-      node_key(p, n->parts.at[i]);
+      print_name(p, n->parts.at[i]);
     }
     break;
   case N_CARRY:
     print_plain(p, n, "carry");
     sb_puts(p->out, " = ");
-    node_key(p, n->loop->carries.at[n->slot].init);
+    print_name(p, n->loop->carries.at[n->slot].init);
     break;
   case N_FINAL:
     print_plain(p, n, "final");
     sb_puts(p->out, " = ");
-    node_key(p, n->loop->carries.at[n->slot].in);
+    print_name(p, n->loop->carries.at[n->slot].in);
     break;
   case N_STACK:
     print_plain(p, n, "stack");
     sb_puts(p->out, " = ");
-    node_key(p, n->loop->node);
+    print_name(p, n->loop->node);
     sb_printf(p->out, " emit %d", n->slot);
     break;
   case N_COMP: print_comp(p, n); return;
@@ -582,18 +328,18 @@ static void number_names(Printer *p, const Region *r, NameCount *table, int size
 
 static void print_vjp(Printer *p, const Node *n) {
   sb_puts(p->out, "vjp ");
-  node_key(p, n);
+  print_name(p, n);
   sb_puts(p->out, " from ");
   if (n->vjp->cotangent)
-    node_key(p, n->vjp->cotangent);
+    print_name(p, n->vjp->cotangent);
   else
     sb_puts(p->out, "none");
   for (int i = 0; i < n->vjp->wrt.n; i++) {
     sb_puts(p->out, i == 0 ? ": " : ", ");
-    node_key(p, n->vjp->wrt.at[i]);
+    print_name(p, n->vjp->wrt.at[i]);
     sb_puts(p->out, " -> ");
     if (n->vjp->adjoint.at[i])
-      node_key(p, n->vjp->adjoint.at[i]);
+      print_name(p, n->vjp->adjoint.at[i]);
     else
       sb_puts(p->out, "none");
   }
@@ -614,25 +360,25 @@ void ir_print(Graph *g, StrBuf *out) {
   int size = 64;
   while (size < 2 * g->nodes.n + 2) size *= 2;
   p.ordinal = NEWN(p.arena, int, g->nodes.n + 1);
-  p.info = NEWN(p.arena, Info, g->nexprs + 1);
+  p.info = NEWN(p.arena, PrintInfo, g->nexprs + 1);
   number_names(&p, g->top, NEWN(p.arena, NameCount, size), size);
   sb_puts(out, "graph ");
-  name(out, g->name);
+  text_name(out, g->name);
   sb_puts(out, "\n");
   print_region(&p, g->top);
   print_vjps(&p, g->top);
   for (int i = 0; i < g->outputs.n; i++) {
     sb_puts(out, "output ");
-    name(out, g->outputs.at[i].name);
+    text_name(out, g->outputs.at[i].name);
     sb_puts(out, " = ");
-    node_key(&p, g->outputs.at[i].node);
+    print_name(&p, g->outputs.at[i].node);
     sb_putc(out, '\n');
   }
   for (int i = 0; i < g->updates.n; i++) {
     sb_puts(out, "update ");
-    node_key(&p, g->updates.at[i].state);
+    print_name(&p, g->updates.at[i].state);
     sb_puts(out, " = ");
-    node_key(&p, g->updates.at[i].value);
+    print_name(&p, g->updates.at[i].value);
     sb_putc(out, '\n');
   }
   arena_free(p.arena);

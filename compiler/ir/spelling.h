@@ -25,9 +25,11 @@ typedef struct Infix {
   Prim prim;
   int level;
 } Infix;
-extern const Infix text_infix[]; /* ends with spelling NULL */
+extern const Infix text_infix[];       /* ends with spelling NULL */
+const Infix *text_infix_of(Prim prim); /* or NULL: it is written as a call */
 
-bool text_is_keyword(const char *s);         /* must be quoted to be a name */
-bool text_is_plain(const char *s, size_t n); /* letters, digits, _ and . */
+bool text_is_keyword(const char *s);        /* must be quoted to be a name */
+void text_name(StrBuf *out, const char *s); /* quoted where it has to be */
+void text_real(StrBuf *out, double x);      /* reads back to the bit, NaN with its bits too */
 
 #endif

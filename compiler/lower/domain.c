@@ -27,7 +27,7 @@ static const double SIGNAL_AT_REST = 0.1, SYMBOLS_AT_REST = 0.1;
 static Expr *plain(Graph *g, Expr *e) {
   for (int depth = 0; depth < INLINE_DEPTH && e->kind == E_READ; depth++) {
     const Node *n = e->node;
-    if (n->kind != N_COMP || n->reducer != RED_NONE || n->guard) break;
+    if (!ir_is_map(n) || n->guard) break;
     e = ex_subst(g, n->body, e->args, n->rank);
   }
   return e;
@@ -218,7 +218,7 @@ static void check_prior(Lowering *l, const Signal *s, const UnitSampler *u, cons
   for (int i = 0; i < init->g->updates.n; i++) {
     const Node *value = init->g->updates.at[i].value;
     const Node *state = updated_state(step, init->g->updates.at[i].state->name);
-    if (!state || state->rank == 0 || value->kind != N_COMP || value->reducer != RED_NONE) continue;
+    if (!state || state->rank == 0 || !ir_is_map(value)) continue;
     bool symbols = state->shape[state->rank - 1] == l->vocab; /* the last axis is one-hot */
     if (s->meaning == GAUSSIAN
             ? state->type != TY_REAL || !may_be_normal(init->g, value->body, 0)

@@ -147,7 +147,6 @@ int path_count(Lowering *l, const char *key); /* 1, 2, ... for the same key here
 
 /* -- lower_expr.c --------------------------------------------------------------------------- */
 Value *lower_expr(Lowering *l, Scope *s, const AExpr *e);
-Value *lower_binary(Lowering *l, AOp op, Value *a, Value *b, Span at);
 Value *lower_prim(Lowering *l, Prim p, Value **args, int n, Span at);
 bool lower_number(Lowering *l, Scope *s, const AExpr *e, double *out, bool *is_int);
 /* A positive integer, and the dim or axis that it is or NULL. */

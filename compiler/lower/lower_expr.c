@@ -196,10 +196,6 @@ static Value *binary(Lowering *l, AOp op, Value *a, Value *b, Span at, bool inde
   bug("a unary operator between two operands");
 }
 
-Value *lower_binary(Lowering *l, AOp op, Value *a, Value *b, Span at) {
-  return binary(l, op, a, b, at, false);
-}
-
 /* ---- names and indices ------------------------------------------------------------ */
 
 static Value *name(Lowering *l, Scope *s, const AExpr *e) {

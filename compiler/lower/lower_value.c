@@ -245,7 +245,7 @@ static int axis_order(Lowering *l, const Value *v, int order[IR_MAX_VARS], Span 
 static bool reads_in_order(const Expr *e, const int *order, int n) {
   if (e->kind != E_READ || e->nargs != n) return false;
   for (int k = 0; k < n; k++)
-    if (e->args[k]->kind != E_VAR || e->args[k]->inum != order[k]) return false;
+    if (ex_bare_var(e->args[k]) != order[k]) return false;
   return true;
 }
 

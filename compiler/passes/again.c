@@ -43,9 +43,7 @@ static Node *stack_after(const Loop *l, const Node *value) {
 
 /* ---- may it be? ------------------------------------------------------------------ */
 
-static bool is_plain_map(const Node *n) {
-  return n->kind == N_COMP && n->reducer == RED_NONE && !n->vjp && !n->body->draws;
-}
+static bool is_plain_map(const Node *n) { return ir_is_map(n) && !n->vjp && !n->body->draws; }
 
 /* Has the later loop what is read, or can it be had by maps of what it has? */
 static void check_source(Node *read, void *ctx) {

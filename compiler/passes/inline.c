@@ -113,8 +113,7 @@ static bool is_product(const Inline *in, const Node *n) {
 
 static bool should_inline(Inline *in, Node *n) {
   Readers *r = &in->readers[n->id];
-  if (n->kind != N_COMP || n->reducer != RED_NONE || r->needed || n->save == SAVE_KEEP)
-    return false;
+  if (!ir_is_map(n) || r->needed || n->save == SAVE_KEEP) return false;
   const TargetCosts *costs = &in->options->target->costs;
   Cost c = cost_of(in->g, n);
   if (n->save == SAVE_RECOMPUTE) return true;

@@ -36,9 +36,7 @@ typedef struct Twice {
   int place; /* in the region: of the reader that copies stand before */
 } Twice;
 
-static bool is_free_map(const Node *n) {
-  return n->kind == N_COMP && n->reducer == RED_NONE && !n->vjp && n->save != SAVE_KEEP;
-}
+static bool is_free_map(const Node *n) { return ir_is_map(n) && !n->vjp && n->save != SAVE_KEEP; }
 
 typedef struct Marked {
   const bool *marked;
