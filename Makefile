@@ -30,11 +30,11 @@ COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=low
            $(PLAN:%=plan/%) $(EMIT:%=emit/%) $(CPU:%=cpu/%)
 
 # -- runtime/: programs to results ----------------------------------------------------------------
-SYSTEM   = error io spawn cache signals
+SYSTEM   = error io spawn cache signals digest
 ON_CPU   = threads block memory device jit jit_units toolchain
-STORE    = checkpoint safetensors rotate digest convert weights run_folder record
+STORE    = checkpoint safetensors rotate convert weights record
 DATA     = corpus data vocabulary utf8 feed
-TRAIN    = train evaluate sample diagnose
+TRAIN    = train evaluate sample diagnose run_folder
 VIEW     = progress terminal viewer page curve logs
 RUNTIME  = steps session reference machine peak trace project td \
            $(SYSTEM:%=system/%) $(ON_CPU:%=cpu/%) \

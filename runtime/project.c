@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/store/digest.h"
+#include "runtime/system/digest.h"
 
 enum { SOURCE_LIMIT = 64 << 20 };
 

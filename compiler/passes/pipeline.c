@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 
 enum { ALWAYS = -1 };
 
@@ -63,12 +62,6 @@ const PassInfo *pipeline_find(const char *name) {
   return NULL;
 }
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static bool wanted(const PassInfo *pass, const PipelineOptions *o, const PassOptions *switches) {
   if (o->general && !pass->general) return false;
   for (const char *const *s = o->skip; s && *s; s++)
@@ -82,9 +75,9 @@ void pipeline_run(Graph *g, const PipelineOptions *o) {
   for (int i = 0; i < pipeline_count(); i++) {
     const PassInfo *pass = &passes[i];
     if (!wanted(pass, o, switches)) continue;
-    double start = now();
+    double start = clock_seconds();
     pass->run(g, switches);
-    double seconds = now() - start;
+    double seconds = clock_seconds() - start;
     provable = provable && !pass->unprovable;
     const char *broken = o->verify && provable ? ir_verify(g) : NULL;
     if (broken) bug("%s: after the pass '%s': %s", g->name, pass->name, broken);

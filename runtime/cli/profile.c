@@ -11,7 +11,6 @@
 #include "runtime/cli/cli.h"
 #include "runtime/data/feed.h"
 #include "runtime/peak.h"
-#include "runtime/view/progress.h"
 
 enum { SOURCE_LIMIT = 64 << 20 };
 
@@ -46,10 +45,10 @@ typedef struct Profile {
 static void clock_kernel(void *ctx, int step, bool before) {
   Profile *f = ctx;
   if (before) {
-    f->started = progress_clock();
+    f->started = clock_seconds();
     return;
   }
-  double now = progress_clock();
+  double now = clock_seconds();
   int kernel = f->steps[step].kernel;
   Cost *k = &f->kernel[kernel];
   k->seconds += now - f->started;
@@ -262,7 +261,7 @@ static bool measure(Profile *f, const Project *p, Machine *m, int index, TdError
     if (ok && k == 0)
       session_run(m->session, index, 0, 1); /* memory is touched once before the clock runs */
     f->tracing = trace != NULL && k + 1 == f->rounds;
-    f->zero = progress_clock();
+    f->zero = clock_seconds();
     if (ok) session_run_watched(m->session, index, 0, k + 1, true, &watch);
     ok = ok && session_sync(m->session, err);
   }

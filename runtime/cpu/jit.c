@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "runtime/cpu/jit_units.h"
@@ -38,12 +37,6 @@ typedef struct Build {
   Cache *cache;
   char *work; /* folder of this build */
 } Build;
-
-static double jit_clock(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- running the compiler -------------------------------------------------------------- */
 
@@ -321,7 +314,7 @@ static bool load_or_make(Build *b, TdError *err) {
 
 /* The library of all kernels with a group. */
 static bool build(Jit *j, const int *group, TdError *err) {
-  double start = jit_clock();
+  double start = clock_seconds();
   Build b = {.jit = j, .group = group};
   const JitOptions *o = &j->options;
   bool ok = jit_units_make(&b.units, j->program, &j->tools, group, err) &&
@@ -331,7 +324,7 @@ static bool build(Jit *j, const int *group, TdError *err) {
   jit_units_free(&b.units);
   cache_close(b.cache);
   free(b.work);
-  j->stats.seconds += jit_clock() - start;
+  j->stats.seconds += clock_seconds() - start;
   return ok;
 }
 

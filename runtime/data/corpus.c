@@ -8,7 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "runtime/store/digest.h"
+#include "runtime/system/cache.h"
+#include "runtime/system/digest.h"
 #include "runtime/system/spawn.h"
 
 enum { TEXT_LIMIT = 2000000000 }; /* token numbers fit 32 bits */
@@ -30,19 +31,6 @@ const Corpus *corpus_known(const char *name) {
   for (int i = 0; corpus_at(i) != NULL; i++)
     if (strcmp(corpora[i].name, name) == 0) return &corpora[i];
   return NULL;
-}
-
-char *user_cache_folder(const char *sub) {
-  const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-  StrBuf s = {0};
-  if (cache != NULL && cache[0] == '/')
-    sb_printf(&s, "%s/tdc", cache);
-  else if (home != NULL && home[0] == '/')
-    sb_printf(&s, "%s/.cache/tdc", home);
-  else
-    return NULL;
-  if (sub != NULL) sb_printf(&s, "/%s", sub);
-  return s.s;
 }
 
 void text_free(Text *t) {

@@ -38,8 +38,4 @@ bool text_load(const CorpusSearch *s, const char *source, const char *td_file, T
                TdError *err);
 void text_free(Text *t);
 
-/* $XDG_CACHE_HOME/tdc or ~/.cache/tdc, with `sub` below it; malloc'ed, or NULL
- * when there is neither variable. Nothing is created. */
-char *user_cache_folder(const char *sub);
-
 #endif

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/store/digest.h"
+#include "runtime/system/digest.h"
 
 struct Checkpoint {
   StFile *file;

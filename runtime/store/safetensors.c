@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "runtime/store/digest.h"
+#include "runtime/system/digest.h"
 
 struct StFile {
   char *path;

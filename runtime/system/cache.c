@@ -14,8 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "runtime/data/corpus.h"
-
 static const char magic[] = "tdc-jit\n"; /* 8 bytes, then the key, then the checksum */
 enum { MAGIC = 8, TRAILER = MAGIC + 64 + DIGEST_BYTES, ENTRY_LIMIT = 1 << 30 };
 
@@ -91,6 +89,19 @@ static void folder_sweep(Cache *c) {
     free(path);
   }
   closedir(d);
+}
+
+char *user_cache_folder(const char *sub) {
+  const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+  StrBuf s = {0};
+  if (cache != NULL && cache[0] == '/')
+    sb_printf(&s, "%s/tdc", cache);
+  else if (home != NULL && home[0] == '/')
+    sb_printf(&s, "%s/.cache/tdc", home);
+  else
+    return NULL;
+  if (sub != NULL) sb_printf(&s, "/%s", sub);
+  return s.s;
 }
 
 Cache *cache_open(const IoHook *hook, const char *folder, bool fresh, TdError *err) {

@@ -8,7 +8,7 @@
 
 #include <signal.h>
 
-#include "runtime/store/digest.h"
+#include "runtime/system/digest.h"
 #include "runtime/system/io.h"
 
 typedef struct Cache Cache;
@@ -41,5 +41,9 @@ void cache_remove_folder(const char *folder);
 /* For `tdc cache`: entries and bytes; removal of entries. */
 void cache_usage(Cache *c, int64_t *entries, int64_t *bytes);
 int64_t cache_clear(Cache *c);
+
+/* $XDG_CACHE_HOME/tdc or ~/.cache/tdc, with `sub` below it; malloc'ed, or NULL
+ * when there is neither variable. Nothing is created. */
+char *user_cache_folder(const char *sub);
 
 #endif

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -22,12 +21,6 @@ typedef struct Running {
   int fd;
   double deadline;
 } Running;
-
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* environ with `extra` put before it: the first of two equal names is found. */
 static char **spawn_environment(const char *const *extra) {
@@ -88,7 +81,7 @@ static bool spawn_start(Running *r, SpawnJob *job) {
   fcntl(ends[0], F_SETFL, O_NONBLOCK);
   r->job = job;
   r->fd = ends[0];
-  r->deadline = job->timeout > 0 ? seconds() + job->timeout : 0;
+  r->deadline = job->timeout > 0 ? clock_seconds() + job->timeout : 0;
   job->started = true;
   return true;
 }
@@ -163,7 +156,7 @@ bool spawn_all(SpawnJob *jobs, int n, int parallel, const volatile sig_atomic_t 
         continue;
       }
       if (stopping) r->job->cancelled = true;
-      if (r->deadline > 0 && seconds() > r->deadline) r->job->timed_out = true;
+      if (r->deadline > 0 && clock_seconds() > r->deadline) r->job->timed_out = true;
       if (r->job->cancelled || r->job->timed_out) spawn_kill(r);
       i++;
     }

@@ -183,14 +183,14 @@ static bool loop(Trainer *t, TdError *err) {
   while (t->step < t->steps && patient) {
     if (t->o->stop != NULL && *t->o->stop != 0) return stopped(t, err);
     keep_states(t);
-    double start = progress_clock(), value;
+    double start = clock_seconds(), value;
     if (!feed_train(&t->feed, t->seed, t->step + 1, err)) return false;
     session_run(t->session, t->feed.index, t->seed, t->step + 1);
     t->step++;
     const char *broken = broken_output(t, &value);
     if (!session_sync(t->session, err)) return false;
     if (broken != NULL) return trainer_diagnose(t, broken, value, err);
-    if (!after_step(t, progress_clock() - start, t->step == t->steps, err)) return give_up(t, err);
+    if (!after_step(t, clock_seconds() - start, t->step == t->steps, err)) return give_up(t, err);
     if (t->step == first + 1 && t->step < t->steps && t->o->peak_flops != NULL)
       t->peak_flops = t->o->peak_flops(t->o->peak_ctx);
     patient = t->plan->patience <= 0 || t->stale < t->plan->patience;

@@ -4,17 +4,10 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
-
-double progress_clock(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 Progress progress_new(Terminal t, int64_t first, int64_t total, bool quiet) {
   return (Progress){
-      .terminal = t, .first = first, .total = total, .begin = progress_clock(), .quiet = quiet};
+      .terminal = t, .first = first, .total = total, .begin = clock_seconds(), .quiet = quiet};
 }
 
 static void progress_clear(Progress *p) {
@@ -48,7 +41,7 @@ static void progress_cut(StrBuf *s, int columns) {
 
 void progress_step(Progress *p, int64_t step, double seconds, const char *facts, bool line) {
   p->smooth = p->smooth == 0 ? seconds : 0.95 * p->smooth + 0.05 * seconds;
-  double now = progress_clock();
+  double now = clock_seconds();
   bool draw = p->terminal.live ? now - p->last_draw >= 0.1 || step == p->total : line;
   if (p->quiet || !draw) return;
   char left[32];

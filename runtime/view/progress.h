@@ -19,7 +19,6 @@ typedef struct Progress {
 } Progress;
 
 Progress progress_new(Terminal t, int64_t first, int64_t total, bool quiet);
-double progress_clock(void);
 /* `facts`: "loss 2.31  lr 1e-4"; `seconds` this step took. Draws at most ten
  * times a second, or, without a terminal, when `line` is set. */
 void progress_step(Progress *p, int64_t step, double seconds, const char *facts, bool line);

@@ -7,8 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "runtime/view/progress.h"
-
 static const double frame_seconds = 0.025;
 
 Viewer viewer_new(Terminal t, const Vocabulary *v) {
@@ -77,7 +75,7 @@ bool viewer_fits(const Viewer *w) {
 }
 
 void viewer_draw(Viewer *w, const SampleFrame *f) {
-  double now = progress_clock();
+  double now = clock_seconds();
   if (w->next > now) {
     double wait = w->next - now;
     nanosleep(&(struct timespec){.tv_nsec = (long)(wait * 1e9)}, NULL);
@@ -96,7 +94,7 @@ void viewer_draw(Viewer *w, const SampleFrame *f) {
   fflush(w->terminal.out);
   sb_free(&s);
   w->lines = lines;
-  w->next = progress_clock() + frame_seconds;
+  w->next = clock_seconds() + frame_seconds;
 }
 
 void viewer_end(Viewer *w) {

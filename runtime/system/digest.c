@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SHA-256 through libcrypto. */
-#include "runtime/store/digest.h"
+#include "runtime/system/digest.h"
 
 #include <openssl/evp.h>
 #include <stdlib.h>
