@@ -41,8 +41,8 @@ RUNTIME  = steps session reference machine peak trace project td \
            $(STORE:%=store/%) $(DATA:%=data/%) $(TRAIN:%=train/%) $(VIEW:%=view/%)
 
 # -- runtime/cli/: the command line; main.c first -------------------------------------------------
-CLI = main flags help report open compile train sample eval run check fmt gradcheck export explain \
-      doctor cache opt profile
+CLI = main options flags help report open compile train sample eval run check fmt gradcheck export \
+      explain doctor cache opt profile
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data \

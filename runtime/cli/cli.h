@@ -16,6 +16,28 @@
 #include "runtime/view/terminal.h"
 #include "runtime/store/weights.h"
 
+/* A bit for each command. */
+enum {
+  CLI_COMPILE = 1 << 0,
+  CLI_TRAIN = 1 << 1,
+  CLI_SAMPLE = 1 << 2,
+  CLI_EVAL = 1 << 3,
+  CLI_RUN = 1 << 4,
+  CLI_CHECK = 1 << 5,
+  CLI_FMT = 1 << 6,
+  CLI_GRADCHECK = 1 << 7,
+  CLI_EXPLAIN = 1 << 8,
+  CLI_DOCTOR = 1 << 9,
+  CLI_CACHE = 1 << 10,
+  CLI_OPT = 1 << 11,
+  CLI_EXPORT = 1 << 12,
+  CLI_HELP = 1 << 13,
+  CLI_COMPLETION = 1 << 14,
+  CLI_MAN = 1 << 15,
+  CLI_PROFILE = 1 << 16,
+  CLI_ALL = ~0
+};
+
 typedef struct Flag {
   const char *name; /* without "--" */
   char letter;      /* or 0 */
@@ -43,6 +65,7 @@ typedef struct Given {
 } Given;
 
 struct Cli {
+  const Command *commands; /* all there are, the last one without a name */
   const Command *command;
   Given *given;
   int ngiven;
@@ -58,10 +81,8 @@ struct Cli {
   const volatile sig_atomic_t *stop;
 };
 
-/* -- main.c ------------------------------------------------------------------- */
-extern const Command cli_commands[];
-extern const Flag cli_flags[];
-const Command *cli_command(const char *name); /* or NULL */
+/* -- options.c ---------------------------------------------------------------- */
+extern const Flag cli_flags[]; /* the last one without a name */
 
 /* -- flags.c ------------------------------------------------------------------ */
 /* Fills c from the words after the command. False after a message (exit 2). */
@@ -76,10 +97,9 @@ bool cli_bytes(const Cli *c, const char *name, int64_t *out);
 bool cli_seed(const Cli *c, uint64_t *out);
 
 /* -- help.c ------------------------------------------------------------------- */
-void cli_help(FILE *out);
+const Command *cli_command(const Command *all, const char *name); /* or NULL */
+void cli_help(const Command *all, FILE *out);
 void cli_help_command(const Command *c, FILE *out);
-void cli_completion(const char *shell, FILE *out);
-void cli_man(FILE *out);
 
 /* -- report.c: errors and their exit codes --------------------------------------- */
 /* Prints "tdc: message" (or a JSON object with --json) and returns the code. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Help, completion and the manual page, all from the two tables of main.c. */
+/* Help, completion and the manual page, all from the tables of commands and flags. */
 #include <ctype.h>
 #include <string.h>
 
@@ -55,14 +55,20 @@ static const char variables[] =
     "TDC_OFFLINE never download a corpus\n"
     "NO_COLOR    no colours\n";
 
-void cli_help(FILE *out) {
+const Command *cli_command(const Command *all, const char *name) {
+  for (const Command *c = all; c->name != NULL; c++)
+    if (strcmp(c->name, name) == 0) return c;
+  return NULL;
+}
+
+void cli_help(const Command *all, FILE *out) {
   fputs("Examples:\n"
         "  tdc models/shakespeare.td                      compile and print the plan\n"
         "  tdc train models/shakespeare.td                train\n"
         "  tdc sample models/shakespeare.td --watch       see text come out of noise\n\n"
         "Usage: tdc FILE.td | tdc COMMAND ...\n\nCommands:\n",
         out);
-  for (const Command *c = cli_commands; c->name != NULL; c++)
+  for (const Command *c = all; c->name != NULL; c++)
     fprintf(out, "  %-11s %s\n", c->name, c->summary);
   fputs("\n`tdc help COMMAND` tells more about one.\n\nEnvironment:\n", out);
   put_lines(out, variables, "  ");
@@ -109,17 +115,17 @@ static void put_flags(const Command *c, FILE *out) {
     if (takes(c, f)) fprintf(out, " --%s", f->name);
 }
 
-static void completion_bash(FILE *out) {
+static void completion_bash(const Command *all, FILE *out) {
   fputs("_tdc() {\n  local word=\"${COMP_WORDS[COMP_CWORD]}\" flags=\"\"\n"
         "  case \"${COMP_WORDS[1]}\" in\n",
         out);
-  for (const Command *c = cli_commands; c->name != NULL; c++) {
+  for (const Command *c = all; c->name != NULL; c++) {
     fprintf(out, "    %s%s) flags=\"", c->name, strcmp(c->name, "compile") == 0 ? "|*.td" : "");
     put_flags(c, out);
     fputs("\" ;;\n", out);
   }
   fputs("  esac\n  if [[ $COMP_CWORD == 1 ]]; then\n    COMPREPLY=($(compgen -W \"", out);
-  for (const Command *c = cli_commands; c->name != NULL; c++) fprintf(out, "%s ", c->name);
+  for (const Command *c = all; c->name != NULL; c++) fprintf(out, "%s ", c->name);
   fputs("\" -- \"$word\") $(compgen -f -X '!*.td' -- \"$word\"))\n"
         "  elif [[ $word == -* ]]; then\n    COMPREPLY=($(compgen -W \"$flags\" -- \"$word\"))\n"
         "  else\n    COMPREPLY=($(compgen -f -- \"$word\"))\n  fi\n}\n"
@@ -127,15 +133,15 @@ static void completion_bash(FILE *out) {
         out);
 }
 
-static void completion_zsh(FILE *out) {
+static void completion_zsh(const Command *all, FILE *out) {
   fputs("#compdef tdc\n_tdc() {\n  local -a commands flags\n  commands=(\n", out);
-  for (const Command *c = cli_commands; c->name != NULL; c++)
+  for (const Command *c = all; c->name != NULL; c++)
     fprintf(out, "    '%s:%s'\n", c->name, c->summary);
   fputs("  )\n  if (( CURRENT == 2 )); then\n"
         "    _describe command commands; _files -g '*.td'; return\n  fi\n"
         "  case $words[2] in\n",
         out);
-  for (const Command *c = cli_commands; c->name != NULL; c++) {
+  for (const Command *c = all; c->name != NULL; c++) {
     fprintf(out, "    %s%s) flags=(", c->name, strcmp(c->name, "compile") == 0 ? "|*.td" : "");
     put_flags(c, out);
     fputs(" ) ;;\n", out);
@@ -153,8 +159,8 @@ static void put_fish(FILE *out, const char *s) {
   fputc('\'', out);
 }
 
-static void completion_fish(FILE *out) {
-  for (const Command *c = cli_commands; c->name != NULL; c++) {
+static void completion_fish(const Command *all, FILE *out) {
+  for (const Command *c = all; c->name != NULL; c++) {
     fprintf(out, "complete -c tdc -n __fish_use_subcommand -a %s -d ", c->name);
     put_fish(out, c->summary);
     fputc('\n', out);
@@ -168,18 +174,18 @@ static void completion_fish(FILE *out) {
   }
 }
 
-void cli_completion(const char *shell, FILE *out) {
+static void completion(const Command *all, const char *shell, FILE *out) {
   if (strcmp(shell, "bash") == 0)
-    completion_bash(out);
+    completion_bash(all, out);
   else if (strcmp(shell, "zsh") == 0)
-    completion_zsh(out);
+    completion_zsh(all, out);
   else
-    completion_fish(out);
+    completion_fish(all, out);
 }
 
 /* ---- the manual page -------------------------------------------------------------- */
 
-void cli_man(FILE *out) {
+static void manual(const Command *all, FILE *out) {
   fprintf(out,
           ".TH TDC 1 \"\" \"tdc %s\" \"User Commands\"\n"
           ".SH NAME\ntdc \\- compile, train and sample tensor programs\n"
@@ -189,7 +195,7 @@ void cli_man(FILE *out) {
           "tdc compiles it to C, compiles that for this machine and runs it.\n"
           ".SH COMMANDS\n",
           TDC_VERSION);
-  for (const Command *c = cli_commands; c->name != NULL; c++) {
+  for (const Command *c = all; c->name != NULL; c++) {
     fprintf(out, ".SS tdc %s ", c->name);
     put_roff(out, c->arguments);
     fputc('\n', out);
@@ -229,10 +235,10 @@ void cli_man(FILE *out) {
 
 int cli_help_main(Cli *c) {
   if (c->nargs == 0) {
-    cli_help(stdout);
+    cli_help(c->commands, stdout);
     return cli_done(c);
   }
-  const Command *about = cli_command(c->args[0]);
+  const Command *about = cli_command(c->commands, c->args[0]);
   if (about == NULL) return cli_usage(c, "there is no command '%.100s'", c->args[0]);
   cli_help_command(about, stdout);
   return cli_done(c);
@@ -242,11 +248,11 @@ int cli_completion_main(Cli *c) {
   const char *shell = c->args[0];
   if (strcmp(shell, "bash") != 0 && strcmp(shell, "zsh") != 0 && strcmp(shell, "fish") != 0)
     return cli_usage(c, "completion is for bash, zsh or fish, not '%.100s'", shell);
-  cli_completion(shell, stdout);
+  completion(c->commands, shell, stdout);
   return cli_done(c);
 }
 
 int cli_man_main(Cli *c) {
-  cli_man(stdout);
+  manual(c->commands, stdout);
   return cli_done(c);
 }

@@ -10,11 +10,9 @@
 /* What samples and models need of the text is in the weights file: with one at
  * hand no corpus is read. It stays open while the project is compiled. */
 static Checkpoint *remembered(Cli *c, ProjectOptions *o) {
-  bool wanted =
-      c->command->run == cli_sample || c->command->run == cli_run || cli_has(c, "weights");
-  if (!wanted || c->command->run == cli_eval || c->command->run == cli_export ||
-      cli_has(c, "untrained"))
-    return NULL;
+  unsigned command = c->command->bit;
+  bool wanted = (command & (CLI_SAMPLE | CLI_RUN)) || cli_has(c, "weights");
+  if (!wanted || (command & (CLI_EVAL | CLI_EXPORT)) || cli_has(c, "untrained")) return NULL;
   TdError ignored = {0};
   StrBuf folder = {0};
   const char *slash = strrchr(c->args[0], '/'), *name = slash != NULL ? slash + 1 : c->args[0];
@@ -55,7 +53,7 @@ bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
   Checkpoint *w = cli_text(c, "data", NULL) == NULL ? remembered(c, &options) : NULL;
   bool ok = project_open(p, &options, &err), found = p->diags != NULL && diags_count(p->diags) > 0;
   checkpoint_close(w);
-  bool told = c->json && c->command->run == cli_check && ok; /* its result is the warnings */
+  bool told = c->json && c->command->bit == CLI_CHECK && ok; /* its result is the warnings */
   if (found && !told && (!ok || !c->quiet)) {
     bool json = c->json && !ok; /* warnings never mix with results */
     project_report(p, json, c->err.colour, json ? stdout : stderr);
@@ -88,7 +86,7 @@ static void tell_end(const Cli *c, const Jit *j) {
 /* Asked for, or all there is. Commands that are about kernels need a compiler. */
 static bool without_kernels(const Cli *c) {
   if (cli_has(c, "reference")) return true;
-  if (c->command->run == cli_profile || c->command->run == cli_export) return false;
+  if (c->command->bit & (CLI_PROFILE | CLI_EXPORT)) return false;
   char *tried = toolchain_missing();
   bool missing = tried != NULL;
   if (missing && !c->quiet)
@@ -123,7 +121,7 @@ bool cli_machine(Cli *c, Machine *m, const Unit *u, const char *const *entries, 
 
 char *cli_run_folder(const Cli *c, const Unit *u) {
   StrBuf s = {0};
-  const char *given = c->command->run == cli_train ? cli_text(c, "output", NULL) : NULL;
+  const char *given = c->command->bit == CLI_TRAIN ? cli_text(c, "output", NULL) : NULL;
   if (given != NULL)
     sb_puts(&s, given);
   else
