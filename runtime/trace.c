@@ -73,7 +73,7 @@ static int64_t finite_floats(const float *x, int64_t count) {
   return i;
 }
 
-static Finding look(const void *data, TdType type, int64_t count) {
+static Finding find_bad(const void *data, TdType type, int64_t count) {
   Finding f = {-1, -1};
   for (int64_t i = type == TD_F32 ? finite_floats(data, count) : 0; i < count; i++) {
     double x = 0;
@@ -116,7 +116,7 @@ typedef union Piece {
 } Piece;
 
 /* A device that fails is asked no further: its next user is told. */
-static Finding look_at_state(const Session *s, int state) {
+static Finding find_bad_in_state(const Session *s, int state) {
   const TdState *st = &s->program->states[state];
   int64_t most = PIECE_BYTES / (int64_t)td_type_size(st->type);
   Finding all = {-1, -1};
@@ -124,7 +124,7 @@ static Finding look_at_state(const Session *s, int state) {
   for (int64_t i = 0; i < st->count && all.nan < 0; i += most) {
     int64_t some = st->count - i < most ? st->count - i : most;
     if (!session_read_state(s, state, i, some, &piece, NULL)) break;
-    Finding f = look(&piece, st->type, some);
+    Finding f = find_bad(&piece, st->type, some);
     if (f.nan >= 0) all.nan = i + f.nan;
     if (f.infinite >= 0 && all.infinite < 0) all.infinite = i + f.infinite;
   }
@@ -134,7 +134,7 @@ static Finding look_at_state(const Session *s, int state) {
 NanSource session_check_states(const Session *s) {
   NanSource out = {0};
   for (int i = 0; i < s->program->nstates; i++) {
-    Finding f = look_at_state(s, i);
+    Finding f = find_bad_in_state(s, i);
     int64_t at = f.nan >= 0 ? f.nan : f.infinite;
     if (at < 0) continue;
     out = (NanSource){.found = true, .infinite = f.nan < 0, .index = at};
@@ -220,7 +220,7 @@ static void trace_launch(void *ctx, int step, bool before) {
     } else if (compare_with(t, at, buffer, b)) {
       NanSource here = {
           .tensor = b->name, .kernel = kernel->name, .where = kernel->where, .text = kernel->text};
-      note_finding(t, look(at, b->type, b->count), here);
+      note_finding(t, find_bad(at, b->type, b->count), here);
     } else {
       t->failed = true;
     }
@@ -231,7 +231,7 @@ static void trace_launch(void *ctx, int step, bool before) {
 static void trace_value(void *ctx, const char *name, const double *x, int64_t count) {
   Trace *t = ctx;
   if (t->nan.found) return;
-  note_finding(t, look(x, TD_F64, count), (NanSource){.tensor = name, .kernel = name});
+  note_finding(t, find_bad(x, TD_F64, count), (NanSource){.tensor = name, .kernel = name});
 }
 
 NanSource session_trace(Session *s, int entry, uint64_t seed, int64_t step) {

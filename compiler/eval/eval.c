@@ -41,7 +41,7 @@ typedef struct Undefined {
   bool found;
 } Undefined;
 
-static void look(Node *read, void *ctx) {
+static void note_undefined(Node *read, void *ctx) {
   Undefined *u = ctx;
   if (u->ev->node[read->id].undefined) u->found = true;
 }
@@ -57,7 +57,7 @@ static bool is_undefined(Eval *ev, Node *n) {
     return ev->node[c->in->id].undefined || ev->node[c->next->id].undefined;
   }
   Undefined u = {ev, false};
-  ir_each_read(ev->g, n, look, &u);
+  ir_each_read(ev->g, n, note_undefined, &u);
   return u.found;
 }
 

@@ -30,16 +30,16 @@ static bool names_old(Plan *p, const Node *n, const Node *old) {
   return false;
 }
 
-static void look(Node *read, void *ctx) {
+static void note_old_read(Node *read, void *ctx) {
   Reads *r = ctx;
   if (names_old(r->p, read, r->old)) r->found = true;
 }
 
 static bool group_reads(Plan *p, Group *g, const Node *old) {
   Reads r = {p, old, false};
-  if (g->kind == GROUP_LOOP) ir_each_read(p->g, g->loop->node, look, &r);
+  if (g->kind == GROUP_LOOP) ir_each_read(p->g, g->loop->node, note_old_read, &r);
   for (int i = 0; i < g->members.n && !r.found; i++)
-    ir_each_read(p->g, g->members.at[i].node, look, &r);
+    ir_each_read(p->g, g->members.at[i].node, note_old_read, &r);
   return r.found;
 }
 
@@ -95,7 +95,7 @@ static bool rows_allow(Plan *p, Group *g, const Node *value, const Node *old) {
     /* a product reads its inputs long before, or long after, an element is written */
     if (r->items[i].form == FORM_MIXED && r->items[i].nest >= writer->nest) {
       Reads reads = {p, old, false};
-      ir_each_read(p->g, r->items[i].node, look, &reads);
+      ir_each_read(p->g, r->items[i].node, note_old_read, &reads);
       if (reads.found) return false;
     }
     if (o.fails) return false;
@@ -116,7 +116,7 @@ static bool epilogue_allows(Plan *p, Group *g, const Node *value, const Node *ol
     Node *n = g->members.at[i].node;
     if (i == 0) {
       Reads reads = {p, old, false};
-      ir_each_read(p->g, n, look, &reads);
+      ir_each_read(p->g, n, note_old_read, &reads);
       if (reads.found) return false;
       continue;
     }

@@ -37,7 +37,7 @@ static void take_row(Take *t, const SampleFrame *f, int64_t row) {
   sb_free(&s);
 }
 
-static bool look(void *ctx, const SampleFrame *f) {
+static bool take_frame(void *ctx, const SampleFrame *f) {
   Take *t = ctx;
   if (t->viewer != NULL) viewer_draw(t->viewer, f);
   if (t->page != NULL) page_add(t->page, f);
@@ -92,7 +92,7 @@ static bool sample_all(Cli *c, Session *s, SampleRequest *r, Take *t, bool each,
     SampleRequest one = *r;
     one.seed = r->seed + batch * UINT64_C(0x9e3779b97f4a7c15); /* other draws in every batch */
     int64_t before = t->left;
-    if (!sample_run(s, &one, each && batch == 0, look, t, err)) return false;
+    if (!sample_run(s, &one, each && batch == 0, take_frame, t, err)) return false;
     if (t->left == before)
       return td_fail(err, TD_BAD_FILE, "sampler %s emits nothing", r->sampler->name);
     if (t->viewer != NULL) {
