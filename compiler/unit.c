@@ -220,54 +220,42 @@ static void join_sources(Lowering *l) {
   sb_free(&b);
 }
 
-static bool compile(Lowering *l, int file) {
-  Unit *u = l->unit;
-  TrainSettings train = {0};
-  int before = diags_errors(l->d);
-  u->path = diags_source_at(l->d, file)->path;
-  u->name = stem(l->arena, u->path);
-  l->init = entry_new(l, "init");
-  l->init->init = true;
-  entry_enter(l, entry_new(l, "scratch"));
-  l->param_path = l->draw_path = "";
-  l->core = scope_new(l, NULL, false);
+/* The file's declarations, those of the library around them, and -D. After a wrong
+ * declaration the rest is still checked (*ok); after a syntax error too much may be missing. */
+static AFile *declare(Lowering *l, int file, bool *ok) {
   size_t size;
   const char *core = std_source("core", &size);
+  l->core = scope_new(l, NULL, false);
   declare_file(l, diags_source(l->d, "<std/core.td>", core, size), l->core);
   l->root = scope_new(l, l->core, false);
-  bool declared = declare_file(l, file, l->root);
-  /* -D and settings of the user's file only */
-  AFile *f = NULL;
+  *ok = declare_file(l, file, l->root);
+  if (!check_defines(l) || l->syntax_errors) return NULL;
   for (int i = 0; i < l->files.n; i++)
-    if (l->files.at[i]->file == file) f = l->files.at[i];
-  /* After a wrong declaration the rest is still checked; after a syntax error
-   * too much may be missing. */
-  if (!check_defines(l) || l->syntax_errors) return false;
-  bool ok = declared;
+    if (l->files.at[i]->file == file) return l->files.at[i];
+  return NULL;
+}
+
+/* `train` and `precision`, of the user's file only. */
+static bool read_settings(Lowering *l, const AFile *f, TrainSettings *train) {
+  bool ok = true;
   for (int i = 0; i < f->decls.n; i++) {
     ADecl *d = f->decls.at[i];
     if (d->kind == D_PRECISION) ok = settings_precision(l, d) && ok;
     if (d->kind != D_TRAIN) continue;
-    if (train.decl) {
-      diag_note(l->d, lower_error(l, 403, d->span, "a second 'train'"), train.decl->span,
-                "the first is here");
-      ok = false;
+    if (!train->decl) {
+      ok = settings_train(l, train, d, l->root) && ok;
       continue;
     }
-    ok = settings_train(l, &train, d, l->root) && ok;
+    diag_note(l->d, lower_error(l, 403, d->span, "a second 'train'"), train->decl->span,
+              "the first is here");
+    ok = false;
   }
-  u->entries = NEWN(l->arena, UnitEntry, 1);
-  entry_add(l, l->init);
-  if (train.decl && train.loss) ok = build_objective(l, &train) && ok;
-  if (!l->options->no_samplers) ok = build_samplers(l) && ok;
-  ok = build_models(l) && ok;
-  check_unused(l);
-  if (!ok || diags_errors(l->d) != before) return false;
-  layout(l);
-  finish_init(l);
-  domain_warnings(l);
-  if (train.decl && !l->options->no_update && !finish_objective(l, &train)) return false;
-  /* finish_objective gave the training entry its step input */
+  return ok;
+}
+
+/* What the runtime is told of entries and data. */
+static void describe(Lowering *l) {
+  Unit *u = l->unit;
   for (int i = 0; i < u->nentries; i++) {
     u->entries[i].inputs = l->entries.at[i]->inputs.at;
     u->entries[i].ninputs = l->entries.at[i]->inputs.n;
@@ -280,6 +268,10 @@ static bool compile(Lowering *l, int file) {
   }
   u->ndata = l->datas.n;
   join_sources(l);
+}
+
+static void finish_graphs(Lowering *l) {
+  const Unit *u = l->unit;
   for (int i = 0; i < u->nentries; i++) {
     Graph *g = u->entries[i].graph;
     for (int k = 0; k < g->nodes.n && !l->options->no_update; k++)
@@ -288,6 +280,35 @@ static bool compile(Lowering *l, int file) {
     const char *why = ir_verify(g);
     if (why) bug("entry %s: %s", u->entries[i].name, why);
   }
+}
+
+static bool compile(Lowering *l, int file) {
+  Unit *u = l->unit;
+  TrainSettings train = {0};
+  int before = diags_errors(l->d);
+  bool ok;
+  u->path = diags_source_at(l->d, file)->path;
+  u->name = stem(l->arena, u->path);
+  l->init = entry_new(l, "init");
+  l->init->init = true;
+  entry_enter(l, entry_new(l, "scratch"));
+  l->param_path = l->draw_path = "";
+  const AFile *f = declare(l, file, &ok);
+  if (!f) return false;
+  ok = read_settings(l, f, &train) && ok;
+  u->entries = NEWN(l->arena, UnitEntry, 1);
+  entry_add(l, l->init);
+  if (train.decl && train.loss) ok = build_objective(l, &train) && ok;
+  if (!l->options->no_samplers) ok = build_samplers(l) && ok;
+  ok = build_models(l) && ok;
+  check_unused(l);
+  if (!ok || diags_errors(l->d) != before) return false;
+  layout(l);
+  finish_init(l);
+  domain_warnings(l);
+  if (train.decl && !l->options->no_update && !finish_objective(l, &train)) return false;
+  describe(l);
+  finish_graphs(l);
   if (diags_errors(l->d) != before) return false;
   return l->options->check_only || run_backend(l);
 }
