@@ -80,29 +80,13 @@ static Node *sum_node(GradPass *p, Region *r, const Term *t, const Like *like, c
   return n;
 }
 
-typedef struct Bounds {
-  Graph *g;
-  const Share *share;
-  bool proved;
-} Bounds;
-
-static void prove_index(Bounds *b, const Expr *index, int64_t size) {
-  if (!ex_in_range(b->g, index, b->share->extent, b->share->nvars, size)) b->proved = false;
-}
-
-static void prove_read(Expr *e, void *ctx) {
-  if (e->kind != E_READ) return;
-  for (int k = 0; k < e->nargs; k++) prove_index(ctx, e->args[k], e->node->shape[k]);
-}
-
 /* Is the target, and all that is read to find it, in bounds whatever the guard says? */
 static bool in_bounds(Graph *g, const Share *s, const Like *like) {
-  Bounds b = {g, s, true};
-  for (int a = 0; a < like->rank; a++) {
-    prove_index(&b, s->index[a], like->shape[a]);
-    ex_visit(g, s->index[a], prove_read, &b);
-  }
-  return b.proved;
+  for (int a = 0; a < like->rank; a++)
+    if (!ex_in_range(g, s->index[a], s->extent, s->nvars, like->shape[a]) ||
+        !ex_reads_in_range(g, s->index[a], s->extent, s->nvars))
+      return false;
+  return true;
 }
 
 /* Variables that the target does not depend on are summed before scattering:

@@ -100,5 +100,7 @@ bool ex_interval(Graph *g, const Expr *e, const int64_t *extent, int nvars, int6
                  int64_t *hi);
 /* Does e lie in 0 .. limit - 1 whatever the variables are? */
 bool ex_in_range(Graph *g, const Expr *e, const int64_t *extent, int nvars, int64_t limit);
+/* Are all reads in e (NULL: none) in bounds, whatever their conditions? */
+bool ex_reads_in_range(Graph *g, Expr *e, const int64_t *extent, int nvars);
 
 #endif

@@ -158,3 +158,22 @@ bool ex_in_range(Graph *g, const Expr *e, const int64_t *extent, int nvars, int6
   int64_t lo, hi;
   return ex_interval(g, e, extent, nvars, &lo, &hi) && lo >= 0 && hi < limit;
 }
+
+typedef struct Reads {
+  Graph *g;
+  const int64_t *extent;
+  int nvars;
+  bool proved;
+} Reads;
+
+static void prove_read(Expr *e, void *ctx) {
+  Reads *r = ctx;
+  for (int d = 0; d < e->nargs && e->kind == E_READ; d++)
+    r->proved = r->proved && ex_in_range(r->g, e->args[d], r->extent, r->nvars, e->node->shape[d]);
+}
+
+bool ex_reads_in_range(Graph *g, Expr *e, const int64_t *extent, int nvars) {
+  Reads r = {g, extent, nvars, true};
+  if (e) ex_visit(g, e, prove_read, &r);
+  return r.proved;
+}

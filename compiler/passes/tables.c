@@ -35,22 +35,6 @@ static double points(const Node *n, uint32_t vars) {
   return count;
 }
 
-typedef struct Proof {
-  Graph *g;
-  const Node *n;
-  bool fails;
-} Proof;
-
-static void prove(Expr *e, void *ctx) {
-  Proof *f = ctx;
-  for (int d = 0; d < e->nargs && e->kind == E_READ; d++) {
-    int64_t lo, hi;
-    if (!ex_interval(f->g, e->args[d], f->n->extent, f->n->nvars, &lo, &hi) || lo < 0 ||
-        hi >= e->node->shape[d])
-      f->fails = true;
-  }
-}
-
 static void consider(Expr *e, void *ctx) {
   Tables *t = ctx;
   Node *n = t->n;
@@ -62,9 +46,7 @@ static void consider(Expr *e, void *ctx) {
   if (ops < c->table_entry || times < (double)c->table_uses * count || gain < c->table_gain ||
       gain < t->gain)
     return;
-  Proof f = {t->g, n, false};
-  ex_visit(t->g, e, prove, &f);
-  if (f.fails) return;
+  if (!ex_reads_in_range(t->g, e, n->extent, n->nvars)) return;
   t->found = e;
   t->gain = gain;
 }

@@ -14,10 +14,7 @@ bool product_place(Plan *p, const Node *n, const Node *read, Expr *const *index,
   int64_t stride[IR_MAX_RANK];
   plan_strides(p, read, stride);
   for (int d = read->rank - 1; d >= 0; d--) {
-    int64_t lo, hi;
-    if (!ex_interval(p->g, index[d], n->extent, n->nvars, &lo, &hi) || lo < 0 ||
-        hi >= read->shape[d])
-      return false;
+    if (!ex_in_range(p->g, index[d], n->extent, n->nvars, read->shape[d])) return false;
     if (!linear_add(lin, index[d], stride[d])) return false;
   }
   for (int i = 0; i < lin->n; i++)

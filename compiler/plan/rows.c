@@ -265,31 +265,15 @@ static void join_loops(Plan *p, RowPlan *r, Item *first, Item *last) {
 
 /* ---- are all reads in bounds, whatever their conditions? ------------------------------------ */
 
-typedef struct Proof {
-  Plan *p;
-  const int64_t *extent;
-  int nvars;
-  bool fails;
-} Proof;
-
-static void prove_read(Expr *e, void *ctx) {
-  Proof *f = ctx;
-  for (int d = 0; d < e->nargs && e->kind == E_READ; d++) {
-    int64_t lo, hi;
-    if (!ex_interval(f->p->g, e->args[d], f->extent, f->nvars, &lo, &hi) || lo < 0 ||
-        hi >= e->node->shape[d])
-      f->fails = true;
-  }
-}
-
 static bool all_proved(Plan *p, const RowPlan *r) {
   for (int i = 0; i < r->nitems; i++) {
+    const Item *it = &r->items[i];
     int64_t extent[IR_MAX_VARS];
-    Proof f = {.p = p, .extent = extent};
-    item_extents(r, &r->items[i], extent, &f.nvars);
-    ex_visit(p->g, r->items[i].body, prove_read, &f);
-    if (r->items[i].guard) ex_visit(p->g, r->items[i].guard, prove_read, &f);
-    if (f.fails) return false;
+    int nvars;
+    item_extents(r, it, extent, &nvars);
+    if (!ex_reads_in_range(p->g, it->body, extent, nvars) ||
+        !ex_reads_in_range(p->g, it->guard, extent, nvars))
+      return false;
   }
   return true;
 }
