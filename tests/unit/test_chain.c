@@ -34,24 +34,9 @@ typedef struct Test {
   Graph *g;
   Region *r;
   Loop *loop;
+  const TdProgram *with, *without; /* chains */
+  int program;                     /* with: its number in the library of its kind */
 } Test;
-
-static int setup(void **state) {
-  Test *t = test_malloc(sizeof *t);
-  *t = (Test){.arena = arena_new()};
-  t->diags = diags_new(t->arena);
-  t->g = graph_new(t->arena, interner_new(t->arena), "attention");
-  t->r = t->g->top;
-  *state = t;
-  return 0;
-}
-
-static int teardown(void **state) {
-  Test *t = *state;
-  arena_free(t->arena);
-  test_free(t);
-  return 0;
-}
 
 #define EXTENTS(...) \
   (const int64_t[]) { __VA_ARGS__ }
@@ -208,21 +193,88 @@ static void *results(Test *t, Compiled *c, int64_t chunk, int64_t *bytes) {
   return copy;
 }
 
-/* So many chains, nothing of `wide` elements in memory, the evaluator's values,
- * and the same bits whatever pieces a thread gets. */
-static void check(Test *t, const Shape *s, int count, int64_t wide) {
-  build(t, s);
-  const char *why = ir_verify(t->g);
-  if (why) fail_msg("%s", why);
-  const TdProgram *p = compile(t, s, true), *without = compile(t, s, false);
-  assert_int_equal(chains(p), count);
-  assert_int_equal(chains(without), 0);
-  if (wide > 0) {
-    assert_true(largest(p) < wide);
-    assert_true(largest(without) >= wide);
+/* ---- the cases ------------------------------------------------------------------------ */
+
+typedef struct Case {
+  const char *name;
+  Shape shape;
+} Case;
+
+static const Case cases[] = {
+    {"forward", {2, 48, 3, 16, .layers = 1}},
+    {"gradients", {2, 64, 3, 16, .layers = 2, .gradients = true}},
+    /* Without a loop one region has both: the scores are computed twice there. */
+    {"one_layer", {2, 64, 3, 16, .layers = 1, .gradients = true}},
+    {"one_causal_layer",
+     {2, 83, 3, 16, .layers = 1, .gradients = true, .causal = true, .bias = true}},
+    {"one_dropped_layer", {2, 64, 2, 16, .layers = 1, .gradients = true, .dropout = true}},
+    {"causal", {2, 64, 2, 16, .layers = 2, .gradients = true, .causal = true}},
+    {"dropout", {2, 64, 2, 16, .layers = 2, .gradients = true, .dropout = true}},
+    {"odd_extents",
+     {3, 83, 5, 11, .layers = 2, .gradients = true, .causal = true, .targets = true}},
+    /* Rows are (head, query): no head is in the operands that are packed. */
+    {"shared_keys", {4, 64, 3, 16, .layers = 2, .gradients = true, .shared_keys = true}},
+    {"bias", {2, 64, 2, 16, .layers = 2, .gradients = true, .bias = true}},
+    /* k in more than one block, and a block of few rows */
+    {"long_rows", {2, 420, 2, 8, .layers = 2, .gradients = true, .causal = true}},
+    /* odd extents too: k and rows that are no whole tiles */
+    {"narrow", {2, 83, 3, 24, .layers = 2, .gradients = true, .causal = true, .narrow = true}},
+};
+enum { CASES = sizeof cases / sizeof cases[0] };
+
+static Test planned[CASES];
+static Library *wide_kernels, *narrow_kernels; /* of all cases, in f32 and in bf16 */
+
+static Library *kernels_of(bool narrow) {
+  const TdProgram *programs[CASES];
+  int n = 0;
+  for (int i = 0; i < CASES; i++) {
+    if (cases[i].shape.narrow != narrow) continue;
+    planned[i].program = n;
+    programs[n++] = planned[i].with;
   }
-  Compiled *c = compiled_new(p, NULL);
-  assert_non_null(c);
+  return library_new(programs, n, NULL);
+}
+
+static int plan_all(void **state) {
+  (void)state;
+  for (int i = 0; i < CASES; i++) {
+    Test *t = &planned[i];
+    *t = (Test){.arena = arena_new()};
+    t->diags = diags_new(t->arena);
+    t->g = graph_new(t->arena, interner_new(t->arena), "attention");
+    t->r = t->g->top;
+    build(t, &cases[i].shape);
+    const char *why = ir_verify(t->g);
+    if (why) fail_msg("%s: %s", cases[i].name, why);
+    t->with = compile(t, &cases[i].shape, true);
+    t->without = compile(t, &cases[i].shape, false);
+  }
+  wide_kernels = kernels_of(false);
+  narrow_kernels = kernels_of(true);
+  return wide_kernels && narrow_kernels ? 0 : -1;
+}
+
+static int free_all(void **state) {
+  (void)state;
+  library_free(wide_kernels);
+  library_free(narrow_kernels);
+  for (int i = 0; i < CASES; i++) arena_free(planned[i].arena);
+  return 0;
+}
+
+/* A chain forwards and one backwards, no scores in memory, the evaluator's values, and the
+ * same bits whatever pieces a thread gets. */
+static void check(void **state) {
+  const Case *k = *state;
+  const Shape *s = &k->shape;
+  Test *t = &planned[k - cases];
+  const int64_t scores = s->b * s->h * s->l * s->l;
+  assert_int_equal(chains(t->with), s->gradients ? 2 : 1);
+  assert_int_equal(chains(t->without), 0);
+  assert_true(largest(t->with) < scores);
+  assert_true(largest(t->without) >= scores);
+  Compiled *c = compiled_of(s->narrow ? narrow_kernels : wide_kernels, t->program);
   assert_int_equal(compiled_compare(c, 0, t->g, 1, s->narrow ? 0.06 : 2e-4, 1), 0);
   int64_t n, m;
   const void *one = results(t, c, INT64_MAX / 2, &n), *three = results(t, c, 3, &m);
@@ -233,7 +285,7 @@ static void check(Test *t, const Shape *s, int count, int64_t wide) {
   for (int i = 0; s->targets && i < 2; i++) { /* 4 lanes, 8 lanes */
     const char *const flags[] = {"-O1", i ? "-march=x86-64-v3" : "-march=x86-64", NULL};
     if (i && !__builtin_cpu_supports("avx2")) continue;
-    c = compiled_new(p, flags);
+    c = compiled_new(t->with, flags);
     assert_non_null(c);
     assert_int_equal(compiled_compare(c, 0, t->g, 2, 2e-4, 1), 0);
     compiled_free(c);
@@ -241,114 +293,10 @@ static void check(Test *t, const Shape *s, int count, int64_t wide) {
 #endif
 }
 
-static void test_forward(void **state) {
-  check(*state, &(Shape){.b = 2, .l = 48, .h = 3, .e = 16, .layers = 1}, 1, 2 * 3 * 48 * 48);
-}
-
-static void test_gradients(void **state) {
-  check(*state, &(Shape){.b = 2, .l = 64, .h = 3, .e = 16, .layers = 2, .gradients = true}, 2,
-        2 * 3 * 64 * 64);
-}
-
-/* Without a loop one region has both: the scores are computed twice there. */
-static void test_one_layer(void **state) {
-  check(*state, &(Shape){.b = 2, .l = 64, .h = 3, .e = 16, .layers = 1, .gradients = true}, 2,
-        2 * 3 * 64 * 64);
-}
-
-static void test_one_causal_layer(void **state) {
-  check(*state,
-        &(Shape){.b = 2,
-                 .l = 83,
-                 .h = 3,
-                 .e = 16,
-                 .layers = 1,
-                 .gradients = true,
-                 .causal = true,
-                 .bias = true},
-        2, 2 * 3 * 83 * 83);
-}
-
-static void test_one_dropped_layer(void **state) {
-  check(*state,
-        &(Shape){.b = 2, .l = 64, .h = 2, .e = 16, .layers = 1, .gradients = true, .dropout = true},
-        2, 2 * 2 * 64 * 64);
-}
-
-static void test_causal(void **state) {
-  check(*state,
-        &(Shape){.b = 2, .l = 64, .h = 2, .e = 16, .layers = 2, .gradients = true, .causal = true},
-        2, 2 * 2 * 64 * 64);
-}
-
-static void test_dropout(void **state) {
-  check(*state,
-        &(Shape){.b = 2, .l = 64, .h = 2, .e = 16, .layers = 2, .gradients = true, .dropout = true},
-        2, 2 * 2 * 64 * 64);
-}
-
-static void test_odd_extents(void **state) {
-  check(*state,
-        &(Shape){.b = 3,
-                 .l = 83,
-                 .h = 5,
-                 .e = 11,
-                 .layers = 2,
-                 .gradients = true,
-                 .causal = true,
-                 .targets = true},
-        2, 3 * 5 * 83 * 83);
-}
-
-/* Rows are (head, query): no head is in the operands that are packed. */
-static void test_shared_keys(void **state) {
-  check(*state,
-        &(Shape){
-            .b = 4, .l = 64, .h = 3, .e = 16, .layers = 2, .gradients = true, .shared_keys = true},
-        2, 4 * 3 * 64 * 64);
-}
-
-static void test_bias(void **state) {
-  check(*state,
-        &(Shape){.b = 2, .l = 64, .h = 2, .e = 16, .layers = 2, .gradients = true, .bias = true}, 2,
-        2 * 2 * 64 * 64);
-}
-
-/* k in more than one block, and a block of few rows */
-static void test_long_rows(void **state) {
-  check(*state,
-        &(Shape){.b = 2, .l = 420, .h = 2, .e = 8, .layers = 2, .gradients = true, .causal = true},
-        2, 2 * 2 * 420 * 420);
-}
-
-/* odd extents too: k and rows that are no whole tiles */
-static void test_narrow(void **state) {
-  check(*state,
-        &(Shape){.b = 2,
-                 .l = 83,
-                 .h = 3,
-                 .e = 24,
-                 .layers = 2,
-                 .gradients = true,
-                 .causal = true,
-                 .narrow = true},
-        2, 2 * 3 * 83 * 83);
-}
-
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_forward, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_gradients, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_one_layer, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_one_causal_layer, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_one_dropped_layer, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_causal, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_dropout, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_odd_extents, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_shared_keys, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_bias, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_long_rows, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_narrow, setup, teardown),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  struct CMUnitTest tests[CASES];
+  for (int i = 0; i < CASES; i++)
+    tests[i] = (struct CMUnitTest){
+        .name = cases[i].name, .test_func = check, .initial_state = (void *)&cases[i]};
+  return cmocka_run_group_tests(tests, plan_all, free_all);
 }
