@@ -57,14 +57,6 @@ static void differs(Parity *p, const Side *side, const char *what, const char *t
 
 /* ---- the common start ------------------------------------------------------------- */
 
-static double start_weight(const Parity *p, const UnitParameter *q, int64_t i) {
-  char site[512];
-  snprintf(site, sizeof site, "parity:%s", q->name);
-  const char *last = strrchr(q->name, '.');
-  double w = (draw_uniform(p->seed, 0, draw_site(site), (uint64_t)i) - 0.5) * p->scale;
-  return last && strcmp(last, ".gain") == 0 ? w + 1 : w;
-}
-
 static int64_t parameter_count(const UnitParameter *q) {
   int64_t n = 1;
   for (int i = 0; i < q->rank; i++) n *= q->shape[i];
@@ -80,6 +72,16 @@ static int64_t flat_count(const Unit *u, int k) {
   return n;
 }
 
+static void start_weights(const Parity *p, const UnitParameter *q, double *to) {
+  char place[512];
+  snprintf(place, sizeof place, "parity:%s", q->name);
+  const uint32_t site = draw_site(place);
+  const char *last = strrchr(q->name, '.');
+  const double middle = last && strcmp(last, ".gain") == 0 ? 1 : 0;
+  for (int64_t i = 0, n = parameter_count(q); i < n; i++)
+    to[i] = middle + (draw_uniform(p->seed, 0, site, (uint64_t)i) - 0.5) * p->scale;
+}
+
 static void side_start(const Parity *p, Side *s) {
   const Unit *u = p->model.unit;
   for (int k = 0; k < 2; k++) {
@@ -90,8 +92,7 @@ static void side_start(const Parity *p, Side *s) {
   }
   for (int i = 0; i < u->nparameters; i++) {
     const UnitParameter *q = &u->parameters[i];
-    for (int64_t j = 0; j < parameter_count(q); j++)
-      s->before[flat_of(q)][q->offset + j] = start_weight(p, q, j);
+    start_weights(p, q, s->before[flat_of(q)] + q->offset);
   }
 }
 
@@ -203,13 +204,14 @@ static void compare_tensor(Parity *p, const Side *s, const char *what, const cha
   const json_t *signs = json_object_get(want, "signed"), *places = json_object_get(want, "at");
   const json_t *values = json_object_get(want, "value");
   double *sum_signed = NEWN(p->model.arena, double, json_array_size(signs) + 1);
-  char site[512];
-  snprintf(site, sizeof site, "parity:sign:%s", name);
+  char place[512];
+  snprintf(place, sizeof place, "parity:sign:%s", name);
+  const uint32_t site = draw_site(place);
   for (int64_t i = 0; i < n; i++) {
     square += x[i] * x[i];
     sum += x[i];
     for (size_t k = 0; k < json_array_size(signs); k++)
-      sum_signed[k] += draw_uniform(p->seed, k, draw_site(site), (uint64_t)i) < 0.5 ? -x[i] : x[i];
+      sum_signed[k] += draw_uniform(p->seed, k, site, (uint64_t)i) < 0.5 ? -x[i] : x[i];
   }
   const char *label = arena_printf(p->model.arena, "the norm of the %s", what);
   if (!(fabs(sqrt(square) - norm) <= tolerance * norm))
