@@ -69,7 +69,8 @@ B        = build
 COMPILE  = $(CC) -std=gnu11 $(CFLAGS) $(WARN) $(WERROR) -I. -I$(B)/gen -MMD -MP
 LIBS     = -ljansson -lcrypto -lm -lpthread -ldl
 
-TEXTS    = standalone_driver prelude prelude_draws prelude_narrow page_html
+TEXTS    = standalone_header standalone_top standalone_types standalone_driver \
+           prelude prelude_draws prelude_narrow page_html
 GEN      = $(B)/gen/parse.c $(B)/gen/lex.c $(B)/gen/std.c $(TEXTS:%=$(B)/gen/%.c)
 DSL_SRC  = $(DSL:%=dsl/%.c) $(GEN)
 LIB_OBJ  = $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o) \
@@ -108,6 +109,9 @@ $(B)/gen/std.c: $(B)/embed $(STD:%=dsl/std/%.td)
 	$(B)/embed std $(STD:%=dsl/std/%.td) > $@.new && mv $@.new $@
 
 # texts that the program carries: $(B)/gen/NAME.c holds NAME_text
+standalone_header_OF = compiler/cpu/standalone_header.inc
+standalone_top_OF    = compiler/cpu/standalone_top.inc
+standalone_types_OF  = compiler/cpu/standalone_types.inc
 standalone_driver_OF = compiler/cpu/standalone_driver.inc
 prelude_OF           = compiler/cpu/prelude.h
 prelude_draws_OF     = compiler/cpu/prelude_draws.h

@@ -255,6 +255,10 @@ int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) 
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
+
+int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 bool mul_fits(int64_t a, int64_t b, int64_t *out) { return !__builtin_mul_overflow(a, b, out); }

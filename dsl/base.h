@@ -81,7 +81,9 @@ bool mul_fits(int64_t a, int64_t b, int64_t *out); /* false on overflow; a, b >=
 bool add_fits(int64_t a, int64_t b, int64_t *out);
 int64_t floor_div(int64_t a, int64_t b); /* b != 0 */
 int64_t ceil_div(int64_t a, int64_t b);  /* a >= 0, b > 0 */
-int64_t round_up(int64_t a, int64_t b);  /* to a multiple of b; a >= 0, b > 0 */
+int64_t max_of(int64_t a, int64_t b);
+int64_t min_of(int64_t a, int64_t b);
+int64_t round_up(int64_t a, int64_t b); /* to a multiple of b; a >= 0, b > 0 */
 
 /* -- base.c: time, and numbers as text ------------------------------------- */
 double clock_seconds(void); /* of a clock that only goes on */

@@ -19,8 +19,6 @@ typedef struct Shaping {
   ChainShape *s;
 } Shaping;
 
-static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static size_t lines_of(int64_t bytes) { return (size_t)round_up(bytes, 64); }
 
 /* ---- blocks ---------------------------------------------------------------------------- */
@@ -121,9 +119,9 @@ static void choose_rows(Shaping *x) {
   int64_t width = 0, best = 0, tile = s->narrow ? STRIP_ROWS : TALLEST_TILE;
   for (int i = 0; i < s->blocks.n; i++) width += s->blocks.at[i].rows ? s->blocks.at[i].width : 0;
   int64_t fewest_rows = c->columns ? 4 * TALLEST_TILE : 2 * TALLEST_TILE;
-  int64_t limit = most(fewest_rows, least(ROWS_MOST, BLOCK_FLOATS / most(width, 1)));
-  if (!c->columns) limit = most(fewest_rows, least(limit, c->rows * c->batch / PIECES_WANTED));
-  if (s->narrow) limit = most(STRIP_ROWS, limit / STRIP_ROWS * STRIP_ROWS);
+  int64_t limit = max_of(fewest_rows, min_of(ROWS_MOST, BLOCK_FLOATS / max_of(width, 1)));
+  if (!c->columns) limit = max_of(fewest_rows, min_of(limit, c->rows * c->batch / PIECES_WANTED));
+  if (s->narrow) limit = max_of(STRIP_ROWS, limit / STRIP_ROWS * STRIP_ROWS);
   int64_t fewest = ceil_div(c->rows, limit);
   for (int64_t blocks = fewest; blocks < fewest + 4; blocks++) {
     int64_t n = ceil_div(c->rows, blocks), tiles = ceil_div(n, tile);
@@ -157,11 +155,11 @@ bool chain_in_place(const ChainShape *s, const ChainProduct *q, int64_t along) {
 
 /* All of a block's rows, for the processor whose tiles need most; with bf16 a strip of them. */
 static void need_packed_a(ChainShape *s, int64_t rows, int64_t depth) {
-  int64_t lines = most(ceil_div(rows, TALLEST_TILE) * LANES, ceil_div(rows, 6) * 8);
-  lines = most(lines, ceil_div(rows, 4) * 4);
+  int64_t lines = max_of(ceil_div(rows, TALLEST_TILE) * LANES, ceil_div(rows, 6) * 8);
+  lines = max_of(lines, ceil_div(rows, 4) * 4);
   int64_t bytes =
       s->narrow ? STRIP_ROWS * round_up(depth, STRIP_ROWS) * 2 : lines * round_up(depth, LANES) * 4;
-  s->packed_a = most(s->packed_a, bytes);
+  s->packed_a = max_of(s->packed_a, bytes);
 }
 
 /* X of a COLUMN product is a block of rows or lies in memory: from row to row of it. */
@@ -175,7 +173,7 @@ static size_t pack_product(ChainShape *s, const ChainProduct *q) {
   if (q->role == CHAIN_COLUMN) {
     int64_t m = q->turned ? q->e : q->s, n = q->turned ? q->s : q->e;
     int64_t b = (int64_t)chain_packed_bytes(s, n, chain_room(s, s->rows));
-    s->packed_b = most(s->packed_b, b);
+    s->packed_b = max_of(s->packed_b, b);
     if (!chain_in_place(s, q, along_x(s, q))) need_packed_a(s, m, s->rows);
     return 0;
   }

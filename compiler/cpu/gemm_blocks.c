@@ -15,9 +15,6 @@ enum {
   PIECE_WORK = 4000000 /* products that make a piece worth its while */
 };
 
-static int64_t gemm_least(int64_t a, int64_t b) { return a < b ? a : b; }
-int64_t gemm_most(int64_t a, int64_t b) { return a > b ? a : b; }
-
 /* Cycles an element takes to pack, as measured; less than one is copied. */
 static double packing_cost(const GemmWriter *w, GemmSide side) {
   const GemmOperand *operand = &w->plan->operand[side];
@@ -50,7 +47,7 @@ static void finish(const GemmWriter *w, GemmBlocks *b, int64_t whole, int64_t li
   b->last_rows = w->extent[GEMM_M] - (b->row_blocks - 1) * b->rows;
   b->depth = round_up(k <= whole ? k : ceil_div(k, ceil_div(k, limit)), unit);
   b->depth_blocks = ceil_div(k, b->depth);
-  b->padded = round_up(gemm_least(b->columns, n), WIDEST_TILE);
+  b->padded = round_up(min_of(b->columns, n), WIDEST_TILE);
   b->stride = b->padded + LANES; /* rows of a tile lie in different sets of a cache */
 }
 
@@ -66,7 +63,7 @@ static double narrow_cost(const GemmWriter *w, const GemmBlocks *b) {
                   : w->k_stride[GEMM_A] == 1           ? 0.35
                                                        : 1.5;
   double pack_b = w->plan->operand[GEMM_B].expensive ? 6 : w->flat[GEMM_B] ? 0.3 : 0.8;
-  int64_t k = w->extent[GEMM_K], kept = b->columns * gemm_least(k, NARROW_LIMIT);
+  int64_t k = w->extent[GEMM_K], kept = b->columns * min_of(k, NARROW_LIMIT);
   double again =
       b->row_blocks > 1 && b->columns * k > NARROW_NEAR ? 0.1 * (double)b->row_blocks : 0;
   int64_t pieces = w->extent[GEMM_BATCH] * b->row_blocks * b->column_blocks;
@@ -74,7 +71,7 @@ static double narrow_cost(const GemmWriter *w, const GemmBlocks *b) {
       b->row_blocks > 1 ? (double)(b->column_blocks + 1) / (double)b->column_blocks : 1;
   double cost = multiply + m * (double)b->column_blocks * pack_a + n * pack_b * repeats +
                 again * n + m / 32 * n * (kept > NARROW_NEAR ? 0.2 : 0.04);
-  return cost * (1 + 2 / (double)gemm_least(pieces, 32)); /* few pieces leave threads idle */
+  return cost * (1 + 2 / (double)min_of(pieces, 32)); /* few pieces leave threads idle */
 }
 
 static GemmBlocks narrow_blocks(const GemmWriter *w) {
@@ -82,8 +79,7 @@ static GemmBlocks narrow_blocks(const GemmWriter *w) {
           batch = w->extent[GEMM_BATCH];
   double work = (double)batch * (double)m * (double)n * (double)k;
   int64_t most_pieces = work > NARROW_WORK * 64.0 ? 64 : (int64_t)(work / NARROW_WORK) + 1;
-  int64_t widest =
-      gemm_most(WIDEST_TILE, 2 * (int64_t)PACKED_LIMIT / k / WIDEST_TILE * WIDEST_TILE);
+  int64_t widest = max_of(WIDEST_TILE, 2 * (int64_t)PACKED_LIMIT / k / WIDEST_TILE * WIDEST_TILE);
   GemmBlocks best = {0};
   double least_cost = 0;
   for (int64_t across = 1; across <= 32; across++) {
@@ -111,7 +107,7 @@ GemmBlocks gemm_choose_blocks(const GemmWriter *w) {
   if (w->plan->narrow) return narrow_blocks(w);
   const int64_t *e = w->extent;
   int64_t m = e[GEMM_M], n = e[GEMM_N], k = e[GEMM_K], batch = e[GEMM_BATCH];
-  int64_t widest = gemm_most(WIDEST_TILE, PACKED_LIMIT / k / WIDEST_TILE * WIDEST_TILE);
+  int64_t widest = max_of(WIDEST_TILE, PACKED_LIMIT / k / WIDEST_TILE * WIDEST_TILE);
   int64_t fewest = ceil_div(n, widest);
   double work = (double)batch * (double)m * (double)n * (double)k;
   bool large = work > PIECES_WANTED * PIECE_WORK;
@@ -122,10 +118,9 @@ GemmBlocks gemm_choose_blocks(const GemmWriter *w) {
     int64_t columns = round_up(ceil_div(n, fewest + try / 4), WIDEST_TILE);
     int64_t column_blocks = ceil_div(n, columns);
     /* as many pieces as are wanted, or half, a quarter of that */
-    int64_t pieces = gemm_most(1, wanted >> try % 4);
-    int64_t row_blocks =
-        gemm_most(ceil_div(m, ROWS_LIMIT), ceil_div(pieces, batch * column_blocks));
-    int64_t rows = ceil_div(m, gemm_least(row_blocks, ceil_div(m, 2 * LANES)));
+    int64_t pieces = max_of(1, wanted >> try % 4);
+    int64_t row_blocks = max_of(ceil_div(m, ROWS_LIMIT), ceil_div(pieces, batch * column_blocks));
+    int64_t rows = ceil_div(m, min_of(row_blocks, ceil_div(m, 2 * LANES)));
     row_blocks = ceil_div(m, rows);
     double cost = cost_of(w, row_blocks, columns, column_blocks);
     int64_t made = batch * row_blocks * column_blocks;

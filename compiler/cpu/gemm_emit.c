@@ -175,14 +175,14 @@ static void put_multiply(GemmWriter *w) {
 GemmScratch gemm_wide_scratch(const GemmWriter *w) {
   const GemmBlocks *b = &w->block;
   /* the widest of the targets: 14 rows a tile in 16 lanes, 6 in 8, 4 in 4 */
-  int64_t rows = gemm_most(ceil_div(b->rows, TALLEST_TILE) * LANES, ceil_div(b->rows, 6) * 8);
-  rows = gemm_most(rows, ceil_div(b->rows, 4) * 4);
+  int64_t rows = max_of(ceil_div(b->rows, TALLEST_TILE) * LANES, ceil_div(b->rows, 6) * 8);
+  rows = max_of(rows, ceil_div(b->rows, 4) * 4);
   int64_t stage = 0;
   for (int side = 0; side < 2; side++) {
     int64_t tile = side == GEMM_A ? TALLEST_TILE : WIDEST_TILE, floats = tile * b->depth;
     if (!gemm_along_k(w, side))
       floats = side == GEMM_A ? b->depth * (b->rows + LANES) + LANES : SLAB * b->padded;
-    if (!w->flat[side]) stage = gemm_most(stage, floats);
+    if (!w->flat[side]) stage = max_of(stage, floats);
   }
   int64_t sums = (b->depth_blocks > 1 ? b->rows : TALLEST_TILE) * b->stride;
   return (GemmScratch){.packed_b = w->plan->packed ? 0 : gemm_packed_block(w),

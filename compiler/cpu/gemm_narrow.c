@@ -216,8 +216,7 @@ GemmScratch gemm_narrow_scratch(const GemmWriter *w) {
   int64_t packed_rows = all_at_once(w) ? round_up(b->rows, STRIP) : STRIP;
   if (!gemm_contiguous(w, GEMM_A) && !w->in_place) s.stage = STRIP * b->depth;
   if (!gemm_contiguous(w, GEMM_B) && !w->plan->packed)
-    s.stage =
-        gemm_most(s.stage, gemm_along_k(w, GEMM_B) ? WIDEST_TILE * b->depth : SLAB * b->padded);
+    s.stage = max_of(s.stage, gemm_along_k(w, GEMM_B) ? WIDEST_TILE * b->depth : SLAB * b->padded);
   if (!w->direct) s.sums = waiting * b->stride;
   if (!w->plan->packed) s.packed_b = gemm_packed_block(w) / 2;
   if (!w->in_place) s.packed_a = packed_rows * b->depth / 2;

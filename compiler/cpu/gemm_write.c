@@ -136,8 +136,6 @@ void gemm_strides(StrBuf *out, const GemmAxis *axis, const int64_t *stride) {
 }
 
 /* ---- operands ------------------------------------------------------------------------ */
-GemmAxisKind gemm_outer(GemmSide side) { return side == GEMM_A ? GEMM_M : GEMM_N; }
-
 static void read_plain(const GemmWriter *w, GemmSide side, StrBuf *out) {
   const GemmPlan *plan = w->plan;
   const GemmOperand *operand = &plan->operand[side];

@@ -63,7 +63,6 @@ void gemm_paste(GemmWriter *w, const StrBuf *text);
 int64_t gemm_extent(const GemmAxis *axis);
 /* One stride for the flat index, if the variables' strides agree. */
 bool gemm_flat_stride(const GemmAxis *axis, const int64_t *stride, int64_t *out);
-GemmAxisKind gemm_outer(GemmSide side);
 bool gemm_along_k(const GemmWriter *w, GemmSide side);
 bool gemm_shares_b(const GemmWriter *w); /* all batches have the same B */
 
@@ -96,7 +95,6 @@ GemmScratch gemm_wide_scratch(const GemmWriter *w);
 
 /* -- gemm_blocks.c ------------------------------------------------------------- */
 GemmBlocks gemm_choose_blocks(const GemmWriter *w);
-int64_t gemm_most(int64_t a, int64_t b);
 
 /* -- gemm_function.c ------------------------------------------------------------ */
 typedef struct GemmBody {

@@ -8,6 +8,9 @@
 #include <string.h>
 
 /* The driver's text: compiler/cpu/standalone_driver.inc, embedded by the build. */
+const char *standalone_header_text(void); /* standalone_NAME.inc, embedded by the build */
+const char *standalone_top_text(void);
+const char *standalone_types_text(void);
 const char *standalone_driver_text(void);
 
 typedef struct Out {
@@ -217,11 +220,11 @@ static void put_tables(Out *o) {
   sb_printf(o->c, "static const size_t scratch_bytes = %zu;\n", scratch);
 }
 
-/* ---- the driver: two parts of a text in which NAME_ stands for the program's name - */
+/* ---- the driver: texts in which NAME_ stands for the program's name ---------------- */
 
-static void put_renamed(Out *o, StrBuf *out, const char *text, const char *end) {
-  while (text < end) {
-    if (end - text >= 5 && strncmp(text, "NAME_", 5) == 0) {
+static void put_renamed(Out *o, StrBuf *out, const char *text) {
+  while (*text) {
+    if (strncmp(text, "NAME_", 5) == 0) {
       sb_printf(out, "%s_", o->name);
       text += 5;
     } else {
@@ -230,32 +233,23 @@ static void put_renamed(Out *o, StrBuf *out, const char *text, const char *end) 
   }
 }
 
-/* The text between the marks "//// from" and the next "////". */
-static void put_part(Out *o, StrBuf *out, const char *from) {
-  const char *text = standalone_driver_text(), *at = strstr(text, from);
-  if (!at) bug("the driver has no part '%s'", from);
-  at = strchr(at, '\n') + 1;
-  const char *end = strstr(at, "////");
-  put_renamed(o, out, at, end ? end : at + strlen(at));
-}
-
 void emit_standalone_c(const TdProgram *p, StrBuf *c, StrBuf *h) {
   Out o = {.c = c, .p = p, .line = 1};
   make_name(&o);
-  put_part(&o, h, "//// header");
+  put_renamed(&o, h, standalone_header_text());
   sb_printf(c,
             "/* %s: made by tdc. A library of its own; %s.h tells its functions. Build it with\n"
             " *     cc -O3 -shared -fPIC %s.c -o lib%s.so -lm -lpthread\n"
             " * and fastest with -march=native -fopenmp-simd -fno-math-errno -fno-trapping-math "
             "-ffp-contract=fast. */\n",
             o.name, o.name, o.name, o.name);
-  put_part(&o, c, "//// top");
+  put_renamed(&o, c, standalone_top_text());
   sb_printf(c, "#include \"%s.h\"\n\n", o.name);
   sb_puts(c, p->prelude);
-  put_part(&o, c, "//// types");
+  put_renamed(&o, c, standalone_types_text());
   sb_puts(c, "\n/* ---- kernels: each runs pieces begin .. end - 1 of its work ---- */\n");
   for (int i = 0; i < p->nkernels; i++) put_kernel(&o, &p->kernels[i]);
   sb_puts(c, "\n/* ---- tables ---- */\n");
   put_tables(&o);
-  put_part(&o, c, "//// driver");
+  put_renamed(&o, c, standalone_driver_text());
 }

@@ -42,8 +42,6 @@ static bool may_join(ChainParts *f, const Group *g, const Region *r) {
   return g->region == r && !g->late && !g->dropped && !g->rows_fixed && g->members.n > 0;
 }
 
-static int bare(const Expr *e) { return e->kind == E_VAR ? (int)e->inum : -1; }
-
 static ChainPart new_part(Group *g) {
   ChainPart t = {.g = g, .product = g->kind == GROUP_CONTRACTION};
   for (int k = 0; k < IR_MAX_VARS; k++) t.row[k] = -1;
@@ -58,8 +56,6 @@ static bool complete(const ChainParts *f, const ChainPart *t) {
   }
   return true;
 }
-
-static GemmAxisKind axis_of(GemmSide side) { return side == GEMM_A ? GEMM_M : GEMM_N; }
 
 static bool is_row(const ChainParts *f, const ChainPart *t, int var) {
   for (int k = 0; k < f->nrows; k++)
@@ -78,8 +74,8 @@ static bool all_rows(const ChainParts *f, const ChainPart *t, GemmAxisKind axis,
 
 /* Do its rows have the form of an IN or ROW product with X on that side? */
 static bool rows_on_side(const ChainParts *f, const ChainPart *t, GemmSide x) {
-  return all_rows(f, t, GEMM_BATCH, true) && all_rows(f, t, axis_of(x), true) &&
-         all_rows(f, t, axis_of(x == GEMM_A ? GEMM_B : GEMM_A), false) &&
+  return all_rows(f, t, GEMM_BATCH, true) && all_rows(f, t, gemm_outer(x), true) &&
+         all_rows(f, t, gemm_outer(x == GEMM_A ? GEMM_B : GEMM_A), false) &&
          all_rows(f, t, GEMM_K, false);
 }
 
@@ -121,7 +117,7 @@ static void map_rows(Expr *e, void *ctx) {
   const Member *m;
   const ChainPart *x = part_read(l, e, &m);
   for (int k = 0; x && k < l->f->nrows; k++) {
-    int var = bare(e->args[chain_var(x, m, k)]), row = -1;
+    int var = ex_bare_var(e->args[chain_var(x, m, k)]), row = -1;
     for (int j = 0; j < l->t->g->nrows && var >= 0; j++)
       if (l->m->rowvar[j] == var) row = j;
     bind(l, k, row, row < 0 ? 0 : l->t->g->row_extent[row]);
@@ -149,7 +145,7 @@ static void map_read_product(Expr *e, void *ctx) {
   l->reads = true;
   const Member *first = &l->t->g->members.at[0];
   for (int j = 0; j < l->t->g->nrows; j++) {
-    int var = bare(e->args[x->rowvar[j]]);
+    int var = ex_bare_var(e->args[x->rowvar[j]]);
     for (int k = 0; k < l->f->nrows && var >= 0; k++)
       if (chain_var(l->of, l->m, k) == var)
         bind(l, k, first->rowvar[j], first->node->extent[first->rowvar[j]]);
@@ -185,7 +181,7 @@ static void map_operand(Expr *e, void *ctx) {
   for (int k = 0; k < l->f->nrows; k++) rows *= l->f->row_extent[k];
   l->wide = l->wide || ir_count(e->node) > rows;
   for (int k = 0; k < l->f->nrows; k++) {
-    int var = bare(e->args[chain_var(x, m, k)]);
+    int var = ex_bare_var(e->args[chain_var(x, m, k)]);
     bind(l, k, var, var < 0 ? 0 : n->extent[var]);
   }
 }
@@ -243,7 +239,7 @@ static void check_read(Expr *e, void *ctx) {
   }
   for (int k = 0; k < l->f->nrows && !out; k++) {
     int var = chain_var(l->t, l->m, k);
-    if (var < 0 || bare(e->args[chain_var(x, m, k)]) != var) l->fails = true;
+    if (var < 0 || ex_bare_var(e->args[chain_var(x, m, k)]) != var) l->fails = true;
   }
 }
 
@@ -422,8 +418,8 @@ static bool worth_it(ChainParts *f) {
     const ChainPart *t = &f->at.at[i];
     if (t->product) {
       const Contraction *c = t->g->contraction;
-      double x = (double)c->extent[axis_of(t->x)],
-             y = (double)c->extent[axis_of(t->x == GEMM_A ? GEMM_B : GEMM_A)];
+      double x = (double)c->extent[gemm_outer(t->x)],
+             y = (double)c->extent[gemm_outer(t->x == GEMM_A ? GEMM_B : GEMM_A)];
       double k = (double)c->extent[GEMM_K], batch = (double)c->extent[GEMM_BATCH];
       if (t->role == CHAIN_IN && inner * y > wide) wide = inner * y;
       if (t->role != CHAIN_COLUMN) packed += y * k;
@@ -450,7 +446,7 @@ static bool seed(ChainParts *f, Group *g, GemmSide x) {
   for (int v = 0; v < n->rank; v++) {
     bool row = false;
     for (int i = 0; i < c->nvars[GEMM_BATCH]; i++) row = row || c->var[GEMM_BATCH][i] == v;
-    for (int i = 0; i < c->nvars[axis_of(x)]; i++) row = row || c->var[axis_of(x)][i] == v;
+    for (int i = 0; i < c->nvars[gemm_outer(x)]; i++) row = row || c->var[gemm_outer(x)][i] == v;
     if (!row || n->extent[v] == 1) continue;
     f->row_extent[f->nrows] = n->extent[v];
     t.row[f->nrows++] = v;

@@ -19,7 +19,6 @@ typedef struct Build {
 } Build;
 
 static GemmSide other(GemmSide x) { return x == GEMM_A ? GEMM_B : GEMM_A; }
-static GemmAxisKind axis_of(GemmSide side) { return side == GEMM_A ? GEMM_M : GEMM_N; }
 
 /* ---- members --------------------------------------------------------------------------- */
 
@@ -81,14 +80,14 @@ static void list_axis(const Node *n, const Contraction *c, GemmAxisKind axis, co
 
 static void list_variables(Build *b, ChainProduct *q, const Node *n) {
   int nrows = b->chain->nrows;
-  GemmAxisKind own = axis_of(other(q->x));
+  GemmAxisKind own = gemm_outer(other(q->x));
   switch (q->role) {
   case CHAIN_IN:
     list_axis(n, q->c, own, q, nrows, q->svar, &q->ns, &q->s);
     list_axis(n, q->c, GEMM_K, q, nrows, q->kvar, &q->nk, &q->k);
     return;
   case CHAIN_ROW: list_axis(n, q->c, GEMM_K, q, nrows, q->svar, &q->ns, &q->s); break;
-  case CHAIN_COLUMN: list_axis(n, q->c, axis_of(q->x), q, nrows, q->svar, &q->ns, &q->s); break;
+  case CHAIN_COLUMN: list_axis(n, q->c, gemm_outer(q->x), q, nrows, q->svar, &q->ns, &q->s); break;
   }
   list_axis(n, q->c, own, q, nrows, q->evar, &q->ne, &q->e);
   int last = n->rank - 1;

@@ -181,6 +181,8 @@ static bool find(Graph *g, const TargetProducts *t, const Node *n, Contraction *
   return takes(t, c);
 }
 
+GemmAxisKind gemm_outer(GemmSide side) { return side == GEMM_A ? GEMM_M : GEMM_N; }
+
 bool contract_matches(Graph *g, const TargetProducts *t, const Node *n) {
   Contraction c = {0};
   return find(g, t, n, &c);

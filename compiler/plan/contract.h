@@ -20,6 +20,8 @@ typedef struct Contraction {
   Expr *factor, *condition;
 } Contraction;
 
+/* The axis of a side besides batch and k: m of A, n of B. */
+GemmAxisKind gemm_outer(GemmSide side);
 bool contract_matches(Graph *g, const TargetProducts *t, const Node *n);
 /* In the graph's arena; NULL: n is none, or none that this target takes. */
 Contraction *contract_find(Graph *g, const TargetProducts *t, const Node *n);

@@ -91,7 +91,10 @@ static void bind(Mapping *m, int row, int var) {
     m->var[row] = NONE;
 }
 
-static int bare(const Expr *e) { return e->kind == E_VAR ? (int)e->inum : NONE; }
+static int bare(const Expr *e) {
+  int var = ex_bare_var(e);
+  return var < 0 ? NONE : var;
+}
 
 static void map_read(Expr *e, void *ctx) {
   Mapping *m = ctx;
@@ -145,8 +148,6 @@ static bool may_shrink(const TargetRows *t, const Group *g, int k, int64_t more_
 }
 
 /* ---- joining ---------------------------------------------------------------------- */
-
-static bool is_map(const Node *n) { return n->kind == N_COMP && n->reducer == RED_NONE; }
 
 static bool elementwise(const Group *g) {
   for (int i = 0; i < g->members.n; i++)
@@ -287,7 +288,7 @@ static bool fits(Plan *p, Group *g, Node *n, Mapping *m, int *nrows, bool *sum) 
   *nrows = prefix(m, false);
   if (m->partial || g->members.n >= p->target->rows.members_most) return false;
   if (g->kind == GROUP_CONTRACTION)
-    return p->options->fuse_epilogues && p->target->products.epilogue && is_map(n) &&
+    return p->options->fuse_epilogues && p->target->products.epilogue && ir_is_map(n) &&
            *nrows == g->nrows && trailing(n, m->var, *nrows) == 1;
   int over = prefix(m, true);
   if (over > 0 && can_accumulate(n) && work > p->target->rows.small) {
