@@ -22,12 +22,13 @@ EVAL     = eval eval_code eval_ops eval_run
 CHECK    = gradcheck opcheck trial trial_call
 PLAN     = plan core contract group chain chain_parts chain_build rows own layout product order \
            in_place place narrow launch steps memory verify print_plan print_picture
-EMIT     = value kernels
+EMIT     = dialect scope storage read value place loop kernels
 CPU      = target operands pack shape rows scatter contraction chain chain_shape chain_tiles \
-           gemm_write gemm_blocks gemm_emit gemm_function gemm_pack gemm_narrow standalone
+           gemm_write gemm_blocks gemm_emit gemm_function gemm_pack gemm_narrow standalone dialect
+CUDA     = dialect
 COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=lower/%) \
            $(GRAD:%=grad/%) $(PASSES:%=passes/%) $(EVAL:%=eval/%) $(CHECK:%=check/%) \
-           $(PLAN:%=plan/%) $(EMIT:%=emit/%) $(CPU:%=cpu/%)
+           $(PLAN:%=plan/%) $(EMIT:%=emit/%) $(CPU:%=cpu/%) $(CUDA:%=cuda/%)
 
 # -- runtime/: programs to results ----------------------------------------------------------------
 SYSTEM   = error io spawn cache signals digest

@@ -20,7 +20,8 @@ compiler/plan: compiler/backend.h
 compiler/passes: compiler/plan
 compiler/emit: compiler/plan
 compiler/cpu: compiler/emit
-compiler: compiler/check compiler/passes compiler/cpu
+compiler/cuda: compiler/emit
+compiler: compiler/check compiler/passes compiler/cpu compiler/cuda
 runtime/td.h:
 runtime/version.h:
 runtime/system: dsl runtime/td.h

@@ -86,7 +86,7 @@ static void take(Writer *w, const char *type, const char *name, int64_t bytes) {
 static void take_blocks(Writer *w) {
   for (int i = 0; i < w->blocks.n; i++) {
     const ChainBlock *b = w->blocks.at[i].shape;
-    take(w, emit_ctype(b->node->type), w->blocks.at[i].name,
+    take(w, emit_ctype(&w->em, b->node->type), w->blocks.at[i].name,
          (int64_t)chain_block_bytes(w->shape, b));
   }
 }
@@ -96,11 +96,11 @@ static const char *factor_type(const Writer *w) { return w->narrow ? "uint16_t" 
 
 /* ---- programs --------------------------------------------------------------------- */
 
-static void put_variables(Writer *w, StrBuf *out, const char *text, int from, int to,
-                          const char *flat) {
+/* The variables from .. to - 1 that the text below uses, out of their flat position. */
+static void put_variables(Writer *w, StrBuf *out, int from, int to, const char *flat) {
   int64_t inner = 1;
   for (int k = to - 1; k >= from; k--) {
-    if (emit_mentions(text, w->em.var[k])) {
+    if (w->em.used_vars >> k & 1) {
       sb_printf(out, "const int64_t %s = (%s)", w->em.var[k], flat);
       if (inner > 1) sb_printf(out, " / %lld", (long long)inner);
       if (k > from) sb_printf(out, " %% %lld", (long long)w->g->row_extent[k]);
@@ -117,16 +117,19 @@ static void put_batch_program(Writer *w, int program) {
 }
 
 static void put_row_program(Writer *w, int program) {
+  const uint32_t rows = (1u << w->c->nrows) - (1u << w->c->nbatch);
+  w->em.used_vars &= ~rows;
+  for (int i = 0; i < w->em.locals.n; i++) w->em.locals.at[i].used = false;
   const char *text =
       emit_row_text(&w->em, w->p, w->g, w->c->program[program], &w->locals, &w->scratch);
   if (!*text) return;
   line(w, "for (int64_t r = 0; r < rows; r++) {");
-  put_variables(w, &w->body, text, w->c->nbatch, w->c->nrows, "row0 + r");
+  put_variables(w, &w->body, w->c->nbatch, w->c->nrows, "row0 + r");
   for (int i = 0; i < w->blocks.n; i++) {
     const Block *b = &w->blocks.at[i];
-    if (b->row && emit_mentions(text, b->row))
-      line(w, "%s *restrict const %s = %s + r * %lld;", emit_ctype(b->shape->node->type), b->row,
-           b->name, (long long)b->shape->width);
+    if (b->row && emit_local(&w->em, b->shape->node)->used)
+      line(w, "%s *restrict const %s = %s + r * %lld;", emit_ctype(&w->em, b->shape->node->type),
+           b->row, b->name, (long long)b->shape->width);
   }
   line(w, "%s}", text);
 }
@@ -146,7 +149,7 @@ static ChainMatrix matrix_of(Writer *w, const ChainProduct *q, int which, const 
       sb_printf(&b, " + (int64_t)(%s)", emit_value(&w->em, o->base, 0));
     for (int k = 0; k < w->c->nbatch; k++)
       if (o->batch_stride[k])
-        sb_printf(&b, " + %lld * %s", (long long)o->batch_stride[k], w->em.var[k]);
+        sb_printf(&b, " + %lld * %s", (long long)o->batch_stride[k], emit_var(&w->em, k));
   } else {
     const Block *block = block_of(w, o->node);
     bool by_row = which == 0 ? q->role != CHAIN_COLUMN : false;
@@ -284,7 +287,7 @@ static void finish(Writer *w, TdKernel *k) {
     sb_puts(&out, "const int64_t batch = piece;\n");
   else
     sb_printf(&out, "const int64_t batch = piece / %lld;\n", (long long)w->shape->row_blocks);
-  put_variables(w, &out, w->body.s, 0, w->c->nbatch, "batch");
+  put_variables(w, &out, 0, w->c->nbatch, "batch");
   sb_write(&out, w->body.s, w->body.n);
   sb_puts(&out, w->narrow ? "}\ntd_narrow_close();\n}\n" : "}\n}\n");
   k->source = arena_strndup(w->em.arena, out.s, out.n);

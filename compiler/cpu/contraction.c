@@ -142,7 +142,7 @@ static void write_member(Writer *w, Member *m, const char *value) {
     if (m->node->guard) {
       const char *guard = emit_value(em, ex_subst(g, m->node->guard, map, m->node->nvars), ELEMENT);
       value = arena_printf(em->arena, "(%s ? %s : %s)", guard, value,
-                           emit_zero(RED_NONE, m->node->type));
+                           emit_zero(&w->em, RED_NONE, m->node->type));
     }
   }
   const char *name = emit_name(em, m->node->name);

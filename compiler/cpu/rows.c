@@ -33,9 +33,7 @@ typedef struct Rows {
 
 static StrBuf *text_at(Rows *r, int level) { return &r->em.level[level].text; }
 
-static const char *acc_type(const Item *it) {
-  return it->node->type == TY_REAL ? "float" : it->node->type == TY_INT ? "int32_t" : "_Bool";
-}
+static const char *acc_type(const Item *it) { return dialect_c.value[it->node->type]; }
 
 /* into = into (reducer) value */
 static void print_combine(Rows *r, StrBuf *out, const Item *it, const char *into,
@@ -63,7 +61,7 @@ static const char *guarded_value(Rows *r, Item *it, int level) {
   if (!it->guard) return value;
   const char *guard = emit_value(&r->em, it->guard, level);
   return arena_printf(r->em.arena, "(%s ? %s : %s)", guard, value,
-                      emit_zero(it->node->reducer, it->node->type));
+                      emit_zero(&r->em, it->node->reducer, it->node->type));
 }
 
 /* In omp's clause; NULL when the accumulator must stay serial. */
@@ -101,10 +99,9 @@ static void open_loops(Rows *r, const Item *it, int first_var) {
 }
 
 static void print_for(Rows *r, StrBuf *out, int var, bool simd, const char *clause) {
-  Emit *em = &r->em;
-  if (simd) sb_printf(out, "#pragma omp simd%s\n", clause);
-  sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++) {\n", em->var[var], em->var[var],
-            (long long)em->extent[var], em->var[var]);
+  const Emit *em = &r->em;
+  const char *extent = arena_printf(em->arena, "%lld", (long long)em->extent[var]);
+  emit_for(em, out, em->var[var], "0", extent, simd ? clause : NULL);
 }
 
 /* Put the open loops' texts together, innermost first, onto the row's text. */
@@ -141,7 +138,7 @@ static void declare_array(Rows *r, Item *it) {
     local.stride[d] = stride;
     stride *= it->node->shape[d];
   }
-  const char *type = emit_ctype(it->node->type);
+  const char *type = emit_ctype(&r->em, it->node->type);
   size_t bytes = item_array_bytes(it);
   int64_t count = (int64_t)(bytes / td_type_size(plan_storage(it->node->type)));
   if (bytes <= r->p->target->rows.local_bytes) {
@@ -192,7 +189,7 @@ static void begin_reduction(Rows *r, Item *it) {
   it->value = emit_name(em, it->node->name);
   bool argmax = it->node->reducer == RED_ARGMAX;
   sb_printf(text_at(r, ROW), "%s %s = %s;\n", acc_type(it), it->value,
-            argmax ? "-1" : emit_zero(it->node->reducer, it->node->type));
+            argmax ? "-1" : emit_zero(&r->em, it->node->reducer, it->node->type));
   if (argmax) {
     it->sum = emit_name(em, "best");
     sb_printf(text_at(r, ROW), "%s %s = %s;\n", it->body->type == TY_REAL ? "float" : "int64_t",
@@ -330,7 +327,7 @@ static void emit_sum_inside(Rows *r, Item *it) {
   StrBuf head = {0};
   bool argmax = it->node->reducer == RED_ARGMAX;
   sb_printf(&head, "%s %s = %s;\n", acc_type(it), it->value,
-            argmax ? "-1" : emit_zero(it->node->reducer, it->node->type));
+            argmax ? "-1" : emit_zero(&r->em, it->node->reducer, it->node->type));
   const char *clause = "";
   if (argmax) {
     it->sum = emit_name(em, "best");
@@ -419,7 +416,7 @@ static void emit_sum_outside(Rows *r, Item *it) {
   StrBuf *out = text_at(r, head_level);
   sb_printf(out, "%s %s[%lld] __attribute__((aligned(64)));\n", acc_type(it), array, width);
   sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++) %s[%s] = %s;\n", v, v, width, v, array, v,
-            emit_zero(it->node->reducer, it->node->type));
+            emit_zero(&r->em, it->node->reducer, it->node->type));
   sb_write(out, inner.s, inner.n);
   emit_open(em, level);
   const char *at;
@@ -476,15 +473,15 @@ static void open_accumulators(Rows *r) {
     Item *it = &r->plan->items[i];
     if (!it->member->accumulates) continue;
     int64_t count = ir_count(it->node) / it->node->shape[0];
-    const char *zero = emit_zero(it->node->reducer, it->node->type);
+    const char *zero = emit_zero(&r->em, it->node->reducer, it->node->type);
     const char *base = emit_pointer(em, it->node, true);
     it->sum = emit_name(em, it->node->name);
     if (it->nout == 0) {
       sb_printf(text_at(r, PIECE), "%s %s = %s;\n", acc_type(it), it->sum, zero);
       sb_printf(&r->piece_end, "%s[piece] = %s;\n", base, it->sum);
     } else {
-      sb_printf(text_at(r, PIECE), "%s *%s = %s + piece * %lld;\n", emit_ctype(it->node->type),
-                it->sum, base, (long long)count);
+      sb_printf(text_at(r, PIECE), "%s *%s = %s + piece * %lld;\n",
+                emit_ctype(&r->em, it->node->type), it->sum, base, (long long)count);
       sb_printf(text_at(r, PIECE), "for (int64_t i = 0; i < %lld; i++) %s[i] = %s;\n",
                 (long long)count, it->sum, zero);
     }
@@ -524,12 +521,12 @@ static void print_row_loop(Rows *r, StrBuf *out) {
       begin = "block";
       end = "block_end";
     }
-    if (plan->flat) sb_printf(out, "#pragma omp simd%s\n", r->row_clause ? r->row_clause : "");
-    sb_printf(out, "for (int64_t %s = %s; %s < %s; %s++) {\n", row, begin, row, end, row);
+    const char *clauses = r->row_clause ? r->row_clause : "";
+    emit_for(em, out, row, begin, end, plan->flat ? clauses : NULL);
   }
   int64_t stride = 1;
   for (int k = plan->nrows - 1; k >= 0 && plan->nrows > 1; k--) {
-    if (emit_mentions(body->s, em->var[k])) {
+    if (em->used_vars >> k & 1) {
       sb_printf(out, "const int64_t %s = row", em->var[k]);
       if (stride > 1) sb_printf(out, " / %lld", (long long)stride);
       if (k > 0) sb_printf(out, " %% %lld", (long long)plan->row_extent[k]);

@@ -73,18 +73,15 @@ static void print_zero(Scatter *s, StrBuf *out, const char *base) {
 }
 
 static void print_loop(Scatter *s, StrBuf *out, int var, bool simd) {
-  const char *name = s->em.var[var];
-  if (simd) sb_puts(out, "#pragma omp simd\n");
+  const char *begin = "0", *end = arena_printf(s->em.arena, "%lld", (long long)s->n->extent[var]);
   if (var == s->slices.var) {
-    const char *end = "slice_end";
+    begin = "slice";
     if (s->n->extent[var] < s->n->shape[s->slices.axis])
-      end = arena_printf(s->em.arena, "(slice_end < %lld ? slice_end : %lld)",
-                         (long long)s->n->extent[var], (long long)s->n->extent[var]);
-    sb_printf(out, "for (int64_t %s = slice; %s < %s; %s++) {\n", name, name, end, name);
-  } else {
-    sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++) {\n", name, name,
-              (long long)s->n->extent[var], name);
+      end = arena_printf(s->em.arena, "(slice_end < %s ? slice_end : %s)", end, end);
+    else
+      end = "slice_end";
   }
+  emit_for(&s->em, out, s->em.var[var], begin, end, simd ? "" : NULL);
 }
 
 /* The condition under which the value lands inside: the guard, and bounds that

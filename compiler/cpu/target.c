@@ -61,6 +61,7 @@ const Target cpu_target = {
                .on_chip = 2 << 20,
                .narrow_least = 1 << 14},
     .rates = {.bytes = 2e10, .flops = 1e11, .narrow_flops = 6e11, .launch = 2e-6},
+    .dialect = &dialect_c,
     .before_name = "void ",
     .after_name = "(const TdCall *call, int64_t begin, int64_t end)",
     .prelude = prelude,

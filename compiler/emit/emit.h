@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Scalar expressions and loops as C text, shared by the writers of all targets
- * whose kernels are C. What a kernel is given (Group.launch) is decided before:
- * here it only gets names. */
+/* Scalar expressions and loops as text, shared by the writers of all targets whose
+ * kernels are in a language like C: dialect.h has the words. What a kernel is given
+ * (Group.launch) is decided before: here it only gets names. Grouped by file. */
 #ifndef TDC_EMIT_H
 #define TDC_EMIT_H
 
+#include "compiler/emit/dialect.h"
 #include "compiler/plan/plan.h"
 
 /* Parts of the prelude that units share; bit n is TD_PART n + 1. */
@@ -32,6 +33,7 @@ typedef struct EmitLocal {
   Node *node;
   const char *name;
   int64_t stride[IR_MAX_RANK]; /* 0 for row variables */
+  bool used;                   /* its name was printed; writers may clear this */
 } EmitLocal;
 
 /* Where draws whose counter goes up by one in the vector loop are made at once:
@@ -54,6 +56,7 @@ typedef struct EmitMemo {
 } EmitMemo;
 
 typedef struct Emit {
+  const Dialect *dialect;
   Plan *plan;
   Graph *g;
   Arena *arena;
@@ -76,32 +79,46 @@ typedef struct Emit {
   bool uses_control;
   uint32_t parts;         /* of the prelude whose functions it calls: PRELUDE_* */
   uint32_t uses_counters; /* by slot */
+  uint32_t used_vars;     /* bit v: the name of variable v was printed; writers may clear this */
 } Emit;
 
+/* -- scope.c ------------------------------------------------------------------------- */
 void emit_begin(Emit *em, Plan *p, Group *group);
 void emit_end(Emit *em);
 void emit_open(Emit *em, int level); /* a fresh, empty level */
-/* C text of e's value, valid at `level`; temporaries go to the levels' texts. */
-const char *emit_value(Emit *em, Expr *e, int level);
-/* Let e stand for the C name at `level` and deeper. */
-const EmitLocal *emit_local(Emit *em, const Node *n); /* or NULL */
+/* Let e stand for the name at `level` and deeper. */
 void emit_define(Emit *em, Expr *e, int level, const char *name);
-const char *emit_name(Emit *em, const char *stem); /* a fresh identifier */
+const EmitMemo *emit_remembered(Emit *em, const Expr *e); /* e's name in scope, or NULL */
+const char *emit_name(Emit *em, const char *stem);        /* a fresh identifier */
+const char *emit_var(Emit *em, int v); /* the name of variable v, to be printed */
 /* A node's name as part of an identifier, of at most so many characters. */
 const char *emit_stem(Arena *a, const char *name, size_t most);
-const char *emit_pointer(Emit *em, Node *n, bool writes);
-/* A buffer as a C pointer to `type`. */
-const char *emit_buffer(Emit *em, int buffer, const char *type, bool writes);
-/* The statement that stores a value at the place `at` of n. */
-const char *emit_store(Emit *em, const Node *n, const char *at, const char *value);
-const char *emit_ctype(Type t); /* of stored values */
+const char *emit_ctype(const Emit *em, Type t);           /* of stored values */
+const char *emit_zero(const Emit *em, Reducer r, Type t); /* what an empty reduction yields */
+
+/* -- value.c ------------------------------------------------------------------------- */
+/* Text of e's value, valid at `level`; temporaries go to the levels' texts. */
+const char *emit_value(Emit *em, Expr *e, int level);
+
+/* -- place.c ------------------------------------------------------------------------- */
 /* The place of n[args]: "name[...]" as an lvalue, valid at `level`. */
 const char *emit_element(Emit *em, Node *n, Expr *const *args, int level, bool writes);
+/* The statement that stores a value at the place `at` of n. */
+const char *emit_store(Emit *em, const Node *n, const char *at, const char *value);
+
+/* -- loop.c -------------------------------------------------------------------------- */
+/* The head of a loop over var = from .. to - 1. Are its iterations independent, so that it is
+ * a vector loop where the dialect has them, then `clauses` are that loop's, or ""; else NULL. */
+void emit_for(const Emit *em, StrBuf *out, const char *var, const char *from, const char *to,
+              const char *clauses);
+
+/* -- storage.c ----------------------------------------------------------------------- */
+EmitLocal *emit_local(Emit *em, const Node *n);           /* or NULL */
+const char *emit_pointer(Emit *em, Node *n, bool writes); /* the name of a pointer to n's value */
+/* A buffer as a pointer to `type`. */
+const char *emit_buffer(Emit *em, int buffer, const char *type, bool writes);
 /* Declarations for the top of the function: pointers, counters, control. */
 void emit_prologue(Emit *em, StrBuf *out);
-const char *emit_zero(Reducer r, Type t); /* what an empty reduction yields */
-
-bool emit_mentions(const char *text, const char *name);
 
 /* -- kernels.c ----------------------------------------------------------------------- */
 typedef struct Kernels {

@@ -83,6 +83,8 @@ struct Target {
   TargetChains chains;
   TargetMemory memory;
   TargetRates rates;
+  const struct Dialect
+      *dialect; /* emit/dialect.h: how its kernels are spelled; NULL: it only plans */
   /* What stands before and after a kernel's name at the head of its function. */
   const char *before_name, *after_name;
   /* What every translation unit begins with, in the arena, and how many parts it has that
