@@ -50,7 +50,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_jit test_train test_reference test_api test_cli test_memory test_grad test_grad_loops \
        test_grad_form test_grad_random test_backend test_backend_random test_chain test_prelude \
        test_contract test_diagnostics test_language test_mutations test_output test_narrow \
-       test_recompute test_prims test_target
+       test_recompute test_prims test_target test_dialect
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -154,9 +154,10 @@ $(B)/tests/test_language $(B)/tests/test_mutations $(B)/tests/test_diagnostics: 
 $(B)/tests/test_narrow $(B)/tests/test_target: $(B)/tests/model.o
 SANDBOXED = api checkpoint cli data memory output recompute reference
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
-COMPILED = backend backend_random chain prims target
+COMPILED = backend backend_random chain prims target dialect
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
 $(B)/tests/test_backend_random $(B)/tests/test_target: $(B)/tests/randgraph.o $(B)/tests/randchain.o
+$(B)/tests/test_prims $(B)/tests/test_dialect: $(B)/tests/prim_case.o
 
 # The guarded device in place of every other: see tests/guarded.h. Tests that run tdc find
 # the guarded one beside them.

@@ -20,11 +20,11 @@
 #include "compiler/eval/eval.h"
 #include "compiler/grad/grad.h"
 #include "compiler/ir/draws.h"
-#include "compiler/ir/verify.h"
 #include "compiler/unit.h"
 #include "tests/compiled.h"
+#include "tests/prim_case.h"
 
-enum { COUNT = 24, SITE = 7, ARGUMENTS = 3 };
+enum { COUNT = PRIM_CASE_COUNT, SITE = PRIM_CASE_SITE, ARGUMENTS = PRIM_ARGUMENTS };
 static const uint64_t seed = 11;
 static const int64_t step = 3;
 
@@ -91,56 +91,6 @@ static const Row rows[PRIM_COUNT] = {
     ROW(and),     ROW(or),   ROW(not ),    ROW(select),
     ROW(real),    ROW(int),  ROW(uniform), ROW(normal)};
 
-/* ---- graphs of one application ----------------------------------------------------------- */
-
-typedef struct Case {
-  Prim p;
-  const PrimInfo *info;
-  Type type[ARGUMENTS];
-  Arena *arena;
-  Graph *g;
-  Node *input[ARGUMENTS], *z;
-} Case;
-
-/* Types of the arguments: variant 0, 1, ...; false past the last. */
-static bool variant(PrimSig sig, int which, Type *t) {
-  static const Type both[] = {TY_REAL, TY_INT, TY_BOOL};
-  t[0] = t[1] = t[2] = TY_REAL;
-  switch (sig) {
-  case SIG_REAL:
-  case SIG_TOINT: return which < 1;
-  case SIG_NUM: t[0] = t[1] = both[which % 2]; return which < 2;
-  case SIG_CMP: t[0] = t[1] = both[which % 3]; return which < 3;
-  case SIG_LOGIC: t[0] = t[1] = TY_BOOL; return which < 1;
-  case SIG_SEL: t[0] = TY_BOOL; return which < 1;
-  case SIG_TOREAL: t[0] = both[1 + which % 2]; return which < 2;
-  case SIG_DRAW: t[0] = t[1] = TY_INT; return which < 1;
-  }
-  return false;
-}
-
-/* z[i] = p(a[i], b[i], c[i]); a draw takes its site and i. */
-static Case case_new(Arena *a, Prim p, const Type *t) {
-  static const char *const names[] = {"a", "b", "c"};
-  const int64_t shape[] = {COUNT};
-  Case k = {.p = p, .info = prim_info(p), .arena = a};
-  memcpy(k.type, t, sizeof k.type);
-  k.g = graph_new(a, interner_new(a), k.info->name);
-  Expr *args[ARGUMENTS] = {ex_int(k.g, SITE), ex_var(k.g, 0)}, *i = ex_var(k.g, 0);
-  for (int n = 0; n < k.info->arity && k.info->sig != SIG_DRAW; n++) {
-    bool divisor = n == 1 && (p == P_div || p == P_mod);
-    k.input[n] =
-        ir_input(k.g, names[n], t[n], 1, shape, t[n] == TY_INT && divisor ? 1 : -6, 6, (Span){0});
-    args[n] = ex_read(k.g, k.input[n], &i);
-  }
-  k.z = ir_comp(k.g, k.g->top, "z", (Span){0}, 1, 0, shape, RED_NONE, NULL, ex_prim(k.g, p, args));
-  Output out = {"z", k.z};
-  vec_push(a, &k.g->outputs, out);
-  const char *broken = ir_verify(k.g);
-  if (broken) fail_msg("%s: %s", k.info->name, broken);
-  return k;
-}
-
 /* Argument n of place i: inside of every domain, no ties, no kinks. */
 static double argument(Type t, int n, int i, bool divisor) {
   if (t == TY_BOOL) return (i >> n) & 1;
@@ -153,7 +103,7 @@ static bool same(double x, double y, double tolerance) {
   return x == y || fabs(x - y) <= tolerance * fmax(1, fabs(y));
 }
 
-static double meant(const Case *k, int i, double *x) {
+static double meant(const PrimCase *k, int i, double *x) {
   bool ints = k->type[0] == TY_INT && k->info->sig == SIG_NUM;
   for (int n = 0; n < ARGUMENTS; n++)
     x[n] =
@@ -168,7 +118,7 @@ static Expr *constant(Graph *g, Type t, double x) {
 /* ---- the tests --------------------------------------------------------------------------- */
 
 /* The evaluator, and what constants are folded to. */
-static void check_values(Case *k) {
+static void check_values(PrimCase *k) {
   double x[ARGUMENTS];
   Eval *ev = eval_new(k->g, seed, step);
   for (int n = 0; n < k->info->arity && k->input[n]; n++)
@@ -197,9 +147,9 @@ static void values(void **state) {
   for (int p = 0; p < PRIM_COUNT; p++) {
     Type t[ARGUMENTS];
     if (!rows[p].real) fail_msg("what does %s mean? tell this test", prim_info((Prim)p)->name);
-    for (int v = 0; variant(prim_info((Prim)p)->sig, v, t); v++) {
+    for (int v = 0; prim_case_types(prim_info((Prim)p)->sig, v, t); v++) {
       Arena *a = arena_new();
-      Case k = case_new(a, (Prim)p, t);
+      PrimCase k = prim_case(a, (Prim)p, t);
       check_values(&k);
       arena_free(a);
     }
@@ -232,7 +182,7 @@ static void fill(const Node *n, double *to, int64_t count, void *ctx) {
 }
 
 /* A gradient by argument n: as the table's rule says. */
-static void check_gradient(Case *k, int n) {
+static void check_gradient(PrimCase *k, int n) {
   const char *rule = k->info->derivative[n];
   if (rule[0] == '!') {
     Diags *d = diags_new(k->arena);
@@ -259,14 +209,14 @@ static void gradients(void **state) {
   for (int p = 0; p < PRIM_COUNT; p++) {
     const PrimInfo *info = prim_info((Prim)p);
     Type t[ARGUMENTS], result;
-    if (!variant(info->sig, 0, t) || !prim_result((Prim)p, t, &result)) fail();
+    if (!prim_case_types(info->sig, 0, t) || !prim_result((Prim)p, t, &result)) fail();
     for (int n = 0; n < info->arity; n++) {
       bool real = result == TY_REAL && t[n] == TY_REAL;
       if (real && !info->derivative[n][0])
         fail_msg("%s has no rule for argument %d", info->name, n);
       if (!real) continue;
       Arena *a = arena_new();
-      Case k = case_new(a, (Prim)p, t);
+      PrimCase k = prim_case(a, (Prim)p, t);
       check_gradient(&k, n);
       arena_free(a);
     }
@@ -285,8 +235,8 @@ static void compiled_c(void **state) {
   VEC(Graph *) graphs = {0};
   for (int p = 0; p < PRIM_COUNT; p++) {
     Type t[ARGUMENTS];
-    for (int v = 0; variant(prim_info((Prim)p)->sig, v, t); v++) {
-      Case k = case_new(a, (Prim)p, t);
+    for (int v = 0; prim_case_types(prim_info((Prim)p)->sig, v, t); v++) {
+      PrimCase k = prim_case(a, (Prim)p, t);
       const char *name = arena_printf(a, "%s_%s", k.info->name, type_name(t[0]));
       assert_true(backend_entry(be, k.g, name));
       vec_push(a, &graphs, k.g);
