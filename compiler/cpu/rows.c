@@ -160,17 +160,16 @@ static bool is_kept(Rows *r, const Item *it) {
 /* Numbers in bf16 that a flat map stores side by side wait as floats until their
  * block ends: a loop that also makes numbers of another size takes twice as many
  * at once as there are registers for. */
-static bool store_later(Rows *r, const Item *it, const char *at, const char *value) {
-  const char *row = r->em.var[0], *index = strchr(at, '[');
-  if (!r->plan->flat || !it->member->stored || plan_type(r->p, it->node) != TD_BF16 || !index)
-    return false;
-  if (strcmp(index, arena_printf(r->em.arena, "[%s]", row)) != 0) return false;
-  r->em.parts |= PRELUDE_NARROW;
-  const char *later = emit_name(&r->em, "later");
+static bool store_later(Rows *r, const Item *it, const char *value) {
+  Emit *em = &r->em;
+  if (!r->plan->flat || !it->member->stored || plan_type(r->p, it->node) != TD_BF16) return false;
+  if (emit_position(em, it->node, it->element) != ex_var(em->g, 0)) return false;
+  em->parts |= PRELUDE_NARROW;
+  const char *row = em->var[0], *to = emit_pointer(em, it->node, true);
+  const char *later = emit_name(em, "later");
   sb_printf(text_at(r, BLOCK), "float %s[TD_BLOCK] __attribute__((aligned(64)));\n", later);
   sb_printf(text_at(r, ROW), "%s[%s - block] = %s;\n", later, row, value);
-  sb_printf(&r->block_end, "td_narrow_run(%.*s + block, %s, block_end - block);\n",
-            (int)(index - at), at, later);
+  sb_printf(&r->block_end, "td_narrow_run(%s + block, %s, block_end - block);\n", to, later);
   return true;
 }
 
@@ -178,7 +177,7 @@ static void store(Rows *r, Item *it, int level, const char *value) {
   if (!is_kept(r, it)) return;
   if (!it->member->stored) declare_array(r, it);
   const char *at = emit_element(&r->em, it->node, it->element, level, true);
-  if (level == ROW && store_later(r, it, at, value)) return;
+  if (level == ROW && store_later(r, it, value)) return;
   sb_puts(text_at(r, level), emit_store(&r->em, it->node, at, value));
 }
 

@@ -101,6 +101,8 @@ const char *emit_zero(const Emit *em, Reducer r, Type t); /* what an empty reduc
 const char *emit_value(Emit *em, Expr *e, int level);
 
 /* -- place.c ------------------------------------------------------------------------- */
+/* Of n[args] in its buffer or array, in elements. */
+Expr *emit_position(Emit *em, const Node *n, Expr *const *args);
 /* The place of n[args]: "name[...]" as an lvalue, valid at `level`. */
 const char *emit_element(Emit *em, Node *n, Expr *const *args, int level, bool writes);
 /* The statement that stores a value at the place `at` of n. */

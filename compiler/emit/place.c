@@ -2,16 +2,22 @@
 /* The places that values are stored to. */
 #include "compiler/emit/cell.h"
 
-const char *emit_element(Emit *em, Node *n, Expr *const *args, int level, bool writes) {
+Expr *emit_position(Emit *em, const Node *n, Expr *const *args) {
   Expr *at = ex_int(em->g, 0);
-  EmitLocal *local = emit_local(em, n);
-  if (local) local->used = true;
+  const EmitLocal *local = emit_local(em, n);
   int64_t stride[IR_MAX_RANK];
   plan_strides(em->plan, n, stride);
   for (int d = n->rank - 1; d >= 0; d--) {
     int64_t step = local ? local->stride[d] : stride[d];
     at = ex2(em->g, P_add, at, ex2(em->g, P_mul, ex_int(em->g, step), args[d]));
   }
+  return at;
+}
+
+const char *emit_element(Emit *em, Node *n, Expr *const *args, int level, bool writes) {
+  Expr *at = emit_position(em, n, args);
+  EmitLocal *local = emit_local(em, n);
+  if (local) local->used = true;
   Linear lin;
   linear_init(&lin);
   StrBuf b = {0};
