@@ -33,6 +33,31 @@ BackendOptions backend_defaults(void) {
   return (BackendOptions){true, true, true, true, true, true, true, true, true};
 }
 
+#define OPTION(name) \
+  { #name, offsetof(BackendOptions, name) }
+static const struct {
+  const char *name;
+  size_t at;
+} options[] = {OPTION(simplify),     OPTION(fuse_maps),      OPTION(fuse_rows),
+               OPTION(contractions), OPTION(fuse_epilogues), OPTION(chains),
+               OPTION(in_place),     OPTION(share_memory),   OPTION(keep_values)};
+enum { OPTIONS = sizeof options / sizeof *options };
+
+const char *backend_option(int i) { return i < OPTIONS ? options[i].name : NULL; }
+
+bool backend_without(BackendOptions *o, const char *names) {
+  for (;; names++) {
+    size_t n = strcspn(names, ",");
+    int i = 0;
+    while (i < OPTIONS && (strlen(options[i].name) != n || strncmp(options[i].name, names, n) != 0))
+      i++;
+    if (i == OPTIONS) return false;
+    *(bool *)((char *)o + options[i].at) = false;
+    names += n;
+    if (*names == '\0') return true;
+  }
+}
+
 const Target *backend_target(const char *name) {
   static const Target *const all[] = {&cpu_target};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -104,7 +129,8 @@ static void finish_entry(Backend *be, Plan *p) {
 
 const char *backend_form(int i) {
   if (i == 0) return "lower";
-  return i <= pipeline_count() ? pipeline_at(i - 1)->name : NULL;
+  if (i <= pipeline_count()) return pipeline_at(i - 1)->name;
+  return i == pipeline_count() + 1 ? "plan" : NULL;
 }
 
 void backend_dump(Backend *be, const char *form, StrBuf *out) {
@@ -113,8 +139,12 @@ void backend_dump(Backend *be, const char *form, StrBuf *out) {
 }
 
 /* Does somebody want to see it? */
+static bool shown(const Backend *be, const char *form) {
+  return be->dump_form && strcmp(be->dump_form, form) == 0;
+}
+
 static void show(const Backend *be, Graph *g, const char *form) {
-  if (!be->dump_form || strcmp(be->dump_form, form) != 0) return;
+  if (!shown(be, form)) return;
   ir_print(g, be->dump);
   sb_putc(be->dump, '\n');
 }
@@ -141,22 +171,40 @@ static void rewrite(Backend *be, Graph *g, const char *entry_name) {
       g, &(PipelineOptions){.passes = &passes, .verify = true, .after = show_after, .ctx = be});
 }
 
+static Plan new_plan(Backend *be, Graph *g, const char *name) {
+  return (Plan){.arena = be->arena,
+                .diags = be->diags,
+                .g = g,
+                .name = name,
+                .options = &be->options,
+                .target = be->target,
+                .act = be->act,
+                .repeated = be->repeated,
+                .states = &be->states};
+}
+
+static void make_plan(Plan *p) {
+  plan_make(p);
+  const char *wrong = plan_verify(p);
+  if (wrong) bug("%s: the plan: %s", p->name, wrong);
+}
+
 bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
-  Plan p = {.arena = be->arena,
-            .diags = be->diags,
-            .g = graph_clone(be->arena, g),
-            .name = entry_name,
-            .options = &be->options,
-            .target = be->target,
-            .act = be->act,
-            .repeated = be->repeated,
-            .states = &be->states};
+  Plan p = new_plan(be, graph_clone(be->arena, g), entry_name);
   rewrite(be, p.g, entry_name);
-  plan_make(&p);
-  const char *wrong = plan_verify(&p);
-  if (wrong) bug("%s: the plan: %s", entry_name, wrong);
+  make_plan(&p);
+  if (shown(be, "plan")) {
+    plan_dump(&p, be->dump);
+    sb_putc(be->dump, '\n');
+  }
   finish_entry(be, &p);
   return true;
+}
+
+void backend_plan(Backend *be, Graph *g, StrBuf *out) {
+  Plan p = new_plan(be, g, g->name);
+  make_plan(&p);
+  plan_dump(&p, out);
 }
 
 TdProgram *backend_finish(Backend *be) {

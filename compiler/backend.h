@@ -20,6 +20,10 @@ typedef struct BackendOptions {
   bool keep_values;  /* for a later loop; off: what can be computed there again is */
 } BackendOptions;
 BackendOptions backend_defaults(void);
+/* Switches the options of these names off; commas separate them. False, with those before it
+ * switched, at a name that is none. */
+bool backend_without(BackendOptions *o, const char *names);
+const char *backend_option(int i); /* their names; NULL past the last */
 
 /* What programs can be compiled for, by name: "cpu". NULL: there is none of that name. */
 const struct Target *backend_target(const char *name);
@@ -36,9 +40,10 @@ void backend_for(Backend *be, const struct Target *target);
 void backend_activations(Backend *be, TdType act);
 
 /* The forms that a graph goes through, by the pass that makes them: form i, or
- * NULL past the last. The first, "lower", is before all passes. */
+ * NULL past the last. The first, "lower", is before all passes; the last, "plan",
+ * is what becomes of it then. */
 const char *backend_form(int i);
-/* Every entry's graph in that form, as text, to `out`. */
+/* Every entry in that form, as text, to `out`. */
 void backend_dump(Backend *be, const char *form, StrBuf *out);
 
 /* The persistent state of all entries, matched to N_STATE nodes by name. A
@@ -56,6 +61,9 @@ void backend_repeated(Backend *be, bool yes);
 /* Append one entry. The graph is consumed: passes rewrite it. False after an
  * error in the diagnostics. */
 bool backend_entry(Backend *be, Graph *g, const char *entry_name);
+
+/* The plan, as text, of the graph as it is: no pass runs over it. It is consumed. */
+void backend_plan(Backend *be, Graph *g, StrBuf *out);
 
 TdProgram *backend_finish(Backend *be);
 

@@ -216,4 +216,8 @@ void plan_memory(Plan *p);
 /* NULL when a complete plan holds together, else what is wrong, in the arena. */
 const char *plan_verify(Plan *p);
 
+/* -- dump.c --------------------------------------------------------------------------- */
+/* A complete plan as text; see IR.md. */
+void plan_dump(Plan *p, StrBuf *out);
+
 #endif

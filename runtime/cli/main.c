@@ -70,9 +70,11 @@ static const Command commands[] = {
      "tdc cache\n"
      "tdc cache clear\n",
      0, 1, false, cli_cache, NULL},
-    {"opt", CLI_OPT, "FILE.ir", "run passes over a graph in its textual form",
+    {"opt", CLI_OPT, "FILE.ir", "run passes over a graph in its textual form, or plan it",
      "tdc opt -p cse graph.ir\n"
-     "tdc opt graph.ir\n",
+     "tdc opt graph.ir\n"
+     "tdc opt --plan graph.ir\n"
+     "tdc opt --plan --act bf16 --without fuse_rows,in_place graph.ir\n",
      1, 1, false, cli_opt, cli_opt_passes},
     {"help", CLI_HELP, "[COMMAND]", "this text, or a command's", "tdc help train\n", 0, 1, false,
      cli_help_main, NULL},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tdc opt: a graph in its textual form through one pass, or through those that decide by
- * the graph alone. */
+ * the graph alone; or its plan. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +31,37 @@ static int unknown_pass(Cli *c, const char *name) {
   return code;
 }
 
-static int opt_text(Cli *c, const char *path, const char *text, size_t n, const char *pass) {
+/* What --plan is made for. False after a message. */
+static bool plan_options(Cli *c, BackendOptions *o) {
+  static const char *const needs[] = {"act", "repeated", "without"};
+  for (int i = 0; i < 3 && !cli_has(c, "plan"); i++)
+    if (cli_has(c, needs[i])) {
+      cli_usage(c, "--%s goes with --plan", needs[i]);
+      return false;
+    }
+  const char *act = cli_text(c, "act", "f32"), *without = cli_text(c, "without", NULL);
+  *o = backend_defaults();
+  if (strcmp(act, "f32") != 0 && strcmp(act, "bf16") != 0) {
+    cli_usage(c, "--act takes f32 or bf16, not '%.100s'", act);
+    return false;
+  }
+  if (without == NULL || backend_without(o, without)) return true;
+  StrBuf s = {0};
+  for (int i = 0; backend_option(i) != NULL; i++)
+    sb_printf(&s, "%s%s", i > 0 ? ", " : "", backend_option(i));
+  cli_usage(c, "--without takes names of %s, not '%.100s'", s.s, without);
+  sb_free(&s);
+  return false;
+}
+
+static void print_plan(Cli *c, Arena *a, Diags *d, const BackendOptions *o, Graph *g, StrBuf *out) {
+  Backend *be = backend_new(a, d, g->name, o);
+  if (strcmp(cli_text(c, "act", "f32"), "bf16") == 0) backend_activations(be, TD_BF16);
+  backend_repeated(be, cli_has(c, "repeated"));
+  backend_plan(be, g, out);
+}
+
+static int opt_text(Cli *c, const char *path, const char *text, size_t n, const BackendOptions *o) {
   Arena *a = arena_new();
   TdError err = {0};
   int code = 0;
@@ -50,12 +80,17 @@ static int opt_text(Cli *c, const char *path, const char *text, size_t n, const 
     fputs(s.s != NULL ? s.s : "", c->json ? stdout : stderr);
     code = TD_BAD_FILE;
   } else {
-    const PassOptions o = pass_options(backend_target("cpu"));
+    const PassOptions passes = pass_options(backend_target("cpu"));
+    const char *pass = cli_text(c, "pass", NULL);
+    bool plan = cli_has(c, "plan");
     if (pass != NULL)
-      pipeline_run_one(g, &o, pass);
+      pipeline_run_one(g, &passes, pass);
+    else if (!plan)
+      pipeline_run(g, &(PipelineOptions){.passes = &passes, .general = true, .verify = true});
+    if (plan)
+      print_plan(c, a, d, o, g, &s);
     else
-      pipeline_run(g, &(PipelineOptions){.passes = &o, .general = true, .verify = true});
-    ir_print(g, &s);
+      ir_print(g, &s);
     fputs(s.s != NULL ? s.s : "", stdout);
     code = cli_done(c);
   }
@@ -68,10 +103,12 @@ int cli_opt(Cli *c) {
   TdError err = {0};
   uint8_t *text;
   size_t n;
+  BackendOptions o;
   const char *pass = cli_text(c, "pass", NULL);
   if (pass != NULL && pipeline_find(pass) == NULL) return unknown_pass(c, pass);
+  if (!plan_options(c, &o)) return TD_BAD_USAGE;
   if (!io_read_file(NULL, c->args[0], 64 << 20, &text, &n, &err)) return cli_fail(c, &err);
-  int code = opt_text(c, c->args[0], (const char *)text, n, pass);
+  int code = opt_text(c, c->args[0], (const char *)text, n, &o);
   free(text);
   return code;
 }

@@ -108,6 +108,14 @@ static void test_files(void **state) {
                                {"opt absent.ir", 4, "absent.ir"},
                                {"opt generated/m/train.ir", 0, ""},
                                {"opt -p nothing generated/m/train.ir", 2, "passes are"},
+                               {"opt --plan generated/m/train.ir", 0, "plan train for cpu: arena"},
+                               {"opt --plan --act bf16 --repeated generated/m/train.ir", 0,
+                                "plan train for cpu, act bf16, repeated: arena"},
+                               {"opt --plan --act f8 generated/m/train.ir", 2, "f32 or bf16"},
+                               {"opt --without chains generated/m/train.ir", 2, "with --plan"},
+                               {"opt --plan --without chains,in_place generated/m/train.ir", 0, ""},
+                               {"opt --plan --without chains,in generated/m/train.ir", 2,
+                                "--without takes names of simplify, fuse_maps"},
                                {0}};
   try_all(cases);
 }
@@ -216,7 +224,8 @@ static void test_train_and_sample(void **state) {
       {"m.td --dump inline", 0, "graph sample.flat.step"},
       {"m.td --dump=inlin", 2,
        "there are lower, again, restack, tables, recompute, simplify, hoist, cse, prune, inline, "
-       "budget, twice"},
+       "budget, twice, plan"},
+      {"m.td --dump=plan", 0, "plan sample.flat.step for cpu"},
       {"profile m.td --rounds 1", 0, "| loss main(x: id<V>[B,L]) {"},
       {"profile m.td --rounds 1 --kernels --trace trace.json", 0, "row_next_linear_y_sum"},
       {"profile m.td --rounds 1 --json", 0, "\"limit\":"},
