@@ -9,6 +9,9 @@
  *   dsl/std, models, tests/models: .td files that are in canonical form
  *   tests/ir/NAME.ir       a graph; `# pass: NAME ...` names the passes to run,
  *                          `#= ` lines are the result, or the reader's diagnostics
+ *   tests/plan/NAME.plan   a graph that is planned as it is, or after the passes of a
+ *                          `# pass:` line; `# plan: bf16 repeated` says for what, and
+ *                          `# without: OPTION ...` how; `#= ` lines are the plan
  *
  *   run [PATH...]          all, or the files named;  UPDATE=1 rewrites expectations
  *   TDC=build/tdc          the program under test
@@ -231,13 +234,18 @@ static Outcome run_graph(Suite *s, Case *c, StrBuf *actual) {
   return run_ir_text(c->path, c->text.s, c->body, actual) ? PASSED : FAILED;
 }
 
+static Outcome run_plan(Suite *s, Case *c, StrBuf *actual) {
+  (void)s;
+  return run_plan_text(c->path, c->text.s, c->body, actual) ? PASSED : FAILED;
+}
+
 /* ---- all of them ---------------------------------------------------------------------------- */
 
 static const Kind KINDS[] = {
     {"tests/front", ".td", "#= ", run_format},    {"tests/errors", ".td", "#! ", run_rejected},
     {"tests/warnings", ".td", "#! ", run_warned}, {"dsl/std", ".td", "#= ", run_canonical},
     {"models", ".td", "#= ", run_canonical},      {"tests/models", ".td", "#= ", run_canonical},
-    {"tests/ir", ".ir", "#= ", run_graph},
+    {"tests/ir", ".ir", "#= ", run_graph},        {"tests/plan", ".plan", "#= ", run_plan},
 };
 enum { KIND_COUNT = sizeof KINDS / sizeof *KINDS };
 

@@ -9,29 +9,37 @@
 #include "compiler/backend.h"
 #include "compiler/passes/pipeline.h"
 
-/* The words after "# pass:" at the beginning of a line, each run in turn. */
-static bool run_passes(const char *path, const char *text, size_t n, Graph *g) {
-  static const char mark[] = "# pass:";
+typedef bool TakeWord(const char *path, const char *word, void *ctx);
+
+/* Each word after the mark at the beginning of a line, in turn. */
+static bool each_word(const char *path, const char *text, size_t n, const char *mark,
+                      Interner *names, TakeWord *take, void *ctx) {
   const char *end = text + n;
-  const PassOptions every = pass_options(backend_target("cpu"));
+  size_t length = strlen(mark);
   for (const char *line = text; line < end;) {
     const char *stop = memchr(line, '\n', (size_t)(end - line));
     if (!stop) stop = end;
-    if ((size_t)(stop - line) >= sizeof mark - 1 && memcmp(line, mark, sizeof mark - 1) == 0) {
-      const char *at = line + sizeof mark - 1;
-      while (at < stop) {
-        while (at < stop && (*at == ' ' || *at == ',')) at++;
-        const char *from = at;
-        while (at < stop && *at != ' ' && *at != ',') at++;
-        const char *name = internn(g->names, from, (size_t)(at - from));
-        if (!*name || strcmp(name, "none") == 0 || pipeline_run_one(g, &every, name)) continue;
-        printf("%s: there is no pass '%s'\n", path, name);
-        return false;
-      }
+    bool marked = (size_t)(stop - line) >= length && memcmp(line, mark, length) == 0;
+    for (const char *at = line + length; marked && at < stop;) {
+      while (at < stop && (*at == ' ' || *at == ',')) at++;
+      const char *from = at;
+      while (at < stop && *at != ' ' && *at != ',') at++;
+      if (at > from && !take(path, internn(names, from, (size_t)(at - from)), ctx)) return false;
     }
     line = stop + (stop < end);
   }
   return true;
+}
+
+static bool run_pass(const char *path, const char *name, void *ctx) {
+  const PassOptions every = pass_options(backend_target("cpu"));
+  if (strcmp(name, "none") == 0 || pipeline_run_one(ctx, &every, name)) return true;
+  printf("%s: there is no pass '%s'\n", path, name);
+  return false;
+}
+
+static bool run_passes(const char *path, const char *text, size_t n, Graph *g) {
+  return each_word(path, text, n, "# pass:", g->names, run_pass, g);
 }
 
 static bool reads_back(const char *path, Arena *a, Interner *names, const StrBuf *text) {
@@ -67,6 +75,55 @@ bool run_ir_text(const char *path, const char *text, size_t n, StrBuf *out) {
   } else {
     fine = false;
   }
+  arena_free(a);
+  return fine;
+}
+
+typedef struct PlanWords {
+  BackendOptions options;
+  bool narrow, repeated;
+} PlanWords;
+
+static bool take_plan_word(const char *path, const char *word, void *ctx) {
+  PlanWords *w = ctx;
+  bool *is = strcmp(word, "bf16") == 0       ? &w->narrow
+             : strcmp(word, "repeated") == 0 ? &w->repeated
+                                             : NULL;
+  if (is)
+    *is = true;
+  else
+    printf("%s: a plan is bf16 or repeated, not '%s'\n", path, word);
+  return is != NULL;
+}
+
+static bool switch_off(const char *path, const char *word, void *ctx) {
+  PlanWords *w = ctx;
+  bool known = backend_without(&w->options, word);
+  if (!known) printf("%s: the compiler has no option '%s'\n", path, word);
+  return known;
+}
+
+bool run_plan_text(const char *path, const char *text, size_t n, StrBuf *out) {
+  Arena *a = arena_new();
+  Interner *names = interner_new(a);
+  Diags *d = diags_new(a);
+  PlanWords w = {.options = backend_defaults()};
+  StrBuf errors = {0};
+  Graph *g = ir_parse(a, names, d, diags_source(d, path, text, n));
+  if (!g) {
+    diags_print(d, &errors, false);
+    printf("%s: the graph is not read:\n%s", path, errors.s ? errors.s : "");
+  }
+  bool fine = g && run_passes(path, text, n, g) &&
+              each_word(path, text, n, "# plan:", names, take_plan_word, &w) &&
+              each_word(path, text, n, "# without:", names, switch_off, &w);
+  if (fine) {
+    Backend *be = backend_new(a, d, g->name, &w.options);
+    if (w.narrow) backend_activations(be, TD_BF16);
+    backend_repeated(be, w.repeated);
+    backend_plan(be, g, out);
+  }
+  sb_free(&errors);
   arena_free(a);
   return fine;
 }

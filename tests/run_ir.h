@@ -10,4 +10,9 @@
  * breaks an invariant or is not read back as it was printed. */
 bool run_ir_text(const char *path, const char *text, size_t n, StrBuf *out);
 
+/* The plan of the graph, after the passes of `# pass:` lines if there are any: as `# plan:`
+ * lines say (`bf16`, `repeated`), without the compiler's options that `# without:` lines name.
+ * False with a line on stdout when the file is wrong. */
+bool run_plan_text(const char *path, const char *text, size_t n, StrBuf *out);
+
 #endif
