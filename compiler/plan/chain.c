@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Chains: products whose operands are made of products, kept on chip.
  *
- * needs       groups; nothing is placed yet
- * guarantees  values stay; the groups of a chain are one group (GROUP_CHAIN)
+ * needs       groups; nothing is placed yet, and nests are not made (plan_rows)
+ * guarantees  values stay; the groups of a chain are one group (GROUP_CHAIN), the others
+ *             dropped; no groups wait for each other in a circle
+ * breaks      sums stand apart from what is done with them, as nodes of their own
  *
  *     s[b, l, k] = sum over e (q[b, l, e] * key[b, k, e])    contraction
  *     m[b, l] = max over k (s); p[b, l, k] = exp(s - m)      rows

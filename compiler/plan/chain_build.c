@@ -3,6 +3,11 @@
  * in the program that computes it; the sums apart from what is done with them;
  * operands that are no plain reads as values of their own.
  *
+ * needs       parts that chain.c found: the role of each product, the rows of each part
+ * guarantees  Group.chain, members with program and rows, in an order in which they can be
+ *             evaluated; or false, and nothing is changed
+ * breaks      the products' nodes read new nodes: their contractions are those of before
+ *
  *     y[b, l, e] = 0.1 * sum over k (p[b, l, k] * g[b, l] * v[b, k, e])
  *  -> x[b, l, k] = p[b, l, k] * g[b, l]                      main program
  *     sum[b, l, e] = sum over k (x[b, l, k] * v[b, k, e])    product

@@ -9,6 +9,11 @@
  * move into it. The last output variable is one of j, so that rows of the
  * result are contiguous.
  *
+ * needs       nothing: it only reads the node
+ * guarantees  the node's value is what the Contraction says, in the node's own variables,
+ *             each of which has one axis; the target takes such a product and it is
+ *             worth it
+ *
  *     s[b,h,l,k] = sum over e (0.125 * q[b,l,h,e] * k[b,k,h,e])
  *       batch b h   m l   n k   k e   A = q[b,l,h,e]   B = k[b,k,h,e]   times 0.125  */
 #include "compiler/plan/contract.h"

@@ -13,7 +13,17 @@
  * rows, that a second small node adds up: the order of addition is fixed.
  *
  * A matrix product is a group whose rows are its whole output; maps over the
- * same space join it and run on its tiles.                                    */
+ * same space join it and run on its tiles.
+ *
+ * needs       every stored value has an owner (plan_own); regions in order
+ * guarantees  each computed node is a member of one group, members in an order in which
+ *             they can be evaluated; no groups wait for each other in a circle;
+ *             `stored` says which values must be in memory
+ * breaks      a sum that joins its rows reads a new node, the partial sums, which stands
+ *             last in its region: nodes no longer follow what they read
+ *
+ *     m = max over j (x); e = exp(x - m); s = sum over i, j (e); y = a b
+ * ->  rows [i]: m, e, s' (partial) | small: s = sum over blocks (s') | product: y      */
 #include "compiler/plan/contract.h"
 #include "compiler/plan/plan.h"
 

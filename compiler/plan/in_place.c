@@ -6,7 +6,15 @@
  *   - every other kernel that reads the old value can run before;
  *   - its own kernel reads the old value only at the element it is about to
  *     write, or earlier in the same row.
- * Edges from the readers to the writer keep the order. */
+ * Edges from the readers to the writer keep the order.
+ *
+ * needs       groups and nests are final (plan_rows); owners (plan_own)
+ * guarantees  where the copy is dropped, no kernel reads the old value after the new one is
+ *             there; groups still wait for each other in no circle
+ * breaks      what a group reads does not tell all that it waits for: Group.after counts
+ *
+ *     loop { n = f(h); e = h w; copy n into h, late }
+ * ->  loop { e = h w; n = f(h), written into h, after e }                          */
 #include "compiler/plan/rows.h"
 
 typedef struct Reads {

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The arena: temporary buffers whose lifetimes do not meet share memory. A
  * buffer lives from the first step that touches it to the last; what a loop's
- * iteration finds there from before, or leaves behind, lives through the loop. */
+ * iteration finds there from before, or leaves behind, lives through the loop.
+ *
+ * needs       steps with the arguments of their launches; types are final (plan_narrow)
+ * guarantees  offsets, aligned, such that buffers whose lifetimes meet do not overlap;
+ *             outputs live to the end; the size of the arena
+ *
+ *     a: steps 0-1, b: 1-4 (an output), c: 2-3; all of one size
+ * ->  a at 0, b at 1, c at 0                                                         */
 #include "compiler/plan/plan.h"
 
 #include <stdlib.h>

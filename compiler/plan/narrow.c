@@ -10,8 +10,11 @@
  * over rows and scatters, whatever goes into a state or a pack (parameters'
  * gradients), outputs, and what only other kernels read (statistics, losses).
  *
- *   needs      groups and places (plan_group, plan_place)
- *   guarantees the type and size of every temporary buffer are final */
+ * needs       groups and places (plan_group, plan_place)
+ * guarantees  the type and size of every temporary buffer are final
+ * breaks      values: stored ones are rounded, so how things were grouped shows in them
+ *
+ *     h = tanh(x w), y = h v, r = h0 + y   ->   h in bf16; r in f32, as h0 is           */
 #include "compiler/plan/chain.h"
 
 typedef struct Use {

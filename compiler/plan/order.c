@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Which groups wait for which, and an order that respects it. */
+/* Which groups wait for which, and an order that respects it.
+ *
+ * needs       the group of each node; Group.after as far as it is known
+ * guarantees  an order of a region's groups in which each follows all that it waits for:
+ *             who computes what its members read, also through views, packs and the
+ *             results of loops, and its edges; late groups after the others; of what is
+ *             left, in the order in which they were made. A circle is a bug
+ *
+ *     y reads g = pack(a, b)        ->  a, b, y
+ *     t, late, into s; y reads s    ->  y, t                                       */
 #include "compiler/plan/plan.h"
 
 static void group_sources(Plan *p, const Region *r, Node *n, void (*f)(Group *g, void *ctx),

@@ -8,7 +8,13 @@
  *                                            w' = w[i]; g = pack(w, w')
  *
  * A carry whose values are stacked anyway is kept as rows of one buffer: an
- * iteration reads a row and writes the next, and the stack is that buffer. */
+ * iteration reads a row and writes the next, and the stack is that buffer.
+ *
+ * needs       a graph after its passes; nothing is grouped
+ * guarantees  a value has one owner at most, which is alive for as long as the value is
+ *             needed; what a carry or a state becomes is a copy at the end of its region
+ *             (NodeInfo.commits), which no other node reads
+ * breaks      equal nodes are made, on purpose: `cse` may not run any more */
 #include "compiler/plan/plan.h"
 
 /* Made at the end of the region, or right before one of its nodes. */

@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Storage: a buffer and an offset for every node that has one. A value is
  * written where its owner keeps it: into its part of a pack, its row of a stack,
- * the carry it starts; views are places inside their base. */
+ * the carry it starts; views are places inside their base.
+ *
+ * needs       owners, groups, and which of them are dropped, are final
+ * guarantees  every node that is in memory has a place; two share elements only if one is
+ *             stored for the other or shows it; buffers have their kind and shape, and a
+ *             type that plan_narrow may change
+ *
+ *     pack g = a, s; stack s of r, in a loop with counter i
+ * ->  g = b0; a = b0; s = b0 + |a|; r = b0 + |a| + i * |r|                          */
 #include "compiler/plan/plan.h"
 
 int plan_buffer(Plan *p, TdBufferKind kind, const char *name, Type type, int rank,

@@ -2,7 +2,17 @@
 /* The inside of a group of rows, before storage is known: its members in the
  * kernel's variables, which of them share a loop nest, and index spaces made
  * simple. Neighbouring variables that every index treats as one flat position
- * become one: an elementwise kernel over [b, l, d] runs over a single index. */
+ * become one: an elementwise kernel over [b, l, d] runs over a single index.
+ *
+ * needs       groups are final, and `stored` (plan_group, plan_chains)
+ * guarantees  Group.rows of each group of rows: items nest by nest, each after the nests
+ *             whose whole values it reads; what is read across nests and not stored is
+ *             an array; nodes keep their own variables
+ * breaks      indices of joined variables cannot be proved in bounds any more (in_bounds
+ *             says whether they could)
+ *
+ *     y[b, l, d] = exp(x[b, l, d])              ->  row i of b*l*d: y[i] = exp(x[i])
+ *     m[b] = max over l (x); y[b, l] = x - m    ->  row b: loop l { m }, loop l { y }    */
 #include "compiler/ir/linear.h"
 #include "compiler/plan/chain.h"
 
