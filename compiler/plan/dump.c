@@ -128,6 +128,24 @@ static void print_packing(const Dump *d, const Packed *packed) {
   }
 }
 
+static void print_matrix(const Dump *d, const char *name, const TdOperand *o) {
+  Place at = {.buffer = d->g->launch.args.at[o->arg], .offset = o->offset};
+  for (int s = 0; s < TD_MAX_LOOPS; s++) at.stride[s] = o->by_slot[s];
+  begin_line(d, 3);
+  sb_printf(d->out, "%s = ", name);
+  print_place(d, &at);
+  sb_printf(d->out, ", strides of batch %lld, row %lld, column %lld\n", (long long)o->batch,
+            (long long)o->row, (long long)o->column);
+}
+
+static void print_library_product(const Dump *d, const TdProduct *x) {
+  begin_line(d, 2);
+  sb_puts(d->out, "by a library\n");
+  print_matrix(d, "a", &x->a);
+  print_matrix(d, "b", &x->b);
+  print_matrix(d, "c", &x->c);
+}
+
 static void print_product(const Dump *d) {
   const Contraction *c = d->g->contraction;
   begin_line(d, 2);
@@ -141,6 +159,7 @@ static void print_product(const Dump *d) {
     print_packing(d, d->g->packed);
   }
   sb_putc(d->out, '\n');
+  if (d->g->launch.product) print_library_product(d, d->g->launch.product);
   for (int i = 0; i < d->g->members.n; i++) {
     begin_line(d, 2);
     print_member(d, &d->g->members.at[i], NULL);
@@ -357,7 +376,10 @@ static void print_buffer(const Dump *d, int i) {
   text_name(d->out, b->td.name);
   sb_printf(d->out, ": %s[", types[b->td.type]);
   print_list(d->out, b->td.shape, b->td.rank);
-  sb_printf(d->out, "], bytes %zu", b->td.bytes);
+  bool gaps = b->td.rank > 0 && b->td.pitch != b->td.shape[b->td.rank - 1];
+  sb_puts(d->out, "]");
+  if (gaps) sb_printf(d->out, ", pitch %lld", (long long)b->td.pitch);
+  sb_printf(d->out, ", bytes %zu", b->td.bytes);
   if (b->first < 0) {
     sb_puts(d->out, ", unused\n");
     return;
