@@ -137,7 +137,7 @@ $(WHOLE:%=$(B)/tests/%): $(B)/tests/%: $(B)/tests/%.o $(B)/tests/model.o $(B)/li
 
 $(B)/tests/models: $(B)/tests/entries.o
 
-$(B)/tests/%: $(B)/tests/unit/%.o $(B)/libtdc.a
+$(B)/tests/%: $(B)/tests/unit/%.o $(B)/tests/filter.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libtdc.a -lcmocka $(LIBS)
 
 # the prelude as generated code meets it
@@ -163,7 +163,8 @@ $(B)/tests/test_prims $(B)/tests/test_dialect: $(B)/tests/prim_case.o
 # the guarded one beside them.
 GUARDED_LDFLAGS = -Wl,--wrap=cpu_device,--wrap=reference_device
 $(B)/guarded/tests/%.guarded: $(B)/tests/unit/%.o $(B)/tests/guarded.o $(B)/tests/sandbox.o \
-                              $(B)/tests/model.o $(B)/libtdc.a | $(B)/guarded/tdc
+                              $(B)/tests/model.o $(B)/tests/filter.o $(B)/libtdc.a \
+                              | $(B)/guarded/tdc
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(GUARDED_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
