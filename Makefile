@@ -188,7 +188,7 @@ test-long: WITH = TDC_TEST_LONG=1
 test-long: MUTATIONS = 20000
 test test-long: deps
 	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built $(B)/install/libtdc.a
-	@$(WITH) tests/all.sh $(TESTED) $(B)/tests/run tests/install.sh tests/format.sh \
+	@$(WITH) tests/all.sh $(TESTED) $(B)/tests/run tests/install.sh tests/format.sh tests/map.sh \
 	  tests/layers.sh "$(FUZZ) $(MUTATIONS) $(FUZZED)"
 
 FUZZ   = $(B)/tests/fuzz_parse --mutations
