@@ -42,6 +42,16 @@ static const char *affine_base(Writer *w, const Linear *lin, const char *pointer
   return text;
 }
 
+/* The variables that were named since the last time, by axis. */
+static GemmVars named(Writer *w) {
+  GemmVars vars = {{0}};
+  for (int k = 0; k < GEMM_AXES; k++)
+    for (int v = 0; v < w->c->nvars[k]; v++)
+      if (w->em.used_vars >> w->c->var[k][v] & 1) vars.of[k] |= 1u << v;
+  w->em.used_vars = 0;
+  return vars;
+}
+
 /* The text of an operand whose geometry is known: where it begins, or how it is evaluated. */
 static void write_operand(Writer *w, GemmSide side, GemmOperand *out) {
   Emit *em = &w->em;
@@ -59,6 +69,7 @@ static void write_operand(Writer *w, GemmSide side, GemmOperand *out) {
   StrBuf *text = &em->level[ELEMENT].text;
   w->load_head[side] = text->n ? arena_strndup(em->arena, text->s, text->n) : "";
   w->load_value[side] = value;
+  w->plan->load_vars[side] = named(w);
 }
 
 /* ---- the epilogue ------------------------------------------------------------------------ */
@@ -122,7 +133,8 @@ static void write_store(Writer *w, const Member *m, Expr *const *index, const ch
   for (int i = 0; i < lin.n; i++) {
     const Expr *atom = lin.term[i].atom;
     if (atom->kind != E_VAR || !is_row_variable(w->c, atom->inum)) continue;
-    sb_printf(&w->epilogue_after, " + %lld * %s", (long long)lin.term[i].coef, em->var[atom->inum]);
+    sb_printf(&w->epilogue_after, " + %lld * %s", (long long)lin.term[i].coef,
+              emit_var(em, (int)atom->inum));
   }
   sb_printf(&w->epilogue_after, " + column0, %s, columns);\n", row);
 }
@@ -178,6 +190,7 @@ static void write_epilogue(Writer *w) {
     for (int v = 0; v < w->c->nvars[k]; v++) em->var_level[w->c->var[k][v]] = ROW;
   emit_open(em, ROW);
   emit_open(em, ELEMENT);
+  em->used_vars = 0; /* what operands named is theirs */
   int64_t stride = 1;
   em->run = (EmitRun){.nvars = w->c->nvars[GEMM_N],
                       .level = ROW,
@@ -194,6 +207,7 @@ static void write_epilogue(Writer *w) {
     write_member(w, &w->g->members.at[i], i == 0 ? finished_sum(w) : NULL);
   w->epilogue_row = level_text(w, ROW);
   w->epilogue = level_text(w, ELEMENT);
+  w->plan->epilogue_vars = named(w);
 }
 
 /* ---- callbacks: the text is ready ---------------------------------------------------------- */

@@ -23,6 +23,11 @@ typedef struct GemmAxis {
   int64_t extent[IR_MAX_VARS];
 } GemmAxis;
 
+/* Which variables a text names: bit v of an axis, its variable v. */
+typedef struct GemmVars {
+  uint32_t of[GEMM_AXES];
+} GemmVars;
+
 typedef struct GemmOperand {
   /* A plain operand is one read of a real whose address is affine in the variables:
    * base[sum of stride * variable]. The outer axis is m for A and n for B. */
@@ -68,6 +73,9 @@ typedef struct GemmPlan {
   /* The kernel may have these brought near while it multiplies. */
   GemmAhead ahead[GEMM_AHEADS];
   int naheads;
+
+  /* The variables that the texts of load, and those of the three epilogues, name. */
+  GemmVars load_vars[2], epilogue_vars;
 
   /* The callbacks, each called once, in the order load, epilogue, epilogue_row,
    * epilogue_after, prologue. */

@@ -68,14 +68,13 @@ static void put_next(GemmWriter *w) {
     gemm_line(w, "const int64_t next_k = 0, next = piece + 1, next_depth = K;");
   }
   gemm_open(w, "if (next < end)");
-  StrBuf strides = {0};
+  const GemmAxis *batch = &plan->axis[GEMM_BATCH];
+  uint32_t vars = 0;
   char flat[64];
   for (int side = 0; side < 2; side++)
-    if (w->flat[side])
-      gemm_strides(&strides, &plan->axis[GEMM_BATCH], plan->operand[side].stride_batch);
+    if (w->flat[side]) vars |= gemm_moving(batch, plan->operand[side].stride_batch);
   snprintf(flat, sizeof flat, "next / %s", per_batch);
-  gemm_decode(w, GEMM_BATCH, flat, strides.s ? strides.s : "", true);
-  sb_free(&strides);
+  gemm_decode(w, GEMM_BATCH, flat, vars, true);
   if (w->flat[GEMM_A]) {
     gemm_scope(w);
     gemm_line(w, "const int64_t next_row = next %% ROW_BLOCKS * ROWS;");

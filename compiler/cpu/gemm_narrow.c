@@ -80,11 +80,9 @@ static void put_fetch(GemmWriter *w, GemmSide side, const char *fetch, const cha
 
 /* The batch of the next piece, as far as this operand's address needs it. */
 static void put_next_address(GemmWriter *w, GemmSide side) {
-  StrBuf strides = {0};
-  gemm_strides(&strides, &w->plan->axis[GEMM_BATCH], w->plan->operand[side].stride_batch);
-  gemm_decode(w, GEMM_BATCH, "next / (ROW_BLOCKS * COLUMN_BLOCKS)", strides.s ? strides.s : "",
-              true);
-  sb_free(&strides);
+  const GemmAxis *batch = &w->plan->axis[GEMM_BATCH];
+  gemm_decode(w, GEMM_BATCH, "next / (ROW_BLOCKS * COLUMN_BLOCKS)",
+              gemm_moving(batch, w->plan->operand[side].stride_batch), true);
 }
 
 /* What follows this block: the next one of k, or the next piece. Its packed

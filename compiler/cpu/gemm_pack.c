@@ -127,8 +127,7 @@ void gemm_pack_kernel(GemmWriter *w) {
   gemm_open(w, "for (int64_t piece = begin; piece < end; piece++)");
   gemm_line(w, "const int64_t column0 = piece %% COLUMN_BLOCKS * COLUMNS;");
   gemm_line(w, "const int64_t columns = N - column0 < COLUMNS ? N - column0 : COLUMNS;");
-  gemm_decode(w, GEMM_BATCH, "piece / COLUMN_BLOCKS", w->load[GEMM_B].s ? w->load[GEMM_B].s : "",
-              true);
+  gemm_decode(w, GEMM_BATCH, "piece / COLUMN_BLOCKS", w->load_vars[GEMM_B].of[GEMM_BATCH], true);
   gemm_line(w, "%s *const packed_b = %s + piece * %lld;", element_type(w), plan->packed,
             (long long)gemm_packed_block(w));
   gemm_open(w, "for (int64_t k0 = 0; k0 < K; k0 += DEPTH)");

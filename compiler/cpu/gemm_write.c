@@ -4,7 +4,6 @@
  * the epilogue, scratch memory. */
 #include "compiler/cpu/gemm_write.h"
 
-#include <ctype.h>
 #include <string.h>
 
 /* ---- text ---------------------------------------------------------------------- */
@@ -39,15 +38,6 @@ void gemm_head(GemmWriter *w, const char *what) {
   gemm_scope(w);
 }
 
-static bool identifier_char(char c) { return isalnum((unsigned char)c) || c == '_'; }
-
-bool gemm_mentions(const char *text, const char *name) {
-  size_t n = strlen(name);
-  for (const char *at = text; at && (at = strstr(at, name)); at += n)
-    if (!identifier_char(at[n]) && (at == text || !identifier_char(at[-1]))) return true;
-  return false;
-}
-
 void gemm_paste(GemmWriter *w, const StrBuf *text) {
   for (const char *s = text->s; s && *s;) {
     const char *end = strchr(s, '\n');
@@ -80,13 +70,13 @@ bool gemm_flat_stride(const GemmAxis *axis, const int64_t *stride, int64_t *out)
 }
 
 /* ---- variables --------------------------------------------------------------------- */
-void gemm_decode(GemmWriter *w, GemmAxisKind kind, const char *flat, const char *text,
+void gemm_decode(GemmWriter *w, GemmAxisKind kind, const char *flat, uint32_t vars,
                  bool with_last) {
   const GemmAxis *axis = &w->plan->axis[kind];
   int64_t inner = gemm_extent(axis);
   for (int v = 0; v < axis->nvars; v++) {
     inner /= axis->extent[v];
-    if ((v == axis->nvars - 1 && !with_last) || !gemm_mentions(text, axis->var[v])) continue;
+    if ((v == axis->nvars - 1 && !with_last) || !(vars >> v & 1)) continue;
     char divide[40] = "", modulo[40] = "";
     if (inner > 1) snprintf(divide, sizeof divide, " / %lld", (long long)inner);
     if (v > 0) snprintf(modulo, sizeof modulo, " %% %lld", (long long)axis->extent[v]);
@@ -96,9 +86,9 @@ void gemm_decode(GemmWriter *w, GemmAxisKind kind, const char *flat, const char 
 }
 
 /* A simd loop over flat indices start .. start + count - 1 of an axis around
- * `body`, which mentions the axis's variables; `q` counts from 0. */
+ * `body`, which names these variables of the axis; `q` counts from 0. */
 static void run_loop(GemmWriter *w, GemmAxisKind kind, const char *start, const char *count,
-                     const StrBuf *body) {
+                     const StrBuf *body, uint32_t vars) {
   const GemmAxis *axis = &w->plan->axis[kind];
   const char *last = axis->nvars ? axis->var[axis->nvars - 1] : NULL;
   bool one = gemm_extent(axis) == (axis->nvars ? axis->extent[axis->nvars - 1] : 1);
@@ -109,7 +99,7 @@ static void run_loop(GemmWriter *w, GemmAxisKind kind, const char *start, const 
     gemm_line(w, "for (int64_t q = 0; q < %s; q++) {", count);
     w->indent++;
     snprintf(flat, sizeof flat, "%s + q", start);
-    gemm_decode(w, kind, flat, body->s, true);
+    gemm_decode(w, kind, flat, vars, true);
     gemm_paste(w, body);
     gemm_close(w);
     return;
@@ -120,13 +110,20 @@ static void run_loop(GemmWriter *w, GemmAxisKind kind, const char *start, const 
   gemm_line(w, "const int64_t flat = %s + from, first = flat %% %lld;", start, extent);
   gemm_line(w, "const int64_t rest = %s - from;", count);
   gemm_line(w, "run = %lld - first < rest ? %lld - first : rest;", extent, extent);
-  gemm_decode(w, kind, "flat", body->s, false);
+  gemm_decode(w, kind, "flat", vars, false);
   gemm_line(w, "#pragma omp simd");
   gemm_open(w, "for (int64_t q = from; q < from + run; q++)");
-  if (gemm_mentions(body->s, last)) gemm_line(w, "const int64_t %s = first + q - from;", last);
+  if (vars >> (axis->nvars - 1) & 1) gemm_line(w, "const int64_t %s = first + q - from;", last);
   gemm_paste(w, body);
   gemm_close(w);
   gemm_close(w);
+}
+
+uint32_t gemm_moving(const GemmAxis *axis, const int64_t *stride) {
+  uint32_t vars = 0;
+  for (int v = 0; v < axis->nvars; v++)
+    if (stride[v] && axis->extent[v] > 1) vars |= 1u << v;
+  return vars;
 }
 
 void gemm_strides(StrBuf *out, const GemmAxis *axis, const int64_t *stride) {
@@ -183,25 +180,24 @@ void gemm_stage(GemmWriter *w, GemmSide side, const char *outer0, const char *co
   gemm_line(w, "for (int64_t r = 0; r < %s; r++) {", by_k ? count : depth);
   w->indent++;
   snprintf(flat, sizeof flat, "%s + r", by_k ? outer0 : k0);
-  gemm_decode(w, by_k ? outer : GEMM_K, flat, body.s, true);
-  run_loop(w, by_k ? GEMM_K : outer, by_k ? k0 : outer0, by_k ? depth : count, &body);
+  const GemmAxisKind lines = by_k ? outer : GEMM_K, along = by_k ? GEMM_K : outer;
+  const uint32_t *vars = w->load_vars[side].of;
+  gemm_decode(w, lines, flat, vars[lines], true);
+  run_loop(w, along, by_k ? k0 : outer0, by_k ? depth : count, &body, vars[along]);
   gemm_close(w);
   sb_free(&body);
 }
 
 /* ---- results ---------------------------------------------------------------------------- */
 void gemm_epilogue(GemmWriter *w) {
-  StrBuf both = {0};
-  const char *row = w->epilogue_row.s, *element = w->epilogue.s, *after = w->epilogue_after.s;
-  sb_printf(&both, "%s%s%s", row ? row : "", element ? element : "", after ? after : "");
+  const uint32_t *vars = w->epilogue_vars.of;
   gemm_open(w, "for (int64_t r = 0; r < height; r++)");
   gemm_line(w, "const float *finished = target + r * %lld;", (long long)w->block.stride);
-  gemm_decode(w, GEMM_M, "row0 + i + r", both.s ? both.s : "", true);
+  gemm_decode(w, GEMM_M, "row0 + i + r", vars[GEMM_M], true);
   gemm_paste(w, &w->epilogue_row);
-  run_loop(w, GEMM_N, "column0", "columns", &w->epilogue);
+  run_loop(w, GEMM_N, "column0", "columns", &w->epilogue, vars[GEMM_N]);
   gemm_paste(w, &w->epilogue_after);
   gemm_close(w);
-  sb_free(&both);
 }
 
 static void store_plain(const GemmWriter *w, StrBuf *out) {
@@ -229,20 +225,32 @@ void gemm_take_scratch(GemmWriter *w, const char *name, int64_t floats) {
  * known what the others need. */
 void gemm_collect_load(GemmWriter *w, GemmSide side) {
   GemmPlan *plan = w->plan;
-  if (plan->operand[side].plain)
+  const GemmOperand *o = &plan->operand[side];
+  GemmVars *vars = &w->load_vars[side];
+  if (o->plain) {
+    const GemmAxisKind outer = gemm_outer(side);
     read_plain(w, side, &w->load[side]);
-  else
-    plan->load(&w->load[side], plan->ctx, side, "stage[at]");
+    vars->of[GEMM_BATCH] = gemm_moving(&plan->axis[GEMM_BATCH], o->stride_batch);
+    vars->of[outer] = gemm_moving(&plan->axis[outer], o->stride_outer);
+    vars->of[GEMM_K] = gemm_moving(&plan->axis[GEMM_K], o->stride_k);
+    return;
+  }
+  *vars = plan->load_vars[side];
+  plan->load(&w->load[side], plan->ctx, side, "stage[at]");
 }
 
 void gemm_collect_texts(GemmWriter *w, StrBuf *prologue) {
   GemmPlan *plan = w->plan;
   gemm_collect_load(w, GEMM_A);
   if (!plan->packed) gemm_collect_load(w, GEMM_B);
-  if (plan->plain_output)
+  if (plan->plain_output) {
     store_plain(w, &w->epilogue);
-  else
+    for (int k = 0; k < GEMM_K; k++)
+      w->epilogue_vars.of[k] = gemm_moving(&plan->axis[k], plan->stride_output[k]);
+  } else {
     plan->epilogue(&w->epilogue, plan->ctx);
+    w->epilogue_vars = plan->epilogue_vars;
+  }
   if (!plan->plain_output && plan->epilogue_row) plan->epilogue_row(&w->epilogue_row, plan->ctx);
   if (!plan->plain_output && plan->epilogue_after)
     plan->epilogue_after(&w->epilogue_after, plan->ctx);
@@ -250,12 +258,9 @@ void gemm_collect_texts(GemmWriter *w, StrBuf *prologue) {
 }
 
 void gemm_decode_batch(GemmWriter *w) {
-  StrBuf all = {0};
-  const StrBuf *texts[] = {&w->load[GEMM_A], &w->load[GEMM_B], &w->epilogue, &w->epilogue_row,
-                           &w->epilogue_after};
-  for (int i = 0; i < 5; i++) sb_puts(&all, texts[i]->s ? texts[i]->s : "");
-  gemm_decode(w, GEMM_BATCH, "piece / (ROW_BLOCKS * COLUMN_BLOCKS)", all.s, true);
-  sb_free(&all);
+  uint32_t vars = w->load_vars[GEMM_A].of[GEMM_BATCH] | w->load_vars[GEMM_B].of[GEMM_BATCH] |
+                  w->epilogue_vars.of[GEMM_BATCH];
+  gemm_decode(w, GEMM_BATCH, "piece / (ROW_BLOCKS * COLUMN_BLOCKS)", vars, true);
 }
 
 /* What is not whole rows of contiguous numbers is left to itself. */

@@ -38,6 +38,7 @@ typedef struct GemmWriter {
   StrBuf load[2];  /* "stage[at] = element;" with what comes before it */
   StrBuf epilogue; /* consumes finished[q] */
   StrBuf epilogue_row, epilogue_after;
+  GemmVars load_vars[2], epilogue_vars; /* that these texts name */
   int indent;
   size_t taken; /* bytes of scratch memory that have a name */
 } GemmWriter;
@@ -55,8 +56,6 @@ void gemm_scope(GemmWriter *w);
 void gemm_close(GemmWriter *w);
 /* The function up to its brace; `what` it computes stands above it, or where the plan wants it. */
 void gemm_head(GemmWriter *w, const char *what);
-/* Does the name stand in the text as a word? */
-bool gemm_mentions(const char *text, const char *name);
 /* Append text made by a callback, indented to where it stands. */
 void gemm_paste(GemmWriter *w, const StrBuf *text);
 
@@ -66,11 +65,12 @@ bool gemm_flat_stride(const GemmAxis *axis, const int64_t *stride, int64_t *out)
 bool gemm_along_k(const GemmWriter *w, GemmSide side);
 bool gemm_shares_b(const GemmWriter *w); /* all batches have the same B */
 
-/* Declare those variables of an axis that `text` mentions, from the flat index. */
-void gemm_decode(GemmWriter *w, GemmAxisKind kind, const char *flat, const char *text,
-                 bool with_last);
+/* Declare those of an axis's variables that are in the set, from the flat index. */
+void gemm_decode(GemmWriter *w, GemmAxisKind kind, const char *flat, uint32_t vars, bool with_last);
 /* The same of the batch, for all texts, from `piece`. */
 void gemm_decode_batch(GemmWriter *w);
+/* The variables that move an address of these strides. */
+uint32_t gemm_moving(const GemmAxis *axis, const int64_t *stride);
 /* " + stride * variable" for each variable that moves the address */
 void gemm_strides(StrBuf *out, const GemmAxis *axis, const int64_t *stride);
 /* `name`: where element (outer0, k0) of a flat operand lies */

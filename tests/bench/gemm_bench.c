@@ -142,6 +142,7 @@ static void make_plan(GemmPlan *plan, const Shape *s, Mode *mode) {
                      .output = "c",
                      .epilogue = epilogue,
                      .ctx = mode,
+                     .epilogue_vars = {{1, 1, 1, 0}},
                      .narrow = *mode != F32};
   for (int k = 0; k < GEMM_AXES; k++)
     plan->axis[k] = (GemmAxis){.nvars = 1, .var = {name[k]}, .extent = {extent[k]}};

@@ -168,6 +168,11 @@ static void make_case(Case *c, int number, bool narrow) {
   plan->load = load;
   plan->epilogue = epilogue;
   plan->epilogue_row = epilogue_row;
+  for (int k = 0; k < GEMM_AXES; k++) { /* the texts above may name any */
+    uint32_t all = (1u << plan->axis[k].nvars) - 1;
+    plan->load_vars[GEMM_A].of[k] = plan->load_vars[GEMM_B].of[k] = all;
+    plan->epilogue_vars.of[k] = all;
+  }
   for (int side = 0; side < 2; side++) {
     GemmOperand *operand = &plan->operand[side];
     operand->plain = c->plain[side] = chance(3) != 0;
