@@ -414,7 +414,7 @@ static void check_compiled(File *f, const TrialOp *ops, int nops, int shapes, Co
   b->tried = calloc((size_t)nops + 1, sizeof(int));
   int plain = n->longer ? 10 * shapes : (shapes + 24) / 25;
   run_trials(b, nops, 0, plain, "");
-  if (shapes > plain) run_trials(b, nops, plain, shapes, "-Og");
+  if (shapes > plain) run_trials(b, nops, plain, shapes, "-Og -fira-region=one");
   for (int i = 0; i < nops; i++) {
     if (!b->tried[i]) continue;
     count(n, b->wrong[i] == 0);

@@ -3,7 +3,7 @@
  * off in turn. A failure is shrunk to a seed and printed with its kernels; alone
  * (COUNT is 1) a graph meets every option.
  *
- *   test_backend_random [COUNT [FIRST [-O3 | -fsanitize=...]]]
+ *   test_backend_random [COUNT [FIRST [FLAG ...]]]     flags of the C compiler
  *
  * Without arguments 300 graphs, with TDC_TEST_LONG=1 20,000. */
 #include <stdio.h>
@@ -117,17 +117,20 @@ static RandSpec spec_of(uint64_t seed) {
 }
 
 /* The compiler's effort changes from batch to batch: optimised and plain C must
- * both mean what the graph means. Little effort is a third of the time. */
-static const char *effort(int batch) {
-  static const char *const levels[] = {"-O3", "-Og", "-Og", "-Og", "-O1", "-Og", "-Og", "-Og"};
-  return batch == 1 ? "-O0" : levels[batch % 8];
+ * both mean what the graph means. Little effort is a quarter of the time. */
+static const char *const *effort(int batch) {
+  static const char *const much[] = {"-O3", NULL}, *const some[] = {"-O1", NULL},
+                           *const little[] = {"-Og", "-fira-region=one", NULL},
+                           *const none[] = {"-O0", NULL};
+  if (batch == 1) return none;
+  return batch % 8 == 0 ? much : batch % 8 == 4 ? some : little;
 }
 
 /* `count` graphs from seed `first` on, with every option on and with one off. */
 typedef struct Batch {
   uint64_t first;
   int count, off;
-  const char *flags[3]; /* of the C compiler; NULL at the end */
+  const char *const *flags; /* of the C compiler; NULL at the end */
   bool done;
 } Batch;
 
@@ -191,29 +194,29 @@ static int check_round(Batch *batch, int n) {
     const Batch *some[TOGETHER];
     int count = 0;
     for (int k = i; k < n && !batch[i].done && count < TOGETHER; k++)
-      if (!batch[k].done && strcmp(batch[k].flags[0], batch[i].flags[0]) == 0)
-        some[count++] = &batch[k];
+      if (!batch[k].done && batch[k].flags == batch[i].flags) some[count++] = &batch[k];
     for (int k = 0; k < count; k++) batch[some[k] - batch].done = true;
     if (count > 0) failed += check_together(some, count);
   }
   return failed;
 }
 
-/* Batch `number` of the graphs from seed `first` on. A graph alone meets each option. */
+/* Batch `number` of the graphs from seed `first` on. A graph alone meets each option. Without
+ * flags its number decides. */
 static Batch batch_at(uint64_t first, int count, int number, const char *const *flags) {
   bool alone = count == 1;
   int at = alone ? 0 : number * BATCH, off = number % (OPTIONS + 1);
   return (Batch){.first = first + (uint64_t)at,
                  .count = count - at < BATCH ? count - at : BATCH,
                  .off = off == OPTIONS ? ALL_OFF : off,
-                 .flags = {flags[0] ? flags[0] : effort(alone ? 0 : number), flags[1], NULL}};
+                 .flags = flags ? flags : effort(alone ? 0 : number)};
 }
 
 int main(int argc, char **argv) {
   const char *longer = getenv("TDC_TEST_LONG");
   int count = argc > 1 ? atoi(argv[1]) : longer && *longer == '1' ? 20000 : 300;
   uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-  const char *const flags[] = {argc > 3 ? argv[3] : NULL, argc > 4 ? argv[4] : NULL};
+  const char *const *flags = argc > 3 ? (const char *const *)(argv + 3) : NULL;
   int batches = count == 1 ? OPTIONS + 1 : (count + BATCH - 1) / BATCH, failed = 0, done = 0;
   while (done < batches && failed < 5) {
     Batch round[ROUND];
