@@ -168,11 +168,14 @@ static void make_case(Case *c, int number, bool narrow) {
   plan->load = load;
   plan->epilogue = epilogue;
   plan->epilogue_row = epilogue_row;
-  for (int k = 0; k < GEMM_AXES; k++) { /* the texts above may name any */
-    uint32_t all = (1u << plan->axis[k].nvars) - 1;
-    plan->load_vars[GEMM_A].of[k] = plan->load_vars[GEMM_B].of[k] = all;
-    plan->epilogue_vars.of[k] = all;
-  }
+  for (int k = 0; k < GEMM_AXES; k++)
+    for (int v = 0; v < plan->axis[k].nvars; v++) { /* what the texts above name */
+      bool last = v == plan->axis[k].nvars - 1;
+      for (int side = 0; side < 2; side++)
+        if (c->stride[side][k][v] || (k == GEMM_K && last)) plan->load_vars[side].of[k] |= 1u << v;
+      if (c->stride[2][k][v] || k == GEMM_N || (k == GEMM_M && v == 0))
+        plan->epilogue_vars.of[k] |= 1u << v;
+    }
   for (int side = 0; side < 2; side++) {
     GemmOperand *operand = &plan->operand[side];
     operand->plain = c->plain[side] = chance(3) != 0;
