@@ -209,7 +209,7 @@ static void put_column_product(Writer *w, const ChainProduct *q) {
                   .k0 = "0",
                   .depth = "rows",
                   .c = c->name,
-                  .c_stride = chain_padded(n),
+                  .c_stride = chain_padded(w->p->target, n),
                   .add = "row0 > 0"};
   t.in_place = chain_in_place(w->shape, q, x.along);
   chain_pack_b(&w->body, w->narrow, &b, q->turned ? x : y, "rows");

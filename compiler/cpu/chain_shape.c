@@ -4,14 +4,6 @@
 #include "compiler/cpu/cpu.h"
 #include "compiler/cpu/tiles.h"
 
-enum {
-  GAP = 16, /* floats between rows of a block: not all in the same sets of a cache */
-  BLOCK_FLOATS = 96 * 1024, /* of all blocks, if they can: stay in the second cache */
-  ROWS_MOST = 128,
-  PIECES_WANTED = 16,
-  NEAR_STRIDE = 1040 /* floats between steps of k that tiles may read without packing */
-};
-
 typedef struct Shaping {
   Plan *p;
   Group *g;
@@ -29,7 +21,9 @@ const ChainBlock *chain_block(const ChainShape *s, const Node *n) {
   return NULL;
 }
 
-int64_t chain_padded(int64_t columns) { return round_up(columns, WIDEST_TILE) + GAP; }
+int64_t chain_padded(const Target *t, int64_t columns) {
+  return round_up(columns, WIDEST_TILE) + t->chains.gap;
+}
 
 static bool is_row_axis(const Chain *c, const Member *m, int d) {
   for (int k = 0; k < c->nrows; k++)
@@ -48,7 +42,7 @@ static void add_row_block(Shaping *x, Node *n) {
     b.stride[d] = count;
     count *= n->shape[d];
   }
-  b.width = count == 1 ? 1 : chain_padded(count);
+  b.width = count == 1 ? 1 : chain_padded(x->p->target, count);
   vec_push(x->p->arena, &x->s->blocks, b);
 }
 
@@ -98,9 +92,9 @@ static void find_blocks(Shaping *x) {
     if (q->role != CHAIN_COLUMN)
       add_row_block(x, q->sum);
     else if (q->turned)
-      add_batch_block(x, q->sum, q->evar, q->ne, q->svar, q->ns, chain_padded(q->s));
+      add_batch_block(x, q->sum, q->evar, q->ne, q->svar, q->ns, chain_padded(x->p->target, q->s));
     else
-      add_batch_block(x, q->sum, q->svar, q->ns, q->evar, q->ne, chain_padded(q->e));
+      add_batch_block(x, q->sum, q->svar, q->ns, q->evar, q->ne, chain_padded(x->p->target, q->e));
     for (int side = 0; side < 2; side++)
       if (!q->operand[side].plain) add_computed(x, q->operand[side].node);
   }
@@ -114,13 +108,15 @@ static void find_blocks(Shaping *x) {
 /* As many rows as the blocks may have, in blocks that make tall tiles. Few rows
  * read packed operands too often, and what COLUMN products add up too. */
 static void choose_rows(Shaping *x) {
+  const TargetChains *t = &x->p->target->chains;
+  const int64_t near = (int64_t)(x->p->target->memory.on_chip / sizeof(float));
   ChainShape *s = x->s;
   const Chain *c = x->c;
   int64_t width = 0, best = 0, tile = s->narrow ? STRIP_ROWS : TALLEST_TILE;
   for (int i = 0; i < s->blocks.n; i++) width += s->blocks.at[i].rows ? s->blocks.at[i].width : 0;
   int64_t fewest_rows = c->columns ? 4 * TALLEST_TILE : 2 * TALLEST_TILE;
-  int64_t limit = max_of(fewest_rows, min_of(ROWS_MOST, BLOCK_FLOATS / max_of(width, 1)));
-  if (!c->columns) limit = max_of(fewest_rows, min_of(limit, c->rows * c->batch / PIECES_WANTED));
+  int64_t limit = max_of(fewest_rows, min_of(t->rows_most, near / max_of(width, 1)));
+  if (!c->columns) limit = max_of(fewest_rows, min_of(limit, c->rows * c->batch / t->pieces_least));
   if (s->narrow) limit = max_of(STRIP_ROWS, limit / STRIP_ROWS * STRIP_ROWS);
   int64_t fewest = ceil_div(c->rows, limit);
   for (int64_t blocks = fewest; blocks < fewest + 4; blocks++) {
@@ -150,7 +146,7 @@ size_t chain_packed_bytes(const ChainShape *s, int64_t columns, int64_t room) {
 }
 
 bool chain_in_place(const ChainShape *s, const ChainProduct *q, int64_t along) {
-  return !s->narrow && !q->turned && along <= NEAR_STRIDE;
+  return !s->narrow && !q->turned && along <= s->near_stride;
 }
 
 /* All of a block's rows, for the processor whose tiles need most; with bf16 a strip of them. */
@@ -206,6 +202,7 @@ ChainShape *chain_shape(Plan *p, Group *g) {
   Shaping x = {.p = p, .g = g, .c = g->chain, .s = NEW(p->arena, ChainShape)};
   ChainShape *s = x.s;
   s->narrow = p->act == TD_BF16;
+  s->near_stride = p->target->chains.near_stride;
   find_blocks(&x);
   choose_rows(&x);
   s->scratch = HELD * sizeof(float) + arrays(&x);

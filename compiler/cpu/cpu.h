@@ -42,15 +42,16 @@ typedef struct ChainShape {
   bool narrow;                         /* factors are rounded to bf16 */
   int64_t rows, row_blocks, last_rows; /* of a block */
   int64_t packed_a, packed_b;          /* bytes */
+  int64_t near_stride;                 /* TargetChains.near_stride */
   size_t scratch;                      /* all of it, bytes a thread */
 } ChainShape;
 /* In the plan's arena. */
 ChainShape *chain_shape(Plan *p, Group *g);
 const ChainBlock *chain_block(const ChainShape *s, const Node *n); /* or NULL */
 size_t chain_block_bytes(const ChainShape *s, const ChainBlock *b);
-int64_t chain_padded(int64_t columns);               /* from row to row of a block */
-int64_t chain_room(const ChainShape *s, int64_t k);  /* steps of k of a packed operand */
-int64_t chain_depth(const ChainShape *s, int64_t k); /* of a row product: k at a time */
+int64_t chain_padded(const Target *t, int64_t columns); /* from row to row of a block */
+int64_t chain_room(const ChainShape *s, int64_t k);     /* steps of k of a packed operand */
+int64_t chain_depth(const ChainShape *s, int64_t k);    /* of a row product: k at a time */
 size_t chain_packed_bytes(const ChainShape *s, int64_t columns, int64_t room);
 bool chain_in_place(const ChainShape *s, const ChainProduct *q, int64_t along);
 

@@ -13,10 +13,6 @@
 
 #include <string.h>
 
-/* Packing an element of B takes as long as multiplying it with a dozen rows in f32
- * and 150 in bf16: with many more rows the memory is not worth it. */
-enum { FEW_ROWS = 128, FEW_ROWS_NARROW = 1024 };
-
 typedef struct Invariance {
   Plan *p;
   const Group *g;
@@ -89,7 +85,8 @@ static void make_pack(Plan *p, Group *g, Packed packed, TdBufferKind kind) {
 static void keep(Plan *p, Group *g) {
   Invariance x = {.p = p, .g = g};
   Packed packed = {0};
-  int64_t few = p->act == TD_BF16 ? FEW_ROWS_NARROW : FEW_ROWS;
+  const TargetProducts *t = &p->target->products;
+  int64_t few = p->act == TD_BF16 ? t->rows_packed_narrow : t->rows_packed;
   if (!may_pack(p, g) || g->contraction->extent[GEMM_M] > few) return;
   ex_visit(p->g, g->contraction->operand[GEMM_B], check_lasting, &x);
   if (x.fails) return;

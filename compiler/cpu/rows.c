@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { TOP, PIECE, BLOCK, ROW, NEST, ARRAY_MAX = 4096 };
+enum { TOP, PIECE, BLOCK, ROW, NEST };
 
 typedef struct Rows {
   Emit em;
@@ -87,7 +87,7 @@ static void open_loops(Rows *r, const Item *it, int first_var) {
     emit_open(em, NEST + i);
   }
   int last = it->nloops - 1;
-  if (last < 0 || it->extent[last] > ARRAY_MAX) return;
+  if (last < 0 || it->extent[last] > r->p->target->rows.vector_most) return;
   const char *extent = arena_printf(em->arena, "%lld", (long long)it->extent[last]);
   em->run = (EmitRun){.nvars = 1,
                       .var = {first_var + last},
@@ -310,7 +310,7 @@ static int strided_reads(Graph *g, Expr *e, int var) {
 static bool vector_over_output(Rows *r, const Item *it) {
   if (it->node->reducer == RED_ARGMAX || it->nout == 0) return false;
   int out = r->plan->nrows + it->nout - 1, red = r->plan->nrows + it->nloops - 1;
-  if (it->extent[it->nout - 1] > ARRAY_MAX) return false;
+  if (it->extent[it->nout - 1] > r->p->target->rows.vector_most) return false;
   int by_out = strided_reads(r->p->g, it->body, out),
       by_red = strided_reads(r->p->g, it->body, red);
   if (by_out != by_red) return by_out < by_red;

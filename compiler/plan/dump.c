@@ -411,6 +411,14 @@ static void print_room(const Dump *d) {
   }
 }
 
+/* What the target's rates allow at best; the largest of the three binds. */
+static void print_floor(const Plan *p, StrBuf *out) {
+  const TargetRates *r = &p->target->rates;
+  double flops = p->act == TD_BF16 ? r->narrow_flops : r->flops;
+  sb_printf(out, "\nfloor in us: memory %.3g, arithmetic %.3g, launches %.3g\n",
+            1e6 * p->bytes / r->bytes, 1e6 * p->flops / flops, 1e6 * p->launches * r->launch);
+}
+
 void plan_dump(Plan *p, StrBuf *out) {
   Dump d = {.p = p, .out = out};
   sb_puts(out, "plan ");
@@ -422,7 +430,8 @@ void plan_dump(Plan *p, StrBuf *out) {
   print_number(out, p->flops);
   sb_puts(out, ", bytes ");
   print_number(out, p->bytes);
-  sb_puts(out, "\nsteps\n");
+  print_floor(p, out);
+  sb_puts(out, "steps\n");
   print_steps(&d);
   sb_puts(out, "places\n");
   print_places(&d, p->g->top);

@@ -445,8 +445,8 @@ static bool runs_along_output(Plan *p, const Node *n) {
 /* Few results from many values: partial sums over leading reduced variables. */
 static bool own_partial_sums(Plan *p, Node *n, int *nrows, int *rowvar) {
   int64_t out = product(n->extent, n->rank), work = ir_evaluations(n);
-  if (!can_accumulate(n) || work < 8 * p->target->rows.small || work / out < 256 ||
-      out > p->target->rows.row_most)
+  if (!can_accumulate(n) || work < p->target->rows.split_work ||
+      work / out < p->target->rows.split_terms || out > p->target->rows.row_most)
     return false;
   bool column = runs_along_output(p, n);
   int64_t parallel = column ? out / n->extent[n->rank - 1] : out;

@@ -131,7 +131,7 @@ typedef struct Plan {
   VEC(PlanStep) steps;
   VEC(TdOutput) outputs;
   size_t arena_bytes, arena_sum;
-  double flops, bytes;
+  double flops, bytes, launches; /* of one run */
 } Plan;
 
 /* -- plan.c -------------------------------------------------------------------------- */

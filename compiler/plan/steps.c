@@ -15,6 +15,7 @@ static void push_launch(Plan *p, Group *g, double times, bool once) {
   vec_push(p->arena, &p->steps, step);
   p->flops += times * g->launch.flops;
   p->bytes += times * g->launch.bytes;
+  p->launches += times;
 }
 
 static void push_bracket(Plan *p, TdStepKind kind, const Loop *l, bool once) {

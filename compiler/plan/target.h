@@ -29,7 +29,10 @@ typedef struct TargetRows {
   int64_t partials_most; /* of one reduction */
   int64_t partial_unit;  /* rows of a partial sum are a multiple, where there is one row variable */
   int64_t small;         /* evaluations that one thread does in no time */
+  int64_t split_work;    /* evaluations of a sum that is worth partial sums of its own, */
+  int64_t split_terms;   /* of so many terms for each result */
   int64_t row_most;      /* elements of a row that a member may have */
+  int64_t vector_most;   /* iterations of a vector loop whose values may wait in an array */
   int members_most;      /* nodes of one kernel */
   int64_t unroll_most;   /* iterations of a loop that is written out */
   int64_t unroll_rows;   /* where there are so many rows */
@@ -49,7 +52,8 @@ typedef struct TargetProducts {
   bool computed; /* operands may be expressions, conditions too; else plain reads */
   bool epilogue; /* maps on the sums run before they are stored */
   bool library;  /* plain ones are a library's: TD_PRODUCT */
-  bool packed;   /* operands may be laid out beforehand (Target.copies) */
+  bool packed;   /* operands may be laid out beforehand (Target.copies), */
+  int64_t rows_packed, rows_packed_narrow; /* for every run, where there are at most so many rows */
 } TargetProducts;
 
 /* Products of products kept on chip; see chain.c. */
@@ -59,6 +63,10 @@ typedef struct TargetChains {
   int64_t reread;        /* or they are so much less than the wide values */
   int64_t batches_least; /* fewer are worth it only */
   int64_t wide_least;    /* with so many wide elements in each */
+  int64_t gap;           /* floats between rows of a block: not all in the same sets of a cache */
+  int64_t rows_most;     /* of a block */
+  int64_t pieces_least;  /* for all threads to share */
+  int64_t near_stride;   /* floats between steps of k that tiles may read without packing */
 } TargetChains;
 
 typedef struct TargetMemory {
