@@ -70,9 +70,11 @@ static void put_line(Out *o, const TdKernel *k) {
 }
 
 static void put_kernel(Out *o, const TdKernel *k) {
-  sb_printf(o->c, "\n%s", k->comment);
+  sb_putc(o->c, '\n');
+  sb_puts(o->c, k->comment);
   put_line(o, k);
-  sb_printf(o->c, "static %s", k->source);
+  sb_puts(o->c, "static ");
+  sb_puts(o->c, k->source);
   sb_printf(o->c, "#line %d \"%s.c\"\n", current_line(o) + 1, o->name);
 }
 
