@@ -136,7 +136,17 @@ static const DeviceInterface cpu_does = {
     .close = cpu_close,
 };
 
+/* Products of a library are for devices that have one; this one has kernels only. */
+static bool only_source(const TdProgram *p, TdError *err) {
+  for (int k = 0; k < p->nkernels; k++)
+    if (p->kernels[k].kind == TD_PRODUCT)
+      return td_fail(err, TD_NO_TOOL, "%s is a product of a library, and the CPU has none",
+                     p->kernels[k].name);
+  return true;
+}
+
 Device *cpu_device(const TdProgram *p, Jit *jit, Pool *pool, TdError *err) {
+  if (!only_source(p, err)) return NULL;
   if (!host_fits(p, pool_threads(pool), err)) return NULL;
   Cpu *c = calloc(1, sizeof *c);
   if (c == NULL) {

@@ -264,6 +264,19 @@ static void test_cache(void **state) {
   assert_true(whole);
 }
 
+/* A product of a library is refused by name, not compiled. */
+static void test_library_product(void **state) {
+  (void)state;
+  static const TdProduct product = {.alpha = 1, .m = 1, .n = 1, .k = 1, .batch = 1};
+  static TdKernel kernel = {
+      .kind = TD_PRODUCT, .name = "product_y", .source = "", .product = &product};
+  TdProgram p = {.name = "library", .prelude = prelude, .kernels = &kernel, .nkernels = 1};
+  TdError err = {0};
+  assert_null(cpu_device(&p, NULL, NULL, &err));
+  assert_int_equal(err.status, TD_NO_TOOL);
+  assert_non_null(strstr(err.message, "product_y"));
+}
+
 /* One changed kernel among many recompiles its own unit. */
 static void test_units(void **state) {
   enum { MANY = 60 };
@@ -534,9 +547,16 @@ static void test_blocks(void **state) {
 int main(void) {
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
   const struct CMUnitTest tests[] = {
-      IN_FOLDER(test_runs),          IN_FOLDER(test_cache),     IN_FOLDER(test_units),
-      IN_FOLDER(test_damage),        IN_FOLDER(test_wrong_key), IN_FOLDER(test_folder),
-      IN_FOLDER(test_compilers),     IN_FOLDER(test_stop),      IN_FOLDER(test_crowd),
+      cmocka_unit_test(test_library_product),
+      IN_FOLDER(test_runs),
+      IN_FOLDER(test_cache),
+      IN_FOLDER(test_units),
+      IN_FOLDER(test_damage),
+      IN_FOLDER(test_wrong_key),
+      IN_FOLDER(test_folder),
+      IN_FOLDER(test_compilers),
+      IN_FOLDER(test_stop),
+      IN_FOLDER(test_crowd),
       cmocka_unit_test(test_blocks),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,6 +71,7 @@ static Target other_target(void) {
 
 typedef struct Seen {
   int products, padded, partials;
+  int grids, said; /* texts that tell of them */
 } Seen;
 
 /* What must be true of its plans and is not of the CPU's. */
@@ -112,6 +113,16 @@ static void plan_entry(Model *m, const Target *t, TdType act, const UnitEntry *e
   const char *wrong = plan_verify(&p);
   if (wrong) fail_msg("%s: %s: %s", m->path, e->name, wrong);
   look_at(&p, seen);
+  StrBuf text = {0}, again = {0};
+  plan_dump(&p, &text);
+  plan_dump(&p, &again);
+  assert_string_equal(text.s, again.s);
+  assert_non_null(strstr(text.s, " for other"));
+  assert_null(strstr(text.s, "pieces"));
+  seen->grids += strstr(text.s, "; grid [") != NULL;
+  seen->said += strstr(text.s, "by a library") != NULL;
+  sb_free(&text);
+  sb_free(&again);
 }
 
 static void every_model_is_planned(void **state) {
@@ -133,6 +144,7 @@ static void every_model_is_planned(void **state) {
   }
   globfree(&found);
   assert_true(seen.products > 100 && seen.padded > 50 && seen.partials > 10);
+  assert_true(seen.grids > 100 && seen.said > 20);
 }
 
 /* ---- the CPU with other rules -------------------------------------------------------------- */
