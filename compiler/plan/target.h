@@ -10,7 +10,6 @@
 
 typedef struct Plan Plan;
 typedef struct Group Group;
-struct Contraction;
 
 /* What is worth computing again, in operations of one element (an addition is 1). */
 typedef struct TargetCosts {
@@ -52,8 +51,8 @@ typedef struct TargetProducts {
   bool computed; /* operands may be expressions, conditions too; else plain reads */
   bool epilogue; /* maps on the sums run before they are stored */
   bool library;  /* plain ones are a library's: TD_PRODUCT */
-  bool packed;   /* operands may be laid out beforehand (Target.copies), */
-  int64_t rows_packed, rows_packed_narrow; /* for every run, where there are at most so many rows */
+  /* Target.copies lays operands out for every run where there are at most so many rows. */
+  int64_t rows_packed, rows_packed_narrow;
 } TargetProducts;
 
 /* Products of products kept on chip; see chain.c. */
