@@ -64,6 +64,8 @@ CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr/local
 DESTDIR ?=
 OBJCOPY ?= objcopy
+# of this machine, for what runs while building
+CC_FOR_BUILD ?= $(CC)
 WARN     = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
            -Wswitch-enum -Wno-variadic-macros
 B        = build
@@ -103,7 +105,7 @@ $(B)/gen/lex.c: dsl/lex.l
 
 $(B)/embed: dsl/embed.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 $(CFLAGS) $(WARN) -o $@ $<
+	$(CC_FOR_BUILD) -std=gnu11 -O1 $(WARN) -o $@ $<
 
 $(B)/gen/std.c: $(B)/embed $(STD:%=dsl/std/%.td)
 	@mkdir -p $(@D)
@@ -221,6 +223,10 @@ formatted:
 format:
 	@clang-format -i $(FORMATTED)
 
+# -- another compiler: all of it, tests too, with every warning an error ---
+clang:
+	@$(MAKE) --no-print-directory B=build/clang CC=clang WERROR=-Werror all tests-built
+
 # -- the rest --------------------------------------------------------------------------------------
 demo: deps
 	@$(MAKE) --no-print-directory all
@@ -243,10 +249,11 @@ deps:
 AT      = $(DESTDIR)$(PREFIX)
 VERSION = $(shell sed -n 's/.*TDC_VERSION "\(.*\)"/\1/p' runtime/version.h)
 
-$(B)/install/libtdc.a: $(LIB_OBJ)
+$(B)/install/libtdc.a: $(LIB_OBJ) runtime/td.h
 	@mkdir -p $(@D)
-	$(LD) -r -o $(@D)/tdc.o $^
-	$(OBJCOPY) --wildcard --keep-global-symbol='td_*' $(@D)/tdc.o
+	$(LD) -r -o $(@D)/tdc.o $(filter %.o,$^)
+	sed -n 's/.*\<\(td_[a-z_]*\)(.*/\1/p' runtime/td.h | sort -u > $(@D)/names
+	$(OBJCOPY) --keep-global-symbols=$(@D)/names $(@D)/tdc.o
 	@rm -f $@ && $(AR) qcs $@ $(@D)/tdc.o && echo $(AR) $@
 
 # relative to the file itself, so that what is installed can be moved
@@ -283,6 +290,6 @@ clean:
 	rm -rf $(B)
 
 .SECONDARY:
-.PHONY: all test formatted format tests-built test-long bench bench-quick demo deps install \
+.PHONY: all clang test formatted format tests-built test-long bench bench-quick demo deps install \
   uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/*.d $(B)/tests/unit/*.d)

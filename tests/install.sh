@@ -30,7 +30,18 @@ for file in include/td.h lib/libtdc.a lib/pkgconfig/tdc.pc share/man/man1/tdc.1 
   share/fish/vendor_completions.d/tdc.fish; do
   check "$file" test -s "$at/$file"
 done
+# each completion is read by its own shell
 check "bash completion" bash -n "$at/share/bash-completion/completions/tdc"
+for shell in "zsh site-functions/_tdc" "fish fish/vendor_completions.d/tdc.fish"; do
+  read -r name file <<<"$shell"
+  [ "$name" = zsh ] && file=zsh/$file
+  if command -v "$name" >/dev/null; then check "$name completion" "$name" -n "$at/share/$file"
+  else skip "$name is not installed"; fi
+done
+
+# programs that link with the library see the header's names and no others
+names=$(sed -n 's/.*\<\(td_[a-z_]*\)(.*/\1/p' "$at/include/td.h" | sort -u)
+check "exported names" test "$(nm -g --defined-only "$at/lib/libtdc.a" | awk 'NF == 3 { print $3 }' | sort)" = "$names"
 
 cd "$folder" || exit 1
 cat >model.td <<'TD'

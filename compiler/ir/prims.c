@@ -97,13 +97,13 @@ int64_t prim_floor_int(double x) {
 #define VALUES_LOGIC(name) \
   { .holds = holds_##name }
 #define VALUES_SEL(name) \
-  { NULL }
+  { .real = NULL }
 #define VALUES_TOREAL(name) \
-  { NULL }
+  { .real = NULL }
 #define VALUES_TOINT(name) \
-  { NULL }
+  { .real = NULL }
 #define VALUES_DRAW(name) \
-  { NULL }
+  { .real = NULL }
 
 typedef struct PrimValue {
   double (*real)(double a, double b);

@@ -451,7 +451,7 @@ static bool own_partial_sums(Plan *p, Node *n, int *nrows, int *rowvar) {
   bool column = runs_along_output(p, n);
   int64_t parallel = column ? out / n->extent[n->rank - 1] : out;
   if (parallel >= p->target->rows.rows_least) return false;
-  int64_t rows = 1, left = work / out;
+  int64_t rows = 1;
   *nrows = 0;
   for (int v = n->rank; v < n->nvars; v++) { /* leave an inner loop, unless outputs are one */
     bool last = v == n->nvars - 1;
@@ -459,7 +459,6 @@ static bool own_partial_sums(Plan *p, Node *n, int *nrows, int *rowvar) {
     if (rows >= p->target->rows.partials_most || (last && !column && *nrows > 0)) break;
     rowvar[(*nrows)++] = v;
     rows *= n->extent[v];
-    left /= n->extent[v];
   }
   return rows >= p->target->rows.rows_least;
 }

@@ -133,10 +133,18 @@ static void completion_bash(const Command *all, FILE *out) {
         out);
 }
 
+/* Within single quotes of a shell. */
+static void put_quoted(const char *s, FILE *out) {
+  for (; *s != '\0'; s++) fputs(*s == '\'' ? "'\\''" : (const char[]){*s, '\0'}, out);
+}
+
 static void completion_zsh(const Command *all, FILE *out) {
   fputs("#compdef tdc\n_tdc() {\n  local -a commands flags\n  commands=(\n", out);
-  for (const Command *c = all; c->name != NULL; c++)
-    fprintf(out, "    '%s:%s'\n", c->name, c->summary);
+  for (const Command *c = all; c->name != NULL; c++) {
+    fprintf(out, "    '%s:", c->name);
+    put_quoted(c->summary, out);
+    fputs("'\n", out);
+  }
   fputs("  )\n  if (( CURRENT == 2 )); then\n"
         "    _describe command commands; _files -g '*.td'; return\n  fi\n"
         "  case $words[2] in\n",

@@ -21,7 +21,7 @@ size_t utf8_decode(const uint8_t *s, size_t n, uint32_t *point) {
   return len;
 }
 
-size_t utf8_encode(uint32_t point, char out[4]) {
+size_t utf8_put(uint32_t point, char out[4]) {
   if (point < 0x80) {
     out[0] = (char)point;
     return 1;

@@ -12,7 +12,7 @@
  * valid one in the n bytes. */
 size_t utf8_decode(const uint8_t *s, size_t n, uint32_t *point);
 /* Writes 1 .. 4 bytes; returns how many. */
-size_t utf8_encode(uint32_t point, char out[4]);
+size_t utf8_put(uint32_t point, char out[4]);
 
 /* Appends the text, with U+FFFD in the place of every byte that is part of no
  * code point: for formats that take nothing but UTF-8, as JSON. */

@@ -118,7 +118,7 @@ void vocabulary_spell(const Vocabulary *v, int64_t id, StrBuf *out) {
   else if (v->kind != TOKENS_CHARS)
     sb_putc(out, (char)id);
   else
-    sb_write(out, s, utf8_encode(v->symbols[id], s));
+    sb_write(out, s, utf8_put(v->symbols[id], s));
 }
 
 void vocabulary_write(const Vocabulary *v, StrBuf *out) {
