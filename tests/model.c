@@ -14,21 +14,12 @@ static bool query_vocabulary(void *ctx, const DataDecl *decl, DataInfo *out, con
   return true;
 }
 
-bool model_open(Model *m, const char *path, const Define *defines, int ndefines, const char *text,
-                int64_t vocab, const UnitOptions *more) {
-  *m = (Model){.path = path, .vocab = vocab};
-  TdError err = {0};
-  uint8_t *source;
-  size_t size;
-  if (!io_read_file(NULL, path, 1 << 20, &source, &size, &err)) {
-    fprintf(stderr, "%s\n", err.message);
-    return false;
-  }
+static bool compile(Model *m, const char *source, size_t size, const Define *defines, int ndefines,
+                    const char *text, const UnitOptions *more) {
   m->arena = arena_new();
   m->names = interner_new(m->arena);
   m->diags = diags_new(m->arena);
-  int file = diags_source(m->diags, path, (const char *)source, size);
-  free(source);
+  int file = diags_source(m->diags, m->path, source, size);
   UnitOptions o = more ? *more : (UnitOptions){0};
   CorpusSearch search = {.override = text, .offline = true};
   o.defines = defines;
@@ -40,8 +31,8 @@ bool model_open(Model *m, const char *path, const Define *defines, int ndefines,
     o.query = data_store_query;
     o.query_ctx = m->data;
   } else {
-    m->unigram = NEWN(m->arena, double, vocab);
-    for (int64_t i = 0; i < vocab; i++) m->unigram[i] = 1 / (double)vocab;
+    m->unigram = NEWN(m->arena, double, m->vocab);
+    for (int64_t i = 0; i < m->vocab; i++) m->unigram[i] = 1 / (double)m->vocab;
     o.query = query_vocabulary;
     o.query_ctx = m;
   }
@@ -52,6 +43,26 @@ bool model_open(Model *m, const char *path, const Define *defines, int ndefines,
   fprintf(stderr, "%s", said.s ? said.s : "");
   sb_free(&said);
   return false;
+}
+
+bool model_open(Model *m, const char *path, const Define *defines, int ndefines, const char *text,
+                int64_t vocab, const UnitOptions *more) {
+  *m = (Model){.path = path, .vocab = vocab};
+  TdError err = {0};
+  uint8_t *source;
+  size_t size;
+  if (!io_read_file(NULL, path, 1 << 20, &source, &size, &err)) {
+    fprintf(stderr, "%s\n", err.message);
+    return false;
+  }
+  bool ok = compile(m, (const char *)source, size, defines, ndefines, text, more);
+  free(source);
+  return ok;
+}
+
+bool model_open_source(Model *m, const char *name, const char *source) {
+  *m = (Model){.path = name};
+  return compile(m, source, strlen(source), NULL, 0, NULL, NULL);
 }
 
 bool model_build(Model *m) {

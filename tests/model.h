@@ -28,6 +28,8 @@ typedef struct Model {
  * the k-th of BackendOptions), to see which one a fault needs. Close it in either case. */
 bool model_open(Model *m, const char *path, const Define *defines, int ndefines, const char *text,
                 int64_t vocab, const UnitOptions *more);
+/* The same of a text that stands in the test, without data. */
+bool model_open_source(Model *m, const char *name, const char *source);
 /* Compile the kernels. Tests share a cache of their own, so that a model which two of
  * them build costs once. */
 bool model_build(Model *m);

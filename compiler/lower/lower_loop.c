@@ -105,7 +105,46 @@ static bool loop_range(Lowering *l, Scope *s, const AStmt *st, int64_t *count, i
   return true;
 }
 
-/* v brought to the axes of a carry: same identities, or the same order. */
+/* One number for all places of a carry. */
+static void spread(Lowering *l, Value *v, const Value *like) {
+  for (int k = 0; k < like->rank; k++) {
+    v->axis[k] = like->axis[k];
+    v->axis[k].var = new_var(l, like->axis[k].extent, NULL);
+  }
+  v->rank = like->rank;
+}
+
+static bool same_shape(const Value *v, const Value *like) {
+  bool same = v->rank == like->rank && v->e->type == like->e->type;
+  for (int k = 0; same && k < v->rank; k++) same = v->axis[k].extent == like->axis[k].extent;
+  return same;
+}
+
+/* Which axis of `like` each axis of v is called after: is v the same tensor in another order? */
+static bool reordered(const Value *v, const Value *like) {
+  bool taken[IR_MAX_RANK] = {false}, moved = false;
+  for (int k = 0; k < v->rank; k++) {
+    int j = 0;
+    while (j < like->rank && (taken[j] || !v->axis[k].id || like->axis[j].id != v->axis[k].id)) j++;
+    if (j == like->rank) return false;
+    taken[j] = true;
+    moved = moved || j != k;
+  }
+  return v->rank == like->rank && moved;
+}
+
+static void shape_changes(Lowering *l, const Value *v, const Value *like, const char *name,
+                          Span at) {
+  Diag *x = lower_error(l, 319, at, "'%s' enters the loop as %s%s and leaves an iteration as %s%s",
+                        name, type_name(like->e->type), shape_text(l, like), type_name(v->e->type),
+                        shape_text(l, v));
+  if (v->span.line) diag_note(l->d, x, v->span, "it gets its value here");
+  diag_hint(l->d, x, "what a loop carries keeps its shape and type%s",
+            reordered(v, like) ? ", and the order of its axes; indices put them in order" : "");
+}
+
+/* v as the next value of a carry, axis by axis. Its statement has settled their order: names
+ * align the operands of whole-tensor arithmetic, and nothing that has been computed. */
 static Node *carried_node(Lowering *l, Value *v, const Value *like, const char *name, Span at) {
   if (v->kind == V_NUM) v = v_scalar(l, v_expr(l, v));
   if (v->kind != V_TENSOR) return NULL;
@@ -113,35 +152,9 @@ static Node *carried_node(Lowering *l, Value *v, const Value *like, const char *
   *w = *v;
   if (like) {
     if (like->e->type == TY_REAL) w->e = to_real(l, w->e);
-    if (w->rank == 0 && like->rank > 0) {
-      for (int k = 0; k < like->rank; k++) {
-        w->axis[k] = like->axis[k];
-        w->axis[k].var = new_var(l, like->axis[k].extent, NULL);
-      }
-      w->rank = like->rank;
-    }
-    bool same = w->rank == like->rank && w->e->type == like->e->type;
-    bool permuted = same;
-    for (int k = 0; k < w->rank && permuted; k++) {
-      int j = -1;
-      for (int i = 0; i < w->rank; i++)
-        if (w->axis[i].id && w->axis[i].id == like->axis[k].id) j = i;
-      permuted = j >= 0;
-    }
-    if (permuted) {
-      ValueAxis order[IR_MAX_RANK];
-      for (int k = 0; k < w->rank; k++)
-        for (int i = 0; i < w->rank; i++)
-          if (w->axis[i].id == like->axis[k].id) order[k] = w->axis[i];
-      memcpy(w->axis, order, sizeof(ValueAxis) * (size_t)w->rank);
-    }
-    for (int k = 0; k < w->rank && same; k++) same = w->axis[k].extent == like->axis[k].extent;
-    if (!same) {
-      Diag *x = lower_error(
-          l, 319, at, "'%s' enters the loop as %s%s and leaves an iteration as %s%s", name,
-          type_name(like->e->type), shape_text(l, like), type_name(w->e->type), shape_text(l, v));
-      if (v->span.line) diag_note(l->d, x, v->span, "it gets its value here");
-      diag_hint(l->d, x, "what a loop carries keeps its shape and type");
+    if (w->rank == 0) spread(l, w, like);
+    if (!same_shape(w, like)) {
+      shape_changes(l, w, like, name, at);
       return NULL;
     }
   }
@@ -156,25 +169,63 @@ typedef struct Carried {
 } Carried;
 typedef VEC(Carried) CarriedList;
 
+/* Of what an emit names: the place of the loop's index among its items, and the others. False
+ * after an error. */
+static bool emit_target(Lowering *l, const ATarget *t, const char *var, int *at, ATarget *rest) {
+  *at = -1;
+  *rest = *t;
+  rest->items.at = NULL;
+  rest->items.n = rest->items.cap = 0;
+  for (int i = 0; i < t->items.n; i++) {
+    const AItem *it = &t->items.at[i];
+    if (!it->expr || it->expr->kind != A_NAME || it->expr->name != var) {
+      vec_push(l->arena, &rest->items, *it);
+    } else if (*at < 0) {
+      *at = i;
+    } else {
+      lower_error(l, 207, it->span, "index '%s' stands here twice", var);
+      return false;
+    }
+  }
+  if (*at >= 0) return true;
+  Diag *x = lower_error(l, 320, t->span, "what a loop emits has the loop's index among its axes");
+  diag_hint(l->d, x, "emit %s[.., %s, ..] = ...", t->name, var);
+  return false;
+}
+
+/* How many axes the first n items of a target stand for. */
+static int axes_of(Scope *s, const ATarget *t, int n) {
+  int axes = 0;
+  while (!s->function && s->parent) s = s->parent;
+  for (int i = 0; i < n; i++) axes += t->items.at[i].ellipsis ? s->nellipsis : 1;
+  return axes;
+}
+
+/* What the iterations leave, stacked: its axes in the order that the target wrote, the loop's
+ * index the `at`-th of them. */
+static Value *stacked(Lowering *l, Scope *s, Loop *loop, const AStmt *st, const Value *v, Node *n,
+                      int at) {
+  Value *out = v_of_node(l, ir_stack(l->g, loop, n), NULL);
+  ValueAxis over = out->axis[0];
+  Binding *p = scope_find(s, st->var); /* `t` of the header, if the loop runs over it */
+  over.id = p && p->pattern ? p->value->id : st->var;
+  for (int k = 0; k < v->rank; k++) {
+    int to = k < at ? k : k + 1;
+    ValueAxis a = out->axis[1 + k];
+    a.id = v->axis[k].id;
+    out->axis[to] = a;
+  }
+  out->axis[at] = over;
+  out->id = v->id;
+  return out;
+}
+
 static bool lower_emit(Lowering *l, Scope *ls, Scope *s, const ABind *b, const AStmt *st,
                        Loop *loop, int64_t first, LoopContext *ctx) {
   const ATarget *t = &b->target;
-  int at_axis = -1;
-  ATarget rest = *t;
-  rest.items.at = NULL;
-  rest.items.n = rest.items.cap = 0;
-  for (int i = 0; i < t->items.n; i++) {
-    const AItem *it = &t->items.at[i];
-    if (it->expr && it->expr->kind == A_NAME && it->expr->name == st->var)
-      at_axis = i;
-    else
-      vec_push(l->arena, &rest.items, *it);
-  }
-  if (at_axis < 0) {
-    Diag *x = lower_error(l, 320, t->span, "what a loop emits has the loop's index among its axes");
-    diag_hint(l->d, x, "emit %s[.., %s, ..] = ...", t->name, st->var);
-    return false;
-  }
+  ATarget rest;
+  int item;
+  if (!emit_target(l, t, st->var, &item, &rest)) return false;
   if (first != 0) {
     lower_error(l, 320, t->span,
                 "a loop that emits starts at 0: position 0 of the axis is index 0");
@@ -184,31 +235,19 @@ static bool lower_emit(Lowering *l, Scope *ls, Scope *s, const ABind *b, const A
   l->region = loop->body;
   Value *v = lower_assign_value(l, ls, &rest, b->value, false, b->span);
   if (v->kind != V_TENSOR) return false;
+  if (v->rank == IR_MAX_RANK) {
+    lower_error(l, 215, t->span, "a tensor has at most %d axes", IR_MAX_RANK);
+    return false;
+  }
   const char *name =
       *l->param_path ? arena_printf(l->arena, "%s.%s", l->param_path, t->name) : t->name;
   Node *n = value_node(l, v, name, b->span);
   l->region = ctx->loop->node->region;
   l->loops = ctx->parent;
   if (n->rank != v->rank) bug("an emit with hidden axes");
-  Node *stack = ir_stack(l->g, loop, n);
-  Value *out = v_of_node(l, stack, NULL);
-  /* The axes in the order the target wrote them. */
-  ValueAxis order[IR_MAX_RANK];
-  for (int i = 0, k = 0; i < t->items.n; i++) {
-    if (i == at_axis) {
-      order[i] = out->axis[0];
-      Binding *p = scope_find(s, st->var); /* `t` of the header, if the loop runs over it */
-      order[i].id = p && p->pattern ? p->value->id : st->var;
-    } else {
-      order[i] = out->axis[1 + k];
-      order[i].id = v->axis[k].id;
-      k++;
-    }
-  }
-  memcpy(out->axis, order, sizeof(ValueAxis) * (size_t)out->rank);
+  Value *out = stacked(l, s, loop, st, v, n, axes_of(ls, t, item));
   out->what = t->name;
   out->span = t->span;
-  out->id = v->id;
   scope_set(l, s, t->name, out, t->span);
   return true;
 }

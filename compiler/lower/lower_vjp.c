@@ -38,6 +38,12 @@ static Node *argument_adjoint(Lowering *l, Value *arg, Value *dx, const char *na
                  ex_subst(l->g, e, to, l->var_extent.n));
 }
 
+static bool has_axes_of(const Value *dx, const Value *x) {
+  bool same = dx->kind == V_TENSOR && dx->rank == x->rank;
+  for (int k = 0; same && k < x->rank; k++) same = dx->axis[k].extent == x->axis[k].extent;
+  return same;
+}
+
 void attach_gradient(Header *h) {
   Lowering *l = h->l;
   ADecl *d = h->decl;
@@ -79,7 +85,7 @@ void attach_gradient(Header *h) {
                    ? scope_here(h->s, d->formals.at[i].name)->value
                    : NULL;
     if (!dx || !x || x->kind != V_TENSOR || x->e->kind != E_READ) continue;
-    if (dx->value->kind != V_TENSOR || dx->value->rank != x->rank) {
+    if (!has_axes_of(dx->value, x)) {
       Diag *e = lower_error(l, 505, dx->span, "'%s' must have the axes of '%s', %s", dx->name,
                             d->formals.at[i].name, shape_text(l, x));
       if (dx->value->kind == V_TENSOR)
