@@ -28,7 +28,7 @@ static void default_fill(const Check *c, const Node *n, double *values, int64_t 
       values[i] = draw_normal(c->o.seed, 0, site, (uint64_t)i);
     else if (n->type == TY_BOOL)
       values[i] = u < 0.5;
-    else if (n->lo == INT64_MIN || n->hi == INT64_MAX)
+    else if (n->lo == IR_INT_MIN || n->hi == IR_INT_MAX)
       values[i] = 0;
     else
       values[i] = (double)n->lo + floor(u * ((double)n->hi - (double)n->lo + 1));

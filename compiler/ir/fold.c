@@ -41,7 +41,7 @@ static Expr *fold_constants(Graph *g, Prim p, Expr *const *args) {
     return ex_bool(g, prim_holds(p, a->inum, b->inum));
   case SIG_LOGIC: return ex_bool(g, prim_holds(p, a->inum, b->inum));
   case SIG_TOREAL: return ex_num(g, (double)a->inum);
-  case SIG_TOINT: return a->num != a->num ? NULL : ex_int(g, prim_floor_int(a->num));
+  case SIG_TOINT: return ex_int(g, prim_floor_int(a->num));
   case SIG_SEL: /* fold_select */
   case SIG_DRAW: return NULL;
   }

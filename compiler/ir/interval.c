@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Intervals of integer expressions, from the extents of variables, the counts
  * of loops and the bounds of integer nodes. INT64_MIN and INT64_MAX stand for
- * "unbounded". Bools are 0 .. 1, so a comparison that cannot fail is 1 .. 1. */
+ * "unbounded". Bools are 0 .. 1, so a comparison that cannot fail is 1 .. 1.
+ *
+ * What may leave 64 bits wraps around when it is computed, and is then anything
+ * at all: not only large. min(j * j * j, 3) is no more bounded below than
+ * j * j * j is. So a proof never rests on arithmetic that could wrap. */
 #include "compiler/ir/ir.h"
 #include "compiler/ir/walk.h"
 
@@ -13,53 +17,54 @@ static const Interval everything = {INT64_MIN, INT64_MAX};
 
 static bool unbounded(int64_t x) { return x == INT64_MIN || x == INT64_MAX; }
 
+static bool bounded(Interval a) { return !unbounded(a.lo) && !unbounded(a.hi); }
+
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/* a + b of two lower or two upper ends; `infinite` is what unbounded is there. */
-static int64_t plus(int64_t a, int64_t b, int64_t infinite) {
-  int64_t sum;
-  if (a == infinite || b == infinite) return infinite;
-  return __builtin_add_overflow(a, b, &sum) ? (a < 0 ? INT64_MIN : INT64_MAX) : sum;
+static Interval hull(Interval a, Interval b) {
+  return (Interval){min64(a.lo, b.lo), max64(a.hi, b.hi)};
 }
 
 static Interval add(Interval a, Interval b) {
-  return (Interval){plus(a.lo, b.lo, INT64_MIN), plus(a.hi, b.hi, INT64_MAX)};
+  Interval sum;
+  if (!bounded(a) || !bounded(b) || __builtin_add_overflow(a.lo, b.lo, &sum.lo) ||
+      __builtin_add_overflow(a.hi, b.hi, &sum.hi))
+    return everything;
+  return sum;
 }
 
 static int64_t negate64(int64_t x) {
   return x == INT64_MIN ? INT64_MAX : x == INT64_MAX ? INT64_MIN : -x;
 }
 
-static Interval negate(Interval a) { return (Interval){negate64(a.hi), negate64(a.lo)}; }
-
-/* A product with infinities as in arithmetic of limits, 0 * inf = 0. */
-static int64_t times(int64_t a, int64_t b) {
-  if (a == 0 || b == 0) return 0;
-  if (unbounded(a) || unbounded(b)) return (a < 0) != (b < 0) ? INT64_MIN : INT64_MAX;
-  int64_t product;
-  if (!__builtin_mul_overflow(a, b, &product)) return product;
-  return (a < 0) != (b < 0) ? INT64_MIN : INT64_MAX;
+static Interval negate(Interval a) {
+  return a.lo == INT64_MIN ? everything : (Interval){negate64(a.hi), negate64(a.lo)};
 }
 
+static Interval subtract(Interval a, Interval b) { return add(a, negate(b)); }
+
 static Interval mul(Interval a, Interval b) {
-  int64_t p = times(a.lo, b.lo), q = times(a.lo, b.hi), r = times(a.hi, b.lo),
-          s = times(a.hi, b.hi);
+  int64_t p, q, r, s;
+  if (!bounded(a) || !bounded(b) || __builtin_mul_overflow(a.lo, b.lo, &p) ||
+      __builtin_mul_overflow(a.lo, b.hi, &q) || __builtin_mul_overflow(a.hi, b.lo, &r) ||
+      __builtin_mul_overflow(a.hi, b.hi, &s))
+    return everything;
   return (Interval){min64(min64(p, q), min64(r, s)), max64(max64(p, q), max64(r, s))};
 }
 
 static int64_t quotient(int64_t a, int64_t b) { return unbounded(a) ? a : floor_div(a, b); }
 
-static Interval divide(Interval a, Interval b) {
-  if (b.lo <= 0 || b.hi == INT64_MAX) return everything;
+/* by b.lo >= 1 */
+static Interval divide_positive(Interval a, Interval b) {
   Interval r;
   r.lo = min64(quotient(a.lo, b.lo), quotient(a.lo, b.hi));
   r.hi = max64(quotient(a.hi, b.lo), quotient(a.hi, b.hi));
   return r;
 }
 
-static Interval modulo(Interval a, Interval b) {
-  if (b.lo <= 0 || b.hi == INT64_MAX) return everything;
+/* by b.lo >= 1 */
+static Interval modulo_positive(Interval a, Interval b) {
   if (b.lo == b.hi && !unbounded(a.lo) && !unbounded(a.hi) &&
       quotient(a.lo, b.lo) == quotient(a.hi, b.lo)) {
     int64_t shift = quotient(a.lo, b.lo) * b.lo;
@@ -68,8 +73,30 @@ static Interval modulo(Interval a, Interval b) {
   return (Interval){0, a.lo >= 0 ? min64(b.hi - 1, a.hi) : b.hi - 1};
 }
 
+/* By the positive divisors, by 0, which gives 0 where a guard drops it, and by the
+ * negative ones: floor(a / b) = floor(-a / -b), a mod b = -(-a mod -b). */
+static Interval divide(Interval a, Interval b, bool remainder) {
+  Interval (*by)(Interval, Interval) = remainder ? modulo_positive : divide_positive;
+  bool any = false;
+  Interval r = {0, 0};
+  if (b.hi > 0) {
+    r = by(a, (Interval){max64(b.lo, 1), b.hi});
+    any = true;
+  }
+  if (b.lo < 0) {
+    if (b.lo == INT64_MIN || a.lo == INT64_MIN) return everything;
+    Interval x = by(negate(a), negate((Interval){b.lo, min64(b.hi, -1)}));
+    if (remainder) x = negate(x);
+    r = any ? hull(r, x) : x;
+    any = true;
+  }
+  bool zero = b.lo <= 0 && b.hi >= 0;
+  return zero && any ? hull(r, (Interval){0, 0}) : r;
+}
+
 static Interval absolute(Interval a) {
   if (a.lo >= 0) return a;
+  if (a.lo == INT64_MIN) return everything;
   if (a.hi <= 0) return negate(a);
   return (Interval){0, max64(negate64(a.lo), a.hi)};
 }
@@ -89,30 +116,31 @@ static Interval equal(Interval a, Interval b, bool positive) {
 }
 
 static Interval of_prim(const Expr *e, Interval a, Interval b, Interval c) {
-  bool bounded_args = e->nargs > 0 && e->args[0]->type != TY_REAL;
+  bool whole = e->nargs > 0 && e->args[0]->type != TY_REAL;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wswitch-enum"
   switch (e->prim) {
   case P_add: return add(a, b);
-  case P_sub: return add(a, negate(b));
+  case P_sub: return subtract(a, b);
   case P_mul: return mul(a, b);
-  case P_div: return divide(a, b);
-  case P_mod: return modulo(a, b);
+  case P_div: return divide(a, b, false);
+  case P_mod: return divide(a, b, true);
   case P_neg: return negate(a);
   case P_abs: return absolute(a);
   case P_min: return (Interval){min64(a.lo, b.lo), min64(a.hi, b.hi)};
   case P_max: return (Interval){max64(a.lo, b.lo), max64(a.hi, b.hi)};
   case P_lt:
-  case P_le: return bounded_args ? less(a, b, e->prim == P_le) : (Interval){0, 1};
+  case P_le: return whole ? less(a, b, e->prim == P_le) : (Interval){0, 1};
   case P_eq:
-  case P_ne: return bounded_args ? equal(a, b, e->prim == P_eq) : (Interval){0, 1};
+  case P_ne: return whole ? equal(a, b, e->prim == P_eq) : (Interval){0, 1};
   case P_and: return (Interval){min64(a.lo, b.lo), min64(a.hi, b.hi)};
   case P_or: return (Interval){max64(a.lo, b.lo), max64(a.hi, b.hi)};
   case P_not: return (Interval){1 - a.hi, 1 - a.lo};
   case P_select:
     if (a.lo == 1) return b;
     if (a.hi == 0) return c;
-    return (Interval){min64(b.lo, c.lo), max64(b.hi, c.hi)};
+    return hull(b, c);
+  case P_int: return (Interval){IR_INT_MIN, IR_INT_MAX};
   default: return everything;
   }
 #pragma GCC diagnostic pop
@@ -151,7 +179,7 @@ bool ex_interval(Graph *g, const Expr *e, const int64_t *extent, int nvars, int6
   walk_give(g, w);
   *lo = r.lo;
   *hi = r.hi;
-  return !unbounded(r.lo) && !unbounded(r.hi);
+  return bounded(r);
 }
 
 bool ex_in_range(Graph *g, const Expr *e, const int64_t *extent, int nvars, int64_t limit) {

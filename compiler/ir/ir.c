@@ -29,8 +29,8 @@ Node *ir_node(Graph *g, Region *r, NodeKind kind, Type type, int rank, const int
   n->type = type;
   n->rank = rank;
   for (int i = 0; i < rank; i++) n->shape[i] = shape[i];
-  n->lo = type == TY_BOOL ? 0 : INT64_MIN;
-  n->hi = type == TY_BOOL ? 1 : INT64_MAX;
+  n->lo = type == TY_BOOL ? 0 : IR_INT_MIN;
+  n->hi = type == TY_BOOL ? 1 : IR_INT_MAX;
   n->name = intern(g->names, name ? name : "");
   n->span = span;
   n->region = r;
@@ -69,7 +69,27 @@ Node *ir_const(Graph *g, Region *r, const char *name, Type type, int rank, const
   return n;
 }
 
-/* Bounds of an integer result; `count` is how many values each element reduces. */
+/* The largest product of up to `count` factors whose absolute values are at most
+ * `most`; false: it does not fit. */
+static bool power_bound(int64_t most, int64_t count, int64_t *out) {
+  *out = 1;
+  if (most <= 1) return true;
+  for (int64_t i = 0; i < count; i++)
+    if (!mul_fits(*out, most, out)) return false;
+  return true;
+}
+
+/* Of integers lo .. hi; partial products lie in it too. */
+static bool product_bounds(int64_t count, int64_t *lo, int64_t *hi) {
+  bool negative = *lo < 0;
+  int64_t most = *hi > -*lo ? *hi : -*lo; /* lo is bounded: -lo exists */
+  if (!power_bound(most, count, hi)) return false;
+  *lo = negative ? -*hi : 0;
+  return true;
+}
+
+/* Bounds of an integer result; `count` is how many values each element reduces. What
+ * may not fit 64 bits has none. */
 static void integer_bounds(Graph *g, Node *n) {
   int64_t lo, hi, count = 1;
   bool certain = n->guard == NULL; /* no element reduces nothing */
@@ -90,7 +110,6 @@ static void integer_bounds(Graph *g, Node *n) {
     if (!certain && lo > 0) lo = 0;
     if (!certain && hi < 0) hi = 0;
     if (__builtin_mul_overflow(lo, count, &lo) || __builtin_mul_overflow(hi, count, &hi)) return;
-    if (!certain && lo > 0) lo = 0;
     break;
   case RED_NONE:
     if (!certain && lo > 0) lo = 0;
@@ -98,11 +117,15 @@ static void integer_bounds(Graph *g, Node *n) {
     break;
   case RED_MAX:
     if (!certain) lo = IR_INT_MIN;
+    if (!certain && hi < lo) hi = lo;
     break;
   case RED_MIN:
     if (!certain) hi = IR_INT_MAX;
+    if (!certain && lo > hi) lo = hi;
     break;
   case RED_PROD:
+    if (!product_bounds(count, &lo, &hi)) return;
+    break;
   case RED_ARGMAX: return;
   }
   n->lo = lo;

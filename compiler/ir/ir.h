@@ -15,7 +15,8 @@
 #include "compiler/ir/expr.h"
 #include "dsl/diag.h"
 
-/* What an empty integer max and min yield. */
+/* The range of a stored integer: every value of a node of type int lies in it but the
+ * step's. An empty max yields the least, an empty min the greatest of them; `int` saturates. */
 enum { IR_INT_MIN = INT32_MIN, IR_INT_MAX = INT32_MAX };
 
 typedef struct Region Region;

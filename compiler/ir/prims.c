@@ -51,9 +51,7 @@ bool int_abs(int64_t a, int64_t *x) {
 int64_t prim_floor_int(double x) {
   if (x != x) return 0;
   x = floor(x);
-  if (x >= 9223372036854775808.0) return INT64_MAX;
-  if (x < -9223372036854775808.0) return INT64_MIN;
-  return (int64_t)x;
+  return x >= IR_INT_MAX ? IR_INT_MAX : x <= IR_INT_MIN ? IR_INT_MIN : (int64_t)x;
 }
 
 /* ---- values: functions of a line, by its signature ---------------------------- */

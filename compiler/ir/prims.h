@@ -63,7 +63,7 @@ bool prim_int(Prim p, int64_t a, int64_t b, int64_t *out);
 bool prim_holds_real(Prim p, double a, double b);
 /* CMP on integers and truth values, LOGIC. */
 bool prim_holds(Prim p, int64_t a, int64_t b);
-int64_t prim_floor_int(double x); /* `int`: floor; saturates, NaN -> 0 */
+int64_t prim_floor_int(double x); /* `int`: floor; saturates at 32 bits, NaN -> 0 */
 
 /* What ops.def is written in. */
 double real_mod(double a, double b); /* exact, as fmod; with the sign of b */

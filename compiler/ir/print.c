@@ -71,11 +71,11 @@ static void print_type(Printer *p, const Node *n) {
 }
 
 static void print_range(Printer *p, const Node *n) {
-  if (n->type != TY_INT || (n->lo == INT64_MIN && n->hi == INT64_MAX)) return;
+  if (n->type != TY_INT || (n->lo == IR_INT_MIN && n->hi == IR_INT_MAX)) return;
   sb_puts(p->out, " in");
-  if (n->lo != INT64_MIN) sb_printf(p->out, " %lld", (long long)n->lo);
+  if (n->lo != IR_INT_MIN) sb_printf(p->out, " %lld", (long long)n->lo);
   sb_puts(p->out, " ..");
-  if (n->hi != INT64_MAX) sb_printf(p->out, " %lld", (long long)n->hi);
+  if (n->hi != IR_INT_MAX) sb_printf(p->out, " %lld", (long long)n->hi);
 }
 
 static void print_axes(Printer *p, const Node *n) {

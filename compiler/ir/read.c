@@ -61,8 +61,8 @@ static Head read_head(Reader *r) {
 
 /* in 0 .. 9   in 0 ..   in .. 9 */
 static void read_range(Reader *r, int64_t *lo, int64_t *hi) {
-  *lo = INT64_MIN;
-  *hi = INT64_MAX;
+  *lo = IR_INT_MIN;
+  *hi = IR_INT_MAX;
   if (!read_accept_word(r, "in")) return;
   if (!read_is(r, "..")) *lo = read_integer(r);
   read_expect(r, "..");

@@ -8,7 +8,7 @@
  *  - an index is proved in bounds by intervals, or is asked for only under a
  *    guard, select, and, or
  *  - extents match shapes, carries match init and next, results their slots
- *  - integer nodes keep the range of what feeds them
+ *  - integer nodes keep the range of what feeds them, and all but the step lie in 32 bits
  *  - mark is 0 and note NULL between passes
  */
 #include "compiler/ir/ir.h"
@@ -340,6 +340,9 @@ static bool verify_node(Verifier *v, Node *n) {
     if (!mul_fits(count, n->shape[k], &count)) return fail(v, "has too many elements");
   }
   if (n->type == TY_INT && n->lo > n->hi && count > 0) return fail(v, "its range is empty");
+  if (n->type == TY_INT && n->kind != N_LOOP && n != v->g->step && count > 0 &&
+      (n->lo < IR_INT_MIN || n->hi > IR_INT_MAX))
+    return fail(v, "its integers may not fit 32 bits");
   if (n->mark != 0 || n->note != NULL) return fail(v, "a pass left its mark");
   if (n->vjp && !verify_vjp(v)) return false;
   switch (n->kind) {

@@ -129,8 +129,15 @@ const char *extent_text(Lowering *l, const char *id, int64_t extent); /* "D = 38
 /* -- lower_range.c: proofs about integer expressions -------------------------------------- */
 /* Is 0 <= e < extent wherever the facts hold? */
 bool prove_in_range(Lowering *l, Expr *e, int64_t extent);
+bool prove_at_least(Lowering *l, Expr *e, int64_t least);
 bool prove_interval(Lowering *l, Expr *e, int64_t *lo, int64_t *hi);
+bool any_integer(int64_t lo, int64_t hi);            /* this range says nothing */
 void fact_push(Lowering *l, Expr *cond, bool holds); /* also what it implies */
+
+/* -- lower_whole.c: integers are exact; false after an error --------------------------- */
+bool whole_computed(Lowering *l, const Expr *e, Span at); /* within an expression: 64 bits */
+bool whole_kept(Lowering *l, Node *n, Span at);           /* as a value: 32 bits */
+bool whole_divisor(Lowering *l, Expr *e, Span at);        /* not 0 wherever the facts hold */
 
 /* -- lower_path.c --------------------------------------------------------------------------- */
 /* The instance of `name` that begins here: parameters and draws made inside are
@@ -148,7 +155,12 @@ int path_count(Lowering *l, const char *key); /* 1, 2, ... for the same key here
 /* -- lower_expr.c --------------------------------------------------------------------------- */
 Value *lower_expr(Lowering *l, Scope *s, const AExpr *e);
 Value *lower_prim(Lowering *l, Prim p, Value **args, int n, Span at);
+/* A number known at compile time, integers exact; NULL after an error. */
+Value *lower_constant(Lowering *l, Scope *s, const AExpr *e);
 bool lower_number(Lowering *l, Scope *s, const AExpr *e, double *out, bool *is_int);
+/* The ends of a range, as they are written. */
+bool lower_range_ends(Lowering *l, Scope *s, const AExpr *lo, const AExpr *hi, int64_t *a,
+                      int64_t *b);
 /* A positive integer, and the dim or axis that it is or NULL. */
 bool lower_extent(Lowering *l, Scope *s, const AExpr *e, int64_t *out, const char **id);
 /* Is v a number or a tensor? Else an error that says what it is (none for poison). */

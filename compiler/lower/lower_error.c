@@ -8,7 +8,8 @@
 
 /* Errors that another choice of extents might not give. */
 static bool about_extents(int code) {
-  return code == 201 || code == 204 || code == 205 || code == 221 || code == 223 || code == 225;
+  return code == 201 || code == 204 || code == 205 || code == 221 || code == 223 || code == 225 ||
+         code == 227;
 }
 
 /* The calls that led here. */

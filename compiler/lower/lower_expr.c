@@ -114,6 +114,7 @@ Value *lower_prim(Lowering *l, Prim p, Value **args, int n, Span at) {
     lower_error(l, 104, at, "the result does not fit a whole number of 64 bits");
     return v_poison(l);
   }
+  if (!whole_computed(l, v->e, at)) return v_poison(l);
   if (v->rank == 0 && v->e->kind == E_NUM && args[0]->kind == V_NUM) return v_real(l, v->e->num);
   return v;
 }
@@ -128,8 +129,9 @@ static Value *power(Lowering *l, Value *a, Value *b, Span at) {
     int64_t x = 1;
     if (a->is_int && b->is_int && b->inum >= 0) {
       bool fits = true;
-      for (int64_t i = 0; i < b->inum && fits; i++)
-        fits = !__builtin_mul_overflow(x, a->inum, &x) && i < 64;
+      bool small = a->inum >= -1 && a->inum <= 1; /* its powers repeat after two */
+      int64_t times = small && b->inum > 2 ? 2 - b->inum % 2 : b->inum;
+      for (int64_t i = 0; i < times && fits; i++) fits = !__builtin_mul_overflow(x, a->inum, &x);
       if (fits) return v_int(l, x, NULL);
     }
     return v_real(l, pow(a->num, b->num));
@@ -142,6 +144,12 @@ static Value *power(Lowering *l, Value *a, Value *b, Span at) {
   if (b->kind == V_NUM && b->num == 0.5) return lower_prim(l, P_sqrt, &a, 1, at);
   if (b->kind == V_NUM && b->num == -0.5) return lower_prim(l, P_rsqrt, &a, 1, at);
   return prim2(l, P_pow, a, b, at);
+}
+
+/* Division of integers: by 0 it has no value. False after an error. */
+static bool integers_divide(Lowering *l, Value *a, Value *b, Span at) {
+  if (v_type(a) != TY_INT || v_type(b) != TY_INT) return true;
+  return whole_divisor(l, v_expr(l, b), at);
 }
 
 static Value *divide(Lowering *l, Value *a, Value *b, Span at, bool index) {
@@ -164,6 +172,7 @@ static Value *divide(Lowering *l, Value *a, Value *b, Span at, bool index) {
     Value *r[1] = {a};
     a = lower_prim(l, P_real, r, 1, at);
   }
+  if (index && !integers_divide(l, a, b, at)) return v_poison(l);
   return prim2(l, P_div, a, b, at);
 }
 
@@ -180,6 +189,7 @@ static Value *binary(Lowering *l, AOp op, Value *a, Value *b, Span at, bool inde
       lower_error(l, 211, at, "division by zero");
       return v_poison(l);
     }
+    if (!integers_divide(l, a, b, at)) return v_poison(l);
     return prim2(l, P_mod, a, b, at);
   case OP_POW: return power(l, a, b, at);
   case OP_LT: return prim2(l, P_lt, a, b, at);
@@ -231,7 +241,7 @@ static void out_of_range(Lowering *l, const AItem *it, Expr *x, const Value *bas
   int64_t lo, hi;
   const ValueAxis *a = &base->axis[axis];
   Diag *d;
-  if (prove_interval(l, x, &lo, &hi))
+  if (prove_interval(l, x, &lo, &hi) && !any_integer(lo, hi))
     d = lower_error(l, 205, it->span,
                     "this index runs over %lld .. %lld, but axis %d of %s holds 0 .. %lld",
                     (long long)lo, (long long)hi, axis + 1, base->what ? base->what : "the tensor",
@@ -461,13 +471,17 @@ static Value *expr(Lowering *l, Scope *s, const AExpr *e, bool in_index) {
   bug("unknown expression kind %d", (int)e->kind);
 }
 
-bool lower_number(Lowering *l, Scope *s, const AExpr *e, double *out, bool *is_int) {
+Value *lower_constant(Lowering *l, Scope *s, const AExpr *e) {
   Value *v = lower_expr(l, s, e);
-  if (v->kind == V_POISON) return false;
-  if (v->kind != V_NUM) {
+  if (v->kind == V_NUM) return v;
+  if (v->kind != V_POISON)
     lower_error(l, 308, e->span, "a number known at compile time is needed here");
-    return false;
-  }
+  return NULL;
+}
+
+bool lower_number(Lowering *l, Scope *s, const AExpr *e, double *out, bool *is_int) {
+  Value *v = lower_constant(l, s, e);
+  if (!v) return false;
   *out = v->is_int ? (double)v->inum : v->num;
   if (is_int) *is_int = v->is_int;
   return true;
@@ -493,5 +507,29 @@ bool lower_extent(Lowering *l, Scope *s, const AExpr *e, int64_t *out, const cha
   }
   *out = v->inum;
   if (id) *id = v->id;
+  return true;
+}
+
+/* Ends of ranges, so that the numbers next to them are integers of 32 bits too. */
+static const int64_t RANGE_MOST = ((int64_t)1 << 31) - 2;
+
+bool lower_range_ends(Lowering *l, Scope *s, const AExpr *lo, const AExpr *hi, int64_t *a,
+                      int64_t *b) {
+  const AExpr *ends[2] = {lo, hi};
+  int64_t *out[2] = {a, b};
+  for (int k = 0; k < 2; k++) {
+    Value *v = lower_constant(l, s, ends[k]);
+    if (!v) return false;
+    if (!v->is_int) {
+      lower_error(l, 208, ends[k]->span, "a range needs integers");
+      return false;
+    }
+    if (v->inum < -RANGE_MOST || v->inum > RANGE_MOST) {
+      lower_error(l, 208, ends[k]->span, "a range lies within 2^31 of 0, this is %lld",
+                  (long long)v->inum);
+      return false;
+    }
+    *out[k] = v->inum;
+  }
   return true;
 }

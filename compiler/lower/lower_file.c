@@ -46,10 +46,8 @@ static void declare_numbers(Lowering *l, Scope *s, ADecl *d, bool user) {
     }
     Value *v;
     if (d->kind == D_CONST) {
-      double x;
-      bool is_int;
-      v = lower_number(l, s, e, &x, &is_int) ? (is_int ? v_int(l, (int64_t)x, NULL) : v_real(l, x))
-                                             : v_poison(l);
+      const Value *x = lower_constant(l, s, e);
+      v = !x ? v_poison(l) : x->is_int ? v_int(l, x->inum, NULL) : v_real(l, x->num);
     } else {
       int64_t x;
       const char *id;

@@ -226,7 +226,7 @@ static bool check_id(Header *h, const AFormal *f, Value *arg, Span at) {
     return false;
   }
   int64_t lo, hi, bound;
-  bool known = prove_interval(l, v_expr(l, arg), &lo, &hi);
+  bool known = prove_interval(l, v_expr(l, arg), &lo, &hi) && !any_integer(lo, hi);
   if (f->id_bound->kind == A_NAME && !scope_find(h->s, f->id_bound->name)) {
     if (!known || lo < 0) {
       lower_error(l, 225, at, "nothing proves that these integers lie in 0 .. n for some n");

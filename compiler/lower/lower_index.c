@@ -95,20 +95,10 @@ static void declare_range(Lowering *l, Scope *s, Frame *f, const AItem *it) {
   if (!it->hi) {
     if (!lower_extent(l, s, it->lo, &hi, &id)) hi = 1;
   } else {
-    double a, b;
-    bool ia, ib;
-    if (!lower_number(l, s, it->lo, &a, &ia) || !lower_number(l, s, it->hi, &b, &ib)) {
-      a = 0;
-      b = 1;
-      ia = ib = true;
+    if (!lower_range_ends(l, s, it->lo, it->hi, &lo, &hi)) {
+      lo = 0;
+      hi = 1;
     }
-    if (!ia || !ib) {
-      lower_error(l, 208, it->span, "a range needs integers");
-      a = 0;
-      b = 1;
-    }
-    lo = (int64_t)a;
-    hi = (int64_t)b;
     if (hi <= lo) {
       lower_error(l, 208, it->span, "the range of '%s' is empty: %lld : %lld", it->var,
                   (long long)lo, (long long)hi);

@@ -87,17 +87,12 @@ static bool loop_range(Lowering *l, Scope *s, const AStmt *st, int64_t *count, i
     return false;
   }
   if (st->range == RANGE_COUNT) return lower_extent(l, s, st->hi, count, NULL);
-  double a, b;
-  bool ia, ib;
-  if (!lower_number(l, s, st->lo, &a, &ia) || !lower_number(l, s, st->hi, &b, &ib)) return false;
-  if (!ia || !ib) {
-    lower_error(l, 208, st->lo->span, "a loop's range needs integers");
-    return false;
-  }
+  int64_t a, b;
+  if (!lower_range_ends(l, s, st->lo, st->hi, &a, &b)) return false;
   if (st->range == RANGE_COLON) b -= 1;
   *reverse = st->range == RANGE_DOTS && a > b;
-  *count = (int64_t)(*reverse ? a - b : b - a) + 1;
-  *first = (int64_t)(*reverse ? b : a);
+  *count = (*reverse ? a - b : b - a) + 1;
+  *first = *reverse ? b : a;
   if (*count < 1) {
     lower_error(l, 208, st->lo->span, "the loop over '%s' is empty", st->var);
     return false;

@@ -3,7 +3,8 @@
  * the variables and the conditions that hold where it stands? Linear
  * arithmetic over variables and opaque terms; a fact is an expression known to
  * be >= 0. A goal G >= 0 is proved when G, or G minus one or two facts, has a
- * nonnegative lower bound. */
+ * nonnegative lower bound. Sums that could wrap give no facts; a goal may, as one that
+ * is computed modulo 2^64 and proved to lie in a small range is what it computes. */
 #include "compiler/ir/linear.h"
 #include "compiler/lower/lower.h"
 
@@ -35,6 +36,12 @@ static bool subtract(Linear *x, const Linear *y) {
   return !__builtin_sub_overflow(x->constant, y->constant, &x->constant);
 }
 
+/* Is what e computes the sum that it is written as? Arithmetic that could wrap is not. */
+static bool exact(Lowering *l, Expr *e) {
+  int64_t lo, hi;
+  return prove_interval(l, e, &lo, &hi);
+}
+
 /* The facts as sums >= 0. */
 static int gather_facts(Lowering *l, Linear *out) {
   int n = 0;
@@ -43,6 +50,7 @@ static int gather_facts(Lowering *l, Linear *out) {
     if (f->kind != E_PRIM || f->nargs != 2 || f->args[0]->type != TY_INT) continue;
     bool equal = f->prim == P_eq, less = f->prim == P_lt;
     if (!equal && !less && f->prim != P_le) continue;
+    if (!exact(l, f->args[0]) || !exact(l, f->args[1])) continue;
     if (difference(&out[n], f->args[1], f->args[0], less ? -1 : 0)) n++; /* a <= b: b - a >= 0 */
     if (equal && n < MAX_FACTS && difference(&out[n], f->args[0], f->args[1], 0)) n++;
   }
@@ -73,8 +81,30 @@ bool prove_in_range(Lowering *l, Expr *e, int64_t extent) {
          prove_nonnegative(l, &below) && prove_nonnegative(l, &above);
 }
 
+bool prove_at_least(Lowering *l, Expr *e, int64_t least) {
+  Linear x;
+  return prove_interval(l, e, &(int64_t){0}, &(int64_t){0}) &&
+         difference(&x, e, ex_int(l->g, least), 0) && prove_nonnegative(l, &x);
+}
+
+bool any_integer(int64_t lo, int64_t hi) { return lo <= IR_INT_MIN && hi >= IR_INT_MAX; }
+
 bool prove_interval(Lowering *l, Expr *e, int64_t *lo, int64_t *hi) {
   return ex_interval(l->g, e, l->var_extent.at, l->var_extent.n, lo, hi);
+}
+
+/* a != b: with a >= b that is a > b, where b is a constant; the other end likewise. */
+static void apart_push(Lowering *l, Expr *a, Expr *b) {
+  int64_t lo, hi;
+  if (a->type != TY_INT) return;
+  if (a->kind == E_INT) {
+    Expr *t = a;
+    a = b;
+    b = t;
+  }
+  if (b->kind != E_INT || !prove_interval(l, a, &lo, &hi)) return;
+  if (lo == b->inum) vec_push(l->arena, &l->facts, ex2(l->g, P_lt, b, a));
+  if (hi == b->inum) vec_push(l->arena, &l->facts, ex2(l->g, P_lt, a, b));
 }
 
 void fact_push(Lowering *l, Expr *c, bool holds) {
@@ -87,10 +117,12 @@ void fact_push(Lowering *l, Expr *c, bool holds) {
     fact_push(l, c->args[1], holds);
     return;
   }
-  if (holds) {
-    vec_push(l->arena, &l->facts, c);
+  if (holds) vec_push(l->arena, &l->facts, c);
+  if (holds && c->prim == P_ne && c->kind == E_PRIM) {
+    apart_push(l, c->args[0], c->args[1]);
     return;
   }
+  if (holds) return;
   if (c->kind != E_PRIM || c->nargs != 2 || c->args[0]->type != TY_INT) return;
   if (c->prim == P_lt)
     vec_push(l->arena, &l->facts, ex2(l->g, P_le, c->args[1], c->args[0]));
@@ -98,16 +130,6 @@ void fact_push(Lowering *l, Expr *c, bool holds) {
     vec_push(l->arena, &l->facts, ex2(l->g, P_lt, c->args[1], c->args[0]));
   else if (c->prim == P_ne)
     vec_push(l->arena, &l->facts, ex2(l->g, P_eq, c->args[0], c->args[1]));
-  else if (c->prim == P_eq) { /* x != 0 with x >= 0 gives x >= 1; the other end likewise */
-    Expr *a = c->args[0], *b = c->args[1];
-    int64_t lo, hi;
-    if (a->kind == E_INT) {
-      Expr *t = a;
-      a = b;
-      b = t;
-    }
-    if (b->kind != E_INT || !prove_interval(l, a, &lo, &hi)) return;
-    if (lo == b->inum) vec_push(l->arena, &l->facts, ex2(l->g, P_lt, b, a));
-    if (hi == b->inum) vec_push(l->arena, &l->facts, ex2(l->g, P_lt, a, b));
-  }
+  else if (c->prim == P_eq)
+    fact_push(l, ex2(l->g, P_ne, c->args[0], c->args[1]), true);
 }

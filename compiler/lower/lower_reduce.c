@@ -56,6 +56,7 @@ Value *reduce_vars(Lowering *l, Reducer red, const int *vars, int n, Expr *guard
                        guard ? subst_vars(l, guard, from, to, outer.n + n) : NULL,
                        subst_vars(l, body, from, to, outer.n + n));
   for (int i = 0; i < outer.n; i++) node->axis[i] = l->var_name.at[outer.at[i]];
+  if (!whole_kept(l, node, at)) return v_poison(l);
   Value *v = v_scalar(l, ex_read(l->g, node, index));
   v->span = at;
   return v;

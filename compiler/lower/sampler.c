@@ -159,31 +159,24 @@ static bool loop_bounds(Sampler *p, Scope *s) {
   Lowering *l = p->l;
   AStmt *st = p->loop;
   UnitSampler *u = p->u;
-  double lo = 0, hi = 0;
-  bool il = true, ih = true;
+  int64_t lo = 0, hi = 0;
   if (st->carries.n || st->emits.n) {
     lower_error(l, 405, st->span,
                 "a sampler's loop carries its states; it has no 'carry' and no 'emit' of its own");
     return false;
   }
   if (st->range == RANGE_COUNT) {
-    int64_t n;
-    if (!lower_extent(l, s, st->hi, &n, NULL)) return false;
-    hi = (double)n - 1;
+    if (!lower_extent(l, s, st->hi, &hi, NULL)) return false;
+    hi -= 1;
   } else {
-    if (!lower_number(l, s, st->lo, &lo, &il) || !lower_number(l, s, st->hi, &hi, &ih))
-      return false;
-    if (!il || !ih) {
-      lower_error(l, 208, st->lo->span, "a loop's range needs integers");
-      return false;
-    }
+    if (!lower_range_ends(l, s, st->lo, st->hi, &lo, &hi)) return false;
     if (st->range == RANGE_COLON) hi -= 1;
   }
   u->has_loop = true;
   u->var = st->var;
   u->next_var = st->next_var;
-  u->lo = (int64_t)lo;
-  u->hi = (int64_t)hi;
+  u->lo = lo;
+  u->hi = hi;
   u->steps = (u->lo > u->hi ? u->lo - u->hi : u->hi - u->lo) + 1;
   if (st->steps) {
     if (st->steps->kind == A_NAME)

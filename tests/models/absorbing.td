@@ -49,7 +49,8 @@ sampler confident(temperature = 0.5, steps = 12, prompt = "") {
     sure[b,l] = x[b,l] == V ? z[b,l,pick[b,l]] - lse[b,l] : -inf
     place[b,l] = sum[m](sure[b,m] > sure[b,l] || (sure[b,m] == sure[b,l] && m < l) ? 1 : 0)
     left[b] = sum[l](x[b,l] == V ? 1 : 0)
-    open[b] = left[b] - int(real(left[b]) * real(u + 1) / real(t + 1))
+    freed[b] = int(real(left[b]) * real(u + 1) / real(t + 1))
+    open[b] = left[b] - max(0, min(freed[b], left[b]))
     x[b,l] = x[b,l] == V && place[b,l] < open[b] ? pick[b,l] : x[b,l]
   }
   emit min(x[b,l], V - 1)

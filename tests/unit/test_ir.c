@@ -167,6 +167,71 @@ static void deep_expressions_do_not_recurse(void **state) {
   sb_free(&text);
 }
 
+/* What may leave 64 bits may be anything, whatever is done with it. */
+static void intervals_of_what_may_wrap(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  const int64_t extent[3] = {(int64_t)1 << 16, 5, 6}; /* i * i * i < 2^48, i^5 may be 2^80 */
+  int64_t lo, hi, none[1] = {0};
+  Expr *cube = mul(g, mul(g, b->i, b->i), b->i), *most = ex_int(g, INT64_MAX);
+  assert_true(ex_in_range(g, ex2(g, P_min, cube, ex_int(g, 3)), extent, 3, 4));
+  Expr *fifth = mul(g, cube, mul(g, b->i, b->i));
+  assert_false(ex_in_range(g, ex2(g, P_min, fifth, ex_int(g, 3)), extent, 3, 4));
+  assert_true(ex_in_range(g, ex2(g, P_max, ex2(g, P_min, fifth, ex_int(g, 3)), ex_int(g, 0)),
+                          extent, 3, 4));
+  assert_false(ex_interval(g, ex1(g, P_abs, fifth), extent, 3, &lo, &hi));
+  Expr *above = add(g, most, b->j), *below = sub(g, ex_int(g, -INT64_MAX), b->j);
+  assert_false(ex_interval(g, above, extent, 3, &lo, &hi));
+  assert_false(ex_interval(g, below, extent, 3, &lo, &hi));
+  assert_false(ex_in_range(g, ex2(g, P_max, above, ex_int(g, 0)), extent, 3, INT64_MAX));
+  Node *x = ir_input(g, "x", TY_REAL, 0, none, 0, 0, nowhere);
+  assert_true(ex_interval(g, ex1(g, P_int, ex_read(g, x, NULL)), extent, 3, &lo, &hi));
+  assert_int_equal(lo, INT32_MIN);
+  assert_int_equal(hi, INT32_MAX);
+}
+
+/* Every quotient and remainder of small ranges lies in what their intervals say. */
+static void intervals_of_divisions(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  const int64_t extent[3] = {7, 9, 1};
+  Expr *a = sub(g, b->i, ex_int(g, 3)); /* -3 .. 3 */
+  for (int64_t first = -9; first <= 2; first++) {
+    Expr *d = add(g, b->j, ex_int(g, first)); /* first .. first + 8 */
+    for (int p = 0; p < 2; p++) {
+      Prim prim = p ? P_mod : P_div;
+      int64_t lo, hi, x;
+      assert_true(ex_interval(g, ex2(g, prim, a, d), extent, 3, &lo, &hi));
+      for (int64_t i = -3; i <= 3; i++)
+        for (int64_t j = first; j <= first + 8; j++) {
+          prim_int(prim, i, j, &x);
+          assert_true(lo <= x && x <= hi);
+        }
+    }
+  }
+}
+
+/* Sums and products of integers, their partial ones included. */
+static void ranges_of_reductions(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  const int64_t extent[2] = {4, 5};
+  Expr *body = sub(g, b->j, ex_int(g, 2)); /* -2 .. 2 */
+  Node *sum = ir_comp(g, g->top, "sum", nowhere, 1, 1, extent, RED_SUM, NULL, body);
+  assert_int_equal(sum->lo, -10);
+  assert_int_equal(sum->hi, 10);
+  Node *prod = ir_comp(g, g->top, "prod", nowhere, 1, 1, extent, RED_PROD, NULL, body);
+  assert_int_equal(prod->lo, -32);
+  assert_int_equal(prod->hi, 32);
+  Expr *guard = lt(g, b->j, b->i), *late = add(g, b->j, ex_int(g, 7)); /* 7 .. 11, or none */
+  Node *some = ir_comp(g, g->top, "some", nowhere, 1, 1, extent, RED_SUM, guard, late);
+  assert_int_equal(some->lo, 0);
+  assert_int_equal(some->hi, 55);
+  assert_null(ir_verify(g));
+  ir_comp(g, g->top, "large", nowhere, 1, 1, extent, RED_SUM, NULL, ex_int(g, 429496730));
+  assert_non_null(strstr(ir_verify(g), "may not fit 32 bits")); /* 5 * 429496730 = 2^31 + 2 */
+}
+
 static void intervals(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
@@ -574,6 +639,9 @@ int main(void) {
       cmocka_unit_test_setup_teardown(walks_see_each_once, setup, teardown),
       cmocka_unit_test_setup_teardown(deep_expressions_do_not_recurse, setup, teardown),
       cmocka_unit_test_setup_teardown(intervals, setup, teardown),
+      cmocka_unit_test_setup_teardown(intervals_of_what_may_wrap, setup, teardown),
+      cmocka_unit_test_setup_teardown(intervals_of_divisions, setup, teardown),
+      cmocka_unit_test_setup_teardown(ranges_of_reductions, setup, teardown),
       cmocka_unit_test_setup_teardown(affine_forms, setup, teardown),
       cmocka_unit_test_setup_teardown(loops_and_pruning, setup, teardown),
       cmocka_unit_test_setup_teardown(reads_are_listed_once, setup, teardown),

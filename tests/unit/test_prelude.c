@@ -161,10 +161,14 @@ static void small_ones(void **state) {
   assert_true(signbit(td_minf(-0.0f, 0.0f)) && !signbit(td_minf(0.0f, -0.0f)));
   assert_true(signbit(td_maxf(-0.0f, 0.0f)) && !signbit(td_maxf(0.0f, -0.0f)));
   assert_int_equal(td_intf(-1.5f), -2);
-  assert_int_equal(td_intf(1e20f), 2147483520);
+  assert_int_equal(td_intf(1e20f), INT32_MAX);
   assert_int_equal(td_intf(-1e20f), INT32_MIN);
-  assert_int_equal(td_intf(NAN), INT32_MIN);
+  assert_int_equal(td_intf(NAN), 0);
+  assert_int_equal(td_intf(2147483520), 2147483520);
   assert_int_equal(td_int(-1.5), -2);
+  assert_int_equal(td_int(1e20), INT32_MAX);
+  assert_int_equal(td_int(-1e20), INT32_MIN);
+  assert_int_equal(td_int(NAN), 0);
   assert_true(td_roundf(2.5f) == 2 && td_roundf(3.5f) == 4 && td_roundf(-0.5f) == 0);
   for (int a = -9; a <= 9; a++) {
     for (int b = -4; b <= 4; b++) {
