@@ -165,6 +165,21 @@ static const char *one_plus_erf(Walk *k, const Expr *e) {
   return NULL;
 }
 
+/* An arm of a select that is not taken may leave 64 bits: there a pass put the body of
+ * another node, past that node's own extents. In C that is undefined, and a compiler may
+ * conclude that the condition always holds; unsigned arithmetic wraps. NULL: cannot wrap. */
+static const char *print_wrapping(Emit *em, const Expr *e, const char *const *arg) {
+  const char *u = em->dialect->unsigned_wide, *sign;
+  int64_t lo, hi;
+  if (e->type != TY_INT || ex_interval(em->g, e, em->extent, em->nvars, &lo, &hi)) return NULL;
+  if (e->prim == P_neg)
+    return arena_printf(em->arena, "(%s)(0 - (%s)%s)", em->dialect->wide, u, arg[0]);
+  sign = e->prim == P_add ? "+" : e->prim == P_sub ? "-" : e->prim == P_mul ? "*" : NULL;
+  if (!sign) return NULL;
+  return arena_printf(em->arena, "(%s)((%s)%s %s (%s)%s)", em->dialect->wide, u, arg[0], sign, u,
+                      arg[1]);
+}
+
 static const char *print_prim(Walk *k, Expr *e, Cell *c) {
   Emit *em = k->em;
   const Dialect *d = em->dialect;
@@ -196,7 +211,7 @@ static const char *print_prim(Walk *k, Expr *e, Cell *c) {
     text = dialect_spell(d, em->arena, d->one_plus_erf, &text);
   else if (whole && e->prim == P_abs)
     text = arena_printf(em->arena, "%si%s(%s)", d->prefix, info->name, arg[0]);
-  else
+  else if ((text = print_wrapping(em, e, arg)) == NULL)
     text = dialect_spell(d, em->arena, info->spelling[d->spelling], arg);
   if (result_int && wide && !c->wide) text = shortened(em, text);
   if (result_int && c->wide && e->prim == P_int) text = widened(em, text);

@@ -52,6 +52,7 @@ static bool tables(Lowering *l, DiffusionSchedule *x, Scope *s) {
   Eval *ev = eval_new(l->g, 0, 0);
   if (!ev) out_of_memory(NULL);
   const char *why = eval_run(ev);
+  bool ok = !why;
   for (int i = 0; !why && i < x->decl->body.n; i++) {
     const ATarget *t = &x->decl->body.at[i]->targets.at[0];
     Binding *b = scope_here(s, t->name);
@@ -60,6 +61,7 @@ static bool tables(Lowering *l, DiffusionSchedule *x, Scope *s) {
     out->name = arena_printf(l->arena, "%s.%s", x->decl->name, t->name);
     out->span = t->span;
     if (b->value->kind == V_NUM) {
+      ok = whole_constant(l, b->value, t->span) && ok;
       out->type = b->value->is_int ? TY_INT : TY_REAL;
       out->data = NEW(l->arena, double);
       *out->data = b->value->is_int ? (double)b->value->inum : b->value->num;
@@ -78,7 +80,7 @@ static bool tables(Lowering *l, DiffusionSchedule *x, Scope *s) {
   }
   if (why) lower_error(l, 408, x->decl->span, "this schedule cannot be evaluated: %s", why);
   eval_free(ev);
-  return !why;
+  return ok;
 }
 
 bool diffusion_ready(Lowering *l, DiffusionSchedule *x, Span at) {
@@ -92,6 +94,7 @@ bool diffusion_ready(Lowering *l, DiffusionSchedule *x, Span at) {
   Context c = context_begin(l, e);
   Scope *s = scope_new(l, x->scope, true);
   const char *id = NULL;
+  int before = l->nerrors;
   bool ok = x->decl->extent ? lower_extent(l, x->scope, x->decl->extent, &x->extent, &id) : false;
   if (ok) {
     name_indices(l, x, s, id);
@@ -113,7 +116,7 @@ bool diffusion_ready(Lowering *l, DiffusionSchedule *x, Span at) {
       }
     }
     entry_settle(e);
-    ok = ok && e->views.n == 0 && tables(l, x, s);
+    ok = ok && l->nerrors == before && e->views.n == 0 && tables(l, x, s);
     if (e->views.n)
       lower_error(l, 408, x->decl->span,
                   "a schedule is a table of numbers known at compile time; one that is learned is "

@@ -135,9 +135,10 @@ bool any_integer(int64_t lo, int64_t hi);            /* this range says nothing 
 void fact_push(Lowering *l, Expr *cond, bool holds); /* also what it implies */
 
 /* -- lower_whole.c: integers are exact; false after an error --------------------------- */
-bool whole_computed(Lowering *l, const Expr *e, Span at); /* within an expression: 64 bits */
-bool whole_kept(Lowering *l, Node *n, Span at);           /* as a value: 32 bits */
-bool whole_divisor(Lowering *l, Expr *e, Span at);        /* not 0 wherever the facts hold */
+bool whole_computed(Lowering *l, const Expr *e, Span at);  /* within an expression: 64 bits */
+bool whole_kept(Lowering *l, Node *n, Span at);            /* as a value: 32 bits */
+bool whole_constant(Lowering *l, const Value *v, Span at); /* the same of a constant */
+bool whole_divisor(Lowering *l, Expr *e, Span at);         /* not 0 wherever the facts hold */
 
 /* -- lower_path.c --------------------------------------------------------------------------- */
 /* The instance of `name` that begins here: parameters and draws made inside are

@@ -36,6 +36,15 @@ bool whole_kept(Lowering *l, Node *n, Span at) {
   return false;
 }
 
+bool whole_constant(Lowering *l, const Value *v, Span at) {
+  if (v->kind != V_NUM || !v->is_int || (v->inum >= IR_INT_MIN && v->inum <= IR_INT_MAX))
+    return true;
+  Diag *x = lower_error(l, E_WHOLE, at, "this integer is %lld; 32 bits hold -2^31 .. 2^31 - 1",
+                        (long long)v->inum);
+  diag_hint(l->d, x, "make it a number: %lld.0", (long long)v->inum);
+  return false;
+}
+
 /* Does a condition that holds here say that e is not 0? */
 static bool guarded_nonzero(Lowering *l, Expr *e) {
   Expr *says = ex2(l->g, P_ne, e, ex_int(l->g, 0));

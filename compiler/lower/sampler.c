@@ -72,6 +72,7 @@ static bool bind_params(Sampler *p, Scope *s, bool first) {
                                &wid, 0, 1, NULL, f->span);
       scope_set(l, s, f->name, ids, f->span);
     } else if (v->kind == V_NUM) {
+      if (!whole_constant(l, v, f->span)) return false;
       u.kind = v->is_int ? PARAM_INT : PARAM_REAL;
       u.dflt = v->is_int ? (double)v->inum : v->num;
       Value *in = entry_input(l, f->name, v->is_int ? TY_INT : TY_REAL, 0, NULL, NULL,

@@ -28,6 +28,12 @@ model kept(x[B]) -> y[B] {
   y[b] = real(q[b])
 }
 model far(x[B]) -> y[B] { y[b] = sum[j in 9223372036854775806 : 9223372036854775807](x[b]) }
+schedule single[T] { most = 3000000000 }
+schedule table[T] {
+  some[t] = t * 1000000000
+}
+dim T = 4
+model scheduled(x[B]) -> y[B] { y[b] = x[b] + single.most + table.some[b] }
 #! tests/errors/integers_too_large.td:4:10: error[E0227]: these integers may run over 0 .. 7776000000; 32 bits hold -2^31 .. 2^31 - 1
 #!     4 |   q[b] = sum[l](x[b,l] * 9000000)
 #!       |          ^^^^^^^^^^^^^^^^^^^^^^^^
@@ -82,3 +88,11 @@ model far(x[B]) -> y[B] { y[b] = sum[j in 9223372036854775806 : 9223372036854775
 #!    30 | model far(x[B]) -> y[B] { y[b] = sum[j in 9223372036854775806 : 9223372036854775807](x[b]) }
 #!       |                                           ^^^^^^^^^^^^^^^^^^^
 #!    note: tests/errors/integers_too_large.td:30:7: in this use of 'far'
+#! tests/errors/integers_too_large.td:31:22: error[E0227]: this integer is 3000000000; 32 bits hold -2^31 .. 2^31 - 1
+#!    31 | schedule single[T] { most = 3000000000 }
+#!       |                      ^^^^
+#!    hint: make it a number: 3000000000.0
+#! tests/errors/integers_too_large.td:33:3: error[E0227]: these integers may run over 0 .. 3000000000; 32 bits hold -2^31 .. 2^31 - 1
+#!    33 |   some[t] = t * 1000000000
+#!       |   ^^^^^^^^^^^^^^^^^^^^^^^^
+#!    hint: keep it small: min(max(x, LO), HI); or hold a number: real(x)

@@ -298,11 +298,18 @@ static void test_integers(void **state) {
   Expr *guarded = ex3(g, P_select, ex2(g, P_ne, i, ex_int(g, 0)), ex2(g, P_mod, ex_int(g, 7), i),
                       ex_int(g, -1));
   Node *dropped = comp(g, g->top, "dropped", 1, 0, EXTENTS(5), RED_NONE, guarded);
+  Node *steps = comp(g, g->top, "steps", 1, 0, EXTENTS(8), RED_NONE,
+                     ex2(g, P_mod, ex2(g, P_mul, i, ex_int(g, (int64_t)1 << 60)), ex_int(g, 7)));
+  Expr *within = ex2(g, P_lt, i, ex_int(g, 8)); /* where 2^60 i, made here, cannot wrap */
+  Node *made = comp(g, g->top, "made", 1, 0, EXTENTS(10), RED_NONE,
+                    ex3(g, P_select, within, at(g, steps, "0"), ex_int(g, -1)));
+  output(g, "made", made);
   output(g, "rest", rest);
   output(g, "down", down);
   output(g, "whole", whole);
   output(g, "dropped", dropped);
   assert_null(ir_verify(g));
+  expect_integers(b, "made", (const int32_t[]){0, 1, 2, 3, 4, 5, 6, 0, -1, -1}, 10);
   expect_integers(b, "rest", (const int32_t[]){5, 2, 6, 3, 0}, 5);
   expect_integers(b, "down", (const int32_t[]){-2, -5, -1, -4, 0}, 5);
   expect_integers(b, "whole", (const int32_t[]){0, INT32_MAX, INT32_MIN, 2, -3}, 5);
