@@ -49,6 +49,7 @@ CLI = main options flags help report open compile train sample eval run check fm
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data \
        test_jit test_train test_reference test_api test_cli test_memory test_grad test_grad_loops \
        test_grad_form test_grad_random test_backend test_backend_random test_chain test_prelude \
+       test_numbers \
        test_contract test_diagnostics test_language test_mutations test_output test_narrow \
        test_recompute test_prims test_target test_traffic test_dialect test_meaning
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
@@ -157,7 +158,7 @@ $(B)/tests/test_narrow $(B)/tests/test_target $(B)/tests/test_traffic $(B)/tests
   $(B)/tests/model.o
 SANDBOXED = api checkpoint cli data memory output recompute reference
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
-COMPILED = backend backend_random chain prims target dialect
+COMPILED = backend backend_random chain prims target dialect numbers
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
 $(B)/tests/test_backend_random $(B)/tests/test_target: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_prims $(B)/tests/test_dialect: $(B)/tests/prim_case.o

@@ -79,8 +79,16 @@ TD_INLINE float td_copysignf(float magnitude, float sign) {
 /* Adding this rounds |x| < 2^22 to an integer, which then stands in the low bits. */
 #define TD_ROUNDER 12582912.0f
 
-TD_INLINE float td_minf(float a, float b) { return a <= b ? a : b; }
-TD_INLINE float td_maxf(float a, float b) { return a >= b ? a : b; }
+/* a NaN on either side wins, of equals the first: the processor's own minimum of b
+ * and a keeps a NaN in a, which leaves b */
+TD_INLINE float td_minf(float a, float b) {
+  float least = b < a ? b : a;
+  return b == b ? least : b;
+}
+TD_INLINE float td_maxf(float a, float b) {
+  float most = b > a ? b : a;
+  return b == b ? most : b;
+}
 TD_INLINE float td_absf(float x) { return __builtin_fabsf(x); }
 TD_INLINE float td_sqrtf(float x) { return __builtin_sqrtf(x); }
 TD_INLINE float td_rsqrtf(float x) { return 1.0f / __builtin_sqrtf(x); }
@@ -301,8 +309,8 @@ TD_INLINE float td_powf(float x, float y) {
 }
 
 /* ---- double functions ----------------------------------------------------------- */
-TD_INLINE double td_min(double a, double b) { return a <= b ? a : b; }
-TD_INLINE double td_max(double a, double b) { return a >= b ? a : b; }
+TD_INLINE double td_min(double a, double b) { return a <= b || a != a ? a : b; }
+TD_INLINE double td_max(double a, double b) { return a >= b || a != a ? a : b; }
 TD_INLINE double td_abs(double x) { return __builtin_fabs(x); }
 TD_INLINE double td_sqrt(double x) { return sqrt(x); }
 TD_INLINE double td_rsqrt(double x) { return 1.0 / sqrt(x); }

@@ -43,8 +43,13 @@ static void print_combine(Rows *r, StrBuf *out, const Item *it, const char *into
   case RED_PROD: sb_printf(out, "%s *= %s;\n", into, value); return;
   case RED_MAX:
   case RED_MIN: {
-    const char *name = emit_name(&r->em, "x");
     bool max = it->node->reducer == RED_MAX;
+    if (it->node->type == TY_REAL) {
+      sb_printf(out, "%s = td_%s%s(%s, %s);\n", into, max ? "max" : "min", dialect_c.suffix, into,
+                value);
+      return;
+    }
+    const char *name = emit_name(&r->em, "x");
     sb_printf(out, "const %s %s = %s;\n", acc_type(it), name, value);
     sb_printf(out, "%s = %s %s %s ? %s : %s;\n", into, name, max ? ">" : "<", into, name, into);
     return;
@@ -64,6 +69,21 @@ static const char *guarded_value(Rows *r, Item *it, int level) {
                       emit_zero(&r->em, it->node->reducer, it->node->type));
 }
 
+/* What puts the lanes of a vector loop's maximum together may lose a NaN, so whether
+ * there was one is reduced beside it: cheaper than a combination of lanes that asks. */
+static bool watches_nan(const Item *it) {
+  return it->node->type == TY_REAL &&
+         (it->node->reducer == RED_MAX || it->node->reducer == RED_MIN);
+}
+static void begin_watch(Rows *r, StrBuf *out, Item *it) {
+  if (!watches_nan(it)) return;
+  it->nan = emit_name(&r->em, "is_nan");
+  sb_printf(out, "int32_t %s = 0;\n", it->nan);
+}
+static void end_watch(StrBuf *out, const Item *it, const char *into) {
+  if (it->nan) sb_printf(out, "if (%s) %s = %s;\n", it->nan, into, dialect_c.nan);
+}
+
 /* In omp's clause; NULL when the accumulator must stay serial. */
 static const char *omp_operator(const Item *it) {
   switch (it->node->reducer) {
@@ -75,6 +95,21 @@ static const char *omp_operator(const Item *it) {
   case RED_ARGMAX: break;
   }
   return NULL;
+}
+
+/* into = into (reducer) value in a vector loop, and its part of the loop's clause. */
+static void print_reduction(Rows *r, StrBuf *out, StrBuf *clause, const Item *it, const char *into,
+                            const char *value) {
+  sb_printf(clause, " reduction(%s:%s)", omp_operator(it), into);
+  if (!it->nan) {
+    print_combine(r, out, it, into, value);
+    return;
+  }
+  const char *name = emit_name(&r->em, "x"), *order = it->node->reducer == RED_MAX ? ">" : "<";
+  sb_printf(clause, " reduction(|:%s)", it->nan);
+  sb_printf(out, "const %s %s = %s;\n", acc_type(it), name, value);
+  sb_printf(out, "%s = %s %s %s ? %s : %s;\n", into, name, order, into, name, into);
+  sb_printf(out, "%s |= %s != %s;\n", it->nan, name, name);
 }
 
 static void open_loops(Rows *r, const Item *it, int first_var) {
@@ -194,6 +229,7 @@ static void begin_reduction(Rows *r, Item *it) {
     sb_printf(text_at(r, ROW), "%s %s = %s;\n", it->body->type == TY_REAL ? "float" : "int64_t",
               it->sum, it->body->type == TY_REAL ? "-INFINITY" : "INT64_MIN");
   }
+  begin_watch(r, text_at(r, ROW), it);
 }
 
 /* The flat position over the reduced loops. */
@@ -218,6 +254,11 @@ static void print_argmax(Rows *r, Item *it, int level) {
   sb_printf(text_at(r, level), "if (%s > %s) %s = %s;\n", value, it->sum, it->sum, value);
   sb_printf(text_at(r, level), "%s = (int32_t)(%s);\n}\n", it->value,
             flat_position(r, it, r->plan->nrows));
+}
+
+/* A sum over rows in a variable that a vector loop adds to. */
+static bool accumulates_in_lanes(const Rows *r, const Item *it) {
+  return it->member->accumulates && it->nout == 0 && (it->nloops > 0 || r->plan->flat);
 }
 
 /* One nest over the loops that items first .. last share; every item is a map,
@@ -246,14 +287,14 @@ static void emit_shared_nest(Rows *r, Item *first, Item *last) {
         }
         into = arena_printf(em->arena, "%s[%s]", it->sum, at.s);
         sb_free(&at);
-      } else if (n > 0 || r->plan->flat) {
-        sb_printf(&clause, " reduction(%s:%s)", omp_operator(it), it->sum);
       }
-      print_combine(r, text_at(r, level), it, into, value);
+      if (accumulates_in_lanes(r, it))
+        print_reduction(r, text_at(r, level), &clause, it, into, value);
+      else
+        print_combine(r, text_at(r, level), it, into, value);
     } else if (reduces) {
       const char *value = guarded_value(r, it, level);
-      sb_printf(&clause, " reduction(%s:%s)", omp_operator(it), it->value);
-      print_combine(r, text_at(r, level), it, it->value, value);
+      print_reduction(r, text_at(r, level), &clause, it, it->value, value);
     } else {
       const char *value = guarded_value(r, it, level);
       it->value = emit_name(em, it->node->name);
@@ -270,6 +311,7 @@ static void emit_shared_nest(Rows *r, Item *first, Item *last) {
     if (it->form == FORM_REDUCE && !it->member->accumulates) {
       if (it->node->reducer == RED_ARGMAX)
         sb_printf(text_at(r, ROW), "if (%s < 0) %s = 0;\n", it->value, it->value);
+      end_watch(text_at(r, ROW), it, it->value);
       store(r, it, ROW, it->value);
       emit_define(em, it->self, ROW, it->value);
     }
@@ -327,7 +369,8 @@ static void emit_sum_inside(Rows *r, Item *it) {
   bool argmax = it->node->reducer == RED_ARGMAX;
   sb_printf(&head, "%s %s = %s;\n", acc_type(it), it->value,
             argmax ? "-1" : emit_zero(&r->em, it->node->reducer, it->node->type));
-  const char *clause = "";
+  StrBuf clause = {0};
+  begin_watch(r, &head, it);
   if (argmax) {
     it->sum = emit_name(em, "best");
     sb_printf(&head, "%s %s = %s;\n", it->body->type == TY_REAL ? "float" : "int64_t", it->sum,
@@ -335,14 +378,13 @@ static void emit_sum_inside(Rows *r, Item *it) {
     print_argmax(r, it, level);
   } else {
     const char *value = guarded_value(r, it, level);
-    print_combine(r, text_at(r, level), it, it->value, value);
-    clause = arena_printf(em->arena, " reduction(%s:%s)", omp_operator(it), it->value);
+    print_reduction(r, text_at(r, level), &clause, it, it->value, value);
   }
   /* the reduced loops, put together below the outputs' */
   StrBuf inner = {0};
   for (int i = it->nloops - 1; i >= it->nout; i--) {
     StrBuf outer = {0};
-    print_for(r, &outer, nrows + i, *clause && i == it->nloops - 1, clause);
+    print_for(r, &outer, nrows + i, clause.n && i == it->nloops - 1, clause.s);
     StrBuf *own = text_at(r, NEST + i);
     if (own->n) sb_write(&outer, own->s, own->n);
     if (inner.n) sb_write(&outer, inner.s, inner.n);
@@ -354,6 +396,7 @@ static void emit_sum_inside(Rows *r, Item *it) {
   StrBuf *out = text_at(r, out_level);
   sb_write(out, head.s, head.n);
   if (argmax) sb_printf(out, "if (%s < 0) %s = 0;\n", it->value, it->value);
+  end_watch(out, it, it->value);
   if (it->member->accumulates) {
     const char *at = it->sum;
     StrBuf index = {0};
@@ -369,6 +412,7 @@ static void emit_sum_inside(Rows *r, Item *it) {
   }
   em->nvars = nrows + it->nout;
   close_loops(r, it->nout, false, "");
+  sb_free(&clause);
   sb_free(&head);
   sb_free(&inner);
 }
@@ -477,6 +521,8 @@ static void open_accumulators(Rows *r) {
     it->sum = emit_name(em, it->node->name);
     if (it->nout == 0) {
       sb_printf(text_at(r, PIECE), "%s %s = %s;\n", acc_type(it), it->sum, zero);
+      if (accumulates_in_lanes(r, it)) begin_watch(r, text_at(r, PIECE), it);
+      end_watch(&r->piece_end, it, it->sum);
       sb_printf(&r->piece_end, "%s[piece] = %s;\n", base, it->sum);
     } else {
       sb_printf(text_at(r, PIECE), "%s *%s = %s + piece * %lld;\n",

@@ -31,6 +31,7 @@ typedef struct Item {
   /* while it is written */
   const char *value; /* C name */
   const char *sum;   /* C name of the accumulator: scalar or pointer */
+  const char *nan;   /* of a maximum, in a vector loop: C name of whether there was one */
 } Item;
 
 typedef struct RowPlan {

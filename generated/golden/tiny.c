@@ -93,8 +93,16 @@ TD_INLINE float td_copysignf(float magnitude, float sign) {
 /* Adding this rounds |x| < 2^22 to an integer, which then stands in the low bits. */
 #define TD_ROUNDER 12582912.0f
 
-TD_INLINE float td_minf(float a, float b) { return a <= b ? a : b; }
-TD_INLINE float td_maxf(float a, float b) { return a >= b ? a : b; }
+/* a NaN on either side wins, of equals the first: the processor's own minimum of b
+ * and a keeps a NaN in a, which leaves b */
+TD_INLINE float td_minf(float a, float b) {
+  float least = b < a ? b : a;
+  return b == b ? least : b;
+}
+TD_INLINE float td_maxf(float a, float b) {
+  float most = b > a ? b : a;
+  return b == b ? most : b;
+}
 TD_INLINE float td_absf(float x) { return __builtin_fabsf(x); }
 TD_INLINE float td_sqrtf(float x) { return __builtin_sqrtf(x); }
 TD_INLINE float td_rsqrtf(float x) { return 1.0f / __builtin_sqrtf(x); }
@@ -315,8 +323,8 @@ TD_INLINE float td_powf(float x, float y) {
 }
 
 /* ---- double functions ----------------------------------------------------------- */
-TD_INLINE double td_min(double a, double b) { return a <= b ? a : b; }
-TD_INLINE double td_max(double a, double b) { return a >= b ? a : b; }
+TD_INLINE double td_min(double a, double b) { return a <= b || a != a ? a : b; }
+TD_INLINE double td_max(double a, double b) { return a >= b || a != a ? a : b; }
 TD_INLINE double td_abs(double x) { return __builtin_fabs(x); }
 TD_INLINE double td_sqrt(double x) { return sqrt(x); }
 TD_INLINE double td_rsqrt(double x) { return 1.0 / sqrt(x); }
@@ -1007,7 +1015,7 @@ static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1011 "tiny.c"
+#line 1019 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear.b[o=16] */
@@ -1023,7 +1031,7 @@ static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1027 "tiny.c"
+#line 1035 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.denoise.linear_2.w[d=16, o=28] */
@@ -1045,7 +1053,7 @@ static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1049 "tiny.c"
+#line 1057 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear_2.b[o=28] */
@@ -1061,7 +1069,7 @@ static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1065 "tiny.c"
+#line 1073 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.matrix[896] */
@@ -1078,7 +1086,7 @@ static void map_init_matrix(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1082 "tiny.c"
+#line 1090 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.vector[44] */
@@ -1095,7 +1103,7 @@ static void map_init_vector(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1099 "tiny.c"
+#line 1107 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, d[2, 8, o=28], d.d[2, 8, o=28], d.denoise.linear_2.w[16, 2, 8], d.denoise.linear_2.w[16, 16, 28] = sum over 8, d.denoise.linear.y[2, 8, o=16] = sum over 28, d.denoise.linear.w[16, 28, 16] = sum over 8 */
@@ -1206,7 +1214,7 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1210 "tiny.c"
+#line 1218 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss, d.denoise.linear_2.b[28] = sum over 2 8, d.denoise.linear.b[16] = sum over 2 8 */
@@ -1254,7 +1262,7 @@ static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1258 "tiny.c"
+#line 1266 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear_2.w[16, 28] = sum over 16 */
@@ -1280,7 +1288,7 @@ static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1284 "tiny.c"
+#line 1292 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear.w[28, 16] = sum over 16 */
@@ -1306,7 +1314,7 @@ static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t en
     }
   }
 }
-#line 1310 "tiny.c"
+#line 1318 "tiny.c"
 
 /* tests/golden/tiny.td:26: train { loss main  adam(lr = 1e-2)  batch B  steps 20 }
  * lr */
@@ -1319,7 +1327,7 @@ static void map_lr(const TdCall *call, int64_t begin, int64_t end)
     lr_1[0] = lr_0;
   }
 }
-#line 1323 "tiny.c"
+#line 1331 "tiny.c"
 
 /* <std/core.td>:37: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896] */
@@ -1359,7 +1367,7 @@ static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1363 "tiny.c"
+#line 1371 "tiny.c"
 
 /* <std/core.td>:37: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
@@ -1391,7 +1399,7 @@ static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1395 "tiny.c"
+#line 1403 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16 */
@@ -1452,7 +1460,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1456 "tiny.c"
+#line 1464 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss */
@@ -1476,7 +1484,7 @@ static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
     loss_8[0] = loss_7;
   }
 }
-#line 1480 "tiny.c"
+#line 1488 "tiny.c"
 
 /* tests/golden/tiny.td:21: state s[b in B, l in L, v in V] = normal()
  * s[b=2, l=8, v=28] */
@@ -1498,7 +1506,7 @@ static void map_s(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1502 "tiny.c"
+#line 1510 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, s[2, 8, 28] */
@@ -1559,7 +1567,7 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1563 "tiny.c"
+#line 1571 "tiny.c"
 
 /* tests/golden/tiny.td:23: emit argmax[v](s[b,l,v])
  * text.argmax[b=2, l=8] = argmax over 28 */
@@ -1583,7 +1591,7 @@ static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1587 "tiny.c"
+#line 1595 "tiny.c"
 
 /* ---- tables ---- */
 static const Buffer buffers_0[] = {

@@ -160,6 +160,10 @@ static void small_ones(void **state) {
   /* ties: the first */
   assert_true(signbit(td_minf(-0.0f, 0.0f)) && !signbit(td_minf(0.0f, -0.0f)));
   assert_true(signbit(td_maxf(-0.0f, 0.0f)) && !signbit(td_maxf(0.0f, -0.0f)));
+  assert_true(isnan(td_minf(NAN, 1)) && isnan(td_minf(1, NAN)) && isnan(td_minf(NAN, INFINITY)));
+  assert_true(isnan(td_maxf(NAN, 1)) && isnan(td_maxf(1, NAN)) && isnan(td_maxf(-INFINITY, NAN)));
+  assert_true(isnan(td_min(NAN, 1)) && isnan(td_min(1, NAN)));
+  assert_true(isnan(td_max(NAN, 1)) && isnan(td_max(1, NAN)));
   assert_int_equal(td_intf(-1.5f), -2);
   assert_int_equal(td_intf(1e20f), INT32_MAX);
   assert_int_equal(td_intf(-1e20f), INT32_MIN);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* Numbers worked out by hand: graphs without inputs, compiled as programs are when they run,
+ * with every option of the backend and with none, and by the evaluator. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "compiler/backend.h"
+#include "compiler/eval/eval.h"
+#include "compiler/ir/text.h"
+#include "compiler/ir/verify.h"
+#include "runtime/cpu/toolchain.h"
+#include "tests/compiled.h"
+
+enum { MOST = 8 };
+
+typedef struct Case {
+  const char *name, *text; /* a graph whose first output is compared */
+  double within;           /* of the wanted number, as a share of it; NaN is NaN's equal */
+  int n;
+  double want[MOST];
+} Case;
+
+/* element 33 of row 1 is NaN, the others go up from -20 to 219 */
+#define ONE_NAN "x[b:6, d:40] = b == 1 and d == 33 ? nan : real(40 * b + d - 20)\n"
+
+static const Case cases[] = {
+    {"max_over_a_row",
+     ONE_NAN "y[b:6] = max[d:40](x[b, d])\noutput y = y\n",
+     0,
+     6,
+     {19, NAN, 99, 139, 179, 219}},
+    {"min_over_a_row",
+     ONE_NAN "y[b:6] = min[d:40](x[b, d])\noutput y = y\n",
+     0,
+     6,
+     {-20, NAN, 60, 100, 140, 180}},
+    {"max_over_rows",
+     ONE_NAN "m[d:40] = max[b:6](x[b, d])\ny[k:3] = m[k + 32]\noutput y = y\n",
+     0,
+     3,
+     {212, NAN, 214}},
+    {"max_of_all", ONE_NAN "y[] = max[b:6, d:40](x[b, d])\noutput y = y\n", 0, 1, {NAN}},
+    {"max_of_others",
+     ONE_NAN "y[] = max[b:6, d:40 | d < 33](x[b, d])\noutput y = y\n",
+     0,
+     1,
+     {212}},
+    {"min_of_all_in_many_pieces",
+     "x[i:300000] = i == 123456 ? nan : real(i)\ny[] = min[i:300000](x[i])\noutput y = y\n",
+     0,
+     1,
+     {NAN}},
+    {"max_of_two",
+     "x[i:4] = i == 2 ? nan : real(i)\n"
+     "y[k:8] = k < 4 ? max(x[mod(k, 4)], 1.0) : max(1.0, x[mod(k, 4)])\noutput y = y\n",
+     0,
+     8,
+     {1, 1, NAN, 3, 1, 1, NAN, 3}},
+    {"min_of_two",
+     "x[i:4] = i == 2 ? nan : real(i)\n"
+     "y[k:8] = k < 4 ? min(x[mod(k, 4)], 1.0) : min(1.0, x[mod(k, 4)])\noutput y = y\n",
+     0,
+     8,
+     {0, 1, NAN, 1, 0, 1, NAN, 1}},
+    {"clamp",
+     "x[i:4] = i == 2 ? nan : real(2 * i - 2)\n"
+     "y[k:4] = max(-1.0, min(x[k], 1.0))\noutput y = y\n",
+     0,
+     4,
+     {-1, 0, NAN, 1}},
+};
+enum { CASES = sizeof cases / sizeof *cases };
+
+static void expect(const Case *c, const char *by, const void *got, bool doubles, int64_t count) {
+  assert_int_equal(count, c->n);
+  for (int i = 0; i < c->n; i++) {
+    const double x = doubles ? ((const double *)got)[i] : (double)((const float *)got)[i];
+    const double want = c->want[i];
+    if (isnan(want) ? !isnan(x) : !(x == want || fabs(x - want) <= c->within * fabs(want)))
+      fail_msg("%s, by %s: element %d is %.9g, by hand %.9g", c->name, by, i, x, want);
+  }
+}
+
+static void by_evaluator(const Case *c, Graph *g) {
+  Eval *ev = eval_new(g, 1, 1);
+  const char *why = eval_run(ev);
+  if (why) fail_msg("%s: %s", c->name, why);
+  const Node *y = g->outputs.at[0].node;
+  expect(c, "the evaluator", eval_value(ev, g->outputs.at[0].node), true, ir_count(y));
+  eval_free(ev);
+}
+
+/* Kernels with all options, then with none. */
+static void by_kernels(const Case *c, Arena *arena, Graph *g) {
+  enum { OPTIONS = sizeof(BackendOptions) / sizeof(bool) };
+  for (int all = 1; all >= 0; all--) {
+    BackendOptions o = backend_defaults();
+    bool *flag = &o.simplify;
+    for (int k = 0; k < OPTIONS; k++) flag[k] = all;
+    Backend *be = backend_new(arena, diags_new(arena), "test", &o);
+    assert_true(backend_entry(be, g, "main"));
+    Compiled *p = compiled_new(backend_finish(be), toolchain_flags());
+    assert_non_null(p);
+    compiled_run(p, 0, (TdControl){1, 1}, 3);
+    TdType type;
+    int64_t count;
+    const void *got = compiled_output(p, 0, g->outputs.at[0].name, &type, &count);
+    assert_int_equal(type, TD_F32);
+    expect(c, all ? "kernels" : "plain kernels", got, false, count);
+    compiled_free(p);
+  }
+}
+
+static void holds(void **state) {
+  const Case *c = *state;
+  Arena *arena = arena_new();
+  Diags *d = diags_new(arena);
+  const char *text = arena_printf(arena, "graph it\n%s", c->text);
+  Graph *g = ir_parse(arena, interner_new(arena), d, diags_source(d, c->name, text, strlen(text)));
+  if (!g) fail_msg("%s: %s", c->name, diags_count(d) ? diags_at(d, 0)->message : "no graph");
+  const char *why = ir_verify(g);
+  if (why) fail_msg("%s: %s", c->name, why);
+  by_evaluator(c, g);
+  by_kernels(c, arena, g);
+  arena_free(arena);
+}
+
+int main(void) {
+  struct CMUnitTest tests[CASES];
+  for (int i = 0; i < CASES; i++)
+    tests[i] = (struct CMUnitTest){cases[i].name, holds, NULL, NULL, (void *)&cases[i]};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
