@@ -237,14 +237,44 @@ TD_INLINE float td_cos_core(float r) {
   q = q * z + 0x1.55554ap-5f;
   return 1.0f + (z * z * q - 0.5f * z);
 }
-/* sin(x + shift * pi/2): pi/2 is taken off in parts that multiply exactly, good
- * to 2^-30 for |x| <= 100000; beyond, bounded by one but not accurate. */
+/* 32 bits from bit `at` of two words */
+TD_INLINE uint32_t td_bits_at(uint32_t word, uint32_t next, uint32_t at) {
+  return word << (at & 31) | next >> 1 >> (31 - (at & 31));
+}
+/* The words of 2/pi, after 32 zeros, and word at / 32 + k of them, at < 160: chosen by
+ * the bits of `at`, since a table's elements take longer to gather than all the rest. */
+#define TD_PI_0 0
+#define TD_PI_1 0xa2f9836eu
+#define TD_PI_2 0x4e441529u
+#define TD_PI_3 0xfc2757d1u
+#define TD_PI_4 0xf534ddc0u
+#define TD_PI_5 0xdb629599u
+#define TD_PI_6 0x3c439041u
+#define TD_PI_7 0xfe5163abu
+#define TD_PI_WORD(at, w0, w1, w2, w3, w4)                                                \
+  ((at) & 128 ? w4 : (at) & 64 ? ((at) & 32 ? w3 : w2) : (at) & 32 ? w1 : w0)
+/* sin(x + shift * pi/2). A float is a whole number of 24 bits times a power of two,
+ * so of its product with 2/pi, from which its quadrant and what is left of it are
+ * taken, only those 96 bits of 2/pi matter that stand behind the multiples of 4
+ * (Payne and Hanek 1983): exact to 2^-60, where no float is nearer to a multiple of
+ * pi/2 than 2^-30. */
 TD_INLINE float td_sin_shifted(float x, uint32_t shift) {
-  float t = x * 0x1.45f306p-1f + TD_ROUNDER, n = t - TD_ROUNDER;
-  float r = x - n * 0x1.92p+0f - n * 0x1.fap-12f - n * 0x1.54p-20f - n * 0x1.10b462p-30f;
-  r = r > 0.8f ? 0.8f : r;
-  r = r < -0.8f ? -0.8f : r;
-  uint32_t quadrant = td_bits(t) + shift;
+  uint32_t a = td_bits(x) & 0x7fffffffu, negative = td_bits(x) >> 31;
+  uint32_t u = a > 0x3f000000u ? a : 0x3f000000u, m = (u & 0x7fffffu) | 0x800000u;
+  uint32_t at = (u >> 23) - 120u;                           /* of the bit that weighs 2 */
+  uint32_t t0 = TD_PI_WORD(at, TD_PI_0, TD_PI_1, TD_PI_2, TD_PI_3, TD_PI_4);
+  uint32_t t1 = TD_PI_WORD(at, TD_PI_1, TD_PI_2, TD_PI_3, TD_PI_4, TD_PI_5);
+  uint32_t t2 = TD_PI_WORD(at, TD_PI_2, TD_PI_3, TD_PI_4, TD_PI_5, TD_PI_6);
+  uint32_t t3 = TD_PI_WORD(at, TD_PI_3, TD_PI_4, TD_PI_5, TD_PI_6, TD_PI_7);
+  uint64_t turns = ((uint64_t)(m * td_bits_at(t0, t1, at)) << 32)
+                 + (uint64_t)m * td_bits_at(t1, t2, at)
+                 + ((uint64_t)m * td_bits_at(t2, t3, at) >> 32);
+  uint32_t high = (uint32_t)(turns >> 32), quadrant = (high + 0x20000000u) >> 30;
+  int32_t left = (int32_t)(high - (quadrant << 30)), rest = (int32_t)((uint32_t)turns >> 1);
+  float r = (float)((left + rest * 0x1p-31) * 0x1.921fb54442d18p-30);
+  r = td_float(td_bits(r) ^ negative << 31);
+  r = __builtin_fabsf(x) > 0.5f ? r + (x - x) : x;           /* inf - inf is NaN */
+  quadrant = (quadrant ^ (0u - negative)) + negative + shift;
   float y = quadrant & 1 ? td_cos_core(r) : td_sin_core(r);
   return td_float(td_bits(y) ^ (quadrant & 2) << 30);
 }

@@ -251,14 +251,44 @@ TD_INLINE float td_cos_core(float r) {
   q = q * z + 0x1.55554ap-5f;
   return 1.0f + (z * z * q - 0.5f * z);
 }
-/* sin(x + shift * pi/2): pi/2 is taken off in parts that multiply exactly, good
- * to 2^-30 for |x| <= 100000; beyond, bounded by one but not accurate. */
+/* 32 bits from bit `at` of two words */
+TD_INLINE uint32_t td_bits_at(uint32_t word, uint32_t next, uint32_t at) {
+  return word << (at & 31) | next >> 1 >> (31 - (at & 31));
+}
+/* The words of 2/pi, after 32 zeros, and word at / 32 + k of them, at < 160: chosen by
+ * the bits of `at`, since a table's elements take longer to gather than all the rest. */
+#define TD_PI_0 0
+#define TD_PI_1 0xa2f9836eu
+#define TD_PI_2 0x4e441529u
+#define TD_PI_3 0xfc2757d1u
+#define TD_PI_4 0xf534ddc0u
+#define TD_PI_5 0xdb629599u
+#define TD_PI_6 0x3c439041u
+#define TD_PI_7 0xfe5163abu
+#define TD_PI_WORD(at, w0, w1, w2, w3, w4)                                                \
+  ((at) & 128 ? w4 : (at) & 64 ? ((at) & 32 ? w3 : w2) : (at) & 32 ? w1 : w0)
+/* sin(x + shift * pi/2). A float is a whole number of 24 bits times a power of two,
+ * so of its product with 2/pi, from which its quadrant and what is left of it are
+ * taken, only those 96 bits of 2/pi matter that stand behind the multiples of 4
+ * (Payne and Hanek 1983): exact to 2^-60, where no float is nearer to a multiple of
+ * pi/2 than 2^-30. */
 TD_INLINE float td_sin_shifted(float x, uint32_t shift) {
-  float t = x * 0x1.45f306p-1f + TD_ROUNDER, n = t - TD_ROUNDER;
-  float r = x - n * 0x1.92p+0f - n * 0x1.fap-12f - n * 0x1.54p-20f - n * 0x1.10b462p-30f;
-  r = r > 0.8f ? 0.8f : r;
-  r = r < -0.8f ? -0.8f : r;
-  uint32_t quadrant = td_bits(t) + shift;
+  uint32_t a = td_bits(x) & 0x7fffffffu, negative = td_bits(x) >> 31;
+  uint32_t u = a > 0x3f000000u ? a : 0x3f000000u, m = (u & 0x7fffffu) | 0x800000u;
+  uint32_t at = (u >> 23) - 120u;                           /* of the bit that weighs 2 */
+  uint32_t t0 = TD_PI_WORD(at, TD_PI_0, TD_PI_1, TD_PI_2, TD_PI_3, TD_PI_4);
+  uint32_t t1 = TD_PI_WORD(at, TD_PI_1, TD_PI_2, TD_PI_3, TD_PI_4, TD_PI_5);
+  uint32_t t2 = TD_PI_WORD(at, TD_PI_2, TD_PI_3, TD_PI_4, TD_PI_5, TD_PI_6);
+  uint32_t t3 = TD_PI_WORD(at, TD_PI_3, TD_PI_4, TD_PI_5, TD_PI_6, TD_PI_7);
+  uint64_t turns = ((uint64_t)(m * td_bits_at(t0, t1, at)) << 32)
+                 + (uint64_t)m * td_bits_at(t1, t2, at)
+                 + ((uint64_t)m * td_bits_at(t2, t3, at) >> 32);
+  uint32_t high = (uint32_t)(turns >> 32), quadrant = (high + 0x20000000u) >> 30;
+  int32_t left = (int32_t)(high - (quadrant << 30)), rest = (int32_t)((uint32_t)turns >> 1);
+  float r = (float)((left + rest * 0x1p-31) * 0x1.921fb54442d18p-30);
+  r = td_float(td_bits(r) ^ negative << 31);
+  r = __builtin_fabsf(x) > 0.5f ? r + (x - x) : x;           /* inf - inf is NaN */
+  quadrant = (quadrant ^ (0u - negative)) + negative + shift;
   float y = quadrant & 1 ? td_cos_core(r) : td_sin_core(r);
   return td_float(td_bits(y) ^ (quadrant & 2) << 30);
 }
@@ -1015,7 +1045,7 @@ static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1019 "tiny.c"
+#line 1049 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear.b[o=16] */
@@ -1031,7 +1061,7 @@ static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1035 "tiny.c"
+#line 1065 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.denoise.linear_2.w[d=16, o=28] */
@@ -1053,7 +1083,7 @@ static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1057 "tiny.c"
+#line 1087 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear_2.b[o=28] */
@@ -1069,7 +1099,7 @@ static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1073 "tiny.c"
+#line 1103 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.matrix[896] */
@@ -1086,7 +1116,7 @@ static void map_init_matrix(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1090 "tiny.c"
+#line 1120 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.vector[44] */
@@ -1103,7 +1133,7 @@ static void map_init_vector(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1107 "tiny.c"
+#line 1137 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, d[2, 8, o=28], d.d[2, 8, o=28], d.denoise.linear_2.w[16, 2, 8], d.denoise.linear_2.w[16, 16, 28] = sum over 8, d.denoise.linear.y[2, 8, o=16] = sum over 28, d.denoise.linear.w[16, 28, 16] = sum over 8 */
@@ -1214,7 +1244,7 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1218 "tiny.c"
+#line 1248 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss, d.denoise.linear_2.b[28] = sum over 2 8, d.denoise.linear.b[16] = sum over 2 8 */
@@ -1262,7 +1292,7 @@ static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1266 "tiny.c"
+#line 1296 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear_2.w[16, 28] = sum over 16 */
@@ -1288,7 +1318,7 @@ static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1292 "tiny.c"
+#line 1322 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear.w[28, 16] = sum over 16 */
@@ -1314,7 +1344,7 @@ static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t en
     }
   }
 }
-#line 1318 "tiny.c"
+#line 1348 "tiny.c"
 
 /* tests/golden/tiny.td:26: train { loss main  adam(lr = 1e-2)  batch B  steps 20 }
  * lr */
@@ -1327,7 +1357,7 @@ static void map_lr(const TdCall *call, int64_t begin, int64_t end)
     lr_1[0] = lr_0;
   }
 }
-#line 1331 "tiny.c"
+#line 1361 "tiny.c"
 
 /* <std/core.td>:37: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896] */
@@ -1367,7 +1397,7 @@ static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1371 "tiny.c"
+#line 1401 "tiny.c"
 
 /* <std/core.td>:37: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
@@ -1399,7 +1429,7 @@ static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1403 "tiny.c"
+#line 1433 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16 */
@@ -1460,7 +1490,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1464 "tiny.c"
+#line 1494 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss */
@@ -1484,7 +1514,7 @@ static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
     loss_8[0] = loss_7;
   }
 }
-#line 1488 "tiny.c"
+#line 1518 "tiny.c"
 
 /* tests/golden/tiny.td:21: state s[b in B, l in L, v in V] = normal()
  * s[b=2, l=8, v=28] */
@@ -1506,7 +1536,7 @@ static void map_s(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1510 "tiny.c"
+#line 1540 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, s[2, 8, 28] */
@@ -1567,7 +1597,7 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1571 "tiny.c"
+#line 1601 "tiny.c"
 
 /* tests/golden/tiny.td:23: emit argmax[v](s[b,l,v])
  * text.argmax[b=2, l=8] = argmax over 28 */
@@ -1591,7 +1621,7 @@ static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1595 "tiny.c"
+#line 1625 "tiny.c"
 
 /* ---- tables ---- */
 static const Buffer buffers_0[] = {
