@@ -37,4 +37,9 @@ bool infer_in(Lowering *l, Scope *s, const AExpr *e); /* into the frames that st
 /* The same for a reducer outside any statement (a const, a setting). NULL after an error. */
 Frame *infer_alone(Lowering *l, Scope *s, const AExpr *reduce);
 
+/* -- lower_left.c ----------------------------------------------------------------- */
+/* An error for an index of the left whose every use is one that a reducer takes away: what is
+ * left is the same at each of its places, which nobody writes down on purpose. */
+void check_reduced_away(Lowering *l, const ATarget *t, const AExpr *e);
+
 #endif

@@ -301,6 +301,31 @@ static void walk_index(Lowering *l, Scope *s, const AExpr *e) {
   }
 }
 
+/* A reducer's index runs where a range around it says that the index of this name runs. */
+static void declare_reduced(Lowering *l, Scope *s, Frame *f, const char *name, Span at) {
+  IndexVar *v = declare_var(l, s, f, name, at);
+  const IndexVar *o = frame_find(f->parent, name);
+  if (!o || !o->ranged) return;
+  set_extent(l, v, o->extent, o->id, o->origin, o->origin_text);
+  v->ranged = true;
+  v->start = o->start;
+}
+
+/* The index of softmax is the statement's own: what one of them knows, both do. */
+static void share_kept(Lowering *l, const Frame *f) {
+  for (int i = 0; i < f->vars.n; i++) {
+    IndexVar *v = &f->vars.at[i];
+    IndexVar *o = v->name ? frame_find(f->parent, v->name) : NULL;
+    if (o && o->extent < 0 && v->extent >= 0) {
+      set_extent(l, o, v->extent, v->id, v->origin, v->origin_text);
+      o->ranged = v->ranged;
+      o->start = v->start;
+    } else if (o && o->extent >= 0 && v->extent < 0) {
+      set_extent(l, v, o->extent, o->id, o->origin, o->origin_text);
+    }
+  }
+}
+
 static void walk_reduce(Lowering *l, Scope *s, const AExpr *e) {
   Frame *f = frame_push(l, false, e);
   for (int i = 0; i < e->items.n; i++) {
@@ -308,10 +333,10 @@ static void walk_reduce(Lowering *l, Scope *s, const AExpr *e) {
     if (it->var)
       declare_range(l, s, f, it);
     else if (it->expr && it->expr->kind == A_NAME)
-      declare_var(l, s, f, it->expr->name, it->span);
+      declare_reduced(l, s, f, it->expr->name, it->span);
     else if (it->expr && it->expr->kind == A_BINARY && it->expr->op >= OP_LT &&
              it->expr->op <= OP_NE && it->expr->a->kind == A_NAME)
-      declare_var(l, s, f, it->expr->a->name, it->expr->a->span);
+      declare_reduced(l, s, f, it->expr->a->name, it->expr->a->span);
     else
       lower_error(
           l, 209, it->span,
@@ -322,16 +347,7 @@ static void walk_reduce(Lowering *l, Scope *s, const AExpr *e) {
       walk(l, s, e->items.at[i].expr->b, false);
   if (e->guard) walk(l, s, e->guard, false);
   walk(l, s, e->a, false);
-  if (!strcmp(e->name, "softmax")) { /* its index is also the statement's */
-    for (int i = 0; i < f->vars.n; i++) {
-      IndexVar *v = &f->vars.at[i];
-      IndexVar *o = v->name ? frame_find(f->parent, v->name) : NULL;
-      if (o && o->extent < 0 && v->extent >= 0)
-        set_extent(l, o, v->extent, v->id, v->origin, v->origin_text);
-      else if (o && o->extent >= 0 && v->extent < 0)
-        set_extent(l, v, o->extent, o->id, o->origin, o->origin_text);
-    }
-  }
+  if (!strcmp(e->name, "softmax")) share_kept(l, f);
   FrameOf fo = {e, f};
   vec_push(l->arena, &l->reduce_frames, fo);
   l->frame = f->parent;
@@ -453,39 +469,47 @@ Frame *infer_alone(Lowering *l, Scope *s, const AExpr *e) {
   return l->nerrors == before ? frame_of(l, e) : NULL;
 }
 
+/* ---- the left side ----------------------------------------------------------------------- */
+
+/* The indices that the left side names, with their ranges where it says them. */
+static void target_indices(Lowering *l, Scope *s, const ATarget *target, Frame *f) {
+  for (int i = 0; i < target->items.n; i++) {
+    const AItem *it = &target->items.at[i];
+    if (it->ellipsis) {
+      Scope *k = s;
+      while (k && !k->function) k = k->parent;
+      if (!k || !k->has_ellipsis) {
+        lower_error(l, 210, it->span,
+                    "'...' stands for axes that the header names with '...'; this one has none");
+        continue;
+      }
+      for (int j = 0; j < k->nellipsis; j++)
+        add_var(l, f, NULL, it->span, k->ellipsis[j].extent, k->ellipsis[j].id);
+    } else if (it->var) {
+      declare_range(l, s, f, it);
+    } else if (it->expr && it->expr->kind == A_NAME) {
+      Binding *b = scope_find(s, it->expr->name);
+      if (b && !b->pattern && b->value->kind == V_NUM && b->value->is_int && b->value->id)
+        add_var(l, f, NULL, it->span, b->value->inum, b->value->id); /* x[B, L] ~ normal() */
+      else
+        declare_var(l, s, f, it->expr->name, it->span);
+    } else {
+      int64_t extent;
+      const char *id;
+      if (it->expr && lower_extent(l, s, it->expr, &extent, &id))
+        add_var(l, f, NULL, it->span, extent, id);
+    }
+  }
+}
+
 bool infer_indices(Lowering *l, Scope *s, const ATarget *target, const AExpr *e, Frame **out) {
   int before = l->nerrors;
   int from = l->reduce_frames.n;
   Frame *f = frame_push(l, true, NULL);
   *out = f;
   if (target && target->indexed) {
-    for (int i = 0; i < target->items.n; i++) {
-      const AItem *it = &target->items.at[i];
-      if (it->ellipsis) {
-        Scope *k = s;
-        while (k && !k->function) k = k->parent;
-        if (!k || !k->has_ellipsis) {
-          lower_error(l, 210, it->span,
-                      "'...' stands for axes that the header names with '...'; this one has none");
-          continue;
-        }
-        for (int j = 0; j < k->nellipsis; j++)
-          add_var(l, f, NULL, it->span, k->ellipsis[j].extent, k->ellipsis[j].id);
-      } else if (it->var) {
-        declare_range(l, s, f, it);
-      } else if (it->expr && it->expr->kind == A_NAME) {
-        Binding *b = scope_find(s, it->expr->name);
-        if (b && !b->pattern && b->value->kind == V_NUM && b->value->is_int && b->value->id)
-          add_var(l, f, NULL, it->span, b->value->inum, b->value->id); /* x[B, L] ~ normal() */
-        else
-          declare_var(l, s, f, it->expr->name, it->span);
-      } else {
-        int64_t extent;
-        const char *id;
-        if (it->expr && lower_extent(l, s, it->expr, &extent, &id))
-          add_var(l, f, NULL, it->span, extent, id);
-      }
-    }
+    target_indices(l, s, target, f);
+    check_reduced_away(l, target, e);
   }
   if (e) walk(l, s, e, false);
   infer_finish(l, s, f);

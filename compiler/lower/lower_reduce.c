@@ -225,11 +225,31 @@ static bool reducible(Lowering *l, const AExpr *e, const Value *body) {
   return false;
 }
 
+/* Does the index that softmax keeps run where the statement's does? Else an error. */
+static bool same_run(Lowering *l, const IndexVar *v, const IndexVar *o) {
+  if (v->extent == o->extent && v->start == o->start) return true;
+  const char *runs[2];
+  const IndexVar *both[2] = {o, v};
+  for (int i = 0; i < 2; i++)
+    runs[i] = both[i]->start ? arena_printf(l->arena, "%lld : %lld", (long long)both[i]->start,
+                                            (long long)(both[i]->start + both[i]->extent))
+                             : extent_text(l, both[i]->id, both[i]->extent);
+  Diag *x = lower_error(l, 204, v->span, "index '%s' has two extents: %s and %s", v->name, runs[0],
+                        runs[1]);
+  if (o->origin.line) diag_label(l->d, x, o->origin, "%s", o->origin_text);
+  if (v->origin.line) diag_label(l->d, x, v->origin, "%s", v->origin_text);
+  diag_hint(l->d, x,
+            "softmax keeps its index, so it is the statement's own; write its range once, on the "
+            "left: %s in N",
+            v->name);
+  return false;
+}
+
 /* softmax[s] leaves s free: it is the statement's own s. NULL after an error. */
 static Expr **kept_indices(Lowering *l, const AExpr *e, const Frame *f, Frame *outer) {
   Expr **map = NEWN(l->arena, Expr *, l->var_extent.n);
   for (int i = 0; i < f->vars.n; i++) {
-    IndexVar *o = f->vars.at[i].name ? frame_find(outer, f->vars.at[i].name) : NULL;
+    const IndexVar *v = &f->vars.at[i], *o = v->name ? frame_find(outer, v->name) : NULL;
     if (!o) {
       const char *k = f->vars.at[0].name ? f->vars.at[0].name : "k";
       Diag *x = lower_error(l, 219, aexpr_name_span(e),
@@ -237,7 +257,8 @@ static Expr **kept_indices(Lowering *l, const AExpr *e, const Frame *f, Frame *o
       diag_hint(l->d, x, "give it to the left side: p[.., %s] = softmax[%s](...)", k, k);
       return NULL;
     }
-    map[f->vars.at[i].var] = ex_var(l->g, o->var);
+    if (!same_run(l, v, o)) return NULL;
+    map[v->var] = ex_var(l->g, o->var);
   }
   return map;
 }

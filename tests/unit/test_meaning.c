@@ -70,6 +70,27 @@ static const Case cases[] = {
      "model it(x[1,P,T]) -> y[T,1,P] { y = f(x) }",
      6,
      {1, 4, 3, 9, 6, 15}},
+    /* p[d in 4] = softmax[d](x[d]): e^-3, e^-2, e^-1, 1 over their sum, 1.55300180 */
+    {"range_of_the_left_in_softmax",
+     "model it(x[6]) -> p[4] { p[d in 4] = softmax[d](x[d]) }",
+     4,
+     {0.0320586033, 0.0871443187, 0.236882818, 0.643914260}},
+    {"range_of_the_left_in_mean",
+     "model it(x[6]) -> p[4] { p[d in 4] = x[d] - mean[d](x[d]) }",
+     4,
+     {-1.5, -0.5, 0.5, 1.5}},
+    {"range_of_the_left_in_a_prefix",
+     "model it(x[6], w[6]) -> p[3] { p[d in 3] = x[d] * sum[k in 2](sum[d < k + 1](w[d])) }",
+     3, /* 1 + (1 + 2) */
+     {4, 8, 12}},
+    {"range_of_a_reducer_before_that_of_the_left",
+     "model it(x[6]) -> p[4] { p[d in 4] = x[d] - mean[d in 6](x[d]) }",
+     4,
+     {-2.5, -1.5, -0.5, 0.5}},
+    {"range_of_softmax_on_the_left",
+     "model it(x[6]) -> p[2] { p[d] = softmax[d in 2](x[d]) * x[d] }",
+     2, /* 1 and 2 times e^-1 and 1 over 1.36787944 */
+     {0.268941421, 1.46211716}},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
