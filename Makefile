@@ -12,10 +12,10 @@ STD = core nn
 PROGRAM  = program
 IR       = prims expr walk linear fold interval ir clone prune spelling print print_expr read \
            read_lex read_name read_expr verify draws
-LOWER    = lower_error lower_value lower_range lower_whole lower_path lower_scope lower_name \
-           lower_file lower_left lower_index lower_expr lower_reduce lower_draw lower_header lower_vjp \
-           lower_call lower_stmt lower_loop lower_place diffusion settings entry inputs models \
-           objective sampler domain
+LOWER    = lower_error lower_value lower_range lower_whole lower_reads lower_path lower_scope \
+           lower_name lower_file lower_left lower_index lower_expr lower_reduce lower_draw \
+           lower_header lower_vjp lower_call lower_stmt lower_loop lower_place diffusion settings \
+           entry inputs models objective sampler domain
 GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_values
 PASSES   = pipeline simplify hoist cse recompute again twice restack tables inline
 EVAL     = eval eval_code eval_ops eval_run

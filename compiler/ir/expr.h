@@ -78,6 +78,9 @@ Expr *ex_map(Graph *g, Expr *e, ExprMap *f, void *ctx);
 /* Visit every distinct subexpression once, arguments first. */
 typedef void ExprVisit(Expr *e, void *ctx);
 void ex_visit(Graph *g, Expr *e, ExprVisit *f, void *ctx);
+/* Only what is computed whatever the values are: of a choice the condition, of && and || the left
+ * side. */
+void ex_visit_eager(Graph *g, Expr *e, ExprVisit *f, void *ctx);
 uint32_t ex_vars(Graph *g, const Expr *e); /* bit k: variable k occurs */
 /* What one evaluation costs, in additions of reals; arithmetic on integers is free. */
 double ex_cost(Graph *g, Expr *e);

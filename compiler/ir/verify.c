@@ -22,6 +22,7 @@ typedef struct Verifier {
   int *order; /* by node id: position in the text, 0 = not in the graph */
   int next;
   Node *node; /* being verified */
+  bool fine;  /* of a visit */
   const char *broken;
 } Verifier;
 
@@ -135,31 +136,19 @@ static bool in_bounds(Verifier *v, const Expr *index, int64_t extent) {
   return ex_in_range(v->g, index, v->node->extent, v->node->nvars, extent);
 }
 
-/* Is argument k of e computed whenever e is? */
-static bool is_eager(const Expr *e, int k) {
-  if (e->kind != E_PRIM || k == 0) return true;
-  return e->prim != P_select && e->prim != P_and && e->prim != P_or;
+static void verify_read(Expr *e, void *ctx) {
+  Verifier *v = ctx;
+  for (int k = 0; e->kind == E_READ && k < e->nargs && v->fine; k++)
+    if (!in_bounds(v, e->args[k], e->node->shape[k]))
+      v->fine = fail(v, "index %d of the read of '%s' is neither proved below %lld nor guarded", k,
+                     e->node->name, (long long)e->node->shape[k]);
 }
 
 /* What is computed whatever the values: its reads must be proved. */
 static bool verify_bounds(Verifier *v, Expr *root) {
-  if (!root->reads) return true;
-  ExprWalk *w = walk_take(v->g, root);
-  bool *asked = walk_values(v->g, w, sizeof *asked);
-  bool fine = true;
-  asked[w->n - 1] = true;
-  for (int i = w->n - 1; i >= 0 && fine; i--) {
-    Expr *e = w->order[i];
-    if (!asked[i]) continue;
-    for (int k = 0; k < e->nargs; k++)
-      if (is_eager(e, k)) asked[walk_slot(w, e->args[k])] = true;
-    for (int k = 0; e->kind == E_READ && k < e->nargs && fine; k++)
-      if (!in_bounds(v, e->args[k], e->node->shape[k]))
-        fine = fail(v, "index %d of the read of '%s' is neither proved below %lld nor guarded", k,
-                    e->node->name, (long long)e->node->shape[k]);
-  }
-  walk_give(v->g, w);
-  return fine;
+  v->fine = true;
+  if (root->reads) ex_visit_eager(v->g, root, verify_read, v);
+  return v->fine;
 }
 
 /* ---- nodes --------------------------------------------------------------------------- */

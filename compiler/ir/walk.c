@@ -153,6 +153,24 @@ void ex_visit(Graph *g, Expr *e, ExprVisit *f, void *ctx) {
   walk_give(g, w);
 }
 
+/* Is argument k of e computed whenever e is? */
+static bool is_eager(const Expr *e, int k) {
+  if (e->kind != E_PRIM || k == 0) return true;
+  return e->prim != P_select && e->prim != P_and && e->prim != P_or;
+}
+
+void ex_visit_eager(Graph *g, Expr *e, ExprVisit *f, void *ctx) {
+  ExprWalk *w = walk_take(g, e);
+  bool *asked = walk_values(g, w, sizeof *asked);
+  asked[w->n - 1] = true;
+  for (int i = w->n - 1; i >= 0; i--)
+    for (int k = 0; asked[i] && k < w->order[i]->nargs; k++)
+      if (is_eager(w->order[i], k)) asked[walk_slot(w, w->order[i]->args[k])] = true;
+  for (int i = 0; i < w->n; i++)
+    if (asked[i]) f(w->order[i], ctx);
+  walk_give(g, w);
+}
+
 uint32_t ex_vars(Graph *g, const Expr *e) {
   (void)g;
   return e->vars;

@@ -24,6 +24,10 @@ bool is_reducer(const char *name) {
 Value *reduce_vars(Lowering *l, Reducer red, const int *vars, int n, Expr *guard, Expr *body,
                    const char *name, Span at) {
   Ints free = {0}, outer = {0};
+  if (guard)
+    guard = defined_everywhere(l, guard);
+  else
+    body = defined_everywhere(l, body);
   free_vars(l, body, &free);
   if (guard) free_vars(l, guard, &free);
   for (int i = 0; i < free.n; i++) {
@@ -84,6 +88,7 @@ static Expr *shift(Lowering *l, const int *vars, int n, Expr *guard, Expr *x, co
 
 static Value *softmax(Lowering *l, const int *vars, int n, Expr *guard, Expr *x, const char *name,
                       Span at) {
+  bool partial = guard || defined_everywhere(l, x) != x; /* may a row be empty? */
   Expr *m = shift(l, vars, n, guard, x, name, at);
   Expr *p = ex1(l->g, P_exp, ex2(l->g, P_sub, x, m));
   if (guard) p = ex3(l->g, P_select, guard, p, ex_num(l->g, 0));
@@ -91,7 +96,7 @@ static Value *softmax(Lowering *l, const int *vars, int n, Expr *guard, Expr *x,
   Value *z = reduce_vars(l, RED_SUM, vars, n, NULL, p, arena_printf(l->arena, "%s.sum", name), at);
   if (z->kind == V_POISON) return z;
   Expr *r = ex2(l->g, P_div, ex_num(l->g, 1), z->e);
-  if (guard) r = ex3(l->g, P_select, ex2(l->g, P_eq, z->e, ex_num(l->g, 0)), ex_num(l->g, 0), r);
+  if (partial) r = ex3(l->g, P_select, ex2(l->g, P_eq, z->e, ex_num(l->g, 0)), ex_num(l->g, 0), r);
   r = held(l, r, arena_printf(l->arena, "%s.scale", name), at);
   return v_scalar(l, ex2(l->g, P_mul, p, r));
 }

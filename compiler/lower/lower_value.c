@@ -279,7 +279,7 @@ Node *value_node(Lowering *l, Value *v, const char *name, Span at) {
     }
   }
   Node *node = ir_comp(l->g, l->region, name, at, n, 0, extent, RED_NONE, NULL,
-                       subst_vars(l, v->e, order, by, n));
+                       subst_vars(l, defined_everywhere(l, v->e), order, by, n));
   whole_kept(l, node, at);
   for (int k = 0; k < n; k++) node->axis[k] = l->var_name.at[order[k]];
   return node;

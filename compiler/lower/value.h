@@ -70,4 +70,9 @@ Value *value_bind(Lowering *l, Value *v, const char *name, Span at);
 typedef VEC(int) Ints;
 void free_vars(Lowering *l, Expr *e, Ints *out); /* symbolic variables, ascending */
 
+/* -- lower_reads.c --------------------------------------------------------------- */
+/* e as the body of a node, which is computed at every index: 0 where one of its reads is out of
+ * bounds. Nothing asks for it there, since the condition that proved the read does not hold. */
+Expr *defined_everywhere(Lowering *l, Expr *e);
+
 #endif

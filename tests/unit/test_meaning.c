@@ -91,6 +91,45 @@ static const Case cases[] = {
      "model it(x[6]) -> p[2] { p[d] = softmax[d in 2](x[d]) * x[d] }",
      2, /* 1 and 2 times e^-1 and 1 over 1.36787944 */
      {0.268941421, 1.46211716}},
+    /* x is 1 2, 3 4, 5 6 */
+    {"condition_around_a_sum",
+     "dim P = 3, Q = 2\n"
+     "model it(x[P,Q]) -> y[P] { y[p] = p > 0 ? sum[q](x[p - 1,q] * x[p,q]) : -1.0 }",
+     3,
+     {-1, 11, 39}},
+    {"condition_around_a_mean_of_some",
+     "dim P = 3, Q = 2\n"
+     "model it(x[P,Q]) -> y[P] { y[p] = p > 0 ? mean[q | q < p](x[p - 1,q]) : -1.0 }",
+     3,
+     {-1, 1, 3.5}},
+    {"condition_around_a_maximum_of_negatives",
+     "dim P = 3, Q = 2\n"
+     "model it(x[P,Q]) -> y[P] { y[p] = p < 2 ? max[q](-x[p + 1,q]) : 0.5 }",
+     3,
+     {-3, -5, 0.5}},
+    {"condition_of_a_reducer_around_a_sum", /* of both rows before, of one, of none */
+     "dim P = 3, Q = 2\n"
+     "model it(x[P,Q]) -> y[P] { y[p] = sum[w in 2 | w < p](sum[q](x[p - 1 - w,q])) }",
+     3,
+     {0, 3, 10}},
+    {"condition_of_softmax_around_a_sum", /* with itself 1, row 0 with 1: 11 - 25, 1 with 2: 39 - 61 */
+     "dim P = 3, Q = 2\n"
+     "op near(k[l,e]) -> p[l,2] {\n"
+     "  p[l,w] = softmax[w in 2 | w <= l](0.1 * sum[e](k[l - w,e] * k[l,e])) }\n"
+     "model it(x[P,Q]) -> y[P,2] { y = near(x) }",
+     6,
+     {1, 0, 0.802183889, 0.197816111, 0.900249511, 0.0997504891}},
+    {"condition_and_within_a_condition", /* i is 0 1 0 1 0 1 */
+     "model it(x[6], i: id<2>[6]) -> y[6] {\n"
+     "  y[k in 6] = k > 0 && i[k - 1] > 0 ? sum[j in 2](x[i[k - 1] - 1 + j]) : 0.0 }",
+     6,
+     {0, 0, 3, 0, 3, 0}},
+    {"condition_around_an_argument_with_a_clause",
+     "dim P = 3\n"
+     "op twice(x[...]) -> y[...] = 2 * x[...] grad(dy) { dx = 3 * dy } nocheck\n"
+     "model it(x[P]) -> y[P] { y[p] = p > 0 ? twice(x[p - 1]) : -1.0 }",
+     3,
+     {-1, 2, 4}},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
