@@ -109,12 +109,12 @@ TD_INLINE float td_rsqrtf(float x) { return 1.0f / __builtin_sqrtf(x); }
 TD_INLINE float td_floorf(float x) { return __builtin_floorf(x); }
 TD_INLINE float td_roundf(float x) { return __builtin_rintf(x); }   /* halves to even */
 
-/* floor as an integer, saturated; NaN becomes the least one */
+/* floor as an integer, saturated; of NaN 0 */
 TD_INLINE int32_t td_intf(float x) {
-  float f = __builtin_floorf(x);
-  f = f >= -2147483648.0f ? f : -2147483648.0f;
-  f = f <= 2147483520.0f ? f : 2147483520.0f;
-  return (int32_t)f;
+  float f = __builtin_floorf(x == x ? x : 0.0f);
+  f = f >= -0x1p31f ? f : -0x1p31f;
+  const int32_t i = (int32_t)(f < 0x1p31f ? f : 0.0f);
+  return f < 0x1p31f ? i : INT32_MAX;
 }
 
 /* a - b * floor(a / b), exact for |a / b| < 2^28; the sign is the divisor's */
@@ -375,10 +375,10 @@ TD_INLINE double td_mod(double a, double b) {
   double r = fmod(a, b);
   return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
-TD_INLINE int64_t td_int(double x) {
-  double f = floor(x);
-  f = f >= -0x1p63 ? f : -0x1p63;
-  return f < 0x1p63 ? (int64_t)f : INT64_MAX;
+TD_INLINE int32_t td_int(double x) {
+  double f = floor(x == x ? x : 0.0);
+  f = f >= -0x1p31 ? f : -0x1p31;
+  return f < 0x1p31 ? (int32_t)f : INT32_MAX;
 }
 
 /* ---- integers --------------------------------------------------------------------
