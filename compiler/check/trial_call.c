@@ -312,6 +312,9 @@ static Value *tensor_argument(Choice *c, Scope *s, const AFormal *f) {
     bound = extent_of(c, f->id_bound->name);
   else if (f->id_bound && !lower_extent(l, s, f->id_bound, &bound, &vocab))
     return NULL;
+  if (!elements_within(l, MADE_UP_BITS, arena_printf(l->arena, "'%s'", f->name), shape, rank,
+                       f->span))
+    return NULL;
   Value *v = input(c, f, tensor_type(c, f), rank, shape, ids, bound);
   v->id = vocab;
   return v;

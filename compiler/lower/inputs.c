@@ -45,6 +45,11 @@ bool bind_inputs(Lowering *l, Scope *s, ADecl *d, bool from_data) {
       l->vocab = hi;
       l->vocab_id = vocab;
     }
+    if (!elements_fit(l, arena_printf(l->arena, "the input '%s'", f->name), shape, f->items.n,
+                      f->span)) {
+      vec_push(l->arena, &l->instantiated, d); /* its header is settled: no trial of it */
+      return false;
+    }
     Value *v = entry_input(l, f->name, f->id_bound ? TY_INT : TY_REAL, f->items.n, shape, ids, 0,
                            f->id_bound ? hi - 1 : 0, data, f->span);
     v->id = vocab;

@@ -250,9 +250,7 @@ Value *lower_call(Lowering *l, Scope *s, const AExpr *e) {
     if (is_distribution(name)) return lower_draw(l, s, e);
     if (!strcmp(name, "extent")) return call_extent(l, s, e);
     if (is_reducer(name)) {
-      Diag *x =
-          lower_error(l, 218, e->a->span, "the reducer '%s' must say over which indices", name);
-      diag_hint(l->d, x, "%s[i](x[i])", name);
+      no_indices(l, name, e->a->span);
       return v_poison(l);
     }
     if (b) {

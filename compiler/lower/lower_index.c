@@ -301,6 +301,11 @@ static void walk_index(Lowering *l, Scope *s, const AExpr *e) {
   }
 }
 
+void no_indices(Lowering *l, const char *reducer, Span at) {
+  Diag *x = lower_error(l, 218, at, "the reducer '%s' must say over which indices", reducer);
+  diag_hint(l->d, x, "%s[i](x[i])", reducer);
+}
+
 /* A reducer's index runs where a range around it says that the index of this name runs. */
 static void declare_reduced(Lowering *l, Scope *s, Frame *f, const char *name, Span at) {
   IndexVar *v = declare_var(l, s, f, name, at);
@@ -328,6 +333,7 @@ static void share_kept(Lowering *l, const Frame *f) {
 
 static void walk_reduce(Lowering *l, Scope *s, const AExpr *e) {
   Frame *f = frame_push(l, false, e);
+  if (e->items.n == 0 && is_reducer(e->name)) no_indices(l, e->name, aexpr_name_span(e));
   for (int i = 0; i < e->items.n; i++) {
     const AItem *it = &e->items.at[i];
     if (it->var)

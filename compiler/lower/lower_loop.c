@@ -240,6 +240,9 @@ static bool lower_emit(Lowering *l, Scope *ls, Scope *s, const ABind *b, const A
   l->region = ctx->loop->node->region;
   l->loops = ctx->parent;
   if (n->rank != v->rank) bug("an emit with hidden axes");
+  int64_t extent[IR_MAX_RANK] = {loop->count};
+  for (int k = 0; k < v->rank; k++) extent[1 + k] = v->axis[k].extent;
+  if (!elements_fit(l, "what this loop emits", extent, 1 + v->rank, t->span)) return false;
   Value *out = stacked(l, s, loop, st, v, n, axes_of(ls, t, item));
   out->what = t->name;
   out->span = t->span;
@@ -340,6 +343,16 @@ static void rebind(Lowering *l, Scope *s, const Carried *c, Node *final) {
   scope_set(l, s, c->name, v, c->span);
 }
 
+/* Loops have slots for their counters, and the functions that are called inside have loops too. */
+static bool depth_left(Lowering *l, const AStmt *st) {
+  int depth = 0;
+  for (const LoopContext *c = l->loops; c; c = c->parent) depth++;
+  if (depth < TD_MAX_LOOPS) return true;
+  Diag *x = lower_error(l, 109, st->span, "loops nest deeper than %d", TD_MAX_LOOPS);
+  diag_hint(l->d, x, "one loop over both ranges says the same: for k in A * B");
+  return false;
+}
+
 bool lower_for(Lowering *l, Scope *s, AStmt *st) {
   int64_t count, first;
   bool reverse;
@@ -350,7 +363,7 @@ bool lower_for(Lowering *l, Scope *s, AStmt *st) {
                 "that holds it");
     return false;
   }
-  if (!loop_range(l, s, st, &count, &first, &reverse)) return false;
+  if (!depth_left(l, st) || !loop_range(l, s, st, &count, &first, &reverse)) return false;
   if (!gather_carried(l, s, st, &carried)) return false;
   Loop *loop = ir_loop(l->g, l->region, st->var, count, reverse, st->span);
   LoopContext ctx = {l->loops, loop, !st->is_scan};

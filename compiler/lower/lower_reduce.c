@@ -21,6 +21,16 @@ bool is_reducer(const char *name) {
   return false;
 }
 
+/* Places and what each of them reduces, together: may there be so many? */
+static bool steps_fit(Lowering *l, const int *outer, int nouter, const int *vars, int n, Span at) {
+  int64_t steps = 1;
+  bool fit = true;
+  for (int i = 0; i < nouter + n && fit; i++)
+    fit = mul_fits(steps, l->var_extent.at[i < nouter ? outer[i] : vars[i - nouter]], &steps);
+  if (!fit) lower_error(l, 216, at, "this reduction would take more than 2^63 steps");
+  return fit;
+}
+
 Value *reduce_vars(Lowering *l, Reducer red, const int *vars, int n, Expr *guard, Expr *body,
                    const char *name, Span at) {
   Ints free = {0}, outer = {0};
@@ -47,6 +57,7 @@ Value *reduce_vars(Lowering *l, Reducer red, const int *vars, int n, Expr *guard
     lower_error(l, 215, at, "this reduction runs over more than %d indices", IR_MAX_VARS);
     return v_poison(l);
   }
+  if (!steps_fit(l, outer.at, outer.n, vars, n, at)) return v_poison(l);
   int64_t extent[IR_MAX_VARS];
   int from[IR_MAX_VARS];
   Expr *to[IR_MAX_VARS], *index[IR_MAX_RANK];
@@ -278,7 +289,11 @@ static Value *reduce(Lowering *l, Scope *s, const AExpr *e, const Frame *f, Fram
   l->facts.n = facts;
   if (!ok || !reducible(l, e, body)) return v_poison(l);
   int vars[IR_MAX_VARS], n = 0, extents = l->var_extent.n;
-  for (int i = 0; i < f->vars.n && n < IR_MAX_VARS; i++) vars[n++] = f->vars.at[i].var;
+  if (f->vars.n > IR_MAX_VARS) {
+    lower_error(l, 215, e->span, "this reduction runs over more than %d indices", IR_MAX_VARS);
+    return v_poison(l);
+  }
+  for (int i = 0; i < f->vars.n; i++) vars[n++] = f->vars.at[i].var;
   Expr **kept = NULL;
   if (!strcmp(e->name, "softmax")) {
     kept = kept_indices(l, e, f, outer);

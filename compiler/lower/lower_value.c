@@ -249,11 +249,23 @@ static bool reads_in_order(const Expr *e, const int *order, int n) {
   return true;
 }
 
-static const char *shape_of(Lowering *l, const int *vars, int n) {
-  const char *s = "";
-  for (int k = 0; k < n; k++)
-    s = arena_printf(l->arena, "%s%s%lld", s, k ? " x " : "", (long long)l->var_extent.at[vars[k]]);
-  return s;
+bool elements_fit(Lowering *l, const char *what, const int64_t *extent, int n, Span at) {
+  /* Extents that were made up, to check what nothing uses, say nothing about size. */
+  int bits = l->assumed && *l->assumed ? MADE_UP_BITS : ELEMENT_BITS;
+  return elements_within(l, bits, what, extent, n, at);
+}
+
+bool elements_within(Lowering *l, int bits, const char *what, const int64_t *extent, int n,
+                     Span at) {
+  int64_t count = 1;
+  bool fit = true;
+  const char *shape = "";
+  for (int k = 0; k < n; k++) {
+    fit = fit && mul_fits(count, extent[k], &count) && count <= (int64_t)1 << bits;
+    shape = arena_printf(l->arena, "%s%s%lld", shape, k ? " x " : "", (long long)extent[k]);
+  }
+  if (!fit) lower_error(l, 216, at, "%s would have more than 2^%d elements: %s", what, bits, shape);
+  return fit;
 }
 
 Node *value_node(Lowering *l, Value *v, const char *name, Span at) {
@@ -267,17 +279,12 @@ Node *value_node(Lowering *l, Value *v, const char *name, Span at) {
   if (exact) return v->e->node;
   int64_t extent[IR_MAX_VARS];
   Expr *by[IR_MAX_VARS] = {NULL};
-  int64_t count = 1;
   for (int k = 0; k < n; k++) {
     extent[k] = l->var_extent.at[order[k]];
     by[k] = ex_var(l->g, k);
-    if (!mul_fits(count, extent[k], &count) || count > (int64_t)1 << 40) {
-      lower_error(l, 216, at, "this tensor would have more than 2^40 elements: %s",
-                  shape_of(l, order, n));
-      n = 0;
-      return ir_comp(l->g, l->region, name, at, 0, 0, extent, RED_NONE, NULL, ex_num(l->g, 0));
-    }
   }
+  if (!elements_fit(l, "this tensor", extent, n, at))
+    return ir_comp(l->g, l->region, name, at, 0, 0, extent, RED_NONE, NULL, ex_num(l->g, 0));
   Node *node = ir_comp(l->g, l->region, name, at, n, 0, extent, RED_NONE, NULL,
                        subst_vars(l, defined_everywhere(l, v->e), order, by, n));
   whole_kept(l, node, at);

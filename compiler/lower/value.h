@@ -63,6 +63,11 @@ Value *v_fresh(Lowering *l, const Value *v);
 /* Bring values to common axes (by identity; one must have them all), rewriting
  * their expressions; false after an error. out gets the axes. */
 bool v_align(Lowering *l, Value **vs, int n, Span at, Value *out);
+/* May a tensor have so many elements, 2^bits of them? Else an error that calls it `what`. */
+enum { ELEMENT_BITS = 40, MADE_UP_BITS = 58 }; /* 58: bytes still fit 64 bits */
+bool elements_fit(Lowering *l, const char *what, const int64_t *extent, int n, Span at);
+bool elements_within(Lowering *l, int bits, const char *what, const int64_t *extent, int n,
+                     Span at);
 /* The node of a lambda: hidden free variables first, then its axes. */
 Node *value_node(Lowering *l, Value *v, const char *name, Span at);
 /* value_node, and the value that reads it. */

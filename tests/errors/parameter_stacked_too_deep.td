@@ -1,10 +1,10 @@
 block deep(x[b,d]) -> y[b,d] {
   h = x
   for a in 2 { for c in 2 { for e in 2 { for f in 2 { for g in 2 {
-    for i in 2 { for j in 2 { for k in 2 { for m in 2 {
+    for i in 2 { for j in 2 { for k in 2 {
       param w[3] ~ normal(0, 1)
       h[b,d] = h[b,d] + w[0]
-    } } } }
+    } } }
   } } } } }
   y = h
 }

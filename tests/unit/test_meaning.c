@@ -112,7 +112,7 @@ static const Case cases[] = {
      "model it(x[P,Q]) -> y[P] { y[p] = sum[w in 2 | w < p](sum[q](x[p - 1 - w,q])) }",
      3,
      {0, 3, 10}},
-    {"condition_of_softmax_around_a_sum", /* with itself 1; 0 with 1: 11 - 25; 1 with 2: 39 - 61 */
+    {"condition_of_softmax_around_a_sum", /* products: 5; 25, 11; 61, 39 */
      "dim P = 3, Q = 2\n"
      "op near(k[l,e]) -> p[l,2] {\n"
      "  p[l,w] = softmax[w in 2 | w <= l](0.1 * sum[e](k[l - w,e] * k[l,e])) }\n"
