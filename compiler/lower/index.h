@@ -15,6 +15,7 @@ typedef struct IndexVar {
   Span origin; /* what fixed its extent */
   const char *origin_text;
   bool ranged;   /* written with a range: `i in lo : hi` */
+  bool wrong;    /* an error has been reported: what it runs over is not missed */
   bool implicit; /* neither on the left nor reduced: Einstein */
 } IndexVar;
 

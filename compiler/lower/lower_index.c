@@ -253,9 +253,26 @@ static IndexVar *index_name(Lowering *l, Scope *s, const AExpr *e) {
 
 static void walk(Lowering *l, Scope *s, const AExpr *e, bool in_index);
 
+/* h[b,l,d] where `h` is an index of the statement: a number, whatever else has the name. */
+static void index_indexed(Lowering *l, Scope *s, IndexVar *v, Span at) {
+  const Binding *b = scope_find(s, v->name);
+  bool hides = b && b->value->kind == V_TENSOR && b->value->rank;
+  Diag *x = lower_error(l, 306, at, "'%s' is an index of this statement%s", v->name,
+                        hides ? arena_printf(l->arena, " and hides the tensor '%s'", v->name)
+                              : ", a number, and has no axes");
+  if (v->span.line) diag_label(l->d, x, v->span, "the index");
+  if (hides && b->span.line) diag_note(l->d, x, b->span, "the tensor '%s' is given here", v->name);
+  if (hides) diag_hint(l->d, x, "give the index, or the tensor, another name");
+  v->wrong = true;
+}
+
 static Value *base_value(Lowering *l, Scope *s, const AExpr *e) {
   if (e->kind == A_NAME) {
-    if (frame_find(l->frame, e->name)) return NULL;
+    IndexVar *v = frame_find(l->frame, e->name);
+    if (v) {
+      index_indexed(l, s, v, e->span);
+      return NULL;
+    }
     Binding *b = scope_find(s, e->name);
     return b ? binding_value(l, b) : NULL;
   }
@@ -441,10 +458,12 @@ static bool infer_finish(Lowering *l, Scope *s, Frame *f) {
     Value *dim = pattern_binding(s, v->name) ? NULL : dim_named_like(l, s, v->name);
     if (v->extent < 0 && dim)
       set_extent(l, v, dim->inum, dim->id, dim->span, extent_text(l, dim->id, dim->inum));
-    if (v->extent < 0) {
+    if (v->extent < 0 && !v->wrong) {
       Diag *x = lower_error(l, 202, v->span, "nothing says how far index '%s' runs", v->name);
       diag_hint(l->d, x, "use it alone as an index of something, or write its range: %s in 0 : N",
                 v->name);
+    }
+    if (v->extent < 0) {
       set_extent(l, v, 1, NULL, v->span, NULL);
       ok = false;
     }
