@@ -48,10 +48,10 @@ CLI = main options flags help report open compile train sample eval run check fm
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data \
        test_jit test_train test_reference test_api test_cli test_memory test_grad test_grad_loops \
-       test_grad_form test_grad_random test_backend test_backend_random test_chain test_prelude \
-       test_numbers \
-       test_contract test_diagnostics test_language test_mutations test_output test_narrow \
-       test_recompute test_prims test_target test_traffic test_dialect test_meaning
+       test_grad_form test_grad_text test_grad_random test_backend test_backend_random test_chain \
+       test_prelude test_numbers test_contract test_diagnostics test_language test_mutations \
+       test_output test_narrow test_recompute test_prims test_target test_traffic test_dialect \
+       test_meaning
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -154,8 +154,8 @@ $(B)/tests/test_memory: override LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wr
 $(B)/tests/test_random_graphs: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_grad $(B)/tests/test_grad_loops $(B)/tests/test_grad_form: $(B)/tests/grads.o
 $(B)/tests/test_language $(B)/tests/test_mutations $(B)/tests/test_diagnostics: $(B)/tests/sources.o
-$(B)/tests/test_narrow $(B)/tests/test_target $(B)/tests/test_traffic $(B)/tests/test_meaning: \
-  $(B)/tests/model.o
+ON_MODELS = grad_text narrow target traffic meaning
+$(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
 SANDBOXED = api checkpoint cli data memory output recompute reference
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 COMPILED = backend backend_random chain prims target dialect numbers

@@ -18,6 +18,7 @@ typedef struct Header {
   AxisName map[4 * IR_MAX_RANK];
   int nmap;
   Span dots_span; /* the argument that says what `...` stands for */
+  int first;      /* nodes from this one on were made by the body */
 } Header;
 
 /* -- lower_header.c --------------------------------------------------------------------- */

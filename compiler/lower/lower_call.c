@@ -130,14 +130,14 @@ static Value *instantiate(Lowering *l, Fn *fn, Scope *s, const Arguments *a) {
   Frame *frame = l->frame;
   bool clause = d->grad.present && (d->grad.nocheck || !l->plain_gradients);
   for (int i = 0; clause && i < d->formals.n; i++)
-    if (d->formals.at[i].is_tensor && a->value[i]->kind == V_TENSOR &&
-        a->value[i]->e->type == TY_REAL)
+    if (a->value[i]->kind == V_TENSOR && a->value[i]->e->type == TY_REAL)
       a->value[i] = value_bind(l, a->value[i], d->formals.at[i].name, a->span[i]);
   Header h = {.l = l, .s = s, .decl = d};
   Value *out = NULL;
   frame_push(l, true, NULL);
   bool bound = bind_formals(&h, a->value, a->span);
   l->frame = frame;
+  h.first = l->g->nodes.n;
   if (bound && lower_body(l, s, d->body.at, d->body.n)) {
     if (clause) attach_gradient(&h);
     frame_push(l, true, NULL);

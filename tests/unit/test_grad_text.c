@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* Gradients of losses written as text, against numbers worked out by hand: both the
+ * evaluator and the compiled kernels must have them. Where the meaning of a program is at
+ * stake, comparing the two with each other would see nothing. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "compiler/eval/eval.h"
+#include "tests/model.h"
+
+enum { MOST = 64 };
+
+/* A step of the optimizer below takes the gradient off the parameters. */
+static const char head[] = "data text { source \"verse.txt\"  tokens chars  split 0.9 }\n"
+                           "dim B = 1, L = 2, V = text.vocab, N = 3\n";
+static const char tail[] = "}\ntrain { loss main  sgd(lr = 1, momentum = 0)  batch B  steps 1 }\n";
+static const char file[] = "build/tests/grad_text.td";
+
+static void write_program(const char *declared, const char *loss) {
+  FILE *f = fopen(file, "w");
+  assert_non_null(f);
+  fprintf(f, "%s%s\nloss main(x: id<V>[B,L+1]) {\n%s\n%s", head, declared, loss, tail);
+  assert_int_equal(fclose(f), 0);
+}
+
+typedef struct Vector {
+  int state;
+  int64_t count;
+  double before[MOST];
+} Vector;
+
+/* The parameters as the program's init leaves them. */
+static void initial(const Session *s, Vector *v) {
+  v->state = session_state(s, "params.vector");
+  assert_true(v->state >= 0);
+  const TdState *state = &session_program(s)->states[v->state];
+  v->count = state->count;
+  assert_true(v->count <= MOST);
+  void *x = state_of(s, v->state);
+  for (int64_t i = 0; i < v->count; i++) v->before[i] = typed_value(x, state->type, i);
+  free(x);
+}
+
+static void check(const char *who, const Vector *v, int64_t i, double after, const double *want) {
+  double derived = v->before[i] - after;
+  if (!(fabs(derived - want[i]) <= 1e-5 * (1 + fabs(want[i]))))
+    fail_msg("%s: the gradient of parameter %d is %.9g, not %.9g", who, (int)i, derived, want[i]);
+}
+
+static void check_evaluator(const Model *m, const Vector *v, const double *want) {
+  Graph *g = unit_entry(m->unit, "train")->graph;
+  Eval *ev = eval_new(g, 1, 1);
+  for (int i = 0; i < g->top->nodes.n; i++) {
+    Node *n = g->top->nodes.at[i];
+    if (n->kind != N_INPUT && n->kind != N_STATE) continue;
+    double *x = eval_bind(ev, n);
+    for (int64_t k = 0; k < ir_count(n); k++) x[k] = n == g->step;
+    if (!strcmp(n->name, "params.vector")) memcpy(x, v->before, (size_t)v->count * sizeof *x);
+  }
+  assert_null(eval_run(ev));
+  const double *after = eval_bind(ev, graph_leaf(g, N_STATE, "params.vector"));
+  for (int64_t i = 0; i < v->count; i++) check("evaluator", v, i, after[i], want);
+  eval_free(ev);
+}
+
+static void check_kernels(Session *s, const Vector *v, const double *want) {
+  static const int32_t symbols[3];
+  int train = session_entry(s, "train");
+  TdError err = {0};
+  if (session_input(s, train, "x")) assert_true(session_set_ints(s, train, "x", symbols, 3, &err));
+  session_run(s, train, 1, 1);
+  const TdState *state = &session_program(s)->states[v->state];
+  void *x = state_of(s, v->state);
+  for (int64_t i = 0; i < v->count; i++)
+    check("kernels", v, i, typed_value(x, state->type, i), want);
+  free(x);
+}
+
+/* d loss by the parameters, all of rank 1, one after another as they are declared. */
+static void gradients(const char *declared, const char *loss, int n, const double *want) {
+  Model m;
+  Running r;
+  Vector v;
+  write_program(declared, loss);
+  assert_true(model_open(&m, file, NULL, 0, NULL, 28, NULL));
+  assert_true(model_build(&m));
+  assert_true(running_open(&r, &m, 1));
+  session_run(r.session, session_entry(r.session, "init"), 1, 0);
+  initial(r.session, &v);
+  assert_int_equal(v.count, n);
+  check_evaluator(&m, &v, want);
+  check_kernels(r.session, &v, want);
+  running_close(&r);
+  model_close(&m);
+}
+
+#define GRADIENTS(declared, loss, ...)                                               \
+  gradients(declared, loss, (int)(sizeof((double[]){__VA_ARGS__}) / sizeof(double)), \
+            (double[]){__VA_ARGS__})
+
+/* ---- a clause belongs to its call --------------------------------------------------- */
+
+/* d = 1 + 2 * 1.5 * 1.5 by w = 1; nothing through the call. */
+static void test_identity_passes_nothing(void **state) {
+  (void)state;
+  static const char op[] = "param w[N] = 1\n"
+                           "op fixed(x[...]) -> y[...] = x[...] grad(dy) { } nocheck";
+  static const char loss[] = "a[i] = 1.5 * w[i]\n c = fixed(a)\n"
+                             "minimize sum[i](w[i]) + sum[i](a[i] * a[i]) + sum[i](c[i])";
+  GRADIENTS(op, loss, 5.5, 5.5, 5.5);
+  GRADIENTS("param w[N] = 1\nop fixed(x[...]) -> y[...] = 1 * x[...] grad(dy) { } nocheck", loss,
+            5.5, 5.5, 5.5);
+  GRADIENTS("param w[N] = 1\nop fixed(x[n]) -> y[n] { z[n] = x[n]; y = z } grad(dy) { } nocheck",
+            loss, 5.5, 5.5, 5.5);
+  GRADIENTS("param w[N] = 1",
+            "a[i] = 1.5 * w[i]\n c = stop(a)\n"
+            "minimize sum[i](w[i]) + sum[i](a[i] * a[i]) + sum[i](c[i])",
+            5.5, 5.5, 5.5);
+}
+
+/* Two calls with the same argument, each its own clause: 10 + 100, and 1 of w itself. */
+static void test_clauses_of_two_calls(void **state) {
+  (void)state;
+  GRADIENTS("param w[N] = 2\n"
+            "op ten(x[...]) -> y[...] = x[...] grad(dy) { dx[...] = 10 * dy[...] } nocheck\n"
+            "op hundred(x[...]) -> y[...] = x[...] grad(dy) { dx[...] = 100 * dy[...] } nocheck",
+            "a = ten(w)\n b = hundred(w)\n"
+            "minimize sum[i](a[i]) + sum[i](b[i]) + sum[i](w[i])",
+            111, 111, 111);
+  /* one inside the other: 10 of the first call, 2 of the second, whose clause is all that counts */
+  GRADIENTS("param w[N] = 2\n"
+            "op ten(x[...]) -> y[...] = x[...] grad(dy) { dx[...] = 10 * dy[...] } nocheck\n"
+            "op both(x[...]) -> y[...] { y = ten(x) } grad(dy) { dx[...] = 2 * dy[...] } nocheck",
+            "a = ten(w)\n b = both(w)\n minimize sum[i](a[i]) + sum[i](b[i])", 12, 12, 12);
+}
+
+/* A carry handed on: each of two turns adds u * stop(r), r = 1, then 1 + 2. */
+static void test_clause_in_a_loop(void **state) {
+  (void)state;
+  GRADIENTS("param w[N] = 1\nparam u[N] = 2",
+            "r = w\n for k in 2 { r[i] = r[i] + u[i] * stop(r[i]) }\n minimize sum[i](r[i])", 1, 1,
+            1, 4, 4, 4);
+}
+
+/* Scalars of a statement: straight through where the op rounds, w * stop(w) is w. */
+static void test_clause_of_numbers(void **state) {
+  (void)state;
+  GRADIENTS("param w[N] = 2\nop rounded(x) -> y = round(x) grad(dy) { dx = 3 * dy } nocheck",
+            "a[i] = rounded(0.7 * w[i]) * 2 + w[i] * stop(w[i])\n minimize sum[i](a[i])", 6.2, 6.2,
+            6.2);
+}
+
+/* What is no real number has no gradient: an empty clause may say so. */
+static void test_clause_of_integers(void **state) {
+  (void)state;
+  GRADIENTS("param w[N] = 2\nop whole(x[...]) -> k[...] = int(x[...]) grad(dk) { } nocheck",
+            "k = whole(w)\n j = stop(k)\n minimize sum[i](real(k[i]) * w[i] + real(j[i]))", 2, 2,
+            2);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_identity_passes_nothing), cmocka_unit_test(test_clauses_of_two_calls),
+      cmocka_unit_test(test_clause_in_a_loop),        cmocka_unit_test(test_clause_of_numbers),
+      cmocka_unit_test(test_clause_of_integers),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
