@@ -16,7 +16,7 @@ LOWER    = lower_error lower_value lower_range lower_whole lower_reads lower_pat
            lower_name lower_file lower_left lower_index lower_expr lower_reduce lower_draw \
            lower_header lower_vjp lower_call lower_stmt lower_loop lower_place diffusion settings \
            entry inputs models objective sampler domain
-GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_values
+GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_steep grad_values
 PASSES   = pipeline simplify hoist cse recompute again twice restack tables inline
 EVAL     = eval eval_code eval_ops eval_run
 CHECK    = gradcheck opcheck trial trial_call

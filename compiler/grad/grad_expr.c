@@ -110,6 +110,12 @@ static Expr *scale(Graph *g, Expr *v, Expr *d) {
   return ex2(g, P_mul, v, d);
 }
 
+/* A zero passes nothing on: see grad_steep.c. */
+static Guarded unless_zero(Graph *g, Guarded x) {
+  if (x.value->kind == E_NUM) return x;
+  return (Guarded){ex_and(g, x.guard, ex2(g, P_ne, x.value, ex_num(g, 0))), x.value};
+}
+
 /* An entry through a derivative: branches of the derivative become guards. */
 static void pass(GradPass *p, GuardedList *to, Guarded x, Expr *d) {
   Graph *g = p->graph;
@@ -169,7 +175,11 @@ static void through_prim(Sweep *s, Expr *e, Expr *y, const GuardedList *from) {
       no_derivative(p, s->owner, e);
     } else {
       Expr *d = derivative(p->graph, e, y, k);
-      for (int i = 0; i < from->n; i++) pass(p, list_of(s, e->args[k]), from->at[i], d);
+      bool steep = grad_is_steep(p, d, e, y);
+      for (int i = 0; i < from->n; i++) {
+        Guarded x = steep ? unless_zero(p->graph, from->at[i]) : from->at[i];
+        pass(p, list_of(s, e->args[k]), x, d);
+      }
     }
   }
 }
@@ -201,6 +211,7 @@ void grad_expr(GradPass *p, Node *owner, Expr *root, Expr *root_value, const Gua
   int n = s.order.at.n;
   s.adjoint = NEWN(p->arena, GuardedList, n);
   spread_value(&s, root_value);
+  for (int i = 0; i < n; i++) grad_may_be_infinite(p, s.order.at.at[i]); /* arguments first */
   for (int i = 0; i < seeds->n; i++) list_add(p, &s.adjoint[n - 1], seeds->at[i]);
   for (int i = n - 1; i >= 0; i--) {
     Expr *e = s.order.at.at[i];

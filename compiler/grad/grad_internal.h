@@ -117,6 +117,8 @@ struct GradPass {
   VEC(Node *) late; /* nodes for results only: they move up to what they read */
   int *slot;        /* scratch by expression: place in a visit's list */
   int slots;
+  char *finite; /* by expression: 0 unknown, 1 finite, 2 not for certain */
+  int nfinite;
   int errors;
 };
 
@@ -139,6 +141,11 @@ Expr *guard_select(Graph *g, Guarded x); /* guard ? value : 0 */
 bool expr_has_read(Graph *g, Expr *e);
 void grad_expr(GradPass *p, Node *owner, Expr *root, Expr *root_value, const GuardedList *seeds,
                ReadAdjoints *out);
+
+/* -- grad_steep.c: derivatives that may be infinite ------------------------------ */
+bool grad_may_be_infinite(GradPass *p, const Expr *e);
+/* Of the derivative d of e, whose value is y: must a zero be kept from it? */
+bool grad_is_steep(GradPass *p, const Expr *d, const Expr *e, const Expr *y);
 
 /* -- grad_index.c: contributions solved for the axes they go to ---------------- */
 bool grad_invert(Graph *g, int rank, const int64_t *shape, const Share *s, Term *out);

@@ -166,11 +166,75 @@ static void test_clause_of_integers(void **state) {
             2);
 }
 
+/* ---- a zero passes nothing on ------------------------------------------------------- */
+
+/* The branch of another statement is not taken where f is steep: 2 is left. */
+static void test_branch_not_taken(void **state) {
+  (void)state;
+  static const char *const steep[] = {"sqrt(w[i] * w[i])", "sqrt(w[i])",         "log(w[i])",
+                                      "rsqrt(w[i])",       "1 / w[i]",           "pow(w[i], 0.5)",
+                                      "pow(w[i], -1)",     "log1p(w[i] - 1)",    "exp(1000 + w[i])",
+                                      "expm1(w[i] + 1e9)", "w[i] * log(w[i])",   "log(w[i]) / w[i]",
+                                      "(w[i] + 1) / w[i]", "sqrt(log(w[i] + 1))"};
+  for (size_t k = 0; k < sizeof steep / sizeof *steep; k++) {
+    char loss[256];
+    snprintf(loss, sizeof loss,
+             "c[i] = %s\n h[i] = w[i] > 0.5 ? c[i] : 2 * w[i]\n minimize sum[i](h[i])", steep[k]);
+    GRADIENTS("param w[N] = 0", loss, 2, 2, 2);
+  }
+}
+
+/* The norm of a row of zeros, which is replaced; and inside a loop, twice over. */
+static void test_norm_of_nothing(void **state) {
+  (void)state;
+  GRADIENTS("param w[N] = 0",
+            "n = sqrt(sum[i](w[i] * w[i]))\n h = n > 0.5 ? n : 1.0\n minimize h + sum[i](w[i])", 1,
+            1, 1);
+  GRADIENTS("param w[N] = 0",
+            "r = w\n for k in 2 { n[i] = sqrt(r[i]); r[i] = r[i] > 0.5 ? n[i] : 3 * r[i] }\n"
+            "minimize sum[i](r[i])",
+            9, 9, 9);
+}
+
+/* log(1 + exp x) by hand, with x itself where exp is too large. */
+static void test_overflow_not_taken(void **state) {
+  (void)state;
+  GRADIENTS("param w[N] = 1000",
+            "e[i] = exp(w[i])\n s[i] = log1p(e[i])\n h[i] = w[i] > 20 ? w[i] : s[i]\n"
+            "minimize sum[i](h[i])",
+            1, 1, 1);
+}
+
+/* A weight of zero, whatever it weighs; and what is not zero passes as ever. */
+static void test_weights(void **state) {
+  (void)state;
+  GRADIENTS("param w[N] = 0\nparam u[N] = 0", "minimize sum[i](u[i] * sqrt(w[i]))", 0, 0, 0, 0, 0,
+            0);
+  GRADIENTS("param w[N] = 4\nparam u[N] = 2",
+            "minimize sum[i](u[i] * sqrt(w[i]) + u[i] / w[i] + log(w[i]) + rsqrt(w[i]))", 0.5625,
+            0.5625, 0.5625, 2.25, 2.25, 2.25);
+}
+
+/* pow(p, e): at 0, 0 neither has a slope; at 2, 3 they are 12 and 8 log 2. */
+static void test_powers(void **state) {
+  (void)state;
+  GRADIENTS("param w[N] = 0\nparam u[N] = 0", "minimize sum[i](pow(w[i], u[i]))", 0, 0, 0, 0, 0, 0);
+  GRADIENTS("param w[N] = 2\nparam u[N] = 3", "minimize sum[i](pow(w[i], u[i]))", 12, 12, 12,
+            5.54517744, 5.54517744, 5.54517744);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_identity_passes_nothing), cmocka_unit_test(test_clauses_of_two_calls),
-      cmocka_unit_test(test_clause_in_a_loop),        cmocka_unit_test(test_clause_of_numbers),
+      cmocka_unit_test(test_identity_passes_nothing),
+      cmocka_unit_test(test_clauses_of_two_calls),
+      cmocka_unit_test(test_clause_in_a_loop),
+      cmocka_unit_test(test_clause_of_numbers),
       cmocka_unit_test(test_clause_of_integers),
+      cmocka_unit_test(test_branch_not_taken),
+      cmocka_unit_test(test_norm_of_nothing),
+      cmocka_unit_test(test_overflow_not_taken),
+      cmocka_unit_test(test_weights),
+      cmocka_unit_test(test_powers),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
