@@ -10,7 +10,7 @@ op lerp(a, b, t) -> y = a + (b - a) * t
 op clamp(x[...], lo, hi) -> y[...] = max(lo, min(x[...], hi))
 
 # x, and no gradient passes: a constant as far as derivatives are concerned.
-op stop(x[...]) -> y[...] = x[...] grad(dy) { } nocheck
+op stop(x[...]) -> y[...] = x[...] grad(dy) {} nocheck
 
 # A draw from the standard Gumbel distribution: -log(-log u), u in (0, 1).
 op gumbel() -> g = -log(-log(uniform() * 0.9999998 + 0.0000001))
