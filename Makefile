@@ -154,7 +154,7 @@ $(B)/tests/test_memory: override LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wr
 $(B)/tests/test_random_graphs: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_grad $(B)/tests/test_grad_loops $(B)/tests/test_grad_form: $(B)/tests/grads.o
 $(B)/tests/test_language $(B)/tests/test_mutations $(B)/tests/test_diagnostics: $(B)/tests/sources.o
-ON_MODELS = grad_text narrow target traffic meaning
+ON_MODELS = grad_text narrow target traffic meaning numbers
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
 SANDBOXED = api checkpoint cli data memory output recompute reference
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o

@@ -86,21 +86,23 @@ static void stop_gradient(Lowering *l, Expr *read) {
   if (read->kind == E_READ) read->node->vjp = NEW(l->arena, Vjp);
 }
 
-/* The maximum that is subtracted before exp: a constant to differentiation, and
- * 0 where everything is -inf or masked, so that exp sees no inf - inf. */
-static Expr *shift(Lowering *l, const int *vars, int n, Expr *guard, Expr *x, const char *name,
-                   Span at) {
+/* The maximum that is subtracted before exp: a constant to differentiation, and 0 where
+ * everything is -inf or masked, so that exp sees no inf - inf; with `either` also where
+ * it is inf, where a softmax has no value, but a sum of exp has: inf. */
+static Expr *shift(Lowering *l, const int *vars, int n, Expr *guard, Expr *x, bool either,
+                   const char *name, Span at) {
   Value *m = reduce_vars(l, RED_MAX, vars, n, guard, x, arena_printf(l->arena, "%s.max", name), at);
   if (m->kind == V_POISON) return ex_num(l->g, 0);
   stop_gradient(l, m->e);
-  Expr *inf = ex_num(l->g, -INFINITY);
-  return ex3(l->g, P_select, ex2(l->g, P_eq, m->e, inf), ex_num(l->g, 0), m->e);
+  Expr *none = either ? ex2(l->g, P_eq, ex1(l->g, P_abs, m->e), ex_num(l->g, INFINITY))
+                      : ex2(l->g, P_eq, m->e, ex_num(l->g, -INFINITY));
+  return ex3(l->g, P_select, none, ex_num(l->g, 0), m->e);
 }
 
 static Value *softmax(Lowering *l, const int *vars, int n, Expr *guard, Expr *x, const char *name,
                       Span at) {
   bool partial = guard || defined_everywhere(l, x) != x; /* may a row be empty? */
-  Expr *m = shift(l, vars, n, guard, x, name, at);
+  Expr *m = shift(l, vars, n, guard, x, false, name, at);
   Expr *p = ex1(l->g, P_exp, ex2(l->g, P_sub, x, m));
   if (guard) p = ex3(l->g, P_select, guard, p, ex_num(l->g, 0));
   p = held(l, p, arena_printf(l->arena, "%s.exp", name), at);
@@ -114,7 +116,7 @@ static Value *softmax(Lowering *l, const int *vars, int n, Expr *guard, Expr *x,
 
 static Value *logsumexp(Lowering *l, const int *vars, int n, Expr *guard, Expr *x, const char *name,
                         Span at) {
-  Expr *m = shift(l, vars, n, guard, x, name, at);
+  Expr *m = shift(l, vars, n, guard, x, true, name, at);
   Expr *p = ex1(l->g, P_exp, ex2(l->g, P_sub, x, m));
   Value *z = reduce_vars(l, RED_SUM, vars, n, guard, p, arena_printf(l->arena, "%s.sum", name), at);
   if (z->kind == V_POISON) return z;

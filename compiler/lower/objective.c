@@ -190,16 +190,37 @@ static void update(Lowering *l, Node *state, Value *v, Span at) {
   vec_push(l->arena, &l->g->updates, u);
 }
 
-static Value *norm(Lowering *l, Node *const flats[2], Span at) {
+/* The sum over the flat gradients of the squares of their elements, of those that are large,
+ * 2^-80 times as large, or of the others. */
+static Expr *sum_of_squares(Lowering *l, Node *const flats[2], bool large, Span at) {
   Expr *sum = NULL;
   for (int k = 0; k < 2; k++) {
     if (!flats[k]) continue;
     Value *g = flat_value(l, flats[k]);
-    Value *s = reduce_vars(l, RED_SUM, &g->axis[0].var, 1, NULL, ex2(l->g, P_mul, g->e, g->e),
-                           arena_printf(l->arena, "grad_norm.%s", flat_name[k]), at);
+    Expr *is_large = ex2(l->g, P_lt, ex_num(l->g, 0x1p48), ex1(l->g, P_abs, g->e));
+    Expr *x = large ? ex2(l->g, P_mul, ex_num(l->g, 0x1p-80), g->e) : g->e;
+    Expr *zero = ex_num(l->g, 0), *square = ex2(l->g, P_mul, x, x);
+    square = ex3(l->g, P_select, is_large, large ? square : zero, large ? zero : square);
+    Value *s = reduce_vars(
+        l, RED_SUM, &g->axis[0].var, 1, NULL, square,
+        arena_printf(l->arena, "grad_norm.%s%s", flat_name[k], large ? ".large" : ""), at);
     sum = sum ? ex2(l->g, P_add, sum, s->e) : s->e;
   }
-  return value_bind(l, v_scalar(l, ex1(l->g, P_sqrt, sum)), "grad_norm", at);
+  return sum;
+}
+
+/* Squares overflow single precision from 2^64 on: large elements are summed apart (Blue 1978),
+ * in the same pass, which leaves the others' sum as it was. */
+static Value *norm(Lowering *l, Node *const flats[2], Span at) {
+  Graph *g = l->g;
+  Expr *small = ex1(g, P_sqrt, sum_of_squares(l, flats, false, at));
+  small = value_bind(l, v_scalar(l, small), "grad_norm.small", at)->e;
+  Expr *large = sum_of_squares(l, flats, true, at);
+  Expr *scaled = ex2(g, P_mul, ex_num(g, 0x1p-80), small);
+  Expr *both = ex1(g, P_sqrt, ex2(g, P_add, large, ex2(g, P_mul, scaled, scaled)));
+  both = ex2(g, P_mul, ex_num(g, 0x1p80), both);
+  Expr *none = ex2(g, P_eq, large, ex_num(g, 0));
+  return value_bind(l, v_scalar(l, ex3(g, P_select, none, small, both)), "grad_norm", at);
 }
 
 /* One call of the optimizer's op on one flat vector, k: 0 of the matrices, 1 of the vectors. */

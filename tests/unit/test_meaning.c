@@ -2,6 +2,7 @@
 /* What texts mean, in numbers worked out by hand: kernels and the evaluator get the same graph
  * from lowering, so comparing the two says nothing about it. A case is one model; element i of
  * every real input is i + 1, of an integer input i modulo its range. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -130,6 +131,11 @@ static const Case cases[] = {
      "model it(x[P]) -> y[P] { y[p] = p > 0 ? twice(x[p - 1]) : -1.0 }",
      3,
      {-1, 2, 4}},
+    {"logsumexp_of_infinities",
+     "dim B = 4, D = 3\nmodel it(m[B]) -> t[B] {\n"
+     "t[b] = logsumexp[d in D](d > 0 ? real(d - 1) : b == 0 ? inf : b == 1 ? -inf : m[b] - 3)\n}",
+     4, /* log(2e^0 + e) for b == 2 */
+     {INFINITY, 1.3132616875, 1.5514447139, 1.8619948041}},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -16,6 +17,7 @@
 #include "compiler/ir/verify.h"
 #include "runtime/cpu/toolchain.h"
 #include "tests/compiled.h"
+#include "tests/model.h"
 
 enum { MOST = 8 };
 
@@ -131,9 +133,62 @@ static void holds(void **state) {
   arena_free(arena);
 }
 
+/* ---- a training step -------------------------------------------------------------------- */
+
+/* The gradients of w are 3e20 and 4e20, whose squares are no floats, those of m are 1: clipped to
+ * a norm of 1 they are 0.6, 0.8 and 2e-21. */
+static const char large_gradients[] =
+    "data text { source \"none\"  tokens chars  split 0.9 }\n"
+    "dim I = 2, B = 1, L = 1, V = text.vocab\n"
+    "param w[I] = 0\nparam m[I,I] = 0\n"
+    "loss main(x: id<V>[B,L]) {\n"
+    "  minimize sum[i](w[i] * (i == 0 ? 3e20 : 4e20)) + sum[i, j in I](m[i,j])\n}\n"
+    "train { loss main  sgd(lr = 1, momentum = 0)  batch B  steps 1  clip 1 }\n";
+
+static void open_model(Model *m, const char *path, const char *text) {
+  FILE *f = fopen(path, "w");
+  assert_non_null(f);
+  assert_true(fputs(text, f) >= 0 && fclose(f) == 0);
+  assert_true(model_open(m, path, NULL, 0, NULL, 4, NULL));
+}
+
+static void near(const char *by, double got, double want) {
+  if (!(fabs(got - want) <= 1e-6 * fabs(want))) fail_msg("%s: %.9g for %.9g", by, got, want);
+}
+
+static void gradients_are_clipped(void **state) {
+  (void)state;
+  Model m;
+  open_model(&m, "build/tests/large_gradients.td", large_gradients);
+  int entry = 0;
+  while (strcmp(m.unit->entries[entry].name, "train") != 0) entry++;
+  Graph *g = m.unit->entries[entry].graph;
+  Eval *ev = eval_new(g, 1, 1);
+  assert_null(eval_run(ev));
+  const double *w = eval_bind(ev, graph_leaf(g, N_STATE, "params.vector")),
+               *v = eval_bind(ev, graph_leaf(g, N_STATE, "params.matrix"));
+  near("evaluator", w[0], -0.6), near("evaluator", w[1], -0.8), near("evaluator", v[3], -2e-21);
+  near("evaluator", *eval_value(ev, graph_output(g, "grad_norm")), 5e20);
+  eval_free(ev);
+  const TdProgram *program = m.unit->program;
+  Compiled *p = compiled_new(program, toolchain_flags());
+  assert_non_null(p);
+  for (int i = 0; i < program->nentries; i++)
+    if (strcmp(program->entries[i].name, "train") == 0) compiled_run(p, i, (TdControl){1, 1}, 3);
+  for (int i = 0; i < program->nstates; i++) {
+    const float *x = compiled_state(p, i);
+    const char *name = program->states[i].name;
+    if (strcmp(name, "params.matrix") == 0) near("kernels", (double)x[3], -2e-21);
+    if (strcmp(name, "params.vector") == 0)
+      near("kernels", (double)x[0], -0.6), near("kernels", (double)x[1], -0.8);
+  }
+  compiled_free(p);
+  model_close(&m);
+}
+
 int main(void) {
-  struct CMUnitTest tests[CASES];
+  struct CMUnitTest tests[CASES + 1] = {cmocka_unit_test(gradients_are_clipped)};
   for (int i = 0; i < CASES; i++)
-    tests[i] = (struct CMUnitTest){cases[i].name, holds, NULL, NULL, (void *)&cases[i]};
+    tests[i + 1] = (struct CMUnitTest){cases[i].name, holds, NULL, NULL, (void *)&cases[i]};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
