@@ -298,6 +298,14 @@ bool bind_formals(Header *h, Value **args, const Span *spans) {
 
 /* ---- results ------------------------------------------------------------------------ */
 
+/* The header says what each axis of a result is; the indices of the body that computed it do not
+ * matter to the caller. An identity is given once. */
+static void name_axis(Value *v, int axis, const char *id) {
+  for (int k = 0; k < axis; k++)
+    if (v->axis[k].id == id) return;
+  if (id) v->axis[axis].id = id;
+}
+
 Value *result_value(Header *h, const AFormal *f) {
   Lowering *l = h->l;
   Binding *b = scope_here(h->s, f->name);
@@ -355,6 +363,7 @@ Value *result_value(Header *h, const AFormal *f) {
         if (v->span.line) diag_note(l->d, x, v->span, "'%s' gets its value here", f->name);
         return v_poison(l);
       }
+      if (p && p->value->kind == V_NUM) name_axis(out, axis, p->value->id);
       axis++;
     }
   }

@@ -57,6 +57,12 @@ static const Case cases[] = {
      "dim P = 2, Q = 2\nmodel it(m[P,Q]) -> t[P,Q] { t = m; for i in 1 { t[p,q] = m[q,p] } }",
      4,
      {1, 3, 2, 4}},
+    {"result_named_by_its_header", /* 1 2, 3 4 and 10 times its transpose */
+     "dim P = 2, Q = 2\n"
+     "op turned(x[p,q]) -> y[p,q] { y[a,b] = x[b,a] }\n"
+     "model it(x[P,Q]) -> y[P,Q] { y = x + 10 * turned(x) }",
+     4,
+     {11, 32, 23, 44}},
     {"emit_of_dots_then_index",
      "dim P = 2, T = 3\n"
      "op f(x[...,t]) -> y[...,t] {\n"
