@@ -31,6 +31,7 @@ static Checkpoint *remembered(Cli *c, ProjectOptions *o) {
 
 bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
   TdError err = {0};
+  *p = (Project){0}; /* before anything can fail: it is closed in either case */
   const char *act = cli_text(c, "act", "f32");
   if (strcmp(act, "f32") != 0 && strcmp(act, "bf16") != 0) {
     *code = cli_usage(c, "--act takes f32 or bf16, not '%.100s'", act);
@@ -43,7 +44,6 @@ bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
   options.unit.act = cli_text(c, "act", NULL);
   int64_t threads = 0;
   if (!cli_bytes(c, "memory", &options.unit.memory) || !cli_int(c, "threads", 1, 256, &threads)) {
-    *p = (Project){0};
     *code = TD_BAD_USAGE;
     return false;
   }
