@@ -23,6 +23,7 @@ struct Checkpoint {
 };
 
 static const char header_key[] = "tdc.header";
+static const char our_format[] = "tdc "; /* what "format" begins with */
 static const char header_lead[] = "\"tdc.header\":\"";
 static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -306,11 +307,13 @@ static bool tensors_verify(Checkpoint *c, TdError *err) {
   return true;
 }
 
-/* Written by another program: no word of ours in the metadata, hence nothing to
- * verify. One damaged byte cannot make a file of ours look so. */
+/* Written by another program, hence nothing to verify: neither of the two words with which a
+ * file of ours says whose it is. Other metadata tells nothing (PyTorch writes "format": "pt").
+ * One damaged byte cannot make a file of ours look so. */
 static bool is_foreign(const Checkpoint *c) {
-  return st_meta(c->file, "tdc.header") == NULL && st_meta(c->file, "format") == NULL &&
-         st_meta(c->file, "program") == NULL;
+  const char *format = st_meta(c->file, "format");
+  return st_meta(c->file, header_key) == NULL &&
+         (format == NULL || strncmp(format, our_format, sizeof our_format - 1) != 0);
 }
 
 static bool foreign_parse(Checkpoint *c) {

@@ -9,8 +9,11 @@ static const struct {
   const char *name;
   size_t size;
 } type_table[ST_TYPES] = {
-    [ST_F64] = {"F64", 8}, [ST_F32] = {"F32", 4}, [ST_F16] = {"F16", 2}, [ST_BF16] = {"BF16", 2},
-    [ST_I64] = {"I64", 8}, [ST_I32] = {"I32", 4}, [ST_U8] = {"U8", 1},   [ST_BOOL] = {"BOOL", 1},
+    [ST_F64] = {"F64", 8},   [ST_F32] = {"F32", 4},         [ST_F16] = {"F16", 2},
+    [ST_BF16] = {"BF16", 2}, [ST_I64] = {"I64", 8},         [ST_I32] = {"I32", 4},
+    [ST_U8] = {"U8", 1},     [ST_BOOL] = {"BOOL", 1},       [ST_I16] = {"I16", 2},
+    [ST_I8] = {"I8", 1},     [ST_U64] = {"U64", 8},         [ST_U32] = {"U32", 4},
+    [ST_U16] = {"U16", 2},   [ST_F8_E4M3] = {"F8_E4M3", 1}, [ST_F8_E5M2] = {"F8_E5M2", 1},
 };
 
 size_t st_type_size(StType t) { return type_table[t].size; }
@@ -130,7 +133,8 @@ bool st_convert(StType to_type, void *to, StType from_type, const void *from, si
     if (n > 0) memcpy(to, from, n * in);
     return true;
   }
-  if (is_real(from_type) != is_real(to_type)) return false;
+  if (from_type >= ST_I16 || to_type >= ST_I16 || is_real(from_type) != is_real(to_type))
+    return false;
   for (size_t i = 0; i < n; i++, p += in, q += out) {
     if (is_real(from_type))
       store_real(to_type, q, load_real(from_type, p));

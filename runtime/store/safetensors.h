@@ -9,7 +9,25 @@
 #include "runtime/system/error.h"
 #include "runtime/system/io.h"
 
-typedef enum { ST_F64, ST_F32, ST_F16, ST_BF16, ST_I64, ST_I32, ST_U8, ST_BOOL, ST_TYPES } StType;
+/* From ST_I16 on: in files of other programs, named and measured, but not converted. */
+typedef enum {
+  ST_F64,
+  ST_F32,
+  ST_F16,
+  ST_BF16,
+  ST_I64,
+  ST_I32,
+  ST_U8,
+  ST_BOOL,
+  ST_I16,
+  ST_I8,
+  ST_U64,
+  ST_U32,
+  ST_U16,
+  ST_F8_E4M3,
+  ST_F8_E5M2,
+  ST_TYPES
+} StType;
 enum { ST_MAX_RANK = 8, ST_MAX_HEADER = 64 << 20 };
 size_t st_type_size(StType t);
 const char *st_type_name(StType t); /* "F32" */

@@ -129,7 +129,7 @@ Checkpoint *weights_find(const IoHook *hook, const char *path, const char *folde
   }
   char *shipped = beside(td_path);
   if (shipped != NULL && io_exists(shipped))
-    c = checkpoint_open(hook, shipped, err);
+    c = checkpoint_open_weights(hook, shipped, err);
   else
     td_fail(err, TD_IO_FAILED,
             "there are no weights for %s (looked in %s and for %s); make some: tdc train %s",

@@ -117,6 +117,48 @@ static void test_export(void **state) {
   free(path);
 }
 
+/* As PyTorch and Hugging Face write them: metadata of their own, numbers of types that no
+ * parameter has, tensors that nobody asks for. */
+static void test_foreign(void **state) {
+  char *path = io_join(*state, "model.safetensors");
+  TdError err = {0};
+  int64_t places[2] = {0, 1};
+  int16_t quant[3] = {1, 2, 3};
+  const StSource sources[] = {
+      {.name = "denoise.layer.wq",
+       .rank = 2,
+       .shape = {2, 3},
+       .data = weights,
+       .type = ST_F16,
+       .from = ST_F32},
+      {.name = "position_ids",
+       .rank = 1,
+       .shape = {2},
+       .data = places,
+       .type = ST_I64,
+       .from = ST_I64},
+      {.name = "scales", .rank = 1, .shape = {3}, .data = quant, .type = ST_I16, .from = ST_I16},
+  };
+  const StPair meta[] = {{"format", "pt"}, {"program", "x"}, {"step", "many"}};
+  for (int n = 0; n <= 3; n++) {
+    assert_true(st_write_file(NULL, path, sources, 3, meta, n, &err));
+    Checkpoint *c = checkpoint_open_weights(NULL, path, &err);
+    if (c == NULL) fail_msg("%s", err.message);
+    assert_true(checkpoint_info(c)->weights_only);
+    float w[6];
+    CheckpointTensor into = tensors[0];
+    into.data = w;
+    assert_true(checkpoint_read(c, &into, 1, &err));
+    assert_memory_equal(w, weights, sizeof w);
+    into = (CheckpointTensor){.name = "scales", .type = TD_F32, .rank = 1, .shape = {3}, .data = w};
+    assert_false(checkpoint_read(c, &into, 1, &err));
+    assert_non_null(strstr(err.message, "stored as I16"));
+    checkpoint_close(c);
+    assert_null(checkpoint_open(NULL, path, &err)); /* but nothing to resume from */
+  }
+  free(path);
+}
+
 static void test_every_cut_and_bit(void **state) {
   const char *folder = *state;
   TdError err = {0};
@@ -139,6 +181,7 @@ static void test_every_cut_and_bit(void **state) {
     fwrite(bytes, 1, n, f);
     fclose(f);
     Checkpoint *c = checkpoint_open(NULL, path, &err);
+    if (c == NULL) c = checkpoint_open_weights(NULL, path, &err); /* nor does it pass as foreign */
     if (c != NULL) fail_msg("bit %zu of byte %zu was flipped unseen", bit % 8, bit / 8);
     bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
   }
@@ -288,6 +331,7 @@ int main(void) {
       IN_FOLDER(test_round_trip),
       IN_FOLDER(test_infinity_and_nothing),
       IN_FOLDER(test_export),
+      IN_FOLDER(test_foreign),
       IN_FOLDER(test_every_cut_and_bit),
       IN_FOLDER(test_failing_calls),
       IN_FOLDER(test_interrupted_and_short),
