@@ -31,10 +31,10 @@ COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=low
            $(PLAN:%=plan/%) $(EMIT:%=emit/%) $(CPU:%=cpu/%) $(CUDA:%=cuda/%)
 
 # -- runtime/: programs to results ----------------------------------------------------------------
-SYSTEM   = error io spawn cache signals digest
+SYSTEM   = error io spawn cache signals digest utf8 json
 ON_CPU   = threads block memory device jit jit_units toolchain
 STORE    = checkpoint safetensors rotate convert weights record
-DATA     = corpus data vocabulary utf8 feed
+DATA     = corpus data vocabulary feed
 TRAIN    = train evaluate sample diagnose run_folder
 VIEW     = progress terminal viewer page curve logs
 RUNTIME  = steps session reference machine peak trace project td \

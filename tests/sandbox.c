@@ -87,3 +87,17 @@ void sandbox_says(const char *line, const char *env, int code, const char *what,
     fail_msg("tdc %s: %s '%s' in:\n%s", line, expected ? "no" : "a", what, said);
   free(said);
 }
+
+void sandbox_shell(const char *line, int code, const char *what) {
+  const char *const argv[] = {"/bin/sh", "-c", line, NULL};
+  StrBuf here = {0};
+  sb_printf(&here, "TDC=%s", tdc);
+  const char *const extra[] = {here.s, NULL};
+  SpawnJob job = {.argv = argv, .extra_env = extra, .timeout = 120};
+  spawn_all(&job, 1, 1, NULL);
+  const char *said = job.output.s != NULL ? job.output.s : "";
+  if (job.code != code || strstr(said, what) == NULL)
+    fail_msg("%s: exit %d, not %d with '%s':\n%s", line, job.code, code, what, said);
+  sb_free(&here);
+  sb_free(&job.output);
+}

@@ -9,6 +9,7 @@
 #ifndef TDC_CLI_H
 #define TDC_CLI_H
 
+#include <jansson.h>
 #include <signal.h>
 
 #include "runtime/machine.h"
@@ -105,6 +106,8 @@ void cli_help_command(const Command *c, FILE *out);
 /* Prints "tdc: message" (or a JSON object with --json) and returns the code. */
 int cli_fail(const Cli *c, const TdError *err);
 int cli_usage(const Cli *c, const char *fmt, ...) TD_PRINTF(2, 3);
+/* A result, which is taken, and a line's end to stdout; then as cli_done. */
+int cli_json(const Cli *c, json_t *result, size_t flags);
 /* 0, or 4 when stdout could not be written. */
 int cli_done(const Cli *c);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* tdc FILE.td: compile, write the program for people to read, print the plan. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "compiler/backend.h"
 #include "compiler/ir/text.h"
 #include "runtime/cli/cli.h"
+#include "runtime/system/json.h"
 
 static bool write_text(const char *folder, const char *name, const char *ext, const StrBuf *text,
                        TdError *err) {
@@ -83,11 +83,11 @@ static json_t *plan_json(const Unit *u, size_t memory) {
     int launches = 0;
     for (int k = 0; k < e->nsteps; k++)
       launches += e->steps[k].kind == TD_LAUNCH && !e->steps[k].once;
-    json_array_append_new(entries, json_pack("{s:s, s:f, s:f, s:I, s:i}", "name", e->name, "flops",
-                                             e->flops, "bytes", e->bytes, "arena",
-                                             (json_int_t)e->arena_bytes, "launches", launches));
+    entries = json_and(entries, json_pack("{s:s, s:f, s:f, s:I, s:i}", "name", e->name, "flops",
+                                          e->flops, "bytes", e->bytes, "arena",
+                                          (json_int_t)e->arena_bytes, "launches", launches));
   }
-  return json_pack("{s:s, s:I, s:I, s:i, s:o}", "name", u->name, "parameters",
+  return json_pack("{s:o, s:I, s:I, s:i, s:o}", "name", json_text(u->name), "parameters",
                    (json_int_t)u->nweights, "memory", (json_int_t)memory, "kernels",
                    u->program->nkernels, "entries", entries);
 }
@@ -132,11 +132,7 @@ int cli_compile(Cli *c) {
     } else if (!write_all(folder.s, p.arena, p.unit, &err)) {
       code = cli_fail(c, &err);
     } else if (c->json) {
-      json_t *plan = plan_json(p.unit, memory);
-      if (plan != NULL) json_dumpf(plan, stdout, JSON_INDENT(2));
-      putchar('\n');
-      json_decref(plan);
-      code = cli_done(c);
+      code = cli_json(c, plan_json(p.unit, memory), JSON_INDENT(2));
     } else {
       plan_text(p.unit, memory, folder.s);
       code = cli_done(c);

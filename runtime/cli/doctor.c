@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* tdc doctor: what this machine offers and what is missing. */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -8,6 +7,7 @@
 
 #include "runtime/system/cache.h"
 #include "runtime/cli/cli.h"
+#include "runtime/system/json.h"
 #include "runtime/data/corpus.h"
 #include "runtime/peak.h"
 #include "runtime/cpu/toolchain.h"
@@ -20,8 +20,7 @@ typedef struct Findings {
 } Findings;
 
 static void found(Findings *f, const char *key, const char *value) {
-  json_t *s = json_string(value);
-  json_object_set_new(f->all, key, s != NULL ? s : json_string("?"));
+  f->all = json_with(f->all, key, json_text(value));
   if (!f->c->json) printf("%-10s %s\n", key, value);
   fflush(stdout); /* the next one may take a while */
 }
@@ -61,10 +60,10 @@ static void look_peak(Findings *f) {
     format_bytes(bytes, peak.bytes);
     sb_printf(&s, "%s on one thread, %s on %d; copies %s/s; vectors of %d floats", one, all,
               pool_threads(whole), bytes, peak.lanes);
-    json_object_set_new(f->all, "peak_flops", json_real(peak.flops));
-    json_object_set_new(f->all, "peak_bytes", json_real(peak.bytes));
-    json_object_set_new(f->all, "threads", json_integer(pool_threads(whole)));
-    json_object_set_new(f->all, "vector_floats", json_integer(peak.lanes));
+    f->all = json_with(f->all, "peak_flops", json_finite(peak.flops));
+    f->all = json_with(f->all, "peak_bytes", json_finite(peak.bytes));
+    f->all = json_with(f->all, "threads", json_integer(pool_threads(whole)));
+    f->all = json_with(f->all, "vector_floats", json_integer(peak.lanes));
   } else {
     sb_printf(&s, "could not be measured: %s", err.message);
     f->code = (int)err.status;
@@ -128,11 +127,7 @@ int cli_doctor(Cli *c) {
   look_peak(&f);
   look_cache(&f);
   look_corpora(&f);
-  if (c->json) {
-    json_dumpf(f.all, stdout, JSON_INDENT(2));
-    putchar('\n');
-  }
-  json_decref(f.all);
-  int done = cli_done(c);
+  int done = c->json ? cli_json(c, f.all, JSON_INDENT(2)) : cli_done(c);
+  if (!c->json) json_decref(f.all);
   return f.code != 0 ? f.code : done;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* tdc eval: the loss and the metrics on held-out data. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 
 #include "runtime/cli/cli.h"
+#include "runtime/system/json.h"
 #include "runtime/train/evaluate.h"
 
 static int show(Cli *c, const Evaluation *e) {
@@ -13,11 +13,10 @@ static int show(Cli *c, const Evaluation *e) {
                           (json_int_t)e->windows);
     for (int i = 0; i < e->n; i++)
       if (isfinite(e->mean[i]))
-        json_object_set_new(o, e->name[i],
-                            json_pack("{s:f, s:f}", "mean", e->mean[i], "error", e->error[i]));
-    json_dumpf(o, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(o);
+        o = json_with(
+            o, e->name[i],
+            json_pack("{s:f, s:o}", "mean", e->mean[i], "error", json_finite(e->error[i])));
+    return cli_json(c, o, JSON_COMPACT);
   } else {
     printf("%" PRId64 " windows in %" PRId64 " batches\n", e->windows, e->batches);
     for (int i = 0; i < e->n; i++) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* tdc explain: what an error code means. */
 #include <ctype.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/cli/cli.h"
+#include "runtime/system/json.h"
 
 /* {"code":"E0204","title":...,"text":...}; without the text in a list. */
 static json_t *code_json(int code, bool warning, const char *text) {
@@ -13,15 +13,7 @@ static json_t *code_json(int code, bool warning, const char *text) {
   const char *title = diag_title(code, warning);
   snprintf(name, sizeof name, "%c%04d", warning ? 'W' : 'E', code);
   json_t *o = json_pack("{s:s, s:s}", "code", name, "title", title != NULL ? title : "");
-  if (text != NULL) json_object_set_new(o, "text", json_string(text));
-  return o;
-}
-
-static int put_json(const Cli *c, json_t *o) {
-  json_dumpf(o, stdout, JSON_COMPACT);
-  putchar('\n');
-  json_decref(o);
-  return cli_done(c);
+  return text != NULL ? json_with(o, "text", json_text(text)) : o;
 }
 
 static int list_json(const Cli *c) {
@@ -29,9 +21,9 @@ static int list_json(const Cli *c) {
   for (int i = 0; i < diag_code_count(); i++) {
     bool warning;
     int code = diag_code_at(i, &warning);
-    json_array_append_new(all, code_json(code, warning, NULL));
+    all = json_and(all, code_json(code, warning, NULL));
   }
-  return put_json(c, all);
+  return cli_json(c, all, JSON_COMPACT);
 }
 
 static int list_codes(const Cli *c) {
@@ -61,7 +53,7 @@ int cli_explain(Cli *c) {
   }
   if (text == NULL)
     return cli_usage(c, "there is no code '%.100s'; `tdc explain` lists them", word);
-  if (c->json) return put_json(c, code_json((int)code, warning, text));
+  if (c->json) return cli_json(c, code_json((int)code, warning, text), JSON_COMPACT);
   printf("%c%04ld: %s\n\n%s\n", warning ? 'W' : 'E', code, title != NULL ? title : "", text);
   return cli_done(c);
 }

@@ -15,9 +15,10 @@ static bool export_to(const Project *p, Session *s, const CheckpointInfo *kept, 
     dataset_write_unigram(d, &unigram);
     info.unigram = unigram.s;
   }
-  char *record = record_without_folders(info.record);
+  char *record;
+  bool ok = record_without_folders(info.record, &record) || td_fail_memory(err);
   info.record = record;
-  bool ok = weights_export(NULL, to, s, p->unit, &info, err);
+  ok = ok && weights_export(NULL, to, s, p->unit, &info, err);
   sb_free(&unigram);
   free(record);
   return ok;

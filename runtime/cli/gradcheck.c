@@ -2,13 +2,13 @@
 /* tdc gradcheck: every op and block, and the loss, against central differences
  * in double precision. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "compiler/check/opcheck.h"
 #include "runtime/cli/cli.h"
+#include "runtime/system/json.h"
 
 typedef struct Rows {
   Cli *c;
@@ -39,27 +39,23 @@ static const char *source_line(const Project *p, Span at, int *n) {
   return s;
 }
 
-static json_t *json_finite(double x) { return isfinite(x) ? json_real(x) : json_null(); }
-
-static void add_json(const Rows *r, const OpCheck *k) {
-  json_t *o =
-      json_pack("{s:s, s:s, s:s?, s:s, s:i, s:i, s:I, s:I, s:o}", "name", k->name, "kind", k->kind,
-                "library", k->library, "file", diags_source_at(r->p->diags, k->span.file)->path,
-                "line", k->span.line, "shapes", k->shapes, "compared", (json_int_t)k->compared,
-                "kinks", (json_int_t)k->kinks, "worst", json_finite(k->worst));
-  if (o == NULL) return;
-  json_object_set_new(o, "verdict",
-                      json_string(k->verdict == OPCHECK_OK      ? "ok"
-                                  : k->verdict == OPCHECK_WRONG ? "wrong"
-                                                                : "left"));
-  if (k->why != NULL) json_object_set_new(o, "why", json_string(k->why));
+static void add_json(Rows *r, const OpCheck *k) {
+  json_t *o = json_pack("{s:s, s:s, s:s?, s:o, s:i, s:i, s:I, s:I, s:o}", "name", k->name, "kind",
+                        k->kind, "library", k->library, "file",
+                        json_text(diags_source_at(r->p->diags, k->span.file)->path), "line",
+                        k->span.line, "shapes", k->shapes, "compared", (json_int_t)k->compared,
+                        "kinks", (json_int_t)k->kinks, "worst", json_finite(k->worst));
+  o = json_with(o, "verdict",
+                json_text(k->verdict == OPCHECK_OK      ? "ok"
+                          : k->verdict == OPCHECK_WRONG ? "wrong"
+                                                        : "left"));
+  if (k->why != NULL) o = json_with(o, "why", json_text(k->why));
   if (k->at != NULL)
-    json_object_set_new(o, "number",
-                        json_pack("{s:s, s:o, s:o, s:s, s:s?, s:I}", "at", k->at, "derived",
-                                  json_finite(k->derived), "expected", json_finite(k->expected),
-                                  "against", k->against, "shape", k->shape, "seed",
-                                  (json_int_t)k->seed));
-  json_array_append_new(r->all, o);
+    o = json_with(o, "number",
+                  json_pack("{s:s, s:o, s:o, s:s, s:s?, s:I}", "at", k->at, "derived",
+                            json_finite(k->derived), "expected", json_finite(k->expected),
+                            "against", k->against, "shape", k->shape, "seed", (json_int_t)k->seed));
+  r->all = json_and(r->all, o);
 }
 
 static void print_row(const Rows *r, const OpCheck *k) {
@@ -111,17 +107,13 @@ static int check_all(Cli *c, Project *p, const OpCheckOptions *o) {
   bool on = check_ops(&r, o, false);
   if (on && cli_has(c, "std")) on = check_ops(&r, o, true);
   if (on && opcheck_loss(p->unit, o, p->arena, &loss)) add_row(&r, &loss);
-  if (c->json && r.all != NULL) {
-    json_dumpf(r.all, stdout, JSON_COMPACT);
-    putchar('\n');
-  }
-  json_decref(r.all);
+  int done = c->json ? cli_json(c, r.all, JSON_COMPACT) : cli_done(c);
+  if (!c->json) json_decref(r.all);
   if (!on) {
     TdError err = {.signal = (int)*c->stop};
     td_fail(&err, TD_STOPPED, "stopped");
     return cli_fail(c, &err);
   }
-  int done = cli_done(c);
   return r.wrong > 0 ? TD_NOT_FINITE : done;
 }
 

@@ -4,11 +4,11 @@
  * --kernels, a timeline for trace viewers with --trace. */
 #define _GNU_SOURCE /* qsort_r */
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/cli/cli.h"
+#include "runtime/system/json.h"
 #include "runtime/data/feed.h"
 #include "runtime/peak.h"
 
@@ -173,24 +173,23 @@ static void print_kernels(const Profile *f, const Cost *sorted, int n) {
 
 /* ---- as JSON ------------------------------------------------------------------------ */
 
-static void print_json(const Profile *f, const Cost *sorted, int n) {
+static json_t *profile_json(const Profile *f, const Cost *sorted, int n) {
   json_t *list = json_array();
   for (int i = 0; i < n; i++) {
     const Cost *k = &sorted[i];
     const TdKernel *kernel = &f->program->kernels[k->kernel];
-    json_array_append_new(
-        list, json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f}", "kernel", kernel->name, "class",
-                        kernel->klass, "where", where_of(f, k->kernel), "seconds",
-                        k->seconds / (double)f->rounds, "launches",
-                        (double)k->launches / (double)f->rounds, "flops", k->flops / k->seconds,
-                        "bytes", k->bytes / k->seconds, "limit", share_of_limit(f, k)));
+    list =
+        json_and(list, json_pack("{s:s, s:s, s:o, s:f, s:f, s:o, s:o, s:o}", "kernel", kernel->name,
+                                 "class", kernel->klass, "where", json_text(where_of(f, k->kernel)),
+                                 "seconds", k->seconds / (double)f->rounds, "launches",
+                                 (double)k->launches / (double)f->rounds, "flops",
+                                 json_finite(k->flops / k->seconds), "bytes",
+                                 json_finite(k->bytes / k->seconds), "limit",
+                                 json_finite(share_of_limit(f, k))));
   }
-  json_t *all = json_pack("{s:s, s:f, s:f, s:f, s:o}", "entry", f->entry, "seconds",
-                          f->total / (double)f->rounds, "peak_flops", f->peak.flops, "peak_bytes",
-                          f->peak.bytes, "kernels", list);
-  json_dumpf(all, stdout, JSON_INDENT(2));
-  putchar('\n');
-  json_decref(all);
+  return json_pack("{s:s, s:f, s:o, s:o, s:o}", "entry", f->entry, "seconds",
+                   f->total / (double)f->rounds, "peak_flops", json_finite(f->peak.flops),
+                   "peak_bytes", json_finite(f->peak.bytes), "kernels", list);
 }
 
 /* The last run as the Trace Event Format that Perfetto and Chromium's tracing
@@ -200,16 +199,16 @@ static bool write_trace(const Profile *f, const char *path, TdError *err) {
   for (int i = 0; i < f->events.n; i++) {
     const Event *e = &f->events.at[i];
     const TdKernel *k = &f->program->kernels[e->kernel];
-    json_array_append_new(
-        events, json_pack("{s:s, s:s, s:s, s:f, s:f, s:i, s:i, s:{s:s, s:s, s:f, s:f}}", "name",
-                          k->name, "cat", k->klass, "ph", "X", "ts", 1e6 * e->begin, "dur",
-                          1e6 * (e->end - e->begin), "pid", 1, "tid", 1, "args", "line",
-                          where_of(f, e->kernel), "text", k->text != NULL ? k->text : "", "flops",
-                          k->flops, "bytes", k->bytes));
+    events =
+        json_and(events, json_pack("{s:s, s:s, s:s, s:f, s:f, s:i, s:i, s:{s:o, s:o, s:f, s:f}}",
+                                   "name", k->name, "cat", k->klass, "ph", "X", "ts",
+                                   1e6 * e->begin, "dur", 1e6 * (e->end - e->begin), "pid", 1,
+                                   "tid", 1, "args", "line", json_text(where_of(f, e->kernel)),
+                                   "text", json_text(k->text != NULL ? k->text : ""), "flops",
+                                   k->flops, "bytes", k->bytes));
   }
   json_t *all = json_pack("{s:o, s:s}", "traceEvents", events, "displayTimeUnit", "ms");
-  char *text = all != NULL ? json_dumps(all, JSON_COMPACT) : NULL;
-  json_decref(all);
+  char *text = json_write(all, JSON_COMPACT);
   bool ok =
       (text != NULL || td_fail_memory(err)) && io_write_file(NULL, path, text, strlen(text), err);
   free(text);
@@ -231,7 +230,10 @@ static bool show(Profile *f, TdError *err) {
   qsort(sorted, (size_t)n, sizeof *sorted, dearest_first);
   bool ok = true;
   if (f->cli->json) {
-    print_json(f, sorted, n);
+    char *text = json_write(profile_json(f, sorted, n), JSON_INDENT(2));
+    ok = text != NULL || td_fail_memory(err);
+    if (ok) puts(text);
+    free(text);
   } else {
     char whole[32], flops[32], bytes[32];
     format_duration(whole, f->total / (double)f->rounds);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Errors as messages and exit codes. */
 #include <errno.h>
-#include <jansson.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/cli/cli.h"
+#include "runtime/system/json.h"
 
 static const char *status_word(TdStatus s) {
   switch (s) {
@@ -20,17 +22,20 @@ static const char *status_word(TdStatus s) {
   return "unknown";
 }
 
+/* As JSON on stdout. False when it did not get there. */
+static bool fail_json(const TdError *err) {
+  char *text = json_write(json_pack("{s:{s:s, s:o}}", "error", "kind", status_word(err->status),
+                                    "message", json_text(err->message)),
+                          JSON_COMPACT);
+  bool ok = text != NULL && puts(text) >= 0 && fflush(stdout) == 0 && !ferror(stdout);
+  free(text);
+  return ok;
+}
+
 int cli_fail(const Cli *c, const TdError *err) {
-  if (c->json) {
-    json_t *o = json_pack("{s:{s:s, s:s}}", "error", "kind", status_word(err->status), "message",
-                          err->message);
-    if (o != NULL) json_dumpf(o, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(o);
-  } else {
+  if (!c->json || !fail_json(err))
     fprintf(stderr, "%stdc:%s %s\n", terminal_style(&c->err, "\033[1;31m"),
             terminal_style(&c->err, "\033[0m"), err->message);
-  }
   fflush(stdout);
   return err->status == TD_STOPPED ? 128 + (err->signal != 0 ? err->signal : SIGINT)
                                    : (int)err->status;
@@ -49,12 +54,39 @@ int cli_usage(const Cli *c, const char *fmt, ...) {
   return cli_fail(c, &err);
 }
 
-int cli_done(const Cli *c) {
+/* Has whoever was reading the output gone? */
+static bool reader_gone(void) {
+  struct pollfd out = {.fd = 1, .events = POLLOUT};
+  return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
+
+/* `why`: what a write to stdout just failed with, or 0. */
+static int done(int why) {
   TdError err = {0};
-  if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
-  if (errno == EPIPE) return 128 + SIGPIPE; /* whoever was reading has enough */
-  td_fail_errno(&err, TD_IO_FAILED, errno, "cannot write the output");
+  if (fflush(stdout) != 0 && why == 0) why = errno;
+  if (why == 0 && !ferror(stdout)) return 0;
+  if (why == EPIPE || reader_gone()) return 128 + SIGPIPE; /* it has enough */
+  if (why != 0) /* else it was long ago, and nobody kept the reason */
+    td_fail_errno(&err, TD_IO_FAILED, why, "cannot write the output");
+  else
+    td_fail(&err, TD_IO_FAILED, "cannot write the output");
   fprintf(stderr, "tdc: %s\n", err.message);
-  (void)c;
   return TD_IO_FAILED;
+}
+
+int cli_json(const Cli *c, json_t *result, size_t flags) {
+  TdError err = {0};
+  char *text = json_write(result, flags);
+  if (text == NULL) {
+    td_fail_memory(&err);
+    return cli_fail(c, &err);
+  }
+  int why = puts(text) < 0 ? errno : 0;
+  free(text);
+  return done(why);
+}
+
+int cli_done(const Cli *c) {
+  (void)c;
+  return done(0);
 }

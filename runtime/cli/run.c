@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* tdc run: a model by name, once. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/cli/cli.h"
+#include "runtime/system/json.h"
 
 enum { JSON_VALUES = 100000 };
 
@@ -125,13 +125,10 @@ static double value_at(const TdBuffer *b, const void *data, int64_t i) {
 }
 
 static json_t *values_json(const TdBuffer *b, const void *data, int axis, int64_t *at) {
-  if (axis == b->rank) {
-    double x = value_at(b, data, (*at)++);
-    return isfinite(x) ? json_real(x) : json_null();
-  }
+  if (axis == b->rank) return json_finite(value_at(b, data, (*at)++));
   json_t *list = json_array();
   for (int64_t i = 0; i < b->shape[axis]; i++)
-    json_array_append_new(list, values_json(b, data, axis + 1, at));
+    list = json_and(list, values_json(b, data, axis + 1, at));
   return list;
 }
 
@@ -172,6 +169,7 @@ static json_t *output_json(const ModelOutputs *o, int i, TdError *err) {
     td_fail_memory(err);
   else if (read_output((void *)o, i, 0, b->count, values, err))
     json = values_json(b, values, 0, &at);
+  if (json == NULL && err->status == TD_OK) td_fail_memory(err);
   free(values);
   return json;
 }
@@ -195,12 +193,9 @@ static int put_outputs(Cli *c, Session *s, int entry) {
       json_decref(all);
       return cli_fail(c, &err);
     }
-    json_object_set_new(all, e->outputs[i].name, values);
+    all = json_with(all, e->outputs[i].name, values);
   }
-  json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
-  putchar('\n');
-  json_decref(all);
-  return cli_done(c);
+  return cli_json(c, all, JSON_COMPACT | JSON_REAL_PRECISION(9));
 }
 
 static int run_model(Cli *c, Project *p, Machine *m, const UnitEntry *e, uint64_t seed) {

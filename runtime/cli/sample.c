@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* tdc sample: text from a sampler: to stdout, live in the terminal, as a page. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/cli/cli.h"
 #include "runtime/train/sample.h"
-#include "runtime/data/utf8.h"
+#include "runtime/system/json.h"
 #include "runtime/view/viewer.h"
 
 typedef struct Take {
@@ -25,10 +24,7 @@ static void take_row(Take *t, const SampleFrame *f, int64_t row) {
   StrBuf s = {0};
   sample_spell(t->vocabulary, f->ids + row * f->window, f->window, &s);
   const char *text = s.s != NULL ? s.s : "";
-  StrBuf mended = {0};
-  utf8_mend(&mended, text, s.n);
-  json_array_append_new(t->texts, json_stringn(mended.s != NULL ? mended.s : "", mended.n));
-  sb_free(&mended);
+  t->texts = json_and(t->texts, json_text_of(text, s.n));
   if (t->any) sb_puts(&t->out, "\n--------\n");
   sb_write(&t->out, text, s.n);
   if (s.n == 0 || text[s.n - 1] != '\n') sb_putc(&t->out, '\n');
@@ -108,7 +104,8 @@ static bool sample_all(Cli *c, Session *s, SampleRequest *r, Take *t, bool each,
 static bool put_result(const Cli *c, Take *t, bool watched, TdError *err) {
   const char *to = cli_text(c, "output", NULL);
   if (c->json) {
-    char *json = json_dumps(t->texts, JSON_COMPACT);
+    char *json = json_write(t->texts, JSON_COMPACT);
+    t->texts = NULL;
     if (json == NULL) return td_fail_memory(err);
     sb_free(&t->out);
     sb_printf(&t->out, "%s\n", json);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* tdc train: a training run, or, with --dry-run, what one would take. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/cli/cli.h"
+#include "runtime/system/json.h"
 #include "runtime/peak.h"
 #include "runtime/store/record.h"
 #include "runtime/train/train.h"
@@ -80,10 +80,9 @@ static int dry_run(Cli *c, const Project *p, int64_t steps) {
                           "memory", (json_int_t)(memory + copy), "steps", (json_int_t)steps,
                           "flops_per_step", train->flops, "bytes_per_step", train->bytes, "threads",
                           (json_int_t)pool_threads(pool));
-    if (isfinite(least)) json_object_set_new(o, "least_seconds_per_step", json_real(least));
-    json_dumpf(o, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(o);
+    if (isfinite(least)) o = json_with(o, "least_seconds_per_step", json_real(least));
+    pool_free(pool);
+    return cli_json(c, o, JSON_COMPACT);
   } else {
     char weights[32], bytes[32], flops[32], step[32], whole[32], rate[32];
     format_count(weights, (double)u->nweights);
@@ -111,6 +110,7 @@ static int train_with(Cli *c, const Project *p, Machine *m, uint64_t seed, int64
   json_t *record = record_make(p, c->defines, c->ndefines, seed, m->jit, pool_threads(m->pool));
   if (folder == NULL || record == NULL) {
     free(folder);
+    json_decref(record);
     td_fail_memory(&err);
     return cli_fail(c, &err);
   }

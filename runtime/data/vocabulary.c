@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/data/utf8.h"
+#include "runtime/system/utf8.h"
 
 enum { POINTS = 0x110000 };
 

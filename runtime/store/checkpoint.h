@@ -73,13 +73,16 @@ bool checkpoint_read(Checkpoint *c, const CheckpointTensor *tensors, int n, TdEr
 /* FOLDER/step-00001000.safetensors; malloc'ed */
 char *checkpoint_step_path(const char *folder, int64_t step);
 /* The newest whole one. Each damaged one met on the way is told in `warnings`
- * (a line each; may be NULL). When there are none: NULL with TD_OK. */
+ * (a line each; may be NULL). When there are none, or no such folder: NULL with TD_OK. */
 Checkpoint *checkpoint_newest(const IoHook *hook, const char *folder, StrBuf *warnings,
                               TdError *err);
 /* Its step, by the files' names alone, to *newest; -1 when there are none. */
 bool checkpoint_newest_step(const char *folder, int64_t *newest, TdError *err);
-/* Make FOLDER/best.safetensors the same as the checkpoint of `step`. */
-bool checkpoint_mark_best(const IoHook *hook, const char *folder, int64_t step, TdError *err);
+/* The checkpoint of info->step; with `best`, FOLDER/best.safetensors is the same file. Whenever
+ * it is cut short, that one is not older than it should be: it is written first. */
+bool checkpoint_save_step(const IoHook *hook, const char *folder, bool best,
+                          const CheckpointTensor *tensors, int n, const CheckpointInfo *info,
+                          TdError *err);
 /* Remove all but the `keep` newest (at least 2). */
 bool checkpoint_rotate(const IoHook *hook, const char *folder, int64_t keep, TdError *err);
 /* Remove every step's checkpoint. */

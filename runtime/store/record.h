@@ -13,8 +13,8 @@
  * were compiled. NULL when memory is out. */
 json_t *record_make(const Project *p, const Define *defines, int ndefines, uint64_t seed,
                     const Jit *jit, int threads);
-/* A record as text without the folders of files, for weights that are given away;
- * to be freed. NULL when it is none. */
-char *record_without_folders(const char *record);
+/* A record as text without the folders of files, for weights that are given away; *out is
+ * to be freed, NULL when there is none or it is no record. False when memory is out. */
+bool record_without_folders(const char *record, char **out);
 
 #endif

@@ -33,47 +33,55 @@ static int newest_first(const void *x, const void *y) {
   return a > b ? -1 : a < b;
 }
 
-/* Steps that have a checkpoint, newest first. malloc'ed; NULL when memory is
- * out; an absent folder has none. */
-static int64_t *list_steps(const char *folder, int *n) {
-  int cap = 16;
-  int64_t *steps = malloc((size_t)cap * sizeof *steps);
-  *n = 0;
-  DIR *d = steps != NULL ? opendir(folder) : NULL;
-  bool whole = d != NULL || errno != ENOMEM;
-  for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+typedef struct Steps {
+  int64_t *at; /* malloc'ed */
+  int n, cap;
+} Steps;
+
+static bool steps_add(Steps *s, int64_t step) {
+  if (s->n == s->cap) {
+    int cap = s->cap != 0 ? 2 * s->cap : 16;
+    int64_t *more = realloc(s->at, (size_t)cap * sizeof *more);
+    if (more == NULL) return false;
+    s->at = more;
+    s->cap = cap;
+  }
+  s->at[s->n++] = step;
+  return true;
+}
+
+/* Steps that have a checkpoint, newest first. An absent folder has none; one that cannot be
+ * looked into may hold any. */
+static bool list_steps(const char *folder, Steps *s, TdError *err) {
+  *s = (Steps){0};
+  DIR *d = opendir(folder);
+  if (d == NULL)
+    return errno == ENOENT ||
+           td_fail_errno(err, TD_IO_FAILED, errno, "cannot look into %s", folder);
+  bool ok = true;
+  errno = 0;
+  for (struct dirent *e; ok && (e = readdir(d)) != NULL; errno = 0) {
     int64_t step = step_of(e->d_name);
-    if (step < 0) continue;
-    if (*n == cap) {
-      int64_t *more = realloc(steps, (size_t)(cap *= 2) * sizeof *steps);
-      whole = more != NULL;
-      if (!whole) break;
-      steps = more;
-    }
-    steps[(*n)++] = step;
+    if (step >= 0 && !steps_add(s, step)) ok = td_fail_memory(err);
   }
-  if (d != NULL) closedir(d);
-  if (steps != NULL && whole) {
-    qsort(steps, (size_t)*n, sizeof *steps, newest_first);
-    return steps;
-  }
-  free(steps);
-  return NULL;
+  if (ok && errno != 0) ok = td_fail_errno(err, TD_IO_FAILED, errno, "cannot look into %s", folder);
+  closedir(d);
+  if (s->n > 1) qsort(s->at, (size_t)s->n, sizeof *s->at, newest_first);
+  if (ok) return true;
+  free(s->at);
+  return false;
 }
 
 Checkpoint *checkpoint_newest(const IoHook *hook, const char *folder, StrBuf *warnings,
                               TdError *err) {
-  int n;
-  int64_t *steps = list_steps(folder, &n);
-  if (steps == NULL) {
-    td_fail_memory(err);
-    return NULL;
-  }
+  Steps steps;
+  if (!list_steps(folder, &steps, err)) return NULL;
   Checkpoint *found = NULL;
+  const int n = steps.n;
   *err = (TdError){0};
   for (int i = 0; i <= n && found == NULL; i++) {
     char *path =
-        i < n ? checkpoint_step_path(folder, steps[i]) : io_join(folder, "best.safetensors");
+        i < n ? checkpoint_step_path(folder, steps.at[i]) : io_join(folder, "best.safetensors");
     if (path == NULL) {
       td_fail_memory(err);
       break;
@@ -88,17 +96,16 @@ Checkpoint *checkpoint_newest(const IoHook *hook, const char *folder, StrBuf *wa
     }
     free(path);
   }
-  free(steps);
+  free(steps.at);
   if (found != NULL) *err = (TdError){0};
   return found;
 }
 
 bool checkpoint_newest_step(const char *folder, int64_t *newest, TdError *err) {
-  int n;
-  int64_t *steps = list_steps(folder, &n);
-  if (steps == NULL) return td_fail_memory(err);
-  *newest = n > 0 ? steps[0] : -1;
-  free(steps);
+  Steps steps;
+  if (!list_steps(folder, &steps, err)) return false;
+  *newest = steps.n > 0 ? steps.at[0] : -1;
+  free(steps.at);
   return true;
 }
 
@@ -112,27 +119,29 @@ static bool copy_file(const IoHook *hook, const char *from, const char *to, TdEr
   return ok;
 }
 
-bool checkpoint_mark_best(const IoHook *hook, const char *folder, int64_t step, TdError *err) {
-  char *from = checkpoint_step_path(folder, step), *to = io_join(folder, "best.safetensors");
-  bool ok = (from != NULL && to != NULL) || td_fail_memory(err);
-  if (ok && !io_link(hook, from, to)) ok = copy_file(hook, from, to, err);
-  free(from);
-  free(to);
+bool checkpoint_save_step(const IoHook *hook, const char *folder, bool best,
+                          const CheckpointTensor *tensors, int n, const CheckpointInfo *info,
+                          TdError *err) {
+  char *step = checkpoint_step_path(folder, info->step), *top = io_join(folder, "best.safetensors");
+  bool ok = (step != NULL && top != NULL) || td_fail_memory(err);
+  ok = ok && checkpoint_save(hook, best ? top : step, tensors, n, info, err);
+  if (ok && best && !io_link(hook, top, step)) ok = copy_file(hook, top, step, err);
+  free(step);
+  free(top);
   return ok;
 }
 
 /* Oldest first, so that an interruption leaves the newest. */
 static bool remove_older(const IoHook *hook, const char *folder, int64_t keep, TdError *err) {
-  int n;
-  int64_t *steps = list_steps(folder, &n);
-  if (steps == NULL) return td_fail_memory(err);
+  Steps steps;
+  if (!list_steps(folder, &steps, err)) return false;
   bool ok = true;
-  for (int i = n - 1; ok && i >= keep; i--) {
-    char *path = checkpoint_step_path(folder, steps[i]);
+  for (int i = steps.n - 1; ok && i >= keep; i--) {
+    char *path = checkpoint_step_path(folder, steps.at[i]);
     ok = path != NULL ? io_remove(hook, path, err) : td_fail_memory(err);
     free(path);
   }
-  free(steps);
+  free(steps.at);
   return ok;
 }
 

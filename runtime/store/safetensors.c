@@ -3,12 +3,13 @@
  * reader enforces are listed at st_check_layout and st_parse_tensor. */
 #include "runtime/store/safetensors.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "runtime/system/digest.h"
+#include "runtime/system/json.h"
+#include "runtime/system/utf8.h"
 
 struct StFile {
   char *path;
@@ -111,8 +112,10 @@ static bool st_parse_meta(StFile *f, json_t *o, TdError *err) {
 static bool st_parse_header(StFile *f, TdError *err) {
   if (f->header[8] != '{') return bad(err, f, "the header does not begin with '{'", NULL);
   json_error_t why;
-  f->json =
-      json_loadb((const char *)f->header + 8, f->header_size - 8, JSON_REJECT_DUPLICATES, &why);
+  bool memory;
+  f->json = json_read((const char *)f->header + 8, f->header_size - 8, JSON_REJECT_DUPLICATES, &why,
+                      &memory);
+  if (memory) return td_fail_memory(err);
   if (f->json == NULL) return bad(err, f, "the header is not JSON", why.text);
   if (!json_is_object(f->json)) return bad(err, f, "the header is not an object", NULL);
   f->tensors = calloc(json_object_size(f->json) + 1, sizeof *f->tensors);
@@ -263,33 +266,48 @@ static int64_t st_source_count(const StSource *t) {
 
 static json_t *st_describe(const StSource *t, int64_t begin, int64_t end) {
   json_t *shape = json_array();
-  for (int i = 0; i < t->rank; i++) json_array_append_new(shape, json_integer(t->shape[i]));
+  for (int i = 0; i < t->rank; i++) shape = json_and(shape, json_integer(t->shape[i]));
   return json_pack("{s:s, s:o, s:[I, I]}", "dtype", st_type_name(t->type), "shape", shape,
                    "data_offsets", (json_int_t)begin, (json_int_t)end);
 }
 
+/* One entry of an object: what is wrong with its name is told apart from memory that is out. */
+static bool st_put(json_t *object, const char *what, const char *name, json_t *value,
+                   TdError *err) {
+  const char *wrong = json_object_get(object, name) != NULL ? "is given twice"
+                      : !utf8_valid(name, strlen(name))     ? "is not UTF-8"
+                                                            : NULL;
+  if (wrong != NULL) {
+    json_decref(value);
+    return td_fail(err, TD_IO_FAILED, "%s '%.100s' %s", what, name, wrong);
+  }
+  return (value != NULL && json_object_set_new(object, name, value) == 0) || td_fail_memory(err);
+}
+
+static bool st_put_meta(json_t *root, const StPair *meta, int nmeta, TdError *err) {
+  json_t *m = json_object();
+  bool ok = m != NULL || td_fail_memory(err);
+  for (int i = 0; ok && i < nmeta; i++)
+    if (utf8_valid(meta[i].value, strlen(meta[i].value)))
+      ok = st_put(m, "metadata", meta[i].key, json_string(meta[i].value), err);
+    else
+      ok = td_fail(err, TD_IO_FAILED, "the text of metadata '%.100s' is not UTF-8", meta[i].key);
+  if (ok && nmeta > 0) return st_put(root, "metadata", "__metadata__", m, err);
+  json_decref(m);
+  return ok;
+}
+
 static json_t *st_header_json(const StSource *tensors, int n, const StPair *meta, int nmeta,
                               TdError *err) {
-  json_t *root = json_object(), *m = json_object();
-  bool ok = (root != NULL && m != NULL) || td_fail_memory(err);
-  for (int i = 0; ok && i < nmeta; i++) {
-    ok = json_object_get(m, meta[i].key) == NULL &&
-         json_object_set_new(m, meta[i].key, json_string(meta[i].value)) == 0;
-    if (!ok)
-      td_fail(err, TD_IO_FAILED, "metadata '%.100s' is given twice or is not UTF-8", meta[i].key);
-  }
-  if (ok && nmeta > 0) json_object_set(root, "__metadata__", m);
-  json_decref(m);
+  json_t *root = json_object();
+  bool ok = (root != NULL || td_fail_memory(err)) && st_put_meta(root, meta, nmeta, err);
   int64_t at = 0;
   for (int i = 0; ok && i < n; i++) {
     int64_t bytes;
     if (!mul_fits(st_source_count(&tensors[i]), (int64_t)st_type_size(tensors[i].type), &bytes))
       bytes = INT64_MAX;
     int64_t end = bytes > INT64_MAX - at ? INT64_MAX : at + bytes;
-    ok = json_object_get(root, tensors[i].name) == NULL &&
-         json_object_set_new(root, tensors[i].name, st_describe(&tensors[i], at, end)) == 0;
-    if (!ok)
-      td_fail(err, TD_IO_FAILED, "tensor '%.100s' is given twice or is not UTF-8", tensors[i].name);
+    ok = st_put(root, "tensor", tensors[i].name, st_describe(&tensors[i], at, end), err);
     at = end;
   }
   if (ok) return root;
@@ -301,8 +319,7 @@ uint8_t *st_make_header(const StSource *tensors, int n, const StPair *meta, int 
                         TdError *err) {
   json_t *root = st_header_json(tensors, n, meta, nmeta, err);
   if (root == NULL) return NULL;
-  char *text = json_dumps(root, JSON_COMPACT);
-  json_decref(root);
+  char *text = json_write(root, JSON_COMPACT);
   size_t length = text != NULL ? strlen(text) : 0, padded = (length + 8 + 63) / 64 * 64;
   uint8_t *header = text != NULL ? malloc(padded) : NULL;
   if (header == NULL) {

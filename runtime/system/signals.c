@@ -23,6 +23,7 @@ const volatile sig_atomic_t *signals_install(void) {
     if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler == SIG_IGN) continue;
     sigaction(numbers[i], &action, NULL);
   }
-  signal(SIGPIPE, SIG_IGN);
+  signal(SIGPIPE, SIG_IGN); /* a write that fails says so itself: what was begun is cleared away */
+  signal(SIGXFSZ, SIG_IGN);
   return &raised;
 }

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/system/json.h"
 #include "runtime/train/train_internal.h"
 
 static const char *what_it_is(double x) { return isnan(x) ? "NaN" : "infinite"; }
@@ -73,7 +74,8 @@ bool trainer_diagnose(Trainer *t, const char *output, double value, TdError *err
               "seed may help.",
               t->saved);
   td_fail(err, TD_NOT_FINITE, "%s", s.s != NULL ? s.s : "the loss is no number");
-  trainer_log(t, json_pack("{s:s, s:s}", "event", "not finite", "message", err->message));
+  trainer_log(t, json_with(json_with(json_object(), "event", json_text("not finite")), "message",
+                           json_text(err->message)));
   sb_free(&s);
   return false;
 }

@@ -5,11 +5,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/store/weights.h"
+#include "runtime/system/json.h"
 #include "runtime/train/train_internal.h"
 
 /* Sampler states are made anew by each sampler: a checkpoint keeps what the
@@ -82,7 +85,10 @@ static bool folder_writable(const char *folder, TdError *err) {
     at = up;
   }
   if (at == NULL) return td_fail_memory(err);
-  int wrong = access(at, W_OK | X_OK) == 0 ? 0 : errno;
+  struct stat st;
+  int wrong = stat(at, &st) == 0 && !S_ISDIR(st.st_mode) ? ENOTDIR
+              : access(at, W_OK | X_OK) == 0             ? 0
+                                                         : errno;
   free(at);
   return wrong == 0 || td_fail_errno(err, TD_IO_FAILED, wrong, "cannot write into %s", folder);
 }
@@ -121,7 +127,7 @@ static bool resume_or_begin(Trainer *t, TdError *err) {
 }
 
 static bool write_record(Trainer *t, TdError *err) {
-  t->record = json_dumps(t->o->record, JSON_INDENT(2));
+  t->record = json_spell(t->o->record, JSON_INDENT(2));
   char *path = io_join(t->o->folder, "run.json");
   bool ok = t->record != NULL && path != NULL
                 ? io_write_file(t->o->hook, path, t->record, strlen(t->record), err)
@@ -160,29 +166,30 @@ bool trainer_save(Trainer *t, bool best, TdError *err) {
                          .tokens = d != NULL ? tokens_name(d->vocabulary.kind) : NULL};
   StRemote states = weights_states(t->session);
   CheckpointTensor *list = checkpoint_tensors(t->unit->program, &states, t->wanted, &n);
-  char *path = checkpoint_step_path(t->o->folder, t->step);
-  bool ok = (list != NULL && path != NULL) || td_fail_memory(err);
-  ok = ok && checkpoint_save(t->o->hook, path, list, n, &info, err);
+  bool ok = list != NULL || td_fail_memory(err);
+  ok = ok && checkpoint_save_step(t->o->hook, t->o->folder, best, list, n, &info, err);
   if (ok) t->saved = t->step;
-  ok = ok && (!best || checkpoint_mark_best(t->o->hook, t->o->folder, t->step, err));
   ok = ok && checkpoint_rotate(t->o->hook, t->o->folder, t->plan->keep, err);
   sb_free(&vocabulary);
   sb_free(&unigram);
   free(list);
-  free(path);
   return ok;
+}
+
+/* A line that memory does not suffice for is said by the log. */
+static void print_line(const Trainer *t, json_t *line) {
+  json_t *whole = json_with(json_object(), "step", json_integer(t->step));
+  bool ok = whole != NULL && line != NULL && json_object_update(whole, line) == 0;
+  char *text = ok ? json_spell(whole, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+  if (text != NULL) fprintf(t->o->json, "%s\n", text);
+  fflush(t->o->json);
+  free(text);
+  json_decref(whole);
 }
 
 void trainer_log(Trainer *t, json_t *line) {
   TdError err = {0};
-  if (t->o->json != NULL) {
-    json_t *whole = json_pack("{s:I}", "step", (json_int_t)t->step);
-    json_object_update(whole, line);
-    json_dumpf(whole, t->o->json, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    fputc('\n', t->o->json);
-    fflush(t->o->json);
-    json_decref(whole);
-  }
+  if (t->o->json != NULL) print_line(t, line);
   if (!log_write(t->log, t->step, line, &err))
     progress_say(&t->progress, "warning: %s", err.message);
 }

@@ -10,7 +10,7 @@
 
 #include "runtime/train/sample.h"
 #include "runtime/train/train_internal.h"
-#include "runtime/data/utf8.h"
+#include "runtime/system/json.h"
 
 enum { SNAPSHOT_EVERY = 25 };
 
@@ -21,9 +21,14 @@ static json_t *step_values(const Trainer *t) {
   json_t *line = json_object();
   for (int i = 0; i < t->entry->noutputs; i++) {
     double x = session_scalar(t->session, t->feed.index, t->entry->outputs[i].name);
-    if (isfinite(x)) json_object_set_new(line, t->entry->outputs[i].name, json_real(x));
+    if (isfinite(x)) line = json_with(line, t->entry->outputs[i].name, json_real(x));
   }
   return line;
+}
+
+/* A line that is about no number. */
+static json_t *event(const char *what, const char *key, json_t *value) {
+  return json_with(json_with(json_object(), "event", json_text(what)), key, value);
 }
 
 static void step_facts(const Trainer *t, double seconds, StrBuf *s) {
@@ -76,11 +81,11 @@ static bool validate(Trainer *t, bool *best, TdError *err) {
     char x[32];
     format_number(x, e.mean[i]);
     sb_printf(&s, "%s%s %s", i > 0 ? "  " : "", e.name[i], x);
-    json_object_set_new(values, e.name[i], json_real(e.mean[i]));
+    values = json_with(values, e.name[i], json_finite(e.mean[i]));
   }
   progress_say(&t->progress, "step %" PRId64 "  validation: %s%s", t->step, s.s != NULL ? s.s : "",
                *best ? "  (best)" : "");
-  trainer_log(t, json_pack("{s:o}", "valid", values));
+  trainer_log(t, json_with(json_object(), "valid", values));
   trainer_draw_curve(t);
   sb_free(&s);
   return true;
@@ -109,10 +114,7 @@ static bool show_sample(Trainer *t, TdError *err) {
   bool ok = sample_run(t->session, &r, false, keep_first_row, &shown, err);
   if (ok && shown.text.s != NULL) {
     progress_say(&t->progress, "%s", shown.text.s);
-    StrBuf mended = {0};
-    utf8_mend(&mended, shown.text.s, shown.text.n);
-    trainer_log(t, json_pack("{s:s, s:s%}", "event", "sample", "text", mended.s, mended.n));
-    sb_free(&mended);
+    trainer_log(t, event("sample", "text", json_text_of(shown.text.s, shown.text.n)));
   }
   sb_free(&shown.text);
   if (!ok && err->status == TD_STOPPED) return true; /* the loop sees the signal itself */
@@ -129,9 +131,7 @@ static bool after_step(Trainer *t, double seconds, bool last, TdError *err) {
   progress_step(&t->progress, t->step, seconds, facts.s != NULL ? facts.s : "", log);
   sb_free(&facts);
   if (log) {
-    json_t *line = step_values(t);
-    json_object_set_new(line, "seconds", json_real(seconds));
-    trainer_log(t, line);
+    trainer_log(t, json_with(step_values(t), "seconds", json_real(seconds)));
   }
   if (t->has_valid && (every(t->step, t->plan->eval_every) || last) && !validate(t, &best, err))
     return false;
@@ -151,7 +151,7 @@ static void keep_states(Trainer *t) {
 static bool stopped(Trainer *t, TdError *err) {
   int number = (int)*t->o->stop;
   if (t->saved != t->step && !trainer_save(t, false, err)) return false;
-  trainer_log(t, json_pack("{s:s, s:i}", "event", "stopped", "signal", number));
+  trainer_log(t, event("stopped", "signal", json_integer(number)));
   trainer_draw_curve(t);
   td_fail(err, TD_STOPPED, "stopped at step %" PRId64 ", saved in %s; to go on:\n  %s", t->step,
           t->o->folder,
@@ -260,8 +260,10 @@ bool train_run(const TrainOptions *o, TdError *err) {
                .seed = o->seed,
                .steps = o->steps > 0 ? o->steps : u->train.steps};
   t.progress = progress_new(o->terminal, 0, t.steps, o->quiet);
+  TdError ignored = {0};
   bool ok = train_prepare(&t, err) && loop(&t, err);
   progress_end(&t.progress);
+  if (t.log != NULL && !log_finish(t.log, ok ? err : &ignored)) ok = false;
   log_close(t.log);
   io_unlock(t.lock);
   snapshot_free(t.snapshot);

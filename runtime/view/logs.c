@@ -3,10 +3,13 @@
  * evaluation, "event" for anything else. */
 #include "runtime/view/logs.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "runtime/system/json.h"
 
 enum { LOG_LIMIT = 1 << 30 };
 
@@ -14,7 +17,10 @@ struct RunLog {
   const IoHook *hook;
   char *path;
   int fd;
-  bool failed;
+  off_t whole;    /* bytes of the file that are whole lines */
+  StrBuf waiting; /* lines that could not be written yet */
+  bool told;      /* that they could not */
+  bool lost;      /* memory was out: a line is missing */
   LogCurve train, valid;
 };
 
@@ -38,11 +44,15 @@ static void log_remember(RunLog *l, int64_t step, const json_t *line) {
 }
 
 /* What of an old log stays: whole lines with a step up to `keep`. */
-static void log_filter(RunLog *l, const char *text, size_t n, int64_t keep, StrBuf *out) {
+static bool log_filter(RunLog *l, const char *text, size_t n, int64_t keep, StrBuf *out,
+                       TdError *err) {
   for (size_t at = 0; at < n;) {
     const char *end = memchr(text + at, '\n', n - at);
     size_t len = end != NULL ? (size_t)(end - text) - at : n - at;
-    json_t *line = json_loadb(text + at, len, 0, NULL);
+    json_error_t why;
+    bool memory;
+    json_t *line = json_read(text + at, len, 0, &why, &memory);
+    if (memory) return td_fail_memory(err);
     const json_t *step = json_object_get(line, "step");
     if (json_is_integer(step) && json_integer_value(step) <= keep) {
       sb_write(out, text + at, len);
@@ -52,6 +62,7 @@ static void log_filter(RunLog *l, const char *text, size_t n, int64_t keep, StrB
     json_decref(line);
     at += len + 1;
   }
+  return true;
 }
 
 static bool log_start(RunLog *l, int64_t keep, TdError *err) {
@@ -60,9 +71,14 @@ static bool log_start(RunLog *l, int64_t keep, TdError *err) {
   StrBuf kept = {0};
   if (io_exists(l->path)) {
     if (!io_read_file(l->hook, l->path, LOG_LIMIT, &text, &n, err)) return false;
-    log_filter(l, (const char *)text, n, keep, &kept);
+    bool read = log_filter(l, (const char *)text, n, keep, &kept, err);
     free(text);
+    if (!read) {
+      sb_free(&kept);
+      return false;
+    }
   }
+  l->whole = (off_t)kept.n;
   bool ok = io_write_file(l->hook, l->path, kept.s != NULL ? kept.s : "", kept.n, err);
   sb_free(&kept);
   return ok && (l->fd = io_open_append(l->hook, l->path, err)) >= 0;
@@ -85,29 +101,48 @@ RunLog *log_open(const IoHook *hook, const char *folder, int64_t keep, TdError *
 void log_close(RunLog *l) {
   if (l == NULL) return;
   if (l->fd >= 0) close(l->fd);
+  sb_free(&l->waiting);
   free(l->train.at);
   free(l->valid.at);
   free(l->path);
   free(l);
 }
 
+/* The lines that wait, behind the last whole one: what an attempt that failed half-way left
+ * there is cut off first. */
+static bool log_write_waiting(RunLog *l, TdError *err) {
+  if (l->waiting.n == 0) return true;
+  if (l->told && ftruncate(l->fd, l->whole) != 0)
+    return td_fail_errno(err, TD_IO_FAILED, errno, "cannot write %s", l->path);
+  l->told = !io_append(l->hook, l->fd, l->path, l->waiting.s, l->waiting.n, err);
+  if (l->told) return false;
+  l->whole += (off_t)l->waiting.n;
+  sb_free(&l->waiting);
+  return true;
+}
+
 bool log_write(RunLog *l, int64_t step, json_t *line, TdError *err) {
-  json_t *whole = json_pack("{s:I}", "step", (json_int_t)step);
-  json_object_update(whole, line);
-  log_remember(l, step, whole);
-  char *text = json_dumps(whole, JSON_COMPACT | JSON_REAL_PRECISION(9));
-  json_decref(whole);
-  json_decref(line);
-  bool ok = true;
-  if (text != NULL && !l->failed) {
-    StrBuf s = {0};
-    sb_printf(&s, "%s\n", text);
-    ok = io_append(l->hook, l->fd, l->path, s.s, s.n, err);
-    l->failed = !ok;
-    sb_free(&s);
+  json_t *whole = json_with(json_object(), "step", json_integer(step));
+  if (whole != NULL && (line == NULL || json_object_update(whole, line) != 0)) {
+    json_decref(whole);
+    whole = NULL;
   }
+  json_decref(line);
+  if (whole != NULL) log_remember(l, step, whole);
+  char *text = json_write(whole, JSON_COMPACT | JSON_REAL_PRECISION(9));
+  if (text == NULL) {
+    l->lost = true;
+    return td_fail_memory(err);
+  }
+  sb_printf(&l->waiting, "%s\n", text);
   free(text);
-  return ok;
+  bool told = l->told;
+  return log_write_waiting(l, err) || told; /* said once, not with every line */
+}
+
+bool log_finish(RunLog *l, TdError *err) {
+  if (!log_write_waiting(l, err)) return false;
+  return !l->lost || td_fail(err, TD_IO_FAILED, "%s lacks lines: memory was out", l->path);
 }
 
 const LogCurve *log_losses(const RunLog *l) { return &l->train; }

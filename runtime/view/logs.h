@@ -23,9 +23,12 @@ typedef struct RunLog RunLog;
 /* FOLDER/log.jsonl, its lines up to step `keep` kept. */
 RunLog *log_open(const IoHook *hook, const char *folder, int64_t keep, TdError *err);
 void log_close(RunLog *l);
-/* Appends {"step": step, ...line}; steals `line`. The first failure is said
- * once in the error; a log that cannot be written does not end a run. */
+/* Appends {"step": step, ...line}; steals `line` (NULL: memory was out). A log that cannot be
+ * written does not end a run: the line waits, and is tried again with the next. False when
+ * that begins, with the reason in the error. */
 bool log_write(RunLog *l, int64_t step, json_t *line, TdError *err);
+/* Writes what still waits. False when lines are missing in the end. */
+bool log_finish(RunLog *l, TdError *err);
 /* Training and validation losses so far. */
 const LogCurve *log_losses(const RunLog *l);
 const LogCurve *log_validation(const RunLog *l);

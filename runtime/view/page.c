@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Denoising as one HTML file that needs no network: the frames as JSON within
  * page.html, which draws them. */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/system/json.h"
 #include "runtime/view/viewer.h"
 
 struct Page {
@@ -25,8 +25,8 @@ Page *page_new(const Vocabulary *v, int64_t rows, const char *title, const char 
   p->root = json_object();
   p->frames = json_array();
   if (p->root == NULL || p->frames == NULL ||
-      json_object_set_new(p->root, "title", json_string(title)) != 0 ||
-      json_object_set_new(p->root, "detail", json_string(detail)) != 0) {
+      json_object_set_new(p->root, "title", json_text(title)) != 0 ||
+      json_object_set_new(p->root, "detail", json_text(detail)) != 0) {
     page_free(p);
     return NULL;
   }
@@ -57,7 +57,7 @@ static json_t *page_text(const Page *p, const int32_t *ids, int64_t n) {
       sb_puts(&s, "\xef\xbf\xbd");
     sb_free(&one);
   }
-  json_t *text = json_stringn(s.s != NULL ? s.s : "", s.n);
+  json_t *text = json_text_of(s.s != NULL ? s.s : "", s.n);
   sb_free(&s);
   return text;
 }
@@ -66,7 +66,7 @@ static json_t *page_sure(const float *c, int64_t n) {
   StrBuf s = {0};
   for (int64_t i = 0; i < n; i++)
     sb_putc(&s, (char)('0' + (c[i] >= 1 ? 9 : c[i] > 0 ? (int)(c[i] * 9.0f + 0.5f) : 0)));
-  json_t *text = json_stringn(s.s != NULL ? s.s : "", s.n);
+  json_t *text = json_text_of(s.s != NULL ? s.s : "", s.n);
   sb_free(&s);
   return text;
 }
@@ -75,19 +75,20 @@ void page_add(Page *p, const SampleFrame *f) {
   json_t *rows = json_array();
   for (int64_t r = 0; r < f->batch && r < p->rows; r++) {
     json_t *row = json_object();
-    json_object_set_new(row, "text", page_text(p, f->ids + r * f->window, f->window));
+    row = json_with(row, "text", page_text(p, f->ids + r * f->window, f->window));
     if (f->confidence != NULL && p->vocabulary != NULL)
-      json_object_set_new(row, "sure", page_sure(f->confidence + r * f->window, f->window));
-    json_array_append_new(rows, row);
+      row = json_with(row, "sure", page_sure(f->confidence + r * f->window, f->window));
+    rows = json_and(rows, row);
   }
-  json_array_append_new(p->frames,
-                        json_pack("{s:I, s:o}", "done", (json_int_t)f->done, "rows", rows));
-  json_object_set_new(p->root, "steps", json_integer(f->count));
+  p->frames =
+      json_and(p->frames, json_pack("{s:I, s:o}", "done", (json_int_t)f->done, "rows", rows));
+  p->root = json_with(p->root, "steps", json_integer(f->count));
 }
 
 bool page_write(Page *p, const IoHook *hook, const char *path, TdError *err) {
-  json_object_set(p->root, "frames", p->frames);
-  char *json = json_dumps(p->root, JSON_COMPACT | JSON_ENSURE_ASCII);
+  json_t *whole = json_with(p->root, "frames", p->frames);
+  p->root = p->frames = NULL;
+  char *json = json_write(whole, JSON_COMPACT | JSON_ENSURE_ASCII);
   if (json == NULL) return td_fail_memory(err);
   StrBuf s = {0};
   const char *html = page_html_text(), *place = strstr(html, page_place);

@@ -284,12 +284,66 @@ static void test_killed_at_every_call(void **state) {
   assert_true(finished);
 }
 
+static int64_t best_step(const char *folder) {
+  TdError err = {0};
+  char *path = io_join(folder, "best.safetensors");
+  Checkpoint *c = checkpoint_open(NULL, path, &err);
+  if (c == NULL) fail_msg("%s", err.message);
+  int64_t step = checkpoint_info(c)->step;
+  checkpoint_close(c);
+  free(path);
+  return step;
+}
+
+/* Wherever death comes, the best file is never older than the newest checkpoint when that
+ * one was the best. */
+static void test_killed_while_best(void **state) {
+  const char *folder = *state;
+  TdError err = {0};
+  CheckpointInfo info = info_at(1);
+  assert_true(checkpoint_save_step(NULL, folder, true, tensors, 2, &info, &err));
+  bool finished = false;
+  for (int k = 0; !finished && k < 100; k++) {
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    info = info_at(2 + k);
+    if (pid == 0) {
+      Fault fault = {.left = k, .die = true};
+      IoHook hook = {fault_before, &fault};
+      _exit(checkpoint_save_step(&hook, folder, true, tensors, 2, &info, &err) ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    finished = WIFEXITED(status);
+    int64_t newest;
+    assert_true(checkpoint_newest_step(folder, &newest, &err));
+    assert_true(best_step(folder) >= newest);
+  }
+  assert_true(finished);
+}
+
+/* A folder that cannot be looked into is not one without checkpoints. */
+static void test_folder_that_cannot_be_listed(void **state) {
+  char *file = io_join(*state, "file");
+  TdError err = {0};
+  int64_t newest;
+  assert_true(io_write_file(NULL, file, "x", 1, &err));
+  assert_false(checkpoint_newest_step(file, &newest, &err)); /* as EACCES does, root or not */
+  assert_int_equal(err.status, TD_IO_FAILED);
+  assert_null(checkpoint_newest(NULL, file, NULL, &err));
+  assert_int_equal(err.status, TD_IO_FAILED);
+  char *absent = io_join(*state, "absent");
+  assert_true(checkpoint_newest_step(absent, &newest, &err) && newest == -1);
+  free(absent);
+  free(file);
+}
+
 static void test_rotation(void **state) {
   const char *folder = *state;
   TdError err = {0};
   for (int64_t step = 1; step <= 6; step++) {
-    assert_true(save(NULL, folder, step, &err));
-    if (step == 2) assert_true(checkpoint_mark_best(NULL, folder, step, &err));
+    CheckpointInfo info = info_at(step);
+    assert_true(checkpoint_save_step(NULL, folder, step == 2, tensors, 2, &info, &err));
     assert_true(checkpoint_rotate(NULL, folder, 3, &err));
   }
   assert_int_equal(files_in(folder), 4);
@@ -297,7 +351,8 @@ static void test_rotation(void **state) {
   Checkpoint *c = checkpoint_open(NULL, best, &err);
   assert_true(c != NULL && checkpoint_info(c)->step == 2);
   checkpoint_close(c);
-  assert_true(checkpoint_mark_best(NULL, folder, 5, &err));
+  CheckpointInfo fifth = info_at(5);
+  assert_true(checkpoint_save_step(NULL, folder, true, tensors, 2, &fifth, &err));
   c = checkpoint_open(NULL, best, &err);
   assert_true(c != NULL && checkpoint_info(c)->step == 5);
   checkpoint_close(c);
@@ -336,6 +391,8 @@ int main(void) {
       IN_FOLDER(test_failing_calls),
       IN_FOLDER(test_interrupted_and_short),
       IN_FOLDER(test_killed_at_every_call),
+      IN_FOLDER(test_killed_while_best),
+      IN_FOLDER(test_folder_that_cannot_be_listed),
       IN_FOLDER(test_rotation),
       IN_FOLDER(test_lock),
   };

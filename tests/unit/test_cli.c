@@ -141,6 +141,30 @@ static void test_links(void **state) {
   assert_true(S_ISCHR(st.st_mode));
 }
 
+/* Output that cannot be written, and files that may not grow: a message, the code of files,
+ * and nothing half-written left behind. */
+static void test_full(void **state) {
+  (void)state;
+  static const struct {
+    const char *line, *says;
+    int code;
+  } cases[] = {
+      {"$TDC check m.td --json > /dev/full", "No space left", 4},
+      {"$TDC m.td --json > /dev/full", "No space left", 4},
+      {"$TDC explain --json > /dev/full", "No space left", 4},
+      {"$TDC train m.td -o full --steps 2 --json -q > /dev/full", "cannot write the output", 4},
+      {"$TDC check absent.td --json > /dev/full", "No such file", 4},
+      {"ulimit -f 8; $TDC m.td -o limited", "File too large", 4},
+      {"ls -A limited | grep -c part", "0", 1},
+      {"$TDC train m.td -o gone --steps 2 -q; rm gone/log.jsonl; ln -s /dev/full gone/log.jsonl; "
+       "$TDC train m.td -o gone --steps 4 -q --resume",
+       "", 4},
+      {"touch a-file; $TDC train m.td -o a-file --resume", "Not a directory", 4},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    sandbox_shell(cases[i].line, cases[i].code, cases[i].says);
+}
+
 /* What --watch draws in a terminal of 5 rows and 20 columns: no frame scrolls it,
  * full lines keep their last character, the cursor comes back. */
 static void test_watch(void **state) {
@@ -273,6 +297,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_help_and_usage),
       cmocka_unit_test(test_files),
       cmocka_unit_test(test_links),
+      cmocka_unit_test(test_full),
       cmocka_unit_test(test_watch),
       cmocka_unit_test(test_train_and_sample),
       cmocka_unit_test(test_export_names_no_folder),

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "runtime/data/data.h"
-#include "runtime/data/utf8.h"
+#include "runtime/system/utf8.h"
 #include "tests/sandbox.h"
 
 static int make_folder(void **state) {

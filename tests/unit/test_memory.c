@@ -3,6 +3,7 @@
  * step is trained, while a text is drawn. Each n is a process of its own, which
  * must end well or with an error of its own words; the run's checkpoint must be
  * whole after it. A few n of each by default, all of them at release depth. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +32,9 @@ static struct {
 static bool refused(void) {
   if (!memory.armed) return false;
   memory.calls++;
-  return memory.calls == memory.fails || (memory.on && memory.calls > memory.fails);
+  bool out = memory.calls == memory.fails || (memory.on && memory.calls > memory.fails);
+  if (out) errno = ENOMEM;
+  return out;
 }
 
 void *__real_malloc(size_t n);

@@ -2,6 +2,7 @@
 /* The safetensors reader against files that break its rules one at a time, and
  * the number formats against the compiler's own. */
 #include <math.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "runtime/system/cache.h"
 #include "runtime/store/safetensors.h"
@@ -98,6 +100,69 @@ static void test_rules(void **state) {
   };
   for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++)
     if (accepts(broken[i].header, broken[i].data)) fail_msg("accepted: %s", broken[i].header);
+}
+
+/* ---- memory that runs out within libjansson ---------------------------------- */
+
+static long until_refused; /* allocations; below 0: none is refused */
+static void *json_malloc_counted(size_t n) {
+  if (until_refused < 0 || until_refused-- > 0) return malloc(n);
+  errno = ENOMEM;
+  return NULL;
+}
+
+/* Every allocation refused once: no header, which says why; never one that lacks a piece. */
+static void test_memory_for_the_header(void **state) {
+  (void)state;
+  float a[6] = {0};
+  const StSource sources[] = {
+      {.name = "a", .type = ST_F32, .from = ST_F32, .rank = 2, .shape = {2, 3}, .data = a},
+      {.name = "b", .type = ST_F32, .from = ST_F32, .rank = 1, .shape = {6}, .data = a}};
+  const StPair meta[] = {{"format", "pt"}, {"step", "1"}};
+  size_t n, whole;
+  TdError err = {0};
+  uint8_t *right = st_make_header(sources, 2, meta, 2, &whole, &err);
+  assert_non_null(right);
+  json_set_alloc_funcs(json_malloc_counted, free);
+  bool done = false;
+  for (long k = 0; !done && k < 1000; k++) {
+    until_refused = k;
+    uint8_t *header = st_make_header(sources, 2, meta, 2, &n, &err);
+    done = until_refused >= 0;
+    until_refused = -1;
+    if (header == NULL)
+      assert_string_equal(err.message, "out of memory");
+    else if (n != whole || memcmp(header, right, n) != 0)
+      fail_msg("a header that lacks a piece when allocation %ld is refused:\n%.*s", k, (int)n - 8,
+               (const char *)header + 8);
+    free(header);
+    until_refused = k;
+    StFile *f = st_open_memory("test", right, whole, &err);
+    until_refused = -1;
+    if (f == NULL) assert_string_equal(err.message, "out of memory");
+    st_close(f);
+  }
+  json_set_alloc_funcs(malloc, free);
+  assert_true(done);
+  free(right);
+}
+
+/* A name given twice and one that is no text are said apart. */
+static void test_names_of_the_header(void **state) {
+  (void)state;
+  float a[1] = {0};
+  StSource sources[] = {{.name = "a", .type = ST_F32, .from = ST_F32, .data = a},
+                        {.name = "a", .type = ST_F32, .from = ST_F32, .data = a}};
+  StPair meta[] = {{"k", "\xff"}};
+  size_t n;
+  TdError err = {0};
+  assert_null(st_make_header(sources, 2, NULL, 0, &n, &err));
+  assert_non_null(strstr(err.message, "given twice"));
+  sources[1].name = "\xfe";
+  assert_null(st_make_header(sources, 2, NULL, 0, &n, &err));
+  assert_non_null(strstr(err.message, "not UTF-8"));
+  assert_null(st_make_header(sources, 1, meta, 1, &n, &err));
+  assert_non_null(strstr(err.message, "not UTF-8"));
 }
 
 static void test_lengths(void **state) {
@@ -272,9 +337,14 @@ static void test_half(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_rules),          cmocka_unit_test(test_lengths),
-      cmocka_unit_test(test_every_edit),     cmocka_unit_test(test_round_trip),
-      cmocka_unit_test(test_writer_refuses), cmocka_unit_test(test_half),
+      cmocka_unit_test(test_rules),
+      cmocka_unit_test(test_lengths),
+      cmocka_unit_test(test_memory_for_the_header),
+      cmocka_unit_test(test_names_of_the_header),
+      cmocka_unit_test(test_every_edit),
+      cmocka_unit_test(test_round_trip),
+      cmocka_unit_test(test_writer_refuses),
+      cmocka_unit_test(test_half),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

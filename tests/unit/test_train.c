@@ -26,6 +26,7 @@
 #include "runtime/store/record.h"
 #include "runtime/train/sample.h"
 #include "runtime/train/train.h"
+#include "runtime/view/logs.h"
 
 enum { STEPS = 12 };
 
@@ -373,6 +374,43 @@ static void test_failing_disk(void **state) {
   free(want);
 }
 
+/* Writes to the log fail for a while: every line is there in the end, once. */
+static int fault_of_log(void *ctx, IoCall call, const char *path) {
+  int *left = ctx;
+  if (call != IO_WRITE || strstr(path, "log.jsonl") == NULL || *left <= 0) return 0;
+  return (*left)-- % 2 == 0 ? ENOSPC : IO_HALF; /* some bytes first, then no more */
+}
+
+static void test_log_waits(void **state) {
+  const Fixture *f = *state;
+  TdError err = {0};
+  int left = 0;
+  IoHook hook = {fault_of_log, &left};
+  uint8_t *text;
+  size_t n;
+  assert_true(io_make_folders(NULL, f->run, false, &err));
+  RunLog *l = log_open(&hook, f->run, 0, &err);
+  assert_non_null(l);
+  assert_true(log_write(l, 1, json_pack("{s:i}", "a", 1), &err));
+  left = 5;
+  assert_true(!log_write(l, 2, json_pack("{s:i}", "a", 2), &err)); /* said once */
+  assert_non_null(strstr(err.message, "No space left"));
+  for (int i = 3; i <= 5; i++) assert_true(log_write(l, i, json_pack("{s:i}", "a", i), &err));
+  assert_true(log_finish(l, &err));
+  char *path = io_join(f->run, "log.jsonl");
+  assert_true(io_read_file(NULL, path, 1 << 20, &text, &n, &err));
+  assert_string_equal((char *)text, "{\"step\":1,\"a\":1}\n{\"step\":2,\"a\":2}\n"
+                                    "{\"step\":3,\"a\":3}\n{\"step\":4,\"a\":4}\n"
+                                    "{\"step\":5,\"a\":5}\n");
+  free(text);
+  left = 1000; /* for good: the end says so */
+  log_write(l, 6, json_pack("{s:i}", "a", 6), &err);
+  assert_false(log_finish(l, &err));
+  assert_int_equal(err.status, TD_IO_FAILED);
+  log_close(l);
+  free(path);
+}
+
 static void test_nan(void **state) {
   Fixture *f = *state;
   TdError err;
@@ -512,6 +550,7 @@ int main(void) {
       RUN(test_killed),
       RUN(test_damaged_newest),
       RUN(test_failing_disk),
+      RUN(test_log_waits),
       RUN(test_nan),
       RUN(test_divergence),
       RUN(test_sample),

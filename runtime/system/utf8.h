@@ -3,6 +3,7 @@
 #ifndef TDC_UTF8_H
 #define TDC_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,8 @@
 size_t utf8_decode(const uint8_t *s, size_t n, uint32_t *point);
 /* Writes 1 .. 4 bytes; returns how many. */
 size_t utf8_put(uint32_t point, char out[4]);
+
+bool utf8_valid(const char *text, size_t n);
 
 /* Appends the text, with U+FFFD in the place of every byte that is part of no
  * code point: for formats that take nothing but UTF-8, as JSON. */

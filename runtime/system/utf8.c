@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* UTF-8, strictly. */
-#include "runtime/data/utf8.h"
+#include "runtime/system/utf8.h"
 
 size_t utf8_decode(const uint8_t *s, size_t n, uint32_t *point) {
   if (n == 0) return 0;
@@ -30,6 +30,15 @@ size_t utf8_put(uint32_t point, char out[4]) {
   for (size_t i = len - 1; i > 0; i--, point >>= 6) out[i] = (char)(0x80 | (point & 0x3f));
   out[0] = (char)((0xf00u >> len & 0xf0u) | point);
   return len;
+}
+
+bool utf8_valid(const char *text, size_t n) {
+  for (size_t i = 0, step; i < n; i += step) {
+    uint32_t point;
+    step = utf8_decode((const uint8_t *)text + i, n - i, &point);
+    if (step == 0) return false;
+  }
+  return true;
 }
 
 void utf8_mend(StrBuf *out, const char *text, size_t n) {
