@@ -55,6 +55,10 @@ static bool add_define(Cli *c, const char *text) {
 }
 
 static bool add_flag(Cli *c, const Flag *f, const char *value) {
+  if (f->meta != NULL && strcmp(f->meta, "PATH") == 0 && *value == '\0') {
+    cli_usage(c, "--%s takes a path, not an empty word", f->name);
+    return false;
+  }
   if (strcmp(f->name, "define") == 0) return add_define(c, value);
   if (strcmp(f->name, "color") == 0 && strcmp(value, "auto") != 0) {
     bool always = strcmp(value, "always") == 0;

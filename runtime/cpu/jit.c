@@ -18,11 +18,16 @@
 
 enum { FULL_DISK = 1 << 20 }; /* a disk with less than this is full */
 
+typedef struct JitLibrary {
+  void *handle;
+  int fd; /* of its bytes in memory; -1: a file's */
+} JitLibrary;
+
 struct Jit {
   const TdProgram *program;
   JitOptions options;
   Toolchain tools;
-  void **libraries; /* one for each call that made something */
+  JitLibrary *libraries; /* one for each call that made something */
   int nlibraries;
   bool *made;                 /* by entry */
   KernelFunction **functions; /* by kernel; NULL: not made yet */
@@ -140,16 +145,24 @@ static bool run_compilers(const Build *b, SpawnJob *jobs, const int *unit_of, in
   return false;
 }
 
+/* Said to have done its work, has it? (While its folder is there: that may be cleared.) */
+static bool wrote(const Build *b, const char *path, TdError *err) {
+  if (io_exists(path) || !io_exists(b->work)) return true;
+  return td_fail(err, TD_NO_TOOL,
+                 "'%s' ended without an error, but wrote nothing: it is no C compiler",
+                 b->jit->tools.words[0]);
+}
+
 static bool keep_objects(const Build *b, const int *unit_of, int n, TdError *err) {
   bool ok = true;
   for (int i = 0; ok && i < n; i++) {
     char *object = work_path(b, unit_of[i], "o");
     uint8_t *bytes;
     size_t size;
-    ok = object != NULL &&
-         io_read_file(b->jit->options.hook, object, SIZE_MAX / 2, &bytes, &size, err);
+    ok = object != NULL ? wrote(b, object, err) : td_fail_memory(err);
+    ok = ok && io_read_file(b->jit->options.hook, object, SIZE_MAX / 2, &bytes, &size, err);
     if (ok) {
-      cache_put(b->cache, b->units.at[unit_of[i]].key, "o", bytes, size);
+      cache_put(b->cache, b->units.at[unit_of[i]].key, "o", bytes, size); /* or made again */
       free(bytes);
     }
     free(object);
@@ -197,6 +210,7 @@ static uint8_t *link_units(Build *b, size_t *n, TdError *err) {
   SpawnJob job = {.argv = a.at, .timeout = 120};
   if (ok && !spawn_all(&job, 1, 1, b->jit->options.stop))
     ok = compiler_failed(&job, "linking the kernels", err);
+  ok = ok && wrote(b, out, err);
   if (ok && !io_read_file(b->jit->options.hook, out, SIZE_MAX / 2, &bytes, n, err)) bytes = NULL;
   sb_free(&job.output);
   for (int i = objects; a.at != NULL && i < objects + b->units.n && i < a.n; i++)
@@ -208,8 +222,9 @@ static uint8_t *link_units(Build *b, size_t *n, TdError *err) {
 
 /* ---- loading ----------------------------------------------------------------------------- */
 
-/* By way of memory, where the cache's file system does not allow to run files. */
-static void *load_from_memory(const uint8_t *bytes, size_t n) {
+/* The bytes that were verified, by way of memory: a file's could be others by now. *kept is
+ * to be closed when the library is, not before: the loader knows libraries by their paths. */
+static void *load_from_memory(const uint8_t *bytes, size_t n, int *kept) {
   int fd = memfd_create("tdc-kernels", MFD_CLOEXEC);
   if (fd < 0) return NULL;
   size_t at = 0;
@@ -221,7 +236,10 @@ static void *load_from_memory(const uint8_t *bytes, size_t n) {
   char path[64];
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
   void *library = at == n ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
-  close(fd);
+  if (library == NULL)
+    close(fd);
+  else
+    *kept = fd;
   return library;
 }
 
@@ -238,17 +256,24 @@ static bool resolve(const Build *b, void *library) {
   return true;
 }
 
+static void library_close(const JitLibrary *l) {
+  if (l->handle != NULL) dlclose(l->handle);
+  if (l->fd >= 0) close(l->fd);
+}
+
 static bool load(Build *b, const uint8_t *bytes, size_t n, bool stored) {
-  char *path = stored ? cache_path(b->cache, b->units.key, "so") : NULL;
-  void *library = path != NULL ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
-  free(path);
-  if (library == NULL) library = load_from_memory(bytes, n);
-  if (library == NULL) return false;
-  if (resolve(b, library)) {
-    b->jit->libraries[b->jit->nlibraries++] = library;
+  JitLibrary l = {.fd = -1};
+  l.handle = load_from_memory(bytes, n, &l.fd);
+  if (l.handle == NULL && stored) { /* where files in memory are not run */
+    char *path = cache_path(b->cache, b->units.key, "so");
+    if (path != NULL) l.handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    free(path);
+  }
+  if (l.handle != NULL && resolve(b, l.handle)) {
+    b->jit->libraries[b->jit->nlibraries++] = l;
     return true;
   }
-  dlclose(library);
+  library_close(&l);
   return false;
 }
 
@@ -415,7 +440,7 @@ const char *jit_compiler(const Jit *j) { return j->tools.version; }
 
 void jit_close(Jit *j) {
   if (j == NULL) return;
-  for (int i = 0; i < j->nlibraries; i++) dlclose(j->libraries[i]);
+  for (int i = 0; i < j->nlibraries; i++) library_close(&j->libraries[i]);
   toolchain_free(&j->tools);
   free(j->functions);
   free(j->made);

@@ -146,8 +146,11 @@ bool toolchain_find(Toolchain *t, const volatile sig_atomic_t *stop, TdError *er
   if (named != NULL) {
     t->words = spawn_words(named, &t->nwords);
     if (t->words == NULL || t->nwords == 0 || t->words[0][0] == '-') {
-      td_fail(err, TD_NO_TOOL, "$%s is not a compiler's name with arguments: %.200s", variable,
-              named);
+      if (t->words == NULL && errno == ENOMEM)
+        td_fail_memory(err);
+      else
+        td_fail(err, TD_NO_TOOL, "$%s is not a compiler's name with arguments: %.200s", variable,
+                named);
       toolchain_free(t);
       return false;
     }
@@ -170,6 +173,11 @@ bool toolchain_find(Toolchain *t, const volatile sig_atomic_t *stop, TdError *er
   if (t->path == NULL)
     return td_fail(err, TD_NO_TOOL, "no C compiler found (tried cc, gcc, clang); %s", no_compiler);
   t->extra = spawn_words(flags != NULL ? flags : "", &t->nextra);
+  if (t->extra == NULL && errno == EINVAL) {
+    td_fail(err, TD_NO_TOOL, "$TDC_CFLAGS has a quote that is not closed: %.200s", flags);
+    toolchain_free(t);
+    return false;
+  }
   t->cpu = cpu_identity();
   if (t->words == NULL || t->extra == NULL || t->cpu == NULL || !toolchain_version(t, stop, err)) {
     if (t->version == NULL && t->words != NULL && t->extra != NULL &&

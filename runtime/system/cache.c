@@ -27,6 +27,27 @@ struct Cache {
 
 /* ---- the folder ----------------------------------------------------------------- */
 
+/* Could somebody else put another folder in the place of one on the way to it? In folders
+ * with the sticky bit (/tmp) nobody moves what is another's. */
+static const char *parents_wrong(const char *folder) {
+  char *at = realpath(folder, NULL);
+  const char *wrong = at == NULL ? strerror(errno) : NULL;
+  while (wrong == NULL && strcmp(at, "/") != 0) {
+    char *up = io_dirname(at);
+    free(at);
+    at = up;
+    struct stat st;
+    if (at == NULL || stat(at, &st) != 0)
+      wrong = strerror(errno);
+    else if (st.st_uid != geteuid() && st.st_uid != 0)
+      wrong = "a folder on the way to it belongs to somebody else";
+    else if ((st.st_mode & 022) != 0 && (st.st_mode & S_ISVTX) == 0)
+      wrong = "others may write into a folder on the way to it";
+  }
+  free(at);
+  return wrong;
+}
+
 /* Ours, a real folder, and nobody else may write there. */
 static bool folder_adopt(Cache *c, const char *folder) {
   TdError err = {0};
@@ -47,6 +68,8 @@ static bool folder_adopt(Cache *c, const char *folder) {
     wrong = "others may write there";
   else if (faccessat(fd, ".", W_OK, AT_EACCESS) != 0)
     wrong = "it is read-only";
+  else
+    wrong = parents_wrong(folder);
   if (wrong != NULL) {
     snprintf(c->complaint, sizeof c->complaint, "the cache %.300s is not used: %s", folder, wrong);
     if (fd >= 0) close(fd);
@@ -104,6 +127,11 @@ char *user_cache_folder(const char *sub) {
   return s.s;
 }
 
+/* The folder's name as a compiler takes it for a path, not for a flag. */
+static char *folder_word(const char *name) {
+  return name[0] == '-' ? io_join(".", name) : strdup(name);
+}
+
 Cache *cache_open(const IoHook *hook, const char *folder, bool fresh, TdError *err) {
   Cache *c = calloc(1, sizeof *c);
   if (c == NULL) {
@@ -113,7 +141,7 @@ Cache *cache_open(const IoHook *hook, const char *folder, bool fresh, TdError *e
   c->hook = hook;
   c->fd = -1;
   const char *named = folder != NULL ? folder : getenv("TDC_CACHE");
-  char *usual = named != NULL && *named != '\0' ? strdup(named) : user_cache_folder("jit");
+  char *usual = named != NULL && *named != '\0' ? folder_word(named) : user_cache_folder("jit");
   if (usual == NULL)
     snprintf(c->complaint, sizeof c->complaint, "neither HOME nor XDG_CACHE_HOME is set");
   bool ok = !fresh && usual != NULL && folder_adopt(c, usual);

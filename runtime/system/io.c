@@ -119,6 +119,19 @@ static bool io_settle(IoFile *f, const char *path, bool strict) {
   return f->temp != NULL;
 }
 
+/* What is replaced keeps who may read and write it, from before the first byte on; its owner
+ * too where we may give files away. */
+static void io_keep_mode(const IoFile *f) {
+  struct stat was, is;
+  if (stat(f->path, &was) != 0 || fstat(f->fd, &is) != 0) return;
+  bool given = (was.st_uid == is.st_uid && was.st_gid == is.st_gid) ||
+               fchown(f->fd, was.st_uid, was.st_gid) == 0 ||
+               fchown(f->fd, (uid_t)-1, was.st_gid) == 0;
+  /* what the old group might do is not for another one */
+  if (fchmod(f->fd, was.st_mode & (given ? 0777 : 0707)) != 0) { /* then it is as a new file is */
+  }
+}
+
 static IoFile *io_begin(const IoHook *hook, const char *path, unsigned mode, bool strict,
                         TdError *err) {
   IoFile *f = calloc(1, sizeof *f);
@@ -147,6 +160,7 @@ static IoFile *io_begin(const IoHook *hook, const char *path, unsigned mode, boo
     io_file_free(f);
     return NULL;
   }
+  if (!strict && f->temp != NULL) io_keep_mode(f);
   return f;
 }
 
@@ -385,8 +399,8 @@ bool io_make_folders(const IoHook *hook, const char *path, bool private_mode, Td
   if (s == NULL) return td_fail_memory(err);
   size_t n = strlen(s);
   while (n > 1 && s[n - 1] == '/') s[--n] = '\0';
-  int wrong = 0;
-  for (char *p = s + 1; *p != '\0' && n > 0; p++) {
+  int wrong = n > 0 ? 0 : ENOENT;
+  for (char *p = s + 1; wrong == 0 && *p != '\0'; p++) {
     if (*p != '/') continue;
     *p = '\0';
     if (!io_exists(s)) wrong = io_mkdir(hook, s, private_mode ? 0700 : 0777);

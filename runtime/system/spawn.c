@@ -169,7 +169,10 @@ bool spawn_all(SpawnJob *jobs, int n, int parallel, const volatile sig_atomic_t 
 char **spawn_words(const char *text, int *n) {
   size_t len = strlen(text);
   char **words = malloc((len / 2 + 2) * sizeof *words + len + 1);
-  if (words == NULL) return NULL;
+  if (words == NULL) {
+    errno = ENOMEM;
+    return NULL;
+  }
   char *to = (char *)(words + len / 2 + 2);
   *n = 0;
   for (const char *p = text; *p != '\0';) {
@@ -192,6 +195,7 @@ char **spawn_words(const char *text, int *n) {
     *to++ = '\0';
     if (quote != 0) {
       free(words);
+      errno = EINVAL;
       return NULL;
     }
   }

@@ -68,6 +68,9 @@ static void test_help_and_usage(void **state) {
                                {"train m.td --seed -1", 2, "--seed takes"},
                                {"train m.td --resume=1", 2, "takes no value"},
                                {"train m.td --resume --overwrite", 2, "exclude"},
+                               {"m.td --output=", 2, "takes a path"},
+                               {"train m.td -o ''", 2, "takes a path"},
+                               {"eval m.td --weights=", 2, "takes a path"},
                                {"train m.td -D L", 2, "NAME=VALUE"},
                                {"check m.td --color pink", 2, "auto, always or never"},
                                {"check m.td extra", 2, "takes FILE.td"},
@@ -163,6 +166,46 @@ static void test_full(void **state) {
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
     sandbox_shell(cases[i].line, cases[i].code, cases[i].says);
+}
+
+/* What the environment says that cannot be: its own message, and the code of tools. */
+static void test_environment(void **state) {
+  (void)state;
+  static const struct {
+    const char *line, *env, *says;
+    int code;
+  } cases[] = {
+      {"profile m.td", "TDC_CFLAGS=\"", "$TDC_CFLAGS has a quote that is not closed", 3},
+      {"profile m.td", "CC='cc", "$CC is not a compiler's name", 3},
+      {"profile m.td", "CC=/bin/true", "wrote nothing", 3},
+      {"profile m.td --no-cache", "CC=/bin/false", "does not work", 3},
+      {"profile m.td", "PATH=", "no C compiler found", 3},
+      {"eval m.td --untrained", "PATH=", "reference evaluator", 0},
+      {"profile m.td --rounds 1", "TDC_CACHE=-x", "a run", 0},
+      {"cache", "TDC_CACHE=-x", "./-x: ", 0},
+      {"cache", "TDC_CACHE=open/cache", "others may write into a folder on the way", 0},
+  };
+  mkdir("open", 0777);
+  assert_int_equal(chmod("open", 0777), 0);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    sandbox_says(cases[i].line, cases[i].env, cases[i].code, cases[i].says, true);
+}
+
+/* A file that is written anew keeps who may read and write it. */
+static void test_mode(void **state) {
+  (void)state;
+  struct stat st;
+  static const mode_t modes[] = {0600, 0640, 0755};
+  for (int i = 0; i < 3; i++) {
+    sandbox_write("private.td", "dim   B = 1");
+    assert_int_equal(chmod("private.td", modes[i]), 0);
+    bool given = geteuid() == 0 && chown("private.td", 1234, 4321) == 0;
+    sandbox_says("fmt --write private.td", NULL, 0, "", true);
+    assert_int_equal(stat("private.td", &st), 0);
+    assert_int_equal(st.st_mode & 0777, modes[i]);
+    if (given) assert_true(st.st_uid == 1234 && st.st_gid == 4321);
+    unlink("private.td");
+  }
 }
 
 /* What --watch draws in a terminal of 5 rows and 20 columns: no frame scrolls it,
@@ -298,6 +341,8 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_files),
       cmocka_unit_test(test_links),
       cmocka_unit_test(test_full),
+      cmocka_unit_test(test_environment),
+      cmocka_unit_test(test_mode),
       cmocka_unit_test(test_watch),
       cmocka_unit_test(test_train_and_sample),
       cmocka_unit_test(test_export_names_no_folder),
