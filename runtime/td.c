@@ -20,6 +20,8 @@ struct Td {
   Session *session; /* the machine's */
   Define *defines;
   int ndefines;
+  bool other_text;  /* td_open was told of a text */
+  bool written;     /* parameters are the caller's */
   float **shown;    /* by entry and, of these, output: what td_output handed out */
   int *first_shown; /* by entry */
 };
@@ -68,6 +70,7 @@ static bool open_all(Td *td, const char *path, const TdOptions *o, TdError *err)
   project.unit.defines = td->defines;
   project.unit.ndefines = td->ndefines;
   project.unit.act = o->act;
+  td->other_text = o->data != NULL;
   project.unit.memory = o->memory <= INT64_MAX ? (int64_t)o->memory : 0;
   project.unit.threads = o->threads > 0 ? o->threads : cpu_count();
   project.search = (CorpusSearch){.override = o->data, .offline = o->offline, .quiet = true};
@@ -114,8 +117,10 @@ void td_close(Td *td) {
 
 bool td_load(Td *td, const char *path, TdError *err) {
   Checkpoint *c = weights_find(NULL, path, path, td->project.unit->path, err);
-  bool ok = c != NULL && weights_restore(td->session, td->project.unit, c, err);
+  bool ok = c != NULL && weights_fit(&td->project, c, err) &&
+            weights_restore(td->session, td->project.unit, c, err);
   checkpoint_close(c);
+  td->written = td->written || ok;
   return ok;
 }
 
@@ -177,20 +182,66 @@ bool td_write(Td *td, const char *name, const float *in, int64_t n, TdError *err
       average = place_of(td, name, true, n, &first_average, err);
   if (state >= 0) session_write_state(td->session, state, first, n, in);
   if (average >= 0) session_write_state(td->session, average, first_average, n, in);
+  td->written = td->written || state >= 0;
   return state >= 0 && session_sync(td->session, err);
 }
 
 /* ---- training and sampling ---------------------------------------------------------- */
 
+/* Parameters and their averages, as bytes by state; NULL: not one of them. */
+typedef struct Given {
+  const TdProgram *program;
+  void **states;
+} Given;
+
+static void given_free(Given *g) {
+  for (int i = 0; g->states != NULL && i < g->program->nstates; i++) free(g->states[i]);
+  free(g->states);
+}
+
+static bool given_take(Given *g, const Td *td, TdError *err) {
+  const TdProgram *p = g->program = td->project.unit->program;
+  g->states = calloc((size_t)p->nstates + 1, sizeof *g->states);
+  if (g->states == NULL) return td_fail_memory(err);
+  for (int i = 0; i < p->nstates; i++) {
+    const TdState *s = &p->states[i];
+    if (strncmp(s->name, "params.", 7) != 0 && strncmp(s->name, "ema.", 4) != 0) continue;
+    g->states[i] = malloc((size_t)s->count * td_type_size(s->type) + 1);
+    if (g->states[i] == NULL) return td_fail_memory(err);
+    if (!session_read_state(td->session, i, 0, s->count, g->states[i], err)) return false;
+  }
+  return true;
+}
+
+static bool given_put(void *ctx, Session *s, TdError *err) {
+  const Given *g = ctx;
+  (void)err;
+  for (int i = 0; i < g->program->nstates; i++)
+    if (g->states[i] != NULL)
+      session_write_state(s, i, 0, g->program->states[i].count, g->states[i]);
+  return true;
+}
+
 bool td_train(Td *td, const TdTrainOptions *o, TdError *err) {
+  Given given = {0};
+  if (td->written && !given_take(&given, td, err)) {
+    given_free(&given);
+    return false;
+  }
   json_t *record = record_make(&td->project, td->defines, td->ndefines, o->seed, td->machine.jit,
                                pool_threads(td->machine.pool));
-  if (record == NULL) return td_fail_memory(err);
+  if (record == NULL) {
+    given_free(&given);
+    return td_fail_memory(err);
+  }
   TrainOptions train = {.project = &td->project,
                         .session = td->session,
                         .folder = o->folder,
                         .resume = o->resume,
                         .overwrite = o->overwrite,
+                        .other_text = td->other_text,
+                        .begin = td->written ? given_put : NULL,
+                        .begin_ctx = &given,
                         .has_seed = !o->resume,
                         .seed = o->seed,
                         .steps = o->steps,
@@ -199,6 +250,8 @@ bool td_train(Td *td, const TdTrainOptions *o, TdError *err) {
                         .quiet = true,
                         .stop = o->stop};
   bool ok = train_run(&train, err);
+  if (ok) td->written = false;
+  given_free(&given);
   json_decref(record);
   return ok;
 }

@@ -92,11 +92,14 @@ bool td_write(Td *td, const char *name, const float *in, int64_t n, TdError *err
 /* ---- training ----------------------------------------------------------------- */
 typedef struct TdTrainOptions {
   const char *folder; /* of the run: checkpoints, log.jsonl, curve.svg */
+  /* Going on with a run needs the text that it was trained on, unless td_open was given `data`. */
   bool resume, overwrite;
   int64_t steps;            /* 0: what the file says */
   uint64_t seed;            /* of every draw and every window */
   const volatile int *stop; /* non-zero: save, and return false with TD_STOPPED; or NULL */
 } TdTrainOptions;
+/* Begins with initial parameters of the seed, or with those of td_load and td_write when one of
+ * them was called since td_open or the last training; with `resume`, with the run's own. */
 bool td_train(Td *td, const TdTrainOptions *options, TdError *err);
 
 /* ---- sampling ------------------------------------------------------------------- */

@@ -129,16 +129,6 @@ char *cli_run_folder(const Cli *c, const Unit *u) {
   return s.s;
 }
 
-static bool same_symbols(const Project *p, const Checkpoint *w, TdError *err) {
-  const Unit *u = p->unit;
-  const CheckpointInfo *i = checkpoint_info(w);
-  const Dataset *d = u->train.present ? data_store_find(p->data, u->train.data) : NULL;
-  if (d == NULL || i->tokens == NULL || vocabulary_same(&d->vocabulary, i->tokens, i->vocabulary))
-    return true;
-  return td_fail(err, TD_DAMAGED, "%s was trained on a text with other symbols than %s",
-                 checkpoint_path(w), d->path);
-}
-
 bool cli_weights_find(Cli *c, const Project *p, Checkpoint **w, int *code) {
   TdError err = {0};
   *w = NULL;
@@ -149,7 +139,7 @@ bool cli_weights_find(Cli *c, const Project *p, Checkpoint **w, int *code) {
   else
     *w = weights_find(NULL, cli_text(c, "weights", NULL), folder, p->unit->path, &err);
   free(folder);
-  if (*w != NULL && same_symbols(p, *w, &err)) return true;
+  if (*w != NULL && weights_fit(p, *w, &err)) return true;
   *code = cli_fail(c, &err);
   return false;
 }

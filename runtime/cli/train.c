@@ -120,6 +120,7 @@ static int train_with(Cli *c, const Project *p, Machine *m, uint64_t seed, int64
                     .folder = folder,
                     .resume = cli_has(c, "resume"),
                     .overwrite = cli_has(c, "overwrite"),
+                    .other_text = cli_has(c, "data"),
                     .has_seed = cli_has(c, "seed"),
                     .seed = seed,
                     .steps = steps,

@@ -151,6 +151,27 @@ bool vocabulary_parse(Vocabulary *v, const char *kind, const char *written) {
   return false;
 }
 
+static int by_point(const void *x, const void *y) {
+  uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+  return a < b ? -1 : a > b;
+}
+
+bool vocabulary_reordered(const Vocabulary *v, const char *written) {
+  uint32_t *points = calloc((size_t)v->size + 1, sizeof *points);
+  int64_t n = 0;
+  bool ok = points != NULL && v->symbols != NULL;
+  for (char *end; ok && *written != '\0' && n < v->size; written = *end == ' ' ? end + 1 : end) {
+    unsigned long x = strtoul(written, &end, 10);
+    ok = end != written && x <= 0x10ffff && (*end == ' ' || *end == '\0');
+    points[n++] = (uint32_t)x;
+  }
+  ok = ok && n == v->size && *written == '\0';
+  if (ok) qsort(points, (size_t)n, sizeof *points, by_point);
+  ok = ok && memcmp(points, v->symbols, (size_t)n * sizeof *points) == 0;
+  free(points);
+  return ok;
+}
+
 bool vocabulary_same(const Vocabulary *v, const char *kind, const char *written) {
   StrBuf mine = {0};
   vocabulary_write(v, &mine);

@@ -37,6 +37,8 @@ void vocabulary_spell(const Vocabulary *v, int64_t id, StrBuf *out);
 void vocabulary_write(const Vocabulary *v, StrBuf *out);
 /* Back from a kind's name and that text. */
 bool vocabulary_parse(Vocabulary *v, const char *kind, const char *written);
+/* Does `written` hold the very symbols, but in another order? */
+bool vocabulary_reordered(const Vocabulary *v, const char *written);
 bool vocabulary_same(const Vocabulary *v, const char *kind, const char *written);
 
 #endif

@@ -59,6 +59,22 @@ static bool restore_state(const StRemote *states, const Unit *u, Checkpoint *c, 
   return true;
 }
 
+bool weights_fit(const Project *p, const Checkpoint *c, TdError *err) {
+  const Unit *u = p->unit;
+  const CheckpointInfo *i = checkpoint_info(c);
+  const char *name = u->train.present ? u->train.data : u->ndata > 0 ? u->data[0].name : NULL;
+  const Dataset *d = name != NULL ? data_store_find(p->data, name) : NULL;
+  if (d == NULL || (i->tokens == NULL && i->vocabulary == NULL) ||
+      vocabulary_same(&d->vocabulary, i->tokens, i->vocabulary))
+    return true;
+  if (i->vocabulary != NULL && vocabulary_reordered(&d->vocabulary, i->vocabulary))
+    return td_fail(err, TD_DAMAGED,
+                   "%s has the symbols of %s in another order: its rows mean others",
+                   checkpoint_path(c), d->path);
+  return td_fail(err, TD_DAMAGED, "%s was trained on a text with other symbols than %s",
+                 checkpoint_path(c), d->path);
+}
+
 bool weights_restore(Session *s, const Unit *u, Checkpoint *c, TdError *err) {
   const TdProgram *p = u->program;
   StRemote states = weights_states(s);

@@ -6,11 +6,16 @@
 #define TDC_WEIGHTS_H
 
 #include "compiler/unit.h"
+#include "runtime/project.h"
 #include "runtime/store/checkpoint.h"
 #include "runtime/session.h"
 
 /* The session's states for readers and writers of files. */
 StRemote weights_states(Session *s);
+
+/* Do they belong to the symbols of the project's text, each with its number? Weights that say
+ * nothing of a text (another program's) pass. */
+bool weights_fit(const Project *p, const Checkpoint *c, TdError *err);
 
 bool weights_restore(Session *s, const Unit *u, Checkpoint *c, TdError *err);
 /* Half precision, parameters only. */

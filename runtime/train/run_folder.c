@@ -35,12 +35,36 @@ static const Dataset *trained_on(const Trainer *t) {
   return data_store_find(t->o->project->data, t->plan->data);
 }
 
-static bool same_vocabulary(const Trainer *t, const Checkpoint *c, TdError *err) {
+/* The text that the checkpoint's run read, by its SHA-256; NULL when it does not say. */
+static const char *text_before(const json_t *record, const char *data) {
+  size_t i;
+  json_t *one;
+  json_array_foreach(json_object_get(record, "data"), i, one) {
+    const char *name = json_string_value(json_object_get(one, "name"));
+    if (name != NULL && strcmp(name, data) == 0)
+      return json_string_value(json_object_get(one, "sha256"));
+  }
+  return NULL;
+}
+
+/* Another text of the same symbols goes on only where that is meant, and is told of. */
+static bool same_text(Trainer *t, const Checkpoint *c, TdError *err) {
   const Dataset *d = trained_on(t);
-  const CheckpointInfo *i = checkpoint_info(c);
-  if (d == NULL || vocabulary_same(&d->vocabulary, i->tokens, i->vocabulary)) return true;
-  return td_fail(err, TD_DAMAGED, "%s was trained on a text with other symbols than %s",
-                 checkpoint_path(c), d->path);
+  const char *record = checkpoint_info(c)->record;
+  json_error_t why;
+  bool memory = false;
+  json_t *o = record != NULL ? json_read(record, strlen(record), 0, &why, &memory) : NULL;
+  const char *before = d != NULL ? text_before(o, d->name) : NULL;
+  bool same = before == NULL || strcmp(before, d->sha256) == 0;
+  json_decref(o);
+  if (memory) return td_fail_memory(err);
+  if (!same && !t->o->other_text)
+    return td_fail(err, TD_BAD_USAGE,
+                   "%s was trained on another text than %s is now; --data PATH says that it is "
+                   "meant, -o FOLDER begins anew",
+                   checkpoint_path(c), d->path);
+  if (!same) progress_say(&t->progress, "going on with another text: %s", d->path);
+  return true;
 }
 
 static bool restore(Trainer *t, Checkpoint *c, TdError *err) {
@@ -52,7 +76,7 @@ static bool restore(Trainer *t, Checkpoint *c, TdError *err) {
     return td_fail(err, TD_BAD_USAGE,
                    "the run in %s has the seed %" PRIu64 ": --seed cannot change it", t->o->folder,
                    i->seed);
-  if (!same_vocabulary(t, c, err)) return false;
+  if (!weights_fit(t->o->project, c, err) || !same_text(t, c, err)) return false;
   int n;
   StRemote states = weights_states(t->session);
   CheckpointTensor *list = checkpoint_tensors(t->unit->program, &states, t->wanted, &n);

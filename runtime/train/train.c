@@ -225,6 +225,7 @@ static bool train_prepare(Trainer *t, TdError *err) {
   if (!session_need(t->session, (const char *const[]){"init", "train", NULL}, err)) return false;
   session_clear(t->session); /* nothing of an earlier run stays */
   session_run(t->session, init, t->seed, 0);
+  if (t->o->begin != NULL && !t->o->begin(t->o->begin_ctx, t->session, err)) return false;
   if (!session_sync(t->session, err)) return false;
   if (!trainer_open_folder(t, err)) return false;
   NanSource bad = session_check_states(t->session);

@@ -18,6 +18,7 @@ typedef struct TrainOptions {
   const char *folder; /* of the run */
   bool resume;        /* go on from the newest checkpoint */
   bool overwrite;     /* start over, removing what is there */
+  bool other_text;    /* the text may be another than that of the run to go on with */
   bool has_seed;
   uint64_t seed;
   int64_t steps;              /* 0: what the file says */
@@ -30,6 +31,9 @@ typedef struct TrainOptions {
   bool quiet;
   FILE *json; /* log lines go here too, or NULL */
   const volatile sig_atomic_t *stop;
+  /* After the states have their initial values: parameters that are given. Or NULL. */
+  bool (*begin)(void *ctx, Session *s, TdError *err);
+  void *begin_ctx;
 } TrainOptions;
 
 /* May a run begin in, or go on from, this folder? To be asked before the work of

@@ -91,6 +91,30 @@ static void test_everything(void **state) {
   td_close(td);
 }
 
+/* Training goes on from what was written, once; from the initial values of its seed else. */
+static void test_write_and_train(void **state) {
+  (void)state;
+  TdError err = {0};
+  Td *td = td_open("model.td", NULL, &err);
+  if (td == NULL) fail_msg("%s", err.message);
+  int rank = 0;
+  int64_t shape[8], n = 1;
+  const char *name = td_parameter(td, 0, &rank, shape);
+  for (int i = 0; i < rank; i++) n *= shape[i];
+  float *w = malloc((size_t)n * sizeof *w);
+  for (int64_t i = 0; i < n; i++) w[i] = 5;
+  assert_true(td_write(td, name, w, n, &err));
+  TdTrainOptions train = {.folder = "written", .steps = 4};
+  if (!td_train(td, &train, &err)) fail_msg("%s", err.message);
+  assert_true(td_read(td, name, w, n, &err));
+  for (int64_t i = 0; i < n; i++) assert_true(w[i] > 4.9f && w[i] < 5.1f); /* 4 steps of 0.01 */
+  train.overwrite = true;
+  assert_true(td_train(td, &train, &err) && td_read(td, name, w, n, &err));
+  for (int64_t i = 0; i < n; i++) assert_true(w[i] < 4);
+  free(w);
+  td_close(td);
+}
+
 /* Kernels and evaluator give the same text and numbers; without a compiler the
  * evaluator steps in, and says so. */
 static void test_without_compiler(void **state) {
@@ -130,8 +154,8 @@ static void test_mistakes(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_everything),
-                                     cmocka_unit_test(test_without_compiler),
-                                     cmocka_unit_test(test_mistakes)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_everything), cmocka_unit_test(test_write_and_train),
+      cmocka_unit_test(test_without_compiler), cmocka_unit_test(test_mistakes)};
   return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
 }

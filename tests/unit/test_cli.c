@@ -15,9 +15,11 @@
 
 #include <cmocka.h>
 
+#include "runtime/store/checkpoint.h"
 #include "runtime/system/cache.h"
 #include "runtime/system/io.h"
 #include "runtime/system/spawn.h"
+#include "runtime/td.h"
 #include "runtime/view/viewer.h"
 #include "tests/sandbox.h"
 
@@ -208,6 +210,33 @@ static void test_mode(void **state) {
   }
 }
 
+/* Weights whose symbols stand in another order than the text's are not loaded. */
+static void test_other_order(void **state) {
+  (void)state;
+  TdError err = {0};
+  Td *td = td_open("m.td", NULL, &err);
+  if (td == NULL) fail_msg("%s", err.message);
+  assert_true(td_train(td, &(TdTrainOptions){.folder = "order", .steps = 1}, &err));
+  Checkpoint *c = checkpoint_newest(NULL, "order", NULL, &err);
+  assert_non_null(c);
+  CheckpointInfo info = *checkpoint_info(c);
+  StrBuf swapped = {0}; /* the first two symbols */
+  const char *a = info.vocabulary, *b = strchr(a, ' ') + 1, *rest = strchr(b, ' ');
+  sb_printf(&swapped, "%.*s %.*s%s", (int)(rest - b), b, (int)(b - 1 - a), a, rest);
+  info.vocabulary = swapped.s;
+  float none[1] = {0};
+  CheckpointTensor t = {.name = "none", .type = TD_F32, .rank = 1, .shape = {1}, .data = none};
+  assert_true(checkpoint_export(NULL, "order.safetensors", &t, 1, &info, &err));
+  assert_false(td_load(td, "order.safetensors", &err));
+  assert_int_equal(err.status, TD_DAMAGED);
+  assert_non_null(strstr(err.message, "in another order"));
+  sandbox_says("eval m.td --weights order.safetensors", NULL, 5, "in another order", true);
+  sandbox_says("sample m.td --weights order.safetensors", NULL, 5, "in another order", true);
+  sb_free(&swapped);
+  checkpoint_close(c);
+  td_close(td);
+}
+
 /* What --watch draws in a terminal of 5 rows and 20 columns: no frame scrolls it,
  * full lines keep their last character, the cursor comes back. */
 static void test_watch(void **state) {
@@ -343,6 +372,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_full),
       cmocka_unit_test(test_environment),
       cmocka_unit_test(test_mode),
+      cmocka_unit_test(test_other_order),
       cmocka_unit_test(test_watch),
       cmocka_unit_test(test_train_and_sample),
       cmocka_unit_test(test_export_names_no_folder),

@@ -160,7 +160,7 @@ static TrainOptions options(Fixture *f, json_t *record) {
 
 /* Train to `steps`; the status. */
 static TdStatus train(Fixture *f, int64_t steps, bool resume, const IoHook *hook, TdError *err) {
-  json_t *record = json_object();
+  json_t *record = record_make(&f->project, NULL, 0, 3, f->jit, 1);
   TrainOptions o = options(f, record);
   *err = (TdError){0};
   o.steps = steps;
@@ -264,6 +264,17 @@ static void test_refusals(void **state) {
   Fixture other = {.folder = f->folder, .td = f->td, .run = f->run};
   open_with(&other, 1, NULL, 0);
   assert_int_equal(train(&other, 6, true, NULL, &err), TD_DAMAGED); /* other symbols */
+  close_all(&other);
+  write_corpus(text, "hgfedcba"); /* another text of the same symbols */
+  open_with(&other, 1, NULL, 0);
+  assert_int_equal(train(&other, 6, true, NULL, &err), TD_BAD_USAGE);
+  assert_non_null(strstr(err.message, "another text"));
+  record = record_make(&other.project, NULL, 0, 0, NULL, 1);
+  o = options(&other, record);
+  o.resume = o.other_text = true;
+  o.steps = 6;
+  if (!train_run(&o, &err)) fail_msg("%s", err.message);
+  json_decref(record);
   close_all(&other);
   write_corpus(text, "abcdefgh");
   free(text);
