@@ -30,6 +30,7 @@ bool feed_open(Feed *f, Session *s, const Unit *u, const char *entry, DataStore 
     int64_t n = input_rows(in) * input_window(in);
     if (n > most) most = n;
     f->tokens_each += n;
+    f->rows_each = f->rows == 0 || f->rows_each == input_rows(in) ? input_rows(in) : 0;
     f->rows += input_rows(in);
   }
   f->tokens = malloc((size_t)most * sizeof *f->tokens);
@@ -41,8 +42,8 @@ void feed_close(Feed *f) {
   f->tokens = NULL;
 }
 
-/* Fill the data inputs of training step or validation batch `number`. */
-static bool feed_fill(Feed *f, bool train, uint64_t seed, int64_t number, TdError *err) {
+/* Fill the data inputs of training step `number`, or (seed NULL) with a part of the windows. */
+static bool feed_fill(Feed *f, const uint64_t *seed, int64_t number, FeedPart part, TdError *err) {
   int64_t first = 0; /* several inputs never share a row's draw */
   for (int i = 0; i < f->entry->ninputs; i++) {
     const UnitInput *in = &f->entry->inputs[i];
@@ -52,9 +53,11 @@ static bool feed_fill(Feed *f, bool train, uint64_t seed, int64_t number, TdErro
             whole = dataset_valid_count(d, window);
     for (int64_t r = 0; r < rows; r++) {
       int32_t *to = f->tokens + r * window;
-      if (!train)
-        dataset_valid_window(d, (number * rows + r) % whole, window, to);
-      else if (!dataset_train_window(d, seed, number, first + r, window, to, err))
+      if (seed == NULL)
+        dataset_valid_window(
+            d, (f->rows_each > 0 ? part.first + r % part.count : number * rows + r) % whole, window,
+            to);
+      else if (!dataset_train_window(d, *seed, number, first + r, window, to, err))
         return false;
     }
     if (!session_set_ints(f->session, f->index, in->name, f->tokens, rows * window, err))
@@ -70,11 +73,11 @@ static bool feed_step(Feed *f, int64_t step, TdError *err) {
 }
 
 bool feed_train(Feed *f, uint64_t seed, int64_t step, TdError *err) {
-  return feed_step(f, step, err) && feed_fill(f, true, seed, step, err);
+  return feed_step(f, step, err) && feed_fill(f, &seed, step, (FeedPart){0}, err);
 }
 
-bool feed_valid(Feed *f, int64_t batch, TdError *err) {
-  return feed_step(f, batch + 1, err) && feed_fill(f, false, 0, batch, err);
+bool feed_valid(Feed *f, int64_t number, FeedPart part, TdError *err) {
+  return feed_step(f, number + 1, err) && feed_fill(f, NULL, number, part, err);
 }
 
 int64_t feed_valid_batches(const Feed *f) {
@@ -87,4 +90,39 @@ int64_t feed_valid_batches(const Feed *f) {
     if (n < least) least = n;
   }
   return least == INT64_MAX ? 1 : least;
+}
+
+/* Windows that every input of data has. */
+static int64_t feed_valid_windows(const Feed *f) {
+  int64_t least = INT64_MAX;
+  for (int i = 0; i < f->entry->ninputs; i++) {
+    const UnitInput *in = &f->entry->inputs[i];
+    if (in->data == NULL) continue;
+    int64_t n = dataset_valid_count(data_store_find(f->data, in->data), input_window(in));
+    if (n < least) least = n;
+  }
+  return least;
+}
+
+/* The most of n windows that fill the rows evenly. */
+static int64_t evenly(int64_t rows, int64_t n) {
+  int64_t count = n < rows ? n : rows;
+  while (rows % count != 0) count--;
+  return count;
+}
+
+bool feed_valid_part(const Feed *f, int64_t i, FeedPart *part) {
+  *part = (FeedPart){i * f->rows_each, f->rows_each};
+  if (f->rows_each == 0) return i < feed_valid_batches(f);
+  int64_t windows = feed_valid_windows(f);
+  if (windows == INT64_MAX) return i == 0; /* no data: one run, as it is */
+  int64_t whole = windows / f->rows_each;
+  if (i < whole) return true;
+  part->first = whole * f->rows_each;
+  for (int64_t k = whole; part->first < windows; k++) {
+    part->count = evenly(f->rows_each, windows - part->first);
+    if (k == i) return true;
+    part->first += part->count;
+  }
+  return false;
 }

@@ -13,11 +13,12 @@ typedef struct Evaluation {
   int n;
   const char *name[EVAL_VALUES]; /* "loss" first; borrowed from the program */
   double mean[EVAL_VALUES], error[EVAL_VALUES];
-  int64_t batches, windows;
+  int64_t batches, windows; /* runs, and the windows that were read, each once */
 } Evaluation;
 
 /* The same windows and the same draws each time, so that two evaluations
- * differ by the weights alone. batches = 0: all there are. */
+ * differ by the weights alone. batches = 0, or more than there are whole ones: every window
+ * counts once, whatever the batch is. */
 bool evaluate(Feed *f, uint64_t seed, int64_t batches, const volatile sig_atomic_t *stop,
               Evaluation *out, TdError *err);
 /* The mean of a value by name; NaN when there is none. */

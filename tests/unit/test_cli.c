@@ -237,6 +237,32 @@ static void test_other_order(void **state) {
   td_close(td);
 }
 
+/* Seven held-out windows, of a, b .. g: their mean is d, 100, whatever the batch is. */
+static void test_every_window_counts(void **state) {
+  (void)state;
+  sandbox_write("steps.txt", "zzzzzzzzzzzzzzzzzzzzzzzzzzzzaaaabbbbccccddddeeeeffffggggyy");
+  sandbox_write("mean.td", "data text { source \"./steps.txt\"  tokens bytes  split 0.49 }\n"
+                           "dim B = 2, L = 4, V = text.vocab\n"
+                           "model pick(x: id<V>[B,L]) -> y[B,L] {\n"
+                           "  param w[V] ~ normal(0, 0)\n"
+                           "  y[b,l] = w[x[b,l]]\n"
+                           "}\n"
+                           "loss main(x: id<V>[B,L]) {\n"
+                           "  y = pick(x)\n"
+                           "  minimize mean[b,l](real(x[b,l]) + y[b,l])\n"
+                           "}\n"
+                           "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
+  for (int b = 1; b <= 9; b++) {
+    char line[100];
+    snprintf(line, sizeof line, "eval mean.td --untrained --reference -q --json -D B=%d", b);
+    sandbox_says(line, NULL, 0, "\"windows\":7,", true);
+    sandbox_says(line, NULL, 0, "\"loss\":{\"mean\":100.0,", true);
+  }
+  sandbox_says("eval mean.td --untrained -q --json -D B=4", NULL, 0, "\"mean\":100.0,", true);
+  sandbox_says("eval mean.td --untrained -q --json -D B=2 --batches 1", NULL, 0, "\"mean\":97.5,",
+               true);
+}
+
 /* What --watch draws in a terminal of 5 rows and 20 columns: no frame scrolls it,
  * full lines keep their last character, the cursor comes back. */
 static void test_watch(void **state) {
@@ -372,6 +398,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_full),
       cmocka_unit_test(test_environment),
       cmocka_unit_test(test_mode),
+      cmocka_unit_test(test_every_window_counts),
       cmocka_unit_test(test_other_order),
       cmocka_unit_test(test_watch),
       cmocka_unit_test(test_train_and_sample),
