@@ -80,5 +80,9 @@ void backend_print_picture(Arena *a, const TdProgram *p, const TdEntry *e, StrBu
 /* One C file that builds alone (cc -O3 -shared -fPIC NAME.c -o libNAME.so -lm -lpthread)
  * and its header. */
 void emit_standalone_c(const TdProgram *p, StrBuf *c, StrBuf *h);
+/* The program's name as an identifier: what the public names of that file begin with, and the
+ * NAME of NAME.c and NAME.h, by which the one includes the other. */
+enum { EMIT_NAME = 64 };
+void emit_c_name(const TdProgram *p, char out[EMIT_NAME]);
 
 #endif

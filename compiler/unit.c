@@ -180,11 +180,20 @@ static bool run_backend(Lowering *l) {
   return u->program != NULL;
 }
 
-static const char *stem(Arena *a, const char *path) {
+const char *unit_name(const char *path, size_t *n) {
   const char *slash = strrchr(path, '/');
   const char *name = slash ? slash + 1 : path;
   const char *dot = strrchr(name, '.');
-  return dot && dot > name ? arena_strndup(a, name, (size_t)(dot - name)) : name;
+  *n = dot && dot > name ? (size_t)(dot - name) : strlen(name);
+  if (strspn(name, ".") < *n) return name;
+  *n = 1; /* "..td": no folder may be called "." */
+  return "m";
+}
+
+static const char *stem(Arena *a, const char *path) {
+  size_t n;
+  const char *name = unit_name(path, &n);
+  return arena_strndup(a, name, n);
 }
 
 static bool check_defines(Lowering *l) {

@@ -16,20 +16,19 @@ const char *standalone_driver_text(void);
 typedef struct Out {
   StrBuf *c;
   const TdProgram *p;
-  char name[64];  /* C identifier the public names begin with */
-  size_t counted; /* characters of c already in `line` */
+  char name[EMIT_NAME]; /* C identifier the public names begin with */
+  size_t counted;       /* characters of c already in `line` */
   int line;
 } Out;
 
-static void make_name(Out *o) {
+static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+void emit_c_name(const TdProgram *p, char out[EMIT_NAME]) {
   size_t n = 0;
-  for (const char *s = o->p->name; *s && n < 40; s++) {
-    bool plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9');
-    if (n == 0 && !((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z'))) o->name[n++] = 'm';
-    o->name[n++] = plain ? *s : '_';
-  }
-  if (n == 0) o->name[n++] = 'm';
-  o->name[n] = 0;
+  if (!is_letter(p->name[0])) out[n++] = 'm';
+  for (const char *s = p->name; *s && n < 40; s++)
+    out[n++] = is_letter(*s) || (*s >= '0' && *s <= '9') ? *s : '_';
+  out[n] = 0;
 }
 
 static int current_line(Out *o) {
@@ -237,7 +236,7 @@ static void put_renamed(Out *o, StrBuf *out, const char *text) {
 
 void emit_standalone_c(const TdProgram *p, StrBuf *c, StrBuf *h) {
   Out o = {.c = c, .p = p, .line = 1};
-  make_name(&o);
+  emit_c_name(p, o.name);
   put_renamed(&o, h, standalone_header_text());
   sb_printf(c,
             "/* %s: made by tdc. A library of its own; %s.h tells its functions. Build it with\n"

@@ -49,11 +49,12 @@ static bool write_pictures(const char *folder, Arena *a, const TdProgram *p, TdE
 
 static bool write_all(const char *folder, Arena *a, const Unit *u, TdError *err) {
   StrBuf c = {0}, h = {0}, plan = {0};
+  char name[EMIT_NAME];
+  emit_c_name(u->program, name);
   emit_standalone_c(u->program, &c, &h);
   backend_print_plan(u->program, &plan);
-  bool ok = io_make_folders(NULL, folder, false, err) &&
-            write_text(folder, u->name, ".c", &c, err) &&
-            write_text(folder, u->name, ".h", &h, err) &&
+  bool ok = io_make_folders(NULL, folder, false, err) && write_text(folder, name, ".c", &c, err) &&
+            write_text(folder, name, ".h", &h, err) &&
             write_text(folder, "plan", ".txt", &plan, err) && write_graphs(folder, u, err) &&
             write_pictures(folder, a, u->program, err);
   sb_free(&c);

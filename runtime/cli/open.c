@@ -15,9 +15,8 @@ static Checkpoint *remembered(Cli *c, ProjectOptions *o) {
   if (!wanted || (command & (CLI_EVAL | CLI_EXPORT)) || cli_has(c, "untrained")) return NULL;
   TdError ignored = {0};
   StrBuf folder = {0};
-  const char *slash = strrchr(c->args[0], '/'), *name = slash != NULL ? slash + 1 : c->args[0];
-  size_t n = strlen(name);
-  if (n > 3 && strcmp(name + n - 3, ".td") == 0) n -= 3;
+  size_t n;
+  const char *name = unit_name(c->args[0], &n);
   sb_puts(&folder, "runs/");
   sb_write(&folder, name, n);
   Checkpoint *w = weights_find(NULL, cli_text(c, "weights", NULL), folder.s, c->args[0], &ignored);

@@ -263,6 +263,52 @@ static void test_every_window_counts(void **state) {
                true);
 }
 
+/* Whatever a file is called, what is written of it compiles: its own header is found, names
+ * are identifiers, comments and #line end where they should. */
+static void test_odd_names(void **state) {
+  (void)state;
+  static const char *const names[] = {
+      "my-model.td",
+      "3d.td",
+      "a.b.c.td",
+      "two words.td",
+      "gr\303\274n.td",
+      "\346\250\241\345\236\213.td",
+      "int.td",
+      "main.td",
+      "td.td",
+      "map.td",
+      "row.td",
+      "NULL.td",
+      "math.td",
+      "stdio.td",
+      "_x.td",
+      "it's.td",
+      "say\"x\".td",
+      "x*y?.td",
+      "back\\slash.td",
+      "..td",
+      "...td",
+      "-dash.td",
+      "no_extension",
+      "%d%s.td",
+      "a*/x.td",
+      "a_very_long_name_that_goes_on_and_on_and_on_and_on_for_longer_than_anybody_needs.td"};
+  mkdir("a*", 0777);
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    sandbox_write(names[i], "model m(x[3]) -> y[3] { param w[3,3] ~ normal(0, 1)\n"
+                            "  y[j] = sum[i](x[i] * w[i,j])\n}\n");
+    setenv("ODD", names[i], 1);
+    sandbox_shell("rm -rf odd && $TDC compile -q -o odd -- \"$ODD\" && cd odd && ls *.c *.h && "
+                  "cc -std=gnu11 -O0 -Wall -Werror -c *.c -o odd.o && "
+                  "printf '#include \"%s\"\n' *.h > use.cc && { ! command -v c++ || c++ "
+                  "-fsyntax-only use.cc; }",
+                  0, ".h");
+    unlink(names[i]);
+  }
+  unsetenv("ODD");
+}
+
 /* What --watch draws in a terminal of 5 rows and 20 columns: no frame scrolls it,
  * full lines keep their last character, the cursor comes back. */
 static void test_watch(void **state) {
@@ -397,6 +443,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_links),
       cmocka_unit_test(test_full),
       cmocka_unit_test(test_environment),
+      cmocka_unit_test(test_odd_names),
       cmocka_unit_test(test_mode),
       cmocka_unit_test(test_every_window_counts),
       cmocka_unit_test(test_other_order),
