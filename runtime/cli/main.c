@@ -26,7 +26,7 @@ static const Command commands[] = {
      "run a sampler with trained weights; its parameters are flags",
      "tdc sample models/shakespeare.td\n"
      "tdc sample models/shakespeare.td --prompt 'ROMEO:' --temperature 0.9 --watch\n"
-     "tdc sample models/mask.td --infill 'To be ____ to be'\n"
+     "tdc sample models/shakespeare.td --infill 'To be ____ to be'\n"
      "tdc sample models/shakespeare.td --html out.html\n",
      1, 1, true, cli_sample, NULL},
     {"eval", CLI_EVAL, "FILE.td", "the loss and every metric on held-out data",
@@ -35,7 +35,7 @@ static const Command commands[] = {
      1, 1, false, cli_eval, NULL},
     {"run", CLI_RUN, "FILE.td MODEL", "run a model once on given inputs",
      "tdc run models/shakespeare.td denoise --inputs in.safetensors -o out.safetensors\n"
-     "tdc run models/gpt.td gpt --text 'ROMEO:'\n",
+     "tdc run mine.td next --text 'ROMEO:'\n",
      1, 2, false, cli_run, NULL},
     {"check", CLI_CHECK, "FILE.td", "look for errors only",
      "tdc check models/shakespeare.td\n"

@@ -309,6 +309,15 @@ static void test_odd_names(void **state) {
   unsetenv("ODD");
 }
 
+/* The models that the manual speaks of are there. */
+static void test_examples(void **state) {
+  (void)state;
+  sandbox_shell(
+      "for m in $($TDC man | sed 's/\\\\//g' | grep -o 'models/[a-z_0-9]*[.]td' | sort -u); do "
+      "ls \"$(dirname \"$TDC\")/../$m\" || exit 1; done",
+      0, "models/shakespeare.td");
+}
+
 /* What --watch draws in a terminal of 5 rows and 20 columns: no frame scrolls it,
  * full lines keep their last character, the cursor comes back. */
 static void test_watch(void **state) {
@@ -444,6 +453,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_full),
       cmocka_unit_test(test_environment),
       cmocka_unit_test(test_odd_names),
+      cmocka_unit_test(test_examples),
       cmocka_unit_test(test_mode),
       cmocka_unit_test(test_every_window_counts),
       cmocka_unit_test(test_other_order),
