@@ -19,7 +19,7 @@ LOWER    = lower_error lower_value lower_range lower_whole lower_reads lower_pat
 GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_steep grad_values
 PASSES   = pipeline simplify hoist cse recompute again twice restack tables inline
 EVAL     = eval eval_code eval_ops eval_run
-CHECK    = gradcheck opcheck trial trial_call
+CHECK    = around gradcheck opcheck trial trial_call
 PLAN     = plan core contract group chain chain_parts chain_build rows own layout product order \
            in_place place narrow launch steps memory verify dump print_plan print_picture
 EMIT     = dialect scope storage read value place loop kernels

@@ -485,7 +485,7 @@ static void check_the_check(Counts *n) {
       "dy[b] }\n"
       "op wrong_straight(x[...]) -> y[...] = round(x[...]) grad(dy) { dx[...] = dy[...] }\n"
       "op left_straight(x[...]) -> y[...] = round(x[...]) grad(dy) { dx[...] = dy[...] } nocheck\n"
-      "op left_inside(x[b]) -> y[b] { y[b] = left_straight(x)[b] * x[b] }\n"
+      "op ok_inside(x[b]) -> y[b] { y[b] = left_straight(x)[b] * x[b] }\n"
       "op left_integer(x[b,n]) -> y[b] { y[b] = argmax[n](x[b,n]) }\n"
       "op left_floor(x[b]) -> y[b] = floor(x[b]) * x[b]\n"
       "op ok_max(x[b,n]) -> y[b] { y[b] = max[n](x[b,n]) }\n"

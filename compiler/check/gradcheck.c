@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "compiler/check/gradcheck.h"
+#include "compiler/check/around.h"
 #include "compiler/eval/eval.h"
 #include "compiler/grad/grad.h"
 #include "compiler/ir/draws.h"
@@ -18,6 +19,7 @@ typedef struct Check {
   GradcheckOptions o;
   VEC(Bound) bound; /* every input and state, with the values of the check */
   Node *loss;
+  int asked; /* of wrt; behind these stand the inputs in place of clauses */
 } Check;
 
 static void default_fill(const Check *c, const Node *n, double *values, int64_t count) {
@@ -59,7 +61,8 @@ static Node *contracted(Check *c, Node *out) {
     weight[i] = 2 * draw_uniform(c->o.seed, 1, draw_site("gradcheck"), (uint64_t)i) - 1;
   Node *w = ir_const(g, g->top, "weight", TY_REAL, out->rank, out->shape, weight, out->span);
   Expr *body = ex2(g, P_mul, ir_read_all(g, out), ir_read_all(g, w));
-  return ir_comp(g, g->top, "loss", out->span, 0, out->rank, out->shape, RED_SUM, NULL, body);
+  return ir_comp(g, g->top, "loss", out->span, 0, out->rank, out->shape,
+                 out->rank ? RED_SUM : RED_NONE, NULL, body);
 }
 
 static const char *run(const Check *c, Eval *ev) {
@@ -67,6 +70,52 @@ static const char *run(const Check *c, Eval *ev) {
     memcpy(eval_bind(ev, c->bound.at[i].node), c->bound.at[i].values,
            (size_t)c->bound.at[i].count * sizeof(double));
   return eval_run(ev);
+}
+
+/* ---- around clauses ------------------------------------------------------------- */
+
+/* The inputs that replace the clauses' values hold what those are here. */
+static const char *cut_values(Check *c, const Cuts *cuts, double **values) {
+  Eval *ev = eval_new(c->g, c->o.seed, 1);
+  const char *error = run(c, ev);
+  for (int i = 0; i < cuts->n && !error; i++) {
+    Node *n = cuts->at[i].value;
+    size_t size = (size_t)ir_count(n) * sizeof(double);
+    values[i] = NEWN(c->g->arena, double, ir_count(n) + 1);
+    memcpy(values[i], eval_value(ev, n), size);
+  }
+  if (error) error = arena_strdup(c->g->arena, error);
+  eval_free(ev);
+  return error;
+}
+
+/* See around.h. *wrt gains the new inputs. */
+static const char *go_around(Check *c, Node *const **wrt, int *n) {
+  Graph *g = c->g;
+  Cuts cuts = {0};
+  CutNodes results = {0};
+  const char *deep = around_find(g, &cuts, &results);
+  if (deep)
+    return arena_printf(g->arena, "'%s' has a `nocheck` clause and too many axes to be stacked",
+                        deep);
+  if (cuts.n == 0) return NULL;
+  double **values = NEWN(g->arena, double *, cuts.n);
+  const char *error = cut_values(c, &cuts, values);
+  if (error) return error;
+  around_cut(g, &cuts);
+  Node **all = NEWN(g->arena, Node *, *n + cuts.n);
+  memcpy(all, *wrt, (size_t)*n * sizeof *all);
+  for (int i = 0; i < cuts.n; i++) {
+    Bound b = {cuts.at[i].input, values[i], ir_count(cuts.at[i].input)};
+    vec_push(g->arena, &c->bound, b);
+    all[(*n)++] = b.node;
+  }
+  *wrt = all;
+  Expr *sum = ir_read_all(g, c->loss);
+  for (int i = 0; i < results.n; i++)
+    sum = ex2(g, P_add, sum, ir_read_all(g, contracted(c, results.at[i])));
+  c->loss = ir_comp(g, g->top, "loss", c->loss->span, 0, 0, NULL, RED_NONE, NULL, sum);
+  return NULL;
 }
 
 static Bound *bound_of(Check *c, const Node *n) {
@@ -77,12 +126,12 @@ static Bound *bound_of(Check *c, const Node *n) {
 
 /* How many elements of wrt[w] are compared, and the k-th of them. */
 static int64_t sample_size(const Check *c, int w, int64_t count) {
-  if (c->o.elements) return c->o.nelements[w];
+  if (c->o.elements && w < c->asked) return c->o.nelements[w];
   return c->o.max_elements > 0 && c->o.max_elements < count ? c->o.max_elements : count;
 }
 
 static int64_t sampled(const Check *c, int w, int64_t count, int64_t k) {
-  if (c->o.elements) return c->o.elements[w][k];
+  if (c->o.elements && w < c->asked) return c->o.elements[w][k];
   if (sample_size(c, w, count) == count) return k;
   return (int64_t)(draw_uniform(c->o.seed, 2, draw_site("gradcheck"), (uint64_t)k) * (double)count);
 }
@@ -204,8 +253,9 @@ static const char *compare(Check *c, Eval *ev, Bound *b, int64_t i, double numer
     r->kinks += kink && right;
     if (kink && right) return NULL;
   }
-  if (!r->name || error > r->worst) {
+  if (!r->node || error > r->worst) {
     r->worst = error;
+    r->node = b->node;
     r->name = b->node->name;
     r->element = i;
     r->derived = derived[i];
@@ -235,6 +285,9 @@ bool gradcheck(Graph *g, Diags *d, Node *out, Node *const *wrt, int n,
   *report = (GradcheckReport){0};
   choose_values(&c);
   c.loss = out->rank == 0 ? out : contracted(&c, out);
+  c.asked = n;
+  report->error = go_around(&c, &wrt, &n);
+  if (report->error) return false;
   double **numeric = NEWN(g->arena, double *, n + 1);
   Node **adjoint = NEWN(g->arena, Node *, n + 1);
   report->error = numeric_all(&c, wrt, n, numeric);

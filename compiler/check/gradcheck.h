@@ -26,16 +26,18 @@ typedef struct GradcheckReport {
   int64_t kinks;    /* of them where the function bends (a tie, an edge of its
                                    domain): there equal elements were moved together */
   double worst;     /* of |derived - numeric| / (atol + rtol * |numeric|) */
+  const Node *node; /* where the worst is: an input, or the value of a `nocheck` clause */
   const char *name; /* where the worst is: the input, its flat element */
   int64_t element;
   double derived, numeric;
   const char *error; /* why nothing could be compared, or NULL; in the graph's arena */
 } GradcheckReport;
 
-/* d out / d wrt[k] for all k. A real `out` of any rank in the top region; of
- * rank > 0 it is contracted with random weights. wrt: N_INPUT or N_STATE, real.
- * An input that no path reaches counts as gradient 0. The graph gains nodes and
- * must not have been differentiated for these before. */
+/* d out / d wrt[k] for all k, and by the values of `nocheck` clauses (see around.h).
+ * A real `out` of any rank in the top region; of rank > 0 it is contracted with
+ * random weights. wrt: N_INPUT or N_STATE, real. An input that no path reaches
+ * counts as gradient 0. The graph gains nodes and must not have been differentiated
+ * for these before; such clauses are gone from it. */
 bool gradcheck(Graph *g, Diags *d, Node *out, Node *const *wrt, int n,
                const GradcheckOptions *options, GradcheckReport *report);
 

@@ -122,12 +122,6 @@ static const char *place_in(Arena *a, const Graph *g, const Node *n, int64_t ele
   return place(a, n->name, n->rank, n->shape, element);
 }
 
-static const Node *source_named(const Bench *b, const char *name) {
-  for (int i = 0; i < b->nwrt; i++)
-    if (!strcmp(b->wrt[i]->name, name)) return b->wrt[i];
-  bug("no input '%s'", name);
-}
-
 static void set_why(OpCheck *c, OpCheckVerdict verdict, const char *why, const Bench *b, Arena *a) {
   c->verdict = verdict;
   c->why = arena_strdup(a, why);
@@ -241,8 +235,7 @@ static void check_differences(Bench *b, bool clause, OpCheckOptions *o, Arena *a
   c->compared += r.compared;
   c->kinks += r.kinks;
   if (r.name)
-    note_number(c, b, source_named(b, r.name), r.element, r.derived, r.numeric, r.worst,
-                "central differences", a);
+    note_number(c, b, r.node, r.element, r.derived, r.numeric, r.worst, "central differences", a);
   if (r.ok) return;
   c->verdict = OPCHECK_WRONG;
   c->why = clause ? "its `grad` clause gives another gradient; if it should, say `nocheck` after it"
@@ -258,13 +251,13 @@ static bool trial_of(Unit *u, const TrialOp *op, uint64_t seed, OpCheckOptions *
   c->verdict = OPCHECK_OK;
   if (!bench_open(&b, u, op, seed, false)) {
     const char *why = b.trial.why ? b.trial.why : "?";
-    why = arena_printf(a, "no sizes were found that its body accepts (%s)", why);
+    const char *dims = trial_dims_of(op, a);
+    why = arena_printf(a, "no sizes were found that its body accepts (%s)%s%s", why,
+                       *dims ? "; declare those that fit: dim " : "", dims);
     set_why(c, OPCHECK_LEFT, why, NULL, a);
     more = c->shapes > 0;
-  } else if (b.trial.unchecked) {
-    bool own = !strcmp(b.trial.unchecked, op->name);
-    const char *whose = own ? "its" : arena_printf(a, "it calls %s, whose", b.trial.unchecked);
-    set_why(c, OPCHECK_LEFT, arena_printf(a, "%s `grad` clause is `nocheck`", whose), NULL, a);
+  } else if (op->nocheck) {
+    set_why(c, OPCHECK_LEFT, "its `grad` clause is `nocheck`", NULL, a);
     more = false;
   } else if (!b.out) {
     set_why(c, OPCHECK_LEFT, "its results are no real numbers", NULL, a);
@@ -363,6 +356,7 @@ static void compare_loss(Unit *u, Graph *g, Node *loss, const OpCheckOptions *o,
   Diags *d = diags_new(a);
   GradcheckOptions options = {.seed = o->seed, .fill = loss_fill, .fill_ctx = &in};
   options.elements = elements;
+  options.max_elements = most;
   options.nelements = nelements;
   GradcheckReport r = {0};
   r.error = eval_run(in.eval);
@@ -372,7 +366,8 @@ static void compare_loss(Unit *u, Graph *g, Node *loss, const OpCheckOptions *o,
   c->shapes = 1;
   c->seed = o->seed;
   if (r.name) {
-    c->at = parameter_at(u, r.name, r.element, a);
+    c->at = r.node->kind == N_STATE ? parameter_at(u, r.name, r.element, a)
+                                    : place_in(a, g, r.node, r.element);
     c->worst = r.worst;
     c->derived = r.derived;
     c->expected = r.numeric;
@@ -396,7 +391,8 @@ bool opcheck_loss(Unit *u, const OpCheckOptions *options, Arena *a, OpCheck *out
     set_why(out, OPCHECK_LEFT, "it has no parameters", NULL, a);
   else if (work * 2 * u->nparameters > 8 * o.work)
     set_why(out, OPCHECK_LEFT,
-            arena_printf(a, "an evaluation visits %.2g points: shrink the model with -D", work),
+            arena_printf(a, "an evaluation visits %.2g points: shrink the model with -D, of %s",
+                         work, trial_dims(u, a)),
             NULL, a);
   else
     compare_loss(u, train->graph, loss, &o, a, out);

@@ -7,6 +7,7 @@
 #include "compiler/lower/tables.h"
 #include "compiler/lower/value.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -112,14 +113,6 @@ static bool add_results(Lowering *l, const ADecl *d, Value *v) {
   return true;
 }
 
-static const char *unchecked_inside(const Lowering *l) {
-  for (int i = 0; i < l->instantiated.n; i++) {
-    const ADecl *d = l->instantiated.at[i];
-    if (d->grad.present && d->grad.nocheck) return d->name;
-  }
-  return NULL;
-}
-
 static void first_error(const Diags *d, Trial *t) {
   for (int i = 0; i < diags_count(d); i++) {
     const Diag *x = diags_at(d, i);
@@ -144,7 +137,6 @@ static bool attempt_graph(Lowering *l, const TrialOp *op, int attempt, const Tri
   t->graph = e->g;
   t->training = e->training;
   t->shapes = l->assumed;
-  t->unchecked = unchecked_inside(l);
   ir_prune(e->g);
   const char *broken = ir_verify(e->g);
   if (broken) bug("a trial of %s: %s", op->name, broken);
@@ -172,6 +164,45 @@ bool trial_graph(Unit *u, const TrialOp *op, const TrialOptions *o, Arena *a, Tr
     *l = saved;
   }
   return out->graph != NULL;
+}
+
+/* ---- dims ---------------------------------------------------- */
+
+static bool is_listed(const char *const *names, int n, const char *name) {
+  for (int i = 0; i < n; i++)
+    if (!strcmp(names[i], name)) return true;
+  return false;
+}
+
+const char *trial_dims_of(const TrialOp *op, Arena *a) {
+  enum { MOST = 16 };
+  const char *names[MOST], *s = "";
+  int n = 0;
+  for (int i = 0; i < op->decl->formals.n; i++) {
+    const AFormal *f = &op->decl->formals.at[i];
+    for (int k = 0; k < f->items.n && n < MOST; k++) {
+      const AExpr *e = f->items.at[k].expr;
+      if (!e || e->kind != A_NAME || !islower((unsigned char)e->name[0])) continue;
+      char *dim = arena_strdup(a, e->name);
+      dim[0] = (char)toupper((unsigned char)dim[0]);
+      if (is_listed(names, n, dim)) continue;
+      s = arena_printf(a, "%s%s%s = ..", s, n ? ", " : "", dim);
+      names[n++] = dim;
+    }
+  }
+  return s;
+}
+
+const char *trial_dims(const Unit *u, Arena *a) {
+  const Scope *s = u->lowering->root;
+  const char *out = "";
+  for (int i = 0; i < s->names.n; i++) {
+    const Value *v = s->names.at[i].value;
+    if (v->kind == V_NUM && v->is_int && v->id)
+      out = arena_printf(a, "%s%s%s = %lld", out, *out ? ", " : "", s->names.at[i].name,
+                         (long long)v->inum);
+  }
+  return out;
 }
 
 /* ---- values ---------------------------------------------------- */

@@ -29,7 +29,6 @@ typedef struct Trial {
   Graph *graph;       /* inputs, parameters as views of states, the results as outputs */
   const char *shapes; /* "b = 2, l = 1; p = 0.3": what was chosen, for people */
   bool training;
-  const char *unchecked; /* an op in it whose `grad` clause is `nocheck`, or NULL */
   uint64_t seed;
   /* when there is no graph: the last attempt's first error */
   const char *why;
@@ -43,6 +42,11 @@ int trial_ops(Unit *u, Arena *a, bool library, TrialOp **out);
  * (`h[b,m] * u[m,k]` may need m = k): choices are tried until one does. False
  * when none did. */
 bool trial_graph(Unit *u, const TrialOp *op, const TrialOptions *o, Arena *a, Trial *out);
+
+/* The dims that would say the sizes of its indices: "E = .., D = ..". Those of the file, with
+ * their numbers: "B = 32, L = 64". Empty: there are none. */
+const char *trial_dims_of(const TrialOp *op, Arena *a);
+const char *trial_dims(const Unit *u, Arena *a);
 
 /* Arithmetic of one evaluation of the graph, in points visited. */
 int64_t trial_work(const Graph *g);

@@ -53,6 +53,7 @@ typedef struct Vjp {
   Node *cotangent;
   VEC(Node *) wrt;
   VEC(Node *) adjoint;
+  bool nocheck; /* meant to differ from the derivative */
 } Vjp;
 
 struct Node {

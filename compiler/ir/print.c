@@ -334,6 +334,7 @@ static void print_vjp(Printer *p, const Node *n) {
     print_name(p, n->vjp->cotangent);
   else
     sb_puts(p->out, "none");
+  if (n->vjp->nocheck) sb_puts(p->out, " nocheck");
   for (int i = 0; i < n->vjp->wrt.n; i++) {
     sb_puts(p->out, i == 0 ? ": " : ", ");
     print_name(p, n->vjp->wrt.at[i]);

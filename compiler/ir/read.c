@@ -516,6 +516,7 @@ static void read_vjp(Reader *r) {
   Vjp *v = NEW(r->arena, Vjp);
   read_expect_word(r, "from");
   v->cotangent = read_accept_word(r, "none") ? NULL : read_lookup(r);
+  v->nocheck = read_accept_word(r, "nocheck");
   n->vjp = v;
   if (!read_accept(r, ":")) return;
   do {

@@ -124,6 +124,7 @@ void attach_gradient(Header *h) {
     return;
   }
   Vjp *vjp = NEW(l->arena, Vjp);
+  vjp->nocheck = d->grad.nocheck;
   vjp->cotangent = ir_node(l->g, l->region, N_COTANGENT, TY_REAL, node->rank, node->shape,
                            arena_printf(l->arena, "d.%s", node->name), d->grad.span);
   Value *dy = NEW(l->arena, Value);

@@ -63,11 +63,14 @@ static void print_row(const Rows *r, const OpCheck *k) {
   const char *colour = terminal_style(t, k->verdict == OPCHECK_WRONG ? "\033[1;31m"
                                          : k->verdict == OPCHECK_OK  ? "\033[32m"
                                                                      : "");
-  char worst[32] = "";
-  if (k->at != NULL) format_number(worst, k->worst);
-  printf("%-6s %-20s %3d %-7s %6" PRId64 " numbers  worst %-10s %s%s%s", k->kind, k->name,
-         k->shapes, k->shapes == 1 ? "shape" : "shapes", k->compared, worst, colour,
-         verdict_word(k->verdict), *colour != '\0' ? terminal_style(t, "\033[0m") : "");
+  char number[32], worst[64] = "";
+  if (k->at != NULL) {
+    format_number(number, k->worst);
+    snprintf(worst, sizeof worst, "worst %s of tolerance", number);
+  }
+  printf("%-6s %-20s %3d %-7s %6" PRId64 " numbers  %-29s %s%s%s", k->kind, k->name, k->shapes,
+         k->shapes == 1 ? "shape" : "shapes", k->compared, worst, colour, verdict_word(k->verdict),
+         *colour != '\0' ? terminal_style(t, "\033[0m") : "");
   if (k->why != NULL) printf("  %s", k->why);
   putchar('\n');
   if (k->verdict != OPCHECK_WRONG) return;

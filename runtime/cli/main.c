@@ -47,7 +47,8 @@ static const Command commands[] = {
      "tdc fmt --check models/shakespeare.td\n",
      1, 1000, false, cli_fmt, NULL},
     {"gradcheck", CLI_GRADCHECK, "FILE.td",
-     "compare gradients of ops and loss with central differences in double precision",
+     "compare gradients of ops and loss with central differences in double precision; the "
+     "tolerance is 1e-5 + 1e-3 of the number",
      "tdc gradcheck mine.td\n"
      "tdc gradcheck mine.td --std --trials 100\n"
      "tdc gradcheck models/shakespeare.td -D N=1 -D L=4 -D D=12\n",

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "compiler/check/opcheck.h"
 #include "compiler/eval/eval.h"
 #include "tests/model.h"
 
@@ -223,6 +224,72 @@ static void test_powers(void **state) {
             5.54517744, 5.54517744, 5.54517744);
 }
 
+/* ---- differences go around what is meant to differ ---------------------------------- */
+
+static const char rounded[] =
+    "param w[N] ~ normal(0, 1)\n"
+    "op rounded(x[...]) -> y[...] = round(x[...]) grad(dy) { dx[...] = dy[...] } nocheck\n"
+    "op tripled(x[...]) -> y[...] = 2 * x[...] grad(dy) { dx[...] = 3 * dy[...] }\n"
+    "op uses(x[...]) -> y[...] { r = rounded(x); y[...] = r[...] * sin(x[...]) }";
+
+static void open_for_check(Model *m, const char *loss) {
+  UnitOptions o = {.check_only = true, .no_update = true, .no_eval = true};
+  write_program(rounded, loss);
+  assert_true(model_open(m, file, NULL, 0, NULL, 28, &o));
+}
+
+static OpCheckVerdict loss_verdict(const char *loss, int64_t *compared) {
+  Model m;
+  OpCheck c;
+  OpCheckOptions o = {.seed = 3};
+  open_for_check(&m, loss);
+  assert_true(opcheck_loss(m.unit, &o, m.arena, &c));
+  OpCheckVerdict v = c.verdict;
+  *compared = c.compared;
+  model_close(&m);
+  return v;
+}
+
+/* The loss is right with the clause in it, at the top and in a loop; a false gradient in front
+ * of the clause, behind it, or between two is found. */
+static void test_check_goes_around(void **state) {
+  (void)state;
+  static const char *const right[] = {
+      "a = rounded(w)\n minimize sum[i](a[i] * w[i] * w[i])",
+      "a = w\n for k in 4 { a[i] = sin(rounded(3 * a[i]) * w[i] + a[i]) }\n"
+      "minimize sum[i](a[i] * rounded(a[i]))"};
+  static const char *const wrong[] = {
+      "a = rounded(tripled(w))\n minimize sum[i](a[i] * a[i])",
+      "a = rounded(w)\n b = tripled(a)\n minimize sum[i](b[i] * a[i])",
+      "a = w\n for k in 3 { b = tripled(rounded(a)); a = rounded(b) }\n minimize sum[i](a[i])"};
+  int64_t n;
+  assert_int_equal(loss_verdict(right[0], &n), OPCHECK_OK);
+  assert_int_equal(n, 3 + 3); /* by w and by what is rounded */
+  assert_int_equal(loss_verdict(right[1], &n), OPCHECK_OK);
+  assert_int_equal(n, 3 + 4 * 3 + 3);
+  for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++)
+    assert_int_equal(loss_verdict(wrong[k], &n), OPCHECK_WRONG);
+}
+
+/* So is an op that calls such an op; the op itself has nothing to compare. */
+static void test_ops_go_around(void **state) {
+  (void)state;
+  Model m;
+  TrialOp *ops;
+  OpCheckOptions o = {.trials = 5};
+  open_for_check(&m, "a = uses(w)\n minimize sum[i](a[i])");
+  int n = trial_ops(m.unit, m.arena, false, &ops);
+  for (int i = 0; i < n; i++) {
+    OpCheck c = opcheck_op(m.unit, &ops[i], &o, m.arena);
+    OpCheckVerdict want = !strcmp(c.name, "uses")      ? OPCHECK_OK
+                          : !strcmp(c.name, "rounded") ? OPCHECK_LEFT
+                                                       : OPCHECK_WRONG;
+    assert_int_equal(c.verdict, want);
+  }
+  assert_int_equal(n, 3);
+  model_close(&m);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_identity_passes_nothing),
@@ -235,6 +302,8 @@ int main(void) {
       cmocka_unit_test(test_overflow_not_taken),
       cmocka_unit_test(test_weights),
       cmocka_unit_test(test_powers),
+      cmocka_unit_test(test_check_goes_around),
+      cmocka_unit_test(test_ops_go_around),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
