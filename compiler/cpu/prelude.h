@@ -492,10 +492,12 @@ TD_INLINE void td_store(float *p, TdVec v) { *(TdVecMem *)p = v; }
 
 #define TD_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
 #define TD_ROW_ZERO(r) TdVec c##r = { 0 }, d##r = { 0 };
-#define TD_ROW_LOAD(r)                                                                    \
+/* A block of k is summed by itself and then added, so that rounding errors grow with
+ * a block's length and the number of blocks, not with all of k. */
+#define TD_ROW_ADD(r)                                                                     \
   if (rows > r) {                                                                         \
-    c##r = td_load(c + r * c_stride);                                                     \
-    if (vectors > 1) d##r = td_load(c + r * c_stride + TD_LANES);                         \
+    c##r += td_load(c + r * c_stride);                                                    \
+    if (vectors > 1) d##r += td_load(c + r * c_stride + TD_LANES);                        \
   }
 #define TD_ROW_STEP(r)                                                                    \
   if (rows > r) {                                                                         \
@@ -565,7 +567,6 @@ TD_INLINE void td_tile_body(const int rows, const int vectors, const int turned,
   const int a_row = turned ? TD_LANES : 1;
   const int64_t a_k = turned ? 1 : a_step;
   TD_ROWS(TD_ROW_ZERO)
-  if (add) { TD_ROWS(TD_ROW_LOAD) }
   const float *again = a;
   __asm__("" : "+r"(again));
   TdFetch fetch = *next;
@@ -576,6 +577,7 @@ TD_INLINE void td_tile_body(const int rows, const int vectors, const int turned,
     again += turned ? (rows - 1) * TD_LANES : 0;
   }
   *next = fetch;
+  if (add) { TD_ROWS(TD_ROW_ADD) }
   TD_ROWS(TD_ROW_STORE)
 }
 typedef void TdTile(int64_t depth, const float *a, int64_t a_step, const float *b, float *c,

@@ -506,10 +506,12 @@ TD_INLINE void td_store(float *p, TdVec v) { *(TdVecMem *)p = v; }
 
 #define TD_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
 #define TD_ROW_ZERO(r) TdVec c##r = { 0 }, d##r = { 0 };
-#define TD_ROW_LOAD(r)                                                                    \
+/* A block of k is summed by itself and then added, so that rounding errors grow with
+ * a block's length and the number of blocks, not with all of k. */
+#define TD_ROW_ADD(r)                                                                     \
   if (rows > r) {                                                                         \
-    c##r = td_load(c + r * c_stride);                                                     \
-    if (vectors > 1) d##r = td_load(c + r * c_stride + TD_LANES);                         \
+    c##r += td_load(c + r * c_stride);                                                    \
+    if (vectors > 1) d##r += td_load(c + r * c_stride + TD_LANES);                        \
   }
 #define TD_ROW_STEP(r)                                                                    \
   if (rows > r) {                                                                         \
@@ -579,7 +581,6 @@ TD_INLINE void td_tile_body(const int rows, const int vectors, const int turned,
   const int a_row = turned ? TD_LANES : 1;
   const int64_t a_k = turned ? 1 : a_step;
   TD_ROWS(TD_ROW_ZERO)
-  if (add) { TD_ROWS(TD_ROW_LOAD) }
   const float *again = a;
   __asm__("" : "+r"(again));
   TdFetch fetch = *next;
@@ -590,6 +591,7 @@ TD_INLINE void td_tile_body(const int rows, const int vectors, const int turned,
     again += turned ? (rows - 1) * TD_LANES : 0;
   }
   *next = fetch;
+  if (add) { TD_ROWS(TD_ROW_ADD) }
   TD_ROWS(TD_ROW_STORE)
 }
 typedef void TdTile(int64_t depth, const float *a, int64_t a_step, const float *b, float *c,
@@ -1045,7 +1047,7 @@ static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1049 "tiny.c"
+#line 1051 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear.b[o=16] */
@@ -1061,7 +1063,7 @@ static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1065 "tiny.c"
+#line 1067 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.denoise.linear_2.w[d=16, o=28] */
@@ -1083,7 +1085,7 @@ static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1087 "tiny.c"
+#line 1089 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear_2.b[o=28] */
@@ -1099,7 +1101,7 @@ static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1103 "tiny.c"
+#line 1105 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.matrix[896] */
@@ -1116,7 +1118,7 @@ static void map_init_matrix(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1120 "tiny.c"
+#line 1122 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.vector[44] */
@@ -1133,7 +1135,7 @@ static void map_init_vector(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1137 "tiny.c"
+#line 1139 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, d[2, 8, o=28], d.d[2, 8, o=28], d.denoise.linear_2.w[16, 2, 8], d.denoise.linear_2.w[16, 16, 28] = sum over 8, d.denoise.linear.y[2, 8, o=16] = sum over 28, d.denoise.linear.w[16, 28, 16] = sum over 8 */
@@ -1244,7 +1246,7 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1248 "tiny.c"
+#line 1250 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss, d.denoise.linear_2.b[28] = sum over 2 8, d.denoise.linear.b[16] = sum over 2 8 */
@@ -1292,7 +1294,7 @@ static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1296 "tiny.c"
+#line 1298 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear_2.w[16, 28] = sum over 16 */
@@ -1318,7 +1320,7 @@ static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1322 "tiny.c"
+#line 1324 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear.w[28, 16] = sum over 16 */
@@ -1344,7 +1346,7 @@ static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t en
     }
   }
 }
-#line 1348 "tiny.c"
+#line 1350 "tiny.c"
 
 /* tests/golden/tiny.td:26: train { loss main  adam(lr = 1e-2)  batch B  steps 20 }
  * lr */
@@ -1357,7 +1359,7 @@ static void map_lr(const TdCall *call, int64_t begin, int64_t end)
     lr_1[0] = lr_0;
   }
 }
-#line 1361 "tiny.c"
+#line 1363 "tiny.c"
 
 /* <std/core.td>:40: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896] */
@@ -1397,7 +1399,7 @@ static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1401 "tiny.c"
+#line 1403 "tiny.c"
 
 /* <std/core.td>:40: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
@@ -1429,7 +1431,7 @@ static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1433 "tiny.c"
+#line 1435 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16 */
@@ -1490,7 +1492,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1494 "tiny.c"
+#line 1496 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss */
@@ -1514,7 +1516,7 @@ static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
     loss_8[0] = loss_7;
   }
 }
-#line 1518 "tiny.c"
+#line 1520 "tiny.c"
 
 /* tests/golden/tiny.td:21: state s[b in B, l in L, v in V] = normal()
  * s[b=2, l=8, v=28] */
@@ -1536,7 +1538,7 @@ static void map_s(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1540 "tiny.c"
+#line 1542 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, s[2, 8, 28] */
@@ -1597,7 +1599,7 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1601 "tiny.c"
+#line 1603 "tiny.c"
 
 /* tests/golden/tiny.td:23: emit argmax[v](s[b,l,v])
  * text.argmax[b=2, l=8] = argmax over 28 */
@@ -1621,7 +1623,7 @@ static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1625 "tiny.c"
+#line 1627 "tiny.c"
 
 /* ---- tables ---- */
 static const Buffer buffers_0[] = {

@@ -76,6 +76,14 @@ static const Case cases[] = {
      0,
      4,
      {-1, 0, NAN, 1}},
+    /* 70,000 times 0.1 * 0.1 one after the other is 700.37 in single precision */
+    {"long_product",
+     "input a: real[40, 70000]\ninput b: real[70000, 40]\n"
+     "p[i:40, j:40] = sum[k:70000]((0.1 + a[i, k]) * (0.1 + b[k, j]))\n"
+     "y[i:2] = p[39 * i, 39 * i]\noutput y = y\n",
+     4e-5,
+     2,
+     {700, 700}},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
