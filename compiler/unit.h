@@ -174,8 +174,8 @@ typedef struct UnitOptions {
   void *load_ctx;
 } UnitOptions;
 
-/* The program's name, of *n bytes: the file's without folders and its last extension. It serves as a
- * folder's name. */
+/* The program's name, of *n bytes: the file's without folders and its last extension. It
+ * serves as a folder's name. */
 const char *unit_name(const char *path, size_t *n);
 
 /* Compile the source registered as `file`. NULL after errors. Unwinds nowhere:
