@@ -312,10 +312,13 @@ static void test_odd_names(void **state) {
 /* The models that the manual speaks of are there. */
 static void test_examples(void **state) {
   (void)state;
-  sandbox_shell(
-      "for m in $($TDC man | sed 's/\\\\//g' | grep -o 'models/[a-z_0-9]*[.]td' | sort -u); do "
-      "ls \"$(dirname \"$TDC\")/../$m\" || exit 1; done",
-      0, "models/shakespeare.td");
+  sandbox_shell(/* the project is the folder around that of the program's build */
+                "d=$(dirname \"$TDC\"); while [ ! -d \"$d/models\" ]; do d=$(dirname \"$d\"); "
+                "done; "
+                "for m in $($TDC man | sed 's/\\\\//g' | grep -o 'models/[a-z_0-9]*[.]td' | sort "
+                "-u); do "
+                "ls \"$d/$m\" || exit 1; done",
+                0, "models/shakespeare.td");
 }
 
 /* What --watch draws in a terminal of 5 rows and 20 columns: no frame scrolls it,
