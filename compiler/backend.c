@@ -117,7 +117,6 @@ static void finish_entry(Backend *be, Plan *p) {
       to->kernel = kernel_of(&be->kernels, p, from->group);
       to->nargs = l->args.n;
       to->args = l->args.at;
-      to->writes = l->writes.at;
     } else if (from->kind == TD_LOOP) {
       to->slot = plan_depth(from->loop->node->region);
       to->count = from->loop->count;

@@ -15,7 +15,7 @@ static size_t lines_of(int64_t bytes) { return (size_t)round_up(bytes, 64); }
 
 /* ---- blocks ---------------------------------------------------------------------------- */
 
-const ChainBlock *chain_block(const ChainShape *s, const Node *n) {
+static const ChainBlock *chain_block(const ChainShape *s, const Node *n) {
   for (int i = 0; i < s->blocks.n; i++)
     if (s->blocks.at[i].node == n) return &s->blocks.at[i];
   return NULL;

@@ -47,7 +47,6 @@ typedef struct ChainShape {
 } ChainShape;
 /* In the plan's arena. */
 ChainShape *chain_shape(Plan *p, Group *g);
-const ChainBlock *chain_block(const ChainShape *s, const Node *n); /* or NULL */
 size_t chain_block_bytes(const ChainShape *s, const ChainBlock *b);
 int64_t chain_padded(const Target *t, int64_t columns); /* from row to row of a block */
 int64_t chain_room(const ChainShape *s, int64_t k);     /* steps of k of a packed operand */

@@ -171,7 +171,7 @@ static void put_multiply(GemmWriter *w) {
 }
 
 /* ---- the function ------------------------------------------------------------------------ */
-GemmScratch gemm_wide_scratch(const GemmWriter *w) {
+static GemmScratch wide_scratch(const GemmWriter *w) {
   const GemmBlocks *b = &w->block;
   /* the widest of the targets: 14 rows a tile in 16 lanes, 6 in 8, 4 in 4 */
   int64_t rows = max_of(ceil_div(b->rows, TALLEST_TILE) * LANES, ceil_div(b->rows, 6) * 8);
@@ -191,7 +191,7 @@ GemmScratch gemm_wide_scratch(const GemmWriter *w) {
 }
 
 static void put_scratch(GemmWriter *w) {
-  GemmScratch s = gemm_wide_scratch(w);
+  GemmScratch s = wide_scratch(w);
   gemm_take_scratch(w, "packed_b", s.packed_b);
   gemm_take_scratch(w, "packed_a", s.packed_a);
   gemm_take_scratch(w, "sums", s.sums);
@@ -256,7 +256,7 @@ static GemmWriter shaped(StrBuf *out, GemmPlan *plan) {
   else
     wide_choose(&w);
   w.block = gemm_choose_blocks(&w);
-  GemmScratch s = plan->narrow ? gemm_narrow_scratch(&w) : gemm_wide_scratch(&w);
+  GemmScratch s = plan->narrow ? gemm_narrow_scratch(&w) : wide_scratch(&w);
   plan->columns = w.block.columns;
   plan->depth = w.block.depth;
   plan->packed_count = gemm_packed_blocks(&w) * gemm_packed_block(&w);

@@ -90,9 +90,6 @@ void gemm_collect_texts(GemmWriter *w, StrBuf *prologue);
 /* Which of the plan's reads and writes of the epilogue may be fetched ahead. */
 void gemm_choose_aheads(GemmWriter *w);
 
-/* -- gemm_emit.c ---------------------------------------------------------------- */
-GemmScratch gemm_wide_scratch(const GemmWriter *w);
-
 /* -- gemm_blocks.c ------------------------------------------------------------- */
 GemmBlocks gemm_choose_blocks(const GemmWriter *w);
 

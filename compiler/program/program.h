@@ -122,10 +122,9 @@ typedef struct TdStep {
   bool once;  /* fills kept buffers from parameters: left out while these are what they were */
   int kernel; /* TD_LAUNCH */
   int nargs;
-  const int *args;    /* TD_LAUNCH: buffer indices */
-  const bool *writes; /* TD_LAUNCH: by argument */
-  int slot;           /* TD_LOOP: which ix[] counts */
-  int64_t count;      /* TD_LOOP */
+  const int *args; /* TD_LAUNCH: buffer indices */
+  int slot;        /* TD_LOOP: which ix[] counts */
+  int64_t count;   /* TD_LOOP */
   bool reverse;
 } TdStep;
 
