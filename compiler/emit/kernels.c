@@ -121,7 +121,8 @@ static bool same_launch(const TdLaunch *a, const TdLaunch *b) {
 
 static int find_equal(const Kernels *ks, const TdKernel *k, const char *body) {
   for (int i = 0; i < ks->at.n; i++)
-    if (same_launch(&ks->at.at[i].launch, &k->launch) && strcmp(ks->bodies.at[i], body) == 0)
+    if (same_launch(&ks->at.at[i].launch, &k->launch) && ks->at.at[i].counters == k->counters &&
+        ks->at.at[i].control == k->control && strcmp(ks->bodies.at[i], body) == 0)
       return i;
   return -1;
 }
@@ -147,6 +148,8 @@ int kernel_of(Kernels *ks, Plan *p, Group *g) {
                 .klass = plan_class(g),
                 .where = place_text(p, n->span),
                 .text = source_line(p, n->span),
+                .counters = g->launch.counters,
+                .control = g->launch.control,
                 .launch = g->launch.shape,
                 .flops = g->launch.flops,
                 .bytes = g->launch.bytes};

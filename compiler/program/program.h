@@ -51,9 +51,11 @@ typedef struct TdBuffer {
   int64_t lo, hi;   /* TD_INPUT of integers: what the compiler proved with; the runtime checks it */
 } TdBuffer;
 
-/* A kernel's C function:   void NAME(const TdCall *call, int64_t begin, int64_t end)
- * runs pieces begin .. end-1; pieces are independent, their number does not
- * depend on the thread count. */
+/* A kernel of the CPU is a C function:   void NAME(const TdCall *call, int64_t begin, int64_t end)
+ * runs pieces begin .. end-1; pieces are independent, their number does not depend on the
+ * thread count. One of a GPU is a __global__ function whose parameters are eight bytes each:
+ * the addresses of the launch's buffers, in order; the loop counters that it uses, by slot; the
+ * address of the TdControl, in the device's memory, if it uses that. */
 typedef struct TdControl {
   uint64_t seed;
   int64_t step;
@@ -108,6 +110,8 @@ typedef struct TdKernel {
   const TdProduct *product; /* TD_PRODUCT, which has no source and no launch record */
   const char *source;       /* the function, and nothing but it (needs the prelude) */
   uint32_t parts;           /* bit n: it calls functions of part n + 1 of the prelude */
+  uint32_t counters;        /* bit s: it uses the counter of loop slot s */
+  bool control;             /* it uses seed and step */
   const char *klass;        /* "map", "row", "column", "contraction", "scatter", ... */
   const char *where;        /* "models/shakespeare.td:23" */
   const char *text;         /* the .td line */
