@@ -25,7 +25,7 @@ PLAN     = plan core contract group chain chain_parts chain_build rows own layou
 EMIT     = dialect scope storage read value place loop kernels
 CPU      = target operands pack shape rows scatter contraction chain chain_shape chain_tiles \
            gemm_write gemm_blocks gemm_emit gemm_function gemm_pack gemm_narrow standalone dialect
-CUDA     = dialect
+CUDA     = target shape rows reduce scatter product dialect
 COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=lower/%) \
            $(GRAD:%=grad/%) $(PASSES:%=passes/%) $(EVAL:%=eval/%) $(CHECK:%=check/%) \
            $(PLAN:%=plan/%) $(EMIT:%=emit/%) $(CPU:%=cpu/%) $(CUDA:%=cuda/%)
@@ -74,7 +74,7 @@ COMPILE  = $(CC) -std=gnu11 $(CFLAGS) $(WARN) $(WERROR) -I. -I$(B)/gen -MMD -MP
 LIBS     = -ljansson -lcrypto -lm -lpthread -ldl
 
 TEXTS    = standalone_header standalone_top standalone_types standalone_driver \
-           prelude prelude_draws prelude_narrow page_html
+           prelude prelude_draws prelude_narrow prelude_cuda scalar page_html
 GEN      = $(B)/gen/parse.c $(B)/gen/lex.c $(B)/gen/std.c $(TEXTS:%=$(B)/gen/%.c)
 DSL_SRC  = $(DSL:%=dsl/%.c) $(GEN)
 LIB_OBJ  = $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o) \
@@ -120,6 +120,8 @@ standalone_driver_OF = compiler/cpu/standalone_driver.inc
 prelude_OF           = compiler/cpu/prelude.h
 prelude_draws_OF     = compiler/cpu/prelude_draws.h
 prelude_narrow_OF    = compiler/cpu/prelude_narrow.h
+prelude_cuda_OF      = compiler/cuda/prelude.h
+scalar_OF            = compiler/emit/scalar.h
 page_html_OF         = runtime/view/page.html
 
 .SECONDEXPANSION:
@@ -217,7 +219,7 @@ bench bench-quick: deps
 	@$(BENCH) $(if $(filter bench-quick,$@),--quick) $(BENCHFLAGS)
 
 # -- layout: .clang-format. Not the preludes, which are laid out as what is generated is -----------
-FORMATTED = $(filter-out compiler/cpu/prelude%,\
+FORMATTED = $(filter-out compiler/cpu/prelude% compiler/cuda/prelude% compiler/emit/scalar.h,\
               $(wildcard $(patsubst %,%/*.c,$(DIRS)) $(patsubst %,%/*.h,$(DIRS))))
 DIRS      = dsl compiler compiler/* runtime runtime/* tests tests/*
 formatted:

@@ -3,6 +3,7 @@
  * program. compile() is the whole pipeline. */
 #include "compiler/backend.h"
 #include "compiler/cpu/cpu.h"
+#include "compiler/cuda/cuda.h"
 #include "compiler/ir/clone.h"
 #include "compiler/ir/text.h"
 #include "compiler/ir/verify.h"
@@ -59,7 +60,7 @@ bool backend_without(BackendOptions *o, const char *names) {
 }
 
 const Target *backend_target(const char *name) {
-  static const Target *const all[] = {&cpu_target};
+  static const Target *const all[] = {&cpu_target, &cuda_target};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     if (strcmp(all[i]->name, name) == 0) return all[i];
   return NULL;

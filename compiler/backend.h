@@ -25,7 +25,7 @@ BackendOptions backend_defaults(void);
 bool backend_without(BackendOptions *o, const char *names);
 const char *backend_option(int i); /* their names; NULL past the last */
 
-/* What programs can be compiled for, by name: "cpu". NULL: there is none of that name. */
+/* What programs can be compiled for, by name: "cpu", "cuda". NULL: there is none of that name. */
 const struct Target *backend_target(const char *name);
 
 typedef struct Backend Backend;

@@ -10,7 +10,7 @@ mapfile -t formatted < <(make --no-print-directory formatted)
 # *.inc, *.html), and not what is written in the language or the IR.
 mapfile -t sources < <(
   printf '%s\n' Makefile .ci/run
-  find dsl compiler runtime tests ! -path 'compiler/cpu/prelude*' \
+  find dsl compiler runtime tests ! -path 'compiler/c*/prelude*' ! -path compiler/emit/scalar.h \
     \( -name '*.[chly]' -o -name '*.def' -o -name '*.sh' -o -name '*.py' \) | sort
 )
 mapfile -t all < <(printf '%s\n' "${formatted[@]}" "${sources[@]}" | sort -u)

@@ -6,8 +6,15 @@
 static const char *prelude(Arena *a, TdType act, int *nparts) {
   bool narrow = act == TD_BF16;
   *nparts = narrow ? PRELUDE_PARTS : PRELUDE_PARTS - 1;
-  return arena_printf(a, "%s\n%s%s%s", prelude_text(), prelude_draws_text(), narrow ? "\n" : "",
-                      narrow ? prelude_narrow_text() : "");
+  return arena_printf(a, "%s\n%s%s%s", dialect_prelude(a, prelude_text()), prelude_draws_text(),
+                      narrow ? "\n" : "", narrow ? prelude_narrow_text() : "");
+}
+
+static void head(Arena *a, const Group *g, const char **before, const char **after) {
+  (void)a;
+  (void)g;
+  *before = "void ";
+  *after = "(const TdCall *call, int64_t begin, int64_t end)";
 }
 
 static void emit(Plan *p, Group *g, TdKernel *k, const char **note) {
@@ -75,8 +82,7 @@ const Target cpu_target = {
                .narrow_least = 1 << 14},
     .rates = {.bytes = 2e10, .flops = 1e11, .narrow_flops = 6e11, .launch = 2e-6},
     .dialect = &dialect_c,
-    .before_name = "void ",
-    .after_name = "(const TdCall *call, int64_t begin, int64_t end)",
+    .head = head,
     .prelude = prelude,
     .copies = cpu_copies,
     .shape = cpu_shape,

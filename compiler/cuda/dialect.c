@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* CUDA C++ as NVRTC compiles it without headers: no <stdint.h>, no <math.h>. A kernel's
- * buffers, counters and control are parameters by value. */
+/* CUDA C++ beside prelude.h. A kernel's buffers and counters are its parameters, and the
+ * address of the control block. */
 #include "compiler/emit/dialect.h"
 
 const Dialect dialect_cuda = {
@@ -16,13 +16,13 @@ const Dialect dialect_cuda = {
     .widen = "td_wide($0)",
     .narrow = "td_narrow($0)",
     .restrict_word = "__restrict__",
-    .nan = "__int_as_float(0x7fc00000)",
-    .infinity = "__int_as_float(0x7f800000)",
+    .nan = "TD_NANF",
+    .infinity = "TD_INFF",
     .int_least = "(-2147483647 - 1)",
     .int_most = "2147483647",
     .wide_least = "(-9223372036854775807LL - 1)",
     .argument = "arg$0",
-    .control = "const TdControl *const ctl = &control;\n",
+    .control = "",
     .counter = "",
-    .one_plus_erf = "erfc$r(-($0))",
+    .one_plus_erf = "td_erf1p$r($0)",
 };

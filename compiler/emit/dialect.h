@@ -37,9 +37,12 @@ typedef struct Dialect {
 /* -- dialect.c -------------------------------------------------------------------- */
 /* The pattern with its arguments, which may be NULL when it has none. In the arena. */
 const char *dialect_spell(const Dialect *d, Arena *a, const char *pattern, const char *const *args);
+/* The text of a prelude with scalar.h in the place of its #include. */
+const char *dialect_prelude(Arena *a, const char *text);
+const char *scalar_text(void); /* scalar.h, embedded by the build */
 
 /* -- cpu/dialect.c, cuda/dialect.c ------------------------------------------------- */
 extern const Dialect dialect_c;
-extern const Dialect dialect_cuda; /* the scalar parts: no kernels are written in it yet */
+extern const Dialect dialect_cuda;
 
 #endif

@@ -460,7 +460,9 @@ static bool own_partial_sums(Plan *p, Node *n, int *nrows, int *rowvar) {
     rowvar[(*nrows)++] = v;
     rows *= n->extent[v];
   }
-  return rows >= p->target->rows.rows_least;
+  /* the second sum has far fewer terms, or it would be split again and again */
+  int64_t partials = rows < p->target->rows.partials_most ? rows : p->target->rows.partials_most;
+  return rows >= p->target->rows.rows_least && work / out >= 4 * partials;
 }
 
 static void group_alone(Plan *p, Node *n) {

@@ -7,7 +7,8 @@
  * needs       groups are final, and `stored` (plan_group, plan_chains)
  * guarantees  Group.rows of each group of rows: items nest by nest, each after the nests
  *             whose whole values it reads; what is read across nests and not stored is
- *             an array; nodes keep their own variables
+ *             an array, and stored if the kernel has no room for it (TargetRows.arrays_most);
+ *             nodes keep their own variables
  * breaks      indices of joined variables cannot be proved in bounds any more (in_bounds
  *             says whether they could)
  *
@@ -423,6 +424,23 @@ RowPlan *plan_row_program(Plan *p, Group *g, int program, int nrows, bool join) 
   return r;
 }
 
+/* Values that nests hand on, while there are too many for the kernel's own memory: the
+ * largest one goes to memory. */
+static void store_arrays(Plan *p, RowPlan *r) {
+  for (;;) {
+    size_t sum = 0;
+    Item *largest = NULL;
+    for (int i = 0; i < r->nitems; i++) {
+      size_t bytes = item_array_bytes(&r->items[i]);
+      if (!largest || bytes > item_array_bytes(largest)) largest = &r->items[i];
+      sum += bytes;
+    }
+    if (sum <= p->target->rows.arrays_most || p->target->rows.arrays_most == 0) return;
+    largest->member->stored = true;
+    plan_info(p, largest->node)->local = false;
+  }
+}
+
 static void plan_group_rows(Plan *p, Group *g) {
   RowPlan *r = items_of(p, g, 0, g->nrows);
   g->rows = r;
@@ -432,6 +450,7 @@ static void plan_group_rows(Plan *p, Group *g) {
   else if (map_only(r) && r->nrows > 1 && !g->rows_fixed)
     leave_a_loop(r);
   plan_nests(p, r, true);
+  store_arrays(p, r);
 }
 
 void plan_rows(Plan *p) {

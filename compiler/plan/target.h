@@ -39,6 +39,7 @@ typedef struct TargetRows {
   int64_t piece_unit;    /* its rows are a multiple, where the row loop is the vector loop */
   int64_t pieces_most;
   size_t local_bytes;  /* a value of a row in the kernel's own memory, else scratch */
+  size_t arrays_most;  /* bytes of all such values of a row; others are stored. 0: no limit */
   int64_t slices_most; /* of a scatter's output: each is summed by one piece */
   int64_t slice_least; /* numbers side by side in a slice */
 } TargetRows;
@@ -93,7 +94,7 @@ struct Target {
   const struct Dialect
       *dialect; /* emit/dialect.h: how its kernels are spelled; NULL: it only plans */
   /* What stands before and after a kernel's name at the head of its function. */
-  const char *before_name, *after_name;
+  void (*head)(Arena *a, const Group *g, const char **before, const char **after);
   /* What every translation unit begins with, in the arena, and how many parts it has that
    * units share (TdProgram.nparts), for activations of that type. */
   const char *(*prelude)(Arena *a, TdType act, int *nparts);

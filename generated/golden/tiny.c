@@ -15,15 +15,11 @@
 /* The prelude: what every generated translation unit begins with. It is C text
  * first (the build embeds it as a string; generated code must stand alone) and
  * a header second (the tests include it). Inside: the call contract of
- * compiler/program/program.h, the scalar functions behind the language's primitives,
- * the random draws, and the tiles of the matrix products.
+ * compiler/program/program.h, the scalar functions behind the language's primitives and
+ * the random draws (compiler/emit/scalar.h, whose text stands here when it is embedded),
+ * and the tiles of the matrix products.
  *
- * What tdc generates, this text in it included, may be used under any terms.
- *
- * The float functions are branch-free, so that loops over them become vector
- * code; they are within 4 units in the last place of the true value, keep NaN,
- * have the right limits, and may flush results below 2^-126 to zero. They need
- * no flag but profit from -fno-math-errno -fno-trapping-math -ffp-contract=fast. */
+ * What tdc generates, this text in it included, may be used under any terms. */
 #ifndef TD_PRELUDE
 #define TD_PRELUDE
 
@@ -82,14 +78,27 @@ TD_INLINE float td_float(uint32_t u) {
   __builtin_memcpy(&x, &u, sizeof x);
   return x;
 }
+#define TD_INFF __builtin_inff()
+#define TD_NANF __builtin_nanf("")
+
+/* The scalar functions behind the language's primitives, and the random draws: one text
+ * for C and for CUDA, so that both compute the same numbers. Before it stand the types
+ * uint32_t, int32_t, uint64_t and int64_t, TdControl, TD_INLINE, TD_INFF, TD_NANF, td_bits
+ * and td_float (a float's bits and back), and the functions of C's math library.
+ *
+ * The float functions are branch-free, so that loops over them become vector
+ * code; they are within 4 units in the last place of the true value, keep NaN,
+ * have the right limits, and may flush results below 2^-126 to zero. They need
+ * no flag but profit from -fno-math-errno -fno-trapping-math -ffp-contract=fast. */
+#ifndef TD_SCALAR
+#define TD_SCALAR
+
+/* ---- float functions ---------------------------------------------------------- */
 /* |magnitude| with the sign of `sign` */
 TD_INLINE float td_copysignf(float magnitude, float sign) {
   return td_float((td_bits(magnitude) & 0x7fffffffu) | (td_bits(sign) & 0x80000000u));
 }
 
-/* ---- float functions ---------------------------------------------------------- */
-#define TD_INFF __builtin_inff()
-#define TD_NANF __builtin_nanf("")
 /* Adding this rounds |x| < 2^22 to an integer, which then stands in the low bits. */
 #define TD_ROUNDER 12582912.0f
 
@@ -103,15 +112,15 @@ TD_INLINE float td_maxf(float a, float b) {
   float most = b > a ? b : a;
   return b == b ? most : b;
 }
-TD_INLINE float td_absf(float x) { return __builtin_fabsf(x); }
-TD_INLINE float td_sqrtf(float x) { return __builtin_sqrtf(x); }
-TD_INLINE float td_rsqrtf(float x) { return 1.0f / __builtin_sqrtf(x); }
-TD_INLINE float td_floorf(float x) { return __builtin_floorf(x); }
-TD_INLINE float td_roundf(float x) { return __builtin_rintf(x); }   /* halves to even */
+TD_INLINE float td_absf(float x) { return fabsf(x); }
+TD_INLINE float td_sqrtf(float x) { return sqrtf(x); }
+TD_INLINE float td_rsqrtf(float x) { return 1.0f / sqrtf(x); }
+TD_INLINE float td_floorf(float x) { return floorf(x); }
+TD_INLINE float td_roundf(float x) { return rintf(x); }   /* halves to even */
 
 /* floor as an integer, saturated; of NaN 0 */
 TD_INLINE int32_t td_intf(float x) {
-  float f = __builtin_floorf(x == x ? x : 0.0f);
+  float f = floorf(x == x ? x : 0.0f);
   f = f >= -0x1p31f ? f : -0x1p31f;
   const int32_t i = (int32_t)(f < 0x1p31f ? f : 0.0f);
   return f < 0x1p31f ? i : INT32_MAX;
@@ -119,7 +128,7 @@ TD_INLINE int32_t td_intf(float x) {
 
 /* a - b * floor(a / b), exact for |a / b| < 2^28; the sign is the divisor's */
 TD_INLINE float td_modf(float a, float b) {
-  double x = a, y = b, r = x - __builtin_floor(x / y) * y;
+  double x = a, y = b, r = x - floor(x / y) * y;
   return (float)((r < 0) != (y < 0) && r != 0 ? r + y : r);
 }
 
@@ -187,7 +196,7 @@ TD_INLINE float td_log1pf(float x) {
 
 /* (e - 1) / (e + 1) with e = exp(2 |x|) and e - 1 computed without cancellation */
 TD_INLINE float td_tanhf(float x) {
-  float a = __builtin_fabsf(x);
+  float a = fabsf(x);
   float y = a > 10.0f ? 20.0f : 2.0f * a;
   float t = y * 0x1.715476p+0f + TD_ROUNDER, n = t - TD_ROUNDER;
   float r = y - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f;
@@ -199,7 +208,7 @@ TD_INLINE float td_tanhf(float x) {
 TD_INLINE float td_sigmoidf(float x) { return 1.0f / (1.0f + td_expf(-x)); }
 
 TD_INLINE float td_erff(float x) {
-  float a = __builtin_fabsf(x), z = x * x;
+  float a = fabsf(x), z = x * x;
   float s = -0x1.3f4f6cp-11f;                               /* near 0: erf(x) / x - 1 */
   s = s * z + 0x1.4876c8p-8f;
   s = s * z - 0x1.b6bee2p-6f;
@@ -222,7 +231,7 @@ TD_INLINE float td_erff(float x) {
 
 /* 1 + erf(x): within 1.5e-7, and where x < 0, where that would cancel, within 4e-5 of it down to -3.5 */
 TD_INLINE float td_erf1pf(float x) {
-  float a = __builtin_fabsf(x), y = a > 4.25f ? 4.25f : a;
+  float a = fabsf(x), y = a > 4.25f ? 4.25f : a;
   float q = 0x1.6fb698p-19f;                                /* log(1 - erf(y)) / y */
   q = q * y - 0x1.914318p-15f;
   q = q * y + 0x1.5a3736p-12f;
@@ -287,7 +296,7 @@ TD_INLINE float td_sin_shifted(float x, uint32_t shift) {
   int32_t left = (int32_t)(high - (quadrant << 30)), rest = (int32_t)((uint32_t)turns >> 1);
   float r = (float)((left + rest * 0x1p-31) * 0x1.921fb54442d18p-30);
   r = td_float(td_bits(r) ^ negative << 31);
-  r = __builtin_fabsf(x) > 0.5f ? r + (x - x) : x;           /* inf - inf is NaN */
+  r = fabsf(x) > 0.5f ? r + (x - x) : x;           /* inf - inf is NaN */
   quadrant = (quadrant ^ (0u - negative)) + negative + shift;
   float y = quadrant & 1 ? td_cos_core(r) : td_sin_core(r);
   return td_float(td_bits(y) ^ (quadrant & 2) << 30);
@@ -297,7 +306,7 @@ TD_INLINE float td_cosf(float x) { return td_sin_shifted(x, 1); }
 
 /* of |x|; above 1 it is pi/2 less that of 1 / |x| */
 TD_INLINE float td_atanf(float x) {
-  float a = __builtin_fabsf(x), w = a > 1.0f ? 1.0f / a : a;
+  float a = fabsf(x), w = a > 1.0f ? 1.0f / a : a;
   float z = w * w, q = 0x1.7ed23ep-9f;
   q = q * z - 0x1.0c2c1ap-6f;
   q = q * z + 0x1.61fddep-5f;
@@ -313,7 +322,7 @@ TD_INLINE float td_atanf(float x) {
 
 /* exp2(y * log2|x|) in double precision, then the special cases of C's pow */
 TD_INLINE float td_powf(float x, float y) {
-  float a = __builtin_fabsf(x);
+  float a = fabsf(x);
   int small = a < 0x1p-126f;
   int32_t k = (int32_t)(td_bits(small ? a * 0x1p23f : a) - 0x3f3504f3u);
   double m = td_float(((uint32_t)k & 0x7fffffu) + 0x3f3504f3u);
@@ -341,49 +350,19 @@ TD_INLINE float td_powf(float x, float y) {
   int32_t i = (int32_t)(n == n ? n : 0.0), half = i >> 1;   /* in two steps: 2^-160 .. 2^160 */
   float scale = td_float((uint32_t)(half + 127) << 23);
   float v = (float)e * scale * td_float((uint32_t)(i - half + 127) << 23);
-  float yf = __builtin_floorf(y), yh = y * 0.5f;
-  int whole = yf == y, odd = whole & (__builtin_floorf(yh) != yh);
+  float yf = floorf(y), yh = y * 0.5f;
+  int whole = yf == y, odd = whole & (floorf(yh) != yh);
   v = a == 0 ? (y > 0 ? 0.0f : TD_INFF) : v;
   v = a == TD_INFF ? (y > 0 ? TD_INFF : 0.0f) : v;
   v = x < 0 && !whole && a < TD_INFF ? TD_NANF : v;
   v = odd ? td_copysignf(v, x) : v;
   v = x != x || y != y ? x + y : v;
-  int one = x == 1.0f || y == 0 || (a == 1.0f && __builtin_fabsf(y) == TD_INFF);
+  int one = x == 1.0f || y == 0 || (a == 1.0f && fabsf(y) == TD_INFF);
   return one ? 1.0f : v;
 }
 
-/* ---- double functions ----------------------------------------------------------- */
-TD_INLINE double td_min(double a, double b) { return a <= b || a != a ? a : b; }
-TD_INLINE double td_max(double a, double b) { return a >= b || a != a ? a : b; }
-TD_INLINE double td_abs(double x) { return __builtin_fabs(x); }
-TD_INLINE double td_sqrt(double x) { return sqrt(x); }
-TD_INLINE double td_rsqrt(double x) { return 1.0 / sqrt(x); }
-TD_INLINE double td_floor(double x) { return floor(x); }
-TD_INLINE double td_round(double x) { return rint(x); }
-TD_INLINE double td_exp(double x) { return exp(x); }
-TD_INLINE double td_expm1(double x) { return expm1(x); }
-TD_INLINE double td_log(double x) { return log(x); }
-TD_INLINE double td_log1p(double x) { return log1p(x); }
-TD_INLINE double td_tanh(double x) { return tanh(x); }
-TD_INLINE double td_sigmoid(double x) { return 1.0 / (1.0 + exp(-x)); }
-TD_INLINE double td_erf(double x) { return erf(x); }
-TD_INLINE double td_sin(double x) { return sin(x); }
-TD_INLINE double td_cos(double x) { return cos(x); }
-TD_INLINE double td_atan(double x) { return atan(x); }
-TD_INLINE double td_pow(double x, double y) { return pow(x, y); }
-TD_INLINE double td_mod(double a, double b) {
-  double r = fmod(a, b);
-  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
-}
-TD_INLINE int32_t td_int(double x) {
-  double f = floor(x == x ? x : 0.0);
-  f = f >= -0x1p31 ? f : -0x1p31;
-  return f < 0x1p31 ? (int32_t)f : INT32_MAX;
-}
-
 /* ---- integers --------------------------------------------------------------------
- * Division is floored and mod has the divisor's sign; by zero both give 0. Each
- * works on int32_t or int64_t, whichever the arguments' common type is. */
+ * Division is floored and mod has the divisor's sign; by zero both give 0. */
 #define TD_INTEGERS(T, U, S)                                                              \
   TD_INLINE T td_imin##S(T a, T b) { return a <= b ? a : b; }                             \
   TD_INLINE T td_imax##S(T a, T b) { return a >= b ? a : b; }                             \
@@ -399,12 +378,6 @@ TD_INLINE int32_t td_int(double x) {
   }
 TD_INTEGERS(int32_t, uint32_t, 32)
 TD_INTEGERS(int64_t, uint64_t, 64)
-#define TD_PICK(f, t) _Generic((t), int32_t: f##32, default: f##64)
-#define td_imin(a, b) TD_PICK(td_imin, (a) + (b))(a, b)
-#define td_imax(a, b) TD_PICK(td_imax, (a) + (b))(a, b)
-#define td_iabs(a) TD_PICK(td_iabs, (a) + 0)(a)
-#define td_idiv(a, b) TD_PICK(td_idiv, (a) + (b))(a, b)
-#define td_imod(a, b) TD_PICK(td_imod, (a) + (b))(a, b)
 
 /* ---- random draws ------------------------------------------------------------------
  * Philox 4x32 with ten rounds: key = (low word of the seed ^ site, its high word),
@@ -458,7 +431,7 @@ TD_INLINE float td_uniformf(const TdControl *ctl, int64_t site, int64_t number) 
 /* sqrt(-2 log u) with u in (0, 1] */
 TD_INLINE float td_radius_of(uint32_t word) {
   float u = (float)(int32_t)((word >> 8) + 1) * 0x1p-24f;
-  return __builtin_sqrtf(-2.0f * td_log_core(u));
+  return sqrtf(-2.0f * td_log_core(u));
 }
 /* cos(2 pi v) with v in [0, 1), taken to the nearest quarter turn exactly */
 TD_INLINE float td_cosine_of(uint32_t word) {
@@ -472,6 +445,47 @@ TD_INLINE float td_normalf(const TdControl *ctl, int64_t site, int64_t number) {
   td_draw_words(ctl, (uint32_t)site, number, &radius, &angle);
   return td_radius_of(radius) * td_cosine_of(angle);
 }
+
+#endif
+
+/* ---- double functions ----------------------------------------------------------- */
+TD_INLINE double td_min(double a, double b) { return a <= b || a != a ? a : b; }
+TD_INLINE double td_max(double a, double b) { return a >= b || a != a ? a : b; }
+TD_INLINE double td_abs(double x) { return __builtin_fabs(x); }
+TD_INLINE double td_sqrt(double x) { return sqrt(x); }
+TD_INLINE double td_rsqrt(double x) { return 1.0 / sqrt(x); }
+TD_INLINE double td_floor(double x) { return floor(x); }
+TD_INLINE double td_round(double x) { return rint(x); }
+TD_INLINE double td_exp(double x) { return exp(x); }
+TD_INLINE double td_expm1(double x) { return expm1(x); }
+TD_INLINE double td_log(double x) { return log(x); }
+TD_INLINE double td_log1p(double x) { return log1p(x); }
+TD_INLINE double td_tanh(double x) { return tanh(x); }
+TD_INLINE double td_sigmoid(double x) { return 1.0 / (1.0 + exp(-x)); }
+TD_INLINE double td_erf(double x) { return erf(x); }
+TD_INLINE double td_sin(double x) { return sin(x); }
+TD_INLINE double td_cos(double x) { return cos(x); }
+TD_INLINE double td_atan(double x) { return atan(x); }
+TD_INLINE double td_pow(double x, double y) { return pow(x, y); }
+TD_INLINE double td_mod(double a, double b) {
+  double r = fmod(a, b);
+  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+TD_INLINE int32_t td_int(double x) {
+  double f = floor(x == x ? x : 0.0);
+  f = f >= -0x1p31 ? f : -0x1p31;
+  return f < 0x1p31 ? (int32_t)f : INT32_MAX;
+}
+
+/* ---- integers: for whichever type the arguments' common one is ------------------------- */
+#define TD_PICK(f, t) _Generic((t), int32_t: f##32, default: f##64)
+#define td_imin(a, b) TD_PICK(td_imin, (a) + (b))(a, b)
+#define td_imax(a, b) TD_PICK(td_imax, (a) + (b))(a, b)
+#define td_iabs(a) TD_PICK(td_iabs, (a) + 0)(a)
+#define td_idiv(a, b) TD_PICK(td_idiv, (a) + (b))(a, b)
+#define td_imod(a, b) TD_PICK(td_imod, (a) + (b))(a, b)
+
+/* ---- random draws in double precision ------------------------------------------------ */
 TD_INLINE double td_uniform(const TdControl *ctl, int64_t site, int64_t number) {
   return (double)(td_draw_word(ctl, (uint32_t)site, number) >> 8) * 0x1p-24;
 }
@@ -1047,7 +1061,7 @@ static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1051 "tiny.c"
+#line 1065 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear.b[o=16] */
@@ -1063,7 +1077,7 @@ static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1067 "tiny.c"
+#line 1081 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.denoise.linear_2.w[d=16, o=28] */
@@ -1085,7 +1099,7 @@ static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1089 "tiny.c"
+#line 1103 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear_2.b[o=28] */
@@ -1101,7 +1115,7 @@ static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1105 "tiny.c"
+#line 1119 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.matrix[896] */
@@ -1118,7 +1132,7 @@ static void map_init_matrix(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1122 "tiny.c"
+#line 1136 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.vector[44] */
@@ -1135,7 +1149,7 @@ static void map_init_vector(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1139 "tiny.c"
+#line 1153 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, d[2, 8, o=28], d.d[2, 8, o=28], d.denoise.linear_2.w[16, 2, 8], d.denoise.linear_2.w[16, 16, 28] = sum over 8, d.denoise.linear.y[2, 8, o=16] = sum over 28, d.denoise.linear.w[16, 28, 16] = sum over 8 */
@@ -1246,7 +1260,7 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1250 "tiny.c"
+#line 1264 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss, d.denoise.linear_2.b[28] = sum over 2 8, d.denoise.linear.b[16] = sum over 2 8 */
@@ -1294,7 +1308,7 @@ static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1298 "tiny.c"
+#line 1312 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear_2.w[16, 28] = sum over 16 */
@@ -1320,7 +1334,7 @@ static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1324 "tiny.c"
+#line 1338 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear.w[28, 16] = sum over 16 */
@@ -1346,7 +1360,7 @@ static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t en
     }
   }
 }
-#line 1350 "tiny.c"
+#line 1364 "tiny.c"
 
 /* tests/golden/tiny.td:26: train { loss main  adam(lr = 1e-2)  batch B  steps 20 }
  * lr */
@@ -1359,7 +1373,7 @@ static void map_lr(const TdCall *call, int64_t begin, int64_t end)
     lr_1[0] = lr_0;
   }
 }
-#line 1363 "tiny.c"
+#line 1377 "tiny.c"
 
 /* <std/core.td>:40: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896] */
@@ -1399,7 +1413,7 @@ static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1403 "tiny.c"
+#line 1417 "tiny.c"
 
 /* <std/core.td>:40: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
@@ -1431,7 +1445,7 @@ static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1435 "tiny.c"
+#line 1449 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16 */
@@ -1492,7 +1506,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1496 "tiny.c"
+#line 1510 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss */
@@ -1516,7 +1530,7 @@ static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
     loss_8[0] = loss_7;
   }
 }
-#line 1520 "tiny.c"
+#line 1534 "tiny.c"
 
 /* tests/golden/tiny.td:21: state s[b in B, l in L, v in V] = normal()
  * s[b=2, l=8, v=28] */
@@ -1538,7 +1552,7 @@ static void map_s(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1542 "tiny.c"
+#line 1556 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, s[2, 8, 28] */
@@ -1599,7 +1613,7 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1603 "tiny.c"
+#line 1617 "tiny.c"
 
 /* tests/golden/tiny.td:23: emit argmax[v](s[b,l,v])
  * text.argmax[b=2, l=8] = argmax over 28 */
@@ -1623,7 +1637,7 @@ static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1627 "tiny.c"
+#line 1641 "tiny.c"
 
 /* ---- tables ---- */
 static const Buffer buffers_0[] = {

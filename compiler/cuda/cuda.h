@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* CUDA as a target: kernels that teams of threads run, plain products for a library.
+ * Grouped by defining file. */
+#ifndef TDC_CUDA_H
+#define TDC_CUDA_H
+
+#include "compiler/emit/emit.h"
+#include "compiler/plan/product.h"
+#include "compiler/plan/rows.h"
+
+enum {
+  CUDA_WARP = 32,
+  CUDA_BLOCK = 256, /* threads of one, at most */
+  CUDA_TILE = 64,   /* rows and columns of a product that a block sums, */
+  CUDA_DEPTH = 16,  /* so many terms at a time, */
+  CUDA_PITCH = 68,  /* floats from one term's row of an operand to the next */
+  CUDA_TILE_BYTES = 2 * CUDA_DEPTH * CUDA_PITCH * 4
+};
+
+/* -- target.c ------------------------------------------------------------------- */
+extern const Target cuda_target;
+const char *prelude_cuda_text(void); /* prelude.h, embedded by the build */
+
+/* -- shape.c -------------------------------------------------------------------- */
+/* How a kernel of rows is cut: pieces of rows, each a team's, whose threads share the
+ * loops inside a row; some teams a block. */
+typedef struct CudaRows {
+  int team;    /* threads: 1, a warp, or a block */
+  int teams;   /* of a block */
+  bool spread; /* flat rows with partial sums: the team shares the rows of a piece */
+  int64_t per_piece, pieces;
+  size_t arrays; /* shared memory of a team: values that nests hand on */
+  size_t room;   /* of the block, before them: reductions */
+} CudaRows;
+CudaRows cuda_rows(const Plan *p, const Group *g);
+/* A mixed item's sums are shared by the team one after another; else each is one thread's. */
+bool cuda_shares_sum(const CudaRows *c, const Item *it);
+size_t cuda_array_bytes(const Item *it); /* in shared memory */
+/* The output's slices of a scatter, each a thread's. */
+typedef struct CudaSlices {
+  int axis, var; /* of the output; the variable that is its index. -1: all is one slice */
+  int64_t count;
+} CudaSlices;
+CudaSlices cuda_slices(const Node *n);
+void cuda_shape(Plan *p, Group *g);
+
+/* -- rows.c, scatter.c, product.c: the writers ------------------------------------ */
+void cuda_emit_rows(Plan *p, Group *g, TdKernel *k, const char **note);
+void cuda_emit_scatter(Plan *p, Group *g, TdKernel *k);
+void cuda_emit_product(Plan *p, Group *g, TdKernel *k, const char **note);
+
+/* -- reduce.c --------------------------------------------------------------------- */
+/* Combinations of values as statements, for rows.c. */
+/* into = into (reducer) value */
+void cuda_combine(Emit *em, StrBuf *out, const Node *n, const char *into, const char *value);
+/* `into` of every thread of a team, combined; then each thread has the result. */
+void cuda_combine_team(const CudaRows *c, StrBuf *out, const Node *n, const char *into);
+/* The variables of an argmax: the best value so far, and in `at` its place. */
+void cuda_open_argmax(StrBuf *out, const Item *it);
+void cuda_argmax(StrBuf *out, const Item *it, const char *guard, const char *value,
+                 const char *place);
+void cuda_close_argmax(const CudaRows *c, StrBuf *out, const Item *it, bool shared);
+
+#endif

@@ -1,0 +1,152 @@
+/* The prelude of CUDA: what every generated unit begins with. Text only: NVRTC compiles
+ * it as C++ without any header. Inside: the types, the parameters' contract of
+ * compiler/program/program.h, primitives (built-in functions and inline PTX by one name
+ * each), the scalar functions (compiler/emit/scalar.h, whose text stands here when it is
+ * embedded), and the reductions of warps and blocks.
+ *
+ * Everything but the primitives is C as well. Where TD_EMULATED is defined they are left
+ * out, and who defines it brings functions of the same names and meaning.
+ *
+ * What tdc generates, this text in it included, may be used under any terms. */
+#ifndef TD_PRELUDE
+#define TD_PRELUDE
+
+#ifndef TD_EMULATED
+typedef signed char int8_t;
+typedef unsigned char uint8_t;
+typedef short int16_t;
+typedef unsigned short uint16_t;
+typedef int int32_t;
+typedef unsigned int uint32_t;
+typedef long long int64_t;
+typedef unsigned long long uint64_t;
+#define INT32_MAX 2147483647
+
+typedef struct TdControl { uint64_t seed; int64_t step; } TdControl;
+
+/* ---- primitives ------------------------------------------------------------------------
+ * Grids and blocks have one dimension. Shuffles and warp barriers are for whole warps. */
+#define TD_KERNEL(threads, resident)                                                      \
+  extern "C" __global__ void __launch_bounds__(threads, resident)
+#define TD_DEVICE static __device__ __forceinline__
+TD_DEVICE int td_thread(void) { return (int)threadIdx.x; }
+TD_DEVICE int64_t td_block(void) { return (int64_t)blockIdx.x; }
+TD_DEVICE int64_t td_blocks(void) { return (int64_t)gridDim.x; }
+TD_DEVICE void td_barrier(void) { __syncthreads(); }
+TD_DEVICE void td_warp_barrier(void) { __syncwarp(); }
+TD_DEVICE unsigned char *td_shared_memory(void) {
+  extern __shared__ __align__(16) unsigned char td_shared[];
+  return td_shared;
+}
+TD_DEVICE float td_shuffle_xor(float x, int mask) { return __shfl_xor_sync(0xffffffffu, x, mask); }
+TD_DEVICE int td_shuffle_xor_int(int x, int mask) { return __shfl_xor_sync(0xffffffffu, x, mask); }
+TD_DEVICE int64_t td_shuffle_xor_wide(int64_t x, int mask) {
+  return __shfl_xor_sync(0xffffffffu, x, mask);
+}
+TD_DEVICE float td_float(uint32_t u) { return __uint_as_float(u); }
+TD_DEVICE uint32_t td_bits(float x) { return __float_as_uint(x); }
+TD_DEVICE float td_fma(float a, float b, float c) { return __fmaf_rn(a, b, c); }
+#endif
+
+#define TD_INLINE TD_DEVICE
+#define TD_INFF td_float(0x7f800000u)
+#define TD_NANF td_float(0x7fc00000u)
+
+#include "compiler/emit/scalar.h"
+
+/* ---- bf16: rounded to the nearest, to even between two; a NaN stays one ------------------- */
+TD_INLINE float td_wide(uint16_t x) { return td_float((uint32_t)x << 16); }
+TD_INLINE uint16_t td_narrow(float x) {
+  const uint32_t u = td_bits(x);
+  return (uint16_t)(x == x ? (u + 0x7fffu + (u >> 16 & 1u)) >> 16 : 0x7fc0u);
+}
+
+/* ---- integers: for whichever type the arguments' common one is ----------------------------
+ * The widths of both must be known before: sizeof does not evaluate. */
+#define TD_PICK(f, t, call)                                                               \
+  (sizeof(t) == 4 ? (int64_t)f##32 call : (int64_t)f##64 call)
+#define td_imin(a, b) TD_PICK(td_imin, (a) + (b), (a, b))
+#define td_imax(a, b) TD_PICK(td_imax, (a) + (b), (a, b))
+#define td_iabs(a) TD_PICK(td_iabs, (a) + 0, (a))
+#define td_idiv(a, b) TD_PICK(td_idiv, (a) + (b), (a, b))
+#define td_imod(a, b) TD_PICK(td_imod, (a) + (b), (a, b))
+
+/* ---- reductions -------------------------------------------------------------------------
+ * Of one value a thread, in the same order whatever runs when; every thread gets the
+ * result. td_warp_*: over a warp, as a butterfly in which both sides of a pair combine
+ * the lower lane's value with the upper lane's. td_block_*: over a block of whole warps,
+ * whose results are combined in order; `room` is 8 bytes a warp (16 for argmax) that
+ * nothing else uses until the call is over, for all threads. */
+enum { TD_WARP = 32 };
+TD_INLINE int td_add_int(int a, int b) { return a + b; }
+TD_INLINE int td_multiply_int(int a, int b) { return a * b; }
+TD_INLINE int td_min_int(int a, int b) { return a <= b ? a : b; }
+TD_INLINE int td_max_int(int a, int b) { return a >= b ? a : b; }
+TD_INLINE float td_add(float a, float b) { return a + b; }
+TD_INLINE float td_multiply(float a, float b) { return a * b; }
+#define TD_REDUCTION(name, T, shuffle, combine)                                           \
+  TD_INLINE T td_warp_##name(T x) {                                                       \
+    for (int mask = 1; mask < TD_WARP; mask *= 2) {                                       \
+      const T other = shuffle(x, mask);                                                   \
+      x = td_thread() & mask ? combine(other, x) : combine(x, other);                     \
+    }                                                                                     \
+    return x;                                                                             \
+  }                                                                                       \
+  TD_INLINE T td_block_##name(T x, unsigned char *room, int warps) {                      \
+    T *all = (T *)room;                                                                   \
+    x = td_warp_##name(x);                                                                \
+    if (td_thread() % TD_WARP == 0) all[td_thread() / TD_WARP] = x;                       \
+    td_barrier();                                                                         \
+    x = all[0];                                                                           \
+    for (int i = 1; i < warps; i++) x = combine(x, all[i]);                               \
+    td_barrier();                                                                         \
+    return x;                                                                             \
+  }
+TD_REDUCTION(sum, float, td_shuffle_xor, td_add)
+TD_REDUCTION(prod, float, td_shuffle_xor, td_multiply)
+TD_REDUCTION(min, float, td_shuffle_xor, td_minf)
+TD_REDUCTION(max, float, td_shuffle_xor, td_maxf)
+TD_REDUCTION(sum_int, int, td_shuffle_xor_int, td_add_int)
+TD_REDUCTION(prod_int, int, td_shuffle_xor_int, td_multiply_int)
+TD_REDUCTION(min_int, int, td_shuffle_xor_int, td_min_int)
+TD_REDUCTION(max_int, int, td_shuffle_xor_int, td_max_int)
+
+/* The place of the largest value; of equals the first, that is the least; below 0: no value. */
+#define TD_ARGMAX(name, T, shuffle)                                                       \
+  TD_INLINE void td_first_##name(T *best, int *at, T other, int place) {                  \
+    const bool wins = place >= 0 && (*at < 0 || other > *best                             \
+                                     || (!(*best > other) && place < *at));               \
+    *best = wins ? other : *best;                                                         \
+    *at = wins ? place : *at;                                                             \
+  }                                                                                       \
+  TD_INLINE int td_warp_##name(T best, int at) {                                          \
+    for (int mask = 1; mask < TD_WARP; mask *= 2) {                                       \
+      const T other = shuffle(best, mask);                                                \
+      const int place = td_shuffle_xor_int(at, mask);                                     \
+      td_first_##name(&best, &at, other, place);                                          \
+    }                                                                                     \
+    return at;                                                                            \
+  }                                                                                       \
+  TD_INLINE int td_block_##name(T best, int at, unsigned char *room, int warps) {         \
+    T *values = (T *)room;                                                                \
+    int *places = (int *)(room + 8 * warps);                                              \
+    for (int mask = 1; mask < TD_WARP; mask *= 2) {                                       \
+      const T other = shuffle(best, mask);                                                \
+      const int place = td_shuffle_xor_int(at, mask);                                     \
+      td_first_##name(&best, &at, other, place);                                          \
+    }                                                                                     \
+    if (td_thread() % TD_WARP == 0) {                                                     \
+      values[td_thread() / TD_WARP] = best;                                               \
+      places[td_thread() / TD_WARP] = at;                                                 \
+    }                                                                                     \
+    td_barrier();                                                                         \
+    best = values[0];                                                                     \
+    at = places[0];                                                                       \
+    for (int i = 1; i < warps; i++) td_first_##name(&best, &at, values[i], places[i]);    \
+    td_barrier();                                                                         \
+    return at;                                                                            \
+  }
+TD_ARGMAX(argmax, float, td_shuffle_xor)
+TD_ARGMAX(argmax_wide, int64_t, td_shuffle_xor_wide)
+
+#endif

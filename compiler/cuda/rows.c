@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+/* Kernels of rows: a piece of rows is a team's, one thread, a warp or a block, whose
+ * threads share the points of each nest of loops inside a row.
+ *
+ *     the team's piece                    accumulators
+ *       for each row                      values of the row: every thread has them
+ *         nest: points lane, lane + team  values of a point: one thread's
+ *         sums of all lanes; a barrier
+ *       values of the row are stored by lane 0, when all have read what stood there
+ *
+ * What a nest hands to a later one lies in shared memory, or where it is stored.
+ * Flat rows are points themselves, a thread's each. */
+#include "compiler/cuda/cuda.h"
+
+enum { TOP, PIECE, ROW, NEST };
+
+typedef struct Rows {
+  Emit em;
+  Plan *p;
+  Group *g;
+  RowPlan *plan;
+  CudaRows cut;
+  StrBuf arrays; /* declarations */
+  size_t shared; /* of a team, so far */
+  StrBuf late;   /* stores of a row's values */
+  StrBuf after;  /* statements after a piece's rows */
+  bool nests;    /* there is one already: other threads of the team may still be in it */
+} Rows;
+
+static StrBuf *text_at(Rows *r, int level) { return &r->em.level[level].text; }
+
+static const char *type_of(const Node *n) { return dialect_cuda.value[n->type]; }
+
+static const char *take(Rows *r, StrBuf *b) {
+  const char *text = b->n ? arena_strndup(r->em.arena, b->s, b->n) : "";
+  sb_free(b);
+  return text;
+}
+
+/* What one thread wrote or read before, another one may touch after. */
+static void print_barrier(const Rows *r, StrBuf *out) {
+  if (r->cut.team == CUDA_WARP) sb_puts(out, "td_warp_barrier();\n");
+  if (r->cut.team > CUDA_WARP) sb_puts(out, "td_barrier();\n");
+}
+
+static const char *guarded_value(Rows *r, const Item *it, int level) {
+  const char *value = emit_value(&r->em, it->body, level);
+  if (!it->guard) return value;
+  const char *guard = emit_value(&r->em, it->guard, level);
+  return arena_printf(r->em.arena, "(%s ? %s : %s)", guard, value,
+                      emit_zero(&r->em, it->node->reducer, it->node->type));
+}
+
+/* ---- loops of a nest ---------------------------------------------------------------------- */
+
+/* Variables for the item's loops, each with a level of its own. */
+static void open_loops(Rows *r, const Item *it) {
+  Emit *em = &r->em;
+  int first = r->plan->nrows;
+  em->nvars = first + it->nloops;
+  for (int i = 0; i < it->nloops; i++) {
+    em->var[first + i] = emit_name(em, it->axis[i]);
+    em->extent[first + i] = it->extent[i];
+    em->var_level[first + i] = NEST + i;
+    emit_open(em, NEST + i);
+  }
+}
+
+/* Loops from .. to - 1 around the text inside, one in another: each thread all of them. */
+static const char *serial_loops(Rows *r, int from, int to, const char *inside) {
+  for (int i = to - 1; i >= from; i--) {
+    StrBuf out = {0};
+    int v = r->plan->nrows + i;
+    emit_for(&r->em, &out, r->em.var[v], "0",
+             arena_printf(r->em.arena, "%lld", (long long)r->em.extent[v]), NULL);
+    if (text_at(r, NEST + i)->n) sb_puts(&out, text_at(r, NEST + i)->s);
+    sb_puts(&out, inside);
+    sb_puts(&out, "}\n");
+    inside = take(r, &out);
+  }
+  return inside;
+}
+
+/* The same loops as one over their points, of which a thread has each team-th. */
+static const char *shared_loops(Rows *r, int from, int to, const char *inside) {
+  Emit *em = &r->em;
+  if (r->cut.team == 1 || from == to) return serial_loops(r, from, to, inside);
+  StrBuf out = {0};
+  int64_t points = 1;
+  for (int i = from; i < to; i++) points *= em->extent[r->plan->nrows + i];
+  bool one = to == from + 1;
+  const char *at = one ? em->var[r->plan->nrows + from] : emit_name(em, "point");
+  sb_printf(&out, "for (long long %s = lane; %s < %lld; %s += %d) {\n", at, at, (long long)points,
+            at, r->cut.team);
+  int64_t stride = points;
+  for (int i = from; i < to && !one; i++) {
+    int v = r->plan->nrows + i;
+    stride /= em->extent[v];
+    if (!(em->used_vars >> v & 1)) continue;
+    sb_printf(&out, "const long long %s = %s", em->var[v], at);
+    if (stride > 1) sb_printf(&out, " / %lld", (long long)stride);
+    if (i > from) sb_printf(&out, " %% %lld", (long long)em->extent[v]);
+    sb_puts(&out, ";\n");
+  }
+  for (int i = from; i < to; i++)
+    if (text_at(r, NEST + i)->n) sb_puts(&out, text_at(r, NEST + i)->s);
+  sb_puts(&out, inside);
+  sb_puts(&out, "}\n");
+  return take(r, &out);
+}
+
+static void close_nest(Rows *r, const char *text) {
+  sb_puts(text_at(r, ROW), text);
+  r->em.nvars = r->plan->nrows;
+}
+
+/* ---- where values go ---------------------------------------------------------------------- */
+
+/* The flat position over loops from .. to - 1. */
+static const char *flat_position(Rows *r, const Item *it, int from, int to) {
+  StrBuf b = {0};
+  int64_t stride = 1;
+  for (int i = to - 1; i >= from; i--) {
+    sb_printf(&b, "%s%lld * %s", b.n ? " + " : "", (long long)stride,
+              emit_var(&r->em, r->plan->nrows + i));
+    stride *= it->extent[i];
+  }
+  return b.n ? take(r, &b) : "0";
+}
+
+static void declare_array(Rows *r, Item *it) {
+  EmitLocal local = {.node = it->node, .name = emit_name(&r->em, it->node->name)};
+  int64_t stride = 1;
+  bool row[IR_MAX_RANK] = {0};
+  for (int k = 0; k < r->plan->given_rows; k++)
+    if (it->member->rowvar[k] < it->node->rank) row[it->member->rowvar[k]] = true;
+  for (int d = it->node->rank - 1; d >= 0; d--) {
+    if (row[d]) continue;
+    local.stride[d] = stride;
+    stride *= it->node->shape[d];
+  }
+  const char *type = emit_ctype(&r->em, it->node->type);
+  sb_printf(&r->arrays, "%s *const %s = (%s *)(memory + %zu);\n", type, local.name, type,
+            r->shared);
+  r->shared += cuda_array_bytes(it);
+  vec_push(r->em.arena, &r->em.locals, local);
+}
+
+/* A value of a row waits until all threads are through with it: one of them stores it. */
+static void store(Rows *r, Item *it, int level, bool shared) {
+  Emit *em = &r->em;
+  if (!it->member->stored && !it->array) return;
+  if (!it->member->stored && !emit_local(em, it->node)) declare_array(r, it);
+  const char *at = emit_element(em, it->node, it->element, level, true);
+  const char *statement = emit_store(em, it->node, at, it->value);
+  if (level == ROW && !r->plan->flat) {
+    sb_puts(&r->late, statement);
+  } else {
+    if (shared) sb_puts(text_at(r, level), "if (lane == 0)\n");
+    sb_puts(text_at(r, level), statement);
+  }
+}
+
+/* ---- nests ---------------------------------------------------------------------------------- */
+
+/* Each thread's part of a sum over rows: threads add to elements of their own, or each to
+ * a variable of its own, which are added up behind the rows. */
+static void accumulate(Rows *r, Item *it, int level, const char *value) {
+  const char *into = it->sum;
+  if (it->nout > 0)
+    into = arena_printf(r->em.arena, "%s[%s]", it->sum, flat_position(r, it, 0, it->nout));
+  cuda_combine(&r->em, text_at(r, level), it->node, into, value);
+}
+
+/* One nest over the loops that items first .. last share; every item is a map, a
+ * reduction over all loops, or a sum over rows with one slot a point. */
+static void emit_shared_nest(Rows *r, Item *first, Item *last) {
+  Emit *em = &r->em;
+  int n = first->nloops, level = n ? NEST + n - 1 : ROW;
+  bool argmax = first->node->reducer == RED_ARGMAX;
+  StrBuf head = {0};
+  open_loops(r, first);
+  for (Item *it = first; it <= last; it++) {
+    bool reduces = it->form == FORM_REDUCE && n > 0 && !it->member->accumulates;
+    if (argmax) {
+      it->value = emit_name(em, it->node->name);
+      it->sum = emit_name(em, "best");
+      cuda_open_argmax(&head, it);
+      const char *value = emit_value(em, it->body, level);
+      const char *guard = it->guard ? emit_value(em, it->guard, level) : NULL;
+      cuda_argmax(text_at(r, level), it, guard, value, flat_position(r, it, it->nout, it->nloops));
+      continue;
+    }
+    const char *value = guarded_value(r, it, level);
+    if (it->member->accumulates) {
+      accumulate(r, it, level, value);
+      continue;
+    }
+    it->value = emit_name(em, it->node->name);
+    if (reduces) {
+      sb_printf(&head, "%s %s = %s;\n", type_of(it->node), it->value,
+                emit_zero(em, it->node->reducer, it->node->type));
+      cuda_combine(em, text_at(r, level), it->node, it->value, value);
+    } else {
+      sb_printf(text_at(r, level), "const %s %s = %s;\n", type_of(it->node), it->value, value);
+      store(r, it, level, false);
+      emit_define(em, it->self, level, it->value);
+    }
+  }
+  if (n > 0) {
+    const char *loops = shared_loops(r, 0, n, "");
+    sb_puts(&head, loops);
+    close_nest(r, take(r, &head));
+  } else if (argmax) {
+    bug("'%s' is an argmax over nothing", first->node->name);
+  }
+  for (Item *it = first; it <= last && n > 0; it++) {
+    if (it->form != FORM_REDUCE || it->member->accumulates) continue;
+    if (argmax)
+      cuda_close_argmax(&r->cut, text_at(r, ROW), it, true);
+    else
+      cuda_combine_team(&r->cut, text_at(r, ROW), it->node, it->value);
+    store(r, it, ROW, false);
+    emit_define(em, it->self, ROW, it->value);
+  }
+}
+
+/* for outputs { sum = 0; for reduced { sum += } store }: the outputs are shared by the
+ * team, or the terms of each. */
+static void emit_mixed(Rows *r, Item *it) {
+  Emit *em = &r->em;
+  bool shared = cuda_shares_sum(&r->cut, it), argmax = it->node->reducer == RED_ARGMAX;
+  int level = NEST + it->nloops - 1, out_level = NEST + it->nout - 1;
+  StrBuf text = {0};
+  open_loops(r, it);
+  it->value = emit_name(em, it->node->name);
+  if (argmax) {
+    it->sum = emit_name(em, "best");
+    cuda_open_argmax(&text, it);
+    const char *value = emit_value(em, it->body, level);
+    const char *guard = it->guard ? emit_value(em, it->guard, level) : NULL;
+    cuda_argmax(text_at(r, level), it, guard, value, flat_position(r, it, it->nout, it->nloops));
+  } else {
+    sb_printf(&text, "%s %s = %s;\n", type_of(it->node), it->value,
+              emit_zero(em, it->node->reducer, it->node->type));
+    cuda_combine(em, text_at(r, level), it->node, it->value, guarded_value(r, it, level));
+  }
+  sb_puts(&text, shared ? shared_loops(r, it->nout, it->nloops, "")
+                        : serial_loops(r, it->nout, it->nloops, ""));
+  if (argmax)
+    cuda_close_argmax(&r->cut, &text, it, shared);
+  else if (shared)
+    cuda_combine_team(&r->cut, &text, it->node, it->value);
+  sb_puts(text_at(r, out_level), take(r, &text));
+  if (it->member->accumulates) {
+    if (shared) sb_puts(text_at(r, out_level), "if (lane == 0) {\n");
+    accumulate(r, it, out_level, it->value);
+    if (shared) sb_puts(text_at(r, out_level), "}\n");
+  } else {
+    store(r, it, out_level, shared);
+  }
+  close_nest(r, shared ? serial_loops(r, 0, it->nout, "") : shared_loops(r, 0, it->nout, ""));
+}
+
+static void emit_items(Rows *r) {
+  for (int i = 0; i < r->plan->nitems;) {
+    int last = i;
+    while (last + 1 < r->plan->nitems && r->plan->items[last + 1].nest == r->plan->items[i].nest)
+      last++;
+    if (r->nests) print_barrier(r, text_at(r, ROW));
+    r->nests = true;
+    if (r->plan->items[i].form == FORM_MIXED)
+      emit_mixed(r, &r->plan->items[i]);
+    else
+      emit_shared_nest(r, &r->plan->items[i], &r->plan->items[last]);
+    i = last + 1;
+  }
+}
+
+/* ---- pieces ------------------------------------------------------------------------------- */
+
+/* Partial results of sums over rows: in variables, or where they are stored, element i
+ * by the thread that adds to it. */
+static void open_accumulators(Rows *r) {
+  Emit *em = &r->em;
+  StrBuf *out = text_at(r, PIECE);
+  bool cleared = false;
+  for (int i = 0; i < r->plan->nitems; i++) {
+    Item *it = &r->plan->items[i];
+    if (!it->member->accumulates) continue;
+    const char *zero = emit_zero(em, it->node->reducer, it->node->type);
+    const char *base = emit_pointer(em, it->node, true);
+    it->sum = emit_name(em, it->node->name);
+    if (it->nout == 0) {
+      sb_printf(out, "%s %s = %s;\n", type_of(it->node), it->sum, zero);
+      if (it->nloops > 0 || r->cut.spread) cuda_combine_team(&r->cut, &r->after, it->node, it->sum);
+      sb_printf(&r->after, "if (lane == 0) %s[piece] = %s;\n", base, it->sum);
+    } else {
+      long long count = (long long)(ir_count(it->node) / it->node->shape[0]);
+      sb_printf(out, "%s *const %s = %s + piece * %lld;\n", emit_ctype(em, it->node->type), it->sum,
+                base, count);
+      sb_printf(out, "for (long long i = lane; i < %lld; i += %d) %s[i] = %s;\n", count,
+                r->cut.team, it->sum, zero);
+      cleared = true;
+    }
+  }
+  if (cleared) print_barrier(r, out);
+}
+
+/* Row variables from the number of the row. */
+static void print_row_variables(Rows *r, StrBuf *out) {
+  const RowPlan *plan = r->plan;
+  int64_t stride = 1;
+  for (int k = plan->nrows - 1; k >= 0 && plan->nrows > 1; k--) {
+    if (r->em.used_vars >> k & 1) {
+      sb_printf(out, "const long long %s = row", r->em.var[k]);
+      if (stride > 1) sb_printf(out, " / %lld", (long long)stride);
+      if (k > 0) sb_printf(out, " %% %lld", (long long)plan->row_extent[k]);
+      sb_puts(out, ";\n");
+    }
+    stride *= plan->row_extent[k];
+  }
+}
+
+static void print_rows(Rows *r, StrBuf *out) {
+  const RowPlan *plan = r->plan;
+  const char *row = plan->nrows == 1 ? r->em.var[0] : "row";
+  long long rows = (long long)plan->rows, per = (long long)r->cut.per_piece;
+  if (r->cut.spread) {
+    sb_printf(out,
+              "const long long row_end = (piece + 1) * %lld < %lld ? (piece + 1) * %lld : %lld;\n",
+              per, rows, per, rows);
+    sb_printf(out, "for (long long %s = piece * %lld + lane; %s < row_end; %s += %d) {\n", row, per,
+              row, row, r->cut.team);
+  } else if (per > 1) {
+    sb_printf(out,
+              "const long long row_end = (piece + 1) * %lld < %lld ? (piece + 1) * %lld : %lld;\n",
+              per, rows, per, rows);
+    sb_printf(out, "for (long long %s = piece * %lld; %s < row_end; %s++) {\n", row, per, row, row);
+  } else if (plan->nrows > 0) {
+    sb_printf(out, "{\nconst long long %s = piece;\n", row);
+  } else {
+    sb_puts(out, "{\n");
+  }
+  print_row_variables(r, out);
+  if (text_at(r, ROW)->n) sb_puts(out, text_at(r, ROW)->s);
+  if (r->late.n) {
+    print_barrier(r, out);
+    if (r->cut.team > 1) sb_puts(out, "if (lane == 0) {\n");
+    sb_puts(out, r->late.s);
+    if (r->cut.team > 1) sb_puts(out, "}\n");
+  }
+  if (per > 1 && !r->cut.spread && !r->late.n) print_barrier(r, out);
+  sb_puts(out, "}\n");
+}
+
+/* Which piece, which thread of its team, which part of shared memory. */
+static void print_team(const Rows *r, StrBuf *out) {
+  const CudaRows *c = &r->cut;
+  if (c->team == 1)
+    sb_printf(out, "const long long piece = td_block() * %d + td_thread();\n", c->teams);
+  else if (c->teams == 1)
+    sb_puts(out, "const long long piece = td_block();\n");
+  else
+    sb_printf(out, "const long long piece = td_block() * %d + td_thread() / %d;\n", c->teams,
+              c->team);
+  if (c->pieces % c->teams) sb_printf(out, "if (piece >= %lld) return;\n", (long long)c->pieces);
+  if (c->team == CUDA_BLOCK)
+    sb_puts(out, "const int lane = td_thread();\n");
+  else if (c->team > 1)
+    sb_printf(out, "const int lane = td_thread() %% %d;\n", c->team);
+  if (c->room > 0) sb_puts(out, "unsigned char *const room = td_shared_memory();\n");
+  if (!r->arrays.n) return;
+  sb_printf(out, "unsigned char *const memory = td_shared_memory() + %zu", c->room);
+  if (c->teams > 1) sb_printf(out, " + td_thread() / %d * %zu", c->team, c->arrays);
+  sb_printf(out, ";\n%s", r->arrays.s);
+}
+
+static void finish(Rows *r, TdKernel *k) {
+  StrBuf out = {0};
+  sb_puts(&out, "{\n");
+  emit_prologue(&r->em, &out);
+  print_team(r, &out);
+  for (int level = TOP; level <= PIECE; level++)
+    if (text_at(r, level)->n) sb_puts(&out, text_at(r, level)->s);
+  print_rows(r, &out);
+  if (r->after.n) sb_puts(&out, r->after.s);
+  sb_puts(&out, "}\n");
+  k->source = take(r, &out);
+  k->parts = r->em.parts;
+  if (r->shared > r->cut.arrays)
+    bug("'%s' takes more shared memory than planned", r->plan->items[0].node->name);
+  sb_free(&r->arrays);
+  sb_free(&r->late);
+  sb_free(&r->after);
+}
+
+void cuda_emit_rows(Plan *p, Group *g, TdKernel *k, const char **note) {
+  Rows r = {.p = p, .g = g, .plan = g->rows, .cut = cuda_rows(p, g)};
+  Emit *em = &r.em;
+  emit_begin(em, p, g);
+  em->row_level = ROW;
+  em->in_bounds = r.plan->in_bounds;
+  em->nvars = r.plan->nrows;
+  for (int v = 0; v < r.plan->nrows; v++) {
+    em->var[v] = emit_name(em, r.plan->row_axis[v]);
+    em->extent[v] = r.plan->row_extent[v];
+    em->var_level[v] = ROW;
+  }
+  open_accumulators(&r);
+  emit_items(&r);
+  *note = r.cut.spread || r.cut.team == CUDA_BLOCK ? "a block each"
+          : r.cut.team > 1                         ? "a warp each"
+                                                   : NULL;
+  finish(&r, k);
+  emit_end(em);
+}

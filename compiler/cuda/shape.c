@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* Grids and blocks, by extents alone: no sum depends on the device. */
+#include "compiler/cuda/cuda.h"
+
+enum {
+  SHORT_LOOP = 8,   /* iterations inside a row that one thread does alone */
+  WARP_MOST = 1024, /* longest row of a warp */
+  WARP_ROWS = 512   /* with fewer rows than this, a block takes each */
+};
+
+/* ---- rows --------------------------------------------------------------------------------- */
+
+static int64_t extents(const Item *it, int from, int to) {
+  int64_t n = 1;
+  for (int i = from; i < to; i++) n *= it->extent[i];
+  return n;
+}
+
+/* The most threads that the item keeps busy within a row. */
+static int64_t width(const Item *it) {
+  if (it->form != FORM_MIXED) return extents(it, 0, it->nloops);
+  int64_t out = extents(it, 0, it->nout), terms = extents(it, it->nout, it->nloops);
+  return out > terms ? out : terms;
+}
+
+bool cuda_shares_sum(const CudaRows *c, const Item *it) {
+  return c->team > 1 && extents(it, 0, it->nout) * 2 <= c->team &&
+         extents(it, it->nout, it->nloops) >= CUDA_WARP;
+}
+
+size_t cuda_array_bytes(const Item *it) { return (item_array_bytes(it) + 15) / 16 * 16; }
+
+static void choose_team(const Plan *p, const RowPlan *r, bool accumulates, CudaRows *out) {
+  int64_t widest = 1;
+  for (int i = 0; i < r->nitems; i++) {
+    if (width(&r->items[i]) > widest) widest = width(&r->items[i]);
+    out->arrays += cuda_array_bytes(&r->items[i]);
+  }
+  bool few = r->rows < WARP_ROWS || accumulates;
+  if (r->flat)
+    out->team = out->spread ? CUDA_BLOCK : 1;
+  else if (widest <= SHORT_LOOP && !few && out->arrays == 0)
+    out->team = 1;
+  else
+    out->team = widest > WARP_MOST || (few && widest > 2 * CUDA_WARP) ? CUDA_BLOCK : CUDA_WARP;
+  out->teams = CUDA_BLOCK / out->team;
+  if (out->team == 1) return;
+  size_t most = p->target->memory.on_chip / 4; /* several blocks at a time */
+  while (out->teams > 1 && (size_t)out->teams * out->arrays > most) out->teams /= 2;
+}
+
+CudaRows cuda_rows(const Plan *p, const Group *g) {
+  const RowPlan *r = g->rows;
+  CudaRows out = {.per_piece = g->rows_fixed ? g->block : 1};
+  bool accumulates = false;
+  for (int i = 0; i < r->nitems; i++) accumulates = accumulates || r->items[i].member->accumulates;
+  if (out.per_piece < 1) out.per_piece = 1;
+  if (out.per_piece > r->rows && r->rows > 0) out.per_piece = r->rows;
+  out.spread = r->flat && accumulates;
+  if (r->flat && !accumulates) out.per_piece = 1;
+  choose_team(p, r, accumulates, &out);
+  out.pieces = (r->rows + out.per_piece - 1) / out.per_piece;
+  if (out.team == CUDA_BLOCK) out.room = 16 * (CUDA_BLOCK / CUDA_WARP);
+  return out;
+}
+
+static void set(TdLaunch *out, int64_t grid, int threads, size_t shared) {
+  for (int d = 0; d < 3; d++) out->gpu.grid[d] = out->gpu.block[d] = 1;
+  out->gpu.grid[0] = grid > 0 ? grid : 1;
+  out->gpu.block[0] = threads;
+  out->gpu.shared = shared;
+  out->gpu.resident = 1;
+}
+
+static void shape_rows(const Plan *p, const Group *g, TdLaunch *out) {
+  CudaRows c = cuda_rows(p, g);
+  set(out, (c.pieces + c.teams - 1) / c.teams, c.teams * c.team,
+      c.room + (size_t)c.teams * c.arrays);
+}
+
+/* ---- scatters --------------------------------------------------------------------------- */
+
+/* The variable that stands bare in index d and nowhere else among the indices. */
+static int bare_variable(const Node *n, int d) {
+  const Expr *e = n->index[d];
+  if (e->kind != E_VAR || n->extent[e->inum] > n->shape[d]) return -1;
+  for (int k = 0; k < n->rank; k++)
+    if (k != d && n->index[k]->vars >> e->inum & 1) return -1;
+  return (int)e->inum;
+}
+
+CudaSlices cuda_slices(const Node *n) {
+  CudaSlices s = {.axis = -1, .var = -1, .count = 1};
+  for (int d = 0; d < n->rank; d++) {
+    int v = bare_variable(n, d);
+    if (v < 0 || (s.axis >= 0 && n->shape[d] <= n->shape[s.axis])) continue;
+    s = (CudaSlices){.axis = d, .var = v, .count = n->shape[d]};
+  }
+  return s;
+}
+
+/* ---- all ---------------------------------------------------------------------------------- */
+
+void cuda_shape(Plan *p, Group *g) {
+  TdLaunch *out = &g->launch.shape;
+  switch (g->kind) {
+  case GROUP_ROWS: shape_rows(p, g, out); return;
+  case GROUP_SCATTER: {
+    int64_t slices = cuda_slices(g->members.at[0].node).count;
+    set(out, (slices + CUDA_WARP - 1) / CUDA_WARP, CUDA_WARP, 0);
+    return;
+  }
+  case GROUP_CONTRACTION: {
+    const Contraction *c = g->contraction;
+    int64_t rows = (c->extent[GEMM_M] + CUDA_TILE - 1) / CUDA_TILE;
+    int64_t columns = (c->extent[GEMM_N] + CUDA_TILE - 1) / CUDA_TILE;
+    set(out, c->extent[GEMM_BATCH] * rows * columns, CUDA_BLOCK, CUDA_TILE_BYTES);
+    return;
+  }
+  case GROUP_PACK:
+  case GROUP_CHAIN:
+  case GROUP_LOOP: break;
+  }
+  bug("a group that this target has no kernel for");
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* The numbers of a GPU with about 132 multiprocessors. They follow from extents and the
+ * figures that such devices are sold with; none was measured yet. */
+#include "compiler/cuda/cuda.h"
+
+static const char *prelude(Arena *a, TdType act, int *nparts) {
+  (void)act;
+  *nparts = 0;
+  return dialect_prelude(a, prelude_cuda_text());
+}
+
+/* Parameters: buffers, counters, control; see TdKernel. */
+static void head(Arena *a, const Group *g, const char **before, const char **after) {
+  const Launch *l = &g->launch;
+  StrBuf b = {0};
+  const char *sep = "(";
+  for (int i = 0; i < l->args.n; i++, sep = ", ") sb_printf(&b, "%svoid *arg%d", sep, i);
+  for (int s = 0; s < TD_MAX_LOOPS; s++)
+    if (l->counters >> s & 1) {
+      sb_printf(&b, "%slong long ix%d", sep, s);
+      sep = ", ";
+    }
+  if (l->control) sb_printf(&b, "%sconst TdControl *ctl", sep);
+  sb_putc(&b, ')');
+  *before = arena_printf(a, "TD_KERNEL(%d, %d) ", l->shape.gpu.block[0], l->shape.gpu.resident);
+  *after = arena_strndup(a, b.s, b.n);
+  sb_free(&b);
+}
+
+static void emit(Plan *p, Group *g, TdKernel *k, const char **note) {
+  switch (g->kind) {
+  case GROUP_ROWS: cuda_emit_rows(p, g, k, note); return;
+  case GROUP_SCATTER: cuda_emit_scatter(p, g, k); return;
+  case GROUP_CONTRACTION: cuda_emit_product(p, g, k, note); return;
+  case GROUP_PACK:
+  case GROUP_CHAIN:
+  case GROUP_LOOP: break;
+  }
+  bug("a group that this target has no kernel for");
+}
+
+const Target cuda_target = {
+    .name = "cuda",
+    .costs = {.store = 12,
+              .operand = 2,
+              .inline_most = 400,
+              .again = 128,
+              .table_entry = 10,
+              .table_uses = 4,
+              .table_gain = 1 << 16},
+    .rows = {.rows_least = 64,
+             .partials_most = 264,
+             .partial_unit = 32,
+             .small = 1 << 14,
+             .split_work = 1 << 16,
+             .split_terms = 256,
+             .row_most = 1 << 17,
+             .vector_most = 4096,
+             .members_most = 32,
+             .unroll_most = 4,
+             .unroll_rows = 64,
+             .piece_work = 1 << 16,
+             .piece_unit = 32,
+             .pieces_most = 1 << 20,
+             .arrays_most = 40 << 10,
+             .slices_most = 1 << 20,
+             .slice_least = 1},
+    .products = {.m_least = 8,
+                 .n_least = 8,
+                 .k_least = 8,
+                 .work_least = 1 << 15,
+                 .batch_least = 1 << 12,
+                 .computed = true,
+                 .epilogue = true,
+                 .library = true},
+    .chains = {.any = false},
+    .memory = {.alignment = 256,
+               .pitch = 16,
+               .index_bits = 64,
+               .on_chip = 160 << 10,
+               .narrow_least = 1 << 12},
+    .rates = {.bytes = 4e12, .flops = 6e13, .narrow_flops = 8e14, .launch = 3e-6},
+    .dialect = &dialect_cuda,
+    .head = head,
+    .prelude = prelude,
+    .shape = cuda_shape,
+    .emit = emit,
+};
