@@ -12,10 +12,10 @@ STD = core nn
 PROGRAM  = program
 IR       = prims expr walk linear fold interval ir clone prune spelling print print_expr read \
            read_lex read_name read_expr verify draws
-LOWER    = lower_error lower_value lower_range lower_whole lower_reads lower_path lower_scope \
-           lower_name lower_file lower_left lower_index lower_expr lower_reduce lower_draw \
-           lower_header lower_vjp lower_call lower_stmt lower_loop lower_place diffusion settings \
-           entry inputs models objective sampler domain
+LOWER    = lower_error lower_value lower_range lower_given lower_whole lower_reads lower_path \
+           lower_scope lower_name lower_file lower_left lower_index lower_expr lower_reduce \
+           lower_draw lower_header lower_vjp lower_call lower_stmt lower_loop lower_place \
+           diffusion settings entry inputs models objective sampler domain
 GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_steep grad_values
 PASSES   = pipeline simplify hoist cse recompute again twice restack tables inline
 EVAL     = eval eval_code eval_ops eval_run
@@ -51,7 +51,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_grad_form test_grad_text test_grad_random test_backend test_backend_random test_chain \
        test_prelude test_numbers test_contract test_diagnostics test_language test_mutations \
        test_output test_narrow test_recompute test_prims test_target test_traffic test_dialect \
-       test_meaning
+       test_meaning test_bounds
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 # these once more, and tdc with them, where nobody but the device can reach its memory

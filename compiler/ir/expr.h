@@ -101,6 +101,13 @@ bool ex_affine(Graph *g, Expr *e, Affine *out);
  * nvars/extent); reads use the node's lo..hi. False when unbounded. */
 bool ex_interval(Graph *g, const Expr *e, const int64_t *extent, int nvars, int64_t *lo,
                  int64_t *hi);
+/* The same where it is known besides that some subexpressions lie within bounds. */
+typedef struct ExBound {
+  const Expr *e;
+  int64_t lo, hi; /* INT64_MIN, INT64_MAX: none */
+} ExBound;
+bool ex_interval_given(Graph *g, const Expr *e, const int64_t *extent, int nvars,
+                       const ExBound *given, int ngiven, int64_t *lo, int64_t *hi);
 /* Does e lie in 0 .. limit - 1 whatever the variables are? */
 bool ex_in_range(Graph *g, const Expr *e, const int64_t *extent, int nvars, int64_t limit);
 /* Are all reads in e (NULL: none) in bounds, whatever their conditions? */

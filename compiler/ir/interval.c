@@ -161,8 +161,18 @@ static Interval of_leaf(const Expr *e, const int64_t *extent, int nvars) {
   return everything;
 }
 
-bool ex_interval(Graph *g, const Expr *e, const int64_t *extent, int nvars, int64_t *lo,
-                 int64_t *hi) {
+/* What is known of x besides; of bounds that contradict each other nothing follows. */
+static Interval known_besides(const Expr *x, Interval r, const ExBound *given, int n) {
+  for (int k = 0; k < n; k++) {
+    if (given[k].e != x) continue;
+    Interval both = {max64(r.lo, given[k].lo), min64(r.hi, given[k].hi)};
+    if (both.lo <= both.hi) r = both;
+  }
+  return r;
+}
+
+bool ex_interval_given(Graph *g, const Expr *e, const int64_t *extent, int nvars,
+                       const ExBound *given, int ngiven, int64_t *lo, int64_t *hi) {
   ExprWalk *w = walk_take(g, (Expr *)e);
   Interval *at = walk_values(g, w, sizeof *at);
   for (int i = 0; i < w->n; i++) {
@@ -174,12 +184,18 @@ bool ex_interval(Graph *g, const Expr *e, const int64_t *extent, int nvars, int6
     } else {
       at[i] = of_leaf(x, extent, nvars);
     }
+    at[i] = known_besides(x, at[i], given, ngiven);
   }
   Interval r = at[w->n - 1];
   walk_give(g, w);
   *lo = r.lo;
   *hi = r.hi;
   return bounded(r);
+}
+
+bool ex_interval(Graph *g, const Expr *e, const int64_t *extent, int nvars, int64_t *lo,
+                 int64_t *hi) {
+  return ex_interval_given(g, e, extent, nvars, NULL, 0, lo, hi);
 }
 
 bool ex_in_range(Graph *g, const Expr *e, const int64_t *extent, int nvars, int64_t limit) {

@@ -131,8 +131,9 @@ const char *extent_text(Lowering *l, const char *id, int64_t extent); /* "D = 38
 bool prove_in_range(Lowering *l, Expr *e, int64_t extent);
 bool prove_at_least(Lowering *l, Expr *e, int64_t least);
 bool prove_interval(Lowering *l, Expr *e, int64_t *lo, int64_t *hi);
-bool any_integer(int64_t lo, int64_t hi);            /* this range says nothing */
-void fact_push(Lowering *l, Expr *cond, bool holds); /* also what it implies */
+bool interval_here(Lowering *l, Expr *e, int64_t *lo, int64_t *hi); /* where the facts hold */
+bool any_integer(int64_t lo, int64_t hi);                           /* this range says nothing */
+void fact_push(Lowering *l, Expr *cond, bool holds);                /* also what it implies */
 
 /* -- lower_whole.c: integers are exact; false after an error --------------------------- */
 bool whole_computed(Lowering *l, const Expr *e, Span at);  /* within an expression: 64 bits */
@@ -155,6 +156,7 @@ int path_count(Lowering *l, const char *key); /* 1, 2, ... for the same key here
 
 /* -- lower_expr.c --------------------------------------------------------------------------- */
 Value *lower_expr(Lowering *l, Scope *s, const AExpr *e);
+Value *lower_index_value(Lowering *l, Scope *s, const AExpr *e); /* between brackets */
 Value *lower_prim(Lowering *l, Prim p, Value **args, int n, Span at);
 /* A number known at compile time, integers exact; NULL after an error. */
 Value *lower_constant(Lowering *l, Scope *s, const AExpr *e);
@@ -179,7 +181,8 @@ bool is_distribution(const char *name);
 Value *lower_draw(Lowering *l, Scope *s, const AExpr *call);
 
 /* -- lower_call.c -------------------------------------------------------------------------- */
-Value *lower_call(Lowering *l, Scope *s, const AExpr *e);
+/* in_index: it stands between the brackets of an index, where '/' rounds down. */
+Value *lower_call(Lowering *l, Scope *s, const AExpr *e, bool in_index);
 /* Call fn with values (names NULL or by name). */
 Value *call_fn(Lowering *l, Fn *fn, Value **args, const char **arg_names, const Span *arg_spans,
                int n, Span at);

@@ -200,8 +200,14 @@ static Value *unknown_function(Lowering *l, Scope *s, const char *name, Span at)
   return v_poison(l);
 }
 
-static Value *call_prim(Lowering *l, Scope *s, const AExpr *e, Prim p) {
+/* An argument of a function that stands between the brackets of an index stands there too. */
+static Value *argument(Lowering *l, Scope *s, const AExpr *e, bool in_index) {
+  return in_index ? lower_index_value(l, s, e) : lower_expr(l, s, e);
+}
+
+static Value *call_prim(Lowering *l, Scope *s, const AExpr *e, Prim p, bool in_index) {
   const PrimInfo *info = prim_info(p);
+  in_index = in_index && info->sig == SIG_NUM; /* the others are of real numbers */
   Value *args[8];
   bool variadic = info->call == CALL_MANY;
   if (variadic ? (e->args.n < 2 || e->args.n > 8) : e->args.n != info->arity) {
@@ -212,7 +218,7 @@ static Value *call_prim(Lowering *l, Scope *s, const AExpr *e, Prim p) {
     return v_poison(l);
   }
   for (int i = 0; i < e->args.n; i++) {
-    args[i] = lower_expr(l, s, e->args.at[i].value);
+    args[i] = argument(l, s, e->args.at[i].value, in_index);
     if (args[i]->kind == V_POISON) return args[i];
   }
   if (!variadic) return lower_prim(l, p, args, e->args.n, e->span);
@@ -237,7 +243,7 @@ static Value *call_extent(Lowering *l, Scope *s, const AExpr *e) {
   return v_poison(l);
 }
 
-Value *lower_call(Lowering *l, Scope *s, const AExpr *e) {
+Value *lower_call(Lowering *l, Scope *s, const AExpr *e, bool in_index) {
   if (e->a->kind != A_NAME) {
     lower_error(l, 312, e->a->span, "only a name can be called");
     return v_poison(l);
@@ -246,7 +252,7 @@ Value *lower_call(Lowering *l, Scope *s, const AExpr *e) {
   Binding *b = scope_find(s, name);
   Prim p;
   if (!b || b->value->kind != V_FN) {
-    if (prim_find_callable(name, &p)) return call_prim(l, s, e, p);
+    if (prim_find_callable(name, &p)) return call_prim(l, s, e, p, in_index);
     if (is_distribution(name)) return lower_draw(l, s, e);
     if (!strcmp(name, "extent")) return call_extent(l, s, e);
     if (is_reducer(name)) {
@@ -272,7 +278,7 @@ Value *lower_call(Lowering *l, Scope *s, const AExpr *e) {
   Span *spans = NEWN(l->arena, Span, e->args.n + 1);
   int n = 0;
   for (int i = 0; i < e->args.n && n < MAX_ARGS; i++, n++) {
-    args[n] = lower_expr(l, s, e->args.at[i].value);
+    args[n] = argument(l, s, e->args.at[i].value, in_index);
     names[n] = e->args.at[i].name;
     spans[n] = names[n] ? e->args.at[i].span : e->args.at[i].value->span;
   }

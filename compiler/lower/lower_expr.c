@@ -14,9 +14,7 @@
 static Value *expr(Lowering *l, Scope *s, const AExpr *e, bool index);
 
 Value *lower_expr(Lowering *l, Scope *s, const AExpr *e) { return expr(l, s, e, false); }
-static Value *lower_index_value(Lowering *l, Scope *s, const AExpr *e) {
-  return expr(l, s, e, true);
-}
+Value *lower_index_value(Lowering *l, Scope *s, const AExpr *e) { return expr(l, s, e, true); }
 
 /* ---- primitives over values --------------------------------------------------- */
 
@@ -241,7 +239,7 @@ static void out_of_range(Lowering *l, const AItem *it, Expr *x, const Value *bas
   int64_t lo, hi;
   const ValueAxis *a = &base->axis[axis];
   Diag *d;
-  if (prove_interval(l, x, &lo, &hi) && !any_integer(lo, hi))
+  if (interval_here(l, x, &lo, &hi) && !any_integer(lo, hi))
     d = lower_error(l, 205, it->span,
                     "this index runs over %lld .. %lld, but axis %d of %s holds 0 .. %lld",
                     (long long)lo, (long long)hi, axis + 1, base->what ? base->what : "the tensor",
@@ -446,7 +444,7 @@ static Value *expr(Lowering *l, Scope *s, const AExpr *e, bool in_index) {
   case A_CALL: {
     for (int i = l->call_values.n - 1; i >= 0; i--)
       if (l->call_values.at[i].call == e) return l->call_values.at[i].value;
-    return lower_call(l, s, e);
+    return lower_call(l, s, e, in_index);
   }
   case A_UNARY: {
     Value *a = expr(l, s, e->a, in_index);

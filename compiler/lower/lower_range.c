@@ -3,19 +3,21 @@
  * the variables and the conditions that hold where it stands? Linear
  * arithmetic over variables and opaque terms; a fact is an expression known to
  * be >= 0. A goal G >= 0 is proved when G, or G minus one or two facts, has a
- * nonnegative lower bound. Sums that could wrap give no facts; a goal may, as one that
- * is computed modulo 2^64 and proved to lie in a small range is what it computes. */
+ * nonnegative lower bound, with opaque terms as narrow as the facts leave them. Sums
+ * that could wrap give no facts; a goal may, as one that is computed modulo 2^64 and
+ * proved to lie in a small range is what it computes. */
 #include "compiler/ir/linear.h"
+#include "compiler/lower/given.h"
 #include "compiler/lower/lower.h"
 
 enum { MAX_FACTS = 64 };
 
-static bool lower_bound(Lowering *l, const Linear *x, int64_t *out) {
+static bool lower_bound(Lowering *l, const Linear *x, const Given *given, int64_t *out) {
   int64_t sum = x->constant;
   for (int k = 0; k < x->n; k++) {
     const LinearTerm *t = &x->term[k];
     int64_t lo, hi, c;
-    if (!ex_interval(l->g, t->atom, l->var_extent.at, l->var_extent.n, &lo, &hi)) return false;
+    if (!interval_given(l, t->atom, given, &lo, &hi)) return false;
     if (__builtin_mul_overflow(t->coef > 0 ? lo : hi, t->coef, &c)) return false;
     if (__builtin_add_overflow(sum, c, &sum)) return false;
   }
@@ -57,21 +59,37 @@ static int gather_facts(Lowering *l, Linear *out) {
   return n;
 }
 
-static bool prove_nonnegative(Lowering *l, const Linear *goal) {
+/* The facts at a place, as they are asked for. */
+typedef struct Facts {
+  Linear sum[MAX_FACTS];
+  int n;
+  Given given; /* bounds that follow from them; none at first */
+} Facts;
+
+static bool follows(Lowering *l, const Linear *goal, const Facts *f) {
   int64_t lo;
-  if (lower_bound(l, goal, &lo) && lo >= 0) return true;
-  Linear *facts = NEWN(l->arena, Linear, MAX_FACTS);
-  int n = gather_facts(l, facts);
-  for (int i = 0; i < n; i++) {
+  if (lower_bound(l, goal, &f->given, &lo) && lo >= 0) return true;
+  for (int i = 0; i < f->n; i++) {
     Linear x = *goal;
-    if (!subtract(&x, &facts[i])) continue;
-    if (lower_bound(l, &x, &lo) && lo >= 0) return true;
+    if (!subtract(&x, &f->sum[i])) continue;
+    if (lower_bound(l, &x, &f->given, &lo) && lo >= 0) return true;
     for (int j = 0; j < i; j++) {
       Linear y = x;
-      if (subtract(&y, &facts[j]) && lower_bound(l, &y, &lo) && lo >= 0) return true;
+      if (subtract(&y, &f->sum[j]) && lower_bound(l, &y, &f->given, &lo) && lo >= 0) return true;
     }
   }
   return false;
+}
+
+static bool prove_nonnegative(Lowering *l, const Linear *goal) {
+  int64_t lo;
+  if (lower_bound(l, goal, NULL, &lo) && lo >= 0) return true;
+  if (l->facts.n == 0) return false;
+  Facts *f = NEW(l->arena, Facts);
+  f->n = gather_facts(l, f->sum);
+  if (follows(l, goal, f)) return true;
+  given_here(l, &f->given);
+  return f->given.n > 0 && follows(l, goal, f);
 }
 
 bool prove_in_range(Lowering *l, Expr *e, int64_t extent) {
@@ -91,6 +109,12 @@ bool any_integer(int64_t lo, int64_t hi) { return lo <= IR_INT_MIN && hi >= IR_I
 
 bool prove_interval(Lowering *l, Expr *e, int64_t *lo, int64_t *hi) {
   return ex_interval(l->g, e, l->var_extent.at, l->var_extent.n, lo, hi);
+}
+
+bool interval_here(Lowering *l, Expr *e, int64_t *lo, int64_t *hi) {
+  Given given;
+  given_here(l, &given);
+  return interval_given(l, e, &given, lo, hi);
 }
 
 /* a != b: with a >= b that is a > b, where b is a constant; the other end likewise. */

@@ -137,6 +137,18 @@ static const Case cases[] = {
      "model it(x[P]) -> y[P] { y[p] = p > 0 ? twice(x[p - 1]) : -1.0 }",
      3,
      {-1, 2, 4}},
+    {"quotient_under_a_condition",
+     "model it(x[4]) -> y[12] { y[i in 12] = i < 8 ? x[i / 2] : 0.0 }",
+     12,
+     {1, 1, 2, 2, 3, 3, 4, 4, 0, 0, 0, 0}},
+    {"quotient_in_a_function_of_an_index",
+     "model it(x[4]) -> y[12] { y[i in 12] = x[min(i / 2, 3)] + 10 * x[clamp(i / 3, 1, 2)] }",
+     12,
+     {21, 21, 22, 22, 23, 23, 34, 34, 34, 34, 34, 34}},
+    {"quotient_in_a_sum_under_a_condition", /* rows 1 2, 3 4, 5 6 */
+     "model it(x[3,2]) -> y[8] { y[i in 8] = min(i, 6) < 6 ? sum[k](x[i / 2,k]) : -1.0 }",
+     8,
+     {3, 3, 7, 7, 11, 11, -1, -1}},
     {"logsumexp_of_infinities",
      "dim B = 4, D = 3\nmodel it(m[B]) -> t[B] {\n"
      "t[b] = logsumexp[d in D](d > 0 ? real(d - 1) : b == 0 ? inf : b == 1 ? -inf : m[b] - 3)\n}",
