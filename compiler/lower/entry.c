@@ -42,7 +42,7 @@ Context context_begin(Lowering *l, Entry *e) {
   l->objective = NULL;
   l->logs.at = NULL;
   l->logs.n = l->logs.cap = 0;
-  l->forbid_draws = false;
+  l->undrawn = NULL;
   return c;
 }
 
@@ -65,7 +65,7 @@ void context_end(Lowering *l, const Context *c) {
   l->call_values = s->call_values;
   l->objective = s->objective;
   l->logs = s->logs;
-  l->forbid_draws = s->forbid_draws;
+  l->undrawn = s->undrawn;
 }
 
 Value *entry_input(Lowering *l, const char *name, Type t, int rank, const int64_t *shape,

@@ -17,8 +17,9 @@ typedef struct Header {
   ADecl *decl;
   AxisName map[4 * IR_MAX_RANK];
   int nmap;
-  Span dots_span; /* the argument that says what `...` stands for */
-  int first;      /* nodes from this one on were made by the body */
+  AxisName blamed; /* of a result: the extent that is not the header's was said of another */
+  Span dots_span;  /* the argument that says what `...` stands for */
+  int first;       /* nodes from this one on were made by the body */
 } Header;
 
 /* -- lower_header.c --------------------------------------------------------------------- */

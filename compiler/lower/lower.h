@@ -56,6 +56,18 @@ typedef struct CallOf {
   Value *value;
 } CallOf;
 
+typedef struct Unknown {
+  const char *name;
+  const Scope *function;
+} Unknown;
+
+/* An axis that a header gives one extent and an argument another. */
+typedef struct Contradiction {
+  const AFormal *formal;
+  int axis;
+  int64_t want, got;
+} Contradiction;
+
 struct Lowering {
   Arena *arena;
   Interner *names;
@@ -86,10 +98,13 @@ struct Lowering {
 
   LoopContext
       *stack_stop; /* loops from here outwards do not stack parameters: a model began inside */
-  const char *stmt_name;        /* of the statement being lowered, qualified */
-  bool plain_gradients;         /* derive through `grad` clauses, save those marked nocheck */
-  VEC(const AStmt *) misplaced; /* reported, not to be lowered */
-  bool forbid_draws;            /* before a sampler's loop only `state` may draw */
+  const char *stmt_name;             /* of the statement being lowered, qualified */
+  bool plain_gradients;              /* derive through `grad` clauses, save those marked nocheck */
+  VEC(const AStmt *) misplaced;      /* reported, not to be lowered */
+  VEC(Unknown) unknown;              /* names that were reported, and where */
+  VEC(Contradiction) contradictions; /* that were reported: every call finds them again */
+  const AStmt *undrawn;   /* only `state` may draw before a sampler's loop, this is none */
+  bool looping;           /* that sampler has a loop */
   const AExpr *drawing;   /* the call right of `~`: one number is what a scalar target asks for */
   const char *param_path; /* "denoise.layer" */
   const char *draw_path;  /* the same with every instance told apart */
@@ -166,6 +181,10 @@ bool lower_range_ends(Lowering *l, Scope *s, const AExpr *lo, const AExpr *hi, i
                       int64_t *b);
 /* A positive integer, and the dim or axis that it is or NULL. */
 bool lower_extent(Lowering *l, Scope *s, const AExpr *e, int64_t *out, const char **id);
+/* Does the read e give base's axes `given` indices (dots: one of them is `...`)? Else an error. */
+bool check_rank(Lowering *l, const AExpr *e, const Value *base, int given, bool dots);
+/* Is it a tensor, to be indexed? Else an error (none for poison). */
+bool indexable(Lowering *l, const Value *base, Span at);
 /* Is v a number or a tensor? Else an error that says what it is (none for poison). */
 bool usable(Lowering *l, const Value *v, Span at);
 

@@ -185,7 +185,7 @@ Value *call_fn(Lowering *l, Fn *fn, Value **given, const char **names, const Spa
 /* "did you mean": only what can be called. */
 static Value *unknown_function(Lowering *l, Scope *s, const char *name, Span at) {
   static const char *const others[] = {"uniform", "normal", "bernoulli", "extent"};
-  if (l->names_missing) return v_poison(l);
+  if (!name_is_news(l, s, name)) return v_poison(l);
   VEC(const char *) seen = {0};
   for (Scope *k = s; k; k = k->parent)
     for (int i = 0; i < k->names.n; i++)
@@ -237,6 +237,8 @@ static Value *call_extent(Lowering *l, Scope *s, const AExpr *e) {
   Binding *b = a && a->kind == A_NAME ? scope_find(s, a->name) : NULL;
   if (v) return v_int(l, v->extent, NULL);
   if (b && b->value->kind == V_NUM && b->value->is_int) return b->value;
+  if (a && a->kind == A_NAME && (!b || b->value->kind == V_POISON))
+    return lookup(l, s, a->name, a->span);
   Diag *x = lower_error(l, 310, e->span, "'extent' takes the name of an index or a dim");
   if (b && b->value->kind == V_TENSOR && b->value->rank)
     diag_hint(l->d, x, "of an axis of %s: name the axis in the header or by an index", a->name);

@@ -45,11 +45,29 @@ static void loops_in_order(Lowering *l, const LoopContext *c, Expr **flat, int64
   if (!mul_fits(*total, c->loop->count, total)) *total = INT64_MAX;
 }
 
+/* The error of a draw that a sampler makes in a statement which is no state. */
+static void undrawn(Lowering *l, Span at) {
+  const AStmt *st = l->undrawn;
+  Diag *x =
+      lower_error(l, 407, at, "%s",
+                  l->looping ? "a draw before a sampler's loop would be drawn again at every step"
+                             : "a draw of a sampler belongs to a state: what is none is computed "
+                               "again for the text");
+  if (st->targets.n != 1) {
+    diag_hint(l->d, x, "draw into a state first: state e[b,l] ~ normal()");
+    return;
+  }
+  StrBuf b = {0};
+  ast_print_target(&st->targets.at[0], &b);
+  sb_puts(&b, st->kind == S_DRAW ? " ~ " : " = ");
+  ast_print_expr(st->value, &b);
+  diag_hint(l->d, x, "keep it: state %s", b.s);
+  sb_free(&b);
+}
+
 static Expr *draw(Lowering *l, Prim p, const char *kind, bool target, Span at) {
-  if (l->forbid_draws) {
-    Diag *x = lower_error(l, 407, at,
-                          "a draw before a sampler's loop would be drawn again at every step");
-    diag_hint(l->d, x, "keep it: state z[...] ~ normal()");
+  if (l->undrawn) {
+    undrawn(l, at);
     return NULL;
   }
   Expr *flat = ex_int(l->g, 0);

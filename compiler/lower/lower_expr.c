@@ -224,7 +224,7 @@ static Value *name(Lowering *l, Scope *s, const AExpr *e) {
   return lookup(l, s, e->name, e->span);
 }
 
-static bool check_rank(Lowering *l, const AExpr *e, const Value *base, int given, bool dots) {
+bool check_rank(Lowering *l, const AExpr *e, const Value *base, int given, bool dots) {
   if (dots ? given - 1 <= base->rank : given == base->rank) return true;
   Diag *x = lower_error(l, 203, e->op_span, "%s has %d %s %s, but %d %s given",
                         base->what ? base->what : "this tensor", base->rank,
@@ -257,20 +257,21 @@ static void out_of_range(Lowering *l, const AItem *it, Expr *x, const Value *bas
   sb_free(&b);
 }
 
+bool indexable(Lowering *l, const Value *base, Span at) {
+  if (base->kind == V_TENSOR) return true;
+  if (base->kind != V_NUM) return usable(l, base, at);
+  lower_error(l, 306, at, "%s%s%s a number and has no axes to index", base->what ? "'" : "",
+              base->what ? base->what : "this", base->what ? "' is" : " is");
+  return false;
+}
+
 /* The tensor that e indexes; NULL after an error. */
 static Value *indexed_base(Lowering *l, Scope *s, const AExpr *e) {
   Value *base = NULL;
   for (int i = l->call_values.n - 1; i >= 0 && !base; i--)
     if (l->call_values.at[i].call == e->a) base = l->call_values.at[i].value;
   if (!base) base = lower_expr(l, s, e->a);
-  if (base->kind == V_TENSOR) return base;
-  if (base->kind == V_NUM)
-    lower_error(l, 306, e->a->span, "%s%s%s a number and has no axes to index",
-                base->what ? "'" : "", base->what ? base->what : "this",
-                base->what ? "' is" : " is");
-  else
-    usable(l, base, e->a->span);
-  return NULL;
+  return indexable(l, base, e->a->span) ? base : NULL;
 }
 
 /* A read while its indices are gathered. */

@@ -56,10 +56,25 @@ static void bind_pattern(Lowering *l, Scope *s, const char *name, int64_t extent
   vec_push(l->arena, &s->names, b);
 }
 
+/* Is it the first argument that contradicts the header so? One wrong dim there is contradicted
+ * by every call. */
+static bool contradiction_is_news(Lowering *l, Contradiction c) {
+  for (int i = 0; i < l->contradictions.n; i++) {
+    const Contradiction *o = &l->contradictions.at[i];
+    if (o->formal == c.formal && o->axis == c.axis && o->want == c.want && o->got == c.got)
+      return false;
+  }
+  vec_push(l->arena, &l->contradictions, c);
+  return true;
+}
+
 /* `fixed`: the header's name that has its extent already, or NULL */
 static void mismatch(Lowering *l, const AFormal *f, int axis, int64_t want, const Binding *fixed,
                      const Value *arg, Span arg_span) {
   int64_t got = arg->axis[axis].extent;
+  if (!fixed || !fixed->pattern) { /* an extent of the header's own, not of another argument */
+    if (!contradiction_is_news(l, (Contradiction){f, axis, want, got})) return;
+  }
   Diag *x =
       lower_error(l, 221, arg_span, "axis %d of '%s' must be %s%s%lld, but %s has %s there",
                   axis + 1, f->name, fixed ? fixed->name : "", fixed ? " = " : "", (long long)want,
@@ -356,10 +371,13 @@ Value *result_value(Header *h, const AFormal *f) {
       Binding *p = e && e->kind == A_NAME ? scope_find(h->s, e->name) : NULL;
       if (e && (e->kind != A_NAME || (p && p->value->kind == V_NUM)) &&
           lower_extent(l, h->s, e, &want, NULL) && want != out->axis[axis].extent) {
-        Diag *x =
-            lower_error(l, 221, f->span, "axis %d of the result '%s' should be %s and is %s",
-                        axis + 1, f->name, extent_text(l, e->kind == A_NAME ? e->name : NULL, want),
-                        extent_text(l, out->axis[axis].id, out->axis[axis].extent));
+        const char *promised = e->kind == A_NAME ? e->name : NULL, *is = out->axis[axis].id;
+        bool said = promised && h->blamed.local == promised && h->blamed.caller == is;
+        if (said) return v_poison(l); /* one axis too many of the body, one error */
+        h->blamed = (AxisName){promised, is};
+        Diag *x = lower_error(l, 221, f->span, "axis %d of the result '%s' should be %s and is %s",
+                              axis + 1, f->name, extent_text(l, promised, want),
+                              extent_text(l, is, out->axis[axis].extent));
         if (v->span.line) diag_note(l->d, x, v->span, "'%s' gets its value here", f->name);
         return v_poison(l);
       }

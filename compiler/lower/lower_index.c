@@ -92,20 +92,19 @@ static void declare_range(Lowering *l, Scope *s, Frame *f, const AItem *it) {
   IndexVar *v = declare_var(l, s, f, it->var, it->span);
   int64_t lo = 0, hi;
   const char *id = NULL;
-  if (!it->hi) {
-    if (!lower_extent(l, s, it->lo, &hi, &id)) hi = 1;
-  } else {
-    if (!lower_range_ends(l, s, it->lo, it->hi, &lo, &hi)) {
-      lo = 0;
-      hi = 1;
-    }
-    if (hi <= lo) {
-      lower_error(l, 208, it->span, "the range of '%s' is empty: %lld : %lld", it->var,
-                  (long long)lo, (long long)hi);
-      hi = lo + 1;
-    }
+  bool known = it->hi ? lower_range_ends(l, s, it->lo, it->hi, &lo, &hi)
+                      : lower_extent(l, s, it->lo, &hi, &id);
+  if (known && hi <= lo) {
+    lower_error(l, 208, it->span, "the range of '%s' is empty: %lld : %lld", it->var, (long long)lo,
+                (long long)hi);
+    known = false;
+  }
+  if (!known) {
+    lo = 0;
+    hi = 1;
   }
   v = frame_find(f, it->var);
+  v->wrong = v->wrong || !known;
   v->start = lo;
   v->ranged = true;
   set_extent(l, v, hi - lo, id, it->span,
@@ -153,12 +152,13 @@ static bool bind_use(Lowering *l, IndexVar *v, const Value *base, int axis, Span
     return true;
   }
   if (v->ranged) return true; /* a range of its own: proved where it is read */
-  if (v->extent != a->extent && quiet) return false;
+  if (v->extent != a->extent && (quiet || v->wrong)) return false;
   if (v->extent != a->extent) {
     Diag *x = lower_error(l, 204, at, "index '%s' has two extents: %s and %s", v->name,
                           extent_text(l, v->id, v->extent), extent_text(l, a->id, a->extent));
     if (v->origin_text && v->origin.line) diag_label(l->d, x, v->origin, "%s", v->origin_text);
     diag_label(l->d, x, at, "%s", text);
+    v->wrong = true; /* other uses of it say nothing new */
     const char *turned = exchanged(l, read, base, axis, v);
     if (turned) {
       diag_hint(l->d, x, "did you mean %s?", turned);
@@ -273,8 +273,7 @@ static Value *base_value(Lowering *l, Scope *s, const AExpr *e) {
       index_indexed(l, s, v, e->span);
       return NULL;
     }
-    Binding *b = scope_find(s, e->name);
-    return b ? binding_value(l, b) : NULL;
+    return lookup(l, s, e->name, e->span);
   }
   if (e->kind == A_MEMBER) {
     for (int i = 0; i < l->call_values.n; i++)
@@ -296,10 +295,13 @@ static Value *base_value(Lowering *l, Scope *s, const AExpr *e) {
 
 static void walk_index(Lowering *l, Scope *s, const AExpr *e) {
   Value *base = base_value(l, s, e->a);
-  bool known = base && base->kind == V_TENSOR, wrong = false;
   int axis = 0;
   int dots = 0;
   for (int i = 0; i < e->items.n; i++) dots += e->items.at[i].ellipsis;
+  bool known =
+      base && indexable(l, base, e->a->span) && check_rank(l, e, base, e->items.n, dots > 0);
+  bool missing = base && !known; /* it has been said; the extents are missing too */
+  bool wrong = false;
   for (int i = 0; i < e->items.n; i++) {
     const AItem *it = &e->items.at[i];
     if (it->ellipsis) {
@@ -310,6 +312,7 @@ static void walk_index(Lowering *l, Scope *s, const AExpr *e) {
       IndexVar *v = index_name(l, s, it->expr);
       if (v && known && axis < base->rank && dots <= 1)
         wrong = !bind_use(l, v, base, axis, it->expr->span, e, wrong) || wrong;
+      if (v && missing && v->extent < 0) v->wrong = true;
     } else if (it->expr) {
       walk(l, s, it->expr, true);
     }
@@ -441,13 +444,15 @@ bool infer_in(Lowering *l, Scope *s, const AExpr *e) {
 
 /* ---- after the walk: what is still open ------------------------------------------------ */
 
+/* The dim that bears the index's name in upper case, poison after an error in it; or NULL. */
 static Value *dim_named_like(Lowering *l, Scope *s, const char *index) {
   if (!islower((unsigned char)index[0])) return NULL;
   char *up = arena_strdup(l->arena, index);
   up[0] = (char)toupper((unsigned char)up[0]);
   Binding *b = scope_find(s, intern(l->names, up));
-  return b && !b->pattern && b->value->kind == V_NUM && b->value->is_int && b->value->id ? b->value
-                                                                                         : NULL;
+  if (!b || b->pattern) return NULL;
+  bool dim = b->value->kind == V_NUM && b->value->is_int && b->value->id;
+  return dim || b->value->kind == V_POISON ? b->value : NULL;
 }
 
 static bool infer_finish(Lowering *l, Scope *s, Frame *f) {
@@ -456,17 +461,19 @@ static bool infer_finish(Lowering *l, Scope *s, Frame *f) {
     IndexVar *v = &f->vars.at[i];
     if (!v->name) continue;
     Value *dim = pattern_binding(s, v->name) ? NULL : dim_named_like(l, s, v->name);
-    if (v->extent < 0 && dim)
+    if (dim && dim->kind == V_POISON) {
+      v->wrong = v->wrong || v->extent < 0;
+      dim = NULL;
+    }
+    if (v->extent < 0 && dim && !v->wrong)
       set_extent(l, v, dim->inum, dim->id, dim->span, extent_text(l, dim->id, dim->inum));
     if (v->extent < 0 && !v->wrong) {
       Diag *x = lower_error(l, 202, v->span, "nothing says how far index '%s' runs", v->name);
       diag_hint(l->d, x, "use it alone as an index of something, or write its range: %s in 0 : N",
                 v->name);
     }
-    if (v->extent < 0) {
-      set_extent(l, v, 1, NULL, v->span, NULL);
-      ok = false;
-    }
+    ok = ok && v->extent >= 0 && !v->wrong;
+    if (v->extent < 0) set_extent(l, v, 1, NULL, v->span, NULL);
     if (dim && dim->inum == v->extent) v->id = dim->id;
     if (!v->id) v->id = v->name;
     for (int j = 0; j < i; j++)
@@ -475,23 +482,26 @@ static bool infer_finish(Lowering *l, Scope *s, Frame *f) {
   return ok;
 }
 
-static void finish_reducers(Lowering *l, Scope *s, int from) {
-  for (int i = from; i < l->reduce_frames.n; i++) infer_finish(l, s, l->reduce_frames.at[i].frame);
+static bool finish_reducers(Lowering *l, Scope *s, int from) {
+  bool ok = true;
+  for (int i = from; i < l->reduce_frames.n; i++)
+    ok = infer_finish(l, s, l->reduce_frames.at[i].frame) && ok;
+  return ok;
 }
 
 Frame *infer_alone(Lowering *l, Scope *s, const AExpr *e) {
   int before = l->nerrors, from = l->reduce_frames.n;
   Frame *keep = l->frame, *f = frame_push(l, true, NULL);
   walk(l, s, e, false);
-  infer_finish(l, s, f);
-  finish_reducers(l, s, from);
+  bool ok = infer_finish(l, s, f);
+  ok = finish_reducers(l, s, from) && ok;
   l->frame = keep;
   for (int i = 0; i < f->vars.n; i++) {
     Diag *x = lower_error(l, 226, f->vars.at[i].span,
                           "index '%s' is neither on the left nor reduced", f->vars.at[i].name);
     diag_hint(l->d, x, "write %s[%s, ...](...)", e->name, f->vars.at[i].name);
   }
-  return l->nerrors == before ? frame_of(l, e) : NULL;
+  return ok && l->nerrors == before ? frame_of(l, e) : NULL;
 }
 
 /* ---- the left side ----------------------------------------------------------------------- */
@@ -537,7 +547,7 @@ bool infer_indices(Lowering *l, Scope *s, const ATarget *target, const AExpr *e,
     check_reduced_away(l, target, e);
   }
   if (e) walk(l, s, e, false);
-  infer_finish(l, s, f);
-  finish_reducers(l, s, from);
-  return l->nerrors == before;
+  bool ok = infer_finish(l, s, f);
+  ok = finish_reducers(l, s, from) && ok;
+  return ok && l->nerrors == before;
 }

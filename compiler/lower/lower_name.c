@@ -20,10 +20,19 @@ void hint_name(Lowering *l, Diag *x, const char *name, const char *const *known,
     diag_hint(l->d, x, "it is in the library: use %s", library);
 }
 
+bool name_is_news(Lowering *l, const Scope *s, const char *name) {
+  while (s && !s->function) s = s->parent;
+  for (int i = 0; i < l->unknown.n; i++)
+    if (l->unknown.at[i].name == name && l->unknown.at[i].function == s) return false;
+  Unknown u = {name, s};
+  vec_push(l->arena, &l->unknown, u);
+  return !l->names_missing;
+}
+
 Value *lookup(Lowering *l, Scope *s, const char *name, Span at) {
   Binding *b = scope_find(s, name);
   if (b) return binding_value(l, b);
-  if (l->names_missing) return v_poison(l);
+  if (!name_is_news(l, s, name)) return v_poison(l);
   VEC(const char *) seen = {0};
   for (Scope *k = s; k; k = k->parent)
     for (int i = 0; i < k->names.n; i++) vec_push(l->arena, &seen, k->names.at[i].name);
@@ -31,7 +40,12 @@ Value *lookup(Lowering *l, Scope *s, const char *name, Span at) {
     for (int i = 0; i < f->vars.n; i++)
       if (f->vars.at[i].name) vec_push(l->arena, &seen, f->vars.at[i].name);
   Diag *x = lower_error(l, 301, at, "unknown name '%s'", name);
-  hint_name(l, x, name, seen.at, seen.n);
+  if (prim_find_callable(name, &(Prim){0}))
+    diag_hint(l->d, x, "it is a function: %s(...)", name);
+  else if (is_reducer(name))
+    diag_hint(l->d, x, "it is a reducer: %s[i](x[i])", name);
+  else
+    hint_name(l, x, name, seen.at, seen.n);
   return v_poison(l);
 }
 

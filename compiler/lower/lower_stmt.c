@@ -245,9 +245,12 @@ static Node *initial_value(Lowering *l, Scope *s, const ATarget *t, const AStmt 
     vec_push(l->arena, &f->vars, v);
   }
   const AExpr *drawing = l->drawing;
+  const AStmt *undrawn = l->undrawn;
   l->drawing = st->value;
+  l->undrawn = NULL; /* it is drawn when training begins, wherever the parameter is met first */
   Value *v = infer_in(l, s, st->value) ? lower_expr(l, s, st->value) : v_poison(l);
   l->drawing = drawing;
+  l->undrawn = undrawn;
   Node *out = NULL;
   if (v->kind != V_POISON && !v_scalar_like(v)) {
     lower_error(l, 206, st->value->span,

@@ -105,7 +105,7 @@ static bool lower_loss(Lowering *l, TrainSettings *t, Entry *e, Node **loss, boo
   Scope *s = scope_new(l, t->loss->scope, true);
   l->draw_path = d->name;
   vec_push(l->arena, &l->instantiated, d);
-  bool ok = bind_inputs(l, s, d, true) && lower_body(l, s, d->body.at, d->body.n);
+  bool bound = bind_inputs(l, s, d, true), ok = bound && lower_body(l, s, d->body.at, d->body.n);
   if (ok && !l->objective) {
     Diag *x = lower_error(l, 416, d->name_span, "loss '%s' minimises nothing", d->name);
     diag_hint(l->d, x, "end it with  minimize mean[b,l](...)");
@@ -119,9 +119,10 @@ static bool lower_loss(Lowering *l, TrainSettings *t, Entry *e, Node **loss, boo
     vec_push(l->arena, &l->g->outputs, o);
     ok = add_logs(l, d, true);
   }
-  for (int i = 0; ok && metrics && i < l->root->names.n; i++) {
+  metrics = metrics || !ok; /* after an error here nothing else would look at them */
+  for (int i = 0; bound && metrics && i < l->root->names.n; i++) {
     const Value *v = l->root->names.at[i].value;
-    if (v->kind == V_FN && v->fn->decl->kind == D_METRIC) ok = lower_metric(l, v->fn, d, s);
+    if (v->kind == V_FN && v->fn->decl->kind == D_METRIC) ok = lower_metric(l, v->fn, d, s) && ok;
   }
   context_end(l, &c);
   return ok;

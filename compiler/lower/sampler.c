@@ -108,23 +108,33 @@ static Node *state_node(Sampler *p, const StateInfo *info) {
   return n;
 }
 
-/* Everything before the loop. */
+static void bind_state(Sampler *p, Scope *s, const ATarget *t, Value *v) {
+  Binding b = {.name = t->name, .value = v, .span = t->span, .mutable_ = true};
+  vec_push(p->l->arena, &s->names, b);
+}
+
+/* Everything before the loop. After an error the rest is looked at too. */
 static bool prologue(Sampler *p, Scope *s, bool init) {
   Lowering *l = p->l;
   bool ok = true;
-  for (int i = 0; i < p->loop_at && ok; i++) {
+  for (int i = 0; i < p->loop_at; i++) {
     AStmt *st = p->d->body.at[i];
     if (st->kind != S_STATE) {
-      l->forbid_draws = true;
-      ok = lower_stmt(l, s, st);
-      l->forbid_draws = false;
+      l->undrawn = st;
+      l->looping = p->loop != NULL;
+      ok = lower_body(l, s, &p->d->body.at[i], 1) && ok;
+      l->undrawn = NULL;
       continue;
     }
     const ATarget *t = &st->targets.at[0];
     if (init) {
       Value *v = lower_assign_value(l, s, t, st->value, st->drawn, st->span);
       if (v->kind == V_NUM) v = v_scalar(l, v_expr(l, v));
-      if (!usable(l, v, st->value->span)) return false;
+      if (!usable(l, v, st->value->span)) {
+        scope_set(l, s, t->name, v_poison(l), t->span);
+        ok = false;
+        continue;
+      }
       v = value_bind(l, v, t->name, st->span);
       Node *n = value_node(l, v, t->name, st->span);
       StateInfo info = {.name = t->name,
@@ -144,13 +154,16 @@ static bool prologue(Sampler *p, Scope *s, bool init) {
       scope_set(l, s, t->name, v, t->span);
     } else {
       StateInfo *info = state_info(p, t->name);
-      if (!info) return false;
+      if (!info) { /* of no value */
+        bind_state(p, s, t, v_poison(l));
+        ok = false;
+        continue;
+      }
       Value *v = v_of_node(l, state_node(p, info), info->ids);
       v->id = info->id;
       v->what = t->name;
       v->span = t->span;
-      Binding b = {.name = t->name, .value = v, .span = t->span, .mutable_ = true};
-      vec_push(l->arena, &s->names, b);
+      bind_state(p, s, t, v);
     }
   }
   return ok;
@@ -223,14 +236,17 @@ static Entry *begin(Sampler *p, const char *what) {
   return e;
 }
 
-static bool build_init(Sampler *p) {
+/* *open: the header and the loop are settled, so that the rest can be looked at. */
+static bool build_init(Sampler *p, bool *open) {
   Lowering *l = p->l;
   Entry *e = begin(p, "init");
   Context c = context_begin(l, e);
   l->draw_path = p->d->name;
   Scope *s = scope_new(l, p->fn->scope, true);
-  bool ok = bind_params(p, s, true) && prologue(p, s, true);
-  if (ok && p->loop) ok = loop_bounds(p, s);
+  bool ok = *open = bind_params(p, s, true);
+  ok = ok && prologue(p, s, true);
+  if (*open && p->loop) *open = loop_bounds(p, s);
+  ok = ok && *open;
   context_end(l, &c);
   if (ok) entry_add(l, e);
   return ok;
@@ -249,13 +265,11 @@ static bool build_step(Sampler *p) {
     Scope *s = scope_new(l, p->fn->scope, true);
     bool ok = bind_params(p, s, false) && prologue(p, s, false);
     bool widened = false;
-    if (ok) {
-      bind_loop_vars(p, s);
-      Value *step =
-          entry_input(l, "step", TY_INT, 0, NULL, NULL, 0, (int64_t)1 << 40, NULL, p->loop->span);
-      l->g->step = step->e->node;
-      ok = lower_body(l, s, p->loop->body.at, p->loop->body.n);
-    }
+    bind_loop_vars(p, s);
+    Value *step =
+        entry_input(l, "step", TY_INT, 0, NULL, NULL, 0, (int64_t)1 << 40, NULL, p->loop->span);
+    l->g->step = step->e->node;
+    ok = lower_body(l, s, p->loop->body.at, p->loop->body.n) && ok;
     for (int i = 0; ok && i < p->states.n; i++) {
       StateInfo *info = &p->states.at[i];
       Value *v = scope_here(s, info->name)->value;
@@ -328,6 +342,13 @@ static int index_order(const AExpr *e, const char *a, const char *b) {
   return order ? order : index_order(e->c, a, b);
 }
 
+/* Does an `emit` stand in the wrong place, where it was reported? */
+static bool misplaced_emit(const Lowering *l) {
+  for (int i = 0; i < l->misplaced.n; i++)
+    if (l->misplaced.at[i]->kind == S_EMIT) return true;
+  return false;
+}
+
 static bool build_emit(Sampler *p) {
   Lowering *l = p->l;
   Entry *e = begin(p, "emit");
@@ -336,10 +357,10 @@ static bool build_emit(Sampler *p) {
   Scope *s = scope_new(l, p->fn->scope, true);
   bool ok = bind_params(p, s, false) && prologue(p, s, false);
   bool emitted = false;
-  for (int i = p->loop ? p->loop_at + 1 : p->loop_at; ok && i < p->d->body.n; i++) {
+  for (int i = p->loop ? p->loop_at + 1 : p->loop_at; i < p->d->body.n; i++) {
     AStmt *st = p->d->body.at[i];
     if (st->kind != S_EMIT) {
-      ok = lower_stmt(l, s, st);
+      ok = lower_body(l, s, &p->d->body.at[i], 1) && ok;
       continue;
     }
     if (emitted) {
@@ -352,8 +373,7 @@ static bool build_emit(Sampler *p) {
     Frame *f;
     int frames = l->reduce_frames.n, calls = l->call_values.n;
     l->stmt_name = "text";
-    ok = infer_indices(l, s, NULL, st->value, &f);
-    Value *v = ok ? lower_expr(l, s, st->value) : v_poison(l);
+    Value *v = infer_indices(l, s, NULL, st->value, &f) ? lower_expr(l, s, st->value) : v_poison(l);
     if (v->kind == V_TENSOR && v->rank == 0)
       for (int k = 0; k < f->vars.n && v->rank < IR_MAX_RANK; k++) {
         ValueAxis a = {f->vars.at[k].extent, f->vars.at[k].id, f->vars.at[k].var};
@@ -386,10 +406,10 @@ static bool build_emit(Sampler *p) {
     p->u->batch = n->shape[0];
     p->u->window = n->shape[1];
   }
-  if (ok && !emitted) {
+  ok = ok && emitted;
+  if (!emitted && !misplaced_emit(l)) {
     Diag *x = lower_error(l, 419, p->d->name_span, "sampler '%s' emits nothing", p->d->name);
     diag_hint(l->d, x, "end it with  emit argmax[v](x[b,l,v])");
-    ok = false;
   }
   for (int i = 0; ok && i < l->logs.n; i++) vec_push(l->arena, &l->g->outputs, l->logs.at[i]);
   context_end(l, &c);
@@ -419,7 +439,9 @@ bool build_samplers(Lowering *l) {
       p.loop_at = k;
       break;
     }
-    bool one = build_init(&p) && (!p.loop || build_step(&p)) && build_emit(&p);
+    bool open, one = build_init(&p, &open);
+    if (open && p.loop) one = build_step(&p) && one;
+    if (open) one = build_emit(&p) && one;
     if (one) vec_push(l->arena, &all, u);
     ok = ok && one;
   }

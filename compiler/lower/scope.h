@@ -38,6 +38,9 @@ Fn *find_fn(Lowering *l, Scope *s, const char *name);
 /* -- lower_name.c: what they stand for ------------------------------------------- */
 /* What an unknown name may mean: one of those known, or one of a library. */
 void hint_name(Lowering *l, Diag *x, const char *name, const char *const *known, int n);
+/* Is this name, which nothing has, to be reported? Once in a function, and not where what a file
+ * imports is missing. */
+bool name_is_news(Lowering *l, const Scope *s, const char *name);
 /* Error and poison when unknown. */
 Value *lookup(Lowering *l, Scope *s, const char *name, Span at);
 Value *member(Lowering *l, Value *base, const char *name, Span at);

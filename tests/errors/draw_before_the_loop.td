@@ -8,4 +8,4 @@ sampler s() {
 #! tests/errors/draw_before_the_loop.td:3:12: error[E0407]: a draw before a sampler's loop would be drawn again at every step
 #!     3 |   e[b,l] ~ normal()
 #!       |            ^^^^^^^^
-#!    hint: keep it: state z[...] ~ normal()
+#!    hint: keep it: state e[b,l] ~ normal()
