@@ -3,7 +3,7 @@
 # Sources are listed, not searched for: what is not in a list is not in the program.
 
 # -- dsl/: text to tree ---------------------------------------------------------------------------
-DSL = base diag diag_json similar explain ast syntax nodes layout complain print print_expr \
+DSL = base diag diag_json similar idiom explain ast syntax nodes layout complain print print_expr \
       print_lines dump
 # The standard library, in the language: dsl/std/NAME.td
 STD = core nn
@@ -14,8 +14,8 @@ IR       = prims expr walk linear fold interval ir clone prune spelling print pr
            read_lex read_name read_expr verify draws
 LOWER    = lower_error lower_value lower_range lower_given lower_whole lower_reads lower_path \
            lower_scope lower_name lower_file lower_left lower_index lower_expr lower_reduce \
-           lower_draw lower_header lower_vjp lower_call lower_stmt lower_loop lower_place \
-           diffusion settings entry inputs models objective sampler domain
+           lower_draw lower_header lower_vjp lower_call lower_foreign lower_stmt lower_loop \
+           lower_place diffusion settings entry inputs models objective sampler domain
 GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_steep grad_values
 PASSES   = pipeline simplify hoist cse recompute again twice restack tables inline
 EVAL     = eval eval_code eval_ops eval_run
@@ -51,7 +51,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_grad_form test_grad_text test_grad_random test_backend test_backend_random test_chain \
        test_prelude test_numbers test_contract test_diagnostics test_language test_mutations \
        test_output test_narrow test_recompute test_prims test_target test_traffic test_dialect \
-       test_meaning test_bounds
+       test_meaning test_bounds test_hints
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -155,7 +155,7 @@ $(B)/tests/test_memory: override LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wr
 
 $(B)/tests/test_random_graphs: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_grad $(B)/tests/test_grad_loops $(B)/tests/test_grad_form: $(B)/tests/grads.o
-$(B)/tests/test_language $(B)/tests/test_mutations $(B)/tests/test_diagnostics: $(B)/tests/sources.o
+$(B)/tests/test_language $(B)/tests/test_mutations $(B)/tests/test_diagnostics $(B)/tests/test_hints: $(B)/tests/sources.o
 ON_MODELS = grad_text narrow target traffic meaning numbers
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
 SANDBOXED = api checkpoint cli data memory output recompute reference

@@ -206,6 +206,30 @@ static const char *side_by_side(const Token *before, const Token *t, const Token
              : NULL;
 }
 
+static const char *idiom_hint(Parser *p, const char *word) {
+  const Idiom *idiom = idiom_of(word);
+  return idiom ? arena_printf(p->arena, "%s: %s", idiom->says, idiom->code) : NULL;
+}
+
+/* What other languages have and this one does not: x @ w, x[:2], cat([a, b]), loss = main. */
+static const char *foreign(Parser *p, int i, const int *expected, int n) {
+  const Token *t = &p->tokens.at[i];
+  if (t->kind == '@') return idiom_hint(p, "@");
+  const Bracket *open = layout_innermost(p);
+  if (t->kind == ':' && open && open->kind == '[') return idiom_hint(p, "slice");
+  const Token *name = i > 1 ? &p->tokens.at[i - 2] : &NOTHING;
+  if (t->kind == '[' && p->tokens.at[i - 1].kind == '(' && name->kind == NAME) {
+    const char *hint = idiom_hint(p, name->text);
+    return hint ? hint : "tensors are arguments one by one, without brackets around them";
+  }
+  if (!has(expected, n, APART) || i < 1) return NULL;
+  const Token *value = &p->tokens.at[i + (t->kind == '=')];
+  if (t->kind == '=' && (value->kind == NAME || value->kind == NUM))
+    return arena_printf(p->arena, "a setting is a word and what belongs to it: %s %s",
+                        p->tokens.at[i - 1].text, value->text);
+  return t->kind == ',' ? "settings stand side by side, without commas" : NULL;
+}
+
 static const char *slip_hint(Parser *p, const int *expected, int n) {
   int i = p->current;
   const Token *t = &p->tokens.at[i];
@@ -215,6 +239,7 @@ static const char *slip_hint(Parser *p, const int *expected, int n) {
   const char *hint = word_slip(t);
   if (!hint) hint = word_slip(before);
   if (!hint) hint = sign_slip(before, t, next);
+  if (!hint) hint = foreign(p, i, expected, n);
   if (!hint && has(expected, n, EOL)) hint = goes_on(p, i);
   if (!hint) hint = side_by_side(before, t, next, expected, n);
   if (!hint && has(expected, n, USE)) hint = layout_similar_word(p, t, true);

@@ -76,6 +76,16 @@ const char *did_you_mean(const char *name, const char *const *candidates, int n)
 /* Says so in a hint to x; false when there is none. */
 bool diag_hint_near(Diags *d, Diag *x, const char *name, const char *const *candidates, int n);
 
+/* -- idiom.c ----------------------------------------------------------------- */
+/* A row of idioms.def. */
+typedef struct Idiom {
+  const char *names, *says, *code;
+} Idiom;
+const Idiom *idiom_of(const char *word); /* NULL: no word of another language */
+int idiom_count(void);
+const Idiom *idiom_at(int i);
+bool diag_hint_idiom(Diags *d, Diag *x, const char *word); /* false when there is none */
+
 /* The table of codes (dsl/codes.def): the long explanation, or NULL. */
 const char *diag_explain(int code, bool warning);
 const char *diag_title(int code, bool warning);

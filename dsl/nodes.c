@@ -133,7 +133,10 @@ AExpr *expr_call(Parser *p, Span at, AExpr *callee, const AArgs *args, Span open
   bool named = (callee->kind == A_NAME || callee->kind == A_MEMBER) && !callee->parens;
   if (!named && callee->kind != A_ERROR) {
     Diag *x = syntax_diag(p, 118, callee->span, "only a name can be called");
-    diag_hint(p->diags, x, "a product is written with '*'");
+    const AExpr *f = callee->kind == A_CALL ? callee->a : callee;
+    bool name = (f->kind == A_NAME || f->kind == A_MEMBER) && callee->kind == A_CALL;
+    if (!name || !diag_hint_idiom(p->diags, x, f->name))
+      diag_hint(p->diags, x, "a product is written with '*'");
   }
   AExpr *e = node(p, A_CALL, at);
   e->a = callee;

@@ -34,8 +34,8 @@ Frame *frame_of(Lowering *l, const AExpr *reduce);
 Frame *frame_of_statement(const Lowering *l); /* around the reducers that stand; or NULL */
 IndexVar *frame_find(Frame *f, const char *name);
 Frame *frame_push(Lowering *l, bool barrier, const AExpr *reduce);
-void no_indices(Lowering *l, const char *reducer, Span at); /* the error */
-bool infer_in(Lowering *l, Scope *s, const AExpr *e);       /* into the frames that stand */
+Diag *no_indices(Lowering *l, const char *reducer, Span at); /* the error */
+bool infer_in(Lowering *l, Scope *s, const AExpr *e);        /* into the frames that stand */
 /* The same for a reducer outside any statement (a const, a setting). NULL after an error. */
 Frame *infer_alone(Lowering *l, Scope *s, const AExpr *reduce);
 

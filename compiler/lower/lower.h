@@ -206,6 +206,13 @@ Value *lower_call(Lowering *l, Scope *s, const AExpr *e, bool in_index);
 Value *call_fn(Lowering *l, Fn *fn, Value **args, const char **arg_names, const Span *arg_spans,
                int n, Span at);
 
+/* -- lower_foreign.c ----------------------------------------------------------------------- */
+/* Has a call of a primitive, a draw or `extent` no named arguments? Else an error. */
+bool arguments_unnamed(Lowering *l, Scope *s, const AExpr *call);
+/* sum(x, dim=-1), x.sum(1): the hint to x, where it is known what the tensor's axes are. */
+void hint_reducer(Lowering *l, Scope *s, Diag *x, const char *reducer, const AExpr *call);
+Value *call_of_member(Lowering *l, Scope *s, const AExpr *call); /* a.f(x): an error */
+
 /* -- lower_stmt.c -------------------------------------------------------------------------- */
 bool lower_body(Lowering *l, Scope *s, AStmt *const *stmts, int n);
 bool lower_stmt(Lowering *l, Scope *s, AStmt *st);

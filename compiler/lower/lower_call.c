@@ -196,7 +196,7 @@ static Value *unknown_function(Lowering *l, Scope *s, const char *name, Span at)
   for (int i = 0; i < (int)(sizeof others / sizeof *others); i++)
     vec_push(l->arena, &seen, others[i]);
   Diag *x = lower_error(l, 301, at, "unknown function '%s'", name);
-  hint_name(l, x, name, seen.at, seen.n);
+  if (!diag_hint_idiom(l->d, x, name)) hint_name(l, x, name, seen.at, seen.n);
   return v_poison(l);
 }
 
@@ -246,19 +246,19 @@ static Value *call_extent(Lowering *l, Scope *s, const AExpr *e) {
 }
 
 Value *lower_call(Lowering *l, Scope *s, const AExpr *e, bool in_index) {
-  if (e->a->kind != A_NAME) {
-    lower_error(l, 312, e->a->span, "only a name can be called");
-    return v_poison(l);
-  }
+  if (e->a->kind != A_NAME) return call_of_member(l, s, e);
   const char *name = e->a->name;
   Binding *b = scope_find(s, name);
   Prim p;
   if (!b || b->value->kind != V_FN) {
-    if (prim_find_callable(name, &p)) return call_prim(l, s, e, p, in_index);
-    if (is_distribution(name)) return lower_draw(l, s, e);
-    if (!strcmp(name, "extent")) return call_extent(l, s, e);
+    bool prim = prim_find_callable(name, &p), draws = is_distribution(name);
+    bool extent = !strcmp(name, "extent");
+    if ((prim || draws || extent) && !arguments_unnamed(l, s, e)) return v_poison(l);
+    if (prim) return call_prim(l, s, e, p, in_index);
+    if (draws) return lower_draw(l, s, e);
+    if (extent) return call_extent(l, s, e);
     if (is_reducer(name)) {
-      no_indices(l, name, e->a->span);
+      hint_reducer(l, s, no_indices(l, name, e->a->span), name, e);
       return v_poison(l);
     }
     if (b) {

@@ -235,7 +235,16 @@ bool check_rank(Lowering *l, const AExpr *e, const Value *base, int given, bool 
   return false;
 }
 
-static void out_of_range(Lowering *l, const AItem *it, Expr *x, const Value *base, int axis) {
+/* An axis's extent as it can be written between brackets: a dim, a header's name, a number. */
+static const char *extent_written(Lowering *l, Scope *s, const ValueAxis *a) {
+  const Binding *b = a->id ? scope_find(s, a->id) : NULL;
+  bool is = b && b->value->kind == V_NUM && b->value->is_int && b->value->inum == a->extent;
+  if (!is) return arena_printf(l->arena, "%lld", (long long)a->extent);
+  return b->pattern ? arena_printf(l->arena, "extent(%s)", a->id) : a->id;
+}
+
+static void out_of_range(Lowering *l, Scope *s, const AItem *it, Expr *x, const Value *base,
+                         int axis) {
   int64_t lo, hi;
   const ValueAxis *a = &base->axis[axis];
   Diag *d;
@@ -248,6 +257,11 @@ static void out_of_range(Lowering *l, const AItem *it, Expr *x, const Value *bas
     d = lower_error(l, 205, it->span,
                     "nothing proves that this index stays in 0 .. %lld, axis %d of %s",
                     (long long)a->extent - 1, axis + 1, base->what ? base->what : "the tensor");
+  if (x->kind == E_INT && x->inum < 0 && x->inum >= -a->extent) {
+    diag_hint(l->d, d, "positions count from 0; from the end this is %s - %lld",
+              extent_written(l, s, a), -(long long)x->inum);
+    return;
+  }
   StrBuf b = {0};
   ast_print_expr(it->expr, &b);
   diag_hint(l->d, d,
@@ -337,7 +351,7 @@ static void index_axis(Lowering *l, Scope *s, const AItem *it, Indexing *x) {
                      ex2(l->g, P_lt, e, ex_int(l->g, extent)));
       x->inside = ex_and(l->g, x->inside, in);
     } else {
-      out_of_range(l, it, e, x->base, axis);
+      out_of_range(l, s, it, e, x->base, axis);
       x->bad = true;
     }
   }

@@ -321,9 +321,10 @@ static void walk_index(Lowering *l, Scope *s, const AExpr *e) {
   }
 }
 
-void no_indices(Lowering *l, const char *reducer, Span at) {
+Diag *no_indices(Lowering *l, const char *reducer, Span at) {
   Diag *x = lower_error(l, 218, at, "the reducer '%s' must say over which indices", reducer);
   diag_hint(l->d, x, "%s[i](x[i])", reducer);
+  return x;
 }
 
 /* A reducer's index runs where a range around it says that the index of this name runs. */
@@ -469,8 +470,15 @@ static bool infer_finish(Lowering *l, Scope *s, Frame *f) {
       set_extent(l, v, dim->inum, dim->id, dim->span, extent_text(l, dim->id, dim->inum));
     if (v->extent < 0 && !v->wrong) {
       Diag *x = lower_error(l, 202, v->span, "nothing says how far index '%s' runs", v->name);
-      diag_hint(l->d, x, "use it alone as an index of something, or write its range: %s in 0 : N",
-                v->name);
+      if (f->reduce || v->implicit)
+        diag_hint(l->d, x,
+                  "say it where the index is reduced: %s[%s in 8](...), with a number or a dim",
+                  f->reduce ? f->reduce->name : "sum", v->name);
+      else
+        diag_hint(
+            l->d, x,
+            "say it on the left: %s in 8, with a number or a dim; or use it alone as an index",
+            v->name);
     }
     ok = ok && v->extent >= 0 && !v->wrong;
     if (v->extent < 0) set_extent(l, v, 1, NULL, v->span, NULL);

@@ -79,7 +79,8 @@ static bool loop_range(Lowering *l, Scope *s, const AStmt *st, int64_t *count, i
     if (*count > 0) return true;
     Diag *x = lower_error(l, 202, st->var_span.line ? st->var_span : st->span,
                           "nothing says how far '%s' runs", st->var);
-    diag_hint(l->d, x, "write its range: %s %s in N", st->is_scan ? "scan" : "for", st->var);
+    diag_hint(l->d, x, "write its range: %s %s in 8, with a number or a dim",
+              st->is_scan ? "scan" : "for", st->var);
     return false;
   }
   if (st->steps || st->next_var) {

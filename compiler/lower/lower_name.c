@@ -141,7 +141,6 @@ Value *member(Lowering *l, Value *base, const char *name, Span at) {
       l, 303, at,
       "only data, schedules and a sampler's text parameters have members, %s%s%s no '.%s'",
       base->what ? "'" : "", base->what ? base->what : "this", base->what ? "' has" : " has", name);
-  if (base->kind == V_TENSOR && base->rank && (!strcmp(name, "shape") || !strcmp(name, "size")))
-    diag_hint(l->d, x, "extent(i) is how far the index i runs");
+  if (base->kind == V_TENSOR) diag_hint_idiom(l->d, x, name);
   return v_poison(l);
 }

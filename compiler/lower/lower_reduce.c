@@ -258,8 +258,8 @@ static bool same_run(Lowering *l, const IndexVar *v, const IndexVar *o) {
   if (v->origin.line) diag_label(l->d, x, v->origin, "%s", v->origin_text);
   diag_hint(l->d, x,
             "softmax keeps its index, so it is the statement's own; write its range once, on the "
-            "left: %s in N",
-            v->name);
+            "left: %s in %lld",
+            v->name, (long long)(v->ranged && !v->start ? v : o)->extent);
   return false;
 }
 

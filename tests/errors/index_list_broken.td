@@ -10,7 +10,7 @@ op f(x[i]) -> y {
 #! tests/errors/index_list_broken.td:4:10: error[E0107]: expected ',' or ']' before ':'
 #!     4 |   y = x[i:3]
 #!       |          ^
-#!    hint: a range follows 'in': i in 0:N
+#!    hint: an index with a range reads a part: y[i in 2] = b[i + 1]
 #! tests/errors/index_list_broken.td:5:9: error[E0107]: expected an expression or ']' before ','
 #!     5 |   y = x[,]
 #!       |         ^

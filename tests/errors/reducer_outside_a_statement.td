@@ -13,7 +13,7 @@ op f(x[M]) -> y[M] = x
 #! tests/errors/reducer_outside_a_statement.td:4:15: error[E0202]: nothing says how far index 'i' runs
 #!     4 | const c = sum[i](i)
 #!       |               ^
-#!    hint: use it alone as an index of something, or write its range: i in 0 : N
+#!    hint: say it where the index is reduced: sum[i in 8](...), with a number or a dim
 #! tests/errors/reducer_outside_a_statement.td:5:9: error[E0201]: an extent must be known at compile time
 #!     5 | dim M = sum[i in N](1)
 #!       |         ^^^^^^^^^^^^^^

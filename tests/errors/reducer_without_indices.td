@@ -4,4 +4,4 @@ op f(x[i]) -> y {
 #! tests/errors/reducer_without_indices.td:2:7: error[E0218]: the reducer 'sum' must say over which indices
 #!     2 |   y = sum(x)
 #!       |       ^^^
-#!    hint: sum[i](x[i])
+#!    hint: axes have names, not numbers: y = sum[i](x[i])
