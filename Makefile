@@ -3,7 +3,7 @@
 # Sources are listed, not searched for: what is not in a list is not in the program.
 
 # -- dsl/: text to tree ---------------------------------------------------------------------------
-DSL = base diag diag_json similar idiom explain ast syntax nodes layout complain print print_expr \
+DSL = base diag diag_json similar idiom explain ast calls syntax nodes layout complain print print_expr \
       print_lines dump
 # The standard library, in the language: dsl/std/NAME.td
 STD = core nn
@@ -155,7 +155,8 @@ $(B)/tests/test_memory: override LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wr
 
 $(B)/tests/test_random_graphs: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_grad $(B)/tests/test_grad_loops $(B)/tests/test_grad_form: $(B)/tests/grads.o
-$(B)/tests/test_language $(B)/tests/test_mutations $(B)/tests/test_diagnostics $(B)/tests/test_hints: $(B)/tests/sources.o
+$(B)/tests/test_language $(B)/tests/test_mutations $(B)/tests/test_diagnostics: $(B)/tests/sources.o
+$(B)/tests/test_hints: $(B)/tests/sources.o
 ON_MODELS = grad_text narrow target traffic meaning numbers
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
 SANDBOXED = api checkpoint cli data memory output recompute reference

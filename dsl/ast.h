@@ -231,6 +231,10 @@ typedef struct AFile {
 /* Where the name with which e begins stands: of a reducer. */
 Span aexpr_name_span(const AExpr *e);
 
+/* -- calls.c ---------------------------------------------------------------- */
+/* Does the file call the function of that (interned) name, outside of `but`? */
+bool ast_calls(const AFile *f, const char *name, const ADecl *but);
+
 /* -- parse.y, lex.l ------------------------------------------------------- */
 /* Parse one source registered with `d`. Errors go to `d`; what could be parsed
  * comes back. Never NULL. Nesting deeper than 200 is an error, not a stack overflow. */

@@ -124,6 +124,16 @@ static Value *results(Header *h) {
   return out;
 }
 
+/* d is called, with arguments that have values: no trial of it. What an error before the call kept
+ * from being looked at still is. */
+static void reached(Lowering *l, ADecl *d, Value **given, int n) {
+  for (int i = 0; i < n; i++)
+    if (given[i]->kind == V_POISON) return;
+  for (int i = 0; i < l->instantiated.n; i++)
+    if (l->instantiated.at[i] == d) return;
+  vec_push(l->arena, &l->instantiated, d);
+}
+
 /* The body with its header bound. */
 static Value *instantiate(Lowering *l, Fn *fn, Scope *s, const Arguments *a) {
   ADecl *d = fn->decl;
@@ -157,9 +167,7 @@ Value *call_fn(Lowering *l, Fn *fn, Value **given, const char **names, const Spa
   if (!call_fits(l, d, at)) return v_poison(l);
   l->depth++;
   l->ncalls++;
-  bool known = false;
-  for (int i = 0; i < l->instantiated.n; i++) known = known || l->instantiated.at[i] == d;
-  if (!known) vec_push(l->arena, &l->instantiated, d);
+  reached(l, d, given, n);
   /* calls nest: their frames on the stack stay small */
   Arguments a = {NEWN(l->arena, Value *, d->formals.n + 1), NEWN(l->arena, Span, d->formals.n + 1)};
   bool ok = place_arguments(l, d, given, names, spans, n, at, &a);

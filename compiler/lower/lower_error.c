@@ -12,6 +12,13 @@ static bool about_extents(int code) {
          code == 227;
 }
 
+/* Does some text call d? Then an error, or the lack of a step, kept it from being reached. */
+static bool called(const Lowering *l, const ADecl *d) {
+  for (int i = 0; i < l->files.n; i++)
+    if (ast_calls(l->files.at[i], d->name, d)) return true;
+  return false;
+}
+
 /* The calls that led here. */
 static void note_calls(Lowering *l, Diag *x) {
   int shown = 0;
@@ -24,8 +31,10 @@ static void note_calls(Lowering *l, Diag *x) {
       diag_note(l->d, x, c->span, "in this use of '%s'", c->name);
       shown++;
     } else if (l->assumed && *l->assumed && about_extents(x->code)) {
-      diag_note(l->d, x, c->decl->name_span, "nothing uses '%s'; it was checked with %s", c->name,
-                l->assumed);
+      diag_note(l->d, x, c->decl->name_span,
+                called(l, c->decl) ? "'%s' was checked by itself, with %s"
+                                   : "nothing uses '%s'; it was checked with %s",
+                c->name, l->assumed);
     }
   }
 }

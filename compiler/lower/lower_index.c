@@ -535,7 +535,7 @@ static void target_indices(Lowering *l, Scope *s, const ATarget *target, Frame *
       if (b && !b->pattern && b->value->kind == V_NUM && b->value->is_int && b->value->id)
         add_var(l, f, NULL, it->span, b->value->inum, b->value->id); /* x[B, L] ~ normal() */
       else
-        declare_var(l, s, f, it->expr->name, it->span);
+        declare_var(l, s, f, it->expr->name, it->span)->wrong = b && b->value->kind == V_POISON;
     } else {
       int64_t extent;
       const char *id;

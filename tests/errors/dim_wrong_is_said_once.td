@@ -13,6 +13,10 @@ block layer(x[b,l,d]) -> y[b,l,d] {
   y[b,l,d] = g[b,l,d] + sum[f](u[b,l,f] * w2[f,d])
 }
 model net(x[B,L,D]) -> y[B,L,D] { y = layer(layer(x)) }
+sampler draw() {
+  state x[H,L] ~ uniform(3)
+  emit x[h,l]
+}
 #! tests/errors/dim_wrong_is_said_once.td:2:31: error[E0301]: unknown name 'heads'
 #!     2 | dim B = 2, L = 8, D = 12, H = heads, E = D / H, F = 24
 #!       |                               ^^^^^
