@@ -3,8 +3,8 @@
 # Sources are listed, not searched for: what is not in a list is not in the program.
 
 # -- dsl/: text to tree ---------------------------------------------------------------------------
-DSL = base diag diag_json similar idiom explain ast calls syntax nodes layout complain print print_expr \
-      print_lines dump
+DSL = base diag diag_json similar idiom explain ast calls syntax nodes layout complain print \
+      print_expr print_lines dump
 # The standard library, in the language: dsl/std/NAME.td
 STD = core nn
 
@@ -14,8 +14,8 @@ IR       = prims expr walk linear fold interval ir clone prune spelling print pr
            read_lex read_name read_expr verify draws
 LOWER    = lower_error lower_value lower_range lower_given lower_whole lower_reads lower_path \
            lower_scope lower_name lower_file lower_left lower_index lower_expr lower_reduce \
-           lower_draw lower_header lower_vjp lower_call lower_foreign lower_stmt lower_loop \
-           lower_place diffusion settings entry inputs models objective sampler domain
+           lower_draw lower_doubt lower_header lower_vjp lower_call lower_foreign lower_stmt \
+           lower_loop lower_place diffusion settings entry inputs models objective sampler domain
 GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_steep grad_values
 PASSES   = pipeline simplify hoist cse recompute again twice restack tables inline
 EVAL     = eval eval_code eval_ops eval_run

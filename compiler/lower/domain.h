@@ -11,4 +11,9 @@ void domain_softmax(Lowering *l, const AExpr *e, const int *vars, int n);
 /* parts: conditions that hold together. */
 void domain_guard(Lowering *l, const AExpr *e, Expr *const *parts, int n);
 
+/* -- lower_doubt.c ----------------------------------------------------------------- */
+/* e: a product that is summed over the implicit indices of f. */
+void doubt_single_use(Lowering *l, const Frame *f, const AExpr *e);
+void doubt_division(Lowering *l, Expr *divisor, Span at); /* of real numbers */
+
 #endif

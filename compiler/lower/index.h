@@ -35,7 +35,8 @@ Frame *frame_of_statement(const Lowering *l); /* around the reducers that stand;
 IndexVar *frame_find(Frame *f, const char *name);
 Frame *frame_push(Lowering *l, bool barrier, const AExpr *reduce);
 Diag *no_indices(Lowering *l, const char *reducer, Span at); /* the error */
-bool infer_in(Lowering *l, Scope *s, const AExpr *e);        /* into the frames that stand */
+/* The same into the frame that stands, which has all indices that are not reduced. */
+bool infer_in(Lowering *l, Scope *s, const AExpr *e);
 /* The same for a reducer outside any statement (a const, a setting). NULL after an error. */
 Frame *infer_alone(Lowering *l, Scope *s, const AExpr *reduce);
 

@@ -154,7 +154,8 @@ void fact_push(Lowering *l, Expr *cond, bool holds);                /* also what
 bool whole_computed(Lowering *l, const Expr *e, Span at);  /* within an expression: 64 bits */
 bool whole_kept(Lowering *l, Node *n, Span at);            /* as a value: 32 bits */
 bool whole_constant(Lowering *l, const Value *v, Span at); /* the same of a constant */
-bool whole_divisor(Lowering *l, Expr *e, Span at);         /* not 0 wherever the facts hold */
+bool whole_nonzero(Lowering *l, Expr *e);                  /* wherever the facts hold? */
+bool whole_divisor(Lowering *l, Expr *e, Span at);         /* the same, or an error */
 
 /* -- lower_path.c --------------------------------------------------------------------------- */
 /* The instance of `name` that begins here: parameters and draws made inside are

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "compiler/lower/domain.h"
 #include "compiler/lower/entry.h"
 #include "compiler/lower/index.h"
 #include "compiler/lower/lower.h"
@@ -113,6 +114,8 @@ Value *lower_prim(Lowering *l, Prim p, Value **args, int n, Span at) {
     return v_poison(l);
   }
   if (!whole_computed(l, v->e, at)) return v_poison(l);
+  if (p == P_div && v->e->type == TY_REAL) doubt_division(l, es[1], at);
+  if (p == P_rsqrt) doubt_division(l, es[0], at);
   if (v->rank == 0 && v->e->kind == E_NUM && args[0]->kind == V_NUM) return v_real(l, v->e->num);
   return v;
 }

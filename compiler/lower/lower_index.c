@@ -437,12 +437,6 @@ static void walk(Lowering *l, Scope *s, const AExpr *e, bool in_index) {
   }
 }
 
-bool infer_in(Lowering *l, Scope *s, const AExpr *e) {
-  int before = l->nerrors;
-  walk(l, s, e, false);
-  return l->nerrors == before;
-}
-
 /* ---- after the walk: what is still open ------------------------------------------------ */
 
 /* The dim that bears the index's name in upper case, poison after an error in it; or NULL. */
@@ -512,6 +506,22 @@ Frame *infer_alone(Lowering *l, Scope *s, const AExpr *e) {
   return ok && l->nerrors == before ? frame_of(l, e) : NULL;
 }
 
+bool infer_in(Lowering *l, Scope *s, const AExpr *e) {
+  int before = l->nerrors, from = l->reduce_frames.n;
+  Frame *f = l->frame;
+  walk(l, s, e, false);
+  bool ok = infer_finish(l, s, f);
+  ok = finish_reducers(l, s, from) && ok;
+  for (int i = 0; i < f->vars.n; i++) {
+    const IndexVar *v = &f->vars.at[i];
+    if (!v->implicit || v->wrong) continue;
+    Diag *x =
+        lower_error(l, 226, v->span, "index '%s' is neither on the left nor reduced", v->name);
+    diag_hint(l->d, x, "write sum[%s](...), or give an axis of the left that name", v->name);
+  }
+  return ok && l->nerrors == before;
+}
+
 /* ---- the left side ----------------------------------------------------------------------- */
 
 /* The indices that the left side names, with their ranges where it says them. */
@@ -535,7 +545,7 @@ static void target_indices(Lowering *l, Scope *s, const ATarget *target, Frame *
       if (b && !b->pattern && b->value->kind == V_NUM && b->value->is_int && b->value->id)
         add_var(l, f, NULL, it->span, b->value->inum, b->value->id); /* x[B, L] ~ normal() */
       else
-        declare_var(l, s, f, it->expr->name, it->span)->wrong = b && b->value->kind == V_POISON;
+        declare_var(l, s, f, it->expr->name, it->span)->wrong |= b && b->value->kind == V_POISON;
     } else {
       int64_t extent;
       const char *id;

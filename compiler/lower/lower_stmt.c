@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Statements: each assignment becomes a value of its scope and, unless it is
  * part of a larger expression, a node. */
+#include <ctype.h>
 #include <string.h>
 
+#include "compiler/lower/domain.h"
 #include "compiler/lower/entry.h"
 #include "compiler/lower/index.h"
 #include "compiler/lower/lower.h"
@@ -46,6 +48,7 @@ static Value *sum_implicit(Lowering *l, const Frame *f, Value *v, const ATarget 
     return v_poison(l);
   }
   if (!v_scalar_like(v)) return v;
+  doubt_single_use(l, f, e);
   return reduce_vars(l, RED_SUM, vars, n, NULL, to_real(l, v_expr(l, v)), l->stmt_name, at);
 }
 
@@ -220,6 +223,44 @@ static bool reads_only(Lowering *l, Expr *e, const Graph *g) {
   return !f.found;
 }
 
+/* What a parameter's axis is called in its initial value: as it is written, `i in D`, or as the
+ * header's letter in its brackets, or by the letter of a dim there, `d` of D, where nothing else
+ * has that name. NULL: nothing. */
+static const char *own_index(Lowering *l, Scope *s, const ATarget *t, int axis) {
+  const AItem *it = &t->items.at[axis];
+  if (it->var) return it->var;
+  const char *name = it->expr && it->expr->kind == A_NAME ? it->expr->name : NULL;
+  const Binding *b = name ? scope_find(s, name) : NULL;
+  if (!b || b->pattern) return name;
+  char *low = arena_strdup(l->arena, name);
+  low[0] = (char)tolower((unsigned char)low[0]);
+  const char *letter = intern(l->names, low);
+  return letter == name || scope_find(s, letter) ? NULL : letter;
+}
+
+/* The parameter's own indices, into f. False after an error. */
+static bool own_indices(Lowering *l, Scope *s, const ATarget *t, const Parameter *p, int nstack,
+                        Frame *f) {
+  for (int k = 0; k < p->rank; k++) {
+    const AItem *it = k >= nstack ? &t->items.at[k - nstack] : NULL;
+    const char *name = it ? own_index(l, s, t, k - nstack) : NULL;
+    for (int j = nstack; name && j < p->rank; j++) {
+      if (j == k || own_index(l, s, t, j - nstack) != name) continue;
+      if (it->var && j < k) {
+        lower_error(l, 207, it->span, "index '%s' stands here twice", name);
+        return false;
+      }
+      if (!it->var) name = NULL; /* w[D,D]: which of them would d be? */
+    }
+    IndexVar v = {.name = name, .extent = p->shape[k], .span = it ? it->span : t->span};
+    v.var = new_var(l, v.extent, name);
+    v.id = p->axis[k];
+    v.ranged = it && it->var;
+    vec_push(l->arena, &f->vars, v);
+  }
+  return true;
+}
+
 /* The initial value as a node of the init graph: [stacking axes..., own axes...]. */
 static Node *initial_value(Lowering *l, Scope *s, const ATarget *t, const AStmt *st,
                            const Parameter *p, int nstack) {
@@ -235,20 +276,12 @@ static Node *initial_value(Lowering *l, Scope *s, const ATarget *t, const AStmt 
   l->stmt_name = p->name;
   l->frame = NULL;
   Frame *f = frame_push(l, true, NULL);
-  for (int k = 0; k < p->rank; k++) {
-    const AItem *it = k >= nstack ? &t->items.at[k - nstack] : NULL;
-    const char *name = it && it->expr && it->expr->kind == A_NAME ? it->expr->name : NULL;
-    Binding *b = name ? scope_find(s, name) : NULL;
-    IndexVar v = {.name = b && !b->pattern ? NULL : name, .extent = p->shape[k], .span = t->span};
-    v.var = new_var(l, v.extent, name);
-    v.id = p->axis[k];
-    vec_push(l->arena, &f->vars, v);
-  }
+  bool named = own_indices(l, s, t, p, nstack, f);
   const AExpr *drawing = l->drawing;
   const AStmt *undrawn = l->undrawn;
   l->drawing = st->value;
   l->undrawn = NULL; /* it is drawn when training begins, wherever the parameter is met first */
-  Value *v = infer_in(l, s, st->value) ? lower_expr(l, s, st->value) : v_poison(l);
+  Value *v = named && infer_in(l, s, st->value) ? lower_expr(l, s, st->value) : v_poison(l);
   l->drawing = drawing;
   l->undrawn = undrawn;
   Node *out = NULL;
@@ -302,12 +335,14 @@ static bool param_shape(Lowering *l, Scope *s, const ATarget *t, const Loops *st
     const AItem *it = &t->items.at[i];
     int64_t extent;
     const char *id = NULL;
-    if (!it->expr || it->other) {
-      lower_error(l, 209, it->span, "a parameter's brackets hold extents");
+    const AExpr *e = it->var && !it->hi ? it->lo : it->expr;
+    if (!e || it->other) {
+      Diag *x = lower_error(l, 209, it->span, "a parameter's brackets hold extents");
+      if (it->var) diag_hint(l->d, x, "from 0 to an extent: %s in 8", it->var);
       return false;
     }
-    if (!lower_extent(l, s, it->expr, &extent, &id)) return false;
-    if (!id && it->expr->kind == A_NAME) id = it->expr->name;
+    if (!lower_extent(l, s, e, &extent, &id)) return false;
+    if (!id && e->kind == A_NAME) id = e->name;
     fits = p->rank < IR_MAX_RANK;
     if (!fits) break;
     p->axis[p->rank] = id;

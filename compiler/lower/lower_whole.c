@@ -53,11 +53,14 @@ static bool guarded_nonzero(Lowering *l, Expr *e) {
   return prove_at_least(l, e, 1) || prove_at_least(l, ex1(l->g, P_neg, e), 1);
 }
 
-bool whole_divisor(Lowering *l, Expr *e, Span at) {
+bool whole_nonzero(Lowering *l, Expr *e) {
   int64_t lo, hi;
-  if (e->type != TY_INT) return true;
   prove_interval(l, e, &lo, &hi);
-  if (lo > 0 || hi < 0 || guarded_nonzero(l, e)) return true;
+  return lo > 0 || hi < 0 || guarded_nonzero(l, e);
+}
+
+bool whole_divisor(Lowering *l, Expr *e, Span at) {
+  if (e->type != TY_INT || whole_nonzero(l, e)) return true;
   Diag *x = lower_error(l, E_DIVISOR, at, "nothing proves that this divisor is not 0");
   diag_hint(l->d, x, "max(1, d) keeps it positive; or guard the division: d != 0 ? x / d : 0");
   return false;

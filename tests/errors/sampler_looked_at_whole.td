@@ -17,7 +17,7 @@ sampler s() {
     y[b,l] = min(y[b,l] + scale[b], V - 1)
     emit y[b,l]
   }
-  log share[b,l] = text.unigram[y]
+  log share[b,l] = text.unigram[y[b,l]] * v
 }
 train { loss main  adam(lr = 0.1)  steps 10 }
 #! tests/errors/sampler_looked_at_whole.td:5:14: error[E0301]: unknown name 'ww'
@@ -38,3 +38,6 @@ train { loss main  adam(lr = 0.1)  steps 10 }
 #! tests/errors/sampler_looked_at_whole.td:18:5: error[E0404]: 'emit' ends a sampler, after its loop
 #!    18 |     emit y[b,l]
 #!       |     ^^^^^^^^^^^
+#! tests/errors/sampler_looked_at_whole.td:20:43: error[E0301]: unknown name 'v'
+#!    20 |   log share[b,l] = text.unigram[y[b,l]] * v
+#!       |                                           ^

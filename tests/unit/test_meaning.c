@@ -137,6 +137,27 @@ static const Case cases[] = {
      "model it(x[P]) -> y[P] { y[p] = p > 0 ? twice(x[p - 1]) : -1.0 }",
      3,
      {-1, 2, 4}},
+    {"index_of_a_parameter_by_its_header", /* d is a position, extent(d) 3 */
+     "block f(x[d]) -> y[d] { param w[d] = 10 * d + extent(d)\n y[d] = x[d] * w[d] }\n"
+     "model it(x[3]) -> y[3] { y = f(x) }",
+     3,
+     {3, 26, 69}},
+    {"index_of_a_parameter_by_the_letter_of_its_dim", /* rows 0 1, 10 11, 20 21 */
+     "dim D = 3, F = 2\nparam w[D,F] = 10 * d + f + 100 * (D - F)\n"
+     "model it(x[D]) -> y[D,F] { y[d,f] = x[d] * w[d,f] }",
+     6,
+     {100, 101, 220, 222, 360, 363}},
+    {"index_of_a_parameter_by_name", /* a letter with a meaning of its own is not taken */
+     "dim D = 2\nconst d = 5\nparam w[i in D,j in D] = i == j ? d : 10 * i + j\n"
+     "model it(x[D]) -> y[D,D] { y[i,j] = w[i,j] + 0 * x[i] }",
+     4,
+     {5, 1, 10, 5}},
+    {"index_of_a_parameter_in_a_table",
+     "dim T = 3\nschedule s[T] { a[t] = 1 + t }\n"
+     "param w[T] = sum[k <= t](s.a[k])\nparam v[u in 2] = s.a[u]\n"
+     "model it(x[T]) -> y[T] { y[t] = w[t] + v[t % 2] + 0 * x[t] }",
+     3,
+     {2, 5, 7}},
     {"quotient_under_a_condition",
      "model it(x[4]) -> y[12] { y[i in 12] = i < 8 ? x[i / 2] : 0.0 }",
      12,
@@ -178,6 +199,7 @@ static void give_input(Session *s, int entry, const Node *n) {
 static void expect(const Case *c, const char *on, Session *s, const Graph *g, int entry) {
   for (int i = 0; i < g->top->nodes.n; i++)
     if (g->top->nodes.at[i]->kind == N_INPUT) give_input(s, entry, g->top->nodes.at[i]);
+  session_run(s, session_entry(s, "init"), 0, 0);
   session_run(s, entry, 0, 0);
   const char *name = g->outputs.at[0].name;
   const TdBuffer *b = session_output(s, entry, name);
