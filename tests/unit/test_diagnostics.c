@@ -191,12 +191,32 @@ static void the_leak_is_the_divergence(void **state) {
   assert_true(fabs(closed - 2.36) < 0.005);
 }
 
+/* Its parameters are drawn when training begins, not when the sampler meets them. */
+static void a_sampler_draws_no_parameters(void **state) {
+  (void)state;
+  static const char text[] =
+      "use nn\n"
+      "data text { source \"a.txt\" }\n"
+      "dim B = 2, L = 4, V = text.vocab\n"
+      "model net(x: id<V>[B,L]) -> z[B,L,V] { z = linear(embedding(x, 8), V) }\n"
+      "sampler s(prompt: id<V>[L] = \"\") {\n"
+      "  first[b in B,l] = prompt[l]\n"
+      "  z = net(first)\n"
+      "  emit argmax[v](z[b,l,v])\n"
+      "}\n";
+  Try t = compile("a.td", text, NULL, 0);
+  assert_int_equal(diags_count(t.diags), 0);
+  assert_non_null(t.unit);
+  arena_free(t.arena);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_code_has_a_row_and_a_place),
       cmocka_unit_test(a_define_names_what_the_file_declares),
       cmocka_unit_test(the_flagship_is_told_what_its_prior_leaks),
       cmocka_unit_test(the_leak_is_the_divergence),
+      cmocka_unit_test(a_sampler_draws_no_parameters),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
