@@ -14,7 +14,9 @@ enum {
   CUDA_TILE = 64,   /* rows and columns of a product that a block sums, */
   CUDA_DEPTH = 16,  /* so many terms at a time, */
   CUDA_PITCH = 68,  /* floats from one term's row of an operand to the next */
-  CUDA_TILE_BYTES = 2 * CUDA_DEPTH * CUDA_PITCH * 4
+  CUDA_TILE_BYTES = 2 * CUDA_DEPTH * CUDA_PITCH * 4,
+  CUDA_MMA_DEPTH = 32, /* terms of a step on tensor cores */
+  CUDA_SHORT = 1 << 30 /* loops of fewer iterations, and what they are made of, count in 32 bits */
 };
 
 /* -- target.c ------------------------------------------------------------------- */
@@ -33,9 +35,20 @@ typedef struct CudaRows {
   size_t room;   /* of the block, before them: reductions */
 } CudaRows;
 CudaRows cuda_rows(const Plan *p, const Group *g);
+/* Do all of its variables fit 32 bits? */
+bool cuda_short(const CudaRows *c, const RowPlan *r);
 /* A mixed item's sums are shared by the team one after another; else each is one thread's. */
 bool cuda_shares_sum(const CudaRows *c, const Item *it);
 size_t cuda_array_bytes(const Item *it); /* in shared memory */
+/* How a computed product is cut: a tile of the result for each block. */
+typedef struct CudaTile {
+  bool narrow; /* in bf16, on tensor cores */
+  int rows, columns;
+  int64_t down, across; /* tiles of each batch */
+  int resident;
+  size_t shared;
+} CudaTile;
+CudaTile cuda_tile(const Plan *p, const Group *g);
 /* The output's slices of a scatter, each a thread's. */
 typedef struct CudaSlices {
   int axis, var; /* of the output; the variable that is its index. -1: all is one slice */

@@ -46,6 +46,30 @@ TD_DEVICE int64_t td_shuffle_xor_wide(int64_t x, int mask) {
 TD_DEVICE float td_float(uint32_t u) { return __uint_as_float(u); }
 TD_DEVICE uint32_t td_bits(float x) { return __float_as_uint(x); }
 TD_DEVICE float td_fma(float a, float b, float c) { return __fmaf_rn(a, b, c); }
+/* Four 8 x 8 matrices of 16-bit numbers from shared memory, by a warp: lane l gives the
+ * address of row l % 8 of matrix l / 8, and gets in r[i] the numbers 2 (l % 4) and the next
+ * of row l / 4 of matrix i; turned: of column l / 4, in rows 2 (l % 4) and the next. */
+TD_DEVICE void td_ldmatrix4(uint32_t *r, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"((uint32_t)__cvta_generic_to_shared(row)) : "memory");
+}
+TD_DEVICE void td_ldmatrix4_turned(uint32_t *r, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"((uint32_t)__cvta_generic_to_shared(row)) : "memory");
+}
+/* c += a b, by a warp: 16 x 16 times 16 x 8 in bf16, sums in f32. With g = l / 4 and
+ * t = 2 (l % 4), a pair of numbers a register: lane l has of a rows g, g + 8, g, g + 8 at
+ * columns t, t, t + 8, t + 8; of b column g at rows t, t + 8; of c row g, then row g + 8 at
+ * columns t, t + 1. */
+TD_DEVICE void td_mma_bf16(float *c, const uint32_t *a, const uint32_t *b) {
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+               "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+#define TD_ALIGNED __align__(16)
 #endif
 
 #define TD_INLINE TD_DEVICE
@@ -56,9 +80,39 @@ TD_DEVICE float td_fma(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 
 /* ---- bf16: rounded to the nearest, to even between two; a NaN stays one ------------------- */
 TD_INLINE float td_wide(uint16_t x) { return td_float((uint32_t)x << 16); }
+#ifndef TD_EMULATED
+TD_INLINE uint16_t td_narrow(float x) {
+  uint16_t y;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y) : "f"(x));
+  return y;
+}
+TD_INLINE uint32_t td_narrow_pair(float low, float high) {
+  uint32_t y;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
+  return y;
+}
+#else
 TD_INLINE uint16_t td_narrow(float x) {
   const uint32_t u = td_bits(x);
-  return (uint16_t)(x == x ? (u + 0x7fffu + (u >> 16 & 1u)) >> 16 : 0x7fc0u);
+  return (uint16_t)(x == x ? (u + 0x7fffu + (u >> 16 & 1u)) >> 16 : 0x7fffu);
+}
+TD_INLINE uint32_t td_narrow_pair(float low, float high) {
+  return td_narrow(low) | (uint32_t)td_narrow(high) << 16;
+}
+#endif
+/* Eight of them, 16 bytes side by side. */
+typedef struct TD_ALIGNED td_chunk { uint32_t at[4]; } td_chunk;
+typedef struct TD_ALIGNED td_quad { float at[4]; } td_quad;
+TD_INLINE td_chunk td_chunk_of(uint64_t low, uint64_t high) {
+  const td_chunk c = {{(uint32_t)low, (uint32_t)(low >> 32), (uint32_t)high,
+                       (uint32_t)(high >> 32)}};
+  return c;
+}
+TD_INLINE td_chunk td_narrow_chunk(const float *x) {
+  const td_quad a = *(const td_quad *)x, b = *(const td_quad *)(x + 4);
+  const td_chunk c = {{td_narrow_pair(a.at[0], a.at[1]), td_narrow_pair(a.at[2], a.at[3]),
+                       td_narrow_pair(b.at[0], b.at[1]), td_narrow_pair(b.at[2], b.at[3])}};
+  return c;
 }
 
 /* ---- integers: for whichever type the arguments' common one is ----------------------------

@@ -1,48 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /* Sums of products that are no library's: operands that are computed, conditions, maps on
- * the sums. A block sums a tile of one batch's result, a thread four by four of it:
- *
- *     for depth terms at a time           each thread evaluates some elements of both
- *       operands -> shared memory         operands; beyond the edges they are 0
- *       16 products of each thread's rows and columns
- *     the members of the group, in order, at each element inside                       */
-#include "compiler/cuda/cuda.h"
+ * the sums. What both kinds of kernel are made of: the operands' values, the members of
+ * the group at one element of the result. */
+#include "compiler/cuda/product.h"
+
 #include "compiler/ir/linear.h"
 
-enum { TOP, ELEMENT };
-enum { SERIAL_MOST = 512 }; /* terms added one after another; then blocks of them */
+enum { TOP = PRODUCT_BLOCK, ELEMENT = PRODUCT_ELEMENT };
 
-typedef struct Writer {
-  Emit em;
-  Plan *p;
-  Group *g;
-  Node *n;
-  const Contraction *c;
-} Writer;
-
-static const char *take(Writer *w, StrBuf *b) {
+const char *product_take(ProductWriter *w, StrBuf *b) {
   const char *text = b->n ? arena_strndup(w->em.arena, b->s, b->n) : "";
   sb_free(b);
   return text;
 }
 
 /* The variables of an axis from the position along it, those that were named. */
-static void print_variables(Writer *w, StrBuf *out, GemmAxisKind kind, const char *at) {
+void product_variables(ProductWriter *w, StrBuf *out, GemmAxisKind kind, const char *at) {
   int64_t stride = w->c->extent[kind];
   for (int i = 0; i < w->c->nvars[kind]; i++) {
     int v = w->c->var[kind][i];
     stride /= w->n->extent[v];
     if (!(w->em.used_vars >> v & 1)) continue;
-    sb_printf(out, "const long long %s = %s", w->em.var[v], at);
+    sb_printf(out, "const %s %s = %s", emit_var_type(&w->em), w->em.var[v], at);
     if (stride > 1) sb_printf(out, " / %lld", (long long)stride);
     if (i > 0) sb_printf(out, " %% %lld", (long long)w->n->extent[v]);
     sb_puts(out, ";\n");
   }
 }
 
-/* Is the operand one read whose neighbours along k lie side by side? Then neighbouring
- * threads take neighbouring terms, else neighbouring rows. */
-static bool along_terms(Writer *w, GemmSide side) {
+bool product_along_terms(ProductWriter *w, GemmSide side) {
   const Contraction *c = w->c;
   Expr *e = c->operand[side];
   int64_t stride[IR_MAX_VARS] = {0};
@@ -52,41 +38,23 @@ static bool along_terms(Writer *w, GemmSide side) {
   return c->nvars[GEMM_K] > 0 && stride[c->nvars[GEMM_K] - 1] == 1;
 }
 
-/* A block's part of an operand, into shared memory, term by term. */
-static const char *operand_text(Writer *w, GemmSide side) {
+const char *product_value(ProductWriter *w, GemmSide side, const char **statements) {
   Emit *em = &w->em;
   const Contraction *c = w->c;
-  GemmAxisKind outer = gemm_outer(side);
-  const char *tile = side == GEMM_A ? "left" : "right", *from = side == GEMM_A ? "row0" : "column0";
   emit_open(em, ELEMENT);
   em->used_vars = 0;
   const char *value = emit_value(em, c->operand[side], ELEMENT);
   if (c->where[side])
     value =
         arena_printf(em->arena, "(%s ? %s : 0.0f)", emit_value(em, c->where[side], ELEMENT), value);
-  StrBuf out = {0};
-  bool terms = along_terms(w, side);
-  sb_printf(&out, "for (int i = td_thread(); i < %d; i += %d) {\n", CUDA_TILE * CUDA_DEPTH,
-            CUDA_BLOCK);
-  sb_printf(&out,
-            terms ? "const int at = i / %d, term = i %% %d;\n"
-                  : "const int at = i %% %d, term = i / %d;\n",
-            terms ? CUDA_DEPTH : CUDA_TILE, terms ? CUDA_DEPTH : CUDA_TILE);
-  sb_printf(&out, "const long long outer = %s + at, k = k0 + term;\nfloat value = 0.0f;\n", from);
-  sb_printf(&out, "if (outer < %lld && k < %lld) {\n", (long long)c->extent[outer],
-            (long long)c->extent[GEMM_K]);
-  print_variables(w, &out, GEMM_BATCH, "batch");
-  print_variables(w, &out, outer, "outer");
-  print_variables(w, &out, GEMM_K, "k");
-  if (em->level[ELEMENT].text.n) sb_puts(&out, em->level[ELEMENT].text.s);
-  sb_printf(&out, "value = %s;\n}\n", value);
-  sb_printf(&out, "%s[term * %d + at] = value;\n}\n", tile, CUDA_PITCH);
-  return take(w, &out);
+  const StrBuf *text = &em->level[ELEMENT].text;
+  *statements = text->n ? arena_strndup(em->arena, text->s, text->n) : "";
+  return value;
 }
 
 /* ---- what follows the sums ---------------------------------------------------------------- */
 
-static const char *finished_sum(Writer *w) {
+static const char *finished_sum(ProductWriter *w) {
   Emit *em = &w->em;
   const char *value = "total";
   if (w->c->factor)
@@ -97,7 +65,7 @@ static const char *finished_sum(Writer *w) {
   return value;
 }
 
-static void write_member(Writer *w, int i) {
+static void write_member(ProductWriter *w, int i) {
   Emit *em = &w->em;
   Graph *g = w->p->g;
   const Member *m = &w->g->members.at[i];
@@ -126,95 +94,61 @@ static void write_member(Writer *w, int i) {
   sb_puts(text, emit_store(em, m->node, at, name));
 }
 
-static const char *results_text(Writer *w) {
+const char *product_results(ProductWriter *w) {
   Emit *em = &w->em;
-  const Contraction *c = w->c;
   emit_open(em, ELEMENT);
   em->used_vars = 0;
   for (int i = 0; i < w->g->members.n; i++) write_member(w, i);
   StrBuf out = {0};
-  sb_puts(&out, "#pragma unroll\nfor (int i = 0; i < 4; i++)\n#pragma unroll\n"
-                "for (int j = 0; j < 4; j++) {\n");
-  sb_puts(&out, "const long long m = row0 + down + i, n = column0 + across + j;\n");
-  sb_printf(&out, "if (m < %lld && n < %lld) {\nconst float total = sum[i][j];\n",
-            (long long)c->extent[GEMM_M], (long long)c->extent[GEMM_N]);
-  print_variables(w, &out, GEMM_BATCH, "batch");
-  print_variables(w, &out, GEMM_M, "m");
-  print_variables(w, &out, GEMM_N, "n");
+  product_variables(w, &out, GEMM_BATCH, "batch");
+  product_variables(w, &out, GEMM_M, "m");
+  product_variables(w, &out, GEMM_N, "n");
   if (em->level[ELEMENT].text.n) sb_puts(&out, em->level[ELEMENT].text.s);
-  sb_puts(&out, "}\n}\n");
-  return take(w, &out);
+  return product_take(w, &out);
 }
 
 /* ---- the kernel --------------------------------------------------------------------------- */
 
-static void print_place(const Writer *w, StrBuf *out) {
-  const Contraction *c = w->c;
-  long long rows = (long long)(c->extent[GEMM_M] + CUDA_TILE - 1) / CUDA_TILE;
-  long long columns = (long long)(c->extent[GEMM_N] + CUDA_TILE - 1) / CUDA_TILE;
-  sb_printf(out, "const long long column0 = td_block() %% %lld * %d;\n", columns, CUDA_TILE);
-  sb_printf(out, "const long long row0 = td_block() / %lld %% %lld * %d;\n", columns, rows,
-            CUDA_TILE);
-  if (c->extent[GEMM_BATCH] > 1)
-    sb_printf(out, "const long long batch = td_block() / %lld;\n", columns * rows);
+static void print_place(const ProductWriter *w, StrBuf *out) {
+  const CudaTile *t = &w->tile;
+  const char *type = emit_var_type(&w->em);
+  sb_printf(out, "const %s block = (%s)td_block();\nconst %s column0 = block %% %lld * %d;\n", type,
+            type, type, (long long)t->across, t->columns);
+  sb_printf(out, "const %s row0 = block / %lld %% %lld * %d;\n", type, (long long)t->across,
+            (long long)t->down, t->rows);
+  if (w->c->extent[GEMM_BATCH] > 1)
+    sb_printf(out, "const %s batch = block / %lld;\n", type, (long long)(t->across * t->down));
   else
-    sb_puts(out, "const long long batch = 0;\n");
-  sb_puts(out, "const int down = td_thread() / 16 * 4, across = td_thread() % 16 * 4;\n");
-  sb_puts(out, "float *const left = (float *)td_shared_memory();\n");
-  sb_printf(out, "float *const right = left + %d;\n", CUDA_DEPTH * CUDA_PITCH);
-}
-
-static void print_sums(const Writer *w, StrBuf *out, const char *left, const char *right) {
-  bool blocks = w->c->extent[GEMM_K] > SERIAL_MOST;
-  const char *into = blocks ? "part" : "sum";
-  sb_puts(out, "float sum[4][4] = {{0}};\n");
-  if (blocks) sb_puts(out, "float part[4][4] = {{0}};\n");
-  sb_printf(out, "for (long long k0 = 0; k0 < %lld; k0 += %d) {\n", (long long)w->c->extent[GEMM_K],
-            CUDA_DEPTH);
-  sb_printf(out, "%s%std_barrier();\n", left, right);
-  sb_printf(out,
-            "#pragma unroll\nfor (int term = 0; term < %d; term++)\n#pragma unroll\n"
-            "for (int i = 0; i < 4; i++)\n#pragma unroll\nfor (int j = 0; j < 4; j++)\n",
-            CUDA_DEPTH);
-  sb_printf(out, "%s[i][j] += left[term * %d + down + i] * right[term * %d + across + j];\n", into,
-            CUDA_PITCH, CUDA_PITCH);
-  sb_puts(out, "td_barrier();\n");
-  if (blocks) {
-    sb_printf(out, "if ((k0 / %d + 1) %% %d == 0)\n", CUDA_DEPTH, SERIAL_MOST / CUDA_DEPTH);
-    sb_puts(out, "for (int i = 0; i < 4; i++)\nfor (int j = 0; j < 4; j++) {\n"
-                 "sum[i][j] += part[i][j];\npart[i][j] = 0.0f;\n}\n");
-  }
-  sb_puts(out, "}\n");
-  if (blocks)
-    sb_puts(out,
-            "for (int i = 0; i < 4; i++)\nfor (int j = 0; j < 4; j++) sum[i][j] += part[i][j];\n");
+    sb_printf(out, "const %s batch = 0;\n", type);
 }
 
 void cuda_emit_product(Plan *p, Group *g, TdKernel *k, const char **note) {
-  Writer w = {.p = p, .g = g, .n = g->members.at[0].node, .c = g->contraction};
+  ProductWriter w = {.p = p, .g = g, .n = g->members.at[0].node, .c = g->contraction};
   Emit *em = &w.em;
+  w.tile = cuda_tile(p, g);
   emit_begin(em, p, g);
   em->row_level = ELEMENT;
   em->nvars = w.n->nvars;
+  em->short_vars = w.tile.down * w.tile.across * w.c->extent[GEMM_BATCH] < CUDA_SHORT;
+  for (int axis = 0; axis < GEMM_AXES; axis++) em->short_vars &= w.c->extent[axis] < CUDA_SHORT;
   for (int v = 0; v < w.n->nvars; v++) {
     em->var[v] = emit_name(em, v < w.n->rank && w.n->axis[v] ? w.n->axis[v] : "r");
     em->extent[v] = w.n->extent[v];
     em->var_level[v] = ELEMENT;
   }
-  const char *left = operand_text(&w, GEMM_A), *right = operand_text(&w, GEMM_B);
-  const char *results = results_text(&w);
+  const char *body = w.tile.narrow ? product_mma(&w) : product_fma(&w);
   StrBuf out = {0};
   sb_puts(&out, "{\n");
   emit_prologue(em, &out);
   print_place(&w, &out);
   if (em->level[TOP].text.n) sb_puts(&out, em->level[TOP].text.s);
-  print_sums(&w, &out, left, right);
-  sb_printf(&out, "%s}\n", results);
-  k->source = take(&w, &out);
+  sb_printf(&out, "%s}\n", body);
+  k->source = product_take(&w, &out);
   k->parts = em->parts;
-  *note = arena_printf(em->arena, "%lld x %lld x %lld, %lld of them, a block for %d x %d",
-                       (long long)w.c->extent[GEMM_M], (long long)w.c->extent[GEMM_N],
-                       (long long)w.c->extent[GEMM_K], (long long)w.c->extent[GEMM_BATCH],
-                       CUDA_TILE, CUDA_TILE);
+  const int64_t *extent = w.c->extent;
+  *note =
+      arena_printf(em->arena, "%lld x %lld x %lld, %lld of them, a block for %d x %d",
+                   (long long)extent[GEMM_M], (long long)extent[GEMM_N], (long long)extent[GEMM_K],
+                   (long long)extent[GEMM_BATCH], w.tile.rows, w.tile.columns);
   emit_end(em);
 }

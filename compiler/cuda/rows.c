@@ -90,14 +90,14 @@ static const char *shared_loops(Rows *r, int from, int to, const char *inside) {
   for (int i = from; i < to; i++) points *= em->extent[r->plan->nrows + i];
   bool one = to == from + 1;
   const char *at = one ? em->var[r->plan->nrows + from] : emit_name(em, "point");
-  sb_printf(&out, "for (long long %s = lane; %s < %lld; %s += %d) {\n", at, at, (long long)points,
-            at, r->cut.team);
+  sb_printf(&out, "for (%s %s = lane; %s < %lld; %s += %d) {\n", emit_var_type(em), at, at,
+            (long long)points, at, r->cut.team);
   int64_t stride = points;
   for (int i = from; i < to && !one; i++) {
     int v = r->plan->nrows + i;
     stride /= em->extent[v];
     if (!(em->used_vars >> v & 1)) continue;
-    sb_printf(&out, "const long long %s = %s", em->var[v], at);
+    sb_printf(&out, "const %s %s = %s", emit_var_type(em), em->var[v], at);
     if (stride > 1) sb_printf(&out, " / %lld", (long long)stride);
     if (i > from) sb_printf(&out, " %% %lld", (long long)em->extent[v]);
     sb_puts(&out, ";\n");
@@ -297,10 +297,10 @@ static void open_accumulators(Rows *r) {
       sb_printf(&r->after, "if (lane == 0) %s[piece] = %s;\n", base, it->sum);
     } else {
       long long count = (long long)(ir_count(it->node) / it->node->shape[0]);
-      sb_printf(out, "%s *const %s = %s + piece * %lld;\n", emit_ctype(em, it->node->type), it->sum,
-                base, count);
-      sb_printf(out, "for (long long i = lane; i < %lld; i += %d) %s[i] = %s;\n", count,
-                r->cut.team, it->sum, zero);
+      sb_printf(out, "%s *const %s = %s + (long long)piece * %lld;\n",
+                emit_ctype(em, it->node->type), it->sum, base, count);
+      sb_printf(out, "for (int i = lane; i < %lld; i += %d) %s[i] = %s;\n", count, r->cut.team,
+                it->sum, zero);
       cleared = true;
     }
   }
@@ -313,7 +313,7 @@ static void print_row_variables(Rows *r, StrBuf *out) {
   int64_t stride = 1;
   for (int k = plan->nrows - 1; k >= 0 && plan->nrows > 1; k--) {
     if (r->em.used_vars >> k & 1) {
-      sb_printf(out, "const long long %s = row", r->em.var[k]);
+      sb_printf(out, "const %s %s = row", emit_var_type(&r->em), r->em.var[k]);
       if (stride > 1) sb_printf(out, " / %lld", (long long)stride);
       if (k > 0) sb_printf(out, " %% %lld", (long long)plan->row_extent[k]);
       sb_puts(out, ";\n");
@@ -324,21 +324,18 @@ static void print_row_variables(Rows *r, StrBuf *out) {
 
 static void print_rows(Rows *r, StrBuf *out) {
   const RowPlan *plan = r->plan;
-  const char *row = plan->nrows == 1 ? r->em.var[0] : "row";
+  const char *row = plan->nrows == 1 ? r->em.var[0] : "row", *type = emit_var_type(&r->em);
   long long rows = (long long)plan->rows, per = (long long)r->cut.per_piece;
-  if (r->cut.spread) {
-    sb_printf(out,
-              "const long long row_end = (piece + 1) * %lld < %lld ? (piece + 1) * %lld : %lld;\n",
-              per, rows, per, rows);
-    sb_printf(out, "for (long long %s = piece * %lld + lane; %s < row_end; %s += %d) {\n", row, per,
-              row, row, r->cut.team);
-  } else if (per > 1) {
-    sb_printf(out,
-              "const long long row_end = (piece + 1) * %lld < %lld ? (piece + 1) * %lld : %lld;\n",
-              per, rows, per, rows);
-    sb_printf(out, "for (long long %s = piece * %lld; %s < row_end; %s++) {\n", row, per, row, row);
+  bool many = r->cut.spread || per > 1;
+  if (many) {
+    sb_printf(out, "const %s row_end = (piece + 1) * %lld%s;\n", type, per,
+              rows % per ? arena_printf(r->em.arena, " < %lld ? (piece + 1) * %lld : %lld", rows,
+                                        per, rows)
+                         : "");
+    sb_printf(out, "for (%s %s = piece * %lld%s; %s < row_end; %s += %d) {\n", type, row, per,
+              r->cut.spread ? " + lane" : "", row, row, r->cut.spread ? r->cut.team : 1);
   } else if (plan->nrows > 0) {
-    sb_printf(out, "{\nconst long long %s = piece;\n", row);
+    sb_printf(out, "{\nconst %s %s = piece;\n", type, row);
   } else {
     sb_puts(out, "{\n");
   }
@@ -357,13 +354,12 @@ static void print_rows(Rows *r, StrBuf *out) {
 /* Which piece, which thread of its team, which part of shared memory. */
 static void print_team(const Rows *r, StrBuf *out) {
   const CudaRows *c = &r->cut;
-  if (c->team == 1)
-    sb_printf(out, "const long long piece = td_block() * %d + td_thread();\n", c->teams);
-  else if (c->teams == 1)
-    sb_puts(out, "const long long piece = td_block();\n");
-  else
-    sb_printf(out, "const long long piece = td_block() * %d + td_thread() / %d;\n", c->teams,
-              c->team);
+  const char *within = c->team == 1    ? " + td_thread()"
+                       : c->teams == 1 ? ""
+                                       : arena_printf(r->em.arena, " + td_thread() / %d", c->team);
+  sb_printf(out, "const %s piece = (%s)td_block()", emit_var_type(&r->em), emit_var_type(&r->em));
+  if (c->teams > 1) sb_printf(out, " * %d", c->teams);
+  sb_printf(out, "%s;\n", within);
   if (c->pieces % c->teams) sb_printf(out, "if (piece >= %lld) return;\n", (long long)c->pieces);
   if (c->team == CUDA_BLOCK)
     sb_puts(out, "const int lane = td_thread();\n");
@@ -401,6 +397,7 @@ void cuda_emit_rows(Plan *p, Group *g, TdKernel *k, const char **note) {
   emit_begin(em, p, g);
   em->row_level = ROW;
   em->in_bounds = r.plan->in_bounds;
+  em->short_vars = cuda_short(&r.cut, r.plan);
   em->nvars = r.plan->nrows;
   for (int v = 0; v < r.plan->nrows; v++) {
     em->var[v] = emit_name(em, r.plan->row_axis[v]);

@@ -26,10 +26,9 @@ static void print_zero(Scatter *s, StrBuf *out, const char *base) {
   plan_strides(s->em.plan, n, stride);
   for (int d = 0; d < axis; d++) before *= n->shape[d];
   sb_printf(out, "for (long long %s = 0; %s < %lld; %s++)\n", i, i, (long long)before, i);
-  sb_printf(out, "for (long long %s = slice * %lld; %s < (slice + 1) * %lld; %s++) ", k,
-            (long long)stride[axis], k, (long long)stride[axis], k);
-  sb_printf(out, "%s[%s * %lld + %s] = 0;\n", base, i,
-            (long long)(axis > 0 ? stride[axis - 1] : room), k);
+  sb_printf(out, "for (long long %s = 0; %s < %lld; %s++) ", k, k, (long long)stride[axis], k);
+  sb_printf(out, "%s[%s * %lld + (long long)slice * %lld + %s] = 0;\n", base, i,
+            (long long)(axis > 0 ? stride[axis - 1] : room), (long long)stride[axis], k);
 }
 
 /* The condition under which the value lands inside: the guard, and bounds that were not
@@ -75,9 +74,10 @@ static const char *print_loops(Scatter *s) {
     if (v != s->slices.var)
       emit_for(em, &out, em->var[v], "0", extent, NULL);
     else if (s->n->extent[v] < s->slices.count)
-      sb_printf(&out, "if (slice < %s) {\nconst long long %s = slice;\n", extent, em->var[v]);
+      sb_printf(&out, "if (slice < %s) {\nconst %s %s = slice;\n", extent, emit_var_type(em),
+                em->var[v]);
     else
-      sb_printf(&out, "{\nconst long long %s = slice;\n", em->var[v]);
+      sb_printf(&out, "{\nconst %s %s = slice;\n", emit_var_type(em), em->var[v]);
     if (em->level[FIRST + v].text.n) sb_puts(&out, em->level[FIRST + v].text.s);
     sb_printf(&out, "%s}\n", inside);
     inside = arena_strndup(em->arena, out.s, out.n);
@@ -93,6 +93,8 @@ void cuda_emit_scatter(Plan *p, Group *g, TdKernel *k) {
   emit_begin(em, p, g);
   em->row_level = SLICE;
   em->nvars = n->nvars;
+  em->short_vars = s.slices.count < CUDA_SHORT;
+  for (int v = 0; v < n->nvars; v++) em->short_vars &= n->extent[v] < CUDA_SHORT;
   for (int v = 0; v < n->nvars; v++) {
     em->var[v] = emit_name(em, v < n->rank && n->axis[v] ? n->axis[v] : "i");
     em->extent[v] = n->extent[v];
@@ -103,7 +105,8 @@ void cuda_emit_scatter(Plan *p, Group *g, TdKernel *k) {
   StrBuf out = {0};
   sb_puts(&out, "{\n");
   emit_prologue(em, &out);
-  sb_printf(&out, "const long long slice = td_block() * %d + td_thread();\n", CUDA_WARP);
+  sb_printf(&out, "const %s slice = (%s)td_block() * %d + td_thread();\n", emit_var_type(em),
+            emit_var_type(em), CUDA_WARP);
   sb_printf(&out, "if (slice >= %lld) return;\n", (long long)s.slices.count);
   if (em->level[TOP].text.n) sb_puts(&out, em->level[TOP].text.s);
   print_zero(&s, &out, base);

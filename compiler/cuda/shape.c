@@ -5,7 +5,8 @@
 enum {
   SHORT_LOOP = 8,   /* iterations inside a row that one thread does alone */
   WARP_MOST = 1024, /* longest row of a warp */
-  WARP_ROWS = 512   /* with fewer rows than this, a block takes each */
+  WARP_ROWS = 512,  /* with fewer rows than this, a block takes each */
+  PROCESSORS = 132
 };
 
 /* ---- rows --------------------------------------------------------------------------------- */
@@ -29,6 +30,13 @@ bool cuda_shares_sum(const CudaRows *c, const Item *it) {
 }
 
 size_t cuda_array_bytes(const Item *it) { return (item_array_bytes(it) + 15) / 16 * 16; }
+
+bool cuda_short(const CudaRows *c, const RowPlan *r) {
+  bool fits = r->rows < CUDA_SHORT && c->pieces < CUDA_SHORT;
+  for (int i = 0; i < r->nitems; i++)
+    fits = fits && extents(&r->items[i], 0, r->items[i].nloops) < CUDA_SHORT;
+  return fits;
+}
 
 static void choose_team(const Plan *p, const RowPlan *r, bool accumulates, CudaRows *out) {
   int64_t widest = 1;
@@ -78,6 +86,29 @@ static void shape_rows(const Plan *p, const Group *g, TdLaunch *out) {
       c.room + (size_t)c.teams * c.arrays);
 }
 
+/* ---- products --------------------------------------------------------------------------- */
+
+/* Large tiles read operands less often; but there should be a tile for each multiprocessor,
+ * and sums of many terms have few results. */
+CudaTile cuda_tile(const Plan *p, const Group *g) {
+  const int64_t *extent = g->contraction->extent;
+  CudaTile t = {
+      .narrow = p->act == TD_BF16, .rows = CUDA_TILE, .columns = CUDA_TILE, .resident = 2};
+  for (int size = 2 * CUDA_TILE; t.narrow && size >= CUDA_TILE; size /= 2) {
+    t.rows = t.columns = size;
+    int64_t tiles = ((extent[GEMM_M] + size - 1) / size) * ((extent[GEMM_N] + size - 1) / size);
+    if (tiles * extent[GEMM_BATCH] >= PROCESSORS) break;
+  }
+  t.down = (extent[GEMM_M] + t.rows - 1) / t.rows;
+  t.across = (extent[GEMM_N] + t.columns - 1) / t.columns;
+  t.shared = CUDA_TILE_BYTES;
+  if (!t.narrow) return t;
+  size_t operands = (size_t)(2 * (t.rows + t.columns) * CUDA_MMA_DEPTH * 2);
+  size_t stage = (size_t)(t.rows / 2 * (t.columns + 4) * 4);
+  t.shared = operands > stage ? operands : stage;
+  return t;
+}
+
 /* ---- scatters --------------------------------------------------------------------------- */
 
 /* The variable that stands bare in index d and nowhere else among the indices. */
@@ -111,10 +142,9 @@ void cuda_shape(Plan *p, Group *g) {
     return;
   }
   case GROUP_CONTRACTION: {
-    const Contraction *c = g->contraction;
-    int64_t rows = (c->extent[GEMM_M] + CUDA_TILE - 1) / CUDA_TILE;
-    int64_t columns = (c->extent[GEMM_N] + CUDA_TILE - 1) / CUDA_TILE;
-    set(out, c->extent[GEMM_BATCH] * rows * columns, CUDA_BLOCK, CUDA_TILE_BYTES);
+    CudaTile t = cuda_tile(p, g);
+    set(out, g->contraction->extent[GEMM_BATCH] * t.down * t.across, CUDA_BLOCK, t.shared);
+    out->gpu.resident = t.resident;
     return;
   }
   case GROUP_PACK:

@@ -38,6 +38,8 @@ void read_plan(Emit *em, Expr *e, Cell *cell);
 bool read_uses_index(const Cell *c, int d);
 const char *read_print(const Walk *k, Expr *e, const Cell *c);
 void emit_scaled(StrBuf *out, int64_t coef, const char *text); /* coef * text */
+/* Can the sum be added up in 32 bits, whatever its order? */
+bool read_fits_short(Emit *em, const Linear *s);
 
 /* -- storage.c ------------------------------------------------------------------ */
 bool emit_computes(Emit *em, const Node *n); /* is n computed by this kernel? */

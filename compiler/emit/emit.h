@@ -71,6 +71,7 @@ typedef struct Emit {
   const char *var[IR_MAX_VARS];
   int64_t extent[IR_MAX_VARS];
   int var_level[IR_MAX_VARS];
+  bool short_vars; /* they are declared in 32 bits */
   int row_level;  /* where values computed by this kernel begin to exist */
   bool in_bounds; /* reads need no checks */
   EmitRun run;
@@ -91,6 +92,7 @@ void emit_define(Emit *em, Expr *e, int level, const char *name);
 const EmitMemo *emit_remembered(Emit *em, const Expr *e); /* e's name in scope, or NULL */
 const char *emit_name(Emit *em, const char *stem);        /* a fresh identifier */
 const char *emit_var(Emit *em, int v); /* the name of variable v, to be printed */
+const char *emit_var_type(const Emit *em);
 /* A node's name as part of an identifier, of at most so many characters. */
 const char *emit_stem(Arena *a, const char *name, size_t most);
 const char *emit_ctype(const Emit *em, Type t);           /* of stored values */

@@ -7,5 +7,5 @@ void emit_for(const Emit *em, StrBuf *out, const char *var, const char *from, co
   const Dialect *d = em->dialect;
   if (clauses && d->vector_loop)
     sb_puts(out, dialect_spell(d, em->arena, d->vector_loop, &clauses));
-  sb_printf(out, "for (%s %s = %s; %s < %s; %s++) {\n", d->wide, var, from, var, to, var);
+  sb_printf(out, "for (%s %s = %s; %s < %s; %s++) {\n", emit_var_type(em), var, from, var, to, var);
 }

@@ -23,6 +23,7 @@ const char *emit_element(Emit *em, Node *n, Expr *const *args, int level, bool w
   StrBuf b = {0};
   sb_printf(&b, "%s[", local ? local->name : emit_pointer(em, n, writes));
   bool plain = linear_add(&lin, at, 1) && lin.constant >= 0;
+  plain = plain && (!em->short_vars || read_fits_short(em, &lin));
   for (int i = 0; i < lin.n; i++)
     plain = plain && lin.term[i].atom->kind == E_VAR && lin.term[i].coef > 0;
   if (!plain) {

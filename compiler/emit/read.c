@@ -2,6 +2,7 @@
 /* Reads: positions in buffers and arrays, checks of indices. */
 #include "compiler/emit/cell.h"
 
+#include <math.h>
 #include <string.h>
 
 void emit_scaled(StrBuf *out, int64_t coef, const char *text) {
@@ -39,18 +40,29 @@ bool read_uses_index(const Cell *c, int d) {
   return c->checked[d] || (!c->linear && c->stride[d] != 0);
 }
 
+bool read_fits_short(Emit *em, const Linear *s) {
+  double most = fabs((double)s->constant);
+  for (int i = 0; i < s->n; i++) {
+    int64_t lo, hi;
+    if (!ex_interval(em->g, s->term[i].atom, em->extent, em->nvars, &lo, &hi)) return false;
+    most += fabs((double)s->term[i].coef) * fmax(fabs((double)lo), fabs((double)hi));
+  }
+  return most < 0x1p31;
+}
+
 /* The flat position as a sum of atoms. */
 static void print_linear(const Walk *k, StrBuf *b, const Linear *s) {
   Emit *em = k->em;
+  bool narrow = em->short_vars && read_fits_short(em, s);
   const char *sep = "";
   for (int i = 0; i < s->n; i++) {
     const LinearTerm *t = &s->term[i];
     const Cell *atom = cell_of(k, t->atom);
     sb_puts(b, t->coef < 0 && *sep ? " - " : t->coef < 0 ? "-" : sep);
     const char *text = atom->text;
-    if (t->atom->kind == E_VAR)
+    if (t->atom->kind == E_VAR && (narrow || !em->short_vars))
       text = emit_var(em, (int)t->atom->inum);
-    else if (!atom->wide)
+    else if (!atom->wide && !narrow)
       text = arena_printf(em->arena, "(%s)%s", em->dialect->wide, text);
     emit_scaled(b, t->coef < 0 ? -t->coef : t->coef, text);
     sep = " + ";

@@ -41,6 +41,10 @@ const char *emit_var(Emit *em, int v) {
   return em->var[v];
 }
 
+const char *emit_var_type(const Emit *em) {
+  return em->short_vars ? em->dialect->value[TY_INT] : em->dialect->wide;
+}
+
 const char *emit_ctype(const Emit *em, Type t) { return em->dialect->stored[t]; }
 
 const char *emit_zero(const Emit *em, Reducer r, Type t) {

@@ -224,8 +224,11 @@ static const char *print_leaf(Walk *k, Expr *e, Cell *c) {
   case E_NUM: return print_real(em, e->num);
   case E_INT: return print_int(em, e->inum);
   case E_BOOL: return e->inum ? "1" : "0";
-  case E_VAR:
-    return c->wide ? emit_var(em, (int)e->inum) : shortened(em, emit_var(em, (int)e->inum));
+  case E_VAR: {
+    const char *var = emit_var(em, (int)e->inum);
+    if (c->wide) return em->short_vars ? widened(em, var) : var;
+    return em->short_vars ? var : shortened(em, var);
+  }
   case E_LOOPVAR: {
     int slot = plan_depth(e->loop->node->region);
     em->uses_counters |= 1u << slot;

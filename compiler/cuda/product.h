@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* A kernel of a computed product while it is written. Its text works with fixed names:
+ * row0, column0, batch of the block; m, n, batch and total of an element of the result;
+ * outer, k, batch of an operand's element. Grouped by defining file. */
+#ifndef TDC_CUDA_PRODUCT_H
+#define TDC_CUDA_PRODUCT_H
+
+#include "compiler/cuda/cuda.h"
+
+/* Levels of a text: of the block; of an element. */
+enum { PRODUCT_BLOCK, PRODUCT_ELEMENT };
+
+typedef struct ProductWriter {
+  Emit em;
+  Plan *p;
+  Group *g;
+  Node *n;
+  const Contraction *c;
+  CudaTile tile;
+} ProductWriter;
+
+/* -- product.c ------------------------------------------------------------------ */
+const char *product_take(ProductWriter *w, StrBuf *b); /* into the arena; b is freed */
+/* The variables of an axis from the position along it, those that were named. */
+void product_variables(ProductWriter *w, StrBuf *out, GemmAxisKind kind, const char *at);
+/* Is the operand one read whose neighbours along k lie side by side, or none? Then
+ * neighbouring threads take neighbouring terms, else neighbouring rows. */
+bool product_along_terms(ProductWriter *w, GemmSide side);
+/* An operand's value at (batch, outer, k), whose variables are named and not declared yet;
+ * the statements before it. */
+const char *product_value(ProductWriter *w, GemmSide side, const char **statements);
+/* What is done with an element: its variables, the members of the group in order. */
+const char *product_results(ProductWriter *w);
+
+/* -- product_fma.c, product_mma.c: from the block's place to its end ------------------ */
+const char *product_fma(ProductWriter *w);
+const char *product_mma(ProductWriter *w);
+
+#endif
