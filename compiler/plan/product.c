@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How the operands and the sums of a contraction lie in memory, and whether all of it
  * is a product that a library computes (TargetProducts.library): both operands single
- * reads, each of its axes one run of equal strides, nothing but the sums, or a constant
+ * reads in the type of activations, each of its axes one run of equal strides, nothing but the sums, or a constant
  * times them, as result.
  *
  *     y[b, l, f] = sum over d (x[b, l, d] * w[@i, d, f])
@@ -107,5 +107,6 @@ const TdProduct *plan_library_product(Plan *p, const Group *g) {
   bool all = matrix(p, g, a->node, a->args, GEMM_M, GEMM_K, &x->a) &&
              matrix(p, g, b->node, b->args, GEMM_N, GEMM_K, &x->b) &&
              matrix(p, g, n, own, GEMM_M, GEMM_N, &x->c);
-  return all && x->a.type == x->b.type ? x : NULL;
+  /* factors are rounded to the type of activations: a library only reads them as they are */
+  return all && x->a.type == p->act && x->b.type == p->act ? x : NULL;
 }
