@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* How the operands and the sums of a contraction lie in memory, and whether all of it
  * is a product that a library computes (TargetProducts.library): both operands single
- * reads in the type of activations, each of its axes one run of equal strides, nothing but the sums, or a constant
- * times them, as result.
+ * reads in the type of activations, each of its axes one run of equal strides, nothing
+ * but the sums, or a constant times them, as result.
  *
  *     y[b, l, f] = sum over d (x[b, l, d] * w[@i, d, f])
  * ->  m = b l, n = f, k = d; w lies at i * d f from its first element               */
