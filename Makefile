@@ -15,7 +15,8 @@ IR       = prims expr walk linear fold interval ir clone prune spelling print pr
 LOWER    = lower_error lower_value lower_range lower_given lower_whole lower_reads lower_path \
            lower_scope lower_name lower_file lower_left lower_index lower_expr lower_reduce \
            lower_draw lower_doubt lower_header lower_vjp lower_call lower_foreign lower_stmt \
-           lower_loop lower_place diffusion settings entry inputs models objective sampler domain
+           lower_loop lower_place diffusion settings entry inputs models objective sampler \
+           sampler_param domain
 GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_steep grad_values
 PASSES   = pipeline simplify hoist cse recompute again twice restack tables inline
 EVAL     = eval eval_code eval_ops eval_run
@@ -51,7 +52,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_grad_form test_grad_text test_grad_random test_backend test_backend_random test_chain \
        test_prelude test_numbers test_contract test_diagnostics test_language test_mutations \
        test_output test_narrow test_recompute test_prims test_target test_traffic test_dialect \
-       test_meaning test_bounds test_hints
+       test_meaning test_bounds test_hints test_door
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -159,7 +160,7 @@ $(B)/tests/test_language $(B)/tests/test_mutations $(B)/tests/test_diagnostics: 
 $(B)/tests/test_hints: $(B)/tests/sources.o
 ON_MODELS = grad_text narrow target traffic meaning numbers
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
-SANDBOXED = api checkpoint cli data memory output recompute reference
+SANDBOXED = api checkpoint cli data door memory output recompute reference
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 COMPILED = backend backend_random chain prims target dialect numbers
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o

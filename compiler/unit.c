@@ -318,6 +318,7 @@ static bool compile(Lowering *l, int file) {
   if (train.decl && !l->options->no_update && !finish_objective(l, &train)) return false;
   describe(l);
   finish_graphs(l);
+  unread_parameters(l);
   if (diags_errors(l->d) != before) return false;
   return l->options->check_only || run_backend(l);
 }

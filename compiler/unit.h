@@ -92,7 +92,11 @@ typedef struct UnitParam {
   const char *name;
   UnitParamKind kind;
   double dflt;
-  const char *text; /* default of a PARAM_TEXT */
+  double lo, hi;     /* numbers lie in lo .. hi; an infinite end is open */
+  bool below;        /* and are less than hi */
+  const char *range; /* in words, "0 .. 9", "0 : 10 (below 10)"; NULL: any number */
+  const char *text;  /* default of a PARAM_TEXT */
+  Span span;
 } UnitParam;
 
 /* The driver loop: for t in lo .. hi (inclusive, either direction), or `steps`
@@ -186,5 +190,9 @@ const UnitEntry *unit_entry(const Unit *u, const char *name);
 const UnitSampler *unit_sampler(const Unit *u, const char *name); /* NULL name: the first */
 /* Value k of a sampler's loop of n iterations. */
 int64_t unit_loop_value(const UnitSampler *s, int64_t k, int64_t n);
+
+/* -- lower/sampler_param.c */
+/* May a sampler's number be x? It must be one that a float holds, or an int32, and in range. */
+bool unit_param_takes(const UnitParam *p, double x);
 
 #endif

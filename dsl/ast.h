@@ -157,14 +157,17 @@ typedef VEC(ADecl *) ADecls;
  *   x[b,l,d]           tensor, pattern of index names, `...`, dims or extents
  *   t: id<T>[B]        integers below T
  *   o                  a scalar or an extent
- *   eps = 1e-5         with a default                                        */
+ *   eps = 1e-5         with a default
+ *   k = 0 in 0 .. 9    and where the values lie: a sampler's                 */
 typedef struct AFormal {
   Span span;
   const char *name;
   AExpr *id_bound; /* T of id<T>, or NULL */
   bool is_tensor;  /* brackets were written */
   AItems items;
-  AExpr *dflt; /* or NULL */
+  AExpr *dflt;      /* or NULL */
+  AExpr *lo, *hi;   /* `in lo .. hi`, `in lo : hi` after the default, or NULL */
+  ARangeKind range; /* RANGE_DOTS or RANGE_COLON */
 } AFormal;
 typedef VEC(AFormal) AFormals;
 

@@ -125,6 +125,10 @@ static void dump_formals(StrBuf *out, const char *word, const AFormals *list) {
     if (f->is_tensor) dump_items(out, &f->items);
     if (f->dflt) sb_puts(out, " = ");
     dump_expr(out, f->dflt);
+    if (f->lo) sb_printf(out, " in range:%d ", (int)f->range);
+    dump_expr(out, f->lo);
+    if (f->hi) sb_putc(out, ' ');
+    dump_expr(out, f->hi);
     sb_putc(out, ')');
   }
 }

@@ -328,6 +328,19 @@ AFormal *formal_new(Parser *p, Span at, const Token *name, AExpr *bound, const A
   return f;
 }
 
+AFormal *formal_default(AFormal *f, Span at, AExpr *dflt) {
+  f->span = at;
+  f->dflt = dflt;
+  return f;
+}
+
+AFormal *formal_range(AFormal *f, ARangeKind range, AExpr *lo, AExpr *hi) {
+  f->range = range;
+  f->lo = lo;
+  f->hi = hi;
+  return f;
+}
+
 AExpr *only_id(Parser *p, const Token *name, AExpr *bound, Span at) {
   if (!strcmp(name->text, "id") && bound) return bound;
   Diag *x = syntax_diag(p, 116, at, "unknown kind of parameter '%.40s'", name->text);

@@ -44,6 +44,8 @@ void decl_body(ADecl *d, const Body *body);
 void decl_equation(Parser *p, ADecl *d, AExpr *value, Span equals);
 void decl_finish(ADecl *d, Span at, const Body *grad, bool nocheck);
 AFormal *formal_new(Parser *p, Span at, const Token *name, AExpr *bound, const AItems *items);
+AFormal *formal_default(AFormal *f, Span at, AExpr *dflt);
+AFormal *formal_range(AFormal *f, ARangeKind range, AExpr *lo, AExpr *hi);
 AExpr *only_id(Parser *p, const Token *name, AExpr *bound, Span at);
 
 void attach_docs(Arena *a, AFile *f); /* comment blocks above declarations */

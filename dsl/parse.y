@@ -93,7 +93,7 @@ static void td_error(const Span *at, Parser *p, const char *message);
 %precedence SIGN
 %right '^'
 
-%type <expr> expr arith postfix setting word bound opt_bound opt_default guard
+%type <expr> expr arith postfix setting word bound opt_bound guard
 %type <item> item
 %type <items> items item_list dims
 %type <arg> arg
@@ -179,7 +179,14 @@ formal_list:
   | formal_list ',' formal              { $$ = $1; PUSH($$, *$3); }
   ;
 
-formal: result opt_default              { $$ = $1; $$->dflt = $2; $$->span = @$; } ;
+formal:
+    result
+  | result '=' expr                     { $$ = formal_default($1, @$, $3); }
+  | result '=' expr IN expr DOTS expr
+      { $$ = formal_range(formal_default($1, @$, $3), RANGE_DOTS, $5, $7); }
+  | result '=' expr IN expr ':' expr
+      { $$ = formal_range(formal_default($1, @$, $3), RANGE_COLON, $5, $7); }
+  ;
 
 results:
     result                              { $$ = NEW(p->arena, AFormals); PUSH($$, *$1); }
@@ -187,8 +194,6 @@ results:
   ;
 
 result: NAME opt_bound dims             { $$ = formal_new(p, @$, $1, $2, $3); } ;
-
-opt_default: %empty { $$ = NULL; } | '=' expr { $$ = $2; } ;
 
 opt_bound: %empty { $$ = NULL; } | ':' bound { $$ = $2; } ;
 

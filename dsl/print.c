@@ -109,16 +109,21 @@ static void write_binds(Writer *w, const ABinds *list) {
   }
 }
 
+/* lo .. hi, lo:hi, or hi alone, behind `in`. */
+static void write_range(Writer *w, ARangeKind kind, const AExpr *lo, const AExpr *hi) {
+  write_text(w, " in ");
+  if (kind != RANGE_COUNT) {
+    write_range_end(w, lo);
+    write_text(w, kind == RANGE_DOTS ? " .. " : ":");
+  }
+  write_range_end(w, hi);
+}
+
 static void write_loop(Writer *w, const AStmt *s) {
   sb_printf(w->out, "%s %s", s->is_scan ? "scan" : "for", s->var);
   if (s->next_var) sb_printf(w->out, ", %s", s->next_var);
   if (s->has_range) {
-    write_text(w, " in ");
-    if (s->range != RANGE_COUNT) {
-      write_range_end(w, s->lo);
-      write_text(w, s->range == RANGE_DOTS ? " .. " : ":");
-    }
-    write_range_end(w, s->hi);
+    write_range(w, s->range, s->lo, s->hi);
     if (s->steps) {
       write_text(w, " steps ");
       write_range_end(w, s->steps);
@@ -236,6 +241,7 @@ static void write_formal(Writer *w, const AFormal *f) {
     write_text(w, " =");
     write_value(w, f->dflt);
   }
+  if (f->lo) write_range(w, f->range, f->lo, f->hi);
   write_place(w, f->span);
 }
 

@@ -48,7 +48,8 @@ loss main(x: id<V>[B,L]) {
 # and top_k act on the distribution over symbols that the network implies:
 # x0 = (x - sigma eps) / signal, clamped to probabilities. matched = 1 starts at
 # N(sqrt(abar_T) unigram, 1 - abar_T), which this schedule's x_T is; 0 at N(0, 1).
-sampler ddpm(temperature = 1.0, top_k = 0, matched = 0, steps = 128, prompt = "") {
+sampler ddpm(temperature = 1.0 in 0 .. 10, top_k = 0 in 0 .. V,
+    matched = 0 in 0 .. 1, steps = 128, prompt = "") {
   state x[b,l,v] = matched != 0
       ? sqrt(noise.abar[T-1]) * text.unigram[v] + sqrt(1 - noise.abar[T-1]) * normal()
       : normal()
@@ -68,10 +69,11 @@ sampler ddpm(temperature = 1.0, top_k = 0, matched = 0, steps = 128, prompt = ""
   emit prompt.given[l] ? prompt[l] : argmax[v](x[b,l,v])
 }
 
-# Estimates of one-hot symbols to probabilities: raised to 1 / temperature, the
-# top_k largest kept (0: all), normalised.
+# Estimates of one-hot symbols to probabilities: raised to 1 / temperature (at 0:
+# the greatest alone), the top_k largest kept (0: all), normalised.
 op sharpen(x0[b,l,v], temperature, top_k) -> p[b,l,v] {
-  score[b,l,v] = log(clamp(x0[b,l,v], 0.0001, 1)) / temperature
+  known[b,l,v] = log(clamp(x0[b,l,v], 0.0001, 1))
+  score = tempered(known, temperature)
   place[b,l,v] = sum[u](x0[b,l,u] > x0[b,l,v] ? 1 : 0)
   p[b,l,v] = softmax[v | top_k == 0 || place[b,l,v] < top_k](score[b,l,v])
 }

@@ -212,7 +212,7 @@ static bool sample(const File *f, Running *r, const UnitSampler *s, const TdSett
   return good && seen->good && seen->frames == 1;
 }
 
-/* Freely, from a beginning, and around letters in the middle. */
+/* Freely, from a beginning, around letters in the middle, and at a temperature of 0. */
 static bool check_sampler(const File *f, Running *r, const UnitSampler *s) {
   static const char *const given[] = {"", "The ", "__e__d"};
   bool good = true;
@@ -223,6 +223,8 @@ static bool check_sampler(const File *f, Running *r, const UnitSampler *s) {
     if (!one) fprintf(stderr, "%s: sampler %s, prompt '%s'\n", f->path, s->name, given[i]);
     good = good && one;
   }
+  static const TdSetting greedy = {"temperature", "0"};
+  if (takes(s, greedy.name)) good = sample(f, r, s, &greedy, 1, &(Seen){0}) && good;
   return good;
 }
 

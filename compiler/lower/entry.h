@@ -84,6 +84,17 @@ bool build_objective(Lowering *l, TrainSettings *t);
 /* Gradients and the optimizer's updates, once the parameters' layout is fixed. */
 bool finish_objective(Lowering *l, TrainSettings *t);
 
+/* -- sampler_param.c ------------------------------------------------------------------- */
+/* The parameters of sampler d as inputs of the entry, named in s. The first time u is told of
+ * them. False after an error. */
+bool bind_sampler_parameters(Lowering *l, Scope *s, const ADecl *d, UnitSampler *u);
+/* A number that must lie in lo .. hi besides. */
+void unit_param_within(Arena *a, UnitParam *p, double lo, double hi);
+
+/* Warns of parameters that nothing a sampler makes depends on. The entries are whole and
+ * pruned. */
+void unread_parameters(Lowering *l);
+
 /* -- sampler.c ------------------------------------------------------------------------- */
 bool build_samplers(Lowering *l);
 

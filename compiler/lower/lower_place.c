@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which statements stand where: `minimize` in a loss, `state` before a sampler's
- * loop, `param` in what owns parameters. Checked once, on the syntax; lowering
- * skips what was found. */
+ * loop, `param` in what owns parameters, ranges at a sampler. Checked once, on the syntax;
+ * lowering skips what was found. */
 #include "compiler/lower/lower.h"
 
 enum { IN_OP = 1, IN_BLOCK = 2, IN_LOSS = 4, IN_METRIC = 8, IN_SAMPLER = 16, IN_GRAD = 32 };
@@ -78,9 +78,20 @@ static void statements(Lowering *l, const ADecl *d, const AStmts *body, int plac
   }
 }
 
+/* What a user gives at the door has a range; what a program gives is proved. */
+static void ranges(Lowering *l, const ADecl *d) {
+  for (int i = 0; i < d->formals.n; i++) {
+    const AFormal *f = &d->formals.at[i];
+    if (!f->lo) continue;
+    Diag *x = lower_error(l, 422, f->lo->span, "only a sampler's parameter has a range");
+    diag_hint(l->d, x, "min(max(%s, LO), HI) keeps a number inside", f->name);
+  }
+}
+
 void find_misplaced(Lowering *l, const ADecl *d) {
   int place = place_of(d->kind);
   if (!place) return;
+  if (d->kind != D_SAMPLER) ranges(l, d);
   statements(l, d, &d->body, place, 0);
   statements(l, d, &d->grad.body, IN_GRAD, 0);
 }

@@ -33,65 +33,6 @@ typedef struct Sampler {
   VEC(Node *) state_nodes; /* of the entry being built */
 } Sampler;
 
-static bool bind_params(Sampler *p, Scope *s, bool first) {
-  Lowering *l = p->l;
-  ADecl *d = p->d;
-  VEC(UnitParam) params = {0};
-  for (int i = 0; i < d->formals.n; i++) {
-    AFormal *f = &d->formals.at[i];
-    UnitParam u = {.name = f->name};
-    if (!f->dflt) {
-      Diag *x =
-          lower_error(l, 418, f->span, "a sampler's parameter needs a default: it becomes a flag");
-      diag_hint(l->d, x, "%s = 1.0, or %s = \"\" for a text", f->name, f->name);
-      return false;
-    }
-    Value *v = lower_expr(l, s, f->dflt);
-    if (v->kind == V_TEXT) {
-      int64_t window = l->loss_window, hi = l->vocab;
-      const char *wid = NULL, *vid = l->vocab_id;
-      if (f->items.n == 1 && f->items.at[0].expr &&
-          !lower_extent(l, s, f->items.at[0].expr, &window, &wid))
-        return false;
-      if (f->id_bound && !lower_extent(l, s, f->id_bound, &hi, &vid)) return false;
-      if (!window || !hi) {
-        if (diags_errors(l->d) > 0) return false; /* what would say it is wrong already */
-        Diag *x =
-            lower_error(l, 418, f->span,
-                        "nothing says how long the text '%s' may be, or of which symbols", f->name);
-        diag_hint(l->d, x, "%s: id<V>[L] = \"\"", f->name);
-        return false;
-      }
-      u.kind = PARAM_TEXT;
-      u.text = v->str;
-      Value *ids = entry_input(l, arena_printf(l->arena, "%s.ids", f->name), TY_INT, 1, &window,
-                               &wid, 0, hi - 1, NULL, f->span);
-      ids->id = vid;
-      ids->what = f->name;
-      ids->given = entry_input(l, arena_printf(l->arena, "%s.mask", f->name), TY_BOOL, 1, &window,
-                               &wid, 0, 1, NULL, f->span);
-      scope_set(l, s, f->name, ids, f->span);
-    } else if (v->kind == V_NUM) {
-      if (!whole_constant(l, v, f->span)) return false;
-      u.kind = v->is_int ? PARAM_INT : PARAM_REAL;
-      u.dflt = v->is_int ? (double)v->inum : v->num;
-      Value *in = entry_input(l, f->name, v->is_int ? TY_INT : TY_REAL, 0, NULL, NULL,
-                              v->is_int ? -((int64_t)1 << 31) : 0,
-                              v->is_int ? ((int64_t)1 << 31) - 1 : 0, NULL, f->span);
-      scope_set(l, s, f->name, in, f->span);
-    } else {
-      lower_error(l, 418, f->span, "a sampler's parameter is a number or a text");
-      return false;
-    }
-    vec_push(l->arena, &params, u);
-  }
-  if (first) {
-    p->u->params = params.at;
-    p->u->nparams = params.n;
-  }
-  return true;
-}
-
 static StateInfo *state_info(Sampler *p, const char *name) {
   for (int i = 0; i < p->states.n; i++)
     if (p->states.at[i].name == name) return &p->states.at[i];
@@ -192,25 +133,25 @@ static bool loop_bounds(Sampler *p, Scope *s) {
   u->lo = lo;
   u->hi = hi;
   u->steps = (u->lo > u->hi ? u->lo - u->hi : u->hi - u->lo) + 1;
-  if (st->steps) {
-    if (st->steps->kind == A_NAME)
-      for (int i = 0; i < u->nparams; i++)
-        if (u->params[i].kind == PARAM_INT && u->params[i].name == st->steps->name) {
-          u->steps_param = u->params[i].name;
-          u->steps = (int64_t)u->params[i].dflt;
-        }
-    if (!u->steps_param) {
-      double n;
-      bool whole;
-      if (!lower_number(l, s, st->steps, &n, &whole)) return false;
-      u->steps = (int64_t)n;
-    }
-    int64_t span = (u->lo > u->hi ? u->lo - u->hi : u->hi - u->lo) + 1;
-    if (u->steps < 1 || u->steps > span) {
-      lower_error(l, 405, st->steps->span, "'steps' must lie in 1 .. %lld, the values of the loop",
-                  (long long)span);
-      return false;
-    }
+  int64_t span = u->steps;
+  UnitParam *named = NULL;
+  if (!st->steps) return true;
+  for (int i = 0; i < u->nparams && st->steps->kind == A_NAME; i++)
+    if (u->params[i].kind == PARAM_INT && u->params[i].name == st->steps->name)
+      named = &u->params[i];
+  if (named) {
+    u->steps_param = named->name;
+    u->steps = (int64_t)named->dflt;
+    unit_param_within(l->arena, named, 1, (double)span);
+  } else {
+    double n;
+    if (!lower_number(l, s, st->steps, &n, NULL)) return false;
+    u->steps = (int64_t)n;
+  }
+  if (u->steps < 1 || u->steps > span) {
+    lower_error(l, 405, st->steps->span, "'steps' must lie in 1 .. %lld, the values of the loop",
+                (long long)span);
+    return false;
   }
   return true;
 }
@@ -243,7 +184,7 @@ static bool build_init(Sampler *p, bool *open) {
   Context c = context_begin(l, e);
   l->draw_path = p->d->name;
   Scope *s = scope_new(l, p->fn->scope, true);
-  bool ok = *open = bind_params(p, s, true);
+  bool ok = *open = bind_sampler_parameters(l, s, p->d, p->u);
   ok = ok && prologue(p, s, true);
   if (*open && p->loop) *open = loop_bounds(p, s);
   ok = ok && *open;
@@ -263,7 +204,7 @@ static bool build_step(Sampler *p) {
     Context c = context_begin(l, e);
     l->draw_path = p->d->name;
     Scope *s = scope_new(l, p->fn->scope, true);
-    bool ok = bind_params(p, s, false) && prologue(p, s, false);
+    bool ok = bind_sampler_parameters(l, s, p->d, p->u) && prologue(p, s, false);
     bool widened = false;
     bind_loop_vars(p, s);
     Value *step =
@@ -355,7 +296,7 @@ static bool build_emit(Sampler *p) {
   Context c = context_begin(l, e);
   l->draw_path = p->d->name;
   Scope *s = scope_new(l, p->fn->scope, true);
-  bool ok = bind_params(p, s, false) && prologue(p, s, false);
+  bool ok = bind_sampler_parameters(l, s, p->d, p->u) && prologue(p, s, false);
   bool emitted = false;
   for (int i = p->loop ? p->loop_at + 1 : p->loop_at; i < p->d->body.n; i++) {
     AStmt *st = p->d->body.at[i];

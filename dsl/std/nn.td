@@ -144,3 +144,14 @@ op squared_error(x[...], y[...]) -> d[...] = (x[...] - y[...])^2
 
 # KL(N(mu, e^logvar) || N(0, 1)) at each place, in nats (Kingma and Welling 2014).
 op kl_normal(mu[...], logvar[...]) -> y[...] = 0.5 * (mu[...]^2 + exp(logvar[...]) - 1 - logvar[...])
+
+# ---- sampling ----------------------------------------------------------------------------
+
+# Logits at a temperature, the greatest of each row at 0: z / temperature but for a number
+# that a softmax does not see. At 0 what is not the greatest is -inf, so that a softmax or a
+# draw is greedy; equal ones share.
+op tempered(z[..., v], temperature) -> y[..., v] {
+  top[...] = max[v](z[..., v])
+  cold[..., v] = z[..., v] < top[...] && temperature <= 0
+  y[..., v] = z[..., v] == top[...] ? 0.0 : cold[..., v] ? -inf : (z[..., v] - top[...]) / temperature
+}

@@ -248,8 +248,9 @@ int cli_sample_parameters(Cli *c) {
           printf("  --%s TEXT%*s default \"%s\"\n", q->name, (int)(20 - strlen(q->name) % 20), "",
                  q->text);
         else
-          printf("  --%s %s%*s default %s\n", q->name, q->kind == PARAM_INT ? "N   " : "X   ",
-                 (int)(20 - strlen(q->name) % 20), "", value);
+          printf("  --%s %s%*s default %s%s%s\n", q->name, q->kind == PARAM_INT ? "N   " : "X   ",
+                 (int)(20 - strlen(q->name) % 20), "", value, q->range != NULL ? ", in " : "",
+                 q->range != NULL ? q->range : "");
       }
     }
     code = cli_done(c);

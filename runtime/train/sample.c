@@ -29,10 +29,10 @@ static bool number_of(const SampleRequest *r, const UnitParam *p, double *out, T
   *out = p->dflt;
   if (text == NULL) return true;
   *out = parse_double(text, &end);
-  bool whole = p->kind == PARAM_REAL || *out == floor(*out);
-  if (*text != '\0' && *end == '\0' && isfinite(*out) && whole) return true;
-  return td_fail(err, TD_BAD_USAGE, "--%s takes %s, not '%.100s'", p->name,
-                 p->kind == PARAM_INT ? "a whole number" : "a number", text);
+  if (*text != '\0' && *end == '\0' && unit_param_takes(p, *out)) return true;
+  return td_fail(err, TD_BAD_USAGE, "--%s takes %s%s%s, not '%.100s'", p->name,
+                 p->kind == PARAM_INT ? "a whole number" : "a number",
+                 p->range != NULL ? " in " : "", p->range != NULL ? p->range : "", text);
 }
 
 /* The character as it was typed if a terminal can show it, else its first byte. */
@@ -111,10 +111,7 @@ bool sample_check(const SampleRequest *r, int64_t *steps, TdError *err) {
     if (p->kind == PARAM_TEXT && !readable(r, p, err)) return false;
     if (p->kind == PARAM_TEXT) continue;
     if (!number_of(r, p, &x, err)) return false;
-    if (s->steps_param == NULL || strcmp(p->name, s->steps_param) != 0) continue;
-    if (!(x >= 1 && x <= 1e6))
-      return td_fail(err, TD_BAD_USAGE, "--%s must lie in 1 .. 1000000", p->name);
-    *steps = (int64_t)x;
+    if (s->steps_param != NULL && strcmp(p->name, s->steps_param) == 0) *steps = (int64_t)x;
   }
   return true;
 }

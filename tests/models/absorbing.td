@@ -40,11 +40,11 @@ loss main(x: id<V>[B,L]) {
 
 op masked(x: id<V>[b,l], hidden[b,l]) -> y[b,l] { y[b,l] = hidden[b,l] ? V : x[b,l] }
 
-sampler confident(temperature = 0.5, steps = 12, prompt = "") {
+sampler confident(temperature = 0.5 in 0 .. 10, steps = 12, prompt = "") {
   state x[b,l] = prompt.given[l] ? prompt[l] : V
   for t, u in T-1 .. 0 steps steps {
     z = net(x)
-    pick[b,l] = categorical[v](z[b,l,v] / max(temperature, 0.001))
+    pick[b,l] = categorical[v](tempered(z, temperature)[b,l,v])
     lse[b,l] = logsumexp[v](z[b,l,v])
     sure[b,l] = x[b,l] == V ? z[b,l,pick[b,l]] - lse[b,l] : -inf
     place[b,l] = sum[m](sure[b,m] > sure[b,l] || (sure[b,m] == sure[b,l] && m < l) ? 1 : 0)

@@ -48,7 +48,7 @@ loss main(x: id<V>[B,L+1]) {
   minimize mean[b,l](logsumexp[v](z[b,l,v]) - z[b,l,x[b,l+1]])
 }
 
-sampler cached(temperature = 0.0, prompt: id<V>[L] = "") {
+sampler cached(temperature = 0.0 in 0 .. 10, prompt: id<V>[L] = "") {
   state x[b,l] = prompt.given[l] ? prompt[l] : 0
   state kc[n in N, b, s, h, e] = 0.0
   state vc[n in N, b, s, h, e] = 0.0
@@ -61,7 +61,7 @@ sampler cached(temperature = 0.0, prompt: id<V>[L] = "") {
   emit x[b,l]
 }
 
-sampler uncached(temperature = 0.0, prompt: id<V>[L] = "") {
+sampler uncached(temperature = 0.0 in 0 .. 10, prompt: id<V>[L] = "") {
   state x[b,l] = prompt.given[l] ? prompt[l] : 0
   for i in 0 .. L-2 {
     z = logits_of(x)

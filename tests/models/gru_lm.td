@@ -26,11 +26,11 @@ loss main(x: id<V>[B,L+1]) {
 op shifted(x: id<V>[b,l]) -> y[b,l-1] { y[b, s in l-1] = x[b,s+1] }
 
 # One symbol at a time; the whole prefix is read again at each (see causal.td for a cache).
-sampler left(temperature = 0.8, prompt: id<V>[L] = "") {
+sampler left(temperature = 0.8 in 0 .. 10, prompt: id<V>[L] = "") {
   state x[b in B, l in L] = prompt.given[l] ? prompt[l] : uniform(V)
   for i in 0 .. L-2 {
     z = net(x)
-    next[b] = categorical[v](z[b,i,v] / temperature)
+    next[b] = categorical[v](tempered(z, temperature)[b,i,v])
     x[b,s] = s == i + 1 ? (prompt.given[s] ? prompt[s] : next[b]) : x[b,s]
   }
   emit x[b,s]

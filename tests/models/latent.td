@@ -35,7 +35,7 @@ loss main(x: id<V>[B,L]) {
   minimize recon + beta * kl / L
 }
 
-sampler prior(temperature = 1.0) {
+sampler prior() {
   state z[B,Z] ~ normal()
   state c[B,C] ~ uniform()
   hard[b, c2 in C] = argmax[k](c[b,k]) == c2 ? 1.0 : 0.0

@@ -32,11 +32,11 @@ metric bits(x: id<V>[B,L+1]) {
   report mean[b,l](logsumexp[v](z[b,l,v]) - z[b,l,x[b,l+1]]) / log(2)
 }
 
-sampler left(temperature = 1.0) {
+sampler left(temperature = 1.0 in 0 .. 10) {
   state x[B,L] ~ uniform(V)
   for i in 0 .. L-2 {
     z = net(x)
-    next[b] = categorical[v](z[b,i,v] / temperature)
+    next[b] = categorical[v](tempered(z, temperature)[b,i,v])
     x[b,s] = s == i + 1 ? next[b] : x[b,s]
   }
   emit x[b,s]

@@ -35,10 +35,10 @@ loss main(x: id<V>[B,L]) {
 }
 
 # q(x_{t-1} | x_t, x_0) for uniform noise, with the network's guess of x_0.
-sampler posterior(temperature = 1.0) {
+sampler posterior(temperature = 1.0 in 0 .. 10) {
   state x[B,L] ~ uniform(V)
   for t in T-1 .. 0 {
-    p0[b,l,v] = softmax[v](denoise(x, t)[b,l,v] / temperature)
+    p0[b,l,v] = softmax[v](tempered(denoise(x, t), temperature)[b,l,v])
     a = noise.keep[t]
     before = t > 0 ? noise.kept[t-1] : 1.0
     like[b,l,v] = a * (x[b,l] == v ? 1.0 : 0.0) + (1 - a) / V

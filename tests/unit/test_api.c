@@ -18,7 +18,7 @@ static const char model[] =
     SANDBOX_MODEL("h") "model twice(x[B,L]) -> y[B,L] { y = 2 * x }\n"
                        "sampler flat(steps = 2) {\n"
                        "  state s[b in B, l in L, v in V] = normal()\n"
-                       "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + normal() }\n"
+                       "  for t in 2 .. 0 steps steps { s[b,l,v] = s[b,l,v] + normal() }\n"
                        "  emit argmax[v](s[b,l,v])\n"
                        "}\n"
                        "train { loss main  adam(lr = 0.01)  batch B  steps 4 }\n";

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* What users give at the door: a sampler's numbers in their ranges, a temperature of 0,
+ * flags that do not go together. Runs the tdc that was built beside this test. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "compiler/unit.h"
+#include "runtime/td.h"
+#include "tests/sandbox.h"
+
+/* text.txt has 28 symbols: the blank, the comma, a .. z. The likeliest at place l is number
+ * 3 l, the next one follows close behind: greedy text is " behknqt", by hand. */
+static const char model[] = SANDBOX_MODEL(
+    "h") "sampler pick(temperature = 1.0 in 0 : 10, top_k = 0 in 0 : V + 1, share = 0.1 in 0 .. "
+         "0.1, any = 1.0, steps = 2, prompt = \"\") {\n"
+         "  state x[b in B, l in L] = 0\n"
+         "  for t in 2 .. 0 steps steps {\n"
+         "    z[b,l,v in V] = v == 3 * l ? 1.0 : v == 3 * l + 1 ? 0.9 : 0.0\n"
+         "    kept[b,l,v] = top_k == 0 || v < top_k ? share * any * z[b,l,v] : -inf\n"
+         "    y[b,l] = categorical[v](tempered(kept, temperature)[b,l,v])\n"
+         "    x[b,l] = prompt.given[l] ? prompt[l] : y[b,l]\n"
+         "  }\n"
+         "  emit x[b,l]\n"
+         "}\n"
+         "train { loss main  adam(lr = 0.01)  batch B  steps 4 }\n";
+
+static int enter_folder(void **state) {
+  if (sandbox_enter(state) != 0) return -1;
+  sandbox_write("m.td", model);
+  return 0;
+}
+
+static void sample(const char *flags, int code, const char *what) {
+  char line[512];
+  snprintf(line, sizeof line, "sample m.td --untrained -q %s", flags);
+  sandbox_says(line, NULL, code, what, true);
+}
+
+static void test_ranges(void **state) {
+  (void)state;
+  sample("--temperature -1", 2, "--temperature takes a number in 0 : 10 (below 10), not '-1'");
+  sample("--temperature 10", 2, "below 10");
+  sample("--temperature 9.99999999999", 2, "below 10"); /* 10 as a float */
+  sample("--temperature 9.5", 0, "");
+  sample("--temperature nan", 2, "takes a number in");
+  sample("--top_k=-3", 2, "--top_k takes a whole number in 0 .. 28, not '-3'");
+  sample("--top_k 29", 2, "0 .. 28");
+  sample("--top_k 28", 0, "");
+  sample("--top_k 1.5", 2, "a whole number");
+  sample("--share 0.1", 0, ""); /* the end is in it, though the float is above */
+  sample("--share 0.11", 2, "--share takes a number in 0 .. 0.1, not '0.11'");
+  sample("--any -1e30", 0, "");
+  sample("--any 1e39", 2, "--any takes a number, not '1e39'"); /* no float is */
+  sample("--steps 3", 0, "");
+  sample("--steps 4", 2, "--steps takes a whole number in 1 .. 3, not '4'");
+  sample("--steps 0", 2, "1 .. 3");
+  sample("--help", 0, "default 1, in 0 : 10 (below 10)");
+}
+
+static void test_ranges_of_the_library(void **state) {
+  (void)state;
+  TdError err = {0};
+  const TdOptions o = {.offline = true, .reference = true};
+  Td *td = td_open("m.td", &o, &err);
+  char *text = NULL;
+  if (td == NULL) fail_msg("%s", err.message);
+  const TdSetting cold = {"temperature", "-0.5"}, greedy = {"temperature", "0"};
+  assert_false(td_sample(td, NULL, &cold, 1, 1, &text, &err));
+  assert_int_equal(err.status, TD_BAD_USAGE);
+  assert_non_null(strstr(err.message, "--temperature takes a number in 0 : 10"));
+  assert_true(td_sample(td, NULL, &greedy, 1, 1, &text, &err));
+  assert_string_equal(text, " behknqt");
+  free(text);
+  td_close(td);
+}
+
+/* At 0 the greatest is taken, whatever the seed, compiled and evaluated. */
+static void test_temperature_zero(void **state) {
+  (void)state;
+  static const char *const zeros[] = {"0", "-0", "1e-45", "1e-30"};
+  for (int i = 0; i < 4; i++)
+    for (int seed = 1; seed < 4; seed++) {
+      char flags[64];
+      snprintf(flags, sizeof flags, "--seed %d --temperature=%s", seed, zeros[i]);
+      sample(flags, 0, " behknqt\n");
+      snprintf(flags, sizeof flags, "--reference --seed %d --temperature=%s", seed, zeros[i]);
+      sample(flags, 0, " behknqt\n");
+    }
+  sandbox_says("sample m.td --untrained -q --temperature 9", NULL, 0, " behknqt\n", false);
+}
+
+static void test_what_a_number_takes(void **state) {
+  (void)state;
+  UnitParam whole = {.kind = PARAM_INT, .lo = -3, .hi = 7};
+  assert_true(unit_param_takes(&whole, -3) && unit_param_takes(&whole, 7));
+  assert_false(unit_param_takes(&whole, -4) || unit_param_takes(&whole, 8));
+  assert_false(unit_param_takes(&whole, 0.5));
+  UnitParam real = {.kind = PARAM_REAL, .lo = -1, .hi = 1, .below = true};
+  assert_true(unit_param_takes(&real, -1) && unit_param_takes(&real, 0.99));
+  assert_false(unit_param_takes(&real, 1) || unit_param_takes(&real, 0.999999999999));
+}
+
+int main(int argc, char **argv) {
+  (void)argc;
+  if (!sandbox_find(argv[0])) return 1;
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_ranges),
+      cmocka_unit_test(test_ranges_of_the_library),
+      cmocka_unit_test(test_temperature_zero),
+      cmocka_unit_test(test_what_a_number_takes),
+  };
+  return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
+}
