@@ -402,6 +402,11 @@ static bool lower_updates(Lowering *l, TrainSettings *t, Node **adjoint) {
   if (t->clip) {
     double most;
     if (!lower_number(l, s, t->clip, &most, NULL)) return false;
+    if (!(most > 0)) {
+      Diag *x = lower_error(l, 411, t->clip->span, "'clip' must be above 0, this is %g", most);
+      diag_hint(l->d, x, "it is the largest norm that the gradients may have: clip 1.0");
+      return false;
+    }
     scale = clip_scale(l, flats, most, at);
   }
   for (int k = 0; k < 2; k++) {

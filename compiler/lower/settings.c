@@ -31,6 +31,29 @@ static void unknown_key(Lowering *l, const AExpr *e, const char *where, const ch
   diag_hint_near(l->d, x, w, keys, n);
 }
 
+/* The keys that were read in one block. */
+typedef struct Keys {
+  VEC(const AExpr *) at;
+} Keys;
+
+/* Is it the first `what`? Else what the first one said would be dropped. */
+static bool first_of(Lowering *l, Keys *keys, const AExpr *e, const char *what) {
+  for (int i = 0; i < keys->at.n; i++) {
+    const AExpr *first = keys->at.at[i];
+    if (first->kind != e->kind || (e->kind == A_NAME && strcmp(first->name, e->name) != 0))
+      continue;
+    Diag *x = lower_error(l, 403, e->span, "a second %s", what);
+    diag_note(l->d, x, first->span, "the first is here");
+    return false;
+  }
+  vec_push(l->arena, &keys->at, e);
+  return true;
+}
+
+static bool first_word(Lowering *l, Keys *keys, const AExpr *e) {
+  return e->kind != A_NAME || first_of(l, keys, e, arena_printf(l->arena, "'%s'", e->name));
+}
+
 static const AExpr *next(Lowering *l, ADecl *d, int *i, const char *key, const char *what) {
   if (*i + 1 < d->settings.n) return d->settings.at[++*i];
   lower_error(l, 410, d->settings.at[*i]->span, "'%s' needs %s after it", key, what);
@@ -57,6 +80,7 @@ static bool number_after(Lowering *l, Scope *s, ADecl *d, int *i, const char *ke
 bool settings_data(Lowering *l, Data *x, Scope *s) {
   static const char *const keys[] = {"source", "tokens", "split", "seed"};
   ADecl *d = x->decl;
+  Keys read = {0};
   double v;
   x->info.name = d->name;
   x->info.split = 0.9;
@@ -64,6 +88,7 @@ bool settings_data(Lowering *l, Data *x, Scope *s) {
   x->info.span = d->name_span;
   for (int i = 0; i < d->settings.n; i++) {
     const AExpr *e = d->settings.at[i];
+    if (!first_word(l, &read, e)) return false;
     if (is_word(e, "source")) {
       const AExpr *src = next(l, d, &i, "source", "a path or the name of a corpus, in quotes");
       if (!src) return false;
@@ -113,6 +138,7 @@ typedef struct TrainReader {
   Scope *s;
   TrainSettings *t;
   int i; /* the setting being read */
+  Keys read;
 } TrainReader;
 
 static bool train_count(TrainReader *r, const char *key, double min, double max, int64_t *out) {
@@ -197,13 +223,10 @@ static bool train_setting(TrainReader *r, const AExpr *e) {
   ADecl *d = r->t->decl;
   UnitTrain *u = &l->unit->train;
   if (e->kind == A_CALL) {
-    if (r->t->optimizer) {
-      lower_error(l, 412, e->span, "a second optimizer");
-      return false;
-    }
     r->t->optimizer = e;
-    return true;
+    return first_of(l, &r->read, e, "optimizer");
   }
+  if (!first_word(l, &r->read, e)) return false;
   if (is_word(e, "loss") || is_word(e, "on") || is_word(e, "sample")) return train_named(r, e);
   if (is_word(e, "checkpoint") || is_word(e, "eval") || is_word(e, "log"))
     return train_repeated(r, e);
@@ -245,12 +268,14 @@ bool settings_train(Lowering *l, TrainSettings *t, ADecl *d, Scope *s) {
 
 bool settings_precision(Lowering *l, ADecl *d) {
   static const char *const keys[] = {"param", "act", "acc"};
+  Keys read = {0};
   for (int i = 0; i < d->settings.n; i++) {
     const AExpr *e = d->settings.at[i];
     if (!is_word(e, "param") && !is_word(e, "act") && !is_word(e, "acc")) {
       unknown_key(l, e, "precision", keys, 3);
       return false;
     }
+    if (!first_word(l, &read, e)) return false;
     const AExpr *t = next(l, d, &i, e->name, "a storage type");
     if (!t) return false;
     bool act = is_word(e, "act");
