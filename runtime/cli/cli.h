@@ -84,6 +84,12 @@ struct Cli {
 
 /* -- options.c ---------------------------------------------------------------- */
 extern const Flag cli_flags[]; /* the last one without a name */
+/* Of two flags that a command takes: one only with the other, or never both. */
+typedef struct FlagRule {
+  const char *flag, *other;
+  bool needs;
+} FlagRule;
+extern const FlagRule cli_flag_rules[]; /* the last one without a name */
 
 /* -- flags.c ------------------------------------------------------------------ */
 /* Fills c from the words after the command. False after a message (exit 2). */

@@ -112,6 +112,20 @@ static bool parse_flag(Cli *c, char **words, int n, int *i) {
   return add_flag(c, f, value);
 }
 
+/* Nothing that was given may be without effect. */
+static bool rules_hold(const Cli *c) {
+  for (const FlagRule *r = cli_flag_rules; r->flag != NULL; r++) {
+    if (find_long(c->command, r->flag, strlen(r->flag)) == NULL ||
+        find_long(c->command, r->other, strlen(r->other)) == NULL || !cli_has(c, r->flag) ||
+        cli_has(c, r->other) == r->needs)
+      continue;
+    cli_usage(c, r->needs ? "--%s goes with --%s" : "--%s and --%s exclude each other", r->flag,
+              r->other);
+    return false;
+  }
+  return true;
+}
+
 bool cli_parse(Cli *c, int n, char **words) {
   c->given = calloc((size_t)n + 1, sizeof *c->given);
   c->args = calloc((size_t)n + 1, sizeof *c->args);
@@ -129,6 +143,7 @@ bool cli_parse(Cli *c, int n, char **words) {
     }
   }
   if (cli_has(c, "help")) return true;
+  if (!rules_hold(c)) return false;
   if (c->nargs >= c->command->least && c->nargs <= c->command->most) return true;
   cli_usage(c, "`tdc %s` takes %s", c->command->name,
             c->command->arguments[0] != '\0' ? c->command->arguments : "no arguments");

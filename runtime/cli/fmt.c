@@ -23,11 +23,8 @@ static bool format_file(Cli *c, const char *path, StrBuf *out, const char *text,
     ast_print_file(file, out);
   } else {
     StrBuf s = {0};
-    if (c->json)
-      diags_print_json(d, &s);
-    else
-      diags_print(d, &s, c->err.colour);
-    fputs(s.s != NULL ? s.s : "", c->json ? stdout : stderr);
+    diags_print(d, &s, c->err.colour);
+    fputs(s.s != NULL ? s.s : "", stderr);
     sb_free(&s);
     *code = TD_BAD_FILE;
   }

@@ -60,8 +60,9 @@ static const Command commands[] = {
      "tdc profile models/shakespeare.td --trace step.json\n",
      1, 2, false, cli_profile, NULL},
     {"export", CLI_EXPORT, "FILE.td", "write the weights alone, in half precision",
-     "tdc export models/shakespeare.td -o models/shakespeare.safetensors\n", 1, 1, false,
-     cli_export, NULL},
+     "tdc export models/shakespeare.td -o models/shakespeare.safetensors\n"
+     "tdc export models/shakespeare.td --untrained --seed 3 -o fresh.safetensors\n",
+     1, 1, false, cli_export, NULL},
     {"explain", CLI_EXPLAIN, "[CODE]", "what an error code means; without one, all codes",
      "tdc explain E0204\n", 0, 1, false, cli_explain, NULL},
     {"doctor", CLI_DOCTOR, "", "what this machine offers: compiler, vectors, peak, cache",

@@ -33,12 +33,6 @@ static int unknown_pass(Cli *c, const char *name) {
 
 /* What --plan is made for. False after a message. */
 static bool plan_options(Cli *c, BackendOptions *o) {
-  static const char *const needs[] = {"act", "repeated", "without"};
-  for (int i = 0; i < 3 && !cli_has(c, "plan"); i++)
-    if (cli_has(c, needs[i])) {
-      cli_usage(c, "--%s goes with --plan", needs[i]);
-      return false;
-    }
   const char *act = cli_text(c, "act", "f32"), *without = cli_text(c, "without", NULL);
   *o = backend_defaults();
   if (strcmp(act, "f32") != 0 && strcmp(act, "bf16") != 0) {
@@ -73,11 +67,8 @@ static int opt_text(Cli *c, const char *path, const char *text, size_t n, const 
   Graph *g = ir_parse(a, interner_new(a), d, diags_source(d, path, text, n));
   StrBuf s = {0};
   if (g == NULL) {
-    if (c->json)
-      diags_print_json(d, &s);
-    else
-      diags_print(d, &s, c->err.colour);
-    fputs(s.s != NULL ? s.s : "", c->json ? stdout : stderr);
+    diags_print(d, &s, c->err.colour);
+    fputs(s.s != NULL ? s.s : "", stderr);
     code = TD_BAD_FILE;
   } else {
     const PassOptions passes = pass_options(backend_target("cpu"));

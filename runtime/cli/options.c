@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of flags. */
+/* The tables of flags, and of those that go together or do not. */
 #include "runtime/cli/cli.h"
 
 enum {
@@ -7,6 +7,8 @@ enum {
              CLI_EXPORT | CLI_PROFILE,
   RUNS = CLI_TRAIN | CLI_SAMPLE | CLI_EVAL | CLI_RUN | CLI_PROFILE,
   LOADS = CLI_SAMPLE | CLI_EVAL | CLI_RUN | CLI_EXPORT,
+  /* not what prints a text that is made for people, a shell or a compiler */
+  TELLS = CLI_ALL & ~(CLI_FMT | CLI_OPT | CLI_HELP | CLI_COMPLETION | CLI_MAN),
 };
 
 const Flag cli_flags[] = {
@@ -15,7 +17,7 @@ const Flag cli_flags[] = {
     {"output", 'o', "PATH", "where results go",
      CLI_COMPILE | CLI_TRAIN | CLI_SAMPLE | CLI_RUN | CLI_EXPORT | CLI_FMT},
     {"seed", 0, "N", "of every random draw (default 0)",
-     CLI_TRAIN | CLI_SAMPLE | CLI_EVAL | CLI_RUN | CLI_GRADCHECK},
+     CLI_TRAIN | CLI_SAMPLE | CLI_EVAL | CLI_RUN | CLI_GRADCHECK | CLI_EXPORT},
     {"act", 0, "TYPE", "activations in f32 or bf16, whatever the file says",
      RUNS | CLI_COMPILE | CLI_OPT},
     {"threads", 0, "N", "threads to use (default: all)", RUNS | CLI_DOCTOR},
@@ -59,8 +61,22 @@ const Flag cli_flags[] = {
     {"reference", 0, NULL, "run on the reference evaluator: no C compiler, slower by far",
      CLI_TRAIN | CLI_SAMPLE | CLI_EVAL | CLI_RUN},
     {"no-cache", 0, NULL, "compile every kernel anew", RUNS | CLI_DOCTOR},
-    {"json", 0, NULL, "results as JSON", CLI_ALL},
+    {"json", 0, NULL, "results as JSON", TELLS},
     {"quiet", 'q', NULL, "no progress, no remarks", CLI_ALL},
     {"color", 0, "WHEN", "auto, always or never", CLI_ALL},
     {"help", 'h', NULL, "this text", CLI_ALL},
     {0}};
+
+const FlagRule cli_flag_rules[] = {{"resume", "overwrite", false},
+                                   {"weights", "untrained", false},
+                                   {"check", "write", false},
+                                   {"check", "output", false},
+                                   {"write", "output", false},
+                                   {"dump", "json", false},
+                                   {"dump", "output", false},
+                                   {"watch", "json", false},
+                                   {"hole", "infill", true},
+                                   {"act", "plan", true},
+                                   {"repeated", "plan", true},
+                                   {"without", "plan", true},
+                                   {0}};

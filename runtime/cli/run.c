@@ -16,7 +16,34 @@ static void put_shape(StrBuf *s, int rank, const int64_t *shape) {
   sb_putc(s, ']');
 }
 
+/* {"name":"next","inputs":[{"name":"x","type":"int","shape":[2,8],"least":0,"most":27}]} */
+static json_t *model_json(const UnitEntry *e) {
+  json_t *inputs = json_array();
+  for (int k = 0; k < e->ninputs; k++) {
+    const UnitInput *in = &e->inputs[k];
+    json_t *shape = json_array();
+    for (int i = 0; i < in->rank; i++) shape = json_and(shape, json_integer(in->shape[i]));
+    json_t *one =
+        json_pack("{s:s, s:s, s:o}", "name", in->name, "type", type_name(in->type), "shape", shape);
+    if (in->type == TY_INT) {
+      one = json_with(one, "least", json_integer(in->lo));
+      one = json_with(one, "most", json_integer(in->hi));
+    }
+    inputs = json_and(inputs, one);
+  }
+  return json_pack("{s:s, s:o}", "name", e->name + strlen("model."), "inputs", inputs);
+}
+
+static int list_models_json(Cli *c, const Unit *u) {
+  json_t *all = json_array();
+  for (int i = 0; i < u->nentries; i++)
+    if (strncmp(u->entries[i].name, "model.", 6) == 0)
+      all = json_and(all, model_json(&u->entries[i]));
+  return cli_json(c, all, JSON_COMPACT);
+}
+
 static int list_models(Cli *c, const Unit *u) {
+  if (c->json) return list_models_json(c, u);
   for (int i = 0; i < u->nentries; i++) {
     const UnitEntry *e = &u->entries[i];
     if (strncmp(e->name, "model.", 6) != 0) continue;

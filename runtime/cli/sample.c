@@ -42,7 +42,7 @@ static bool take_frame(void *ctx, const SampleFrame *f) {
   return true;
 }
 
-/* Flags that are none of the command's own, and --infill. */
+/* Flags that are none of the command's own, and --infill, which gives the first text. */
 static bool gather(Cli *c, const UnitSampler *u, SampleRequest *r, TdSetting *out) {
   const char *names[128], *text_param = NULL;
   int *n = &r->nsettings;
@@ -52,6 +52,9 @@ static bool gather(Cli *c, const UnitSampler *u, SampleRequest *r, TdSetting *ou
     if (known < 128) names[known++] = u->params[i].name;
   }
   int own = known;
+  if (text_param != NULL && cli_has(c, text_param) && cli_has(c, "infill"))
+    return cli_usage(c, "--%s and --infill give the same text: one of them, please", text_param),
+           false;
   for (const Flag *f = cli_flags; f->name != NULL && known < 128; f++)
     if (f->of & c->command->bit) names[known++] = f->name;
   for (int i = 0; i < c->ngiven; i++) {
@@ -151,10 +154,10 @@ static int sample_with(Cli *c, Project *p, Machine *m, const UnitSampler *u, uin
   int code = TD_BAD_USAGE;
   int64_t steps;
   Checkpoint *w = NULL;
-  bool watch = cli_has(c, "watch") && c->out.live && !c->json && viewer_fits(&viewer);
+  bool watch = cli_has(c, "watch") && c->out.live && viewer_fits(&viewer);
   if (cli_has(c, "watch") && !watch && !c->quiet)
     fprintf(stderr, "tdc: --watch needs a terminal%s; here is the result alone\n",
-            c->out.live && !c->json ? " with more room" : "");
+            c->out.live ? " with more room" : "");
   if (settings != NULL && gather(c, u, &r, settings)) {
     if (watch) t.viewer = &viewer;
     if (html != NULL && (t.page = page_begin(p, &r, count)) == NULL) {

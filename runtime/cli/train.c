@@ -163,8 +163,6 @@ int cli_train(Cli *c) {
   UnitOptions o = {.no_models = true};
   static const char *const first[] = {"init", "train", NULL};
   if (!cli_seed(c, &seed) || !cli_int(c, "steps", 1, INT64_MAX / 2, &steps)) return TD_BAD_USAGE;
-  if (cli_has(c, "resume") && cli_has(c, "overwrite"))
-    return cli_usage(c, "--resume and --overwrite exclude each other");
   if (cli_project(c, &p, &o, &code)) {
     if (!p.unit->train.present)
       code = cli_usage(c, "%s has no train { } block", p.unit->path);

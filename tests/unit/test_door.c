@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What users give at the door: a sampler's numbers in their ranges, a temperature of 0,
  * flags that do not go together. Runs the tdc that was built beside this test. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,14 +108,82 @@ static void test_what_a_number_takes(void **state) {
   assert_false(unit_param_takes(&real, 1) || unit_param_takes(&real, 0.999999999999));
 }
 
+/* Nothing that was given is dropped. */
+static void test_flags_together(void **state) {
+  (void)state;
+  static const char *const refused[][2] = {
+      {"sample m.td --untrained --prompt a --infill b_", "--prompt and --infill give the same"},
+      {"sample m.td --untrained --infill b_ --prompt a", "--prompt and --infill give the same"},
+      {"sample m.td --untrained --hole x", "--hole goes with --infill"},
+      {"sample m.td --untrained --watch --json", "--watch and --json exclude each other"},
+      {"sample m.td --untrained --weights w", "--weights and --untrained exclude each other"},
+      {"eval m.td --untrained --weights w", "--weights and --untrained exclude each other"},
+      {"fmt m.td --check --write", "--check and --write exclude each other"},
+      {"fmt m.td --write -o x.td", "--write and --output exclude each other"},
+      {"m.td --dump=lower -o x", "--dump and --output exclude each other"},
+      {"export m.td -o w.safetensors --seed 2", "--seed is that of --untrained"}};
+  for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+    sandbox_says(refused[i][0], NULL, 2, refused[i][1], true);
+}
+
+/* --json is results as JSON, and only that; else no flag of the command. */
+static void test_json(void **state) {
+  (void)state;
+  static const char *const without[][2] = {
+      {"fmt m.td --json", "`tdc fmt` has no flag '--json'"},
+      {"opt m.ir --json", "`tdc opt` has no flag '--json'"},
+      {"help --json", "`tdc help` has no flag '--json'"},
+      {"man --json", "`tdc man` has no flag '--json'"},
+      {"completion bash --json", "`tdc completion` has no flag '--json'"},
+      {"m.td --dump=lower --json", "--dump and --json exclude each other"}};
+  for (size_t i = 0; i < sizeof without / sizeof without[0]; i++)
+    sandbox_says(without[i][0], NULL, 2, without[i][1], true);
+  static const char *const with[][2] = {
+      {"run m.td --json",
+       "[{\"name\":\"next\",\"inputs\":[{\"name\":\"x\",\"type\":\"int\",\"shape\":[2,8],"
+       "\"least\":0,\"most\":27}]}]\n"},
+      {"sample m.td --untrained --temperature 0 --json -q", "[\" behknqt\"]\n"},
+      {"export m.td --untrained -o w.safetensors --json -q",
+       "{\"output\":\"w.safetensors\",\"parameters\":252}\n"}}; /* 28 * 4 + 4 * 28 + 28 */
+  for (size_t i = 0; i < sizeof with / sizeof with[0]; i++) {
+    char *said = sandbox_tdc(with[i][0], NULL, 0);
+    assert_string_equal(said, with[i][1]);
+    free(said);
+  }
+}
+
+/* Fresh weights are those that `--untrained` begins with, in half precision, and carry their
+ * symbols: no text is read. */
+static void test_export_untrained(void **state) {
+  (void)state;
+  sandbox_says("export m.td -o none.safetensors", NULL, 4, "tdc train m.td", true);
+  sandbox_says("export m.td --untrained --seed 5 -q -o fresh.safetensors", NULL, 0, "", true);
+  TdError err = {0};
+  float fresh[112], given[112];
+  for (uint64_t seed = 5; seed < 7; seed++) {
+    const TdOptions o = {.offline = true, .reference = true, .seed = seed};
+    Td *td = td_open("m.td", &o, &err);
+    if (td == NULL || !td_read(td, "next.e", fresh, 112, &err) ||
+        !td_load(td, "fresh.safetensors", &err) || !td_read(td, "next.e", given, 112, &err))
+      fail_msg("%s", err.message);
+    int alike = 0;
+    for (int i = 0; i < 112; i++) alike += fabsf(fresh[i] - given[i]) <= fabsf(fresh[i]) / 2048;
+    assert_int_equal(alike == 112, seed == 5);
+    td_close(td);
+  }
+  sandbox_shell("mv text.txt away && $TDC sample m.td --weights fresh.safetensors -q "
+                "--temperature 0; mv away text.txt",
+                0, " behknqt\n");
+}
+
 int main(int argc, char **argv) {
   (void)argc;
   if (!sandbox_find(argv[0])) return 1;
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_ranges),
-      cmocka_unit_test(test_ranges_of_the_library),
-      cmocka_unit_test(test_temperature_zero),
-      cmocka_unit_test(test_what_a_number_takes),
+      cmocka_unit_test(test_ranges),           cmocka_unit_test(test_ranges_of_the_library),
+      cmocka_unit_test(test_temperature_zero), cmocka_unit_test(test_what_a_number_takes),
+      cmocka_unit_test(test_flags_together),   cmocka_unit_test(test_json),
+      cmocka_unit_test(test_export_untrained),
   };
   return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
 }
