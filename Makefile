@@ -52,7 +52,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_grad_form test_grad_text test_grad_random test_backend test_backend_random test_chain \
        test_prelude test_numbers test_contract test_diagnostics test_language test_mutations \
        test_output test_narrow test_recompute test_prims test_target test_traffic test_dialect \
-       test_meaning test_bounds test_hints test_door
+       test_meaning test_bounds test_hints test_door test_terminal
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -72,7 +72,7 @@ WARN     = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-proto
            -Wswitch-enum -Wno-variadic-macros
 B        = build
 COMPILE  = $(CC) -std=gnu11 $(CFLAGS) $(WARN) $(WERROR) -I. -I$(B)/gen -MMD -MP
-LIBS     = -ljansson -lcrypto -lm -lpthread -ldl
+LIBS     = -ljansson -lcrypto -lutf8proc -lm -lpthread -ldl
 
 TEXTS    = standalone_header standalone_top standalone_types standalone_driver \
            prelude prelude_draws prelude_narrow prelude_cuda scalar page_html
@@ -160,7 +160,7 @@ $(B)/tests/test_language $(B)/tests/test_mutations $(B)/tests/test_diagnostics: 
 $(B)/tests/test_hints: $(B)/tests/sources.o
 ON_MODELS = grad_text narrow target traffic meaning numbers
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
-SANDBOXED = api checkpoint cli data door memory output recompute reference
+SANDBOXED = api checkpoint cli data door memory output recompute reference terminal
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 COMPILED = backend backend_random chain prims target dialect numbers
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
@@ -239,11 +239,11 @@ demo: deps
 	$(B)/tdc models/shakespeare.td --weights models/shakespeare_nano.safetensors
 	$(B)/tdc sample models/shakespeare_nano.td -D B=1 --watch --prompt 'ROMEO: '
 
-NEEDED = flex bison gcc make libjansson-dev libssl-dev libcmocka-dev
+NEEDED = flex bison gcc make libjansson-dev libssl-dev libutf8proc-dev libcmocka-dev
 deps:
 	@command -v flex >/dev/null && command -v bison >/dev/null && command -v $(CC) >/dev/null && \
 	test -e /usr/include/jansson.h && test -e /usr/include/openssl/evp.h && \
-	test -e /usr/include/cmocka.h || \
+	test -e /usr/include/utf8proc.h && test -e /usr/include/cmocka.h || \
 	if [ "$$(id -u)" = 0 ]; then \
 	  apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y $(NEEDED); \
 	else \

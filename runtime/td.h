@@ -16,7 +16,7 @@
  * never NULL. One Td is for one thread at a time; it runs on its own pool of
  * threads. Numbers are 32-bit floats, row-major; token numbers 32-bit integers.
  * Compile and link with `pkg-config --cflags --libs tdc`, or with
- * -ltdc -ljansson -lcrypto -lm -lpthread -ldl */
+ * -ltdc -ljansson -lcrypto -lutf8proc -lm -lpthread -ldl */
 #ifndef TD_H
 #define TD_H
 

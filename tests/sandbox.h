@@ -39,6 +39,9 @@ char *sandbox_tdc(const char *line, const char *env, int code);
 /* Does that hold `what`? */
 void sandbox_says(const char *line, const char *env, int code, const char *what, bool expected);
 
+/* Becomes tdc, with the words of `line`. */
+_Noreturn void sandbox_exec(const char *line);
+
 /* The same of a line for a shell, in which $TDC is tdc. */
 void sandbox_shell(const char *line, int code, const char *what);
 

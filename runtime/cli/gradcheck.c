@@ -76,8 +76,9 @@ static void print_row(const Rows *r, const OpCheck *k) {
   if (k->verdict != OPCHECK_WRONG) return;
   int n;
   const char *line = source_line(r->p, k->span, &n);
-  printf("       %s:%d: %.*s\n", diags_source_at(r->p->diags, k->span.file)->path, k->span.line, n,
-         line);
+  printf("       %s:%d: ", diags_source_at(r->p->diags, k->span.file)->path, k->span.line);
+  terminal_print(&r->c->out, line, (size_t)n);
+  putchar('\n');
   if (k->at != NULL)
     printf("       at %s: derived %.9g, by %s %.9g\n", k->at, k->derived, k->against, k->expected);
   if (k->shape != NULL && *k->shape != '\0')

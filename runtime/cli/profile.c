@@ -142,7 +142,9 @@ static bool print_lines(const Profile *f, TdError *err) {
       print_cost(f, cost);
     else
       printf("%*s", (int)strlen(heading), "");
-    printf("  %4d | %.*s\n", number, length, at);
+    printf("  %4d | ", number);
+    terminal_print(&f->cli->out, at, (size_t)length);
+    putchar('\n');
     sb_free(&where);
     at += length + 1;
   }
@@ -165,9 +167,11 @@ static void print_kernels(const Profile *f, const Cost *sorted, int n) {
   for (int i = 0; i < n; i++) {
     const TdKernel *k = &f->program->kernels[sorted[i].kernel];
     print_cost(f, &sorted[i]);
-    printf("  %8.0f  %s\n%*s%s  %.100s\n", (double)sorted[i].launches / (double)f->rounds, k->name,
-           (int)strlen(heading) + 12, "", where_of(f, sorted[i].kernel),
-           k->text != NULL ? k->text + strspn(k->text, " ") : "");
+    printf("  %8.0f  %s\n%*s%s  ", (double)sorted[i].launches / (double)f->rounds, k->name,
+           (int)strlen(heading) + 12, "", where_of(f, sorted[i].kernel));
+    const char *text = k->text != NULL ? k->text + strspn(k->text, " ") : "";
+    terminal_print(&f->cli->out, text, strnlen(text, 100));
+    putchar('\n');
   }
 }
 

@@ -33,9 +33,12 @@ static bool fail_json(const TdError *err) {
 }
 
 int cli_fail(const Cli *c, const TdError *err) {
-  if (!c->json || !fail_json(err))
-    fprintf(stderr, "%stdc:%s %s\n", terminal_style(&c->err, "\033[1;31m"),
-            terminal_style(&c->err, "\033[0m"), err->message);
+  if (!c->json || !fail_json(err)) {
+    fprintf(stderr, "%stdc:%s ", terminal_style(&c->err, "\033[1;31m"),
+            terminal_style(&c->err, "\033[0m"));
+    terminal_print(&c->err, err->message, strlen(err->message)); /* may hold names out of a file */
+    fputc('\n', stderr);
+  }
   fflush(stdout);
   return err->status == TD_STOPPED ? 128 + (err->signal != 0 ? err->signal : SIGINT)
                                    : (int)err->status;
@@ -76,7 +79,8 @@ static int done(int why) {
 
 int cli_json(const Cli *c, json_t *result, size_t flags) {
   TdError err = {0};
-  char *text = json_write(result, flags);
+  /* on a terminal nothing may act that strings hold */
+  char *text = json_write(result, flags | (c->out.tty ? JSON_ENSURE_ASCII : 0));
   if (text == NULL) {
     td_fail_memory(&err);
     return cli_fail(c, &err);

@@ -107,7 +107,7 @@ static bool sample_all(Cli *c, Session *s, SampleRequest *r, Take *t, bool each,
 static bool put_result(const Cli *c, Take *t, bool watched, TdError *err) {
   const char *to = cli_text(c, "output", NULL);
   if (c->json) {
-    char *json = json_write(t->texts, JSON_COMPACT);
+    char *json = json_write(t->texts, JSON_COMPACT | (c->out.tty ? JSON_ENSURE_ASCII : 0));
     t->texts = NULL;
     if (json == NULL) return td_fail_memory(err);
     sb_free(&t->out);
@@ -117,7 +117,7 @@ static bool put_result(const Cli *c, Take *t, bool watched, TdError *err) {
   const char *text = t->out.s != NULL ? t->out.s : "";
   if (to != NULL) return io_write_file(NULL, to, text, t->out.n, err);
   size_t seen = watched ? t->watched : 0;
-  fwrite(text + seen, 1, t->out.n - seen, stdout);
+  terminal_print(&c->out, text + seen, t->out.n - seen);
   return true;
 }
 
@@ -247,10 +247,11 @@ int cli_sample_parameters(Cli *c) {
         char value[32];
         const UnitParam *q = &s->params[k];
         format_number(value, q->dflt);
-        if (q->kind == PARAM_TEXT)
-          printf("  --%s TEXT%*s default \"%s\"\n", q->name, (int)(20 - strlen(q->name) % 20), "",
-                 q->text);
-        else
+        if (q->kind == PARAM_TEXT) {
+          printf("  --%s TEXT%*s default \"", q->name, (int)(20 - strlen(q->name) % 20), "");
+          terminal_print(&c->out, q->text, strlen(q->text));
+          printf("\"\n");
+        } else
           printf("  --%s %s%*s default %s%s%s\n", q->name, q->kind == PARAM_INT ? "N   " : "X   ",
                  (int)(20 - strlen(q->name) % 20), "", value, q->range != NULL ? ", in " : "",
                  q->range != NULL ? q->range : "");

@@ -2,6 +2,8 @@
 /* UTF-8, strictly. */
 #include "runtime/system/utf8.h"
 
+#include <utf8proc.h>
+
 size_t utf8_decode(const uint8_t *s, size_t n, uint32_t *point) {
   if (n == 0) return 0;
   if (s[0] < 0x80) {
@@ -30,6 +32,14 @@ size_t utf8_put(uint32_t point, char out[4]) {
   for (size_t i = len - 1; i > 0; i--, point >>= 6) out[i] = (char)(0x80 | (point & 0x3f));
   out[0] = (char)((0xf00u >> len & 0xf0u) | point);
   return len;
+}
+
+int utf8_columns(uint32_t point) {
+  static const uint32_t shown_by_none = 1u << UTF8PROC_CATEGORY_CC | 1u << UTF8PROC_CATEGORY_CF |
+                                        1u << UTF8PROC_CATEGORY_CS | 1u << UTF8PROC_CATEGORY_CN |
+                                        1u << UTF8PROC_CATEGORY_ZL | 1u << UTF8PROC_CATEGORY_ZP;
+  utf8proc_int32_t p = (utf8proc_int32_t)point;
+  return shown_by_none >> utf8proc_category(p) & 1 ? -1 : utf8proc_charwidth(p);
 }
 
 bool utf8_valid(const char *text, size_t n) {

@@ -15,6 +15,10 @@ size_t utf8_decode(const uint8_t *s, size_t n, uint32_t *point);
 /* Writes 1 .. 4 bytes; returns how many. */
 size_t utf8_put(uint32_t point, char out[4]);
 
+/* Columns that it fills on a terminal: 2 for wide characters, 0 for a mark on what stands
+ * before it; -1 for what shows nothing, or moves the cursor or the order of the text. */
+int utf8_columns(uint32_t point);
+
 bool utf8_valid(const char *text, size_t n);
 
 /* Appends the text, with U+FFFD in the place of every byte that is part of no

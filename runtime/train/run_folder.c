@@ -204,7 +204,8 @@ bool trainer_save(Trainer *t, bool best, TdError *err) {
 static void print_line(const Trainer *t, json_t *line) {
   json_t *whole = json_with(json_object(), "step", json_integer(t->step));
   bool ok = whole != NULL && line != NULL && json_object_update(whole, line) == 0;
-  char *text = ok ? json_spell(whole, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+  size_t safe = isatty(fileno(t->o->json)) ? JSON_ENSURE_ASCII : 0;
+  char *text = ok ? json_spell(whole, JSON_COMPACT | JSON_REAL_PRECISION(9) | safe) : NULL;
   if (text != NULL) fprintf(t->o->json, "%s\n", text);
   fflush(t->o->json);
   free(text);

@@ -113,7 +113,10 @@ static bool show_sample(Trainer *t, TdError *err) {
   if (u == NULL) return true;
   bool ok = sample_run(t->session, &r, false, keep_first_row, &shown, err);
   if (ok && shown.text.s != NULL) {
-    progress_say(&t->progress, "%s", shown.text.s);
+    StrBuf clean = {0};
+    terminal_text(&t->o->terminal, &clean, shown.text.s, shown.text.n);
+    progress_say(&t->progress, "%s", clean.s != NULL ? clean.s : "");
+    sb_free(&clean);
     trainer_log(t, event("sample", "text", json_text_of(shown.text.s, shown.text.n)));
   }
   sb_free(&shown.text);

@@ -10,13 +10,16 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "runtime/system/utf8.h"
+
 Terminal terminal_open(FILE *out, ColourChoice choice) {
   const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
   const char *locale = getenv("LC_ALL");
   if (locale == NULL || *locale == '\0') locale = getenv("LC_CTYPE");
   if (locale == NULL || *locale == '\0') locale = getenv("LANG");
   bool dumb = term == NULL || *term == '\0' || strcmp(term, "dumb") == 0;
-  Terminal t = {.out = out, .live = isatty(fileno(out)) && !dumb};
+  Terminal t = {.out = out, .tty = isatty(fileno(out))};
+  t.live = t.tty && !dumb;
   t.colour = choice == COLOUR_ALWAYS ||
              (choice == COLOUR_AUTO && t.live && (no_color == NULL || *no_color == '\0'));
   t.unicode =
@@ -33,6 +36,64 @@ int terminal_columns(const Terminal *t) {
 const char *terminal_style(const Terminal *t, const char *sequence) {
   return t->colour ? sequence : "";
 }
+
+/* ---- texts ------------------------------------------------------------------------ */
+
+/* The code point at s, of *n bytes; -1: none that t's locale has. */
+static int64_t next_point(const Terminal *t, const char *s, size_t left, size_t *n) {
+  uint32_t point;
+  *n = utf8_decode((const uint8_t *)s, left, &point);
+  if (*n == 0)
+    *n = 1;
+  else if (point < 0x80 || t->unicode)
+    return point;
+  return -1;
+}
+
+static void put_instead(const Terminal *t, StrBuf *out) {
+  sb_puts(out, t->unicode ? "\xef\xbf\xbd" : "?");
+}
+
+void terminal_text(const Terminal *t, StrBuf *out, const char *text, size_t n) {
+  if (!t->tty) {
+    sb_write(out, text, n);
+    return;
+  }
+  for (size_t i = 0, len; i < n; i += len) {
+    int64_t p = next_point(t, text + i, n - i, &len);
+    bool control = p < 0x20 || (p >= 0x7f && p < 0xa0);
+    if (p == '\r' && i + 1 < n && text[i + 1] == '\n') continue; /* half of a line's end */
+    if (control && p != '\n' && p != '\t')
+      put_instead(t, out);
+    else
+      sb_write(out, text + i, len);
+  }
+}
+
+void terminal_print(const Terminal *t, const char *text, size_t n) {
+  StrBuf s = {0};
+  terminal_text(t, &s, text, n);
+  if (s.n > 0) fwrite(s.s, 1, s.n, t->out);
+  sb_free(&s);
+}
+
+int terminal_cells(const Terminal *t, StrBuf *out, const char *text, size_t n, bool begins) {
+  int columns = 0;
+  for (size_t i = 0, len; i < n; i += len) {
+    int64_t p = next_point(t, text + i, n - i, &len);
+    int width = p < 0 ? -1 : utf8_columns((uint32_t)p);
+    bool lone = width == 0 && begins && columns == 0;
+    if (lone) sb_puts(out, "\xe2\x97\x8c"); /* a dotted circle carries the mark */
+    if (width < 0)
+      put_instead(t, out);
+    else
+      sb_write(out, text + i, len);
+    columns += width < 0 || lone ? 1 : width;
+  }
+  return columns;
+}
+
+/* ---- numbers ---------------------------------------------------------------------- */
 
 /* printf's %f and %g follow the locale; people and scripts here want a point. */
 static void point(char *s) {

@@ -46,12 +46,13 @@ static int viewer_layout(const Viewer *w, const SampleFrame *f, StrBuf *out) {
     int64_t at = w->row * f->window + i;
     sample_spell(w->vocabulary, &f->ids[at], 1, &one);
     bool newline = one.n == 1 && one.s[0] == '\n';
-    bool plain = one.n > 0 && (unsigned char)one.s[0] >= 32 && one.s[0] != 127;
-    bool shown = plain && (w->terminal.unicode || (unsigned char)one.s[0] < 128);
-    const char *now = viewer_shade(w, f, at);
-    if (newline || column == columns) {
+    const char *now = viewer_shade(w, f, at), *said = one.s != NULL ? one.s : "";
+    StrBuf cells = {0};
+    int width = newline ? 0 : terminal_cells(&w->terminal, &cells, said, one.n, column == 0);
+    sb_free(&one);
+    if (newline || column + width > columns) {
       if (lines == most) {
-        sb_free(&one);
+        sb_free(&cells);
         break;
       }
       sb_printf(out, "\n%s", fresh_line);
@@ -59,12 +60,9 @@ static int viewer_layout(const Viewer *w, const SampleFrame *f, StrBuf *out) {
       column = 0;
     }
     if (strcmp(now, shade) != 0) sb_puts(out, shade = now);
-    if (!newline && shown)
-      sb_write(out, one.s, one.n);
-    else if (!newline)
-      sb_putc(out, '.');
-    column += !newline;
-    sb_free(&one);
+    sb_write(out, cells.s, cells.n);
+    column += width;
+    sb_free(&cells);
   }
   sb_puts(out, w->terminal.colour ? "\033[0m\n" : "\n");
   return lines;
