@@ -91,14 +91,15 @@ static bool fit_all(const Budget *b, const TdProgram *p, int64_t room, int *leve
 
 bool budget_meet(const Budget *b, int *level, Shortage *s) {
   int64_t lacking = 0;
-  *s = (Shortage){0};
+  *s = (Shortage){.text = b->text};
   for (int round = 0; round < ROUNDS; round++) { /* other kernels may take more scratch */
     const TdProgram *p = whole(b, level);
     size_t bytes;
     if (!p || !td_program_memory(p, b->threads, &bytes)) return false;
-    if ((int64_t)bytes <= b->bytes) return true;
-    s->fixed = (int64_t)bytes - largest_arena(p);
-    lacking = round == 0 ? 0 : lacking + (int64_t)bytes - b->bytes;
+    int64_t all = (int64_t)bytes + b->text;
+    if (all <= b->bytes) return true;
+    s->fixed = all - largest_arena(p);
+    lacking = round == 0 ? 0 : lacking + all - b->bytes;
     for (int i = 0; i < b->nentries; i++) level[i] = 0;
     if (round > 0) p = whole(b, level);
     if (!p || !fit_all(b, p, b->bytes - s->fixed - lacking, level, s)) break;
@@ -132,7 +133,8 @@ static int next_largest(const TdEntry *e, int last) {
 const char *budget_explain(Arena *a, const Shortage *s) {
   StrBuf text = {0};
   sb_printf(&text, "states, inputs, tables, packed weights and scratch take %s",
-            budget_text(a, s->fixed));
+            budget_text(a, s->fixed - s->text));
+  if (s->text > 0) sb_printf(&text, ", the text %s", budget_text(a, s->text));
   if (s->entry) {
     sb_printf(&text, ", the temporaries of '%s' %s", s->entry->name,
               budget_text(a, arena_block(s->entry)));

@@ -8,7 +8,8 @@
 
 typedef struct Budget {
   Arena *arena;
-  int64_t bytes; /* allowed: states, temporaries, inputs, tables, scratch of all threads */
+  int64_t bytes; /* allowed: states, temporaries, inputs, tables, scratch of all threads, text */
+  int64_t text;  /* bytes that the text takes beside the program */
   int threads;
   const UnitEntry *entries;
   int nentries;
@@ -19,7 +20,8 @@ typedef struct Budget {
 /* What a budget is short of. */
 typedef struct Shortage {
   int64_t least;        /* bytes that would do */
-  int64_t fixed;        /* of them: states, inputs, tables, scratch */
+  int64_t fixed;        /* of them: states, inputs, tables, scratch, and the text */
+  int64_t text;         /* of these: the text */
   const TdEntry *entry; /* whose temporaries are the rest, as few as can be */
 } Shortage;
 

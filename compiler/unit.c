@@ -149,6 +149,7 @@ static bool meet_budget(Lowering *l, int *level) {
   const Unit *u = l->unit;
   Budget b = {.arena = l->arena,
               .bytes = l->options->memory,
+              .text = l->options->no_text ? 0 : unit_text_bytes(u),
               .threads = u->threads,
               .entries = u->entries,
               .nentries = u->nentries,
@@ -365,6 +366,22 @@ const UnitEntry *unit_entry(const Unit *u, const char *name) {
   for (int i = 0; i < u->nentries; i++)
     if (!strcmp(u->entries[i].name, name)) return &u->entries[i];
   return NULL;
+}
+
+int64_t unit_text_bytes(const Unit *u) {
+  int64_t sum = 0;
+  for (int i = 0; i < u->ndata; i++) sum += u->data_info[i].bytes;
+  for (int i = 0; i < u->nentries; i++) {
+    int64_t most = 0; /* the windows of an entry go through room for the largest of its inputs */
+    for (int k = 0; k < u->entries[i].ninputs; k++) {
+      const UnitInput *in = &u->entries[i].inputs[k];
+      int64_t n = (int64_t)sizeof(int32_t);
+      for (int j = 0; j < in->rank; j++) n *= in->shape[j];
+      if (in->data && n > most) most = n;
+    }
+    sum += most;
+  }
+  return sum;
 }
 
 const UnitSampler *unit_sampler(const Unit *u, const char *name) {

@@ -28,6 +28,7 @@ typedef struct DataInfo {
   int64_t vocab;         /* number of symbols */
   const double *unigram; /* [vocab], of the training split, sums to 1 */
   double entropy;        /* of the unigram distribution, nats */
+  int64_t bytes;         /* of memory that the text takes while the program runs */
 } DataInfo;
 
 /* Asked once for each data declaration, before shapes are inferred. False with
@@ -170,7 +171,8 @@ typedef struct UnitOptions {
   const char *dump_pass;    /* --dump=PASS: the IR after that pass goes to dump */
   StrBuf *dump;
   const char *act; /* "f32" or "bf16" instead of what `precision` says; NULL: that */
-  int64_t memory;  /* bytes that the program may take, with so many threads; 0: no limit */
+  int64_t memory;  /* bytes that program and text may take, with so many threads; 0: no limit */
+  bool no_text;    /* the program is for elsewhere: its text does not count */
   int threads;
   uint32_t disable; /* bit k: backend option k off (tests) */
   /* reads another source file for `use "path"`; NULL: use is an error. Text in the arena. */
@@ -187,6 +189,8 @@ const char *unit_name(const char *path, size_t *n);
 Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOptions *o);
 
 const UnitEntry *unit_entry(const Unit *u, const char *name);
+/* What the text takes beside the program, its symbols and the windows on their way into it. */
+int64_t unit_text_bytes(const Unit *u);
 const UnitSampler *unit_sampler(const Unit *u, const char *name); /* NULL name: the first */
 /* Value k of a sampler's loop of n iterations. */
 int64_t unit_loop_value(const UnitSampler *s, int64_t k, int64_t n);

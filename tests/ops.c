@@ -53,7 +53,7 @@ static bool answer(void *ctx, const DataDecl *decl, DataInfo *out, const char **
   static const double share[VOCABULARY] = {1.0 / 7, 1.0 / 7, 1.0 / 7, 1.0 / 7,
                                            1.0 / 7, 1.0 / 7, 1.0 / 7};
   (void)ctx, (void)decl, (void)why;
-  *out = (DataInfo){VOCABULARY, share, log(VOCABULARY)};
+  *out = (DataInfo){.vocab = VOCABULARY, .unigram = share, .entropy = log(VOCABULARY)};
   return true;
 }
 

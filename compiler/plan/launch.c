@@ -13,7 +13,8 @@
  * A launch moves what it reads of a buffer, not all that the buffer holds: a layer's
  * row of a stack, not the stack. Reads of one node that differ only by a shift
  * overlap and count once; reads of different rows (other constants or counters in
- * a place without variables) add up; more than the whole node is never read. */
+ * a place without variables) add up; more than the whole node is never read, and no more
+ * of its places than the reader has evaluations: a gather reads rows of a table. */
 #include "compiler/plan/chain.h"
 #include "compiler/plan/product.h"
 
@@ -58,12 +59,13 @@ static void need_node(Needs *x, const Node *n, bool writes) {
 
 /* ---- what is read of a node ------------------------------------------------------ */
 
-/* How many places an index can name while the reader's variables vary. */
-static int64_t places(const Node *reader, const Expr *index, int64_t extent) {
+/* How many places an index can name while those of the reader's variables vary, `most` at
+ * most. One that data decides names no more of them. */
+static int64_t places(const Node *reader, uint32_t vars, int64_t most) {
   int64_t count = 1;
-  for (int v = 0; v < reader->nvars && count < extent; v++)
-    if (index->vars >> v & 1 && !mul_fits(count, reader->extent[v], &count)) return extent;
-  return index->reads || count > extent ? extent : count;
+  for (int v = 0; v < reader->nvars && count < most; v++)
+    if (vars >> v & 1 && !mul_fits(count, reader->extent[v], &count)) return most;
+  return count > most ? most : count;
 }
 
 static void add_access(Needs *x, const Access *a) {
@@ -81,9 +83,10 @@ static void note_read(Needs *x, const Expr *e) {
   if (plan_info(x->p, n)->group == x->g) return;
   Access a = {.node = n, .count = 1};
   for (int d = 0; d < n->rank; d++) {
-    a.count *= places(x->reader, e->args[d], n->shape[d]);
+    a.count *= places(x->reader, e->args[d]->vars, n->shape[d]);
     if (!e->args[d]->vars) a.row[d] = e->args[d];
   }
+  a.count = places(x->reader, e->vars, a.count); /* axes may vary together */
   add_access(x, &a);
 }
 

@@ -118,7 +118,7 @@ int cli_compile(Cli *c) {
   TdError err = {0};
   int code = 0;
   StrBuf dump = {0}, folder = {0};
-  UnitOptions o = {.dump_pass = cli_text(c, "dump", NULL), .dump = &dump};
+  UnitOptions o = {.dump_pass = cli_text(c, "dump", NULL), .dump = &dump, .no_text = true};
   if (o.dump_pass != NULL && !form_exists(c, o.dump_pass)) return TD_BAD_USAGE;
   if (cli_project(c, &p, &o, &code)) {
     size_t memory = 0;

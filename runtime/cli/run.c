@@ -101,6 +101,7 @@ static bool input_from_text(Session *s, int entry, const UnitEntry *e, const Dat
         e->inputs[i].hi == d->vocabulary.size - 1)
       in = &e->inputs[i];
   if (in == NULL) return td_fail(err, TD_BAD_USAGE, "no input of %s takes a text", e->name);
+  text += vocabulary_mark(d->vocabulary.kind, (const uint8_t *)text, strlen(text));
   size_t n = strlen(text), count, offset;
   int64_t total = 1, window = in->shape[in->rank - 1];
   for (int i = 0; i < in->rank; i++) total *= in->shape[i];

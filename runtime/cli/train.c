@@ -55,7 +55,11 @@ static Peak measure(Pool *pool) {
   return peak;
 }
 
-static double peak_flops(void *pool) { return measure(pool).flops; }
+/* What the arithmetic of a step takes at that peak: no step is faster. What it reads and writes
+ * says less, as it may lie in a cache. NaN: unknown, as the peak of products in bf16 is. */
+static double least_seconds(const Unit *u, const TdEntry *train, const Peak *peak) {
+  return u->act == TD_F32 && peak->flops > 0 ? train->flops / peak->flops : (double)NAN;
+}
 
 static int dry_run(Cli *c, const Project *p, int64_t steps) {
   TdError err = {0};
@@ -64,7 +68,7 @@ static int dry_run(Cli *c, const Project *p, int64_t steps) {
   int64_t threads = 0;
   for (int i = 0; i < u->program->nentries; i++)
     if (strcmp(u->program->entries[i].name, "train") == 0) train = &u->program->entries[i];
-  size_t memory = 0, copy = train_snapshot_bytes(u);
+  size_t memory = 0, text = (size_t)unit_text_bytes(u), more = text + train_snapshot_bytes(u);
   if (!cli_int(c, "threads", 1, 256, &threads)) return TD_BAD_USAGE;
   Pool *pool = pool_new((int)threads, &err);
   if (pool == NULL) return cli_fail(c, &err);
@@ -73,29 +77,31 @@ static int dry_run(Cli *c, const Project *p, int64_t steps) {
     return cli_usage(c, "%s has no train { } block", u->path);
   }
   Peak peak = measure(pool);
-  double least =
-      peak.flops > 0 ? fmax(train->flops / peak.flops, train->bytes / peak.bytes) : (double)NAN;
+  double least = least_seconds(u, train, &peak);
   if (c->json) {
-    json_t *o = json_pack("{s:I, s:I, s:I, s:f, s:f, s:I}", "parameters", (json_int_t)u->nweights,
-                          "memory", (json_int_t)(memory + copy), "steps", (json_int_t)steps,
-                          "flops_per_step", train->flops, "bytes_per_step", train->bytes, "threads",
-                          (json_int_t)pool_threads(pool));
+    json_t *o =
+        json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:I}", "parameters", (json_int_t)u->nweights,
+                  "memory", (json_int_t)(memory + more), "text_memory", (json_int_t)text, "steps",
+                  (json_int_t)steps, "flops_per_step", train->flops, "bytes_per_step", train->bytes,
+                  "threads", (json_int_t)pool_threads(pool));
     if (isfinite(least)) o = json_with(o, "least_seconds_per_step", json_real(least));
     pool_free(pool);
     return cli_json(c, o, JSON_COMPACT);
   } else {
-    char weights[32], bytes[32], flops[32], step[32], whole[32], rate[32];
+    char weights[32], bytes[32], of_text[32], flops[32], step[32], whole[32], rate[32];
     format_count(weights, (double)u->nweights);
-    format_bytes(bytes, (double)(memory + copy));
+    format_bytes(bytes, (double)(memory + more));
+    format_bytes(of_text, (double)text);
     format_count(flops, train->flops);
     format_rate(rate, peak.flops);
-    printf("%s: %s parameters, %s of memory, %s FLOPs a step of %" PRId64 " x %" PRId64 " tokens\n",
-           u->name, weights, bytes, flops, u->train.batch, u->train.window);
+    printf("%s: %s parameters, %s of memory (%s of it for the text), %s FLOPs a step of %" PRId64
+           " x %" PRId64 " tokens\n",
+           u->name, weights, bytes, of_text, flops, u->train.batch, u->train.window);
     if (isfinite(least)) {
       format_duration(step, least);
       format_duration(whole, least * (double)steps);
       printf("at least %s a step and %s for %" PRId64
-             " steps, at this machine's peak of %s on %d thread%s\n",
+             " steps: the arithmetic alone, at this machine's peak of %s on %d thread%s\n",
              step, whole, steps, rate, pool_threads(pool), pool_threads(pool) == 1 ? "" : "s");
     }
   }
@@ -126,8 +132,6 @@ static int train_with(Cli *c, const Project *p, Machine *m, uint64_t seed, int64
                     .steps = steps,
                     .record = record,
                     .resume_command = command.s,
-                    .peak_flops = !c->quiet && m->jit != NULL ? peak_flops : NULL,
-                    .peak_ctx = m->pool,
                     .terminal = c->err,
                     .quiet = c->quiet,
                     .json = c->json ? stdout : NULL,

@@ -10,10 +10,31 @@
 
 /* ---- loading ---------------------------------------------------------------- */
 
+void dataset_read(const Dataset *d, int64_t first, int64_t n, int32_t *out) {
+  int width = vocabulary_width(&d->vocabulary);
+  const uint8_t *narrow = (const uint8_t *)d->tokens + first * width;
+  const uint16_t *wide = (const uint16_t *)d->tokens + first;
+  if (width == 4) memcpy(out, narrow, (size_t)n * sizeof *out);
+  for (int64_t i = 0; width == 1 && i < n; i++) out[i] = narrow[i];
+  for (int64_t i = 0; width == 2 && i < n; i++) out[i] = wide[i];
+}
+
+int64_t dataset_bytes(const Dataset *d) {
+  int64_t a_symbol =
+      (int64_t)sizeof *d->unigram + (d->vocabulary.symbols != NULL ? (int64_t)sizeof(uint32_t) : 0);
+  return d->count * vocabulary_width(&d->vocabulary) + d->vocabulary.size * a_symbol;
+}
+
 static bool dataset_count_unigrams(Dataset *d, TdError *err) {
+  enum { PIECE = 4096 };
+  int32_t piece[PIECE];
   d->unigram = calloc((size_t)d->vocabulary.size, sizeof *d->unigram);
   if (d->unigram == NULL) return td_fail_memory(err);
-  for (int64_t i = 0; i < d->train; i++) d->unigram[d->tokens[i]] += 1;
+  for (int64_t i = 0, n; i < d->train; i += n) {
+    n = d->train - i < PIECE ? d->train - i : PIECE;
+    dataset_read(d, i, n, piece);
+    for (int64_t k = 0; k < n; k++) d->unigram[piece[k]] += 1;
+  }
   for (int64_t v = 0; v < d->vocabulary.size; v++) {
     double p = d->unigram[v] / (double)d->train;
     d->unigram[v] = p;
@@ -22,15 +43,36 @@ static bool dataset_count_unigrams(Dataset *d, TdError *err) {
   return true;
 }
 
+/* How many code points n bytes of UTF-8 are. */
+static size_t points_of(const uint8_t *text, size_t n) {
+  size_t points = 0;
+  for (size_t i = 0; i < n; i++) points += (text[i] & 0xc0) != 0x80;
+  return points;
+}
+
+/* The text's bytes become its tokens, in their place where a token is a byte: a corpus may be
+ * most of what a process has. */
+static bool dataset_pack(Dataset *d, Text *text, size_t mark, TdError *err) {
+  const uint8_t *body = text->bytes + mark;
+  size_t n = text->n - mark, width = (size_t)vocabulary_width(&d->vocabulary);
+  void *to = width == 1 ? text->bytes : malloc(points_of(body, n) * width);
+  if (to == NULL) return td_fail_memory(err);
+  d->count = (int64_t)vocabulary_pack(&d->vocabulary, body, n, to);
+  if (width > 1) free(text->bytes);
+  text->bytes = NULL;
+  void *less = realloc(to, (size_t)d->count * width);
+  d->tokens = less != NULL ? less : to;
+  return true;
+}
+
 static bool dataset_fill(Dataset *d, const DataDecl *decl, Text *text, TdError *err) {
-  if (!vocabulary_make(&d->vocabulary, decl->tokens, text->path, text->bytes, text->n, err))
+  size_t mark = vocabulary_mark(decl->tokens, text->bytes, text->n);
+  if (mark == text->n)
+    return td_fail(err, TD_IO_FAILED, "%s is empty: there is nothing to read", text->path);
+  if (!vocabulary_make(&d->vocabulary, decl->tokens, text->path, text->bytes + mark, text->n - mark,
+                       err) ||
+      !dataset_pack(d, text, mark, err))
     return false;
-  d->tokens = malloc(text->n * sizeof *d->tokens);
-  if (d->tokens == NULL) return td_fail_memory(err);
-  size_t count;
-  if (!vocabulary_encode(&d->vocabulary, text->bytes, text->n, d->tokens, &count, NULL))
-    bug("a text outside its own vocabulary");
-  d->count = (int64_t)count;
   if (!(decl->split > 0 && decl->split <= 1))
     return td_fail(err, TD_BAD_FILE, "data %s: split must lie above 0 and at most at 1",
                    decl->name);
@@ -93,8 +135,7 @@ bool dataset_train_window(const Dataset *d, uint64_t seed, int64_t step, int64_t
                    "data %s: the training part of %s has %" PRId64
                    " tokens, a window needs %" PRId64,
                    d->name, d->path, d->train, length);
-  memcpy(out, d->tokens + dataset_train_offset(d, seed, step, row, length),
-         (size_t)length * sizeof *out);
+  dataset_read(d, dataset_train_offset(d, seed, step, row, length), length, out);
   return true;
 }
 
@@ -103,7 +144,7 @@ int64_t dataset_valid_count(const Dataset *d, int64_t length) {
 }
 
 void dataset_valid_window(const Dataset *d, int64_t i, int64_t length, int32_t *out) {
-  memcpy(out, d->tokens + d->train + i * length, (size_t)length * sizeof *out);
+  dataset_read(d, d->train + i * length, length, out);
 }
 
 /* ---- the store ------------------------------------------------------------------ */
@@ -220,7 +261,10 @@ bool data_store_query(void *store, const DataDecl *decl, DataInfo *out, const ch
     return false;
   }
   s->sets[s->n++] = d;
-  *out = (DataInfo){.vocab = d->vocabulary.size, .unigram = d->unigram, .entropy = d->entropy};
+  *out = (DataInfo){.vocab = d->vocabulary.size,
+                    .unigram = d->unigram,
+                    .entropy = d->entropy,
+                    .bytes = dataset_bytes(d)};
   return true;
 }
 

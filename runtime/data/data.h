@@ -15,7 +15,7 @@ typedef struct Dataset {
   char *path;
   char sha256[65];
   Vocabulary vocabulary;
-  int32_t *tokens; /* the whole text */
+  void *tokens; /* the whole text: numbers of vocabulary_width bytes */
   int64_t count;
   int64_t train;   /* the first so many train, the rest validate */
   double *unigram; /* [vocabulary.size], of the training part */
@@ -26,6 +26,11 @@ typedef struct Dataset {
 /* NULL after an error. `name` is borrowed. */
 Dataset *dataset_load(const CorpusSearch *search, const DataDecl *decl, TdError *err);
 void dataset_free(Dataset *d);
+
+/* Tokens first .. first + n - 1. */
+void dataset_read(const Dataset *d, int64_t first, int64_t n, int32_t *out);
+/* What it takes of memory. */
+int64_t dataset_bytes(const Dataset *d);
 
 /* The window of `length` tokens for row `row` of step `step` (from 1). False
  * when the training part is shorter than a window. */

@@ -88,18 +88,43 @@ size_t vocabulary_read(const Vocabulary *v, const uint8_t *text, size_t n, int32
   return len;
 }
 
-bool vocabulary_encode(const Vocabulary *v, const uint8_t *text, size_t n, int32_t *ids,
-                       size_t *count, size_t *offset) {
-  /* a corpus is a million characters, most of them of one byte */
-  int32_t number[128];
+size_t vocabulary_mark(Tokens kind, const uint8_t *text, size_t n) {
+  return kind != TOKENS_BYTES && n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
+int vocabulary_width(const Vocabulary *v) {
+  return v->size <= 1 << 8 ? 1 : v->size <= 1 << 16 ? 2 : 4;
+}
+
+static void keep(void *out, size_t at, int width, int32_t id) {
+  if (width == 1)
+    ((uint8_t *)out)[at] = (uint8_t)id;
+  else if (width == 2)
+    ((uint16_t *)out)[at] = (uint16_t)id;
+  else
+    ((int32_t *)out)[at] = id;
+}
+
+size_t vocabulary_pack(const Vocabulary *v, const uint8_t *text, size_t n, void *out) {
+  int32_t number[128]; /* most characters of a corpus are of one byte */
+  int width = vocabulary_width(v);
+  size_t count = 0;
   for (uint8_t c = 0; c < 128; c++)
     if (vocabulary_read(v, &c, 1, &number[c]) == 0) number[c] = -1;
+  for (size_t i = 0; i < n; count++) {
+    int32_t id = text[i] < 128 ? number[text[i]] : -1;
+    size_t len = id >= 0 ? 1 : vocabulary_read(v, text + i, n - i, &id);
+    if (len == 0) bug("a text outside its own vocabulary");
+    keep(out, count, width, id);
+    i += len;
+  }
+  return count;
+}
+
+bool vocabulary_encode(const Vocabulary *v, const uint8_t *text, size_t n, int32_t *ids,
+                       size_t *count, size_t *offset) {
   *count = 0;
   for (size_t i = 0; i < n;) {
-    if (text[i] < 128 && number[text[i]] >= 0) {
-      ids[(*count)++] = number[text[i++]];
-      continue;
-    }
     size_t len = vocabulary_read(v, text + i, n - i, &ids[*count]);
     if (len == 0) {
       if (offset != NULL) *offset = i;

@@ -30,6 +30,16 @@ size_t vocabulary_read(const Vocabulary *v, const uint8_t *text, size_t n, int32
  * character that has no number. */
 bool vocabulary_encode(const Vocabulary *v, const uint8_t *text, size_t n, int32_t *ids,
                        size_t *count, size_t *offset);
+/* Bytes of a byte-order mark that begins the text: it says how a text is written and is none
+ * of its symbols. 0: there is none, or bytes are the symbols. */
+size_t vocabulary_mark(Tokens kind, const uint8_t *text, size_t n);
+
+/* Bytes that hold a number of this vocabulary: 1, 2 or 4. */
+int vocabulary_width(const Vocabulary *v);
+/* The text that the vocabulary was made of as numbers of that width. `out` has room for one a
+ * symbol; where the width is 1 it may be the text itself. Returns how many they are. */
+size_t vocabulary_pack(const Vocabulary *v, const uint8_t *text, size_t n, void *out);
+
 /* The symbol's bytes (UTF-8 for chars); '?' for a number that is none. */
 void vocabulary_spell(const Vocabulary *v, int64_t id, StrBuf *out);
 

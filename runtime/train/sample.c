@@ -62,7 +62,8 @@ static bool text_of(const SampleRequest *r, const UnitParam *p, int64_t window, 
     return td_fail(err, TD_BAD_USAGE,
                    "--%s: the sampler belongs to no data, so texts cannot be read", flag);
   int64_t count = 0;
-  for (size_t i = 0; i < n; count++) {
+  size_t mark = n > 0 ? vocabulary_mark(r->vocabulary->kind, (const uint8_t *)text, n) : 0;
+  for (size_t i = mark; i < n; count++) {
     if (count == window)
       return td_fail(err, TD_BAD_USAGE,
                      "--%s is longer than the %" PRId64 " symbols of a window (byte %zu of %zu)",

@@ -41,10 +41,6 @@ static void step_facts(const Trainer *t, double seconds, StrBuf *s) {
   }
   format_count(x, (double)t->feed.tokens_each / seconds);
   sb_printf(s, "  %s tokens/s", x);
-  if (t->peak_flops > 0) {
-    int share = (int)(100 * t->entry->flops / seconds / t->peak_flops + 0.5);
-    sb_printf(s, "  %d%% of peak", share);
-  }
 }
 
 /* The first output that is not finite, or NULL. */
@@ -181,7 +177,6 @@ static bool give_up(Trainer *t, const TdError *err) {
 
 static bool loop(Trainer *t, TdError *err) {
   bool patient = true;
-  const int64_t first = t->step;
   if (!catch_up(t, err)) return false;
   while (t->step < t->steps && patient) {
     if (t->o->stop != NULL && *t->o->stop != 0) return stopped(t, err);
@@ -194,8 +189,6 @@ static bool loop(Trainer *t, TdError *err) {
     if (!session_sync(t->session, err)) return false;
     if (broken != NULL) return trainer_diagnose(t, broken, value, err);
     if (!after_step(t, clock_seconds() - start, t->step == t->steps, err)) return give_up(t, err);
-    if (t->step == first + 1 && t->step < t->steps && t->o->peak_flops != NULL)
-      t->peak_flops = t->o->peak_flops(t->o->peak_ctx);
     patient = t->plan->patience <= 0 || t->stale < t->plan->patience;
   }
   if (t->o->stop != NULL && *t->o->stop != 0 && t->has_valid && t->validated != t->step)
@@ -213,7 +206,8 @@ size_t train_snapshot_bytes(const Unit *u) {
   for (int i = 0; i < u->program->nstates; i++)
     bytes += (size_t)u->program->states[i].count * td_type_size(u->program->states[i].type);
   if (u->memory <= 0) return bytes;
-  bool fits = td_program_memory(u->program, u->threads, &all) && all + bytes <= (size_t)u->memory;
+  bool fits = td_program_memory(u->program, u->threads, &all) &&
+              all + bytes + (size_t)unit_text_bytes(u) <= (size_t)u->memory;
   return fits ? bytes : 0;
 }
 

@@ -24,10 +24,7 @@ typedef struct TrainOptions {
   int64_t steps;              /* 0: what the file says */
   const json_t *record;       /* how this run came about: kept in the folder and in checkpoints */
   const char *resume_command; /* printed when the run is stopped */
-  /* This machine's peak, 0: unknown. Asked for once, when a first step was taken; or NULL. */
-  double (*peak_flops)(void *ctx);
-  void *peak_ctx;
-  Terminal terminal; /* where progress is shown */
+  Terminal terminal;          /* where progress is shown */
   bool quiet;
   FILE *json; /* log lines go here too, or NULL */
   const volatile sig_atomic_t *stop;

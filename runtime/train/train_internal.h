@@ -27,7 +27,6 @@ typedef struct Trainer {
   int lock;
   RunLog *log;
   Progress progress;
-  double peak_flops;  /* of this machine; 0: not known (yet) */
   char *record;       /* JSON */
   bool *wanted;       /* states that a checkpoint keeps */
   Snapshot *snapshot; /* or NULL when memory is short */

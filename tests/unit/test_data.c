@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,6 +42,12 @@ static Dataset *load(const char *source, Tokens tokens, double split, TdError *e
   return dataset_load(&search, &decl, err);
 }
 
+static int32_t token(const Dataset *d, int64_t i) {
+  int32_t id;
+  dataset_read(d, i, 1, &id);
+  return id;
+}
+
 static void test_chars(void **state) {
   char *path = put(*state, "a.txt",
                    "b\xc3\xa9"
@@ -51,10 +58,13 @@ static void test_chars(void **state) {
   assert_non_null(d);
   assert_true(d->count == 5 && d->train == 5 && d->vocabulary.size == 4); /* \n a b e-acute */
   static const int32_t want[] = {2, 3, 1, 0, 2};
-  assert_memory_equal(d->tokens, want, sizeof want);
+  int32_t read[5];
+  dataset_read(d, 0, 5, read);
+  assert_memory_equal(read, want, sizeof want);
+  assert_int_equal(dataset_bytes(d), 5 + 4 * (4 + 8)); /* tokens; code points and shares */
   assert_true(d->unigram[2] == 0.4 && d->unigram[0] == 0.2);
   StrBuf s = {0};
-  for (int i = 0; i < 5; i++) vocabulary_spell(&d->vocabulary, d->tokens[i], &s);
+  for (int i = 0; i < 5; i++) vocabulary_spell(&d->vocabulary, token(d, i), &s);
   assert_string_equal(s.s, "b\xc3\xa9"
                            "a\nb");
   sb_free(&s);
@@ -78,7 +88,7 @@ static void test_bytes_and_ascii(void **state) {
   char *path = put(*state, "b.bin", "a\0\xff", 3);
   TdError err;
   Dataset *d = load(path, TOKENS_BYTES, 1, &err);
-  assert_true(d != NULL && d->count == 3 && d->vocabulary.size == 256 && d->tokens[2] == 255);
+  assert_true(d != NULL && d->count == 3 && d->vocabulary.size == 256 && token(d, 2) == 255);
   dataset_free(d);
   assert_null(load(path, TOKENS_ASCII, 1, &err));
   assert_non_null(strstr(err.message, "byte 2 is 0xff"));
@@ -112,6 +122,91 @@ static void test_utf8_is_strict(void **state) {
   sb_free(&mended);
 }
 
+/* A text of so many code points from U+20000 on, each once, twice over. */
+static void check_width(const char *folder, uint32_t kinds, int width) {
+  StrBuf s = {0};
+  char one[4];
+  TdError err;
+  for (uint32_t i = 0; i < 2 * kinds; i++) {
+    uint32_t p = 0x20000 + i % kinds;
+    sb_write(&s, one, utf8_put(p, one));
+  }
+  char *path = put(folder, "wide.txt", s.s, s.n);
+  Dataset *d = load(path, TOKENS_CHARS, 1, &err);
+  assert_non_null(d);
+  assert_true(d->count == 2 * kinds && d->vocabulary.size == kinds);
+  assert_int_equal(vocabulary_width(&d->vocabulary), width);
+  for (uint32_t i = 0; i < 2 * kinds; i += 37) assert_int_equal(token(d, i), i % kinds);
+  assert_int_equal(dataset_bytes(d), 2 * kinds * (uint32_t)width + kinds * 12);
+  int32_t window[5];
+  assert_true(dataset_train_window(d, 3, 1, 0, 5, window, &err));
+  int64_t at = dataset_train_offset(d, 3, 1, 0, 5);
+  for (int i = 0; i < 5; i++) assert_int_equal(window[i], (at + i) % kinds);
+  dataset_free(d);
+  free(path);
+  sb_free(&s);
+}
+
+static void test_widths(void **state) {
+  check_width(*state, 256, 1);
+  check_width(*state, 257, 2);
+  check_width(*state, 65536, 2);
+  check_width(*state, 65537, 4);
+}
+
+static size_t most_resident(void) {
+  struct rusage u;
+  assert_int_equal(getrusage(RUSAGE_SELF, &u), 0);
+  return (size_t)u.ru_maxrss * 1024;
+}
+
+/* A text takes its size while it is read and after: its bytes become its tokens. */
+static void test_takes_its_size(void **state) {
+  enum { SIZE = 32 << 20, SLACK = 1 << 20 };
+  char *text = malloc(SIZE);
+  assert_non_null(text);
+  for (size_t i = 0; i < SIZE; i++) text[i] = (char)('a' + i % 23);
+  char *path = put(*state, "large.txt", text, SIZE);
+  free(text); /* and what it took is given back: the next as large is taken from the system too */
+  size_t before = most_resident();
+  TdError err;
+  Dataset *d = load(path, TOKENS_CHARS, 0.9, &err);
+  assert_true(d != NULL && d->count == SIZE && token(d, SIZE - 1) == (SIZE - 1) % 23);
+  assert_int_equal(dataset_bytes(d), SIZE + 23 * (4 + 8));
+  assert_true(most_resident() <= before + SLACK); /* no more than the one that was freed */
+  dataset_free(d);
+  free(path);
+}
+
+/* A byte-order mark is no symbol of characters, and three bytes of bytes. */
+static void test_byte_order_mark(void **state) {
+  char *path = put(*state, "mark.txt",
+                   "\xef\xbb\xbf"
+                   "ab\xef\xbb\xbf",
+                   8),
+       *alone = put(*state, "alone.txt", "\xef\xbb\xbf", 3),
+       *ascii = put(*state, "ascii.txt",
+                    "\xef\xbb\xbf"
+                    "ba",
+                    5);
+  TdError err;
+  Dataset *d = load(path, TOKENS_CHARS, 1, &err);
+  assert_true(d != NULL && d->count == 3 && d->vocabulary.size == 3);
+  assert_true(token(d, 0) == 0 && token(d, 1) == 1 && token(d, 2) == 2); /* elsewhere it is one */
+  dataset_free(d);
+  d = load(ascii, TOKENS_ASCII, 1, &err);
+  assert_true(d != NULL && d->count == 2 && token(d, 0) == 'b' && token(d, 1) == 'a');
+  dataset_free(d);
+  d = load(path, TOKENS_BYTES, 1, &err);
+  assert_true(d != NULL && d->count == 8 && token(d, 0) == 0xef);
+  dataset_free(d);
+  assert_null(load(alone, TOKENS_CHARS, 1, &err));
+  assert_non_null(strstr(err.message, "is empty"));
+  free(path);
+  free(alone);
+  free(ascii);
+}
+
 static void test_windows(void **state) {
   char text[1000];
   for (int i = 0; i < 1000; i++) text[i] = (char)('a' + i % 7);
@@ -133,9 +228,9 @@ static void test_windows(void **state) {
   assert_true(lowest < 10 && highest > 826 && same < 40);
   int32_t window[64];
   assert_true(dataset_train_window(d, 7, 1, 0, 64, window, &err));
-  assert_int_equal(window[0], d->tokens[dataset_train_offset(d, 7, 1, 0, 64)]);
+  assert_int_equal(window[0], token(d, dataset_train_offset(d, 7, 1, 0, 64)));
   dataset_valid_window(d, 2, 33, window);
-  assert_int_equal(window[0], d->tokens[900 + 66]);
+  assert_int_equal(window[0], token(d, 900 + 66));
   assert_true(dataset_train_offset(d, 7, 1, 0, 900) == 0);
   int32_t big[901];
   assert_false(dataset_train_window(d, 7, 1, 0, 901, big, &err));
@@ -261,6 +356,7 @@ int main(void) {
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, sandbox_remove)
   const struct CMUnitTest tests[] = {
       IN_FOLDER(test_chars),     IN_FOLDER(test_bytes_and_ascii), IN_FOLDER(test_utf8_is_strict),
+      IN_FOLDER(test_widths),    IN_FOLDER(test_byte_order_mark), IN_FOLDER(test_takes_its_size),
       IN_FOLDER(test_windows),   IN_FOLDER(test_paths),           IN_FOLDER(test_beside_the_file),
       IN_FOLDER(test_shrinking), IN_FOLDER(test_corpora),         IN_FOLDER(test_store),
   };

@@ -97,6 +97,18 @@ static void test_temperature_zero(void **state) {
   sandbox_says("sample m.td --untrained -q --temperature 9", NULL, 0, " behknqt\n", false);
 }
 
+/* A byte-order mark before a text is none of its symbols. */
+static void test_byte_order_mark(void **state) {
+  (void)state;
+  sample("--prompt '\xef\xbb\xbfzebra' --temperature 0", 0, "zebranqt\n");
+  sample("--infill '\xef\xbb\xbf_e' --temperature 0", 0, " e");
+  sample("--prompt 'z\xef\xbb\xbf'", 2, "is not in the vocabulary");
+  sandbox_shell("$TDC run m.td next --text the --untrained -q --reference > a && "
+                "$TDC run m.td next --text '\xef\xbb\xbfthe' --untrained -q --reference > b && "
+                "cmp a b && echo alike",
+                0, "alike");
+}
+
 static void test_what_a_number_takes(void **state) {
   (void)state;
   UnitParam whole = {.kind = PARAM_INT, .lo = -3, .hi = 7};
@@ -176,13 +188,83 @@ static void test_export_untrained(void **state) {
                 0, " behknqt\n");
 }
 
+/* ---- memory and time of a run ------------------------------------------------------------ */
+
+static double number_in(const char *said, const char *key) {
+  const char *at = strstr(said, key);
+  if (at == NULL) fail_msg("no %s in %s", key, said);
+  return strtod(at + strlen(key), NULL);
+}
+
+static void write_text(const char *path, size_t n) {
+  char *text = calloc(n + 1, 1);
+  for (size_t i = 0; i < n; i++) text[i] = "abcdefghijklmnopqrstuvwxyz ,"[i % 28];
+  sandbox_write(path, text);
+  free(text);
+}
+
+/* A byte a symbol, 12 a kind of symbol; windows of 2 x 8 numbers for training and as many for
+ * the evaluation. A budget counts them too. */
+static void test_text_counts(void **state) {
+  (void)state;
+  static const size_t sizes[2] = {1000000, 4000000};
+  double memory[2];
+  for (int i = 0; i < 2; i++) {
+    write_text("large.txt", sizes[i]);
+    char *said = sandbox_tdc("train m.td --data large.txt --dry-run --json -q", NULL, 0);
+    memory[i] = number_in(said, "\"memory\":");
+    assert_true(number_in(said, "\"text_memory\":") == (double)(sizes[i] + 28 * 12 + 2 * 64));
+    free(said);
+  }
+  assert_true(memory[1] - memory[0] == 3000000);
+  sandbox_says("train m.td --data large.txt --dry-run -q", NULL, 0, "(4.00 MB of it for the text)",
+               true);
+  sandbox_says("train m.td --data large.txt --dry-run --memory 3M", NULL, 1, "the text 4001K",
+               true);
+  sandbox_says("train m.td --data large.txt --dry-run --memory 6M", NULL, 0, "of memory", true);
+  sandbox_says("m.td --data large.txt --memory 3M -o out", NULL, 0, "of memory", true);
+}
+
+/* A scan that gathers rows of a table: what it takes at least is less than what it takes. */
+static void test_least_time_of_a_scan(void **state) {
+  (void)state;
+  sandbox_write("scan.td", "use nn\ndata text { source \"./text.txt\"  tokens bytes  split 0.9 }\n"
+                           "dim B = 1, L = 64, V = text.vocab, K = 512\n"
+                           "model net(x: id<V>[B,L]) -> z[B,L,K] {\n"
+                           "  param e[V,K] ~ normal(0, 0.1)\n"
+                           "  h0[b in B, k in K] = 0.0\n"
+                           "  scan t in L carry h[b,k] = h0[b,k] {\n"
+                           "    h[b,k] = 0.5 * h[b,k] + e[x[b,t],k]\n"
+                           "  } emit z[b,t,k] = h[b,k]\n"
+                           "}\n"
+                           "loss main(x: id<V>[B,L]) { minimize mean[b,l,k](net(x)[b,l,k]^2) }\n"
+                           "train { loss main  sgd(lr = 0.01)  steps 4  log every 1 }\n");
+  char *said = sandbox_tdc("train scan.td --dry-run --json -q --threads 1", NULL, 0);
+  double least = number_in(said, "\"least_seconds_per_step\":"), fastest = 1e9;
+  free(said);
+  said = sandbox_tdc("train scan.td --json -q --threads 1", NULL, 0);
+  for (const char *at = said; (at = strstr(at, "\"seconds\":")) != NULL; at++)
+    fastest = fmin(fastest, number_in(at, "\"seconds\":"));
+  free(said);
+  assert_true(least > 0 && least < fastest);
+  said = sandbox_tdc("train scan.td --dry-run --json -q --act bf16", NULL, 0);
+  assert_null(strstr(said, "least_seconds")); /* the peak of bf16 is another */
+  free(said);
+}
+
 int main(int argc, char **argv) {
   (void)argc;
   if (!sandbox_find(argv[0])) return 1;
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_ranges),           cmocka_unit_test(test_ranges_of_the_library),
-      cmocka_unit_test(test_temperature_zero), cmocka_unit_test(test_what_a_number_takes),
-      cmocka_unit_test(test_flags_together),   cmocka_unit_test(test_json),
+      cmocka_unit_test(test_ranges),
+      cmocka_unit_test(test_ranges_of_the_library),
+      cmocka_unit_test(test_temperature_zero),
+      cmocka_unit_test(test_what_a_number_takes),
+      cmocka_unit_test(test_byte_order_mark),
+      cmocka_unit_test(test_flags_together),
+      cmocka_unit_test(test_json),
+      cmocka_unit_test(test_text_counts),
+      cmocka_unit_test(test_least_time_of_a_scan),
       cmocka_unit_test(test_export_untrained),
   };
   return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);

@@ -67,18 +67,24 @@ static Touched *touched(Paper *x, const Node *n) {
   return &x->at[x->n++];
 }
 
-/* From axis d on: an index that data decides may be any. */
-static void touch_from(const Expr *e, const int64_t *var, uint8_t *element, int d, int64_t at) {
+/* What data may decide at worst: another place for other values of the variables. */
+static int64_t elsewhere(const Paper *x, const Expr *index, int64_t extent) {
+  int64_t i = 0;
+  for (int v = 0; v < x->reader->nvars; v++)
+    if (index->vars >> v & 1) i = (i * x->reader->extent[v] + x->var[v]) % extent;
+  return i;
+}
+
+static void touch_element(const Paper *x, const Expr *e, uint8_t *element) {
   const Node *n = e->node;
-  int64_t i;
-  if (d == n->rank) {
-    element[at] = 1;
-  } else if (value_of(e->args[d], var, &i)) {
-    if (i >= 0 && i < n->shape[d]) /* else it stands behind a condition */
-      touch_from(e, var, element, d + 1, at * n->shape[d] + i);
-  } else {
-    for (i = 0; i < n->shape[d]; i++) touch_from(e, var, element, d + 1, at * n->shape[d] + i);
+  int64_t at = 0;
+  for (int d = 0; d < n->rank; d++) {
+    int64_t i;
+    if (!value_of(e->args[d], x->var, &i)) i = elsewhere(x, e->args[d], n->shape[d]);
+    if (i < 0 || i >= n->shape[d]) return; /* it stands behind a condition */
+    at = at * n->shape[d] + i;
   }
+  element[at] = 1;
 }
 
 static void touch(Expr *e, void *ctx) {
@@ -86,7 +92,7 @@ static void touch(Expr *e, void *ctx) {
   if (e->kind != E_READ || e->node == x->p->g->step) return;
   const NodeInfo *info = plan_info(x->p, e->node);
   if (info->group == x->g || !info->placed) return;
-  touch_from(e, x->var, touched(x, e->node)->element, 0, 0);
+  touch_element(x, e, touched(x, e->node)->element);
 }
 
 static void touch_member(Paper *x, const Member *m) {
