@@ -104,7 +104,7 @@ bool td_train(Td *td, const TdTrainOptions *options, TdError *err);
 
 /* ---- sampling ------------------------------------------------------------------- */
 /* The first row that the sampler emits, malloc'ed. sampler NULL: the first of
- * the file. Settings are its parameters. */
+ * the file. Settings are its parameters; a number outside its range is TD_BAD_USAGE. */
 bool td_sample(Td *td, const char *sampler, const TdSetting *settings, int nsettings, uint64_t seed,
                char **text, TdError *err);
 
