@@ -52,7 +52,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_grad_form test_grad_text test_grad_random test_backend test_backend_random test_chain \
        test_prelude test_numbers test_contract test_diagnostics test_language test_mutations \
        test_output test_narrow test_recompute test_prims test_target test_traffic test_dialect \
-       test_meaning test_bounds test_hints test_door test_terminal
+       test_meaning test_bounds test_hints test_door test_terminal test_draws
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -158,7 +158,7 @@ $(B)/tests/test_random_graphs: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_grad $(B)/tests/test_grad_loops $(B)/tests/test_grad_form: $(B)/tests/grads.o
 $(B)/tests/test_language $(B)/tests/test_mutations $(B)/tests/test_diagnostics: $(B)/tests/sources.o
 $(B)/tests/test_hints: $(B)/tests/sources.o
-ON_MODELS = grad_text narrow target traffic meaning numbers
+ON_MODELS = grad_text narrow target traffic meaning numbers draws
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
 SANDBOXED = api checkpoint cli data door memory output recompute reference terminal
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o

@@ -18,6 +18,7 @@ bool prim_case_types(PrimSig sig, int choice, Type *t) {
   case SIG_SEL: t[0] = TY_BOOL; return choice < 1;
   case SIG_TOREAL: t[0] = both[1 + choice % 2]; return choice < 2;
   case SIG_DRAW: t[0] = t[1] = TY_INT; return choice < 1;
+  case SIG_PICK: t[0] = t[1] = t[2] = TY_INT; return choice < 1;
   }
   return false;
 }
@@ -28,8 +29,9 @@ PrimCase prim_case(Arena *a, Prim p, const Type *t) {
   PrimCase k = {.p = p, .info = prim_info(p), .arena = a};
   memcpy(k.type, t, sizeof k.type);
   k.g = graph_new(a, interner_new(a), k.info->name);
-  Expr *args[PRIM_ARGUMENTS] = {ex_int(k.g, PRIM_CASE_SITE), ex_var(k.g, 0)}, *i = ex_var(k.g, 0);
-  for (int n = 0; n < k.info->arity && k.info->sig != SIG_DRAW; n++) {
+  Expr *i = ex_var(k.g, 0);
+  Expr *args[PRIM_ARGUMENTS] = {ex_int(k.g, PRIM_CASE_SITE), i, ex_int(k.g, PRIM_CASE_BELOW)};
+  for (int n = 0; n < k.info->arity && !prim_draws(p); n++) {
     bool divisor = n == 1 && (p == P_div || p == P_mod);
     k.input[n] =
         ir_input(k.g, names[n], t[n], 1, shape, t[n] == TY_INT && divisor ? 1 : -6, 6, (Span){0});

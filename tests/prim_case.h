@@ -5,9 +5,9 @@
 
 #include "compiler/ir/ir.h"
 
-enum { PRIM_CASE_COUNT = 24, PRIM_CASE_SITE = 7, PRIM_ARGUMENTS = 3 };
+enum { PRIM_CASE_COUNT = 24, PRIM_CASE_SITE = 7, PRIM_CASE_BELOW = 1000, PRIM_ARGUMENTS = 3 };
 
-/* z[i] = p(a[i], b[i], c[i]), i below PRIM_CASE_COUNT; a draw takes its site and i. */
+/* z[i] = p(a[i], b[i], c[i]), i below PRIM_CASE_COUNT; a draw takes its site, i and BELOW. */
 typedef struct PrimCase {
   Prim p;
   const PrimInfo *info;

@@ -170,8 +170,16 @@ static Value draw(Gen *r) {
   for (int k = 0; k < r->nvars; k++)
     counter = ex2(g, P_add, ex2(g, P_mul, counter, ex_int(g, r->extent[k])), ex_var(g, k));
   Expr *site = ex_int(g, (int64_t)(rand_next(&r->rng) >> 32));
-  bool normal = chance(r, 50);
-  return (Value){ex2(g, normal ? P_normal : P_uniform, site, counter), normal ? 6 : 1};
+  static const Prim reals[] = {P_normal, P_uniform, P_log_uniform, P_log_rest};
+  if (chance(r, 20)) { /* below a constant, or a variable's value: 0 draws 0 */
+    Expr *n = r->nvars && chance(r, 40) ? ex_var(g, 0) : ex_int(g, 1 + below(r, 40));
+    return (Value){
+        ex2(g, P_mul, ex_num(g, 0.125), ex1(g, P_real, ex3(g, P_pick, site, counter, n))), 5};
+  }
+  const Prim p = reals[below(r, 4)];
+  if (p == P_normal || p == P_uniform)
+    return (Value){ex2(g, p, site, counter), p == P_normal ? 6 : 1};
+  return (Value){ex2(g, P_mul, ex_num(g, 0.125), ex2(g, p, site, counter)), 6};
 }
 
 static Value leaf(Gen *r) {

@@ -25,6 +25,6 @@ const Dialect dialect_c = {
     .counter = "const int64_t ix$0 = call->ix[$0];\n",
     .one_plus_erf = "td_erf1p$r($0)",
     .vector_loop = "#pragma omp simd$0\n",
-    .draw_array = "float $0[$1 + TD_LANES] __attribute__((aligned(64)));\n",
-    .draw_run = "td_$1_run($0, ctl, $2, $3, $4);\n",
+    .draw_array = "$2 $0[$1 + TD_LANES] __attribute__((aligned(64)));\n",
+    .draw_run = "td_$1_run($0, ctl, $2, $3, $4$5);\n",
 };

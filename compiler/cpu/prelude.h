@@ -110,6 +110,16 @@ TD_INLINE int32_t td_int(double x) {
 TD_INLINE double td_uniform(const TdControl *ctl, int64_t site, int64_t number) {
   return (double)(td_draw_word(ctl, (uint32_t)site, number) >> 8) * 0x1p-24;
 }
+TD_INLINE double td_log_uniform(const TdControl *ctl, int64_t site, int64_t number) {
+  const uint32_t word = td_draw_word(ctl, (uint32_t)site, number);
+  const double end = td_end_drawn(ctl, site, number, word);
+  return word >> 31 ? log1p(-end) : log(end);
+}
+TD_INLINE double td_log_rest(const TdControl *ctl, int64_t site, int64_t number) {
+  const uint32_t word = td_draw_word(ctl, (uint32_t)site, number);
+  const double end = td_end_drawn(ctl, site, number, word);
+  return word >> 31 ? log(end) : log1p(-end);
+}
 TD_INLINE double td_normal(const TdControl *ctl, int64_t site, int64_t number) {
   uint32_t radius, angle;
   td_draw_words(ctl, (uint32_t)site, number, &radius, &angle);

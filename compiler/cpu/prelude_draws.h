@@ -2,7 +2,7 @@
  * number goes up by one. Philox needs 64-bit products of 32-bit words, which
  * compilers do not find in scalar loops; here a vector holds the words of every
  * second lane, 64 bits apart, and what stands in the upper halves is never
- * looked at. The values are those of td_uniformf and td_normalf. */
+ * looked at. The values are those of td_uniformf, td_normalf and the others. */
 #ifndef TD_PRELUDE_DRAWS
 #define TD_PRELUDE_DRAWS
 
@@ -64,19 +64,20 @@ TD_INLINE void td_philox_blocks(uint32_t *words, const TdControl *ctl, uint32_t 
   }
 }
 
-/* out[i] = the draw `number` + i, of n; a run may begin and end within its 64s */
-#define TD_DRAW_RUN(convert)                                                              \
+/* out[i] = the draw `number` + i, of n; a run may begin and end within its 64s, each of
+ * which is convert(out, words, ctl, site, its first number, rest ...) */
+#define TD_DRAW_RUN(type, convert, ...)                                                   \
   uint32_t words[TD_DRAWN] __attribute__((aligned(64)));                                  \
-  float values[TD_DRAWN] __attribute__((aligned(64)));                                    \
+  type values[TD_DRAWN] __attribute__((aligned(64)));                                     \
   for (int64_t i = 0, count; i < n; i += count) {                                         \
     const uint64_t at = (uint64_t)(number + i);                                           \
-    const int64_t skip = (int64_t)(at % TD_DRAWN);                                        \
+    const int64_t skip = (int64_t)(at % TD_DRAWN), from = (int64_t)at - skip;             \
     count = n - i < TD_DRAWN - skip ? n - i : TD_DRAWN - skip;                            \
     td_philox_blocks(words, ctl, (uint32_t)site, at / TD_DRAWN * 16);                     \
     if (count == TD_DRAWN) {                                                              \
-      convert(out + i, words);                                                            \
+      convert(out + i, words, ctl, site, from, __VA_ARGS__);                              \
     } else {                                                                              \
-      convert(values, words);                                                             \
+      convert(values, words, ctl, site, from, __VA_ARGS__);                               \
       __builtin_memcpy(out + i, values + skip, (size_t)count * sizeof *out);              \
     }                                                                                     \
   }
@@ -85,17 +86,27 @@ TD_SHARED void td_uniform_run(float *out, const TdControl *ctl, int64_t site, in
                               int64_t n);
 TD_SHARED void td_normal_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
                              int64_t n);
+TD_SHARED void td_log_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                                  int64_t n);
+TD_SHARED void td_log_rest_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                               int64_t n);
+TD_SHARED void td_pick_run(int32_t *out, const TdControl *ctl, int64_t site, int64_t number,
+                           int64_t n, int64_t below);
 #if TD_DEFINES(TD_PART_DRAWS)
-TD_INLINE void td_uniforms_of(float *out, const uint32_t *words) {
+TD_INLINE void td_uniforms_of(float *out, const uint32_t *words, const TdControl *ctl,
+                              int64_t site, int64_t number, int64_t rest) {
+  (void)ctl, (void)site, (void)number, (void)rest;
 #pragma omp simd
   for (int i = 0; i < TD_DRAWN; i++) out[i] = td_uniform_of(words[i]);
 }
 TD_SHARED void td_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
                               int64_t n) {
-  TD_DRAW_RUN(td_uniforms_of)
+  TD_DRAW_RUN(float, td_uniforms_of, 0)
 }
 
-TD_INLINE void td_normals_of(float *out, const uint32_t *words) {
+TD_INLINE void td_normals_of(float *out, const uint32_t *words, const TdControl *ctl,
+                             int64_t site, int64_t number, int64_t rest) {
+  (void)ctl, (void)site, (void)number, (void)rest;
   for (int pair = 0; pair < TD_DRAWN; pair += 32) {
 #pragma omp simd
     for (int i = pair; i < pair + 16; i++) {
@@ -107,7 +118,50 @@ TD_INLINE void td_normals_of(float *out, const uint32_t *words) {
 }
 TD_SHARED void td_normal_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
                              int64_t n) {
-  TD_DRAW_RUN(td_normals_of)
+  TD_DRAW_RUN(float, td_normals_of, 0)
+}
+
+/* The lower words cost as much as the upper ones, and one draw in 128 needs its own. */
+TD_INLINE void td_logs_of(float *out, const uint32_t *words, const TdControl *ctl, int64_t site,
+                          int64_t number, uint32_t rest) {
+  float end[TD_DRAWN] __attribute__((aligned(64)));
+  uint32_t near = 0;
+#pragma omp simd reduction(|:near)
+  for (int i = 0; i < TD_DRAWN; i++) {
+    end[i] = td_end_of(words[i]);
+    near |= TD_END(words[i]) < TD_NEAR_END;
+  }
+  for (int i = 0; i < TD_DRAWN && near; i++)
+    if (TD_END(words[i]) < TD_NEAR_END) end[i] = td_end_drawn(ctl, site, number + i, words[i]);
+#pragma omp simd
+  for (int i = 0; i < TD_DRAWN; i++) out[i] = td_log_of_end(end[i], words[i] >> 31 ^ rest);
+}
+TD_SHARED void td_log_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                                  int64_t n) {
+  TD_DRAW_RUN(float, td_logs_of, 0)
+}
+TD_SHARED void td_log_rest_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                               int64_t n) {
+  TD_DRAW_RUN(float, td_logs_of, 1)
+}
+
+TD_INLINE void td_picks_of(int32_t *out, const uint32_t *words, const TdControl *ctl, int64_t site,
+                           int64_t number, int64_t below) {
+  uint32_t carry = 0;
+#pragma omp simd reduction(|:carry)
+  for (int i = 0; i < TD_DRAWN; i++) {
+    const uint64_t product = (uint64_t)words[i] * (uint32_t)below;
+    out[i] = (int32_t)(product >> 32);
+    carry |= TD_MAY_CARRY(product, below);
+  }
+  for (int i = 0; i < TD_DRAWN && carry; i++)
+    if (TD_MAY_CARRY(words[i] * (uint32_t)below, below))
+      out[i] = td_pick(ctl, site, number + i, below);
+}
+TD_SHARED void td_pick_run(int32_t *out, const TdControl *ctl, int64_t site, int64_t number,
+                           int64_t n, int64_t below) {
+  const int64_t most = 0x80000000, m = below < 1 ? 1 : below < most ? below : most;
+  TD_DRAW_RUN(int32_t, td_picks_of, m)
 }
 #endif
 

@@ -29,7 +29,8 @@ typedef struct Dialect {
   const char *one_plus_erf; /* pattern: 1 + erf($0) without cancellation */
   /* Loops whose iterations are independent: what stands before one, $0 its clauses; NULL:
    * nothing. Draws of such a loop can be made before it, all at once: an array $0 of room
-   * for $1, and filling it by draw $1 with site $2 from number $3 on, $4 of them; NULL: no. */
+   * for $1 of type $2, and filling it by draw $1 with site $2 from number $3 on, $4 of them,
+   * and what the draw takes besides as $5; NULL: no. */
   const char *vector_loop;
   const char *draw_array, *draw_run;
 } Dialect;

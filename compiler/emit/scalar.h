@@ -322,13 +322,19 @@ TD_INLINE void td_philox(const TdControl *ctl, uint32_t site, uint64_t block, ui
   *x2 = c2;
   *x3 = c3;
 }
-/* the word of a uniform draw */
-TD_INLINE uint32_t td_draw_word(const TdControl *ctl, uint32_t site, int64_t number) {
+/* the word of a uniform draw, and the one below it where 64 bits are asked for */
+#define TD_UPPER 0
+#define TD_LOWER 0x8000000000000000u
+TD_INLINE uint32_t td_draw_half(const TdControl *ctl, uint32_t site, int64_t number,
+                                uint64_t half) {
   const uint64_t n = (uint64_t)number;
   uint32_t x0, x1, x2, x3;
-  td_philox(ctl, site, (n >> 6 << 4) | (n & 15), &x0, &x1, &x2, &x3);
+  td_philox(ctl, site, (n >> 6 << 4) | (n & 15) | half, &x0, &x1, &x2, &x3);
   const uint32_t low = n & 16 ? x1 : x0, high = n & 16 ? x3 : x2;
   return n & 32 ? high : low;
+}
+TD_INLINE uint32_t td_draw_word(const TdControl *ctl, uint32_t site, int64_t number) {
+  return td_draw_half(ctl, site, number, TD_UPPER);
 }
 /* the two words of a normal draw: what its radius is made of, and its angle in
  * turns of 2^32, a quarter turn back for every second draw of a pair */
@@ -344,6 +350,42 @@ TD_INLINE void td_draw_words(const TdControl *ctl, uint32_t site, int64_t number
 TD_INLINE float td_uniform_of(uint32_t word) { return (float)(int32_t)(word >> 8) * 0x1p-24f; }
 TD_INLINE float td_uniformf(const TdControl *ctl, int64_t site, int64_t number) {
   return td_uniform_of(td_draw_word(ctl, (uint32_t)site, number));
+}
+/* How far u of 64 bits is from the nearer end of (0, 1), as a float. Its upper word is enough
+ * unless it is so near that fewer than the 24 bits of a float are left of it. */
+#define TD_END(word) ((word) ^ (0u - ((word) >> 31)))
+#define TD_NEAR_END 0x800000u
+TD_INLINE float td_end_of(uint32_t word) { return (float)(int32_t)TD_END(word) * 0x1p-32f; }
+TD_INLINE float td_near_end_of(uint32_t word, uint32_t lower) {
+  int64_t both = (int64_t)((uint64_t)TD_END(word) << 32 | (lower ^ (0u - (word >> 31))));
+  return (float)(both ? both : 1) * 0x1p-64f;
+}
+TD_INLINE float td_end_drawn(const TdControl *ctl, int64_t site, int64_t number, uint32_t word) {
+  if (TD_END(word) >= TD_NEAR_END) return td_end_of(word);
+  return td_near_end_of(word, td_draw_half(ctl, (uint32_t)site, number, TD_LOWER));
+}
+/* log(end), or log(1 - end) as td_log1pf has it */
+TD_INLINE float td_log_of_end(float end, uint32_t one) {
+  const float u = one ? 1.0f - end : end, lost = one ? (1.0f - u) - end : 0.0f;
+  return td_log_core(u) + lost / u;
+}
+TD_INLINE float td_log_uniformf(const TdControl *ctl, int64_t site, int64_t number) {
+  const uint32_t word = td_draw_word(ctl, (uint32_t)site, number);
+  return td_log_of_end(td_end_drawn(ctl, site, number, word), word >> 31);
+}
+TD_INLINE float td_log_restf(const TdControl *ctl, int64_t site, int64_t number) {
+  const uint32_t word = td_draw_word(ctl, (uint32_t)site, number);
+  return td_log_of_end(td_end_drawn(ctl, site, number, word), word >> 31 ^ 1u);
+}
+/* An integer below n: of 64 bits times n the uppermost. The lower word can only carry
+ * if the upper one's share of the product ends less than n below the next integer. */
+#define TD_MAY_CARRY(product, n) ((uint32_t)(product) > 0u - (uint32_t)(n))
+TD_INLINE int32_t td_pick(const TdControl *ctl, int64_t site, int64_t number, int64_t n) {
+  const uint64_t most = 0x80000000u, m = n < 1 ? 1 : (uint64_t)n < most ? (uint64_t)n : most;
+  uint64_t product = td_draw_word(ctl, (uint32_t)site, number) * m;
+  if (TD_MAY_CARRY(product, m))
+    product += td_draw_half(ctl, (uint32_t)site, number, TD_LOWER) * m >> 32;
+  return (int32_t)(product >> 32);
 }
 /* sqrt(-2 log u) with u in (0, 1] */
 TD_INLINE float td_radius_of(uint32_t word) {

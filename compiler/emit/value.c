@@ -45,9 +45,9 @@ static bool fits32(Emit *em, const Expr *e) {
 /* A draw whose counter is `base` + the iteration of the vector loop; *base, or NULL. */
 static Expr *run_base(Emit *em, Expr *e) {
   const EmitRun *run = &em->run;
-  if (run->nvars == 0 || !em->dialect->draw_run || e->kind != E_PRIM ||
-      prim_info(e->prim)->sig != SIG_DRAW)
+  if (run->nvars == 0 || !em->dialect->draw_run || e->kind != E_PRIM || !prim_draws(e->prim))
     return NULL;
+  if (e->nargs > 2 && e->args[2]->kind != E_INT) return NULL; /* one for the whole run */
   Expr *counter = e->args[1], *zero[IR_MAX_VARS] = {0};
   Linear lin;
   linear_init(&lin);
@@ -78,13 +78,16 @@ static const char *print_run(Emit *em, Expr *e) {
   StrBuf *out = &em->level[run->level].text;
   em->uses_control = true;
   em->parts |= PRELUDE_DRAWS;
+  const char *rest =
+      e->nargs > 2 ? arena_printf(em->arena, ", %s", emit_value(em, e->args[2], run->level)) : "";
   const char *first =
       arena_printf(em->arena, "%s%s%s", at, run->start ? " + " : "", run->start ? run->start : "");
   const Dialect *d = em->dialect;
-  sb_puts(out, dialect_spell(d, em->arena, d->draw_array, (const char *[]){name, run->room}));
-  sb_puts(out,
-          dialect_spell(d, em->arena, d->draw_run,
-                        (const char *[]){name, prim_info(e->prim)->name, site, first, run->count}));
+  sb_puts(out, dialect_spell(d, em->arena, d->draw_array,
+                             (const char *[]){name, run->room, value_type(em, e->type, false)}));
+  sb_puts(out, dialect_spell(d, em->arena, d->draw_run,
+                             (const char *[]){name, prim_info(e->prim)->name, site, first,
+                                              run->count, rest}));
   return arena_printf(em->arena, "%s[%s]", name, run->index);
 }
 
@@ -195,7 +198,7 @@ static const char *print_prim(Walk *k, Expr *e, Cell *c) {
     const Cell *a = cell_of(k, e->args[i]);
     arg[i] = e->args[i]->type == TY_INT && wide && !a->wide ? widened(em, a->text) : a->text;
   }
-  if (info->sig == SIG_DRAW) em->uses_control = true;
+  if (prim_draws(e->prim)) em->uses_control = true;
   const char *text;
   bool result_int = e->type == TY_INT, whole = ints && e->args[0]->type == TY_INT;
   int64_t lo, hi;

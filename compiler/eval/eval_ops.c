@@ -49,6 +49,10 @@ typedef void Run(const Eval *ev, Slot *s, int n);
   FUNCTION(on_int_##name, const uint64_t seed = ev->seed;                                   \
            const uint64_t step = (uint64_t)ev->step, const uint32_t a = (uint32_t)at0[l].i; \
            const uint64_t b = (uint64_t)at1[l].i; d[l].d = value)
+#define RUN_PICK(name, value, ints)                                                               \
+  FUNCTION(on_int_##name, const Cell *const at2 = s->arg[2]->reg; const uint64_t seed = ev->seed; \
+           const uint64_t step = (uint64_t)ev->step, const uint32_t a = (uint32_t)at0[l].i;       \
+           const uint64_t b = (uint64_t)at1[l].i; const int64_t c = at2[l].i; d[l].i = value)
 #define OP(name, arity, types, call, cost, value, ints, ...) RUN_##types(name, value, ints)
 #include "compiler/ir/ops.def"
 #undef OP
@@ -68,6 +72,8 @@ typedef void Run(const Eval *ev, Slot *s, int n);
 #define RUNS_TOINT(name) \
   { on_real_##name, NULL }
 #define RUNS_DRAW(name) \
+  { NULL, on_int_##name }
+#define RUNS_PICK(name) \
   { NULL, on_int_##name }
 /* by primitive; whose first argument is a real, or an integer or truth value */
 static Run *const runs[PRIM_COUNT][2] = {

@@ -5,6 +5,7 @@
 #include "compiler/ir/draws.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
   uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
@@ -30,9 +31,10 @@ void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4
 /* The four words of a block serve 4 draws. Draws are numbered by 64s, word by
  * word of 16 blocks side by side, which suits vectors of 4, 8 and 16 lanes: draw
  * n has word n / 16 % 4 of block 16 (n / 64) + n % 16. */
+enum Half { UPPER, LOWER }; /* of 64 bits; the lower halves are blocks of their own */
 static uint32_t draw_block(uint64_t seed, uint64_t step, uint32_t site, uint64_t number,
-                           uint32_t out[4]) {
-  uint64_t block = number / 64 * 16 + number % 16;
+                           enum Half half, uint32_t out[4]) {
+  uint64_t block = (number / 64 * 16 + number % 16) | (uint64_t)half << 63;
   uint32_t c[4] = {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)step,
                    (uint32_t)(step >> 32)};
   uint32_t k[2] = {(uint32_t)seed ^ site, (uint32_t)(seed >> 32)};
@@ -44,15 +46,55 @@ static uint32_t draw_block(uint64_t seed, uint64_t step, uint32_t site, uint64_t
 static const double unit = 1.0 / 16777216.0;
 
 double draw_uniform(uint64_t seed, uint64_t step, uint32_t site, uint64_t number) {
-  uint32_t out[4], word = draw_block(seed, step, site, number, out);
+  uint32_t out[4], word = draw_block(seed, step, site, number, UPPER, out);
   return (out[word] >> 8) * unit;
+}
+
+static uint32_t draw_word(uint64_t seed, uint64_t step, uint32_t site, uint64_t number,
+                          enum Half half) {
+  uint32_t out[4], word = draw_block(seed, step, site, number, half, out);
+  return out[word];
+}
+
+/* How far u is from the end of (0, 1) that is nearer: 31 bits of the upper word, and the
+ * lower one where these are less than the 24 of a float. *one: that end is 1. */
+static double from_end(uint64_t seed, uint64_t step, uint32_t site, uint64_t number, bool *one) {
+  uint32_t upper = draw_word(seed, step, site, number, UPPER);
+  *one = upper >> 31;
+  if (*one) upper = ~upper;
+  if (upper >> 23) return (double)(float)upper * 0x1p-32;
+  uint32_t lower = draw_word(seed, step, site, number, LOWER);
+  if (*one) lower = ~lower;
+  uint64_t both = (uint64_t)upper << 32 | lower;
+  return (double)(float)(both ? both : 1) * 0x1p-64;
+}
+
+double draw_log_uniform(uint64_t seed, uint64_t step, uint32_t site, uint64_t number) {
+  bool one;
+  double x = from_end(seed, step, site, number, &one);
+  return one ? log1p(-x) : log(x);
+}
+
+double draw_log_rest(uint64_t seed, uint64_t step, uint32_t site, uint64_t number) {
+  bool one;
+  double x = from_end(seed, step, site, number, &one);
+  return one ? log(x) : log1p(-x);
+}
+
+/* upper n / 2^32 + lower n / 2^64, rounded down: neither sum nor product leaves 64 bits */
+int64_t draw_pick(uint64_t seed, uint64_t step, uint32_t site, uint64_t number, int64_t n) {
+  if (n < 1) return 0;
+  const uint64_t m = n < INT64_C(1) << 31 ? (uint64_t)n : UINT64_C(1) << 31;
+  uint64_t upper = draw_word(seed, step, site, number, UPPER);
+  uint64_t lower = draw_word(seed, step, site, number, LOWER);
+  return (int64_t)((upper * m + (lower * m >> 32)) >> 32);
 }
 
 /* Box-Muller: words 2 p and 2 p + 1 make draw 2 p by the cosine and draw 2 p + 1
  * by the sine, which is the cosine a quarter turn back. u1 lies in (0, 1], so
  * the logarithm is finite. */
 double draw_normal(uint64_t seed, uint64_t step, uint32_t site, uint64_t number) {
-  uint32_t out[4], word = draw_block(seed, step, site, number, out), pair = word & 2;
+  uint32_t out[4], word = draw_block(seed, step, site, number, UPPER, out), pair = word & 2;
   uint32_t turn = out[pair + 1] - ((word & 1) << 30);
   double u1 = ((out[pair] >> 8) + 1) * unit, u2 = (turn >> 8) * unit;
   return sqrt(-2 * log(u1)) * cos(6.283185307179586 * u2);

@@ -125,7 +125,7 @@ Expr *expr_prim_raw(Graph *g, Prim p, Type type, Expr *const *args) {
               .prim = p,
               .nargs = info->arity,
               .args = (Expr **)args,
-              .draws = info->sig == SIG_DRAW};
+              .draws = prim_draws(p)};
   return cons(g, &key);
 }
 

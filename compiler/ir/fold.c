@@ -43,7 +43,8 @@ static Expr *fold_constants(Graph *g, Prim p, Expr *const *args) {
   case SIG_TOREAL: return ex_num(g, (double)a->inum);
   case SIG_TOINT: return ex_int(g, prim_floor_int(a->num));
   case SIG_SEL: /* fold_select */
-  case SIG_DRAW: return NULL;
+  case SIG_DRAW:
+  case SIG_PICK: return NULL;
   }
   return NULL;
 }
@@ -203,7 +204,8 @@ Expr *ex_prim(Graph *g, Prim p, Expr *const *args) {
   case SIG_SEL: e = fold_select(g, args[0], args[1], args[2]); break;
   case SIG_TOINT: e = fold_to_int(g, args[0]); break;
   case SIG_TOREAL:
-  case SIG_DRAW: break;
+  case SIG_DRAW:
+  case SIG_PICK: break;
   }
   return e ? e : raw(g, p, args);
 }

@@ -141,6 +141,7 @@ static Interval of_prim(const Expr *e, Interval a, Interval b, Interval c) {
     if (a.hi == 0) return c;
     return hull(b, c);
   case P_int: return (Interval){IR_INT_MIN, IR_INT_MAX};
+  case P_pick: return (Interval){0, c.hi < 1 ? 0 : min64(c.hi - 1, IR_INT_MAX)};
   default: return everything;
   }
 #pragma GCC diagnostic pop

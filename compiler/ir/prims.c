@@ -80,6 +80,7 @@ int64_t prim_floor_int(double x) {
 #define FUNCTIONS_TOREAL(name, value, ints)
 #define FUNCTIONS_TOINT(name, value, ints)
 #define FUNCTIONS_DRAW(name, value, ints)
+#define FUNCTIONS_PICK(name, value, ints)
 #define OP(name, arity, types, call, cost, value, ints, ...) FUNCTIONS_##types(name, value, ints)
 #include "compiler/ir/ops.def"
 #undef OP
@@ -101,6 +102,8 @@ int64_t prim_floor_int(double x) {
 #define VALUES_TOINT(name) \
   { .real = NULL }
 #define VALUES_DRAW(name) \
+  { .real = NULL }
+#define VALUES_PICK(name) \
   { .real = NULL }
 
 typedef struct PrimValue {
@@ -150,9 +153,12 @@ bool prim_result(Prim p, const Type *args, Type *out) {
   case SIG_TOREAL: *out = TY_REAL; return a != TY_REAL;
   case SIG_TOINT: *out = TY_INT; return a == TY_REAL;
   case SIG_DRAW: *out = TY_REAL; return a == TY_INT && b == TY_INT;
+  case SIG_PICK: return a == TY_INT && b == TY_INT && args[2] == TY_INT;
   }
   return false;
 }
+
+bool prim_draws(Prim p) { return prims[p].sig == SIG_DRAW || prims[p].sig == SIG_PICK; }
 
 bool prim_expensive(Prim p) {
   enum { CHEAP = 4 };

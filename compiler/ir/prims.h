@@ -24,7 +24,8 @@ typedef enum {
   SIG_SEL,
   SIG_TOREAL,
   SIG_TOINT,
-  SIG_DRAW
+  SIG_DRAW,
+  SIG_PICK
 } PrimSig;
 
 /* How the language writes it. */
@@ -49,6 +50,7 @@ typedef struct PrimInfo {
 const PrimInfo *prim_info(Prim p);
 bool prim_find(const char *name, Prim *out);
 bool prim_find_callable(const char *name, Prim *out); /* by what a .td file may call */
+bool prim_draws(Prim p); /* a draw: of a site, a counter and what it may take besides */
 /* The type of prim(args) for argument types args[arity]; false: it does not take them. */
 bool prim_result(Prim p, const Type *args, Type *out);
 /* Costs so much that it is not computed twice where that can be avoided. */

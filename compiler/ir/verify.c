@@ -89,7 +89,7 @@ static bool verify_prim(Verifier *v, const Expr *e) {
   for (int k = 0; k < e->nargs; k++) types[k] = e->args[k]->type;
   if (!prim_result(e->prim, types, &result) || result != e->type)
     return fail(v, "%s of the wrong types", info->name);
-  if (info->sig == SIG_DRAW &&
+  if (prim_draws(e->prim) &&
       (e->args[0]->kind != E_INT || e->args[0]->inum < 0 || e->args[0]->inum > (int64_t)UINT32_MAX))
     return fail(v, "the site of %s is no 32-bit constant", info->name);
   return true;

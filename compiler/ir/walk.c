@@ -187,7 +187,8 @@ bool ex_has_loopvar(Graph *g, const Expr *e, const Loop *loop) {
 }
 
 double ex_own_cost(const Expr *e) {
-  bool counts = e->kind == E_PRIM && (e->type == TY_REAL || prim_info(e->prim)->sig == SIG_CMP);
+  bool counts = e->kind == E_PRIM &&
+                (e->type == TY_REAL || e->prim == P_pick || prim_info(e->prim)->sig == SIG_CMP);
   return counts ? prim_info(e->prim)->cost : 0;
 }
 

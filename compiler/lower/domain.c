@@ -14,6 +14,7 @@
 #include "compiler/lower/entry.h"
 #include "compiler/lower/lower.h"
 #include "compiler/lower/tables.h"
+#include "compiler/lower/value.h"
 
 enum { W_PRIOR = 901, W_STEPS = 902, W_SOFTMAX = 903, W_MASK = 904 };
 enum { INLINE_DEPTH = 8 };
@@ -21,17 +22,7 @@ enum { INLINE_DEPTH = 8 };
 /* Shares below these are no mistake: DDPM's own schedules end at a few permille. */
 static const double SIGNAL_AT_REST = 0.1, SYMBOLS_AT_REST = 0.1;
 
-/* ---- expressions seen through the nodes that merely name them -------------------- */
-
-/* A read of a plain comprehension is its body. */
-static Expr *plain(Graph *g, Expr *e) {
-  for (int depth = 0; depth < INLINE_DEPTH && e->kind == E_READ; depth++) {
-    const Node *n = e->node;
-    if (!ir_is_map(n) || n->guard) break;
-    e = ex_subst(g, n->body, e->args, n->rank);
-  }
-  return e;
-}
+/* ---- what expressions are computed from -------------------------------------------- */
 
 typedef struct Reach {
   Graph *g;
@@ -43,7 +34,7 @@ static void reach_node(Reach *r, const Node *n);
 
 static void reach_visit(Expr *e, void *ctx) {
   Reach *r = ctx;
-  if (ex_is_prim(e, P_uniform) || ex_is_prim(e, P_normal)) r->draw = true;
+  if (e->kind == E_PRIM && prim_draws(e->prim)) r->draw = true;
   if (e->kind == E_READ) reach_node(r, e->node);
 }
 
@@ -85,7 +76,7 @@ typedef struct Search {
 } Search;
 
 static bool reads_table(const Search *s, Expr *e) {
-  Expr *p = plain(s->g, e);
+  Expr *p = named_value(s->g, e);
   return p->kind == E_READ && p->node == s->table;
 }
 
@@ -104,12 +95,12 @@ static void note_steps(Search *s, Expr *read) {
 
 /* c ? a : b where c is a draw against the table: which arm is the data? */
 static void note_survival(Search *s, const Expr *e) {
-  Expr *c = plain(s->g, e->args[0]);
+  Expr *c = named_value(s->g, e->args[0]);
   bool negated = ex_is_prim(c, P_not);
-  if (negated) c = plain(s->g, c->args[0]);
+  if (negated) c = named_value(s->g, c->args[0]);
   if (!ex_is_prim(c, P_lt)) return;
-  bool below = ex_is_prim(plain(s->g, c->args[0]), P_uniform) && reads_table(s, c->args[1]);
-  bool above = ex_is_prim(plain(s->g, c->args[1]), P_uniform) && reads_table(s, c->args[0]);
+  bool below = ex_is_prim(named_value(s->g, c->args[0]), P_uniform) && reads_table(s, c->args[1]);
+  bool above = ex_is_prim(named_value(s->g, c->args[1]), P_uniform) && reads_table(s, c->args[0]);
   if (!below && !above) return;
   bool then = reach(s->g, e->args[1]).input, other = reach(s->g, e->args[2]).input;
   if (then == other) return;
@@ -121,7 +112,7 @@ static void search_visit(Expr *e, void *ctx) {
   Search *s = ctx;
   if (e->kind == E_READ && e->node == s->table) note_steps(s, e);
   if (ex_is_prim(e, P_sqrt)) {
-    Expr *x = plain(s->g, e->args[0]);
+    Expr *x = named_value(s->g, e->args[0]);
     if (reads_table(s, x)) s->root = true;
     if (ex_is_prim(x, P_sub) && x->args[0]->kind == E_NUM && x->args[0]->num == 1 &&
         reads_table(s, x->args[1]))
@@ -168,19 +159,16 @@ static const Entry *entry_named(const Lowering *l, const char *a, const char *sa
 
 /* May this value be a standard normal draw (any arm of its choices)? */
 static bool may_be_normal(Graph *g, Expr *e, int depth) {
-  e = plain(g, e);
+  e = named_value(g, e);
   if (ex_is_prim(e, P_select) && depth < INLINE_DEPTH)
     return may_be_normal(g, e->args[1], depth + 1) || may_be_normal(g, e->args[2], depth + 1);
   return ex_is_prim(e, P_normal);
 }
 
-/* An integer drawn evenly from 0 .. n-1? uniform(n) is max(0, min(int(u * n), n - 1)). */
+/* An integer drawn evenly from 0 .. n-1? */
 static bool is_even_draw(Graph *g, Expr *e, int64_t n) {
-  e = plain(g, e);
-  if (!ex_is_prim(e, P_max) || e->args[0]->kind != E_INT || !ex_is_prim(e->args[1], P_min))
-    return false;
-  const Expr *top = e->args[1]->args[1];
-  return reach(g, e).draw && top->kind == E_INT && top->inum == n - 1;
+  e = named_value(g, e);
+  return ex_is_prim(e, P_pick) && e->args[2]->kind == E_INT && e->args[2]->inum == n;
 }
 
 static double bits_leaked(const Signal *s, double a, int64_t vocab) {
@@ -261,7 +249,7 @@ static Expr *put_step(Graph *g, Expr *e, void *ctx) {
     a->used = true;
     return ex_int(g, a->value);
   }
-  Expr *p = plain(g, e);
+  Expr *p = named_value(g, e);
   return p == e ? e : ex_map(g, p, put_step, a);
 }
 

@@ -199,6 +199,9 @@ Value *reduce_vars(Lowering *l, Reducer red, const int *vars, int n, Expr *guard
 /* -- lower_draw.c -------------------------------------------------------------------------- */
 bool is_distribution(const char *name);
 Value *lower_draw(Lowering *l, Scope *s, const AExpr *call);
+/* p(e) for P_log or P_log1p where it is the logarithm of a draw u, or of 1 - u, which then
+ * has all its bits: a uniform has 24, and the rarest 2^-24 of it would be one number. */
+Expr *log_of_draw(Graph *g, Prim p, Expr *e);
 
 /* -- lower_call.c -------------------------------------------------------------------------- */
 /* in_index: it stands between the brackets of an index, where '/' rounds down. */

@@ -9,6 +9,20 @@
 #include "compiler/lower/lower.h"
 #include "compiler/lower/value.h"
 
+/* Is e 1 - x? */
+static bool is_rest(const Expr *e) {
+  return ex_is_prim(e, P_sub) && e->args[0]->kind == E_NUM && e->args[0]->num == 1;
+}
+
+Expr *log_of_draw(Graph *g, Prim p, Expr *e) {
+  Expr *u = named_value(g, e);
+  bool rest = p == P_log1p ? ex_is_prim(u, P_neg) : is_rest(u);
+  if (p == P_log1p && !rest) return NULL;
+  if (rest) u = named_value(g, u->args[u->nargs - 1]);
+  if (!ex_is_prim(u, P_uniform)) return NULL;
+  return ex2(g, rest ? P_log_rest : P_log_uniform, u->args[0], u->args[1]);
+}
+
 bool is_distribution(const char *name) {
   return !strcmp(name, "uniform") || !strcmp(name, "normal") || !strcmp(name, "bernoulli");
 }
@@ -147,14 +161,14 @@ Value *lower_draw(Lowering *l, Scope *s, const AExpr *e) {
                     ex2(l->g, P_add, a, ex2(l->g, P_mul, ex2(l->g, P_sub, to_real(l, b), a), u)));
   }
   Expr *n = ex2(l->g, P_sub, b, a);
-  if (n->kind == E_INT && (n->inum < 1 || n->inum > 1 << 24)) {
-    lower_error(l, 309, e->span, "uniform draws integers from 1 .. 2^24 values, this is %lld",
+  if (n->kind == E_INT && (n->inum < 1 || n->inum > (int64_t)1 << 31)) {
+    lower_error(l, 309, e->span, "uniform draws integers from 1 .. 2^31 values, this is %lld",
                 (long long)n->inum);
     return v_poison(l);
   }
-  Expr *k = ex1(l->g, P_int, ex2(l->g, P_mul, u, to_real(l, n)));
-  k = ex2(l->g, P_max, ex_int(l->g, 0), ex2(l->g, P_min, k, ex2(l->g, P_sub, n, ex_int(l->g, 1))));
-  Value *v = v_scalar(l, ex2(l->g, P_add, a, k));
+  Expr *k = ex2(l->g, P_add, a, ex3(l->g, P_pick, u->args[0], u->args[1], n));
+  if (!whole_computed(l, n, e->span) || !whole_computed(l, k, e->span)) return v_poison(l);
+  Value *v = v_scalar(l, k);
   v->id = args[0]->id;
   return v;
 }

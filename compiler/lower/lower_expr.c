@@ -101,12 +101,14 @@ Value *lower_prim(Lowering *l, Prim p, Value **args, int n, Span at) {
   case SIG_TOREAL:
     if (es[0]->type == TY_REAL) return args[0];
     break;
-  case SIG_DRAW: bug("a draw is no ordinary call");
+  case SIG_DRAW:
+  case SIG_PICK: bug("a draw is no ordinary call");
   }
   Value *v = NEW(l->arena, Value);
   *v = out;
   v->kind = V_TENSOR;
-  v->e = ex_prim(l->g, p, es);
+  if (p == P_log || p == P_log1p) v->e = log_of_draw(l->g, p, es[0]);
+  if (!v->e) v->e = ex_prim(l->g, p, es);
   if (v->rank == 0 && v->e->kind == E_INT) return v_int(l, v->e->inum, NULL);
   if (v->rank == 0 && v->e->type == TY_INT && args[0]->kind == V_NUM &&
       (n == 1 || args[1]->kind == V_NUM) && !l->assumed) {

@@ -31,3 +31,13 @@ Expr *defined_everywhere(Lowering *l, Expr *e) {
                                    : ex_bool(l->g, false);
   return ex3(l->g, P_select, b.inside, e, none);
 }
+
+Expr *named_value(Graph *g, Expr *e) {
+  enum { DEPTH = 8 };
+  for (int depth = 0; depth < DEPTH && e->kind == E_READ; depth++) {
+    const Node *n = e->node;
+    if (!ir_is_map(n) || n->guard) break;
+    e = ex_subst(g, n->body, e->args, n->rank);
+  }
+  return e;
+}

@@ -123,8 +123,8 @@ static Value *logsumexp(Lowering *l, const int *vars, int n, Expr *guard, Expr *
   return v_scalar(l, ex2(l->g, P_add, m, ex1(l->g, P_log, z->e)));
 }
 
-static Value *apply(Lowering *l, Scope *s, const char *red, const int *vars, int n, Expr *guard,
-                    Expr *x, const AExpr *e) {
+static Value *apply(Lowering *l, const char *red, const int *vars, int n, Expr *guard, Expr *x,
+                    const AExpr *e) {
   const char *name = arena_printf(l->arena, "%s.%s", l->stmt_name ? l->stmt_name : "value", red);
   Span at = e->span;
   bool truth = !strcmp(red, "any") || !strcmp(red, "all");
@@ -172,8 +172,7 @@ static Value *apply(Lowering *l, Scope *s, const char *red, const int *vars, int
   }
   if (!strcmp(red, "argmin")) x = ex1(l->g, P_neg, x);
   if (!strcmp(red, "categorical")) {
-    Fn *gumbel = find_fn(l, s, intern(l->names, "gumbel"));
-    if (!gumbel) gumbel = find_fn(l, l->core, intern(l->names, "gumbel"));
+    Fn *gumbel = find_fn(l, l->core, intern(l->names, "gumbel")); /* the file may have another */
     Value *noise = gumbel ? call_fn(l, gumbel, NULL, NULL, NULL, 0, at) : v_poison(l);
     if (noise->kind != V_TENSOR) return v_poison(l);
     x = ex2(l->g, P_add, x, noise->e);
@@ -302,7 +301,7 @@ static Value *reduce(Lowering *l, Scope *s, const AExpr *e, const Frame *f, Fram
     if (!kept) return v_poison(l);
     domain_softmax(l, e, vars, n);
   }
-  Value *out = apply(l, s, e->name, vars, n, c.guard, v_expr(l, body), e);
+  Value *out = apply(l, e->name, vars, n, c.guard, v_expr(l, body), e);
   if (kept && out->kind == V_TENSOR) out->e = ex_subst(l->g, out->e, kept, extents);
   return out;
 }

@@ -79,5 +79,7 @@ void free_vars(Lowering *l, Expr *e, Ints *out); /* symbolic variables, ascendin
 /* e as the body of a node, which is computed at every index: 0 where one of its reads is out of
  * bounds. Nothing asks for it there, since the condition that proved the read does not hold. */
 Expr *defined_everywhere(Lowering *l, Expr *e);
+/* e, seen through the plain comprehensions that merely name it. */
+Expr *named_value(Graph *g, Expr *e);
 
 #endif

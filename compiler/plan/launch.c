@@ -126,7 +126,7 @@ static void need_expr(Expr *e, void *ctx) {
   if (e->kind == E_LOOPVAR) {
     x->launch->counters |= 1u << plan_depth(e->loop->node->region);
   } else if (e->kind == E_PRIM) {
-    if (prim_info(e->prim)->sig == SIG_DRAW) x->launch->control = true;
+    if (prim_draws(e->prim)) x->launch->control = true;
   } else if (e->kind == E_READ && e->node == x->p->g->step) {
     x->launch->control = true;
   } else if (e->kind == E_READ) {

@@ -157,6 +157,9 @@ typedef struct Join {
   bool fails;
 } Join;
 
+/* Integers that are made here, of something else than by arithmetic on integers. */
+static bool makes_integer(const Expr *e) { return ex_is_prim(e, P_int) || ex_is_prim(e, P_pick); }
+
 static bool names_either(const Join *j, const Expr *e) {
   return (e->vars >> j->outer | e->vars >> j->inner) & 1;
 }
@@ -170,7 +173,7 @@ static bool flat_in(const Join *j, const Linear *lin) {
       outer = lin->term[i].coef;
     else if (a->kind == E_VAR && a->inum == j->inner)
       inner = lin->term[i].coef;
-    else if (names_either(j, a) && a->kind == E_PRIM && a->prim != P_int)
+    else if (names_either(j, a) && a->kind == E_PRIM && !makes_integer(a))
       return false;
   }
   return outer == inner * j->inner_extent;
@@ -189,7 +192,7 @@ static void check_expr(Expr *e, void *ctx) {
   Join *j = ctx;
   if (j->fails || !names_either(j, e)) return;
   if (e->kind == E_PRIM) {
-    bool inside = e->type == TY_INT && e->prim != P_int;
+    bool inside = e->type == TY_INT && !makes_integer(e);
     for (int i = 0; i < e->nargs && !inside; i++) check_flat(j, e->args[i]);
   } else if (e->kind == E_READ) {
     Linear lin;

@@ -13,7 +13,7 @@ op clamp(x[...], lo, hi) -> y[...] = max(lo, min(x[...], hi))
 op stop(x[...]) -> y[...] = x[...] grad(dy) {} nocheck
 
 # A draw from the standard Gumbel distribution: -log(-log u), u in (0, 1).
-op gumbel() -> g = -log(-log(uniform() * 0.9999998 + 0.0000001))
+op gumbel() -> g = -log(-log(uniform()))
 
 # ---- learning rates: scalars of the step (1 at the first) ----------------------
 

@@ -405,13 +405,19 @@ TD_INLINE void td_philox(const TdControl *ctl, uint32_t site, uint64_t block, ui
   *x2 = c2;
   *x3 = c3;
 }
-/* the word of a uniform draw */
-TD_INLINE uint32_t td_draw_word(const TdControl *ctl, uint32_t site, int64_t number) {
+/* the word of a uniform draw, and the one below it where 64 bits are asked for */
+#define TD_UPPER 0
+#define TD_LOWER 0x8000000000000000u
+TD_INLINE uint32_t td_draw_half(const TdControl *ctl, uint32_t site, int64_t number,
+                                uint64_t half) {
   const uint64_t n = (uint64_t)number;
   uint32_t x0, x1, x2, x3;
-  td_philox(ctl, site, (n >> 6 << 4) | (n & 15), &x0, &x1, &x2, &x3);
+  td_philox(ctl, site, (n >> 6 << 4) | (n & 15) | half, &x0, &x1, &x2, &x3);
   const uint32_t low = n & 16 ? x1 : x0, high = n & 16 ? x3 : x2;
   return n & 32 ? high : low;
+}
+TD_INLINE uint32_t td_draw_word(const TdControl *ctl, uint32_t site, int64_t number) {
+  return td_draw_half(ctl, site, number, TD_UPPER);
 }
 /* the two words of a normal draw: what its radius is made of, and its angle in
  * turns of 2^32, a quarter turn back for every second draw of a pair */
@@ -427,6 +433,42 @@ TD_INLINE void td_draw_words(const TdControl *ctl, uint32_t site, int64_t number
 TD_INLINE float td_uniform_of(uint32_t word) { return (float)(int32_t)(word >> 8) * 0x1p-24f; }
 TD_INLINE float td_uniformf(const TdControl *ctl, int64_t site, int64_t number) {
   return td_uniform_of(td_draw_word(ctl, (uint32_t)site, number));
+}
+/* How far u of 64 bits is from the nearer end of (0, 1), as a float. Its upper word is enough
+ * unless it is so near that fewer than the 24 bits of a float are left of it. */
+#define TD_END(word) ((word) ^ (0u - ((word) >> 31)))
+#define TD_NEAR_END 0x800000u
+TD_INLINE float td_end_of(uint32_t word) { return (float)(int32_t)TD_END(word) * 0x1p-32f; }
+TD_INLINE float td_near_end_of(uint32_t word, uint32_t lower) {
+  int64_t both = (int64_t)((uint64_t)TD_END(word) << 32 | (lower ^ (0u - (word >> 31))));
+  return (float)(both ? both : 1) * 0x1p-64f;
+}
+TD_INLINE float td_end_drawn(const TdControl *ctl, int64_t site, int64_t number, uint32_t word) {
+  if (TD_END(word) >= TD_NEAR_END) return td_end_of(word);
+  return td_near_end_of(word, td_draw_half(ctl, (uint32_t)site, number, TD_LOWER));
+}
+/* log(end), or log(1 - end) as td_log1pf has it */
+TD_INLINE float td_log_of_end(float end, uint32_t one) {
+  const float u = one ? 1.0f - end : end, lost = one ? (1.0f - u) - end : 0.0f;
+  return td_log_core(u) + lost / u;
+}
+TD_INLINE float td_log_uniformf(const TdControl *ctl, int64_t site, int64_t number) {
+  const uint32_t word = td_draw_word(ctl, (uint32_t)site, number);
+  return td_log_of_end(td_end_drawn(ctl, site, number, word), word >> 31);
+}
+TD_INLINE float td_log_restf(const TdControl *ctl, int64_t site, int64_t number) {
+  const uint32_t word = td_draw_word(ctl, (uint32_t)site, number);
+  return td_log_of_end(td_end_drawn(ctl, site, number, word), word >> 31 ^ 1u);
+}
+/* An integer below n: of 64 bits times n the uppermost. The lower word can only carry
+ * if the upper one's share of the product ends less than n below the next integer. */
+#define TD_MAY_CARRY(product, n) ((uint32_t)(product) > 0u - (uint32_t)(n))
+TD_INLINE int32_t td_pick(const TdControl *ctl, int64_t site, int64_t number, int64_t n) {
+  const uint64_t most = 0x80000000u, m = n < 1 ? 1 : (uint64_t)n < most ? (uint64_t)n : most;
+  uint64_t product = td_draw_word(ctl, (uint32_t)site, number) * m;
+  if (TD_MAY_CARRY(product, m))
+    product += td_draw_half(ctl, (uint32_t)site, number, TD_LOWER) * m >> 32;
+  return (int32_t)(product >> 32);
 }
 /* sqrt(-2 log u) with u in (0, 1] */
 TD_INLINE float td_radius_of(uint32_t word) {
@@ -488,6 +530,16 @@ TD_INLINE int32_t td_int(double x) {
 /* ---- random draws in double precision ------------------------------------------------ */
 TD_INLINE double td_uniform(const TdControl *ctl, int64_t site, int64_t number) {
   return (double)(td_draw_word(ctl, (uint32_t)site, number) >> 8) * 0x1p-24;
+}
+TD_INLINE double td_log_uniform(const TdControl *ctl, int64_t site, int64_t number) {
+  const uint32_t word = td_draw_word(ctl, (uint32_t)site, number);
+  const double end = td_end_drawn(ctl, site, number, word);
+  return word >> 31 ? log1p(-end) : log(end);
+}
+TD_INLINE double td_log_rest(const TdControl *ctl, int64_t site, int64_t number) {
+  const uint32_t word = td_draw_word(ctl, (uint32_t)site, number);
+  const double end = td_end_drawn(ctl, site, number, word);
+  return word >> 31 ? log(end) : log1p(-end);
 }
 TD_INLINE double td_normal(const TdControl *ctl, int64_t site, int64_t number) {
   uint32_t radius, angle;
@@ -887,7 +939,7 @@ TD_SHARED void td_pack_b_turned(float *to, int64_t panel, int64_t k0, const floa
  * number goes up by one. Philox needs 64-bit products of 32-bit words, which
  * compilers do not find in scalar loops; here a vector holds the words of every
  * second lane, 64 bits apart, and what stands in the upper halves is never
- * looked at. The values are those of td_uniformf and td_normalf. */
+ * looked at. The values are those of td_uniformf, td_normalf and the others. */
 #ifndef TD_PRELUDE_DRAWS
 #define TD_PRELUDE_DRAWS
 
@@ -949,19 +1001,20 @@ TD_INLINE void td_philox_blocks(uint32_t *words, const TdControl *ctl, uint32_t 
   }
 }
 
-/* out[i] = the draw `number` + i, of n; a run may begin and end within its 64s */
-#define TD_DRAW_RUN(convert)                                                              \
+/* out[i] = the draw `number` + i, of n; a run may begin and end within its 64s, each of
+ * which is convert(out, words, ctl, site, its first number, rest ...) */
+#define TD_DRAW_RUN(type, convert, ...)                                                   \
   uint32_t words[TD_DRAWN] __attribute__((aligned(64)));                                  \
-  float values[TD_DRAWN] __attribute__((aligned(64)));                                    \
+  type values[TD_DRAWN] __attribute__((aligned(64)));                                     \
   for (int64_t i = 0, count; i < n; i += count) {                                         \
     const uint64_t at = (uint64_t)(number + i);                                           \
-    const int64_t skip = (int64_t)(at % TD_DRAWN);                                        \
+    const int64_t skip = (int64_t)(at % TD_DRAWN), from = (int64_t)at - skip;             \
     count = n - i < TD_DRAWN - skip ? n - i : TD_DRAWN - skip;                            \
     td_philox_blocks(words, ctl, (uint32_t)site, at / TD_DRAWN * 16);                     \
     if (count == TD_DRAWN) {                                                              \
-      convert(out + i, words);                                                            \
+      convert(out + i, words, ctl, site, from, __VA_ARGS__);                              \
     } else {                                                                              \
-      convert(values, words);                                                             \
+      convert(values, words, ctl, site, from, __VA_ARGS__);                               \
       __builtin_memcpy(out + i, values + skip, (size_t)count * sizeof *out);              \
     }                                                                                     \
   }
@@ -970,17 +1023,27 @@ TD_SHARED void td_uniform_run(float *out, const TdControl *ctl, int64_t site, in
                               int64_t n);
 TD_SHARED void td_normal_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
                              int64_t n);
+TD_SHARED void td_log_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                                  int64_t n);
+TD_SHARED void td_log_rest_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                               int64_t n);
+TD_SHARED void td_pick_run(int32_t *out, const TdControl *ctl, int64_t site, int64_t number,
+                           int64_t n, int64_t below);
 #if TD_DEFINES(TD_PART_DRAWS)
-TD_INLINE void td_uniforms_of(float *out, const uint32_t *words) {
+TD_INLINE void td_uniforms_of(float *out, const uint32_t *words, const TdControl *ctl,
+                              int64_t site, int64_t number, int64_t rest) {
+  (void)ctl, (void)site, (void)number, (void)rest;
 #pragma omp simd
   for (int i = 0; i < TD_DRAWN; i++) out[i] = td_uniform_of(words[i]);
 }
 TD_SHARED void td_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
                               int64_t n) {
-  TD_DRAW_RUN(td_uniforms_of)
+  TD_DRAW_RUN(float, td_uniforms_of, 0)
 }
 
-TD_INLINE void td_normals_of(float *out, const uint32_t *words) {
+TD_INLINE void td_normals_of(float *out, const uint32_t *words, const TdControl *ctl,
+                             int64_t site, int64_t number, int64_t rest) {
+  (void)ctl, (void)site, (void)number, (void)rest;
   for (int pair = 0; pair < TD_DRAWN; pair += 32) {
 #pragma omp simd
     for (int i = pair; i < pair + 16; i++) {
@@ -992,7 +1055,50 @@ TD_INLINE void td_normals_of(float *out, const uint32_t *words) {
 }
 TD_SHARED void td_normal_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
                              int64_t n) {
-  TD_DRAW_RUN(td_normals_of)
+  TD_DRAW_RUN(float, td_normals_of, 0)
+}
+
+/* The lower words cost as much as the upper ones, and one draw in 128 needs its own. */
+TD_INLINE void td_logs_of(float *out, const uint32_t *words, const TdControl *ctl, int64_t site,
+                          int64_t number, uint32_t rest) {
+  float end[TD_DRAWN] __attribute__((aligned(64)));
+  uint32_t near = 0;
+#pragma omp simd reduction(|:near)
+  for (int i = 0; i < TD_DRAWN; i++) {
+    end[i] = td_end_of(words[i]);
+    near |= TD_END(words[i]) < TD_NEAR_END;
+  }
+  for (int i = 0; i < TD_DRAWN && near; i++)
+    if (TD_END(words[i]) < TD_NEAR_END) end[i] = td_end_drawn(ctl, site, number + i, words[i]);
+#pragma omp simd
+  for (int i = 0; i < TD_DRAWN; i++) out[i] = td_log_of_end(end[i], words[i] >> 31 ^ rest);
+}
+TD_SHARED void td_log_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                                  int64_t n) {
+  TD_DRAW_RUN(float, td_logs_of, 0)
+}
+TD_SHARED void td_log_rest_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                               int64_t n) {
+  TD_DRAW_RUN(float, td_logs_of, 1)
+}
+
+TD_INLINE void td_picks_of(int32_t *out, const uint32_t *words, const TdControl *ctl, int64_t site,
+                           int64_t number, int64_t below) {
+  uint32_t carry = 0;
+#pragma omp simd reduction(|:carry)
+  for (int i = 0; i < TD_DRAWN; i++) {
+    const uint64_t product = (uint64_t)words[i] * (uint32_t)below;
+    out[i] = (int32_t)(product >> 32);
+    carry |= TD_MAY_CARRY(product, below);
+  }
+  for (int i = 0; i < TD_DRAWN && carry; i++)
+    if (TD_MAY_CARRY(words[i] * (uint32_t)below, below))
+      out[i] = td_pick(ctl, site, number + i, below);
+}
+TD_SHARED void td_pick_run(int32_t *out, const TdControl *ctl, int64_t site, int64_t number,
+                           int64_t n, int64_t below) {
+  const int64_t most = 0x80000000, m = below < 1 ? 1 : below < most ? below : most;
+  TD_DRAW_RUN(int32_t, td_picks_of, m)
 }
 #endif
 
@@ -1061,7 +1167,7 @@ static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1065 "tiny.c"
+#line 1171 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear.b[o=16] */
@@ -1077,7 +1183,7 @@ static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1081 "tiny.c"
+#line 1187 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.denoise.linear_2.w[d=16, o=28] */
@@ -1099,7 +1205,7 @@ static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1103 "tiny.c"
+#line 1209 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear_2.b[o=28] */
@@ -1115,7 +1221,7 @@ static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1119 "tiny.c"
+#line 1225 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.matrix[896] */
@@ -1132,7 +1238,7 @@ static void map_init_matrix(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1136 "tiny.c"
+#line 1242 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.vector[44] */
@@ -1149,7 +1255,7 @@ static void map_init_vector(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1153 "tiny.c"
+#line 1259 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, d[2, 8, o=28], d.d[2, 8, o=28], d.denoise.linear_2.w[16, 2, 8], d.denoise.linear_2.w[16, 16, 28] = sum over 8, d.denoise.linear.y[2, 8, o=16] = sum over 28, d.denoise.linear.w[16, 28, 16] = sum over 8 */
@@ -1260,7 +1366,7 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1264 "tiny.c"
+#line 1370 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss, d.denoise.linear_2.b[28] = sum over 2 8, d.denoise.linear.b[16] = sum over 2 8 */
@@ -1308,7 +1414,7 @@ static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1312 "tiny.c"
+#line 1418 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear_2.w[16, 28] = sum over 16 */
@@ -1334,7 +1440,7 @@ static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1338 "tiny.c"
+#line 1444 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear.w[28, 16] = sum over 16 */
@@ -1360,7 +1466,7 @@ static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t en
     }
   }
 }
-#line 1364 "tiny.c"
+#line 1470 "tiny.c"
 
 /* tests/golden/tiny.td:26: train { loss main  adam(lr = 1e-2)  batch B  steps 20 }
  * lr */
@@ -1373,7 +1479,7 @@ static void map_lr(const TdCall *call, int64_t begin, int64_t end)
     lr_1[0] = lr_0;
   }
 }
-#line 1377 "tiny.c"
+#line 1483 "tiny.c"
 
 /* <std/core.td>:40: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896] */
@@ -1413,7 +1519,7 @@ static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1417 "tiny.c"
+#line 1523 "tiny.c"
 
 /* <std/core.td>:40: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
@@ -1445,7 +1551,7 @@ static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1449 "tiny.c"
+#line 1555 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16 */
@@ -1506,7 +1612,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1510 "tiny.c"
+#line 1616 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss */
@@ -1530,7 +1636,7 @@ static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
     loss_8[0] = loss_7;
   }
 }
-#line 1534 "tiny.c"
+#line 1640 "tiny.c"
 
 /* tests/golden/tiny.td:21: state s[b in B, l in L, v in V] = normal()
  * s[b=2, l=8, v=28] */
@@ -1552,7 +1658,7 @@ static void map_s(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1556 "tiny.c"
+#line 1662 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, s[2, 8, 28] */
@@ -1613,7 +1719,7 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1617 "tiny.c"
+#line 1723 "tiny.c"
 
 /* tests/golden/tiny.td:23: emit argmax[v](s[b,l,v])
  * text.argmax[b=2, l=8] = argmax over 28 */
@@ -1637,7 +1743,7 @@ static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1641 "tiny.c"
+#line 1747 "tiny.c"
 
 /* ---- tables ---- */
 static const Buffer buffers_0[] = {

@@ -19,6 +19,6 @@ op f(x[B]) -> y[B] {
 #! tests/errors/draw_arguments.td:6:10: error[E0309]: uniform takes nothing, an extent, or two bounds
 #!     6 |   e[b] ~ uniform(0.5)
 #!       |          ^^^^^^^^^^^^
-#! tests/errors/draw_arguments.td:7:10: error[E0309]: uniform draws integers from 1 .. 2^24 values, this is 0
+#! tests/errors/draw_arguments.td:7:10: error[E0309]: uniform draws integers from 1 .. 2^31 values, this is 0
 #!     7 |   g[b] ~ uniform(0)
 #!       |          ^^^^^^^^^^

@@ -22,12 +22,14 @@ def site_of(name):
     return h ^ h >> 16
 
 
-def philox(seed, step, site, positions):
+def philox(seed, step, site, positions, half=0):
     """The four words behind each position, as arrays of uint64 below 2^32, and which one is its own:
-    positions come in 64s, word by word of 16 blocks side by side."""
+    positions come in 64s, word by word of 16 blocks side by side; the lower halves of 64 bits (half = 1)
+    are in blocks of their own."""
     at = np.asarray(positions, dtype=np.uint64)
     own = at // np.uint64(16) % np.uint64(4)
     at = at // np.uint64(64) * np.uint64(16) + at % np.uint64(16)
+    at = at | np.uint64(half << 63)
     c = [
         at & LOW,
         at >> np.uint64(32),
@@ -52,6 +54,33 @@ def uniform(seed, step, name, shape, first=0):
     words, own = philox(seed, step, site_of(name), np.arange(first, first + int(np.prod(shape))))
     word = np.take_along_axis(words, own[None].astype(np.int64), 0)[0]
     return ((word >> np.uint64(8)).astype(np.float64) * UNIT).reshape(shape)
+
+
+def halves(seed, step, name, shape):
+    """Upper and lower half of 64 bits; of the upper one, `uniform` has 24."""
+    both = []
+    for half in (0, 1):
+        words, own = philox(seed, step, site_of(name), np.arange(int(np.prod(shape))), half)
+        both.append(np.take_along_axis(words, own[None].astype(np.int64), 0)[0].reshape(shape))
+    return both
+
+
+def log_uniform(seed, step, name, shape):
+    """log(u) of 64 bits, of which 24 from the nearer end of (0, 1) count, as a float holds them."""
+    upper, lower = halves(seed, step, name, shape)
+    one = upper >> np.uint64(31) == 1
+    upper, lower = np.where(one, upper ^ LOW, upper), np.where(one, lower ^ LOW, lower)
+    both = np.maximum(upper << np.uint64(32) | lower, np.uint64(1))
+    near = both.astype(np.float32).astype(np.float64) * 2.0**-64
+    end = np.where(upper >> np.uint64(23) > 0, upper.astype(np.float32).astype(np.float64) * 2.0**-32, near)
+    return np.where(one, np.log1p(-end), np.log(end))
+
+
+def pick(seed, step, n, name, shape):
+    """Integers below n: of 64 bits times n the uppermost."""
+    upper, lower = halves(seed, step, name, shape)
+    n = np.uint64(n)
+    return ((upper * n + (lower * n >> np.uint64(32))) >> np.uint64(32)).astype(np.int64)
 
 
 def normal(seed, step, name, shape, first=0):

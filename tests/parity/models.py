@@ -25,10 +25,10 @@ class Draws:
         return torch.from_numpy(random.normal(self.seed, self.step, name, shape, first))
 
     def below(self, n, name, shape):
-        return torch.from_numpy(random.below(n, random.uniform(self.seed, self.step, name, shape)))
+        return torch.from_numpy(random.pick(self.seed, self.step, n, name, shape))
 
     def gumbel(self, name, shape):
-        return -torch.log(-torch.log(self.uniform(name, shape) * 0.9999998 + 0.0000001))
+        return -torch.log(-torch.from_numpy(random.log_uniform(self.seed, self.step, name, shape)))
 
 
 def sinusoid(positions, d):

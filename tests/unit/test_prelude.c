@@ -200,6 +200,16 @@ static void small_ones(void **state) {
   assert_int_equal(td_imax(3, INT64_C(1) << 40), INT64_C(1) << 40);
 }
 
+/* Extents of drawn integers: none, one, few, those whose products carry often, the most, more. */
+enum { BELOWS = 7 };
+static const int64_t belows[BELOWS] = {-1, 1, 65, 10000000, 0x7fffffff, 0x80000000, 0x80000001};
+
+/* in units of the last place of the float nearest to y */
+static double off_by(float x, double y) {
+  const float nearest = fabsf((float)y);
+  return fabs((double)x - y) / (double)(nextafterf(nearest, INFINITY) - nearest);
+}
+
 static void draws_agree(void **state) {
   (void)state;
   static float uniform[BLOCK], normal[BLOCK];
@@ -232,6 +242,7 @@ static void draws_agree(void **state) {
       }
     }
   }
+  static int32_t whole[BLOCK + TD_LANES];
   static float run[BLOCK + TD_LANES]; /* runs: any beginning, any end, the same numbers */
   for (int n = 1; n <= BLOCK; n = n < 200 ? n + 1 : n * 3) {
     int64_t first = 17 * n % 131;
@@ -240,9 +251,49 @@ static void draws_agree(void **state) {
     td_normal_run(run, &control[1], 5, first, n);
     for (int i = 0; i < n; i++)
       assert_true(fabsf(run[i] - td_normalf(&control[1], 5, first + i)) <= 1e-6f);
+    td_log_uniform_run(run, &control[1], 5, first, n);
+    for (int i = 0; i < n; i++)
+      assert_true(off_by(run[i], td_log_uniformf(&control[1], 5, first + i)) <= 2);
+    td_log_rest_run(run, &control[1], 5, first, n);
+    for (int i = 0; i < n; i++)
+      assert_true(off_by(run[i], td_log_restf(&control[1], 5, first + i)) <= 2);
+    for (int k = 0; k < BELOWS; k++) {
+      td_pick_run(whole, &control[1], 5, first, n, belows[k]);
+      for (int i = 0; i < n; i++)
+        assert_true(whole[i] == td_pick(&control[1], 5, first + i, belows[k]));
+    }
   }
   printf("  normal   off by %.2g\n", worst);
   assert_true(worst < 1e-6);
+}
+
+/* What takes 64 bits against draws.c; of so many draws thousands are near an end, where the
+ * lower word counts. */
+static void long_draws_agree(void **state) {
+  (void)state;
+  const TdControl control = {UINT64_C(0x123456789abcdef0), 3};
+  double worst = 0;
+  int near = 0;
+  for (int64_t i = 0; i < 1 << 20; i++) {
+    const double u = draw_log_uniform(control.seed, 3, 9, (uint64_t)i),
+                 rest = draw_log_rest(control.seed, 3, 9, (uint64_t)i);
+    near += u > -0x1p-9 || rest > -0x1p-9;
+    worst = fmax(worst, off_by(td_log_uniformf(&control, 9, i), u));
+    worst = fmax(worst, off_by(td_log_restf(&control, 9, i), rest));
+    assert_true(fabs(td_log_uniform(&control, 9, i) - u) <= 1e-15 * fabs(u));
+    assert_true(fabs(td_log_rest(&control, 9, i) - rest) <= 1e-15 * fabs(rest));
+    for (int k = 0; k < BELOWS; k++)
+      assert_true(td_pick(&control, 9, i, belows[k]) ==
+                  draw_pick(control.seed, 3, 9, (uint64_t)i, belows[k]));
+  }
+  printf("  log of a draw off by %.2f units, %d near an end\n", worst, near);
+  assert_true(worst < 2 && near > 3500 && near < 4700); /* 2^12 are expected */
+  /* by hand: words 0 and 2^32 - 1 with the lower ones that matter */
+  assert_true(td_near_end_of(0, 5) == 0x5p-64f && td_near_end_of(~0u, ~5u) == 0x5p-64f);
+  assert_true(td_near_end_of(0, 0) == 0x1p-64f && td_near_end_of(~0u, ~0u) == 0x1p-64f);
+  assert_true(td_near_end_of(3, 0x80000000u) == 0x3.8p-32f && td_end_of(~0x800000u) == 0x1p-9f);
+  assert_true(td_log_of_end(0x1p-64f, 1) == -0x1p-64f);
+  assert_true(fabsf(td_log_of_end(0x1p-64f, 0) + 44.3614196f) < 4e-6f); /* 64 log 2 */
 }
 
 /* A nest as generated kernels have them: GCC 12 makes it three times too large at
@@ -280,6 +331,7 @@ int main(void) {
       cmocka_unit_test(large_angles),
       cmocka_unit_test(small_ones),
       cmocka_unit_test(draws_agree),
+      cmocka_unit_test(long_draws_agree),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,6 +32,24 @@ static const int64_t step = 3;
 
 typedef double Meaning(double a, double b, double c);
 
+/* The 64 bits of a draw, as IR.md says. */
+static uint64_t bits(double number) {
+  const uint64_t n = (uint64_t)number, block = n / 64 * 16 + n % 16;
+  const uint32_t key[2] = {(uint32_t)seed ^ SITE, 0}, s = (uint32_t)step;
+  const uint32_t c[2][4] = {{(uint32_t)block, 0, s, 0}, {(uint32_t)block, 1u << 31, s, 0}};
+  uint32_t upper[4], lower[4];
+  philox4x32(c[0], key, upper);
+  philox4x32(c[1], key, lower);
+  return (uint64_t)upper[n / 16 % 4] << 32 | lower[n / 16 % 4];
+}
+/* log(u), or log(1 - u) if `rest`, of u as a float holds it; none of these is near 0 or 1 */
+static double log_of(double number, bool rest) {
+  const bool one = bits(number) >> 63;
+  const uint32_t upper = (uint32_t)(bits(number) >> 32);
+  const double end = (double)(float)(one ? ~upper : upper) * 0x1p-32;
+  return one != rest ? log1p(-end) : log(end);
+}
+
 #define MEANS(name, value)                                   \
   static double means_##name(double a, double b, double c) { \
     (void)a, (void)b, (void)c;                               \
@@ -72,6 +90,9 @@ MEANS(select, a *b + (1 - a) * c)
 MEANS(real, a)
 MEANS(int, floor(a))
 MEANS(uniform, draw_uniform(seed, (uint64_t)step, SITE, (uint64_t)b))
+MEANS(log_uniform, log_of(b, false))
+MEANS(log_rest, log_of(b, true))
+MEANS(pick, floor((double)(bits(b) >> 11) * 0x1p-53 * c))
 MEANS(normal, draw_normal(seed, (uint64_t)step, SITE, (uint64_t)b))
 /* of integers, where that is something else */
 MEANS(whole_div, floor(a / b))
@@ -81,15 +102,16 @@ typedef struct Row {
 } Row;
 #define ROW(name) [P_##name] = {means_##name, means_##name}
 static const Row rows[PRIM_COUNT] = {
-    ROW(add),     ROW(sub),  ROW(mul),     [P_div] = {means_div, means_whole_div},
-    ROW(mod),     ROW(neg),  ROW(min),     ROW(max),
-    ROW(pow),     ROW(exp),  ROW(expm1),   ROW(log),
-    ROW(log1p),   ROW(sqrt), ROW(rsqrt),   ROW(tanh),
-    ROW(sigmoid), ROW(erf),  ROW(sin),     ROW(cos),
-    ROW(atan),    ROW(abs),  ROW(floor),   ROW(round),
-    ROW(lt),      ROW(le),   ROW(eq),      ROW(ne),
-    ROW(and),     ROW(or),   ROW(not ),    ROW(select),
-    ROW(real),    ROW(int),  ROW(uniform), ROW(normal)};
+    ROW(add),         ROW(sub),      ROW(mul),     [P_div] = {means_div, means_whole_div},
+    ROW(mod),         ROW(neg),      ROW(min),     ROW(max),
+    ROW(pow),         ROW(exp),      ROW(expm1),   ROW(log),
+    ROW(log1p),       ROW(sqrt),     ROW(rsqrt),   ROW(tanh),
+    ROW(sigmoid),     ROW(erf),      ROW(sin),     ROW(cos),
+    ROW(atan),        ROW(abs),      ROW(floor),   ROW(round),
+    ROW(lt),          ROW(le),       ROW(eq),      ROW(ne),
+    ROW(and),         ROW(or),       ROW(not ),    ROW(select),
+    ROW(real),        ROW(int),      ROW(uniform), ROW(normal),
+    ROW(log_uniform), ROW(log_rest), ROW(pick)};
 
 /* Argument n of place i: inside of every domain, no ties, no kinks. */
 static double argument(Type t, int n, int i, bool divisor) {
@@ -106,8 +128,8 @@ static bool same(double x, double y, double tolerance) {
 static double meant(const PrimCase *k, int i, double *x) {
   bool ints = k->type[0] == TY_INT && k->info->sig == SIG_NUM;
   for (int n = 0; n < ARGUMENTS; n++)
-    x[n] =
-        k->info->sig == SIG_DRAW ? (double)(n == 0 ? SITE : i) : argument(k->type[n], n, i, n == 1);
+    x[n] = prim_draws(k->p) ? (double[]){SITE, i, PRIM_CASE_BELOW}[n]
+                            : argument(k->type[n], n, i, n == 1);
   return (ints ? rows[k->p].whole : rows[k->p].real)(x[0], x[1], x[2]);
 }
 
@@ -130,7 +152,7 @@ static void check_values(PrimCase *k) {
     double want = meant(k, i, x), got = eval_value(ev, k->z)[i];
     if (!same(got, want, 1e-13))
       fail_msg("%s(%g, %g, %g) is %.17g, not %.17g", k->info->name, x[0], x[1], x[2], got, want);
-    if (k->info->sig == SIG_DRAW) continue;
+    if (prim_draws(k->p)) continue;
     Expr *args[ARGUMENTS];
     for (int n = 0; n < ARGUMENTS; n++) args[n] = constant(k->g, k->type[n], x[n]);
     const Expr *folded = ex_prim(k->g, k->p, args);
@@ -283,7 +305,8 @@ static const char *spelling_fault(const PrimInfo *info, Spelling s) {
       size_t n = strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789_");
       bool call = at[n] == '(' || strncmp(at + n, "$r(", 3) == 0;
       if (call && !known_function(at, n, s)) return "it calls a function that is not the dialect's";
-      if (call && at[n] == '(') return "a function of reals has the suffix $r";
+      if (call && at[n] == '(' && info->sig != SIG_PICK)
+        return "a function of reals has the suffix $r";
       if (!call && !(n == 3 && strncmp(at, "ctl", 3) == 0)) return "it names something unknown";
     }
   }
