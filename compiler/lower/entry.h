@@ -94,6 +94,11 @@ void unit_param_within(Arena *a, UnitParam *p, double lo, double hi);
 /* Warns of parameters that nothing a sampler makes depends on. The entries are whole and
  * pruned. */
 void unread_parameters(Lowering *l);
+/* -- own_elements.c ----------------------------------------------------------------------- */
+/* Does what an optimizer computes, the nodes from `first` on, depend on the same elements of
+ * these rows (weights, gradient, states) alone? Else an error. */
+bool own_elements(Lowering *l, const ADecl *optimizer, int first, Node *const *rows, int nrows,
+                  Span call);
 
 /* -- sampler.c ------------------------------------------------------------------------- */
 bool build_samplers(Lowering *l);

@@ -230,9 +230,9 @@ typedef struct Optimize {
   Fn *fn;
   Scope *s; /* where settings are computed: step, steps */
   int k;
-  Node *params;
-  Value *grad, *step;
-  Node *state[64]; /* by formal, in order */
+  Node *params, *gradient;
+  Value *grad, *step; /* that gradient, clipped */
+  Node *state[64];    /* by formal, in order */
   int nstates;
 } Optimize;
 
@@ -326,6 +326,7 @@ static bool optimize(Lowering *l, Optimize *o) {
     spans[n++] = at;
   }
   if (!settings_known(l, d, o->t->optimizer)) return false;
+  const int first = l->g->nodes.n;
   Value *out = call_fn(l, o->fn, args, names, spans, n, at);
   if (out->kind == V_POISON) return false;
   int results = out->kind == V_PACKED ? out->nparts : 1;
@@ -343,6 +344,9 @@ static bool optimize(Lowering *l, Optimize *o) {
   weights = value_bind(l, weights, o->params->name, at);
   update(l, o->params, weights, at);
   for (int i = 0; i < o->nstates; i++) update(l, o->state[i], out->parts[i + 1], at);
+  Node *rows[66] = {o->params, o->gradient};
+  for (int i = 0; i < o->nstates; i++) rows[2 + i] = o->state[i];
+  if (!own_elements(l, d, first, rows, 2 + o->nstates, at)) return false;
   if (l->unit->train.ema > 0) update_ema(l, o, weights);
   return true;
 }
@@ -413,7 +417,14 @@ static bool lower_updates(Lowering *l, TrainSettings *t, Node **adjoint) {
     if (!flats[k]) continue;
     Value *g = flat_value(l, flats[k]);
     if (scale) g->e = ex2(l->g, P_mul, g->e, scale);
-    Optimize o = {.t = t, .fn = fn, .s = s, .k = k, .params = e->flat[k], .grad = g, .step = step};
+    Optimize o = {.t = t,
+                  .fn = fn,
+                  .s = s,
+                  .k = k,
+                  .params = e->flat[k],
+                  .gradient = flats[k],
+                  .grad = g,
+                  .step = step};
     if (!optimize(l, &o)) return false;
   }
   return true;
