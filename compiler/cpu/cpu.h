@@ -25,8 +25,14 @@ void cpu_copies(Plan *p);
 
 /* -- shape.c ------------------------------------------------------------------------ */
 void cpu_shape(Plan *p, Group *g);
+/* Terms of a sum that are added in single precision, block by block: by the lanes of a vector
+ * loop, which share them, and one after the other. */
+enum { CPU_IN_LANES = 512, CPU_IN_ORDER = 128 };
 /* Rows of a piece. */
 int64_t cpu_rows_per_piece(const Plan *p, const Group *g);
+/* Of a sum over rows: the elements that a piece of so many rows adds up in double precision,
+ * in scratch memory; 0: it need not. */
+int64_t cpu_totals(const Item *it, int64_t per_piece);
 
 /* -- chain_shape.c ------------------------------------------------------------------- */
 typedef struct ChainBlock { /* a value of the kernel in scratch memory */
@@ -65,8 +71,11 @@ const char *emit_row_text(Emit *em, Plan *p, Group *g, RowPlan *rows, StrBuf *lo
 typedef struct ScatterSlices {
   int axis, var; /* the sliced axis and its variable; -1: one piece does all */
   int64_t width, pieces;
+  /* of a slice, from the slice in one block around it to the next: numbers and blocks; where they
+   * are added up in double precision, in scratch memory, else `totals` is 0 */
+  int64_t across, blocks, totals;
 } ScatterSlices;
-ScatterSlices scatter_slices(const Plan *p, const Group *g);
+ScatterSlices scatter_slices(Plan *p, const Group *g);
 void emit_scatter(Plan *p, Group *g, TdKernel *k);
 void emit_contraction(Plan *p, Group *g, TdKernel *k, const char **note);
 void emit_packing(Plan *p, Group *g, TdKernel *k, const char **note);

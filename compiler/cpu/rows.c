@@ -9,7 +9,10 @@
  *           members' other variables
  *
  * Neighbouring members that run over the same loops, and read each other only
- * at the same point, share one nest. The innermost loop is `omp simd`. */
+ * at the same point, share one nest. The innermost loop is `omp simd`.
+ *
+ * Long sums are cut into blocks: a block is summed in single precision, and what blocks
+ * come to in double, so that the rounding errors of a sum are those of a block. */
 #include "compiler/cpu/cpu.h"
 
 #include <string.h>
@@ -24,9 +27,10 @@ typedef struct Rows {
   int64_t per_piece, pieces;
   StrBuf locals; /* declarations of arrays, before the pieces */
   size_t scratch;
-  char *row_clause; /* flat: reductions of the row loop */
-  StrBuf block_end; /* flat: statements after a block's rows */
-  StrBuf piece_end; /* statements after a piece's rows */
+  char *row_clause;            /* flat: reductions of the row loop */
+  StrBuf block_end;            /* flat: statements after a block's rows */
+  StrBuf piece_end;            /* statements after a piece's rows */
+  StrBuf part_begin, part_end; /* around each block of the vector loop that is being written */
 } Rows;
 
 /* ---- pieces of text --------------------------------------------------------------------- */
@@ -112,6 +116,34 @@ static void print_reduction(Rows *r, StrBuf *out, StrBuf *clause, const Item *it
   sb_printf(out, "%s |= %s != %s;\n", it->nan, name, name);
 }
 
+/* ---- long sums ----------------------------------------------------------------------------- */
+
+static int64_t times(int64_t a, int64_t b) {
+  int64_t product;
+  return mul_fits(a, b, &product) ? product : INT64_MAX;
+}
+
+/* Do this item's reduced loops, run `rows` times, add more than a block? */
+static bool is_long(const Item *it, int64_t rows, int64_t block) {
+  int64_t terms = rows;
+  for (int i = it->nout; i < it->nloops; i++) terms = times(terms, it->extent[i]);
+  return it->node->reducer == RED_SUM && it->node->type == TY_REAL && terms > block;
+}
+
+/* What the blocks of it->total add up to, declared in `out`. */
+static void begin_total(Rows *r, StrBuf *out, Item *it) {
+  it->total = emit_name(&r->em, "total");
+  sb_printf(out, "double %s = 0.0;\n", it->total);
+}
+
+/* One block's sum: a variable that `begin` declares and `end` adds to the total. */
+static const char *put_part(Rows *r, StrBuf *begin, StrBuf *end, const Item *it) {
+  const char *part = emit_name(&r->em, "part");
+  sb_printf(begin, "%s %s = 0;\n", acc_type(it), part);
+  sb_printf(end, "%s += %s;\n", it->total, part);
+  return part;
+}
+
 static void open_loops(Rows *r, const Item *it, int first_var) {
   Emit *em = &r->em;
   em->nvars = first_var + it->nloops;
@@ -139,17 +171,53 @@ static void print_for(Rows *r, StrBuf *out, int var, bool simd, const char *clau
   emit_for(em, out, em->var[var], "0", extent, simd ? clause : NULL);
 }
 
+/* A loop over blocks of a variable's iterations, from *first to *end. */
+static void open_block(Rows *r, StrBuf *out, int var, int64_t block, const char **first,
+                       const char **end) {
+  Emit *em = &r->em;
+  const long long extent = em->extent[var], size = block;
+  *first = emit_name(em, "first");
+  *end = emit_name(em, "end");
+  sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s += %lld) {\n", *first, *first, extent, *first,
+            size);
+  sb_printf(out, "const int64_t %s = ", *end);
+  if (extent % size) sb_printf(out, "%s + %lld > %lld ? %lld : ", *first, size, extent, extent);
+  sb_printf(out, "%s + %lld;\n", *first, size);
+}
+
+/* The loop over the last variable, its text inside, with what stands around its blocks. */
+static void print_innermost(Rows *r, StrBuf *out, int var, int level, const char *clause) {
+  Emit *em = &r->em;
+  const StrBuf *body = text_at(r, level);
+  const long long extent = em->extent[var];
+  const bool blocks = r->part_begin.n && extent > CPU_IN_LANES;
+  const char *from = "0", *to = arena_printf(em->arena, "%lld", extent);
+  if (blocks) open_block(r, out, var, CPU_IN_LANES, &from, &to);
+  if (r->part_begin.n) sb_write(out, r->part_begin.s, r->part_begin.n);
+  emit_for(em, out, em->var[var], from, to, clause);
+  if (body->n) sb_write(out, body->s, body->n);
+  sb_puts(out, "}\n");
+  if (r->part_end.n) sb_write(out, r->part_end.s, r->part_end.n);
+  if (blocks) sb_puts(out, "}\n");
+  sb_free(&r->part_begin);
+  sb_free(&r->part_end);
+}
+
 /* Put the open loops' texts together, innermost first, onto the row's text. */
 static void close_loops(Rows *r, int nloops, bool simd, const char *clause) {
   int first_var = r->em.nvars - nloops;
   StrBuf inner = {0};
   for (int i = nloops - 1; i >= 0; i--) {
     StrBuf outer = {0};
-    print_for(r, &outer, first_var + i, simd && i == nloops - 1, clause);
-    StrBuf *own = text_at(r, NEST + i);
-    if (own->n) sb_write(&outer, own->s, own->n);
-    if (inner.n) sb_write(&outer, inner.s, inner.n);
-    sb_puts(&outer, "}\n");
+    if (simd && i == nloops - 1) {
+      print_innermost(r, &outer, first_var + i, NEST + i, clause);
+    } else {
+      print_for(r, &outer, first_var + i, false, clause);
+      StrBuf *own = text_at(r, NEST + i);
+      if (own->n) sb_write(&outer, own->s, own->n);
+      if (inner.n) sb_write(&outer, inner.s, inner.n);
+      sb_puts(&outer, "}\n");
+    }
     sb_free(&inner);
     inner = outer;
   }
@@ -221,6 +289,10 @@ static void store(Rows *r, Item *it, int level, const char *value) {
 static void begin_reduction(Rows *r, Item *it) {
   Emit *em = &r->em;
   it->value = emit_name(em, it->node->name);
+  if (is_long(it, 1, CPU_IN_LANES)) {
+    begin_total(r, text_at(r, ROW), it);
+    return;
+  }
   bool argmax = it->node->reducer == RED_ARGMAX;
   sb_printf(text_at(r, ROW), "%s %s = %s;\n", acc_type(it), it->value,
             argmax ? "-1" : emit_zero(&r->em, it->node->reducer, it->node->type));
@@ -288,13 +360,19 @@ static void emit_shared_nest(Rows *r, Item *first, Item *last) {
         into = arena_printf(em->arena, "%s[%s]", it->sum, at.s);
         sb_free(&at);
       }
+      if (accumulates_in_lanes(r, it) && it->total)
+        into = n > 0 ? put_part(r, &r->part_begin, &r->part_end, it)
+                     : put_part(r, text_at(r, BLOCK), &r->block_end, it);
+      else if (it->nout == 0 && it->total)
+        into = it->total;
       if (accumulates_in_lanes(r, it))
         print_reduction(r, text_at(r, level), &clause, it, into, value);
       else
         print_combine(r, text_at(r, level), it, into, value);
     } else if (reduces) {
       const char *value = guarded_value(r, it, level);
-      print_reduction(r, text_at(r, level), &clause, it, it->value, value);
+      const char *into = it->total ? put_part(r, &r->part_begin, &r->part_end, it) : it->value;
+      print_reduction(r, text_at(r, level), &clause, it, into, value);
     } else {
       const char *value = guarded_value(r, it, level);
       it->value = emit_name(em, it->node->name);
@@ -311,6 +389,8 @@ static void emit_shared_nest(Rows *r, Item *first, Item *last) {
     if (it->form == FORM_REDUCE && !it->member->accumulates) {
       if (it->node->reducer == RED_ARGMAX)
         sb_printf(text_at(r, ROW), "if (%s < 0) %s = 0;\n", it->value, it->value);
+      if (it->total)
+        sb_printf(text_at(r, ROW), "const float %s = (float)%s;\n", it->value, it->total);
       end_watch(text_at(r, ROW), it, it->value);
       store(r, it, ROW, it->value);
       emit_define(em, it->self, ROW, it->value);
@@ -366,9 +446,12 @@ static void emit_sum_inside(Rows *r, Item *it) {
   open_loops(r, it, nrows);
   it->value = emit_name(em, it->node->name);
   StrBuf head = {0};
-  bool argmax = it->node->reducer == RED_ARGMAX;
-  sb_printf(&head, "%s %s = %s;\n", acc_type(it), it->value,
-            argmax ? "-1" : emit_zero(&r->em, it->node->reducer, it->node->type));
+  bool argmax = it->node->reducer == RED_ARGMAX, total = is_long(it, 1, CPU_IN_LANES);
+  if (total)
+    begin_total(r, &head, it);
+  else
+    sb_printf(&head, "%s %s = %s;\n", acc_type(it), it->value,
+              argmax ? "-1" : emit_zero(&r->em, it->node->reducer, it->node->type));
   StrBuf clause = {0};
   begin_watch(r, &head, it);
   if (argmax) {
@@ -378,17 +461,22 @@ static void emit_sum_inside(Rows *r, Item *it) {
     print_argmax(r, it, level);
   } else {
     const char *value = guarded_value(r, it, level);
-    print_reduction(r, text_at(r, level), &clause, it, it->value, value);
+    const char *into = total ? put_part(r, &r->part_begin, &r->part_end, it) : it->value;
+    print_reduction(r, text_at(r, level), &clause, it, into, value);
   }
   /* the reduced loops, put together below the outputs' */
   StrBuf inner = {0};
   for (int i = it->nloops - 1; i >= it->nout; i--) {
     StrBuf outer = {0};
-    print_for(r, &outer, nrows + i, clause.n && i == it->nloops - 1, clause.s);
-    StrBuf *own = text_at(r, NEST + i);
-    if (own->n) sb_write(&outer, own->s, own->n);
-    if (inner.n) sb_write(&outer, inner.s, inner.n);
-    sb_puts(&outer, "}\n");
+    if (clause.n && i == it->nloops - 1) {
+      print_innermost(r, &outer, nrows + i, NEST + i, clause.s);
+    } else {
+      print_for(r, &outer, nrows + i, false, NULL);
+      StrBuf *own = text_at(r, NEST + i);
+      if (own->n) sb_write(&outer, own->s, own->n);
+      if (inner.n) sb_write(&outer, inner.s, inner.n);
+      sb_puts(&outer, "}\n");
+    }
     sb_free(&inner);
     inner = outer;
   }
@@ -396,6 +484,7 @@ static void emit_sum_inside(Rows *r, Item *it) {
   StrBuf *out = text_at(r, out_level);
   sb_write(out, head.s, head.n);
   if (argmax) sb_printf(out, "if (%s < 0) %s = 0;\n", it->value, it->value);
+  if (total) sb_printf(out, "const float %s = (float)%s;\n", it->value, it->total);
   end_watch(out, it, it->value);
   if (it->member->accumulates) {
     const char *at = it->sum;
@@ -415,6 +504,17 @@ static void emit_sum_inside(Rows *r, Item *it) {
   sb_free(&clause);
   sb_free(&head);
   sb_free(&inner);
+}
+
+/* Which of an outside sum's loops is cut so that a block has some CPU_IN_ORDER terms, and into
+ * how many iterations: the loops behind it have fewer terms than that together. */
+static int blocked_loop(const Item *turned, int64_t *block) {
+  int i = turned->nloops - 2;
+  int64_t inner = 1;
+  for (; i > turned->nout - 1 && inner * turned->extent[i] <= CPU_IN_ORDER; i--)
+    inner *= turned->extent[i];
+  *block = inner < CPU_IN_ORDER ? CPU_IN_ORDER / inner : 1;
+  return i;
 }
 
 /* for outputs but the last { array = 0; for reduced { for last: array += } store } */
@@ -442,25 +542,45 @@ static void emit_sum_outside(Rows *r, Item *it) {
   int head_level = nout > 1 ? NEST + nout - 2 : ROW, level = NEST + it->nloops - 1;
   open_loops(r, &turned, nrows);
   const char *array = emit_name(em, it->node->name), *v = em->var[last + nred];
+  const bool total = is_long(it, 1, CPU_IN_ORDER);
   long long width = (long long)it->extent[nout - 1];
   const char *value = guarded_value(r, &turned, level);
   print_combine(r, text_at(r, level), it, arena_printf(em->arena, "%s[%s]", array, v), value);
+  int64_t block = CPU_IN_ORDER;
+  const int blocked = total ? blocked_loop(&turned, &block) : -1;
+  StrBuf *out = text_at(r, head_level);
+  sb_printf(out, "%s %s[%lld] __attribute__((aligned(64)));\n", acc_type(it), array, width);
+  const char *sum = array;
+  if (total) {
+    sum = emit_name(em, "total");
+    sb_printf(out, "double %s[%lld] __attribute__((aligned(64)));\n", sum, width);
+  }
+  sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++) %s[%s] = %s;\n", v, v, width, v, sum, v,
+            emit_zero(&r->em, it->node->reducer, it->node->type));
   StrBuf inner = {0};
   for (int i = it->nloops - 1; i >= nout - 1; i--) {
     StrBuf outer = {0};
-    print_for(r, &outer, nrows + i, i == it->nloops - 1, "");
+    if (i == blocked) {
+      const char *first, *end;
+      open_block(r, &outer, nrows + i, block, &first, &end);
+      sb_printf(&outer, "for (int64_t %s = 0; %s < %lld; %s++) %s[%s] = 0;\n", v, v, width, v,
+                array, v);
+      emit_for(em, &outer, em->var[nrows + i], first, end, NULL);
+    } else {
+      print_for(r, &outer, nrows + i, i == it->nloops - 1, "");
+    }
     StrBuf *own = text_at(r, NEST + i);
     if (own->n) sb_write(&outer, own->s, own->n);
     if (inner.n) sb_write(&outer, inner.s, inner.n);
     sb_puts(&outer, "}\n");
+    if (i == blocked)
+      sb_printf(&outer, "for (int64_t %s = 0; %s < %lld; %s++) %s[%s] += %s[%s];\n}\n", v, v, width,
+                v, sum, v, array, v);
     sb_free(&inner);
     inner = outer;
   }
-  StrBuf *out = text_at(r, head_level);
-  sb_printf(out, "%s %s[%lld] __attribute__((aligned(64)));\n", acc_type(it), array, width);
-  sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s++) %s[%s] = %s;\n", v, v, width, v, array, v,
-            emit_zero(&r->em, it->node->reducer, it->node->type));
   sb_write(out, inner.s, inner.n);
+  const char *result = arena_printf(em->arena, "%s%s[%s]", total ? "(float)" : "", sum, v);
   emit_open(em, level);
   const char *at;
   if (it->member->accumulates) {
@@ -472,13 +592,12 @@ static void emit_sum_outside(Rows *r, Item *it) {
       stride *= it->extent[i];
     }
     at = arena_printf(em->arena, "%s[%s]", it->sum, index.s);
-    print_combine(r, text_at(r, level), it, at, arena_printf(em->arena, "%s[%s]", array, v));
+    print_combine(r, text_at(r, level), it, at, result);
     sb_free(&index);
   } else if (is_kept(r, it)) {
     if (!it->member->stored) declare_array(r, it);
     at = emit_element(em, it->node, turned.element, level, true);
-    sb_puts(text_at(r, level),
-            emit_store(em, it->node, at, arena_printf(em->arena, "%s[%s]", array, v)));
+    sb_puts(text_at(r, level), emit_store(em, it->node, at, result));
   }
   print_for(r, out, last + nred, true, "");
   sb_write(out, text_at(r, level)->s, text_at(r, level)->n);
@@ -508,6 +627,22 @@ static void emit_items(Rows *r) {
 
 /* ---- pieces ----------------------------------------------------------------------- */
 
+/* The elements of a long sum over rows: a block of rows is summed where the piece's result
+ * will be, and added up in scratch memory. Gives the text where a block begins. */
+static StrBuf *begin_totals(Rows *r, Item *it, long long count) {
+  it->totals = emit_name(&r->em, "totals");
+  sb_printf(&r->locals, "double *restrict %s = (double *)(call->scratch + %zu);\n", it->totals,
+            r->scratch);
+  r->scratch += ((size_t)count * sizeof(double) + 63) / 64 * 64;
+  sb_printf(text_at(r, PIECE), "for (int64_t i = 0; i < %lld; i++) %s[i] = 0.0;\n", count,
+            it->totals);
+  sb_printf(&r->block_end, "for (int64_t i = 0; i < %lld; i++) %s[i] += %s[i];\n", count,
+            it->totals, it->sum);
+  sb_printf(&r->piece_end, "for (int64_t i = 0; i < %lld; i++) %s[i] = (float)%s[i];\n", count,
+            it->sum, it->totals);
+  return text_at(r, BLOCK);
+}
+
 /* Accumulators of sums over rows: a piece's partial results, cleared before its
  * rows. Scalars are kept in a variable and stored after them. */
 static void open_accumulators(Rows *r) {
@@ -519,7 +654,10 @@ static void open_accumulators(Rows *r) {
     const char *zero = emit_zero(&r->em, it->node->reducer, it->node->type);
     const char *base = emit_pointer(em, it->node, true);
     it->sum = emit_name(em, it->node->name);
-    if (it->nout == 0) {
+    if (it->nout == 0 && is_long(it, r->per_piece, CPU_IN_LANES)) {
+      begin_total(r, text_at(r, PIECE), it);
+      sb_printf(&r->piece_end, "%s[piece] = (float)%s;\n", base, it->total);
+    } else if (it->nout == 0) {
       sb_printf(text_at(r, PIECE), "%s %s = %s;\n", acc_type(it), it->sum, zero);
       if (accumulates_in_lanes(r, it)) begin_watch(r, text_at(r, PIECE), it);
       end_watch(&r->piece_end, it, it->sum);
@@ -527,8 +665,10 @@ static void open_accumulators(Rows *r) {
     } else {
       sb_printf(text_at(r, PIECE), "%s *%s = %s + piece * %lld;\n",
                 emit_ctype(&r->em, it->node->type), it->sum, base, (long long)count);
-      sb_printf(text_at(r, PIECE), "for (int64_t i = 0; i < %lld; i++) %s[i] = %s;\n",
-                (long long)count, it->sum, zero);
+      StrBuf *begin = text_at(r, PIECE);
+      if (cpu_totals(it, r->per_piece)) begin = begin_totals(r, it, (long long)count);
+      sb_printf(begin, "for (int64_t i = 0; i < %lld; i++) %s[i] = %s;\n", (long long)count,
+                it->sum, zero);
     }
   }
 }
@@ -559,9 +699,10 @@ static void print_row_loop(Rows *r, StrBuf *out) {
         r->pieces > 1 ? arena_printf(em->arena, "piece * %lld", (long long)r->per_piece) : "0";
     StrBuf *block = text_at(r, BLOCK);
     if (block->n) {
-      sb_printf(out, "for (int64_t block = %s; block < %s; block += TD_BLOCK) {\n", begin, end);
-      sb_printf(out, "const int64_t block_end = block + TD_BLOCK < %s ? block + TD_BLOCK : %s;\n",
-                end, end);
+      const char *size = plan->flat ? "TD_BLOCK" : arena_printf(em->arena, "%d", CPU_IN_ORDER);
+      sb_printf(out, "for (int64_t block = %s; block < %s; block += %s) {\n", begin, end, size);
+      sb_printf(out, "const int64_t block_end = block + %s < %s ? block + %s : %s;\n", size, end,
+                size, end);
       sb_write(out, block->s, block->n);
       begin = "block";
       end = "block_end";

@@ -35,10 +35,18 @@ static size_t arrays(const Plan *p, const RowPlan *r) {
   return sum;
 }
 
+int64_t cpu_totals(const Item *it, int64_t per_piece) {
+  const Node *n = it->node;
+  bool sums = n->reducer == RED_SUM && n->type == TY_REAL && it->member->accumulates;
+  return sums && it->nout > 0 && per_piece > CPU_IN_ORDER ? ir_count(n) / n->shape[0] : 0;
+}
+
 static void shape_rows(const Plan *p, const Group *g, TdLaunch *out) {
   int64_t per_piece = cpu_rows_per_piece(p, g);
   out->cpu.pieces = (g->rows->rows + per_piece - 1) / per_piece;
   out->cpu.scratch = arrays(p, g->rows);
+  for (int i = 0; i < g->rows->nitems; i++)
+    out->cpu.scratch += ((size_t)cpu_totals(&g->rows->items[i], per_piece) * 8 + 63) / 64 * 64;
 }
 
 /* ---- products ------------------------------------------------------------------------- */
@@ -69,7 +77,12 @@ void cpu_shape(Plan *p, Group *g) {
   TdLaunch *out = &g->launch.shape;
   switch (g->kind) {
   case GROUP_ROWS: shape_rows(p, g, out); return;
-  case GROUP_SCATTER: out->cpu.pieces = scatter_slices(p, g).pieces; return;
+  case GROUP_SCATTER: {
+    ScatterSlices s = scatter_slices(p, g);
+    out->cpu.pieces = s.pieces;
+    out->cpu.scratch = (size_t)s.totals * sizeof(double);
+    return;
+  }
   case GROUP_CONTRACTION:
   case GROUP_PACK: shape_product(p, g, out); return;
   case GROUP_CHAIN: shape_chain(p, g, out); return;

@@ -29,9 +29,11 @@ typedef struct Item {
   bool array; /* read in another nest: needs memory */
   bool part;  /* one of several items that compute the node */
   /* while it is written */
-  const char *value; /* C name */
-  const char *sum;   /* C name of the accumulator: scalar or pointer */
-  const char *nan;   /* of a maximum, in a vector loop: C name of whether there was one */
+  const char *value;  /* C name */
+  const char *sum;    /* C name of the accumulator: scalar or pointer */
+  const char *total;  /* of a long sum: C name of what its blocks add up to, in double precision */
+  const char *totals; /* the same of a long sum over rows, for each of its elements */
+  const char *nan;    /* of a maximum, in a vector loop: C name of whether there was one */
 } Item;
 
 typedef struct RowPlan {

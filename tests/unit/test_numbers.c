@@ -76,12 +76,103 @@ static const Case cases[] = {
      0,
      4,
      {-1, 0, NAN, 1}},
+    /* Long sums, of every form that kernels have: 70,000 times 0.01, in which single precision
+     * is off by 4e-4 one after the other. */
+    {"long_row",
+     "input a: real[3, 70000]\ny[b:3] = sum[k:70000](0.01 + a[b, k])\noutput y = y\n",
+     2e-6,
+     3,
+     {700, 700, 700}},
+    {"long_row_of_short_ones",
+     "input a: real[2, 5000, 14]\ny[b:2] = sum[k:5000, j:14 | 0 <= j](0.01 + a[b, k, 13 - j])\n"
+     "output y = y\n",
+     2e-6,
+     2,
+     {700, 700}},
+    {"long_row_of_some",
+     "input a: real[2, 140000]\ny[b:2] = sum[k:140000 | mod(k, 2) == 1](0.01 + a[b, k])\n"
+     "output y = y\n",
+     2e-6,
+     2,
+     {700, 700}},
+    {"long_rows_with_a_maximum_beside",
+     "input a: real[2, 70000]\ns[b:2] = sum[k:70000](0.01 + a[b, k])\n"
+     "m[b:2] = max[k:70000](0.5 + a[b, k])\ny[b:2] = s[b] + m[b]\noutput y = y\n",
+     2e-6,
+     2,
+     {700.5, 700.5}},
+    {"shares_of_a_long_row",
+     "input a: real[2, 70000]\ns[b:2] = sum[k:70000](0.01 + a[b, k])\n"
+     "p[b:2, k:70000] = (0.01 + a[b, k]) / s[b]\ny[b:2] = p[b, 69999]\noutput y = y\n",
+     2e-6,
+     2,
+     {1 / 70000.0, 1 / 70000.0}},
+    {"all_of_many_pieces",
+     "input a: real[7000000]\ny[] = sum[k:7000000](0.01 + a[k])\noutput y = y\n",
+     2e-6,
+     1,
+     {70000}},
+    {"all_of_many_rows",
+     "input a: real[70000, 40]\ny[] = sum[k:70000, j:40](0.01 + a[k, j])\noutput y = y\n",
+     2e-6,
+     1,
+     {28000}},
+    {"long_columns",
+     "input a: real[70000, 40]\nc[j:40] = sum[k:70000](0.01 + a[k, j])\ny[i:2] = c[39 * i]\n"
+     "output y = y\n",
+     2e-6,
+     2,
+     {700, 700}},
+    {"longer_columns",
+     "input a: real[700000, 3]\ny[j:3] = sum[k:700000](0.01 + a[k, j])\noutput y = y\n",
+     2e-6,
+     3,
+     {7000, 7000, 7000}},
+    {"long_columns_of_a_row",
+     "input a: real[2, 70000, 3]\ny[b:2, j:3] = sum[k:70000](0.01 + a[b, k, j])\noutput y = y\n",
+     2e-6,
+     6,
+     {700, 700, 700, 700, 700, 700}},
+    {"long_columns_of_a_row_by_two",
+     "input a: real[2, 700, 3, 100]\n"
+     "y[b:2, j:3] = sum[k:700, l:100](0.01 + a[b, k, j, l])\noutput y = y\n",
+     2e-6,
+     6,
+     {700, 700, 700, 700, 700, 700}},
+    {"long_small_product",
+     "input a: real[2, 70000]\ninput b: real[70000, 2]\n"
+     "y[i:2, j:2] = sum[k:70000]((0.1 + a[i, k]) * (0.1 + b[k, j]))\noutput y = y\n",
+     2e-6,
+     4,
+     {700, 700, 700, 700}},
+    {"long_scatter",
+     "input a: real[70000, 3]\n"
+     "scatter y: real[2, 3] over [v0:70000, v1:3] at [mod(v0, 1), v1] add 0.01 + a[v0, v1]\n"
+     "output y = y\n",
+     2e-6,
+     6,
+     {700, 700, 700, 0, 0, 0}},
+    {"long_scatter_into_slices", /* 100 sums in each of three blocks around; the others get none */
+     "input a: real[70000, 100]\n"
+     "scatter s: real[3, 100, 2] over [v0:70000, v1:100] at [1 + mod(v0, 2), v1, mod(v1, 2)] "
+     "add 0.01 * real(1 + mod(v0, 2)) + a[v0, v1]\n"
+     "y[i:2, j:2, k:2] = s[i + 1, 98 + j, k]\noutput y = y\n",
+     2e-6,
+     8,
+     {350, 0, 0, 350, 700, 0, 0, 700}},
+    {"long_scatter_without_slices",
+     "input a: real[70000]\n"
+     "scatter y: real[2, 2] over [v0:70000] at [mod(v0, 2), 1 - mod(v0, 2)] add 0.01 + a[v0]\n"
+     "output y = y\n",
+     2e-6,
+     4,
+     {0, 350, 350, 0}},
     /* 70,000 times 0.1 * 0.1 one after the other is 700.37 in single precision */
     {"long_product",
      "input a: real[40, 70000]\ninput b: real[70000, 40]\n"
      "p[i:40, j:40] = sum[k:70000]((0.1 + a[i, k]) * (0.1 + b[k, j]))\n"
      "y[i:2] = p[39 * i, 39 * i]\noutput y = y\n",
-     4e-5,
+     2e-6,
      2,
      {700, 700}},
 };
