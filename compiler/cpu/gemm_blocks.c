@@ -4,7 +4,6 @@
 #include "compiler/cpu/gemm_write.h"
 
 enum {
-  NARROW_LIMIT = 512,     /* the same for products rounded to bf16, whole up to NARROW_WHOLE */
   NARROW_NEAR = 400000,   /* numbers in bf16 that stay in the second cache */
   NARROW_WORK = 16000000, /* as PIECE_WORK */
   ROWS_LIMIT = 256,       /* of a piece */
@@ -47,6 +46,7 @@ static void finish(const GemmWriter *w, GemmBlocks *b, int64_t whole, int64_t li
   b->last_rows = w->extent[GEMM_M] - (b->row_blocks - 1) * b->rows;
   b->depth = round_up(k <= whole ? k : ceil_div(k, ceil_div(k, limit)), unit);
   b->depth_blocks = ceil_div(k, b->depth);
+  b->grouped = gemm_is_deep(w) && b->depth_blocks > DEPTH_GROUP;
   b->padded = round_up(min_of(b->columns, n), WIDEST_TILE);
   b->stride = b->padded + LANES; /* rows of a tile lie in different sets of a cache */
 }

@@ -158,13 +158,13 @@ static void put_multiply(GemmWriter *w) {
   else
     gemm_line(w, ".a = packed_a + td_panel_a(tile, depth), .a_step = TD_LANES,");
   gemm_line(w, ".c = target, .c_stride = %lld, .add = %s, .fetch = fetch,", (long long)stride,
-            many ? "k0 > 0" : "0");
+            gemm_adds(w));
   gemm_line(w, ".fetches = FETCHES");
   w->indent--;
   gemm_line(w, "};");
   gemm_line(w, "td_tile_row_of(ROWS, LAST_ROWS, ODD, %d, %d, height, &t);", turned, w->direct);
   if (!w->direct) {
-    if (many) gemm_line(w, "if (k0 + depth < K) continue;");
+    gemm_put_totals(w);
     gemm_epilogue(w);
   }
   gemm_close(w);
@@ -187,6 +187,7 @@ static GemmScratch wide_scratch(const GemmWriter *w) {
   return (GemmScratch){.packed_b = w->plan->packed ? 0 : gemm_packed_block(w),
                        .packed_a = w->in_place ? 0 : rows * b->depth,
                        .sums = w->direct ? 0 : sums,
+                       .totals = b->grouped ? sums : 0,
                        .stage = stage};
 }
 
@@ -195,6 +196,7 @@ static void put_scratch(GemmWriter *w) {
   gemm_take_scratch(w, "packed_b", s.packed_b);
   gemm_take_scratch(w, "packed_a", s.packed_a);
   gemm_take_scratch(w, "sums", s.sums);
+  gemm_take_scratch(w, "totals", s.totals);
   gemm_take_scratch(w, "stage", s.stage);
 }
 
@@ -219,7 +221,7 @@ static void put_block(GemmWriter *w) {
 static void wide_choose(GemmWriter *w) {
   const GemmPlan *plan = w->plan;
   int64_t by_row, by_column;
-  w->direct = plan->plain_output && w->extent[GEMM_N] % LANES == 0 &&
+  w->direct = plan->plain_output && !gemm_is_deep(w) && w->extent[GEMM_N] % LANES == 0 &&
               gemm_flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row) &&
               gemm_flat_stride(&plan->axis[GEMM_N], plan->stride_output[GEMM_N], &by_column) &&
               by_column == 1;
@@ -261,7 +263,8 @@ static GemmWriter shaped(StrBuf *out, GemmPlan *plan) {
   plan->depth = w.block.depth;
   plan->packed_count = gemm_packed_blocks(&w) * gemm_packed_block(&w);
   plan->pieces = w.extent[GEMM_BATCH] * w.block.row_blocks * w.block.column_blocks;
-  plan->scratch = (size_t)(HELD + s.packed_b + s.packed_a + s.sums + s.stage) * sizeof(float);
+  plan->scratch =
+      (size_t)(HELD + s.packed_b + s.packed_a + s.sums + s.totals + s.stage) * sizeof(float);
   return w;
 }
 

@@ -24,6 +24,7 @@ static void put_head(GemmWriter *w, const GemmBody *body) {
             n, k, (long long)b->rows, (long long)b->columns, (long long)b->depth);
   gemm_line(w, "       ROW_BLOCKS = %lld, COLUMN_BLOCKS = %lld };", (long long)b->row_blocks,
             (long long)b->column_blocks);
+  if (b->grouped) gemm_line(w, "enum { GROUP = %d };       /* blocks of k */", DEPTH_GROUP);
   body->constants(w);
   gemm_put_panel(w);
 }

@@ -192,7 +192,7 @@ static void put_multiply(GemmWriter *w) {
   gemm_line(w, ".b = packed_b + k0 / DEPTH * BLOCK, .panel = PANEL, .c = target, .c_stride = %lld,",
             (long long)stride);
   gemm_line(w, ".columns = columns, .tall = height > TD_NARROW_ROWS, .add = %s, .far = %s,",
-            many ? "k0 > 0" : "0",
+            gemm_adds(w),
             !w->direct ? "0"
             : many     ? "k0 == 0"
                        : "1");
@@ -201,7 +201,7 @@ static void put_multiply(GemmWriter *w) {
   gemm_line(w, "};");
   gemm_line(w, "td_narrow_row(&t);");
   if (!w->direct) {
-    if (many) gemm_line(w, "if (k0 + depth < K) continue;");
+    gemm_put_totals(w);
     gemm_epilogue(w);
   }
   gemm_close(w);
@@ -216,6 +216,7 @@ GemmScratch gemm_narrow_scratch(const GemmWriter *w) {
   if (!gemm_contiguous(w, GEMM_B) && !w->plan->packed)
     s.stage = max_of(s.stage, gemm_along_k(w, GEMM_B) ? WIDEST_TILE * b->depth : SLAB * b->padded);
   if (!w->direct) s.sums = waiting * b->stride;
+  if (b->grouped) s.totals = s.sums;
   if (!w->plan->packed) s.packed_b = gemm_packed_block(w) / 2;
   if (!w->in_place) s.packed_a = packed_rows * b->depth / 2;
   return s;
@@ -224,6 +225,7 @@ GemmScratch gemm_narrow_scratch(const GemmWriter *w) {
 static void put_scratch(GemmWriter *w) {
   GemmScratch s = gemm_narrow_scratch(w);
   gemm_take_scratch(w, "sums", s.sums);
+  gemm_take_scratch(w, "totals", s.totals);
   gemm_take_scratch(w, "stage", s.stage);
   gemm_take_scratch(w, "half_b", s.packed_b);
   gemm_take_scratch(w, "half_a", s.packed_a);
@@ -244,7 +246,7 @@ static bool crowded(const GemmWriter *w, int64_t by_row) {
 void gemm_narrow_choose(GemmWriter *w) {
   const GemmPlan *plan = w->plan;
   int64_t by_row, by_column;
-  w->direct = plan->plain_output && w->extent[GEMM_N] % WIDEST_TILE == 0 &&
+  w->direct = plan->plain_output && !gemm_is_deep(w) && w->extent[GEMM_N] % WIDEST_TILE == 0 &&
               w->extent[GEMM_M] % ROWS == 0 &&
               gemm_flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row) &&
               gemm_flat_stride(&plan->axis[GEMM_N], plan->stride_output[GEMM_N], &by_column) &&

@@ -152,6 +152,29 @@ bool gemm_along_k(const GemmWriter *w, GemmSide side) {
   return by_k == 1 || by_outer != 1;
 }
 
+bool gemm_is_deep(const GemmWriter *w) {
+  return w->extent[GEMM_K] > DEPTH_GROUP * (w->plan->narrow ? NARROW_LIMIT : DEPTH_LIMIT);
+}
+
+const char *gemm_adds(const GemmWriter *w) {
+  return w->block.grouped ? "k0 / DEPTH % GROUP > 0" : w->block.depth_blocks > 1 ? "k0 > 0" : "0";
+}
+
+void gemm_put_totals(GemmWriter *w) {
+  const long long stride = w->block.stride;
+  if (!w->block.grouped) {
+    if (w->block.depth_blocks > 1) gemm_line(w, "if (k0 + depth < K) continue;");
+    return;
+  }
+  gemm_line(w, "float *const total = totals + i * %lld;", stride);
+  gemm_open(w, "if (k0 + depth < K)");
+  gemm_line(w, "if (k0 / DEPTH %% GROUP == GROUP - 1)");
+  gemm_line(w, "  td_add_rows(total, target, height * %lld, k0 / DEPTH >= GROUP);", stride);
+  gemm_line(w, "continue;");
+  gemm_close(w);
+  gemm_line(w, "td_add_rows(target, total, height * %lld, 1);", stride);
+}
+
 void gemm_address(GemmWriter *w, GemmSide side, const char *name, const char *outer0,
                   const char *k0) {
   const GemmOperand *operand = &w->plan->operand[side];

@@ -13,10 +13,15 @@ enum {
   SLAB = 32           /* k at a time, when B is evaluated along its columns */
 };
 
+/* Blocks of k whose sums are added to one another; where there are more, groups of so many
+ * are, and then the groups: else the rounding errors of adding block to block would grow. */
+enum { DEPTH_GROUP = 16, NARROW_LIMIT = 512 /* k of a block in bf16, where it is not whole */ };
+
 typedef struct GemmBlocks {
   int64_t rows, row_blocks, last_rows;
   int64_t columns, column_blocks;
   int64_t depth, depth_blocks;
+  bool grouped;   /* more than DEPTH_GROUP of these */
   int64_t padded; /* columns, rounded up to whole tiles */
   int64_t stride; /* of the rows of sums that wait for their epilogue */
 } GemmBlocks;
@@ -45,7 +50,7 @@ typedef struct GemmWriter {
 
 /* Floats of scratch memory a thread. */
 typedef struct GemmScratch {
-  int64_t packed_b, packed_a, sums, stage;
+  int64_t packed_b, packed_a, sums, totals, stage;
 } GemmScratch;
 
 /* -- gemm_write.c ------------------------------------------------------------- */
@@ -63,6 +68,11 @@ int64_t gemm_extent(const GemmAxis *axis);
 /* One stride for the flat index, if the variables' strides agree. */
 bool gemm_flat_stride(const GemmAxis *axis, const int64_t *stride, int64_t *out);
 bool gemm_along_k(const GemmWriter *w, GemmSide side);
+bool gemm_is_deep(const GemmWriter *w); /* may k be cut into groups of blocks? */
+/* After the tiles of a row: what its sums wait for. Behind it stands the epilogue. */
+void gemm_put_totals(GemmWriter *w);
+/* ".add", whether this block is added to the one before it */
+const char *gemm_adds(const GemmWriter *w);
 bool gemm_shares_b(const GemmWriter *w); /* all batches have the same B */
 
 /* Declare those of an axis's variables that are in the set, from the flat index. */

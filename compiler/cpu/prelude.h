@@ -147,6 +147,11 @@ typedef float TdVec __attribute__((vector_size(4 * TD_LANES)));
 typedef float TdVecMem __attribute__((vector_size(4 * TD_LANES), aligned(4), may_alias));
 TD_INLINE TdVec td_load(const float *p) { return *(const TdVecMem *)p; }
 TD_INLINE void td_store(float *p, TdVec v) { *(TdVecMem *)p = v; }
+/* sums of a group of blocks of k, to those of the groups before if `add` */
+TD_INLINE void td_add_rows(float *to, const float *from, int64_t n, int add) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; i++) to[i] = (add ? to[i] : 0.0f) + from[i];
+}
 #define TD_PREFETCH(p, write, locality) __builtin_prefetch(p, write, locality)
 
 #define TD_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)

@@ -321,11 +321,6 @@ TD_INLINE void td_narrow_strip(const TdNarrow *t, const uint16_t *a, const uint1
   enum { ROWS = TD_STRIP, VECTORS = 2 };
   for (int64_t j = 0; j < TD_NARROW_COLUMNS; j += VECTORS * TD_SUM_LANES) {
     TdSums sum[ROWS][VECTORS] = { { { 0 } } };
-#pragma GCC unroll 8
-    for (int r = 0; r < ROWS; r++)
-#pragma GCC unroll 2
-      for (int v = 0; v < VECTORS; v++)
-        if (t->add) sum[r][v] = td_load(c + r * t->c_stride + j + v * TD_SUM_LANES);
     for (int64_t k = 0; k < t->depth; k += 2) {
       const uint16_t *pair = a + k / TD_NARROW_DEPTH * t->a_step + k % TD_NARROW_DEPTH;
       const uint16_t *place = b + k * TD_NARROW_COLUMNS + 2 * j;
@@ -339,7 +334,10 @@ TD_INLINE void td_narrow_strip(const TdNarrow *t, const uint16_t *a, const uint1
 #pragma GCC unroll 8
     for (int r = 0; r < ROWS; r++)
 #pragma GCC unroll 2
-      for (int v = 0; v < VECTORS; v++) td_store(c + r * t->c_stride + j + v * TD_SUM_LANES, sum[r][v]);
+      for (int v = 0; v < VECTORS; v++) {
+        float *const to = c + r * t->c_stride + j + v * TD_SUM_LANES;
+        td_store(to, t->add ? sum[r][v] + td_load(to) : sum[r][v]);
+      }
   }
 }
 static void td_narrow_vectors(const TdNarrow *t) {
@@ -384,28 +382,33 @@ TD_SHARED void td_narrow_close(void) {
   __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" : : "r"(p), "r"((int64_t)(bytes)) : "memory")
 #define TD_TMM_DOT(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c : :)
 /* Tiles 0 .. 3 sum, 4 and 5 hold A, 6 and 7 B. A block is `high` x `broad` of them. */
-TD_INLINE void td_narrow_start(const TdNarrow *t, const float *c, const int high, const int broad) {
-  const int64_t c_bytes = t->c_stride * 4;
-  const float *below = c + TD_NARROW_ROWS * t->c_stride;
-  if (!t->add) {
-    TD_TMM_ZERO(0);
-    TD_TMM_ZERO(1);
-    TD_TMM_ZERO(2);
-    TD_TMM_ZERO(3);
-    return;
-  }
-  TD_TMM_LOAD(0, c, c_bytes);
-  if (broad > 1) TD_TMM_LOAD(1, c + 16, c_bytes);
-  if (high > 1) TD_TMM_LOAD(2, below, c_bytes);
-  if (high > 1 && broad > 1) TD_TMM_LOAD(3, below + 16, c_bytes);
+TD_INLINE void td_narrow_start(void) {
+  TD_TMM_ZERO(0);
+  TD_TMM_ZERO(1);
+  TD_TMM_ZERO(2);
+  TD_TMM_ZERO(3);
 }
+/* A block of k is summed by itself and then added, as td_tile_body does. */
+#define TD_TMM_PUT(t, to)                                                                 \
+  do {                                                                                    \
+    float *const place = to;                                                              \
+    if (!add) {                                                                           \
+      TD_TMM_STORE(t, place, stride * 4);                                                 \
+    } else {                                                                              \
+      TD_TMM_STORE(t, sum, sizeof sum[0]);                                                \
+      for (int r = 0; r < TD_NARROW_ROWS; r++)                                            \
+        td_store(place + r * stride, td_load(place + r * stride) + td_load(sum[r]));      \
+    }                                                                                     \
+  } while (0)
 TD_INLINE void td_narrow_finish(const TdNarrow *t, float *c, const int high, const int broad) {
-  const int64_t c_bytes = t->c_stride * 4;
-  float *below = c + TD_NARROW_ROWS * t->c_stride;
-  TD_TMM_STORE(0, c, c_bytes);
-  if (broad > 1) TD_TMM_STORE(1, c + 16, c_bytes);
-  if (high > 1) TD_TMM_STORE(2, below, c_bytes);
-  if (high > 1 && broad > 1) TD_TMM_STORE(3, below + 16, c_bytes);
+  const int64_t stride = t->c_stride;
+  const int add = t->add;
+  float sum[TD_NARROW_ROWS][16] __attribute__((aligned(64)));
+  float *below = c + TD_NARROW_ROWS * stride;
+  TD_TMM_PUT(0, c);
+  if (broad > 1) TD_TMM_PUT(1, c + 16);
+  if (high > 1) TD_TMM_PUT(2, below);
+  if (high > 1 && broad > 1) TD_TMM_PUT(3, below + 16);
 }
 /* A quarter of the tiles of B that come after these, to the nearest cache. */
 TD_INLINE void td_narrow_ahead(const uint16_t *b, const int quarter) {
@@ -423,7 +426,7 @@ TD_INLINE void td_narrow_square(const TdNarrow *t, const uint16_t *panel, float 
   const uint16_t *a = t->a;
   TdFetch *const next = td_narrow_next(t);
   TdFetch fetch = *next;
-  td_narrow_start(t, c, 2, 2);
+  td_narrow_start();
   for (int r = 0; t->far && r < 2 * TD_NARROW_ROWS; r++) {
     __builtin_prefetch(c + r * t->c_stride, 1);
     __builtin_prefetch(c + r * t->c_stride + 16, 1);
@@ -464,7 +467,7 @@ TD_INLINE void td_narrow_edge(const TdNarrow *t, const uint16_t *b, float *c, co
   const uint16_t *a = t->a;
   TdFetch *const next = td_narrow_next(t);
   TdFetch fetch = *next;
-  td_narrow_start(t, c, high, broad);
+  td_narrow_start();
   for (int64_t k = 0; k < t->depth; k += TD_NARROW_DEPTH) {
     TD_TMM_LOAD(6, b, 128);
     TD_TMM_LOAD(4, a, a_bytes);

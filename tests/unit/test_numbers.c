@@ -175,8 +175,26 @@ static const Case cases[] = {
      2e-6,
      2,
      {700, 700}},
+    {"longer_product",
+     "input a: real[16, 7]\ninput b: real[7, 16]\n"
+     "p[i:16, j:16] = sum[k:300000]((0.1 + a[i, mod(k, 7)]) * (0.1 + b[mod(k, 7), j]))\n"
+     "y[i:2] = p[15 * i, 15 * i]\noutput y = y\n",
+     2e-6,
+     2,
+     {3000, 3000}},
 };
-enum { CASES = sizeof cases / sizeof *cases };
+/* With activations in bf16. */
+static const Case narrow_cases[] = {
+    /* a number that bf16 holds, squared: 70,000 times 0.010019540786743164 */
+    {"long_product_in_bf16",
+     "input a: real[40, 70000]\ninput b: real[70000, 40]\n"
+     "p[i:40, j:40] = sum[k:70000]((0.10009765625 + a[i, k]) * (0.10009765625 + b[k, j]))\n"
+     "y[i:2] = p[39 * i, 39 * i]\noutput y = y\n",
+     2e-6,
+     2,
+     {701.367855072, 701.367855072}},
+};
+enum { CASES = sizeof cases / sizeof *cases, NARROW = sizeof narrow_cases / sizeof *narrow_cases };
 
 static void expect(const Case *c, const char *by, const void *got, bool doubles, int64_t count) {
   assert_int_equal(count, c->n);
@@ -198,13 +216,14 @@ static void by_evaluator(const Case *c, Graph *g) {
 }
 
 /* Kernels with all options, then with none. */
-static void by_kernels(const Case *c, Arena *arena, Graph *g) {
+static void by_kernels(const Case *c, Arena *arena, Graph *g, TdType act) {
   enum { OPTIONS = sizeof(BackendOptions) / sizeof(bool) };
   for (int all = 1; all >= 0; all--) {
     BackendOptions o = backend_defaults();
     bool *flag = &o.simplify;
     for (int k = 0; k < OPTIONS; k++) flag[k] = all;
     Backend *be = backend_new(arena, diags_new(arena), "test", &o);
+    backend_activations(be, act);
     assert_true(backend_entry(be, g, "main"));
     Compiled *p = compiled_new(backend_finish(be), toolchain_flags());
     assert_non_null(p);
@@ -218,8 +237,7 @@ static void by_kernels(const Case *c, Arena *arena, Graph *g) {
   }
 }
 
-static void holds(void **state) {
-  const Case *c = *state;
+static void run_case(const Case *c, TdType act) {
   Arena *arena = arena_new();
   Diags *d = diags_new(arena);
   const char *text = arena_printf(arena, "graph it\n%s", c->text);
@@ -228,9 +246,11 @@ static void holds(void **state) {
   const char *why = ir_verify(g);
   if (why) fail_msg("%s: %s", c->name, why);
   by_evaluator(c, g);
-  by_kernels(c, arena, g);
+  by_kernels(c, arena, g, act);
   arena_free(arena);
 }
+static void holds(void **state) { run_case(*state, TD_F32); }
+static void holds_narrow(void **state) { run_case(*state, TD_BF16); }
 
 /* ---- a training step -------------------------------------------------------------------- */
 
@@ -286,8 +306,11 @@ static void gradients_are_clipped(void **state) {
 }
 
 int main(void) {
-  struct CMUnitTest tests[CASES + 1] = {cmocka_unit_test(gradients_are_clipped)};
+  struct CMUnitTest tests[CASES + NARROW + 1] = {cmocka_unit_test(gradients_are_clipped)};
   for (int i = 0; i < CASES; i++)
     tests[i + 1] = (struct CMUnitTest){cases[i].name, holds, NULL, NULL, (void *)&cases[i]};
+  for (int i = 0; i < NARROW; i++)
+    tests[CASES + i + 1] = (struct CMUnitTest){narrow_cases[i].name, holds_narrow, NULL, NULL,
+                                               (void *)&narrow_cases[i]};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
