@@ -185,6 +185,30 @@ $(B)/guarded/tdc: $(CLI_OBJ) $(B)/tests/guarded.o $(B)/libtdc.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(GUARDED_LDFLAGS) -o $@ $^ $(LIBS)
 
+# The emulated device: libraries that stand in for CUDA's (tests/cuda_emu/README.md).
+EMU_NVRTC  = nvrtc scan head head_text fault
+EMU_LT     = lt product fault
+EMU_DRIVER = report fault fiber engine shadow memory signals queue graph driver transfer module \
+             head head_text
+E          = $(B)/tests/cuda_emu
+EMULATED   = $(E)/libcuda.so.1 $(E)/libnvrtc.so.13 $(E)/libcublasLt.so.13
+SHARED     = $(CC) $(CFLAGS) -shared -Wl,-z,defs -Wl,-soname,$(@F) -o $@
+
+$(E)/%.o: override CFLAGS += -fPIC -fvisibility=hidden
+$(E)/product.o: override CFLAGS += -O3
+$(E)/head_text.c: $(B)/embed tests/cuda_emu/head.h
+	@mkdir -p $(@D)
+	$(B)/embed text head_text tests/cuda_emu/head.h > $@.new && mv $@.new $@
+$(E)/head_text.o: $(E)/head_text.c
+	$(COMPILE) -c $< -o $@
+
+$(E)/libcuda.so.1: $(EMU_DRIVER:%=$(E)/%.o)
+	$(SHARED) $^ -lm -lpthread -ldl
+$(E)/libnvrtc.so.13: $(EMU_NVRTC:%=$(E)/%.o)
+	$(SHARED) $^ -ldl
+$(E)/libcublasLt.so.13: $(EMU_LT:%=$(E)/%.o) $(E)/libcuda.so.1
+	$(SHARED) -Wl,-rpath,'$$ORIGIN' $^ -lm
+
 # With the sanitizers inside; the plain objects tell when a header changed.
 $(B)/tests/fuzz_parse: tests/fuzz/fuzz_parse.c $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o)
 	@mkdir -p $(@D)
@@ -201,7 +225,7 @@ test test-long: deps
 
 FUZZ   = $(B)/tests/fuzz_parse --mutations
 FUZZED = $(wildcard tests/front/*.td tests/errors/*.td dsl/std/*.td)
-tests-built: $(TESTS) $(B)/guarded/tdc $(B)/tests/fuzz_parse
+tests-built: $(TESTS) $(EMULATED) $(B)/guarded/tdc $(B)/tests/fuzz_parse
 
 # how fast the matrix products are: build/tests/gemm_bench [rounds [shape]]
 $(B)/tests/gemm_bench: tests/bench/gemm_bench.c $(B)/libtdc.a
@@ -298,4 +322,4 @@ clean:
 .SECONDARY:
 .PHONY: all clang test formatted format tests-built test-long bench bench-quick demo deps install \
   uninstall clean
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/*.d $(B)/tests/unit/*.d)
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/*.d $(B)/tests/*/*.d)
