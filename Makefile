@@ -195,7 +195,7 @@ EMULATED   = $(E)/libcuda.so.1 $(E)/libnvrtc.so.13 $(E)/libcublasLt.so.13
 SHARED     = $(CC) $(CFLAGS) -shared -Wl,-z,defs -Wl,-soname,$(@F) -o $@
 
 $(E)/%.o: override CFLAGS += -fPIC -fvisibility=hidden
-$(E)/product.o: override CFLAGS += -O3
+$(E)/product.o: override CFLAGS += -O3 -march=native
 $(E)/head_text.c: $(B)/embed tests/cuda_emu/head.h
 	@mkdir -p $(@D)
 	$(B)/embed text head_text tests/cuda_emu/head.h > $@.new && mv $@.new $@

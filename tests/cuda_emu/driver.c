@@ -58,7 +58,7 @@ CUresult driver_broken(void) { return primary.broken; }
 
 /* ---- handles ------------------------------------------------------------------------- */
 
-static const char *const kinds[HANDLE_KINDS] = {"stream", "event", "module",
+static const char *const kinds[HANDLE_KINDS] = {"stream",   "event", "module",
                                                 "function", "graph", "executable graph"};
 static struct {
   void **of;

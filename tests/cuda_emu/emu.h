@@ -41,9 +41,9 @@ typedef struct EmuKernel {
   const char *name;
   void *function;
   void (*call)(void *function, const unsigned long long *arguments);
-  int threads, resident;  /* launch bounds */
-  int arguments;          /* eight bytes each */
-  const char *pointers;   /* of each: '*' an address, '.' a number */
+  int threads, resident; /* launch bounds */
+  int arguments;         /* eight bytes each */
+  const char *pointers;  /* of each: '*' an address, '.' a number */
 } EmuKernel;
 typedef struct EmuUnit {
   int abi;
@@ -66,7 +66,7 @@ Fiber *fiber_take(void); /* one that will run fiber_body, or goes on in it */
 void fiber_return(Fiber *f);
 void fiber_forget_all(void); /* what ran on them is given up */
 void fiber_switch(void **from, void *to);
-void fiber_body(void); /* engine.c; never returns */
+void fiber_body(void);              /* engine.c; never returns */
 Fiber *fiber_of(uintptr_t address); /* whose stack, or the page below it, this is; or NULL */
 
 /* ---- engine.c: blocks and threads --------------------------------------------------- */
@@ -92,7 +92,7 @@ _Noreturn void engine_fail(CUresult code);
 bool engine_runs(void);
 int engine_thread(void);
 int engine_threads(void);
-extern char *engine_shared;       /* the block's, exactly as many bytes as it asked for */
+extern char *engine_shared; /* the block's, exactly as many bytes as it asked for */
 extern size_t engine_shared_size;
 
 /* The functions that head.h declares to kernels are defined in engine.c and shadow.c. */
@@ -146,9 +146,9 @@ typedef enum Need { NOTHING, INITIALIZED, CONTEXT } Need;
  * on. 0, or what the call answers; the lock is only held after 0. */
 CUresult driver_enter(const char *call, Need need);
 void driver_leave(int *held);
-#define ENTER(need)                                                                                \
-  CUresult entered_ = driver_enter(__func__, need);                                                \
-  if (entered_ != CUDA_SUCCESS) return entered_;                                                   \
+#define ENTER(need)                                 \
+  CUresult entered_ = driver_enter(__func__, need); \
+  if (entered_ != CUDA_SUCCESS) return entered_;    \
   __attribute__((cleanup(driver_leave), unused)) int held_ = 1
 /* The device failed: every later call of this context tells so. */
 void driver_break(CUresult code);
@@ -159,7 +159,13 @@ uint64_t random_below(uint64_t n);
 
 /* Handles: what is alive of each kind. */
 typedef enum HandleKind {
-  H_STREAM, H_EVENT, H_MODULE, H_FUNCTION, H_GRAPH, H_EXEC, HANDLE_KINDS
+  H_STREAM,
+  H_EVENT,
+  H_MODULE,
+  H_FUNCTION,
+  H_GRAPH,
+  H_EXEC,
+  HANDLE_KINDS
 } HandleKind;
 bool handle_add(HandleKind kind, void *handle);
 bool handle_alive(HandleKind kind, const void *handle); /* reports another */
@@ -182,7 +188,16 @@ struct EmuFunction {
 
 /* ---- queue.c: work ------------------------------------------------------------------- */
 
-typedef enum OpKind { OP_KERNEL, OP_UP, OP_DOWN, OP_COPY, OP_SET, OP_CALL, OP_RECORD, OP_WAIT } OpKind;
+typedef enum OpKind {
+  OP_KERNEL,
+  OP_UP,
+  OP_DOWN,
+  OP_COPY,
+  OP_SET,
+  OP_CALL,
+  OP_RECORD,
+  OP_WAIT
+} OpKind;
 typedef struct Op {
   OpKind kind;
   const struct EmuFunction *function; /* OP_KERNEL */
@@ -210,7 +225,7 @@ void ops_free(OpList *l);
 struct EmuStream {
   unsigned flags;
   OpList queue;
-  int done; /* of the queue's */
+  int done;                 /* of the queue's */
   struct EmuGraph *capture; /* what is being captured, or NULL */
   bool invalid;             /* ... something forbidden was called */
 };

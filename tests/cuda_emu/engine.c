@@ -77,9 +77,7 @@ static void make_ready(int thread) {
   E.ready[(E.next + E.nready++) % MOST_THREADS] = (short)thread;
 }
 
-static bool begins(void) {
-  return E.started < E.launch->threads && (E.eager || E.nready == 0);
-}
+static bool begins(void) { return E.started < E.launch->threads && (E.eager || E.nready == 0); }
 
 /* From the running fiber, whose place is saved, to whoever goes on. */
 static void go_on(void **save) {
@@ -238,11 +236,11 @@ static void report_stuck(void) {
     const char *what = shuffles ? "shuffle" : "warp barrier";
     int line = line_of(g->site);
     if (count(DONE, w * WARP, end, &other) > 0)
-      emu_report("early exit", "a %s of line %d waits for thread %d, which has returned", what, line,
-                 other);
-    else if (count(AT_BARRIER, w * WARP, end, &other) > 0)
-      emu_report("divergence", "a %s of line %d waits for thread %d, which waits at a barrier", what,
+      emu_report("early exit", "a %s of line %d waits for thread %d, which has returned", what,
                  line, other);
+    else if (count(AT_BARRIER, w * WARP, end, &other) > 0)
+      emu_report("divergence", "a %s of line %d waits for thread %d, which waits at a barrier",
+                 what, line, other);
     else
       emu_report("divergence", "a %s of line %d in a warp of %d threads", what, line,
                  end - w * WARP);
@@ -251,8 +249,10 @@ static void report_stuck(void) {
   int waiting = count(AT_BARRIER, 0, n, &first);
   if (waiting > 0 && count(DONE, 0, n, &other) > 0) {
     E.thread = first;
-    emu_report("early exit", "%d threads at the barrier of line %d wait for thread %d and %d more, "
-               "which have returned", waiting, line_of(E.block_barrier.site), other, E.done - 1);
+    emu_report("early exit",
+               "%d threads at the barrier of line %d wait for thread %d and %d more, "
+               "which have returned",
+               waiting, line_of(E.block_barrier.site), other, E.done - 1);
     return;
   }
   E.thread = -1;
@@ -334,8 +334,7 @@ CUresult engine_run(const Launch *l) {
     long long n = l->blocks, first = (long long)random_below((uint64_t)n), step;
     do step = 1 + (long long)random_below((uint64_t)n);
     while (common(n, step) != 1);
-    for (long long i = 0; i < n && E.failed == CUDA_SUCCESS; i++)
-      run_block((first + i * step) % n);
+    for (long long i = 0; i < n && E.failed == CUDA_SUCCESS; i++) run_block((first + i * step) % n);
   }
   if (E.failed != CUDA_SUCCESS) fiber_forget_all();
   E.launch = NULL;

@@ -79,11 +79,11 @@ TD_DEVICE unsigned td_bits(float x) {
 }
 #define td_shuffle_xor(x, mask) td_float((unsigned)emu_shuffle(td_bits(x), mask, 1, EMU_SITE))
 #define td_shuffle_xor_int(x, mask) ((int)emu_shuffle((unsigned)(x), mask, 1, EMU_SITE))
-#define td_shuffle_xor_wide(x, mask)                                                               \
+#define td_shuffle_xor_wide(x, mask) \
   ((long long)emu_shuffle((unsigned long long)(x), mask, 1, EMU_SITE))
 #define td_shuffle(x, lane) td_float((unsigned)emu_shuffle(td_bits(x), lane, 0, EMU_SITE))
 #define td_shuffle_int(x, lane) ((int)emu_shuffle((unsigned)(x), lane, 0, EMU_SITE))
-#define td_shuffle_wide(x, lane)                                                                   \
+#define td_shuffle_wide(x, lane) \
   ((long long)emu_shuffle((unsigned long long)(x), lane, 0, EMU_SITE))
 
 TD_DEVICE float td_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
@@ -95,11 +95,11 @@ TD_DEVICE unsigned long long td_mulhi64(unsigned long long a, unsigned long long
 }
 
 /* ---- mathematics --------------------------------------------------------------------- */
-#define EMU_ONE(name)                                                                              \
-  double name(double);                                                                             \
+#define EMU_ONE(name)  \
+  double name(double); \
   float name##f(float);
-#define EMU_TWO(name)                                                                              \
-  double name(double, double);                                                                     \
+#define EMU_TWO(name)          \
+  double name(double, double); \
   float name##f(float, float);
 EMU_ONE(sqrt)
 EMU_ONE(fabs)

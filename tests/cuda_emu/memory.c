@@ -45,8 +45,10 @@ static int below(const Blocks *list, uintptr_t at) {
   int low = 0, high = list->n;
   while (low < high) {
     int middle = (low + high) / 2;
-    if (list->of[middle].at <= at) low = middle + 1;
-    else high = middle;
+    if (list->of[middle].at <= at)
+      low = middle + 1;
+    else
+      high = middle;
   }
   return low - 1;
 }
@@ -172,7 +174,8 @@ bool memory_holds(CUdeviceptr at, size_t bytes, char *why, size_t room) {
     snprintf(why, room, "byte %llu of a freed block of %zu bytes", at - freed.of[k].at,
              freed.of[k].bytes);
   else if (i >= 0)
-    snprintf(why, room, "byte %llu of a block of %zu bytes", at - alive.of[i].at, alive.of[i].bytes);
+    snprintf(why, room, "byte %llu of a block of %zu bytes", at - alive.of[i].at,
+             alive.of[i].bytes);
   else
     snprintf(why, room, "before every block");
   return false;

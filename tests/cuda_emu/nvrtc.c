@@ -27,10 +27,10 @@ struct EmuCompilation {
   bool specific, real, verbose, contract;
 };
 
-#define FAIL_ON_DEMAND()                                                                           \
-  do {                                                                                             \
-    int asked_ = fault_wanted(__func__, NVRTC_ERROR_INTERNAL_ERROR);                               \
-    if (asked_ != 0) return (nvrtcResult)asked_;                                                   \
+#define FAIL_ON_DEMAND()                                             \
+  do {                                                               \
+    int asked_ = fault_wanted(__func__, NVRTC_ERROR_INTERNAL_ERROR); \
+    if (asked_ != 0) return (nvrtcResult)asked_;                     \
   } while (0)
 
 static bool checked(void) { return setting("TDC_EMU_CHECK", 0) != 0; }
@@ -126,9 +126,12 @@ static bool begins(const char *text, const char *with) {
 }
 
 static bool read_option(nvrtcProgram p, const char *o) {
-  static const char *const taken[] = {"--std=c++", "-std=c++", "-default-device", "--device-as-default",
-                                      "-lineinfo", "--generate-line-info", "--restrict", "-w",
-                                      "--disable-warnings", "--maxrregcount=", "--diag-suppress="};
+  static const char *const taken[] = {"--std=c++",          "-std=c++",
+                                      "-default-device",    "--device-as-default",
+                                      "-lineinfo",          "--generate-line-info",
+                                      "--restrict",         "-w",
+                                      "--disable-warnings", "--maxrregcount=",
+                                      "--diag-suppress="};
   if (begins(o, "--gpu-architecture=")) return read_arch(p, strchr(o, '=') + 1);
   if (begins(o, "-arch=")) return read_arch(p, o + 6);
   if (begins(o, "--ptxas-options=")) {
@@ -136,7 +139,8 @@ static bool read_option(nvrtcProgram p, const char *o) {
     return true;
   }
   if (strcmp(o, "--fmad=true") == 0 || strcmp(o, "-fmad=true") == 0) return p->contract = true;
-  if (strcmp(o, "--fmad=false") == 0 || strcmp(o, "-fmad=false") == 0) return !(p->contract = false);
+  if (strcmp(o, "--fmad=false") == 0 || strcmp(o, "-fmad=false") == 0)
+    return !(p->contract = false);
   for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
     if (begins(o, taken[i])) return true;
   return false;
@@ -148,7 +152,8 @@ static bool read_option(nvrtcProgram p, const char *o) {
 static int run(const char *const *argv, const char *said) {
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, said, O_WRONLY | O_CREAT | O_APPEND, 0600);
+  posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, said, O_WRONLY | O_CREAT | O_APPEND,
+                                   0600);
   posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO);
   pid_t pid;
   int status = -1;
@@ -193,8 +198,8 @@ static char *as_nvrtc(const char *said) {
 static bool write_unit(const char *path, nvrtcProgram p, const char *table) {
   FILE *f = fopen(path, "w");
   if (f == NULL) return false;
-  fprintf(f, "#line 1 \"head.h\"\n%s\n#line 1 \"%s\"\n%s\n#line 1 \"table\"\n%s", head_text(), p->name,
-          p->source, table);
+  fprintf(f, "#line 1 \"head.h\"\n%s\n#line 1 \"%s\"\n%s\n#line 1 \"table\"\n%s", head_text(),
+          p->name, p->source, table);
   return fclose(f) == 0;
 }
 
@@ -218,18 +223,38 @@ static int compile(nvrtcProgram p, const char *folder, const char *driver) {
   if (cc == NULL || *cc == '\0') cc = "cc";
   const char *contract = getenv("TDC_EMU_CONTRACT");
   bool fused = p->contract && (contract == NULL || strcmp(contract, "off") != 0);
-  const char *const to_object[] = {cc, "-x", "c", "-std=gnu11", checked() ? "-O1" : "-O2",
+  const char *const to_object[] = {
+    cc,
+    "-x",
+    "c",
+    "-std=gnu11",
+    checked() ? "-O1" : "-O2",
 #if defined(__x86_64__)
-                                   "-march=native",
+    "-march=native",
 #endif
-                                   "-fPIC", "-fvisibility=hidden", "-fno-strict-aliasing",
-                                   "-fno-math-errno", "-fno-trapping-math", "-fno-common",
-                                   fused ? "-ffp-contract=fast" : "-ffp-contract=off",
-                                   "-Werror=implicit-function-declaration", "-Werror=implicit-int",
-                                   "-Werror=incompatible-pointer-types", "-Werror=int-conversion",
-                                   "-Werror=return-type", "-Werror=vla", "-Werror=c++-compat",
-                                   "-Wno-unused", "-Wno-attributes", "-c", in, "-o", object,
-                                   checked() ? "-fsanitize=thread" : NULL, NULL};
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-fno-strict-aliasing",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fno-common",
+    fused ? "-ffp-contract=fast" : "-ffp-contract=off",
+    "-Werror=implicit-function-declaration",
+    "-Werror=implicit-int",
+    "-Werror=incompatible-pointer-types",
+    "-Werror=int-conversion",
+    "-Werror=return-type",
+    "-Werror=vla",
+    "-Werror=c++-compat",
+    "-Wno-unused",
+    "-Wno-attributes",
+    "-c",
+    in,
+    "-o",
+    object,
+    checked() ? "-fsanitize=thread" : NULL,
+    NULL
+  };
   const char *const to_shared[] = {cc, "-shared", "-o", out, object, driver, "-lm", NULL};
   int status = run(to_object, said);
   if (status == 0) status = run(to_shared, said);
@@ -282,9 +307,11 @@ static nvrtcResult compile_in(nvrtcProgram p, const char *folder) {
     log = as_nvrtc(said);
   }
   free(table), free(names), free(said);
-  return end(p, !written ? NVRTC_ERROR_INTERNAL_ERROR
-                : status != 0 || p->cubin == NULL ? NVRTC_ERROR_COMPILATION
-                                                  : NVRTC_SUCCESS, log);
+  return end(p,
+             !written                          ? NVRTC_ERROR_INTERNAL_ERROR
+             : status != 0 || p->cubin == NULL ? NVRTC_ERROR_COMPILATION
+                                               : NVRTC_SUCCESS,
+             log);
 }
 
 nvrtcResult nvrtcCompileProgram(nvrtcProgram p, int n, const char *const *options) {
@@ -302,8 +329,9 @@ nvrtcResult nvrtcCompileProgram(nvrtcProgram p, int n, const char *const *option
     }
   int line = scan_include(p->source, what, sizeof what);
   if (line > 0) {
-    if (asprintf(&log, "%s(%d): catastrophic error: cannot open source file \"%s\"\n\n1 catastrophic"
-                       " error detected in the compilation of \"%s\".\nCompilation terminated.\n",
+    if (asprintf(&log,
+                 "%s(%d): catastrophic error: cannot open source file \"%s\"\n\n1 catastrophic"
+                 " error detected in the compilation of \"%s\".\nCompilation terminated.\n",
                  p->name, line, what, p->name) < 0)
       log = NULL;
     return end(p, NVRTC_ERROR_COMPILATION, log);
@@ -313,8 +341,10 @@ nvrtcResult nvrtcCompileProgram(nvrtcProgram p, int n, const char *const *option
   snprintf(folder, sizeof folder, "%s/tdc-emu-XXXXXX", tmp != NULL && *tmp != '\0' ? tmp : "/tmp");
   if (mkdtemp(folder) == NULL) return NVRTC_ERROR_INTERNAL_ERROR;
   nvrtcResult r = compile_in(p, folder);
-  if (getenv("TDC_EMU_KEEP") != NULL) fprintf(stderr, "cuda_emu: kept %s\n", folder);
-  else remove_folder(folder);
+  if (getenv("TDC_EMU_KEEP") != NULL)
+    fprintf(stderr, "cuda_emu: kept %s\n", folder);
+  else
+    remove_folder(folder);
   return r;
 }
 

@@ -61,7 +61,8 @@ static CUresult check_arguments(const Op *op) {
     what[9] = (char)('0' + i / 10), what[10] = (char)('0' + i % 10);
     strcpy(what + 11, " of kernel ");
     strncat(what, k->name, sizeof what - 40);
-    return wrong_address(strstr(why, "freed") != NULL ? "use after free" : "bad address", what, why);
+    return wrong_address(strstr(why, "freed") != NULL ? "use after free" : "bad address", what,
+                         why);
   }
   return CUDA_SUCCESS;
 }
@@ -72,9 +73,12 @@ static CUresult run_kernel(const Op *op) {
   if (!handle_alive(H_FUNCTION, op->function)) return CUDA_ERROR_LAUNCH_FAILED;
   CUresult r = check_arguments(op);
   if (r != CUDA_SUCCESS) return r;
-  Launch l = {op->function->kernel, op->function->unit->checked != 0,
-              op->blocks,           op->grid_x,
-              op->threads,          op->shared,
+  Launch l = {op->function->kernel,
+              op->function->unit->checked != 0,
+              op->blocks,
+              op->grid_x,
+              op->threads,
+              op->shared,
               op->owned};
   r = engine_run(&l);
   if (r == CUDA_SUCCESS && !memory_intact()) {
@@ -100,11 +104,15 @@ static CUresult copy(const Op *op) {
   signals_work = op->kind == OP_UP     ? "cuMemcpyHtoDAsync"
                  : op->kind == OP_DOWN ? "cuMemcpyDtoHAsync"
                                        : NULL;
-  if (op->kind == OP_SET) fill(op);
-  else memmove((void *)op->to, (const void *)op->from, op->bytes);
+  if (op->kind == OP_SET)
+    fill(op);
+  else
+    memmove((void *)op->to, (const void *)op->from, op->bytes);
   signals_work = NULL;
-  if (shadow_on && op->kind == OP_COPY) shadow_copied(op->to, op->from, op->bytes);
-  else if (shadow_on && into) shadow_written(op->to, op->bytes);
+  if (shadow_on && op->kind == OP_COPY)
+    shadow_copied(op->to, op->from, op->bytes);
+  else if (shadow_on && into)
+    shadow_written(op->to, op->bytes);
   return CUDA_SUCCESS;
 }
 
@@ -220,8 +228,8 @@ CUresult emu_enqueue(CUstream s, CUresult (*call)(void *), const void *data, siz
   __attribute__((cleanup(driver_leave), unused)) int held = 1;
   s = stream_find(s);
   if (s == NULL) return CUDA_ERROR_INVALID_HANDLE;
-  return stream_put(s, &(Op){.kind = OP_CALL, .call = call, .owned = (void *)data,
-                             .owned_bytes = bytes});
+  return stream_put(
+      s, &(Op){.kind = OP_CALL, .call = call, .owned = (void *)data, .owned_bytes = bytes});
 }
 
 CUresult cuStreamCreate(CUstream *s, unsigned flags) {

@@ -15,8 +15,10 @@ static void blank(char *s) {
   bool begins = true; /* only space before on this line */
   for (char *p = s; *p != '\0'; p++) {
     char *end = NULL;
-    if (p[0] == '/' && p[1] == '/') end = p + strcspn(p, "\n");
-    else if (p[0] == '/' && p[1] == '*') end = strstr(p + 2, "*/"), end = end ? end + 2 : p + strlen(p);
+    if (p[0] == '/' && p[1] == '/')
+      end = p + strcspn(p, "\n");
+    else if (p[0] == '/' && p[1] == '*')
+      end = strstr(p + 2, "*/"), end = end ? end + 2 : p + strlen(p);
     else if (*p == '#' && begins) {
       for (end = p + strcspn(p, "\n"); *end == '\n' && end[-1] == '\\';)
         end += 1 + strcspn(end + 1, "\n");
@@ -70,8 +72,10 @@ static void parameters(const char *p, const char *end, char *kinds, size_t room,
 
 static void write_kernel(FILE *out, FILE *table, const char *bounds, const char *bounds_end,
                          const char *name, int length, const char *kinds, int n) {
-  fprintf(out, "EMU_CALL emu_call_%.*s(void *f, const unsigned long long *a) {\n  (void)a;\n"
-               "  ((void (*)(", length, name);
+  fprintf(out,
+          "EMU_CALL emu_call_%.*s(void *f, const unsigned long long *a) {\n  (void)a;\n"
+          "  ((void (*)(",
+          length, name);
   for (int i = 0; i < n; i++) fprintf(out, "%sunsigned long long", i > 0 ? ", " : "");
   fprintf(out, "%s))f)(", n > 0 ? "" : "void");
   for (int i = 0; i < n; i++) fprintf(out, "%sa[%d]", i > 0 ? ", " : "", i);

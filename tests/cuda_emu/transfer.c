@@ -129,7 +129,9 @@ bool emu_holds(uintptr_t at, size_t bytes, char *why, size_t why_bytes) {
   return memory_holds(at, bytes, why, why_bytes);
 }
 
-bool emu_is_written(uintptr_t at, size_t bytes) { return !shadow_on || shadow_is_written(at, bytes); }
+bool emu_is_written(uintptr_t at, size_t bytes) {
+  return !shadow_on || shadow_is_written(at, bytes);
+}
 
 void emu_written(uintptr_t at, size_t bytes) {
   if (shadow_on) shadow_written(at, bytes);
