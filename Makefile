@@ -52,7 +52,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_grad_form test_grad_text test_grad_random test_backend test_backend_random test_chain \
        test_prelude test_numbers test_contract test_diagnostics test_language test_mutations \
        test_output test_narrow test_recompute test_prims test_target test_traffic test_dialect \
-       test_meaning test_bounds test_hints test_door test_terminal test_draws
+       test_meaning test_bounds test_hints test_door test_terminal test_draws test_cuda_emu
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -208,6 +208,8 @@ $(E)/libnvrtc.so.13: $(EMU_NVRTC:%=$(E)/%.o)
 	$(SHARED) $^ -ldl
 $(E)/libcublasLt.so.13: $(EMU_LT:%=$(E)/%.o) $(E)/libcuda.so.1
 	$(SHARED) -Wl,-rpath,'$$ORIGIN' $^ -lm
+
+$(B)/tests/test_cuda_emu: | $(EMULATED)
 
 # With the sanitizers inside; the plain objects tell when a header changed.
 $(B)/tests/fuzz_parse: tests/fuzz/fuzz_parse.c $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o)

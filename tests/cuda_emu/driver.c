@@ -21,9 +21,9 @@ static _Thread_local CUcontext current;
 
 /* ---- what every call goes through --------------------------------------------------- */
 
+static uint64_t state = 1; /* of draws */
+
 uint64_t random_below(uint64_t n) {
-  static uint64_t state;
-  if (state == 0) state = (uint64_t)setting("TDC_EMU_SEED", 1) * 0x9e3779b97f4a7c15u | 1;
   state ^= state << 13, state ^= state >> 7, state ^= state << 17;
   return n == 0 ? 0 : (state >> 11) % n;
 }
@@ -104,6 +104,7 @@ CUresult cuInit(unsigned flags) {
   ENTER(NOTHING);
   if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
   if (devices() == 0) return CUDA_ERROR_NO_DEVICE;
+  state = (uint64_t)setting("TDC_EMU_SEED", 1) * 0x9e3779b97f4a7c15u | 1;
   shadow_on = setting("TDC_EMU_CHECK", 0) != 0;
   if (!memory_start()) return CUDA_ERROR_OUT_OF_MEMORY;
   signals_start();

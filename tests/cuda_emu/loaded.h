@@ -5,44 +5,46 @@
 
 #include "tests/cuda_emu/api.h"
 
-#define LOADED_DRIVER(X)                                                                           \
-  X(cuInit)                                                                                        \
-  X(cuDriverGetVersion)                                                                            \
-  X(cuGetErrorName) X(cuGetErrorString) X(cuDeviceGetCount) X(cuDeviceGet) X(cuDeviceGetName)      \
-      X(cuDeviceGetAttribute) X(cuDeviceTotalMem_v2) X(cuDevicePrimaryCtxRetain)                   \
-          X(cuDevicePrimaryCtxRelease_v2) X(cuCtxSetCurrent) X(cuMemGetInfo_v2) X(cuMemAlloc_v2)   \
-              X(cuMemFree_v2) X(cuMemHostAlloc) X(cuMemFreeHost) X(cuMemcpyHtoDAsync_v2)           \
-                  X(cuMemcpyDtoHAsync_v2) X(cuMemcpyDtoDAsync_v2) X(cuMemsetD8Async)               \
-                      X(cuStreamCreate) X(cuStreamDestroy_v2) X(cuStreamSynchronize)               \
-                          X(cuStreamQuery) X(cuEventCreate) X(cuEventRecord) X(cuEventSynchronize) \
-                              X(cuEventQuery) X(cuEventElapsedTime) X(cuEventDestroy_v2)           \
-                                  X(cuModuleLoadData) X(cuModuleUnload) X(cuModuleGetFunction)     \
-                                      X(cuFuncGetAttribute) X(cuFuncSetAttribute)                  \
-                                          X(cuLaunchKernel) X(cuStreamBeginCapture_v2)             \
-                                              X(cuStreamEndCapture) X(cuGraphInstantiateWithFlags) \
-                                                  X(cuGraphLaunch) X(cuGraphExecDestroy)           \
-                                                      X(cuGraphDestroy) X(emu_reports)             \
-                                                          X(emu_last_report)
-#define LOADED_NVRTC(X)                                                                       \
-  X(nvrtcVersion)                                                                             \
-  X(nvrtcCreateProgram)                                                                       \
-  X(nvrtcCompileProgram) X(nvrtcGetProgramLogSize) X(nvrtcGetProgramLog) X(nvrtcGetCUBINSize) \
-      X(nvrtcGetCUBIN) X(nvrtcDestroyProgram)
-#define LOADED_BLAS(X)                                                                  \
-  X(cublasLtCreate)                                                                     \
-  X(cublasLtDestroy)                                                                    \
-  X(cublasLtGetVersion) X(cublasLtMatmulDescCreate) X(cublasLtMatmulDescSetAttribute)   \
-      X(cublasLtMatmulDescDestroy) X(cublasLtMatrixLayoutCreate)                        \
-          X(cublasLtMatrixLayoutSetAttribute) X(cublasLtMatrixLayoutDestroy)            \
-              X(cublasLtMatmulPreferenceCreate) X(cublasLtMatmulPreferenceSetAttribute) \
-                  X(cublasLtMatmulPreferenceDestroy) X(cublasLtMatmulAlgoGetHeuristic)  \
-                      X(cublasLtMatmul)
+/* X(the library's name, a function) */
+#define LOADED(X)                  \
+  LOADED_DRIVER(X, "libcuda.so.1") \
+  LOADED_NVRTC(X, "libnvrtc.so.13") LOADED_BLAS(X, "libcublasLt.so.13")
+#define LOADED_DRIVER(X, L)                                                                        \
+  X(L, cuInit)                                                                                     \
+  X(L, cuDriverGetVersion) X(L, cuGetErrorName) X(L, cuGetErrorString) X(L, cuDeviceGetCount)      \
+      X(L, cuDeviceGet) X(L, cuDeviceGetName) X(L, cuDeviceGetAttribute) X(L, cuDeviceTotalMem_v2) \
+          X(L, cuDevicePrimaryCtxRetain) X(L, cuDevicePrimaryCtxRelease_v2) X(L, cuCtxSetCurrent)  \
+              X(L, cuMemGetInfo_v2) X(L, cuMemAlloc_v2) X(L, cuMemFree_v2) X(L, cuMemHostAlloc)    \
+                  X(L, cuMemFreeHost) X(L, cuMemcpyHtoDAsync_v2) X(L, cuMemcpyDtoHAsync_v2)        \
+                      X(L, cuMemcpyDtoDAsync_v2) X(L, cuMemsetD8Async) X(L, cuStreamCreate) X(     \
+                          L, cuStreamDestroy_v2) X(L, cuStreamSynchronize) X(L, cuStreamQuery)     \
+                          X(L, cuStreamWaitEvent) X(L, cuEventCreate) X(L, cuEventRecord) X(       \
+                              L, cuEventSynchronize) X(L, cuEventQuery) X(L, cuEventElapsedTime)   \
+                              X(L, cuEventDestroy_v2) X(L, cuModuleLoadData) X(L, cuModuleUnload)  \
+                                  X(L, cuModuleGetFunction) X(L, cuFuncGetAttribute)               \
+                                      X(L, cuFuncSetAttribute) X(L, cuLaunchKernel)                \
+                                          X(L, cuStreamBeginCapture_v2) X(L, cuStreamEndCapture)   \
+                                              X(L, cuGraphInstantiateWithFlags)                    \
+                                                  X(L, cuGraphLaunch) X(L, cuGraphExecDestroy)     \
+                                                      X(L, cuGraphDestroy) X(L, emu_reports)       \
+                                                          X(L, emu_last_report)
+#define LOADED_NVRTC(X, L)                                                        \
+  X(L, nvrtcVersion)                                                              \
+  X(L, nvrtcCreateProgram) X(L, nvrtcCompileProgram) X(L, nvrtcGetProgramLogSize) \
+      X(L, nvrtcGetProgramLog) X(L, nvrtcGetCUBINSize) X(L, nvrtcGetCUBIN)        \
+          X(L, nvrtcDestroyProgram)
+#define LOADED_BLAS(X, L)                                                                     \
+  X(L, cublasLtCreate)                                                                        \
+  X(L, cublasLtDestroy) X(L, cublasLtMatmulDescCreate) X(L, cublasLtMatmulDescSetAttribute)   \
+      X(L, cublasLtMatmulDescDestroy) X(L, cublasLtMatrixLayoutCreate)                        \
+          X(L, cublasLtMatrixLayoutSetAttribute) X(L, cublasLtMatrixLayoutDestroy)            \
+              X(L, cublasLtMatmulPreferenceCreate) X(L, cublasLtMatmulPreferenceSetAttribute) \
+                  X(L, cublasLtMatmulPreferenceDestroy) X(L, cublasLtMatmulAlgoGetHeuristic)  \
+                      X(L, cublasLtMatmul)
 
-#define LOADED_MEMBER(f) __typeof__(f) *f;
+#define LOADED_MEMBER(library, f) __typeof__(f) *f;
 typedef struct Loaded {
-  LOADED_DRIVER(LOADED_MEMBER)
-  LOADED_NVRTC(LOADED_MEMBER)
-  LOADED_BLAS(LOADED_MEMBER)
+  LOADED(LOADED_MEMBER)
 } Loaded;
 
 #endif

@@ -54,7 +54,10 @@ static int below(const Blocks *list, uintptr_t at) {
 }
 
 bool memory_start(void) {
-  if (range != 0) return true;
+  if (range != 0) {
+    if (shadow_on) shadow_start((void *)range, range_bytes);
+    return true;
+  }
   void *at = mmap(NULL, range_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (at == MAP_FAILED) return false;
   range = unused = (uintptr_t)at;
