@@ -52,7 +52,8 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_grad_form test_grad_text test_grad_random test_backend test_backend_random test_chain \
        test_prelude test_numbers test_contract test_diagnostics test_language test_mutations \
        test_output test_narrow test_recompute test_prims test_target test_traffic test_dialect \
-       test_meaning test_bounds test_hints test_door test_terminal test_draws test_cuda_emu
+       test_meaning test_bounds test_hints test_door test_terminal test_draws test_cuda_emu \
+       test_cuda_emu_host
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -188,7 +189,7 @@ $(B)/guarded/tdc: $(CLI_OBJ) $(B)/tests/guarded.o $(B)/libtdc.a
 # The emulated device: libraries that stand in for CUDA's (tests/cuda_emu/README.md).
 EMU_NVRTC  = nvrtc scan head head_text fault
 EMU_LT     = lt product fault
-EMU_DRIVER = report fault fiber engine shadow memory signals queue graph driver transfer module \
+EMU_DRIVER = report fault fiber engine shadow line memory signals queue graph driver transfer module \
              head head_text
 E          = $(B)/tests/cuda_emu
 EMULATED   = $(E)/libcuda.so.1 $(E)/libnvrtc.so.13 $(E)/libcublasLt.so.13
@@ -209,7 +210,8 @@ $(E)/libnvrtc.so.13: $(EMU_NVRTC:%=$(E)/%.o)
 $(E)/libcublasLt.so.13: $(EMU_LT:%=$(E)/%.o) $(E)/libcuda.so.1
 	$(SHARED) -Wl,-rpath,'$$ORIGIN' $^ -lm
 
-$(B)/tests/test_cuda_emu: | $(EMULATED)
+ON_EMULATED = cuda_emu cuda_emu_host
+$(ON_EMULATED:%=$(B)/tests/test_%): $(E)/loaded.o | $(EMULATED)
 
 # With the sanitizers inside; the plain objects tell when a header changed.
 $(B)/tests/fuzz_parse: tests/fuzz/fuzz_parse.c $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o)

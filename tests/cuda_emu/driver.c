@@ -94,6 +94,7 @@ void handle_remove(HandleKind kind, void *handle) {
 }
 
 int handle_count(HandleKind kind) { return handles[kind].n; }
+void *handle_at(HandleKind kind, int i) { return handles[kind].of[i]; }
 
 /* ---- the library, the device ------------------------------------------------------------ */
 

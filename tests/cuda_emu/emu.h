@@ -3,10 +3,10 @@
  *
  *   report.c  fault.c   what was found; what is asked for by the environment
  *   fiber.c   engine.c  threads of a block, and what they do together
- *   shadow.c            every load and store (TDC_EMU_CHECK=1)
- *   memory.c            the device's memory
+ *   shadow.c  line.c    every load and store (TDC_EMU_CHECK=1)
+ *   memory.c  signals.c the device's memory, and faults
  *   queue.c   graph.c   work: queued, captured, carried out late
- *   driver.c  module.c  the driver's other calls
+ *   driver.c  module.c  transfer.c  the driver's other calls
  *   nvrtc.c   scan.c    the compiler
  *   lt.c      product.c the library of products */
 #ifndef TDC_CUDA_EMU_EMU_H
@@ -127,10 +127,11 @@ size_t memory_total(void);
  * each block: false if it was written, which was reported. */
 void memory_open(void);
 bool memory_close(void);
-bool memory_intact(void);
+bool memory_intact(const char *kernel); /* after it, or NULL */
 /* Are these bytes of one live block? Otherwise `why` says what they are. */
 bool memory_holds(CUdeviceptr at, size_t bytes, char *why, size_t why_bytes);
-bool memory_is_device(uintptr_t at); /* in the range, alive or not */
+void memory_place(uintptr_t at, char *text, size_t room); /* of a live byte: in words */
+bool memory_is_device(uintptr_t at);                      /* in the range, alive or not */
 int memory_blocks(void);
 void memory_free_all(void);
 
@@ -171,6 +172,7 @@ bool handle_add(HandleKind kind, void *handle);
 bool handle_alive(HandleKind kind, const void *handle); /* reports another */
 void handle_remove(HandleKind kind, void *handle);
 int handle_count(HandleKind kind);
+void *handle_at(HandleKind kind, int i);
 
 /* ---- module.c ------------------------------------------------------------------------ */
 
@@ -178,7 +180,10 @@ struct EmuModule {
   void *library;
   const EmuUnit *unit;
   struct EmuFunction *functions;
+  void *image; /* what it was loaded from */
+  size_t image_bytes;
 };
+const void *module_image(const void *base, size_t *bytes); /* that is loaded there, or NULL */
 struct EmuFunction {
   const EmuKernel *kernel;
   const EmuUnit *unit;

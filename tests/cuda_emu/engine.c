@@ -59,6 +59,9 @@ static char *shared_end; /* from here on nobody can */
 
 bool engine_runs(void) { return E.launch != NULL; }
 int engine_thread(void) { return E.thread; }
+bool engine_on_stack(uintptr_t at) {
+  return at - (uintptr_t)E.fiber->stack < (uintptr_t)FIBER_STACK;
+}
 int engine_threads(void) { return E.launch->threads; }
 
 const char *engine_where(char *text, size_t bytes) {

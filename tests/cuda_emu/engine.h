@@ -20,6 +20,7 @@ EMU_API void emu_fence(void);
 /* From a signal's handler while a launch runs: give it up. */
 _Noreturn void engine_interrupt(CUresult code);
 /* Is this address the block's shared memory or what surrounds it, or a thread's stack? */
+bool engine_on_stack(uintptr_t at); /* the running thread's */
 bool engine_explain(uintptr_t address, char *text, size_t bytes);
 
 #endif

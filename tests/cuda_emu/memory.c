@@ -81,7 +81,7 @@ void memory_open(void) {
 }
 
 bool memory_close(void) {
-  bool intact = memory_intact();
+  bool intact = memory_intact(NULL);
   if (--opened > 0) return intact;
   for (int i = 0; i < alive.n; i++) set_reach(&alive.of[i], false);
   return intact;
@@ -94,7 +94,7 @@ static const unsigned char *spoilt(uintptr_t from, uintptr_t to) {
   return NULL;
 }
 
-bool memory_intact(void) {
+bool memory_intact(const char *kernel) {
   bool intact = true;
   for (int i = 0; i < alive.n; i++) {
     const Block *b = &alive.of[i];
@@ -102,8 +102,9 @@ bool memory_intact(void) {
     const unsigned char *p = spoilt(low, b->at);
     if (p == NULL) p = spoilt(b->at + b->bytes, b->end);
     if (p == NULL) continue;
-    emu_report("out of bounds", "byte %lld of a block of %zu bytes was written",
-               (long long)((uintptr_t)p - b->at), b->bytes);
+    emu_report("out of bounds", "%s%s%sbyte %lld of a block of %zu bytes was written",
+               kernel != NULL ? "kernel " : "", kernel != NULL ? kernel : "",
+               kernel != NULL ? ": " : "", (long long)((uintptr_t)p - b->at), b->bytes);
     memset((void *)low, EDGE, b->at - low);
     memset((void *)(b->at + b->bytes), EDGE, b->end - b->at - b->bytes);
     intact = false;
@@ -182,6 +183,11 @@ bool memory_holds(CUdeviceptr at, size_t bytes, char *why, size_t room) {
   else
     snprintf(why, room, "before every block");
   return false;
+}
+
+void memory_place(uintptr_t at, char *text, size_t room) {
+  const Block *b = &alive.of[below(&alive, at)];
+  snprintf(text, room, "byte %zu of a block of %zu bytes", (size_t)(at - b->at), b->bytes);
 }
 
 /* ---- the host's memory that the device may reach -------------------------------------- */

@@ -26,8 +26,15 @@ static void *load(const void *image, size_t bytes) {
   int fd = memfd_create("cuda_emu", MFD_CLOEXEC);
   if (fd < 0) return NULL;
   void *library = NULL;
-  char path[64];
-  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  /* the loader takes a name that it knows for what it has loaded by it: each has its own, of
+   * dots that mean nothing */
+  static unsigned loaded;
+  char path[128] = "/proc/self/fd";
+  size_t n = strlen(path);
+  unsigned number = loaded++;
+  for (int bit = 0; bit < 20; bit++)
+    n += (size_t)snprintf(path + n, sizeof path - n, "%s", number >> bit & 1 ? "/./" : "/");
+  snprintf(path + n, sizeof path - n, "%d", fd);
   if (write(fd, image, bytes) == (ssize_t)bytes) library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (library == NULL) {
     const char *why = dlerror();
@@ -62,7 +69,8 @@ CUresult cuModuleLoadData(CUmodule *m, const void *image) {
   CUfunction functions = calloc((size_t)unit->nkernels + 1, sizeof *functions);
   if (made == NULL || functions == NULL || !handle_add(H_MODULE, made))
     return CUDA_ERROR_OUT_OF_MEMORY;
-  *made = (struct EmuModule){library, unit, functions};
+  *made = (struct EmuModule){library, unit, functions, malloc(bytes), bytes};
+  if (made->image != NULL) memcpy(made->image, image, bytes);
   for (int i = 0; i < unit->nkernels; i++) {
     functions[i] = (struct EmuFunction){&unit->kernels[i], unit, made, SHARED_USUAL};
     if (!handle_add(H_FUNCTION, &functions[i])) return CUDA_ERROR_OUT_OF_MEMORY;
@@ -81,8 +89,20 @@ CUresult cuModuleUnload(CUmodule m) {
   handle_remove(H_MODULE, m);
   dlclose(m->library);
   free(m->functions);
+  free(m->image);
   free(m);
   return CUDA_SUCCESS;
+}
+
+const void *module_image(const void *base, size_t *bytes) {
+  Dl_info info;
+  for (int i = 0; i < handle_count(H_MODULE); i++) {
+    CUmodule m = handle_at(H_MODULE, i);
+    if (dladdr(m->unit, &info) == 0 || info.dli_fbase != base) continue;
+    *bytes = m->image_bytes;
+    return m->image;
+  }
+  return NULL;
 }
 
 CUresult cuModuleGetFunction(CUfunction *f, CUmodule m, const char *name) {

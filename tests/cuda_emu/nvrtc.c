@@ -238,6 +238,7 @@ static int compile(nvrtcProgram p, const char *folder, const char *driver) {
     "-fno-math-errno",
     "-fno-trapping-math",
     "-fno-common",
+    "-fstack-clash-protection", /* a guard page is not jumped over */
     fused ? "-ffp-contract=fast" : "-ffp-contract=off",
     "-Werror=implicit-function-declaration",
     "-Werror=implicit-int",
@@ -253,6 +254,7 @@ static int compile(nvrtcProgram p, const char *folder, const char *driver) {
     "-o",
     object,
     checked() ? "-fsanitize=thread" : NULL,
+    "-g1",
     NULL
   };
   const char *const to_shared[] = {cc, "-shared", "-o", out, object, driver, "-lm", NULL};

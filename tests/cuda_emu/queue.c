@@ -81,11 +81,7 @@ static CUresult run_kernel(const Op *op) {
               op->shared,
               op->owned};
   r = engine_run(&l);
-  if (r == CUDA_SUCCESS && !memory_intact()) {
-    emu_report("out of bounds", "the last report is of kernel %s", l.kernel->name);
-    r = CUDA_ERROR_ILLEGAL_ADDRESS;
-  }
-  return r;
+  return r == CUDA_SUCCESS && !memory_intact(l.kernel->name) ? CUDA_ERROR_ILLEGAL_ADDRESS : r;
 }
 
 static void fill(const Op *op) {

@@ -44,18 +44,19 @@ static void caught(int signal, siginfo_t *info, void *context) {
 }
 
 void signals_start(void) {
-  static bool started;
-  if (started) return;
-  started = true;
-  struct sigaction action = {.sa_sigaction = caught, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+  struct sigaction action = {.sa_sigaction = caught, .sa_flags = SA_SIGINFO | SA_ONSTACK}, old;
   sigemptyset(&action.sa_mask);
   const int which[] = {SIGSEGV, SIGBUS, SIGFPE};
-  for (int i = 0; i < 3; i++) sigaction(which[i], &action, &before[which[i]]);
+  for (int i = 0; i < 3; i++) {
+    sigaction(which[i], &action, &old);
+    if (!(old.sa_flags & SA_SIGINFO) || old.sa_sigaction != caught) before[which[i]] = old;
+  }
 }
 
 void signals_thread(void) {
   static _Thread_local bool done;
   static _Thread_local char stack[64 << 10];
+  signals_start(); /* others may have put theirs in its place */
   if (done) return;
   done = true;
   stack_t old, mine = {.ss_sp = stack, .ss_size = sizeof stack};

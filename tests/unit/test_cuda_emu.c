@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The emulated CUDA libraries (tests/cuda_emu/), by kernels that are written here: right ones
- * give numbers that were worked out, and each mistake is told, by its name and its place. */
+/* Kernels on the emulated device (tests/cuda_emu/): right ones give numbers that were worked
+ * out, however threads are interleaved, with loads and stores checked and not; and each
+ * mistake in them is told, by its kind, the kernel and the place. */
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -11,165 +11,329 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "tests/cuda_emu/loaded.h"
 
-static Loaded L;
-static CUstream stream;
+/* ---- kernels --------------------------------------------------------------------------- */
 
-static void *open_library(const char *name) {
-  char path[256];
-  snprintf(path, sizeof path, "build/tests/cuda_emu/%s", name);
-  void *h = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (h == NULL) fail_msg("%s", dlerror());
-  return h;
-}
-
-#define LOAD(library, f)                             \
-  *(void **)&L.f = dlsym(open_library(library), #f); \
-  assert_non_null(L.f);
-
-static void ok(CUresult r) {
-  const char *name = "?";
-  if (r != CUDA_SUCCESS) L.cuGetErrorName(r, &name);
-  if (r != CUDA_SUCCESS) fail_msg("%s; %s", name, L.emu_last_report());
-}
-
-static void open_device(bool check, int seed) {
-  char text[16];
-  snprintf(text, sizeof text, "%d", seed);
-  setenv("TDC_EMU_CHECK", check ? "1" : "0", 1);
-  setenv("TDC_EMU_SEED", text, 1);
-  CUcontext context;
-  ok(L.cuInit(0));
-  ok(L.cuDevicePrimaryCtxRetain(&context, 0));
-  ok(L.cuCtxSetCurrent(context));
-  ok(L.cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
-}
-
-static void close_device(void) { ok(L.cuDevicePrimaryCtxRelease_v2(0)); }
-
-/* Compiled; its log if it fails. malloc'ed. */
-static char *compile(const char *text, nvrtcResult *r, char **log) {
-  static const char *const options[] = {"--gpu-architecture=sm_90a", "--std=c++17"};
-  nvrtcProgram p;
-  size_t bytes;
-  assert_int_equal(L.nvrtcCreateProgram(&p, text, "test.cu", 0, NULL, NULL), NVRTC_SUCCESS);
-  *r = L.nvrtcCompileProgram(p, 2, options);
-  assert_int_equal(L.nvrtcGetProgramLogSize(p, &bytes), NVRTC_SUCCESS);
-  *log = malloc(bytes);
-  L.nvrtcGetProgramLog(p, *log);
-  char *image = NULL;
-  if (*r == NVRTC_SUCCESS) {
-    assert_int_equal(L.nvrtcGetCUBINSize(p, &bytes), NVRTC_SUCCESS);
-    image = malloc(bytes);
-    assert_int_equal(L.nvrtcGetCUBIN(p, image), NVRTC_SUCCESS);
-  }
-  L.nvrtcDestroyProgram(&p);
-  return image;
-}
-
-static CUmodule load(const char *text) {
-  nvrtcResult r;
-  char *log, *image = compile(text, &r, &log);
-  if (image == NULL) fail_msg("%s", log);
-  CUmodule m;
-  ok(L.cuModuleLoadData(&m, image));
-  free(image), free(log);
-  return m;
-}
-
-static CUfunction function(CUmodule m, const char *name) {
-  CUfunction f;
-  ok(L.cuModuleGetFunction(&f, m, name));
-  return f;
-}
-
-static CUdeviceptr device(size_t bytes) {
-  CUdeviceptr at;
-  ok(L.cuMemAlloc_v2(&at, bytes));
-  return at;
-}
-
-static CUresult launch(CUfunction f, int blocks, int threads, int shared, const void *arguments,
-                       size_t bytes) {
-  void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, (void *)arguments, CU_LAUNCH_PARAM_BUFFER_SIZE,
-                   &bytes, CU_LAUNCH_PARAM_END};
-  return L.cuLaunchKernel(f, (unsigned)blocks, 1, 1, (unsigned)threads, 1, 1, (unsigned)shared,
-                          stream, NULL, extra);
-}
-
-static void up(CUdeviceptr to, const void *from, size_t bytes) {
-  ok(L.cuMemcpyHtoDAsync_v2(to, from, bytes, stream));
-  ok(L.cuStreamSynchronize(stream));
-}
-
-static void down(void *to, CUdeviceptr from, size_t bytes) {
-  ok(L.cuMemcpyDtoHAsync_v2(to, from, bytes, stream));
-  ok(L.cuStreamSynchronize(stream));
-}
-
-/* ---- what is right --------------------------------------------------------------------- */
-
-#define REDUCTION                                                              \
-  "TD_KERNEL(256, 1) row_sums(const float *x, float *y, long long n)\n"        \
-  "{\n"                                                                        \
-  "  float *all = (float *)td_shared_memory();\n"                              \
-  "  const float *row = x + td_block() * n;\n"                                 \
-  "  float s = 0.0f;\n"                                                        \
-  "  for (long long i = td_thread(); i < n; i += td_threads()) s += row[i];\n" \
-  "  for (int mask = 1; mask < 32; mask *= 2) s += td_shuffle_xor(s, mask);\n" \
-  "  if (td_thread() % 32 == 0) all[td_thread() / 32] = s;\n"                  \
-  "  td_barrier();\n"                                                          \
-  "  s = 0.0f;\n"                                                              \
-  "  for (int w = 0; w < td_threads() / 32; w++) s += all[w];\n"               \
-  "  td_barrier();\n"                                                          \
-  "  if (td_thread() == 0) all[0] = 1.0f;\n"                                   \
-  "  if (td_thread() == 0) y[td_block()] = s;\n"                               \
-  "}\n"
-
-typedef struct Sums {
-  CUdeviceptr x, y;
+typedef struct Arguments {
+  CUdeviceptr x, y, z;
   int64_t n;
-} Sums;
+} Arguments;
+
+#define TOP(name) "TD_KERNEL(256, 1) " name "(float *x, float *y, unsigned *z, long long n)\n{\n"
+
+/* Line 6 adds lanes, 8 a warp's sum for all, 10 sums of warps. */
+static const char row_sums[] =
+    TOP("row_sums") "  float *all = (float *)td_shared_memory(), s = 0.0f;\n"
+                    "  const float *row = x + td_block() * n;\n"
+                    "  for (long long i = td_thread(); i < n; i += td_threads()) s += row[i];\n"
+                    "  for (int mask = 1; mask < 32; mask *= 2) s += td_shuffle_xor(s, mask);\n"
+                    "  if (td_thread() % 32 == 0) all[td_thread() / 32] = s;\n"
+                    "  td_barrier();\n"
+                    "  s = 0.0f;\n"
+                    "  for (int w = 0; w < td_threads() / 32; w++) s += all[w];\n"
+                    "  td_barrier(); /* before all[0] changes */\n"
+                    "  if (td_thread() == 0) all[0] = s;\n"
+                    "  if (td_thread() == 0) y[td_block()] = s;\n"
+                    "}\n";
+
+/* y = x x', x of 16 rows and n columns, by tiles of 16 x 16 in shared memory. */
+static const char tiles[] =
+    TOP("tiles") "  float (*a)[17] = (float (*)[17])td_shared_memory(), s = 0.0f;\n"
+                 "  const int row = td_thread() / 16, column = td_thread() % 16;\n"
+                 "  for (long long k = 0; k < n; k += 16) {\n"
+                 "    a[row][column] = k + column < n ? x[row * n + k + column] : 0.0f;\n"
+                 "    td_barrier();\n"
+                 "    for (int l = 0; l < 16; l++) s = td_fma(a[row][l], a[column][l], s);\n"
+                 "    td_barrier(); /* before the next tile */\n"
+                 "  }\n"
+                 "  y[td_thread()] = s;\n"
+                 "}\n";
+
+/* y[0] = sum of x, a part of it by each block and the parts by the block that ends last. */
+static const char total[] =
+    TOP("total") "  const int t = td_thread();\n"
+                 "  unsigned *last = (unsigned *)td_shared_memory();\n"
+                 "  float s = x[td_block() * 32 + t];\n"
+                 "  for (int mask = 1; mask < 32; mask *= 2) s += td_shuffle_xor(s, mask);\n"
+                 "  if (t == 0) {\n"
+                 "    y[1 + td_block()] = s;\n"
+                 "    last[0] = td_ticket(z, (unsigned)td_blocks() - 1);\n"
+                 "  }\n"
+                 "  td_barrier();\n"
+                 "  if (last[0] == (unsigned)td_blocks() - 1 && t == 1) {\n"
+                 "    s = 0.0f;\n"
+                 "    for (long long b = 0; b < td_blocks(); b++) s += y[1 + b];\n"
+                 "    y[0] = s;\n"
+                 "  }\n"
+                 "}\n";
+
+/* Each lane gets the next one's value, by way of shared memory. */
+static const char rotated[] = TOP("rotated") "  float *all = (float *)td_shared_memory();\n"
+                                             "  const int t = td_thread(), lane = t % 32;\n"
+                                             "  all[t] = x[t];\n"
+                                             "  td_warp_barrier();\n"
+                                             "  y[t] = all[t - lane + (lane + 1) % 32];\n"
+                                             "}\n";
+
+/* n threads of a block, from one value in 2 bytes to the next. */
+static const char halves[] = TOP(
+    "halves") "  ((unsigned short *)y)[td_thread()] = ((const unsigned short *)x)[td_thread()];\n"
+              "}\n";
+
+/* ---- runs ------------------------------------------------------------------------------- */
+
+enum { COUNT = 2048 };
+static float values[COUNT];
+
+/* x holds `values`, y nothing, z zeros; the first n of y come back. */
+static CUresult run(const char *text, const char *name, int blocks, int threads, int shared,
+                    int64_t n, float *y, int ny) {
+  CUmodule m = load(text);
+  Arguments a = {device(sizeof values), device((size_t)ny * 4), device(16), n};
+  ok(emu.cuMemsetD8Async(a.z, 0, 16, stream));
+  up(a.x, values, sizeof values);
+  ok(launch(function(m, name), blocks, threads, shared, &a, sizeof a));
+  CUresult r = emu.cuMemcpyDtoHAsync_v2(y, a.y, (size_t)ny * 4, stream);
+  if (r == CUDA_SUCCESS) r = emu.cuStreamSynchronize(stream);
+  if (r != CUDA_SUCCESS) return r;
+  ok(emu.cuMemFree_v2(a.x));
+  ok(emu.cuMemFree_v2(a.y));
+  ok(emu.cuMemFree_v2(a.z));
+  ok(emu.cuModuleUnload(m));
+  return r;
+}
+
+/* Each test in both modes, by several seeds; nothing is reported. */
+static void each(void (*check)(void)) {
+  int before = emu.emu_reports();
+  for (int seed = 1; seed <= 8; seed++) {
+    open_device(seed % 2 == 0, seed);
+    check();
+    ok(emu.cuStreamDestroy_v2(stream));
+    close_device();
+    if (emu.emu_reports() != before) fail_msg("seed %d: %s", seed, emu.emu_last_report());
+  }
+}
 
 /* Row r holds r + 1 times 0 .. n-1: its sum is (r + 1) n (n - 1) / 2, exact in f32. */
-static void check_sums(CUmodule m, int threads) {
-  enum { ROWS = 7, N = 301 };
-  float x[ROWS * N], y[ROWS];
-  for (int i = 0; i < ROWS * N; i++) x[i] = (float)((i / N + 1) * (i % N));
-  Sums a = {device(sizeof x), device(sizeof y), N};
-  up(a.x, x, sizeof x);
-  ok(launch(function(m, "row_sums"), ROWS, threads, 4 * threads / 32, &a, sizeof a));
-  down(y, a.y, sizeof y);
-  for (int r = 0; r < ROWS; r++) assert_true(y[r] == (float)((r + 1) * (N * (N - 1) / 2)));
-  ok(L.cuMemFree_v2(a.x));
-  ok(L.cuMemFree_v2(a.y));
+static void check_row_sums(void) {
+  enum { ROWS = 6, N = 301 };
+  float y[ROWS];
+  for (int i = 0; i < ROWS * N; i++) values[i] = (float)((i / N + 1) * (i % N));
+  for (int threads = 32; threads <= 256; threads *= 2) {
+    ok(run(row_sums, "row_sums", ROWS, threads, threads / 8, N, y, ROWS));
+    for (int r = 0; r < ROWS; r++) assert_true(y[r] == (float)((r + 1) * (N * (N - 1) / 2)));
+  }
 }
 
-static void reductions_are_right(void **state) {
+/* x[i][k] = i + k: y[i][j] = sum (i+k)(j+k) = n i j + (i+j) n(n-1)/2 + (n-1)n(2n-1)/6 */
+static void check_tiles(void) {
+  enum { N = 37 };
+  float y[256];
+  for (int i = 0; i < 16; i++)
+    for (int k = 0; k < N; k++) values[i * N + k] = (float)(i + k);
+  ok(run(tiles, "tiles", 1, 256, 16 * 17 * 4, N, y, 256));
+  for (int i = 0; i < 16; i++)
+    for (int j = 0; j < 16; j++)
+      assert_true(y[16 * i + j] ==
+                  (float)(N * i * j + (i + j) * (N * (N - 1) / 2) + (N - 1) * N * (2 * N - 1) / 6));
+}
+
+static void check_total(void) {
+  float y[12];
+  for (int i = 0; i < 11 * 32; i++) values[i] = (float)i;
+  ok(run(total, "total", 11, 32, 16, 0, y, 12));
+  assert_true(y[0] == (float)(11 * 32 * (11 * 32 - 1) / 2));
+}
+
+static void check_rotated(void) {
+  float y[64];
+  for (int i = 0; i < 64; i++) values[i] = (float)i;
+  ok(run(rotated, "rotated", 1, 64, 256, 0, y, 64));
+  for (int i = 0; i < 64; i++) assert_true(y[i] == (float)(i % 32 == 31 ? i - 31 : i + 1));
+}
+
+static void check_halves(void) {
+  float y[100];
+  for (int i = 0; i < 100; i++) values[i] = (float)i;
+  ok(run(halves, "halves", 1, 200, 0, 0, y, 100));
+  assert_memory_equal(y, values, sizeof y);
+}
+
+static void row_sums_are_right(void **state) { (void)state, each(check_row_sums); }
+static void products_by_tiles_are_right(void **state) { (void)state, each(check_tiles); }
+static void the_last_block_sees_all(void **state) { (void)state, each(check_total); }
+static void a_warp_barrier_orders_a_warp(void **state) { (void)state, each(check_rotated); }
+static void neighbours_write_halves_of_words(void **state) { (void)state, each(check_halves); }
+
+/* ---- mistakes ----------------------------------------------------------------------------- */
+
+typedef struct Mistake {
+  const char *name;
+  const char *text, *kernel;
+  const char *from, *to; /* what becomes of the right text */
+  int blocks, threads, shared, n;
+  bool checked; /* seen by loads and stores alone */
+  const char *kind, *told;
+  CUresult code;
+} Mistake;
+
+#define SUMS row_sums, "row_sums"
+#define ROWS_OF 6, 256, 32, 301
+static const Mistake mistakes[] = {
+    {"a barrier less before partial sums are read", SUMS, "  td_barrier();\n  s = 0.0f",
+     "  s = 0.0f", ROWS_OF, true, ": kernel row_sums, block ", "bytes of shared memory",
+     CUDA_ERROR_LAUNCH_FAILED},
+    {"a barrier less before a sum is overwritten", SUMS, "  td_barrier(); /*", "/*", ROWS_OF, true,
+     "race: kernel row_sums", "bytes of shared memory", CUDA_ERROR_LAUNCH_FAILED},
+    {"a bound off by one: a load", SUMS, "i < n;", "i <= n;", 8, 256, 32, 256, true,
+     "out of bounds: kernel row_sums, block 7", "byte 8192 of a block of 8192 bytes, at test.cu:5",
+     CUDA_ERROR_ILLEGAL_ADDRESS},
+    {"a bound off by one: a store", SUMS, "y[td_block()]", "y[td_block() + 1]", ROWS_OF, false,
+     "out of bounds: kernel row_sums", "byte 24 of a block of 24 bytes",
+     CUDA_ERROR_ILLEGAL_ADDRESS},
+    {"far outside", SUMS, "row[i]", "row[i + 1000000]", ROWS_OF, false,
+     "out of bounds: kernel row_sums, block ", "of a block of", CUDA_ERROR_ILLEGAL_ADDRESS},
+    {"shared memory, one warp more than there is", SUMS, "td_thread() / 32] = s",
+     "td_thread() / 32 + 1] = s", 6, 256, 32, 301, false, "out of bounds: kernel row_sums",
+     "shared memory, at byte 32 of 32", CUDA_ERROR_ILLEGAL_ADDRESS},
+    {"eight bytes at a multiple of four", SUMS, "s += row[i]",
+     "s += (float)((const double *)(row + 1))[i / 2]", ROWS_OF, true, "misaligned: kernel row_sums",
+     "reads 8 bytes", CUDA_ERROR_MISALIGNED_ADDRESS},
+    {"all blocks add to one place", SUMS, "y[td_block()] = s", "y[0] = (s += 1.0f)", ROWS_OF, true,
+     "race: kernel row_sums, block ", "of another block wrote", CUDA_ERROR_LAUNCH_FAILED},
+    {"a shuffle of half a warp", SUMS, "mask *= 2) s", "mask *= 2) if (td_thread() % 32 < 16) s",
+     ROWS_OF, false, "divergence: kernel row_sums, block ", "line 6", CUDA_ERROR_LAUNCH_FAILED},
+    {"two shuffles for two halves of a warp", SUMS, "  for (int mask",
+     "  if (td_thread() & 16) s += td_shuffle_xor(s, 1);\n  else s -= td_shuffle_xor(s, 1);\n"
+     "  for (int mask",
+     ROWS_OF, false, "divergence: kernel row_sums, block ", "at another, of line",
+     CUDA_ERROR_LAUNCH_FAILED},
+    {"a return before a barrier", SUMS, "  td_barrier();\n  s",
+     "  if (td_thread() == 37) return;\n  td_barrier();\n  s", ROWS_OF, false,
+     "early exit: kernel row_sums, block ",
+     "255 threads at the barrier of line 9 wait for thread 37", CUDA_ERROR_LAUNCH_FAILED},
+    {"a return before a shuffle", SUMS, "  for (int mask",
+     "  if (td_thread() == 37) return;\n  for (int mask", ROWS_OF, false,
+     "early exit: kernel row_sums, block ", "waits for thread 37, which has returned",
+     CUDA_ERROR_LAUNCH_FAILED},
+    {"lanes at a barrier, lanes at a shuffle", SUMS, "  for (int mask",
+     "  if (td_thread() % 2) td_barrier();\n  for (int mask", ROWS_OF, false,
+     "divergence: kernel row_sums, block ", "which waits at a barrier", CUDA_ERROR_LAUNCH_FAILED},
+    {"two barriers for two halves of a block", SUMS, "  td_barrier();\n  s",
+     "  if (td_thread() < 128) td_barrier();\n  else td_barrier();\n  s", ROWS_OF, false,
+     "different barriers: kernel row_sums", "where thread ", CUDA_ERROR_LAUNCH_FAILED},
+    {"a block of a warp and a half", SUMS, "n;", "n;", 6, 48, 32, 301, false,
+     "divergence: kernel row_sums", "in a warp of 16 threads", CUDA_ERROR_LAUNCH_FAILED},
+    {"shared memory that nobody wrote", SUMS, "s += all[w]", "s += all[w + 1]", 6, 256, 64, 301,
+     true, "uninitialised: kernel row_sums", "shared memory, at byte 32 of 64, at test.cu:10",
+     CUDA_ERROR_LAUNCH_FAILED},
+    {"device memory that nobody wrote", SUMS, "= s;\n}", "+= s;\n}", ROWS_OF, true,
+     "uninitialised: kernel row_sums", "of a block of 24 bytes", CUDA_ERROR_LAUNCH_FAILED},
+    {"a neighbour's element in place", SUMS, "s += row[i]", "s += x[i] = x[(i + 1) % td_threads()]",
+     ROWS_OF, true, "race: kernel row_sums", "which thread ", CUDA_ERROR_LAUNCH_FAILED},
+    {"a stack that is too deep", SUMS, "  s = 0.0f;\n",
+     "  volatile char deep[1 << 20];\n  for (int i = 0; i < 1 << 20; i += 512) deep[i] = 1;\n",
+     ROWS_OF, false, "stack overflow: kernel row_sums", "a thread's stack",
+     CUDA_ERROR_ILLEGAL_ADDRESS},
+    {"an integer divided by zero", SUMS, "td_block()] = s", "td_block()] = (float)(n / (int)*z)",
+     ROWS_OF, false, "division by zero: kernel row_sums, block ", "of integers",
+     CUDA_ERROR_ILLEGAL_ADDRESS},
+    {"a lane that is none", SUMS, "td_shuffle_xor(s, mask)", "td_shuffle(s, mask + 20)", ROWS_OF,
+     false, "out of bounds: kernel row_sums", "a shuffle with lane 36, line 6",
+     CUDA_ERROR_LAUNCH_FAILED},
+    {"the next tile too early", tiles, "tiles", "    td_barrier(); /*", "    /*", 1, 256, 1088, 37,
+     true, "race: kernel tiles", "shared memory", CUDA_ERROR_LAUNCH_FAILED},
+    {"a row more than there is", tiles, "tiles", "x[row * n", "x[(row + 1) * n", 1, 256, 1088, 128,
+     true, "out of bounds: kernel tiles", "of a block of 8192 bytes", CUDA_ERROR_ILLEGAL_ADDRESS},
+    {"parts read without a ticket", total, "total",
+     "    last[0] = td_ticket(z, (unsigned)td_blocks() - 1);\n",
+     "    last[0] = td_block() == 3 ? (unsigned)td_blocks() - 1 : 0;\n", 11, 32, 16, 0, true,
+     ": kernel total", "of a block of 1024 bytes", CUDA_ERROR_LAUNCH_FAILED},
+    {"a ticket before the part is written", total, "total",
+     "    y[1 + td_block()] = s;\n    last[0] = td_ticket(z, (unsigned)td_blocks() - 1);\n",
+     "    last[0] = td_ticket(z, (unsigned)td_blocks() - 1);\n    y[1 + td_block()] = s;\n"
+     "    if (last[0] < 10u) y[1 + td_block()] = s;\n",
+     11, 32, 16, 0, true, "race: kernel total", "of another block wrote", CUDA_ERROR_LAUNCH_FAILED},
+    {"a warp barrier less", rotated, "rotated", "  all[t] = x[t];\n  td_warp_barrier();\n",
+     "  all[t] = 0.0f;\n  td_barrier();\n  all[t] = x[t];\n", 1, 64, 256, 0, true,
+     "race: kernel rotated, block 0, thread ", "shared memory", CUDA_ERROR_LAUNCH_FAILED},
+    {"a warp barrier for another warp", rotated, "rotated",
+     "  td_warp_barrier();\n  y[t] = all[t - lane + (lane + 1) % 32];\n",
+     "  td_barrier();\n  all[t] = x[t];\n  td_warp_barrier();\n  y[t] = all[63 - t];\n", 1, 64, 256,
+     0, true, "race: kernel rotated", "shared memory", CUDA_ERROR_LAUNCH_FAILED},
+    {"a shuffle for a warp barrier", rotated, "rotated", "  td_warp_barrier();\n",
+     "  td_barrier();\n  all[t] = x[t];\n  (void)td_shuffle(1.0f, 0);\n", 1, 64, 256, 0, true,
+     "race: kernel rotated", "shared memory", CUDA_ERROR_LAUNCH_FAILED},
+    {"halves of words that overlap", halves, "halves", "y)[td_thread()]", "y)[td_thread() / 2]", 1,
+     200, 0, 0, true, "race: kernel halves", "writes 2 bytes", CUDA_ERROR_LAUNCH_FAILED},
+};
+
+static char *replaced(const Mistake *m) {
+  const char *at = strstr(m->text, m->from);
+  if (at == NULL) fail_msg("%s: its text is not there", m->name);
+  char *text = malloc(strlen(m->text) + strlen(m->to) + 1);
+  int before = (int)(at - m->text);
+  sprintf(text, "%.*s%s%s", before, m->text, m->to, at + strlen(m->from));
+  return text;
+}
+
+static bool seen(const Mistake *m, bool check, int seed) {
+  float y[256];
+  char *text = replaced(m);
+  int before = emu.emu_reports();
+  for (int i = 0; i < COUNT; i++) values[i] = (float)(i % 7);
+  open_device(check, seed);
+  int ny = m->text == row_sums ? m->blocks : 256;
+  CUresult r = run(text, m->kernel, m->blocks, m->threads, m->shared, m->n, y, ny);
+  const char *told = emu.emu_last_report();
+  bool is = emu.emu_reports() > before && strstr(told, m->kind) != NULL &&
+            strstr(told, m->told) != NULL && r == m->code;
+  if (!is)
+    print_error("%s, seed %d, %s: result %d; %s\n", m->name, seed, check ? "checked" : "plain",
+                (int)r, emu.emu_reports() == before ? "nothing was told" : told);
+  close_device();
+  free(text);
+  return is;
+}
+
+static void mistakes_are_told(void **state) {
   (void)state;
-  for (int seed = 1; seed <= 6; seed++) {
-    int before = L.emu_reports();
-    open_device(false, seed);
-    CUmodule m = load(REDUCTION);
-    check_sums(m, 32);
-    check_sums(m, 256);
-    ok(L.cuModuleUnload(m));
-    ok(L.cuStreamDestroy_v2(stream));
-    close_device(); /* nothing is left, or that would be told */
-    assert_int_equal(L.emu_reports(), before);
-  }
+  int missed = 0;
+  for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++)
+    for (int check = mistakes[i].checked; check <= 1; check++)
+      for (int seed = 1; seed <= 3; seed++) missed += !seen(&mistakes[i], check, seed);
+  assert_int_equal(missed, 0);
+}
+
+/* What nobody wrote is a NaN: seen in what it makes, where loads are not checked. */
+static void what_nobody_wrote_is_no_number(void **state) {
+  (void)state;
+  Mistake shared_one = {"", SUMS, "s += all[w]", "s += all[w + 1]", 1, 256, 64, 301, false,
+                        "", "",   CUDA_SUCCESS};
+  char *text = replaced(&shared_one);
+  float y[1];
+  open_device(false, 1);
+  ok(run(text, "row_sums", 1, 256, 64, 301, y, 1));
+  assert_true(y[0] != y[0]);
+  close_device();
+  free(text);
 }
 
 int main(void) {
-  LOADED(LOAD)
+  emu_load();
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(reductions_are_right),
+      cmocka_unit_test(row_sums_are_right),
+      cmocka_unit_test(products_by_tiles_are_right),
+      cmocka_unit_test(the_last_block_sees_all),
+      cmocka_unit_test(a_warp_barrier_orders_a_warp),
+      cmocka_unit_test(neighbours_write_halves_of_words),
+      cmocka_unit_test(mistakes_are_told),
+      cmocka_unit_test(what_nobody_wrote_is_no_number),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
