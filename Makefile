@@ -54,6 +54,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_output test_narrow test_recompute test_prims test_target test_traffic test_dialect \
        test_meaning test_bounds test_hints test_door test_terminal test_draws test_cuda_emu \
        test_cuda_emu_host
+       test_meaning test_bounds test_hints test_cuda_emu test_cuda_emu_host test_cuda_emu_lt
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -210,7 +211,7 @@ $(E)/libnvrtc.so.13: $(EMU_NVRTC:%=$(E)/%.o)
 $(E)/libcublasLt.so.13: $(EMU_LT:%=$(E)/%.o) $(E)/libcuda.so.1
 	$(SHARED) -Wl,-rpath,'$$ORIGIN' $^ -lm
 
-ON_EMULATED = cuda_emu cuda_emu_host
+ON_EMULATED = cuda_emu cuda_emu_host cuda_emu_lt
 $(ON_EMULATED:%=$(B)/tests/test_%): $(E)/loaded.o | $(EMULATED)
 
 # With the sanitizers inside; the plain objects tell when a header changed.
