@@ -190,14 +190,14 @@ $(B)/guarded/tdc: $(CLI_OBJ) $(B)/tests/guarded.o $(B)/libtdc.a
 # The emulated device: libraries that stand in for CUDA's (tests/cuda_emu/README.md).
 EMU_NVRTC  = nvrtc scan head head_text fault
 EMU_LT     = lt product fault
-EMU_DRIVER = report fault fiber engine shadow line memory signals queue graph driver transfer module \
+EMU_DRIVER = report fault fiber engine warp shadow line memory signals queue graph driver transfer module \
              head head_text
 E          = $(B)/tests/cuda_emu
 EMULATED   = $(E)/libcuda.so.1 $(E)/libnvrtc.so.13 $(E)/libcublasLt.so.13
 SHARED     = $(CC) $(CFLAGS) -shared -Wl,-z,defs -Wl,-soname,$(@F) -o $@
 
 $(E)/%.o: override CFLAGS += -fPIC -fvisibility=hidden
-$(E)/product.o: override CFLAGS += -O3 -march=native
+$(E)/product.o $(E)/warp.o: override CFLAGS += -O3 -march=native
 $(E)/head_text.c: $(B)/embed tests/cuda_emu/head.h
 	@mkdir -p $(@D)
 	$(B)/embed text head_text tests/cuda_emu/head.h > $@.new && mv $@.new $@

@@ -2,7 +2,7 @@
 /* What the files of the emulator know of each other. README.md says what it is for.
  *
  *   report.c  fault.c   what was found; what is asked for by the environment
- *   fiber.c   engine.c  threads of a block, and what they do together
+ *   fiber.c   engine.c  warp.c  threads of a block, and what they do together
  *   shadow.c  line.c    every load and store (TDC_EMU_CHECK=1)
  *   memory.c  signals.c the device's memory, and faults
  *   queue.c   graph.c   work: queued, captured, carried out late
@@ -90,6 +90,7 @@ const char *engine_where(char *text, size_t bytes);
 /* From a kernel's thread: give the launch up. Does not return. */
 _Noreturn void engine_fail(CUresult code);
 bool engine_runs(void);
+bool engine_checked(void); /* what runs calls the shadow for each load and store */
 int engine_thread(void);
 int engine_threads(void);
 extern char *engine_shared; /* the block's, exactly as many bytes as it asked for */

@@ -23,7 +23,8 @@ typedef struct Lane {
   State state;
   Fiber *fiber; /* while it waits */
   uint64_t value, result;
-  int from; /* the lane whose value it gets */
+  int from;            /* the lane whose value it gets */
+  const void *with[3]; /* what it brings to a meeting */
 } Lane;
 
 typedef struct Gathering { /* of a warp, or a block */
@@ -58,6 +59,7 @@ size_t engine_shared_size;
 static char *shared_end; /* from here on nobody can */
 
 bool engine_runs(void) { return E.launch != NULL; }
+bool engine_checked(void) { return E.launch != NULL && E.launch->checked; }
 int engine_thread(void) { return E.thread; }
 bool engine_on_stack(uintptr_t at) {
   return at - (uintptr_t)E.fiber->stack < (uintptr_t)FIBER_STACK;
@@ -106,6 +108,7 @@ void fiber_body(void) {
       E.lanes[t].state = RUNS;
       const EmuKernel *k = E.launch->kernel;
       k->call(k->function, E.launch->arguments);
+      warp_thread_ends(t);
       E.lanes[t].state = DONE;
       E.done++;
       E.thread = -1;
@@ -180,6 +183,25 @@ unsigned long long emu_shuffle(unsigned long long value, int lane, int exchange,
   wake_warp(first);
   return E.lanes[me].result;
 }
+
+bool engine_meet(Meeting *m, void *a, const void *b, const void *c, uint64_t site,
+                 const char *what) {
+  int me = E.thread;
+  Lane *first = &E.lanes[me / WARP * WARP];
+  E.lanes[me].with[0] = a, E.lanes[me].with[1] = b, E.lanes[me].with[2] = c;
+  if (!gather(&E.warps[me / WARP], WARP, site, "divergence", what)) {
+    wait_as(AT_SHUFFLE);
+    return false;
+  }
+  for (int i = 0; i < WARP; i++) {
+    m->a[i] = (void *)(uintptr_t)first[i].with[0];
+    m->b[i] = first[i].with[1];
+    m->c[i] = first[i].with[2];
+  }
+  return true;
+}
+
+void engine_parted(void) { wake_warp(E.thread / WARP * WARP); }
 
 void emu_warp_barrier(unsigned long long site) {
   int me = E.thread;
@@ -339,7 +361,10 @@ CUresult engine_run(const Launch *l) {
     while (common(n, step) != 1);
     for (long long i = 0; i < n && E.failed == CUDA_SUCCESS; i++) run_block((first + i * step) % n);
   }
-  if (E.failed != CUDA_SUCCESS) fiber_forget_all();
+  if (E.failed != CUDA_SUCCESS) {
+    fiber_forget_all();
+    warp_forget();
+  }
   E.launch = NULL;
   E.thread = -1;
   return E.failed;

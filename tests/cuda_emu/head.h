@@ -39,6 +39,11 @@ unsigned long long emu_shuffle(unsigned long long value, int lane, int exchange,
                                unsigned long long site);
 unsigned emu_ticket(unsigned *counter, unsigned last);
 void emu_fence(void);
+void emu_ldmatrix(uint32_t *r, const void *row, int turned, unsigned long long site);
+void emu_mma_bf16(float *c, const uint32_t *a, const uint32_t *b, unsigned long long site);
+void emu_copy_async(void *to, const void *from);
+void emu_copy_commit(void);
+void emu_copy_wait(int left);
 
 typedef struct EmuKernel {
   const char *name;
@@ -85,6 +90,14 @@ TD_DEVICE unsigned td_bits(float x) {
 #define td_shuffle_int(x, lane) ((int)emu_shuffle((unsigned)(x), lane, 0, EMU_SITE))
 #define td_shuffle_wide(x, lane) \
   ((long long)emu_shuffle((unsigned long long)(x), lane, 0, EMU_SITE))
+
+#define td_ldmatrix4(r, row) emu_ldmatrix(r, row, 0, EMU_SITE)
+#define td_ldmatrix4_turned(r, row) emu_ldmatrix(r, row, 1, EMU_SITE)
+#define td_mma_bf16(c, a, b) emu_mma_bf16(c, a, b, EMU_SITE)
+#define td_copy_async(to, from) emu_copy_async(to, from)
+#define td_commit() emu_copy_commit()
+#define td_wait(left) emu_copy_wait(left)
+#define TD_ALIGNED __attribute__((aligned(16)))
 
 TD_DEVICE float td_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 TD_DEVICE unsigned td_mulhi(unsigned a, unsigned b) {

@@ -338,6 +338,15 @@ static void touch(uintptr_t at, unsigned bytes, bool write, bool whole, const vo
   }
 }
 
+void shadow_touch(uintptr_t at, unsigned bytes, bool write, const void *pc) {
+  if (engine_checked()) touch(at, bytes, write, true, pc);
+}
+
+void shadow_pending(uintptr_t at, unsigned bytes) {
+  if (!engine_checked()) return;
+  for (size_t i = (at - shared.base) / 4, n = bytes / 4; n > 0; n--, i++) shared.state[i] &= 15;
+}
+
 /* What -fsanitize=thread calls. */
 #define HERE __builtin_return_address(0)
 #define OF_SIZE(n)                                                                               \

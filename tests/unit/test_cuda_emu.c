@@ -84,6 +84,46 @@ static const char halves[] = TOP(
     "halves") "  ((unsigned short *)y)[td_thread()] = ((const unsigned short *)x)[td_thread()];\n"
               "}\n";
 
+/* y = 2 a b, a of 16 x 16 and b of 16 x 8 (its columns one after another behind a), in bf16:
+ * a b from a as it lies, and once more from a turned. */
+static const char matrices[] = TOP(
+    "matrices") "  unsigned short *a = (unsigned short *)td_shared_memory(), *turned = a + 256, *b "
+                "= a + 512;\n"
+                "  const int l = td_thread();\n"
+                "  for (int i = l; i < 256; i += 32) {\n"
+                "    a[i] = (unsigned short)(td_bits(x[i]) >> 16);\n"
+                "    turned[i % 16 * 16 + i / 16] = a[i];\n"
+                "  }\n"
+                "  for (int i = l; i < 128; i += 32) b[i] = (unsigned short)(td_bits(x[256 + i]) "
+                ">> 16);\n"
+                "  td_warp_barrier();\n"
+                "  unsigned p[4], q[4];\n"
+                "  float c[4] = {0.0f, 0.0f, 0.0f, 0.0f};\n"
+                "  td_ldmatrix4(p, a + (l % 8 + l / 8 % 2 * 8) * 16 + l / 16 * 8);\n"
+                "  td_ldmatrix4(q, b + l % 8 * 16 + l / 8 % 2 * 8);\n"
+                "  td_mma_bf16(c, p, q);\n"
+                "  td_ldmatrix4_turned(p, turned + (l % 8 + l / 16 * 8) * 16 + l / 8 % 2 * 8);\n"
+                "  td_mma_bf16(c, p, q);\n"
+                "  for (int i = 0; i < 4; i++) y[(l / 4 + i / 2 * 8) * 8 + l % 4 * 2 + i % 2] = "
+                "c[i];\n"
+                "}\n";
+
+/* Two groups of copies of 16 bytes a thread; the first is used before the second has come. */
+static const char copies[] =
+    TOP("copies") "  float *first = (float *)td_shared_memory(), *second = first + 256;\n"
+                  "  const int t = td_thread();\n"
+                  "  td_copy_async(first + 4 * t, x + 4 * t);\n"
+                  "  td_commit();\n"
+                  "  td_copy_async(second + 4 * t, x + 256 + 4 * t);\n"
+                  "  td_commit();\n"
+                  "  td_wait(1);\n"
+                  "  td_barrier();\n"
+                  "  y[t] = first[255 - t];\n"
+                  "  td_wait(0);\n"
+                  "  td_barrier();\n"
+                  "  y[64 + t] = second[255 - t];\n"
+                  "}\n";
+
 /* ---- runs ------------------------------------------------------------------------------- */
 
 enum { COUNT = 2048 };
@@ -164,10 +204,33 @@ static void check_halves(void) {
   assert_memory_equal(y, values, sizeof y);
 }
 
+static void check_matrices(void) {
+  float y[128];
+  for (int i = 0; i < 256; i++) values[i] = (float)(i % 11 - 5);           /* a[i / 16][i % 16] */
+  for (int i = 0; i < 128; i++) values[256 + i] = (float)(i * 3 % 13 - 6); /* b[i % 16][i / 16] */
+  ok(run(matrices, "matrices", 1, 32, 1280, 0, y, 128));
+  for (int i = 0; i < 16; i++)
+    for (int j = 0; j < 8; j++) {
+      float sum = 0.0f;
+      for (int k = 0; k < 16; k++) sum += values[i * 16 + k] * values[256 + j * 16 + k];
+      assert_true(y[i * 8 + j] == 2.0f * sum);
+    }
+}
+
+static void check_copies(void) {
+  float y[128];
+  for (int i = 0; i < 512; i++) values[i] = (float)i;
+  ok(run(copies, "copies", 1, 64, 2048, 0, y, 128));
+  for (int i = 0; i < 64; i++)
+    assert_true(y[i] == (float)(255 - i) && y[64 + i] == (float)(511 - i));
+}
+
 static void row_sums_are_right(void **state) { (void)state, each(check_row_sums); }
 static void products_by_tiles_are_right(void **state) { (void)state, each(check_tiles); }
 static void the_last_block_sees_all(void **state) { (void)state, each(check_total); }
 static void a_warp_barrier_orders_a_warp(void **state) { (void)state, each(check_rotated); }
+static void matrices_are_multiplied(void **state) { (void)state, each(check_matrices); }
+static void copies_come_when_waited_for(void **state) { (void)state, each(check_copies); }
 static void neighbours_write_halves_of_words(void **state) { (void)state, each(check_halves); }
 
 /* ---- mistakes ----------------------------------------------------------------------------- */
@@ -271,6 +334,34 @@ static const Mistake mistakes[] = {
      "race: kernel rotated", "shared memory", CUDA_ERROR_LAUNCH_FAILED},
     {"halves of words that overlap", halves, "halves", "y)[td_thread()]", "y)[td_thread() / 2]", 1,
      200, 0, 0, true, "race: kernel halves", "writes 2 bytes", CUDA_ERROR_LAUNCH_FAILED},
+    {"a matrix's row at a multiple of two", matrices, "matrices", "(p, a +", "(p, a + 1 +", 1, 32,
+     1280, 0, false, "misaligned: kernel matrices, block 0, thread ", "ldmatrix, at byte ",
+     CUDA_ERROR_MISALIGNED_ADDRESS},
+    {"a matrix behind shared memory", matrices, "matrices", "(q, b +", "(q, b + 128 +", 1, 32, 1280,
+     0, false, "out of bounds: kernel matrices, block 0, thread ",
+     "ldmatrix: shared memory, at byte ", CUDA_ERROR_ILLEGAL_ADDRESS},
+    {"a matrix of device memory", matrices, "matrices", "(q, b +", "(q, (unsigned short *)x +", 1,
+     32, 1280, 0, false, "out of bounds: kernel matrices", "no shared memory",
+     CUDA_ERROR_ILLEGAL_ADDRESS},
+    {"a matrix read too early", matrices, "matrices", "  td_warp_barrier();\n", "", 1, 32, 1280, 0,
+     true, ": kernel matrices", "reads 16 bytes of shared memory", CUDA_ERROR_LAUNCH_FAILED},
+    {"a product of half a warp", matrices, "matrices", "  td_mma_bf16(c, p, q);\n",
+     "  if (l < 16) td_mma_bf16(c, p, q);\n", 1, 32, 1280, 0, false, "divergence: kernel matrices",
+     "at another, of line", CUDA_ERROR_LAUNCH_FAILED},
+    {"a copy that nobody waits for", copies, "copies", "  td_wait(0);\n", "", 1, 64, 2048, 0, true,
+     "uninitialised: kernel copies", "shared memory", CUDA_ERROR_LAUNCH_FAILED},
+    {"a copy that is never waited for", copies, "copies",
+     "  td_wait(0);\n  td_barrier();\n  y[64 + t] = second[255 - t];\n", "", 1, 64, 2048, 0, false,
+     "pending copy: kernel copies, block 0, thread ", "ends with 1 copies",
+     CUDA_ERROR_LAUNCH_FAILED},
+    {"a copy waited for too late", copies, "copies", "  td_wait(1);\n", "  td_wait(2);\n", 1, 64,
+     2048, 0, true, "uninitialised: kernel copies", "shared memory", CUDA_ERROR_LAUNCH_FAILED},
+    {"another thread's copy without a barrier", copies, "copies",
+     "  td_wait(0);\n  td_barrier();\n", "  td_wait(0);\n", 1, 64, 2048, 0, true, ": kernel copies",
+     "shared memory", CUDA_ERROR_LAUNCH_FAILED},
+    {"a copy from a multiple of four", copies, "copies", "x + 4 * t", "x + 1 + 4 * t", 1, 64, 2048,
+     0, false, "misaligned: kernel copies", "an asynchronous copy from",
+     CUDA_ERROR_MISALIGNED_ADDRESS},
 };
 
 static char *replaced(const Mistake *m) {
@@ -331,6 +422,8 @@ int main(void) {
       cmocka_unit_test(products_by_tiles_are_right),
       cmocka_unit_test(the_last_block_sees_all),
       cmocka_unit_test(a_warp_barrier_orders_a_warp),
+      cmocka_unit_test(matrices_are_multiplied),
+      cmocka_unit_test(copies_come_when_waited_for),
       cmocka_unit_test(neighbours_write_halves_of_words),
       cmocka_unit_test(mistakes_are_told),
       cmocka_unit_test(what_nobody_wrote_is_no_number),

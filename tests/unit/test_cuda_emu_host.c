@@ -57,7 +57,7 @@ static float first(CUdeviceptr y) {
   return x[0];
 }
 
-/* ---- order and time ---------------------------------------------------------------------- */
+/* ---- order and time ---- */
 
 /* A buffer that is changed after an upload, a result that is read before it is waited for:
  * by some seed either shows. */
@@ -113,7 +113,7 @@ static void streams_wait_for_events(void **state) {
   }
 }
 
-/* ---- what is refused ------------------------------------------------------------------------ */
+/* ---- what is refused ---- */
 
 static void launches_have_limits(void **state) {
   (void)state;
@@ -233,7 +233,7 @@ static void the_host_does_not_reach_device_memory(void **state) {
   unlink(path);
 }
 
-/* ---- graphs --------------------------------------------------------------------------------- */
+/* ---- graphs ---- */
 
 static void graphs_keep_what_was_captured(void **state) {
   (void)state;
@@ -290,7 +290,7 @@ static void captures_bear_no_waiting(void **state) {
   close_device();
 }
 
-/* ---- what the environment asks for ------------------------------------------------------------ */
+/* ---- what the environment asks for ---- */
 
 static void calls_fail_when_asked_to(void **state) {
   (void)state;
@@ -355,7 +355,7 @@ static void the_device_is_as_asked_for(void **state) {
   free(image), free(log);
 }
 
-/* ---- the compiler ------------------------------------------------------------------------------ */
+/* ---- the compiler ---- */
 
 static void texts_are_refused(void **state) {
   (void)state;

@@ -92,7 +92,7 @@ static void forget(Plan *p) {
   assert_int_equal(emu.cublasLtDestroy(p->lt), 0);
 }
 
-/* ---- numbers: small integers, exact in bf16, and their sums in f32 ---------------------------- */
+/* ---- numbers: small integers, exact in bf16, and their sums in f32 ---- */
 
 enum { BATCHES = 3, ALL = BATCHES * STRIDE };
 static int of_a(int batch, int i, int k) { return (i + 2 * k + batch) % 5 - 2; }
