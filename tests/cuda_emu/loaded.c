@@ -16,19 +16,21 @@
 Loaded emu;
 CUstream stream;
 
-static void *open_library(const char *name) {
+static void *find(const char *name, const char *function) {
   char path[256];
   snprintf(path, sizeof path, "build/tests/cuda_emu/%s", name);
   void *h = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (h == NULL) fail_msg("%s", dlerror());
-  return h;
+  void *found = dlsym(h, function);
+  if (found == NULL) fail_msg("%s has no %s", name, function);
+  return found;
 }
 
-#define LOAD(library, f)                               \
-  *(void **)&emu.f = dlsym(open_library(library), #f); \
-  assert_non_null(emu.f);
-
-void emu_load(void) { LOADED(LOAD) }
+void emu_load(void) {
+#define LOADED(library, f) *(void **)&emu.f = find(library, #f);
+#include "tests/cuda_emu/loaded.def"
+#undef LOADED
+}
 
 void ok(CUresult r) {
   const char *name = "?";
