@@ -54,21 +54,6 @@ typedef struct EmuUnit {
   const EmuKernel *kernels;
 } EmuUnit;
 
-/* ---- fiber.c ---------------------------------------------------------------------- */
-
-typedef struct Fiber {
-  void *sp;
-  char *stack; /* its lowest byte; below lies a page that nobody can reach */
-  struct Fiber *next;
-} Fiber;
-enum { FIBER_STACK = 256 << 10 };
-Fiber *fiber_take(void); /* one that will run fiber_body, or goes on in it */
-void fiber_return(Fiber *f);
-void fiber_forget_all(void); /* what ran on them is given up */
-void fiber_switch(void **from, void *to);
-void fiber_body(void);              /* engine.c; never returns */
-Fiber *fiber_of(uintptr_t address); /* whose stack, or the page below it, this is; or NULL */
-
 /* ---- engine.c: blocks and threads --------------------------------------------------- */
 
 enum { WARP = 32, MOST_THREADS = 1024, SHARED_OPTIN = 232448, SHARED_USUAL = 49152 };

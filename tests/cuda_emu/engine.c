@@ -16,6 +16,7 @@
 
 #include "tests/cuda_emu/emu.h"
 #include "tests/cuda_emu/engine.h"
+#include "tests/cuda_emu/fiber.h"
 
 typedef enum State { BEFORE, RUNS, AT_SHUFFLE, AT_WARP_BARRIER, AT_BARRIER, DONE } State;
 
@@ -35,6 +36,9 @@ typedef struct Gathering { /* of a warp, or a block */
 
 enum { ORDERS = 8 };
 
+/* Of what every thread does at every wait: one frame on its stack. */
+#define FAST inline __attribute__((always_inline))
+
 static struct {
   const Launch *launch; /* NULL: none runs */
   long long block;
@@ -45,11 +49,11 @@ static struct {
   CUresult failed;
   Lane lanes[MOST_THREADS];
   Gathering warps[MOST_THREADS / WARP], block_barrier;
-  int started, done;
-  const short *order; /* of beginning */
-  bool eager;         /* threads begin before those go on that waited */
+  int threads, started, done; /* of the block */
+  const short *order;         /* of beginning */
+  bool eager;                 /* threads begin before those go on that waited */
   short ready[MOST_THREADS];
-  int next, nready; /* a ring */
+  unsigned next, nready; /* a ring */
   short orders[ORDERS][MOST_THREADS];
   int ordered; /* for so many threads */
 } E = {.thread = -1};
@@ -79,19 +83,19 @@ const char *engine_where(char *text, size_t bytes) {
 
 static void make_ready(int thread) {
   E.lanes[thread].state = RUNS;
-  E.ready[(E.next + E.nready++) % MOST_THREADS] = (short)thread;
+  E.ready[(unsigned)(E.next + E.nready++) % MOST_THREADS] = (short)thread;
 }
 
-static bool begins(void) { return E.started < E.launch->threads && (E.eager || E.nready == 0); }
+static FAST bool begins(void) { return E.started < E.threads && (E.eager || E.nready == 0); }
 
 /* From the running fiber, whose place is saved, to whoever goes on. */
-static void go_on(void **save) {
+static FAST void go_on(void **save) {
   if (begins()) {
     E.fiber = fiber_take();
     fiber_switch(save, E.fiber->sp);
   } else if (E.nready > 0) {
     E.thread = E.ready[E.next];
-    E.next = (E.next + 1) % MOST_THREADS;
+    E.next = (unsigned)(E.next + 1) % MOST_THREADS;
     E.nready--;
     E.fiber = E.lanes[E.thread].fiber;
     fiber_switch(save, E.fiber->sp);
@@ -119,7 +123,7 @@ void fiber_body(void) {
   }
 }
 
-static void wait_as(State state) {
+static FAST void wait_as(State state) {
   Lane *me = &E.lanes[E.thread];
   me->state = state;
   me->fiber = E.fiber;
@@ -142,15 +146,20 @@ void engine_interrupt(CUresult code) {
 
 static int line_of(uint64_t site) { return (int)(site & 0xffffffffu); }
 
+static __attribute__((noinline, cold)) void elsewhere(const Gathering *g, uint64_t site,
+                                                      const char *kind, const char *what) {
+  if (emu_report(kind, "%s of line %d, where thread %d waits at another, of line %d", what,
+                 line_of(site), g->first, line_of(g->site)))
+    engine_fail(CUDA_ERROR_LAUNCH_FAILED);
+}
+
 /* True: the caller is the last. */
-static bool gather(Gathering *g, int all, uint64_t site, const char *kind, const char *what) {
+static FAST bool gather(Gathering *g, int all, uint64_t site, const char *kind, const char *what) {
   if (g->arrived == 0) {
     g->site = site;
     g->first = E.thread;
-  } else if (g->site != site &&
-             emu_report(kind, "%s of line %d, where thread %d waits at another, of line %d", what,
-                        line_of(site), g->first, line_of(g->site))) {
-    engine_fail(CUDA_ERROR_LAUNCH_FAILED);
+  } else if (g->site != site) {
+    elsewhere(g, site, kind, what);
   }
   if (++g->arrived < all) return false;
   g->arrived = 0;
@@ -163,25 +172,27 @@ static void wake_warp(int first) {
     if (i != E.thread) make_ready(i);
 }
 
+static __attribute__((noinline, cold)) void no_lane(Lane *me, int own, uint64_t site) {
+  if (emu_report("out of bounds", "a shuffle with lane %d, line %d", me->from, line_of(site)))
+    engine_fail(CUDA_ERROR_LAUNCH_FAILED);
+  me->from = own;
+}
+
 unsigned long long emu_shuffle(unsigned long long value, int lane, int exchange,
                                unsigned long long site) {
-  int me = E.thread, first = me / WARP * WARP;
-  E.lanes[me].value = value;
-  E.lanes[me].from = exchange ? (me - first) ^ lane : lane;
-  if (E.lanes[me].from < 0 || E.lanes[me].from >= WARP) {
-    if (emu_report("out of bounds", "a shuffle with lane %d, line %d", E.lanes[me].from,
-                   line_of(site)))
-      engine_fail(CUDA_ERROR_LAUNCH_FAILED);
-    E.lanes[me].from = me - first;
-  }
-  if (!gather(&E.warps[me / WARP], WARP, site, "divergence", "at the shuffle")) {
+  unsigned t = (unsigned)E.thread, own = t % WARP, first = t - own;
+  Lane *me = &E.lanes[t];
+  me->value = value;
+  me->from = exchange ? (int)own ^ lane : lane;
+  if (me->from < 0 || me->from >= WARP) no_lane(me, (int)own, site);
+  if (!gather(&E.warps[t / WARP], WARP, site, "divergence", "at the shuffle")) {
     wait_as(AT_SHUFFLE);
-    return E.lanes[me].result;
+    return E.lanes[E.thread].result;
   }
-  for (int i = first; i < first + WARP; i++)
-    E.lanes[i].result = E.lanes[first + E.lanes[i].from].value;
-  wake_warp(first);
-  return E.lanes[me].result;
+  for (unsigned i = first; i < first + WARP; i++)
+    E.lanes[i].result = E.lanes[first + (unsigned)E.lanes[i].from].value;
+  wake_warp((int)first);
+  return me->result;
 }
 
 bool engine_meet(Meeting *m, void *a, const void *b, const void *c, uint64_t site,
@@ -353,6 +364,7 @@ CUresult engine_run(const Launch *l) {
   engine_shared = shared_end - (l->shared + 15) / 16 * 16;
   draw_orders(l->threads);
   E.launch = l;
+  E.threads = l->threads;
   E.failed = CUDA_SUCCESS;
   if (shadow_on) shadow_launch(l);
   if (sigsetjmp(E.out, 1) == 0) {

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Stacks to run a block's threads on, and the switch between them: the registers that a
- * function must keep, pushed on one stack and popped from another. Where neither assembly
- * below is for, ucontext does it, slowly. Stacks are taken again in reverse order, so that
+/* Stacks to run a block's threads on, and the switch between them: of x86-64 in fiber.h, of
+ * aarch64 here; where neither is for, ucontext does it, slowly. Stacks are taken again in reverse order, so that
  * few are touched; their tops lie at different places of the caches' sets. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "tests/cuda_emu/emu.h"
+#include "tests/cuda_emu/fiber.h"
 
 enum { PAGE = 4096, MOST_FIBERS = MOST_THREADS + 8 };
 
@@ -17,21 +16,10 @@ static int nfibers;
 static Fiber *unused;
 
 #if defined(__x86_64__)
-__asm__(".text\n"
-        ".hidden fiber_switch\n.globl fiber_switch\n.type fiber_switch, @function\n"
-        "fiber_switch:\n"
-        "  pushq %rbp\n  pushq %rbx\n  pushq %r12\n  pushq %r13\n  pushq %r14\n  pushq %r15\n"
-        "  movq %rsp, (%rdi)\n"
-        "  movq %rsi, %rsp\n"
-        "  popq %r15\n  popq %r14\n  popq %r13\n  popq %r12\n  popq %rbx\n  popq %rbp\n"
-        "  ret\n"
-        ".size fiber_switch, .-fiber_switch\n");
-
 static void prepare(Fiber *f, char *top) {
   uintptr_t *sp = (uintptr_t *)top;
   *--sp = 0; /* fiber_body returns nowhere; the stack is aligned as after a call */
   *--sp = (uintptr_t)fiber_body;
-  for (int i = 0; i < 6; i++) *--sp = 0;
   f->sp = sp;
 }
 #elif defined(__aarch64__)
@@ -62,10 +50,10 @@ static void prepare(Fiber *f, char *top) {
 #else
 #include <ucontext.h>
 static ucontext_t contexts[MOST_FIBERS], home;
+static void *running; /* whose context this is; NULL: the caller of the first */
 static ucontext_t *of(void *sp) { return sp != NULL ? sp : &home; }
 
 void fiber_switch(void **from, void *to) {
-  static void *running; /* whose context this is; NULL: the caller of the first */
   void *mine = running;
   *from = mine != NULL ? mine : &home;
   running = to == (void *)&home ? NULL : to;
@@ -114,6 +102,9 @@ void fiber_return(Fiber *f) {
 
 void fiber_forget_all(void) {
   unused = NULL;
+#if !defined(__x86_64__) && !defined(__aarch64__)
+  running = NULL;
+#endif
   for (int i = nfibers; i-- > 0;) {
     fresh(&fibers[i]);
     fiber_return(&fibers[i]);
