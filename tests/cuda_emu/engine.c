@@ -178,8 +178,11 @@ static __attribute__((noinline, cold)) void no_lane(Lane *me, int own, uint64_t 
   me->from = own;
 }
 
-unsigned long long emu_shuffle(unsigned long long value, int lane, int exchange,
-                               unsigned long long site) {
+ENTRY(emu_shuffle);
+unsigned long long BODY(emu_shuffle)(unsigned long long value, int lane, int exchange,
+                                     unsigned long long site);
+unsigned long long BODY(emu_shuffle)(unsigned long long value, int lane, int exchange,
+                                     unsigned long long site) {
   unsigned t = (unsigned)E.thread, own = t % WARP, first = t - own;
   Lane *me = &E.lanes[t];
   me->value = value;
@@ -214,7 +217,9 @@ bool engine_meet(Meeting *m, void *a, const void *b, const void *c, uint64_t sit
 
 void engine_parted(void) { wake_warp(E.thread / WARP * WARP); }
 
-void emu_warp_barrier(unsigned long long site) {
+ENTRY(emu_warp_barrier);
+void BODY(emu_warp_barrier)(unsigned long long site);
+void BODY(emu_warp_barrier)(unsigned long long site) {
   int me = E.thread;
   if (!gather(&E.warps[me / WARP], WARP, site, "divergence", "at the warp barrier")) {
     wait_as(AT_WARP_BARRIER);
@@ -224,7 +229,9 @@ void emu_warp_barrier(unsigned long long site) {
   wake_warp(me / WARP * WARP);
 }
 
-void emu_barrier(unsigned long long site) {
+ENTRY(emu_barrier);
+void BODY(emu_barrier)(unsigned long long site);
+void BODY(emu_barrier)(unsigned long long site) {
   int me = E.thread, n = E.launch->threads;
   if (!gather(&E.block_barrier, n, site, "different barriers", "at the barrier")) {
     wait_as(AT_BARRIER);

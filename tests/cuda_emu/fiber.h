@@ -42,4 +42,17 @@ static inline __attribute__((always_inline)) void fiber_switch(void **from, void
 void fiber_switch(void **from, void *to);
 #endif
 
+/* Who waits returns after others have called: the processor's guess of where would be theirs.
+ * So kernels call by way of a jump, which it guesses by what came before. */
+#if defined(__x86_64__)
+#define ENTRY(name)                                                                             \
+  __asm__(".text\n.globl " #name "\n.type " #name ", @function\n" #name ":\n"                   \
+          "  subq $8, %rsp\n  call " #name "_body\n  addq $8, %rsp\n  popq %rcx\n  jmp *%rcx\n" \
+          ".size " #name ", .-" #name "\n")
+#define BODY(name) name##_body
+#else
+#define ENTRY(name) _Static_assert(1, "")
+#define BODY(name) name
+#endif
+
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/cuda_emu/engine.h"
+#include "tests/cuda_emu/fiber.h"
 #include "tests/cuda_emu/shadow.h"
 
 #define HERE __builtin_return_address(0)
@@ -57,7 +58,9 @@ static double low(uint32_t u) {
 static double high(uint32_t u) { return low(u >> 16); }
 
 /* c += a b: 16 x 16 times 16 x 8, with sums in double, rounded once. */
-void emu_mma_bf16(float *c, const uint32_t *a, const uint32_t *b, unsigned long long site) {
+ENTRY(emu_mma_bf16);
+void BODY(emu_mma_bf16)(float *c, const uint32_t *a, const uint32_t *b, unsigned long long site);
+void BODY(emu_mma_bf16)(float *c, const uint32_t *a, const uint32_t *b, unsigned long long site) {
   Meeting m;
   if (!engine_meet(&m, c, a, b, site, "at the mma")) return;
   double x[16][16], y[16][8], sum[16][8];
