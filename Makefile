@@ -190,8 +190,8 @@ $(B)/guarded/tdc: $(CLI_OBJ) $(B)/tests/guarded.o $(B)/libtdc.a
 # The emulated device: libraries that stand in for CUDA's (tests/cuda_emu/README.md).
 EMU_NVRTC  = nvrtc scan head head_text fault
 EMU_LT     = lt product fault
-EMU_DRIVER = report fault fiber engine warp shadow line memory signals queue graph driver \
-             transfer module head head_text
+EMU_DRIVER = report fault fiber engine warp shadow line banks memory signals queue graph \
+             driver transfer module head head_text
 E          = $(B)/tests/cuda_emu
 EMULATED   = $(E)/libcuda.so.1 $(E)/libnvrtc.so.13 $(E)/libcublasLt.so.13
 SHARED     = $(CC) $(CFLAGS) -shared -Wl,-z,defs -Wl,-soname,$(@F) -o $@

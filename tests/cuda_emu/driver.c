@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/cuda_emu/banks.h"
 #include "tests/cuda_emu/emu.h"
 #include "tests/cuda_emu/signals.h"
 
@@ -107,6 +108,7 @@ CUresult cuInit(unsigned flags) {
   if (devices() == 0) return CUDA_ERROR_NO_DEVICE;
   state = (uint64_t)setting("TDC_EMU_SEED", 1) * 0x9e3779b97f4a7c15u | 1;
   shadow_on = setting("TDC_EMU_CHECK", 0) != 0;
+  banks_on = getenv("TDC_EMU_BANKS") != NULL;
   if (!memory_start()) return CUDA_ERROR_OUT_OF_MEMORY;
   signals_start();
   initialized = true;
@@ -288,8 +290,13 @@ CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device) {
   if (--primary.retained > 0) return CUDA_SUCCESS;
   CUresult r = drain_all();
   if (r == CUDA_SUCCESS) report_leaks(); /* after a failure nothing can be given back */
+  if (banks_on) {
+    banks_barrier();
+    banks_write();
+  }
   streams_close();
   memory_free_all();
+  pinned_free_all();
   for (HandleKind k = 0; k < HANDLE_KINDS; k++) handles[k].n = 0;
   primary.broken = CUDA_SUCCESS;
   if (current == &primary) current = NULL;

@@ -3,7 +3,7 @@
  *
  *   report.c  fault.c   what was found; what is asked for by the environment
  *   fiber.c   engine.c  warp.c  threads of a block, and what they do together
- *   shadow.c  line.c    every load and store (TDC_EMU_CHECK=1)
+ *   shadow.c  line.c  banks.c  every load and store (TDC_EMU_CHECK=1)
  *   memory.c  signals.c the device's memory, and faults
  *   queue.c   graph.c   work: queued, captured, carried out late
  *   driver.c  module.c  transfer.c  the driver's other calls
@@ -76,6 +76,7 @@ const char *engine_where(char *text, size_t bytes);
 _Noreturn void engine_fail(CUresult code);
 bool engine_runs(void);
 bool engine_checked(void); /* what runs calls the shadow for each load and store */
+const char *engine_kernel(void);
 int engine_thread(void);
 int engine_threads(void);
 extern char *engine_shared; /* the block's, exactly as many bytes as it asked for */
@@ -125,6 +126,7 @@ void *pinned_alloc(size_t bytes);
 bool pinned_free(void *at);
 bool pinned_holds(const void *at, size_t bytes);
 int pinned_blocks(void);
+void pinned_free_all(void);
 
 /* ---- driver.c ---------------------------------------------------------------------- */
 

@@ -64,6 +64,7 @@ static char *shared_end; /* from here on nobody can */
 
 bool engine_runs(void) { return E.launch != NULL; }
 bool engine_checked(void) { return E.launch != NULL && E.launch->checked; }
+const char *engine_kernel(void) { return E.launch->kernel->name; }
 int engine_thread(void) { return E.thread; }
 bool engine_on_stack(uintptr_t at) {
   return at - (uintptr_t)E.fiber->stack < (uintptr_t)FIBER_STACK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Failures on demand, and settings: what the environment asks of the emulated device. Part
  * of each of the three libraries, which count their own calls. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,11 +20,17 @@ static struct {
 } counted[MOST_FAULTS];
 
 static long long count_call(const char *call) {
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  long long made = 0;
+  pthread_mutex_lock(&lock);
   for (int i = 0; i < MOST_FAULTS; i++) {
     if (counted[i].name[0] == '\0') strncpy(counted[i].name, call, sizeof counted[i].name - 1);
-    if (strcmp(counted[i].name, call) == 0) return ++counted[i].made;
+    if (strcmp(counted[i].name, call) != 0) continue;
+    made = ++counted[i].made;
+    break;
   }
-  return 0;
+  pthread_mutex_unlock(&lock);
+  return made;
 }
 
 int fault_wanted(const char *call, int usual) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Stacks to run a block's threads on, and the switch between them: of x86-64 in fiber.h, of
- * aarch64 here; where neither is for, ucontext does it, slowly. Stacks are taken again in reverse order, so that
- * few are touched; their tops lie at different places of the caches' sets. */
+ * aarch64 here; where neither is for, ucontext does it, slowly. Stacks are taken again in
+ * reverse order, so that few are touched; their tops lie at different places of the caches'
+ * sets. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>

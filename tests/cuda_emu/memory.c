@@ -224,4 +224,8 @@ bool pinned_holds(const void *at, size_t bytes) {
          bytes <= pinned.of[i].bytes - ((uintptr_t)at - pinned.of[i].at);
 }
 
+void pinned_free_all(void) {
+  while (pinned.n > 0) pinned_free((void *)pinned.of[pinned.n - 1].at);
+}
+
 int pinned_blocks(void) { return pinned.n; }

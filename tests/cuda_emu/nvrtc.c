@@ -255,6 +255,7 @@ static int compile(nvrtcProgram p, const char *folder, const char *driver) {
     object,
     checked() ? "-fsanitize=thread" : NULL,
     "-g1",
+    "-gdwarf-4",
     NULL
   };
   const char *const to_shared[] = {cc, "-shared", "-o", out, object, driver, "-lm", NULL};

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "tests/cuda_emu/banks.h"
 #include "tests/cuda_emu/engine.h"
 #include "tests/cuda_emu/shadow.h"
 
@@ -165,6 +166,7 @@ void shadow_launch(const Launch *l) {
 
 void shadow_block(long long block) {
   (void)block;
+  if (banks_on) banks_barrier();
   if (nruns == runs_room) {
     runs_room = runs_room * 2 + 1024;
     runs = realloc(runs, runs_room * sizeof *runs);
@@ -177,6 +179,7 @@ void shadow_block(long long block) {
 }
 
 void shadow_barrier(void) {
+  if (banks_on) banks_barrier();
   interval++;
   memset(warp_barriers, 0, sizeof warp_barriers);
 }
@@ -332,6 +335,7 @@ static void touch(uintptr_t at, unsigned bytes, bool write, bool whole, const vo
     touch_area(&global, &a);
   } else if (at - shared.base < shared.bytes && bytes <= shared.bytes - (at - shared.base)) {
     a.oldest = block_began;
+    if (banks_on) banks_touch(pc, engine_kernel(), engine_thread(), at - shared.base, bytes);
     touch_area(&shared, &a);
   } else if (!is_private(&a)) {
     bad("out of bounds", &a, CUDA_ERROR_ILLEGAL_ADDRESS);

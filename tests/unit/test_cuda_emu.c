@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -415,6 +416,36 @@ static void what_nobody_wrote_is_no_number(void **state) {
   free(text);
 }
 
+/* A warp reads a column of n words a row, then of 33: n = 32 asks one bank for 32 words. The
+ * write and the second read meet no conflict. */
+static void conflicts_of_banks_are_counted(void **state) {
+  (void)state;
+  static const char text[] = TOP("banks") "  float *all = (float *)td_shared_memory();\n"
+                                          "  const int t = td_thread();\n"
+                                          "  for (int i = 0; i < 34; i++) all[i * 32 + t] = x[t];\n"
+                                          "  td_warp_barrier();\n"
+                                          "  y[t] = all[t * 32];\n"
+                                          "  y[t] += all[t * 33];\n"
+                                          "}\n";
+  char path[] = "/tmp/tdc-emu-banks-XXXXXX", told[1024] = "";
+  float y[32];
+  int fd = mkstemp(path);
+  assert_true(fd >= 0);
+  setenv("TDC_EMU_BANKS", path, 1);
+  open_device(true, 1);
+  ok(run(text, "banks", 1, 32, 34 * 32 * 4, 0, y, 32));
+  close_device();
+  unsetenv("TDC_EMU_BANKS");
+  assert_true(read(fd, told, sizeof told - 1) > 0);
+  static const char *const lines[] = {"banks, at test.cu:5: 34 accesses, 34 turns of 34\n",
+                                      "banks, at test.cu:7: 1 accesses, 32 turns of 1\n",
+                                      "banks, at test.cu:8: 1 accesses, 1 turns of 1\n"};
+  for (int i = 0; i < 3; i++)
+    if (strstr(told, lines[i]) == NULL) fail_msg("no '%s' in '%s'", lines[i], told);
+  close(fd);
+  unlink(path);
+}
+
 int main(void) {
   emu_load();
   const struct CMUnitTest tests[] = {
@@ -426,6 +457,7 @@ int main(void) {
       cmocka_unit_test(copies_come_when_waited_for),
       cmocka_unit_test(neighbours_write_halves_of_words),
       cmocka_unit_test(mistakes_are_told),
+      cmocka_unit_test(conflicts_of_banks_are_counted),
       cmocka_unit_test(what_nobody_wrote_is_no_number),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

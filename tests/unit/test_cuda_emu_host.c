@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -210,9 +211,8 @@ static void handles_are_looked_at(void **state) {
   told("leak: alive when the context is released, stream: 1, memory: 1 blocks");
 }
 
-/* In a process of its own, which dies of it. */
-static void the_host_does_not_reach_device_memory(void **state) {
-  (void)state;
+/* What a process told before it died of SIGSEGV. */
+static void dies(void (*act)(void), const char *what) {
   char path[] = "/tmp/tdc-emu-report-XXXXXX", text[512] = "";
   int fd = mkstemp(path), status;
   assert_true(fd >= 0);
@@ -221,16 +221,52 @@ static void the_host_does_not_reach_device_memory(void **state) {
     signal(SIGSEGV, SIG_DFL);
     setenv("TDC_EMU_REPORT", path, 1);
     open_device(false, 1);
-    CUdeviceptr y = device(16);
-    *(volatile float *)(uintptr_t)y = 1.0f;
+    act();
     _exit(0);
   }
   assert_int_equal(waitpid(pid, &status, 0), pid);
   assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
   assert_true(read(fd, text, sizeof text - 1) > 0);
-  assert_non_null(strstr(text, "host access: the host touches the device's memory"));
+  if (strstr(text, what) == NULL) fail_msg("'%s' is not in: %s", what, text);
   close(fd);
   unlink(path);
+}
+
+static void touch_device_memory(void) { *(volatile float *)(uintptr_t)device(16) = 1.0f; }
+
+static void upload_what_is_gone(void) {
+  CUdeviceptr y = device(BYTES);
+  void *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  emu.cuMemcpyHtoDAsync_v2(y, map, BYTES, stream);
+  munmap(map, 4096);
+  wait_for_all();
+}
+
+static void the_host_does_not_reach_device_memory(void **state) {
+  (void)state;
+  dies(touch_device_memory, "host access: the host touches the device's memory at");
+  dies(upload_what_is_gone, "host memory: cuMemcpyHtoDAsync meets host memory at");
+}
+
+/* A kind that is allowed is not told, and does not stop what runs. */
+static void kinds_may_be_allowed(void **state) {
+  (void)state;
+  static const char text[] = "TD_KERNEL(64, 1) add(float *y, long long n)\n"
+                             "{\n"
+                             "  y[0] = (float)n;\n"
+                             "}\n";
+  for (int allowed = 0; allowed <= 1; allowed++) {
+    if (allowed) setenv("TDC_EMU_ALLOW", "leak,race", 1);
+    int before = emu.emu_reports();
+    open_device(true, 1);
+    Add a = {device(BYTES), 7};
+    ok(launch(function(load(text), "add"), 1, THREADS, 0, &a, sizeof a));
+    assert_int_equal(wait_for_all(), allowed ? CUDA_SUCCESS : CUDA_ERROR_LAUNCH_FAILED);
+    close_device();
+    assert_int_equal(emu.emu_reports() - before, !allowed);
+    if (!allowed) told("at test.cu:3, which thread ");
+  }
+  unsetenv("TDC_EMU_ALLOW");
 }
 
 /* ---- graphs ---- */
@@ -398,6 +434,7 @@ int main(void) {
       cmocka_unit_test(a_failure_stays),
       cmocka_unit_test(handles_are_looked_at),
       cmocka_unit_test(the_host_does_not_reach_device_memory),
+      cmocka_unit_test(kinds_may_be_allowed),
       cmocka_unit_test(graphs_keep_what_was_captured),
       cmocka_unit_test(captures_bear_no_waiting),
       cmocka_unit_test(calls_fail_when_asked_to),
