@@ -38,7 +38,7 @@ STORE    = checkpoint safetensors rotate convert weights record
 DATA     = corpus data vocabulary feed
 TRAIN    = train evaluate sample diagnose run_folder
 VIEW     = progress terminal viewer page curve logs
-RUNTIME  = steps session reference machine peak trace project td \
+RUNTIME  = steps units session reference machine peak trace project td \
            $(SYSTEM:%=system/%) $(ON_CPU:%=cpu/%) \
            $(STORE:%=store/%) $(DATA:%=data/%) $(TRAIN:%=train/%) $(VIEW:%=view/%)
 

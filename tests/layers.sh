@@ -27,7 +27,8 @@ runtime/version.h:
 runtime/system: dsl runtime/td.h
 runtime/device.h: compiler/program runtime/system
 runtime/steps.h: compiler/program
-runtime/cpu: runtime/device.h runtime/steps.h runtime/version.h
+runtime/units.h: compiler/program runtime/system
+runtime/cpu: runtime/device.h runtime/steps.h runtime/units.h runtime/version.h
 runtime/session.h: runtime/device.h
 runtime/data: compiler/unit.h runtime/session.h
 runtime/project.h: runtime/data

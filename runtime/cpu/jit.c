@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "runtime/cpu/jit_units.h"
+#include "runtime/system/cache.h"
 #include "runtime/system/spawn.h"
 #include "runtime/cpu/threads.h"
 
@@ -38,7 +39,7 @@ struct Jit {
 typedef struct Build {
   Jit *jit;
   const int *group; /* by kernel; below 0: not in it */
-  JitUnits units;
+  KernelUnits units;
   Cache *cache;
   char *work; /* folder of this build */
 } Build;
@@ -93,7 +94,7 @@ static bool compiler_failed(const SpawnJob *job, const char *what, TdError *err)
 
 /* Objects that the cache has are laid out; the others become jobs. */
 static bool prepare_unit(Build *b, int i, SpawnJob *job, TdError *err) {
-  JitUnit *u = &b->units.at[i];
+  KernelUnit *u = &b->units.at[i];
   uint8_t *bytes;
   size_t n;
   char *object = work_path(b, i, "o"), *source = work_path(b, i, "c");
@@ -138,7 +139,7 @@ static bool run_compilers(const Build *b, SpawnJob *jobs, const int *unit_of, in
   if (spawn_all(jobs, n, o->parallel > 0 ? o->parallel : cpu_count(), o->stop)) return true;
   for (int i = 0; i < n; i++) {
     if (jobs[i].code == 0 && jobs[i].started && !jobs[i].timed_out && !jobs[i].cancelled) continue;
-    const JitUnit *u = &b->units.at[unit_of[i]];
+    const KernelUnit *u = &b->units.at[unit_of[i]];
     return compiler_failed(&jobs[i],
                            u->part ? "the prelude" : b->jit->program->kernels[u->first].name, err);
   }
@@ -346,7 +347,7 @@ static bool build(Jit *j, const int *group, TdError *err) {
             (b.cache = cache_open(o->hook, o->cache, o->no_cache, err)) != NULL;
   j->stats.units += b.units.n;
   if (ok && b.units.n > 0) ok = load_or_make(&b, err);
-  jit_units_free(&b.units);
+  units_free(&b.units);
   cache_close(b.cache);
   free(b.work);
   j->stats.seconds += clock_seconds() - start;
@@ -355,45 +356,11 @@ static bool build(Jit *j, const int *group, TdError *err) {
 
 /* ---- which kernels ---------------------------------------------------------------- */
 
-/* The parts of one sampler are one group: they are needed together. */
-static int group_of(const TdProgram *p, int entry) {
-  const char *name = p->entries[entry].name, *dot = strrchr(name, '.');
-  size_t n = dot != NULL ? (size_t)(dot - name) + 1 : 0;
-  if (strncmp(name, "sample.", 7) != 0) return entry;
-  for (int e = 0; e < entry; e++)
-    if (strncmp(p->entries[e].name, name, n) == 0) return e;
-  return entry;
-}
-
-/* Entry e's kernels that no other entry has claimed. */
-static void claim(const TdProgram *p, int e, int *group) {
-  const TdEntry *entry = &p->entries[e];
-  for (int i = 0; i < entry->nsteps; i++)
-    if (entry->steps[i].kind == TD_LAUNCH && group[entry->steps[i].kernel] < 0)
-      group[entry->steps[i].kernel] = group_of(p, e);
-}
-
-/* No kernel is in any group yet. */
-static int *no_groups(const TdProgram *p, TdError *err) {
-  int *group = malloc(((size_t)p->nkernels + 1) * sizeof *group);
-  for (int k = 0; group != NULL && k < p->nkernels; k++) group[k] = -1;
-  if (group == NULL) td_fail_memory(err);
-  return group;
-}
-
 bool jit_need(Jit *j, const int *entries, int n, TdError *err) {
-  const TdProgram *p = j->program;
-  bool *wanted = calloc((size_t)p->nentries + 1, sizeof *wanted), any = false;
-  int *group = no_groups(p, err);
-  bool ok = (wanted != NULL || td_fail_memory(err)) && group != NULL;
-  for (int i = 0; ok && i < n; i++) wanted[entries[i]] = !j->made[entries[i]];
-  for (int e = 0; ok && e < p->nentries; e++) {
-    any = any || wanted[e];
-    if (wanted[e]) claim(p, e, group);
-  }
-  ok = ok && (!any || build(j, group, err));
-  for (int e = 0; ok && e < p->nentries; e++) j->made[e] = j->made[e] || wanted[e];
-  free(wanted);
+  bool any = false;
+  int *group = kernel_groups(j->program, j->made, entries, n, &any, err);
+  bool ok = group != NULL && (!any || build(j, group, err));
+  for (int i = 0; ok && i < n; i++) j->made[entries[i]] = true;
   free(group);
   return ok;
 }
@@ -421,12 +388,8 @@ Jit *jit_open(const TdProgram *p, const JitOptions *o, TdError *err) {
 
 Jit *jit_build(const TdProgram *p, const JitOptions *o, TdError *err) {
   Jit *j = jit_open(p, o, err);
-  int *group = j != NULL ? no_groups(p, err) : NULL;
-  bool ok = group != NULL;
-  for (int e = 0; ok && e < p->nentries; e++) claim(p, e, group);
-  for (int k = 0; ok && k < p->nkernels; k++)
-    if (group[k] < 0) group[k] = p->nentries;
-  ok = ok && build(j, group, err);
+  int *group = j != NULL ? kernel_groups_all(p, err) : NULL;
+  bool ok = group != NULL && build(j, group, err);
   for (int e = 0; ok && e < p->nentries; e++) j->made[e] = true;
   free(group);
   if (ok) return j;

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* Kernels to translation units. */
+#include "runtime/units.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- which kernels ---------------------------------------------------------------- */
+
+/* The parts of one sampler are one group: they are needed together. */
+static int group_of(const TdProgram *p, int entry) {
+  const char *name = p->entries[entry].name, *dot = strrchr(name, '.');
+  size_t n = dot != NULL ? (size_t)(dot - name) + 1 : 0;
+  if (strncmp(name, "sample.", 7) != 0) return entry;
+  for (int e = 0; e < entry; e++)
+    if (strncmp(p->entries[e].name, name, n) == 0) return e;
+  return entry;
+}
+
+/* Entry e's kernels that no other entry has claimed. */
+static void claim(const TdProgram *p, int e, int *group) {
+  const TdEntry *entry = &p->entries[e];
+  for (int i = 0; i < entry->nsteps; i++)
+    if (entry->steps[i].kind == TD_LAUNCH && group[entry->steps[i].kernel] < 0)
+      group[entry->steps[i].kernel] = group_of(p, e);
+}
+
+/* No kernel is in any group yet. */
+static int *no_groups(const TdProgram *p, TdError *err) {
+  int *group = malloc(((size_t)p->nkernels + 1) * sizeof *group);
+  for (int k = 0; group != NULL && k < p->nkernels; k++) group[k] = -1;
+  if (group == NULL) td_fail_memory(err);
+  return group;
+}
+
+int *kernel_groups(const TdProgram *p, const bool *made, const int *entries, int n, bool *any,
+                   TdError *err) {
+  bool *wanted = calloc((size_t)p->nentries + 1, sizeof *wanted);
+  int *group = wanted != NULL ? no_groups(p, err) : NULL;
+  *any = false;
+  if (wanted == NULL) td_fail_memory(err);
+  for (int i = 0; group != NULL && i < n; i++) wanted[entries[i]] = !made[entries[i]];
+  for (int e = 0; group != NULL && e < p->nentries; e++) {
+    *any = *any || wanted[e];
+    if (wanted[e]) claim(p, e, group);
+  }
+  free(wanted);
+  return group;
+}
+
+int *kernel_groups_all(const TdProgram *p, TdError *err) {
+  int *group = no_groups(p, err);
+  for (int e = 0; group != NULL && e < p->nentries; e++) claim(p, e, group);
+  for (int k = 0; group != NULL && k < p->nkernels; k++)
+    if (group[k] < 0) group[k] = p->nentries;
+  return group;
+}
+
+/* ---- units --------------------------------------------------------------------------- */
+
+/* Where units end is decided by the kernels' own text, so that a kernel that
+ * grows or appears does not shift all the units behind it. */
+static bool unit_ends_after(const char *source, size_t so_far, size_t bytes) {
+  uint32_t h = 2166136261u;
+  for (const char *p = source; *p != '\0'; p++) h = (h ^ (uint8_t)*p) * 16777619u;
+  return so_far >= bytes || (so_far >= bytes / 2 && (h >> 7) % 4 == 0);
+}
+
+static bool unit_end(KernelUnit *u, StrBuf *s, TdError *err) {
+  u->text = s->s;
+  u->n = s->n;
+  return u->text != NULL || td_fail_memory(err);
+}
+
+static bool part_needed(const TdProgram *p, const int *group, int part) {
+  for (int k = 0; k < p->nkernels; k++)
+    if (group[k] >= 0 && p->kernels[k].parts >> part & 1) return true;
+  return false;
+}
+
+/* Parts come first: they take longest. Their text does not depend on the
+ * program, so that the cache has them after the first one. */
+static bool make_parts(KernelUnits *u, const TdProgram *p, const int *group, TdError *err) {
+  for (int i = 0; i < p->nparts; i++) {
+    if (!part_needed(p, group, i)) continue;
+    StrBuf s = {0};
+    sb_printf(&s, "#define TD_PART %d\n%s", i + 1, p->prelude);
+    u->at[u->n].part = true;
+    if (!unit_end(&u->at[u->n++], &s, err)) return false;
+  }
+  return true;
+}
+
+/* Kernel k or the next one that is wanted and has a source; nkernels: none is left. */
+static int wanted_from(const TdProgram *p, const int *group, int k) {
+  while (k < p->nkernels && (group[k] < 0 || p->kernels[k].kind == TD_PRODUCT)) k++;
+  return k;
+}
+
+static bool make_kernels(KernelUnits *u, const TdProgram *p, const int *group, size_t bytes,
+                         TdError *err) {
+  for (int k = wanted_from(p, group, 0); k < p->nkernels;) {
+    KernelUnit *unit = &u->at[u->n++];
+    StrBuf s = {0};
+    size_t size = 0;
+    unit->first = k;
+    sb_printf(&s, "%s%s", p->nparts > 0 ? "#define TD_PART 0\n" : "", p->prelude);
+    bool ends = false;
+    while (!ends) {
+      /* without the comment, which names the .td line: one that moves is no reason to compile */
+      const char *source = p->kernels[k].source;
+      int of = group[k];
+      sb_printf(&s, "\n%s\n", source);
+      size += strlen(source);
+      unit->last = k;
+      k = wanted_from(p, group, k + 1);
+      ends = k == p->nkernels || group[k] != of || unit_ends_after(source, size, bytes);
+    }
+    if (!unit_end(unit, &s, err)) return false;
+  }
+  return true;
+}
+
+bool units_make(KernelUnits *u, const TdProgram *p, const int *group, size_t bytes, TdError *err) {
+  *u = (KernelUnits){.at = calloc((size_t)p->nkernels + (size_t)p->nparts + 1, sizeof *u->at)};
+  if (u->at == NULL) return td_fail_memory(err);
+  return make_parts(u, p, group, err) && make_kernels(u, p, group, bytes, err);
+}
+
+void units_free(KernelUnits *u) {
+  for (int i = 0; i < u->n; i++) free(u->at[i].text);
+  free(u->at);
+  *u = (KernelUnits){0};
+}

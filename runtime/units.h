@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Which kernels are made, and in which translation units: for devices that compile
+ * while the program runs. */
+#ifndef TDC_UNITS_H
+#define TDC_UNITS_H
+
+#include "compiler/program/program.h"
+#include "runtime/system/digest.h"
+#include "runtime/system/error.h"
+
+/* One translation unit: kernels, or a part of the prelude. */
+typedef struct KernelUnit {
+  bool part;
+  int first, last; /* its kernels are those between that are in a group; to name it by */
+  char *text;
+  size_t n;
+  char key[DIGEST_HEX]; /* what the cache has it under; who compiles fills it in */
+  bool cached;          /* it came from there */
+} KernelUnit;
+
+typedef struct KernelUnits {
+  KernelUnit *at;
+  int n;
+  char key[DIGEST_HEX]; /* of all of them */
+} KernelUnits;
+
+/* Groups of the kernels that these entries launch, malloc'ed, by kernel; below 0: not
+ * wanted. Left out are entries of which made[] says so. *any: one was not. NULL when
+ * memory is out. */
+int *kernel_groups(const TdProgram *p, const bool *made, const int *entries, int n, bool *any,
+                   TdError *err);
+/* The same of all entries, and of kernels that no entry launches. */
+int *kernel_groups_all(const TdProgram *p, TdError *err);
+
+/* Units of the kernels of source that have a group (group[k] >= 0), in the program's order
+ * and never of two groups, so that what an entry launches makes the same units whichever
+ * entries are made with it. A unit ends when its kernels' text reaches `bytes`. */
+bool units_make(KernelUnits *u, const TdProgram *p, const int *group, size_t bytes, TdError *err);
+void units_free(KernelUnits *u);
+
+#endif
