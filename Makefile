@@ -34,12 +34,13 @@ COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=low
 # -- runtime/: programs to results ----------------------------------------------------------------
 SYSTEM   = error io spawn cache signals digest utf8 json
 ON_CPU   = threads block memory device jit jit_units toolchain
+ON_CUDA  = library
 STORE    = checkpoint safetensors rotate convert weights record
 DATA     = corpus data vocabulary feed
 TRAIN    = train evaluate sample diagnose run_folder
 VIEW     = progress terminal viewer page curve logs
 RUNTIME  = steps units session reference machine peak trace project td \
-           $(SYSTEM:%=system/%) $(ON_CPU:%=cpu/%) \
+           $(SYSTEM:%=system/%) $(ON_CPU:%=cpu/%) $(ON_CUDA:%=cuda/%) \
            $(STORE:%=store/%) $(DATA:%=data/%) $(TRAIN:%=train/%) $(VIEW:%=view/%)
 
 # -- runtime/cli/: the command line; main.c first -------------------------------------------------
@@ -55,6 +56,8 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_meaning test_bounds test_hints test_door test_terminal test_draws test_cuda_emu \
        test_cuda_emu_host
        test_meaning test_bounds test_hints test_cuda_emu test_cuda_emu_host test_cuda_emu_lt
+       test_meaning test_bounds test_hints test_cuda_emu test_cuda_emu_host test_cuda_emu_lt \
+       test_cuda_library
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -168,6 +171,12 @@ COMPILED = backend backend_random chain prims target dialect numbers
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
 $(B)/tests/test_backend_random $(B)/tests/test_target: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_prims $(B)/tests/test_dialect: $(B)/tests/prim_case.o
+
+# CUDA's libraries with nothing in them
+$(B)/tests/test_cuda_library: | $(B)/tests/cuda_stub.so
+$(B)/tests/cuda_stub.so: tests/cuda_stub.c runtime/cuda/library.h runtime/cuda/functions.def
+	@mkdir -p $(@D)
+	$(COMPILE) -fPIC -shared -o $@ $<
 
 # The guarded device in place of every other: see tests/guarded.h. Tests that run tdc find
 # the guarded one beside them.

@@ -29,11 +29,12 @@ runtime/device.h: compiler/program runtime/system
 runtime/steps.h: compiler/program
 runtime/units.h: compiler/program runtime/system
 runtime/cpu: runtime/device.h runtime/steps.h runtime/units.h runtime/version.h
+runtime/cuda: runtime/cpu
 runtime/session.h: runtime/device.h
 runtime/data: compiler/unit.h runtime/session.h
 runtime/project.h: runtime/data
 runtime/store: runtime/project.h runtime/cpu
-runtime: compiler/eval runtime/store
+runtime: compiler/eval runtime/store runtime/cuda
 runtime/train/sample.h: runtime/data
 runtime/view: runtime/train/sample.h
 runtime/train: runtime runtime/view
