@@ -34,7 +34,7 @@ COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=low
 # -- runtime/: programs to results ----------------------------------------------------------------
 SYSTEM   = error io spawn cache signals digest utf8 json
 ON_CPU   = threads block memory device jit jit_units toolchain
-ON_CUDA  = library
+ON_CUDA  = library gpu stage compile kernels product device
 STORE    = checkpoint safetensors rotate convert weights record
 DATA     = corpus data vocabulary feed
 TRAIN    = train evaluate sample diagnose run_folder
@@ -57,7 +57,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_cuda_emu_host
        test_meaning test_bounds test_hints test_cuda_emu test_cuda_emu_host test_cuda_emu_lt
        test_meaning test_bounds test_hints test_cuda_emu test_cuda_emu_host test_cuda_emu_lt \
-       test_cuda_library
+       test_cuda_library test_cuda test_cuda_product
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -204,6 +204,8 @@ EMU_DRIVER = report fault fiber engine warp shadow line banks memory signals que
 E          = $(B)/tests/cuda_emu
 EMULATED   = $(E)/libcuda.so.1 $(E)/libnvrtc.so.13 $(E)/libcublasLt.so.13
 SHARED     = $(CC) $(CFLAGS) -shared -Wl,-z,defs -Wl,-soname,$(@F) -o $@
+
+$(B)/tests/test_cuda $(B)/tests/test_cuda_product: | $(EMULATED)
 
 $(E)/%.o: override CFLAGS += -fPIC -fvisibility=hidden
 $(E)/product.o $(E)/warp.o: override CFLAGS += -O3 -march=native

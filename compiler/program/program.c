@@ -50,9 +50,13 @@ bool td_program_memory(const TdProgram *p, int threads, size_t *bytes) {
         return false;
     }
   }
-  for (int k = 0; k < p->nkernels; k++)
+  bool products = false;
+  for (int k = 0; k < p->nkernels; k++) {
+    products = products || p->kernels[k].kind == TD_PRODUCT;
     if (p->kernels[k].launch.cpu.scratch > scratch) scratch = p->kernels[k].launch.cpu.scratch;
+  }
   if (arena > INT64_MAX / 2 || scratch > INT64_MAX / 2) return false;
+  if (products && !add_blocks(&sum, TD_PRODUCT_MEMORY, 1, 1)) return false;
   if (!add_blocks(&sum, (int64_t)arena, 1, 1) || !add_blocks(&sum, (int64_t)scratch, 1, threads))
     return false;
   *bytes = (size_t)sum;

@@ -82,6 +82,9 @@ typedef struct TdOperand {
   int64_t batch, row, column;
 } TdOperand;
 
+/* Working memory that a device allocates for the library, once, if a program has products. */
+enum { TD_PRODUCT_MEMORY = 32 << 20 };
+
 /* c[b, m, n] = alpha * sum over k of a[b, m, k] * b[b, n, k]: rows of a, b, c are m, n, m. */
 typedef struct TdProduct {
   double alpha;
@@ -174,8 +177,8 @@ typedef struct TdProgram {
 enum { TD_LINE = 64, TD_HUGE_PAGE = 2 << 20 };
 size_t td_block(size_t bytes, size_t *align);
 
-/* Bytes that running it takes: states, the largest arena, inputs, tables, and
- * the scratch of so many threads. False when they cannot be counted. */
+/* Bytes that running it takes: states, the largest arena, inputs, tables, the scratch of
+ * so many threads, a library's working memory. False when they cannot be counted. */
 bool td_program_memory(const TdProgram *p, int threads, size_t *bytes);
 
 #endif
