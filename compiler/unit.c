@@ -118,6 +118,7 @@ static Backend *begin_backend(void *ctx) {
   for (int k = 0; k < (int)(sizeof flags / sizeof *flags); k++)
     if (l->options->disable >> k & 1) *flags[k] = false;
   Backend *be = backend_new(l->arena, l->d, u->name, &o);
+  if (l->options->target) backend_for(be, backend_target(l->options->target));
   if (l->options->act) u->act = strcmp(l->options->act, "bf16") == 0 ? TD_BF16 : TD_F32;
   backend_activations(be, u->act);
   static const char *const flat[2] = {"matrix", "vector"};

@@ -170,6 +170,7 @@ typedef struct UnitOptions {
   const char *only_sampler; /* or NULL: all */
   const char *dump_pass;    /* --dump=PASS: the IR after that pass goes to dump */
   StrBuf *dump;
+  const char *target; /* a name of backend_target; NULL: "cpu" */
   const char *act; /* "f32" or "bf16" instead of what `precision` says; NULL: that */
   int64_t memory;  /* bytes that program and text may take, with so many threads; 0: no limit */
   bool no_text;    /* the program is for elsewhere: its text does not count */

@@ -37,9 +37,18 @@ static void take_diagnostics(const Td *td, TdError *err) {
   sb_free(&s);
 }
 
+/* The device that was asked for; NULL: none, and without a C compiler it is the evaluator. */
+static const char *device_of(const TdOptions *o) {
+  const char *asked = getenv("TDC_DEVICE");
+  if (o->reference) return "reference";
+  if (o->device != NULL) return o->device;
+  return asked != NULL && *asked != '\0' ? asked : NULL;
+}
+
 static bool open_machine(Td *td, const TdOptions *o, TdError *err) {
-  char *missing = o->reference ? NULL : toolchain_missing();
-  const char *device = o->reference || missing != NULL ? "reference" : "cpu";
+  const char *device = device_of(o);
+  char *missing = device == NULL ? toolchain_missing() : NULL;
+  if (device == NULL) device = missing != NULL ? "reference" : "cpu";
   free(missing);
   if (!machine_open(&td->machine, device, td->project.unit, o->threads, &(JitOptions){0}, err))
     return false;
@@ -61,6 +70,8 @@ static bool open_all(Td *td, const char *path, const TdOptions *o, TdError *err)
     td_fail(err, TD_BAD_USAGE, "activations are f32 or bf16, not '%.100s'", o->act);
     return false;
   }
+  const char *device = device_of(o), *target = machine_target(device ? device : "cpu", err);
+  if (target == NULL) return false;
   td->defines = calloc((size_t)o->ndefines + 1, sizeof *td->defines);
   if (td->defines == NULL) return td_fail_memory(err);
   for (int i = 0; i < o->ndefines; i++)
@@ -70,6 +81,7 @@ static bool open_all(Td *td, const char *path, const TdOptions *o, TdError *err)
   project.unit.defines = td->defines;
   project.unit.ndefines = td->ndefines;
   project.unit.act = o->act;
+  project.unit.target = target;
   td->other_text = o->data != NULL;
   project.unit.memory = o->memory <= INT64_MAX ? (int64_t)o->memory : 0;
   project.unit.threads = o->threads > 0 ? o->threads : cpu_count();
@@ -98,7 +110,7 @@ Td *td_open(const char *path, const TdOptions *options, TdError *err) {
   return NULL;
 }
 
-bool td_reference(const Td *td) { return td->machine.jit == NULL; }
+bool td_reference(const Td *td) { return strcmp(td->machine.device, "reference") == 0; }
 
 void td_close(Td *td) {
   if (td == NULL) return;
@@ -228,8 +240,8 @@ bool td_train(Td *td, const TdTrainOptions *o, TdError *err) {
     given_free(&given);
     return false;
   }
-  json_t *record = record_make(&td->project, td->defines, td->ndefines, o->seed, td->machine.jit,
-                               pool_threads(td->machine.pool));
+  RecordMachine ran = machine_record(&td->machine);
+  json_t *record = record_make(&td->project, td->defines, td->ndefines, o->seed, &ran);
   if (record == NULL) {
     given_free(&given);
     return td_fail_memory(err);

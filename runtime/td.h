@@ -63,11 +63,14 @@ typedef struct TdOptions {
   bool offline;     /* never download a corpus */
   bool reference;   /* run on the reference evaluator: double precision, slow */
   uint64_t memory;  /* bytes it may take: values that do not fit are computed again; 0: no limit */
+  /* "cpu", "cuda" or "reference": TD_NO_TOOL when it is not to be had. NULL: what TDC_DEVICE in the
+   * environment says, or the CPU. */
+  const char *device;
 } TdOptions;
 
 /* Compile the file; parameters have their initial values. Kernels are compiled
- * when what they belong to is first used: TD_NO_TOOL when that fails. Without a C compiler the
- * program runs on the reference evaluator, slower by
+ * when what they belong to is first used: TD_NO_TOOL when that fails. When no device is asked for
+ * and there is no C compiler, the program runs on the reference evaluator, slower by
  * far: td_reference tells. Options may be NULL. */
 Td *td_open(const char *path, const TdOptions *options, TdError *err);
 bool td_reference(const Td *td); /* it runs on the reference evaluator */

@@ -118,12 +118,15 @@ int cli_json(const Cli *c, json_t *result, size_t flags);
 int cli_done(const Cli *c);
 
 /* -- open.c: what most commands begin with ----------------------------------------- */
+/* The device that --device, --reference or TDC_DEVICE names; "cpu" when none does, and for commands
+ * that have no such flag. */
+const char *cli_device(const Cli *c);
 /* The .td file of args[0], compiled; prints diagnostics. `o` may be NULL. On
  * failure *code is the exit code; close the project in either case. */
 bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code);
 /* Threads and memory for a program, and compiled kernels for the entries that
- * run first (as session_need takes them). The device is the reference evaluator with
- * --reference, or when no C compiler is there. On failure *code is the exit code;
+ * run first (as session_need takes them). The device is cli_device's; where none was named
+ * and no C compiler is there, the reference evaluator. On failure *code is the exit code;
  * machine_close in either case. */
 bool cli_machine(Cli *c, Machine *m, const Unit *u, const char *const *entries, int *code);
 /* The run's folder: -o, or runs/NAME. malloc'ed. */

@@ -11,6 +11,8 @@
 #include "runtime/data/corpus.h"
 #include "runtime/peak.h"
 #include "runtime/cpu/toolchain.h"
+#include "runtime/cuda/compile.h"
+#include "runtime/cuda/gpu.h"
 #include "runtime/version.h"
 
 typedef struct Findings {
@@ -107,6 +109,51 @@ static void look_corpora(Findings *f) {
   sb_free(&s);
 }
 
+/* What is missing of CUDA fails nothing here: it is wanted with --device cuda only. */
+static void look_cuda(Findings *f) {
+  static const char none[] = "none, --device cuda needs it: ";
+  TdError no_gpu = {0}, no_nvrtc = {0}, no_blas = {0};
+  StrBuf s = {0};
+  Gpu g;
+  Nvrtc n;
+  BlasLt b;
+  char memory[32], architecture[16];
+  bool gpu = gpu_look(&g, &no_gpu);
+  const CudaDriver *driver = gpu ? &g.driver : NULL;
+  if (g.driver.file.path[0] != '\0' && g.driver.version > 0)
+    sb_printf(&s, "%s, for CUDA %d.%d", g.driver.file.path, g.driver.version / 1000,
+              g.driver.version % 1000 / 10);
+  else
+    sb_printf(&s, "%s%s", none, no_gpu.message);
+  found(f, "driver", s.s != NULL ? s.s : "");
+  sb_free(&s);
+  if (gpu) {
+    format_bytes(memory, (double)g.memory);
+    cubin_architecture(architecture, g.major, g.minor);
+    sb_printf(&s, "%s, capability %d.%d (%s), %d processors, %s of memory", g.name, g.major,
+              g.minor, architecture, g.processors, memory);
+  } else if (g.driver.version > 0) {
+    sb_printf(&s, "%s%s", none, no_gpu.message);
+  } else {
+    sb_puts(&s, "none is seen without a driver");
+  }
+  found(f, "gpu", s.s != NULL ? s.s : "");
+  sb_free(&s);
+  if (cuda_nvrtc_open(&n, driver, &no_nvrtc))
+    sb_printf(&s, "%d.%d, %s", n.major, n.minor, n.file.path);
+  else
+    sb_printf(&s, "%s%s", none, no_nvrtc.message);
+  found(f, "nvrtc", s.s != NULL ? s.s : "");
+  sb_free(&s);
+  if (cuda_blas_open(&b, driver, &no_blas))
+    sb_printf(&s, "%zu.%zu.%zu, %s", b.version / 10000, b.version / 100 % 100, b.version % 100,
+              b.file.path);
+  else
+    sb_printf(&s, "none, models with large products need it on --device cuda: %s", no_blas.message);
+  found(f, "cublaslt", s.s != NULL ? s.s : "");
+  sb_free(&s);
+}
+
 int cli_doctor(Cli *c) {
   Findings f = {.c = c, .all = json_object()};
   struct utsname u;
@@ -125,6 +172,7 @@ int cli_doctor(Cli *c) {
   free(cpu);
   look_compiler(&f);
   look_peak(&f);
+  look_cuda(&f);
   look_cache(&f);
   look_corpora(&f);
   int done = c->json ? cli_json(c, f.all, JSON_INDENT(2)) : cli_done(c);

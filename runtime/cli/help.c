@@ -52,6 +52,9 @@ static const char variables[] =
     "TDC_CC      the C compiler with its own arguments (before CC, cc, gcc, clang)\n"
     "TDC_CFLAGS  further flags for kernels\n"
     "TDC_CACHE   folder of compiled kernels\n"
+    "TDC_DEVICE  the device to run on, when --device does not say\n"
+    "TDC_CUDA_LIBRARIES  folders to look in for CUDA's libraries, DIR:DIR, before all others;\n"
+    "            a last one named - ends the search\n"
     "TDC_OFFLINE never download a corpus\n"
     "NO_COLOR    no colours\n";
 

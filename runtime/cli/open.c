@@ -28,6 +28,43 @@ static Checkpoint *remembered(Cli *c, ProjectOptions *o) {
   return w;
 }
 
+/* NULL: nobody asked. */
+static const char *asked_device(const Cli *c) {
+  enum { ASKED = CLI_TRAIN | CLI_SAMPLE | CLI_EVAL | CLI_RUN | CLI_PROFILE };
+  const char *variable = getenv("TDC_DEVICE");
+  if ((c->command->bit & ASKED) == 0) return NULL;
+  if (cli_has(c, "reference")) return "reference";
+  if (cli_has(c, "device")) return cli_text(c, "device", NULL);
+  return variable != NULL && *variable != '\0' ? variable : NULL;
+}
+
+const char *cli_device(const Cli *c) {
+  const char *asked = asked_device(c);
+  return asked != NULL ? asked : "cpu";
+}
+
+/* Is it one, and one for this command? */
+static bool device_fits(Cli *c, const char **target, int *code) {
+  TdError err = {0};
+  StrBuf names = {0};
+  const char *device = cli_device(c);
+  machine_devices(&names);
+  *target = NULL;
+  if (cli_has(c, "reference") && cli_has(c, "device") &&
+      strcmp(cli_text(c, "device", ""), "reference") != 0)
+    *code = cli_usage(c, "--reference and --device %.100s exclude each other",
+                      cli_text(c, "device", ""));
+  else if (!machine_has(device))
+    *code = cli_usage(c, "%s is %s, not '%.100s'", cli_has(c, "device") ? "--device" : "TDC_DEVICE",
+                      names.s != NULL ? names.s : "", device);
+  else if (c->command->bit == CLI_PROFILE && strcmp(device, "reference") == 0)
+    *code = cli_usage(c, "the reference evaluator has no kernels to take the time of");
+  else if ((*target = machine_target(device, &err)) == NULL)
+    *code = cli_fail(c, &err);
+  sb_free(&names);
+  return *target != NULL;
+}
+
 bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
   TdError err = {0};
   *p = (Project){0}; /* before anything can fail: it is closed in either case */
@@ -38,6 +75,7 @@ bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
   }
   ProjectOptions options = {.path = c->args[0]};
   if (o != NULL) options.unit = *o;
+  if (!device_fits(c, &options.unit.target, code)) return false;
   options.unit.defines = c->defines;
   options.unit.ndefines = c->ndefines;
   options.unit.act = cli_text(c, "act", NULL);
@@ -73,18 +111,17 @@ static void tell_begin(void *ctx, int units) {
   fflush(stderr);
 }
 
-static void tell_end(const Cli *c, const Jit *j) {
-  const JitStats *s = jit_stats(j);
+static void tell_end(const Cli *c, const JitStats *s) {
   char took[32];
-  if (c->quiet || s->loaded_whole || s->compiled == 0) return;
+  if (c->quiet || s == NULL || s->loaded_whole || s->compiled == 0) return;
   format_duration(took, s->seconds);
   fprintf(stderr, "%scompiled %d of %d parts in %s\n", c->err.live ? "\r\033[K" : "", s->compiled,
           s->units, took);
 }
 
-/* Asked for, or all there is. Commands that are about kernels need a compiler. */
+/* All there is, where nobody asked. Commands that are about kernels need a compiler. */
 static bool without_kernels(const Cli *c) {
-  if (cli_has(c, "reference")) return true;
+  if (asked_device(c) != NULL) return false;
   if (c->command->bit & (CLI_PROFILE | CLI_EXPORT)) return false;
   char *tried = toolchain_missing();
   bool missing = tried != NULL;
@@ -107,10 +144,10 @@ bool cli_machine(Cli *c, Machine *m, const Unit *u, const char *const *entries, 
   }
   JitOptions options = {
       .no_cache = cli_has(c, "no-cache"), .stop = c->stop, .note = tell_begin, .note_ctx = c};
-  const char *device = without_kernels(c) ? "reference" : "cpu";
+  const char *device = without_kernels(c) ? "reference" : cli_device(c);
   if (machine_open(m, device, u, (int)threads, &options, &err) &&
       session_need(m->session, entries, &err)) {
-    if (m->jit != NULL) tell_end(c, m->jit);
+    tell_end(c, machine_stats(m));
     return true;
   }
   if (err.status == TD_STOPPED) err.signal = (int)*c->stop;

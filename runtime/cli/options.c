@@ -58,6 +58,8 @@ const Flag cli_flags[] = {
      "print the graphs as a pass leaves them (lower: before all), or their plans (plan)",
      CLI_COMPILE},
     {"offline", 0, NULL, "never download a corpus", READS_TD},
+    {"device", 0, "NAME",
+     "run on the cpu, on a GPU of NVIDIA's (cuda) or on the reference evaluator", RUNS},
     {"reference", 0, NULL, "run on the reference evaluator: no C compiler, slower by far",
      CLI_TRAIN | CLI_SAMPLE | CLI_EVAL | CLI_RUN},
     {"no-cache", 0, NULL, "compile every kernel anew", RUNS | CLI_DOCTOR},

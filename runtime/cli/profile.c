@@ -4,6 +4,7 @@
  * --kernels, a timeline for trace viewers with --trace. */
 #define _GNU_SOURCE /* qsort_r */
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +30,7 @@ typedef struct Event {
 typedef struct Profile {
   Cli *cli;
   const TdProgram *program;
-  const char *path, *entry;
+  const char *path, *entry, *device;
   const TdStep *steps; /* of that entry */
   int64_t rounds;
   Peak peak;
@@ -61,6 +62,7 @@ static void clock_kernel(void *ctx, int step, bool before) {
 
 /* The time that nothing here can do it in, as a share of the time it took. */
 static double share_of_limit(const Profile *f, const Cost *k) {
+  if (f->peak.flops <= 0) return (double)NAN; /* of another device than the CPU */
   double arithmetic = k->flops / f->peak.flops, traffic = k->bytes / f->peak.bytes;
   return (arithmetic > traffic ? arithmetic : traffic) / k->seconds;
 }
@@ -79,8 +81,12 @@ static void print_cost(const Profile *f, const Cost *k) {
   format_duration(time, k->seconds / (double)f->rounds);
   format_count(flops, k->flops / k->seconds);
   format_bytes(bytes, k->bytes / k->seconds);
-  printf("%8s %5.1f%% %9s %10s  %4.0f%%", time, 100 * k->seconds / f->total, flops, bytes,
-         100 * share_of_limit(f, k));
+  printf("%8s %5.1f%% %9s %10s  ", time, 100 * k->seconds / f->total, flops, bytes);
+  double share = share_of_limit(f, k);
+  if (isfinite(share))
+    printf("%4.0f%%", 100 * share);
+  else
+    printf("    -");
 }
 
 static int dearest_first(const void *x, const void *y) {
@@ -177,6 +183,9 @@ static void print_kernels(const Profile *f, const Cost *sorted, int n) {
 
 /* ---- as JSON ------------------------------------------------------------------------ */
 
+/* A peak that was measured. */
+static double known(double peak) { return peak > 0 ? peak : (double)NAN; }
+
 static json_t *profile_json(const Profile *f, const Cost *sorted, int n) {
   json_t *list = json_array();
   for (int i = 0; i < n; i++) {
@@ -191,9 +200,10 @@ static json_t *profile_json(const Profile *f, const Cost *sorted, int n) {
                                  json_finite(k->bytes / k->seconds), "limit",
                                  json_finite(share_of_limit(f, k))));
   }
-  return json_pack("{s:s, s:f, s:o, s:o, s:o}", "entry", f->entry, "seconds",
-                   f->total / (double)f->rounds, "peak_flops", json_finite(f->peak.flops),
-                   "peak_bytes", json_finite(f->peak.bytes), "kernels", list);
+  return json_pack("{s:s, s:s, s:f, s:o, s:o, s:o}", "entry", f->entry, "device", f->device,
+                   "seconds", f->total / (double)f->rounds, "peak_flops",
+                   json_finite(known(f->peak.flops)), "peak_bytes",
+                   json_finite(known(f->peak.bytes)), "kernels", list);
 }
 
 /* The last run as the Trace Event Format that Perfetto and Chromium's tracing
@@ -243,9 +253,12 @@ static bool show(Profile *f, TdError *err) {
     format_duration(whole, f->total / (double)f->rounds);
     format_rate(flops, f->peak.flops);
     format_bytes(bytes, f->peak.bytes);
-    printf("%s: %s a run, in %" PRId64 " runs. Limits: %s, %s/s from memory (more than 100%% "
-           "of it: the data were in a cache)\n\n",
-           f->entry, whole, f->rounds, flops, bytes);
+    printf("%s: %s a run, in %" PRId64 " runs", f->entry, whole, f->rounds);
+    if (f->peak.flops > 0)
+      printf(". Limits: %s, %s/s from memory (more than 100%% of it: the data were in a cache)\n\n",
+             flops, bytes);
+    else
+      printf(" on %s, kernels one by one\n\n", f->device);
     if (cli_has(f->cli, "kernels"))
       print_kernels(f, sorted, n);
     else
@@ -283,14 +296,15 @@ static int profile_entry(Cli *c, Project *p, Machine *m, const char *entry, int6
                .program = p->unit->program,
                .path = p->unit->path,
                .entry = entry,
+               .device = m->cuda.gpu[0] != '\0' ? m->cuda.gpu : m->device,
                .steps = p->unit->program->entries[index].steps,
                .rounds = rounds,
                .arena = p->arena};
   JitOptions jit = {.no_cache = cli_has(c, "no-cache"), .stop = c->stop};
   f.kernel = calloc((size_t)f.program->nkernels + 1, sizeof *f.kernel);
   bool ok = (f.kernel != NULL || td_fail_memory(&err)) &&
-            peak_measure(m->pool, &jit, &f.peak, &err) && measure(&f, p, m, index, &err) &&
-            show(&f, &err);
+            (m->jit == NULL || peak_measure(m->pool, &jit, &f.peak, &err)) &&
+            measure(&f, p, m, index, &err) && show(&f, &err);
   free(f.kernel);
   return ok ? cli_done(c) : cli_fail(c, &err);
 }

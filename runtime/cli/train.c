@@ -36,7 +36,7 @@ static void resume_command(const Cli *c, const char *folder, StrBuf *out) {
     put_word(out, " -D ", s.s);
     sb_free(&s);
   }
-  static const char *const kept[] = {"act", "data", "memory", "steps", "threads"};
+  static const char *const kept[] = {"act", "data", "device", "memory", "steps", "threads"};
   for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
     if (!cli_has(c, kept[i])) continue;
     sb_printf(out, " --%s", kept[i]);
@@ -76,7 +76,8 @@ static int dry_run(Cli *c, const Project *p, int64_t steps) {
     pool_free(pool);
     return cli_usage(c, "%s has no train { } block", u->path);
   }
-  Peak peak = measure(pool);
+  Peak peak = {0}; /* only the CPU's can be had without running anything else */
+  if (strcmp(cli_device(c), "cpu") == 0) peak = measure(pool);
   double least = least_seconds(u, train, &peak);
   if (c->json) {
     json_t *o =
@@ -113,7 +114,8 @@ static int train_with(Cli *c, const Project *p, Machine *m, uint64_t seed, int64
   TdError err = {0};
   StrBuf command = {0};
   char *folder = cli_run_folder(c, p->unit);
-  json_t *record = record_make(p, c->defines, c->ndefines, seed, m->jit, pool_threads(m->pool));
+  RecordMachine ran = machine_record(m);
+  json_t *record = record_make(p, c->defines, c->ndefines, seed, &ran);
   if (folder == NULL || record == NULL) {
     free(folder);
     json_decref(record);

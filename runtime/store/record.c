@@ -17,13 +17,15 @@ static json_t *with_text(json_t *o, const char *key, const char *value) {
   return json_with(o, key, json_text(value != NULL ? value : ""));
 }
 
-static json_t *record_machine(int threads) {
+static json_t *record_machine(const RecordMachine *r) {
   struct utsname u;
   json_t *m = json_object();
   char *cpu = cpu_model();
+  m = with_text(m, "device", r->device);
+  if (r->gpu != NULL) m = with_text(m, "gpu", r->gpu);
   m = with_text(m, "cpu", cpu);
   free(cpu);
-  m = json_with(m, "threads", json_integer(threads));
+  m = json_with(m, "threads", json_integer(r->threads));
   m = json_with(m, "memory",
                 json_integer((json_int_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE)));
   if (uname(&u) == 0) {
@@ -34,16 +36,14 @@ static json_t *record_machine(int threads) {
   return m;
 }
 
-static json_t *record_compiler(const Jit *jit) {
+static json_t *record_compiler(const RecordMachine *r) {
   json_t *o = json_object(), *flags = json_array();
-  if (jit == NULL)
-    return json_with(with_text(o, "version", "none: reference evaluator"), "flags", flags);
+  const char *text = r->compiler != NULL ? r->compiler : "none: reference evaluator";
   StrBuf version = {0};
-  const char *text = jit_compiler(jit) != NULL ? jit_compiler(jit) : "";
   sb_write(&version, text, strcspn(text, "\n"));
   o = with_text(o, "version", version.s);
   sb_free(&version);
-  for (const char *const *f = toolchain_flags(); *f != NULL; f++)
+  for (const char *const *f = r->flags; f != NULL && *f != NULL; f++)
     flags = json_and(flags, json_text(*f));
   return json_with(o, "flags", flags);
 }
@@ -63,7 +63,7 @@ static json_t *record_data(const Project *p) {
 }
 
 json_t *record_make(const Project *p, const Define *defines, int ndefines, uint64_t seed,
-                    const Jit *jit, int threads) {
+                    const RecordMachine *m) {
   json_t *o = json_object(), *d = json_object();
   char number[32], when[32];
   time_t now = time(NULL);
@@ -80,8 +80,8 @@ json_t *record_make(const Project *p, const Define *defines, int ndefines, uint6
   o = with_text(o, "seed", number);
   o = json_with(o, "weights", json_integer(p->unit->nweights));
   o = json_with(o, "data", record_data(p));
-  o = json_with(o, "compiler", record_compiler(jit));
-  return json_with(o, "machine", record_machine(threads));
+  o = json_with(o, "compiler", record_compiler(m));
+  return json_with(o, "machine", record_machine(m));
 }
 
 /* The last part of a path. False when memory is out. */

@@ -160,7 +160,8 @@ static TrainOptions options(Fixture *f, json_t *record) {
 
 /* Train to `steps`; the status. */
 static TdStatus train(Fixture *f, int64_t steps, bool resume, const IoHook *hook, TdError *err) {
-  json_t *record = record_make(&f->project, NULL, 0, 3, f->jit, 1);
+  json_t *record =
+      record_make(&f->project, NULL, 0, 3, &(RecordMachine){.device = "cpu", .threads = 1});
   TrainOptions o = options(f, record);
   *err = (TdError){0};
   o.steps = steps;
@@ -269,7 +270,8 @@ static void test_refusals(void **state) {
   open_with(&other, 1, NULL, 0);
   assert_int_equal(train(&other, 6, true, NULL, &err), TD_BAD_USAGE);
   assert_non_null(strstr(err.message, "another text"));
-  record = record_make(&other.project, NULL, 0, 0, NULL, 1);
+  record = record_make(&other.project, NULL, 0, 0,
+                       &(RecordMachine){.device = "reference", .threads = 1});
   o = options(&other, record);
   o.resume = o.other_text = true;
   o.steps = 6;
