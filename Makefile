@@ -57,7 +57,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_cuda_emu_host
        test_meaning test_bounds test_hints test_cuda_emu test_cuda_emu_host test_cuda_emu_lt
        test_meaning test_bounds test_hints test_cuda_emu test_cuda_emu_host test_cuda_emu_lt \
-       test_cuda_library test_cuda test_cuda_product test_device
+       test_cuda_library test_cuda test_cuda_product test_device test_cuda_train
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -167,6 +167,7 @@ ON_MODELS = grad_text narrow target traffic meaning numbers draws
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
 SANDBOXED = api checkpoint cli data door memory output recompute reference terminal
 SANDBOXED = api checkpoint cli data device memory output recompute reference
+SANDBOXED = api checkpoint cli cuda_train data device memory output recompute reference
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 COMPILED = backend backend_random chain prims target dialect numbers
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
@@ -206,7 +207,8 @@ E          = $(B)/tests/cuda_emu
 EMULATED   = $(E)/libcuda.so.1 $(E)/libnvrtc.so.13 $(E)/libcublasLt.so.13
 SHARED     = $(CC) $(CFLAGS) -shared -Wl,-z,defs -Wl,-soname,$(@F) -o $@
 
-$(B)/tests/test_cuda $(B)/tests/test_cuda_product $(B)/tests/test_device: | $(EMULATED)
+$(B)/tests/test_cuda $(B)/tests/test_cuda_product $(B)/tests/test_device \
+$(B)/tests/test_cuda_train: | $(EMULATED)
 
 $(E)/%.o: override CFLAGS += -fPIC -fvisibility=hidden
 $(E)/product.o $(E)/warp.o: override CFLAGS += -O3 -march=native

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* tdc --device cuda from end to end, over the emulated libraries: training, resuming,
+ * evaluation, samples and models are what the CPU makes of them; and what the command says
+ * and ends with when the device fails under it. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "runtime/system/io.h"
+#include "runtime/td.h"
+#include "tests/sandbox.h"
+
+enum { STEPS = 6 };
+
+/* Draws in the loss and in the sampler: seed and step have to arrive in graphs as well. */
+static const char model[] = SANDBOX_MODEL(
+    "dropout(h, 0.2)") "sampler flat(steps = 6, temperature = 1.0, prompt = \"\") {\n"
+                       "  state s[b in B, l in L, v in V] = normal()\n"
+                       "  for t in 5 .. 0 steps steps { s[b,l,v] = s[b,l,v] + temperature * "
+                       "normal() }\n"
+                       "  emit prompt.given[l] ? prompt[l] : argmax[v](s[b,l,v])\n"
+                       "}\n"
+                       "train { loss main  adam(lr = 0.01)  batch B  steps 6  log every 1 }\n";
+
+static char libraries[4200]; /* where the emulated ones are, and nowhere else */
+
+static int enter_folder(void **state) {
+  if (sandbox_enter(state) != 0) return -1;
+  sandbox_write("m.td", model);
+  setenv("TDC_CUDA_LIBRARIES", libraries, 1);
+  return 0;
+}
+
+static int losses_of(const char *said, double *out, int most) {
+  int n = 0;
+  for (const char *p = said; (p = strstr(p, "\"loss\":")) != NULL && n < most; p++)
+    out[n++] = strtod(p + strlen("\"loss\":"), NULL);
+  return n;
+}
+
+/* Training losses, then the validation's; true if they are the same to the last digit. */
+static bool trained(const char *line, double *want, int n, double tolerance) {
+  double got[STEPS + 2];
+  char *said = sandbox_tdc(line, "LC_ALL=C", 0);
+  bool same = true;
+  int found = losses_of(said, got, STEPS + 2);
+  if (found != n) fail_msg("tdc %s: %d losses, not %d:\n%s", line, found, n, said);
+  for (int i = 0; i < n; i++) {
+    same = same && got[i] == want[i];
+    if (!(fabs(got[i] - want[i]) <= tolerance * fabs(want[i])))
+      fail_msg("tdc %s: loss %d is %.9g, not %.9g", line, i, got[i], want[i]);
+  }
+  free(said);
+  return same;
+}
+
+static void test_training(void **state) {
+  (void)state;
+  double want[STEPS + 2], first[STEPS + 2];
+  char *said = sandbox_tdc("train m.td -o cpu --seed 7 --json -q", "LC_ALL=C", 0);
+  int n = losses_of(said, want, STEPS + 2);
+  assert_int_equal(n, STEPS + 1);
+  free(said);
+  trained("train m.td -o one --seed 7 --json -q --device cuda", want, n, 1e-5);
+  said = sandbox_tdc("train m.td -o two --seed 7 --json -q --device cuda", "LC_ALL=C", 0);
+  assert_int_equal(losses_of(said, first, STEPS + 2), n);
+  free(said);
+  /* again the same bits; and from where it stopped, begun without a graph */
+  assert_true(trained("train m.td -o three --seed 7 --json -q --device cuda", first, n, 0));
+  free(sandbox_tdc("train m.td -o part --seed 7 -q --steps 3 --device cuda", "LC_ALL=C", 0));
+  trained("train m.td -o part --json -q --resume --device cuda", first + 3, n - 3, 0);
+  TdError err = {0};
+  uint8_t *a, *b;
+  size_t na, nb;
+  assert_true(io_read_file(NULL, "two/step-00000006.safetensors", 1 << 24, &a, &na, &err));
+  assert_true(io_read_file(NULL, "three/step-00000006.safetensors", 1 << 24, &b, &nb, &err));
+  assert_int_equal(na, nb);
+  free(b);
+  free(a);
+}
+
+static void test_record(void **state) {
+  (void)state;
+  TdError err = {0};
+  uint8_t *text;
+  size_t n;
+  free(sandbox_tdc("train m.td -o run -q --steps 1 --device cuda", "LC_ALL=C", 0));
+  assert_true(io_read_file(NULL, "run/run.json", 1 << 20, &text, &n, &err));
+  static const char *const said[] = {"\"device\": \"cuda\"", "\"gpu\": \"", "NVRTC 13.",
+                                     "for sm_90a"};
+  for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+    if (strstr((const char *)text, said[i]) == NULL) fail_msg("no %s in %s", said[i], text);
+  free(text);
+}
+
+static void same_answer(const char *line) {
+  char on[256];
+  snprintf(on, sizeof on, "%s --device cuda", line);
+  char *cpu = sandbox_tdc(line, "LC_ALL=C", 0), *gpu = sandbox_tdc(on, "LC_ALL=C", 0);
+  assert_string_equal(cpu, gpu);
+  free(cpu);
+  free(gpu);
+}
+
+static void test_answers(void **state) {
+  (void)state;
+  free(sandbox_tdc("train m.td -o run -q", "LC_ALL=C", 0));
+  same_answer("sample m.td --weights run --prompt the --seed 3 -q -n 2");
+  double want[1], got[1];
+  char *cpu = sandbox_tdc("eval m.td --weights run -q --json", "LC_ALL=C", 0),
+       *gpu = sandbox_tdc("eval m.td --weights run -q --json", "TDC_DEVICE=cuda", 0);
+  const char *a = strstr(cpu, "\"mean\":"), *b = strstr(gpu, "\"mean\":");
+  assert_true(a != NULL && b != NULL);
+  want[0] = strtod(a + 7, NULL);
+  got[0] = strtod(b + 7, NULL);
+  assert_true(fabs(want[0] - got[0]) <= 1e-5 * want[0]);
+  free(cpu);
+  free(gpu);
+  sandbox_says("run m.td next --weights run --text the -q --device cuda", "LC_ALL=C", 0,
+               "{\"y\":[[[", true);
+  sandbox_says("profile m.td --rounds 1 --device cuda -q", "LC_ALL=C", 0, "kernels one by one",
+               true);
+}
+
+/* The message is the runtime's, the exit code its status; nothing else runs instead. */
+static void test_failures(void **state) {
+  (void)state;
+  static const struct {
+    const char *env;
+    int code;
+    const char *said;
+  } all[] = {{"TDC_EMU_DEVICES=0", 3, "sees no GPU"},
+             {"TDC_EMU_DRIVER=11040", 3, "too old"},
+             {"TDC_EMU_FAULT=cuInit:1:999", 3, "does not start"},
+             {"TDC_EMU_MEMORY=2000", 4, "a smaller batch?"},
+             {"TDC_EMU_FAULT=cuMemAlloc_v2:9:2", 4, "MB of memory left"},
+             {"TDC_EMU_FAULT=cuLaunchKernel:3:719", 3, "starting "},
+             {"TDC_EMU_FAULT=cuGraphLaunch:2:700", 3, "starting a graph"},
+             {"TDC_EMU_FAULT=cuModuleLoadData:1:209", 3, "does not load"},
+             {"TDC_EMU_FAULT=cuStreamSynchronize:4:719", 3, "or before it"},
+             {"TDC_EMU_FAULT=nvrtcCompileProgram:1:11", 3, "cannot compile"}};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    sandbox_says("train m.td -o run --overwrite --no-cache -q --device cuda", all[i].env,
+                 all[i].code, all[i].said, true);
+}
+
+static void test_interface(void **state) {
+  (void)state;
+  TdError err = {0};
+  float x[2][64];
+  for (int k = 0; k < 2; k++) {
+    Td *td = td_open("m.td", &(TdOptions){.device = k ? "cuda" : "cpu", .seed = 5}, &err);
+    if (td == NULL) fail_msg("%s", err.message);
+    assert_false(td_reference(td));
+    int rank;
+    int64_t shape[8], n = 1;
+    const char *name = td_parameter(td, 0, &rank, shape);
+    for (int i = 0; i < rank; i++) n *= shape[i];
+    assert_true(n > 8);
+    float *all = malloc((size_t)n * sizeof *all);
+    assert_true(td_read(td, name, all, n, &err));
+    for (int i = 0; i < 64; i++) x[k][i] = i < n ? all[i] : 0;
+    free(all);
+    td_close(td);
+  }
+  /* initial weights are drawn alike */
+  for (int i = 0; i < 64; i++) assert_true(fabsf(x[0][i] - x[1][i]) <= 1e-6F * fabsf(x[0][i]));
+}
+
+int main(int argc, char **argv) {
+  (void)argc;
+  char emulator[4096], *folder = io_dirname(argv[0]),
+                       *path = folder != NULL ? io_join(folder, "cuda_emu") : NULL;
+  if (!sandbox_find(argv[0]) || path == NULL || realpath(path, emulator) == NULL) return 1;
+  free(folder);
+  free(path);
+  snprintf(libraries, sizeof libraries, "%s:-", emulator);
+  unsetenv("TDC_DEVICE");
+#define TEST(f) cmocka_unit_test_setup_teardown(f, enter_folder, sandbox_leave)
+  const struct CMUnitTest tests[] = {TEST(test_training), TEST(test_record), TEST(test_answers),
+                                     TEST(test_failures), TEST(test_interface)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
