@@ -208,7 +208,7 @@ EMULATED   = $(E)/libcuda.so.1 $(E)/libnvrtc.so.13 $(E)/libcublasLt.so.13
 SHARED     = $(CC) $(CFLAGS) -shared -Wl,-z,defs -Wl,-soname,$(@F) -o $@
 
 $(B)/tests/test_cuda $(B)/tests/test_cuda_product $(B)/tests/test_device \
-$(B)/tests/test_cuda_train: | $(EMULATED)
+$(B)/tests/test_cuda_train $(B)/tests/test_memory: | $(EMULATED)
 
 $(E)/%.o: override CFLAGS += -fPIC -fvisibility=hidden
 $(E)/product.o $(E)/warp.o: override CFLAGS += -O3 -march=native

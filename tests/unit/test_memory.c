@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include "runtime/system/cache.h"
+#include "runtime/system/io.h"
 #include "runtime/system/spawn.h"
 #include "runtime/td.h"
 #include "tests/sandbox.h"
@@ -78,9 +80,12 @@ static const char model[] =
                        "}\n"
                        "train { loss main  adam(lr = 0.01)  batch B  steps 9 }\n";
 
-typedef enum Part { COMPILING, TRAINING, SAMPLING } Part;
+/* ON_GPU: a text drawn on the emulated device, from opening the file on. NEW_KERNELS: with
+ * nothing in the cache. */
+typedef enum Part { COMPILING, TRAINING, SAMPLING, ON_GPU, NEW_KERNELS } Part;
 
-static const TdOptions options = {.threads = 1, .offline = true};
+static const TdOptions options = {.threads = 1, .offline = true},
+                       on_gpu = {.threads = 1, .offline = true, .device = "cuda"};
 
 static bool train(Td *td, bool resume, int64_t steps, TdError *err) {
   return td_train(td, &(TdTrainOptions){.folder = "run", .resume = resume, .steps = steps}, err);
@@ -96,14 +101,15 @@ static int attempt(Part part, long n, bool on, int64_t steps, int to) {
   json_set_alloc_funcs(json_malloc_here, free);
   memory.fails = n;
   memory.on = on;
-  memory.armed = part == COMPILING;
-  Td *td = td_open("model.td", &options, &err);
-  memory.armed = part != COMPILING && td != NULL;
+  bool gpu = part == ON_GPU || part == NEW_KERNELS, whole = gpu || part == COMPILING;
+  memory.armed = whole;
+  Td *td = td_open("model.td", gpu ? &on_gpu : &options, &err);
+  memory.armed = (gpu || !whole) && td != NULL;
   if (td == NULL)
     ok = false;
   else if (part == TRAINING)
     ok = train(td, true, steps, &err);
-  else if (part == SAMPLING)
+  else if (part != COMPILING)
     ok = td_sample(td, NULL, &prompt, 1, 1, &text, &err);
   free(text);
   td_close(td);
@@ -144,6 +150,7 @@ static void try_part(Part part, const char *name, long few) {
   for (long i = 0; 1 + i / 2 * stride <= all; i++) {
     long n = 1 + i / 2 * stride;
     if (part == TRAINING) steps++;
+    if (part == NEW_KERNELS) cache_remove_folder("gpu");
     code = attempt_apart(part, n, i % 2 != 0, steps, &ignored);
     if (code != 0 && code != TD_IO_FAILED)
       fail_msg("%s: exit %d when allocation %ld of %ld fails%s", name, code, n, all,
@@ -174,6 +181,13 @@ static void test_training(void **state) {
   td_close(td);
 }
 
+static void test_gpu(void **state) {
+  (void)state;
+  setenv("TDC_CACHE", "gpu", 1);
+  try_part(ON_GPU, "sample on a GPU", 80);
+  try_part(NEW_KERNELS, "compile for a GPU", 16);
+}
+
 static int enter_folder(void **state) {
   TdError err = {0};
   if (sandbox_enter(state) != 0) return -1;
@@ -190,9 +204,16 @@ static int enter_folder(void **state) {
   return waitpid(child, &status, 0) == child && status == 0 ? 0 : -1;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  (void)argc;
+  char emulator[4096], only[4200], *folder = io_dirname(argv[0]);
+  snprintf(only, sizeof only, "%s/cuda_emu", folder != NULL ? folder : ".");
+  free(folder);
+  if (realpath(only, emulator) == NULL) return 1;
+  snprintf(only, sizeof only, "%s:-", emulator);
+  setenv("TDC_CUDA_LIBRARIES", only, 1);
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_compiling),
                                      cmocka_unit_test(test_training),
-                                     cmocka_unit_test(test_sampling)};
+                                     cmocka_unit_test(test_sampling), cmocka_unit_test(test_gpu)};
   return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
 }
