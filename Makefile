@@ -34,7 +34,7 @@ COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=low
 # -- runtime/: programs to results ----------------------------------------------------------------
 SYSTEM   = error io spawn cache signals digest utf8 json
 ON_CPU   = threads block memory device jit jit_units toolchain
-ON_CUDA  = library gpu stage compile kernels product device
+ON_CUDA  = library gpu stage timer compile kernels product device
 STORE    = checkpoint safetensors rotate convert weights record
 DATA     = corpus data vocabulary feed
 TRAIN    = train evaluate sample diagnose run_folder

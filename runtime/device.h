@@ -30,12 +30,15 @@ typedef struct DeviceLayout {
 
 /* What sees an entry run. Of a device that goes from launch to launch, `launch` is
  * called before and after each (its step), with nothing under way, and may download.
+ * `time` gets when each launch began and ended, in seconds since the run did, in that
+ * order: together with `launch` it takes what the watching takes.
  * Of a device that evaluates the whole, `value` gets each real value that it
- * computed, in that order, after the run. Either may be NULL. A watched run is over
+ * computed, in that order, after the run. Each may be NULL. A watched run is over
  * when it returns. */
 typedef struct DeviceWatch {
   void *ctx;
   void (*launch)(void *ctx, int step, bool before);
+  void (*time)(void *ctx, int step, double begin, double end);
   void (*value)(void *ctx, const char *name, const double *x, int64_t count);
 } DeviceWatch;
 

@@ -104,6 +104,13 @@ static void watch_launch(void *ctx, int step, bool before) {
   set_locks(w->guarded, w->run->entry, false);
 }
 
+static void watch_time(void *ctx, int step, double begin, double end) {
+  const Watched *w = ctx;
+  set_locks(w->guarded, w->run->entry, true);
+  w->run->watch->time(w->run->watch->ctx, step, begin, end);
+  set_locks(w->guarded, w->run->entry, false);
+}
+
 static void watch_value(void *ctx, const char *name, const double *x, int64_t count) {
   const Watched *w = ctx;
   set_locks(w->guarded, w->run->entry, true);
@@ -116,6 +123,7 @@ static void run_now(const Guarded *g, const DeviceRun *run) {
   const DeviceWatch *asked = run->watch;
   DeviceWatch watch = {.ctx = &watched,
                        .launch = asked != NULL && asked->launch != NULL ? watch_launch : NULL,
+                       .time = asked != NULL && asked->time != NULL ? watch_time : NULL,
                        .value = asked != NULL && asked->value != NULL ? watch_value : NULL};
   DeviceRun inner = *run;
   if (asked != NULL) inner.watch = &watch;

@@ -35,7 +35,7 @@ typedef struct Profile {
   int64_t rounds;
   Peak peak;
   Cost *kernel; /* [nkernels] */
-  double started, zero, total;
+  double total;
   Arena *arena;
   VEC(Event) events; /* of the last run, if a trace is asked for */
   bool tracing;
@@ -43,21 +43,15 @@ typedef struct Profile {
 
 /* ---- measuring ------------------------------------------------------------------ */
 
-static void clock_kernel(void *ctx, int step, bool before) {
+static void time_kernel(void *ctx, int step, double begin, double end) {
   Profile *f = ctx;
-  if (before) {
-    f->started = clock_seconds();
-    return;
-  }
-  double now = clock_seconds();
   int kernel = f->steps[step].kernel;
   Cost *k = &f->kernel[kernel];
-  k->seconds += now - f->started;
+  k->seconds += end - begin;
   k->flops += f->program->kernels[kernel].flops;
   k->bytes += f->program->kernels[kernel].bytes;
   k->launches++;
-  if (f->tracing)
-    vec_push(f->arena, &f->events, ((Event){kernel, f->started - f->zero, now - f->zero}));
+  if (f->tracing) vec_push(f->arena, &f->events, ((Event){kernel, begin, end}));
 }
 
 /* The time that nothing here can do it in, as a share of the time it took. */
@@ -274,13 +268,12 @@ static bool measure(Profile *f, const Project *p, Machine *m, int index, TdError
   if (init >= 0) session_run(m->session, init, 0, 0);
   bool ok = feed_open(&feed, m->session, p->unit, f->entry, p->data, err);
   const char *trace = cli_text(f->cli, "trace", NULL);
-  DeviceWatch watch = {.ctx = f, .launch = clock_kernel};
+  DeviceWatch watch = {.ctx = f, .time = time_kernel};
   for (int64_t k = 0; ok && k < f->rounds && *f->cli->stop == 0; k++) {
     ok = feed_train(&feed, 0, k + 1, err);
     if (ok && k == 0)
       session_run(m->session, index, 0, 1); /* memory is touched once before the clock runs */
     f->tracing = trace != NULL && k + 1 == f->rounds;
-    f->zero = clock_seconds();
     if (ok) session_run_watched(m->session, index, 0, k + 1, true, &watch);
     ok = ok && session_sync(m->session, err);
   }

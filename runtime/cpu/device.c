@@ -87,19 +87,23 @@ static void cpu_run(Device *d, const DeviceRun *r) {
   Cpu *c = (Cpu *)d;
   const TdEntry *e = &c->program->entries[r->entry];
   const Bound *b = &c->bound[r->entry];
-  const DeviceWatch *watch = r->watch != NULL && r->watch->launch != NULL ? r->watch : NULL;
+  static const DeviceWatch nobody;
+  const DeviceWatch *watch = r->watch != NULL ? r->watch : &nobody;
   TdControl control = {.seed = r->seed, .step = r->step};
   if (b->match == NULL || !jit_has(c->jit, r->entry))
     bug("%s: its kernels were never compiled", e->name);
   StepWalk walk = steps_begin(e, b->match, r->again);
+  double zero = watch->time != NULL ? clock_seconds() : 0;
   for (int i; (i = steps_next(&walk)) >= 0;) {
     int kernel = e->steps[i].kernel;
     Launch l = {jit_kernel(c->jit, kernel),
                 {b->args + b->first_arg[i], walk.ix, NULL, &control, ++c->launches},
                 c->scratch};
-    if (watch != NULL) watch->launch(watch->ctx, i, true);
+    if (watch->launch != NULL) watch->launch(watch->ctx, i, true);
+    double begin = watch->time != NULL ? clock_seconds() : 0;
     pool_run(c->pool, launch_pieces, &l, c->program->kernels[kernel].launch.cpu.pieces);
-    if (watch != NULL) watch->launch(watch->ctx, i, false);
+    if (watch->time != NULL) watch->time(watch->ctx, i, begin - zero, clock_seconds() - zero);
+    if (watch->launch != NULL) watch->launch(watch->ctx, i, false);
   }
 }
 

@@ -18,6 +18,7 @@
 #include "runtime/cuda/kernels.h"
 #include "runtime/cuda/product.h"
 #include "runtime/cuda/stage.h"
+#include "runtime/cuda/timer.h"
 #include "runtime/steps.h"
 
 /* A run of more launches than this is no graph: each takes memory of the host's and the GPU's. */
@@ -297,17 +298,41 @@ static bool launch_all(Cuda *c, const DeviceRun *r) {
   return true;
 }
 
-static void launch_watched(Cuda *c, const DeviceRun *r) {
+/* Before and after each launch somebody looks, or a mark is set. */
+static bool launch_watched(Cuda *c, const DeviceRun *r, Timer *timer) {
   const TdEntry *e = &c->program->entries[r->entry];
   const Bound *b = &c->bound[r->entry];
+  const DeviceWatch *watch = r->watch;
   StepWalk walk = steps_begin(e, b->match, r->again);
-  if (!wait(c)) return;
+  if (!wait(c)) return false;
+  if (watch->time != NULL && !went_well(c, timer_mark(timer), "taking the time")) return false;
   for (int i; (i = steps_next(&walk)) >= 0;) {
-    r->watch->launch(r->watch->ctx, i, true);
-    bool ok = c->failed.status == TD_OK && launch(c, e, b, i, walk.ix) && wait(c);
-    r->watch->launch(r->watch->ctx, i, false);
-    if (!ok) return;
+    if (watch->launch != NULL) watch->launch(watch->ctx, i, true);
+    bool ok = c->failed.status == TD_OK && launch(c, e, b, i, walk.ix);
+    if (ok && watch->time != NULL) ok = went_well(c, timer_mark(timer), "taking the time");
+    if (ok && watch->launch != NULL) ok = wait(c);
+    if (watch->launch != NULL) watch->launch(watch->ctx, i, false);
+    if (!ok) return false;
   }
+  return wait(c);
+}
+
+/* What the marks say: one before the first launch, one behind each. */
+static void tell_times(Cuda *c, const DeviceRun *r, const Timer *timer) {
+  const Bound *b = &c->bound[r->entry];
+  StepWalk walk = steps_begin(&c->program->entries[r->entry], b->match, r->again);
+  double begin = 0, end;
+  for (int i, mark = 1; (i = steps_next(&walk)) >= 0; mark++) {
+    if (!went_well(c, timer_read(timer, mark, &end), "taking the time")) return;
+    r->watch->time(r->watch->ctx, i, begin, end);
+    begin = end;
+  }
+}
+
+static void run_watched(Cuda *c, const DeviceRun *r) {
+  Timer timer = {.driver = &c->gpu.driver, .stream = c->gpu.stream};
+  if (launch_watched(c, r, &timer) && r->watch->time != NULL) tell_times(c, r, &timer);
+  timer_close(&timer);
 }
 
 /* The run's launches as a graph; NULL where that does not work, and nothing was started. */
@@ -338,10 +363,7 @@ static void cuda_run(Device *d, const DeviceRun *r) {
       !went_well(c, stage_upload(&c->stage, c->control, &control, sizeof control), "an upload"))
     return;
   if (r->watch != NULL) {
-    if (r->watch->launch != NULL)
-      launch_watched(c, r);
-    else if (launch_all(c, r))
-      wait(c);
+    run_watched(c, r);
     return;
   }
   Replay *replay = &b->replay[r->again];

@@ -241,7 +241,17 @@ typedef struct Watched {
   Session *session;
   int before, after, kernels;
   float seen; /* y[1], after the first kernel */
+  int times;
+  double last; /* when the launch before ended */
 } Watched;
+
+static void watch_time(void *ctx, int step, double begin, double end) {
+  Watched *w = ctx;
+  w->times++;
+  assert_true(begin >= w->last && end >= begin && end < 60);
+  assert_int_equal(steps[step].kind, TD_LAUNCH);
+  w->last = end;
+}
 
 static void watch_launch(void *ctx, int step, bool before) {
   Watched *w = ctx;
@@ -277,7 +287,12 @@ static void test_runs(void **state) {
     assert_int_equal(w.after, w.before);
     assert_true(w.seen == 9 * x_of(1));
     if (!as_expected(s, &e, &err)) fail_msg("%s", err.message);
-    watch.launch = NULL; /* somebody who only sees values */
+    watch.launch = NULL; /* somebody who only takes the time */
+    watch.time = watch_time;
+    assert_true(run_once(s, &e, 3, 3, 5, true, &watch, &err));
+    assert_int_equal(w.times, ROWS + 6 + 2); /* without the first step */
+    if (!as_expected(s, &e, &err)) fail_msg("%s", err.message);
+    watch.time = NULL; /* or only sees values */
     assert_true(run_once(s, &e, 2, 3, 4, false, &watch, &err));
     if (!as_expected(s, &e, &err)) fail_msg("%s", err.message);
   }
@@ -528,7 +543,9 @@ static int whole_life(const char *folder) {
   snapshot_restore(copy);
   bool ok = true;
   for (int k = 0; ok && k < 7; k++) {
-    ok = run_once(s, &e, (float)k, 5, k, k > 3, NULL, &err);
+    Watched w = {.session = s};
+    DeviceWatch watch = {.ctx = &w, .time = watch_time};
+    ok = run_once(s, &e, (float)k, 5, k, k > 3, k == 5 ? &watch : NULL, &err);
     if (k == 2 || k == 6) ok = ok && as_expected(s, &e, &err);
   }
   int end = ok ? RIGHT : err.status == TD_NOT_FINITE ? WRONG : TOLD;

@@ -111,8 +111,17 @@ typedef struct Watcher {
   Session *session;
   int entry;
   bool strays;
-  int calls;
+  int calls, times;
+  double last; /* when the launch before ended */
 } Watcher;
+
+static void watch_time(void *ctx, int step, double begin, double end) {
+  Watcher *w = ctx;
+  (void)step;
+  w->times++;
+  assert_true(begin >= w->last && end >= begin);
+  w->last = end;
+}
 
 static void watch_launch(void *ctx, int step, bool before) {
   Watcher *w = ctx;
@@ -126,7 +135,7 @@ static void watch_launch(void *ctx, int step, bool before) {
 
 static void act_watched_run(void *ctx) {
   Watcher *w = ctx;
-  DeviceWatch watch = {.ctx = w, .launch = watch_launch};
+  DeviceWatch watch = {.ctx = w, .launch = watch_launch, .time = watch_time};
   session_run_watched(w->session, w->entry, 1, 0, false, &watch);
 }
 
@@ -140,6 +149,7 @@ static void watchers_are_strangers(void **state) {
   Watcher w = {.session = r.session, .entry = session_entry(r.session, "init")};
   act_watched_run(&w);
   assert_true(w.calls >= 2);
+  assert_int_equal(w.times, w.calls / 2);
   w.strays = true;
   assert_int_equal(ended_by(act_watched_run, &w), SIGSEGV);
   running_close(&r);
