@@ -85,4 +85,8 @@ void emit_standalone_c(const TdProgram *p, StrBuf *c, StrBuf *h);
 enum { EMIT_NAME = 64 };
 void emit_c_name(const TdProgram *p, char out[EMIT_NAME]);
 
+/* -- cuda/file.c ----------------------------------------------------------------- */
+/* A program for CUDA as one file to read, which nvcc compiles. */
+void emit_cuda_file(const TdProgram *p, StrBuf *out);
+
 #endif

@@ -49,12 +49,14 @@ typedef struct CudaTile {
   size_t shared;
 } CudaTile;
 CudaTile cuda_tile(const Plan *p, const Group *g);
-/* The output's slices of a scatter, each a thread's. */
-typedef struct CudaSlices {
-  int axis, var; /* of the output; the variable that is its index. -1: all is one slice */
-  int64_t count;
-} CudaSlices;
-CudaSlices cuda_slices(const Node *n);
+/* How a scatter is cut. A bare axis has a variable as its index that stands in no other. */
+typedef struct CudaScatter {
+  bool gathers;  /* a thread for each number of the output looks for what falls there; else */
+  int axis;      /* a thread for each slice along this bare axis adds all that does; -1: one */
+  int64_t count; /* threads */
+  int var[IR_MAX_RANK]; /* of each bare axis; -1: it is none */
+} CudaScatter;
+CudaScatter cuda_scatter(const Node *n);
 void cuda_shape(Plan *p, Group *g);
 
 /* -- rows.c, scatter.c, product.c: the writers ------------------------------------ */

@@ -4,7 +4,7 @@
  * each), the scalar functions (compiler/emit/scalar.h, whose text stands here when it is
  * embedded), and the reductions of warps and blocks.
  *
- * Everything but the primitives is C as well. Where TD_EMULATED is defined they are left
+ * Everything but the primitives is C as well. Where TD_TYPES is defined <stdint.h> is there. Where TD_EMULATED is defined they are left
  * out, and who defines it brings functions of the same names and meaning.
  *
  * What tdc generates, this text in it included, may be used under any terms. */
@@ -12,6 +12,7 @@
 #define TD_PRELUDE
 
 #ifndef TD_EMULATED
+#ifndef TD_TYPES
 typedef signed char int8_t;
 typedef unsigned char uint8_t;
 typedef short int16_t;
@@ -21,6 +22,7 @@ typedef unsigned int uint32_t;
 typedef long long int64_t;
 typedef unsigned long long uint64_t;
 #define INT32_MAX 2147483647
+#endif
 
 typedef struct TdControl { uint64_t seed; int64_t step; } TdControl;
 

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Scatters: zero, then every value is added where its index says. A thread owns what it
- * writes: an output axis whose index is a bare variable is cut into its elements, and
- * each thread runs all other variables in order, so that the sums are always the same. */
+/* Scatters: every value is added where its index says. A thread owns what it writes, and
+ * adds in the order of the variables, so that the sums are always the same:
+ *
+ *     gathering   a thread for each number of the output runs through all values and adds
+ *                 those that fall there; bare axes say which can
+ *     slices      where that would be too many: a bare axis is cut into its elements; each
+ *                 thread clears its slice and adds to it                              */
 #include "compiler/cuda/cuda.h"
 
 enum { TOP, SLICE, FIRST };
@@ -9,13 +13,14 @@ enum { TOP, SLICE, FIRST };
 typedef struct Scatter {
   Emit em;
   Node *n;
-  CudaSlices slices;
+  CudaScatter cut;
+  const char *at[IR_MAX_RANK]; /* gathering: the thread's place in the output */
 } Scatter;
 
 /* The slice in each of the blocks that lie around it; all of the output. */
 static void print_zero(Scatter *s, StrBuf *out, const char *base) {
   Node *n = s->n;
-  int axis = s->slices.axis;
+  int axis = s->cut.axis;
   int64_t stride[IR_MAX_RANK], before = 1, room = plan_room(s->em.plan, n);
   const char *i = emit_name(&s->em, "i"), *k = emit_name(&s->em, "k");
   if (axis < 0) {
@@ -64,20 +69,52 @@ static void print_point(Scatter *s, int level) {
   sb_printf(text, "%s += %s;\n}\n", at, value);
 }
 
-/* The loops, innermost last; the one that the slice is of has one iteration or none. */
+/* Does the value fall to this thread? Then it is computed and added. */
+static void print_look(Scatter *s, int level) {
+  Emit *em = &s->em;
+  Node *n = s->n;
+  StrBuf when = {0};
+  if (n->guard) sb_printf(&when, "%s", emit_value(em, n->guard, level));
+  for (int d = 0; d < n->rank; d++)
+    if (s->cut.var[d] < 0)
+      sb_printf(&when, "%s%s == %s", when.n ? " && " : "", emit_value(em, n->index[d], level),
+                s->at[d]);
+  emit_open(em, level + 1);
+  const char *value = emit_value(em, n->body, level + 1);
+  StrBuf *text = &em->level[level].text;
+  if (when.n) sb_printf(text, "if (%s) {\n", when.s);
+  if (em->level[level + 1].text.n) sb_puts(text, em->level[level + 1].text.s);
+  sb_printf(text, "sum += %s;\n%s", value, when.n ? "}\n" : "");
+  sb_free(&when);
+}
+
+/* The place on an axis that variable v is the index of, and the axis; or NULL. */
+static const char *fixed(const Scatter *s, int v, int *axis) {
+  for (int d = 0; d < s->n->rank; d++)
+    if (s->cut.var[d] == v && (s->cut.gathers || d == s->cut.axis)) {
+      *axis = d;
+      return s->cut.gathers ? s->at[d] : "slice";
+    }
+  return NULL;
+}
+
+/* The loops, innermost last; of a variable that the thread has the value of, one iteration
+ * or none. */
 static const char *print_loops(Scatter *s) {
   Emit *em = &s->em;
   const char *inside = "";
   for (int v = s->n->nvars - 1; v >= 0; v--) {
     StrBuf out = {0};
+    int axis;
     const char *extent = arena_printf(em->arena, "%lld", (long long)s->n->extent[v]);
-    if (v != s->slices.var)
+    const char *place = fixed(s, v, &axis);
+    if (!place)
       emit_for(em, &out, em->var[v], "0", extent, NULL);
-    else if (s->n->extent[v] < s->slices.count)
-      sb_printf(&out, "if (slice < %s) {\nconst %s %s = slice;\n", extent, emit_var_type(em),
-                em->var[v]);
+    else if (s->n->extent[v] < s->n->shape[axis])
+      sb_printf(&out, "if (%s < %s) {\n", place, extent);
     else
-      sb_printf(&out, "{\nconst %s %s = slice;\n", emit_var_type(em), em->var[v]);
+      sb_puts(&out, "{\n");
+    if (place) sb_printf(&out, "const %s %s = %s;\n", emit_var_type(em), em->var[v], place);
     if (em->level[FIRST + v].text.n) sb_puts(&out, em->level[FIRST + v].text.s);
     sb_printf(&out, "%s}\n", inside);
     inside = arena_strndup(em->arena, out.s, out.n);
@@ -86,32 +123,69 @@ static const char *print_loops(Scatter *s) {
   return inside;
 }
 
+static void print_slices(Scatter *s, StrBuf *out) {
+  Emit *em = &s->em;
+  int last = s->n->nvars ? FIRST + s->n->nvars - 1 : SLICE;
+  print_point(s, last);
+  const char *loops = print_loops(s), *base = emit_pointer(em, s->n, true);
+  emit_prologue(em, out);
+  sb_printf(out, "const %s slice = (%s)td_block() * %d + td_thread();\n", emit_var_type(em),
+            emit_var_type(em), CUDA_WARP);
+  sb_printf(out, "if (slice >= %lld) return;\n", (long long)s->cut.count);
+  if (em->level[TOP].text.n) sb_puts(out, em->level[TOP].text.s);
+  print_zero(s, out, base);
+  if (em->level[SLICE].text.n) sb_puts(out, em->level[SLICE].text.s);
+  sb_puts(out, loops);
+}
+
+static void print_gathering(Scatter *s, StrBuf *out) {
+  Emit *em = &s->em;
+  Node *n = s->n;
+  int64_t stride[IR_MAX_RANK], inner = ir_count(n);
+  StrBuf places = {0}, store = {0};
+  plan_strides(em->plan, n, stride);
+  for (int d = 0; d < n->rank; d++) {
+    s->at[d] = emit_name(em, "at");
+    inner /= n->shape[d];
+    sb_printf(&places, "const int %s = number", s->at[d]);
+    if (inner > 1) sb_printf(&places, " / %lld", (long long)inner);
+    sb_printf(&places, d > 0 ? " %% %lld;\n" : ";\n", (long long)n->shape[d]);
+    sb_printf(&store, " + %lld * %s", (long long)stride[d], s->at[d]);
+  }
+  print_look(s, n->nvars ? FIRST + n->nvars - 1 : SLICE);
+  const char *loops = print_loops(s), *base = emit_pointer(em, n, true);
+  emit_prologue(em, out);
+  sb_printf(out, "const int number = (int)td_block() * %d + td_thread();\n", CUDA_BLOCK);
+  sb_printf(out, "if (number >= %lld) return;\n%s", (long long)s->cut.count, places.s);
+  for (int level = TOP; level <= SLICE; level++)
+    if (em->level[level].text.n) sb_puts(out, em->level[level].text.s);
+  /* as many values as there are may fall to one place */
+  sb_printf(out, "%s sum = 0;\n%s", n->type == TY_REAL ? "double" : "int", loops);
+  sb_printf(out, "%s[%s] = (%s)sum;\n", base, store.s + 3, em->dialect->value[n->type]);
+  sb_free(&places);
+  sb_free(&store);
+}
+
 void cuda_emit_scatter(Plan *p, Group *g, TdKernel *k) {
-  Scatter s = {.n = g->members.at[0].node, .slices = cuda_slices(g->members.at[0].node)};
+  Scatter s = {.n = g->members.at[0].node, .cut = cuda_scatter(g->members.at[0].node)};
   Emit *em = &s.em;
   Node *n = s.n;
   emit_begin(em, p, g);
   em->row_level = SLICE;
   em->nvars = n->nvars;
-  em->short_vars = s.slices.count < CUDA_SHORT;
-  for (int v = 0; v < n->nvars; v++) em->short_vars &= n->extent[v] < CUDA_SHORT;
+  em->short_vars = s.cut.count < CUDA_SHORT;
   for (int v = 0; v < n->nvars; v++) {
+    em->short_vars &= n->extent[v] < CUDA_SHORT;
     em->var[v] = emit_name(em, v < n->rank && n->axis[v] ? n->axis[v] : "i");
     em->extent[v] = n->extent[v];
     em->var_level[v] = FIRST + v;
   }
-  print_point(&s, n->nvars ? FIRST + n->nvars - 1 : SLICE);
-  const char *loops = print_loops(&s), *base = emit_pointer(em, n, true);
   StrBuf out = {0};
   sb_puts(&out, "{\n");
-  emit_prologue(em, &out);
-  sb_printf(&out, "const %s slice = (%s)td_block() * %d + td_thread();\n", emit_var_type(em),
-            emit_var_type(em), CUDA_WARP);
-  sb_printf(&out, "if (slice >= %lld) return;\n", (long long)s.slices.count);
-  if (em->level[TOP].text.n) sb_puts(&out, em->level[TOP].text.s);
-  print_zero(&s, &out, base);
-  if (em->level[SLICE].text.n) sb_puts(&out, em->level[SLICE].text.s);
-  sb_puts(&out, loops);
+  if (s.cut.gathers)
+    print_gathering(&s, &out);
+  else
+    print_slices(&s, &out);
   sb_puts(&out, "}\n");
   k->source = arena_strndup(em->arena, out.s, out.n);
   k->parts = em->parts;

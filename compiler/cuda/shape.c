@@ -8,6 +8,7 @@ enum {
   WARP_ROWS = 512,  /* with fewer rows than this, a block takes each */
   PROCESSORS = 132
 };
+static const double LOOKS_MOST = 0x1p32; /* comparisons of a scatter that gathers */
 
 /* ---- rows --------------------------------------------------------------------------------- */
 
@@ -120,13 +121,25 @@ static int bare_variable(const Node *n, int d) {
   return (int)e->inum;
 }
 
-CudaSlices cuda_slices(const Node *n) {
-  CudaSlices s = {.axis = -1, .var = -1, .count = 1};
+/* Looking takes a comparison for each value and each place that it could have; adding takes
+ * a way to memory and back for each value, one after another. */
+CudaScatter cuda_scatter(const Node *n) {
+  CudaScatter s = {.axis = -1, .count = 1};
+  double work = 1, out = 1;
+  for (int v = 0; v < n->nvars; v++) work *= (double)n->extent[v];
   for (int d = 0; d < n->rank; d++) {
-    int v = bare_variable(n, d);
-    if (v < 0 || (s.axis >= 0 && n->shape[d] <= n->shape[s.axis])) continue;
-    s = (CudaSlices){.axis = d, .var = v, .count = n->shape[d]};
+    s.var[d] = bare_variable(n, d);
+    out *= (double)n->shape[d];
+    if (s.var[d] < 0)
+      work *= (double)n->shape[d];
+    else if (s.axis < 0 || n->shape[d] > n->shape[s.axis])
+      s.axis = d;
   }
+  s.gathers = n->rank > 0 && work < LOOKS_MOST && out < CUDA_SHORT;
+  if (s.gathers)
+    s.count = ir_count(n);
+  else if (s.axis >= 0)
+    s.count = n->shape[s.axis];
   return s;
 }
 
@@ -137,8 +150,9 @@ void cuda_shape(Plan *p, Group *g) {
   switch (g->kind) {
   case GROUP_ROWS: shape_rows(p, g, out); return;
   case GROUP_SCATTER: {
-    int64_t slices = cuda_slices(g->members.at[0].node).count;
-    set(out, (slices + CUDA_WARP - 1) / CUDA_WARP, CUDA_WARP, 0);
+    CudaScatter s = cuda_scatter(g->members.at[0].node);
+    int threads = s.gathers ? CUDA_BLOCK : CUDA_WARP;
+    set(out, (s.count + threads - 1) / threads, threads, 0);
     return;
   }
   case GROUP_CONTRACTION: {
