@@ -27,9 +27,12 @@ const char *prelude_cuda_text(void); /* prelude.h, embedded by the build */
 /* How a kernel of rows is cut: pieces of rows, each a team's, whose threads share the
  * loops inside a row; some teams a block. */
 typedef struct CudaRows {
-  int team;    /* threads: 1, a warp, or a block */
-  int teams;   /* of a block */
-  bool spread; /* flat rows with partial sums: the team shares the rows of a piece */
+  int team;     /* threads: 1, a warp, or a block */
+  int teams;    /* of a block */
+  bool spread;  /* flat rows with partial sums: the team shares the rows of a piece */
+  bool columns; /* sums over rows, point by point: a thread runs through the rows for each of
+                 * its points and keeps their sums */
+  bool near;    /* other such sums grow in shared memory, and are stored at the end */
   int64_t per_piece, pieces;
   size_t arrays; /* shared memory of a team: values that nests hand on */
   size_t room;   /* of the block, before them: reductions */
@@ -40,6 +43,7 @@ bool cuda_short(const CudaRows *c, const RowPlan *r);
 /* A mixed item's sums are shared by the team one after another; else each is one thread's. */
 bool cuda_shares_sum(const CudaRows *c, const Item *it);
 size_t cuda_array_bytes(const Item *it); /* in shared memory */
+size_t cuda_sum_bytes(const Item *it);   /* of a piece's sums over rows, one a point */
 /* How a computed product is cut: a tile of the result for each block. */
 typedef struct CudaTile {
   bool narrow; /* in bf16, on tensor cores */

@@ -9,7 +9,8 @@
  *       values of the row are stored by lane 0, when all have read what stood there
  *
  * What a nest hands to a later one lies in shared memory, or where it is stored.
- * Flat rows are points themselves, a thread's each. */
+ * Flat rows are points themselves, a thread's each. Sums over rows alone are taken the
+ * other way around: for each point its rows. */
 #include "compiler/cuda/cuda.h"
 
 enum { TOP, PIECE, ROW, NEST };
@@ -279,6 +280,23 @@ static void emit_items(Rows *r) {
 
 /* ---- pieces ------------------------------------------------------------------------------- */
 
+/* Sums with an element for each point: near, or where they are stored. */
+static void open_sums(Rows *r, Item *it, const char *base, const char *zero) {
+  StrBuf *out = text_at(r, PIECE);
+  const char *type = emit_ctype(&r->em, it->node->type);
+  long long count = (long long)(ir_count(it->node) / it->node->shape[0]);
+  if (r->cut.near) {
+    sb_printf(&r->arrays, "%s *const %s = (%s *)(memory + %zu);\n", type, it->sum, type, r->shared);
+    r->shared += cuda_sum_bytes(it);
+    sb_printf(&r->after, "for (int i = lane; i < %lld; i += %d) ", count, r->cut.team);
+    sb_printf(&r->after, "%s[(long long)piece * %lld + i] = %s[i];\n", base, count, it->sum);
+  } else {
+    sb_printf(out, "%s *const %s = %s + (long long)piece * %lld;\n", type, it->sum, base, count);
+  }
+  sb_printf(out, "for (int i = lane; i < %lld; i += %d) %s[i] = %s;\n", count, r->cut.team, it->sum,
+            zero);
+}
+
 /* Partial results of sums over rows: in variables, or where they are stored, element i
  * by the thread that adds to it. */
 static void open_accumulators(Rows *r) {
@@ -296,11 +314,7 @@ static void open_accumulators(Rows *r) {
       if (it->nloops > 0 || r->cut.spread) cuda_combine_team(&r->cut, &r->after, it->node, it->sum);
       sb_printf(&r->after, "if (lane == 0) %s[piece] = %s;\n", base, it->sum);
     } else {
-      long long count = (long long)(ir_count(it->node) / it->node->shape[0]);
-      sb_printf(out, "%s *const %s = %s + (long long)piece * %lld;\n",
-                emit_ctype(em, it->node->type), it->sum, base, count);
-      sb_printf(out, "for (int i = lane; i < %lld; i += %d) %s[i] = %s;\n", count, r->cut.team,
-                it->sum, zero);
+      open_sums(r, it, base, zero);
       cleared = true;
     }
   }
@@ -322,7 +336,8 @@ static void print_row_variables(Rows *r, StrBuf *out) {
   }
 }
 
-static void print_rows(Rows *r, StrBuf *out) {
+/* The loop over the rows of the piece, or its only row. */
+static void print_row_loop(Rows *r, StrBuf *out) {
   const RowPlan *plan = r->plan;
   const char *row = plan->nrows == 1 ? r->em.var[0] : "row", *type = emit_var_type(&r->em);
   long long rows = (long long)plan->rows, per = (long long)r->cut.per_piece;
@@ -340,6 +355,10 @@ static void print_rows(Rows *r, StrBuf *out) {
     sb_puts(out, "{\n");
   }
   print_row_variables(r, out);
+}
+
+static void print_rows(Rows *r, StrBuf *out) {
+  print_row_loop(r, out);
   if (text_at(r, ROW)->n) sb_puts(out, text_at(r, ROW)->s);
   if (r->late.n) {
     print_barrier(r, out);
@@ -347,8 +366,46 @@ static void print_rows(Rows *r, StrBuf *out) {
     sb_puts(out, r->late.s);
     if (r->cut.team > 1) sb_puts(out, "}\n");
   }
-  if (per > 1 && !r->cut.spread && !r->late.n) print_barrier(r, out);
+  if (r->cut.per_piece > 1 && !r->cut.spread && !r->late.n) print_barrier(r, out);
   sb_puts(out, "}\n");
+}
+
+/* The other way around: for each point of the only nest its rows, with sums in variables. */
+static void print_columns(Rows *r, StrBuf *out) {
+  Emit *em = &r->em;
+  RowPlan *plan = r->plan;
+  int n = plan->items[0].nloops, level = NEST + n - 1;
+  StrBuf before = {0}, rows = {0}, after = {0};
+  open_loops(r, &plan->items[0]);
+  for (int i = 0; i < plan->nitems; i++) {
+    Item *it = &plan->items[i];
+    const char *value = guarded_value(r, it, level);
+    it->value = it->sum = emit_name(em, it->node->name);
+    if (it->member->accumulates) {
+      sb_printf(&before, "%s %s = %s;\n", type_of(it->node), it->sum,
+                emit_zero(em, it->node->reducer, it->node->type));
+      cuda_combine(em, text_at(r, level), it->node, it->sum, value);
+      sb_printf(&after, "%s[(long long)piece * %lld + %s] = %s;\n",
+                emit_pointer(em, it->node, true),
+                (long long)(ir_count(it->node) / it->node->shape[0]),
+                flat_position(r, it, 0, it->nout), it->sum);
+    } else {
+      sb_printf(text_at(r, level), "const %s %s = %s;\n", type_of(it->node), it->value, value);
+      store(r, it, level, false);
+      emit_define(em, it->self, level, it->value);
+    }
+  }
+  print_row_loop(r, &rows);
+  for (int at = ROW; at <= level; at++) {
+    if (text_at(r, at)->n) sb_puts(&rows, text_at(r, at)->s);
+    text_at(r, at)->n = 0;
+    if (text_at(r, at)->s) text_at(r, at)->s[0] = '\0';
+  }
+  sb_printf(&before, "%s}\n%s", rows.s, after.n ? after.s : "");
+  sb_puts(out, shared_loops(r, 0, n, before.s));
+  sb_free(&before);
+  sb_free(&rows);
+  sb_free(&after);
 }
 
 /* Which piece, which thread of its team, which part of shared memory. */
@@ -361,7 +418,7 @@ static void print_team(const Rows *r, StrBuf *out) {
   if (c->teams > 1) sb_printf(out, " * %d", c->teams);
   sb_printf(out, "%s;\n", within);
   if (c->pieces % c->teams) sb_printf(out, "if (piece >= %lld) return;\n", (long long)c->pieces);
-  if (c->team == CUDA_BLOCK)
+  if (c->team > 1 && c->teams == 1)
     sb_puts(out, "const int lane = td_thread();\n");
   else if (c->team > 1)
     sb_printf(out, "const int lane = td_thread() %% %d;\n", c->team);
@@ -373,19 +430,24 @@ static void print_team(const Rows *r, StrBuf *out) {
 }
 
 static void finish(Rows *r, TdKernel *k) {
-  StrBuf out = {0};
+  StrBuf out = {0}, inner = {0};
+  if (r->cut.columns)
+    print_columns(r, &inner);
+  else
+    print_rows(r, &inner);
   sb_puts(&out, "{\n");
   emit_prologue(&r->em, &out);
   print_team(r, &out);
   for (int level = TOP; level <= PIECE; level++)
     if (text_at(r, level)->n) sb_puts(&out, text_at(r, level)->s);
-  print_rows(r, &out);
+  sb_puts(&out, inner.s);
   if (r->after.n) sb_puts(&out, r->after.s);
   sb_puts(&out, "}\n");
   k->source = take(r, &out);
   k->parts = r->em.parts;
   if (r->shared > r->cut.arrays)
     bug("'%s' takes more shared memory than planned", r->plan->items[0].node->name);
+  sb_free(&inner);
   sb_free(&r->arrays);
   sb_free(&r->late);
   sb_free(&r->after);
@@ -404,11 +466,14 @@ void cuda_emit_rows(Plan *p, Group *g, TdKernel *k, const char **note) {
     em->extent[v] = r.plan->row_extent[v];
     em->var_level[v] = ROW;
   }
-  open_accumulators(&r);
-  emit_items(&r);
-  *note = r.cut.spread || r.cut.team == CUDA_BLOCK ? "a block each"
-          : r.cut.team > 1                         ? "a warp each"
-                                                   : NULL;
+  if (!r.cut.columns) {
+    open_accumulators(&r);
+    emit_items(&r);
+  }
+  *note = r.cut.columns                              ? "a thread for each point, rows in turn"
+          : r.cut.spread || r.cut.team == CUDA_BLOCK ? "a block each"
+          : r.cut.team > 1                           ? "a warp each"
+                                                     : NULL;
   finish(&r, k);
   emit_end(em);
 }

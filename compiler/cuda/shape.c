@@ -6,7 +6,9 @@ enum {
   SHORT_LOOP = 8,   /* iterations inside a row that one thread does alone */
   WARP_MOST = 1024, /* longest row of a warp */
   WARP_ROWS = 512,  /* with fewer rows than this, a block takes each */
-  PROCESSORS = 132
+  PROCESSORS = 132,
+  COSTLY = 16,         /* operations of an operand's element */
+  NEAR_MOST = 24 << 10 /* bytes of sums over rows in shared memory */
 };
 static const double LOOKS_MOST = 0x1p32; /* comparisons of a scatter that gathers */
 
@@ -39,6 +41,22 @@ bool cuda_short(const CudaRows *c, const RowPlan *r) {
   return fits;
 }
 
+size_t cuda_sum_bytes(const Item *it) {
+  if (!it->member->accumulates || it->nout == 0) return 0;
+  return (size_t)(extents(it, 0, it->nout) * 4 + 15) / 16 * 16;
+}
+
+/* Nothing but one nest of maps and of sums over rows with a result for each point? */
+static bool is_columns(const RowPlan *r) {
+  for (int i = 0; i < r->nitems; i++) {
+    const Item *it = &r->items[i];
+    bool sums = it->member->accumulates && it->nout == it->nloops;
+    if (it->nest != r->items[0].nest || it->nloops == 0) return false;
+    if (it->form != FORM_MAP && !sums) return false;
+  }
+  return !r->flat;
+}
+
 static void choose_team(const Plan *p, const RowPlan *r, bool accumulates, CudaRows *out) {
   int64_t widest = 1;
   for (int i = 0; i < r->nitems; i++) {
@@ -67,8 +85,19 @@ CudaRows cuda_rows(const Plan *p, const Group *g) {
   if (out.per_piece > r->rows && r->rows > 0) out.per_piece = r->rows;
   out.spread = r->flat && accumulates;
   if (r->flat && !accumulates) out.per_piece = 1;
-  choose_team(p, r, accumulates, &out);
   out.pieces = (r->rows + out.per_piece - 1) / out.per_piece;
+  out.columns = accumulates && is_columns(r);
+  if (out.columns) { /* as few passes as there can be, all as wide */
+    int64_t points = width(&r->items[0]), passes = (points + CUDA_BLOCK - 1) / CUDA_BLOCK;
+    out.team = (int)((points + passes - 1) / passes + CUDA_WARP - 1) / CUDA_WARP * CUDA_WARP;
+    out.teams = 1;
+    return out;
+  }
+  size_t sums = 0;
+  for (int i = 0; i < r->nitems; i++) sums += cuda_sum_bytes(&r->items[i]);
+  out.near = sums > 0 && sums <= NEAR_MOST;
+  if (out.near) out.arrays = sums;
+  choose_team(p, r, accumulates, &out);
   if (out.team == CUDA_BLOCK) out.room = 16 * (CUDA_BLOCK / CUDA_WARP);
   return out;
 }
@@ -92,9 +121,12 @@ static void shape_rows(const Plan *p, const Group *g, TdLaunch *out) {
 /* Large tiles read operands less often; but there should be a tile for each multiprocessor,
  * and sums of many terms have few results. */
 CudaTile cuda_tile(const Plan *p, const Group *g) {
-  const int64_t *extent = g->contraction->extent;
-  CudaTile t = {
-      .narrow = p->act == TD_BF16, .rows = CUDA_TILE, .columns = CUDA_TILE, .resident = 2};
+  const Contraction *c = g->contraction;
+  const int64_t *extent = c->extent;
+  CudaTile t = {.narrow = p->act == TD_BF16, .rows = CUDA_TILE, .columns = CUDA_TILE};
+  /* registers for operands that take much computing, and for sums in two stages */
+  double cost = plan_flops(p->g, c->operand[GEMM_A]) + plan_flops(p->g, c->operand[GEMM_B]);
+  t.resident = t.narrow && cost < COSTLY ? 2 : 1;
   for (int size = 2 * CUDA_TILE; t.narrow && size >= CUDA_TILE; size /= 2) {
     t.rows = t.columns = size;
     int64_t tiles = ((extent[GEMM_M] + size - 1) / size) * ((extent[GEMM_N] + size - 1) / size);
