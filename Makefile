@@ -57,7 +57,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda test_cuda_product \
        test_device test_cuda_train
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
-WHOLE = ops models parity
+WHOLE = ops models parity cuda_models
 # these once more, and tdc with them, where nobody but the device can reach its memory
 GUARDED = test_guarded test_train test_reference test_api test_jit test_narrow test_cli models
 
@@ -144,7 +144,8 @@ $(B)/tests/run: $(B)/tests/run.o $(B)/tests/run_ir.o $(B)/libtdc.a
 $(WHOLE:%=$(B)/tests/%): $(B)/tests/%: $(B)/tests/%.o $(B)/tests/model.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
-$(B)/tests/models: $(B)/tests/entries.o
+$(B)/tests/models $(B)/tests/cuda_models: $(B)/tests/entries.o
+$(B)/tests/cuda_models: | $(EMULATED)
 
 $(B)/tests/%: $(B)/tests/unit/%.o $(B)/tests/filter.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libtdc.a -lcmocka $(LIBS)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/cpu/device.h"
+#include "runtime/cuda/device.h"
 
 static bool query_vocabulary(void *ctx, const DataDecl *decl, DataInfo *out, const char **why) {
   (void)decl;
@@ -21,6 +22,7 @@ static bool compile(Model *m, const char *source, size_t size, const Define *def
   m->diags = diags_new(m->arena);
   int file = diags_source(m->diags, m->path, source, size);
   UnitOptions o = more ? *more : (UnitOptions){0};
+  m->cuda = o.target != NULL && strcmp(o.target, "cuda") == 0;
   CorpusSearch search = {.override = text, .offline = true};
   o.defines = defines;
   o.ndefines = ndefines;
@@ -68,6 +70,7 @@ bool model_open_source(Model *m, const char *name, const char *source) {
 bool model_build(Model *m) {
   TdError err = {0};
   JitOptions options = {.cache = getenv("TDC_CACHE") ? NULL : "build/tests/jit"};
+  if (m->cuda) return true;
   m->jit = jit_build(m->unit->program, &options, &err);
   if (!m->jit) fprintf(stderr, "%s: %s\n", m->path, err.message);
   return m->jit != NULL;
@@ -80,11 +83,18 @@ void model_close(Model *m) {
   *m = (Model){0};
 }
 
+static Device *device_for(const Model *m, Pool *pool, TdError *err) {
+  static const JitOptions options = {.cache = "build/tests/jit"};
+  static CudaInfo info;
+  return m->cuda ? cuda_device(m->unit->program, &options, &info, err)
+                 : cpu_device(m->unit->program, m->jit, pool, err);
+}
+
 bool running_open(Running *r, const Model *m, int threads) {
   TdError err = {0};
   *r = (Running){.pool = pool_new(threads, &err)};
   const TdProgram *p = m->unit->program;
-  if (r->pool) r->session = session_new(p, cpu_device(p, m->jit, r->pool, &err), &err);
+  if (r->pool) r->session = session_new(p, device_for(m, r->pool, &err), &err);
   bool ok = r->session && session_need(r->session, (const char *const[]){".", NULL}, &err);
   if (!ok) fprintf(stderr, "%s: %s\n", m->path, err.message);
   return ok;

@@ -19,7 +19,8 @@ typedef struct Model {
   DataStore *data; /* NULL: a vocabulary without a text */
   int64_t vocab;   /* of that; all symbols equally frequent */
   double *unigram;
-  Jit *jit; /* of model_build */
+  bool cuda; /* compiled for it */
+  Jit *jit;  /* of model_build; for CUDA each session has its own */
 } Model;
 
 /* Compile `path` with these defines. text: a file to read instead of the one the
