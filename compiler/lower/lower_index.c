@@ -476,7 +476,8 @@ static bool infer_finish(Lowering *l, Scope *s, Frame *f) {
     }
     ok = ok && v->extent >= 0 && !v->wrong;
     if (v->extent < 0) set_extent(l, v, 1, NULL, v->span, NULL);
-    if (dim && dim->inum == v->extent) v->id = dim->id;
+    /* a range that is written says what it runs over, whatever its letter is */
+    if (dim && !v->ranged && dim->inum == v->extent) v->id = dim->id;
     if (!v->id) v->id = v->name;
     for (int j = 0; j < i; j++)
       if (f->vars.at[j].id == v->id) v->id = v->name;

@@ -57,6 +57,11 @@ static const Case cases[] = {
      "dim P = 2, Q = 2\nmodel it(m[P,Q]) -> t[P,Q] { t = m; for i in 1 { t[p,q] = m[q,p] } }",
      4,
      {1, 3, 2, 4}},
+    {"range_beside_the_dim_of_its_letter", /* the axes are P and N, as written: z is not turned */
+     "dim N = 2, P = 2\n"
+     "model it(z[P,N]) -> y[P,N] { h[n in P, p in N] = 10 * z[n,p]; y = h + z }",
+     4,
+     {11, 22, 33, 44}},
     {"result_named_by_its_header", /* 1 2, 3 4 and 10 times its transpose */
      "dim P = 2, Q = 2\n"
      "op turned(x[p,q]) -> y[p,q] { y[a,b] = x[b,a] }\n"
