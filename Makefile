@@ -55,7 +55,8 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_output test_narrow test_recompute test_prims test_target test_traffic test_dialect \
        test_meaning test_bounds test_hints test_door test_terminal test_draws test_cuda_emu \
        test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda test_cuda_product \
-       test_device test_cuda_train
+       test_device test_cuda_train \
+       test_oracle test_text_random
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -168,10 +169,15 @@ SANDBOXED = api checkpoint cli data door memory output recompute reference termi
 SANDBOXED = api checkpoint cli data device memory output recompute reference
 SANDBOXED = api checkpoint cli cuda_train data device memory output recompute reference
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
-COMPILED = backend backend_random chain prims target dialect numbers
+COMPILED = backend backend_random chain prims target dialect numbers oracle text_random
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
 $(B)/tests/test_backend_random $(B)/tests/test_target: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_prims $(B)/tests/test_dialect: $(B)/tests/prim_case.o
+# texts read by an interpreter of syntax trees
+INTERP   = interp number value index expr reduce call stmt loop param
+RANDTEXT = program stmt loop integer expr place form
+$(B)/tests/test_oracle $(B)/tests/test_text_random: $(INTERP:%=$(B)/tests/interp/%.o) \
+  $(RANDTEXT:%=$(B)/tests/randtext/%.o) $(B)/tests/textcase.o
 
 # CUDA's libraries with nothing in them
 $(B)/tests/test_cuda_library: | $(B)/tests/cuda_stub.so
