@@ -20,6 +20,7 @@ typedef struct Header {
   AxisName blamed; /* of a result: the extent that is not the header's was said of another */
   Span dots_span;  /* the argument that says what `...` stands for */
   int first;       /* nodes from this one on were made by the body */
+  Value **bound; /* the arguments, by formal, under their names in the body; once they are bound */
 } Header;
 
 /* -- lower_header.c --------------------------------------------------------------------- */

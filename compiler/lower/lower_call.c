@@ -148,6 +148,9 @@ static Value *instantiate(Lowering *l, Fn *fn, Scope *s, const Arguments *a) {
   bool bound = bind_formals(&h, a->value, a->span);
   l->frame = frame;
   h.first = l->g->nodes.n;
+  h.bound = NEWN(l->arena, Value *, d->formals.n + 1);
+  for (int i = 0; bound && i < d->formals.n; i++)
+    h.bound[i] = scope_here(s, d->formals.at[i].name)->value;
   if (bound && lower_body(l, s, d->body.at, d->body.n)) {
     if (clause) attach_gradient(&h);
     frame_push(l, true, NULL);

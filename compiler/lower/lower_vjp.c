@@ -69,8 +69,7 @@ static void collect_adjoints(Header *h, Scope *clause, Vjp *vjp) {
     const char *name = d->formals.at[i].name;
     Binding *dx = scope_here(clause, intern(l->names, arena_printf(l->arena, "d%s", name)));
     says = says || dx;
-    Binding *b = scope_here(h->s, name);
-    Value *x = b ? b->value : NULL;
+    Value *x = h->bound[i];
     if (!dx || !x || x->kind != V_TENSOR || x->e->kind != E_READ) continue;
     if (dx->value->kind == V_NUM) dx->value = v_scalar(l, v_expr(l, dx->value));
     if (!has_axes_of(dx->value, x)) {
@@ -131,6 +130,11 @@ void attach_gradient(Header *h) {
   *dy = *out;
   dy->e = ex_read(l->g, vjp->cotangent, out->e->args);
   Scope *clause = scope_new(l, h->s, false);
+  for (int i = 0; i < d->formals.n; i++) { /* a loop of the body may have carried the name on */
+    const AFormal *f = &d->formals.at[i];
+    if (scope_here(h->s, f->name)->value != h->bound[i])
+      scope_set(l, clause, f->name, h->bound[i], f->span);
+  }
   scope_set(l, clause, d->grad.cotangents.at[0].name, dy, d->grad.span);
   if (!lower_body(l, clause, d->grad.body.at, d->grad.body.n)) return;
   collect_adjoints(h, clause, vjp);

@@ -151,6 +151,16 @@ static void test_clause_in_a_loop(void **state) {
             1, 4, 4, 4);
 }
 
+/* The clause speaks of the argument, 2, also where a loop of the body carries its name on to 16:
+ * 10 * 2; and of no other path, to what the loop reads. */
+static void test_clause_of_a_carried_argument(void **state) {
+  (void)state;
+  GRADIENTS("param w[N] = 2\nparam u[N] = 1\n"
+            "op powers(x[n], z[n]) -> y[n] { for k in 2 { x[i] = x[i] * x[i] * z[i] }; y = x }\n"
+            "  grad(dy) { dx[i] = 10 * dy[i] * x[i] } nocheck",
+            "a = powers(w, u)\n minimize sum[i](a[i]) + sum[i](3 * u[i])", 20, 20, 20, 3, 3, 3);
+}
+
 /* Scalars of a statement: straight through where the op rounds, w * stop(w) is w. */
 static void test_clause_of_numbers(void **state) {
   (void)state;
@@ -295,6 +305,7 @@ int main(void) {
       cmocka_unit_test(test_identity_passes_nothing),
       cmocka_unit_test(test_clauses_of_two_calls),
       cmocka_unit_test(test_clause_in_a_loop),
+      cmocka_unit_test(test_clause_of_a_carried_argument),
       cmocka_unit_test(test_clause_of_numbers),
       cmocka_unit_test(test_clause_of_integers),
       cmocka_unit_test(test_branch_not_taken),
