@@ -24,7 +24,7 @@ static void add_letter(Context *f, const char *name, Axis axis, bool number, Spa
   if (l && l->axis.extent != axis.extent) UNCOVERED(f->in, at, "%s is of two extents", name);
   if (l) return;
   if (f->nletters == MAX_INDICES) UNCOVERED(f->in, at, "so many names in a header");
-  f->letters[f->nletters++] = (Letter){name, axis, number};
+  f->letters[f->nletters++] = (Letter){name, {axis.extent, name}, axis.id, number};
 }
 
 static void bind_axis(Context *f, const AItem *it, Axis *axis) {
@@ -33,6 +33,7 @@ static void bind_axis(Context *f, const AItem *it, Axis *axis) {
   const Value *v = name ? find_name(f->scope, it->expr->name) : NULL;
   if (name && !(v && v->known)) {
     add_letter(f, it->expr->name, *axis, false, it->span);
+    axis->id = it->expr->name;
     return;
   }
   const char *id;
@@ -83,7 +84,7 @@ static void bind_pattern(Context *f, const AFormal *a, Value *v) {
 }
 
 /* The axes that a pattern stands for, once its names are known. */
-static int axes_of(Context *f, const AItems *items, Axis *out) {
+static int axes_of(Context *f, const AItems *items, bool outside, Axis *out) {
   int n = 0;
   for (int i = 0; i < items->n; i++) {
     const AItem *it = &items->at[i];
@@ -93,7 +94,7 @@ static int axes_of(Context *f, const AItems *items, Axis *out) {
     if (it->ellipsis)
       for (int k = 0; k < f->ndots; k++) out[n++] = f->dots[k];
     else if (l)
-      out[n++] = l->axis;
+      out[n++] = (Axis){l->axis.extent, outside ? l->caller : l->name};
     else
       n++, out[n - 1].extent = eval_extent(f, e, &out[n - 1].id);
   }
@@ -102,7 +103,7 @@ static int axes_of(Context *f, const AItems *items, Axis *out) {
 
 static Value spread(Context *f, const AFormal *a, Value v) {
   Axis axis[MAX_RANK];
-  Value out = tensor(f->in, axes_of(f, &a->items, axis), axis);
+  Value out = tensor(f->in, axes_of(f, &a->items, false, axis), axis);
   for (int64_t i = 0; i < count_of(&out); i++) cells(&out)[i] = v.one;
   return out;
 }
@@ -155,7 +156,7 @@ static Value result_of(Context *f, const AFormal *r) {
   Value v = *made;
   if (!r->is_tensor) return v;
   Axis *axis = NEWN(f->in->arena, Axis, MAX_RANK + 1);
-  int n = axes_of(f, &r->items, axis);
+  int n = axes_of(f, &r->items, true, axis);
   if (n != v.rank) UNCOVERED(f->in, r->span, "a result of another rank");
   for (int k = 0; k < n; k++)
     if (axis[k].extent != v.axis[k].extent) UNCOVERED(f->in, r->span, "a result of another shape");
@@ -208,6 +209,7 @@ static Value run_with_clause(Context *f, const ADecl *d, const Value *const *giv
   bool active = false;
   const Value *plain[MAX_ARGS] = {NULL};
   *k = (ClauseCall){.f = f, .decl = d, .given = NEWN(in->arena, Value, MAX_ARGS)};
+  k->bound = NEWN(in->arena, Value, MAX_ARGS);
   for (int i = 0; i < d->formals.n; i++) {
     if (!given[i]) continue;
     k->given[i] = *given[i];
@@ -216,6 +218,7 @@ static Value run_with_clause(Context *f, const ADecl *d, const Value *const *giv
     plain[i] = copy;
   }
   bind_arguments(f, d, plain);
+  for (int i = 0; i < d->formals.n; i++) k->bound[i] = *find_here(f->scope, d->formals.at[i].name);
   Value v = run_function(f, d);
   if (!active || v.kind != V_TENSOR) return v;
   k->result = NEW(in->arena, Value);
@@ -229,7 +232,12 @@ void clause_gradients(Interp *in, ClauseCall *k) {
   c->scope = scope_below(in, k->f->scope);
   c->calls.n = c->calls.cap = 0;
   c->calls.at = NULL;
-  Value dy = tensor(in, k->result->rank, k->result->axis);
+  for (int i = 0; i < k->decl->formals.n; i++) /* the body may have carried a name on in a loop */
+    define(in, c->scope, k->decl->formals.at[i].name, k->bound[i]);
+  Axis axis[MAX_RANK];
+  const AFormal *result = &k->decl->results.at[0];
+  int rank = result->is_tensor ? axes_of(c, &result->items, false, axis) : 0;
+  Value dy = tensor(in, rank, axis);
   for (int64_t i = 0; i < count_of(&dy); i++)
     cells(&dy)[i] = real_number(in->adjoint[cells(k->result)[i].node]);
   if (grad->cotangents.n == 1) define(in, c->scope, grad->cotangents.at[0].name, dy);

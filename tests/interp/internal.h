@@ -78,13 +78,15 @@ typedef struct ClauseCall {
   Context *f;
   const ADecl *decl;
   Value *given; /* by formal: what the caller gave, with its nodes */
+  Value *bound; /* and what the body began with, without */
   Value *result;
 } ClauseCall;
 
-typedef struct Letter { /* a name in a header: an extent */
+typedef struct Letter { /* a name in a header: an extent, and an identity in the body */
   const char *name;
   Axis axis;
-  bool number; /* a bare parameter that happens to be one */
+  const char *caller; /* the identity outside */
+  bool number;        /* a bare parameter that happens to be one */
 } Letter;
 
 typedef struct CallOf {

@@ -114,7 +114,9 @@ static Value stacked(Context *c, const Value *v, int axis, const Turns *t) {
   return tensor(c->in, v->rank + 1, all);
 }
 
+/* What the iteration leaves stands at the position that is its index. */
 static void emit(Context *c, const AStmt *s, const Turns *t, int64_t turn, Value *out) {
+  int64_t at = t->first + turn * t->step;
   for (int e = 0; e < s->emits.n; e++) {
     int axis;
     const ABind *b = &s->emits.at[e];
@@ -124,7 +126,7 @@ static void emit(Context *c, const AStmt *s, const Turns *t, int64_t turn, Value
     int64_t inner = 1;
     for (int k = axis; k < v.rank; k++) inner *= v.axis[k].extent;
     for (int64_t i = 0; i < count_of(&v); i++)
-      out[e].at[(i / inner * t->count + turn) * inner + i % inner] = cells(&v)[i];
+      out[e].at[(i / inner * t->count + at) * inner + i % inner] = cells(&v)[i];
   }
 }
 
@@ -163,7 +165,7 @@ void run_loop(Context *c, const AStmt *s) {
     v.known = false;
     define(in, c->scope, names.at[i], v);
   }
-  if (s->emits.n && (t.first != 0 || t.step != 1 || t.count < 1))
+  if (s->emits.n && (t.step > 0 ? t.first : t.first - t.count + 1) != 0)
     UNCOVERED(in, s->span, "emits of a loop that does not begin at 0");
   int at = c->nturns;
   if (!s->is_scan) {

@@ -6,7 +6,19 @@
 
 /* ---- expressions -------------------------------------------------------------------- */
 
+static const char *truth_read(Gen *g) {
+  const Tensor *t = NULL;
+  const char *s = "";
+  for (int i = 0; i < g->ntensors; i++)
+    if (g->tensor[i].truth && (!t || chance(g, 50))) t = &g->tensor[i];
+  if (!t) return NULL;
+  for (int k = 0; k < t->rank; k++) s = TEXT("%s%s%s", s, k ? ", " : "", place(g, t->extent[k]));
+  return TEXT("%s[%s]", t->name, s);
+}
+
 const char *condition(Gen *g, int depth) {
+  const char *held = chance(g, 30) ? truth_read(g) : NULL;
+  if (held) return held;
   const Var *v = g->nvars ? &g->var[below(g, g->nvars)] : NULL;
   const Var *w = g->nvars ? &g->var[below(g, g->nvars)] : NULL;
   int how = below(g, depth > 0 ? 8 : 5);
@@ -105,7 +117,8 @@ static const char *clause_call(Gen *g, int depth) {
 
 const char *expr(Gen *g, int depth) {
   if (depth <= 0 || g->leaves-- <= 0) {
-    if (chance(g, 15)) return ONE_OF(g, "0.5", "1.5", "-0.75", "2", "0.1");
+    if (chance(g, 15))
+      return ONE_OF(g, "0.5", "1.5", "-0.75", "2", "0.1", "R", "C / 2", "1 / M", "extent(N)");
     return read_of(g, any_tensor(g, chance(g, 30)));
   }
   int clause = g->t->theme == TEXT_CLAUSES ? 25 : 5;
@@ -125,6 +138,10 @@ const char *expr(Gen *g, int depth) {
   case 11:
     if (chance(g, 40)) return read_of_call(g);
     if (chance(g, 10)) return TEXT("(training ? %s : %s)", expr(g, 0), expr(g, 0));
+    if (chance(g, 10)) { /* what is known leaves the other branch out of the program */
+      int k = 1 + below(g, 3);
+      return TEXT("(M > %d ? m[%d, 0] : %s)", k, k, expr(g, 0));
+    }
     if (g->nvars) {
       const Var *v = &g->var[below(g, g->nvars)];
       return chance(g, 50) ? TEXT("%s / %d", v->name, 2 + below(g, 3))

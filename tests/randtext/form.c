@@ -4,12 +4,22 @@
 
 #include <string.h>
 
-const char *text_head(Arena *a, const char *declared, const TextInput *in, int nin,
-                      const TextResult *out, int nout) {
+static const char *taken(Arena *a, StrBuf *s) {
+  const char *text = arena_strdup(a, s->s);
+  sb_free(s);
+  return text;
+}
+
+const char *text_declared(Arena *a, const char *declared, const TextInput *in, int nin) {
   StrBuf s = {0};
   sb_printf(&s, "data text { source \"none\" }\n%s\n", declared);
   for (int i = 0; i < nin; i++)
     if (!in[i].bound) sb_printf(&s, "param p_%s[%s] = 0\n", in[i].name, in[i].axes);
+  return taken(a, &s);
+}
+
+const char *text_model(Arena *a, const TextInput *in, int nin, const TextResult *out, int nout) {
+  StrBuf s = {0};
   sb_puts(&s, "model it(");
   for (int i = 0; i < nin; i++) {
     sb_printf(&s, "%s%s", i ? ", " : "", in[i].name);
@@ -18,10 +28,8 @@ const char *text_head(Arena *a, const char *declared, const TextInput *in, int n
   }
   sb_puts(&s, ") -> ");
   for (int i = 0; i < nout; i++) sb_printf(&s, "%s%s[%s]", i ? ", " : "", out[i].name, out[i].axes);
-  sb_puts(&s, " {\n");
-  const char *text = arena_strdup(a, s.s);
-  sb_free(&s);
-  return text;
+  sb_puts(&s, " {");
+  return taken(a, &s);
 }
 
 static void list_indices(StrBuf *s, int rank) {
@@ -66,9 +74,7 @@ const char *text_tail(Arena *a, const TextInput *in, int nin, const TextResult *
     sb_puts(&s, "])");
   }
   sb_puts(&s, "\n}\ntrain { loss main  sgd(lr = 1, momentum = 0)  batch B  steps 1 }\n");
-  const char *text = arena_strdup(a, s.s);
-  sb_free(&s);
-  return text;
+  return taken(a, &s);
 }
 
 /* ---- as text ------------------------------------------------------------------------ */
@@ -81,9 +87,7 @@ const char *randtext_print(const RandText *t) {
     if (!l->dropped) sb_printf(&s, "%*s%s\n", 2 + 2 * l->depth, "", l->text);
   }
   sb_puts(&s, t->tail);
-  const char *text = arena_strdup(t->arena, s.s);
-  sb_free(&s);
-  return text;
+  return taken(t->arena, &s);
 }
 
 /* The line that closes the loop which line i opens. */

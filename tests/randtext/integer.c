@@ -71,7 +71,7 @@ void integer_statement(Gen *g) {
 void integer_use(Gen *g) {
   const Tensor *q = NULL, *t = any_tensor(g, false);
   for (int i = 0; i < g->ntensors; i++)
-    if (g->tensor[i].whole && (!q || chance(g, 50))) q = &g->tensor[i];
+    if (g->tensor[i].whole && !g->tensor[i].truth && (!q || chance(g, 50))) q = &g->tensor[i];
   const char *name = TEXT("t%d", ++g->names), *at = q ? TEXT("%s[a]", q->name) : "j[a]";
   StrBuf s = {0};
   sb_puts(&s, t->name);

@@ -12,8 +12,9 @@ typedef struct Tensor {
   int rank, extent[MOST_AXES];
   int dim[MOST_AXES]; /* its identity; -1: none, or not known here */
   bool exact;         /* an input: single precision holds its numbers */
-  bool whole;
-  int depth; /* of the loop it was made in */
+  bool whole;         /* no real numbers */
+  bool truth;         /* truth values */
+  int depth;          /* of the loop it was made in */
 } Tensor;
 
 typedef struct Var {
@@ -34,7 +35,9 @@ typedef struct Gen {
   Var var[MOST_VARS];
   int nvars;
   int depth, names, letters;
-  int leaves; /* that an expression may still have */
+  int leaves;  /* that an expression may still have */
+  int made[2]; /* extents that `made` takes; 0: there is no such op */
+  bool called; /* it is */
 } Gen;
 
 #define ONE_OF(g, ...)    \
@@ -69,6 +72,8 @@ void ranged_statement(Gen *g);
 void whole_statement(Gen *g);
 void product_statement(Gen *g);
 void block_statement(Gen *g);
+void made_statement(Gen *g); /* a call of `made`, where there is something to call it with */
+void truth_statement(Gen *g);
 
 /* -- loop.c --------------------------------------------------------------------------- */
 void loop_statement(Gen *g);

@@ -59,6 +59,7 @@ static void loop(Gen *g, const Tensor *given, Var *loops, int nloops) {
   const char *i = TEXT("i%d", ++g->names);
   Tensor t = *given;
   const char *word = ONE_OF(g, "for", "scan"), *range = TEXT("%d", turns);
+  if (chance(g, 15)) range = TEXT("%d .. 0", turns - 1);
   bool emits = t.rank > 0 && t.rank < MOST_AXES && chance(g, 40);
   if (!emits && chance(g, 15)) range = ONE_OF(g, "2 .. 1", "1 : 3", "0 .. 1"), turns = 3;
   if (nloops == 0 && chance(g, 30)) {
@@ -102,6 +103,8 @@ static void loop(Gen *g, const Tensor *given, Var *loops, int nloops) {
 static void loop_body(Gen *g, Tensor t, Var *loops, int nloops) {
   if (chance(g, 40)) statement(g, loops, nloops);
   if (chance(g, 15)) whole_statement(g);
+  if (chance(g, 10)) truth_statement(g);
+  if (chance(g, 15)) made_statement(g);
   if (nloops < 2 && chance(g, 25)) loop(g, &t, loops, nloops);
   carry_statement(g, &t, loops, nloops);
 }

@@ -23,6 +23,11 @@ static const char ops[] =
     "op row_mean(x[p,q]) -> y[p] { s[p] = x[p,k] / sqrt(q); y[p] = s[p] - max[q](x[p,q]) / q }\n"
     "op last_turn(x[...]) -> y[...] { h = x; for i in 2 { h[...] = sin(h[...]) - i * x[...] }; y = "
     "h }\n"
+    "block mix(x[p,q]) -> y[p,q] {\n"
+    "  param w[q,p], s[q] = 0\n"
+    "  y[p,q] = tanh(x[p,q] * w[q,p]) + s[q]\n"
+    "}\n"
+    "block twins(x[p,q]) -> y[p,q] { a = mix(x); b = mix(x); y[p,q] = a[p,q] - 0.5 * b[p,q] }\n"
     "op nested(x[...]) -> y[...] { z = tripled(x); y[...] = z[...] + x[...] }\n";
 
 static void one_statement(Gen *g) {
@@ -38,12 +43,16 @@ static void one_statement(Gen *g) {
     loop_statement(g);
   else if (r < (t == TEXT_CARRIES ? 80 : 45))
     whole_statement(g);
-  else if (r < 83 && chance(g, 20))
+  else if (chance(g, 20))
+    made_statement(g);
+  else if (chance(g, 12))
     product_statement(g);
   else if (chance(g, 8))
     counting_statement(g);
   else if (chance(g, 6))
     symbol_statement(g);
+  else if (chance(g, 8))
+    truth_statement(g);
   else
     statement(g, NULL, 0);
 }
@@ -63,17 +72,39 @@ static void inputs(Gen *g) {
   }
 }
 
+/* An op whose body is as random as the model's, over two names of its header. */
+static void made_op(Gen *g, const char *limit) {
+  int shape[2] = {g->dim[0], g->dim[below(g, 2)]};
+  g->depth = -1;
+  line(g,
+       TEXT("op made(x[hp,hq], m[M,M], n[M,N], v[M], u[N], ids: id<V>[B,W], j: id<%s>[M]) -> "
+            "y[hq,hp] {",
+            limit),
+       true, false);
+  g->depth = 0;
+  add_tensor(g, "x", 2, shape, NULL);
+  for (int i = below(g, 3); i > 0; i--) one_statement(g);
+  g->nvars = 0;
+  g->var[g->nvars++] = (Var){"hq", shape[1], false, true};
+  g->var[g->nvars++] = (Var){"hp", shape[0], false, true};
+  line(g, TEXT("y[hq,hp] = 0.5 * x[hp,hq] + %s", expr(g, budget(g))), false, false);
+  g->nvars = 0;
+  g->depth = -1;
+  const char *clause = ONE_OF(
+      g, "}", "}", "} grad(dy) { dx[hp,hq] = 2 * dy[hq,hp] } nocheck",
+      "} grad(dy) { dx[a,b] = dy[b,a] * x[a,b]; dm[a,b] = m[b,a] * sum[c,d](dy[c,d]) } nocheck");
+  line(g, clause, false, true);
+  g->depth = 0;
+  g->ntensors = 0;
+  memcpy(g->made, shape, sizeof shape);
+}
+
 RandText randtext_new(Arena *a, uint64_t seed) {
   static const char *const limits[] = {"2",     "5",          "1000",      "46341",
                                        "65536", "2147483647", "2147483648"};
   static const int64_t steps[] = {0, 1, 249, 11585, 16383, 536870911, 536870911};
   RandText t = {.arena = a, .seed = seed, .theme = (TextTheme)(seed % TEXT_THEMES)};
-  Gen gen =
-          {
-              .t = &t,
-              .a = a,
-          },
-      *g = &gen;
+  Gen gen = {.t = &t, .a = a}, *g = &gen;
   seed_chance(g, seed);
   for (int i = 0; i < DIMS; i++) g->dim[i] = 2 + below(g, 3);
   if (chance(g, 60)) g->dim[1] = g->dim[0];
@@ -81,14 +112,21 @@ RandText randtext_new(Arena *a, uint64_t seed) {
   g->window = 1 + below(g, 4);
   int limit = below(g, sizeof limits / sizeof *limits);
   inputs(g);
+  if (chance(g, 30)) {
+    made_op(g, limits[limit]);
+    inputs(g);
+  }
+  const int model = t.lines.n;
+  line(g, "", false, false);
   int count = 1 + below(g, 8);
   for (int i = 0; i < count; i++) one_statement(g);
   if (g->tensor[g->ntensors - 1].exact) statement(g, NULL, 0);
   if (chance(g, 20)) block_statement(g);
+  for (int i = 0; i < model; i++) t.lines.at[i].dropped = !g->called;
   const Tensor *y = &g->tensor[g->ntensors - 1], *z = any_tensor(g, false), *q = NULL;
   while (y->whole) y--;
   for (int i = 0; i < g->ntensors; i++)
-    if (g->tensor[i].whole) q = &g->tensor[i];
+    if (g->tensor[i].whole && !g->tensor[i].truth) q = &g->tensor[i];
   TextInput in[] = {
       {"m", "M,M", NULL, NULL},
       {"n", "M,N", NULL, NULL},
@@ -104,10 +142,12 @@ RandText randtext_new(Arena *a, uint64_t seed) {
   line(g, TEXT("y = %s; z = %s%s%s", y->name, z->name, q ? "; o = " : "", q ? q->name : ""), false,
        false);
   t.lines.at[t.lines.n - 1].stays = true;
-  const char *declared =
-      TEXT("use nn\ndim B = %d, W = %d, V = text.vocab\ndim M = %d, N = %d, P = %d\n%s",
-           1 + below(g, 2), g->window, g->dim[0], g->dim[1], g->dim[2], ops);
-  t.head = text_head(a, declared, in, nin, out, nout);
+  const char *declared = TEXT("use nn\ndim B = %d, W = %d, V = text.vocab\ndim M = %d, N = %d, P = "
+                              "%d\nconst C = 3, R = 0.7\n%s",
+                              1 + below(g, 2), g->window, g->dim[0], g->dim[1], g->dim[2], ops);
+  t.head = text_declared(a, declared, in, nin);
+  t.lines.at[model] =
+      (TextLine){.text = text_model(a, in, nin, out, nout), .depth = -1, .stays = true};
   t.tail = text_tail(a, in, nin, out, nout);
   return t;
 }

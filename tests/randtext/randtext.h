@@ -55,9 +55,10 @@ typedef struct TextResult {
   bool real;
 } TextResult;
 
-/* `param p_NAME` for each real input, then `model it(...) -> ... {`. */
-const char *text_head(Arena *a, const char *declared, const TextInput *in, int nin,
-                      const TextResult *out, int nout);
+/* The declarations, and `param p_NAME` for each real input. */
+const char *text_declared(Arena *a, const char *declared, const TextInput *in, int nin);
+/* `model it(...) -> ... {` */
+const char *text_model(Arena *a, const TextInput *in, int nin, const TextResult *out, int nout);
 /* `}`, and a loss over all real results and parameters, whose `x` are symbols [B,W]. */
 const char *text_tail(Arena *a, const TextInput *in, int nin, const TextResult *out, int nout);
 

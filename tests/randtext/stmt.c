@@ -56,13 +56,45 @@ void loop_variables(Gen *g, int outer, const Var *loops) {
   for (int i = 0; i < outer; i++) g->var[g->nvars++] = loops[i];
 }
 
+/* One number of all places. */
+static void total_statement(Gen *g, const Var *loops, int nloops) {
+  const char *name = TEXT("t%d", ++g->names);
+  int d = below(g, DIMS), literal = 1 + below(g, 3);
+  g->nvars = 0;
+  g->var[g->nvars++] = (Var){"a", g->dim[d], true, true};
+  g->var[g->nvars++] = (Var){"b", literal, true, true};
+  loop_variables(g, nloops, loops);
+  line(g,
+       TEXT("%s%s = %s[a in %s, b in %d](%s)", name, chance(g, 50) ? "[]" : "",
+            ONE_OF(g, "sum", "mean", "logsumexp"), text_dims[d], literal, expr(g, budget(g))),
+       false, false);
+  add_tensor(g, name, 0, NULL, NULL);
+  g->nvars = 0;
+}
+
+/* Truth values, for conditions. */
+void truth_statement(Gen *g) {
+  Left l = left_side(g);
+  const char *name = TEXT("k%d", ++g->names), *e = condition(g, 1);
+  if (l.driver) e = TEXT("%s != 0.015 && (%s)", l.driver, e);
+  line(g, TEXT("%s[%s] = %s", name, l.text, e), false, false);
+  Tensor *t = add_tensor(g, name, l.rank, l.extent, l.dim);
+  t->whole = t->truth = true;
+  g->nvars = 0;
+}
+
 void statement(Gen *g, const Var *loops, int nloops) {
+  if (chance(g, 6)) {
+    total_statement(g, loops, nloops);
+    return;
+  }
   Left l = left_side(g);
   const char *name = TEXT("t%d", ++g->names);
+  const char *kept = nloops == 0 || chance(g, 80) ? "" : ONE_OF(g, "@save ", "@recompute ");
   loop_variables(g, nloops, loops);
   const char *e = expr(g, budget(g));
   e = l.driver ? TEXT("%s %s (%s)", l.driver, ONE_OF(g, "+", "-"), e) : TEXT("0.9 * (%s)", e);
-  line(g, TEXT("%s[%s] = %s", name, l.text, e), false, false);
+  line(g, TEXT("%s%s[%s] = %s", kept, name, l.text, e), false, false);
   add_tensor(g, name, l.rank, l.extent, l.dim);
   g->nvars = 0;
 }
@@ -136,6 +168,9 @@ void whole_statement(Gen *g) {
     line(g, TEXT("%s = %s", name, e), false, false);
     add_tensor(g, name, 2, extent, dim);
     return;
+  } else if (chance(g, 10)) {
+    a = &g->tensor[2 + below(g, 2)];
+    e = TEXT("%s > 0.2 ? sin(%s) : 0.5 * %s", a->name, a->name, a->name);
   } else if (both) {
     e = chance(g, 50) ? TEXT("%s * %s + 0.5", a->name, b->name)
                       : TEXT("sin(%s) - 2 * %s", a->name, b->name);
@@ -144,6 +179,20 @@ void whole_statement(Gen *g) {
   }
   line(g, TEXT("%s = %s", name, e), false, false);
   add_tensor(g, name, a->rank, a->extent, a->dim);
+}
+
+void made_statement(Gen *g) {
+  const Tensor *t = NULL;
+  for (int i = 0; i < 20 && !t; i++) {
+    t = any_tensor(g, false);
+    if (t->rank != 2 || t->extent[0] != g->made[0] || t->extent[1] != g->made[1]) t = NULL;
+  }
+  if (!g->made[0] || !t) return;
+  const char *name = TEXT("t%d", ++g->names);
+  int extent[2] = {t->extent[1], t->extent[0]}, dim[2] = {t->dim[1], t->dim[0]};
+  g->called = true;
+  line(g, TEXT("%s = made(%s, m, n, v, u, ids, j)", name, t->name), false, false);
+  add_tensor(g, name, 2, extent, dim);
 }
 
 /* A product whose index is nowhere else is a sum over it. */
@@ -190,9 +239,21 @@ void block_statement(Gen *g) {
   int rank = t->rank, extent[MOST_AXES];
   if (t->exact || t->whole || rank == 0) return;
   memcpy(extent, t->extent, sizeof extent);
-  if (chance(g, 40)) {
+  if (chance(g, 30)) {
     line(g, TEXT("%s = linear(%s, 3)", name, t->name), false, false);
     extent[rank - 1] = 3;
+  } else if (rank == 2 && chance(g, 50)) { /* its parameters are stacked twice */
+    line(g, TEXT("%s = %s", name, t->name), false, false);
+    line(g, TEXT("for i in %d {", 1 + below(g, 3)), true, false);
+    g->depth++;
+    if (chance(g, 50)) line(g, TEXT("%s = twins(%s)", name, name), false, false);
+    line(g, TEXT("%s k in 2 {", ONE_OF(g, "for", "scan")), true, false);
+    g->depth++;
+    line(g, TEXT("%s = mix(%s)", name, name), false, false);
+    g->depth--;
+    line(g, "}", false, true);
+    g->depth--;
+    line(g, "}", false, true);
   } else {
     line(g, TEXT("%s = %s", name, t->name), false, false);
     line(g, TEXT("for i in %d {", 1 + below(g, 3)), true, false);

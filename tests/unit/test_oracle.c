@@ -263,8 +263,8 @@ static const char *library_text(Arena *a, const LibraryCall *c, int shape) {
                                   "use nn\ndim B = %d, W = %d, V = text.vocab\n"
                                   "dim A = %d, L = %d, S = %d, H = %d, E = %d, K = %d",
                                   1 + shape % 2, 1 + shape, e[0], e[1], e[2], e[3], e[4], e[5]);
-  return arena_printf(a, "%s  %s\n%s", text_head(a, dims, in, nin, out, nout), c->body,
-                      text_tail(a, in, nin, out, nout));
+  return arena_printf(a, "%s%s\n  %s\n%s", text_declared(a, dims, in, nin),
+                      text_model(a, in, nin, out, nout), c->body, text_tail(a, in, nin, out, nout));
 }
 
 static void library_call(void **state) {
