@@ -284,5 +284,9 @@ Value call(Context *c, const AExpr *e) {
   f->nturns = d->kind == D_MODEL ? 0 : c->nturns;
   if (d->grad.present && in->taping && !in->dry) return run_with_clause(f, d, given);
   bind_arguments(f, d, given);
-  return run_function(f, d);
+  Scope counts = in->counts;
+  if (d->kind == D_MODEL) in->counts = (Scope){0}; /* the same parameters in each of its calls */
+  Value v = run_function(f, d);
+  if (d->kind == D_MODEL) in->counts = counts;
+  return v;
 }

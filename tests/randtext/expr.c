@@ -82,7 +82,10 @@ static const char *reducer(Gen *g, int depth) {
 }
 
 static const char *function(Gen *g, const char *x) {
-  switch (below(g, 14)) {
+  switch (below(g, 17)) {
+  case 14: return TEXT("lerp(%s, %s, 0.3)", x, read_of(g, any_tensor(g, false)));
+  case 15: return TEXT("clamp(%s, -0.55, 0.45)", x);
+  case 16: return TEXT("leaky_relu(slope = 0.2, x = %s)", x);
   case 0: return TEXT("sin(%s)", x);
   case 1: return TEXT("tanh(%s)", x);
   case 2: return TEXT("sigmoid(%s)", x);
@@ -118,7 +121,8 @@ static const char *clause_call(Gen *g, int depth) {
 const char *expr(Gen *g, int depth) {
   if (depth <= 0 || g->leaves-- <= 0) {
     if (chance(g, 15))
-      return ONE_OF(g, "0.5", "1.5", "-0.75", "2", "0.1", "R", "C / 2", "1 / M", "extent(N)");
+      return ONE_OF(g, "0.5", "1.5", "-0.75", "2", "0.1", "R", "C / 2", "1 / M", "extent(N)",
+                    "0.0");
     return read_of(g, any_tensor(g, chance(g, 30)));
   }
   int clause = g->t->theme == TEXT_CLAUSES ? 25 : 5;

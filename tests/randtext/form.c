@@ -10,11 +10,17 @@ static const char *taken(Arena *a, StrBuf *s) {
   return text;
 }
 
+static bool is_input(const TextInput *in) { return in->bound || !in->given; }
+
+static const char *leaf_name(Arena *a, const TextInput *in) {
+  return is_input(in) ? arena_printf(a, "p_%s", in->name) : in->name;
+}
+
 const char *text_declared(Arena *a, const char *declared, const TextInput *in, int nin) {
   StrBuf s = {0};
   sb_printf(&s, "data text { source \"none\" }\n%s\n", declared);
   for (int i = 0; i < nin; i++)
-    if (!in[i].bound) sb_printf(&s, "param p_%s[%s] = 0\n", in[i].name, in[i].axes);
+    if (!in[i].bound) sb_printf(&s, "param %s[%s] = 0\n", leaf_name(a, &in[i]), in[i].axes);
   return taken(a, &s);
 }
 
@@ -22,6 +28,7 @@ const char *text_model(Arena *a, const TextInput *in, int nin, const TextResult 
   StrBuf s = {0};
   sb_puts(&s, "model it(");
   for (int i = 0; i < nin; i++) {
+    if (!is_input(&in[i])) continue;
     sb_printf(&s, "%s%s", i ? ", " : "", in[i].name);
     if (in[i].bound) sb_printf(&s, ": id<%s>", in[i].bound);
     sb_printf(&s, "[%s]", in[i].axes);
@@ -49,9 +56,11 @@ const char *text_tail(Arena *a, const TextInput *in, int nin, const TextResult *
     if (in[i].bound && in[i].given) sb_printf(&s, "p_%s%s\n  ", in[i].name, in[i].given);
   for (int i = 0; i < nout; i++) sb_printf(&s, "%sr_%s", i ? ", " : "", out[i].name);
   sb_puts(&s, " = it(");
-  for (int i = 0; i < nin; i++)
-    sb_printf(&s, "%s%s%s", i ? ", " : "", in[i].bound && !in[i].given ? "" : "p_",
-              in[i].bound && !in[i].given ? "x" : in[i].name);
+  for (int i = 0; i < nin; i++) {
+    if (!is_input(&in[i])) continue;
+    bool symbols = in[i].bound && !in[i].given;
+    sb_printf(&s, "%s%s", i ? ", " : "", symbols ? "x" : leaf_name(a, &in[i]));
+  }
   sb_puts(&s, ")\n  minimize 0.0");
   for (int i = 0; i < nout; i++) {
     if (!out[i].real) continue;
@@ -69,7 +78,7 @@ const char *text_tail(Arena *a, const TextInput *in, int nin, const TextResult *
     int rank = axes_in(in[i].axes);
     sb_puts(&s, " +\n    sum[");
     list_indices(&s, rank);
-    sb_printf(&s, "](0.5 * p_%s[", in[i].name);
+    sb_printf(&s, "](0.5 * %s[", leaf_name(a, &in[i]));
     list_indices(&s, rank);
     sb_puts(&s, "])");
   }

@@ -38,6 +38,7 @@ typedef struct Gen {
   int leaves;  /* that an expression may still have */
   int made[2]; /* extents that `made` takes; 0: there is no such op */
   bool called; /* it is */
+  bool sub;    /* so is the model `sub` */
 } Gen;
 
 #define ONE_OF(g, ...)    \
@@ -74,6 +75,8 @@ void product_statement(Gen *g);
 void block_statement(Gen *g);
 void made_statement(Gen *g); /* a call of `made`, where there is something to call it with */
 void truth_statement(Gen *g);
+void steep_statement(Gen *g);
+void pieces_statement(Gen *g);
 
 /* -- loop.c --------------------------------------------------------------------------- */
 void loop_statement(Gen *g);

@@ -30,7 +30,7 @@ void line(Gen *g, const char *text, bool opens, bool closes) {
 
 Tensor *add_tensor(Gen *g, const char *name, int rank, const int *extent, const int *dim) {
   if (g->ntensors == MOST_TENSORS) { /* the oldest that is no input makes room */
-    memmove(&g->tensor[4], &g->tensor[5], (MOST_TENSORS - 5) * sizeof(Tensor));
+    memmove(&g->tensor[5], &g->tensor[6], (MOST_TENSORS - 6) * sizeof(Tensor));
     g->ntensors--;
   }
   Tensor *t = &g->tensor[g->ntensors++];
@@ -146,4 +146,4 @@ const char *read_of_call(Gen *g) {
   return TEXT("%s[%s]", call, s);
 }
 
-const char *letter(Gen *g) { return TEXT("%c%d", "acdefghkqr"[below(g, 10)], g -> letters++); }
+const char *letter(Gen *g) { return TEXT("%c%d", "adefgr"[below(g, 6)], g -> letters++); }

@@ -23,6 +23,10 @@ static const char ops[] =
     "op row_mean(x[p,q]) -> y[p] { s[p] = x[p,k] / sqrt(q); y[p] = s[p] - max[q](x[p,q]) / q }\n"
     "op last_turn(x[...]) -> y[...] { h = x; for i in 2 { h[...] = sin(h[...]) - i * x[...] }; y = "
     "h }\n"
+    "op pieces(x[p,q]) -> y[p], z[q,p] {\n"
+    "  y[p] = x[p,0] * sum[q](x[p,q])\n"
+    "  z[q,p] = x[p,q] - y[p]\n"
+    "}\n"
     "block mix(x[p,q]) -> y[p,q] {\n"
     "  param w[q,p], s[q] = 0\n"
     "  y[p,q] = tanh(x[p,q] * w[q,p]) + s[q]\n"
@@ -53,6 +57,10 @@ static void one_statement(Gen *g) {
     symbol_statement(g);
   else if (chance(g, 8))
     truth_statement(g);
+  else if (chance(g, 8))
+    steep_statement(g);
+  else if (chance(g, 8))
+    pieces_statement(g);
   else
     statement(g, NULL, 0);
 }
@@ -70,6 +78,8 @@ static void inputs(Gen *g) {
     int extent[2] = {g->dim[dims[i][0]], g->dim[dims[i][1]]};
     add_tensor(g, names[i], rank[i], extent, dims[i])->exact = true;
   }
+  int extent[2] = {g->dim[0], g->dim[2]};
+  add_tensor(g, "common", 2, extent, (int[]){0, 2});
 }
 
 /* An op whose body is as random as the model's, over two names of its header. */
@@ -132,13 +142,14 @@ RandText randtext_new(Arena *a, uint64_t seed) {
       {"n", "M,N", NULL, NULL},
       {"v", "M", NULL, NULL},
       {"u", "N", NULL, NULL},
+      {"common", "M,P", NULL, "a parameter of all"},
       {"ids", "B,W", "V", NULL},
       {"j", "M", limits[limit], TEXT("[i in M] = x[0, i %% W] * %lld", (long long)steps[limit])}};
-  if (limit == 0) in[5].given = "[i in M] = x[0, i % W] % 2";
+  if (limit == 0) in[6].given = "[i in M] = x[0, i % W] % 2";
   TextResult out[] = {{"y", axes_text(g, y), y->rank, true},
                       {"z", axes_text(g, z), z->rank, true},
                       {"o", q ? axes_text(g, q) : "", q ? q->rank : 0, false}};
-  int nout = q ? 3 : 2, nin = 6;
+  int nout = q ? 3 : 2, nin = 7;
   line(g, TEXT("y = %s; z = %s%s%s", y->name, z->name, q ? "; o = " : "", q ? q->name : ""), false,
        false);
   t.lines.at[t.lines.n - 1].stays = true;
@@ -147,7 +158,10 @@ RandText randtext_new(Arena *a, uint64_t seed) {
                               1 + below(g, 2), g->window, g->dim[0], g->dim[1], g->dim[2], ops);
   t.head = text_declared(a, declared, in, nin);
   t.lines.at[model] =
-      (TextLine){.text = text_model(a, in, nin, out, nout), .depth = -1, .stays = true};
+      (TextLine){.text = TEXT("%s%s", g->sub ? "model sub(n[M,N]) -> y[M,N] { y = mix(n) }\n" : "",
+                              text_model(a, in, nin, out, nout)),
+                 .depth = -1,
+                 .stays = true};
   t.tail = text_tail(a, in, nin, out, nout);
   return t;
 }

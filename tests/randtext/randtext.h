@@ -47,7 +47,8 @@ void randtext_shrink(RandText *t, RandTextFails *fails, void *ctx);
 typedef struct TextInput {
   const char *name, *axes; /* "M,N" */
   const char *bound;       /* of id<bound>, or NULL: real numbers */
-  const char *given;       /* of integers: what the loss gives for it */
+  const char *given;       /* of integers: what the loss gives for it; of real numbers, if not
+                              NULL: it is a parameter that the model reads itself */
 } TextInput;
 typedef struct TextResult {
   const char *name, *axes;

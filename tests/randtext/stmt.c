@@ -162,6 +162,8 @@ void whole_statement(Gen *g) {
   if (chance(g, 25)) {
     e = TEXT("%s(%s)", ONE_OF(g, "fixed", "stop", "tripled", "silu"), a->name);
     if (!a->rank) e = TEXT("fixed(%s)", a->name);
+    if (a->rank && chance(g, 30)) e = TEXT("left_only(%s, 0.7)", a->name);
+    if (a->rank && chance(g, 20)) e = TEXT("left_only(0.7, %s)", a->name);
   } else if (a->rank == 2 && chance(g, 30)) {
     e = TEXT("tr(%s)", a->name);
     int extent[2] = {a->extent[1], a->extent[0]}, dim[2] = {a->dim[1], a->dim[0]};
@@ -179,6 +181,35 @@ void whole_statement(Gen *g) {
   }
   line(g, TEXT("%s = %s", name, e), false, false);
   add_tensor(g, name, a->rank, a->extent, a->dim);
+}
+
+/* What is steep or no number where it is not taken. */
+void steep_statement(Gen *g) {
+  const char *name = TEXT("t%d", ++g->names), *x = ONE_OF(g, "v[a]", "m[a,0]", "n[a, N - 1]");
+  g->nvars = 0;
+  g->var[g->nvars++] = (Var){"a", g->dim[0], true, true};
+  const char *f =
+      ONE_OF(g, "sqrt(%s)", "log(%s)", "rsqrt(%s)", "1 / (%s)", "pow(%s, 0.5)", "pow(%s, -1.5)");
+  line(g,
+       TEXT("s%s[a in M] = %.*s%s%s", name, (int)strcspn(f, "%"), f, TEXT("max(%s, 0.0)", x),
+            f + strcspn(f, "%") + 2),
+       false, false);
+  line(g, TEXT("%s[a in M] = %s > 0.05 ? s%s[a] * %s : %s", name, x, name, expr(g, 1), expr(g, 1)),
+       false, false);
+  add_tensor(g, name, 1, &g->dim[0], NULL);
+  g->nvars = 0;
+}
+
+/* Two results of one call. */
+void pieces_statement(Gen *g) {
+  const Tensor *t = any_tensor(g, false);
+  if (t->rank != 2) return;
+  int first = ++g->names, second = ++g->names, turned[2] = {t->extent[1], t->extent[0]},
+      dims[2] = {t->dim[1], t->dim[0]};
+  Tensor from = *t;
+  line(g, TEXT("t%d, t%d = pieces(%s)", first, second, t->name), false, false);
+  add_tensor(g, TEXT("t%d", first), 1, from.extent, from.dim);
+  add_tensor(g, TEXT("t%d", second), 2, turned, dims);
 }
 
 void made_statement(Gen *g) {
@@ -239,7 +270,11 @@ void block_statement(Gen *g) {
   int rank = t->rank, extent[MOST_AXES];
   if (t->exact || t->whole || rank == 0) return;
   memcpy(extent, t->extent, sizeof extent);
-  if (chance(g, 30)) {
+  if (chance(g, 15)) { /* a model has the same parameters in each call */
+    g->sub = true;
+    line(g, TEXT("%s[a in M, b in N] = sub(n)[a,b] - 0.5 * sub(sub(n))[a,b]", name), false, false);
+    rank = 2, extent[0] = g->dim[0], extent[1] = g->dim[1];
+  } else if (chance(g, 30)) {
     line(g, TEXT("%s = linear(%s, 3)", name, t->name), false, false);
     extent[rank - 1] = 3;
   } else if (rank == 2 && chance(g, 50)) { /* its parameters are stacked twice */
