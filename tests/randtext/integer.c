@@ -26,6 +26,16 @@ static const char *whole_leaf(Gen *g) {
 
 static const char *whole(Gen *g, int depth) {
   if (depth <= 0) return whole_leaf(g);
+  if (chance(g, 10) && g->nvars + 1 < MOST_VARS) {
+    const char *k = letter(g), *red = ONE_OF(g, "sum", "prod", "max", "min"), *e;
+    g->var[g->nvars++] = (Var){k, 2, true, true};
+    e = whole(g, depth - 1);
+    g->nvars--;
+    return TEXT("%s[%s in 2](%s)", red, k, chance(g, 50) ? TEXT("(%s) %% 46341", e) : e);
+  }
+  if (chance(g, 8))
+    return TEXT("int(%s * stop(%s))", ONE_OF(g, "8", "1e4", "3e9"),
+                read_of(g, any_tensor(g, true)));
   const char *x = whole(g, depth - 1), *y = whole(g, chance(g, 50) ? depth - 1 : 0);
   switch (below(g, 12)) {
   case 0:
@@ -105,16 +115,18 @@ void counting_statement(Gen *g) {
        true, false);
   g->depth++;
   g->var[g->nvars++] = (Var){i, 1, false, false};
+  const char *was = TEXT("%s%s", c, a), *by = ONE_OF(g, "3", "5", "46341", "1103515245", "-7");
   line(g,
-       TEXT("%s%s = (%s %% 1000 * %d + %s) %% %d", c, each ? "[a in M]" : "", TEXT("%s%s", c, a),
-            3 + below(g, 5), ONE_OF(g, i, "2", "j[0] % 3", "-1"), 2 + below(g, 9)),
+       TEXT("%s%s = (%s%s * %s + %s) %% %s", c, each ? "[a in M]" : "", was,
+            chance(g, 50) ? " % 1000" : "", by, ONE_OF(g, i, "2", "j[0] % 3", "-1"),
+            ONE_OF(g, "5", "11", "2147483647", "2147483648", "-9", "65537")),
        false, false);
   g->depth--;
   line(g, "}", false, true);
   for (int k = 0; k < t->rank; k++)
     s = TEXT("%s%smin(max(%s%s, 0), %d)", s, k ? ", " : "[", c, a, t->extent[k] - 1);
   line(g,
-       TEXT("%s%s = %s%s%s * real(%s%s)", name, each ? "[a in M]" : "", t->name, s,
+       TEXT("%s%s = %s%s%s * (0.1 * (%s%s %% 13))", name, each ? "[a in M]" : "", t->name, s,
             t->rank ? "]" : "", c, a),
        false, false);
   g->nvars = 0;
