@@ -38,22 +38,41 @@ static void find_carried(Lowering *l, Scope *s, const AStmts *body, const AStmt 
   }
 }
 
+/* Does the reducer e make an index of that name, which then is none of the loop's? */
+static bool hides(const AExpr *e, const char *var) {
+  for (int i = 0; e->kind == A_REDUCE && i < e->items.n; i++) {
+    const AExpr *x = e->items.at[i].expr;
+    if (x && x->kind == A_BINARY) x = x->a;
+    if (e->items.at[i].var == var || (x && x->kind == A_NAME && x->name == var)) return true;
+  }
+  return false;
+}
+
+/* The extent of the axis that the read e indexes with `var` alone, or -1. */
+static int64_t indexed_with(Lowering *l, Scope *s, const AExpr *e, const char *var) {
+  Binding *b = e->kind == A_INDEX && e->a->kind == A_NAME ? scope_find(s, e->a->name) : NULL;
+  Value *v = b ? binding_value(l, b) : NULL;
+  if (!v || v->kind != V_TENSOR) return -1;
+  int more = 0; /* axes than items, once `...` is passed */
+  for (int i = 0; i < e->items.n; i++) {
+    const AExpr *x = e->items.at[i].expr;
+    if (e->items.at[i].ellipsis) more = v->rank - e->items.n;
+    if (x && x->kind == A_NAME && x->name == var && i + more >= 0 && i + more < v->rank)
+      return v->axis[i + more].extent;
+  }
+  return -1;
+}
+
 /* Where does the body use `var` bare, so that an axis says how far it runs? */
 static int64_t range_from_use(Lowering *l, Scope *s, const AExpr *e, const char *var) {
-  if (!e) return -1;
-  int64_t n = -1;
-  if (e->kind == A_INDEX) {
-    Binding *b = e->a->kind == A_NAME ? scope_find(s, e->a->name) : NULL;
-    Value *v = b ? binding_value(l, b) : NULL;
-    if (v && v->kind == V_TENSOR && v->rank == e->items.n)
-      for (int i = 0; i < e->items.n; i++)
-        if (e->items.at[i].expr && e->items.at[i].expr->kind == A_NAME &&
-            e->items.at[i].expr->name == var)
-          return v->axis[i].extent;
-    for (int i = 0; i < e->items.n && n < 0; i++)
-      n = range_from_use(l, s, e->items.at[i].expr, var);
+  if (!e || hides(e, var)) return -1;
+  int64_t n = indexed_with(l, s, e, var);
+  for (int i = 0; i < e->items.n && n < 0; i++) {
+    n = range_from_use(l, s, e->items.at[i].expr, var);
+    if (n < 0) n = range_from_use(l, s, e->items.at[i].other, var);
   }
   for (int i = 0; i < e->args.n && n < 0; i++) n = range_from_use(l, s, e->args.at[i].value, var);
+  if (n < 0) n = range_from_use(l, s, e->guard, var);
   if (n < 0) n = range_from_use(l, s, e->a, var);
   if (n < 0) n = range_from_use(l, s, e->b, var);
   if (n < 0) n = range_from_use(l, s, e->c, var);
@@ -63,8 +82,9 @@ static int64_t range_from_use(Lowering *l, Scope *s, const AExpr *e, const char 
 static int64_t range_from_body(Lowering *l, Scope *s, const AStmts *body, const char *var) {
   int64_t n = -1;
   for (int i = 0; i < body->n && n < 0; i++) {
-    if (body->at[i]->value) n = range_from_use(l, s, body->at[i]->value, var);
-    if (n < 0) n = range_from_body(l, s, &body->at[i]->body, var);
+    const AStmt *st = body->at[i];
+    if (st->value) n = range_from_use(l, s, st->value, var);
+    if (n < 0 && st->var != var) n = range_from_body(l, s, &st->body, var);
   }
   return n;
 }

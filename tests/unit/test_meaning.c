@@ -82,6 +82,27 @@ static const Case cases[] = {
      "model it(x[1,P,T]) -> y[T,1,P] { y = f(x) }",
      6,
      {1, 4, 3, 9, 6, 15}},
+    {"loop_over_the_axis_behind_dots",
+     "dim P = 2, T = 3\n"
+     "op f(x[...,t]) -> y[...,t] {\n"
+     "  scan t carry h[...] = 0.0 { h[...] = h[...] + x[...,t] } emit y[...,t] = h[...] }\n"
+     "model it(x[1,P,T]) -> y[1,P,T] { y = f(x) }",
+     6,
+     {1, 3, 6, 4, 9, 15}},
+    {"loop_beside_an_index_of_its_name", /* four turns: 1 + 2 + 3 + 4, and 3 in each */
+     "model it(x[2], z[4]) -> y[1] {\n"
+     "  h[a in 1] = 0.0\n"
+     "  scan t { h[a] = sum[t](x[t]) + z[t] + h[a] }\n"
+     "  y = h }",
+     1,
+     {22}},
+    {"loop_in_a_loop_of_its_name", /* in each of two turns: 3 of the inner loop, and z */
+     "model it(x[3], z[2]) -> y[1] {\n"
+     "  h[a in 1] = 0.0\n"
+     "  scan t { scan t { h[a] = h[a] + 0 * x[t] + 1 }; h[a] = h[a] + z[t] }\n"
+     "  y = h }",
+     1,
+     {9}},
     /* p[d in 4] = softmax[d](x[d]): e^-3, e^-2, e^-1, 1 over their sum, 1.55300180 */
     {"range_of_the_left_in_softmax",
      "model it(x[6]) -> p[4] { p[d in 4] = softmax[d](x[d]) }",
