@@ -48,45 +48,64 @@ static bool hides(const AExpr *e, const char *var) {
   return false;
 }
 
-/* The extent of the axis that the read e indexes with `var` alone, or -1. */
-static int64_t indexed_with(Lowering *l, Scope *s, const AExpr *e, const char *var) {
+/* What the axes say that the loop's index indexes alone. */
+typedef struct LoopUse {
+  const char *var;
+  int64_t extent; /* -1: none so far */
+  Span at;        /* of the first */
+  bool wrong;     /* they differ, which is reported */
+} LoopUse;
+
+static void another_use(Lowering *l, LoopUse *u, int64_t extent, Span at) {
+  if (u->extent < 0) {
+    u->extent = extent;
+    u->at = at;
+  }
+  if (u->extent == extent || u->wrong) return;
+  Diag *x = lower_error(l, 204, at, "the loop's index '%s' has two extents: %lld and %lld", u->var,
+                        (long long)u->extent, (long long)extent);
+  diag_label(l->d, x, u->at, "%lld", (long long)u->extent);
+  diag_label(l->d, x, at, "%lld", (long long)extent);
+  diag_hint(l->d, x, "write how far it runs: scan %s in %lld", u->var,
+            (long long)min_of(u->extent, extent));
+  u->wrong = true;
+}
+
+/* The axis that the read e indexes with it alone. */
+static void indexed_with(Lowering *l, Scope *s, const AExpr *e, LoopUse *u) {
   Binding *b = e->kind == A_INDEX && e->a->kind == A_NAME ? scope_find(s, e->a->name) : NULL;
   Value *v = b ? binding_value(l, b) : NULL;
-  if (!v || v->kind != V_TENSOR) return -1;
+  if (!v || v->kind != V_TENSOR) return;
   int more = 0; /* axes than items, once `...` is passed */
   for (int i = 0; i < e->items.n; i++) {
     const AExpr *x = e->items.at[i].expr;
     if (e->items.at[i].ellipsis) more = v->rank - e->items.n;
-    if (x && x->kind == A_NAME && x->name == var && i + more >= 0 && i + more < v->rank)
-      return v->axis[i + more].extent;
+    if (!x || x->kind != A_NAME || x->name != u->var || e->items.at[i].other) continue;
+    if (i + more >= 0 && i + more < v->rank) another_use(l, u, v->axis[i + more].extent, x->span);
   }
-  return -1;
 }
 
-/* Where does the body use `var` bare, so that an axis says how far it runs? */
-static int64_t range_from_use(Lowering *l, Scope *s, const AExpr *e, const char *var) {
-  if (!e || hides(e, var)) return -1;
-  int64_t n = indexed_with(l, s, e, var);
-  for (int i = 0; i < e->items.n && n < 0; i++) {
-    n = range_from_use(l, s, e->items.at[i].expr, var);
-    if (n < 0) n = range_from_use(l, s, e->items.at[i].other, var);
+/* Where does e use it bare, so that an axis says how far it runs? */
+static void range_from_use(Lowering *l, Scope *s, const AExpr *e, LoopUse *u) {
+  if (!e || hides(e, u->var)) return;
+  indexed_with(l, s, e, u);
+  for (int i = 0; i < e->items.n; i++) {
+    range_from_use(l, s, e->items.at[i].expr, u);
+    range_from_use(l, s, e->items.at[i].other, u);
   }
-  for (int i = 0; i < e->args.n && n < 0; i++) n = range_from_use(l, s, e->args.at[i].value, var);
-  if (n < 0) n = range_from_use(l, s, e->guard, var);
-  if (n < 0) n = range_from_use(l, s, e->a, var);
-  if (n < 0) n = range_from_use(l, s, e->b, var);
-  if (n < 0) n = range_from_use(l, s, e->c, var);
-  return n;
+  for (int i = 0; i < e->args.n; i++) range_from_use(l, s, e->args.at[i].value, u);
+  range_from_use(l, s, e->guard, u);
+  range_from_use(l, s, e->a, u);
+  range_from_use(l, s, e->b, u);
+  range_from_use(l, s, e->c, u);
 }
 
-static int64_t range_from_body(Lowering *l, Scope *s, const AStmts *body, const char *var) {
-  int64_t n = -1;
-  for (int i = 0; i < body->n && n < 0; i++) {
+static void range_from_body(Lowering *l, Scope *s, const AStmts *body, LoopUse *u) {
+  for (int i = 0; i < body->n; i++) {
     const AStmt *st = body->at[i];
-    if (st->value) n = range_from_use(l, s, st->value, var);
-    if (n < 0 && st->var != var) n = range_from_body(l, s, &st->body, var);
+    if (st->value) range_from_use(l, s, st->value, u);
+    if (st->var != u->var) range_from_body(l, s, &st->body, u);
   }
-  return n;
 }
 
 /* count, first value and direction of a loop */
@@ -95,8 +114,10 @@ static bool loop_range(Lowering *l, Scope *s, const AStmt *st, int64_t *count, i
   *first = 0;
   *reverse = false;
   if (!st->has_range) {
-    *count = range_from_body(l, s, &st->body, st->var);
-    if (*count > 0) return true;
+    LoopUse u = {.var = st->var, .extent = -1};
+    range_from_body(l, s, &st->body, &u);
+    *count = u.extent;
+    if (*count > 0) return !u.wrong;
     Diag *x = lower_error(l, 202, st->var_span.line ? st->var_span : st->span,
                           "nothing says how far '%s' runs", st->var);
     diag_hint(l->d, x, "write its range: %s %s in 8, with a number or a dim",

@@ -54,31 +54,47 @@ static void forget(Gen *g, int depth) {
 
 static void loop_body(Gen *g, Tensor t, Var *loops, int nloops);
 
+/* A read that has `i` bare at some axis, which says how often the loop runs. */
+static const char *whole_axis(Gen *g, const char *i, int *turns) {
+  const Tensor *t = any_tensor(g, false);
+  const char *s = "";
+  if (t->rank == 0) return NULL;
+  int axis = below(g, t->rank);
+  *turns = t->extent[axis];
+  for (int k = 0; k < t->rank; k++)
+    s = TEXT("%s%s%s", s, k ? ", " : "", k == axis ? i : TEXT("%d", below(g, t->extent[k])));
+  return TEXT("%s[%s]", t->name, s);
+}
+
 static void loop(Gen *g, const Tensor *given, Var *loops, int nloops) {
   int turns = 1 + below(g, 3);
   const char *i = TEXT("i%d", ++g->names);
   Tensor t = *given;
-  const char *word = ONE_OF(g, "for", "scan"), *range = TEXT("%d", turns);
-  if (chance(g, 15)) range = TEXT("%d .. 0", turns - 1);
+  const char *over = chance(g, 15) ? whole_axis(g, i, &turns) : NULL; /* a read says the range */
+  const char *word = over ? "scan" : ONE_OF(g, "for", "scan"), *range = TEXT("%d", turns);
+  if (chance(g, 15) && !over) range = TEXT("%d .. 0", turns - 1);
   bool emits = t.rank > 0 && t.rank < MOST_AXES && chance(g, 40);
-  if (!emits && chance(g, 15)) range = ONE_OF(g, "2 .. 1", "1 : 3", "0 .. 1"), turns = 3;
+  if (!emits && !over && chance(g, 15)) range = ONE_OF(g, "2 .. 1", "1 : 3", "0 .. 1"), turns = 3;
   if (nloops == 0 && chance(g, 30)) {
     static const char *const open[] = {"", "[a]", "[a,b]", "[a,b,c]"};
     const char *name = TEXT("h%d", ++g->names);
     const char *from =
         t.rank == 2 && t.extent[0] == t.extent[1] && chance(g, 50) ? "[b,a]" : open[t.rank];
     line(g,
-         TEXT("%s %s in %s carry %s%s = %s%s {", word, i, range, name, open[t.rank], t.name, from),
+         TEXT("%s %s%s carry %s%s = %s%s {", word, i, over ? "" : TEXT(" in %s", range), name,
+              open[t.rank], t.name, from),
          true, false);
     t.name = name;
     for (int k = 0; k < t.rank; k++) t.dim[k] = -1;
-    Tensor *made = add_tensor(g, name, t.rank, t.extent, t.dim);
-    (void)made;
+    add_tensor(g, name, t.rank, t.extent, t.dim);
   } else {
-    line(g, TEXT("%s %s in %s {", word, i, range), true, false);
+    line(g, TEXT("%s %s%s {", word, i, over ? "" : TEXT(" in %s", range)), true, false);
   }
   loops[nloops] = (Var){i, turns, false, false};
   g->depth++;
+  if (over) {
+    line(g, TEXT("o%s[a in 2] = sum[%s](v[%s]) * %s", i, i, i, over), false, false);
+  }
   loop_body(g, t, loops, nloops + 1);
   g->depth--;
   forget(g, g->depth);

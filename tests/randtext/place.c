@@ -56,7 +56,7 @@ const char *symbol(Gen *g) {
   const char *b = "0", *w = TEXT("%d", below(g, g->window));
   for (int i = 0; i < g->nvars; i++)
     if (chance(g, 40))
-      w = g->var[i].extent <= g->window && !g->var[i].index ? TEXT("%s", g->var[i].name)
+      w = g->var[i].extent <= g->window && !g->var[i].index ? TEXT("%s + 0", g->var[i].name)
                                                             : TEXT("%s %% W", g->var[i].name);
   if (chance(g, 30)) b = "B - 1";
   return TEXT("ids[%s, %s]", b, w);
