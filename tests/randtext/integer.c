@@ -34,7 +34,7 @@ static const char *whole(Gen *g, int depth) {
     return TEXT("%s[%s in 2](%s)", red, k, chance(g, 50) ? TEXT("(%s) %% 46341", e) : e);
   }
   if (chance(g, 8))
-    return TEXT("int(%s * stop(%s))", ONE_OF(g, "8", "1e4", "3e9"),
+    return TEXT("int(%s * stop(%s))", ONE_OF(g, "8.0", "16384.0", "4294967296.0"),
                 read_of(g, any_tensor(g, true)));
   const char *x = whole(g, depth - 1), *y = whole(g, chance(g, 50) ? depth - 1 : 0);
   switch (below(g, 12)) {

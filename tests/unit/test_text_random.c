@@ -17,7 +17,7 @@
 
 #include <unistd.h>
 
-enum { BATCH = 24, CODES = 1000 };
+enum { BATCH = 60, CODES = 1000 };
 
 typedef struct Counts {
   int same[TEXT_THEMES], refused[TEXT_THEMES], uncovered, failed, compiled;
@@ -115,7 +115,7 @@ int main(int argc, char **argv) {
   const char *longer = getenv("TDC_TEST_LONG");
   int count = argc > 1 ? atoi(argv[1]) : longer && *longer == '1' ? 20000 : 1200;
   uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-  int kernels = argc > 3 ? atoi(argv[3]) : count == 1 ? 1 : 12;
+  int kernels = argc > 3 ? atoi(argv[3]) : count == 1 ? 1 : 10;
   Counts n = {0};
   signal(SIGABRT, say_running);
   for (int at = 0, batch = 0; at < count && n.failed < 5; at += BATCH, batch++)
