@@ -207,7 +207,8 @@ static Value of_numbers(Context *c, const AExpr *e, bool brackets) {
   Number x[8];
   int n = e->args.n;
   if (n < 1 || n > 8) UNCOVERED(c->in, e->span, "so many arguments");
-  for (int i = 0; i < n; i++) v[i] = eval(c, e->args.at[i].value, brackets);
+  bool floors = brackets && strcmp(e->a->name, "int") != 0;
+  for (int i = 0; i < n; i++) v[i] = eval(c, e->args.at[i].value, floors);
   out = widest(c->in, v, n, e->span);
   out.known = true;
   for (int i = 0; i < n; i++) out.known = out.known && v[i].known;

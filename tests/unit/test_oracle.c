@@ -64,7 +64,12 @@ static const Case cases[] = {
      "k[a] % -3 }",
      INTERP_OK,
      4,
-     {2, 3.5, 5, 3.5}}, /* 1 + 0 + 1 - 0, 1 + 0.5 + 0 + 2, 2 + 1 + 1 + 1, 2 + 1.5 + 0 - 0 */
+     {2, 3.5, 5, 3.5}},         /* 1 + 0 + 1 - 0, 1 + 0.5 + 0 + 2, 2 + 1 + 1 + 1, 2 + 1.5 + 0 - 0 */
+    {"division_in_an_argument", /* rounds down as well, but in int's: 0, 0, 1, 1 and a itself */
+     "model it(x[4]) -> y[4] { y[a in 4] = x[min(a / 2, 3)] + 10 * x[int(2 * (a / 2))] }",
+     INTERP_OK,
+     4,
+     {11, 21, 32, 42}},
     {"read_outside_has_another_value",
      "model it(x[3]) -> y[3] { y[a in 3] = x[a + 1 else -7] }",
      INTERP_OK,
@@ -221,6 +226,7 @@ static const LibraryCall calls[] = {
     {"lstm", "x[A,L,E] h[A,K] s[A,K] w[4,E,K] u[4,K,K] c[4,K]", "y[A,L,K]",
      "y = lstm(x, h, s, w, u, c)"},
     {"cross_entropy", "x[B,W,V] ids", "y[B,W]", "y = cross_entropy(x, ids)"},
+    {"tempered", "x[A,E] z[A,E]", "y[A,E] w[A,E]", "y = tempered(x, 0.7); w = tempered(z, 0)"},
     {"squared_error", "x[A,E] z[A,E]", "y[A,E]", "y = squared_error(x, z)"},
     {"kl_normal", "x[A,E] z[A,E]", "y[A,E]", "y = kl_normal(x, z)"},
 };
