@@ -165,9 +165,8 @@ $(B)/tests/test_language $(B)/tests/test_mutations $(B)/tests/test_diagnostics: 
 $(B)/tests/test_hints: $(B)/tests/sources.o
 ON_MODELS = grad_text narrow target traffic meaning numbers draws
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
-SANDBOXED = api checkpoint cli data door memory output recompute reference terminal
-SANDBOXED = api checkpoint cli data device memory output recompute reference
-SANDBOXED = api checkpoint cli cuda_train data device memory output recompute reference
+SANDBOXED = api checkpoint cli cuda_train data device door memory output recompute reference \
+            terminal
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 COMPILED = backend backend_random chain prims target dialect numbers oracle text_random
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
