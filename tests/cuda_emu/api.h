@@ -98,6 +98,7 @@ enum { CU_STREAM_CAPTURE_MODE_GLOBAL = 0, CU_STREAM_CAPTURE_MODE_RELAXED = 2 };
 
 EMU_API CUresult cuInit(unsigned flags);
 EMU_API CUresult cuDriverGetVersion(int *version);
+EMU_API CUresult cuGetExportTable(const void **table, const void *id);
 EMU_API CUresult cuGetErrorName(CUresult code, const char **name);
 EMU_API CUresult cuGetErrorString(CUresult code, const char **text);
 EMU_API CUresult cuDeviceGetCount(int *count);

@@ -115,6 +115,13 @@ CUresult cuInit(unsigned flags) {
   return CUDA_SUCCESS;
 }
 
+/* NVRTC looks here when a driver is loaded beside it, and takes a no. */
+CUresult cuGetExportTable(const void **table, const void *id) {
+  (void)id;
+  if (table != NULL) *table = NULL;
+  return CUDA_ERROR_NOT_FOUND;
+}
+
 CUresult cuDriverGetVersion(int *version) {
   ENTER(NOTHING);
   if (version == NULL) return CUDA_ERROR_INVALID_VALUE;

@@ -461,6 +461,30 @@ static void test_nvrtc_itself(void **state) {
   free(group);
 }
 
+/* Compiled by NVIDIA's and given to the emulated driver, which has no use for it. */
+static void test_strange_code(void **state) {
+  TdError err = {0};
+  char path[4200], link[4300];
+  StrBuf only = {0};
+  snprintf(link, sizeof link, "%s/libcuda.so.1", (char *)*state);
+  snprintf(path, sizeof path, "%s/libcuda.so.1", emulator);
+  assert_int_equal(symlink(path, link), 0);
+  sb_printf(&only, "%s", (char *)*state);
+  unsetenv("TDC_CUDA_LIBRARIES");
+  Nvrtc n;
+  if (!cuda_nvrtc_open(&n, NULL, &err)) {
+    printf("SKIP: NVRTC is not installed\n");
+    skip();
+  }
+  setenv("TDC_CUDA_LIBRARIES", only.s, 1);
+  sb_free(&only);
+  assert_null(open_session(*state, NULL, &err));
+  assert_int_equal(err.status, TD_NO_TOOL);
+  assert_non_null(strstr(err.message, "does not load "));
+  assert_non_null(strstr(err.message, "compiled by NVRTC 1"));
+  unlink(link);
+}
+
 static void test_architectures(void **state) {
   (void)state;
   static const struct {
@@ -695,9 +719,9 @@ int main(int argc, char **argv) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, enter, leave)
   const struct CMUnitTest tests[] = {
       TEST(test_faults), /* first: nothing is open yet in this process, which forks */
-      TEST(test_nvrtc_itself), TEST(test_runs),    TEST(test_behind), TEST(test_memory),
-      TEST(test_no_memory),    TEST(test_cache),   TEST(test_log),    TEST(test_architectures),
-      TEST(test_wrong_kernel), TEST(test_stopped), TEST(test_limits), TEST(test_graph_is_used),
-      TEST(test_late_failure), TEST(test_no_gpu)};
+      TEST(test_nvrtc_itself),  TEST(test_strange_code), TEST(test_runs),    TEST(test_behind),
+      TEST(test_memory),        TEST(test_no_memory),    TEST(test_cache),   TEST(test_log),
+      TEST(test_architectures), TEST(test_wrong_kernel), TEST(test_stopped), TEST(test_limits),
+      TEST(test_graph_is_used), TEST(test_late_failure), TEST(test_no_gpu)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
