@@ -171,9 +171,9 @@ typedef struct UnitOptions {
   const char *dump_pass;    /* --dump=PASS: the IR after that pass goes to dump */
   StrBuf *dump;
   const char *target; /* a name of backend_target; NULL: "cpu" */
-  const char *act; /* "f32" or "bf16" instead of what `precision` says; NULL: that */
-  int64_t memory;  /* bytes that program and text may take, with so many threads; 0: no limit */
-  bool no_text;    /* the program is for elsewhere: its text does not count */
+  const char *act;    /* "f32" or "bf16" instead of what `precision` says; NULL: that */
+  int64_t memory;     /* bytes that program and text may take, with so many threads; 0: no limit */
+  bool no_text;       /* the program is for elsewhere: its text does not count */
   int threads;
   uint32_t disable; /* bit k: backend option k off (tests) */
   /* reads another source file for `use "path"`; NULL: use is an error. Text in the arena. */
