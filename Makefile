@@ -26,7 +26,8 @@ PLAN     = plan core contract group chain chain_parts chain_build rows own layou
 EMIT     = dialect scope storage read value place loop kernels
 CPU      = target operands pack shape rows scatter contraction chain chain_shape chain_tiles \
            gemm_write gemm_blocks gemm_emit gemm_function gemm_pack gemm_narrow standalone dialect
-CUDA     = target shape rows reduce scatter product product_fma product_mma dialect file
+CUDA     = target shape rows reduce scatter contraction product product_fma product_mma dialect \
+           file
 COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=lower/%) \
            $(GRAD:%=grad/%) $(PASSES:%=passes/%) $(EVAL:%=eval/%) $(CHECK:%=check/%) \
            $(PLAN:%=plan/%) $(EMIT:%=emit/%) $(CPU:%=cpu/%) $(CUDA:%=cuda/%)

@@ -63,7 +63,7 @@ typedef struct CudaScatter {
 CudaScatter cuda_scatter(const Node *n);
 void cuda_shape(Plan *p, Group *g);
 
-/* -- rows.c, scatter.c, product.c: the writers ------------------------------------ */
+/* -- rows.c, scatter.c, contraction.c: the writers ------------------------------------ */
 void cuda_emit_rows(Plan *p, Group *g, TdKernel *k, const char **note);
 void cuda_emit_scatter(Plan *p, Group *g, TdKernel *k);
 void cuda_emit_product(Plan *p, Group *g, TdKernel *k, const char **note);

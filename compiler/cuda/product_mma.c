@@ -240,7 +240,8 @@ static void print_results(ProductWriter *w, StrBuf *out) {
   sb_printf(out, "const %s m = row0 + half * %d + row, n = column0 + column;\n",
             emit_var_type(&w->em), rows);
   sb_printf(out,
-            "if (m < %lld && n < %lld) {\nconst float total = stage[row * %d + column];\n%s}\n",
+            "if (m < %lld && n < %lld) {\nconst float total = "
+            "stage[row * %d + column];\n%s}\n",
             (long long)w->c->extent[GEMM_M], (long long)w->c->extent[GEMM_N], pitch, results);
   sb_puts(out, "}\ntd_barrier();\n}\n");
 }

@@ -72,8 +72,8 @@ typedef struct Emit {
   int64_t extent[IR_MAX_VARS];
   int var_level[IR_MAX_VARS];
   bool short_vars; /* they are declared in 32 bits */
-  int row_level;  /* where values computed by this kernel begin to exist */
-  bool in_bounds; /* reads need no checks */
+  int row_level;   /* where values computed by this kernel begin to exist */
+  bool in_bounds;  /* reads need no checks */
   EmitRun run;
   VEC(EmitPointer) pointers;
   VEC(EmitLocal) locals;
