@@ -217,7 +217,7 @@ static void print_sums(ProductWriter *w, const Side *a, const Side *b, StrBuf *o
   sb_puts(out, "}\ntd_barrier();\n}\n");
 }
 
-/* ---- the results ------------------------------------------------------------------------------ */
+/* ---- the results ----------------------------------------------------------------------------- */
 
 static void print_results(ProductWriter *w, StrBuf *out) {
   const CudaTile *t = &w->tile;
