@@ -204,12 +204,12 @@ $(B)/guarded/tdc: $(CLI_OBJ) $(B)/tests/guarded.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) $(GUARDED_LDFLAGS) -o $@ $^ $(LIBS)
 
 # The emulated device: libraries that stand in for CUDA's (tests/cuda_emu/README.md).
-EMU_NVRTC  = nvrtc scan head head_text fault
+EMU_NVRTC  = nvrtc scan ptx head head_text fault
 EMU_LT     = lt product fault
 EMU_DRIVER = report fault fiber engine warp shadow line banks memory signals queue graph \
              driver transfer module head head_text
 E          = $(B)/tests/cuda_emu
-EMULATED   = $(E)/libcuda.so.1 $(E)/libnvrtc.so.13 $(E)/libcublasLt.so.13
+EMULATED   = $(E)/libcuda.so.1 $(E)/libnvrtc.so.13 $(E)/libcublasLt.so.13 $(E)/ptx_of
 SHARED     = $(CC) $(CFLAGS) -shared -Wl,-z,defs -Wl,-soname,$(@F) -o $@
 
 $(B)/tests/test_cuda $(B)/tests/test_cuda_product $(B)/tests/test_device \
@@ -229,6 +229,9 @@ $(E)/libnvrtc.so.13: $(EMU_NVRTC:%=$(E)/%.o)
 	$(SHARED) $^ -ldl
 $(E)/libcublasLt.so.13: $(EMU_LT:%=$(E)/%.o) $(E)/libcuda.so.1
 	$(SHARED) -Wl,-rpath,'$$ORIGIN' $^ -lm
+
+$(E)/ptx_of: $(E)/real.o
+	$(CC) $(CFLAGS) -o $@ $^ -ldl
 
 ON_EMULATED = cuda_emu cuda_emu_host cuda_emu_lt
 $(ON_EMULATED:%=$(B)/tests/test_%): $(E)/loaded.o | $(EMULATED)

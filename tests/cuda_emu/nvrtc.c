@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "tests/cuda_emu/emu.h"
+#include "tests/cuda_emu/ptx.h"
 #include "tests/cuda_emu/scan.h"
 
 extern char **environ;
@@ -34,6 +35,7 @@ struct EmuCompilation {
   } while (0)
 
 static bool checked(void) { return setting("TDC_EMU_CHECK", 0) != 0; }
+static bool by_ptx(void) { return setting("TDC_EMU_PTX", 0) != 0; }
 
 const char *nvrtcGetErrorString(nvrtcResult code) {
   switch (code) {
@@ -49,12 +51,12 @@ const char *nvrtcGetErrorString(nvrtcResult code) {
   return "NVRTC_ERROR unknown";
 }
 
-/* The minor number tells kernels with checks from those without: caches keep them apart. */
+/* The minor number tells how kernels are made here: caches keep them apart. */
 nvrtcResult nvrtcVersion(int *major, int *minor) {
   FAIL_ON_DEMAND();
   if (major == NULL || minor == NULL) return NVRTC_ERROR_INVALID_INPUT;
   *major = 13;
-  *minor = checked() ? 1 : 0;
+  *minor = checked() + 2 * by_ptx();
   return NVRTC_SUCCESS;
 }
 
@@ -195,22 +197,49 @@ static char *as_nvrtc(const char *said) {
   return text;
 }
 
-static bool write_unit(const char *path, nvrtcProgram p, const char *table) {
+static bool write_unit(const char *path, nvrtcProgram p, const char *source, const char *table) {
   FILE *f = fopen(path, "w");
   if (f == NULL) return false;
   fprintf(f, "#line 1 \"head.h\"\n%s\n#line 1 \"%s\"\n%s\n#line 1 \"table\"\n%s", head_text(),
-          p->name, p->source, table);
+          p->name, source, table);
   return fclose(f) == 0;
 }
 
-/* The driver's library, beside this one: modules call it. */
-static void driver_path(char *path, size_t room) {
+/* What lies beside this library. */
+static void beside(const char *name, char *path, size_t room) {
   Dl_info info;
   *path = '\0';
   if (dladdr(archs, &info) == 0) return;
   const char *slash = strrchr(info.dli_fname, '/');
   int folder = slash != NULL ? (int)(slash - info.dli_fname) : 1;
-  snprintf(path, room, "%.*s/libcuda.so.1", folder, slash != NULL ? info.dli_fname : ".");
+  snprintf(path, room, "%.*s/%s", folder, slash != NULL ? info.dli_fname : ".", name);
+}
+
+/* What stands behind head.h: the source's table, or its PTX as C, in which the table is. NULL:
+ * the log, or what programs said, tells why. */
+static char *table_of(nvrtcProgram p, const char *folder, char **names, char **log) {
+  if (!by_ptx())
+    return scan_table(p->source, head_number(), p->capability, p->specific, checked(), names);
+  char arch[16], program[PATH_MAX], in[PATH_MAX], out[PATH_MAX], said[PATH_MAX];
+  size_t bytes;
+  snprintf(arch, sizeof arch, "sm_%d%s", p->capability, p->specific ? "a" : "");
+  snprintf(in, sizeof in, "%s/unit.cu", folder);
+  snprintf(out, sizeof out, "%s/unit.ptx", folder);
+  snprintf(said, sizeof said, "%s/said", folder);
+  beside("ptx_of", program, sizeof program);
+  FILE *f = fopen(in, "w");
+  if (f == NULL || fputs(p->source, f) < 0 || fclose(f) != 0) return NULL;
+  const char *const argv[] = {program, arch, in, p->name, out, NULL};
+  char *ptx = run(argv, said) == 0 ? read_file(out, &bytes) : NULL;
+  if (ptx == NULL) {
+    *log = read_file(said, &bytes);
+    return NULL;
+  }
+  p->contract = false; /* what is one operation is one in PTX */
+  char *c =
+      ptx_to_c(ptx, p->name, head_number(), p->capability, p->specific, checked(), names, log);
+  free(ptx);
+  return c;
 }
 
 static int compile(nvrtcProgram p, const char *folder, const char *driver) {
@@ -283,9 +312,9 @@ static char *resources(nvrtcProgram p, const char *names) {
 }
 
 static void remove_folder(const char *folder) {
-  static const char *const files[] = {"unit.c", "unit.o", "unit.so", "said"};
+  static const char *const files[] = {"unit.c", "unit.o", "unit.so", "said", "unit.cu", "unit.ptx"};
   char path[PATH_MAX];
-  for (int i = 0; i < 4; i++) {
+  for (int i = 0; i < 6; i++) {
     snprintf(path, sizeof path, "%s/%s", folder, files[i]);
     unlink(path);
   }
@@ -295,10 +324,11 @@ static void remove_folder(const char *folder) {
 static nvrtcResult compile_in(nvrtcProgram p, const char *folder) {
   char path[PATH_MAX], driver[PATH_MAX], *names = NULL, *log = NULL;
   size_t bytes;
-  char *table = scan_table(p->source, head_number(), p->capability, p->specific, checked(), &names);
+  char *table = table_of(p, folder, &names, &log);
+  if (table == NULL) return end(p, NVRTC_ERROR_COMPILATION, log);
   snprintf(path, sizeof path, "%s/unit.c", folder);
-  bool written = table != NULL && write_unit(path, p, table);
-  driver_path(driver, sizeof driver);
+  bool written = write_unit(path, p, by_ptx() ? "" : p->source, table);
+  beside("libcuda.so.1", driver, sizeof driver); /* modules call it */
   int status = written ? compile(p, folder, driver) : -1;
   snprintf(path, sizeof path, "%s/said", folder);
   char *said = read_file(path, &bytes);
