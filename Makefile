@@ -204,7 +204,7 @@ $(B)/guarded/tdc: $(CLI_OBJ) $(B)/tests/guarded.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) $(GUARDED_LDFLAGS) -o $@ $^ $(LIBS)
 
 # The emulated device: libraries that stand in for CUDA's (tests/cuda_emu/README.md).
-EMU_NVRTC  = nvrtc scan ptx head head_text fault
+EMU_NVRTC  = nvrtc scan ptx ptx_code head head_text fault
 EMU_LT     = lt product fault
 EMU_DRIVER = report fault fiber engine warp shadow line banks memory signals queue graph \
              driver transfer module head head_text
@@ -230,7 +230,7 @@ $(E)/libnvrtc.so.13: $(EMU_NVRTC:%=$(E)/%.o)
 $(E)/libcublasLt.so.13: $(EMU_LT:%=$(E)/%.o) $(E)/libcuda.so.1
 	$(SHARED) -Wl,-rpath,'$$ORIGIN' $^ -lm
 
-$(E)/ptx_of: $(E)/real.o
+$(E)/ptx_of: $(E)/ptx_of.o
 	$(CC) $(CFLAGS) -o $@ $^ -ldl
 
 ON_EMULATED = cuda_emu cuda_emu_host cuda_emu_lt

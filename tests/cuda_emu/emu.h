@@ -7,7 +7,7 @@
  *   memory.c  signals.c the device's memory, and faults
  *   queue.c   graph.c   work: queued, captured, carried out late
  *   driver.c  module.c  transfer.c  the driver's other calls
- *   nvrtc.c   scan.c    the compiler; ptx.c  real.c  by way of PTX
+ *   nvrtc.c   scan.c    the compiler; ptx.c  ptx_code.c  ptx_of.c  by way of PTX
  *   lt.c      product.c the library of products */
 #ifndef TDC_CUDA_EMU_EMU_H
 #define TDC_CUDA_EMU_EMU_H
