@@ -312,6 +312,10 @@ static bool arithmetic(Ptx *p, const Statement *s) {
   else if (strcmp(op, "bfe") == 0 && strcmp(t, "u32") == 0)
     put(p, s, d, t,
         ptx_text("emu_bfe(%s, %s, %s)", value(a, t), value(b, t), value(s->operand[3], t)));
+  else if (strcmp(op, "bfi") == 0 && strcmp(t, "b32") == 0)
+    put(p, s, d, t,
+        ptx_text("emu_bfi(%s, %s, (uint32_t)%s, (uint32_t)%s)", value(a, t), value(b, t),
+                 raw(s->operand[3]), raw(s->operand[4])));
   else if (strcmp(op, "shf") == 0)
     put(p, s, d, "b32",
         ptx_text("emu_shf_%s(%s, %s, (uint32_t)%s)", s->part[1], value(a, "b32"), value(b, "b32"),

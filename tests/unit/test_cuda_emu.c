@@ -449,6 +449,75 @@ static void kernels_may_come_by_ptx(void **state) {
   by_ptx = false;
 }
 
+/* What C and CUDA mean alike, of numbers of both signs, infinities and NaN: 24 results of each. */
+static const char operations[] = TOP(
+    "operations") "  const float a = x[td_thread()], b = x[td_thread() + 7];\n"
+                  "  const int i = (int)(a < 1000.0f && a > -1000.0f ? a : 77.0f), j = "
+                  "(int)td_bits(b) >> 20;\n"
+                  "  const unsigned u = td_bits(a), v = td_bits(b);\n"
+                  "  const long long w = (long long)i * 0x123456789ll + j;\n"
+                  "  const int k = j == 0 ? 3 : j, n5 = (int)n + td_thread() % 29;\n"
+                  "  float *o = y + 24 * td_thread();\n"
+                  "  unsigned *r = (unsigned *)o;\n"
+                  "  r[0] = u >> n5 ^ v << n5;\n"
+                  "  r[1] = (unsigned)(i >> n5 % 32);\n"
+                  "  r[2] = (unsigned)(i / k) + u / (v | 1u);\n"
+                  "  r[3] = (unsigned)(i % k) ^ u % (v | 1u);\n"
+                  "  r[4] = (unsigned)((unsigned long long)u * v >> 32);\n"
+                  "  r[5] = (unsigned)((long long)i * k >> 32);\n"
+                  "  r[6] = (unsigned)(w / (k | 1)) + (unsigned)(w % 1000);\n"
+                  "  r[7] = (unsigned)(w >> n5) + (unsigned)((unsigned long long)w >> n5) + "
+                  "(unsigned)(w << n5);\n"
+                  "  r[8] = (i < k) | (i <= k) << 1 | (u < v) << 2 | (u >= v) << 3 | (w > 0) << "
+                  "4;\n"
+                  "  r[9] = (a < b) | (a <= b) << 1 | (a == b) << 2 | (a != b) << 3 | !(a < b) << "
+                  "4 | !(a >= b) << 5;\n"
+                  "  r[10] = (a != a) | (b != b) << 1 | (a < b || a > 2.0f) << 2 | (a == a && b == "
+                  "b) << 3;\n"
+                  "  r[11] = (unsigned)(i < 0 ? -i : i) + (unsigned)(i < k ? i : k) + (u > v ? u : "
+                  "v);\n"
+                  "  o[12] = td_fma(a, b, 0.1f);\n"
+                  "  o[13] = a / b;\n"
+                  "  o[14] = sqrtf(fabsf(a));\n"
+                  "  o[15] = floorf(a) - rintf(b);\n"
+                  "  o[16] = (float)((double)a * 3.0 + (double)i / (double)(k * k + 1));\n"
+                  "  o[17] = (float)w + (float)u;\n"
+                  "  o[18] = (float)(short)u + (float)(signed char)v + (float)(unsigned short)v;\n"
+                  "  r[19] = (unsigned)((unsigned char *)x)[td_thread()] + ((unsigned short "
+                  "*)x)[td_thread()];\n"
+                  "  r[20] = u << 7 | u >> 25;\n"
+                  "  r[21] = ~u & (v ^ 0x5555u);\n"
+                  "  o[22] = -a * 2.0f;\n"
+                  "  o[23] = a < b ? a : -b;\n"
+                  "}\n";
+
+static void ptx_means_what_c_means(void **state) {
+  (void)state;
+  static float y[2][64 * 24];
+  static const float some[] = {0.0f,      -0.0f, 1.5f, -2.5f,   3.0e38f,
+                               -1.0e-30f, 1e30f, 0.3f, -77.25f, 1234.5f};
+  if (!has_ptx()) skip();
+  for (int i = 0; i < COUNT; i++) values[i] = some[i % 10] + (float)(i % 3);
+  values[5] = 1.0f / 0.0f, values[11] = -1.0f / 0.0f, values[20] = 0.0f / 0.0f;
+  setenv("TDC_EMU_CONTRACT", "off", 1);
+  for (int ptx = 0; ptx <= 1; ptx++) {
+    by_ptx = ptx;
+    open_device(ptx, 1);
+    ok(run(operations, "operations", 1, 64, 0, 3, y[ptx], 64 * 24));
+    ok(emu.cuStreamDestroy_v2(stream));
+    close_device();
+  }
+  by_ptx = false;
+  unsetenv("TDC_EMU_CONTRACT");
+  for (int i = 0; i < 64 * 24; i++) {
+    uint32_t u[2];
+    for (int ptx = 0; ptx <= 1; ptx++) memcpy(&u[ptx], &y[ptx][i], 4);
+    bool nan = i % 24 >= 12 && y[0][i] != y[0][i] && y[1][i] != y[1][i];
+    if (u[0] != u[1] && !nan)
+      fail_msg("result %d of thread %d: C %#x, PTX %#x", i % 24, i / 24, u[0], u[1]);
+  }
+}
+
 static void mistakes_are_told_by_ptx(void **state) {
   (void)state;
   if (!has_ptx()) skip();
@@ -516,6 +585,7 @@ int main(void) {
       cmocka_unit_test(neighbours_write_halves_of_words),
       cmocka_unit_test(mistakes_are_told),
       cmocka_unit_test(kernels_may_come_by_ptx),
+      cmocka_unit_test(ptx_means_what_c_means),
       cmocka_unit_test(mistakes_are_told_by_ptx),
       cmocka_unit_test(conflicts_of_banks_are_counted),
       cmocka_unit_test(what_nobody_wrote_is_no_number),
