@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ptx_of ARCHITECTURE SOURCE NAME PTX: by the toolkit's own NVRTC, where it is installed. A
- * program of its own: in a process that has the emulated library the toolkit's would find that
- * one by its name. Its log goes to stdout. */
+ * program of its own: that library asks whatever driver it finds in its process for more than
+ * the emulated one has, and takes a hundred megabytes. Its log goes to stdout. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <glob.h>
