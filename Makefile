@@ -3,7 +3,7 @@
 # Sources are listed, not searched for: what is not in a list is not in the program.
 
 # -- dsl/: text to tree ---------------------------------------------------------------------------
-DSL = base diag diag_json similar idiom explain ast calls syntax nodes layout complain print \
+DSL = base table diag diag_json similar idiom explain ast calls syntax nodes layout complain print \
       print_expr print_lines dump
 # The standard library, in the language: dsl/std/NAME.td
 STD = core nn
@@ -21,7 +21,7 @@ GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_s
 PASSES   = pipeline simplify hoist cse recompute again twice restack tables inline
 EVAL     = eval eval_code eval_ops eval_run
 CHECK    = around gradcheck opcheck trial trial_call
-PLAN     = plan core contract group chain chain_parts chain_build rows own layout product order \
+PLAN     = plan core contract sources group chain chain_parts chain_build rows own layout product order \
            in_place place narrow launch steps memory verify dump print_plan print_picture
 EMIT     = dialect scope storage read value place loop kernels
 CPU      = target operands pack shape rows scatter contraction chain chain_shape chain_tiles \

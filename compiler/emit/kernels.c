@@ -55,15 +55,14 @@ static const char *place_text(Plan *p, Span at) {
   return s ? arena_printf(p->arena, "%s:%d", s->path, at.line) : "";
 }
 
-static const char *kernel_name(const Kernels *ks, Arena *a, const char *klass, const Node *n) {
-  const char *stem = emit_stem(a, n->name, 36);
-  for (int i = 0;; i++) {
-    const char *name =
-        i ? arena_printf(a, "%s_%s_%d", klass, stem, i) : arena_printf(a, "%s_%s", klass, stem);
-    bool taken = false;
-    for (int k = 0; k < ks->at.n; k++) taken = taken || strcmp(ks->at.at[k].name, name) == 0;
-    if (!taken) return name;
-  }
+/* A name that no kernel has; numbers below the last one tried are taken. */
+static const char *kernel_name(Kernels *ks, Arena *a, const char *klass, const Node *n) {
+  const char *base = arena_printf(a, "%s_%s", klass, emit_stem(a, n->name, 36)), *name = base;
+  int *number = table_at(a, &ks->numbered, base);
+  while (table_find(&ks->names, name))
+    name = arena_printf(a, "%s_%d", base, ++*number);
+  *table_at(a, &ks->names, name) = 1;
+  return name;
 }
 
 /* Names and paths as they may stand in a comment. */
@@ -120,11 +119,29 @@ static bool same_launch(const TdLaunch *a, const TdLaunch *b) {
 }
 
 static int find_equal(const Kernels *ks, const TdKernel *k, const char *body) {
-  for (int i = 0; i < ks->at.n; i++)
+  const int *first = table_find(&ks->bodies, body);
+  for (int i = first ? *first - 1 : -1; i >= 0; i = ks->twin.at[i])
     if (same_launch(&ks->at.at[i].launch, &k->launch) && ks->at.at[i].counters == k->counters &&
-        ks->at.at[i].control == k->control && strcmp(ks->bodies.at[i], body) == 0)
+        ks->at.at[i].control == k->control)
       return i;
   return -1;
+}
+
+/* Behind those of the same text, so that the first of equal ones is found. */
+static int add_kernel(Kernels *ks, Arena *a, const TdKernel *k, const char *body) {
+  int made = ks->at.n;
+  vec_push(a, &ks->at, *k);
+  vec_push(a, &ks->twin, -1);
+  if (!body) return made;
+  int *first = table_at(a, &ks->bodies, body);
+  if (*first) {
+    int last = *first - 1;
+    while (ks->twin.at[last] >= 0) last = ks->twin.at[last];
+    ks->twin.at[last] = made;
+  } else {
+    *first = made + 1;
+  }
+  return made;
 }
 
 /* A product of a library is one kernel for each launch: where its matrices lie is its own. */
@@ -137,9 +154,7 @@ static int add_product(Kernels *ks, Plan *p, const Group *g, TdKernel *k) {
   k->comment = arena_strndup(p->arena, comment.s, comment.n);
   k->source = "";
   sb_free(&comment);
-  vec_push(p->arena, &ks->at, *k);
-  vec_push(p->arena, &ks->bodies, "");
-  return ks->at.n - 1;
+  return add_kernel(ks, p->arena, k, NULL);
 }
 
 int kernel_of(Kernels *ks, Plan *p, Group *g) {
@@ -170,7 +185,5 @@ int kernel_of(Kernels *ks, Plan *p, Group *g) {
   k.source = arena_strndup(p->arena, out.s, out.n);
   sb_free(&comment);
   sb_free(&out);
-  vec_push(p->arena, &ks->at, k);
-  vec_push(p->arena, &ks->bodies, body);
-  return ks->at.n - 1;
+  return add_kernel(ks, p->arena, &k, body);
 }

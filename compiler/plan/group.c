@@ -27,6 +27,8 @@
 #include "compiler/plan/contract.h"
 #include "compiler/plan/plan.h"
 
+#include <stdlib.h>
+
 static int64_t product(const int64_t *x, int n) {
   int64_t p = 1;
   for (int i = 0; i < n; i++) p *= x[i];
@@ -57,6 +59,7 @@ static void add_member(Plan *p, Group *g, Node *n, const int *rowvar, bool accum
   for (int k = 0; k < g->nrows; k++) m.rowvar[k] = rowvar[k];
   vec_push(p->arena, &g->members, m);
   plan_info(p, n)->group = g;
+  node_sources(p, n); /* partial sums are new */
 }
 
 /* ---- paths between groups -------------------------------------------------------------- */
@@ -197,10 +200,13 @@ static void split_sum(Plan *p, Group *g, Node *y, const int *rowvar) {
   y->body = ex_read(p->g, part, index);
 }
 
-static void shrink(Group *g, int nrows) { g->nrows = nrows; }
+static void set_rows(Plan *p, Group *g, int nrows) {
+  if (nrows == 0 && g->nrows > 0) vec_push(p->arena, &p->scalars, g);
+  g->nrows = nrows;
+}
 
 static void join_rows(Plan *p, Group *g, Node *n, const Mapping *m, int nrows) {
-  shrink(g, nrows);
+  set_rows(p, g, nrows);
   add_member(p, g, n, m->var, false);
 }
 
@@ -208,7 +214,7 @@ static void join_rows(Plan *p, Group *g, Node *n, const Mapping *m, int nrows) {
 
 typedef struct Detour {
   Plan *p;
-  const Group *from, *to;
+  Group *to;
   bool found;
 } Detour;
 
@@ -218,8 +224,8 @@ static void check_detour(Group *before, void *ctx) {
 }
 
 /* Does g wait for `to` by way of a third group? */
-static bool detour(Plan *p, Group *g, const Group *to) {
-  Detour d = {p, g, to, false};
+static bool detour(Plan *p, Group *g, Group *to) {
+  Detour d = {p, to, false};
   group_waits(p, g, check_detour, &d);
   return d.found;
 }
@@ -328,7 +334,7 @@ static bool joins(Plan *p, Group *g, Node *n) {
   if (node_reads_around(p, n, g) || !fits(p, g, n, &m, &nrows, &sum) || blocked(p, n, g))
     return false;
   if (sum) {
-    shrink(g, nrows);
+    set_rows(p, g, nrows);
     split_sum(p, g, n, m.var);
     return false; /* what is left of n is grouped like any other node */
   }
@@ -491,6 +497,7 @@ static void group_alone(Plan *p, Node *n) {
     rowvar[g->nrows] = v;
     g->row_extent[g->nrows++] = n->extent[v];
   }
+  if (g->nrows == 0) vec_push(p->arena, &p->scalars, g);
   add_member(p, g, n, rowvar, false);
 }
 
@@ -502,16 +509,44 @@ typedef struct Candidates {
 
 static void add_candidate(Group *g, void *ctx) {
   Candidates *c = ctx;
-  for (int i = 0; i < c->at.n; i++)
-    if (c->at.at[i] == g) return;
+  if (g->listed == c->p->searches) return;
+  g->listed = c->p->searches;
   vec_push(c->p->arena, &c->at, g);
 }
 
+static int latest_first(const void *a, const void *b) {
+  const Group *x = *(Group *const *)a, *y = *(Group *const *)b;
+  return y->id - x->id;
+}
+
+/* Could another node join a group without rows? */
+static bool is_open(const Plan *p, const Group *g) {
+  return g->kind == GROUP_ROWS && !g->dropped && !g->late && g->nrows == 0 && g->members.n < p->target->rows.members_most &&
+         total_work(g) <= p->target->rows.small;
+}
+
+/* Groups that n could join for an array that both read: those that read it, and those without
+ * rows, in which there is nothing that would have to be the same. */
+static void list_sharing(Candidates *c, const Node *x) {
+  Plan *p = c->p;
+  int open = 0;
+  for (int i = 0; i < p->scalars.n; i++)
+    if (is_open(p, p->scalars.at[i])) p->scalars.at[open++] = p->scalars.at[i];
+  p->scalars.n = open;
+  for (int i = 0; i < open; i++) add_candidate(p->scalars.at[i], c);
+  for (int i = 0; i < plan_info(p, x)->read_by.n; i++) {
+    Group *g = plan_info(p, plan_info(p, x)->read_by.at[i])->group;
+    if (g) add_candidate(g, c);
+  }
+  if (c->at.n) qsort(c->at.at, (size_t)c->at.n, sizeof *c->at.at, latest_first);
+}
+
 static void group_node(Plan *p, Node *n) {
-  Candidates c = {.p = p, .n = n};
+  Candidates c = {.p = p, .n = n}, sharing = c;
   bool alone = n->kind == N_SCATTER || plan_info(p, n)->commits ||
                (p->options->contractions && contract_matches(p->g, &p->target->products, n));
   if (!alone) {
+    p->searches++;
     node_waits(p, n, add_candidate, &c);
     for (int kind = 0; kind < 2; kind++) /* matrix products' tiles first, then the latest rows */
       for (int i = c.at.n - 1; i >= 0; i--)
@@ -520,14 +555,19 @@ static void group_node(Plan *p, Node *n) {
           return;
         }
     const Node *x = n->nvars > n->rank ? largest_read(p, n) : NULL;
-    for (int i = p->groups.n - 1; i >= 0 && x; i--)
-      if (joins_by_share(p, p->groups.at[i], n, x)) return;
+    p->searches++;
+    if (x) list_sharing(&sharing, x);
+    for (int i = 0; i < sharing.at.n; i++)
+      if (joins_by_share(p, sharing.at.at[i], n, x)) return;
   }
   group_alone(p, n);
 }
 
 static void group_region(Plan *p, Region *r) {
   int count = r->nodes.n; /* partial sums are appended meanwhile */
+  __typeof__(p->scalars) around = p->scalars;
+  p->scalars = (__typeof__(around)){0};
+  plan_sources(p, r);
   for (int i = 0; i < count; i++) plan_info(p, r->nodes.at[i])->position = i;
   for (int i = 0; i < count; i++) {
     Node *n = r->nodes.at[i];
@@ -540,6 +580,7 @@ static void group_region(Plan *p, Region *r) {
       group_node(p, n);
     }
   }
+  p->scalars = around;
 }
 
 /* ---- what must be stored ---------------------------------------------------------- */

@@ -162,7 +162,7 @@ static void write_directly(Plan *p, Node *copy) {
     if (group_follows(p, g, writer)) return; /* needs both the old and the new value */
     vec_push(p->arena, &readers, g);
   }
-  for (int i = 0; i < readers.n; i++) vec_push(p->arena, &writer->after, readers.at[i]);
+  for (int i = 0; i < readers.n; i++) group_wait_for(p, writer, readers.at[i]);
   plan_info(p, value)->owner = old;
   plan_info(p, value)->owner_index = 1;
   plan_info(p, copy)->group->dropped = true;

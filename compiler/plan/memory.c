@@ -12,6 +12,7 @@
 #include "compiler/plan/plan.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct LoopSpan {
   int begin, end;
@@ -86,23 +87,32 @@ static bool meet(const PlanBuffer *a, const PlanBuffer *b) {
 
 static size_t aligned(size_t bytes, size_t align) { return (bytes + align - 1) / align * align; }
 
-/* The lowest offset where b fits among the buffers that live at the same time. */
+/* The lowest offset where b fits among the buffers that live at the same time; they stand
+ * in the order of their offsets. */
 static size_t lowest(PlanBuffer *const *placed, int n, const PlanBuffer *b, size_t align) {
-  size_t at = 0;
-  bool moved = true;
-  while (moved) {
-    moved = false;
-    for (int i = 0; i < n; i++) {
-      const PlanBuffer *o = placed[i];
-      size_t end = o->td.offset + aligned(o->td.bytes, align);
-      size_t own = aligned(b->td.bytes, align);
-      if (meet(o, b) && at < end && o->td.offset < at + own) {
-        at = end;
-        moved = true;
-      }
-    }
+  size_t at = 0, own = aligned(b->td.bytes, align);
+  for (int i = 0; i < n; i++) {
+    const PlanBuffer *o = placed[i];
+    size_t end = o->td.offset + aligned(o->td.bytes, align);
+    if (at >= end || !meet(o, b)) continue;
+    if (o->td.offset >= at + own) break;
+    at = end;
   }
   return at;
+}
+
+/* Among those that are placed, behind those that begin at or below it. */
+static void insert(PlanBuffer **placed, int n, PlanBuffer *b) {
+  int low = 0, high = n;
+  while (low < high) {
+    int middle = low + (high - low) / 2;
+    if (placed[middle]->td.offset <= b->td.offset)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  memmove(placed + low + 1, placed + low, (size_t)(n - low) * sizeof *placed);
+  placed[low] = b;
 }
 
 void plan_memory(Plan *p) {
@@ -110,6 +120,7 @@ void plan_memory(Plan *p) {
   find_loops(&m);
   find_lifetimes(&m);
   PlanBuffer **order = NEWN(p->arena, PlanBuffer *, p->buffers.n + 1);
+  PlanBuffer **placed = NEWN(p->arena, PlanBuffer *, p->buffers.n + 1);
   const size_t align = p->target->memory.alignment;
   int n = 0;
   for (int i = 0; i < p->buffers.n; i++)
@@ -119,7 +130,8 @@ void plan_memory(Plan *p) {
   for (int i = 0; i < n; i++) {
     size_t bytes = aligned(order[i]->td.bytes, align);
     order[i]->td.offset =
-        p->options->share_memory ? lowest(order, i, order[i], align) : p->arena_sum;
+        p->options->share_memory ? lowest(placed, i, order[i], align) : p->arena_sum;
+    insert(placed, i, order[i]);
     p->arena_sum += bytes;
     if (order[i]->td.offset + bytes > p->arena_bytes) p->arena_bytes = order[i]->td.offset + bytes;
   }

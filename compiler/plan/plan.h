@@ -78,10 +78,19 @@ struct Group {
   struct Contraction *contraction; /* GROUP_CONTRACTION, GROUP_PACK: contract.h */
   struct Chain *chain;             /* GROUP_CHAIN: chain.h */
   VEC(Group *) after;              /* must run before it, besides what it reads */
+  VEC(Group *) holds;              /* the same the other way: those that have it in `after` */
   int mark;
+  int listed, back, ahead; /* the last search that met it: order.c */
   Packed *packed; /* GROUP_CONTRACTION: operand B is; GROUP_PACK: what it fills; else NULL */
   Launch launch;  /* launch.c */
 };
+
+/* Nodes of the same region that must be computed before a node is. */
+typedef struct Sources {
+  Node **at;
+  int n, direct;            /* those up to `direct` are read themselves, the rest around them */
+  const Expr *guard, *body; /* of the node, when they were found */
+} Sources;
 
 /* What the passes know of a node, by node id. */
 typedef struct NodeInfo {
@@ -97,6 +106,13 @@ typedef struct NodeInfo {
   Node *rows_of;   /* a stack that is those rows, */
   bool rows_next;  /* of what each iteration leaves (else: finds) */
   int position;    /* in its region */
+  Sources *sources;     /* sources.c, and: */
+  VEC(Node *) readers;  /* of its region */
+  VEC(Node *) read_by;  /* those that read the node itself, of all regions */
+  Node *above;          /* the source that is the furthest from the inputs */
+  int depth;            /* so far */
+  int number, last;     /* in the forest that `above` makes; 0: in none */
+  int next;             /* the last number that was given below it */
 } NodeInfo;
 
 typedef struct PlanBuffer {
@@ -130,6 +146,10 @@ typedef struct Plan {
   VEC(PlanBuffer) buffers;
   VEC(PlanStep) steps;
   VEC(TdOutput) outputs;
+  int numbered;               /* nodes: sources.c */
+  int searches;               /* order.c */
+  VEC(Group *) scalars;       /* without rows, of the region that is grouped: group.c */
+  VEC(Group *) ahead, behind; /* of the search that goes on */
   size_t arena_bytes, arena_sum;
   double flops, bytes, launches; /* of one run */
 } Plan;
@@ -159,6 +179,14 @@ int64_t plan_room(Plan *p, const Node *n);
 /* -- own.c: one owner for every stored value ---------------------------------------- */
 void plan_own(Plan *p);
 
+/* -- sources.c ---------------------------------------------------------------------- */
+const Sources *node_sources(Plan *p, Node *n);
+/* Finds them for a whole region, before any of it is grouped. */
+void plan_sources(Plan *p, const Region *r);
+/* Is it known that n waits for `above`, a node of its region? Other ways than the longest
+ * are not looked for. */
+bool node_is_below(Plan *p, const Node *n, const Node *above);
+
 /* -- group.c ------------------------------------------------------------------------ */
 /* Every computed node belongs to one group afterwards. */
 void plan_group(Plan *p);
@@ -178,10 +206,12 @@ typedef VEC(Group *) Groups;
 void node_waits(Plan *p, Node *n, void (*f)(Group *before, void *ctx), void *ctx);
 /* Does n read what group g computes through a view or a pack? */
 bool node_reads_around(Plan *p, Node *n, const Group *g);
+/* Lets g wait for `before`, whatever it reads. */
+void group_wait_for(Plan *p, Group *g, Group *before);
 /* What group g waits for, within its region. */
 void group_waits(Plan *p, Group *g, void (*f)(Group *before, void *ctx), void *ctx);
 /* Does `from` wait, directly or not, for `to`? */
-bool group_follows(Plan *p, Group *from, const Group *to);
+bool group_follows(Plan *p, Group *from, Group *to);
 /* The groups of a region in an order that respects reads; late ones last. */
 void group_order(Plan *p, const Region *r, Groups *out);
 
