@@ -56,6 +56,14 @@ typedef struct EmitMemo {
   const char *name;
 } EmitMemo;
 
+/* By expression id. One for all kernels of a plan, which are written one after the other;
+ * the serial of a level tells what is of the present one. */
+typedef struct EmitMemos {
+  EmitMemo *at;
+  int cap;
+  unsigned serials;
+} EmitMemos;
+
 typedef struct Emit {
   const Dialect *dialect;
   Plan *plan;
@@ -63,10 +71,8 @@ typedef struct Emit {
   Arena *arena;
   Group *group;
   EmitLevel level[EMIT_LEVELS];
-  unsigned serials;
-  int next_name;  /* numbers every identifier of the function */
-  EmitMemo *memo; /* by expression id */
-  int memo_cap;
+  int next_name; /* numbers every identifier of the function */
+  EmitMemos *memos;
   /* the variables in scope */
   int nvars;
   const char *var[IR_MAX_VARS];

@@ -72,6 +72,8 @@ void emit_begin(Emit *em, Plan *p, Group *group) {
   em->arena = p->arena;
   em->group = group;
   em->dialect = p->target->dialect;
+  if (!p->memos) p->memos = NEW(p->arena, EmitMemos);
+  em->memos = p->memos;
   for (int i = 0; i < EMIT_LEVELS; i++) emit_open(em, i);
 }
 
@@ -79,7 +81,7 @@ void emit_open(Emit *em, int level) {
   if (level >= EMIT_LEVELS) bug("loops nested too deep in a kernel");
   em->level[level].text.n = 0;
   if (em->level[level].text.s) em->level[level].text.s[0] = 0;
-  em->level[level].serial = ++em->serials;
+  em->level[level].serial = ++em->memos->serials;
 }
 
 void emit_end(Emit *em) {
@@ -87,14 +89,15 @@ void emit_end(Emit *em) {
 }
 
 static EmitMemo *memo_of(Emit *em, const Expr *e) {
-  if (e->id >= em->memo_cap) {
+  EmitMemos *m = em->memos;
+  if (e->id >= m->cap) {
     int cap = em->g->nexprs + em->g->nexprs / 4 + 64;
-    em->memo = arena_grow(em->arena, em->memo, (size_t)em->memo_cap * sizeof *em->memo,
-                          (size_t)cap * sizeof *em->memo);
-    memset(em->memo + em->memo_cap, 0, (size_t)(cap - em->memo_cap) * sizeof *em->memo);
-    em->memo_cap = cap;
+    m->at = arena_grow(em->arena, m->at, (size_t)m->cap * sizeof *m->at,
+                       (size_t)cap * sizeof *m->at);
+    memset(m->at + m->cap, 0, (size_t)(cap - m->cap) * sizeof *m->at);
+    m->cap = cap;
   }
-  return &em->memo[e->id];
+  return &m->at[e->id];
 }
 
 const EmitMemo *emit_remembered(Emit *em, const Expr *e) {

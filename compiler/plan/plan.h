@@ -146,6 +146,7 @@ typedef struct Plan {
   VEC(PlanBuffer) buffers;
   VEC(PlanStep) steps;
   VEC(TdOutput) outputs;
+  struct EmitMemos *memos;    /* of the writers of its kernels: emit/scope.c */
   int numbered;               /* nodes: sources.c */
   int searches;               /* order.c */
   VEC(Group *) scalars;       /* without rows, of the region that is grouped: group.c */
