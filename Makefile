@@ -3,7 +3,7 @@
 # Sources are listed, not searched for: what is not in a list is not in the program.
 
 # -- dsl/: text to tree ---------------------------------------------------------------------------
-DSL = base table diag diag_json similar idiom explain ast calls syntax nodes layout complain print \
+DSL = base namemap diag diag_json similar idiom explain ast calls syntax nodes layout complain print \
       print_expr print_lines dump
 # The standard library, in the language: dsl/std/NAME.td
 STD = core nn

@@ -15,6 +15,7 @@
 #include "compiler/lower/scope.h"
 #include "compiler/lower/tables.h"
 #include "compiler/lower/value.h"
+#include "dsl/namemap.h"
 
 /* ---- parameters in two flat vectors ------------------------------------------- */
 
@@ -350,6 +351,7 @@ Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOpti
   l->options = options;
   l->unit = u;
   l->stack_end = stack_end();
+  l->param_index = NEW(a, NameMap);
   int why = setjmp(unwind);
   bool ok = false;
   if (why == 0) {

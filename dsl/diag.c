@@ -17,7 +17,9 @@ Diags *diags_new(Arena *a) {
 }
 
 int diags_source(Diags *d, const char *path, const char *text, size_t size) {
-  Source s = {arena_strdup(d->arena, path), arena_strndup(d->arena, text, size), size};
+  Source s = {.path = arena_strdup(d->arena, path),
+              .text = arena_strndup(d->arena, text, size),
+              .size = size};
   vec_push(d->arena, &d->sources, s);
   return d->sources.n - 1;
 }
@@ -25,6 +27,21 @@ int diags_source(Diags *d, const char *path, const char *text, size_t size) {
 const Source *diags_source_at(const Diags *d, int file) {
   if (file < 0 || file >= d->sources.n) bug("no source %d", file);
   return &d->sources.at[file];
+}
+
+static void find_lines(Arena *a, Source *s) {
+  VEC(size_t) begin = {0};
+  vec_push(a, &begin, 0);
+  for (const char *p = s->text; (p = strchr(p, '\n')) != NULL; p++)
+    vec_push(a, &begin, (size_t)(p - s->text) + 1);
+  s->lines = begin.at;
+  s->nlines = begin.n;
+}
+
+const char *diags_line(Diags *d, int file, int line) {
+  Source *s = &d->sources.at[file];
+  if (!s->lines) find_lines(d->arena, s);
+  return line <= s->nlines ? s->text + s->lines[line - 1] : "";
 }
 
 void diags_guard(Diags *d, jmp_buf *unwind) { d->unwind = unwind; }

@@ -18,6 +18,8 @@ typedef struct Source {
   const char *path; /* as the user wrote it; "<std/nn.td>" for embedded text */
   const char *text; /* NUL-terminated */
   size_t size;
+  size_t *lines; /* where each begins; NULL until diags_line */
+  int nlines;
 } Source;
 
 enum { DIAG_MAX = 20 };
@@ -45,6 +47,8 @@ Diags *diags_new(Arena *a);
 /* Register a source; the index goes into Span.file. The text is copied. */
 int diags_source(Diags *d, const char *path, const char *text, size_t size);
 const Source *diags_source_at(const Diags *d, int file);
+/* The text from the beginning of a line on, counted from 1; "" where there are fewer. */
+const char *diags_line(Diags *d, int file, int line);
 /* When the error limit is reached: longjmp(*unwind, 2). */
 void diags_guard(Diags *d, jmp_buf *unwind);
 

@@ -7,7 +7,7 @@
 
 #include "compiler/emit/dialect.h"
 #include "compiler/plan/plan.h"
-#include "dsl/table.h"
+#include "dsl/namemap.h"
 
 /* Parts of the prelude that units share; bit n is TD_PART n + 1. */
 enum { PRELUDE_TILES = 3, PRELUDE_DRAWS = 4, PRELUDE_NARROW = 8, PRELUDE_PARTS = 4 };
@@ -135,9 +135,9 @@ void emit_prologue(Emit *em, StrBuf *out);
 typedef struct Kernels {
   VEC(TdKernel) at;
   VEC(int) twin;  /* the next one whose text without a name is the same; -1 */
-  Table bodies;   /* from such a text to 1 + the first kernel of it */
-  Table names;    /* that are taken */
-  Table numbered; /* from a name without a number to the last number tried with it */
+  NameMap bodies;   /* from such a text to 1 + the first kernel of it */
+  NameMap names;    /* that are taken */
+  NameMap numbered; /* from a name without a number to the last number tried with it */
 } Kernels;
 /* The index of the group's kernel, which is written unless an equal one is there. */
 int kernel_of(Kernels *ks, Plan *p, Group *g);

@@ -30,10 +30,7 @@ static void indent(StrBuf *out, const char *text) {
 /* A line of source, without what could end a comment or a line early. */
 static const char *source_line(Plan *p, Span at) {
   if (at.line <= 0) return "";
-  const Source *s = diags_source_at(p->diags, at.file);
-  if (!s) return "";
-  const char *text = s->text;
-  for (int line = 1; line < at.line && *text; text++) line += *text == '\n';
+  const char *text = diags_line(p->diags, at.file, at.line);
   while (*text == ' ' || *text == '\t') text++;
   StrBuf b = {0};
   for (size_t n = 0; text[n] && text[n] != '\n' && n < 160; n++) {
@@ -58,10 +55,10 @@ static const char *place_text(Plan *p, Span at) {
 /* A name that no kernel has; numbers below the last one tried are taken. */
 static const char *kernel_name(Kernels *ks, Arena *a, const char *klass, const Node *n) {
   const char *base = arena_printf(a, "%s_%s", klass, emit_stem(a, n->name, 36)), *name = base;
-  int *number = table_at(a, &ks->numbered, base);
-  while (table_find(&ks->names, name))
+  int *number = namemap_at(a, &ks->numbered, base);
+  while (namemap_find(&ks->names, name))
     name = arena_printf(a, "%s_%d", base, ++*number);
-  *table_at(a, &ks->names, name) = 1;
+  *namemap_at(a, &ks->names, name) = 1;
   return name;
 }
 
@@ -119,7 +116,7 @@ static bool same_launch(const TdLaunch *a, const TdLaunch *b) {
 }
 
 static int find_equal(const Kernels *ks, const TdKernel *k, const char *body) {
-  const int *first = table_find(&ks->bodies, body);
+  const int *first = namemap_find(&ks->bodies, body);
   for (int i = first ? *first - 1 : -1; i >= 0; i = ks->twin.at[i])
     if (same_launch(&ks->at.at[i].launch, &k->launch) && ks->at.at[i].counters == k->counters &&
         ks->at.at[i].control == k->control)
@@ -133,7 +130,7 @@ static int add_kernel(Kernels *ks, Arena *a, const TdKernel *k, const char *body
   vec_push(a, &ks->at, *k);
   vec_push(a, &ks->twin, -1);
   if (!body) return made;
-  int *first = table_at(a, &ks->bodies, body);
+  int *first = namemap_at(a, &ks->bodies, body);
   if (*first) {
     int last = *first - 1;
     while (ks->twin.at[last] >= 0) last = ks->twin.at[last];

@@ -71,6 +71,8 @@ Expr *ex_and(Graph *g, Expr *a, Expr *b); /* NULL: true; a protects the reads of
 /* -- walk.c: from subexpression to subexpression ---------------------------- */
 /* Rebuild e with variable k replaced by map[k] (NULL: kept). */
 Expr *ex_subst(Graph *g, Expr *e, Expr *const *map, int nmap);
+/* The same where map holds something for n variables at most, those in vars. */
+Expr *ex_subst_some(Graph *g, Expr *e, Expr *const *map, int nmap, const int *vars, int n);
 /* Rebuild e bottom-up: `f` sees every expression after its arguments were
  * rebuilt, and returns it or something else. */
 typedef Expr *ExprMap(Graph *g, Expr *e, void *ctx);

@@ -127,10 +127,12 @@ static Expr *mapped_var(Expr *x, Expr *const *map, int nmap) {
   return x->inum < nmap && map[x->inum] ? map[x->inum] : x;
 }
 
-Expr *ex_subst(Graph *g, Expr *e, Expr *const *map, int nmap) {
-  uint32_t mapped = 0;
-  for (int k = 0; k < nmap; k++)
-    if (map[k] && !(map[k]->kind == E_VAR && map[k]->inum == k)) mapped |= expr_var_bit(k);
+/* The bit of variable k if it is mapped, and to something else. */
+static uint32_t mapped_bit(Expr *const *map, int k) {
+  return map[k] && !(map[k]->kind == E_VAR && map[k]->inum == k) ? expr_var_bit(k) : 0;
+}
+
+static Expr *substitute(Graph *g, Expr *e, Expr *const *map, int nmap, uint32_t mapped) {
   if (!(e->vars & mapped)) return e;
   if (e->kind == E_VAR) return mapped_var(e, map, nmap);
   ExprWalk *w = walk_take(g, e);
@@ -145,6 +147,18 @@ Expr *ex_subst(Graph *g, Expr *e, Expr *const *map, int nmap) {
   Expr *result = made[w->n - 1];
   walk_give(g, w);
   return result;
+}
+
+Expr *ex_subst(Graph *g, Expr *e, Expr *const *map, int nmap) {
+  uint32_t mapped = 0;
+  for (int k = 0; k < nmap; k++) mapped |= mapped_bit(map, k);
+  return substitute(g, e, map, nmap, mapped);
+}
+
+Expr *ex_subst_some(Graph *g, Expr *e, Expr *const *map, int nmap, const int *vars, int n) {
+  uint32_t mapped = 0;
+  for (int k = 0; k < n; k++) mapped |= mapped_bit(map, vars[k]);
+  return substitute(g, e, map, nmap, mapped);
 }
 
 void ex_visit(Graph *g, Expr *e, ExprVisit *f, void *ctx) {

@@ -112,6 +112,7 @@ struct Lowering {
 
   VEC(Entry *) entries;
   VEC(Parameter) params;
+  struct NameMap *param_index; /* from a name to 1 + its place in `params`, or to one given up */
   int64_t flat_size[2];
   VEC(Data *) datas;
   VEC(DiffusionSchedule *) schedules;

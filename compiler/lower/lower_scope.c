@@ -8,12 +8,22 @@
 
 Scope *scope_new(Lowering *l, Scope *parent, bool function) {
   Scope *s = NEW(l->arena, Scope);
+  s->arena = l->arena;
   s->parent = parent;
   s->function = function;
   return s;
 }
 
+/* Many names are looked up in an index, which follows the list. */
+static Binding *scope_look_up(Scope *s, const char *name) {
+  for (; s->indexed < s->names.n; s->indexed++)
+    *namemap_at(s->arena, &s->index, s->names.at[s->indexed].name) = s->indexed + 1;
+  const int *place = namemap_find(&s->index, name);
+  return place ? &s->names.at[*place - 1] : NULL;
+}
+
 Binding *scope_here(Scope *s, const char *name) {
+  if (s->names.n > 16) return scope_look_up(s, name);
   for (int i = s->names.n - 1; i >= 0; i--)
     if (s->names.at[i].name == name) return &s->names.at[i];
   return NULL;

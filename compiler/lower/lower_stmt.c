@@ -10,6 +10,7 @@
 #include "compiler/lower/lower.h"
 #include "compiler/lower/scope.h"
 #include "compiler/lower/value.h"
+#include "dsl/namemap.h"
 
 /* ---- Einstein's convention ------------------------------------------------------ */
 
@@ -364,9 +365,9 @@ static bool param_shape(Lowering *l, Scope *s, const ATarget *t, const Loops *st
 /* The number of the parameter in the unit, -1 after an error. One that is met again is the same. */
 static int param_number(Lowering *l, Scope *s, const ATarget *t, const AStmt *st, Parameter *p,
                         int nstack) {
-  for (int i = l->params.n - 1; i >= 0; i--) {
+  int *known = namemap_at(l->arena, l->param_index, p->name), i = *known - 1;
+  if (i >= 0 && i < l->params.n && strcmp(l->params.at[i].name, p->name) == 0) {
     const Parameter *old = &l->params.at[i];
-    if (strcmp(old->name, p->name)) continue;
     bool same = old->rank == p->rank;
     for (int k = 0; same && k < p->rank; k++) same = old->shape[k] == p->shape[k];
     if (same) return i;
@@ -379,6 +380,7 @@ static int param_number(Lowering *l, Scope *s, const ATarget *t, const AStmt *st
   if (st->value) p->init = initial_value(l, s, t, st, p, nstack);
   if (!p->init) return -1;
   vec_push(l->arena, &l->params, *p);
+  *namemap_at(l->arena, l->param_index, p->name) = l->params.n;
   return l->params.n - 1;
 }
 

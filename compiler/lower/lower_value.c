@@ -80,7 +80,7 @@ Expr *to_real(Lowering *l, Expr *e) { return e->type == TY_REAL ? e : ex1(l->g, 
 Expr *subst_vars(Lowering *l, Expr *e, const int *vars, Expr *const *by, int n) {
   while (l->map.n < l->var_extent.n) vec_push(l->arena, &l->map, NULL);
   for (int k = 0; k < n; k++) l->map.at[vars[k]] = by[k];
-  Expr *out = ex_subst(l->g, e, l->map.at, l->map.n);
+  Expr *out = ex_subst_some(l->g, e, l->map.at, l->map.n, vars, n);
   for (int k = 0; k < n; k++) l->map.at[vars[k]] = NULL;
   return out;
 }

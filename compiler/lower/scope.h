@@ -4,6 +4,7 @@
 #define TDC_SCOPE_H
 
 #include "compiler/lower/value.h"
+#include "dsl/namemap.h"
 
 typedef struct Binding {
   const char *name;
@@ -17,6 +18,9 @@ struct Scope {
   Scope *parent;
   bool function; /* assignments do not reach beyond */
   VEC(Binding) names;
+  Arena *arena;
+  NameMap index; /* from a name to 1 + its last place in `names`, of so many of them: */
+  int indexed;
   ValueAxis ellipsis[IR_MAX_RANK]; /* what `...` stands for in this function */
   int nellipsis;
   bool has_ellipsis;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Open addressing, doubled at three quarters full; see table.h. */
-#include "dsl/table.h"
+/* Open addressing, doubled at three quarters full; see namemap.h. */
+#include "dsl/namemap.h"
 
 #include <string.h>
 
-typedef struct TableSlot {
+typedef struct NameSlot {
   const char *key; /* NULL: free */
   uint64_t hash;
   int value;
@@ -23,7 +23,7 @@ static Slot *slot_of(Slot *slots, size_t cap, uint64_t hash, const char *key) {
   return &slots[i];
 }
 
-static void grow(Arena *a, Table *t) {
+static void grow(Arena *a, NameMap *t) {
   size_t cap = t->cap ? 2 * t->cap : 64;
   Slot *slots = NEWN(a, Slot, cap);
   for (size_t i = 0; i < t->cap; i++)
@@ -32,14 +32,14 @@ static void grow(Arena *a, Table *t) {
   t->cap = cap;
 }
 
-int *table_find(const Table *t, const char *key) {
+int *namemap_find(const NameMap *t, const char *key) {
   if (t->cap == 0) return NULL;
   Slot *s = slot_of(t->slots, t->cap, hash_of(key), key);
   return s->key ? &s->value : NULL;
 }
 
-int *table_at(Arena *a, Table *t, const char *key) {
-  int *known = table_find(t, key);
+int *namemap_at(Arena *a, NameMap *t, const char *key) {
+  int *known = namemap_find(t, key);
   if (known) return known;
   if (4 * (t->used + 1) > 3 * t->cap) grow(a, t);
   uint64_t hash = hash_of(key);
