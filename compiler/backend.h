@@ -70,7 +70,7 @@ TdProgram *backend_finish(Backend *be);
 /* -- print_plan.c ------------------------------------------------------------ */
 /* Kernels with class, shape, pieces, FLOPs and bytes; buffers with offset and
  * lifetime; the arena's peak. */
-void backend_print_plan(const TdProgram *p, StrBuf *out);
+void backend_print_plan(Arena *a, const TdProgram *p, StrBuf *out);
 
 /* -- print_picture.c ----------------------------------------------------------- */
 /* An entry's kernels, loops and temporaries as SVG. */

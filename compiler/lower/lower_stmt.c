@@ -388,9 +388,13 @@ static int param_number(Lowering *l, Scope *s, const ATarget *t, const AStmt *st
 static Value *param_here(Lowering *l, int number, const Parameter *p, const Loops *stack) {
   Value *whole = param_value(l, number), *v = NEW(l->arena, Value);
   *v = *whole;
-  Expr **map = NEWN(l->arena, Expr *, l->var_extent.n);
-  for (int i = 0; i < stack->n; i++) map[whole->axis[i].var] = ex_loopvar(l->g, stack->at[i]);
-  v->e = ex_subst(l->g, whole->e, map, l->var_extent.n);
+  int vars[IR_MAX_RANK];
+  Expr *by[IR_MAX_RANK];
+  for (int i = 0; i < stack->n; i++) {
+    vars[i] = whole->axis[i].var;
+    by[i] = ex_loopvar(l->g, stack->at[i]);
+  }
+  v->e = subst_vars(l, whole->e, vars, by, stack->n);
   v->rank = p->rank - stack->n;
   for (int k = 0; k < v->rank; k++) {
     v->axis[k] = whole->axis[stack->n + k];

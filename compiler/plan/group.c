@@ -82,6 +82,16 @@ static bool blocked(Plan *p, Node *n, Group *g) {
   return b.found;
 }
 
+/* The same, as far as it can be told at once. */
+static bool surely_blocked(Plan *p, Node *n, const Group *g) {
+  const Sources *s = node_sources(p, n);
+  for (int i = 0; i < s->n; i++) {
+    const Group *before = plan_info(p, s->at[i])->group;
+    if (before && before != g && group_is_below(p, before, g)) return true;
+  }
+  return false;
+}
+
 /* ---- which variable of a node is which row -------------------------------------------------- */
 
 enum { UNKNOWN = -1, NONE = -2 };
@@ -391,7 +401,7 @@ static bool joins_by_share(Plan *p, Group *g, Node *n, const Node *x) {
   if (g->kind != GROUP_ROWS || g->late || g->dropped || !p->options->fuse_rows ||
       g->region != n->region)
     return false;
-  if (mixes(g, n)) return false;
+  if (mixes(g, n) || surely_blocked(p, n, g)) return false;
   Mapping m = {.p = p, .g = g, .n = n};
   for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
   Share s = {.m = &m, .x = x};

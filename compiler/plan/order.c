@@ -60,8 +60,7 @@ typedef struct Search {
   bool found;
 } Search;
 
-/* Is it known from the nodes' forest that g waits for `to`? */
-static bool is_below(Plan *p, const Group *g, const Group *to) {
+bool group_is_below(Plan *p, const Group *g, const Group *to) {
   int n = g->kind == GROUP_LOOP ? 1 : g->members.n, m = to->kind == GROUP_LOOP ? 1 : to->members.n;
   for (int i = 0; i < n; i++)
     for (int k = 0; k < m; k++) {
@@ -76,14 +75,14 @@ static void go_back(Group *g, void *ctx) {
   Search *s = ctx;
   if (g->back == s->number) return;
   g->back = s->number;
-  s->found = s->found || g == s->to || g->ahead == s->number || is_below(s->p, g, s->to);
+  s->found = s->found || g == s->to || g->ahead == s->number || group_is_below(s->p, g, s->to);
   vec_push(s->p->arena, &s->p->behind, g);
 }
 
 static void go_ahead(Group *g, Search *s) {
   if (g->ahead == s->number) return;
   g->ahead = s->number;
-  s->found = s->found || g == s->from || g->back == s->number || is_below(s->p, s->from, g);
+  s->found = s->found || g == s->from || g->back == s->number || group_is_below(s->p, s->from, g);
   vec_push(s->p->arena, &s->p->ahead, g);
 }
 

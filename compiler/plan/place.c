@@ -71,12 +71,21 @@ static const void *const_data(Plan *p, const Node *n) {
 static Place place_of(Plan *p, Node *n);
 static Place carry_row(Plan *p, Node *in, int64_t row);
 
+/* Where its part `index` begins, in elements. */
+static int64_t part_at(Plan *p, const Node *pack, int index) {
+  if (!plan_info(p, pack)->part_at) {
+    int64_t *at = NEWN(p->arena, int64_t, pack->parts.n + 1);
+    for (int i = 0; i < pack->parts.n; i++) at[i + 1] = at[i] + ir_count(pack->parts.at[i]);
+    plan_info(p, pack)->part_at = at;
+  }
+  return plan_info(p, pack)->part_at[index];
+}
+
 /* Where n's owner keeps it. */
 static Place owned_place(Plan *p, Node *n, Node *owner) {
   Place at = place_of(p, owner);
   if (owner->kind == N_PACK) {
-    for (int i = 0; i < plan_info(p, n)->owner_index; i++)
-      at.offset += ir_count(owner->parts.at[i]);
+    at.offset += part_at(p, owner, plan_info(p, n)->owner_index);
   } else if (owner->kind == N_STACK) {
     at.stride[plan_depth(owner->loop->node->region)] += plan_room(p, n);
   } else if (owner->kind == N_CARRY && plan_info(p, owner)->rows) {

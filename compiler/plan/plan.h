@@ -113,6 +113,7 @@ typedef struct NodeInfo {
   int depth;            /* so far */
   int number, last;     /* in the forest that `above` makes; 0: in none */
   int next;             /* the last number that was given below it */
+  int64_t *part_at;     /* a pack: where each part begins; place.c */
 } NodeInfo;
 
 typedef struct PlanBuffer {
@@ -213,6 +214,8 @@ void group_wait_for(Plan *p, Group *g, Group *before);
 void group_waits(Plan *p, Group *g, void (*f)(Group *before, void *ctx), void *ctx);
 /* Does `from` wait, directly or not, for `to`? */
 bool group_follows(Plan *p, Group *from, Group *to);
+/* Is it known from the nodes' forest (sources.c) that g waits for `to`? Quick. */
+bool group_is_below(Plan *p, const Group *g, const Group *to);
 /* The groups of a region in an order that respects reads; late ones last. */
 void group_order(Plan *p, const Region *r, Groups *out);
 

@@ -21,6 +21,7 @@ enum {
 
 typedef struct Wire {
   int buffer, first, last, lane;
+  VEC(int) rows; /* that touch it, in order; one after the other is not the same */
 } Wire;
 
 typedef struct Picture {
@@ -74,16 +75,21 @@ static void put_amount(StrBuf *out, double x, const char *unit) {
 /* The first step that touches a temporary makes it. Each wire gets the first
  * lane that is free from its first row to its last. */
 static void find_wires(Picture *v, Arena *a) {
-  int busy_until[LANES_MOST];
+  int busy_until[LANES_MOST], *wire = NEWN(a, int, v->e->nbuffers + 1); /* 1 + its number */
   for (int i = 0; i < LANES_MOST; i++) busy_until[i] = -1;
   for (int s = 0; s < v->e->nsteps; s++) {
     const TdStep *step = &v->e->steps[s];
     for (int k = 0; step->kind == TD_LAUNCH && k < step->nargs; k++) {
-      int b = step->args[k], seen = 0;
+      int b = step->args[k];
       if (v->e->buffers[b].kind != TD_TEMP) continue;
-      for (int i = 0; i < v->wires.n; i++)
-        if (v->wires.at[i].buffer == b) v->wires.at[i].last = v->row[s], seen = 1;
-      if (!seen) vec_push(a, &v->wires, ((Wire){b, v->row[s], v->row[s], 0}));
+      if (wire[b] == 0) {
+        Wire fresh = {.buffer = b, .first = v->row[s], .last = v->row[s]};
+        vec_push(a, &v->wires, fresh);
+        wire[b] = v->wires.n;
+      }
+      Wire *w = &v->wires.at[wire[b] - 1];
+      if (v->row[s] != w->last) vec_push(a, &w->rows, v->row[s]);
+      w->last = v->row[s];
     }
   }
   for (int i = 0; i < v->wires.n; i++) {
@@ -111,14 +117,9 @@ static void put_wire(Picture *v, const Wire *w) {
   put_amount(v->out, (double)b->bytes, "B");
   sb_printf(v->out, "</title><path d=\"M%d %dH%dV%d\"/>", from, middle(w->first), x,
             middle(w->last));
-  int drawn = w->first;
-  for (int s = 0; s < v->e->nsteps; s++)
-    for (int k = 0; v->e->steps[s].kind == TD_LAUNCH && k < v->e->steps[s].nargs; k++)
-      if (v->e->steps[s].args[k] == w->buffer && v->row[s] != drawn) {
-        drawn = v->row[s];
-        sb_printf(v->out, "<path d=\"M%d %dH%d\" marker-end=\"url(#arrow)\"/>", x, middle(drawn),
-                  from + 5);
-      }
+  for (int i = 0; i < w->rows.n; i++)
+    sb_printf(v->out, "<path d=\"M%d %dH%d\" marker-end=\"url(#arrow)\"/>", x,
+              middle(w->rows.at[i]), from + 5);
   sb_puts(v->out, "</g>\n");
 }
 

@@ -37,15 +37,15 @@ static void print_shape(StrBuf *out, const TdBuffer *b) {
   if (b->rank) sb_putc(out, ']');
 }
 
-/* The indices between the first and the last step that touch buffer b. */
-static void lifetime(const TdEntry *e, int b, int *first, int *last) {
-  *first = *last = -1;
+/* By buffer, the first and the last step that touch it; -1: none. */
+static void lifetimes(const TdEntry *e, int *first, int *last) {
+  for (int b = 0; b < e->nbuffers; b++) first[b] = last[b] = -1;
   for (int s = 0; s < e->nsteps; s++)
-    for (int i = 0; i < e->steps[s].nargs; i++)
-      if (e->steps[s].args[i] == b) {
-        if (*first < 0) *first = s;
-        *last = s;
-      }
+    for (int i = 0; i < e->steps[s].nargs; i++) {
+      int b = e->steps[s].args[i];
+      if (first[b] < 0) first[b] = s;
+      last[b] = s;
+    }
 }
 
 static void print_steps(const TdProgram *p, const TdEntry *e, StrBuf *out) {
@@ -70,27 +70,27 @@ static void print_steps(const TdProgram *p, const TdEntry *e, StrBuf *out) {
   }
 }
 
-static void print_buffers(const TdProgram *p, const TdEntry *e, StrBuf *out) {
+static void print_buffers(Arena *a, const TdProgram *p, const TdEntry *e, StrBuf *out) {
   static const char *const kinds[] = {"temp", "state", "input", "const", "kept"};
+  int *first = NEWN(a, int, e->nbuffers + 1), *last = NEWN(a, int, e->nbuffers + 1);
+  lifetimes(e, first, last);
   for (int i = 0; i < e->nbuffers; i++) {
     const TdBuffer *b = &e->buffers[i];
-    int first, last;
-    lifetime(e, i, &first, &last);
-    if (first < 0) continue;
+    if (first[i] < 0) continue;
     sb_printf(out, "  %-5s ", kinds[b->kind]);
     print_amount(out, (double)b->bytes, "B");
     if (b->kind == TD_TEMP)
       sb_printf(out, " at %10zu", b->offset);
     else
       sb_printf(out, "%14s", "");
-    sb_printf(out, "  steps %4d - %-4d %s ", first, last,
+    sb_printf(out, "  steps %4d - %-4d %s ", first[i], last[i],
               b->kind == TD_STATE ? p->states[b->state].name : b->name);
     print_shape(out, b);
     sb_putc(out, '\n');
   }
 }
 
-void backend_print_plan(const TdProgram *p, StrBuf *out) {
+void backend_print_plan(Arena *a, const TdProgram *p, StrBuf *out) {
   sb_printf(out, "program %s: %d kernels, %d entries\n", p->name, p->nkernels, p->nentries);
   double state_bytes = 0;
   for (int i = 0; i < p->nstates; i++)
@@ -109,6 +109,6 @@ void backend_print_plan(const TdProgram *p, StrBuf *out) {
     print_amount(out, (double)e->arena_sum, "B)");
     sb_putc(out, '\n');
     print_steps(p, e, out);
-    print_buffers(p, e, out);
+    print_buffers(a, p, e, out);
   }
 }

@@ -52,7 +52,7 @@ static bool write_all(const char *folder, Arena *a, const Unit *u, TdError *err)
   char name[EMIT_NAME];
   emit_c_name(u->program, name);
   emit_standalone_c(u->program, &c, &h);
-  backend_print_plan(u->program, &plan);
+  backend_print_plan(a, u->program, &plan);
   bool ok = io_make_folders(NULL, folder, false, err) && write_text(folder, name, ".c", &c, err) &&
             write_text(folder, name, ".h", &h, err) &&
             write_text(folder, "plan", ".txt", &plan, err) && write_graphs(folder, u, err) &&
