@@ -3,8 +3,8 @@
 # Sources are listed, not searched for: what is not in a list is not in the program.
 
 # -- dsl/: text to tree ---------------------------------------------------------------------------
-DSL = base namemap diag diag_json similar idiom explain ast calls syntax nodes layout complain print \
-      print_expr print_lines dump
+DSL = base namemap diag diag_json similar idiom explain ast calls syntax nodes layout complain \
+      print print_expr print_lines dump
 # The standard library, in the language: dsl/std/NAME.td
 STD = core nn
 
@@ -21,8 +21,8 @@ GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_s
 PASSES   = pipeline simplify hoist cse recompute again twice restack tables inline
 EVAL     = eval eval_code eval_ops eval_run
 CHECK    = around gradcheck opcheck trial trial_call
-PLAN     = plan core contract sources group chain chain_parts chain_build rows own layout product order \
-           in_place place narrow launch steps memory verify dump print_plan print_picture
+PLAN     = plan core contract sources group chain chain_parts chain_build rows own layout product \
+           order in_place place narrow launch steps memory verify dump print_plan print_picture
 EMIT     = dialect scope storage read value place loop kernels
 CPU      = target operands pack shape rows scatter contraction chain chain_shape chain_tiles \
            gemm_write gemm_blocks gemm_emit gemm_function gemm_pack gemm_narrow standalone dialect
@@ -57,7 +57,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_meaning test_bounds test_hints test_door test_terminal test_draws test_cuda_emu \
        test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda test_cuda_product \
        test_device test_cuda_train \
-       test_oracle test_text_random
+       test_oracle test_text_random test_large
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -162,8 +162,8 @@ $(B)/tests/test_memory: override LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wr
 
 $(B)/tests/test_random_graphs: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_grad $(B)/tests/test_grad_loops $(B)/tests/test_grad_form: $(B)/tests/grads.o
-$(B)/tests/test_language $(B)/tests/test_mutations $(B)/tests/test_diagnostics: $(B)/tests/sources.o
-$(B)/tests/test_hints: $(B)/tests/sources.o
+ON_SOURCES = language mutations diagnostics hints large
+$(ON_SOURCES:%=$(B)/tests/test_%): $(B)/tests/sources.o
 ON_MODELS = grad_text narrow target traffic meaning numbers draws
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
 SANDBOXED = api checkpoint cli cuda_train data device door memory output recompute reference \

@@ -17,6 +17,10 @@
 #include "compiler/lower/value.h"
 #include "dsl/namemap.h"
 
+/* What a compilation may take: some ten times what the largest model here does. Beyond it a
+ * file is not text that somebody wrote. */
+enum { COMPILE_MB = 208 };
+
 /* ---- parameters in two flat vectors ------------------------------------------- */
 
 static void layout(Lowering *l) {
@@ -158,7 +162,9 @@ static bool meet_budget(Lowering *l, int *level) {
               .begin = begin_backend,
               .ctx = l};
   Shortage s;
-  if (b.bytes <= 0 || budget_meet(&b, level, &s)) return true;
+  if (b.bytes <= 0) return true;
+  arena_limit(l->arena, 0); /* it compiles many times over */
+  if (budget_meet(&b, level, &s)) return true;
   Diag *x = lower_error(l, 421, u->train.span, "the program needs --memory %s at least, not %s: %s",
                         budget_text(l->arena, s.least), budget_text(l->arena, b.bytes),
                         budget_explain(l->arena, &s));
@@ -339,6 +345,32 @@ static uintptr_t stack_end(void) {
   return known ? (uintptr_t)lowest + LAST_CALLS : here - UNKNOWN;
 }
 
+/* Where it was, as far as it came. */
+static Span last_place(const Lowering *l) {
+  for (int i = l->g ? l->g->nodes.n - 1 : -1; i >= 0; i--)
+    if (l->g->nodes.at[i]->span.line > 0) return l->g->nodes.at[i]->span;
+  return l->unit->train.span;
+}
+
+/* Memory goes into what is written out statement by statement, never into extents. */
+static void say_too_large(Lowering *l) {
+  int most = 0;
+  const char *entry = "it";
+  for (int i = 0; i < l->entries.n; i++) {
+    const Entry *e = l->entries.at[i];
+    if (e->g->nodes.n <= most) continue;
+    most = e->g->nodes.n;
+    entry = arena_printf(l->arena, "'%s'", e->name);
+  }
+  Diag *x = diag_error(l->d, 425, last_place(l),
+                       "the program takes more than %d MB to compile: %s has come to %d values, "
+                       "%d parameter%s declared",
+                       COMPILE_MB, entry, most, l->params.n, l->params.n == 1 ? " is" : "s are");
+  diag_hint(l->d, x,
+            "what repeats is one body in a loop, 'for i in N { ... }', whose parameters are "
+            "stacked; a list of them is one parameter with an axis more");
+}
+
 Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOptions *o) {
   Lowering *volatile l = NEW(a, Lowering);
   Unit *volatile u = NEW(a, Unit);
@@ -357,8 +389,14 @@ Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOpti
   if (why == 0) {
     arena_guard(a, &unwind);
     diags_guard(d, &unwind);
+    arena_limit(a, (size_t)COMPILE_MB << 20);
     ok = compile(l, file);
+  } else if (why == ARENA_FULL) {
+    arena_limit(a, 0);
+    l->d = d; /* a trial may have had its own */
+    say_too_large(l);
   }
+  arena_limit(a, 0);
   arena_guard(a, NULL);
   diags_guard(d, NULL);
   u->lowering = l;

@@ -23,6 +23,8 @@ static const size_t HEADER = (sizeof(Chunk) + ALIGNMENT - 1) / ALIGNMENT * ALIGN
 struct Arena {
   Chunk *chunks; /* the newest is allocated from */
   size_t next_size;
+  bool limited;
+  size_t room; /* of a limited one */
   jmp_buf *unwind;
 };
 
@@ -32,10 +34,13 @@ _Noreturn void out_of_memory(const Arena *a) {
   _Exit(4); /* the exit code of files, folders and memory */
 }
 
-static Chunk *chunk_new(size_t size) {
-  if (size > SIZE_MAX - HEADER) return NULL;
+static Chunk *chunk_new(Arena *a, size_t size) {
+  if (size > SIZE_MAX - HEADER) out_of_memory(a);
+  if (a->limited && a->unwind && size > a->room) longjmp(*a->unwind, ARENA_FULL);
   Chunk *c = calloc(1, HEADER + size);
-  if (c) c->size = size;
+  if (!c) out_of_memory(a);
+  a->room -= a->limited ? size : 0;
+  c->size = size;
   return c;
 }
 
@@ -63,6 +68,11 @@ void arena_free(Arena *a) {
 
 void arena_guard(Arena *a, jmp_buf *unwind) { a->unwind = unwind; }
 
+void arena_limit(Arena *a, size_t bytes) {
+  a->limited = bytes > 0;
+  a->room = bytes;
+}
+
 static char *chunk_bytes(Chunk *c) { return (char *)c + HEADER; }
 
 void *arena_alloc(Arena *a, size_t bytes) {
@@ -72,8 +82,7 @@ void *arena_alloc(Arena *a, size_t bytes) {
   Chunk *c = a->chunks;
   if (!c || c->size - c->used < need) {
     bool own = need > a->next_size / 4; /* a large block gets a chunk of its own */
-    Chunk *fresh = chunk_new(own ? need : a->next_size);
-    if (!fresh) out_of_memory(a);
+    Chunk *fresh = chunk_new(a, own ? need : a->next_size);
     if (own && c) { /* keep filling the current chunk */
       fresh->next = c->next;
       c->next = fresh;

@@ -36,6 +36,10 @@ char *arena_vprintf(Arena *a, const char *fmt, va_list ap);
 /* Where control goes when memory is out: longjmp(*unwind, 1). Without one, and
  * for string buffers, the process ends with a message and exit code 4. */
 void arena_guard(Arena *a, jmp_buf *unwind);
+/* From now on the arena may take so many bytes of memory more; 0: any. Beyond, control goes
+ * where it goes when memory is out, with ARENA_FULL instead of 1. */
+void arena_limit(Arena *a, size_t bytes);
+enum { ARENA_FULL = 3 }; /* 2 is a number of errors: diag.h */
 
 #define NEW(arena, T) ((T *)arena_alloc((arena), sizeof(T)))
 #define NEWN(arena, T, n) ((T *)arena_alloc_array((arena), sizeof(T), (size_t)(n)))

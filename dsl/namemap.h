@@ -9,7 +9,7 @@
 typedef struct NameMap {
   struct NameSlot *slots;
   size_t cap, used; /* cap is 0 or a power of two */
-} NameMap;              /* {0}: empty */
+} NameMap;          /* {0}: empty */
 
 /* The number of `key`, or NULL; good until the map grows. */
 int *namemap_find(const NameMap *t, const char *key);

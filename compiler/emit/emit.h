@@ -134,7 +134,7 @@ void emit_prologue(Emit *em, StrBuf *out);
 /* -- kernels.c ----------------------------------------------------------------------- */
 typedef struct Kernels {
   VEC(TdKernel) at;
-  VEC(int) twin;  /* the next one whose text without a name is the same; -1 */
+  VEC(int) twin;    /* the next one whose text without a name is the same; -1 */
   NameMap bodies;   /* from such a text to 1 + the first kernel of it */
   NameMap names;    /* that are taken */
   NameMap numbered; /* from a name without a number to the last number tried with it */

@@ -56,8 +56,7 @@ static const char *place_text(Plan *p, Span at) {
 static const char *kernel_name(Kernels *ks, Arena *a, const char *klass, const Node *n) {
   const char *base = arena_printf(a, "%s_%s", klass, emit_stem(a, n->name, 36)), *name = base;
   int *number = namemap_at(a, &ks->numbered, base);
-  while (namemap_find(&ks->names, name))
-    name = arena_printf(a, "%s_%d", base, ++*number);
+  while (namemap_find(&ks->names, name)) name = arena_printf(a, "%s_%d", base, ++*number);
   *namemap_at(a, &ks->names, name) = 1;
   return name;
 }

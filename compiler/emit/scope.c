@@ -92,8 +92,8 @@ static EmitMemo *memo_of(Emit *em, const Expr *e) {
   EmitMemos *m = em->memos;
   if (e->id >= m->cap) {
     int cap = em->g->nexprs + em->g->nexprs / 4 + 64;
-    m->at = arena_grow(em->arena, m->at, (size_t)m->cap * sizeof *m->at,
-                       (size_t)cap * sizeof *m->at);
+    m->at =
+        arena_grow(em->arena, m->at, (size_t)m->cap * sizeof *m->at, (size_t)cap * sizeof *m->at);
     memset(m->at + m->cap, 0, (size_t)(cap - m->cap) * sizeof *m->at);
     m->cap = cap;
   }

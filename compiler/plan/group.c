@@ -531,8 +531,8 @@ static int latest_first(const void *a, const void *b) {
 
 /* Could another node join a group without rows? */
 static bool is_open(const Plan *p, const Group *g) {
-  return g->kind == GROUP_ROWS && !g->dropped && !g->late && g->nrows == 0 && g->members.n < p->target->rows.members_most &&
-         total_work(g) <= p->target->rows.small;
+  return g->kind == GROUP_ROWS && !g->dropped && !g->late && g->nrows == 0 &&
+         g->members.n < p->target->rows.members_most && total_work(g) <= p->target->rows.small;
 }
 
 /* Groups that n could join for an array that both read: those that read it, and those without

@@ -97,23 +97,23 @@ typedef struct NodeInfo {
   Group *group; /* that computes it, or NULL */
   Place place;
   bool placed;
-  bool local;      /* its value never leaves its kernel */
-  Node *owner;     /* the pack, stack, carry or state it is stored for; itself: taken */
-  int owner_index; /* the pack's part */
-  int uses;        /* own.c: by how many others */
-  Node *commits;   /* a copy at the end of a region: of this node, into `owner` */
-  bool rows;       /* a carry kept as rows: one more than iterations */
-  Node *rows_of;   /* a stack that is those rows, */
-  bool rows_next;  /* of what each iteration leaves (else: finds) */
-  int position;    /* in its region */
-  Sources *sources;     /* sources.c, and: */
-  VEC(Node *) readers;  /* of its region */
-  VEC(Node *) read_by;  /* those that read the node itself, of all regions */
-  Node *above;          /* the source that is the furthest from the inputs */
-  int depth;            /* so far */
-  int number, last;     /* in the forest that `above` makes; 0: in none */
-  int next;             /* the last number that was given below it */
-  int64_t *part_at;     /* a pack: where each part begins; place.c */
+  bool local;          /* its value never leaves its kernel */
+  Node *owner;         /* the pack, stack, carry or state it is stored for; itself: taken */
+  int owner_index;     /* the pack's part */
+  int uses;            /* own.c: by how many others */
+  Node *commits;       /* a copy at the end of a region: of this node, into `owner` */
+  bool rows;           /* a carry kept as rows: one more than iterations */
+  Node *rows_of;       /* a stack that is those rows, */
+  bool rows_next;      /* of what each iteration leaves (else: finds) */
+  int position;        /* in its region */
+  Sources *sources;    /* sources.c, and: */
+  VEC(Node *) readers; /* of its region */
+  VEC(Node *) read_by; /* those that read the node itself, of all regions */
+  Node *above;         /* the source that is the furthest from the inputs */
+  int depth;           /* so far */
+  int number, last;    /* in the forest that `above` makes; 0: in none */
+  int next;            /* the last number that was given below it */
+  int64_t *part_at;    /* a pack: where each part begins; place.c */
 } NodeInfo;
 
 typedef struct PlanBuffer {
