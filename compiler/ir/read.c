@@ -611,6 +611,7 @@ static void read_graph(Reader *r) {
   if (r->tok.kind != T_END) read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected a statement");
   Node *where;
   const char *broken = ir_verify_where(r->g, &where);
+  if (!broken) broken = ir_refute(r->g, &where);
   if (broken)
     read_fail(r, E_TEXT_BROKEN, where ? r->places.at[where->id] : name.span, "%s", broken);
 }

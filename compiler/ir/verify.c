@@ -151,6 +151,19 @@ static bool verify_bounds(Verifier *v, Expr *root) {
   return v->fine;
 }
 
+bool ir_proved(Graph *g, Node *n, bool all) {
+  Verifier v = {.g = g, .node = n};
+  for (int k = 0; k < n->nvars; k++)
+    if (n->extent[k] == 0) return true;
+  if (all && !ex_reads_in_range(g, n->guard, n->extent, n->nvars)) return false;
+  if (all && !ex_reads_in_range(g, n->body, n->extent, n->nvars)) return false;
+  if (n->guard && !all) return verify_bounds(&v, n->guard);
+  bool fine = verify_bounds(&v, n->body);
+  for (int k = 0; n->kind == N_SCATTER && k < n->rank && fine; k++)
+    fine = verify_bounds(&v, n->index[k]) && in_bounds(&v, n->index[k], n->shape[k]);
+  return fine;
+}
+
 /* ---- nodes --------------------------------------------------------------------------- */
 
 static bool same_shape(const Node *a, const Node *b) {

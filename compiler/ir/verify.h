@@ -10,5 +10,13 @@
 const char *ir_verify(Graph *g);
 /* The same, and the node that is wrong, or NULL. */
 const char *ir_verify_where(Graph *g, Node **where);
+/* Are the indices of n, which computes, proved that are asked for whatever the values; `all`:
+ * also those under conditions? */
+bool ir_proved(Graph *g, Node *n, bool all);
+
+/* -- refute.c ---------------------------------------------------------------------------- */
+/* An index of a verified graph that is out of bounds in spite of the conditions around it,
+ * and its node; NULL: none was found. For graphs that somebody wrote. */
+const char *ir_refute(Graph *g, Node **where);
 
 #endif

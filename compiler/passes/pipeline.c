@@ -87,6 +87,9 @@ void pipeline_run(Graph *g, const PipelineOptions *o) {
 
 bool pipeline_run_one(Graph *g, const PassOptions *o, const char *name) {
   const PassInfo *pass = pipeline_find(name);
-  if (pass) pass->run(g, o);
-  return pass != NULL;
+  if (!pass) return false;
+  pass->run(g, o);
+  const char *broken = pass->unprovable ? NULL : ir_verify(g);
+  if (broken) bug("%s: after the pass '%s': %s", g->name, name, broken);
+  return true;
 }

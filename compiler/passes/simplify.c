@@ -11,11 +11,13 @@
  *
  * needs       a verified graph
  * guarantees  the same values (the order of a sum may lose terms that are 0)
- * keeps       nodes and their shapes; a sum may lose a reduced variable
+ * keeps       nodes and their shapes; a sum may lose a reduced variable; conditions that
+ *             nothing but trust in them proves a read without
  * breaks      nothing
  *
  *     y[i:4] = sum[k:8](k == i ? x[k] * w[k] : 0.0)    ->    y[i:4] = x[i] * w[i]    */
 #include "compiler/ir/linear.h"
+#include "compiler/ir/verify.h"
 #include "compiler/passes/pipeline.h"
 
 /* ---- intervals --------------------------------------------------------------------- */
@@ -210,12 +212,16 @@ static void fold_never(Graph *g, Node *n) {
   n->nvars = n->rank;
 }
 
+/* A condition that always holds may be all that vouches for a read, as a guard is taken on
+ * trust: then it stays, and so does the node. */
 static void simplify_node(Graph *g, Node *n) {
   for (int k = 0; k < n->nvars; k++)
     if (n->extent[k] == 0) return; /* nothing is ever computed */
+  const Node before = *n;
   fold_node(g, n);
   while (remove_diagonal(g, n)) fold_node(g, n);
   if (n->guard && n->guard->kind == E_BOOL) fold_never(g, n);
+  if (!ir_proved(g, n, false)) *n = before;
 }
 
 static void simplify_region(Graph *g, Region *r) {

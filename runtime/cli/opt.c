@@ -55,6 +55,13 @@ static void print_plan(Cli *c, Arena *a, Diags *d, const BackendOptions *o, Grap
   backend_plan(be, g, out);
 }
 
+/* What stands for an adjoint in a `grad` clause has no value; programs are planned without. */
+static const Node *cotangent(const Graph *g) {
+  for (int i = 0; i < g->nodes.n; i++)
+    if (g->nodes.at[i]->kind == N_COTANGENT) return g->nodes.at[i];
+  return NULL;
+}
+
 static int opt_text(Cli *c, const char *path, const char *text, size_t n, const BackendOptions *o) {
   Arena *a = arena_new();
   TdError err = {0};
@@ -74,6 +81,13 @@ static int opt_text(Cli *c, const char *path, const char *text, size_t n, const 
     const PassOptions passes = pass_options(backend_target("cpu"));
     const char *pass = cli_text(c, "pass", NULL);
     bool plan = cli_has(c, "plan");
+    const Node *open = plan ? cotangent(g) : NULL;
+    if (open) {
+      td_fail(&err, TD_BAD_FILE,
+              "'%.100s' is a cotangent: a graph is planned without its grad clauses", open->name);
+      arena_free(a);
+      return cli_fail(c, &err);
+    }
     if (pass != NULL)
       pipeline_run_one(g, &passes, pass);
     else if (!plan)

@@ -35,6 +35,7 @@ static const char model[] = SANDBOX_MODEL(
 static int enter_folder(void **state) {
   if (sandbox_enter(state) != 0) return -1;
   sandbox_write("m.td", model);
+  sandbox_write("grad.ir", "graph g\ncotangent dy: real[2]\nx[i:2] = dy[i]\noutput x = x\n");
   sandbox_write("bad.td", "use nn\nmodel m(x[3]) -> y[3] { y = z }\n");
   sandbox_write("messy.td", "dim   B=2\n\n\n\n\ndim C =3");
   sandbox_write("syntax.td", "model m(x[3] -> y[3]\n");
@@ -123,6 +124,7 @@ static void test_files(void **state) {
                                {"opt --plan --act bf16 --repeated generated/m/train.ir", 0,
                                 "plan train for cpu, act bf16, repeated: arena"},
                                {"opt --plan --act f8 generated/m/train.ir", 2, "f32 or bf16"},
+                               {"opt --plan grad.ir", 1, "'dy' is a cotangent"},
                                {"opt --without chains generated/m/train.ir", 2, "with --plan"},
                                {"opt --plan --without chains,in_place generated/m/train.ir", 0, ""},
                                {"opt --plan --without chains,in generated/m/train.ir", 2,
