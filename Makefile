@@ -36,7 +36,7 @@ COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=low
 SYSTEM   = error io spawn cache signals digest utf8 json
 ON_CPU   = threads block memory device jit jit_units toolchain
 ON_CUDA  = library gpu stage timer compile kernels product device
-STORE    = checkpoint safetensors rotate convert weights record
+STORE    = checkpoint safetensors header rotate convert weights record
 DATA     = corpus data vocabulary feed
 TRAIN    = train evaluate sample diagnose run_folder
 VIEW     = progress terminal viewer page curve logs

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading and writing safetensors files. See safetensors.h; the rules that the
- * reader enforces are listed at st_check_layout and st_parse_tensor. */
+/* Reading and writing safetensors files. See safetensors.h; the rules that the reader
+ * enforces stand in header.h. */
 #include "runtime/store/safetensors.h"
+#include "runtime/store/header.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +20,7 @@ struct StFile {
   uint8_t *header; /* length field and JSON */
   size_t header_size;
   uint64_t data_size;
-  json_t *json; /* owns the names */
-  StTensor *tensors;
-  int count;
-  StPair *meta;
-  int meta_count;
+  StHeader parsed;
 };
 
 static bool bad(TdError *err, const StFile *f, const char *what, const char *name) {
@@ -33,103 +30,12 @@ static bool bad(TdError *err, const StFile *f, const char *what, const char *nam
 
 /* ---- reading ------------------------------------------------------------- */
 
-/* Exactly dtype, shape and data_offsets; sizes that multiply without
- * overflow; offsets in order, inside the data, as long as the shape says. */
-static bool st_parse_tensor(StFile *f, const char *name, json_t *o, StTensor *t, TdError *err) {
-  if (!json_is_object(o)) return bad(err, f, "a tensor is not an object", name);
-  json_t *dtype = json_object_get(o, "dtype"), *shape = json_object_get(o, "shape");
-  json_t *offsets = json_object_get(o, "data_offsets");
-  if (!json_is_string(dtype) || !json_is_array(shape) || !json_is_array(offsets) ||
-      json_object_size(o) != 3)
-    return bad(err, f, "a tensor needs dtype, shape and data_offsets, and nothing else", name);
-  t->name = name;
-  t->type = ST_TYPES;
-  for (int k = 0; k < ST_TYPES; k++)
-    if (strcmp(json_string_value(dtype), st_type_name((StType)k)) == 0) t->type = (StType)k;
-  if (t->type == ST_TYPES) return bad(err, f, "unknown dtype", name);
-  if (json_array_size(shape) > ST_MAX_RANK) return bad(err, f, "more than 8 axes", name);
-  t->rank = (int)json_array_size(shape);
-  t->count = 1;
-  for (int i = 0; i < t->rank; i++) {
-    json_t *e = json_array_get(shape, (size_t)i);
-    if (!json_is_integer(e) || json_integer_value(e) < 0)
-      return bad(err, f, "a shape is not made of sizes", name);
-    t->shape[i] = json_integer_value(e);
-    if (!mul_fits(t->count, t->shape[i], &t->count))
-      return bad(err, f, "a shape is too large", name);
-  }
-  if (json_array_size(offsets) != 2) return bad(err, f, "data_offsets are two numbers", name);
-  json_t *b = json_array_get(offsets, 0), *e = json_array_get(offsets, 1);
-  if (!json_is_integer(b) || !json_is_integer(e) || json_integer_value(b) < 0)
-    return bad(err, f, "data_offsets are two numbers", name);
-  int64_t begin = json_integer_value(b), end = json_integer_value(e), bytes;
-  if (begin > end || (uint64_t)end > f->data_size)
-    return bad(err, f, "data_offsets reach outside the file", name);
-  if (!mul_fits(t->count, (int64_t)st_type_size(t->type), &bytes) || bytes != end - begin)
-    return bad(err, f, "data_offsets do not fit the shape", name);
-  t->begin = (uint64_t)begin;
-  t->end = (uint64_t)end;
-  return true;
-}
-
-static int by_begin(const void *x, const void *y) {
-  const StTensor *a = x, *b = y;
-  if (a->begin != b->begin) return a->begin < b->begin ? -1 : 1;
-  return a->end < b->end ? -1 : a->end > b->end;
-}
-
-static int by_key(const void *x, const void *y) {
-  return strcmp(((const StPair *)x)->key, ((const StPair *)y)->key);
-}
-
-/* The tensors tile the data: no gap, no overlap, nothing left over. */
-static bool st_check_layout(StFile *f, TdError *err) {
-  if (f->count > 1) qsort(f->tensors, (size_t)f->count, sizeof *f->tensors, by_begin);
-  uint64_t at = 0;
-  for (int i = 0; i < f->count; i++) {
-    if (f->tensors[i].begin != at)
-      return bad(err, f, "tensors overlap or leave a gap", f->tensors[i].name);
-    at = f->tensors[i].end;
-  }
-  return at == f->data_size || bad(err, f, "there are bytes that belong to no tensor", NULL);
-}
-
-static bool st_parse_meta(StFile *f, json_t *o, TdError *err) {
-  if (!json_is_object(o)) return bad(err, f, "__metadata__ is not an object", NULL);
-  f->meta = calloc(json_object_size(o) + 1, sizeof *f->meta);
-  if (f->meta == NULL) return td_fail_memory(err);
-  const char *key;
-  json_t *value;
-  json_object_foreach(o, key, value) {
-    if (!json_is_string(value))
-      return bad(err, f, "__metadata__ holds something else than text", key);
-    f->meta[f->meta_count++] = (StPair){key, json_string_value(value)};
-  }
-  qsort(f->meta, (size_t)f->meta_count, sizeof *f->meta, by_key);
-  return true;
-}
-
 static bool st_parse_header(StFile *f, TdError *err) {
-  if (f->header[8] != '{') return bad(err, f, "the header does not begin with '{'", NULL);
-  json_error_t why;
-  bool memory;
-  f->json = json_read((const char *)f->header + 8, f->header_size - 8, JSON_REJECT_DUPLICATES, &why,
-                      &memory);
-  if (memory) return td_fail_memory(err);
-  if (f->json == NULL) return bad(err, f, "the header is not JSON", why.text);
-  if (!json_is_object(f->json)) return bad(err, f, "the header is not an object", NULL);
-  f->tensors = calloc(json_object_size(f->json) + 1, sizeof *f->tensors);
-  if (f->tensors == NULL) return td_fail_memory(err);
-  const char *name;
-  json_t *o;
-  json_object_foreach(f->json, name, o) {
-    if (strcmp(name, "__metadata__") == 0) {
-      if (!st_parse_meta(f, o, err)) return false;
-    } else if (!st_parse_tensor(f, name, o, &f->tensors[f->count++], err)) {
-      return false;
-    }
-  }
-  return st_check_layout(f, err);
+  StFault why;
+  if (st_header_parse(&f->parsed, (const char *)f->header + 8, f->header_size - 8, f->data_size,
+                      &why))
+    return true;
+  return why.what == NULL ? td_fail_memory(err) : bad(err, f, why.what, why.name);
 }
 
 static bool st_read_bytes(StFile *f, uint64_t offset, void *to, size_t n, TdError *err) {
@@ -191,29 +97,36 @@ StFile *st_open_memory(const char *path, const void *bytes, size_t n, TdError *e
 void st_close(StFile *f) {
   if (f == NULL) return;
   if (f->fd >= 0) close(f->fd);
-  json_decref(f->json);
-  free(f->tensors);
-  free(f->meta);
+  st_header_free(&f->parsed);
   free(f->header);
   free(f->path);
   free(f);
 }
 
-int st_count(const StFile *f) { return f->count; }
-const StTensor *st_at(const StFile *f, int i) { return &f->tensors[i]; }
-int st_meta_count(const StFile *f) { return f->meta_count; }
-StPair st_meta_at(const StFile *f, int i) { return f->meta[i]; }
+int st_count(const StFile *f) { return f->parsed.count; }
+const StTensor *st_at(const StFile *f, int i) { return &f->parsed.tensors[i]; }
+int st_meta_count(const StFile *f) { return f->parsed.meta_count; }
+StPair st_meta_at(const StFile *f, int i) { return f->parsed.meta[i]; }
+
+static int compare_name(const void *name, const void *t) {
+  return strcmp(name, (*(const StTensor *const *)t)->name);
+}
 
 const StTensor *st_find(const StFile *f, const char *name) {
-  for (int i = 0; i < f->count; i++)
-    if (strcmp(f->tensors[i].name, name) == 0) return &f->tensors[i];
-  return NULL;
+  const StHeader *h = &f->parsed;
+  const StTensor **t =
+      bsearch(name, h->by_name, (size_t)h->count, sizeof *h->by_name, compare_name);
+  return t != NULL ? *t : NULL;
+}
+
+static int compare_key(const void *key, const void *pair) {
+  return strcmp(key, ((const StPair *)pair)->key);
 }
 
 const char *st_meta(const StFile *f, const char *key) {
-  StPair want = {key, NULL};
-  if (f->meta_count == 0) return NULL;
-  const StPair *p = bsearch(&want, f->meta, (size_t)f->meta_count, sizeof want, by_key);
+  const StHeader *h = &f->parsed;
+  if (h->meta_count == 0) return NULL;
+  const StPair *p = bsearch(key, h->meta, (size_t)h->meta_count, sizeof *h->meta, compare_key);
   return p != NULL ? p->value : NULL;
 }
 

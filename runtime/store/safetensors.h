@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The safetensors format: a little-endian length, a JSON header, the tensors'
  * bytes one after another. The reader takes nothing on trust: every rule of the
- * format is checked before a tensor is believed, and no allocation is larger
- * than the file. The JSON itself is read by libjansson. */
+ * format is checked before a tensor is believed, and what is allocated for a header
+ * is bounded by its length (header.h). What is written goes through libjansson. */
 #ifndef TDC_SAFETENSORS_H
 #define TDC_SAFETENSORS_H
 
