@@ -33,7 +33,7 @@ COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=low
            $(PLAN:%=plan/%) $(EMIT:%=emit/%) $(CPU:%=cpu/%) $(CUDA:%=cuda/%)
 
 # -- runtime/: programs to results ----------------------------------------------------------------
-SYSTEM   = error io spawn cache signals digest utf8 json
+SYSTEM   = error io spawn cache signals litter digest utf8 json
 ON_CPU   = threads block memory device jit jit_units toolchain
 ON_CUDA  = library gpu stage timer compile kernels product device
 STORE    = checkpoint safetensors header rotate convert weights record

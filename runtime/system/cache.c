@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/system/litter.h"
+
 static const char magic[] = "tdc-jit\n"; /* 8 bytes, then the key, then the checksum */
 enum { MAGIC = 8, TRAILER = MAGIC + 64 + DIGEST_BYTES, ENTRY_LIMIT = 1 << 30 };
 
@@ -80,10 +82,21 @@ static bool folder_adopt(Cache *c, const char *folder) {
   return c->folder != NULL;
 }
 
+/* A folder of this run alone, which goes with it. */
+static bool make_noted(char *pattern) {
+  litter_hold();
+  bool made = mkdtemp(pattern) != NULL;
+  int why = errno;
+  if (made) litter_folder(pattern, true);
+  litter_release();
+  errno = why;
+  return made;
+}
+
 static bool folder_temporary_in(Cache *c, const char *base, TdError *err) {
   char *folder = io_join(base, "tdc-XXXXXX");
   if (folder == NULL) return td_fail_memory(err);
-  if (mkdtemp(folder) == NULL || (c->fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+  if (!make_noted(folder) || (c->fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
     td_fail_errno(err, TD_IO_FAILED, errno, "cannot make a folder like %s", folder);
     free(folder);
     return false;
@@ -283,7 +296,7 @@ char *cache_work_folder(Cache *c, TdError *err) {
     td_fail_memory(err);
     return NULL;
   }
-  if (mkdtemp(folder) != NULL) return folder;
+  if (make_noted(folder)) return folder;
   td_fail_errno(err, TD_IO_FAILED, errno, "cannot make a folder in %s", c->folder);
   free(folder);
   return NULL;
@@ -304,7 +317,7 @@ void cache_remove_folder(const char *folder) {
     free(below);
   }
   closedir(d);
-  rmdir(folder);
+  if (rmdir(folder) == 0) litter_folder(folder, false);
 }
 
 /* ---- housekeeping ---------------------------------------------------------------------- */

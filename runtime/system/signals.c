@@ -4,10 +4,13 @@
 
 #include <stddef.h>
 
+#include "runtime/system/litter.h"
+
 static volatile sig_atomic_t raised;
 
 static void signals_note(int number) {
   if (raised != 0 && number == SIGINT) { /* the user insists */
+    litter_take_away();
     signal(SIGINT, SIG_DFL);
     raise(SIGINT);
   }

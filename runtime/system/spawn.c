@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/system/litter.h"
+
 extern char **environ;
 
 typedef struct Running {
@@ -68,9 +70,12 @@ static bool spawn_start(Running *r, SpawnJob *job) {
   posix_spawnattr_setflags(&attr,
                            POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   char **env = spawn_environment(job->extra_env);
+  litter_hold();
   job->error = env == NULL ? ENOMEM
                            : posix_spawnp(&r->pid, job->argv[0], &actions, &attr,
                                           (char *const *)job->argv, env);
+  if (job->error == 0) litter_child(r->pid, true);
+  litter_release();
   free(env);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attr);
@@ -107,6 +112,7 @@ static bool spawn_reap(Running *r) {
   int status;
   pid_t got = waitpid(r->pid, &status, WNOHANG);
   if (got == 0 || (got < 0 && errno == EINTR)) return false;
+  litter_child(r->pid, false);
   spawn_drain(r);
   if (r->fd >= 0) close(r->fd);
   r->fd = -1;

@@ -19,6 +19,7 @@
 #include "runtime/cpu/block.h"
 #include "runtime/cpu/device.h"
 #include "runtime/system/cache.h"
+#include "runtime/system/signals.h"
 #include "runtime/session.h"
 #include "runtime/cpu/toolchain.h"
 
@@ -503,6 +504,76 @@ static void test_stop(void **state) {
   assert_int_equal(err.status, TD_STOPPED);
 }
 
+static int builds_in(const char *folder) {
+  int n = 0;
+  DIR *d = opendir(folder);
+  assert_non_null(d);
+  for (struct dirent *e; (e = readdir(d)) != NULL;) n += strncmp(e->d_name, "build-", 6) == 0;
+  closedir(d);
+  return n;
+}
+
+/* Waits for a compiler that says that it and its child are there: their numbers. */
+static void read_pids(const char *path, int *compiler, int *child) {
+  for (int tries = 0; tries < 5000; tries++) {
+    FILE *f = fopen(path, "r");
+    int got = f != NULL ? fscanf(f, "%d %d\n", compiler, child) : 0;
+    if (f != NULL) fclose(f);
+    if (got == 2) return;
+    usleep(2000);
+  }
+  fail_msg("the compiler did not start");
+}
+
+static bool ends_soon(int pid) {
+  for (int tries = 0; tries < 1000; tries++) {
+    char path[64], state = 'X';
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE *f = fopen(path, "r");
+    if (f == NULL) return true;
+    if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1) state = 'X';
+    fclose(f);
+    if (state == 'Z' || state == 'X') return true; /* nobody is there to wait for it */
+    usleep(2000);
+  }
+  return false;
+}
+
+/* Two SIGINTs within milliseconds end the process; the compiler, what it started, and the
+ * folder it worked in go with it. */
+static void test_insist(void **state) {
+  const char *folder = *state;
+  char script[600], pids[600], text[2400];
+  snprintf(script, sizeof script, "%s/slow", folder);
+  snprintf(pids, sizeof pids, "%s/pids", folder);
+  snprintf(text, sizeof text,
+           "#!/bin/sh\n[ \"$1\" = --version ] && exec echo slow 4\n"
+           "sleep 100 &\necho $$ $! > %s.new\nmv %s.new %s\nwait\n",
+           pids, pids, pids);
+  write_script(script, text);
+  for (int gap = 0; gap < 4; gap++) {
+    pid_t run = fork();
+    if (run == 0) {
+      setenv("TDC_CC", script, 1);
+      TdError err = {0};
+      JitOptions o = {.cache = folder, .stop = signals_install()};
+      jit_build(&program, &o, &err);
+      _exit(0);
+    }
+    int compiler, child, status;
+    read_pids(pids, &compiler, &child);
+    assert_int_equal(builds_in(folder), 1);
+    kill(run, SIGINT);
+    usleep(500 << gap);
+    kill(run, SIGINT);
+    assert_int_equal(waitpid(run, &status, 0), run);
+    assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGINT : WEXITSTATUS(status) == 0);
+    if (!ends_soon(compiler) || !ends_soon(child)) fail_msg("the compiler outlives the process");
+    assert_int_equal(builds_in(folder), 0);
+    unlink(pids);
+  }
+}
+
 /* Eight processes and a cold cache: all succeed, one compiles. */
 static void test_crowd(void **state) {
   pid_t pids[8];
@@ -556,6 +627,7 @@ int main(void) {
       IN_FOLDER(test_folder),
       IN_FOLDER(test_compilers),
       IN_FOLDER(test_stop),
+      IN_FOLDER(test_insist),
       IN_FOLDER(test_crowd),
       cmocka_unit_test(test_blocks),
   };
