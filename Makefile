@@ -57,7 +57,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_meaning test_bounds test_hints test_door test_terminal test_draws test_cuda_emu \
        test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda test_cuda_product \
        test_device test_cuda_train \
-       test_oracle test_text_random test_large
+       test_oracle test_text_random test_large test_nan
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -166,7 +166,7 @@ ON_SOURCES = language mutations diagnostics hints large
 $(ON_SOURCES:%=$(B)/tests/test_%): $(B)/tests/sources.o
 ON_MODELS = grad_text narrow target traffic meaning numbers draws
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
-SANDBOXED = api checkpoint cli cuda_train data device door memory output recompute reference \
+SANDBOXED = api checkpoint cli nan cuda_train data device door memory output recompute reference \
             terminal
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 COMPILED = backend backend_random chain prims target dialect numbers oracle text_random

@@ -116,6 +116,7 @@ static void finish_entry(Backend *be, Plan *p) {
     if (from->kind == TD_LAUNCH) {
       const Launch *l = &from->group->launch;
       to->kernel = kernel_of(&be->kernels, p, from->group);
+      emit_place(p->arena, p->diags, from->group->members.at[0].node, to);
       to->nargs = l->args.n;
       to->args = l->args.at;
     } else if (from->kind == TD_LOOP) {

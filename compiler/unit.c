@@ -8,6 +8,7 @@
 #include "compiler/backend.h"
 #include "compiler/budget.h"
 #include "compiler/check/trial_call.h"
+#include "compiler/emit/emit.h"
 #include "compiler/ir/verify.h"
 #include "compiler/lower/domain.h"
 #include "compiler/lower/entry.h"
@@ -113,17 +114,24 @@ static void check_unused(Lowering *l) {
 /* ---- program ------------------------------------------------------------------------ */
 
 /* With what all entries share. */
+static Backend *begin_with(Lowering *l, const BackendOptions *o);
+
 static Backend *begin_backend(void *ctx) {
   Lowering *l = ctx;
-  Unit *u = l->unit;
   BackendOptions o = backend_defaults();
   bool *const flags[] = {&o.simplify,     &o.fuse_maps,      &o.fuse_rows,
                          &o.contractions, &o.fuse_epilogues, &o.chains,
                          &o.in_place,     &o.share_memory,   &o.keep_values};
   for (int k = 0; k < (int)(sizeof flags / sizeof *flags); k++)
     if (l->options->disable >> k & 1) *flags[k] = false;
-  Backend *be = backend_new(l->arena, l->d, u->name, &o);
+  Backend *be = begin_with(l, &o);
   if (l->options->target) backend_for(be, backend_target(l->options->target));
+  return be;
+}
+
+static Backend *begin_with(Lowering *l, const BackendOptions *o) {
+  Unit *u = l->unit;
+  Backend *be = backend_new(l->arena, l->d, u->name, o);
   if (l->options->act) u->act = strcmp(l->options->act, "bf16") == 0 ? TD_BF16 : TD_F32;
   backend_activations(be, u->act);
   static const char *const flat[2] = {"matrix", "vector"};
@@ -384,6 +392,7 @@ Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOpti
   l->unit = u;
   l->stack_end = stack_end();
   l->param_index = NEW(a, NameMap);
+  l->sources = d;
   int why = setjmp(unwind);
   bool ok = false;
   if (why == 0) {
@@ -401,6 +410,26 @@ Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOpti
   diags_guard(d, NULL);
   u->lowering = l;
   return ok && diags_errors(d) == 0 ? u : NULL;
+}
+
+void unit_place(const Unit *u, const Node *n, TdStep *place) {
+  emit_place(u->lowering->arena, u->lowering->d, n, place);
+}
+
+TdProgram *unit_plain(const Unit *u, const char *entry) {
+  Lowering *l = u->lowering;
+  const UnitEntry *e = unit_entry(u, entry);
+  jmp_buf unwind;
+  TdProgram *volatile program = NULL;
+  if (!e) return NULL;
+  if (setjmp(unwind) == 0) {
+    arena_guard(l->arena, &unwind);
+    const BackendOptions o = {.contractions = true, .share_memory = true, .keep_values = true};
+    Backend *be = begin_with(l, &o);
+    if (backend_entry(be, e->graph, e->name)) program = backend_finish(be);
+  }
+  arena_guard(l->arena, NULL);
+  return program;
 }
 
 const UnitEntry *unit_entry(const Unit *u, const char *name) {

@@ -189,6 +189,11 @@ const char *unit_name(const char *path, size_t *n);
  * guards of arena and diagnostics are set inside. */
 Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOptions *o);
 
+/* A program of one entry alone in which every statement has a kernel of its own, for looking
+ * at what each of them gives. It lives as long as the unit; NULL when memory is out. */
+TdProgram *unit_plain(const Unit *u, const char *entry);
+/* Where a value of an entry's graph comes from: see TdStep. */
+void unit_place(const Unit *u, const Node *n, TdStep *place);
 const UnitEntry *unit_entry(const Unit *u, const char *name);
 /* What the text takes beside the program, its symbols and the windows on their way into it. */
 int64_t unit_text_bytes(const Unit *u);

@@ -39,7 +39,7 @@ typedef struct DeviceWatch {
   void *ctx;
   void (*launch)(void *ctx, int step, bool before);
   void (*time)(void *ctx, int step, double begin, double end);
-  void (*value)(void *ctx, const char *name, const double *x, int64_t count);
+  void (*value)(void *ctx, const char *name, const TdStep *place, const double *x, int64_t count);
 } DeviceWatch;
 
 typedef struct DeviceRun {

@@ -146,8 +146,10 @@ static void take_states(Reference *r, const Graph *g) {
 static void show_values(Reference *r, const Graph *g, const DeviceWatch *watch) {
   for (int i = 0; i < g->top->nodes.n; i++) {
     Node *n = g->top->nodes.at[i];
-    if (n->type == TY_REAL && (n->kind == N_COMP || n->kind == N_SCATTER || n->kind == N_STACK))
-      watch->value(watch->ctx, n->name, eval_value(r->ev, n), ir_count(n));
+    if (n->type != TY_REAL || (!ir_computes(n) && n->kind != N_STACK)) continue;
+    TdStep place = {0};
+    unit_place(r->unit, n, &place);
+    watch->value(watch->ctx, n->name, &place, eval_value(r->ev, n), ir_count(n));
   }
 }
 

@@ -108,6 +108,8 @@ void session_free(Session *s) {
   free(s);
 }
 
+const char *session_device(const Session *s) { return s->device->does->name; }
+
 const TdProgram *session_program(const Session *s) { return s->program; }
 
 int session_entry(const Session *s, const char *name) {

@@ -18,6 +18,7 @@ typedef struct Session Session;
 Session *session_new(const TdProgram *p, Device *device, TdError *err);
 void session_free(Session *s);
 const TdProgram *session_program(const Session *s);
+const char *session_device(const Session *s); /* its name: "cpu" */
 
 /* An entry's number, or -1. */
 int session_entry(const Session *s, const char *name);
@@ -79,11 +80,14 @@ void snapshot_free(Snapshot *n);
 
 /* ---- looking for the first NaN ------------------------------------------------ */
 typedef struct NanSource {
-  bool found, infinite;     /* infinite: not NaN, but infinity */
-  const char *tensor;       /* the buffer's or the parameter's name */
-  const char *kernel;       /* NULL: it stood in a state before the run */
-  const char *where, *text; /* "models/shakespeare.td:23" and that line */
-  int64_t index;            /* of the first such element */
+  bool found, infinite;            /* infinite: not NaN, but infinity */
+  const char *tensor;              /* the buffer's or the parameter's name */
+  const char *kernel;              /* NULL: it stood in a state before the run */
+  const char *where, *text;        /* "models/shakespeare.td:23" and that line; see TdStep */
+  const char *inside;              /* the library's line, or NULL */
+  int64_t index;                   /* of the first such element */
+  const char *first, *first_where; /* NaN: the infinity that it comes of, or NULL */
+  int64_t first_index;
 } NanSource;
 
 /* The first state that is not finite. */

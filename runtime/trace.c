@@ -150,6 +150,7 @@ typedef struct Trace {
   Session *session;
   int entry;
   NanSource nan, infinite; /* the first of each */
+  NanSource *origin;       /* by buffer: of the infinity in it, or what that came of */
   char *before;            /* the launch's buffers as they were, one after another */
   bool failed;             /* no memory for them, or no answer */
 } Trace;
@@ -162,6 +163,36 @@ static void note_finding(Trace *t, Finding f, NanSource at) {
     t->nan = at;
   else if (f.infinite >= 0 && !t->infinite.found)
     t->infinite = at;
+}
+
+/* Where an infinity among what the launch is given was born, or NULL. */
+static const NanSource *given_infinity(const Trace *t, const TdStep *launch) {
+  for (int k = 0; t->origin != NULL && k < launch->nargs; k++)
+    if (t->origin[launch->args[k]].found) return &t->origin[launch->args[k]];
+  return NULL;
+}
+
+/* What the launch left in argument k. */
+static void look_at(Trace *t, const TdStep *launch, int k, const char *data) {
+  const TdProgram *p = t->session->program;
+  const TdBuffer *b = &p->entries[t->entry].buffers[launch->args[k]];
+  const NanSource *of = given_infinity(t, launch);
+  NanSource here = {.tensor = b->name,
+                    .kernel = p->kernels[launch->kernel].name,
+                    .where = launch->where,
+                    .text = launch->text,
+                    .inside = launch->inside};
+  Finding f = find_bad(data, b->type, b->count);
+  if (of != NULL && f.nan >= 0) {
+    here.first = of->tensor;
+    here.first_where = of->where;
+    here.first_index = of->index;
+  }
+  note_finding(t, f, here);
+  if (f.infinite < 0 || t->origin == NULL || t->origin[launch->args[k]].found) return;
+  here.found = true;
+  here.index = f.infinite;
+  t->origin[launch->args[k]] = of != NULL ? *of : here;
 }
 
 /* Room for a buffer in `before`. */
@@ -207,7 +238,6 @@ static void trace_launch(void *ctx, int step, bool before) {
   Device *d = t->session->device;
   const TdEntry *e = &t->session->program->entries[t->entry];
   const TdStep *launch = &e->steps[step];
-  const TdKernel *kernel = &t->session->program->kernels[launch->kernel];
   if (t->before == NULL && !t->failed)
     t->failed = (t->before = malloc(room_for_any(e) + 1)) == NULL;
   char *at = t->before;
@@ -218,9 +248,7 @@ static void trace_launch(void *ctx, int step, bool before) {
       t->failed =
           !d->does->download(d, at, t->session->at[t->entry][buffer], buffer_bytes(b), NULL);
     } else if (compare_with(t, at, buffer, b)) {
-      NanSource here = {
-          .tensor = b->name, .kernel = kernel->name, .where = kernel->where, .text = kernel->text};
-      note_finding(t, find_bad(at, b->type, b->count), here);
+      look_at(t, launch, k, at);
     } else {
       t->failed = true;
     }
@@ -228,18 +256,26 @@ static void trace_launch(void *ctx, int step, bool before) {
   }
 }
 
-static void trace_value(void *ctx, const char *name, const double *x, int64_t count) {
+static void trace_value(void *ctx, const char *name, const TdStep *place, const double *x,
+                        int64_t count) {
   Trace *t = ctx;
   if (t->nan.found) return;
-  note_finding(t, find_bad(x, TD_F64, count), (NanSource){.tensor = name, .kernel = name});
+  note_finding(t, find_bad(x, TD_F64, count),
+               (NanSource){.tensor = name,
+                           .kernel = name,
+                           .where = place->where,
+                           .text = place->text,
+                           .inside = place->inside});
 }
 
 NanSource session_trace(Session *s, int entry, uint64_t seed, int64_t step) {
   Trace t = {.session = s, .entry = entry};
+  t.origin = calloc((size_t)s->program->entries[entry].nbuffers + 1, sizeof *t.origin);
   DeviceWatch watch = {.ctx = &t, .launch = trace_launch, .value = trace_value};
   /* no NaN of an earlier run is in the way */
   s->device->does->zero(s->device, s->arena, arena_bytes(s->program));
   session_run_watched(s, entry, seed, step, false, &watch);
   free(t.before);
+  free(t.origin);
   return t.nan.found ? t.nan : t.infinite;
 }

@@ -111,10 +111,11 @@ static void watch_time(void *ctx, int step, double begin, double end) {
   set_locks(w->guarded, w->run->entry, false);
 }
 
-static void watch_value(void *ctx, const char *name, const double *x, int64_t count) {
+static void watch_value(void *ctx, const char *name, const TdStep *place, const double *x,
+                        int64_t count) {
   const Watched *w = ctx;
   set_locks(w->guarded, w->run->entry, true);
-  w->run->watch->value(w->run->watch->ctx, name, x, count);
+  w->run->watch->value(w->run->watch->ctx, name, place, x, count);
   set_locks(w->guarded, w->run->entry, false);
 }
 

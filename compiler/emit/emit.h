@@ -141,5 +141,7 @@ typedef struct Kernels {
 } Kernels;
 /* The index of the group's kernel, which is written unless an equal one is there. */
 int kernel_of(Kernels *ks, Plan *p, Group *g);
+/* The where, text and inside of a step whose first statement is n. */
+void emit_place(Arena *a, Diags *d, const Node *n, TdStep *step);
 
 #endif

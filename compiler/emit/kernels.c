@@ -28,9 +28,9 @@ static void indent(StrBuf *out, const char *text) {
 /* ---- what is said about a kernel --------------------------------------------------- */
 
 /* A line of source, without what could end a comment or a line early. */
-static const char *source_line(Plan *p, Span at) {
+static const char *source_line(Arena *a, Diags *d, Span at) {
   if (at.line <= 0) return "";
-  const char *text = diags_line(p->diags, at.file, at.line);
+  const char *text = diags_line(d, at.file, at.line);
   while (*text == ' ' || *text == '\t') text++;
   StrBuf b = {0};
   for (size_t n = 0; text[n] && text[n] != '\n' && n < 160; n++) {
@@ -41,15 +41,15 @@ static const char *source_line(Plan *p, Span at) {
     sb_putc(&b, plain || c == '?' ? (char)c : '.');
     if (c == '?' && text[n + 1] == '?') sb_putc(&b, ' ');
   }
-  const char *line = b.n ? arena_strndup(p->arena, b.s, b.n) : "";
+  const char *line = b.n ? arena_strndup(a, b.s, b.n) : "";
   sb_free(&b);
   return line;
 }
 
-static const char *place_text(Plan *p, Span at) {
+static const char *place_text(Arena *a, Diags *d, Span at) {
   if (at.line <= 0) return "";
-  const Source *s = diags_source_at(p->diags, at.file);
-  return s ? arena_printf(p->arena, "%s:%d", s->path, at.line) : "";
+  const Source *s = diags_source_at(d, at.file);
+  return s ? arena_printf(a, "%s:%d", s->path, at.line) : "";
 }
 
 /* A name that no kernel has; numbers below the last one tried are taken. */
@@ -105,6 +105,16 @@ static void print_comment(const Group *g, const TdKernel *k, const char *note, S
   sb_puts(out, " */\n");
 }
 
+void emit_place(Arena *a, Diags *d, const Node *n, TdStep *step) {
+  const Span first = n->users.n > 0 ? n->users.at[0] : n->span;
+  const char *inside = place_text(a, d, n->span);
+  step->where = place_text(a, d, first);
+  step->text = source_line(a, d, first);
+  for (int i = 1; i < n->users.n; i++)
+    step->where = arena_printf(a, "%s, %s", step->where, place_text(a, d, n->users.at[i]));
+  step->inside = inside[0] == '<' && n->users.n > 0 ? inside : NULL;
+}
+
 /* ---- the kernel ---------------------------------------------------------------------- */
 
 static bool same_launch(const TdLaunch *a, const TdLaunch *b) {
@@ -157,8 +167,8 @@ int kernel_of(Kernels *ks, Plan *p, Group *g) {
   const Node *n = g->members.at[0].node;
   TdKernel k = {.kind = g->kind == GROUP_PACK ? TD_PACK : TD_SOURCE,
                 .klass = plan_class(g),
-                .where = place_text(p, n->span),
-                .text = source_line(p, n->span),
+                .where = place_text(p->arena, p->diags, n->span),
+                .text = source_line(p->arena, p->diags, n->span),
                 .counters = g->launch.counters,
                 .control = g->launch.control,
                 .launch = g->launch.shape,

@@ -170,7 +170,7 @@ static void grad_vjp(GradFrame *f, Node *y, Node *dy) {
     if (adjoint[k]) grad_contribute_all(f, vjp->wrt.at[k], ir_read_all(p->graph, adjoint[k]));
 }
 
-static void grad_node(GradFrame *f, Node *y) {
+static void grad_node_of(GradFrame *f, Node *y) {
   GradPass *p = f->pass;
   Like like = adjoint_like(y);
   int before = f->backward->nodes.n;
@@ -195,6 +195,15 @@ static void grad_node(GradFrame *f, Node *y) {
   case N_STACK:
   case N_COTANGENT: break; /* ends of paths; results of loops wait for their loop */
   }
+}
+
+/* What is made on the way of y's derivative comes from y. */
+static void grad_node(GradFrame *f, Node *y) {
+  Graph *g = f->pass->graph;
+  Span before = g->user;
+  g->user = y->users.n > 0 ? y->users.at[0] : y->span;
+  grad_node_of(f, y);
+  g->user = before;
 }
 
 void grad_region(GradFrame *f) {

@@ -38,6 +38,7 @@ void adjoint_add(GradPass *p, Adjoint *a, const Like *like, const Share *s) {
     t.share = NEW(p->arena, Share);
     *t.share = *s;
   }
+  t.user = p->graph->user;
   if (t.guard && t.guard->kind == E_BOOL && !t.guard->inum) return;
   vec_push(p->arena, &a->terms, t);
 }
@@ -45,7 +46,7 @@ void adjoint_add(GradPass *p, Adjoint *a, const Like *like, const Share *s) {
 void adjoint_add_view(GradPass *p, Adjoint *a, const Node *base, Node *view, int64_t offset,
                       Span at) {
   if (a->closed) bug("a contribution to '%s' comes late", base->name);
-  Term t = {.view = view, .offset = offset, .span = at};
+  Term t = {.view = view, .offset = offset, .span = at, .user = p->graph->user};
   vec_push(p->arena, &a->terms, t);
 }
 
@@ -130,8 +131,14 @@ static Node *scatter_node(GradPass *p, Region *r, const Term *t, const Like *lik
 
 static bool is_sum(const Term *t) { return t->scatter || t->nred > 0; }
 
+/* It comes from the reader whose derivative the term is, not from what was read. */
 static Node *term_node(GradPass *p, Region *r, const Term *t, const Like *like, const char *name) {
-  return t->scatter ? scatter_node(p, r, t, like, name) : sum_node(p, r, t, like, name);
+  Graph *g = p->graph;
+  Span before = g->user;
+  g->user = t->user;
+  Node *n = t->scatter ? scatter_node(p, r, t, like, name) : sum_node(p, r, t, like, name);
+  g->user = before;
+  return n;
 }
 
 /* A flat base whose readers are views of disjoint pieces: their adjoints, packed. */
@@ -222,6 +229,10 @@ bool adjoint_close(GradPass *p, Region *r, Adjoint *a, const Like *like) {
   a->node = ir_comp(p->graph, r, name_of(p, like, 0), like->span, like->rank, 0, like->shape,
                     RED_NONE, NULL, e);
   copy_axes(a->node, like);
+  a->node->users.n = a->node->users.cap = 0;
+  for (int i = 0; i < a->terms.n; i++) /* what a sum gave has a node of its own */
+    if (!is_sum(&a->terms.at[i]) && a->terms.at[i].user.line > 0)
+      ir_add_user(p->graph, a->node, a->terms.at[i].user);
   return true;
 }
 

@@ -49,6 +49,7 @@ typedef struct Term {
   Node *view; /* a flat base's share that is this node's elements, at `offset` */
   int64_t offset;
   Span span;
+  Span user; /* Graph.user when it was made */
 } Term;
 
 /* The adjoint of one node: terms while its readers are visited, then a value,

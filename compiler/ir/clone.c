@@ -104,6 +104,7 @@ static Node *clone_node(Clone *c, Node *n, Region *to) {
   x->hi = n->hi;
   x->save = n->save;
   x->again = n->again;
+  ir_same_users(g, x, n);
   for (int d = 0; d < n->rank; d++) x->axis[d] = n->axis[d];
   return x;
 }

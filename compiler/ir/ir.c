@@ -36,7 +36,23 @@ Node *ir_node(Graph *g, Region *r, NodeKind kind, Type type, int rank, const int
   n->region = r;
   vec_push(g->arena, &g->nodes, n);
   vec_push(g->arena, &r->nodes, n);
+  if (g->user.line > 0) ir_add_user(g, n, g->user);
   return n;
+}
+
+void ir_add_user(Graph *g, Node *n, Span user) {
+  for (int i = 0; i < n->users.n; i++)
+    if (n->users.at[i].file == user.file && n->users.at[i].line == user.line) return;
+  Span *at = NEWN(g->arena, Span, n->users.n + 1);
+  for (int i = 0; i < n->users.n; i++) at[i] = n->users.at[i];
+  at[n->users.n] = user;
+  n->users.at = at;
+  n->users.cap = ++n->users.n;
+}
+
+void ir_same_users(Graph *g, Node *n, const Node *as) {
+  n->users.n = n->users.cap = 0;
+  for (int i = 0; i < as->users.n; i++) ir_add_user(g, n, as->users.at[i]);
 }
 
 Node *ir_input(Graph *g, const char *name, Type type, int rank, const int64_t *shape, int64_t lo,

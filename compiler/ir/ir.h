@@ -67,6 +67,10 @@ struct Node {
   const char *axis[IR_MAX_VARS]; /* index names for readable output, of a comprehension's reduced
                                    variables too; may be NULL */
   Span span;                     /* the .td line it came from */
+  VEC(Span)
+  users; /* lines of the user's own file that made it: the statement itself, the call
+                      of the library whose statement it is; for an adjoint those through which
+                      it was differentiated */
   Region *region;
 
   /* N_COMP, N_SCATTER: variables 0 .. rank-1 are the output indices of a
@@ -137,6 +141,7 @@ struct Graph {
   VEC(Output) outputs;
   VEC(Update) updates;
   Node *step; /* rank-0 int N_INPUT "step" or NULL; also the draws' counter */
+  Span user;  /* where new nodes come from (Node.users); line 0: from their own span */
   /* hash-consing */
   Expr **table;
   uint32_t table_size;
@@ -146,6 +151,9 @@ struct Graph {
 };
 
 /* -- ir.c -------------------------------------------------------------------- */
+/* One more line in n->users, unless it is there. */
+void ir_add_user(Graph *g, Node *n, Span user);
+void ir_same_users(Graph *g, Node *n, const Node *as); /* those, in place of n's */
 Graph *graph_new(Arena *a, Interner *names, const char *name);
 
 Node *ir_node(Graph *g, Region *r, NodeKind kind, Type type, int rank, const int64_t *shape,

@@ -111,6 +111,7 @@ struct Lowering {
   VEC(PathCount) counts;  /* instances of a name below a path */
 
   VEC(Entry *) entries;
+  const Diags *sources; /* d, or what it was before a trial */
   VEC(Parameter) params;
   struct NameMap *param_index; /* from a name to 1 + its place in `params`, or to one given up */
   int64_t flat_size[2];

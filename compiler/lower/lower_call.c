@@ -160,6 +160,11 @@ static Value *instantiate(Lowering *l, Fn *fn, Scope *s, const Arguments *a) {
   return out ? out : v_poison(l);
 }
 
+/* Is it a place of the standard library? */
+static bool in_library(const Lowering *l, Span at) {
+  return at.line > 0 && diags_source_at(l->sources, at.file)->path[0] == '<';
+}
+
 Value *call_fn(Lowering *l, Fn *fn, Value **given, const char **names, const Span *spans, int n,
                Span at) {
   ADecl *d = fn->decl;
@@ -180,7 +185,10 @@ Value *call_fn(Lowering *l, Fn *fn, Value **given, const char **names, const Spa
     return v_poison(l);
   }
   CallContext call = {l->calls, d->name, at, d};
+  Graph *g = l->g;
+  Span user = g->user;
   l->calls = &call;
+  if (user.line == 0 && in_library(l, d->span) && !in_library(l, at)) g->user = at;
   PathMark mark = path_enter(l, d->name, d->kind == D_MODEL);
   const char *stmt = l->stmt_name;
   int facts = l->facts.n;
@@ -189,6 +197,7 @@ Value *call_fn(Lowering *l, Fn *fn, Value **given, const char **names, const Spa
   l->stmt_name = stmt;
   path_leave(l, mark);
   l->calls = call.parent;
+  g->user = user;
   l->depth--;
   return out;
 }

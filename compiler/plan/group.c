@@ -188,6 +188,7 @@ static void split_sum(Plan *p, Group *g, Node *y, const int *rowvar) {
   shape[0] = extent[y->rank] = (rows + block - 1) / block;
   for (int d = 0; d < y->rank; d++) shape[d + 1] = extent[d] = y->shape[d];
   Node *part = ir_node(p->g, y->region, N_COMP, y->type, y->rank + 1, shape, y->name, y->span);
+  ir_same_users(p->g, part, y);
   part->lo = y->type == TY_INT ? INT32_MIN : 0;
   part->hi = y->type == TY_INT ? INT32_MAX : 0;
   part->reducer = y->reducer;

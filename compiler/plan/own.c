@@ -22,6 +22,7 @@ static Node *copy_of(Plan *p, Region *r, Node *n, const Node *before) {
   Node *c = ir_comp(p->g, r, n->name, n->span, n->rank, 0, n->shape, RED_NONE, NULL,
                     ir_read_all(p->g, n));
   for (int d = 0; d < n->rank; d++) c->axis[d] = n->axis[d];
+  ir_same_users(p->g, c, n);
   c->lo = n->lo;
   c->hi = n->hi;
   int at = r->nodes.n - 1;

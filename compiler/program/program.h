@@ -129,9 +129,12 @@ typedef struct TdStep {
   bool once;  /* fills kept buffers from parameters: left out while these are what they were */
   int kernel; /* TD_LAUNCH */
   int nargs;
-  const int *args; /* TD_LAUNCH: buffer indices */
-  int slot;        /* TD_LOOP: which ix[] counts */
-  int64_t count;   /* TD_LOOP */
+  const int *args;          /* TD_LAUNCH: buffer indices */
+  const char *where, *text; /* TD_LAUNCH: lines of the user's file that its first statement
+                               comes of, "m.td:9, m.td:12"; the first of them as it stands there */
+  const char *inside;       /* the line of the library that the statement is; or NULL */
+  int slot;                 /* TD_LOOP: which ix[] counts */
+  int64_t count;            /* TD_LOOP */
   bool reverse;
 } TdStep;
 
