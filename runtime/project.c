@@ -46,6 +46,20 @@ static bool project_compile(Project *p, const ProjectOptions *o, TdError *err) {
          td_fail_memory(err);
 }
 
+/* What compiling needs before it waits for memory to run out itself. False when it has. */
+static bool project_begin(Project *p, const char *path, const uint8_t *text, size_t size) {
+  jmp_buf unwind;
+  if (setjmp(unwind) == 0) {
+    arena_guard(p->arena, &unwind);
+    p->names = interner_new(p->arena);
+    Diags *d = diags_new(p->arena);
+    p->file = diags_source(d, path, (const char *)text, size);
+    p->diags = d;
+  }
+  arena_guard(p->arena, NULL);
+  return p->diags != NULL;
+}
+
 bool project_open(Project *p, const ProjectOptions *o, TdError *err) {
   *p = (Project){0};
   uint8_t *text = NULL;
@@ -56,10 +70,7 @@ bool project_open(Project *p, const ProjectOptions *o, TdError *err) {
   bool ok = (p->arena != NULL && p->data != NULL) || td_fail_memory(err);
   if (ok) {
     data_store_offer(p->data, o->tokens, o->vocabulary, o->unigram);
-    p->names = interner_new(p->arena);
-    p->diags = diags_new(p->arena);
-    p->file = diags_source(p->diags, o->path, (const char *)text, size);
-    ok = project_compile(p, o, err);
+    ok = project_begin(p, o->path, text, size) ? project_compile(p, o, err) : td_fail_memory(err);
   }
   free(text);
   return ok;

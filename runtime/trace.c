@@ -176,11 +176,12 @@ static const NanSource *given_infinity(const Trace *t, const TdStep *launch) {
 static void look_at(Trace *t, const TdStep *launch, int k, const char *data) {
   const TdProgram *p = t->session->program;
   const TdBuffer *b = &p->entries[t->entry].buffers[launch->args[k]];
+  const TdKernel *kernel = &p->kernels[launch->kernel];
   const NanSource *of = given_infinity(t, launch);
   NanSource here = {.tensor = b->name,
-                    .kernel = p->kernels[launch->kernel].name,
-                    .where = launch->where,
-                    .text = launch->text,
+                    .kernel = kernel->name,
+                    .where = launch->where != NULL ? launch->where : kernel->where,
+                    .text = launch->where != NULL ? launch->text : kernel->text,
                     .inside = launch->inside};
   Finding f = find_bad(data, b->type, b->count);
   if (of != NULL && f.nan >= 0) {

@@ -87,7 +87,6 @@ static int64_t scratch_need(const Graph *g) {
 
 Eval *eval_new(Graph *g, uint64_t seed, int64_t step) {
   Arena *arena = arena_new();
-  if (!arena) out_of_memory(NULL);
   Eval *ev = NEW(arena, Eval);
   ev->arena = arena;
   ev->g = g;

@@ -357,7 +357,6 @@ static void print_vjps(Printer *p, const Region *r) {
 
 void ir_print(Graph *g, StrBuf *out) {
   Printer p = {.g = g, .arena = arena_new(), .out = out};
-  if (!p.arena) bug("no memory to print '%s'", g->name);
   int size = 64;
   while (size < 2 * g->nodes.n + 2) size *= 2;
   p.ordinal = NEWN(p.arena, int, g->nodes.n + 1);

@@ -26,8 +26,8 @@ enum { BUCKETS = 1024 };
 
 typedef struct Cse {
   Graph *g;
-  Arena *arena; /* freed at the end */
-  Node **as;    /* by node id: what stands for it now, or NULL */
+  Arena *arena;
+  Node **as; /* by node id: what stands for it now, or NULL */
   Bucket *table[BUCKETS];
 } Cse;
 
@@ -169,12 +169,10 @@ static void renew_vjps(Cse *c, Region *r) {
 
 void pass_cse(Graph *g, const PassOptions *o) {
   (void)o;
-  Cse c = {.g = g, .arena = arena_new()};
-  if (!c.arena) bug("no memory to merge nodes");
+  Cse c = {.g = g, .arena = g->arena};
   c.as = NEWN(c.arena, Node *, g->nodes.n + 1);
   run(&c, g->top);
   renew_vjps(&c, g->top);
   for (int i = 0; i < g->outputs.n; i++) g->outputs.at[i].node = now(&c, g->outputs.at[i].node);
   for (int i = 0; i < g->updates.n; i++) g->updates.at[i].value = now(&c, g->updates.at[i].value);
-  arena_free(c.arena);
 }

@@ -66,10 +66,6 @@ static int opt_text(Cli *c, const char *path, const char *text, size_t n, const 
   Arena *a = arena_new();
   TdError err = {0};
   int code = 0;
-  if (a == NULL) {
-    td_fail_memory(&err);
-    return cli_fail(c, &err);
-  }
   Diags *d = diags_new(a);
   Graph *g = ir_parse(a, interner_new(a), d, diags_source(d, path, text, n));
   StrBuf s = {0};

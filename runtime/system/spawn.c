@@ -45,6 +45,27 @@ static char **spawn_environment(const char *const *extra) {
   return all;
 }
 
+/* Nothing to read, both outputs to the pipe; a group of its own, all signals as at first. An
+ * error's number, or 0. */
+static int spawn_settle(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attr, int out) {
+  sigset_t none, defaults;
+  sigemptyset(&none);
+  sigemptyset(&defaults);
+  sigaddset(&defaults, SIGINT);
+  sigaddset(&defaults, SIGPIPE);
+  sigaddset(&defaults, SIGXFSZ);
+  int why = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
+  if (why == 0) why = posix_spawn_file_actions_adddup2(actions, out, 1);
+  if (why == 0) why = posix_spawn_file_actions_adddup2(actions, out, 2);
+  if (why == 0) why = posix_spawnattr_setpgroup(attr, 0);
+  if (why == 0) why = posix_spawnattr_setsigmask(attr, &none);
+  if (why == 0) why = posix_spawnattr_setsigdefault(attr, &defaults);
+  if (why == 0)
+    why = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                             POSIX_SPAWN_SETSIGDEF);
+  return why;
+}
+
 static bool spawn_start(Running *r, SpawnJob *job) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
@@ -53,27 +74,23 @@ static bool spawn_start(Running *r, SpawnJob *job) {
   }
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attr;
-  sigset_t none, defaults;
-  sigemptyset(&none);
-  sigemptyset(&defaults);
-  sigaddset(&defaults, SIGINT);
-  sigaddset(&defaults, SIGPIPE);
-  sigaddset(&defaults, SIGXFSZ);
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
-  posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
-  posix_spawnattr_init(&attr);
-  posix_spawnattr_setpgroup(&attr, 0);
-  posix_spawnattr_setsigmask(&attr, &none);
-  posix_spawnattr_setsigdefault(&attr, &defaults);
-  posix_spawnattr_setflags(&attr,
-                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  if ((job->error = posix_spawn_file_actions_init(&actions)) != 0) {
+    close(ends[0]);
+    close(ends[1]);
+    return false;
+  }
+  if ((job->error = posix_spawnattr_init(&attr)) != 0) {
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[0]);
+    close(ends[1]);
+    return false;
+  }
   char **env = spawn_environment(job->extra_env);
+  job->error = env == NULL ? ENOMEM : spawn_settle(&actions, &attr, ends[1]);
   litter_hold();
-  job->error = env == NULL ? ENOMEM
-                           : posix_spawnp(&r->pid, job->argv[0], &actions, &attr,
-                                          (char *const *)job->argv, env);
+  if (job->error == 0)
+    job->error =
+        posix_spawnp(&r->pid, job->argv[0], &actions, &attr, (char *const *)job->argv, env);
   if (job->error == 0) litter_child(r->pid, true);
   litter_release();
   free(env);
