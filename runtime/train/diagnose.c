@@ -116,7 +116,8 @@ bool trainer_diagnose(Trainer *t, const char *output, double value, TdError *err
     } else if ((failing = find_step(t, &ignored)) > 0 && replay(t, failing - 1, &ignored) &&
                feed_train(&t->feed, t->seed, failing, &ignored)) {
       NanSource whole, part;
-      bool kernels = strcmp(session_device(t->session), "reference") != 0;
+      const char *device = session_device(t->session); /* a GPU's model may be too much for a CPU */
+      bool kernels = strcmp(device, "reference") != 0 && strcmp(device, "cuda") != 0;
       bool found = kernels && trace_statements(t, failing, &part);
       whole = session_trace(t->session, t->feed.index, t->seed, failing);
       source = found && part.infinite == whole.infinite ? part : whole;
