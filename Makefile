@@ -236,10 +236,32 @@ $(E)/ptx_of: $(E)/ptx_of.o
 ON_EMULATED = cuda_emu cuda_emu_host cuda_emu_lt
 $(ON_EMULATED:%=$(B)/tests/test_%): $(E)/loaded.o | $(EMULATED)
 
-# With the sanitizers inside; the plain objects tell when a header changed.
-$(B)/tests/fuzz_parse: tests/fuzz/fuzz_parse.c $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o)
+# Fuzzers, and all that they call, with the sanitizers inside.
+FUZZERS  = parse td ir
+SANE_OBJ = $(LIB_OBJ:$(B)/%=$(B)/sane/%)
+SANE_CLI = $(CLI_OBJ:$(B)/%=$(B)/sane/%)
+
+$(B)/sane/%.o: %.c | $(B)/gen/parse.h
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 $(SANE) $(WARN) -I. -I$(B)/gen -o $@ tests/fuzz/fuzz_parse.c $(DSL_SRC)
+	$(COMPILE) $(SANE) -c $< -o $@
+
+$(B)/sane/gen/%.o: $(B)/gen/%.c | $(B)/gen/parse.h
+	@mkdir -p $(@D)
+	$(COMPILE) $(SANE) -c $< -o $@
+
+# tdc's main is called by the fuzzer of its flags
+$(B)/sane/runtime/cli/main.o: override CFLAGS += -Dmain=tdc_main -Wno-missing-prototypes
+
+$(B)/sane/libtdc.a: $(SANE_OBJ)
+	@rm -f $@ && $(AR) qcs $@ $^ && echo $(AR) $@
+
+$(FUZZERS:%=$(B)/tests/fuzz_%): $(B)/tests/fuzz_%: $(B)/sane/tests/fuzz/fuzz_%.o \
+  $(B)/sane/tests/fuzz/fuzz.o $(B)/sane/tests/fuzz/mutate.o $(B)/sane/libtdc.a
+	@mkdir -p $(@D)
+	$(CC) $(SANE) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+
+$(B)/tests/fuzz_td: $(B)/sane/tests/sources.o
+$(B)/tests/fuzz_flags: $(SANE_CLI)
 
 test: WITH =
 test: MUTATIONS = 2000

@@ -192,6 +192,7 @@ static void make_plan(Plan *p) {
 
 bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
   Plan p = new_plan(be, graph_clone(be->arena, g), entry_name);
+  ir_drop_derivatives(p.g);
   rewrite(be, p.g, entry_name);
   make_plan(&p);
   if (shown(be, "plan")) {
@@ -203,6 +204,7 @@ bool backend_entry(Backend *be, Graph *g, const char *entry_name) {
 }
 
 void backend_plan(Backend *be, Graph *g, StrBuf *out) {
+  ir_drop_derivatives(g);
   Plan p = new_plan(be, g, g->name);
   make_plan(&p);
   plan_dump(&p, out);

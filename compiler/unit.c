@@ -300,8 +300,7 @@ static void finish_graphs(Lowering *l) {
   const Unit *u = l->unit;
   for (int i = 0; i < u->nentries; i++) {
     Graph *g = u->entries[i].graph;
-    for (int k = 0; k < g->nodes.n && !l->options->no_update; k++)
-      g->nodes.at[k]->vjp = NULL; /* derivatives were taken */
+    if (!l->options->no_update) ir_drop_derivatives(g);
     ir_prune(g);
     const char *why = ir_verify(g);
     if (why) bug("entry %s: %s", u->entries[i].name, why);

@@ -199,5 +199,9 @@ int64_t ir_evaluations(const Node *n);          /* of its body */
 /* -- prune.c ---------------------------------------------------------------- */
 /* Remove from every region the nodes that no output or update needs. */
 void ir_prune(Graph *g);
+/* A cotangent that an output or an update needs, which has no value; NULL: there is none. */
+const Node *ir_missing(Graph *g);
+/* Forgets the derivatives that were given, and what only they need: they were taken. */
+void ir_drop_derivatives(Graph *g);
 
 #endif

@@ -18,6 +18,7 @@ typedef struct Live {
   Graph *g;
   uint8_t *node; /* by node id */
   VEC(Node *) work;
+  bool values; /* what values need, not what derivatives refer to */
 } Live;
 
 static void need(Node *n, void *ctx) {
@@ -76,7 +77,7 @@ static void expand(Live *live, Node *n) {
     need(n->loop->emits.at[n->slot], live);
     break;
   }
-  if (!n->vjp) return;
+  if (!n->vjp || live->values) return;
   if (n->vjp->cotangent) need(n->vjp->cotangent, live);
   for (int i = 0; i < n->vjp->wrt.n; i++) need(n->vjp->wrt.at[i], live);
   for (int i = 0; i < n->vjp->adjoint.n; i++)
@@ -134,16 +135,36 @@ static void compact_results(Live *live, Loop *l) {
   compact_loop(l, live, stacked);
 }
 
-void ir_prune(Graph *g) {
-  Live live = {.g = g};
-  live.node = NEWN(g->arena, uint8_t, g->nodes.n + 1);
+static Live reached(Graph *g, bool values) {
+  Live live = {.g = g, .node = NEWN(g->arena, uint8_t, g->nodes.n + 1), .values = values};
   for (int i = 0; i < g->outputs.n; i++) need(g->outputs.at[i].node, &live);
   for (int i = 0; i < g->updates.n; i++) {
     need(g->updates.at[i].state, &live);
     need(g->updates.at[i].value, &live);
   }
   for (int i = 0; i < live.work.n; i++) expand(&live, live.work.at[i]);
+  return live;
+}
+
+const Node *ir_missing(Graph *g) {
+  Live live = reached(g, true);
+  for (int i = 0; i < live.work.n; i++)
+    if (live.work.at[i]->kind == N_COTANGENT) return live.work.at[i];
+  return NULL;
+}
+
+void ir_prune(Graph *g) {
+  Live live = reached(g, false);
   sweep(&live, g->top);
   for (int i = 0; i < g->loops.n; i++)
     if (live.node[g->loops.at[i]->node->id]) compact_results(&live, g->loops.at[i]);
+}
+
+void ir_drop_derivatives(Graph *g) {
+  bool some = false;
+  for (int i = 0; i < g->nodes.n; i++) {
+    some = some || g->nodes.at[i]->vjp || g->nodes.at[i]->kind == N_COTANGENT;
+    g->nodes.at[i]->vjp = NULL;
+  }
+  if (some) ir_prune(g);
 }

@@ -8,6 +8,7 @@
  *  - an index is proved in bounds by intervals, or is asked for only under a
  *    guard, select, and, or
  *  - extents match shapes, carries match init and next, results their slots
+ *  - no output and no update needs a cotangent, which has no value
  *  - integer nodes keep the range of what feeds them, and all but the step lie in 32 bits
  *  - mark is 0 and note NULL between passes
  */
@@ -410,7 +411,9 @@ static bool verify_ends(Verifier *v) {
   if (g->step && (!at_top(v, g->step, "the step") || g->step->kind != N_INPUT ||
                   g->step->type != TY_INT || g->step->rank != 0))
     return v->broken ? false : fail(v, "the step is no integer input of rank 0");
-  return true;
+  const Node *missing = ir_missing(g);
+  if (missing) v->node = g->nodes.at[missing->id];
+  return !missing || fail(v, "has no value, but an output or an update needs it");
 }
 
 /* Inputs and states are known by name outside. */

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* The compiler against damaged programs: parser, lowering, gradients, passes, planning, emission.
+ * Each is accepted, or rejected with errors that have a place inside the file; the graphs of one
+ * that is accepted say the same after printing and reading, and its program is written as C, as
+ * a plan and as pictures. */
+#include <string.h>
+
+#include "compiler/backend.h"
+#include "compiler/ir/text.h"
+#include "compiler/ir/verify.h"
+#include "compiler/passes/pipeline.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/sources.h"
+
+/* The graph before any pass, printed and read. */
+static bool reads_back(Arena *a, Interner *names, const UnitEntry *e) {
+  StrBuf once = {0}, again = {0};
+  Diags *d = diags_new(a);
+  ir_print(e->graph, &once);
+  Graph *g = ir_parse(a, names, d, diags_source(d, "printed.ir", once.s, once.n));
+  if (g) ir_print(g, &again);
+  bool fine = g && !strcmp(once.s, again.s);
+  if (!g && diags_count(d) > 0) fuzz_broken("the printed graph is not read", diags_at(d, 0)->message);
+  if (!fine) fprintf(stderr, "%s--- again\n%s", once.s, again.s ? again.s : "");
+  sb_free(&once);
+  sb_free(&again);
+  return fine;
+}
+
+static void write_all(Arena *a, const Unit *u) {
+  StrBuf out = {0}, header = {0};
+  emit_standalone_c(u->program, &out, &header);
+  backend_print_plan(u->program, &out);
+  for (int i = 0; i < u->program->nentries; i++)
+    backend_print_picture(a, u->program, &u->program->entries[i], &out);
+  sb_free(&out);
+  sb_free(&header);
+}
+
+/* Checked only, or the whole way: what errors there are must not depend on it. */
+static bool compile(const char *text, size_t n, bool whole, bool *accepted, int *errors) {
+  Arena *a = arena_new();
+  Interner *names = interner_new(a);
+  Diags *d = diags_new(a);
+  UnitOptions o = {.query = some_text, .check_only = !whole, .verify = true};
+  const Unit *u = unit_compile(a, names, d, diags_source(d, "fuzz.td", text, n), &o);
+  bool fine = fuzz_places(d);
+  *accepted = u != NULL;
+  *errors = diags_errors(d);
+  if (!u && !*errors) fine = fuzz_broken("rejected without a word", NULL);
+  if (u && *errors) fine = fuzz_broken("accepted with errors", NULL);
+  for (int i = 0; u && fine && !whole && i < u->nentries; i++)
+    fine = reads_back(a, names, &u->entries[i]);
+  if (u && fine && whole) write_all(a, u);
+  arena_free(a);
+  return fine;
+}
+
+static Verdict run(const char *text, size_t n) {
+  bool accepted, accepted_again;
+  int errors, errors_again;
+  if (!compile(text, n, false, &accepted, &errors)) return BROKEN;
+  if (!accepted) return REJECTED;
+  return compile(text, n, true, &accepted_again, &errors_again) ? ACCEPTED : BROKEN;
+}
+
+static void make(Random *r, const Seeds *seeds, StrBuf *out) {
+  static const char *const words[] = {
+      "[", "]", "(", ")", "{", "}", ",", "=", "~", "->", "...", "..", ":", "|", "?", "+", "-", "*",
+      "/", "%", "^", "<", "==", "&&", "for i in 3 ", "for i in 0 ", "emit ", "carry ",
+      " grad(dy) { }", " nocheck", "op f(x[...]) -> y[...] = x[...]\n", "0.5", "inf", "true", "(x)",
+      "x[0]", "x[-1]", "sum[k in 3](k)", "sum[]", "max[l | l < 2](l)", "softmax[v](v)", "gelu(x)",
+      "normal()", "uniform(3)", "categorical", "extent(b)", "training", "noise", "text", "L", "V",
+      "B", "int(2.5)", "real(1)", "stop(x)", "sqrt(0)", "log(0)", "pow(0, 0)", "min(j, 3)", "id<4>",
+      "id<V>", "bool", "@save recompute ", "scan ", "tr(x)", " in 4", " in L", "param ", "state ",
+      "const c = 3\n", "dim Z = 0\n", "minimize ", "log ", "dx[...] = dy[...]", ": 8", "1 / 0"};
+  mutate_text(r, seeds, words, sizeof words / sizeof *words, out);
+}
+
+const Fuzzer fuzzer = {"td", ".td", make, run};
