@@ -62,8 +62,8 @@ void backend_repeated(Backend *be, bool yes);
  * error in the diagnostics. */
 bool backend_entry(Backend *be, Graph *g, const char *entry_name);
 
-/* The plan, as text, of the graph as it is: no pass runs over it, but derivatives that were given
- * and what only they need are left out. It is consumed. */
+/* The plan, as text, of the graph as it is: no pass runs over it, but what no output and no update
+ * needs is left out, and derivatives that were given are. It is consumed. */
 void backend_plan(Backend *be, Graph *g, StrBuf *out);
 
 TdProgram *backend_finish(Backend *be);

@@ -300,8 +300,10 @@ static void finish_graphs(Lowering *l) {
   const Unit *u = l->unit;
   for (int i = 0; i < u->nentries; i++) {
     Graph *g = u->entries[i].graph;
-    if (!l->options->no_update) ir_drop_derivatives(g);
-    ir_prune(g);
+    if (l->options->no_update)
+      ir_prune(g);
+    else
+      ir_drop_derivatives(g);
     const char *why = ir_verify(g);
     if (why) bug("entry %s: %s", u->entries[i].name, why);
   }

@@ -18,6 +18,7 @@ int64_t cpu_rows_per_piece(const Plan *p, const Group *g) {
     }
     double per = t->piece_work / work;
     per_piece = per < 1 ? 1 : per > (double)r->rows ? r->rows : (int64_t)per;
+    if (per_piece < 1) per_piece = 1; /* there are no rows */
     if (r->flat) per_piece = (per_piece + t->piece_unit - 1) / t->piece_unit * t->piece_unit;
     if (r->rows / per_piece > t->pieces_most)
       per_piece = (r->rows + t->pieces_most - 1) / t->pieces_most;

@@ -201,7 +201,7 @@ int64_t ir_evaluations(const Node *n);          /* of its body */
 void ir_prune(Graph *g);
 /* A cotangent that an output or an update needs, which has no value; NULL: there is none. */
 const Node *ir_missing(Graph *g);
-/* Forgets the derivatives that were given, and what only they need: they were taken. */
+/* Forgets the derivatives that were given, since they were taken, and prunes. */
 void ir_drop_derivatives(Graph *g);
 
 #endif

@@ -161,10 +161,6 @@ void ir_prune(Graph *g) {
 }
 
 void ir_drop_derivatives(Graph *g) {
-  bool some = false;
-  for (int i = 0; i < g->nodes.n; i++) {
-    some = some || g->nodes.at[i]->vjp || g->nodes.at[i]->kind == N_COTANGENT;
-    g->nodes.at[i]->vjp = NULL;
-  }
-  if (some) ir_prune(g);
+  for (int i = 0; i < g->nodes.n; i++) g->nodes.at[i]->vjp = NULL;
+  ir_prune(g);
 }

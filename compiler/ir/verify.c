@@ -7,7 +7,8 @@
  *    those of loops around the node; a read has an index for each axis
  *  - an index is proved in bounds by intervals, or is asked for only under a
  *    guard, select, and, or
- *  - extents match shapes, carries match init and next, results their slots
+ *  - extents match shapes, carries match init and next, results their slots, of which each
+ *    has one at most
  *  - no output and no update needs a cotangent, which has no value
  *  - integer nodes keep the range of what feeds them, and all but the step lie in 32 bits
  *  - mark is 0 and note NULL between passes
@@ -23,6 +24,7 @@ typedef struct Verifier {
   int *order; /* by node id: position in the text, 0 = not in the graph */
   int next;
   Node *node; /* being verified */
+  uint8_t **finals, **stacks; /* by loop id and slot: met */
   bool fine;  /* of a visit */
   const char *broken;
 } Verifier;
@@ -178,26 +180,46 @@ static bool holds_range(const Node *outer, const Node *inner) {
   return outer->type != TY_INT || (outer->lo <= inner->lo && outer->hi >= inner->hi);
 }
 
+static bool is_empty(const Node *n) {
+  for (int k = 0; k < n->nvars; k++)
+    if (n->extent[k] == 0) return true;
+  return false;
+}
+
+/* Guard and body, as far as they are computed whatever the values. */
+static bool verify_eager(Verifier *v) {
+  const Node *n = v->node;
+  if (is_empty(n)) return true;
+  return n->guard ? verify_bounds(v, n->guard) : verify_bounds(v, n->body);
+}
+
+/* Where a scatter's values go. */
+static bool verify_places(Verifier *v) {
+  const Node *n = v->node;
+  if (is_empty(n) || n->guard) return true;
+  for (int k = 0; k < n->rank; k++) {
+    if (!verify_bounds(v, n->index[k])) return false;
+    if (!in_bounds(v, n->index[k], n->shape[k]))
+      return fail(v, "index %d is neither proved below %lld nor guarded", k,
+                  (long long)n->shape[k]);
+  }
+  return true;
+}
+
 static bool verify_extents(Verifier *v) {
   Node *n = v->node;
   if (n->nvars < 0 || n->nvars > IR_MAX_VARS) return fail(v, "has %d variables", n->nvars);
   int64_t count = 1;
-  bool empty = false;
   for (int k = 0; k < n->nvars; k++) {
     if (n->extent[k] < 0) return fail(v, "variable %d has a negative extent", k);
-    if (n->extent[k] == 0)
-      empty = true;
-    else if (!mul_fits(count, n->extent[k], &count))
+    if (n->extent[k] > 0 && !mul_fits(count, n->extent[k], &count))
       return fail(v, "its index space overflows");
   }
   if (!n->body) return fail(v, "has no body");
   if (n->guard &&
       (!verify_expr(v, n->guard) || (n->guard->type != TY_BOOL && fail(v, "its guard is no bool"))))
     return false;
-  if (!verify_expr(v, n->body)) return false;
-  if (empty) return true;
-  if (n->guard && !verify_bounds(v, n->guard)) return false;
-  return n->guard || verify_bounds(v, n->body);
+  return verify_expr(v, n->body) && verify_eager(v);
 }
 
 static bool verify_comp(Verifier *v) {
@@ -228,15 +250,7 @@ static bool verify_scatter(Verifier *v) {
   if (!verify_extents(v)) return false;
   if (n->body->type != n->type || n->type == TY_BOOL)
     return fail(v, "adds %s", type_name(n->body->type));
-  bool empty = false;
-  for (int k = 0; k < n->nvars; k++) empty = empty || n->extent[k] == 0;
-  for (int k = 0; k < n->rank && !empty && !n->guard; k++) {
-    if (!verify_bounds(v, n->index[k])) return false;
-    if (!in_bounds(v, n->index[k], n->shape[k]))
-      return fail(v, "index %d is neither proved below %lld nor guarded", k,
-                  (long long)n->shape[k]);
-  }
-  return true;
+  return verify_places(v);
 }
 
 static bool verify_view(Verifier *v) {
@@ -270,6 +284,8 @@ static bool verify_loop(Verifier *v) {
   Node *n = v->node;
   Loop *l = n->loop;
   if (l->count < 0) return fail(v, "runs %lld times", (long long)l->count);
+  v->finals[l->id] = NEWN(v->g->arena, uint8_t, l->carries.n + 1);
+  v->stacks[l->id] = NEWN(v->g->arena, uint8_t, l->emits.n + 1);
   int end = v->order[n->id];
   for (int i = 0; i < l->body->nodes.n; i++) /* the last position inside, nested loops included */
     if (v->order[l->body->nodes.at[i]->id] > end) end = v->order[l->body->nodes.at[i]->id];
@@ -302,10 +318,12 @@ static bool verify_result(Verifier *v) {
   if (n->kind == N_FINAL) {
     if (n->slot < 0 || n->slot >= l->carries.n) return fail(v, "there is no carry %d", n->slot);
     Node *in = l->carries.at[n->slot].in;
+    if (v->finals[l->id][n->slot]++) return fail(v, "the carry has another result");
     if (!same_shape(n, in)) return fail(v, "has another shape or type than the carry");
     return holds_range(n, in) || fail(v, "has a narrower range than the carry");
   }
   if (n->slot < 0 || n->slot >= l->emits.n) return fail(v, "there is no emit %d", n->slot);
+  if (v->stacks[l->id][n->slot]++) return fail(v, "emit %d has another result", n->slot);
   Node *emit = l->emits.at[n->slot];
   bool fits = n->rank == emit->rank + 1 && n->type == emit->type && n->shape[0] == l->count;
   for (int k = 0; k < emit->rank && fits; k++) fits = n->shape[k + 1] == emit->shape[k];
@@ -437,6 +455,8 @@ static bool verify_names(Verifier *v) {
 const char *ir_verify_where(Graph *g, Node **where) {
   Verifier v = {.g = g};
   v.order = NEWN(g->arena, int, g->nodes.n + 1);
+  v.finals = NEWN(g->arena, uint8_t *, g->loops.n + 1);
+  v.stacks = NEWN(g->arena, uint8_t *, g->loops.n + 1);
   if (number(&v, g->top) && verify_region(&v, g->top) && verify_ends(&v)) verify_names(&v);
   *where = v.broken ? v.node : NULL;
   return v.broken;

@@ -27,7 +27,7 @@ static void name_indices(Lowering *l, DiffusionSchedule *x, Scope *s, const char
   }
 }
 
-enum { TABLES_MAX = 1 << 22, WORK_MAX = 1 << 30 };
+enum { TABLES_MAX = 1 << 22, WORK_MAX = 1 << 27 };
 
 /* Will the tables be computed in a moment, and fit? */
 static bool affordable(Lowering *l, const DiffusionSchedule *x) {
