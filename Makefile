@@ -237,7 +237,7 @@ ON_EMULATED = cuda_emu cuda_emu_host cuda_emu_lt
 $(ON_EMULATED:%=$(B)/tests/test_%): $(E)/loaded.o | $(EMULATED)
 
 # Fuzzers, and all that they call, with the sanitizers inside.
-FUZZERS  = parse td ir
+FUZZERS  = parse td ir safetensors
 SANE_OBJ = $(LIB_OBJ:$(B)/%=$(B)/sane/%)
 SANE_CLI = $(CLI_OBJ:$(B)/%=$(B)/sane/%)
 

@@ -344,7 +344,7 @@ static void emit_shared_nest(Rows *r, Item *first, Item *last) {
   for (Item *it = first; it <= last; it++) {
     bool reduces = it->form == FORM_REDUCE && n > 0;
     if (reduces && !it->member->accumulates) begin_reduction(r, it);
-    if (it->node->reducer == RED_ARGMAX) {
+    if (item_searches(it)) {
       simd = false;
       print_argmax(r, it, level);
     } else if (it->member->accumulates) {
@@ -387,7 +387,7 @@ static void emit_shared_nest(Rows *r, Item *first, Item *last) {
     r->row_clause = arena_printf(em->arena, "%s%s", r->row_clause ? r->row_clause : "", clause.s);
   for (Item *it = first; it <= last && n > 0; it++)
     if (it->form == FORM_REDUCE && !it->member->accumulates) {
-      if (it->node->reducer == RED_ARGMAX)
+      if (item_searches(it))
         sb_printf(text_at(r, ROW), "if (%s < 0) %s = 0;\n", it->value, it->value);
       if (it->total)
         sb_printf(text_at(r, ROW), "const float %s = (float)%s;\n", it->value, it->total);

@@ -57,6 +57,10 @@ static void make_item(Plan *p, int nrows, Item *it, Member *m) {
   it->form = it->nout == it->nloops ? FORM_MAP : it->nout == 0 ? FORM_REDUCE : FORM_MIXED;
   it->body = ex_subst(g, n->body, map, n->nvars);
   it->guard = n->guard ? ex_subst(g, n->guard, map, n->nvars) : NULL;
+  if (n->reducer == RED_ARGMAX && it->form == FORM_MAP) { /* of one place, whatever is there */
+    it->body = ex_int(g, 0);
+    it->guard = NULL;
+  }
   if (m->accumulates) return;
   for (int d = 0; d < n->rank; d++) it->element[d] = map[d];
   it->self = ex_read(g, n, it->element);
@@ -318,7 +322,7 @@ static Dependence depends(Plan *p, const Item *it, const Item *on) {
 }
 
 static bool stands_alone(const Item *it) {
-  return it->form == FORM_MIXED || it->node->reducer == RED_ARGMAX;
+  return it->form == FORM_MIXED || item_searches(it);
 }
 
 static bool same_loops(const Item *a, const Item *b) {
@@ -461,6 +465,10 @@ void plan_rows(Plan *p) {
     Group *g = p->groups.at[i];
     if (g->kind == GROUP_ROWS && !g->dropped) plan_group_rows(p, g);
   }
+}
+
+bool item_searches(const Item *it) {
+  return it->node->reducer == RED_ARGMAX && it->form != FORM_MAP;
 }
 
 size_t item_array_bytes(const Item *it) {

@@ -53,5 +53,7 @@ typedef struct RowPlan {
 RowPlan *plan_row_program(Plan *p, Group *g, int program, int nrows, bool join);
 /* Bytes of an item's value that other nests read but that is not stored; 0: there is no need. */
 size_t item_array_bytes(const Item *it);
+/* Does it search its loops for a position? (argmax; over one place there is nothing to search) */
+bool item_searches(const Item *it);
 
 #endif

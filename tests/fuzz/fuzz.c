@@ -110,8 +110,9 @@ typedef struct Files {
 
 /* What the process that runs inputs leaves behind. */
 typedef struct Shared {
-  volatile long i; /* the input that is tried */
-  bool accepted[FILES_MAX];
+  volatile long i;          /* the input that is tried */
+  bool accepted[FILES_MAX]; /* of the files */
+  long good;                /* accepted inputs made of them */
 } Shared;
 
 /* Expectations at the end of a test file (lines with #= and #!) are left out. */
@@ -215,7 +216,10 @@ static bool work(const Files *files, uint64_t seed, const Budget *budget, Shared
     free(exact);
     sb_free(&text);
     if (verdict == BROKEN) return false;
-    if (s->i < files->n) s->accepted[s->i] = verdict == ACCEPTED;
+    if (s->i < files->n)
+      s->accepted[s->i] = verdict == ACCEPTED;
+    else
+      s->good += verdict == ACCEPTED;
   }
   return true;
 }
@@ -228,8 +232,6 @@ static void report(const Files *files, const Shared *s, uint64_t seed, int statu
   StrBuf text = {0};
   input(files, s, seed, i, &text);
   sb_puts(&text, "");
-  mkdir("build", 0777);
-  mkdir("build/fuzz", 0777);
   snprintf(path, sizeof path, "build/fuzz/%s-%llu-%ld%s", fuzzer.name, (unsigned long long)seed, i,
            fuzzer.ext);
   FILE *f = fopen(path, "wb");
@@ -266,7 +268,9 @@ int main(int argc, char **argv) {
     else
       return usage("it has --cpu, --mutations and --seed");
   }
-  if (!add_files(&files, argv + first) || files.n == 0) return usage("no inputs");
+  if (!add_files(&files, argv + first)) return usage("no inputs");
+  mkdir("build", 0777);
+  mkdir("build/fuzz", 0777);
   Shared *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (s == MAP_FAILED) return usage("no memory");
   for (; failed < FAILURES && more(&files, s->i, &budget); failed++, s->i++) {
@@ -284,9 +288,10 @@ int main(int argc, char **argv) {
     report(&files, s, seed, status);
   }
   long tried = s->i > files.n ? s->i - files.n : 0;
-  printf("%d inputs of the corpus, %d files, %ld inputs made of them\n", files.corpus,
-         files.n - files.corpus, tried);
-  printf("%ld passed, %ld failed\n", failed < files.n ? files.n - failed : 0, failed);
+  printf("%d inputs of the corpus, %d files; %ld inputs made of them, %ld of them good\n",
+         files.corpus, files.n - files.corpus, tried, s->good);
+  long tests = files.n + (tried > 0); /* a file each, and all that was made */
+  printf("%ld passed, %ld failed\n", failed < tests ? tests - failed : 0, failed);
   for (int i = 0; i < files.n; i++) sb_free(&files.text[i]);
   return failed > 0;
 }

@@ -2,7 +2,8 @@
 /* Damaged graphs in their textual form: the reader, the verifier, every pass alone and all in
  * their order, planning and emission. A text is rejected with errors that have a place in it, or
  * is a graph that the verifier accepts, that says the same after printing and reading, and that
- * every pass leaves as a graph that does. */
+ * every pass leaves as a graph that does. A first line "#: NAME ..." says which options of the
+ * compiler are off, and whether it is planned for bf16 or to run repeatedly. */
 #include <string.h>
 
 #include "compiler/backend.h"
@@ -55,17 +56,26 @@ static bool pass_holds(const char *text, size_t n, const PassInfo *pass) {
   return fine;
 }
 
-/* The whole way with some options off, which the text chooses. */
-static void compile(const char *text, size_t n, uint32_t off) {
+/* Does the line of options that the text begins with, "#: NAME ...", have this one? */
+static bool asked(const char *text, const char *name) {
+  if (strncmp(text, "#:", 2)) return false;
+  size_t n = strcspn(text, "\n"), m = strlen(name);
+  for (size_t i = 2; i + m <= n; i++)
+    if (!strncmp(text + i, name, m)) return true;
+  return false;
+}
+
+/* The whole way, as the line of options says. */
+static void compile(const char *text, size_t n) {
   Arena *a = arena_new();
   Diags *d = diags_new(a);
   BackendOptions o = backend_defaults();
   StrBuf out = {0}, header = {0};
   for (int k = 0; backend_option(k); k++)
-    if ((off >> (2 * k) & 3) == 3) backend_without(&o, backend_option(k));
+    if (asked(text, backend_option(k))) backend_without(&o, backend_option(k));
   Backend *be = backend_new(a, d, "fuzz", &o);
-  if (off >> 30 & 1) backend_activations(be, TD_BF16);
-  backend_repeated(be, off >> 29 & 1);
+  if (asked(text, "bf16")) backend_activations(be, TD_BF16);
+  backend_repeated(be, asked(text, "repeated"));
   if (backend_entry(be, read_alone(a, d, text, n), "fuzz")) {
     TdProgram *p = backend_finish(be);
     emit_standalone_c(p, &out, &header);
@@ -73,7 +83,8 @@ static void compile(const char *text, size_t n, uint32_t off) {
     backend_print_picture(a, p, &p->entries[0], &out);
   }
   be = backend_new(a, d, "fuzz", &o); /* and as it is, without passes */
-  if (off >> 28 & 1) backend_activations(be, TD_BF16);
+  if (asked(text, "bf16")) backend_activations(be, TD_BF16);
+  backend_repeated(be, asked(text, "repeated"));
   backend_plan(be, read_alone(a, d, text, n), &out);
   sb_free(&out);
   sb_free(&header);
@@ -85,7 +96,8 @@ static Verdict run(const char *text, size_t n) {
   Diags *d = diags_new(a);
   Graph *g = read_graph(a, d, text, n);
   bool accepted = g != NULL, fine = fuzz_places(d);
-  if (fine && accepted && diags_errors(d)) fine = fuzz_broken("accepted with errors", NULL) != BROKEN;
+  if (fine && accepted && diags_errors(d))
+    fine = fuzz_broken("accepted with errors", NULL) != BROKEN;
   if (fine && !accepted && !diags_errors(d)) fine = fuzz_broken("no word of why", NULL) != BROKEN;
   if (fine && accepted) {
     const char *why = ir_verify(g);
@@ -97,25 +109,91 @@ static Verdict run(const char *text, size_t n) {
   if (!accepted) return REJECTED;
   for (int i = 0; i < pipeline_count(); i++)
     if (!pass_holds(text, n, pipeline_at(i))) return BROKEN;
-  Random r = {n};
-  for (size_t i = 0; i < n; i++) r.state = r.state * 31 + (unsigned char)text[i];
-  compile(text, n, (uint32_t)random_next(&r));
+  compile(text, n);
   return ACCEPTED;
 }
 
 static void make(Random *r, const Seeds *seeds, StrBuf *out) {
-  static const char *const words[] = {
-      "[", "]", "(", ")", "{", "}", ",", "=", ":", "|", "?", "+", "-", "*", "/", "<", "<=", "==",
-      "and ", "or ", "not ", "->", "none", "@i", "$1", "$2 = ", "sum[k:3]", "max[k:3 | k < 2]",
-      "argmax[k:4]", "prod[k:0]", "exp(x[i])", "mod(i, 3)", "real(i)", "int(2.5)", "min(i, 3)",
-      "uniform(1, i)", "normal(2, 0)", "true", "false", "inf", "nan", " in 0 .. 3", " in -1 ..",
-      "real", "int", "bool", "input q: int[4] in 0 .. 3\n", "state s: real[8]\n",
-      "view w: real[2, 2] = s + 4\n", "pack p: real[4] = x, y\n", "output o = x\n",
-      "update s = x\n", "next h = x\n", "carry h: real = x\n", "emit 0 = x\n", "loop j:3 reverse {\n",
-      "} ", "final f: real = h\n", "stack t: real[3] = i emit 0\n",
-      "scatter c: real[4] over [i:3] at [i] add 1.0\n", "; save recompute", "; save keep", "; again",
-      "; step", "; at 1:2-1:3", "; axes(b, _)", "9223372036854775807", "nan(1)", "`a b`"};
-  mutate_text(r, seeds, words, sizeof words / sizeof *words, out);
+  static const char *const words[] = {"[",
+                                      "]",
+                                      "(",
+                                      ")",
+                                      "{",
+                                      "}",
+                                      ",",
+                                      "=",
+                                      ":",
+                                      "|",
+                                      "?",
+                                      "+",
+                                      "-",
+                                      "*",
+                                      "/",
+                                      "<",
+                                      "<=",
+                                      "==",
+                                      "and ",
+                                      "or ",
+                                      "not ",
+                                      "->",
+                                      "none",
+                                      "@i",
+                                      "$1",
+                                      "$2 = ",
+                                      "sum[k:3]",
+                                      "max[k:3 | k < 2]",
+                                      "argmax[k:4]",
+                                      "prod[k:0]",
+                                      "exp(x[i])",
+                                      "mod(i, 3)",
+                                      "real(i)",
+                                      "int(2.5)",
+                                      "min(i, 3)",
+                                      "uniform(1, i)",
+                                      "normal(2, 0)",
+                                      "true",
+                                      "false",
+                                      "inf",
+                                      "nan",
+                                      " in 0 .. 3",
+                                      " in -1 ..",
+                                      "real",
+                                      "int",
+                                      "bool",
+                                      "input q: int[4] in 0 .. 3\n",
+                                      "state s: real[8]\n",
+                                      "view w: real[2, 2] = s + 4\n",
+                                      "pack p: real[4] = x, y\n",
+                                      "output o = x\n",
+                                      "update s = x\n",
+                                      "next h = x\n",
+                                      "carry h: real = x\n",
+                                      "emit 0 = x\n",
+                                      "loop j:3 reverse {\n",
+                                      "} ",
+                                      "final f: real = h\n",
+                                      "stack t: real[3] = i emit 0\n",
+                                      "scatter c: real[4] over [i:3] at [i] add 1.0\n",
+                                      "; save recompute",
+                                      "; save keep",
+                                      "; again",
+                                      "; step",
+                                      "; at 1:2-1:3",
+                                      "; axes(b, _)",
+                                      "9223372036854775807",
+                                      "nan(1)",
+                                      "`a b`"};
+  static const char *const besides[] = {"bf16", "repeated"};
+  StrBuf text = {0};
+  mutate_text(r, seeds, words, sizeof words / sizeof *words, &text);
+  sb_puts(out, "#:");
+  for (int k = 0; backend_option(k); k++)
+    if (below(r, 4) == 0) sb_printf(out, " %s", backend_option(k));
+  for (int k = 0; k < 2; k++)
+    if (below(r, 2)) sb_printf(out, " %s", besides[k]);
+  sb_putc(out, '\n');
+  sb_write(out, text.s, text.n);
+  sb_free(&text);
 }
 
 const Fuzzer fuzzer = {"ir", ".ir", make, run};

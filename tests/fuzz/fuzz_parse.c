@@ -34,7 +34,8 @@ static Verdict run(const char *text, size_t n) {
   if (fine && accepted) {
     fine = parse_text(first.s, first.n, &second, &dump_again, &accepted_again);
     if (fine && !accepted_again) fine = fuzz_broken("the formatted text is not accepted", NULL);
-    if (fine && strcmp(dump.s, dump_again.s)) fine = fuzz_broken("formatting changed the meaning", NULL);
+    if (fine && strcmp(dump.s, dump_again.s))
+      fine = fuzz_broken("formatting changed the meaning", NULL);
     if (fine && strcmp(first.s, second.s)) {
       fprintf(stderr, "--- once\n%s--- twice\n%s", first.s, second.s);
       fine = fuzz_broken("formatting twice differs from once", NULL);

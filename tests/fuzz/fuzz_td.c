@@ -20,7 +20,8 @@ static bool reads_back(Arena *a, Interner *names, const UnitEntry *e) {
   Graph *g = ir_parse(a, names, d, diags_source(d, "printed.ir", once.s, once.n));
   if (g) ir_print(g, &again);
   bool fine = g && !strcmp(once.s, again.s);
-  if (!g && diags_count(d) > 0) fuzz_broken("the printed graph is not read", diags_at(d, 0)->message);
+  if (!g && diags_count(d) > 0)
+    fuzz_broken("the printed graph is not read", diags_at(d, 0)->message);
   if (!fine) fprintf(stderr, "%s--- again\n%s", once.s, again.s ? again.s : "");
   sb_free(&once);
   sb_free(&again);
@@ -65,15 +66,82 @@ static Verdict run(const char *text, size_t n) {
 }
 
 static void make(Random *r, const Seeds *seeds, StrBuf *out) {
-  static const char *const words[] = {
-      "[", "]", "(", ")", "{", "}", ",", "=", "~", "->", "...", "..", ":", "|", "?", "+", "-", "*",
-      "/", "%", "^", "<", "==", "&&", "for i in 3 ", "for i in 0 ", "emit ", "carry ",
-      " grad(dy) { }", " nocheck", "op f(x[...]) -> y[...] = x[...]\n", "0.5", "inf", "true", "(x)",
-      "x[0]", "x[-1]", "sum[k in 3](k)", "sum[]", "max[l | l < 2](l)", "softmax[v](v)", "gelu(x)",
-      "normal()", "uniform(3)", "categorical", "extent(b)", "training", "noise", "text", "L", "V",
-      "B", "int(2.5)", "real(1)", "stop(x)", "sqrt(0)", "log(0)", "pow(0, 0)", "min(j, 3)", "id<4>",
-      "id<V>", "bool", "@save recompute ", "scan ", "tr(x)", " in 4", " in L", "param ", "state ",
-      "const c = 3\n", "dim Z = 0\n", "minimize ", "log ", "dx[...] = dy[...]", ": 8", "1 / 0"};
+  static const char *const words[] = {"[",
+                                      "]",
+                                      "(",
+                                      ")",
+                                      "{",
+                                      "}",
+                                      ",",
+                                      "=",
+                                      "~",
+                                      "->",
+                                      "...",
+                                      "..",
+                                      ":",
+                                      "|",
+                                      "?",
+                                      "+",
+                                      "-",
+                                      "*",
+                                      "/",
+                                      "%",
+                                      "^",
+                                      "<",
+                                      "==",
+                                      "&&",
+                                      "for i in 3 ",
+                                      "for i in 0 ",
+                                      "emit ",
+                                      "carry ",
+                                      " grad(dy) { }",
+                                      " nocheck",
+                                      "op f(x[...]) -> y[...] = x[...]\n",
+                                      "0.5",
+                                      "inf",
+                                      "true",
+                                      "(x)",
+                                      "x[0]",
+                                      "x[-1]",
+                                      "sum[k in 3](k)",
+                                      "sum[]",
+                                      "max[l | l < 2](l)",
+                                      "softmax[v](v)",
+                                      "gelu(x)",
+                                      "normal()",
+                                      "uniform(3)",
+                                      "categorical",
+                                      "extent(b)",
+                                      "training",
+                                      "noise",
+                                      "text",
+                                      "L",
+                                      "V",
+                                      "B",
+                                      "int(2.5)",
+                                      "real(1)",
+                                      "stop(x)",
+                                      "sqrt(0)",
+                                      "log(0)",
+                                      "pow(0, 0)",
+                                      "min(j, 3)",
+                                      "id<4>",
+                                      "id<V>",
+                                      "bool",
+                                      "@save recompute ",
+                                      "scan ",
+                                      "tr(x)",
+                                      " in 4",
+                                      " in L",
+                                      "param ",
+                                      "state ",
+                                      "const c = 3\n",
+                                      "dim Z = 0\n",
+                                      "minimize ",
+                                      "log ",
+                                      "dx[...] = dy[...]",
+                                      ": 8",
+                                      "1 / 0"};
   mutate_text(r, seeds, words, sizeof words / sizeof *words, out);
 }
 

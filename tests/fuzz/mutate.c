@@ -171,5 +171,6 @@ void mutate_text(Random *r, const Seeds *seeds, const char *const *words, size_t
                  StrBuf *out) {
   const StrBuf *seed = choose(r, seeds);
   sb_write(out, seed->s, seed->n);
-  for (size_t edits = below(r, 2) ? 1 : 1 + below(r, 4); edits > 0; edits--) edit(r, out, seeds, words, nwords);
+  for (size_t edits = below(r, 2) ? 1 : 1 + below(r, 4); edits > 0; edits--)
+    edit(r, out, seeds, words, nwords);
 }

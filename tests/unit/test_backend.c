@@ -316,6 +316,25 @@ static void test_integers(void **state) {
   expect_integers(b, "dropped", (const int32_t[]){-1, 0, 1, 1, 3}, 5);
 }
 
+/* A search among one place finds it, whatever is there: kept for another nest (q), stored, and
+ * under a guard that never holds. */
+static void test_one_place(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  Node *c = real_input(g, "c", SHAPE(4)), *x = real_input(g, "x", SHAPE(4, 1));
+  Expr *never = ex2(g, P_lt, at(g, c, "0"), ex_num(g, -INFINITY));
+  Node *best = comp(g, g->top, "best", 1, 1, EXTENTS(4, 1), RED_ARGMAX, at(g, x, "01"));
+  Node *none = ir_comp(g, g->top, "none", nowhere, 1, 1, EXTENTS(4, 1), RED_ARGMAX, never,
+                       at(g, x, "01"));
+  Node *q = comp(g, g->top, "q", 2, 0, EXTENTS(4, 4), RED_NONE,
+                 ex2(g, P_add, ex_var(g, 0), at(g, best, "1")));
+  output(g, "q", q);
+  output(g, "none", none);
+  expect_integers(b, "q", (const int32_t[]){0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3}, 16);
+  expect_integers(b, "none", (const int32_t[]){0, 0, 0, 0}, 4);
+  check_options(b, 0, 1);
+}
+
 /* ---- structure: what becomes how many kernels ------------------------------------- */
 
 static const TdProgram *compile(Bench *b) {
@@ -535,6 +554,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_scatter, setup, teardown),
       cmocka_unit_test_setup_teardown(test_guards, setup, teardown),
       cmocka_unit_test_setup_teardown(test_integers, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_one_place, setup, teardown),
       cmocka_unit_test_setup_teardown(test_softmax_is_one_kernel, setup, teardown),
       cmocka_unit_test_setup_teardown(test_layernorm_backward, setup, teardown),
       cmocka_unit_test_setup_teardown(test_epilogue, setup, teardown),
