@@ -237,7 +237,7 @@ ON_EMULATED = cuda_emu cuda_emu_host cuda_emu_lt
 $(ON_EMULATED:%=$(B)/tests/test_%): $(E)/loaded.o | $(EMULATED)
 
 # Fuzzers, and all that they call, with the sanitizers inside.
-FUZZERS  = parse td ir safetensors
+FUZZERS  = parse td ir safetensors flags
 SANE_OBJ = $(LIB_OBJ:$(B)/%=$(B)/sane/%)
 SANE_CLI = $(CLI_OBJ:$(B)/%=$(B)/sane/%)
 
@@ -249,8 +249,9 @@ $(B)/sane/gen/%.o: $(B)/gen/%.c | $(B)/gen/parse.h
 	@mkdir -p $(@D)
 	$(COMPILE) $(SANE) -c $< -o $@
 
-# tdc's main is called by the fuzzer of its flags
-$(B)/sane/runtime/cli/main.o: override CFLAGS += -Dmain=tdc_main -Wno-missing-prototypes
+# tdc's main, as the fuzzer of its flags calls it
+$(B)/sane/tdc_main.o: $(B)/sane/runtime/cli/main.o
+	$(OBJCOPY) --redefine-sym main=tdc_main $< $@
 
 $(B)/sane/libtdc.a: $(SANE_OBJ)
 	@rm -f $@ && $(AR) qcs $@ $^ && echo $(AR) $@
@@ -261,7 +262,7 @@ $(FUZZERS:%=$(B)/tests/fuzz_%): $(B)/tests/fuzz_%: $(B)/sane/tests/fuzz/fuzz_%.o
 	$(CC) $(SANE) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
 $(B)/tests/fuzz_td: $(B)/sane/tests/sources.o
-$(B)/tests/fuzz_flags: $(SANE_CLI)
+$(B)/tests/fuzz_flags: $(B)/sane/tdc_main.o $(filter-out %/main.o,$(SANE_CLI))
 
 test: WITH =
 test: MUTATIONS = 2000

@@ -23,9 +23,9 @@ typedef struct Verifier {
   Graph *g;
   int *order; /* by node id: position in the text, 0 = not in the graph */
   int next;
-  Node *node; /* being verified */
+  Node *node;                 /* being verified */
   uint8_t **finals, **stacks; /* by loop id and slot: met */
-  bool fine;  /* of a visit */
+  bool fine;                  /* of a visit */
   const char *broken;
 } Verifier;
 

@@ -321,9 +321,7 @@ static Dependence depends(Plan *p, const Item *it, const Item *on) {
   return d;
 }
 
-static bool stands_alone(const Item *it) {
-  return it->form == FORM_MIXED || item_searches(it);
-}
+static bool stands_alone(const Item *it) { return it->form == FORM_MIXED || item_searches(it); }
 
 static bool same_loops(const Item *a, const Item *b) {
   if (stands_alone(a) || stands_alone(b) || a->nloops != b->nloops) return false;

@@ -57,6 +57,6 @@ bool fuzz_places(const Diags *d);
 void mutate_text(Random *r, const Seeds *seeds, const char *const *words, size_t nwords,
                  StrBuf *out);
 /* Takes out what stands from `from` up to `to`, and puts n bytes of `text` there. */
-void splice(StrBuf *b, size_t from, size_t to, const char *text, size_t n);
+void text_splice(StrBuf *b, size_t from, size_t to, const char *text, size_t n);
 
 #endif

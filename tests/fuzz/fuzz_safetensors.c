@@ -246,18 +246,18 @@ static void edit(Random *r, StrBuf *b) {
   switch (below(r, 5)) {
   case 0: b->s[at] = (char)random_next(r); break;
   case 1: b->s[at] = signs[below(r, sizeof signs - 1)]; break;
-  case 2: splice(b, at, at + n, "", 0); break;
+  case 2: text_splice(b, at, at + n, "", 0); break;
   case 3: {
     char copy[8];
     memcpy(copy, b->s + at, n);
-    splice(b, at, at, copy, n);
+    text_splice(b, at, at, copy, n);
     break;
   }
   default: { /* deep or long */
     StrBuf many = {0};
     char c = signs[below(r, sizeof signs - 1)];
     for (size_t k = below(r, 4) ? 20 : 5000; k > 0; k--) sb_putc(&many, c);
-    splice(b, at, at, many.s, many.n);
+    text_splice(b, at, at, many.s, many.n);
     sb_free(&many);
   }
   }

@@ -26,7 +26,7 @@ static void line_at(const StrBuf *b, size_t at, size_t *from, size_t *to) {
   if (*to < b->n) ++*to;
 }
 
-void splice(StrBuf *b, size_t from, size_t to, const char *text, size_t n) {
+void text_splice(StrBuf *b, size_t from, size_t to, const char *text, size_t n) {
   StrBuf out = {0};
   sb_write(&out, b->s, from);
   sb_write(&out, text, n);
@@ -90,7 +90,7 @@ static void replace_number(Random *r, StrBuf *b, size_t from, size_t to) {
                                       "-0.0",
                                       "1e"};
   const char *s = edges[below(r, sizeof edges / sizeof *edges)];
-  splice(b, from, to, s, strlen(s));
+  text_splice(b, from, to, s, strlen(s));
 }
 
 static void edit(Random *r, StrBuf *b, const Seeds *seeds, const char *const *words,
@@ -104,11 +104,11 @@ static void edit(Random *r, StrBuf *b, const Seeds *seeds, const char *const *wo
   Kind kind = below(r, 4) ? kind_at(b, at) : ANY; /* of what is put in its place */
   switch (number ? 0 : 1 + below(r, 12)) {
   case 0: replace_number(r, b, from, to); break;
-  case 1: splice(b, from, to, "", 0); break;
+  case 1: text_splice(b, from, to, "", 0); break;
   case 2: { /* twice */
     StrBuf copy = {0};
     sb_write(&copy, b->s + from, to - from);
-    splice(b, to, to, copy.s, copy.n);
+    text_splice(b, to, to, copy.s, copy.n);
     sb_free(&copy);
     break;
   }
@@ -118,7 +118,7 @@ static void edit(Random *r, StrBuf *b, const Seeds *seeds, const char *const *wo
     stretch(b, place(r, b, kind), &other, &end);
     StrBuf copy = {0};
     sb_write(&copy, b->s + other, end - other);
-    splice(b, from, below(r, 8) ? to : from, copy.s, copy.n);
+    text_splice(b, from, below(r, 8) ? to : from, copy.s, copy.n);
     sb_free(&copy);
     break;
   }
@@ -128,8 +128,8 @@ static void edit(Random *r, StrBuf *b, const Seeds *seeds, const char *const *wo
     StrBuf first = {0}, second = {0};
     sb_write(&first, b->s + from, to - from);
     sb_write(&second, b->s + other, end - other);
-    splice(b, other, end, first.s, first.n);
-    splice(b, from, to, second.s, second.n);
+    text_splice(b, other, end, first.s, first.n);
+    text_splice(b, from, to, second.s, second.n);
     sb_free(&first);
     sb_free(&second);
     break;
@@ -137,32 +137,32 @@ static void edit(Random *r, StrBuf *b, const Seeds *seeds, const char *const *wo
   case 7:
   case 8: { /* a word of the language */
     const char *word = words[below(r, nwords)];
-    splice(b, from, below(r, 2) ? to : from, word, strlen(word));
+    text_splice(b, from, below(r, 2) ? to : from, word, strlen(word));
     break;
   }
   case 9: { /* a token of another text */
     if (!seed->n) break;
     stretch(seed, place(r, seed, kind), &other, &end);
-    splice(b, from, below(r, 2) ? to : from, seed->s + other, end - other);
+    text_splice(b, from, below(r, 2) ? to : from, seed->s + other, end - other);
     break;
   }
   case 10: { /* a line of another text, or of the same one */
     if (!seed->n) break;
     line_at(seed, below(r, seed->n), &other, &end);
     line_at(b, at, &from, &to);
-    splice(b, from, from, seed->s + other, end - other);
+    text_splice(b, from, from, seed->s + other, end - other);
     break;
   }
   case 11:
     line_at(b, at, &from, &to);
-    splice(b, from, to, "", 0);
+    text_splice(b, from, to, "", 0);
     break;
   default:
     if (below(r, 2))
       b->s[at] = (char)random_next(r);
     else {
       end = at + below(r, 60);
-      splice(b, at, end < b->n ? end : b->n, "", 0);
+      text_splice(b, at, end < b->n ? end : b->n, "", 0);
     }
   }
 }

@@ -324,8 +324,8 @@ static void test_one_place(void **state) {
   Node *c = real_input(g, "c", SHAPE(4)), *x = real_input(g, "x", SHAPE(4, 1));
   Expr *never = ex2(g, P_lt, at(g, c, "0"), ex_num(g, -INFINITY));
   Node *best = comp(g, g->top, "best", 1, 1, EXTENTS(4, 1), RED_ARGMAX, at(g, x, "01"));
-  Node *none = ir_comp(g, g->top, "none", nowhere, 1, 1, EXTENTS(4, 1), RED_ARGMAX, never,
-                       at(g, x, "01"));
+  Node *none =
+      ir_comp(g, g->top, "none", nowhere, 1, 1, EXTENTS(4, 1), RED_ARGMAX, never, at(g, x, "01"));
   Node *q = comp(g, g->top, "q", 2, 0, EXTENTS(4, 4), RED_NONE,
                  ex2(g, P_add, ex_var(g, 0), at(g, best, "1")));
   output(g, "q", q);
