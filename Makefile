@@ -266,16 +266,26 @@ $(B)/tests/fuzz_flags: $(B)/sane/tdc_main.o $(filter-out %/main.o,$(SANE_CLI))
 
 test: WITH =
 test: MUTATIONS = 2000
+test: FUZZ_CPU = 20
 test-long: WITH = TDC_TEST_LONG=1
 test-long: MUTATIONS = 20000
+test-long: FUZZ_CPU = 600
 test test-long: deps
 	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built $(B)/install/libtdc.a
 	@$(WITH) tests/all.sh $(TESTED) $(B)/tests/run tests/install.sh tests/format.sh tests/map.sh \
-	  tests/layers.sh "$(FUZZ) $(MUTATIONS) $(FUZZED)"
+	  tests/layers.sh "$(B)/tests/fuzz_parse --mutations $(MUTATIONS) $(PARSED)" \
+	  "$(B)/tests/fuzz_td --cpu $(FUZZ_CPU) $(COMPILED_TD)" \
+	  "$(B)/tests/fuzz_ir --cpu $(FUZZ_CPU) tests/ir tests/plan" \
+	  "$(B)/tests/fuzz_safetensors --cpu $(FUZZ_CPU)" "$(B)/tests/fuzz_flags --cpu $(FUZZ_CPU)"
 
-FUZZ   = $(B)/tests/fuzz_parse --mutations
-FUZZED = $(wildcard tests/front/*.td tests/errors/*.td dsl/std/*.td)
-tests-built: $(TESTS) $(EMULATED) $(B)/guarded/tdc $(B)/tests/fuzz_parse
+# what their inputs are made of
+PARSED      = $(wildcard tests/front/*.td tests/errors/*.td dsl/std/*.td)
+COMPILED_TD = $(PARSED) tests/warnings tests/fuzz/seeds $(B)/fuzz/examples \
+              $(wildcard tests/models/*.td)
+tests-built: $(TESTS) $(EMULATED) $(B)/guarded/tdc $(FUZZERS:%=$(B)/tests/fuzz_%) $(B)/fuzz/examples
+
+$(B)/fuzz/examples: tests/fuzz/examples.sh dsl/LANGUAGE.md
+	tests/fuzz/examples.sh $@
 
 # how fast the matrix products are: build/tests/gemm_bench [rounds [shape]]
 $(B)/tests/gemm_bench: tests/bench/gemm_bench.c $(B)/libtdc.a

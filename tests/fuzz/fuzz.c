@@ -23,8 +23,12 @@ size_t __sanitizer_get_allocated_size(const volatile void *p);
 const char *__asan_default_options(void);
 const char *__ubsan_default_options(void);
 
-const char *__asan_default_options(void) {
-  return "abort_on_error=1:detect_leaks=0:max_allocation_size_mb=256:allocator_may_return_null=0";
+/* asked before there is a shadow memory to look into */
+__attribute__((no_sanitize("address"))) const char *__asan_default_options(void) {
+  return fuzzer.refuses ? "abort_on_error=1:detect_leaks=0:max_allocation_size_mb=256:"
+                          "allocator_may_return_null=1"
+                        : "abort_on_error=1:detect_leaks=0:max_allocation_size_mb=256:"
+                          "allocator_may_return_null=0";
 }
 
 const char *__ubsan_default_options(void) { return "abort_on_error=1:print_stacktrace=1"; }
@@ -199,7 +203,7 @@ static bool more(const Files *files, long i, const Budget *b) {
 }
 
 static bool work(const Files *files, uint64_t seed, const Budget *budget, Shared *s) {
-  __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
+  if (!fuzzer.refuses) __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
   for (; more(files, s->i, budget); s->i++) {
     StrBuf text = {0};
     input(files, s, seed, s->i, &text);
@@ -211,7 +215,9 @@ static bool work(const Files *files, uint64_t seed, const Budget *budget, Shared
     at_first = peak = allocated;
     watch(FUZZ_SECONDS);
     alarm(30 * FUZZ_SECONDS); /* something waits for ever */
-    Verdict verdict = fuzzer.run(exact, text.n);
+    bool seed_only =
+        s->i >= files->corpus && s->i < files->n && (budget->cpu > 0 || budget->mutations > 0);
+    Verdict verdict = fuzzer.run(exact, text.n, !seed_only);
     watch(0);
     free(exact);
     sb_free(&text);

@@ -39,7 +39,11 @@ typedef struct Fuzzer {
   const char *name; /* of its corpus */
   const char *ext;  /* of files with inputs: ".td" */
   void (*make)(Random *r, const Seeds *seeds, StrBuf *out);
-  Verdict (*run)(const char *text, size_t n); /* BROKEN after saying on stderr what is */
+  /* BROKEN after saying on stderr what is. `whole`: all that can be tried; else no more than
+   * tells whether it is accepted, of a file that is only to be mutated. */
+  Verdict (*run)(const char *text, size_t n, bool whole);
+  /* Memory beyond FUZZ_BYTES is refused, since inputs may ask for it; else a failure. */
+  bool refuses;
 } Fuzzer;
 extern const Fuzzer fuzzer;
 
@@ -56,6 +60,10 @@ bool fuzz_places(const Diags *d);
  * bytes of any value. */
 void mutate_text(Random *r, const Seeds *seeds, const char *const *words, size_t nwords,
                  StrBuf *out);
+/* A first line "#: NAME ...", a comment to the languages: options of the compiler that are off,
+ * and whether activations are "bf16" and the entry "repeated"; and does a text ask for one? */
+void mutate_options(Random *r, StrBuf *out);
+bool mutate_asked(const char *text, const char *name);
 /* Takes out what stands from `from` up to `to`, and puts n bytes of `text` there. */
 void text_splice(StrBuf *b, size_t from, size_t to, const char *text, size_t n);
 

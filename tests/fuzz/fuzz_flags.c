@@ -229,7 +229,8 @@ static Verdict judge(int argc, char **argv, int status, bool interrupted) {
   return code == 0 ? ACCEPTED : REJECTED;
 }
 
-static Verdict run(const char *text, size_t n) {
+static Verdict run(const char *text, size_t n, bool whole) {
+  (void)whole;
   char *argv[WORDS_MAX + 2] = {"tdc"}, *words = strndup(text, n), *at = words;
   int argc = 1;
   while (words && *at && argc < WORDS_MAX) {
@@ -366,4 +367,4 @@ static void make(Random *r, const Seeds *seeds, StrBuf *out) {
     sb_printf(out, "%s\n", arguments[below(r, sizeof arguments / sizeof *arguments)]);
 }
 
-const Fuzzer fuzzer = {"flags", ".words", make, run};
+const Fuzzer fuzzer = {"flags", ".words", make, run, true};

@@ -2,8 +2,7 @@
 /* Damaged graphs in their textual form: the reader, the verifier, every pass alone and all in
  * their order, planning and emission. A text is rejected with errors that have a place in it, or
  * is a graph that the verifier accepts, that says the same after printing and reading, and that
- * every pass leaves as a graph that does. A first line "#: NAME ..." says which options of the
- * compiler are off, and whether it is planned for bf16 or to run repeatedly. */
+ * every pass leaves as a graph that does. */
 #include <string.h>
 
 #include "compiler/backend.h"
@@ -56,15 +55,6 @@ static bool pass_holds(const char *text, size_t n, const PassInfo *pass) {
   return fine;
 }
 
-/* Does the line of options that the text begins with, "#: NAME ...", have this one? */
-static bool asked(const char *text, const char *name) {
-  if (strncmp(text, "#:", 2)) return false;
-  size_t n = strcspn(text, "\n"), m = strlen(name);
-  for (size_t i = 2; i + m <= n; i++)
-    if (!strncmp(text + i, name, m)) return true;
-  return false;
-}
-
 /* The whole way, as the line of options says. */
 static void compile(const char *text, size_t n) {
   Arena *a = arena_new();
@@ -72,10 +62,10 @@ static void compile(const char *text, size_t n) {
   BackendOptions o = backend_defaults();
   StrBuf out = {0}, header = {0};
   for (int k = 0; backend_option(k); k++)
-    if (asked(text, backend_option(k))) backend_without(&o, backend_option(k));
+    if (mutate_asked(text, backend_option(k))) backend_without(&o, backend_option(k));
   Backend *be = backend_new(a, d, "fuzz", &o);
-  if (asked(text, "bf16")) backend_activations(be, TD_BF16);
-  backend_repeated(be, asked(text, "repeated"));
+  if (mutate_asked(text, "bf16")) backend_activations(be, TD_BF16);
+  backend_repeated(be, mutate_asked(text, "repeated"));
   if (backend_entry(be, read_alone(a, d, text, n), "fuzz")) {
     TdProgram *p = backend_finish(be);
     emit_standalone_c(p, &out, &header);
@@ -83,15 +73,15 @@ static void compile(const char *text, size_t n) {
     backend_print_picture(a, p, &p->entries[0], &out);
   }
   be = backend_new(a, d, "fuzz", &o); /* and as it is, without passes */
-  if (asked(text, "bf16")) backend_activations(be, TD_BF16);
-  backend_repeated(be, asked(text, "repeated"));
+  if (mutate_asked(text, "bf16")) backend_activations(be, TD_BF16);
+  backend_repeated(be, mutate_asked(text, "repeated"));
   backend_plan(be, read_alone(a, d, text, n), &out);
   sb_free(&out);
   sb_free(&header);
   arena_free(a);
 }
 
-static Verdict run(const char *text, size_t n) {
+static Verdict run(const char *text, size_t n, bool whole) {
   Arena *a = arena_new();
   Diags *d = diags_new(a);
   Graph *g = read_graph(a, d, text, n);
@@ -107,6 +97,7 @@ static Verdict run(const char *text, size_t n) {
   arena_free(a);
   if (!fine) return BROKEN;
   if (!accepted) return REJECTED;
+  if (!whole) return ACCEPTED;
   for (int i = 0; i < pipeline_count(); i++)
     if (!pass_holds(text, n, pipeline_at(i))) return BROKEN;
   compile(text, n);
@@ -183,17 +174,8 @@ static void make(Random *r, const Seeds *seeds, StrBuf *out) {
                                       "9223372036854775807",
                                       "nan(1)",
                                       "`a b`"};
-  static const char *const besides[] = {"bf16", "repeated"};
-  StrBuf text = {0};
-  mutate_text(r, seeds, words, sizeof words / sizeof *words, &text);
-  sb_puts(out, "#:");
-  for (int k = 0; backend_option(k); k++)
-    if (below(r, 4) == 0) sb_printf(out, " %s", backend_option(k));
-  for (int k = 0; k < 2; k++)
-    if (below(r, 2)) sb_printf(out, " %s", besides[k]);
-  sb_putc(out, '\n');
-  sb_write(out, text.s, text.n);
-  sb_free(&text);
+  mutate_options(r, out);
+  mutate_text(r, seeds, words, sizeof words / sizeof *words, out);
 }
 
-const Fuzzer fuzzer = {"ir", ".ir", make, run};
+const Fuzzer fuzzer = {"ir", ".ir", make, run, false};

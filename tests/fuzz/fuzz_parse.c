@@ -28,7 +28,8 @@ static bool parse_text(const char *text, size_t n, StrBuf *formatted, StrBuf *du
   return fine;
 }
 
-static Verdict run(const char *text, size_t n) {
+static Verdict run(const char *text, size_t n, bool whole) {
+  (void)whole;
   StrBuf first = {0}, second = {0}, dump = {0}, dump_again = {0};
   bool accepted, accepted_again, fine = parse_text(text, n, &first, &dump, &accepted);
   if (fine && accepted) {
@@ -104,4 +105,4 @@ static void make(Random *r, const Seeds *seeds, StrBuf *out) {
   mutate_text(r, seeds, words, sizeof words / sizeof *words, out);
 }
 
-const Fuzzer fuzzer = {"parse", ".td", make, run};
+const Fuzzer fuzzer = {"parse", ".td", make, run, false};

@@ -114,7 +114,8 @@ static Verdict as_checkpoint(const char *text, size_t n, size_t header) {
   return verdict;
 }
 
-static Verdict run(const char *text, size_t n) {
+static Verdict run(const char *text, size_t n, bool whole) {
+  (void)whole;
   TdError err = {0};
   uint64_t header = 0;
   for (size_t i = 0; i < 8 && i < n; i++) header |= (uint64_t)(unsigned char)text[i] << (8 * i);
@@ -295,4 +296,4 @@ static void make(Random *r, const Seeds *seeds, StrBuf *out) {
   sb_free(&header);
 }
 
-const Fuzzer fuzzer = {"safetensors", ".safetensors", make, run};
+const Fuzzer fuzzer = {"safetensors", ".safetensors", make, run, false};

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The compiler against damaged programs: parser, lowering, gradients, passes, planning, emission.
+/* The compiler against damaged programs: parser, lowering, gradients, passes, planning, emission,
+ * and the check of gradients on the evaluator.
  * Each is accepted, or rejected with errors that have a place inside the file; the graphs of one
  * that is accepted say the same after printing and reading, and its program is written as C, as
  * a plan and as pictures. */
 #include <string.h>
 
 #include "compiler/backend.h"
+#include "compiler/check/opcheck.h"
 #include "compiler/ir/text.h"
 #include "compiler/ir/verify.h"
 #include "compiler/passes/pipeline.h"
@@ -38,31 +40,45 @@ static void write_all(Arena *a, const Unit *u) {
   sb_free(&header);
 }
 
-/* Checked only, or the whole way: what errors there are must not depend on it. */
-static bool compile(const char *text, size_t n, bool whole, bool *accepted, int *errors) {
+/* Gradients of all ops, at one choice of shapes: whether they are right is not asked. */
+static void check_gradients(Unit *u, Arena *a) {
+  const OpCheckOptions o = {.seed = 1, .trials = 1, .elements = 1, .work = 1e3};
+  TrialOp *ops;
+  for (int i = 0, n = trial_ops(u, a, false, &ops); i < n; i++) opcheck_op(u, &ops[i], &o, a);
+}
+
+typedef enum { CHECKED, WRITTEN, GRADCHECKED } Way;
+
+static bool compile(const char *text, size_t n, Way way, bool *accepted) {
   Arena *a = arena_new();
   Interner *names = interner_new(a);
   Diags *d = diags_new(a);
-  UnitOptions o = {.query = some_text, .check_only = !whole, .verify = true};
-  const Unit *u = unit_compile(a, names, d, diags_source(d, "fuzz.td", text, n), &o);
+  UnitOptions o = {.query = some_text, .check_only = way != WRITTEN, .verify = true};
+  o.no_update = o.no_eval = o.no_samplers = o.no_models = way == GRADCHECKED;
+  for (int k = 0; backend_option(k); k++)
+    if (mutate_asked(text, backend_option(k))) o.disable |= 1u << k;
+  if (mutate_asked(text, "bf16")) o.act = "bf16";
+  Unit *u = unit_compile(a, names, d, diags_source(d, "fuzz.td", text, n), &o);
   bool fine = fuzz_places(d);
   *accepted = u != NULL;
-  *errors = diags_errors(d);
-  if (!u && !*errors) fine = fuzz_broken("rejected without a word", NULL);
-  if (u && *errors) fine = fuzz_broken("accepted with errors", NULL);
-  for (int i = 0; u && fine && !whole && i < u->nentries; i++)
+  int errors = diags_errors(d);
+  if (!u && !errors) fine = fuzz_broken("rejected without a word", NULL);
+  if (u && errors) fine = fuzz_broken("accepted with errors", NULL);
+  for (int i = 0; u && fine && way == CHECKED && i < u->nentries; i++)
     fine = reads_back(a, names, &u->entries[i]);
-  if (u && fine && whole) write_all(a, u);
+  if (u && fine && way == WRITTEN) write_all(a, u);
+  if (u && fine && way == GRADCHECKED) check_gradients(u, a);
   arena_free(a);
   return fine;
 }
 
-static Verdict run(const char *text, size_t n) {
-  bool accepted, accepted_again;
-  int errors, errors_again;
-  if (!compile(text, n, false, &accepted, &errors)) return BROKEN;
+static Verdict run(const char *text, size_t n, bool whole) {
+  bool accepted, again;
+  if (!compile(text, n, CHECKED, &accepted)) return BROKEN;
   if (!accepted) return REJECTED;
-  return compile(text, n, true, &accepted_again, &errors_again) ? ACCEPTED : BROKEN;
+  if (!whole) return ACCEPTED;
+  if (!compile(text, n, WRITTEN, &again) || !compile(text, n, GRADCHECKED, &again)) return BROKEN;
+  return ACCEPTED;
 }
 
 static void make(Random *r, const Seeds *seeds, StrBuf *out) {
@@ -142,7 +158,8 @@ static void make(Random *r, const Seeds *seeds, StrBuf *out) {
                                       "dx[...] = dy[...]",
                                       ": 8",
                                       "1 / 0"};
+  mutate_options(r, out);
   mutate_text(r, seeds, words, sizeof words / sizeof *words, out);
 }
 
-const Fuzzer fuzzer = {"td", ".td", make, run};
+const Fuzzer fuzzer = {"td", ".td", make, run, false};

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/backend.h"
 #include "tests/fuzz/fuzz.h"
 
 static bool is_word(char c) {
@@ -170,7 +171,28 @@ static void edit(Random *r, StrBuf *b, const Seeds *seeds, const char *const *wo
 void mutate_text(Random *r, const Seeds *seeds, const char *const *words, size_t nwords,
                  StrBuf *out) {
   const StrBuf *seed = choose(r, seeds);
-  sb_write(out, seed->s, seed->n);
+  StrBuf text = {0};
+  sb_write(&text, seed->s, seed->n);
   for (size_t edits = below(r, 2) ? 1 : 1 + below(r, 4); edits > 0; edits--)
-    edit(r, out, seeds, words, nwords);
+    edit(r, &text, seeds, words, nwords);
+  sb_write(out, text.s, text.n);
+  sb_free(&text);
+}
+
+void mutate_options(Random *r, StrBuf *out) {
+  static const char *const besides[] = {"bf16", "repeated"};
+  sb_puts(out, "#:");
+  for (int k = 0; backend_option(k); k++)
+    if (below(r, 4) == 0) sb_printf(out, " %s", backend_option(k));
+  for (int k = 0; k < 2; k++)
+    if (below(r, 2)) sb_printf(out, " %s", besides[k]);
+  sb_putc(out, '\n');
+}
+
+bool mutate_asked(const char *text, const char *name) {
+  if (strncmp(text, "#:", 2)) return false;
+  size_t n = strcspn(text, "\n"), m = strlen(name);
+  for (size_t i = 2; i + m <= n; i++)
+    if (!strncmp(text + i, name, m)) return true;
+  return false;
 }
