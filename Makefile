@@ -71,6 +71,7 @@ CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr/local
 DESTDIR ?=
 OBJCOPY ?= objcopy
+NATIVE  ?= -march=native
 # of this machine, for what runs while building
 CC_FOR_BUILD ?= $(CC)
 WARN     = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -153,7 +154,7 @@ $(B)/tests/%: $(B)/tests/unit/%.o $(B)/tests/filter.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libtdc.a -lcmocka $(LIBS)
 
 # the prelude as generated code meets it
-$(B)/tests/unit/test_prelude.o: override CFLAGS += -O3 -march=native -fopenmp-simd \
+$(B)/tests/unit/test_prelude.o: override CFLAGS += -O3 $(NATIVE) -fopenmp-simd \
   -fno-math-errno -fno-trapping-math
 
 # memory runs out where the test says
@@ -313,9 +314,42 @@ formatted:
 format:
 	@clang-format -i $(FORMATTED)
 
-# -- another compiler: all of it, tests too, with every warning an error ---
+# -- other compilers, C libraries, machines: every warning an error --------------------------------
 clang:
 	@$(MAKE) --no-print-directory B=build/clang CC=clang WERROR=-Werror all tests-built
+
+# All of it for aarch64, and under emulation the tests of what differs from machine to machine:
+# the preludes, kernels of every kind, bytes in files, and the whole way from text to training.
+ARM        = aarch64-linux-gnu
+ARM_NEEDED = gcc-$(ARM) qemu-user libjansson-dev:arm64 libssl-dev:arm64 libcmocka-dev:arm64
+ARM_TESTS  = ir eval prelude safetensors data backend chain contract prims
+ARM_BUILD  = B=build/aarch64 CC=$(ARM)-gcc CC_FOR_BUILD=cc AR=$(ARM)-ar LD=$(ARM)-ld \
+             OBJCOPY=$(ARM)-objcopy NATIVE= WERROR=-Werror
+aarch64:
+	@for tool in $(ARM)-gcc qemu-aarch64; do command -v $$tool; done >/dev/null && \
+	test -e /usr/lib/$(ARM)/libjansson.so && test -e /usr/lib/$(ARM)/libcmocka.so || { \
+	  echo "Packages are missing. Run: sudo dpkg --add-architecture arm64;" \
+	    "sudo apt-get update; sudo apt-get install $(ARM_NEEDED)" >&2; exit 1; }
+	@$(MAKE) --no-print-directory $(ARM_BUILD) all $(ARM_TESTS:%=build/aarch64/tests/test_%)
+	tests/aarch64.sh $(ARM_TESTS)
+
+# Against another C library: every source of the program is compiled. libjansson and libcrypto are not
+# packaged for it, so only what needs neither is linked: the compiler, in the file-driven tests of
+# graphs, plans and layout. Their headers alone are lent, none of this machine's C library.
+MUSL_BUILD = B=build/musl CC=musl-gcc CC_FOR_BUILD=cc NATIVE= WERROR=-Werror LIBS=-lm \
+             CFLAGS='-O2 -g -static -idirafter build/musl/include'
+MULTIARCH  = $(shell $(CC) -print-multiarch)
+musl:
+	@command -v musl-gcc >/dev/null || { \
+	  echo "Packages are missing. Run: sudo apt-get install musl-tools" >&2; exit 1; }
+	@mkdir -p build/musl/include/openssl
+	@cd /usr/include && cp jansson.h $$(ls $(MULTIARCH)/jansson_config.h jansson_config.h 2>/dev/null) \
+	  $(CURDIR)/build/musl/include && cp openssl/* $(CURDIR)/build/musl/include/openssl && \
+	  { cp $(MULTIARCH)/openssl/* $(CURDIR)/build/musl/include/openssl 2>/dev/null || true; }
+	@$(MAKE) --no-print-directory $(MUSL_BUILD) build/musl/libtdc.a build/musl/tests/run \
+	  $(CLI:%=build/musl/runtime/cli/%.o)
+	build/musl/tests/run tests/ir/*.ir tests/plan/*.plan tests/front/*.td dsl/std/*.td
+	@echo "compiled whole; not linked, as libjansson and libcrypto are not here for musl: tdc itself"
 
 # -- the rest --------------------------------------------------------------------------------------
 demo: deps
@@ -380,6 +414,6 @@ clean:
 	rm -rf $(B)
 
 .SECONDARY:
-.PHONY: all clang test formatted format tests-built test-long bench bench-quick demo deps install \
-  uninstall clean
+.PHONY: all clang aarch64 musl test formatted format tests-built test-long bench bench-quick demo \
+  deps install uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/*.d $(B)/tests/*/*.d)

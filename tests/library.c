@@ -82,6 +82,13 @@ static bool write_text(Library *l, const char *path) {
   return fclose(f) == 0;
 }
 
+/* A cross compiler does not know the machine that emulates another. */
+#if defined __x86_64__
+#define NATIVE "-march=native"
+#else
+#define NATIVE "-g0"
+#endif
+
 static bool run_cc(const char *const *flags, const char *from, const char *to) {
   static const char *const plain[] = {"-O1", NULL};
   const char *argv[40] = {"cc",
@@ -92,7 +99,7 @@ static bool run_cc(const char *const *flags, const char *from, const char *to) {
                           "-fno-math-errno",
                           "-fno-trapping-math",
                           "-ffp-contract=fast",
-                          "-march=native",
+                          NATIVE,
                           "-Wall",
                           "-Wextra",
                           "-Werror",

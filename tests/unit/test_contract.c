@@ -282,10 +282,10 @@ static void compile(const char *source, const char *object, const char *width) {
   int n = 17;
 #if defined __x86_64__
   argv[n++] = "-march=native";
-  if (*width) argv[n++] = (char *)width;
 #else
   argv[7] = "-O3";
 #endif
+  if (*width) argv[n++] = (char *)width;
 #if defined __SANITIZE_ADDRESS__
   argv[n++] = "-fsanitize=address,undefined";
 #endif
