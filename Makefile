@@ -260,7 +260,7 @@ $(B)/sane/libtdc.a: $(SANE_OBJ)
 $(FUZZERS:%=$(B)/tests/fuzz_%): $(B)/tests/fuzz_%: $(B)/sane/tests/fuzz/fuzz_%.o \
   $(B)/sane/tests/fuzz/fuzz.o $(B)/sane/tests/fuzz/mutate.o $(B)/sane/libtdc.a
 	@mkdir -p $(@D)
-	$(CC) $(SANE) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+	$(CC) $(SANE) $(SANE_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
 $(B)/tests/fuzz_td: $(B)/sane/tests/sources.o
 $(B)/tests/fuzz_flags: $(B)/sane/tdc_main.o $(filter-out %/main.o,$(SANE_CLI))
@@ -318,6 +318,12 @@ format:
 clang:
 	@$(MAKE) --no-print-directory B=build/clang CC=clang WERROR=-Werror all tests-built
 
+# The fuzzers with libFuzzer's eyes: build/libfuzzer/tests/fuzz_td -close_fd_mask=2 FOLDER
+libfuzzer:
+	@$(MAKE) --no-print-directory B=build/libfuzzer CC=clang WERROR=-Werror \
+	  SANE='$(SANE) -fsanitize=fuzzer-no-link -DLIBFUZZER' \
+	  SANE_LDFLAGS=-fsanitize=fuzzer $(FUZZERS:%=build/libfuzzer/tests/fuzz_%)
+
 # All of it for aarch64, and under emulation the tests of what differs from machine to machine:
 # the preludes, kernels of every kind, bytes in files, and the whole way from text to training.
 ARM        = aarch64-linux-gnu
@@ -343,9 +349,9 @@ musl:
 	@command -v musl-gcc >/dev/null || { \
 	  echo "Packages are missing. Run: sudo apt-get install musl-tools" >&2; exit 1; }
 	@mkdir -p build/musl/include/openssl
-	@cd /usr/include && cp jansson.h $$(ls $(MULTIARCH)/jansson_config.h jansson_config.h 2>/dev/null) \
-	  $(CURDIR)/build/musl/include && cp openssl/* $(CURDIR)/build/musl/include/openssl && \
-	  { cp $(MULTIARCH)/openssl/* $(CURDIR)/build/musl/include/openssl 2>/dev/null || true; }
+	@at=$(CURDIR)/build/musl/include; cd /usr/include && cp openssl/* $$at/openssl && \
+	  cp jansson.h $$(ls $(MULTIARCH)/jansson_config.h jansson_config.h 2>/dev/null) $$at && \
+	  { cp $(MULTIARCH)/openssl/* $$at/openssl 2>/dev/null || true; }
 	@$(MAKE) --no-print-directory $(MUSL_BUILD) build/musl/libtdc.a build/musl/tests/run \
 	  $(CLI:%=build/musl/runtime/cli/%.o)
 	build/musl/tests/run tests/ir/*.ir tests/plan/*.plan tests/front/*.td dsl/std/*.td
@@ -414,6 +420,6 @@ clean:
 	rm -rf $(B)
 
 .SECONDARY:
-.PHONY: all clang aarch64 musl test formatted format tests-built test-long bench bench-quick demo \
-  deps install uninstall clean
+.PHONY: all clang libfuzzer aarch64 musl test formatted format tests-built test-long bench \
+  bench-quick demo deps install uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/*.d $(B)/tests/*/*.d)

@@ -48,7 +48,7 @@ size_t below(Random *r, size_t n) { return n ? (size_t)(random_next(r) % n) : 0;
 
 static size_t allocated, peak, at_first;
 
-static void on_malloc(const volatile void *p, size_t n) {
+__attribute__((unused)) static void on_malloc(const volatile void *p, size_t n) {
   size_t now = __atomic_add_fetch(&allocated, n, __ATOMIC_RELAXED);
   (void)p;
   if (now > peak) peak = now;
@@ -58,7 +58,7 @@ static void on_malloc(const volatile void *p, size_t n) {
   abort();
 }
 
-static void on_free(const volatile void *p) {
+__attribute__((unused)) static void on_free(const volatile void *p) {
   if (p) __atomic_sub_fetch(&allocated, __sanitizer_get_allocated_size(p), __ATOMIC_RELAXED);
 }
 
@@ -99,6 +99,21 @@ bool fuzz_places(const Diags *d) {
   sb_free(&out);
   return fine;
 }
+
+#ifdef LIBFUZZER
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  StrBuf text = {0};
+  sb_write(&text, (const char *)data, size);
+  sb_puts(&text, "");
+  if (fuzzer.run(text.s, text.n, true) == BROKEN) abort();
+  sb_free(&text);
+  return 0;
+}
+
+#else
 
 /* ---- inputs ----------------------------------------------------------------------- */
 
@@ -301,3 +316,5 @@ int main(int argc, char **argv) {
   for (int i = 0; i < files.n; i++) sb_free(&files.text[i]);
   return failed > 0;
 }
+
+#endif

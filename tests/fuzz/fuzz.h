@@ -4,14 +4,16 @@
  *
  *   fuzz_NAME [--cpu S] [--mutations N] [--seed N] FILE...
  *
- * runs the inputs of tests/fuzz/corpus/NAME, the files (of folders, all) as they are, then inputs made of these,
- * for S seconds of CPU time or N of them. Input number i follows from the seed and i alone.
- * One that fails is printed and kept in build/fuzz/: it fails again as `fuzz_NAME THAT-FILE`, and
- * goes into the corpus once what it showed is mended.
+ * runs the inputs of tests/fuzz/corpus/NAME, the files (of folders, all) as they are, then inputs
+ * made of these, for S seconds of CPU time or N of them. Input number i follows from the seed and
+ * i alone. One that fails is printed and kept in build/fuzz/: it fails again as `fuzz_NAME
+ * THAT-FILE`, and goes into the corpus once what it showed is mended.
  *
  * Sanitizers are inside, and inputs run in a process that may die; so a crash, a report of a
  * sanitizer and a bug() are failures, as is more than FUZZ_SECONDS of CPU time or FUZZ_BYTES
- * of memory for one input. */
+ * of memory for one input.
+ *
+ * Built with LIBFUZZER defined it has libFuzzer's entry in place of a main: `make libfuzzer`. */
 #ifndef TDC_TESTS_FUZZ_H
 #define TDC_TESTS_FUZZ_H
 
@@ -55,9 +57,9 @@ Verdict fuzz_broken(const char *what, const char *more); /* says so; more may be
 bool fuzz_places(const Diags *d);
 
 /* -- mutate.c -------------------------------------------------------------------- */
-/* One of the seeds, mostly of those that are accepted, with one to four edits: tokens left out, repeated, exchanged, replaced by
- * others of the seeds or by `words`; numbers at the edges of their types; lines of other seeds;
- * bytes of any value. */
+/* One of the seeds, mostly of those that are accepted, with one to four edits: tokens left out,
+ * repeated, exchanged, replaced by others of the seeds or by `words`; numbers at the edges of their
+ * types; lines of other seeds; bytes of any value. */
 void mutate_text(Random *r, const Seeds *seeds, const char *const *words, size_t nwords,
                  StrBuf *out);
 /* A first line "#: NAME ...", a comment to the languages: options of the compiler that are off,
