@@ -339,9 +339,9 @@ aarch64:
 	@$(MAKE) --no-print-directory $(ARM_BUILD) all $(ARM_TESTS:%=build/aarch64/tests/test_%)
 	tests/aarch64.sh $(ARM_TESTS)
 
-# Against another C library: every source of the program is compiled. libjansson and libcrypto are not
-# packaged for it, so only what needs neither is linked: the compiler, in the file-driven tests of
-# graphs, plans and layout. Their headers alone are lent, none of this machine's C library.
+# Against another C library: every source of the program is compiled. libjansson and libcrypto are
+# not packaged for it, so only what needs neither is linked: the compiler, in the file-driven tests
+# of graphs, plans and layout. Their headers alone are lent, none of this machine's C library.
 MUSL_BUILD = B=build/musl CC=musl-gcc CC_FOR_BUILD=cc NATIVE= WERROR=-Werror LIBS=-lm \
              CFLAGS='-O2 -g -static -idirafter build/musl/include'
 MULTIARCH  = $(shell $(CC) -print-multiarch)
