@@ -27,6 +27,23 @@ static void line_at(const StrBuf *b, size_t at, size_t *from, size_t *to) {
   if (*to < b->n) ++*to;
 }
 
+/* From a bracket near a place to the one that closes it; false: there is none. */
+static bool group(Random *r, const StrBuf *b, char open, size_t *from, size_t *to) {
+  static const char opens[] = "([{", closes[] = ")]}";
+  size_t start = below(r, b->n), depth = 0;
+  for (size_t k = 0; k < b->n; k++) {
+    *from = (start + k) % b->n;
+    const char *which = strchr(opens, b->s[*from]);
+    if (!which || !*which || (open && open != *which)) continue;
+    for (*to = *from; *to < b->n; ++*to) {
+      depth += b->s[*to] == *which;
+      if (b->s[*to] == closes[which - opens] && --depth == 0) return ++*to, true;
+    }
+    return false;
+  }
+  return false;
+}
+
 void text_splice(StrBuf *b, size_t from, size_t to, const char *text, size_t n) {
   StrBuf out = {0};
   sb_write(&out, b->s, from);
@@ -103,7 +120,7 @@ static void edit(Random *r, StrBuf *b, const Seeds *seeds, const char *const *wo
   stretch(b, at, &from, &to);
   const StrBuf *seed = choose(r, seeds);
   Kind kind = below(r, 4) ? kind_at(b, at) : ANY; /* of what is put in its place */
-  switch (number ? 0 : 1 + below(r, 12)) {
+  switch (number ? 0 : 1 + below(r, 15)) {
   case 0: replace_number(r, b, from, to); break;
   case 1: text_splice(b, from, to, "", 0); break;
   case 2: { /* twice */
@@ -155,6 +172,18 @@ static void edit(Random *r, StrBuf *b, const Seeds *seeds, const char *const *wo
     break;
   }
   case 11:
+  case 12:
+  case 13: { /* what stands in brackets, of another text or of the same one */
+    const StrBuf *source = below(r, 2) ? seed : b;
+    if (!source->n || !group(r, b, 0, &from, &to)) break;
+    if (!group(r, source, b->s[from], &other, &end)) break;
+    StrBuf copy = {0};
+    sb_write(&copy, source->s + other, end - other);
+    text_splice(b, from, to, copy.s, copy.n);
+    sb_free(&copy);
+    break;
+  }
+  case 14:
     line_at(b, at, &from, &to);
     text_splice(b, from, to, "", 0);
     break;
