@@ -327,21 +327,22 @@ libfuzzer:
 # All of it for aarch64, and under emulation the tests of what differs from machine to machine:
 # the preludes, kernels of every kind, bytes in files, and the whole way from text to training.
 ARM        = aarch64-linux-gnu
-ARM_NEEDED = gcc-$(ARM) qemu-user libjansson-dev:arm64 libssl-dev:arm64 libcmocka-dev:arm64
+ARM_NEEDED = gcc-$(ARM) qemu-user libjansson-dev:arm64 libssl-dev:arm64 \
+             libutf8proc-dev:arm64 libcmocka-dev:arm64
 ARM_TESTS  = ir eval prelude safetensors data backend chain contract prims
 ARM_BUILD  = B=build/aarch64 CC=$(ARM)-gcc CC_FOR_BUILD=cc AR=$(ARM)-ar LD=$(ARM)-ld \
              OBJCOPY=$(ARM)-objcopy NATIVE= WERROR=-Werror
 aarch64:
-	@for tool in $(ARM)-gcc qemu-aarch64; do command -v $$tool; done >/dev/null && \
-	test -e /usr/lib/$(ARM)/libjansson.so && test -e /usr/lib/$(ARM)/libcmocka.so || { \
+	@command -v $(ARM)-gcc >/dev/null && command -v qemu-aarch64 >/dev/null && \
+	ls $(patsubst %,/usr/lib/$(ARM)/lib%.so,jansson crypto utf8proc cmocka) >/dev/null 2>&1 || { \
 	  echo "Packages are missing. Run: sudo dpkg --add-architecture arm64;" \
 	    "sudo apt-get update; sudo apt-get install $(ARM_NEEDED)" >&2; exit 1; }
 	@$(MAKE) --no-print-directory $(ARM_BUILD) all $(ARM_TESTS:%=build/aarch64/tests/test_%)
 	tests/aarch64.sh $(ARM_TESTS)
 
-# Against another C library: every source of the program is compiled. libjansson and libcrypto are
-# not packaged for it, so only what needs neither is linked: the compiler, in the file-driven tests
-# of graphs, plans and layout. Their headers alone are lent, none of this machine's C library.
+# Against another C library: every source of the program is compiled. The libraries are not
+# packaged for it, so only what needs none is linked: the compiler, in the file-driven tests of
+# graphs, plans and layout. Their headers alone are lent, none of this machine's C library.
 MUSL_BUILD = B=build/musl CC=musl-gcc CC_FOR_BUILD=cc NATIVE= WERROR=-Werror LIBS=-lm \
              CFLAGS='-O2 -g -static -idirafter build/musl/include'
 MULTIARCH  = $(shell $(CC) -print-multiarch)
@@ -350,12 +351,12 @@ musl:
 	  echo "Packages are missing. Run: sudo apt-get install musl-tools" >&2; exit 1; }
 	@mkdir -p build/musl/include/openssl
 	@at=$(CURDIR)/build/musl/include; cd /usr/include && cp openssl/* $$at/openssl && \
-	  cp jansson.h $$(ls $(MULTIARCH)/jansson_config.h jansson_config.h 2>/dev/null) $$at && \
+	  cp jansson.h utf8proc.h $$(ls $(MULTIARCH)/jansson_config.h jansson_config.h 2>/dev/null) $$at && \
 	  { cp $(MULTIARCH)/openssl/* $$at/openssl 2>/dev/null || true; }
 	@$(MAKE) --no-print-directory $(MUSL_BUILD) build/musl/libtdc.a build/musl/tests/run \
 	  $(CLI:%=build/musl/runtime/cli/%.o)
 	build/musl/tests/run tests/ir/*.ir tests/plan/*.plan tests/front/*.td dsl/std/*.td
-	@echo "compiled whole; not linked, as libjansson and libcrypto are not here for musl: tdc itself"
+	@echo "compiled whole; not linked, as its libraries are not here for musl: tdc itself"
 
 # -- the rest --------------------------------------------------------------------------------------
 demo: deps
@@ -422,4 +423,5 @@ clean:
 .SECONDARY:
 .PHONY: all clang libfuzzer aarch64 musl test formatted format tests-built test-long bench \
   bench-quick demo deps install uninstall clean
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/*.d $(B)/tests/*/*.d)
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/*.d $(B)/tests/*/*.d) \
+  $(SANE_OBJ:.o=.d) $(SANE_CLI:.o=.d) $(wildcard $(B)/sane/tests/*.d $(B)/sane/tests/fuzz/*.d)
