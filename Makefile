@@ -351,7 +351,8 @@ musl:
 	  echo "Packages are missing. Run: sudo apt-get install musl-tools" >&2; exit 1; }
 	@mkdir -p build/musl/include/openssl
 	@at=$(CURDIR)/build/musl/include; cd /usr/include && cp openssl/* $$at/openssl && \
-	  cp jansson.h utf8proc.h $$(ls $(MULTIARCH)/jansson_config.h jansson_config.h 2>/dev/null) $$at && \
+	  cp jansson.h utf8proc.h $$at && \
+	  cp $$(ls $(MULTIARCH)/jansson_config.h jansson_config.h 2>/dev/null) $$at && \
 	  { cp $(MULTIARCH)/openssl/* $$at/openssl 2>/dev/null || true; }
 	@$(MAKE) --no-print-directory $(MUSL_BUILD) build/musl/libtdc.a build/musl/tests/run \
 	  $(CLI:%=build/musl/runtime/cli/%.o)
