@@ -69,9 +69,15 @@ static void compile(const char *text, size_t n) {
   if (backend_entry(be, read_alone(a, d, text, n), "fuzz")) {
     TdProgram *p = backend_finish(be);
     emit_standalone_c(p, &out, &header);
-    backend_print_plan(p, &out);
+    backend_print_plan(a, p, &out);
     backend_print_picture(a, p, &p->entries[0], &out);
   }
+  be = backend_new(a, d, "fuzz", &o); /* for the other target */
+  backend_for(be, backend_target("cuda"));
+  if (mutate_asked(text, "bf16")) backend_activations(be, TD_BF16);
+  backend_repeated(be, mutate_asked(text, "repeated"));
+  if (backend_entry(be, read_alone(a, d, text, n), "fuzz"))
+    emit_cuda_file(backend_finish(be), &out);
   be = backend_new(a, d, "fuzz", &o); /* and as it is, without passes */
   if (mutate_asked(text, "bf16")) backend_activations(be, TD_BF16);
   backend_repeated(be, mutate_asked(text, "repeated"));

@@ -30,10 +30,13 @@ static bool reads_back(Arena *a, Interner *names, const UnitEntry *e) {
   return fine;
 }
 
-static void write_all(Arena *a, const Unit *u) {
+static void write_all(Arena *a, const Unit *u, bool cuda) {
   StrBuf out = {0}, header = {0};
-  emit_standalone_c(u->program, &out, &header);
-  backend_print_plan(u->program, &out);
+  if (cuda)
+    emit_cuda_file(u->program, &out);
+  else
+    emit_standalone_c(u->program, &out, &header);
+  backend_print_plan(a, u->program, &out);
   for (int i = 0; i < u->program->nentries; i++)
     backend_print_picture(a, u->program, &u->program->entries[i], &out);
   sb_free(&out);
@@ -47,13 +50,15 @@ static void check_gradients(Unit *u, Arena *a) {
   for (int i = 0, n = trial_ops(u, a, false, &ops); i < n; i++) opcheck_op(u, &ops[i], &o, a);
 }
 
-typedef enum { CHECKED, WRITTEN, GRADCHECKED } Way;
+typedef enum { CHECKED, WRITTEN, ON_CUDA, GRADCHECKED } Way;
 
 static bool compile(const char *text, size_t n, Way way, bool *accepted) {
   Arena *a = arena_new();
   Interner *names = interner_new(a);
   Diags *d = diags_new(a);
-  UnitOptions o = {.query = some_text, .check_only = way != WRITTEN, .verify = true};
+  UnitOptions o = {
+      .query = some_text, .check_only = way != WRITTEN && way != ON_CUDA, .verify = true};
+  o.target = way == ON_CUDA ? "cuda" : NULL;
   o.no_update = o.no_eval = o.no_samplers = o.no_models = way == GRADCHECKED;
   for (int k = 0; backend_option(k); k++)
     if (mutate_asked(text, backend_option(k))) o.disable |= 1u << k;
@@ -66,7 +71,7 @@ static bool compile(const char *text, size_t n, Way way, bool *accepted) {
   if (u && errors) fine = fuzz_broken("accepted with errors", NULL);
   for (int i = 0; u && fine && way == CHECKED && i < u->nentries; i++)
     fine = reads_back(a, names, &u->entries[i]);
-  if (u && fine && way == WRITTEN) write_all(a, u);
+  if (u && fine && !o.check_only) write_all(a, u, way == ON_CUDA);
   if (u && fine && way == GRADCHECKED) check_gradients(u, a);
   arena_free(a);
   return fine;
@@ -77,7 +82,8 @@ static Verdict run(const char *text, size_t n, bool whole) {
   if (!compile(text, n, CHECKED, &accepted)) return BROKEN;
   if (!accepted) return REJECTED;
   if (!whole) return ACCEPTED;
-  if (!compile(text, n, WRITTEN, &again) || !compile(text, n, GRADCHECKED, &again)) return BROKEN;
+  for (int way = WRITTEN; way <= GRADCHECKED; way++)
+    if (!compile(text, n, (Way)way, &again)) return BROKEN;
   return ACCEPTED;
 }
 
