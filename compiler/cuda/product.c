@@ -16,10 +16,10 @@ const char *product_take(ProductWriter *w, StrBuf *b) {
 
 /* The variables of an axis from the position along it, those that were named. */
 void product_variables(ProductWriter *w, StrBuf *out, GemmAxisKind kind, const char *at) {
-  int64_t stride = w->c->extent[kind];
   for (int i = 0; i < w->c->nvars[kind]; i++) {
     int v = w->c->var[kind][i];
-    stride /= w->n->extent[v];
+    int64_t stride = 1;
+    for (int k = i + 1; k < w->c->nvars[kind]; k++) stride *= w->n->extent[w->c->var[kind][k]];
     if (!(w->em.used_vars >> v & 1)) continue;
     sb_printf(out, "const %s %s = %s", emit_var_type(&w->em), w->em.var[v], at);
     if (stride > 1) sb_printf(out, " / %lld", (long long)stride);

@@ -93,10 +93,10 @@ static const char *shared_loops(Rows *r, int from, int to, const char *inside) {
   const char *at = one ? em->var[r->plan->nrows + from] : emit_name(em, "point");
   sb_printf(&out, "for (%s %s = lane; %s < %lld; %s += %d) {\n", emit_var_type(em), at, at,
             (long long)points, at, r->cut.team);
-  int64_t stride = points;
   for (int i = from; i < to && !one; i++) {
     int v = r->plan->nrows + i;
-    stride /= em->extent[v];
+    int64_t stride = 1;
+    for (int k = i + 1; k < to; k++) stride *= em->extent[r->plan->nrows + k];
     if (!(em->used_vars >> v & 1)) continue;
     sb_printf(&out, "const %s %s = %s", emit_var_type(em), em->var[v], at);
     if (stride > 1) sb_printf(&out, " / %lld", (long long)stride);
@@ -178,7 +178,7 @@ static void accumulate(Rows *r, Item *it, int level, const char *value) {
 static void emit_shared_nest(Rows *r, Item *first, Item *last) {
   Emit *em = &r->em;
   int n = first->nloops, level = n ? NEST + n - 1 : ROW;
-  bool argmax = first->node->reducer == RED_ARGMAX;
+  bool argmax = item_searches(first);
   StrBuf head = {0};
   open_loops(r, first);
   for (Item *it = first; it <= last; it++) {
@@ -212,8 +212,6 @@ static void emit_shared_nest(Rows *r, Item *first, Item *last) {
     const char *loops = shared_loops(r, 0, n, "");
     sb_puts(&head, loops);
     close_nest(r, take(r, &head));
-  } else if (argmax) {
-    bug("'%s' is an argmax over nothing", first->node->name);
   }
   for (Item *it = first; it <= last && n > 0; it++) {
     if (it->form != FORM_REDUCE || it->member->accumulates) continue;
@@ -230,7 +228,7 @@ static void emit_shared_nest(Rows *r, Item *first, Item *last) {
  * team, or the terms of each. */
 static void emit_mixed(Rows *r, Item *it) {
   Emit *em = &r->em;
-  bool shared = cuda_shares_sum(&r->cut, it), argmax = it->node->reducer == RED_ARGMAX;
+  bool shared = cuda_shares_sum(&r->cut, it), argmax = item_searches(it);
   int level = NEST + it->nloops - 1, out_level = NEST + it->nout - 1;
   StrBuf text = {0};
   open_loops(r, it);

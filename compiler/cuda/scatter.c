@@ -141,12 +141,13 @@ static void print_slices(Scatter *s, StrBuf *out) {
 static void print_gathering(Scatter *s, StrBuf *out) {
   Emit *em = &s->em;
   Node *n = s->n;
-  int64_t stride[IR_MAX_RANK], inner = ir_count(n);
+  int64_t stride[IR_MAX_RANK];
   StrBuf places = {0}, store = {0};
   plan_strides(em->plan, n, stride);
   for (int d = 0; d < n->rank; d++) {
     s->at[d] = emit_name(em, "at");
-    inner /= n->shape[d];
+    int64_t inner = 1;
+    for (int k = d + 1; k < n->rank; k++) inner *= n->shape[k];
     sb_printf(&places, "const int %s = number", s->at[d]);
     if (inner > 1) sb_printf(&places, " / %lld", (long long)inner);
     sb_printf(&places, d > 0 ? " %% %lld;\n" : ";\n", (long long)n->shape[d]);

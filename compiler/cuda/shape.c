@@ -104,7 +104,7 @@ CudaRows cuda_rows(const Plan *p, const Group *g) {
 
 static void set(TdLaunch *out, int64_t grid, int threads, size_t shared) {
   for (int d = 0; d < 3; d++) out->gpu.grid[d] = out->gpu.block[d] = 1;
-  out->gpu.grid[0] = grid > 0 ? grid : 1;
+  out->gpu.grid[0] = grid;
   out->gpu.block[0] = threads;
   out->gpu.shared = shared;
   out->gpu.resident = 1;

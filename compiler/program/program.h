@@ -99,7 +99,7 @@ typedef struct TdLaunch {
     size_t scratch; /* bytes of a thread's own memory */
   } cpu;
   struct {
-    int64_t grid[3];
+    int64_t grid[3]; /* 0 blocks: there is nothing to do */
     int block[3];
     size_t shared; /* dynamic shared memory, bytes a block */
     int resident;  /* blocks that a multiprocessor should hold at least */

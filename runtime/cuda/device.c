@@ -262,6 +262,7 @@ static CudaResult launch_kernel(Cuda *c, const TdStep *step, const CudaAddress *
   void *extra[] = {(void *)CUDA_PARAMETERS, c->parameters, (void *)CUDA_PARAMETERS_SIZE, &bytes,
                    (void *)CUDA_PARAMETERS_END};
   const int64_t *grid = k->launch.gpu.grid;
+  if (grid[0] == 0) return CUDA_OK; /* nothing to do */
   const int *block = k->launch.gpu.block;
   return c->gpu.driver.cuLaunchKernel(cuda_kernels_function(c->kernels, step->kernel),
                                       (unsigned)grid[0], (unsigned)grid[1], (unsigned)grid[2],
@@ -419,7 +420,7 @@ static bool is_for_gpu(const TdProgram *p, TdError *err) {
     const int *block = k->launch.gpu.block;
     for (int axis = 0; axis < 3; axis++) {
       int64_t most = axis == 0 ? INT32_MAX : UINT16_MAX;
-      if (grid[axis] < 1 || grid[axis] > most || block[axis] < 1 || block[axis] > 1024)
+      if (grid[axis] < (axis > 0) || grid[axis] > most || block[axis] < 1 || block[axis] > 1024)
         return td_fail(err, TD_NO_TOOL, "%s (%s) cannot be started on a GPU: %lld blocks of %d",
                        k->name, k->where != NULL ? k->where : "?", (long long)grid[axis],
                        block[axis]);
