@@ -116,8 +116,7 @@ static void check_unused(Lowering *l) {
 /* With what all entries share. */
 static Backend *begin_with(Lowering *l, const BackendOptions *o);
 
-static Backend *begin_backend(void *ctx) {
-  Lowering *l = ctx;
+static Backend *begin_backend(Lowering *l, const char *target) {
   BackendOptions o = backend_defaults();
   bool *const flags[] = {&o.simplify,     &o.fuse_maps,      &o.fuse_rows,
                          &o.contractions, &o.fuse_epilogues, &o.chains,
@@ -125,7 +124,7 @@ static Backend *begin_backend(void *ctx) {
   for (int k = 0; k < (int)(sizeof flags / sizeof *flags); k++)
     if (l->options->disable >> k & 1) *flags[k] = false;
   Backend *be = begin_with(l, &o);
-  if (l->options->target) backend_for(be, backend_target(l->options->target));
+  if (target) backend_for(be, backend_target(target));
   return be;
 }
 
@@ -158,6 +157,11 @@ static Backend *begin_with(Lowering *l, const BackendOptions *o) {
   return be;
 }
 
+static Backend *begin_asked(void *ctx) {
+  Lowering *l = ctx;
+  return begin_backend(l, l->options->target);
+}
+
 /* How many values each entry computes again, so that the program fits. */
 static bool meet_budget(Lowering *l, int *level) {
   const Unit *u = l->unit;
@@ -167,7 +171,7 @@ static bool meet_budget(Lowering *l, int *level) {
               .threads = u->threads,
               .entries = u->entries,
               .nentries = u->nentries,
-              .begin = begin_backend,
+              .begin = begin_asked,
               .ctx = l};
   Shortage s;
   if (b.bytes <= 0) return true;
@@ -180,21 +184,41 @@ static bool meet_budget(Lowering *l, int *level) {
   return false;
 }
 
+static TdProgram *make_program(Lowering *l, Backend *be) {
+  const Unit *u = l->unit;
+  for (int i = 0; i < u->nentries; i++) {
+    backend_recompute(be, u->entries[i].recompute);
+    backend_repeated(be, u->entries[i].repeated);
+    if (!backend_entry(be, u->entries[i].graph, u->entries[i].name)) return NULL;
+  }
+  return backend_finish(be);
+}
+
 static bool run_backend(Lowering *l) {
   Unit *u = l->unit;
   int *level = NEWN(l->arena, int, u->nentries + 1);
   u->memory = l->options->memory;
   u->threads = l->options->threads > 0 ? l->options->threads : 1;
   if (!meet_budget(l, level)) return false;
-  Backend *be = begin_backend(l);
+  for (int i = 0; i < u->nentries; i++) u->entries[i].recompute = level[i];
+  Backend *be = begin_asked(l);
   if (l->options->dump_pass) backend_dump(be, l->options->dump_pass, l->options->dump);
-  for (int i = 0; i < u->nentries; i++) {
-    backend_recompute(be, level[i]);
-    backend_repeated(be, u->entries[i].repeated);
-    if (!backend_entry(be, u->entries[i].graph, u->entries[i].name)) return false;
-  }
-  u->program = backend_finish(be);
+  u->program = make_program(l, be);
   return u->program != NULL;
+}
+
+TdProgram *unit_program_for(const Unit *u, const char *target) {
+  Lowering *l = u->lowering;
+  jmp_buf unwind;
+  TdProgram *volatile p = NULL;
+  if (setjmp(unwind) == 0) {
+    arena_guard(l->arena, &unwind);
+    diags_guard(l->d, &unwind);
+    p = make_program(l, begin_backend(l, target));
+  }
+  arena_guard(l->arena, NULL);
+  diags_guard(l->d, NULL);
+  return p;
 }
 
 const char *unit_name(const char *path, size_t *n) {

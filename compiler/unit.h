@@ -60,6 +60,7 @@ typedef struct UnitEntry {
                                    "sample.ddpm.init", "sample.ddpm.step", "sample.ddpm.emit" */
   Graph *graph;     /* for the reference evaluator */
   bool repeated;    /* runs many times while parameters stay: a sampler's step */
+  int recompute;    /* values that its program computes again for a later loop, to fit */
   UnitInput *inputs;
   int ninputs;
   /* outputs: the TdEntry's outputs, by name. "train", "eval": "loss" first, then logged scalars,
@@ -188,6 +189,10 @@ const char *unit_name(const char *path, size_t *n);
 /* Compile the source registered as `file`. NULL after errors. Unwinds nowhere:
  * guards of arena and diagnostics are set inside. */
 Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOptions *o);
+/* The entries of a compiled unit as a program for another target, a name of backend_target;
+ * as much is computed again as in the unit's own. NULL: memory ran out, or the diagnostics
+ * have the error. */
+TdProgram *unit_program_for(const Unit *u, const char *target);
 
 /* A program of one entry alone in which every statement has a kernel of its own, for looking
  * at what each of them gives. It lives as long as the unit; NULL when memory is out. */

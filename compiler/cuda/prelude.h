@@ -4,8 +4,9 @@
  * each), the scalar functions (compiler/emit/scalar.h, whose text stands here when it is
  * embedded), and the reductions of warps and blocks.
  *
- * Everything but the primitives is C as well. Where TD_TYPES is defined <stdint.h> is there. Where TD_EMULATED is defined they are left
- * out, and who defines it brings functions of the same names and meaning.
+ * Everything but the primitives is C as well. Where TD_EMULATED is defined they are left out,
+ * and who defines it brings functions of the same names and meaning. Where TD_TYPES is defined
+ * <stdint.h> is there.
  *
  * What tdc generates, this text in it included, may be used under any terms. */
 #ifndef TD_PRELUDE

@@ -47,6 +47,17 @@ static bool write_pictures(const char *folder, Arena *a, const TdProgram *p, TdE
   return ok;
 }
 
+/* The same program for CUDA. */
+static bool write_cuda(const char *folder, const char *name, const Unit *u, TdError *err) {
+  StrBuf s = {0};
+  const TdProgram *p = unit_program_for(u, "cuda");
+  if (p == NULL) return td_fail_memory(err);
+  emit_cuda_file(p, &s);
+  bool ok = write_text(folder, name, ".cu", &s, err);
+  sb_free(&s);
+  return ok;
+}
+
 static bool write_all(const char *folder, Arena *a, const Unit *u, TdError *err) {
   StrBuf c = {0}, h = {0}, plan = {0};
   char name[EMIT_NAME];
@@ -54,7 +65,7 @@ static bool write_all(const char *folder, Arena *a, const Unit *u, TdError *err)
   emit_standalone_c(u->program, &c, &h);
   backend_print_plan(a, u->program, &plan);
   bool ok = io_make_folders(NULL, folder, false, err) && write_text(folder, name, ".c", &c, err) &&
-            write_text(folder, name, ".h", &h, err) &&
+            write_text(folder, name, ".h", &h, err) && write_cuda(folder, name, u, err) &&
             write_text(folder, "plan", ".txt", &plan, err) && write_graphs(folder, u, err) &&
             write_pictures(folder, a, u->program, err);
   sb_free(&c);

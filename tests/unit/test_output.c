@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the compiler writes: the golden files byte by byte, the C that builds
- * alone and samples, the kernels of the flagship's training step, and how little
- * of it is compiled again after a change.
+ * alone and samples, the CUDA that NVIDIA's compiler takes, the kernels of the
+ * flagship's training step, and how little of it is compiled again after a change.
  *
  * After a wanted change, from the project's folder:
  *
@@ -23,6 +23,8 @@
 #include "runtime/system/io.h"
 #include "runtime/system/spawn.h"
 #include "runtime/cpu/toolchain.h"
+#include "runtime/cuda/compile.h"
+#include "runtime/cuda/library.h"
 #include "tests/sandbox.h"
 
 static const char golden[] = "generated/golden";
@@ -141,6 +143,48 @@ static void standalone_samples(void **state) {
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
+/* NVIDIA's compiler, where it is installed, takes the CUDA file as it stands, for each
+ * architecture, and makes every kernel of it. */
+static void cuda_file_compiles(void **state) {
+  static const char *const architectures[] = {"sm_80", "sm_90a", "sm_100a"};
+  (void)state;
+  Nvrtc n;
+  TdError err = {0};
+  if (!cuda_nvrtc_open(&n, NULL, &err)) {
+    printf("SKIP: NVRTC is not installed\n");
+    skip();
+  }
+  char *text = read_text(golden, "tiny.cu");
+  for (int i = 0; i < 3; i++) {
+    char architecture[64];
+    NvrtcProgram program;
+    size_t bytes = 0;
+    int kernels_found = 0;
+    snprintf(architecture, sizeof architecture, "--gpu-architecture=%s", architectures[i]);
+    const char *options[16] = {architecture};
+    int noptions = 1;
+    for (const char *const *f = cubin_flags(); *f != NULL; f++) options[noptions++] = *f;
+    assert_int_equal(n.nvrtcCreateProgram(&program, text, "tiny.cu", 0, NULL, NULL), NVRTC_OK);
+    NvrtcResult r = n.nvrtcCompileProgram(program, noptions, options);
+    assert_int_equal(n.nvrtcGetProgramLogSize(program, &bytes), NVRTC_OK);
+    char *log = calloc(bytes + 1, 1);
+    n.nvrtcGetProgramLog(program, log);
+    if (r != NVRTC_OK) fail_msg("%s: %s", architectures[i], log);
+    assert_null(strstr(log, "warning"));
+    for (const char *at = log; (at = strstr(at, "Compiling entry function")) != NULL; at++)
+      kernels_found++;
+    int written = 0;
+    for (const char *at = text; (at = strstr(at, "\nTD_KERNEL(")) != NULL; at++) written++;
+    assert_true(written >= 15);
+    assert_int_equal(kernels_found, written);
+    assert_int_equal(n.nvrtcGetCUBINSize(program, &bytes), NVRTC_OK);
+    assert_true(bytes > 1000);
+    n.nvrtcDestroyProgram(&program);
+    free(log);
+  }
+  free(text);
+}
+
 /* The steps of the training entry out of plan.txt: names, classes, bytes. */
 static char *training_steps(const char *folder) {
   char *plan = read_text(folder, "plan.txt"), *at = strstr(plan, "\nentry train:");
@@ -256,9 +300,12 @@ static void plans_are_printed(void **state) {
 
 int main(void) {
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, sandbox_make, sandbox_remove)
-  const struct CMUnitTest tests[] = {
-      IN_FOLDER(golden_files),        IN_FOLDER(standalone_samples),
-      IN_FOLDER(flagship_kernels),    IN_FOLDER(changes_compile_little),
-      IN_FOLDER(dumps_are_read_back), cmocka_unit_test(plans_are_printed)};
+  const struct CMUnitTest tests[] = {IN_FOLDER(golden_files),
+                                     IN_FOLDER(standalone_samples),
+                                     cmocka_unit_test(cuda_file_compiles),
+                                     IN_FOLDER(flagship_kernels),
+                                     IN_FOLDER(changes_compile_little),
+                                     IN_FOLDER(dumps_are_read_back),
+                                     cmocka_unit_test(plans_are_printed)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
