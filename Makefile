@@ -145,10 +145,11 @@ $(B)/tests/run: $(B)/tests/run.o $(B)/tests/run_ir.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
 $(WHOLE:%=$(B)/tests/%): $(B)/tests/%: $(B)/tests/%.o $(B)/tests/model.o $(B)/libtdc.a
-	$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
 $(B)/tests/models $(B)/tests/cuda_models: $(B)/tests/entries.o
-$(B)/tests/cuda_models: | $(EMULATED)
+$(B)/tests/cuda_models: override LDFLAGS += -Wl,--wrap=cuda_device
+$(B)/tests/cuda_models: $(B)/tests/poisoned.o | $(EMULATED)
 
 $(B)/tests/%: $(B)/tests/unit/%.o $(B)/tests/filter.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libtdc.a -lcmocka $(LIBS)
@@ -243,6 +244,19 @@ SANE_OBJ = $(LIB_OBJ:$(B)/%=$(B)/sane/%)
 SANE_CLI = $(CLI_OBJ:$(B)/%=$(B)/sane/%)
 
 $(B)/sane/%.o: %.c | $(B)/gen/parse.h
+# What a GPU does, check by check. On a machine with one: make check-gpu; anywhere else
+# make check-gpu REHEARSE=1, on an emulated one. Without a GPU it ends with 3.
+GPU_CHECKS = main graphs device whole
+$(B)/tests/check_gpu: $(GPU_CHECKS:%=$(B)/tests/gpu/%.o) $(B)/tests/model.o $(B)/tests/poisoned.o \
+                      $(B)/libtdc.a | $(EMULATED)
+	$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+
+check-gpu: deps
+	@$(MAKE) --no-print-directory -j all $(B)/tests/check_gpu $(B)/tests/cuda_models
+	@tests/gpu/check.sh $(B)/tests $(if $(REHEARSE),--emulated)
+
+# With the sanitizers inside; the plain objects tell when a header changed.
+$(B)/tests/fuzz_parse: tests/fuzz/fuzz_parse.c $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o)
 	@mkdir -p $(@D)
 	$(COMPILE) $(SANE) -c $< -o $@
 
@@ -287,6 +301,11 @@ tests-built: $(TESTS) $(EMULATED) $(B)/guarded/tdc $(FUZZERS:%=$(B)/tests/fuzz_%
 
 $(B)/fuzz/examples: tests/fuzz/examples.sh dsl/LANGUAGE.md
 	tests/fuzz/examples.sh $@
+	  tests/layers.sh "$(B)/tests/check_gpu --emulated --short" "$(FUZZ) $(MUTATIONS) $(FUZZED)"
+
+FUZZ   = $(B)/tests/fuzz_parse --mutations
+FUZZED = $(wildcard tests/front/*.td tests/errors/*.td dsl/std/*.td)
+tests-built: $(TESTS) $(B)/tests/check_gpu $(EMULATED) $(B)/guarded/tdc $(B)/tests/fuzz_parse
 
 # how fast the matrix products are: build/tests/gemm_bench [rounds [shape]]
 $(B)/tests/gemm_bench: tests/bench/gemm_bench.c $(B)/libtdc.a
@@ -426,3 +445,6 @@ clean:
   bench-quick demo deps install uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/*.d $(B)/tests/*/*.d) \
   $(SANE_OBJ:.o=.d) $(SANE_CLI:.o=.d) $(wildcard $(B)/sane/tests/*.d $(B)/sane/tests/fuzz/*.d)
+.PHONY: all clang test formatted format tests-built test-long check-gpu bench bench-quick demo deps install \
+  uninstall clean
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/*.d $(B)/tests/*/*.d)

@@ -17,8 +17,16 @@
 #include "runtime/data/feed.h"
 #include "runtime/train/sample.h"
 #include "tests/entries.h"
+#include "tests/poisoned.h"
 
 enum { STEPS = 4, SEED = 5, SYMBOLS_MOST = 1 << 14 };
+/* In place of each: what an entry has to write is poison before it runs (tests/poisoned.h). */
+Device *__real_cuda_device(const TdProgram *p, const JitOptions *o, CudaInfo *info, TdError *err);
+Device *__wrap_cuda_device(const TdProgram *p, const JitOptions *o, CudaInfo *info, TdError *err);
+Device *__wrap_cuda_device(const TdProgram *p, const JitOptions *o, CudaInfo *info, TdError *err) {
+  return poisoned_device(__real_cuda_device(p, o, info, err), p);
+}
+
 static const char verse[] = "tests/models/verse.txt";
 static const Define nano_size[] = {{"B", "2"}, {"L", "32"}};
 
