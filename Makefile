@@ -247,6 +247,7 @@ $(B)/sane/%.o: %.c | $(B)/gen/parse.h
 # What a GPU does, check by check. On a machine with one: make check-gpu; anywhere else
 # make check-gpu REHEARSE=1, on an emulated one. Without a GPU it ends with 3.
 GPU_CHECKS = main graphs device whole
+ON_GPU     = check_gpu bench_side gpu_peaks
 $(B)/tests/check_gpu: $(GPU_CHECKS:%=$(B)/tests/gpu/%.o) $(B)/tests/model.o $(B)/tests/poisoned.o \
                       $(B)/libtdc.a | $(EMULATED)
 	$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
@@ -302,10 +303,12 @@ tests-built: $(TESTS) $(EMULATED) $(B)/guarded/tdc $(FUZZERS:%=$(B)/tests/fuzz_%
 $(B)/fuzz/examples: tests/fuzz/examples.sh dsl/LANGUAGE.md
 	tests/fuzz/examples.sh $@
 	  tests/layers.sh "$(B)/tests/check_gpu --emulated --short" "$(FUZZ) $(MUTATIONS) $(FUZZED)"
+	  tests/layers.sh "$(B)/tests/check_gpu --emulated --short" \
+	  tests/gpu/rehearse.sh "$(FUZZ) $(MUTATIONS) $(FUZZED)"
 
 FUZZ   = $(B)/tests/fuzz_parse --mutations
 FUZZED = $(wildcard tests/front/*.td tests/errors/*.td dsl/std/*.td)
-tests-built: $(TESTS) $(B)/tests/check_gpu $(EMULATED) $(B)/guarded/tdc $(B)/tests/fuzz_parse
+tests-built: $(TESTS) $(EMULATED) $(ON_GPU:%=$(B)/tests/%) $(B)/guarded/tdc $(B)/tests/fuzz_parse
 
 # how fast the matrix products are: build/tests/gemm_bench [rounds [shape]]
 $(B)/tests/gemm_bench: tests/bench/gemm_bench.c $(B)/libtdc.a
@@ -323,6 +326,15 @@ bench bench-quick: deps
 	@$(BENCH) --check $(if $(filter bench-quick,$@),--quick)
 	@$(MAKE) --no-print-directory -j2 $(B)/tests/bench_side $(B)/tests/gemm_bench
 	@$(BENCH) $(if $(filter bench-quick,$@),--quick) $(BENCHFLAGS)
+
+# Training steps, samplings, memory and kernels on the GPU, beside PyTorch's where that is; make
+# bench-gpu REHEARSE=1 takes the same way at a tiny size on the emulated one.
+$(B)/tests/gpu_peaks: tests/bench/gpu_peaks.c $(B)/libtdc.a | $(EMULATED)
+	$(COMPILE) -o $@ $< $(B)/libtdc.a $(LIBS)
+
+bench-gpu: deps
+	@$(MAKE) --no-print-directory -j all $(B)/tests/bench_side $(B)/tests/gpu_peaks
+	@$(PYTHON) tests/bench/bench_gpu.py --build $(B) $(if $(REHEARSE),--emulated) $(BENCHFLAGS)
 
 # -- layout: .clang-format. Not the preludes, which are laid out as what is generated is -----------
 FORMATTED = $(filter-out compiler/cpu/prelude% compiler/cuda/prelude% compiler/emit/scalar.h,\
@@ -446,5 +458,6 @@ clean:
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/*.d $(B)/tests/*/*.d) \
   $(SANE_OBJ:.o=.d) $(SANE_CLI:.o=.d) $(wildcard $(B)/sane/tests/*.d $(B)/sane/tests/fuzz/*.d)
 .PHONY: all clang test formatted format tests-built test-long check-gpu bench bench-quick demo deps install \
+.PHONY: all clang test formatted format tests-built test-long check-gpu bench-gpu bench bench-quick demo deps install \
   uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/*.d $(B)/tests/*/*.d)

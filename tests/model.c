@@ -67,9 +67,13 @@ bool model_open_source(Model *m, const char *name, const char *source) {
   return compile(m, source, strlen(source), NULL, 0, NULL, NULL);
 }
 
+static JitOptions jit_options(void) {
+  return (JitOptions){.cache = getenv("TDC_CACHE") ? NULL : "build/tests/jit"};
+}
+
 bool model_build(Model *m) {
   TdError err = {0};
-  JitOptions options = {.cache = getenv("TDC_CACHE") ? NULL : "build/tests/jit"};
+  JitOptions options = jit_options();
   if (m->cuda) return true;
   m->jit = jit_build(m->unit->program, &options, &err);
   if (!m->jit) fprintf(stderr, "%s: %s\n", m->path, err.message);
@@ -84,8 +88,8 @@ void model_close(Model *m) {
 }
 
 static Device *device_for(const Model *m, Pool *pool, TdError *err) {
-  static const JitOptions options = {.cache = "build/tests/jit"};
   static CudaInfo info;
+  const JitOptions options = jit_options();
   return m->cuda ? cuda_device(m->unit->program, &options, &info, err)
                  : cpu_device(m->unit->program, m->jit, pool, err);
 }

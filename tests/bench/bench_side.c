@@ -5,10 +5,13 @@
  *   bench_side sample FILE.td THREADS TYPE [NAME=VALUE ...] -- [SETTING=VALUE ...]
  *   bench_side peak
  *
+ * THREADS may be "cuda": everything runs on the GPU then.
+ *
  * Out comes one JSON object a line: first what was compiled, then for each "run" the
  * process CPU and wall seconds of one step (with its loss) or of one sampling from init
- * to emit, and for each "peak" the multiply-adds that one thread does, as floating point
- * operations a CPU second. No text is read: tokens are a fixed pattern that can be
+ * to emit ("run N": of N, one after another; the loss is the last one's), and for each "peak"
+ * the multiply-adds that one thread does, as floating point operations a CPU second. "kernels N"
+ * tells each kernel's time in N steps, launch by launch. No text is read: tokens are a fixed pattern that can be
  * learnt, the vocabulary is Tiny Shakespeare's in size. */
 #include <jansson.h>
 #include <math.h>
@@ -17,6 +20,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "runtime/cuda/gpu.h"
 #include "runtime/train/sample.h"
 #include "tests/model.h"
 
@@ -55,6 +59,8 @@ static double peak(float *sum) {
 typedef struct Bench {
   Model model;
   Running run;
+  Gpu gpu;     /* opened where the program runs on it */
+  size_t free; /* of its memory, before the program came */
   bool samples;
   int entry;              /* "train" */
   const UnitInput *input; /* its tokens */
@@ -83,11 +89,15 @@ static void tell_about(const Bench *b, double compile_seconds) {
     if ((int64_t)e->arena_bytes > arena) arena = (int64_t)e->arena_bytes;
     if (strcmp(e->name, "train") == 0 || strcmp(e->name, "sample.ddpm.step") == 0) flops = e->flops;
   }
-  json_t *about = json_pack(
-      "{s:b, s:I, s:f, s:I, s:i, s:s, s:i, s:f, s:i}", "ready", 1, "weights",
-      (json_int_t)b->model.unit->nweights, "flops", flops, "arena_bytes", (json_int_t)arena,
-      "kernels", program->nkernels, "compiler", jit_compiler(b->model.jit), "compiled",
-      jit_stats(b->model.jit)->compiled, "compile_seconds", compile_seconds, "lanes", LANES);
+  size_t left = b->free, all;
+  if (b->model.cuda && b->gpu.driver.cuMemGetInfo_v2(&left, &all) != CUDA_OK) left = b->free;
+  json_t *about =
+      json_pack("{s:b, s:I, s:f, s:I, s:i, s:s, s:i, s:f, s:i, s:I}", "ready", 1, "weights",
+                (json_int_t)b->model.unit->nweights, "flops", flops, "arena_bytes",
+                (json_int_t)arena, "kernels", program->nkernels, "compiler",
+                b->model.cuda ? "NVRTC" : jit_compiler(b->model.jit), "compiled",
+                b->model.cuda ? 0 : jit_stats(b->model.jit)->compiled, "compile_seconds",
+                compile_seconds, "lanes", LANES, "device_bytes", (json_int_t)(b->free - left));
   json_dumpf(about, stdout, JSON_COMPACT);
   putchar('\n');
   json_decref(about);
@@ -120,15 +130,25 @@ static bool bench_open(Bench *b, int argc, char **argv) {
     if (!split(argv[i], &s->name, &s->value)) return false;
   }
   double start = seconds(CLOCK_MONOTONIC);
+  bool cuda = strcmp(argv[3], "cuda") == 0;
+  int threads = cuda ? 1 : atoi(argv[3]);
+  TdError err = {0};
+  size_t all;
+  if (cuda &&
+      (!gpu_open(&b->gpu, &err) || b->gpu.driver.cuMemGetInfo_v2(&b->free, &all) != CUDA_OK)) {
+    fprintf(stderr, "bench_side: %s\n", err.message);
+    return false;
+  }
   UnitOptions more = {.no_eval = true,
                       .no_models = true,
                       .no_train = b->samples,
                       .no_samplers = !b->samples,
                       .act = argv[4],
                       .memory = memory,
-                      .threads = atoi(argv[3])};
+                      .target = cuda ? "cuda" : NULL,
+                      .threads = threads};
   if (!model_open(&b->model, argv[2], defines, n, NULL, VOCABULARY, &more) ||
-      !model_build(&b->model) || !running_open(&b->run, &b->model, atoi(argv[3])))
+      !model_build(&b->model) || !running_open(&b->run, &b->model, threads))
     return false;
   double took = seconds(CLOCK_MONOTONIC) - start;
   int init = session_entry(b->run.session, "init");
@@ -139,7 +159,7 @@ static bool bench_open(Bench *b, int argc, char **argv) {
 }
 
 /* The pattern of bench_sizes.py: each symbol follows from the one before. */
-static bool train_step(Bench *b, double *loss, TdError *err) {
+static bool start_step(Bench *b, TdError *err) {
   int64_t rows = b->input->shape[0], length = b->input->shape[1];
   for (int64_t r = 0; r < rows; r++)
     for (int64_t i = 0; i < length; i++)
@@ -147,8 +167,7 @@ static bool train_step(Bench *b, double *loss, TdError *err) {
   if (!session_set_ints(b->run.session, b->entry, b->input->name, b->tokens, rows * length, err))
     return false;
   session_run(b->run.session, b->entry, 1, b->step);
-  *loss = session_scalar(b->run.session, b->entry, "loss");
-  return isfinite(*loss);
+  return true;
 }
 
 static bool look(void *ctx, const SampleFrame *frame) {
@@ -158,18 +177,27 @@ static bool look(void *ctx, const SampleFrame *frame) {
   return true;
 }
 
-/* One step or one sampling. A sampling's "loss" is the mean of the symbols it says. */
-static bool bench_run(Bench *b) {
-  b->step++;
+static bool one(Bench *b, double *loss, TdError *err) {
   SampleRequest request = {.sampler = b->samples ? &b->model.unit->samplers[0] : NULL,
                            .settings = b->settings,
                            .nsettings = b->nsettings,
-                           .seed = (uint64_t)b->step};
+                           .seed = (uint64_t)++b->step};
+  return b->samples ? sample_run(b->run.session, &request, false, look, loss, err)
+                    : start_step(b, err);
+}
+
+/* Steps or samplings. A sampling's "loss" is the mean of the symbols it says. */
+static bool bench_run(Bench *b, int times) {
   TdError err = {0};
   double loss = 0;
+  bool good = true;
   double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID), wall = seconds(CLOCK_MONOTONIC);
-  bool good = b->samples ? sample_run(b->run.session, &request, false, look, &loss, &err)
-                         : train_step(b, &loss, &err);
+  for (int i = 0; good && i < times; i++) {
+    loss = 0;
+    good = one(b, &loss, &err);
+  }
+  if (good && !b->samples) loss = session_scalar(b->run.session, b->entry, "loss");
+  good = good && isfinite(loss);
   cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
   wall = seconds(CLOCK_MONOTONIC) - wall;
   struct rusage use;
@@ -179,6 +207,56 @@ static bool bench_run(Bench *b) {
            loss, use.ru_maxrss);
   else
     fprintf(stderr, "bench_side: %s\n", *err.message ? err.message : "the loss is not finite");
+  return good;
+}
+
+/* ---- kernel by kernel ------------------------------------------------------------------- */
+
+typedef struct Times {
+  const TdProgram *program;
+  const TdStep *steps;
+  double *seconds; /* by kernel */
+  int *launches;
+} Times;
+
+static void take_time(void *ctx, int step, double begin, double end) {
+  const Times *t = ctx;
+  t->seconds[t->steps[step].kernel] += end - begin;
+  t->launches[t->steps[step].kernel]++;
+}
+
+static json_t *kernel_json(const Times *t, int i, int times) {
+  const TdKernel *k = &t->program->kernels[i];
+  const char *klass = k->kind == TD_PRODUCT ? "product" : k->klass != NULL ? k->klass : "";
+  return json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f}", "name", k->name, "class", klass, "where",
+                   k->where != NULL ? k->where : "", "seconds", t->seconds[i] / times, "launches",
+                   (double)t->launches[i] / times, "flops", k->flops, "bytes", k->bytes);
+}
+
+static bool bench_kernels(Bench *b, int times) {
+  const TdProgram *p = b->model.unit->program;
+  TdError err = {0};
+  if (b->samples) return false;
+  Times t = {.program = p, .steps = p->entries[b->entry].steps};
+  DeviceWatch watch = {.ctx = &t, .time = take_time};
+  t.seconds = calloc((size_t)p->nkernels + 1, sizeof *t.seconds);
+  t.launches = calloc((size_t)p->nkernels + 1, sizeof *t.launches);
+  bool good = t.seconds != NULL && t.launches != NULL;
+  for (int i = 0; good && i < times; i++)
+    session_run_watched(b->run.session, b->entry, 1, ++b->step, false, &watch);
+  good = good && session_sync(b->run.session, &err);
+  json_t *all = json_array();
+  for (int i = 0; good && i < p->nkernels; i++)
+    if (t.launches[i] > 0) json_array_append_new(all, kernel_json(&t, i, times));
+  if (good) {
+    json_dumpf(all, stdout, JSON_COMPACT);
+    putchar('\n');
+  } else {
+    fprintf(stderr, "bench_side: %s\n", err.message);
+  }
+  json_decref(all);
+  free(t.seconds);
+  free(t.launches);
   return good;
 }
 
@@ -198,8 +276,13 @@ int main(int argc, char **argv) {
   bool good = true;
   fflush(stdout);
   while (good && fgets(line, sizeof line, stdin)) {
+    int times = 1;
     if (strcmp(line, "run\n") == 0 && !alone)
-      good = bench_run(&b);
+      good = bench_run(&b, 1);
+    else if (sscanf(line, "run %d\n", &times) == 1 && times > 0 && !alone)
+      good = bench_run(&b, times);
+    else if (sscanf(line, "kernels %d\n", &times) == 1 && times > 0 && !alone)
+      good = bench_kernels(&b, times);
     else if (strcmp(line, "peak\n") == 0)
       printf("{\"flops\": %.9g}\n", peak(&sum));
     else
@@ -209,6 +292,7 @@ int main(int argc, char **argv) {
   if (!alone) {
     running_close(&b.run);
     model_close(&b.model);
+    gpu_close(&b.gpu);
   }
   free(b.tokens);
   return good && isfinite(sum) ? 0 : 1;

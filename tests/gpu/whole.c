@@ -176,7 +176,7 @@ void check_slow(Suite *s) {
   check_verdict(s, "flagship_as_on_the_cpu_in_bf16", flagship("bf16", 2e-2));
 }
 
-/* ---- compute-sanitizer ------------------------------------------------------------------------ */
+/* ---- compute-sanitizer ---------------------------------------------------------------------- */
 
 static char *sanitizer(void) {
   static const char usual[] = "/usr/local/cuda/bin/compute-sanitizer";
@@ -192,8 +192,7 @@ void check_sanitizer(Suite *s, const char *program) {
     int code;
     snprintf(name, sizeof name, "compute_sanitizer_%s", tools[i]);
     if (path == NULL) {
-      check_skip(s, name,
-                 s->emulated ? "it has no use for an emulated GPU" : "it is not installed");
+      check_skip(s, name, s->emulated ? "of no use to an emulated GPU" : "not installed");
       continue;
     }
     const char *const argv[] = {path, "--tool", tools[i],   "--error-exitcode",
