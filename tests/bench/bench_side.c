@@ -7,12 +7,12 @@
  *
  * THREADS may be "cuda": everything runs on the GPU then.
  *
- * Out comes one JSON object a line: first what was compiled, then for each "run" the
- * process CPU and wall seconds of one step (with its loss) or of one sampling from init
- * to emit ("run N": of N, one after another; the loss is the last one's), and for each "peak"
- * the multiply-adds that one thread does, as floating point operations a CPU second. "kernels N"
- * tells each kernel's time in N steps, launch by launch. No text is read: tokens are a fixed pattern that can be
- * learnt, the vocabulary is Tiny Shakespeare's in size. */
+ * Out comes one JSON object a line: first what was compiled, then for each "run" the process
+ * CPU and wall seconds of one step (with its loss) or of one sampling from init to emit ("run N":
+ * of N, one after another; the loss is the last one's), and for each "peak" the multiply-adds
+ * that one thread does, as floating point operations a CPU second. "kernels N" tells each
+ * kernel's time in N steps, launch by launch. No text is read: tokens are a fixed pattern that
+ * can be learnt, the vocabulary is Tiny Shakespeare's in size. */
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
