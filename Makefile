@@ -40,7 +40,7 @@ STORE    = checkpoint safetensors header rotate convert weights record
 DATA     = corpus data vocabulary feed
 TRAIN    = train evaluate sample diagnose run_folder
 VIEW     = progress terminal viewer page curve logs
-RUNTIME  = steps units session reference machine peak trace project td \
+RUNTIME  = steps units session trail reference machine peak trace project td \
            $(SYSTEM:%=system/%) $(ON_CPU:%=cpu/%) $(ON_CUDA:%=cuda/%) \
            $(STORE:%=store/%) $(DATA:%=data/%) $(TRAIN:%=train/%) $(VIEW:%=view/%)
 

@@ -52,6 +52,7 @@ typedef struct DeviceRun {
 
 typedef struct DeviceInterface {
   const char *name;
+  bool behind; /* it works beside the host, who therefore reads seldom and much at a time */
   /* Zeroed. NULL with a message when there is none left. */
   DeviceMemory *(*alloc)(Device *d, size_t bytes, TdError *err);
   void (*free)(Device *d, DeviceMemory *m, size_t bytes); /* as many as were asked for */

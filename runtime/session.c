@@ -279,8 +279,7 @@ bool session_read_output(const Session *s, int entry, const char *name, int64_t 
   return read_elements(s, s->at[entry][i], b->type, first, count, to, err);
 }
 
-double session_scalar(const Session *s, int entry, const char *name) {
-  const TdBuffer *b = session_output(s, entry, name);
+double element_value(TdType type, const void *from) {
   union {
     double f64;
     float f32;
@@ -288,9 +287,8 @@ double session_scalar(const Session *s, int entry, const char *name) {
     int32_t i32;
     uint8_t u8;
   } x;
-  if (b == NULL || b->count < 1 || !session_read_output(s, entry, name, 0, 1, &x, NULL))
-    return (double)NAN;
-  switch (b->type) {
+  memcpy(&x, from, td_type_size(type));
+  switch (type) {
   case TD_F32: return (double)x.f32;
   case TD_F64: return x.f64;
   case TD_BF16: return (double)f32_from_bf16(x.half);
@@ -299,6 +297,14 @@ double session_scalar(const Session *s, int entry, const char *name) {
   case TD_U8: return x.u8;
   }
   return (double)NAN;
+}
+
+double session_scalar(const Session *s, int entry, const char *name) {
+  const TdBuffer *b = session_output(s, entry, name);
+  char x[sizeof(double)];
+  if (b == NULL || b->count < 1 || !session_read_output(s, entry, name, 0, 1, x, NULL))
+    return (double)NAN;
+  return element_value(b->type, x);
 }
 
 int session_state(const Session *s, const char *name) {
@@ -343,5 +349,7 @@ void session_run(Session *s, int entry, uint64_t seed, int64_t step) {
 void session_run_again(Session *s, int entry, uint64_t seed, int64_t step) {
   session_run_watched(s, entry, seed, step, true, NULL);
 }
+
+bool session_behind(const Session *s) { return s->device->does->behind; }
 
 bool session_sync(Session *s, TdError *err) { return s->device->does->sync(s->device, err); }

@@ -62,6 +62,21 @@ bool session_read_output(const Session *s, int entry, const char *name, int64_t 
 /* The first element as a double; NaN when there is no such output. */
 double session_scalar(const Session *s, int entry, const char *name);
 
+/* ---- outputs of several runs: on the device until somebody asks -------------------------- */
+/* Does the device work beside the host? Then who waits for each run slows it down. */
+bool session_behind(const Session *s);
+/* Room for the outputs of `most` runs of an entry, as far as they are one number. To be freed
+ * before the session; NULL with a message when memory is out. */
+typedef struct Trail Trail;
+Trail *trail_new(Session *s, int entry, int most, TdError *err);
+void trail_keep(Trail *t); /* those of the last run; there must be room */
+int trail_length(const Trail *t);
+bool trail_full(const Trail *t);
+/* All that were kept, run by run, as session_scalar has them; NaN for what is not one number.
+ * There is room for `most` times the entry's outputs. Then none are. */
+bool trail_read(Trail *t, double *values, TdError *err);
+void trail_free(Trail *t);
+
 /* ---- states --------------------------------------------------------------- */
 int session_state(const Session *s, const char *name); /* or -1 */
 /* `count` elements from the first-th on, in the state's type. It must have so many. */

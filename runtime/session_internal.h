@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What session.c and trace.c share. */
+/* What session.c, trail.c and trace.c share. */
 #ifndef TDC_SESSION_INTERNAL_H
 #define TDC_SESSION_INTERNAL_H
 
@@ -18,5 +18,7 @@ struct Session {
 size_t state_bytes(const TdProgram *p, int state);
 size_t buffer_bytes(const TdBuffer *b);
 size_t arena_bytes(const TdProgram *p);
+/* What lies there, of that type. */
+double element_value(TdType type, const void *x);
 
 #endif

@@ -251,6 +251,7 @@ static void guarded_close(Device *d) {
 
 static const DeviceInterface guarded_does = {
     .name = "guarded",
+    .behind = true,
     .alloc = guarded_alloc,
     .free = guarded_free,
     .upload = guarded_upload,

@@ -72,6 +72,7 @@ static void poisoned_close(Device *d) {
 
 static const DeviceInterface poisoned_does = {
     .name = "poisoned",
+    .behind = true,
     .alloc = poisoned_alloc,
     .free = poisoned_free,
     .upload = poisoned_upload,

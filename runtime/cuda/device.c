@@ -399,6 +399,7 @@ static void cuda_close(Device *d) {
 
 static const DeviceInterface cuda_does = {
     .name = "cuda",
+    .behind = true,
     .alloc = cuda_alloc,
     .free = cuda_free,
     .upload = cuda_upload,

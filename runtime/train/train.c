@@ -12,17 +12,17 @@
 #include "runtime/train/train_internal.h"
 #include "runtime/system/json.h"
 
-enum { SNAPSHOT_EVERY = 25 };
+/* AHEAD: steps that a device may be ahead of who looks at their numbers. */
+enum { SNAPSHOT_EVERY = 25, AHEAD = 16 };
 
 /* ---- what a step reports --------------------------------------------------------- */
 
 /* Every output of "train" that is one number, "loss" first. */
-static json_t *step_values(const Trainer *t) {
+static json_t *step_values(const Trainer *t, const double *values) {
   json_t *line = json_object();
-  for (int i = 0; i < t->entry->noutputs; i++) {
-    double x = session_scalar(t->session, t->feed.index, t->entry->outputs[i].name);
-    if (isfinite(x)) line = json_with(line, t->entry->outputs[i].name, json_real(x));
-  }
+  for (int i = 0; i < t->entry->noutputs; i++)
+    if (isfinite(values[i]))
+      line = json_with(line, t->entry->outputs[i].name, json_real(values[i]));
   return line;
 }
 
@@ -31,25 +31,23 @@ static json_t *event(const char *what, const char *key, json_t *value) {
   return json_with(json_with(json_object(), "event", json_text(what)), key, value);
 }
 
-static void step_facts(const Trainer *t, double seconds, StrBuf *s) {
+static void step_facts(const Trainer *t, const double *values, double seconds, StrBuf *s) {
   char x[32];
   for (int i = 0; i < t->entry->noutputs; i++) {
     const char *name = t->entry->outputs[i].name;
     if (strcmp(name, "lr") == 0 || strcmp(name, "grad_norm") == 0) continue;
-    format_number(x, session_scalar(t->session, t->feed.index, name));
+    format_number(x, values[i]);
     sb_printf(s, "%s%s %s", s->n > 0 ? "  " : "", name, x);
   }
   format_count(x, (double)t->feed.tokens_each / seconds);
   sb_printf(s, "  %s tokens/s", x);
 }
 
-/* The first output that is not finite, or NULL. */
-static const char *broken_output(const Trainer *t, double *value) {
-  for (int i = 0; i < t->entry->noutputs; i++) {
-    *value = session_scalar(t->session, t->feed.index, t->entry->outputs[i].name);
-    if (!isfinite(*value)) return t->entry->outputs[i].name;
-  }
-  return NULL;
+/* The first output that is not finite, or -1. */
+static int broken_output(const Trainer *t, const double *values) {
+  for (int i = 0; i < t->entry->noutputs; i++)
+    if (!isfinite(values[i])) return i;
+  return -1;
 }
 
 /* ---- what happens now and then ------------------------------------------------------ */
@@ -120,17 +118,20 @@ static bool show_sample(Trainer *t, TdError *err) {
   return ok;
 }
 
+static bool logs(const Trainer *t) {
+  return every(t->step, t->plan->log_every > 0 ? t->plan->log_every : 10) || t->step == t->steps ||
+         t->step == 1;
+}
+
 /* After step t->step: log, validate, save, sample, each when it is due. */
-static bool after_step(Trainer *t, double seconds, bool last, TdError *err) {
-  bool best = false;
-  bool log =
-      every(t->step, t->plan->log_every > 0 ? t->plan->log_every : 10) || last || t->step == 1;
+static bool after_step(Trainer *t, const double *values, double seconds, TdError *err) {
+  bool best = false, last = t->step == t->steps, log = logs(t);
   StrBuf facts = {0};
-  step_facts(t, seconds, &facts);
+  step_facts(t, values, seconds, &facts);
   progress_step(&t->progress, t->step, seconds, facts.s != NULL ? facts.s : "", log);
   sb_free(&facts);
   if (log) {
-    trainer_log(t, json_with(step_values(t), "seconds", json_real(seconds)));
+    trainer_log(t, json_with(step_values(t, values), "seconds", json_real(seconds)));
   }
   if (t->has_valid && (every(t->step, t->plan->eval_every) || last) && !validate(t, &best, err))
     return false;
@@ -175,20 +176,58 @@ static bool give_up(Trainer *t, const TdError *err) {
   return false;
 }
 
+/* Must the numbers of step t->step be had before another one begins? A device that works beside
+ * the host need not be waited for, as long as nothing rests on them. */
+static bool must_look(const Trainer *t) {
+  const UnitTrain *p = t->plan;
+  return t->trail == NULL || trail_full(t->trail) || logs(t) || every(t->step, p->eval_every) ||
+         every(t->step, p->checkpoint_every) || every(t->step, p->sample_every) ||
+         t->step % SNAPSHOT_EVERY == 0;
+}
+
+/* Reads the numbers of all steps that were not looked at, the newest into *values, and how long
+ * each took. The first that is not finite ends the run at its step. */
+static bool look(Trainer *t, const double **values, double *seconds, TdError *err) {
+  int n = t->trail != NULL ? trail_length(t->trail) : 1, noutputs = t->entry->noutputs;
+  for (int i = 0; i < noutputs && t->trail == NULL; i++)
+    t->values[i] = session_scalar(t->session, t->feed.index, t->entry->outputs[i].name);
+  if (t->trail != NULL && !trail_read(t->trail, t->values, err)) return false;
+  if (!session_sync(t->session, err)) return false;
+  *seconds = (clock_seconds() - t->since) / n;
+  for (int k = 0; k < n; k++) {
+    *values = t->values + (size_t)k * (size_t)noutputs;
+    int broken = broken_output(t, *values);
+    if (broken < 0) continue;
+    t->step -= n - 1 - k;
+    return trainer_diagnose(t, t->entry->outputs[broken].name, (*values)[broken], err);
+  }
+  return true;
+}
+
+static bool start_step(Trainer *t, TdError *err) {
+  keep_states(t);
+  if (t->trail == NULL || trail_length(t->trail) == 0) t->since = clock_seconds();
+  if (!feed_train(&t->feed, t->seed, t->step + 1, err)) return false;
+  session_run(t->session, t->feed.index, t->seed, t->step + 1);
+  if (t->trail != NULL) trail_keep(t->trail);
+  t->step++;
+  return true;
+}
+
 static bool loop(Trainer *t, TdError *err) {
   bool patient = true;
   if (!catch_up(t, err)) return false;
   while (t->step < t->steps && patient) {
-    if (t->o->stop != NULL && *t->o->stop != 0) return stopped(t, err);
-    keep_states(t);
-    double start = clock_seconds(), value;
-    if (!feed_train(&t->feed, t->seed, t->step + 1, err)) return false;
-    session_run(t->session, t->feed.index, t->seed, t->step + 1);
-    t->step++;
-    const char *broken = broken_output(t, &value);
-    if (!session_sync(t->session, err)) return false;
-    if (broken != NULL) return trainer_diagnose(t, broken, value, err);
-    if (!after_step(t, clock_seconds() - start, t->step == t->steps, err)) return give_up(t, err);
+    const double *values;
+    double seconds;
+    bool stop = t->o->stop != NULL && *t->o->stop != 0;
+    if (stop && t->trail != NULL && trail_length(t->trail) > 0 && !look(t, &values, &seconds, err))
+      return false;
+    if (stop) return stopped(t, err);
+    if (!start_step(t, err)) return false;
+    if (!must_look(t)) continue;
+    if (!look(t, &values, &seconds, err)) return false;
+    if (!after_step(t, values, seconds, err)) return give_up(t, err);
     patient = t->plan->patience <= 0 || t->stale < t->plan->patience;
   }
   if (t->o->stop != NULL && *t->o->stop != 0 && t->has_valid && t->validated != t->step)
@@ -229,6 +268,12 @@ static bool train_prepare(Trainer *t, TdError *err) {
   if (bad.found)
     return td_fail(err, TD_NOT_FINITE, "'%s'[%" PRId64 "] is %s before step %" PRId64, bad.tensor,
                    bad.index, bad.infinite ? "infinite" : "NaN", t->step + 1);
+  int room = t->entry->noutputs * AHEAD;
+  t->values = calloc((size_t)room + 1, sizeof *t->values);
+  if (t->values == NULL) return td_fail_memory(err);
+  if (session_behind(t->session) &&
+      (t->trail = trail_new(t->session, t->feed.index, AHEAD, err)) == NULL)
+    return false;
   if (train_snapshot_bytes(t->unit) > 0) t->snapshot = snapshot_new(t->session);
   if (t->snapshot != NULL) {
     snapshot_take(t->snapshot);
@@ -265,6 +310,8 @@ bool train_run(const TrainOptions *o, TdError *err) {
   log_close(t.log);
   io_unlock(t.lock);
   snapshot_free(t.snapshot);
+  trail_free(t.trail);
+  free(t.values);
   feed_close(&t.feed);
   feed_close(&t.valid);
   free(t.record);

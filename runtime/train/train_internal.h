@@ -15,6 +15,9 @@ typedef struct Trainer {
   const UnitTrain *plan;
   Session *session;
   const TdEntry *entry; /* "train" */
+  Trail *trail;         /* its outputs in the steps not yet looked at; NULL: each step is */
+  double *values;       /* of its outputs in those steps, one after another */
+  double since;         /* clock, when the first of them began */
   Feed feed, valid;
   bool has_valid;
   int64_t steps; /* the last step */

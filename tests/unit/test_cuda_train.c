@@ -86,6 +86,65 @@ static void test_training(void **state) {
   free(a);
 }
 
+static const char many_steps[] = SANDBOX_MODEL(
+    "dropout(h, 0.2)") "train { loss main  adam(lr = 0.01)  batch B  steps 20  log every %d }\n";
+
+/* Trains twenty steps that are logged every so often; the end of its weights, to be freed. */
+static uint8_t *twenty_steps(int every, const char *env, int code, double *last, size_t *n) {
+  char text[sizeof many_steps + 16], line[128];
+  double losses[32];
+  uint8_t *bytes = NULL;
+  TdError err = {0};
+  snprintf(text, sizeof text, many_steps, every);
+  sandbox_write("many.td", text);
+  snprintf(line, sizeof line, "train many.td -o every%d --overwrite --json -q --device cuda",
+           every);
+  char *said = sandbox_tdc(line, env, code);
+  if (code == 0) {
+    int found = losses_of(said, losses, 32);
+    assert_int_equal(found, every == 1 ? 21 : 3); /* of step 1, the last, the validation */
+    last[0] = losses[found - 2];
+    last[1] = losses[found - 1];
+    snprintf(line, sizeof line, "every%d/step-00000020.safetensors", every);
+    assert_true(io_read_file(NULL, line, 1 << 24, &bytes, n, &err));
+  }
+  free(said);
+  return bytes;
+}
+
+/* Nobody waits for a step whose numbers nobody wants to know: no download between the first
+ * step and the seventeenth. Results are the same bits. */
+static void test_steps_ahead(void **state) {
+  (void)state;
+  double want[2], got[2];
+  size_t na, nb, same = 2000;
+  uint8_t *a = twenty_steps(1, "LC_ALL=C", 0, want, &na);
+  uint8_t *b = twenty_steps(20, "LC_ALL=C", 0, got, &nb);
+  assert_true(want[0] == got[0] && want[1] == got[1]);
+  assert_true(na > same && nb > same);
+  assert_memory_equal(a + na - same, b + nb - same, same);
+  free(a);
+  free(b);
+  free(twenty_steps(20, "TDC_EMU_FAULT=cuMemcpyDtoHAsync_v2:40", 0, got, &nb));
+  twenty_steps(1, "TDC_EMU_FAULT=cuMemcpyDtoHAsync_v2:40", 3, got, &nb);
+}
+
+/* w falls by 1 a step from 3.5: its logarithm is NaN in the fifth, which nobody looks at before
+ * the eighth. */
+static void test_nan_ahead(void **state) {
+  (void)state;
+  sandbox_write("falls.td", "data text { source \"./text.txt\"  tokens chars  split 0.8 }\n"
+                            "dim B = 1, L = 8, V = text.vocab, I = 40\n"
+                            "param w[I] = 3.5\n"
+                            "loss main(x: id<V>[B,L]) {\n"
+                            "  minimize sum[i in I](w[i]) + 0.0 * sum[i in I](log(w[i]))\n"
+                            "}\n"
+                            "train { loss main  sgd(lr = 1, momentum = 0)  batch B  steps 8"
+                            "  log every 8 }\n");
+  sandbox_says("train falls.td -o falls --device cuda", "LC_ALL=C", TD_NOT_FINITE,
+               "step 5: loss is NaN; the first NaN is 'loss'[0], computed at falls.td:5", true);
+}
+
 static void test_record(void **state) {
   (void)state;
   TdError err = {0};
@@ -184,7 +243,8 @@ int main(int argc, char **argv) {
   snprintf(libraries, sizeof libraries, "%s:-", emulator);
   unsetenv("TDC_DEVICE");
 #define TEST(f) cmocka_unit_test_setup_teardown(f, enter_folder, sandbox_leave)
-  const struct CMUnitTest tests[] = {TEST(test_training), TEST(test_record), TEST(test_answers),
-                                     TEST(test_failures), TEST(test_interface)};
+  const struct CMUnitTest tests[] = {
+      TEST(test_training), TEST(test_steps_ahead), TEST(test_nan_ahead), TEST(test_record),
+      TEST(test_answers),  TEST(test_failures),    TEST(test_interface)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
