@@ -58,6 +58,8 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda test_cuda_product \
        test_device test_cuda_train \
        test_oracle test_text_random test_large test_nan
+       test_device test_cuda_train test_cuda_random \
+       test_oracle test_text_random
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -137,9 +139,11 @@ $(TEXTS:%=$(B)/gen/%.c): $(B)/gen/%.c: $(B)/embed $$($$*_OF)
 	$(B)/embed text $*_text $($*_OF) > $@.new && mv $@.new $@
 
 # -- tests -----------------------------------------------------------------------------------------
-TESTED = $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(GUARDED:%=$(B)/guarded/tests/%.guarded)
-TESTS = $(B)/tests/run $(TESTED)
-SANE  = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+TESTED   = $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(GUARDED:%=$(B)/guarded/tests/%.guarded)
+TESTS    = $(B)/tests/run $(TESTED)
+E        = $(B)/tests/cuda_emu
+EMULATED = $(E)/libcuda.so.1 $(E)/libnvrtc.so.13 $(E)/libcublasLt.so.13
+SANE     = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
 $(B)/tests/run: $(B)/tests/run.o $(B)/tests/run_ir.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
@@ -150,6 +154,8 @@ $(WHOLE:%=$(B)/tests/%): $(B)/tests/%: $(B)/tests/%.o $(B)/tests/model.o $(B)/li
 $(B)/tests/models $(B)/tests/cuda_models: $(B)/tests/entries.o
 $(B)/tests/cuda_models: override LDFLAGS += -Wl,--wrap=cuda_device
 $(B)/tests/cuda_models: $(B)/tests/poisoned.o | $(EMULATED)
+$(B)/tests/cuda_models $(B)/tests/ops: | $(EMULATED)
+$(B)/tests/ops: $(B)/tests/emulated.o $(B)/tests/compiled.o $(B)/tests/library.o
 
 $(B)/tests/%: $(B)/tests/unit/%.o $(B)/tests/filter.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libtdc.a -lcmocka $(LIBS)
@@ -171,10 +177,14 @@ $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
 SANDBOXED = api checkpoint cli nan cuda_train data device door memory output recompute reference \
             terminal
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
-COMPILED = backend backend_random chain prims target dialect numbers oracle text_random
+COMPILED = backend backend_random chain prims target dialect numbers oracle text_random \
+           cuda_random
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
-$(B)/tests/test_backend_random $(B)/tests/test_target: $(B)/tests/randgraph.o $(B)/tests/randchain.o
+$(B)/tests/test_backend_random $(B)/tests/test_target $(B)/tests/test_cuda_random: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_prims $(B)/tests/test_dialect: $(B)/tests/prim_case.o
+# programs on the emulated device
+EMULATES = cuda_random numbers
+$(EMULATES:%=$(B)/tests/test_%): $(B)/tests/emulated.o | $(EMULATED)
 # texts read by an interpreter of syntax trees
 INTERP   = interp number value index expr reduce call stmt loop param
 RANDTEXT = program stmt loop integer expr place form
@@ -305,6 +315,8 @@ $(B)/fuzz/examples: tests/fuzz/examples.sh dsl/LANGUAGE.md
 	  tests/layers.sh "$(B)/tests/check_gpu --emulated --short" "$(FUZZ) $(MUTATIONS) $(FUZZED)"
 	  tests/layers.sh "$(B)/tests/check_gpu --emulated --short" \
 	  tests/gpu/rehearse.sh "$(FUZZ) $(MUTATIONS) $(FUZZED)"
+	@$(WITH) tests/all.sh $(TESTED) "$(B)/tests/ops cuda" $(B)/tests/run tests/install.sh tests/format.sh tests/map.sh \
+	  tests/layers.sh "$(FUZZ) $(MUTATIONS) $(FUZZED)"
 
 FUZZ   = $(B)/tests/fuzz_parse --mutations
 FUZZED = $(wildcard tests/front/*.td tests/errors/*.td dsl/std/*.td)

@@ -246,7 +246,9 @@ static uint64_t next_random(uint64_t *s) {
   return *s;
 }
 
-static double random_value(const Node *n, uint64_t *s) {
+TdControl compared_control(uint64_t seed) { return (TdControl){seed * 0x9E3779B97F4A7C15u + 1, 3}; }
+
+double compared_value(const Node *n, uint64_t *s) {
   uint64_t r = next_random(s) >> 11;
   if (n->type == TY_REAL) return (double)((int64_t)(r % 129) - 64) / 64;
   if (n->type == TY_BOOL) return (double)(r & 1);
@@ -254,7 +256,7 @@ static double random_value(const Node *n, uint64_t *s) {
   return (double)(lo + (int64_t)(r % (uint64_t)(hi - lo + 1)));
 }
 
-static void store_as(void *to, Type t, int64_t i, double x) {
+void compared_store(void *to, Type t, int64_t i, double x) {
   if (t == TY_REAL)
     ((float *)to)[i] = (float)x;
   else if (t == TY_INT)
@@ -277,8 +279,8 @@ static bool close_enough(double a, double b, double tolerance) {
   return fabs(a - b) <= tolerance * (scale > 1 ? scale : 1);
 }
 
-static int compare(const char *what, const double *want, const void *got, TdType type,
-                   int64_t count, double tolerance) {
+int compared(const char *what, const double *want, const void *got, TdType type, int64_t count,
+             double tolerance) {
   int wrong = 0;
   for (int64_t i = 0; i < count; i++) {
     double x = load_as(got, type, i);
@@ -297,7 +299,7 @@ static int find_state(const TdProgram *p, const char *name) {
 
 int compiled_compare(Compiled *c, int entry, Graph *g, uint64_t seed, double tolerance,
                      int rounds) {
-  TdControl control = {seed * 0x9E3779B97F4A7C15u + 1, 3};
+  TdControl control = compared_control(seed);
   Eval *ev = eval_new(g, control.seed, control.step);
   uint64_t random = control.seed | 1;
   int wrong = 0;
@@ -314,8 +316,8 @@ int compiled_compare(Compiled *c, int entry, Graph *g, uint64_t seed, double tol
                : n->kind == N_INPUT ? compiled_input(c, entry, n->name)
                                     : NULL;
     for (int64_t k = 0; k < ir_count(n); k++) {
-      x[k] = random_value(n, &random);
-      if (to) store_as(to, n->type, k, x[k]);
+      x[k] = compared_value(n, &random);
+      if (to) compared_store(to, n->type, k, x[k]);
     }
   }
   for (int round = 0; round < rounds && wrong == 0; round++) {
@@ -333,14 +335,14 @@ int compiled_compare(Compiled *c, int entry, Graph *g, uint64_t seed, double tol
       if (!got || count != ir_count(g->outputs.at[i].node))
         wrong++;
       else
-        wrong += compare(g->outputs.at[i].name, eval_value(ev, g->outputs.at[i].node), got, type,
-                         count, tolerance);
+        wrong += compared(g->outputs.at[i].name, eval_value(ev, g->outputs.at[i].node), got, type,
+                          count, tolerance);
     }
     for (int i = 0; i < g->updates.n; i++) {
       Node *s = g->updates.at[i].state;
       int k = find_state(c->p, s->name);
-      wrong += compare(s->name, eval_bind(ev, s), c->state[k], c->p->states[k].type,
-                       c->p->states[k].count, tolerance);
+      wrong += compared(s->name, eval_bind(ev, s), c->state[k], c->p->states[k].type,
+                        c->p->states[k].count, tolerance);
     }
   }
   eval_free(ev);

@@ -29,4 +29,13 @@ const void *compiled_output(Compiled *c, int entry, const char *name, TdType *ty
  * more than `tolerance` (absolute, or relative to the larger of both); says which on stderr. */
 int compiled_compare(Compiled *c, int entry, Graph *g, uint64_t seed, double tolerance, int rounds);
 
+/* What it is made of, for programs that run elsewhere. */
+TdControl compared_control(uint64_t seed);
+/* The next value of an input or state; *random begins with the control's seed | 1. */
+double compared_value(const Node *n, uint64_t *random);
+void compared_store(void *to, Type t, int64_t i, double x); /* as programs store it */
+/* How many of `got` differ; says which on stderr. */
+int compared(const char *what, const double *want, const void *got, TdType type, int64_t count,
+             double tolerance);
+
 #endif

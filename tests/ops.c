@@ -6,6 +6,8 @@
  *
  *   ops                     all of them; TDC_TEST_LONG=1: ten times the shapes
  *   ops FILE.td [NAME]      the ops of one file ("std": of the library), or one op
+ *   ops cuda [NAME]         those of the library on the emulated GPU, every load and store of
+ *                           the small trials watched (tests/cuda_emu)
  *
  * The kernels of many trials make one program, so that the C compiler runs
  * seldom. It spends most of the test's time: a few shapes are compiled as the
@@ -17,7 +19,10 @@
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "compiler/backend.h"
 #include "compiler/check/opcheck.h"
@@ -26,6 +31,7 @@
 #include "compiler/ir/draws.h"
 #include "runtime/cpu/device.h"
 #include "runtime/session.h"
+#include "tests/emulated.h"
 
 enum { VOCABULARY = 7, BATCH = 400, SHOWN = 3, FIRST_SEED = 1000, STEP = 3 };
 
@@ -336,7 +342,7 @@ typedef struct Batch {
   File *file;
   const TrialOp *ops;
   int *wrong, *tried; /* by op */
-  bool times;
+  bool times, cuda;
   Arena *arena;
   Backend *backend;
   Run run[BATCH];
@@ -346,6 +352,7 @@ typedef struct Batch {
 static void batch_begin(Batch *b) {
   b->arena = arena_new();
   b->backend = backend_new(b->arena, b->file->diags, "ops", NULL);
+  if (b->cuda) backend_for(b->backend, backend_target("cuda"));
   b->n = 0;
 }
 
@@ -367,21 +374,31 @@ static double seconds(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void batch_run(Batch *b) {
+/* A session of the program on the batch's device. */
+static Session *batch_session(Batch *b, const TdProgram *p, Pool **pool, Jit **jit) {
   TdError err = {0};
   JitOptions options = {.cache = getenv("TDC_CACHE") ? NULL : "build/tests/jit"};
+  if (b->cuda) return emulated_session(p);
+  *pool = pool_new(2, &err);
+  *jit = *pool ? jit_build(p, &options, &err) : NULL;
+  Session *s = *jit ? session_new(p, cpu_device(p, *jit, *pool, &err), &err) : NULL;
+  if (s && session_need(s, (const char *const[]){".", NULL}, &err)) return s;
+  printf("%s: %s\n", b->file->path, err.message);
+  session_free(s);
+  return NULL;
+}
+
+static void batch_run(Batch *b) {
   TdProgram *p = backend_finish(b->backend);
   double start = seconds();
-  Pool *pool = pool_new(2, &err);
-  Jit *jit = pool ? jit_build(p, &options, &err) : NULL;
-  Session *s = jit ? session_new(p, cpu_device(p, jit, pool, &err), &err) : NULL;
-  bool ready = s && session_need(s, (const char *const[]){".", NULL}, &err);
+  Pool *pool = NULL;
+  Jit *jit = NULL;
+  Session *s = batch_session(b, p, &pool, &jit);
   if (b->times) printf("%d trials, %d kernels, %.1f s\n", b->n, p->nkernels, seconds() - start);
-  if (!ready) printf("%s: %s\n", b->file->path, err.message);
   for (int i = 0; i < b->n; i++) {
     int op = b->run[i].op;
     b->tried[op]++;
-    b->wrong[op] += ready ? run_both(b->file, s, &b->ops[op], b->run[i], b->wrong[op]) : 1;
+    b->wrong[op] += s ? run_both(b->file, s, &b->ops[op], b->run[i], b->wrong[op]) : 1;
   }
   session_free(s);
   jit_close(jit);
@@ -389,15 +406,11 @@ static void batch_run(Batch *b) {
   arena_free(b->arena);
 }
 
-/* Trials first .. end-1 of each op, compiled with further flags. */
-static void run_trials(Batch *b, int nops, int first, int end, const char *flags) {
-  if (*flags)
-    setenv("TDC_CFLAGS", flags, 1);
-  else
-    unsetenv("TDC_CFLAGS");
+/* Trials first, first + by, .. before `end` of each op. */
+static void run_all(Batch *b, int nops, int first, int end, int by) {
   batch_begin(b);
   for (int i = 0; i < nops; i++)
-    for (int k = first; k < end; k++) {
+    for (int k = first; k < end; k += by) {
       if (b->n == BATCH) {
         batch_run(b);
         batch_begin(b);
@@ -405,6 +418,25 @@ static void run_trials(Batch *b, int nops, int first, int end, const char *flags
       batch_add(b, i, FIRST_SEED + (uint64_t)k);
     }
   batch_run(b);
+}
+
+/* The same, each one, compiled with further flags. */
+static void run_trials(Batch *b, int nops, int first, int end, const char *flags) {
+  if (*flags)
+    setenv("TDC_CFLAGS", flags, 1);
+  else
+    unsetenv("TDC_CFLAGS");
+  run_all(b, nops, first, end, 1);
+}
+
+static void count_trials(const Batch *b, int nops, Counts *n) {
+  for (int i = 0; i < nops; i++) {
+    if (!b->tried[i]) continue;
+    count(n, b->wrong[i] == 0);
+    if (b->wrong[i])
+      printf("%s:%d: %s %s: %d values differ\n", b->file->path, b->ops[i].span.line, b->ops[i].kind,
+             b->ops[i].name, b->wrong[i]);
+  }
 }
 
 static void check_compiled(File *f, const TrialOp *ops, int nops, int shapes, Counts *n) {
@@ -415,15 +447,41 @@ static void check_compiled(File *f, const TrialOp *ops, int nops, int shapes, Co
   int plain = n->longer ? 10 * shapes : (shapes + 24) / 25;
   run_trials(b, nops, 0, plain, "");
   if (shapes > plain) run_trials(b, nops, plain, shapes, "-Og -fira-region=one");
-  for (int i = 0; i < nops; i++) {
-    if (!b->tried[i]) continue;
-    count(n, b->wrong[i] == 0);
-    if (b->wrong[i])
-      printf("%s:%d: %s %s: %d values differ\n", f->path, ops[i].span.line, ops[i].kind,
-             ops[i].name, b->wrong[i]);
-  }
+  count_trials(b, nops, n);
   free(b->wrong);
   free(b->tried);
+  free(b);
+}
+
+/* On the emulated GPU: small trials with every load and store watched, large ones without. What
+ * is watched is decided when a process opens the device. */
+static void check_emulated(File *f, const TrialOp *ops, int nops, Counts *n) {
+  int shapes = n->longer ? 60 : 8, status = 0;
+  Batch *b = calloc(1, sizeof *b);
+  *b = (Batch){.file = f, .ops = ops, .times = n->times, .cuda = true};
+  size_t bytes = 2 * ((size_t)nops + 1) * sizeof(int);
+  b->wrong = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (b->wrong == MAP_FAILED) bug("no memory for %d ops", nops);
+  b->tried = b->wrong + nops + 1;
+  for (int large = 0; large < 2; large++) {
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+      emulate(!large);
+      run_all(b, nops, large, shapes, 2);
+      fflush(NULL);
+      _exit(0);
+    }
+    bool ended = child > 0 && waitpid(child, &status, 0) == child && status == 0;
+    count(n, ended);
+    if (!ended) printf("the process of the %s trials ended badly\n", large ? "large" : "small");
+  }
+  for (int i = 0; i < nops; i++) {
+    count(n, b->tried[i] > 0);
+    if (b->tried[i] == 0) printf("%s: no trial suits it\n", ops[i].name);
+  }
+  count_trials(b, nops, n);
+  munmap(b->wrong, bytes);
   free(b);
 }
 
@@ -466,13 +524,20 @@ static void check_folder(const char *folder, Counts *n) {
   if (found >= 0) free(entries);
 }
 
-static void check_library(Counts *n) {
+static void check_library(bool emulated, Counts *n) {
   static const char text[] = "use nn\n";
   File f;
-  if (file_open(&f, "the library", text, sizeof text - 1))
-    check_ops(&f, true, n);
-  else
+  TrialOp *ops;
+  if (!file_open(&f, "the library", text, sizeof text - 1)) {
     n->failed++;
+  } else if (!emulated) {
+    check_ops(&f, true, n);
+  } else {
+    int found = trial_ops(f.unit, f.arena, true, &ops), nops = 0;
+    for (int i = 0; i < found; i++)
+      if (wanted(&f, &ops[i], n)) ops[nops++] = ops[i];
+    check_emulated(&f, ops, nops, n);
+  }
   arena_free(f.arena);
 }
 
@@ -526,12 +591,14 @@ int main(int argc, char **argv) {
   if (argc > 1 && !strcmp(argv[1], "check")) {
     check_the_check(&n);
   } else if (argc > 1 && !strcmp(argv[1], "std")) {
-    check_library(&n);
+    check_library(false, &n);
+  } else if (argc > 1 && !strcmp(argv[1], "cuda")) {
+    check_library(true, &n);
   } else if (argc > 1) {
     check_file(argv[1], &n);
   } else {
     check_the_check(&n);
-    check_library(&n);
+    check_library(false, &n);
     check_folder("models", &n);
     check_folder("tests/models", &n);
   }
