@@ -42,11 +42,14 @@ CudaRows cuda_rows(const Plan *p, const Group *g);
 bool cuda_short(const CudaRows *c, const RowPlan *r);
 /* A mixed item's sums are shared by the team one after another; else each is one thread's. */
 bool cuda_shares_sum(const CudaRows *c, const Item *it);
+/* Does a thread add so many terms to a variable of its own that it keeps what rounding adds? */
+bool cuda_is_long(const CudaRows *c, const Item *it);
 size_t cuda_array_bytes(const Item *it); /* in shared memory */
 size_t cuda_sum_bytes(const Item *it);   /* of a piece's sums over rows, one a point */
 /* How a computed product is cut: a tile of the result for each block. */
 typedef struct CudaTile {
   bool narrow; /* in bf16, on tensor cores */
+  bool parts;  /* terms are summed by parts, and these with what rounding adds */
   int rows, columns;
   int64_t down, across; /* tiles of each batch */
   int resident;
@@ -72,6 +75,10 @@ void cuda_emit_product(Plan *p, Group *g, TdKernel *k, const char **note);
 /* Combinations of values as statements, for rows.c. */
 /* into = into (reducer) value */
 void cuda_combine(Emit *em, StrBuf *out, const Node *n, const char *into, const char *value);
+/* The variable `into` at the beginning, and sums into it where they are long. */
+void cuda_open_value(Emit *em, StrBuf *out, const CudaRows *c, const Item *it, const char *into);
+void cuda_combine_value(Emit *em, StrBuf *out, const CudaRows *c, const Item *it, const char *into,
+                        const char *value);
 /* `into` of every thread of a team, combined; then each thread has the result. */
 void cuda_combine_team(const CudaRows *c, StrBuf *out, const Node *n, const char *into);
 /* The variables of an argmax: the best value so far, and in `at` its place. */

@@ -14,6 +14,15 @@ const char *product_take(ProductWriter *w, StrBuf *b) {
   return text;
 }
 
+void product_add_parts(StrBuf *out, int rows, int columns, int elements) {
+  const char *e = elements > 0 ? "[e]" : "";
+  sb_printf(out, "#pragma unroll\nfor (int i = 0; i < %d; i++)\n#pragma unroll\n", rows);
+  sb_printf(out, "for (int j = 0; j < %d; j++)", columns);
+  if (elements > 0) sb_printf(out, "\n#pragma unroll\nfor (int e = 0; e < %d; e++)", elements);
+  sb_printf(out, " {\ntd_add_long(&sum[i][j]%s, &over[i][j]%s, part[i][j]%s);\n", e, e, e);
+  sb_printf(out, "part[i][j]%s = 0.0f;\n}\n", e);
+}
+
 /* The variables of an axis from the position along it, those that were named. */
 void product_variables(ProductWriter *w, StrBuf *out, GemmAxisKind kind, const char *at) {
   for (int i = 0; i < w->c->nvars[kind]; i++) {

@@ -32,6 +32,9 @@ const char *product_value(ProductWriter *w, GemmSide side, const char **statemen
 /* What is done with an element: its variables, the members of the group in order. */
 const char *product_results(ProductWriter *w);
 
+/* Sums in parts: part[i][j] (elements > 0: part[i][j][e]) goes over to sum, and is 0 again. */
+void product_add_parts(StrBuf *out, int rows, int columns, int elements);
+
 /* -- product_fma.c, product_mma.c: from the block's place to its end ------------------ */
 const char *product_fma(ProductWriter *w);
 const char *product_mma(ProductWriter *w);

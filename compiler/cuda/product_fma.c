@@ -8,7 +8,7 @@
  *     the members of the group, in order, at each element inside                       */
 #include "compiler/cuda/product.h"
 
-enum { SERIAL_MOST = 512 }; /* terms added one after another; then blocks of them */
+enum { PART = 128 }; /* terms added one after another, where there are many parts of them */
 
 /* A block's part of an operand, into shared memory, term by term. */
 static const char *operand_text(ProductWriter *w, GemmSide side) {
@@ -37,10 +37,9 @@ static const char *operand_text(ProductWriter *w, GemmSide side) {
 }
 
 static void print_sums(const ProductWriter *w, StrBuf *out, const char *left, const char *right) {
-  bool blocks = w->c->extent[GEMM_K] > SERIAL_MOST;
-  const char *into = blocks ? "part" : "sum";
+  const char *into = w->tile.parts ? "part" : "sum";
   sb_puts(out, "float sum[4][4] = {{0}};\n");
-  if (blocks) sb_puts(out, "float part[4][4] = {{0}};\n");
+  if (w->tile.parts) sb_puts(out, "float part[4][4] = {{0}}, over[4][4] = {{0}};\n");
   sb_printf(out, "for (%s k0 = 0; k0 < %lld; k0 += %d) {\n", emit_var_type(&w->em),
             (long long)w->c->extent[GEMM_K], CUDA_DEPTH);
   sb_printf(out, "%s%std_barrier();\n", left, right);
@@ -51,15 +50,12 @@ static void print_sums(const ProductWriter *w, StrBuf *out, const char *left, co
   sb_printf(out, "%s[i][j] += left[term * %d + down + i] * right[term * %d + across + j];\n", into,
             CUDA_PITCH, CUDA_PITCH);
   sb_puts(out, "td_barrier();\n");
-  if (blocks) {
-    sb_printf(out, "if ((k0 / %d + 1) %% %d == 0)\n", CUDA_DEPTH, SERIAL_MOST / CUDA_DEPTH);
-    sb_puts(out, "for (int i = 0; i < 4; i++)\nfor (int j = 0; j < 4; j++) {\n"
-                 "sum[i][j] += part[i][j];\npart[i][j] = 0.0f;\n}\n");
+  if (w->tile.parts) {
+    sb_printf(out, "if ((k0 / %d + 1) %% %d == 0)\n", CUDA_DEPTH, PART / CUDA_DEPTH);
+    product_add_parts(out, 4, 4, 0);
   }
   sb_puts(out, "}\n");
-  if (blocks)
-    sb_puts(out, "for (int i = 0; i < 4; i++)\n"
-                 "for (int j = 0; j < 4; j++) sum[i][j] += part[i][j];\n");
+  if (w->tile.parts) product_add_parts(out, 4, 4, 0);
 }
 
 const char *product_fma(ProductWriter *w) {

@@ -15,6 +15,7 @@
 #include "compiler/ir/linear.h"
 
 enum { ELEMENT = PRODUCT_ELEMENT };
+enum { PART = 16 }; /* steps whose products are added one after another, where there are many */
 enum { CHUNK = 8, DEPTH = CUDA_MMA_DEPTH, ROLLED = 24 /* operations of an operand's element */ };
 
 typedef struct Side {
@@ -194,7 +195,11 @@ static void print_step(ProductWriter *w, const Side *a, const Side *b, StrBuf *o
             "#pragma unroll\nfor (int i = 0; i < %d; i++)\n#pragma unroll\n"
             "for (int j = 0; j < %d; j++)\n",
             a->width / 32, b->width / 32);
-  sb_puts(out, "td_mma_bf16(sum[i][j], a[i], &b[j / 2][j % 2 * 2]);\n}\n");
+  sb_printf(out, "td_mma_bf16(%s[i][j], a[i], &b[j / 2][j %% 2 * 2]);\n}\n",
+            w->tile.parts ? "part" : "sum");
+  if (!w->tile.parts) return;
+  sb_printf(out, "if (step %% %d == %d)\n", PART, PART - 1);
+  product_add_parts(out, a->width / 32, b->width / 32, 4);
 }
 
 static void print_sums(ProductWriter *w, const Side *a, const Side *b, StrBuf *out) {
@@ -205,6 +210,9 @@ static void print_sums(ProductWriter *w, const Side *a, const Side *b, StrBuf *o
   sb_puts(out, "const int warp = td_thread() / 32, lane = td_thread() % 32;\n");
   sb_printf(out, "td_chunk left_next[%d], right_next[%d];\nfloat sum[%d][%d][4] = {{{0}}};\n",
             a->chunks, b->chunks, a->width / 32, b->width / 32);
+  if (w->tile.parts)
+    sb_printf(out, "float part[%d][%d][4] = {{{0}}}, over[%d][%d][4] = {{{0}}};\n", a->width / 32,
+              b->width / 32, a->width / 32, b->width / 32);
   sb_printf(out, "for (int step = -1; step < %lld; step++) {\nif (step < %lld) {\n", steps,
             steps - 1);
   sb_printf(out, "const %s k0 = (step + 1) * %d;\n%s%s}\n", emit_var_type(&w->em), DEPTH, left,
@@ -215,6 +223,7 @@ static void print_sums(ProductWriter *w, const Side *a, const Side *b, StrBuf *o
   print_keep(w, a, out);
   print_keep(w, b, out);
   sb_puts(out, "}\ntd_barrier();\n}\n");
+  if (w->tile.parts) product_add_parts(out, a->width / 32, b->width / 32, 4);
 }
 
 /* ---- the results ----------------------------------------------------------------------------- */

@@ -23,6 +23,20 @@ void cuda_combine(Emit *em, StrBuf *out, const Node *n, const char *into, const 
   bug("'%s' cannot be combined", n->name);
 }
 
+void cuda_open_value(Emit *em, StrBuf *out, const CudaRows *c, const Item *it, const char *into) {
+  sb_printf(out, "%s %s = %s;\n", em->dialect->value[it->node->type], into,
+            emit_zero(em, it->node->reducer, it->node->type));
+  if (cuda_is_long(c, it)) sb_printf(out, "float %s_over = 0.0f;\n", into);
+}
+
+void cuda_combine_value(Emit *em, StrBuf *out, const CudaRows *c, const Item *it, const char *into,
+                        const char *value) {
+  if (cuda_is_long(c, it))
+    sb_printf(out, "td_add_long(&%s, &%s_over, %s);\n", into, into, value);
+  else
+    cuda_combine(em, out, it->node, into, value);
+}
+
 /* "td_warp" or "td_block", and what stands behind a reduction's values */
 static const char *across(const CudaRows *c) { return c->team == CUDA_WARP ? "warp" : "block"; }
 static void print_room(const CudaRows *c, StrBuf *out) {

@@ -170,7 +170,10 @@ static void accumulate(Rows *r, Item *it, int level, const char *value) {
   const char *into = it->sum;
   if (it->nout > 0)
     into = arena_printf(r->em.arena, "%s[%s]", it->sum, flat_position(r, it, 0, it->nout));
-  cuda_combine(&r->em, text_at(r, level), it->node, into, value);
+  if (it->nout == 0 && it->form != FORM_MIXED)
+    cuda_combine_value(&r->em, text_at(r, level), &r->cut, it, into, value);
+  else
+    cuda_combine(&r->em, text_at(r, level), it->node, into, value);
 }
 
 /* One nest over the loops that items first .. last share; every item is a map, a
@@ -199,9 +202,8 @@ static void emit_shared_nest(Rows *r, Item *first, Item *last) {
     }
     it->value = emit_name(em, it->node->name);
     if (reduces) {
-      sb_printf(&head, "%s %s = %s;\n", type_of(it->node), it->value,
-                emit_zero(em, it->node->reducer, it->node->type));
-      cuda_combine(em, text_at(r, level), it->node, it->value, value);
+      cuda_open_value(em, &head, &r->cut, it, it->value);
+      cuda_combine_value(em, text_at(r, level), &r->cut, it, it->value, value);
     } else {
       sb_printf(text_at(r, level), "const %s %s = %s;\n", type_of(it->node), it->value, value);
       store(r, it, level, false);
@@ -240,9 +242,8 @@ static void emit_mixed(Rows *r, Item *it) {
     const char *guard = it->guard ? emit_value(em, it->guard, level) : NULL;
     cuda_argmax(text_at(r, level), it, guard, value, flat_position(r, it, it->nout, it->nloops));
   } else {
-    sb_printf(&text, "%s %s = %s;\n", type_of(it->node), it->value,
-              emit_zero(em, it->node->reducer, it->node->type));
-    cuda_combine(em, text_at(r, level), it->node, it->value, guarded_value(r, it, level));
+    cuda_open_value(em, &text, &r->cut, it, it->value);
+    cuda_combine_value(em, text_at(r, level), &r->cut, it, it->value, guarded_value(r, it, level));
   }
   sb_puts(&text, shared ? shared_loops(r, it->nout, it->nloops, "")
                         : serial_loops(r, it->nout, it->nloops, ""));
@@ -308,7 +309,7 @@ static void open_accumulators(Rows *r) {
     const char *base = emit_pointer(em, it->node, true);
     it->sum = emit_name(em, it->node->name);
     if (it->nout == 0) {
-      sb_printf(out, "%s %s = %s;\n", type_of(it->node), it->sum, zero);
+      cuda_open_value(em, out, &r->cut, it, it->sum);
       if (it->nloops > 0 || r->cut.spread) cuda_combine_team(&r->cut, &r->after, it->node, it->sum);
       sb_printf(&r->after, "if (lane == 0) %s[piece] = %s;\n", base, it->sum);
     } else {
@@ -380,9 +381,8 @@ static void print_columns(Rows *r, StrBuf *out) {
     const char *value = guarded_value(r, it, level);
     it->value = it->sum = emit_name(em, it->node->name);
     if (it->member->accumulates) {
-      sb_printf(&before, "%s %s = %s;\n", type_of(it->node), it->sum,
-                emit_zero(em, it->node->reducer, it->node->type));
-      cuda_combine(em, text_at(r, level), it->node, it->sum, value);
+      cuda_open_value(em, &before, &r->cut, it, it->sum);
+      cuda_combine_value(em, text_at(r, level), &r->cut, it, it->sum, value);
       sb_printf(&after, "%s[(long long)piece * %lld + %s] = %s;\n",
                 emit_pointer(em, it->node, true),
                 (long long)(ir_count(it->node) / it->node->shape[0]),

@@ -7,6 +7,9 @@ enum {
   WARP_MOST = 1024, /* longest row of a warp */
   WARP_ROWS = 512,  /* with fewer rows than this, a block takes each */
   PROCESSORS = 132,
+  LONG_SUM = 256,      /* terms that a thread adds one after another */
+  LONG_NARROW = 4096,  /* terms of a product on tensor cores, 16 of which are added at a time */
+  LONG_WIDE = 512,     /* of one that is not */
   COSTLY = 16,         /* operations of an operand's element */
   NEAR_MOST = 24 << 10 /* bytes of sums over rows in shared memory */
 };
@@ -30,6 +33,21 @@ static int64_t width(const Item *it) {
 bool cuda_shares_sum(const CudaRows *c, const Item *it) {
   return c->team > 1 && extents(it, 0, it->nout) * 2 <= c->team &&
          extents(it, it->nout, it->nloops) >= CUDA_WARP;
+}
+
+/* How often something is done by a team of so many, by each. */
+static int64_t share(int64_t times, int team) { return (times + team - 1) / team; }
+
+bool cuda_is_long(const CudaRows *c, const Item *it) {
+  if (it->node->reducer != RED_SUM || it->node->type != TY_REAL) return false;
+  bool sums = it->member->accumulates;
+  int64_t rows = !sums ? 1 : c->spread ? share(c->per_piece, c->team) : c->per_piece;
+  int64_t terms = extents(it, it->nout, it->nloops);
+  if (c->columns) return sums && rows > LONG_SUM;
+  if (it->form == FORM_MIXED) /* the sums over rows are of what each row comes to */
+    return (cuda_shares_sum(c, it) ? share(terms, c->team) : terms) > LONG_SUM;
+  if (sums) return it->nout == 0 && rows * share(terms, c->team) > LONG_SUM;
+  return it->form == FORM_REDUCE && share(terms, c->team) > LONG_SUM;
 }
 
 size_t cuda_array_bytes(const Item *it) { return (item_array_bytes(it) + 15) / 16 * 16; }
@@ -124,10 +142,12 @@ CudaTile cuda_tile(const Plan *p, const Group *g) {
   const Contraction *c = g->contraction;
   const int64_t *extent = c->extent;
   CudaTile t = {.narrow = p->act == TD_BF16, .rows = CUDA_TILE, .columns = CUDA_TILE};
+  t.parts = extent[GEMM_K] > (t.narrow ? LONG_NARROW : LONG_WIDE);
   /* registers for operands that take much computing, and for sums in two stages */
   double cost = plan_flops(p->g, c->operand[GEMM_A]) + plan_flops(p->g, c->operand[GEMM_B]);
   t.resident = t.narrow && cost < COSTLY ? 2 : 1;
-  for (int size = 2 * CUDA_TILE; t.narrow && size >= CUDA_TILE; size /= 2) {
+  /* a large tile's sums leave no registers for parts */
+  for (int size = t.parts ? CUDA_TILE : 2 * CUDA_TILE; t.narrow && size >= CUDA_TILE; size /= 2) {
     t.rows = t.columns = size;
     int64_t tiles = ((extent[GEMM_M] + size - 1) / size) * ((extent[GEMM_N] + size - 1) / size);
     if (tiles * extent[GEMM_BATCH] >= PROCESSORS) break;

@@ -17,6 +17,7 @@
 #include "compiler/ir/verify.h"
 #include "runtime/cpu/toolchain.h"
 #include "tests/compiled.h"
+#include "tests/emulated.h"
 #include "tests/model.h"
 
 enum { MOST = 8 };
@@ -237,20 +238,60 @@ static void by_kernels(const Case *c, Arena *arena, Graph *g, TdType act) {
   }
 }
 
-static void run_case(const Case *c, TdType act) {
-  Arena *arena = arena_new();
+static Graph *graph_of(const Case *c, Arena *arena) {
   Diags *d = diags_new(arena);
   const char *text = arena_printf(arena, "graph it\n%s", c->text);
   Graph *g = ir_parse(arena, interner_new(arena), d, diags_source(d, c->name, text, strlen(text)));
   if (!g) fail_msg("%s: %s", c->name, diags_count(d) ? diags_at(d, 0)->message : "no graph");
   const char *why = ir_verify(g);
   if (why) fail_msg("%s: %s", c->name, why);
+  return g;
+}
+
+static void run_case(const Case *c, TdType act) {
+  Arena *arena = arena_new();
+  Graph *g = graph_of(c, arena);
   by_evaluator(c, g);
   by_kernels(c, arena, g, act);
   arena_free(arena);
 }
 static void holds(void **state) { run_case(*state, TD_F32); }
 static void holds_narrow(void **state) { run_case(*state, TD_BF16); }
+
+/* All cases as one program for CUDA, on the emulated device. */
+static void on_cuda(const Case *all, int n, TdType act) {
+  Arena *arena = arena_new();
+  Backend *be = backend_new(arena, diags_new(arena), "numbers", NULL);
+  backend_for(be, backend_target("cuda"));
+  backend_activations(be, act);
+  for (int i = 0; i < n; i++) /* as parts of one sampler they share translation units */
+    assert_true(
+        backend_entry(be, graph_of(&all[i], arena), arena_printf(arena, "sample.%s", all[i].name)));
+  emulate(false);
+  Session *s = emulated_session(backend_finish(be));
+  assert_non_null(s);
+  for (int i = 0; i < n; i++) {
+    float got[MOST];
+    TdError err = {0};
+    const TdBuffer *b = session_output(s, i, "y");
+    assert_non_null(b);
+    assert_int_equal(b->type, TD_F32);
+    assert_int_equal(b->count, all[i].n);
+    session_run(s, i, 1, 1);
+    if (!session_read_output(s, i, "y", 0, b->count, got, &err)) fail_msg("%s", err.message);
+    expect(&all[i], "CUDA", got, false, b->count);
+  }
+  session_free(s);
+  arena_free(arena);
+}
+static void holds_on_cuda(void **state) {
+  (void)state;
+  on_cuda(cases, CASES, TD_F32);
+}
+static void holds_narrow_on_cuda(void **state) {
+  (void)state;
+  on_cuda(narrow_cases, NARROW, TD_BF16);
+}
 
 /* ---- a training step -------------------------------------------------------------------- */
 
@@ -306,11 +347,14 @@ static void gradients_are_clipped(void **state) {
 }
 
 int main(void) {
-  struct CMUnitTest tests[CASES + NARROW + 1] = {cmocka_unit_test(gradients_are_clipped)};
+  enum { OTHER = 3 };
+  struct CMUnitTest tests[CASES + NARROW + OTHER] = {cmocka_unit_test(gradients_are_clipped),
+                                                     cmocka_unit_test(holds_on_cuda),
+                                                     cmocka_unit_test(holds_narrow_on_cuda)};
   for (int i = 0; i < CASES; i++)
-    tests[i + 1] = (struct CMUnitTest){cases[i].name, holds, NULL, NULL, (void *)&cases[i]};
+    tests[i + OTHER] = (struct CMUnitTest){cases[i].name, holds, NULL, NULL, (void *)&cases[i]};
   for (int i = 0; i < NARROW; i++)
-    tests[CASES + i + 1] = (struct CMUnitTest){narrow_cases[i].name, holds_narrow, NULL, NULL,
-                                               (void *)&narrow_cases[i]};
+    tests[CASES + i + OTHER] = (struct CMUnitTest){narrow_cases[i].name, holds_narrow, NULL, NULL,
+                                                   (void *)&narrow_cases[i]};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
