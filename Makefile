@@ -16,7 +16,7 @@ LOWER    = lower_error lower_value lower_range lower_given lower_whole lower_rea
            lower_scope lower_name lower_file lower_left lower_index lower_expr lower_reduce \
            lower_draw lower_doubt lower_header lower_vjp lower_call lower_foreign lower_stmt \
            lower_loop lower_place diffusion settings entry inputs models objective own_elements \
-           sampler sampler_param domain
+           sampler sampler_param sampler_rows domain
 GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_steep grad_values
 PASSES   = pipeline simplify hoist cse recompute again twice restack tables inline
 EVAL     = eval eval_code eval_ops eval_run
@@ -45,8 +45,8 @@ RUNTIME  = steps units session trail reference machine peak trace project td \
            $(STORE:%=store/%) $(DATA:%=data/%) $(TRAIN:%=train/%) $(VIEW:%=view/%)
 
 # -- runtime/cli/: the command line; main.c first -------------------------------------------------
-CLI = main options flags help report open compile train sample eval run check fmt gradcheck export \
-      explain doctor cache opt profile
+CLI = main options flags help report open rows compile train sample eval run check fmt gradcheck \
+      export explain doctor cache opt profile
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data \
@@ -56,10 +56,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_output test_narrow test_recompute test_prims test_target test_traffic test_dialect \
        test_meaning test_bounds test_hints test_door test_terminal test_draws test_cuda_emu \
        test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda test_cuda_product \
-       test_device test_cuda_train \
-       test_oracle test_text_random test_large test_nan
-       test_device test_cuda_train test_cuda_random \
-       test_oracle test_text_random
+       test_device test_cuda_train test_cuda_random test_oracle test_text_random test_large test_nan
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -406,7 +403,7 @@ musl:
 demo: deps
 	@$(MAKE) --no-print-directory all
 	$(B)/tdc models/shakespeare.td --weights models/shakespeare_nano.safetensors
-	$(B)/tdc sample models/shakespeare_nano.td -D B=1 --watch --prompt 'ROMEO: '
+	$(B)/tdc sample models/shakespeare_nano.td --watch --prompt 'ROMEO: '
 
 NEEDED = flex bison gcc make libjansson-dev libssl-dev libutf8proc-dev libcmocka-dev
 deps:

@@ -117,6 +117,8 @@ typedef struct UnitSampler {
   const char *steps_param; /* the parameter that sets it, or NULL: fixed */
   const char *data;        /* whose vocabulary spells the result, or NULL */
   int64_t batch, window;   /* shape of the emitted text */
+  const char *rows;        /* the dim that `batch` is, if it may be given anew for other numbers of
+                              texts (`-D rows=n`); NULL: it is what the file says */
   Span span;
 } UnitSampler;
 

@@ -100,6 +100,11 @@ void unread_parameters(Lowering *l);
 bool own_elements(Lowering *l, const ADecl *optimizer, int first, Node *const *rows, int nrows,
                   Span call);
 
+/* -- sampler_rows.c -------------------------------------------------------------------- */
+/* The dim, if it is one of the user's file that can be given anew for other numbers of rows;
+ * else NULL. */
+const char *sampler_rows(Lowering *l, const char *dim);
+
 /* -- sampler.c ------------------------------------------------------------------------- */
 bool build_samplers(Lowering *l);
 

@@ -68,6 +68,14 @@ typedef struct Contradiction {
   int64_t want, got;
 } Contradiction;
 
+/* A const, dim or axis of the user's file, as -D leaves it. */
+typedef struct OwnNumber {
+  ADeclKind kind;
+  const char *name;
+  const AExpr *value;
+  bool given; /* by -D */
+} OwnNumber;
+
 struct Lowering {
   Arena *arena;
   Interner *names;
@@ -125,6 +133,7 @@ struct Lowering {
   bool syntax_errors;  /* in some file */
   const char *assumed; /* "b = 12, l = 24": extents made up to check what nothing uses; or NULL */
   VEC(const char *) defines_used;
+  VEC(OwnNumber) numbers;    /* in the order of the file */
   VEC(ADecl *) instantiated; /* functions lowered at least once */
 
   /* gathered while a loss, metric or sampler is lowered */

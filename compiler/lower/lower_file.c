@@ -44,6 +44,8 @@ static void declare_numbers(Lowering *l, Scope *s, ADecl *d, bool user) {
       if (!parsed) continue;
       e = parsed;
     }
+    OwnNumber own = {d->kind, name, e, over != NULL};
+    if (user) vec_push(l->arena, &l->numbers, own);
     Value *v;
     if (d->kind == D_CONST) {
       const Value *x = lower_constant(l, s, e);

@@ -346,6 +346,7 @@ static bool build_emit(Sampler *p) {
     vec_push(l->arena, &l->g->outputs, o);
     p->u->batch = n->shape[0];
     p->u->window = n->shape[1];
+    if (v->axis[0].id) p->u->rows = sampler_rows(l, v->axis[0].id);
   }
   ok = ok && emitted;
   if (!emitted && !misplaced_emit(l)) {

@@ -124,6 +124,9 @@ const char *cli_device(const Cli *c);
 /* The .td file of args[0], compiled; prints diagnostics. `o` may be NULL. On
  * failure *code is the exit code; close the project in either case. */
 bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code);
+/* The same where not all of it is new to whoever reads; after TELL_NOTHING *code is as it was. */
+typedef enum { TELL_NOTHING, TELL_ERRORS, TELL_ALL } Telling;
+bool cli_project_telling(Cli *c, Project *p, const UnitOptions *o, Telling telling, int *code);
 /* Threads and memory for a program, and compiled kernels for the entries that
  * run first (as session_need takes them). The device is cli_device's; where none was named
  * and no C compiler is there, the reference evaluator. On failure *code is the exit code;
@@ -137,6 +140,11 @@ bool cli_weights_find(Cli *c, const Project *p, Checkpoint **w, int *code);
 /* cli_machine for an entry (NULL: none), with those weights; NULL: the initial ones of `seed`. */
 bool cli_start(Cli *c, const Project *p, Machine *m, const char *entry, Checkpoint *w,
                uint64_t seed, int *code);
+
+/* -- rows.c ------------------------------------------------------------------------ */
+/* cli_project with the sampler of `o` computing `count` rows where the file has more and its
+ * batch can be given anew. */
+bool cli_project_rows(Cli *c, Project *p, const UnitOptions *o, int64_t count, int *code);
 
 /* -- one file each ------------------------------------------------------------------ */
 int cli_compile(Cli *c);

@@ -65,7 +65,7 @@ static bool device_fits(Cli *c, const char **target, int *code) {
   return *target != NULL;
 }
 
-bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
+bool cli_project_telling(Cli *c, Project *p, const UnitOptions *o, Telling telling, int *code) {
   TdError err = {0};
   *p = (Project){0}; /* before anything can fail: it is closed in either case */
   const char *act = cli_text(c, "act", "f32");
@@ -76,8 +76,10 @@ bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
   ProjectOptions options = {.path = c->args[0]};
   if (o != NULL) options.unit = *o;
   if (!device_fits(c, &options.unit.target, code)) return false;
-  options.unit.defines = c->defines;
-  options.unit.ndefines = c->ndefines;
+  if (options.unit.defines == NULL) {
+    options.unit.defines = c->defines;
+    options.unit.ndefines = c->ndefines;
+  }
   options.unit.act = cli_text(c, "act", NULL);
   int64_t threads = 0;
   if (!cli_bytes(c, "memory", &options.unit.memory) || !cli_int(c, "threads", 1, 256, &threads)) {
@@ -91,13 +93,18 @@ bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
   bool ok = project_open(p, &options, &err), found = p->diags != NULL && diags_count(p->diags) > 0;
   checkpoint_close(w);
   bool told = c->json && c->command->bit == CLI_CHECK && ok; /* its result is the warnings */
-  if (found && !told && (!ok || !c->quiet)) {
+  if (found && !told && telling >= (ok ? TELL_ALL : TELL_ERRORS)) {
     bool json = c->json && !ok; /* warnings never mix with results */
     project_report(p, json, c->err.colour, json ? stdout : stderr);
   }
   if (ok) return true;
+  if (telling == TELL_NOTHING) return false;
   *code = p->diags != NULL && diags_errors(p->diags) > 0 ? (int)err.status : cli_fail(c, &err);
   return false;
+}
+
+bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code) {
+  return cli_project_telling(c, p, o, c->quiet ? TELL_ERRORS : TELL_ALL, code);
 }
 
 /* Said only where someone waits for it: on a terminal the line goes again. What

@@ -32,7 +32,7 @@ const Flag cli_flags[] = {
      "a weights file or a run's folder (default: runs/NAME, then beside the .td)",
      LOADS | CLI_COMPILE | CLI_CHECK},
     {"untrained", 0, NULL, "use the initial weights", LOADS},
-    {"count", 'n', "N", "how many samples (default 1)", CLI_SAMPLE},
+    {"count", 'n', "N", "how many samples (default 1); so many rows are computed", CLI_SAMPLE},
     {"infill", 0, "TEXT", "a text whose _ are left to the model", CLI_SAMPLE},
     {"hole", 0, "C", "the character that --infill leaves out (default _)", CLI_SAMPLE},
     {"watch", 0, NULL, "show the denoising in the terminal", CLI_SAMPLE},

@@ -220,7 +220,7 @@ int cli_sample(Cli *c) {
                    .no_models = true,
                    .only_sampler = cli_text(c, "sampler", NULL)};
   if (!cli_seed(c, &seed) || !cli_int(c, "count", 1, 1000000, &count)) return TD_BAD_USAGE;
-  if (cli_project(c, &p, &o, &code)) {
+  if (cli_project_rows(c, &p, &o, count, &code)) {
     const UnitSampler *s = unit_sampler(p.unit, o.only_sampler);
     if (s != NULL)
       code = sample_with(c, &p, &m, s, seed, count);

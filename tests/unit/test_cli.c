@@ -425,6 +425,50 @@ static void test_train_and_sample(void **state) {
   try_all(cases);
 }
 
+/* As many rows are computed as texts are asked for, and each text is the one that the file's
+ * batch has in that row. A sampler that shows how many rows it has, in x's, then y's. */
+static void test_rows(void **state) {
+  (void)state;
+  static const char rows[] = "data text { source \"./text.txt\" }\n"
+                             "dim B = 4, L = 8, V = text.vocab%s\n"
+                             "sampler rows(prompt: id<V>[L] = \"xy\") {\n"
+                             "  state s[b in B, l in L] = l < extent(b) ? prompt[0] : prompt[1]\n"
+                             "  emit s[b,l]\n"
+                             "}\n";
+  static const struct {
+    const char *name, *more;
+  } files[] = {{"rows.td", ""},
+               {"dims.td", ", Q = 2 * B"},
+               {"even.td", ", Q = B / 4"}, /* no other B than multiples of 4 */
+               {"const.td", "\nconst twice = 2 * B"}};
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    char text[1024];
+    snprintf(text, sizeof text, rows, files[i].more);
+    sandbox_write(files[i].name, text);
+  }
+  static const Case cases[] = {
+      {"sample rows.td -q --json", 0, "[\"xyyyyyyy\"]"},
+      {"sample rows.td -q --json -n 3", 0, "[\"xxxyyyyy\",\"xxxyyyyy\",\"xxxyyyyy\"]"},
+      {"sample rows.td -q --json -n 5", 0, "[\"xxxxyyyy\",\"xxxxyyyy\","},
+      {"sample rows.td -q --json -D B=2", 0, "[\"xxyyyyyy\"]"},
+      {"sample rows.td -q --json -D L=7", 0, "[\"xyyyyyy\"]"},
+      {"sample dims.td -q --json", 0, "[\"xyyyyyyy\"]"},
+      {"sample even.td -q --json", 0, "[\"xxxxyyyy\"]"},
+      {"sample const.td -q --json", 0, "[\"xxxxyyyy\"]"},
+      {0}};
+  try_all(cases);
+  static const char *const lines[] = {"sample m.td --untrained -q --seed 7 -n 3 -D B=4",
+                                      "sample m.td --untrained -q --seed 7 -n 2",
+                                      "sample m.td --untrained -q --seed 7"};
+  char *said[3];
+  for (int i = 0; i < 3; i++) said[i] = sandbox_tdc(lines[i], NULL, 0);
+  for (int i = 1; i < 3; i++) { /* a whole number of texts of the longer one, the first ones */
+    assert_int_equal(strlen(said[i]), 9 + 19 * (2 - i));
+    assert_memory_equal(said[i], said[0], strlen(said[i]));
+  }
+  for (int i = 0; i < 3; i++) free(said[i]);
+}
+
 /* Weights that are given away do not tell where they were made. */
 static void test_export_names_no_folder(void **state) {
   (void)state;
@@ -463,6 +507,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_every_window_counts),
       cmocka_unit_test(test_other_order),
       cmocka_unit_test(test_watch),
+      cmocka_unit_test(test_rows),
       cmocka_unit_test(test_train_and_sample),
       cmocka_unit_test(test_export_names_no_folder),
   };
