@@ -404,6 +404,12 @@ static void say_too_large(Lowering *l) {
             "stacked; a list of them is one parameter with an axis more");
 }
 
+/* Is the file compiled as it stands, and all of it? */
+static bool says_all(const UnitOptions *o) {
+  return !o->no_train && !o->no_eval && !o->no_samplers && !o->no_models && !o->only_sampler &&
+         o->ndefines == 0;
+}
+
 Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOptions *o) {
   Lowering *volatile l = NEW(a, Lowering);
   Unit *volatile u = NEW(a, Unit);
@@ -425,6 +431,7 @@ Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOpti
     diags_guard(d, &unwind);
     arena_limit(a, (size_t)COMPILE_MB << 20);
     ok = compile(l, file);
+    settle_expected(l, file, ok && says_all(o));
   } else if (why == ARENA_FULL) {
     arena_limit(a, 0);
     l->d = d; /* a trial may have had its own */

@@ -109,6 +109,14 @@ typedef struct ABind {
 } ABind; /* target = value */
 typedef VEC(ABind) ABinds;
 
+/* expect W0901 "reason": a warning that the author knows of. It stands before a statement or
+ * a declaration, and is about that one. */
+typedef struct AExpect {
+  Span span, code_span;
+  const char *code, *reason;
+} AExpect;
+typedef VEC(AExpect) AExpects;
+
 typedef enum {
   S_ASSIGN,   /* x[i] = e      a, b = f(x)      targets, value, save/recompute */
   S_DRAW,     /* t[b] ~ uniform(T)              targets (one), value (A_CALL)  */
@@ -145,8 +153,9 @@ struct AStmt {
   bool has_range; /* `scan t carry ...` may leave the range out */
   ABinds carries; /* carry h[b,k] = h0[b,k] */
   AStmts body;
-  Span braces;  /* of the body, from '{' to '}' */
-  ABinds emits; /* } emit y[b,t,k] = h[b,k], ... */
+  Span braces;      /* of the body, from '{' to '}' */
+  ABinds emits;     /* } emit y[b,t,k] = h[b,k], ... */
+  AExpects expects; /* in the lines before */
 };
 
 /* ---- declarations ------------------------------------------------------ */
@@ -214,6 +223,7 @@ struct ADecl {
   Span braces;    /* of the body or the settings; line 0: none */
   bool expr_body; /* `-> y[...] = e`: body is that one assignment */
   AGrad grad;
+  AExpects expects; /* in the lines before */
 };
 
 /* A comment as the scanner saw it, from its '#', without trailing blanks; the

@@ -122,6 +122,25 @@ void diag_hint(Diags *d, Diag *x, const char *fmt, ...) {
   va_end(ap);
 }
 
+static bool inside(Span s, Span where) {
+  bool after = s.line > where.line || (s.line == where.line && s.col >= where.col);
+  bool before =
+      s.end_line < where.end_line || (s.end_line == where.end_line && s.end_col <= where.end_col);
+  return s.file == where.file && s.line > 0 && after && before;
+}
+
+int diags_withdraw(Diags *d, int code, Span where) {
+  int kept = 0, n = d->all.n;
+  for (int i = 0; i < n; i++) {
+    Diag *x = d->all.at[i];
+    if (x->level != DIAG_WARNING || x->code != code || !inside(x->span, where))
+      d->all.at[kept++] = x;
+  }
+  d->all.n = kept;
+  d->warnings -= n - kept;
+  return n - kept;
+}
+
 /* ---- order --------------------------------------------------------------------- */
 
 static int compare_spans(Span a, Span b) {

@@ -60,6 +60,9 @@ void diag_label(Diags *d, Diag *x, Span at, const char *fmt, ...) TD_PRINTF(4, 5
 void diag_note(Diags *d, Diag *x, Span at, const char *fmt, ...) TD_PRINTF(4, 5);
 void diag_hint(Diags *d, Diag *x, const char *fmt, ...) TD_PRINTF(3, 4);
 
+/* Takes the warnings of that code away whose place lies in `where`; how many there were. */
+int diags_withdraw(Diags *d, int code, Span where);
+
 int diags_errors(const Diags *d);
 int diags_warnings(const Diags *d);
 int diags_count(const Diags *d);

@@ -83,6 +83,13 @@ static void dump_binds(StrBuf *out, const char *word, const ABinds *binds) {
   }
 }
 
+static void dump_expects(StrBuf *out, const AExpects *list) {
+  for (int i = 0; i < list->n; i++) {
+    sb_printf(out, " expect:%s ", list->at[i].code);
+    dump_quoted(out, list->at[i].reason);
+  }
+}
+
 static void dump_stmt(StrBuf *out, const AStmt *s);
 
 static void dump_body(StrBuf *out, const AStmts *body) {
@@ -101,6 +108,7 @@ static void dump_stmt(StrBuf *out, const AStmt *s) {
   for (int i = 0; i < s->targets.n; i++) dump_target(out, &s->targets.at[i]);
   sb_putc(out, ' ');
   dump_expr(out, s->value);
+  dump_expects(out, &s->expects);
   if (s->kind == S_FOR) {
     sb_printf(out, "%s %s %s range:%d ", s->is_scan ? "scan" : "", s->var,
               s->next_var ? s->next_var : "", s->has_range ? (int)s->range : -1);
@@ -135,6 +143,7 @@ static void dump_formals(StrBuf *out, const char *word, const AFormals *list) {
 
 static void dump_decl(StrBuf *out, const ADecl *d) {
   sb_printf(out, "%s %s", adecl_spelling(d->kind), d->name ? d->name : "");
+  dump_expects(out, &d->expects);
   if (d->path) dump_quoted(out, d->path);
   dump_binds(out, "bind", &d->binds);
   if (d->stmt) dump_stmt(out, d->stmt);

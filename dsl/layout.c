@@ -34,6 +34,7 @@ static const Word WORDS[] = {
     {"metric", METRIC, AT_TOP},
     {"sampler", SAMPLER, AT_TOP},
     {"param", PARAM, AT_TOP_AND_IN_BLOCKS},
+    {"expect", EXPECT, AT_TOP_AND_IN_BLOCKS},
     {"state", STATE, IN_BLOCKS},
     {"for", FOR, IN_BLOCKS},
     {"scan", SCAN, IN_BLOCKS},

@@ -269,6 +269,60 @@ void loop_finish(AStmt *s, const ABinds *carries, const Body *body, const ABinds
   s->braces = body->span;
 }
 
+/* ---- expected warnings -------------------------------------------------------------- */
+
+void expect_new(Parser *p, AExpects *list, Span at, const Token *code, Span code_span,
+                const Token *reason) {
+  AExpect e = {.span = at, .code_span = code_span, .code = code->text, .reason = reason->str};
+  vec_push(p->arena, list, e);
+}
+
+void expect_left(Parser *p, AExpects *list) {
+  if (!list->n) return;
+  Diag *x = syntax_diag(p, 119, list->at[0].span, "'expect' stands before nothing");
+  diag_hint(p->diags, x, "it is about the statement or declaration behind it");
+  *list = (AExpects){0};
+}
+
+static AStmt *waiting(const AStmts *list) {
+  AStmt *last = list->n ? list->at[list->n - 1] : NULL;
+  return last && last->kind == S_ERROR && last->expects.n ? last : NULL;
+}
+
+AExpects *stmts_expects(Parser *p, AStmts *list) {
+  AStmt *s = waiting(list);
+  if (!s) {
+    s = NEW(p->arena, AStmt);
+    s->kind = S_ERROR;
+    vec_push(p->arena, list, s);
+  }
+  return &s->expects;
+}
+
+void stmts_push(Parser *p, AStmts *list, AStmt *s) {
+  const AStmt *before = waiting(list);
+  if (before) {
+    s->expects = before->expects;
+    list->n--;
+  }
+  vec_push(p->arena, list, s);
+}
+
+AStmts *stmts_end(Parser *p, AStmts *list) {
+  AStmt *before = waiting(list);
+  if (before) {
+    expect_left(p, &before->expects);
+    list->n--;
+  }
+  return list;
+}
+
+void decl_push(Parser *p, ADecl *d) {
+  d->expects = p->expects;
+  p->expects = (AExpects){0};
+  vec_push(p->arena, &p->out->decls, d);
+}
+
 /* ---- declarations ------------------------------------------------------------------ */
 
 ADecl *decl_new(Parser *p, ADeclKind kind, Span at, const Token *name, Span name_span) {

@@ -38,6 +38,16 @@ AStmt *loop_new(Parser *p, ARangeKind range, AExpr *lo, AExpr *hi, AExpr *steps)
 AStmt *loop_vars(AStmt *s, const Token *var, const Token *next, Span var_span, bool is_scan);
 void loop_finish(AStmt *s, const ABinds *carries, const Body *body, const ABinds *emits);
 
+/* `expect` waits for the statement or declaration it stands before: at the end of a body's
+ * list as a statement of its own, in the parser. */
+void expect_new(Parser *p, AExpects *list, Span at, const Token *code, Span code_span,
+                const Token *reason);
+void expect_left(Parser *p, AExpects *list); /* nothing came: an error */
+AExpects *stmts_expects(Parser *p, AStmts *list);
+void stmts_push(Parser *p, AStmts *list, AStmt *s);
+AStmts *stmts_end(Parser *p, AStmts *list);
+void decl_push(Parser *p, ADecl *d);
+
 ADecl *decl_new(Parser *p, ADeclKind kind, Span at, const Token *name, Span name_span);
 void decl_settings(ADecl *d, const Body *settings, Span open, Span close);
 void decl_body(ADecl *d, const Body *body);

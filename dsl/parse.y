@@ -81,7 +81,7 @@ static void td_error(const Span *at, Parser *p, const char *message);
 %token EQUAL "==" UNEQUAL "!=" AT_MOST "<=" AT_LEAST ">=" AND "&&" OR "||"
 %token USE CONST DIM AXIS DATA TRAIN PRECISION SCHEDULE OP BLOCK MODEL LOSS METRIC SAMPLER
 %token PARAM STATE FOR SCAN MINIMIZE REPORT LOG EMIT LOOP_EMIT
-%token IN ELSE STEPS CARRY GRAD NOCHECK
+%token IN ELSE STEPS CARRY GRAD NOCHECK EXPECT
 
 %right '?' ':'
 %left OR
@@ -113,7 +113,7 @@ static void td_error(const Span *at, Parser *p, const char *message);
 %%
 
 start:
-    START_FILE decls
+    START_FILE decls                    { expect_left(p, &p->expects); }
   | START_EXPR expr EOL                 { p->out_expr = $2; }
   ;
 
@@ -122,7 +122,9 @@ start:
 decls:
     %empty
   | decls EOL
-  | decls decl EOL                      { PUSH(&p->out->decls, $2); }
+  | decls decl EOL                      { decl_push(p, $2); }
+  | decls EXPECT NAME STR EOL
+      { expect_new(p, &p->expects, span_join(@2, @4), $3, @3, $4); }
   | decls error EOL                     { yyerrok; }
   ;
 
@@ -231,12 +233,14 @@ word:
 /* ---- statements ---- */
 
 body: '{' stmts '}'
-      { $$ = NEW(p->arena, Body); $$->stmts = *$2; $$->span = @$; } ;
+      { $$ = NEW(p->arena, Body); $$->stmts = *stmts_end(p, $2); $$->span = @$; } ;
 
 stmts:
     %empty                              { $$ = NEW(p->arena, AStmts); }
   | stmts EOL
-  | stmts stmt EOL                      { $$ = $1; PUSH($$, $2); }
+  | stmts stmt EOL                      { $$ = $1; stmts_push(p, $$, $2); }
+  | stmts EXPECT NAME STR EOL
+      { $$ = $1; expect_new(p, stmts_expects(p, $$), span_join(@2, @4), $3, @3, $4); }
   | stmts error EOL                     { $$ = $1; yyerrok; }
   ;
 

@@ -52,6 +52,7 @@ typedef struct Parser {
   bool at_limit;
   bool said_too_deep; /* once a file: a long chain is deep many times over */
   bool failed_at_end; /* the syntax error stood at the end of the file */
+  AExpects expects;   /* before the declaration that comes next */
   /* results */
   AFile *out;
   AExpr *out_expr;

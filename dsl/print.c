@@ -18,6 +18,7 @@ static bool too_wide(const Writer *w) {
 }
 
 static void write_statement(Writer *w, const AStmt *s);
+static void write_expects(Writer *w, const AExpects *list, Span own);
 
 static void write_inline(Writer *w, const AStmts *list, Span braces) {
   bool outer = w->one_line;
@@ -25,6 +26,7 @@ static void write_inline(Writer *w, const AStmts *list, Span braces) {
   write_text(w, list->n ? "{ " : "{");
   for (int i = 0; i < list->n && !too_wide(w); i++) { /* too wide: it will be taken back */
     if (i) write_text(w, "; ");
+    write_expects(w, &list->at[i]->expects, list->at[i]->span);
     write_statement(w, list->at[i]);
   }
   write_text(w, list->n ? " }" : "}");
@@ -74,10 +76,32 @@ static void close_block(Writer *w, Span braces) {
 
 static Span end_of(Span s) { return (Span){s.file, s.end_line, s.end_col, s.end_line, s.end_col}; }
 
-static void write_statements(Writer *w, const AStmts *list, Span braces) {
-  open_block(w, braces, list->n ? list->at[0]->span : end_of(braces));
+/* Where a statement or a declaration at `own` begins, with what stands before it. */
+static Span begin_of(const AExpects *expects, Span own) {
+  return expects->n ? expects->at[0].span : own;
+}
+
+/* Each on a line of its own, before what stands at `own`. */
+static void write_expects(Writer *w, const AExpects *list, Span own) {
   for (int i = 0; i < list->n; i++) {
-    Span next = i + 1 < list->n ? list->at[i + 1]->span : end_of(braces);
+    const AExpect *e = &list->at[i];
+    write_statement_start(w, e->span);
+    sb_printf(w->out, "expect %s ", e->code);
+    write_string(w, e->reason);
+    write_place(w, e->span);
+    if (w->one_line) write_text(w, "; ");
+    Span next = i + 1 < list->n ? list->at[i + 1].span : own;
+    if (!w->one_line) write_trailing(w, next.line, next.col);
+  }
+}
+
+static void write_statements(Writer *w, const AStmts *list, Span braces) {
+  open_block(w, braces,
+             list->n ? begin_of(&list->at[0]->expects, list->at[0]->span) : end_of(braces));
+  for (int i = 0; i < list->n; i++) {
+    const AStmt *after = i + 1 < list->n ? list->at[i + 1] : NULL;
+    Span next = after ? begin_of(&after->expects, after->span) : end_of(braces);
+    write_expects(w, &list->at[i]->expects, list->at[i]->span);
     write_statement_start(w, list->at[i]->span);
     write_statement(w, list->at[i]);
     write_trailing(w, next.line, next.col);
@@ -346,9 +370,11 @@ void ast_print_file(const AFile *f, StrBuf *out) {
   Writer w = {.out = &text, .file = f, .fresh = true};
   for (int i = 0; i < f->decls.n; i++) {
     const ADecl *d = f->decls.at[i];
+    write_expects(&w, &d->expects, d->span);
     write_statement_start(&w, d->span);
     write_declaration(&w, d);
-    Span next = i + 1 < f->decls.n ? f->decls.at[i + 1]->span : (Span){0, INT32_MAX, 1, 0, 0};
+    const ADecl *after = i + 1 < f->decls.n ? f->decls.at[i + 1] : NULL;
+    Span next = after ? begin_of(&after->expects, after->span) : (Span){0, INT32_MAX, 1, 0, 0};
     write_trailing(&w, next.line, next.col);
   }
   write_comments_before(&w, INT32_MAX, 1);

@@ -50,6 +50,7 @@ loss main(x: id<V>[B,L]) {
 # N(sqrt(abar_T) unigram, 1 - abar_T), which this schedule's x_T is; 0 at N(0, 1).
 sampler ddpm(temperature = 1.0 in 0 .. 10, top_k = 0 in 0 .. V,
     matched = 0 in 0 .. 1, steps = 128, prompt = "") {
+  expect W0901 "the article's schedule ends at abar = 0.27: --matched 1 is the answer to it"
   state x[b,l,v] = matched != 0
       ? sqrt(noise.abar[T-1]) * text.unigram[v] + sqrt(1 - noise.abar[T-1]) * normal()
       : normal()

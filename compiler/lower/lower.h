@@ -238,6 +238,13 @@ bool lower_param_stmt(Lowering *l, Scope *s, AStmt *st);
 /* -- lower_loop.c -------------------------------------------------------------------------- */
 bool lower_for(Lowering *l, Scope *s, AStmt *st);
 
+/* -- lower_expect.c ------------------------------------------------------------------------ */
+/* Does every `expect` of the file name a warning? Else errors. */
+void check_expected(Lowering *l, const AFile *f);
+/* Takes away what the files expect. `whole`: all warnings of source `file` have been given, so
+ * that one which does not come deserves another. */
+void settle_expected(Lowering *l, int file, bool whole);
+
 /* -- lower_place.c ------------------------------------------------------------------------- */
 /* Reports and remembers the statements that mean nothing where they stand. */
 void find_misplaced(Lowering *l, const ADecl *d);

@@ -183,6 +183,7 @@ bool declare_file(Lowering *l, int file, Scope *scope) {
     }
   }
   for (int i = 0; i < f->decls.n; i++) find_misplaced(l, f->decls.at[i]);
+  check_expected(l, f);
   for (int i = 0; i < f->decls.n; i++) {
     ADecl *d = f->decls.at[i];
     if (d->kind == D_CONST || d->kind == D_DIM || d->kind == D_AXIS)

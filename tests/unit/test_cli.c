@@ -311,16 +311,32 @@ static void test_odd_names(void **state) {
   unsetenv("ODD");
 }
 
+/* The project is the folder around that of the program's build. */
+#define PROJECT \
+  "d=$(dirname \"$TDC\"); while [ ! -d \"$d/models\" ]; do d=$(dirname \"$d\"); done; "
+
 /* The models that the manual speaks of are there. */
 static void test_examples(void **state) {
   (void)state;
-  sandbox_shell(/* the project is the folder around that of the program's build */
-                "d=$(dirname \"$TDC\"); while [ ! -d \"$d/models\" ]; do d=$(dirname \"$d\"); "
-                "done; "
+  sandbox_shell(PROJECT
                 "for m in $($TDC man | sed 's/\\\\//g' | grep -o 'models/[a-z_0-9]*[.]td' | sort "
                 "-u); do "
                 "ls \"$d/$m\" || exit 1; done",
                 0, "models/shakespeare.td");
+}
+
+/* No command warns of what a shipped model answers: neither where all of the file is compiled,
+ * nor where a sampler alone is. */
+static void test_models_do_not_warn(void **state) {
+  (void)state;
+  sandbox_shell(PROJECT "for m in \"$d\"/models/*.td; do "
+                        "$TDC check \"$m\" --data \"$d\"/tests/models/verse.txt 2>&1; done | "
+                        "grep -c -v ': no errors$'",
+                1, "0\n");
+  sandbox_shell(PROJECT "$TDC sample \"$d\"/models/shakespeare_nano.td --untrained --steps 1 "
+                        "-D L=8 -D D=16 -D N=1 --data \"$d\"/tests/models/verse.txt 2>&1 | "
+                        "grep -c W09",
+                1, "0\n");
 }
 
 /* What --watch draws in a terminal of 5 rows and 20 columns: no frame scrolls it,
@@ -503,6 +519,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_environment),
       cmocka_unit_test(test_odd_names),
       cmocka_unit_test(test_examples),
+      cmocka_unit_test(test_models_do_not_warn),
       cmocka_unit_test(test_mode),
       cmocka_unit_test(test_every_window_counts),
       cmocka_unit_test(test_other_order),
