@@ -116,6 +116,7 @@ typedef struct UnitSampler {
   int64_t steps;           /* default number of iterations */
   const char *steps_param; /* the parameter that sets it, or NULL: fixed */
   const char *data;        /* whose vocabulary spells the result, or NULL */
+  const char *glyph;       /* how a number that is none of its symbols is shown, or NULL */
   int64_t batch, window;   /* shape of the emitted text */
   const char *rows;        /* the dim that `batch` is, if it may be given anew for other numbers of
                               texts (`-D rows=n`); NULL: it is what the file says */

@@ -127,7 +127,7 @@ typedef enum {
   S_LOG,      /* log name = e                   targets (one), value           */
   S_REPORT,   /* report e  (metric)             value                          */
   S_STATE,    /* state x[B,L] ~ normal() | = e  targets (one), value, drawn    */
-  S_EMIT,     /* emit e  (sampler)              value                          */
+  S_EMIT,     /* emit e [else "_"]  (sampler)   value, glyph                   */
   S_ERROR
 } AStmtKind;
 
@@ -143,6 +143,7 @@ struct AStmt {
   ATargets targets;
   AExpr *value;
   bool drawn;           /* '~' instead of '=' (S_PARAM, S_STATE) */
+  const char *glyph;    /* S_EMIT: shown for what is no symbol, or NULL */
   bool save, recompute; /* @save, @recompute before an assignment */
   /* S_FOR; `scan` is the same statement, remembered for the printer */
   bool is_scan;

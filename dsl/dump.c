@@ -108,6 +108,10 @@ static void dump_stmt(StrBuf *out, const AStmt *s) {
   for (int i = 0; i < s->targets.n; i++) dump_target(out, &s->targets.at[i]);
   sb_putc(out, ' ');
   dump_expr(out, s->value);
+  if (s->glyph) {
+    sb_puts(out, " else ");
+    dump_quoted(out, s->glyph);
+  }
   dump_expects(out, &s->expects);
   if (s->kind == S_FOR) {
     sb_printf(out, "%s %s %s range:%d ", s->is_scan ? "scan" : "", s->var,

@@ -94,7 +94,10 @@ static int classify_after_operand(const Parser *p, const Word *w, int next) {
   bool operand = ends_operand(p->previous);
   switch (w->kind) {
   case IN: return operand && !in_settings(p) ? IN : NAME;
-  case ELSE: return operand && inside == '[' ? ELSE : NAME;
+  case ELSE:
+    if (operand && inside == '{' && next == STR && !in_settings(p))
+      return ELSE; /* emit e else "_" */
+    return operand && inside == '[' ? ELSE : NAME;
   case STEPS:
   case CARRY: return operand && inside == '{' && !in_settings(p) ? w->kind : NAME;
   case GRAD: return inside == 0 && (operand || p->previous == '}') && next == '(' ? GRAD : NAME;

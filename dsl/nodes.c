@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "dsl/diag_internal.h"
+
 Span span_join(Span first, Span last) {
   first.end_line = last.end_line;
   first.end_col = last.end_col;
@@ -241,6 +243,17 @@ void stmt_attribute(Parser *p, AStmt *s, const Token *name, Span at) {
     diag_hint(p->diags, x, "did you mean @%s?", meant);
   else
     diag_hint(p->diags, x, "the attributes are @save and @recompute");
+}
+
+/* One character of a line: nothing that a terminal would act upon. */
+void emit_glyph(Parser *p, AStmt *s, const Token *glyph, Span at) {
+  const char *g = glyph->str;
+  size_t n = strlen(g), size = n ? utf8_length(g, n) : 0;
+  unsigned char c = (unsigned char)g[0], d = (unsigned char)(n ? g[1] : 0);
+  s->glyph = g;
+  if (size == n && n && c >= 0x20 && c != 0x7F && !(c == 0xC2 && d < 0xA0)) return;
+  Diag *x = syntax_diag(p, 120, at, "what is shown for no symbol is one character");
+  diag_hint(p->diags, x, "emit x[b,l] else \"_\"");
 }
 
 AStmt *loop_new(Parser *p, ARangeKind range, AExpr *lo, AExpr *hi, AExpr *steps) {

@@ -34,6 +34,7 @@ ATargets *one_target(Parser *p, const ATarget *t);
 AStmt *stmt_define(Parser *p, AStmtKind kind, Span at, const ATargets *targets, AExpr *value,
                    bool drawn);
 void stmt_attribute(Parser *p, AStmt *s, const Token *name, Span at);
+void emit_glyph(Parser *p, AStmt *s, const Token *glyph, Span at);
 AStmt *loop_new(Parser *p, ARangeKind range, AExpr *lo, AExpr *hi, AExpr *steps);
 AStmt *loop_vars(AStmt *s, const Token *var, const Token *next, Span var_span, bool is_scan);
 void loop_finish(AStmt *s, const ABinds *carries, const Body *body, const ABinds *emits);

@@ -258,6 +258,8 @@ stmt:
   | MINIMIZE expr                       { $$ = stmt_define(p, S_MINIMIZE, @$, NULL, $2, false); }
   | REPORT expr                         { $$ = stmt_define(p, S_REPORT, @$, NULL, $2, false); }
   | EMIT expr                           { $$ = stmt_define(p, S_EMIT, @$, NULL, $2, false); }
+  | EMIT expr ELSE STR
+      { $$ = stmt_define(p, S_EMIT, @$, NULL, $2, false); emit_glyph(p, $$, $4, @4); }
   | loop_head carries body opt_emit     { $$ = $1; $$->span = @$; loop_finish($$, $2, $3, $4); }
   ;
 

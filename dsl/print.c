@@ -191,6 +191,10 @@ static void write_statement(Writer *w, const AStmt *s) {
   case S_EMIT:
     write_text(w, "emit ");
     write_expr(w, s->value);
+    if (s->glyph) {
+      write_text(w, " else ");
+      write_string(w, s->glyph);
+    }
     break;
   case S_FOR: write_loop(w, s); break;
   case S_ERROR: write_text(w, "<error>"); break;

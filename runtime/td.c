@@ -276,7 +276,7 @@ typedef struct FirstRow {
 static bool take_first_row(void *ctx, const SampleFrame *f) {
   FirstRow *r = ctx;
   sb_puts(&r->text, "");
-  sample_spell(r->vocabulary, f->ids, f->window, &r->text);
+  sample_spell(r->vocabulary, f, 0, f->window, &r->text);
   return true;
 }
 

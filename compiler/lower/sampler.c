@@ -29,6 +29,7 @@ typedef struct Sampler {
   AStmt *loop;
   int loop_at;
   UnitSampler *u;
+  bool unsettled; /* a state's range grows: what it is at the end is not known */
   VEC(StateInfo) states;
   VEC(Node *) state_nodes; /* of the entry being built */
 } Sampler;
@@ -254,6 +255,7 @@ static bool build_step(Sampler *p) {
       return true;
     }
   }
+  p->unsettled = true;
   Diag *x = lower_error(
       l, 319, growing->span,
       "the range of the integer state '%s' grows from step to step: %lld .. %lld and further",
@@ -287,6 +289,26 @@ static int index_order(const AExpr *e, const char *a, const char *b) {
 static bool misplaced_emit(const Lowering *l) {
   for (int i = 0; i < l->misplaced.n; i++)
     if (l->misplaced.at[i]->kind == S_EMIT) return true;
+  return false;
+}
+
+/* The symbols of the data that spells the text; 0: not known. */
+static int64_t vocabulary(const Sampler *p) {
+  for (int i = 0; p->u->data && i < p->l->datas.n; i++)
+    if (!strcmp(p->l->datas.at[i]->info.name, p->u->data)) return p->l->datas.at[i]->got.vocab;
+  return 0;
+}
+
+/* What nothing is said of is a symbol, each of it. */
+static bool emits_symbols(const Sampler *p, const Node *n, Span at) {
+  int64_t most = vocabulary(p);
+  if (!most || p->unsettled || (n->lo >= 0 && n->hi < most)) return true;
+  Diag *x =
+      lower_error(p->l, 419, at, "these integers may run over %lld .. %lld; symbols are 0 .. %lld",
+                  (long long)n->lo, (long long)n->hi, (long long)most - 1);
+  diag_hint(p->l->d, x,
+            "min(max(x, 0), %lld) is a symbol; emit x else \"_\" shows what is none as that",
+            (long long)most - 1);
   return false;
 }
 
@@ -342,6 +364,8 @@ static bool build_emit(Sampler *p) {
       break;
     }
     Node *n = value_node(l, v, "text", st->span);
+    p->u->glyph = st->glyph;
+    if (!st->glyph) ok = emits_symbols(p, n, st->value->span) && ok;
     Output o = {"text", n};
     vec_push(l->arena, &l->g->outputs, o);
     p->u->batch = n->shape[0];

@@ -22,7 +22,7 @@ typedef struct Take {
 
 static void take_row(Take *t, const SampleFrame *f, int64_t row) {
   StrBuf s = {0};
-  sample_spell(t->vocabulary, f->ids + row * f->window, f->window, &s);
+  sample_spell(t->vocabulary, f, row * f->window, f->window, &s);
   const char *text = s.s != NULL ? s.s : "";
   t->texts = json_and(t->texts, json_text_of(text, s.n));
   if (t->any) sb_puts(&t->out, "\n--------\n");

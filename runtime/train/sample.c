@@ -212,6 +212,7 @@ static bool emit_frame(Sampling *g, int64_t done, bool *going, TdError *err) {
                    .batch = g->batch,
                    .window = g->window,
                    .ids = g->ids,
+                   .glyph = g->r->sampler->glyph,
                    .confidence = g->confidence};
   *going = g->look(g->look_ctx, &f);
   return true;
@@ -269,11 +270,15 @@ bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look,
   return ok;
 }
 
-void sample_spell(const Vocabulary *v, const int32_t *ids, int64_t n, StrBuf *out) {
+void sample_spell(const Vocabulary *v, const SampleFrame *f, int64_t first, int64_t n,
+                  StrBuf *out) {
   for (int64_t i = 0; i < n; i++) {
-    if (v != NULL)
-      vocabulary_spell(v, ids[i], out);
+    int32_t id = f->ids[first + i];
+    if (v == NULL)
+      sb_printf(out, "%s%" PRId32, i > 0 ? " " : "", id);
+    else if (f->glyph != NULL && (id < 0 || id >= v->size))
+      sb_puts(out, f->glyph);
     else
-      sb_printf(out, "%s%" PRId32, i > 0 ? " " : "", ids[i]);
+      vocabulary_spell(v, id, out);
   }
 }

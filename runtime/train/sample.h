@@ -27,6 +27,7 @@ typedef struct SampleFrame {
   int64_t done, count;
   int64_t batch, window;
   const int32_t *ids;      /* [batch, window] */
+  const char *glyph;       /* what stands where one of them is no symbol; NULL: '?' */
   const float *confidence; /* [batch, window] in 0 .. 1, or NULL */
 } SampleFrame;
 
@@ -41,7 +42,8 @@ bool sample_check(const SampleRequest *r, int64_t *steps, TdError *err);
 bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look, void *ctx,
                 TdError *err);
 
-/* A row as text; without a vocabulary, numbers with spaces between. */
-void sample_spell(const Vocabulary *v, const int32_t *ids, int64_t n, StrBuf *out);
+/* n symbols of a frame, from the first of all, as text; without a vocabulary, numbers with
+ * spaces between. */
+void sample_spell(const Vocabulary *v, const SampleFrame *f, int64_t first, int64_t n, StrBuf *out);
 
 #endif

@@ -92,7 +92,7 @@ typedef struct Shown {
 
 static bool keep_first_row(void *ctx, const SampleFrame *f) {
   Shown *s = ctx;
-  sample_spell(s->vocabulary, f->ids, f->window, &s->text);
+  sample_spell(s->vocabulary, f, 0, f->window, &s->text);
   return true;
 }
 

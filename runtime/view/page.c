@@ -42,11 +42,11 @@ void page_free(Page *p) {
 
 /* One character for each symbol, whatever the tokenizer: what is not text is
  * shown as U+FFFD. */
-static json_t *page_text(const Page *p, const int32_t *ids, int64_t n) {
+static json_t *page_text(const Page *p, const SampleFrame *f, int64_t row) {
   StrBuf s = {0};
-  for (int64_t i = 0; i < n; i++) {
+  for (int64_t i = 0; i < f->window; i++) {
     StrBuf one = {0};
-    sample_spell(p->vocabulary, &ids[i], 1, &one);
+    sample_spell(p->vocabulary, f, row * f->window + i, 1, &one);
     bool plain = one.n > 0 && (one.n > 1 || (unsigned char)one.s[0] < 128) &&
                  ((unsigned char)one.s[0] >= 32 || one.s[0] == '\n' || one.s[0] == '\t');
     if (plain && p->vocabulary != NULL)
@@ -75,7 +75,7 @@ void page_add(Page *p, const SampleFrame *f) {
   json_t *rows = json_array();
   for (int64_t r = 0; r < f->batch && r < p->rows; r++) {
     json_t *row = json_object();
-    row = json_with(row, "text", page_text(p, f->ids + r * f->window, f->window));
+    row = json_with(row, "text", page_text(p, f, r));
     if (f->confidence != NULL && p->vocabulary != NULL)
       row = json_with(row, "sure", page_sure(f->confidence + r * f->window, f->window));
     rows = json_and(rows, row);

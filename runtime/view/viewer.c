@@ -44,7 +44,7 @@ static int viewer_layout(const Viewer *w, const SampleFrame *f, StrBuf *out) {
   for (int64_t i = 0; i < f->window; i++) {
     StrBuf one = {0};
     int64_t at = w->row * f->window + i;
-    sample_spell(w->vocabulary, &f->ids[at], 1, &one);
+    sample_spell(w->vocabulary, f, at, 1, &one);
     bool newline = one.n == 1 && one.s[0] == '\n';
     const char *now = viewer_shade(w, f, at), *said = one.s != NULL ? one.s : "";
     StrBuf cells = {0};

@@ -441,6 +441,27 @@ static void test_train_and_sample(void **state) {
   try_all(cases);
 }
 
+/* A place that is not decided yet is shown as the sampler says: in the text, in JSON, in the
+ * page. The first step decides four of eight, the second two more. */
+static void test_no_symbol_yet(void **state) {
+  (void)state;
+  sandbox_write("veiled.td", "data text { source \"./text.txt\" }\n"
+                             "dim B = 1, L = 8, V = text.vocab\n"
+                             "sampler veiled(prompt: id<V>[L] = \"the quic\") {\n"
+                             "  state x[b in B, l in L] = V\n"
+                             "  for i in 0 .. 1 { x[b,l] = l < 4 + 2 * i ? prompt[l] : x[b,l] }\n"
+                             "  emit x[b,l] else \"\xc2\xb7\"\n"
+                             "}\n");
+  static const Case cases[] = {
+      {"sample veiled.td -q", 0, "the qu\xc2\xb7\xc2\xb7\n"},
+      {"sample veiled.td -q --json", 0, "[\"the qu\xc2\xb7\xc2\xb7\"]"},
+      {"sample veiled.td -q --html /dev/stdout", 0,
+       "[{\"done\":1,\"rows\":[{\"text\":\"the \\u00B7\\u00B7\\u00B7\\u00B7\"}]},"
+       "{\"done\":2,\"rows\":[{\"text\":\"the qu\\u00B7\\u00B7\"}]}]"},
+      {0}};
+  try_all(cases);
+}
+
 /* As many rows are computed as texts are asked for, and each text is the one that the file's
  * batch has in that row. A sampler that shows how many rows it has, in x's, then y's. */
 static void test_rows(void **state) {
@@ -524,6 +545,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_every_window_counts),
       cmocka_unit_test(test_other_order),
       cmocka_unit_test(test_watch),
+      cmocka_unit_test(test_no_symbol_yet),
       cmocka_unit_test(test_rows),
       cmocka_unit_test(test_train_and_sample),
       cmocka_unit_test(test_export_names_no_folder),

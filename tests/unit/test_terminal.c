@@ -62,7 +62,7 @@ static char *drawn(const uint32_t *symbols, int64_t kinds, const int32_t *ids, i
   FILE *out = fdopen(program, "w");
   Vocabulary v = {.kind = TOKENS_CHARS, .size = kinds, .symbols = (uint32_t *)symbols};
   Viewer w = viewer_new((Terminal){.out = out, .tty = true, .live = true, .unicode = true}, &v);
-  SampleFrame f = {.done = 1, .count = 1, .batch = 1, .window = n, .ids = ids};
+  SampleFrame f = {.done = 1, .count = 1, .batch = 1, .window = n, .ids = ids, .glyph = "\xc2\xb7"};
   viewer_draw(&w, &f);
   viewer_end(&w);
   char *said = calloc(1, 8192);
@@ -97,6 +97,19 @@ static void test_watch_counts_columns(void **state) {
   ids[1] = 0;
   said = drawn(symbols, 5, ids, 2, 12);
   assert_non_null(strstr(said, "\033[K\xe2\x97\x8c\xcc\x81\xef\xbf\xbd\r\n\r\033[Kstep 1"));
+  free(said);
+}
+
+/* What is no symbol is drawn as the sampler says, and takes the columns of that. */
+static void test_watch_shows_what_is_no_symbol(void **state) {
+  (void)state;
+  static const uint32_t symbols[] = {'d', 'e'};
+  static const int32_t ids[13] = {1, 2, 0, 2, 2, 2, 2, 2, 2, 2, 2, 1, 2};
+  char *said = drawn(symbols, 2, ids, 13, 12);
+#define DOTS(n) n n n n n n n n
+  assert_non_null(strstr(said, "\033[Ke\xc2\xb7"
+                               "d" DOTS("\xc2\xb7") "e\r\n\r\033[K\xc2\xb7\r\n"));
+#undef DOTS
   free(said);
 }
 
@@ -169,6 +182,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_columns),
       cmocka_unit_test(test_texts),
       cmocka_unit_test(test_watch_counts_columns),
+      cmocka_unit_test(test_watch_shows_what_is_no_symbol),
       cmocka_unit_test(test_samples_do_not_act),
   };
   return cmocka_run_group_tests(tests, sandbox_enter, sandbox_leave);
