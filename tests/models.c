@@ -212,7 +212,7 @@ static bool sample(const File *f, Running *r, const UnitSampler *s, const TdSett
   return good && seen->good && seen->frames == 1;
 }
 
-/* Freely, from a beginning, around letters in the middle, and at a temperature of 0. */
+/* Freely, from a beginning, around letters in the middle, at a temperature of 0, in few steps. */
 static bool check_sampler(const File *f, Running *r, const UnitSampler *s) {
   static const char *const given[] = {"", "The ", "__e__d"};
   bool good = true;
@@ -225,6 +225,9 @@ static bool check_sampler(const File *f, Running *r, const UnitSampler *s) {
   }
   static const TdSetting greedy = {"temperature", "0"};
   if (takes(s, greedy.name)) good = sample(f, r, s, &greedy, 1, &(Seen){0}) && good;
+  static const TdSetting few[] = {{"steps", "1"}, {"steps", "3"}}; /* nothing stays undecided */
+  for (int i = 0; i < 2 && takes(s, "steps"); i++)
+    good = sample(f, r, s, &few[i], 1, &(Seen){0}) && good;
   return good;
 }
 

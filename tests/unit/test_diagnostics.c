@@ -185,6 +185,44 @@ static void the_flagship_is_told_what_its_prior_leaks(void **state) {
   free(text);
 }
 
+/* The declarations of a file, a line each, but for its sizes and its training. */
+static char *substance(const char *path) {
+  char *text = file_text(path);
+  if (!text) fail_msg("no %s", path);
+  Arena *a = arena_new();
+  Diags *d = diags_new(a);
+  StrBuf all = {0}, out = {0};
+  ast_dump(ast_parse(a, interner_new(a), d, diags_source(d, path, text, strlen(text))), &all);
+  assert_int_equal(diags_count(d), 0);
+  for (const char *line = all.s; *line;) {
+    size_t n = strcspn(line, "\n");
+    if (strncmp(line, "dim ", 4) != 0 && strncmp(line, "const ", 6) != 0 &&
+        strncmp(line, "train ", 6) != 0)
+      sb_write(&out, line, n + 1);
+    line += n + (line[n] == '\n');
+  }
+  sb_free(&all);
+  arena_free(a);
+  free(text);
+  return out.s;
+}
+
+/* What the tests train and compare is the model itself, in another size. */
+static void nano_models_are_the_models(void **state) {
+  (void)state;
+  static const char *const names[] = {"shakespeare", "mask", "gpt"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    char path[64], nano[64];
+    snprintf(path, sizeof path, "models/%s.td", names[i]);
+    snprintf(nano, sizeof nano, "models/%s_nano.td", names[i]);
+    char *whole = substance(path), *small = substance(nano);
+    assert_true(strlen(whole) > 1000);
+    assert_string_equal(whole, small);
+    free(whole);
+    free(small);
+  }
+}
+
 /* The closed form of the warning against the divergence itself, summed over the
  * axes of one character: KL(N(m, s^2) || N(0, 1)) = (s^2 + m^2 - 1 - ln s^2) / 2. */
 static void the_leak_is_the_divergence(void **state) {
@@ -224,6 +262,7 @@ int main(void) {
       cmocka_unit_test(every_code_has_a_row_and_a_place),
       cmocka_unit_test(a_define_names_what_the_file_declares),
       cmocka_unit_test(the_flagship_is_told_what_its_prior_leaks),
+      cmocka_unit_test(nano_models_are_the_models),
       cmocka_unit_test(the_leak_is_the_divergence),
       cmocka_unit_test(a_sampler_draws_no_parameters),
   };

@@ -1,0 +1,86 @@
+# mask.td made small: 4 layers of width 128 on windows of 64 characters, 0.8M parameters.
+# The tests train it.
+#
+#   tdc train models/mask_nano.td
+#   tdc sample models/mask_nano.td --prompt 'ROMEO: '
+use nn
+data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
+
+dim B = 32, L = 64, V = text.vocab        # rows, characters of a row, symbols (65)
+dim D = 128, H = 4, E = D / H, F = 4 * D  # width, heads, width of a head, hidden width
+dim W = 5                                 # places that a symbol sees at once
+const N = 4                               # layers
+const lr = 2e-3, updates = 2000, average = 0.998
+axis S = L  # positions attended to
+
+# Attention that knows distances only (rotary positions), after a sum over W neighbours.
+block layer(x[b,l,d]) -> y[b,l,d] {
+  param wq[D,H,E], wk[D,H,E], wv[D,H,E], w1[D,F] ~ normal(0, 1 / sqrt(D))
+  param wo[H,E,D], w2[F,D], near[W,D] = 0
+  u = rmsnorm(x)
+  n[b,l,d] = u[b,l,d] + sum[w](u[b, l+w-W/2 else 0, d] * near[w,d])
+  q[b,l,h,e] = n[b,l,d] * wq[d,h,e]
+  k[b,s,h,e] = n[b,s,d] * wk[d,h,e]
+  v[b,s,h,e] = n[b,s,d] * wv[d,h,e]
+  a = attention(rope(rmsnorm(q)), rope(rmsnorm(k)), v)
+  g[b,l,d] = x[b,l,d] + sum[h,e](a[b,l,h,e] * wo[h,e,d])
+  r = rmsnorm(g)
+  f[b,l,j] = relu2(sum[d](r[b,l,d] * w1[d,j]))
+  y[b,l,d] = g[b,l,d] + sum[j](f[b,l,j] * w2[j,d])
+}
+
+# Symbols, V where one is hidden, to logits of what stands there.
+model net(x: id<V + 1>[B,L]) -> logits[B,L,V] {
+  param symbol[V+1,D] ~ normal(0, 1)
+  e[b,l,d] = symbol[x[b,l],d]
+  h = rmsnorm(e)
+  for i in N { h = layer(h) }
+  logits = linear(rmsnorm(h), V)
+}
+
+# The bound of each row, in nats a symbol. k is spread evenly over the rows: the first
+# of them falls anywhere, so every k is as likely, and the mean is less noisy.
+op bound(x: id<V>[b,l]) -> nats[b] {
+  u[b,l] ~ uniform()
+  start ~ uniform()
+  more[b] = floor((start + b / extent(b)) % 1 * extent(l))  # k - 1
+  place[b,l] = sum[m](u[b,m] < u[b,l] ? 1 : 0)              # in a random order of the positions
+  hidden[b,l] = place[b,l] <= more[b]
+  z[b,l] = hidden[b,l] ? V : x[b,l]
+  c = cross_entropy(net(z), x)
+  nats[b] = mean[l | hidden[b,l]](c[b,l])
+}
+
+loss main(x: id<V>[B,L]) { minimize mean[b](bound(x)[b]) }
+
+metric bits_per_char(x: id<V>[B,L]) { report mean[b](bound(x)[b]) / log(2) }
+
+# Uncovers the text in `steps` turns, evenly many symbols in each. Every hidden place draws a
+# symbol; those whose draw was likeliest stay, as far as `confidence` goes: at 0 the order is
+# random (with temperature 1 and L steps this is the process that the bound is of), large
+# values take the surest first (LLaDA), between them it is a Gumbel draw. Words come with
+# temperature 0.7 and confidence 1, at the price of variety.
+sampler unmask(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V,
+    confidence = 1.0 in 0 .. inf, steps = L, prompt = "") {
+  state x[b,l] = prompt.given[l] ? prompt[l] : V
+  holes = sum[l](prompt.given[l] ? 0 : 1)
+  for i in L .. 1 steps steps {
+    z = net(x)
+    rank[b,l,v] = sum[u](z[b,l,u] > z[b,l,v] ? 1 : 0)
+    score = tempered(z, temperature)
+    pick[b,l] = categorical[v](top_k == 0 || rank[b,l,v] < top_k ? score[b,l,v] : -inf)
+    sure[b,l] = z[b,l,pick[b,l]] - logsumexp[v](z[b,l,v])
+    order[b,l] = x[b,l] == V ? confidence * sure[b,l] + gumbel() : -inf
+    place[b,l] = sum[m](order[b,m] > order[b,l] ? 1 : 0)
+    hidden[b] = sum[l](x[b,l] == V ? 1 : 0)
+    after = round(holes * (i - 1) / (L - 1) * (steps - 1) / steps)  # hidden then: 0 at the last
+    x[b,l] = x[b,l] == V && place[b,l] < hidden[b] - after ? pick[b,l] : x[b,l]
+  }
+  emit x[b,l] else "_"
+}
+
+train {
+  loss main  adamw(lr = cosine(lr, step, steps), weight_decay = 0.1)
+  batch B  steps updates  clip 1.0  ema average
+  eval every 200  checkpoint every 200
+}
