@@ -19,10 +19,13 @@ static int viewer_rows(const Viewer *w) {
   return 24;
 }
 
-/* Grey levels of the 256-colour palette; "" is the terminal's own colour. */
+/* Grey levels of the 256-colour palette; "" is the terminal's own colour. What is no symbol
+ * yet is as doubtful as can be. */
 static const char *viewer_shade(const Viewer *w, const SampleFrame *f, int64_t at) {
-  if (!w->terminal.colour || f->confidence == NULL) return "";
-  float c = f->confidence[at];
+  bool open = f->glyph != NULL && w->vocabulary != NULL &&
+              (f->ids[at] < 0 || f->ids[at] >= w->vocabulary->size);
+  if (!w->terminal.colour || (f->confidence == NULL && f->glyph == NULL)) return "";
+  float c = open ? 0 : f->confidence != NULL ? f->confidence[at] : 1;
   return c >= 0.9f   ? "\033[0m"
          : c >= 0.6f ? "\033[38;5;249m"
          : c >= 0.3f ? "\033[38;5;244m"

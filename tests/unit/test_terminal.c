@@ -55,13 +55,14 @@ static void test_texts(void **state) {
 
 /* What one frame of the symbols draws in so many columns. */
 static char *drawn(const uint32_t *symbols, int64_t kinds, const int32_t *ids, int64_t n,
-                   unsigned short columns) {
+                   unsigned short columns, bool colour) {
   struct winsize size = {.ws_row = 24, .ws_col = columns};
   int user, program;
   assert_int_equal(openpty(&user, &program, NULL, NULL, &size), 0);
   FILE *out = fdopen(program, "w");
   Vocabulary v = {.kind = TOKENS_CHARS, .size = kinds, .symbols = (uint32_t *)symbols};
-  Viewer w = viewer_new((Terminal){.out = out, .tty = true, .live = true, .unicode = true}, &v);
+  Viewer w = viewer_new(
+      (Terminal){.out = out, .tty = true, .live = true, .unicode = true, .colour = colour}, &v);
   SampleFrame f = {.done = 1, .count = 1, .batch = 1, .window = n, .ids = ids, .glyph = "\xc2\xb7"};
   viewer_draw(&w, &f);
   viewer_end(&w);
@@ -82,20 +83,20 @@ static void test_watch_counts_columns(void **state) {
   int32_t ids[13];
   /* seven wide ones in 13 columns: six, then one */
   for (int i = 0; i < 13; i++) ids[i] = i % 2 == 0 ? 3 : 4;
-  char *said = drawn(symbols, 5, ids, 7, 13);
+  char *said = drawn(symbols, 5, ids, 7, 13, false);
   assert_non_null(strstr(said, "\033[K\xe4\xb8\x80\xf0\x9f\x98\x80\xe4\xb8\x80\xf0\x9f\x98\x80"
                                "\xe4\xb8\x80\xf0\x9f\x98\x80\r\n\r\033[K\xe4\xb8\x80\r\n"));
   free(said);
   /* marks take no column: twelve letters, one of them marked, on one line of 12 */
   for (int i = 0; i < 13; i++) ids[i] = i == 5 ? 2 : 1;
-  said = drawn(symbols, 5, ids, 13, 12);
+  said = drawn(symbols, 5, ids, 13, 12, false);
   assert_non_null(strstr(said, "\033[Keeeee\xcc\x81"
                                "eeeeeee\r\n\r\033[Kstep 1"));
   free(said);
   /* a mark that begins a line has a circle to stand on; ESC is drawn as U+FFFD */
   ids[0] = 2;
   ids[1] = 0;
-  said = drawn(symbols, 5, ids, 2, 12);
+  said = drawn(symbols, 5, ids, 2, 12, false);
   assert_non_null(strstr(said, "\033[K\xe2\x97\x8c\xcc\x81\xef\xbf\xbd\r\n\r\033[Kstep 1"));
   free(said);
 }
@@ -105,11 +106,15 @@ static void test_watch_shows_what_is_no_symbol(void **state) {
   (void)state;
   static const uint32_t symbols[] = {'d', 'e'};
   static const int32_t ids[13] = {1, 2, 0, 2, 2, 2, 2, 2, 2, 2, 2, 1, 2};
-  char *said = drawn(symbols, 2, ids, 13, 12);
+  char *said = drawn(symbols, 2, ids, 13, 12, false);
 #define DOTS(n) n n n n n n n n
   assert_non_null(strstr(said, "\033[Ke\xc2\xb7"
                                "d" DOTS("\xc2\xb7") "e\r\n\r\033[K\xc2\xb7\r\n"));
 #undef DOTS
+  free(said);
+  /* where there are colours it is dim */
+  said = drawn(symbols, 2, ids, 3, 12, true);
+  assert_non_null(strstr(said, "\033[0me\033[38;5;239m\xc2\xb7\033[0md\033[0m\r\n"));
   free(said);
 }
 
