@@ -139,7 +139,7 @@ $(TEXTS:%=$(B)/gen/%.c): $(B)/gen/%.c: $(B)/embed $$($$*_OF)
 TESTED   = $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(GUARDED:%=$(B)/guarded/tests/%.guarded)
 TESTS    = $(B)/tests/run $(TESTED)
 E        = $(B)/tests/cuda_emu
-EMULATED = $(E)/libcuda.so.1 $(E)/libnvrtc.so.13 $(E)/libcublasLt.so.13
+EMULATED = $(E)/libcuda.so.1 $(E)/libnvrtc.so.13 $(E)/libcublasLt.so.13 $(E)/ptx_of
 SANE     = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
 $(B)/tests/run: $(B)/tests/run.o $(B)/tests/run_ir.o $(B)/libtdc.a
@@ -177,7 +177,8 @@ $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 COMPILED = backend backend_random chain prims target dialect numbers oracle text_random \
            cuda_random
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
-$(B)/tests/test_backend_random $(B)/tests/test_target $(B)/tests/test_cuda_random: $(B)/tests/randgraph.o $(B)/tests/randchain.o
+$(B)/tests/test_backend_random $(B)/tests/test_target $(B)/tests/test_cuda_random: \
+  $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_prims $(B)/tests/test_dialect: $(B)/tests/prim_case.o
 # programs on the emulated device
 EMULATES = cuda_random numbers
@@ -217,8 +218,6 @@ EMU_NVRTC  = nvrtc scan ptx ptx_code head head_text fault
 EMU_LT     = lt product fault
 EMU_DRIVER = report fault fiber engine warp shadow line banks memory signals queue graph \
              driver transfer module head head_text
-E          = $(B)/tests/cuda_emu
-EMULATED   = $(E)/libcuda.so.1 $(E)/libnvrtc.so.13 $(E)/libcublasLt.so.13 $(E)/ptx_of
 SHARED     = $(CC) $(CFLAGS) -shared -Wl,-z,defs -Wl,-soname,$(@F) -o $@
 
 $(B)/tests/test_cuda $(B)/tests/test_cuda_product $(B)/tests/test_device \
@@ -245,12 +244,6 @@ $(E)/ptx_of: $(E)/ptx_of.o
 ON_EMULATED = cuda_emu cuda_emu_host cuda_emu_lt
 $(ON_EMULATED:%=$(B)/tests/test_%): $(E)/loaded.o | $(EMULATED)
 
-# Fuzzers, and all that they call, with the sanitizers inside.
-FUZZERS  = parse td ir safetensors flags
-SANE_OBJ = $(LIB_OBJ:$(B)/%=$(B)/sane/%)
-SANE_CLI = $(CLI_OBJ:$(B)/%=$(B)/sane/%)
-
-$(B)/sane/%.o: %.c | $(B)/gen/parse.h
 # What a GPU does, check by check. On a machine with one: make check-gpu; anywhere else
 # make check-gpu REHEARSE=1, on an emulated one. Without a GPU it ends with 3.
 GPU_CHECKS = main graphs device whole
@@ -263,8 +256,12 @@ check-gpu: deps
 	@$(MAKE) --no-print-directory -j all $(B)/tests/check_gpu $(B)/tests/cuda_models
 	@tests/gpu/check.sh $(B)/tests $(if $(REHEARSE),--emulated)
 
-# With the sanitizers inside; the plain objects tell when a header changed.
-$(B)/tests/fuzz_parse: tests/fuzz/fuzz_parse.c $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o)
+# Fuzzers, and all that they call, with the sanitizers inside.
+FUZZERS  = parse td ir safetensors flags
+SANE_OBJ = $(LIB_OBJ:$(B)/%=$(B)/sane/%)
+SANE_CLI = $(CLI_OBJ:$(B)/%=$(B)/sane/%)
+
+$(B)/sane/%.o: %.c | $(B)/gen/parse.h
 	@mkdir -p $(@D)
 	$(COMPILE) $(SANE) -c $< -o $@
 
@@ -295,8 +292,9 @@ test-long: MUTATIONS = 20000
 test-long: FUZZ_CPU = 600
 test test-long: deps
 	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built $(B)/install/libtdc.a
-	@$(WITH) tests/all.sh $(TESTED) $(B)/tests/run tests/install.sh tests/format.sh tests/map.sh \
-	  tests/layers.sh "$(B)/tests/fuzz_parse --mutations $(MUTATIONS) $(PARSED)" \
+	@$(WITH) tests/all.sh $(TESTED) "$(B)/tests/ops cuda" $(B)/tests/run tests/install.sh \
+	  tests/format.sh tests/map.sh tests/layers.sh "$(B)/tests/check_gpu --emulated --short" \
+	  tests/gpu/rehearse.sh "$(B)/tests/fuzz_parse --mutations $(MUTATIONS) $(PARSED)" \
 	  "$(B)/tests/fuzz_td --cpu $(FUZZ_CPU) $(COMPILED_TD)" \
 	  "$(B)/tests/fuzz_ir --cpu $(FUZZ_CPU) tests/ir tests/plan" \
 	  "$(B)/tests/fuzz_safetensors --cpu $(FUZZ_CPU)" "$(B)/tests/fuzz_flags --cpu $(FUZZ_CPU)"
@@ -305,19 +303,11 @@ test test-long: deps
 PARSED      = $(wildcard tests/front/*.td tests/errors/*.td dsl/std/*.td)
 COMPILED_TD = $(PARSED) tests/warnings tests/fuzz/seeds $(B)/fuzz/examples \
               $(wildcard tests/models/*.td)
-tests-built: $(TESTS) $(EMULATED) $(B)/guarded/tdc $(FUZZERS:%=$(B)/tests/fuzz_%) $(B)/fuzz/examples
+tests-built: $(TESTS) $(EMULATED) $(ON_GPU:%=$(B)/tests/%) $(B)/guarded/tdc \
+             $(FUZZERS:%=$(B)/tests/fuzz_%) $(B)/fuzz/examples
 
 $(B)/fuzz/examples: tests/fuzz/examples.sh dsl/LANGUAGE.md
 	tests/fuzz/examples.sh $@
-	  tests/layers.sh "$(B)/tests/check_gpu --emulated --short" "$(FUZZ) $(MUTATIONS) $(FUZZED)"
-	  tests/layers.sh "$(B)/tests/check_gpu --emulated --short" \
-	  tests/gpu/rehearse.sh "$(FUZZ) $(MUTATIONS) $(FUZZED)"
-	@$(WITH) tests/all.sh $(TESTED) "$(B)/tests/ops cuda" $(B)/tests/run tests/install.sh tests/format.sh tests/map.sh \
-	  tests/layers.sh "$(FUZZ) $(MUTATIONS) $(FUZZED)"
-
-FUZZ   = $(B)/tests/fuzz_parse --mutations
-FUZZED = $(wildcard tests/front/*.td tests/errors/*.td dsl/std/*.td)
-tests-built: $(TESTS) $(EMULATED) $(ON_GPU:%=$(B)/tests/%) $(B)/guarded/tdc $(B)/tests/fuzz_parse
 
 # how fast the matrix products are: build/tests/gemm_bench [rounds [shape]]
 $(B)/tests/gemm_bench: tests/bench/gemm_bench.c $(B)/libtdc.a
@@ -462,11 +452,7 @@ clean:
 	rm -rf $(B)
 
 .SECONDARY:
-.PHONY: all clang libfuzzer aarch64 musl test formatted format tests-built test-long bench \
-  bench-quick demo deps install uninstall clean
+.PHONY: all clang libfuzzer aarch64 musl test formatted format tests-built test-long check-gpu \
+  bench-gpu bench bench-quick demo deps install uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/*.d $(B)/tests/*/*.d) \
   $(SANE_OBJ:.o=.d) $(SANE_CLI:.o=.d) $(wildcard $(B)/sane/tests/*.d $(B)/sane/tests/fuzz/*.d)
-.PHONY: all clang test formatted format tests-built test-long check-gpu bench bench-quick demo deps install \
-.PHONY: all clang test formatted format tests-built test-long check-gpu bench-gpu bench bench-quick demo deps install \
-  uninstall clean
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/*.d $(B)/tests/*/*.d)

@@ -542,6 +542,14 @@ TD_INLINE td_chunk td_narrow_chunk(const float *x) {
 #define td_idiv(a, b) TD_PICK(td_idiv, (a) + (b), (a, b))
 #define td_imod(a, b) TD_PICK(td_imod, (a) + (b), (a, b))
 
+/* *sum += x where sums are long: what the rounding of a sum adds too much, *over, is taken
+ * from the next term. Infinite sums and NaN stay what they are. */
+TD_INLINE void td_add_long(float *sum, float *over, float x) {
+  const float term = x - *over, next = *sum + term, more = (next - *sum) - term;
+  *over = more - more == 0.0f ? more : 0.0f;
+  *sum = next;
+}
+
 /* ---- reductions -------------------------------------------------------------------------
  * Of one value a thread, in the same order whatever runs when; every thread gets the
  * result. td_warp_*: over a warp, as a butterfly in which both sides of a pair combine
