@@ -124,7 +124,7 @@ static void test_files(void **state) {
                                {"opt --plan --act bf16 --repeated generated/m/train.ir", 0,
                                 "plan train for cpu, act bf16, repeated: arena"},
                                {"opt --plan --act f8 generated/m/train.ir", 2, "f32 or bf16"},
-                               {"opt --plan grad.ir", 1, "'dy' is a cotangent"},
+                               {"opt --plan grad.ir", 1, "'dy': has no value"},
                                {"opt --without chains generated/m/train.ir", 2, "with --plan"},
                                {"opt --plan --without chains,in_place generated/m/train.ir", 0, ""},
                                {"opt --plan --without chains,in generated/m/train.ir", 2,
