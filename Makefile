@@ -312,11 +312,11 @@ $(B)/fuzz/examples: tests/fuzz/examples.sh dsl/LANGUAGE.md
 # how fast the matrix products are: build/tests/gemm_bench [rounds [shape]]
 $(B)/tests/gemm_bench: tests/bench/gemm_bench.c $(B)/libtdc.a
 	@mkdir -p $(@D)
-	$(COMPILE) -O3 -march=native -o $@ $< $(B)/libtdc.a $(LIBS)
+	$(COMPILE) -O3 $(NATIVE) -o $@ $< $(B)/libtdc.a $(LIBS)
 
 # training steps and samplings on demand, for tests/bench/bench.py
 $(B)/tests/bench_side: tests/bench/bench_side.c $(B)/tests/model.o $(B)/libtdc.a
-	$(COMPILE) -O3 -march=native -o $@ $< $(B)/tests/model.o $(B)/libtdc.a $(LIBS)
+	$(COMPILE) -O3 $(NATIVE) -o $@ $< $(B)/tests/model.o $(B)/libtdc.a $(LIBS)
 
 # tdc beside PyTorch and JAX, in one run; installs nothing. See tests/bench/README.md.
 PYTHON ?= python3
@@ -334,6 +334,14 @@ $(B)/tests/gpu_peaks: tests/bench/gpu_peaks.c $(B)/libtdc.a | $(EMULATED)
 bench-gpu: deps
 	@$(MAKE) --no-print-directory -j all $(B)/tests/bench_side $(B)/tests/gpu_peaks
 	@$(PYTHON) tests/bench/bench_gpu.py --build $(B) $(if $(REHEARSE),--emulated) $(BENCHFLAGS)
+
+# The programs of both, in build/portable, for a machine that has none of their libraries: they
+# need a C library that is no older, nothing else. tests/bench/gpu_day.sh takes them.
+ON_GPU_DAY    = tdc tests/check_gpu tests/cuda_models tests/bench_side tests/gpu_peaks
+PORTABLE_LIBS = -Wl,-Bstatic -ljansson -lcrypto -lutf8proc -Wl,-Bdynamic -lm -lpthread -ldl
+gpu-portable: deps
+	@$(MAKE) --no-print-directory B=build/portable NATIVE= LIBS='$(PORTABLE_LIBS)' \
+	  $(ON_GPU_DAY:%=build/portable/%)
 
 # -- layout: .clang-format. Not the preludes, which are laid out as what is generated is -----------
 FORMATTED = $(filter-out compiler/cpu/prelude% compiler/cuda/prelude% compiler/emit/scalar.h,\
@@ -453,6 +461,6 @@ clean:
 
 .SECONDARY:
 .PHONY: all clang libfuzzer aarch64 musl test formatted format tests-built test-long check-gpu \
-  bench-gpu bench bench-quick demo deps install uninstall clean
+  bench-gpu gpu-portable bench bench-quick demo deps install uninstall clean
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/*.d $(B)/tests/*/*.d) \
   $(SANE_OBJ:.o=.d) $(SANE_CLI:.o=.d) $(wildcard $(B)/sane/tests/*.d $(B)/sane/tests/fuzz/*.d)

@@ -38,17 +38,30 @@ part() { # name, then a command: its output in FOLDER/NAME.txt
   nvidia-smi -q -d CLOCK,POWER,ECC
 } >"$out/machine.txt" 2>&1
 
-# -- the programs
+# -- the programs: built here; else as they are in build/; else those of `make gpu-portable`
 needed="build/tdc build/tests/check_gpu build/tests/cuda_models build/tests/bench_side build/tests/gpu_peaks"
+all_run() { # of that folder: are they there, with their libraries?
+  local f
+  for f in $needed; do
+    f=$1/${f#build/}
+    [ -x "$f" ] && ! ldd "$f" 2>&1 | grep -qE 'not found|not a dynamic' || return 1
+  done
+}
 can_build=yes
 for tool in make cc flex bison; do
   command -v "$tool" >/dev/null || { can_build= && say "missing: $tool"; }
 done
-if [ -n "$can_build" ] && part build make -j"$(nproc)" $needed; then :; else
-  for f in $needed; do
-    [ -x "$f" ] || { say "missing: $f, and it cannot be built here; build it on a like machine and copy build/"; exit 1; }
-  done
-  say "taking build/ as it is"
+if [ -z "$can_build" ] || ! part build make -j"$(nproc)" $needed; then
+  if ! all_run build && all_run build/portable; then
+    say "taking build/portable"
+    for f in $needed; do
+      mkdir -p "$(dirname "$f")" && cp -p "build/portable/${f#build/}" "$f" || exit 1
+    done
+  fi
+  all_run build || {
+    say "missing: programs that run here, and they cannot be built; run make gpu-portable elsewhere and bring build/portable"
+    exit 1
+  }
 fi
 
 # -- NVRTC and cuBLASLt, where tdc finds none

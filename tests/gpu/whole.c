@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/cpu/toolchain.h"
 #include "runtime/system/digest.h"
 #include "runtime/system/io.h"
 #include "runtime/system/spawn.h"
@@ -172,6 +173,12 @@ void check_slow(Suite *s) {
     check_skip(s, "flagship_as_on_the_cpu", "an emulated GPU is too slow for it");
     return;
   }
+  char *tried = toolchain_missing();
+  if (tried != NULL) {
+    check_skip(s, "flagship_as_on_the_cpu", "no C compiler for the CPU's side of it");
+    free(tried);
+    return;
+  }
   check_verdict(s, "flagship_as_on_the_cpu", flagship("f32", 2e-4));
   check_verdict(s, "flagship_as_on_the_cpu_in_bf16", flagship("bf16", 2e-2));
 }
@@ -197,7 +204,7 @@ void check_sanitizer(Suite *s, const char *program) {
     }
     const char *const argv[] = {path, "--tool", tools[i],   "--error-exitcode",
                                 "9",  program,  "--graphs", NULL};
-    char *said = run(argv, 200, &code);
+    char *said = run(argv, 100, &code);
     size_t n = strlen(said);
     check_verdict(s, name,
                   code == 0 || check_wrong("exit %d: %s", code, said + (n > 3000 ? n - 3000 : 0)));
