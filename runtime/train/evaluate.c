@@ -3,7 +3,11 @@
 #include "runtime/train/evaluate.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Runs that a device may be ahead of who looks at their numbers. */
+enum { AHEAD = 16 };
 
 /* Sums over parts, each of the weight of its windows. */
 typedef struct Sums {
@@ -11,13 +15,10 @@ typedef struct Sums {
   double values[EVAL_VALUES], squares[EVAL_VALUES];
 } Sums;
 
-static void sums_add(Sums *s, const Feed *f, double weight, Evaluation *out) {
-  const TdEntry *e = &session_program(f->session)->entries[f->index];
-  for (int i = 0; i < out->n; i++) {
-    double x = session_scalar(f->session, f->index, e->outputs[i].name);
-    out->name[i] = e->outputs[i].name;
-    s->values[i] += weight * x;
-    s->squares[i] += weight * x * x;
+static void sums_add(Sums *s, const double *values, double weight, int n) {
+  for (int i = 0; i < n; i++) {
+    s->values[i] += weight * values[i];
+    s->squares[i] += weight * values[i] * values[i];
   }
   s->weight += weight;
   s->weight_squares += weight * weight;
@@ -32,6 +33,58 @@ static void sums_mean(const Sums *s, Evaluation *out) {
   }
 }
 
+/* Runs whose numbers were not read yet: one, or as many as a device may be ahead. */
+typedef struct Pending {
+  Trail *trail; /* NULL: each run is waited for */
+  double weight[AHEAD], *values;
+  int n;
+} Pending;
+
+static bool pending_open(Pending *p, const Feed *f, int noutputs, TdError *err) {
+  *p = (Pending){.values = calloc((size_t)noutputs * AHEAD + 1, sizeof *p->values)};
+  if (p->values == NULL) return td_fail_memory(err);
+  if (session_behind(f->session)) p->trail = trail_new(f->session, f->index, AHEAD, err);
+  return p->trail != NULL || !session_behind(f->session);
+}
+
+static void pending_close(Pending *p) {
+  trail_free(p->trail);
+  free(p->values);
+}
+
+static bool pending_read(Pending *p, const Feed *f, Sums *s, int n, TdError *err) {
+  const TdEntry *e = &session_program(f->session)->entries[f->index];
+  for (int i = 0; p->trail == NULL && i < e->noutputs; i++)
+    p->values[i] = session_scalar(f->session, f->index, e->outputs[i].name);
+  if (p->trail != NULL && !trail_read(p->trail, p->values, err)) return false;
+  for (int k = 0; k < p->n; k++)
+    sums_add(s, p->values + (size_t)k * (size_t)e->noutputs, p->weight[k], n);
+  p->n = 0;
+  return session_sync(f->session, err); /* else these are no numbers */
+}
+
+static bool run_parts(Feed *f, uint64_t seed, int64_t batches, const volatile sig_atomic_t *stop,
+                      Pending *p, Sums *sums, Evaluation *out, TdError *err) {
+  FeedPart part;
+  for (int64_t b = 0; (batches == 0 || b < batches) && feed_valid_part(f, b, &part); b++) {
+    if (stop != NULL && *stop != 0) {
+      td_fail(err, TD_STOPPED, "stopped");
+      if (err != NULL) err->signal = (int)*stop;
+      return false;
+    }
+    if (!feed_valid(f, b, part, err)) return false;
+    session_run(f->session, f->index, seed, b + 1);
+    p->weight[p->n++] = part.count > 0 ? (double)part.count : 1;
+    if (p->trail != NULL) trail_keep(p->trail);
+    if ((p->trail == NULL || trail_full(p->trail)) && !pending_read(p, f, sums, out->n, err))
+      return false;
+    out->batches++;
+    out->windows +=
+        part.count > 0 && f->rows_each > 0 ? f->rows / f->rows_each * part.count : f->rows;
+  }
+  return p->n == 0 || pending_read(p, f, sums, out->n, err);
+}
+
 bool evaluate(Feed *f, uint64_t seed, int64_t batches, const volatile sig_atomic_t *stop,
               Evaluation *out, TdError *err) {
   const TdEntry *e = &session_program(f->session)->entries[f->index];
@@ -40,25 +93,15 @@ bool evaluate(Feed *f, uint64_t seed, int64_t batches, const volatile sig_atomic
     return td_fail(err, TD_BAD_FILE, "the validation part of the data is shorter than one window");
   if (!session_need_one(f->session, f->index, err)) return false;
   *out = (Evaluation){.n = e->noutputs < EVAL_VALUES ? e->noutputs : EVAL_VALUES};
+  for (int i = 0; i < out->n; i++) out->name[i] = e->outputs[i].name;
   bool some = batches > 0 && batches <= whole;
   Sums sums = {0};
-  FeedPart part;
-  for (int64_t b = 0; (!some || b < batches) && feed_valid_part(f, b, &part); b++) {
-    if (stop != NULL && *stop != 0) {
-      td_fail(err, TD_STOPPED, "stopped");
-      if (err != NULL) err->signal = (int)*stop;
-      return false;
-    }
-    if (!feed_valid(f, b, part, err)) return false;
-    session_run(f->session, f->index, seed, b + 1);
-    sums_add(&sums, f, part.count > 0 ? (double)part.count : 1, out);
-    if (!session_sync(f->session, err)) return false; /* else these are no numbers */
-    out->batches++;
-    out->windows +=
-        part.count > 0 && f->rows_each > 0 ? f->rows / f->rows_each * part.count : f->rows;
-  }
-  sums_mean(&sums, out);
-  return true;
+  Pending p;
+  bool ok = pending_open(&p, f, e->noutputs, err) &&
+            run_parts(f, seed, some ? batches : 0, stop, &p, &sums, out, err);
+  pending_close(&p);
+  if (ok) sums_mean(&sums, out);
+  return ok;
 }
 
 double evaluation_of(const Evaluation *e, const char *name) {

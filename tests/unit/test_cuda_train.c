@@ -129,6 +129,26 @@ static void test_steps_ahead(void **state) {
   twenty_steps(1, "TDC_EMU_FAULT=cuMemcpyDtoHAsync_v2:40", 3, got, &nb);
 }
 
+/* Nor for each batch of an evaluation: 30 of them are read twice. */
+static void test_batches_ahead(void **state) {
+  (void)state;
+  static const char line[] = "eval m.td --untrained --data long.txt --json -q";
+  char text[30 * 2 * 8 * 5 + 1];
+  for (size_t i = 0; i < sizeof text - 1; i++) text[i] = "the quick brown fox "[i % 20];
+  text[sizeof text - 1] = '\0';
+  sandbox_write("long.txt", text);
+  char *cpu = sandbox_tdc(line, "LC_ALL=C", 0), *gpu = sandbox_tdc(line, "TDC_DEVICE=cuda", 0);
+  const char *a = strstr(cpu, "\"mean\":"), *b = strstr(gpu, "\"mean\":");
+  assert_true(strncmp(cpu, "{\"batches\":30,", 14) == 0 && strncmp(gpu, cpu, 14) == 0);
+  assert_true(a != NULL && b != NULL);
+  assert_true(fabs(strtod(a + 7, NULL) - strtod(b + 7, NULL)) <= 1e-5 * strtod(a + 7, NULL));
+  free(cpu);
+  free(gpu);
+  setenv("TDC_DEVICE", "cuda", 1);
+  free(sandbox_tdc(line, "TDC_EMU_FAULT=cuMemcpyDtoHAsync_v2:10", 0));
+  unsetenv("TDC_DEVICE");
+}
+
 /* w falls by 1 a step from 3.5: its logarithm is NaN in the fifth, which nobody looks at before
  * the eighth. */
 static void test_nan_ahead(void **state) {
@@ -244,7 +264,7 @@ int main(int argc, char **argv) {
   unsetenv("TDC_DEVICE");
 #define TEST(f) cmocka_unit_test_setup_teardown(f, enter_folder, sandbox_leave)
   const struct CMUnitTest tests[] = {
-      TEST(test_training), TEST(test_steps_ahead), TEST(test_nan_ahead), TEST(test_record),
-      TEST(test_answers),  TEST(test_failures),    TEST(test_interface)};
+      TEST(test_training), TEST(test_steps_ahead), TEST(test_batches_ahead), TEST(test_nan_ahead),
+      TEST(test_record),   TEST(test_answers),     TEST(test_failures),      TEST(test_interface)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
