@@ -58,7 +58,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda test_cuda_product \
        test_device test_cuda_train test_cuda_random test_oracle test_text_random test_large test_nan
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
-WHOLE = ops models parity cuda_models
+WHOLE = ops models parity cuda_models cuda_resources
 # these once more, and tdc with them, where nobody but the device can reach its memory
 GUARDED = test_guarded test_train test_reference test_api test_jit test_narrow test_cli models
 
