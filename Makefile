@@ -58,7 +58,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda test_cuda_product \
        test_device test_cuda_train test_cuda_random test_oracle test_text_random test_large test_nan
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
-WHOLE = ops models parity cuda_models cuda_resources
+WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory
 GUARDED = test_guarded test_train test_reference test_api test_jit test_narrow test_cli models
 
@@ -150,9 +150,10 @@ $(WHOLE:%=$(B)/tests/%): $(B)/tests/%: $(B)/tests/%.o $(B)/tests/model.o $(B)/li
 
 $(B)/tests/models $(B)/tests/cuda_models: $(B)/tests/entries.o
 $(B)/tests/cuda_models: override LDFLAGS += -Wl,--wrap=cuda_device
-$(B)/tests/cuda_models: $(B)/tests/poisoned.o | $(EMULATED)
-$(B)/tests/cuda_models $(B)/tests/ops: | $(EMULATED)
-$(B)/tests/ops: $(B)/tests/emulated.o $(B)/tests/compiled.o $(B)/tests/library.o
+$(B)/tests/cuda_models: $(B)/tests/poisoned.o
+$(B)/tests/cuda_models $(B)/tests/ops $(B)/tests/cuda_mutations: | $(EMULATED)
+$(B)/tests/ops $(B)/tests/cuda_mutations: $(B)/tests/emulated.o $(B)/tests/compiled.o \
+                                          $(B)/tests/library.o
 
 $(B)/tests/%: $(B)/tests/unit/%.o $(B)/tests/filter.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libtdc.a -lcmocka $(LIBS)

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: MIT */
+/* Does the emulated device see what is wrong with kernels? Those of small graphs, one for each
+ * kind of kernel, are damaged at one place at a time: each barrier, bound, predicate, swizzle,
+ * lane index and half of shared memory removed or shifted, in the kernels and in the reductions
+ * of the prelude. Each damaged kernel runs with every load and store watched, and must be told
+ * of or give other numbers than the evaluator; those that cannot are listed with the reason.
+ *
+ *   cuda_mutations [show]     show: the kernels, and nothing else */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "compiler/backend.h"
+#include "compiler/ir/text.h"
+#include "tests/emulated.h"
+
+enum { SEED = 3, MUTANTS_MOST = 400 };
+
+/* ---- what is damaged ---------------------------------------------------------------------- */
+
+typedef struct Case {
+  const char *name, *needs; /* something that stands in its kernels: they are of that kind */
+  const char *text;         /* the graph */
+  TdType act;
+  const char *only; /* the edit that the case is for, by what it looks for; NULL: all */
+} Case;
+
+static const Case cases[] = {
+    {"product_fma", "right[term * ",
+     "input a: real[67, 35]\ninput b: real[35, 66]\n"
+     "y[i:67, j:66] = sum[k:35](max(a[i, k], 0.0) * b[k, j])\noutput y = y\n",
+     TD_F32, NULL},
+    {"product_in_parts", "td_add_long",
+     "input a: real[9, 700]\ninput b: real[700, 8]\n"
+     "y[i:9, j:8] = sum[k:700](max(a[i, k], 0.0) * b[k, j])\noutput y = y\n",
+     TD_F32, NULL},
+    {"product_mma", "td_mma_bf16",
+     "input a: real[67, 70]\ninput b: real[70, 66]\n"
+     "y[i:67, j:66] = sum[k:70](max(a[i, k], 0.0) * max(b[k, j], -0.5))\noutput y = y\n",
+     TD_BF16, NULL},
+    {"product_mma_plain", "td_narrow_chunk",
+     "input a: real[72, 104]\ninput b: real[72, 104]\n"
+     "y[i:72, j:72] = sum[k:104](a[i, k] * b[j, k])\nz[i:72, j:72] = max(y[i, j], 0.25)\n"
+     "output z = z\n",
+     TD_BF16, NULL},
+    {"product_mma_wide", "left_next[2]",
+     "input a: real[140, 70, 40]\ninput b: real[140, 40, 69]\n"
+     "y[c:140, i:70, j:69] = sum[k:40](max(a[c, i, k], 0.0) * max(b[c, k, j], -0.5))\noutput y = "
+     "y\n",
+     TD_BF16, "td_thread() + i * 256"},
+    {"rows_of_warps", "td_warp_sum",
+     "input x: real[5, 50]\n"
+     "m[b:5] = sum[d:50](x[b, d])\ne[b:5, d:50] = exp(x[b, d] - 0.02 * m[b])\n"
+     "s[b:5] = sum[d:50](e[b, d])\ny[b:5, d:50] = e[b, d] / s[b]\n"
+     "z[b:5, d:50] = y[b, 49 - d] + s[b]\noutput z = z\noutput s = s\n",
+     TD_F32, NULL},
+    {"rows_of_blocks", "td_block_sum",
+     "input x: real[3, 300]\n"
+     "m[b:3] = sum[d:300](x[b, d])\ne[b:3, d:300] = exp(x[b, d] - 0.02 * m[b])\n"
+     "s[b:3] = sum[d:300](e[b, d])\ny[b:3, d:300] = e[b, d] / s[b]\n"
+     "z[b:3, d:300] = y[b, 299 - d] + s[b]\noutput z = z\noutput s = s\n",
+     TD_F32, NULL},
+    {"rows_in_place", "td_warp_sum", /* 31 lanes read what lane 0 stores */
+     "state s: real[5]\ninput x: real[5, 50]\n"
+     "y[b:5] = sum[d:50](x[b, d] * s[b])\nupdate s = y\n",
+     TD_F32, NULL},
+    {"columns", "row_end",
+     "input x: real[1700, 64]\ny[d:64] = sum[b:1700](x[b, d] * x[b, d])\noutput y = y\n", TD_F32,
+     NULL},
+    {"columns_of_few_rows", "td_block_sum", /* one after another in the same room */
+     "input x: real[700, 40]\ny[d:40] = sum[b:700](x[b, d] * x[b, d])\noutput y = y\n", TD_F32,
+     NULL},
+    {"rows_and_columns", "memory",
+     "input x: real[1700, 64]\ninput w: real[64]\n"
+     "m[b:1700] = sum[d:64](x[b, d] * w[d])\ng[b:1700, d:64] = x[b, d] - m[b] * w[d]\n"
+     "c[d:64] = sum[b:1700](g[b, d])\noutput g = g\noutput c = c\n",
+     TD_F32, NULL},
+    {"all", "row_end", "input x: real[73628]\ny[] = sum[k:73628](x[k])\noutput y = y\n", TD_F32,
+     NULL},
+    /* the place of the first, the last and one of a second round, of nothing, and of values that
+     * are no larger than none */
+    {"argmax", "td_block_argmax",
+     "input x: real[5, 50]\ninput w: real[5, 300]\n"
+     "y[b:5] = argmax[d:50 | b < 4 and (b != 2 or 0 < d)](b == 1 and d == 0 or b == 0 and d == 40 "
+     "or b == 3 and d == 20 "
+     "? 2.0 : (b == 2 ? -inf : x[b, d]))\n"
+     "z[b:5] = argmax[d:300 | b < 4 and (b != 2 or 0 < d)](b == 1 and d == 0 or b == 0 and d == "
+     "250 "
+     "? 2.0 : (b == 2 ? -inf : w[b, d]))\noutput y = y\noutput z = z\n",
+     TD_F32, NULL},
+    {"argmax_of_columns", "td_block_argmax",
+     "input x: real[700, 40]\ny[d:40] = argmax[b:700](x[b, d])\noutput y = y\n", TD_F32, NULL},
+    {"scatter_that_gathers", "number >= ",
+     "input a: real[70, 3]\n"
+     "scatter y: real[9, 3] over [v0:70, v1:3] at [mod(v0 * v0, 9), v1] add a[v0, v1]\n"
+     "output y = y\n",
+     TD_F32, NULL},
+    {"scatter_in_slices", "slice >= ",
+     "input a: real[70000, 2]\n"
+     "scatter y: real[40000, 2] over [v0:70000, v1:2] at [mod(v0 * 7, 40000), v1] "
+     "add a[v0, v1]\noutput y = y\n",
+     TD_F32, NULL},
+};
+enum { CASES = sizeof cases / sizeof *cases };
+
+/* `from` becomes `to`, one place after another. '#' in `from` is any number, '@' any name; in `to`
+ * they are the first ones that were met. */
+typedef struct Edit {
+  const char *from, *to;
+} Edit;
+
+static const Edit edits[] = {
+    {"td_barrier();", ";"},
+    {"td_warp_barrier();", ";"},
+    {"if (outer < #", "if (1"},
+    {"&& k < #)", ")"},
+    {"if (m < #", "if (1"},
+    {"&& n < #)", ")"},
+    {"if (outer0 < #", "if (1"},
+    {"&& term0 < #)", ")"},
+    {"if (piece >= #) return;", ""},
+    {"if (slice >= #) return;", ""},
+    {"if (number >= #) return;", ""},
+    {" < row_end;", " <= row_end;"},
+    {"(piece + 1) * # < # ?", "1 ?"},
+    {" < #; @ += 32)", " <= #; @ += 32)"},
+    {" < #; @ += 64)", " <= #; @ += 64)"},
+    {" < #; @ += 256)", " <= #; @ += 256)"},
+    {"int @ = 0; @ < 54;", "int @ = 1; @ < 54;"},
+    {"if (lane == 0)", "if (lane == 1)"},
+    {"if (lane == 0)", "if (1)"},
+    {"= lane;", "= lane + 1;"},
+    {"lane & 7", "lane & 3"},
+    {"lane >> 3 & 1", "lane >> 2 & 1"},
+    {"lane >> 4", "lane >> 3"},
+    {"lane / 4", "lane / 8"},
+    {"lane % 4 * 2", "lane % 2 * 2"},
+    {"warp / 4", "warp / 8"},
+    {"warp % 4", "warp % 2"},
+    {"^ (", "+ 0 * ("},
+    {"(step & 1)", "(step + 1 & 1)"},
+    {"(step + 1 & 1)", "(step & 1)"},
+    {"step >= 0", "step >= 1"},
+    {"td_thread() / 16", "td_thread() / 32"},
+    {"td_thread() % 16", "td_thread() % 8"},
+    {"td_thread() % 32", "td_thread() % 16"},
+    {"td_thread() / 32", "td_thread() / 64"},
+    {"td_thread() + i * 256", "td_thread() + i * 128"},
+    {"+ half * #", "+ half * 31"},
+    {"if (warp / 4 == half)", ""},
+    {"(k0 / 16 + 1) % 8 == 0", "(k0 / 16 + 1) % 8 == 1"},
+    {"k0 += 16", "k0 += 17"},
+    {" == at", " <= at"},
+    {"% 32;", "% 31;"},
+    {"term * 68 + at", "term * 64 + at"},
+    {"term * 68 + down", "term * 67 + down"},
+    {"row * 68 + column", "row * 67 + column"},
+    {"step + 1) * 32", "step + 1) * 31"},
+    {"if (@ < 0) @ = 0;", ""},
+    {"|| @ < 0)", ")"},
+};
+/* In the prelude's reductions. */
+static const Edit prelude_edits[] = {
+    {"td_barrier(); ", "; "},
+    {"mask < TD_WARP", "mask < TD_WARP / 2"},
+    {"td_thread() & mask ?", "0 ?"},
+    {"if (td_thread() % TD_WARP == 0)", "if (td_thread() % TD_WARP == 1)"},
+    {"if (td_thread() % TD_WARP == 0)", "if (1)"},
+    {"i < warps", "i < warps - 1"},
+    {"!(*best > other) && ", ""},
+    {"place < *at", "place > *at"},
+};
+enum {
+  EDITS = sizeof edits / sizeof *edits,
+  PRELUDE = sizeof prelude_edits / sizeof *prelude_edits
+};
+
+/* What cannot change a result. */
+typedef struct Excused {
+  const char *in; /* the case; "": each */
+  const char *from, *to;
+  int place; /* which of those that `from` is at; -1: all */
+  const char *why;
+} Excused;
+static const char unshared[] = "threads read nothing there that another one wrote",
+                  behind[] = "a block's reduction ends with a barrier",
+                  chunk[] = "a thread has one chunk, i is 0; product_mma_wide has two";
+static const Excused excused[] = {
+    {"", "if (lane == 0)", "if (lane == 1)", -1, "every thread of the team has the value"},
+    {"prelude", "if (td_thread() % TD_WARP == 0)", "if (td_thread() % TD_WARP == 1)", -1,
+     "every lane has the value"},
+    {"prelude", "td_thread() & mask ?", "0 ?", -1,
+     "the order of two matters to no sum, and to a maximum in the sign of zero alone"},
+    {"product_fma", " < #; @ += 256)", " <= #; @ += 256)", 0,
+     "number 64 of a row of the left tile is the gap before the next"},
+    {"product_in_parts", " < #; @ += 256)", " <= #; @ += 256)", 0,
+     "number 64 of a row of the left tile is the gap before the next"},
+    {"product_in_parts", "(k0 / 16 + 1) % 8 == 0", "(k0 / 16 + 1) % 8 == 1", -1,
+     "parts end elsewhere, the last one behind the loop"},
+    {"product_mma", "td_thread() + i * 256", "td_thread() + i * 128", -1, chunk},
+    {"product_mma_plain", "td_thread() + i * 256", "td_thread() + i * 128", -1, chunk},
+    {"rows_of_warps", "td_warp_barrier();", ";", 0, unshared},
+    {"rows_of_warps", "td_warp_barrier();", ";", 2, unshared},
+    {"rows_of_blocks", "td_barrier();", ";", 0, behind},
+    {"rows_of_blocks", "td_barrier();", ";", 1, behind},
+    {"rows_of_blocks", "td_barrier();", ";", 2, unshared},
+    {"rows_and_columns", "td_warp_barrier();", ";", -1, unshared},
+    {"all", "td_barrier();", ";", -1, behind},
+    {"argmax", "td_warp_barrier();", ";", -1, unshared},
+    {"argmax", "td_barrier();", ";", -1, behind},
+    {"argmax_of_columns", "if (@ < 0) @ = 0;", "", -1, "there is a value"},
+    {"argmax_of_columns", "|| @ < 0)", ")", -1, "a value is larger than none"},
+};
+enum { EXCUSED = sizeof excused / sizeof *excused };
+
+/* ---- damage ------------------------------------------------------------------------------- */
+
+typedef struct Mutant {
+  int kernel;       /* of the program; -1: the prelude */
+  const Edit *edit; /* at the place-th of its places */
+  int place;
+  const char *text;
+} Mutant;
+
+static bool in_number(char c) { return c >= '0' && c <= '9'; }
+static bool in_name(char c) {
+  return c == '_' || in_number(c) || ((c | 32) >= 'a' && (c | 32) <= 'z');
+}
+
+/* What was met: the first number and the first name. */
+typedef struct Met {
+  const char *number, *name;
+  int digits, letters;
+} Met;
+
+/* The length of what matches at `at`; 0: nothing. */
+static size_t match(const char *at, const char *from, Met *met) {
+  const char *begin = at;
+  *met = (Met){0};
+  for (; *from; from++) {
+    const char *first = at;
+    if (*from == '#')
+      while (in_number(*at)) at++;
+    else if (*from == '@')
+      while (in_name(*at)) at++;
+    else if (*at++ != *from)
+      return 0;
+    if (at == first) return 0;
+    if (*from == '#' && !met->number) met->number = first, met->digits = (int)(at - first);
+    if (*from == '@' && !met->name) met->name = first, met->letters = (int)(at - first);
+  }
+  return (size_t)(at - begin);
+}
+
+/* `text` with the edit at its place-th place; NULL: there are not so many. */
+static const char *edited(Arena *a, const char *text, const Edit *e, int place) {
+  Met met;
+  for (const char *at = text; *at; at++) {
+    size_t n = match(at, e->from, &met);
+    bool within = in_name(*e->from) && at > text && in_name(at[-1]);
+    if (n == 0 || within || place-- > 0) continue;
+    StrBuf to = {0};
+    for (const char *c = e->to; *c; c++) {
+      if (*c == '#')
+        sb_write(&to, met.number, (size_t)met.digits);
+      else if (*c == '@')
+        sb_write(&to, met.name, (size_t)met.letters);
+      else
+        sb_putc(&to, *c);
+    }
+    const char *out = arena_printf(a, "%.*s%s%s", (int)(at - text), text, to.s ? to.s : "", at + n);
+    sb_free(&to);
+    return out;
+  }
+  return NULL;
+}
+
+static int find_mutants(Arena *a, const TdProgram *p, bool prelude, const char *only, Mutant *out) {
+  int n = 0;
+  for (int k = prelude ? -1 : 0; k < (prelude ? 0 : p->nkernels); k++)
+    for (int e = 0; e < (k < 0 ? PRELUDE : EDITS); e++)
+      for (int place = 0; n < MUTANTS_MOST && (k < 0 || p->kernels[k].source); place++) {
+        const Edit *edit = k < 0 ? &prelude_edits[e] : &edits[e];
+        const char *text = edited(a, k < 0 ? p->prelude : p->kernels[k].source, edit, place);
+        if (!text || (only && strcmp(only, edit->from) != 0)) break;
+        out[n++] = (Mutant){k, edit, place, text};
+      }
+  return n;
+}
+
+/* The program with an entry more for each mutant, whose kernels are its own: kernels that are
+ * as they were come once. */
+static TdProgram *with_mutants(Arena *a, const TdProgram *p, const Mutant *m, int n) {
+  TdProgram *out = NEW(a, TdProgram);
+  *out = *p;
+  out->kernels = NEWN(a, TdKernel, p->nkernels + n);
+  out->entries = NEWN(a, TdEntry, 1 + n);
+  out->nkernels = p->nkernels + n;
+  out->nentries = 1 + n;
+  memcpy(out->kernels, p->kernels, (size_t)p->nkernels * sizeof *p->kernels);
+  for (int i = 0; i <= n; i++) {
+    TdEntry *e = &out->entries[i];
+    *e = p->entries[0];
+    e->name = arena_printf(a, "sample.it.m%d", i); /* together, in units of many kernels */
+    if (i == 0) continue;
+    const TdKernel *k = &p->kernels[m[i - 1].kernel];
+    TdKernel *own = &out->kernels[p->nkernels + i - 1];
+    const char *head = arena_printf(a, " %s(", k->name), *text = m[i - 1].text,
+               *at = strstr(text, head);
+    *own = *k;
+    own->name = arena_printf(a, "%s_m%d", k->name, i);
+    own->source =
+        arena_printf(a, "%.*s %s(%s", (int)(at - text), text, own->name, at + strlen(head));
+    e->steps = NEWN(a, TdStep, e->nsteps);
+    memcpy(e->steps, p->entries[0].steps, (size_t)e->nsteps * sizeof *e->steps);
+    for (int s = 0; s < e->nsteps; s++)
+      if (e->steps[s].kind == TD_LAUNCH && e->steps[s].kernel == m[i - 1].kernel)
+        e->steps[s].kernel = p->nkernels + i - 1;
+  }
+  return out;
+}
+
+/* ---- running ------------------------------------------------------------------------------- */
+
+static Graph *graph_of(const Case *c, Arena *a) {
+  Diags *d = diags_new(a);
+  const char *text = arena_printf(a, "graph it\n%s", c->text);
+  Graph *g = ir_parse(a, interner_new(a), d, diags_source(d, c->name, text, strlen(text)));
+  if (!g) bug("%s: %s", c->name, diags_count(d) ? diags_at(d, 0)->message : "no graph");
+  return g;
+}
+
+static TdProgram *program_of(const Case *c, Arena *a) {
+  Backend *be = backend_new(a, diags_new(a), c->name, NULL);
+  backend_for(be, backend_target("cuda"));
+  backend_activations(be, c->act);
+  if (!backend_entry(be, graph_of(c, a), "main")) bug("%s is not compiled", c->name);
+  return backend_finish(be);
+}
+
+/* What a device that waits for ever is ended by. */
+enum { SECONDS_MOST = 60 };
+
+typedef struct Verdict {
+  bool seen;
+  char how[160];
+} Verdict;
+
+/* In a process of its own: what it does to the device stays there. */
+static Verdict run(Session *s, const TdProgram *compiled_there, int entry, Graph *g) {
+  static const char said[] = "build/tests/cuda_mutations.said";
+  Verdict v = {.how = "other numbers"};
+  int status = 0;
+  unlink(said);
+  fflush(NULL);
+  pid_t child = fork();
+  if (child == 0) {
+    alarm(SECONDS_MOST);
+    setenv("TDC_EMU_REPORT", said, 1);
+    if (!freopen("/dev/null", "w", stderr)) _exit(2);
+    Session *own = compiled_there ? emulated_session(compiled_there) : s;
+    _exit(!own ? 2 : emulated_compare(own, entry, g, SEED, 1e-4, 2) != 0);
+  }
+  if (child < 0 || waitpid(child, &status, 0) != child) bug("no process for a mutant");
+  v.seen = status != 0;
+  if (WIFSIGNALED(status)) snprintf(v.how, sizeof v.how, "signal %d", WTERMSIG(status));
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 2) snprintf(v.how, sizeof v.how, "not compiled");
+  FILE *f = fopen(said, "r");
+  if (f && fgets(v.how, sizeof v.how, f)) v.how[strcspn(v.how, "\n")] = '\0';
+  if (f) fclose(f);
+  return v;
+}
+
+typedef struct Counts {
+  int passed, failed, seen, excused;
+  bool used[EXCUSED];
+} Counts;
+
+static const Excused *excuse(const Case *c, const Mutant *m, Counts *n) {
+  for (int i = 0; i < EXCUSED; i++) {
+    const Excused *x = &excused[i];
+    if (strcmp(x->from, m->edit->from) != 0 || strcmp(x->to, m->edit->to) != 0) continue;
+    if (*x->in && strcmp(x->in, c->name) != 0) continue;
+    if (x->place >= 0 && x->place != m->place) continue;
+    n->used[i] = true;
+    return x;
+  }
+  return NULL;
+}
+
+static void judge(const Case *c, const Mutant *m, const Verdict *v, Counts *n) {
+  const Excused *x = excuse(c, m, n);
+  bool compiled = strcmp(v->how, "not compiled") != 0;
+  bool good = compiled && v->seen == (x == NULL);
+  n->seen += good && v->seen;
+  n->excused += good && !v->seen;
+  *(good ? &n->passed : &n->failed) += 1;
+  if (!good || getenv("SHOW"))
+    printf("%s%s, %s %d: '%s' to '%s', place %d: %s\n", good ? "" : "FAILED ", c->name,
+           m->kernel < 0 ? "prelude" : "kernel", m->kernel, m->edit->from, m->edit->to, m->place,
+           v->seen ? v->how : "not seen");
+}
+
+static void check(const Case *c, Counts *n) {
+  Arena *a = arena_new();
+  Graph *g = graph_of(c, a);
+  const TdProgram *p = program_of(c, a);
+  bool kind = false;
+  for (int k = 0; k < p->nkernels; k++)
+    kind = kind || (p->kernels[k].source && strstr(p->kernels[k].source, c->needs));
+  if (!kind) printf("%s: no kernel with '%s'\n", c->name, c->needs);
+  *(kind ? &n->passed : &n->failed) += 1;
+  Mutant *m = NEWN(a, Mutant, MUTANTS_MOST);
+  int count = find_mutants(a, p, false, c->only, m);
+  TdProgram *all = with_mutants(a, p, m, count);
+  Session *s = emulated_session(all);
+  if (!s) {
+    n->failed++;
+    return;
+  }
+  Verdict right = run(s, NULL, 0, g);
+  *(right.seen ? &n->failed : &n->passed) += 1;
+  if (right.seen) printf("%s, undamaged: %s\n", c->name, right.how);
+  for (int i = 0; i < count; i++) {
+    Verdict v = run(s, NULL, 1 + i, g);
+    judge(c, &m[i], &v, n);
+  }
+  session_free(s);
+  arena_free(a);
+}
+
+/* Each mutant of the prelude, by the first of these cases that sees it. */
+static const char *const reducing[] = {"rows_of_warps", "rows_of_blocks", "argmax",
+                                       "columns_of_few_rows", "argmax_of_columns"};
+enum { REDUCING = sizeof reducing / sizeof *reducing };
+
+static void check_prelude(Counts *n) {
+  static const Case prelude = {.name = "prelude"};
+  Arena *a = arena_new();
+  Mutant *m = NEWN(a, Mutant, MUTANTS_MOST);
+  int count = 0;
+  for (int i = 0; i < count || i == 0; i++) {
+    Verdict v = {0};
+    for (int k = 0; k < REDUCING && !v.seen; k++) {
+      int c = 0;
+      while (strcmp(cases[c].name, reducing[k]) != 0) c++;
+      TdProgram *p = program_of(&cases[c], a);
+      if (count == 0) count = find_mutants(a, p, true, NULL, m);
+      p->prelude = m[i].text;
+      v = run(NULL, p, 0, graph_of(&cases[c], a));
+    }
+    judge(&prelude, &m[i], &v, n);
+  }
+  arena_free(a);
+}
+
+static void show(const Case *c) {
+  Arena *a = arena_new();
+  const TdProgram *p = program_of(c, a);
+  for (int k = 0; k < p->nkernels; k++)
+    printf("/* %s */ %s\n", c->name, p->kernels[k].source ? p->kernels[k].source : "product");
+  arena_free(a);
+}
+
+int main(int argc, char **argv) {
+  Counts n = {0};
+  const char *only = getenv("ONLY");
+  emulate(true);
+  for (int i = 0; i < CASES; i++)
+    if (argc > 1 && strcmp(argv[1], "show") == 0)
+      show(&cases[i]);
+    else if (!only || strcmp(only, cases[i].name) == 0)
+      check(&cases[i], &n);
+  if (argc == 1 && (!only || strcmp(only, "prelude") == 0)) check_prelude(&n);
+  for (int i = 0; i < EXCUSED && argc == 1 && !only; i++) {
+    *(n.used[i] ? &n.passed : &n.failed) += 1;
+    if (!n.used[i]) printf("no mutant is excused since %s\n", excused[i].why);
+  }
+  printf("%d mutants were seen, %d cannot be\n", n.seen, n.excused);
+  printf("%d passed, %d failed\n", n.passed, n.failed);
+  return n.failed > 0;
+}
