@@ -11,10 +11,8 @@
 
 void emulate(bool checked) {
   setenv("TDC_CUDA_LIBRARIES", "build/tests/cuda_emu:-", 1);
-  if (checked)
-    setenv("TDC_EMU_CHECK", "1", 1);
-  else
-    unsetenv("TDC_EMU_CHECK");
+  setenv("TDC_EMU_CHECK", checked ? "1" : "0", 1);
+  setenv("TDC_EMU_ZEROS", checked ? "0" : "1", 1);
 }
 
 Session *emulated_session(const TdProgram *p) {

@@ -7,7 +7,7 @@
 #include "runtime/session.h"
 
 /* From now on this process finds the emulated libraries. Before the first session; every load
- * and store of kernels is watched from then on if `checked`. */
+ * and store of kernels is watched from then on if `checked`, and memory is not zero at first. */
 void emulate(bool checked);
 
 /* A session with all entries prepared; NULL after an error on stderr. Kernels come from the

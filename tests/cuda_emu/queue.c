@@ -100,6 +100,7 @@ static CUresult copy(const Op *op) {
   signals_work = op->kind == OP_UP     ? "cuMemcpyHtoDAsync"
                  : op->kind == OP_DOWN ? "cuMemcpyDtoHAsync"
                                        : NULL;
+  if (op->kind == OP_SET && op->value == 0 && setting("TDC_EMU_ZEROS", 1) == 0) return CUDA_SUCCESS;
   if (op->kind == OP_SET)
     fill(op);
   else

@@ -393,6 +393,29 @@ static void the_device_is_as_asked_for(void **state) {
 
 /* ---- the compiler ---- */
 
+/* Zeros that are left out: the memory holds what it is filled with when it is allocated, and a
+ * kernel that adds to it reads what nobody wrote. Other values are written. */
+static void zeros_may_be_left_out(void **state) {
+  (void)state;
+  uint32_t x[THREADS];
+  setenv("TDC_EMU_ZEROS", "0", 1);
+  open_device(false, 1);
+  Add a = zeros();
+  down(x, a.y, BYTES);
+  assert_int_equal(x[THREADS - 1], 0x7fa17fa1);
+  ok(emu.cuMemsetD8Async(a.y, 1, BYTES, stream));
+  down(x, a.y, BYTES);
+  assert_int_equal(x[THREADS - 1], 0x01010101);
+  close_device();
+  open_device(true, 1);
+  a = zeros();
+  ok(launch(function(load(add), "add"), 1, THREADS, 0, &a, sizeof a));
+  assert_int_not_equal(wait_for_all(), CUDA_SUCCESS);
+  told("uninitialised: kernel add");
+  unsetenv("TDC_EMU_ZEROS");
+  close_device();
+}
+
 static void texts_are_refused(void **state) {
   (void)state;
   static const struct {
@@ -439,6 +462,7 @@ int main(void) {
       cmocka_unit_test(captures_bear_no_waiting),
       cmocka_unit_test(calls_fail_when_asked_to),
       cmocka_unit_test(the_device_is_as_asked_for),
+      cmocka_unit_test(zeros_may_be_left_out),
       cmocka_unit_test(texts_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
