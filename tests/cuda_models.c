@@ -6,12 +6,17 @@
  *
  * For each, in f32 and in bf16: every entry against the reference evaluator (f32); training
  * steps beside the CPU's of the same storage type; the same steps again, bit for bit; every
- * sampler to its end, with the symbols that the CPU draws in f32. */
+ * sampler to its end, with the symbols that the CPU draws in f32. And a training step of the
+ * nano presets on the emulated device that watches every load and store, in a process of its
+ * own. In `make test` nano presets take one step and draw nothing, and only f32 runs twice;
+ * TDC_TEST_LONG=1 and a real GPU do all of it. */
 #include <dirent.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "runtime/cuda/device.h"
 #include "runtime/data/feed.h"
@@ -29,12 +34,14 @@ Device *__wrap_cuda_device(const TdProgram *p, const JitOptions *o, CudaInfo *in
 
 static const char verse[] = "tests/models/verse.txt";
 static const Define nano_size[] = {{"B", "2"}, {"L", "32"}};
+static const Define watched_size[] = {{"B", "2"}, {"L", "8"}};
 
 /* Losses may differ by so much of their size: f32 and bf16. */
 static const double NEAR[] = {2e-4, 2e-2};
 
 typedef struct Suite {
   int passed, failed;
+  bool whole;
   clock_t begin;
 } Suite;
 
@@ -46,6 +53,12 @@ static void verdict(Suite *s, const char *path, const char *act, const char *wha
   s->begin = now;
   *(good ? &s->passed : &s->failed) += 1;
 }
+
+/* How much of a model is run. */
+typedef struct Depth {
+  int steps;
+  bool samples;
+} Depth;
 
 /* What a device makes of a model, from its initial weights. */
 typedef struct Made {
@@ -61,7 +74,7 @@ static bool keep(void *ctx, const SampleFrame *frame) {
   return true;
 }
 
-static bool make(const Model *m, Made *out) {
+static bool make(const Model *m, Depth depth, Made *out) {
   Running r;
   TdError err = {0};
   Feed feed;
@@ -69,14 +82,14 @@ static bool make(const Model *m, Made *out) {
   if (!running_open(&r, m, 1)) return running_close(&r), false;
   session_run(r.session, session_entry(r.session, "init"), SEED, 0);
   bool good = feed_open(&feed, r.session, m->unit, "train", m->data, &err);
-  for (int step = 1; good && step <= STEPS; step++) {
+  for (int step = 1; good && step <= depth.steps; step++) {
     good = feed_train(&feed, SEED, step, &err);
     if (!good) break;
     session_run(r.session, feed.index, SEED, step);
     out->losses[step - 1] = session_scalar(r.session, feed.index, "loss");
   }
   feed_close(&feed);
-  for (int i = 0; good && i < m->unit->nsamplers; i++) {
+  for (int i = 0; good && depth.samples && i < m->unit->nsamplers; i++) {
     const UnitSampler *s = &m->unit->samplers[i];
     Dataset *d = data_store_find(m->data, s->data);
     SampleRequest request = {.sampler = s, .vocabulary = &d->vocabulary, .hole = '_', .seed = SEED};
@@ -90,10 +103,12 @@ static bool make(const Model *m, Made *out) {
   return good;
 }
 
-static bool open_model(Model *m, const char *path, const char *target, const char *act) {
-  bool nano = strncmp(path, "models/", 7) == 0;
+static bool is_nano(const char *path) { return strncmp(path, "models/", 7) == 0; }
+
+static bool open_model(Model *m, const char *path, const Define *size, const char *target,
+                       const char *act) {
   UnitOptions more = {.target = target, .act = act};
-  return model_open(m, path, nano_size, nano ? 2 : 0, verse, 0, &more) && model_build(m);
+  return model_open(m, path, size, is_nano(path) ? 2 : 0, verse, 0, &more) && model_build(m);
 }
 
 static bool near(const char *path, const Made *want, const Made *got, double tolerance) {
@@ -117,7 +132,10 @@ static void check(Suite *suite, const char *path, bool narrow) {
   const char *act = narrow ? "bf16" : "f32";
   Model cpu, gpu;
   static Made want, got, again;
-  if (!open_model(&cpu, path, "cpu", act) || !open_model(&gpu, path, "cuda", act)) {
+  Depth depth = {STEPS, true};
+  if (is_nano(path) && !suite->whole) depth = (Depth){1, false};
+  if (!open_model(&cpu, path, nano_size, "cpu", act) ||
+      !open_model(&gpu, path, nano_size, "cuda", act)) {
     verdict(suite, path, act, "compilation", false);
     return;
   }
@@ -127,15 +145,38 @@ static void check(Suite *suite, const char *path, bool narrow) {
     running_close(&r);
     verdict(suite, path, act, "entries against the evaluator", good);
   }
-  bool made = make(&cpu, &want) && make(&gpu, &got);
+  bool made = make(&cpu, depth, &want) && make(&gpu, depth, &got);
   verdict(suite, path, act, "training as on the CPU",
           made && near(path, &want, &got, NEAR[narrow]));
-  if (!narrow)
+  if (!narrow && depth.samples)
     verdict(suite, path, act, "samples as on the CPU", made && same_symbols(path, &want, &got));
-  verdict(suite, path, act, "twice the same bits",
-          made && make(&gpu, &again) && memcmp(&got, &again, sizeof got) == 0);
+  if (!narrow || suite->whole)
+    verdict(suite, path, act, "twice the same bits",
+            made && make(&gpu, depth, &again) && memcmp(&got, &again, sizeof got) == 0);
   model_close(&cpu);
   model_close(&gpu);
+}
+
+/* One training step, every load and store of its kernels watched: nothing is told of, and the
+ * loss is the CPU's. Whether a device watches is decided when a process opens it. */
+static void check_watched(Suite *suite, const char *path, bool narrow) {
+  const char *act = narrow ? "bf16" : "f32";
+  int status = 0;
+  fflush(NULL);
+  pid_t child = fork();
+  if (child == 0) {
+    static Made want, got;
+    Depth step = {1, false};
+    Model cpu, gpu;
+    setenv("TDC_EMU_CHECK", "1", 1);
+    bool good = open_model(&cpu, path, watched_size, "cpu", act) &&
+                open_model(&gpu, path, watched_size, "cuda", act) && make(&cpu, step, &want) &&
+                make(&gpu, step, &got) && near(path, &want, &got, NEAR[narrow]);
+    fflush(NULL);
+    _exit(!good);
+  }
+  bool good = child > 0 && waitpid(child, &status, 0) == child && status == 0;
+  verdict(suite, path, act, "a training step, watched", good);
 }
 
 static void check_folder(Suite *suite, const char *folder, const char *holds) {
@@ -157,9 +198,14 @@ static void check_folder(Suite *suite, const char *folder, const char *holds) {
 int main(int argc, char **argv) {
   Suite suite = {.begin = clock()};
   bool gpu = argc > 1 && strcmp(argv[1], "--gpu") == 0;
+  const char *longer = getenv("TDC_TEST_LONG");
+  suite.whole = gpu || argc > 1 || (longer && *longer == '1');
   if (!gpu) setenv("TDC_CUDA_LIBRARIES", "build/tests/cuda_emu", 1);
   for (int i = 1 + gpu; i < argc; i++)
     for (int narrow = 0; narrow < 2; narrow++) check(&suite, argv[i], narrow);
+  if (argc == 1)
+    for (int narrow = 0; narrow < 2; narrow++)
+      check_watched(&suite, "models/shakespeare_nano.td", narrow);
   if (argc == 1 + gpu) {
     check_folder(&suite, "tests/models", "");
     check_folder(&suite, "models", "nano");
