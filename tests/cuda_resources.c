@@ -5,10 +5,10 @@
  *
  *   cuda_resources [FILE.td ...]
  *
- * A kernel whose text another one has is compiled once. `make test` compiles each text for one of
- * the three, in turn, TDC_TEST_LONG=1 for all of them; UPDATE=1 does that and writes the table.
- * Where NVRTC is missing everything is skipped, and with another version of it than the table's,
- * the comparison. */
+ * A kernel whose text another one has is compiled once. `make test` compiles every second text
+ * for one of the three, in turn, TDC_TEST_LONG=1 all for all of them; UPDATE=1 does that and
+ * writes the table. Where NVRTC is missing everything is skipped, and with another version of it
+ * than the table's, the comparison. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <stdlib.h>
@@ -81,7 +81,8 @@ static void add_model(Table *t, const char *path, const char *act) {
     const TdKernel *k = &p->kernels[i];
     if (k->kind == TD_PRODUCT) continue;
     Row r = {name, act, arena_strdup(t->arena, k->name), text_of(t, k), k->launch.gpu.shared};
-    for (int a = 0; a < ARCHS; a++) t->texts.at[r.text].wanted[a] = t->all || r.text % ARCHS == a;
+    for (int a = 0; a < ARCHS; a++)
+      t->texts.at[r.text].wanted[a] = t->all || r.text % (2 * ARCHS) == a;
     vec_push(t->arena, &t->rows, r);
   }
   model_close(&m);
@@ -316,7 +317,12 @@ static void check(Table *t, bool whole) {
     }
     if (compare && !k) printf("%s %s %s is not in the table\n", r->model, r->act, r->kernel);
     if (k) k->met = true;
-    *(bad || (compare && !k) ? &t->failed : &t->passed) += 1;
+    bool compiled = false;
+    for (int a = 0; a < ARCHS; a++) compiled = compiled || t->texts.at[r->text].wanted[a];
+    if (bad || (compare && !k))
+      t->failed++;
+    else if (compiled)
+      t->passed++;
   }
   for (int i = 0; whole && i < known.n; i++) {
     const Row *r = &known.at[i].row;
