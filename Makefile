@@ -401,8 +401,9 @@ musl:
 # -- the rest --------------------------------------------------------------------------------------
 demo: deps
 	@$(MAKE) --no-print-directory all
-	$(B)/tdc models/shakespeare.td --weights models/shakespeare_nano.safetensors
-	$(B)/tdc sample models/shakespeare_nano.td --watch --prompt 'ROMEO: '
+	$(B)/tdc models/mask.td --weights models/mask.safetensors
+	$(B)/tdc sample models/mask.td --watch
+	$(B)/tdc sample models/mask.td --watch --prompt 'ROMEO: '
 
 NEEDED = flex bison gcc make libjansson-dev libssl-dev libutf8proc-dev libcmocka-dev
 deps:

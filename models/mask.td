@@ -2,7 +2,8 @@
 # transformer that sees both sides of a gap says what stood there (Austin et al. 2021;
 # Sahoo et al. 2024, MDLM; Nie et al. 2025, LLaDA).
 #
-#   tdc train models/mask.td --act bf16
+#   tdc train models/mask.td --act bf16       1.80M parameters, 12.3M characters: 13 minutes
+#                                             of one core with AMX, 2.78 bits a character
 #   tdc sample models/mask.td --watch --prompt 'ROMEO: '
 #   tdc sample models/mask.td --infill 'To be ____ to be'
 #
@@ -20,7 +21,7 @@ dim B = 32, L = 128, V = text.vocab       # rows, characters of a row, symbols (
 dim D = 192, H = 6, E = D / H, F = 4 * D  # width, heads, width of a head, hidden width
 dim W = 5                                 # places that a symbol sees at once
 const N = 4                               # layers
-const lr = 2e-3, updates = 3600, average = 0.998
+const lr = 2e-3, updates = 3000, average = 0.998
 axis S = L  # positions attended to
 
 # Attention that knows distances only (rotary positions), after a sum over W neighbours.

@@ -299,7 +299,7 @@ static int64_t vocabulary(const Sampler *p) {
   return 0;
 }
 
-/* What nothing is said of is a symbol, each of it. */
+/* Is each of these integers a symbol? Else an error. */
 static bool emits_symbols(const Sampler *p, const Node *n, Span at) {
   int64_t most = vocabulary(p);
   if (!most || p->unsettled || (n->lo >= 0 && n->hi < most)) return true;

@@ -68,7 +68,7 @@ void cli_help(const Command *all, FILE *out) {
   fputs("Examples:\n"
         "  tdc models/shakespeare.td                      compile and print the plan\n"
         "  tdc train models/shakespeare.td                train\n"
-        "  tdc sample models/shakespeare.td --watch       see text come out of noise\n\n"
+        "  tdc sample models/mask.td --watch              see text come out of blanks\n\n"
         "Usage: tdc FILE.td | tdc COMMAND ...\n\nCommands:\n",
         out);
   for (const Command *c = all; c->name != NULL; c++)

@@ -24,10 +24,10 @@ static const Command commands[] = {
      1, 1, false, cli_train, NULL},
     {"sample", CLI_SAMPLE, "FILE.td",
      "run a sampler with trained weights; its parameters are flags",
-     "tdc sample models/shakespeare.td\n"
-     "tdc sample models/shakespeare.td --prompt 'ROMEO:' --temperature 0.9 --watch\n"
-     "tdc sample models/shakespeare.td --infill 'To be ____ to be'\n"
-     "tdc sample models/shakespeare.td --html out.html\n",
+     "tdc sample models/mask.td\n"
+     "tdc sample models/mask.td --prompt 'ROMEO:' --temperature 0.9 --watch\n"
+     "tdc sample models/mask.td --infill 'To be ____ to be'\n"
+     "tdc sample models/mask.td --html out.html\n",
      1, 1, true, cli_sample, NULL},
     {"eval", CLI_EVAL, "FILE.td", "the loss and every metric on held-out data",
      "tdc eval models/shakespeare.td\n"

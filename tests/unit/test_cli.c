@@ -339,6 +339,17 @@ static void test_models_do_not_warn(void **state) {
                 1, "0\n");
 }
 
+/* The weights beside the model of the demo are those of its file, and know English: in four
+ * texts there is a "the". What is given stays, and nothing stays undecided. */
+static void test_demo(void **state) {
+  (void)state;
+  sandbox_shell(PROJECT "$TDC sample \"$d\"/models/mask.td --steps 16 -n 4 --prompt 'ROMEO: ' "
+                        ">demo.txt 2>said.txt && grep -c '^ROMEO: ' demo.txt && "
+                        "grep -q ' the ' demo.txt && ! grep _ demo.txt && "
+                        "grep 'mask.safetensors, step 3000' said.txt",
+                0, "4\n");
+}
+
 /* What --watch draws in a terminal of 5 rows and 20 columns: no frame scrolls it,
  * full lines keep their last character, the cursor comes back. */
 static void test_watch(void **state) {
@@ -541,6 +552,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_odd_names),
       cmocka_unit_test(test_examples),
       cmocka_unit_test(test_models_do_not_warn),
+      cmocka_unit_test(test_demo),
       cmocka_unit_test(test_mode),
       cmocka_unit_test(test_every_window_counts),
       cmocka_unit_test(test_other_order),
