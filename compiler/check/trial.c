@@ -143,6 +143,14 @@ static bool attempt_graph(Lowering *l, const TrialOp *op, int attempt, const Tri
   return true;
 }
 
+/* The parameters there are by their names, in the trial's arena: a trial makes further ones,
+ * whose names go with it. */
+static NameMap *parameters_by_name(const Lowering *l, Arena *a) {
+  NameMap *index = NEW(a, NameMap);
+  for (int i = 0; i < l->params.n; i++) *namemap_at(a, index, l->params.at[i].name) = i + 1;
+  return index;
+}
+
 bool trial_graph(Unit *u, const TrialOp *op, const TrialOptions *o, Arena *a, Trial *out) {
   Lowering *l = u->lowering;
   TrialOptions choice = *o;
@@ -151,6 +159,7 @@ bool trial_graph(Unit *u, const TrialOp *op, const TrialOptions *o, Arena *a, Tr
   for (int attempt = 0; attempt < ATTEMPTS && !out->graph; attempt++) {
     Lowering saved = *l;
     l->arena = a;
+    l->param_index = parameters_by_name(l, a);
     l->d = diags_new(a);
     l->instantiated.n = l->instantiated.cap = 0;
     l->instantiated.at = NULL;
