@@ -141,7 +141,7 @@ static const Followed followed[] = {
     {NET LOSS "train { loss main", ", ", 107, "without commas", " ",
      "adam(lr = 0.1)  steps 10 }\n"},
     {NET "sampler s() {\n  ", "e[b in B, l in L] = 0.5 * normal()", 407,
-     "state e[b in B, l in L] = 0.5 * normal()", NULL, "\n  emit int(min(max(e[b,l], 0), 1))\n}\n"},
+     "state e[b in B, l in L] = 0.5 * normal()", NULL, "\n  emit min(max(int(e[b,l]), 0), 1)\n}\n"},
 };
 
 static void hints_can_be_followed(void **state) {
