@@ -8,9 +8,9 @@
  * steps beside the CPU's of the same storage type; the same steps again, bit for bit; every
  * sampler to its end, with the symbols that the CPU draws in f32. And a training step of the
  * nano presets on the emulated device that watches every load and store, in a process of its
- * own. In `make test` nano presets take one step and draw nothing, only f32 runs twice, and steps
- * in bf16 are held against the CPU's in f32, which other tests compile; TDC_TEST_LONG=1, a real
- * GPU and files that are named get all of it. */
+ * own. In `make test` two steps are taken, one of nano presets, which draw nothing; only f32 runs
+ * twice, and steps in bf16 are held against the CPU's in f32, which other tests compile;
+ * TDC_TEST_LONG=1, a real GPU and files that are named get all of it. */
 #include <dirent.h>
 #include <math.h>
 #include <stdlib.h>
@@ -164,7 +164,7 @@ static bool make_on_cpu(const char *path, const char *act, Depth depth, Made *ou
 
 static void check(Suite *suite, const char *path) {
   static Made want;
-  Depth depth = {STEPS, true};
+  Depth depth = {suite->whole ? STEPS : 2, true};
   if (is_nano(path) && !suite->whole) depth = (Depth){1, false};
   bool made = make_on_cpu(path, "f32", depth, &want);
   check_type(suite, path, false, depth, made ? &want : NULL);
