@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "compiler/emit/dialect.h"
 #include "compiler/cpu/gemm.h"
 #include "compiler/program/program.h"
 
@@ -234,7 +235,9 @@ int main(int argc, char **argv) {
   if (rounds < 1 || rounds > MAX_ROUNDS) rounds = 15;
   static GemmPlan plan[COUNT];
   StrBuf text = {0};
-  sb_puts(&text, prelude_text());
+  Arena *arena = arena_new();
+  sb_puts(&text, dialect_prelude(arena, prelude_text()));
+  arena_free(arena);
   bool serves = argc > 1 && strcmp(argv[1], "serve") == 0;
   const char *type = serves ? argv[2] : argc > 3 ? argv[3] : NULL;
   Mode mode = !type                       ? F32

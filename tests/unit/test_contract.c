@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "compiler/emit/dialect.h"
 #include "compiler/cpu/gemm.h"
 #include "compiler/program/program.h"
 #include "runtime/store/safetensors.h"
@@ -337,7 +338,9 @@ static void random_cases(const char *width, bool narrow) {
   static Case cases[CASES];
   const int count = getenv("TDC_TEST_LONG") ? CASES : FEW;
   StrBuf text = {0};
-  sb_puts(&text, prelude_text());
+  Arena *arena = arena_new();
+  sb_puts(&text, dialect_prelude(arena, prelude_text()));
+  arena_free(arena);
   if (narrow) sb_puts(&text, prelude_narrow_text());
   for (int i = 0; i < count; i++) {
     make_case(&cases[i], i, narrow);
