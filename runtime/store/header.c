@@ -9,8 +9,10 @@
 #include "runtime/system/utf8.h"
 
 /* The shortest tensor and the shortest pair, with a comma: so many there are at most. */
-static const char least_tensor[] = "\"\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,0]},";
-static const char least_pair[] = "\"\":\"\",";
+enum {
+  LEAST_TENSOR = sizeof "\"\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,0]}," - 1,
+  LEAST_PAIR = sizeof "\"\":\"\"," - 1
+};
 
 typedef struct Scan {
   StHeader *h;
@@ -213,7 +215,7 @@ static bool take_meta(Scan *s) {
   StHeader *h = s->h;
   if (h->meta != NULL) return fault(s, "a name stands twice", "__metadata__");
   if (!take(s, '{')) return fault(s, "__metadata__ is not an object", NULL);
-  h->meta = calloc((size_t)(s->end - s->at) / (sizeof least_pair - 1) + 1, sizeof *h->meta);
+  h->meta = calloc((size_t)(s->end - s->at) / LEAST_PAIR + 1, sizeof *h->meta);
   if (h->meta == NULL) return fault(s, NULL, NULL);
   if (take(s, '}')) return true;
   do {
@@ -296,7 +298,7 @@ static bool check_layout(Scan *s) {
 bool st_header_parse(StHeader *h, const char *text, size_t n, uint64_t data, StFault *why) {
   *h = (StHeader){0};
   h->names = malloc(n + 1);
-  h->tensors = calloc(n / (sizeof least_tensor - 1) + 2, sizeof *h->tensors);
+  h->tensors = calloc(n / LEAST_TENSOR + 2, sizeof *h->tensors);
   Scan s = {.h = h, .at = text, .end = text + n, .to = h->names, .data = data, .why = why};
   if (h->names == NULL || h->tensors == NULL) return fault(&s, NULL, NULL);
   return take_all(&s) && order(&s) && check_layout(&s);
