@@ -136,8 +136,10 @@ $(TEXTS:%=$(B)/gen/%.c): $(B)/gen/%.c: $(B)/embed $$($$*_OF)
 	$(B)/embed text $*_text $($*_OF) > $@.new && mv $@.new $@
 
 # -- tests -----------------------------------------------------------------------------------------
-TESTED   = $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) $(GUARDED:%=$(B)/guarded/tests/%.guarded)
-TESTS    = $(B)/tests/run $(TESTED)
+GUARDED_TESTS = $(GUARDED:%=$(B)/guarded/tests/%.guarded)
+TESTED   = $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) \
+           $(filter-out %/models.guarded,$(GUARDED_TESTS))
+TESTS    = $(B)/tests/run $(TESTED) $(GUARDED_TESTS)
 E        = $(B)/tests/cuda_emu
 EMULATED = $(E)/libcuda.so.1 $(E)/libnvrtc.so.13 $(E)/libcublasLt.so.13 $(E)/ptx_of
 SANE     = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -288,12 +290,14 @@ $(B)/tests/fuzz_flags: $(B)/sane/tdc_main.o $(filter-out %/main.o,$(SANE_CLI))
 test: WITH =
 test: MUTATIONS = 2000
 test: FUZZ_CPU = 20
+test: GUARDED_MODELS = tests/models/causal.td tests/models/lstm_lm.td
 test-long: WITH = TDC_TEST_LONG=1
 test-long: MUTATIONS = 20000
 test-long: FUZZ_CPU = 600
 test test-long: deps
 	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built $(B)/install/libtdc.a
-	@$(WITH) tests/all.sh $(TESTED) "$(B)/tests/ops cuda" $(B)/tests/run tests/install.sh \
+	@$(WITH) tests/all.sh $(TESTED) "$(B)/guarded/tests/models.guarded $(GUARDED_MODELS)" \
+	  "$(B)/tests/ops cuda" $(B)/tests/run tests/install.sh \
 	  tests/format.sh tests/map.sh tests/layers.sh "$(B)/tests/check_gpu --emulated --short" \
 	  tests/gpu/rehearse.sh "$(B)/tests/fuzz_parse --mutations $(MUTATIONS) $(PARSED)" \
 	  "$(B)/tests/fuzz_td --cpu $(FUZZ_CPU) $(COMPILED_TD)" \

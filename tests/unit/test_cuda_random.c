@@ -6,7 +6,7 @@
  *
  *   test_cuda_random [COUNT [FIRST]]
  *
- * Without arguments 36 graphs, with TDC_TEST_LONG=1 3,000. A batch has a process of its own, as
+ * Without arguments 24 graphs, with TDC_TEST_LONG=1 3,000. A batch has a process of its own, as
  * a device that failed stays so, and what is watched is decided when it is opened. */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -149,7 +149,7 @@ static int check(uint64_t first, int n, Way way) {
 
 int main(int argc, char **argv) {
   const char *longer = getenv("TDC_TEST_LONG");
-  int count = argc > 1 ? atoi(argv[1]) : longer && *longer == '1' ? 3000 : 36, failed = 0;
+  int count = argc > 1 ? atoi(argv[1]) : longer && *longer == '1' ? 3000 : 24, failed = 0;
   uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
   int rounds = count == 1 ? 4 * (OPTIONS + 2) : (count + BATCH - 1) / BATCH, passed = 0;
   for (int i = 0; i < rounds && failed < 5; i++) {
