@@ -138,7 +138,7 @@ $(TEXTS:%=$(B)/gen/%.c): $(B)/gen/%.c: $(B)/embed $$($$*_OF)
 # -- tests -----------------------------------------------------------------------------------------
 GUARDED_TESTS = $(GUARDED:%=$(B)/guarded/tests/%.guarded)
 TESTED   = $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) \
-           $(filter-out %/models.guarded,$(GUARDED_TESTS))
+           $(filter-out %/models.guarded %/test_cli.guarded,$(GUARDED_TESTS))
 TESTS    = $(B)/tests/run $(TESTED) $(GUARDED_TESTS)
 E        = $(B)/tests/cuda_emu
 EMULATED = $(E)/libcuda.so.1 $(E)/libnvrtc.so.13 $(E)/libcublasLt.so.13 $(E)/ptx_of
@@ -297,6 +297,7 @@ test-long: FUZZ_CPU = 600
 test test-long: deps
 	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built $(B)/install/libtdc.a
 	@$(WITH) tests/all.sh $(TESTED) "$(B)/guarded/tests/models.guarded $(GUARDED_MODELS)" \
+	  $(if $(WITH),$(B)/guarded/tests/test_cli.guarded) \
 	  "$(B)/tests/ops cuda" $(B)/tests/run tests/install.sh \
 	  tests/format.sh tests/map.sh tests/layers.sh "$(B)/tests/check_gpu --emulated --short" \
 	  tests/gpu/rehearse.sh "$(B)/tests/fuzz_parse --mutations $(MUTATIONS) $(PARSED)" \
