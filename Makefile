@@ -23,7 +23,7 @@ EVAL     = eval eval_code eval_ops eval_run
 CHECK    = around gradcheck opcheck trial trial_call
 PLAN     = plan core contract sources group chain chain_parts chain_build rows own layout product \
            order in_place place narrow launch steps memory verify dump print_plan print_picture
-EMIT     = dialect scope storage read value place loop kernels
+EMIT     = dialect scope storage read value place loop scatter kernels
 CPU      = target operands pack shape rows scatter contraction chain chain_shape chain_tiles \
            gemm_write gemm_blocks gemm_emit gemm_function gemm_pack gemm_narrow standalone dialect
 CUDA     = target shape rows reduce scatter contraction product product_fma product_mma dialect \

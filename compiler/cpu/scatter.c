@@ -19,15 +19,6 @@ typedef struct Scatter {
   Expr *at[IR_MAX_RANK]; /* where in the totals a value goes */
 } Scatter;
 
-/* The variable that stands bare in index d and nowhere else among the indices. */
-static int bare_variable(const Node *n, int d) {
-  const Expr *e = n->index[d];
-  if (e->kind != E_VAR || n->extent[e->inum] > n->shape[d]) return -1;
-  for (int k = 0; k < n->rank; k++)
-    if (k != d && n->index[k]->vars >> e->inum & 1) return -1;
-  return (int)e->inum;
-}
-
 /* A slice has so many numbers and a piece so many terms: is it worth adding up in double
  * precision? An output of which most elements get nothing is not: it would be moved thrice. */
 static bool adds_long(const Node *n, int64_t numbers, int64_t terms) {
@@ -41,7 +32,7 @@ ScatterSlices scatter_slices(Plan *p, const Group *g) {
   const TargetRows *t = &p->target->rows;
   ScatterSlices s = {.axis = -1, .var = -1};
   for (int d = 0; d < n->rank; d++) {
-    int v = bare_variable(n, d);
+    int v = scatter_bare(n, d);
     if (v >= 0 && (s.axis < 0 || n->shape[d] > n->shape[s.axis])) {
       s.axis = d;
       s.var = v;
@@ -66,7 +57,7 @@ ScatterSlices scatter_slices(Plan *p, const Group *g) {
 
 /* Variables in order, but a bare one of the last axis innermost: contiguous. */
 static bool order_loops(Scatter *s) {
-  int inner = s->n->rank > 0 ? bare_variable(s->n, s->n->rank - 1) : -1, n = 0;
+  int inner = s->n->rank > 0 ? scatter_bare(s->n, s->n->rank - 1) : -1, n = 0;
   for (int v = 0; v < s->n->nvars; v++)
     if (v != inner) s->order[n++] = v;
   if (inner >= 0) s->order[n++] = inner;
@@ -149,21 +140,6 @@ static void print_loop(Scatter *s, StrBuf *out, int var, bool simd) {
   emit_for(&s->em, out, s->em.var[var], begin, end, simd ? "" : NULL);
 }
 
-/* The condition under which the value lands inside: the guard, and bounds that
- * were not proved. */
-static const char *condition(Scatter *s, int level) {
-  Emit *em = &s->em;
-  Expr *all = s->n->guard ? s->n->guard : ex_bool(em->g, true);
-  for (int d = 0; d < s->n->rank; d++) {
-    int64_t lo, hi;
-    bool bounded = ex_interval(em->g, s->n->index[d], s->n->extent, s->n->nvars, &lo, &hi);
-    if (bounded && lo >= 0 && hi < s->n->shape[d]) continue;
-    all = ex2(em->g, P_and, all, ex2(em->g, P_le, ex_int(em->g, 0), s->n->index[d]));
-    all = ex2(em->g, P_and, all, ex2(em->g, P_lt, s->n->index[d], ex_int(em->g, s->n->shape[d])));
-  }
-  return all->kind == E_BOOL && all->inum ? NULL : emit_value(em, all, level);
-}
-
 void emit_scatter(Plan *p, Group *g, TdKernel *k) {
   Scatter s = {.n = g->members.at[0].node, .slices = scatter_slices(p, g)};
   Emit *em = &s.em;
@@ -182,7 +158,7 @@ void emit_scatter(Plan *p, Group *g, TdKernel *k) {
   if (s.slices.totals) open_totals(&s, &zero);
   Expr *const *index = s.totals ? s.at : n->index;
   int level = n->nvars ? FIRST + n->nvars - 1 : SLICE;
-  const char *value = emit_value(em, n->body, level), *when = condition(&s, level);
+  const char *value = emit_value(em, n->body, level), *when = emit_condition(em, n, level);
   if (when) { /* the index is only good where the condition holds */
     sb_printf(&em->level[level].text, "if (%s) {\n", when);
     emit_open(em, level + 1);

@@ -36,27 +36,12 @@ static void print_zero(Scatter *s, StrBuf *out, const char *base) {
             (long long)(axis > 0 ? stride[axis - 1] : room), (long long)stride[axis], k);
 }
 
-/* The condition under which the value lands inside: the guard, and bounds that were not
- * proved; or NULL. */
-static const char *condition(Scatter *s, int level) {
-  Emit *em = &s->em;
-  Expr *all = s->n->guard ? s->n->guard : ex_bool(em->g, true);
-  for (int d = 0; d < s->n->rank; d++) {
-    int64_t lo, hi;
-    bool bounded = ex_interval(em->g, s->n->index[d], s->n->extent, s->n->nvars, &lo, &hi);
-    if (bounded && lo >= 0 && hi < s->n->shape[d]) continue;
-    all = ex2(em->g, P_and, all, ex2(em->g, P_le, ex_int(em->g, 0), s->n->index[d]));
-    all = ex2(em->g, P_and, all, ex2(em->g, P_lt, s->n->index[d], ex_int(em->g, s->n->shape[d])));
-  }
-  return all->kind == E_BOOL && all->inum ? NULL : emit_value(em, all, level);
-}
-
 /* The addition at one point; the place is only good where the condition holds. */
 static void print_point(Scatter *s, int level) {
   Emit *em = &s->em;
   Node *n = s->n;
   StrBuf *text = &em->level[level].text;
-  const char *value = emit_value(em, n->body, level), *when = condition(s, level);
+  const char *value = emit_value(em, n->body, level), *when = emit_condition(em, n, level);
   if (!when) {
     const char *at = emit_element(em, n, n->index, level, true);
     sb_printf(text, "%s += %s;\n", at, value);

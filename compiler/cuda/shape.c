@@ -164,15 +164,6 @@ CudaTile cuda_tile(const Plan *p, const Group *g) {
 
 /* ---- scatters --------------------------------------------------------------------------- */
 
-/* The variable that stands bare in index d and nowhere else among the indices. */
-static int bare_variable(const Node *n, int d) {
-  const Expr *e = n->index[d];
-  if (e->kind != E_VAR || n->extent[e->inum] > n->shape[d]) return -1;
-  for (int k = 0; k < n->rank; k++)
-    if (k != d && n->index[k]->vars >> e->inum & 1) return -1;
-  return (int)e->inum;
-}
-
 /* Looking takes a comparison for each value and each place that it could have; adding takes
  * a way to memory and back for each value, one after another. */
 CudaScatter cuda_scatter(const Node *n) {
@@ -180,7 +171,7 @@ CudaScatter cuda_scatter(const Node *n) {
   double work = 1, out = 1;
   for (int v = 0; v < n->nvars; v++) work *= (double)n->extent[v];
   for (int d = 0; d < n->rank; d++) {
-    s.var[d] = bare_variable(n, d);
+    s.var[d] = scatter_bare(n, d);
     out *= (double)n->shape[d];
     if (s.var[d] < 0)
       work *= (double)n->shape[d];

@@ -123,6 +123,12 @@ const char *emit_store(Emit *em, const Node *n, const char *at, const char *valu
 void emit_for(const Emit *em, StrBuf *out, const char *var, const char *from, const char *to,
               const char *clauses);
 
+/* -- scatter.c ----------------------------------------------------------------------- */
+/* The variable that stands bare in index d and nowhere else among the indices; -1: none. */
+int scatter_bare(const Node *n, int d);
+/* When a scatter's value lands inside: its guard, and bounds that were not proved; NULL: always. */
+const char *emit_condition(Emit *em, const Node *n, int level);
+
 /* -- storage.c ----------------------------------------------------------------------- */
 EmitLocal *emit_local(Emit *em, const Node *n);           /* or NULL */
 const char *emit_pointer(Emit *em, Node *n, bool writes); /* the name of a pointer to n's value */
