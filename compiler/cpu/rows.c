@@ -232,15 +232,7 @@ static void close_loops(Rows *r, int nloops, bool simd, const char *clause) {
 static void declare_array(Rows *r, Item *it) {
   if (emit_local(&r->em, it->node)) return; /* a chain keeps it */
   EmitLocal local = {.node = it->node, .name = emit_name(&r->em, it->node->name)};
-  int64_t stride = 1;
-  bool row[IR_MAX_RANK] = {0};
-  for (int k = 0; k < r->plan->given_rows; k++)
-    if (it->member->rowvar[k] < it->node->rank) row[it->member->rowvar[k]] = true;
-  for (int d = it->node->rank - 1; d >= 0; d--) {
-    if (row[d]) continue;
-    local.stride[d] = stride;
-    stride *= it->node->shape[d];
-  }
+  item_array_strides(it, r->plan->given_rows, local.stride);
   const char *type = emit_ctype(&r->em, it->node->type);
   size_t bytes = item_array_bytes(it);
   int64_t count = (int64_t)(bytes / td_type_size(plan_storage(it->node->type)));

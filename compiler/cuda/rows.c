@@ -131,15 +131,7 @@ static const char *flat_position(Rows *r, const Item *it, int from, int to) {
 
 static void declare_array(Rows *r, Item *it) {
   EmitLocal local = {.node = it->node, .name = emit_name(&r->em, it->node->name)};
-  int64_t stride = 1;
-  bool row[IR_MAX_RANK] = {0};
-  for (int k = 0; k < r->plan->given_rows; k++)
-    if (it->member->rowvar[k] < it->node->rank) row[it->member->rowvar[k]] = true;
-  for (int d = it->node->rank - 1; d >= 0; d--) {
-    if (row[d]) continue;
-    local.stride[d] = stride;
-    stride *= it->node->shape[d];
-  }
+  item_array_strides(it, r->plan->given_rows, local.stride);
   const char *type = emit_ctype(&r->em, it->node->type);
   sb_printf(&r->arrays, "%s *const %s = (%s *)(memory + %zu);\n", type, local.name, type,
             r->shared);

@@ -475,3 +475,14 @@ size_t item_array_bytes(const Item *it) {
   for (int i = 0; i < it->nout; i++) count *= it->extent[i];
   return (size_t)count * td_type_size(plan_storage(it->node->type));
 }
+
+void item_array_strides(const Item *it, int given_rows, int64_t *stride) {
+  int64_t step = 1;
+  bool row[IR_MAX_RANK] = {0};
+  for (int k = 0; k < given_rows; k++)
+    if (it->member->rowvar[k] < it->node->rank) row[it->member->rowvar[k]] = true;
+  for (int d = it->node->rank - 1; d >= 0; d--) {
+    stride[d] = row[d] ? 0 : step;
+    if (!row[d]) step *= it->node->shape[d];
+  }
+}

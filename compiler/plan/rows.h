@@ -53,6 +53,8 @@ typedef struct RowPlan {
 RowPlan *plan_row_program(Plan *p, Group *g, int program, int nrows, bool join);
 /* Bytes of an item's value that other nests read but that is not stored; 0: there is no need. */
 size_t item_array_bytes(const Item *it);
+/* From one index of each axis to the next in that array; 0 along the kernel's rows. */
+void item_array_strides(const Item *it, int given_rows, int64_t *stride);
 /* Does it search its loops for a position? (argmax; over one place there is nothing to search) */
 bool item_searches(const Item *it);
 
