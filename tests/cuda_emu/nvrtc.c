@@ -257,7 +257,7 @@ static int compile(nvrtcProgram p, const char *folder, const char *driver) {
     "-x",
     "c",
     "-std=gnu11",
-    checked() ? "-O1" : "-O2",
+    "-O1",
 #if defined(__x86_64__)
     "-march=native",
 #endif
