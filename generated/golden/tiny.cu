@@ -79,6 +79,16 @@ TD_DEVICE void td_mma_bf16(float *c, const uint32_t *a, const uint32_t *b) {
                : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
+/* 16 bytes of global memory into shared memory, both at multiples of 16, while the thread goes
+ * on. Copies since the last td_commit are a group. After td_wait(n), n a constant, all of the
+ * thread's groups but its latest n are there: for itself; for others behind a barrier. */
+TD_DEVICE void td_copy_async(void *to, const void *from) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;"
+               : : "r"((uint32_t)__cvta_generic_to_shared(to)),
+                   "l"(from) : "memory");
+}
+TD_DEVICE void td_commit(void) { asm volatile("cp.async.commit_group;" : : : "memory"); }
+#define td_wait(n) asm volatile("cp.async.wait_group %0;" : : "n"(n) : "memory")
 #define TD_ALIGNED __align__(16)
 #endif
 
