@@ -94,6 +94,13 @@ void backend_tensor(Backend *be, const TdTensor *t) { vec_push(be->arena, &be->t
 
 /* ---- entries ---------------------------------------------------------------------- */
 
+/* The first of its nodes that tells the user's own line, or the first. */
+static const Node *first_known(const Group *g) {
+  for (int i = 0; i < g->members.n; i++)
+    if (g->members.at[i].node->users.n > 0) return g->members.at[i].node;
+  return g->members.at[0].node;
+}
+
 /* The plan's steps as the program has them; kernels are written in the order of launches. */
 static void finish_entry(Backend *be, Plan *p) {
   TdEntry e = {.name = arena_strdup(p->arena, p->name),
@@ -116,7 +123,7 @@ static void finish_entry(Backend *be, Plan *p) {
     if (from->kind == TD_LAUNCH) {
       const Launch *l = &from->group->launch;
       to->kernel = kernel_of(&be->kernels, p, from->group);
-      emit_place(p->arena, p->diags, from->group->members.at[0].node, to);
+      emit_place(p->arena, p->diags, first_known(from->group), to);
       to->nargs = l->args.n;
       to->args = l->args.at;
     } else if (from->kind == TD_LOOP) {

@@ -31,12 +31,20 @@ static int unknown_pass(Cli *c, const char *name) {
   return code;
 }
 
+static const struct Target *target_of(const Cli *c) {
+  return backend_target(cli_text(c, "target", "cpu"));
+}
+
 /* What --plan is made for. False after a message. */
 static bool plan_options(Cli *c, BackendOptions *o) {
   const char *act = cli_text(c, "act", "f32"), *without = cli_text(c, "without", NULL);
   *o = backend_defaults();
   if (strcmp(act, "f32") != 0 && strcmp(act, "bf16") != 0) {
     cli_usage(c, "--act takes f32 or bf16, not '%.100s'", act);
+    return false;
+  }
+  if (target_of(c) == NULL) {
+    cli_usage(c, "--target takes cpu or cuda, not '%.100s'", cli_text(c, "target", ""));
     return false;
   }
   if (without == NULL || backend_without(o, without)) return true;
@@ -50,6 +58,7 @@ static bool plan_options(Cli *c, BackendOptions *o) {
 
 static void print_plan(Cli *c, Arena *a, Diags *d, const BackendOptions *o, Graph *g, StrBuf *out) {
   Backend *be = backend_new(a, d, g->name, o);
+  backend_for(be, target_of(c));
   if (strcmp(cli_text(c, "act", "f32"), "bf16") == 0) backend_activations(be, TD_BF16);
   backend_repeated(be, cli_has(c, "repeated"));
   backend_plan(be, g, out);
@@ -74,7 +83,7 @@ static int opt_text(Cli *c, const char *path, const char *text, size_t n, const 
     fputs(s.s != NULL ? s.s : "", stderr);
     code = TD_BAD_FILE;
   } else {
-    const PassOptions passes = pass_options(backend_target("cpu"));
+    const PassOptions passes = pass_options(target_of(c));
     const char *pass = cli_text(c, "pass", NULL);
     bool plan = cli_has(c, "plan");
     const Node *open = plan ? cotangent(g) : NULL;

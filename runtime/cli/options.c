@@ -52,6 +52,7 @@ const Flag cli_flags[] = {
     {"std", 0, NULL, "check the library's ops too", CLI_GRADCHECK},
     {"pass", 'p', "NAME", "this pass only (default: the general ones)", CLI_OPT},
     {"plan", 0, NULL, "the plan of the graph as it is, or as the pass leaves it", CLI_OPT},
+    {"target", 0, "NAME", "passes and plans for cpu or for cuda (default: cpu)", CLI_OPT},
     {"repeated", 0, NULL, "planned to run many times while parameters stay", CLI_OPT},
     {"without", 0, "NAME,...", "planned with these options of the compiler off", CLI_OPT},
     {"dump", 0, "PASS",

@@ -15,11 +15,11 @@
 
 enum { SOURCE_LIMIT = 64 << 20 };
 
-/* What a kernel, or all kernels of a line, cost over all runs. */
+/* What a kernel, a step of the entry, or all steps of a line cost over all runs. */
 typedef struct Cost {
   double seconds, flops, bytes;
   int64_t launches;
-  int kernel; /* the first of the line */
+  int of; /* which kernel, which step, the first step of the line */
 } Cost;
 
 typedef struct Event {
@@ -32,9 +32,11 @@ typedef struct Profile {
   const TdProgram *program;
   const char *path, *entry, *device;
   const TdStep *steps; /* of that entry */
+  int nsteps;
   int64_t rounds;
   Peak peak;
-  Cost *kernel; /* [nkernels] */
+  Cost *kernel, *step;           /* [nkernels], [nsteps] */
+  const char **place, **library; /* [nsteps]: the line of the user's file, of the library's; NULL */
   double total;
   Arena *arena;
   VEC(Event) events; /* of the last run, if a trace is asked for */
@@ -46,11 +48,13 @@ typedef struct Profile {
 static void time_kernel(void *ctx, int step, double begin, double end) {
   Profile *f = ctx;
   int kernel = f->steps[step].kernel;
-  Cost *k = &f->kernel[kernel];
-  k->seconds += end - begin;
-  k->flops += f->program->kernels[kernel].flops;
-  k->bytes += f->program->kernels[kernel].bytes;
-  k->launches++;
+  Cost *of[] = {&f->kernel[kernel], &f->step[step]};
+  for (int i = 0; i < 2; i++) {
+    of[i]->seconds += end - begin;
+    of[i]->flops += f->program->kernels[kernel].flops;
+    of[i]->bytes += f->program->kernels[kernel].bytes;
+    of[i]->launches++;
+  }
   if (f->tracing) vec_push(f->arena, &f->events, ((Event){kernel, begin, end}));
 }
 
@@ -88,23 +92,22 @@ static int dearest_first(const void *x, const void *y) {
   return a > b ? -1 : a < b;
 }
 
-static int by_place(const void *x, const void *y, void *ctx) {
-  const Profile *f = ctx;
-  return strcmp(where_of(f, ((const Cost *)x)->kernel), where_of(f, ((const Cost *)y)->kernel));
+static int by_place(const void *x, const void *y, void *places) {
+  const char *const *place = places;
+  return strcmp(place[((const Cost *)x)->of], place[((const Cost *)y)->of]);
 }
 
-/* The costs of each line, dearest first; the number of lines. */
-static int sum_lines(const Profile *f, Cost *lines) {
-  int n = 0;
-  for (int i = 0; i < f->program->nkernels; i++) {
-    if (f->kernel[i].launches == 0) continue;
-    lines[n] = f->kernel[i];
-    lines[n++].kernel = i;
+/* The costs of each line, dearest first; the number of lines. place: of each step, or NULL. */
+static int sum_lines(const Profile *f, const char **place, Cost *lines) {
+  int n = 0, kept = 0;
+  for (int i = 0; i < f->nsteps; i++) {
+    if (f->step[i].launches == 0 || place[i] == NULL) continue;
+    lines[n] = f->step[i];
+    lines[n++].of = i;
   }
-  qsort_r(lines, (size_t)n, sizeof *lines, by_place, (void *)f);
-  int kept = 0;
+  qsort_r(lines, (size_t)n, sizeof *lines, by_place, place);
   for (int i = 0; i < n; i++) {
-    if (kept > 0 && by_place(&lines[kept - 1], &lines[i], (void *)f) == 0) {
+    if (kept > 0 && by_place(&lines[kept - 1], &lines[i], place) == 0) {
       Cost *k = &lines[kept - 1];
       k->seconds += lines[i].seconds;
       k->flops += lines[i].flops;
@@ -118,9 +121,32 @@ static int sum_lines(const Profile *f, Cost *lines) {
   return kept;
 }
 
-/* Every line of the model's file; of the library's files those that cost. */
+static bool is_of_file(const Profile *f, const char *place) {
+  size_t name = strlen(f->path);
+  return strncmp(place, f->path, name) == 0 && place[name] == ':';
+}
+
+/* Lines of other files than the model's. */
+static void print_others(const Profile *f, const char *title, const char **place, Cost *lines) {
+  int n = sum_lines(f, place, lines);
+  bool any = false;
+  for (int i = 0; i < n; i++) {
+    const TdStep *step = &f->steps[lines[i].of];
+    const char *where = place[lines[i].of], *text = place == f->place && step->text != NULL
+                                                        ? step->text
+                                                        : f->program->kernels[step->kernel].text;
+    if (is_of_file(f, where)) continue;
+    if (!any) printf("\n%s  %s\n", heading, title);
+    any = true;
+    print_cost(f, &lines[i]);
+    printf("  %s | %.100s\n", where, text != NULL ? text + strspn(text, " ") : "");
+  }
+}
+
+/* Every line of the model's file, with what it makes the library do; of the library's files
+ * those that cost. */
 static bool print_lines(const Profile *f, TdError *err) {
-  Cost *lines = calloc((size_t)f->program->nkernels + 1, sizeof *lines);
+  Cost *lines = calloc((size_t)f->nsteps + 1, sizeof *lines);
   uint8_t *bytes;
   size_t size;
   if (lines == NULL) return td_fail_memory(err);
@@ -128,7 +154,7 @@ static bool print_lines(const Profile *f, TdError *err) {
     free(lines);
     return false;
   }
-  int n = sum_lines(f, lines), number = 1;
+  int n = sum_lines(f, f->place, lines), number = 1;
   printf("%s  %s\n", heading, f->path);
   for (const char *at = (const char *)bytes, *end = at + size; at < end; number++) {
     const char *stop = memchr(at, '\n', (size_t)(end - at));
@@ -137,7 +163,7 @@ static bool print_lines(const Profile *f, TdError *err) {
     sb_printf(&where, "%s:%d", f->path, number);
     const Cost *cost = NULL;
     for (int i = 0; i < n && where.s != NULL; i++)
-      if (strcmp(where_of(f, lines[i].kernel), where.s) == 0) cost = &lines[i];
+      if (strcmp(f->place[lines[i].of], where.s) == 0) cost = &lines[i];
     if (cost != NULL)
       print_cost(f, cost);
     else
@@ -148,15 +174,8 @@ static bool print_lines(const Profile *f, TdError *err) {
     sb_free(&where);
     at += length + 1;
   }
-  size_t name = strlen(f->path);
-  printf("\n%s  elsewhere\n", heading);
-  for (int i = 0; i < n; i++) {
-    const TdKernel *k = &f->program->kernels[lines[i].kernel];
-    const char *where = where_of(f, lines[i].kernel);
-    if (strncmp(where, f->path, name) == 0 && where[name] == ':') continue;
-    print_cost(f, &lines[i]);
-    printf("  %s | %.100s\n", where, k->text != NULL ? k->text + strspn(k->text, " ") : "");
-  }
+  print_others(f, "elsewhere", f->place, lines);
+  print_others(f, "of it, within the library", f->library, lines);
   free(bytes);
   free(lines);
   return true;
@@ -165,10 +184,10 @@ static bool print_lines(const Profile *f, TdError *err) {
 static void print_kernels(const Profile *f, const Cost *sorted, int n) {
   printf("%s  launches  kernel, line\n", heading);
   for (int i = 0; i < n; i++) {
-    const TdKernel *k = &f->program->kernels[sorted[i].kernel];
+    const TdKernel *k = &f->program->kernels[sorted[i].of];
     print_cost(f, &sorted[i]);
     printf("  %8.0f  %s\n%*s%s  ", (double)sorted[i].launches / (double)f->rounds, k->name,
-           (int)strlen(heading) + 12, "", where_of(f, sorted[i].kernel));
+           (int)strlen(heading) + 12, "", where_of(f, sorted[i].of));
     const char *text = k->text != NULL ? k->text + strspn(k->text, " ") : "";
     terminal_print(&f->cli->out, text, strnlen(text, 100));
     putchar('\n');
@@ -184,10 +203,10 @@ static json_t *profile_json(const Profile *f, const Cost *sorted, int n) {
   json_t *list = json_array();
   for (int i = 0; i < n; i++) {
     const Cost *k = &sorted[i];
-    const TdKernel *kernel = &f->program->kernels[k->kernel];
+    const TdKernel *kernel = &f->program->kernels[k->of];
     list =
         json_and(list, json_pack("{s:s, s:s, s:o, s:f, s:f, s:o, s:o, s:o}", "kernel", kernel->name,
-                                 "class", kernel->klass, "where", json_text(where_of(f, k->kernel)),
+                                 "class", kernel->klass, "where", json_text(where_of(f, k->of)),
                                  "seconds", k->seconds / (double)f->rounds, "launches",
                                  (double)k->launches / (double)f->rounds, "flops",
                                  json_finite(k->flops / k->seconds), "bytes",
@@ -233,7 +252,7 @@ static bool show(Profile *f, TdError *err) {
     f->total += f->kernel[i].seconds;
     if (f->kernel[i].launches == 0) continue;
     sorted[n] = f->kernel[i];
-    sorted[n++].kernel = i;
+    sorted[n++].of = i;
   }
   qsort(sorted, (size_t)n, sizeof *sorted, dearest_first);
   bool ok = true;
@@ -281,6 +300,17 @@ static bool measure(Profile *f, const Project *p, Machine *m, int index, TdError
   return ok && (trace == NULL || write_trace(f, trace, err));
 }
 
+/* The first line of the user's own file that a launch comes of, and the library's within it. */
+static void find_places(Profile *f) {
+  for (int i = 0; i < f->nsteps; i++) {
+    const TdStep *s = &f->steps[i];
+    if (s->kind != TD_LAUNCH) continue;
+    const char *where = s->where != NULL && *s->where != '\0' ? s->where : where_of(f, s->kernel);
+    f->place[i] = arena_strndup(f->arena, where, strcspn(where, ","));
+    f->library[i] = s->inside;
+  }
+}
+
 static int profile_entry(Cli *c, Project *p, Machine *m, const char *entry, int64_t rounds) {
   TdError err = {0};
   int index = session_entry(m->session, entry);
@@ -291,14 +321,17 @@ static int profile_entry(Cli *c, Project *p, Machine *m, const char *entry, int6
                .entry = entry,
                .device = m->cuda.gpu[0] != '\0' ? m->cuda.gpu : m->device,
                .steps = p->unit->program->entries[index].steps,
+               .nsteps = p->unit->program->entries[index].nsteps,
                .rounds = rounds,
                .arena = p->arena};
   JitOptions jit = {.no_cache = cli_has(c, "no-cache"), .stop = c->stop};
-  f.kernel = calloc((size_t)f.program->nkernels + 1, sizeof *f.kernel);
-  bool ok = (f.kernel != NULL || td_fail_memory(&err)) &&
-            (m->jit == NULL || peak_measure(m->pool, &jit, &f.peak, &err)) &&
+  f.kernel = NEWN(f.arena, Cost, f.program->nkernels + 1);
+  f.step = NEWN(f.arena, Cost, f.nsteps + 1);
+  f.place = NEWN(f.arena, const char *, f.nsteps + 1);
+  f.library = NEWN(f.arena, const char *, f.nsteps + 1);
+  find_places(&f);
+  bool ok = (m->jit == NULL || peak_measure(m->pool, &jit, &f.peak, &err)) &&
             measure(&f, p, m, index, &err) && show(&f, &err);
-  free(f.kernel);
   return ok ? cli_done(c) : cli_fail(c, &err);
 }
 

@@ -204,8 +204,42 @@ static void test_answers(void **state) {
   free(gpu);
   sandbox_says("run m.td next --weights run --text the -q --device cuda", "LC_ALL=C", 0,
                "{\"y\":[[[", true);
-  sandbox_says("profile m.td --rounds 1 --device cuda -q", "LC_ALL=C", 0, "kernels one by one",
-               true);
+}
+
+/* The share of a line of tdc profile that ends with `text`; below 0: it has none. */
+static double share_of(const char *said, const char *text) {
+  const char *at = strstr(said, text), *line = at;
+  if (at == NULL) fail_msg("no line '%s' in:\n%s", text, said);
+  while (line > said && line[-1] != '\n') line--;
+  const char *percent = memchr(line, '%', (size_t)(at - line));
+  if (percent == NULL) return -1;
+  while (percent > line && percent[-1] != ' ') percent--;
+  return strtod(percent, NULL);
+}
+
+/* Each line has the time of its launches on the GPU's clock, those within the library too:
+ * the product of `linear` and the optimizer. All lines together are the whole. */
+static void test_profile(void **state) {
+  (void)state;
+  char *said = sandbox_tdc("profile m.td --rounds 1 --device cuda -q", "LC_ALL=C", 0);
+  assert_non_null(strstr(said, "kernels one by one"));
+  assert_null(strstr(said, "elsewhere"));
+  char *library = strstr(said, "of it, within the library");
+  assert_non_null(library);
+  assert_true(share_of(said, "<std/core.td>:") > 0);
+  assert_true(share_of(said, "<std/nn.td>:") > 0);
+  *library = '\0';
+  assert_true(share_of(said, "| model next(") < 0); /* nothing is computed there */
+  assert_true(share_of(said, "y = linear(dropout(h, 0.2), V)") > 0);
+  assert_true(share_of(said, "| train { loss main") > 0);
+  double all = 0;
+  for (const char *at = said; (at = strchr(at, '%')) != NULL; at++) {
+    const char *share = at;
+    while (share > said && share[-1] != ' ') share--;
+    all += strtod(share, NULL);
+  }
+  if (fabs(all - 100) > 1.5) fail_msg("%g%% of the time is told:\n%s", all, said);
+  free(said);
 }
 
 /* The message is the runtime's, the exit code its status; nothing else runs instead. */
@@ -264,7 +298,8 @@ int main(int argc, char **argv) {
   unsetenv("TDC_DEVICE");
 #define TEST(f) cmocka_unit_test_setup_teardown(f, enter_folder, sandbox_leave)
   const struct CMUnitTest tests[] = {
-      TEST(test_training), TEST(test_steps_ahead), TEST(test_batches_ahead), TEST(test_nan_ahead),
-      TEST(test_record),   TEST(test_answers),     TEST(test_failures),      TEST(test_interface)};
+      TEST(test_training),  TEST(test_steps_ahead), TEST(test_batches_ahead),
+      TEST(test_nan_ahead), TEST(test_record),      TEST(test_answers),
+      TEST(test_profile),   TEST(test_failures),    TEST(test_interface)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
