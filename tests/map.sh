@@ -7,7 +7,7 @@
 #
 #   tests/map.sh [PAGE...]      these pages' commands only
 set -u
-pages=(compiler/README.md CONTRIBUTING.md)
+pages=(compiler/README.md compiler/cuda/README.md CONTRIBUTING.md)
 linking=(README.md CHANGELOG.md tests/bench/README.md tests/parity/README.md models/RESULTS.md)
 map=compiler/README.md
 mkdir -p build/tests
