@@ -35,12 +35,12 @@ COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=low
 # -- runtime/: programs to results ----------------------------------------------------------------
 SYSTEM   = error io spawn cache signals litter digest utf8 json
 ON_CPU   = threads block memory device jit jit_units toolchain
-ON_CUDA  = library gpu stage timer compile kernels product device
+ON_CUDA  = library gpu stage timer compile kernels product failure run device
 STORE    = checkpoint safetensors header rotate convert weights record
 DATA     = corpus data vocabulary feed
 TRAIN    = train evaluate sample diagnose run_folder
 VIEW     = progress terminal viewer page curve logs
-RUNTIME  = steps units session trail reference machine peak trace project td \
+RUNTIME  = steps units session values inputs series device reference machine peak trace project td \
            $(SYSTEM:%=system/%) $(ON_CPU:%=cpu/%) $(ON_CUDA:%=cuda/%) \
            $(STORE:%=store/%) $(DATA:%=data/%) $(TRAIN:%=train/%) $(VIEW:%=view/%)
 

@@ -50,6 +50,28 @@ typedef struct DeviceRun {
   const DeviceWatch *watch; /* or NULL */
 } DeviceRun;
 
+/* A buffer of the entry's of which each of several runs has its own: run i's lies in slot i, i
+ * times `stride` behind `at`. */
+typedef struct DeviceSlots {
+  int buffer;
+  DevicePlace at;
+  size_t bytes, stride;
+} DeviceSlots;
+
+/* Runs that are started together. As if before each its slot of every input were copied to the
+ * buffer, and after it the beginning of each output's buffer to its slot. A series is no other
+ * thing than its runs one by one but in this: what input and output buffers hold when it is over
+ * is not said. */
+typedef struct DeviceSeries {
+  int entry;
+  const DeviceSlots *inputs, *outputs; /* an entry's are the same in every series */
+  int ninputs, noutputs;
+  int first, n; /* slots first .. first + n - 1; at least one run */
+  uint64_t seed;
+  int64_t step;           /* of the first run; it counts up */
+  bool again, then_again; /* the first run; those after it */
+} DeviceSeries;
+
 typedef struct DeviceInterface {
   const char *name;
   bool behind; /* it works beside the host, who therefore reads seldom and much at a time */
@@ -64,6 +86,7 @@ typedef struct DeviceInterface {
    * time. The layout is the same in every call and stays until the device is closed. */
   bool (*prepare)(Device *d, const DeviceLayout *at, const int *entries, int n, TdError *err);
   void (*run)(Device *d, const DeviceRun *r); /* of an entry that is ready */
+  void (*run_series)(Device *d, const DeviceSeries *s);
   bool (*sync)(Device *d, TdError *err);
   void (*close)(Device *d); /* after its memory was freed */
 } DeviceInterface;
@@ -72,5 +95,8 @@ typedef struct DeviceInterface {
 struct Device {
   const DeviceInterface *does;
 };
+
+/* A series by the device's own copy and run. */
+void device_run_each(Device *d, const DeviceLayout *at, const DeviceSeries *s);
 
 #endif

@@ -174,6 +174,10 @@ static void reference_run(Device *d, const DeviceRun *run) {
   if (run->watch != NULL && run->watch->value != NULL) show_values(r, g, run->watch);
 }
 
+static void reference_run_series(Device *d, const DeviceSeries *s) {
+  device_run_each(d, &((Reference *)d)->at, s);
+}
+
 /* ---- the device ------------------------------------------------------------------------------ */
 
 static double region_numbers(const Region *region) {
@@ -216,6 +220,7 @@ static const DeviceInterface reference_does = {
     .copy = host_copy,
     .prepare = reference_prepare,
     .run = reference_run,
+    .run_series = reference_run_series,
     .sync = host_sync,
     .close = reference_close,
 };

@@ -9,22 +9,8 @@
 
 #include "dsl/base.h"
 #include "runtime/session_internal.h"
-#include "runtime/store/checkpoint.h"
 
 /* ---- memory ------------------------------------------------------------------- */
-
-size_t state_bytes(const TdProgram *p, int state) {
-  return (size_t)p->states[state].count * td_type_size(p->states[state].type);
-}
-
-size_t buffer_bytes(const TdBuffer *b) { return (size_t)b->count * td_type_size(b->type); }
-
-size_t arena_bytes(const TdProgram *p) {
-  size_t most = 0;
-  for (int e = 0; e < p->nentries; e++)
-    if (p->entries[e].arena_bytes > most) most = p->entries[e].arena_bytes;
-  return most;
-}
 
 /* Does the buffer have a block of its own? */
 static bool is_alone(const TdBuffer *b) { return b->kind != TD_TEMP && b->kind != TD_STATE; }
@@ -80,7 +66,9 @@ Session *session_new(const TdProgram *p, Device *device, TdError *err) {
   s->states = calloc((size_t)p->nstates + 1, sizeof *s->states);
   s->at = calloc((size_t)p->nentries + 1, sizeof *s->at);
   s->ready = calloc((size_t)p->nentries + 1, sizeof *s->ready);
-  bool ok = (s->states != NULL && s->at != NULL && s->ready != NULL) || td_fail_memory(err);
+  s->series = calloc((size_t)p->nentries + 1, sizeof *s->series);
+  bool ok = (s->states != NULL && s->at != NULL && s->ready != NULL && s->series != NULL) ||
+            td_fail_memory(err);
   if (ok && session_fill(s, err)) return s;
   session_free(s);
   return NULL;
@@ -90,6 +78,7 @@ void session_free(Session *s) {
   if (s == NULL) return;
   Device *d = s->device;
   const TdProgram *p = s->program;
+  for (int e = 0; s->series != NULL && e < p->nentries; e++) series_free(s->series[e]);
   for (int e = 0; s->at != NULL && e < p->nentries; e++) {
     for (int i = 0; s->at[e] != NULL && i < p->entries[e].nbuffers; i++) {
       const TdBuffer *b = &p->entries[e].buffers[i];
@@ -105,6 +94,7 @@ void session_free(Session *s) {
   free(s->states);
   free(s->at);
   free(s->ready);
+  free(s->series);
   free(s);
 }
 
@@ -149,100 +139,6 @@ bool session_need(Session *s, const char *const *names, TdError *err) {
 
 bool session_need_one(Session *s, int entry, TdError *err) { return prepare(s, &entry, 1, err); }
 
-/* ---- inputs ------------------------------------------------------------------ */
-
-enum { PIECE = 1024 }; /* numbers converted at a time */
-
-static int find_input(const Session *s, int entry, const char *name) {
-  const TdEntry *e = &s->program->entries[entry];
-  for (int i = 0; i < e->nbuffers; i++)
-    if (e->buffers[i].kind == TD_INPUT && strcmp(e->buffers[i].name, name) == 0) return i;
-  return -1;
-}
-
-const TdBuffer *session_input(const Session *s, int entry, const char *name) {
-  int i = find_input(s, entry, name);
-  return i < 0 ? NULL : &s->program->entries[entry].buffers[i];
-}
-
-/* The input, when it takes n values. */
-static const TdBuffer *input_taking(const Session *s, int entry, const char *name, int64_t n,
-                                    DevicePlace *at, TdError *err) {
-  int i = find_input(s, entry, name);
-  const char *where = s->program->entries[entry].name;
-  if (i < 0) {
-    td_fail(err, TD_BAD_USAGE, "%s has no input '%s'", where, name);
-    return NULL;
-  }
-  const TdBuffer *b = &s->program->entries[entry].buffers[i];
-  if (b->count != n) {
-    td_fail(err, TD_BAD_USAGE, "%s: '%s' takes %" PRId64 " values, not %" PRId64, where, name,
-            b->count, n);
-    return NULL;
-  }
-  *at = s->at[entry][i];
-  return b;
-}
-
-bool session_set_ints(Session *s, int entry, const char *name, const int32_t *x, int64_t n,
-                      TdError *err) {
-  DevicePlace at;
-  const TdBuffer *b = input_taking(s, entry, name, n, &at, err);
-  if (b == NULL) return false;
-  if (b->type != TD_I32) return td_fail(err, TD_BAD_USAGE, "'%s' does not take integers", name);
-  for (int64_t i = 0; i < n; i++)
-    if (x[i] < b->lo || x[i] > b->hi)
-      return td_fail(err, TD_BAD_USAGE,
-                     "'%s'[%" PRId64 "] is %" PRId32 ", outside %" PRId64 " .. %" PRId64, name, i,
-                     x[i], b->lo, b->hi);
-  s->device->does->upload(s->device, at, x, (size_t)n * sizeof *x);
-  return true;
-}
-
-bool session_set_reals(Session *s, int entry, const char *name, const float *x, int64_t n,
-                       TdError *err) {
-  DevicePlace at;
-  const TdBuffer *b = input_taking(s, entry, name, n, &at, err);
-  if (b == NULL) return false;
-  double piece[PIECE]; /* room for any type */
-  StType type = checkpoint_type(b->type);
-  if (!st_convert(type, piece, ST_F32, x, 0))
-    return td_fail(err, TD_BAD_USAGE, "'%s' does not take real numbers", name);
-  for (int64_t i = 0; i < n; i += PIECE) {
-    size_t some = n - i < PIECE ? (size_t)(n - i) : PIECE, bytes = some * td_type_size(b->type);
-    st_convert(type, piece, ST_F32, x + i, some);
-    s->device->does->upload(s->device, at, piece, bytes);
-    at.offset += bytes;
-  }
-  return true;
-}
-
-bool session_set_bools(Session *s, int entry, const char *name, const uint8_t *x, int64_t n,
-                       TdError *err) {
-  DevicePlace at;
-  const TdBuffer *b = input_taking(s, entry, name, n, &at, err);
-  if (b == NULL) return false;
-  if (b->type != TD_U8) return td_fail(err, TD_BAD_USAGE, "'%s' does not take truth values", name);
-  uint8_t piece[PIECE];
-  for (int64_t i = 0; i < n; i += PIECE) {
-    size_t some = n - i < PIECE ? (size_t)(n - i) : PIECE;
-    for (size_t k = 0; k < some; k++) piece[k] = x[(size_t)i + k] != 0;
-    s->device->does->upload(s->device, at, piece, some);
-    at.offset += some;
-  }
-  return true;
-}
-
-bool session_set_number(Session *s, int entry, const char *name, double x, TdError *err) {
-  const TdBuffer *b = session_input(s, entry, name);
-  if (b == NULL || b->type != TD_I32)
-    return session_set_reals(s, entry, name, &(float){(float)x}, 1, err);
-  if (!(x >= (double)b->lo && x <= (double)b->hi) || x != floor(x))
-    return td_fail(err, TD_BAD_USAGE, "'%s' is %g, not a whole number in %" PRId64 " .. %" PRId64,
-                   name, x, b->lo, b->hi);
-  return session_set_ints(s, entry, name, &(int32_t){(int32_t)x}, 1, err);
-}
-
 /* ---- reading and writing --------------------------------------------------------- */
 
 /* Elements first .. first + count - 1 of what lies at `from`. */
@@ -277,26 +173,6 @@ bool session_read_output(const Session *s, int entry, const char *name, int64_t 
   const TdBuffer *b = &s->program->entries[entry].buffers[i];
   check_range(name, first, count, b->count);
   return read_elements(s, s->at[entry][i], b->type, first, count, to, err);
-}
-
-double element_value(TdType type, const void *from) {
-  union {
-    double f64;
-    float f32;
-    uint16_t half;
-    int32_t i32;
-    uint8_t u8;
-  } x;
-  memcpy(&x, from, td_type_size(type));
-  switch (type) {
-  case TD_F32: return (double)x.f32;
-  case TD_F64: return x.f64;
-  case TD_BF16: return (double)f32_from_bf16(x.half);
-  case TD_F16: return (double)f32_from_f16(x.half);
-  case TD_I32: return x.i32;
-  case TD_U8: return x.u8;
-  }
-  return (double)NAN;
 }
 
 double session_scalar(const Session *s, int entry, const char *name) {

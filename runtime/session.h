@@ -62,20 +62,32 @@ bool session_read_output(const Session *s, int entry, const char *name, int64_t 
 /* The first element as a double; NaN when there is no such output. */
 double session_scalar(const Session *s, int entry, const char *name);
 
-/* ---- outputs of several runs: on the device until somebody asks -------------------------- */
+/* ---- several runs together ---------------------------------------------------------------- */
 /* Does the device work beside the host? Then who waits for each run slows it down. */
 bool session_behind(const Session *s);
-/* Room for the outputs of `most` runs of an entry, as far as they are one number. To be freed
- * before the session; NULL with a message when memory is out. */
-typedef struct Trail Trail;
-Trail *trail_new(Session *s, int entry, int most, TdError *err);
-void trail_keep(Trail *t); /* those of the last run; there must be room */
-int trail_length(const Trail *t);
-bool trail_full(const Trail *t);
-/* All that were kept, run by run, as session_scalar has them; NaN for what is not one number.
- * There is room for `most` times the entry's outputs. Then none are. */
-bool trail_read(Trail *t, double *values, TdError *err);
-void trail_free(Trail *t);
+/* Runs of an entry with consecutive steps that nobody waits for one by one: inputs of their own
+ * go to the device, and outputs, as far as they are one number, come back for many at a time.
+ * `together` of them are started at once, which a device may do at less cost.
+ * There is room for `most` runs that were not read. The inputs of these names, as far as the entry
+ * has them, are each run's own; all others are set as ever. The entry's series belongs to the
+ * session, is made when it is first asked for and the same from then on; it comes empty. NULL with
+ * a message when memory is out. */
+typedef struct Series Series;
+Series *session_series(Session *s, int entry, int most, int together, const char *const *inputs,
+                       int ninputs, TdError *err);
+/* As session_set_number and session_set_ints, for the next run; what is not set is as in the one
+ * before. */
+bool series_set_number(Series *r, const char *name, double x, TdError *err);
+bool series_set_ints(Series *r, const char *name, const int32_t *x, int64_t n, TdError *err);
+/* As session_run, or session_run_again. There must be room, and the entry must be prepared. It
+ * starts with the last of `together`, in series_start or in series_read. */
+void series_run(Series *r, uint64_t seed, int64_t step, bool again);
+void series_start(Series *r);
+int series_length(const Series *r); /* runs not read */
+bool series_full(const Series *r);
+/* The outputs of all that were not read, run by run, as session_scalar has them; NaN for what is
+ * not one number. There is room for `most` times the entry's outputs. */
+bool series_read(Series *r, double *values, TdError *err);
 
 /* ---- states --------------------------------------------------------------- */
 int session_state(const Session *s, const char *name); /* or -1 */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What session.c, trail.c and trace.c share. */
+/* What the files of a session share. Grouped by defining file. */
 #ifndef TDC_SESSION_INTERNAL_H
 #define TDC_SESSION_INTERNAL_H
 
@@ -12,13 +12,22 @@ struct Session {
   DeviceMemory *arena;
   DevicePlace **at; /* by entry and buffer */
   bool *ready;      /* by entry: prepared */
+  Series **series;  /* by entry: NULL until somebody asks */
 };
 
+/* -- values.c -------------------------------------------------------------------------------- */
 /* Bytes of a state, of a buffer, of the arena. */
 size_t state_bytes(const TdProgram *p, int state);
 size_t buffer_bytes(const TdBuffer *b);
 size_t arena_bytes(const TdProgram *p);
 /* What lies there, of that type. */
 double element_value(TdType type, const void *x);
+
+/* -- series.c -------------------------------------------------------------------------------- */
+/* Where the next run's value of an input of the entry's is on the host. It must be one of those
+ * that each run has its own of. */
+char *series_input(Series *r, int buffer);
+Session *series_session(const Series *r, int *entry);
+void series_free(Series *r);
 
 #endif

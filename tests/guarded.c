@@ -233,6 +233,10 @@ static void guarded_run(Device *d, const DeviceRun *r) {
   if (r->watch != NULL) catch_up(g);
 }
 
+static void guarded_run_series(Device *d, const DeviceSeries *s) {
+  device_run_each(d, &((Guarded *)d)->layout, s);
+}
+
 static bool guarded_sync(Device *d, TdError *err) {
   Guarded *g = (Guarded *)d;
   catch_up(g);
@@ -260,6 +264,7 @@ static const DeviceInterface guarded_does = {
     .copy = guarded_copy,
     .prepare = guarded_prepare,
     .run = guarded_run,
+    .run_series = guarded_run_series,
     .sync = guarded_sync,
     .close = guarded_close,
 };

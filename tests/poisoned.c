@@ -45,12 +45,11 @@ static bool poisoned_prepare(Device *d, const DeviceLayout *at, const int *entri
 }
 static bool poisoned_sync(Device *d, TdError *err) { return inside(d)->does->sync(inside(d), err); }
 
-static void poisoned_run(Device *d, const DeviceRun *r) {
-  Poisoned *p = (Poisoned *)d;
-  const TdEntry *e = &p->program->entries[r->entry];
+static void poison(Poisoned *p, int entry, bool again) {
+  const TdEntry *e = &p->program->entries[entry];
   for (int i = 0; i < e->nbuffers; i++) {
     const TdBuffer *b = &e->buffers[i];
-    if (b->kind != TD_TEMP && (b->kind != TD_KEPT || r->again)) continue;
+    if (b->kind != TD_TEMP && (b->kind != TD_KEPT || again)) continue;
     if (b->bytes > p->bytes) {
       char *more = realloc(p->poison, b->bytes);
       if (more == NULL) bug("no memory for poison");
@@ -58,9 +57,19 @@ static void poisoned_run(Device *d, const DeviceRun *r) {
       p->bytes = b->bytes;
       memset(p->poison, 0xff, p->bytes);
     }
-    p->inside->does->upload(p->inside, p->layout.buffers[r->entry][i], p->poison, b->bytes);
+    p->inside->does->upload(p->inside, p->layout.buffers[entry][i], p->poison, b->bytes);
   }
-  p->inside->does->run(p->inside, r);
+}
+
+static void poisoned_run(Device *d, const DeviceRun *r) {
+  poison((Poisoned *)d, r->entry, r->again);
+  inside(d)->does->run(inside(d), r);
+}
+
+/* Before the first run; those after it find what it left. */
+static void poisoned_run_series(Device *d, const DeviceSeries *s) {
+  poison((Poisoned *)d, s->entry, s->again);
+  inside(d)->does->run_series(inside(d), s);
 }
 
 static void poisoned_close(Device *d) {
@@ -81,6 +90,7 @@ static const DeviceInterface poisoned_does = {
     .copy = poisoned_copy,
     .prepare = poisoned_prepare,
     .run = poisoned_run,
+    .run_series = poisoned_run_series,
     .sync = poisoned_sync,
     .close = poisoned_close,
 };

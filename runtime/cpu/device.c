@@ -21,6 +21,7 @@ typedef struct Cpu {
   const TdProgram *program;
   Jit *jit;
   Pool *pool;
+  DeviceLayout at;
   Bound *bound;      /* by entry */
   char **scratch;    /* by worker */
   uint64_t launches; /* so far: each has its number */
@@ -61,6 +62,7 @@ static bool bind_entry(Cpu *c, int entry, const DevicePlace *buffers, TdError *e
 static bool cpu_prepare(Device *d, const DeviceLayout *at, const int *entries, int n,
                         TdError *err) {
   Cpu *c = (Cpu *)d;
+  c->at = *at;
   for (int i = 0; i < n; i++)
     if (c->bound[entries[i]].match == NULL &&
         !bind_entry(c, entries[i], at->buffers[entries[i]], err))
@@ -107,6 +109,10 @@ static void cpu_run(Device *d, const DeviceRun *r) {
   }
 }
 
+static void cpu_run_series(Device *d, const DeviceSeries *s) {
+  device_run_each(d, &((Cpu *)d)->at, s);
+}
+
 /* ---- the device ------------------------------------------------------------------ */
 
 static size_t scratch_bytes(const TdProgram *p) {
@@ -136,6 +142,7 @@ static const DeviceInterface cpu_does = {
     .copy = host_copy,
     .prepare = cpu_prepare,
     .run = cpu_run,
+    .run_series = cpu_run_series,
     .sync = host_sync,
     .close = cpu_close,
 };

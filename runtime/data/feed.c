@@ -42,6 +42,18 @@ void feed_close(Feed *f) {
   f->tokens = NULL;
 }
 
+bool feed_series(Feed *f, int most, int together, TdError *err) {
+  const char **names = calloc((size_t)f->entry->ninputs + 1, sizeof *names);
+  int n = 0;
+  if (names == NULL) return td_fail_memory(err);
+  for (int i = 0; i < f->entry->ninputs; i++)
+    if (f->entry->inputs[i].data != NULL) names[n++] = f->entry->inputs[i].name;
+  names[n++] = "step";
+  f->series = session_series(f->session, f->index, most, together, names, n, err);
+  free(names);
+  return f->series != NULL;
+}
+
 /* Fill the data inputs of training step `number`, or (seed NULL) with a part of the windows. */
 static bool feed_fill(Feed *f, const uint64_t *seed, int64_t number, FeedPart part, TdError *err) {
   int64_t first = 0; /* several inputs never share a row's draw */
@@ -60,16 +72,19 @@ static bool feed_fill(Feed *f, const uint64_t *seed, int64_t number, FeedPart pa
       else if (!dataset_train_window(d, *seed, number, first + r, window, to, err))
         return false;
     }
-    if (!session_set_ints(f->session, f->index, in->name, f->tokens, rows * window, err))
-      return false;
+    bool ok = f->series != NULL
+                  ? series_set_ints(f->series, in->name, f->tokens, rows * window, err)
+                  : session_set_ints(f->session, f->index, in->name, f->tokens, rows * window, err);
+    if (!ok) return false;
     first += rows;
   }
   return true;
 }
 
 static bool feed_step(Feed *f, int64_t step, TdError *err) {
-  return session_input(f->session, f->index, "step") == NULL ||
-         session_set_number(f->session, f->index, "step", (double)step, err);
+  if (session_input(f->session, f->index, "step") == NULL) return true;
+  return f->series != NULL ? series_set_number(f->series, "step", (double)step, err)
+                           : session_set_number(f->session, f->index, "step", (double)step, err);
 }
 
 bool feed_train(Feed *f, uint64_t seed, int64_t step, TdError *err) {

@@ -9,6 +9,7 @@
 
 typedef struct Feed {
   Session *session;
+  Series *series; /* inputs are for its next run; NULL: for the entry's */
   const UnitEntry *entry;
   int index; /* of the entry in the session */
   DataStore *data;
@@ -23,6 +24,8 @@ typedef struct Feed {
 bool feed_open(Feed *f, Session *s, const Unit *u, const char *entry, DataStore *data,
                TdError *err);
 void feed_close(Feed *f);
+/* Fill inputs for runs of a series from now on, whose own they are: see session_series. */
+bool feed_series(Feed *f, int most, int together, TdError *err);
 /* The inputs of training step `step`, from 1. */
 bool feed_train(Feed *f, uint64_t seed, int64_t step, TdError *err);
 /* What one run of an evaluation reads: windows first .. first + count - 1, each in as many rows

@@ -106,6 +106,7 @@ bool trainer_diagnose(Trainer *t, const char *output, double value, TdError *err
   NanSource source = {0};
   int64_t failing = t->step;
   TdError ignored = {0};
+  t->feed.series = NULL; /* steps are repeated one by one */
   progress_say(&t->progress, "step %" PRId64 ": %s is %s; looking for where that began", t->step,
                output, what_it_is(value));
   if (t->snapshot != NULL) {

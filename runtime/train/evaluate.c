@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Runs that a device may be ahead of who looks at their numbers. */
-enum { AHEAD = 16 };
+/* Runs that a device may be ahead of who looks at their numbers; those that are started at once. */
+enum { AHEAD = 16, TOGETHER = 8 };
 
 /* Sums over parts, each of the weight of its windows. */
 typedef struct Sums {
@@ -35,28 +35,21 @@ static void sums_mean(const Sums *s, Evaluation *out) {
 
 /* Runs whose numbers were not read yet: one, or as many as a device may be ahead. */
 typedef struct Pending {
-  Trail *trail; /* NULL: each run is waited for */
   double weight[AHEAD], *values;
   int n;
 } Pending;
 
-static bool pending_open(Pending *p, const Feed *f, int noutputs, TdError *err) {
+static bool pending_open(Pending *p, Feed *f, int noutputs, TdError *err) {
   *p = (Pending){.values = calloc((size_t)noutputs * AHEAD + 1, sizeof *p->values)};
   if (p->values == NULL) return td_fail_memory(err);
-  if (session_behind(f->session)) p->trail = trail_new(f->session, f->index, AHEAD, err);
-  return p->trail != NULL || !session_behind(f->session);
-}
-
-static void pending_close(Pending *p) {
-  trail_free(p->trail);
-  free(p->values);
+  return !session_behind(f->session) || feed_series(f, AHEAD, TOGETHER, err);
 }
 
 static bool pending_read(Pending *p, const Feed *f, Sums *s, int n, TdError *err) {
   const TdEntry *e = &session_program(f->session)->entries[f->index];
-  for (int i = 0; p->trail == NULL && i < e->noutputs; i++)
+  for (int i = 0; f->series == NULL && i < e->noutputs; i++)
     p->values[i] = session_scalar(f->session, f->index, e->outputs[i].name);
-  if (p->trail != NULL && !trail_read(p->trail, p->values, err)) return false;
+  if (f->series != NULL && !series_read(f->series, p->values, err)) return false;
   for (int k = 0; k < p->n; k++)
     sums_add(s, p->values + (size_t)k * (size_t)e->noutputs, p->weight[k], n);
   p->n = 0;
@@ -73,10 +66,14 @@ static bool run_parts(Feed *f, uint64_t seed, int64_t batches, const volatile si
       return false;
     }
     if (!feed_valid(f, b, part, err)) return false;
-    session_run(f->session, f->index, seed, b + 1);
+    if (f->series != NULL)
+      series_run(f->series, seed, b + 1, b > 0);
+    else if (b > 0)
+      session_run_again(f->session, f->index, seed, b + 1);
+    else
+      session_run(f->session, f->index, seed, b + 1);
     p->weight[p->n++] = part.count > 0 ? (double)part.count : 1;
-    if (p->trail != NULL) trail_keep(p->trail);
-    if ((p->trail == NULL || trail_full(p->trail)) && !pending_read(p, f, sums, out->n, err))
+    if ((f->series == NULL || series_full(f->series)) && !pending_read(p, f, sums, out->n, err))
       return false;
     out->batches++;
     out->windows +=
@@ -99,7 +96,7 @@ bool evaluate(Feed *f, uint64_t seed, int64_t batches, const volatile sig_atomic
   Pending p;
   bool ok = pending_open(&p, f, e->noutputs, err) &&
             run_parts(f, seed, some ? batches : 0, stop, &p, &sums, out, err);
-  pending_close(&p);
+  free(p.values);
   if (ok) sums_mean(&sums, out);
   return ok;
 }

@@ -119,8 +119,12 @@ bool sample_check(const SampleRequest *r, int64_t *steps, TdError *err) {
 
 /* ---- the loop -------------------------------------------------------------------- */
 
+/* Iterations that are started at once, where nobody looks in between. */
+enum { TOGETHER = 128 };
+
 typedef struct Sampling {
   Session *s;
+  Series *series; /* of iterations that nobody looks at one by one; or NULL */
   const SampleRequest *r;
   int init, step, emit;
   int64_t steps;
@@ -176,14 +180,20 @@ static bool set_params(Sampling *g, int entry, TdError *err) {
   return true;
 }
 
+/* Of the iteration that is next. */
+static bool set_own(Sampling *g, const char *name, double x, TdError *err) {
+  if (g->series == NULL || name == NULL || session_input(g->s, g->step, name) == NULL)
+    return set_number(g, g->step, name, x, err);
+  return series_set_number(g->series, name, x, err);
+}
+
 /* Iteration k of n, from 0. */
 static bool set_loop(Sampling *g, int64_t k, TdError *err) {
   const UnitSampler *u = g->r->sampler;
   int64_t t = unit_loop_value(u, k, g->steps), past = u->lo <= u->hi ? u->hi + 1 : u->hi - 1;
   int64_t next = k + 1 < g->steps ? unit_loop_value(u, k + 1, g->steps) : past;
-  return set_number(g, g->step, "step", (double)(k + 1), err) &&
-         set_number(g, g->step, u->var, (double)t, err) &&
-         set_number(g, g->step, u->next_var, (double)next, err);
+  return set_own(g, "step", (double)(k + 1), err) && set_own(g, u->var, (double)t, err) &&
+         set_own(g, u->next_var, (double)next, err);
 }
 
 /* Room for what is emitted. */
@@ -239,9 +249,34 @@ static bool sampler_parts(Sampling *g, TdError *err) {
   return session_need(g->s, (const char *const[]){all, NULL}, err);
 }
 
+static bool open_series(Sampling *g, TdError *err) {
+  const UnitSampler *u = g->r->sampler;
+  const char *own[3] = {"step"};
+  int n = 1;
+  if (u->var != NULL) own[n++] = u->var;
+  if (u->next_var != NULL) own[n++] = u->next_var;
+  g->series = session_series(g->s, g->step, TOGETHER, TOGETHER, own, n, err);
+  return g->series != NULL;
+}
+
+/* Iteration k from 0 on. A series is read before it is full: nobody wants its numbers. */
+static bool run_step(Sampling *g, int64_t k, TdError *err) {
+  if (g->series == NULL) {
+    if (k == 0)
+      session_run(g->s, g->step, g->r->seed, 1);
+    else
+      session_run_again(g->s, g->step, g->r->seed, k + 1);
+    return true;
+  }
+  if (series_full(g->series) && !open_series(g, err)) return false;
+  series_run(g->series, g->r->seed, k + 1, k > 0);
+  return true;
+}
+
 static bool sampler_loop(Sampling *g, bool each, TdError *err) {
   const SampleRequest *r = g->r;
   bool going = true;
+  if (!each && g->steps > 0 && session_behind(g->s) && !open_series(g, err)) return false;
   if (g->init >= 0) session_run(g->s, g->init, r->seed, 0);
   for (int64_t k = 0; k < g->steps && going; k++) {
     if (r->stop != NULL && *r->stop != 0) {
@@ -249,13 +284,10 @@ static bool sampler_loop(Sampling *g, bool each, TdError *err) {
       if (err != NULL) err->signal = (int)*r->stop;
       return false;
     }
-    if (!set_loop(g, k, err)) return false;
-    if (k == 0)
-      session_run(g->s, g->step, r->seed, 1);
-    else
-      session_run_again(g->s, g->step, r->seed, k + 1);
+    if (!set_loop(g, k, err) || !run_step(g, k, err)) return false;
     if (each && k + 1 < g->steps && !emit_frame(g, k + 1, &going, err)) return false;
   }
+  if (g->series != NULL) series_start(g->series);
   return session_sync(g->s, err) && still_finite(g, err) &&
          (!going || emit_frame(g, g->steps, &going, err));
 }

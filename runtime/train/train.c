@@ -12,8 +12,9 @@
 #include "runtime/train/train_internal.h"
 #include "runtime/system/json.h"
 
-/* AHEAD: steps that a device may be ahead of who looks at their numbers. */
-enum { SNAPSHOT_EVERY = 25, AHEAD = 16 };
+/* AHEAD: steps that a device may be ahead of who looks at their numbers; while it takes TOGETHER
+ * of them, the host prepares the next. */
+enum { SNAPSHOT_EVERY = 25, AHEAD = 16, TOGETHER = 8 };
 
 /* ---- what a step reports --------------------------------------------------------- */
 
@@ -180,7 +181,7 @@ static bool give_up(Trainer *t, const TdError *err) {
  * the host need not be waited for, as long as nothing rests on them. */
 static bool must_look(const Trainer *t) {
   const UnitTrain *p = t->plan;
-  return t->trail == NULL || trail_full(t->trail) || logs(t) || every(t->step, p->eval_every) ||
+  return t->series == NULL || series_full(t->series) || logs(t) || every(t->step, p->eval_every) ||
          every(t->step, p->checkpoint_every) || every(t->step, p->sample_every) ||
          t->step % SNAPSHOT_EVERY == 0;
 }
@@ -188,10 +189,10 @@ static bool must_look(const Trainer *t) {
 /* Reads the numbers of all steps that were not looked at, the newest into *values, and how long
  * each took. The first that is not finite ends the run at its step. */
 static bool look(Trainer *t, const double **values, double *seconds, TdError *err) {
-  int n = t->trail != NULL ? trail_length(t->trail) : 1, noutputs = t->entry->noutputs;
-  for (int i = 0; i < noutputs && t->trail == NULL; i++)
+  int n = t->series != NULL ? series_length(t->series) : 1, noutputs = t->entry->noutputs;
+  for (int i = 0; i < noutputs && t->series == NULL; i++)
     t->values[i] = session_scalar(t->session, t->feed.index, t->entry->outputs[i].name);
-  if (t->trail != NULL && !trail_read(t->trail, t->values, err)) return false;
+  if (t->series != NULL && !series_read(t->series, t->values, err)) return false;
   if (!session_sync(t->session, err)) return false;
   *seconds = (clock_seconds() - t->since) / n;
   for (int k = 0; k < n; k++) {
@@ -206,10 +207,12 @@ static bool look(Trainer *t, const double **values, double *seconds, TdError *er
 
 static bool start_step(Trainer *t, TdError *err) {
   keep_states(t);
-  if (t->trail == NULL || trail_length(t->trail) == 0) t->since = clock_seconds();
+  if (t->series == NULL || series_length(t->series) == 0) t->since = clock_seconds();
   if (!feed_train(&t->feed, t->seed, t->step + 1, err)) return false;
-  session_run(t->session, t->feed.index, t->seed, t->step + 1);
-  if (t->trail != NULL) trail_keep(t->trail);
+  if (t->series != NULL)
+    series_run(t->series, t->seed, t->step + 1, false);
+  else
+    session_run(t->session, t->feed.index, t->seed, t->step + 1);
   t->step++;
   return true;
 }
@@ -221,7 +224,8 @@ static bool loop(Trainer *t, TdError *err) {
     const double *values;
     double seconds;
     bool stop = t->o->stop != NULL && *t->o->stop != 0;
-    if (stop && t->trail != NULL && trail_length(t->trail) > 0 && !look(t, &values, &seconds, err))
+    if (stop && t->series != NULL && series_length(t->series) > 0 &&
+        !look(t, &values, &seconds, err))
       return false;
     if (stop) return stopped(t, err);
     if (!start_step(t, err)) return false;
@@ -271,9 +275,8 @@ static bool train_prepare(Trainer *t, TdError *err) {
   int room = t->entry->noutputs * AHEAD;
   t->values = calloc((size_t)room + 1, sizeof *t->values);
   if (t->values == NULL) return td_fail_memory(err);
-  if (session_behind(t->session) &&
-      (t->trail = trail_new(t->session, t->feed.index, AHEAD, err)) == NULL)
-    return false;
+  if (session_behind(t->session) && !feed_series(&t->feed, AHEAD, TOGETHER, err)) return false;
+  t->series = t->feed.series;
   if (train_snapshot_bytes(t->unit) > 0) t->snapshot = snapshot_new(t->session);
   if (t->snapshot != NULL) {
     snapshot_take(t->snapshot);
@@ -310,7 +313,6 @@ bool train_run(const TrainOptions *o, TdError *err) {
   log_close(t.log);
   io_unlock(t.lock);
   snapshot_free(t.snapshot);
-  trail_free(t.trail);
   free(t.values);
   feed_close(&t.feed);
   feed_close(&t.valid);

@@ -15,7 +15,7 @@ typedef struct Trainer {
   const UnitTrain *plan;
   Session *session;
   const TdEntry *entry; /* "train" */
-  Trail *trail;         /* its outputs in the steps not yet looked at; NULL: each step is */
+  Series *series;       /* the steps not yet looked at; NULL: each step is */
   double *values;       /* of its outputs in those steps, one after another */
   double since;         /* clock, when the first of them began */
   Feed feed, valid;

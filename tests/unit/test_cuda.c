@@ -545,19 +545,119 @@ static void test_limits(void **state) {
   assert_null(open_session(*state, NULL, &err));
 }
 
+/* ---- series -------------------------------------------------------------------------------- */
+
+enum { MOST = 8, TOGETHER = 4, OUTPUTS = 4 };
+
+static Series *open_series(Session *s, int most, int together, TdError *err) {
+  float x[N];
+  for (int i = 0; i < N; i++) x[i] = x_of(i);
+  if (!session_set_reals(s, 0, "x", x, N, err)) return NULL;
+  return session_series(s, 0, most, together, (const char *const[]){"factor", "nobody"}, 2, err);
+}
+
+/* n runs with factors from `factor` on, and what each leaves: y[0], n, times, pairs[0]. */
+static bool run_series(Session *s, Series *r, Expected *e, int n, float factor, int64_t step,
+                       bool again, TdError *err) {
+  double got[MOST * OUTPUTS];
+  int firsts = e->firsts;
+  for (int i = 0; i < n; i++) {
+    if (!series_set_number(r, "factor", factor + i, err)) return false;
+    series_run(r, 7, step + i, again || i > 0);
+    e->factors += factor + (float)i;
+    e->runs++;
+  }
+  e->firsts += !again;
+  if (!series_read(r, got, err)) return false;
+  bool ok = series_length(r) == 0;
+  for (int i = 0; i < n; i++) {
+    const double want[OUTPUTS] = {-40 * ((double)factor + i), (double)(7000 + step + i),
+                                  firsts + !again, 0};
+    ok = ok && memcmp(got + i * OUTPUTS, want, sizeof want) == 0;
+  }
+  float total[N];
+  if (!session_read_state(s, 0, 0, N, total, err)) return false;
+  for (int i = 0; i < N; i++) ok = ok && total[i] == 4 * x_of(i) * e->factors + 6 * (float)e->runs;
+  return ok ||
+         td_fail(err, TD_NOT_FINITE, "a series of %d from step %d: wrong numbers", n, (int)step);
+}
+
+/* One by one, captured, replayed: each run's own factor, seed and step, and the same numbers; whole
+ * ones, shorter ones, and a run alone in between. */
+static void test_series(void **state) {
+  static const int lengths[] = {8, 8, 3, 8, 3, 5, 1, 8, 3, 5, 1, 7};
+  TdError err = {0};
+  Expected e = {0};
+  Session *s = open_session(*state, NULL, &err);
+  Series *r = s != NULL ? open_series(s, MOST, TOGETHER, &err) : NULL;
+  if (r == NULL) fail_msg("%s", err.message);
+  int64_t step = 1;
+  for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+    if (!run_series(s, r, &e, lengths[i], (float)i, step, i % 3 > 0, &err))
+      fail_msg("%zu: %s", i, err.message);
+    step += lengths[i];
+    if (i % 4 == 3) {
+      if (!run_once(s, &e, 5, 3, 9, true, NULL, &err) || !as_expected(s, &e, &err))
+        fail_msg("%zu, alone: %s", i, err.message);
+    }
+  }
+  session_free(s);
+}
+
+/* Of eight runs four are one graph, and nothing is allocated for them any more. */
+static void test_series_is_one_graph(void **state) {
+  TdError err = {0};
+  Expected e = {0};
+  Session *s = open_session(*state, NULL, &err);
+  Series *r = s != NULL ? open_series(s, MOST, TOGETHER, &err) : NULL;
+  assert_non_null(r);
+  for (int k = 0; k < 2; k++) assert_true(run_series(s, r, &e, MOST, 1, k, true, &err));
+  setenv("TDC_EMU_FAULT", "cuGraphLaunch:3:700,cuMemAlloc_v2:1,cuGraphInstantiateWithFlags:1", 1);
+  if (!run_series(s, r, &e, MOST, 2, 5, true, &err)) fail_msg("%s", err.message);
+  assert_false(run_series(s, r, &e, MOST, 2, 5, true, &err));
+  assert_non_null(strstr(err.message, "starting a graph"));
+  session_free(s);
+}
+
+/* Steps that do not count up are another series; and more runs than the device has room for. */
+static void test_series_in_parts(void **state) {
+  static const int64_t at[] = {1, 2, 10, 11, 11};
+  enum { MANY = 300 };
+  TdError err = {0};
+  double got[MANY * OUTPUTS];
+  Session *s = open_session(*state, NULL, &err);
+  Series *r = s != NULL ? open_series(s, MANY, MANY, &err) : NULL;
+  assert_non_null(r);
+  assert_true(series_set_number(r, "factor", 1, &err));
+  for (int turn = 0; turn < 3; turn++) {
+    for (int i = 0; i < 5; i++) series_run(r, 1, at[i], true);
+    assert_true(series_read(r, got, &err));
+    for (int i = 0; i < 5; i++) assert_true(got[i * OUTPUTS + 1] == (double)(1000 + at[i]));
+  }
+  for (int turn = 0; turn < 2; turn++) {
+    for (int i = 0; i < MANY; i++) series_run(r, 2, i, true);
+    assert_true(series_full(r) && series_read(r, got, &err));
+    for (int i = 0; i < MANY; i++) assert_true(got[i * OUTPUTS + 1] == (double)(2000 + i));
+  }
+  assert_false(series_set_number(r, "nobody", 1, &err));
+  session_free(s);
+}
+
 /* ---- what can fail ------------------------------------------------------------------------- */
 
 enum { RIGHT = 40, TOLD, WRONG, NOT_TOLD }; /* exit codes that nothing else has */
 
-/* A whole life: open, prepare, run seven times, read; in a process of its own. RIGHT: the
- * numbers are; TOLD: it failed with a message, and everything after it too. */
+/* A whole life: open, prepare, run seven times and three series, read; in a process of its own.
+ * RIGHT: the numbers are; TOLD: it failed with a message, and everything after it too. */
 static int whole_life(const char *folder) {
   TdError err = {0}, later = {0};
   Session *s = open_session(folder, NULL, &err);
   Expected e = {0};
   if (s == NULL) return err.status == TD_NO_TOOL || err.status == TD_IO_FAILED ? TOLD : NOT_TOLD;
   Snapshot *copy = snapshot_new(s); /* its message is its caller's */
-  if (copy == NULL) {
+  Series *r = copy != NULL ? open_series(s, MOST, TOGETHER, &err) : NULL;
+  if (r == NULL) {
+    snapshot_free(copy);
     session_free(s);
     return TOLD;
   }
@@ -572,6 +672,7 @@ static int whole_life(const char *folder) {
     ok = run_once(s, &e, (float)k, 5, k, k > 3, k == 5 ? &watch : NULL, &err);
     if (k == 2 || k == 6) ok = ok && as_expected(s, &e, &err);
   }
+  for (int k = 0; ok && k < 3; k++) ok = run_series(s, r, &e, TOGETHER, (float)k, k, true, &err);
   int end = ok ? RIGHT : err.status == TD_NOT_FINITE ? WRONG : TOLD;
   if (!ok && end == TOLD) { /* it stays so */
     session_run(s, 0, 0, 0);
@@ -719,9 +820,23 @@ int main(int argc, char **argv) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, enter, leave)
   const struct CMUnitTest tests[] = {
       TEST(test_faults), /* first: nothing is open yet in this process, which forks */
-      TEST(test_nvrtc_itself),  TEST(test_strange_code), TEST(test_runs),    TEST(test_behind),
-      TEST(test_memory),        TEST(test_no_memory),    TEST(test_cache),   TEST(test_log),
-      TEST(test_architectures), TEST(test_wrong_kernel), TEST(test_stopped), TEST(test_limits),
-      TEST(test_graph_is_used), TEST(test_late_failure), TEST(test_no_gpu)};
+      TEST(test_nvrtc_itself),
+      TEST(test_strange_code),
+      TEST(test_runs),
+      TEST(test_behind),
+      TEST(test_memory),
+      TEST(test_no_memory),
+      TEST(test_cache),
+      TEST(test_log),
+      TEST(test_architectures),
+      TEST(test_wrong_kernel),
+      TEST(test_stopped),
+      TEST(test_limits),
+      TEST(test_graph_is_used),
+      TEST(test_late_failure),
+      TEST(test_no_gpu),
+      TEST(test_series),
+      TEST(test_series_is_one_graph),
+      TEST(test_series_in_parts)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
