@@ -35,7 +35,7 @@ COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=low
 # -- runtime/: programs to results ----------------------------------------------------------------
 SYSTEM   = error io spawn cache signals litter digest utf8 json
 ON_CPU   = threads block memory device jit jit_units toolchain
-ON_CUDA  = library gpu stage timer compile kernels product failure run device
+ON_CUDA  = library gpu stage timer compile kernels product finite failure run device
 STORE    = checkpoint safetensors header rotate convert weights record
 DATA     = corpus data vocabulary feed
 TRAIN    = train evaluate sample diagnose run_folder
@@ -174,6 +174,7 @@ ON_SOURCES = language mutations diagnostics hints large
 $(ON_SOURCES:%=$(B)/tests/test_%): $(B)/tests/sources.o
 ON_MODELS = grad_text narrow target traffic meaning numbers draws
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
+$(B)/tests/test_jit $(B)/tests/test_cuda: $(B)/tests/finite_case.o
 SANDBOXED = api checkpoint cli nan cuda_train data device door memory output recompute reference \
             terminal
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
@@ -202,8 +203,8 @@ $(B)/tests/cuda_stub.so: tests/cuda_stub.c runtime/cuda/library.h runtime/cuda/f
 # the guarded one beside them.
 GUARDED_LDFLAGS = -Wl,--wrap=cpu_device,--wrap=reference_device
 $(B)/guarded/tests/%.guarded: $(B)/tests/unit/%.o $(B)/tests/guarded.o $(B)/tests/sandbox.o \
-                              $(B)/tests/model.o $(B)/tests/filter.o $(B)/libtdc.a \
-                              | $(B)/guarded/tdc
+                              $(B)/tests/model.o $(B)/tests/finite_case.o $(B)/tests/filter.o \
+                              $(B)/libtdc.a | $(B)/guarded/tdc
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(GUARDED_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 

@@ -22,6 +22,13 @@ typedef struct DevicePlace {
   size_t offset; /* bytes */
 } DevicePlace;
 
+/* Numbers that lie one after another. */
+typedef struct DeviceNumbers {
+  DevicePlace at;
+  TdType type;
+  int64_t count;
+} DeviceNumbers;
+
 /* Where a session put what its program works on. It does not move. */
 typedef struct DeviceLayout {
   DeviceMemory *const *states;       /* by state */
@@ -87,6 +94,9 @@ typedef struct DeviceInterface {
   bool (*prepare)(Device *d, const DeviceLayout *at, const int *entries, int n, TdError *err);
   void (*run)(Device *d, const DeviceRun *r); /* of an entry that is ready */
   void (*run_series)(Device *d, const DeviceSeries *s);
+  /* How many of these n, from the first on, hold nothing but finite numbers; n: all do. They are
+   * looked at where they lie. */
+  bool (*finite)(Device *d, const DeviceNumbers *all, int n, int *good, TdError *err);
   bool (*sync)(Device *d, TdError *err);
   void (*close)(Device *d); /* after its memory was freed */
 } DeviceInterface;

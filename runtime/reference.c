@@ -221,6 +221,7 @@ static const DeviceInterface reference_does = {
     .prepare = reference_prepare,
     .run = reference_run,
     .run_series = reference_run_series,
+    .finite = host_finite,
     .sync = host_sync,
     .close = reference_close,
 };

@@ -59,23 +59,9 @@ typedef struct Finding {
   int64_t nan, infinite;
 } Finding; /* first index of each, or -1 */
 
-/* How many floats from the first on are surely finite: whole runs, a vector at a
- * time, as weights are looked at after every sampling. */
-static int64_t finite_floats(const float *x, int64_t count) {
-  enum { RUN = 1024 };
-  int64_t i = 0;
-  for (; i + RUN <= count; i += RUN) {
-    uint32_t bits[RUN], bad = 0;
-    memcpy(bits, x + i, sizeof bits);
-    for (int k = 0; k < RUN; k++) bad |= (bits[k] & 0x7f800000u) == 0x7f800000u;
-    if (bad) break;
-  }
-  return i;
-}
-
 static Finding find_bad(const void *data, TdType type, int64_t count) {
   Finding f = {-1, -1};
-  for (int64_t i = type == TD_F32 ? finite_floats(data, count) : 0; i < count; i++) {
+  for (int64_t i = 0; i < count; i++) {
     double x = 0;
     switch (type) {
     case TD_F32: x = (double)((const float *)data)[i]; break;
@@ -131,9 +117,21 @@ static Finding find_bad_in_state(const Session *s, int state) {
   return all;
 }
 
+/* States from the first on that the device says are finite. */
+static int good_states(const Session *s) {
+  int n = s->program->nstates, good = 0;
+  DeviceNumbers *all = calloc((size_t)n + 1, sizeof *all);
+  for (int i = 0; all != NULL && i < n; i++)
+    all[i] =
+        (DeviceNumbers){{s->states[i], 0}, s->program->states[i].type, s->program->states[i].count};
+  if (all == NULL || !s->device->does->finite(s->device, all, n, &good, NULL)) good = 0;
+  free(all);
+  return good;
+}
+
 NanSource session_check_states(const Session *s) {
   NanSource out = {0};
-  for (int i = 0; i < s->program->nstates; i++) {
+  for (int i = good_states(s); i < s->program->nstates; i++) {
     Finding f = find_bad_in_state(s, i);
     int64_t at = f.nan >= 0 ? f.nan : f.infinite;
     if (at < 0) continue;

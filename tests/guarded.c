@@ -233,6 +233,17 @@ static void guarded_run(Device *d, const DeviceRun *r) {
   if (r->watch != NULL) catch_up(g);
 }
 
+static bool guarded_finite(Device *d, const DeviceNumbers *all, int n, int *good, TdError *err) {
+  Guarded *g = (Guarded *)d;
+  catch_up(g);
+  if (!still_there(err)) return false;
+  for (int i = 0; i < n; i++)
+    set_lock(reaching(g, all[i].at, (size_t)all[i].count * td_type_size(all[i].type)), false);
+  bool ok = g->inside->does->finite(g->inside, all, n, good, err);
+  for (int i = 0; i < n; i++) set_lock(block_of(g, all[i].at.memory), true);
+  return ok;
+}
+
 static void guarded_run_series(Device *d, const DeviceSeries *s) {
   device_run_each(d, &((Guarded *)d)->layout, s);
 }
@@ -265,6 +276,7 @@ static const DeviceInterface guarded_does = {
     .prepare = guarded_prepare,
     .run = guarded_run,
     .run_series = guarded_run_series,
+    .finite = guarded_finite,
     .sync = guarded_sync,
     .close = guarded_close,
 };

@@ -43,6 +43,9 @@ static bool poisoned_prepare(Device *d, const DeviceLayout *at, const int *entri
   ((Poisoned *)d)->layout = *at;
   return inside(d)->does->prepare(inside(d), at, entries, n, err);
 }
+static bool poisoned_finite(Device *d, const DeviceNumbers *all, int n, int *good, TdError *err) {
+  return inside(d)->does->finite(inside(d), all, n, good, err);
+}
 static bool poisoned_sync(Device *d, TdError *err) { return inside(d)->does->sync(inside(d), err); }
 
 static void poison(Poisoned *p, int entry, bool again) {
@@ -91,6 +94,7 @@ static const DeviceInterface poisoned_does = {
     .prepare = poisoned_prepare,
     .run = poisoned_run,
     .run_series = poisoned_run_series,
+    .finite = poisoned_finite,
     .sync = poisoned_sync,
     .close = poisoned_close,
 };

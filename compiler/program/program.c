@@ -18,6 +18,18 @@ size_t td_type_size(TdType t) {
   abort();
 }
 
+uint64_t td_type_exponent(TdType t) {
+  switch (t) {
+  case TD_F32: return 0x7f800000u;
+  case TD_F64: return 0x7ff0000000000000u;
+  case TD_BF16: return 0x7f80;
+  case TD_F16: return 0x7c00;
+  case TD_I32:
+  case TD_U8: break;
+  }
+  return 0;
+}
+
 size_t td_block(size_t bytes, size_t *align) {
   *align = bytes >= 2 * (size_t)TD_HUGE_PAGE ? TD_HUGE_PAGE : TD_LINE;
   if (bytes > SIZE_MAX - *align) return 0;

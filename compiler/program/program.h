@@ -11,6 +11,8 @@
 
 typedef enum { TD_F32, TD_F64, TD_BF16, TD_F16, TD_I32, TD_U8 } TdType;
 size_t td_type_size(TdType t);
+/* The bits of a number that are all set where it is infinite or NaN; 0: integers. */
+uint64_t td_type_exponent(TdType t);
 
 enum { TD_MAX_RANK = 8, TD_MAX_LOOPS = 8 };
 

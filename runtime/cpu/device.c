@@ -143,6 +143,7 @@ static const DeviceInterface cpu_does = {
     .prepare = cpu_prepare,
     .run = cpu_run,
     .run_series = cpu_run_series,
+    .finite = host_finite,
     .sync = host_sync,
     .close = cpu_close,
 };

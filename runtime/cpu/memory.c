@@ -43,6 +43,41 @@ void host_copy(Device *d, DevicePlace to, DevicePlace from, size_t bytes) {
   if (bytes > 0) memmove(host_address(to), host_address(from), bytes);
 }
 
+/* A vector at a time: weights are looked at after every sampling. */
+#define ALL_FINITE(type)                                                               \
+  for (; i + RUN <= count; i += RUN) {                                                 \
+    type bits[RUN], bad = 0;                                                           \
+    memcpy(bits, (const type *)x + i, sizeof bits);                                    \
+    for (int k = 0; k < RUN; k++) bad |= (type)((bits[k] & (type)mask) == (type)mask); \
+    if (bad) return false;                                                             \
+  }                                                                                    \
+  for (type bits; i < count; i++) {                                                    \
+    memcpy(&bits, (const type *)x + i, sizeof bits);                                   \
+    if ((bits & (type)mask) == (type)mask) return false;                               \
+  }                                                                                    \
+  return true
+
+static bool all_finite(const void *x, TdType t, int64_t count) {
+  enum { RUN = 1024 };
+  uint64_t mask = td_type_exponent(t);
+  int64_t i = 0;
+  switch (mask != 0 ? td_type_size(t) : 0) {
+  case 2: ALL_FINITE(uint16_t);
+  case 4: ALL_FINITE(uint32_t);
+  case 8: ALL_FINITE(uint64_t);
+  default: return true;
+  }
+}
+
+bool host_finite(Device *d, const DeviceNumbers *all, int n, int *good, TdError *err) {
+  (void)d;
+  (void)err;
+  *good = 0;
+  while (*good < n && all_finite(host_address(all[*good].at), all[*good].type, all[*good].count))
+    (*good)++;
+  return true;
+}
+
 bool host_sync(Device *d, TdError *err) {
   (void)d;
   (void)err;

@@ -12,6 +12,7 @@ void host_upload(Device *d, DevicePlace to, const void *from, size_t bytes);
 bool host_download(Device *d, void *to, DevicePlace from, size_t bytes, TdError *err);
 void host_zero(Device *d, DeviceMemory *m, size_t bytes);
 void host_copy(Device *d, DevicePlace to, DevicePlace from, size_t bytes);
+bool host_finite(Device *d, const DeviceNumbers *all, int n, int *good, TdError *err);
 bool host_sync(Device *d, TdError *err); /* nothing is ever under way */
 
 char *host_address(DevicePlace p);

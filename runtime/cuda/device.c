@@ -92,6 +92,24 @@ static bool cuda_sync(Device *d, TdError *err) {
   return cuda_tell(c, err);
 }
 
+static bool cuda_finite(Device *d, const DeviceNumbers *all, int n, int *good, TdError *err) {
+  Cuda *c = (Cuda *)d;
+  int found[FINITE_ROWS];
+  *good = 0;
+  if (!cuda_enter(c)) return cuda_tell(c, err);
+  if (!finite_ready(&c->finite, &c->compiler, err)) return false;
+  while (*good < n) {
+    int some = n - *good < FINITE_ROWS ? n - *good : FINITE_ROWS;
+    if (!cuda_went_well(c, finite_start(&c->finite, all + *good, some), "looking at numbers") ||
+        !cuda_waited(
+            c, stage_download(&c->stage, found, c->finite.found, (size_t)some * sizeof *found)))
+      return cuda_tell(c, err);
+    for (int i = 0; i < some; i++, (*good)++)
+      if (found[i] != 0) return true;
+  }
+  return true;
+}
+
 /* ---- the device ------------------------------------------------------------------------------ */
 
 static void cuda_close(Device *d) {
@@ -102,6 +120,7 @@ static void cuda_close(Device *d) {
   for (int e = 0; c->bound != NULL && e < c->program->nentries; e++) cuda_unbind(c, &c->bound[e]);
   cuda_kernels_free(c->kernels);
   products_free(c->products);
+  finite_close(&c->finite);
   stage_close(&c->stage);
   if (c->control != 0) c->gpu.driver.cuMemFree_v2(c->control);
   gpu_close(&c->gpu);
@@ -123,6 +142,7 @@ static const DeviceInterface cuda_does = {
     .prepare = cuda_prepare,
     .run = cuda_run,
     .run_series = cuda_run_series,
+    .finite = cuda_finite,
     .sync = cuda_sync,
     .close = cuda_close,
 };
@@ -189,6 +209,7 @@ static bool cuda_open(Cuda *c, const JitOptions *o, TdError *err) {
     return false;
   CudaResult r = c->gpu.driver.cuMemAlloc_v2(&c->control, MOST_RUNS * sizeof(TdControl));
   if (r != CUDA_OK) c->control = 0;
+  if (r == CUDA_OK) r = finite_open(&c->finite, &c->gpu);
   if (r == CUDA_OK) r = stage_open(&c->stage, &c->gpu.driver, c->gpu.stream);
   return r == CUDA_OK || gpu_fail(&c->gpu, r, "its memory", err);
 }

@@ -4,6 +4,7 @@
 #ifndef TDC_CUDA_DEVICE_INTERNAL_H
 #define TDC_CUDA_DEVICE_INTERNAL_H
 
+#include "runtime/cuda/finite.h"
 #include "runtime/cuda/gpu.h"
 #include "runtime/cuda/kernels.h"
 #include "runtime/cuda/product.h"
@@ -47,6 +48,7 @@ typedef struct Cuda {
   CudaKernels *kernels;
   Products *products; /* NULL: the program has none */
   Stage stage;
+  Finite finite;
   DeviceLayout at;
   CudaAddress control; /* of TdControl [MOST_RUNS] */
   Bound *bound;        /* by entry */

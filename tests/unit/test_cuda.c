@@ -17,10 +17,12 @@
 
 #include "runtime/cuda/compile.h"
 #include "runtime/cuda/device.h"
+#include "runtime/cuda/finite.h"
 #include "runtime/cuda/gpu.h"
 #include "runtime/session.h"
 #include "runtime/system/cache.h"
 #include "runtime/system/io.h"
+#include "tests/finite_case.h"
 
 /* ---- a program, as the compiler writes one ------------------------------------------------- */
 
@@ -358,6 +360,16 @@ static void test_no_memory(void **state) {
   assert_non_null(strstr(err.message, "a smaller batch?"));
 }
 
+static void test_finite(void **state) {
+  TdError err = {0};
+  CudaInfo info;
+  JitOptions o = {.cache = *state};
+  Device *d = cuda_device(&program, &o, &info, &err);
+  if (d == NULL) fail_msg("%s", err.message);
+  finite_case(d);
+  d->does->close(d);
+}
+
 /* ---- compiling ----------------------------------------------------------------------------- */
 
 /* Units compiled when the program is opened; below 0: it was not. */
@@ -446,6 +458,13 @@ static void test_nvrtc_itself(void **state) {
     assert_true(memmem(out.code, out.bytes, "add_row", 7) != NULL);
     assert_non_null(strstr(out.log, "Compiling entry function 'scale'"));
     assert_non_null(strstr(out.log, " registers"));
+    assert_non_null(strstr(out.log, "0 bytes spill stores"));
+    cubin_free(&out);
+    units_free(&u);
+    assert_true(units_make(&u, finite_program(), (const int[]){0}, 1 << 20, &err) && u.n == 1);
+    if (!cubins_make(&c, finite_program(), (const int[]){0}, &u, &out, &stats, &err))
+      fail_msg("%s", err.message);
+    assert_non_null(strstr(out.log, "Compiling entry function 'td_finite'"));
     assert_non_null(strstr(out.log, "0 bytes spill stores"));
     cubin_free(&out);
     units_free(&u);
@@ -673,6 +692,8 @@ static int whole_life(const char *folder) {
     if (k == 2 || k == 6) ok = ok && as_expected(s, &e, &err);
   }
   for (int k = 0; ok && k < 3; k++) ok = run_series(s, r, &e, TOGETHER, (float)k, k, true, &err);
+  NanSource bad = session_check_states(s); /* who fails here is told by the next */
+  ok = ok && session_sync(s, &err) && (!bad.found || td_fail(&err, TD_NOT_FINITE, "a NaN"));
   int end = ok ? RIGHT : err.status == TD_NOT_FINITE ? WRONG : TOLD;
   if (!ok && end == TOLD) { /* it stays so */
     session_run(s, 0, 0, 0);
@@ -820,23 +841,12 @@ int main(int argc, char **argv) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, enter, leave)
   const struct CMUnitTest tests[] = {
       TEST(test_faults), /* first: nothing is open yet in this process, which forks */
-      TEST(test_nvrtc_itself),
-      TEST(test_strange_code),
-      TEST(test_runs),
-      TEST(test_behind),
-      TEST(test_memory),
-      TEST(test_no_memory),
-      TEST(test_cache),
-      TEST(test_log),
-      TEST(test_architectures),
-      TEST(test_wrong_kernel),
-      TEST(test_stopped),
-      TEST(test_limits),
-      TEST(test_graph_is_used),
-      TEST(test_late_failure),
-      TEST(test_no_gpu),
-      TEST(test_series),
-      TEST(test_series_is_one_graph),
+      TEST(test_nvrtc_itself),   TEST(test_strange_code),  TEST(test_runs),
+      TEST(test_behind),         TEST(test_memory),        TEST(test_finite),
+      TEST(test_no_memory),      TEST(test_cache),         TEST(test_log),
+      TEST(test_architectures),  TEST(test_wrong_kernel),  TEST(test_stopped),
+      TEST(test_limits),         TEST(test_graph_is_used), TEST(test_late_failure),
+      TEST(test_no_gpu),         TEST(test_series),        TEST(test_series_is_one_graph),
       TEST(test_series_in_parts)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,7 @@
 #include "runtime/system/signals.h"
 #include "runtime/session.h"
 #include "runtime/cpu/toolchain.h"
+#include "tests/finite_case.h"
 
 static const char prelude[] =
     "#include <stdint.h>\n"
@@ -249,6 +250,19 @@ static void test_runs(void **state) {
     session_free(s);
     pool_free(pool);
   }
+  jit_close(j);
+}
+
+static void test_finite(void **state) {
+  TdError err = {0};
+  Jit *j = build(*state, &err);
+  Pool *pool = pool_new(1, &err);
+  assert_true(j != NULL && pool != NULL);
+  Device *d = cpu_device(&program, j, pool, &err);
+  assert_non_null(d);
+  finite_case(d);
+  d->does->close(d);
+  pool_free(pool);
   jit_close(j);
 }
 
@@ -620,6 +634,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_library_product),
       IN_FOLDER(test_runs),
+      IN_FOLDER(test_finite),
       IN_FOLDER(test_cache),
       IN_FOLDER(test_units),
       IN_FOLDER(test_damage),
