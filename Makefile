@@ -225,7 +225,7 @@ EMU_DRIVER = report fault fiber engine warp shadow line banks memory signals que
 SHARED     = $(CC) $(CFLAGS) -shared -Wl,-z,defs -Wl,-soname,$(@F) -o $@
 
 $(B)/tests/test_cuda $(B)/tests/test_cuda_product $(B)/tests/test_device \
-$(B)/tests/test_cuda_train $(B)/tests/test_memory: | $(EMULATED)
+$(B)/tests/test_cuda_train $(B)/tests/test_memory $(B)/tests/test_nan: | $(EMULATED)
 
 $(E)/%.o: override CFLAGS += -fPIC -fvisibility=hidden
 $(E)/product.o $(E)/warp.o: override CFLAGS += -O3 -march=native

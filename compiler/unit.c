@@ -448,7 +448,7 @@ void unit_place(const Unit *u, const Node *n, TdStep *place) {
   emit_place(u->lowering->arena, u->lowering->d, n, place);
 }
 
-TdProgram *unit_plain(const Unit *u, const char *entry) {
+TdProgram *unit_plain(const Unit *u, const char *entry, const char *target) {
   Lowering *l = u->lowering;
   const UnitEntry *e = unit_entry(u, entry);
   jmp_buf unwind;
@@ -458,6 +458,7 @@ TdProgram *unit_plain(const Unit *u, const char *entry) {
     arena_guard(l->arena, &unwind);
     const BackendOptions o = {.contractions = true, .share_memory = true, .keep_values = true};
     Backend *be = begin_with(l, &o);
+    backend_for(be, backend_target(target));
     if (backend_entry(be, e->graph, e->name)) program = backend_finish(be);
   }
   arena_guard(l->arena, NULL);

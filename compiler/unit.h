@@ -197,9 +197,9 @@ Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOpti
  * have the error. */
 TdProgram *unit_program_for(const Unit *u, const char *target);
 
-/* A program of one entry alone in which every statement has a kernel of its own, for looking
- * at what each of them gives. It lives as long as the unit; NULL when memory is out. */
-TdProgram *unit_plain(const Unit *u, const char *entry);
+/* A program of one entry alone, for a target, in which every statement has a kernel of its own,
+ * for looking at what each of them gives. It lives as long as the unit; NULL when memory is out. */
+TdProgram *unit_plain(const Unit *u, const char *entry, const char *target);
 /* Where a value of an entry's graph comes from: see TdStep. */
 void unit_place(const Unit *u, const Node *n, TdStep *place);
 const UnitEntry *unit_entry(const Unit *u, const char *name);

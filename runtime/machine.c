@@ -26,9 +26,11 @@ static Device *open_reference(Machine *m, const Unit *u, const JitOptions *o, Td
 
 static const struct {
   const char *name, *target;
+  bool on_host;
   Device *(*open)(Machine *m, const Unit *u, const JitOptions *o, TdError *err);
-} devices[] = {
-    {"cpu", "cpu", open_cpu}, {"cuda", "cuda", open_cuda}, {"reference", "cpu", open_reference}};
+} devices[] = {{"cpu", "cpu", true, open_cpu},
+               {"cuda", "cuda", false, open_cuda},
+               {"reference", "cpu", true, open_reference}};
 enum { DEVICES = sizeof devices / sizeof *devices };
 
 /* DEVICES: there is none of that name. */
@@ -36,6 +38,11 @@ static int find(const char *device) {
   int i = 0;
   while (i < DEVICES && strcmp(devices[i].name, device) != 0) i++;
   return i;
+}
+
+bool machine_on_host(const char *device) {
+  int i = find(device);
+  return i == DEVICES || devices[i].on_host;
 }
 
 bool machine_has(const char *device) { return find(device) < DEVICES; }

@@ -26,6 +26,9 @@ void machine_devices(StrBuf *out);
  * when there is no such device. */
 const char *machine_target(const char *device, TdError *err);
 
+/* Is the device's memory the host's? */
+bool machine_on_host(const char *device);
+
 /* threads: 0 = all; the options are for kernels. The unit was compiled for the device's
  * target. Nothing of its kernels is compiled yet. To be closed in either case, before the unit
  * goes. */

@@ -51,17 +51,20 @@ static bool copy_states(const Session *from, Session *to, TdError *err) {
   return true;
 }
 
-/* Where every statement's value is kept, memory may not suffice. */
-static bool fits(const Unit *u) {
+/* Where every statement's value is kept, memory may not suffice. Other memory than the host's the
+ * device that has it looks at. */
+static bool fits(const Unit *u, const char *device) {
   size_t need;
   double have = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / 2;
-  return td_program_memory(u->program, u->threads, &need) && (double)need <= have &&
+  return td_program_memory(u->program, u->threads, &need) &&
+         (!machine_on_host(device) || (double)need <= have) &&
          (u->memory <= 0 || (int64_t)need <= u->memory);
 }
 
 /* A kernel computes several statements, and what passes from one to the next is nowhere to be
  * looked at. So the step is taken once more by a program in which each has a kernel of its
- * own. False when that cannot be, or finds nothing: its sums may be rounded otherwise. */
+ * own, on such a device as the run's. False when that cannot be, or finds nothing: its sums may be
+ * rounded otherwise. */
 static bool trace_statements(Trainer *t, int64_t step, NanSource *source) {
   static const char *const entries[] = {"train", NULL};
   TdError err = {0};
@@ -69,8 +72,11 @@ static bool trace_statements(Trainer *t, int64_t step, NanSource *source) {
   Machine m = {0};
   Feed feed = {0};
   JitOptions o = {.stop = t->o->stop};
-  plain.program = unit_plain(t->unit, "train");
-  bool ok = plain.program != NULL && fits(&plain) && machine_open(&m, "cpu", &plain, 0, &o, &err) &&
+  const char *device = session_device(t->session), *target = machine_target(device, NULL);
+  if (target == NULL) device = target = "cpu"; /* a device of the tests' */
+  plain.program = unit_plain(t->unit, "train", target);
+  bool ok = plain.program != NULL && fits(&plain, device) &&
+            machine_open(&m, device, &plain, 0, &o, &err) &&
             session_need(m.session, entries, &err) && copy_states(t->session, m.session, &err) &&
             feed_open(&feed, m.session, &plain, "train", t->feed.data, &err) &&
             feed_train(&feed, t->seed, step, &err);
@@ -117,8 +123,7 @@ bool trainer_diagnose(Trainer *t, const char *output, double value, TdError *err
     } else if ((failing = find_step(t, &ignored)) > 0 && replay(t, failing - 1, &ignored) &&
                feed_train(&t->feed, t->seed, failing, &ignored)) {
       NanSource whole, part;
-      const char *device = session_device(t->session); /* a GPU's model may be too much for a CPU */
-      bool kernels = strcmp(device, "reference") != 0 && strcmp(device, "cuda") != 0;
+      bool kernels = strcmp(session_device(t->session), "reference") != 0;
       bool found = kernels && trace_statements(t, failing, &part);
       whole = session_trace(t->session, t->feed.index, t->seed, failing);
       source = found && part.infinite == whole.infinite ? part : whole;

@@ -216,7 +216,7 @@ static void test_nan_ahead(void **state) {
                             "train { loss main  sgd(lr = 1, momentum = 0)  batch B  steps 8"
                             "  log every 8 }\n");
   sandbox_says("train falls.td -o falls --device cuda", "LC_ALL=C", TD_NOT_FINITE,
-               "step 5: loss is NaN; the first NaN is 'loss'[0], computed at falls.td:5", true);
+               "step 5: loss is NaN; the first NaN is 'loss.sum'[0], computed at falls.td:5", true);
 }
 
 static void test_record(void **state) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A run that stops at a NaN names the user's statement that made it: by kernels that compute
- * several statements, and by the evaluator. Where it is born is worked out above each case. */
+ * several statements, on the CPU and on the emulated GPU, and by the evaluator. Where it is born is
+ * worked out above each case. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "runtime/system/io.h"
 #include "tests/sandbox.h"
 
 /* Lines 1 to 4. */
@@ -101,13 +103,20 @@ static void the_statement_is_named(void **state) {
     snprintf(name, sizeof name, "%s.td", cases[i].name);
     sandbox_write(name, cases[i].text);
     try_with(&cases[i], "");
+    try_with(&cases[i], "--device cuda");
     if (!cases[i].overflows) try_with(&cases[i], "--reference");
   }
 }
 
 int main(int argc, char **argv) {
   (void)argc;
-  if (!sandbox_find(argv[0])) return 1;
+  char emulator[4096], only[4200], *folder = io_dirname(argv[0]),
+                                   *path = folder != NULL ? io_join(folder, "cuda_emu") : NULL;
+  if (!sandbox_find(argv[0]) || path == NULL || realpath(path, emulator) == NULL) return 1;
+  free(folder);
+  free(path);
+  snprintf(only, sizeof only, "%s:-", emulator);
+  setenv("TDC_CUDA_LIBRARIES", only, 1);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_statement_is_named),
   };
