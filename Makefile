@@ -38,11 +38,12 @@ ON_CPU   = threads block memory device jit jit_units toolchain
 ON_CUDA  = library gpu stage timer compile kernels product finite failure run device
 STORE    = checkpoint safetensors header rotate convert weights record
 DATA     = corpus data vocabulary feed
+TEXT     = alphabet counts ngram copying words measure controls
 TRAIN    = train evaluate sample diagnose run_folder
 VIEW     = progress terminal viewer page curve logs
 RUNTIME  = steps units session values inputs series device reference machine peak trace project td \
            $(SYSTEM:%=system/%) $(ON_CPU:%=cpu/%) $(ON_CUDA:%=cuda/%) \
-           $(STORE:%=store/%) $(DATA:%=data/%) $(TRAIN:%=train/%) $(VIEW:%=view/%)
+           $(STORE:%=store/%) $(DATA:%=data/%) $(TEXT:%=text/%) $(TRAIN:%=train/%) $(VIEW:%=view/%)
 
 # -- runtime/cli/: the command line; main.c first -------------------------------------------------
 CLI = main options flags help report open rows compile train sample eval run check fmt gradcheck \
@@ -56,7 +57,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_output test_narrow test_recompute test_prims test_target test_traffic test_dialect \
        test_meaning test_bounds test_hints test_door test_terminal test_draws test_cuda_emu \
        test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda test_cuda_product \
-       test_device test_cuda_train test_cuda_random test_oracle test_text_random test_large test_nan
+       test_device test_cuda_train test_cuda_random test_oracle test_text_random test_large test_nan test_text
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory

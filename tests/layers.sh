@@ -32,6 +32,7 @@ runtime/cpu: runtime/device.h runtime/steps.h runtime/units.h runtime/version.h
 runtime/cuda: runtime/cpu
 runtime/session.h: runtime/device.h
 runtime/data: compiler/unit.h runtime/session.h
+runtime/text: runtime/data
 runtime/project.h: runtime/data
 runtime/store: runtime/project.h runtime/cpu
 runtime: compiler/eval runtime/store runtime/cuda
@@ -39,7 +40,7 @@ runtime/train/sample.h: runtime/data
 runtime/view: runtime/train/sample.h
 runtime/train: runtime runtime/view
 runtime/td.c: runtime/train
-runtime/cli: compiler/check compiler/passes compiler/backend.h runtime/train
+runtime/cli: compiler/check compiler/passes compiler/backend.h runtime/train runtime/text
 '
 
 # Files that call each other, in the folder named last: why.
