@@ -38,9 +38,9 @@ runtime/store: runtime/project.h runtime/cpu
 runtime: compiler/eval runtime/store runtime/cuda
 runtime/train/sample.h: runtime/data
 runtime/view: runtime/train/sample.h
-runtime/train: runtime runtime/view
+runtime/train: runtime runtime/view runtime/text
 runtime/td.c: runtime/train
-runtime/cli: compiler/check compiler/passes compiler/backend.h runtime/train runtime/text
+runtime/cli: compiler/check compiler/passes compiler/backend.h runtime/train
 '
 
 # Files that call each other, in the folder named last: why.

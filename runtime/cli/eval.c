@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* tdc eval: the loss and the metrics on held-out data. */
+/* tdc eval: the loss and the metrics on held-out data; with --samples, texts of the sampler
+ * measured against it. */
 #include <inttypes.h>
 #include <math.h>
 
-#include "runtime/cli/cli.h"
+#include "runtime/cli/measure.h"
 #include "runtime/system/json.h"
 #include "runtime/train/evaluate.h"
 
-static int show(Cli *c, const Evaluation *e) {
+/* `m`: what was sampled, or NULL. */
+static int show(Cli *c, const Evaluation *e, const Sampled *m) {
   if (c->json) {
     json_t *o = json_pack("{s:I, s:I}", "batches", (json_int_t)e->batches, "windows",
                           (json_int_t)e->windows);
@@ -16,6 +18,7 @@ static int show(Cli *c, const Evaluation *e) {
         o = json_with(
             o, e->name[i],
             json_pack("{s:f, s:o}", "mean", e->mean[i], "error", json_finite(e->error[i])));
+    if (m != NULL) o = json_with(o, "samples", sampled_json(m));
     return cli_json(c, o, JSON_COMPACT);
   } else {
     printf("%" PRId64 " windows in %" PRId64 " batches\n", e->windows, e->batches);
@@ -25,31 +28,44 @@ static int show(Cli *c, const Evaluation *e) {
       format_number(error, e->error[i]);
       printf("  %-20s %s +- %s\n", e->name[i], mean, error);
     }
+    if (m != NULL) sampled_print(m, stdout);
   }
   return cli_done(c);
+}
+
+static bool evaluate_all(Cli *c, const Project *p, Session *s, uint64_t seed, int64_t batches,
+                         Evaluation *e, int *code) {
+  Feed feed = {0};
+  TdError err = {0};
+  bool ok = feed_open(&feed, s, p->unit, "eval", p->data, &err) &&
+            evaluate(&feed, seed, batches, c->stop, e, &err);
+  if (ok && !isfinite(e->mean[0]))
+    ok = td_fail(&err, TD_NOT_FINITE, "the %s is no number", e->name[0]);
+  if (!ok) *code = cli_fail(c, &err);
+  feed_close(&feed);
+  return ok;
 }
 
 int cli_eval(Cli *c) {
   Project p;
   Machine m = {0};
-  Feed feed = {0};
   Evaluation e;
-  TdError err = {0};
+  Sampled sampled = {0};
   int code = 0;
   uint64_t seed = 0;
-  int64_t batches = 0;
-  UnitOptions o = {.no_train = true, .no_samplers = true, .no_models = true};
-  if (!cli_seed(c, &seed) || !cli_int(c, "batches", 1, 1000000000, &batches)) return TD_BAD_USAGE;
+  int64_t batches = 0, count = 0;
+  if (!cli_seed(c, &seed) || !cli_int(c, "batches", 1, 1000000000, &batches) ||
+      !cli_int(c, "samples", 2, 1000000, &count))
+    return TD_BAD_USAGE;
+  UnitOptions o = {.no_train = true, .no_samplers = count == 0, .no_models = true};
   Checkpoint *w = NULL;
-  if (cli_project(c, &p, &o, &code) && cli_weights_find(c, &p, &w, &code) &&
-      cli_start(c, &p, &m, "eval", w, seed, &code)) {
-    bool ok = feed_open(&feed, m.session, p.unit, "eval", p.data, &err) &&
-              evaluate(&feed, seed, batches, c->stop, &e, &err);
-    if (ok && !isfinite(e.mean[0]))
-      ok = td_fail(&err, TD_NOT_FINITE, "the %s is no number", e.name[0]);
-    code = ok ? show(c, &e) : cli_fail(c, &err);
-  }
-  feed_close(&feed);
+  bool ok = cli_project(c, &p, &o, &code) && cli_weights_find(c, &p, &w, &code) &&
+            cli_start(c, &p, &m, "eval", w, seed, &code) &&
+            evaluate_all(c, &p, m.session, seed, batches, &e, &code) &&
+            (count == 0 ||
+             sampled_take(c, &sampled, &p, m.session, count, seed, cli_has(c, "controls"), &code));
+  if (ok) code = show(c, &e, count > 0 ? &sampled : NULL);
+  sampled_close(&sampled);
   checkpoint_close(w);
   machine_close(&m);
   project_close(&p);

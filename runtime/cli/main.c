@@ -29,9 +29,11 @@ static const Command commands[] = {
      "tdc sample models/mask.td --infill 'To be ____ to be'\n"
      "tdc sample models/mask.td --html out.html\n",
      1, 1, true, cli_sample, NULL},
-    {"eval", CLI_EVAL, "FILE.td", "the loss and every metric on held-out data",
+    {"eval", CLI_EVAL, "FILE.td", "the loss and every metric on held-out data; measures of samples",
      "tdc eval models/shakespeare.td\n"
-     "tdc eval models/shakespeare.td --weights runs/small --json\n",
+     "tdc eval models/shakespeare.td --weights runs/small --json\n"
+     "tdc eval models/mask.td --samples 64 --set temperature=1\n"
+     "tdc eval models/mask.td --samples 64 --controls\n",
      1, 1, false, cli_eval, NULL},
     {"run", CLI_RUN, "FILE.td MODEL", "run a model once on given inputs",
      "tdc run models/shakespeare.td denoise --inputs in.safetensors -o out.safetensors\n"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "runtime/cli/cli.h"
-#include "runtime/train/sample.h"
+#include "runtime/train/texts.h"
 #include "runtime/system/json.h"
 #include "runtime/view/viewer.h"
 
@@ -87,9 +87,9 @@ static bool gather(Cli *c, const UnitSampler *u, SampleRequest *r, TdSetting *ou
 }
 
 static bool sample_all(Cli *c, Session *s, SampleRequest *r, Take *t, bool each, TdError *err) {
-  for (uint64_t batch = 0; t->left > 0; batch++) {
+  for (int64_t batch = 0; t->left > 0; batch++) {
     SampleRequest one = *r;
-    one.seed = r->seed + batch * UINT64_C(0x9e3779b97f4a7c15); /* other draws in every batch */
+    one.seed = texts_seed(r->seed, batch);
     int64_t before = t->left;
     if (!sample_run(s, &one, each && batch == 0, take_frame, t, err)) return false;
     if (t->left == before)

@@ -177,13 +177,27 @@ static bool reference_fill(Reference *r, const Dataset *d, int64_t rows, int64_t
          (r->automaton = automaton_new(r->train.ids, n, err)) != NULL;
 }
 
+/* Real text is as far from real text as other rows of it are. */
+static bool reference_floor(Reference *r, const Dataset *d, TdError *err) {
+  Texts other = {0};
+  Measures m = {0};
+  bool ok = texts_new(&other, r->valid.rows, r->valid.width, err);
+  for (int64_t i = 0; ok && i < other.rows; i++)
+    reference_valid_row(d, 1, i, other.rows, other.width, other.ids + i * other.width);
+  ok = ok && measure(r, &other, &m, err);
+  for (MeasureId id = M_JS1; id <= M_JS_WORDS; id++) r->real.value[id] = m.value[id];
+  texts_free(&other);
+  return ok;
+}
+
 bool reference_open(Reference *r, const Dataset *d, int64_t rows, int64_t width, TdError *err) {
   *r = (Reference){0};
   if (d->count - d->train < width || d->train < width)
     return td_fail(err, TD_BAD_FILE,
                    "data %s: a split of %s is shorter than the %" PRId64 " symbols of a sample",
                    d->name, d->path, width);
-  if (!reference_fill(r, d, rows, width, err) || !measure(r, &r->valid, &r->real, err))
+  if (!reference_fill(r, d, rows, width, err) || !measure(r, &r->valid, &r->real, err) ||
+      !reference_floor(r, d, err))
     return false;
   r->real.value[M_VARIED_WORDS] = 1;
   return true;

@@ -61,7 +61,7 @@ typedef struct Reference {
   Counts words, names;      /* of the training split */
   Ngram *judge;
   Automaton *automaton;
-  Measures real; /* of the rows of `valid` themselves */
+  Measures real; /* of these rows; divergences: of other rows from them */
 } Reference;
 
 enum {

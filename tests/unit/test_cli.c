@@ -268,6 +268,53 @@ static void test_every_window_counts(void **state) {
                true);
 }
 
+/* A sampler that writes b, and nothing else: 12 rows of 16 hold 192 symbols of one kind, so their
+ * entropy is 0, 1/192 of them distinct; of the nine 8-grams of a row eight stood there before; the
+ * text has no word that the row's ends do not cut. The longest run of b in the text is 5. */
+static void test_samples_are_measured(void **state) {
+  static const Case cases[] = {
+      {"eval flat.td --untrained -q --samples 12", 0, "12 texts of 16 symbols by sampler flat"},
+      {"eval flat.td --untrained -q --samples 12", 0, "15 windows in 5 batches"},
+      {"eval flat.td --untrained -q --samples 12", 0,
+       "longest copy, symbols                     5"},
+      {"eval flat.td --untrained -q --samples 12", 0,
+       "% of 8-grams repeated in a row         88.9"},
+      {"eval flat.td --untrained -q --samples 12 --json", 0, "\"distinct1\":0.005208333333333333,"},
+      {"eval flat.td --untrained -q --samples 12 --json", 0, "\"entropy\":0.0,"},
+      {"eval flat.td --untrained -q --samples 12 --json", 0, "\"js_words\":1.0,"},
+      {"eval flat.td --untrained -q --samples 12 --json", 0, "\"evaluations\":3,"},
+      {"eval flat.td --untrained -q --samples 12 --json", 0, "\"line_length\":null,"},
+      {"eval flat.td --untrained -q --samples 4 --set letter=0 --json", 0, "\"longest_copy\":1.0,"},
+      {"eval flat.td --untrained -q --samples 12 --controls --json", 0, "\"longest_copy\":16.0,"},
+      {"eval flat.td --untrained -q --samples 12 --controls --json", 0, "\"fooled\":{\"judge\":"},
+      {"eval flat.td --untrained -q --samples 12 --controls", 0, "training text"},
+      {"eval flat.td --untrained --samples 12 --sampler flt", 2, "did you mean flat"},
+      {"eval flat.td --untrained --samples 12 --set lettr=0", 2, "did you mean --letter"},
+      {"eval flat.td --untrained --samples 12 --set letter", 2, "takes NAME=VALUE"},
+      {"eval flat.td --untrained --samples 12 --set letter=9", 2, "--letter takes"},
+      {"eval flat.td --untrained --samples 1", 2, "--samples"},
+      {"eval flat.td --untrained --controls", 2, "--controls goes with --samples"},
+      {"eval m.td --untrained --samples 2 --data short.txt", 1, "shorter than one window"},
+      {NULL, 0, NULL}};
+  (void)state;
+  StrBuf text = {0};
+  for (int i = 0; i < 60; i++) sb_puts(&text, i % 2 == 0 ? "abc bbbbb " : "cab aabb, ");
+  sandbox_write("long.txt", text.s);
+  sandbox_write("short.txt", "the quick brown fox jumps over");
+  sb_free(&text);
+  sandbox_write("flat.td", "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
+                           "dim B = 4, L = 16, V = text.vocab\n"
+                           "param w[V] ~ normal(0, 1)\n"
+                           "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
+                           "sampler flat(letter = 3 in 0 .. V - 1) {\n"
+                           "  state s[b in B, l in L] = 0\n"
+                           "  for t in 1 .. 3 { s[b,l] = min(t, 1) * letter }\n"
+                           "  emit s[b,l]\n"
+                           "}\n"
+                           "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
+  try_all(cases);
+}
+
 /* Whatever a file is called, what is written of it compiles: its own header is found, names
  * are identifiers, comments and #line end where they should. */
 static void test_odd_names(void **state) {
@@ -558,6 +605,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_demo),
       cmocka_unit_test(test_mode),
       cmocka_unit_test(test_every_window_counts),
+      cmocka_unit_test(test_samples_are_measured),
       cmocka_unit_test(test_other_order),
       cmocka_unit_test(test_watch),
       cmocka_unit_test(test_no_symbol_yet),

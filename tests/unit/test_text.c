@@ -258,7 +258,7 @@ static Dataset *dataset;
 static Measures measured[CONTROLS_ALL];
 static bool have[CONTROLS_ALL];
 
-/* A play in a language of its own: stems of one to three syllables, the first ones far more frequent,
+/* A play in a language of its own: stems of one to three syllables, the first far more frequent,
  * with endings by their class; a noun has its own few verbs and adjectives; a speaker stands before
  * every few lines. 8 symbols do not tell it all. */
 static uint64_t drawn;

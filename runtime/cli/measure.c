@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/* Texts of a sampler beside held-out ones, as a table and as JSON. See measure.h. */
+#include "runtime/cli/measure.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/system/json.h"
+
+/* ---- taking ------------------------------------------------------------------------------ */
+
+/* --set NAME=VALUE, each: names are cut out of copies that the caller frees with them. */
+static TdSetting *settings_of(Cli *c, int *n) {
+  TdSetting *out = calloc((size_t)c->ngiven + 1, sizeof *out);
+  *n = 0;
+  for (int i = 0; out != NULL && i < c->ngiven; i++) {
+    if (strcmp(c->given[i].name, "set") != 0) continue;
+    const char *text = c->given[i].value, *eq = strchr(text, '=');
+    if (eq == NULL || eq == text) {
+      cli_usage(c, "--set takes NAME=VALUE, not '%.100s'", text);
+      *n = -1;
+      break;
+    }
+    char *name = strndup(text, (size_t)(eq - text));
+    if (name != NULL) out[(*n)++] = (TdSetting){name, eq + 1};
+  }
+  return out;
+}
+
+static void settings_free(TdSetting *s, int n) {
+  for (int i = 0; s != NULL && i < n; i++) free((char *)(uintptr_t)s[i].name);
+  free(s);
+}
+
+static bool measure_controls(Sampled *m, const Dataset *d, Session *s, const SampleRequest *r,
+                             TdError *err) {
+  for (ControlId id = 0; id < CONTROLS; id++) {
+    Texts t = {0};
+    bool ok = control_make(&m->reference, d, id, r->seed, &t, err) &&
+              measure(&m->reference, &t, &m->controls[id], err);
+    texts_free(&t);
+    m->have[id] = ok;
+    if (!ok) return false;
+  }
+  int init = session_entry(s, "init");
+  if (init < 0) return true; /* nothing that was trained */
+  Texts t = {0};
+  SampleCost cost;
+  bool ok = session_need_one(s, init, err);
+  if (ok) session_run(s, init, r->seed, 0);
+  ok = ok && session_sync(s, err) && texts_sample(s, r, m->rows, &t, &cost, err) &&
+       measure(&m->reference, &t, &m->controls[C_UNTRAINED], err);
+  texts_free(&t);
+  m->have[C_UNTRAINED] = ok;
+  return ok;
+}
+
+static bool take(Sampled *m, const Dataset *d, Session *s, const SampleRequest *r, bool controls,
+                 TdError *err) {
+  Texts t = {0};
+  bool ok = texts_sample(s, r, m->rows, &t, &m->cost, err);
+  if (ok) m->width = t.width;
+  ok = ok && reference_open(&m->reference, d, m->rows, m->width, err) &&
+       measure(&m->reference, &t, &m->samples, err) &&
+       (!controls || measure_controls(m, d, s, r, err));
+  texts_free(&t);
+  return ok;
+}
+
+/* The sampler asked for, else a message. */
+static const UnitSampler *sampler_of(Cli *c, const Unit *u) {
+  const char *name = cli_text(c, "sampler", NULL), *names[64];
+  const UnitSampler *found = unit_sampler(u, name);
+  int n = 0;
+  if (found != NULL) return found;
+  for (; n < u->nsamplers && n < 64; n++) names[n] = u->samplers[n].name;
+  const char *near = name != NULL ? did_you_mean(name, names, n) : NULL;
+  if (name == NULL || n == 0)
+    cli_usage(c, "%s has no sampler", u->path);
+  else
+    cli_usage(c, "%s has no sampler '%.100s'; did you mean %s?", u->path, name,
+              near != NULL ? near : names[0]);
+  return NULL;
+}
+
+bool sampled_take(Cli *c, Sampled *m, Project *p, Session *s, int64_t count, uint64_t seed,
+                  bool controls, int *code) {
+  TdError err = {0};
+  *code = TD_BAD_USAGE;
+  *m = (Sampled){.sampler = sampler_of(c, p->unit), .rows = count};
+  if (m->sampler == NULL) return false;
+  const Dataset *d = data_store_find(p->data, m->sampler->data);
+  if (d == NULL) {
+    cli_usage(c, "sampler %s belongs to no data: its texts have nothing to be held to",
+              m->sampler->name);
+    return false;
+  }
+  SampleRequest r = {
+      .sampler = m->sampler, .vocabulary = &d->vocabulary, .seed = seed, .stop = c->stop};
+  TdSetting *settings = settings_of(c, &r.nsettings);
+  r.settings = settings;
+  bool ok = r.nsettings >= 0;
+  if (ok) {
+    ok = (settings != NULL || td_fail_memory(&err)) && take(m, d, s, &r, controls, &err);
+    if (!ok) *code = cli_fail(c, &err);
+  }
+  settings_free(settings, r.nsettings);
+  return ok;
+}
+
+void sampled_close(Sampled *m) { reference_close(&m->reference); }
+
+/* ---- as text -------------------------------------------------------------------------------- */
+
+static void put_value(FILE *out, const Measures *m, MeasureId id, int columns) {
+  const MeasureKind *k = &measure_kinds[id];
+  if (isnan(m->value[id]))
+    fprintf(out, " %*s", columns, "-");
+  else
+    fprintf(out, " %*.*f", columns, k->decimals, m->value[id] * k->scale);
+}
+
+static void print_samples(const Sampled *m, FILE *out) {
+  fprintf(out, "  %-32s %10s %10s\n", "", "samples", "held out");
+  for (MeasureId id = 0; id < MEASURES; id++) {
+    fprintf(out, "  %-32s", measure_kinds[id].heading);
+    put_value(out, &m->samples, id, 10);
+    put_value(out, &m->reference.real, id, 10);
+    if (id == M_JUDGE) fprintf(out, "   +- %.3f", m->samples.judge_error);
+    fputc('\n', out);
+  }
+  if (measure_copies(&m->reference, &m->samples))
+    fprintf(out,
+            "  The texts copy: %.1f%% of their symbols stand in the training text, 30 and more "
+            "at a time.\n",
+            100 * m->samples.value[M_COPIED30]);
+}
+
+/* Which measures rank the controls, and what fools the others. */
+static void print_verdicts(const Sampled *m, FILE *out) {
+  fputs("  These rank the controls as they should:", out);
+  for (MeasureId id = 0, any = 0; id < MEASURES; id++)
+    if (!measure_kinds[id].copying &&
+        control_breaks(&m->reference, m->controls, m->have, id) == NULL)
+      fprintf(out, "%s %s", any++ > 0 ? "," : "", measure_kinds[id].name);
+  fputs("\n  These do not, so by them alone no text is good:\n", out);
+  for (MeasureId id = 0; id < MEASURES; id++) {
+    const Demand *d = control_breaks(&m->reference, m->controls, m->have, id);
+    if (d != NULL && !measure_kinds[id].copying)
+      fprintf(out, "    %-14s takes '%s' for no worse than '%s'\n", measure_kinds[id].name,
+              control_kinds[d->worse].heading, control_kinds[d->better].heading);
+  }
+}
+
+static void print_controls(const Sampled *m, FILE *out) {
+  static const MeasureId shown[] = {M_JUDGE,  M_JS4,       M_JS_WORDS, M_WORDS3,
+                                    M_WORDS5, M_DISTINCT4, M_LONGEST,  M_COPIED30};
+  enum { SHOWN = sizeof shown / sizeof *shown };
+  fprintf(out, "\n  %-18s", "");
+  for (int i = 0; i < SHOWN; i++) fprintf(out, " %12s", measure_kinds[shown[i]].name);
+  fprintf(out, "\n  %-18s", "samples");
+  for (int i = 0; i < SHOWN; i++) put_value(out, &m->samples, shown[i], 12);
+  for (ControlId id = 0; id < CONTROLS_ALL; id++) {
+    if (!m->have[id]) continue;
+    fprintf(out, "\n  %-18s", control_kinds[id].heading);
+    for (int i = 0; i < SHOWN; i++) put_value(out, &m->controls[id], shown[i], 12);
+    if (measure_copies(&m->reference, &m->controls[id])) fputs("  copies", out);
+  }
+  fputs("\n", out);
+}
+
+void sampled_print(const Sampled *m, FILE *out) {
+  char took[32];
+  format_duration(took, m->cost.seconds);
+  fprintf(out,
+          "%" PRId64 " texts of %" PRId64 " symbols by sampler %s: %" PRId64
+          " evaluations a text, %s for all\n",
+          m->rows, m->width, m->sampler->name, m->cost.steps, took);
+  print_samples(m, out);
+  if (!m->have[C_VALIDATION]) return;
+  print_controls(m, out);
+  print_verdicts(m, out);
+}
+
+/* ---- as JSON --------------------------------------------------------------------------------- */
+
+static json_t *measures_json(const Measures *m) {
+  json_t *o = json_object();
+  for (MeasureId id = 0; id < MEASURES; id++)
+    o = json_with(o, measure_kinds[id].name, json_finite(m->value[id]));
+  return o;
+}
+
+static json_t *controls_json(const Sampled *m) {
+  json_t *o = json_object();
+  for (ControlId id = 0; id < CONTROLS_ALL; id++)
+    if (m->have[id]) o = json_with(o, control_kinds[id].name, measures_json(&m->controls[id]));
+  return o;
+}
+
+/* By measure: null where it ranks the controls, else the two that it mistakes. */
+static json_t *fooled_json(const Sampled *m) {
+  json_t *o = json_object();
+  for (MeasureId id = 0; id < MEASURES; id++) {
+    const Demand *d = control_breaks(&m->reference, m->controls, m->have, id);
+    if (!measure_kinds[id].copying)
+      o = json_with(o, measure_kinds[id].name,
+                    d == NULL ? json_null()
+                              : json_pack("[s, s]", control_kinds[d->better].name,
+                                          control_kinds[d->worse].name));
+  }
+  return o;
+}
+
+json_t *sampled_json(const Sampled *m) {
+  json_t *o = json_pack("{s:o, s:I, s:I, s:I, s:f, s:b, s:f, s:o, s:o}", "sampler",
+                        json_text(m->sampler->name), "rows", (json_int_t)m->rows, "width",
+                        (json_int_t)m->width, "evaluations", (json_int_t)m->cost.steps, "seconds",
+                        m->cost.seconds, "copies", measure_copies(&m->reference, &m->samples),
+                        "judge_error", m->samples.judge_error, "measures",
+                        measures_json(&m->samples), "held_out", measures_json(&m->reference.real));
+  if (!m->have[C_VALIDATION]) return o;
+  return json_with(json_with(o, "controls", controls_json(m)), "fooled", fooled_json(m));
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* What `tdc eval --samples` says besides: texts of the sampler, measured. */
+#ifndef TDC_CLI_MEASURE_H
+#define TDC_CLI_MEASURE_H
+
+#include "runtime/cli/cli.h"
+#include "runtime/text/controls.h"
+#include "runtime/train/texts.h"
+
+typedef struct Sampled {
+  const UnitSampler *sampler;
+  SampleCost cost;
+  Reference reference;
+  Measures samples;
+  Measures controls[CONTROLS_ALL];
+  bool have[CONTROLS_ALL]; /* which of them were measured */
+  int64_t rows, width;
+} Sampled;
+
+/* Draws so many texts with the session's weights and measures them; with `controls` those too,
+ * the untrained net last: the session's weights are the initial ones from then on. False with
+ * the exit code. Close it in either case. */
+bool sampled_take(Cli *c, Sampled *m, Project *p, Session *s, int64_t count, uint64_t seed,
+                  bool controls, int *code);
+void sampled_close(Sampled *m);
+
+void sampled_print(const Sampled *m, FILE *out);
+json_t *sampled_json(const Sampled *m); /* NULL: memory is out */
+
+#endif
