@@ -57,7 +57,8 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_output test_narrow test_recompute test_prims test_target test_traffic test_dialect \
        test_meaning test_bounds test_hints test_door test_terminal test_draws test_cuda_emu \
        test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda test_cuda_product \
-       test_device test_cuda_train test_cuda_random test_oracle test_text_random test_large test_nan test_text
+       test_device test_cuda_train test_cuda_random test_oracle test_text_random test_large test_nan \
+       test_text test_claims
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -177,7 +178,7 @@ ON_MODELS = grad_text narrow target traffic meaning numbers draws
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
 $(B)/tests/test_jit $(B)/tests/test_cuda: $(B)/tests/finite_case.o
 SANDBOXED = api checkpoint cli nan cuda_train data device door memory output recompute reference \
-            terminal
+            terminal claims
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 COMPILED = backend backend_random chain prims target dialect numbers oracle text_random \
            cuda_random

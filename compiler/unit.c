@@ -487,6 +487,12 @@ int64_t unit_text_bytes(const Unit *u) {
   return sum;
 }
 
+const UnitMetric *unit_metric(const Unit *u, const char *name) {
+  for (int i = 0; i < u->nmetrics; i++)
+    if (!strcmp(u->metrics[i].name, name)) return &u->metrics[i];
+  return NULL;
+}
+
 const UnitSampler *unit_sampler(const Unit *u, const char *name) {
   for (int i = 0; i < u->nsamplers; i++)
     if (!name || !strcmp(u->samplers[i].name, name)) return &u->samplers[i];

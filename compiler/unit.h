@@ -123,6 +123,14 @@ typedef struct UnitSampler {
   Span span;
 } UnitSampler;
 
+/* ---- metrics ---------------------------------------------------------------- */
+/* What the file says of a metric's number: a likelihood in whatever unit, exact or no better than
+ * the truth. */
+typedef struct UnitMetric {
+  const char *name;  /* of the output of "eval" */
+  const char *claim; /* "exact", "bound"; NULL: nothing */
+} UnitMetric;
+
 /* ---- parameters -------------------------------------------------------------- */
 typedef struct UnitParameter {
   const char *name;  /* "denoise.layer.wq" */
@@ -145,6 +153,8 @@ typedef struct Unit {
   UnitTrain train;
   UnitSampler *samplers;
   int nsamplers;
+  UnitMetric *metrics;
+  int nmetrics;
   UnitParameter *parameters;
   int nparameters;
   TdType act;       /* how activations are stored and multiplied: TD_F32, TD_BF16 */
@@ -205,6 +215,7 @@ void unit_place(const Unit *u, const Node *n, TdStep *place);
 const UnitEntry *unit_entry(const Unit *u, const char *name);
 /* What the text takes beside the program, its symbols and the windows on their way into it. */
 int64_t unit_text_bytes(const Unit *u);
+const UnitMetric *unit_metric(const Unit *u, const char *name); /* or NULL */
 const UnitSampler *unit_sampler(const Unit *u, const char *name); /* NULL name: the first */
 /* Value k of a sampler's loop of n iterations. */
 int64_t unit_loop_value(const UnitSampler *s, int64_t k, int64_t n);

@@ -27,6 +27,15 @@ const char *aop_spelling(AOp op) {
   bug("no such operator: %d", (int)op);
 }
 
+const char *aclaim_spelling(AClaim c) {
+  switch (c) {
+  case CLAIM_NONE: return NULL;
+  case CLAIM_EXACT: return "exact";
+  case CLAIM_BOUND: return "bound";
+  }
+  bug("unknown claim %d", (int)c);
+}
+
 const char *adecl_spelling(ADeclKind k) {
   switch (k) {
   case D_USE: return "use";

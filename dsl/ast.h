@@ -208,6 +208,10 @@ typedef struct AGrad { /* grad(dy, ...) { dx[...] = ... } [nocheck] */
   Span braces;
 } AGrad;
 
+/* What a metric says of its number: metric m(x) exact { }. */
+typedef enum { CLAIM_NONE, CLAIM_EXACT, CLAIM_BOUND } AClaim;
+const char *aclaim_spelling(AClaim c); /* "exact", "bound"; NULL: it says nothing */
+
 struct ADecl {
   ADeclKind kind;
   Span span, name_span;
@@ -220,6 +224,7 @@ struct ADecl {
   AExpr *extent;
   AFormals formals;
   AFormals results; /* patterns; `-> y[b,l]` */
+  AClaim claim;     /* D_METRIC */
   AStmts body;
   Span braces;    /* of the body or the settings; line 0: none */
   bool expr_body; /* `-> y[...] = e`: body is that one assignment */

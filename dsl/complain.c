@@ -59,6 +59,8 @@ static const char *kind_name(int kind) {
   case CARRY: return "'carry'";
   case GRAD: return "'grad'";
   case NOCHECK: return "'nocheck'";
+  case EXACT: return "'exact'";
+  case BOUND: return "'bound'";
   case EMIT:
   case LOOP_EMIT: return "'emit'";
   default: return NULL;
@@ -73,7 +75,7 @@ static bool unlikely(const int *set, int n, int kind) {
   if (has(set, n, EOL)) return kind != EOL;
   if (has(set, n, IN)) return kind != IN;
   if (has(set, n, '=')) return kind != '=' && kind != '~';
-  return kind == STEPS || kind == GRAD || kind == NOCHECK;
+  return kind == STEPS || kind == GRAD || kind == NOCHECK || kind == EXACT || kind == BOUND;
 }
 
 /* The expected kinds as a phrase: classes first, then single tokens. */

@@ -48,6 +48,8 @@ static const Word WORDS[] = {
     {"carry", CARRY, AFTER_OPERAND},
     {"grad", GRAD, AFTER_OPERAND},
     {"nocheck", NOCHECK, AFTER_OPERAND},
+    {"exact", EXACT, AFTER_OPERAND},
+    {"bound", BOUND, AFTER_OPERAND},
 };
 
 static const Word *find_word(const Token *t) {
@@ -102,6 +104,8 @@ static int classify_after_operand(const Parser *p, const Word *w, int next) {
   case CARRY: return operand && inside == '{' && !in_settings(p) ? w->kind : NAME;
   case GRAD: return inside == 0 && (operand || p->previous == '}') && next == '(' ? GRAD : NAME;
   case NOCHECK: return inside == 0 && (operand || p->previous == '}') ? NOCHECK : NAME;
+  case EXACT:
+  case BOUND: return inside == 0 && p->decl_kind == METRIC && p->previous == ')' ? w->kind : NAME;
   default: bug("word '%s' has no rule", w->text);
   }
 }

@@ -36,6 +36,7 @@
   ADecl       *decl;
   int          kind;
   bool         yes;
+  AClaim       claim;
 }
 
 %code {
@@ -81,7 +82,7 @@ static void td_error(const Span *at, Parser *p, const char *message);
 %token EQUAL "==" UNEQUAL "!=" AT_MOST "<=" AT_LEAST ">=" AND "&&" OR "||"
 %token USE CONST DIM AXIS DATA TRAIN PRECISION SCHEDULE OP BLOCK MODEL LOSS METRIC SAMPLER
 %token PARAM STATE FOR SCAN MINIMIZE REPORT LOG EMIT LOOP_EMIT
-%token IN ELSE STEPS CARRY GRAD NOCHECK EXPECT
+%token IN ELSE STEPS CARRY GRAD NOCHECK EXACT BOUND EXPECT
 
 %right '?' ':'
 %left OR
@@ -109,6 +110,7 @@ static void td_error(const Span *at, Parser *p, const char *message);
 %type <decl> decl op_head
 %type <kind> numbers operation root
 %type <yes> opt_nocheck
+%type <claim> opt_claim
 
 %%
 
@@ -145,8 +147,13 @@ decl:
       { $$ = decl_new(p, D_PRECISION, @$, NULL, @1); decl_settings($$, $3, @2, @4); }
   | SCHEDULE NAME '[' expr ']' body
       { $$ = decl_new(p, D_SCHEDULE, @$, $2, @2); $$->extent = $4; decl_body($$, $6); }
-  | root NAME '(' formals ')' body
-      { $$ = decl_new(p, (ADeclKind)$1, @$, $2, @2); $$->formals = *$4; decl_body($$, $6); }
+  | root NAME '(' formals ')' opt_claim body
+      {
+        $$ = decl_new(p, (ADeclKind)$1, @$, $2, @2);
+        $$->formals = *$4;
+        $$->claim = $6;
+        decl_body($$, $7);
+      }
   | op_head body opt_grad opt_nocheck   { $$ = $1; decl_body($$, $2); decl_finish($$, @$, $3, $4); }
   | op_head '=' expr opt_grad opt_nocheck
       { $$ = $1; decl_equation(p, $$, $3, @2); decl_finish($$, @$, $4, $5); }
@@ -154,6 +161,8 @@ decl:
 
 numbers: CONST { $$ = D_CONST; } | DIM { $$ = D_DIM; } | AXIS { $$ = D_AXIS; } ;
 operation: OP { $$ = D_OP; } | BLOCK { $$ = D_BLOCK; } | MODEL { $$ = D_MODEL; } ;
+/* after a metric's formals alone: see layout.c */
+opt_claim: %empty { $$ = CLAIM_NONE; } | EXACT { $$ = CLAIM_EXACT; } | BOUND { $$ = CLAIM_BOUND; } ;
 root: LOSS { $$ = D_LOSS; } | METRIC { $$ = D_METRIC; } | SAMPLER { $$ = D_SAMPLER; } ;
 
 op_head:

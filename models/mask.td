@@ -64,7 +64,7 @@ op bound(x: id<V>[b,l]) -> nats[b] {
 
 loss main(x: id<V>[B,L]) { minimize mean[b](bound(x)[b]) }
 
-metric bits_per_char(x: id<V>[B,L]) { report mean[b](bound(x)[b]) / log(2) }
+metric bits_per_char(x: id<V>[B,L]) bound { report mean[b](bound(x)[b]) / log(2) }
 
 # Uncovers the text in `steps` turns, evenly many symbols in each. Every hidden place draws a
 # symbol; those whose draw was likeliest stay, as far as `confidence` goes: at 0 the order is

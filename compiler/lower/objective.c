@@ -128,6 +128,18 @@ static bool lower_loss(Lowering *l, TrainSettings *t, Entry *e, Node **loss, boo
   return ok;
 }
 
+static void name_metrics(Lowering *l) {
+  VEC(UnitMetric) all = {0};
+  for (int i = 0; i < l->root->names.n; i++) {
+    const Value *v = l->root->names.at[i].value;
+    if (v->kind != V_FN || v->fn->decl->kind != D_METRIC) continue;
+    UnitMetric m = {v->fn->decl->name, aclaim_spelling(v->fn->decl->claim)};
+    vec_push(l->arena, &all, m);
+  }
+  l->unit->metrics = all.at;
+  l->unit->nmetrics = all.n;
+}
+
 bool build_objective(Lowering *l, TrainSettings *t) {
   UnitTrain *u = &l->unit->train;
   t->train = entry_new(l, "train");
@@ -162,6 +174,7 @@ bool build_objective(Lowering *l, TrainSettings *t) {
   Node *loss;
   if (!lower_loss(l, t, t->eval, &loss, true)) return false;
   entry_add(l, t->eval);
+  name_metrics(l);
   return true;
 }
 

@@ -8,16 +8,24 @@
 #include "runtime/system/json.h"
 #include "runtime/train/evaluate.h"
 
+static const char *claim_of(const Unit *u, const char *name) {
+  const UnitMetric *m = unit_metric(u, name);
+  return m != NULL ? m->claim : NULL;
+}
+
+static json_t *value_json(const Unit *u, const Evaluation *e, int i) {
+  const char *claim = claim_of(u, e->name[i]);
+  json_t *o = json_pack("{s:f, s:o}", "mean", e->mean[i], "error", json_finite(e->error[i]));
+  return claim != NULL ? json_with(o, "claim", json_text(claim)) : o;
+}
+
 /* `m`: what was sampled, or NULL. */
-static int show(Cli *c, const Evaluation *e, const Sampled *m) {
+static int show(Cli *c, const Unit *u, const Evaluation *e, const Sampled *m) {
   if (c->json) {
     json_t *o = json_pack("{s:I, s:I}", "batches", (json_int_t)e->batches, "windows",
                           (json_int_t)e->windows);
     for (int i = 0; i < e->n; i++)
-      if (isfinite(e->mean[i]))
-        o = json_with(
-            o, e->name[i],
-            json_pack("{s:f, s:o}", "mean", e->mean[i], "error", json_finite(e->error[i])));
+      if (isfinite(e->mean[i])) o = json_with(o, e->name[i], value_json(u, e, i));
     if (m != NULL) o = json_with(o, "samples", sampled_json(m));
     return cli_json(c, o, JSON_COMPACT);
   } else {
@@ -26,7 +34,9 @@ static int show(Cli *c, const Evaluation *e, const Sampled *m) {
       char mean[32], error[32];
       format_number(mean, e->mean[i]);
       format_number(error, e->error[i]);
-      printf("  %-20s %s +- %s\n", e->name[i], mean, error);
+      const char *claim = claim_of(u, e->name[i]);
+      printf("  %-20s %s +- %s%s%s\n", e->name[i], mean, error, claim != NULL ? "  " : "",
+             claim != NULL ? claim : "");
     }
     if (m != NULL) sampled_print(m, stdout);
   }
@@ -64,7 +74,7 @@ int cli_eval(Cli *c) {
             evaluate_all(c, &p, m.session, seed, batches, &e, &code) &&
             (count == 0 ||
              sampled_take(c, &sampled, &p, m.session, count, seed, cli_has(c, "controls"), &code));
-  if (ok) code = show(c, &e, count > 0 ? &sampled : NULL);
+  if (ok) code = show(c, p.unit, &e, count > 0 ? &sampled : NULL);
   sampled_close(&sampled);
   checkpoint_close(w);
   machine_close(&m);
