@@ -39,14 +39,14 @@ ON_CUDA  = library gpu stage timer compile kernels product finite failure run de
 STORE    = checkpoint safetensors header rotate convert weights record
 DATA     = corpus data vocabulary feed
 TEXT     = alphabet counts ngram copying words measure controls
-TRAIN    = train evaluate sample texts diagnose run_folder
+TRAIN    = train evaluate judge sample texts diagnose run_folder
 VIEW     = progress terminal viewer page curve logs
 RUNTIME  = steps units session values inputs series device reference machine peak trace project td \
            $(SYSTEM:%=system/%) $(ON_CPU:%=cpu/%) $(ON_CUDA:%=cuda/%) \
            $(STORE:%=store/%) $(DATA:%=data/%) $(TEXT:%=text/%) $(TRAIN:%=train/%) $(VIEW:%=view/%)
 
 # -- runtime/cli/: the command line; main.c first -------------------------------------------------
-CLI = main options flags help report open rows compile train sample eval measure run check fmt gradcheck \
+CLI = main options flags help report open rows other compile train sample eval measure run check fmt gradcheck \
       export explain doctor cache opt profile
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------

@@ -215,7 +215,7 @@ void unit_place(const Unit *u, const Node *n, TdStep *place);
 const UnitEntry *unit_entry(const Unit *u, const char *name);
 /* What the text takes beside the program, its symbols and the windows on their way into it. */
 int64_t unit_text_bytes(const Unit *u);
-const UnitMetric *unit_metric(const Unit *u, const char *name); /* or NULL */
+const UnitMetric *unit_metric(const Unit *u, const char *name);   /* or NULL */
 const UnitSampler *unit_sampler(const Unit *u, const char *name); /* NULL name: the first */
 /* Value k of a sampler's loop of n iterations. */
 int64_t unit_loop_value(const UnitSampler *s, int64_t k, int64_t n);

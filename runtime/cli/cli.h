@@ -141,6 +141,20 @@ bool cli_weights_find(Cli *c, const Project *p, Checkpoint **w, int *code);
 bool cli_start(Cli *c, const Project *p, Machine *m, const char *entry, Checkpoint *w,
                uint64_t seed, int *code);
 
+/* -- other.c: another .td file beside the one that the command is about ------------------- */
+typedef struct Other {
+  Cli c; /* as if the command were about that file */
+  const char *args[1];
+  Project p;
+  Machine m;
+  Checkpoint *weights;
+} Other;
+/* That file and its weights, with the machine to run `entry`; `o` as for cli_project, defines
+ * too: the command's are not its. On failure *code is the exit code; close it in either case. */
+bool other_open(Other *o, Cli *c, const char *path, const char *weights, const UnitOptions *unit,
+                const char *entry, uint64_t seed, int *code);
+void other_close(Other *o);
+
 /* -- rows.c ------------------------------------------------------------------------ */
 /* cli_project with the sampler of `o` computing `count` rows where the file has more and its
  * batch can be given anew. */

@@ -56,6 +56,26 @@ static bool evaluate_all(Cli *c, const Project *p, Session *s, uint64_t seed, in
   return ok;
 }
 
+/* With a judge, if --judge names one. */
+static bool sample_all(Cli *c, Sampled *s, Project *p, Machine *m, int64_t count, uint64_t seed,
+                       int *code) {
+  const char *path = cli_text(c, "judge", NULL);
+  bool controls = cli_has(c, "controls");
+  if (path == NULL) return sampled_take(c, s, p, m->session, count, seed, controls, NULL, code);
+  Other other;
+  Judge judge;
+  TdError err = {0};
+  UnitOptions o = {.no_train = true, .no_samplers = true, .no_models = true};
+  bool ok = other_open(&other, c, path, cli_text(c, "judge-weights", NULL), &o, "eval", seed, code);
+  if (ok && !judge_open(&judge, other.m.session, other.p.unit, other.p.data, &err)) {
+    *code = cli_fail(c, &err);
+    ok = false;
+  }
+  ok = ok && sampled_take(c, s, p, m->session, count, seed, controls, &judge, code);
+  other_close(&other);
+  return ok;
+}
+
 int cli_eval(Cli *c) {
   Project p;
   Machine m = {0};
@@ -72,8 +92,7 @@ int cli_eval(Cli *c) {
   bool ok = cli_project(c, &p, &o, &code) && cli_weights_find(c, &p, &w, &code) &&
             cli_start(c, &p, &m, "eval", w, seed, &code) &&
             evaluate_all(c, &p, m.session, seed, batches, &e, &code) &&
-            (count == 0 ||
-             sampled_take(c, &sampled, &p, m.session, count, seed, cli_has(c, "controls"), &code));
+            (count == 0 || sample_all(c, &sampled, &p, &m, count, seed, &code));
   if (ok) code = show(c, p.unit, &e, count > 0 ? &sampled : NULL);
   sampled_close(&sampled);
   checkpoint_close(w);

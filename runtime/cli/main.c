@@ -33,7 +33,7 @@ static const Command commands[] = {
      "tdc eval models/shakespeare.td\n"
      "tdc eval models/shakespeare.td --weights runs/small --json\n"
      "tdc eval models/mask.td --samples 64 --set temperature=1\n"
-     "tdc eval models/mask.td --samples 64 --controls\n",
+     "tdc eval models/mask.td --samples 64 --controls --judge models/gpt.td\n",
      1, 1, false, cli_eval, NULL},
     {"run", CLI_RUN, "FILE.td MODEL", "run a model once on given inputs",
      "tdc run models/shakespeare.td denoise --inputs in.safetensors -o out.safetensors\n"

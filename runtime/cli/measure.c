@@ -34,12 +34,20 @@ static void settings_free(TdSetting *s, int n) {
   free(s);
 }
 
+/* By the judge as well, if there is one. */
+static bool measure_all(const Sampled *m, const Dataset *d, Judge *judge, const Texts *t,
+                        Measures *out, TdError *err) {
+  return measure(&m->reference, t, out, err) &&
+         (judge == NULL ||
+          judge_texts(judge, t, &d->vocabulary, &out->value[M_NEURAL], &out->neural_error, err));
+}
+
 static bool measure_controls(Sampled *m, const Dataset *d, Session *s, const SampleRequest *r,
-                             TdError *err) {
+                             Judge *judge, TdError *err) {
   for (ControlId id = 0; id < CONTROLS; id++) {
     Texts t = {0};
     bool ok = control_make(&m->reference, d, id, r->seed, &t, err) &&
-              measure(&m->reference, &t, &m->controls[id], err);
+              measure_all(m, d, judge, &t, &m->controls[id], err);
     texts_free(&t);
     m->have[id] = ok;
     if (!ok) return false;
@@ -51,20 +59,24 @@ static bool measure_controls(Sampled *m, const Dataset *d, Session *s, const Sam
   bool ok = session_need_one(s, init, err);
   if (ok) session_run(s, init, r->seed, 0);
   ok = ok && session_sync(s, err) && texts_sample(s, r, m->rows, &t, &cost, err) &&
-       measure(&m->reference, &t, &m->controls[C_UNTRAINED], err);
+       measure_all(m, d, judge, &t, &m->controls[C_UNTRAINED], err);
   texts_free(&t);
   m->have[C_UNTRAINED] = ok;
   return ok;
 }
 
 static bool take(Sampled *m, const Dataset *d, Session *s, const SampleRequest *r, bool controls,
-                 TdError *err) {
+                 Judge *judge, TdError *err) {
   Texts t = {0};
   bool ok = texts_sample(s, r, m->rows, &t, &m->cost, err);
   if (ok) m->width = t.width;
-  ok = ok && reference_open(&m->reference, d, m->rows, m->width, err) &&
-       measure(&m->reference, &t, &m->samples, err) &&
-       (!controls || measure_controls(m, d, s, r, err));
+  ok = ok && reference_open(&m->reference, d, m->rows, m->width, err);
+  Measures *real = &m->reference.real;
+  if (ok && judge != NULL)
+    ok = judge_texts(judge, &m->reference.valid, &d->vocabulary, &real->value[M_NEURAL],
+                     &real->neural_error, err);
+  ok = ok && measure_all(m, d, judge, &t, &m->samples, err) &&
+       (!controls || measure_controls(m, d, s, r, judge, err));
   texts_free(&t);
   return ok;
 }
@@ -86,7 +98,7 @@ static const UnitSampler *sampler_of(Cli *c, const Unit *u) {
 }
 
 bool sampled_take(Cli *c, Sampled *m, Project *p, Session *s, int64_t count, uint64_t seed,
-                  bool controls, int *code) {
+                  bool controls, Judge *judge, int *code) {
   TdError err = {0};
   *code = TD_BAD_USAGE;
   *m = (Sampled){.sampler = sampler_of(c, p->unit), .rows = count};
@@ -103,7 +115,7 @@ bool sampled_take(Cli *c, Sampled *m, Project *p, Session *s, int64_t count, uin
   r.settings = settings;
   bool ok = r.nsettings >= 0;
   if (ok) {
-    ok = (settings != NULL || td_fail_memory(&err)) && take(m, d, s, &r, controls, &err);
+    ok = (settings != NULL || td_fail_memory(&err)) && take(m, d, s, &r, controls, judge, &err);
     if (!ok) *code = cli_fail(c, &err);
   }
   settings_free(settings, r.nsettings);
@@ -125,10 +137,12 @@ static void put_value(FILE *out, const Measures *m, MeasureId id, int columns) {
 static void print_samples(const Sampled *m, FILE *out) {
   fprintf(out, "  %-32s %10s %10s\n", "", "samples", "held out");
   for (MeasureId id = 0; id < MEASURES; id++) {
+    if (measure_absent(&m->reference, id)) continue;
     fprintf(out, "  %-32s", measure_kinds[id].heading);
     put_value(out, &m->samples, id, 10);
     put_value(out, &m->reference.real, id, 10);
     if (id == M_JUDGE) fprintf(out, "   +- %.3f", m->samples.judge_error);
+    if (id == M_NEURAL) fprintf(out, "   +- %.3f", m->samples.neural_error);
     fputc('\n', out);
   }
   if (measure_copies(&m->reference, &m->samples))
@@ -142,30 +156,34 @@ static void print_samples(const Sampled *m, FILE *out) {
 static void print_verdicts(const Sampled *m, FILE *out) {
   fputs("  These rank the controls as they should:", out);
   for (MeasureId id = 0, any = 0; id < MEASURES; id++)
-    if (!measure_kinds[id].copying &&
+    if (!measure_kinds[id].copying && !measure_absent(&m->reference, id) &&
         control_breaks(&m->reference, m->controls, m->have, id) == NULL)
       fprintf(out, "%s %s", any++ > 0 ? "," : "", measure_kinds[id].name);
   fputs("\n  These do not, so by them alone no text is good:\n", out);
   for (MeasureId id = 0; id < MEASURES; id++) {
     const Demand *d = control_breaks(&m->reference, m->controls, m->have, id);
-    if (d != NULL && !measure_kinds[id].copying)
+    if (d != NULL && !measure_kinds[id].copying && !measure_absent(&m->reference, id))
       fprintf(out, "    %-14s takes '%s' for no worse than '%s'\n", measure_kinds[id].name,
               control_kinds[d->worse].heading, control_kinds[d->better].heading);
   }
 }
 
 static void print_controls(const Sampled *m, FILE *out) {
-  static const MeasureId shown[] = {M_JUDGE,  M_JS4,       M_JS_WORDS, M_WORDS3,
-                                    M_WORDS5, M_DISTINCT4, M_LONGEST,  M_COPIED30};
+  static const MeasureId shown[] = {M_JUDGE,  M_NEURAL,    M_JS4,     M_JS_WORDS, M_WORDS3,
+                                    M_WORDS5, M_DISTINCT4, M_LONGEST, M_COPIED30};
   enum { SHOWN = sizeof shown / sizeof *shown };
   fprintf(out, "\n  %-18s", "");
-  for (int i = 0; i < SHOWN; i++) fprintf(out, " %12s", measure_kinds[shown[i]].name);
+  for (int i = 0; i < SHOWN; i++)
+    if (!measure_absent(&m->reference, shown[i]))
+      fprintf(out, " %12s", measure_kinds[shown[i]].name);
   fprintf(out, "\n  %-18s", "samples");
-  for (int i = 0; i < SHOWN; i++) put_value(out, &m->samples, shown[i], 12);
+  for (int i = 0; i < SHOWN; i++)
+    if (!measure_absent(&m->reference, shown[i])) put_value(out, &m->samples, shown[i], 12);
   for (ControlId id = 0; id < CONTROLS_ALL; id++) {
     if (!m->have[id]) continue;
     fprintf(out, "\n  %-18s", control_kinds[id].heading);
-    for (int i = 0; i < SHOWN; i++) put_value(out, &m->controls[id], shown[i], 12);
+    for (int i = 0; i < SHOWN; i++)
+      if (!measure_absent(&m->reference, shown[i])) put_value(out, &m->controls[id], shown[i], 12);
     if (measure_copies(&m->reference, &m->controls[id])) fputs("  copies", out);
   }
   fputs("\n", out);
@@ -186,17 +204,18 @@ void sampled_print(const Sampled *m, FILE *out) {
 
 /* ---- as JSON --------------------------------------------------------------------------------- */
 
-static json_t *measures_json(const Measures *m) {
+static json_t *measures_json(const Reference *r, const Measures *m) {
   json_t *o = json_object();
   for (MeasureId id = 0; id < MEASURES; id++)
-    o = json_with(o, measure_kinds[id].name, json_finite(m->value[id]));
+    if (!measure_absent(r, id)) o = json_with(o, measure_kinds[id].name, json_finite(m->value[id]));
   return o;
 }
 
 static json_t *controls_json(const Sampled *m) {
   json_t *o = json_object();
   for (ControlId id = 0; id < CONTROLS_ALL; id++)
-    if (m->have[id]) o = json_with(o, control_kinds[id].name, measures_json(&m->controls[id]));
+    if (m->have[id])
+      o = json_with(o, control_kinds[id].name, measures_json(&m->reference, &m->controls[id]));
   return o;
 }
 
@@ -205,7 +224,7 @@ static json_t *fooled_json(const Sampled *m) {
   json_t *o = json_object();
   for (MeasureId id = 0; id < MEASURES; id++) {
     const Demand *d = control_breaks(&m->reference, m->controls, m->have, id);
-    if (!measure_kinds[id].copying)
+    if (!measure_kinds[id].copying && !measure_absent(&m->reference, id))
       o = json_with(o, measure_kinds[id].name,
                     d == NULL ? json_null()
                               : json_pack("[s, s]", control_kinds[d->better].name,
@@ -220,7 +239,10 @@ json_t *sampled_json(const Sampled *m) {
                         (json_int_t)m->width, "evaluations", (json_int_t)m->cost.steps, "seconds",
                         m->cost.seconds, "copies", measure_copies(&m->reference, &m->samples),
                         "judge_error", m->samples.judge_error, "measures",
-                        measures_json(&m->samples), "held_out", measures_json(&m->reference.real));
+                        measures_json(&m->reference, &m->samples), "held_out",
+                        measures_json(&m->reference, &m->reference.real));
+  if (!measure_absent(&m->reference, M_NEURAL))
+    o = json_with(o, "neural_error", json_finite(m->samples.neural_error));
   if (!m->have[C_VALIDATION]) return o;
   return json_with(json_with(o, "controls", controls_json(m)), "fooled", fooled_json(m));
 }

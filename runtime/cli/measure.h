@@ -5,6 +5,7 @@
 
 #include "runtime/cli/cli.h"
 #include "runtime/text/controls.h"
+#include "runtime/train/judge.h"
 #include "runtime/train/texts.h"
 
 typedef struct Sampled {
@@ -19,9 +20,9 @@ typedef struct Sampled {
 
 /* Draws so many texts with the session's weights and measures them; with `controls` those too,
  * the untrained net last: the session's weights are the initial ones from then on. False with
- * the exit code. Close it in either case. */
+ * the exit code. Close it in either case. `judge`: or NULL. */
 bool sampled_take(Cli *c, Sampled *m, Project *p, Session *s, int64_t count, uint64_t seed,
-                  bool controls, int *code);
+                  bool controls, Judge *judge, int *code);
 void sampled_close(Sampled *m);
 
 void sampled_print(const Sampled *m, FILE *out);

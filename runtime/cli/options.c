@@ -43,6 +43,8 @@ const Flag cli_flags[] = {
     {"set", 0, "NAME=VALUE", "a parameter of the sampler that draws them", CLI_EVAL},
     {"controls", 0, NULL, "measure texts of known worth too: which measures do they fool?",
      CLI_EVAL},
+    {"judge", 0, "FILE.td", "a model whose `exact` metric judges the texts too", CLI_EVAL},
+    {"judge-weights", 0, "PATH", "its weights (default: as for --weights)", CLI_EVAL},
     {"inputs", 0, "PATH", "a safetensors file with the inputs by name", CLI_RUN},
     {"text", 0, "TEXT", "tokens for the model's input", CLI_RUN},
     {"write", 0, NULL, "rewrite the files", CLI_FMT},
@@ -75,11 +77,10 @@ const Flag cli_flags[] = {
     {"help", 'h', NULL, "this text", CLI_ALL},
     {0}};
 
-const FlagRule cli_flag_rules[] = {{"resume", "overwrite", false}, {"weights", "untrained", false},
-                                   {"check", "write", false},      {"check", "output", false},
-                                   {"write", "output", false},     {"dump", "json", false},
-                                   {"dump", "output", false},      {"watch", "json", false},
-                                   {"hole", "infill", true},       {"controls", "samples", true},
-                                   {"set", "samples", true},       {"sampler", "samples", true},
-                                   {"act", "plan", true},          {"repeated", "plan", true},
-                                   {"without", "plan", true},      {0}};
+const FlagRule cli_flag_rules[] = {
+    {"resume", "overwrite", false},   {"weights", "untrained", false}, {"check", "write", false},
+    {"check", "output", false},       {"write", "output", false},      {"dump", "json", false},
+    {"dump", "output", false},        {"watch", "json", false},        {"hole", "infill", true},
+    {"controls", "samples", true},    {"set", "samples", true},        {"judge", "samples", true},
+    {"judge-weights", "judge", true}, {"sampler", "samples", true},    {"act", "plan", true},
+    {"repeated", "plan", true},       {"without", "plan", true},       {0}};

@@ -12,6 +12,7 @@
 
 const MeasureKind measure_kinds[MEASURES] = {
     [M_JUDGE] = {"judge", "bits by an 8-gram judge", 2, 1, OF_VALIDATION, false},
+    [M_NEURAL] = {"neural", "bits by the judge", 2, 1, OF_VALIDATION, false},
     [M_JS1] = {"js1", "divergence of symbols", 3, 1, 0, false},
     [M_JS2] = {"js2", "of 2-grams", 3, 1, 0, false},
     [M_JS3] = {"js3", "of 3-grams", 3, 1, 0, false},
@@ -130,7 +131,7 @@ static bool measure_copying(const Reference *r, const Texts *t, Measures *out, T
 static double part_of(double x, double real) { return real > 0 ? fmin(x / real, 1) : 1; }
 
 bool measure(const Reference *r, const Texts *t, Measures *out, TdError *err) {
-  *out = (Measures){0};
+  *out = (Measures){.value[M_NEURAL] = (double)NAN};
   ngram_bits(r->judge, t, &out->value[M_JUDGE], &out->judge_error);
   if (!measure_grams(r, t, out, err) || !measure_repeated(t, out, err) ||
       !measure_words(r, t, out, err) || !measure_lines(r, t, out, err) ||
@@ -144,6 +145,10 @@ bool measure(const Reference *r, const Texts *t, Measures *out, TdError *err) {
 double measure_distance(const Reference *r, const Measures *m, MeasureId id) {
   double ideal = measure_kinds[id].ideal;
   return fabs(m->value[id] - (isnan(ideal) ? r->real.value[id] : ideal));
+}
+
+bool measure_absent(const Reference *r, MeasureId id) {
+  return id == M_NEURAL && isnan(r->real.value[id]);
 }
 
 bool measure_copies(const Reference *r, const Measures *m) {

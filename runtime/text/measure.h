@@ -12,8 +12,9 @@
 
 /* In the order of the table in measure.c. */
 typedef enum {
-  M_JUDGE, /* bits a symbol by the n-gram model of the training split */
-  M_JS1,   /* divergence of n-grams of symbols from validation's, bits */
+  M_JUDGE,  /* bits a symbol by the n-gram model of the training split */
+  M_NEURAL, /* by a model that is given; whoever has it fills it in */
+  M_JS1,    /* divergence of n-grams of symbols from validation's, bits */
   M_JS2,
   M_JS3,
   M_JS4,
@@ -49,8 +50,8 @@ typedef struct MeasureKind {
 extern const MeasureKind measure_kinds[MEASURES];
 
 typedef struct Measures {
-  double value[MEASURES]; /* NaN: there is none, of lines in a text without newlines */
-  double judge_error;     /* standard error of M_JUDGE over rows */
+  double value[MEASURES];           /* NaN: there is none, of lines in a text without newlines */
+  double judge_error, neural_error; /* standard errors of M_JUDGE, over rows, and M_NEURAL */
 } Measures;
 
 /* What texts are held against: the training split, and as many rows of the validation split. */
@@ -77,6 +78,8 @@ void reference_close(Reference *r);
 bool measure(const Reference *r, const Texts *t, Measures *out, TdError *err);
 /* From real text's value; NaN where there is none. */
 double measure_distance(const Reference *r, const Measures *m, MeasureId id);
+/* Is there no such number of real text either? */
+bool measure_absent(const Reference *r, MeasureId id);
 /* Do more than a hundredth of the symbols stand in runs of 30 and more of the training split, where
  * validation has none? More than twice its share and that, where it has some. */
 bool measure_copies(const Reference *r, const Measures *m);

@@ -315,6 +315,51 @@ static void test_samples_are_measured(void **state) {
   try_all(cases);
 }
 
+/* Judges that charge 1 bit for a b and 3 for all else. A row follows an end, which is not charged,
+ * where the windows are one longer than rows, 17: all b cost 1, all a 3. In windows of 6 every
+ * sixth symbol of 12 x 17 begins one and is not: 34 windows, in which 10 of the 12 ends are
+ * charged, 0 and 102 = 6 x 17 begin windows: (160 + 3 10) / 170. */
+static void test_samples_are_judged(void **state) {
+  static const Case cases[] = {
+      {"eval flat.td --untrained -q --samples 12 --json --judge judge.td", 0, "\"neural\":1.0,"},
+      {"eval flat.td --untrained -q --samples 12 --judge judge.td", 0, "by the judge"},
+      {"eval flat.td --untrained -q --samples 12 --json --judge judge.td --set letter=2", 0,
+       "\"neural\":3.0,"},
+      {"eval flat.td --untrained -q --samples 12 --json --judge short.td", 0,
+       "\"neural\":1.1176470"},
+      {"eval flat.td --untrained -q --samples 12 --judge flat.td --judge-weights flat.safetensors",
+       1, "cannot judge"},
+      {"eval flat.td --untrained -q --samples 12 --judge other.td", 1, "has no ','"},
+      {"eval flat.td --untrained -q --samples 12 --judge absent.td", 4, "absent.td"},
+      {"eval flat.td --untrained -q --judge judge.td", 2, "--judge goes with --samples"},
+      {NULL, 0, NULL}};
+  static const char *const kinds[][4] = {{"judge.td", "long.txt", "17", "3"},
+                                         {"short.td", "long.txt", "6", "3"},
+                                         {"other.td", "abc.txt", "17", "1"}};
+  (void)state;
+  sandbox_says("export flat.td --untrained -o flat.safetensors", NULL, 0, "", true);
+  sandbox_write("abc.txt", "abc abc abc abc abc abc abc abc abc abc abc abc abc abc abc abc abc ");
+  for (int i = 0; i < 3; i++) {
+    char td[600];
+    snprintf(td, sizeof td,
+             "data text { source \"./%s\"  tokens chars  split 0.6 }\n"
+             "dim B = 2, W = %s, V = text.vocab\n"
+             "param p[V] ~ normal(0, 1)\n"
+             "loss main(x: id<V>[B,W]) { minimize mean[b,w](p[x[b,w]]^2) }\n"
+             "metric bits(x: id<V>[B,W]) exact {\n"
+             "  report mean[b,w in 1 : W](x[b,w] == %s ? 1.0 : 3.0)\n"
+             "}\n"
+             "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n",
+             kinds[i][1], kinds[i][2], kinds[i][3]);
+    sandbox_write(kinds[i][0], td);
+    char line[100];
+    snprintf(line, sizeof line, "export %s --untrained -o %.*s.safetensors", kinds[i][0],
+             (int)strcspn(kinds[i][0], "."), kinds[i][0]);
+    sandbox_says(line, NULL, 0, "", true);
+  }
+  try_all(cases);
+}
+
 /* Whatever a file is called, what is written of it compiles: its own header is found, names
  * are identifiers, comments and #line end where they should. */
 static void test_odd_names(void **state) {
@@ -606,6 +651,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_mode),
       cmocka_unit_test(test_every_window_counts),
       cmocka_unit_test(test_samples_are_measured),
+      cmocka_unit_test(test_samples_are_judged),
       cmocka_unit_test(test_other_order),
       cmocka_unit_test(test_watch),
       cmocka_unit_test(test_no_symbol_yet),

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* A second .td file, opened as the first one is: the command line is the same but for the file, its
+ * weights and what -D says. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/cli/cli.h"
+
+/* The flags with another --weights, or none. */
+static bool flags_of(Other *o, const Cli *c, const char *weights) {
+  o->c.given = calloc((size_t)c->ngiven + 2, sizeof *o->c.given);
+  o->c.ngiven = 0;
+  if (o->c.given == NULL) return false;
+  for (int i = 0; i < c->ngiven; i++)
+    if (strcmp(c->given[i].name, "weights") != 0 && strcmp(c->given[i].name, "untrained") != 0 &&
+        strcmp(c->given[i].name, "data") != 0)
+      o->c.given[o->c.ngiven++] = c->given[i];
+  if (weights != NULL) o->c.given[o->c.ngiven++] = (Given){"weights", weights};
+  return true;
+}
+
+bool other_open(Other *o, Cli *c, const char *path, const char *weights, const UnitOptions *unit,
+                const char *entry, uint64_t seed, int *code) {
+  *o = (Other){.c = *c, .args = {path}};
+  o->c.args = o->args;
+  o->c.nargs = 1;
+  o->c.ndefines = 0;
+  TdError err = {0};
+  if (!flags_of(o, c, weights)) {
+    td_fail_memory(&err);
+    *code = cli_fail(c, &err);
+    return false;
+  }
+  return cli_project(&o->c, &o->p, unit, code) &&
+         cli_weights_find(&o->c, &o->p, &o->weights, code) &&
+         cli_start(&o->c, &o->p, &o->m, entry, o->weights, seed, code);
+}
+
+void other_close(Other *o) {
+  free(o->c.given);
+  checkpoint_close(o->weights);
+  machine_close(&o->m);
+  project_close(&o->p);
+  *o = (Other){0};
+}
