@@ -57,8 +57,8 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_output test_narrow test_recompute test_prims test_target test_traffic test_dialect \
        test_meaning test_bounds test_hints test_door test_terminal test_draws test_cuda_emu \
        test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda test_cuda_product \
-       test_device test_cuda_train test_cuda_random test_oracle test_text_random test_large test_nan \
-       test_text test_claims
+       test_device test_cuda_train test_cuda_random test_oracle test_text_random test_large \
+       test_nan test_text test_claims test_likelihood
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -174,7 +174,7 @@ $(B)/tests/test_random_graphs: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_grad $(B)/tests/test_grad_loops $(B)/tests/test_grad_form: $(B)/tests/grads.o
 ON_SOURCES = language mutations diagnostics hints large
 $(ON_SOURCES:%=$(B)/tests/test_%): $(B)/tests/sources.o
-ON_MODELS = grad_text narrow target traffic meaning numbers draws
+ON_MODELS = grad_text narrow target traffic meaning numbers draws likelihood
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
 $(B)/tests/test_jit $(B)/tests/test_cuda: $(B)/tests/finite_case.o
 SANDBOXED = api checkpoint cli nan cuda_train data device door memory output recompute reference \

@@ -202,7 +202,8 @@ static void check_folder(Suite *suite, const char *folder, const char *holds) {
   for (int i = 0; i < n; i++) {
     char path[512];
     size_t size = (size_t)snprintf(path, sizeof path, "%s/%s", folder, files[i]->d_name);
-    if (size > 3 && strcmp(path + size - 3, ".td") == 0 && strstr(files[i]->d_name, holds))
+    if (size > 3 && strcmp(path + size - 3, ".td") == 0 && strstr(files[i]->d_name, holds) &&
+        model_in_depth(path, suite->whole))
       check(suite, path);
     free(files[i]);
   }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernels of every model take, by NVIDIA's own compiler and without a GPU: each one of
- * models/ and tests/models/, in f32 and in bf16, for sm_80, sm_90a and sm_100a. A spill, a stack
- * frame, or more registers, shared memory or barriers than tests/cuda/resources.txt says fail.
+/* What the kernels of models take, by NVIDIA's own compiler and without a GPU: each one of
+ * tests/models/ and those of models/ that all suites look at, in f32 and in bf16, for sm_80, sm_90a
+ * and sm_100a. A spill, a stack frame, or more registers, shared memory or barriers than
+ * tests/cuda/resources.txt says fail.
  *
  *   cuda_resources [FILE.td ...]
  *
@@ -98,10 +99,9 @@ static void add_folder(Table *t, const char *folder) {
   int n = scandir(folder, &files, NULL, alphasort);
   for (int i = 0; i < n; i++) {
     size_t size = strlen(files[i]->d_name);
-    if (size > 3 && strcmp(files[i]->d_name + size - 3, ".td") == 0)
-      for (int narrow = 0; narrow < 2; narrow++)
-        add_model(t, arena_printf(t->arena, "%s/%s", folder, files[i]->d_name),
-                  narrow ? "bf16" : "f32");
+    const char *path = arena_printf(t->arena, "%s/%s", folder, files[i]->d_name);
+    if (size > 3 && strcmp(path + strlen(path) - 3, ".td") == 0 && model_in_depth(path, false))
+      for (int narrow = 0; narrow < 2; narrow++) add_model(t, path, narrow ? "bf16" : "f32");
     free(files[i]);
   }
   if (n < 0)

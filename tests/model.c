@@ -6,6 +6,7 @@
 
 #include "runtime/cpu/device.h"
 #include "runtime/cuda/device.h"
+#include "runtime/reference.h"
 
 static bool query_vocabulary(void *ctx, const DataDecl *decl, DataInfo *out, const char **why) {
   (void)decl;
@@ -67,6 +68,18 @@ bool model_open_source(Model *m, const char *name, const char *source) {
   return compile(m, source, strlen(source), NULL, 0, NULL, NULL);
 }
 
+bool model_in_depth(const char *path, bool whole) {
+  static const char *const deep[] = {"shakespeare", "mask", "gpt"}, folder[] = "models/";
+  if (whole || strncmp(path, folder, strlen(folder)) != 0) return true;
+  path += strlen(folder);
+  for (size_t i = 0; i < sizeof deep / sizeof *deep; i++) {
+    size_t n = strlen(deep[i]);
+    if (strncmp(path, deep[i], n) != 0) continue;
+    if (strcmp(path + n, ".td") == 0 || strcmp(path + n, "_nano.td") == 0) return true;
+  }
+  return false;
+}
+
 static JitOptions jit_options(void) {
   return (JitOptions){.cache = getenv("TDC_CACHE") ? NULL : "build/tests/jit"};
 }
@@ -94,14 +107,24 @@ static Device *device_for(const Model *m, Pool *pool, TdError *err) {
                  : cpu_device(m->unit->program, m->jit, pool, err);
 }
 
+static bool prepared(Running *r, const Model *m, TdError *err) {
+  bool ok = r->session && session_need(r->session, (const char *const[]){".", NULL}, err);
+  if (!ok) fprintf(stderr, "%s: %s\n", m->path, err->message);
+  return ok;
+}
+
+bool running_evaluated(Running *r, const Model *m) {
+  TdError err = {0};
+  *r = (Running){.session = session_new(m->unit->program, reference_device(m->unit, &err), &err)};
+  return prepared(r, m, &err);
+}
+
 bool running_open(Running *r, const Model *m, int threads) {
   TdError err = {0};
   *r = (Running){.pool = pool_new(threads, &err)};
   const TdProgram *p = m->unit->program;
   if (r->pool) r->session = session_new(p, device_for(m, r->pool, &err), &err);
-  bool ok = r->session && session_need(r->session, (const char *const[]){".", NULL}, &err);
-  if (!ok) fprintf(stderr, "%s: %s\n", m->path, err.message);
-  return ok;
+  return prepared(r, m, &err);
 }
 
 void running_close(Running *r) {

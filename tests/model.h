@@ -36,12 +36,19 @@ bool model_open_source(Model *m, const char *name, const char *source);
 bool model_build(Model *m);
 void model_close(Model *m);
 
+/* Is this a file whose kernels every suite looks at? Those of tests/models are, and of models/ a
+ * few that cover the kinds of kernels; with `whole` (release depth) all. The others `make test`
+ * differentiates, trains and samples on the evaluator alone: tests/models.c. */
+bool model_in_depth(const char *path, bool whole);
+
 /* A session of a built model with its own threads, all entries prepared. */
 typedef struct Running {
   Pool *pool;
   Session *session;
 } Running;
 bool running_open(Running *r, const Model *m, int threads);
+/* The same on the reference evaluator, of a model that need not be built. */
+bool running_evaluated(Running *r, const Model *m);
 void running_close(Running *r);
 
 /* The input or state of that name, or NULL. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Whole models: every file of tests/models, and the nano presets of models.
  *
- *   models [FILE.td ...]
+ *   models [--brief] [FILE.td ...]      brief: no more than without names
  *
  * For each: the gradients of its ops and of its loss against central differences,
  * every entry against the reference evaluator, training on verse, the same losses
  * with any number of threads, samplers to their end, and kernels that do not grow
- * with the number of layers. */
+ * with the number of layers. Where no suite looks at a file's kernels (model_in_depth),
+ * its gradients, training and samplers on the evaluator. */
 #include <dirent.h>
 #include <math.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ static const int thread_counts[] = {1, 2, 3, 8};
 
 typedef struct Suite {
   int passed, failed;
+  bool whole; /* files named, or release depth */
   clock_t begin;
 } Suite;
 
@@ -46,7 +48,8 @@ static void verdict(File *f, const char *what, bool good) {
 
 /* Small enough for the evaluator. Extents of the files themselves otherwise. */
 static const Define nano_size[] = {{"B", "2"}, {"L", "32"}},
-                    check_size[] = {{"B", "2"}, {"L", "8"}};
+                    check_size[] = {{"B", "2"}, {"L", "8"}},
+                    evaluated_size[] = {{"B", "2"}, {"L", "16"}};
 
 static bool open_file(const File *f, Model *m, const UnitOptions *more) {
   return model_open(m, f->path, nano_size, f->nano ? 2 : 0, verse, 0, more);
@@ -305,11 +308,54 @@ static void check_depth(File *f) {
   verdict(f, "twice the layers, the same kernels", good);
 }
 
+/* ---- on the evaluator -------------------------------------------------------------- */
+
+/* Steps on one batch with the same draws: gradient descent, which falls each time. */
+static bool descends(const File *f, Running *r) {
+  TdError err = {0};
+  Feed feed;
+  double loss[3] = {0};
+  session_run(r->session, session_entry(r->session, "init"), SEED, 0);
+  bool good = feed_open(&feed, r->session, f->model.unit, "train", f->model.data, &err);
+  for (int i = 0; good && i < 3; i++) {
+    good = feed_train(&feed, SEED, 1, &err);
+    if (!good) break;
+    session_run(r->session, feed.index, SEED, 1);
+    loss[i] = session_scalar(r->session, feed.index, "loss");
+  }
+  feed_close(&feed);
+  if (good && !(loss[1] < loss[0] && loss[2] < loss[1])) {
+    fprintf(stderr, "%s: the loss of one batch goes %.9g, %.9g, %.9g\n", f->path, loss[0], loss[1],
+            loss[2]);
+    good = false;
+  }
+  return good;
+}
+
+static void check_evaluated(File *f) {
+  Running r = {0};
+  const Unit *u = NULL;
+  bool good = model_open(&f->model, f->path, evaluated_size, 2, verse, 0, NULL) &&
+              running_evaluated(&r, &f->model) && descends(f, &r);
+  verdict(f, "training lowers the loss of a batch", good);
+  if (good) u = f->model.unit;
+  for (int i = 0; u && i < u->nsamplers; i++) good = check_sampler(f, &r, &u->samplers[i]) && good;
+  verdict(f, "samplers", good);
+  if (u && unit_sampler(u, "cached") && unit_sampler(u, "uncached"))
+    verdict(f, "the cached sampler is the uncached one", good && check_cache(f, &r));
+  running_close(&r);
+}
+
 /* ---- all of them ------------------------------------------------------------------ */
 
 static void check_file(Suite *suite, const char *path) {
   File f = {.suite = suite, .path = path, .nano = strncmp(path, "models/", 7) == 0};
   check_gradients(&f);
+  if (!model_in_depth(path, suite->whole)) {
+    check_evaluated(&f);
+    model_close(&f.model);
+    return;
+  }
   bool built = open_file(&f, &f.model, NULL) && model_build(&f.model);
   if (!built) verdict(&f, "compilation", false);
   if (built) {
@@ -344,9 +390,12 @@ static void check_folder(Suite *suite, const char *folder, const char *holds) {
 }
 
 int main(int argc, char **argv) {
-  Suite suite = {0};
-  for (int i = 1; i < argc; i++) check_file(&suite, argv[i]);
-  if (argc == 1) {
+  const char *longer = getenv("TDC_TEST_LONG");
+  const bool brief = argc > 1 && strcmp(argv[1], "--brief") == 0;
+  Suite suite = {.whole = argc > 1 && !brief};
+  if (longer && *longer == '1') suite.whole = true;
+  for (int i = 1 + brief; i < argc; i++) check_file(&suite, argv[i]);
+  if (argc == 1 + brief) {
     check_folder(&suite, "tests/models", "");
     check_folder(&suite, "models", "nano");
   }

@@ -9,6 +9,9 @@ op lerp(a, b, t) -> y = a + (b - a) * t
 # x kept inside lo .. hi.
 op clamp(x[...], lo, hi) -> y[...] = max(lo, min(x[...], hi))
 
+# The tangent, x in radians.
+op tan(x[...]) -> y[...] = sin(x[...]) / cos(x[...])
+
 # x, and no gradient passes: a constant as far as derivatives are concerned.
 op stop(x[...]) -> y[...] = x[...] grad(dy) {} nocheck
 

@@ -210,7 +210,8 @@ static char *substance(const char *path) {
 /* What the tests train and compare is the model itself, in another size. */
 static void nano_models_are_the_models(void **state) {
   (void)state;
-  static const char *const names[] = {"shakespeare", "mask", "gpt"};
+  static const char *const names[] = {"shakespeare", "mask", "gpt", "gauss",
+                                      "shakespeare_repaired"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     char path[64], nano[64];
     snprintf(path, sizeof path, "models/%s.td", names[i]);

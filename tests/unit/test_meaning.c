@@ -57,6 +57,11 @@ static const Case cases[] = {
      "dim P = 2, Q = 2\nmodel it(m[P,Q]) -> t[P,Q] { t = m; for i in 1 { t[p,q] = m[q,p] } }",
      4,
      {1, 3, 2, 4}},
+    {"tangent", /* of a sixth, a quarter, a third of half a turn, and behind it */
+     "model it(x[4]) -> y[4] { y[i] = tan(x[i] * pi / (i == 0 ? 6 : i == 1 ? 8 : i == 2 ? 9 : 16 / "
+     "3.0)) }",
+     4,
+     {0.577350269, 1, 1.732050808, -1}},
     {"range_beside_the_dim_of_its_letter", /* the axes are P and N, as written: z is not turned */
      "dim N = 2, P = 2\n"
      "model it(z[P,N]) -> y[P,N] { h[n in P, p in N] = 10 * z[n,p]; y = h + z }",

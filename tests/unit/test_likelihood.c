@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* What the models of models/ say of a text whose distribution is known: two symbols, each
+ * drawn by itself, `b` a quarter of the time. The best predictor knows no context, and several
+ * models are that before their first step, since what they add to it begins at 0. Then each
+ * bound is a number that can be worked out here, at or above the entropy. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "runtime/train/evaluate.h"
+#include "tests/model.h"
+
+enum { SYMBOLS = 20000, HELD = SYMBOLS / 10, SEEDS = 6 };
+static const char text_path[] = "build/tests/coins.txt";
+
+typedef struct Coins {
+  double frequent;      /* the share of `b` where the model learns its frequency */
+  double held;          /* and in what is held out */
+  double cross_entropy; /* of the one by the other, bits: what the best model takes */
+} Coins;
+
+/* The text, always the same one. */
+static Coins flip_coins(void) {
+  FILE *f = fopen(text_path, "w");
+  assert_non_null(f);
+  uint64_t x = 12345;
+  int seen = 0, held = 0;
+  for (int i = 0; i < SYMBOLS; i++) {
+    x = x * 6364136223846793005u + 1442695040888963407u;
+    bool b = x >> 62 == 0;
+    (i < SYMBOLS - HELD ? &seen : &held)[0] += b;
+    fputc(b ? 'b' : 'a', f);
+  }
+  fclose(f);
+  Coins c = {(double)seen / (SYMBOLS - HELD), (double)held / HELD, 0};
+  c.cross_entropy = -(c.held * log2(c.frequent) + (1 - c.held) * log2(1 - c.frequent));
+  return c;
+}
+
+/* ---- Gaussian noise on two coordinates ---------------------------------------------------- */
+
+/* A time's mean square error (both coordinates) and cross-entropy in nats of the posterior. The
+ * difference d of the coordinates is all that tells: N(+-signal, 2 sigma^2), and
+ * the odds of `b` are those of its frequency times exp(signal d / sigma^2). */
+static void posterior(const Coins *c, double snr, double *miss, double *nats) {
+  enum { POINTS = 4000 };
+  const double signal = sqrt(snr / (1 + snr)), sigma = sqrt(1 / (1 + snr));
+  const double prior = log(c->frequent / (1 - c->frequent));
+  *miss = *nats = 0;
+  for (int i = 0; i < POINTS; i++) {
+    double z = -8 + 16 * (i + 0.5) / POINTS, weight = exp(-z * z / 2) / sqrt(2 * acos(-1));
+    weight *= 16.0 / POINTS;
+    for (int b = 0; b < 2; b++) {
+      double d = (b ? signal : -signal) + sqrt(2) * sigma * z;
+      double odds = prior + signal * d / (sigma * sigma), wrong = 1 / (1 + exp(b ? odds : -odds));
+      double share = b ? c->held : 1 - c->held;
+      *miss += weight * share * 2 * wrong * wrong;
+      *nats += weight * share * -log1p(-wrong);
+    }
+  }
+}
+
+/* Bits: the steps of the sampler, the first time, and `start` for the last. */
+static double gaussian(const Coins *c, const double *snr, int times, double start) {
+  double sum = start, miss, nats;
+  for (int t = 0; t < times; t++) {
+    posterior(c, snr[t], &miss, &nats);
+    sum += t > 0 ? 0.5 * (snr[t - 1] - snr[t]) * miss / log(2) : nats / log(2);
+  }
+  return sum;
+}
+
+/* r / 1.8 is the tangent of angles spread from atan(6 / 1.8) to atan(.1 / 1.8); starts at
+ * N(0, 1). */
+static double gauss_bits(const Coins *c) {
+  double snr[16];
+  for (int t = 0; t < 16; t++) {
+    double from = atan(6 / 1.8), to = atan(0.1 / 1.8);
+    snr[t] = pow(1.8 * tan(from + (to - from) * t / 15), 2);
+  }
+  double a = snr[15] / (1 + snr[15]), s = 1 - a;
+  return gaussian(c, snr, 16, 0.5 * (2 * (s - 1 - log(s)) + a) / log(2));
+}
+
+/* The article's betas; starts at the mean of x_T. */
+static double repaired_bits(const Coins *c) {
+  double snr[16], abar = 1;
+  for (int t = 0; t < 16; t++) {
+    abar *= 1 - (1e-4 + (0.02 - 1e-4) * t / 15);
+    snr[t] = abar / (1 - abar);
+  }
+  double of_b = pow(1 - c->frequent, 2), of_a = pow(c->frequent, 2); /* twice: two coordinates */
+  double off = 2 * (c->held * of_b + (1 - c->held) * of_a);
+  return gaussian(c, snr, 16, 0.5 * snr[15] * off / log(2));
+}
+
+/* ---- models beside them ------------------------------------------------------------------- */
+
+typedef struct Row {
+  const char *name;
+  double (*bits)(const Coins *c);
+} Row;
+
+static void bound_before_training(const Row *row, const Coins *c) {
+  static const Define small[] = {{"B", "20"}, {"L", "10"}, {"D", "8"}, {"N", "1"}};
+  const UnitOptions more = {.no_update = true, .no_samplers = true};
+  char path[64];
+  snprintf(path, sizeof path, "models/%s_nano.td", row->name);
+  Model m;
+  Running r;
+  Feed feed;
+  TdError err = {0};
+  assert_true(model_open(&m, path, small, 4, text_path, 0, &more));
+  assert_true(running_evaluated(&r, &m));
+  session_run(r.session, session_entry(r.session, "init"), 1, 0);
+  assert_true(feed_open(&feed, r.session, m.unit, "eval", m.data, &err));
+  double sum = 0, square = 0, want = row->bits(c);
+  for (uint64_t seed = 0; seed < SEEDS; seed++) {
+    Evaluation e;
+    assert_true(evaluate(&feed, seed, 0, NULL, &e, &err));
+    double bits = evaluation_of(&e, "bits_per_char");
+    sum += bits / SEEDS;
+    square += bits * bits / SEEDS;
+  }
+  double error = sqrt((square - sum * sum) / (SEEDS - 1)) + 1e-6;
+  print_message("%s: %.4f +- %.4f bits, by hand %.4f; entropy %.4f\n", row->name, sum, error, want,
+                c->cross_entropy);
+  assert_true(want >= c->cross_entropy - 1e-9);
+  assert_true(fabs(sum - want) <= 5 * error);
+  assert_true(error < 0.05 * want);
+  feed_close(&feed);
+  running_close(&r);
+  model_close(&m);
+}
+
+static void bounds_are_those_by_hand(void **state) {
+  (void)state;
+  static const Row rows[] = {
+      {"gauss", gauss_bits},
+      {"shakespeare_repaired", repaired_bits},
+  };
+  Coins c = flip_coins();
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) bound_before_training(&rows[i], &c);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(bounds_are_those_by_hand)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
