@@ -10,7 +10,7 @@
 #   in every second row each place has a noise level of its own
 #
 #   tdc train models/shakespeare_repaired.td --act bf16
-#   tdc sample models/shakespeare_repaired.td RUN --watch --prompt 'ROMEO: '
+#   tdc sample models/shakespeare_repaired.td --watch --weights runs/shakespeare_repaired
 use nn
 data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
 

@@ -6,6 +6,8 @@
  *
  *   parity [NAME ...]           all, or the named ones
  *
+ * Compiled is what model_in_depth says; with names or TDC_TEST_LONG=1, every model.
+ *
  * Both sides start from the same numbers without exchanging any: weights, tokens
  * and draws are functions of (seed, name, position). */
 #include <dirent.h>
@@ -334,7 +336,7 @@ static void run_exact(Parity *p) {
   eval_free(ev);
 }
 
-static bool run_case(const char *path, const char *name) {
+static bool run_case(const char *path, const char *name, bool whole) {
   json_error_t why;
   Parity p = {.name = name, .values = json_load_file(path, 0, &why)};
   if (!p.values) {
@@ -356,14 +358,16 @@ static bool run_case(const char *path, const char *name) {
     p.wrong++;
   } else if (same_parameters(&p)) {
     run_exact(&p);
-    run_compiled(&p, "compiled", &single);
+    if (model_in_depth(file, whole)) run_compiled(&p, "compiled", &single);
   }
   model_close(&p.model);
-  if (!model_open(&p.model, file, defines, n, text, 0, &(UnitOptions){.act = "bf16"}))
-    p.wrong++;
-  else
-    run_compiled(&p, "in bf16", &narrow);
-  model_close(&p.model);
+  if (model_in_depth(file, whole)) {
+    if (!model_open(&p.model, file, defines, n, text, 0, &(UnitOptions){.act = "bf16"}))
+      p.wrong++;
+    else
+      run_compiled(&p, "in bf16", &narrow);
+    model_close(&p.model);
+  }
   json_decref(p.values);
   printf("%s %s\n", p.wrong ? "FAILED" : "passed", name);
   fflush(stdout);
@@ -376,6 +380,8 @@ static int is_values(const struct dirent *e) {
 }
 
 int main(int argc, char **argv) {
+  const char *longer = getenv("TDC_TEST_LONG");
+  const bool whole = argc > 1 || (longer && *longer == '1');
   static const char folder[] = "tests/parity/values";
   struct dirent **files;
   int count = scandir(folder, &files, is_values, alphasort), passed = 0, failed = 0;
@@ -386,7 +392,7 @@ int main(int argc, char **argv) {
     snprintf(name, sizeof name, "%.*s", (int)(strlen(files[i]->d_name) - 5), files[i]->d_name);
     bool wanted = argc == 1;
     for (int k = 1; k < argc; k++) wanted = wanted || strcmp(argv[k], name) == 0;
-    if (wanted) *(run_case(path, name) ? &passed : &failed) += 1;
+    if (wanted) *(run_case(path, name, whole) ? &passed : &failed) += 1;
     free(files[i]);
   }
   if (count >= 0) free(files);

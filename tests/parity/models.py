@@ -224,6 +224,29 @@ def lstm(c, p, x, draw):
     return F.cross_entropy(linear(p, "net.linear", h).flatten(0, 1), x[:, 1:].flatten())
 
 
+def recurrent_shapes(gates):
+    """models/gru_lm.td, models/lstm_lm.td: two layers, the second from the first's states."""
+
+    def shapes(c):
+        d, k = c["D"], c["K"]
+        made = {"net.embedding.table": (c["V"], d), **linear_shapes("net.linear", k, c["V"])}
+        for name, i in (("net.recurrent", d), ("net.recurrent_2", k)):
+            made |= {name + ".w": (gates, i, k), name + ".u": (gates, k, k), name + ".c": (gates, k)}
+        return made
+
+    return shapes
+
+
+def recurrent(kind):
+    def loss(c, p, x, draw):
+        h = F.embedding(x[:, :-1], p["net.embedding.table"])
+        for name in ("net.recurrent", "net.recurrent_2"):
+            h = run_cell(kind, h, p[name + ".w"], p[name + ".u"], p[name + ".c"])
+        return F.cross_entropy(linear(p, "net.linear", h).flatten(0, 1), x[:, 1:].flatten())
+
+    return loss
+
+
 # ---- absorbing diffusion: tests/models/absorbing.td ------------------------------------------
 
 
