@@ -91,6 +91,14 @@ CASES = {
         clip=1.0,
         lr=lambda step: 2e-3 * step / 100,
     ),
+    "diffusion_lm_nano": dict(
+        file="models/diffusion_lm_nano.td",
+        shapes=models.diffusion_lm_shapes,
+        loss=models.diffusion_lm,
+        config={"B": 4, "L": 12, "D": 16, "K": 24, "T": 8, **SMALL},
+        optimizer="adam",
+        lr=lambda step: 1e-3,
+    ),
     "absorbing": dict(
         file="tests/models/absorbing.td",
         shapes=models.absorbing_shapes,

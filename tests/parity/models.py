@@ -247,6 +247,48 @@ def recurrent(kind):
     return loss
 
 
+# ---- an article's diffusion of one latent vector: models/diffusion_lm.td ---------------------
+
+
+def diffusion_lm_shapes(c):
+    d, k, v = c["D"], c["K"], c["V"]
+
+    def affine(name, i, o):
+        return {name + ".affine.w": (i, o), name + ".affine.b": (o,)}
+
+    shapes = {"encode.symbol": (v, d)}
+    for side, out in (("encode", d), ("decode", v)):
+        for name, i in ((side + ".recurrent", d), (side + ".recurrent_2", k)):
+            shapes |= {name + ".w": (3, i, k), name + ".u": (3, k, k), name + ".c": (3, k)}
+        shapes |= affine(side, k, out)
+    return shapes | affine("predict", d, d)
+
+
+def diffusion_lm(c, p, x, draw):
+    """The article's modules and training step, but for its division by sqrt(1 - abar[t - 1])."""
+    d, l = c["D"], c["L"]
+    beta = torch.linspace(1e-4, 0.02, c["T"], dtype=torch.float64)
+    alpha, abar = 1 - beta, torch.cumprod(1 - beta, 0)
+
+    def affine(side, h):
+        return F.linear(h, p[side + ".affine.w"].T, p[side + ".affine.b"])
+
+    def layers(side, h):
+        for name in (side + ".recurrent", side + ".recurrent_2"):
+            h = run_cell(torch.nn.GRU, h, p[name + ".w"], p[name + ".u"], p[name + ".c"])
+        return h
+
+    z0 = affine("encode", layers("encode", F.embedding(x, p["encode.symbol"]))[:, -1])
+    t = draw.below(c["T"], "main:t.uniform", (1,)).item()
+    n = draw.normal("main:n.normal", z0.shape)
+    zt = abar[t].sqrt() * z0 + (1 - abar[t]).sqrt() * n
+    predicted = affine("predict", zt)
+    mean = (zt - (1 - alpha[t]) / (1 - abar[t]).sqrt() * predicted) / alpha[t].sqrt()
+    again = mean + beta[t].sqrt() * draw.normal("main:again.normal", z0.shape)
+    logits = affine("decode", layers("decode", again.unsqueeze(1).repeat(1, l, 1)))
+    return F.cross_entropy(logits.flatten(0, 1), x.flatten()) + F.mse_loss(predicted, n)
+
+
 # ---- absorbing diffusion: tests/models/absorbing.td ------------------------------------------
 
 
