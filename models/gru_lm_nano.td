@@ -1,5 +1,5 @@
-# gru_lm.td made tiny: minutes become seconds, and nothing is learned that one would show. The
-# tests train it, sample from it and check its gradients.
+# gru_lm.td made tiny, which learns nothing worth showing: the tests
+# train it, sample from it and check its gradients.
 #
 #   tdc train models/gru_lm_nano.td
 use nn

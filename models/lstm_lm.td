@@ -62,8 +62,8 @@ op chosen(z[b,v], temperature, top_k) -> s[b,v] {
   s[b,v] = top_k == 0 || rank[b,v] < top_k ? score[b,v] : -inf
 }
 
-# One position a turn from states and cells, which are all that is kept of the past. The first symbol,
-# where none is given, is drawn as frequent as it is in the text.
+# One position a turn from states and cells, all that is kept of the past. The first symbol, where
+# none is given, is drawn as frequent as it is in the text.
 sampler cached(temperature = 0.8 in 0 .. 10, top_k = 0 in 0 .. V, prompt: id<V>[L] = "") {
   state x[b,l] = prompt.given[l] ? prompt[l] : l > 0 ? V : categorical[v](log(text.unigram[v]))
   state h1[b in B, k in K] = 0.0

@@ -1,8 +1,15 @@
 # Character-level Gaussian diffusion on Tiny Shakespeare: one-hot characters, a
-# transformer that predicts the noise, mean squared error, 128 steps.
+# transformer that predicts the noise, mean squared error, 128 steps. It is an article's recipe
+# to the letter and finds no words; shakespeare_repaired.td is what that takes.
 #
 #   tdc train models/shakespeare.td          10.7M parameters, 20,000 steps
-#   tdc sample models/shakespeare.td RUN     128-step sampler
+#   tdc sample models/shakespeare.td         128-step sampler
+#   tdc eval models/shakespeare.td           the loss, and the bound in bits a character
+#
+# What to hold beside the loss: who knows no neighbour, only how near x_t is to each symbol, has a
+# mean square error of .0177 on this text; who knows the symbol to the left .0132, two of
+# them .0104. The weights beside shakespeare_nano.td have .030 and a bound of 37 +- 3 bits a
+# character, where symbols by their frequency alone take 4.78.
 use nn
 data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
 
@@ -16,6 +23,7 @@ schedule noise[T] {
   beta[t] = lerp(1e-4, 0.02, t / (T - 1))
   alpha[t] = 1 - beta[t]
   abar[t] = prod[s <= t](alpha[s])
+  snr[t] = abar[t] / (1 - abar[t])
 }
 
 block layer(x[b,l,d], c[b,d]) -> y[b,l,d] {
@@ -41,6 +49,33 @@ loss main(x: id<V>[B,L]) {
   e[b,l,v] ~ normal()
   xt[b,l,v] = sqrt(noise.abar[t[b]]) * onehot(x)[b,l,v] + sqrt(1 - noise.abar[t[b]]) * e[b,l,v]
   minimize mean[b,l,v]((denoise(xt, t)[b,l,v] - e[b,l,v])^2)
+}
+
+# Minus the bound of log p(x) in bits a character, for the chain of T steps that starts at N(0, 1)
+# and has the posterior's variances (Ho et al. 2020): how far x_T is from the start (and from a
+# matched one), half the fall of snr times the square error of x_0 for each step, and the
+# cross-entropy of a symbol by its distance from the last x_0.
+metric bits_per_char(x: id<V>[B,L]) {
+  first ~ uniform()
+  e[b,l,v] ~ normal()
+  t[b] = max(0, min(T - 1, int(T * ((first + b / B) % 1))))
+  xt[b,l,v] = sqrt(noise.abar[t[b]]) * onehot(x)[b,l,v] + sqrt(1 - noise.abar[t[b]]) * e[b,l,v]
+  eps = denoise(xt, t)
+  x0[b,l,v] = (xt[b,l,v] - sqrt(1 - noise.abar[t[b]]) * eps[b,l,v]) / sqrt(noise.abar[t[b]])
+  near[b,l,v] = x0[b,l,v] * noise.snr[t[b]]
+  c = cross_entropy(near, x)
+  miss[b] = mean[l](sum[v]((x0[b,l,v] - onehot(x)[b,l,v])^2))
+  fall[b] = noise.snr[max(t[b] - 1, 0)] - noise.snr[t[b]]
+  steps[b] = t[b] > 0 ? T * 0.5 * fall[b] * miss[b] / log(2) : 0.0
+  last[b] = t[b] == 0 ? T * mean[l](c[b,l]) / log(2) : 0.0
+  left = 1 - noise.abar[T-1]
+  start = 0.5 * (V * (left - 1 - log(left)) + 1 - left) / log(2)
+  off[b] = mean[l](sum[v]((onehot(x)[b,l,v] - text.unigram[v])^2))
+  log start_bits = start
+  log matched_start_bits = 0.5 * noise.snr[T-1] * mean[b](off[b]) / log(2)
+  log step_bits = mean[b](steps[b])
+  log last_bits = mean[b](last[b])
+  report start + mean[b](steps[b] + last[b])
 }
 
 # The reverse process in `steps` turns from t to u, the next time kept; with all

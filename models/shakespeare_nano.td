@@ -16,6 +16,7 @@ schedule noise[T] {
   beta[t] = lerp(1e-4, 0.02, t / (T - 1))
   alpha[t] = 1 - beta[t]
   abar[t] = prod[s <= t](alpha[s])
+  snr[t] = abar[t] / (1 - abar[t])
 }
 
 block layer(x[b,l,d], c[b,d]) -> y[b,l,d] {
@@ -41,6 +42,33 @@ loss main(x: id<V>[B,L]) {
   e[b,l,v] ~ normal()
   xt[b,l,v] = sqrt(noise.abar[t[b]]) * onehot(x)[b,l,v] + sqrt(1 - noise.abar[t[b]]) * e[b,l,v]
   minimize mean[b,l,v]((denoise(xt, t)[b,l,v] - e[b,l,v])^2)
+}
+
+# Minus the bound of log p(x) in bits a character, for the chain of T steps that starts at N(0, 1)
+# and has the posterior's variances (Ho et al. 2020): how far x_T is from the start (and from a
+# matched one), half the fall of snr times the square error of x_0 for each step, and the
+# cross-entropy of a symbol by its distance from the last x_0.
+metric bits_per_char(x: id<V>[B,L]) {
+  first ~ uniform()
+  e[b,l,v] ~ normal()
+  t[b] = max(0, min(T - 1, int(T * ((first + b / B) % 1))))
+  xt[b,l,v] = sqrt(noise.abar[t[b]]) * onehot(x)[b,l,v] + sqrt(1 - noise.abar[t[b]]) * e[b,l,v]
+  eps = denoise(xt, t)
+  x0[b,l,v] = (xt[b,l,v] - sqrt(1 - noise.abar[t[b]]) * eps[b,l,v]) / sqrt(noise.abar[t[b]])
+  near[b,l,v] = x0[b,l,v] * noise.snr[t[b]]
+  c = cross_entropy(near, x)
+  miss[b] = mean[l](sum[v]((x0[b,l,v] - onehot(x)[b,l,v])^2))
+  fall[b] = noise.snr[max(t[b] - 1, 0)] - noise.snr[t[b]]
+  steps[b] = t[b] > 0 ? T * 0.5 * fall[b] * miss[b] / log(2) : 0.0
+  last[b] = t[b] == 0 ? T * mean[l](c[b,l]) / log(2) : 0.0
+  left = 1 - noise.abar[T-1]
+  start = 0.5 * (V * (left - 1 - log(left)) + 1 - left) / log(2)
+  off[b] = mean[l](sum[v]((onehot(x)[b,l,v] - text.unigram[v])^2))
+  log start_bits = start
+  log matched_start_bits = 0.5 * noise.snr[T-1] * mean[b](off[b]) / log(2)
+  log step_bits = mean[b](steps[b])
+  log last_bits = mean[b](last[b])
+  report start + mean[b](steps[b] + last[b])
 }
 
 # The reverse process in `steps` turns from t to u, the next time kept; with all

@@ -9,8 +9,14 @@
 #   rotary positions, normed queries and keys, a learning rate ten times as high
 #   in every second row each place has a noise level of its own
 #
-#   tdc train models/shakespeare_repaired.td --act bf16
+#   tdc train models/shakespeare_repaired.td --act bf16   11.0M parameters, 20,000 steps: a
+#                                                           GPU, or many hours
 #   tdc sample models/shakespeare_repaired.td --watch --weights runs/shakespeare_repaired
+#
+# Measured, one seed, 0.8M parameters (-D L=64 -D D=128 -D H=4 -D N=4 -D lr=2e-3 -D drop=0.0 -D
+# updates=2000: 4.1M characters, four minutes of one core): 3.45 +- 0.02 bits a character, a
+# bound; of 64 texts at --temperature 0.6, 21% of the words of three letters or more are words of
+# the corpus. The recipe it repairs, at that size and after 5,000 steps: 37 bits, and 1.5%.
 use nn
 data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
 

@@ -1,5 +1,5 @@
-# shakespeare_repaired.td made tiny: minutes become seconds, and nothing is learned that one would show. The
-# tests train it, sample from it and check its gradients.
+# shakespeare_repaired.td made tiny, which learns nothing worth showing: the tests
+# train it, sample from it and check its gradients.
 #
 #   tdc train models/shakespeare_repaired_nano.td
 use nn

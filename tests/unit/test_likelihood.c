@@ -12,6 +12,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/train/evaluate.h"
 #include "tests/model.h"
@@ -100,15 +101,42 @@ static double repaired_bits(const Coins *c) {
   return gaussian(c, snr, 16, 0.5 * snr[15] * off / log(2));
 }
 
+/* Noise predicted to be 0: x_0 is taken for x_t / signal, whose square error is 2 / snr (two
+ * coordinates), and at the first time nothing is left to doubt. Starts at N(0, 1). */
+static double no_noise_bits(const Coins *c) {
+  (void)c;
+  double before = 0, abar = 1, sum = 0;
+  for (int t = 0; t < 16; t++) {
+    abar *= 1 - (1e-4 + (0.02 - 1e-4) * t / 15);
+    double snr = abar / (1 - abar);
+    sum += t > 0 ? 0.5 * (before - snr) * 2 / snr : 0;
+    before = snr;
+  }
+  return (sum + 0.5 * (2 * (-abar - log(1 - abar)) + abar)) / log(2);
+}
+
 /* ---- models beside them ------------------------------------------------------------------- */
 
 typedef struct Row {
   const char *name;
   double (*bits)(const Coins *c);
+  bool zero; /* with weights of 0 in place of the initial ones */
 } Row;
 
+static void without_weights(Session *s) {
+  const TdProgram *p = session_program(s);
+  for (int i = 0; i < p->nstates; i++) {
+    const TdState *st = &p->states[i];
+    if (strncmp(st->name, "params.", 7) != 0) continue;
+    void *zeros = calloc((size_t)st->count, td_type_size(st->type));
+    assert_non_null(zeros);
+    session_write_state(s, i, 0, st->count, zeros);
+    free(zeros);
+  }
+}
+
 static void bound_before_training(const Row *row, const Coins *c) {
-  static const Define small[] = {{"B", "20"}, {"L", "10"}, {"D", "8"}, {"N", "1"}};
+  static const Define small[] = {{"B", "20"}, {"L", "10"}, {"D", "8"}, {"N", "2"}, {"T", "16"}};
   const UnitOptions more = {.no_update = true, .no_samplers = true};
   char path[64];
   snprintf(path, sizeof path, "models/%s_nano.td", row->name);
@@ -116,9 +144,10 @@ static void bound_before_training(const Row *row, const Coins *c) {
   Running r;
   Feed feed;
   TdError err = {0};
-  assert_true(model_open(&m, path, small, 4, text_path, 0, &more));
+  assert_true(model_open(&m, path, small, 5, text_path, 0, &more));
   assert_true(running_evaluated(&r, &m));
   session_run(r.session, session_entry(r.session, "init"), 1, 0);
+  if (row->zero) without_weights(r.session);
   assert_true(feed_open(&feed, r.session, m.unit, "eval", m.data, &err));
   double sum = 0, square = 0, want = row->bits(c);
   for (uint64_t seed = 0; seed < SEEDS; seed++) {
@@ -142,8 +171,10 @@ static void bound_before_training(const Row *row, const Coins *c) {
 static void bounds_are_those_by_hand(void **state) {
   (void)state;
   static const Row rows[] = {
-      {"gauss", gauss_bits},
-      {"shakespeare_repaired", repaired_bits},
+      {"gauss", gauss_bits, false},
+      {"shakespeare_repaired", repaired_bits, false},
+      {"shakespeare", no_noise_bits, true},
+      {"shakespeare_unet", no_noise_bits, true},
   };
   Coins c = flip_coins();
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) bound_before_training(&rows[i], &c);
