@@ -11,7 +11,8 @@
  *                          `#= ` lines are the result, or the reader's diagnostics
  *   tests/plan/NAME.plan   a graph that is planned as it is, or after the passes of a
  *                          `# pass:` line; `# plan: bf16 repeated` says for what, and
- *                          `# without: OPTION ...` how; `#= ` lines are the plan
+ *                          `# without: OPTION ...` how; `#= ` lines are the plan;
+ *                          both for the CPU, or what `# target: NAME` says
  *
  *   run [PATH...]          all, or the files named;  UPDATE=1 rewrites expectations
  *   TDC=build/tdc          the program under test

@@ -31,15 +31,31 @@ static bool each_word(const char *path, const char *text, size_t n, const char *
   return true;
 }
 
+/* A graph and what it is for: the CPU, or what `# target: NAME` says. */
+typedef struct Subject {
+  Graph *g;
+  const Target *target;
+} Subject;
+
+static bool take_target(const char *path, const char *name, void *ctx) {
+  Subject *s = ctx;
+  s->target = backend_target(name);
+  if (!s->target) printf("%s: there is no target '%s'\n", path, name);
+  return s->target != NULL;
+}
+
 static bool run_pass(const char *path, const char *name, void *ctx) {
-  const PassOptions every = pass_options(backend_target("cpu"));
-  if (strcmp(name, "none") == 0 || pipeline_run_one(ctx, &every, name)) return true;
+  const Subject *s = ctx;
+  const PassOptions every = pass_options(s->target);
+  if (strcmp(name, "none") == 0 || pipeline_run_one(s->g, &every, name)) return true;
   printf("%s: there is no pass '%s'\n", path, name);
   return false;
 }
 
-static bool run_passes(const char *path, const char *text, size_t n, Graph *g) {
-  return each_word(path, text, n, "# pass:", g->names, run_pass, g);
+static bool run_passes(const char *path, const char *text, size_t n, Subject *s) {
+  s->target = backend_target("cpu");
+  return each_word(path, text, n, "# target:", s->g->names, take_target, s) &&
+         each_word(path, text, n, "# pass:", s->g->names, run_pass, s);
 }
 
 static bool reads_back(const char *path, Arena *a, Interner *names, const StrBuf *text) {
@@ -65,9 +81,10 @@ bool run_ir_text(const char *path, const char *text, size_t n, StrBuf *out) {
   Diags *d = diags_new(a);
   bool fine = true;
   Graph *g = ir_parse(a, names, d, diags_source(d, path, text, n));
+  Subject s = {.g = g};
   if (!g) {
     diags_print(d, out, false);
-  } else if (run_passes(path, text, n, g)) {
+  } else if (run_passes(path, text, n, &s)) {
     const char *broken = ir_verify(g);
     if (broken) printf("%s: the result breaks an invariant: %s\n", path, broken);
     ir_print(g, out);
@@ -110,15 +127,17 @@ bool run_plan_text(const char *path, const char *text, size_t n, StrBuf *out) {
   PlanWords w = {.options = backend_defaults()};
   StrBuf errors = {0};
   Graph *g = ir_parse(a, names, d, diags_source(d, path, text, n));
+  Subject s = {.g = g};
   if (!g) {
     diags_print(d, &errors, false);
     printf("%s: the graph is not read:\n%s", path, errors.s ? errors.s : "");
   }
-  bool fine = g && run_passes(path, text, n, g) &&
+  bool fine = g && run_passes(path, text, n, &s) &&
               each_word(path, text, n, "# plan:", names, take_plan_word, &w) &&
               each_word(path, text, n, "# without:", names, switch_off, &w);
   if (fine) {
     Backend *be = backend_new(a, d, g->name, &w.options);
+    backend_for(be, s.target);
     if (w.narrow) backend_activations(be, TD_BF16);
     backend_repeated(be, w.repeated);
     backend_plan(be, g, out);

@@ -5,9 +5,10 @@
 
 #include "dsl/base.h"
 
-/* Reads the graph, runs the passes of its `# pass: NAME ...` lines, verifies, and prints
- * it to `out`; or the reader's diagnostics. False with a line on stdout when the result
- * breaks an invariant or is not read back as it was printed. */
+/* Reads the graph, runs the passes of its `# pass: NAME ...` lines (for the CPU, or what a line
+ * `# target: NAME` says), verifies, and prints it to `out`; or the reader's diagnostics. False
+ * with a line on stdout when the result breaks an invariant or is not read back as it was
+ * printed. */
 bool run_ir_text(const char *path, const char *text, size_t n, StrBuf *out);
 
 /* The plan of the graph, after the passes of `# pass:` lines if there are any: as `# plan:`

@@ -399,7 +399,7 @@ static const Node *largest_read(Plan *p, Node *n) {
 }
 
 static bool joins_by_share(Plan *p, Group *g, Node *n, const Node *x) {
-  if (g->kind != GROUP_ROWS || g->late || g->dropped || !p->options->fuse_rows ||
+  if (g->kind != GROUP_ROWS || g->late || g->once || g->dropped || !p->options->fuse_rows ||
       g->region != n->region)
     return false;
   if (mixes(g, n) || surely_blocked(p, n, g)) return false;
@@ -487,6 +487,7 @@ static void group_alone(Plan *p, Node *n) {
   int rowvar[IR_MAX_VARS];
   for (int k = 0; k < IR_MAX_VARS; k++) rowvar[k] = k;
   g->late = plan_info(p, n)->commits != NULL;
+  g->once = plan_info(p, n)->kept;
   if (g->kind == GROUP_SCATTER) {
     add_member(p, g, n, rowvar, false);
     return;

@@ -60,7 +60,7 @@ static void note_value(Narrowing *x, Node *n) {
   NodeInfo *info = plan_info(x->p, n);
   if (!info->placed || info->place.buffer < 0) return;
   Use *u = &x->use[info->place.buffer];
-  if (n->kind == N_STACK) return;
+  if (n->kind == N_STACK || n->kind == N_VIEW) return; /* what they show says it */
   if (n->kind != N_COMP || n->type != TY_REAL) u->wide = true;
   const Group *g = info->group;
   if (is_of_product(g, n))
@@ -121,7 +121,8 @@ static void note_sources(Narrowing *x, Node *n) {
 }
 
 static bool may_be_narrow(const TargetMemory *t, const TdBuffer *b, const Use *u) {
-  if (b->kind != TD_TEMP || b->type != TD_F32 || b->count < t->narrow_least || u->wide)
+  if ((b->kind != TD_TEMP && b->kind != TD_KEPT) || b->type != TD_F32 ||
+      b->count < t->narrow_least || u->wide)
     return false;
   return (u->by_product && !u->by_others) || (u->from_product && !u->from_others);
 }

@@ -142,7 +142,8 @@ static Place find_place(Plan *p, Node *n) {
   case N_PACK:
     if (plan_info(p, n)->rows_of)
       return carry_row(p, plan_info(p, n)->rows_of, n->loop->reverse != plan_info(p, n)->rows_next);
-    return owner && owner != n ? owned_place(p, n, owner) : own_buffer(p, n, TD_TEMP);
+    if (owner && owner != n) return owned_place(p, n, owner);
+    return own_buffer(p, n, plan_info(p, n)->kept ? TD_KEPT : TD_TEMP);
   case N_LOOP:
   case N_COTANGENT: break;
   }

@@ -67,6 +67,7 @@ struct Group {
   int id; /* dense over the plan */
   Region *region;
   bool late;    /* runs after everything else of its region */
+  bool once;    /* runs when parameters are not what they were: TdStep.once */
   bool dropped; /* not needed after all */
   int nrows;    /* row variables: the index space of the pieces */
   int64_t row_extent[IR_MAX_VARS];
@@ -98,6 +99,7 @@ typedef struct NodeInfo {
   Place place;
   bool placed;
   bool local;          /* its value never leaves its kernel */
+  bool kept;           /* in the entry's own memory from run to run: TD_KEPT; weights.c */
   Node *owner;         /* the pack, stack, carry or state it is stored for; itself: taken */
   int owner_index;     /* the pack's part */
   int uses;            /* own.c: by how many others */
@@ -177,6 +179,10 @@ int plan_state(Arena *a, PlanStates *states, const char *name, Type type, int ra
 int64_t plan_pitch(Plan *p, const Node *n);
 void plan_strides(Plan *p, const Node *n, int64_t *stride);
 int64_t plan_room(Plan *p, const Node *n);
+
+/* -- weights.c ----------------------------------------------------------------------- */
+/* Copies of states in the type of activations, for products to read. */
+void plan_weights(Plan *p);
 
 /* -- own.c: one owner for every stored value ---------------------------------------- */
 void plan_own(Plan *p);

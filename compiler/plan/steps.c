@@ -29,7 +29,7 @@ static void list_region(Plan *p, const Region *r, double times) {
   for (int i = 0; i < order.n; i++) {
     Group *g = order.at[i];
     if (g->kind != GROUP_LOOP) {
-      push_launch(p, g, times, false);
+      push_launch(p, g, g->once ? 0 : times, g->once);
       continue;
     }
     for (int k = 0; k < p->packs.n; k++)

@@ -52,6 +52,9 @@ typedef struct TargetProducts {
   bool computed; /* operands may be expressions, conditions too; else plain reads */
   bool epilogue; /* maps on the sums run before they are stored */
   bool library;  /* plain ones are a library's: TD_PRODUCT */
+  /* States that products of so many rows read are converted for them to the type of
+   * activations, once a run (weights.c). 0: no state is. */
+  int64_t rows_copied;
   /* Target.copies lays operands out for every run where there are at most so many rows. */
   int64_t rows_packed, rows_packed_narrow;
 } TargetProducts;

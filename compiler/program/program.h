@@ -45,7 +45,8 @@ typedef struct TdBuffer {
   int rank;
   int64_t shape[TD_MAX_RANK];
   int64_t count; /* elements, with the gaps between rows */
-  int64_t pitch; /* elements from row to row of the last axis: its extent, or more in a TD_TEMP */
+  int64_t pitch; /* elements from row to row of the last axis: its extent, or more where only
+                    kernels see it: TD_TEMP, TD_KEPT */
   size_t bytes;
   size_t offset;    /* TD_TEMP: into the entry's arena; TD_STATE: bytes into the state */
   int state;        /* TD_STATE: index of the TdState */

@@ -22,8 +22,10 @@ typedef enum Need {
   LIBRARY,     /* a product of cuBLASLt */
   UNALIGNED,   /* one with a matrix that begins at no multiple of 16 bytes */
   OWN_PRODUCT, /* a product that kernels sum */
+  COUNTERS,    /* a kernel that is given a loop's counter */
   NARROW_ROWS, /* rows of 65 numbers in bf16, with gaps */
-  COUNTERS     /* a kernel that is given a loop's counter */
+  COPY,        /* a product that reads a state's copy in bf16, */
+  LIBRARY_COPY /* one of the library */
 } Need;
 
 typedef struct Case {
@@ -111,7 +113,15 @@ static const Case cases[] = {
     {"bf16_weights_after_loading",
      "state w: real[96, 96]\ninput x: real[64, 96]\n"
      "y[i:64, j:96] = sum[k:96](x[i, k] * w[j, k])\noutput y = y\n",
-     .act = TD_BF16, .whole = true, .repeated = true},
+     .need = COPY, .act = TD_BF16, .whole = true, .repeated = true},
+    {"bf16_weights_that_a_step_changes", /* and a product of all of them, which reads f32 */
+     "state p: real[20000]\nview w: real[2, 96, 96] = p + 1000\ninput x: real[64, 96]\n"
+     "h[i:64, j:96] = sum[k:96](x[i, k] * w[0, k, j])\n"
+     "m[i:64, j:96] = max(min(0.25 * h[i, j] + 1.0, 3.0), -3.0)\n"
+     "y[i:64, j:96] = sum[k:96](m[i, k] * w[1, k, j])\n"
+     "s[] = sum[i:20000](p[i])\nu[i:20000] = 1.0 - p[i]\nupdate p = u\n"
+     "output y = y\noutput s = s\n",
+     .need = LIBRARY_COPY, .act = TD_BF16, .whole = true, .repeated = true},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -124,12 +134,26 @@ static bool unaligned(const TdEntry *e, const TdStep *s, const TdOperand *o) {
   return at % 16 != 0;
 }
 
+static bool reads_copy(const TdProgram *p, const TdEntry *e, const TdStep *s) {
+  for (int i = 0; i < s->nargs; i++) {
+    const TdBuffer *b = &e->buffers[s->args[i]];
+    for (int k = 0; k < p->nstates && b->kind != TD_STATE && b->type == TD_BF16; k++) {
+      size_t n = strlen(p->states[k].name);
+      if (strncmp(p->states[k].name, b->name, n) == 0 && strcmp(b->name + n, ".bf16") == 0)
+        return true;
+    }
+  }
+  return false;
+}
+
 static bool step_has(const TdProgram *p, const TdEntry *e, const TdStep *s, Need need) {
   if (s->kind != TD_LAUNCH) return false;
   const TdKernel *k = &p->kernels[s->kernel];
-  bool library = k->kind == TD_PRODUCT;
+  bool library = k->kind == TD_PRODUCT, product = strcmp(k->klass, "contraction") == 0;
   if (need == LIBRARY) return library;
-  if (need == OWN_PRODUCT) return !library && strcmp(k->klass, "contraction") == 0;
+  if (need == COPY) return product && reads_copy(p, e, s);
+  if (need == LIBRARY_COPY) return library && reads_copy(p, e, s);
+  if (need == OWN_PRODUCT) return !library && product;
   if (need == COUNTERS) return k->counters != 0;
   return need == UNALIGNED && library &&
          (unaligned(e, s, &k->product->a) || unaligned(e, s, &k->product->b));
