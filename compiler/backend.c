@@ -173,6 +173,7 @@ static void rewrite(Backend *be, Graph *g, const char *entry_name) {
                         .fuse_maps = o->fuse_maps,
                         .contractions = o->contractions,
                         .chains = o->chains,
+                        .batches = o->contractions && be->recompute == 0,
                         .recompute = o->keep_values ? be->recompute : INT_MAX,
                         .recomputed = &be->recomputed};
   pipeline_run(

@@ -73,6 +73,8 @@ const Target cuda_target = {
                  .computed = true,
                  .epilogue = true,
                  .library = true,
+                 .batched_most = 4 << 20,
+                 .batched_bytes = (int64_t)4 << 30,
                  .rows_copied = 64},
     .chains = {.any = false},
     .memory = {.alignment = 256,

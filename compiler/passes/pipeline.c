@@ -36,6 +36,8 @@ static const PassInfo passes[] = {
      "substitute maps that cost less to compute again than to keep"},
     {"budget", pass_budget, ALWAYS, false, false, "inline",
      "compute values again where a later loop reads them, until memory suffices"},
+    {"batch", pass_batch, BY(batches), false, true, "inline",
+     "make products that a loop only stacks after it, as one of all iterations"},
     {"twice", pass_twice, BY(chains), false, false, "inline",
      "make products of products again for the second use in their region"},
 };
@@ -46,6 +48,7 @@ PassOptions pass_options(const Target *t) {
                        .fuse_maps = true,
                        .contractions = true,
                        .chains = true,
+                       .batches = true,
                        .recompute = INT_MAX};
 }
 

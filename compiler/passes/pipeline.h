@@ -12,6 +12,7 @@
 typedef struct PassOptions {
   const Target *target; /* what it will be compiled for: what is cheap there, what is a product */
   bool simplify, fuse_maps, contractions, chains; /* as in BackendOptions */
+  bool batches;    /* memory need not be saved: `batch` may take some */
   int recompute;   /* `budget`: values not to be kept for a later loop, at most */
   int *recomputed; /* `budget`: how many there were goes here; or NULL */
 } PassOptions;
@@ -30,6 +31,7 @@ GraphPass pass_hoist;     /* hoist.c: loop-invariant nodes leave the loop */
 GraphPass pass_cse;       /* cse.c: equal nodes become one */
 GraphPass pass_inline;    /* inline.c: maps into what reads them */
 GraphPass pass_budget;    /* recompute.c: as many values as the budget asks for */
+GraphPass pass_batch;     /* batch.c: products that a loop only stacks, all at once */
 GraphPass pass_twice;     /* twice.c: products that one region needs twice */
 
 typedef struct PassInfo {

@@ -24,6 +24,7 @@ typedef enum Need {
   OWN_PRODUCT, /* a product that kernels sum */
   COUNTERS,    /* a kernel that is given a loop's counter */
   NARROW_ROWS, /* rows of 65 numbers in bf16, with gaps */
+  BATCH,       /* one of the library for each of three layers */
   COPY,        /* a product that reads a state's copy in bf16, */
   LIBRARY_COPY /* one of the library */
 } Need;
@@ -110,6 +111,15 @@ static const Case cases[] = {
     {"an_update_that_reads_its_neighbours",
      "state s: real[777]\nr[i:777] = s[mod(i + 1, 777)] - 0.5 * s[i]\nupdate s = r\n",
      .whole = true},
+    {"gradients_of_all_layers_at_once", /* e: three operations, so no operand computes it */
+     "input x: real[64, 48]\nloop i:3 {\n  carry h: real[64, 48] = x\n"
+     "  n[l:64, k:48] = max(min(h[l, k] + real(@i), 4.0), -4.0)\n  next h = n\n  emit 0 = n\n}\n"
+     "stack N: real[3, 64, 48] = i emit 0\nloop j:3 reverse {\n  carry d: real[64, 48] = x\n"
+     "  e[l:64, k:48] = max(min(1.0 - d[l, k] - real(@j), 3.0), -3.0)\n"
+     "  w[a:48, b:48] = sum[l:64](N[@j, l, a] * e[l, b])\n  next d = e\n  emit 0 = w\n}\n"
+     "stack W: real[3, 48, 48] = j emit 0\nfinal last: real[64, 48] = d\n"
+     "output W = W\noutput last = last\n",
+     .need = BATCH, .whole = true},
     {"bf16_weights_after_loading",
      "state w: real[96, 96]\ninput x: real[64, 96]\n"
      "y[i:64, j:96] = sum[k:96](x[i, k] * w[j, k])\noutput y = y\n",
@@ -151,6 +161,7 @@ static bool step_has(const TdProgram *p, const TdEntry *e, const TdStep *s, Need
   const TdKernel *k = &p->kernels[s->kernel];
   bool library = k->kind == TD_PRODUCT, product = strcmp(k->klass, "contraction") == 0;
   if (need == LIBRARY) return library;
+  if (need == BATCH) return library && k->product->batch == 3;
   if (need == COPY) return product && reads_copy(p, e, s);
   if (need == LIBRARY_COPY) return library && reads_copy(p, e, s);
   if (need == OWN_PRODUCT) return !library && product;

@@ -599,7 +599,8 @@ static bool changes(const char *path, const char *pass) {
   Graph *g = read_text(a, text.s, text.n);
   if (!g) fail_msg("%s is no graph", path);
   ir_print(g, &before);
-  const PassOptions every = pass_options(backend_target("cpu"));
+  bool cuda = strncmp(text.s, "# target: cuda\n", 15) == 0;
+  const PassOptions every = pass_options(backend_target(cuda ? "cuda" : "cpu"));
   pipeline_run_one(g, &every, pass);
   ir_print(g, &after);
   bool different = strcmp(before.s, after.s) != 0;

@@ -25,7 +25,7 @@
 #include "tests/model.h"
 #include "tests/randgraph.h"
 
-enum { PROCESSORS = 132, WARP = 32, PITCH = 16 };
+enum { PROCESSORS = 132, WARP = 32, PITCH = 16, BATCHED = 1 << 24, LAYERS = 2 };
 
 /* ---- the other target ------------------------------------------------------------------- */
 
@@ -56,7 +56,10 @@ static Target other_target(void) {
                                 .k_least = 8,
                                 .work_least = 1 << 12,
                                 .batch_least = 1 << 12,
-                                .library = true};
+                                .library = true,
+                                .batched_most = BATCHED,
+                                .batched_bytes = BATCHED,
+                                .rows_copied = 16};
   t.chains.any = false;
   t.memory = (TargetMemory){.alignment = 256,
                             .pitch = PITCH,
@@ -203,19 +206,22 @@ static void padded_rows_run(void **state) {
   Target t = cpu_target;
   t.name = "padded";
   t.memory.pitch = PITCH;
+  t.products.batched_most = t.products.batched_bytes = BATCHED;
   compare_on(&t, false, 48, &seen);
   compare_on(&t, true, 12, &seen);
   assert_true(seen.padded > 100);
 }
 
 /* A transformer's training step, where products are in loops over layers, with the
- * products by their definition. */
+ * products by their definition; gradients of weights are made behind the loop, of all layers
+ * at once. */
 static void library_products_run(void **state) {
   (void)state;
   Target t = cpu_target;
   t.name = "library";
   t.products.library = true;
   t.products.computed = t.products.epilogue = false;
+  t.products.batched_most = t.products.batched_bytes = BATCHED;
   t.memory.pitch = 64;
   t.chains.any = false;
   t.copies = NULL;
@@ -227,13 +233,15 @@ static void library_products_run(void **state) {
   for (int e = 0; e < m.unit->nentries; e++)
     assert_true(backend_entry(be, m.unit->entries[e].graph, m.unit->entries[e].name));
   const TdProgram *p = backend_finish(be);
-  int products = 0, moving = 0;
+  int products = 0, moving = 0, batches = 0;
   for (int k = 0; k < p->nkernels; k++) {
     const TdProduct *x = p->kernels[k].product;
     products += x != NULL;
+    batches += x && strncmp(p->kernels[k].name, "product_d_", 10) == 0 && x->batch == LAYERS &&
+               x->a.batch != 0 && x->b.batch != 0;
     for (int i = 0; x && i < TD_MAX_LOOPS; i++) moving += x->b.by_slot[i] != 0;
   }
-  assert_true(products > 10 && moving > 2);
+  assert_true(products > 10 && moving > 2 && batches >= 4);
   Compiled *c = compiled_new(p, NULL);
   assert_non_null(c);
   for (int e = 0; e < p->nentries; e++)
