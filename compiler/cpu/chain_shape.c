@@ -15,94 +15,8 @@ static size_t lines_of(int64_t bytes) { return (size_t)round_up(bytes, 64); }
 
 /* ---- blocks ---------------------------------------------------------------------------- */
 
-static const ChainBlock *chain_block(const ChainShape *s, const Node *n) {
-  for (int i = 0; i < s->blocks.n; i++)
-    if (s->blocks.at[i].node == n) return &s->blocks.at[i];
-  return NULL;
-}
-
 int64_t chain_padded(const Target *t, int64_t columns) {
   return round_up(columns, WIDEST_TILE) + t->chains.gap;
-}
-
-static bool is_row_axis(const Chain *c, const Member *m, int d) {
-  for (int k = 0; k < c->nrows; k++)
-    if (m->rowvar[k] == d) return true;
-  return m->node->shape[d] == 1;
-}
-
-/* Of a value with rows: what is left, row-major. */
-static void add_row_block(Shaping *x, Node *n) {
-  const Member *m = member_of(x->g, n);
-  if (chain_block(x->s, n)) return;
-  ChainBlock b = {.node = n, .rows = true};
-  int64_t count = 1;
-  for (int d = n->rank - 1; d >= 0; d--) {
-    if (is_row_axis(x->c, m, d)) continue;
-    b.stride[d] = count;
-    count *= n->shape[d];
-  }
-  b.width = count == 1 ? 1 : chain_padded(x->p->target, count);
-  vec_push(x->p->arena, &x->s->blocks, b);
-}
-
-/* Of a batch: `lead` axes of these node variables, then `n` more, `width` from one to the next. */
-static void add_batch_block(Shaping *x, Node *node, const int *lead, int nlead, const int *more,
-                            int nmore, int64_t width) {
-  ChainBlock b = {.node = node};
-  int64_t count = 1, rows = 1;
-  for (int i = nmore - 1; i >= 0; i--) {
-    b.stride[more[i]] = count;
-    count *= node->shape[more[i]];
-  }
-  for (int i = nlead - 1; i >= 0; i--) {
-    b.stride[lead[i]] = width * rows;
-    rows *= node->shape[lead[i]];
-  }
-  b.count = width * round_up(rows, nlead ? STRIP_ROWS : 1);
-  vec_push(x->p->arena, &x->s->blocks, b);
-}
-
-static void add_computed(Shaping *x, Node *n) {
-  if (member_of(x->g, n)->program != CHAIN_FRESH) {
-    add_row_block(x, n);
-    return;
-  }
-  int axis[IR_MAX_VARS], count = 0;
-  for (int d = x->c->nbatch; d < n->rank; d++) axis[count++] = d;
-  add_batch_block(x, n, NULL, 0, axis, count, ir_count(n) / x->c->batch);
-}
-
-typedef struct Crossing {
-  Shaping *x;
-  const Member *reader;
-} Crossing;
-
-/* What another program reads must outlive its row. */
-static void find_crossing(Node *read, void *ctx) {
-  Crossing *c = ctx;
-  const Member *m = member_of(c->x->g, read);
-  if (m && !m->stored && m->program != CHAIN_PRODUCT && m->program != c->reader->program)
-    add_row_block(c->x, read);
-}
-
-static void find_blocks(Shaping *x) {
-  for (int i = 0; i < x->c->products.n; i++) {
-    const ChainProduct *q = &x->c->products.at[i];
-    if (q->role != CHAIN_COLUMN)
-      add_row_block(x, q->sum);
-    else if (q->turned)
-      add_batch_block(x, q->sum, q->evar, q->ne, q->svar, q->ns, chain_padded(x->p->target, q->s));
-    else
-      add_batch_block(x, q->sum, q->svar, q->ns, q->evar, q->ne, chain_padded(x->p->target, q->e));
-    for (int side = 0; side < 2; side++)
-      if (!q->operand[side].plain) add_computed(x, q->operand[side].node);
-  }
-  for (int i = 0; i < x->g->members.n; i++) {
-    Crossing c = {x, &x->g->members.at[i]};
-    if (c.reader->program != CHAIN_PRODUCT)
-      ir_each_read(x->p->g, c.reader->node, find_crossing, &c);
-  }
 }
 
 /* As many rows as the blocks may have, in blocks that make tall tiles. Few rows
@@ -161,7 +75,7 @@ static void need_packed_a(ChainShape *s, int64_t rows, int64_t depth) {
 /* X of a COLUMN product is a block of rows or lies in memory: from row to row of it. */
 static int64_t along_x(const ChainShape *s, const ChainProduct *q) {
   const ChainOperand *o = &q->operand[0];
-  const ChainBlock *b = chain_block(s, o->node);
+  const ChainBlock *b = chain_block(&s->blocks, o->node);
   return o->plain ? o->k_stride : b->rows ? b->width : 1;
 }
 
@@ -191,7 +105,8 @@ static size_t arrays(const Shaping *x) {
   for (int k = 0; k < CHAIN_PROGRAMS; k++) {
     const RowPlan *r = x->c->program[k];
     for (int i = 0; i < r->nitems; i++) {
-      size_t bytes = chain_block(x->s, r->items[i].node) ? 0 : item_array_bytes(&r->items[i]);
+      size_t bytes =
+          chain_block(&x->s->blocks, r->items[i].node) ? 0 : item_array_bytes(&r->items[i]);
       if (bytes > x->p->target->rows.local_bytes) sum += lines_of((int64_t)bytes);
     }
   }
@@ -203,7 +118,7 @@ ChainShape *chain_shape(Plan *p, Group *g) {
   ChainShape *s = x.s;
   s->narrow = p->act == TD_BF16;
   s->near_stride = p->target->chains.near_stride;
-  find_blocks(&x);
+  chain_blocks(p, g, chain_padded, STRIP_ROWS, &s->blocks);
   choose_rows(&x);
   s->scratch = HELD * sizeof(float) + arrays(&x);
   for (int i = 0; i < s->blocks.n; i++)

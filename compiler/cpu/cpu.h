@@ -35,16 +35,8 @@ int64_t cpu_rows_per_piece(const Plan *p, const Group *g);
 int64_t cpu_totals(const Item *it, int64_t per_piece);
 
 /* -- chain_shape.c ------------------------------------------------------------------- */
-typedef struct ChainBlock { /* a value of the kernel in scratch memory */
-  Node *node;
-  bool rows;                   /* a block of rows; else one of a batch */
-  int64_t width;               /* rows: elements from one to the next */
-  int64_t count;               /* batch: of all */
-  int64_t stride[IR_MAX_RANK]; /* by axis of the node; of a row, or of all */
-} ChainBlock;
-
 typedef struct ChainShape {
-  VEC(ChainBlock) blocks;
+  ChainBlocks blocks;
   bool narrow;                         /* factors are rounded to bf16 */
   int64_t rows, row_blocks, last_rows; /* of a block */
   int64_t packed_a, packed_b;          /* bytes */

@@ -66,10 +66,17 @@ typedef struct CudaScatter {
 CudaScatter cuda_scatter(const Node *n);
 void cuda_shape(Plan *p, Group *g);
 
-/* -- rows.c, scatter.c, contraction.c: the writers ------------------------------------ */
+/* -- rows.c, scatter.c, contraction.c, chain.c: the writers ------------------------------------ */
 void cuda_emit_rows(Plan *p, Group *g, TdKernel *k, const char **note);
+/* The statements of one row, for a kernel that has the loop over rows itself: row variables, those
+ * of the piece at the level before theirs, `lane` and, for arrays, `memory` are in scope; a team
+ * that is a block has `room`. Blocks of the kernel are locals. *own: bytes of its arrays. */
+const char *cuda_row_text(Emit *em, Plan *p, Group *g, RowPlan *rows, const CudaRows *cut,
+                          size_t *own);
 void cuda_emit_scatter(Plan *p, Group *g, TdKernel *k);
 void cuda_emit_product(Plan *p, Group *g, TdKernel *k, const char **note);
+void cuda_emit_chain(Plan *p, Group *g, TdKernel *k, const char **note);
+void cuda_chain_shape(Plan *p, Group *g); /* chain_shape.c */
 
 /* -- reduce.c --------------------------------------------------------------------- */
 /* Combinations of values as statements, for rows.c. */

@@ -142,8 +142,9 @@ static void declare_array(Rows *r, Item *it) {
 /* A value of a row waits until all threads are through with it: one of them stores it. */
 static void store(Rows *r, Item *it, int level, bool shared) {
   Emit *em = &r->em;
-  if (!it->member->stored && !it->array) return;
-  if (!it->member->stored && !emit_local(em, it->node)) declare_array(r, it);
+  const EmitLocal *local = emit_local(em, it->node);
+  if (!it->member->stored && !it->array && !local) return;
+  if (!it->member->stored && !local) declare_array(r, it);
   const char *at = emit_element(em, it->node, it->element, level, true);
   const char *statement = emit_store(em, it->node, at, it->value);
   if (level == ROW && !r->plan->flat) {
@@ -466,4 +467,26 @@ void cuda_emit_rows(Plan *p, Group *g, TdKernel *k, const char **note) {
                                                      : NULL;
   finish(&r, k);
   emit_end(em);
+}
+
+const char *cuda_row_text(Emit *em, Plan *p, Group *g, RowPlan *rows, const CudaRows *cut,
+                          size_t *own) {
+  Rows r = {.em = *em, .p = p, .g = g, .plan = rows, .cut = *cut};
+  r.em.in_bounds = rows->in_bounds;
+  r.em.nvars = rows->nrows;
+  r.em.row_level = ROW;
+  emit_open(&r.em, ROW);
+  emit_items(&r);
+  StrBuf out = {0};
+  if (r.arrays.n) sb_puts(&out, r.arrays.s);
+  if (text_at(&r, ROW)->n) sb_puts(&out, text_at(&r, ROW)->s);
+  if (rows->nitems > 0) print_barrier(&r, &out);
+  if (r.late.n) sb_printf(&out, "if (lane == 0) {\n%s}\n", r.late.s);
+  *em = r.em;
+  *own = r.shared;
+  sb_free(&r.arrays);
+  sb_free(&r.late);
+  const char *text = out.n ? arena_strndup(em->arena, out.s, out.n) : "";
+  sb_free(&out);
+  return text;
 }

@@ -205,7 +205,7 @@ void cuda_shape(Plan *p, Group *g) {
     return;
   }
   case GROUP_PACK:
-  case GROUP_CHAIN:
+  case GROUP_CHAIN: /* chain_shape.c */
   case GROUP_LOOP: break;
   }
   bug("a group that this target has no kernel for");

@@ -27,13 +27,20 @@ static void head(Arena *a, const Group *g, const char **before, const char **aft
   sb_free(&b);
 }
 
+static void shape(Plan *p, Group *g) {
+  if (g->kind == GROUP_CHAIN)
+    cuda_chain_shape(p, g);
+  else
+    cuda_shape(p, g);
+}
+
 static void emit(Plan *p, Group *g, TdKernel *k, const char **note) {
   switch (g->kind) {
   case GROUP_ROWS: cuda_emit_rows(p, g, k, note); return;
   case GROUP_SCATTER: cuda_emit_scatter(p, g, k); return;
   case GROUP_CONTRACTION: cuda_emit_product(p, g, k, note); return;
+  case GROUP_CHAIN: cuda_emit_chain(p, g, k, note); return;
   case GROUP_PACK:
-  case GROUP_CHAIN:
   case GROUP_LOOP: break;
   }
   bug("a group that this target has no kernel for");
@@ -76,7 +83,16 @@ const Target cuda_target = {
                  .batched_most = 4 << 20,
                  .batched_bytes = (int64_t)4 << 30,
                  .rows_copied = 64},
-    .chains = {.any = false},
+    .chains = {.any = true,
+               .near = 1 << 18,
+               .reread = 4,
+               .batches_least = 4,
+               .wide_least = 1 << 24,
+               .gap = 4,
+               .rows_most = 64,
+               .row_least = 16,
+               .sums_most = 1 << 15,
+               .sums_square = 64},
     .memory = {.alignment = 256,
                .pitch = 16,
                .index_bits = 64,
@@ -86,6 +102,6 @@ const Target cuda_target = {
     .dialect = &dialect_cuda,
     .head = head,
     .prelude = prelude,
-    .shape = cuda_shape,
+    .shape = shape,
     .emit = emit,
 };

@@ -408,6 +408,54 @@ static bool stays(ChainParts *f, const Node *n) {
   return u.across && !u.outside;
 }
 
+/* ---- does it fit? ------------------------------------------------------------------------ */
+
+/* What a row's values take: those of all members, and of all operands that may have to be
+ * computed, as if none lay where another one was; and what products give, of which some are
+ * needed at a time in any case. */
+typedef struct Room {
+  double all, wide, sums;
+} Room;
+
+enum { GAP = 32 }; /* numbers behind each value, at most */
+
+static double squares(int64_t x, int64_t side) {
+  return (double)(side > 0 ? round_up(x, side) : x);
+}
+
+static void product_room(const TargetChains *t, const ChainPart *part, Room *r) {
+  const Contraction *c = part->g->contraction;
+  GemmAxisKind own = gemm_outer(part->x == GEMM_A ? GEMM_B : GEMM_A);
+  int64_t x = c->extent[gemm_outer(part->x)], y = c->extent[own], k = c->extent[GEMM_K];
+  switch (part->role) {
+  case CHAIN_IN:
+    r->wide += (double)y;
+    r->all += (double)(y + k + 2 * GAP);
+    return;
+  case CHAIN_ROW: r->all += (double)(y + k + 2 * GAP); return;
+  case CHAIN_COLUMN:
+    r->all += (double)(x + y + 2 * GAP);
+    r->sums += squares(x, t->sums_square) * squares(y, t->sums_square);
+    return;
+  }
+}
+
+static bool has_room(ChainParts *f) {
+  const Target *t = f->p->target;
+  if (t->chains.row_least == 0) return true;
+  Room r = {0};
+  double rows = 1, most = 0.75 * (double)(t->memory.on_chip / sizeof(float));
+  for (int k = 0; k < f->nrows; k++) rows *= (double)f->row_extent[k];
+  for (int i = 0; i < f->at.n; i++) {
+    const ChainPart *part = &f->at.at[i];
+    if (part->product) product_room(&t->chains, part, &r);
+    for (int m = 0; m < part->g->members.n && (!part->product || part->role != CHAIN_COLUMN); m++)
+      r.all += (double)ir_count(part->g->members.at[m].node) / rows + GAP;
+  }
+  return r.all <= most && r.wide * (double)t->chains.row_least <= most &&
+         (t->chains.sums_most == 0 || r.sums <= (double)t->chains.sums_most);
+}
+
 /* Twice what stays on chip, written and read, against what is read and written;
  * packed operands are read again for every block. */
 static bool worth_it(ChainParts *f) {
@@ -474,7 +522,7 @@ static bool grow(ChainParts *f, Region *r) {
   }
   add_outs(f, r);
   find_batch(f);
-  return is_chain(f) && worth_it(f);
+  return is_chain(f) && worth_it(f) && has_room(f);
 }
 
 void plan_chains(Plan *p) {

@@ -92,6 +92,21 @@ ChainPart *chain_part(ChainParts *f, const Node *n);
 /* The variable of member m that is row k of the chain; -1: none. */
 int chain_var(const ChainPart *t, const Member *m, int k);
 
+/* -- chain_blocks.c */
+typedef struct ChainBlock { /* a value of the kernel that outlives a program */
+  Node *node;
+  bool rows;                   /* a block of rows; else one of a batch */
+  int64_t width;               /* rows: elements from one to the next */
+  int64_t count;               /* batch: of all */
+  int64_t stride[IR_MAX_RANK]; /* by axis of the node; of a row, or of all */
+} ChainBlock;
+typedef VEC(ChainBlock) ChainBlocks;
+/* From row to row of so many columns. */
+typedef int64_t ChainPadded(const Target *t, int64_t columns);
+/* All of a chain; those of a batch have a multiple of `strip` rows. */
+void chain_blocks(Plan *p, Group *g, ChainPadded *padded, int64_t strip, ChainBlocks *out);
+const ChainBlock *chain_block(const ChainBlocks *blocks, const Node *n); /* or NULL */
+
 /* -- chain.c */
 /* Could a chain have a product of so many batches, for its gradients? */
 bool chain_batches(const TargetChains *t, const Contraction *c);

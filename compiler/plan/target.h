@@ -73,6 +73,11 @@ typedef struct TargetChains {
   int64_t rows_most;     /* of a block */
   int64_t pieces_least;  /* for all threads to share */
   int64_t near_stride;   /* floats between steps of k that tiles may read without packing */
+  /* Where blocks lie in memory of a fixed size (TargetMemory.on_chip): the wide values of so many
+   * rows fit in it, and all of one row's; 0: they may lie elsewhere. */
+  int64_t row_least;
+  int64_t sums_most;   /* results of COLUMN products that a piece can keep; 0: no limit, */
+  int64_t sums_square; /* counted by squares of so many rows and columns */
 } TargetChains;
 
 typedef struct TargetMemory {

@@ -11,139 +11,19 @@
 #include <cmocka.h>
 
 #include "compiler/backend.h"
-#include "compiler/grad/grad.h"
 #include "compiler/ir/verify.h"
+#include "tests/attention.h"
 #include "tests/compiled.h"
-
-static const Span nowhere;
-
-/* softmax attention over `layers` layers that share nothing: batch b, queries l,
- * keys s (as many), heads h, width e. */
-typedef struct Shape {
-  int64_t b, l, h, e;
-  int layers;
-  bool shared_keys; /* one head of keys and values for all heads of queries */
-  bool causal, dropout, gradients, bias;
-  bool narrow;  /* factors in bf16 */
-  bool targets; /* also for narrower vectors */
-} Shape;
 
 typedef struct Test {
   Arena *arena;
   Diags *diags;
   Graph *g;
-  Region *r;
-  Loop *loop;
   const TdProgram *with, *without; /* chains */
   int program;                     /* with: its number in the library of its kind */
 } Test;
 
-#define EXTENTS(...) \
-  (const int64_t[]) { __VA_ARGS__ }
-
-static Expr *at(Test *t, Node *n, const char *vars) { /* '@': the layer */
-  Expr *index[IR_MAX_RANK];
-  for (int i = 0; i < n->rank; i++)
-    index[i] = vars[i] == '@' ? ex_loopvar(t->g, t->loop) : ex_var(t->g, vars[i] - '0');
-  return ex_read(t->g, n, index);
-}
-
-static Expr *mul(Test *t, Expr *a, Expr *b) { return ex2(t->g, P_mul, a, b); }
-static Expr *num(Test *t, double x) { return ex_num(t->g, x); }
-
-static Node *comp(Test *t, const char *name, int rank, int nred, const int64_t *extent, Reducer red,
-                  Expr *guard, Expr *body) {
-  return ir_comp(t->g, t->r, name, nowhere, rank, nred, extent, red, guard, body);
-}
-
-static Node *input(Test *t, const char *name, int rank, const int64_t *shape) {
-  return ir_input(t->g, name, TY_REAL, rank, shape, 0, 0, nowhere);
-}
-
-static void output(Test *t, const char *name, Node *n) {
-  Output o = {name, n};
-  vec_push(t->g->arena, &t->g->outputs, o);
-}
-
-/* uniform() < 0.25 ? 0 : p / 0.75, drawn again in the backward pass */
-static Node *dropped(Test *t, const Shape *s, Node *p) {
-  Expr *at_p = ex_var(t->g, 0);
-  const int64_t extent[] = {s->h, s->l, s->l};
-  for (int k = 0; k < 3; k++)
-    at_p = ex2(t->g, P_add, mul(t, at_p, ex_int(t->g, extent[k])), ex_var(t->g, k + 1));
-  Expr *u = ex2(t->g, P_uniform, ex_int(t->g, 4711), at_p);
-  Expr *kept = ex3(t->g, P_select, ex2(t->g, P_lt, u, num(t, 0.25)), num(t, 0),
-                   mul(t, at(t, p, "0123"), num(t, 1 / 0.75)));
-  return comp(t, "dropped", 4, 0, EXTENTS(s->b, s->h, s->l, s->l), RED_NONE, NULL, kept);
-}
-
-static Node *softmax(Test *t, const Shape *s, Node *x) {
-  Expr *guard = s->causal ? ex2(t->g, P_le, ex_var(t->g, 3), ex_var(t->g, 2)) : NULL;
-  const int64_t *space = EXTENTS(s->b, s->h, s->l, s->l);
-  Node *m = comp(t, "max", 3, 1, space, RED_MAX, guard, at(t, x, "0123"));
-  Node *e = comp(t, "exp", 4, 0, space, RED_NONE, guard,
-                 ex1(t->g, P_exp, ex2(t->g, P_sub, at(t, x, "0123"), at(t, m, "012"))));
-  Node *z = comp(t, "sum", 3, 1, space, RED_SUM, guard, at(t, e, "0123"));
-  return comp(t, "p", 4, 0, space, RED_NONE, NULL,
-              ex2(t->g, P_div, at(t, e, "0123"), at(t, z, "012")));
-}
-
-/* h [b, l, h, e] -> softmax(q k) v with q, k, v = h times weights w [layer, 3, e] */
-static Node *attention(Test *t, const Shape *s, Node *x, Node *w, Node *bias) {
-  const int64_t *space = EXTENTS(s->b, s->l, s->h, s->e);
-  Node *part[3];
-  for (int k = 0; k < 3; k++) {
-    Expr *wk = ex_read(t->g, w,
-                       (Expr *[]){t->loop ? ex_loopvar(t->g, t->loop) : ex_int(t->g, 0),
-                                  ex_int(t->g, k), ex_var(t->g, s->shared_keys && k > 0 ? 2 : 3)});
-    Expr *xk = mul(t, at(t, x, s->shared_keys && k > 0 ? "0132" : "0123"), wk);
-    const char *name = (const char *[]){"q", "k", "v"}[k];
-    if (s->shared_keys && k > 0) /* the mean over heads */
-      part[k] = comp(t, name, 3, 1, EXTENTS(s->b, s->l, s->e, s->h), RED_SUM, NULL,
-                     mul(t, num(t, 1.0 / (double)s->h), xk));
-    else
-      part[k] = comp(t, name, 4, 0, space, RED_NONE, NULL, ex1(t->g, P_sin, xk));
-  }
-  Node *q = part[0], *k = part[1], *v = part[2];
-  Node *score = comp(
-      t, "score", 4, 1, EXTENTS(s->b, s->h, s->l, s->l, s->e), RED_SUM, NULL,
-      mul(t, num(t, 0.5), mul(t, at(t, q, "0214"), at(t, k, s->shared_keys ? "034" : "0314"))));
-  if (bias)
-    score = comp(t, "biased", 4, 0, EXTENTS(s->b, s->h, s->l, s->l), RED_NONE, NULL,
-                 ex2(t->g, P_add, at(t, score, "0123"), at(t, bias, "23")));
-  Node *p = softmax(t, s, score);
-  if (s->dropout) p = dropped(t, s, p);
-  return comp(t, "y", 4, 1, EXTENTS(s->b, s->l, s->h, s->e, s->l), RED_SUM, NULL,
-              mul(t, at(t, p, "0214"), at(t, v, s->shared_keys ? "043" : "0423")));
-}
-
-static void build(Test *t, const Shape *s) {
-  const int64_t *space = EXTENTS(s->b, s->l, s->h, s->e);
-  Node *x = input(t, "x", 4, space), *w = input(t, "w", 3, EXTENTS(s->layers, 3, s->e));
-  Node *bias = s->bias ? input(t, "bias", 2, EXTENTS(s->l, s->l)) : NULL, *y;
-  if (s->layers > 1) {
-    t->loop = ir_loop(t->g, t->g->top, "i", s->layers, false, nowhere);
-    Node *in = ir_carry(t->g, t->loop, "h", x);
-    t->r = t->loop->body;
-    Node *a = attention(t, s, in, w, bias);
-    t->loop->carries.at[0].next = comp(t, "next", 4, 0, space, RED_NONE, NULL,
-                                       ex2(t->g, P_add, at(t, in, "0123"), at(t, a, "0123")));
-    t->r = t->g->top;
-    y = ir_final(t->g, t->loop, 0);
-  } else {
-    y = attention(t, s, x, w, bias);
-  }
-  output(t, "y", comp(t, "out", 4, 0, space, RED_NONE, NULL, at(t, y, "0123")));
-  if (!s->gradients) return;
-  Node *loss =
-           comp(t, "loss", 0, 4, space, RED_SUM, NULL, mul(t, at(t, y, "0123"), at(t, y, "0123"))),
-       *d[2];
-  assert_true(grad_reverse(t->g, t->diags, loss, (Node *[]){x, w}, 2, d));
-  output(t, "dx", d[0]);
-  output(t, "dw", d[1]);
-}
-
-static const TdProgram *compile(Test *t, const Shape *s, bool chains) {
+static const TdProgram *compile(Test *t, const Attention *s, bool chains) {
   BackendOptions o = backend_defaults();
   o.chains = chains;
   Backend *be = backend_new(t->arena, t->diags, "attention", &o);
@@ -197,7 +77,7 @@ static void *results(Test *t, Compiled *c, int64_t chunk, int64_t *bytes) {
 
 typedef struct Case {
   const char *name;
-  Shape shape;
+  Attention shape;
 } Case;
 
 static const Case cases[] = {
@@ -242,9 +122,7 @@ static int plan_all(void **state) {
     Test *t = &planned[i];
     *t = (Test){.arena = arena_new()};
     t->diags = diags_new(t->arena);
-    t->g = graph_new(t->arena, interner_new(t->arena), "attention");
-    t->r = t->g->top;
-    build(t, &cases[i].shape);
+    t->g = attention_graph(t->arena, t->diags, &cases[i].shape);
     const char *why = ir_verify(t->g);
     if (why) fail_msg("%s: %s", cases[i].name, why);
     t->with = compile(t, &cases[i].shape, true);
@@ -267,7 +145,7 @@ static int free_all(void **state) {
  * same bits whatever pieces a thread gets. */
 static void check(void **state) {
   const Case *k = *state;
-  const Shape *s = &k->shape;
+  const Attention *s = &k->shape;
   Test *t = &planned[k - cases];
   const int64_t scores = s->b * s->h * s->l * s->l;
   assert_int_equal(chains(t->with), s->gradients ? 2 : 1);
