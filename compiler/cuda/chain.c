@@ -141,7 +141,8 @@ static void put_barrier(ChainWriter *w) { chain_line(&w->body, "td_barrier();");
 
 static void put_products(ChainWriter *w, ChainRole role) {
   for (int i = 0; i < w->c->products.n; i++)
-    if (w->c->products.at[i].role == role) chain_fma_row(w, &w->c->products.at[i]);
+    if (w->c->products.at[i].role == role)
+      (w->shape->narrow ? chain_mma_row : chain_fma_row)(w, &w->c->products.at[i]);
 }
 
 static void put_block(ChainWriter *w) {
@@ -153,7 +154,8 @@ static void put_block(ChainWriter *w) {
   if (w->c->program[CHAIN_AFTER]->nitems > 0) put_barrier(w);
   put_row_program(w, CHAIN_AFTER);
   for (int i = 0; i < w->c->products.n; i++)
-    if (w->c->products.at[i].role == CHAIN_COLUMN) chain_fma_column(w, i);
+    if (w->c->products.at[i].role == CHAIN_COLUMN)
+      (w->shape->narrow ? chain_mma_column : chain_fma_column)(w, i);
 }
 
 static void put_piece(ChainWriter *w) {
@@ -162,7 +164,8 @@ static void put_piece(ChainWriter *w) {
   const char *type = emit_var_type(&w->em);
   long long step = (long long)w->shape->rows, rows = (long long)c->rows;
   for (int i = 0; i < c->products.n; i++)
-    if (c->products.at[i].role == CHAIN_COLUMN) chain_fma_open(w, i);
+    if (c->products.at[i].role == CHAIN_COLUMN)
+      (w->shape->narrow ? chain_mma_open : chain_fma_open)(w, i);
   if (c->columns)
     chain_line(out, "for (%s row0 = 0; row0 < %lld; row0 += %lld) {", type, rows, step);
   else
@@ -177,7 +180,8 @@ static void put_piece(ChainWriter *w) {
   if (!c->columns) return;
   chain_line(out, "}");
   for (int i = 0; i < c->products.n; i++)
-    if (c->products.at[i].role == CHAIN_COLUMN) chain_fma_close(w, i);
+    if (c->products.at[i].role == CHAIN_COLUMN)
+      (w->shape->narrow ? chain_mma_close : chain_fma_close)(w, i);
   put_barrier(w);
   put_last(w);
 }

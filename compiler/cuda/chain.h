@@ -28,6 +28,7 @@ typedef struct CudaChain {
   ChainBlocks blocks; /* and the arrays of the row program that lie in slots */
   VEC(int) slot;      /* of each block; -1: it is one of a batch */
   VEC(ChainSlot) slots;
+  bool narrow;              /* factors are rounded to bf16, products are tensor cores' */
   int tile;                 /* rows of a product's tile */
   int64_t rows, row_blocks; /* of a block, in a batch */
   int64_t pieces;
@@ -71,6 +72,8 @@ const char *chain_take(ChainWriter *w, StrBuf *b); /* into the arena; b is freed
 /* The name of a block's memory. */
 const char *chain_block_name(const ChainWriter *w, const Node *n);
 const ChainBlock *chain_block_of(const ChainWriter *w, const Node *n);
+/* Of an operand that is a plain read: the place of its element, as an lvalue. */
+const char *chain_address(ChainWriter *w, const ChainProduct *q, int which);
 /* Operand 0 or 1 of the product; rows count from the block's first one. */
 ChainElement chain_element(ChainWriter *w, const ChainProduct *q, int which);
 
@@ -81,5 +84,12 @@ void chain_fma_row(ChainWriter *w, const ChainProduct *q);
 void chain_fma_open(ChainWriter *w, int product);
 void chain_fma_column(ChainWriter *w, int product);
 void chain_fma_close(ChainWriter *w, int product);
+
+/* -- chain_mma.c: products in bf16, as above ------------------------------------------ */
+size_t chain_mma_staged(int tile);
+void chain_mma_row(ChainWriter *w, const ChainProduct *q);
+void chain_mma_open(ChainWriter *w, int product);
+void chain_mma_column(ChainWriter *w, int product);
+void chain_mma_close(ChainWriter *w, int product);
 
 #endif

@@ -57,7 +57,7 @@ static void print_step(StrBuf *out, const char *sep, const char *var, int64_t st
     sb_printf(out, "%s%s%s * %lld", sep, wide ? "(long long)" : "", var, (long long)stride);
 }
 
-static ChainElement plain_element(ChainWriter *w, const ChainProduct *q, int which) {
+const char *chain_address(ChainWriter *w, const ChainProduct *q, int which) {
   const ChainOperand *o = &q->operand[which];
   bool rows_outer = which == 0 && q->role == CHAIN_IN,
        rows_inner = which == 1 && q->role == CHAIN_COLUMN;
@@ -69,7 +69,12 @@ static ChainElement plain_element(ChainWriter *w, const ChainProduct *q, int whi
   print_step(&b, "", rows_outer ? "(row0 + outer)" : "outer", o->outer_stride, wide);
   print_step(&b, " + ", rows_inner ? "(row0 + k)" : "k", o->k_stride, wide);
   sb_putc(&b, ']');
-  const char *text = chain_take(w, &b);
+  return chain_take(w, &b);
+}
+
+static ChainElement plain_element(ChainWriter *w, const ChainProduct *q, int which) {
+  const ChainOperand *o = &q->operand[which];
+  const char *text = chain_address(w, q, which);
   if (plan_type(w->p, o->node) == TD_BF16)
     text = dialect_spell(w->em.dialect, w->em.arena, w->em.dialect->widen, &text);
   return (ChainElement){"", text, o->k_stride == 1 || o->outer_stride != 1};

@@ -3,7 +3,7 @@
  * extents alone. TargetChains says which chains there are: a block with one row always fits. */
 #include "compiler/cuda/chain.h"
 
-enum { PROCESSORS = 132, FEW_ROWS = 16 };
+enum { PROCESSORS = 132, FEW_ROWS = 16, LONG_NARROW = 4096 /* terms added one by one, in f32 */ };
 
 static size_t aligned(size_t bytes) { return (bytes + 15) / 16 * 16; }
 
@@ -49,7 +49,7 @@ static size_t place_last(const Chain *c, CudaChain *s, size_t at) {
 static void place_all(const Chain *c, CudaChain *s, int64_t rows) {
   s->rows = rows < c->rows ? rows : c->rows;
   s->tile = tile_of(s->rows);
-  s->staged = chain_fma_staged(s->tile);
+  s->staged = s->narrow ? chain_mma_staged(s->tile) : chain_fma_staged(s->tile);
   size_t at = CHAIN_ROOM + s->staged;
   s->shared = most(place_rows(c, s, at), place_last(c, s, at));
 }
@@ -67,11 +67,22 @@ static void choose_rows(const Plan *p, const Chain *c, CudaChain *s) {
   s->pieces = c->columns ? c->batch : c->batch * s->row_blocks;
 }
 
+/* Tensor cores add all terms of a sum one after another. */
+static bool is_narrow(const Plan *p, const Chain *c) {
+  bool out = p->act == TD_BF16 && (!c->columns || c->rows <= LONG_NARROW);
+  for (int i = 0; i < c->products.n; i++) {
+    const ChainProduct *q = &c->products.at[i];
+    if (q->role != CHAIN_COLUMN) out = out && (q->role == CHAIN_IN ? q->k : q->s) <= LONG_NARROW;
+  }
+  return out;
+}
+
 CudaChain *cuda_chain(Plan *p, Group *g) {
   CudaChain *s = NEW(p->arena, CudaChain);
   if (g->chain->products.n > (int)(sizeof s->sums / sizeof *s->sums))
     bug("a chain of %d products", g->chain->products.n);
   cuda_chain_slots(p, g, s);
+  s->narrow = is_narrow(p, g->chain);
   choose_rows(p, g->chain, s);
   if (s->shared > p->target->memory.on_chip)
     bug("'%s' takes more shared memory than there is", g->members.at[0].node->name);

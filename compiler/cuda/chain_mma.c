@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/* Products of a chain in bf16, on tensor cores: factors are rounded to bf16, sums are f32. Each
+ * warp sums 16 rows by 32 columns of a tile at a time.
+ *
+ *   IN, ROW   in steps of 32 terms: the next step's operands -> registers, eight numbers at a
+ *             time; products from one half of the staging memory; registers -> the other half
+ *   COLUMN    by 64 x 64 of [s, e]; each thread keeps its sums while the rows go by
+ *
+ * X that lies in shared memory goes from there to the registers, a pair at a time. Y is staged
+ * as memory has it: rows of 32 terms, or rows of a tile's columns of one term each, which are
+ * turned when they are loaded. Chunks of 16 bytes change places by their row, so that eight
+ * rows of a chunk lie in different banks. */
+#include "compiler/cuda/chain.h"
+#include "compiler/ir/linear.h"
+
+enum { CHUNK = 8, DEPTH = CUDA_MMA_DEPTH, OWN = 32 /* columns of a warp */ };
+
+static int columns_of(int tile) { return CHAIN_TILE / tile; }
+
+size_t chain_mma_staged(int tile) { return (size_t)(2 * (tile + columns_of(tile)) * DEPTH * 2); }
+
+/* ---- operands, eight numbers at a time -------------------------------------------------- */
+
+typedef struct Stage {
+  const ChainProduct *q;
+  int which, width; /* operand; rows of it in the tile */
+  bool terms;       /* rows of terms; else turned */
+  const char *from; /* the tile's first row */
+  const char *outer_end, *k_end;
+} Stage;
+
+static bool in_block(const ChainWriter *w, const ChainOperand *o) {
+  return !o->plain && member_of(w->g, o->node)->program != CHAIN_FRESH;
+}
+
+static Stage stage_of(ChainWriter *w, const ChainProduct *q, int which, int width,
+                      const char *from) {
+  const ChainOperand *o = &q->operand[which];
+  bool in = q->role == CHAIN_IN, column = q->role == CHAIN_COLUMN;
+  bool terms = o->plain ? o->k_stride == 1 || o->outer_stride != 1 : !(column && in_block(w, o));
+  Stage s = {q, which, width, terms || which == 0, from, "rows", "rows"};
+  if (which == 1) s.outer_end = arena_printf(w->em.arena, "%lld", (long long)(in ? q->s : q->e));
+  if (!column) s.k_end = arena_printf(w->em.arena, "%lld", (long long)(in ? q->k : q->s));
+  return s;
+}
+
+/* Is all but the index along which a chunk runs a multiple of so many elements, and is each chunk
+ * inside or outside as a whole? */
+static bool aligned(ChainWriter *w, const Stage *s, int64_t unit) {
+  const ChainOperand *o = &s->q->operand[s->which];
+  const Place *at = &plan_info(w->p, o->node)->place;
+  const ChainRole role = s->q->role;
+  int64_t along = s->terms ? o->k_stride : o->outer_stride;
+  int64_t other = s->terms ? o->outer_stride : o->k_stride;
+  int64_t extent = s->terms ? role == CHAIN_IN    ? s->q->k
+                              : role == CHAIN_ROW ? s->q->s
+                                                  : w->c->rows
+                            : (role == CHAIN_IN ? s->q->s : s->q->e);
+  Linear base;
+  linear_init(&base);
+  bool fits = along == 1 && other % unit == 0 && extent % CHUNK == 0 && at->offset % unit == 0 &&
+              linear_add(&base, o->base, 1) && base.constant % unit == 0;
+  if (role == CHAIN_COLUMN && s->terms) fits = fits && w->shape->rows % CHUNK == 0;
+  for (int i = 0; i < base.n; i++) fits = fits && base.term[i].coef % unit == 0;
+  for (int i = 0; i < TD_MAX_LOOPS; i++) fits = fits && at->stride[i] % unit == 0;
+  for (int k = 0; k < w->c->nbatch; k++) fits = fits && o->batch_stride[k] % unit == 0;
+  return fits;
+}
+
+/* `chunk` at outer0, term0. */
+static const char *chunk_text(ChainWriter *w, const Stage *s) {
+  const ChainOperand *o = &s->q->operand[s->which];
+  StrBuf out = {0};
+  bool half = o->plain && plan_type(w->p, o->node) == TD_BF16;
+  const char *type = emit_var_type(&w->em);
+  chain_line(&out, "td_chunk chunk = {{0, 0, 0, 0}};");
+  if (o->plain && aligned(w, s, half ? CHUNK : CHUNK / 2)) {
+    chain_line(&out, "if (outer0 < %s && term0 < %s) {", s->outer_end, s->k_end);
+    chain_line(&out, "const %s outer = outer0, k = term0;", type);
+    const char *at = chain_address(w, s->q, s->which);
+    chain_line(
+        &out, half ? "chunk = *(const td_chunk *)&%s;\n}" : "chunk = td_narrow_chunk(&%s);\n}", at);
+    return chain_take(w, &out);
+  }
+  ChainElement e = chain_element(w, s->q, s->which);
+  chain_line(&out, "unsigned long long low = 0, high = 0;\n#pragma unroll %d",
+             *e.before ? 1 : CHUNK);
+  chain_line(&out, "for (int e = 0; e < %d; e++) {\nconst %s %s;", CHUNK, type,
+             s->terms ? "outer = outer0, k = term0 + e" : "outer = outer0 + e, k = term0");
+  chain_line(&out, "float value = 0.0f;\nif (outer < %s && k < %s) {", s->outer_end, s->k_end);
+  chain_line(&out, "%svalue = %s;\n}", e.before, e.value);
+  chain_line(&out, "low = low >> 16 | high << 48;\n"
+                   "high = high >> 16 | (unsigned long long)td_narrow(value) << 48;\n}\n"
+                   "chunk = td_chunk_of(low, high);");
+  return chain_take(w, &out);
+}
+
+/* The chunk of a row that stands at `place`. */
+static const char *moved(ChainWriter *w, const Stage *s, const char *row, const char *place) {
+  return s->terms ? arena_printf(w->em.arena, "(%s) * %d + ((%s) ^ ((%s) >> 1 & 3))", row,
+                                 DEPTH / CHUNK, place, row)
+                  : arena_printf(w->em.arena, "(%s) * %d + ((%s) ^ ((%s) & 7))", row,
+                                 s->width / CHUNK, place, row);
+}
+
+static int chunks_of(const Stage *s) { return s->width * DEPTH / CHUNK; }
+static int rounds_of(const Stage *s) { return (chunks_of(s) + CHAIN_THREADS - 1) / CHAIN_THREADS; }
+
+/* for (this thread's chunks) { at, row, place */
+static void open_chunks(ChainWriter *w, const Stage *s) {
+  int row = s->terms ? DEPTH / CHUNK : s->width / CHUNK;
+  chain_line(&w->body, "#pragma unroll\nfor (int i = 0; i < %d; i++) {", rounds_of(s));
+  chain_line(&w->body, "const int at = td_thread() + i * %d;", CHAIN_THREADS);
+  chain_line(&w->body, "const int row = at / %d, place = at %% %d;", row, row);
+}
+
+static void print_fetch(ChainWriter *w, const Stage *s, const char *name) {
+  const char *type = emit_var_type(&w->em), *text = chunk_text(w, s);
+  open_chunks(w, s);
+  if (chunks_of(s) % CHAIN_THREADS) chain_line(&w->body, "if (at < %d) {", chunks_of(s));
+  chain_line(&w->body,
+             s->terms ? "const %s outer0 = %s + row, term0 = k0 + place * %d;"
+                      : "const %s outer0 = %s + place * %d, term0 = k0 + row;",
+             type, s->from, CHUNK);
+  chain_line(&w->body, "%s%s_next[i] = chunk;\n}", text, name);
+  if (chunks_of(s) % CHAIN_THREADS) chain_line(&w->body, "}");
+}
+
+static void print_keep(ChainWriter *w, const Stage *s, const char *name, const char *half) {
+  open_chunks(w, s);
+  if (chunks_of(s) % CHAIN_THREADS) chain_line(&w->body, "if (at < %d)", chunks_of(s));
+  chain_line(&w->body, "%s[%s * %d + %s] = %s_next[i];\n}", name, half, chunks_of(s),
+             moved(w, s, "row", "place"), name);
+}
+
+/* ---- fragments ------------------------------------------------------------------------------ */
+
+/* 16 rows of left, or 16 columns of right, from term kk on: four 8 x 8 matrices, in the order in
+ * which the multiplication wants them. Lane l names row l % 8 of matrix l / 8. */
+static void print_fragment(ChainWriter *w, const Stage *s, const char *name, const char *into,
+                           const char *from, const char *half) {
+  bool a = s->which == 0;
+  const char *outer = a ? "(lane >> 3 & 1)" : "(lane >> 4)",
+             *term = a ? "(lane >> 4)" : "(lane >> 3 & 1)", *row, *place;
+  Arena *arena = w->em.arena;
+  if (s->terms) {
+    row = arena_printf(arena, "%s + (lane & 7) + %s * 8", from, outer);
+    place = arena_printf(arena, "kk / 8 + %s", term);
+  } else {
+    row = arena_printf(arena, "kk + (lane & 7) + %s * 8", term);
+    place = arena_printf(arena, "(%s) / 8 + %s", from, outer);
+  }
+  chain_line(&w->body, "{\nconst int row = %s;", row);
+  chain_line(&w->body, "td_ldmatrix4%s(%s, &%s[%s * %d + %s]);\n}", s->terms ? "" : "_turned", into,
+             name, half, chunks_of(s), moved(w, s, "row", place));
+}
+
+/* Fragment a out of a block of f32 [row][column]: element (m, k) of it at value(m, k). A pair
+ * of a register is two terms. */
+static void print_pairs(ChainWriter *w, const char *low, const char *high) {
+  chain_line(&w->body, "uint32_t a[4];\n#pragma unroll\nfor (int i = 0; i < 4; i++) {");
+  chain_line(&w->body,
+             "const int m = i %% 2 * 8 + lane / 4, k = k0 + kk + i / 2 * 8 + lane %% 4 * 2;");
+  chain_line(&w->body, "a[i] = td_narrow_pair(%s, %s);\n}", low, high);
+}
+
+static void print_columns(ChainWriter *w, const Stage *right, const char *half, const char *from,
+                          const char *into) {
+  chain_line(&w->body, "#pragma unroll\nfor (int j = 0; j < %d; j += 2) {\nuint32_t b[4];",
+             OWN / 8);
+  print_fragment(w, right, "right", "b", arena_printf(w->em.arena, "%s + j * 8", from), half);
+  chain_line(&w->body, "td_mma_bf16(%s[j], a, b);\ntd_mma_bf16(%s[j + 1], a, b + 2);\n}", into,
+             into);
+}
+
+/* ---- IN and ROW ------------------------------------------------------------------------------ */
+
+static void print_left(ChainWriter *w, const Stage *left, bool near, long long k) {
+  Arena *arena = w->em.arena;
+  if (!near) {
+    chain_line(&w->body, "uint32_t a[4];");
+    print_fragment(w, left, "left", "a", "down", "(step & 1)");
+    return;
+  }
+  const ChainBlock *x = chain_block_of(w, left->q->operand[0].node);
+  const char *row = arena_printf(arena, "%s[(down + m < rows ? down + m : rows - 1) * %lld + k",
+                                 chain_block_name(w, x->node), (long long)x->width);
+  if (k % DEPTH == 0)
+    print_pairs(w, arena_printf(arena, "%s]", row), arena_printf(arena, "%s + 1]", row));
+  else
+    print_pairs(w, arena_printf(arena, "k < %lld ? %s] : 0.0f", k, row),
+                arena_printf(arena, "k + 1 < %lld ? %s + 1] : 0.0f", k, row));
+}
+
+void chain_mma_row(ChainWriter *w, const ChainProduct *q) {
+  StrBuf *out = &w->body;
+  Arena *arena = w->em.arena;
+  int tile = w->shape->tile, columns = columns_of(tile), across = columns / OWN;
+  bool in = q->role == CHAIN_IN, near = in_block(w, &q->operand[0]);
+  long long k = (long long)(in ? q->k : q->s), n = (long long)(in ? q->s : q->e);
+  long long steps = (k + DEPTH - 1) / DEPTH;
+  const ChainBlock *c = chain_block_of(w, q->sum);
+  const char *type = emit_var_type(&w->em);
+  Stage left = stage_of(w, q, 0, tile, "0"), right = stage_of(w, q, 1, columns, "column0");
+  chain_line(out, "{\nconst int warp = td_thread() / 32, lane = td_thread() %% 32;");
+  chain_line(out, "const int down = warp / %d * 16, across = warp %% %d * %d;", across, across,
+             OWN);
+  chain_line(out, "td_chunk *const left = (td_chunk *)(td_shared_memory() + %d);", CHAIN_ROOM);
+  chain_line(out, "td_chunk *const right = left + %d;", 2 * chunks_of(&left));
+  chain_line(out, "for (%s column0 = 0; column0 < %lld; column0 += %d) {", type, n, columns);
+  chain_line(out, "float sum[%d][4] = {{0}};\ntd_chunk right_next[%d]%s;", OWN / 8,
+             rounds_of(&right),
+             near ? "" : arena_printf(arena, ", left_next[%d]", rounds_of(&left)));
+  chain_line(out, "for (int step = -1; step < %lld; step++) {\nif (step < %lld) {", steps,
+             steps - 1);
+  chain_line(out, "const %s k0 = (step + 1) * %d;", type, DEPTH);
+  if (!near) print_fetch(w, &left, "left");
+  print_fetch(w, &right, "right");
+  chain_line(out, "}\nif (step >= 0) {");
+  chain_line(out, "const %s k0 = step * %d;", type, DEPTH);
+  chain_line(out, "#pragma unroll\nfor (int kk = 0; kk < %d; kk += 16) {", DEPTH);
+  print_left(w, &left, near, k);
+  print_columns(w, &right, "(step & 1)", "across", "sum");
+  if (!near) chain_line(out, "(void)k0;");
+  chain_line(out, "}\n}\nif (step < %lld) {", steps - 1);
+  if (!near) print_keep(w, &left, "left", "(step + 1 & 1)");
+  print_keep(w, &right, "right", "(step + 1 & 1)");
+  chain_line(out, "}\ntd_barrier();\n}");
+  chain_line(out,
+             "#pragma unroll\nfor (int j = 0; j < %d; j++)\n#pragma unroll\n"
+             "for (int e = 0; e < 4; e++) {",
+             OWN / 8);
+  chain_line(out, "const int m = down + lane / 4 + e / 2 * 8, n = column0 + across + j * 8 + "
+                  "lane %% 4 * 2 + e %% 2;");
+  chain_line(out, "if (m < rows && n < %lld) %s[m * %lld + n] = sum[j][e];\n}\n}\n}", n,
+             chain_block_name(w, q->sum), (long long)c->width);
+}
+
+/* ---- COLUMN ---------------------------------------------------------------------------------- */
+
+static int squares(int64_t n) { return (int)((n + CHAIN_SQUARE - 1) / CHAIN_SQUARE); }
+
+void chain_mma_open(ChainWriter *w, int product) {
+  const ChainProduct *q = &w->c->products.at[product];
+  chain_line(&w->body, "float column_%d[%d][%d][%d][4] = {{{{0}}}};", product, squares(q->s),
+             squares(q->e), OWN / 8);
+}
+
+void chain_mma_column(ChainWriter *w, int product) {
+  const ChainProduct *q = &w->c->products.at[product];
+  StrBuf *out = &w->body;
+  Arena *arena = w->em.arena;
+  const ChainBlock *x = chain_block_of(w, q->operand[0].node);
+  bool whole = w->c->rows % w->shape->rows == 0 && w->shape->rows % DEPTH == 0;
+  Stage right = stage_of(w, q, 1, CHAIN_SQUARE, arena_printf(arena, "e * %d", CHAIN_SQUARE));
+  chain_line(out, "{\nconst int warp = td_thread() / 32, lane = td_thread() %% 32;");
+  chain_line(out, "const int down = warp / 2 * 16, across = warp %% 2 * %d;", OWN);
+  chain_line(out, "td_chunk *const right = (td_chunk *)(td_shared_memory() + %d);", CHAIN_ROOM);
+  chain_line(out, "#pragma unroll\nfor (int e = 0; e < %d; e++)", squares(q->e));
+  chain_line(out, "for (%s k0 = 0; k0 < rows; k0 += %d) {\ntd_chunk right_next[%d];",
+             emit_var_type(&w->em), DEPTH, rounds_of(&right));
+  print_fetch(w, &right, "right");
+  print_keep(w, &right, "right", "0");
+  chain_line(out,
+             "td_barrier();\n#pragma unroll\nfor (int kk = 0; kk < %d; kk += 16)\n"
+             "#pragma unroll\nfor (int s = 0; s < %d; s++) {",
+             DEPTH, squares(q->s));
+  const char *at = arena_printf(arena, "s * %d + down + m", CHAIN_SQUARE);
+  if (q->s % CHAIN_SQUARE) /* columns that are none repeat the last one */
+    at = arena_printf(arena, "(%s < %lld ? %s : %lld)", at, (long long)q->s, at,
+                      (long long)q->s - 1);
+  const char *value = arena_printf(arena, "%s[k * %lld + %s]", chain_block_name(w, x->node),
+                                   (long long)x->width, at),
+             *next = arena_printf(arena, "%s[(k + 1) * %lld + %s]", chain_block_name(w, x->node),
+                                  (long long)x->width, at);
+  if (whole)
+    print_pairs(w, value, next);
+  else
+    print_pairs(w, arena_printf(arena, "k < rows ? %s : 0.0f", value),
+                arena_printf(arena, "k + 1 < rows ? %s : 0.0f", next));
+  print_columns(w, &right, "0", "across", arena_printf(arena, "column_%d[s][e]", product));
+  chain_line(out, "}\ntd_barrier();\n}\n}");
+}
+
+void chain_mma_close(ChainWriter *w, int product) {
+  const ChainProduct *q = &w->c->products.at[product];
+  const ChainBlock *c = chain_block_of(w, q->sum);
+  StrBuf *out = &w->body;
+  long long row = (long long)(q->turned ? c->count / q->e : c->count / q->s);
+  chain_line(out, "{\nconst int warp = td_thread() / 32, lane = td_thread() %% 32;");
+  chain_line(out, "const int down = warp / 2 * 16, across = warp %% 2 * %d;", OWN);
+  chain_line(out,
+             "#pragma unroll\nfor (int s = 0; s < %d; s++)\n#pragma unroll\n"
+             "for (int e = 0; e < %d; e++)\n#pragma unroll\nfor (int j = 0; j < %d; j++)\n"
+             "#pragma unroll\nfor (int i = 0; i < 4; i++) {",
+             squares(q->s), squares(q->e), OWN / 8);
+  chain_line(out, "const int at = s * %d + down + lane / 4 + i / 2 * 8;", CHAIN_SQUARE);
+  chain_line(out, "const int of = e * %d + across + j * 8 + lane %% 4 * 2 + i %% 2;", CHAIN_SQUARE);
+  chain_line(out, "if (at < %lld && of < %lld) %s[%s * %lld + %s] = column_%d[s][e][j][i];\n}\n}",
+             (long long)q->s, (long long)q->e, chain_block_name(w, q->sum), q->turned ? "of" : "at",
+             row, q->turned ? "at" : "of", product);
+}
