@@ -22,13 +22,13 @@ PASSES   = pipeline simplify hoist cse recompute again twice restack tables inli
 EVAL     = eval eval_code eval_ops eval_run
 CHECK    = around gradcheck opcheck trial trial_call
 PLAN     = plan core contract sources group chain chain_parts chain_build chain_blocks rows own \
-           layout product order in_place place narrow weights launch steps memory verify dump \
-           print_plan print_picture
+           layout product order in_place place narrow weights launch loop_kernel steps memory \
+           verify dump print_plan print_picture
 EMIT     = dialect scope storage read value place loop scatter kernels
 CPU      = target operands pack shape rows scatter contraction chain chain_shape chain_tiles \
            gemm_write gemm_blocks gemm_emit gemm_function gemm_pack gemm_narrow standalone dialect
 CUDA     = target shape rows reduce scatter contraction product product_fma product_mma chain \
-           chain_shape chain_slots chain_operands chain_fma chain_mma dialect file
+           chain_shape chain_slots chain_operands chain_fma chain_mma loop dialect file
 COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=lower/%) \
            $(GRAD:%=grad/%) $(PASSES:%=passes/%) $(EVAL:%=eval/%) $(CHECK:%=check/%) \
            $(PLAN:%=plan/%) $(EMIT:%=emit/%) $(CPU:%=cpu/%) $(CUDA:%=cuda/%)
@@ -59,7 +59,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_meaning test_bounds test_hints test_door test_terminal test_draws test_cuda_emu \
        test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda test_cuda_product \
        test_device test_cuda_train test_cuda_random test_oracle test_text_random test_large \
-       test_nan test_text test_claims test_likelihood test_cuda_chain
+       test_nan test_text test_claims test_likelihood test_cuda_chain test_cuda_loop
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -182,14 +182,14 @@ SANDBOXED = api checkpoint cli nan cuda_train data device door memory output rec
             terminal claims
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 COMPILED = backend backend_random chain prims target dialect numbers oracle text_random \
-           cuda_random cuda_chain
+       cuda_random cuda_chain cuda_loop
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
 $(B)/tests/test_backend_random $(B)/tests/test_target $(B)/tests/test_cuda_random: \
   $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_prims $(B)/tests/test_dialect: $(B)/tests/prim_case.o
 $(B)/tests/test_chain $(B)/tests/test_cuda_chain: $(B)/tests/attention.o
 # programs on the emulated device
-EMULATES = cuda_random cuda_chain numbers
+EMULATES = cuda_random cuda_chain cuda_loop numbers
 $(EMULATES:%=$(B)/tests/test_%): $(B)/tests/emulated.o | $(EMULATED)
 # texts read by an interpreter of syntax trees
 INTERP   = interp number value index expr reduce call stmt loop param

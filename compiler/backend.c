@@ -31,7 +31,7 @@ struct Backend {
 };
 
 BackendOptions backend_defaults(void) {
-  return (BackendOptions){true, true, true, true, true, true, true, true, true};
+  return (BackendOptions){true, true, true, true, true, true, true, true, true, true};
 }
 
 #define OPTION(name) \
@@ -39,9 +39,9 @@ BackendOptions backend_defaults(void) {
 static const struct {
   const char *name;
   size_t at;
-} options[] = {OPTION(simplify),     OPTION(fuse_maps),      OPTION(fuse_rows),
-               OPTION(contractions), OPTION(fuse_epilogues), OPTION(chains),
-               OPTION(in_place),     OPTION(share_memory),   OPTION(keep_values)};
+} options[] = {OPTION(simplify),       OPTION(fuse_maps), OPTION(fuse_rows), OPTION(contractions),
+               OPTION(fuse_epilogues), OPTION(chains),    OPTION(in_place),  OPTION(share_memory),
+               OPTION(keep_values),    OPTION(loops)};
 enum { OPTIONS = sizeof options / sizeof *options };
 
 const char *backend_option(int i) { return i < OPTIONS ? options[i].name : NULL; }
@@ -98,7 +98,7 @@ void backend_tensor(Backend *be, const TdTensor *t) { vec_push(be->arena, &be->t
 static const Node *first_known(const Group *g) {
   for (int i = 0; i < g->members.n; i++)
     if (g->members.at[i].node->users.n > 0) return g->members.at[i].node;
-  return g->members.at[0].node;
+  return plan_first(g);
 }
 
 /* The plan's steps as the program has them; kernels are written in the order of launches. */

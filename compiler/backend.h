@@ -18,6 +18,7 @@ typedef struct BackendOptions {
   bool in_place; /* updates, carries and packs without copies */
   bool share_memory; /* lifetimes share the arena */
   bool keep_values;  /* for a later loop; off: what can be computed there again is */
+  bool loops;        /* loops whose iterations are independent along an axis as one kernel */
 } BackendOptions;
 BackendOptions backend_defaults(void);
 /* Switches the options of these names off; commas separate them. False, with those before it

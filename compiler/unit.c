@@ -118,9 +118,9 @@ static Backend *begin_with(Lowering *l, const BackendOptions *o);
 
 static Backend *begin_backend(Lowering *l, const char *target) {
   BackendOptions o = backend_defaults();
-  bool *const flags[] = {&o.simplify,     &o.fuse_maps,      &o.fuse_rows,
-                         &o.contractions, &o.fuse_epilogues, &o.chains,
-                         &o.in_place,     &o.share_memory,   &o.keep_values};
+  bool *const flags[] = {&o.simplify,       &o.fuse_maps, &o.fuse_rows, &o.contractions,
+                         &o.fuse_epilogues, &o.chains,    &o.in_place,  &o.share_memory,
+                         &o.keep_values,    &o.loops};
   for (int k = 0; k < (int)(sizeof flags / sizeof *flags); k++)
     if (l->options->disable >> k & 1) *flags[k] = false;
   Backend *be = begin_with(l, &o);

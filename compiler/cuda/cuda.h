@@ -38,6 +38,16 @@ typedef struct CudaRows {
   size_t room;   /* of the block, before them: reductions */
 } CudaRows;
 CudaRows cuda_rows(const Plan *p, const Group *g);
+/* A loop that is one kernel: a block for each slice of its rows, whose threads run all groups
+ * of the body. Shared memory holds what lies near, then what the group that runs needs. */
+typedef struct CudaLoop {
+  int threads;
+  int64_t slices;
+  size_t shared;
+} CudaLoop;
+CudaLoop cuda_loop(const Group *g);
+/* How the block of a slice is cut for a group of the body: pieces are the slice's rows. */
+CudaRows cuda_rows_within(const LoopKernel *k, int threads, const Group *g);
 /* Do all of its variables fit 32 bits? */
 bool cuda_short(const CudaRows *c, const RowPlan *r);
 /* A mixed item's sums are shared by the team one after another; else each is one thread's. */
@@ -66,13 +76,23 @@ typedef struct CudaScatter {
 CudaScatter cuda_scatter(const Node *n);
 void cuda_shape(Plan *p, Group *g);
 
-/* -- rows.c, scatter.c, contraction.c, chain.c: the writers ------------------------------------ */
+/* -- rows.c, scatter.c, contraction.c, chain.c, loop.c: the writers ------------------------ */
 void cuda_emit_rows(Plan *p, Group *g, TdKernel *k, const char **note);
 /* The statements of one row, for a kernel that has the loop over rows itself: row variables, those
  * of the piece at the level before theirs, `lane` and, for arrays, `memory` are in scope; a team
  * that is a block has `room`. Blocks of the kernel are locals. *own: bytes of its arrays. */
 const char *cuda_row_text(Emit *em, Plan *p, Group *g, RowPlan *rows, const CudaRows *cut,
                           size_t *own);
+/* A kernel that runs several groups for the rows of one of them, slice_begin .. slice_end - 1
+ * of the first row variable, by all of its threads. */
+typedef struct CudaWithin {
+  const Group *loop;
+  CudaLoop cut;
+  const EmitLocal *near; /* one for each of LoopKernel.near */
+} CudaWithin;
+/* The group's part of such a kernel: a block of statements. */
+const char *cuda_rows_text(Plan *p, Group *g, const CudaWithin *within, uint32_t *parts);
+void cuda_emit_loop(Plan *p, Group *g, TdKernel *k, const char **note);
 void cuda_emit_scatter(Plan *p, Group *g, TdKernel *k);
 void cuda_emit_product(Plan *p, Group *g, TdKernel *k, const char **note);
 void cuda_emit_chain(Plan *p, Group *g, TdKernel *k, const char **note);

@@ -21,11 +21,12 @@ typedef struct Rows {
   Group *g;
   RowPlan *plan;
   CudaRows cut;
-  StrBuf arrays; /* declarations */
-  size_t shared; /* of a team, so far */
-  StrBuf late;   /* stores of a row's values */
-  StrBuf after;  /* statements after a piece's rows */
-  bool nests;    /* there is one already: other threads of the team may still be in it */
+  const CudaWithin *within; /* a part of a kernel; NULL: one of its own */
+  StrBuf arrays;            /* declarations */
+  size_t shared;            /* of a team, so far */
+  StrBuf late;              /* stores of a row's values */
+  StrBuf after;             /* statements after a piece's rows */
+  bool nests;               /* there is one already: other threads of the team may still be in it */
 } Rows;
 
 static StrBuf *text_at(Rows *r, int level) { return &r->em.level[level].text; }
@@ -399,28 +400,53 @@ static void print_columns(Rows *r, StrBuf *out) {
   sb_free(&after);
 }
 
-/* Which piece, which thread of its team, which part of shared memory. */
+/* What is added to a block's first piece: the number of the team. */
+static const char *team_number(const Rows *r) {
+  const CudaRows *c = &r->cut;
+  if (c->team == 1) return " + td_thread()";
+  return c->teams == 1 ? "" : arena_printf(r->em.arena, " + td_thread() / %d", c->team);
+}
+
+/* Which thread of its team, which part of shared memory. */
 static void print_team(const Rows *r, StrBuf *out) {
   const CudaRows *c = &r->cut;
-  const char *within = c->team == 1    ? " + td_thread()"
-                       : c->teams == 1 ? ""
-                                       : arena_printf(r->em.arena, " + td_thread() / %d", c->team);
-  sb_printf(out, "const %s piece = (%s)td_block()", emit_var_type(&r->em), emit_var_type(&r->em));
-  if (c->teams > 1) sb_printf(out, " * %d", c->teams);
-  sb_printf(out, "%s;\n", within);
-  if (c->pieces % c->teams) sb_printf(out, "if (piece >= %lld) return;\n", (long long)c->pieces);
+  size_t from = r->within ? r->within->loop->kernel->near_bytes : 0;
   if (c->team > 1 && c->teams == 1)
     sb_puts(out, "const int lane = td_thread();\n");
   else if (c->team > 1)
     sb_printf(out, "const int lane = td_thread() %% %d;\n", c->team);
-  if (c->room > 0) sb_puts(out, "unsigned char *const room = td_shared_memory();\n");
+  if (c->room > 0) sb_puts(out, "unsigned char *const room = td_shared_memory()");
+  if (c->room > 0 && from > 0) sb_printf(out, " + %zu", from);
+  if (c->room > 0) sb_puts(out, ";\n");
   if (!r->arrays.n) return;
-  sb_printf(out, "unsigned char *const memory = td_shared_memory() + %zu", c->room);
+  sb_printf(out, "unsigned char *const memory = td_shared_memory() + %zu", from + c->room);
   if (c->teams > 1) sb_printf(out, " + td_thread() / %d * %zu", c->team, c->arrays);
   sb_printf(out, ";\n%s", r->arrays.s);
 }
 
-static void finish(Rows *r, TdKernel *k) {
+static void print_piece(const Rows *r, StrBuf *out) {
+  const CudaRows *c = &r->cut;
+  sb_printf(out, "const %s piece = (%s)td_block()", emit_var_type(&r->em), emit_var_type(&r->em));
+  if (c->teams > 1) sb_printf(out, " * %d", c->teams);
+  sb_printf(out, "%s;\n", team_number(r));
+  if (c->pieces % c->teams) sb_printf(out, "if (piece >= %lld) return;\n", (long long)c->pieces);
+}
+
+/* The slice's pieces, by as many teams as there are. */
+static void print_pieces(const Rows *r, const char *inner, StrBuf *out) {
+  const CudaRows *c = &r->cut;
+  const char *type = emit_var_type(&r->em);
+  long long each = (long long)(r->plan->rows / r->within->loop->kernel->rows);
+  sb_printf(
+      out, "for (%s piece = (%s)(slice_begin * %lld)%s; piece < slice_end * %lld; piece += %d) {\n",
+      type, type, each, team_number(r), each, c->teams);
+  sb_puts(out, inner);
+  /* the next piece writes where lanes may still read this one's values */
+  if (c->pieces > c->teams) print_barrier(r, out);
+  sb_puts(out, "}\n");
+}
+
+static const char *finish(Rows *r) {
   StrBuf out = {0}, inner = {0};
   if (r->cut.columns)
     print_columns(r, &inner);
@@ -428,35 +454,57 @@ static void finish(Rows *r, TdKernel *k) {
     print_rows(r, &inner);
   sb_puts(&out, "{\n");
   emit_prologue(&r->em, &out);
+  if (!r->within) print_piece(r, &out);
   print_team(r, &out);
   for (int level = TOP; level <= PIECE; level++)
     if (text_at(r, level)->n) sb_puts(&out, text_at(r, level)->s);
-  sb_puts(&out, inner.s);
+  if (r->within)
+    print_pieces(r, inner.s, &out);
+  else
+    sb_puts(&out, inner.s);
   if (r->after.n) sb_puts(&out, r->after.s);
   sb_puts(&out, "}\n");
-  k->source = take(r, &out);
-  k->parts = r->em.parts;
   if (r->shared > r->cut.arrays)
     bug("'%s' takes more shared memory than planned", r->plan->items[0].node->name);
   sb_free(&inner);
   sb_free(&r->arrays);
   sb_free(&r->late);
   sb_free(&r->after);
+  return take(r, &out);
+}
+
+static void begin(Rows *r) {
+  Emit *em = &r->em;
+  emit_begin(em, r->p, r->g);
+  em->row_level = ROW;
+  em->in_bounds = r->plan->in_bounds;
+  em->short_vars = cuda_short(&r->cut, r->plan);
+  em->nvars = r->plan->nrows;
+  for (int v = 0; v < r->plan->nrows; v++) {
+    em->var[v] = emit_name(em, r->plan->row_axis[v]);
+    em->extent[v] = r->plan->row_extent[v];
+    em->var_level[v] = ROW;
+  }
+}
+
+const char *cuda_rows_text(Plan *p, Group *g, const CudaWithin *within, uint32_t *parts) {
+  const LoopKernel *k = within->loop->kernel;
+  Rows r = {.p = p, .g = g, .plan = g->rows, .within = within};
+  r.cut = cuda_rows_within(k, within->cut.threads, g);
+  begin(&r);
+  r.em.launch = &within->loop->launch;
+  for (int i = 0; i < k->near.n; i++) vec_push(p->arena, &r.em.locals, within->near[i]);
+  emit_items(&r);
+  const char *text = finish(&r);
+  *parts |= r.em.parts;
+  emit_end(&r.em);
+  return text;
 }
 
 void cuda_emit_rows(Plan *p, Group *g, TdKernel *k, const char **note) {
   Rows r = {.p = p, .g = g, .plan = g->rows, .cut = cuda_rows(p, g)};
   Emit *em = &r.em;
-  emit_begin(em, p, g);
-  em->row_level = ROW;
-  em->in_bounds = r.plan->in_bounds;
-  em->short_vars = cuda_short(&r.cut, r.plan);
-  em->nvars = r.plan->nrows;
-  for (int v = 0; v < r.plan->nrows; v++) {
-    em->var[v] = emit_name(em, r.plan->row_axis[v]);
-    em->extent[v] = r.plan->row_extent[v];
-    em->var_level[v] = ROW;
-  }
+  begin(&r);
   if (!r.cut.columns) {
     open_accumulators(&r);
     emit_items(&r);
@@ -465,7 +513,8 @@ void cuda_emit_rows(Plan *p, Group *g, TdKernel *k, const char **note) {
           : r.cut.spread || r.cut.team == CUDA_BLOCK ? "a block each"
           : r.cut.team > 1                           ? "a warp each"
                                                      : NULL;
-  finish(&r, k);
+  k->source = finish(&r);
+  k->parts = em->parts;
   emit_end(em);
 }
 

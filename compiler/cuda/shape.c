@@ -7,11 +7,13 @@ enum {
   WARP_MOST = 1024, /* longest row of a warp */
   WARP_ROWS = 512,  /* with fewer rows than this, a block takes each */
   PROCESSORS = 132,
-  LONG_SUM = 256,      /* terms that a thread adds one after another */
-  LONG_NARROW = 4096,  /* terms of a product on tensor cores, 16 of which are added at a time */
-  LONG_WIDE = 512,     /* of one that is not */
-  COSTLY = 16,         /* operations of an operand's element */
-  NEAR_MOST = 24 << 10 /* bytes of sums over rows in shared memory */
+  LONG_SUM = 256,       /* terms that a thread adds one after another */
+  LONG_NARROW = 4096,   /* terms of a product on tensor cores, 16 of which are added at a time */
+  LONG_WIDE = 512,      /* of one that is not */
+  COSTLY = 16,          /* operations of an operand's element */
+  NEAR_MOST = 24 << 10, /* bytes of sums over rows in shared memory */
+  LOOP_LEAST = 64,      /* threads of a block that runs a loop, */
+  LOOP_MOST = 512       /* at most: registers for any body */
 };
 static const double LOOKS_MOST = 0x1p32; /* comparisons of a scatter that gathers */
 
@@ -120,6 +122,55 @@ CudaRows cuda_rows(const Plan *p, const Group *g) {
   return out;
 }
 
+/* ---- loops --------------------------------------------------------------------------------- */
+
+static int64_t widest_of(const RowPlan *r) {
+  int64_t widest = 1;
+  for (int i = 0; i < r->nitems; i++)
+    if (width(&r->items[i]) > widest) widest = width(&r->items[i]);
+  return widest;
+}
+
+/* Rows of the group for each independent row of the loop. */
+static int64_t rows_each(const LoopKernel *k, const Group *g) { return g->rows->rows / k->rows; }
+
+/* The team that is through first: a thread, a warp or the block for each row. */
+CudaRows cuda_rows_within(const LoopKernel *k, int threads, const Group *g) {
+  const RowPlan *r = g->rows;
+  CudaRows out = {.per_piece = 1, .pieces = k->slice * rows_each(k, g)};
+  int64_t widest = widest_of(r);
+  for (int i = 0; i < r->nitems; i++) out.arrays += cuda_array_bytes(&r->items[i]);
+  const int team[] = {threads, CUDA_WARP, 1};
+  int64_t least = INT64_MAX;
+  for (int i = 0; i < 3; i++) {
+    int teams = threads / team[i];
+    bool fits = i == 0 || (i == 1 ? (size_t)teams * out.arrays <= NEAR_MOST : out.arrays == 0);
+    int64_t turns = share(out.pieces, teams) * share(widest, team[i]);
+    if (!(r->flat ? i == 2 : fits) || (turns >= least && !r->flat)) continue;
+    least = turns;
+    out.team = team[i];
+    out.teams = teams;
+  }
+  if (out.team == threads) out.room = (size_t)(16 * (threads / CUDA_WARP));
+  return out;
+}
+
+CudaLoop cuda_loop(const Group *g) {
+  const LoopKernel *k = g->kernel;
+  CudaLoop out = {.threads = LOOP_LEAST, .slices = (k->rows + k->slice - 1) / k->slice};
+  for (int i = 0; i < k->body.n; i++) {
+    int64_t points = k->slice * rows_each(k, k->body.at[i]) * widest_of(k->body.at[i]->rows);
+    while (out.threads < points && out.threads < LOOP_MOST) out.threads += CUDA_WARP;
+  }
+  for (int i = 0; i < k->body.n; i++) {
+    CudaRows c = cuda_rows_within(k, out.threads, k->body.at[i]);
+    size_t own = c.room + (size_t)c.teams * c.arrays;
+    if (own > out.shared) out.shared = own;
+  }
+  out.shared += k->near_bytes;
+  return out;
+}
+
 static void set(TdLaunch *out, int64_t grid, int threads, size_t shared) {
   for (int d = 0; d < 3; d++) out->gpu.grid[d] = out->gpu.block[d] = 1;
   out->gpu.grid[0] = grid;
@@ -204,9 +255,13 @@ void cuda_shape(Plan *p, Group *g) {
     out->gpu.resident = t.resident;
     return;
   }
+  case GROUP_LOOP: {
+    CudaLoop l = cuda_loop(g);
+    set(out, l.slices, l.threads, l.shared);
+    return;
+  }
   case GROUP_PACK:
-  case GROUP_CHAIN: /* chain_shape.c */
-  case GROUP_LOOP: break;
+  case GROUP_CHAIN: break; /* chain_shape.c */
   }
   bug("a group that this target has no kernel for");
 }

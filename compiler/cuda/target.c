@@ -40,8 +40,8 @@ static void emit(Plan *p, Group *g, TdKernel *k, const char **note) {
   case GROUP_SCATTER: cuda_emit_scatter(p, g, k); return;
   case GROUP_CONTRACTION: cuda_emit_product(p, g, k, note); return;
   case GROUP_CHAIN: cuda_emit_chain(p, g, k, note); return;
-  case GROUP_PACK:
-  case GROUP_LOOP: break;
+  case GROUP_LOOP: cuda_emit_loop(p, g, k, note); return;
+  case GROUP_PACK: break;
   }
   bug("a group that this target has no kernel for");
 }
@@ -93,6 +93,13 @@ const Target cuda_target = {
                .row_least = 16,
                .sums_most = 1 << 15,
                .sums_square = 64},
+    .loops = {.any = true,
+              .slices_most = 132,
+              .near = 112 << 10,
+              .kernel = 5e-6,
+              .turn = 1e-6,
+              .flops = 1e11,
+              .bytes = 1e11},
     .memory = {.alignment = 256,
                .pitch = 16,
                .index_bits = 64,

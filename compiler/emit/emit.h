@@ -70,6 +70,7 @@ typedef struct Emit {
   Graph *g;
   Arena *arena;
   Group *group;
+  const Launch *launch; /* what the kernel is given: the group's, or of several groups */
   EmitLevel level[EMIT_LEVELS];
   int next_name; /* numbers every identifier of the function */
   EmitMemos *memos;

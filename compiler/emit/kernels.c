@@ -81,6 +81,20 @@ static void print_shape(StrBuf *out, const Node *n) {
   sb_puts(out, n->rank ? "]" : "");
 }
 
+static void print_members(const Group *g, const char **sep, StrBuf *out) {
+  for (int i = 0; i < g->members.n; i++) {
+    const Member *m = &g->members.at[i];
+    sb_puts(out, *sep);
+    *sep = ", ";
+    print_shape(out, m->node);
+    if (m->node->reducer != RED_NONE) {
+      sb_printf(out, " = %s over", reducer_name(m->node->reducer));
+      for (int v = m->node->rank; v < m->node->nvars; v++)
+        sb_printf(out, " %lld", (long long)m->node->extent[v]);
+    }
+  }
+}
+
 /* Above the function: the place, the .td line, and what it computes:
  *     models/x.td:23: y[b,l] = sum[d](x[b,l,d])
  *     y[b=8, l=256] = sum over 384                                            */
@@ -91,16 +105,10 @@ static void print_comment(const Group *g, const TdKernel *k, const char *note, S
     print_plainly(out, k->where);
     sb_printf(out, ": %s\n *", k->text);
   }
-  for (int i = 0; i < g->members.n; i++) {
-    const Member *m = &g->members.at[i];
-    sb_puts(out, i ? ", " : " ");
-    print_shape(out, m->node);
-    if (m->node->reducer != RED_NONE) {
-      sb_printf(out, " = %s over", reducer_name(m->node->reducer));
-      for (int v = m->node->rank; v < m->node->nvars; v++)
-        sb_printf(out, " %lld", (long long)m->node->extent[v]);
-    }
-  }
+  const char *sep = " ";
+  print_members(g, &sep, out);
+  for (int i = 0; g->kernel && i < g->kernel->body.n; i++)
+    print_members(g->kernel->body.at[i], &sep, out);
   if (note) sb_printf(out, "\n * %s", note);
   sb_puts(out, " */\n");
 }
@@ -164,7 +172,7 @@ static int add_product(Kernels *ks, Plan *p, const Group *g, TdKernel *k) {
 }
 
 int kernel_of(Kernels *ks, Plan *p, Group *g) {
-  const Node *n = g->members.at[0].node;
+  const Node *n = plan_first(g);
   TdKernel k = {.kind = g->kind == GROUP_PACK ? TD_PACK : TD_SOURCE,
                 .klass = plan_class(g),
                 .where = place_text(p->arena, p->diags, n->span),

@@ -71,6 +71,7 @@ void emit_begin(Emit *em, Plan *p, Group *group) {
   em->g = p->g;
   em->arena = p->arena;
   em->group = group;
+  em->launch = group ? &group->launch : NULL;
   em->dialect = p->target->dialect;
   if (!p->memos) p->memos = NEW(p->arena, EmitMemos);
   em->memos = p->memos;

@@ -5,10 +5,10 @@
 
 /* The plan says what the launch is given: a buffer that is not among it is a mistake there. */
 static int argument(const Emit *em, int buffer, bool writes) {
-  const Launch *l = &em->group->launch;
+  const Launch *l = em->launch;
   for (int i = 0; i < l->args.n; i++)
     if (l->args.at[i] == buffer && (l->writes.at[i] || !writes)) return i;
-  bug("'%s': buffer %d is not planned to be %s", em->group->members.at[0].node->name, buffer,
+  bug("'%s': buffer %d is not planned to be %s", plan_first(em->group)->name, buffer,
       writes ? "written" : "read");
 }
 
@@ -61,8 +61,7 @@ void emit_prologue(Emit *em, StrBuf *out) {
       if (at->stride[s]) slots |= 1u << s;
   }
   if ((em->uses_control && !em->group->launch.control) || slots & ~em->group->launch.counters)
-    bug("'%s' uses what its launch is not planned to be given",
-        em->group->members.at[0].node->name);
+    bug("'%s' uses what its launch is not planned to be given", plan_first(em->group)->name);
   const Dialect *d = em->dialect;
   if (em->uses_control) sb_puts(out, d->control);
   for (int s = 0; s < TD_MAX_LOOPS; s++)
@@ -73,11 +72,12 @@ void emit_prologue(Emit *em, StrBuf *out) {
     const EmitPointer *p = &em->pointers.at[i];
     const Place *at = &plan_info(em->plan, p->node)->place;
     int arg = argument(em, at->buffer, p->writes);
-    bool alone = true; /* no other pointer into the same buffer, or nobody writes it */
+    /* no other pointer into the same buffer, or nobody writes it */
+    bool alone = em->launch == &em->group->launch;
     for (int k = 0; k < em->pointers.n; k++)
       if (k != i && plan_info(em->plan, em->pointers.at[k].node)->place.buffer == at->buffer)
         alone = false;
-    alone = alone || !em->group->launch.writes.at[arg];
+    alone = alone || !em->launch->writes.at[arg];
     const char *type =
         plan_type(em->plan, p->node) == TD_BF16 ? d->half : emit_ctype(em, p->node->type);
     sb_printf(out, "%s%s *%s %s = %s", p->writes ? "" : "const ", type,

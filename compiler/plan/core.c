@@ -50,6 +50,11 @@ const char *plan_class(const Group *g) {
   return column ? "column" : reduces ? "row" : "map";
 }
 
+Node *plan_first(const Group *g) {
+  while (g->kernel) g = g->kernel->body.at[0];
+  return g->members.at[0].node;
+}
+
 const Member *member_of(const Group *g, const Node *n) {
   for (int i = 0; i < g->members.n; i++)
     if (g->members.at[i].node == n) return &g->members.at[i];

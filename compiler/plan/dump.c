@@ -277,15 +277,57 @@ static void print_arguments(const Dump *d, const Launch *l) {
   sb_putc(d->out, '\n');
 }
 
-static void print_launch(Dump *d, int s, const PlanStep *step) {
-  const Group *g = d->g = step->group;
-  begin_line(d, 1);
-  sb_printf(d->out, "%d %s over [", s, plan_class(g));
+static void print_kind(const Dump *d) {
+  const Group *g = d->g;
+  sb_printf(d->out, "%s over [", plan_class(g));
   print_list(d->out, g->row_extent, g->kind == GROUP_PACK ? 0 : g->nrows);
   sb_putc(d->out, ']');
   if (g->rows_fixed) sb_printf(d->out, ", blocks of %lld", (long long)g->block);
+  if (plan_first(g)->again) sb_puts(d->out, ", again");
+}
+
+static void print_loop(const Dump *d, const Loop *l) {
+  sb_puts(d->out, "loop ");
+  text_name(d->out, l->var);
+  sb_printf(d->out, ":%lld%s", (long long)l->count, l->reverse ? " reverse" : "");
+}
+
+/* What a part keeps near, and the groups that it runs in each iteration. */
+static void print_parts(Dump *d) {
+  const Group *g = d->g;
+  const LoopKernel *k = g->kernel;
+  for (int i = 0; i < k->near.n; i++) {
+    const LoopNear *x = &k->near.at[i];
+    begin_line(d, 2);
+    sb_puts(d->out, "near ");
+    text_name(d->out, x->node->name);
+    sb_putc(d->out, '[');
+    print_list(d->out, x->node->shape + x->fixed, x->node->rank - x->fixed);
+    sb_printf(d->out, "], pitch %lld, bytes %zu\n", (long long)x->pitch, x->bytes);
+  }
+  d->indent++;
+  for (int i = 0; i < k->body.n; i++) {
+    d->g = k->body.at[i];
+    begin_line(d, 1);
+    print_kind(d);
+    sb_putc(d->out, '\n');
+    print_rows(d, d->g->rows);
+  }
+  d->indent--;
+}
+
+static void print_launch(Dump *d, int s, const PlanStep *step) {
+  const Group *g = d->g = step->group;
+  begin_line(d, 1);
+  sb_printf(d->out, "%d ", s);
+  if (g->kernel) {
+    print_loop(d, g->loop);
+    sb_printf(d->out, " in one kernel, %lld of %lld rows a part", (long long)g->kernel->slice,
+              (long long)g->kernel->rows);
+  } else {
+    print_kind(d);
+  }
   if (step->once) sb_puts(d->out, ", once");
-  if (g->members.at[0].node->again) sb_puts(d->out, ", again");
   print_order(d);
   print_shape_of(d, &g->launch.shape);
   sb_puts(d->out, "; flops ");
@@ -303,8 +345,14 @@ static void print_launch(Dump *d, int s, const PlanStep *step) {
     begin_line(d, 2);
     print_member(d, &g->members.at[0], NULL);
     break;
-  case GROUP_LOOP: bug("a loop is no launch");
+  case GROUP_LOOP: print_parts(d); break;
   }
+}
+
+/* Why it is no kernel of its own, where a target has such. */
+static void print_apart(const Dump *d, const Loop *l) {
+  const Group *g = plan_info(d->p, l->node)->group;
+  if (g && g->apart) sb_printf(d->out, ", not one kernel: %s", g->apart);
 }
 
 static void print_steps(Dump *d) {
@@ -314,10 +362,11 @@ static void print_steps(Dump *d) {
     case TD_LAUNCH: print_launch(d, s, step); break;
     case TD_LOOP:
       begin_line(d, 1);
-      sb_printf(d->out, "%d loop ", s);
-      text_name(d->out, step->loop->var);
-      sb_printf(d->out, ":%lld%s%s {\n", (long long)step->loop->count,
-                step->loop->reverse ? " reverse" : "", step->once ? ", once" : "");
+      sb_printf(d->out, "%d ", s);
+      print_loop(d, step->loop);
+      sb_puts(d->out, step->once ? ", once" : "");
+      print_apart(d, step->loop);
+      sb_puts(d->out, " {\n");
       d->indent++;
       break;
     case TD_END:

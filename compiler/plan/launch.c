@@ -7,6 +7,8 @@
  * guarantees  Group.launch of every group is complete: an emitter finds there all
  *             that its text may name, in the order of the call's arguments
  *
+ * A loop that is one kernel (loop_kernel.c) is given what the groups of its body are.
+ *
  *     y[l] = sum over d (x[@i, l, d] * w[d])
  * ->  args x w y*   counters ix0   flops 2 l d   bytes of one row of x, of w, of y
  *
@@ -339,8 +341,30 @@ static void complete(Plan *p, Group *g) {
   if (!g->launch.product) p->target->shape(p, g);
 }
 
+/* All that the groups of its body are given and cost, but for the counter, which it counts
+ * itself. */
+static void complete_loop(Plan *p, Group *g) {
+  Needs x = {.p = p, .g = g, .launch = &g->launch};
+  Groups body = {0};
+  double times = (double)g->loop->count;
+  group_order(p, g->loop->body, &body);
+  for (int i = 0; i < body.n; i++) {
+    const Launch *l = &body.at[i]->launch;
+    vec_push(p->arena, &g->kernel->body, body.at[i]);
+    for (int k = 0; k < l->args.n; k++) need_buffer(&x, l->args.at[k], l->writes.at[k]);
+    g->launch.counters |= l->counters;
+    g->launch.control = g->launch.control || l->control;
+    g->launch.flops += times * l->flops;
+    g->launch.bytes += times * l->bytes;
+  }
+  g->launch.counters &= ~(1u << plan_depth(g->region));
+  p->target->shape(p, g);
+}
+
 void plan_launches(Plan *p) {
   for (int i = 0; i < p->groups.n; i++)
     if (!p->groups.at[i]->dropped) complete(p, p->groups.at[i]);
+  for (int i = 0; i < p->groups.n; i++)
+    if (p->groups.at[i]->kernel) complete_loop(p, p->groups.at[i]);
   for (int i = 0; i < p->packs.n; i++) complete(p, p->packs.at[i]);
 }

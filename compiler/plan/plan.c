@@ -16,6 +16,7 @@ void plan_make(Plan *p) {
   plan_own(p);
   plan_group(p);
   if (p->options->chains && p->target->chains.any) plan_chains(p);
+  if (p->options->loops && p->target->loops.any) plan_loops(p);
   plan_rows(p);
   plan_chain_programs(p);
   if (p->options->in_place) plan_in_place(p);

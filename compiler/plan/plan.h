@@ -61,6 +61,25 @@ typedef struct Packed {
   const Loop *before; /* filled before this loop; NULL: once, before the first run */
 } Packed;
 
+/* What each part of a loop's kernel keeps near it, as f32: a value, or what of it has these
+ * indices on its first `fixed` axes. */
+typedef struct LoopNear {
+  Node *node;
+  int fixed;
+  Expr *at[IR_MAX_RANK];
+  int64_t pitch; /* elements from row to row of the last axis */
+  size_t bytes;
+} LoopNear;
+
+/* A loop that is one kernel: loop_kernel.c. */
+typedef struct LoopKernel {
+  int64_t rows;       /* that are independent of each other: of the first row of all its groups */
+  int64_t slice;      /* so many of them are a part's, which runs through all iterations */
+  VEC(LoopNear) near; /* one behind another, */
+  size_t near_bytes;  /* which take so much */
+  VEC(Group *) body;  /* in order; launch.c */
+} LoopKernel;
+
 /* What becomes one kernel (or, for GROUP_LOOP, a loop of them). */
 struct Group {
   GroupKind kind;
@@ -74,7 +93,9 @@ struct Group {
   bool rows_fixed;                 /* partial sums were laid out for these rows, */
   int64_t block;                   /* this many a piece */
   VEC(Member) members;             /* in order of evaluation */
-  Loop *loop;                      /* GROUP_LOOP */
+  Loop *loop;                      /* GROUP_LOOP; */
+  LoopKernel *kernel;              /* it is one; or NULL, */
+  const char *apart;               /* and why, where it was asked */
   struct RowPlan *rows;            /* GROUP_ROWS: rows.h */
   struct Contraction *contraction; /* GROUP_CONTRACTION, GROUP_PACK: contract.h */
   struct Chain *chain;             /* GROUP_CHAIN: chain.h */
@@ -168,6 +189,7 @@ NodeInfo *plan_info(Plan *p, const Node *n);
 int plan_depth(const Region *r); /* loops around a region; the slot of the next one inside */
 TdType plan_storage(Type t);     /* of states, inputs and constants */
 const Member *member_of(const Group *g, const Node *n); /* that computes n; or NULL */
+Node *plan_first(const Group *g);                       /* what its kernel computes first */
 const char *plan_class(const Group *g); /* "map", "row", "column", "contraction", ... */
 /* The program's state of that name, made when an entry first mentions it; its index. */
 int plan_state(Arena *a, PlanStates *states, const char *name, Type type, int rank,
@@ -204,6 +226,15 @@ void plan_stored(Plan *p);
 
 /* -- chain.c -------------------------------------------------------------------------- */
 void plan_chains(Plan *p);
+
+/* -- loop_kernel.c -------------------------------------------------------------------- */
+/* Which loops are one kernel, on targets that have such (TargetLoops). */
+void plan_loops(Plan *p);
+/* The kernel that runs the loop around g and all of its body; or NULL. */
+const LoopKernel *loop_around(Plan *p, const Group *g);
+const LoopNear *loop_near(const LoopKernel *k, const Node *n); /* or NULL; k may be NULL */
+/* From one index of each axis to the next; 0 for those that are fixed. */
+void loop_near_strides(const LoopNear *x, int64_t *stride);
 
 /* -- rows.c --------------------------------------------------------------------------- */
 void plan_rows(Plan *p);

@@ -156,6 +156,7 @@ static bool map_only(const RowPlan *r) {
 
 typedef struct Join {
   Plan *p;
+  const LoopKernel *loop;
   int outer, inner; /* variables */
   int64_t inner_extent;
   bool fails;
@@ -190,6 +191,15 @@ static void check_flat(Join *j, Expr *e) {
   if (!linear_add(&lin, e, 1) || !flat_in(j, &lin)) j->fails = true;
 }
 
+/* As the kernel finds it. */
+static void read_strides(const Join *j, const Node *n, int64_t *stride) {
+  const LoopNear *near = loop_near(j->loop, n);
+  if (near)
+    loop_near_strides(near, stride);
+  else
+    plan_strides(j->p, n, stride);
+}
+
 /* Integers are checked where they turn into something else: positions of
  * reads, comparisons, conversions, draws. */
 static void check_expr(Expr *e, void *ctx) {
@@ -202,7 +212,7 @@ static void check_expr(Expr *e, void *ctx) {
     Linear lin;
     linear_init(&lin);
     int64_t stride[IR_MAX_RANK];
-    plan_strides(j->p, e->node, stride);
+    read_strides(j, e->node, stride);
     for (int d = e->nargs - 1; d >= 0; d--)
       if (!linear_add(&lin, e->args[d], stride[d])) j->fails = true;
     if (!j->fails && !flat_in(j, &lin)) j->fails = true;
@@ -226,7 +236,11 @@ static bool item_joins(Plan *p, const RowPlan *r, const Item *it, int outer) {
   int64_t extent[IR_MAX_VARS];
   int nvars;
   item_extents(r, it, extent, &nvars);
-  Join j = {.p = p, .outer = outer, .inner = outer + 1, .inner_extent = extent[outer + 1]};
+  Join j = {.p = p,
+            .loop = r->loop,
+            .outer = outer,
+            .inner = outer + 1,
+            .inner_extent = extent[outer + 1]};
   check_root(&j, it->body);
   check_root(&j, it->guard);
   check_root(&j, it->self);
@@ -398,6 +412,7 @@ static RowPlan *items_of(Plan *p, Group *g, int program, int nrows) {
     if (g->members.at[i].program == program)
       make_item(p, nrows, &r->items[r->nitems++], &g->members.at[i]);
   r->nrows = r->given_rows = nrows;
+  r->loop = loop_around(p, g);
   for (int k = 0; k < nrows; k++) {
     const Member *m = r->nitems > 0 ? r->items[0].member : &g->members.at[0];
     int d = m->accumulates ? m->rowvar[k] + 1 : m->rowvar[k];

@@ -43,9 +43,10 @@ typedef struct RowPlan {
   int64_t row_extent[IR_MAX_VARS];
   const char *row_axis[IR_MAX_VARS];
   int64_t rows;
-  bool flat;      /* no loops inside: the row loop itself is the vector loop */
-  bool in_bounds; /* every read was proved before indices were joined */
-  int given_rows; /* rows before neighbours were joined */
+  bool flat;              /* no loops inside: the row loop itself is the vector loop */
+  bool in_bounds;         /* every read was proved before indices were joined */
+  int given_rows;         /* rows before neighbours were joined */
+  const LoopKernel *loop; /* that it is a part of; or NULL */
 } RowPlan;
 
 /* The members of one program of a chain over its first rows; `join`: arrays are

@@ -5,6 +5,7 @@
  * needs       groups, their edges (Group.after), packs and launches
  * guarantees  every group that is not dropped is launched once for each iteration
  *             around it, after all that it waits for; costs of the entry are summed
+ *             (a loop that is one kernel is a launch, its body's groups are none)
  *
  *     pack w (before loop i); loop i { a; b reads a }
  * ->  launch pack w; loop 8; launch a; launch b; end                             */
@@ -28,7 +29,7 @@ static void list_region(Plan *p, const Region *r, double times) {
   group_order(p, r, &order);
   for (int i = 0; i < order.n; i++) {
     Group *g = order.at[i];
-    if (g->kind != GROUP_LOOP) {
+    if (g->kind != GROUP_LOOP || g->kernel) {
       push_launch(p, g, g->once ? 0 : times, g->once);
       continue;
     }

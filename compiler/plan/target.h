@@ -80,6 +80,16 @@ typedef struct TargetChains {
   int64_t sums_square; /* counted by squares of so many rows and columns */
 } TargetChains;
 
+/* Loops of which a part runs all iterations for rows of its own; see loop_kernel.c. */
+typedef struct TargetLoops {
+  bool any;
+  int64_t slices_most; /* parts that run at once: a row each while there are no more */
+  size_t near;         /* bytes that a part may keep near for all iterations */
+  double kernel;       /* seconds that a kernel by itself takes at least, */
+  double turn;         /* that a group takes at least in such a loop */
+  double flops, bytes; /* a second, of one part */
+} TargetLoops;
+
 typedef struct TargetMemory {
   size_t alignment;     /* of buffers, bytes; a power of two */
   size_t pitch;         /* rows of temporaries begin at a multiple, bytes; 1: without gaps */
@@ -100,6 +110,7 @@ struct Target {
   TargetRows rows;
   TargetProducts products;
   TargetChains chains;
+  TargetLoops loops;
   TargetMemory memory;
   TargetRates rates;
   const struct Dialect

@@ -7,7 +7,8 @@
 
 typedef struct Check {
   Plan *p;
-  int *launched;     /* by group id: the step, or -1 */
+  int *launched;     /* by group id: the how manieth it is that runs, or -1 */
+  int runs;          /* so far */
   const char *wrong; /* the first thing found */
 } Check;
 
@@ -22,6 +23,16 @@ static const char *name_of(const Group *g) {
 }
 
 /* ---- steps ------------------------------------------------------------------------ */
+
+static void note_run(Check *c, const Group *g) {
+  if (c->launched[g->id] >= 0) FAIL(c, "%s is launched twice", name_of(g));
+  c->launched[g->id] = c->runs++;
+  for (int i = 0; g->kernel && i < g->kernel->body.n; i++) {
+    const Group *part = g->kernel->body.at[i];
+    if (part->region != g->loop->body) FAIL(c, "%s is not of the loop's body", name_of(part));
+    note_run(c, part);
+  }
+}
 
 static void check_steps(Check *c) {
   Plan *p = c->p;
@@ -40,8 +51,7 @@ static void check_steps(Check *c) {
       if (g->kind != GROUP_PACK && g->region->loop != around)
         FAIL(c, "%s is launched outside of its region", name_of(g));
       if (g->kind == GROUP_PACK) continue;
-      if (c->launched[g->id] >= 0) FAIL(c, "%s is launched twice", name_of(g));
-      c->launched[g->id] = s;
+      note_run(c, g);
     }
   }
   if (depth != 0) FAIL(c, "a loop does not end");

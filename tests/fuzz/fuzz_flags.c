@@ -264,7 +264,7 @@ static void put_value(Random *r, const char *meta, StrBuf *out) {
       {"PASS", "lower", "plan", "cse", "inline", "hoist"},
       {"TYPE", "f32", "bf16", "f32", "fp16", "bf16"},
       {"WHEN", "auto", "never", "always", "auto", "never"},
-      {"NAME,...", "fuse_rows", "in_place,chains", "simplify", "fuse_maps,", "keep_values"},
+      {"NAME,...", "fuse_rows", "in_place,chains", "simplify", "fuse_maps,", "keep_values,loops"},
       {"C", "_", "*", "?", "ab", ""}};
   static const char *const odd[] = {"",
                                     " ",
