@@ -351,9 +351,11 @@ int main(int argc, char **argv) {
   snprintf(libraries, sizeof libraries, "%s:-", emulator);
   unsetenv("TDC_DEVICE");
 #define TEST(f) cmocka_unit_test_setup_teardown(f, enter_folder, sandbox_leave)
-  TEST(test_training), TEST(test_steps_ahead), TEST(test_batches_ahead), TEST(test_nan_ahead),
-      TEST(test_record), TEST(test_answers), TEST(test_profile), TEST(test_failures),
-      TEST(test_interface), TEST(test_steps_are_one_graph), TEST(test_states_stay)
-};
-return cmocka_run_group_tests(tests, NULL, NULL);
+  const struct CMUnitTest tests[] = {TEST(test_training),      TEST(test_steps_ahead),
+                                     TEST(test_batches_ahead), TEST(test_nan_ahead),
+                                     TEST(test_record),        TEST(test_answers),
+                                     TEST(test_profile),       TEST(test_failures),
+                                     TEST(test_interface),     TEST(test_steps_are_one_graph),
+                                     TEST(test_states_stay)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
 }
