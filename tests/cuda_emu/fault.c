@@ -18,9 +18,9 @@ static struct {
   char name[64];
   long long made;
 } counted[MOST_FAULTS];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static long long count_call(const char *call) {
-  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   long long made = 0;
   pthread_mutex_lock(&lock);
   for (int i = 0; i < MOST_FAULTS; i++) {
@@ -33,8 +33,21 @@ static long long count_call(const char *call) {
   return made;
 }
 
+/* Another wish counts anew. */
+static void count_for(const char *wish) {
+  static char *last;
+  pthread_mutex_lock(&lock);
+  if (last == NULL || strcmp(last, wish) != 0) {
+    free(last);
+    last = strdup(wish);
+    memset(counted, 0, sizeof counted);
+  }
+  pthread_mutex_unlock(&lock);
+}
+
 int fault_wanted(const char *call, int usual) {
   const char *at = getenv("TDC_EMU_FAULT");
+  count_for(at != NULL ? at : "");
   size_t length = strlen(call);
   long long made = 0;
   for (; at != NULL && *at != '\0'; at = strchr(at, ','), at += at != NULL) {
