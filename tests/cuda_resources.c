@@ -320,7 +320,12 @@ static void check(Table *t, bool whole) {
       if (!t->texts.at[r->text].wanted[a]) continue;
       bad = spills(r, u, a) || (same && k && worse(r, u, k, a)) || bad;
     }
-    if (compare && !k) printf("%s %s %s is not in the table\n", r->model, r->act, r->kernel);
+    if (compare && !k) {
+      printf("%s %s %s is not in the table; %zu bytes of shared memory, registers", r->model,
+             r->act, r->kernel, r->shared);
+      for (int a = 0; a < ARCHS; a++) printf(" %d", t->texts.at[r->text].used[a].registers);
+      printf("\n");
+    }
     if (k) k->met = true;
     bool compiled = false;
     for (int a = 0; a < ARCHS; a++) compiled = compiled || t->texts.at[r->text].wanted[a];

@@ -110,7 +110,7 @@ static bool put_row_program(ChainWriter *w, int program) {
   if (own > w->shape->near) bug("a chain's rows take more shared memory than planned");
   StrBuf *out = &w->body;
   chain_line(out, "for (%s r = td_thread() / %d; r < rows; r += %d) {", emit_var_type(em),
-             CUDA_WARP, CHAIN_WARPS);
+             CUDA_WARP, w->shape->threads / CUDA_WARP);
   chain_line(out, "const int lane = td_thread() %% %d;", CUDA_WARP);
   if (own > 0)
     chain_line(out,
@@ -214,8 +214,10 @@ void cuda_emit_chain(Plan *p, Group *g, TdKernel *k, const char **note) {
                    .g = g,
                    .c = g->chain,
                    .shape = cuda_chain(p, g),
-                   .warp = {.team = CUDA_WARP, .teams = CHAIN_WARPS, .per_piece = 1},
-                   .block = {.team = CHAIN_THREADS, .teams = 1, .per_piece = 1}};
+                   .warp = {.team = CUDA_WARP, .per_piece = 1},
+                   .block = {.teams = 1, .per_piece = 1}};
+  w.block.team = w.shape->threads;
+  w.warp.teams = w.shape->threads / CUDA_WARP;
   w.warp.pieces = w.block.pieces = w.shape->pieces;
   emit_begin(&w.em, p, g);
   name_variables(&w);

@@ -8,12 +8,9 @@
 #include "compiler/plan/chain.h"
 
 enum {
-  CHAIN_THREADS = CUDA_BLOCK,
-  CHAIN_WARPS = CHAIN_THREADS / CUDA_WARP,
-  CHAIN_TILE = 4096, /* results that the threads sum at once: tile rows x columns */
-  CHAIN_SQUARE = 64, /* rows and columns of a COLUMN product's tile */
+  CHAIN_SQUARE = 64, /* e of a COLUMN product's tile, whose s are a quarter of the threads */
   CHAIN_DEPTH = 16,  /* terms that are staged at once */
-  CHAIN_ROOM = 128,  /* bytes for reductions of a block */
+  CHAIN_ROOM = 256,  /* bytes for reductions of a block */
   CHAIN_LEVEL = 2    /* of a row program's text; 1: of the piece's */
 };
 
@@ -29,6 +26,7 @@ typedef struct CudaChain {
   VEC(int) slot;      /* of each block; -1: it is one of a batch */
   VEC(ChainSlot) slots;
   bool narrow;              /* factors are rounded to bf16, products are tensor cores' */
+  int threads;              /* of a block; COLUMN products share their sums among more */
   int tile;                 /* rows of a product's tile */
   int64_t rows, row_blocks; /* of a block, in a batch */
   int64_t pieces;
@@ -78,7 +76,7 @@ const char *chain_address(ChainWriter *w, const ChainProduct *q, int which);
 ChainElement chain_element(ChainWriter *w, const ChainProduct *q, int which);
 
 /* -- chain_fma.c: products in f32 ---------------------------------------------------- */
-size_t chain_fma_staged(int tile); /* bytes */
+size_t chain_fma_staged(int threads, int tile); /* bytes */
 void chain_fma_row(ChainWriter *w, const ChainProduct *q);
 /* Variables of a COLUMN product's sums; a block's part of them; and where they are left. */
 void chain_fma_open(ChainWriter *w, int product);
@@ -86,7 +84,7 @@ void chain_fma_column(ChainWriter *w, int product);
 void chain_fma_close(ChainWriter *w, int product);
 
 /* -- chain_mma.c: products in bf16, as above ------------------------------------------ */
-size_t chain_mma_staged(int tile);
+size_t chain_mma_staged(int threads, int tile);
 void chain_mma_row(ChainWriter *w, const ChainProduct *q);
 void chain_mma_open(ChainWriter *w, int product);
 void chain_mma_column(ChainWriter *w, int product);

@@ -3,7 +3,7 @@
  * a tile. Y goes through shared memory, term by term, and X if it does not lie there already:
  *
  *     IN, ROW   a block's rows (16, 32 or 64 of a tile) by as many columns as the threads take
- *     COLUMN    64 by 64 of [s, e]; each thread keeps its sums while the rows go by, and a
+ *     COLUMN    a quarter of the threads by 64 of [s, e]; each thread keeps its sums while the rows go by, and a
  *               block of rows adds what its rows come to */
 #include "compiler/cuda/chain.h"
 
@@ -15,10 +15,10 @@ enum {
   IN_ORDER = 256 /* rows that are added to a column so; more by blocks */
 };
 
-static int columns_of(int tile) { return CHAIN_TILE / tile; }
+static int columns_of(int threads, int tile) { return threads * MICRO * MICRO / tile; }
 
-size_t chain_fma_staged(int tile) {
-  int in = tile + PITCH + columns_of(tile) + PITCH, column = CHAIN_SQUARE + PITCH;
+size_t chain_fma_staged(int threads, int tile) {
+  int in = tile + PITCH + columns_of(threads, tile) + PITCH, column = CHAIN_SQUARE + PITCH;
   return (size_t)(CHAIN_DEPTH * (in > column ? in : column)) * sizeof(float);
 }
 
@@ -29,7 +29,7 @@ static void print_stage(ChainWriter *w, const ChainProduct *q, int which, const 
   StrBuf *out = &w->body;
   const char *type = emit_var_type(&w->em);
   chain_line(out, "for (int i = td_thread(); i < %d; i += %d) {", width * CHAIN_DEPTH,
-             CHAIN_THREADS);
+             w->shape->threads);
   if (e.along_terms)
     chain_line(out, "const int at = i / %d, term = i %% %d;", CHAIN_DEPTH, CHAIN_DEPTH);
   else
@@ -69,7 +69,7 @@ void chain_fma_row(ChainWriter *w, const ChainProduct *q) {
   StrBuf *out = &w->body;
   const CudaChain *s = w->shape;
   Arena *arena = w->em.arena;
-  int tile = s->tile, columns = columns_of(tile);
+  int tile = s->tile, columns = columns_of(s->threads, tile);
   bool in = q->role == CHAIN_IN, near = in_block(w, &q->operand[0]);
   long long k = (long long)(in ? q->k : q->s), n = (long long)(in ? q->s : q->e);
   bool parts = k > LONG, edge = k % CHAIN_DEPTH != 0;
@@ -121,12 +121,17 @@ void chain_fma_row(ChainWriter *w, const ChainProduct *q) {
 
 /* ---- COLUMN ----------------------------------------------------------------------------- */
 
-static int squares(int64_t n) { return (int)((n + CHAIN_SQUARE - 1) / CHAIN_SQUARE); }
+/* Tiles of [s, e]. */
+static int down_of(const ChainWriter *w) { return w->shape->threads / 16 * MICRO; }
+static int s_tiles(const ChainWriter *w, const ChainProduct *q) {
+  return (int)ceil_div(q->s, down_of(w));
+}
+static int e_tiles(const ChainProduct *q) { return (int)ceil_div(q->e, CHAIN_SQUARE); }
 
 void chain_fma_open(ChainWriter *w, int product) {
   const ChainProduct *q = &w->c->products.at[product];
-  chain_line(&w->body, "float column_%d[%d][%d][%d][%d] = {{{{0}}}};", product, squares(q->s),
-             squares(q->e), MICRO, MICRO);
+  chain_line(&w->body, "float column_%d[%d][%d][%d][%d] = {{{{0}}}};", product, s_tiles(w, q),
+             e_tiles(q), MICRO, MICRO);
 }
 
 void chain_fma_column(ChainWriter *w, int product) {
@@ -139,14 +144,14 @@ void chain_fma_column(ChainWriter *w, int product) {
   chain_line(out, "{\nconst int down = td_thread() / 16 * %d, across = td_thread() %% 16 * %d;",
              MICRO, MICRO);
   chain_line(out, "float *const right = (float *)(td_shared_memory() + %d);", CHAIN_ROOM);
-  chain_line(out, "#pragma unroll\nfor (int e = 0; e < %d; e++) {", squares(q->e));
-  if (apart) chain_line(out, "float sum[%d][%d][%d] = {{{0}}};", squares(q->s), MICRO, MICRO);
+  chain_line(out, "#pragma unroll\nfor (int e = 0; e < %d; e++) {", e_tiles(q));
+  if (apart) chain_line(out, "float sum[%d][%d][%d] = {{{0}}};", s_tiles(w, q), MICRO, MICRO);
   chain_line(out, "for (%s k0 = 0; k0 < rows; k0 += %d) {", type, CHAIN_DEPTH);
   print_stage(w, q, 1, "right", CHAIN_SQUARE, arena_printf(arena, "e * %d", CHAIN_SQUARE),
               arena_printf(arena, "%lld", (long long)q->e), "rows");
-  chain_line(out, "td_barrier();\n#pragma unroll\nfor (int s = 0; s < %d; s++) {", squares(q->s));
-  const char *at = arena_printf(arena, "s * %d + down + i", CHAIN_SQUARE);
-  if (q->s % CHAIN_SQUARE) /* columns that are none repeat the last one */
+  chain_line(out, "td_barrier();\n#pragma unroll\nfor (int s = 0; s < %d; s++) {", s_tiles(w, q));
+  const char *at = arena_printf(arena, "s * %d + down + i", down_of(w));
+  if (q->s % down_of(w)) /* columns that are none repeat the last one */
     at = arena_printf(arena, "(%s < %lld ? %s : %lld)", at, (long long)q->s, at,
                       (long long)q->s - 1);
   print_products(w, apart ? "sum[s]" : arena_printf(arena, "column_%d[s][e]", product),
@@ -160,7 +165,7 @@ void chain_fma_column(ChainWriter *w, int product) {
                "#pragma unroll\nfor (int s = 0; s < %d; s++)\n#pragma unroll\n"
                "for (int i = 0; i < %d; i++)\n#pragma unroll\n"
                "for (int j = 0; j < %d; j++) column_%d[s][e][i][j] += sum[s][i][j];",
-               squares(q->s), MICRO, MICRO, product);
+               s_tiles(w, q), MICRO, MICRO, product);
   chain_line(out, "}\n}");
 }
 
@@ -176,8 +181,8 @@ void chain_fma_close(ChainWriter *w, int product) {
              "#pragma unroll\nfor (int s = 0; s < %d; s++)\n#pragma unroll\n"
              "for (int e = 0; e < %d; e++)\n#pragma unroll\nfor (int i = 0; i < %d; i++)\n"
              "#pragma unroll\nfor (int j = 0; j < %d; j++) {",
-             squares(q->s), squares(q->e), MICRO, MICRO);
-  chain_line(out, "const int at = s * %d + down + i, of = e * %d + across + j;", CHAIN_SQUARE,
+             s_tiles(w, q), e_tiles(q), MICRO, MICRO);
+  chain_line(out, "const int at = s * %d + down + i, of = e * %d + across + j;", down_of(w),
              CHAIN_SQUARE);
   chain_line(out, "if (at < %lld && of < %lld) %s[%s * %lld + %s] = column_%d[s][e][i][j];\n}\n}",
              (long long)q->s, (long long)q->e, chain_block_name(w, q->sum), q->turned ? "of" : "at",

@@ -3,7 +3,12 @@
  * extents alone. TargetChains says which chains there are: a block with one row always fits. */
 #include "compiler/cuda/chain.h"
 
-enum { PROCESSORS = 132, FEW_ROWS = 16, LONG_NARROW = 4096 /* terms added one by one, in f32 */ };
+enum {
+  PROCESSORS = 132,
+  FEW_ROWS = 16,
+  THREADS = CUDA_BLOCK,
+  LONG_NARROW = 4096 /* terms added one by one, in f32 */
+};
 
 static size_t aligned(size_t bytes) { return (bytes + 15) / 16 * 16; }
 
@@ -26,11 +31,12 @@ static size_t place_rows(const Chain *c, CudaChain *s, size_t at) {
     slot->at = at;
     at += aligned((size_t)(s->rows * slot->width) * slot->size);
   }
+  int64_t warps = s->threads / CUDA_WARP;
   s->near = 0;
   for (int i = 0; i < CHAIN_PROGRAMS; i++)
     if (i != CHAIN_FRESH && i != CHAIN_LAST) s->near = most(s->near, arrays_of(s, c->program[i]));
   s->arrays = at;
-  return at + (size_t)(s->rows < CHAIN_WARPS ? s->rows : CHAIN_WARPS) * s->near;
+  return at + (size_t)(s->rows < warps ? s->rows : warps) * s->near;
 }
 
 /* Memory at the end of a batch: what COLUMN products gave, arrays of the last program. */
@@ -49,9 +55,10 @@ static size_t place_last(const Chain *c, CudaChain *s, size_t at) {
 static void place_all(const Chain *c, CudaChain *s, int64_t rows) {
   s->rows = rows < c->rows ? rows : c->rows;
   s->tile = tile_of(s->rows);
-  s->staged = s->narrow ? chain_mma_staged(s->tile) : chain_fma_staged(s->tile);
+  s->staged = (s->narrow ? chain_mma_staged : chain_fma_staged)(s->threads, s->tile);
   size_t at = CHAIN_ROOM + s->staged;
-  s->shared = most(place_rows(c, s, at), place_last(c, s, at));
+  /* nothing is staged any more at the end of a batch */
+  s->shared = most(place_rows(c, s, at), place_last(c, s, CHAIN_ROOM));
 }
 
 /* As many rows as leave room for a second block of threads, if that leaves tall tiles; without
@@ -83,6 +90,7 @@ CudaChain *cuda_chain(Plan *p, Group *g) {
     bug("a chain of %d products", g->chain->products.n);
   cuda_chain_slots(p, g, s);
   s->narrow = is_narrow(p, g->chain);
+  s->threads = g->chain->columns ? 2 * THREADS : THREADS;
   choose_rows(p, g->chain, s);
   if (s->shared > p->target->memory.on_chip)
     bug("'%s' takes more shared memory than there is", g->members.at[0].node->name);
@@ -94,7 +102,7 @@ void cuda_chain_shape(Plan *p, Group *g) {
   const CudaChain *s = cuda_chain(p, g);
   for (int d = 0; d < 3; d++) out->gpu.grid[d] = out->gpu.block[d] = 1;
   out->gpu.grid[0] = s->pieces;
-  out->gpu.block[0] = CHAIN_THREADS;
+  out->gpu.block[0] = s->threads;
   out->gpu.shared = s->shared;
-  out->gpu.resident = 1;
+  out->gpu.resident = s->threads == THREADS ? 2 : 1;
 }

@@ -419,9 +419,7 @@ typedef struct Room {
 
 enum { GAP = 32 }; /* numbers behind each value, at most */
 
-static double squares(int64_t x, int64_t side) {
-  return (double)(side > 0 ? round_up(x, side) : x);
-}
+static double tiled(int64_t x, int64_t side) { return (double)(side > 0 ? round_up(x, side) : x); }
 
 static void product_room(const TargetChains *t, const ChainPart *part, Room *r) {
   const Contraction *c = part->g->contraction;
@@ -435,7 +433,7 @@ static void product_room(const TargetChains *t, const ChainPart *part, Room *r) 
   case CHAIN_ROW: r->all += (double)(y + k + 2 * GAP); return;
   case CHAIN_COLUMN:
     r->all += (double)(x + y + 2 * GAP);
-    r->sums += squares(x, t->sums_square) * squares(y, t->sums_square);
+    r->sums += tiled(x, t->sums_s) * tiled(y, t->sums_e);
     return;
   }
 }

@@ -76,8 +76,8 @@ typedef struct TargetChains {
   /* Where blocks lie in memory of a fixed size (TargetMemory.on_chip): the wide values of so many
    * rows fit in it, and all of one row's; 0: they may lie elsewhere. */
   int64_t row_least;
-  int64_t sums_most;   /* results of COLUMN products that a piece can keep; 0: no limit, */
-  int64_t sums_square; /* counted by squares of so many rows and columns */
+  int64_t sums_most;      /* results of COLUMN products that a piece can keep; 0: no limit, */
+  int64_t sums_s, sums_e; /* counted by tiles of so many of [s, e] */
 } TargetChains;
 
 /* Loops of which a part runs all iterations for rows of its own; see loop_kernel.c. */

@@ -32,7 +32,7 @@ static const Case cases[] = {
     {"dropout", {2, 48, 2, 8, .layers = 2, .gradients = true, .dropout = true}},
     {"odd_extents", {1, 83, 5, 11, .layers = 2, .gradients = true, .causal = true}},
     {"shared_keys", {4, 48, 3, 8, .layers = 2, .gradients = true, .shared_keys = true}},
-    {"narrow", {2, 64, 2, 8, .layers = 2, .gradients = true, .causal = true, .narrow = true}},
+    {"narrow", {4, 64, 2, 8, .layers = 1, .gradients = true, .causal = true, .narrow = true}},
     {"narrow_odd", {2, 83, 2, 11, .layers = 1, .gradients = true, .bias = true, .narrow = true}},
     {"narrow_turned",
      {2, 52, 2, 8, .layers = 1, .gradients = true, .turned = true, .narrow = true}},
