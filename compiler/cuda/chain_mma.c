@@ -5,7 +5,8 @@
  *   IN, ROW   in steps of 32 terms: the operands of the step after the next are fetched, eight
  *             numbers at a time, by copies that nobody waits for yet or into registers; products
  *             of this step; registers -> staging memory, which has places for three steps
- *   COLUMN    by a quarter of the threads x 64 of [s, e]; each thread keeps its sums while the rows go by
+ *   COLUMN    by tiles of [s, e], a quarter of the threads x 64; each thread keeps its sums while
+ *             the rows go by
  *
  * X that lies in shared memory goes from there to the registers, a pair at a time. Y is staged
  * as memory has it: rows of 32 terms, or rows of a tile's columns of one term each, which are

@@ -7,6 +7,7 @@ enum {
   PROCESSORS = 132,
   FEW_ROWS = 16,
   THREADS = CUDA_BLOCK,
+  FEW_SUMS = 32,     /* of a thread */
   LONG_NARROW = 4096 /* terms added one by one, in f32 */
 };
 
@@ -84,13 +85,24 @@ static bool is_narrow(const Plan *p, const Chain *c) {
   return out;
 }
 
+/* Twice as many where each then keeps few sums of COLUMN products besides what it works on. */
+static int threads_of(const Chain *c) {
+  int64_t sums = 0;
+  for (int i = 0; i < c->products.n; i++) {
+    const ChainProduct *q = &c->products.at[i];
+    if (q->role == CHAIN_COLUMN)
+      sums += round_up(q->s, 2 * THREADS / 4) * round_up(q->e, CHAIN_SQUARE);
+  }
+  return c->columns && sums <= 2 * THREADS * FEW_SUMS ? 2 * THREADS : THREADS;
+}
+
 CudaChain *cuda_chain(Plan *p, Group *g) {
   CudaChain *s = NEW(p->arena, CudaChain);
   if (g->chain->products.n > (int)(sizeof s->sums / sizeof *s->sums))
     bug("a chain of %d products", g->chain->products.n);
   cuda_chain_slots(p, g, s);
   s->narrow = is_narrow(p, g->chain);
-  s->threads = g->chain->columns ? 2 * THREADS : THREADS;
+  s->threads = threads_of(g->chain);
   choose_rows(p, g->chain, s);
   if (s->shared > p->target->memory.on_chip)
     bug("'%s' takes more shared memory than there is", g->members.at[0].node->name);
@@ -104,5 +116,5 @@ void cuda_chain_shape(Plan *p, Group *g) {
   out->gpu.grid[0] = s->pieces;
   out->gpu.block[0] = s->threads;
   out->gpu.shared = s->shared;
-  out->gpu.resident = s->threads == THREADS ? 2 : 1;
+  out->gpu.resident = g->chain->columns ? 1 : 2;
 }

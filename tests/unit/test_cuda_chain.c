@@ -36,6 +36,9 @@ static const Case cases[] = {
     {"narrow_odd", {2, 83, 2, 11, .layers = 1, .gradients = true, .bias = true, .narrow = true}},
     {"narrow_turned",
      {2, 52, 2, 8, .layers = 1, .gradients = true, .turned = true, .narrow = true}},
+    /* so many sums over rows that fewer threads have more registers each */
+    {"long_rows", {1, 132, 4, 8, .layers = 1, .gradients = true, .causal = true}},
+    {"narrow_long_rows", {1, 132, 4, 8, .layers = 1, .gradients = true, .narrow = true}},
     {"turned", {2, 48, 2, 8, .layers = 1, .gradients = true, .turned = true}},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
