@@ -29,6 +29,8 @@ CPU      = target operands pack shape rows scatter contraction chain chain_shape
            gemm_write gemm_blocks gemm_emit gemm_function gemm_pack gemm_narrow standalone dialect
 CUDA     = target shape rows reduce scatter contraction product product_fma product_mma chain \
            chain_shape chain_slots chain_operands chain_fma chain_mma loop dialect file
+CUDA     = target shape rows reduce scatter contraction product product_chunk product_fma \
+           product_mma dialect file
 COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=lower/%) \
            $(GRAD:%=grad/%) $(PASSES:%=passes/%) $(EVAL:%=eval/%) $(CHECK:%=check/%) \
            $(PLAN:%=plan/%) $(EMIT:%=emit/%) $(CPU:%=cpu/%) $(CUDA:%=cuda/%)
@@ -59,7 +61,8 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_meaning test_bounds test_hints test_door test_terminal test_draws test_cuda_emu \
        test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda test_cuda_product \
        test_device test_cuda_train test_cuda_random test_oracle test_text_random test_large \
-       test_nan test_text test_claims test_likelihood test_cuda_chain test_cuda_loop
+       test_nan test_text test_claims test_likelihood test_cuda_chain test_cuda_loop \
+       test_cuda_shape
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory

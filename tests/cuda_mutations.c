@@ -27,60 +27,76 @@ typedef struct Case {
   const char *text;         /* the graph */
   TdType act;
   const char *only; /* the edit that the case is for, by what it looks for; NULL: all */
+  int first;        /* kernel that is damaged: those before make what it reads */
 } Case;
 
 static const Case cases[] = {
     {"product_fma", "right[term * ",
      "input a: real[67, 35]\ninput b: real[35, 66]\n"
      "y[i:67, j:66] = sum[k:35](max(a[i, k], 0.0) * b[k, j])\noutput y = y\n",
-     TD_F32, NULL},
+     TD_F32, NULL, 0},
     {"product_in_parts", "td_add_long",
      "input a: real[9, 700]\ninput b: real[700, 8]\n"
      "y[i:9, j:8] = sum[k:700](max(a[i, k], 0.0) * b[k, j])\noutput y = y\n",
-     TD_F32, NULL},
+     TD_F32, NULL, 0},
     {"product_mma", "td_mma_bf16",
      "input a: real[67, 70]\ninput b: real[70, 66]\n"
      "y[i:67, j:66] = sum[k:70](max(a[i, k], 0.0) * max(b[k, j], -0.5))\noutput y = y\n",
-     TD_BF16, NULL},
+     TD_BF16, NULL, 0},
     {"product_mma_plain", "td_narrow_chunk",
      "input a: real[72, 104]\ninput b: real[72, 104]\n"
      "y[i:72, j:72] = sum[k:104](a[i, k] * b[j, k])\nz[i:72, j:72] = max(y[i, j], 0.25)\n"
      "output z = z\n",
-     TD_BF16, NULL},
+     TD_BF16, NULL, 0},
+    /* what a product leaves is bf16, small whole numbers here, which others copy: rows of terms,
+     * 3 steps under way of 3 */
+    {"product_mma_copied", "td_copy_async",
+     "input a: real[70, 40]\ninput b: real[40, 96]\n"
+     "y[i:70, k:96] = sum[v:40]((0.0 < a[i, v] ? 1.0 : 0.0) * (0.0 < b[v, k] ? 1.0 : -1.0))\n"
+     "z[i:70, j:70] = sum[k:96](y[i, k] * y[j, k])\nw[i:70, j:70] = max(z[i, j], 0.25)\n"
+     "output w = w\n",
+     TD_BF16, NULL, 1},
+    /* turned, one of two in f32, 4 steps under way of 5 */
+    {"product_mma_ring", "td_wait(2)",
+     "input a: real[150, 40]\ninput b: real[40, 72]\ninput c: real[150, 72]\n"
+     "y[i:150, k:72] = sum[v:40]((0.0 < a[i, v] ? 1.0 : 0.0) * (0.0 < b[v, k] ? 1.0 : -1.0))\n"
+     "z[k:72, l:72] = sum[i:150](y[i, k] * c[i, l])\nw[k:72, l:72] = max(z[k, l], 0.25)\n"
+     "output w = w\n",
+     TD_BF16, NULL, 1},
     {"product_mma_wide", "left_next[2]",
-     "input a: real[140, 70, 40]\ninput b: real[140, 40, 69]\n"
-     "y[c:140, i:70, j:69] = sum[k:40](max(a[c, i, k], 0.0) * max(b[c, k, j], -0.5))\noutput y = "
+     "input a: real[132, 100, 40]\ninput b: real[132, 40, 69]\n"
+     "y[c:132, i:100, j:69] = sum[k:40](max(a[c, i, k], 0.0) * max(b[c, k, j], -0.5))\noutput y = "
      "y\n",
-     TD_BF16, "td_thread() + i * 256"},
+     TD_BF16, "td_thread() + i * 256", 0},
     {"rows_of_warps", "td_warp_sum",
      "input x: real[5, 50]\n"
      "m[b:5] = sum[d:50](x[b, d])\ne[b:5, d:50] = exp(x[b, d] - 0.02 * m[b])\n"
      "s[b:5] = sum[d:50](e[b, d])\ny[b:5, d:50] = e[b, d] / s[b]\n"
      "z[b:5, d:50] = y[b, 49 - d] + s[b]\noutput z = z\noutput s = s\n",
-     TD_F32, NULL},
+     TD_F32, NULL, 0},
     {"rows_of_blocks", "td_block_sum",
      "input x: real[3, 300]\n"
      "m[b:3] = sum[d:300](x[b, d])\ne[b:3, d:300] = exp(x[b, d] - 0.02 * m[b])\n"
      "s[b:3] = sum[d:300](e[b, d])\ny[b:3, d:300] = e[b, d] / s[b]\n"
      "z[b:3, d:300] = y[b, 299 - d] + s[b]\noutput z = z\noutput s = s\n",
-     TD_F32, NULL},
+     TD_F32, NULL, 0},
     {"rows_in_place", "td_warp_sum", /* 31 lanes read what lane 0 stores */
      "state s: real[5]\ninput x: real[5, 50]\n"
      "y[b:5] = sum[d:50](x[b, d] * s[b])\nupdate s = y\n",
-     TD_F32, NULL},
+     TD_F32, NULL, 0},
     {"columns", "row_end",
      "input x: real[1700, 64]\ny[d:64] = sum[b:1700](x[b, d] * x[b, d])\noutput y = y\n", TD_F32,
-     NULL},
+     NULL, 0},
     {"columns_of_few_rows", "td_block_sum", /* one after another in the same room */
      "input x: real[700, 40]\ny[d:40] = sum[b:700](x[b, d] * x[b, d])\noutput y = y\n", TD_F32,
-     NULL},
+     NULL, 0},
     {"rows_and_columns", "memory",
      "input x: real[1700, 64]\ninput w: real[64]\n"
      "m[b:1700] = sum[d:64](x[b, d] * w[d])\ng[b:1700, d:64] = x[b, d] - m[b] * w[d]\n"
      "c[d:64] = sum[b:1700](g[b, d])\noutput g = g\noutput c = c\n",
-     TD_F32, NULL},
+     TD_F32, NULL, 0},
     {"all", "row_end", "input x: real[73628]\ny[] = sum[k:73628](x[k])\noutput y = y\n", TD_F32,
-     NULL},
+     NULL, 0},
     /* the place of the first, the last and one of a second round, of nothing, and of values that
      * are no larger than none */
     {"argmax", "td_block_argmax",
@@ -91,19 +107,19 @@ static const Case cases[] = {
      "z[b:5] = argmax[d:300 | b < 4 and (b != 2 or 0 < d)](b == 1 and d == 0 or b == 0 and d == "
      "250 "
      "? 2.0 : (b == 2 ? -inf : w[b, d]))\noutput y = y\noutput z = z\n",
-     TD_F32, NULL},
+     TD_F32, NULL, 0},
     {"argmax_of_columns", "td_block_argmax",
-     "input x: real[700, 40]\ny[d:40] = argmax[b:700](x[b, d])\noutput y = y\n", TD_F32, NULL},
+     "input x: real[700, 40]\ny[d:40] = argmax[b:700](x[b, d])\noutput y = y\n", TD_F32, NULL, 0},
     {"scatter_that_gathers", "number >= ",
      "input a: real[70, 3]\n"
      "scatter y: real[9, 3] over [v0:70, v1:3] at [mod(v0 * v0, 9), v1] add a[v0, v1]\n"
      "output y = y\n",
-     TD_F32, NULL},
+     TD_F32, NULL, 0},
     {"scatter_in_slices", "slice >= ",
      "input a: real[70000, 2]\n"
      "scatter y: real[40000, 2] over [v0:70000, v1:2] at [mod(v0 * 7, 40000), v1] "
      "add a[v0, v1]\noutput y = y\n",
-     TD_F32, NULL},
+     TD_F32, NULL, 0},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -142,9 +158,17 @@ static const Edit edits[] = {
     {"warp / 4", "warp / 8"},
     {"warp % 4", "warp % 2"},
     {"^ (", "+ 0 * ("},
-    {"(step & 1)", "(step + 1 & 1)"},
-    {"(step + 1 & 1)", "(step & 1)"},
+    {"[step % # *", "[(step + 1) % # *"},
+    {"[(step + 1) % # *", "[0 *"},
+    {"[ahead % # *", "[0 *"},
     {"step >= 0", "step >= 1"},
+    {"step >= -1 && ", ""},
+    {"if (ahead < #)", "if (1)"},
+    {"ahead = step + #", "ahead = step + 1"},
+    {"td_wait(#)", "td_wait(3)"},
+    {"td_commit();", ";"},
+    {"*to = td_chunk_of(0, 0);", ";"},
+    {"step = -#;", "step = 0;"},
     {"td_thread() / 16", "td_thread() / 32"},
     {"td_thread() % 16", "td_thread() % 8"},
     {"td_thread() % 32", "td_thread() % 16"},
@@ -203,6 +227,11 @@ static const Excused excused[] = {
      "parts end elsewhere, the last one behind the loop"},
     {"product_mma", "td_thread() + i * 256", "td_thread() + i * 128", -1, chunk},
     {"product_mma_plain", "td_thread() + i * 256", "td_thread() + i * 128", -1, chunk},
+    {"product_mma_copied", "td_thread() + i * 256", "td_thread() + i * 128", -1, chunk},
+    {"product_mma_ring", "td_thread() + i * 256", "td_thread() + i * 128", -1, chunk},
+    {"product_mma_ring", "if (ahead < #)", "if (1)", -1, "terms that are none are 0 in the tile"},
+    {"product_mma_ring", "step >= -1 && ", "", 1,
+     "what is kept too early lies where copies go later"},
     {"rows_of_warps", "td_warp_barrier();", ";", 0, unshared},
     {"rows_of_warps", "td_warp_barrier();", ";", 2, unshared},
     {"rows_of_blocks", "td_barrier();", ";", 0, behind},
@@ -279,9 +308,10 @@ static const char *edited(Arena *a, const char *text, const Edit *e, int place) 
   return NULL;
 }
 
-static int find_mutants(Arena *a, const TdProgram *p, bool prelude, const char *only, Mutant *out) {
+/* In the kernels from the `first` on; below 0: in the prelude. */
+static int find_mutants(Arena *a, const TdProgram *p, int first, const char *only, Mutant *out) {
   int n = 0;
-  for (int k = prelude ? -1 : 0; k < (prelude ? 0 : p->nkernels); k++)
+  for (int k = first; k < (first < 0 ? 0 : p->nkernels); k++)
     for (int e = 0; e < (k < 0 ? PRELUDE : EDITS); e++)
       for (int place = 0; n < MUTANTS_MOST && (k < 0 || p->kernels[k].source); place++) {
         const Edit *edit = k < 0 ? &prelude_edits[e] : &edits[e];
@@ -415,7 +445,7 @@ static void check(const Case *c, Counts *n) {
   if (!kind) printf("%s: no kernel with '%s'\n", c->name, c->needs);
   *(kind ? &n->passed : &n->failed) += 1;
   Mutant *m = NEWN(a, Mutant, MUTANTS_MOST);
-  int count = find_mutants(a, p, false, c->only, m);
+  int count = find_mutants(a, p, c->first, c->only, m);
   TdProgram *all = with_mutants(a, p, m, count);
   Session *s = emulated_session(all);
   if (!s) {
@@ -449,7 +479,7 @@ static void check_prelude(Counts *n) {
       int c = 0;
       while (strcmp(cases[c].name, reducing[k]) != 0) c++;
       TdProgram *p = program_of(&cases[c], a);
-      if (count == 0) count = find_mutants(a, p, true, NULL, m);
+      if (count == 0) count = find_mutants(a, p, -1, NULL, m);
       p->prelude = m[i].text;
       v = run(NULL, p, 0, graph_of(&cases[c], a));
     }

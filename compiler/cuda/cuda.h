@@ -61,11 +61,12 @@ typedef struct CudaTile {
   bool narrow; /* in bf16, on tensor cores */
   bool parts;  /* terms are summed by parts, and these with what rounding adds */
   int rows, columns;
+  int stages;           /* tiles of operands in shared memory: steps that are under way */
   int64_t down, across; /* tiles of each batch */
   int resident;
   size_t shared;
 } CudaTile;
-CudaTile cuda_tile(const Plan *p, const Group *g);
+CudaTile cuda_tile(Plan *p, const Group *g);
 /* How a scatter is cut. A bare axis has a variable as its index that stands in no other. */
 typedef struct CudaScatter {
   bool gathers;  /* a thread for each number of the output looks for what falls there; else */
@@ -97,6 +98,15 @@ void cuda_emit_scatter(Plan *p, Group *g, TdKernel *k);
 void cuda_emit_product(Plan *p, Group *g, TdKernel *k, const char **note);
 void cuda_emit_chain(Plan *p, Group *g, TdKernel *k, const char **note);
 void cuda_chain_shape(Plan *p, Group *g); /* chain_shape.c */
+
+/* -- product_chunk.c --------------------------------------------------------------- */
+/* How an operand of a computed product lies in memory: as it is wanted, in bf16 or in f32, 8
+ * numbers at multiples of 16 bytes; or in no such way. */
+typedef enum { PRODUCT_COMPUTED, PRODUCT_ROUNDED, PRODUCT_COPIED } ProductLie;
+ProductLie product_lie(Plan *p, const Group *g, GemmSide side);
+/* Is the operand one read whose neighbours along k lie side by side, or none? Then
+ * neighbouring threads take neighbouring terms, else neighbouring rows. */
+bool product_along_terms(Plan *p, const Group *g, GemmSide side);
 
 /* -- reduce.c --------------------------------------------------------------------- */
 /* Combinations of values as statements, for rows.c. */

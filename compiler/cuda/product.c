@@ -4,8 +4,6 @@
  * the group at one element of the result. */
 #include "compiler/cuda/product.h"
 
-#include "compiler/ir/linear.h"
-
 enum { ELEMENT = PRODUCT_ELEMENT };
 
 const char *product_take(ProductWriter *w, StrBuf *b) {
@@ -35,16 +33,6 @@ void product_variables(ProductWriter *w, StrBuf *out, GemmAxisKind kind, const c
     if (i > 0) sb_printf(out, " %% %lld", (long long)w->n->extent[v]);
     sb_puts(out, ";\n");
   }
-}
-
-bool product_along_terms(ProductWriter *w, GemmSide side) {
-  const Contraction *c = w->c;
-  Expr *e = c->operand[side];
-  int64_t stride[IR_MAX_VARS] = {0};
-  Linear lin;
-  if (e->kind != E_READ || !product_place(w->p, w->n, e->node, e->args, &lin)) return true;
-  product_strides(c, &lin, GEMM_K, stride);
-  return c->nvars[GEMM_K] > 0 && stride[c->nvars[GEMM_K] - 1] == 1;
 }
 
 const char *product_value(ProductWriter *w, GemmSide side, const char **statements) {

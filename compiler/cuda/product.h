@@ -23,9 +23,6 @@ typedef struct ProductWriter {
 const char *product_take(ProductWriter *w, StrBuf *b); /* into the arena; b is freed */
 /* The variables of an axis from the position along it, those that were named. */
 void product_variables(ProductWriter *w, StrBuf *out, GemmAxisKind kind, const char *at);
-/* Is the operand one read whose neighbours along k lie side by side, or none? Then
- * neighbouring threads take neighbouring terms, else neighbouring rows. */
-bool product_along_terms(ProductWriter *w, GemmSide side);
 /* An operand's value at (batch, outer, k), whose variables are named and not declared yet;
  * the statements before it. */
 const char *product_value(ProductWriter *w, GemmSide side, const char **statements);
@@ -34,6 +31,27 @@ const char *product_results(ProductWriter *w);
 
 /* Sums in parts: part[i][j] (elements > 0: part[i][j][e]) goes over to sum, and is 0 again. */
 void product_add_parts(StrBuf *out, int rows, int columns, int elements);
+
+/* -- product_chunk.c: operands of tensor cores ------------------------------------- */
+enum { PRODUCT_CHUNK = 8 }; /* numbers of bf16 in 16 bytes */
+
+typedef struct ProductSide {
+  GemmSide side;
+  GemmAxisKind outer;
+  const char *name, *from; /* of its tiles; where the block begins */
+  int width;               /* of a tile along `outer` */
+  bool terms;              /* rows of terms; else turned */
+  int size, chunks;        /* of a tile, and of it a thread's, in chunks */
+  ProductLie lie;
+} ProductSide;
+ProductSide product_side(ProductWriter *w, GemmSide side);
+/* Where the chunk `place` of a row stands in its tile: of eight rows in different banks. */
+const char *product_chunk_at(const ProductSide *s, const char *row, const char *place, Arena *a);
+/* Statements in each thread: asynchronous copies of a tile, `ahead` its step and k0 its first
+ * term; or NAME_next from memory, k0 the first term, and from there the tile of step + 1. */
+void product_copy(ProductWriter *w, const ProductSide *s, StrBuf *out);
+void product_fetch(ProductWriter *w, const ProductSide *s, StrBuf *out);
+void product_keep(ProductWriter *w, const ProductSide *s, StrBuf *out);
 
 /* -- product_fma.c, product_mma.c: from the block's place to its end ------------------ */
 const char *product_fma(ProductWriter *w);

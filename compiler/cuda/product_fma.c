@@ -18,7 +18,7 @@ static const char *operand_text(ProductWriter *w, GemmSide side) {
   const char *statements, *value = product_value(w, side, &statements);
   const char *type = emit_var_type(&w->em);
   StrBuf out = {0};
-  bool terms = product_along_terms(w, side);
+  bool terms = product_along_terms(w->p, w->g, side);
   sb_printf(&out, "for (int i = td_thread(); i < %d; i += %d) {\n", CUDA_TILE * CUDA_DEPTH,
             CUDA_BLOCK);
   sb_printf(&out,

@@ -1,168 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* Products in bf16, on tensor cores: factors are rounded to bf16, sums are f32. A block of
- * eight warps, two by four, sums a tile of one batch's result in steps of 32 terms:
+ * eight warps, two by four, sums a tile of one batch's result in steps of 32 terms, whose
+ * operands pass through a ring of `stages` tiles in shared memory:
  *
- *     step s:  the next step's operands -> registers, 8 numbers at a time
- *              16 x 8 x 16 products from half s % 2 of shared memory
- *              registers -> the other half; a barrier
+ *     step s:  the copies for step s are there; a barrier, behind which step s - 1 is over
+ *              and its tile is free
+ *              asynchronous copies for step s + stages - 1, into that tile
+ *              other operands of step s + 1 -> registers, 8 numbers at a time
+ *              16 x 8 x 16 products of step s
+ *              registers -> the tile of step s + 1, which is free: with two stages it is that of
+ *              step s - 1, with more an older one
  *     by halves of the rows: sums -> shared memory, the members of the group, in order,
  *              at each element inside, neighbours by neighbouring threads
  *
- * An operand lies as memory has it: rows of 32 terms, or rows of a tile's width of one
- * term each, which are turned when they are loaded. Chunks of 16 bytes change places by
- * their row, so that eight rows of a chunk lie in different banks. */
+ * Each step closes a group of copies, an empty one where there is no tile any more, so that
+ * at step s all groups but the last stages - 2 are those of steps up to s. */
 #include "compiler/cuda/product.h"
-#include "compiler/ir/linear.h"
 
-enum { ELEMENT = PRODUCT_ELEMENT };
 enum { PART = 16 }; /* steps whose products are added one after another, where there are many */
-enum { CHUNK = 8, DEPTH = CUDA_MMA_DEPTH, ROLLED = 24 /* operations of an operand's element */ };
-
-typedef struct Side {
-  GemmSide side;
-  GemmAxisKind outer;
-  const char *name, *from; /* of its half tiles; where the block begins */
-  int width;               /* of the tile along it */
-  bool terms;              /* rows of terms; else turned */
-  int chunks;              /* of a thread */
-} Side;
-
-static Side side_of(ProductWriter *w, GemmSide side) {
-  bool a = side == GEMM_A;
-  Side s = {.side = side,
-            .outer = gemm_outer(side),
-            .name = a ? "left" : "right",
-            .from = a ? "row0" : "column0",
-            .width = a ? w->tile.rows : w->tile.columns,
-            .terms = product_along_terms(w, side)};
-  s.chunks = s.width * DEPTH / CHUNK / CUDA_BLOCK;
-  return s;
-}
-
-/* ---- eight numbers of an operand ------------------------------------------------------------ */
-
-/* Is all that the position is made of, but the axis along which the chunk runs, a multiple of
- * so many elements, and are the chunk's elements neighbours in memory? */
-static bool aligned(ProductWriter *w, const Side *s, const Expr *e, Linear *lin, int unit) {
-  const Contraction *c = w->c;
-  GemmAxisKind along = s->terms ? GEMM_K : s->outer;
-  if (!product_place(w->p, w->n, e->node, e->args, lin)) return false;
-  const Place *at = &plan_info(w->p, e->node)->place;
-  bool fits = (at->offset + lin->constant) % unit == 0;
-  for (int i = 0; i < TD_MAX_LOOPS; i++) fits = fits && at->stride[i] % unit == 0;
-  int64_t flat = 1;
-  for (int v = c->nvars[along] - 1; v >= 0; v--) { /* one run of neighbours */
-    int64_t extent = w->n->extent[c->var[along][v]], coef = 0;
-    for (int i = 0; i < lin->n; i++)
-      if (lin->term[i].atom->kind == E_VAR && lin->term[i].atom->inum == c->var[along][v])
-        coef = lin->term[i].coef;
-    if (v == c->nvars[along] - 1)
-      fits = fits && coef == 1 && extent % CHUNK == 0;
-    else
-      fits = fits && coef % unit == 0;
-    flat *= extent;
-  }
-  for (int i = 0; i < lin->n; i++) {
-    const LinearTerm *t = &lin->term[i];
-    bool own = t->atom->kind == E_VAR && c->nvars[along] > 0 &&
-               t->atom->inum == c->var[along][c->nvars[along] - 1];
-    fits = fits && (own || t->coef % unit == 0);
-  }
-  return fits && flat % CHUNK == 0;
-}
-
-/* One read that lies in memory as it is wanted: 16 bytes of bf16 or 32 of f32 at once; NULL. */
-static const char *plain_chunk(ProductWriter *w, const Side *s) {
-  Expr *e = w->c->operand[s->side];
-  Linear lin;
-  if (e->kind != E_READ || w->c->where[s->side]) return NULL;
-  bool half = plan_type(w->p, e->node) == TD_BF16;
-  if (!aligned(w, s, e, &lin, half ? CHUNK : CHUNK / 2)) return NULL;
-  Emit *em = &w->em;
-  emit_open(em, ELEMENT);
-  em->used_vars = 0;
-  const char *at = emit_element(em, e->node, e->args, ELEMENT, false);
-  StrBuf out = {0};
-  product_variables(w, &out, GEMM_BATCH, "batch");
-  product_variables(w, &out, s->outer, "outer");
-  product_variables(w, &out, GEMM_K, "k");
-  if (em->level[ELEMENT].text.n) sb_puts(&out, em->level[ELEMENT].text.s);
-  sb_printf(&out, half ? "chunk = *(const td_chunk *)&%s;\n" : "chunk = td_narrow_chunk(&%s);\n",
-            at);
-  return product_take(w, &out);
-}
-
-static const char *computed_chunk(ProductWriter *w, const Side *s) {
-  const Contraction *c = w->c;
-  const char *statements, *value = product_value(w, s->side, &statements);
-  const char *type = emit_var_type(&w->em);
-  double cost = plan_flops(w->p->g, c->operand[s->side]);
-  StrBuf out = {0};
-  sb_printf(&out, "unsigned long long low = 0, high = 0;\n#pragma unroll %d\n",
-            cost > ROLLED ? 1 : CHUNK);
-  sb_printf(&out, "for (int e = 0; e < %d; e++) {\nconst %s %s;\n", CHUNK, type,
-            s->terms ? "outer = outer0, k = term0 + e" : "outer = outer0 + e, k = term0");
-  sb_printf(&out, "float value = 0.0f;\nif (outer < %lld && k < %lld) {\n",
-            (long long)c->extent[s->outer], (long long)c->extent[GEMM_K]);
-  product_variables(w, &out, GEMM_BATCH, "batch");
-  product_variables(w, &out, s->outer, "outer");
-  product_variables(w, &out, GEMM_K, "k");
-  sb_printf(&out, "%svalue = %s;\n}\n", statements, value);
-  sb_puts(&out, "low = low >> 16 | high << 48;\n"
-                "high = high >> 16 | (unsigned long long)td_narrow(value) << 48;\n}\n");
-  sb_puts(&out, "chunk = td_chunk_of(low, high);\n");
-  return product_take(w, &out);
-}
-
-/* Where chunk `at` of the thread lies in the tile: its first element, its place. */
-static void print_chunk_place(const Side *s, StrBuf *out) {
-  sb_printf(out, "const int at = td_thread() + i * %d;\n", CUDA_BLOCK);
-  int row = s->terms ? DEPTH / CHUNK : s->width / CHUNK; /* chunks of one */
-  sb_printf(out, "const int row = at / %d, place = at %% %d;\n", row, row);
-}
-
-static const char *fetch_text(ProductWriter *w, const Side *s) {
-  const Contraction *c = w->c;
-  const char *plain = plain_chunk(w, s), *type = emit_var_type(&w->em);
-  StrBuf out = {0};
-  sb_printf(&out, "#pragma unroll\nfor (int i = 0; i < %d; i++) {\n", s->chunks);
-  print_chunk_place(s, &out);
-  if (s->terms)
-    sb_printf(&out, "const %s outer0 = %s + row, term0 = k0 + place * %d;\n", type, s->from, CHUNK);
-  else
-    sb_printf(&out, "const %s outer0 = %s + place * %d, term0 = k0 + row;\n", type, s->from, CHUNK);
-  sb_puts(&out, "td_chunk chunk = {{0, 0, 0, 0}};\n");
-  if (plain)
-    sb_printf(&out,
-              "if (outer0 < %lld && term0 < %lld) {\n"
-              "const %s outer = outer0, k = term0;\n%s}\n",
-              (long long)c->extent[s->outer], (long long)c->extent[GEMM_K], type, plain);
-  else
-    sb_printf(&out, "{\n%s}\n", computed_chunk(w, s));
-  sb_printf(&out, "%s_next[i] = chunk;\n}\n", s->name);
-  return product_take(w, &out);
-}
-
-/* The chunk of a row that stands at `place`: chunks of eight rows in different banks. */
-static const char *moved(const Side *s, const char *row, const char *place, Arena *a) {
-  return s->terms ? arena_printf(a, "(%s) * %d + ((%s) ^ ((%s) >> 1 & 3))", row, DEPTH / CHUNK,
-                                 place, row)
-                  : arena_printf(a, "(%s) * %d + ((%s) ^ ((%s) & 7))", row, s->width / CHUNK, place,
-                                 row);
-}
-
-static void print_keep(ProductWriter *w, const Side *s, StrBuf *out) {
-  sb_printf(out, "#pragma unroll\nfor (int i = 0; i < %d; i++) {\n", s->chunks);
-  print_chunk_place(s, out);
-  sb_printf(out, "%s[(step + 1 & 1) * %d + %s] = %s_next[i];\n}\n", s->name,
-            s->width * DEPTH / CHUNK, moved(s, "row", "place", w->em.arena), s->name);
-}
+enum { CHUNK = PRODUCT_CHUNK, DEPTH = CUDA_MMA_DEPTH };
 
 /* ---- the products --------------------------------------------------------------------------- */
 
 /* Fragments of 16 rows of A, or 16 columns of B, from term kk on: four 8 x 8 matrices, in the
  * order in which the multiplication wants them. Lane l names row l % 8 of matrix l / 8. */
-static void print_fragments(ProductWriter *w, const Side *s, StrBuf *out) {
+static void print_fragments(ProductWriter *w, const ProductSide *s, StrBuf *out) {
   bool a = s->side == GEMM_A;
   int warps = a ? 2 : 4, each = s->width / warps, count = each / 16;
   const char *name = a ? "a" : "b";
@@ -182,12 +44,12 @@ static void print_fragments(ProductWriter *w, const Side *s, StrBuf *out) {
     place = arena_printf(arena, "from / 8 + %s", outer);
   }
   sb_printf(out, "const int row = %s;\n", row);
-  sb_printf(out, "td_ldmatrix4%s(%s[i], &%s[(step & 1) * %d + %s]);\n}\n",
-            s->terms ? "" : "_turned", name, s->name, s->width * DEPTH / CHUNK,
-            moved(s, "row", place, arena));
+  sb_printf(out, "td_ldmatrix4%s(%s[i], &%s[step %% %d * %d + %s]);\n}\n",
+            s->terms ? "" : "_turned", name, s->name, w->tile.stages, s->size,
+            product_chunk_at(s, "row", place, arena));
 }
 
-static void print_step(ProductWriter *w, const Side *a, const Side *b, StrBuf *out) {
+static void print_step(ProductWriter *w, const ProductSide *a, const ProductSide *b, StrBuf *out) {
   sb_printf(out, "#pragma unroll\nfor (int kk = 0; kk < %d; kk += 16) {\n", DEPTH);
   print_fragments(w, a, out);
   print_fragments(w, b, out);
@@ -202,27 +64,61 @@ static void print_step(ProductWriter *w, const Side *a, const Side *b, StrBuf *o
   product_add_parts(out, a->width / 32, b->width / 32, 4);
 }
 
-static void print_sums(ProductWriter *w, const Side *a, const Side *b, StrBuf *out) {
-  long long steps = (long long)(w->c->extent[GEMM_K] + DEPTH - 1) / DEPTH;
-  const char *left = fetch_text(w, a), *right = fetch_text(w, b);
+/* Of both operands: what is done with those that are copied, or with the others. */
+static void print_operands(ProductWriter *w, const ProductSide *const *sides, bool copied,
+                           void (*print)(ProductWriter *, const ProductSide *, StrBuf *),
+                           StrBuf *out) {
+  for (int i = 0; i < 2; i++)
+    if ((sides[i]->lie == PRODUCT_COPIED) == copied) print(w, sides[i], out);
+}
+
+static void print_variables(const ProductWriter *w, const ProductSide *a, const ProductSide *b,
+                            StrBuf *out) {
+  int rows = a->width / 32, columns = b->width / 32;
   sb_puts(out, "td_chunk *const left = (td_chunk *)td_shared_memory();\n");
-  sb_printf(out, "td_chunk *const right = left + %d;\n", 2 * a->width * DEPTH / CHUNK);
+  sb_printf(out, "td_chunk *const right = left + %d;\n", w->tile.stages * a->size);
   sb_puts(out, "const int warp = td_thread() / 32, lane = td_thread() % 32;\n");
-  sb_printf(out, "td_chunk left_next[%d], right_next[%d];\nfloat sum[%d][%d][4] = {{{0}}};\n",
-            a->chunks, b->chunks, a->width / 32, b->width / 32);
+  if (a->lie != PRODUCT_COPIED) sb_printf(out, "td_chunk left_next[%d];\n", a->chunks);
+  if (b->lie != PRODUCT_COPIED) sb_printf(out, "td_chunk right_next[%d];\n", b->chunks);
+  sb_printf(out, "float sum[%d][%d][4] = {{{0}}};\n", rows, columns);
   if (w->tile.parts)
-    sb_printf(out, "float part[%d][%d][4] = {{{0}}}, over[%d][%d][4] = {{{0}}};\n", a->width / 32,
-              b->width / 32, a->width / 32, b->width / 32);
-  sb_printf(out, "for (int step = -1; step < %lld; step++) {\nif (step < %lld) {\n", steps,
-            steps - 1);
-  sb_printf(out, "const %s k0 = (step + 1) * %d;\n%s%s}\n", emit_var_type(&w->em), DEPTH, left,
-            right);
+    sb_printf(out, "float part[%d][%d][4] = {{{0}}}, over[%d][%d][4] = {{{0}}};\n", rows, columns,
+              rows, columns);
+}
+
+static void print_sums(ProductWriter *w, const ProductSide *a, const ProductSide *b, StrBuf *out) {
+  const ProductSide *const sides[] = {a, b};
+  const char *type = emit_var_type(&w->em), *early = w->tile.stages > 2 ? "step >= -1 && " : "";
+  long long steps = (long long)(w->c->extent[GEMM_K] + DEPTH - 1) / DEPTH;
+  int stages = w->tile.stages;
+  bool copies = a->lie == PRODUCT_COPIED || b->lie == PRODUCT_COPIED,
+       others = a->lie != PRODUCT_COPIED || b->lie != PRODUCT_COPIED;
+  print_variables(w, a, b, out);
+  sb_printf(out, "for (int step = %d; step < %lld; step++) {\nif (step >= 0) {\n", 1 - stages,
+            steps);
+  if (copies) sb_printf(out, "td_wait(%d);\n", stages - 2);
+  sb_puts(out, "td_barrier();\n}\n");
+  if (copies) {
+    sb_printf(out, "const int ahead = step + %d;\nif (ahead < %lld) {\n", stages - 1, steps);
+    sb_printf(out, "const %s k0 = ahead * %d;\n", type, DEPTH);
+    print_operands(w, sides, true, product_copy, out);
+    sb_puts(out, "}\ntd_commit();\n");
+  }
+  if (others) {
+    sb_printf(out, "if (%sstep < %lld) {\nconst %s k0 = (step + 1) * %d;\n", early, steps - 1, type,
+              DEPTH);
+    print_operands(w, sides, false, product_fetch, out);
+    sb_puts(out, "}\n");
+  }
   sb_puts(out, "if (step >= 0) {\n");
   print_step(w, a, b, out);
-  sb_printf(out, "}\nif (step < %lld) {\n", steps - 1);
-  print_keep(w, a, out);
-  print_keep(w, b, out);
-  sb_puts(out, "}\ntd_barrier();\n}\n");
+  sb_puts(out, "}\n");
+  if (others) {
+    sb_printf(out, "if (%sstep < %lld) {\n", early, steps - 1);
+    print_operands(w, sides, false, product_keep, out);
+    sb_puts(out, "}\n");
+  }
+  sb_puts(out, "}\ntd_barrier();\n");
   if (w->tile.parts) product_add_parts(out, a->width / 32, b->width / 32, 4);
 }
 
@@ -256,7 +152,7 @@ static void print_results(ProductWriter *w, StrBuf *out) {
 }
 
 const char *product_mma(ProductWriter *w) {
-  Side a = side_of(w, GEMM_A), b = side_of(w, GEMM_B);
+  ProductSide a = product_side(w, GEMM_A), b = product_side(w, GEMM_B);
   StrBuf out = {0};
   print_sums(w, &a, &b, &out);
   print_results(w, &out);

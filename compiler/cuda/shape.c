@@ -187,9 +187,40 @@ static void shape_rows(const Plan *p, const Group *g, TdLaunch *out) {
 
 /* ---- products --------------------------------------------------------------------------- */
 
-/* Large tiles read operands less often; but there should be a tile for each multiprocessor,
- * and sums of many terms have few results. */
-CudaTile cuda_tile(const Plan *p, const Group *g) {
+/* Tiles for tensor cores, and how much of their peak they reach beside the largest, in percent:
+ * a small one reads operands more often. Of equals the first. */
+static const struct {
+  int rows, columns, percent;
+} tiles[] = {{128, 128, 100}, {64, 128, 85}, {128, 64, 80}, {64, 64, 65}};
+
+/* The one of which all are done first, each processor one after another. A large tile's sums
+ * leave no registers for parts. */
+static void choose_tile(const int64_t *extent, CudaTile *t) {
+  double least = 0;
+  for (size_t i = t->parts ? sizeof tiles / sizeof *tiles - 1 : 0; i < sizeof tiles / sizeof *tiles;
+       i++) {
+    int64_t down = (extent[GEMM_M] + tiles[i].rows - 1) / tiles[i].rows,
+            across = (extent[GEMM_N] + tiles[i].columns - 1) / tiles[i].columns,
+            rounds = share(down * across * extent[GEMM_BATCH], PROCESSORS);
+    double time = (double)rounds * tiles[i].rows * tiles[i].columns / tiles[i].percent;
+    if (least > 0 && time >= least) continue;
+    least = time;
+    t->rows = tiles[i].rows;
+    t->columns = tiles[i].columns;
+  }
+}
+
+/* Steps under way: as many as 48 KB hold, where copies run ahead, and no more than there are. */
+static int stages_of(Plan *p, const Group *g, const CudaTile *t) {
+  bool copies =
+      product_lie(p, g, GEMM_A) == PRODUCT_COPIED || product_lie(p, g, GEMM_B) == PRODUCT_COPIED;
+  int64_t steps = share(g->contraction->extent[GEMM_K], CUDA_MMA_DEPTH);
+  int most = t->rows + t->columns > 3 * CUDA_TILE ? 3 : 4;
+  if (!copies || steps < 2) return 2;
+  return steps < most ? (int)steps : most;
+}
+
+CudaTile cuda_tile(Plan *p, const Group *g) {
   const Contraction *c = g->contraction;
   const int64_t *extent = c->extent;
   CudaTile t = {.narrow = p->act == TD_BF16, .rows = CUDA_TILE, .columns = CUDA_TILE};
@@ -197,17 +228,13 @@ CudaTile cuda_tile(const Plan *p, const Group *g) {
   /* registers for operands that take much computing, and for sums in two stages */
   double cost = plan_flops(p->g, c->operand[GEMM_A]) + plan_flops(p->g, c->operand[GEMM_B]);
   t.resident = t.narrow && cost < COSTLY ? 2 : 1;
-  /* a large tile's sums leave no registers for parts */
-  for (int size = t.parts ? CUDA_TILE : 2 * CUDA_TILE; t.narrow && size >= CUDA_TILE; size /= 2) {
-    t.rows = t.columns = size;
-    int64_t tiles = ((extent[GEMM_M] + size - 1) / size) * ((extent[GEMM_N] + size - 1) / size);
-    if (tiles * extent[GEMM_BATCH] >= PROCESSORS) break;
-  }
+  if (t.narrow) choose_tile(extent, &t);
   t.down = (extent[GEMM_M] + t.rows - 1) / t.rows;
   t.across = (extent[GEMM_N] + t.columns - 1) / t.columns;
   t.shared = CUDA_TILE_BYTES;
   if (!t.narrow) return t;
-  size_t operands = (size_t)(2 * (t.rows + t.columns) * CUDA_MMA_DEPTH * 2);
+  t.stages = stages_of(p, g, &t);
+  size_t operands = (size_t)(t.stages * (t.rows + t.columns) * CUDA_MMA_DEPTH * 2);
   size_t stage = (size_t)(t.rows / 2 * (t.columns + 4) * 4);
   t.shared = operands > stage ? operands : stage;
   return t;

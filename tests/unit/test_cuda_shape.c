@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* How groups are cut into blocks of threads, by extents that were worked through by hand. No
+ * kernel runs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "compiler/backend.h"
+#include "compiler/ir/text.h"
+
+static const TdProgram *program_of(Arena *a, TdType act, const char *text) {
+  Diags *d = diags_new(a);
+  text = arena_printf(a, "graph it\n%s", text);
+  Graph *g = ir_parse(a, interner_new(a), d, diags_source(d, "it", text, strlen(text)));
+  if (!g) fail_msg("%s", diags_count(d) ? diags_at(d, 0)->message : "no graph");
+  Backend *be = backend_new(a, diags_new(a), "it", NULL);
+  backend_for(be, backend_target("cuda"));
+  backend_activations(be, act);
+  if (!backend_entry(be, g, "main")) fail_msg("it is not compiled:\n%s", text);
+  return backend_finish(be);
+}
+
+/* The launch whose kernel's comment or text has `what`. */
+static const TdKernel *kernel_with(const TdProgram *p, const char *what) {
+  for (int i = 0; i < p->nkernels; i++)
+    if (p->kernels[i].source &&
+        (strstr(p->kernels[i].source, what) || strstr(p->kernels[i].comment, what)))
+      return &p->kernels[i];
+  fail_msg("no kernel with '%s'", what);
+  return NULL;
+}
+
+/* Rounds are tiles by 132 processors; a round of a tile takes its area by its share of the peak:
+ *     8192 x 384     128 x 128: 192 tiles, 2 rounds, 328; 64 x 128: 384, 3, 289; 128 x 64: 3, 307
+ *     8192 x 1536    128 x 128: 768 tiles, 6 rounds, 983; 64 x 128: 12, 1157
+ *     192 of 256 x 64    128 x 128: 384, 3, 492; 64 x 128: 6, 578; 128 x 64: 3, 307; 64 x 64: 378
+ *     8192 x 28      128 x 128: 64 tiles, 1 round, 164; 64 x 64: 128, 1, 63 */
+static void test_tiles(void **state) {
+  (void)state;
+  static const struct {
+    int batch, m, n, k, rows, columns, tiles;
+  } all[] = {{1, 8192, 384, 96, 64, 128, 384},
+             {1, 8192, 1536, 96, 128, 128, 768},
+             {192, 256, 64, 256, 128, 64, 384},
+             {1, 8192, 28, 384, 64, 64, 128},
+             {1, 384, 384, 8192, 64, 64, 36}}; /* many terms: sums by parts */
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    Arena *a = arena_new();
+    int b = all[i].batch, m = all[i].m, n = all[i].n, k = all[i].k;
+    const TdProgram *p = program_of(
+        a, TD_BF16,
+        arena_printf(a,
+                     "input a: real[%d, %d, %d]\ninput b: real[%d, %d, %d]\n"
+                     "y[c:%d, i:%d, j:%d] = sum[k:%d](max(a[c, i, k], 0.0) * b[c, k, j])\n"
+                     "output y = y\n",
+                     b, m, k, b, k, n, b, m, n, k));
+    const TdKernel *kernel = kernel_with(p, "td_mma_bf16");
+    const char *tile = arena_printf(a, "a block for %d x %d ", all[i].rows, all[i].columns);
+    if (!strstr(kernel->comment, tile)) fail_msg("not %s: %s", tile, kernel->comment);
+    assert_int_equal(kernel->launch.gpu.grid[0], all[i].tiles);
+    arena_free(a);
+  }
+}
+
+/* What a product leaves is bf16 and copied by the next one, as many steps ahead as shared memory
+ * of 48 KB has tiles for, and no more than there are steps; what is computed goes by registers. */
+static void test_stages(void **state) {
+  (void)state;
+  static const struct {
+    int n, k, rounds; /* n of the second product, its terms; of what waits for copies */
+    size_t shared;
+  } all[] = {{64, 128, 2, 4 * 128 * 64},    /* 4 steps: 4 tiles of 64 + 64 rows of 64 bytes */
+             {64, 96, 1, 3 * 128 * 64},     /* 3 steps */
+             {64, 32, 0, 2 * 128 * 64},     /* one */
+             {4096, 128, 1, 3 * 256 * 64}}; /* 16 x 32 tiles of 128 + 128 rows */
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    Arena *a = arena_new();
+    int m = 2048, n = all[i].n, k = all[i].k;
+    const TdProgram *p = program_of(
+        a, TD_BF16,
+        arena_printf(a,
+                     "input a: real[%d, 64]\ninput b: real[64, %d]\ninput c: real[%d, %d]\n"
+                     "x[i:%d, k:%d] = sum[v:64](a[i, v] * b[v, k])\n"
+                     "y[i:%d, j:%d] = sum[k:%d](x[i, k] * c[k, j])\nz[i:%d, j:%d] = max(y[i, j], "
+                     "0.0)\noutput z = z\n",
+                     m, k, k, n, m, k, m, n, k, m, n));
+    const TdKernel *kernel = kernel_with(p, "td_copy_async");
+    assert_non_null(strstr(kernel->source, arena_printf(a, "td_wait(%d);", all[i].rounds)));
+    assert_null(strstr(kernel->source, "left_next"));      /* copied */
+    assert_non_null(strstr(kernel->source, "right_next")); /* rounded to bf16 on its way */
+    assert_int_equal(kernel->launch.gpu.shared, all[i].shared);
+    arena_free(a);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiles), cmocka_unit_test(test_stages)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
