@@ -46,6 +46,9 @@ TD_DEVICE int td_shuffle_xor_int(int x, int mask) { return __shfl_xor_sync(0xfff
 TD_DEVICE int64_t td_shuffle_xor_wide(int64_t x, int mask) {
   return __shfl_xor_sync(0xffffffffu, x, mask);
 }
+/* Which lanes say so, by bits; how many bits are set. */
+TD_DEVICE uint32_t td_ballot(bool here) { return __ballot_sync(0xffffffffu, here); }
+TD_DEVICE int td_bit_count(uint32_t bits) { return __popc(bits); }
 TD_DEVICE float td_float(uint32_t u) { return __uint_as_float(u); }
 TD_DEVICE uint32_t td_bits(float x) { return __float_as_uint(x); }
 TD_DEVICE float td_fma(float a, float b, float c) { return __fmaf_rn(a, b, c); }

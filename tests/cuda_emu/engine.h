@@ -14,6 +14,7 @@ EMU_API void emu_barrier(unsigned long long site);
 EMU_API void emu_warp_barrier(unsigned long long site);
 EMU_API unsigned long long emu_shuffle(unsigned long long value, int lane, int exchange,
                                        unsigned long long site);
+EMU_API unsigned emu_ballot(int here, unsigned long long site);
 EMU_API unsigned emu_ticket(unsigned *counter, unsigned last);
 EMU_API void emu_fence(void);
 EMU_API void emu_ldmatrix(uint32_t *r, const void *row, int turned, unsigned long long site);

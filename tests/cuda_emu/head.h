@@ -37,6 +37,7 @@ void emu_barrier(unsigned long long site);
 void emu_warp_barrier(unsigned long long site);
 unsigned long long emu_shuffle(unsigned long long value, int lane, int exchange,
                                unsigned long long site);
+unsigned emu_ballot(int here, unsigned long long site);
 unsigned emu_ticket(unsigned *counter, unsigned last);
 void emu_fence(void);
 void emu_ldmatrix(uint32_t *r, const void *row, int turned, unsigned long long site);
@@ -91,6 +92,8 @@ TD_DEVICE unsigned td_bits(float x) {
 #define td_shuffle_wide(x, lane) \
   ((long long)emu_shuffle((unsigned long long)(x), lane, 0, EMU_SITE))
 
+#define td_ballot(here) emu_ballot(here, EMU_SITE)
+TD_DEVICE int td_bit_count(unsigned bits) { return __builtin_popcount(bits); }
 #define td_ldmatrix4(r, row) emu_ldmatrix(r, row, 0, EMU_SITE)
 #define td_ldmatrix4_turned(r, row) emu_ldmatrix(r, row, 1, EMU_SITE)
 #define td_mma_bf16(c, a, b) emu_mma_bf16(c, a, b, EMU_SITE)

@@ -18,6 +18,8 @@ TD_DEVICE unsigned char *td_shared_memory() {
 }
 TD_DEVICE float td_shuffle_xor(float x, int mask) { return __shfl_xor_sync(~0u, x, mask); }
 TD_DEVICE float td_shuffle(float x, int lane) { return __shfl_sync(~0u, x, lane); }
+TD_DEVICE uint32_t td_ballot(bool here) { return __ballot_sync(~0u, here); }
+TD_DEVICE int td_bit_count(uint32_t bits) { return __popc(bits); }
 TD_DEVICE unsigned td_ticket(unsigned *counter, unsigned last) {
   __threadfence();
   return atomicInc(counter, last);

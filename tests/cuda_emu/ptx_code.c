@@ -364,6 +364,10 @@ static bool together(Ptx *p, const Statement *s) {
             "20, %d, EMU_SITE)",
             value(s->operand[1], "b32"), raw(s->operand[3]), raw(s->operand[4]), raw(s->operand[2]),
             exchange));
+  } else if (strcmp(s->opcode, "vote.sync.ballot.b32") == 0) {
+    put(p, s, s->operand[0], "b32",
+        ptx_text("emu_ballot((uint32_t)%s == 0xffffffffu ? (int)%s : -1, EMU_SITE)",
+                 raw(s->operand[2]), value(s->operand[1], "pred")));
   } else if ((strcmp(op, "bar") == 0 || strcmp(op, "barrier") == 0) && has(s, "warp")) {
     fprintf(p->out, "%semu_warp_barrier(EMU_SITE);\n", s->guard);
     return strcmp(s->operand[0], "-1") == 0;
@@ -436,7 +440,7 @@ bool ptx_instruction(Ptx *p, const Statement *s) {
     else if (!has(s, "global") && !has(s, "local"))
       return false;
     put(p, s, s->operand[0], "u64", x);
-  } else if (one_of(op, "shfl bar barrier membar fence atom ldmatrix mma cp")) {
+  } else if (one_of(op, "shfl vote bar barrier membar fence atom ldmatrix mma cp")) {
     return together(p, s);
   } else {
     return arithmetic(p, s);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a warp does together beside shuffles: matrices from shared memory, products of small
- * matrices. And copies into shared memory that go on by themselves: what they write is
+/* What a warp does together beside shuffles: votes, matrices from shared memory, products of
+ * small matrices. And copies into shared memory that go on by themselves: what they write is
  * nothing until it is waited for. */
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,24 @@
 #include "tests/cuda_emu/shadow.h"
 
 #define HERE __builtin_return_address(0)
+
+/* ---- votes ---------------------------------------------------------------------------- */
+
+/* Bit l: lane l said so. Below 0: it was asked of a part of the warp. */
+unsigned emu_ballot(int here, unsigned long long site) {
+  unsigned all = 0;
+  Meeting m;
+  if (here < 0) {
+    emu_report("divergence", "a ballot of a part of a warp");
+    engine_fail(CUDA_ERROR_LAUNCH_FAILED);
+  }
+  if (!engine_meet(&m, &all, &here, NULL, site, "at the ballot")) return all;
+  for (int l = 0; l < WARP; l++)
+    if (*(const int *)m.b[l] != 0) all |= 1u << l;
+  for (int l = 0; l < WARP; l++) *(unsigned *)m.a[l] = all;
+  engine_parted();
+  return all;
+}
 
 /* ---- matrices -------------------------------------------------------------------------- */
 

@@ -80,6 +80,16 @@ static const char rotated[] = TOP("rotated") "  float *all = (float *)td_shared_
                                              "  y[t] = all[t - lane + (lane + 1) % 32];\n"
                                              "}\n";
 
+/* y = the threads whose x is 3, those of each warp side by side. */
+static const char votes[] =
+    TOP("votes") "  const int t = td_thread();\n"
+                 "  const unsigned all = td_ballot(x[t] == 3.0f);\n"
+                 "  y[t] = -1.0f;\n"
+                 "  td_warp_barrier();\n"
+                 "  if (x[t] == 3.0f) y[t / 32 * 32 + td_bit_count(all & ((1u << t % 32) - 1u))] = "
+                 "(float)t;\n"
+                 "}\n";
+
 /* n threads of a block, from one value in 2 bytes to the next. */
 static const char halves[] = TOP(
     "halves") "  ((unsigned short *)y)[td_thread()] = ((const unsigned short *)x)[td_thread()];\n"
@@ -221,6 +231,14 @@ static void check_rotated(void) {
   for (int i = 0; i < 64; i++) assert_true(y[i] == (float)(i % 32 == 31 ? i - 31 : i + 1));
 }
 
+static void check_votes(void) {
+  static const float threes[2][6] = {{3, 10, 17, 24, 31, -1}, {38, 45, 52, 59, -1, -1}};
+  float y[64];
+  for (int i = 0; i < 64; i++) values[i] = (float)(i % 7);
+  ok(run(votes, "votes", 1, 64, 0, 0, y, 64));
+  for (int i = 0; i < 64; i++) assert_true(y[i] == (i % 32 < 6 ? threes[i / 32][i % 32] : -1.0F));
+}
+
 static void check_halves(void) {
   float y[100];
   for (int i = 0; i < 100; i++) values[i] = (float)i;
@@ -253,6 +271,7 @@ static void row_sums_are_right(void **state) { (void)state, each(check_row_sums)
 static void products_by_tiles_are_right(void **state) { (void)state, each(check_tiles); }
 static void the_last_block_sees_all(void **state) { (void)state, each(check_total); }
 static void a_warp_barrier_orders_a_warp(void **state) { (void)state, each(check_rotated); }
+static void lanes_vote(void **state) { (void)state, each(check_votes); }
 static void matrices_are_multiplied(void **state) { (void)state, each(check_matrices); }
 static void copies_come_when_waited_for(void **state) { (void)state, each(check_copies); }
 static void neighbours_write_halves_of_words(void **state) { (void)state, each(check_halves); }
@@ -369,6 +388,9 @@ static const Mistake mistakes[] = {
      CUDA_ERROR_ILLEGAL_ADDRESS},
     {"a matrix read too early", matrices, "matrices", "  td_warp_barrier();\n", "", 1, 32, 1280, 0,
      true, ": kernel matrices", "reads 16 bytes of shared memory", CUDA_ERROR_LAUNCH_FAILED},
+    {"a vote of half a warp", votes, "votes", "  y[t] = -1.0f;\n",
+     "  if (t % 32 < 16) y[t] = td_ballot(true) ? -1.0f : 0.0f;\n", 1, 64, 0, 0, false,
+     "divergence: kernel votes", "line ", CUDA_ERROR_LAUNCH_FAILED},
     {"a product of half a warp", matrices, "matrices", "  td_mma_bf16(c, p, q);\n",
      "  if (l < 16) td_mma_bf16(c, p, q);\n", 1, 32, 1280, 0, false, "divergence: kernel matrices",
      "at another, of line", CUDA_ERROR_LAUNCH_FAILED},
@@ -445,7 +467,7 @@ static void kernels_may_come_by_ptx(void **state) {
   if (!has_ptx()) skip();
   by_ptx = true;
   each(check_row_sums), each(check_tiles), each(check_total), each(check_rotated);
-  each(check_halves), each(check_matrices), each(check_copies);
+  each(check_halves), each(check_matrices), each(check_copies), each(check_votes);
   by_ptx = false;
 }
 
@@ -583,6 +605,7 @@ int main(void) {
       cmocka_unit_test(the_last_block_sees_all),
       cmocka_unit_test(a_warp_barrier_orders_a_warp),
       cmocka_unit_test(matrices_are_multiplied),
+      cmocka_unit_test(lanes_vote),
       cmocka_unit_test(copies_come_when_waited_for),
       cmocka_unit_test(neighbours_write_halves_of_words),
       cmocka_unit_test(mistakes_are_told),
