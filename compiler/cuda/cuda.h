@@ -15,7 +15,8 @@ enum {
   CUDA_DEPTH = 16,  /* so many terms at a time, */
   CUDA_PITCH = 68,  /* floats from one term's row of an operand to the next */
   CUDA_TILE_BYTES = 2 * CUDA_DEPTH * CUDA_PITCH * 4,
-  CUDA_MMA_DEPTH = 32, /* terms of a step on tensor cores */
+  CUDA_MMA_DEPTH = 32,                               /* terms of a step on tensor cores */
+  CUDA_LIST_BYTES = (CUDA_WARP + 4 * CUDA_WARP) * 8, /* of a warp's list of positions */
   CUDA_SHORT = 1 << 30 /* loops of fewer iterations, and what they are made of, count in 32 bits */
 };
 
@@ -69,10 +70,13 @@ typedef struct CudaTile {
 CudaTile cuda_tile(Plan *p, const Group *g);
 /* How a scatter is cut. A bare axis has a variable as its index that stands in no other. */
 typedef struct CudaScatter {
-  bool gathers;  /* a thread for each number of the output looks for what falls there; else */
-  int axis;      /* a thread for each slice along this bare axis adds all that does; -1: one */
-  int64_t count; /* threads */
-  int var[IR_MAX_RANK]; /* of each bare axis; -1: it is none */
+  bool lists;        /* a block lists the positions that name its rows, else */
+  bool gathers;      /* a thread for each number of the output looks for what falls there; else */
+  int axis;          /* a thread for each slice along this bare axis adds all that does; -1: one */
+  int64_t count;     /* threads; lists: blocks */
+  int rows, columns; /* lists: of the output, for a block; the other axes as one */
+  int64_t positions, width; /* how many name a row; columns of all blocks */
+  int var[IR_MAX_RANK];     /* of each bare axis; -1: it is none */
 } CudaScatter;
 CudaScatter cuda_scatter(const Node *n);
 void cuda_shape(Plan *p, Group *g);

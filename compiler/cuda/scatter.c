@@ -2,20 +2,14 @@
 /* Scatters: every value is added where its index says. A thread owns what it writes, and
  * adds in the order of the variables, so that the sums are always the same:
  *
+ *     lists       where many positions name a row each: scatter_list.c
  *     gathering   a thread for each number of the output runs through all values and adds
  *                 those that fall there; bare axes say which can
  *     slices      where that would be too many: a bare axis is cut into its elements; each
  *                 thread clears its slice and adds to it                              */
-#include "compiler/cuda/cuda.h"
+#include "compiler/cuda/scatter.h"
 
 enum { TOP, SLICE, FIRST };
-
-typedef struct Scatter {
-  Emit em;
-  Node *n;
-  CudaScatter cut;
-  const char *at[IR_MAX_RANK]; /* gathering: the thread's place in the output */
-} Scatter;
 
 /* The slice in each of the blocks that lie around it; all of the output. */
 static void print_zero(Scatter *s, StrBuf *out, const char *base) {
@@ -159,7 +153,7 @@ void cuda_emit_scatter(Plan *p, Group *g, TdKernel *k) {
   emit_begin(em, p, g);
   em->row_level = SLICE;
   em->nvars = n->nvars;
-  em->short_vars = s.cut.count < CUDA_SHORT;
+  em->short_vars = s.cut.count < CUDA_SHORT && s.cut.width < CUDA_SHORT;
   for (int v = 0; v < n->nvars; v++) {
     em->short_vars &= n->extent[v] < CUDA_SHORT;
     em->var[v] = emit_name(em, v < n->rank && n->axis[v] ? n->axis[v] : "i");
@@ -168,7 +162,9 @@ void cuda_emit_scatter(Plan *p, Group *g, TdKernel *k) {
   }
   StrBuf out = {0};
   sb_puts(&out, "{\n");
-  if (s.cut.gathers)
+  if (s.cut.lists)
+    scatter_print_lists(&s, &out);
+  else if (s.cut.gathers)
     print_gathering(&s, &out);
   else
     print_slices(&s, &out);

@@ -13,7 +13,10 @@ enum {
   COSTLY = 16,          /* operations of an operand's element */
   NEAR_MOST = 24 << 10, /* bytes of sums over rows in shared memory */
   LOOP_LEAST = 64,      /* threads of a block that runs a loop, */
-  LOOP_MOST = 512       /* at most: registers for any body */
+  LOOP_MOST = 512,      /* at most: registers for any body */
+  LIST_LEAST = 512,     /* positions of a scatter that are listed, */
+  LIST_NUMBERS = 512,   /* numbers of the output for a block, at most, */
+  LIST_BLOCKS = 16      /* blocks for a processor, about */
 };
 static const double LOOKS_MOST = 0x1p32; /* comparisons of a scatter that gathers */
 
@@ -242,6 +245,44 @@ CudaTile cuda_tile(Plan *p, const Group *g) {
 
 /* ---- scatters --------------------------------------------------------------------------- */
 
+/* One axis is named by a value, the others have a variable for each of their numbers, and whether
+ * the value lands does not depend on these. */
+static bool names_rows(const Node *n, const CudaScatter *s, uint32_t *owned) {
+  int named = 0;
+  for (int d = 0; d < n->rank; d++) {
+    if (s->var[d] < 0)
+      named++;
+    else if (n->extent[s->var[d]] != n->shape[d])
+      return false;
+    else
+      *owned |= 1u << s->var[d];
+  }
+  return named == 1 && (!n->guard || (n->guard->vars & *owned) == 0);
+}
+
+/* Columns are lanes, one or two each; rows that are many go by several, so that positions are
+ * not looked through too often. */
+static bool choose_lists(const Node *n, CudaScatter *s) {
+  uint32_t owned = 0;
+  double numbers = 1;
+  int64_t rows = 1;
+  s->positions = s->width = 1;
+  if (!names_rows(n, s, &owned)) return false;
+  for (int v = 0; v < n->nvars; v++) numbers *= (double)n->extent[v];
+  if (numbers >= CUDA_SHORT) return false;
+  for (int v = 0; v < n->nvars; v++) *(owned >> v & 1 ? &s->width : &s->positions) *= n->extent[v];
+  for (int d = 0; d < n->rank; d++)
+    if (s->var[d] < 0) rows = n->shape[d];
+  s->columns = s->width > CUDA_WARP ? 2 * CUDA_WARP : CUDA_WARP;
+  int64_t slices = (s->width + s->columns - 1) / s->columns;
+  for (s->rows = 1; s->rows * 2 * s->columns <= LIST_NUMBERS;) {
+    if ((rows + s->rows - 1) / s->rows * slices <= LIST_BLOCKS * PROCESSORS) break;
+    s->rows *= 2;
+  }
+  s->count = (rows + s->rows - 1) / s->rows * slices;
+  return s->positions >= LIST_LEAST && rows < CUDA_SHORT && s->count < CUDA_SHORT;
+}
+
 /* Looking takes a comparison for each value and each place that it could have; adding takes
  * a way to memory and back for each value, one after another. */
 CudaScatter cuda_scatter(const Node *n) {
@@ -256,6 +297,9 @@ CudaScatter cuda_scatter(const Node *n) {
     else if (s.axis < 0 || n->shape[d] > n->shape[s.axis])
       s.axis = d;
   }
+  s.lists = choose_lists(n, &s);
+  if (s.lists) return s;
+  s.count = 1;
   s.gathers = n->rank > 0 && work < LOOKS_MOST && out < CUDA_SHORT;
   if (s.gathers)
     s.count = ir_count(n);
@@ -272,6 +316,11 @@ void cuda_shape(Plan *p, Group *g) {
   case GROUP_ROWS: shape_rows(p, g, out); return;
   case GROUP_SCATTER: {
     CudaScatter s = cuda_scatter(g->members.at[0].node);
+    if (s.lists) {
+      set(out, s.count, CUDA_BLOCK,
+          (size_t)(CUDA_BLOCK / CUDA_WARP) * (size_t)(s.rows * s.columns * 8 + CUDA_LIST_BYTES));
+      return;
+    }
     int threads = s.gathers ? CUDA_BLOCK : CUDA_WARP;
     set(out, (s.count + threads - 1) / threads, threads, 0);
     return;

@@ -97,7 +97,43 @@ static void test_stages(void **state) {
   }
 }
 
+/* Rows of a table by symbols: columns go by 64, 6 times for 384. 65 rows are a block each; 50257
+ * would be 301542 blocks, more than 16 for each of 132 processors at 2, 4 and 8 rows too, and 8 of
+ * 64 numbers are the most: 6283 times 6. Shared memory is eight warps' sums in double and lists of
+ * 160 pairs. Few positions, and a guard that asks for the column, are looked for one by one. */
+static void test_scatters(void **state) {
+  (void)state;
+  static const struct {
+    int rows, positions, width;
+    const char *guard, *form;
+    int blocks;
+    size_t shared;
+  } all[] = {{65, 8192, 384, "", "td_ballot", 65 * 6, 8 * (64 * 8 + 160 * 8)},
+             {50257, 8192, 384, "", "row < 8", 6283 * 6, 8 * (512 * 8 + 160 * 8)},
+             {65, 512, 24, "", "td_ballot", 65, 8 * (32 * 8 + 160 * 8)},
+             {65, 511, 24, "", "number >= ", 7, 0}, /* 1560 numbers, 256 a block */
+             {65, 8192, 384, " | v0 < v1", "number >= ", 98, 0},
+             {65, 8192, 384, " | v0 < 100", "td_ballot", 65 * 6, 8 * (64 * 8 + 160 * 8)}};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    Arena *a = arena_new();
+    int rows = all[i].rows, positions = all[i].positions, width = all[i].width;
+    const TdProgram *p = program_of(
+        a, TD_F32,
+        arena_printf(a,
+                     "input x: int[%d] in 0 .. %d\ninput g: real[%d, %d]\n"
+                     "scatter e: real[%d, %d] over [v0:%d, v1:%d%s] at [x[v0], v1] add g[v0, v1]\n"
+                     "output e = e\n",
+                     positions, rows - 1, positions, width, rows, width, positions, width,
+                     all[i].guard));
+    const TdKernel *kernel = kernel_with(p, all[i].form);
+    assert_int_equal(kernel->launch.gpu.grid[0], all[i].blocks);
+    assert_int_equal(kernel->launch.gpu.shared, all[i].shared);
+    arena_free(a);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiles), cmocka_unit_test(test_stages)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiles), cmocka_unit_test(test_stages),
+                                     cmocka_unit_test(test_scatters)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
