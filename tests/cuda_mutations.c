@@ -110,6 +110,15 @@ static const Case cases[] = {
      TD_F32, NULL, 0},
     {"argmax_of_columns", "td_block_argmax",
      "input x: real[700, 40]\ny[d:40] = argmax[b:700](x[b, d])\noutput y = y\n", TD_F32, NULL, 0},
+    /* what a group stores the next one reads at other columns, and the first one then */
+    {"loop", "ix0 < 4",
+     "input x: real[8, 70]\ninput u: real[70, 70]\n"
+     "loop t:4 {\n  carry h: real[8, 70] = x\n"
+     "  n[b:8, k:70] = sum[j:70](h[b, j] * u[j, k])\n"
+     "  m[b:8, k:70] = tanh(n[b, 69 - k] * 0.2)\n"
+     "  a[b:8] = sum[k:70](m[b, k])\n  o[b:8, k:70] = m[b, k] - 0.1 * a[b] + x[7 - b, k]\n"
+     "  next h = o\n}\nfinal y: real[8, 70] = h\noutput y = y\n",
+     TD_F32, NULL, 0},
     {"scatter_that_gathers", "number >= ",
      "input a: real[70, 3]\n"
      "scatter y: real[9, 3] over [v0:70, v1:3] at [mod(v0 * v0, 9), v1] add a[v0, v1]\n"
@@ -145,6 +154,10 @@ typedef struct Edit {
 static const Edit edits[] = {
     {"td_barrier();", ";"},
     {"td_warp_barrier();", ";"},
+    {" < #; @ += 96)", " <= #; @ += 96)"},
+    {"slice_begin = td_block()", "slice_begin = 0"},
+    {"slice_end = slice_begin + #", "slice_end = slice_begin + # + 1"},
+    {"ix0 < #", "ix0 < # - 1"},
     {"if (outer < #", "if (1"},
     {"&& k < #)", ")"},
     {"if (m < #", "if (1"},
@@ -275,6 +288,7 @@ static const Excused excused[] = {
     {"rows_of_blocks", "td_barrier();", ";", 2, unshared},
     {"rows_and_columns", "td_warp_barrier();", ";", -1, unshared},
     {"all", "td_barrier();", ";", -1, behind},
+    {"loop", "td_barrier();", ";", 2, behind},
     {"argmax", "td_warp_barrier();", ";", -1, unshared},
     {"argmax", "td_barrier();", ";", -1, behind},
     {"argmax_of_columns", "if (@ < 0) @ = 0;", "", -1, "there is a value"},

@@ -29,7 +29,7 @@ typedef struct Fusing {
   Groups body;
   const Member *reader;
   const char *apart; /* the first reason that was found */
-  size_t far_bytes;  /* that each iteration of a part reads from afar, though all read the same */
+  double far_bytes;  /* that a part reads from afar in each iteration */
 } Fusing;
 
 #define APART(f, ...)                                                       \
@@ -117,6 +117,7 @@ typedef struct Outer {
   Expr *at[IR_MAX_RANK]; /* by axis: the index, if all reads have it and it has no variable */
   bool alike;            /* the same is read whatever row and iteration it is for */
   bool turned;           /* some sums run along its last axis: others vary from thread to thread */
+  double count, all;     /* elements that the present group reads for a part; all groups together */
 } Outer;
 
 typedef struct Reads {
@@ -128,6 +129,18 @@ static Outer *outer_of(Reads *r, Node *n) {
   for (int i = 0; i < r->of.n; i++)
     if (r->of.at[i].node == n) return &r->of.at[i];
   return NULL;
+}
+
+/* How many elements of its node a part reads there in an iteration, at most. */
+static double elements_read(const Fusing *f, const Expr *e) {
+  double all = 1, places = 1;
+  const Member *m = f->reader;
+  for (int v = 0; v < m->node->nvars; v++)
+    if (e->vars & expr_var_bit(v))
+      places *= (double)(v == m->rowvar[0] ? f->k->slice : m->node->extent[v]);
+  for (int d = 0; d < e->nargs; d++)
+    if (e->args[d]->vars) all *= (double)e->node->shape[d];
+  return all < places ? all : places;
 }
 
 static void note_outer(Expr *e, void *ctx) {
@@ -148,6 +161,8 @@ static void note_outer(Expr *e, void *ctx) {
       x->alike = false;
     if (x->at[d] != at || at->vars) x->at[d] = NULL;
   }
+  double count = elements_read(f, e);
+  if (count > x->count) x->count = count;
   int last = e->nargs > 0 ? ex_bare_var(e->args[e->nargs - 1]) : -1;
   x->turned = x->turned || last >= f->reader->node->rank;
 }
@@ -169,17 +184,24 @@ static LoopNear near_of(const Outer *x) {
 /* What all of the body reads alike, as far as there is room for it. */
 static void choose_near(Fusing *f) {
   Reads r = {.f = f};
-  for (int i = 0; i < f->body.n; i++)
+  for (int i = 0; i < f->body.n; i++) {
     for (int m = 0; m < f->body.at[i]->members.n; m++) {
       f->reader = &f->body.at[i]->members.at[m];
       ir_visit_exprs(f->p->g, f->reader->node, note_outer, &r);
     }
+    for (int k = 0; k < r.of.n; k++) {
+      r.of.at[k].all += r.of.at[k].count;
+      r.of.at[k].count = 0;
+    }
+  }
   for (int i = 0; i < r.of.n; i++) {
-    if (!r.of.at[i].alike) continue;
-    LoopNear x = near_of(&r.of.at[i]);
-    bool fits = f->k->near_bytes + x.bytes <= f->p->target->loops.near;
-    if (fits) vec_push(f->p->arena, &f->k->near, x);
-    *(fits ? &f->k->near_bytes : &f->far_bytes) += x.bytes;
+    LoopNear x = r.of.at[i].alike ? near_of(&r.of.at[i]) : (LoopNear){0};
+    if (r.of.at[i].alike && f->k->near_bytes + x.bytes <= f->p->target->loops.near) {
+      vec_push(f->p->arena, &f->k->near, x);
+      f->k->near_bytes += x.bytes;
+    } else {
+      f->far_bytes += r.of.at[i].all * (double)td_type_size(TD_F32);
+    }
   }
 }
 
@@ -204,8 +226,7 @@ static void weigh(Fusing *f) {
   int groups = 0; /* without copies at the end, which mostly go (in_place.c) */
   for (int i = 0; i < f->body.n; i++)
     groups += plan_info(f->p, f->body.at[i]->members.at[0].node)->commits == NULL;
-  double together =
-      groups * t->turn + body_flops(f) * share / t->flops + (double)f->far_bytes / t->bytes;
+  double together = groups * t->turn + body_flops(f) * share / t->flops + f->far_bytes / t->bytes;
   double apart = groups * t->kernel + body_flops(f) / f->p->target->rates.flops;
   if (together > apart)
     APART(f, "kernels of its own are quicker: an iteration takes %.3g us in one, else %.3g",
