@@ -80,6 +80,7 @@ const Target cuda_target = {
                  .computed = true,
                  .epilogue = true,
                  .library = true,
+                 .joined_most = 1 << 20,
                  .batched_most = 4 << 20,
                  .batched_bytes = (int64_t)4 << 30,
                  .rows_copied = 64},

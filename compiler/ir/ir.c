@@ -286,6 +286,16 @@ Node *ir_stack(Graph *g, Loop *l, Node *value) {
   return n;
 }
 
+Node *ir_stack_behind(Graph *g, Loop *l, Node *value) {
+  Node *stack = ir_stack(g, l, value);
+  Region *r = stack->region;
+  int at = r->nodes.n - 1;
+  while (r->nodes.at[at] != stack) at--;
+  for (; at > 0 && r->nodes.at[at - 1] != l->node; at--) r->nodes.at[at] = r->nodes.at[at - 1];
+  r->nodes.at[at] = stack;
+  return stack;
+}
+
 /* ---- questions -------------------------------------------------------------- */
 
 Expr *ir_read_all(Graph *g, Node *n) {

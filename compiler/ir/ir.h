@@ -180,7 +180,8 @@ Node *ir_pack(Graph *g, Region *r, const char *name, Node *const *parts, int n, 
 Loop *ir_loop(Graph *g, Region *r, const char *var, int64_t count, bool reverse, Span at);
 Node *ir_carry(Graph *g, Loop *l, const char *name, Node *init); /* returns the N_CARRY */
 Node *ir_final(Graph *g, Loop *l, int carry);
-Node *ir_stack(Graph *g, Loop *l, Node *value); /* adds the emit if it is new */
+Node *ir_stack(Graph *g, Loop *l, Node *value);        /* adds the emit if it is new */
+Node *ir_stack_behind(Graph *g, Loop *l, Node *value); /* the same, right behind the loop's node */
 /* read n at the node's own output variables: n[v0, v1, ...] */
 Expr *ir_read_all(Graph *g, Node *n);
 int64_t ir_count(const Node *n);                    /* elements; shapes were checked */

@@ -146,17 +146,6 @@ static const Contraction *find(const Batch *b, Node *n) {
 
 /* ---- doing it ----------------------------------------------------------------------------- */
 
-/* The stack of a value, right behind the loop. */
-static Node *stack_after_loop(Graph *g, Loop *l, Node *value) {
-  Region *r = l->node->region;
-  Node *stack = ir_stack(g, l, value);
-  int at = 0, to;
-  while (r->nodes.at[at] != stack) at++;
-  for (to = at; r->nodes.at[to - 1] != l->node; to--) r->nodes.at[to] = r->nodes.at[to - 1];
-  r->nodes.at[to] = stack;
-  return stack;
-}
-
 /* An expression of an iteration as it is written after the loop: variable 0 counts. */
 static Expr *follow(Graph *g, Expr *e, void *ctx) {
   Batch *b = ctx;
@@ -166,7 +155,7 @@ static Expr *follow(Graph *g, Expr *e, void *ctx) {
   Expr *row[IR_MAX_RANK] = {ex_var(g, 0)};
   for (int d = 0; d < e->nargs; d++) row[d + 1] = e->args[d];
   Node *n = source_of(b, e->node, &l);
-  return ex_read(g, stack_after_loop(g, l, n), row);
+  return ex_read(g, ir_stack_behind(g, l, n), row);
 }
 
 /* The stack becomes the product. */

@@ -36,6 +36,8 @@ static const PassInfo passes[] = {
      "substitute maps that cost less to compute again than to keep"},
     {"budget", pass_budget, ALWAYS, false, false, "inline",
      "compute values again where a later loop reads them, until memory suffices"},
+    {"join", pass_join, BY(contractions), false, true, "inline",
+     "make products with weights that lie one behind the other, of the same, one product"},
     {"batch", pass_batch, BY(batches), false, true, "inline",
      "make products that a loop only stacks after it, as one of all iterations"},
     {"twice", pass_twice, BY(chains), false, false, "inline",

@@ -31,6 +31,7 @@ GraphPass pass_hoist;     /* hoist.c: loop-invariant nodes leave the loop */
 GraphPass pass_cse;       /* cse.c: equal nodes become one */
 GraphPass pass_inline;    /* inline.c: maps into what reads them */
 GraphPass pass_budget;    /* recompute.c: as many values as the budget asks for */
+GraphPass pass_join;      /* join.c: products that share an operand */
 GraphPass pass_batch;     /* batch.c: products that a loop only stacks, all at once */
 GraphPass pass_twice;     /* twice.c: products that one region needs twice */
 

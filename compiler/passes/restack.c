@@ -127,20 +127,9 @@ static int64_t stacked_bytes(Restack *r) {
 
 /* ---- doing it --------------------------------------------------------------------- */
 
-static Node *stack_after_loop(Graph *g, Loop *l, Node *value) {
-  Region *r = l->node->region;
-  int before = r->nodes.n;
-  Node *stack = ir_stack(g, l, value);
-  if (r->nodes.n == before) return stack; /* it was stacked already */
-  int at = r->nodes.n - 1;
-  for (; at > 0 && r->nodes.at[at - 1] != l->node; at--) r->nodes.at[at] = r->nodes.at[at - 1];
-  r->nodes.at[at] = stack;
-  return stack;
-}
-
 static void keep(Restack *r, const Match *m) {
   Graph *g = r->g;
-  Node *n = m->again, *stack = stack_after_loop(g, r->earlier, m->first);
+  Node *n = m->again, *stack = ir_stack_behind(g, r->earlier, m->first);
   Expr *index[IR_MAX_RANK] = {ex_loopvar(g, r->later)};
   for (int d = 0; d < n->rank; d++) index[d + 1] = ex_var(g, d);
   n->reducer = RED_NONE;

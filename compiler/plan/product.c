@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* How the operands and the sums of a contraction lie in memory, and whether all of it
  * is a product that a library computes (TargetProducts.library): both operands single
- * reads in the type of activations, each of its axes one run of equal strides, nothing
- * but the sums, or a constant times them, as result.
+ * reads in the type of activations, each of its axes one run of equal strides (or several, a
+ * batch for which the other operand is the same), nothing but the sums, or a constant times
+ * them, as result.
  *
  *     y[b, l, f] = sum over d (x[b, l, d] * w[@i, d, f])
  * ->  m = b l, n = f, k = d; w lies at i * d f from its first element               */
@@ -72,9 +73,8 @@ static bool locate(Plan *p, const Group *g, const Node *n, const Linear *lin, Td
   return true;
 }
 
-static bool matrix(Plan *p, const Group *g, const Node *read, Expr *const *index, GemmAxisKind rows,
-                   GemmAxisKind columns, TdOperand *out) {
-  const Contraction *c = g->contraction;
+static bool matrix(Plan *p, const Group *g, const Contraction *c, const Node *read,
+                   Expr *const *index, GemmAxisKind rows, GemmAxisKind columns, TdOperand *out) {
   const Node *n = g->members.at[0].node;
   Linear lin;
   int64_t stride[GEMM_AXES][IR_MAX_VARS] = {0};
@@ -86,6 +86,36 @@ static bool matrix(Plan *p, const Group *g, const Node *read, Expr *const *index
          (out->row == 1 || out->column == 1 || c->extent[rows] == 1 || c->extent[columns] == 1);
 }
 
+static bool matrices(Plan *p, const Group *g, const Contraction *c, TdProduct *x) {
+  const Expr *a = c->operand[GEMM_A], *b = c->operand[GEMM_B];
+  Node *n = g->members.at[0].node;
+  Expr *own[IR_MAX_RANK];
+  for (int d = 0; d < n->rank; d++) own[d] = ex_var(p->g, d);
+  *x = (TdProduct){.alpha = c->factor ? c->factor->num : 1,
+                   .m = c->extent[GEMM_M],
+                   .n = c->extent[GEMM_N],
+                   .k = c->extent[GEMM_K],
+                   .batch = c->extent[GEMM_BATCH]};
+  return matrix(p, g, c, a->node, a->args, GEMM_M, GEMM_K, &x->a) &&
+         matrix(p, g, c, b->node, b->args, GEMM_N, GEMM_K, &x->b) &&
+         matrix(p, g, c, n, own, GEMM_M, GEMM_N, &x->c);
+}
+
+/* The same with the outermost variable of rows or columns as the batch, if there is none: the
+ * other operand is one for all of it. */
+static bool as_batch(const Contraction *c, const Node *n, GemmAxisKind from, Contraction *out) {
+  *out = *c;
+  if (c->extent[GEMM_BATCH] != 1 || c->nvars[from] < 2) return false;
+  int var = c->var[from][0];
+  out->nvars[from]--;
+  for (int i = 0; i < out->nvars[from]; i++) out->var[from][i] = c->var[from][i + 1];
+  out->extent[from] /= n->extent[var];
+  out->nvars[GEMM_BATCH] = 1;
+  out->var[GEMM_BATCH][0] = var;
+  out->extent[GEMM_BATCH] = n->extent[var];
+  return true;
+}
+
 const TdProduct *plan_library_product(Plan *p, const Group *g) {
   const Contraction *c = g->contraction;
   Node *n = g->members.at[0].node;
@@ -94,19 +124,12 @@ const TdProduct *plan_library_product(Plan *p, const Group *g) {
   if ((c->factor && c->factor->kind != E_NUM) || c->condition || c->where[GEMM_A] ||
       c->where[GEMM_B] || g->packed)
     return NULL;
-  Expr *own[IR_MAX_RANK];
-  const Expr *a = c->operand[GEMM_A], *b = c->operand[GEMM_B];
-  if (a->kind != E_READ || b->kind != E_READ) return NULL;
-  for (int d = 0; d < n->rank; d++) own[d] = ex_var(p->g, d);
+  if (c->operand[GEMM_A]->kind != E_READ || c->operand[GEMM_B]->kind != E_READ) return NULL;
   TdProduct *x = NEW(p->arena, TdProduct);
-  *x = (TdProduct){.alpha = c->factor ? c->factor->num : 1,
-                   .m = c->extent[GEMM_M],
-                   .n = c->extent[GEMM_N],
-                   .k = c->extent[GEMM_K],
-                   .batch = c->extent[GEMM_BATCH]};
-  bool all = matrix(p, g, a->node, a->args, GEMM_M, GEMM_K, &x->a) &&
-             matrix(p, g, b->node, b->args, GEMM_N, GEMM_K, &x->b) &&
-             matrix(p, g, n, own, GEMM_M, GEMM_N, &x->c);
+  Contraction other;
+  bool all = matrices(p, g, c, x) ||
+             (as_batch(c, n, GEMM_N, &other) && matrices(p, g, &other, x)) ||
+             (as_batch(c, n, GEMM_M, &other) && matrices(p, g, &other, x));
   /* factors are rounded to the type of activations: a library only reads them as they are */
   return all && x->a.type == p->act && x->b.type == p->act ? x : NULL;
 }

@@ -52,6 +52,9 @@ typedef struct TargetProducts {
   bool computed; /* operands may be expressions, conditions too; else plain reads */
   bool epilogue; /* maps on the sums run before they are stored */
   bool library;  /* plain ones are a library's: TD_PRODUCT */
+  /* Those that share an operand are one (passes/join.c), where a map follows only if they have so
+   * many results together at most. 0: none are. */
+  int64_t joined_most;
   /* Those that a loop only stacks, of so many results at most, are one product after it, if what
    * is stacked for them takes no more bytes (passes/batch.c). 0: each is made in its iteration. */
   int64_t batched_most, batched_bytes;

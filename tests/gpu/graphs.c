@@ -25,6 +25,7 @@ typedef enum Need {
   COUNTERS,    /* a kernel that is given a loop's counter */
   NARROW_ROWS, /* rows of 65 numbers in bf16, with gaps */
   BATCH,       /* one of the library for each of three layers */
+  SHARED,      /* one of the library with the same operand for a batch */
   COPY,        /* a product that reads a state's copy in bf16, */
   LIBRARY_COPY /* one of the library */
 } Need;
@@ -120,6 +121,14 @@ static const Case cases[] = {
      "stack W: real[3, 48, 48] = j emit 0\nfinal last: real[64, 48] = d\n"
      "output W = W\noutput last = last\n",
      .need = BATCH, .whole = true},
+    {"products_that_share_an_operand",
+     "state p: real[20000]\nview v: real[96, 64] = p + 6208\nview w: real[96, 64] = p + 64\n"
+     "input x: real[64, 96]\nq[i:64, j:64] = sum[k:96](x[i, k] * v[k, j])\n"
+     "r[i:64, j:64] = sum[k:96](x[i, k] * w[k, j])\n"
+     "y[i:64, j:64] = sum[k:64](max(min(q[i, k], 2.0), -2.0) * max(min(r[j, k], 3.0), -3.0))\n"
+     "s[i:64] = max[k:64](q[i, k])\nt[i:64] = max[k:64](r[i, k])\n"
+     "output y = y\noutput s = s\noutput t = t\n",
+     .need = SHARED, .whole = true},
     {"bf16_weights_after_loading",
      "state w: real[96, 96]\ninput x: real[64, 96]\n"
      "y[i:64, j:96] = sum[k:96](x[i, k] * w[j, k])\noutput y = y\n",
@@ -162,6 +171,9 @@ static bool step_has(const TdProgram *p, const TdEntry *e, const TdStep *s, Need
   bool library = k->kind == TD_PRODUCT, product = strcmp(k->klass, "contraction") == 0;
   if (need == LIBRARY) return library;
   if (need == BATCH) return library && k->product->batch == 3;
+  if (need == SHARED)
+    return library && k->product->batch == 2 &&
+           (k->product->a.batch == 0) != (k->product->b.batch == 0);
   if (need == COPY) return product && reads_copy(p, e, s);
   if (need == LIBRARY_COPY) return library && reads_copy(p, e, s);
   if (need == OWN_PRODUCT) return !library && product;

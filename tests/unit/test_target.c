@@ -57,6 +57,7 @@ static Target other_target(void) {
                                 .work_least = 1 << 12,
                                 .batch_least = 1 << 12,
                                 .library = true,
+                                .joined_most = BATCHED,
                                 .batched_most = BATCHED,
                                 .batched_bytes = BATCHED,
                                 .rows_copied = 16};
@@ -213,15 +214,15 @@ static void padded_rows_run(void **state) {
 }
 
 /* A transformer's training step, where products are in loops over layers, with the
- * products by their definition; gradients of weights are made behind the loop, of all layers
- * at once. */
+ * products by their definition; queries, keys and values are one, gradients of weights are made
+ * behind the loop, of all layers at once. */
 static void library_products_run(void **state) {
   (void)state;
   Target t = cpu_target;
   t.name = "library";
   t.products.library = true;
   t.products.computed = t.products.epilogue = false;
-  t.products.batched_most = t.products.batched_bytes = BATCHED;
+  t.products.batched_most = t.products.batched_bytes = t.products.joined_most = BATCHED;
   t.memory.pitch = 64;
   t.chains.any = false;
   t.copies = NULL;
@@ -233,15 +234,17 @@ static void library_products_run(void **state) {
   for (int e = 0; e < m.unit->nentries; e++)
     assert_true(backend_entry(be, m.unit->entries[e].graph, m.unit->entries[e].name));
   const TdProgram *p = backend_finish(be);
-  int products = 0, moving = 0, batches = 0;
+  int products = 0, moving = 0, batches = 0, joined = 0;
   for (int k = 0; k < p->nkernels; k++) {
     const TdProduct *x = p->kernels[k].product;
     products += x != NULL;
+    joined += x && strstr(p->kernels[k].name, "_joined") != NULL && x->batch == 3 &&
+              x->a.batch == 0 && x->b.batch != 0;
     batches += x && strncmp(p->kernels[k].name, "product_d_", 10) == 0 && x->batch == LAYERS &&
                x->a.batch != 0 && x->b.batch != 0;
     for (int i = 0; x && i < TD_MAX_LOOPS; i++) moving += x->b.by_slot[i] != 0;
   }
-  assert_true(products > 10 && moving > 2 && batches >= 4);
+  assert_true(products > 10 && moving > 2 && batches >= 4 && joined > 0);
   Compiled *c = compiled_new(p, NULL);
   assert_non_null(c);
   for (int e = 0; e < p->nentries; e++)
