@@ -3,8 +3,13 @@
 # 64 characters into z of width 128, two others write all of them out of z again, the noise is
 # predicted from z_t by one linear map that is not told the time, T = 100, beta from 1e-4 to 0.02.
 #
-#   tdc train models/diffusion_lm.td          1.6M parameters
+#   tdc train models/diffusion_lm.td          1.45M parameters, six minutes of one core
 #   tdc sample models/diffusion_lm.td --weights runs/diffusion_lm
+#
+# Measured, one seed, as it stands (2,000 steps, 4.1M characters): 14.1 +- 0.2 bits a character, a
+# bound, of which the text from its own z takes 4.51 (the symbols' frequencies alone 4.83). So z
+# says next to nothing of the text, the linear map little of the noise (mean square error .33),
+# and what is sampled is spaces. diffusion_lm_vae.td has other latents.
 #
 # Loss: mean square error of the noise, and the cross-entropy of the text from z after one step
 # back from z_t, for one t of the whole batch. One thing is mended: the article's code divides by

@@ -115,6 +115,18 @@ static double no_noise_bits(const Coins *c) {
   return (sum + 0.5 * (2 * (-abar - log(1 - abar)) + abar)) / log(2);
 }
 
+/* One bit, -1 or 1: as far apart as two coordinates of half the noise. r is the tangent of angles
+ * spread from atan(5) to atan(.1). */
+static double bits_bits(const Coins *c) {
+  double snr[16];
+  for (int t = 0; t < 16; t++) {
+    double r = tan(atan(5) + (atan(0.1) - atan(5)) * t / 15);
+    snr[t] = 2 * r * r;
+  }
+  double a = snr[15] / (2 + snr[15]), s = 1 - a;
+  return gaussian(c, snr, 16, 0.5 * (s - 1 - log(s) + a) / log(2));
+}
+
 /* Symbols replaced by random ones, hidden, or both, until none is left: the steps back from there
  * are those of the process itself, so nothing is lost. */
 static double exact_bits(const Coins *c) { return c->cross_entropy; }
@@ -124,7 +136,9 @@ static double exact_bits(const Coins *c) { return c->cross_entropy; }
 typedef struct Row {
   const char *name;
   double (*bits)(const Coins *c);
-  bool zero; /* with weights of 0 in place of the initial ones */
+  bool zero;    /* with weights of 0 in place of the initial ones */
+  bool untimed; /* without steps T */
+  Define size;  /* one more, if it has a name */
 } Row;
 
 static void without_weights(Session *s) {
@@ -187,25 +201,35 @@ static void bounds_are_those_by_hand(void **state) {
   (void)state;
   static const Define small[] = {{"B", "20"}, {"L", "10"}, {"D", "8"}, {"N", "2"}, {"T", "16"}};
   static const Row rows[] = {
-      {"gauss", gauss_bits, false},         {"shakespeare_repaired", repaired_bits, false},
-      {"uniform", exact_bits, false},       {"d3pm", exact_bits, false},
-      {"shakespeare", no_noise_bits, true}, {"shakespeare_unet", no_noise_bits, true},
+      {.name = "gauss", .bits = gauss_bits},
+      {.name = "shakespeare_repaired", .bits = repaired_bits},
+      {.name = "bits", .bits = bits_bits, .size = {"J", "1"}},
+      {.name = "uniform", .bits = exact_bits},
+      {.name = "d3pm", .bits = exact_bits},
+      {.name = "block", .bits = exact_bits, .untimed = true, .size = {"C", "5"}},
+      {.name = "shakespeare", .bits = no_noise_bits, .zero = true},
+      {.name = "shakespeare_unet", .bits = no_noise_bits, .zero = true},
   };
   Coins c = flip_coins();
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     double want = rows[i].bits(&c);
-    Measured m = measured(rows[i].name, text_path, small, 5, rows[i].zero,
+    const Row *row = &rows[i];
+    Define sizes[6];
+    int n = row->untimed ? 4 : 5;
+    memcpy(sizes, small, sizeof small);
+    if (row->size.name) sizes[n++] = row->size;
+    Measured m = measured(row->name, text_path, sizes, n, row->zero,
                           (const char *const[]){"bits_per_char", NULL});
     assert_true(want >= c.cross_entropy - 1e-9);
     is_near(rows[i].name, &m, 0, want);
   }
 }
 
-/* ---- digits of symbols ------------------------------------------------------------------------ */
+/* ---- digits of symbols -------------------------------------------------------------------- */
 
-/* Four symbols, whose two digits agree three times of four. Each digit with its own term bounds the
- * entropy; one term for all hidden digits of a symbol is half of what both take, and half of what
- * one takes when the other is seen: less than the text does. */
+/* Four symbols, whose two digits agree three times of four. Each digit with its own term bounds
+ * the entropy; one term for all hidden digits of a symbol is half of what both take, and half of
+ * what one takes when the other is seen: less than the text does. */
 static void digits_have_terms_of_their_own(void **state) {
   (void)state;
   static const char path[] = "build/tests/fours.txt";
