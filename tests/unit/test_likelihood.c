@@ -127,6 +127,21 @@ static double bits_bits(const Coins *c) {
   return gaussian(c, snr, 16, 0.5 * (s - 1 - log(s) + a) / log(2));
 }
 
+/* Lines to noise, in time: r = (1 - t) / t, any number of steps between .14 and .98. */
+static double flow_bits(const Coins *c) {
+  enum { POINTS = 600 };
+  const double near = 0.14, far = 0.98;
+  double sum = 0, miss, nats;
+  for (int i = 0; i < POINTS; i++) {
+    double t = near + (far - near) * (i + 0.5) / POINTS;
+    posterior(c, pow((1 - t) / t, 2), &miss, &nats);
+    sum += (far - near) / POINTS * (1 - t) / (t * t * t) * miss;
+  }
+  posterior(c, pow((1 - near) / near, 2), &miss, &nats);
+  double start = 0.5 * (2 * (far * far - 1 - 2 * log(far)) + pow(1 - far, 2));
+  return (sum + nats + start) / log(2);
+}
+
 /* Symbols replaced by random ones, hidden, or both, until none is left: the steps back from there
  * are those of the process itself, so nothing is lost. */
 static double exact_bits(const Coins *c) { return c->cross_entropy; }
@@ -204,6 +219,7 @@ static void bounds_are_those_by_hand(void **state) {
       {.name = "gauss", .bits = gauss_bits},
       {.name = "shakespeare_repaired", .bits = repaired_bits},
       {.name = "bits", .bits = bits_bits, .size = {"J", "1"}},
+      {.name = "flow", .bits = flow_bits, .untimed = true},
       {.name = "uniform", .bits = exact_bits},
       {.name = "d3pm", .bits = exact_bits},
       {.name = "block", .bits = exact_bits, .untimed = true, .size = {"C", "5"}},
