@@ -36,6 +36,7 @@ enum {
   CLI_COMPLETION = 1 << 14,
   CLI_MAN = 1 << 15,
   CLI_PROFILE = 1 << 16,
+  CLI_COMPARE = 1 << 17,
   CLI_ALL = ~0
 };
 
@@ -155,6 +156,14 @@ bool other_open(Other *o, Cli *c, const char *path, const char *weights, const U
                 const char *entry, uint64_t seed, int *code);
 void other_close(Other *o);
 
+/* -- settings.c ----------------------------------------------------------------------------- */
+/* The sampler that --sampler names, or the first; NULL after a message. */
+const UnitSampler *cli_sampler(Cli *c, const Unit *u);
+/* What --set says, each time, of parameters of `only` (NULL: of any). *n is below 0 after a
+ * message. */
+TdSetting *cli_settings(Cli *c, const UnitSampler *only, int *n);
+void cli_settings_free(TdSetting *s, int n);
+
 /* -- rows.c ------------------------------------------------------------------------ */
 /* cli_project with the sampler of `o` computing `count` rows where the file has more and its
  * batch can be given anew. */
@@ -167,6 +176,7 @@ int cli_sample(Cli *c);
 int cli_sample_parameters(Cli *c); /* `tdc sample FILE.td --help`: the file's own flags */
 int cli_profile(Cli *c);
 int cli_eval(Cli *c);
+int cli_compare(Cli *c);
 int cli_export(Cli *c);
 int cli_run(Cli *c);
 int cli_check(Cli *c);

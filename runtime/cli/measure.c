@@ -9,30 +9,7 @@
 
 #include "runtime/system/json.h"
 
-/* ---- taking ------------------------------------------------------------------------------ */
-
-/* --set NAME=VALUE, each: names are cut out of copies that the caller frees with them. */
-static TdSetting *settings_of(Cli *c, int *n) {
-  TdSetting *out = calloc((size_t)c->ngiven + 1, sizeof *out);
-  *n = 0;
-  for (int i = 0; out != NULL && i < c->ngiven; i++) {
-    if (strcmp(c->given[i].name, "set") != 0) continue;
-    const char *text = c->given[i].value, *eq = strchr(text, '=');
-    if (eq == NULL || eq == text) {
-      cli_usage(c, "--set takes NAME=VALUE, not '%.100s'", text);
-      *n = -1;
-      break;
-    }
-    char *name = strndup(text, (size_t)(eq - text));
-    if (name != NULL) out[(*n)++] = (TdSetting){name, eq + 1};
-  }
-  return out;
-}
-
-static void settings_free(TdSetting *s, int n) {
-  for (int i = 0; s != NULL && i < n; i++) free((char *)(uintptr_t)s[i].name);
-  free(s);
-}
+/* ---- taking ---------------------------------------------------------------------------- */
 
 /* By the judge as well, if there is one. */
 static bool measure_all(const Sampled *m, const Dataset *d, Judge *judge, const Texts *t,
@@ -81,27 +58,11 @@ static bool take(Sampled *m, const Dataset *d, Session *s, const SampleRequest *
   return ok;
 }
 
-/* The sampler asked for, else a message. */
-static const UnitSampler *sampler_of(Cli *c, const Unit *u) {
-  const char *name = cli_text(c, "sampler", NULL), *names[64];
-  const UnitSampler *found = unit_sampler(u, name);
-  int n = 0;
-  if (found != NULL) return found;
-  for (; n < u->nsamplers && n < 64; n++) names[n] = u->samplers[n].name;
-  const char *near = name != NULL ? did_you_mean(name, names, n) : NULL;
-  if (name == NULL || n == 0)
-    cli_usage(c, "%s has no sampler", u->path);
-  else
-    cli_usage(c, "%s has no sampler '%.100s'; did you mean %s?", u->path, name,
-              near != NULL ? near : names[0]);
-  return NULL;
-}
-
 bool sampled_take(Cli *c, Sampled *m, Project *p, Session *s, int64_t count, uint64_t seed,
                   bool controls, Judge *judge, int *code) {
   TdError err = {0};
   *code = TD_BAD_USAGE;
-  *m = (Sampled){.sampler = sampler_of(c, p->unit), .rows = count};
+  *m = (Sampled){.sampler = cli_sampler(c, p->unit), .rows = count};
   if (m->sampler == NULL) return false;
   const Dataset *d = data_store_find(p->data, m->sampler->data);
   if (d == NULL) {
@@ -111,20 +72,20 @@ bool sampled_take(Cli *c, Sampled *m, Project *p, Session *s, int64_t count, uin
   }
   SampleRequest r = {
       .sampler = m->sampler, .vocabulary = &d->vocabulary, .seed = seed, .stop = c->stop};
-  TdSetting *settings = settings_of(c, &r.nsettings);
+  TdSetting *settings = cli_settings(c, NULL, &r.nsettings);
   r.settings = settings;
   bool ok = r.nsettings >= 0;
   if (ok) {
     ok = (settings != NULL || td_fail_memory(&err)) && take(m, d, s, &r, controls, judge, &err);
     if (!ok) *code = cli_fail(c, &err);
   }
-  settings_free(settings, r.nsettings);
+  cli_settings_free(settings, r.nsettings);
   return ok;
 }
 
 void sampled_close(Sampled *m) { reference_close(&m->reference); }
 
-/* ---- as text -------------------------------------------------------------------------------- */
+/* ---- as text --------------------------------------------------------------------------- */
 
 static void put_value(FILE *out, const Measures *m, MeasureId id, int columns) {
   const MeasureKind *k = &measure_kinds[id];
@@ -202,7 +163,7 @@ void sampled_print(const Sampled *m, FILE *out) {
   print_verdicts(m, out);
 }
 
-/* ---- as JSON --------------------------------------------------------------------------------- */
+/* ---- as JSON --------------------------------------------------------------------------- */
 
 static json_t *measures_json(const Reference *r, const Measures *m) {
   json_t *o = json_object();

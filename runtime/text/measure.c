@@ -132,7 +132,7 @@ static double part_of(double x, double real) { return real > 0 ? fmin(x / real, 
 
 bool measure(const Reference *r, const Texts *t, Measures *out, TdError *err) {
   *out = (Measures){.value[M_NEURAL] = (double)NAN};
-  ngram_bits(r->judge, t, &out->value[M_JUDGE], &out->judge_error);
+  ngram_bits(r->judge, t, 0, t->width, &out->value[M_JUDGE], &out->judge_error);
   if (!measure_grams(r, t, out, err) || !measure_repeated(t, out, err) ||
       !measure_words(r, t, out, err) || !measure_lines(r, t, out, err) ||
       !measure_copying(r, t, out, err))

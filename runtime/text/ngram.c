@@ -156,17 +156,19 @@ double ngram_probability(const Ngram *m, const int32_t *history, int64_t n, int3
   return p;
 }
 
-void ngram_bits(const Ngram *m, const Texts *t, double *mean, double *error) {
+void ngram_bits(const Ngram *m, const Texts *t, int64_t from, int64_t to, double *mean,
+                double *error) {
   double sum = 0, squares = 0, rows = (double)t->rows;
   for (int64_t r = 0; r < t->rows; r++) {
     const int32_t *row = t->ids + r * t->width;
     double bits = 0;
-    for (int64_t i = 0; i < t->width; i++) bits -= log2(ngram_probability(m, row, i, row[i]));
-    bits /= (double)t->width;
+    for (int64_t i = from; i < to; i++) bits -= log2(ngram_probability(m, row, i, row[i]));
+    bits /= (double)(to - from);
     sum += bits;
     squares += bits * bits;
   }
   *mean = sum / rows;
+  if (error == NULL) return;
   *error = t->rows > 1 ? sqrt(fmax(squares / rows - *mean * *mean, 0) / (rows - 1)) : 0;
 }
 

@@ -22,8 +22,10 @@ void ngram_free(Ngram *m);
  * Sums to one over the symbols, whatever the history. */
 double ngram_probability(const Ngram *m, const int32_t *history, int64_t n, int32_t next);
 
-/* Mean of -log2 p of the symbols of all rows, and its standard error over rows. */
-void ngram_bits(const Ngram *m, const Texts *t, double *mean, double *error);
+/* Mean of -log2 p of symbols from .. to - 1 of all rows, each after those before it in its row,
+ * and its standard error over rows; `error` may be NULL. */
+void ngram_bits(const Ngram *m, const Texts *t, int64_t from, int64_t to, double *mean,
+                double *error);
 
 /* A symbol as it followed the longest of the histories of at most `context` symbols that had
  * a successor. u in 0 .. 1 decides. */

@@ -268,6 +268,25 @@ static void test_every_window_counts(void **state) {
                true);
 }
 
+/* A text of five symbols, blank , a b c, and a sampler that writes one of them alone. */
+static void write_flat(void) {
+  StrBuf text = {0};
+  for (int i = 0; i < 60; i++) sb_puts(&text, i % 2 == 0 ? "abc bbbbb " : "cab aabb, ");
+  sandbox_write("long.txt", text.s);
+  sb_free(&text);
+  sandbox_write("flat.td", "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
+                           "dim B = 4, L = 16, V = text.vocab\n"
+                           "param w[V] ~ normal(0, 1)\n"
+                           "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
+                           "sampler flat(letter = 3 in 0 .. V - 1) {\n"
+                           "  state s[b in B, l in L] = letter\n"
+                           "  for t in 1 .. 3 { s[b,l] = min(t, 1) * letter }\n"
+                           "  emit s[b,l]\n"
+                           "}\n"
+                           "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
+  sandbox_says("export flat.td --untrained -o flat.safetensors", NULL, 0, "", true);
+}
+
 /* A sampler that writes b, and nothing else: 12 rows of 16 hold 192 symbols of one kind, so their
  * entropy is 0, 1/192 of them distinct; of the nine 8-grams of a row eight stood there before; the
  * text has no word that the row's ends do not cut. The longest run of b in the text is 5. */
@@ -297,21 +316,8 @@ static void test_samples_are_measured(void **state) {
       {"eval m.td --untrained --samples 2 --data short.txt", 1, "shorter than one window"},
       {NULL, 0, NULL}};
   (void)state;
-  StrBuf text = {0};
-  for (int i = 0; i < 60; i++) sb_puts(&text, i % 2 == 0 ? "abc bbbbb " : "cab aabb, ");
-  sandbox_write("long.txt", text.s);
+  write_flat();
   sandbox_write("short.txt", "the quick brown fox jumps over");
-  sb_free(&text);
-  sandbox_write("flat.td", "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
-                           "dim B = 4, L = 16, V = text.vocab\n"
-                           "param w[V] ~ normal(0, 1)\n"
-                           "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
-                           "sampler flat(letter = 3 in 0 .. V - 1) {\n"
-                           "  state s[b in B, l in L] = 0\n"
-                           "  for t in 1 .. 3 { s[b,l] = min(t, 1) * letter }\n"
-                           "  emit s[b,l]\n"
-                           "}\n"
-                           "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
   try_all(cases);
 }
 
@@ -337,7 +343,7 @@ static void test_samples_are_judged(void **state) {
                                          {"short.td", "long.txt", "6", "3"},
                                          {"other.td", "abc.txt", "17", "1"}};
   (void)state;
-  sandbox_says("export flat.td --untrained -o flat.safetensors", NULL, 0, "", true);
+  write_flat();
   sandbox_write("abc.txt", "abc abc abc abc abc abc abc abc abc abc abc abc abc abc abc abc abc ");
   for (int i = 0; i < 3; i++) {
     char td[600];
@@ -358,6 +364,60 @@ static void test_samples_are_judged(void **state) {
     sandbox_says(line, NULL, 0, "", true);
   }
   try_all(cases);
+}
+
+/* keep.td writes what it is given, and one letter elsewhere. Of 16 symbols the gap is the one at
+ * 7. Held-out windows 1 and 7 of "abc bbbbb cab aabb, " over and over begin at its symbols 16
+ * and 12: both have a blank (0) there. So a blank is right always, and b (3) never; flat.td takes
+ * no text. */
+static void test_compare(void **state) {
+#define COMPARE "compare keep.td flat.td --seeds 2 --samples 4 -q --reference "
+  static const Case cases[] = {
+      {COMPARE, 0, "| % from both sides | 0.0 | - | - |"},
+      {COMPARE "--set letter=0", 0, "| % from both sides | 100.0 | - | - |"},
+      {COMPARE "--set letter=0", 0, "| % from what stands before | 100.0 | - | - |"},
+      {COMPARE, 0, "| evaluations a text | 3 | 3 | - |"},
+      {COMPARE, 0, "| parameters | 5 | 5 | - |"},
+      {COMPARE, 0, "| | keep.td | flat.td | held-out text |"},
+      {COMPARE, 0, "| % of 8-grams repeated in a row | 88.9 | 88.9 | "},
+      {COMPARE "--json", 0,
+       "\"gap_gain\":{\"mean\":0.0,\"error\":0.0,\"held_out\":null,\"seeds\":[0.0,0.0]}"},
+      {COMPARE "--json", 0, "\"claim\":\"bound\""},
+      {COMPARE "--json --judge keep.td --batches 1", 1, "cannot judge"},
+      {COMPARE "--json --judge charge.td", 0, "\"neural\":{\"mean\":1.0,\"error\":0.0,"},
+      {COMPARE "--html page.html -o table.md", 0, ""},
+      {COMPARE "--html /dev/full", 4, "/dev/full"},
+      {"compare keep.td absent.td -q --reference --samples 4", 4, "absent.td"},
+      {"compare flat.td keep.td -q --seeds 0", 2, "--seeds"},
+      {"compare", 2, "FILE.td"},
+      {NULL, 0, NULL}};
+  (void)state;
+  write_flat();
+  sandbox_write("keep.td", "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
+                           "dim B = 4, L = 16, V = text.vocab\n"
+                           "param w[V] ~ normal(0, 1)\n"
+                           "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
+                           "metric m(x: id<V>[B,L]) bound { report mean[b,l](w[x[b,l]]^2) }\n"
+                           "sampler flat(letter = 3 in 0 .. V - 1, prompt = \"\") {\n"
+                           "  state s[b in B, l in L] = letter\n"
+                           "  for t in 1 .. 3 { s[b,l] = prompt.given[l] ? prompt[l] : letter }\n"
+                           "  emit s[b,l]\n"
+                           "}\n"
+                           "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
+  sandbox_write("charge.td", "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
+                             "dim B = 2, W = 17, V = text.vocab\n"
+                             "param p[V] ~ normal(0, 1)\n"
+                             "loss main(x: id<V>[B,W]) { minimize mean[b,w](p[x[b,w]]^2) }\n"
+                             "metric bits(x: id<V>[B,W]) exact {\n"
+                             "  report mean[b,w in 1 : W](x[b,w] == 3 ? 1.0 : 3.0)\n"
+                             "}\n"
+                             "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
+  sandbox_says("export charge.td --untrained -o charge.safetensors", NULL, 0, "", true);
+  sandbox_says("export keep.td --untrained -o keep.safetensors", NULL, 0, "", true);
+  try_all(cases);
+  sandbox_shell("cat page.html", 0, "<h1>Comparison</h1>");
+  sandbox_shell("cat page.html", 0, "</html>");
+  sandbox_shell("cat table.md", 0, "| evaluations a text | 3 | 3 | - |");
 }
 
 /* Whatever a file is called, what is written of it compiles: its own header is found, names
@@ -652,6 +712,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_every_window_counts),
       cmocka_unit_test(test_samples_are_measured),
       cmocka_unit_test(test_samples_are_judged),
+      cmocka_unit_test(test_compare),
       cmocka_unit_test(test_other_order),
       cmocka_unit_test(test_watch),
       cmocka_unit_test(test_no_symbol_yet),

@@ -95,10 +95,12 @@ static void kneser_ney(void **state) {
   close_to(ngram_probability(m, b, 1, 1), 0.125);
   double mean, error;
   Texts t = {(int32_t[]){0, 1, 1, 1}, 2, 2}; /* ab: lb 4/3 and lb 12/7; bb: 2 and 3 bits */
-  ngram_bits(m, &t, &mean, &error);
+  ngram_bits(m, &t, 0, 2, &mean, &error);
   double first = (log2(4.0 / 3) + log2(12.0 / 7)) / 2;
   close_to(mean, (first + 2.5) / 2);
-  close_to(error, (2.5 - first) / 2);               /* of two: half their distance */
+  close_to(error, (2.5 - first) / 2);   /* of two: half their distance */
+  ngram_bits(m, &t, 1, 2, &mean, NULL); /* the second symbols alone */
+  close_to(mean, (log2(12.0 / 7) + 3) / 2);
   assert_int_equal(ngram_draw(m, a, 1, 1, 0.3), 0); /* after a: a once, b twice */
   assert_int_equal(ngram_draw(m, a, 1, 1, 0.4), 1);
   assert_int_equal(ngram_draw(m, b, 1, 1, 0.99), 0);

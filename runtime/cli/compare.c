@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* tdc compare: several models measured alike, as a table, as JSON and as a page. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/cli/compare.h"
+
+static bool write_page(const Comparison *k, const char *path, TdError *err) {
+  StrBuf s = {0};
+  compare_page(k, &s);
+  bool ok = s.s != NULL ? io_write_file(NULL, path, s.s, s.n, err) : td_fail_memory(err);
+  sb_free(&s);
+  return ok;
+}
+
+static int show(Cli *c, const Comparison *k) {
+  const char *html = cli_text(c, "html", NULL), *to = cli_text(c, "output", NULL);
+  StrBuf s = {0};
+  TdError err = {0};
+  bool ok = html == NULL || write_page(k, html, &err);
+  compare_markdown(k, &s);
+  if (ok && to != NULL) ok = io_write_file(NULL, to, s.s, s.n, &err);
+  int code = !ok ? cli_fail(c, &err) : c->json ? cli_json(c, compare_json(k), JSON_COMPACT) : 0;
+  if (ok && !c->json && to == NULL) terminal_print(&c->out, s.s, s.n);
+  sb_free(&s);
+  return code != 0 ? code : cli_done(c);
+}
+
+static bool take_all(Cli *c, Comparison *k, uint64_t seed, int64_t batches, Judge *judge,
+                     int *code) {
+  for (; k->n < c->nargs; k->n++) {
+    Cli one = *c;
+    one.args = c->args + k->n;
+    one.nargs = 1;
+    if (!compare_take(&one, k, &k->models[k->n], seed, batches, judge, code)) {
+      compared_free(&k->models[k->n]);
+      return false;
+    }
+  }
+  return true;
+}
+
+static bool judge_and_take(Cli *c, Comparison *k, uint64_t seed, int64_t batches, int *code) {
+  const char *path = cli_text(c, "judge", NULL);
+  if (path == NULL) return take_all(c, k, seed, batches, NULL, code);
+  Other other;
+  Judge judge;
+  TdError err = {0};
+  UnitOptions o = {.no_train = true, .no_samplers = true, .no_models = true};
+  bool ok = other_open(&other, c, path, cli_text(c, "judge-weights", NULL), &o, "eval", 0, code);
+  if (ok && !judge_open(&judge, other.m.session, other.p.unit, other.p.data, &err)) {
+    *code = cli_fail(c, &err);
+    ok = false;
+  }
+  k->judged = true;
+  ok = ok && take_all(c, k, seed, batches, &judge, code);
+  other_close(&other);
+  return ok;
+}
+
+int cli_compare(Cli *c) {
+  int code = TD_BAD_USAGE;
+  uint64_t seed = 0;
+  int64_t batches = 0, seeds = 3;
+  Comparison k = {.samples = 32};
+  if (!cli_seed(c, &seed) || !cli_int(c, "batches", 1, 1000000000, &batches) ||
+      !cli_int(c, "samples", 2, 1000000, &k.samples) || !cli_int(c, "seeds", 1, MOST_SEEDS, &seeds))
+    return TD_BAD_USAGE;
+  k.seeds = (int)seeds;
+  k.models = calloc((size_t)c->nargs, sizeof *k.models);
+  TdError err = {0};
+  if (k.models == NULL) {
+    td_fail_memory(&err);
+    return cli_fail(c, &err);
+  }
+  if (judge_and_take(c, &k, seed, batches, &code)) code = show(c, &k);
+  for (int i = 0; i < k.n; i++) compared_free(&k.models[i]);
+  free(k.models);
+  return code;
+}

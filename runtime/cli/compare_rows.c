@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* The rows of a comparison, and their means. See compare.h. */
+#include <math.h>
+
+#include "runtime/cli/compare.h"
+
+static const RowKind kinds[COMPARE_ROWS - MEASURES] = {
+    [R_LIKELIHOOD - MEASURES] = {"Likelihood", "likelihood", "of held-out text", 3, 1},
+    [R_QUARTER -
+        MEASURES] = {"By position: bits by the 8-gram judge", "quarter1", "first quarter", 2, 1},
+    [R_QUARTER + 1 - MEASURES] = {NULL, "quarter2", "second", 2, 1},
+    [R_QUARTER + 2 - MEASURES] = {NULL, "quarter3", "third", 2, 1},
+    [R_QUARTER + 3 - MEASURES] = {NULL, "quarter4", "last", 2, 1},
+    [R_CONTINUED - MEASURES] = {"After a prompt: bits by the 8-gram judge", "continued",
+                                "of held-out text", 2, 1},
+    [R_MISLED - MEASURES] = {NULL, "misled", "with 20% noise in it", 2, 1},
+    [R_LEFT - MEASURES] = {"Context: symbols of a gap guessed", "gap_left",
+                           "% from what stands before", 1, 100},
+    [R_BOTH - MEASURES] = {NULL, "gap_both", "% from both sides", 1, 100},
+    [R_GAIN - MEASURES] = {NULL, "gap_gain", "gain, points", 1, 100},
+    [R_STEPS - MEASURES] = {"Cost", "evaluations", "evaluations a text", 0, 1},
+    [R_SECONDS - MEASURES] = {NULL, "seconds", "seconds a text", 3, 1},
+    [R_PARAMETERS - MEASURES] = {NULL, "parameters", "parameters", 0, 1},
+    [R_MEMORY - MEASURES] = {NULL, "memory", "memory, MB", 1, 1},
+};
+
+RowKind compare_row(int row) {
+  if (row >= MEASURES) return kinds[row - MEASURES];
+  const MeasureKind *m = &measure_kinds[row];
+  return (RowKind){row == 0 ? "Texts" : NULL, m->name, m->heading, m->decimals, m->scale};
+}
+
+void compare_mean(const Comparison *k, const Compared *m, int row, double *mean, double *error) {
+  double sum = 0, squares = 0, n = k->seeds;
+  for (int i = 0; i < k->seeds; i++) sum += m->value[row][i];
+  *mean = sum / n;
+  for (int i = 0; i < k->seeds; i++)
+    squares += (m->value[row][i] - *mean) * (m->value[row][i] - *mean);
+  *error = k->seeds > 1 ? sqrt(squares / (n - 1) / n) : 0;
+}
+
+bool compare_empty(const Comparison *k, int row) {
+  if (row == M_NEURAL && !k->judged) return true;
+  for (int i = 0; i < k->n; i++) {
+    double mean, error;
+    compare_mean(k, &k->models[i], row, &mean, &error);
+    if (!isnan(mean)) return false;
+  }
+  return true;
+}
