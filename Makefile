@@ -37,7 +37,8 @@ COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=low
 # -- runtime/: programs to results ----------------------------------------------------------------
 SYSTEM   = error io spawn cache signals litter digest utf8 json
 ON_CPU   = threads block memory device jit jit_units toolchain
-ON_CUDA  = library gpu stage timer compile kernels product finite failure run device
+ON_CUDA  = library gpu stage timer compile kernels probe product_shape choose product failure run \
+           device
 STORE    = checkpoint safetensors header rotate convert weights record
 DATA     = corpus data vocabulary feed
 TEXT     = alphabet counts ngram copying words measure controls

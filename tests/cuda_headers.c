@@ -26,6 +26,7 @@ SAME_SIZE(BlasComputeType, cublasComputeType_t);
 SAME_SIZE(BlasProductAttribute, cublasLtMatmulDescAttributes_t);
 SAME_SIZE(BlasLayoutAttribute, cublasLtMatrixLayoutAttribute_t);
 SAME_SIZE(BlasPreferenceAttribute, cublasLtMatmulPreferenceAttributes_t);
+SAME_SIZE(BlasAlgorithmAttribute, cublasLtMatmulAlgoConfigAttributes_t);
 SAME_SIZE(BlasStream, cudaStream_t);
 SAME_SIZE(BlasAlgorithm, cublasLtMatmulAlgo_t);
 SAME_SIZE(BlasCandidate, cublasLtMatmulHeuristicResult_t);
@@ -56,6 +57,7 @@ CUDA_CONSTANTS(CONSTANT)
 #define BlasProductAttribute cublasLtMatmulDescAttributes_t
 #define BlasLayoutAttribute cublasLtMatrixLayoutAttribute_t
 #define BlasPreferenceAttribute cublasLtMatmulPreferenceAttributes_t
+#define BlasAlgorithmAttribute cublasLtMatmulAlgoConfigAttributes_t
 #define BlasStream cudaStream_t
 #define BlasHandle cublasLtHandle_t
 #define BlasProduct cublasLtMatmulDesc_t

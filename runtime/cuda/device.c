@@ -94,15 +94,17 @@ static bool cuda_sync(Device *d, TdError *err) {
 
 static bool cuda_finite(Device *d, const DeviceNumbers *all, int n, int *good, TdError *err) {
   Cuda *c = (Cuda *)d;
-  int found[FINITE_ROWS];
+  int found[PROBE_SLOTS];
   *good = 0;
   if (!cuda_enter(c)) return cuda_tell(c, err);
-  if (!finite_ready(&c->finite, &c->compiler, err)) return false;
+  if (!probe_ready(&c->probe, &c->compiler, err)) return false;
   while (*good < n) {
-    int some = n - *good < FINITE_ROWS ? n - *good : FINITE_ROWS;
-    if (!cuda_went_well(c, finite_start(&c->finite, all + *good, some), "looking at numbers") ||
+    int some = n - *good < PROBE_SLOTS ? n - *good : PROBE_SLOTS;
+    CudaResult r = probe_forget(&c->probe);
+    for (int i = 0; i < some && r == CUDA_OK; i++) r = probe_finite(&c->probe, &all[*good + i], i);
+    if (!cuda_went_well(c, r, "looking at numbers") ||
         !cuda_waited(
-            c, stage_download(&c->stage, found, c->finite.found, (size_t)some * sizeof *found)))
+            c, stage_download(&c->stage, found, c->probe.found, (size_t)some * sizeof *found)))
       return cuda_tell(c, err);
     for (int i = 0; i < some; i++, (*good)++)
       if (found[i] != 0) return true;
@@ -120,7 +122,7 @@ static void cuda_close(Device *d) {
   for (int e = 0; c->bound != NULL && e < c->program->nentries; e++) cuda_unbind(c, &c->bound[e]);
   cuda_kernels_free(c->kernels);
   products_free(c->products);
-  finite_close(&c->finite);
+  probe_close(&c->probe);
   stage_close(&c->stage);
   if (c->control != 0) c->gpu.driver.cuMemFree_v2(c->control);
   gpu_close(&c->gpu);
@@ -204,14 +206,13 @@ static bool cuda_open(Cuda *c, const JitOptions *o, TdError *err) {
   if (c->bound == NULL || c->parameters == NULL || c->args == NULL) return td_fail_memory(err);
   c->kernels = cuda_kernels_new(p, &c->gpu.driver, &c->compiler, c->gpu.shared_most, err);
   if (c->kernels == NULL) return false;
-  if (has_products(p) &&
-      (c->products = products_new(p, &c->gpu.driver, c->gpu.stream, err)) == NULL)
-    return false;
   CudaResult r = c->gpu.driver.cuMemAlloc_v2(&c->control, MOST_RUNS * sizeof(TdControl));
   if (r != CUDA_OK) c->control = 0;
-  if (r == CUDA_OK) r = finite_open(&c->finite, &c->gpu);
+  if (r == CUDA_OK) r = probe_open(&c->probe, &c->gpu);
   if (r == CUDA_OK) r = stage_open(&c->stage, &c->gpu.driver, c->gpu.stream);
-  return r == CUDA_OK || gpu_fail(&c->gpu, r, "its memory", err);
+  if (r != CUDA_OK) return gpu_fail(&c->gpu, r, "its memory", err);
+  ProductTools tools = {&c->gpu, &c->compiler, &c->probe, &c->stage};
+  return !has_products(p) || (c->products = products_new(p, &tools, err)) != NULL;
 }
 
 Device *cuda_device(const TdProgram *p, const JitOptions *o, CudaInfo *info, TdError *err) {

@@ -4,9 +4,9 @@
 #ifndef TDC_CUDA_DEVICE_INTERNAL_H
 #define TDC_CUDA_DEVICE_INTERNAL_H
 
-#include "runtime/cuda/finite.h"
 #include "runtime/cuda/gpu.h"
 #include "runtime/cuda/kernels.h"
+#include "runtime/cuda/probe.h"
 #include "runtime/cuda/product.h"
 #include "runtime/cuda/stage.h"
 #include "runtime/device.h"
@@ -48,7 +48,7 @@ typedef struct Cuda {
   CudaKernels *kernels;
   Products *products; /* NULL: the program has none */
   Stage stage;
-  Finite finite;
+  Probe probe;
   DeviceLayout at;
   CudaAddress control; /* of TdControl [MOST_RUNS] */
   Bound *bound;        /* by entry */

@@ -13,7 +13,7 @@ bool gpu_fail(const Gpu *g, CudaResult r, const char *doing, TdError *err) {
 
 bool gpu_look(Gpu *g, TdError *err) {
   const CudaDriver *d = &g->driver;
-  int count = 0, shared = 0;
+  int count = 0, shared = 0, cache = 0;
   *g = (Gpu){0};
   if (!cuda_driver_open(&g->driver, err)) return false;
   CudaResult r = d->cuDeviceGetCount(&count);
@@ -25,8 +25,10 @@ bool gpu_look(Gpu *g, TdError *err) {
   if (r == CUDA_OK) r = d->cuDeviceGetAttribute(&g->minor, CUDA_MINOR, g->device);
   if (r == CUDA_OK) r = d->cuDeviceGetAttribute(&g->processors, CUDA_PROCESSORS, g->device);
   if (r == CUDA_OK) r = d->cuDeviceGetAttribute(&shared, CUDA_SHARED_MOST, g->device);
+  if (r == CUDA_OK) r = d->cuDeviceGetAttribute(&cache, CUDA_CACHE, g->device);
   if (r == CUDA_OK) r = d->cuDeviceTotalMem_v2(&g->memory, g->device);
   g->shared_most = shared > 0 ? (size_t)shared : 0;
+  g->cache = cache > 0 ? (size_t)cache : 0;
   return r == CUDA_OK || gpu_fail(g, r, "it does not tell what it is", err);
 }
 

@@ -14,6 +14,7 @@ typedef struct Gpu {
   int major, minor; /* compute capability */
   int processors;
   size_t memory;      /* bytes */
+  size_t cache;       /* of it, the second level's; 0: not known */
   size_t shared_most; /* dynamic shared memory that a block can have */
 } Gpu;
 

@@ -32,6 +32,7 @@ typedef struct NvrtcProgramOf *NvrtcProgram;
 
 typedef int BlasStatus, BlasType, BlasComputeType;
 typedef int BlasProductAttribute, BlasLayoutAttribute, BlasPreferenceAttribute;
+typedef int BlasAlgorithmAttribute;
 typedef CudaStream BlasStream;
 typedef struct BlasHandleOf *BlasHandle;
 typedef struct BlasProductOf *BlasProduct;
@@ -57,6 +58,7 @@ typedef struct BlasCandidate {
   CONSTANT(CUDA_MAJOR, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, 75)                \
   CONSTANT(CUDA_MINOR, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, 76)                \
   CONSTANT(CUDA_PROCESSORS, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, 16)               \
+  CONSTANT(CUDA_CACHE, CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE, 38)                           \
   CONSTANT(CUDA_SHARED_MOST, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, 97) \
   CONSTANT(CUDA_SHARED_BYTES, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 8)       \
   CONSTANT(CUDA_NON_BLOCKING, CU_STREAM_NON_BLOCKING, 1)                                \
@@ -82,6 +84,8 @@ typedef struct BlasCandidate {
   CONSTANT(BLAS_WORKSPACE, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, 1)                 \
   CONSTANT(BLAS_REDUCTIONS, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, 3)              \
   CONSTANT(BLAS_NO_REDUCTION, CUBLASLT_REDUCTION_SCHEME_NONE, 0)                        \
+  CONSTANT(BLAS_SPLIT, CUBLASLT_ALGO_CONFIG_SPLITK_NUM, 2)                              \
+  CONSTANT(BLAS_SCHEME, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, 3)                       \
   CONSTANT(BLAS_ALIGNMENT_A, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, 5)             \
   CONSTANT(BLAS_ALIGNMENT_B, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, 6)             \
   CONSTANT(BLAS_ALIGNMENT_C, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, 7)             \

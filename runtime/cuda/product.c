@@ -1,96 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Products by cuBLASLt. See product.h.
  *
- * The library chooses among many algorithms; which one decides the order of the sums and so
- * the last bits. None is taken that splits the inner sum and puts it together in whatever
- * order blocks end, and f32 is not rounded to TF32: two runs give the same numbers. */
-#include "runtime/cuda/product.h"
-
+ * The library has many algorithms; which one decides the order of the sums and so the last
+ * bits. None is taken that splits the inner sum and puts it together in whatever order blocks
+ * end, and f32 is not rounded to TF32: two runs give the same numbers. choose.c takes one. */
 #include <stdlib.h>
+
+#include "runtime/cuda/product_internal.h"
 
 enum { ALIGNMENT_MOST = 256 };
 
-/* ---- shapes ------------------------------------------------------------------------- */
-
-/* A matrix of r rows and k columns with the operand's strides. A stride along an axis of one
- * number means nothing. */
-static bool matrix_of(const TdOperand *o, int64_t r, int64_t k, ProductMatrix *out) {
-  if (r == 1 && k == 1)
-    *out = (ProductMatrix){o, false, 1, 1, 1};
-  else if (o->column == 1 && (r == 1 || o->row >= k))
-    *out = (ProductMatrix){o, true, k, r, r == 1 ? k : o->row};
-  else if (o->row == 1 && (k == 1 || o->column >= r))
-    *out = (ProductMatrix){o, false, r, k, k == 1 ? r : o->column};
-  else if (r == 1 && o->column >= 1)
-    *out = (ProductMatrix){o, false, 1, k, o->column};
-  else if (k == 1 && o->row >= 1)
-    *out = (ProductMatrix){o, true, 1, r, o->row};
-  else
-    return false;
-  return true;
-}
-
-static bool bad(const TdKernel *k, TdError *err, const char *why) {
-  return td_fail(err, TD_NO_TOOL, "%s (%s) is no product of cuBLASLt: %s", k->name,
-                 k->where != NULL ? k->where : "?", why);
-}
-
-bool product_shape(const TdKernel *k, ProductShape *out, TdError *err) {
-  const TdProduct *p = k->product;
-  bool narrow = p->a.type == TD_BF16;
-  if (p->m < 1 || p->n < 1 || p->k < 1 || p->batch < 1) return bad(k, err, "it is empty");
-  if (p->a.type != p->b.type) return bad(k, err, "its operands are of two types");
-  if (p->a.type != TD_F32 && !narrow) return bad(k, err, "its operands are neither f32 nor bf16");
-  if (p->c.type != TD_F32 && !(narrow && p->c.type == TD_BF16))
-    return bad(k, err, "its result is of another type than its operands, or than f32");
-  ProductMatrix a, b, c;
-  if (!matrix_of(&p->a, p->m, p->k, &a) || !matrix_of(&p->b, p->n, p->k, &b) ||
-      !matrix_of(&p->c, p->m, p->n, &c))
-    return bad(k, err, "neither the rows nor the columns of a matrix are dense");
-  if (p->batch > 1 && p->c.batch == 0) return bad(k, err, "its results lie upon each other");
-  /* c = a b^T; or c^T = b a^T, where c^T is what lies column by column */
-  b.transposed = !b.transposed;
-  *out = (ProductShape){a, b, c};
-  if (!c.transposed) return true;
-  a.transposed = !a.transposed;
-  b.transposed = !b.transposed;
-  c.transposed = false;
-  *out = (ProductShape){b, a, c};
-  return true;
-}
-
 /* ---- plans ---------------------------------------------------------------------------- */
-
-/* Of one kernel, for addresses that are multiples of these. */
-typedef struct Plan {
-  int kernel;
-  uint32_t x_align, y_align, d_align;
-  ProductShape shape;
-  float alpha;
-  BlasProduct product;
-  BlasLayout x, y, d;
-  BlasAlgorithm algorithm;
-} Plan;
-
-struct Products {
-  const TdProgram *program;
-  const CudaDriver *driver;
-  CudaStream stream;
-  BlasLt blas;
-  BlasHandle handle;
-  CudaAddress workspace;
-  Plan *plans;
-  int nplans;
-};
-
-static bool failed(const Products *s, const Plan *p, BlasStatus r, const char *what, TdError *err) {
-  const TdKernel *k = &s->program->kernels[p->kernel];
-  if (r == BLAS_NO_MEMORY)
-    return td_fail(err, TD_IO_FAILED, "cuBLASLt has no memory left for %s (%s)", k->name,
-                   k->where != NULL ? k->where : "?");
-  return td_fail(err, TD_NO_TOOL, "%s (%s): cuBLASLt %zu %s (status %d)", k->name,
-                 k->where != NULL ? k->where : "?", s->blas.version, what, r);
-}
 
 /* Where it begins while all counters are 0. */
 static CudaAddress address_of(const TdOperand *o, const CudaAddress *args) {
@@ -134,48 +54,6 @@ static BlasStatus describe(const BlasLt *b, int64_t batch, Plan *p) {
   return r;
 }
 
-static BlasStatus prefer(const BlasLt *b, const Plan *p, BlasPreference preference) {
-  uint64_t workspace = TD_PRODUCT_MEMORY;
-  uint32_t reductions = BLAS_NO_REDUCTION;
-  const struct {
-    BlasPreferenceAttribute what;
-    const void *value;
-    size_t bytes;
-  } all[] = {{BLAS_WORKSPACE, &workspace, sizeof workspace},
-             {BLAS_REDUCTIONS, &reductions, sizeof reductions},
-             {BLAS_ALIGNMENT_A, &p->x_align, sizeof p->x_align},
-             {BLAS_ALIGNMENT_B, &p->y_align, sizeof p->y_align},
-             {BLAS_ALIGNMENT_C, &p->d_align, sizeof p->d_align},
-             {BLAS_ALIGNMENT_D, &p->d_align, sizeof p->d_align}};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-    BlasStatus r = b->cublasLtMatmulPreferenceSetAttribute(preference, all[i].what, all[i].value,
-                                                           all[i].bytes);
-    if (r != BLAS_OK) return r;
-  }
-  return BLAS_OK;
-}
-
-static bool choose(const Products *s, Plan *p, TdError *err) {
-  const BlasLt *b = &s->blas;
-  BlasPreference preference;
-  BlasCandidate candidates[8];
-  int n = 0, at = 0;
-  BlasStatus r = b->cublasLtMatmulPreferenceCreate(&preference);
-  if (r != BLAS_OK) return failed(s, p, r, "has no preferences", err);
-  r = prefer(b, p, preference);
-  if (r == BLAS_OK)
-    r = b->cublasLtMatmulAlgoGetHeuristic(s->handle, p->product, p->x, p->y, p->d, p->d, preference,
-                                          (int)(sizeof candidates / sizeof *candidates), candidates,
-                                          &n);
-  b->cublasLtMatmulPreferenceDestroy(preference);
-  while (at < n &&
-         (candidates[at].state != BLAS_OK || candidates[at].workspaceSize > TD_PRODUCT_MEMORY))
-    at++;
-  if (r != BLAS_OK || at == n) return failed(s, p, r, "has no algorithm for this product", err);
-  p->algorithm = candidates[at].algo;
-  return true;
-}
-
 static void plan_free(const BlasLt *b, const Plan *p) {
   if (p->product != NULL) b->cublasLtMatmulDescDestroy(p->product);
   if (p->x != NULL) b->cublasLtMatrixLayoutDestroy(p->x);
@@ -200,10 +78,9 @@ int products_plan(Products *s, int kernel, const CudaAddress *args, TdError *err
   Plan *more = realloc(s->plans, ((size_t)s->nplans + 1) * sizeof *more);
   if (more != NULL) s->plans = more;
   bool ok = more != NULL || td_fail_memory(err);
-  if (ok && product->batch > INT32_MAX) ok = bad(k, err, "its batch is too large");
   BlasStatus r = ok ? describe(&s->blas, product->batch, &p) : BLAS_OK;
-  if (r != BLAS_OK) ok = failed(s, &p, r, "does not take this product", err);
-  ok = ok && choose(s, &p, err);
+  if (r != BLAS_OK) ok = product_failed(s, &p, r, "does not take this product", err);
+  ok = ok && product_choose(s, &p, err);
   if (ok) {
     s->plans[s->nplans] = p;
     return s->nplans++;
@@ -215,30 +92,26 @@ int products_plan(Products *s, int kernel, const CudaAddress *args, TdError *err
 BlasStatus products_run(const Products *s, int plan, const CudaAddress *args, const int64_t *ix) {
   const Plan *p = &s->plans[plan];
   const ProductMatrix *matrix[3] = {&p->shape.x, &p->shape.y, &p->shape.d};
-  void *at[3];
-  float beta = 0;
+  CudaAddress at[3];
   for (int i = 0; i < 3; i++) {
     const TdOperand *o = matrix[i]->operand;
     int64_t offset = 0;
     for (int slot = 0; slot < TD_MAX_LOOPS; slot++) offset += o->by_slot[slot] * ix[slot];
-    at[i] = (void *)(uintptr_t)(address_of(o, args) +
-                                (CudaAddress)(offset * (int64_t)td_type_size(o->type)));
+    at[i] = address_of(o, args) + (CudaAddress)(offset * (int64_t)td_type_size(o->type));
   }
-  return s->blas.cublasLtMatmul(s->handle, p->product, &p->alpha, at[0], p->x, at[1], p->y, &beta,
-                                at[2], p->d, at[2], p->d, &p->algorithm,
-                                (void *)(uintptr_t)s->workspace, TD_PRODUCT_MEMORY, s->stream);
+  return product_start(s, p, &p->algorithm, p->alpha, at);
 }
 
 /* ---- opening ---------------------------------------------------------------------------- */
 
-Products *products_new(const TdProgram *p, const CudaDriver *driver, CudaStream stream,
-                       TdError *err) {
+Products *products_new(const TdProgram *p, const ProductTools *tools, TdError *err) {
   Products *s = calloc(1, sizeof *s);
   if (s == NULL) {
     td_fail_memory(err);
     return NULL;
   }
-  *s = (Products){.program = p, .driver = driver, .stream = stream};
+  *s = (Products){.program = p, .tools = *tools};
+  const CudaDriver *driver = &tools->gpu->driver;
   bool ok = cuda_blas_open(&s->blas, driver, err);
   BlasStatus r = ok ? s->blas.cublasLtCreate(&s->handle) : BLAS_OK;
   if (r != BLAS_OK)
@@ -259,7 +132,7 @@ void products_free(Products *s) {
   if (s == NULL) return;
   for (int i = 0; i < s->nplans; i++) plan_free(&s->blas, &s->plans[i]);
   if (s->handle != NULL) s->blas.cublasLtDestroy(s->handle);
-  if (s->workspace != 0) s->driver->cuMemFree_v2(s->workspace);
+  if (s->workspace != 0) s->tools.gpu->driver.cuMemFree_v2(s->workspace);
   free(s->plans);
   free(s);
 }

@@ -4,7 +4,9 @@
 #define TDC_CUDA_PRODUCT_H
 
 #include "compiler/program/program.h"
-#include "runtime/cuda/library.h"
+#include "runtime/cuda/gpu.h"
+#include "runtime/cuda/probe.h"
+#include "runtime/cuda/stage.h"
 
 /* ---- how the library is to see a product -------------------------------------------- */
 
@@ -30,13 +32,21 @@ bool product_shape(const TdKernel *k, ProductShape *out, TdError *err);
 
 typedef struct Products Products;
 
-/* Opens the library; its working memory, TD_PRODUCT_MEMORY, is allocated once. The driver,
- * with its context current in every call, must outlive it. */
-Products *products_new(const TdProgram *p, const CudaDriver *driver, CudaStream stream,
-                       TdError *err);
+/* What products are started, chosen and looked at with. It must outlive them, the GPU's context
+ * current in every call. */
+typedef struct ProductTools {
+  const Gpu *gpu;
+  const CubinCompiler *compiler; /* its cache keeps which algorithms were chosen */
+  Probe *probe;
+  Stage *stage;
+} ProductTools;
+
+/* Opens the library; its working memory, TD_PRODUCT_MEMORY, is allocated once. */
+Products *products_new(const TdProgram *p, const ProductTools *tools, TdError *err);
 /* Make ready the product of a kernel whose buffers lie at these addresses. The library's
- * algorithm is chosen now, once for a kernel and what its addresses are multiples of: the
- * same one gives the same bits. The plan's number; below 0 after a failure. */
+ * algorithm is chosen now, once for a shape and what its addresses are multiples of, and found in
+ * the cache from then on: the same one gives the same bits. See choose.c. The plan's number; below
+ * 0 after a failure. */
 int products_plan(Products *s, int kernel, const CudaAddress *args, TdError *err);
 /* Start it. ix: the loops' counters by slot. */
 BlasStatus products_run(const Products *s, int plan, const CudaAddress *args, const int64_t *ix);

@@ -284,6 +284,11 @@ EMU_API cublasStatus_t cublasLtMatmulAlgoGetHeuristic(
 EMU_API cublasStatus_t cublasLtMatmulAlgoConfigGetAttribute(const cublasLtMatmulAlgo_t *algo,
                                                             int attribute, void *value,
                                                             size_t bytes, size_t *written);
+EMU_API cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t h, cublasLtMatmulDesc_t d,
+                                               cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                               cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t to,
+                                               const cublasLtMatmulAlgo_t *algo,
+                                               cublasLtMatmulHeuristicResult_t *result);
 EMU_API cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t d, const void *alpha,
                                       const void *a, cublasLtMatrixLayout_t a_layout, const void *b,
                                       cublasLtMatrixLayout_t b_layout, const void *beta,

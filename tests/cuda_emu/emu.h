@@ -249,6 +249,7 @@ void streams_close(void);
 /* For libcublasLt: queues a call with a copy of `data`. */
 EMU_API CUresult emu_enqueue(CUstream s, CUresult (*call)(void *), const void *data, size_t bytes);
 EMU_API bool emu_capturing(void);
+EMU_API void emu_took(double seconds); /* the device's clock goes on by so much */
 EMU_API bool emu_holds(uintptr_t at, size_t bytes, char *why, size_t why_bytes);
 EMU_API bool emu_is_written(uintptr_t at, size_t bytes);
 EMU_API void emu_written(uintptr_t at, size_t bytes);

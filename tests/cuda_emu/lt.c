@@ -39,7 +39,7 @@ struct EmuPreference {
   } while (0)
 #define IS(handle, kind) ((handle) != NULL && (handle)->what == (kind))
 
-size_t cublasLtGetVersion(void) { return 130100; }
+size_t cublasLtGetVersion(void) { return (size_t)setting("TDC_EMU_LT_VERSION", 130100); }
 
 const char *cublasLtGetStatusString(cublasStatus_t status) {
   switch (status) {
@@ -243,8 +243,18 @@ static cublasStatus_t check(cublasLtHandle_t h, cublasLtMatmulDesc_t d, cublasLt
 
 /* What an algorithm is for: types, orders, transpositions; its workspace; how far the four
  * matrices were said to be aligned. */
-enum { ALGO_ID, ALGO_FOR, ALGO_WORKSPACE, ALGO_ALIGNED, ALGO_ALIGNED_2, ALGO_MARK };
+enum { ALGO_ID, ALGO_FOR, ALGO_WORKSPACE, ALGO_ALIGNED, ALGO_ALIGNED_2, ALGO_MARK, ALGO_SPLIT };
 static const uint64_t algo_mark = 0x656d756c61746564u;
+
+/* Does the environment list the algorithm of this number? */
+static bool is_listed(const char *variable, uint64_t id) {
+  const char *list = getenv(variable);
+  for (char *end; list != NULL && *list != '\0'; list = *end == ',' ? end + 1 : end) {
+    if (strtoull(list, &end, 10) == id) return true;
+    if (end == list) return false;
+  }
+  return false;
+}
 
 static uint64_t shape_of(cublasLtMatmulDesc_t d, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
                          cublasLtMatrixLayout_t to) {
@@ -283,6 +293,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t h, cublasLtMatmul
     r->algo.data[ALGO_ALIGNED] = (uint64_t)p->alignment[1] << 32 | p->alignment[0];
     r->algo.data[ALGO_ALIGNED_2] = (uint64_t)p->alignment[3] << 32 | p->alignment[2];
     r->algo.data[ALGO_MARK] = algo_mark;
+    r->algo.data[ALGO_SPLIT] = is_listed("TDC_EMU_LT_SPLIT", i + 1) ? 4 : 1;
     r->workspaceSize = workspaces[i];
     r->state = CUBLAS_STATUS_SUCCESS;
     r->wavesCount = 1.0f;
@@ -298,11 +309,29 @@ cublasStatus_t cublasLtMatmulAlgoConfigGetAttribute(const cublasLtMatmulAlgo_t *
   if (attribute < CUBLASLT_ALGO_CONFIG_ID || attribute > CUBLASLT_ALGO_CONFIG_STAGES_ID)
     return CUBLAS_STATUS_INVALID_VALUE;
   x = attribute == CUBLASLT_ALGO_CONFIG_ID           ? (uint32_t)algo->data[ALGO_ID]
-      : attribute == CUBLASLT_ALGO_CONFIG_SPLITK_NUM ? 1
+      : attribute == CUBLASLT_ALGO_CONFIG_SPLITK_NUM ? (uint32_t)algo->data[ALGO_SPLIT]
                                                      : 0;
   if (written != NULL) *written = sizeof x;
   if (bytes < sizeof x || value == NULL) return CUBLAS_STATUS_INVALID_VALUE;
   memcpy(value, &x, sizeof x);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t h, cublasLtMatmulDesc_t d,
+                                       cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                       cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t to,
+                                       const cublasLtMatmulAlgo_t *algo,
+                                       cublasLtMatmulHeuristicResult_t *result) {
+  FAIL_ON_DEMAND(CUBLAS_STATUS_NOT_SUPPORTED);
+  if (algo == NULL || result == NULL) return CUBLAS_STATUS_INVALID_VALUE;
+  cublasStatus_t s = check(h, d, a, b, c, to);
+  if (s != CUBLAS_STATUS_SUCCESS) return s;
+  if (emu_capturing()) return CUBLAS_STATUS_INTERNAL_ERROR;
+  if (algo->data[ALGO_MARK] != algo_mark) return CUBLAS_STATUS_INVALID_VALUE;
+  if (algo->data[ALGO_FOR] != shape_of(d, a, b, to)) return CUBLAS_STATUS_INVALID_VALUE;
+  result->workspaceSize = algo->data[ALGO_WORKSPACE];
+  result->state = CUBLAS_STATUS_SUCCESS;
+  result->wavesCount = 1.0f;
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -356,7 +385,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t d, const 
                .batches = to_layout->batches,
                .tf32 = d->compute == CUBLAS_COMPUTE_32F_TF32,
                .workspace = (uintptr_t)workspace,
-               .workspace_bytes = workspace_bytes};
+               .workspace_bytes = workspace_bytes,
+               .workspace_used = workspace_bytes};
   memcpy(&p.alpha, alpha, 4);
   memcpy(&p.beta, beta, 4);
   if ((p.beta != 0.0f && c == NULL) || (uintptr_t)workspace % 16 != 0 ||
@@ -369,6 +399,10 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t d, const 
   if (algo != NULL) {
     status = check_algo(algo, shape_of(d, a_layout, b_layout, to_layout), &p);
     if (status != CUBLAS_STATUS_SUCCESS) return status;
+    p.workspace_used = algo->data[ALGO_WORKSPACE];
+    p.cut = is_listed("TDC_EMU_LT_CUT", algo->data[ALGO_ID]);
+    p.slow = is_listed("TDC_EMU_LT_SLOW", algo->data[ALGO_ID]);
+    p.tf32 = p.tf32 || is_listed("TDC_EMU_LT_TF32", algo->data[ALGO_ID]);
   }
   if (overlap(&p.d, &p.a, p.batches) || overlap(&p.d, &p.b, p.batches)) {
     emu_report("race", "cublasLtMatmul: D shares bytes with an operand");

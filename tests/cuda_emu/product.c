@@ -92,12 +92,12 @@ static void row_sums(const float *a, const float *b, int64_t n, int64_t k, float
 }
 
 static void run(const Product *p, float *a, float *b, float *part, double *sums) {
-  int64_t m = p->d.rows, n = p->d.cols, k = p->a.cols;
+  int64_t m = p->d.rows, n = p->d.cols, k = p->a.cols, cut = k < 8 ? k / 2 : 4;
   for (int64_t batch = 0; batch < p->batches; batch++) {
     gather(&p->a, batch, p->tf32, a);
     gather(&p->b, batch, p->tf32, b);
     for (int64_t i = 0; i < m; i++) {
-      row_sums(a + i * k, b, n, k, part, sums);
+      row_sums(a + i * k, b, n, p->cut ? k - cut : k, part, sums);
       double bias = p->bias != 0
                         ? (double)load(p->bias + (size_t)i * type_bytes(p->bias_type), p->bias_type)
                         : 0;
@@ -127,13 +127,14 @@ CUresult product_run(void *product) {
     emu_report("out of bounds", "cublasLtMatmul: the workspace: %s", why);
     return CUDA_ERROR_ILLEGAL_ADDRESS;
   }
-  if (p->workspace_bytes > 0) memset((void *)p->workspace, 0xee, p->workspace_bytes);
+  if (p->workspace_used > 0) memset((void *)p->workspace, 0xee, p->workspace_used);
   float *a = malloc((size_t)(p->a.rows * p->a.cols) * sizeof *a);
   float *b = malloc((size_t)(p->b.rows * p->b.cols) * sizeof *b);
   float *part = malloc((size_t)p->d.cols * sizeof *part);
   double *sums = malloc((size_t)p->d.cols * sizeof *sums);
   bool ok = a != NULL && b != NULL && part != NULL && sums != NULL;
   if (ok) run(p, a, b, part, sums);
+  if (p->slow) emu_took(10);
   if (ok) each_line(&p->d, p->batches, true);
   free(a), free(b), free(part), free(sums);
   return ok ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;

@@ -24,8 +24,10 @@ typedef struct Product {
   int64_t batches;
   float alpha, beta;
   bool tf32; /* ten bits of an f32 operand's fraction count */
+  bool cut;  /* the last terms of each sum are left out */
+  bool slow; /* it takes ten seconds longer, by the device's clock */
   uintptr_t workspace;
-  size_t workspace_bytes;
+  size_t workspace_bytes, workspace_used; /* used: by the algorithm */
 } Product;
 
 size_t type_bytes(int type); /* 0: no such type */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Products of cuBLASLt over the emulated one, which refuses what the library refuses: every
  * way in which matrices may lie, both types, batches, loops, gaps. */
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -131,6 +132,16 @@ static int64_t place(const TdOperand *o, int64_t round, int64_t batch, int64_t r
   return o->offset + round * o->by_slot[0] + batch * o->batch + row * o->row + column * o->column;
 }
 
+/* To the nearest number of the type, and of two to the even one. */
+static float rounded(TdType type, float x) {
+  uint32_t bits;
+  if (type != TD_BF16) return x;
+  memcpy(&bits, &x, sizeof bits);
+  bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
 /* What c holds in the end; where nothing is written, what it held. */
 static void expect(float *c) {
   const TdProduct *p = &product;
@@ -143,7 +154,7 @@ static void expect(float *c) {
           for (int64_t k = 0; k < p->k; k++)
             sum += (double)number(0, (int)place(&p->a, r, b, i, k)) *
                    (double)number(1, (int)place(&p->b, r, b, j, k));
-          c[place(&p->c, r, b, i, j)] = (float)(p->alpha * sum);
+          c[place(&p->c, r, b, i, j)] = rounded(p->c.type, (float)(p->alpha * sum));
         }
 }
 
@@ -171,20 +182,42 @@ static bool right(const Session *s, TdError *err) {
 /* ---- the emulated device ------------------------------------------------------------------- */
 
 static char emulator[4096];
+static const char *cache_folder_used; /* NULL: there is no cache */
 
 static int enter(void **state) {
   StrBuf only = {0};
   sb_printf(&only, "%s:-", emulator);
   setenv("TDC_CUDA_LIBRARIES", only.s, 1);
   sb_free(&only);
-  unsetenv("TDC_EMU_FAULT");
+  static const char *const settings[] = {"FAULT",   "LT_CUT",   "LT_TF32",
+                                         "LT_SLOW", "LT_SPLIT", "LT_VERSION"};
+  for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+    char name[32];
+    snprintf(name, sizeof name, "TDC_EMU_%s", settings[i]);
+    unsetenv(name);
+  }
+  cache_folder_used = NULL;
   *state = NULL;
+  return 0;
+}
+
+/* With a cache of its own. */
+static int enter_cache(void **state) {
+  static char folder[64];
+  enter(state);
+  strcpy(folder, "build/tests/sandbox-product-XXXXXX");
+  cache_folder_used = *state = mkdtemp(folder);
+  return *state != NULL ? 0 : -1;
+}
+
+static int leave_cache(void **state) {
+  cache_remove_folder(*state);
   return 0;
 }
 
 static Session *open_session(TdError *err) {
   CudaInfo info;
-  JitOptions o = {.no_cache = true};
+  JitOptions o = {.no_cache = cache_folder_used == NULL, .cache = cache_folder_used};
   *err = (TdError){0};
   Session *s = session_new(&program, cuda_device(&program, &o, &info, err), err);
   if (s == NULL || session_need_one(s, 0, err)) return s;
@@ -298,9 +331,121 @@ static void test_refused(void **state) {
   make_case(&plain);
   product.k = 0;
   refused("empty");
+  make_case(&plain);
+  product.batch = 1LL << 31;
+  refused("too large");
 }
 
 enum { RIGHT = 40, TOLD, WRONG }; /* exit codes that nothing else has */
+
+/* What was chosen so far: out of the cache; or a byte of each is another one. */
+static void forget_pins(bool damage) {
+  StrBuf pattern = {0};
+  glob_t found;
+  sb_printf(&pattern, "%s/*.lt", cache_folder_used);
+  if (glob(pattern.s, 0, NULL, &found) == 0) {
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+      FILE *f = damage ? fopen(found.gl_pathv[i], "r+") : NULL;
+      assert_true(damage ? f != NULL && fseek(f, 20, SEEK_SET) == 0 && fputc('x', f) == 'x' &&
+                               fclose(f) == 0
+                         : unlink(found.gl_pathv[i]) == 0);
+    }
+    globfree(&found);
+  } else {
+    assert_false(damage);
+  }
+  sb_free(&pattern);
+}
+
+/* ---- which algorithm ------------------------------------------------------------------------ */
+
+/* Does it run with these algorithms broken in that way? NULL: it does, and is right. Else why not,
+ * until the next call. */
+static const char *why_not(const Case *x, const char *how, const char *which) {
+  static TdError err;
+  char name[32];
+  snprintf(name, sizeof name, "TDC_EMU_%s", how);
+  setenv(name, which, 1);
+  make_case(x);
+  Session *s = open_session(&err);
+  bool ok = s != NULL;
+  for (int k = 0; ok && k < 3; k++) {
+    write_states(s);
+    session_run(s, 0, 0, 0);
+    ok = right(s, &err);
+  }
+  session_free(s);
+  unsetenv(name);
+  return ok ? NULL : err.message;
+}
+
+static void says(const char *why, const char *what) {
+  if (why == NULL || strstr(why, what) == NULL)
+    fail_msg("no '%s' in: %s", what, why != NULL ? why : "it is right");
+}
+
+static void is_right(const char *why) {
+  if (why != NULL) fail_msg("%s", why);
+}
+
+/* Of the three that the library offers those that are wrong are not taken. Of sums of 2000 terms
+ * in bf16 four that are missing show only beside their opposites: 1996 is 2000 there. */
+static void test_wrong_algorithms(void **state) {
+  (void)state;
+  static const Case f32 = {.m = 7,
+                           .n = 5,
+                           .k = 11,
+                           .batch = 3,
+                           .alpha = 0.5,
+                           .in = TD_F32,
+                           .out = TD_F32,
+                           .a = {.gap = 2, .columns = true},
+                           .b.shared = true,
+                           .c.gap = 1};
+  static const Case bf16 = {
+      .m = 2, .n = 2, .k = 2000, .batch = 1, .alpha = 1, .in = TD_BF16, .out = TD_BF16};
+  static const Case one = {.m = 3, .n = 2, .k = 1, .batch = 1, .alpha = 1};
+  for (int i = 0; i < 2; i++) {
+    const Case *x = i ? &bf16 : &f32;
+    is_right(why_not(x, "LT_CUT", "1,2"));
+    is_right(why_not(x, "LT_CUT", "1,3"));
+    says(why_not(x, "LT_CUT", "1,2,3"), "computes this product wrong");
+    is_right(why_not(x, "LT_SPLIT", "1,2"));
+    says(why_not(x, "LT_SPLIT", "1,2,3"), "has no algorithm");
+  }
+  says(why_not(&f32, "FAULT", "cublasLtMatmulAlgoConfigGetAttribute:*:14"), "has no algorithm");
+  is_right(why_not(&one, "LT_CUT", "1,2,3")); /* nothing to leave out */
+  is_right(why_not(&f32, "LT_TF32", "1,2"));
+  says(why_not(&f32, "LT_TF32", "1,2,3"), "product_0 (x.td:7): cuBLASLt 130100 computes");
+  is_right(why_not(&bf16, "LT_TF32", "1,2,3"));
+}
+
+/* What was chosen stays, until its file is not what was written. */
+static void test_pins(void **state) {
+  (void)state;
+  static const Case x = {.m = 7, .n = 5, .k = 11, .batch = 1, .alpha = 1};
+  static const Case y = {.m = 7, .n = 5, .k = 12, .batch = 1, .alpha = 1};
+  static const char never[] = "cublasLtMatmulAlgoGetHeuristic:*:14",
+                    nor_pins[] = "cublasLtMatmulAlgoGetHeuristic:*:14,cublasLtMatmulAlgoCheck:*:14";
+  says(why_not(&x, "FAULT", never), "has no algorithm");
+  is_right(why_not(&x, "LT_SLOW", "1,3")); /* the second one is the fastest */
+  is_right(why_not(&x, "FAULT", never));
+  says(why_not(&x, "LT_CUT", "2"), "c["); /* and is taken, without another look */
+  is_right(why_not(&x, "LT_CUT", "1,3"));
+  says(why_not(&y, "FAULT", never), "has no algorithm");    /* another shape */
+  says(why_not(&x, "FAULT", nor_pins), "has no algorithm"); /* one that the library refuses */
+  setenv("TDC_EMU_LT_VERSION", "130200", 1);
+  says(why_not(&x, "FAULT", never), "cuBLASLt 130200 has no algorithm");
+  is_right(why_not(&x, "LT_SLOW", "2,3"));
+  says(why_not(&x, "LT_CUT", "1"), "c[");
+  unsetenv("TDC_EMU_LT_VERSION");
+  says(why_not(&x, "LT_CUT", "2"), "c["); /* each version its own */
+  forget_pins(true);
+  says(why_not(&x, "FAULT", never), "has no algorithm");
+  is_right(why_not(&x, "LT_SLOW", "1,2"));
+  is_right(why_not(&x, "FAULT", never));
+  says(why_not(&x, "LT_CUT", "3"), "c[");
+}
 
 static int whole_life(void) {
   TdError err;
@@ -326,7 +471,8 @@ static int in_a_child(const char *fault) {
   return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* Each call in turn; what only gives back may fail, and so may asking for the version. */
+/* Each call in turn, of a product whose algorithm is known. What only gives back may fail, and so
+ * may asking for the version; and where the known one is not to be had another is asked for. */
 static void test_faults(void **state) {
   static const char *const names[] = {
 #define BLAS(result, name, parameters) #name,
@@ -334,9 +480,11 @@ static void test_faults(void **state) {
   };
   (void)state;
   make_case(&plain);
+  assert_int_equal(in_a_child("nothing:1"), RIGHT);
   int all = 0;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    bool harmless = strstr(names[i], "Destroy") != NULL || strstr(names[i], "Version") != NULL;
+    bool harmless = strstr(names[i], "Destroy") != NULL || strstr(names[i], "Version") != NULL ||
+                    strstr(names[i], "Algo") != NULL || strstr(names[i], "Preference") != NULL;
     int told = 0, end = TOLD;
     for (int n = 1; n < 20 && end == TOLD; n++) {
       char fault[96];
@@ -348,7 +496,48 @@ static void test_faults(void **state) {
     if ((told == 0) != harmless) fail_msg("%s: told %d times", names[i], told);
     all += told;
   }
-  assert_true(all >= 20);
+  assert_true(all >= 10);
+}
+
+/* Nothing is chosen yet: an algorithm that fails when it is tried is not taken, and where the
+ * library does not answer or the driver fails meanwhile, it is told, or another way was found. */
+static void test_faults_of_choice(void **state) {
+  static const struct {
+    const char *name;
+    int most, told; /* calls that fail in turn; told at least */
+  } all[] = {{"cublasLtMatmulPreferenceCreate", 2, 1},
+             {"cublasLtMatmulPreferenceSetAttribute", 7, 6},
+             {"cublasLtMatmulAlgoGetHeuristic", 2, 1},
+             {"cublasLtMatmulAlgoConfigGetAttribute", 2, 0},
+             {"cublasLtMatmul", 8, 0},
+             {"cuMemAlloc_v2", 10, 5},
+             {"cuMemsetD8Async", 6, 4},
+             {"cuLaunchKernel", 6, 4},
+             {"cuEventCreate", 6, 3},
+             {"cuEventRecord", 3, 2},
+             {"cuEventElapsedTime", 2, 1},
+             {"cuStreamSynchronize", 4, 3},
+             {"cuStreamBeginCapture_v2", 2, 0},
+             {"cuStreamEndCapture", 2, 0},
+             {"cuGraphLaunch", 2, 1},
+             {"cuMemcpyDtoHAsync_v2", 2, 1},
+             {"cuGraphInstantiateWithFlags", 2, 0}};
+  (void)state;
+  make_case(&plain);
+  assert_int_equal(in_a_child("nothing:1"), RIGHT); /* kernels are compiled */
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    int told = 0;
+    for (int n = 1; n <= all[i].most; n++) {
+      char fault[96];
+      forget_pins(false);
+      snprintf(fault, sizeof fault, "%s:%d:%d", all[i].name, n,
+               strcmp(all[i].name, "cuMemAlloc_v2") == 0 ? 2 : 14);
+      int end = in_a_child(fault);
+      told += end == TOLD;
+      if (end != RIGHT && end != TOLD) fail_msg("%s: ended with %d", fault, end);
+    }
+    if (told < all[i].told) fail_msg("%s: told %d times", all[i].name, told);
+  }
 }
 
 /* The library is opened for programs that have products, and for no others. */
@@ -406,9 +595,17 @@ int main(int argc, char **argv) {
   free(folder);
   free(path);
 #define TEST(f) cmocka_unit_test_setup(f, enter)
+#define CACHED(f) cmocka_unit_test_setup_teardown(f, enter_cache, leave_cache)
   const struct CMUnitTest tests[] = {
-      TEST(test_faults), /* first: nothing is open yet in this process, which forks */
-      TEST(test_layouts), TEST(test_thin),    TEST(test_shape),
-      TEST(test_refused), TEST(test_library), TEST(test_working_memory)};
+      CACHED(test_faults), /* first: nothing is open yet in this process, which forks */
+      CACHED(test_faults_of_choice),
+      TEST(test_wrong_algorithms),
+      CACHED(test_pins),
+      TEST(test_layouts),
+      TEST(test_thin),
+      TEST(test_shape),
+      TEST(test_refused),
+      TEST(test_library),
+      TEST(test_working_memory)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
