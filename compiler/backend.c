@@ -104,6 +104,7 @@ static const Node *first_known(const Group *g) {
 /* The plan's steps as the program has them; kernels are written in the order of launches. */
 static void finish_entry(Backend *be, Plan *p) {
   TdEntry e = {.name = arena_strdup(p->arena, p->name),
+               .follows = p->follows,
                .arena_bytes = p->arena_bytes,
                .arena_sum = p->arena_sum,
                .alignment = p->target->memory.alignment,

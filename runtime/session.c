@@ -63,6 +63,7 @@ Session *session_new(const TdProgram *p, Device *device, TdError *err) {
   }
   s->program = p;
   s->device = device;
+  s->last = -1;
   s->states = calloc((size_t)p->nstates + 1, sizeof *s->states);
   s->at = calloc((size_t)p->nentries + 1, sizeof *s->at);
   s->ready = calloc((size_t)p->nentries + 1, sizeof *s->ready);
@@ -201,10 +202,12 @@ void session_write_state(Session *s, int state, int64_t first, int64_t count, co
   size_t size = td_type_size(st->type);
   check_range(st->name, first, count, st->count);
   DevicePlace to = {s->states[state], (size_t)first * size};
+  s->last = -1;
   s->device->does->upload(s->device, to, from, (size_t)count * size);
 }
 
 void session_clear(Session *s) {
+  s->last = -1;
   for (int i = 0; i < s->program->nstates; i++)
     s->device->does->zero(s->device, s->states[i], state_bytes(s->program, i));
 }
@@ -214,7 +217,10 @@ void session_clear(Session *s) {
 void session_run_watched(Session *s, int entry, uint64_t seed, int64_t step, bool again,
                          const DeviceWatch *watch) {
   if (!s->ready[entry]) bug("%s runs and was never prepared", s->program->entries[entry].name);
-  DeviceRun run = {.entry = entry, .seed = seed, .step = step, .again = again, .watch = watch};
+  bool follows = s->program->entries[entry].follows && s->last == entry;
+  DeviceRun run = {
+      .entry = entry, .seed = seed, .step = step, .again = again || follows, .watch = watch};
+  s->last = entry;
   s->device->does->run(s->device, &run);
 }
 

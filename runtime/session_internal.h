@@ -13,6 +13,7 @@ struct Session {
   DevicePlace **at; /* by entry and buffer */
   bool *ready;      /* by entry: prepared */
   Series **series;  /* by entry: NULL until somebody asks */
+  int last;         /* the entry that ran last, if nothing wrote a state since; -1: none */
 };
 
 /* -- values.c -------------------------------------------------------------------------------- */

@@ -35,7 +35,8 @@ Snapshot *snapshot_new(Session *s) {
 }
 
 static void copy_states(const Snapshot *n, bool back) {
-  const Session *s = n->session;
+  Session *s = n->session;
+  if (back) s->last = -1;
   for (int i = 0; i < s->program->nstates; i++) {
     DevicePlace state = {s->states[i], 0}, kept = {n->memory, offset_of(s->program, i)};
     s->device->does->copy(s->device, back ? state : kept, back ? kept : state,

@@ -96,6 +96,8 @@ static void walk(Narrowing *x, Region *r, void (*f)(Narrowing *x, Node *n)) {
 }
 
 static void note_reads(Narrowing *x, Node *n) {
+  const Group *g = plan_info(x->p, n)->group;
+  if (g && g->dropped) return; /* a copy that nobody makes */
   x->reader = n;
   if (n->kind == N_COMP || n->kind == N_SCATTER) ir_each_read(x->p->g, n, note_read, x);
 }

@@ -162,6 +162,7 @@ typedef struct Plan {
   const BackendOptions *options;
   const Target *target;
   TdType act;          /* of activations: TD_F32 or TD_BF16 */
+  bool follows;        /* it keeps what follows from states that it changes: TdEntry.follows */
   bool repeated;       /* the entry runs many times while parameters stay (backend_repeated) */
   PlanStates *states;  /* of the program; plan_state adds to them */
   VEC(NodeInfo) info;  /* by node id: use plan_info() */

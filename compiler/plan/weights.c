@@ -2,8 +2,11 @@
 /* What products read of a state, in the type of activations. A library multiplies operands
  * of one type, and products round their factors to bf16 anyway: so a state that a large
  * product reads is converted by one kernel, and products read what that left. It is made in
- * every run, before anything reads it, so that it cannot be older than the state; in an
- * entry that is repeated while parameters stay it is kept, and made as packed operands are.
+ * every run, before anything reads it, so that it cannot be older than the state. It is made in
+ * the first run alone, and kept,
+ *   - in an entry that is repeated while parameters stay, as packed operands are;
+ *   - where the entry changes a flat state: who makes the new state makes the new copy of it, so
+ *     that one follows the other as long as nobody else writes states (TdEntry.follows).
  *
  * needs       a graph after its passes; nothing is grouped
  * guarantees  products that read a converted state at places which no data decides read all of
@@ -11,7 +14,8 @@
  *             bf16, as only products read it
  *
  *     y = x * v[@i], v = view of state p + 70
- * ->  p.bf16[n] = p[n + 64]; v.bf16 = view of p.bf16 + 6; y = x * v.bf16[@i]             */
+ * ->  p.bf16[n] = p[n + 64]; v.bf16 = view of p.bf16 + 6; y = x * v.bf16[@i]
+ *     p := u   ->   p := u; p.bf16 := u                                                  */
 #include "compiler/plan/contract.h"
 #include "compiler/plan/plan.h"
 
@@ -75,11 +79,20 @@ static bool is_weight(Graph *g, const Contraction *c, GemmSide side) {
   return !same.found;
 }
 
-/* Is the state the same in many runs? */
-static bool lasts(const Plan *p, const Node *state) {
+/* What the entry makes of the state, or NULL. */
+static Node *next_of(const Plan *p, const Node *state) {
   for (int i = 0; i < p->g->updates.n; i++)
-    if (p->g->updates.at[i].state == state) return false;
-  return p->repeated;
+    if (p->g->updates.at[i].state == state) return p->g->updates.at[i].value;
+  return NULL;
+}
+
+/* Is the state the same in many runs? */
+static bool lasts(const Plan *p, const Node *state) { return p->repeated && !next_of(p, state); }
+
+/* Can the copy be changed together with the state? */
+static bool follows(const Plan *p, const Node *state) {
+  const Node *next = next_of(p, state);
+  return !p->repeated && p->options->in_place && state->rank == 1 && next && ir_computes(next);
 }
 
 static void note_operand(Weights *w, const Contraction *c, GemmSide side) {
@@ -127,13 +140,14 @@ static void make_copy(Weights *w, Weight *s) {
   Plan *p = w->p;
   Graph *g = p->g;
   Node *state = s->state;
+  bool following = follows(p, state);
   Expr *index[IR_MAX_RANK];
   int64_t shape[IR_MAX_RANK];
   for (int d = 0; d < state->rank; d++) {
     index[d] = ex_var(g, d);
     shape[d] = state->shape[d];
   }
-  if (state->rank == 1) {
+  if (state->rank == 1 && !following) {
     s->lo -= s->lo % UNIT;
     shape[0] = s->hi - s->lo;
     index[0] = ex2(g, P_add, ex_var(g, 0), ex_int(g, s->lo));
@@ -143,8 +157,14 @@ static void make_copy(Weights *w, Weight *s) {
   const char *name = arena_printf(p->arena, "%s.bf16", state->name);
   s->copy = ir_comp(g, state->region, name, state->span, state->rank, 0, shape, RED_NONE, NULL,
                     ex_read(g, state, index));
-  plan_info(p, s->copy)->kept = lasts(p, state);
+  plan_info(p, s->copy)->kept = lasts(p, state) || following;
   move_behind(s->copy, state);
+  if (!following) return;
+  Node *value = next_of(p, state);
+  Update u = {s->copy, ir_comp(g, value->region, name, value->span, 1, 0, shape, RED_NONE, NULL,
+                               ir_read_all(g, value))};
+  vec_push(g->arena, &g->updates, u);
+  p->follows = true;
 }
 
 static Node *view_of_copy(Weights *w, Node *view, const Weight *s, int64_t offset) {

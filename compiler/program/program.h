@@ -129,7 +129,8 @@ typedef enum { TD_LAUNCH, TD_LOOP, TD_END } TdStepKind;
 
 typedef struct TdStep {
   TdStepKind kind;
-  bool once;  /* fills kept buffers from parameters: left out while these are what they were */
+  bool once;  /* fills kept buffers from parameters: left out while these are what they were, or
+                 what the entry itself made of them */
   int kernel; /* TD_LAUNCH */
   int nargs;
   const int *args;          /* TD_LAUNCH: buffer indices */
@@ -155,6 +156,8 @@ typedef struct TdEntry {
   int nsteps;
   TdOutput *outputs;
   int noutputs;
+  bool follows; /* it changes kept buffers with the states that they follow from: a run right after
+                   another, between which nothing else wrote a state, is again */
   size_t arena_bytes;
   size_t alignment;    /* of every offset in the arena, and of the arena; a power of two */
   size_t arena_sum;    /* what it would be without sharing of lifetimes */

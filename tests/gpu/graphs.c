@@ -19,15 +19,16 @@ enum { RUNS = 4 };
 /* What must be in the program, or the check is about nothing. */
 typedef enum Need {
   ANYTHING,
-  LIBRARY,     /* a product of cuBLASLt */
-  UNALIGNED,   /* one with a matrix that begins at no multiple of 16 bytes */
-  OWN_PRODUCT, /* a product that kernels sum */
-  COUNTERS,    /* a kernel that is given a loop's counter */
-  NARROW_ROWS, /* rows of 65 numbers in bf16, with gaps */
-  BATCH,       /* one of the library for each of three layers */
-  SHARED,      /* one of the library with the same operand for a batch */
-  COPY,        /* a product that reads a state's copy in bf16, */
-  LIBRARY_COPY /* one of the library */
+  LIBRARY,      /* a product of cuBLASLt */
+  UNALIGNED,    /* one with a matrix that begins at no multiple of 16 bytes */
+  OWN_PRODUCT,  /* a product that kernels sum */
+  COUNTERS,     /* a kernel that is given a loop's counter */
+  NARROW_ROWS,  /* rows of 65 numbers in bf16, with gaps */
+  BATCH,        /* one of the library for each of three layers */
+  SHARED,       /* one of the library with the same operand for a batch */
+  COPY,         /* a product that reads a state's copy in bf16, */
+  LIBRARY_COPY, /* one of the library, */
+  FOLLOWING     /* and the copy is changed with the state */
 } Need;
 
 typedef struct Case {
@@ -45,6 +46,15 @@ typedef struct Case {
   "state p: real[20000]\nview w: real[" #n ", " #k "] = p + " #at "\n" \
   "input x: real[" #m ", " #k "]\n"                                    \
   "y[i:" #m ", j:" #n "] = sum[k:" #k "](" x " * w[j, k])\noutput y = y\n"
+
+/* The sum is of all of a state, which is changed; products read it in bf16. */
+#define CHANGING                                                                      \
+  "state p: real[20000]\nview w: real[2, 96, 96] = p + 1000\ninput x: real[64, 96]\n" \
+  "h[i:64, j:96] = sum[k:96](x[i, k] * w[0, k, j])\n"                                 \
+  "m[i:64, j:96] = max(min(0.25 * h[i, j] + 1.0, 3.0), -3.0)\n"                       \
+  "y[i:64, j:96] = sum[k:96](m[i, k] * w[1, k, j])\n"                                 \
+  "s[] = sum[i:20000](p[i])\nu[i:20000] = 1.0 - p[i]\nupdate p = u\n"                 \
+  "output y = y\noutput s = s\n"
 
 /* With 2^-12 more, which TF32 rounds away, sums of 64 products are still exact in f32. */
 #define FINE 0.000244140625
@@ -133,14 +143,10 @@ static const Case cases[] = {
      "state w: real[96, 96]\ninput x: real[64, 96]\n"
      "y[i:64, j:96] = sum[k:96](x[i, k] * w[j, k])\noutput y = y\n",
      .need = COPY, .act = TD_BF16, .whole = true, .repeated = true},
-    {"bf16_weights_that_a_step_changes", /* and a product of all of them, which reads f32 */
-     "state p: real[20000]\nview w: real[2, 96, 96] = p + 1000\ninput x: real[64, 96]\n"
-     "h[i:64, j:96] = sum[k:96](x[i, k] * w[0, k, j])\n"
-     "m[i:64, j:96] = max(min(0.25 * h[i, j] + 1.0, 3.0), -3.0)\n"
-     "y[i:64, j:96] = sum[k:96](m[i, k] * w[1, k, j])\n"
-     "s[] = sum[i:20000](p[i])\nu[i:20000] = 1.0 - p[i]\nupdate p = u\n"
-     "output y = y\noutput s = s\n",
-     .need = LIBRARY_COPY, .act = TD_BF16, .whole = true, .repeated = true},
+    {"bf16_weights_that_a_repeated_step_changes", CHANGING, .need = LIBRARY_COPY, .act = TD_BF16,
+     .whole = true, .repeated = true},
+    {"bf16_weights_that_a_step_changes", CHANGING, .need = FOLLOWING, .act = TD_BF16,
+     .whole = true},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -175,7 +181,8 @@ static bool step_has(const TdProgram *p, const TdEntry *e, const TdStep *s, Need
     return library && k->product->batch == 2 &&
            (k->product->a.batch == 0) != (k->product->b.batch == 0);
   if (need == COPY) return product && reads_copy(p, e, s);
-  if (need == LIBRARY_COPY) return library && reads_copy(p, e, s);
+  if (need == LIBRARY_COPY || need == FOLLOWING)
+    return library && reads_copy(p, e, s) && e->follows == (need == FOLLOWING);
   if (need == OWN_PRODUCT) return !library && product;
   if (need == COUNTERS) return k->counters != 0;
   return need == UNALIGNED && library &&
