@@ -24,6 +24,10 @@ size_t arena_bytes(const TdProgram *p);
 /* What lies there, of that type. */
 double element_value(TdType type, const void *x);
 
+/* -- session.c ------------------------------------------------------------------------------- */
+/* The entry runs now. Does it find kept what it left, of states that nobody else wrote? */
+bool session_follows(Session *s, int entry);
+
 /* -- series.c -------------------------------------------------------------------------------- */
 /* Where the next run's value of an input of the entry's is on the host. It must be one of those
  * that each run has its own of. */
