@@ -627,6 +627,55 @@ static void test_series(void **state) {
   session_free(s);
 }
 
+/* How often the step marked `once` has run. */
+static int filled(const Session *s) {
+  int times = -1;
+  TdError err;
+  assert_true(session_read_output(s, 0, "times", 0, 1, &times, &err));
+  return times;
+}
+
+static void run_twice(Session *s) {
+  for (int k = 0; k < 2; k++) session_run(s, 0, 1, k);
+}
+
+/* What an entry changes with the states that it follows from is made anew in the first run and
+ * after anybody else wrote a state, and not between: alone, in series and from one to the other. */
+static void test_follows(void **state) {
+  TdError err = {0};
+  double values[MOST * OUTPUTS];
+  float number = 1;
+  Session *s = open_session(*state, NULL, &err);
+  Series *r = s != NULL ? open_series(s, MOST, TOGETHER, &err) : NULL;
+  Snapshot *copy = r != NULL ? snapshot_new(s) : NULL;
+  assert_non_null(copy);
+  assert_true(series_set_number(r, "factor", 1, &err) &&
+              session_set_number(s, 0, "factor", 1, &err));
+  entries[0].follows = true;
+  run_twice(s);
+  assert_int_equal(filled(s), 1);
+  for (int written = 0; written < 2; written++) {
+    if (written) session_write_state(s, 0, 0, 1, &number);
+    for (int i = 0; i < MOST; i++) series_run(r, 7, i, false);
+    assert_true(series_read(r, values, &err));
+    assert_int_equal(filled(s), 1 + written);
+  }
+  snapshot_take(copy);
+  run_twice(s);
+  assert_int_equal(filled(s), 2);
+  snapshot_restore(copy);
+  run_twice(s);
+  assert_int_equal(filled(s), 3);
+  session_clear(s);
+  run_twice(s);
+  assert_int_equal(filled(s), 4);
+  entries[0].follows = false;
+  run_twice(s);
+  assert_int_equal(filled(s), 6);
+  snapshot_free(copy);
+  session_free(s);
+}
+
 /* Of eight runs four are one graph, and nothing is allocated for them any more. */
 static void test_series_is_one_graph(void **state) {
   TdError err = {0};
@@ -845,12 +894,25 @@ int main(int argc, char **argv) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, enter, leave)
   const struct CMUnitTest tests[] = {
       TEST(test_faults), /* first: nothing is open yet in this process, which forks */
-      TEST(test_nvrtc_itself),   TEST(test_strange_code),  TEST(test_runs),
-      TEST(test_behind),         TEST(test_memory),        TEST(test_finite),
-      TEST(test_no_memory),      TEST(test_cache),         TEST(test_log),
-      TEST(test_architectures),  TEST(test_wrong_kernel),  TEST(test_stopped),
-      TEST(test_limits),         TEST(test_graph_is_used), TEST(test_late_failure),
-      TEST(test_no_gpu),         TEST(test_series),        TEST(test_series_is_one_graph),
+      TEST(test_nvrtc_itself),
+      TEST(test_strange_code),
+      TEST(test_runs),
+      TEST(test_behind),
+      TEST(test_memory),
+      TEST(test_finite),
+      TEST(test_no_memory),
+      TEST(test_cache),
+      TEST(test_log),
+      TEST(test_architectures),
+      TEST(test_wrong_kernel),
+      TEST(test_stopped),
+      TEST(test_limits),
+      TEST(test_graph_is_used),
+      TEST(test_late_failure),
+      TEST(test_no_gpu),
+      TEST(test_series),
+      TEST(test_follows),
+      TEST(test_series_is_one_graph),
       TEST(test_series_in_parts)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
