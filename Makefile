@@ -18,7 +18,7 @@ LOWER    = lower_error lower_value lower_range lower_given lower_whole lower_rea
            lower_loop lower_place lower_expect diffusion settings entry inputs models objective \
            own_elements sampler sampler_param sampler_rows domain
 GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_steep grad_values
-PASSES   = pipeline simplify hoist cse recompute again twice restack tables inline join batch
+PASSES   = pipeline simplify hoist cse recompute again twice restack totals tables inline join batch
 EVAL     = eval eval_code eval_ops eval_run
 CHECK    = around gradcheck opcheck trial trial_call
 PLAN     = plan core contract sources group chain chain_parts chain_build chain_blocks rows own \

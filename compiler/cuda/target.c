@@ -98,6 +98,7 @@ const Target cuda_target = {
     .loops = {.any = true,
               .slices_most = 132,
               .near = 112 << 10,
+              .stacked = 1 << 30,
               .kernel = 5e-6,
               .turn = 1e-6,
               .flops = 1e11,

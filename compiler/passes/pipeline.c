@@ -21,6 +21,8 @@ static const PassInfo passes[] = {
      "make products that a loop stacks again in the later loop that reads them"},
     {"restack", pass_restack, BY(simplify), false, false, NULL,
      "keep for a later loop what it needs in the end, where that takes no more memory"},
+    {"totals", pass_totals, BY(loops), false, false, NULL,
+     "add up once, after a loop, what its iterations add to a sum"},
     {"tables", pass_tables, BY(simplify), false, false, NULL,
      "compute costly subexpressions of few variables once, in nodes of their own"},
     {"recompute", pass_recompute, BY(simplify), true, false, NULL,
@@ -51,6 +53,7 @@ PassOptions pass_options(const Target *t) {
                        .contractions = true,
                        .chains = true,
                        .batches = true,
+                       .loops = true,
                        .recompute = INT_MAX};
 }
 

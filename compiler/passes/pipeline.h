@@ -13,6 +13,7 @@ typedef struct PassOptions {
   const Target *target; /* what it will be compiled for: what is cheap there, what is a product */
   bool simplify, fuse_maps, contractions, chains; /* as in BackendOptions */
   bool batches;    /* memory need not be saved: `batch` may take some */
+  bool loops;      /* the same, and the target has loops in one kernel */
   int recompute;   /* `budget`: values not to be kept for a later loop, at most */
   int *recomputed; /* `budget`: how many there were goes here; or NULL */
 } PassOptions;
@@ -24,6 +25,7 @@ typedef void GraphPass(Graph *g, const PassOptions *o);
 
 GraphPass pass_again;     /* again.c: products that a later loop can make of what it has */
 GraphPass pass_restack;   /* restack.c: what a loop keeps for a later one */
+GraphPass pass_totals;    /* totals.c: sums that loops only carry */
 GraphPass pass_tables;    /* tables.c: costly subexpressions of few variables */
 GraphPass pass_recompute; /* recompute.c: values marked `save recompute` */
 GraphPass pass_simplify;  /* simplify.c: expressions by what intervals prove */

@@ -88,6 +88,7 @@ typedef struct TargetLoops {
   bool any;
   int64_t slices_most; /* parts that run at once: a row each while there are no more */
   size_t near;         /* bytes that a part may keep near for all iterations */
+  size_t stacked;      /* bytes for operands of sums that a loop need not carry then: totals.c */
   double kernel;       /* seconds that a kernel by itself takes at least, */
   double turn;         /* that a group takes at least in such a loop */
   double flops, bytes; /* a second, of one part */

@@ -254,6 +254,29 @@ static void products(void **state) {
   drop(&b);
 }
 
+/* The gradient of u is a sum over the batch in each iteration: it is made after the loop, of a
+ * and h, which are stacked: 5 iterations of 4 x 8 numbers each, 1,280 bytes. */
+#define GRADIENT                                                                     \
+  "input x: real[5, 4, 8]\ninput z: real[4, 8]\ninput u0: real[8, 8]\n"              \
+  "loop t:5 reverse {\n  carry h: real[4, 8] = z\n  carry u: real[8, 8] = u0\n"      \
+  "  a[b:4, k:8] = tanh(h[b, 7 - k] * 0.5 + x[@t, b, k])\n"                          \
+  "  p[j:8, k:8] = sum[b:4](a[b, k] * h[b, j])\n  q[j:8, k:8] = u[j, k] + p[j, k]\n" \
+  "  next h = a\n  next u = q\n}\n"                                                  \
+  "final y: real[4, 8] = h\nfinal du: real[8, 8] = u\noutput y = y\noutput du = du\n"
+
+static void sums_over_the_batch(void **state) {
+  (void)state;
+  TargetLoops rules = cuda_target.loops;
+  is_one(GRADIENT, NULL, "loop t:5 reverse in one kernel, 1 of 4 rows a part");
+  rules.stacked = 1280;
+  is_one(GRADIENT, &rules, "loop t:5 reverse in one kernel, 1 of 4 rows a part");
+  rules.stacked = 1279;
+  stays_apart(GRADIENT, &rules, "\n  carry u = b");
+  rules = cuda_target.loops; /* 512 operations of an iteration take longer than a kernel's start */
+  rules.kernel = 511 / cuda_target.rates.flops;
+  stays_apart(GRADIENT, &rules, "\n  carry u = b");
+}
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 /* p lives no longer than q begins, in an iteration: in kernels one after another they would take
@@ -352,6 +375,7 @@ int main(void) {
       cmocka_unit_test(exchanged),
       cmocka_unit_test(draws_and_tables),
       cmocka_unit_test(products),
+      cmocka_unit_test(sums_over_the_batch),
       cmocka_unit_test(temporaries_do_not_meet),
       cmocka_unit_test(other_rows),
       cmocka_unit_test(outside_is_read_anywhere),
