@@ -4,7 +4,7 @@
  * and sm_100a. A spill, a stack frame, or more registers, shared memory or barriers than
  * tests/cuda/resources.txt says fail.
  *
- *   cuda_resources [FILE.td ...]
+ *   cuda_resources [FILE.td ...]    ONLY=WORD: kernels that have it in their name, on all three
  *
  * A kernel whose text another one has is compiled once. `make test` compiles every sixth text
  * for one of the three, in turn, TDC_TEST_LONG=1 all for all of them; UPDATE=1 does that and
@@ -51,6 +51,7 @@ typedef struct Table {
   VEC(Kernel) texts;
   VEC(Row) rows;
   const Nvrtc *nvrtc;
+  const char *only; /* kernels with this in their name; NULL: all */
   bool all;
   int passed, failed, skipped;
 } Table;
@@ -85,7 +86,7 @@ static void add_model(Table *t, const char *path, const char *act) {
   if (p && strcmp(p->prelude, t->prelude) != 0) bug("%s has another prelude", path);
   for (int i = 0; p && i < p->nkernels; i++) {
     const TdKernel *k = &p->kernels[i];
-    if (k->kind == TD_PRODUCT) continue;
+    if (k->kind == TD_PRODUCT || (t->only && !strstr(k->name, t->only))) continue;
     Row r = {name, act, arena_strdup(t->arena, k->name), text_of(t, k), k->launch.gpu.shared};
     for (int a = 0; a < ARCHS; a++)
       t->texts.at[r.text].wanted[a] = t->all || r.text % (EVERY * ARCHS) == a;
@@ -346,9 +347,9 @@ int main(int argc, char **argv) {
   const char *longer = getenv("TDC_TEST_LONG"), *update = getenv("UPDATE");
   Nvrtc nvrtc;
   TdError err = {0};
-  Table t = {.arena = arena_new(), .nvrtc = &nvrtc};
-  bool rewrites = update && *update == '1' && argc == 1;
-  t.all = rewrites || (longer && *longer == '1');
+  Table t = {.arena = arena_new(), .nvrtc = &nvrtc, .only = getenv("ONLY")};
+  bool rewrites = update && *update == '1' && argc == 1 && !t.only;
+  t.all = rewrites || t.only || (longer && *longer == '1');
   if (!cuda_nvrtc_open(&nvrtc, NULL, &err)) {
     printf("SKIP %s\n0 passed, 0 failed, 1 skipped\n", err.message);
     return 0;
@@ -361,7 +362,7 @@ int main(int argc, char **argv) {
   fflush(stdout);
   compile_all(&t);
   if (rewrites) write_table(&t);
-  check(&t, argc == 1);
+  check(&t, argc == 1 && !t.only);
   printf("%d passed, %d failed, %d skipped\n", t.passed, t.failed, t.skipped);
   arena_free(t.arena);
   return t.failed > 0;

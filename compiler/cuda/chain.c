@@ -97,10 +97,10 @@ static void put_rows_of_blocks(ChainWriter *w) {
   }
 }
 
-/* A warp a row; false: there is nothing to do. */
-static bool put_row_program(ChainWriter *w, int program) {
+/* A warp a row. */
+static void put_row_program(ChainWriter *w, int program) {
   Emit *em = &w->em;
-  if (w->c->program[program]->nitems == 0) return false;
+  if (w->c->program[program]->nitems == 0) return;
   size_t own;
   em->used_vars &= (1u << w->c->nbatch) - 1;
   for (int i = 0; i < em->locals.n; i++) em->locals.at[i].used = false;
@@ -109,8 +109,8 @@ static bool put_row_program(ChainWriter *w, int program) {
   em->locals.n = locals; /* its own arrays are no other program's */
   if (own > w->shape->near) bug("a chain's rows take more shared memory than planned");
   StrBuf *out = &w->body;
-  chain_line(out, "for (%s r = td_thread() / %d; r < rows; r += %d) {", emit_var_type(em),
-             CUDA_WARP, w->shape->threads / CUDA_WARP);
+  chain_line(out, "#pragma unroll 1\nfor (%s r = td_thread() / %d; r < rows; r += %d) {",
+             emit_var_type(em), CUDA_WARP, w->shape->threads / CUDA_WARP);
   chain_line(out, "const int lane = td_thread() %% %d;", CUDA_WARP);
   if (own > 0)
     chain_line(out,
@@ -119,7 +119,6 @@ static bool put_row_program(ChainWriter *w, int program) {
   put_variables(w, out, w->c->nbatch, w->c->nrows, "row0 + r");
   put_rows_of_blocks(w);
   chain_line(out, "%s}", text);
-  return true;
 }
 
 static void put_last(ChainWriter *w) {
@@ -139,18 +138,23 @@ static void put_last(ChainWriter *w) {
 
 static void put_barrier(ChainWriter *w) { chain_line(&w->body, "td_barrier();"); }
 
-static void put_products(ChainWriter *w, ChainRole role) {
+static int put_products(ChainWriter *w, ChainRole role) {
+  int n = 0;
   for (int i = 0; i < w->c->products.n; i++)
-    if (w->c->products.at[i].role == role)
+    if (w->c->products.at[i].role == role) {
       (w->shape->narrow ? chain_mma_row : chain_fma_row)(w, &w->c->products.at[i]);
+      n++;
+    }
+  return n;
 }
 
 static void put_block(ChainWriter *w) {
-  if (put_row_program(w, CHAIN_BEFORE)) put_barrier(w);
+  put_row_program(w, CHAIN_BEFORE);
   put_products(w, CHAIN_IN);
   put_barrier(w);
-  if (put_row_program(w, CHAIN_MAIN)) put_barrier(w);
-  put_products(w, CHAIN_ROW);
+  put_row_program(w, CHAIN_MAIN);
+  /* products wait for all threads before they read values of rows, but for what is staged */
+  if (put_products(w, CHAIN_ROW) == 0) put_barrier(w);
   if (w->c->program[CHAIN_AFTER]->nitems > 0) put_barrier(w);
   put_row_program(w, CHAIN_AFTER);
   for (int i = 0; i < w->c->products.n; i++)
@@ -167,7 +171,8 @@ static void put_piece(ChainWriter *w) {
     if (c->products.at[i].role == CHAIN_COLUMN)
       (w->shape->narrow ? chain_mma_open : chain_fma_open)(w, i);
   if (c->columns)
-    chain_line(out, "for (%s row0 = 0; row0 < %lld; row0 += %lld) {", type, rows, step);
+    chain_line(out, "#pragma unroll 1\nfor (%s row0 = 0; row0 < %lld; row0 += %lld) {", type, rows,
+               step);
   else
     chain_line(out, "const %s row0 = piece %% %lld * %lld;", type, (long long)w->shape->row_blocks,
                step);

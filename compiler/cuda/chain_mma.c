@@ -112,8 +112,8 @@ static const char *chunk_text(ChainWriter *w, const Stage *s) {
   ChainElement e = chain_element(w, s->q, s->which);
   chain_line(&out, "unsigned long long low = 0, high = 0;\n#pragma unroll %d",
              *e.before ? 1 : CHUNK);
-  chain_line(&out, "for (int e = 0; e < %d; e++) {\nconst %s %s;", CHUNK, type,
-             s->terms ? "outer = outer0, k = term0 + e" : "outer = outer0 + e, k = term0");
+  chain_line(&out, "for (int c = 0; c < %d; c++) {\nconst %s %s;", CHUNK, type,
+             s->terms ? "outer = outer0, k = term0 + c" : "outer = outer0 + c, k = term0");
   chain_line(&out, "float value = 0.0f;\nif (outer < %s && k < %s) {", s->outer_end, s->k_end);
   chain_line(&out, "%svalue = %s;\n}", e.before, e.value);
   chain_line(&out, "low = low >> 16 | high << 48;\n"
@@ -281,12 +281,15 @@ void chain_mma_row(ChainWriter *w, const ChainProduct *q) {
              own);
   chain_line(out, "td_chunk *const left = (td_chunk *)(td_shared_memory() + %d);", CHAIN_ROOM);
   chain_line(out, "td_chunk *const right = left + %d;", near ? 0 : PLACES * chunks_of(&left));
-  chain_line(out, "for (%s column0 = 0; column0 < %lld; column0 += %d) {", type, n, columns);
+  chain_line(out, "#pragma unroll 1\nfor (%s column0 = 0; column0 < %lld; column0 += %d) {", type,
+             n, columns);
   chain_line(out, "float sum[%d][4] = {{0}};", own / 8);
   if (!near && !left.copied) chain_line(out, "td_chunk left_next[%d];", rounds_of(w, &left));
   if (!right.copied) chain_line(out, "td_chunk right_next[%d];", rounds_of(w, &right));
-  chain_line(out, "for (int step = -%d; step < %lld; step++) {\nif (step + %d < %lld) {", AHEAD,
-             steps, AHEAD, steps);
+  chain_line(out,
+             "#pragma unroll 1\nfor (int step = -%d; step < %lld; step++) {\n"
+             "if (step + %d < %lld) {",
+             AHEAD, steps, AHEAD, steps);
   chain_line(out, "const %s k0 = (step + %d) * %d;", type, AHEAD, DEPTH);
   const char *next = arena_printf(arena, "(step + %d) %% %d", AHEAD, PLACES),
              *now = arena_printf(arena, "step %% %d", PLACES);
@@ -345,7 +348,8 @@ void chain_mma_column(ChainWriter *w, int product) {
   chain_line(out, "const int down = warp / 2 * 16, across = warp %% 2 * %d;", OWN);
   chain_line(out, "td_chunk *const right = (td_chunk *)(td_shared_memory() + %d);", CHAIN_ROOM);
   chain_line(out, "#pragma unroll\nfor (int e = 0; e < %d; e++)", e_tiles(q));
-  chain_line(out, "for (%s k0 = 0; k0 < rows; k0 += %d) {\ntd_chunk right_next[%d];",
+  chain_line(out,
+             "#pragma unroll 1\nfor (%s k0 = 0; k0 < rows; k0 += %d) {\ntd_chunk right_next[%d];",
              emit_var_type(&w->em), DEPTH, rounds_of(w, &right));
   print_fetch(w, &right, "right");
   print_keep(w, &right, "right", "0");

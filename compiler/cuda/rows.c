@@ -529,7 +529,7 @@ const char *cuda_row_text(Emit *em, Plan *p, Group *g, RowPlan *rows, const Cuda
   StrBuf out = {0};
   if (r.arrays.n) sb_puts(&out, r.arrays.s);
   if (text_at(&r, ROW)->n) sb_puts(&out, text_at(&r, ROW)->s);
-  if (rows->nitems > 0) print_barrier(&r, &out);
+  if (r.late.n || r.shared > 0) print_barrier(&r, &out); /* the next row has the same arrays */
   if (r.late.n) sb_printf(&out, "if (lane == 0) {\n%s}\n", r.late.s);
   *em = r.em;
   *own = r.shared;
