@@ -142,13 +142,14 @@ static const Case cases[] = {
      "scatter y: real[2113, 40] over [v0:600, v1:40] at [mod(v0 * v0, 2100), v1] "
      "add a[v0, v1]\noutput y = y\n",
      TD_F32, "row[u] * #, if (row < #, own < # ? own : 0", 0},
+    /* numbers that bf16 holds, whatever the sums come to */
     {"chain_fma", "column_",
      "input q: real[4, 70, 35]\ninput k: real[4, 45, 35]\ninput v: real[4, 45, 35]\n"
      "s[b:4, i:70, j:45] = sum[e:35](q[b, i, e] * k[b, j, e])\n"
      "m[b:4, i:70] = max[j:45](s[b, i, j])\n"
-     "p[b:4, i:70, j:45] = exp(s[b, i, j] - m[b, i])\n"
+     "p[b:4, i:70, j:45] = (s[b, i, j] < m[b, i] ? 0.5 : 4.0) * (0.0 < s[b, i, j] ? 1.0 : 2.0)\n"
      "z[b:4, i:70] = sum[j:45](p[b, i, j])\n"
-     "t[b:4, i:70, j:45] = p[b, i, j] / z[b, i]\n"
+     "t[b:4, i:70, j:45] = z[b, i] < 38.0 ? p[b, i, j] : 2.0 * p[b, i, j]\n"
      "y[b:4, i:70, e:35] = sum[j:45](t[b, i, j] * v[b, j, e])\n"
      "d[b:4, j:45, e:35] = sum[i:70](t[b, i, j] * max(q[b, i, e], -0.5))\n"
      "output y = y\noutput d = d\n",
@@ -157,9 +158,9 @@ static const Case cases[] = {
      "input q: real[4, 70, 35]\ninput k: real[4, 45, 35]\ninput v: real[4, 45, 35]\n"
      "s[b:4, i:70, j:45] = sum[e:35](q[b, i, e] * k[b, j, e])\n"
      "m[b:4, i:70] = max[j:45](s[b, i, j])\n"
-     "p[b:4, i:70, j:45] = exp(s[b, i, j] - m[b, i])\n"
+     "p[b:4, i:70, j:45] = (s[b, i, j] < m[b, i] ? 0.5 : 4.0) * (0.0 < s[b, i, j] ? 1.0 : 2.0)\n"
      "z[b:4, i:70] = sum[j:45](p[b, i, j])\n"
-     "t[b:4, i:70, j:45] = p[b, i, j] / z[b, i]\n"
+     "t[b:4, i:70, j:45] = z[b, i] < 38.0 ? p[b, i, j] : 2.0 * p[b, i, j]\n"
      "y[b:4, i:70, e:35] = sum[j:45](t[b, i, j] * v[b, j, e])\n"
      "d[b:4, j:45, e:35] = sum[i:70](t[b, i, j] * max(q[b, i, e], -0.5))\n"
      "output y = y\noutput d = d\n",
@@ -287,7 +288,6 @@ typedef struct Excused {
 } Excused;
 static const char unshared[] = "threads read nothing there that another one wrote",
                   behind[] = "a block's reduction ends with a barrier",
-                  softmax[] = "a softmax does not ask how large the largest number is",
                   chunk[] = "a thread has one chunk, i is 0; product_mma_wide has two";
 static const Excused excused[] = {
     {"", "if (lane == 0)", "if (lane == 1)", -1, "every thread of the team has the value"},
@@ -320,10 +320,8 @@ static const Excused excused[] = {
     {"all", "td_barrier();", ";", -1, behind},
     {"loop", "td_barrier();", ";", 2, behind},
     {"chain_fma", "td_warp_barrier();", ";", -1, unshared},
-    {"chain_fma", "= lane;", "= lane + 1;", 1, softmax},
     {"chain_fma", " < #; @ += 64)", " <= #; @ += 64)", 0, "70 rows are no multiple of 64"},
     {"chain_mma", "td_warp_barrier();", ";", -1, unshared},
-    {"chain_mma", "= lane;", "= lane + 1;", 1, softmax},
     {"chain_mma", " < #; @ += 64)", " <= #; @ += 64)", -1, "70 rows are no multiple of 64"},
     {"argmax", "td_warp_barrier();", ";", -1, unshared},
     {"argmax", "td_barrier();", ";", -1, behind},
