@@ -118,8 +118,46 @@ static void check(void **state) {
   assert_int_equal(emulated_compare(w->session, entry, graph[k - cases], 1, tolerance, 1), 0);
 }
 
+/* Chains of an entry that is planned and not run, none of which takes more than a block has. */
+static int planned(const Attention *shape) {
+  Arena *own = arena_new();
+  Diags *diags = diags_new(own);
+  Backend *be = backend_new(own, diags, "planned", NULL);
+  backend_for(be, &cuda_target);
+  if (shape->narrow) backend_activations(be, TD_BF16);
+  assert_true(backend_entry(be, attention_graph(own, diags, shape), "main"));
+  const TdProgram *p = backend_finish(be);
+  int n = 0;
+  for (int i = 0; i < p->nkernels; i++) {
+    if (strcmp(p->kernels[i].klass, "chain") != 0) continue;
+    assert_true(p->kernels[i].launch.gpu.shared <= 160 << 10);
+    n++;
+  }
+  arena_free(own);
+  return n;
+}
+
+/* 16 rows of scores fit in three quarters of 160 KB: 1,920 numbers each. What sums over rows
+ * give for keys and values of a head, 64 wide, are 2 x 64 numbers a row, of which there are
+ * 32,768: 256 rows. */
+static void test_limits(void **state) {
+  (void)state;
+  for (int narrow = 0; narrow < 2; narrow++) {
+    Attention a = {.b = 4, .l = 1920, .h = 2, .e = 64, .layers = 1, .narrow = narrow};
+    assert_int_equal(planned(&a), 1);
+    a.l = 1921;
+    assert_int_equal(planned(&a), 0);
+    a.gradients = true;
+    a.l = 256;
+    assert_int_equal(planned(&a), 2);
+    a.l = 257;
+    assert_int_equal(planned(&a), 1);
+  }
+}
+
 int main(void) {
-  struct CMUnitTest tests[CASES];
+  struct CMUnitTest tests[CASES + 1];
+  tests[CASES] = (struct CMUnitTest){.name = "limits", .test_func = test_limits};
   for (int i = 0; i < CASES; i++)
     tests[i] = (struct CMUnitTest){
         .name = cases[i].name, .test_func = check, .initial_state = (void *)&cases[i]};
