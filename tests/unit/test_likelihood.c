@@ -275,8 +275,22 @@ static void digits_have_terms_of_their_own(void **state) {
   assert_true((whole + rest) / 2 < whole - 0.05);
 }
 
+/* ---- latents ------------------------------------------------------------------------------- */
+
+/* Diffusion that knows nothing of latents takes them for what it starts from, N(0, 1): its bound is
+ * the KL of an autoencoder, which has a closed form. */
+static void diffusion_begins_as_the_normal(void **state) {
+  (void)state;
+  static const Define small[] = {{"B", "20"}, {"L", "10"}, {"D", "8"}, {"N", "1"}};
+  flip_coins();
+  Measured m = measured("diffusion_lm_vae", text_path, small, 4, false,
+                        (const char *const[]){"latent_bits", "kl_bits"});
+  is_near("diffusion_lm_vae", &m, 0, m.mean[1]);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(bounds_are_those_by_hand),
-                                     cmocka_unit_test(digits_have_terms_of_their_own)};
+                                     cmocka_unit_test(digits_have_terms_of_their_own),
+                                     cmocka_unit_test(diffusion_begins_as_the_normal)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,127 @@
+# diffusion_lm_vae.td made tiny, which learns nothing worth showing: the tests
+# train it, sample from it and check its gradients.
+#
+#   tdc train models/diffusion_lm_vae_nano.td
+use nn
+data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
+
+dim B = 8, L = 16, V = text.vocab        # rows, characters of a row, symbols (65)
+dim Z = 3                                # latents of a place
+dim D = 32, H = 2, E = D / H, F = 4 * D  # width, heads, width of a head, hidden width
+const N = 2, M = 1, T = 12               # layers between latents, layers to and from them, steps
+const most = 12.0, least = 0.02          # sqrt(snr) at the first time and at the last
+const lr = 1e-3, updates = 20, average = 0.998
+axis S = L  # positions attended to
+
+op snr_at(t) -> snr = exp(2 * lerp(log(most), log(least), t))
+op abar_at(t) -> abar = snr_at(t) / (1 + snr_at(t))
+
+block layer(x[b,l,d]) -> y[b,l,d] {
+  param wq[D,H,E], wk[D,H,E], wv[D,H,E], w1[D,F] ~ normal(0, 1 / sqrt(D))
+  param wo[H,E,D], w2[F,D] = 0
+  n = rmsnorm(x)
+  q[b,l,h,e] = n[b,l,d] * wq[d,h,e]
+  k[b,s,h,e] = n[b,s,d] * wk[d,h,e]
+  v[b,s,h,e] = n[b,s,d] * wv[d,h,e]
+  a = attention(rope(rmsnorm(q)), rope(rmsnorm(k)), v)
+  g[b,l,d] = x[b,l,d] + sum[h,e](a[b,l,h,e] * wo[h,e,d])
+  m = rmsnorm(g)
+  f[b,l,j] = relu2(sum[d](m[b,l,d] * w1[d,j]))
+  y[b,l,d] = g[b,l,d] + sum[j](f[b,l,j] * w2[j,d])
+}
+
+# Means and log-variances of the latents; these begin narrow, at e^-3.
+model encode(x: id<V>[B,L]) -> mu[B,L,Z], logvar[B,L,Z] {
+  param symbol[V,D] ~ normal(0, 1)
+  param wm[D,Z] ~ normal(0, 1 / sqrt(D))
+  param wv[D,Z] = 0
+  h[b,l,d] = symbol[x[b,l],d]
+  for i in M { h = layer(h) }
+  n = rmsnorm(h)
+  mu[b,l,z] = n[b,l,d] * wm[d,z]
+  logvar[b,l,z] = sum[d](n[b,l,d] * wv[d,z]) - 3
+}
+
+model decode(z[B,L,Z]) -> logits[B,L,V] {
+  param read[Z,D] ~ normal(0, 1)
+  h[b,l,d] = z[b,l,c] * read[c,d]
+  for i in M { h = layer(h) }
+  logits = linear(rmsnorm(h), V)
+}
+
+# z_t to an estimate of z.
+model restore(zt[B,L,Z], t[B]) -> z[B,L,Z] {
+  param read[Z,D] ~ normal(0, 1)
+  param write[D,Z] = 0
+  h[b,l,d] = zt[b,l,c] * read[c,d]
+  late[b] = 1000 * t[b]
+  c = linear(sinusoid_of(late, 64), D)
+  for i in N { h = layer(h + c) }
+  n = rmsnorm(h)
+  a[b] = abar_at(t[b])
+  z[b, l, k in Z] = sqrt(a[b]) * zt[b,l,k] + sqrt(1 - a[b]) * sum[d](n[b,l,d] * write[d,k])
+}
+
+# The bound of each row in nats a symbol, term by term: the text from z, what p(z) takes more than
+# q(z | x), and what N(0, 1) would in its place. A row's time stands for all.
+op bound(x: id<V>[b,l]) -> text_nats[b], latent_nats[b], kl_nats[b] {
+  start ~ uniform()
+  n[b, l, k in Z] ~ normal()
+  e[b, l, k in Z] ~ normal()
+  t[b] = (start + b / extent(b)) % 1
+  mu, logvar = encode(x)
+  z[b,l,k] = mu[b,l,k] + exp(0.5 * logvar[b,l,k]) * n[b,l,k]
+  zt[b,l,k] = sqrt(abar_at(t[b])) * z[b,l,k] + sqrt(1 - abar_at(t[b])) * e[b,l,k]
+  guess = restore(zt, t)
+  text_nats[b] = mean[l](cross_entropy(decode(z), x)[b,l])
+  q[b] = -0.5 * mean[l](sum[k](logvar[b,l,k] + log(2 * pi) + n[b,l,k]^2))
+  miss[b] = mean[l](sum[k]((z[b,l,k] - guess[b,l,k])^2))
+  inner[b] = log(most / least) * snr_at(t[b]) * miss[b]
+  size[b] = mean[l](sum[k](z[b,l,k]^2))
+  far = abar_at(1)
+  last[b] = 0.5 * (far * size[b] - Z * (far + log(1 - far)))
+  near = abar_at(0)
+  first[b] = 0.5 * ((1 - near) * size[b] + Z * (near + log(2 * pi * (1 - near))))
+  latent_nats[b] = q[b] + last[b] + inner[b] + first[b]
+  kl_nats[b] = mean[l](sum[k](kl_normal(mu[b,l,k], logvar[b,l,k])))
+}
+
+loss main(x: id<V>[B,L]) {
+  text_nats, latent_nats, kl_nats = bound(x)
+  log text_nats = mean[b](text_nats[b])
+  minimize mean[b](text_nats[b] + latent_nats[b])
+}
+
+metric bits_per_char(x: id<V>[B,L]) {
+  text_nats, latent_nats, kl_nats = bound(x)
+  log text_bits = mean[b](text_nats[b]) / log(2)
+  log latent_bits = mean[b](latent_nats[b]) / log(2)
+  log kl_bits = mean[b](kl_nats[b]) / log(2)
+  report mean[b](text_nats[b] + latent_nats[b]) / log(2)
+}
+
+# From noise to latents, then the likeliest text of what they are taken for. `spread` scales the
+# noise that each step adds.
+sampler latent(spread = 1.0 in 0 .. 2, steps = T) {
+  state z[b in B, l in L, k in Z] ~ normal()
+  state guess[b in B, l in L, k in Z] = 0.0
+  for i, j in T-1 .. 0 steps steps {
+    here = abar_at(i / (T - 1))
+    there = j >= 0 ? abar_at(j / (T - 1)) : 1.0
+    ratio = here / there
+    when[b in B] = i / (T - 1)
+    guess = restore(z, when)
+    mean[b,l,k] = sqrt(ratio) * (1 - there) / (1 - here) * z[b,l,k] +
+        sqrt(there) * (1 - ratio) / (1 - here) * guess[b,l,k]
+    z[b,l,k] = mean[b,l,k] + spread * sqrt((1 - ratio) * (1 - there) / (1 - here)) * normal()
+  }
+  y = decode(guess)
+  log confidence[b,l] = max[v](softmax[v](y[b,l,v]))
+  emit argmax[v](y[b,l,v])
+}
+
+train {
+  loss main  adamw(lr = cosine(lr, step, steps), weight_decay = 0.1)
+  batch B  steps updates  clip 1.0  ema average
+  eval every 20  checkpoint every 20
+}
