@@ -32,6 +32,7 @@ typedef struct Sampler {
   bool unsettled; /* a state's range grows: what it is at the end is not known */
   VEC(StateInfo) states;
   VEC(Node *) state_nodes; /* of the entry being built */
+  VEC(Node *) first_nodes; /* of `init` */
 } Sampler;
 
 static StateInfo *state_info(Sampler *p, const char *name) {
@@ -92,6 +93,7 @@ static bool prologue(Sampler *p, Scope *s, bool init) {
       }
       vec_push(l->arena, &p->states, info);
       Update u = {state_node(p, &info), n};
+      vec_push(l->arena, &p->first_nodes, u.state);
       vec_push(l->arena, &l->g->updates, u);
       scope_set(l, s, t->name, v, t->span);
     } else {
@@ -194,6 +196,14 @@ static bool build_init(Sampler *p, bool *open) {
   return ok;
 }
 
+/* `init` may run again, on states as the last step left them. */
+static void hold_what_steps_leave(Sampler *p) {
+  for (int i = 0; i < p->states.n; i++) {
+    p->first_nodes.at[i]->lo = p->states.at[i].lo;
+    p->first_nodes.at[i]->hi = p->states.at[i].hi;
+  }
+}
+
 /* One turn. An integer state's range may grow from turn to turn: widened and
  * tried again, a few times. */
 static bool build_step(Sampler *p) {
@@ -252,6 +262,7 @@ static bool build_step(Sampler *p) {
     if (!ok) return false;
     if (!widened) {
       entry_add(l, e);
+      hold_what_steps_leave(p);
       return true;
     }
   }

@@ -108,8 +108,23 @@ static bool take_texts(Taking *t, int at, TdError *err) {
 
 /* ---- texts that are given a part ------------------------------------------------------- */
 
+/* Symbols of the sampler's text; 0: it reads none. */
+static int64_t room_of(const Taking *t) {
+  static const char *const parts[] = {"init", "step", "emit"}, *const inputs[] = {"ids", "mask"};
+  char entry[256], input[256];
+  for (int i = 0; i < 6; i++) {
+    snprintf(entry, sizeof entry, "sample.%.200s.%s", t->sampler->name, parts[i / 2]);
+    snprintf(input, sizeof input, "%.200s.%s", t->text_param, inputs[i % 2]);
+    int at = session_entry(t->s, entry);
+    const TdBuffer *b = at >= 0 ? session_input(t->s, at, input) : NULL;
+    if (b != NULL) return b->count;
+  }
+  return 0;
+}
+
 /* Texts that go on from `given` where keep[i]; *held: they do hold what was given. A byte that the
- * text has not stands for what is left open. */
+ * text has not stands for what is left open. Where the sampler's text has no room for what is
+ * given, nothing is held. */
 static bool go_on(Taking *t, const int32_t *given, const bool *keep, uint64_t seed, Texts *out,
                   bool *held, TdError *err) {
   StrBuf s = {0};
@@ -125,6 +140,12 @@ static bool go_on(Taking *t, const int32_t *given, const bool *keep, uint64_t se
       vocabulary_spell(&t->data->vocabulary, given[i], &s);
     else
       sb_putc(&s, (char)hole);
+  *held = false;
+  if (room_of(t) < last) {
+    free(all);
+    sb_free(&s);
+    return true;
+  }
   SampleRequest r = t->request;
   TdSetting settings[64];
   int n = min_of(r.nsettings, 63) > 0 ? (int)min_of(r.nsettings, 63) : 0;

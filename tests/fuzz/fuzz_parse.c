@@ -92,6 +92,8 @@ static void make(Random *r, const Seeds *seeds, StrBuf *out) {
       "# tail",
       "\n\n\n",
       "nocheck",
+      "exact",
+      "bound",
       "else 0",
       "in",
       "log ",

@@ -279,7 +279,7 @@ static void write_flat(void) {
                            "param w[V] ~ normal(0, 1)\n"
                            "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
                            "sampler flat(letter = 3 in 0 .. V - 1) {\n"
-                           "  state s[b in B, l in L] = letter\n"
+                           "  state s[b in B, l in L] = 0\n"
                            "  for t in 1 .. 3 { s[b,l] = min(t, 1) * letter }\n"
                            "  emit s[b,l]\n"
                            "}\n"
@@ -307,6 +307,9 @@ static void test_samples_are_measured(void **state) {
       {"eval flat.td --untrained -q --samples 12 --controls --json", 0, "\"longest_copy\":16.0,"},
       {"eval flat.td --untrained -q --samples 12 --controls --json", 0, "\"fooled\":{\"judge\":"},
       {"eval flat.td --untrained -q --samples 12 --controls", 0, "training text"},
+      /* the second batch begins on states that the first one left at 3 */
+      {"sample flat.td --untrained -q -n 5 --reference", 0,
+       "bbbbbbbbbbbbbbbb\n\n--------\nbbbbbbbbbbbbbbbb\n"},
       {"eval flat.td --untrained --samples 12 --sampler flt", 2, "did you mean flat"},
       {"eval flat.td --untrained --samples 12 --set lettr=0", 2, "did you mean --letter"},
       {"eval flat.td --untrained --samples 12 --set letter", 2, "takes NAME=VALUE"},
