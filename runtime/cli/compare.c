@@ -28,15 +28,8 @@ static int show(Cli *c, const Comparison *k) {
 
 static bool take_all(Cli *c, Comparison *k, uint64_t seed, int64_t batches, Judge *judge,
                      int *code) {
-  for (; k->n < c->nargs; k->n++) {
-    Cli one = *c;
-    one.args = c->args + k->n;
-    one.nargs = 1;
-    if (!compare_take(&one, k, &k->models[k->n], seed, batches, judge, code)) {
-      compared_free(&k->models[k->n]);
-      return false;
-    }
-  }
+  for (int i = 0; i < k->n; i++)
+    if (!compare_take(c, k, &k->models[i], seed, batches, judge, code)) return false;
   return true;
 }
 
@@ -69,11 +62,16 @@ int cli_compare(Cli *c) {
   k.seeds = (int)seeds;
   k.models = calloc((size_t)c->nargs, sizeof *k.models);
   TdError err = {0};
-  if (k.models == NULL) {
+  bool ok = k.models != NULL;
+  for (; ok && k.n < c->nargs; k.n++) ok = compared_name(&k.models[k.n], c->args[k.n]);
+  for (int i = 0; i < k.n && !cli_has(c, "seeds"); i++)
+    if (k.models[i].nweights > k.seeds) k.seeds = (int)min_of(k.models[i].nweights, MOST_SEEDS);
+  if (!ok) {
     td_fail_memory(&err);
-    return cli_fail(c, &err);
+    code = cli_fail(c, &err);
+  } else if (judge_and_take(c, &k, seed, batches, &code)) {
+    code = show(c, &k);
   }
-  if (judge_and_take(c, &k, seed, batches, &code)) code = show(c, &k);
   for (int i = 0; i < k.n; i++) compared_free(&k.models[i]);
   free(k.models);
   return code;

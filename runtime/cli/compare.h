@@ -37,6 +37,8 @@ RowKind compare_row(int row);
 
 typedef struct Compared {
   char *path, *sampler;
+  char **weights; /* of each seed in turn, or NULL: those that are found */
+  int nweights;
   char *metric, *claim;                   /* of R_LIKELIHOOD; claim: NULL for a loss */
   double value[COMPARE_ROWS][MOST_SEEDS]; /* NaN: the model has no such thing */
   double likelihood_error;                /* over windows, of the first seed */
@@ -59,11 +61,16 @@ void compare_mean(const Comparison *k, const Compared *m, int row, double *mean,
 /* Is the row nothing to show, of any model? */
 bool compare_empty(const Comparison *k, int row);
 
+/* -- compare_name.c -- */
+/* What an argument names: FILE.td, or FILE.td=WEIGHTS,WEIGHTS...: a model that was trained several
+ * times. Fills path and weights of *m, all else as not measured; false when memory is out. */
+bool compared_name(Compared *m, const char *argument);
+void compared_free(Compared *m);
+
 /* -- compare_take.c -- */
-/* Measures one model, whose file is args[0] of `c`. False with the exit code. */
+/* Measures one model, which has its name. False with the exit code. */
 bool compare_take(Cli *c, Comparison *k, Compared *m, uint64_t seed, int64_t batches, Judge *judge,
                   int *code);
-void compared_free(Compared *m);
 
 /* -- compare_show.c, compare_page.c -- */
 void compare_markdown(const Comparison *k, StrBuf *out);

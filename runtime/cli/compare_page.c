@@ -184,7 +184,7 @@ void compare_page(const Comparison *k, StrBuf *out) {
   sb_printf(out,
             "<h1>Comparison</h1>\n<p class=\"soft\">%d seeds of %" PRId64
             " texts each; ± is the standard error over them, of the likelihood that over windows "
-            "where it is larger. The weights are the same in all.</p>\n",
+            "where it is larger. A model with several weights has others in each.</p>\n",
             k->seeds, k->samples);
   put_table(k, out);
   put_plots(k, out);

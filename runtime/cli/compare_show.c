@@ -69,7 +69,7 @@ void compare_markdown(const Comparison *k, StrBuf *out) {
       out,
       "\nMeans over %d seeds of %" PRId64 " texts each; ± is the standard error over seeds, of "
       "the likelihood that over windows where it is larger. Seeds are those of evaluating and "
-      "sampling: the weights are the same.\n",
+      "sampling: a model with several weights has others in each.\n",
       k->seeds, k->samples);
   for (int i = 0; i < k->n; i++) {
     if (!k->models[i].copies) continue;

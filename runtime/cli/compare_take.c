@@ -225,12 +225,15 @@ static bool take_given(Taking *t, int at, TdError *err) {
 
 /* ---- one model ------------------------------------------------------------------------- */
 
-static void begin(Compared *m, const char *path) {
-  *m = (Compared){.path = strdup(path)};
-  for (int row = 0; row < COMPARE_ROWS; row++) {
-    m->real[row] = (double)NAN;
-    for (int i = 0; i < MOST_SEEDS; i++) m->value[row][i] = (double)NAN;
-  }
+/* A seed has the weights at its place, where there are several. */
+static bool take_weights(Taking *t, int at, TdError *err) {
+  Compared *m = t->m;
+  if (m->nweights < 2 || at == 0) return true;
+  const char *path = m->weights[at % m->nweights];
+  Checkpoint *w = weights_find(NULL, path, "", m->path, err);
+  bool ok = w != NULL && weights_fit(t->p, w, err) && weights_restore(t->s, t->p->unit, w, err);
+  checkpoint_close(w);
+  return ok;
 }
 
 static bool take_seeds(Taking *t, uint64_t seed, int64_t batches, TdError *err) {
@@ -242,8 +245,8 @@ static bool take_seeds(Taking *t, uint64_t seed, int64_t batches, TdError *err) 
     t->request.seed = own;
     t->m->value[R_PARAMETERS][at] = (double)u->nweights;
     t->m->value[R_MEMORY][at] = (double)bytes / 1e6;
-    if (!take_likelihood(t, own, batches, at, err) || !take_texts(t, at, err) ||
-        !take_given(t, at, err))
+    if (!take_weights(t, at, err) || !take_likelihood(t, own, batches, at, err) ||
+        !take_texts(t, at, err) || !take_given(t, at, err))
       return false;
     if (!t->c->quiet) fprintf(stderr, "%s: seed %d of %d\n", t->m->path, at + 1, t->k->seeds);
   }
@@ -255,8 +258,8 @@ bool compare_take(Cli *c, Comparison *k, Compared *m, uint64_t seed, int64_t bat
   Other o;
   TdError err = {0};
   UnitOptions options = {.no_train = true, .no_models = true};
-  begin(m, c->args[0]);
-  bool ok = other_open(&o, c, c->args[0], NULL, &options, "eval", seed, code);
+  bool ok = other_open(&o, c, m->path, m->nweights > 0 ? m->weights[0] : NULL, &options, "eval",
+                       seed, code);
   Taking t = {.c = &o.c, .k = k, .m = m, .p = &o.p, .s = o.m.session, .judge = judge};
   if (ok && (t.sampler = cli_sampler(c, o.p.unit)) == NULL) {
     *code = TD_BAD_USAGE;
@@ -287,13 +290,4 @@ bool compare_take(Cli *c, Comparison *k, Compared *m, uint64_t seed, int64_t bat
   reference_close(&t.reference);
   other_close(&o);
   return ok;
-}
-
-void compared_free(Compared *m) {
-  free(m->path);
-  free(m->sampler);
-  free(m->metric);
-  free(m->claim);
-  free(m->texts[0]);
-  free(m->texts[1]);
 }

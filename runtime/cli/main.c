@@ -35,11 +35,12 @@ static const Command commands[] = {
      "tdc eval models/mask.td --samples 64 --set temperature=1\n"
      "tdc eval models/mask.td --samples 64 --controls --judge models/gpt.td\n",
      1, 1, false, cli_eval, NULL},
-    {"compare", CLI_COMPARE, "FILE.td ...",
+    {"compare", CLI_COMPARE, "FILE.td[=WEIGHTS,...] ...",
      "several models by one measure: likelihood, texts, context, exposure, cost",
      "tdc compare models/mask.td models/gpt.td\n"
      "tdc compare models/mask.td models/gpt.td --samples 64 --html comparison.html\n"
-     "tdc compare models/mask.td models/gpt.td --judge mine.td --json\n",
+     "tdc compare models/mask.td models/gpt.td --judge mine.td --json\n"
+     "tdc compare mine.td=runs/mine-0,runs/mine-1,runs/mine-2 models/gpt.td\n",
      1, 16, false, cli_compare, NULL},
     {"run", CLI_RUN, "FILE.td MODEL", "run a model once on given inputs",
      "tdc run models/shakespeare.td denoise --inputs in.safetensors -o out.safetensors\n"

@@ -388,6 +388,10 @@ static void test_compare(void **state) {
       {COMPARE "--json", 0, "\"claim\":\"bound\""},
       {COMPARE "--json --judge keep.td --batches 1", 1, "cannot judge"},
       {COMPARE "--json --judge charge.td", 0, "\"neural\":{\"mean\":1.0,\"error\":0.0,"},
+      /* weights of 1 and of 3: their squares 1 and 9 have the mean 5, and 4 for its error */
+      {"compare keep.td=ones.safetensors,threes.safetensors --seeds 2 --samples 4 -q --json", 0,
+       "\"likelihood\":{\"mean\":5.0,\"error\":4.0,\"held_out\":null,\"seeds\":[1.0,9.0]}"},
+      {"compare keep.td=ones.safetensors,absent --seeds 2 --samples 4 -q", 4, "absent"},
       {COMPARE "--html page.html -o table.md", 0, ""},
       {COMPARE "--html /dev/full", 4, "/dev/full"},
       {"compare keep.td absent.td -q --reference --samples 4", 4, "absent.td"},
@@ -416,6 +420,20 @@ static void test_compare(void **state) {
                              "}\n"
                              "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
   sandbox_says("export charge.td --untrained -o charge.safetensors", NULL, 0, "", true);
+  for (int i = 1; i <= 3; i += 2) {
+    char td[600];
+    snprintf(td, sizeof td,
+             "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
+             "dim B = 4, L = 16, V = text.vocab\n"
+             "param w[V] = %d\n"
+             "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
+             "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n",
+             i);
+    sandbox_write("other.td", td);
+    sandbox_says(i == 1 ? "export other.td --untrained -o ones.safetensors"
+                        : "export other.td --untrained -o threes.safetensors",
+                 NULL, 0, "", true);
+  }
   sandbox_says("export keep.td --untrained -o keep.safetensors", NULL, 0, "", true);
   try_all(cases);
   sandbox_shell("cat page.html", 0, "<h1>Comparison</h1>");
