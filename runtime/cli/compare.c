@@ -55,9 +55,10 @@ int cli_compare(Cli *c) {
   int code = TD_BAD_USAGE;
   uint64_t seed = 0;
   int64_t batches = 0, seeds = 3;
-  Comparison k = {.samples = 32};
+  Comparison k = {.samples = 32, .windows = 1};
   if (!cli_seed(c, &seed) || !cli_int(c, "batches", 1, 1000000000, &batches) ||
-      !cli_int(c, "samples", 2, 1000000, &k.samples) || !cli_int(c, "seeds", 1, MOST_SEEDS, &seeds))
+      !cli_int(c, "samples", 2, 1000000, &k.samples) ||
+      !cli_int(c, "windows", 1, 1000, &k.windows) || !cli_int(c, "seeds", 1, MOST_SEEDS, &seeds))
     return TD_BAD_USAGE;
   k.seeds = (int)seeds;
   k.models = calloc((size_t)c->nargs, sizeof *k.models);

@@ -51,7 +51,8 @@ typedef struct Comparison {
   Compared *models;
   int n, seeds;
   int64_t samples;
-  bool judged; /* by a judge besides the n-grams */
+  int64_t windows; /* held-out ones that a seed's prompts and gaps are cut from */
+  bool judged;     /* by a judge besides the n-grams */
 } Comparison;
 
 /* -- compare_rows.c -- */

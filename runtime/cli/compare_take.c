@@ -205,19 +205,33 @@ static bool take_gap(Taking *t, const int32_t *text, bool *keep, uint64_t seed, 
   return ok;
 }
 
+/* The rows of one held-out window; nothing is added where there is none. */
+static bool take_window(Taking *t, const int32_t *text, bool *keep, uint64_t seed,
+                        double sums[COMPARE_ROWS], TdError *err) {
+  double one[COMPARE_ROWS];
+  for (int row = R_CONTINUED; row <= R_BOTH; row++) one[row] = (double)NAN;
+  bool ok = take_continued(t, text, keep, seed, false, &one[R_CONTINUED], err) &&
+            take_continued(t, text, keep, seed, true, &one[R_MISLED], err) &&
+            take_gap(t, text, keep, seed, false, &one[R_LEFT], err) &&
+            take_gap(t, text, keep, seed, true, &one[R_BOTH], err);
+  for (int row = R_CONTINUED; row <= R_BOTH; row++) sums[row] += one[row];
+  return ok;
+}
+
 static bool take_given(Taking *t, int at, TdError *err) {
   if (t->text_param == NULL) return true;
+  double sums[COMPARE_ROWS] = {0};
+  int64_t windows = t->k->windows;
   int32_t *text = malloc((size_t)t->width * sizeof *text + 1);
   bool *keep = malloc((size_t)t->width + 1);
   bool ok = (text != NULL && keep != NULL) || td_fail_memory(err);
-  uint64_t seed = t->request.seed;
-  double(*v)[MOST_SEEDS] = t->m->value;
-  if (ok) reference_valid_row(t->data, 1, at, t->k->seeds, t->width, text);
-  ok = ok && take_continued(t, text, keep, seed, false, &v[R_CONTINUED][at], err) &&
-       take_continued(t, text, keep, seed, true, &v[R_MISLED][at], err) &&
-       take_gap(t, text, keep, seed, false, &v[R_LEFT][at], err) &&
-       take_gap(t, text, keep, seed, true, &v[R_BOTH][at], err);
-  v[R_GAIN][at] = v[R_BOTH][at] - v[R_LEFT][at];
+  for (int64_t w = 0; ok && w < windows; w++) {
+    reference_valid_row(t->data, 1, at * windows + w, t->k->seeds * windows, t->width, text);
+    ok = take_window(t, text, keep, texts_seed(t->request.seed, w), sums, err);
+  }
+  for (int row = R_CONTINUED; row <= R_BOTH; row++)
+    t->m->value[row][at] = sums[row] / (double)windows;
+  t->m->value[R_GAIN][at] = t->m->value[R_BOTH][at] - t->m->value[R_LEFT][at];
   free(text);
   free(keep);
   return ok;

@@ -379,6 +379,8 @@ static void test_compare(void **state) {
       {COMPARE, 0, "| % from both sides | 0.0 | - | - |"},
       {COMPARE "--set letter=0", 0, "| % from both sides | 100.0 | - | - |"},
       {COMPARE "--set letter=0", 0, "| % from what stands before | 100.0 | - | - |"},
+      /* of windows 1, 3, 7, 11, from symbols 16, 8, 12, 16 on, the second has an a there */
+      {COMPARE "--set letter=0 --windows 2", 0, "| % from both sides | 75.0 ± 25.0 | - | - |"},
       {COMPARE, 0, "| evaluations a text | 3 | 3 | - |"},
       {COMPARE, 0, "| parameters | 5 | 5 | - |"},
       {COMPARE, 0, "| | keep.td | flat.td | held-out text |"},
