@@ -26,7 +26,7 @@ typedef struct Rows {
   size_t shared;            /* of a team, so far */
   StrBuf late;              /* stores of a row's values */
   StrBuf after;             /* statements after a piece's rows */
-  bool nests;               /* there is one already: other threads of the team may still be in it */
+  bool open;                /* other threads of the team may still be in the nest before */
 } Rows;
 
 static StrBuf *text_at(Rows *r, int level) { return &r->em.level[level].text; }
@@ -43,6 +43,17 @@ static const char *take(Rows *r, StrBuf *b) {
 static void print_barrier(const Rows *r, StrBuf *out) {
   if (r->cut.team == CUDA_WARP) sb_puts(out, "td_warp_barrier();\n");
   if (r->cut.team > CUDA_WARP) sb_puts(out, "td_barrier();\n");
+}
+
+/* Has every thread of the team left the nest when one has? A block's reductions end with a
+ * barrier (prelude.h), behind which no thread reads or writes what the nest does: the loops stand
+ * before it, and values of a row are stored late. Those of a warp are shuffles, which order
+ * nothing in memory; a mixed item stores its sums one after another behind their reductions. */
+static bool is_closed(const Rows *r, const Item *first, const Item *last) {
+  if (r->cut.team <= CUDA_WARP || r->plan->flat || first->form == FORM_MIXED) return false;
+  for (const Item *it = first; it <= last; it++)
+    if (it->form == FORM_REDUCE && it->nloops > 0 && !it->member->accumulates) return true;
+  return false;
 }
 
 static const char *guarded_value(Rows *r, const Item *it, int level) {
@@ -261,8 +272,8 @@ static void emit_items(Rows *r) {
     int last = i;
     while (last + 1 < r->plan->nitems && r->plan->items[last + 1].nest == r->plan->items[i].nest)
       last++;
-    if (r->nests) print_barrier(r, text_at(r, ROW));
-    r->nests = true;
+    if (r->open) print_barrier(r, text_at(r, ROW));
+    r->open = !is_closed(r, &r->plan->items[i], &r->plan->items[last]);
     if (r->plan->items[i].form == FORM_MIXED)
       emit_mixed(r, &r->plan->items[i]);
     else
@@ -354,12 +365,12 @@ static void print_rows(Rows *r, StrBuf *out) {
   print_row_loop(r, out);
   if (text_at(r, ROW)->n) sb_puts(out, text_at(r, ROW)->s);
   if (r->late.n) {
-    print_barrier(r, out);
+    if (r->open) print_barrier(r, out);
     if (r->cut.team > 1) sb_puts(out, "if (lane == 0) {\n");
     sb_puts(out, r->late.s);
     if (r->cut.team > 1) sb_puts(out, "}\n");
   }
-  if (r->cut.per_piece > 1 && !r->cut.spread && !r->late.n) print_barrier(r, out);
+  if (r->cut.per_piece > 1 && !r->cut.spread && !r->late.n && r->open) print_barrier(r, out);
   sb_puts(out, "}\n");
 }
 

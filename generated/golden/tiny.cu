@@ -795,7 +795,6 @@ TD_KERNEL(256, 1) row_e(void *arg0, void *arg1, void *arg2, void *arg3, void *ar
       loss_mean_32 += (d_30 * d_30);
     }
     loss_mean_32 = td_block_sum(loss_mean_32, room, 8);
-    td_barrier();
     const float loss_34 = (0.002232142857142857f * loss_mean_32);
     td_barrier();
     for (int point_42 = lane; point_42 < 256; point_42 += 256) {
@@ -1062,7 +1061,6 @@ TD_KERNEL(256, 1) row_e_1(void *arg0, void *arg1, void *arg2, void *arg3, const 
       loss_mean_30 += (t29 * t29);
     }
     loss_mean_30 = td_block_sum(loss_mean_30, room, 8);
-    td_barrier();
     const float loss_32 = (0.002232142857142857f * loss_mean_30);
     td_barrier();
     if (lane == 0) {
