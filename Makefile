@@ -258,7 +258,7 @@ $(ON_EMULATED:%=$(B)/tests/test_%): $(E)/loaded.o | $(EMULATED)
 
 # What a GPU does, check by check. On a machine with one: make check-gpu; anywhere else
 # make check-gpu REHEARSE=1, on an emulated one. Without a GPU it ends with 3.
-GPU_CHECKS = main graphs device whole
+GPU_CHECKS = main graphs series device whole
 ON_GPU     = check_gpu bench_side gpu_peaks
 $(B)/tests/check_gpu: $(GPU_CHECKS:%=$(B)/tests/gpu/%.o) $(B)/tests/model.o $(B)/tests/poisoned.o \
                       $(B)/libtdc.a | $(EMULATED)

@@ -152,6 +152,11 @@ bool series_set_ints(Series *r, const char *name, const int32_t *x, int64_t n, T
   return set_ints(&t, name, x, n, err);
 }
 
+bool series_set_reals(Series *r, const char *name, const float *x, int64_t n, TdError *err) {
+  Taker t = next_run(r);
+  return set_reals(&t, name, x, n, err);
+}
+
 bool series_set_number(Series *r, const char *name, double x, TdError *err) {
   Taker t = next_run(r);
   return set_number(&t, name, x, err);

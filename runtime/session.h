@@ -75,10 +75,11 @@ bool session_behind(const Session *s);
 typedef struct Series Series;
 Series *session_series(Session *s, int entry, int most, int together, const char *const *inputs,
                        int ninputs, TdError *err);
-/* As session_set_number and session_set_ints, for the next run; what is not set is as in the one
+/* As session_set_number and the others, for the next run; what is not set is as in the one
  * before. */
 bool series_set_number(Series *r, const char *name, double x, TdError *err);
 bool series_set_ints(Series *r, const char *name, const int32_t *x, int64_t n, TdError *err);
+bool series_set_reals(Series *r, const char *name, const float *x, int64_t n, TdError *err);
 /* As session_run, or session_run_again. There must be room, and the entry must be prepared. It
  * starts with the last of `together`, in series_start or in series_read. */
 void series_run(Series *r, uint64_t seed, int64_t step, bool again);

@@ -26,6 +26,9 @@ Session *check_session(const TdProgram *p, TdError *err);
 /* -- graphs.c: graphs against the evaluator and numbers by hand ------------------------ */
 void check_graphs(Suite *s);
 
+/* -- series.c: runs that are started together --------------------------------------- */
+void check_series(Suite *s);
+
 /* -- device.c: the device under programs made by hand -------------------------------- */
 void check_device(Suite *s);
 /* In a process of its own: a kernel that writes where nothing is. Exit 0 where that is told. */

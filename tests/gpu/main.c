@@ -85,6 +85,7 @@ int main(int argc, char **argv) {
   s.begin = clock_seconds();
   check_graphs(&s);
   if (!graphs) {
+    check_series(&s);
     check_device(&s);
     check_whole(&s, argv[0]);
   }
