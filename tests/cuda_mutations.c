@@ -171,6 +171,17 @@ static const Case cases[] = {
      "d[b:4, j:45, e:35] = sum[i:70](t[b, i, j] * max(q[b, i, e], -0.5))\n"
      "output y = y\noutput d = d\n",
      TD_BF16, NULL, 0},
+    /* keys that a product left in bf16 are copied, two steps ahead */
+    {"chain_copied", "td_copy_async",
+     "input q: real[8, 20, 16]\ninput a: real[8, 72, 40]\ninput c: real[40, 16]\n"
+     "k[b:8, j:72, e:16] = sum[v:40]((0.0 < a[b, j, v] ? 1.0 : 0.0) * (0.0 < c[v, e] ? 1.0 : "
+     "-1.0))\n"
+     "s[b:8, i:20, j:72] = sum[e:16](q[b, i, e] * k[b, j, e])\n"
+     "m[b:8, i:20] = max[j:72](s[b, i, j])\n"
+     "t[b:8, i:20, j:72] = (s[b, i, j] < m[b, i] ? 0.5 : 4.0) * (0.0 < s[b, i, j] ? 1.0 : 2.0)\n"
+     "y[b:8, i:20, e:16] = sum[j:72](t[b, i, j] * k[b, j, e])\n"
+     "output y = y\n",
+     TD_BF16, "td_wait(#), td_barrier();, (step + 2) % 3, [step % 3, ^ (", 1},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -228,6 +239,8 @@ static const Edit edits[] = {
     {"if (ahead < #)", "if (1)"},
     {"ahead = step + #", "ahead = step + 1"},
     {"td_wait(#)", "td_wait(3)"},
+    {"(step + 2) % 3", "(step + 1) % 3"},
+    {"[step % 3", "[(step + 1) % 3"},
     {"td_commit();", ";"},
     {"*to = td_chunk_of(0, 0);", ";"},
     {"step = -#;", "step = 0;"},
