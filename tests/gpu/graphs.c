@@ -28,7 +28,9 @@ typedef enum Need {
   SHARED,       /* one of the library with the same operand for a batch */
   COPY,         /* a product that reads a state's copy in bf16, */
   LIBRARY_COPY, /* one of the library, */
-  FOLLOWING     /* and the copy is changed with the state */
+  FOLLOWING,    /* and the copy is changed with the state */
+  CHAIN,        /* a chain of products, */
+  CHAIN_COPIES  /* one that copies operands two steps ahead */
 } Need;
 
 typedef struct Case {
@@ -58,6 +60,18 @@ typedef struct Case {
 
 /* With 2^-12 more, which TF32 rounds away, sums of 64 products are still exact in f32. */
 #define FINE 0.000244140625
+
+/* What a softmax and its gradient are to kernels, of whole numbers: a chain with q and k */
+#define CHAINED                                                                                \
+  "s[b:4, i:132, j:132] = sum[e:16](q[b, i, e] * k[b, j, e])\n"                                \
+  "m[b:4, i:132] = max[j:132](s[b, i, j])\n"                                                   \
+  "p[b:4, i:132, j:132] = (s[b, i, j] < m[b, i] ? 0.5 : 4.0) * (0.0 < s[b, i, j] ? 1.0 : 2.0)" \
+  "\nz[b:4, i:132] = sum[j:132](p[b, i, j])\n"                                                 \
+  "t[b:4, i:132, j:132] = z[b, i] < 100.0 ? p[b, i, j] : 2.0 * p[b, i, j]\n"                   \
+  "y[b:4, i:132, e:16] = sum[j:132](t[b, i, j] * k[b, j, e])\n"                                \
+  "d[b:4, j:132, e:16] = sum[i:132](t[b, i, j] * q[b, i, e])\n"                                \
+  "g[b:4, j:132, e:16] = sum[i:132](p[b, i, j] * q[b, i, e])\n"                                \
+  "output y = y\noutput d = d\noutput g = g\n"
 
 static const Case cases[] = {
     {"alignment_of_4_bytes", PRODUCTS(64, 96, 64, "x[i, k]", 3), .need = UNALIGNED, .whole = true},
@@ -147,6 +161,13 @@ static const Case cases[] = {
      .whole = true, .repeated = true},
     {"bf16_weights_that_a_step_changes", CHANGING, .need = FOLLOWING, .act = TD_BF16,
      .whole = true},
+    {"a_chain_in_f32", "input q: real[4, 132, 16]\ninput k: real[4, 132, 16]\n" CHAINED,
+     .need = CHAIN, .whole = true},
+    {"a_chain_in_bf16",
+     "input q: real[4, 132, 16]\ninput a: real[4, 132, 40]\ninput c: real[40, 16]\n"
+     "k[b:4, j:132, e:16] = sum[v:40]((0.0 < a[b, j, v] ? 1.0 : 0.0) * (0.0 < c[v, e] ? 1.0 : "
+     "-1.0))\n" CHAINED,
+     .need = CHAIN_COPIES, .act = TD_BF16, .whole = true},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -180,6 +201,8 @@ static bool step_has(const TdProgram *p, const TdEntry *e, const TdStep *s, Need
   if (need == SHARED)
     return library && k->product->batch == 2 &&
            (k->product->a.batch == 0) != (k->product->b.batch == 0);
+  if (need == CHAIN || need == CHAIN_COPIES)
+    return strcmp(k->klass, "chain") == 0 && (need == CHAIN || strstr(k->source, "td_copy_async"));
   if (need == COPY) return product && reads_copy(p, e, s);
   if (need == LIBRARY_COPY || need == FOLLOWING)
     return library && reads_copy(p, e, s) && e->follows == (need == FOLLOWING);
