@@ -85,15 +85,16 @@ static bool is_narrow(const Plan *p, const Chain *c) {
   return out;
 }
 
-/* Twice as many where each then keeps few sums of COLUMN products besides what it works on. */
-static int threads_of(const Chain *c) {
+/* Twice as many where each then keeps few sums of COLUMN products besides what it works on:
+ * tensor cores leave room for them. */
+static int threads_of(const Chain *c, bool narrow) {
   int64_t sums = 0;
   for (int i = 0; i < c->products.n; i++) {
     const ChainProduct *q = &c->products.at[i];
     if (q->role == CHAIN_COLUMN)
       sums += round_up(q->s, 2 * THREADS / 4) * round_up(q->e, CHAIN_SQUARE);
   }
-  return c->columns && sums <= 2 * THREADS * FEW_SUMS ? 2 * THREADS : THREADS;
+  return narrow && c->columns && sums <= 2 * THREADS * FEW_SUMS ? 2 * THREADS : THREADS;
 }
 
 CudaChain *cuda_chain(Plan *p, Group *g) {
@@ -102,7 +103,7 @@ CudaChain *cuda_chain(Plan *p, Group *g) {
     bug("a chain of %d products", g->chain->products.n);
   cuda_chain_slots(p, g, s);
   s->narrow = is_narrow(p, g->chain);
-  s->threads = threads_of(g->chain);
+  s->threads = threads_of(g->chain, s->narrow);
   choose_rows(p, g->chain, s);
   if (s->shared > p->target->memory.on_chip)
     bug("'%s' takes more shared memory than there is", g->members.at[0].node->name);
