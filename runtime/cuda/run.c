@@ -304,7 +304,7 @@ void cuda_run(Device *d, const DeviceRun *r) {
     launch_all(c, &t);
 }
 
-/* ---- series ------------------------------------------------------------------------------------ */
+/* ---- series -------------------------------------------------------------------------------- */
 
 static CudaAddress slot_of(const DeviceSlots *s, int i) {
   return cuda_address(s->at) + (CudaAddress)i * s->stride;
