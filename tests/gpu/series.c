@@ -16,7 +16,7 @@ enum { AHEAD = 16, TOGETHER = 8, STEPS = 51, LOADED = 32, ROWS = 64, WIDTH = 96 
 typedef struct Case {
   const char *name, *text;
   TdType act;
-  bool repeated; /* weights stay, and copies of them may be kept from run to run */
+  bool repeated; /* weights stay, and copies of them are kept from run to run */
 } Case;
 
 #define TEXT(updated, from, next)                                                            \
@@ -113,6 +113,13 @@ static bool same_runs(const TdProgram *p, const Run *alone, const Run *together)
   return same_states(p, alone, together);
 }
 
+/* Is there something that is kept? */
+static bool keeps(const TdProgram *p) {
+  for (int i = 0; i < p->entries[0].nsteps; i++)
+    if (p->entries[0].steps[i].once) return true;
+  return false;
+}
+
 /* Weights that the run left, one of them no number: found, and told which. */
 static bool seen(const Run *r) {
   static const float wrong[] = {NAN, INFINITY};
@@ -143,6 +150,7 @@ static bool holds(const Case *c, Arena *arena, bool *saw) {
   backend_repeated(be, c->repeated);
   if (!backend_entry(be, g, "main")) return check_wrong("it does not compile");
   const TdProgram *p = backend_finish(be);
+  if (c->repeated && !keeps(p)) return check_wrong("nothing is kept from run to run");
   bool ok = run_all(c, p, false, &alone) && run_all(c, p, true, &together) &&
             same_runs(p, &alone, &together);
   *saw = ok && seen(&together);
