@@ -17,6 +17,10 @@ enum { WARM = 2, ROUNDS = 9, TINY = 16, MANY = 200 };
 
 typedef struct Peaks {
   Gpu gpu;
+  Nvrtc nvrtc; /* these: with which the fastest of the library's algorithms is found */
+  CubinCompiler compiler;
+  Probe probe;
+  Stage stage;
   CudaEvent begin, end;
   TdError err;
 } Peaks;
@@ -98,7 +102,8 @@ static double product_seconds(Peaks *p, int64_t n, TdType type) {
   TdOperand *const operands[] = {&product.a, &product.b, &product.c};
   TdKernel kernel = {.kind = TD_PRODUCT, .name = "peak", .product = &product};
   TdProgram program = {.name = "peaks", .kernels = &kernel, .nkernels = 1};
-  Multiply m = {.products = products_new(&program, &p->gpu.driver, p->gpu.stream, &p->err)};
+  ProductTools tools = {&p->gpu, &p->compiler, &p->probe, &p->stage};
+  Multiply m = {.products = products_new(&program, &tools, &p->err)};
   double seconds = 0;
   bool ok = m.products != NULL;
   for (int i = 0; i < 3; i++) {
@@ -114,6 +119,14 @@ static double product_seconds(Peaks *p, int64_t n, TdType type) {
   return seconds;
 }
 
+static bool open_tools(Peaks *p) {
+  if (!cuda_nvrtc_open(&p->nvrtc, &p->gpu.driver, &p->err)) return false;
+  p->compiler.nvrtc = &p->nvrtc;
+  cubin_architecture(p->compiler.architecture, p->gpu.major, p->gpu.minor);
+  return good(p, probe_open(&p->probe, &p->gpu), "its memory") &&
+         good(p, stage_open(&p->stage, &p->gpu.driver, p->gpu.stream), "its memory");
+}
+
 int main(int argc, char **argv) {
   Peaks p = {0};
   size_t bytes = argc > 1 ? (size_t)atoll(argv[1]) : (size_t)2 << 30;
@@ -124,8 +137,10 @@ int main(int argc, char **argv) {
       good(&p, p.gpu.driver.cuEventCreate(&p.end, 0), "taking the time"))
     copy = copy_seconds(&p, bytes, 1);
   if (copy > 0) launch = copy_seconds(&p, TINY, MANY);
-  if (launch > 0) f32 = product_seconds(&p, n, TD_F32);
+  if (launch > 0 && open_tools(&p)) f32 = product_seconds(&p, n, TD_F32);
   if (f32 > 0) bf16 = product_seconds(&p, n, TD_BF16);
+  if (p.stage.driver != NULL) stage_close(&p.stage);
+  if (p.probe.gpu != NULL) probe_close(&p.probe);
   if (p.end != NULL) p.gpu.driver.cuEventDestroy_v2(p.end);
   if (p.begin != NULL) p.gpu.driver.cuEventDestroy_v2(p.begin);
   if (bf16 > 0) {
