@@ -214,12 +214,6 @@ void session_clear(Session *s) {
 
 /* ---- running -------------------------------------------------------------------- */
 
-bool session_follows(Session *s, int entry) {
-  bool follows = s->program->entries[entry].follows && s->last == entry;
-  s->last = entry;
-  return follows;
-}
-
 void session_run_watched(Session *s, int entry, uint64_t seed, int64_t step, bool again,
                          const DeviceWatch *watch) {
   if (!s->ready[entry]) bug("%s runs and was never prepared", s->program->entries[entry].name);

@@ -23,8 +23,6 @@ size_t buffer_bytes(const TdBuffer *b);
 size_t arena_bytes(const TdProgram *p);
 /* What lies there, of that type. */
 double element_value(TdType type, const void *x);
-
-/* -- session.c ------------------------------------------------------------------------------- */
 /* The entry runs now. Does it find kept what it left, of states that nobody else wrote? */
 bool session_follows(Session *s, int entry);
 

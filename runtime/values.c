@@ -38,3 +38,9 @@ double element_value(TdType type, const void *from) {
   }
   return (double)NAN;
 }
+
+bool session_follows(Session *s, int entry) {
+  bool follows = s->program->entries[entry].follows && s->last == entry;
+  s->last = entry;
+  return follows;
+}
