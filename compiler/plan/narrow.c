@@ -23,6 +23,7 @@ typedef struct Use {
   bool by_others;    /* or another kernel does */
   bool from_product; /* a contraction and its epilogue make it, */
   bool from_others;  /* or something else */
+  bool factor;       /* all that read it are products, whatever kernels they are in */
   bool narrow;
 } Use;
 
@@ -60,6 +61,7 @@ static void note_value(Narrowing *x, Node *n) {
   NodeInfo *info = plan_info(x->p, n);
   if (!info->placed || info->place.buffer < 0) return;
   Use *u = &x->use[info->place.buffer];
+  u->factor = u->factor || info->factor;
   if (n->kind == N_STACK || n->kind == N_VIEW) return; /* what they show says it */
   if (n->kind != N_COMP || n->type != TY_REAL) u->wide = true;
   const Group *g = info->group;
@@ -126,7 +128,7 @@ static bool may_be_narrow(const TargetMemory *t, const TdBuffer *b, const Use *u
   if ((b->kind != TD_TEMP && b->kind != TD_KEPT) || b->type != TD_F32 ||
       b->count < t->narrow_least || u->wide)
     return false;
-  return (u->by_product && !u->by_others) || (u->from_product && !u->from_others);
+  return u->factor || (u->by_product && !u->by_others) || (u->from_product && !u->from_others);
 }
 
 void plan_narrow(Plan *p) {

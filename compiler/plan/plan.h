@@ -120,6 +120,7 @@ typedef struct NodeInfo {
   Place place;
   bool placed;
   bool local;          /* its value never leaves its kernel */
+  bool factor;         /* a copy for products alone, as activations are stored: weights.c */
   bool kept;           /* in the entry's own memory from run to run: TD_KEPT; weights.c */
   Node *owner;         /* the pack, stack, carry or state it is stored for; itself: taken */
   int owner_index;     /* the pack's part */

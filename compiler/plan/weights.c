@@ -157,6 +157,7 @@ static void make_copy(Weights *w, Weight *s) {
   const char *name = arena_printf(p->arena, "%s.bf16", state->name);
   s->copy = ir_comp(g, state->region, name, state->span, state->rank, 0, shape, RED_NONE, NULL,
                     ex_read(g, state, index));
+  plan_info(p, s->copy)->factor = true;
   plan_info(p, s->copy)->kept = lasts(p, state) || following;
   move_behind(s->copy, state);
   if (!following) return;

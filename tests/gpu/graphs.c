@@ -26,7 +26,7 @@ typedef enum Need {
   NARROW_ROWS,  /* rows of 65 numbers in bf16, with gaps */
   BATCH,        /* one of the library for each of three layers */
   SHARED,       /* one of the library with the same operand for a batch */
-  COPY,         /* a product that reads a state's copy in bf16, */
+  COPY,         /* a kernel, no map, that reads a state's copy in bf16, */
   LIBRARY_COPY, /* one of the library, */
   FOLLOWING,    /* and the copy is changed with the state */
   CHAIN,        /* a chain of products, */
@@ -157,6 +157,13 @@ static const Case cases[] = {
      "state w: real[96, 96]\ninput x: real[64, 96]\n"
      "y[i:64, j:96] = sum[k:96](x[i, k] * w[j, k])\noutput y = y\n",
      .need = COPY, .act = TD_BF16, .whole = true, .repeated = true},
+    {"bf16_weights_in_a_loop", /* of independent rows: one kernel */
+     "state p: real[20000]\nview w: real[2, 96, 96] = p + 64\ninput x: real[32, 96]\n"
+     "loop l:2 {\n  carry h: real[32, 96] = x\n"
+     "  n[i:32, j:96] = sum[k:96](h[i, k] * w[@l, k, j])\n"
+     "  m[i:32, j:96] = max(min(n[i, j], 3.0), -3.0)\n  next h = m\n}\n"
+     "final r: real[32, 96] = h\noutput r = r\n",
+     .need = COPY, .act = TD_BF16, .whole = true, .repeated = true},
     {"bf16_weights_that_a_repeated_step_changes", CHANGING, .need = LIBRARY_COPY, .act = TD_BF16,
      .whole = true, .repeated = true},
     {"bf16_weights_that_a_step_changes", CHANGING, .need = FOLLOWING, .act = TD_BF16,
@@ -203,7 +210,7 @@ static bool step_has(const TdProgram *p, const TdEntry *e, const TdStep *s, Need
            (k->product->a.batch == 0) != (k->product->b.batch == 0);
   if (need == CHAIN || need == CHAIN_COPIES)
     return strcmp(k->klass, "chain") == 0 && (need == CHAIN || strstr(k->source, "td_copy_async"));
-  if (need == COPY) return product && reads_copy(p, e, s);
+  if (need == COPY) return strcmp(k->klass, "map") != 0 && reads_copy(p, e, s);
   if (need == LIBRARY_COPY || need == FOLLOWING)
     return library && reads_copy(p, e, s) && e->follows == (need == FOLLOWING);
   if (need == OWN_PRODUCT) return !library && product;
