@@ -175,7 +175,7 @@ static void rewrite(Backend *be, Graph *g, const char *entry_name) {
                         .contractions = o->contractions,
                         .chains = o->chains,
                         .batches = o->contractions && be->recompute == 0,
-                        .loops = o->loops && be->target->loops.any,
+                        .loops = o->loops && be->target->loops.any && be->recompute == 0,
                         .recompute = o->keep_values ? be->recompute : INT_MAX,
                         .recomputed = &be->recomputed};
   pipeline_run(

@@ -6,11 +6,11 @@
  *
  * For each, in f32 and in bf16: every entry against the reference evaluator (f32); training
  * steps beside the CPU's of the same storage type; the same steps again, bit for bit; every
- * sampler to its end, with the symbols that the CPU draws in f32. And a training step of the
- * nano presets on the emulated device that watches every load and store, in a process of its
- * own. In `make test` two steps are taken, one of nano presets, which draw nothing; only f32 runs
- * twice, and steps in bf16, of every third file, are held against the CPU's in f32, which other
- * tests compile; TDC_TEST_LONG=1, a real GPU and files that are named get all of it. */
+ * sampler to its end, with the symbols that the CPU draws in f32. And a training step of a nano
+ * preset and of a recurrent model on the emulated device that watches every load and store, in a
+ * process of its own. In `make test` two steps are taken, one of nano presets, which draw nothing;
+ * only f32 runs twice, and steps in bf16, of every third file, are held against the CPU's in f32,
+ * which other tests compile; TDC_TEST_LONG=1, a real GPU and files that are named get all of it. */
 #include <dirent.h>
 #include <math.h>
 #include <stdlib.h>
@@ -223,6 +223,7 @@ int main(int argc, char **argv) {
   if (argc == 1)
     for (int narrow = 0; narrow < 2; narrow++)
       check_watched(&suite, "models/shakespeare_nano.td", narrow);
+  if (argc == 1) check_watched(&suite, "tests/models/gru_lm.td", false); /* loops in one kernel */
   if (argc == 1 + gpu) {
     check_folder(&suite, "tests/models", "");
     check_folder(&suite, "models", "nano");

@@ -239,6 +239,7 @@ static void weigh(Fusing *f) {
 static void make_rows(Group *g) {
   if (g->kind != GROUP_CONTRACTION) return;
   g->kind = GROUP_ROWS;
+  g->product = true;
   g->contraction = NULL;
   g->nrows = 1;
 }

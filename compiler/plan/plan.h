@@ -88,6 +88,7 @@ struct Group {
   bool late;    /* runs after everything else of its region */
   bool once;    /* runs when parameters are not what they were: TdStep.once */
   bool dropped; /* not needed after all */
+  bool product; /* GROUP_ROWS: of a product, which may be given factors in bf16: loop_kernel.c */
   int nrows;    /* row variables: the index space of the pieces */
   int64_t row_extent[IR_MAX_VARS];
   bool rows_fixed;                 /* partial sums were laid out for these rows, */
