@@ -34,9 +34,7 @@ typedef struct Narrowing {
   bool changed;
 } Narrowing;
 
-static bool is_product(const Group *g) {
-  return g && (g->kind == GROUP_CONTRACTION || g->product);
-}
+static bool is_product(const Group *g) { return g && (g->kind == GROUP_CONTRACTION || g->product); }
 
 /* Is n what a product gives, by itself or in a chain? */
 static bool is_of_product(const Group *g, const Node *n) {
