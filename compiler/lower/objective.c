@@ -310,6 +310,15 @@ static Value *optimizer_argument(Lowering *l, Optimize *o, int i) {
   return setting(l, o, f);
 }
 
+/* The average's decay at a step: no longer than the last tenth of a run so far, so that the first
+ * weights do not stay in it. */
+static Expr *ema_decay(Lowering *l, const Optimize *o, Span at) {
+  Expr *s = to_real(l, o->step->e), *one = ex_num(l->g, 1), *ten = ex_num(l->g, 10);
+  Expr *young = ex2(l->g, P_div, ex2(l->g, P_add, s, one), ex2(l->g, P_add, s, ten));
+  Expr *decay = ex2(l->g, P_min, ex_num(l->g, l->unit->train.ema), young);
+  return value_bind(l, v_scalar(l, decay), "ema_decay", at)->e;
+}
+
 /* ema := decay * ema + (1 - decay) * the new weights */
 static void update_ema(Lowering *l, const Optimize *o, const Value *weights) {
   Span at = o->t->optimizer->span;
@@ -317,7 +326,7 @@ static void update_ema(Lowering *l, const Optimize *o, const Value *weights) {
                        o->params->shape, at);
   Value *old = flat_value(l, ema), *now = v_fresh(l, weights);
   Expr *fresh = subst1(l, now->e, now->axis[0].var, ex_var(l->g, old->axis[0].var));
-  Expr *decay = ex_num(l->g, l->unit->train.ema), *rest = ex_num(l->g, 1 - l->unit->train.ema);
+  Expr *decay = ema_decay(l, o, at), *rest = ex2(l->g, P_sub, ex_num(l->g, 1), decay);
   old->e = ex2(l->g, P_add, ex2(l->g, P_mul, decay, old->e), ex2(l->g, P_mul, rest, fresh));
   update(l, ema, old, at);
 }

@@ -1486,9 +1486,9 @@ static void map_lr(const TdCall *call, int64_t begin, int64_t end)
 }
 #line 1488 "tiny.c"
 
-/* <std/core.td>:40: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
+/* <std/core.td>:43: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896] */
-#line 40 "<std/core.td>"
+#line 43 "<std/core.td>"
 static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end)
 {
   const TdControl control = *call->ctl, *const ctl = &control;
@@ -1526,9 +1526,9 @@ static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end)
 }
 #line 1528 "tiny.c"
 
-/* <std/core.td>:40: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
+/* <std/core.td>:43: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
-#line 40 "<std/core.td>"
+#line 43 "<std/core.td>"
 static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end)
 {
   const float * adam_m_vector_1 = (const float *)call->arg[0];

@@ -925,7 +925,7 @@ TD_KERNEL(256, 1) map_lr(void *arg0)
   }
 }
 
-/* <std/core.td>:40: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
+/* <std/core.td>:43: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896]
  * a block each */
 TD_KERNEL(256, 1) map_adam_m2(void *arg0, void *arg1, void *arg2, void *arg3, void *arg4, void *arg5, const TdControl *ctl)
@@ -969,7 +969,7 @@ TD_KERNEL(256, 1) map_adam_m2(void *arg0, void *arg1, void *arg2, void *arg3, vo
   }
 }
 
-/* <std/core.td>:40: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
+/* <std/core.td>:43: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
 TD_KERNEL(256, 1) map_adam_2_m2(void *arg0, void *arg1, void *arg2, void *arg3, void *arg4, void *arg5)
 {

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "runtime/data/feed.h"
 #include "runtime/reference.h"
 #include "tests/model.h"
 
@@ -272,9 +273,51 @@ static void means(void **state) {
   model_close(&m);
 }
 
+/* Weights that are 1, 2, 3, .. after the steps, and their average: of it the least of 1/2 and
+ * (1 + n) / (10 + n) stays at step n, from the initial 0. */
+static void average_of_weights(void **state) {
+  (void)state;
+  static const char path[] = "build/tests/walk.td", verse[] = "tests/models/verse.txt",
+                    text[] =
+                        "data text { source \"tiny_shakespeare\" }\n"
+                        "dim B = 2, L = 4, V = text.vocab\n"
+                        "param w[V] = 0\n"
+                        "op walk(p[...], g[...], lr = 1) -> q[...] = p[...] + lr + 0 * g[...]\n"
+                        "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]) }\n"
+                        "train { loss main  walk(lr = 1)  batch B  steps 20  ema 0.5 }\n";
+  static const double want[] = {9.0 / 11,    1.704545455, 2.601398601, 3.500499500, 4.400199800,
+                                5.300087413, 6.200041135, 7.100020568, 8.050010284};
+  FILE *f = fopen(path, "w");
+  assert_non_null(f);
+  fputs(text, f);
+  fclose(f);
+  Model m;
+  Running r;
+  Feed feed;
+  TdError err = {0};
+  assert_true(model_open(&m, path, NULL, 0, verse, 0, NULL));
+  assert_true(running_evaluated(&r, &m));
+  session_run(r.session, session_entry(r.session, "init"), 1, 0);
+  assert_true(feed_open(&feed, r.session, m.unit, "train", m.data, &err));
+  for (int n = 1; n <= 9; n++) {
+    assert_true(feed_train(&feed, 1, n, &err));
+    session_run(r.session, feed.index, 1, n);
+    int i = session_state(r.session, "ema.vector");
+    assert_true(i >= 0);
+    void *got = state_of(r.session, i);
+    double x = typed_value(got, session_program(r.session)->states[i].type, 0);
+    if (!(fabs(x - want[n - 1]) < NEAR)) fail_msg("step %d: %.9g, by hand %.9g", n, x, want[n - 1]);
+    free(got);
+  }
+  feed_close(&feed);
+  running_close(&r);
+  model_close(&m);
+}
+
 int main(void) {
-  struct CMUnitTest tests[CASES];
+  struct CMUnitTest tests[CASES + 1];
   for (int i = 0; i < CASES; i++)
     tests[i] = (struct CMUnitTest){cases[i].name, means, NULL, NULL, (void *)&cases[i]};
+  tests[CASES] = (struct CMUnitTest)cmocka_unit_test(average_of_weights);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
