@@ -79,6 +79,30 @@ sampler unmask(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V,
   emit x[b,l] else "_"
 }
 
+# The same, and what was uncovered may be hidden again (Wang et al. 2025, ReMDM): after each turn as
+# many places are hidden as after unmask's, but those whose symbols were the least sure when they
+# were drawn. `loyalty` is what a symbol has over the new ones: at large ones none is hidden again.
+sampler remask(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V, confidence = 1.0 in 0 .. inf,
+    loyalty = 4.0 in 0 .. inf, steps = L, prompt = "") {
+  state x[b,l] = prompt.given[l] ? prompt[l] : V
+  state sure[b in B, l in L] = 0.0
+  holes = sum[l](prompt.given[l] ? 0 : 1)
+  for i in L .. 1 steps steps {
+    z = net(x)
+    rank[b,l,v] = sum[u](z[b,l,u] > z[b,l,v] ? 1 : 0)
+    score = tempered(z, temperature)
+    pick[b,l] = categorical[v](top_k == 0 || rank[b,l,v] < top_k ? score[b,l,v] : -inf)
+    sure[b,l] = x[b,l] == V ? z[b,l,pick[b,l]] - logsumexp[v](z[b,l,v]) : sure[b,l]
+    drawn[b,l] = confidence * sure[b,l] + gumbel() + (x[b,l] == V ? 0 : loyalty)
+    order[b,l] = prompt.given[l] ? inf : drawn[b,l]
+    place[b,l] = sum[m](order[b,m] > order[b,l] ? 1 : 0)
+    after = round(holes * (i - 1) / (L - 1) * (steps - 1) / steps)  # hidden then: 0 at the last
+    now[b,l] = x[b,l] == V ? pick[b,l] : x[b,l]
+    x[b,l] = place[b,l] < L - after ? now[b,l] : V
+  }
+  emit x[b,l] else "_"
+}
+
 train {
   loss main  adamw(lr = cosine(lr, step, steps), weight_decay = 0.1)
   batch B  steps updates  clip 1.0  ema average
