@@ -13,6 +13,11 @@
 #
 # with the network's p(x_0) (equation 4 there). Loss: the bound of log p(x), by the divergence of
 # one step a row, and `hint` times the cross-entropy of x_0 (equation 5).
+#
+# Measured, one seed, 0.8M parameters (-D L=64 -D D=128 -D H=4 -D updates=2000: 4.1M characters,
+# three minutes of one core): 3.33 +- 0.02 bits a character, a bound, where symbols by their
+# frequency take 4.83; of 64 texts as the sampler stands, 29% of the words of three letters or more
+# are words of the corpus.
 use nn
 data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
 

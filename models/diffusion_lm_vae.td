@@ -16,6 +16,10 @@
 #   tdc train models/diffusion_lm_vae.td --act bf16
 #   tdc sample models/diffusion_lm_vae.td --watch --weights runs/diffusion_lm_vae
 #   tdc eval models/diffusion_lm_vae.td --weights runs/diffusion_lm_vae
+#
+# Measured, one seed, -D updates=2000 (4.1M characters): the latents collapse. They hold 0.04 bits a
+# character, and the text takes 4.83 from them, what symbols by their frequency take. What is
+# sampled is spaces. What would keep the latents in use is not in this file.
 use nn
 data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
 

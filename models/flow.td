@@ -15,6 +15,10 @@
 #
 # The bound below is of the diffusion with the same x_t (Kingma and Gao 2023): the marginals are
 # those of the flow, and no likelihood of its straight paths themselves is measured here.
+#
+# Measured, one seed, 0.8M parameters (-D L=64 -D D=128 -D H=4 -D updates=2000: 4.1M characters,
+# some minutes of one core): 3.67 bits a character on part of the held-out windows, a bound, where
+# symbols by their frequency take 4.83.
 use nn
 data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
 

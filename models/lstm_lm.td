@@ -6,6 +6,9 @@
 #   tdc sample models/lstm_lm.td --watch --prompt 'ROMEO: ' --weights runs/lstm_lm
 #
 # Loss: the exact chain rule in nats, log p(x) = sum_l log p(x_l | x_1 .. x_{l-1}).
+#
+# Measured, one seed, 0.7M parameters (-D L=64 -D D=64 -D K=224 -D updates=2000: 4.1M characters):
+# 2.96 bits a character on part of the held-out windows, exact; gru_lm.td has 2.38 there.
 use nn
 data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
 

@@ -15,6 +15,11 @@
 # one for all its hidden digits together, -log p(x_l | the digits outside m), the sum is smaller
 # but bounds nothing: two digits that are always equal and else a fair coin, one bit, would get
 # half a bit. It is logged beside the bound, as joint_bits.
+#
+# Measured, one seed, 0.8M parameters (-D L=64 -D D=128 -D H=4 -D updates=2000: 4.1M characters,
+# four minutes of one core): 3.92 +- 0.01 bits a character, a bound, where symbols by their
+# frequency take 4.83; joint_bits, which is none, says 3.24. Of 64 texts as the sampler stands,
+# 16% of the words of three letters or more are words of the corpus. d3pm.td has 3.33 after as much.
 use nn
 data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
 

@@ -14,6 +14,11 @@
 #
 # It begins with the symbols' frequencies, and so as the best that knows no context.
 # Loss: the bound of log p(x), KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) at one time a row.
+#
+# Measured, one seed, 0.8M parameters (-D L=64 -D D=128 -D H=4 -D updates=2000: 4.1M characters,
+# three minutes of one core): 3.47 +- 0.02 bits a character, a bound, where symbols by their
+# frequency take 4.83; of 64 texts as the sampler stands, 25% of the words of three letters or more
+# are words of the corpus.
 use nn
 data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
 
