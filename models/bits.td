@@ -98,7 +98,7 @@ loss main(x: id<V>[B,L]) {
 # Minus the bound of log p(x), in bits a character, and its three terms, as in gauss.td: how far
 # x_T is from noise, half the fall of snr times the square error for each step, and what the bits
 # take at the first time.
-metric bits_per_char(x: id<V>[B,L]) {
+metric bits_per_char(x: id<V>[B,L]) bound {
   one = times(B)
   t[b,l] = one[b]
   xt = noised(x, t)

@@ -78,7 +78,7 @@ op bound(x: id<V>[b,l]) -> nats[b] {
 
 loss main(x: id<V>[B,L]) { minimize mean[b](bound(x)[b]) }
 
-metric bits_per_char(x: id<V>[B,L]) { report mean[b](bound(x)[b]) / log(2) }
+metric bits_per_char(x: id<V>[B,L]) bound { report mean[b](bound(x)[b]) / log(2) }
 
 # Uncovers the text in `steps` turns, evenly many symbols in each, one block after the other. Within
 # a block the order is random at a confidence of 0, the surest first at large ones. With fewer

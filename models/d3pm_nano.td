@@ -90,7 +90,7 @@ loss main(x: id<V>[B,L]) {
   minimize mean[b](nats[b] + hint * name[b])
 }
 
-metric bits_per_char(x: id<V>[B,L]) {
+metric bits_per_char(x: id<V>[B,L]) bound {
   nats, name = bound(x)
   report mean[b](nats[b]) / log(2)
 }

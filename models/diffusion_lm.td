@@ -78,7 +78,7 @@ loss main(x: id<V>[B,L]) {
 # Minus the bound of log p(x) in bits a character, for the chain of latents z_{T-1} .. z_0 and
 # the text behind them: how far z_{T-1} is from where the sampler starts, the divergences of its
 # steps N(m, beta) from q(z_{t-1} | z_t, x), and the text's cross-entropy.
-metric bits_per_char(x: id<V>[B,L]) {
+metric bits_per_char(x: id<V>[B,L]) bound {
   first ~ uniform()
   n[b,d] ~ normal()
   near[b,d] ~ normal()

@@ -83,7 +83,7 @@ loss main(x: id<V>[B,L]) {
 # error of x_0 times half the fall of snr = ((1 - t) / t)^2, whose slope is -2 (1 - t) / t^3; what
 # is left to say at the nearest time; how far the last one is from noise, each coordinate
 # N((1 - t) x_0, t^2) where the sampler starts at N(0, 1).
-metric bits_per_char(x: id<V>[B,L]) {
+metric bits_per_char(x: id<V>[B,L]) bound {
   one = times(B)
   t[b,l] = one[b]
   z = net(between(x, t), t)

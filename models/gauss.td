@@ -114,7 +114,7 @@ op bound(x: id<V>[b,l]) -> start[b], steps[b], last[b] {
   last[b] = one[b] == 0 ? T * mean[l](c[b,l]) / log(2) : 0.0
 }
 
-metric bits_per_char(x: id<V>[B,L]) {
+metric bits_per_char(x: id<V>[B,L]) bound {
   start, steps, last = bound(x)
   log start_bits = mean[b in B](start[b])
   log step_bits = mean[b in B](steps[b])

@@ -70,7 +70,7 @@ loss main(x: id<V>[B,L]) {
   minimize mean[b](nats[b])
 }
 
-metric bits_per_char(x: id<V>[B,L]) {
+metric bits_per_char(x: id<V>[B,L]) bound {
   nats, joint = bound(x)
   log joint_bits = mean[b](joint[b]) / log(2)
   report mean[b](nats[b]) / log(2)

@@ -79,7 +79,7 @@ loss main(x: id<V>[B,L]) {
 
 # Minus the bound of log p(x), in bits a character, in three terms: the divergence of x_T from
 # where the sampler starts, those of the steps, the cross-entropy at the first time.
-metric bits_per_char(x: id<V>[B,L]) {
+metric bits_per_char(x: id<V>[B,L]) bound {
   one = times(B)
   t[b,l] = one[b]
   z = net(noised(x, t), t)

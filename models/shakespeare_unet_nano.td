@@ -56,7 +56,7 @@ loss main(x: id<V>[B,L]) {
 # and has the posterior's variances (Ho et al. 2020): how far x_T is from the start (and from a
 # matched one), half the fall of snr times the square error of x_0 for each step, and the
 # cross-entropy of a symbol by its distance from the last x_0.
-metric bits_per_char(x: id<V>[B,L]) {
+metric bits_per_char(x: id<V>[B,L]) bound {
   first ~ uniform()
   e[b,l,v] ~ normal()
   t[b] = max(0, min(T - 1, int(T * ((first + b / B) % 1))))

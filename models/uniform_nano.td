@@ -80,7 +80,7 @@ op bound(x: id<V>[b,l]) -> nats[b] {
 
 loss main(x: id<V>[B,L]) { minimize mean[b](bound(x)[b]) }
 
-metric bits_per_char(x: id<V>[B,L]) { report mean[b](bound(x)[b]) / log(2) }
+metric bits_per_char(x: id<V>[B,L]) bound { report mean[b](bound(x)[b]) / log(2) }
 
 # From random symbols back, in `steps` of the T times.
 sampler posterior(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V, steps = T, prompt = "") {
