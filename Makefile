@@ -28,8 +28,8 @@ EMIT     = dialect scope storage read value place loop scatter kernels
 CPU      = target operands pack shape rows scatter contraction chain chain_shape chain_tiles \
            gemm_write gemm_blocks gemm_emit gemm_function gemm_pack gemm_narrow standalone dialect
 CUDA     = target shape rows reduce scatter scatter_list contraction product product_chunk \
-           product_fma product_mma chain chain_shape chain_slots chain_operands chain_fma \
-           chain_mma loop dialect file
+       product_fma product_mma chain chain_shape chain_slots chain_operands chain_fma chain_mma \
+       loop dialect file product_results
 COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=lower/%) \
            $(GRAD:%=grad/%) $(PASSES:%=passes/%) $(EVAL:%=eval/%) $(CHECK:%=check/%) \
            $(PLAN:%=plan/%) $(EMIT:%=emit/%) $(CPU:%=cpu/%) $(CUDA:%=cuda/%)

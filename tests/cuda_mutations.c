@@ -56,6 +56,13 @@ static const Case cases[] = {
      "z[i:70, j:70] = sum[k:96](y[i, k] * y[j, k])\nw[i:70, j:70] = max(z[i, j], 0.25)\n"
      "output w = w\n",
      TD_BF16, NULL, 1},
+    /* what follows the sums reads four neighbours at a time, in bf16 and in f32 */
+    {"product_mma_residual", "td_wide_quad",
+     "input a: real[70, 40]\ninput b: real[40, 96]\ninput c: real[96, 96]\ninput d: real[96]\n"
+     "y[i:70, k:96] = sum[v:40]((0.0 < a[i, v] ? 1.0 : 0.0) * (0.0 < b[v, k] ? 1.0 : -1.0))\n"
+     "z[i:70, j:96] = sum[k:96](y[i, k] * (0.0 < c[k, j] and k < 2 ? 1.0 : 0.0))\n"
+     "w[i:70, j:96] = max(z[i, j] + y[i, j], d[j])\noutput w = w\n",
+     TD_BF16, "n = n0 + e; n = n0; @.at[e] + @.at[e])", 1},
     /* turned, one of two in f32, 4 steps under way of 5 */
     {"product_mma_ring", "td_wait(2)",
      "input a: real[150, 40]\ninput b: real[40, 72]\ninput c: real[150, 72]\n"
@@ -277,7 +284,16 @@ static const Edit edits[] = {
     {"&& from + 128 < end", ""},
     {"term * 68 + at", "term * 64 + at"},
     {"term * 68 + down", "term * 67 + down"},
-    {"row * 68 + column", "row * 67 + column"},
+    {"row * 72 + column", "row * 71 + column"},
+    {"n = n0 + e;", "n = n0;"},
+    {"n = n0;", "n = n0 + 4;"},
+    {"@.at[e] +", "@.at[0] +"},
+    {"@.at[e])", "@.at[0])"},
+    {"totals.at[e]", "totals.at[3 - e]"},
+    {"_all.at[e]", "_all.at[3 - e]"},
+    {"if (e == 3)", "if (e == 2)"},
+    {"&& n0 < #)", ")"},
+    {"% 16 * 4;", "% 16 * 3;"},
     {"step + 1) * 32", "step + 1) * 31"},
     {"if (@ < 0) @ = 0;", ""},
     {"|| @ < 0)", ")"},

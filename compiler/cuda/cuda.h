@@ -15,7 +15,8 @@ enum {
   CUDA_DEPTH = 16,  /* so many terms at a time, */
   CUDA_PITCH = 68,  /* floats from one term's row of an operand to the next */
   CUDA_TILE_BYTES = 2 * CUDA_DEPTH * CUDA_PITCH * 4,
-  CUDA_MMA_DEPTH = 32,                               /* terms of a step on tensor cores */
+  CUDA_MMA_DEPTH = 32, /* terms of a step on tensor cores, */
+  CUDA_STAGE_GAP = 8,  /* floats behind each row of their sums, where these change threads */
   CUDA_LIST_BYTES = (CUDA_WARP + 4 * CUDA_WARP) * 8, /* of a warp's list of positions */
   CUDA_SHORT = 1 << 30 /* loops of fewer iterations, and what they are made of, count in 32 bits */
 };

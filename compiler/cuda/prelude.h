@@ -131,6 +131,19 @@ TD_INLINE td_chunk td_narrow_chunk(const float *x) {
   return c;
 }
 
+/* Four of them and two of f32, 8 bytes side by side. */
+TD_INLINE td_quad td_wide_quad(uint64_t x) {
+  const td_quad q = {{td_wide((uint16_t)x), td_wide((uint16_t)(x >> 16)),
+                      td_wide((uint16_t)(x >> 32)), td_wide((uint16_t)(x >> 48))}};
+  return q;
+}
+TD_INLINE uint64_t td_narrow_quad(td_quad x) {
+  return td_narrow_pair(x.at[0], x.at[1]) | (uint64_t)td_narrow_pair(x.at[2], x.at[3]) << 32;
+}
+TD_INLINE uint64_t td_pair_bits(float low, float high) {
+  return td_bits(low) | (uint64_t)td_bits(high) << 32;
+}
+
 /* ---- integers: for whichever type the arguments' common one is ----------------------------
  * The widths of both must be known before: sizeof does not evaluate. */
 #define TD_PICK(f, t, call)                                                               \

@@ -26,13 +26,22 @@ void product_variables(ProductWriter *w, StrBuf *out, GemmAxisKind kind, const c
 /* An operand's value at (batch, outer, k), whose variables are named and not declared yet;
  * the statements before it. */
 const char *product_value(ProductWriter *w, GemmSide side, const char **statements);
-/* What is done with an element: its variables, the members of the group in order. */
-const char *product_results(ProductWriter *w);
-
 /* Sums in parts: part[i][j] (elements > 0: part[i][j][e]) goes over to sum, and is 0 again. */
 void product_add_parts(StrBuf *out, int rows, int columns, int elements);
 
-/* -- product_chunk.c: operands of tensor cores ------------------------------------- */
+/* -- product_results.c ---------------------------------------------------------- */
+/* What is done with an element: its variables, the members of the group in order. */
+const char *product_results(ProductWriter *w);
+/* The same with four neighbours of a row, from n0 on and with their sums in totals: what they
+ * read and store side by side goes at once. NULL: nothing is stored so. */
+const char *product_results_of_four(ProductWriter *w);
+
+/* -- product_chunk.c: what lies at multiples of 16 bytes; operands of tensor cores --- */
+/* Do runs of so many neighbours along an axis lie side by side in memory, from multiples of
+ * `unit` elements on? A read in the variables of the product's node; always in bounds. */
+bool product_aligned(Plan *p, const Group *g, const Node *read, Expr *const *index,
+                     GemmAxisKind along, int run, int unit);
+
 enum { PRODUCT_CHUNK = 8 }; /* numbers of bf16 in 16 bytes */
 
 typedef struct ProductSide {

@@ -24,14 +24,13 @@ bool product_along_terms(Plan *p, const Group *g, GemmSide side) {
   return c->nvars[GEMM_K] > 0 && stride[c->nvars[GEMM_K] - 1] == 1;
 }
 
-/* Is all that the position is made of, but the axis along which the chunk runs, a multiple of
- * so many elements, and are the chunk's elements neighbours in memory? */
-static bool aligned(Plan *p, const Group *g, const Expr *e, GemmAxisKind along, int unit) {
+bool product_aligned(Plan *p, const Group *g, const Node *read, Expr *const *index,
+                     GemmAxisKind along, int run, int unit) {
   const Contraction *c = g->contraction;
   const Node *n = g->members.at[0].node;
   Linear lin;
-  if (!product_place(p, n, e->node, e->args, &lin)) return false;
-  const Place *at = &plan_info(p, e->node)->place;
+  if (!product_place(p, n, read, index, &lin)) return false;
+  const Place *at = &plan_info(p, read)->place;
   bool fits = (at->offset + lin.constant) % unit == 0;
   for (int i = 0; i < TD_MAX_LOOPS; i++) fits = fits && at->stride[i] % unit == 0;
   int64_t flat = 1;
@@ -41,7 +40,7 @@ static bool aligned(Plan *p, const Group *g, const Expr *e, GemmAxisKind along, 
       if (lin.term[i].atom->kind == E_VAR && lin.term[i].atom->inum == c->var[along][v])
         coef = lin.term[i].coef;
     if (v == c->nvars[along] - 1)
-      fits = fits && coef == 1 && extent % CHUNK == 0;
+      fits = fits && coef == 1 && extent % run == 0;
     else
       fits = fits && coef % unit == 0;
     flat *= extent;
@@ -52,7 +51,7 @@ static bool aligned(Plan *p, const Group *g, const Expr *e, GemmAxisKind along, 
                t->atom->inum == c->var[along][c->nvars[along] - 1];
     fits = fits && (own || t->coef % unit == 0);
   }
-  return fits && flat % CHUNK == 0;
+  return fits && flat % run == 0;
 }
 
 ProductLie product_lie(Plan *p, const Group *g, GemmSide side) {
@@ -61,7 +60,8 @@ ProductLie product_lie(Plan *p, const Group *g, GemmSide side) {
   if (e->kind != E_READ || c->where[side]) return PRODUCT_COMPUTED;
   bool half = plan_type(p, e->node) == TD_BF16;
   GemmAxisKind along = product_along_terms(p, g, side) ? GEMM_K : gemm_outer(side);
-  if (!aligned(p, g, e, along, half ? CHUNK : CHUNK / 2)) return PRODUCT_COMPUTED;
+  if (!product_aligned(p, g, e->node, e->args, along, CHUNK, half ? CHUNK : CHUNK / 2))
+    return PRODUCT_COMPUTED;
   return half ? PRODUCT_COPIED : PRODUCT_ROUNDED;
 }
 

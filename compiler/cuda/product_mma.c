@@ -124,30 +124,41 @@ static void print_sums(ProductWriter *w, const ProductSide *a, const ProductSide
 
 /* ---- the results ----------------------------------------------------------------------------- */
 
-static void print_results(ProductWriter *w, StrBuf *out) {
+/* Pairs of sums, rows of which begin 8 banks apart: a half warp, four rows of four pairs, asks
+ * each bank once. */
+static void print_stage(const ProductWriter *w, int pitch, StrBuf *out) {
   const CudaTile *t = &w->tile;
-  int pitch = t->columns + 4, rows = t->rows / 2;
-  const char *results = product_results(w);
   sb_puts(out, "float *const stage = (float *)td_shared_memory();\n"
                "#pragma unroll 1\nfor (int half = 0; half < 2; half++) {\n"
                "if (warp / 4 == half)\n");
   sb_printf(out,
             "#pragma unroll\nfor (int i = 0; i < %d; i++)\n#pragma unroll\n"
-            "for (int j = 0; j < %d; j++)\n#pragma unroll\nfor (int e = 0; e < 4; e++)\n",
+            "for (int j = 0; j < %d; j++)\n#pragma unroll\nfor (int e = 0; e < 4; e += 2)\n",
             t->rows / 32, t->columns / 32);
   sb_printf(out,
-            "stage[(i * 16 + lane / 4 + e / 2 * 8) * %d + warp %% 4 * %d + j * 8 + "
-            "lane %% 4 * 2 + e %% 2] = sum[i][j][e];\n",
+            "*(uint64_t *)&stage[(i * 16 + lane / 4 + e / 2 * 8) * %d + warp %% 4 * %d + j * 8 + "
+            "lane %% 4 * 2] = td_pair_bits(sum[i][j][e], sum[i][j][e + 1]);\ntd_barrier();\n",
             pitch, t->columns / 4);
-  sb_printf(out, "td_barrier();\nfor (int i = td_thread(); i < %d; i += %d) {\n", rows * t->columns,
+}
+
+static void print_results(ProductWriter *w, StrBuf *out) {
+  const CudaTile *t = &w->tile;
+  int pitch = t->columns + CUDA_STAGE_GAP, rows = t->rows / 2;
+  const char *four = product_results_of_four(w), *results = four ? four : product_results(w);
+  const char *type = emit_var_type(&w->em), *n = four ? "n0" : "n";
+  int each = four ? 4 : 1;
+  print_stage(w, pitch, out);
+  sb_printf(out, "for (int i = td_thread(); i < %d; i += %d) {\n", rows * t->columns / each,
             CUDA_BLOCK);
-  sb_printf(out, "const int row = i / %d, column = i %% %d;\n", t->columns, t->columns);
-  sb_printf(out, "const %s m = row0 + half * %d + row, n = column0 + column;\n",
-            emit_var_type(&w->em), rows);
+  sb_printf(out, "const int row = i / %d, column = i %% %d%s;\n", t->columns / each,
+            t->columns / each, four ? " * 4" : "");
+  sb_printf(out, "const %s m = row0 + half * %d + row, %s = column0 + column;\n", type, rows, n);
+  sb_printf(out, "if (m < %lld && %s < %lld) {\n", (long long)w->c->extent[GEMM_M], n,
+            (long long)w->c->extent[GEMM_N]);
   sb_printf(out,
-            "if (m < %lld && n < %lld) {\nconst float total = "
-            "stage[row * %d + column];\n%s}\n",
-            (long long)w->c->extent[GEMM_M], (long long)w->c->extent[GEMM_N], pitch, results);
+            four ? "const td_quad totals = *(const td_quad *)&stage[row * %d + column];\n%s}\n"
+                 : "const float total = stage[row * %d + column];\n%s}\n",
+            pitch, results);
   sb_puts(out, "}\ntd_barrier();\n}\n");
 }
 

@@ -238,7 +238,7 @@ CudaTile cuda_tile(Plan *p, const Group *g) {
   if (!t.narrow) return t;
   t.stages = stages_of(p, g, &t);
   size_t operands = (size_t)(t.stages * (t.rows + t.columns) * CUDA_MMA_DEPTH * 2);
-  size_t stage = (size_t)(t.rows / 2 * (t.columns + 4) * 4);
+  size_t stage = (size_t)(t.rows / 2 * (t.columns + CUDA_STAGE_GAP) * 4);
   t.shared = operands > stage ? operands : stage;
   return t;
 }
