@@ -316,6 +316,9 @@ static bool arithmetic(Ptx *p, const Statement *s) {
     put(p, s, d, t,
         ptx_text("emu_bfi(%s, %s, (uint32_t)%s, (uint32_t)%s)", value(a, t), value(b, t),
                  raw(s->operand[3]), raw(s->operand[4])));
+  else if (strcmp(op, "bfi") == 0 && strcmp(t, "b64") == 0 && strcmp(s->operand[3], "32") == 0 &&
+           strcmp(s->operand[4], "32") == 0) /* two halves */
+    put(p, s, d, t, ptx_text("(uint64_t)%s << 32 | (uint32_t)%s", value(a, t), value(b, t)));
   else if (strcmp(op, "shf") == 0)
     put(p, s, d, "b32",
         ptx_text("emu_shf_%s(%s, %s, (uint32_t)%s)", s->part[1], value(a, "b32"), value(b, "b32"),

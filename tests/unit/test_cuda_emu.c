@@ -90,6 +90,13 @@ static const char votes[] =
                  "(float)t;\n"
                  "}\n";
 
+/* y = x and x + 64, by turns, 8 bytes a thread. */
+static const char pairs[] =
+    TOP("pairs") "  const int t = td_thread();\n"
+                 "  *(unsigned long long *)(y + 2 * t) =\n"
+                 "      td_bits(x[t]) | (unsigned long long)td_bits(x[64 + t]) << 32;\n"
+                 "}\n";
+
 /* n threads of a block, from one value in 2 bytes to the next. */
 static const char halves[] = TOP(
     "halves") "  ((unsigned short *)y)[td_thread()] = ((const unsigned short *)x)[td_thread()];\n"
@@ -239,6 +246,13 @@ static void check_votes(void) {
   for (int i = 0; i < 64; i++) assert_true(y[i] == (i % 32 < 6 ? threes[i / 32][i % 32] : -1.0F));
 }
 
+static void check_pairs(void) {
+  float y[128];
+  for (int i = 0; i < 128; i++) values[i] = (float)(i - 50);
+  ok(run(pairs, "pairs", 1, 64, 0, 0, y, 128));
+  for (int i = 0; i < 128; i++) assert_true(y[i] == (float)(i % 2 * 64 + i / 2 - 50));
+}
+
 static void check_halves(void) {
   float y[100];
   for (int i = 0; i < 100; i++) values[i] = (float)i;
@@ -274,7 +288,10 @@ static void a_warp_barrier_orders_a_warp(void **state) { (void)state, each(check
 static void lanes_vote(void **state) { (void)state, each(check_votes); }
 static void matrices_are_multiplied(void **state) { (void)state, each(check_matrices); }
 static void copies_come_when_waited_for(void **state) { (void)state, each(check_copies); }
-static void neighbours_write_halves_of_words(void **state) { (void)state, each(check_halves); }
+static void neighbours_write_halves_of_words(void **state) {
+  (void)state;
+  each(check_halves), each(check_pairs);
+}
 
 /* ---- mistakes ----------------------------------------------------------------------------- */
 
@@ -468,6 +485,7 @@ static void kernels_may_come_by_ptx(void **state) {
   by_ptx = true;
   each(check_row_sums), each(check_tiles), each(check_total), each(check_rotated);
   each(check_halves), each(check_matrices), each(check_copies), each(check_votes);
+  each(check_pairs);
   by_ptx = false;
 }
 
