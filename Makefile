@@ -28,8 +28,8 @@ EMIT     = dialect scope storage read value place loop scatter kernels
 CPU      = target operands pack shape rows scatter contraction chain chain_shape chain_tiles \
            gemm_write gemm_blocks gemm_emit gemm_function gemm_pack gemm_narrow standalone dialect
 CUDA     = target shape rows reduce scatter scatter_list contraction product product_chunk \
-       product_fma product_mma chain chain_shape chain_slots chain_operands chain_fma chain_mma \
-       loop dialect file product_results
+           product_fma product_mma product_results chain chain_shape chain_slots chain_operands \
+           chain_fma chain_mma loop dialect file
 COMPILER = unit backend budget $(PROGRAM:%=program/%) $(IR:%=ir/%) $(LOWER:%=lower/%) \
            $(GRAD:%=grad/%) $(PASSES:%=passes/%) $(EVAL:%=eval/%) $(CHECK:%=check/%) \
            $(PLAN:%=plan/%) $(EMIT:%=emit/%) $(CPU:%=cpu/%) $(CUDA:%=cuda/%)
@@ -186,7 +186,7 @@ SANDBOXED = api checkpoint cli nan cuda_train data device door memory output rec
             terminal claims
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 COMPILED = backend backend_random chain prims target dialect numbers oracle text_random \
-       cuda_random cuda_chain cuda_loop
+           cuda_random cuda_chain cuda_loop
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
 $(B)/tests/test_backend_random $(B)/tests/test_target $(B)/tests/test_cuda_random: \
   $(B)/tests/randgraph.o $(B)/tests/randchain.o
