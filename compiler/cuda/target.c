@@ -61,6 +61,7 @@ const Target cuda_target = {
              .small = 1 << 14,
              .split_work = 1 << 16,
              .split_terms = 256,
+             .together_most = 1 << 20,
              .row_most = 1 << 17,
              .vector_most = 4096,
              .members_most = 32,

@@ -60,3 +60,11 @@ const Member *member_of(const Group *g, const Node *n) {
     if (g->members.at[i].node == n) return &g->members.at[i];
   return NULL;
 }
+
+bool plan_adds_up(Plan *p, const Node *n) {
+  const Expr *e = n->reducer != RED_NONE ? n->body : NULL;
+  if (!e || e->kind != E_READ || ir_evaluations(n) > p->target->rows.together_most) return false;
+  const Group *g = plan_info(p, e->node)->group;
+  const Member *m = g ? member_of(g, e->node) : NULL;
+  return m && m->accumulates;
+}

@@ -241,7 +241,7 @@ static bool detour(Plan *p, Group *g, Group *to) {
   return d.found;
 }
 
-static void move_members(Plan *p, Group *g, Group *from) {
+void group_take(Plan *p, Group *g, Group *from) {
   for (int i = 0; i < from->members.n; i++) {
     Member m = from->members.at[i];
     int at = g->members.n;
@@ -300,7 +300,7 @@ static void absorb(Plan *p, Group *g, Group *other, Node *n) {
     g->rows_fixed = true;
     g->block = other->block;
   }
-  move_members(p, g, other);
+  group_take(p, g, other);
 }
 
 static bool can_accumulate(const Node *n) {
@@ -336,6 +336,10 @@ static bool joins(Plan *p, Group *g, Node *n) {
   if ((g->kind != GROUP_ROWS && g->kind != GROUP_CONTRACTION) || g->late || g->dropped)
     return false;
   if (!p->options->fuse_rows && g->kind == GROUP_ROWS) return false;
+  /* such a group has rows for its few sums alone; memory runs along them */
+  if (g->members.n > 0 && plan_adds_up(p, g->members.at[0].node) &&
+      ir_evaluations(n) > p->target->rows.small)
+    return false;
   Mapping m = {.p = p, .g = g, .n = n};
   for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
   ir_visit_exprs(p->g, n, map_read, &m);
@@ -502,7 +506,9 @@ static void group_alone(Plan *p, Node *n) {
     return;
   }
   int outer = n->rank;
-  if (g->kind == GROUP_ROWS && n->reducer != RED_NONE && runs_along_output(p, n)) outer--;
+  if (g->kind == GROUP_ROWS && n->reducer != RED_NONE && runs_along_output(p, n) &&
+      !plan_adds_up(p, n))
+    outer--;
   g->nrows = 0;
   for (int v = 0; v < outer; v++) {
     if (n->extent[v] == 1) continue; /* rows are what varies */

@@ -193,6 +193,8 @@ int plan_depth(const Region *r); /* loops around a region; the slot of the next 
 TdType plan_storage(Type t);     /* of states, inputs and constants */
 const Member *member_of(const Group *g, const Node *n); /* that computes n; or NULL */
 Node *plan_first(const Group *g);                       /* what its kernel computes first */
+/* Does n add up partial sums, few enough to do so together with others (together.c)? */
+bool plan_adds_up(Plan *p, const Node *n);
 const char *plan_class(const Group *g); /* "map", "row", "column", "contraction", ... */
 /* The program's state of that name, made when an entry first mentions it; its index. */
 int plan_state(Arena *a, PlanStates *states, const char *name, Type type, int rank,
@@ -224,6 +226,8 @@ bool node_is_below(Plan *p, const Node *n, const Node *above);
 /* Every computed node belongs to one group afterwards. */
 void plan_group(Plan *p);
 Group *plan_new_group(Plan *p, Region *r, GroupKind kind);
+/* All members of `from`, whose rows are those of g; then it is dropped. */
+void group_take(Plan *p, Group *g, Group *from);
 /* Which members' values must be in memory; again after groups were merged. */
 void plan_stored(Plan *p);
 
@@ -238,6 +242,10 @@ const LoopKernel *loop_around(Plan *p, const Group *g);
 const LoopNear *loop_near(const LoopKernel *k, const Node *n); /* or NULL; k may be NULL */
 /* From one index of each axis to the next; 0 for those that are fixed. */
 void loop_near_strides(const LoopNear *x, int64_t *stride);
+
+/* -- together.c ------------------------------------------------------------------------ */
+/* Groups that add up partial sums are one where that can be (TargetRows.together_most). */
+void plan_together(Plan *p);
 
 /* -- rows.c --------------------------------------------------------------------------- */
 void plan_rows(Plan *p);

@@ -30,6 +30,8 @@ typedef struct TargetRows {
   int64_t small;         /* evaluations that one thread does in no time */
   int64_t split_work;    /* evaluations of a sum that is worth partial sums of its own, */
   int64_t split_terms;   /* of so many terms for each result */
+  int64_t together_most; /* evaluations of a group that adds up partial sums and may be one with
+                            others that do; 0: launches are cheap */
   int64_t row_most;      /* elements of a row that a member may have */
   int64_t vector_most;   /* iterations of a vector loop whose values may wait in an array */
   int members_most;      /* nodes of one kernel */
