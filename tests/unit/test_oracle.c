@@ -206,6 +206,7 @@ static const LibraryCall calls[] = {
     {"gelu", "x[A,E]", "y[A,E]", "y = gelu(x)"},
     {"gelu_tanh", "x[A,E]", "y[A,E]", "y = gelu_tanh(x)"},
     {"silu", "x[A,E]", "y[A,E]", "y = silu(x)"},
+    {"tan", "x[A,E]", "y[A,E]", "y = tan(x)"},
     {"softplus", "x[A,E]", "y[A,E]", "y = softplus(x)"},
     {"relu2", "x[A,E]", "y[A,E]", "y = relu2(x)"},
     {"onehot", "x[V] ids", "y[B,W,V]", "y[b,w,k] = onehot(ids)[b,w,k] * x[k]"},
