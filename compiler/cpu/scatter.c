@@ -50,7 +50,7 @@ ScatterSlices scatter_slices(Plan *p, const Group *g) {
   s.blocks = 1;
   for (int d = 0; d < s.axis; d++) s.blocks *= n->shape[d];
   int64_t terms = ir_evaluations(n);
-  if (s.axis >= 0) terms = terms / n->extent[s.var] * s.width;
+  if (s.axis >= 0 && terms > 0) terms = terms / n->extent[s.var] * s.width;
   if (adds_long(n, s.across * s.blocks, terms)) s.totals = s.across * s.blocks;
   return s;
 }
