@@ -298,7 +298,7 @@ $(B)/tests/fuzz_flags: $(B)/sane/tdc_main.o $(filter-out %/main.o,$(SANE_CLI))
 
 test: WITH =
 test: MUTATIONS = 2000
-test: FUZZ_CPU = 20
+test: FUZZ_CPU = 10
 test: GUARDED_MODELS = tests/models/causal.td tests/models/lstm_lm.td
 test-long: WITH = TDC_TEST_LONG=1
 test-long: MUTATIONS = 20000

@@ -197,7 +197,7 @@ typedef struct Thinned {
   const char *name;
   int every;
 } Thinned;
-static const Thinned thinned[] = {{"chain_fma", 2}, {"chain_mma", 4}};
+static const Thinned thinned[] = {{"chain_fma", 4}, {"chain_mma", 8}};
 
 /* `from` becomes `to`, one place after another. '#' in `from` is any number, '@' any name; in `to`
  * they are the first ones that were met. */
@@ -345,6 +345,7 @@ static const Excused excused[] = {
     {"scatter_of_rows", "row[u] * #", "0 * #", -1, "the block has one row"},
     {"scatter_of_rows", "own < # ? own : 0", "own", -1,
      "what is read then is the next row's, and is not stored"},
+    {"columns", "td_warp_barrier();", ";", 0, unshared},
     {"rows_of_warps", "td_warp_barrier();", ";", 0, unshared},
     {"rows_of_warps", "td_warp_barrier();", ";", 2, unshared},
     {"rows_of_blocks", "td_barrier();", ";", 0, unshared},

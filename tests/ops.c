@@ -494,7 +494,7 @@ static void check_ops(File *f, bool library, Counts *n) {
   for (int i = 0; i < found; i++)
     if (wanted(f, &ops[i], n)) ops[nops++] = ops[i];
   check_gradients(f, ops, nops, n);
-  if (nops) check_compiled(f, ops, nops, library ? 50 : 10, n);
+  if (nops) check_compiled(f, ops, nops, library ? 30 : 10, n);
 }
 
 static void check_file(const char *path, Counts *n) {
