@@ -24,7 +24,7 @@ CHECK    = around gradcheck opcheck trial trial_call
 PLAN     = plan core contract sources group chain chain_parts chain_build chain_blocks together \
            rows own layout product order in_place place narrow weights launch loop_kernel steps \
            memory verify dump print_plan print_picture
-EMIT     = dialect scope storage read value place loop scatter kernels
+EMIT     = dialect scope storage read value place loop scatter product kernels
 CPU      = target operands pack shape rows scatter contraction chain chain_shape chain_tiles \
            gemm_write gemm_blocks gemm_emit gemm_function gemm_pack gemm_narrow standalone dialect
 CUDA     = target shape rows reduce scatter scatter_list contraction product product_chunk \

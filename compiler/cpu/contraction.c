@@ -168,17 +168,6 @@ static void write_member(Writer *w, Member *m, const char *value) {
   if (m->stored) write_store(w, m, element, name);
 }
 
-static const char *finished_sum(Writer *w) {
-  Emit *em = &w->em;
-  const char *value = GEMM_SUM;
-  if (w->c->factor)
-    value = arena_printf(em->arena, "(%s * %s)", value, emit_value(em, w->c->factor, ELEMENT));
-  if (w->c->condition)
-    value = arena_printf(em->arena, "(%s ? %s : 0.0f)", emit_value(em, w->c->condition, ELEMENT),
-                         value);
-  return value;
-}
-
 static const char *level_text(Writer *w, int level) {
   const StrBuf *t = &w->em.level[level].text;
   return t->n ? arena_strndup(w->em.arena, t->s, t->n) : "";
@@ -204,7 +193,8 @@ static void write_epilogue(Writer *w) {
     stride *= w->n->extent[w->c->var[GEMM_N][v]];
   }
   for (int i = 0; i < w->g->members.n; i++)
-    write_member(w, &w->g->members.at[i], i == 0 ? finished_sum(w) : NULL);
+    write_member(w, &w->g->members.at[i],
+                 i == 0 ? emit_finished(&w->em, w->c, ELEMENT, GEMM_SUM) : NULL);
   w->epilogue_row = level_text(w, ROW);
   w->epilogue = level_text(w, ELEMENT);
   w->plan->epilogue_vars = named(w);

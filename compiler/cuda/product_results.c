@@ -14,17 +14,6 @@ typedef struct Four {
   int n;
 } Four;
 
-static const char *finished_sum(ProductWriter *w) {
-  Emit *em = &w->em;
-  const char *value = "total";
-  if (w->c->factor)
-    value = arena_printf(em->arena, "(%s * %s)", value, emit_value(em, w->c->factor, ELEMENT));
-  if (w->c->condition)
-    value = arena_printf(em->arena, "(%s ? %s : 0.0f)", emit_value(em, w->c->condition, ELEMENT),
-                         value);
-  return value;
-}
-
 /* An expression of a member in the variables of the product's node. */
 static Expr *of_member(ProductWriter *w, const Member *m, Expr *e) {
   Expr *map[IR_MAX_VARS];
@@ -60,7 +49,7 @@ static void write_member(ProductWriter *w, int i, bool four, StrBuf *before) {
   Expr *element[IR_MAX_RANK];
   const char *value;
   if (i == 0) {
-    value = finished_sum(w);
+    value = emit_finished(&w->em, w->c, ELEMENT, "total");
   } else {
     value = emit_value(em, of_member(w, m, m->node->body), ELEMENT);
     if (m->node->guard) {

@@ -130,6 +130,10 @@ int scatter_bare(const Node *n, int d);
 /* When a scatter's value lands inside: its guard, and bounds that were not proved; NULL: always. */
 const char *emit_condition(Emit *em, const Node *n, int level);
 
+/* -- product.c ----------------------------------------------------------------------------- */
+/* The finished value of a product, from the text of its bare sum: its factor, its condition. */
+const char *emit_finished(Emit *em, const struct Contraction *c, int level, const char *sum);
+
 /* -- storage.c ----------------------------------------------------------------------- */
 EmitLocal *emit_local(Emit *em, const Node *n);           /* or NULL */
 const char *emit_pointer(Emit *em, Node *n, bool writes); /* the name of a pointer to n's value */
