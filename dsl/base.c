@@ -275,11 +275,14 @@ bool add_fits(int64_t a, int64_t b, int64_t *out) { return !__builtin_add_overfl
 
 /* ---- time -------------------------------------------------------------------- */
 
-double clock_seconds(void) {
+static double seconds_of(clockid_t clock) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(clock, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
+
+double clock_seconds(void) { return seconds_of(CLOCK_MONOTONIC); }
+double cpu_seconds(void) { return seconds_of(CLOCK_PROCESS_CPUTIME_ID); }
 
 /* ---- numbers as text ----------------------------------------------------------- */
 

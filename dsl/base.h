@@ -91,6 +91,7 @@ int64_t round_up(int64_t a, int64_t b); /* to a multiple of b; a >= 0, b > 0 */
 
 /* -- base.c: time, and numbers as text ------------------------------------- */
 double clock_seconds(void); /* of a clock that only goes on */
+double cpu_seconds(void);   /* that all threads of this process have computed */
 /* Number formatting that reads back bit-exactly and never depends on the locale:
  * the shortest decimal of a double ("0.1", "1e-05", "inf"). */
 void fmt_double(char buf[32], double x);

@@ -212,8 +212,10 @@ static void print_line(const Trainer *t, json_t *line) {
   json_decref(whole);
 }
 
+/* "cpu": seconds that all threads of this process have computed; a resumed run begins at 0 again. */
 void trainer_log(Trainer *t, json_t *line) {
   TdError err = {0};
+  line = json_with(line, "cpu", json_real(cpu_seconds()));
   if (t->o->json != NULL) print_line(t, line);
   if (!log_write(t->log, t->step, line, &err))
     progress_say(&t->progress, "warning: %s", err.message);
