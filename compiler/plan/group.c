@@ -29,6 +29,10 @@
 
 #include <stdlib.h>
 
+/* What is kept near by joining a group is at most what the group computes: from so many times as
+ * much work on, that is not worth computing across memory. */
+enum { ACROSS_WORTH = 4 };
+
 static int64_t product(const int64_t *x, int n) {
   int64_t p = 1;
   for (int i = 0; i < n; i++) p *= x[i];
@@ -308,6 +312,16 @@ static bool can_accumulate(const Node *n) {
          n->rank + 1 <= IR_MAX_RANK && n->type != TY_BOOL;
 }
 
+/* Would n be computed across memory: the axis along which its elements lie one behind the other
+ * a row, other axes within? A table of sines over [l, e] does that to what it turns, [b, l, h, e]. */
+static bool across(const Node *n, const int *rowvar, int nrows) {
+  int last = n->rank - 1;
+  while (last >= 0 && n->extent[last] == 1) last--;
+  bool row = false;
+  for (int k = 0; k < nrows; k++) row = row || rowvar[k] == last;
+  return last >= 0 && row && trailing(n, rowvar, nrows) > 1;
+}
+
 /* Could n be computed inside g? *sum: as partial sums over rows. */
 static bool fits(Plan *p, Group *g, Node *n, Mapping *m, int *nrows, bool *sum) {
   int64_t work = ir_evaluations(n);
@@ -328,6 +342,9 @@ static bool fits(Plan *p, Group *g, Node *n, Mapping *m, int *nrows, bool *sum) 
   }
   if (*nrows == 0 && total_work(g) + work > p->target->rows.small) return false;
   if (trailing(n, m->var, *nrows) > p->target->rows.row_most) return false;
+  if (work > p->target->rows.small && work >= ACROSS_WORTH * total_work(g) &&
+      across(n, m->var, *nrows))
+    return false;
   return may_shrink(&p->target->rows, g, *nrows, work);
 }
 
