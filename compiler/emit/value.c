@@ -212,6 +212,9 @@ static const char *print_prim(Walk *k, Expr *e, Cell *c) {
     text = arena_printf(em->arena, "(%s * %s)", arg[0], print_real(em, 1 / e->args[1]->num));
   else if ((text = one_plus_erf(k, e)) != NULL)
     text = dialect_spell(d, em->arena, d->one_plus_erf, &text);
+  else if (e->prim == P_and && !e->args[0]->reads && !e->args[1]->reads)
+    text = arena_printf(em->arena, "(%s && %s)", arg[0], arg[1]); /* gcc 12 leaves loops with &, of
+                                                                     two widths, as they are */
   else if (whole && e->prim == P_abs)
     text = arena_printf(em->arena, "%si%s(%s)", d->prefix, info->name, arg[0]);
   else if ((text = print_wrapping(em, e, arg)) == NULL)
