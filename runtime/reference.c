@@ -102,19 +102,37 @@ static const TdState *find_state(const Reference *r, const char *name, char **at
   return NULL;
 }
 
-static void give_state(Reference *r, Node *n) {
+static bool matters(Graph *g, const Node *n) {
+  for (int i = 0; i < g->top->nodes.n; i++)
+    if (ir_reads(g, g->top->nodes.at[i], n)) return true;
+  for (int i = 0; i < g->outputs.n; i++)
+    if (g->outputs.at[i].node == n) return true;
+  for (int i = 0; i < g->updates.n; i++)
+    if (g->updates.at[i].value == n) return true;
+  return false;
+}
+
+/* Before it is first written a state holds what no statement gave it: where nothing reads that, it
+ * has to lie in range all the same. */
+static void give_state(Reference *r, Graph *g, Node *n) {
   char *from;
   const TdState *state = find_state(r, n->name, &from);
   if (state == NULL) return;
   check_count(n, state->count);
-  widen(eval_bind(r->ev, n), from, state->type, state->count);
+  double *to = eval_bind(r->ev, n);
+  widen(to, from, state->type, state->count);
+  bool inside = true;
+  for (int64_t i = 0; n->type == TY_INT && i < state->count; i++)
+    inside = inside && to[i] >= (double)n->lo && to[i] <= (double)n->hi;
+  if (inside || matters(g, n)) return;
+  for (int64_t i = 0; i < state->count; i++) to[i] = (double)n->lo;
 }
 
-static void give_leaves(Reference *r, int entry, const Graph *g) {
+static void give_leaves(Reference *r, int entry, Graph *g) {
   for (int i = 0; i < g->top->nodes.n; i++) {
     Node *n = g->top->nodes.at[i];
     if (n->kind == N_INPUT) give_input(r, entry, n);
-    if (n->kind == N_STATE) give_state(r, n);
+    if (n->kind == N_STATE) give_state(r, g, n);
   }
 }
 
