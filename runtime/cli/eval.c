@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* tdc eval: the loss and the metrics on held-out data; with --samples, texts of the sampler
- * measured against it. */
+ * measured against it; with --sweep, those of many settings (sweep.h). */
 #include <inttypes.h>
 #include <math.h>
 
 #include "runtime/cli/measure.h"
+#include "runtime/cli/sweep.h"
 #include "runtime/system/json.h"
 #include "runtime/train/evaluate.h"
 
@@ -59,19 +60,12 @@ static bool evaluate_all(Cli *c, const Project *p, Session *s, uint64_t seed, in
 /* With a judge, if --judge names one. */
 static bool sample_all(Cli *c, Sampled *s, Project *p, Machine *m, int64_t count, uint64_t seed,
                        int *code) {
-  const char *path = cli_text(c, "judge", NULL);
-  bool controls = cli_has(c, "controls");
-  if (path == NULL) return sampled_take(c, s, p, m->session, count, seed, controls, NULL, code);
-  Other other;
+  Other other = {0};
   Judge judge;
-  TdError err = {0};
-  UnitOptions o = {.no_train = true, .no_samplers = true, .no_models = true};
-  bool ok = other_open(&other, c, path, cli_text(c, "judge-weights", NULL), &o, "eval", seed, code);
-  if (ok && !judge_open(&judge, other.m.session, other.p.unit, other.p.data, &err)) {
-    *code = cli_fail(c, &err);
-    ok = false;
-  }
-  ok = ok && sampled_take(c, s, p, m->session, count, seed, controls, &judge, code);
+  bool judged = cli_has(c, "judge");
+  bool ok = (!judged || cli_judge(c, &other, &judge, seed, code)) &&
+            sampled_take(c, s, p, m->session, count, seed, cli_has(c, "controls"),
+                         judged ? &judge : NULL, code);
   other_close(&other);
   return ok;
 }
@@ -84,6 +78,8 @@ int cli_eval(Cli *c) {
   int code = 0;
   uint64_t seed = 0;
   int64_t batches = 0, count = 0;
+  if (cli_has(c, "sweep")) return cli_sweep(c);
+  if (c->nargs > 1) return cli_usage(c, "several files go with --sweep");
   if (!cli_seed(c, &seed) || !cli_int(c, "batches", 1, 1000000000, &batches) ||
       !cli_int(c, "samples", 2, 1000000, &count))
     return TD_BAD_USAGE;

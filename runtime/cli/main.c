@@ -29,12 +29,15 @@ static const Command commands[] = {
      "tdc sample models/mask.td --infill 'To be ____ to be'\n"
      "tdc sample models/mask.td --html out.html\n",
      1, 1, true, cli_sample, NULL},
-    {"eval", CLI_EVAL, "FILE.td", "the loss and every metric on held-out data; measures of samples",
+    {"eval", CLI_EVAL, "FILE.td ...",
+     "the loss and every metric on held-out data; measures of samples",
      "tdc eval models/shakespeare.td\n"
      "tdc eval models/shakespeare.td --weights runs/small --json\n"
      "tdc eval models/mask.td --samples 64 --set temperature=1\n"
-     "tdc eval models/mask.td --samples 64 --controls --judge models/gpt.td\n",
-     1, 1, false, cli_eval, NULL},
+     "tdc eval models/mask.td --samples 64 --controls --judge models/gpt.td\n"
+     "tdc eval models/mask.td --samples 64 --sweep steps=16,64 --sweep temperature=0.7,1 -o "
+     "points\n",
+     1, 16, false, cli_eval, NULL},
     {"compare", CLI_COMPARE, "FILE.td[=WEIGHTS,...] ...",
      "several models by one measure: likelihood, texts, context, exposure, cost",
      "tdc compare models/mask.td models/gpt.td\n"

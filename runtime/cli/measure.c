@@ -9,6 +9,17 @@
 
 #include "runtime/system/json.h"
 
+bool cli_judge(Cli *c, Other *other, Judge *judge, uint64_t seed, int *code) {
+  TdError err = {0};
+  UnitOptions o = {.no_train = true, .no_samplers = true, .no_models = true};
+  if (!other_open(other, c, cli_text(c, "judge", NULL), cli_text(c, "judge-weights", NULL), &o,
+                  "eval", seed, code))
+    return false;
+  if (judge_open(judge, other->m.session, other->p.unit, other->p.data, &err)) return true;
+  *code = cli_fail(c, &err);
+  return false;
+}
+
 /* ---- taking ---------------------------------------------------------------------------- */
 
 /* By the judge as well, if there is one. */
@@ -165,7 +176,7 @@ void sampled_print(const Sampled *m, FILE *out) {
 
 /* ---- as JSON --------------------------------------------------------------------------- */
 
-static json_t *measures_json(const Reference *r, const Measures *m) {
+json_t *measures_json(const Reference *r, const Measures *m) {
   json_t *o = json_object();
   for (MeasureId id = 0; id < MEASURES; id++)
     if (!measure_absent(r, id)) o = json_with(o, measure_kinds[id].name, json_finite(m->value[id]));

@@ -25,7 +25,12 @@ bool sampled_take(Cli *c, Sampled *m, Project *p, Session *s, int64_t count, uin
                   bool controls, Judge *judge, int *code);
 void sampled_close(Sampled *m);
 
+/* The model of --judge, ready to judge; close `other` in either case. */
+bool cli_judge(Cli *c, Other *other, Judge *judge, uint64_t seed, int *code);
+
 void sampled_print(const Sampled *m, FILE *out);
 json_t *sampled_json(const Sampled *m); /* NULL: memory is out */
+/* By name, those that the reference has too. */
+json_t *measures_json(const Reference *r, const Measures *m);
 
 #endif

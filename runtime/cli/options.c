@@ -15,7 +15,8 @@ const Flag cli_flags[] = {
     {"define", 'D', "NAME=VALUE", "override a const, dim or axis", READS_TD},
     {"data", 0, "PATH", "read this text instead of the one that the file names", READS_TD},
     {"output", 'o', "PATH", "where results go",
-     CLI_COMPILE | CLI_TRAIN | CLI_SAMPLE | CLI_RUN | CLI_EXPORT | CLI_FMT | CLI_COMPARE},
+     CLI_COMPILE | CLI_TRAIN | CLI_SAMPLE | CLI_EVAL | CLI_RUN | CLI_EXPORT | CLI_FMT |
+         CLI_COMPARE},
     {"seed", 0, "N", "of every random draw (default 0)",
      CLI_TRAIN | CLI_SAMPLE | CLI_EVAL | CLI_RUN | CLI_GRADCHECK | CLI_EXPORT | CLI_COMPARE},
     {"act", 0, "TYPE", "activations in f32 or bf16, whatever the file says",
@@ -45,6 +46,11 @@ const Flag cli_flags[] = {
     {"windows", 0, "N", "cut the prompts and gaps of a seed from so many texts (default 1)",
      CLI_COMPARE},
     {"set", 0, "NAME=VALUE", "a parameter of the sampler that draws them", CLI_EVAL | CLI_COMPARE},
+    {"sweep", 0, "NAME=VALUE,...",
+     "draw and measure texts for each value of a sampler's parameter; for each point of a grid "
+     "where "
+     "it is given more than once, or --sampler is; tables and plots into the folder of -o",
+     CLI_EVAL},
     {"controls", 0, NULL, "measure texts of known worth too: which measures do they fool?",
      CLI_EVAL},
     {"judge", 0, "FILE.td", "a model whose `exact` metric judges the texts too",
@@ -82,10 +88,25 @@ const Flag cli_flags[] = {
     {"help", 'h', NULL, "this text", CLI_ALL},
     {0}};
 
-const FlagRule cli_flag_rules[] = {
-    {"resume", "overwrite", false},   {"weights", "untrained", false}, {"check", "write", false},
-    {"check", "output", false},       {"write", "output", false},      {"dump", "json", false},
-    {"dump", "output", false},        {"watch", "json", false},        {"hole", "infill", true},
-    {"controls", "samples", true},    {"set", "samples", true},        {"judge", "samples", true},
-    {"judge-weights", "judge", true}, {"sampler", "samples", true},    {"act", "plan", true},
-    {"repeated", "plan", true},       {"without", "plan", true},       {0}};
+const FlagRule cli_flag_rules[] = {{"resume", "overwrite", false},
+                                   {"weights", "untrained", false},
+                                   {"check", "write", false},
+                                   {"check", "output", false},
+                                   {"write", "output", false},
+                                   {"dump", "json", false},
+                                   {"dump", "output", false},
+                                   {"watch", "json", false},
+                                   {"hole", "infill", true},
+                                   {"controls", "samples", true},
+                                   {"set", "samples", true},
+                                   {"judge", "samples", true},
+                                   {"judge-weights", "judge", true},
+                                   {"sampler", "samples", true},
+                                   {"sweep", "samples", true},
+                                   {"sweep", "controls", false},
+                                   {"sweep", "batches", false},
+                                   {"output", "sweep", true},
+                                   {"act", "plan", true},
+                                   {"repeated", "plan", true},
+                                   {"without", "plan", true},
+                                   {0}};

@@ -369,6 +369,84 @@ static void test_samples_are_judged(void **state) {
   try_all(cases);
 }
 
+/* turn.td and turn2.td write one letter; cost.td charges 1 bit for a b (3) and 3 for all else. Twelve
+ * rows of 16 of one letter have 12 x 13 4-grams of one kind, 1/156 of them distinct, so what costs 1
+ * bit is on the frontier and what costs 3 is not. In the first plot evaluations 2 and 4 lie at 1 and
+ * 2 of .96 .. 2.04, 72.3 and 429.7 of the 386 from 58 on; bits 1 and 3, held-out text's between, at
+ * 276 - 246 (.08, 2.08) / 2.16. */
+static void test_sweep(void **state) {
+#define SWEEP "eval turn.td --untrained -q --samples 12 --judge cost.td --reference "
+#define GRID SWEEP "--sweep letter=2,3 --sweep turns=2,4 "
+  static const Case cases[] = {
+      {GRID, 0, "| letter | turns | evaluations | seconds | neural | judge |"},
+      {GRID, 0, "| 2 | 2 | 2 | "},
+      {GRID, 0, "| 2 | 4 | 4 | "},
+      {GRID, 0, "| 3 | 2 | 2 | "},
+      {GRID, 0, "| held-out text | | | | "},
+      {GRID "-o grid --json", 0,
+       "\"settings\":{\"letter\":\"2\",\"turns\":\"4\"},\"evaluations\":4,"},
+      /* two files, and a sampler that lacks a parameter: at 1 bit alone it is on the frontier */
+      {"eval turn.td turn2.td --untrained -q --samples 12 --reference --sweep letter=2,3 "
+       "--sampler fixed --sampler flat",
+       0, "| turn2.td | fixed | - | 3 |"},
+      {SWEEP "--sweep letter", 2, "takes NAME=VALUE,VALUE"},
+      {SWEEP "--sweep letter=2,,3", 2, "takes NAME=VALUE,VALUE"},
+      {SWEEP "--sweep letter=2 --sweep letter=3", 2, "'letter' twice"},
+      {SWEEP "--sweep letter=2 --set letter=3", 2, "--set and --sweep both give 'letter'"},
+      {SWEEP "--sweep lettr=2", 2, "no sampler has a parameter 'lettr'; did you mean letter?"},
+      {SWEEP "--sweep letter=2,9", 2, "--letter takes"},
+      {SWEEP "--sweep letter=2 --sampler flt", 2, "has none of the samplers"},
+      {SWEEP "--sweep letter=2 --controls", 2, "exclude each other"},
+      {"eval turn.td --sweep letter=2", 2, "--sweep goes with --samples"},
+      {"eval turn.td -o grid", 2, "--output goes with --sweep"},
+      {"eval turn.td turn2.td", 2, "several files go with --sweep"},
+      {NULL, 0, NULL}};
+  static const char *const names[] = {"turn", "turn2"};
+  (void)state;
+  write_flat();
+  for (int i = 0; i < 2; i++) {
+    char td[900], path[20];
+    snprintf(td, sizeof td,
+             "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
+             "dim B = 4, L = 16, V = text.vocab\n"
+             "param w[V] ~ normal(0, 1)\n"
+             "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
+             "sampler flat(letter = 3 in 0 .. V - 1, turns = 3) {\n"
+             "  state s[b in B, l in L] = 0\n"
+             "  for t in 1 .. 12 steps turns { s[b,l] = min(t, 1) * letter }\n"
+             "  emit s[b,l]\n"
+             "}\n"
+             "%s"
+             "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n",
+             i == 0 ? ""
+                    : "sampler fixed() {\n"
+                      "  state s[b in B, l in L] = 3\n"
+                      "  for t in 1 .. 3 { s[b,l] = s[b,l] }\n"
+                      "  emit s[b,l]\n"
+                      "}\n");
+    snprintf(path, sizeof path, "%s.td", names[i]);
+    sandbox_write(path, td);
+  }
+  sandbox_says("export turn2.td --untrained -o turn2.safetensors", NULL, 0, "", true);
+  sandbox_write("cost.td", "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
+                           "dim B = 2, W = 17, V = text.vocab\n"
+                           "param p[V] ~ normal(0, 1)\n"
+                           "loss main(x: id<V>[B,W]) { minimize mean[b,w](p[x[b,w]]^2) }\n"
+                           "metric bits(x: id<V>[B,W]) exact {\n"
+                           "  report mean[b,w in 1 : W](x[b,w] == 3 ? 1.0 : 3.0)\n"
+                           "}\n"
+                           "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
+  sandbox_says("export cost.td --untrained -o cost.safetensors", NULL, 0, "", true);
+  try_all(cases);
+  sandbox_shell("cat grid/evaluations.svg", 0, "points=\" 72.3,39.1 429.7,39.1\"");
+  sandbox_shell("cat grid/evaluations.svg", 0, "points=\" 72.3,266.9 429.7,266.9\"");
+  sandbox_shell("cat grid/evaluations.svg", 0, "&#9679; letter=2, by turns");
+  sandbox_shell("cat grid/frontier.svg", 0, "&#9679; turns=4, by letter");
+  sandbox_shell("grep -c '0.006 .* [*] |$' grid/table.md", 0, "2");
+  sandbox_shell("grep '^| 3 .* 1.00 | .* 0.006 .* [*] |$' grid/table.md", 0, "| 3 | 4 | 4 |");
+  sandbox_shell("grep '\"frontier\": true' grid/points.json | wc -l", 0, "2");
+}
+
 /* keep.td writes what it is given, and one letter elsewhere. Of 16 symbols the gap is the one at
  * 7. Held-out windows 1 and 7 of "abc bbbbb cab aabb, " over and over begin at its symbols 16
  * and 12: both have a blank (0) there. So a blank is right always, and b (3) never; flat.td takes
@@ -735,6 +813,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_every_window_counts),
       cmocka_unit_test(test_samples_are_measured),
       cmocka_unit_test(test_samples_are_judged),
+      cmocka_unit_test(test_sweep),
       cmocka_unit_test(test_compare),
       cmocka_unit_test(test_other_order),
       cmocka_unit_test(test_watch),
