@@ -50,7 +50,7 @@ RUNTIME  = steps units session values inputs series device reference machine pea
 
 # -- runtime/cli/: the command line; main.c first -------------------------------------------------
 CLI = main options flags help report open rows other compile train sample eval measure settings \
-      sweep sweep_show sweep_plot \
+      sweep sweep_points sweep_show sweep_plot \
       compare compare_name compare_take compare_rows compare_show compare_page run check fmt \
       gradcheck export explain doctor cache opt profile
 

@@ -238,34 +238,6 @@ static bool take_all(Cli *c, Sweep *s, Judge *judge, TdError *err) {
 
 /* ---- what it says ------------------------------------------------------------------------ */
 
-MeasureId sweep_bits(const Sweep *s) { return s->judged ? M_NEURAL : M_JUDGE; }
-
-bool sweep_frontier(const Sweep *s, int point) {
-  const double *a = s->points[point].measures.value;
-  MeasureId bits = sweep_bits(s);
-  for (int i = 0; i < s->n; i++) {
-    const double *b = s->points[i].measures.value;
-    if (b[bits] <= a[bits] && b[M_DISTINCT4] >= a[M_DISTINCT4] &&
-        (b[bits] < a[bits] || b[M_DISTINCT4] > a[M_DISTINCT4]))
-      return false;
-  }
-  return true;
-}
-
-bool sweep_alike(const Sweep *s, int a, int b, int but) {
-  const SweepPoint *p = &s->points[a], *q = &s->points[b];
-  bool same = p->model == q->model && p->sampler == q->sampler;
-  for (int k = 0; same && k < s->naxes; k++) same = k == but || p->at[k] == q->at[k];
-  return same;
-}
-
-int sweep_turns(const Sweep *s, int point) {
-  const char *name = s->points[point].sampler->steps_param;
-  for (int k = 0; name != NULL && k < s->naxes; k++)
-    if (strcmp(s->axes[k].name, name) == 0) return k;
-  return -1;
-}
-
 static bool put_file(const char *folder, const char *name, StrBuf *s, TdError *err) {
   char *path = io_join(folder, name);
   bool ok = path != NULL && s->s != NULL ? io_write_file(NULL, path, s->s, s->n, err)

@@ -53,6 +53,8 @@ typedef struct Sweep {
 
 /* -- sweep.c --------------------------------------------------------------------------------- */
 int cli_sweep(Cli *c);
+
+/* -- sweep_points.c -------------------------------------------------------------------------- */
 /* Bits by the judge, or by the n-gram model where there is none. */
 MeasureId sweep_bits(const Sweep *s);
 /* Is there no other point with no more bits and no fewer distinct 4-grams, better in one of them? */
@@ -61,6 +63,10 @@ bool sweep_frontier(const Sweep *s, int point);
 bool sweep_alike(const Sweep *s, int a, int b, int but);
 /* The axis that sets how often a point's sampler turns, -1: none does. */
 int sweep_turns(const Sweep *s, int point);
+bool sweep_several(const Sweep *s); /* samplers */
+/* What a line of points is: its file and sampler, where there are several, and its values, but for
+ * that axis. */
+void sweep_label(const Sweep *s, int point, int but, StrBuf *out);
 
 /* -- sweep_show.c, sweep_plot.c -------------------------------------------------------------- */
 void sweep_markdown(const Sweep *s, StrBuf *out);
@@ -69,8 +75,5 @@ json_t *sweep_json(const Sweep *s); /* NULL: memory is out */
 void sweep_plot_evaluations(const Sweep *s, StrBuf *out);
 /* Bits against variety, a line for points that differ in the first other axis alone. */
 void sweep_plot_frontier(const Sweep *s, StrBuf *out);
-/* What a line of points is: its file and sampler, where there are several, and its values, but for
- * that axis. */
-void sweep_label(const Sweep *s, int point, int but, StrBuf *out);
 
 #endif

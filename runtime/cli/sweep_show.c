@@ -14,24 +14,6 @@ enum { COLUMNS = sizeof columns / sizeof *columns };
 
 static bool shown(const Sweep *s, int i) { return columns[i] != M_NEURAL || s->judged; }
 
-static bool several_samplers(const Sweep *s) {
-  bool several = false;
-  for (int i = 0; i < s->n; i++) several = several || s->points[i].sampler != s->points[0].sampler;
-  return several;
-}
-
-void sweep_label(const Sweep *s, int point, int but, StrBuf *out) {
-  const SweepPoint *p = &s->points[point];
-  size_t begin = out->n;
-  if (s->nmodels > 1) sb_puts(out, io_basename(s->models[p->model].path));
-  if (several_samplers(s)) sb_printf(out, "%s%s", out->n > begin ? " " : "", p->sampler->name);
-  for (int k = 0; k < s->naxes; k++)
-    if (k != but && p->at[k] >= 0 && (but < 0 || s->axes[k].n > 1))
-      sb_printf(out, "%s%s=%s", out->n > begin ? " " : "", s->axes[k].name,
-                s->axes[k].values[p->at[k]]);
-  if (out->n == begin) sb_puts(out, p->sampler->name);
-}
-
 /* Nothing in a name or a value may act as Markdown's table does. */
 static void put_text(StrBuf *out, const char *text) {
   sb_putc(out, ' ');
@@ -59,9 +41,9 @@ static void put_measures(const Sweep *s, const Measures *m, StrBuf *out) {
 }
 
 static void put_head(const Sweep *s, StrBuf *out) {
-  int before = (s->nmodels > 1) + several_samplers(s) + s->naxes;
+  int before = (s->nmodels > 1) + sweep_several(s) + s->naxes;
   sb_puts(out, s->nmodels > 1 ? "| file |" : "|");
-  if (several_samplers(s)) sb_puts(out, " sampler |");
+  if (sweep_several(s)) sb_puts(out, " sampler |");
   for (int k = 0; k < s->naxes; k++) put_text(out, s->axes[k].name);
   sb_puts(out, " evaluations | seconds |");
   for (int i = 0; i < COLUMNS; i++)
@@ -78,7 +60,7 @@ static void put_point(const Sweep *s, int i, StrBuf *out) {
   const SweepPoint *p = &s->points[i];
   sb_puts(out, "|");
   if (s->nmodels > 1) put_text(out, io_basename(s->models[p->model].path));
-  if (several_samplers(s)) put_text(out, p->sampler->name);
+  if (sweep_several(s)) put_text(out, p->sampler->name);
   for (int k = 0; k < s->naxes; k++)
     put_text(out, p->at[k] < 0 ? "-" : s->axes[k].values[p->at[k]]);
   sb_printf(out, " %" PRId64 " | %.1f |", p->cost.steps, p->cost.seconds);
@@ -90,7 +72,7 @@ void sweep_markdown(const Sweep *s, StrBuf *out) {
   put_head(s, out);
   for (int i = 0; i < s->n; i++) put_point(s, i, out);
   for (int m = 0; m < s->nmodels; m++) {
-    int before = several_samplers(s) + s->naxes + 2;
+    int before = sweep_several(s) + s->naxes + 2;
     sb_puts(out, "| held-out text");
     if (s->nmodels > 1) sb_printf(out, " of %s", io_basename(s->models[m].path));
     sb_puts(out, " |");

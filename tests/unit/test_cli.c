@@ -369,11 +369,11 @@ static void test_samples_are_judged(void **state) {
   try_all(cases);
 }
 
-/* turn.td and turn2.td write one letter; cost.td charges 1 bit for a b (3) and 3 for all else. Twelve
- * rows of 16 of one letter have 12 x 13 4-grams of one kind, 1/156 of them distinct, so what costs 1
- * bit is on the frontier and what costs 3 is not. In the first plot evaluations 2 and 4 lie at 1 and
- * 2 of .96 .. 2.04, 72.3 and 429.7 of the 386 from 58 on; bits 1 and 3, held-out text's between, at
- * 276 - 246 (.08, 2.08) / 2.16. */
+/* turn.td and turn2.td write one letter; cost.td charges 1 bit for a b (3) and 3 for all else.
+ * Twelve rows of 16 of one letter have 12 x 13 4-grams of one kind, 1/156 of them distinct, so what
+ * costs 1 bit is on the frontier and what costs 3 is not. In the first plot evaluations 2 and 4 lie
+ * at 1 and 2 of .96 .. 2.04, 72.3 and 429.7 of the 386 from 58 on; bits 1 and 3, held-out text's
+ * between, at 276 - 246 (.08, 2.08) / 2.16. */
 static void test_sweep(void **state) {
 #define SWEEP "eval turn.td --untrained -q --samples 12 --judge cost.td --reference "
 #define GRID SWEEP "--sweep letter=2,3 --sweep turns=2,4 "
@@ -385,7 +385,7 @@ static void test_sweep(void **state) {
       {GRID, 0, "| held-out text | | | | "},
       {GRID "-o grid --json", 0,
        "\"settings\":{\"letter\":\"2\",\"turns\":\"4\"},\"evaluations\":4,"},
-      /* two files, and a sampler that lacks a parameter: at 1 bit alone it is on the frontier */
+      /* two files, and a sampler that lacks a parameter */
       {"eval turn.td turn2.td --untrained -q --samples 12 --reference --sweep letter=2,3 "
        "--sampler fixed --sampler flat",
        0, "| turn2.td | fixed | - | 3 |"},
