@@ -42,6 +42,8 @@ typedef bool DataQuery(void *ctx, const DataDecl *decl, DataInfo *out, const cha
  *   "step"                  rank-0 int: train: steps done before this one + 1; samplers:
  *     iteration, from 1
  *   a loss's formals        e.g. "x": id<V>[B, L]: B windows of L tokens of `data`
+ *   "counted.from"          rank-0 int: eval: the first that counts of the symbols that metrics
+ *     report one by one
  *   a sampler's numbers     e.g. "temperature": rank 0, real or int
  *   a sampler's texts       "prompt.ids": int [L], "prompt.mask": bool [L] (true where the text
  *     gives the symbol)
@@ -129,6 +131,9 @@ typedef struct UnitSampler {
 typedef struct UnitMetric {
   const char *name;  /* of the output of "eval" */
   const char *claim; /* "exact", "bound"; NULL: nothing */
+  int64_t symbols;   /* it is the mean over so many of the last symbols of each row, those from the
+                        input "counted.from" on; 0: over whatever it says. All that are not 0 are
+                        equal */
 } UnitMetric;
 
 /* ---- parameters -------------------------------------------------------------- */

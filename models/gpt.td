@@ -68,7 +68,7 @@ op next_nll(x: id<V>[B,L+1]) -> nll[B,L] {
 
 loss main(x: id<V>[B,L+1]) { minimize mean[b,l](next_nll(x)[b,l]) }
 
-metric bits_per_char(x: id<V>[B,L+1]) exact { report mean[b,l](next_nll(x)[b,l]) / log(2) }
+metric bits_per_char(x: id<V>[B,L+1]) exact { report next_nll(x) / log(2) }
 
 # The logits of one place, to draw its symbol from.
 op chosen(z[b,v], temperature, top_k) -> s[b,v] {

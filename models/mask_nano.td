@@ -39,8 +39,9 @@ model net(x: id<V + 1>[B,L]) -> logits[B,L,V] {
 }
 
 # The bound of each row, in nats a symbol. k is spread evenly over the rows: the first
-# of them falls anywhere, so every k is as likely, and the mean is less noisy.
-op bound(x: id<V>[b,l]) -> nats[b] {
+# of them falls anywhere, so every k is as likely, and the mean is less noisy. `each` is the
+# same symbol by symbol, in its mean over a row.
+op bound(x: id<V>[b,l]) -> nats[b], each[b,l] {
   u[b,l] ~ uniform()
   start ~ uniform()
   more[b] = floor((start + b / extent(b)) % 1 * extent(l))  # k - 1
@@ -49,11 +50,18 @@ op bound(x: id<V>[b,l]) -> nats[b] {
   z[b,l] = hidden[b,l] ? V : x[b,l]
   c = cross_entropy(net(z), x)
   nats[b] = mean[l | hidden[b,l]](c[b,l])
+  each[b,l] = hidden[b,l] ? c[b,l] * extent(l) / (more[b] + 1) : 0
 }
 
-loss main(x: id<V>[B,L]) { minimize mean[b](bound(x)[b]) }
+loss main(x: id<V>[B,L]) {
+  nats, each = bound(x)
+  minimize mean[b](nats[b])
+}
 
-metric bits_per_char(x: id<V>[B,L]) bound { report mean[b](bound(x)[b]) / log(2) }
+metric bits_per_char(x: id<V>[B,L]) bound {
+  nats, each = bound(x)
+  report each / log(2)
+}
 
 # Uncovers the text in `steps` turns, evenly many symbols in each. Every hidden place draws a
 # symbol; those whose draw was likeliest stay, as far as `confidence` goes: at 0 the order is

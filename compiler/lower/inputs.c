@@ -40,6 +40,7 @@ bool bind_inputs(Lowering *l, Scope *s, ADecl *d, bool from_data) {
           diag_hint(l->d, x, "declare the text: data text { source \"tiny_shakespeare\" }");
         return false;
       }
+      l->loss_rows = shape[0];
       l->loss_window = shape[1];
       l->loss_data = data;
       l->vocab = hi;

@@ -140,6 +140,10 @@ struct Lowering {
   Value *objective;
   Span objective_span;
   VEC(Output) logs;
+  VEC(UnitMetric) metrics;
+  int64_t loss_rows;   /* rows of the training input */
+  Value *counted_from; /* an input: the first of a row's symbols that metrics count; or NULL */
+  int64_t counted;     /* symbols of a row that metrics report one by one; 0: no metric did yet */
   int64_t loss_window; /* tokens of a row of the training input, for text parameters; 0 = unknown */
   const char *loss_data;
   int64_t vocab; /* of that data */

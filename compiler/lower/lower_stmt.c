@@ -451,12 +451,18 @@ static bool minimize(Lowering *l, Scope *s, AStmt *st) {
   Value *v = lower_assign_value(l, s, NULL, st->value, false, st->span);
   l->stmt_name = stmt;
   if (v->kind == V_POISON) return false;
-  if (!v_scalar_like(v)) {
+  bool each = st->kind == S_REPORT && v->kind == V_TENSOR && v->rank == 2 &&
+              v->axis[0].extent == l->loss_rows && v->axis[1].extent <= l->loss_window;
+  if (!v_scalar_like(v) && !each) {
     if (v->kind != V_TENSOR) return usable(l, v, st->value->span);
     Diag *x =
         lower_error(l, 402, st->value->span, "what is %s must be one number, this has the axes %s",
                     st->kind == S_MINIMIZE ? "minimised" : "reported", shape_text(l, v));
-    diag_hint(l->d, x, "take its mean over all indices: mean[b,l](...)");
+    diag_hint(l->d, x,
+              st->kind == S_MINIMIZE
+                  ? "take its mean over all indices: mean[b,l](...)"
+                  : "take its mean over all indices: mean[b,l](...); or report one number for each "
+                    "of the last symbols of a row, as many rows as the input has");
     return false;
   }
   if (l->objective) {
@@ -466,7 +472,7 @@ static bool minimize(Lowering *l, Scope *s, AStmt *st) {
     diag_hint(l->d, x, "add the two, or log one of them: log NAME = ...");
     return false;
   }
-  l->objective = v_scalar(l, to_real(l, v_expr(l, v)));
+  l->objective = each ? v : v_scalar(l, to_real(l, v_expr(l, v)));
   l->objective_span = st->span;
   return true;
 }

@@ -78,6 +78,37 @@ static bool bind_metric(Lowering *l, const Fn *fn, Scope *s, const ADecl *loss, 
   return ok;
 }
 
+/* The mean of a number for each of the last symbols of a row, over those from the input
+ * "counted.from" on: an evaluation reads text once, and its last window may overlap the one
+ * before. */
+static Value *counted_mean(Lowering *l, const ADecl *m, Value *each) {
+  static const char *const ids[2] = {"b", "l"};
+  Graph *g = l->g;
+  const int64_t rows = each->axis[0].extent, symbols = each->axis[1].extent;
+  if (l->counted && l->counted != symbols) {
+    Diag *x = lower_error(l, 402, l->objective_span,
+                          "metric '%s' reports %lld symbols of a row, another %lld", m->name,
+                          (long long)symbols, (long long)l->counted);
+    diag_hint(l->d, x, "windows follow each other at that distance: metrics report equally many");
+    return NULL;
+  }
+  l->counted = symbols;
+  if (!l->counted_from)
+    l->counted_from = entry_input(l, "counted.from", TY_INT, 0, NULL, NULL, 0, symbols - 1, NULL,
+                                  l->objective_span);
+  Expr *from = l->counted_from->e;
+  Node *node = value_node(l, v_fresh(l, each), arena_printf(l->arena, "%s.symbols", m->name),
+                          l->objective_span);
+  Value *v = v_of_node(l, node, ids);
+  const int vars[2] = {v->axis[0].var, v->axis[1].var};
+  Expr *guard = ex2(g, P_le, from, ex_var(g, vars[1]));
+  Value *sum =
+      reduce_vars(l, RED_SUM, vars, 2, guard, to_real(l, v->e), m->name, l->objective_span);
+  Expr *count = ex2(g, P_mul, ex_num(g, (double)rows),
+                    ex2(g, P_sub, ex_num(g, (double)symbols), to_real(l, from)));
+  return v_scalar(l, ex2(g, P_div, sum->e, count));
+}
+
 static bool lower_metric(Lowering *l, const Fn *fn, const ADecl *loss, Scope *loss_scope) {
   ADecl *m = fn->decl;
   Scope *s = scope_new(l, fn->scope, true);
@@ -93,8 +124,13 @@ static bool lower_metric(Lowering *l, const Fn *fn, const ADecl *loss, Scope *lo
               "end it with  report mean[b,l](...)");
     return false;
   }
-  Output o = {m->name, value_node(l, l->objective, m->name, m->name_span)};
+  Value *mean = v_scalar_like(l->objective) ? l->objective : counted_mean(l, m, l->objective);
+  if (!mean) return false;
+  Output o = {m->name, value_node(l, mean, m->name, m->name_span)};
   vec_push(l->arena, &l->g->outputs, o);
+  UnitMetric named = {m->name, aclaim_spelling(m->claim),
+                      v_scalar_like(l->objective) ? 0 : l->counted};
+  vec_push(l->arena, &l->metrics, named);
   return add_logs(l, m, false);
 }
 
@@ -119,6 +155,9 @@ static bool lower_loss(Lowering *l, TrainSettings *t, Entry *e, Node **loss, boo
     vec_push(l->arena, &l->g->outputs, o);
     ok = add_logs(l, d, true);
   }
+  l->counted_from = NULL;
+  l->counted = 0;
+  l->metrics.n = 0;
   metrics = metrics || !ok; /* after an error here nothing else would look at them */
   for (int i = 0; bound && metrics && i < l->root->names.n; i++) {
     const Value *v = l->root->names.at[i].value;
@@ -126,18 +165,6 @@ static bool lower_loss(Lowering *l, TrainSettings *t, Entry *e, Node **loss, boo
   }
   context_end(l, &c);
   return ok;
-}
-
-static void name_metrics(Lowering *l) {
-  VEC(UnitMetric) all = {0};
-  for (int i = 0; i < l->root->names.n; i++) {
-    const Value *v = l->root->names.at[i].value;
-    if (v->kind != V_FN || v->fn->decl->kind != D_METRIC) continue;
-    UnitMetric m = {v->fn->decl->name, aclaim_spelling(v->fn->decl->claim)};
-    vec_push(l->arena, &all, m);
-  }
-  l->unit->metrics = all.at;
-  l->unit->nmetrics = all.n;
 }
 
 bool build_objective(Lowering *l, TrainSettings *t) {
@@ -174,7 +201,8 @@ bool build_objective(Lowering *l, TrainSettings *t) {
   Node *loss;
   if (!lower_loss(l, t, t->eval, &loss, true)) return false;
   entry_add(l, t->eval);
-  name_metrics(l);
+  l->unit->metrics = l->metrics.at;
+  l->unit->nmetrics = l->metrics.n;
   return true;
 }
 

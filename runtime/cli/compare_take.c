@@ -35,8 +35,9 @@ typedef struct Taking {
 static bool take_likelihood(Taking *t, uint64_t seed, int64_t batches, int at, TdError *err) {
   Feed feed = {0};
   Evaluation e;
-  bool ok = feed_open(&feed, t->s, t->p->unit, "eval", t->p->data, err) &&
-            evaluate(&feed, seed, batches, t->c->stop, &e, err);
+  bool ok = feed_open(&feed, t->s, t->p->unit, "eval", t->p->data, err);
+  if (ok) feed_valid_once(&feed);
+  ok = ok && evaluate(&feed, seed, batches, t->c->stop, &e, err);
   int which = 0;
   for (int i = 1; ok && i < e.n && which == 0; i++) {
     const UnitMetric *u = unit_metric(t->p->unit, e.name[i]);

@@ -25,12 +25,15 @@ static int show(Cli *c, const Unit *u, const Evaluation *e, const Sampled *m) {
   if (c->json) {
     json_t *o = json_pack("{s:I, s:I}", "batches", (json_int_t)e->batches, "windows",
                           (json_int_t)e->windows);
+    if (e->symbols > 0) o = json_with(o, "symbols", json_integer((json_int_t)e->symbols));
     for (int i = 0; i < e->n; i++)
       if (isfinite(e->mean[i])) o = json_with(o, e->name[i], value_json(u, e, i));
     if (m != NULL) o = json_with(o, "samples", sampled_json(m));
     return cli_json(c, o, JSON_COMPACT);
   } else {
-    printf("%" PRId64 " windows in %" PRId64 " batches\n", e->windows, e->batches);
+    printf("%" PRId64 " windows in %" PRId64 " batches", e->windows, e->batches);
+    if (e->symbols > 0) printf(", %" PRId64 " symbols once each", e->symbols);
+    fputs("\n", stdout);
     for (int i = 0; i < e->n; i++) {
       char mean[32], error[32];
       format_number(mean, e->mean[i]);
@@ -48,8 +51,9 @@ static bool evaluate_all(Cli *c, const Project *p, Session *s, uint64_t seed, in
                          Evaluation *e, int *code) {
   Feed feed = {0};
   TdError err = {0};
-  bool ok = feed_open(&feed, s, p->unit, "eval", p->data, &err) &&
-            evaluate(&feed, seed, batches, c->stop, e, &err);
+  bool ok = feed_open(&feed, s, p->unit, "eval", p->data, &err);
+  if (ok) feed_valid_once(&feed);
+  ok = ok && evaluate(&feed, seed, batches, c->stop, e, &err);
   if (ok && !isfinite(e->mean[0]))
     ok = td_fail(&err, TD_NOT_FINITE, "the %s is no number", e->name[0]);
   if (!ok) *code = cli_fail(c, &err);

@@ -9,26 +9,25 @@
 /* Runs that a device may be ahead of who looks at their numbers; those that are started at once. */
 enum { AHEAD = 16, TOGETHER = 8 };
 
-/* Sums over parts, each of the weight of its windows. */
-typedef struct Sums {
-  double weight, weight_squares;
-  double values[EVAL_VALUES], squares[EVAL_VALUES];
-} Sums;
+/* Sums of a value over parts, each of the weight of its windows. */
+typedef struct Sum {
+  double weight, weight_squares, values, squares;
+  bool symbols; /* counts the last window, as far as it is new */
+} Sum;
 
-static void sums_add(Sums *s, const double *values, double weight, int n) {
-  for (int i = 0; i < n; i++) {
-    s->values[i] += weight * values[i];
-    s->squares[i] += weight * values[i] * values[i];
-  }
+static void sum_add(Sum *s, double value, double weight) {
+  s->values += weight * value;
+  s->squares += weight * value * value;
   s->weight += weight;
   s->weight_squares += weight * weight;
 }
 
-static void sums_mean(const Sums *s, Evaluation *out) {
-  double n = s->weight * s->weight / s->weight_squares; /* parts, were they all alike */
+static void sums_mean(const Sum *sums, Evaluation *out) {
   for (int i = 0; i < out->n; i++) {
-    out->mean[i] = s->values[i] / s->weight;
-    double variance = s->squares[i] / s->weight - out->mean[i] * out->mean[i];
+    const Sum *s = &sums[i];
+    double n = s->weight * s->weight / s->weight_squares; /* parts, were they all alike */
+    out->mean[i] = s->values / s->weight;
+    double variance = s->squares / s->weight - out->mean[i] * out->mean[i];
     out->error[i] = n > 1 && variance > 0 ? sqrt(variance / (n - 1)) : 0;
   }
 }
@@ -36,6 +35,7 @@ static void sums_mean(const Sums *s, Evaluation *out) {
 /* Runs whose numbers were not read yet: one, or as many as a device may be ahead. */
 typedef struct Pending {
   double weight[AHEAD], *values;
+  bool last[AHEAD]; /* the window that overlaps the one before */
   int n;
 } Pending;
 
@@ -45,19 +45,21 @@ static bool pending_open(Pending *p, Feed *f, int noutputs, TdError *err) {
   return !session_behind(f->session) || feed_series(f, AHEAD, TOGETHER, err);
 }
 
-static bool pending_read(Pending *p, const Feed *f, Sums *s, int n, TdError *err) {
+static bool pending_read(Pending *p, const Feed *f, Sum *s, int n, TdError *err) {
   const TdEntry *e = &session_program(f->session)->entries[f->index];
   for (int i = 0; f->series == NULL && i < e->noutputs; i++)
     p->values[i] = session_scalar(f->session, f->index, e->outputs[i].name);
   if (f->series != NULL && !series_read(f->series, p->values, err)) return false;
   for (int k = 0; k < p->n; k++)
-    sums_add(s, p->values + (size_t)k * (size_t)e->noutputs, p->weight[k], n);
+    for (int i = 0; i < n; i++)
+      if (s[i].symbols || !p->last[k])
+        sum_add(&s[i], p->values[(size_t)k * (size_t)e->noutputs + (size_t)i], p->weight[k]);
   p->n = 0;
   return session_sync(f->session, err); /* else these are no numbers */
 }
 
 static bool run_parts(Feed *f, uint64_t seed, int64_t batches, const volatile sig_atomic_t *stop,
-                      Pending *p, Sums *sums, Evaluation *out, TdError *err) {
+                      Pending *p, Sum *sums, Evaluation *out, TdError *err) {
   FeedPart part;
   for (int64_t b = 0; (batches == 0 || b < batches) && feed_valid_part(f, b, &part); b++) {
     if (stop != NULL && *stop != 0) {
@@ -72,7 +74,9 @@ static bool run_parts(Feed *f, uint64_t seed, int64_t batches, const volatile si
       session_run_again(f->session, f->index, seed, b + 1);
     else
       session_run(f->session, f->index, seed, b + 1);
-    p->weight[p->n++] = part.count > 0 ? (double)part.count : 1;
+    p->weight[p->n] = part.count > 0 ? (double)part.count : 1;
+    if (part.from > 0) p->weight[p->n] = (double)(f->stride - part.from) / (double)f->stride;
+    p->last[p->n++] = part.from > 0;
     if ((f->series == NULL || series_full(f->series)) && !pending_read(p, f, sums, out->n, err))
       return false;
     out->batches++;
@@ -90,14 +94,19 @@ bool evaluate(Feed *f, uint64_t seed, int64_t batches, const volatile sig_atomic
     return td_fail(err, TD_BAD_FILE, "the validation part of the data is shorter than one window");
   if (!session_need_one(f->session, f->index, err)) return false;
   *out = (Evaluation){.n = e->noutputs < EVAL_VALUES ? e->noutputs : EVAL_VALUES};
-  for (int i = 0; i < out->n; i++) out->name[i] = e->outputs[i].name;
   bool some = batches > 0 && batches <= whole;
-  Sums sums = {0};
+  Sum sums[EVAL_VALUES] = {{0}};
+  for (int i = 0; i < out->n; i++) {
+    const UnitMetric *m = unit_metric(f->unit, e->outputs[i].name);
+    out->name[i] = e->outputs[i].name;
+    sums[i].symbols = m != NULL && m->symbols > 0;
+  }
+  if (!some) out->symbols = feed_valid_symbols(f);
   Pending p;
   bool ok = pending_open(&p, f, e->noutputs, err) &&
-            run_parts(f, seed, some ? batches : 0, stop, &p, &sums, out, err);
+            run_parts(f, seed, some ? batches : 0, stop, &p, sums, out, err);
   free(p.values);
-  if (ok) sums_mean(&sums, out);
+  if (ok) sums_mean(sums, out);
   return ok;
 }
 

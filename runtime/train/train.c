@@ -258,8 +258,9 @@ static bool train_prepare(Trainer *t, TdError *err) {
   if (!feed_open(&t->feed, t->session, t->unit, "train", t->o->project->data, err)) return false;
   t->entry = &session_program(t->session)->entries[t->feed.index];
   t->has_valid = unit_entry(t->unit, "eval") != NULL && session_entry(t->session, "eval") >= 0 &&
-                 feed_open(&t->valid, t->session, t->unit, "eval", t->o->project->data, err) &&
-                 feed_valid_batches(&t->valid) > 0;
+                 feed_open(&t->valid, t->session, t->unit, "eval", t->o->project->data, err);
+  if (t->has_valid) feed_valid_once(&t->valid);
+  t->has_valid = t->has_valid && feed_valid_batches(&t->valid) > 0;
   int init = session_entry(t->session, "init");
   if (init < 0) bug("the program has no init");
   if (!session_need(t->session, (const char *const[]){"init", "train", NULL}, err)) return false;

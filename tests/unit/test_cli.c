@@ -268,6 +268,59 @@ static void test_every_window_counts(void **state) {
                true);
 }
 
+/* Held out are a .. k, 97 .. 107, behind ten z, 122. Windows of five, whose last four symbols are
+ * reported: the first begins in the z; a window more has i j k, which alone are new. So `own` is the
+ * mean of a .. k, 102; `before`, of z a .. j, is (122 + 10 101.5) / 11 = 103.36; `all` reports one
+ * number of the whole windows z .. d and d .. h, of which the sums are 516 and 510. Where
+ * windows end with the text, a .. h, nothing is new behind them. */
+static void test_every_symbol_counts(void **state) {
+  static const char *const texts[][2] = {{"once.txt", "zzzzzzzzzzabcdefghijk"},
+                                         {"whole.txt", "zzzzzzzzzzabcdefgh"}};
+  (void)state;
+  for (int i = 0; i < 2; i++) {
+    char td[900], path[20];
+    sandbox_write(texts[i][0], texts[i][1]);
+    snprintf(td, sizeof td,
+             "data text { source \"./%s\"  tokens bytes  split %s }\n"
+             "dim B = 2, L = 4, V = text.vocab\n"
+             "param w[V] = 0\n"
+             "loss main(x: id<V>[B,L+1]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
+             "metric own(x: id<V>[B,L+1]) exact {\n"
+             "  n[b,l in L] = real(x[b,l+1])\n"
+             "  report n\n"
+             "}\n"
+             "metric before(x: id<V>[B,L+1]) {\n"
+             "  n[b,l in L] = real(x[b,l])\n"
+             "  report n\n"
+             "}\n"
+             "metric all(x: id<V>[B,L+1]) { report sum[b,l](real(x[b,l])) / B }\n"
+             "train { loss main  sgd(lr = 0.1)  steps 5 }\n",
+             texts[i][0], i == 0 ? "0.48" : "0.56");
+    snprintf(path, sizeof path, "once%d.td", i);
+    sandbox_write(path, td);
+  }
+  static const char *const says[] = {"\"windows\":3,\"symbols\":11,", "\"own\":{\"mean\":102.0,",
+                                     "\"before\":{\"mean\":103.3636363636363",
+                                     "\"all\":{\"mean\":513.0,"};
+  for (int b = 1; b <= 3; b++)
+    for (size_t k = 0; k < sizeof says / sizeof *says; k++) {
+      char line[100];
+      snprintf(line, sizeof line, "eval once0.td --untrained --reference -q --json -D B=%d", b);
+      sandbox_says(line, NULL, 0, says[k], true);
+    }
+  sandbox_says("eval once0.td --untrained -q", NULL, 0, "3 windows in 2 batches, 11 symbols once",
+               true);
+  sandbox_says("eval once0.td --untrained -q --json", NULL, 0, "\"own\":{\"mean\":102.0,", true);
+  /* some of it: the two whole windows, z out of them */
+  sandbox_says("eval once0.td --untrained --reference -q --json --batches 1", NULL, 0,
+               "\"own\":{\"mean\":100.5,", true);
+  /* a .. h, 97 .. 104 */
+  sandbox_says("eval once1.td --untrained --reference -q --json", NULL, 0,
+               "\"windows\":2,\"symbols\":8,", true);
+  sandbox_says("eval once1.td --untrained --reference -q --json", NULL, 0,
+               "\"own\":{\"mean\":100.5,", true);
+}
+
 /* A text of five symbols, blank , a b c, and a sampler that writes one of them alone. */
 static void write_flat(void) {
   StrBuf text = {0};
@@ -811,6 +864,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_demo),
       cmocka_unit_test(test_mode),
       cmocka_unit_test(test_every_window_counts),
+      cmocka_unit_test(test_every_symbol_counts),
       cmocka_unit_test(test_samples_are_measured),
       cmocka_unit_test(test_samples_are_judged),
       cmocka_unit_test(test_sweep),
