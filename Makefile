@@ -50,9 +50,9 @@ RUNTIME  = steps units session values inputs series device reference machine pea
 
 # -- runtime/cli/: the command line; main.c first -------------------------------------------------
 CLI = main options flags help report open rows other compile train sample eval measure settings \
-      sweep sweep_points sweep_show sweep_plot \
-      compare compare_name compare_take compare_rows compare_show compare_page run check fmt \
-      gradcheck export explain doctor cache opt profile
+       sweep sweep_points sweep_show sweep_plot compare compare_name compare_take compare_rows \
+       compare_show compare_page run check fmt gradcheck export explain doctor cache opt profile \
+       compare_progress compare_taking compare_given
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data \

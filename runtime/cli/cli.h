@@ -150,10 +150,17 @@ typedef struct Other {
   Machine m;
   Checkpoint *weights;
 } Other;
-/* That file and its weights, with the machine to run `entry`; `o` as for cli_project, defines
- * too: the command's are not its. On failure *code is the exit code; close it in either case. */
-bool other_open(Other *o, Cli *c, const char *path, const char *weights, const UnitOptions *unit,
-                const char *entry, uint64_t seed, int *code);
+typedef struct OtherAsk {
+  const char *path, *weights; /* as --weights; NULL: as where none are named */
+  const UnitOptions *unit;    /* or NULL */
+  const char *entry;          /* to be run; NULL: none is compiled yet */
+  uint64_t seed;
+  int64_t rows; /* of its first sampler, as in cli_project_rows; 0: the file's */
+  bool defines; /* -D is about it too */
+} OtherAsk;
+/* That file and its weights, with the machine to run it. On failure *code is the exit code; close
+ * it in either case. */
+bool other_open(Other *o, Cli *c, const OtherAsk *ask, int *code);
 void other_close(Other *o);
 
 /* -- settings.c ----------------------------------------------------------------------------- */

@@ -28,23 +28,29 @@ static int show(Cli *c, const Comparison *k) {
 
 static bool take_all(Cli *c, Comparison *k, uint64_t seed, int64_t batches, Judge *judge,
                      int *code) {
-  for (int i = 0; i < k->n; i++)
-    if (!compare_take(c, k, &k->models[i], seed, batches, judge, code)) return false;
-  return true;
+  const int64_t each[COMPARE_PARTS] = {[PART_OPEN] = 1,
+                                       [PART_LIKELIHOOD] = k->seeds,
+                                       [PART_TEXTS] = k->seeds,
+                                       [PART_GIVEN] = k->seeds * k->windows * GIVEN_TEXTS};
+  CompareProgress *p = compare_progress_new(c->err, c->quiet, k->n, each);
+  bool ok = p != NULL;
+  if (!ok) {
+    TdError err = {0};
+    td_fail_memory(&err);
+    *code = cli_fail(c, &err);
+  }
+  for (int i = 0; ok && i < k->n; i++)
+    ok = compare_take(c, k, &k->models[i], p, seed, batches, judge, code);
+  if (p != NULL) compare_progress_clear(p);
+  compare_progress_free(p);
+  return ok;
 }
 
 static bool judge_and_take(Cli *c, Comparison *k, uint64_t seed, int64_t batches, int *code) {
-  const char *path = cli_text(c, "judge", NULL);
-  if (path == NULL) return take_all(c, k, seed, batches, NULL, code);
+  if (!cli_has(c, "judge")) return take_all(c, k, seed, batches, NULL, code);
   Other other;
   Judge judge;
-  TdError err = {0};
-  UnitOptions o = {.no_train = true, .no_samplers = true, .no_models = true};
-  bool ok = other_open(&other, c, path, cli_text(c, "judge-weights", NULL), &o, "eval", 0, code);
-  if (ok && !judge_open(&judge, other.m.session, other.p.unit, other.p.data, &err)) {
-    *code = cli_fail(c, &err);
-    ok = false;
-  }
+  bool ok = cli_judge(c, &other, &judge, 0, code);
   k->judged = true;
   ok = ok && take_all(c, k, seed, batches, &judge, code);
   other_close(&other);
@@ -55,7 +61,7 @@ int cli_compare(Cli *c) {
   int code = TD_BAD_USAGE;
   uint64_t seed = 0;
   int64_t batches = 0, seeds = 3;
-  Comparison k = {.samples = 32, .windows = 1};
+  Comparison k = {.samples = 16, .windows = 3};
   if (!cli_seed(c, &seed) || !cli_int(c, "batches", 1, 1000000000, &batches) ||
       !cli_int(c, "samples", 2, 1000000, &k.samples) ||
       !cli_int(c, "windows", 1, 1000, &k.windows) || !cli_int(c, "seeds", 1, MOST_SEEDS, &seeds))

@@ -8,21 +8,38 @@
 #include "runtime/train/judge.h"
 #include "runtime/train/texts.h"
 
-enum { MOST_SEEDS = 64, QUARTERS = 4 };
+enum {
+  MOST_SEEDS = 64,
+  QUARTERS = 4,
+  GIVEN_TEXTS = 7 /* that go on from a window: five prompts, a gap from one side and from two */
+};
 
 /* Rows of the table: the measures of texts, and these. */
 typedef enum {
-  R_LIKELIHOOD = MEASURES,            /* the first metric that claims something, else the loss */
-  R_QUARTER,                          /* bits of each quarter of the texts by the n-gram judge */
-  R_CONTINUED = R_QUARTER + QUARTERS, /* of what follows a prompt of held-out text */
-  R_MISLED,                           /* of what follows it with noise in it */
-  R_LEFT,    /* share of a gap's symbols that are guessed from what stands before it */
-  R_BOTH,    /* from both sides */
-  R_GAIN,    /* R_BOTH less R_LEFT */
-  R_STEPS,   /* evaluations of the network for a text */
-  R_SECONDS, /* of the clock, for a text, as many at once as the file's batch */
+  R_LIKELIHOOD = MEASURES,        /* the first metric that claims something, else the loss */
+  R_QUARTER,                      /* bits of each quarter of the texts by the n-gram judge */
+  R_DRIFT = R_QUARTER + QUARTERS, /* the last less the first */
+  R_CONTINUED,                    /* bits of what follows a prompt of held-out text */
+  R_NOISE5,                       /* with a twentieth of it replaced */
+  R_NOISE10,
+  R_NOISE20,
+  R_RISE,      /* R_NOISE20 less R_CONTINUED */
+  R_LOST,      /* all of it replaced: bits of the first half of what follows */
+  R_LOST_ON,   /* of the second */
+  R_LEFT,      /* share of a gap's symbols that are guessed from what stands before it */
+  R_BOTH,      /* from both sides */
+  R_GAIN,      /* R_BOTH less R_LEFT */
+  R_STEPS,     /* evaluations of the network for a text */
+  R_ALONE,     /* seconds of the clock for a text alone */
+  R_SECONDS,   /* for a text, of those that are computed together */
+  R_CPU_ALONE, /* seconds of all processors, of the same */
+  R_CPU,
+  R_SPEED_ALONE, /* symbols of texts a second of the clock */
+  R_SPEED,
+  R_ROWS,         /* texts that are computed together */
+  R_MEMORY_ALONE, /* MB, the program's */
+  R_MEMORY,
   R_PARAMETERS,
-  R_MEMORY, /* MB, the program's */
   COMPARE_ROWS
 } CompareRow;
 
@@ -68,10 +85,33 @@ bool compare_empty(const Comparison *k, int row);
 bool compared_name(Compared *m, const char *argument);
 void compared_free(Compared *m);
 
+/* -- compare_progress.c -- */
+/* What takes its time, model by model. */
+typedef enum {
+  PART_OPEN,       /* compiling it */
+  PART_LIKELIHOOD, /* of a seed */
+  PART_TEXTS,      /* all of a seed, together */
+  PART_GIVEN,      /* one text that goes on from a part of a held-out one */
+  COMPARE_PARTS
+} ComparePart;
+typedef struct CompareProgress CompareProgress;
+/* each[]: parts of every model. NULL when memory is out. */
+CompareProgress *compare_progress_new(Terminal t, bool quiet, int models,
+                                      const int64_t each[COMPARE_PARTS]);
+void compare_progress_free(CompareProgress *p);
+/* Of model `model`; seeds from 0 on. */
+void compare_part_begin(CompareProgress *p, int model, const char *path, ComparePart part, int seed,
+                        int seeds);
+void compare_part_end(CompareProgress *p);
+/* Seconds that all parts to come, the one under way with them, will take: each as long as those
+ * before it. Below 0 where none was done yet. */
+double compare_progress_left(const CompareProgress *p);
+void compare_progress_clear(CompareProgress *p);
+
 /* -- compare_take.c -- */
 /* Measures one model, which has its name. False with the exit code. */
-bool compare_take(Cli *c, Comparison *k, Compared *m, uint64_t seed, int64_t batches, Judge *judge,
-                  int *code);
+bool compare_take(Cli *c, Comparison *k, Compared *m, CompareProgress *progress, uint64_t seed,
+                  int64_t batches, Judge *judge, int *code);
 
 /* -- compare_show.c, compare_page.c -- */
 void compare_markdown(const Comparison *k, StrBuf *out);

@@ -164,8 +164,10 @@ static void put_dots(const Comparison *k, const int *rows, int n, StrBuf *out) {
 static void put_plots(const Comparison *k, StrBuf *out) {
   static const int texts[] = {M_JUDGE,   M_NEURAL,    M_JS4,      M_JS_WORDS, M_WORDS5,
                               M_ENTROPY, M_DISTINCT4, M_REPEATED, M_COPIED30};
-  static const int uses[] = {R_QUARTER, R_QUARTER + 1, R_QUARTER + 2, R_QUARTER + 3, R_CONTINUED,
-                             R_MISLED,  R_LEFT,        R_BOTH,        R_SECONDS};
+  static const int uses[] = {R_QUARTER,   R_QUARTER + 1, R_QUARTER + 2, R_QUARTER + 3, R_DRIFT,
+                             R_CONTINUED, R_NOISE5,      R_NOISE10,     R_NOISE20,     R_RISE,
+                             R_LOST,      R_LOST_ON,     R_LEFT,        R_BOTH,        R_GAIN,
+                             R_ALONE,     R_SECONDS,     R_SPEED_ALONE, R_SPEED};
   int rows[COMPARE_ROWS], n = 0;
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
     if (!compare_empty(k, texts[i])) rows[n++] = texts[i];

@@ -4,47 +4,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/ir/draws.h"
-#include "runtime/cli/compare.h"
+#include "runtime/cli/compare_taking.h"
 #include "runtime/train/evaluate.h"
-
-enum {
-  PROMPT_SHARE = 4, /* a prompt is a quarter of a text */
-  GAP_SHARE = 16,   /* a gap a sixteenth, in the middle */
-  NOISE_SHARE = 5   /* of a misleading prompt every fifth symbol is another */
-};
-
-/* One model while it is measured. */
-typedef struct Taking {
-  Cli *c;
-  Comparison *k;
-  Compared *m;
-  Project *p;
-  Session *s;
-  const UnitSampler *sampler;
-  const Dataset *data;
-  Reference reference;
-  Judge *judge;
-  SampleRequest request;
-  const char *text_param; /* the first text that the sampler takes, or NULL */
-  int64_t width;
-} Taking;
 
 /* ---- likelihood ------------------------------------------------------------------------ */
 
 static bool take_likelihood(Taking *t, uint64_t seed, int64_t batches, int at, TdError *err) {
   Feed feed = {0};
   Evaluation e;
-  bool ok = feed_open(&feed, t->s, t->p->unit, "eval", t->p->data, err);
+  const Project *p = &t->score.p;
+  bool ok = feed_open(&feed, t->score.m.session, p->unit, "eval", p->data, err);
   if (ok) feed_valid_once(&feed);
   ok = ok && evaluate(&feed, seed, batches, t->c->stop, &e, err);
   int which = 0;
   for (int i = 1; ok && i < e.n && which == 0; i++) {
-    const UnitMetric *u = unit_metric(t->p->unit, e.name[i]);
+    const UnitMetric *u = unit_metric(p->unit, e.name[i]);
     if (u != NULL && u->claim != NULL) which = i;
   }
   if (ok) {
-    const UnitMetric *u = unit_metric(t->p->unit, e.name[which]);
+    const UnitMetric *u = unit_metric(p->unit, e.name[which]);
     t->m->value[R_LIKELIHOOD][at] = e.mean[which];
     if (at == 0) {
       t->m->likelihood_error = e.error[which];
@@ -76,165 +54,44 @@ static bool measure_real(Taking *t, TdError *err) {
   return true;
 }
 
-static char *spelled(const Taking *t, const int32_t *ids, int64_t n) {
-  StrBuf s = {0};
-  SampleFrame f = {.ids = ids, .glyph = t->sampler->glyph};
-  sample_spell(&t->data->vocabulary, &f, 0, n, &s);
-  return s.s != NULL ? s.s : strdup("");
-}
-
+/* Free texts, all together and one alone: their worth and what they take. */
 static bool take_texts(Taking *t, int at, TdError *err) {
-  Texts x = {0};
-  SampleCost cost;
+  Texts x = {0}, one = {0};
+  SampleCost cost, own;
   Measures m;
-  bool ok = texts_sample(t->s, &t->request, t->k->samples, &x, &cost, err);
+  Rows *alone = taking_alone(t);
+  double(*value)[MOST_SEEDS] = t->m->value;
+  bool ok =
+      texts_sample(t->many.other.m.session, &t->many.request, t->k->samples, &x, &cost, err) &&
+      texts_sample(alone->other.m.session, &alone->request, 1, &one, &own, err);
   if (ok && at == 0) {
     t->width = x.width;
     ok = reference_open(&t->reference, t->data, x.rows, x.width, err) && measure_real(t, err);
-    for (int i = 0; ok && i < 2; i++) t->m->texts[i] = spelled(t, x.ids + i * x.width, x.width);
+    for (int i = 0; ok && i < 2; i++)
+      t->m->texts[i] = taking_spelled(t, x.ids + i * x.width, x.width);
   }
   ok = ok && measure(&t->reference, &x, &m, err) &&
        (t->judge == NULL ||
         judge_texts(t->judge, &x, &t->data->vocabulary, &m.value[M_NEURAL], &m.neural_error, err));
   if (ok) {
-    for (MeasureId id = 0; id < MEASURES; id++) t->m->value[id][at] = m.value[id];
-    quarter_bits(t, &x, &t->m->value[R_QUARTER][at], MOST_SEEDS);
+    double rows = (double)(cost.batches * cost.rows), width = (double)x.width;
+    for (MeasureId id = 0; id < MEASURES; id++) value[id][at] = m.value[id];
+    quarter_bits(t, &x, &value[R_QUARTER][at], MOST_SEEDS);
+    value[R_DRIFT][at] = value[R_QUARTER + QUARTERS - 1][at] - value[R_QUARTER][at];
     t->m->copies = t->m->copies || measure_copies(&t->reference, &m);
-    t->m->value[R_STEPS][at] = (double)cost.steps;
-    t->m->value[R_SECONDS][at] = cost.seconds / (double)(cost.batches * cost.rows);
+    value[R_STEPS][at] = (double)cost.steps;
+    value[R_SECONDS][at] = cost.seconds / rows;
+    value[R_CPU][at] = cost.cpu / rows;
+    value[R_ROWS][at] = (double)cost.rows;
+    value[R_SPEED][at] = width * rows / cost.seconds;
+    if (own.rows == 1) { /* else there is no program of one row */
+      value[R_ALONE][at] = own.seconds;
+      value[R_CPU_ALONE][at] = own.cpu;
+      value[R_SPEED_ALONE][at] = width / own.seconds;
+    }
   }
   texts_free(&x);
-  return ok;
-}
-
-/* ---- texts that are given a part ------------------------------------------------------- */
-
-/* Symbols of the sampler's text; 0: it reads none. */
-static int64_t room_of(const Taking *t) {
-  static const char *const parts[] = {"init", "step", "emit"}, *const inputs[] = {"ids", "mask"};
-  char entry[256], input[256];
-  for (int i = 0; i < 6; i++) {
-    snprintf(entry, sizeof entry, "sample.%.200s.%s", t->sampler->name, parts[i / 2]);
-    snprintf(input, sizeof input, "%.200s.%s", t->text_param, inputs[i % 2]);
-    int at = session_entry(t->s, entry);
-    const TdBuffer *b = at >= 0 ? session_input(t->s, at, input) : NULL;
-    if (b != NULL) return b->count;
-  }
-  return 0;
-}
-
-/* Texts that go on from `given` where keep[i]; *held: they do hold what was given. A byte that the
- * text has not stands for what is left open. Where the sampler's text has no room for what is
- * given, nothing is held. */
-static bool go_on(Taking *t, const int32_t *given, const bool *keep, uint64_t seed, Texts *out,
-                  bool *held, TdError *err) {
-  StrBuf s = {0};
-  bool used[256] = {false};
-  char *all = spelled(t, given, t->width);
-  for (const char *c = all; c != NULL && *c != '\0'; c++) used[(unsigned char)*c] = true;
-  int hole = 1;
-  while (hole < 127 && used[hole]) hole++;
-  int64_t last = t->width;
-  while (last > 0 && !keep[last - 1]) last--;
-  for (int64_t i = 0; i < last; i++)
-    if (keep[i])
-      vocabulary_spell(&t->data->vocabulary, given[i], &s);
-    else
-      sb_putc(&s, (char)hole);
-  *held = false;
-  if (room_of(t) < last) {
-    free(all);
-    sb_free(&s);
-    return true;
-  }
-  SampleRequest r = t->request;
-  TdSetting settings[64];
-  int n = min_of(r.nsettings, 63) > 0 ? (int)min_of(r.nsettings, 63) : 0;
-  if (n > 0) memcpy(settings, r.settings, (size_t)n * sizeof *settings);
-  settings[n] = (TdSetting){t->text_param, s.s != NULL ? s.s : ""};
-  r.settings = settings;
-  r.nsettings = n + 1;
-  r.hole = (char)hole;
-  r.filled = t->text_param;
-  r.seed = seed;
-  SampleCost cost;
-  bool ok = texts_sample(t->s, &r, t->k->samples, out, &cost, err);
-  *held = ok && out->width == t->width;
-  for (int64_t row = 0; *held && row < out->rows; row++)
-    for (int64_t i = 0; i < out->width; i++)
-      if (keep[i] && out->ids[row * out->width + i] != given[i]) *held = false;
-  free(all);
-  sb_free(&s);
-  return ok;
-}
-
-/* What follows a prompt, with a share of its symbols replaced: the judge looks at it from where
- * its n-grams reach no prompt any more. */
-static bool take_continued(Taking *t, const int32_t *text, bool *keep, uint64_t seed, bool noise,
-                           double *bits, TdError *err) {
-  int64_t prompt = t->width / PROMPT_SHARE, from = prompt + MEASURE_ORDER - 1;
-  int32_t *given = malloc((size_t)t->width * sizeof *given + 1);
-  if (given == NULL) return td_fail_memory(err);
-  memcpy(given, text, (size_t)t->width * sizeof *given);
-  for (int64_t i = 0; i < t->width; i++) {
-    keep[i] = i < prompt;
-    if (noise && keep[i] &&
-        draw_pick(seed, 0, draw_site("compare.noise"), (uint64_t)i, NOISE_SHARE) == 0)
-      given[i] = t->reference.train.ids[draw_pick(seed, 0, draw_site("compare.symbol"), (uint64_t)i,
-                                                  t->reference.train.width)];
-  }
-  Texts x = {0};
-  bool held, ok = go_on(t, given, keep, seed, &x, &held, err);
-  if (ok && held && from < t->width) ngram_bits(t->reference.judge, &x, from, t->width, bits, NULL);
-  texts_free(&x);
-  free(given);
-  return ok;
-}
-
-/* How much of a gap in the middle is guessed; `both`: what stands behind it is given too. */
-static bool take_gap(Taking *t, const int32_t *text, bool *keep, uint64_t seed, bool both,
-                     double *share, TdError *err) {
-  int64_t gap = t->width / GAP_SHARE > 0 ? t->width / GAP_SHARE : 1, from = (t->width - gap) / 2;
-  for (int64_t i = 0; i < t->width; i++) keep[i] = i < from || (both && i >= from + gap);
-  Texts x = {0};
-  bool held, ok = go_on(t, text, keep, seed, &x, &held, err);
-  int64_t right = 0;
-  for (int64_t i = 0; ok && held && i < x.rows * gap; i++)
-    right += x.ids[i / gap * x.width + from + i % gap] == text[from + i % gap];
-  if (ok && held) *share = (double)right / (double)(x.rows * gap);
-  texts_free(&x);
-  return ok;
-}
-
-/* The rows of one held-out window; nothing is added where there is none. */
-static bool take_window(Taking *t, const int32_t *text, bool *keep, uint64_t seed,
-                        double sums[COMPARE_ROWS], TdError *err) {
-  double one[COMPARE_ROWS];
-  for (int row = R_CONTINUED; row <= R_BOTH; row++) one[row] = (double)NAN;
-  bool ok = take_continued(t, text, keep, seed, false, &one[R_CONTINUED], err) &&
-            take_continued(t, text, keep, seed, true, &one[R_MISLED], err) &&
-            take_gap(t, text, keep, seed, false, &one[R_LEFT], err) &&
-            take_gap(t, text, keep, seed, true, &one[R_BOTH], err);
-  for (int row = R_CONTINUED; row <= R_BOTH; row++) sums[row] += one[row];
-  return ok;
-}
-
-static bool take_given(Taking *t, int at, TdError *err) {
-  if (t->text_param == NULL) return true;
-  double sums[COMPARE_ROWS] = {0};
-  int64_t windows = t->k->windows;
-  int32_t *text = malloc((size_t)t->width * sizeof *text + 1);
-  bool *keep = malloc((size_t)t->width + 1);
-  bool ok = (text != NULL && keep != NULL) || td_fail_memory(err);
-  for (int64_t w = 0; ok && w < windows; w++) {
-    reference_valid_row(t->data, 1, at * windows + w, t->k->seeds * windows, t->width, text);
-    ok = take_window(t, text, keep, texts_seed(t->request.seed, w), sums, err);
-  }
-  for (int row = R_CONTINUED; row <= R_BOTH; row++)
-    t->m->value[row][at] = sums[row] / (double)windows;
-  t->m->value[R_GAIN][at] = t->m->value[R_BOTH][at] - t->m->value[R_LEFT][at];
-  free(text);
-  free(keep);
+  texts_free(&one);
   return ok;
 }
 
@@ -246,63 +103,126 @@ static bool take_weights(Taking *t, int at, TdError *err) {
   if (m->nweights < 2 || at == 0) return true;
   const char *path = m->weights[at % m->nweights];
   Checkpoint *w = weights_find(NULL, path, "", m->path, err);
-  bool ok = w != NULL && weights_fit(t->p, w, err) && weights_restore(t->s, t->p->unit, w, err);
+  Other *const all[] = {&t->score, &t->many.other, &t->alone.other};
+  bool ok = w != NULL && weights_fit(&t->many.other.p, w, err);
+  for (int i = 0; ok && i < 2 + t->alone.open; i++)
+    ok = weights_restore(all[i]->m.session, all[i]->p.unit, w, err);
   checkpoint_close(w);
   return ok;
 }
 
-static bool take_seeds(Taking *t, uint64_t seed, int64_t batches, TdError *err) {
-  const Unit *u = t->p->unit;
+static double megabytes(const Unit *u) {
   size_t bytes = 0;
   td_program_memory(u->program, u->threads, &bytes);
-  for (int at = 0; at < t->k->seeds; at++) {
-    uint64_t own = seed + (uint64_t)at;
-    t->request.seed = own;
-    t->m->value[R_PARAMETERS][at] = (double)u->nweights;
-    t->m->value[R_MEMORY][at] = (double)bytes / 1e6;
-    if (!take_weights(t, at, err) || !take_likelihood(t, own, batches, at, err) ||
-        !take_texts(t, at, err) || !take_given(t, at, err))
-      return false;
-    if (!t->c->quiet) fprintf(stderr, "%s: seed %d of %d\n", t->m->path, at + 1, t->k->seeds);
-  }
-  return true;
+  return (double)bytes / 1e6;
 }
 
-bool compare_take(Cli *c, Comparison *k, Compared *m, uint64_t seed, int64_t batches, Judge *judge,
-                  int *code) {
-  Other o;
+static bool take_seed(Taking *t, int at, uint64_t seed, int64_t batches, TdError *err) {
+  const Unit *u = t->many.other.p.unit;
+  t->many.request.seed = t->alone.request.seed = seed;
+  t->m->value[R_PARAMETERS][at] = (double)u->nweights;
+  t->m->value[R_MEMORY][at] = megabytes(u);
+  if (t->alone.open) t->m->value[R_MEMORY_ALONE][at] = megabytes(t->alone.other.p.unit);
+  if (!take_weights(t, at, err)) return false;
+  taking_begin(t, PART_LIKELIHOOD, at);
+  if (!take_likelihood(t, seed, batches, at, err)) return false;
+  compare_part_end(t->progress);
+  taking_begin(t, PART_TEXTS, at);
+  if (!take_texts(t, at, err)) return false;
+  compare_part_end(t->progress);
+  return compare_given(t, at, err);
+}
+
+/* ---- its programs ---------------------------------------------------------------------- */
+
+static bool open_rows(Taking *t, Rows *r, int64_t rows, uint64_t seed, const TdSetting *settings,
+                      int nsettings, int *code) {
+  UnitOptions options = {.no_train = true, .no_models = true, .no_eval = true};
+  OtherAsk ask = {.path = t->m->path,
+                  .weights = t->m->nweights > 0 ? t->m->weights[0] : NULL,
+                  .unit = &options,
+                  .seed = seed,
+                  .rows = rows,
+                  .defines = true};
+  r->open = true;
+  if (!other_open(&r->other, t->c, &ask, code)) return false;
+  const UnitSampler *s = cli_sampler(t->c, r->other.p.unit);
+  if (s == NULL) {
+    *code = TD_BAD_USAGE;
+    return false;
+  }
+  const Dataset *d = data_store_find(r->other.p.data, s->data);
+  if (d == NULL) {
+    *code = cli_usage(t->c, "sampler %s belongs to no data: its texts have nothing to be held to",
+                      s->name);
+    return false;
+  }
+  r->request = (SampleRequest){.sampler = s,
+                               .vocabulary = &d->vocabulary,
+                               .settings = settings,
+                               .nsettings = nsettings,
+                               .stop = t->c->stop};
   TdError err = {0};
-  UnitOptions options = {.no_train = true, .no_models = true};
-  bool ok = other_open(&o, c, m->path, m->nweights > 0 ? m->weights[0] : NULL, &options, "eval",
-                       seed, code);
-  Taking t = {.c = &o.c, .k = k, .m = m, .p = &o.p, .s = o.m.session, .judge = judge};
-  if (ok && (t.sampler = cli_sampler(c, o.p.unit)) == NULL) {
+  char all[256];
+  snprintf(all, sizeof all, "sample.%.200s.", s->name);
+  if (session_need(r->other.m.session, (const char *const[]){all, NULL}, &err)) return true;
+  *code = cli_fail(t->c, &err);
+  return false;
+}
+
+/* All three programs. Warnings are told once. */
+static bool open_all(Taking *t, uint64_t seed, TdSetting **settings, int *code) {
+  bool quiet = t->c->quiet;
+  int n = 0;
+  if (!open_rows(t, &t->many, t->k->samples, seed, NULL, 0, code)) return false;
+  const UnitSampler *s = t->many.request.sampler;
+  *settings = cli_settings(t->c, s, &n);
+  if (n < 0) {
     *code = TD_BAD_USAGE;
-    ok = false;
+    return false;
   }
-  if (ok && (t.data = data_store_find(o.p.data, t.sampler->data)) == NULL) {
-    *code = cli_usage(c, "sampler %s belongs to no data: its texts have nothing to be held to",
-                      t.sampler->name);
-    ok = false;
+  t->many.request.settings = *settings;
+  t->many.request.nsettings = n;
+  t->data = data_store_find(t->many.other.p.data, s->data);
+  t->m->sampler = strdup(s->name);
+  for (int i = s->nparams - 1; i >= 0; i--)
+    if (s->params[i].kind == PARAM_TEXT) t->text_param = s->params[i].name;
+  t->c->quiet = true;
+  UnitOptions options = {.no_train = true, .no_models = true, .no_samplers = true};
+  OtherAsk ask = {.path = t->m->path,
+                  .weights = t->m->nweights > 0 ? t->m->weights[0] : NULL,
+                  .unit = &options,
+                  .entry = "eval",
+                  .seed = seed,
+                  .defines = true};
+  bool ok = other_open(&t->score, t->c, &ask, code);
+  if (ok && s->batch > 1) ok = open_rows(t, &t->alone, 1, seed, *settings, n, code);
+  if (ok && t->alone.open && t->alone.request.sampler->batch != 1) { /* it has rows of its own */
+    other_close(&t->alone.other);
+    t->alone.open = false;
   }
+  t->c->quiet = quiet;
+  return ok;
+}
+
+bool compare_take(Cli *c, Comparison *k, Compared *m, CompareProgress *progress, uint64_t seed,
+                  int64_t batches, Judge *judge, int *code) {
+  TdError err = {0};
   TdSetting *settings = NULL;
-  if (ok) {
-    m->sampler = strdup(t.sampler->name);
-    for (int i = t.sampler->nparams - 1; i >= 0; i--)
-      if (t.sampler->params[i].kind == PARAM_TEXT) t.text_param = t.sampler->params[i].name;
-    t.request =
-        (SampleRequest){.sampler = t.sampler, .vocabulary = &t.data->vocabulary, .stop = c->stop};
-    settings = cli_settings(c, t.sampler, &t.request.nsettings);
-    t.request.settings = settings;
-    *code = TD_BAD_USAGE;
-    ok = t.request.nsettings >= 0;
-    if (ok && !take_seeds(&t, seed, batches, &err)) {
-      *code = cli_fail(c, &err);
-      ok = false;
-    }
-    cli_settings_free(settings, t.request.nsettings);
+  Taking t = {.c = c, .k = k, .m = m, .progress = progress, .judge = judge};
+  taking_begin(&t, PART_OPEN, 0);
+  bool ok = open_all(&t, seed, &settings, code);
+  compare_part_end(progress);
+  for (int at = 0; ok && at < k->seeds; at++) {
+    if (take_seed(&t, at, seed + (uint64_t)at, batches, &err)) continue;
+    compare_progress_clear(progress);
+    *code = cli_fail(c, &err);
+    ok = false;
   }
+  cli_settings_free(settings, t.many.request.nsettings);
   reference_close(&t.reference);
-  other_close(&o);
+  other_close(&t.alone.other);
+  other_close(&t.many.other);
+  other_close(&t.score);
   return ok;
 }

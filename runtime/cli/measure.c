@@ -12,9 +12,12 @@
 bool cli_judge(Cli *c, Other *other, Judge *judge, uint64_t seed, int *code) {
   TdError err = {0};
   UnitOptions o = {.no_train = true, .no_samplers = true, .no_models = true};
-  if (!other_open(other, c, cli_text(c, "judge", NULL), cli_text(c, "judge-weights", NULL), &o,
-                  "eval", seed, code))
-    return false;
+  OtherAsk ask = {.path = cli_text(c, "judge", NULL),
+                  .weights = cli_text(c, "judge-weights", NULL),
+                  .unit = &o,
+                  .entry = "eval",
+                  .seed = seed};
+  if (!other_open(other, c, &ask, code)) return false;
   if (judge_open(judge, other->m.session, other->p.unit, other->p.data, &err)) return true;
   *code = cli_fail(c, &err);
   return false;

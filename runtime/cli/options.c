@@ -43,7 +43,7 @@ const Flag cli_flags[] = {
     {"samples", 0, "N", "draw so many texts, and measure how far they are from held-out text",
      CLI_EVAL | CLI_COMPARE},
     {"seeds", 0, "N", "measure so many times, with other draws each time (default 3)", CLI_COMPARE},
-    {"windows", 0, "N", "cut the prompts and gaps of a seed from so many texts (default 1)",
+    {"windows", 0, "N", "cut the prompts and gaps of a seed from so many texts (default 3)",
      CLI_COMPARE},
     {"set", 0, "NAME=VALUE", "a parameter of the sampler that draws them", CLI_EVAL | CLI_COMPARE},
     {"sweep", 0, "NAME=VALUE,...",

@@ -19,21 +19,21 @@ static bool flags_of(Other *o, const Cli *c, const char *weights) {
   return true;
 }
 
-bool other_open(Other *o, Cli *c, const char *path, const char *weights, const UnitOptions *unit,
-                const char *entry, uint64_t seed, int *code) {
-  *o = (Other){.c = *c, .args = {path}};
+bool other_open(Other *o, Cli *c, const OtherAsk *ask, int *code) {
+  *o = (Other){.c = *c, .args = {ask->path}};
   o->c.args = o->args;
   o->c.nargs = 1;
-  o->c.ndefines = 0;
+  if (!ask->defines) o->c.ndefines = 0;
   TdError err = {0};
-  if (!flags_of(o, c, weights)) {
+  if (!flags_of(o, c, ask->weights)) {
     td_fail_memory(&err);
     *code = cli_fail(c, &err);
     return false;
   }
-  return cli_project(&o->c, &o->p, unit, code) &&
+  return (ask->rows > 0 ? cli_project_rows(&o->c, &o->p, ask->unit, ask->rows, code)
+                        : cli_project(&o->c, &o->p, ask->unit, code)) &&
          cli_weights_find(&o->c, &o->p, &o->weights, code) &&
-         cli_start(&o->c, &o->p, &o->m, entry, o->weights, seed, code);
+         cli_start(&o->c, &o->p, &o->m, ask->entry, o->weights, ask->seed, code);
 }
 
 void other_close(Other *o) {

@@ -310,7 +310,8 @@ static bool open_models(Cli *c, Sweep *s, Opened *o, int *code) {
   while (s->nmodels < c->nargs) {
     Other *more = &o->others[o->n++];
     const char *path = c->args[s->nmodels];
-    if (!other_open(more, c, path, NULL, &unit, entry, s->seed, code)) return false;
+    OtherAsk ask = {.path = path, .unit = &unit, .entry = entry, .seed = s->seed};
+    if (!other_open(more, c, &ask, code)) return false;
     s->models[s->nmodels++] = (SweepModel){
         .path = path, .unit = more->p.unit, .data = more->p.data, .session = more->m.session};
   }

@@ -10,6 +10,7 @@ typedef struct SampleCost {
   int64_t batches, rows; /* runs of the sampler, and rows that each of them computes */
   int64_t steps;         /* iterations of a run: how often the network is evaluated */
   double seconds;        /* of the clock, all runs */
+  double cpu;            /* of all processors */
 } SampleCost;
 
 /* Text i is row i % rows of run i / rows; seeds of the runs are those of `tdc sample`. */

@@ -505,15 +505,22 @@ static void test_sweep(void **state) {
  * and 12: both have a blank (0) there. So a blank is right always, and b (3) never; flat.td takes
  * no text. */
 static void test_compare(void **state) {
-#define COMPARE "compare keep.td flat.td --seeds 2 --samples 4 -q --reference "
+#define COMPARE_ANY "compare keep.td flat.td --seeds 2 --samples 4 -q --reference "
+#define COMPARE COMPARE_ANY "--windows 1 "
   static const Case cases[] = {
       {COMPARE, 0, "| % from both sides | 0.0 | - | - |"},
       {COMPARE "--set letter=0", 0, "| % from both sides | 100.0 | - | - |"},
       {COMPARE "--set letter=0", 0, "| % from what stands before | 100.0 | - | - |"},
       /* of windows 1, 3, 7, 11, from symbols 16, 8, 12, 16 on, the second has an a there */
-      {COMPARE "--set letter=0 --windows 2", 0, "| % from both sides | 75.0 ± 25.0 | - | - |"},
+      {COMPARE_ANY "--set letter=0 --windows 2", 0, "| % from both sides | 75.0 ± 25.0 | - | - |"},
       {COMPARE, 0, "| evaluations a text | 3 | 3 | - |"},
       {COMPARE, 0, "| parameters | 5 | 5 | - |"},
+      {COMPARE, 0, "| texts together | 4 | 4 | - |"},
+      {COMPARE "--json", 0, "\"memory_alone\":{\"mean\":0."},
+      {COMPARE "--samples 3 -D L=32", 0, "| texts together | 3 | 3 | - |"},
+      {COMPARE "-D M=32", 1, "M"},
+      /* what follows is the same, whatever the prompt is */
+      {COMPARE "--json", 0, "\"noise_rise\":{\"mean\":0.0,\"error\":0.0,"},
       {COMPARE, 0, "| | keep.td | flat.td | held-out text |"},
       {COMPARE, 0, "| % of 8-grams repeated in a row | 88.9 | 88.9 | "},
       {COMPARE "--json", 0,
@@ -572,6 +579,51 @@ static void test_compare(void **state) {
   sandbox_shell("cat page.html", 0, "<h1>Comparison</h1>");
   sandbox_shell("cat page.html", 0, "</html>");
   sandbox_shell("cat table.md", 0, "| evaluations a text | 3 | 3 | - |");
+}
+
+/* Training text is all b, and so is noise; held-out text is all a. The sampler writes b behind as
+ * many b as are wanted and a behind others: where it writes b, the judge is at 0 bits. Of the 32
+ * symbols of a prompt 5% are 1.6, 10% 3.2 and 20% 6.4. A gap stands behind no b. */
+static void test_compare_noise(void **state) {
+#define WANT "compare want.td --seeds 2 --windows 2 --samples 2 -q --reference --set want="
+  static const Case cases[] = {{WANT "0", 0, "| of held-out text | 0.00 |"},
+                               {WANT "2", 0, "| with 5% noise in it | 0.00 |"},
+                               {WANT "3", 0, "| with 10% | 0.00 |"},
+                               {WANT "6", 0, "| with 20% | 0.00 |"},
+                               {WANT "32", 0, "| of noise alone: what follows first | 0.00 |"},
+                               {WANT "32", 0, "| of noise alone: later on | 0.00 |"},
+                               {WANT "0", 0, "| % from what stands before | 0.0 | - |"},
+                               {WANT "1", 0, "| % from what stands before | 100.0 | - |"},
+                               {WANT "1", 0, "| % from both sides | 100.0 | - |"},
+                               {WANT "1", 0, "| gain, points | 0.0 | - |"},
+                               {NULL, 0, NULL}};
+  static const char *const rows[] = {"of held-out text", "with 5% noise in it", "with 10%",
+                                     "with 20%", "of noise alone: later on"};
+  (void)state;
+  StrBuf text = {0};
+  for (int i = 0; i < 2000; i++) sb_putc(&text, i < 1200 ? 'b' : 'a');
+  sandbox_write("halves.txt", text.s);
+  sb_free(&text);
+  sandbox_write("want.td", "data text { source \"./halves.txt\"  tokens chars  split 0.6 }\n"
+                           "dim B = 2, L = 128, V = text.vocab\n"
+                           "param w[V] ~ normal(0, 1)\n"
+                           "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
+                           "sampler write(want = 0 in 0 .. 32, prompt = \"\") {\n"
+                           "  n = sum[l in L](prompt.given[l] && prompt[l] == 1 ? 1 : 0)\n"
+                           "  state s[b in B, l in L] = 0\n"
+                           "  for t in 1 .. 1 {\n"
+                           "    s[b,l] = prompt.given[l] ? prompt[l] : n == want ? 1 : 0\n"
+                           "  }\n"
+                           "  emit s[b,l]\n"
+                           "}\n"
+                           "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
+  sandbox_says("export want.td --untrained -o want.safetensors", NULL, 0, "", true);
+  try_all(cases);
+  for (int i = 0; i < 5; i++) { /* one b in it: none of these */
+    char row[100];
+    snprintf(row, sizeof row, "| %s | 0.00 |", rows[i]);
+    sandbox_says(WANT "1", NULL, 0, row, false);
+  }
 }
 
 /* Whatever a file is called, what is written of it compiles: its own header is found, names
@@ -869,6 +921,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_samples_are_judged),
       cmocka_unit_test(test_sweep),
       cmocka_unit_test(test_compare),
+      cmocka_unit_test(test_compare_noise),
       cmocka_unit_test(test_other_order),
       cmocka_unit_test(test_watch),
       cmocka_unit_test(test_no_symbol_yet),
