@@ -27,7 +27,8 @@ static const Command commands[] = {
      "tdc sample models/mask.td\n"
      "tdc sample models/mask.td --prompt 'ROMEO:' --temperature 0.9 --watch\n"
      "tdc sample models/mask.td --infill 'To be ____ to be'\n"
-     "tdc sample models/mask.td --html out.html\n",
+     "tdc sample models/mask.td --html out.html\n"
+     "tdc sample models/mask.td -n 2 --gif out.gif\n",
      1, 1, true, cli_sample, NULL},
     {"eval", CLI_EVAL, "FILE.td ...",
      "the loss and every metric on held-out data; measures of samples",

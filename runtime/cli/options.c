@@ -39,6 +39,7 @@ const Flag cli_flags[] = {
     {"watch", 0, NULL, "show the denoising in the terminal", CLI_SAMPLE},
     {"html", 0, "PATH", "write the denoising, or the comparison, as a page",
      CLI_SAMPLE | CLI_COMPARE},
+    {"gif", 0, "PATH", "write the denoising as an animated picture", CLI_SAMPLE},
     {"batches", 0, "N", "validation batches (default: all)", CLI_EVAL | CLI_COMPARE},
     {"samples", 0, "N", "draw so many texts, and measure how far they are from held-out text",
      CLI_EVAL | CLI_COMPARE},

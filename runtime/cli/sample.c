@@ -7,12 +7,14 @@
 #include "runtime/cli/cli.h"
 #include "runtime/train/texts.h"
 #include "runtime/system/json.h"
+#include "runtime/view/film.h"
 #include "runtime/view/viewer.h"
 
 typedef struct Take {
   const Vocabulary *vocabulary;
   Viewer *viewer;
   Page *page;
+  Film *film;
   int64_t left; /* samples still wanted */
   json_t *texts;
   StrBuf out;
@@ -36,7 +38,8 @@ static void take_row(Take *t, const SampleFrame *f, int64_t row) {
 static bool take_frame(void *ctx, const SampleFrame *f) {
   Take *t = ctx;
   if (t->viewer != NULL) viewer_draw(t->viewer, f);
-  if (t->page != NULL) page_add(t->page, f);
+  if (t->page != NULL && !t->any) page_add(t->page, f); /* the first batch */
+  if (t->film != NULL && !t->any) film_add(t->film, f);
   if (f->done < f->count) return true;
   for (int64_t row = 0; row < f->batch && t->left > 0; row++, t->left--) take_row(t, f, row);
   return true;
@@ -138,6 +141,23 @@ static Page *page_begin(const Project *p, const SampleRequest *r, int64_t count)
   return page;
 }
 
+/* The same names above the picture, in which what the user gave is marked. */
+static Film *film_begin(const Project *p, const SampleRequest *r, int64_t count, StrBuf *title,
+                        uint8_t **given, TdError *err) {
+  int64_t window = r->sampler->window;
+  sb_printf(title, "%s, sampler %s, seed %" PRIu64, p->unit->name, r->sampler->name, r->seed);
+  *given = malloc((size_t)window + 1);
+  if (*given == NULL) return td_fail_memory(err), NULL;
+  if (!sample_given(r, window, *given, err)) return NULL;
+  Film *f = film_new(&(FilmOptions){.vocabulary = r->vocabulary,
+                                    .title = title->s,
+                                    .rows = count,
+                                    .given = *given,
+                                    .ngiven = window});
+  if (f == NULL) td_fail_memory(err);
+  return f;
+}
+
 static int sample_with(Cli *c, Project *p, Machine *m, const UnitSampler *u, uint64_t seed,
                        int64_t count) {
   TdError err = {0};
@@ -150,7 +170,9 @@ static int sample_with(Cli *c, Project *p, Machine *m, const UnitSampler *u, uin
                      .stop = c->stop};
   Take t = {.vocabulary = r.vocabulary, .left = count, .texts = json_array()};
   Viewer viewer = viewer_new(c->out, r.vocabulary);
-  const char *html = cli_text(c, "html", NULL);
+  const char *html = cli_text(c, "html", NULL), *gif = cli_text(c, "gif", NULL);
+  StrBuf title = {0};
+  uint8_t *given = NULL;
   int code = TD_BAD_USAGE;
   int64_t steps;
   Checkpoint *w = NULL;
@@ -166,19 +188,24 @@ static int sample_with(Cli *c, Project *p, Machine *m, const UnitSampler *u, uin
       goto done;
     }
     bool ok = sample_check(&r, &steps, &err);
+    if (ok && gif != NULL) ok = (t.film = film_begin(p, &r, count, &title, &given, &err)) != NULL;
     char name[256];
     snprintf(name, sizeof name, "sample.%.200s.", u->name);
     if (ok && !(cli_weights_find(c, p, &w, &code) && cli_start(c, p, m, name, w, seed, &code)))
       goto done;
-    ok = ok && sample_all(c, m->session, &r, &t, watch || html != NULL, &err);
+    ok = ok && sample_all(c, m->session, &r, &t, watch || html != NULL || gif != NULL, &err);
     viewer_end(&viewer);
     if (ok && t.page != NULL) ok = page_write(t.page, NULL, html, &err);
+    if (ok && t.film != NULL) ok = film_write(t.film, NULL, gif, &err);
     if (ok) ok = put_result(c, &t, watch, &err);
     code = ok ? cli_done(c) : cli_fail(c, &err);
   }
 done:
   checkpoint_close(w);
   page_free(t.page);
+  film_free(t.film);
+  free(given);
+  sb_free(&title);
   json_decref(t.texts);
   sb_free(&t.out);
   free(settings);

@@ -117,6 +117,22 @@ bool sample_check(const SampleRequest *r, int64_t *steps, TdError *err) {
   return true;
 }
 
+bool sample_given(const SampleRequest *r, int64_t window, uint8_t *given, TdError *err) {
+  int32_t *ids = malloc((size_t)window * sizeof *ids + 1);
+  uint8_t *mask = malloc((size_t)window + 1);
+  bool ok = (ids != NULL && mask != NULL) || td_fail_memory(err);
+  memset(given, 0, (size_t)window);
+  for (int i = 0; ok && i < r->sampler->nparams; i++) {
+    const UnitParam *p = &r->sampler->params[i];
+    if (p->kind != PARAM_TEXT) continue;
+    ok = text_of(r, p, window, ids, mask, err);
+    for (int64_t k = 0; ok && k < window; k++) given[k] |= mask[k];
+  }
+  free(ids);
+  free(mask);
+  return ok;
+}
+
 /* ---- the loop -------------------------------------------------------------------- */
 
 /* Iterations that are started at once, where nobody looks in between. */

@@ -38,6 +38,8 @@ typedef bool SampleLook(void *ctx, const SampleFrame *frame);
  * names what was meant, and for texts the offset of a character that the
  * vocabulary does not have. */
 bool sample_check(const SampleRequest *r, int64_t *steps, TdError *err);
+/* Which places of a window the texts give: given[window] is 1 there, else 0. */
+bool sample_given(const SampleRequest *r, int64_t window, uint8_t *given, TdError *err);
 /* `each`: look after every iteration, else at the end only. */
 bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look, void *ctx,
                 TdError *err);

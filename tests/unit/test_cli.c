@@ -785,6 +785,11 @@ static void test_train_and_sample(void **state) {
       {"sample m.td --html /dev/stdout -q", 0, "</html>"},
       {"sample m.td --html out.html -n 2", 0, "--------"},
       {"sample m.td --html absent/out.html", 4, "absent/out.html"},
+      {"sample m.td --gif /dev/full -q", 4, "/dev/full: No space left"},
+      {"sample m.td --gif absent/out.gif", 4, "absent/out.gif"},
+      {"sample m.td --gif", 2, "--gif"},
+      {"sample m.td --gif out.gif --prompt 'the quick brown'", 2, "longer than the 8"},
+      {"sample m.td --gif out.gif --prompt the -n 3 -q", 0, "the"},
       {"sample m.td --untrained --watch", 0, "needs a terminal"},
       {"eval m.td", 0, "loss"},
       {"eval m.td --json -q", 0, "\"mean\""},
@@ -811,6 +816,9 @@ static void test_train_and_sample(void **state) {
       {"cache clear", 0, "removed"},
       {0}};
   try_all(cases);
+  sandbox_shell("head -c 6 out.gif", 0, "GIF89a");
+  sandbox_shell("ls", 0, "out.html"); /* and nothing that was to become a picture */
+  sandbox_shell("ls -A | grep -c gif", 0, "1\n");
 }
 
 /* A place that is not decided yet is shown as the sampler says: in the text, in JSON, in the
