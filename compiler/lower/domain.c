@@ -327,6 +327,7 @@ void domain_warnings(Lowering *l) {
       const Entry *init = entry_named(l, "sample.", u->name, ".init"),
                   *step = entry_named(l, "sample.", u->name, ".step");
       bool relies = false;
+      if (step && step->views.n == 0) continue; /* asks no network: noise goes its own way */
       for (int j = 0; step && j < step->ntables; j++)
         for (int q = 0; q < s.schedule->tables.n; q++)
           relies = relies || step->tables[j].table == s.schedule->tables.at[q];

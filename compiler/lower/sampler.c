@@ -166,9 +166,9 @@ static void bind_loop_vars(Sampler *p, Scope *s) {
   Value *t = entry_input(l, u->var, TY_INT, 0, NULL, NULL, lo, hi, NULL, p->loop->span);
   scope_set(l, s, u->var, t, p->loop->span);
   if (!u->next_var) return;
-  bool down = u->lo > u->hi;
-  Value *n = entry_input(l, u->next_var, TY_INT, 0, NULL, NULL, down ? lo - 1 : lo,
-                         down ? hi : hi + 1, NULL, p->loop->span);
+  int by = u->lo > u->hi ? -1 : 1; /* no value of the loop comes twice */
+  Value *n =
+      entry_input(l, u->next_var, TY_INT, 0, NULL, NULL, lo + by, hi + by, NULL, p->loop->span);
   scope_set(l, s, u->next_var, n, p->loop->span);
 }
 
