@@ -152,7 +152,7 @@ static void launch(Compiled *c, int entry, const TdStep *s, const int64_t *ix,
     kernel(&call, at, at + chunk < pieces ? at + chunk : pieces);
 }
 
-static double cpu_seconds(void) {
+static double thread_seconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
@@ -165,10 +165,10 @@ static int run_steps(Compiled *c, int entry, int at, int64_t *ix, const TdContro
   while (at < e->nsteps && e->steps[at].kind != TD_END) {
     const TdStep *s = &e->steps[at];
     if (s->kind == TD_LAUNCH) {
-      double start = c->seconds ? cpu_seconds() : 0;
+      double start = c->seconds ? thread_seconds() : 0;
       launch(c, entry, s, ix, control, chunk);
       if (c->seconds) {
-        c->seconds[s->kernel] += cpu_seconds() - start;
+        c->seconds[s->kernel] += thread_seconds() - start;
         c->launches[s->kernel]++;
       }
       at++;
@@ -203,9 +203,9 @@ void compiled_profile(Compiled *c, int entry, TdControl control, int runs) {
   double *seconds = zeroed((size_t)p->nkernels * sizeof *seconds);
   c->launches = zeroed((size_t)p->nkernels * sizeof *c->launches);
   c->seconds = seconds;
-  double start = cpu_seconds();
+  double start = thread_seconds();
   for (int i = 0; i < runs; i++) compiled_run(c, entry, control, INT64_MAX / 2);
-  double total = (cpu_seconds() - start) / runs;
+  double total = (thread_seconds() - start) / runs;
   c->seconds = NULL;
   int *order = zeroed((size_t)p->nkernels * sizeof *order);
   for (int i = 0; i < p->nkernels; i++) order[i] = i;

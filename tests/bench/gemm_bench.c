@@ -62,8 +62,6 @@ static double seconds(clockid_t clock) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static double cpu_seconds(void) { return seconds(CLOCK_PROCESS_CPUTIME_ID); }
-
 /* Twelve independent chains of multiply-adds: GFLOP/s of a burst of `steps`. */
 static double peak_rate(int64_t steps) {
   TdVec c[12], x = {0}, y = {0};

@@ -194,7 +194,7 @@ static void input(const Files *files, const Shared *shared, uint64_t seed, long 
 
 /* ---- the process that they run in --------------------------------------------------- */
 
-static double cpu_seconds(int who) {
+static double usage_seconds(int who) {
   struct rusage u;
   getrusage(who, &u);
   return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
@@ -213,7 +213,8 @@ typedef struct Budget {
 
 static bool more(const Files *files, long i, const Budget *b) {
   if (i < files->n) return true;
-  if (b->cpu > 0 && cpu_seconds(RUSAGE_SELF) + cpu_seconds(RUSAGE_CHILDREN) >= b->cpu) return false;
+  if (b->cpu > 0 && usage_seconds(RUSAGE_SELF) + usage_seconds(RUSAGE_CHILDREN) >= b->cpu)
+    return false;
   return i - files->n < b->mutations || (b->cpu > 0 && b->mutations == 0);
 }
 
@@ -295,7 +296,7 @@ int main(int argc, char **argv) {
   Shared *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (s == MAP_FAILED) return usage("no memory");
   for (; failed < FAILURES && more(&files, s->i, &budget); failed++, s->i++) {
-    double spent = cpu_seconds(RUSAGE_CHILDREN);
+    double spent = usage_seconds(RUSAGE_CHILDREN);
     fflush(NULL);
     pid_t pid = fork();
     if (pid < 0) return usage("no process");

@@ -8,7 +8,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -71,12 +70,6 @@ static void run(Job *j, void (*write)(StrBuf *out, int n), int n, bool check) {
   pthread_join(thread, NULL);
   pthread_attr_destroy(&attr);
   sb_free(&text);
-}
-
-static double cpu_seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* ---- programs that fit ------------------------------------------------------------------- */
