@@ -12,6 +12,7 @@
 #include "compiler/ir/verify.h"
 #include "compiler/lower/domain.h"
 #include "compiler/lower/entry.h"
+#include "compiler/lower/file.h"
 #include "compiler/lower/lower.h"
 #include "compiler/lower/scope.h"
 #include "compiler/lower/tables.h"
@@ -237,24 +238,15 @@ static const char *stem(Arena *a, const char *path) {
   return arena_strndup(a, name, n);
 }
 
-static bool check_defines(Lowering *l) {
-  bool ok = true;
+/* What -D says, of the user's file. */
+static Overrides *defined(Lowering *l) {
+  Overrides *o = NEW(l->arena, Overrides);
   for (int i = 0; i < l->options->ndefines; i++) {
-    const char *name = l->options->defines[i].name;
-    bool used = false;
-    for (int k = 0; k < l->defines_used.n; k++) used = used || !strcmp(l->defines_used.at[k], name);
-    if (used) continue;
-    VEC(const char *) names = {0};
-    for (int k = 0; k < l->root->names.n; k++)
-      if (l->root->names.at[k].value->kind == V_NUM)
-        vec_push(l->arena, &names, l->root->names.at[k].name);
-    Span nowhere = {0};
-    Diag *x = lower_error(l, 420, nowhere,
-                          "-D %s: the file declares no const, dim or axis of that name", name);
-    diag_hint_near(l->d, x, name, names.at, names.n);
-    ok = false;
+    Override *v = NEW(l->arena, Override);
+    *v = (Override){.name = l->options->defines[i].name, .text = l->options->defines[i].value};
+    vec_push(l->arena, &o->own, v);
   }
-  return ok;
+  return o;
 }
 
 static void join_sources(Lowering *l) {
@@ -272,35 +264,20 @@ static void join_sources(Lowering *l) {
 
 /* The file's declarations, those of the library around them, and -D. After a wrong
  * declaration the rest is still checked (*ok); after a syntax error too much may be missing. */
-static AFile *declare(Lowering *l, int file, bool *ok) {
+static bool declare(Lowering *l, int file, Roots *roots, bool *ok) {
   size_t size;
   const char *core = std_source("core", &size);
+  Overrides *defines = defined(l);
   l->core = scope_new(l, NULL, false);
-  declare_file(l, diags_source(l->d, "<std/core.td>", core, size), l->core);
+  declare_file(l, diags_source(l->d, "<std/core.td>", core, size), l->core, NULL, &(Roots){0});
   l->root = scope_new(l, l->core, false);
-  *ok = declare_file(l, file, l->root);
-  if (!check_defines(l) || l->syntax_errors) return NULL;
-  for (int i = 0; i < l->files.n; i++)
-    if (l->files.at[i]->file == file) return l->files.at[i];
-  return NULL;
+  *ok = declare_file(l, file, l->root, defines, roots);
+  return overrides_used(l, defines, l->root, "the file") && !l->syntax_errors;
 }
 
-/* `train` and `precision`, of the user's file only. */
-static bool read_settings(Lowering *l, const AFile *f, TrainSettings *train) {
-  bool ok = true;
-  for (int i = 0; i < f->decls.n; i++) {
-    ADecl *d = f->decls.at[i];
-    if (d->kind == D_PRECISION) ok = settings_precision(l, d) && ok;
-    if (d->kind != D_TRAIN) continue;
-    if (!train->decl) {
-      ok = settings_train(l, train, d, l->root) && ok;
-      continue;
-    }
-    diag_note(l->d, lower_error(l, 403, d->span, "a second 'train'"), train->decl->span,
-              "the first is here");
-    ok = false;
-  }
-  return ok;
+static bool read_settings(Lowering *l, const Roots *roots, TrainSettings *train) {
+  bool ok = !roots->precision || settings_precision(l, roots->precision);
+  return (!roots->train || settings_train(l, train, roots->train, roots->scope)) && ok;
 }
 
 /* What the runtime is told of entries and data. */
@@ -344,9 +321,9 @@ static bool compile(Lowering *l, int file) {
   l->init->init = true;
   entry_enter(l, entry_new(l, "scratch"));
   l->param_path = l->draw_path = "";
-  const AFile *f = declare(l, file, &ok);
-  if (!f) return false;
-  ok = read_settings(l, f, &train) && ok;
+  Roots roots = {0};
+  if (!declare(l, file, &roots, &ok)) return false;
+  ok = read_settings(l, &roots, &train) && ok;
   u->entries = NEWN(l->arena, UnitEntry, 1);
   entry_add(l, l->init);
   if (train.decl && train.loss) ok = build_objective(l, &train) && ok;

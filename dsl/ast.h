@@ -182,7 +182,7 @@ typedef struct AFormal {
 typedef VEC(AFormal) AFormals;
 
 typedef enum {
-  D_USE,      /* use nn | use "path.td"       name or path            */
+  D_USE,      /* use nn | use "path.td" [with L = 1]    name or path, binds */
   D_CONST,    /* const a = 1, b = 2           binds                   */
   D_DIM,      /* dim B = 32                   binds                   */
   D_AXIS,     /* axis S = L                   binds                   */
@@ -217,6 +217,7 @@ struct ADecl {
   Span span, name_span;
   const char *name;
   const char *path; /* D_USE "path" */
+  Span with_span;   /* of its `with` */
   const char *doc;  /* the comment block that stands directly above, '#' stripped, or NULL */
   ABinds binds;
   AStmt *stmt;

@@ -61,6 +61,7 @@ static const char *kind_name(int kind) {
   case NOCHECK: return "'nocheck'";
   case EXACT: return "'exact'";
   case BOUND: return "'bound'";
+  case WITH: return "'with'";
   case EMIT:
   case LOOP_EMIT: return "'emit'";
   default: return NULL;

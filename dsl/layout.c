@@ -50,6 +50,7 @@ static const Word WORDS[] = {
     {"nocheck", NOCHECK, AFTER_OPERAND},
     {"exact", EXACT, AFTER_OPERAND},
     {"bound", BOUND, AFTER_OPERAND},
+    {"with", WITH, AFTER_OPERAND},
 };
 
 static const Word *find_word(const Token *t) {
@@ -106,6 +107,7 @@ static int classify_after_operand(const Parser *p, const Word *w, int next) {
   case NOCHECK: return inside == 0 && (operand || p->previous == '}') ? NOCHECK : NAME;
   case EXACT:
   case BOUND: return inside == 0 && p->decl_kind == METRIC && p->previous == ')' ? w->kind : NAME;
+  case WITH: return inside == 0 && p->decl_kind == USE && operand ? WITH : NAME;
   default: bug("word '%s' has no rule", w->text);
   }
 }
@@ -192,6 +194,8 @@ static bool line_end_counts(const Parser *p) {
   if (continues(p->previous)) return false;
   const Token *next = &p->tokens.at[skip_line_ends(p, p->at)];
   if (next->kind == '{' || next->kind == ARROW || next->kind == '?' || next->kind == ':')
+    return false;
+  if (inside == 0 && p->decl_kind == USE && next->kind == NAME && !strcmp(next->text, "with"))
     return false;
   if (inside == 0 && next->kind == NAME &&
       (!strcmp(next->text, "grad") || !strcmp(next->text, "nocheck")))

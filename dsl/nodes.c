@@ -347,6 +347,17 @@ ADecl *decl_new(Parser *p, ADeclKind kind, Span at, const Token *name, Span name
   return d;
 }
 
+/* Names and their values; brackets would be dropped. */
+void decl_numbers(Parser *p, ADecl *d, const ABinds *binds) {
+  if (binds) d->binds = *binds;
+  for (int i = 0; i < d->binds.n; i++) {
+    const ATarget *t = &d->binds.at[i].target;
+    if (!t->indexed) continue;
+    Diag *x = syntax_diag(p, 107, t->span, "expected '=' behind '%s': it is one number", t->name);
+    diag_hint(p->diags, x, "a table is computed in a schedule, a tensor in an op");
+  }
+}
+
 void decl_settings(ADecl *d, const Body *settings, Span open, Span close) {
   d->settings.at = settings->settings.at;
   d->settings.n = settings->settings.n;

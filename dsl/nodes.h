@@ -50,6 +50,7 @@ AStmts *stmts_end(Parser *p, AStmts *list);
 void decl_push(Parser *p, ADecl *d);
 
 ADecl *decl_new(Parser *p, ADeclKind kind, Span at, const Token *name, Span name_span);
+void decl_numbers(Parser *p, ADecl *d, const ABinds *binds); /* NULL: none */
 void decl_settings(ADecl *d, const Body *settings, Span open, Span close);
 void decl_body(ADecl *d, const Body *body);
 void decl_equation(Parser *p, ADecl *d, AExpr *value, Span equals);

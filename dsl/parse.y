@@ -82,7 +82,7 @@ static void td_error(const Span *at, Parser *p, const char *message);
 %token EQUAL "==" UNEQUAL "!=" AT_MOST "<=" AT_LEAST ">=" AND "&&" OR "||"
 %token USE CONST DIM AXIS DATA TRAIN PRECISION SCHEDULE OP BLOCK MODEL LOSS METRIC SAMPLER
 %token PARAM STATE FOR SCAN MINIMIZE REPORT LOG EMIT LOOP_EMIT
-%token IN ELSE STEPS CARRY GRAD NOCHECK EXACT BOUND EXPECT
+%token IN ELSE STEPS CARRY GRAD NOCHECK EXACT BOUND EXPECT WITH
 
 %right '?' ':'
 %left OR
@@ -101,7 +101,7 @@ static void td_error(const Span *at, Parser *p, const char *message);
 %type <args> args arg_list
 %type <target> target
 %type <targets> targets
-%type <binds> binds carries opt_emit
+%type <binds> binds carries opt_emit opt_with
 %type <formal> formal result
 %type <formals> formals formal_list results
 %type <stmt> stmt assignment param loop_head range
@@ -131,11 +131,17 @@ decls:
   ;
 
 decl:
-    USE NAME                            { $$ = decl_new(p, D_USE, @$, $2, @2); }
-  | USE STR
-      { $$ = decl_new(p, D_USE, @$, NULL, @2); $$->path = $2->str; }
+    USE NAME opt_with
+      { $$ = decl_new(p, D_USE, @$, $2, @2); decl_numbers(p, $$, $3); $$->with_span = @3; }
+  | USE STR opt_with
+      {
+        $$ = decl_new(p, D_USE, @$, NULL, @2);
+        $$->path = $2->str;
+        decl_numbers(p, $$, $3);
+        $$->with_span = @3;
+      }
   | numbers binds
-      { $$ = decl_new(p, (ADeclKind)$1, @$, NULL, @1); $$->binds = *$2; }
+      { $$ = decl_new(p, (ADeclKind)$1, @$, NULL, @1); decl_numbers(p, $$, $2); }
   | param                               { $$ = decl_new(p, D_PARAM, @$, NULL, @1); $$->stmt = $1; }
   | DATA NAME '{' settings '}'
       { $$ = decl_new(p, D_DATA, @$, $2, @2); decl_settings($$, $4, @3, @5); }
@@ -160,6 +166,7 @@ decl:
   ;
 
 numbers: CONST { $$ = D_CONST; } | DIM { $$ = D_DIM; } | AXIS { $$ = D_AXIS; } ;
+opt_with: %empty { $$ = NULL; } | WITH binds { $$ = $2; } ;
 operation: OP { $$ = D_OP; } | BLOCK { $$ = D_BLOCK; } | MODEL { $$ = D_MODEL; } ;
 /* after a metric's formals alone: see layout.c */
 opt_claim: %empty { $$ = CLAIM_NONE; } | EXACT { $$ = CLAIM_EXACT; } | BOUND { $$ = CLAIM_BOUND; } ;

@@ -326,6 +326,11 @@ static void write_declaration(Writer *w, const ADecl *d) {
       write_string(w, d->path);
     else
       write_text(w, d->name);
+    if (d->binds.n) {
+      write_gap(w, d->with_span, " ");
+      write_text(w, "with ");
+      write_binds(w, &d->binds);
+    }
     break;
   case D_CONST:
   case D_DIM:

@@ -22,7 +22,7 @@ dim B = 32, L = 128, V = text.vocab       # rows, characters of a row, symbols (
 dim C = 16, M = 2 * L                     # characters of a block, clean and damaged places
 dim D = 192, H = 6, E = D / H, F = 4 * D  # width, heads, width of a head, hidden width
 const N = 4                               # layers
-const lr = 2e-3, updates = 2000, average = 0.998
+const lr = 2e-3, updates = 2000, average = 0.998, interval = 200
 
 axis Z = M  # those of them that are attended to
 
@@ -106,5 +106,5 @@ sampler unmask(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V,
 train {
   loss main  adamw(lr = cosine(lr, step, steps), weight_decay = 0.1)
   batch B  steps updates  clip 1.0  ema average
-  eval every 200  checkpoint every 200
+  eval every interval  checkpoint every interval
 }

@@ -20,7 +20,7 @@ data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
 dim B = 32, L = 64, V = text.vocab  # rows, characters of a row, symbols (65)
 dim D = 128, K = 256                # width of symbols and of z, of recurrent states
 const T = 100                       # diffusion steps
-const lr = 1e-3, updates = 2000
+const lr = 1e-3, updates = 2000, interval = 200
 
 schedule noise[T] {
   beta[t] = lerp(1e-4, 0.02, t / (T - 1))
@@ -117,5 +117,5 @@ sampler latent() {
 
 train {
   loss main  adam(lr = lr)  batch B  steps updates
-  eval every 200  checkpoint every 200
+  eval every interval  checkpoint every interval
 }

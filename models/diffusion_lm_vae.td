@@ -28,7 +28,7 @@ dim Z = 8                                 # latents of a place
 dim D = 128, H = 4, E = D / H, F = 4 * D  # width, heads, width of a head, hidden width
 const N = 4, M = 2, T = 100               # layers between latents, layers to and from them, steps
 const most = 12.0, least = 0.02           # sqrt(snr) at the first time and at the last
-const lr = 1e-3, updates = 3000, average = 0.998
+const lr = 1e-3, updates = 3000, average = 0.998, interval = 200
 axis S = L  # positions attended to
 
 op snr_at(t) -> snr = exp(2 * lerp(log(most), log(least), t))
@@ -141,5 +141,5 @@ sampler latent(spread = 1.0 in 0 .. 2, steps = T) {
 train {
   loss main  adamw(lr = cosine(lr, step, steps), weight_decay = 0.1)
   batch B  steps updates  clip 1.0  ema average
-  eval every 200  checkpoint every 200
+  eval every interval  checkpoint every interval
 }

@@ -27,7 +27,7 @@ dim D = 192, H = 6, E = D / H, F = 4 * D  # width, heads, width of a head, hidde
 dim W = 5                                 # places that a symbol sees at once
 const N = 4, G = 256                      # layers, turns of the sampler at most
 const near = 0.14, far = 0.98             # where times begin and end: symbols are plain before
-const lr = 2e-3, updates = 2600, average = 0.998
+const lr = 2e-3, updates = 2600, average = 0.998, interval = 200
 axis S = L  # positions attended to
 
 # Attention that knows distances only (rotary positions), after a sum over W neighbours; c says
@@ -123,5 +123,5 @@ sampler euler(temperature = 0.8 in 0 .. 10, top_k = 0 in 0 .. V,
 train {
   loss main  adamw(lr = cosine(lr, step, steps), weight_decay = 0.1)
   batch B  steps updates  clip 1.0  ema average
-  eval every 200  checkpoint every 200
+  eval every interval  checkpoint every interval
 }

@@ -27,7 +27,7 @@ dim D = 192, H = 6, E = D / H, F = 4 * D     # width, heads, width of a head, hi
 dim W = 5, P = (B + B % 2) / 2               # places seen at once, rows that see an estimate
 const N = 4, T = 128                         # layers, diffusion steps
 const most = 6.0, middle = 1.8, least = 0.1  # r at the first step, at half of them, at the last
-const lr = 2e-3, updates = 2600, average = 0.998
+const lr = 2e-3, updates = 2600, average = 0.998, interval = 200
 axis S = L  # positions attended to
 
 # r = middle tan(angle): even steps of the angle are dense around the middle.
@@ -149,5 +149,5 @@ sampler ddpm(temperature = 0.8 in 0 .. 10, top_k = 0 in 0 .. V, steps = T, promp
 train {
   loss main  adamw(lr = cosine(lr, step, steps), weight_decay = 0.1)
   batch B  steps updates  clip 1.0  ema average
-  eval every 200  checkpoint every 200
+  eval every interval  checkpoint every interval
 }

@@ -14,7 +14,7 @@ data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
 
 dim B = 32, L = 128, V = text.vocab  # rows, characters of a row, symbols (65)
 dim D = 128, K = 416                 # width of a symbol, of a state
-const lr = 2e-3, updates = 1500
+const lr = 2e-3, updates = 1500, interval = 200
 
 # A layer over time t from the state h0, and the state it ends in.
 block recurrent(x[b,t,i], h0[b,k]) -> y[b,t,k], h[b,k] {
@@ -88,5 +88,5 @@ sampler uncached(temperature = 0.8 in 0 .. 10, top_k = 0 in 0 .. V, prompt: id<V
 train {
   loss main  adam(lr = cosine(lr, step, steps, warmup = 100))
   batch B  steps updates  clip 1.0
-  eval every 200  checkpoint every 200
+  eval every interval  checkpoint every interval
 }

@@ -28,7 +28,7 @@ dim R = 2, J = 7                          # digits of a symbol: their base, and 
 dim D = 192, H = 6, E = D / H, F = 4 * D  # width, heads, width of a head, hidden width
 dim W = 5                                 # places that a symbol sees at once
 const N = 4                               # layers
-const lr = 2e-3, updates = 3000, average = 0.998
+const lr = 2e-3, updates = 3000, average = 0.998, interval = 200
 axis S = L  # positions attended to
 
 # Digit j of symbol v, the lowest first.
@@ -124,5 +124,5 @@ sampler unmask(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V,
 train {
   loss main  adamw(lr = cosine(lr, step, steps), weight_decay = 0.1)
   batch B  steps updates  clip 1.0  ema average
-  eval every 200  checkpoint every 200
+  eval every interval  checkpoint every interval
 }

@@ -23,7 +23,7 @@ data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
 dim B = 32, L = 256, V = text.vocab       # rows, characters of a row, symbols (65)
 dim D = 384, H = 6, E = D / H, F = 4 * D  # width, heads, width of a head, hidden width
 const N = 6, T = 128, drop = 0.1          # layers, diffusion steps, dropout
-const lr = 1e-3, updates = 20000
+const lr = 1e-3, updates = 20000, interval = 1000
 axis S = L  # positions attended to
 
 schedule noise[T] {
@@ -123,5 +123,5 @@ sampler ddpm(temperature = 0.8 in 0 .. 10, top_k = 0 in 0 .. V, steps = T, promp
 train {
   loss main  adamw(lr = cosine(lr, step, steps), weight_decay = 0.1)
   batch B  steps updates  clip 1.0  ema 0.998
-  eval every 1000  checkpoint every 1000
+  eval every interval  checkpoint every interval
 }

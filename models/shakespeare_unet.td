@@ -11,7 +11,7 @@ data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
 dim B = 32, L = 256, V = text.vocab          # rows, characters of a row, symbols (65)
 dim D = 384, H = 6, E = D / H, F = 4 * D     # width, heads, width of a head, hidden width
 const N = 6, M = N / 2, T = 128, drop = 0.1  # layers, half of them, diffusion steps, dropout
-const lr = 1e-4, updates = 20000
+const lr = 1e-4, updates = 20000, interval = 1000
 axis S = L  # positions attended to
 
 schedule noise[T] {
@@ -120,5 +120,5 @@ op sharpen(x0[b,l,v], temperature, top_k) -> p[b,l,v] {
 
 train {
   loss main  adam(lr = lr)  batch B  steps updates
-  eval every 1000  checkpoint every 1000  sample ddpm every 1000
+  eval every interval  checkpoint every interval  sample ddpm every 1000
 }

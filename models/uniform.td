@@ -26,7 +26,7 @@ dim B = 32, L = 128, V = text.vocab       # rows, characters of a row, symbols (
 dim D = 192, H = 6, E = D / H, F = 4 * D  # width, heads, width of a head, hidden width
 dim W = 5                                 # places that a symbol sees at once
 const N = 4, T = 128                      # layers, diffusion steps
-const lr = 2e-3, updates = 3000, average = 0.998
+const lr = 2e-3, updates = 3000, average = 0.998, interval = 200
 axis S = L  # positions attended to
 
 # kept falls evenly, to 0 at the last time.
@@ -120,5 +120,5 @@ sampler posterior(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V, steps = T, 
 train {
   loss main  adamw(lr = cosine(lr, step, steps), weight_decay = 0.1)
   batch B  steps updates  clip 1.0  ema average
-  eval every 200  checkpoint every 200
+  eval every interval  checkpoint every interval
 }

@@ -16,6 +16,19 @@ static bool query_vocabulary(void *ctx, const DataDecl *decl, DataInfo *out, con
   return true;
 }
 
+static const char *load(void *ctx, Arena *a, const char *path, size_t *size, const char **why) {
+  (void)ctx;
+  TdError err = {0};
+  uint8_t *bytes;
+  if (!io_read_file(NULL, path, 1 << 20, &bytes, size, &err)) {
+    *why = arena_strdup(a, err.message);
+    return NULL;
+  }
+  const char *text = arena_strndup(a, (const char *)bytes, *size);
+  free(bytes);
+  return text;
+}
+
 static bool compile(Model *m, const char *source, size_t size, const Define *defines, int ndefines,
                     const char *text, const UnitOptions *more) {
   m->arena = arena_new();
@@ -28,6 +41,7 @@ static bool compile(Model *m, const char *source, size_t size, const Define *def
   o.defines = defines;
   o.ndefines = ndefines;
   o.verify = true;
+  o.load = load;
   if (getenv("TDC_DISABLE")) o.disable = (uint32_t)strtoul(getenv("TDC_DISABLE"), NULL, 0);
   if (text) {
     m->data = data_store_new(&search);

@@ -44,6 +44,7 @@ struct Entry {
 
 typedef struct TrainSettings {
   ADecl *decl;
+  Scope *scope;           /* of the file that it stands in */
   const AExpr *optimizer; /* the call, e.g. adamw(lr = 1e-3) */
   const AExpr *clip;      /* or NULL */
   Fn *loss;

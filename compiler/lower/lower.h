@@ -68,7 +68,7 @@ typedef struct Contradiction {
   int64_t want, got;
 } Contradiction;
 
-/* A const, dim or axis of the user's file, as -D leaves it. */
+/* A const, dim or axis that -D reaches, as it leaves it. */
 typedef struct OwnNumber {
   ADeclKind kind;
   const char *name;
@@ -132,8 +132,7 @@ struct Lowering {
   bool names_missing;  /* an import failed: unknown names say nothing new */
   bool syntax_errors;  /* in some file */
   const char *assumed; /* "b = 12, l = 24": extents made up to check what nothing uses; or NULL */
-  VEC(const char *) defines_used;
-  VEC(OwnNumber) numbers;    /* in the order of the file */
+  VEC(OwnNumber) numbers;    /* in the order of the files */
   VEC(ADecl *) instantiated; /* functions lowered at least once */
 
   /* gathered while a loss, metric or sampler is lowered */

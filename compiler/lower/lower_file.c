@@ -1,25 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The declarations of a file, with what it imports and what -D overrides. */
-#include <string.h>
-
+/* The declarations of a file: its names, its numbers, and what it trains. */
 #include "compiler/lower/lower.h"
+#include "compiler/lower/file.h"
 #include "compiler/lower/scope.h"
 #include "compiler/lower/tables.h"
 #include "compiler/lower/value.h"
-
-struct Import {
-  const char *path; /* or the library's name */
-  Scope *scope;
-};
-
-static const char *override_of(Lowering *l, const char *name) {
-  for (int i = 0; i < l->options->ndefines; i++)
-    if (!strcmp(l->options->defines[i].name, name)) {
-      vec_push(l->arena, &l->defines_used, l->options->defines[i].name);
-      return l->options->defines[i].value;
-    }
-  return NULL;
-}
 
 static bool declare(Lowering *l, Scope *s, const char *name, Value *v, Span at) {
   Binding *old = scope_here(s, name);
@@ -32,20 +17,20 @@ static bool declare(Lowering *l, Scope *s, const char *name, Value *v, Span at) 
   return true;
 }
 
-static void declare_numbers(Lowering *l, Scope *s, ADecl *d, bool user) {
+static void declare_numbers(Lowering *l, Scope *s, ADecl *d, const Overrides *over) {
   for (int i = 0; i < d->binds.n; i++) {
     ABind *b = &d->binds.at[i];
     const char *name = b->target.name;
-    const AExpr *e = b->value;
-    const char *over = user ? override_of(l, name) : NULL;
-    if (over) {
-      int file = diags_source(l->d, arena_printf(l->arena, "-D %s", name), over, strlen(over));
-      const AExpr *parsed = ast_parse_expr(l->arena, l->names, l->d, file);
-      if (!parsed) continue;
-      e = parsed;
+    Override *given = over ? override_of(over, name) : NULL;
+    const AExpr *e = given ? override_value(l, given) : b->value;
+    if (!e) { /* said where it was given */
+      declare(l, s, name, v_poison(l), b->target.span);
+      continue;
     }
-    OwnNumber own = {d->kind, name, e, over != NULL};
-    if (user) vec_push(l->arena, &l->numbers, own);
+    if (over && override_reaches(over, name)) {
+      OwnNumber own = {d->kind, name, e, given && !given->value};
+      vec_push(l->arena, &l->numbers, own);
+    }
     Value *v;
     if (d->kind == D_CONST) {
       const Value *x = lower_constant(l, s, e);
@@ -85,61 +70,55 @@ static Value *decl_value(Lowering *l, Scope *s, ADecl *d) {
   return v;
 }
 
-Scope *std_scope(Lowering *l, const char *name, Span at) {
-  for (int i = 0; i < l->imports.n; i++)
-    if (!strcmp(l->imports.at[i].path, name)) return l->imports.at[i].scope;
-  size_t size;
-  const char *text = std_source(name, &size);
-  if (!text) {
-    VEC(const char *) names = {0};
-    for (int i = 0; i < std_count(); i++) vec_push(l->arena, &names, std_name(i));
-    Diag *x = lower_error(l, 304, at, "there is no library '%s'", name);
-    if (!diag_hint_near(l->d, x, name, names.at, names.n))
-      diag_hint(l->d, x, "a file of yours is imported by its path: use \"%s.td\"", name);
-    return NULL;
+/* The second of what a file has once. */
+static void said_again(Lowering *l, const ADecl *d, const ADecl *first) {
+  diag_note(l->d, lower_error(l, 403, d->span, "a second '%s'", adecl_spelling(d->kind)),
+            first->span, "the first is here");
+}
+
+/* What the file itself says of training. */
+static void own_roots(Lowering *l, const AFile *f, Scope *scope, Roots *out) {
+  for (int i = 0; i < f->decls.n; i++) {
+    ADecl *d = f->decls.at[i];
+    ADecl **slot = d->kind == D_TRAIN       ? &out->train
+                   : d->kind == D_PRECISION ? &out->precision
+                                            : NULL;
+    if (!slot) continue;
+    if (*slot) {
+      said_again(l, d, *slot);
+      continue;
+    }
+    *slot = d;
+    if (d->kind == D_TRAIN) out->scope = scope;
   }
-  Scope *s = scope_new(l, l->core, false);
-  struct Import im = {name, s};
-  vec_push(l->arena, &l->imports, im);
-  int file = diags_source(l->d, arena_printf(l->arena, "<std/%s.td>", name), text, size);
-  declare_file(l, file, s);
-  return s;
 }
 
-/* A path is relative to the file that uses it. */
-static const char *beside(Lowering *l, const char *path, int file) {
-  const char *from = diags_source_at(l->d, file)->path;
-  const char *slash = strrchr(from, '/');
-  if (*path == '/' || !slash || *from == '<') return path;
-  return arena_printf(l->arena, "%.*s%s", (int)(slash + 1 - from), from, path);
+static bool has_loss(const AFile *f) {
+  for (int i = 0; i < f->decls.n; i++)
+    if (f->decls.at[i]->kind == D_LOSS) return true;
+  return false;
 }
 
-static Scope *path_scope(Lowering *l, ADecl *d) {
-  const char *why = "no further file can be read here";
-  size_t size;
-  const char *path = beside(l, d->path, d->span.file);
-  for (int i = 0; i < l->imports.n; i++)
-    if (!strcmp(l->imports.at[i].path, path)) return l->imports.at[i].scope;
-  const char *text =
-      l->options->load ? l->options->load(l->options->load_ctx, l->arena, path, &size, &why) : NULL;
-  if (!text) {
-    lower_error(l, 305, d->span, "%s", why);
-    return NULL;
+/* The names of what the file uses, into the scope around it. */
+static void use_all(Lowering *l, const AFile *f, Scope *around, Overrides *over, Taken *taken) {
+  for (int i = 0; i < f->decls.n; i++) {
+    ADecl *d = f->decls.at[i];
+    if (d->kind != D_USE) continue;
+    Used u = {.at = d};
+    if (!d->path)
+      u.scope = std_used(l, d);
+    else if (!path_used(l, d, over, &u))
+      u.scope = NULL;
+    if (!u.scope) {
+      l->names_missing = true;
+      continue;
+    }
+    import_names(l, around, u.scope);
+    if (d->path) vec_push(l->arena, taken, u);
   }
-  Scope *s = scope_new(l, l->core, false);
-  struct Import im = {path, s};
-  vec_push(l->arena, &l->imports, im); /* before it is loaded: a cycle ends here */
-  declare_file(l, diags_source(l->d, path, text, size), s);
-  return s;
 }
 
-static void import_names(Lowering *l, Scope *into, const Scope *from) {
-  for (int i = 0; i < from->names.n; i++)
-    if (!scope_here(into, from->names.at[i].name))
-      vec_push(l->arena, &into->names, from->names.at[i]);
-}
-
-bool declare_file(Lowering *l, int file, Scope *scope) {
+bool declare_file(Lowering *l, int file, Scope *scope, Overrides *over, Roots *roots) {
   int before = diags_errors(l->d);
   AFile *f = ast_parse(l->arena, l->names, l->d, file);
   if (diags_errors(l->d) != before) { /* whatever is missing would be missed below */
@@ -147,20 +126,12 @@ bool declare_file(Lowering *l, int file, Scope *scope) {
     return false;
   }
   vec_push(l->arena, &l->files, f);
-  bool user = l->root == scope;
-  if (user) scope->parent = l->core;
+  if (over) over->file = f;
   /* Imported names live in a scope around the file's own, which may redefine them. */
   Scope *imported = scope_new(l, scope->parent, false);
   scope->parent = imported;
-  for (int i = 0; i < f->decls.n; i++) {
-    ADecl *d = f->decls.at[i];
-    if (d->kind != D_USE) continue;
-    Scope *from = d->path ? path_scope(l, d) : std_scope(l, d->name, d->span);
-    if (from)
-      import_names(l, imported, from);
-    else
-      l->names_missing = true;
-  }
+  Taken taken = {0};
+  use_all(l, f, imported, over, &taken);
   /* Functions first: order of declarations does not matter for them. */
   for (int i = 0; i < f->decls.n; i++) {
     ADecl *d = f->decls.at[i];
@@ -187,7 +158,7 @@ bool declare_file(Lowering *l, int file, Scope *scope) {
   for (int i = 0; i < f->decls.n; i++) {
     ADecl *d = f->decls.at[i];
     if (d->kind == D_CONST || d->kind == D_DIM || d->kind == D_AXIS)
-      declare_numbers(l, scope, d, user);
+      declare_numbers(l, scope, d, over);
     if (d->kind == D_PARAM) lower_param_stmt(l, scope, d->stmt);
     if (d->kind == D_DATA) {
       Binding *b = scope_here(scope, d->name);
@@ -197,5 +168,7 @@ bool declare_file(Lowering *l, int file, Scope *scope) {
       }
     }
   }
+  own_roots(l, f, scope, roots);
+  if (!has_loss(f)) take_roots(l, scope, &taken, roots);
   return diags_errors(l->d) == before;
 }

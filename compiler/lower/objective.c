@@ -418,10 +418,10 @@ static bool check_reached(Lowering *l, const Entry *e, Node *const *adjoint, Spa
   return ok;
 }
 
-static Fn *find_optimizer(Lowering *l, const AExpr *call) {
+static Fn *find_optimizer(Lowering *l, Scope *s, const AExpr *call) {
   static const char *const known[] = {"adam", "adamw", "sgd"};
   const char *name = call->a->name;
-  Fn *fn = find_fn(l, l->root, name);
+  Fn *fn = find_fn(l, s, name);
   if (fn) return fn;
   Diag *x = lower_error(l, 412, call->a->span, "there is no optimizer '%s'", name);
   if (!diag_hint_near(l->d, x, name, known, 3))
@@ -443,14 +443,14 @@ static Expr *clip_scale(Lowering *l, Node *const flats[2], double most, Span at)
 static bool lower_updates(Lowering *l, TrainSettings *t, Node **adjoint) {
   Entry *e = t->train;
   Span at = t->optimizer->span;
-  Scope *s = scope_new(l, l->root, true);
+  Scope *s = scope_new(l, t->scope, true);
   Value *step = entry_input(l, "step", TY_INT, 0, NULL, NULL, 1, (int64_t)1 << 40, NULL, at);
   l->g->step = step->e->node;
   scope_set(l, s, intern(l->names, "step"), step, at);
   scope_set(l, s, intern(l->names, "steps"), v_int(l, l->unit->train.steps, NULL), at);
   Node *flats[2];
   for (int k = 0; k < 2; k++) flats[k] = gradient_pack(l, k, e, adjoint);
-  Fn *fn = find_optimizer(l, t->optimizer);
+  Fn *fn = find_optimizer(l, t->scope, t->optimizer);
   if (!fn) return false;
   Expr *scale = NULL;
   if (t->clip) {

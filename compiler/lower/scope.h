@@ -50,8 +50,7 @@ Value *lookup(Lowering *l, Scope *s, const char *name, Span at);
 Value *member(Lowering *l, Value *base, const char *name, Span at);
 Value *binding_value(Lowering *l, Binding *b);
 
-/* -- lower_file.c: declarations ------------------------------------------------- */
-bool declare_file(Lowering *l, int file, Scope *scope); /* declarations into scope */
+/* -- lower_use.c ------------------------------------------------- */
 /* Of a library; NULL after an error. */
 Scope *std_scope(Lowering *l, const char *name, Span at);
 

@@ -247,6 +247,7 @@ bool settings_train(Lowering *l, TrainSettings *t, ADecl *d, Scope *s) {
   u->log_every = 10;
   u->eval_batches = 8;
   t->decl = d;
+  t->scope = s;
   TrainReader r = {.l = l, .s = s, .t = t};
   for (; r.i < d->settings.n; r.i++)
     if (!train_setting(&r, d->settings.at[r.i])) return false;

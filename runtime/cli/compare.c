@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/cli/compare.h"
+#include "runtime/cli/measure.h"
 
 static bool write_page(const Comparison *k, const char *path, TdError *err) {
   StrBuf s = {0};

@@ -223,7 +223,7 @@ static int compiled_units(const char *folder, const char *text) {
   setenv("TDC_CACHE", cache, 1);
   setenv("TDC_CFLAGS", "-O0", 1);
   const char *const argv[] = {"build/tdc", "sample", path,  "--untrained", "--data",
-                              verse,       "-D",     "B=1", "-D",          "D=32",
+                              verse,       "-D",     "B=1", "-D",          "D=48",
                               "-D",        "N=1",    "-D",  "L=16",        NULL};
   char *said = run(argv, 0), *at = strstr(said, "compiled ");
   int n = at != NULL ? atoi(at + strlen("compiled ")) : 0;
@@ -247,7 +247,7 @@ static char *edited(const char *text, const char *from, const char *to) {
 
 /* A change compiles what it touches: lines that move nothing, an op its kernels. */
 static void changes_compile_little(void **state) {
-  char *text = read_text("models/shakespeare_nano.td", NULL);
+  char *text = read_text("models/shakespeare.td", NULL);
   char *moved = edited(text, "op sharpen(", "# another line\n\nop sharpen(");
   char *sharper = edited(text, "clamp(x0[b,l,v], 0.0001, 1)", "clamp(x0[b,l,v], 0.001, 1)");
   int all = compiled_units(*state, text);
