@@ -80,6 +80,15 @@ Value *entry_input(Lowering *l, const char *name, Type t, int rank, const int64_
   return v;
 }
 
+Value *entry_step(Lowering *l, Span at) {
+  Entry *e = l->entry;
+  if (!e->step) {
+    e->step = entry_input(l, "step", TY_INT, 0, NULL, NULL, 1, (int64_t)1 << 40, NULL, at);
+    l->g->step = e->step->e->node;
+  }
+  return e->step;
+}
+
 Value *param_value(Lowering *l, int param) {
   Entry *e = l->entry;
   const Parameter *p = &l->params.at[param];

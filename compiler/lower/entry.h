@@ -32,6 +32,7 @@ struct Entry {
   bool ema;      /* parameters are read from the averages */
   bool init;     /* the init graph */
   bool repeated; /* a sampler's step */
+  Value *step;   /* the number of the training step, where it was asked for */
   VEC(ParamView) views;
   Node *flat[2]; /* N_STATE params.matrix, params.vector of this graph */
   VEC(UnitInput) inputs;
@@ -58,6 +59,8 @@ Entry *entry_new(Lowering *l, const char *name);
 void entry_enter(Lowering *l, Entry *e);
 Value *entry_input(Lowering *l, const char *name, Type t, int rank, const int64_t *shape,
                    const char *const *ids, int64_t lo, int64_t hi, const char *data, Span at);
+/* The number of the training step, an input of the entry from the first time on. */
+Value *entry_step(Lowering *l, Span at);
 Value *param_value(Lowering *l, int param);
 /* Leaves to the front of the graph, which is whole. */
 void entry_settle(Entry *e);

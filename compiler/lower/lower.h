@@ -135,6 +135,8 @@ struct Lowering {
   VEC(OwnNumber) numbers;    /* in the order of the files */
   VEC(ADecl *) instantiated; /* functions lowered at least once */
 
+  Scope *loss_scope; /* of the loss whose statements are lowered: it knows its step; or NULL */
+
   /* gathered while a loss, metric or sampler is lowered */
   Value *objective;
   Span objective_span;

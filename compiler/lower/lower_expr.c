@@ -225,6 +225,8 @@ static Value *name(Lowering *l, Scope *s, const AExpr *e) {
     if (!strcmp(e->name, "true") || !strcmp(e->name, "false"))
       return v_scalar(l, ex_bool(l->g, e->name[0] == 't'));
     if (!strcmp(e->name, "training")) return v_scalar(l, ex_bool(l->g, l->entry->training));
+    Value *now = loss_step(l, s, e->name, e->span);
+    if (now) return now;
   }
   return lookup(l, s, e->name, e->span);
 }

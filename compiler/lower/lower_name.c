@@ -40,13 +40,23 @@ Value *lookup(Lowering *l, Scope *s, const char *name, Span at) {
     for (int i = 0; i < f->vars.n; i++)
       if (f->vars.at[i].name) vec_push(l->arena, &seen, f->vars.at[i].name);
   Diag *x = lower_error(l, 301, at, "unknown name '%s'", name);
-  if (prim_find_callable(name, &(Prim){0}))
+  if (!strcmp(name, "step") || !strcmp(name, "steps"))
+    diag_hint(l->d, x, "it is known in a loss, which can hand it on as an argument");
+  else if (prim_find_callable(name, &(Prim){0}))
     diag_hint(l->d, x, "it is a function: %s(...)", name);
   else if (is_reducer(name))
     diag_hint(l->d, x, "it is a reducer: %s[i](x[i])", name);
   else
     hint_name(l, x, name, seen.at, seen.n);
   return v_poison(l);
+}
+
+Value *loss_step(Lowering *l, Scope *s, const char *name, Span at) {
+  bool number = !strcmp(name, "step");
+  while (s && !s->function) s = s->parent;
+  if (!s || s != l->loss_scope || (!number && strcmp(name, "steps") != 0)) return NULL;
+  if (number && l->entry->training) return entry_step(l, at);
+  return v_int(l, l->unit->train.steps, NULL);
 }
 
 /* ---- members ------------------------------------------------------------------ */

@@ -141,7 +141,10 @@ static bool lower_loss(Lowering *l, TrainSettings *t, Entry *e, Node **loss, boo
   Scope *s = scope_new(l, t->loss->scope, true);
   l->draw_path = d->name;
   vec_push(l->arena, &l->instantiated, d);
-  bool bound = bind_inputs(l, s, d, true), ok = bound && lower_body(l, s, d->body.at, d->body.n);
+  bool bound = bind_inputs(l, s, d, true);
+  l->loss_scope = s;
+  bool ok = bound && lower_body(l, s, d->body.at, d->body.n);
+  l->loss_scope = NULL;
   if (ok && !l->objective) {
     Diag *x = lower_error(l, 416, d->name_span, "loss '%s' minimises nothing", d->name);
     diag_hint(l->d, x, "end it with  minimize mean[b,l](...)");
@@ -444,8 +447,7 @@ static bool lower_updates(Lowering *l, TrainSettings *t, Node **adjoint) {
   Entry *e = t->train;
   Span at = t->optimizer->span;
   Scope *s = scope_new(l, t->scope, true);
-  Value *step = entry_input(l, "step", TY_INT, 0, NULL, NULL, 1, (int64_t)1 << 40, NULL, at);
-  l->g->step = step->e->node;
+  Value *step = entry_step(l, at);
   scope_set(l, s, intern(l->names, "step"), step, at);
   scope_set(l, s, intern(l->names, "steps"), v_int(l, l->unit->train.steps, NULL), at);
   Node *flats[2];

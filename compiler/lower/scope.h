@@ -47,6 +47,9 @@ void hint_name(Lowering *l, Diag *x, const char *name, const char *const *known,
 bool name_is_news(Lowering *l, const Scope *s, const char *name);
 /* Error and poison when unknown. */
 Value *lookup(Lowering *l, Scope *s, const char *name, Span at);
+/* What `step` and `steps` are in scope s of a loss: the number of the training step, and how many
+ * there are; on held-out text both are the last. NULL: another name, or no loss. */
+Value *loss_step(Lowering *l, Scope *s, const char *name, Span at);
 Value *member(Lowering *l, Value *base, const char *name, Span at);
 Value *binding_value(Lowering *l, Binding *b);
 

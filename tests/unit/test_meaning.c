@@ -314,10 +314,84 @@ static void average_of_weights(void **state) {
   model_close(&m);
 }
 
+/* A loss counts its steps: the gradient of w is the step's number, spread over the symbols, so
+ * w, which descends by it, adds up to -1, -3, -6, .. On held-out text it is the last step. A name
+ * of the file's own is that. */
+static void step_of_a_loss(void **state) {
+  (void)state;
+  static const char path[] = "build/tests/counted.td", verse[] = "tests/models/verse.txt",
+                    text[] = "data text { source \"tiny_shakespeare\" }\n"
+                             "dim B = 2, L = 4, V = text.vocab\n"
+                             "const own = 1\n"
+                             "param w[V] = 0\n"
+                             "op down(p[...], g[...], lr = 1) -> q[...] = p[...] - lr * g[...]\n"
+                             "op weighted(x[b], by) -> y[b] = by * x[b]\n"
+                             "loss main(x: id<V>[B,L]) {\n"
+                             "  m[b] = mean[l](w[x[b,l]])\n"
+                             "  log part = step / steps\n"
+                             "  log twice = step / steps + real(step)\n"
+                             "  minimize mean[b](weighted(m, step)[b])\n"
+                             "}\n"
+                             "train { loss main  down(lr = 1)  batch B  steps 20 }\n";
+  FILE *f = fopen(path, "w");
+  assert_non_null(f);
+  fputs(text, f);
+  fclose(f);
+  Model m;
+  TdError err = {0};
+  assert_true(model_open(&m, path, NULL, 0, verse, 0, NULL));
+  assert_true(model_build(&m));
+  for (int device = 0; device < 2; device++) { /* kernels, the evaluator */
+    Running r;
+    Feed feed;
+    assert_true(device == 0 ? running_open(&r, &m, 1) : running_evaluated(&r, &m));
+    session_run(r.session, session_entry(r.session, "init"), 1, 0);
+    assert_true(feed_open(&feed, r.session, m.unit, "train", m.data, &err));
+    for (int n = 1; n <= 4; n++) {
+      assert_true(feed_train(&feed, 1, n, &err));
+      session_run(r.session, feed.index, 1, n);
+      assert_true(fabs(session_scalar(r.session, feed.index, "part") - n / 20.0) < NEAR);
+      int i = session_state(r.session, "params.vector");
+      const TdState *w = &session_program(r.session)->states[i];
+      void *got = state_of(r.session, i);
+      double sum = 0;
+      for (int64_t k = 0; k < w->count; k++) sum += typed_value(got, w->type, k);
+      free(got);
+      if (!(fabs(sum + n * (n + 1) / 2.0) < NEAR)) fail_msg("step %d: %.9g", n, sum);
+    }
+    feed_close(&feed);
+    assert_true(feed_open(&feed, r.session, m.unit, "eval", m.data, &err));
+    assert_true(feed_valid(&feed, 0, (FeedPart){0, 1}, &err));
+    session_run(r.session, feed.index, 1, 0);
+    assert_true(fabs(session_scalar(r.session, feed.index, "twice") - 21) < NEAR);
+    feed_close(&feed);
+    running_close(&r);
+  }
+  model_close(&m);
+  f = fopen(path, "w");
+  assert_non_null(f);
+  const char *at = strstr(text, "own");
+  fprintf(f, "%.*sstep%s", (int)(at - text), text, at + strlen("own"));
+  fclose(f);
+  Running r;
+  Feed feed;
+  assert_true(model_open(&m, path, NULL, 0, verse, 0, NULL));
+  assert_true(running_evaluated(&r, &m));
+  session_run(r.session, session_entry(r.session, "init"), 1, 0);
+  assert_true(feed_open(&feed, r.session, m.unit, "train", m.data, &err));
+  assert_true(feed_train(&feed, 1, 7, &err));
+  session_run(r.session, feed.index, 1, 7);
+  assert_true(fabs(session_scalar(r.session, feed.index, "part") - 1 / 20.0) < NEAR);
+  feed_close(&feed);
+  running_close(&r);
+  model_close(&m);
+}
+
 int main(void) {
-  struct CMUnitTest tests[CASES + 1];
+  struct CMUnitTest tests[CASES + 2];
   for (int i = 0; i < CASES; i++)
     tests[i] = (struct CMUnitTest){cases[i].name, means, NULL, NULL, (void *)&cases[i]};
   tests[CASES] = (struct CMUnitTest)cmocka_unit_test(average_of_weights);
+  tests[CASES + 1] = (struct CMUnitTest)cmocka_unit_test(step_of_a_loss);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
