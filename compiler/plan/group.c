@@ -312,8 +312,9 @@ static bool can_accumulate(const Node *n) {
          n->rank + 1 <= IR_MAX_RANK && n->type != TY_BOOL;
 }
 
-/* Would n be computed across memory: the axis along which its elements lie one behind the other
- * a row, other axes within? A table of sines over [l, e] does that to what it turns, [b, l, h, e]. */
+/* Would n be computed across memory: the axis along which its elements lie one behind the
+ * other a row, other axes within? A table of sines over [l, e] does that to what it turns,
+ * [b, l, h, e]. */
 static bool across(const Node *n, const int *rowvar, int nrows) {
   int last = n->rank - 1;
   while (last >= 0 && n->extent[last] == 1) last--;

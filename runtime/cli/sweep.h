@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* `tdc eval --sweep`: texts of samplers at every point of a grid of their parameters, measured: what
- * do evaluations buy, and what does variety cost? */
+/* `tdc eval --sweep`: texts of samplers at every point of a grid of their parameters, measured:
+ * what do evaluations buy, and what does variety cost? */
 #ifndef TDC_CLI_SWEEP_H
 #define TDC_CLI_SWEEP_H
 
@@ -57,7 +57,8 @@ int cli_sweep(Cli *c);
 /* -- sweep_points.c -------------------------------------------------------------------------- */
 /* Bits by the judge, or by the n-gram model where there is none. */
 MeasureId sweep_bits(const Sweep *s);
-/* Is there no other point with no more bits and no fewer distinct 4-grams, better in one of them? */
+/* Is there no other point with no more bits and no fewer distinct 4-grams, and better in one of
+ * them? */
 bool sweep_frontier(const Sweep *s, int point);
 /* Do both have the same file, sampler and values, but for that axis (-1: of all)? */
 bool sweep_alike(const Sweep *s, int a, int b, int but);

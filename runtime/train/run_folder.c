@@ -212,7 +212,7 @@ static void print_line(const Trainer *t, json_t *line) {
   json_decref(whole);
 }
 
-/* "cpu": seconds that all threads of this process have computed; a resumed run begins at 0 again. */
+/* "cpu": seconds that all threads of this process have computed; a resumed run begins at 0. */
 void trainer_log(Trainer *t, json_t *line) {
   TdError err = {0};
   line = json_with(line, "cpu", json_real(cpu_seconds()));
