@@ -112,14 +112,51 @@ Value *lower_assign_value(Lowering *l, Scope *s, const ATarget *t, const AExpr *
   return v;
 }
 
-static bool may_assign(Lowering *l, Scope *s, const ATarget *t) {
+static bool names(const AExpr *e, const char *name) {
+  if (!e) return false;
+  bool found = (e->kind == A_NAME && e->name == name) || names(e->a, name) || names(e->b, name) ||
+               names(e->c, name);
+  for (int i = 0; i < e->args.n; i++) found = found || names(e->args.at[i].value, name);
+  return found;
+}
+
+/* h = rmsnorm(h): a step of its own, or one that a loop takes again and again. */
+static void hint_next_step(Lowering *l, Scope *s, Diag *x, const ATarget *t, const AExpr *e) {
+  enum { LINE = 40 };
+  const char *fresh = t->name;
+  for (int n = 2; scope_find(s, fresh); n++)
+    fresh = intern(l->names, arena_printf(l->arena, "%s%d", t->name, n));
+  StrBuf to = {0}, of = {0};
+  ast_print_target(t, &to);
+  ast_print_expr(e, &of);
+  const char *brackets = to.s + strlen(t->name);
+  if (of.n + to.n <= LINE)
+    diag_hint(l->d, x,
+              "the next step has a name of its own, %s%s = %s; only a loop carries one: for i in 3 "
+              "{ %s = %s }",
+              fresh, brackets, of.s, to.s, of.s);
+  else
+    diag_hint(l->d, x, "the next step has a name of its own, %s%s = ...; only a loop carries one",
+              fresh, brackets);
+  sb_free(&to);
+  sb_free(&of);
+}
+
+/* May it get a value, e (NULL: that of a parameter)? Said once: what follows of the name is of no
+ * value. */
+static bool may_assign(Lowering *l, Scope *s, const ATarget *t, const AExpr *e) {
   for (Scope *k = s; k; k = k->parent) {
     Binding *b = scope_here(k, t->name);
     if (b && !b->mutable_) {
+      if (b->value->kind == V_POISON && diags_errors(l->d)) return false;
       Diag *x = lower_error(l, 314, t->span, "'%s' has a value already", t->name);
       diag_note(l->d, x, b->span,
                 "it is given here; names are assigned once, except where a loop carries them");
-      diag_hint(l->d, x, "choose another name");
+      if (e && names(e, t->name))
+        hint_next_step(l, s, x, t, e);
+      else
+        diag_hint(l->d, x, "choose another name");
+      if (!b->pattern) b->value = v_poison(l);
       return false;
     }
     if (b || k->function) break;
@@ -151,7 +188,7 @@ static bool assignment(Lowering *l, Scope *s, AStmt *st) {
   SavePolicy save = st->save ? SAVE_KEEP : st->recompute ? SAVE_RECOMPUTE : SAVE_AUTO;
   if (st->targets.n == 1) {
     const ATarget *t = &st->targets.at[0];
-    if (!may_assign(l, s, t)) return false;
+    if (!may_assign(l, s, t, st->value)) return false;
     Value *v = lower_assign_value(l, s, t, st->value, draw, st->span);
     if (v->kind == V_PACKED) {
       Diag *x =
@@ -188,7 +225,7 @@ static bool assignment(Lowering *l, Scope *s, AStmt *st) {
   }
   for (int i = 0; i < st->targets.n; i++) {
     const ATarget *t = &st->targets.at[i];
-    if (!may_assign(l, s, t)) return false;
+    if (!may_assign(l, s, t, NULL)) return false;
     if (t->indexed && v->kind != V_POISON) {
       Diag *x = lower_error(l, 315, t->span, "several results are taken whole, without indices");
       diag_hint(l->d, x, "%s, ... = f(x)", t->name);
@@ -431,7 +468,7 @@ bool lower_param_stmt(Lowering *l, Scope *s, AStmt *st) {
   bool file_level = l->calls == NULL;
   for (int i = 0; i < st->targets.n; i++) {
     if (scope_here(s, st->targets.at[i].name)) {
-      may_assign(l, s, &st->targets.at[i]);
+      may_assign(l, s, &st->targets.at[i], NULL);
       ok = false;
       continue;
     }

@@ -6,5 +6,5 @@ op f(x[b]) -> y[b] {
 #! tests/errors/assigned_twice.td:3:3: error[E0314]: 'h' has a value already
 #!     3 |   h = h + 1
 #!       |   ^
-#!    hint: choose another name
+#!    hint: the next step has a name of its own, h2 = h + 1; only a loop carries one: for i in 3 { h = h + 1 }
 #!    note: tests/errors/assigned_twice.td:2:3: it is given here; names are assigned once, except where a loop carries them
