@@ -477,7 +477,9 @@ const UnitSampler *unit_sampler(const Unit *u, const char *name) {
 }
 
 int64_t unit_loop_value(const UnitSampler *s, int64_t k, int64_t n) {
-  if (n <= 1) return s->lo;
-  double x = (double)(s->hi - s->lo) * (double)k / (double)(n - 1);
+  int64_t point = k + s->without_first, last = n + s->without_first + s->without_last - 1;
+  if (point > last) return s->lo <= s->hi ? s->hi + 1 : s->hi - 1;
+  if (last <= 0) return s->lo;
+  double x = (double)(s->hi - s->lo) * (double)point / (double)last;
   return s->lo + (int64_t)(x < 0 ? x - 0.5 : x + 0.5);
 }

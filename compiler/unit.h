@@ -104,10 +104,10 @@ typedef struct UnitParam {
 } UnitParam;
 
 /* The driver loop: for t in lo .. hi (inclusive, either direction), or `steps`
- * values spread evenly over it, both ends included: value k of n is
- * lo + round_half_away((hi - lo) * k / (n - 1)). The runtime runs init once, step for each
- * value (inputs t and, when named, u = the next value, or hi - 1 / hi + 1 one past the end), and
- * emit whenever it wants to look. */
+ * values spread evenly over it: of m points, point k is lo + round_half_away((hi - lo) * k /
+ * (m - 1)), and n values are n points, or those of n + 1 or n + 2 without an end or both. The
+ * runtime runs init once, step for each value (inputs t and, when named, u = the next point, or
+ * hi - 1 / hi + 1 one past the last), and emit whenever it wants to look. */
 typedef struct UnitSampler {
   const char *name;
   UnitParam *params;
@@ -115,12 +115,13 @@ typedef struct UnitSampler {
   bool has_loop;
   const char *var, *next_var;
   int64_t lo, hi;
-  int64_t steps;           /* default number of iterations */
-  const char *steps_param; /* the parameter that sets it, or NULL: fixed */
-  const char *data;        /* whose vocabulary spells the result, or NULL */
-  const char *glyph;       /* how a number that is none of its symbols is shown, or NULL */
-  int64_t batch, window;   /* shape of the emitted text */
-  const char *rows;        /* the dim that `batch` is, if it may be given anew for other numbers of
+  int64_t steps;                    /* default number of iterations */
+  bool without_first, without_last; /* lo or hi is a point and no value */
+  const char *steps_param;          /* the parameter that sets it, or NULL: fixed */
+  const char *data;                 /* whose vocabulary spells the result, or NULL */
+  const char *glyph;                /* how a number that is none of its symbols is shown, or NULL */
+  int64_t batch, window;            /* shape of the emitted text */
+  const char *rows; /* the dim that `batch` is, if it may be given anew for other numbers of
                               texts (`-D rows=n`); NULL: it is what the file says */
   Span span;
 } UnitSampler;
@@ -222,7 +223,7 @@ const UnitEntry *unit_entry(const Unit *u, const char *name);
 int64_t unit_text_bytes(const Unit *u);
 const UnitMetric *unit_metric(const Unit *u, const char *name);   /* or NULL */
 const UnitSampler *unit_sampler(const Unit *u, const char *name); /* NULL name: the first */
-/* Value k of a sampler's loop of n iterations. */
+/* Value k of a sampler's loop of n iterations; n: what comes after the last. */
 int64_t unit_loop_value(const UnitSampler *s, int64_t k, int64_t n);
 
 /* -- lower/sampler_param.c */

@@ -63,3 +63,9 @@ Span aexpr_name_span(const AExpr *e) {
   at.end_col = at.col + (int)strlen(e->name);
   return at;
 }
+
+const char *aends_spelling(AEnds e) {
+  static const char *const SPELLING[] = {
+      [WITHOUT_FIRST] = "first", [WITHOUT_LAST] = "last", [WITHOUT_ENDS] = "ends"};
+  return SPELLING[e];
+}

@@ -134,8 +134,10 @@ typedef enum {
 /* The range of a loop.  `in N`: lo == NULL, hi = N (0 .. N-1 ascending).
  * `in lo .. hi`: both ends inclusive, descending when lo > hi.
  * `in lo : hi`: half open, ascending.  `steps n`: n values spread evenly from
- * lo to hi, both included. */
+ * lo to hi, both included; `steps n without last` leaves an end of as many more out. */
 typedef enum { RANGE_COUNT, RANGE_DOTS, RANGE_COLON } ARangeKind;
+typedef enum { ENDS_BOTH, WITHOUT_FIRST, WITHOUT_LAST, WITHOUT_ENDS } AEnds;
+const char *aends_spelling(AEnds e); /* "first", "last", "ends"; NULL: both are there */
 
 struct AStmt {
   AStmtKind kind;
@@ -151,6 +153,7 @@ struct AStmt {
   Span var_span;
   ARangeKind range;
   AExpr *lo, *hi, *steps;
+  AEnds ends;     /* of steps */
   bool has_range; /* `scan t carry ...` may leave the range out */
   ABinds carries; /* carry h[b,k] = h0[b,k] */
   AStmts body;

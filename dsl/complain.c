@@ -56,6 +56,7 @@ static const char *kind_name(int kind) {
   case IN: return "'in'";
   case ELSE: return "'else'";
   case STEPS: return "'steps'";
+  case WITHOUT: return "'without'";
   case CARRY: return "'carry'";
   case GRAD: return "'grad'";
   case NOCHECK: return "'nocheck'";
@@ -76,7 +77,8 @@ static bool unlikely(const int *set, int n, int kind) {
   if (has(set, n, EOL)) return kind != EOL;
   if (has(set, n, IN)) return kind != IN;
   if (has(set, n, '=')) return kind != '=' && kind != '~';
-  return kind == STEPS || kind == GRAD || kind == NOCHECK || kind == EXACT || kind == BOUND;
+  return kind == STEPS || kind == WITHOUT || kind == GRAD || kind == NOCHECK || kind == EXACT ||
+         kind == BOUND;
 }
 
 /* The expected kinds as a phrase: classes first, then single tokens. */

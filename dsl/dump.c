@@ -121,6 +121,7 @@ static void dump_stmt(StrBuf *out, const AStmt *s) {
     dump_expr(out, s->hi);
     if (s->steps) sb_puts(out, " steps ");
     dump_expr(out, s->steps);
+    if (s->ends != ENDS_BOTH) sb_printf(out, " without:%s", aends_spelling(s->ends));
     dump_binds(out, "carry", &s->carries);
     dump_body(out, &s->body);
     dump_binds(out, "emit", &s->emits);

@@ -45,6 +45,7 @@ static const Word WORDS[] = {
     {"in", IN, AFTER_OPERAND},
     {"else", ELSE, AFTER_OPERAND},
     {"steps", STEPS, AFTER_OPERAND},
+    {"without", WITHOUT, AFTER_OPERAND},
     {"carry", CARRY, AFTER_OPERAND},
     {"grad", GRAD, AFTER_OPERAND},
     {"nocheck", NOCHECK, AFTER_OPERAND},
@@ -102,6 +103,7 @@ static int classify_after_operand(const Parser *p, const Word *w, int next) {
       return ELSE; /* emit e else "_" */
     return operand && inside == '[' ? ELSE : NAME;
   case STEPS:
+  case WITHOUT:
   case CARRY: return operand && inside == '{' && !in_settings(p) ? w->kind : NAME;
   case GRAD: return inside == 0 && (operand || p->previous == '}') && next == '(' ? GRAD : NAME;
   case NOCHECK: return inside == 0 && (operand || p->previous == '}') ? NOCHECK : NAME;

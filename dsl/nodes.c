@@ -267,6 +267,18 @@ AStmt *loop_new(Parser *p, ARangeKind range, AExpr *lo, AExpr *hi, AExpr *steps)
   return s;
 }
 
+AEnds ends_named(Parser *p, const Token *name, Span at) {
+  const char *known[3];
+  for (int k = 0; k < 3; k++) {
+    known[k] = aends_spelling((AEnds)(k + 1));
+    if (!strcmp(name->text, known[k])) return (AEnds)(k + 1);
+  }
+  const char *meant = did_you_mean(name->text, known, 3);
+  Diag *x = syntax_diag(p, 121, at, "steps go without 'first', 'last' or both 'ends'");
+  diag_hint(p->diags, x, "for t, u in T-1 .. 0 steps 8 without %s", meant ? meant : "last");
+  return ENDS_BOTH;
+}
+
 AStmt *loop_vars(AStmt *s, const Token *var, const Token *next, Span var_span, bool is_scan) {
   s->var = var->text;
   s->next_var = next ? next->text : NULL;

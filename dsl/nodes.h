@@ -36,6 +36,7 @@ AStmt *stmt_define(Parser *p, AStmtKind kind, Span at, const ATargets *targets, 
 void stmt_attribute(Parser *p, AStmt *s, const Token *name, Span at);
 void emit_glyph(Parser *p, AStmt *s, const Token *glyph, Span at);
 AStmt *loop_new(Parser *p, ARangeKind range, AExpr *lo, AExpr *hi, AExpr *steps);
+AEnds ends_named(Parser *p, const Token *name, Span at); /* steps n without NAME */
 AStmt *loop_vars(AStmt *s, const Token *var, const Token *next, Span var_span, bool is_scan);
 void loop_finish(AStmt *s, const ABinds *carries, const Body *body, const ABinds *emits);
 

@@ -37,6 +37,7 @@
   int          kind;
   bool         yes;
   AClaim       claim;
+  AEnds        ends;
 }
 
 %code {
@@ -82,7 +83,7 @@ static void td_error(const Span *at, Parser *p, const char *message);
 %token EQUAL "==" UNEQUAL "!=" AT_MOST "<=" AT_LEAST ">=" AND "&&" OR "||"
 %token USE CONST DIM AXIS DATA TRAIN PRECISION SCHEDULE OP BLOCK MODEL LOSS METRIC SAMPLER
 %token PARAM STATE FOR SCAN MINIMIZE REPORT LOG EMIT LOOP_EMIT
-%token IN ELSE STEPS CARRY GRAD NOCHECK EXACT BOUND EXPECT WITH
+%token IN ELSE STEPS CARRY GRAD NOCHECK EXACT BOUND EXPECT WITH WITHOUT
 
 %right '?' ':'
 %left OR
@@ -111,6 +112,7 @@ static void td_error(const Span *at, Parser *p, const char *message);
 %type <kind> numbers operation root
 %type <yes> opt_nocheck
 %type <claim> opt_claim
+%type <ends> opt_without
 
 %%
 
@@ -311,9 +313,16 @@ loop_head:
 range:
     expr                                { $$ = loop_new(p, RANGE_COUNT, NULL, $1, NULL); }
   | expr DOTS expr                      { $$ = loop_new(p, RANGE_DOTS, $1, $3, NULL); }
-  | expr DOTS expr STEPS expr           { $$ = loop_new(p, RANGE_DOTS, $1, $3, $5); }
+  | expr DOTS expr STEPS expr opt_without
+      { $$ = loop_new(p, RANGE_DOTS, $1, $3, $5); $$->ends = $6; }
   | expr ':' expr                       { $$ = loop_new(p, RANGE_COLON, $1, $3, NULL); }
-  | expr ':' expr STEPS expr            { $$ = loop_new(p, RANGE_COLON, $1, $3, $5); }
+  | expr ':' expr STEPS expr opt_without
+      { $$ = loop_new(p, RANGE_COLON, $1, $3, $5); $$->ends = $6; }
+  ;
+
+opt_without:
+    %empty                              { $$ = ENDS_BOTH; }
+  | WITHOUT NAME                        { $$ = ends_named(p, $2, @2); }
   ;
 
 carries: %empty { $$ = NULL; } | CARRY binds { $$ = $2; } ;

@@ -151,6 +151,7 @@ static void write_loop(Writer *w, const AStmt *s) {
     if (s->steps) {
       write_text(w, " steps ");
       write_range_end(w, s->steps);
+      if (s->ends != ENDS_BOTH) sb_printf(w->out, " without %s", aends_spelling(s->ends));
     }
   }
   if (s->carries.n) {

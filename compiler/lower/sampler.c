@@ -113,6 +113,37 @@ static bool prologue(Sampler *p, Scope *s, bool init) {
   return ok;
 }
 
+/* `steps n [without ..]`: as many as there are values in the range, at most. */
+static bool loop_steps(Sampler *p, Scope *s) {
+  Lowering *l = p->l;
+  const AStmt *st = p->loop;
+  UnitSampler *u = p->u;
+  const int64_t most = u->steps - u->without_first - u->without_last;
+  UnitParam *named = NULL;
+  for (int i = 0; i < u->nparams && st->steps->kind == A_NAME; i++)
+    if (u->params[i].kind == PARAM_INT && u->params[i].name == st->steps->name)
+      named = &u->params[i];
+  double n = named ? named->dflt : 0;
+  bool whole = true;
+  if (!named && !lower_number(l, s, st->steps, &n, &whole)) return false;
+  const char *of = aends_spelling(st->ends);
+  if (most < 1) {
+    lower_error(l, 405, st->steps->span, "nothing is left of the loop's range without its %s", of);
+    return false;
+  }
+  if (!whole || n < 1 || n > (double)most) {
+    lower_error(l, 405, st->steps->span,
+                "'steps' must be a whole number in 1 .. %lld, the values of the loop%s%s",
+                (long long)most, of ? " without its " : "", of ? of : "");
+    return false;
+  }
+  u->steps = (int64_t)n;
+  if (!named) return true;
+  u->steps_param = named->name;
+  unit_param_within(l->arena, named, 1, (double)most);
+  return true;
+}
+
 static bool loop_bounds(Sampler *p, Scope *s) {
   Lowering *l = p->l;
   AStmt *st = p->loop;
@@ -129,46 +160,39 @@ static bool loop_bounds(Sampler *p, Scope *s) {
   } else {
     if (!lower_range_ends(l, s, st->lo, st->hi, &lo, &hi)) return false;
     if (st->range == RANGE_COLON) hi -= 1;
+    if (st->range == RANGE_COLON && hi < lo) {
+      Diag *x = lower_error(l, 208, st->lo->span, "the loop over '%s' is empty", st->var);
+      diag_hint(l->d, x, "downwards, with both ends: %lld .. %lld", (long long)lo,
+                (long long)hi + 1);
+      return false;
+    }
   }
   u->has_loop = true;
   u->var = st->var;
   u->next_var = st->next_var;
   u->lo = lo;
   u->hi = hi;
+  u->without_first = st->ends == WITHOUT_FIRST || st->ends == WITHOUT_ENDS;
+  u->without_last = st->ends == WITHOUT_LAST || st->ends == WITHOUT_ENDS;
   u->steps = (u->lo > u->hi ? u->lo - u->hi : u->hi - u->lo) + 1;
-  int64_t span = u->steps;
-  UnitParam *named = NULL;
-  if (!st->steps) return true;
-  for (int i = 0; i < u->nparams && st->steps->kind == A_NAME; i++)
-    if (u->params[i].kind == PARAM_INT && u->params[i].name == st->steps->name)
-      named = &u->params[i];
-  if (named) {
-    u->steps_param = named->name;
-    u->steps = (int64_t)named->dflt;
-    unit_param_within(l->arena, named, 1, (double)span);
-  } else {
-    double n;
-    if (!lower_number(l, s, st->steps, &n, NULL)) return false;
-    u->steps = (int64_t)n;
-  }
-  if (u->steps < 1 || u->steps > span) {
-    lower_error(l, 405, st->steps->span, "'steps' must lie in 1 .. %lld, the values of the loop",
-                (long long)span);
-    return false;
-  }
-  return true;
+  return !st->steps || loop_steps(p, s);
 }
 
 static void bind_loop_vars(Sampler *p, Scope *s) {
   Lowering *l = p->l;
   const UnitSampler *u = p->u;
-  int64_t lo = u->lo < u->hi ? u->lo : u->hi, hi = u->lo < u->hi ? u->hi : u->lo;
-  Value *t = entry_input(l, u->var, TY_INT, 0, NULL, NULL, lo, hi, NULL, p->loop->span);
+  const bool down = u->lo > u->hi;
+  int64_t lo = down ? u->hi : u->lo, hi = down ? u->lo : u->hi;
+  int64_t least = lo + (down ? u->without_last : u->without_first),
+          most = hi - (down ? u->without_first : u->without_last);
+  Value *t = entry_input(l, u->var, TY_INT, 0, NULL, NULL, least, most, NULL, p->loop->span);
   scope_set(l, s, u->var, t, p->loop->span);
   if (!u->next_var) return;
-  int by = u->lo > u->hi ? -1 : 1; /* no value of the loop comes twice */
-  Value *n =
-      entry_input(l, u->next_var, TY_INT, 0, NULL, NULL, lo + by, hi + by, NULL, p->loop->span);
+  /* No point comes twice; the last of them may be the last value's next. */
+  int64_t by = down ? -1 : 1, first = u->lo + by * (1 + u->without_first),
+          last = u->hi + by * (1 - u->without_last);
+  Value *n = entry_input(l, u->next_var, TY_INT, 0, NULL, NULL, down ? last : first,
+                         down ? first : last, NULL, p->loop->span);
   scope_set(l, s, u->next_var, n, p->loop->span);
 }
 

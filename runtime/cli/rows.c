@@ -19,7 +19,8 @@ static bool same_but_rows(const Unit *a, const Unit *b, const char *sampler) {
   const UnitSampler *x = unit_sampler(a, sampler), *y = unit_sampler(b, sampler);
   bool same = x != NULL && y != NULL && a->nparameters == b->nparameters &&
               x->nparams == y->nparams && x->window == y->window && x->has_loop == y->has_loop &&
-              x->lo == y->lo && x->hi == y->hi && x->steps == y->steps;
+              x->lo == y->lo && x->hi == y->hi && x->steps == y->steps &&
+              x->without_first == y->without_first && x->without_last == y->without_last;
   for (int i = 0; same && i < a->nparameters; i++)
     same = same_shape(&a->parameters[i], &b->parameters[i]);
   for (int i = 0; same && i < x->nparams; i++) {

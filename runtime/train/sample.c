@@ -206,8 +206,7 @@ static bool set_own(Sampling *g, const char *name, double x, TdError *err) {
 /* Iteration k of n, from 0. */
 static bool set_loop(Sampling *g, int64_t k, TdError *err) {
   const UnitSampler *u = g->r->sampler;
-  int64_t t = unit_loop_value(u, k, g->steps), past = u->lo <= u->hi ? u->hi + 1 : u->hi - 1;
-  int64_t next = k + 1 < g->steps ? unit_loop_value(u, k + 1, g->steps) : past;
+  int64_t t = unit_loop_value(u, k, g->steps), next = unit_loop_value(u, k + 1, g->steps);
   return set_own(g, "step", (double)(k + 1), err) && set_own(g, u->var, (double)t, err) &&
          set_own(g, u->next_var, (double)next, err);
 }

@@ -55,6 +55,6 @@ sampler turns(steps = 9 in 1 .. 9) {
 #! tests/errors/sampler_ranges.td:27:17: error[E0422]: the default of 'k' is 1e+300: no number that 32 bits hold
 #!    27 | sampler far(k = 1e300) {
 #!       |                 ^^^^^
-#! tests/errors/sampler_ranges.td:33:25: error[E0405]: 'steps' must lie in 1 .. 4, the values of the loop
+#! tests/errors/sampler_ranges.td:33:25: error[E0405]: 'steps' must be a whole number in 1 .. 4, the values of the loop
 #!    33 |   for t in 3 .. 0 steps steps { x[b,l] = x[b,l] }
 #!       |                         ^^^^^

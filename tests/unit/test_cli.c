@@ -842,6 +842,53 @@ static void test_no_symbol_yet(void **state) {
   try_all(cases);
 }
 
+/* Which values a loop takes with both ends, without one, and without both, and what comes after
+ * each: pairs of t and u, the last step's first. Of 9 .. 0, four points are 9, 6, 3, 0; five
+ * 9, 7, 4, 2, 0 (6.75 and 4.5 rounded away from the beginning); six 9, 7, 5, 4, 2, 0. */
+static void test_steps_without_ends(void **state) {
+  (void)state;
+  static const struct {
+    const char *range, *text;
+  } cases[] = {{"9 .. 0 steps n", "00306396"},
+               {"9 .. 0 steps n without last", "20427497"},
+               {"9 .. 0 steps n without first", "00204274"},
+               {"9 .. 0 steps n without ends", "20425475"},
+               {"0 .. 9 steps 3 without last", "69360300"},
+               {"0 : 10 steps 3 without ends", "79572500"},
+               {"9 .. 0 steps 1 without last", "90000000"},
+               {"9 .. 0 steps 1", "90000000"}};
+  sandbox_write("digits.txt", "0123456789012345678901234567890123456789");
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char text[1024], says[64];
+    bool ends = strstr(cases[i].range, "without ends") != NULL; /* then t lies in 1 .. 8 */
+    snprintf(text, sizeof text,
+             "data text { source \"digits.txt\" }\n"
+             "dim B = 1, L = 8, V = text.vocab\n"
+             "sampler s(n = 4) {\n"
+             "  q[l] = l + %d\n"
+             "  state x[b in B, l in L] = 0\n"
+             "  for t, u in %s {\n"
+             "    now = %s\n"
+             "    x[b,l] = l > 1 ? x[b,l - 2] : l == 0 ? now : max(min(u, 9), 0)\n"
+             "  }\n"
+             "  emit x[b,l]\n"
+             "}\n",
+             ends, cases[i].range, ends ? "q[t - 1]" : "t");
+    sandbox_write("steps.td", text);
+    snprintf(says, sizeof says, "%s\n", cases[i].text);
+    sandbox_shell("$TDC sample steps.td --untrained -n 1 -q", 0, says);
+  }
+  sandbox_write("steps.td", "data text { source \"digits.txt\" }\n"
+                            "dim B = 1, L = 8, V = text.vocab\n"
+                            "sampler s(n = 4) {\n"
+                            "  state x[b in B, l in L] = 0\n"
+                            "  for t in 9 .. 0 steps n without last { x[b,l] = t }\n"
+                            "  emit x[b,l]\n"
+                            "}\n");
+  sandbox_says("sample steps.td --untrained -n 1 -q --n 9", NULL, 0, "11111111", true);
+  sandbox_says("sample steps.td --untrained -n 1 -q --n 10", NULL, 2, "1 .. 9", true);
+}
+
 /* As many rows are computed as texts are asked for, and each text is the one that the file's
  * batch has in that row. A sampler that shows how many rows it has, in x's, then y's. */
 static void test_rows(void **state) {
@@ -933,6 +980,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_other_order),
       cmocka_unit_test(test_watch),
       cmocka_unit_test(test_no_symbol_yet),
+      cmocka_unit_test(test_steps_without_ends),
       cmocka_unit_test(test_rows),
       cmocka_unit_test(test_train_and_sample),
       cmocka_unit_test(test_export_names_no_folder),
