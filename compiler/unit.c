@@ -25,13 +25,25 @@ enum { COMPILE_MB = 208 };
 
 /* ---- parameters in two flat vectors ------------------------------------------- */
 
+/* All parameters of that kind are left out: there is no such state. */
+static void forget_flat(Region *top, const Node *flat) {
+  int n = 0;
+  for (int i = 0; i < top->nodes.n; i++) {
+    Node *x = top->nodes.at[i];
+    if (x != flat && !(x->kind == N_VIEW && x->base == flat)) top->nodes.at[n++] = x;
+  }
+  top->nodes.n = n;
+}
+
 static void layout(Lowering *l) {
   Unit *u = l->unit;
+  left_out_parameters(l);
   u->parameters = NEWN(l->arena, UnitParameter, l->params.n + 1);
   for (int i = 0; i < l->params.n; i++) {
     Parameter *p = &l->params.at[i];
     int k = p->matrix ? 0 : 1;
     int64_t count = 1;
+    if (p->left_out) continue;
     for (int j = 0; j < p->rank; j++) count *= p->shape[j];
     p->offset = l->flat_size[k];
     l->flat_size[k] += count;
@@ -46,8 +58,10 @@ static void layout(Lowering *l) {
   }
   for (int i = 0; i < l->entries.n; i++) {
     Entry *e = l->entries.at[i];
-    for (int k = 0; k < 2; k++)
+    for (int k = 0; k < 2; k++) {
+      if (e->flat[k] && !l->flat_size[k]) forget_flat(e->g->top, e->flat[k]);
       if (e->flat[k]) e->flat[k]->shape[0] = l->flat_size[k];
+    }
     for (int j = 0; j < e->views.n; j++)
       e->views.at[j].node->offset = l->params.at[e->views.at[j].param].offset;
   }
@@ -60,7 +74,8 @@ static void finish_init(Lowering *l) {
   for (int k = 0; k < 2; k++) {
     VEC(Node *) parts = {0};
     for (int i = 0; i < l->params.n; i++)
-      if ((l->params.at[i].matrix ? 0 : 1) == k) vec_push(l->arena, &parts, l->params.at[i].init);
+      if (!l->params.at[i].left_out && (l->params.at[i].matrix ? 0 : 1) == k)
+        vec_push(l->arena, &parts, l->params.at[i].init);
     if (!parts.n) continue;
     Span at = l->params.at[0].span;
     Node *pack =
@@ -146,6 +161,7 @@ static Backend *begin_with(Lowering *l, const BackendOptions *o) {
   }
   for (int i = 0; i < l->params.n; i++) {
     const Parameter *p = &l->params.at[i];
+    if (p->left_out) continue;
     TdTensor t = {
         .name = p->name, .state = state[p->matrix ? 0 : 1], .offset = p->offset, .rank = p->rank};
     memcpy(t.shape, p->shape, sizeof t.shape);
@@ -272,7 +288,7 @@ static bool declare(Lowering *l, int file, Roots *roots, bool *ok) {
   declare_file(l, diags_source(l->d, "<std/core.td>", core, size), l->core, NULL, &(Roots){0});
   l->root = scope_new(l, l->core, false);
   *ok = declare_file(l, file, l->root, defines, roots);
-  return overrides_used(l, defines, l->root, "the file") && !l->syntax_errors;
+  return !l->syntax_errors && overrides_used(l, defines, l->root, "the file");
 }
 
 static bool read_settings(Lowering *l, const Roots *roots, TrainSettings *train) {

@@ -200,6 +200,8 @@ int64_t ir_evaluations(const Node *n);          /* of its body */
 /* -- prune.c ---------------------------------------------------------------- */
 /* Remove from every region the nodes that no output or update needs. */
 void ir_prune(Graph *g);
+/* By node id: what the values of these nodes need; roots NULL: those of outputs and updates. */
+const uint8_t *ir_needed(Graph *g, Node *const *roots, int n);
 /* A cotangent that an output or an update needs, which has no value; NULL: there is none. */
 const Node *ir_missing(Graph *g);
 /* Forgets the derivatives that were given, since they were taken, and prunes. */

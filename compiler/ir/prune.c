@@ -135,8 +135,12 @@ static void compact_results(Live *live, Loop *l) {
   compact_loop(l, live, stacked);
 }
 
+static Live nothing_reached(Graph *g, bool values) {
+  return (Live){.g = g, .node = NEWN(g->arena, uint8_t, g->nodes.n + 1), .values = values};
+}
+
 static Live reached(Graph *g, bool values) {
-  Live live = {.g = g, .node = NEWN(g->arena, uint8_t, g->nodes.n + 1), .values = values};
+  Live live = nothing_reached(g, values);
   for (int i = 0; i < g->outputs.n; i++) need(g->outputs.at[i].node, &live);
   for (int i = 0; i < g->updates.n; i++) {
     need(g->updates.at[i].state, &live);
@@ -151,6 +155,14 @@ const Node *ir_missing(Graph *g) {
   for (int i = 0; i < live.work.n; i++)
     if (live.work.at[i]->kind == N_COTANGENT) return live.work.at[i];
   return NULL;
+}
+
+const uint8_t *ir_needed(Graph *g, Node *const *roots, int n) {
+  if (!roots) return reached(g, true).node;
+  Live live = nothing_reached(g, true);
+  for (int i = 0; i < n; i++) need(roots[i], &live);
+  for (int i = 0; i < live.work.n; i++) expand(&live, live.work.at[i]);
+  return live.node;
 }
 
 void ir_prune(Graph *g) {

@@ -16,6 +16,7 @@ struct Parameter {
   Span span;
   Node *init; /* in the init graph */
   int64_t offset;
+  bool left_out; /* a condition that is known leaves out all that reads it: it is in no program */
 };
 
 typedef struct ParamView {
@@ -34,7 +35,8 @@ struct Entry {
   bool repeated; /* a sampler's step */
   Value *step;   /* the number of the training step, where it was asked for */
   VEC(ParamView) views;
-  Node *flat[2]; /* N_STATE params.matrix, params.vector of this graph */
+  VEC(Node *) left_out; /* what branches name that a known condition leaves out */
+  Node *flat[2];        /* N_STATE params.matrix, params.vector of this graph */
   VEC(UnitInput) inputs;
   struct {
     Table *table;
@@ -87,6 +89,12 @@ bool settings_precision(Lowering *l, ADecl *d);
 bool build_objective(Lowering *l, TrainSettings *t);
 /* Gradients and the optimizer's updates, once the parameters' layout is fixed. */
 bool finish_objective(Lowering *l, TrainSettings *t);
+
+/* -- left_out.c --------------------------------------------------------------------------- */
+/* e is the branch of a condition that is known, and is not lowered. */
+void leave_out(Lowering *l, Scope *s, const AExpr *e);
+/* Which parameters are left out with it? All entries are whole. */
+void left_out_parameters(Lowering *l);
 
 /* -- sampler_param.c ------------------------------------------------------------------- */
 /* The parameters of sampler d as inputs of the entry, named in s. The first time u is told of

@@ -421,8 +421,10 @@ static Value *conditional(Lowering *l, Scope *s, const AExpr *e, bool index_posi
     diag_hint(l->d, x, "write  x != 0 ? a : b");
     return v_poison(l);
   }
-  if (c->kind == V_TENSOR && c->rank == 0 && c->e->kind == E_BOOL)
+  if (c->kind == V_TENSOR && c->rank == 0 && c->e->kind == E_BOOL) {
+    leave_out(l, s, c->e->inum ? e->c : e->b);
     return expr(l, s, c->e->inum ? e->b : e->c, index_position);
+  }
   int facts = l->facts.n;
   bool scalar = v_scalar_like(c) && v_type(c) == TY_BOOL;
   if (scalar) fact_push(l, v_expr(l, c), true);

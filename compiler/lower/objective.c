@@ -216,7 +216,7 @@ static const char *const flat_name[2] = {"matrix", "vector"};
 static Node *gradient_pack(Lowering *l, int k, const Entry *e, Node **adjoint) {
   VEC(Node *) parts = {0};
   for (int p = 0; p < l->params.n; p++) {
-    if ((l->params.at[p].matrix ? 0 : 1) != k) continue;
+    if (l->params.at[p].left_out || (l->params.at[p].matrix ? 0 : 1) != k) continue;
     for (int i = 0; i < e->views.n; i++)
       if (e->views.at[i].param == p) vec_push(l->arena, &parts, adjoint[i]);
   }
@@ -407,7 +407,7 @@ static bool optimize(Lowering *l, Optimize *o) {
 static bool check_reached(Lowering *l, const Entry *e, Node *const *adjoint, Span loss) {
   bool ok = true;
   for (int p = 0; p < l->params.n; p++) {
-    bool reached = false;
+    bool reached = l->params.at[p].left_out;
     for (int i = 0; i < e->views.n; i++)
       reached = reached || (e->views.at[i].param == p && adjoint[i]);
     if (reached) continue;
@@ -484,15 +484,18 @@ static bool lower_updates(Lowering *l, TrainSettings *t, Node **adjoint) {
 
 bool finish_objective(Lowering *l, TrainSettings *t) {
   const Entry *e = t->train;
-  int n = e->views.n;
+  int n = e->views.n, trained = 0;
   Context c = context_begin(l, t->train);
   l->draw_path = "train";
   Node **wrt = NEWN(l->arena, Node *, n + 1), **adjoint = NEWN(l->arena, Node *, n + 1);
-  for (int i = 0; i < n; i++) wrt[i] = e->views.at[i].node;
-  if (n == 0)
+  for (int i = 0; i < n; i++) {
+    wrt[i] = e->views.at[i].node;
+    trained += !l->params.at[e->views.at[i].param].left_out;
+  }
+  if (trained == 0)
     lower_error(l, 503, t->loss_span,
                 "this loss depends on no parameter: there is nothing to train");
-  bool ok = n > 0 && grad_reverse(l->g, l->d, t->loss_node, wrt, n, adjoint) &&
+  bool ok = trained > 0 && grad_reverse(l->g, l->d, t->loss_node, wrt, n, adjoint) &&
             check_reached(l, e, adjoint, t->loss_span) && lower_updates(l, t, adjoint);
   context_end(l, &c);
   return ok;

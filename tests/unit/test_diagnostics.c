@@ -252,6 +252,58 @@ static void a_sampler_draws_no_parameters(void **state) {
   arena_free(t.arena);
 }
 
+/* A parameter that a known condition leaves out is in no program; what nothing names, or what only
+ * a metric reads, stays an error. With V symbols: a table of V x 8 and a map of 8 x V are trained;
+ * `on` adds 8 + 8 x 8 + 8 of its own, 2 x 8 of a loop and 8 x 4 + 4 + 4 x 8 + 8 of an mlp. */
+static void a_parameter_switched_off_is_none(void **state) {
+  (void)state;
+  static const char text[] =
+      "use nn\n"
+      "data text { source \"a.txt\" }\n"
+      "dim B = 2, L = 4, V = text.vocab, D = 8\n"
+      "const on = 0, other = 0, measured = 0\n"
+      "param scale[D] = 1\n"
+      "model net(x: id<V>[B,L]) -> z[B,L,V] {\n"
+      "  param time[D], w[D,D] = 0\n"
+      "  h = embedding(x, D)\n"
+      "  m = mlp(h, 4)\n"
+      "  g[b,l,d] = h[b,l,d] + (on == 1 ? time[d] * scale[d] : 0)\n"
+      "  for i in 2 {\n"
+      "    param gain[D] = 1\n"
+      "    g = on == 1 ? g + m * gain : g\n"
+      "  }\n"
+      "  h2[b,l,d] = on == 0 ? g[b,l,d] : sum[k in D](g[b,l,k] * w[k,d])\n"
+      "  k = %s\n"
+      "  z = project(k, V)\n"
+      "}\n"
+      "loss main(x: id<V>[B,L]) { minimize mean[b,l](cross_entropy(net(x), x)[b,l]) }\n"
+      "metric m(x: id<V>[B,L]) { report mean[d](%s) + mean[b,l,v](net(x)[b,l,v]) }\n"
+      "train { loss main  adam(lr = 1e-3)  steps 5  ema 0.5 }\n";
+  char whole[2048];
+  Define on = {"on", "1"};
+  int base = 2 * SOME_SYMBOLS * 8, more = 8 + 64 + 8 + 2 * 8 + 32 + 4 + 32 + 8;
+  snprintf(whole, sizeof whole, text, "h2", "1.0");
+  Try t = compile("a.td", whole, NULL, 0);
+  assert_int_equal(diags_count(t.diags), 0);
+  assert_int_equal(t.unit->nweights, base);
+  assert_int_equal(t.unit->nparameters, 2);
+  arena_free(t.arena);
+  t = compile("a.td", whole, &on, 1);
+  assert_int_equal(diags_count(t.diags), 0);
+  assert_int_equal(t.unit->nweights, base + more);
+  arena_free(t.arena);
+  snprintf(whole, sizeof whole, text, "h2", "scale[d]"); /* another entry needs it */
+  t = compile("a.td", whole, NULL, 0);
+  assert_null(t.unit);
+  assert_non_null(strstr(only(&t, 503)->message, "'scale'"));
+  arena_free(t.arena);
+  snprintf(whole, sizeof whole, text, "h2\n  param bias[D] = 0", "1.0"); /* nothing names it */
+  t = compile("a.td", whole, NULL, 0);
+  assert_null(t.unit);
+  assert_non_null(strstr(only(&t, 503)->message, "'net.bias'"));
+  arena_free(t.arena);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_code_has_a_row_and_a_place),
@@ -260,6 +312,7 @@ int main(void) {
       cmocka_unit_test(nano_models_are_the_models),
       cmocka_unit_test(the_leak_is_the_divergence),
       cmocka_unit_test(a_sampler_draws_no_parameters),
+      cmocka_unit_test(a_parameter_switched_off_is_none),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
