@@ -188,7 +188,10 @@ typedef struct UnitOptions {
   bool no_train, no_eval, no_samplers, no_models; /* leave these entries out */
   bool no_update;           /* with check_only: the training entry ends with the loss */
   const char *only_sampler; /* or NULL: all */
-  const char *dump_pass;    /* --dump=PASS: the IR after that pass goes to dump */
+  const char *const
+      *metrics;          /* these alone, the last one NULL; NULL: all that need not be asked for,
+                                 with check_only all */
+  const char *dump_pass; /* --dump=PASS: the IR after that pass goes to dump */
   StrBuf *dump;
   const char *target; /* a name of backend_target; NULL: "cpu" */
   const char *act;    /* "f32" or "bf16" instead of what `precision` says; NULL: that */

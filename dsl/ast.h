@@ -229,6 +229,7 @@ struct ADecl {
   AFormals formals;
   AFormals results; /* patterns; `-> y[b,l]` */
   AClaim claim;     /* D_METRIC */
+  bool asked;       /* D_METRIC: computed where somebody asks for it */
   AStmts body;
   Span braces;    /* of the body or the settings; line 0: none */
   bool expr_body; /* `-> y[...] = e`: body is that one assignment */

@@ -63,6 +63,7 @@ static const char *kind_name(int kind) {
   case EXACT: return "'exact'";
   case BOUND: return "'bound'";
   case WITH: return "'with'";
+  case ASKED: return "'asked'";
   case EMIT:
   case LOOP_EMIT: return "'emit'";
   default: return NULL;
@@ -78,7 +79,7 @@ static bool unlikely(const int *set, int n, int kind) {
   if (has(set, n, IN)) return kind != IN;
   if (has(set, n, '=')) return kind != '=' && kind != '~';
   return kind == STEPS || kind == WITHOUT || kind == GRAD || kind == NOCHECK || kind == EXACT ||
-         kind == BOUND;
+         kind == BOUND || kind == ASKED;
 }
 
 /* The expected kinds as a phrase: classes first, then single tokens. */

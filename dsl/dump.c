@@ -161,6 +161,7 @@ static void dump_decl(StrBuf *out, const ADecl *d) {
   dump_formals(out, "in", &d->formals);
   dump_formals(out, "out", &d->results);
   if (d->claim != CLAIM_NONE) sb_printf(out, " %s", aclaim_spelling(d->claim));
+  if (d->asked) sb_puts(out, " asked");
   if (d->expr_body) sb_puts(out, " =");
   if (d->body.n) dump_body(out, &d->body);
   if (d->grad.present) {

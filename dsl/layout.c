@@ -52,6 +52,7 @@ static const Word WORDS[] = {
     {"exact", EXACT, AFTER_OPERAND},
     {"bound", BOUND, AFTER_OPERAND},
     {"with", WITH, AFTER_OPERAND},
+    {"asked", ASKED, AFTER_OPERAND},
 };
 
 static const Word *find_word(const Token *t) {
@@ -110,6 +111,11 @@ static int classify_after_operand(const Parser *p, const Word *w, int next) {
   case EXACT:
   case BOUND: return inside == 0 && p->decl_kind == METRIC && p->previous == ')' ? w->kind : NAME;
   case WITH: return inside == 0 && p->decl_kind == USE && operand ? WITH : NAME;
+  case ASKED:
+    return inside == 0 && p->decl_kind == METRIC &&
+                   (p->previous == ')' || p->previous == EXACT || p->previous == BOUND)
+               ? ASKED
+               : NAME;
   default: bug("word '%s' has no rule", w->text);
   }
 }

@@ -83,7 +83,7 @@ static void td_error(const Span *at, Parser *p, const char *message);
 %token EQUAL "==" UNEQUAL "!=" AT_MOST "<=" AT_LEAST ">=" AND "&&" OR "||"
 %token USE CONST DIM AXIS DATA TRAIN PRECISION SCHEDULE OP BLOCK MODEL LOSS METRIC SAMPLER
 %token PARAM STATE FOR SCAN MINIMIZE REPORT LOG EMIT LOOP_EMIT
-%token IN ELSE STEPS CARRY GRAD NOCHECK EXACT BOUND EXPECT WITH WITHOUT
+%token IN ELSE STEPS CARRY GRAD NOCHECK EXACT BOUND ASKED EXPECT WITH WITHOUT
 
 %right '?' ':'
 %left OR
@@ -110,7 +110,7 @@ static void td_error(const Span *at, Parser *p, const char *message);
 %type <body> body settings opt_grad
 %type <decl> decl op_head
 %type <kind> numbers operation root
-%type <yes> opt_nocheck
+%type <yes> opt_nocheck opt_asked
 %type <claim> opt_claim
 %type <ends> opt_without
 
@@ -155,12 +155,13 @@ decl:
       { $$ = decl_new(p, D_PRECISION, @$, NULL, @1); decl_settings($$, $3, @2, @4); }
   | SCHEDULE NAME '[' expr ']' body
       { $$ = decl_new(p, D_SCHEDULE, @$, $2, @2); $$->extent = $4; decl_body($$, $6); }
-  | root NAME '(' formals ')' opt_claim body
+  | root NAME '(' formals ')' opt_claim opt_asked body
       {
         $$ = decl_new(p, (ADeclKind)$1, @$, $2, @2);
         $$->formals = *$4;
         $$->claim = $6;
-        decl_body($$, $7);
+        $$->asked = $7;
+        decl_body($$, $8);
       }
   | op_head body opt_grad opt_nocheck   { $$ = $1; decl_body($$, $2); decl_finish($$, @$, $3, $4); }
   | op_head '=' expr opt_grad opt_nocheck
@@ -170,8 +171,9 @@ decl:
 numbers: CONST { $$ = D_CONST; } | DIM { $$ = D_DIM; } | AXIS { $$ = D_AXIS; } ;
 opt_with: %empty { $$ = NULL; } | WITH binds { $$ = $2; } ;
 operation: OP { $$ = D_OP; } | BLOCK { $$ = D_BLOCK; } | MODEL { $$ = D_MODEL; } ;
-/* after a metric's formals alone: see layout.c */
+/* these two after a metric's formals alone: see layout.c */
 opt_claim: %empty { $$ = CLAIM_NONE; } | EXACT { $$ = CLAIM_EXACT; } | BOUND { $$ = CLAIM_BOUND; } ;
+opt_asked: %empty { $$ = false; } | ASKED { $$ = true; } ;
 root: LOSS { $$ = D_LOSS; } | METRIC { $$ = D_METRIC; } | SAMPLER { $$ = D_SAMPLER; } ;
 
 op_head:

@@ -358,6 +358,7 @@ static void write_declaration(Writer *w, const ADecl *d) {
   case D_SAMPLER:
     write_head(w, d);
     if (d->claim != CLAIM_NONE) sb_printf(w->out, " %s", aclaim_spelling(d->claim));
+    if (d->asked) sb_puts(w->out, " asked");
     write_block(w, &d->body, d->braces);
     break;
   case D_OP:

@@ -6,6 +6,7 @@
 #                                             of one core with AMX, 2.78 bits a character
 #   tdc sample models/mask.td --watch --prompt 'ROMEO: '
 #   tdc sample models/mask.td --infill 'To be ____ to be'
+#   tdc eval models/mask.td --metric left_to_right --batches 4    the exact chain rule
 #
 # Loss: of L symbols k are hidden, k uniform in 1 .. L, and the loss is the mean
 # cross-entropy of the hidden ones,
@@ -73,6 +74,29 @@ metric bits_per_char(x: id<V>[B,L]) bound {
   nats, each = bound(x)
   report each / log(2)
 }
+
+# Nats of each symbol when one place after the other is uncovered, L evaluations: the exact
+# chain rule, in the order of what is larger first, of `left` for the left, `random`, and
+# `sure` for places where the most likely symbol is likeliest.
+op chain(x: id<V>[b,l], left, random, sure) -> nats[b,l] {
+  u[b,l] ~ uniform()
+  seen[b,l] = 0 * x[b,l]
+  nats[b,l] = 0.0 * u[b,l]
+  for i in L {
+    z[b,l] = seen[b,l] > 0 ? x[b,l] : V
+    s = net(z)
+    c = cross_entropy(s, x)
+    best[b,l] = max[v](s[b,l,v]) - logsumexp[v](s[b,l,v])
+    order[b,l] = seen[b,l] > 0 ? -inf : random * u[b,l] + sure * best[b,l] - left * l
+    next[b] = argmax[l](order[b,l])
+    nats[b,l] = l == next[b] ? c[b,l] : nats[b,l]
+    seen[b,l] = l == next[b] ? 1 : seen[b,l]
+  }
+}
+
+metric left_to_right(x: id<V>[B,L]) exact asked { report chain(x, 1, 0, 0) / log(2) }
+metric random_order(x: id<V>[B,L]) exact asked { report chain(x, 0, 1, 0) / log(2) }
+metric surest_first(x: id<V>[B,L]) exact asked { report chain(x, 0, 0, 1) / log(2) }
 
 # Uncovers the text in `steps` turns, evenly many symbols in each. Every hidden place draws a
 # symbol; those whose draw was likeliest stay, as far as `confidence` goes: at 0 the order is

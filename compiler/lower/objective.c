@@ -134,6 +134,13 @@ static bool lower_metric(Lowering *l, const Fn *fn, const ADecl *loss, Scope *lo
   return add_logs(l, m, false);
 }
 
+static bool metric_wanted(const Lowering *l, const ADecl *m) {
+  const char *const *only = l->options->metrics;
+  if (only == NULL) return !m->asked || l->options->check_only;
+  while (*only != NULL && strcmp(*only, m->name) != 0) only++;
+  return *only != NULL;
+}
+
 /* The loss, in an entry of its own; with the metrics when it evaluates. */
 static bool lower_loss(Lowering *l, TrainSettings *t, Entry *e, Node **loss, bool metrics) {
   ADecl *d = t->loss->decl;
@@ -164,7 +171,8 @@ static bool lower_loss(Lowering *l, TrainSettings *t, Entry *e, Node **loss, boo
   metrics = metrics || !ok; /* after an error here nothing else would look at them */
   for (int i = 0; bound && metrics && i < l->root->names.n; i++) {
     const Value *v = l->root->names.at[i].value;
-    if (v->kind == V_FN && v->fn->decl->kind == D_METRIC) ok = lower_metric(l, v->fn, d, s) && ok;
+    if (v->kind == V_FN && v->fn->decl->kind == D_METRIC && metric_wanted(l, v->fn->decl))
+      ok = lower_metric(l, v->fn, d, s) && ok;
   }
   context_end(l, &c);
   return ok;

@@ -3,6 +3,8 @@
  * measured against it; with --sweep, those of many settings (sweep.h). */
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "runtime/cli/measure.h"
 #include "runtime/cli/sweep.h"
@@ -74,6 +76,37 @@ static bool sample_all(Cli *c, Sampled *s, Project *p, Machine *m, int64_t count
   return ok;
 }
 
+/* What --metric names, the last one NULL; NULL too where it names none, or memory is out. */
+static const char **asked_metrics(const Cli *c) {
+  const char **out = cli_has(c, "metric") ? calloc((size_t)c->ngiven + 1, sizeof *out) : NULL;
+  for (int i = 0, n = 0; out != NULL && i < c->ngiven; i++)
+    if (strcmp(c->given[i].name, "metric") == 0) out[n++] = c->given[i].value;
+  return out;
+}
+
+/* Only those asked for were compiled: which there are needs another look. */
+static bool metrics_known(Cli *c, const Unit *u, const char *const *asked, int *code) {
+  for (; asked != NULL && *asked != NULL; asked++) {
+    if (unit_metric(u, *asked) != NULL) continue;
+    Project p;
+    const char *names[64], *near = NULL;
+    int n = 0;
+    UnitOptions all = {
+        .check_only = true, .no_train = true, .no_samplers = true, .no_models = true};
+    if (cli_project_telling(c, &p, &all, TELL_NOTHING, code)) {
+      for (; n < p.unit->nmetrics && n < 64; n++) names[n] = p.unit->metrics[n].name;
+      near = did_you_mean(*asked, names, n);
+      if (near == NULL && n > 0) near = names[0];
+    }
+    *code = cli_usage(c, "%s has no metric '%.100s'%s%s%s", u->path, *asked,
+                      near != NULL ? "; did you mean " : "", near != NULL ? near : "",
+                      near != NULL ? "?" : "");
+    project_close(&p);
+    return false;
+  }
+  return true;
+}
+
 int cli_eval(Cli *c) {
   Project p;
   Machine m = {0};
@@ -87,13 +120,16 @@ int cli_eval(Cli *c) {
   if (!cli_seed(c, &seed) || !cli_int(c, "batches", 1, 1000000000, &batches) ||
       !cli_int(c, "samples", 2, 1000000, &count))
     return TD_BAD_USAGE;
-  UnitOptions o = {.no_train = true, .no_samplers = count == 0, .no_models = true};
+  const char **asked = asked_metrics(c);
+  UnitOptions o = {
+      .no_train = true, .no_samplers = count == 0, .no_models = true, .metrics = asked};
   Checkpoint *w = NULL;
-  bool ok = cli_project(c, &p, &o, &code) && cli_weights_find(c, &p, &w, &code) &&
-            cli_start(c, &p, &m, "eval", w, seed, &code) &&
+  bool ok = cli_project(c, &p, &o, &code) && metrics_known(c, p.unit, asked, &code) &&
+            cli_weights_find(c, &p, &w, &code) && cli_start(c, &p, &m, "eval", w, seed, &code) &&
             evaluate_all(c, &p, m.session, seed, batches, &e, &code) &&
             (count == 0 || sample_all(c, &sampled, &p, &m, count, seed, &code));
   if (ok) code = show(c, p.unit, &e, count > 0 ? &sampled : NULL);
+  free(asked);
   sampled_close(&sampled);
   checkpoint_close(w);
   machine_close(&m);

@@ -218,8 +218,9 @@ static void tell(const Cli *c, const Sweep *s, int i) {
   sb_free(&label);
 }
 
-/* All settings are looked at before the first text is drawn. */
-static bool take_all(Cli *c, Sweep *s, Judge *judge, TdError *err) {
+/* All settings are looked at before the first text is drawn. Of a sweep that is stopped what was
+ * measured is left, and *stopped is the exit code. */
+static bool take_all(Cli *c, Sweep *s, Judge *judge, int *stopped, TdError *err) {
   for (int i = 0; i < s->n; i++) {
     SampleRequest r;
     int64_t steps;
@@ -230,7 +231,12 @@ static bool take_all(Cli *c, Sweep *s, Judge *judge, TdError *err) {
     if (!ok) return false;
   }
   for (int i = 0; i < s->n; i++) {
-    if (!take(c, s, &s->points[i], judge, err)) return false;
+    if (!take(c, s, &s->points[i], judge, err)) {
+      if (err->status != TD_STOPPED || i == 0) return false;
+      s->n = i;
+      *stopped = cli_fail(c, err);
+      return true;
+    }
     tell(c, s, i);
   }
   return true;
@@ -337,6 +343,7 @@ static void sweep_free(Sweep *s) {
   free(s->models);
 }
 
+/* *code is not 0 where it was stopped. */
 static bool run(Cli *c, Sweep *s, int *code) {
   TdError err = {0};
   Other other = {0};
@@ -347,7 +354,7 @@ static bool run(Cli *c, Sweep *s, int *code) {
     other_close(&other);
     return false;
   }
-  ok = ok && take_all(c, s, s->judged ? &judge : NULL, &err);
+  ok = ok && take_all(c, s, s->judged ? &judge : NULL, code, &err);
   if (!ok) *code = cli_fail(c, &err);
   other_close(&other);
   return ok;
@@ -363,7 +370,10 @@ int cli_sweep(Cli *c) {
   for (int i = 0; ok && i < c->ngiven; i++)
     if (strcmp(c->given[i].name, "sweep") == 0) ok = axis_read(c, &s, c->given[i].value, &err);
   if (!ok) code = cli_fail(c, &err);
-  if (ok && open_models(c, &s, &o, &code) && run(c, &s, &code)) code = show(c, &s);
+  if (ok && open_models(c, &s, &o, &code) && run(c, &s, &code)) {
+    int shown = show(c, &s);
+    if (code == 0) code = shown;
+  }
   close_models(&s, &o);
   sweep_free(&s);
   return code;

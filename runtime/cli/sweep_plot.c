@@ -39,7 +39,7 @@ static double value_of(const SweepPoint *p, int what) {
 }
 
 static double held(const Sweep *s, int model, int what) {
-  if (what == EVALUATIONS) return (double)NAN;
+  if (what == EVALUATIONS || !s->models[model].referenced) return (double)NAN;
   return s->models[model].reference.real.value[what] * measure_kinds[what].scale;
 }
 

@@ -73,6 +73,7 @@ void sweep_markdown(const Sweep *s, StrBuf *out) {
   for (int i = 0; i < s->n; i++) put_point(s, i, out);
   for (int m = 0; m < s->nmodels; m++) {
     int before = sweep_several(s) + s->naxes + 2;
+    if (!s->models[m].referenced) continue; /* stopped before its turn */
     sb_puts(out, "| held-out text");
     if (s->nmodels > 1) sb_printf(out, " of %s", io_basename(s->models[m].path));
     sb_puts(out, " |");
@@ -108,7 +109,8 @@ json_t *sweep_json(const Sweep *s) {
   json_t *points = json_array(), *held = json_object();
   for (int m = 0; m < s->nmodels; m++) {
     const Reference *r = &s->models[m].reference;
-    held = json_with(held, s->models[m].path, measures_json(r, &r->real));
+    if (s->models[m].referenced)
+      held = json_with(held, s->models[m].path, measures_json(r, &r->real));
   }
   for (int i = 0; i < s->n; i++) points = json_and(points, point_json(s, i));
   json_t *seed = json_integer((json_int_t)s->seed);

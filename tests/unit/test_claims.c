@@ -63,6 +63,23 @@ static const char enumerable[] =
     "  nats[b] = mean[l | hidden[b,l]](c[b,l])\n"
     "}\n"
     "\n"
+    "# models/mask.td's: one place after the other.\n"
+    "op chain(x: id<V>[b,l], left, random, sure) -> nats[b,l] {\n"
+    "  u[b,l] ~ uniform()\n"
+    "  seen[b,l] = 0 * x[b,l]\n"
+    "  nats[b,l] = 0.0 * u[b,l]\n"
+    "  for i in L {\n"
+    "    z[b,l] = seen[b,l] > 0 ? x[b,l] : V\n"
+    "    s = net(z)\n"
+    "    c = cross_entropy(s, x)\n"
+    "    best[b,l] = max[v](s[b,l,v]) - logsumexp[v](s[b,l,v])\n"
+    "    order[b,l] = seen[b,l] > 0 ? -inf : random * u[b,l] + sure * best[b,l] - left * l\n"
+    "    next[b] = argmax[l](order[b,l])\n"
+    "    nats[b,l] = l == next[b] ? c[b,l] : nats[b,l]\n"
+    "    seen[b,l] = l == next[b] ? 1 : seen[b,l]\n"
+    "  }\n"
+    "}\n"
+    "\n"
     "loss main(x: id<V>[B,L]) { minimize mean[b,l](nothing[x[b,l]]^2) }\n"
     "metric truth(x: id<V>[B,L]) exact {\n"
     "  report -mean[b](log((4.0 * x[b,0] + 2 * x[b,1] + x[b,2] + 1) / 36)) / 3 / log(2)\n"
@@ -73,6 +90,11 @@ static const char enumerable[] =
     "metric over_orders(x: id<V>[B,L]) bound { report mean[o,b](orders(x)[o,b]) / 3 / log(2) }\n"
     "metric with_draws(x: id<V>[B,L]) bound { report mean[b](drawn(x)[b]) / log(2) }\n"
     "metric over_masks(x: id<V>[B,L]) bound { report mean[b](masks(x)[b]) / log(2) }\n"
+    "metric from_left(x: id<V>[B,L]) exact asked { report chain(x, 1, 0, 0) / log(2) }\n"
+    "metric from_right(x: id<V>[B,L]) exact asked { report chain(x, -1, 0, 0) / log(2) }\n"
+    "metric least_sure(x: id<V>[B,L]) exact asked { report chain(x, 0, 0, -1) / log(2) }\n"
+    "metric any(x: id<V>[B,L]) exact asked { report chain(x, 0, 1, 0) / log(2) }\n"
+    "metric surest(x: id<V>[B,L]) exact asked { report chain(x, 0, 0, 1) / log(2) }\n"
     "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n";
 
 static json_t *evaluated(const char *flags) {
@@ -127,6 +149,79 @@ static void overconfident(void **state) {
   json_decref(o);
 }
 
+/* Bits a symbol of the chain over p_i ~ i + 1, each factor of which is raised to `sharp` and made
+ * whole again. Next comes the place that is largest in sure * log of its likelier symbol's share -
+ * left * its number. */
+static double chain_bits(double sharp, double left, double sure) {
+  double bits = 0;
+  for (int x = 0; x < 8; x++) {
+    int seen = 0; /* bits 4 2 1: places 0 1 2 */
+    for (int turn = 0; turn < 3; turn++) {
+      double best = -INFINITY, of_x = 0;
+      int next = 0;
+      for (int l = 0; l < 3; l++) {
+        int place = 4 >> l;
+        double of[2] = {0};
+        for (int i = 0; i < 8; i++)
+          if (((i ^ x) & seen) == 0) of[(i & place) != 0] += i + 1;
+        for (int v = 0; v < 2; v++) of[v] = pow(of[v], sharp);
+        double order = sure * log(fmax(of[0], of[1]) / (of[0] + of[1])) - left * l;
+        if ((seen & place) != 0 || order <= best) continue;
+        best = order;
+        next = place;
+        of_x = of[(x & place) != 0] / (of[0] + of[1]);
+      }
+      seen |= next;
+      bits -= (x + 1) / 36.0 * log2(of_x) / 3;
+    }
+  }
+  return bits;
+}
+
+/* Any order of an ideal predictor takes the entropy. One that trusts itself too much takes more, as
+ * much as the order says; orders that are drawn, about their mean, which is the bound. */
+static void chains(void **state) {
+  (void)state;
+  static const struct {
+    const char *metric;
+    double left, sure;
+  } orders[] = {
+      {"from_left", 1, 0}, {"from_right", -1, 0}, {"surest", 0, 1}, {"least_sure", 0, -1}};
+  static const char asked[] = "--metric from_left --metric from_right --metric surest "
+                              "--metric least_sure --metric any";
+  char line[256];
+  for (int sharp = 1; sharp <= 2; sharp++) {
+    snprintf(line, sizeof line, "-D B=3 -D sharp=%d %s", sharp, asked);
+    json_t *o = evaluated(line);
+    for (int i = 0; i < 4; i++) {
+      double want = chain_bits(sharp, orders[i].left, orders[i].sure);
+      print_message("%s %.8f\n", orders[i].metric, want);
+      assert_true(fabs(of(o, orders[i].metric, "mean") - want) < 1e-6);
+      assert_true(sharp == 2 || fabs(want - 0.93140289) < 1e-8);
+    }
+    assert_true(sharp == 2 || fabs(of(o, "any", "mean") - 0.93140289) < 1e-6);
+    claims(o, "any", "exact");
+    json_decref(o);
+  }
+  assert_true(fabs(chain_bits(2, 1, 0) - chain_bits(2, -1, 0)) > 1e-4);
+  assert_true(fabs(chain_bits(2, 0, 1) - chain_bits(2, 0, -1)) > 1e-4);
+  json_t *o;
+  o = evaluated("-D sharp=2 --metric over_orders");
+  assert_null(json_object_get(o, "from_left")); /* nor any other that was not asked for */
+  assert_null(json_object_get(o, "truth"));
+  json_t *drawn = evaluated("-D sharp=2 -D B=3 --metric any");
+  assert_true(fabs(of(o, "over_orders", "mean") - of(drawn, "any", "mean")) <
+              4 * of(drawn, "any", "error"));
+  json_decref(o);
+  json_decref(drawn);
+  o = evaluated("");
+  assert_null(json_object_get(o, "from_left"));
+  assert_non_null(json_object_get(o, "truth"));
+  json_decref(o);
+  sandbox_says("eval bits.td --untrained --reference -q --metric surst", NULL, 2,
+               "bits.td has no metric 'surst'; did you mean surest?", true);
+}
+
 /* Where a claim may stand, and that it is told. */
 static void said(void **state) {
   (void)state;
@@ -134,6 +229,8 @@ static void said(void **state) {
   sandbox_says("eval bits.td --untrained --reference -q", NULL, 0, "bound\n", true);
   sandbox_write("claim.td", "loss main(x[3]) bound { minimize mean[i](x[i]) }\n");
   sandbox_says("check claim.td", NULL, 1, "claim.td:1:17: error[E0107]", true);
+  sandbox_write("claim.td", "metric main(x[3]) asked exact { report mean[i](x[i]) }\n");
+  sandbox_says("check claim.td", NULL, 1, "claim.td:1:25: error[E0107]", true);
   sandbox_write("claim.td", "metric main(x[3]) bond { report mean[i](x[i]) }\n");
   sandbox_says("check claim.td", NULL, 1, "claim.td:1:19: error[E0107]", true);
 }
@@ -156,6 +253,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(ideal),
       cmocka_unit_test(overconfident),
+      cmocka_unit_test(chains),
       cmocka_unit_test(said),
   };
   return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
