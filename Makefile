@@ -53,7 +53,7 @@ RUNTIME  = steps units session values inputs series device reference machine pea
 CLI = main options flags help report open rows other compile train sample eval measure settings \
        sweep sweep_points sweep_show sweep_plot compare compare_name compare_take compare_rows \
        compare_show compare_page run check fmt gradcheck export explain doctor cache opt profile \
-       compare_progress compare_taking compare_given
+       compare_progress compare_taking compare_given compare_effort compare_svg compare_curves
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data \

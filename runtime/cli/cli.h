@@ -89,6 +89,7 @@ extern const Flag cli_flags[]; /* the last one without a name */
 typedef struct FlagRule {
   const char *flag, *other;
   bool needs;
+  unsigned of; /* bits of the commands of which this is so; 0: of all that take both */
 } FlagRule;
 extern const FlagRule cli_flag_rules[]; /* the last one without a name */
 
@@ -155,8 +156,9 @@ typedef struct OtherAsk {
   const UnitOptions *unit;    /* or NULL */
   const char *entry;          /* to be run; NULL: none is compiled yet */
   uint64_t seed;
-  int64_t rows; /* of its first sampler, as in cli_project_rows; 0: the file's */
-  bool defines; /* -D is about it too */
+  int64_t rows;          /* of its first sampler, as in cli_project_rows; 0: the file's */
+  const Define *defines; /* what -D says of it */
+  int ndefines;
 } OtherAsk;
 /* That file and its weights, with the machine to run it. On failure *code is the exit code; close
  * it in either case. */

@@ -40,6 +40,11 @@ typedef enum {
   R_MEMORY_ALONE, /* MB, the program's */
   R_MEMORY,
   R_PARAMETERS,
+  R_TRAIN_CPU,        /* seconds of all processors, to the last evaluation of the run */
+  R_TRAIN_CHARACTERS, /* millions of symbols that it read until then */
+  R_TRAIN_BEST,       /* the lowest value that it validated */
+  R_AT_CPU,           /* what it validated at the CPU seconds of the shortest run */
+  R_AT_CHARACTERS,    /* at its symbols */
   COMPARE_ROWS
 } CompareRow;
 
@@ -52,6 +57,18 @@ typedef struct RowKind {
 /* Of a row that is a measure, too. */
 RowKind compare_row(int row);
 
+/* A run, as its log tells it. */
+typedef struct EffortPoint {
+  double characters; /* symbols read */
+  double cpu;        /* seconds of all processors; NaN: the log does not tell */
+  double value;      /* validated */
+} EffortPoint;
+typedef struct Effort {
+  EffortPoint *at;
+  size_t n;
+} Effort;
+typedef enum { EFFORT_CPU, EFFORT_CHARACTERS, EFFORT_COSTS } EffortCost;
+
 typedef struct Compared {
   char *path, *sampler;
   char **weights; /* of each seed in turn, or NULL: those that are found */
@@ -62,14 +79,19 @@ typedef struct Compared {
   double real[COMPARE_ROWS];              /* of held-out text; NaN: it has none */
   bool copies;                            /* in any seed */
   char *texts[2];                         /* samples of the first seed, or NULL */
+  Effort *efforts;                        /* of each of the weights, empty where there is no log */
+  int nefforts;
+  Define *defines; /* with which it is opened: those of its run, and the command's */
+  int ndefines;
 } Compared;
 
 typedef struct Comparison {
   Compared *models;
   int n, seeds;
   int64_t samples;
-  int64_t windows; /* held-out ones that a seed's prompts and gaps are cut from */
-  bool judged;     /* by a judge besides the n-grams */
+  int64_t windows;             /* held-out ones that a seed's prompts and gaps are cut from */
+  bool judged;                 /* by a judge besides the n-grams */
+  double common[EFFORT_COSTS]; /* where the shortest run ends; NaN: there is none */
 } Comparison;
 
 /* -- compare_rows.c -- */
@@ -84,6 +106,41 @@ bool compare_empty(const Comparison *k, int row);
  * times. Fills path and weights of *m, all else as not measured; false when memory is out. */
 bool compared_name(Compared *m, const char *argument);
 void compared_free(Compared *m);
+/* What a weights file says it was trained with (`-D`), and then what the command line says: into
+ * m->defines. Of the first weights, or those that are found. False when memory is out. */
+bool compared_defines(Cli *c, Compared *m);
+/* The metric that the model is known by: the first that claims something, else its loss. */
+const char *compared_metric(const Unit *u);
+
+/* -- compare_effort.c -- */
+/* The log of a run that has these weights: a run's folder, a file in it, or a log itself. Empty
+ * where there is none. */
+bool effort_read(Effort *e, const char *weights, const char *metric, const UnitTrain *train,
+                 TdError *err);
+double effort_cost(const EffortPoint *p, EffortCost of);
+/* The value at a cost, on straight lines between evaluations; NaN before the first and after the
+ * last. */
+double effort_at(const Effort *e, EffortCost of, double cost);
+/* Fills the rows of training, when all models have their logs. */
+void compare_effort(Comparison *k);
+void efforts_free(Compared *m);
+
+/* -- compare_svg.c -- */
+/* Colours, for light and dark, as CSS: --ink, --soft, --paper, --line, a model's, and the classes
+ * soft and axis. */
+void compare_style(StrBuf *out);
+void compare_colour(StrBuf *out, int model);
+/* What tells models apart that have one colour, as an attribute of a line. */
+void compare_dashes(StrBuf *out, int model);
+/* A text where none of its characters acts. */
+void compare_escaped(StrBuf *out, const char *text);
+/* A tenth of a pixel, in any locale. */
+void compare_tenths(StrBuf *out, const char *before, double x);
+
+/* -- compare_curves.c -- */
+/* All runs in one picture: what they validated against CPU seconds, and against symbols read. An
+ * SVG element; `alone`: that is a file. Nothing where there are no runs. */
+void compare_curves(const Comparison *k, bool alone, StrBuf *out);
 
 /* -- compare_progress.c -- */
 /* What takes its time, model by model. */
@@ -114,6 +171,8 @@ bool compare_take(Cli *c, Comparison *k, Compared *m, CompareProgress *progress,
                   int64_t batches, Judge *judge, int *code);
 
 /* -- compare_show.c, compare_page.c -- */
+/* A sentence on what equal cost is; nothing where there are no runs. */
+void compare_equal(const Comparison *k, StrBuf *out);
 void compare_markdown(const Comparison *k, StrBuf *out);
 json_t *compare_json(const Comparison *k); /* NULL: memory is out */
 void compare_page(const Comparison *k, StrBuf *out);

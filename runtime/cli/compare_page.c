@@ -8,22 +8,14 @@
 
 enum { WIDTH = 640, LEFT = 220, RIGHT = 90, LINE = 26 };
 
-static const char *const colours[] = {"#0b6bcb", "#c2410c", "#15803d", "#7e22ce",
-                                      "#b91c1c", "#0f766e", "#a16207", "#475569"};
-static const char *colour_of(int model) {
-  return colours[model % (int)(sizeof colours / sizeof *colours)];
-}
-
 static const char head[] =
     "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
     "<meta http-equiv=\"Content-Security-Policy\"\n"
     "  content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
     "<title>Comparison</title>\n<style>\n"
-    "  :root { color-scheme: light dark; --ink: #16181d; --soft: #5b6270; --paper: #fbfaf7;\n"
-    "    --line: #dfdcd4 }\n"
-    "  @media (prefers-color-scheme: dark) {\n"
-    "    :root { --ink: #eceef2; --soft: #9aa3b2; --paper: #101217; --line: #2b303b } }\n"
+    "  :root { color-scheme: light dark }\n";
+static const char layout[] =
     "  body { margin: 0 auto; max-width: 62rem; padding: 2rem 1rem; color: var(--ink);\n"
     "    background: var(--paper); font: 16px/1.5 system-ui, sans-serif }\n"
     "  div { overflow-x: auto }\n"
@@ -31,25 +23,10 @@ static const char head[] =
     "  td, th { padding: .2rem .7rem; border-bottom: 1px solid var(--line); text-align: right }\n"
     "  td:first-child, th:first-child { text-align: left }\n"
     "  .section { font-weight: 600; padding-top: 1rem }\n"
-    "  svg { max-width: 100%; height: auto } text { fill: var(--ink); font-size: 13px }\n"
-    "  .soft { fill: var(--soft); color: var(--soft) } .axis { stroke: var(--line) }\n"
+    "  svg { max-width: 100%; min-width: 40rem; height: auto }\n"
     "  pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: .75rem 1rem;\n"
     "    border: 1px solid var(--line); border-radius: 10px }\n"
     "</style>\n";
-
-static void put_text(StrBuf *out, const char *text) {
-  for (const char *c = text != NULL ? text : ""; *c != '\0'; c++) switch (*c) {
-    case '<': sb_puts(out, "&lt;"); break;
-    case '>': sb_puts(out, "&gt;"); break;
-    case '&': sb_puts(out, "&amp;"); break;
-    case '"': sb_puts(out, "&quot;"); break;
-    default:
-      if ((unsigned char)*c >= 32 || *c == '\n' || *c == '\t')
-        sb_putc(out, *c);
-      else
-        sb_puts(out, "\xef\xbf\xbd");
-    }
-}
 
 /* ---- the table ------------------------------------------------------------------------- */
 
@@ -81,14 +58,16 @@ static void put_row(const Comparison *k, int row, StrBuf *out) {
 static void put_table(const Comparison *k, StrBuf *out) {
   sb_puts(out, "<div><table>\n<tr><th></th>");
   for (int i = 0; i < k->n; i++) {
-    sb_printf(out, "<th style=\"color: %s\">", colour_of(i));
-    put_text(out, k->models[i].path);
+    sb_puts(out, "<th style=\"color: ");
+    compare_colour(out, i);
+    sb_puts(out, "\">");
+    compare_escaped(out, k->models[i].path);
     sb_puts(out, "</th>");
   }
   sb_puts(out, "<th>held-out text</th></tr>\n<tr><td>its metric</td>");
   for (int i = 0; i < k->n; i++) {
     sb_puts(out, "<td>");
-    put_text(out, k->models[i].metric);
+    compare_escaped(out, k->models[i].metric);
     if (k->models[i].claim != NULL) sb_printf(out, ", %s", k->models[i].claim);
     sb_puts(out, "</td>");
   }
@@ -100,12 +79,6 @@ static void put_table(const Comparison *k, StrBuf *out) {
 }
 
 /* ---- plots ----------------------------------------------------------------------------- */
-
-/* A tenth of a pixel, in any locale. */
-static void put_at(StrBuf *out, const char *before, double x) {
-  int64_t tenths = llround(x * 10);
-  sb_printf(out, "%s%" PRId64 ".%d", before, tenths / 10, (int)(tenths % 10));
-}
 
 typedef struct Range {
   double lo, hi;
@@ -125,7 +98,7 @@ static double at_x(const Range *r, double x) {
 /* One line a row: a dot a model with its error, a stroke for held-out text; each row in its own
  * range, whose ends stand beside it. */
 static void put_dots(const Comparison *k, const int *rows, int n, StrBuf *out) {
-  sb_printf(out, "<svg viewBox=\"0 0 %d %d\" width=\"%d\">\n", (int)WIDTH, n * LINE + 12,
+  sb_printf(out, "<div><svg viewBox=\"0 0 %d %d\" width=\"%d\">\n", (int)WIDTH, n * LINE + 12,
             (int)WIDTH);
   for (int line = 0; line < n; line++) {
     RowKind kind = compare_row(rows[line]);
@@ -144,21 +117,25 @@ static void put_dots(const Comparison *k, const int *rows, int n, StrBuf *out) {
     sb_printf(out, "<text class=\"soft\" x=\"%d\" y=\"%d\">%.*f – %.*f</text>", WIDTH - RIGHT + 8,
               (int)y + 4, kind.decimals, r.lo * kind.scale, kind.decimals, r.hi * kind.scale);
     if (!isnan(k->models[0].real[rows[line]])) {
-      put_at(out, "<rect class=\"soft\" width=\"3\" height=\"16\" x=\"",
-             at_x(&r, k->models[0].real[rows[line]]) - 1.5);
+      compare_tenths(out, "<rect class=\"soft\" width=\"3\" height=\"16\" x=\"",
+                     at_x(&r, k->models[0].real[rows[line]]) - 1.5);
       sb_printf(out, "\" y=\"%d\"/>", (int)y - 8);
     }
     for (int i = 0; i < k->n; i++) {
       compare_mean(k, &k->models[i], rows[line], &mean, &error);
       if (isnan(mean)) continue;
-      put_at(out, "<line stroke-width=\"2\" x1=\"", at_x(&r, mean - error));
-      put_at(out, "\" x2=\"", at_x(&r, mean + error));
-      sb_printf(out, "\" y1=\"%d\" y2=\"%d\" stroke=\"%s\"/>", (int)y, (int)y, colour_of(i));
-      put_at(out, "<circle r=\"5\" cx=\"", at_x(&r, mean));
-      sb_printf(out, "\" cy=\"%d\" fill=\"%s\"/>\n", (int)y, colour_of(i));
+      compare_tenths(out, "<line stroke-width=\"2\" x1=\"", at_x(&r, mean - error));
+      compare_tenths(out, "\" x2=\"", at_x(&r, mean + error));
+      sb_printf(out, "\" y1=\"%d\" y2=\"%d\" style=\"stroke: ", (int)y, (int)y);
+      compare_colour(out, i);
+      sb_puts(out, "\"/>");
+      compare_tenths(out, "<circle r=\"5\" cx=\"", at_x(&r, mean));
+      sb_printf(out, "\" cy=\"%d\" style=\"fill: ", (int)y);
+      compare_colour(out, i);
+      sb_puts(out, "\"/>\n");
     }
   }
-  sb_puts(out, "</svg>\n");
+  sb_puts(out, "</svg></div>\n");
 }
 
 static void put_plots(const Comparison *k, StrBuf *out) {
@@ -181,23 +158,42 @@ static void put_plots(const Comparison *k, StrBuf *out) {
   put_dots(k, rows, n, out);
 }
 
+static void put_training(const Comparison *k, StrBuf *out) {
+  StrBuf curves = {0};
+  compare_curves(k, false, &curves);
+  if (curves.n > 0) {
+    sb_puts(out, "<h2>Training</h2>\n<p class=\"soft\">Each run, as its log tells it. Values of "
+                 "models that claim a bound and of those that are exact are not alike.");
+    compare_equal(k, out);
+    sb_puts(out, "</p>\n<div>");
+    sb_write(out, curves.s, curves.n);
+    sb_puts(out, "</div>\n");
+  }
+  sb_free(&curves);
+}
+
 void compare_page(const Comparison *k, StrBuf *out) {
   sb_puts(out, head);
+  compare_style(out);
+  sb_puts(out, layout);
   sb_printf(out,
             "<h1>Comparison</h1>\n<p class=\"soft\">%d seeds of %" PRId64
             " texts each; ± is the standard error over them, of the likelihood that over windows "
             "where it is larger. A model with several weights has others in each.</p>\n",
             k->seeds, k->samples);
   put_table(k, out);
+  put_training(k, out);
   put_plots(k, out);
   for (int i = 0; i < k->n; i++) {
-    sb_printf(out, "<h2 style=\"color: %s\">", colour_of(i));
-    put_text(out, k->models[i].path);
+    sb_puts(out, "<h2 style=\"color: ");
+    compare_colour(out, i);
+    sb_puts(out, "\">");
+    compare_escaped(out, k->models[i].path);
     sb_puts(out, "</h2>\n");
     if (k->models[i].copies) sb_puts(out, "<p>These texts copy the training text.</p>\n");
     for (int x = 0; x < 2; x++) {
       sb_puts(out, "<pre>");
-      put_text(out, k->models[i].texts[x]);
+      compare_escaped(out, k->models[i].texts[x]);
       sb_puts(out, "</pre>\n");
     }
   }

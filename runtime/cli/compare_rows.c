@@ -35,6 +35,11 @@ static const RowKind kinds[COMPARE_ROWS - MEASURES] = {
     [R_MEMORY_ALONE - MEASURES] = {NULL, "memory_alone", "memory, MB, alone", 1, 1},
     [R_MEMORY - MEASURES] = {NULL, "memory", "memory, MB, together", 1, 1},
     [R_PARAMETERS - MEASURES] = {NULL, "parameters", "parameters", 0, 1},
+    [R_TRAIN_CPU - MEASURES] = {"Training, by the runs' logs", "train_cpu", "CPU seconds", 0, 1},
+    [R_TRAIN_CHARACTERS - MEASURES] = {NULL, "train_characters", "million characters read", 2, 1},
+    [R_TRAIN_BEST - MEASURES] = {NULL, "train_best", "best value validated", 3, 1},
+    [R_AT_CPU - MEASURES] = {NULL, "at_cpu", "at equal CPU seconds", 3, 1},
+    [R_AT_CHARACTERS - MEASURES] = {NULL, "at_characters", "at equal characters", 3, 1},
 };
 
 RowKind compare_row(int row) {
@@ -43,13 +48,21 @@ RowKind compare_row(int row) {
   return (RowKind){row == 0 ? "Texts" : NULL, m->name, m->heading, m->decimals, m->scale};
 }
 
+/* Seeds that have a number of their own: there is a run for each of the weights, whatever is drawn
+ * besides. */
+static int seeds_of(const Comparison *k, const Compared *m, int row) {
+  if (row < R_TRAIN_CPU || row > R_AT_CHARACTERS) return k->seeds;
+  return m->nefforts < MOST_SEEDS ? m->nefforts : MOST_SEEDS;
+}
+
 void compare_mean(const Comparison *k, const Compared *m, int row, double *mean, double *error) {
-  double sum = 0, squares = 0, n = k->seeds;
-  for (int i = 0; i < k->seeds; i++) sum += m->value[row][i];
-  *mean = sum / n;
-  for (int i = 0; i < k->seeds; i++)
+  int seeds = seeds_of(k, m, row);
+  double sum = 0, squares = 0, n = seeds;
+  for (int i = 0; i < seeds; i++) sum += m->value[row][i];
+  *mean = seeds > 0 ? sum / n : (double)NAN;
+  for (int i = 0; i < seeds; i++)
     squares += (m->value[row][i] - *mean) * (m->value[row][i] - *mean);
-  *error = k->seeds > 1 ? sqrt(squares / (n - 1) / n) : 0;
+  *error = seeds > 1 ? sqrt(squares / (n - 1) / n) : 0;
 }
 
 bool compare_empty(const Comparison *k, int row) {

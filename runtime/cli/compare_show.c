@@ -44,6 +44,14 @@ static void put_row(const Comparison *k, int row, StrBuf *out) {
   sb_puts(out, "\n");
 }
 
+void compare_equal(const Comparison *k, StrBuf *out) {
+  double cpu = k->common[EFFORT_CPU], characters = k->common[EFFORT_CHARACTERS];
+  if (isnan(characters)) return;
+  sb_puts(out, "\nEqual cost is what the shortest run took:");
+  if (!isnan(cpu)) sb_printf(out, " %.0f CPU seconds,", cpu);
+  sb_printf(out, " %.2f million characters.\n", characters / 1e6);
+}
+
 void compare_markdown(const Comparison *k, StrBuf *out) {
   sb_puts(out, "| |");
   for (int i = 0; i < k->n; i++) {
@@ -71,12 +79,28 @@ void compare_markdown(const Comparison *k, StrBuf *out) {
       "the likelihood that over windows where it is larger. Seeds are those of evaluating and "
       "sampling: a model with several weights has others in each.\n",
       k->seeds, k->samples);
+  compare_equal(k, out);
   for (int i = 0; i < k->n; i++) {
     if (!k->models[i].copies) continue;
     sb_puts(out, "\nThe texts of ");
     put_cell(out, k->models[i].path);
     sb_puts(out, " copy the training text.\n");
   }
+}
+
+/* Each run's evaluations: [characters, CPU seconds, value]. */
+static json_t *runs_json(const Compared *m) {
+  json_t *runs = json_array();
+  for (int i = 0; i < m->nefforts; i++) {
+    json_t *run = json_array();
+    for (size_t p = 0; p < m->efforts[i].n; p++) {
+      const EffortPoint *at = &m->efforts[i].at[p];
+      run = json_and(run, json_pack("[o, o, o]", json_finite(at->characters), json_finite(at->cpu),
+                                    json_finite(at->value)));
+    }
+    runs = json_and(runs, run);
+  }
+  return runs;
 }
 
 static json_t *model_json(const Comparison *k, const Compared *m) {
@@ -100,12 +124,13 @@ static json_t *model_json(const Comparison *k, const Compared *m) {
   json_t *texts = json_array();
   for (int i = 0; i < 2; i++)
     texts = json_and(texts, m->texts[i] != NULL ? json_text(m->texts[i]) : json_null());
-  return json_with(o, "texts", texts);
+  return json_with(json_with(o, "runs", runs_json(m)), "texts", texts);
 }
 
 json_t *compare_json(const Comparison *k) {
   json_t *models = json_array();
   for (int i = 0; i < k->n; i++) models = json_and(models, model_json(k, &k->models[i]));
-  return json_pack("{s:i, s:I, s:o}", "seeds", k->seeds, "samples", (json_int_t)k->samples,
-                   "models", models);
+  return json_pack("{s:i, s:I, s:o, s:o, s:o}", "seeds", k->seeds, "samples",
+                   (json_int_t)k->samples, "equal_cpu", json_finite(k->common[EFFORT_CPU]),
+                   "equal_characters", json_finite(k->common[EFFORT_CHARACTERS]), "models", models);
 }

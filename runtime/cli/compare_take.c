@@ -17,10 +17,8 @@ static bool take_likelihood(Taking *t, uint64_t seed, int64_t batches, int at, T
   if (ok) feed_valid_once(&feed);
   ok = ok && evaluate(&feed, seed, batches, t->c->stop, &e, err);
   int which = 0;
-  for (int i = 1; ok && i < e.n && which == 0; i++) {
-    const UnitMetric *u = unit_metric(p->unit, e.name[i]);
-    if (u != NULL && u->claim != NULL) which = i;
-  }
+  for (int i = 0; ok && i < e.n; i++)
+    if (strcmp(e.name[i], compared_metric(p->unit)) == 0) which = i;
   if (ok) {
     const UnitMetric *u = unit_metric(p->unit, e.name[which]);
     t->m->value[R_LIKELIHOOD][at] = e.mean[which];
@@ -133,6 +131,21 @@ static bool take_seed(Taking *t, int at, uint64_t seed, int64_t batches, TdError
   return compare_given(t, at, err);
 }
 
+/* The logs of its runs. */
+static bool take_efforts(Taking *t, TdError *err) {
+  Compared *m = t->m;
+  const Unit *u = t->score.p.unit;
+  const char *found = t->score.weights != NULL ? checkpoint_path(t->score.weights) : NULL;
+  int n = m->nweights > 0 ? m->nweights : found != NULL;
+  m->efforts = calloc((size_t)n + 1, sizeof *m->efforts);
+  if (m->efforts == NULL) return td_fail_memory(err);
+  for (; m->nefforts < n; m->nefforts++)
+    if (!effort_read(&m->efforts[m->nefforts], m->nweights > 0 ? m->weights[m->nefforts] : found,
+                     compared_metric(u), &u->train, err))
+      return false;
+  return true;
+}
+
 /* ---- its programs ---------------------------------------------------------------------- */
 
 static bool open_rows(Taking *t, Rows *r, int64_t rows, uint64_t seed, const TdSetting *settings,
@@ -143,7 +156,8 @@ static bool open_rows(Taking *t, Rows *r, int64_t rows, uint64_t seed, const TdS
                   .unit = &options,
                   .seed = seed,
                   .rows = rows,
-                  .defines = true};
+                  .defines = t->m->defines,
+                  .ndefines = t->m->ndefines};
   r->open = true;
   if (!other_open(&r->other, t->c, &ask, code)) return false;
   const UnitSampler *s = cli_sampler(t->c, r->other.p.unit);
@@ -194,7 +208,8 @@ static bool open_all(Taking *t, uint64_t seed, TdSetting **settings, int *code) 
                   .unit = &options,
                   .entry = "eval",
                   .seed = seed,
-                  .defines = true};
+                  .defines = t->m->defines,
+                  .ndefines = t->m->ndefines};
   bool ok = other_open(&t->score, t->c, &ask, code);
   if (ok && s->batch > 1) ok = open_rows(t, &t->alone, 1, seed, *settings, n, code);
   if (ok && t->alone.open && t->alone.request.sampler->batch != 1) { /* it has rows of its own */
@@ -213,6 +228,10 @@ bool compare_take(Cli *c, Comparison *k, Compared *m, CompareProgress *progress,
   taking_begin(&t, PART_OPEN, 0);
   bool ok = open_all(&t, seed, &settings, code);
   compare_part_end(progress);
+  if (ok && !take_efforts(&t, &err)) {
+    *code = cli_fail(c, &err);
+    ok = false;
+  }
   for (int at = 0; ok && at < k->seeds; at++) {
     if (take_seed(&t, at, seed + (uint64_t)at, batches, &err)) continue;
     compare_progress_clear(progress);

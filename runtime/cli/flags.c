@@ -115,7 +115,8 @@ static bool parse_flag(Cli *c, char **words, int n, int *i) {
 /* Nothing that was given may be without effect. */
 static bool rules_hold(const Cli *c) {
   for (const FlagRule *r = cli_flag_rules; r->flag != NULL; r++) {
-    if (find_long(c->command, r->flag, strlen(r->flag)) == NULL ||
+    if ((r->of != 0 && (r->of & c->command->bit) == 0) ||
+        find_long(c->command, r->flag, strlen(r->flag)) == NULL ||
         find_long(c->command, r->other, strlen(r->other)) == NULL || !cli_has(c, r->flag) ||
         cli_has(c, r->other) == r->needs)
       continue;

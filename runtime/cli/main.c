@@ -44,7 +44,8 @@ static const Command commands[] = {
      "tdc compare models/mask.td models/gpt.td\n"
      "tdc compare models/mask.td models/gpt.td --samples 64 --html comparison.html\n"
      "tdc compare models/mask.td models/gpt.td --judge mine.td --json\n"
-     "tdc compare mine.td=runs/mine-0,runs/mine-1,runs/mine-2 models/gpt.td\n",
+     "tdc compare mine.td=runs/mine-0,runs/mine-1,runs/mine-2 models/gpt.td\n"
+     "tdc compare mine.td=runs/mine-0 models/gpt.td=runs/gpt --curves curves.svg\n",
      1, 16, false, cli_compare, NULL},
     {"run", CLI_RUN, "FILE.td MODEL", "run a model once on given inputs",
      "tdc run models/shakespeare.td denoise --inputs in.safetensors -o out.safetensors\n"

@@ -23,7 +23,8 @@ bool other_open(Other *o, Cli *c, const OtherAsk *ask, int *code) {
   *o = (Other){.c = *c, .args = {ask->path}};
   o->c.args = o->args;
   o->c.nargs = 1;
-  if (!ask->defines) o->c.ndefines = 0;
+  o->c.defines = (Define *)ask->defines;
+  o->c.ndefines = ask->ndefines;
   TdError err = {0};
   if (!flags_of(o, c, ask->weights)) {
     td_fail_memory(&err);
