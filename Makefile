@@ -50,10 +50,11 @@ RUNTIME  = steps units session values inputs series device reference machine pea
            $(STORE:%=store/%) $(DATA:%=data/%) $(TEXT:%=text/%) $(TRAIN:%=train/%) $(VIEW:%=view/%)
 
 # -- runtime/cli/: the command line; main.c first -------------------------------------------------
-CLI = main options flags help report open rows other compile train sample eval measure settings \
-       sweep sweep_points sweep_show sweep_plot compare compare_name compare_take compare_rows \
-       compare_show compare_page run check fmt gradcheck export explain doctor cache opt profile \
-       compare_progress compare_taking compare_given compare_effort compare_svg compare_curves
+CLI = main options flags help report open rows other compile train sample sample_side sample_show \
+      beside eval measure settings sweep sweep_points sweep_show sweep_plot compare compare_name \
+      compare_progress compare_taking compare_take compare_given compare_rows compare_effort \
+      compare_svg compare_curves compare_show compare_page run check fmt gradcheck export explain \
+      doctor cache opt profile
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data \
@@ -61,8 +62,8 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_grad_form test_grad_text test_grad_random test_backend test_backend_random test_chain \
        test_prelude test_numbers test_contract test_diagnostics test_language test_mutations \
        test_output test_narrow test_recompute test_prims test_target test_traffic test_dialect \
-       test_meaning test_bounds test_hints test_door test_terminal test_draws test_cuda_emu \
-       test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda test_cuda_product \
+       test_meaning test_bounds test_hints test_door test_terminal test_beside test_draws \
+       test_cuda_emu test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda test_cuda_product \
        test_device test_cuda_train test_cuda_random test_oracle test_text_random test_large \
        test_nan test_text test_claims test_likelihood test_cuda_chain test_cuda_loop \
        test_cuda_shape test_film
@@ -185,7 +186,7 @@ ON_MODELS = grad_text narrow target traffic meaning numbers draws likelihood
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
 $(B)/tests/test_jit $(B)/tests/test_cuda: $(B)/tests/finite_case.o
 SANDBOXED = api checkpoint cli nan cuda_train data device door memory output recompute reference \
-            terminal claims
+            terminal beside claims
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 COMPILED = backend backend_random chain prims target dialect numbers oracle text_random \
            cuda_random cuda_chain cuda_loop

@@ -2,6 +2,7 @@
 /* See sandbox.h. */
 #include "tests/sandbox.h"
 
+#include <pty.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -98,6 +100,27 @@ void sandbox_exec(const char *line) {
     execv(tdc, argv);
   }
   _exit(127);
+}
+
+char *sandbox_terminal(const char *line, unsigned short columns) {
+  struct winsize size = {.ws_row = 24, .ws_col = columns};
+  int user;
+  size_t n = 0;
+  pid_t child = forkpty(&user, NULL, NULL, &size);
+  assert_true(child >= 0);
+  if (child == 0) {
+    setenv("TERM", "xterm", 1);
+    setenv("LC_ALL", "C.UTF-8", 1);
+    sandbox_exec(line);
+  }
+  char *said = calloc(1, 1 << 16);
+  for (ssize_t got; n < (1 << 16) - 1 && (got = read(user, said + n, (1 << 16) - 1 - n)) > 0;)
+    n += (size_t)got;
+  int status;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  close(user);
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) fail_msg("%s: %s", line, said);
+  return said;
 }
 
 void sandbox_shell(const char *line, int code, const char *what) {

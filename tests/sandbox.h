@@ -42,7 +42,10 @@ void sandbox_says(const char *line, const char *env, int code, const char *what,
 /* Becomes tdc, with the words of `line`. */
 _Noreturn void sandbox_exec(const char *line);
 
-/* The same of a line for a shell, in which $TDC is tdc. */
+/* Everything that tdc writes to a terminal of its own, of 24 lines, to be freed. */
+char *sandbox_terminal(const char *line, unsigned short columns);
+
+/* sandbox_tdc and sandbox_says of a line for a shell, in which $TDC is tdc. */
 void sandbox_shell(const char *line, int code, const char *what);
 
 #endif

@@ -159,9 +159,13 @@ typedef struct OtherAsk {
   int64_t rows;          /* of its first sampler, as in cli_project_rows; 0: the file's */
   const Define *defines; /* what -D says of it */
   int ndefines;
+  bool untrained; /* with no weights but the initial ones */
 } OtherAsk;
-/* That file and its weights, with the machine to run it. On failure *code is the exit code; close
- * it in either case. */
+/* That file. On failure *code is the exit code; close it in either case. */
+bool other_project(Other *o, Cli *c, const OtherAsk *ask, int *code);
+/* Its weights, and the machine to run `entry`. */
+bool other_start(Other *o, const char *entry, uint64_t seed, int *code);
+/* Both. */
 bool other_open(Other *o, Cli *c, const OtherAsk *ask, int *code);
 void other_close(Other *o);
 
@@ -171,6 +175,8 @@ const UnitSampler *cli_sampler(Cli *c, const Unit *u);
 /* What --set says, each time, of parameters of `only` (NULL: of any). *n is below 0 after a
  * message. */
 TdSetting *cli_settings(Cli *c, const UnitSampler *only, int *n);
+/* The same of another flag that takes NAME=VALUE. */
+TdSetting *cli_settings_of(Cli *c, const char *flag, const UnitSampler *only, int *n);
 void cli_settings_free(TdSetting *s, int n);
 
 /* -- rows.c ------------------------------------------------------------------------ */

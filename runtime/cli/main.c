@@ -26,6 +26,7 @@ static const Command commands[] = {
      "run a sampler with trained weights; its parameters are flags",
      "tdc sample models/mask.td\n"
      "tdc sample models/mask.td --prompt 'ROMEO:' --temperature 0.9 --watch\n"
+     "tdc sample models/mask.td --beside models/gpt.td --prompt 'ROMEO: ' --watch\n"
      "tdc sample models/mask.td --infill 'To be ____ to be'\n"
      "tdc sample models/mask.td --html out.html\n"
      "tdc sample models/mask.td -n 2 --gif out.gif\n",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which sampler, and its parameters, where they are no flags of their own: --sampler, --set. */
+/* Which sampler, and its parameters, where they are no flags of their own: --sampler, --set,
+ * --beside-set. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,14 +12,14 @@ static bool has_parameter(const UnitSampler *u, const char *name) {
   return false;
 }
 
-TdSetting *cli_settings(Cli *c, const UnitSampler *only, int *n) {
+TdSetting *cli_settings_of(Cli *c, const char *flag, const UnitSampler *only, int *n) {
   TdSetting *out = calloc((size_t)c->ngiven + 1, sizeof *out);
   *n = 0;
   for (int i = 0; out != NULL && i < c->ngiven; i++) {
-    if (strcmp(c->given[i].name, "set") != 0) continue;
+    if (strcmp(c->given[i].name, flag) != 0) continue;
     const char *text = c->given[i].value, *eq = strchr(text, '=');
     if (eq == NULL || eq == text) {
-      cli_usage(c, "--set takes NAME=VALUE, not '%.100s'", text);
+      cli_usage(c, "--%s takes NAME=VALUE, not '%.100s'", flag, text);
       *n = -1;
       break;
     }
@@ -29,6 +30,10 @@ TdSetting *cli_settings(Cli *c, const UnitSampler *only, int *n) {
       free(name);
   }
   return out;
+}
+
+TdSetting *cli_settings(Cli *c, const UnitSampler *only, int *n) {
+  return cli_settings_of(c, "set", only, n);
 }
 
 void cli_settings_free(TdSetting *s, int n) {

@@ -138,18 +138,17 @@ bool sample_given(const SampleRequest *r, int64_t window, uint8_t *given, TdErro
 /* Iterations that are started at once, where nobody looks in between. */
 enum { TOGETHER = 128 };
 
-typedef struct Sampling {
+struct Sampling {
   Session *s;
   Series *series; /* of iterations that nobody looks at one by one; or NULL */
   const SampleRequest *r;
   int init, step, emit;
-  int64_t steps;
+  int64_t steps, done;
+  double seconds; /* see SampleFrame */
   int64_t batch, window;
   int32_t *ids;      /* [batch, window]: what was emitted last */
   float *confidence; /* [batch, window], or NULL */
-  SampleLook *look;
-  void *look_ctx;
-} Sampling;
+};
 
 static int part_entry(const Sampling *g, const char *part) {
   char name[256];
@@ -224,25 +223,6 @@ static bool frame_room(Sampling *g, TdError *err) {
   return (g->ids != NULL && (!both || g->confidence != NULL)) || td_fail_memory(err);
 }
 
-/* False in *going when whoever looks wants no more. */
-static bool emit_frame(Sampling *g, int64_t done, bool *going, TdError *err) {
-  int64_t n = g->batch * g->window;
-  session_run(g->s, g->emit, g->r->seed, g->steps + 1);
-  if (!session_read_output(g->s, g->emit, "text", 0, n, g->ids, err)) return false;
-  if (g->confidence != NULL &&
-      !session_read_output(g->s, g->emit, "confidence", 0, n, g->confidence, err))
-    return false;
-  SampleFrame f = {.done = done,
-                   .count = g->steps,
-                   .batch = g->batch,
-                   .window = g->window,
-                   .ids = g->ids,
-                   .glyph = g->r->sampler->glyph,
-                   .confidence = g->confidence};
-  *going = g->look(g->look_ctx, &f);
-  return true;
-}
-
 static bool still_finite(const Sampling *g, TdError *err) {
   NanSource bad = session_check_states(g->s);
   if (!bad.found) return true;
@@ -288,32 +268,104 @@ static bool run_step(Sampling *g, int64_t k, TdError *err) {
   return true;
 }
 
-static bool sampler_loop(Sampling *g, bool each, TdError *err) {
-  const SampleRequest *r = g->r;
-  bool going = true;
-  if (!each && g->steps > 0 && session_behind(g->s) && !open_series(g, err)) return false;
-  if (g->init >= 0) session_run(g->s, g->init, r->seed, 0);
-  for (int64_t k = 0; k < g->steps && going; k++) {
-    if (r->stop != NULL && *r->stop != 0) {
-      td_fail(err, TD_STOPPED, "stopped");
-      if (err != NULL) err->signal = (int)*r->stop;
-      return false;
-    }
-    if (!set_loop(g, k, err) || !run_step(g, k, err)) return false;
-    if (each && k + 1 < g->steps && !emit_frame(g, k + 1, &going, err)) return false;
-  }
+static bool stopped(const SampleRequest *r, TdError *err) {
+  if (r->stop == NULL || *r->stop == 0) return false;
+  td_fail(err, TD_STOPPED, "stopped");
+  if (err != NULL) err->signal = (int)*r->stop;
+  return true;
+}
+
+/* All until init has run. Several iterations are started at once where nobody looks between. */
+static bool begin(Sampling *g, bool together, TdError *err) {
+  if (!sample_check(g->r, &g->steps, err) || !sampler_parts(g, err) || !frame_room(g, err))
+    return false;
+  if (together && g->steps > 0 && session_behind(g->s) && !open_series(g, err)) return false;
+  double began = clock_seconds();
+  if (g->init >= 0) session_run(g->s, g->init, g->r->seed, 0);
+  if (g->series == NULL && !session_sync(g->s, err)) return false;
+  g->seconds = clock_seconds() - began;
+  return true;
+}
+
+bool sampling_over(const Sampling *g) { return g->done == g->steps; }
+
+bool sampling_step(Sampling *g, TdError *err) {
+  if (sampling_over(g)) bug("no iteration of sampler %s is left", g->r->sampler->name);
+  if (stopped(g->r, err)) return false;
+  double began = clock_seconds();
+  bool ok = set_loop(g, g->done, err) && run_step(g, g->done, err) &&
+            (g->series != NULL || session_sync(g->s, err));
+  g->seconds += clock_seconds() - began;
+  g->done++;
+  return ok;
+}
+
+/* Waits for iterations that run together. */
+static bool arrive(Sampling *g, TdError *err) {
+  double began = clock_seconds();
   if (g->series != NULL) series_start(g->series);
-  return session_sync(g->s, err) && still_finite(g, err) &&
-         (!going || emit_frame(g, g->steps, &going, err));
+  bool ok = session_sync(g->s, err);
+  g->seconds += clock_seconds() - began;
+  return ok;
+}
+
+bool sampling_look(Sampling *g, SampleFrame *out, TdError *err) {
+  int64_t n = g->batch * g->window;
+  if (!arrive(g, err) || (sampling_over(g) && !still_finite(g, err))) return false;
+  double began = clock_seconds();
+  session_run(g->s, g->emit, g->r->seed, g->steps + 1);
+  if (!session_read_output(g->s, g->emit, "text", 0, n, g->ids, err)) return false;
+  if (g->confidence != NULL &&
+      !session_read_output(g->s, g->emit, "confidence", 0, n, g->confidence, err))
+    return false;
+  *out = (SampleFrame){.done = g->done,
+                       .count = g->steps,
+                       .seconds = g->seconds,
+                       .batch = g->batch,
+                       .window = g->window,
+                       .ids = g->ids,
+                       .glyph = g->r->sampler->glyph,
+                       .confidence = g->confidence};
+  if (sampling_over(g)) out->seconds += clock_seconds() - began;
+  return true;
+}
+
+static void sampling_free(Sampling *g) {
+  free(g->ids);
+  free(g->confidence);
+}
+
+Sampling *sampling_open(Session *s, const SampleRequest *r, TdError *err) {
+  Sampling *g = calloc(1, sizeof *g);
+  if (g == NULL) {
+    td_fail_memory(err);
+    return NULL;
+  }
+  *g = (Sampling){.s = s, .r = r};
+  if (begin(g, false, err)) return g;
+  sampling_close(g);
+  return NULL;
+}
+
+void sampling_close(Sampling *g) {
+  if (g != NULL) sampling_free(g);
+  free(g);
 }
 
 bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look, void *ctx,
                 TdError *err) {
-  Sampling g = {.s = s, .r = r, .look = look, .look_ctx = ctx};
-  bool ok = sample_check(r, &g.steps, err) && sampler_parts(&g, err) && frame_room(&g, err) &&
-            sampler_loop(&g, each, err);
-  free(g.ids);
-  free(g.confidence);
+  Sampling g = {.s = s, .r = r};
+  SampleFrame frame;
+  bool ok = begin(&g, !each, err), going = true;
+  while (ok && going && !sampling_over(&g)) {
+    ok = sampling_step(&g, err);
+    if (!ok || !each || sampling_over(&g)) continue;
+    ok = sampling_look(&g, &frame, err);
+    going = ok && look(ctx, &frame);
+  }
+  if (ok && !going) ok = arrive(&g, err) && still_finite(&g, err);
+  if (ok && going && (ok = sampling_look(&g, &frame, err))) look(ctx, &frame);
+  sampling_free(&g);
   return ok;
 }
 

@@ -25,6 +25,8 @@ typedef struct SampleRequest {
  * batch; the numbers are there until the look returns. */
 typedef struct SampleFrame {
   int64_t done, count;
+  double seconds; /* of the clock, for init and these iterations, and for the text at the end;
+                     what looks in between took is not in it */
   int64_t batch, window;
   const int32_t *ids;      /* [batch, window] */
   const char *glyph;       /* what stands where one of them is no symbol; NULL: '?' */
@@ -40,9 +42,21 @@ typedef bool SampleLook(void *ctx, const SampleFrame *frame);
 bool sample_check(const SampleRequest *r, int64_t *steps, TdError *err);
 /* Which places of a window the texts give: given[window] is 1 there, else 0. */
 bool sample_given(const SampleRequest *r, int64_t window, uint8_t *given, TdError *err);
-/* `each`: look after every iteration, else at the end only. */
+/* `each`: look after every iteration, else at the end only. Without iterations: once. */
 bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look, void *ctx,
                 TdError *err);
+
+/* ---- the same, iteration by iteration ---------------------------------------------- */
+typedef struct Sampling Sampling;
+/* Has run init. The session and the request are borrowed. NULL with a message. */
+Sampling *sampling_open(Session *s, const SampleRequest *r, TdError *err);
+/* The next iteration, of which there must be one; false as well when the request's stop says so. */
+bool sampling_step(Sampling *g, TdError *err);
+bool sampling_over(const Sampling *g);
+/* What there is to see now, until the next look; after the last iteration all numbers are finite,
+ * or it is false with a message. */
+bool sampling_look(Sampling *g, SampleFrame *out, TdError *err);
+void sampling_close(Sampling *g);
 
 /* n symbols of a frame, from the first of all, as text; without a vocabulary, numbers with
  * spaces between. */

@@ -93,6 +93,22 @@ int terminal_cells(const Terminal *t, StrBuf *out, const char *text, size_t n, b
   return columns;
 }
 
+int terminal_clip(const Terminal *t, StrBuf *out, const char *text, int columns) {
+  int filled = 0;
+  size_t n = strlen(text);
+  for (size_t i = 0, len; i < n; i += len) {
+    StrBuf one = {0};
+    next_point(t, text + i, n - i, &len);
+    int width = terminal_cells(t, &one, text + i, len, filled == 0);
+    bool fits = filled + width <= columns;
+    if (fits) sb_write(out, one.s, one.n);
+    sb_free(&one);
+    if (!fits) break;
+    filled += width;
+  }
+  return filled;
+}
+
 /* ---- numbers ---------------------------------------------------------------------- */
 
 /* printf's %f and %g follow the locale; people and scripts here want a point. */

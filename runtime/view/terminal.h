@@ -35,6 +35,8 @@ void terminal_print(const Terminal *t, const char *text, size_t n);
  * of its own are replaced too. `begins`: nothing stands before it that a mark could be put
  * upon. Returns how many columns it fills. */
 int terminal_cells(const Terminal *t, StrBuf *out, const char *text, size_t n, bool begins);
+/* The same of as much of a text as fits into so many columns. */
+int terminal_clip(const Terminal *t, StrBuf *out, const char *text, int columns);
 
 /* "20 ms", "3.1 s", "12 min", "5 h 10 min" */
 void format_duration(char out[32], double seconds);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -114,33 +113,11 @@ static void test_watch_shows_what_is_no_symbol(void **state) {
   free(said);
   /* where there are colours it is dim */
   said = drawn(symbols, 2, ids, 3, 12, true);
-  assert_non_null(strstr(said, "\033[0me\033[38;5;239m\xc2\xb7\033[0md\033[0m\r\n"));
+  assert_non_null(strstr(said, "\033[Ke\033[38;5;239m\xc2\xb7\033[0md\r\n"));
   free(said);
 }
 
 /* ---- whole commands ------------------------------------------------------------------- */
-
-/* Everything that a command line writes to a terminal of its own. */
-static char *on_terminal(const char *line) {
-  struct winsize size = {.ws_row = 24, .ws_col = 90};
-  int user;
-  size_t n = 0;
-  pid_t child = forkpty(&user, NULL, NULL, &size);
-  assert_true(child >= 0);
-  if (child == 0) {
-    setenv("TERM", "xterm", 1);
-    setenv("LC_ALL", "C.UTF-8", 1);
-    sandbox_exec(line);
-  }
-  char *said = calloc(1, 1 << 16);
-  for (ssize_t got; n < (1 << 16) - 1 && (got = read(user, said + n, (1 << 16) - 1 - n)) > 0;)
-    n += (size_t)got;
-  int status;
-  assert_int_equal(waitpid(child, &status, 0), child);
-  close(user);
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) fail_msg("%s: %s", line, said);
-  return said;
-}
 
 /* A sampler that says all symbols of its text, ESC and the C1 control CSI among them. */
 static void test_samples_do_not_act(void **state) {
@@ -162,7 +139,7 @@ static void test_samples_do_not_act(void **state) {
                                       "sample esc.td --untrained -q --reference --watch",
                                       "train esc.td --reference -o esc --overwrite"};
   for (int i = 0; i < 3; i++) {
-    char *said = on_terminal(lines[i]);
+    char *said = sandbox_terminal(lines[i], 90);
     if (strstr(said, shown) == NULL) fail_msg("%s: %s", lines[i], said);
     assert_null(strstr(said, "\033[2J"));
     assert_null(strstr(said, "\033"
@@ -170,7 +147,7 @@ static void test_samples_do_not_act(void **state) {
     assert_null(strstr(said, "\xc2\x9b"));
     free(said);
   }
-  char *said = on_terminal("sample esc.td --untrained -q --reference --json");
+  char *said = sandbox_terminal("sample esc.td --untrained -q --reference --json", 90);
   assert_string_equal(said, "[\"\\u001B2J[ab\\u009B\\u009B\"]\r\n");
   free(said);
   /* into a file: byte for byte */

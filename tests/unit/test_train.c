@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -492,6 +493,41 @@ static void test_sample(void **state) {
   assert_false(sample_run(f->session, &r, false, keep_text, &one, &err));
 }
 
+/* Looks at each iteration and dawdles; keeps the seconds. */
+static bool dawdle(void *ctx, const SampleFrame *f) {
+  double *seconds = ctx;
+  assert_true(f->seconds >= *seconds);
+  *seconds = f->seconds;
+  nanosleep(&(struct timespec){.tv_nsec = 250000000}, NULL);
+  return true;
+}
+
+/* Iteration by iteration it is the same text, and who looks on is not counted: four iterations of
+ * nothing much take less than one of the looks. */
+static void test_sampling_in_steps(void **state) {
+  Fixture *f = *state;
+  TdError err = {0};
+  SampleRequest r = {.sampler = unit_sampler(f->project.unit, "walk"), .seed = 7};
+  StrBuf whole = {0}, steps = {0};
+  assert_true(sample_run(f->session, &r, false, keep_text, &whole, &err));
+  Sampling *g = sampling_open(f->session, &r, &err);
+  assert_non_null(g);
+  SampleFrame frame = {0};
+  for (int64_t k = 1; !sampling_over(g); k++) {
+    assert_true(sampling_step(g, &err) && sampling_look(g, &frame, &err));
+    assert_int_equal(frame.done, k);
+  }
+  assert_int_equal(frame.done, 4);
+  keep_text(&steps, &frame);
+  assert_string_equal(whole.s, steps.s);
+  sampling_close(g);
+  sb_free(&whole);
+  sb_free(&steps);
+  double seconds = 0;
+  assert_true(sample_run(f->session, &r, true, dawdle, &seconds, &err));
+  assert_true(seconds > 0 && seconds < 0.25);
+}
+
 static void write_compiler(const char *path, const char *does) {
   StrBuf s = {0};
   sb_printf(&s, "#!/bin/sh\n%s\n", does);
@@ -567,6 +603,7 @@ int main(void) {
       RUN(test_nan),
       RUN(test_divergence),
       RUN(test_sample),
+      RUN(test_sampling_in_steps),
       RUN(test_late_compiler),
       RUN(test_device_names),
   };
