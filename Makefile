@@ -63,8 +63,8 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_prelude test_numbers test_contract test_diagnostics test_language test_mutations \
        test_output test_narrow test_recompute test_prims test_target test_traffic test_dialect \
        test_meaning test_bounds test_hints test_door test_terminal test_beside test_draws \
-       test_cuda_emu test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda test_cuda_product \
-       test_device test_cuda_train test_cuda_random test_oracle test_text_random test_large \
+       test_cuda_emu test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda \
+       test_cuda_product test_device test_cuda_train test_cuda_random test_oracle test_text_random test_large \
        test_nan test_text test_claims test_likelihood test_cuda_chain test_cuda_loop \
        test_cuda_shape test_film
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)

@@ -13,52 +13,63 @@ typedef struct Race {
   Viewer *viewer; /* or NULL */
   Page *page;     /* or NULL */
   Sampling *run[2];
-  SampleFrame frame[2]; /* the last that was looked at, if any was */
-  bool seen[2];
-  double clock; /* seconds that each has had, as far as it is not over */
+  SampleFrame frame[2]; /* the last that was looked at */
 } Race;
 
 /* One turn of a model, and what it shows then. */
 static bool turn(Race *r, int i, TdError *err) {
   if (!sampling_over(r->run[i]) && !sampling_step(r->run[i], err)) return false;
   if (!sampling_look(r->run[i], &r->frame[i], err)) return false;
-  r->seen[i] = true;
   if (r->page != NULL) page_add_to(r->page, i, &r->frame[i]);
   return true;
 }
 
-/* Seconds of a turn so far, and of all there will be. */
-static double per_turn(const Race *r, int i) {
-  return r->seen[i] && r->frame[i].done > 0 ? r->frame[i].seconds / (double)r->frame[i].done : 0;
-}
-
-static double in_all(const Race *r, int i) {
-  return r->seen[i] ? per_turn(r, i) * (double)r->frame[i].count : 0;
-}
-
-/* Until the clock has gone on by a turn of the slower one. */
-static bool lap(Race *r, TdError *err) {
-  double on = 0, all = in_all(r, 0) > in_all(r, 1) ? in_all(r, 0) : in_all(r, 1);
-  for (int i = 0; i < 2; i++)
-    if (!sampling_over(r->run[i]) && per_turn(r, i) > on) on = per_turn(r, i);
-  r->clock += on;
-  for (int i = 0; i < 2; i++)
-    while (!r->seen[i] || (!sampling_over(r->run[i]) && r->frame[i].seconds < r->clock))
-      if (!turn(r, i, err)) return false;
-  if (r->viewer == NULL) return true;
-  r->viewer->pace = all > 0 ? 4.0 * on / all : 0;
-  viewer_draw_panes(r->viewer, (const SampleFrame *const[]){&r->frame[0], &r->frame[1]});
+static bool turns_until(Race *r, int i, double seconds, TdError *err) {
+  while (!sampling_over(r->run[i]) && r->frame[i].seconds < seconds)
+    if (!turn(r, i, err)) return false;
   return true;
+}
+
+/* Seconds of one of its turns, on the average. */
+static double per_turn(const Race *r, int i) {
+  const SampleFrame *f = &r->frame[i];
+  return f->done > 0 ? f->seconds / (double)f->done : f->seconds;
+}
+
+static int slower(const Race *r) { return per_turn(r, 0) >= per_turn(r, 1) ? 0 : 1; }
+
+/* A turn of the slower one, unless it is ahead, and as long for the other; the same seconds for one
+ * that is left. */
+static bool lap(Race *r, TdError *err) {
+  int slow = slower(r), fast = 1 - slow;
+  double *seconds = &r->frame[slow].seconds, on = per_turn(r, slow);
+  if (sampling_over(r->run[slow])) return turns_until(r, fast, r->frame[fast].seconds + on, err);
+  if (!sampling_over(r->run[fast]) && *seconds > r->frame[fast].seconds)
+    return turns_until(r, fast, *seconds, err);
+  return turn(r, slow, err) && turns_until(r, fast, *seconds, err);
+}
+
+/* In a few seconds, however long it takes. */
+static void draw(Race *r) {
+  double all = 0;
+  for (int i = 0; i < 2; i++)
+    if (per_turn(r, i) * (double)r->frame[i].count > all)
+      all = per_turn(r, i) * (double)r->frame[i].count;
+  r->viewer->pace = all > 0 ? 4.0 * per_turn(r, slower(r)) / all : 0;
+  viewer_draw_panes(r->viewer, (const SampleFrame *const[]){&r->frame[0], &r->frame[1]});
 }
 
 static bool race_run(Race *r, TdError *err) {
   bool ok = true;
   for (int i = 0; i < 2 && ok; i++) {
     r->run[i] = sampling_open(r->side[i]->m->session, &r->side[i]->request, err);
-    ok = r->run[i] != NULL;
+    ok = r->run[i] != NULL && turn(r, i, err);
   }
-  do ok = ok && lap(r, err);
-  while (ok && !(sampling_over(r->run[0]) && sampling_over(r->run[1])));
+  if (ok && r->viewer != NULL) draw(r);
+  while (ok && !(sampling_over(r->run[0]) && sampling_over(r->run[1]))) {
+    ok = lap(r, err);
+    if (ok && r->viewer != NULL) draw(r);
+  }
   for (int i = 0; i < 2; i++) {
     if (ok) side_take(r->side[i], &r->frame[i]);
     sampling_close(r->run[i]);

@@ -44,16 +44,16 @@ static bool undecided(const Pane *p, const SampleFrame *f, int64_t at) {
          (f->ids[at] < 0 || f->ids[at] >= p->vocabulary->size);
 }
 
-/* Grey levels of the 256-colour palette; what has just changed is black on amber; "" is the
- * terminal's own colour. What is no symbol yet is as doubtful as can be. */
+/* Doubt is grey and faint, which is near to any background; what has just changed is black on
+ * amber; "" is the terminal's own colour. What is no symbol yet is as doubtful as can be. */
 static const char *shade_of(const Viewer *w, const Pane *p, const SampleFrame *f, int64_t at) {
   if (!w->terminal.colour) return "";
   float c = undecided(p, f, at) ? 0 : f->confidence != NULL ? f->confidence[at] : 1;
   bool fresh = f->confidence == NULL && p->before != NULL && f->done < f->count &&
                p->before[at] != f->ids[at];
-  return c < 0.3f   ? "\033[38;5;239m"
+  return c < 0.3f   ? "\033[2;38;5;244m"
          : c < 0.6f ? "\033[38;5;244m"
-         : c < 0.9f ? "\033[38;5;249m"
+         : c < 0.9f ? "\033[2m"
          : fresh    ? "\033[38;5;16;48;5;222m"
                     : "";
 }

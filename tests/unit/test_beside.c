@@ -165,10 +165,10 @@ static void test_shades(void **state) {
   viewer_draw(&s.w, &h);
   viewer_draw(&s.w, &i);
   char *said = screen_end(&s);
-  shows(said, "\033[K\033[38;5;239m\xc2\xb7\033[0mdde\r\n");
+  shows(said, "\033[K\033[2;38;5;244m\xc2\xb7\033[0mdde\r\n");
   shows(said, "\033[K" FRESH "ee\033[0mde\r\n");
   shows(said, "\033[Keede\r\n");
-  shows(said, "\033[Ke\033[38;5;249me\033[0m\033[38;5;244md\033[0m\033[38;5;239me\033[0m\r\n");
+  shows(said, "\033[Ke\033[2me\033[0m\033[38;5;244md\033[0m\033[2;38;5;244me\033[0m\r\n");
   free(said);
 }
 
@@ -273,13 +273,46 @@ static void test_watched(void **state) {
   free(said);
 }
 
+/* Each has its seconds, whatever a turn takes: the first sums a hundred million products in three
+ * turns, the second counts to forty meanwhile. By the first one's second turn it is done, in fewer
+ * frames than it has turns. */
+static void test_equal_seconds(void **state) {
+  (void)state;
+  sandbox_write("heavy.td", HEAD "dim N = 170\n"
+                                 "sampler heavy() {\n"
+                                 "  state w[i in N, j in N] = 1.0 / (1 + i + j)\n"
+                                 "  for t in 1 .. 3 {\n"
+                                 "    v[i,j] = sum[k](w[i,k] * w[k,j]) / (N * N * N)\n"
+                                 "    w[i,j] = v[i,j]\n"
+                                 "  }\n"
+                                 "  x[b in B, l in L] = (l + (w[0,0] > 1e30 ? 1 : 0)) % V\n"
+                                 "  emit x[b,l]\n"
+                                 "}\n");
+  sandbox_write("light.td", HEAD "sampler light() {\n"
+                                 "  state x[b in B, l in L] = V\n"
+                                 "  for i in 1 .. 40 { x[b,l] = i % V }\n"
+                                 "  emit x[b,l] else \"_\"\n"
+                                 "}\n");
+  char *said = sandbox_terminal(
+      "sample heavy.td --beside light.td --watch --color never -q --reference", 90);
+  const char *second = strstr(said, "2 of 3 evaluations");
+  assert_non_null(second);
+  const char *other = strstr(second, "40 evaluations");
+  assert_non_null(other);
+  assert_true(other < strstr(second, "\n"));
+  int frames = 0;
+  for (const char *p = said; (p = strstr(p, "\033[J")) != NULL; p++) frames++;
+  assert_true(frames < 20);
+  free(said);
+}
+
 int main(int argc, char **argv) {
   (void)argc;
   if (!sandbox_find(argv[0])) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_two_panes), cmocka_unit_test(test_several_texts),
       cmocka_unit_test(test_shades),    cmocka_unit_test(test_plain),
-      cmocka_unit_test(test_watched),
+      cmocka_unit_test(test_watched),   cmocka_unit_test(test_equal_seconds),
   };
   return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
 }

@@ -113,7 +113,7 @@ static void test_watch_shows_what_is_no_symbol(void **state) {
   free(said);
   /* where there are colours it is dim */
   said = drawn(symbols, 2, ids, 3, 12, true);
-  assert_non_null(strstr(said, "\033[Ke\033[38;5;239m\xc2\xb7\033[0md\r\n"));
+  assert_non_null(strstr(said, "\033[Ke\033[2;38;5;244m\xc2\xb7\033[0md\r\n"));
   free(said);
 }
 
