@@ -51,10 +51,10 @@ RUNTIME  = steps units session values inputs series device reference machine pea
 
 # -- runtime/cli/: the command line; main.c first -------------------------------------------------
 CLI = main options flags help report open rows other compile train sample sample_side sample_show \
-      beside eval measure settings sweep sweep_points sweep_show sweep_plot compare compare_name \
-      compare_progress compare_taking compare_take compare_given compare_rows compare_effort \
-      compare_svg compare_curves compare_show compare_page run check fmt gradcheck export explain \
-      doctor cache opt profile
+      beside noise eval measure settings sweep sweep_points sweep_show sweep_plot compare \
+      compare_name compare_progress compare_taking compare_take compare_given compare_rows \
+      compare_effort compare_svg compare_curves compare_show compare_page run check fmt gradcheck \
+      export explain doctor cache opt profile
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data \
@@ -66,7 +66,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_cuda_emu test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda \
        test_cuda_product test_device test_cuda_train test_cuda_random test_oracle test_text_random test_large \
        test_nan test_text test_claims test_likelihood test_cuda_chain test_cuda_loop \
-       test_cuda_shape test_film
+       test_cuda_shape test_film test_noise
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -182,7 +182,7 @@ $(B)/tests/test_random_graphs: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_grad $(B)/tests/test_grad_loops $(B)/tests/test_grad_form: $(B)/tests/grads.o
 ON_SOURCES = language mutations diagnostics hints large
 $(ON_SOURCES:%=$(B)/tests/test_%): $(B)/tests/sources.o
-ON_MODELS = grad_text narrow target traffic meaning numbers draws likelihood
+ON_MODELS = grad_text narrow target traffic meaning numbers draws likelihood noise
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
 $(B)/tests/test_jit $(B)/tests/test_cuda: $(B)/tests/finite_case.o
 SANDBOXED = api checkpoint cli nan cuda_train data device door memory output recompute reference \

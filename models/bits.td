@@ -144,6 +144,23 @@ sampler ddpm(temperature = 0.8 in 0 .. 10, steps = T, prompt = "") {
   emit argmax[v](near[b,l,v])
 }
 
+# From the text to noise, as the loss makes it: from time s, -1 for the text itself, to the next, t.
+# The symbol nearest to each place is shown, and how sure of it one is who knows no other place.
+sampler forward(steps = T, clean = "") {
+  state x[b in B, l, j in J] = bit(clean[l], j)
+  state sure[b in B, l in L] = 1.0
+  for s, t in -1 .. T-2 steps steps {
+    ratio = noise.abar[t] / (s >= 0 ? noise.abar[s] : 1.0)
+    x[b,l,j] = sqrt(ratio) * x[b,l,j] + sqrt(1 - ratio) * normal()
+    scale = sqrt(noise.snr[t] * (1 + noise.snr[t]))
+    p[b, l, v in V] = softmax[v](scale * sum[j](x[b,l,j] * bit(v, j)))
+    sure[b,l] = max[v](p[b,l,v])
+  }
+  near[b, l, v in V] = sum[j](x[b,l,j] * bit(v, j))
+  log confidence[b,l] = sure[b,l]
+  emit argmax[v](near[b,l,v])
+}
+
 train {
   loss main  adamw(lr = cosine(lr, step, steps), weight_decay = 0.1)
   batch B  steps updates  clip 1.0  ema average

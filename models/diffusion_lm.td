@@ -115,6 +115,20 @@ sampler latent() {
   emit argmax[v](y[b,l,v])
 }
 
+# From the text's z to noise: from time s, -1 for z itself, to the next, t; and the likeliest text
+# of each.
+sampler forward(steps = T, clean = "") {
+  x[b in B, l] = clean[l]
+  state z = encode(x)
+  for s, t in -1 .. T-2 steps steps {
+    ratio = noise.abar[t] / (s >= 0 ? noise.abar[s] : 1.0)
+    z[b,d] = sqrt(ratio) * z[b,d] + sqrt(1 - ratio) * normal()
+  }
+  y = decode(z)
+  log confidence[b,l] = max[v](softmax[v](y[b,l,v]))
+  emit argmax[v](y[b,l,v])
+}
+
 train {
   loss main  adam(lr = lr)  batch B  steps updates
   eval every interval  checkpoint every interval

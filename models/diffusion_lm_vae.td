@@ -138,6 +138,21 @@ sampler latent(spread = 1.0 in 0 .. 2, steps = T) {
   emit argmax[v](y[b,l,v])
 }
 
+# From the text's latents to noise: from time i, -1 for the latents themselves, to the next, j; and
+# the likeliest text of each.
+sampler forward(steps = T, clean = "") {
+  x[b in B, l] = clean[l]
+  mu, logvar = encode(x)
+  state z[b,l,k] = mu[b,l,k]
+  for i, j in -1 .. T-2 steps steps {
+    ratio = abar_at(j / (T - 1)) / (i >= 0 ? abar_at(i / (T - 1)) : 1.0)
+    z[b,l,k] = sqrt(ratio) * z[b,l,k] + sqrt(1 - ratio) * normal()
+  }
+  y = decode(z)
+  log confidence[b,l] = max[v](softmax[v](y[b,l,v]))
+  emit argmax[v](y[b,l,v])
+}
+
 train {
   loss main  adamw(lr = cosine(lr, step, steps), weight_decay = 0.1)
   batch B  steps updates  clip 1.0  ema average

@@ -120,6 +120,21 @@ sampler euler(temperature = 0.8 in 0 .. 10, top_k = 0 in 0 .. V,
   emit prompt.given[l] ? prompt[l] : argmax[v](p[b,l,v])
 }
 
+# From the text to noise along the lines, from the text itself to the time of j.
+sampler forward(steps = G / 4, clean = "") {
+  state x[b in B, l, v in V] = clean[l] == v ? 1.0 : 0.0
+  state e[b in B, l in L, v in V] ~ normal()
+  state sure[b in B, l in L] = 1.0
+  for i, j in -1 .. G-2 steps steps {
+    t = lerp(near, far, j / (G - 1))
+    x[b,l,v] = (1 - t) * (clean[l] == v ? 1 : 0) + t * e[b,l,v]
+    p[b,l,v] = softmax[v](x[b,l,v] * (1 - t) / t^2)
+    sure[b,l] = max[v](p[b,l,v])
+  }
+  log confidence[b,l] = sure[b,l]
+  emit argmax[v](x[b,l,v])
+}
+
 train {
   loss main  adamw(lr = cosine(lr, step, steps), weight_decay = 0.1)
   batch B  steps updates  clip 1.0  ema average

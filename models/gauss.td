@@ -146,6 +146,21 @@ sampler ddpm(temperature = 0.8 in 0 .. 10, top_k = 0 in 0 .. V, steps = T, promp
   emit argmax[v](guess[b,l,v])
 }
 
+# From the text to noise, as the loss makes it: from time s, -1 for the text itself, to the next, t.
+# The symbol nearest to each place is shown, and how sure of it one is who knows no other place.
+sampler forward(steps = T, clean = "") {
+  state x[b in B, l, v in V] = clean[l] == v ? 1.0 : 0.0
+  state sure[b in B, l in L] = 1.0
+  for s, t in -1 .. T-2 steps steps {
+    ratio = noise.abar[t] / (s >= 0 ? noise.abar[s] : 1.0)
+    x[b,l,v] = sqrt(ratio) * x[b,l,v] + sqrt(1 - ratio) * normal()
+    p[b,l,v] = softmax[v](x[b,l,v] * sqrt(noise.snr[t] * (1 + noise.snr[t])))
+    sure[b,l] = max[v](p[b,l,v])
+  }
+  log confidence[b,l] = sure[b,l]
+  emit argmax[v](x[b,l,v])
+}
+
 train {
   loss main  adamw(lr = cosine(lr, step, steps), weight_decay = 0.1)
   batch B  steps updates  clip 1.0  ema average

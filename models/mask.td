@@ -146,6 +146,20 @@ sampler remask(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V, confidence = 1
   emit x[b,l] else "_"
 }
 
+# From the text to blanks: what is given of `clean` is hidden in `steps` turns, evenly many symbols
+# in each, in a random order.
+sampler forward(steps = L, clean = "") {
+  state x[b in B, l] = clean.given[l] ? clean[l] : V
+  state order[b in B, l in L] ~ uniform()
+  given = sum[l](clean.given[l] ? 1 : 0)
+  for i in 1 .. L steps steps {
+    place[b,l] = sum[m](clean.given[m] && order[b,m] < order[b,l] ? 1 : 0)
+    seen = round(given * (L - i) / (L - 1) * (steps - 1) / steps)  # of them, then: 0 at the last
+    x[b,l] = clean.given[l] && place[b,l] < seen ? clean[l] : V
+  }
+  emit x[b,l] else "_"
+}
+
 train {
   loss main  adamw(lr = cosine(lr, step, steps), weight_decay = 0.1)
   batch B  steps updates  clip 1.0  ema average

@@ -121,6 +121,22 @@ sampler unmask(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V,
   emit all[j](y[b,l,j] != R) ? argmax[v](can[b,l,v] ? 1 : 0) : V else "_"
 }
 
+# From the text to blanks: the digits of what is given of `clean` are hidden in `steps` turns,
+# evenly many in each, in a random order. A symbol is seen while all of its digits are.
+sampler forward(steps = L, clean = "") {
+  state y[b in B, l, j in J] = clean.given[l] ? digit(clean[l], j) : R
+  state order[b in B, l in L, j in J] ~ uniform()
+  given = J * sum[l](clean.given[l] ? 1 : 0)
+  for i in 1 .. L*J steps steps {
+    place[b,l,j] = sum[m, n in J](clean.given[m] && order[b,m,n] < order[b,l,j] ? 1 : 0)
+    seen = round(given * (L * J - i) / (L * J - 1) * (steps - 1) / steps)  # then: 0 at the last
+    y[b,l,j] = clean.given[l] && place[b,l,j] < seen ? digit(clean[l], j) : R
+  }
+  log known[b,l] = mean[j](y[b,l,j] == R ? 0.0 : 1.0)
+  can = fits(y)
+  emit all[j](y[b,l,j] != R) ? argmax[v](can[b,l,v] ? 1 : 0) : V else "_"
+}
+
 train {
   loss main  adamw(lr = cosine(lr, step, steps), weight_decay = 0.1)
   batch B  steps updates  clip 1.0  ema average

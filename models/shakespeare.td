@@ -114,6 +114,21 @@ op sharpen(x0[b,l,v], temperature, top_k) -> p[b,l,v] {
   p[b,l,v] = softmax[v | top_k == 0 || place[b,l,v] < top_k](score[b,l,v])
 }
 
+# From the text to noise, as the loss makes it: from time s, -1 for the text itself, to the next, t.
+# The symbol nearest to each place is shown, and how sure of it one is who knows no other place.
+sampler forward(steps = T, clean = "") {
+  state x[b in B, l, v in V] = clean[l] == v ? 1.0 : 0.0
+  state sure[b in B, l in L] = 1.0
+  for s, t in -1 .. T-2 steps steps {
+    ratio = noise.abar[t] / (s >= 0 ? noise.abar[s] : 1.0)
+    x[b,l,v] = sqrt(ratio) * x[b,l,v] + sqrt(1 - ratio) * normal()
+    p[b,l,v] = softmax[v](x[b,l,v] * sqrt(noise.snr[t] * (1 + noise.snr[t])))
+    sure[b,l] = max[v](p[b,l,v])
+  }
+  log confidence[b,l] = sure[b,l]
+  emit argmax[v](x[b,l,v])
+}
+
 train {
   loss main  adam(lr = lr)  batch B  steps updates
   eval every 1000  checkpoint every 1000  sample ddpm every 1000

@@ -117,6 +117,16 @@ sampler posterior(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V, steps = T, 
   emit prompt.given[l] ? prompt[l] : x[b,l]
 }
 
+# From the text to random symbols: from time s, -1 for the text itself, to the next, t.
+sampler forward(steps = T, clean = "") {
+  state x[b in B, l] = clean[l]
+  for s, t in -1 .. T-2 steps steps {
+    stays[b in B] = noise.kept[t] / (s >= 0 ? noise.kept[s] : 1.0)
+    x = damaged(x, stays)
+  }
+  emit x[b,l]
+}
+
 train {
   loss main  adamw(lr = cosine(lr, step, steps), weight_decay = 0.1)
   batch B  steps updates  clip 1.0  ema average

@@ -215,8 +215,45 @@ static bool sample(const File *f, Running *r, const UnitSampler *s, const TdSett
   return good && seen->good && seen->frames == 1;
 }
 
+/* Towards noise: it begins with the text, and after so many looks it is at its end, whatever that
+ * holds. */
+typedef struct Turned {
+  int64_t frames;
+  bool same; /* the first frame has the text's beginning */
+  const int32_t *text;
+} Turned;
+
+static bool look_turned(void *ctx, const SampleFrame *frame) {
+  Turned *s = ctx;
+  if (s->frames++ > 0) return frame->done == s->frames - 1;
+  s->same = frame->done == 0 && memcmp(frame->ids, s->text, 4 * sizeof *s->text) == 0;
+  return true;
+}
+
+static bool check_forward(const File *f, Running *r, const UnitSampler *s) {
+  static const TdSetting settings[] = {{"clean", "The "}, {"steps", "3"}};
+  TdError err = {0};
+  Dataset *d = data_store_find(f->model.data, s->data);
+  int32_t text[4];
+  size_t count, offset;
+  vocabulary_encode(&d->vocabulary, (const uint8_t *)"The ", 4, text, &count, &offset);
+  Turned seen = {.text = text};
+  SampleRequest request = {.sampler = s,
+                           .vocabulary = &d->vocabulary,
+                           .settings = settings,
+                           .nsettings = 2,
+                           .start = true,
+                           .seed = SEED};
+  bool good = sample_run(r->session, &request, true, look_turned, &seen, &err);
+  if (!good) fprintf(stderr, "%s: sampler %s: %s\n", f->path, s->name, err.message);
+  const Graph *init = unit_entry(f->model.unit, "sample.forward.init")->graph;
+  bool asks = graph_leaf(init, N_STATE, "params.matrix") || graph_leaf(init, N_STATE, "ema.matrix");
+  return good && seen.frames == 4 && (seen.same || asks); /* latents need not say their text */
+}
+
 /* Freely, from a beginning, around letters in the middle, at a temperature of 0, in few steps. */
 static bool check_sampler(const File *f, Running *r, const UnitSampler *s) {
+  if (strcmp(s->name, "forward") == 0) return check_forward(f, r, s);
   static const char *const given[] = {"", "The ", "__e__d"};
   bool good = true;
   for (int i = 0; i < (takes(s, "prompt") ? 3 : 1); i++) {

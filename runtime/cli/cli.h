@@ -37,6 +37,7 @@ enum {
   CLI_MAN = 1 << 15,
   CLI_PROFILE = 1 << 16,
   CLI_COMPARE = 1 << 17,
+  CLI_NOISE = 1 << 18,
   CLI_ALL = ~0
 };
 
@@ -189,6 +190,7 @@ int cli_compile(Cli *c);
 int cli_train(Cli *c);
 int cli_sample(Cli *c);
 int cli_sample_parameters(Cli *c); /* `tdc sample FILE.td --help`: the file's own flags */
+int cli_noise(Cli *c);
 int cli_profile(Cli *c);
 int cli_eval(Cli *c);
 int cli_compare(Cli *c);

@@ -68,7 +68,8 @@ void cli_help(const Command *all, FILE *out) {
   fputs("Examples:\n"
         "  tdc models/shakespeare.td                      compile and print the plan\n"
         "  tdc train models/shakespeare.td                train\n"
-        "  tdc sample models/mask.td --watch              see text come out of blanks\n\n"
+        "  tdc sample models/mask.td --watch              see text come out of blanks\n"
+        "  tdc noise models/gauss.td --watch              see text turn to noise\n\n"
         "Usage: tdc FILE.td | tdc COMMAND ...\n\nCommands:\n",
         out);
   for (const Command *c = all; c->name != NULL; c++)

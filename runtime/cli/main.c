@@ -31,6 +31,13 @@ static const Command commands[] = {
      "tdc sample models/mask.td --html out.html\n"
      "tdc sample models/mask.td -n 2 --gif out.gif\n",
      1, 1, true, cli_sample, NULL},
+    {"noise", CLI_NOISE, "FILE.td",
+     "held-out text, or a given one, turned to noise as the file's sampler `forward` does it",
+     "tdc noise models/mask.td\n"
+     "tdc noise models/gauss.td --at 0,32,64,96,128\n"
+     "tdc noise models/uniform.td --text 'To be, or not to be' --steps 16 --watch\n"
+     "tdc noise models/gauss.td --html noise.html --gif noise.gif\n",
+     1, 1, true, cli_noise, NULL},
     {"eval", CLI_EVAL, "FILE.td ...",
      "the loss and every metric on held-out data; measures of samples",
      "tdc eval models/shakespeare.td\n"

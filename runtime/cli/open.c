@@ -11,9 +11,10 @@
  * hand no corpus is read. It stays open while the project is compiled. */
 static Checkpoint *remembered(Cli *c, ProjectOptions *o) {
   unsigned command = c->command->bit;
-  bool wanted = (command & (CLI_SAMPLE | CLI_RUN)) || cli_has(c, "weights");
+  bool wanted = (command & (CLI_SAMPLE | CLI_RUN | CLI_NOISE)) || cli_has(c, "weights");
   if (!wanted || (command & (CLI_EVAL | CLI_EXPORT | CLI_COMPARE)) || cli_has(c, "untrained"))
     return NULL;
+  if (command == CLI_NOISE && !cli_has(c, "text")) return NULL; /* it reads held-out text */
   TdError ignored = {0};
   StrBuf folder = {0};
   size_t n;
@@ -31,7 +32,9 @@ static Checkpoint *remembered(Cli *c, ProjectOptions *o) {
 
 /* NULL: nobody asked. */
 static const char *asked_device(const Cli *c) {
-  enum { ASKED = CLI_TRAIN | CLI_SAMPLE | CLI_EVAL | CLI_RUN | CLI_PROFILE | CLI_COMPARE };
+  enum {
+    ASKED = CLI_TRAIN | CLI_SAMPLE | CLI_EVAL | CLI_RUN | CLI_PROFILE | CLI_COMPARE | CLI_NOISE
+  };
   const char *variable = getenv("TDC_DEVICE");
   if ((c->command->bit & ASKED) == 0) return NULL;
   if (cli_has(c, "reference")) return "reference";

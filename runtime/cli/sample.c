@@ -150,6 +150,8 @@ int cli_sample_parameters(Cli *c) {
   if (cli_project(c, &p, &o, &code)) {
     for (int i = 0; i < p.unit->nsamplers; i++) {
       const UnitSampler *s = &p.unit->samplers[i];
+      bool noise = strcmp(s->name, cli_text(c, "sampler", "forward")) == 0;
+      if (c->command->bit == CLI_NOISE && !noise) continue;
       printf("\nParameters of sampler %s:\n", s->name);
       for (int k = 0; k < s->nparams; k++) {
         char value[32];

@@ -93,7 +93,7 @@ bool side_flags(Side *s, Cli *c) {
     return cli_usage(c, "--%s and --infill give the same text: one of them, please", text), false;
   for (int i = 0; i < c->ngiven; i++) {
     const char *name = c->given[i].name, *value = c->given[i].value;
-    if (strcmp(name, "infill") == 0) {
+    if (strcmp(name, "infill") == 0 && own_flag(c, name)) {
       if (!fill_in(s, c, text, value)) return false;
     } else if (param_of(u, name) != NULL) {
       if (value == NULL) return cli_usage(c, "--%s takes a value", name), false;

@@ -54,9 +54,15 @@ static bool text_of(const SampleRequest *r, const UnitParam *p, int64_t window, 
   if (text == NULL) text = p->text != NULL ? p->text : "";
   memset(ids, 0, (size_t)window * sizeof *ids);
   memset(mask, 0, (size_t)window);
+  if (r->fed != NULL && strcmp(r->fed, p->name) == 0) {
+    size_t known = (size_t)min_of(r->nsymbols, window);
+    memcpy(ids, r->symbols, known * sizeof *ids);
+    memset(mask, 1, known);
+    return true;
+  }
   bool filled = r->filled != NULL && strcmp(r->filled, p->name) == 0;
   bool holes = filled || r->filled == NULL;
-  const char *flag = filled ? "infill" : p->name;
+  const char *flag = !filled ? p->name : r->flag != NULL ? r->flag : "infill";
   size_t n = strlen(text);
   if (n > 0 && r->vocabulary == NULL)
     return td_fail(err, TD_BAD_USAGE,
@@ -357,6 +363,10 @@ bool sample_run(Session *s, const SampleRequest *r, bool each, SampleLook *look,
   Sampling g = {.s = s, .r = r};
   SampleFrame frame;
   bool ok = begin(&g, !each, err), going = true;
+  if (ok && each && r->start && !sampling_over(&g)) {
+    ok = sampling_look(&g, &frame, err);
+    going = ok && look(ctx, &frame);
+  }
   while (ok && going && !sampling_over(&g)) {
     ok = sampling_step(&g, err);
     if (!ok || !each || sampling_over(&g)) continue;

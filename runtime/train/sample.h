@@ -17,6 +17,11 @@ typedef struct SampleRequest {
   int nsettings;
   char hole;          /* in texts: a character left to the model; 0 = none */
   const char *filled; /* the text given as --infill, alone with holes; NULL: all texts */
+  const char *flag;   /* by which that text was given instead, for messages; or NULL */
+  const char *fed;    /* the text that is given as symbols; or NULL */
+  const int32_t *symbols;
+  int64_t nsymbols;
+  bool start; /* whoever looks after every iteration looks before the first one, too */
   uint64_t seed;
   const volatile sig_atomic_t *stop;
 } SampleRequest;

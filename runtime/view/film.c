@@ -106,7 +106,7 @@ static bool keep_frame(Film *f, const SampleFrame *frame) {
 }
 
 void film_add(Film *f, const SampleFrame *frame) {
-  int64_t every = ceil_div(max_of(frame->count, 1), MOST);
+  int64_t every = f->o.all ? 1 : ceil_div(max_of(frame->count, 1), MOST);
   if (frame->done % every != 0 && frame->done < frame->count) return;
   if (f->n == 0) {
     f->rows = min_of(frame->batch, f->o.rows);

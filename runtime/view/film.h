@@ -16,6 +16,7 @@ typedef struct FilmOptions {
   int64_t rows;                 /* the first so many of the batch, as far as a picture is tall */
   const uint8_t *given;         /* [window] the symbols that were given are marked; or NULL */
   int64_t ngiven;               /* there are so many of them; the rest is not */
+  bool all;                     /* every frame is kept, of long runs too */
   bool from_text; /* the first frame is the text, whose lines the picture has; else the last */
 } FilmOptions;
 

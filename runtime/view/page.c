@@ -72,6 +72,8 @@ void page_free(Page *p) {
   free(p);
 }
 
+void page_from_text(Page *p) { p->root = json_with(p->root, "noise", json_true()); }
+
 /* One character for each symbol, whatever the tokenizer: what is not text is
  * shown as U+FFFD. */
 static json_t *page_text(const Run *p, const SampleFrame *f, int64_t row) {

@@ -52,6 +52,8 @@ Page *page_new(const Vocabulary *v, int64_t rows, const char *title, const char 
 /* Of two models: each is named, and goes by the seconds of its frames. False when memory is out. */
 bool page_beside(Page *p, const char *name, const char *detail, const Vocabulary *other,
                  const char *other_name, const char *other_detail);
+/* The text is what it begins with; else what it ends as. */
+void page_from_text(Page *p);
 void page_add(Page *p, const SampleFrame *f);
 void page_add_to(Page *p, int model, const SampleFrame *f); /* 0 is the first, 1 the other */
 bool page_write(Page *p, const IoHook *hook, const char *path, TdError *err);

@@ -498,554 +498,622 @@ static void test_sweep(void **state) {
   sandbox_shell("grep -c '0.006 .* [*] |$' grid/table.md", 0, "2");
   sandbox_shell("grep '^| 3 .* 1.00 | .* 0.006 .* [*] |$' grid/table.md", 0, "| 3 | 4 | 4 |");
   sandbox_shell("grep '\"frontier\": true' grid/points.json | wc -l", 0, "2");
-  /* A sampler that writes what it is given, and one letter elsewhere. */
-  static void write_keep(void) {
-    sandbox_write("keep.td", "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
-                             "dim B = 4, L = 16, V = text.vocab\n"
-                             "param w[V] ~ normal(0, 1)\n"
-                             "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
-                             "metric m(x: id<V>[B,L]) bound { report mean[b,l](w[x[b,l]]^2) }\n"
-                             "sampler flat(letter = 3 in 0 .. V - 1, prompt = \"\") {\n"
-                             "  state s[b in B, l in L] = letter\n"
-                             "  for t in 1 .. 3 { s[b,l] = prompt.given[l] ? prompt[l] : letter }\n"
-                             "  emit s[b,l]\n"
-                             "}\n"
-                             "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
-    sandbox_says("export keep.td --untrained -o keep.safetensors", NULL, 0, "", true);
-  }
+}
 
-  /* keep.td writes what it is given, and one letter elsewhere. Of 16 symbols the gap is the one at
+/* A sampler that writes what it is given, and one letter elsewhere. */
+static void write_keep(void) {
+  sandbox_write("keep.td", "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
+                           "dim B = 4, L = 16, V = text.vocab\n"
+                           "param w[V] ~ normal(0, 1)\n"
+                           "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
+                           "metric m(x: id<V>[B,L]) bound { report mean[b,l](w[x[b,l]]^2) }\n"
+                           "sampler flat(letter = 3 in 0 .. V - 1, prompt = \"\") {\n"
+                           "  state s[b in B, l in L] = letter\n"
+                           "  for t in 1 .. 3 { s[b,l] = prompt.given[l] ? prompt[l] : letter }\n"
+                           "  emit s[b,l]\n"
+                           "}\n"
+                           "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
+  sandbox_says("export keep.td --untrained -o keep.safetensors", NULL, 0, "", true);
+}
+
+/* keep.td writes what it is given, and one letter elsewhere. Of 16 symbols the gap is the one at
  * 7. Held-out windows 1 and 7 of "abc bbbbb cab aabb, " over and over begin at its symbols 16
  * and 12: both have a blank (0) there. So a blank is right always, and b (3) never; flat.td takes
  * no text. */
-  static void test_compare(void **state) {
+static void test_compare(void **state) {
 #define COMPARE_ANY "compare keep.td flat.td --seeds 2 --samples 4 -q --reference "
 #define COMPARE COMPARE_ANY "--windows 1 "
-    static const Case cases[] = {
-        {COMPARE, 0, "| % from both sides | 0.0 | - | - |"},
-        {COMPARE "--set letter=0", 0, "| % from both sides | 100.0 | - | - |"},
-        {COMPARE "--set letter=0", 0, "| % from what stands before | 100.0 | - | - |"},
-        /* of windows 1, 3, 7, 11, from symbols 16, 8, 12, 16 on, the second has an a there */
-        {COMPARE_ANY "--set letter=0 --windows 2", 0,
-         "| % from both sides | 75.0 ± 25.0 | - | - |"},
-        {COMPARE, 0, "| evaluations a text | 3 | 3 | - |"},
-        {COMPARE, 0, "| parameters | 5 | 5 | - |"},
-        {COMPARE, 0, "| texts together | 4 | 4 | - |"},
-        {COMPARE "--json", 0, "\"memory_alone\":{\"mean\":0."},
-        {COMPARE "--samples 3 -D L=32", 0, "| texts together | 3 | 3 | - |"},
-        {COMPARE "-D M=32", 1, "M"},
-        /* what follows is the same, whatever the prompt is */
-        {COMPARE "--json", 0, "\"noise_rise\":{\"mean\":0.0,\"error\":0.0,"},
-        {COMPARE, 0, "| | keep.td | flat.td | held-out text |"},
-        {COMPARE, 0, "| % of 8-grams repeated in a row | 88.9 | 88.9 | "},
-        {COMPARE "--json", 0,
-         "\"gap_gain\":{\"mean\":0.0,\"error\":0.0,\"held_out\":null,\"seeds\":[0.0,0.0]}"},
-        {COMPARE "--json", 0, "\"claim\":\"bound\""},
-        {COMPARE "--json --judge keep.td --batches 1", 1, "cannot judge"},
-        {COMPARE "--json --judge charge.td", 0, "\"neural\":{\"mean\":1.0,\"error\":0.0,"},
-        /* weights of 1 and of 3: their squares 1 and 9 have the mean 5, and 4 for its error */
-        {"compare keep.td=ones.safetensors,threes.safetensors --seeds 2 --samples 4 -q --json", 0,
-         "\"likelihood\":{\"mean\":5.0,\"error\":4.0,\"held_out\":null,\"seeds\":[1.0,9.0]}"},
-        {"compare keep.td=ones.safetensors,absent --seeds 2 --samples 4 -q", 4, "absent"},
-        {COMPARE "--html page.html -o table.md", 0, ""},
-        {COMPARE "--html /dev/full", 4, "/dev/full"},
-        {"compare keep.td absent.td -q --reference --samples 4", 4, "absent.td"},
-        {"compare flat.td keep.td -q --seeds 0", 2, "--seeds"},
-        {"compare", 2, "FILE.td"},
-        {NULL, 0, NULL}};
-    (void)state;
-    write_flat();
-    write_keep();
-    sandbox_write("charge.td", "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
-                               "dim B = 2, W = 17, V = text.vocab\n"
-                               "param p[V] ~ normal(0, 1)\n"
-                               "loss main(x: id<V>[B,W]) { minimize mean[b,w](p[x[b,w]]^2) }\n"
-                               "metric bits(x: id<V>[B,W]) exact {\n"
-                               "  report mean[b,w in 1 : W](x[b,w] == 3 ? 1.0 : 3.0)\n"
-                               "}\n"
-                               "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
-    sandbox_says("export charge.td --untrained -o charge.safetensors", NULL, 0, "", true);
-    for (int i = 1; i <= 3; i += 2) {
-      char td[600];
-      snprintf(td, sizeof td,
-               "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
-               "dim B = 4, L = 16, V = text.vocab\n"
-               "param w[V] = %d\n"
-               "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
-               "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n",
-               i);
-      sandbox_write("other.td", td);
-      sandbox_says(i == 1 ? "export other.td --untrained -o ones.safetensors"
-                          : "export other.td --untrained -o threes.safetensors",
-                   NULL, 0, "", true);
-    }
-    try_all(cases);
-    sandbox_shell("cat page.html", 0, "<h1>Comparison</h1>");
-    sandbox_shell("cat page.html", 0, "</html>");
-    sandbox_shell("cat table.md", 0, "| evaluations a text | 3 | 3 | - |");
+  static const Case cases[] = {
+      {COMPARE, 0, "| % from both sides | 0.0 | - | - |"},
+      {COMPARE "--set letter=0", 0, "| % from both sides | 100.0 | - | - |"},
+      {COMPARE "--set letter=0", 0, "| % from what stands before | 100.0 | - | - |"},
+      /* of windows 1, 3, 7, 11, from symbols 16, 8, 12, 16 on, the second has an a there */
+      {COMPARE_ANY "--set letter=0 --windows 2", 0, "| % from both sides | 75.0 ± 25.0 | - | - |"},
+      {COMPARE, 0, "| evaluations a text | 3 | 3 | - |"},
+      {COMPARE, 0, "| parameters | 5 | 5 | - |"},
+      {COMPARE, 0, "| texts together | 4 | 4 | - |"},
+      {COMPARE "--json", 0, "\"memory_alone\":{\"mean\":0."},
+      {COMPARE "--samples 3 -D L=32", 0, "| texts together | 3 | 3 | - |"},
+      {COMPARE "-D M=32", 1, "M"},
+      /* what follows is the same, whatever the prompt is */
+      {COMPARE "--json", 0, "\"noise_rise\":{\"mean\":0.0,\"error\":0.0,"},
+      {COMPARE, 0, "| | keep.td | flat.td | held-out text |"},
+      {COMPARE, 0, "| % of 8-grams repeated in a row | 88.9 | 88.9 | "},
+      {COMPARE "--json", 0,
+       "\"gap_gain\":{\"mean\":0.0,\"error\":0.0,\"held_out\":null,\"seeds\":[0.0,0.0]}"},
+      {COMPARE "--json", 0, "\"claim\":\"bound\""},
+      {COMPARE "--json --judge keep.td --batches 1", 1, "cannot judge"},
+      {COMPARE "--json --judge charge.td", 0, "\"neural\":{\"mean\":1.0,\"error\":0.0,"},
+      /* weights of 1 and of 3: their squares 1 and 9 have the mean 5, and 4 for its error */
+      {"compare keep.td=ones.safetensors,threes.safetensors --seeds 2 --samples 4 -q --json", 0,
+       "\"likelihood\":{\"mean\":5.0,\"error\":4.0,\"held_out\":null,\"seeds\":[1.0,9.0]}"},
+      {"compare keep.td=ones.safetensors,absent --seeds 2 --samples 4 -q", 4, "absent"},
+      {COMPARE "--html page.html -o table.md", 0, ""},
+      {COMPARE "--html /dev/full", 4, "/dev/full"},
+      {"compare keep.td absent.td -q --reference --samples 4", 4, "absent.td"},
+      {"compare flat.td keep.td -q --seeds 0", 2, "--seeds"},
+      {"compare", 2, "FILE.td"},
+      {NULL, 0, NULL}};
+  (void)state;
+  write_flat();
+  write_keep();
+  sandbox_write("charge.td", "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
+                             "dim B = 2, W = 17, V = text.vocab\n"
+                             "param p[V] ~ normal(0, 1)\n"
+                             "loss main(x: id<V>[B,W]) { minimize mean[b,w](p[x[b,w]]^2) }\n"
+                             "metric bits(x: id<V>[B,W]) exact {\n"
+                             "  report mean[b,w in 1 : W](x[b,w] == 3 ? 1.0 : 3.0)\n"
+                             "}\n"
+                             "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
+  sandbox_says("export charge.td --untrained -o charge.safetensors", NULL, 0, "", true);
+  for (int i = 1; i <= 3; i += 2) {
+    char td[600];
+    snprintf(td, sizeof td,
+             "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
+             "dim B = 4, L = 16, V = text.vocab\n"
+             "param w[V] = %d\n"
+             "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
+             "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n",
+             i);
+    sandbox_write("other.td", td);
+    sandbox_says(i == 1 ? "export other.td --untrained -o ones.safetensors"
+                        : "export other.td --untrained -o threes.safetensors",
+                 NULL, 0, "", true);
   }
+  try_all(cases);
+  sandbox_shell("cat page.html", 0, "<h1>Comparison</h1>");
+  sandbox_shell("cat page.html", 0, "</html>");
+  sandbox_shell("cat table.md", 0, "| evaluations a text | 3 | 3 | - |");
+}
 
-  /* Two runs of rows of 4 x 16 symbols. Of the first, which was resumed after 3 CPU seconds, the
+/* Two runs of rows of 4 x 16 symbols. Of the first, which was resumed after 3 CPU seconds, the
  * last evaluation is at 4 seconds and 1920 symbols; of the other at 6 and 1280. So equal cost is
  * 4 seconds, where the second, on its way from 6 at 2 to 3 at 6, is at 4.5, and 1280 symbols,
  * where the first is at 4. In the picture CPU seconds 1 .. 6 lie at 44 .. 428 and values 2 .. 8 at
  * 330 .. 30, by their logarithms: log 3 / log 6 = .6131, log 4 / log 6 = .7737; 4 is half-way from
  * 2 to 8. */
-  static void test_compare_runs(void **state) {
+static void test_compare_runs(void **state) {
 #define RUNS "keep.td=one,two "
-    static const Case cases[] = {
-        {"compare " RUNS "--seeds 3 --samples 4 -q --reference", 0, "| CPU seconds | 5 ± 1 | - |"},
-        {"compare " RUNS "--seeds 2 --samples 4 -q --reference", 0,
-         "| best value validated | 2.500 ± 0.500 | - |"},
-        {"compare " RUNS "--seeds 2 --samples 4 -q --reference", 0,
-         "| at equal CPU seconds | 3.250 ± 1.250 | - |"},
-        {"compare " RUNS "--seeds 2 --samples 4 -q --reference", 0,
-         "| at equal characters | 3.500 ± 0.500 | - |"},
-        {"compare " RUNS "--seeds 2 --samples 4 -q --reference", 0,
-         "Equal cost is what the shortest run took: 4 CPU seconds, 0.00 million characters."},
-        {"compare " RUNS "--seeds 2 --samples 4 -q --reference --json", 0,
-         "\"equal_cpu\":4.0,\"equal_characters\":1280.0,"},
-        {"compare " RUNS "--seeds 2 --samples 4 -q --reference --json", 0,
-         "\"runs\":[[[640.0,1.0,8.0],[1280.0,3.0,4.0],[1920.0,4.0,2.0]],[[640.0,2.0,6.0],"},
-        {"compare " RUNS "-q --curves curves.svg", 0, ""},
-        {"compare k<e|p.td=one/log.jsonl -q --curves escaped.svg", 0, ""},
-        {"compare k<e|p.td --seeds 1 --samples 4 -q --reference", 0, "| k<e\\|p.td |"},
-        {"compare keep.td -q --curves none.svg", 2, "no run with a log"},
-        {"compare " RUNS "-q --curves curves.svg --json", 2, "exclude each other"},
-        {"compare " RUNS "-q --curves /dev/full", 4, "/dev/full"},
-        /* as its run was: 2 rows of 8, so 2 steps read 32 symbols */
-        {"compare keep.td=run --seeds 1 --samples 4 -q --reference --json", 0, "\"runs\":[[[32.0,"},
-        {"compare keep.td=run --seeds 1 --samples 4 -q --reference", 0,
-         "| texts together | 2 | - |"},
-        {"compare keep.td=run --seeds 1 --samples 4 -q --reference -D B=3", 0,
-         "| texts together | 3 | - |"},
-        {NULL, 0, NULL}};
-    (void)state;
-    write_flat();
-    write_keep();
-    sandbox_shell("mkdir one two", 0, "");
-    sandbox_write("one/log.jsonl", "{\"step\":1,\"loss\":9,\"cpu\":0.5}\n"
-                                   "{\"step\":10,\"valid\":{\"loss\":1,\"m\":8},\"cpu\":1}\n"
-                                   "{\"step\":20,\"valid\":{\"loss\":1,\"m\":4},\"cpu\":3}\n"
-                                   "{\"step\":22,\"loss\":9,\"cpu\":0.5}\n"
-                                   "{\"step\":30,\"valid\":{\"loss\":1,\"m\":2},\"cpu\":1}\n");
-    sandbox_write("two/log.jsonl", "{\"step\":10,\"valid\":{\"loss\":1,\"m\":6},\"cpu\":2}\n"
-                                   "{\"step\":20,\"valid\":{\"loss\":1,\"m\":3},\"cpu\":6}\n");
-    sandbox_shell(
-        "cp keep.safetensors one/best.safetensors && cp keep.safetensors two/best.safetensors"
-        " && cp keep.td 'k<e|p.td' && cp keep.safetensors 'k<e|p.safetensors'",
-        0, "");
-    sandbox_says("train keep.td --steps 2 -D B=2 -D L=8 -o run -q --reference", NULL, 0, "", true);
-    try_all(cases);
-    sandbox_shell("cat curves.svg", 0, "m against CPU seconds");
-    sandbox_shell("cat curves.svg", 0, " points=\" 44.0,30.0 279.4,180.0 341.1,330.0\"");
-    sandbox_shell("cat escaped.svg", 0, ">k&lt;e|p, bound<");
-  }
+  static const Case cases[] = {
+      {"compare " RUNS "--seeds 3 --samples 4 -q --reference", 0, "| CPU seconds | 5 ± 1 | - |"},
+      {"compare " RUNS "--seeds 2 --samples 4 -q --reference", 0,
+       "| best value validated | 2.500 ± 0.500 | - |"},
+      {"compare " RUNS "--seeds 2 --samples 4 -q --reference", 0,
+       "| at equal CPU seconds | 3.250 ± 1.250 | - |"},
+      {"compare " RUNS "--seeds 2 --samples 4 -q --reference", 0,
+       "| at equal characters | 3.500 ± 0.500 | - |"},
+      {"compare " RUNS "--seeds 2 --samples 4 -q --reference", 0,
+       "Equal cost is what the shortest run took: 4 CPU seconds, 0.00 million characters."},
+      {"compare " RUNS "--seeds 2 --samples 4 -q --reference --json", 0,
+       "\"equal_cpu\":4.0,\"equal_characters\":1280.0,"},
+      {"compare " RUNS "--seeds 2 --samples 4 -q --reference --json", 0,
+       "\"runs\":[[[640.0,1.0,8.0],[1280.0,3.0,4.0],[1920.0,4.0,2.0]],[[640.0,2.0,6.0],"},
+      {"compare " RUNS "-q --curves curves.svg", 0, ""},
+      {"compare k<e|p.td=one/log.jsonl -q --curves escaped.svg", 0, ""},
+      {"compare k<e|p.td --seeds 1 --samples 4 -q --reference", 0, "| k<e\\|p.td |"},
+      {"compare keep.td -q --curves none.svg", 2, "no run with a log"},
+      {"compare " RUNS "-q --curves curves.svg --json", 2, "exclude each other"},
+      {"compare " RUNS "-q --curves /dev/full", 4, "/dev/full"},
+      /* as its run was: 2 rows of 8, so 2 steps read 32 symbols */
+      {"compare keep.td=run --seeds 1 --samples 4 -q --reference --json", 0, "\"runs\":[[[32.0,"},
+      {"compare keep.td=run --seeds 1 --samples 4 -q --reference", 0, "| texts together | 2 | - |"},
+      {"compare keep.td=run --seeds 1 --samples 4 -q --reference -D B=3", 0,
+       "| texts together | 3 | - |"},
+      {NULL, 0, NULL}};
+  (void)state;
+  write_flat();
+  write_keep();
+  sandbox_shell("mkdir one two", 0, "");
+  sandbox_write("one/log.jsonl", "{\"step\":1,\"loss\":9,\"cpu\":0.5}\n"
+                                 "{\"step\":10,\"valid\":{\"loss\":1,\"m\":8},\"cpu\":1}\n"
+                                 "{\"step\":20,\"valid\":{\"loss\":1,\"m\":4},\"cpu\":3}\n"
+                                 "{\"step\":22,\"loss\":9,\"cpu\":0.5}\n"
+                                 "{\"step\":30,\"valid\":{\"loss\":1,\"m\":2},\"cpu\":1}\n");
+  sandbox_write("two/log.jsonl", "{\"step\":10,\"valid\":{\"loss\":1,\"m\":6},\"cpu\":2}\n"
+                                 "{\"step\":20,\"valid\":{\"loss\":1,\"m\":3},\"cpu\":6}\n");
+  sandbox_shell(
+      "cp keep.safetensors one/best.safetensors && cp keep.safetensors two/best.safetensors"
+      " && cp keep.td 'k<e|p.td' && cp keep.safetensors 'k<e|p.safetensors'",
+      0, "");
+  sandbox_says("train keep.td --steps 2 -D B=2 -D L=8 -o run -q --reference", NULL, 0, "", true);
+  try_all(cases);
+  sandbox_shell("cat curves.svg", 0, "m against CPU seconds");
+  sandbox_shell("cat curves.svg", 0, " points=\" 44.0,30.0 279.4,180.0 341.1,330.0\"");
+  sandbox_shell("cat escaped.svg", 0, ">k&lt;e|p, bound<");
+}
 
-  /* Training text is all b, and so is noise; held-out text is all a. The sampler writes b behind as
+/* Training text is all b, and so is noise; held-out text is all a. The sampler writes b behind as
  * many b as are wanted and a behind others: where it writes b, the judge is at 0 bits. Of the 32
  * symbols of a prompt 5% are 1.6, 10% 3.2 and 20% 6.4. A gap stands behind no b. */
-  static void test_compare_noise(void **state) {
+static void test_compare_noise(void **state) {
 #define WANT "compare want.td --seeds 2 --windows 2 --samples 2 -q --reference --set want="
-    static const Case cases[] = {{WANT "0", 0, "| of held-out text | 0.00 |"},
-                                 {WANT "2", 0, "| with 5% noise in it | 0.00 |"},
-                                 {WANT "3", 0, "| with 10% | 0.00 |"},
-                                 {WANT "6", 0, "| with 20% | 0.00 |"},
-                                 {WANT "32", 0, "| of noise alone: what follows first | 0.00 |"},
-                                 {WANT "32", 0, "| of noise alone: later on | 0.00 |"},
-                                 {WANT "0", 0, "| % from what stands before | 0.0 | - |"},
-                                 {WANT "1", 0, "| % from what stands before | 100.0 | - |"},
-                                 {WANT "1", 0, "| % from both sides | 100.0 | - |"},
-                                 {WANT "1", 0, "| gain, points | 0.0 | - |"},
-                                 {NULL, 0, NULL}};
-    static const char *const rows[] = {"of held-out text", "with 5% noise in it", "with 10%",
-                                       "with 20%", "of noise alone: later on"};
-    (void)state;
-    StrBuf text = {0};
-    for (int i = 0; i < 2000; i++) sb_putc(&text, i < 1200 ? 'b' : 'a');
-    sandbox_write("halves.txt", text.s);
-    sb_free(&text);
-    sandbox_write("want.td", "data text { source \"./halves.txt\"  tokens chars  split 0.6 }\n"
-                             "dim B = 2, L = 128, V = text.vocab\n"
-                             "param w[V] ~ normal(0, 1)\n"
-                             "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
-                             "sampler write(want = 0 in 0 .. 32, prompt = \"\") {\n"
-                             "  n = sum[l in L](prompt.given[l] && prompt[l] == 1 ? 1 : 0)\n"
-                             "  state s[b in B, l in L] = 0\n"
-                             "  for t in 1 .. 1 {\n"
-                             "    s[b,l] = prompt.given[l] ? prompt[l] : n == want ? 1 : 0\n"
-                             "  }\n"
-                             "  emit s[b,l]\n"
-                             "}\n"
-                             "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
-    sandbox_says("export want.td --untrained -o want.safetensors", NULL, 0, "", true);
-    try_all(cases);
-    for (int i = 0; i < 5; i++) { /* one b in it: none of these */
-      char row[100];
-      snprintf(row, sizeof row, "| %s | 0.00 |", rows[i]);
-      sandbox_says(WANT "1", NULL, 0, row, false);
-    }
+  static const Case cases[] = {{WANT "0", 0, "| of held-out text | 0.00 |"},
+                               {WANT "2", 0, "| with 5% noise in it | 0.00 |"},
+                               {WANT "3", 0, "| with 10% | 0.00 |"},
+                               {WANT "6", 0, "| with 20% | 0.00 |"},
+                               {WANT "32", 0, "| of noise alone: what follows first | 0.00 |"},
+                               {WANT "32", 0, "| of noise alone: later on | 0.00 |"},
+                               {WANT "0", 0, "| % from what stands before | 0.0 | - |"},
+                               {WANT "1", 0, "| % from what stands before | 100.0 | - |"},
+                               {WANT "1", 0, "| % from both sides | 100.0 | - |"},
+                               {WANT "1", 0, "| gain, points | 0.0 | - |"},
+                               {NULL, 0, NULL}};
+  static const char *const rows[] = {"of held-out text", "with 5% noise in it", "with 10%",
+                                     "with 20%", "of noise alone: later on"};
+  (void)state;
+  StrBuf text = {0};
+  for (int i = 0; i < 2000; i++) sb_putc(&text, i < 1200 ? 'b' : 'a');
+  sandbox_write("halves.txt", text.s);
+  sb_free(&text);
+  sandbox_write("want.td", "data text { source \"./halves.txt\"  tokens chars  split 0.6 }\n"
+                           "dim B = 2, L = 128, V = text.vocab\n"
+                           "param w[V] ~ normal(0, 1)\n"
+                           "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
+                           "sampler write(want = 0 in 0 .. 32, prompt = \"\") {\n"
+                           "  n = sum[l in L](prompt.given[l] && prompt[l] == 1 ? 1 : 0)\n"
+                           "  state s[b in B, l in L] = 0\n"
+                           "  for t in 1 .. 1 {\n"
+                           "    s[b,l] = prompt.given[l] ? prompt[l] : n == want ? 1 : 0\n"
+                           "  }\n"
+                           "  emit s[b,l]\n"
+                           "}\n"
+                           "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
+  sandbox_says("export want.td --untrained -o want.safetensors", NULL, 0, "", true);
+  try_all(cases);
+  for (int i = 0; i < 5; i++) { /* one b in it: none of these */
+    char row[100];
+    snprintf(row, sizeof row, "| %s | 0.00 |", rows[i]);
+    sandbox_says(WANT "1", NULL, 0, row, false);
   }
+}
 
-  /* Whatever a file is called, what is written of it compiles: its own header is found, names
+/* Whatever a file is called, what is written of it compiles: its own header is found, names
  * are identifiers, comments and #line end where they should. */
-  static void test_odd_names(void **state) {
-    (void)state;
-    static const char *const names[] = {
-        "my-model.td",
-        "3d.td",
-        "a.b.c.td",
-        "two words.td",
-        "gr\303\274n.td",
-        "\346\250\241\345\236\213.td",
-        "int.td",
-        "main.td",
-        "td.td",
-        "map.td",
-        "row.td",
-        "NULL.td",
-        "math.td",
-        "stdio.td",
-        "_x.td",
-        "it's.td",
-        "say\"x\".td",
-        "x*y?.td",
-        "back\\slash.td",
-        "..td",
-        "...td",
-        "-dash.td",
-        "no_extension",
-        "%d%s.td",
-        "a*/x.td",
-        "a_very_long_name_that_goes_on_and_on_and_on_and_on_for_longer_than_anybody_needs.td"};
-    mkdir("a*", 0777);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-      sandbox_write(names[i], "model m(x[3]) -> y[3] { param w[3,3] ~ normal(0, 1)\n"
-                              "  y[j] = sum[i](x[i] * w[i,j])\n}\n");
-      setenv("ODD", names[i], 1);
-      sandbox_shell("rm -rf odd && $TDC compile -q -o odd -- \"$ODD\" && cd odd && ls *.c *.h && "
-                    "cc -std=gnu11 -O0 -Wall -Werror -c *.c -o odd.o && "
-                    "printf '#include \"%s\"\n' *.h > use.cc && { ! command -v c++ || c++ "
-                    "-fsyntax-only use.cc; }",
-                    0, ".h");
-      unlink(names[i]);
-    }
-    unsetenv("ODD");
+static void test_odd_names(void **state) {
+  (void)state;
+  static const char *const names[] = {
+      "my-model.td",
+      "3d.td",
+      "a.b.c.td",
+      "two words.td",
+      "gr\303\274n.td",
+      "\346\250\241\345\236\213.td",
+      "int.td",
+      "main.td",
+      "td.td",
+      "map.td",
+      "row.td",
+      "NULL.td",
+      "math.td",
+      "stdio.td",
+      "_x.td",
+      "it's.td",
+      "say\"x\".td",
+      "x*y?.td",
+      "back\\slash.td",
+      "..td",
+      "...td",
+      "-dash.td",
+      "no_extension",
+      "%d%s.td",
+      "a*/x.td",
+      "a_very_long_name_that_goes_on_and_on_and_on_and_on_for_longer_than_anybody_needs.td"};
+  mkdir("a*", 0777);
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    sandbox_write(names[i], "model m(x[3]) -> y[3] { param w[3,3] ~ normal(0, 1)\n"
+                            "  y[j] = sum[i](x[i] * w[i,j])\n}\n");
+    setenv("ODD", names[i], 1);
+    sandbox_shell("rm -rf odd && $TDC compile -q -o odd -- \"$ODD\" && cd odd && ls *.c *.h && "
+                  "cc -std=gnu11 -O0 -Wall -Werror -c *.c -o odd.o && "
+                  "printf '#include \"%s\"\n' *.h > use.cc && { ! command -v c++ || c++ "
+                  "-fsyntax-only use.cc; }",
+                  0, ".h");
+    unlink(names[i]);
   }
+  unsetenv("ODD");
+}
 
 /* The project is the folder around that of the program's build. */
 #define PROJECT \
   "d=$(dirname \"$TDC\"); while [ ! -d \"$d/models\" ]; do d=$(dirname \"$d\"); done; "
 
-  /* The models that the manual speaks of are there. */
-  static void test_examples(void **state) {
-    (void)state;
-    sandbox_shell(PROJECT
-                  "for m in $($TDC man | sed 's/\\\\//g' | grep -o 'models/[a-z_0-9]*[.]td' | sort "
-                  "-u); do "
-                  "ls \"$d/$m\" || exit 1; done",
-                  0, "models/shakespeare.td");
-  }
+/* The models that the manual speaks of are there. */
+static void test_examples(void **state) {
+  (void)state;
+  sandbox_shell(PROJECT
+                "for m in $($TDC man | sed 's/\\\\//g' | grep -o 'models/[a-z_0-9]*[.]td' | sort "
+                "-u); do "
+                "ls \"$d/$m\" || exit 1; done",
+                0, "models/shakespeare.td");
+}
 
-  /* No command warns of what a shipped model answers: neither where all of the file is compiled,
+/* No command warns of what a shipped model answers: neither where all of the file is compiled,
  * nor where a sampler alone is. */
-  static void test_models_do_not_warn(void **state) {
-    (void)state;
-    sandbox_shell(PROJECT "for m in \"$d\"/models/*.td; do "
-                          "$TDC check \"$m\" --data \"$d\"/tests/models/verse.txt 2>&1; done | "
-                          "grep -c -v ': no errors$'",
-                  1, "0\n");
-    sandbox_shell(PROJECT "$TDC sample \"$d\"/models/shakespeare_nano.td --untrained --steps 1 "
-                          "-D L=8 -D D=16 -D N=1 --data \"$d\"/tests/models/verse.txt 2>&1 | "
-                          "grep -c W09",
-                  1, "0\n");
-  }
+static void test_models_do_not_warn(void **state) {
+  (void)state;
+  sandbox_shell(PROJECT "for m in \"$d\"/models/*.td; do "
+                        "$TDC check \"$m\" --data \"$d\"/tests/models/verse.txt 2>&1; done | "
+                        "grep -c -v ': no errors$'",
+                1, "0\n");
+  sandbox_shell(PROJECT "$TDC sample \"$d\"/models/shakespeare_nano.td --untrained --steps 1 "
+                        "-D L=8 -D D=16 -D N=1 --data \"$d\"/tests/models/verse.txt 2>&1 | "
+                        "grep -c W09",
+                1, "0\n");
+}
 
-  /* The weights beside the model of the demo are those of its file, and know English: in four
+/* The weights beside the model of the demo are those of its file, and know English: in four
  * texts there is a "the". What is given stays, and nothing stays undecided. */
-  static void test_demo(void **state) {
-    (void)state;
-    sandbox_shell(PROJECT "$TDC sample \"$d\"/models/mask.td --steps 16 -n 4 --prompt 'ROMEO: ' "
-                          ">demo.txt 2>said.txt && grep -c '^ROMEO: ' demo.txt && "
-                          "grep -q ' the ' demo.txt && ! grep _ demo.txt && "
-                          "grep 'mask.safetensors, step 3000' said.txt",
-                  0, "4\n");
-  }
+static void test_demo(void **state) {
+  (void)state;
+  sandbox_shell(PROJECT "$TDC sample \"$d\"/models/mask.td --steps 16 -n 4 --prompt 'ROMEO: ' "
+                        ">demo.txt 2>said.txt && grep -c '^ROMEO: ' demo.txt && "
+                        "grep -q ' the ' demo.txt && ! grep _ demo.txt && "
+                        "grep 'mask.safetensors, step 3000' said.txt",
+                0, "4\n");
+}
 
-  /* What --watch draws in a terminal of 5 rows and 20 columns: no frame scrolls it,
+/* What --watch draws in a terminal of 5 rows and 20 columns: no frame scrolls it,
  * full lines keep their last character, the cursor comes back. */
-  static void test_watch(void **state) {
-    (void)state;
-    struct winsize size = {.ws_row = 5, .ws_col = 20};
-    int user, program;
-    assert_int_equal(openpty(&user, &program, NULL, NULL, &size), 0);
-    FILE *out = fdopen(program, "w");
-    Viewer w = viewer_new((Terminal){.out = out, .live = true}, NULL);
-    int32_t ids[100] = {0};
-    SampleFrame f = {.done = 1, .count = 2, .batch = 1, .window = 100, .ids = ids};
-    assert_true(viewer_fits(&w));
-    viewer_draw(&w, &f);
-    viewer_draw(&w, &f);
-    viewer_end(&w);
-    char said[4096];
-    size_t n = 0;
-    for (said[0] = '\0'; strstr(said, "\033[?25h") == NULL; said[n] = '\0') {
-      ssize_t got = read(user, said + n, sizeof said - 1 - n); /* comes in pieces */
-      assert_true(got > 0);
-      n += (size_t)got;
-    }
-    int lines = 0;
-    const char *second = strstr(said, "\033[4A"); /* back over the four of the first */
-    assert_non_null(second);
-    for (const char *p = said; p < second; p++) lines += *p == '\n';
-    assert_int_equal(lines, 4);
-    assert_non_null(strstr(said, "\033[K00000000000000000000\r\n"));
-    assert_non_null(strstr(said, "step 1 of 2"));
-    assert_non_null(strstr(second, "\033[?25h"));
-    fclose(out);
-    close(user);
+static void test_watch(void **state) {
+  (void)state;
+  struct winsize size = {.ws_row = 5, .ws_col = 20};
+  int user, program;
+  assert_int_equal(openpty(&user, &program, NULL, NULL, &size), 0);
+  FILE *out = fdopen(program, "w");
+  Viewer w = viewer_new((Terminal){.out = out, .live = true}, NULL);
+  int32_t ids[100] = {0};
+  SampleFrame f = {.done = 1, .count = 2, .batch = 1, .window = 100, .ids = ids};
+  assert_true(viewer_fits(&w));
+  viewer_draw(&w, &f);
+  viewer_draw(&w, &f);
+  viewer_end(&w);
+  char said[4096];
+  size_t n = 0;
+  for (said[0] = '\0'; strstr(said, "\033[?25h") == NULL; said[n] = '\0') {
+    ssize_t got = read(user, said + n, sizeof said - 1 - n); /* comes in pieces */
+    assert_true(got > 0);
+    n += (size_t)got;
   }
+  int lines = 0;
+  const char *second = strstr(said, "\033[4A"); /* back over the four of the first */
+  assert_non_null(second);
+  for (const char *p = said; p < second; p++) lines += *p == '\n';
+  assert_int_equal(lines, 4);
+  assert_non_null(strstr(said, "\033[K00000000000000000000\r\n"));
+  assert_non_null(strstr(said, "step 1 of 2"));
+  assert_non_null(strstr(second, "\033[?25h"));
+  fclose(out);
+  close(user);
+}
 
-  static void test_train_and_sample(void **state) {
-    (void)state;
-    static const Case cases[] = {
-        {"sample m.td", 4, "tdc train m.td"},
-        {"train m.td -o m.td/run", 4, "cannot write into m.td/run"},
-        {"train m.td --dry-run", 0, "of memory"},
-        {"train m.td --dry-run --memory 1G", 0, "of memory"},
-        {"train m.td --memory lots", 2, "800M or 1.5G"},
-        {"train m.td --memory 1K", 1, "E0421"},
-        {"sample m.td --untrained --memory 0.5Ki", 1, "the program needs --memory"},
-        {"explain E0421", 0, "--memory"},
-        {"train m.td --resume", 2, "no checkpoint"},
-        {"train m.td --threads 2", 0, "step 4/4"},
-        {"train m.td", 2, "already holds a run"},
-        {"train m.td --resume --steps 6 --json", 0, "{\"step\":6,"},
-        {"train m.td --resume --seed 5", 2, "seed"},
-        {"train m.td -o r2 -D D=6 -q", 0, ""},
-        {"sample m.td --weights r2", 5, "shape"},
-        {"sample m.td --weights text.txt", 5, "not a valid safetensors"},
-        {"sample m.td --prompt the", 0, "the"},
-        {"sample m.td --infill 't_e' --json -q", 0, "[\"t"},
-        {"sample m.td --infill 't#e' --hole '#' --seed 4", 0, "weights:"},
-        {"sample m.td --temprature 1", 2, "--temperature"},
-        {"sample m.td --temperature hot", 2, "takes a number"},
-        {"sample m.td --steps 1.5", 2, "whole number"},
-        {"sample m.td --prompt tQe", 2, "byte 1"},
-        {"sample m.td --prompt '\xc3\xa9'", 2, "'\xc3\xa9' at byte 0"},
-        {"sample m.td --prompt 'the quick brown'", 2, "longer than the 8"},
-        {"sample m.td --sampler none", 2, "no sampler 'none'; it has flat"},
-        {"sample m.td --sampler flta", 2, "did you mean flat"},
-        {"sample m.td --temprature", 2, "did you mean --temperature"},
-        {"sample m.td --temperature", 2, "--temperature takes a value"},
-        {"sample m.td --infill 'a_longer_text'", 2, "--infill is longer"},
-        {"sample m.td --prompt 't\x01'", 2, "the byte 0x01"},
-        {"sample m.td -o sampled.txt -q", 0, ""},
-        {"sample m.td -o /dev/full -q", 4, "/dev/full: No space left"},
-        {"sample m.td --html /dev/full -q", 4, "/dev/full: No space left"},
-        {"sample m.td --html /dev/stdout -q", 0, "</html>"},
-        {"sample m.td --html out.html -n 2", 0, "--------"},
-        {"sample m.td --html absent/out.html", 4, "absent/out.html"},
-        {"sample m.td --gif /dev/full -q", 4, "/dev/full: No space left"},
-        {"sample m.td --gif absent/out.gif", 4, "absent/out.gif"},
-        {"sample m.td --gif", 2, "--gif"},
-        {"sample m.td --gif out.gif --prompt 'the quick brown'", 2, "longer than the 8"},
-        {"sample m.td --gif out.gif --prompt the -n 3 -q", 0, "the"},
-        {"sample m.td --untrained --watch", 0, "needs a terminal"},
-        {"eval m.td", 0, "loss"},
-        {"eval m.td --json -q", 0, "\"mean\""},
-        {"run m.td", 0, "next"},
-        {"run m.td next", 2, "--inputs"},
-        {"run m.td nxt --text the", 2, "did you mean next"},
-        {"run m.td next --text the", 0, "{\"y\":[[["},
-        {"run m.td next --text the -o y.safetensors", 0, ""},
-        {"export m.td", 2, "-o PATH"},
-        {"export m.td -o m.safetensors", 0, ""},
-        {"sample m.td --weights m.safetensors -q", 0, ""},
-        {"m.td --dump=lower", 0, "graph train"},
-        {"m.td --dump inline", 0, "graph sample.flat.step"},
-        {"m.td --dump=inlin", 2,
-         "there are lower, again, restack, totals, tables, recompute, simplify, hoist, cse, prune, "
-         "inline, budget, join, batch, twice, plan"},
-        {"m.td --dump=plan", 0, "plan sample.flat.step for cpu"},
-        {"profile m.td --rounds 1", 0, "| loss main(x: id<V>[B,L]) {"},
-        {"profile m.td --rounds 1 --kernels --trace trace.json", 0, "row_next_linear_y_sum"},
-        {"profile m.td --rounds 1 --json", 0, "\"limit\":"},
-        {"profile m.td --trace absent/trace.json", 4, "absent/trace.json"},
-        {"gradcheck m.td", 0, "of tolerance"},
-        {"cache", 0, "entries"},
-        {"cache clear", 0, "removed"},
-        {0}};
-    try_all(cases);
-    sandbox_shell("head -c 6 out.gif", 0, "GIF89a");
-    sandbox_shell("ls", 0, "out.html"); /* and nothing that was to become a picture */
-    sandbox_shell("ls -A | grep -c gif", 0, "1\n");
-  }
+static void test_train_and_sample(void **state) {
+  (void)state;
+  static const Case cases[] = {
+      {"sample m.td", 4, "tdc train m.td"},
+      {"train m.td -o m.td/run", 4, "cannot write into m.td/run"},
+      {"train m.td --dry-run", 0, "of memory"},
+      {"train m.td --dry-run --memory 1G", 0, "of memory"},
+      {"train m.td --memory lots", 2, "800M or 1.5G"},
+      {"train m.td --memory 1K", 1, "E0421"},
+      {"sample m.td --untrained --memory 0.5Ki", 1, "the program needs --memory"},
+      {"explain E0421", 0, "--memory"},
+      {"train m.td --resume", 2, "no checkpoint"},
+      {"train m.td --threads 2", 0, "step 4/4"},
+      {"train m.td", 2, "already holds a run"},
+      {"train m.td --resume --steps 6 --json", 0, "{\"step\":6,"},
+      {"train m.td --resume --seed 5", 2, "seed"},
+      {"train m.td -o r2 -D D=6 -q", 0, ""},
+      {"sample m.td --weights r2", 5, "shape"},
+      {"sample m.td --weights text.txt", 5, "not a valid safetensors"},
+      {"sample m.td --prompt the", 0, "the"},
+      {"sample m.td --infill 't_e' --json -q", 0, "[\"t"},
+      {"sample m.td --infill 't#e' --hole '#' --seed 4", 0, "weights:"},
+      {"sample m.td --temprature 1", 2, "--temperature"},
+      {"sample m.td --temperature hot", 2, "takes a number"},
+      {"sample m.td --steps 1.5", 2, "whole number"},
+      {"sample m.td --prompt tQe", 2, "byte 1"},
+      {"sample m.td --prompt '\xc3\xa9'", 2, "'\xc3\xa9' at byte 0"},
+      {"sample m.td --prompt 'the quick brown'", 2, "longer than the 8"},
+      {"sample m.td --sampler none", 2, "no sampler 'none'; it has flat"},
+      {"sample m.td --sampler flta", 2, "did you mean flat"},
+      {"sample m.td --temprature", 2, "did you mean --temperature"},
+      {"sample m.td --temperature", 2, "--temperature takes a value"},
+      {"sample m.td --infill 'a_longer_text'", 2, "--infill is longer"},
+      {"sample m.td --prompt 't\x01'", 2, "the byte 0x01"},
+      {"sample m.td -o sampled.txt -q", 0, ""},
+      {"sample m.td -o /dev/full -q", 4, "/dev/full: No space left"},
+      {"sample m.td --html /dev/full -q", 4, "/dev/full: No space left"},
+      {"sample m.td --html /dev/stdout -q", 0, "</html>"},
+      {"sample m.td --html out.html -n 2", 0, "--------"},
+      {"sample m.td --html absent/out.html", 4, "absent/out.html"},
+      {"sample m.td --gif /dev/full -q", 4, "/dev/full: No space left"},
+      {"sample m.td --gif absent/out.gif", 4, "absent/out.gif"},
+      {"sample m.td --gif", 2, "--gif"},
+      {"sample m.td --gif out.gif --prompt 'the quick brown'", 2, "longer than the 8"},
+      {"sample m.td --gif out.gif --prompt the -n 3 -q", 0, "the"},
+      {"sample m.td --untrained --watch", 0, "needs a terminal"},
+      {"eval m.td", 0, "loss"},
+      {"eval m.td --json -q", 0, "\"mean\""},
+      {"run m.td", 0, "next"},
+      {"run m.td next", 2, "--inputs"},
+      {"run m.td nxt --text the", 2, "did you mean next"},
+      {"run m.td next --text the", 0, "{\"y\":[[["},
+      {"run m.td next --text the -o y.safetensors", 0, ""},
+      {"export m.td", 2, "-o PATH"},
+      {"export m.td -o m.safetensors", 0, ""},
+      {"sample m.td --weights m.safetensors -q", 0, ""},
+      {"m.td --dump=lower", 0, "graph train"},
+      {"m.td --dump inline", 0, "graph sample.flat.step"},
+      {"m.td --dump=inlin", 2,
+       "there are lower, again, restack, totals, tables, recompute, simplify, hoist, cse, prune, "
+       "inline, budget, join, batch, twice, plan"},
+      {"m.td --dump=plan", 0, "plan sample.flat.step for cpu"},
+      {"profile m.td --rounds 1", 0, "| loss main(x: id<V>[B,L]) {"},
+      {"profile m.td --rounds 1 --kernels --trace trace.json", 0, "row_next_linear_y_sum"},
+      {"profile m.td --rounds 1 --json", 0, "\"limit\":"},
+      {"profile m.td --trace absent/trace.json", 4, "absent/trace.json"},
+      {"gradcheck m.td", 0, "of tolerance"},
+      {"cache", 0, "entries"},
+      {"cache clear", 0, "removed"},
+      {0}};
+  try_all(cases);
+  sandbox_shell("head -c 6 out.gif", 0, "GIF89a");
+  sandbox_shell("ls", 0, "out.html"); /* and nothing that was to become a picture */
+  sandbox_shell("ls -A | grep -c gif", 0, "1\n");
+}
 
-  /* A place that is not decided yet is shown as the sampler says: in the text, in JSON, in the
+/* A place that is not decided yet is shown as the sampler says: in the text, in JSON, in the
  * page. The first step decides four of eight, the second two more. */
-  static void test_no_symbol_yet(void **state) {
-    (void)state;
-    sandbox_write("veiled.td", "data text { source \"./text.txt\" }\n"
-                               "dim B = 1, L = 8, V = text.vocab\n"
-                               "sampler veiled(prompt: id<V>[L] = \"the quic\") {\n"
-                               "  state x[b in B, l in L] = V\n"
-                               "  for i in 0 .. 1 { x[b,l] = l < 4 + 2 * i ? prompt[l] : x[b,l] }\n"
-                               "  emit x[b,l] else \"\xc2\xb7\"\n"
-                               "}\n");
-    static const Case cases[] = {
-        {"sample veiled.td -q", 0, "the qu\xc2\xb7\xc2\xb7\n"},
-        {"sample veiled.td -q --json", 0, "[\"the qu\xc2\xb7\xc2\xb7\"]"},
-        {"sample veiled.td -q --html /dev/stdout", 0,
-         "[{\"done\":1,\"rows\":[{\"text\":\"the \\u00B7\\u00B7\\u00B7\\u00B7\"}]},"
-         "{\"done\":2,\"rows\":[{\"text\":\"the qu\\u00B7\\u00B7\"}]}]"},
-        {0}};
-    try_all(cases);
-  }
+static void test_no_symbol_yet(void **state) {
+  (void)state;
+  sandbox_write("veiled.td", "data text { source \"./text.txt\" }\n"
+                             "dim B = 1, L = 8, V = text.vocab\n"
+                             "sampler veiled(prompt: id<V>[L] = \"the quic\") {\n"
+                             "  state x[b in B, l in L] = V\n"
+                             "  for i in 0 .. 1 { x[b,l] = l < 4 + 2 * i ? prompt[l] : x[b,l] }\n"
+                             "  emit x[b,l] else \"\xc2\xb7\"\n"
+                             "}\n");
+  static const Case cases[] = {
+      {"sample veiled.td -q", 0, "the qu\xc2\xb7\xc2\xb7\n"},
+      {"sample veiled.td -q --json", 0, "[\"the qu\xc2\xb7\xc2\xb7\"]"},
+      {"sample veiled.td -q --html /dev/stdout", 0,
+       "[{\"done\":1,\"rows\":[{\"text\":\"the \\u00B7\\u00B7\\u00B7\\u00B7\"}]},"
+       "{\"done\":2,\"rows\":[{\"text\":\"the qu\\u00B7\\u00B7\"}]}]"},
+      {0}};
+  try_all(cases);
+}
 
-  /* Which values a loop takes with both ends, without one, and without both, and what comes after
+/* Which values a loop takes with both ends, without one, and without both, and what comes after
  * each: pairs of t and u, the last step's first. Of 9 .. 0, four points are 9, 6, 3, 0; five
  * 9, 7, 4, 2, 0 (6.75 and 4.5 rounded away from the beginning); six 9, 7, 5, 4, 2, 0. */
-  static void test_steps_without_ends(void **state) {
-    (void)state;
-    static const struct {
-      const char *range, *text;
-    } cases[] = {{"9 .. 0 steps n", "00306396"},
-                 {"9 .. 0 steps n without last", "20427497"},
-                 {"9 .. 0 steps n without first", "00204274"},
-                 {"9 .. 0 steps n without ends", "20425475"},
-                 {"0 .. 9 steps 3 without last", "69360300"},
-                 {"0 : 10 steps 3 without ends", "79572500"},
-                 {"9 .. 0 steps 1 without last", "90000000"},
-                 {"9 .. 0 steps 1", "90000000"}};
-    sandbox_write("digits.txt", "0123456789012345678901234567890123456789");
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-      char text[1024], says[64];
-      bool ends = strstr(cases[i].range, "without ends") != NULL; /* then t lies in 1 .. 8 */
-      snprintf(text, sizeof text,
-               "data text { source \"digits.txt\" }\n"
-               "dim B = 1, L = 8, V = text.vocab\n"
-               "sampler s(n = 4) {\n"
-               "  q[l] = l + %d\n"
-               "  state x[b in B, l in L] = 0\n"
-               "  for t, u in %s {\n"
-               "    now = %s\n"
-               "    x[b,l] = l > 1 ? x[b,l - 2] : l == 0 ? now : max(min(u, 9), 0)\n"
-               "  }\n"
-               "  emit x[b,l]\n"
-               "}\n",
-               ends, cases[i].range, ends ? "q[t - 1]" : "t");
-      sandbox_write("steps.td", text);
-      snprintf(says, sizeof says, "%s\n", cases[i].text);
-      sandbox_shell("$TDC sample steps.td --untrained -n 1 -q", 0, says);
-    }
-    sandbox_write("steps.td", "data text { source \"digits.txt\" }\n"
-                              "dim B = 1, L = 8, V = text.vocab\n"
-                              "sampler s(n = 4) {\n"
-                              "  state x[b in B, l in L] = 0\n"
-                              "  for t in 9 .. 0 steps n without last { x[b,l] = t }\n"
-                              "  emit x[b,l]\n"
-                              "}\n");
-    sandbox_says("sample steps.td --untrained -n 1 -q --n 9", NULL, 0, "11111111", true);
-    sandbox_says("sample steps.td --untrained -n 1 -q --n 10", NULL, 2, "1 .. 9", true);
+static void test_steps_without_ends(void **state) {
+  (void)state;
+  static const struct {
+    const char *range, *text;
+  } cases[] = {{"9 .. 0 steps n", "00306396"},
+               {"9 .. 0 steps n without last", "20427497"},
+               {"9 .. 0 steps n without first", "00204274"},
+               {"9 .. 0 steps n without ends", "20425475"},
+               {"0 .. 9 steps 3 without last", "69360300"},
+               {"0 : 10 steps 3 without ends", "79572500"},
+               {"9 .. 0 steps 1 without last", "90000000"},
+               {"9 .. 0 steps 1", "90000000"}};
+  sandbox_write("digits.txt", "0123456789012345678901234567890123456789");
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char text[1024], says[64];
+    bool ends = strstr(cases[i].range, "without ends") != NULL; /* then t lies in 1 .. 8 */
+    snprintf(text, sizeof text,
+             "data text { source \"digits.txt\" }\n"
+             "dim B = 1, L = 8, V = text.vocab\n"
+             "sampler s(n = 4) {\n"
+             "  q[l] = l + %d\n"
+             "  state x[b in B, l in L] = 0\n"
+             "  for t, u in %s {\n"
+             "    now = %s\n"
+             "    x[b,l] = l > 1 ? x[b,l - 2] : l == 0 ? now : max(min(u, 9), 0)\n"
+             "  }\n"
+             "  emit x[b,l]\n"
+             "}\n",
+             ends, cases[i].range, ends ? "q[t - 1]" : "t");
+    sandbox_write("steps.td", text);
+    snprintf(says, sizeof says, "%s\n", cases[i].text);
+    sandbox_shell("$TDC sample steps.td --untrained -n 1 -q", 0, says);
   }
+  sandbox_write("steps.td", "data text { source \"digits.txt\" }\n"
+                            "dim B = 1, L = 8, V = text.vocab\n"
+                            "sampler s(n = 4) {\n"
+                            "  state x[b in B, l in L] = 0\n"
+                            "  for t in 9 .. 0 steps n without last { x[b,l] = t }\n"
+                            "  emit x[b,l]\n"
+                            "}\n");
+  sandbox_says("sample steps.td --untrained -n 1 -q --n 9", NULL, 0, "11111111", true);
+  sandbox_says("sample steps.td --untrained -n 1 -q --n 10", NULL, 2, "1 .. 9", true);
+}
 
-  /* As many rows are computed as texts are asked for, and each text is the one that the file's
+/* A text turned to noise by a sampler `forward`, which hides two of eight places in each turn from
+ * the right on. */
+static void test_noise(void **state) {
+  (void)state;
+  static const char veil[] = "data text { source \"./text.txt\"  split 0.8 }\n"
+                             "dim B = 2, L = 8, V = text.vocab\n"
+                             "sampler other() {\n  state x[B,L] ~ uniform(V)\n  emit x[b,l]\n}\n"
+                             "sampler forward(steps = 4, clean: id<V>[L] = \"\") {\n"
+                             "  state x[b in B, l in L] = clean.given[l] ? clean[l] : V\n"
+                             "  for i in 1 .. 4 steps steps {\n"
+                             "    x[b,l] = clean.given[l] && l < 8 - 2 * i ? clean[l] : V\n"
+                             "  }\n"
+                             "  emit x[b,l] else \"_\"\n"
+                             "}\n";
+  sandbox_write("veil.td", veil);
+  sandbox_write("asks.td",
+                SANDBOX_MODEL("h") "sampler forward(clean = \"\") {\n"
+                                   "  state x[b in B, l] = clean[l]\n"
+                                   "  for i in 0 .. 1 { x[b,l] = argmax[v](next(x)[b,l,v]) }\n"
+                                   "  emit x[b,l]\n}\n"
+                                   "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
+  static const Case cases[] = {
+      {"noise veil.td -q --text 'the quic'", 0,
+       "step 0 of 4\nthe quic\n\nstep 1 of 4\nthe qu__\n\nstep 2 of 4\nthe ____\n\n"
+       "step 3 of 4\nth______\n\nstep 4 of 4\n________\n"},
+      /* a short text is shown as short as it is */
+      {"noise veil.td -q --text the --at 3,0 --json", 0,
+       "[{\"step\":0,\"texts\":[\"the\"]},{\"step\":3,\"texts\":[\"th_\"]}]"},
+      {"noise veil.td -q --clean the --at 3 -n 2", 0, "step 3 of 4\nth_\n--------\nth_\n"},
+      {"noise veil.td -q --text 'the quic' --at 1,2 --html /dev/stdout", 0,
+       "\"noise\":true,\"runs\":[{\"steps\":4,\"frames\":[{\"done\":1,\"rows\":[{\"text\":\"the "
+       "qu__\"}]},"
+       "{\"done\":2,\"rows\":[{\"text\":\"the ____\"}]}]"},
+      {"noise veil.td -q --text the --gif noise.gif", 0, "step 4 of 4\n___\n"},
+      {"noise veil.td -q --text the --gif absent/noise.gif", 4, "absent/noise.gif"},
+      {"noise veil.td -q --text the -o noise.txt", 0, ""},
+      {"noise veil.td --text the --watch", 0, "--watch needs a terminal"},
+      {"noise veil.td --help", 0, "--clean TEXT"},
+      {"noise veil.td --text 'the quick'", 2, "--text is longer than the 8 symbols"},
+      {"noise veil.td --text tQe", 2, "--text: 'Q' at byte 1 is not in the vocabulary"},
+      {"noise veil.td --text ''", 2, "an empty text has nothing to lose"},
+      {"noise veil.td --text the --clean the", 2, "--clean and --text give the same text"},
+      {"noise veil.td --text the --window 1", 2, "--text and --window exclude each other"},
+      {"noise veil.td --window 100000", 2, "--window takes"},
+      {"noise veil.td --at 5", 2, "--at takes steps from 0 to 4, as in 0,4, not '5'"},
+      {"noise veil.td --at 1,", 2, "--at takes steps"},
+      {"noise veil.td --at 1.5", 2, "--at takes steps"},
+      {"noise veil.td -n 3", 2, "has 2 rows"},
+      {"noise veil.td --infill the", 2, "no parameter --infill"},
+      {"noise veil.td --sampler other", 2, "takes no text"},
+      {"noise m.td", 2, "it has no sampler 'forward'. One is written so:\n  sampler forward(clean"},
+      {"noise asks.td", 4, "tdc train asks.td"},
+      {"noise asks.td --untrained -q", 0, "step 2 of 2\n"},
+      {0}};
+  try_all(cases);
+  /* text.txt is 44 symbols over and over; four fifths are not held out */
+  sandbox_shell("n=$(wc -c < text.txt); from=$((n * 8 / 10 + 8)); "
+                "$TDC noise veil.td -q --window 1 --at 0 > noise.txt && "
+                "test \"$(sed -n 2p noise.txt)\" = \"$(tail -c +$((from + 1)) text.txt | "
+                "head -c 8)\" && head -c 6 noise.gif",
+                0, "GIF89a");
+  /* of 19 symbols 4 are held out */
+  sandbox_shell(
+      "printf 'the quick brown fox' > short.txt && $TDC noise veil.td --data short.txt 2>&1", 2,
+      "data text has no 8 symbols that are held out: --text TEXT");
+}
+
+/* As many rows are computed as texts are asked for, and each text is the one that the file's
  * batch has in that row. A sampler that shows how many rows it has, in x's, then y's. */
-  static void test_rows(void **state) {
-    (void)state;
-    static const char rows[] = "data text { source \"./text.txt\" }\n"
-                               "dim B = 4, L = 8, V = text.vocab%s\n"
-                               "sampler rows(prompt: id<V>[L] = \"xy\") {\n"
-                               "  state s[b in B, l in L] = l < extent(b) ? prompt[0] : prompt[1]\n"
-                               "  emit s[b,l]\n"
-                               "}\n";
-    static const struct {
-      const char *name, *more;
-    } files[] = {{"rows.td", ""},
-                 {"dims.td", ", Q = 2 * B"},
-                 {"even.td", ", Q = B / 4"}, /* no other B than multiples of 4 */
-                 {"const.td", "\nconst twice = 2 * B"}};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-      char text[1024];
-      snprintf(text, sizeof text, rows, files[i].more);
-      sandbox_write(files[i].name, text);
-    }
-    static const Case cases[] = {
-        {"sample rows.td -q --json", 0, "[\"xyyyyyyy\"]"},
-        {"sample rows.td -q --json -n 3", 0, "[\"xxxyyyyy\",\"xxxyyyyy\",\"xxxyyyyy\"]"},
-        {"sample rows.td -q --json -n 5", 0, "[\"xxxxyyyy\",\"xxxxyyyy\","},
-        {"sample rows.td -q --json -D B=2", 0, "[\"xxyyyyyy\"]"},
-        {"sample rows.td -q --json -D L=7", 0, "[\"xyyyyyy\"]"},
-        {"sample dims.td -q --json", 0, "[\"xyyyyyyy\"]"},
-        {"sample even.td -q --json", 0, "[\"xxxxyyyy\"]"},
-        {"sample const.td -q --json", 0, "[\"xxxxyyyy\"]"},
-        {0}};
-    try_all(cases);
-    static const char *const lines[] = {"sample m.td --untrained -q --seed 7 -n 3 -D B=4",
-                                        "sample m.td --untrained -q --seed 7 -n 2",
-                                        "sample m.td --untrained -q --seed 7"};
-    char *said[3];
-    for (int i = 0; i < 3; i++) said[i] = sandbox_tdc(lines[i], NULL, 0);
-    for (int i = 1; i < 3; i++) { /* a whole number of texts of the longer one, the first ones */
-      assert_int_equal(strlen(said[i]), 9 + 19 * (2 - i));
-      assert_memory_equal(said[i], said[0], strlen(said[i]));
-    }
-    for (int i = 0; i < 3; i++) free(said[i]);
+static void test_rows(void **state) {
+  (void)state;
+  static const char rows[] = "data text { source \"./text.txt\" }\n"
+                             "dim B = 4, L = 8, V = text.vocab%s\n"
+                             "sampler rows(prompt: id<V>[L] = \"xy\") {\n"
+                             "  state s[b in B, l in L] = l < extent(b) ? prompt[0] : prompt[1]\n"
+                             "  emit s[b,l]\n"
+                             "}\n";
+  static const struct {
+    const char *name, *more;
+  } files[] = {{"rows.td", ""},
+               {"dims.td", ", Q = 2 * B"},
+               {"even.td", ", Q = B / 4"}, /* no other B than multiples of 4 */
+               {"const.td", "\nconst twice = 2 * B"}};
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    char text[1024];
+    snprintf(text, sizeof text, rows, files[i].more);
+    sandbox_write(files[i].name, text);
   }
+  static const Case cases[] = {
+      {"sample rows.td -q --json", 0, "[\"xyyyyyyy\"]"},
+      {"sample rows.td -q --json -n 3", 0, "[\"xxxyyyyy\",\"xxxyyyyy\",\"xxxyyyyy\"]"},
+      {"sample rows.td -q --json -n 5", 0, "[\"xxxxyyyy\",\"xxxxyyyy\","},
+      {"sample rows.td -q --json -D B=2", 0, "[\"xxyyyyyy\"]"},
+      {"sample rows.td -q --json -D L=7", 0, "[\"xyyyyyy\"]"},
+      {"sample dims.td -q --json", 0, "[\"xyyyyyyy\"]"},
+      {"sample even.td -q --json", 0, "[\"xxxxyyyy\"]"},
+      {"sample const.td -q --json", 0, "[\"xxxxyyyy\"]"},
+      {0}};
+  try_all(cases);
+  static const char *const lines[] = {"sample m.td --untrained -q --seed 7 -n 3 -D B=4",
+                                      "sample m.td --untrained -q --seed 7 -n 2",
+                                      "sample m.td --untrained -q --seed 7"};
+  char *said[3];
+  for (int i = 0; i < 3; i++) said[i] = sandbox_tdc(lines[i], NULL, 0);
+  for (int i = 1; i < 3; i++) { /* a whole number of texts of the longer one, the first ones */
+    assert_int_equal(strlen(said[i]), 9 + 19 * (2 - i));
+    assert_memory_equal(said[i], said[0], strlen(said[i]));
+  }
+  for (int i = 0; i < 3; i++) free(said[i]);
+}
 
-  /* Weights that are given away do not tell where they were made. */
-  static void test_export_names_no_folder(void **state) {
-    (void)state;
-    char here[2048], train[4096], export[4096];
-    assert_non_null(getcwd(here, sizeof here));
-    snprintf(train, sizeof train, "train %s/m.td -o away -q", here);
-    snprintf(export, sizeof export, "export %s/m.td --weights away -o away.safetensors", here);
-    const Case cases[] = {{train, 0, ""}, {export, 0, ""}, {0}};
-    try_all(cases);
-    static const char *const files[] = {"away/run.json", "away.safetensors"};
-    for (int i = 0; i < 2; i++) {
-      TdError err = {0};
-      uint8_t *bytes;
-      size_t n;
-      if (!io_read_file(NULL, files[i], 1 << 24, &bytes, &n, &err)) fail_msg("%s", err.message);
-      bool found = false;
-      for (size_t at = 0; at + strlen(here) <= n; at++)
-        found = found || memcmp(bytes + at, here, strlen(here)) == 0;
-      assert_int_equal(found, i == 0);
-      free(bytes);
-    }
+/* Weights that are given away do not tell where they were made. */
+static void test_export_names_no_folder(void **state) {
+  (void)state;
+  char here[2048], train[4096], export[4096];
+  assert_non_null(getcwd(here, sizeof here));
+  snprintf(train, sizeof train, "train %s/m.td -o away -q", here);
+  snprintf(export, sizeof export, "export %s/m.td --weights away -o away.safetensors", here);
+  const Case cases[] = {{train, 0, ""}, {export, 0, ""}, {0}};
+  try_all(cases);
+  static const char *const files[] = {"away/run.json", "away.safetensors"};
+  for (int i = 0; i < 2; i++) {
+    TdError err = {0};
+    uint8_t *bytes;
+    size_t n;
+    if (!io_read_file(NULL, files[i], 1 << 24, &bytes, &n, &err)) fail_msg("%s", err.message);
+    bool found = false;
+    for (size_t at = 0; at + strlen(here) <= n; at++)
+      found = found || memcmp(bytes + at, here, strlen(here)) == 0;
+    assert_int_equal(found, i == 0);
+    free(bytes);
   }
+}
 
-  int main(int argc, char **argv) {
-    (void)argc;
-    if (!sandbox_find(argv[0])) return 1;
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_help_and_usage),
-        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_links),
-        cmocka_unit_test(test_full),
-        cmocka_unit_test(test_environment),
-        cmocka_unit_test(test_odd_names),
-        cmocka_unit_test(test_examples),
-        cmocka_unit_test(test_models_do_not_warn),
-        cmocka_unit_test(test_demo),
-        cmocka_unit_test(test_mode),
-        cmocka_unit_test(test_every_window_counts),
-        cmocka_unit_test(test_every_symbol_counts),
-        cmocka_unit_test(test_samples_are_measured),
-        cmocka_unit_test(test_samples_are_judged),
-        cmocka_unit_test(test_sweep),
-        cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_compare_noise),
-        cmocka_unit_test(test_compare_runs),
-        cmocka_unit_test(test_other_order),
-        cmocka_unit_test(test_watch),
-        cmocka_unit_test(test_no_symbol_yet),
-        cmocka_unit_test(test_steps_without_ends),
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_train_and_sample),
-        cmocka_unit_test(test_export_names_no_folder),
-    };
-    return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
-  }
+int main(int argc, char **argv) {
+  (void)argc;
+  if (!sandbox_find(argv[0])) return 1;
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_help_and_usage),
+      cmocka_unit_test(test_files),
+      cmocka_unit_test(test_links),
+      cmocka_unit_test(test_full),
+      cmocka_unit_test(test_environment),
+      cmocka_unit_test(test_odd_names),
+      cmocka_unit_test(test_examples),
+      cmocka_unit_test(test_models_do_not_warn),
+      cmocka_unit_test(test_demo),
+      cmocka_unit_test(test_mode),
+      cmocka_unit_test(test_every_window_counts),
+      cmocka_unit_test(test_every_symbol_counts),
+      cmocka_unit_test(test_samples_are_measured),
+      cmocka_unit_test(test_samples_are_judged),
+      cmocka_unit_test(test_sweep),
+      cmocka_unit_test(test_compare),
+      cmocka_unit_test(test_compare_noise),
+      cmocka_unit_test(test_compare_runs),
+      cmocka_unit_test(test_other_order),
+      cmocka_unit_test(test_watch),
+      cmocka_unit_test(test_no_symbol_yet),
+      cmocka_unit_test(test_noise),
+      cmocka_unit_test(test_steps_without_ends),
+      cmocka_unit_test(test_rows),
+      cmocka_unit_test(test_train_and_sample),
+      cmocka_unit_test(test_export_names_no_folder),
+  };
+  return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
+}
