@@ -55,6 +55,9 @@ CLI = main options flags help report open rows other compile train sample sample
       compare_name compare_progress compare_taking compare_take compare_given compare_rows \
       compare_effort compare_svg compare_curves compare_show compare_page run check fmt gradcheck \
       export explain doctor cache opt profile
+CLI = main options flags help report open rows other compile train sample noise eval measure \
+      settings compare compare_name compare_take compare_rows compare_show compare_page run \
+      check fmt gradcheck export explain doctor cache opt profile
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data \
