@@ -149,7 +149,7 @@ sampler ddpm(temperature = 0.8 in 0 .. 10, steps = T, prompt = "") {
 sampler forward(steps = T, clean = "") {
   state x[b in B, l, j in J] = bit(clean[l], j)
   state sure[b in B, l in L] = 1.0
-  for s, t in -1 .. T-2 steps steps {
+  for s, t in -1 .. T-1 steps steps without last {
     ratio = noise.abar[t] / (s >= 0 ? noise.abar[s] : 1.0)
     x[b,l,j] = sqrt(ratio) * x[b,l,j] + sqrt(1 - ratio) * normal()
     scale = sqrt(noise.snr[t] * (1 + noise.snr[t]))

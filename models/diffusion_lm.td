@@ -120,7 +120,7 @@ sampler latent() {
 sampler forward(steps = T, clean = "") {
   x[b in B, l] = clean[l]
   state z = encode(x)
-  for s, t in -1 .. T-2 steps steps {
+  for s, t in -1 .. T-1 steps steps without last {
     ratio = noise.abar[t] / (s >= 0 ? noise.abar[s] : 1.0)
     z[b,d] = sqrt(ratio) * z[b,d] + sqrt(1 - ratio) * normal()
   }

@@ -144,7 +144,7 @@ sampler forward(steps = T, clean = "") {
   x[b in B, l] = clean[l]
   mu, logvar = encode(x)
   state z[b,l,k] = mu[b,l,k]
-  for i, j in -1 .. T-2 steps steps {
+  for i, j in -1 .. T-1 steps steps without last {
     ratio = abar_at(j / (T - 1)) / (i >= 0 ? abar_at(i / (T - 1)) : 1.0)
     z[b,l,k] = sqrt(ratio) * z[b,l,k] + sqrt(1 - ratio) * normal()
   }

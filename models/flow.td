@@ -125,7 +125,7 @@ sampler forward(steps = G / 4, clean = "") {
   state x[b in B, l, v in V] = clean[l] == v ? 1.0 : 0.0
   state e[b in B, l in L, v in V] ~ normal()
   state sure[b in B, l in L] = 1.0
-  for i, j in -1 .. G-2 steps steps {
+  for i, j in -1 .. G-1 steps steps without last {
     t = lerp(near, far, j / (G - 1))
     x[b,l,v] = (1 - t) * (clean[l] == v ? 1 : 0) + t * e[b,l,v]
     p[b,l,v] = softmax[v](x[b,l,v] * (1 - t) / t^2)

@@ -125,7 +125,7 @@ sampler ddpm(temperature = 0.8 in 0 .. 10, top_k = 0 in 0 .. V, steps = T, promp
 sampler forward(steps = T, clean = "") {
   state x[b in B, l, v in V] = clean[l] == v ? 1.0 : 0.0
   state sure[b in B, l in L] = 1.0
-  for s, t in -1 .. T-2 steps steps {
+  for s, t in -1 .. T-1 steps steps without last {
     ratio = noise.abar[t] / (s >= 0 ? noise.abar[s] : 1.0)
     x[b,l,v] = sqrt(ratio) * x[b,l,v] + sqrt(1 - ratio) * normal()
     p[b,l,v] = softmax[v](x[b,l,v] * sqrt(noise.snr[t] * (1 + noise.snr[t])))

@@ -120,7 +120,7 @@ sampler posterior(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V, steps = T, 
 # From the text to random symbols: from time s, -1 for the text itself, to the next, t.
 sampler forward(steps = T, clean = "") {
   state x[b in B, l] = clean[l]
-  for s, t in -1 .. T-2 steps steps {
+  for s, t in -1 .. T-1 steps steps without last {
     stays[b in B] = noise.kept[t] / (s >= 0 ? noise.kept[s] : 1.0)
     x = damaged(x, stays)
   }

@@ -89,8 +89,8 @@ static void near_share(const char *name, int turn, double have, double want) {
 
 /* ---- schedules ------------------------------------------------------------------------------ */
 
-/* Turns from -1 to 126 in five even parts, and on to the last time. */
-static const int times[TURNS + 1] = {-1, 31, 63, 94, 126, 127};
+/* From -1, the text itself, to the last time in five turns, even ones: 25.6, 51.2, ... further. */
+static const int times[TURNS + 1] = {-1, 25, 50, 76, 101, 127};
 
 /* gauss.td, bits.td: r is `middle` times the tangent of even angles. */
 static double angled(double most, double middle, int t) {
@@ -105,9 +105,9 @@ static double articles(int t) {
   return sqrt(abar / (1 - abar));
 }
 
-/* flow.td: 256 turns at most from .14 to .98, here -1, 63, 127, 190, 254 and 255. */
+/* flow.td: 256 turns at most from .14 to .98, of which are taken -1, 50, 101, 153, 204 and 255. */
 static double straight(int turn) {
-  static const int at[TURNS + 1] = {-1, 63, 127, 190, 254, 255};
+  static const int at[TURNS + 1] = {-1, 50, 101, 153, 204, 255};
   double t = 0.14 + (0.98 - 0.14) * at[turn] / 255;
   return (1 - t) / t;
 }
