@@ -15,6 +15,7 @@
 #                                             of one core with AMX
 #   tdc sample models/gauss.td --watch --prompt 'ROMEO: ' --weights runs/gauss
 #   tdc eval models/gauss.td --weights runs/gauss       the bound and its three terms
+#   tdc noise models/gauss.td --watch                   a text turned to noise, as the loss does it
 #
 # Measured, one seed, 0.8M parameters (-D L=64 -D D=128 -D H=4 -D updates=2000: 4.1M characters,
 # four minutes of one core): 4.93 bits a character before training, 3.44 +- 0.01 after, a bound; of

@@ -6,6 +6,7 @@
 #                                             of one core with AMX, 2.78 bits a character
 #   tdc sample models/mask.td --watch --prompt 'ROMEO: '
 #   tdc sample models/mask.td --infill 'To be ____ to be'
+#   tdc noise models/mask.td --watch
 #   tdc eval models/mask.td --metric left_to_right --batches 4    the exact chain rule
 #
 # Loss: of L symbols k are hidden, k uniform in 1 .. L, and the loss is the mean
