@@ -50,26 +50,23 @@ RUNTIME  = steps units session values inputs series device reference machine pea
            $(STORE:%=store/%) $(DATA:%=data/%) $(TEXT:%=text/%) $(TRAIN:%=train/%) $(VIEW:%=view/%)
 
 # -- runtime/cli/: the command line; main.c first -------------------------------------------------
-CLI = main options flags help report open rows other compile train sample sample_side sample_show \
-      beside noise eval measure settings sweep sweep_points sweep_show sweep_plot compare \
-      compare_name compare_progress compare_taking compare_take compare_given compare_rows \
-      compare_effort compare_svg compare_curves compare_show compare_page run check fmt gradcheck \
-      export explain doctor cache opt profile
-CLI = main options flags help report open rows other compile train sample noise eval measure \
-      settings compare compare_name compare_take compare_rows compare_show compare_page run \
-      check fmt gradcheck export explain doctor cache opt profile
+CLI = main options flags help report open rows other compile train sample sample_side \
+      sample_show beside noise eval measure settings sweep sweep_points sweep_show sweep_plot \
+      compare compare_name compare_progress compare_taking compare_take compare_given \
+      compare_rows compare_effort compare_svg compare_curves compare_show compare_page run check \
+      fmt gradcheck export explain doctor cache opt profile
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
-UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint test_data \
-       test_jit test_train test_reference test_api test_cli test_memory test_grad test_grad_loops \
-       test_grad_form test_grad_text test_grad_random test_backend test_backend_random test_chain \
-       test_prelude test_numbers test_contract test_diagnostics test_language test_mutations \
-       test_output test_narrow test_recompute test_prims test_target test_traffic test_dialect \
-       test_meaning test_bounds test_hints test_door test_terminal test_beside test_draws \
-       test_cuda_emu test_cuda_emu_host test_cuda_emu_lt test_cuda_library test_cuda \
-       test_cuda_product test_device test_cuda_train test_cuda_random test_oracle test_text_random test_large \
-       test_nan test_text test_claims test_likelihood test_cuda_chain test_cuda_loop \
-       test_cuda_shape test_film test_noise
+UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint \
+       test_data test_jit test_train test_reference test_api test_cli test_memory test_grad \
+       test_grad_loops test_grad_form test_grad_text test_grad_random test_backend \
+       test_backend_random test_chain test_prelude test_numbers test_contract test_diagnostics \
+       test_language test_mutations test_output test_narrow test_recompute test_prims \
+       test_target test_traffic test_dialect test_meaning test_bounds test_hints test_door \
+       test_terminal test_beside test_draws test_cuda_emu test_cuda_emu_host test_cuda_emu_lt \
+       test_cuda_library test_cuda test_cuda_product test_device test_cuda_train \
+       test_cuda_random test_oracle test_text_random test_large test_nan test_text test_claims \
+       test_likelihood test_cuda_chain test_cuda_loop test_cuda_shape test_film test_noise
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory
