@@ -77,7 +77,7 @@ op noised(x: id<V>[b,l], t: id<T>[b,l]) -> xt[b,l,J] {
 # Times spread evenly over the rows: the first falls anywhere, so each is as likely.
 op times(rows) -> t[rows] {
   start ~ uniform()
-  t[b in rows] = max(0, min(T - 1, int(T * ((start + b / extent(rows)) % 1))))
+  t[b in rows] = int(T * ((start + b / extent(rows)) % 1))
 }
 
 # In every second row each place has a noise level of its own, as in gauss.td.

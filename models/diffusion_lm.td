@@ -84,7 +84,7 @@ metric bits_per_char(x: id<V>[B,L]) bound {
   near[b,d] ~ normal()
   again[b,d] ~ normal()
   z = encode(x)
-  t[b] = 1 + max(0, min(T - 2, int((T - 1) * ((first + b / B) % 1))))
+  t[b] = 1 + int((T - 1) * ((first + b / B) % 1))
   zt[b,d] = sqrt(noise.abar[t[b]]) * z[b,d] + sqrt(1 - noise.abar[t[b]]) * n[b,d]
   e = predict(zt)
   share[b] = (1 - noise.abar[t[b]-1]) / (1 - noise.abar[t[b]])  # of beta: q's variance

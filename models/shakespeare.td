@@ -58,7 +58,7 @@ loss main(x: id<V>[B,L]) {
 metric bits_per_char(x: id<V>[B,L]) bound {
   first ~ uniform()
   e[b,l,v] ~ normal()
-  t[b] = max(0, min(T - 1, int(T * ((first + b / B) % 1))))
+  t[b] = int(T * ((first + b / B) % 1))
   xt[b,l,v] = sqrt(noise.abar[t[b]]) * onehot(x)[b,l,v] + sqrt(1 - noise.abar[t[b]]) * e[b,l,v]
   eps = denoise(xt, t)
   x0[b,l,v] = (xt[b,l,v] - sqrt(1 - noise.abar[t[b]]) * eps[b,l,v]) / sqrt(noise.abar[t[b]])

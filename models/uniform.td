@@ -80,7 +80,7 @@ op damaged(x: id<V>[b,l], kept[b]) -> y[b,l] {
 # the rows, the first falls anywhere. At t = 0 the divergence is -log p(x_0 | x_1).
 op bound(x: id<V>[b,l]) -> nats[b] {
   first ~ uniform()
-  t[b] = max(0, min(T - 1, int(T * ((first + b / extent(b)) % 1))))
+  t[b] = int(T * ((first + b / extent(b)) % 1))
   here[b] = noise.kept[t[b]]
   there[b] = t[b] > 0 ? noise.kept[max(t[b] - 1, 0)] : 1.0
   y = damaged(x, here)

@@ -166,6 +166,10 @@ bool interval_here(Lowering *l, Expr *e, int64_t *lo, int64_t *hi); /* where the
 bool any_integer(int64_t lo, int64_t hi);                           /* this range says nothing */
 void fact_push(Lowering *l, Expr *cond, bool holds);                /* also what it implies */
 
+/* -- lower_real.c ------------------------------------------------------------------------ */
+/* int(of), kept where the real number lies by its form. */
+Expr *integer_within(Lowering *l, Expr *whole, Expr *of);
+
 /* -- lower_whole.c: integers are exact; false after an error --------------------------- */
 bool whole_computed(Lowering *l, const Expr *e, Span at);  /* within an expression: 64 bits */
 bool whole_kept(Lowering *l, Node *n, Span at);            /* as a value: 32 bits */

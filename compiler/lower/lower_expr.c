@@ -109,6 +109,7 @@ Value *lower_prim(Lowering *l, Prim p, Value **args, int n, Span at) {
   v->kind = V_TENSOR;
   if (p == P_log || p == P_log1p) v->e = log_of_draw(l->g, p, es[0]);
   if (!v->e) v->e = ex_prim(l->g, p, es);
+  if (ex_is_prim(v->e, P_int)) v->e = integer_within(l, v->e, v->e->args[0]);
   if (v->rank == 0 && v->e->kind == E_INT) return v_int(l, v->e->inum, NULL);
   if (v->rank == 0 && v->e->type == TY_INT && args[0]->kind == V_NUM &&
       (n == 1 || args[1]->kind == V_NUM) && !l->assumed) {

@@ -97,8 +97,9 @@ enum {
 static bool accepted(const char *guard, const char *index, long long extent) {
   Arena *a = arena_new();
   Diags *d = diags_new(a);
-  const char *text = arena_printf(a, "op f(x[%lld]) -> y[%d] { y[i in %d] = %s ? x[%s] : 0.0 }\n",
-                                  extent, RUN, RUN, guard, index);
+  const char *text =
+      arena_printf(a, "op f(v[%d], x[%lld]) -> y[%d] { y[i in %d] = %s ? x[%s] : v[i] }\n", RUN,
+                   extent, RUN, RUN, guard, index);
   UnitOptions o = {.check_only = true};
   unit_compile(a, interner_new(a), d, diags_source(d, "bounds.td", text, strlen(text)), &o);
   bool ok = diags_count(d) == 0;
@@ -132,7 +133,51 @@ static void conditions_and_functions_together(void **state) {
   assert_int_equal(pairs, NCONDITIONS * NINDICES);
 }
 
+/* int() of numbers that lie somewhere by their form: the integers are 0 .. `extent` - 1, and none
+ * of them is left out. v[i] is any number. */
+static void integers_of_numbers(void **state) {
+  (void)state;
+  static const struct {
+    const char *index;
+    int extent;
+  } cases[] = {{"int(clamp(v[i], 0, 9))", 10},
+               {"int(clamp(v[i], -3, 3)) + 3", 7},
+               {"int(clamp(v[i], 2, 5))", 6}, /* of NaN 0 */
+               {"int(8 * sigmoid(v[i]))", 9},
+               {"int(10 * (v[i] % 1))", 10}, /* below 10, whatever it rounds to */
+               {"int(10 * ((v[i] + i / 16) % 1))", 10},
+               {"int(1 + 9 * (v[i] % 1))", 10},
+               {"int(3 * (1 - v[i] % 1))", 4},
+               {"int((v[i] % 7) / 7)", 1},
+               {"int(min(abs(v[i]), 4.5))", 5},
+               {"int(abs(clamp(v[i], -6, 2)))", 7},
+               {"int(2.5 + 2 * cos(v[i]))", 5},
+               {"int(tanh(v[i]) + 1)", 3},
+               {"int(clamp(v[i], 0, 49) / 49)", 2},
+               {"int(0.29 * clamp(v[i], 0, 100))", 30}, /* 0.29 * 100 is less than 29 in binary */
+               {"int(floor(clamp(v[i], 0.5, 7.5)))", 8},
+               {"int(round(clamp(v[i], 0.5, 7.5)))", 9},
+               {"int(v[i] > 0 ? 6.0 : 2.0)", 7},
+               {"int(real(i) / 3)", 6},
+               {"int(exp(min(v[i], 0)))", 2},
+               {"int(sqrt(clamp(v[i], 0, 81)))", 10},
+               {"int(max(min(v[i], 4), -v[i] % 6))", 6}};
+  int wrong = 0;
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    bool fits = accepted("i >= 0", cases[k].index, cases[k].extent),
+         less = cases[k].extent > 1 && accepted("i >= 0", cases[k].index, cases[k].extent - 1);
+    if (!fits || less)
+      print_message("%s in %d: %s\n", cases[k].index, cases[k].extent,
+                    less ? "too few" : "refused");
+    wrong += !fits || less;
+  }
+  assert_int_equal(wrong, 0);
+  assert_false(accepted("i >= 0", "int(v[i])", 1000000));
+  assert_false(accepted("i >= 0", "int(clamp(v[i], 0, 9) / clamp(v[i], 0, 1))", 1000000));
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(conditions_and_functions_together)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(conditions_and_functions_together),
+                                     cmocka_unit_test(integers_of_numbers)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,6 +68,14 @@ static const Case cases[] = {
      "model it(z[P,N]) -> y[P,N] { h[n in P, p in N] = 10 * z[n,p]; y = h + z }",
      4,
      {11, 22, 33, 44}},
+    {"integers_of_a_turn", /* -1/4, 0, 1/4, 1/2 of a turn: 3, 0, 1, 2 quarters */
+     "model it(x[4]) -> y[4] { w[i in 4] = 10 * i; y[i] = w[int(4 * ((x[i] / 4 - 0.5) % 1))] }",
+     4,
+     {30, 0, 10, 20}},
+    {"integers_that_round_up", /* in single precision a whole turn */
+     "model it(x[4]) -> y[4] { w[i in 4] = 10 * i; y[i] = w[int(4 * ((x[i] * -1e-12) % 1))] }",
+     4,
+     {30, 30, 30, 30}},
     {"result_named_by_its_header", /* 1 2, 3 4 and 10 times its transpose */
      "dim P = 2, Q = 2\n"
      "op turned(x[p,q]) -> y[p,q] { y[a,b] = x[b,a] }\n"
