@@ -29,6 +29,9 @@ typedef struct DataInfo {
   const double *unigram; /* [vocab], of the training split, sums to 1 */
   double entropy;        /* of the unigram distribution, nats */
   int64_t bytes;         /* of memory that the text takes while the program runs */
+  /* The number of the symbol with these n bytes, -1: there is none; NULL: nothing is known. */
+  int64_t (*symbol)(const void *symbols, const char *bytes, size_t n);
+  const void *symbols;
 } DataInfo;
 
 /* Asked once for each data declaration, before shapes are inferred. False with

@@ -14,17 +14,18 @@ enum { AST_MAX_DEPTH = 200 }; /* of brackets, and of each expression */
 typedef struct AExpr AExpr;
 
 typedef enum {
-  A_NUM,    /* 12, 1e-4                     num, is_int, text              */
-  A_STR,    /* "text"                       str (escapes decoded)          */
-  A_NAME,   /* x                            name                           */
-  A_MEMBER, /* noise.abar                   a, name                        */
-  A_INDEX,  /* x[i, j + 1 else 0]           a, items                       */
-  A_REDUCE, /* sum[k in 0:K | g](body)      name, items, guard, a (body)   */
-  A_CALL,   /* f(x, eps = 1e-5)             a (callee: A_NAME/A_MEMBER), args */
-  A_UNARY,  /* -x, !x                       op, a                          */
-  A_BINARY, /* x + y                        op, a, b                       */
-  A_COND,   /* c ? x : y                    a, b, c                        */
-  A_ERROR   /* what error recovery left                                    */
+  A_NUM,       /* 12, 1e-4                     num, is_int, text              */
+  A_STR,       /* "text"                       str (escapes decoded)          */
+  A_CHARACTER, /* 'a'                       str: its bytes                 */
+  A_NAME,      /* x                            name                           */
+  A_MEMBER,    /* noise.abar                   a, name                        */
+  A_INDEX,     /* x[i, j + 1 else 0]           a, items                       */
+  A_REDUCE,    /* sum[k in 0:K | g](body)      name, items, guard, a (body)   */
+  A_CALL,      /* f(x, eps = 1e-5)             a (callee: A_NAME/A_MEMBER), args */
+  A_UNARY,     /* -x, !x                       op, a                          */
+  A_BINARY,    /* x + y                        op, a, b                       */
+  A_COND,      /* c ? x : y                    a, b, c                        */
+  A_ERROR      /* what error recovery left                                    */
 } AExprKind;
 
 typedef enum {

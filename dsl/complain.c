@@ -41,6 +41,7 @@ static const char *kind_name(int kind) {
   case NAME: return "a name";
   case NUM: return "a number";
   case STR: return "a string";
+  case CHARACTER: return "a character";
   case EOL: return "the end of the line";
   case END_OF_FILE: return "the end of the file";
   case ARROW: return "'->'";

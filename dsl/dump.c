@@ -36,6 +36,10 @@ static void dump_expr(StrBuf *out, const AExpr *e) {
   switch (e->kind) {
   case A_NUM: sb_printf(out, "%s%s", e->is_int ? "" : "real:", e->text); return;
   case A_STR: dump_quoted(out, e->str); return;
+  case A_CHARACTER:
+    sb_puts(out, "symbol:");
+    dump_quoted(out, e->str);
+    return;
   case A_NAME: sb_puts(out, e->name); return;
   case A_ERROR: sb_puts(out, "<error>"); return;
   case A_MEMBER:

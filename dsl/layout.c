@@ -88,7 +88,8 @@ static bool at_statement_start(const Parser *p) {
 }
 
 static bool ends_operand(int kind) {
-  return kind == NAME || kind == NUM || kind == STR || kind == ')' || kind == ']';
+  return kind == NAME || kind == NUM || kind == STR || kind == CHARACTER || kind == ')' ||
+         kind == ']';
 }
 
 /* What stands after a word when the word itself is being defined. */

@@ -60,6 +60,12 @@ AExpr *expr_string(Parser *p, Span at, const Token *t) {
   return e;
 }
 
+AExpr *expr_character(Parser *p, Span at, const Token *t) {
+  AExpr *e = node(p, A_CHARACTER, at);
+  e->str = t->str;
+  return e;
+}
+
 AExpr *expr_parens(Parser *p, Span at, AExpr *inner) {
   (void)p;
   inner->parens = true;

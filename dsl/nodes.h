@@ -20,6 +20,7 @@ void too_deep(Parser *p, Span at);
 AExpr *expr_name(Parser *p, Span at, const Token *t);
 AExpr *expr_number(Parser *p, Span at, const Token *t);
 AExpr *expr_string(Parser *p, Span at, const Token *t);
+AExpr *expr_character(Parser *p, Span at, const Token *t);
 AExpr *expr_parens(Parser *p, Span at, AExpr *inner);
 AExpr *expr_member(Parser *p, Span at, AExpr *group, const Token *name, Span name_span);
 AExpr *expr_call(Parser *p, Span at, AExpr *callee, const AArgs *args, Span open);

@@ -78,7 +78,7 @@ static void td_error(const Span *at, Parser *p, const char *message);
 }
 
 %token END_OF_FILE 0 START_FILE START_EXPR
-%token <token> NAME NUM STR
+%token <token> NAME NUM STR CHARACTER
 %token EOL APART "'(' apart" ARROW "->" ELLIPSIS "..." DOTS ".."
 %token EQUAL "==" UNEQUAL "!=" AT_MOST "<=" AT_LEAST ">=" AND "&&" OR "||"
 %token USE CONST DIM AXIS DATA TRAIN PRECISION SCHEDULE OP BLOCK MODEL LOSS METRIC SAMPLER
@@ -401,6 +401,7 @@ postfix:
     NAME                                { $$ = expr_name(p, @$, $1); }
   | NUM                                 { $$ = expr_number(p, @$, $1); }
   | STR                                 { $$ = expr_string(p, @$, $1); }
+  | CHARACTER                           { $$ = expr_character(p, @$, $1); }
   | '(' expr ')'                        { $$ = expr_parens(p, @$, $2); }
   | postfix '.' NAME                    { $$ = expr_member(p, @$, $1, $3, @3); }
   | postfix '(' args ')'                { $$ = expr_call(p, @$, $1, $3, @2); }

@@ -58,6 +58,7 @@ static Span first_token(const AExpr *e, int least) {
   case A_UNARY: return e->op_span;
   case A_NUM:
   case A_STR:
+  case A_CHARACTER:
   case A_NAME:
   case A_REDUCE:
   case A_ERROR: return e->span;
@@ -97,9 +98,9 @@ static void write_number(Writer *w, const AExpr *e) {
   if (!strpbrk(text, ".en")) write_text(w, ".0");
 }
 
-void write_string(Writer *w, const char *s) {
+static void write_quoted(Writer *w, const char *s, char quote) {
   size_t n = strlen(s);
-  sb_putc(w->out, '"');
+  sb_putc(w->out, quote);
   for (size_t i = 0; i < n;) {
     unsigned char c = (unsigned char)s[i];
     size_t step = utf8_length(s + i, n - i);
@@ -107,7 +108,7 @@ void write_string(Writer *w, const char *s) {
       write_text(w, "\\n");
     else if (c == '\t')
       write_text(w, "\\t");
-    else if (c == '"' || c == '\\') {
+    else if (c == (unsigned char)quote || c == '\\') {
       sb_putc(w->out, '\\');
       sb_putc(w->out, (char)c);
     } else if (!step || c < 0x20 || c == 0x7F)
@@ -116,8 +117,10 @@ void write_string(Writer *w, const char *s) {
       sb_write(w->out, s + i, step);
     i += step ? step : 1;
   }
-  sb_putc(w->out, '"');
+  sb_putc(w->out, quote);
 }
+
+void write_string(Writer *w, const char *s) { write_quoted(w, s, '"'); }
 
 /* ---- between brackets ------------------------------------------------------------------- */
 
@@ -137,6 +140,7 @@ static bool is_plain(const AExpr *e) {
   }
   case A_UNARY: return is_plain(e->a);
   case A_BINARY: return op_precedence(e->op) >= SUM && is_plain(e->a) && is_plain(e->b);
+  case A_CHARACTER: return true;
   case A_STR:
   case A_REDUCE:
   case A_CALL:
@@ -238,6 +242,7 @@ static void write_bare(Writer *w, const AExpr *e) {
   switch (e->kind) {
   case A_NUM: write_number(w, e); break;
   case A_STR: write_string(w, e->str); break;
+  case A_CHARACTER: write_quoted(w, e->str, '\''); break;
   case A_NAME: write_text(w, e->name); break;
   case A_MEMBER:
     write_level(w, e->a, e->a->kind == A_NUM ? PRIMARY + 1 : PRIMARY);

@@ -15,9 +15,17 @@ char *file_text(const char *path) {
   return b.s;
 }
 
+/* From ' ' on, but for the line end, which comes first. */
+static int64_t some_symbol(const void *symbols, const char *bytes, size_t n) {
+  (void)symbols;
+  if (n == 1 && *bytes == '\n') return 0;
+  return n == 1 && *bytes > ' ' && *bytes < ' ' + SOME_SYMBOLS ? *bytes - ' ' : -1;
+}
+
 bool some_text(void *ctx, const DataDecl *d, DataInfo *out, const char **why) {
   static const double unigram[SOME_SYMBOLS];
   (void)ctx, (void)d, (void)why;
-  *out = (DataInfo){.vocab = SOME_SYMBOLS, .unigram = unigram, .entropy = 3.3};
+  *out =
+      (DataInfo){.vocab = SOME_SYMBOLS, .unigram = unigram, .entropy = 3.3, .symbol = some_symbol};
   return true;
 }

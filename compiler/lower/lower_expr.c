@@ -459,6 +459,7 @@ static Value *expr(Lowering *l, Scope *s, const AExpr *e, bool in_index) {
     v->str = e->str;
     return v;
   }
+  case A_CHARACTER: return symbol_value(l, s, e->str, e->span);
   case A_NAME: return name(l, s, e);
   case A_MEMBER: {
     Value *base = lower_expr(l, s, e->a);

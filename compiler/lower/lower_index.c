@@ -232,6 +232,7 @@ static bool uses(Lowering *l, Scope *s, const AExpr *e, const Shadow *sh, bool i
            uses(l, s, e->c, sh, in_index);
   case A_NUM:
   case A_STR:
+  case A_CHARACTER:
   case A_ERROR: return false;
   }
   return false;
@@ -390,6 +391,7 @@ static bool plain_condition(const AExpr *e) {
   case A_UNARY: return plain_condition(e->a);
   case A_BINARY: return plain_condition(e->a) && plain_condition(e->b);
   case A_STR:
+  case A_CHARACTER:
   case A_MEMBER:
   case A_INDEX:
   case A_REDUCE:
@@ -433,6 +435,7 @@ static void walk(Lowering *l, Scope *s, const AExpr *e, bool in_index) {
   case A_MEMBER:
   case A_NUM:
   case A_STR:
+  case A_CHARACTER:
   case A_ERROR: break;
   }
 }

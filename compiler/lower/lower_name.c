@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a name stands for: values, and the members of data and schedules, which are
  * settled when they are first asked for. */
+#include <ctype.h>
 #include <string.h>
 
 #include "compiler/lower/entry.h"
@@ -152,5 +153,62 @@ Value *member(Lowering *l, Value *base, const char *name, Span at) {
       "only data, schedules and a sampler's text parameters have members, %s%s%s no '.%s'",
       base->what ? "'" : "", base->what ? base->what : "this", base->what ? "' has" : " has", name);
   if (base->kind == V_TENSOR) diag_hint_idiom(l->d, x, name);
+  return v_poison(l);
+}
+
+/* ---- symbols --------------------------------------------------------------------- */
+
+/* As it is written: 'a', '\n'. */
+static const char *written(Lowering *l, const char *symbol, Span at) {
+  AExpr e = {.kind = A_CHARACTER, .str = symbol, .span = at};
+  StrBuf b = {0};
+  ast_print_expr(&e, &b);
+  const char *text = arena_strndup(l->arena, b.s, b.n);
+  sb_free(&b);
+  return text;
+}
+
+/* The same letter, small or capital, if that is a symbol. */
+static void hint_other_case(Lowering *l, Diag *x, const DataInfo *got, const char *symbol) {
+  char other[2] = {symbol[0], 0};
+  if (islower((unsigned char)other[0]))
+    other[0] = (char)toupper((unsigned char)other[0]);
+  else
+    other[0] = (char)tolower((unsigned char)other[0]);
+  bool letter = other[0] != symbol[0] && symbol[1] == '\0';
+  if (letter && got->symbol(got->symbols, other, 1) >= 0)
+    diag_hint(l->d, x, "it has '%s'", other);
+  else
+    diag_hint(l->d, x, "a text's symbols are the characters that occur in it, or its bytes");
+}
+
+Value *symbol_value(Lowering *l, Scope *s, const char *symbol, Span at) {
+  enum { E_SYMBOL = 427 };
+  Data *found = NULL;
+  for (Scope *k = s; k; k = k->parent)
+    for (int i = 0; i < k->names.n; i++) {
+      const Value *v = k->names.at[i].value;
+      if (v->kind != V_DATA || v->data == found) continue;
+      if (found) {
+        Diag *x = lower_error(l, E_SYMBOL, at, "%s may be a symbol of data '%s' or of data '%s'",
+                              written(l, symbol, at), found->decl->name, v->data->decl->name);
+        diag_hint(l->d, x, "where there are several texts, symbols have numbers alone");
+        return v_poison(l);
+      }
+      found = v->data;
+    }
+  if (!found) {
+    Diag *x = lower_error(l, E_SYMBOL, at, "there is no text that %s could be a symbol of",
+                          written(l, symbol, at));
+    diag_hint(l->d, x, "declare one: data text { source \"...\" }");
+    return v_poison(l);
+  }
+  if (!data_ready(l, found, at)) return v_poison(l);
+  const DataInfo *got = &found->got;
+  int64_t id = got->symbol ? got->symbol(got->symbols, symbol, strlen(symbol)) : -1;
+  if (id >= 0) return v_int(l, id, NULL);
+  Diag *x = lower_error(l, E_SYMBOL, at, "%s is no symbol of data '%s'", written(l, symbol, at),
+                        found->decl->name);
+  if (got->symbol) hint_other_case(l, x, got, symbol);
   return v_poison(l);
 }

@@ -51,6 +51,8 @@ Value *lookup(Lowering *l, Scope *s, const char *name, Span at);
  * there are; on held-out text both are the last. NULL: another name, or no loss. */
 Value *loss_step(Lowering *l, Scope *s, const char *name, Span at);
 Value *member(Lowering *l, Value *base, const char *name, Span at);
+/* 'a': the number of that symbol of the text that the file declares. */
+Value *symbol_value(Lowering *l, Scope *s, const char *symbol, Span at);
 Value *binding_value(Lowering *l, Binding *b);
 
 /* -- lower_use.c ------------------------------------------------- */

@@ -247,6 +247,11 @@ static Dataset *remembered(DataStore *s, const DataDecl *decl) {
   return d;
 }
 
+static int64_t number_of(const void *vocabulary, const char *bytes, size_t n) {
+  int32_t id;
+  return vocabulary_read(vocabulary, (const uint8_t *)bytes, n, &id) == n ? id : -1;
+}
+
 bool data_store_query(void *store, const DataDecl *decl, DataInfo *out, const char **why) {
   DataStore *s = store;
   Dataset *d = NULL;
@@ -264,7 +269,9 @@ bool data_store_query(void *store, const DataDecl *decl, DataInfo *out, const ch
   *out = (DataInfo){.vocab = d->vocabulary.size,
                     .unigram = d->unigram,
                     .entropy = d->entropy,
-                    .bytes = dataset_bytes(d)};
+                    .bytes = dataset_bytes(d),
+                    .symbol = number_of,
+                    .symbols = &d->vocabulary};
   return true;
 }
 

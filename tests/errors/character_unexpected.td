@@ -8,7 +8,7 @@ const s = 'text'
 #!     2 | const b = a & 3
 #!       |             ^
 #!    hint: 'and' is written &&
-#! tests/errors/character_unexpected.td:3:11: error[E0101]: unexpected character '''
+#! tests/errors/character_unexpected.td:3:11: error[E0122]: between ' and ' stands one character, a symbol's number
 #!     3 | const s = 'text'
-#!       |           ^
+#!       |           ^^^^^^
 #!    hint: a string is written "text"

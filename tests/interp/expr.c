@@ -251,6 +251,7 @@ Value eval(Context *c, const AExpr *e, bool brackets) {
   case A_BINARY: return operate(c, e, brackets);
   case A_COND: return choice(c, e, brackets);
   case A_STR:
+  case A_CHARACTER:
   case A_ERROR: break;
   }
   UNCOVERED(c->in, e->span, "this expression");

@@ -1017,6 +1017,43 @@ static void test_noise(void **state) {
       "data text has no 8 symbols that are held out: --text TEXT");
 }
 
+/* Symbols by their characters: numbers of the vocabulary that the text has, known when the file is
+ * compiled. a, b, \n and two letters of two bytes: \n is 0, a 1, b 2, a-umlaut 3 and e-acute 4. */
+static void test_characters(void **state) {
+  (void)state;
+  sandbox_write("letters.txt", "b\xc3\xa9"
+                               "a\xc3\xa4\nb\xc3\xa9"
+                               "a\xc3\xa4\nb\xc3\xa9"
+                               "a\xc3\xa4\nb\xc3\xa9"
+                               "a\xc3\xa4\n");
+  sandbox_write(
+      "letters.td",
+      "data text { source \"letters.txt\" }\n"
+      "dim B = 1, L = 8, V = text.vocab\n"
+      "const first = '\\n', fourth = '\\xC3\\xA9'\n"
+      "sampler s(prompt: id<V>[L] = \"b\") {\n"
+      "  state x[b in B, l in L] = 'b'\n"
+      "  w[v in V] = 10 * v\n"
+      "  for i in 1 {\n"
+      "    x[b,l] = l == 2 ? '\\n' : l == 4 ? '\xc3\xa4' : l == 5 ? int(w['\xc3\xa9'] / 20)\n"
+      "      : l == 6 ? fourth - first : l == 0 && prompt[l] == 'b' ? 'a' : x[b,l]\n"
+      "  }\n"
+      "  emit x[b,l]\n"
+      "}\n");
+  sandbox_shell("$TDC sample letters.td --untrained -n 1 -q --json", 0,
+                "[\"ab\\nb\xc3\xa4"
+                "b\xc3\xa9"
+                "b\"]");
+  sandbox_write("bytes.td",
+                "data text { source \"letters.txt\"  tokens bytes }\n"
+                "dim B = 1, L = 4, V = text.vocab\n"
+                "sampler s() { state x[b in B, l in L] = 'a' + 25 - l\n  emit x[b,l]\n}\n");
+  sandbox_shell("$TDC sample bytes.td --untrained -n 1 -q", 0, "zyxw\n");
+  sandbox_write("bytes.td", "data text { source \"letters.txt\"  tokens bytes }\n"
+                            "const e = '\xc3\xa9', b = '\\xC3'\n");
+  sandbox_says("check bytes.td", NULL, 1, "'\xc3\xa9' is no symbol of data 'text'", true);
+}
+
 /* As many rows are computed as texts are asked for, and each text is the one that the file's
  * batch has in that row. A sampler that shows how many rows it has, in x's, then y's. */
 static void test_rows(void **state) {
@@ -1111,6 +1148,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_no_symbol_yet),
       cmocka_unit_test(test_noise),
       cmocka_unit_test(test_steps_without_ends),
+      cmocka_unit_test(test_characters),
       cmocka_unit_test(test_rows),
       cmocka_unit_test(test_train_and_sample),
       cmocka_unit_test(test_export_names_no_folder),
