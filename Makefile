@@ -66,7 +66,8 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_terminal test_beside test_draws test_cuda_emu test_cuda_emu_host test_cuda_emu_lt \
        test_cuda_library test_cuda test_cuda_product test_device test_cuda_train \
        test_cuda_random test_oracle test_text_random test_large test_nan test_text test_claims \
-       test_likelihood test_cuda_chain test_cuda_loop test_cuda_shape test_film test_noise test_use
+       test_likelihood test_cuda_chain test_cuda_loop test_cuda_shape test_film test_noise \
+       test_use
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory

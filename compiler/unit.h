@@ -118,7 +118,9 @@ typedef struct UnitSampler {
   bool has_loop;
   const char *var, *next_var;
   int64_t lo, hi;
-  int64_t steps;                    /* default number of iterations */
+  int64_t steps;       /* default number of iterations */
+  int64_t evaluations; /* of models in an iteration, not those that a model makes of others; 1
+                          where what is evaluated is no `model` */
   bool without_first, without_last; /* lo or hi is a point and no value */
   const char *steps_param;          /* the parameter that sets it, or NULL: fixed */
   const char *data;                 /* whose vocabulary spells the result, or NULL */

@@ -99,6 +99,7 @@ struct Lowering {
   uintptr_t stack_end; /* lowering goes no further down */
   int depth;           /* of calls, against endless recursion */
   int ncalls;          /* instantiated within the outermost one, against doubling */
+  int64_t evaluations; /* of models by what is none, each as often as the loops around it run */
   bool runaway;        /* one of both was reported: the outermost call gives up */
   bool exhausted;      /* so it was, for their number */
   VEC(FrameOf) reduce_frames; /* of the statement being lowered */

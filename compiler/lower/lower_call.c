@@ -165,6 +165,16 @@ static bool in_library(const Lowering *l, Span at) {
   return at.line > 0 && diags_source_at(l->sources, at.file)->path[0] == '<';
 }
 
+/* A model is evaluated here. Within one it is a part of that one. */
+static void count_evaluation(Lowering *l) {
+  int64_t n = 1;
+  for (const CallContext *c = l->calls; c; c = c->parent)
+    if (c->decl && c->decl->kind == D_MODEL) return;
+  for (const Region *r = l->region; r && r->loop; r = r->parent)
+    if (!mul_fits(n, r->loop->count, &n)) n = INT64_MAX;
+  l->evaluations = n > INT64_MAX - l->evaluations ? INT64_MAX : l->evaluations + n;
+}
+
 Value *call_fn(Lowering *l, Fn *fn, Value **given, const char **names, const Span *spans, int n,
                Span at) {
   ADecl *d = fn->decl;
@@ -173,6 +183,7 @@ Value *call_fn(Lowering *l, Fn *fn, Value **given, const char **names, const Spa
     return v_poison(l);
   }
   if (!call_fits(l, d, at)) return v_poison(l);
+  if (d->kind == D_MODEL) count_evaluation(l);
   l->depth++;
   l->ncalls++;
   reached(l, d, given, n);

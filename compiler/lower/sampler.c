@@ -245,7 +245,9 @@ static bool build_step(Sampler *p) {
     Value *step =
         entry_input(l, "step", TY_INT, 0, NULL, NULL, 0, (int64_t)1 << 40, NULL, p->loop->span);
     l->g->step = step->e->node;
+    l->evaluations = 0;
     ok = lower_body(l, s, p->loop->body.at, p->loop->body.n) && ok;
+    p->u->evaluations = l->evaluations > 0 ? l->evaluations : 1;
     for (int i = 0; ok && i < p->states.n; i++) {
       StateInfo *info = &p->states.at[i];
       Value *v = scope_here(s, info->name)->value;

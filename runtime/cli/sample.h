@@ -21,7 +21,7 @@ typedef struct Side {
   StrBuf out;               /* the same, to print, a line between two */
   size_t end[VIEWER_TEXTS]; /* where in `out` the first of them end */
   int64_t taken;
-  int64_t evaluations; /* iterations of all runs, each of which evaluates the network */
+  int64_t evaluations; /* of the network, by all runs */
   int64_t rows;        /* of a run */
   double seconds;      /* of all runs */
 } Side;

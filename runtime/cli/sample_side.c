@@ -165,7 +165,7 @@ static void take_row(Side *s, const SampleFrame *f, int64_t row) {
 
 void side_take(Side *s, const SampleFrame *f) {
   for (int64_t row = 0; row < f->batch && s->left > 0; row++, s->left--) take_row(s, f, row);
-  s->evaluations += f->count;
+  s->evaluations += f->in_all;
   s->seconds += f->seconds;
   s->rows = f->batch;
 }

@@ -315,6 +315,11 @@ static bool arrive(Sampling *g, TdError *err) {
   return ok;
 }
 
+static int64_t evaluations(const Sampling *g, int64_t iterations) {
+  int64_t n;
+  return mul_fits(iterations, g->r->sampler->evaluations, &n) ? n : INT64_MAX;
+}
+
 bool sampling_look(Sampling *g, SampleFrame *out, TdError *err) {
   int64_t n = g->batch * g->window;
   if (!arrive(g, err) || (sampling_over(g) && !still_finite(g, err))) return false;
@@ -326,6 +331,8 @@ bool sampling_look(Sampling *g, SampleFrame *out, TdError *err) {
     return false;
   *out = (SampleFrame){.done = g->done,
                        .count = g->steps,
+                       .evaluations = evaluations(g, g->done),
+                       .in_all = evaluations(g, g->steps),
                        .seconds = g->seconds,
                        .batch = g->batch,
                        .window = g->window,

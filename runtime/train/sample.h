@@ -30,7 +30,9 @@ typedef struct SampleRequest {
  * batch; the numbers are there until the look returns. */
 typedef struct SampleFrame {
   int64_t done, count;
-  double seconds; /* of the clock, for init and these iterations, and for the text at the end;
+  int64_t evaluations; /* of the network so far, as UnitSampler counts them */
+  int64_t in_all;      /* so many at the end */
+  double seconds;      /* of the clock, for init and these iterations, and for the text at the end;
                      what looks in between took is not in it */
   int64_t batch, window;
   const int32_t *ids;      /* [batch, window] */

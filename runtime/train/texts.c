@@ -23,7 +23,7 @@ static bool take_frame(void *ctx, const SampleFrame *f) {
   memcpy(t->out->ids + t->have * f->window, f->ids, (size_t)(n * f->window) * sizeof *f->ids);
   t->have += n;
   t->cost->rows = f->batch;
-  t->cost->steps = f->count;
+  t->cost->steps = f->in_all;
   return true;
 }
 

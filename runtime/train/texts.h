@@ -8,7 +8,7 @@
 
 typedef struct SampleCost {
   int64_t batches, rows; /* runs of the sampler, and rows that each of them computes */
-  int64_t steps;         /* iterations of a run: how often the network is evaluated */
+  int64_t steps;         /* how often a run evaluates the network */
   double seconds;        /* of the clock, all runs */
   double cpu;            /* of all processors */
 } SampleCost;

@@ -120,6 +120,8 @@ void page_add_to(Page *p, int model, const SampleFrame *f) {
   if (run->seconds != NULL)
     run->seconds = json_and(run->seconds, json_integer((json_int_t)(1e6 * f->seconds)));
   run->root = json_with(run->root, "steps", json_integer(f->count));
+  if (run->seconds != NULL)
+    run->root = json_with(run->root, "evaluations", json_integer(f->in_all));
 }
 
 void page_add(Page *p, const SampleFrame *f) { page_add_to(p, 0, f); }

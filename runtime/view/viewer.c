@@ -176,8 +176,8 @@ static void put_counts(const Viewer *w, const Pane *p, const SampleFrame *f, int
     sb_puts(&s, "no evaluation yet");
   } else {
     format_duration(took, f->seconds);
-    if (f->done < f->count) sb_printf(&s, "%lld of ", (long long)f->done);
-    sb_printf(&s, "%lld evaluation%s, %s", (long long)f->count, f->count == 1 ? "" : "s", took);
+    if (f->done < f->count) sb_printf(&s, "%lld of ", (long long)f->evaluations);
+    sb_printf(&s, "%lld evaluation%s, %s", (long long)f->in_all, f->in_all == 1 ? "" : "s", took);
   }
   int64_t wanted = f == NULL ? 0 : min_of(w->texts, f->batch);
   if (shown == 1 && wanted > 1) sb_printf(&s, ", text 1 of %lld", (long long)wanted);

@@ -57,6 +57,8 @@ static char *screen_end(Screen *s) {
 static SampleFrame frame_of(const int32_t *ids, int64_t batch, int64_t window, int64_t done) {
   return (SampleFrame){.done = done,
                        .count = 2,
+                       .evaluations = done,
+                       .in_all = 2,
                        .seconds = 0.03,
                        .batch = batch,
                        .window = window,
@@ -232,7 +234,7 @@ static void test_plain(void **state) {
       {RIGHT "--beside left.td --json -n 2 --prompt c", "\"texts\":[\"cbcabc\",\"ccabca\"]},{", 0},
       {RIGHT "--beside left.td --json --prompt c", "\"texts\":[\"caaaaa\"]}]\n", 0},
       {RIGHT "--beside left.td --html /dev/stdout -n 2",
-       "\"name\":\"left\",\"detail\":\"left\",\"steps\":6,\"microseconds\":[", 0},
+       "\"name\":\"left\",\"detail\":\"left\",\"steps\":6,\"evaluations\":6,\"microseconds\":[", 0},
       {RIGHT "--beside left.td --html /dev/stdout -n 2",
        "\"frames\":[{\"done\":1,\"rows\":[{\"text\":\"_____a\"},{\"text\":\"_____a\"}]},", 0},
       {RIGHT "--beside left.td -o /dev/full", "/dev/full: No space left", 4},
@@ -252,6 +254,34 @@ static void test_plain(void **state) {
     sandbox_says(line, NULL, cases[i].code, cases[i].says, true);
     free(line);
   }
+}
+
+/* A network is evaluated as often as it is called in an iteration: here by an op, and in a loop of
+ * three; not by another model. Two iterations are eight. */
+static void test_evaluations(void **state) {
+  (void)state;
+  sandbox_write("many.td",
+                HEAD "model one(x: id<V>[B,L]) -> y[B,L] { y[b,l] = (x[b,l] + 1.0) / V }\n"
+                     "model two(x: id<V>[B,L]) -> y[B,L] {\n"
+                     "  z = one(x)\n"
+                     "  y[b,l] = one(x)[b,l] + z[b,l]\n"
+                     "}\n"
+                     "op apart(x: id<V>[B,L]) -> y[B,L] { y = one(x) }\n"
+                     "sampler many() {\n"
+                     "  state x[b in B, l in L] = 0\n"
+                     "  for t in 1 .. 2 {\n"
+                     "    y = apart(x)\n"
+                     "    for i in 3 {\n"
+                     "      z = two(x)\n"
+                     "      y[b,l] = y[b,l] + z[b,l]\n"
+                     "    }\n"
+                     "    x[b,l] = y[b,l] > 1 ? 1 : 0\n"
+                     "  }\n"
+                     "  emit x[b,l]\n"
+                     "}\n");
+  sandbox_says(RIGHT "--beside many.td", NULL, 0, "== many (many): 8 evaluations, ", true);
+  sandbox_says(RIGHT "--beside many.td --html /dev/stdout", NULL, 0,
+               "\"steps\":2,\"evaluations\":8,", true);
 }
 
 /* On a terminal each is drawn in its half, and what was seen is not said again. */
@@ -310,9 +340,10 @@ int main(int argc, char **argv) {
   (void)argc;
   if (!sandbox_find(argv[0])) return 1;
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_two_panes), cmocka_unit_test(test_several_texts),
-      cmocka_unit_test(test_shades),    cmocka_unit_test(test_plain),
-      cmocka_unit_test(test_watched),   cmocka_unit_test(test_equal_seconds),
+      cmocka_unit_test(test_two_panes),     cmocka_unit_test(test_several_texts),
+      cmocka_unit_test(test_shades),        cmocka_unit_test(test_plain),
+      cmocka_unit_test(test_evaluations),   cmocka_unit_test(test_watched),
+      cmocka_unit_test(test_equal_seconds),
   };
   return cmocka_run_group_tests(tests, enter_folder, sandbox_leave);
 }
