@@ -422,6 +422,7 @@ demo: deps
 	$(B)/tdc models/mask.td --weights models/mask.safetensors
 	$(B)/tdc sample models/mask.td --watch
 	$(B)/tdc sample models/mask.td --watch --prompt 'ROMEO: '
+	$(B)/tdc sample models/mask.td --watch --prompt 'ROMEO: ' --beside models/gpt.td
 
 NEEDED = flex bison gcc make libjansson-dev libssl-dev libutf8proc-dev libcmocka-dev
 deps:
