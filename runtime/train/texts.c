@@ -24,6 +24,7 @@ static bool take_frame(void *ctx, const SampleFrame *f) {
   t->have += n;
   t->cost->rows = f->batch;
   t->cost->steps = f->in_all;
+  t->cost->seconds += f->seconds;
   return true;
 }
 
@@ -36,7 +37,7 @@ bool texts_sample(Session *s, const SampleRequest *r, int64_t count, Texts *out,
   *out = (Texts){0};
   *cost = (SampleCost){0};
   Take t = {.out = out, .count = count, .cost = cost, .err = err};
-  double began = clock_seconds(), computed = cpu_seconds();
+  double computed = cpu_seconds();
   while (t.have < count) {
     SampleRequest one = *r;
     int64_t before = t.have;
@@ -45,7 +46,6 @@ bool texts_sample(Session *s, const SampleRequest *r, int64_t count, Texts *out,
     if (t.have == before)
       return td_fail(err, TD_BAD_FILE, "sampler %s emits nothing", r->sampler->name);
   }
-  cost->seconds = clock_seconds() - began;
   cost->cpu = cpu_seconds() - computed;
   return true;
 }

@@ -9,7 +9,7 @@
 typedef struct SampleCost {
   int64_t batches, rows; /* runs of the sampler, and rows that each of them computes */
   int64_t steps;         /* how often a run evaluates the network */
-  double seconds;        /* of the clock, all runs */
+  double seconds;        /* of the clock, all runs; compiling them is not in it */
   double cpu;            /* of all processors */
 } SampleCost;
 

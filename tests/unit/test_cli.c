@@ -340,6 +340,19 @@ static void write_flat(void) {
   sandbox_says("export flat.td --untrained -o flat.safetensors", NULL, 0, "", true);
 }
 
+/* What sampling takes is without what its kernels took to compile, here by a compiler that sleeps for
+ * two seconds. */
+static void test_compiling_is_not_sampling(void **state) {
+  (void)state;
+  write_flat();
+  sandbox_shell(
+      "printf '#!/bin/sh\\nsleep 2\\nexec cc \"$@\"\\n' > slow && chmod +x slow && "
+      "TDC_CC=$PWD/slow $TDC eval flat.td --untrained -q --samples 12 --json --no-cache | "
+      "grep -o '\"evaluations\":3,\"seconds\":[^,}]*' | sed 's/.*://' | "
+      "awk '{ print $1 > 0 && $1 < 1.5 ? \"apart\" : \"together\" }'",
+      0, "apart\n");
+}
+
 /* A sampler that writes b, and nothing else: 12 rows of 16 hold 192 symbols of one kind, so their
  * entropy is 0, 1/192 of them distinct; of the nine 8-grams of a row eight stood there before; the
  * text has no word that the row's ends do not cut. The longest run of b in the text is 5. */
@@ -1138,6 +1151,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_every_window_counts),
       cmocka_unit_test(test_every_symbol_counts),
       cmocka_unit_test(test_samples_are_measured),
+      cmocka_unit_test(test_compiling_is_not_sampling),
       cmocka_unit_test(test_samples_are_judged),
       cmocka_unit_test(test_sweep),
       cmocka_unit_test(test_compare),
