@@ -15,7 +15,8 @@ enum {
   GAP = 56, /* between two panels, with the numbers of the second */
   RIGHT = 12,
   COLUMNS = 4, /* of the names below */
-  LINE = 20
+  LINE = 20,
+  LABEL = 46 /* room of a number below */
 };
 
 typedef struct Axis {
@@ -52,23 +53,31 @@ static double tick_after(const Axis *a, double x) {
   return rounded_up(x * (1 + 1e-6));
 }
 
+/* A line across the picture at a value, with its number unless that stands too near the last. */
+static void put_tick(const Axis *a, bool down, const Axis *other, double x, bool number,
+                     StrBuf *out) {
+  char label[32];
+  double at = axis_at(a, x);
+  compare_tenths(out, "<path class=\"axis\" d=\"M", down ? at : other->from);
+  compare_tenths(out, " ", down ? other->from : at);
+  compare_tenths(out, down ? "V" : "H", other->to);
+  sb_puts(out, "\"/>\n");
+  if (!number) return;
+  (down ? format_count : format_number)(label, x);
+  sb_printf(out, "<text class=\"soft\" text-anchor=\"%s\"", down ? "middle" : "end");
+  compare_tenths(out, " x=\"", down ? at : other->from - 6);
+  compare_tenths(out, "\" y=\"", down ? other->from + 18 : at + 4);
+  sb_printf(out, "\">%s</text>\n", label);
+}
+
 static void put_ticks(const Axis *a, bool down, const Axis *other, StrBuf *out) {
-  for (double x = tick_after(a, a->lo * (1 - 1e-3)); x <= a->hi * (1 + 1e-9) && a->hi > a->lo;
+  double last = (double)INFINITY;
+  if (!(a->hi > a->lo)) return;
+  for (double x = tick_after(a, a->lo * (1 - 1e-3)); x <= a->hi * (1 + 1e-9);
        x = tick_after(a, x)) {
-    char label[32];
-    if (down)
-      format_count(label, x);
-    else
-      format_number(label, x);
-    compare_tenths(out, "<path class=\"axis\" d=\"M", down ? axis_at(a, x) : other->from);
-    compare_tenths(out, " ", down ? other->from : axis_at(a, x));
-    compare_tenths(out, down ? "V" : "H", other->to);
-    compare_tenths(out,
-                   down ? "\"/><text class=\"soft\" text-anchor=\"middle\" x=\""
-                        : "\"/><text class=\"soft\" text-anchor=\"end\" x=\"",
-                   down ? axis_at(a, x) : other->from - 6);
-    compare_tenths(out, "\" y=\"", down ? other->from + 18 : axis_at(a, x) + 4);
-    sb_printf(out, "\">%s</text>\n", label);
+    bool number = fabs(axis_at(a, x) - last) >= (down ? LABEL : LINE);
+    put_tick(a, down, other, x, number, out);
+    if (number) last = axis_at(a, x);
   }
 }
 

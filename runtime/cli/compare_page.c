@@ -6,7 +6,7 @@
 
 #include "runtime/cli/compare.h"
 
-enum { WIDTH = 640, LEFT = 220, RIGHT = 90, LINE = 26 };
+enum { WIDTH = 660, LEFT = 220, RIGHT = 112, LINE = 26 };
 
 static const char head[] =
     "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
@@ -19,11 +19,19 @@ static const char layout[] =
     "  body { margin: 0 auto; max-width: 62rem; padding: 2rem 1rem; color: var(--ink);\n"
     "    background: var(--paper); font: 16px/1.5 system-ui, sans-serif }\n"
     "  div { overflow-x: auto }\n"
-    "  table { border-collapse: collapse; font-variant-numeric: tabular-nums }\n"
+    "  table { border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap "
+    "}\n"
     "  td, th { padding: .2rem .7rem; border-bottom: 1px solid var(--line); text-align: right }\n"
-    "  td:first-child, th:first-child { text-align: left }\n"
+    "  td:first-child, th:first-child { text-align: left; position: sticky; left: 0;\n"
+    "    background: var(--paper) }\n"
     "  .section { font-weight: 600; padding-top: 1rem }\n"
-    "  svg { max-width: 100%; min-width: 40rem; height: auto }\n"
+    "  .models { position: sticky; top: 0; z-index: 1; margin: 0; padding: .5rem 0; display: "
+    "flex;\n"
+    "    flex-wrap: wrap; gap: .1rem 1.2rem; font-weight: 600; background: var(--paper);\n"
+    "    border-bottom: 1px solid var(--line); list-style: none }\n"
+    "  @media (max-width: 40rem) {\n"
+    "    td:first-child, th:first-child { white-space: normal; min-width: 7rem } }\n"
+    "  svg { max-width: 100%; min-width: 30rem; height: auto }\n"
     "  pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: .75rem 1rem;\n"
     "    border: 1px solid var(--line); border-radius: 10px }\n"
     "</style>\n";
@@ -90,72 +98,154 @@ static void range_take(Range *r, double x) {
   r->hi = fmax(r->hi, x);
 }
 
-static double at_x(const Range *r, double x) {
-  double width = r->hi > r->lo ? r->hi - r->lo : 1;
-  return LEFT + (x - r->lo) / width * (WIDTH - LEFT - RIGHT);
+/* Rows that are looked at together, the last one without a label. */
+typedef struct Plot {
+  const char *heading, *note;
+  bool alike; /* one range for all of them, else each has its own */
+  bool wide;  /* a logarithmic one */
+  struct {
+    int row;
+    const char *label;
+  } rows[10];
+} Plot;
+
+static const Plot plots[] = {
+    {"Quality",
+     "The stroke is held-out text of the same size: the nearer, the better.",
+     false,
+     false,
+     {{M_JUDGE, "bits by an 8-gram judge"},
+      {M_NEURAL, "bits by the judge"},
+      {M_JS4, "divergence of 4-grams"},
+      {M_JS_WORDS, "divergence of words"},
+      {M_WORDS3, "% words of 3+ letters known"},
+      {M_WORDS5, "% words of 5+ letters known"}}},
+    {"Diversity",
+     "As above; texts that repeat themselves have few distinct n-grams.",
+     false,
+     false,
+     {{M_ENTROPY, "entropy of symbols, bits"},
+      {M_DISTINCT2, "distinct 2-grams"},
+      {M_DISTINCT3, "distinct 3-grams"},
+      {M_DISTINCT4, "distinct 4-grams"},
+      {M_REPEATED, "% of 8-grams repeated"},
+      {M_VARIED_WORDS, "words of 5+ and variety"},
+      {M_COPIED30, "% in copies of 30+"}}},
+    {"Exposure: quality by position",
+     "Bits by the 8-gram judge, on one scale. Errors that pile up raise it from quarter to "
+     "quarter.",
+     true,
+     false,
+     {{R_QUARTER, "first quarter"},
+      {R_QUARTER + 1, "second"},
+      {R_QUARTER + 2, "third"},
+      {R_QUARTER + 3, "last"}}},
+    {"Robustness: quality after a prompt",
+     "Bits of what follows by the 8-gram judge, on one scale. What noise does to a model is how "
+     "much "
+     "further right its dots lie than after the clean prompt.",
+     true,
+     false,
+     {{R_CONTINUED, "prompt of held-out text"},
+      {R_NOISE5, "with 5% noise in it"},
+      {R_NOISE10, "with 10%"},
+      {R_NOISE20, "with 20%"},
+      {R_LOST, "noise alone: what follows first"},
+      {R_LOST_ON, "noise alone: later on"}}},
+    {"Use of context",
+     "Symbols of a gap that are guessed, on one scale.",
+     true,
+     false,
+     {{R_LEFT, "% from what stands before"}, {R_BOTH, "% from both sides"}}},
+    {"Cost",
+     "Each on a scale by factors.",
+     false,
+     true,
+     {{R_STEPS, "evaluations a text"},
+      {R_ALONE, "seconds a text, alone"},
+      {R_SECONDS, "seconds a text, together"},
+      {R_CPU_ALONE, "CPU seconds a text, alone"},
+      {R_CPU, "CPU seconds a text, together"},
+      {R_SPEED_ALONE, "characters a second, alone"},
+      {R_SPEED, "characters a second, together"},
+      {R_MEMORY, "memory, MB, together"}}},
+};
+
+static void range_row(const Comparison *k, const Plot *plot, int row, Range *r) {
+  double mean, error;
+  if (k->models[0].real[row] > 0 || !plot->wide) range_take(r, k->models[0].real[row]);
+  for (int i = 0; i < k->n; i++) {
+    compare_mean(k, &k->models[i], row, &mean, &error);
+    if (!plot->wide || mean - error > 0) range_take(r, mean - error);
+    if (!plot->wide || mean > 0) range_take(r, mean + error);
+  }
 }
 
-/* One line a row: a dot a model with its error, a stroke for held-out text; each row in its own
- * range, whose ends stand beside it. */
-static void put_dots(const Comparison *k, const int *rows, int n, StrBuf *out) {
-  sb_printf(out, "<div><svg viewBox=\"0 0 %d %d\" width=\"%d\">\n", (int)WIDTH, n * LINE + 12,
+static double at_x(const Plot *plot, const Range *r, double x) {
+  double share =
+      plot->wide ? log(fmax(x, r->lo) / r->lo) / log(r->hi / r->lo) : (x - r->lo) / (r->hi - r->lo);
+  return LEFT + (r->hi > r->lo ? share : 0.5) * (WIDTH - LEFT - RIGHT);
+}
+
+static void put_dot(const Comparison *k, const Plot *plot, const Range *r, int row, int i, int y,
+                    StrBuf *out) {
+  double mean, error;
+  compare_mean(k, &k->models[i], row, &mean, &error);
+  if (isnan(mean) || (plot->wide && !(mean > 0))) return;
+  compare_tenths(out, "<line stroke-width=\"2\" x1=\"", at_x(plot, r, mean - error));
+  compare_tenths(out, "\" x2=\"", at_x(plot, r, mean + error));
+  sb_printf(out, "\" y1=\"%d\" y2=\"%d\" style=\"stroke: ", y, y);
+  compare_colour(out, i);
+  compare_tenths(out, "\"/><circle r=\"5\" cx=\"", at_x(plot, r, mean));
+  sb_printf(out, "\" cy=\"%d\" style=\"fill: ", y);
+  compare_colour(out, i);
+  sb_puts(out, "\"/>\n");
+}
+
+/* A dot a model with its error, a stroke for held-out text; the ends of the range beside it. */
+static void put_line(const Comparison *k, const Plot *plot, const Range *r, int at, int y,
+                     StrBuf *out) {
+  int row = plot->rows[at].row;
+  RowKind kind = compare_row(row);
+  double real = k->models[0].real[row];
+  sb_printf(out, "<text x=\"0\" y=\"%d\">%s</text>", y + 4, plot->rows[at].label);
+  sb_printf(out, "<path class=\"axis\" d=\"M%d %dH%d\"/>", (int)LEFT, y, WIDTH - RIGHT);
+  sb_printf(out, "<text class=\"soft\" x=\"%d\" y=\"%d\">%.*f \u2013 %.*f</text>\n",
+            WIDTH - RIGHT + 10, y + 4, kind.decimals, r->lo * kind.scale, kind.decimals,
+            r->hi * kind.scale);
+  if (!isnan(real)) {
+    compare_tenths(out, "<rect class=\"soft\" width=\"3\" height=\"16\" x=\"",
+                   at_x(plot, r, real) - 1.5);
+    sb_printf(out, "\" y=\"%d\"/>", y - 8);
+  }
+  for (int i = 0; i < k->n; i++) put_dot(k, plot, r, row, i, y, out);
+}
+
+static bool is_shown(const Comparison *k, const Plot *plot, int at, Range *r) {
+  *r = (Range){HUGE_VAL, -HUGE_VAL};
+  if (!compare_empty(k, plot->rows[at].row)) range_row(k, plot, plot->rows[at].row, r);
+  return r->hi >= r->lo;
+}
+
+static void put_plot(const Comparison *k, const Plot *plot, StrBuf *out) {
+  Range all = {HUGE_VAL, -HUGE_VAL}, own;
+  int lines = 0, y = 18;
+  for (int i = 0; plot->rows[i].label != NULL; i++) {
+    if (!is_shown(k, plot, i, &own)) continue;
+    range_take(&all, own.lo);
+    range_take(&all, own.hi);
+    lines++;
+  }
+  if (lines == 0) return;
+  sb_printf(out, "<h2>%s</h2>\n<p class=\"soft\">%s</p>\n", plot->heading, plot->note);
+  sb_printf(out, "<div><svg viewBox=\"0 0 %d %d\" width=\"%d\">\n", (int)WIDTH, lines * LINE + 12,
             (int)WIDTH);
-  for (int line = 0; line < n; line++) {
-    RowKind kind = compare_row(rows[line]);
-    Range r = {HUGE_VAL, -HUGE_VAL};
-    double y = line * LINE + 18, mean, error;
-    range_take(&r, k->models[0].real[rows[line]]);
-    for (int i = 0; i < k->n; i++) {
-      compare_mean(k, &k->models[i], rows[line], &mean, &error);
-      range_take(&r, mean - error);
-      range_take(&r, mean + error);
-    }
-    if (!(r.hi >= r.lo)) continue;
-    sb_printf(out, "<text x=\"0\" y=\"%d\">%s</text>", (int)y + 4, kind.heading);
-    sb_printf(out, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", (int)LEFT,
-              (int)(WIDTH - RIGHT), (int)y, (int)y);
-    sb_printf(out, "<text class=\"soft\" x=\"%d\" y=\"%d\">%.*f – %.*f</text>", WIDTH - RIGHT + 8,
-              (int)y + 4, kind.decimals, r.lo * kind.scale, kind.decimals, r.hi * kind.scale);
-    if (!isnan(k->models[0].real[rows[line]])) {
-      compare_tenths(out, "<rect class=\"soft\" width=\"3\" height=\"16\" x=\"",
-                     at_x(&r, k->models[0].real[rows[line]]) - 1.5);
-      sb_printf(out, "\" y=\"%d\"/>", (int)y - 8);
-    }
-    for (int i = 0; i < k->n; i++) {
-      compare_mean(k, &k->models[i], rows[line], &mean, &error);
-      if (isnan(mean)) continue;
-      compare_tenths(out, "<line stroke-width=\"2\" x1=\"", at_x(&r, mean - error));
-      compare_tenths(out, "\" x2=\"", at_x(&r, mean + error));
-      sb_printf(out, "\" y1=\"%d\" y2=\"%d\" style=\"stroke: ", (int)y, (int)y);
-      compare_colour(out, i);
-      sb_puts(out, "\"/>");
-      compare_tenths(out, "<circle r=\"5\" cx=\"", at_x(&r, mean));
-      sb_printf(out, "\" cy=\"%d\" style=\"fill: ", (int)y);
-      compare_colour(out, i);
-      sb_puts(out, "\"/>\n");
-    }
+  for (int i = 0; plot->rows[i].label != NULL; i++) {
+    if (!is_shown(k, plot, i, &own)) continue;
+    put_line(k, plot, plot->alike ? &all : &own, i, y, out);
+    y += LINE;
   }
   sb_puts(out, "</svg></div>\n");
-}
-
-static void put_plots(const Comparison *k, StrBuf *out) {
-  static const int texts[] = {M_JUDGE,   M_NEURAL,    M_JS4,      M_JS_WORDS, M_WORDS5,
-                              M_ENTROPY, M_DISTINCT4, M_REPEATED, M_COPIED30};
-  static const int uses[] = {R_QUARTER,   R_QUARTER + 1, R_QUARTER + 2, R_QUARTER + 3, R_DRIFT,
-                             R_CONTINUED, R_NOISE5,      R_NOISE10,     R_NOISE20,     R_RISE,
-                             R_LOST,      R_LOST_ON,     R_LEFT,        R_BOTH,        R_GAIN,
-                             R_ALONE,     R_SECONDS,     R_SPEED_ALONE, R_SPEED};
-  int rows[COMPARE_ROWS], n = 0;
-  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-    if (!compare_empty(k, texts[i])) rows[n++] = texts[i];
-  sb_puts(out, "<h2>Texts</h2>\n<p class=\"soft\">A dot a model, a stroke for held-out text of the "
-               "same size: the nearer, the better.</p>\n");
-  put_dots(k, rows, n, out);
-  n = 0;
-  for (size_t i = 0; i < sizeof uses / sizeof *uses; i++)
-    if (!compare_empty(k, uses[i])) rows[n++] = uses[i];
-  sb_puts(out, "<h2>Position, prompts, context, cost</h2>\n");
-  put_dots(k, rows, n, out);
 }
 
 static void put_training(const Comparison *k, StrBuf *out) {
@@ -172,30 +262,48 @@ static void put_training(const Comparison *k, StrBuf *out) {
   sb_free(&curves);
 }
 
+static void put_models(const Comparison *k, StrBuf *out) {
+  sb_puts(out, "<ul class=\"models\">\n");
+  for (int i = 0; i < k->n; i++) {
+    sb_puts(out, "<li style=\"color: ");
+    compare_colour(out, i);
+    sb_puts(out, "\">● ");
+    compare_escaped(out, k->models[i].path);
+    sb_puts(out, "</li>\n");
+  }
+  sb_puts(out, "<li class=\"soft\">❙ held-out text</li>\n</ul>\n");
+}
+
+static void put_samples(const Compared *m, int model, StrBuf *out) {
+  sb_puts(out, "<h3 style=\"color: ");
+  compare_colour(out, model);
+  sb_puts(out, "\">");
+  compare_escaped(out, m->path);
+  sb_puts(out, "</h3>\n");
+  if (m->copies) sb_puts(out, "<p>These texts copy the training text.</p>\n");
+  for (int x = 0; x < 2; x++) {
+    sb_puts(out, "<pre>");
+    compare_escaped(out, m->texts[x]);
+    sb_puts(out, "</pre>\n");
+  }
+}
+
 void compare_page(const Comparison *k, StrBuf *out) {
   sb_puts(out, head);
   compare_style(out);
   sb_puts(out, layout);
   sb_printf(out,
             "<h1>Comparison</h1>\n<p class=\"soft\">%d seeds of %" PRId64
-            " texts each; ± is the standard error over them, of the likelihood that over windows "
-            "where it is larger. A model with several weights has others in each.</p>\n",
-            k->seeds, k->samples);
-  put_table(k, out);
+            " texts each; prompts and gaps are of %" PRId64 " held-out texts a seed. ± is the "
+            "standard error over seeds, of the likelihood that over windows where it is larger. A "
+            "model with several weights has others in each.</p>\n",
+            k->seeds, k->samples, k->windows);
+  put_models(k, out);
+  for (size_t i = 0; i < sizeof plots / sizeof *plots; i++) put_plot(k, &plots[i], out);
   put_training(k, out);
-  put_plots(k, out);
-  for (int i = 0; i < k->n; i++) {
-    sb_puts(out, "<h2 style=\"color: ");
-    compare_colour(out, i);
-    sb_puts(out, "\">");
-    compare_escaped(out, k->models[i].path);
-    sb_puts(out, "</h2>\n");
-    if (k->models[i].copies) sb_puts(out, "<p>These texts copy the training text.</p>\n");
-    for (int x = 0; x < 2; x++) {
-      sb_puts(out, "<pre>");
-      compare_escaped(out, k->models[i].texts[x]);
-      sb_puts(out, "</pre>\n");
-    }
-  }
+  sb_puts(out, "<h2>Samples</h2>\n");
+  for (int i = 0; i < k->n; i++) put_samples(&k->models[i], i, out);
+  sb_puts(out, "<h2>All numbers</h2>\n");
+  put_table(k, out);
   sb_puts(out, "</html>\n");
 }

@@ -73,12 +73,13 @@ void compare_markdown(const Comparison *k, StrBuf *out) {
       }
       put_row(k, row, out);
     }
-  sb_printf(
-      out,
-      "\nMeans over %d seeds of %" PRId64 " texts each; ± is the standard error over seeds, of "
-      "the likelihood that over windows where it is larger. Seeds are those of evaluating and "
-      "sampling: a model with several weights has others in each.\n",
-      k->seeds, k->samples);
+  sb_printf(out,
+            "\nMeans over %d seeds of %" PRId64
+            " texts each; ± is the standard error over seeds, of "
+            "the likelihood that over windows where it is larger. Prompts and gaps are of %" PRId64
+            " held-out texts a seed. Seeds are those of evaluating and "
+            "sampling: a model with several weights has others in each.\n",
+            k->seeds, k->samples, k->windows);
   compare_equal(k, out);
   for (int i = 0; i < k->n; i++) {
     if (!k->models[i].copies) continue;
@@ -124,6 +125,9 @@ static json_t *model_json(const Comparison *k, const Compared *m) {
   json_t *texts = json_array();
   for (int i = 0; i < 2; i++)
     texts = json_and(texts, m->texts[i] != NULL ? json_text(m->texts[i]) : json_null());
+  json_t *weights = json_array();
+  for (int i = 0; i < m->nweights; i++) weights = json_and(weights, json_text(m->weights[i]));
+  o = json_with(o, "weights", weights);
   return json_with(json_with(o, "runs", runs_json(m)), "texts", texts);
 }
 

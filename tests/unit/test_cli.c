@@ -595,6 +595,8 @@ static void test_compare(void **state) {
   }
   try_all(cases);
   sandbox_shell("cat page.html", 0, "<h1>Comparison</h1>");
+  sandbox_shell("cat page.html", 0, "<h2>Robustness: quality after a prompt</h2>");
+  sandbox_shell("cat page.html", 0, "% from both sides</text>");
   sandbox_shell("cat page.html", 0, "</html>");
   sandbox_shell("cat table.md", 0, "| evaluations a text | 3 | 3 | - |");
 }
@@ -622,6 +624,7 @@ static void test_compare_runs(void **state) {
       {"compare " RUNS "--seeds 2 --samples 4 -q --reference --json", 0,
        "\"runs\":[[[640.0,1.0,8.0],[1280.0,3.0,4.0],[1920.0,4.0,2.0]],[[640.0,2.0,6.0],"},
       {"compare " RUNS "-q --curves curves.svg", 0, ""},
+      {"compare " RUNS "--seeds 1 --samples 4 -q --reference --html runs.html", 0, ""},
       {"compare k<e|p.td=one/log.jsonl -q --curves escaped.svg", 0, ""},
       {"compare k<e|p.td --seeds 1 --samples 4 -q --reference", 0, "| k<e\\|p.td |"},
       {"compare keep.td -q --curves none.svg", 2, "no run with a log"},
@@ -653,6 +656,7 @@ static void test_compare_runs(void **state) {
   sandbox_shell("cat curves.svg", 0, "m against CPU seconds");
   sandbox_shell("cat curves.svg", 0, " points=\" 44.0,30.0 279.4,180.0 341.1,330.0\"");
   sandbox_shell("cat escaped.svg", 0, ">k&lt;e|p, bound<");
+  sandbox_shell("cat runs.html", 0, " points=\" 44.0,30.0 279.4,180.0 341.1,330.0\"");
 }
 
 /* Training text is all b, and so is noise; held-out text is all a. The sampler writes b behind as
