@@ -11,7 +11,7 @@
 
 bool cli_judge(Cli *c, Other *other, Judge *judge, uint64_t seed, int *code) {
   TdError err = {0};
-  UnitOptions o = {.no_train = true, .no_samplers = true, .no_models = true};
+  UnitOptions o = {.no_train = true, .no_samplers = !cli_has(c, "controls"), .no_models = true};
   OtherAsk ask = {.path = cli_text(c, "judge", NULL),
                   .weights = cli_text(c, "judge-weights", NULL),
                   .unit = &o,
@@ -33,8 +33,21 @@ static bool measure_all(const Sampled *m, const Dataset *d, Judge *judge, const 
           judge_texts(judge, t, &d->vocabulary, &out->value[M_NEURAL], &out->neural_error, err));
 }
 
-static bool measure_controls(Sampled *m, const Dataset *d, Session *s, const SampleRequest *r,
+/* A model at a low temperature says likely things alone: the judge, or the sampler's own. */
+static bool measure_cold(Sampled *m, const Dataset *d, const Judge *own, const SampleRequest *r,
+                         Judge *judge, TdError *err) {
+  Texts t = {0};
+  Judge writer = judge != NULL ? *judge : *own;
+  bool have,
+      ok = judge_writes(&writer, 0.3, r->seed, m->rows, m->width, &d->vocabulary, &t, &have, err);
+  if (ok && have) ok = m->have[C_COLD] = measure_all(m, d, judge, &t, &m->controls[C_COLD], err);
+  texts_free(&t);
+  return ok;
+}
+
+static bool measure_controls(Sampled *m, const Dataset *d, const Judge *own, const SampleRequest *r,
                              Judge *judge, TdError *err) {
+  Session *s = own->session;
   for (ControlId id = 0; id < CONTROLS; id++) {
     Texts t = {0};
     bool ok = control_make(&m->reference, d, id, r->seed, &t, err) &&
@@ -43,6 +56,7 @@ static bool measure_controls(Sampled *m, const Dataset *d, Session *s, const Sam
     m->have[id] = ok;
     if (!ok) return false;
   }
+  if (!measure_cold(m, d, own, r, judge, err)) return false;
   int init = session_entry(s, "init");
   if (init < 0) return true; /* nothing that was trained */
   Texts t = {0};
@@ -56,18 +70,34 @@ static bool measure_controls(Sampled *m, const Dataset *d, Session *s, const Sam
   return ok;
 }
 
-static bool take(Sampled *m, const Dataset *d, Session *s, const SampleRequest *r, bool controls,
-                 Judge *judge, TdError *err) {
+bool cli_words(const Cli *c, Reference *r, const Dataset *d, const char **path, TdError *err) {
+  static const char usual[] = "/usr/share/dict/words";
+  enum { LARGEST = 64 << 20 };
+  uint8_t *text;
+  size_t n;
+  *path = cli_text(c, "words", io_exists(usual) ? usual : NULL);
+  if (*path == NULL) return true;
+  if (!io_read_file(NULL, *path, LARGEST, &text, &n, err)) return false;
+  bool ok = reference_list(r, d->vocabulary.kind, text, n, err);
+  free(text);
+  if (ok && r->listed.n == 0)
+    return td_fail(err, TD_BAD_FILE, "%s: no line is a word of letters alone", *path);
+  return ok;
+}
+
+static bool take(Cli *c, Sampled *m, const Dataset *d, const Judge *own, const SampleRequest *r,
+                 bool controls, Judge *judge, TdError *err) {
   Texts t = {0};
-  bool ok = texts_sample(s, r, m->rows, &t, &m->cost, err);
+  bool ok = texts_sample(own->session, r, m->rows, &t, &m->cost, err);
   if (ok) m->width = t.width;
-  ok = ok && reference_open(&m->reference, d, m->rows, m->width, err);
+  ok = ok && reference_open(&m->reference, d, m->rows, m->width, err) &&
+       cli_words(c, &m->reference, d, &m->list, err);
   Measures *real = &m->reference.real;
   if (ok && judge != NULL)
     ok = judge_texts(judge, &m->reference.valid, &d->vocabulary, &real->value[M_NEURAL],
                      &real->neural_error, err);
   ok = ok && measure_all(m, d, judge, &t, &m->samples, err) &&
-       (!controls || measure_controls(m, d, s, r, judge, err));
+       (!controls || measure_controls(m, d, own, r, judge, err));
   texts_free(&t);
   return ok;
 }
@@ -90,7 +120,9 @@ bool sampled_take(Cli *c, Sampled *m, Project *p, Session *s, int64_t count, uin
   r.settings = settings;
   bool ok = r.nsettings >= 0;
   if (ok) {
-    ok = (settings != NULL || td_fail_memory(&err)) && take(m, d, s, &r, controls, judge, &err);
+    const Judge own = {.session = s, .unit = p->unit, .data = p->data};
+    ok = (settings != NULL || td_fail_memory(&err)) &&
+         take(c, m, d, &own, &r, controls, judge, &err);
     if (!ok) *code = cli_fail(c, &err);
   }
   cli_settings_free(settings, r.nsettings);
@@ -120,6 +152,8 @@ static void print_samples(const Sampled *m, FILE *out) {
     if (id == M_NEURAL) fprintf(out, "   +- %.3f", m->samples.neural_error);
     fputc('\n', out);
   }
+  if (m->list == NULL)
+    fputs("  No list of words is here (--words PATH), so no share of words in one.\n", out);
   if (measure_copies(&m->reference, &m->samples))
     fprintf(out,
             "  The texts copy: %.1f%% of their symbols stand in the training text, 30 and more "
@@ -144,8 +178,8 @@ static void print_verdicts(const Sampled *m, FILE *out) {
 }
 
 static void print_controls(const Sampled *m, FILE *out) {
-  static const MeasureId shown[] = {M_JUDGE,  M_NEURAL,    M_JS4,     M_JS_WORDS, M_WORDS3,
-                                    M_WORDS5, M_DISTINCT4, M_LONGEST, M_COPIED30};
+  static const MeasureId shown[] = {M_JUDGE,  M_NEURAL, M_JS4,       M_JS_WORDS, M_WORDS3,
+                                    M_WORDS5, M_LISTED, M_DISTINCT4, M_LONGEST,  M_COPIED30};
   enum { SHOWN = sizeof shown / sizeof *shown };
   fprintf(out, "\n  %-18s", "");
   for (int i = 0; i < SHOWN; i++)
@@ -162,6 +196,11 @@ static void print_controls(const Sampled *m, FILE *out) {
     if (measure_copies(&m->reference, &m->controls[id])) fputs("  copies", out);
   }
   fputs("\n", out);
+  if (!m->have[C_COLD])
+    fputs("  No sampler of the judge's, or of this file, has a temperature and texts as long as "
+          "these: "
+          "none at T = 0.3.\n",
+          out);
 }
 
 void sampled_print(const Sampled *m, FILE *out) {
@@ -216,6 +255,7 @@ json_t *sampled_json(const Sampled *m) {
                         "judge_error", m->samples.judge_error, "measures",
                         measures_json(&m->reference, &m->samples), "held_out",
                         measures_json(&m->reference, &m->reference.real));
+  o = json_with(o, "word_list", m->list != NULL ? json_text(m->list) : json_null());
   if (!measure_absent(&m->reference, M_NEURAL))
     o = json_with(o, "neural_error", json_finite(m->samples.neural_error));
   if (!m->have[C_VALIDATION]) return o;

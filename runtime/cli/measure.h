@@ -16,6 +16,7 @@ typedef struct Sampled {
   Measures controls[CONTROLS_ALL];
   bool have[CONTROLS_ALL]; /* which of them were measured */
   int64_t rows, width;
+  const char *list; /* of words, or NULL */
 } Sampled;
 
 /* Draws so many texts with the session's weights and measures them; with `controls` those too,
@@ -27,6 +28,9 @@ void sampled_close(Sampled *m);
 
 /* The model of --judge, ready to judge; close `other` in either case. */
 bool cli_judge(Cli *c, Other *other, Judge *judge, uint64_t seed, int *code);
+
+/* The list of words that --words names, or the system's, for a reference; *path NULL: there is none. */
+bool cli_words(const Cli *c, Reference *r, const Dataset *d, const char **path, TdError *err);
 
 void sampled_print(const Sampled *m, FILE *out);
 json_t *sampled_json(const Sampled *m); /* NULL: memory is out */

@@ -69,6 +69,10 @@ const Flag cli_flags[] = {
      CLI_EVAL},
     {"controls", 0, NULL, "measure texts of known worth too: which measures do they fool?",
      CLI_EVAL},
+    {"words", 0, "PATH",
+     "a list of words, one a line, that the texts' are looked up in (default: "
+     "/usr/share/dict/words)",
+     CLI_EVAL},
     {"judge", 0, "FILE.td", "a model whose `exact` metric judges the texts too",
      CLI_EVAL | CLI_COMPARE},
     {"judge-weights", 0, "PATH", "its weights (default: as for --weights)", CLI_EVAL | CLI_COMPARE},
@@ -105,6 +109,7 @@ const Flag cli_flags[] = {
     {"help", 'h', NULL, "this text", CLI_ALL},
     {0}};
 
+/* clang-format off: a rule a line */
 const FlagRule cli_flag_rules[] = {{"resume", "overwrite", false, 0},
                                    {"weights", "untrained", false, 0},
                                    {"check", "write", false, 0},
@@ -135,4 +140,6 @@ const FlagRule cli_flag_rules[] = {{"resume", "overwrite", false, 0},
                                    {"beside-set", "beside", true, 0},
                                    {"beside", "gif", false, 0},
                                    {"text", "window", false, 0},
+                                   {"words", "samples", true, 0},
                                    {0}};
+/* clang-format on */

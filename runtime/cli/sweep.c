@@ -175,7 +175,7 @@ static TdSetting *request_of(Cli *c, const Sweep *s, const SweepPoint *p, Sample
 }
 
 /* As many held-out texts as a point has, once for each file. */
-static bool hold(Sweep *s, SweepModel *m, const Dataset *d, Judge *judge, int64_t width,
+static bool hold(Cli *c, Sweep *s, SweepModel *m, const Dataset *d, Judge *judge, int64_t width,
                  TdError *err) {
   if (s->width == 0) s->width = width;
   if (s->width != width)
@@ -185,7 +185,9 @@ static bool hold(Sweep *s, SweepModel *m, const Dataset *d, Judge *judge, int64_
   if (m->referenced) return true;
   m->referenced = true;
   Measures *real = &m->reference.real;
+  const char *list;
   return reference_open(&m->reference, d, s->samples, width, err) &&
+         cli_words(c, &m->reference, d, &list, err) &&
          (judge == NULL || judge_texts(judge, &m->reference.valid, &d->vocabulary,
                                        &real->value[M_NEURAL], &real->neural_error, err));
 }
@@ -198,7 +200,8 @@ static bool take(Cli *c, Sweep *s, SweepPoint *p, Judge *judge, TdError *err) {
   int given = 0;
   TdSetting *settings = request_of(c, s, p, &r, &given, err);
   bool ok = settings != NULL && texts_sample(m->session, &r, s->samples, &t, &p->cost, err) &&
-            hold(s, m, d, judge, t.width, err) && measure(&m->reference, &t, &p->measures, err) &&
+            hold(c, s, m, d, judge, t.width, err) &&
+            measure(&m->reference, &t, &p->measures, err) &&
             (judge == NULL || judge_texts(judge, &t, &d->vocabulary, &p->measures.value[M_NEURAL],
                                           &p->measures.neural_error, err));
   if (ok) p->copies = measure_copies(&m->reference, &p->measures);

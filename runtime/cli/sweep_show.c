@@ -8,11 +8,13 @@
 #include "runtime/cli/measure.h"
 #include "runtime/system/json.h"
 
-static const MeasureId columns[] = {M_NEURAL, M_JUDGE,     M_JS4,     M_JS_WORDS, M_WORDS3,
-                                    M_WORDS5, M_DISTINCT4, M_ENTROPY, M_COPIED30};
+static const MeasureId columns[] = {M_NEURAL, M_JUDGE,  M_JS4,       M_JS_WORDS, M_WORDS3,
+                                    M_WORDS5, M_LISTED, M_DISTINCT4, M_ENTROPY,  M_COPIED30};
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
-static bool shown(const Sweep *s, int i) { return columns[i] != M_NEURAL || s->judged; }
+static bool shown(const Sweep *s, int i) {
+  return !measure_absent(&s->models[0].reference, columns[i]);
+}
 
 /* Nothing in a name or a value may act as Markdown's table does. */
 static void put_text(StrBuf *out, const char *text) {

@@ -18,10 +18,15 @@ void texts_free(Texts *t) {
   *t = (Texts){0};
 }
 
-static bool letter(Tokens kind, uint32_t point) {
+bool alphabet_letter(Tokens kind, uint32_t point) {
   if (kind != TOKENS_CHARS && point > 127) return true; /* a piece of some letter */
   const char *category = utf8proc_category_string((utf8proc_int32_t)point); /* "Lu" */
   return category[0] == 'L' || category[0] == 'M';
+}
+
+int32_t alphabet_small(Tokens kind, uint32_t point) {
+  if (kind != TOKENS_CHARS && point > 127) return (int32_t)point;
+  return utf8proc_tolower((utf8proc_int32_t)point);
 }
 
 bool alphabet_new(Alphabet *a, const Vocabulary *v, TdError *err) {
@@ -31,10 +36,8 @@ bool alphabet_new(Alphabet *a, const Vocabulary *v, TdError *err) {
   if (a->letter == NULL || a->lower == NULL) return td_fail_memory(err);
   for (int64_t i = 0; i < v->size; i++) {
     uint32_t point = v->symbols != NULL ? v->symbols[i] : (uint32_t)i;
-    a->letter[i] = letter(v->kind, point);
-    a->lower[i] = v->kind != TOKENS_CHARS && point > 127
-                      ? (int32_t)point
-                      : utf8proc_tolower((utf8proc_int32_t)point);
+    a->letter[i] = alphabet_letter(v->kind, point);
+    a->lower[i] = alphabet_small(v->kind, point);
     if (point == '\n') a->newline = (int32_t)i;
     if (point == ':') a->colon = (int32_t)i;
   }

@@ -25,6 +25,9 @@ typedef struct Alphabet {
 
 bool alphabet_new(Alphabet *a, const Vocabulary *v, TdError *err);
 void alphabet_free(Alphabet *a);
+/* Of a symbol of such a vocabulary: is it a letter, and what is it small? */
+bool alphabet_letter(Tokens kind, uint32_t point);
+int32_t alphabet_small(Tokens kind, uint32_t point);
 bool alphabet_is_letter(const Alphabet *a, int32_t id);
 
 #endif

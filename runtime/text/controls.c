@@ -17,6 +17,7 @@ const ControlKind control_kinds[CONTROLS_ALL] = {
     [C_5GRAM] = {"5gram", "5-gram"},
     [C_3GRAM] = {"3gram", "3-gram"},
     [C_UNIGRAM] = {"unigram", "unigram"},
+    [C_COLD] = {"cold", "a model at T = 0.3"},
     [C_UNTRAINED] = {"untrained", "untrained net"},
 };
 
@@ -24,7 +25,7 @@ const Demand control_demands[] = {
     {C_VALIDATION, C_NOISE5},    {C_NOISE5, C_NOISE10},      {C_VALIDATION, C_SHUFFLED},
     {C_SHUFFLED, C_UNIGRAM},     {C_VALIDATION, C_5GRAM},    {C_5GRAM, C_3GRAM},
     {C_3GRAM, C_UNIGRAM},        {C_VALIDATION, C_REPEATED}, {C_3GRAM, C_UNTRAINED},
-    {C_VALIDATION, C_UNTRAINED}, {C_UNTRAINED, C_UNTRAINED},
+    {C_VALIDATION, C_UNTRAINED}, {C_VALIDATION, C_COLD},     {C_UNTRAINED, C_UNTRAINED},
 };
 
 static void noise(const Reference *r, Texts *t, uint64_t seed, double share) {
@@ -123,6 +124,7 @@ bool control_make(const Reference *r, const Dataset *d, ControlId id, uint64_t s
     for (int64_t i = 0; i < out->rows; i++)
       if (!shuffle(r, out->ids + i * out->width, out->width, i, seed, err)) return false;
     break;
+  case C_COLD:
   case C_UNTRAINED:
   case CONTROLS_ALL: bug("a control that is not made here");
   }

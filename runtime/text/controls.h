@@ -18,7 +18,9 @@ typedef enum {
   C_3GRAM,
   C_UNIGRAM,
   CONTROLS,
-  C_UNTRAINED = CONTROLS, /* from a model's initial weights: whoever has the model gives it */
+  /* whoever has a model gives these */
+  C_COLD = CONTROLS, /* of a judge, or of the sampler itself, at temperature 0.3 */
+  C_UNTRAINED,       /* from a model's initial weights */
   CONTROLS_ALL
 } ControlId;
 

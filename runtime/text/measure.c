@@ -21,6 +21,7 @@ const MeasureKind measure_kinds[MEASURES] = {
     [M_JS_WORDS] = {"js_words", "divergence of words", 3, 1, 0, false},
     [M_WORDS3] = {"words3", "% words of 3+ letters known", 1, 100, OF_VALIDATION, false},
     [M_WORDS5] = {"words5", "% words of 5+ letters known", 1, 100, OF_VALIDATION, false},
+    [M_LISTED] = {"listed", "% words of 3+ letters in the list", 1, 100, OF_VALIDATION, false},
     [M_VARIED_WORDS] = {"varied_words", "words of 5+ and variety", 2, 1, 1, false},
     [M_ENTROPY] = {"entropy", "entropy of symbols, bits", 2, 1, OF_VALIDATION, false},
     [M_DISTINCT1] = {"distinct1", "distinct symbols", 4, 1, OF_VALIDATION, false},
@@ -91,6 +92,7 @@ static bool measure_words(const Reference *r, const Texts *t, Measures *out, TdE
     out->value[M_JS_WORDS] = c.total[0] == 0 ? 1 : counts_divergence(&c);
     out->value[M_WORDS3] = words_known(&c, 0, &r->words, 3);
     out->value[M_WORDS5] = words_known(&c, 0, &r->words, 5);
+    out->value[M_LISTED] = r->listed.n > 0 ? words_known(&c, 0, &r->listed, 3) : (double)NAN;
   }
   counts_free(&c);
   texts_free(&lower);
@@ -148,7 +150,7 @@ double measure_distance(const Reference *r, const Measures *m, MeasureId id) {
 }
 
 bool measure_absent(const Reference *r, MeasureId id) {
-  return id == M_NEURAL && isnan(r->real.value[id]);
+  return (id == M_NEURAL || id == M_LISTED) && isnan(r->real.value[id]);
 }
 
 bool measure_copies(const Reference *r, const Measures *m) {
@@ -208,6 +210,15 @@ bool reference_open(Reference *r, const Dataset *d, int64_t rows, int64_t width,
   return true;
 }
 
+bool reference_list(Reference *r, Tokens kind, const uint8_t *text, size_t n, TdError *err) {
+  Counts c = {0};
+  bool ok = words_list(&r->listed, &r->listed_points, kind, text, n, err) &&
+            words_count(&c, &r->valid_lower, 0, err);
+  if (ok && r->listed.n > 0) r->real.value[M_LISTED] = words_known(&c, 0, &r->listed, 3);
+  counts_free(&c);
+  return ok;
+}
+
 void reference_close(Reference *r) {
   alphabet_free(&r->alphabet);
   texts_free(&r->train);
@@ -216,6 +227,8 @@ void reference_close(Reference *r) {
   texts_free(&r->valid_lower);
   counts_free(&r->words);
   counts_free(&r->names);
+  counts_free(&r->listed);
+  free(r->listed_points);
   ngram_free(r->judge);
   automaton_free(r->automaton);
   *r = (Reference){0};

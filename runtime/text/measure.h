@@ -22,6 +22,7 @@ typedef enum {
   M_JS_WORDS, /* of words */
   M_WORDS3,   /* share of words of 3 letters and more that the training split has */
   M_WORDS5,
+  M_LISTED, /* share of words of 3 letters and more that an outside list has, if one is given */
   M_VARIED_WORDS, /* the lower of M_WORDS5 and M_DISTINCT4, each over validation's, at most 1 */
   M_ENTROPY,      /* of single symbols, bits */
   M_DISTINCT1,    /* different n-grams over all */
@@ -60,6 +61,8 @@ typedef struct Reference {
   Texts train, train_lower; /* one row: what of the training split is read */
   Texts valid, valid_lower; /* rows of the validation split */
   Counts words, names;      /* of the training split */
+  Counts listed;            /* of an outside list */
+  int32_t *listed_points;
   Ngram *judge;
   Automaton *automaton;
   Measures real; /* of these rows; divergences: of other rows from them */
@@ -73,6 +76,8 @@ enum {
 /* Rows of the texts to come are `rows` of `width` symbols. False with a message when memory is
  * out, or a split is shorter than a row. */
 bool reference_open(Reference *r, const Dataset *d, int64_t rows, int64_t width, TdError *err);
+/* Hold words against a list too, as words_list reads it of text of that kind of symbols. */
+bool reference_list(Reference *r, Tokens kind, const uint8_t *text, size_t n, TdError *err);
 void reference_close(Reference *r);
 
 bool measure(const Reference *r, const Texts *t, Measures *out, TdError *err);

@@ -3,6 +3,9 @@
 #include "runtime/text/words.h"
 
 #include <math.h>
+#include <stdlib.h>
+
+#include "runtime/system/utf8.h"
 
 bool words_lower(const Alphabet *a, const Texts *t, Texts *out, TdError *err) {
   if (!texts_new(out, t->rows, t->width, err)) return false;
@@ -34,6 +37,36 @@ double words_known(const Counts *c, int of, const Counts *known, int64_t least) 
     found += k != NULL && k->times[0] > 0 ? c->at[i].times[of] : 0;
   }
   return all > 0 ? (double)found / (double)all : 0;
+}
+
+/* What the symbol at `at` is, and how many bytes it takes. */
+static size_t symbol_at(Tokens kind, const uint8_t *at, size_t n, uint32_t *point) {
+  size_t bytes = kind == TOKENS_CHARS ? utf8_decode(at, n, point) : 0;
+  if (bytes > 0) return bytes;
+  *point = kind == TOKENS_CHARS ? 0 : *at; /* no text: no letter */
+  return 1;
+}
+
+bool words_list(Counts *c, int32_t **points, Tokens kind, const uint8_t *text, size_t n,
+                TdError *err) {
+  int32_t *to = *points = malloc((n + 1) * sizeof *to);
+  bool word = true;
+  int64_t begin = 0, end = 0;
+  if (to == NULL) return td_fail_memory(err);
+  for (size_t i = 0; i <= n;) {
+    uint32_t point = '\n';
+    i += i < n ? symbol_at(kind, text + i, n - i, &point) : 1;
+    if (point == '\r') continue;
+    if (point != '\n') {
+      word = word && alphabet_letter(kind, point);
+      to[end++] = alphabet_small(kind, point);
+      continue;
+    }
+    if (word && end > begin && !counts_add(c, to + begin, end - begin, 0, err)) return false;
+    begin = end;
+    word = true;
+  }
+  return true;
 }
 
 bool lines_count(const Alphabet *a, const Texts *t, Lines *out, Counts *names, int side,

@@ -14,6 +14,12 @@ bool words_count(Counts *c, const Texts *lower, int side, TdError *err);
  * `known` has on its side 0; 0 when there are none. */
 double words_known(const Counts *c, int of, const Counts *known, int64_t least);
 
+/* A list of words as a file has it, one a line: those lines that are letters alone, in small letters as
+ * words_lower has them of texts of such symbols. *points is what the keys point into: to be freed
+ * after c. */
+bool words_list(Counts *c, int32_t **points, Tokens kind, const uint8_t *text, size_t n,
+                TdError *err);
+
 /* Whole lines that are not empty. A header is one that ends in a colon and stands behind an
  * empty line: who speaks, in a play. */
 typedef struct Lines {

@@ -116,3 +116,37 @@ bool judge_texts(Judge *j, const Texts *t, const Vocabulary *v, double *mean, do
   free(tokens);
   return ok;
 }
+
+bool judge_writes(Judge *j, double temperature, uint64_t seed, int64_t rows, int64_t width,
+                  const Vocabulary *v, Texts *out, bool *have, TdError *err) {
+  char value[32];
+  snprintf(value, sizeof value, "%g", temperature);
+  const TdSetting setting = {"temperature", value};
+  SampleRequest r = {.settings = &setting, .nsettings = 1, .seed = seed};
+  for (int i = 0; i < j->unit->nsamplers && r.sampler == NULL; i++) {
+    TdError ignored = {0};
+    int64_t steps;
+    SampleRequest one = r;
+    one.sampler = &j->unit->samplers[i];
+    const Dataset *d =
+        one.sampler->data != NULL ? data_store_find(j->data, one.sampler->data) : NULL;
+    if (d == NULL || one.sampler->window != width || !sample_check(&one, &steps, &ignored))
+      continue;
+    r = one;
+    r.vocabulary = &d->vocabulary;
+  }
+  *have = false;
+  *out = (Texts){0};
+  if (r.sampler == NULL) return true;
+  int32_t *number = numbers_of(v, r.vocabulary, err);
+  SampleCost cost;
+  bool ok = number != NULL && texts_sample(j->session, &r, rows, out, &cost, err);
+  *have = ok;
+  for (int64_t i = 0; ok && i < rows * width; i++) {
+    bool symbol = out->ids[i] >= 0 && out->ids[i] < r.vocabulary->size;
+    out->ids[i] = symbol ? number[out->ids[i]] : -1;
+    *have = *have && out->ids[i] >= 0;
+  }
+  free(number);
+  return ok;
+}

@@ -15,7 +15,7 @@ loss loss(data: id<V>[B,L]) {
   report, emit = f(loss)
   minimize log(minimize) + loss
 }
-metric metric(data) bound asked { report report(bound, asked) }
+metric metric(data) bound asked { report report(bound, exact, asked) }
 sampler sampler(steps = 10, emit = 3, temperature = 1.0) {
   state state[B,L] = 0
   for steps in T-1 .. 0 steps steps {
@@ -43,7 +43,7 @@ train train { loss loss  data data  steps steps  emit every 1000  for in else 3 
 #=   report, emit = f(loss)
 #=   minimize log(minimize) + loss
 #= }
-#= metric metric(data) bound asked { report report(bound, asked) }
+#= metric metric(data) bound asked { report report(bound, exact, asked) }
 #= sampler sampler(steps = 10, emit = 3, temperature = 1.0) {
 #=   state state[B,L] = 0
 #=   for steps in T-1 .. 0 steps steps {

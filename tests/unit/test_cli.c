@@ -435,6 +435,50 @@ static void test_samples_are_judged(void **state) {
   try_all(cases);
 }
 
+/* A list of words: cab and aabb, whatever their case, are in it, and lines with other things than
+ * letters are no words. Held-out rows begin at 0 (three times), 12 (3), 4 (3), 16 (1) and 8 (2) of
+ * `abc bbbbb cab aabb, `; of the whole words in them 1 of 2, 1 of 2, 2 of 2, 0 of 2 and 2 of 3 are in
+ * the list: 16 of 26. What is written is no word. A judge
+ * whose sampler writes b (3) at temperature 0.3 and c at any other is the control that it is: b
+ * costs 1 bit, c 3. */
+static void test_words_and_cold(void **state) {
+#define WITH "eval flat.td --untrained -q --samples 12 --reference "
+  static const Case cases[] = {
+      {WITH "--words list.txt --json", 0, "\"listed\":0.0,"},
+      {WITH "--words list.txt --json", 0, "\"word_list\":\"list.txt\""},
+      {WITH "--words list.txt", 0, "% words of 3+ letters in the list"},
+      {WITH "--words list.txt --controls", 0, "listed"},
+      {WITH "--words none.txt", 1, "no line is a word of letters alone"},
+      {WITH "--words absent.txt", 4, "absent.txt"},
+      {"eval flat.td --words list.txt", 2, "--words goes with --samples"},
+      {WITH "--controls --words list.txt", 0, "has a temperature"},
+      {WITH "--controls --json --judge cold.td", 0, "\"cold\":{\"judge\":"},
+      {NULL, 0, NULL}};
+  (void)state;
+  write_flat();
+  sandbox_write("list.txt", "Cab\naabb\r\nit's\nabc bbbbb\nx1\n");
+  sandbox_write("none.txt", "it's\n\n12\n");
+  sandbox_write("cold.td", "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
+                           "dim B = 4, W = 17, L = 16, V = text.vocab\n"
+                           "param p[V] ~ normal(0, 1)\n"
+                           "loss main(x: id<V>[B,W]) { minimize mean[b,w](p[x[b,w]]^2) }\n"
+                           "metric bits(x: id<V>[B,W]) exact {\n"
+                           "  report mean[b,w in 1 : W](x[b,w] == 3 ? 1.0 : 3.0)\n"
+                           "}\n"
+                           "sampler hot(temperature = 1.0 in 0 .. 10) {\n"
+                           "  state s[b in B, l in L] = 0\n"
+                           "  for t in 1 .. 3 { s[b,l] = abs(temperature - 0.3) < 1e-6 ? 3 : 4 }\n"
+                           "  emit s[b,l]\n"
+                           "}\n"
+                           "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
+  sandbox_says("export cold.td --untrained -o cold.safetensors", NULL, 0, "", true);
+  try_all(cases);
+  sandbox_shell("$TDC " WITH "--controls --json --judge cold.td | sed 's/.*\"cold\"://; s/}.*//'",
+                0, "\"neural\":1.0,");
+  sandbox_shell("$TDC " WITH "--words list.txt --json | sed 's/.*\"held_out\"://; s/}.*//'", 0,
+                "\"listed\":0.615384615384615");
+}
+
 /* turn.td and turn2.td write one letter; cost.td charges 1 bit for a b (3) and 3 for all else.
  * Twelve rows of 16 of one letter have 12 x 13 4-grams of one kind, 1/156 of them distinct, so what
  * costs 1 bit is on the frontier and what costs 3 is not. In the first plot evaluations 2 and 4 lie
@@ -1157,6 +1201,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_samples_are_measured),
       cmocka_unit_test(test_compiling_is_not_sampling),
       cmocka_unit_test(test_samples_are_judged),
+      cmocka_unit_test(test_words_and_cold),
       cmocka_unit_test(test_sweep),
       cmocka_unit_test(test_compare),
       cmocka_unit_test(test_compare_noise),

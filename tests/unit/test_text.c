@@ -62,6 +62,30 @@ static void divergence(void **state) {
   texts_free(&x);
 }
 
+/* Lines of letters alone, small: abc twice, and the accented letter where text is of characters, as
+ * its two bytes where it is not; nothing of `it's`, of a blank line, of bytes that are no text. */
+static void lists_of_words(void **state) {
+  static const char text[] = "abc\nABC\r\nit's\n\n\xc3\x89ta\nx\xff\nend";
+  TdError err = {0};
+  Texts want[2] = {row_of("abc"), row_of("end")};
+  const int32_t point[3] = {0xe9, 't', 'a'}, bytes_of[4] = {0xc3, 0x89, 't', 'a'};
+  (void)state;
+  for (int kind = 0; kind < 2; kind++) {
+    Counts c = {0};
+    int32_t *points;
+    assert_true(words_list(&c, &points, kind == 0 ? TOKENS_CHARS : TOKENS_BYTES,
+                           (const uint8_t *)text, sizeof text - 1, &err));
+    assert_int_equal(counts_find(&c, want[0].ids, 3)->times[0], 2);
+    assert_int_equal(counts_find(&c, want[1].ids, 3)->times[0], 1);
+    assert_non_null(kind == 0 ? counts_find(&c, point, 3) : counts_find(&c, bytes_of, 4));
+    assert_int_equal(c.n, kind == 0 ? 3 : 4); /* bytes: x and 0xff may be a word */
+    counts_free(&c);
+    free(points);
+  }
+  texts_free(&want[0]);
+  texts_free(&want[1]);
+}
+
 /* A row's last symbols and the next row's first are no n-gram. */
 static void rows_apart(void **state) {
   TdError err = {0};
@@ -442,6 +466,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(divergence),
       cmocka_unit_test(rows_apart),
+      cmocka_unit_test(lists_of_words),
       cmocka_unit_test(kneser_ney),
       cmocka_unit_test(sums_to_one),
       cmocka_unit_test(copies),
