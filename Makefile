@@ -162,6 +162,7 @@ $(WHOLE:%=$(B)/tests/%): $(B)/tests/%: $(B)/tests/%.o $(B)/tests/model.o $(B)/li
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
 $(B)/tests/models $(B)/tests/cuda_models: $(B)/tests/entries.o
+$(B)/tests/models: $(B)/tests/sources.o
 $(B)/tests/cuda_models: override LDFLAGS += -Wl,--wrap=cuda_device
 $(B)/tests/cuda_models: $(B)/tests/poisoned.o
 $(B)/tests/cuda_models $(B)/tests/ops $(B)/tests/cuda_mutations: | $(EMULATED)
@@ -220,8 +221,8 @@ $(B)/guarded/tests/%.guarded: $(B)/tests/unit/%.o $(B)/tests/guarded.o $(B)/test
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(GUARDED_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
-$(B)/guarded/tests/models.guarded: $(B)/tests/models.o $(B)/tests/entries.o $(B)/tests/model.o \
-                                   $(B)/tests/guarded.o $(B)/libtdc.a
+$(B)/guarded/tests/models.guarded: $(B)/tests/models.o $(B)/tests/entries.o $(B)/tests/sources.o \
+                                   $(B)/tests/model.o $(B)/tests/guarded.o $(B)/libtdc.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(GUARDED_LDFLAGS) -o $@ $^ $(LIBS)
 

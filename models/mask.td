@@ -8,6 +8,7 @@
 #   tdc sample models/mask.td --infill 'To be ____ to be'
 #   tdc noise models/mask.td --watch
 #   tdc eval models/mask.td --metric left_to_right --batches 4    the exact chain rule
+#   tdc sample models/mask.td --sampler long -D T=1000       as long a text as one likes
 #
 # Loss: of L symbols k are hidden, k uniform in 1 .. L, and the loss is the mean
 # cross-entropy of the hidden ones,
@@ -22,6 +23,7 @@ data text { source "tiny_shakespeare"  tokens chars  split 0.9 }
 dim B = 32, L = 128, V = text.vocab       # rows, characters of a row, symbols (65)
 dim D = 192, H = 6, E = D / H, F = 4 * D  # width, heads, width of a head, hidden width
 dim W = 5                                 # places that a symbol sees at once
+dim T = 4 * L, P = (L + L % 2) / 2        # symbols of a long text, and of it after one window
 const N = 4                               # layers
 const lr = 2e-3, updates = 3000, average = 0.998
 axis S = L  # positions attended to
@@ -159,6 +161,32 @@ sampler forward(steps = L, clean = "") {
     x[b,l] = clean.given[l] && place[b,l] < seen ? clean[l] : V
   }
   emit x[b,l] else "_"
+}
+
+# Text longer than a window: the first L symbols as unmask uncovers them, then P at a time, beside the
+# L - P before them, which stand still. Symbol t is among those that are due by turn t.
+sampler long(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V, confidence = 1.0 in 0 .. inf,
+    steps = T in int((T - 1) / P)+2 .. T, prompt: id<V>[T] = "") {
+  state x[b in B, t in T] = prompt.given[t] ? prompt[t] : V
+  for i, j in 0 .. T-1 steps steps {
+    first = i < L ? 0 : i - (i - L) % P   # of those that are uncovered now,
+    many = i < L ? L : min(P, T - first)  # so many
+    holes = sum[t](t >= first && t < first + many && !prompt.given[t] ? 1 : 0)
+    start = max(0, min(first + many - L, T - L))  # of the window
+    seen[b,l] = x[b,start+l]
+    z = net(seen)
+    rank[b,l,v] = sum[u](z[b,l,u] > z[b,l,v] ? 1 : 0)
+    score = tempered(z, temperature)
+    pick[b,l] = categorical[v](top_k == 0 || rank[b,l,v] < top_k ? score[b,l,v] : -inf)
+    sure[b,l] = z[b,l,pick[b,l]] - logsumexp[v](z[b,l,v])
+    order[b,l] = seen[b,l] == V ? confidence * sure[b,l] + gumbel() : -inf
+    place[b,l] = sum[m](order[b,m] > order[b,l] ? 1 : 0)
+    hidden[b] = sum[l](seen[b,l] == V ? 1 : 0)
+    after = round(holes * max(0, first + many - j) / many)  # hidden then: 0 at the last of them
+    now[b,l] = seen[b,l] == V && place[b,l] < hidden[b] - after ? pick[b,l] : seen[b,l]
+    x[b,t] = t >= start && t < start + L ? now[b,t-start] : x[b,t]
+  }
+  emit x[b,t] else "_"
 }
 
 train {

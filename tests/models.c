@@ -18,6 +18,7 @@
 #include "runtime/data/feed.h"
 #include "runtime/train/sample.h"
 #include "tests/entries.h"
+#include "tests/sources.h"
 
 enum { STEPS = 20, SEED = 5 };
 static const char verse[] = "tests/models/verse.txt";
@@ -265,9 +266,16 @@ static bool check_sampler(const File *f, Running *r, const UnitSampler *s) {
   }
   static const TdSetting greedy = {"temperature", "0"};
   if (takes(s, greedy.name)) good = sample(f, r, s, &greedy, 1, &(Seen){0}) && good;
-  static const TdSetting few[] = {{"steps", "1"}, {"steps", "3"}}; /* nothing stays undecided */
-  for (int i = 0; i < 2 && takes(s, "steps"); i++)
-    good = sample(f, r, s, &few[i], 1, &(Seen){0}) && good;
+  for (int i = 0; i < s->nparams; i++) { /* nothing stays undecided */
+    if (strcmp(s->params[i].name, "steps") != 0) continue;
+    const double few[] = {s->params[i].lo, fmax(s->params[i].lo, 3)};
+    for (int k = 0; k < 2; k++) {
+      char text[32];
+      snprintf(text, sizeof text, "%.0f", few[k]);
+      TdSetting steps = {"steps", text};
+      good = sample(f, r, s, &steps, 1, &(Seen){0}) && good;
+    }
+  }
   return good;
 }
 
@@ -294,6 +302,55 @@ static bool check_cache(const File *f, Running *r) {
   return good;
 }
 
+/* A text of several windows, every third symbol of which is to be found: each window of it is what
+ * the sampler of one window makes of its context. The surest first, one at a time, nothing is
+ * drawn. */
+static bool check_long(const File *f, Running *r) {
+  const UnitSampler *whole = unit_sampler(f->model.unit, "long"),
+                    *part = unit_sampler(f->model.unit, "unmask");
+  const int64_t n = whole->window, window = part->window, kept = window / 2;
+  char *given = file_text(verse);
+  int32_t *text = calloc((size_t)(whole->batch * n), sizeof *text),
+          *again = calloc((size_t)(part->batch * window), sizeof *again);
+  bool good = given && (int64_t)strlen(given) >= n && n >= 2 * window;
+  if (!good) fprintf(stderr, "%s: the texts are too short for a test\n", f->path);
+  for (int64_t i = 0; good && i < n; i++)
+    if (i % 3 == 0) given[i] = '_';
+  if (good) given[n] = 0;
+  TdSetting settings[] = {{"prompt", given}, {"temperature", "0"}, {"confidence", "1e9"}};
+  Seen seen = {.given = given, .keep = text};
+  good = good && sample(f, r, whole, settings, 3, &seen);
+  for (int64_t at = 0; good && at + window <= n; at += window - kept) {
+    char *here = calloc(1, (size_t)window + 1);
+    memcpy(here, given + at, (size_t)window);
+    for (int64_t i = 0; at > 0 && i < kept; i++)
+      here[i] = (char)seen.vocabulary->symbols[text[at + i]];
+    settings[0].value = here;
+    Seen one = {.given = here, .keep = again};
+    good = sample(f, r, part, settings, 3, &one);
+    for (int64_t i = 0; good && i < window; i++) {
+      if (again[i] == text[at + i]) continue;
+      fprintf(stderr, "%s: place %lld: %d in the long text, %d in its window\n", f->path,
+              (long long)(at + i), text[at + i], again[i]);
+      good = false;
+    }
+    free(here);
+  }
+  free(given);
+  free(text);
+  free(again);
+  return good;
+}
+
+/* Samplers that are to say the same. */
+static void check_pairs(File *f, Running *r, bool good) {
+  const Unit *u = f->model.unit;
+  if (unit_sampler(u, "cached") && unit_sampler(u, "uncached"))
+    verdict(f, "the cached sampler is the uncached one", good && check_cache(f, r));
+  if (unit_sampler(u, "long") && unit_sampler(u, "unmask"))
+    verdict(f, "a long text's windows are those of the short one", good && check_long(f, r));
+}
+
 static void check_samplers(File *f) {
   Running r;
   double losses[STEPS];
@@ -302,8 +359,7 @@ static void check_samplers(File *f) {
   for (int i = 0; good && i < u->nsamplers; i++)
     good = check_sampler(f, &r, &u->samplers[i]) && good;
   verdict(f, "samplers", good);
-  if (unit_sampler(u, "cached") && unit_sampler(u, "uncached"))
-    verdict(f, "the cached sampler is the uncached one", good && check_cache(f, &r));
+  check_pairs(f, &r, good);
   running_close(&r);
 }
 
@@ -378,8 +434,7 @@ static void check_evaluated(File *f) {
   if (good) u = f->model.unit;
   for (int i = 0; u && i < u->nsamplers; i++) good = check_sampler(f, &r, &u->samplers[i]) && good;
   verdict(f, "samplers", good);
-  if (u && unit_sampler(u, "cached") && unit_sampler(u, "uncached"))
-    verdict(f, "the cached sampler is the uncached one", good && check_cache(f, &r));
+  if (u) check_pairs(f, &r, good);
   running_close(&r);
 }
 
