@@ -163,8 +163,8 @@ sampler forward(steps = L, clean = "") {
   emit x[b,l] else "_"
 }
 
-# Text longer than a window: the first L symbols as unmask uncovers them, then P at a time, beside the
-# L - P before them, which stand still. Symbol t is among those that are due by turn t.
+# Text longer than a window: the first L symbols as unmask uncovers them, then P at a time, beside
+# the L - P before them, which stand still. As many symbols as are before t are due by turn t.
 sampler long(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V, confidence = 1.0 in 0 .. inf,
     steps = T in int((T - 1) / P)+2 .. T, prompt: id<V>[T] = "") {
   state x[b in B, t in T] = prompt.given[t] ? prompt[t] : V
