@@ -160,7 +160,7 @@ static void without_weights(Session *s) {
   const TdProgram *p = session_program(s);
   for (int i = 0; i < p->nstates; i++) {
     const TdState *st = &p->states[i];
-    if (strncmp(st->name, "params.", 7) != 0) continue;
+    if (strncmp(st->name, "params.", 7) != 0 && strncmp(st->name, "ema.", 4) != 0) continue;
     void *zeros = calloc((size_t)st->count, td_type_size(st->type));
     assert_non_null(zeros);
     session_write_state(s, i, 0, st->count, zeros);
@@ -222,6 +222,7 @@ static void bounds_are_those_by_hand(void **state) {
       {.name = "flow", .bits = flow_bits, .untimed = true},
       {.name = "uniform", .bits = exact_bits},
       {.name = "d3pm", .bits = exact_bits},
+      {.name = "diffusion_lm_gumbel", .bits = exact_bits, .zero = true, .untimed = true},
       {.name = "block", .bits = exact_bits, .untimed = true, .size = {"C", "5"}},
       {.name = "shakespeare", .bits = no_noise_bits, .zero = true},
       {.name = "shakespeare_unet", .bits = no_noise_bits, .zero = true},
