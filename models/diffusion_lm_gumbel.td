@@ -27,7 +27,7 @@ dim B = 32, L = 64, V = text.vocab        # rows, characters of a row, symbols (
 dim K = 32                                # codes that a place can have
 dim D = 128, H = 4, E = D / H, F = 4 * D  # width, heads, width of a head, hidden width
 const N = 4, M = 2                        # layers between codes, layers to and from them
-const lr = 2e-3, updates = 2000, average = 0.998
+const lr = 2e-3, updates = 2000, average = 0.998, interval = 200
 axis S = L  # positions attended to
 
 block layer(x[b,l,d]) -> y[b,l,d] {
@@ -139,5 +139,5 @@ sampler codes(temperature = 0.7 in 0 .. 10, confidence = 1.0 in 0 .. inf, steps 
 train {
   loss main  adamw(lr = cosine(lr, step, steps), weight_decay = 0.1)
   batch B  steps updates  clip 1.0  ema average
-  eval every 200  checkpoint every 200
+  eval every interval  checkpoint every interval
 }
