@@ -940,7 +940,7 @@ static void test_train_and_sample(void **state) {
   try_all(cases);
   sandbox_shell("head -c 6 out.gif", 0, "GIF89a");
   sandbox_shell("ls", 0, "out.html"); /* and nothing that was to become a picture */
-  sandbox_shell("ls -A | grep -c gif", 0, "1\n");
+  sandbox_shell("ls -A | grep -c out.gif", 0, "1\n");
 }
 
 /* A place that is not decided yet is shown as the sampler says: in the text, in JSON, in the
