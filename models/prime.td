@@ -116,7 +116,7 @@ sampler unmask(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V,
     shown[b,l,j] = y[b,l,j] == R && place[b,l,j] < hidden[b] - after
     y[b,l,j] = shown[b,l,j] ? digit(pick[b,l], j) : y[b,l,j]
   }
-  log known[b,l] = mean[j](y[b,l,j] == R ? 0.0 : 1.0)
+  log confidence[b,l] = mean[j](y[b,l,j] == R ? 0.0 : 1.0)
   can = fits(y)
   emit all[j](y[b,l,j] != R) ? argmax[v](can[b,l,v] ? 1 : 0) : V else "_"
 }

@@ -45,10 +45,11 @@ static bool undecided(const Pane *p, const SampleFrame *f, int64_t at) {
 }
 
 /* Doubt is grey and faint, which is near to any background; what has just changed is black on
- * amber; "" is the terminal's own colour. What is no symbol yet is as doubtful as can be. */
+ * amber; "" is the terminal's own colour. Where the sampler says nothing, what
+ * is no symbol yet is as doubtful as can be. */
 static const char *shade_of(const Viewer *w, const Pane *p, const SampleFrame *f, int64_t at) {
   if (!w->terminal.colour) return "";
-  float c = undecided(p, f, at) ? 0 : f->confidence != NULL ? f->confidence[at] : 1;
+  float c = f->confidence != NULL ? f->confidence[at] : undecided(p, f, at) ? 0 : 1;
   bool fresh = f->confidence == NULL && p->before != NULL && f->done < f->count &&
                p->before[at] != f->ids[at];
   return c < 0.3f   ? "\033[2;38;5;244m"

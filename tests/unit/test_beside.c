@@ -158,19 +158,22 @@ static void test_shades(void **state) {
   static const float sure[4] = {0.95f, 0.7f, 0.4f, 0.1f};
   SampleFrame f = frame_of(first, 1, 4, 1), g = frame_of(then, 1, 4, 1),
               h = frame_of(then, 1, 4, 2);
-  SampleFrame i = g;
-  i.confidence = sure;
+  SampleFrame i = g, j = f;
+  i.confidence = j.confidence = sure;
   Screen s = screen_new(24, 80, true);
   viewer_draw(&s.w, &f);
   viewer_draw(&s.w, &g);
   viewer_draw(&s.w, &f);
   viewer_draw(&s.w, &h);
   viewer_draw(&s.w, &i);
+  viewer_draw(&s.w, &j);
   char *said = screen_end(&s);
   shows(said, "\033[K\033[2;38;5;244m\xc2\xb7\033[0mdde\r\n");
   shows(said, "\033[K" FRESH "ee\033[0mde\r\n");
   shows(said, "\033[Keede\r\n");
   shows(said, "\033[Ke\033[2me\033[0m\033[38;5;244md\033[0m\033[2;38;5;244me\033[0m\r\n");
+  /* of a place that is not decided it says something too */
+  shows(said, "\033[K\xc2\xb7\033[2md");
   free(said);
 }
 
