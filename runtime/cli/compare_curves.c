@@ -8,12 +8,12 @@
 #include "runtime/cli/compare.h"
 
 enum {
-  WIDTH = 880,
+  WIDTH = 892,
   PANEL = 300, /* height of the part inside the axes */
   LEFT = 44,
   TOP = 30,
   GAP = 56, /* between two panels, with the numbers of the second */
-  RIGHT = 12,
+  RIGHT = 24,
   COLUMNS = 4, /* of the names below */
   LINE = 20,
   LABEL = 46 /* room of a number below */

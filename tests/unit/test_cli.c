@@ -605,6 +605,8 @@ static void test_compare(void **state) {
       {"compare keep.td=ones.safetensors,threes.safetensors --seeds 2 --samples 4 -q --json", 0,
        "\"likelihood\":{\"mean\":5.0,\"error\":4.0,\"held_out\":null,\"seeds\":[1.0,9.0]}"},
       {"compare keep.td=ones.safetensors,absent --seeds 2 --samples 4 -q", 4, "absent"},
+      {"compare flat.td keep.td --seeds 2 --samples 4 --reference", 0,
+       "keep.td: seed 2 of 2: texts from a part, "},
       {COMPARE "--html page.html -o table.md", 0, ""},
       {COMPARE "--html /dev/full", 4, "/dev/full"},
       {"compare keep.td absent.td -q --reference --samples 4", 4, "absent.td"},
