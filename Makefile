@@ -67,7 +67,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_cuda_library test_cuda test_cuda_product test_device test_cuda_train \
        test_cuda_random test_oracle test_text_random test_large test_nan test_text test_claims \
        test_likelihood test_cuda_chain test_cuda_loop test_cuda_shape test_film test_noise \
-       test_use
+       test_use test_split
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -91,7 +91,7 @@ COMPILE  = $(CC) -std=gnu11 $(CFLAGS) $(WARN) $(WERROR) -I. -I$(B)/gen -MMD -MP
 LIBS     = -ljansson -lcrypto -lutf8proc -lm -lpthread -ldl
 
 TEXTS    = standalone_header standalone_top standalone_types standalone_driver \
-           prelude prelude_draws prelude_narrow prelude_cuda scalar page_html
+           prelude prelude_draws prelude_narrow prelude_split prelude_cuda scalar page_html
 GEN      = $(B)/gen/parse.c $(B)/gen/lex.c $(B)/gen/std.c $(TEXTS:%=$(B)/gen/%.c)
 DSL_SRC  = $(DSL:%=dsl/%.c) $(GEN)
 LIB_OBJ  = $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o) \
@@ -137,6 +137,7 @@ standalone_driver_OF = compiler/cpu/standalone_driver.inc
 prelude_OF           = compiler/cpu/prelude.h
 prelude_draws_OF     = compiler/cpu/prelude_draws.h
 prelude_narrow_OF    = compiler/cpu/prelude_narrow.h
+prelude_split_OF     = compiler/cpu/prelude_split.h
 prelude_cuda_OF      = compiler/cuda/prelude.h
 scalar_OF            = compiler/emit/scalar.h
 page_html_OF         = runtime/view/page.html

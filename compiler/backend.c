@@ -20,6 +20,7 @@ struct Backend {
   BackendOptions options;
   const Target *target;
   TdType act;                /* of activations: TD_F32 or TD_BF16 */
+  int split;                 /* backend_split */
   int recompute, recomputed; /* see backend_recompute */
   bool repeated;             /* see backend_repeated */
   PlanStates states;
@@ -79,6 +80,8 @@ Backend *backend_new(Arena *a, Diags *d, const char *name, const BackendOptions 
 void backend_for(Backend *be, const Target *target) { be->target = target; }
 
 void backend_activations(Backend *be, TdType act) { be->act = act; }
+
+void backend_split(Backend *be, int products) { be->split = products; }
 
 void backend_recompute(Backend *be, int most) { be->recompute = most; }
 
@@ -190,6 +193,7 @@ static Plan new_plan(Backend *be, Graph *g, const char *name) {
                 .options = &be->options,
                 .target = be->target,
                 .act = be->act,
+                .split = be->split,
                 .repeated = be->repeated,
                 .states = &be->states};
 }
@@ -223,7 +227,7 @@ void backend_plan(Backend *be, Graph *g, StrBuf *out) {
 TdProgram *backend_finish(Backend *be) {
   TdProgram *p = NEW(be->arena, TdProgram);
   p->name = be->name;
-  p->prelude = be->target->prelude(be->arena, be->act, &p->nparts);
+  p->prelude = be->target->prelude(be->arena, be->act, be->split, &p->nparts);
   p->states = be->states.at;
   p->nstates = be->states.n;
   p->tensors = be->tensors.at;

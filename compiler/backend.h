@@ -40,6 +40,10 @@ void backend_for(Backend *be, const struct Target *target);
 /* How activations are stored and multiplied: TD_F32, or TD_BF16 for all entries to come. */
 void backend_activations(Backend *be, TdType act);
 
+/* Products of f32 as sums of so many products of parts in bf16, 6 or 3, where the target does so;
+ * 0: as they are. For all entries to come. */
+void backend_split(Backend *be, int products);
+
 /* The forms that a graph goes through, by the pass that makes them: form i, or
  * NULL past the last. The first, "lower", is before all passes; the last, "plan",
  * is what becomes of it then. */

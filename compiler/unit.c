@@ -148,7 +148,10 @@ static Backend *begin_with(Lowering *l, const BackendOptions *o) {
   Unit *u = l->unit;
   Backend *be = backend_new(l->arena, l->d, u->name, o);
   if (l->options->act) u->act = strcmp(l->options->act, "bf16") == 0 ? TD_BF16 : TD_F32;
+  if (l->options->product) u->split = td_split(l->options->product);
+  if (u->act != TD_F32) u->split = 0;
   backend_activations(be, u->act);
+  backend_split(be, u->split);
   static const char *const flat[2] = {"matrix", "vector"};
   int state[2] = {-1, -1}, ema[2] = {-1, -1};
   for (int k = 0; k < 2; k++) {

@@ -169,6 +169,7 @@ typedef struct Unit {
   UnitParameter *parameters;
   int nparameters;
   TdType act;       /* how activations are stored and multiplied: TD_F32, TD_BF16 */
+  int split;        /* and those in f32: td_split */
   int64_t nweights; /* numbers in all parameters */
   int64_t memory;   /* the options' */
   int threads;
@@ -198,10 +199,11 @@ typedef struct UnitOptions {
                                  with check_only all */
   const char *dump_pass; /* --dump=PASS: the IR after that pass goes to dump */
   StrBuf *dump;
-  const char *target; /* a name of backend_target; NULL: "cpu" */
-  const char *act;    /* "f32" or "bf16" instead of what `precision` says; NULL: that */
-  int64_t memory;     /* bytes that program and text may take, with so many threads; 0: no limit */
-  bool no_text;       /* the program is for elsewhere: its text does not count */
+  const char *target;  /* a name of backend_target; NULL: "cpu" */
+  const char *act;     /* "f32" or "bf16" instead of what `precision` says; NULL: that */
+  const char *product; /* "f32", "split6", "split3" instead of what it says; NULL: that */
+  int64_t memory;      /* bytes that program and text may take, with so many threads; 0: no limit */
+  bool no_text;        /* the program is for elsewhere: its text does not count */
   int threads;
   uint32_t disable; /* bit k: backend option k off (tests) */
   /* reads another source file for `use "path"`; NULL: use is an error. Text in the arena. */

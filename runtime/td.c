@@ -70,6 +70,16 @@ static bool open_all(Td *td, const char *path, const TdOptions *o, TdError *err)
     td_fail(err, TD_BAD_USAGE, "activations are f32 or bf16, not '%.100s'", o->act);
     return false;
   }
+  if (o->product != NULL && td_split(o->product) < 0) {
+    td_fail(err, TD_BAD_USAGE, "products are f32, split6 or split3, not '%.100s'", o->product);
+    return false;
+  }
+  if (o->product != NULL && td_split(o->product) > 0 && o->act != NULL &&
+      strcmp(o->act, "bf16") == 0) {
+    td_fail(err, TD_BAD_USAGE, "products in %s are of f32: activations in bf16 are multiplied so",
+            o->product);
+    return false;
+  }
   const char *device = device_of(o), *target = machine_target(device ? device : "cpu", err);
   if (target == NULL) return false;
   td->defines = calloc((size_t)o->ndefines + 1, sizeof *td->defines);
@@ -81,6 +91,7 @@ static bool open_all(Td *td, const char *path, const TdOptions *o, TdError *err)
   project.unit.defines = td->defines;
   project.unit.ndefines = td->ndefines;
   project.unit.act = o->act;
+  project.unit.product = o->product;
   project.unit.target = target;
   td->other_text = o->data != NULL;
   project.unit.memory = o->memory <= INT64_MAX ? (int64_t)o->memory : 0;

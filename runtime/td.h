@@ -60,9 +60,11 @@ typedef struct TdOptions {
   int threads;      /* 0: all */
   uint64_t seed;    /* of the initial parameters */
   const char *act;  /* activations in "f32" or "bf16", whatever the file says; NULL: what it says */
-  bool offline;     /* never download a corpus */
-  bool reference;   /* run on the reference evaluator: double precision, slow */
-  uint64_t memory;  /* bytes it may take: values that do not fit are computed again; 0: no limit */
+  /* products of f32 as "f32", "split6", "split3", whatever the file says; NULL: what it says */
+  const char *product;
+  bool offline;    /* never download a corpus */
+  bool reference;  /* run on the reference evaluator: double precision, slow */
+  uint64_t memory; /* bytes it may take: values that do not fit are computed again; 0: no limit */
   /* "cpu", "cuda" or "reference": TD_NO_TOOL when it is not to be had. NULL: what TDC_DEVICE in the
    * environment says, or the CPU. */
   const char *device;

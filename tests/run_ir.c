@@ -99,17 +99,22 @@ bool run_ir_text(const char *path, const char *text, size_t n, StrBuf *out) {
 typedef struct PlanWords {
   BackendOptions options;
   bool narrow, repeated;
+  int split;
 } PlanWords;
 
 static bool take_plan_word(const char *path, const char *word, void *ctx) {
   PlanWords *w = ctx;
+  if (td_split(word) > 0) {
+    w->split = td_split(word);
+    return true;
+  }
   bool *is = strcmp(word, "bf16") == 0       ? &w->narrow
              : strcmp(word, "repeated") == 0 ? &w->repeated
                                              : NULL;
   if (is)
     *is = true;
   else
-    printf("%s: a plan is bf16 or repeated, not '%s'\n", path, word);
+    printf("%s: a plan is bf16, split6, split3 or repeated, not '%s'\n", path, word);
   return is != NULL;
 }
 
@@ -139,6 +144,7 @@ bool run_plan_text(const char *path, const char *text, size_t n, StrBuf *out) {
     Backend *be = backend_new(a, d, g->name, &w.options);
     backend_for(be, s.target);
     if (w.narrow) backend_activations(be, TD_BF16);
+    backend_split(be, w.split);
     backend_repeated(be, w.repeated);
     backend_plan(be, g, out);
   }

@@ -258,6 +258,7 @@ static void finish(Writer *w, TdKernel *k, const char **note,
   *note = arena_strndup(p->arena, line.s, line.n);
   k->source = arena_strndup(p->arena, out.s, out.n);
   k->parts = em->parts | (w->plan->narrow ? PRELUDE_NARROW : PRELUDE_TILES);
+  if (w->plan->split) k->parts |= PRELUDE_NARROW | PRELUDE_SPLIT;
   sb_free(&head);
   sb_free(&line);
   sb_free(&out);

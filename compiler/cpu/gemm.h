@@ -58,6 +58,9 @@ typedef struct GemmPlan {
   const char *name;    /* of the C function */
   const char *comment; /* printed above it, already made safe; or NULL */
   bool narrow;         /* factors are rounded to bf16 (the program needs prelude_narrow.h) */
+  /* Factors are floats, of which tiles of bf16 multiply parts: so many products a product, 6 or 3
+   * (prelude_split.h); on processors without such tiles as floats. 0: as floats, or narrow. */
+  int split;
   GemmAxis axis[GEMM_AXES];
   GemmOperand operand[2]; /* [GEMM_A], [GEMM_B] */
   /* When the kernel only stores the sum as f32 at an affine place: it then goes
@@ -67,7 +70,7 @@ typedef struct GemmPlan {
   int64_t stride_output[GEMM_AXES][IR_MAX_VARS]; /* [GEMM_K] unused */
 
   /* Where B lies packed, if contract_pack's kernel ran before: C expression, float *, or
-   * uint16_t * if the plan is narrow. NULL: the kernel packs. */
+   * uint16_t * if the plan is narrow; aligned. NULL: the kernel packs. */
   const char *packed;
 
   /* The kernel may have these brought near while it multiplies. */
@@ -105,14 +108,14 @@ typedef struct GemmPlan {
 
   /* Results of contract_shape: how B is cut, which contract_pack is given back, and */
   int64_t columns, depth;
-  int64_t packed_count; /* numbers that packed B has */
+  int64_t packed_count; /* floats that packed B takes */
   /* for the TdKernel */
   int64_t pieces;
   size_t scratch; /* bytes a thread */
 } GemmPlan;
 
 /* Fill in the results, without any text: from axes, operands (no base), plain_output with
- * its strides, packed (any text) and narrow. Every extent >= 1. */
+ * its strides, packed (any text), narrow and split. Every extent >= 1. */
 void contract_shape(GemmPlan *plan);
 void contract_pack_shape(GemmPlan *plan); /* of contract_pack; columns and depth are given */
 /* Append the C function to `out`, and fill in the results. The order of every sum

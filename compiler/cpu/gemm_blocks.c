@@ -54,23 +54,30 @@ static void finish(const GemmWriter *w, GemmBlocks *b, int64_t whole, int64_t li
 /* The same for products in bf16, whose tiles are so fast that reading B is what
  * counts: it is read once for each strip of 32 rows, from the second cache if a
  * block of k of it stays there, and comes there once for each piece if not all
- * of k does. A is read across memory where its rows lie side by side. */
+ * of k does. A is read across memory where its rows lie side by side. Numbers in
+ * parts take as many times the room, and longer to pack and to multiply. */
 static double narrow_cost(const GemmWriter *w, const GemmBlocks *b) {
-  double m = (double)w->extent[GEMM_M], n = (double)w->extent[GEMM_N], multiply = m * n / 512;
+  const int parts = gemm_parts(w);
+  double m = (double)w->extent[GEMM_M], n = (double)w->extent[GEMM_N];
+  double multiply = m * n / 512 * (parts > 1 ? w->plan->split : 1), pack = 0.2 * (parts - 1);
   double pack_a = w->in_place                          ? 0.15
                   : w->plan->operand[GEMM_A].expensive ? 6
                   : !w->flat[GEMM_A]                   ? 0.8
                   : w->k_stride[GEMM_A] == 1           ? 0.35
                                                        : 1.5;
   double pack_b = w->plan->operand[GEMM_B].expensive ? 6 : w->flat[GEMM_B] ? 0.3 : 0.8;
-  int64_t k = w->extent[GEMM_K], kept = b->columns * min_of(k, NARROW_LIMIT);
-  double again =
-      b->row_blocks > 1 && b->columns * k > NARROW_NEAR ? 0.1 * (double)b->row_blocks : 0;
+  int64_t k = w->extent[GEMM_K], limit = parts > 1 ? DEPTH_WHOLE : NARROW_LIMIT;
+  int64_t kept = b->columns * min_of(k, limit) * parts;
+  double again = b->row_blocks > 1 && b->columns * k * parts > NARROW_NEAR
+                     ? 0.1 * (double)(b->row_blocks * parts)
+                     : 0;
+  pack_a += pack;
+  pack_b += pack;
   int64_t pieces = w->extent[GEMM_BATCH] * b->row_blocks * b->column_blocks;
   double repeats =
       b->row_blocks > 1 ? (double)(b->column_blocks + 1) / (double)b->column_blocks : 1;
   double cost = multiply + m * (double)b->column_blocks * pack_a + n * pack_b * repeats +
-                again * n + m / 32 * n * (kept > NARROW_NEAR ? 0.2 : 0.04);
+                again * n + m / 32 * n * parts * (kept > NARROW_NEAR ? 0.2 : 0.04);
   return cost * (1 + 2 / (double)min_of(pieces, 32)); /* few pieces leave threads idle */
 }
 
@@ -79,7 +86,9 @@ static GemmBlocks narrow_blocks(const GemmWriter *w) {
           batch = w->extent[GEMM_BATCH];
   double work = (double)batch * (double)m * (double)n * (double)k;
   int64_t most_pieces = work > NARROW_WORK * 64.0 ? 64 : (int64_t)(work / NARROW_WORK) + 1;
-  int64_t widest = max_of(WIDEST_TILE, 2 * (int64_t)PACKED_LIMIT / k / WIDEST_TILE * WIDEST_TILE);
+  const int64_t whole = w->tiles == GEMM_PARTS ? DEPTH_WHOLE : NARROW_WHOLE,
+                numbers = 2 * (int64_t)PACKED_LIMIT / gemm_parts(w);
+  int64_t widest = max_of(WIDEST_TILE, numbers / k / WIDEST_TILE * WIDEST_TILE);
   GemmBlocks best = {0};
   double least_cost = 0;
   for (int64_t across = 1; across <= 32; across++) {
@@ -89,8 +98,7 @@ static GemmBlocks narrow_blocks(const GemmWriter *w) {
     for (int64_t down = 1; down <= 32; down++) {
       b.rows = round_up(ceil_div(m, down), 2 * LANES);
       b.row_blocks = ceil_div(m, b.rows);
-      bool sums =
-          k > NARROW_WHOLE && !w->direct; /* of a whole piece wait for the last block of k */
+      bool sums = k > whole && !w->direct; /* of a whole piece wait for the last block of k */
       if (sums && b.rows * b.columns > NARROW_NEAR && b.rows > 2 * LANES) continue;
       double cost = narrow_cost(w, &b);
       if (batch * b.row_blocks * b.column_blocks > most_pieces && best.rows) continue;
@@ -99,12 +107,25 @@ static GemmBlocks narrow_blocks(const GemmWriter *w) {
       best = b;
     }
   }
-  finish(w, &best, NARROW_WHOLE, NARROW_LIMIT, 2 * LANES);
+  /* blocks of k of numbers in parts are those of floats: the sums of both are the same */
+  if (w->tiles == GEMM_PARTS)
+    finish(w, &best, DEPTH_WHOLE, DEPTH_LIMIT, LANES);
+  else
+    finish(w, &best, NARROW_WHOLE, NARROW_LIMIT, 2 * LANES);
   return best;
 }
 
+GemmBlocks gemm_same_pieces(const GemmWriter *w, const GemmBlocks *as) {
+  GemmBlocks b = {.rows = as->rows,
+                  .row_blocks = as->row_blocks,
+                  .columns = as->columns,
+                  .column_blocks = as->column_blocks};
+  finish(w, &b, DEPTH_WHOLE, DEPTH_LIMIT, LANES);
+  return b;
+}
+
 GemmBlocks gemm_choose_blocks(const GemmWriter *w) {
-  if (w->plan->narrow) return narrow_blocks(w);
+  if (w->tiles != GEMM_FLOATS) return narrow_blocks(w);
   const int64_t *e = w->extent;
   int64_t m = e[GEMM_M], n = e[GEMM_N], k = e[GEMM_K], batch = e[GEMM_BATCH];
   int64_t widest = max_of(WIDEST_TILE, PACKED_LIMIT / k / WIDEST_TILE * WIDEST_TILE);

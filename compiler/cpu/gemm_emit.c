@@ -229,8 +229,8 @@ static void wide_choose(GemmWriter *w) {
       w->flat[GEMM_A] && w->outer_stride[GEMM_A] == 1 && w->k_stride[GEMM_A] <= NEAR_STRIDE;
 }
 
-static GemmWriter open_writer(StrBuf *out, GemmPlan *plan) {
-  GemmWriter w = {.out = out, .plan = plan, .taken = HELD * sizeof(float)};
+static GemmWriter open_writer(StrBuf *out, GemmPlan *plan, GemmTiles tiles) {
+  GemmWriter w = {.out = out, .plan = plan, .tiles = tiles, .taken = HELD * sizeof(float)};
   for (int k = 0; k < GEMM_AXES; k++) w.extent[k] = gemm_extent(&plan->axis[k]);
   for (int side = 0; side < 2; side++) {
     const GemmOperand *operand = &plan->operand[side];
@@ -242,49 +242,83 @@ static GemmWriter open_writer(StrBuf *out, GemmPlan *plan) {
   return w;
 }
 
-static void close_writer(GemmWriter *w) {
+static void check_scratch(const GemmWriter *w) {
   if (w->taken > w->plan->scratch) bug("a product takes more scratch memory than its shape says");
+}
+
+static void close_writer(GemmWriter *w) {
+  check_scratch(w);
   for (int side = 0; side < 2; side++) sb_free(&w->load[side]);
   sb_free(&w->epilogue);
   sb_free(&w->epilogue_row);
   sb_free(&w->epilogue_after);
 }
 
-/* How the product is cut, and all that follows. */
-static GemmWriter shaped(StrBuf *out, GemmPlan *plan) {
-  GemmWriter w = open_writer(out, plan);
-  if (plan->narrow)
-    gemm_narrow_choose(&w);
-  else
+/* The tiles of the plan, and where it is split the ones of processors that do not have these. */
+static GemmTiles tiles_of(const GemmPlan *plan) {
+  return plan->split ? GEMM_PARTS : plan->narrow ? GEMM_ROUNDED : GEMM_FLOATS;
+}
+
+/* How a body is cut; `as`: in the pieces of the other one. The plan's results become those of
+ * all bodies that were. */
+static GemmWriter shaped(StrBuf *out, GemmPlan *plan, GemmTiles tiles, const GemmBlocks *as) {
+  GemmWriter w = open_writer(out, plan, tiles);
+  if (tiles == GEMM_FLOATS)
     wide_choose(&w);
-  w.block = gemm_choose_blocks(&w);
-  GemmScratch s = plan->narrow ? gemm_narrow_scratch(&w) : wide_scratch(&w);
+  else
+    gemm_narrow_choose(&w);
+  w.block = as ? gemm_same_pieces(&w, as) : gemm_choose_blocks(&w);
+  GemmScratch s = tiles == GEMM_FLOATS ? wide_scratch(&w) : gemm_narrow_scratch(&w);
+  int64_t numbers = gemm_packed_blocks(&w) * gemm_packed_block(&w);
+  int64_t floats = HELD + s.packed_b + s.packed_a + s.sums + s.totals + s.stage;
   plan->columns = w.block.columns;
   plan->depth = w.block.depth;
-  plan->packed_count = gemm_packed_blocks(&w) * gemm_packed_block(&w);
   plan->pieces = w.extent[GEMM_BATCH] * w.block.row_blocks * w.block.column_blocks;
-  plan->scratch =
-      (size_t)(HELD + s.packed_b + s.packed_a + s.sums + s.totals + s.stage) * sizeof(float);
+  plan->packed_count =
+      max_of(as ? plan->packed_count : 0, tiles == GEMM_FLOATS ? numbers : (numbers + 1) / 2);
+  plan->scratch = max_of(as ? (int64_t)plan->scratch : 0, floats * (int64_t)sizeof(float));
   return w;
 }
 
-void contract_shape(GemmPlan *plan) { shaped(NULL, plan); }
+void contract_shape(GemmPlan *plan) {
+  GemmWriter w = shaped(NULL, plan, tiles_of(plan), NULL);
+  if (plan->split) shaped(NULL, plan, GEMM_FLOATS, &w.block);
+}
+
+static void put_body(GemmWriter *w, const StrBuf *prologue) {
+  if (w->tiles == GEMM_FLOATS)
+    gemm_function(w,
+                  &(GemmBody){.panels = "TD_TILE_COLUMNS columns, [k][columns]",
+                              .constants = put_constants,
+                              .scratch = put_scratch,
+                              .multiply = put_block},
+                  prologue);
+  else
+    gemm_narrow(w, prologue);
+}
 
 void contract_emit(StrBuf *out, GemmPlan *plan) {
-  GemmWriter w = shaped(out, plan);
-  if (plan->narrow)
-    gemm_narrow(&w);
-  else
-    gemm_function(&w, &(GemmBody){.panels = "TD_TILE_COLUMNS columns, [k][columns]",
-                                  .constants = put_constants,
-                                  .scratch = put_scratch,
-                                  .multiply = put_block});
+  GemmWriter w = shaped(out, plan, tiles_of(plan), NULL), other;
+  StrBuf prologue = {0};
+  if (plan->split) other = shaped(out, plan, GEMM_FLOATS, &w.block);
+  gemm_begin(&w, &prologue);
+  if (plan->split) gemm_line(&w, GEMM_IF_PARTS);
+  put_body(&w, &prologue);
+  if (plan->split) {
+    gemm_line(&w, "#else");
+    gemm_take_texts(&other, &w);
+    put_body(&other, &prologue);
+    check_scratch(&other);
+    gemm_line(&w, "#endif");
+  }
+  gemm_close(&w);
+  sb_free(&prologue);
   close_writer(&w);
 }
 
 /* The same of packing B: columns and depth are the product's. */
-static GemmWriter shaped_pack(StrBuf *out, GemmPlan *plan) {
-  GemmWriter w = open_writer(out, plan);
+static GemmWriter shaped_pack(StrBuf *out, GemmPlan *plan, GemmTiles tiles) {
+  GemmWriter w = open_writer(out, plan, tiles);
   int64_t n = w.extent[GEMM_N];
   w.block = (GemmBlocks){
       .columns = plan->columns, .column_blocks = ceil_div(n, plan->columns), .depth = plan->depth};
@@ -295,10 +329,12 @@ static GemmWriter shaped_pack(StrBuf *out, GemmPlan *plan) {
   return w;
 }
 
-void contract_pack_shape(GemmPlan *plan) { shaped_pack(NULL, plan); }
+void contract_pack_shape(GemmPlan *plan) { shaped_pack(NULL, plan, tiles_of(plan)); }
 
 void contract_pack(StrBuf *out, GemmPlan *plan) {
-  GemmWriter w = shaped_pack(out, plan);
-  gemm_pack_kernel(&w);
+  GemmWriter w = shaped_pack(out, plan, tiles_of(plan)),
+             other = shaped_pack(out, plan, GEMM_FLOATS);
+  gemm_pack_kernel(&w, plan->split ? &other : NULL);
+  check_scratch(&other);
   close_writer(&w);
 }

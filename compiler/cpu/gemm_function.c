@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The function around the tiles, the same for f32 and bf16:
+/* The function around the tiles, the same for f32, bf16 and f32 in parts:
  *
  *   for each piece: a block of rows x a block of columns of one batch
  *     for each block of k
@@ -8,18 +8,26 @@
  *       the epilogue */
 #include "compiler/cpu/gemm_write.h"
 
-static void put_head(GemmWriter *w, const GemmBody *body) {
+void gemm_begin(GemmWriter *w, StrBuf *prologue) {
+  static const char *const how[] = {
+      [GEMM_FLOATS] = "", [GEMM_ROUNDED] = " in bf16", [GEMM_PARTS] = " in parts of bf16"};
   const GemmBlocks *b = &w->block;
   const long long m = w->extent[GEMM_M], n = w->extent[GEMM_N], k = w->extent[GEMM_K],
                   batch = w->extent[GEMM_BATCH];
   StrBuf what = {0};
+  gemm_collect_texts(w, prologue);
   sb_printf(&what,
             "C[%lld][%lld] = A[%lld][%lld] B[%lld][%lld]%s, %lld times; in pieces of\n"
             " * %lld x %lld, %lld of k at a time",
-            m, n, m, k, k, n, w->plan->narrow ? " in bf16" : "", batch, (long long)b->rows,
-            (long long)b->columns, (long long)b->depth);
+            m, n, m, k, k, n, how[w->tiles], batch, (long long)b->rows, (long long)b->columns,
+            (long long)b->depth);
   gemm_head(w, what.s);
   sb_free(&what);
+}
+
+static void put_extents(GemmWriter *w, const GemmBody *body) {
+  const GemmBlocks *b = &w->block;
+  const long long m = w->extent[GEMM_M], n = w->extent[GEMM_N], k = w->extent[GEMM_K];
   gemm_line(w, "enum { M = %lld, N = %lld, K = %lld, ROWS = %lld, COLUMNS = %lld, DEPTH = %lld,", m,
             n, k, (long long)b->rows, (long long)b->columns, (long long)b->depth);
   gemm_line(w, "       ROW_BLOCKS = %lld, COLUMN_BLOCKS = %lld };", (long long)b->row_blocks,
@@ -55,18 +63,14 @@ static void put_pieces(GemmWriter *w, const GemmBody *body) {
   gemm_close(w);
 }
 
-void gemm_function(GemmWriter *w, const GemmBody *body) {
-  StrBuf prologue = {0};
-  gemm_collect_texts(w, &prologue);
+void gemm_function(GemmWriter *w, const GemmBody *body, const StrBuf *prologue) {
   gemm_choose_aheads(w);
-  put_head(w, body);
-  gemm_paste(w, &prologue);
+  put_extents(w, body);
+  gemm_paste(w, prologue);
   body->scratch(w);
   if (!w->plan->packed)
     gemm_line(w, "TdHeld *const held = td_held(call);      /* the block of B that is packed */");
   if (body->open) gemm_line(w, "%s", body->open);
   put_pieces(w, body);
   if (body->close) gemm_line(w, "%s", body->close);
-  gemm_close(w);
-  sb_free(&prologue);
 }

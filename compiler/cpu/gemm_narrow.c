@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Contraction kernels whose factors are rounded to bf16: the same pieces, blocks
- * and epilogues as gemm_emit.c, around the tiles of prelude_narrow.h.
+/* Contraction kernels on tiles of bf16: the same pieces, blocks and epilogues as
+ * gemm_emit.c, around the tiles of prelude_narrow.h, for which factors are rounded, or
+ * those of prelude_split.h, for which they are cut into parts.
  *
  *   for each piece: a block of rows x a block of columns of one batch
  *     for each block of k
@@ -22,6 +23,24 @@ enum {
   FEW_COLUMNS = 128 /* tiles read rows that lie apart slower by a tenth: more are worth packing A */
 };
 
+/* The functions' names begin so; */
+static const char *family(const GemmWriter *w) {
+  return w->tiles == GEMM_PARTS ? "td_split" : "td_narrow";
+}
+
+/* and those that pack are told of how many parts a number is, or whether it is one in bf16. */
+static int form(const GemmWriter *w, bool half) {
+  return w->tiles == GEMM_PARTS ? gemm_parts(w) : half;
+}
+
+/* Numbers of a strip of `depth`. */
+static void put_strip_size(GemmWriter *w, StrBuf *out) {
+  sb_printf(out,
+            "((depth + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH * (STRIP * TD_NARROW_DEPTH * %d)",
+            gemm_parts(w));
+  sb_puts(out, w->tiles == GEMM_PARTS ? " + TD_SPLIT_SPANS)" : ")");
+}
+
 /* Are all strips of A packed at once? */
 static bool all_at_once(const GemmWriter *w) {
   return gemm_contiguous(w, GEMM_A) && !w->in_place && w->k_stride[GEMM_A] != 1;
@@ -29,23 +48,24 @@ static bool all_at_once(const GemmWriter *w) {
 
 static void put_pack_all(GemmWriter *w) {
   gemm_address(w, GEMM_A, "from", "row0", "k0");
-  gemm_line(w, "td_narrow_pack_a_turned(packed_a, from, %d, %lld, rows, depth);",
-            w->plan->operand[GEMM_A].half, (long long)w->k_stride[GEMM_A]);
+  gemm_line(w, "%s_pack_a_turned(packed_a, from, %d, %lld, rows, depth);", family(w),
+            form(w, w->plan->operand[GEMM_A].half), (long long)w->k_stride[GEMM_A]);
 }
 
 /* The strip of `height` rows from row0 + i on. */
 static void put_pack_a(GemmWriter *w) {
-  int half = w->plan->operand[GEMM_A].half;
+  const char *name = family(w);
   if (gemm_contiguous(w, GEMM_A)) {
     gemm_address(w, GEMM_A, "from", "(row0 + i)", "k0");
-    gemm_line(w, "td_narrow_pack_a(packed_a, from, %d, %lld, height, depth);", half,
-              (long long)w->outer_stride[GEMM_A]);
+    gemm_line(w, "%s_pack_a(packed_a, from, %d, %lld, height, depth);", name,
+              form(w, w->plan->operand[GEMM_A].half), (long long)w->outer_stride[GEMM_A]);
   } else if (gemm_along_k(w, GEMM_A)) {
     gemm_stage(w, GEMM_A, "row0 + i", "height", "k0", "depth", "DEPTH");
-    gemm_line(w, "td_narrow_pack_a(packed_a, stage, 0, DEPTH, height, depth);");
+    gemm_line(w, "%s_pack_a(packed_a, stage, %d, DEPTH, height, depth);", name, form(w, false));
   } else {
     gemm_stage(w, GEMM_A, "row0 + i", "height", "k0", "depth", "STRIP");
-    gemm_line(w, "td_narrow_pack_a_turned(packed_a, stage, 0, STRIP, height, depth);");
+    gemm_line(w, "%s_pack_a_turned(packed_a, stage, %d, STRIP, height, depth);", name,
+              form(w, false));
   }
 }
 
@@ -156,6 +176,34 @@ static void put_ahead(GemmWriter *w) {
   if (many) gemm_close(w);
 }
 
+/* Where the strip's rows lie that tiles read, and how. */
+static void put_rows(GemmWriter *w) {
+  const char *steps = "(depth + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH";
+  StrBuf at = {0};
+  if (w->tiles == GEMM_PARTS)
+    gemm_line(w, ".depth = depth, .parts = %d,", gemm_parts(w));
+  else if (w->extent[GEMM_K] % DEPTH)
+    gemm_line(w, ".depth = %s * TD_NARROW_DEPTH,", steps);
+  else
+    gemm_line(w, ".depth = depth,");
+  if (w->in_place) {
+    long long row = w->outer_stride[GEMM_A];
+    gemm_line(w, ".a = strip, .a_row = %lld, .a_step = TD_NARROW_DEPTH, .a_half = %lld,", row,
+              row * ROWS);
+    return;
+  }
+  sb_puts(&at, "packed_a");
+  if (all_at_once(w)) {
+    sb_puts(&at, " + i / STRIP * ");
+    put_strip_size(w, &at);
+  }
+  gemm_line(w, ".a = %s,", at.s);
+  sb_free(&at);
+  if (w->tiles == GEMM_PARTS) return;
+  gemm_line(w, ".a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE, .a_half = %s * TD_NARROW_TILE,",
+            steps);
+}
+
 static void put_multiply(GemmWriter *w) {
   bool many = w->block.depth_blocks > 1;
   gemm_line(w, "/* a strip of rows after the other */");
@@ -172,23 +220,9 @@ static void put_multiply(GemmWriter *w) {
   put_next_strip(w);
   put_ahead(w);
   int64_t stride = put_target(w);
-  gemm_line(w, "const TdNarrow t = {");
+  gemm_line(w, "const %s t = {", w->tiles == GEMM_PARTS ? "TdSplit" : "TdNarrow");
   w->indent++;
-  gemm_line(w, ".depth = %s,",
-            w->extent[GEMM_K] % DEPTH
-                ? "(depth + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH * TD_NARROW_DEPTH"
-                : "depth");
-  if (w->in_place) {
-    long long row = w->outer_stride[GEMM_A];
-    gemm_line(w, ".a = strip, .a_row = %lld, .a_step = TD_NARROW_DEPTH, .a_half = %lld,", row,
-              row * ROWS);
-  } else {
-    const char *high = "(depth + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH * TD_NARROW_TILE";
-    if (all_at_once(w)) gemm_line(w, ".a = packed_a + i / TD_NARROW_ROWS * (%s),", high);
-    gemm_line(w, "%s.a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE,",
-              all_at_once(w) ? "" : ".a = packed_a, ");
-    gemm_line(w, ".a_half = %s,", high);
-  }
+  put_rows(w);
   gemm_line(w, ".b = packed_b + k0 / DEPTH * BLOCK, .panel = PANEL, .c = target, .c_stride = %lld,",
             (long long)stride);
   gemm_line(w, ".columns = columns, .tall = height > TD_NARROW_ROWS, .add = %s, .far = %s,",
@@ -199,7 +233,7 @@ static void put_multiply(GemmWriter *w) {
   gemm_line(w, ".fetch = fetch, .fetches = FETCHES");
   w->indent--;
   gemm_line(w, "};");
-  gemm_line(w, "td_narrow_row(&t);");
+  gemm_line(w, "%s_row(&t);", family(w));
   if (!w->direct) {
     gemm_put_totals(w);
     gemm_epilogue(w);
@@ -218,7 +252,9 @@ GemmScratch gemm_narrow_scratch(const GemmWriter *w) {
   if (!w->direct) s.sums = waiting * b->stride;
   if (b->grouped) s.totals = s.sums;
   if (!w->plan->packed) s.packed_b = gemm_packed_block(w) / 2;
-  if (!w->in_place) s.packed_a = packed_rows * b->depth / 2;
+  if (!w->in_place)
+    s.packed_a = w->tiles == GEMM_PARTS ? packed_rows / STRIP * gemm_panel(w, b->depth) / 2
+                                        : packed_rows * b->depth / 2;
   return s;
 }
 
@@ -240,7 +276,8 @@ static void put_constants(GemmWriter *w) {
 /* Sums that wait in C for the next block of k, 16 rows of a tile in so few sets of
  * the first cache that they push one another out. */
 static bool crowded(const GemmWriter *w, int64_t by_row) {
-  return w->extent[GEMM_K] > NARROW_WHOLE && by_row % 256 == 0;
+  return w->extent[GEMM_K] > (w->tiles == GEMM_PARTS ? DEPTH_WHOLE : NARROW_WHOLE) &&
+         by_row % 256 == 0;
 }
 
 void gemm_narrow_choose(GemmWriter *w) {
@@ -256,11 +293,14 @@ void gemm_narrow_choose(GemmWriter *w) {
                 w->extent[GEMM_M] % ROWS == 0;
 }
 
-void gemm_narrow(GemmWriter *w) {
-  gemm_function(w, &(GemmBody){.panels = "TD_NARROW_COLUMNS columns, [k / 2][columns][2]",
-                               .constants = put_constants,
-                               .scratch = put_scratch,
-                               .multiply = put_multiply,
-                               .open = "td_narrow_open();",
-                               .close = "td_narrow_close();"});
+void gemm_narrow(GemmWriter *w, const StrBuf *prologue) {
+  const GemmBody body = {.panels = w->tiles == GEMM_PARTS
+                                       ? "TD_NARROW_COLUMNS columns, in parts,"
+                                       : "TD_NARROW_COLUMNS columns, [k / 2][columns][2]",
+                         .constants = put_constants,
+                         .scratch = put_scratch,
+                         .multiply = put_multiply,
+                         .open = "td_narrow_open();",
+                         .close = "td_narrow_close();"};
+  gemm_function(w, &body, prologue);
 }

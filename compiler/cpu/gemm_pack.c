@@ -10,7 +10,7 @@
 enum { NARROWEST_TILE = 8, GAP = 32 }; /* columns, over all targets; floats, two cache lines */
 
 static const char *element_type(const GemmWriter *w) {
-  return w->plan->narrow ? "uint16_t" : "float";
+  return w->tiles == GEMM_FLOATS ? "float" : "uint16_t";
 }
 
 int64_t gemm_packed_blocks(const GemmWriter *w) {
@@ -20,23 +20,41 @@ int64_t gemm_packed_blocks(const GemmWriter *w) {
 /* The panels of a block of k lie together, a little apart, so that neither
  * reading them nor writing all at once meets the same few sets of a cache. */
 void gemm_put_panel(GemmWriter *w) {
-  const char *columns = w->plan->narrow ? "TD_NARROW_COLUMNS" : "TD_TILE_COLUMNS";
-  gemm_line(w, "enum { PANEL = DEPTH * %s + %d, BLOCK = %lld / %s * PANEL };", columns,
-            w->plan->narrow ? 2 * GAP : GAP, (long long)w->block.padded, columns);
+  const long long padded = w->block.padded;
+  if (w->tiles == GEMM_FLOATS)
+    gemm_line(w,
+              "enum { PANEL = DEPTH * TD_TILE_COLUMNS + %d, BLOCK = %lld / TD_TILE_COLUMNS * "
+              "PANEL };",
+              GAP, padded);
+  else
+    gemm_line(w, "enum { PANEL = %lld, BLOCK = %lld * PANEL };",
+              (long long)gemm_panel(w, w->block.depth), padded / STRIP_ROWS);
+}
+
+int gemm_parts(const GemmWriter *w) {
+  return w->tiles != GEMM_PARTS ? 1 : w->plan->split == 6 ? 3 : 2;
+}
+
+/* Behind the cells of one in parts there are these cells' spans, behind another the gap. */
+int64_t gemm_panel(const GemmWriter *w, int64_t depth) {
+  const int64_t steps = ceil_div(depth, STRIP_ROWS);
+  if (w->tiles == GEMM_PARTS && steps * 8 > 2 * 2 * GAP) bug("a panel has more cells than spans");
+  return round_up(depth, STRIP_ROWS) * STRIP_ROWS * gemm_parts(w) + 2 * GAP;
 }
 
 int64_t gemm_packed_block(const GemmWriter *w) {
   const GemmBlocks *b = &w->block;
-  int64_t gaps =
-      w->plan->narrow ? b->padded / WIDEST_TILE * 2 * GAP : b->padded / NARROWEST_TILE * GAP;
-  return b->depth_blocks * (b->padded * b->depth + gaps);
+  if (w->tiles != GEMM_FLOATS)
+    return b->depth_blocks * (b->padded / STRIP_ROWS) * gemm_panel(w, b->depth);
+  return b->depth_blocks * (b->padded * b->depth + b->padded / NARROWEST_TILE * GAP);
 }
 
 void gemm_put_block(GemmWriter *w) {
   const char *which = gemm_shares_b(w) ? " % COLUMN_BLOCKS" : "";
   if (w->plan->packed) {
-    gemm_line(w, "const %s *const packed_b = %s + piece / ROW_BLOCKS%s * %lld;", element_type(w),
-              w->plan->packed, which, (long long)gemm_packed_block(w));
+    const char *type = element_type(w);
+    gemm_line(w, "const %s *const packed_b = (const %s *)%s + piece / ROW_BLOCKS%s * %lld;", type,
+              type, w->plan->packed, which, (long long)gemm_packed_block(w));
     return;
   }
   gemm_line(w, "const int64_t block = piece / ROW_BLOCKS%s, fresh = held->block != block;", which);
@@ -47,12 +65,15 @@ void gemm_put_block(GemmWriter *w) {
  * `across` apart; else steps of k lie `along` apart. */
 static void put_call(GemmWriter *w, bool turned, const char *to, const char *k0, const char *from,
                      const char *across, const char *along, const char *count, const char *depth) {
-  if (!w->plan->narrow && turned)
+  if (w->tiles == GEMM_FLOATS && turned)
     gemm_line(w, "td_pack_b_turned(%s, PANEL, %s, %s, %s, %s, %s, %s);", to, k0, from, across,
               along, count, depth);
-  else if (!w->plan->narrow)
+  else if (w->tiles == GEMM_FLOATS)
     gemm_line(w, "td_pack_b_rows(%s, PANEL, %s, %s, %s, %s, %s);", to, k0, from, along, count,
               depth);
+  else if (w->tiles == GEMM_PARTS)
+    gemm_line(w, "td_split_pack_b%s(%s, PANEL, %s, %s, %d, %s, %s, %s);", turned ? "_turned" : "",
+              to, k0, from, gemm_parts(w), turned ? across : along, count, depth);
   else
     gemm_line(w, "td_narrow_pack_b%s(%s, PANEL, %s, %s, %d, %s, %s, %s);", turned ? "_turned" : "",
               to, k0, from, strcmp(from, "from") == 0 && w->plan->operand[GEMM_B].half,
@@ -66,14 +87,15 @@ bool gemm_contiguous(const GemmWriter *w, GemmSide side) {
 /* Straight from memory, or what is computed for it by way of a stage: a panel of
  * columns at once if it is read along k, else a slab of k. */
 void gemm_pack_b(GemmWriter *w) {
-  const char *width = w->plan->narrow ? "TD_NARROW_COLUMNS" : "TD_TILE_COLUMNS";
+  const bool floats = w->tiles == GEMM_FLOATS;
+  const char *width = floats ? "TD_TILE_COLUMNS" : "TD_NARROW_COLUMNS";
   char across[32], along[32];
   gemm_line(w, "%s *const to = packed_b + k0 / DEPTH * BLOCK;", element_type(w));
-  if (w->plan->narrow ? gemm_contiguous(w, GEMM_B) : w->flat[GEMM_B]) {
+  if (floats ? w->flat[GEMM_B] : gemm_contiguous(w, GEMM_B)) {
     snprintf(across, sizeof across, "%lld", (long long)w->outer_stride[GEMM_B]);
     snprintf(along, sizeof along, "%lld", (long long)w->k_stride[GEMM_B]);
     gemm_address(w, GEMM_B, "from", "column0", "k0");
-    bool turned = w->plan->narrow ? w->k_stride[GEMM_B] == 1 : w->outer_stride[GEMM_B] != 1;
+    bool turned = floats ? w->outer_stride[GEMM_B] != 1 : w->k_stride[GEMM_B] == 1;
     put_call(w, turned, "to", "0", "from", across, along, "columns", "depth");
   } else if (gemm_along_k(w, GEMM_B)) {
     gemm_line(w, "for (int64_t j = 0; j < columns; j += %s) {", width);
@@ -97,43 +119,57 @@ void gemm_pack_b(GemmWriter *w) {
 }
 
 static void put_head(GemmWriter *w) {
-  const GemmPlan *plan = w->plan;
-  long long n = w->extent[GEMM_N], k = w->extent[GEMM_K];
+  static const char *const how[] = {
+      [GEMM_FLOATS] = "", [GEMM_ROUNDED] = " in bf16", [GEMM_PARTS] = " in parts of bf16"};
   StrBuf what = {0};
-  sb_printf(&what, "B[%lld][%lld]%s, packed for all iterations in blocks of %lld columns", k, n,
-            plan->narrow ? " in bf16" : "", (long long)plan->columns);
+  sb_printf(&what, "B[%lld][%lld]%s, packed for all iterations in blocks of %lld columns",
+            (long long)w->extent[GEMM_K], (long long)w->extent[GEMM_N], how[w->tiles],
+            (long long)w->plan->columns);
   gemm_head(w, what.s);
   sb_free(&what);
-  gemm_line(w, "enum { N = %lld, K = %lld, COLUMNS = %lld, COLUMN_BLOCKS = %lld, DEPTH = %lld };",
-            n, k, (long long)plan->columns, (long long)w->block.column_blocks,
-            (long long)plan->depth);
-  gemm_put_panel(w);
 }
 
 int64_t gemm_pack_stage(const GemmWriter *w) {
   return gemm_along_k(w, GEMM_B) ? WIDEST_TILE * w->block.depth : SLAB * w->block.padded;
 }
 
-void gemm_pack_kernel(GemmWriter *w) {
-  GemmPlan *plan = w->plan;
-  StrBuf prologue = {0};
-  gemm_collect_load(w, GEMM_B);
-  if (plan->prologue) plan->prologue(&prologue, plan->ctx);
-  put_head(w);
-  gemm_paste(w, &prologue);
-  sb_free(&prologue);
+/* What stands in the function. */
+static void put_packing(GemmWriter *w, const StrBuf *prologue) {
+  const GemmPlan *plan = w->plan;
+  gemm_line(w, "enum { N = %lld, K = %lld, COLUMNS = %lld, COLUMN_BLOCKS = %lld, DEPTH = %lld };",
+            (long long)w->extent[GEMM_N], (long long)w->extent[GEMM_K], (long long)plan->columns,
+            (long long)w->block.column_blocks, (long long)plan->depth);
+  gemm_put_panel(w);
+  gemm_paste(w, prologue);
   gemm_take_scratch(w, "stage", gemm_pack_stage(w));
   if (w->flat[GEMM_B]) gemm_line(w, "(void)stage;");
   gemm_open(w, "for (int64_t piece = begin; piece < end; piece++)");
   gemm_line(w, "const int64_t column0 = piece %% COLUMN_BLOCKS * COLUMNS;");
   gemm_line(w, "const int64_t columns = N - column0 < COLUMNS ? N - column0 : COLUMNS;");
   gemm_decode(w, GEMM_BATCH, "piece / COLUMN_BLOCKS", w->load_vars[GEMM_B].of[GEMM_BATCH], true);
-  gemm_line(w, "%s *const packed_b = %s + piece * %lld;", element_type(w), plan->packed,
-            (long long)gemm_packed_block(w));
+  gemm_line(w, "%s *const packed_b = (%s *)%s + piece * %lld;", element_type(w), element_type(w),
+            plan->packed, (long long)gemm_packed_block(w));
   gemm_open(w, "for (int64_t k0 = 0; k0 < K; k0 += DEPTH)");
   gemm_line(w, "const int64_t depth = K - k0 < DEPTH ? K - k0 : DEPTH;");
   gemm_pack_b(w);
   gemm_close(w);
   gemm_close(w);
+}
+
+void gemm_pack_kernel(GemmWriter *w, GemmWriter *other) {
+  const GemmPlan *plan = w->plan;
+  StrBuf prologue = {0};
+  gemm_collect_load(w, GEMM_B);
+  if (plan->prologue) plan->prologue(&prologue, plan->ctx);
+  put_head(w);
+  if (other) gemm_line(w, GEMM_IF_PARTS);
+  put_packing(w, &prologue);
+  if (other) {
+    gemm_line(w, "#else");
+    gemm_take_texts(other, w);
+    put_packing(other, &prologue);
+    gemm_line(w, "#endif");
+  }
   gemm_close(w);
+  sb_free(&prologue);
 }

@@ -153,7 +153,7 @@ bool gemm_along_k(const GemmWriter *w, GemmSide side) {
 }
 
 bool gemm_is_deep(const GemmWriter *w) {
-  return w->extent[GEMM_K] > DEPTH_GROUP * (w->plan->narrow ? NARROW_LIMIT : DEPTH_LIMIT);
+  return w->extent[GEMM_K] > DEPTH_GROUP * (w->tiles == GEMM_ROUNDED ? NARROW_LIMIT : DEPTH_LIMIT);
 }
 
 const char *gemm_adds(const GemmWriter *w) {
@@ -278,6 +278,16 @@ void gemm_collect_texts(GemmWriter *w, StrBuf *prologue) {
   if (!plan->plain_output && plan->epilogue_after)
     plan->epilogue_after(&w->epilogue_after, plan->ctx);
   if (plan->prologue) plan->prologue(prologue, plan->ctx);
+}
+
+void gemm_take_texts(GemmWriter *w, const GemmWriter *from) {
+  memcpy(w->load, from->load, sizeof w->load);
+  memcpy(w->load_vars, from->load_vars, sizeof w->load_vars);
+  w->epilogue = from->epilogue;
+  w->epilogue_row = from->epilogue_row;
+  w->epilogue_after = from->epilogue_after;
+  w->epilogue_vars = from->epilogue_vars;
+  w->indent = from->indent;
 }
 
 void gemm_decode_batch(GemmWriter *w) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the writers of contraction kernels share: gemm_emit.c (products of
- * floats) and gemm_narrow.c (products rounded to bf16). Nothing else
- * includes this. Grouped by defining file. */
+ * floats) and gemm_narrow.c (by tiles of bf16: factors rounded, or split). Nothing
+ * else includes this. Grouped by defining file. */
 #ifndef TDC_GEMM_WRITE_H
 #define TDC_GEMM_WRITE_H
 
@@ -26,9 +26,14 @@ typedef struct GemmBlocks {
   int64_t stride; /* of the rows of sums that wait for their epilogue */
 } GemmBlocks;
 
+/* What multiplies. A plan that is split has two bodies: GEMM_PARTS, and GEMM_FLOATS where the
+ * processor has no tiles. */
+typedef enum { GEMM_FLOATS, GEMM_ROUNDED, GEMM_PARTS } GemmTiles;
+
 typedef struct GemmWriter {
   StrBuf *out;
   GemmPlan *plan;
+  GemmTiles tiles;
   GemmBlocks block;
   int64_t extent[GEMM_AXES];
   bool flat[2]; /* the operand's rows and k have one stride each */
@@ -99,9 +104,14 @@ void gemm_collect_load(GemmWriter *w, GemmSide side);
 void gemm_collect_texts(GemmWriter *w, StrBuf *prologue);
 /* Which of the plan's reads and writes of the epilogue may be fetched ahead. */
 void gemm_choose_aheads(GemmWriter *w);
+/* The other body of the plan that `from` writes: the same texts, from where that one ends. */
+void gemm_take_texts(GemmWriter *w, const GemmWriter *from);
+#define GEMM_IF_PARTS "#if TD_SPLIT_TILES"
 
 /* -- gemm_blocks.c ------------------------------------------------------------- */
 GemmBlocks gemm_choose_blocks(const GemmWriter *w);
+/* The same pieces as another body of the plan has. */
+GemmBlocks gemm_same_pieces(const GemmWriter *w, const GemmBlocks *as);
 
 /* -- gemm_function.c ------------------------------------------------------------ */
 typedef struct GemmBody {
@@ -111,12 +121,16 @@ typedef struct GemmBody {
   void (*multiply)(GemmWriter *w); /* a block of k of a piece, B being packed */
   const char *open, *close;        /* statements around the pieces, or NULL */
 } GemmBody;
-/* Everything from the head on; flat, strides, direct, in_place and block are known. */
-void gemm_function(GemmWriter *w, const GemmBody *body);
+/* Ask for all texts; flat, strides, direct, in_place and block are known. Then the head: the
+ * function's brace is open. */
+void gemm_begin(GemmWriter *w, StrBuf *prologue);
+/* What stands between the braces, of one body. */
+void gemm_function(GemmWriter *w, const GemmBody *body, const StrBuf *prologue);
 
 /* -- gemm_pack.c --------------------------------------------------------------- */
-/* The function that packs all of B; flat strides, columns and depth are known. */
-void gemm_pack_kernel(GemmWriter *w);
+/* The function that packs all of B; flat strides, columns and depth are known. `other`: the
+ * same for processors without tiles, of a plan that is split; or NULL. */
+void gemm_pack_kernel(GemmWriter *w, GemmWriter *other);
 int64_t gemm_pack_stage(const GemmWriter *w); /* floats of its scratch memory */
 /* `block`, of packed B, in a piece; and where it lies, or whether it must be packed. */
 void gemm_put_block(GemmWriter *w);
@@ -126,14 +140,16 @@ int64_t gemm_packed_block(const GemmWriter *w); /* numbers in one */
 void gemm_pack_b(GemmWriter *w);
 /* PANEL and BLOCK: from panel to panel, from one block of k to the next. */
 void gemm_put_panel(GemmWriter *w);
+int64_t gemm_panel(const GemmWriter *w, int64_t depth);   /* numbers of 32 rows or columns, split */
+int gemm_parts(const GemmWriter *w);                      /* of a number, where these are split */
 bool gemm_contiguous(const GemmWriter *w, GemmSide side); /* along k or across it */
 
 /* -- gemm_narrow.c ------------------------------------------------------------- */
-/* For a plan that is narrow. Which operands and results need no copy; flat, outer_stride
+/* For tiles of bf16. Which operands and results need no copy; flat, outer_stride
  * and k_stride are known. */
 void gemm_narrow_choose(GemmWriter *w);
 GemmScratch gemm_narrow_scratch(const GemmWriter *w);
-/* The function; blocks are chosen. */
-void gemm_narrow(GemmWriter *w);
+/* What stands in the function; blocks are chosen. */
+void gemm_narrow(GemmWriter *w, const StrBuf *prologue);
 
 #endif

@@ -61,7 +61,7 @@ static void make_pack(Plan *p, Group *g, Packed packed, TdBufferKind kind) {
   product_geometry(p, g, &shape);
   if (!shape.operand[GEMM_B].plain) return;
   contract_shape(&shape);
-  int64_t count = shape.narrow ? (shape.packed_count + 1) / 2 : shape.packed_count;
+  int64_t count = shape.packed_count;
   packed.count = count;
   packed.columns = shape.columns;
   packed.depth = shape.depth;
@@ -86,8 +86,11 @@ static void keep(Plan *p, Group *g) {
   Invariance x = {.p = p, .g = g};
   Packed packed = {0};
   const TargetProducts *t = &p->target->products;
-  int64_t few = p->act == TD_BF16 ? t->rows_packed_narrow : t->rows_packed;
-  if (!may_pack(p, g) || g->contraction->extent[GEMM_M] > few) return;
+  if (!may_pack(p, g)) return;
+  int64_t few = p->act == TD_BF16                  ? t->rows_packed_narrow
+                : product_split(p, g->contraction) ? t->split.rows_packed
+                                                   : t->rows_packed;
+  if (g->contraction->extent[GEMM_M] > few) return;
   ex_visit(p->g, g->contraction->operand[GEMM_B], check_lasting, &x);
   if (x.fails) return;
   list_loops(p, g, &packed);

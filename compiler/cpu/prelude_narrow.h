@@ -20,6 +20,7 @@
 #endif
 
 #define TD_PART_NARROW 4
+#define TD_PART_SPLIT 5          /* prelude_split.h */
 
 /* 2: AMX, 1: vdpbf16ps, 0: floats */
 #ifndef TD_NARROW_BODY
@@ -280,11 +281,66 @@ TD_INLINE void td_narrow_fetch(TdFetch *f, const void *from, int64_t size, int64
   f->line = 0;
   f->share = f->rows * f->lines / (turns > 0 ? turns : 1) + 1;
 }
+/* The first that is not done. */
+TD_INLINE TdFetch *td_narrow_next(TdFetch *fetch, int fetches) {
+  const TdFetch *const last = fetch + fetches - 1;
+  while (fetch->rows <= 0 && fetch < last) fetch++;
+  return fetch;
+}
 /* Before and after a thread's tiles: the processor is told their shape, and that
  * they need not be kept any more. */
 TD_SHARED void td_narrow_open(void);
 TD_SHARED void td_narrow_close(void);
 TD_SHARED void td_narrow_row(const TdNarrow *t);
+
+/* ---- registers of tiles ---------------------------------------------------------- */
+#if TD_NARROW_BODY == 2 && (TD_DEFINES(TD_PART_NARROW) || TD_DEFINES(TD_PART_SPLIT))
+extern long syscall(long number, ...);
+/* Linux lends the tile registers to a process that asks: once is enough. */
+TD_INLINE int td_tiles_lent(void) {
+  enum { ARCH_PRCTL = 158, REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+  static int answer;             /* 0: not asked yet, 1: yes, 2: no */
+  int known = __atomic_load_n(&answer, __ATOMIC_RELAXED);
+  if (known == 0) {
+    known = syscall(ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA) == 0 ? 1 : 2;
+    __atomic_store_n(&answer, known, __ATOMIC_RELAXED);
+  }
+  return known == 1;
+}
+#define TD_TMM_ZERO(t) __asm__ volatile("tilezero %%tmm" #t : :)
+#define TD_TMM_LOAD(t, p, bytes) \
+  __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t : : "r"(p), "r"((int64_t)(bytes)) : "memory")
+#define TD_TMM_STORE(t, p, bytes) \
+  __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" : : "r"(p), "r"((int64_t)(bytes)) : "memory")
+#define TD_TMM_DOT(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c : :)
+/* Tiles 0 .. 3 sum, 4 and 5 hold A, 6 and 7 B. A block is `high` x `broad` of them. */
+TD_INLINE void td_narrow_start(void) {
+  TD_TMM_ZERO(0);
+  TD_TMM_ZERO(1);
+  TD_TMM_ZERO(2);
+  TD_TMM_ZERO(3);
+}
+/* A block of k is summed by itself and then added, as td_tile_body does. */
+#define TD_TMM_PUT(t, to)                                                                 \
+  do {                                                                                    \
+    float *const place = to;                                                              \
+    if (!add) {                                                                           \
+      TD_TMM_STORE(t, place, stride * 4);                                                 \
+    } else {                                                                              \
+      TD_TMM_STORE(t, sum, sizeof sum[0]);                                                \
+      for (int r = 0; r < TD_NARROW_ROWS; r++)                                            \
+        td_store(place + r * stride, td_load(place + r * stride) + td_load(sum[r]));      \
+    }                                                                                     \
+  } while (0)
+TD_INLINE void td_narrow_finish(float *c, const int64_t stride, const int add, const int high, const int broad) {
+  float sum[TD_NARROW_ROWS][16] __attribute__((aligned(64)));
+  float *below = c + TD_NARROW_ROWS * stride;
+  TD_TMM_PUT(0, c);
+  if (broad > 1) TD_TMM_PUT(1, c + 16);
+  if (high > 1) TD_TMM_PUT(2, below);
+  if (high > 1 && broad > 1) TD_TMM_PUT(3, below + 16);
+}
+#endif
 
 #if TD_DEFINES(TD_PART_NARROW)
 TD_INLINE uint32_t td_pair_at(const uint16_t *p) {
@@ -310,11 +366,6 @@ TD_INLINE void td_pair_dot(TdSums *c, uint32_t a, const uint16_t *b) {
   *c += td_float(a & 0xffff0000u) * (TdVec)(y & 0xffff0000u);
 }
 #endif
-TD_INLINE TdFetch *td_narrow_next(const TdNarrow *t) {
-  TdFetch *fetch = t->fetch;
-  while (fetch->rows <= 0 && fetch < t->fetch + t->fetches - 1) fetch++;
-  return fetch;
-}
 enum { TD_STRIP = TD_LANES == 16 ? 8 : 4 };
 /* A few rows of 32 columns, whose sums stay in registers. */
 TD_INLINE void td_narrow_strip(const TdNarrow *t, const uint16_t *a, const uint16_t *b, float *c) {
@@ -342,7 +393,7 @@ TD_INLINE void td_narrow_strip(const TdNarrow *t, const uint16_t *a, const uint1
 }
 static void td_narrow_vectors(const TdNarrow *t) {
   for (int64_t j = 0; j < t->columns; j += TD_NARROW_COLUMNS) {
-    TdFetch *fetch = td_narrow_next(t);
+    TdFetch *fetch = td_narrow_next(t->fetch, t->fetches);
     for (int64_t k = 0; k < t->depth; k += TD_NARROW_DEPTH) td_fetch(fetch);
     for (int64_t r = 0; r < (t->tall ? 32 : 16); r += TD_STRIP)
       td_narrow_strip(t, t->a + r / 16 * t->a_half + r % 16 * t->a_row, t->b + j / TD_NARROW_COLUMNS * t->panel,
@@ -351,18 +402,6 @@ static void td_narrow_vectors(const TdNarrow *t) {
 }
 
 #if TD_NARROW_BODY == 2
-extern long syscall(long number, ...);
-/* Linux lends the tile registers to a process that asks: once is enough. */
-static int td_tiles_lent(void) {
-  enum { ARCH_PRCTL = 158, REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
-  static int answer;             /* 0: not asked yet, 1: yes, 2: no */
-  int known = __atomic_load_n(&answer, __ATOMIC_RELAXED);
-  if (known == 0) {
-    known = syscall(ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA) == 0 ? 1 : 2;
-    __atomic_store_n(&answer, known, __ATOMIC_RELAXED);
-  }
-  return known == 1;
-}
 /* Eight tiles of 16 rows of 64 bytes. */
 TD_SHARED void td_narrow_open(void) {
   static const struct {
@@ -374,41 +413,6 @@ TD_SHARED void td_narrow_open(void) {
 }
 TD_SHARED void td_narrow_close(void) {
   if (td_tiles_lent()) __asm__ volatile("tilerelease" : : : "memory");
-}
-#define TD_TMM_ZERO(t) __asm__ volatile("tilezero %%tmm" #t : :)
-#define TD_TMM_LOAD(t, p, bytes) \
-  __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t : : "r"(p), "r"((int64_t)(bytes)) : "memory")
-#define TD_TMM_STORE(t, p, bytes) \
-  __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" : : "r"(p), "r"((int64_t)(bytes)) : "memory")
-#define TD_TMM_DOT(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c : :)
-/* Tiles 0 .. 3 sum, 4 and 5 hold A, 6 and 7 B. A block is `high` x `broad` of them. */
-TD_INLINE void td_narrow_start(void) {
-  TD_TMM_ZERO(0);
-  TD_TMM_ZERO(1);
-  TD_TMM_ZERO(2);
-  TD_TMM_ZERO(3);
-}
-/* A block of k is summed by itself and then added, as td_tile_body does. */
-#define TD_TMM_PUT(t, to)                                                                 \
-  do {                                                                                    \
-    float *const place = to;                                                              \
-    if (!add) {                                                                           \
-      TD_TMM_STORE(t, place, stride * 4);                                                 \
-    } else {                                                                              \
-      TD_TMM_STORE(t, sum, sizeof sum[0]);                                                \
-      for (int r = 0; r < TD_NARROW_ROWS; r++)                                            \
-        td_store(place + r * stride, td_load(place + r * stride) + td_load(sum[r]));      \
-    }                                                                                     \
-  } while (0)
-TD_INLINE void td_narrow_finish(const TdNarrow *t, float *c, const int high, const int broad) {
-  const int64_t stride = t->c_stride;
-  const int add = t->add;
-  float sum[TD_NARROW_ROWS][16] __attribute__((aligned(64)));
-  float *below = c + TD_NARROW_ROWS * stride;
-  TD_TMM_PUT(0, c);
-  if (broad > 1) TD_TMM_PUT(1, c + 16);
-  if (high > 1) TD_TMM_PUT(2, below);
-  if (high > 1 && broad > 1) TD_TMM_PUT(3, below + 16);
 }
 /* A quarter of the tiles of B that come after these, to the nearest cache. */
 TD_INLINE void td_narrow_ahead(const uint16_t *b, const int quarter) {
@@ -424,7 +428,7 @@ TD_INLINE void td_narrow_square(const TdNarrow *t, const uint16_t *panel, float 
   const int64_t a_bytes = t->a_row * 2;
   const uint16_t *b = panel;
   const uint16_t *a = t->a;
-  TdFetch *const next = td_narrow_next(t);
+  TdFetch *const next = td_narrow_next(t->fetch, t->fetches);
   TdFetch fetch = *next;
   td_narrow_start();
   for (int r = 0; t->far && r < 2 * TD_NARROW_ROWS; r++) {
@@ -459,13 +463,13 @@ TD_INLINE void td_narrow_square(const TdNarrow *t, const uint16_t *panel, float 
   TD_TMM_DOT(3, 5, 7);
   td_narrow_ahead(b, 3);
   *next = fetch;
-  td_narrow_finish(t, c, 2, 2);
+  td_narrow_finish(c, t->c_stride, t->add, 2, 2);
 }
 /* At the edges. */
 TD_INLINE void td_narrow_edge(const TdNarrow *t, const uint16_t *b, float *c, const int high, const int broad) {
   const int64_t a_bytes = t->a_row * 2;
   const uint16_t *a = t->a;
-  TdFetch *const next = td_narrow_next(t);
+  TdFetch *const next = td_narrow_next(t->fetch, t->fetches);
   TdFetch fetch = *next;
   td_narrow_start();
   for (int64_t k = 0; k < t->depth; k += TD_NARROW_DEPTH) {
@@ -485,7 +489,7 @@ TD_INLINE void td_narrow_edge(const TdNarrow *t, const uint16_t *b, float *c, co
     b += TD_NARROW_DEPTH * TD_NARROW_COLUMNS;
   }
   *next = fetch;
-  td_narrow_finish(t, c, high, broad);
+  td_narrow_finish(c, t->c_stride, t->add, high, broad);
 }
 TD_SHARED void td_narrow_row(const TdNarrow *t) {
   if (!td_tiles_lent()) {

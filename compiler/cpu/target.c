@@ -3,11 +3,13 @@
  * tests/bench/README.md says how. */
 #include "compiler/cpu/cpu.h"
 
-static const char *prelude(Arena *a, TdType act, int *nparts) {
-  bool narrow = act == TD_BF16;
-  *nparts = narrow ? PRELUDE_PARTS : PRELUDE_PARTS - 1;
-  return arena_printf(a, "%s\n%s%s%s", dialect_prelude(a, prelude_text()), prelude_draws_text(),
-                      narrow ? "\n" : "", narrow ? prelude_narrow_text() : "");
+/* Each part of the text stands on those before it. */
+static const char *prelude(Arena *a, TdType act, int split, int *nparts) {
+  bool narrow = act == TD_BF16 || split;
+  *nparts = split ? 5 : narrow ? 4 : 3;
+  return arena_printf(a, "%s\n%s%s%s%s%s", dialect_prelude(a, prelude_text()), prelude_draws_text(),
+                      narrow ? "\n" : "", narrow ? prelude_narrow_text() : "", split ? "\n" : "",
+                      split ? prelude_split_text() : "");
 }
 
 static void head(Arena *a, const Group *g, const char **before, const char **after) {
@@ -65,7 +67,9 @@ const Target cpu_target = {
                  /* packing an element of B takes as long as multiplying it with a dozen rows
                   * in f32 and 150 in bf16: with many more rows the memory is not worth it */
                  .rows_packed = 128,
-                 .rows_packed_narrow = 1024},
+                 .rows_packed_narrow = 1024,
+                 /* a step of the tiles is 32 terms, whose sum is rounded six times */
+                 .split = {.m_least = 16, .n_least = 16, .k_least = 32, .rows_packed = 512}},
     .chains = {.any = true,
                .near = 1 << 18,
                .reread = 4,

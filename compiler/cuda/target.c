@@ -3,7 +3,8 @@
  * figures that such devices are sold with; none was measured yet. */
 #include "compiler/cuda/cuda.h"
 
-static const char *prelude(Arena *a, TdType act, int *nparts) {
+static const char *prelude(Arena *a, TdType act, int split, int *nparts) {
+  (void)split; /* products of floats are floats */
   (void)act;
   *nparts = 0;
   return dialect_prelude(a, prelude_cuda_text());

@@ -10,7 +10,7 @@
 #include "dsl/namemap.h"
 
 /* Parts of the prelude that units share; bit n is TD_PART n + 1. */
-enum { PRELUDE_TILES = 3, PRELUDE_DRAWS = 4, PRELUDE_NARROW = 8, PRELUDE_PARTS = 4 };
+enum { PRELUDE_TILES = 3, PRELUDE_DRAWS = 4, PRELUDE_NARROW = 8, PRELUDE_SPLIT = 16 };
 
 enum { EMIT_LEVELS = 24 };
 

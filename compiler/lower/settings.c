@@ -267,16 +267,56 @@ bool settings_train(Lowering *l, TrainSettings *t, ADecl *d, Scope *s) {
 
 /* ---- precision --------------------------------------------------------------------------- */
 
+/* After `product`: how two factors in f32 are multiplied. */
+static bool product_of(Lowering *l, const AExpr *t) {
+  static const char *const kinds[] = {"f32", "split6", "split3"};
+  const char *w = word_of(t);
+  int split = w ? td_split(w) : -1;
+  if (split >= 0) {
+    l->unit->split = split;
+    return true;
+  }
+  Diag *x = lower_error(l, 414, t->span,
+                        "products are not made as '%s'; 'product' is f32, "
+                        "split6 or split3",
+                        w ? w : "?");
+  if (w && !strcmp(w, "bf16"))
+    diag_hint(l->d, x, "act bf16: activations in bf16 are multiplied so");
+  else if (w)
+    diag_hint_near(l->d, x, w, kinds, 3);
+  return false;
+}
+
+/* `product` is of f32: it has no say where activations are bf16, by the file or by a flag. */
+static bool precision_agrees(Lowering *l, const AExpr *act, const AExpr *product) {
+  const UnitOptions *o = l->options;
+  const bool asked = o->product && td_split(o->product) > 0;
+  if (!act || l->unit->act != TD_BF16 || o->act || !(asked || (product && l->unit->split > 0)))
+    return true;
+  Diag *x =
+      lower_error(l, 414, act->span, "activations in bf16 are multiplied in bf16, not as '%s'",
+                  asked ? o->product : product->name);
+  diag_hint(l->d, x, asked ? "--act f32, or no --product" : "act f32, or no 'product'");
+  return false;
+}
+
 bool settings_precision(Lowering *l, ADecl *d) {
-  static const char *const keys[] = {"param", "act", "acc"};
+  static const char *const keys[] = {"param", "act", "acc", "product"};
   Keys read = {0};
+  const AExpr *of_act = NULL, *of_product = NULL;
   for (int i = 0; i < d->settings.n; i++) {
     const AExpr *e = d->settings.at[i];
-    if (!is_word(e, "param") && !is_word(e, "act") && !is_word(e, "acc")) {
-      unknown_key(l, e, "precision", keys, 3);
+    const bool product = is_word(e, "product");
+    if (!product && !is_word(e, "param") && !is_word(e, "act") && !is_word(e, "acc")) {
+      unknown_key(l, e, "precision", keys, 4);
       return false;
     }
     if (!first_word(l, &read, e)) return false;
+    if (product) {
+      of_product = next(l, d, &i, e->name, "f32, split6 or split3");
+      if (!of_product || !product_of(l, of_product)) return false;
+      continue;
+    }
     const AExpr *t = next(l, d, &i, e->name, "a storage type");
     if (!t) return false;
     bool act = is_word(e, "act");
@@ -287,7 +327,9 @@ bool settings_precision(Lowering *l, ADecl *d) {
       diag_hint(l->d, x, act ? "%s f32 or %s bf16" : "%s f32", e->name, e->name);
       return false;
     }
-    if (act) l->unit->act = is_word(t, "bf16") ? TD_BF16 : TD_F32;
+    if (!act) continue;
+    l->unit->act = is_word(t, "bf16") ? TD_BF16 : TD_F32;
+    of_act = t;
   }
-  return true;
+  return precision_agrees(l, of_act, of_product);
 }

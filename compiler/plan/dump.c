@@ -4,6 +4,7 @@
  * in a line depends on the width of another, so that a difference is where it arose. */
 #include "compiler/ir/spelling.h"
 #include "compiler/plan/chain.h"
+#include "compiler/plan/product.h"
 
 typedef struct Dump {
   Plan *p;
@@ -149,11 +150,13 @@ static void print_library_product(const Dump *d, const TdProduct *x) {
 static void print_product(const Dump *d) {
   const Contraction *c = d->g->contraction;
   begin_line(d, 2);
+  const int split = product_split(d->p, c);
   sb_printf(d->out, "product batch %lld, m %lld, n %lld, k %lld%s%s%s%s",
             (long long)c->extent[GEMM_BATCH], (long long)c->extent[GEMM_M],
             (long long)c->extent[GEMM_N], (long long)c->extent[GEMM_K], c->factor ? ", factor" : "",
             c->condition ? ", condition" : "", c->where[GEMM_A] ? ", A where" : "",
             c->where[GEMM_B] ? ", B where" : "");
+  if (split) sb_printf(d->out, ", split%d", split);
   if (d->g->packed) {
     sb_puts(d->out, ", B packed in ");
     print_packing(d, d->g->packed);

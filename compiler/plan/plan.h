@@ -164,6 +164,7 @@ typedef struct Plan {
   const BackendOptions *options;
   const Target *target;
   TdType act;          /* of activations: TD_F32 or TD_BF16 */
+  int split;           /* products of f32 as sums of so many in bf16, 6 or 3; 0: as they are */
   bool follows;        /* it keeps what follows from states that it changes: TdEntry.follows */
   bool repeated;       /* the entry runs many times while parameters stay (backend_repeated) */
   PlanStates *states;  /* of the program; plan_state adds to them */

@@ -30,6 +30,14 @@ void product_strides(const Contraction *c, const Linear *lin, GemmAxisKind kind,
         stride[v] = lin->term[i].coef;
 }
 
+int product_split(const Plan *p, const Contraction *c) {
+  const TargetSplit *t = &p->target->products.split;
+  return t->k_least && p->act == TD_F32 && c->extent[GEMM_M] >= t->m_least &&
+                 c->extent[GEMM_N] >= t->n_least && c->extent[GEMM_K] >= t->k_least
+             ? p->split
+             : 0;
+}
+
 /* ---- products of a library ------------------------------------------------------------ */
 
 /* One stride for the flat index over the axis, if those of its variables agree. */

@@ -46,6 +46,12 @@ typedef struct TargetRows {
   int64_t slice_least; /* numbers side by side in a slice */
 } TargetRows;
 
+/* Sums of products of floats that may be multiplied in parts: `precision { product split6 }`. */
+typedef struct TargetSplit {
+  int64_t m_least, n_least, k_least; /* of each axis; 0: products are not */
+  int64_t rows_packed;               /* as TargetProducts.rows_packed */
+} TargetSplit;
+
 /* Sums of products that are multiplied by tiles or by a library. */
 typedef struct TargetProducts {
   int64_t m_least, n_least, k_least; /* of each axis */
@@ -65,6 +71,7 @@ typedef struct TargetProducts {
   int64_t rows_copied;
   /* Target.copies lays operands out for every run where there are at most so many rows. */
   int64_t rows_packed, rows_packed_narrow;
+  TargetSplit split;
 } TargetProducts;
 
 /* Products of products kept on chip; see chain.c. */
@@ -124,8 +131,8 @@ struct Target {
   /* What stands before and after a kernel's name at the head of its function. */
   void (*head)(Arena *a, const Group *g, const char **before, const char **after);
   /* What every translation unit begins with, in the arena, and how many parts it has that
-   * units share (TdProgram.nparts), for activations of that type. */
-  const char *(*prelude)(Arena *a, TdType act, int *nparts);
+   * units share (TdProgram.nparts), for activations of that type and products in so many. */
+  const char *(*prelude)(Arena *a, TdType act, int split, int *nparts);
   /* Operands that are laid out beforehand: makes buffers and groups of GROUP_PACK. May be NULL. */
   void (*copies)(Plan *p);
   /* Fill in group->launch.shape. Everything else about the group is final. */

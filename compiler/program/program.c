@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 size_t td_type_size(TdType t) {
   switch (t) {
@@ -73,4 +74,15 @@ bool td_program_memory(const TdProgram *p, int threads, size_t *bytes) {
     return false;
   *bytes = (size_t)sum;
   return true;
+}
+
+int td_split(const char *name) {
+  static const int kinds[] = {0, 6, 3};
+  for (int i = 0; i < 3; i++)
+    if (strcmp(td_split_name(kinds[i]), name) == 0) return kinds[i];
+  return -1;
+}
+
+const char *td_split_name(int split) {
+  return split == 6 ? "split6" : split == 3 ? "split3" : "f32";
 }

@@ -170,6 +170,9 @@ int cli_doctor(Cli *c) {
   found(&f, "cpu", s.s != NULL ? s.s : "?");
   sb_free(&s);
   free(cpu);
+  found(&f, "products",
+        cpu_tiles() ? "f32; bf16, split6 and split3 on tiles"
+                    : "f32; bf16 without tiles; split6 and split3 as f32");
   look_compiler(&f);
   look_peak(&f);
   look_cuda(&f);

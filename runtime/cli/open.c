@@ -77,6 +77,15 @@ bool cli_project_telling(Cli *c, Project *p, const UnitOptions *o, Telling telli
     *code = cli_usage(c, "--act takes f32 or bf16, not '%.100s'", act);
     return false;
   }
+  const char *product = cli_text(c, "product", "f32");
+  if (td_split(product) < 0) {
+    *code = cli_usage(c, "--product takes f32, split6 or split3, not '%.100s'", product);
+    return false;
+  }
+  if (td_split(product) > 0 && strcmp(act, "bf16") == 0) {
+    *code = cli_usage(c, "--product %s is of f32: --act bf16 multiplies in bf16", product);
+    return false;
+  }
   ProjectOptions options = {.path = c->args[0]};
   if (o != NULL) options.unit = *o;
   if (!device_fits(c, &options.unit.target, code)) return false;
@@ -85,6 +94,7 @@ bool cli_project_telling(Cli *c, Project *p, const UnitOptions *o, Telling telli
     options.unit.ndefines = c->ndefines;
   }
   options.unit.act = cli_text(c, "act", NULL);
+  options.unit.product = cli_text(c, "product", NULL);
   int64_t threads = 0;
   if (!cli_bytes(c, "memory", &options.unit.memory) || !cli_int(c, "threads", 1, 256, &threads)) {
     *code = TD_BAD_USAGE;

@@ -36,7 +36,8 @@ static void resume_command(const Cli *c, const char *folder, StrBuf *out) {
     put_word(out, " -D ", s.s);
     sb_free(&s);
   }
-  static const char *const kept[] = {"act", "data", "device", "memory", "steps", "threads"};
+  static const char *const kept[] = {"act",     "data",  "device", "memory",
+                                     "product", "steps", "threads"};
   for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
     if (!cli_has(c, kept[i])) continue;
     sb_printf(out, " --%s", kept[i]);
@@ -56,9 +57,11 @@ static Peak measure(Pool *pool) {
 }
 
 /* What the arithmetic of a step takes at that peak: no step is faster. What it reads and writes
- * says less, as it may lie in a cache. NaN: unknown, as the peak of products in bf16 is. */
+ * says less, as it may lie in a cache. NaN: unknown, as the peak of products in bf16 or in parts
+ * is. */
 static double least_seconds(const Unit *u, const TdEntry *train, const Peak *peak) {
-  return u->act == TD_F32 && peak->flops > 0 ? train->flops / peak->flops : (double)NAN;
+  return u->act == TD_F32 && u->split == 0 && peak->flops > 0 ? train->flops / peak->flops
+                                                              : (double)NAN;
 }
 
 static int dry_run(Cli *c, const Project *p, int64_t steps) {

@@ -68,6 +68,17 @@ char *cpu_model(void) {
   return s;
 }
 
+bool cpu_tiles(void) {
+  static const char *const names[] = {"flags", NULL};
+  static const char *const needed[] = {"avx512f", "amx_tile", "amx_bf16"};
+  char *flags = cpu_text(names, 0);
+  bool all = flags != NULL;
+  for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+    all = all && strstr(flags, needed[i]) != NULL;
+  free(flags);
+  return all;
+}
+
 /* Everything -march=native may look at. */
 static char *cpu_identity(void) {
   static const char *const names[] = {"vendor_id", "cpu family", "model\t",         "model name",

@@ -29,5 +29,6 @@ char *toolchain_missing(void);
 const char *const *toolchain_flags(void);
 /* What this machine's processor is, on one line, for people; malloc'ed. */
 char *cpu_model(void);
+bool cpu_tiles(void); /* has it tiles that multiply bf16, which kernels use? */
 
 #endif

@@ -25,6 +25,7 @@ static json_t *record_machine(const RecordMachine *r) {
   if (r->gpu != NULL) m = with_text(m, "gpu", r->gpu);
   m = with_text(m, "cpu", cpu);
   free(cpu);
+  if (strcmp(r->device, "cpu") == 0) m = json_with(m, "bf16_tiles", json_boolean(cpu_tiles()));
   m = json_with(m, "threads", json_integer(r->threads));
   m = json_with(m, "memory",
                 json_integer((json_int_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE)));
@@ -77,11 +78,19 @@ json_t *record_make(const Project *p, const Define *defines, int ndefines, uint6
   for (int i = 0; i < ndefines; i++) d = with_text(d, defines[i].name, defines[i].value);
   o = json_with(o, "defines", d);
   o = with_text(o, "act", p->unit->act == TD_BF16 ? "bf16" : "f32");
+  o = with_text(o, "product", td_split_name(p->unit->split));
   o = with_text(o, "seed", number);
   o = json_with(o, "weights", json_integer(p->unit->nweights));
   o = json_with(o, "data", record_data(p));
   o = json_with(o, "compiler", record_compiler(m));
   return json_with(o, "machine", record_machine(m));
+}
+
+const char *record_products(const json_t *record) {
+  const json_t *product = json_object_get(record, "product");
+  const json_t *machine = json_object_get(record, "machine");
+  if (product == NULL) return NULL;
+  return json_is_true(json_object_get(machine, "bf16_tiles")) ? json_string_value(product) : "f32";
 }
 
 /* The last part of a path. False when memory is out. */

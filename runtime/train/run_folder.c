@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/store/record.h"
 #include "runtime/store/weights.h"
 #include "runtime/system/json.h"
 #include "runtime/train/train_internal.h"
@@ -47,8 +49,19 @@ static const char *text_before(const json_t *record, const char *data) {
   return NULL;
 }
 
+/* Sums of products are other ones in their last bits where these are made in another way: by a
+ * flag, or on a processor without the tiles that a kind of them wants. */
+static void compare_products(Trainer *t, const json_t *before) {
+  const char *was = record_products(before), *is = record_products(t->o->record);
+  if (was != NULL && is != NULL && strcmp(was, is) != 0)
+    progress_say(&t->progress,
+                 "going on with products made as %s, which were made as %s: "
+                 "results differ in their last bits",
+                 is, was);
+}
+
 /* Another text of the same symbols goes on only where that is meant, and is told of. */
-static bool same_text(Trainer *t, const Checkpoint *c, TdError *err) {
+static bool same_record(Trainer *t, const Checkpoint *c, TdError *err) {
   const Dataset *d = trained_on(t);
   const char *record = checkpoint_info(c)->record;
   json_error_t why;
@@ -56,6 +69,7 @@ static bool same_text(Trainer *t, const Checkpoint *c, TdError *err) {
   json_t *o = record != NULL ? json_read(record, strlen(record), 0, &why, &memory) : NULL;
   const char *before = d != NULL ? text_before(o, d->name) : NULL;
   bool same = before == NULL || strcmp(before, d->sha256) == 0;
+  compare_products(t, o);
   json_decref(o);
   if (memory) return td_fail_memory(err);
   if (!same && !t->o->other_text)
@@ -76,7 +90,7 @@ static bool restore(Trainer *t, Checkpoint *c, TdError *err) {
     return td_fail(err, TD_BAD_USAGE,
                    "the run in %s has the seed %" PRIu64 ": --seed cannot change it", t->o->folder,
                    i->seed);
-  if (!weights_fit(t->o->project, c, err) || !same_text(t, c, err)) return false;
+  if (!weights_fit(t->o->project, c, err) || !same_record(t, c, err)) return false;
   int n;
   StRemote states = weights_states(t->session);
   CheckpointTensor *list = checkpoint_tensors(t->unit->program, &states, t->wanted, &n);

@@ -3,14 +3,16 @@
  * runtime compiles, and run on one thread; printed as GFLOP/s of process CPU
  * time and as a share of the multiply-add peak measured between the rounds.
  *
- *     gemm_bench [rounds [name of one shape | all [bf16 | half]]]    GEMM_BENCH_KEEP=1 keeps the
- *       sources
+ *     gemm_bench [rounds [name of one shape | all [bf16 | half | split6 | split3]]]
+ *       GEMM_BENCH_KEEP=1 keeps the sources
  *     gemm_bench serve [half]
  *
  * serve: the tdc side of bench.py. It names its shapes in one line of JSON, then a line
  * "NAME TIMES" on stdin is answered with the CPU and wall seconds of so many products.
  *
- * bf16: factors are rounded on the way; half: they and the product are stored so.
+ * bf16: factors are rounded on the way; half: they and the product are stored so. split6,
+ * split3: in so many products of bf16 parts, each round beside the same shape as floats; the
+ * ratio is that of the medians.
  *
  * Shapes are the flagship's: 8 x 256 positions, width 384, hidden 1536, 6 heads
  * of 64. The best round and the median are given: on a shared machine the
@@ -34,6 +36,7 @@
 extern char **environ;
 const char *prelude_text(void);
 const char *prelude_narrow_text(void);
+const char *prelude_split_text(void);
 
 typedef void Kernel(const TdCall *call, int64_t begin, int64_t end);
 
@@ -116,7 +119,7 @@ static float *buffer(size_t floats) {
   return p;
 }
 
-typedef enum { F32, BF16, HALF } Mode;
+typedef enum { F32, BF16, HALF, SPLIT6, SPLIT3 } Mode;
 
 static void prologue(StrBuf *out, void *ctx) {
   const char *type = *(const Mode *)ctx == HALF ? "uint16_t" : "float";
@@ -142,7 +145,10 @@ static void make_plan(GemmPlan *plan, const Shape *s, Mode *mode) {
                      .epilogue = epilogue,
                      .ctx = mode,
                      .epilogue_vars = {{1, 1, 1, 0}},
-                     .narrow = *mode != F32};
+                     .narrow = *mode == BF16 || *mode == HALF,
+                     .split = *mode == SPLIT6   ? 6
+                              : *mode == SPLIT3 ? 3
+                                                : 0};
   for (int k = 0; k < GEMM_AXES; k++)
     plan->axis[k] = (GemmAxis){.nvars = 1, .var = {name[k]}, .extent = {extent[k]}};
   GemmOperand *a = &plan->operand[GEMM_A], *b = &plan->operand[GEMM_B];
@@ -191,6 +197,24 @@ static void *compile(const char *folder, const StrBuf *text) {
   return library;
 }
 
+static Mode mode_of(const char *name) {
+  static const char *const names[] = {
+      [BF16] = "bf16", [HALF] = "half", [SPLIT6] = "split6", [SPLIT3] = "split3"};
+  for (int i = BF16; name && i <= SPLIT3; i++)
+    if (strcmp(names[i], name) == 0) return (Mode)i;
+  return F32;
+}
+
+/* GFLOP/s of one shape. */
+static double rate_of(void *library, const GemmPlan *plan, const Shape *s, const TdCall *call) {
+  Kernel *kernel;
+  *(void **)&kernel = dlsym(library, plan->name);
+  double start = cpu_seconds();
+  kernel(call, 0, plan->pieces);
+  double took = cpu_seconds() - start;
+  return 2e-9 * (double)s->batch * (double)s->m * (double)s->n * (double)s->k / took;
+}
+
 static int by_value(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return x < y ? -1 : x > y;
@@ -231,24 +255,31 @@ static int serve(void *library, const GemmPlan *plan, const TdCall *call) {
 int main(int argc, char **argv) {
   int rounds = argc > 1 ? atoi(argv[1]) : 15;
   if (rounds < 1 || rounds > MAX_ROUNDS) rounds = 15;
-  static GemmPlan plan[COUNT];
+  static GemmPlan plan[COUNT], floats[COUNT];
   StrBuf text = {0};
   Arena *arena = arena_new();
   sb_puts(&text, dialect_prelude(arena, prelude_text()));
   arena_free(arena);
   bool serves = argc > 1 && strcmp(argv[1], "serve") == 0;
   const char *type = serves ? argv[2] : argc > 3 ? argv[3] : NULL;
-  Mode mode = !type                       ? F32
-              : strcmp(type, "bf16") == 0 ? BF16
-              : strcmp(type, "half") == 0 ? HALF
-                                          : F32;
+  Mode mode = mode_of(type), other = F32;
+  const bool split = mode == SPLIT6 || mode == SPLIT3;
   const char *only = argc > 2 && strcmp(argv[2], "all") != 0 ? argv[2] : NULL;
   if (mode != F32) sb_puts(&text, prelude_narrow_text());
+  if (split) sb_puts(&text, prelude_split_text());
   size_t scratch = 0;
   for (int i = 0; i < COUNT; i++) {
     make_plan(&plan[i], &SHAPES[i], &mode);
     contract_emit(&text, &plan[i]);
     if (plan[i].scratch > scratch) scratch = plan[i].scratch;
+    if (!split) continue;
+    char *name = malloc(strlen(SHAPES[i].name) + sizeof "floats_");
+    if (!name) return 1;
+    sprintf(name, "floats_%s", SHAPES[i].name);
+    make_plan(&floats[i], &SHAPES[i], &other);
+    floats[i].name = name;
+    contract_emit(&text, &floats[i]);
+    if (floats[i].scratch > scratch) scratch = floats[i].scratch;
   }
   char folder[] = "/tmp/gemm_bench_XXXXXX";
   void *library = mkdtemp(folder) ? compile(folder, &text) : NULL;
@@ -261,20 +292,19 @@ int main(int argc, char **argv) {
   TdControl control = {0, 0};
   TdCall call = {arg, NULL, (char *)buffer(scratch / sizeof(float)), &control, 0};
   if (serves) return serve(library, plan, &call);
-  static double rate[COUNT][MAX_ROUNDS], peaks[COUNT * MAX_ROUNDS];
+  static double rate[COUNT][MAX_ROUNDS], beside[COUNT][MAX_ROUNDS], peaks[COUNT * MAX_ROUNDS];
   int npeaks = 0;
   for (int r = -1; r < rounds; r++) {
     for (int i = 0; i < COUNT; i++) {
       if (only && strcmp(only, SHAPES[i].name) != 0) continue;
       const Shape *s = &SHAPES[i];
-      Kernel *kernel;
-      *(void **)&kernel = dlsym(library, s->name);
-      double peak = mode == F32 ? peak_rate(20000) : tile_rate(200), start = cpu_seconds();
-      kernel(&call, 0, plan[i].pieces);
-      double took = cpu_seconds() - start;
+      double peak = mode == F32 || split ? peak_rate(20000) : tile_rate(200);
+      double one = rate_of(library, &plan[i], s, &call);
+      double two = split ? rate_of(library, &floats[i], s, &call) : 0;
       if (r < 0) continue; /* the first round only warms up */
       peaks[npeaks++] = peak;
-      rate[i][r] = 2e-9 * (double)s->batch * (double)s->m * (double)s->n * (double)s->k / took;
+      rate[i][r] = one;
+      beside[i][r] = two;
     }
   }
   qsort(peaks, (size_t)npeaks, sizeof *peaks, by_value);
@@ -290,8 +320,14 @@ int main(int argc, char **argv) {
     double top = rate[i][rounds - 1], middle = rate[i][rounds / 2];
     printf("%-12s %5lld %5lld %5lld %5lld %7lld", s->name, (long long)s->batch, (long long)s->m,
            (long long)s->n, (long long)s->k, (long long)plan[i].pieces);
-    printf("   %7.1f (%4.1f%%)   %7.1f (%4.1f%%)\n", top, 100 * top / best, middle,
+    printf("   %7.1f (%4.1f%%)   %7.1f (%4.1f%%)", top, 100 * top / best, middle,
            100 * middle / best);
+    qsort(beside[i], (size_t)rounds, sizeof *beside[i], by_value);
+    double as_floats = beside[i][rounds / 2];
+    if (split)
+      printf("   floats %7.1f %7.1f, ratio %.2f, of the best %.2f", beside[i][rounds - 1],
+             as_floats, middle / as_floats, top / beside[i][rounds - 1]);
+    printf("\n");
   }
   dlclose(library);
   return 0;

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "runtime/cpu/toolchain.h"
 #include "runtime/system/io.h"
 #include "runtime/td.h"
 #include "tests/sandbox.h"
@@ -145,6 +146,21 @@ static void test_doctor(void **state) {
   free(said);
 }
 
+/* How products were made is remembered, and told where it changes. */
+static void test_products(void **state) {
+  (void)state;
+  sandbox_says("train m.td -o split --steps 1 --product split6", "LC_ALL=C", 0, "going on", false);
+  sandbox_says("train m.td -o split --steps 2 --product split6 --resume", "LC_ALL=C", 0,
+               "going on with products", false);
+  bool tiles = cpu_tiles(); /* without, split6 is f32 */
+  sandbox_says("train m.td -o split --steps 3 --resume", "LC_ALL=C", 0,
+               "going on with products made as f32, which were made as split6", tiles);
+  sandbox_says("train m.td -o split --steps 4 --product split6 --resume --reference", "LC_ALL=C", 0,
+               "going on with products", false);
+  DOCTOR_SAYS("LC_ALL=C", tiles ? "products   f32; bf16, split6 and split3 on tiles"
+                                : "products   f32; bf16 without tiles; split6 and split3 as f32");
+}
+
 int main(int argc, char **argv) {
   (void)argc;
   char *folder = io_dirname(argv[0]), *path = folder != NULL ? io_join(folder, "cuda_emu") : NULL;
@@ -155,6 +171,7 @@ int main(int argc, char **argv) {
   unsetenv("CC");
 #define TEST(f) cmocka_unit_test_setup_teardown(f, enter_folder, sandbox_leave)
   const struct CMUnitTest tests[] = {TEST(test_choice),    TEST(test_usage),   TEST(test_missing),
-                                     TEST(test_interface), TEST(test_dry_run), TEST(test_doctor)};
+                                     TEST(test_interface), TEST(test_dry_run), TEST(test_doctor),
+                                     TEST(test_products)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,12 +20,12 @@ enum { COUNT = PRIM_CASE_COUNT };
 
 static const char cuda_head[] = "#include <stdbool.h>\n";
 
-static const char *c_prelude(Arena *a, TdType act, int *nparts) {
-  return cpu_target.prelude(a, act, nparts);
+static const char *c_prelude(Arena *a, TdType act, int split, int *nparts) {
+  return cpu_target.prelude(a, act, split, nparts);
 }
 
-static const char *cuda_prelude(Arena *a, TdType act, int *nparts) {
-  return arena_printf(a, "%s%s", cpu_target.prelude(a, act, nparts), cuda_head);
+static const char *cuda_prelude(Arena *a, TdType act, int split, int *nparts) {
+  return arena_printf(a, "%s%s", cpu_target.prelude(a, act, split, nparts), cuda_head);
 }
 
 /* ---- the writer: one map a function ------------------------------------------------------- */

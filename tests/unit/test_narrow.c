@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What `precision { act bf16 }` changes in a program, and what it must not. */
+/* What `precision { act bf16 }` and `product split6` change in a program, what they must not. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -116,6 +116,7 @@ static void f32_knows_nothing_of_it(void **state) {
   open_flagship(&m, NULL);
   const TdProgram *p = m.unit->program;
   assert_null(strstr(p->prelude, "td_narrow"));
+  assert_null(strstr(p->prelude, "td_split"));
   for (int i = 0; i < p->nkernels; i++) assert_null(strstr(p->kernels[i].source, "td_narrow"));
   model_close(&m);
 }
@@ -144,11 +145,11 @@ static void run_steps(Running *r, bool again, float *x, int64_t n) {
   if (!session_read_state(r->session, state, 0, n, x, &err)) fail_msg("%s", err.message);
 }
 
-static void weights_stay_packed(void **state) {
-  (void)state;
+static void stay_packed(const char *act, const char *product) {
   enum { N = 64 * 65 };
   static const Define one[] = {{"B", "1"}};
-  UnitOptions o = {.act = "bf16", .no_train = true, .no_eval = true, .no_models = true};
+  UnitOptions o = {
+      .act = act, .product = product, .no_train = true, .no_eval = true, .no_models = true};
   Model m;
   Running r;
   if (!model_open(&m, "models/shakespeare_nano.td", one, 1, NULL, 65, &o))
@@ -183,6 +184,76 @@ static void weights_stay_packed(void **state) {
   model_close(&m);
 }
 
+static void weights_stay_packed(void **state) {
+  (void)state;
+  stay_packed("bf16", NULL);
+}
+
+/* ---- f32 in parts ---- */
+
+static void parts_stay_packed(void **state) {
+  (void)state;
+  stay_packed("f32", "split6");
+}
+
+/* Products have two bodies, for processors with tiles and without; nothing is stored otherwise.
+ * Those kept on chip are products of floats. */
+static void products_are_split(void **state) {
+  (void)state;
+  Model floats, parts;
+  UnitOptions o = {.product = "split6", .no_samplers = true, .no_models = true};
+  open_flagship(&floats, "f32");
+  if (!model_open(&parts, "models/shakespeare.td", small, 2, NULL, 65, &o))
+    fail_msg("it does not compile");
+  const TdProgram *p = parts.unit->program;
+  assert_int_equal(entry_of(&parts, "train")->arena_bytes, entry_of(&floats, "train")->arena_bytes);
+  int products = 0, chains = 0;
+  for (int i = 0; i < p->nkernels; i++) {
+    const TdKernel *k = &p->kernels[i];
+    const bool split = strstr(k->source, "td_split_row(") != NULL;
+    assert_true(!split || strstr(k->source, "td_tile_row_of(") != NULL);
+    products += split;
+    if (strcmp(k->klass, "contraction") != 0) assert_false(split);
+    chains += strcmp(k->klass, "chain") == 0;
+  }
+  assert_true(products > 10 && chains > 0);
+  model_close(&floats);
+  model_close(&parts);
+}
+
+/* Losses of three steps, which run through every product forward and backward. */
+static void losses_of(const char *product, float *loss) {
+  UnitOptions o = {.product = product, .no_samplers = true, .no_models = true};
+  Model m;
+  Running r;
+  TdError err = {0};
+  if (!model_open(&m, "models/shakespeare_nano.td", NULL, 0, NULL, 65, &o))
+    fail_msg("it does not compile");
+  assert_true(model_build(&m) && running_open(&r, &m, 2));
+  session_run(r.session, session_entry(r.session, "init"), 1, 0);
+  const int train = session_entry(r.session, "train");
+  for (int i = 0; i < 3; i++) {
+    session_run(r.session, train, 1, i + 1);
+    if (!session_read_output(r.session, train, "loss", 0, 1, &loss[i], &err))
+      fail_msg("%s", err.message);
+  }
+  running_close(&r);
+  model_close(&m);
+}
+
+static void losses_are_those_of_floats(void **state) {
+  (void)state;
+  float floats[3], six[3], three[3];
+  losses_of("f32", floats);
+  losses_of("split6", six);
+  losses_of("split3", three);
+  for (int i = 0; i < 3; i++) {
+    assert_true(fabsf(six[i] - floats[i]) <= 1e-6f * floats[i]);
+    assert_true(fabsf(three[i] - floats[i]) <= 1e-4f * floats[i]);
+  }
+  assert_true(floats[2] != floats[0]); /* it learns */
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(activations_take_half_the_room),
@@ -190,6 +261,9 @@ int main(void) {
       cmocka_unit_test(rows_are_narrowed_whole),
       cmocka_unit_test(f32_knows_nothing_of_it),
       cmocka_unit_test(weights_stay_packed),
+      cmocka_unit_test(parts_stay_packed),
+      cmocka_unit_test(products_are_split),
+      cmocka_unit_test(losses_are_those_of_floats),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

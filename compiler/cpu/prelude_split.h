@@ -1,0 +1,363 @@
+/* The prelude's fourth part: matrix products of floats on the tiles that multiply
+ * bf16. Programs have it that say `precision { product split6 }` or `split3`.
+ *
+ *   x = high + middle + low     each part a bf16, the nearest to what is left: all of x
+ *   x y = low high' + middle middle' + high low' + middle high' + high middle' + high high'
+ *
+ * What six products leave out is at most 2^-24 of |x y|; the three last of them, 2^-15. The
+ * sums are floats: a step of 32 of k is summed by itself and added six times, or three,
+ * where the tiles of floats (prelude.h) add 32 times; blocks of k are those of the floats.
+ *
+ * The tiles know no number below 2^-126, and a part of an infinity is none. So a cell, 32
+ * rows of A or columns of B by 32 of k, says how large its numbers are; where a part, a
+ * product or a sum might be none that tiles have, the block of 32 x 32 sums is multiplied as
+ * floats, in the order of the tiles of floats: bit by bit what they make of it. So it is
+ * everywhere on a processor that does not lend its tiles, and one that has none compiles the
+ * tiles of floats instead (TD_SPLIT_TILES is 0). */
+#ifndef TD_PRELUDE_SPLIT
+#define TD_PRELUDE_SPLIT
+
+#ifndef TD_PRELUDE_NARROW
+#include "compiler/cpu/prelude_narrow.h"
+#endif
+
+#define TD_SPLIT_TILES (TD_NARROW_BODY == 2)
+
+#if TD_SPLIT_TILES
+enum {
+  TD_SPLIT_SIDE = 32,                                 /* of a cell: rows or columns, and steps of k */
+  TD_SPLIT_PART = TD_SPLIT_SIDE * TD_SPLIT_SIDE,      /* numbers: two tiles */
+  TD_SPLIT_SPANS = 64                                 /* numbers behind the cells of a panel */
+};
+
+/* ---- packing ----------------------------------------------------------------------
+ * A panel is 32 rows of A or columns of B by a block of k: a cell for each 32 of k,
+ * padded with zeros, of `parts` parts; then the cells' spans. A part of a cell is
+ *
+ *   of A   [2][16 rows][32 of k]
+ *   of B   [2][16 pairs of k][16 columns][2 of k]
+ *
+ * A cell that cannot be split holds its numbers as they are: the upper halves in the
+ * first part, the lower ones in the second. */
+typedef struct TdSpan {
+  uint32_t most;                 /* the largest of the bits without the sign, twice */
+  uint32_t least;                /* the same of the smallest that is not 0, less 1 */
+} TdSpan;
+
+/* Rows are contiguous in k; `parts` as everywhere. */
+TD_SHARED void td_split_pack_a(uint16_t *to, const float *from, int parts, int64_t row_stride, int64_t rows,
+                               int64_t depth);
+/* Steps of k are contiguous in the rows. */
+TD_SHARED void td_split_pack_a_turned(uint16_t *to, const float *from, int parts, int64_t k_stride, int64_t rows,
+                                      int64_t depth);
+/* Steps of k are contiguous in the columns; panels lie `panel` apart and begin with k = 0, what is packed with k0. */
+TD_SHARED void td_split_pack_b(uint16_t *to, int64_t panel, int64_t k0, const float *from, int parts,
+                               int64_t k_stride, int64_t columns, int64_t depth);
+/* Columns are contiguous in k. */
+TD_SHARED void td_split_pack_b_turned(uint16_t *to, int64_t panel, int64_t k0, const float *from, int parts,
+                                      int64_t column_stride, int64_t columns, int64_t depth);
+
+/* 16 or 32 rows x columns of C. */
+typedef struct TdSplit {
+  int64_t         depth;         /* of this block of k */
+  int             parts;         /* of a number: 3, whose products are six, or 2 and three */
+  const uint16_t *a;             /* a panel, whose spans are behind its cells */
+  const uint16_t *b;             /* panels, `panel` elements apart: spans are in the last ones */
+  int64_t         panel;
+  float          *c;             /* whole tiles of it are written */
+  int64_t         c_stride;
+  int64_t         columns;
+  int             tall;          /* 32 rows, else 16 */
+  int             add, far;      /* as in TdNarrow */
+  TdFetch        *fetch;
+  int             fetches;
+} TdSplit;
+TD_SHARED void td_split_row(const TdSplit *t);
+
+#if TD_DEFINES(TD_PART_SPLIT)
+typedef uint32_t TdBits __attribute__((vector_size(64)));
+typedef uint32_t TdBitsMem __attribute__((vector_size(64), aligned(2), may_alias));
+
+/* Normal, and so is each part of it: below 2^127, from 2^-103 on. */
+TD_INLINE int td_split_plain(TdSpan s) { return s.most >> 24 <= 253 && s.least >> 24 >= 24; }
+/* Is nothing between the factors and a block's sum too large or too small for tiles? A block
+ * is below 2^9 of k; every part is a multiple of 2^-23 of the number that it is of. */
+TD_INLINE int td_split_fits(TdSpan a, TdSpan b) {
+  return td_split_plain(a) && td_split_plain(b) && (a.most >> 24) + (b.most >> 24) <= 369 &&
+         (a.least >> 24) + (b.least >> 24) >= 174;
+}
+/* Of all cells of a panel. */
+TD_INLINE TdSpan td_split_span(const uint16_t *spans, int64_t steps) {
+  TdSpan all = { 0, UINT32_MAX };
+  for (int64_t i = 0; i < steps; i++) {
+    TdSpan s;
+    __builtin_memcpy(&s, spans + i * 4, sizeof s);
+    if (s.most > all.most) all.most = s.most;
+    if (s.least < all.least) all.least = s.least;
+  }
+  return all;
+}
+
+TD_INLINE TdBits td_split_load(const float *x) { return *(const TdBitsMem *)x; }
+TD_INLINE void td_split_see(TdBits *most, TdBits *least, TdBits x) {
+  const TdBits twice = x + x, before = twice - 1u;
+  __asm__("vpmaxud %1, %0, %0" : "+v"(*most) : "v"(twice));
+  __asm__("vpminud %1, %0, %0" : "+v"(*least) : "v"(before));
+}
+TD_INLINE TdSpan td_split_seen(TdBits most, TdBits least) {
+  TdSpan s = { 0, UINT32_MAX };
+  for (int i = 0; i < 16; i++) {
+    s.most = most[i] > s.most ? most[i] : s.most;
+    s.least = least[i] < s.least ? least[i] : s.least;
+  }
+  return s;
+}
+/* The nearest bf16, as a float; what is left of x is exact, and a bf16 after the second. */
+TD_INLINE TdBits td_split_part(TdBits *x, const int number) {
+  if (number == 2) return *x;
+  const TdBits part = (*x + 0x8000u) & 0xffff0000u;
+  *x = (TdBits)((TdVec)*x - (TdVec)part);
+  return part;
+}
+
+/* 32 rows of A, contiguous in k. */
+TD_INLINE TdSpan td_split_cell_a(uint16_t *to, const int parts, const float *from, int64_t stride) {
+  TdBits most = { 0 }, least = ~(TdBits){ 0 };
+  for (int r = 0; r < TD_SPLIT_SIDE; r++) {
+    TdBits x = td_split_load(from + r * stride), y = td_split_load(from + r * stride + 16);
+    td_split_see(&most, &least, x);
+    td_split_see(&most, &least, y);
+#pragma GCC unroll 3
+    for (int p = 0; p < parts; p++) {
+      const TdBits low = td_split_part(&x, p), high = td_split_part(&y, p);
+      TdBits both;
+      __asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(both) : "v"(low), "v"(high));
+      *(TdBitsMem *)(to + p * TD_SPLIT_PART + r * 32) = both;
+    }
+  }
+  return td_split_seen(most, least);
+}
+/* 32 columns of B, steps of k `stride` apart. */
+TD_INLINE TdSpan td_split_cell_b(uint16_t *to, const int parts, const float *from, int64_t stride) {
+  TdBits most = { 0 }, least = ~(TdBits){ 0 };
+  for (int pair = 0; pair < TD_SPLIT_SIDE / 2; pair++)
+    for (int half = 0; half < 2; half++) {
+      const float *at = from + 2 * pair * stride + 16 * half;
+      TdBits x = td_split_load(at), y = td_split_load(at + stride);
+      td_split_see(&most, &least, x);
+      td_split_see(&most, &least, y);
+#pragma GCC unroll 3
+      for (int p = 0; p < parts; p++) {
+        const TdBits low = td_split_part(&x, p), high = td_split_part(&y, p);
+        *(TdBitsMem *)(to + p * TD_SPLIT_PART + half * TD_NARROW_TILE + pair * 32) = low >> 16 | high;
+      }
+    }
+  return td_split_seen(most, least);
+}
+/* Where number (line, k) of a cell lies in a part: of A or, if `is_b`, of B. */
+TD_INLINE int td_split_at(const int is_b, int line, int k) {
+  return is_b ? line / 16 * TD_NARROW_TILE + k / 2 * 32 + line % 16 * 2 + k % 2 : line * 32 + k;
+}
+/* One cell of A, rows `stride` apart, or of B, steps of k. */
+TD_INLINE void td_split_cell(uint16_t *to, uint16_t *span, const int is_b, const int parts, const float *from,
+                             int64_t stride) {
+  const TdSpan s = is_b ? td_split_cell_b(to, parts, from, stride) : td_split_cell_a(to, parts, from, stride);
+  __builtin_memcpy(span, &s, sizeof s);
+  if (td_split_plain(s)) return;
+  for (int i = 0; i < TD_SPLIT_SIDE; i++)
+    for (int j = 0; j < TD_SPLIT_SIDE; j++) {
+      const uint32_t bits = td_bits(from[i * stride + j]);
+      uint16_t *place = to + (is_b ? td_split_at(1, j, i) : td_split_at(0, i, j));
+      place[0] = (uint16_t)(bits >> 16);
+      place[TD_SPLIT_PART] = (uint16_t)bits;
+    }
+}
+/* Lines of numbers, `stride` apart, into a whole cell of floats, turned or not; zeros around them. */
+TD_INLINE void td_split_gather(float *to, const float *from, int64_t stride, int64_t lines, int64_t count,
+                               const int turned) {
+  if (turned && lines == TD_SPLIT_SIDE && count == TD_SPLIT_SIDE) {
+    for (int square = 0; square < 4; square++) {
+      const int i = square / 2 * 16, j = square % 2 * 16;
+      TdVec v[16];
+#pragma GCC unroll 16
+      for (int r = 0; r < 16; r++) v[r] = td_load(from + (i + r) * stride + j);
+      td_transpose(v);
+#pragma GCC unroll 16
+      for (int r = 0; r < 16; r++) td_store(to + (j + r) * TD_SPLIT_SIDE + i, v[r]);
+    }
+    return;
+  }
+  __builtin_memset(to, 0, TD_SPLIT_PART * sizeof *to);
+  for (int64_t i = 0; i < lines; i++)
+    for (int64_t j = 0; j < count; j++)
+      to[turned ? j * TD_SPLIT_SIDE + i : i * TD_SPLIT_SIDE + j] = from[i * stride + j];
+}
+/* A cell of up to 32 lines of up to 32 numbers; turned: these are the other way round. */
+TD_INLINE void td_split_put(uint16_t *to, uint16_t *span, const int is_b, int parts, const float *from,
+                            int64_t stride, int64_t lines, int64_t count, const int turned) {
+  float whole[TD_SPLIT_PART] __attribute__((aligned(64)));
+  if (turned || lines < TD_SPLIT_SIDE || count < TD_SPLIT_SIDE) {
+    td_split_gather(whole, from, stride, lines, count, turned);
+    from = whole;
+    stride = TD_SPLIT_SIDE;
+  }
+  if (parts == 3) td_split_cell(to, span, is_b, 3, from, stride);
+  else td_split_cell(to, span, is_b, 2, from, stride);
+}
+TD_INLINE int64_t td_split_up_to(int64_t n) { return n < TD_SPLIT_SIDE ? n : TD_SPLIT_SIDE; }
+/* Panels of `outer` rows or columns by `depth` of k, that begin at step k0 / 32 of theirs. */
+TD_INLINE void td_split_pack(uint16_t *to, int64_t panel, int64_t k0, const int is_b, int parts, const float *from,
+                             int64_t outer_stride, int64_t k_stride, int64_t outer, int64_t depth, const int turned) {
+  const int64_t cell = parts * TD_SPLIT_PART;
+  for (int64_t o = 0; o < outer; o += TD_SPLIT_SIDE, to += panel)
+    for (int64_t k = 0; k < depth; k += TD_SPLIT_SIDE) {
+      const int64_t step = (k0 + k) / TD_SPLIT_SIDE, across = td_split_up_to(outer - o), along = td_split_up_to(depth - k);
+      const int by_k = is_b != turned; /* lines are steps of k */
+      td_split_put(to + step * cell, to + panel - TD_SPLIT_SPANS + step * 4, is_b, parts,
+                   from + o * outer_stride + k * k_stride, by_k ? k_stride : outer_stride, by_k ? along : across,
+                   by_k ? across : along, turned);
+    }
+}
+TD_INLINE int64_t td_split_steps(int64_t depth) { return (depth + TD_SPLIT_SIDE - 1) / TD_SPLIT_SIDE; }
+/* Numbers in a panel of A. */
+TD_INLINE int64_t td_split_panel_a(int64_t depth, int parts) {
+  return td_split_steps(depth) * parts * TD_SPLIT_PART + TD_SPLIT_SPANS;
+}
+TD_SHARED void td_split_pack_a(uint16_t *to, const float *from, int parts, int64_t row_stride, int64_t rows,
+                               int64_t depth) {
+  td_split_pack(to, td_split_panel_a(depth, parts), 0, 0, parts, from, row_stride, 1, rows, depth, 0);
+}
+TD_SHARED void td_split_pack_a_turned(uint16_t *to, const float *from, int parts, int64_t k_stride, int64_t rows,
+                                      int64_t depth) {
+  td_split_pack(to, td_split_panel_a(depth, parts), 0, 0, parts, from, 1, k_stride, rows, depth, 1);
+}
+TD_SHARED void td_split_pack_b(uint16_t *to, int64_t panel, int64_t k0, const float *from, int parts,
+                               int64_t k_stride, int64_t columns, int64_t depth) {
+  td_split_pack(to, panel, k0, 1, parts, from, 1, k_stride, columns, depth, 0);
+}
+TD_SHARED void td_split_pack_b_turned(uint16_t *to, int64_t panel, int64_t k0, const float *from, int parts,
+                                      int64_t column_stride, int64_t columns, int64_t depth) {
+  td_split_pack(to, panel, k0, 1, parts, from, column_stride, 1, columns, depth, 1);
+}
+
+/* ---- tiles ------------------------------------------------------------------------- */
+#define TD_SPLIT_LOAD_A(part) \
+  TD_TMM_LOAD(4, a + (part) * TD_SPLIT_PART, 64); \
+  if (high > 1) TD_TMM_LOAD(5, a + (part) * TD_SPLIT_PART + TD_NARROW_TILE, 64)
+#define TD_SPLIT_LOAD_B(part) \
+  TD_TMM_LOAD(6, b + (part) * TD_SPLIT_PART, 64); \
+  if (broad > 1) TD_TMM_LOAD(7, b + (part) * TD_SPLIT_PART + TD_NARROW_TILE, 64)
+#define TD_SPLIT_DOTS \
+  TD_TMM_DOT(0, 4, 6); \
+  if (broad > 1) TD_TMM_DOT(1, 4, 7); \
+  if (high > 1) TD_TMM_DOT(2, 5, 6); \
+  if (high > 1 && broad > 1) TD_TMM_DOT(3, 5, 7)
+/* `high` x `broad` tiles of C. The small products of a step come first; the tiles of one
+ * operand stay where the next product has them too. */
+TD_INLINE void td_split_square(const TdSplit *t, const uint16_t *panel, float *c, const int parts, const int high,
+                               const int broad) {
+  const int64_t steps = td_split_steps(t->depth), cell = parts * TD_SPLIT_PART;
+  const uint16_t *a = t->a, *b = panel;
+  TdFetch *const next = td_narrow_next(t->fetch, t->fetches);
+  TdFetch fetch = *next;
+  td_narrow_start();
+  for (int r = 0; t->far && r < high * TD_NARROW_ROWS; r++) {
+    __builtin_prefetch(c + r * t->c_stride, 1);
+    __builtin_prefetch(c + r * t->c_stride + 16, 1);
+  }
+  for (int64_t step = 0; step < steps; step++) {
+    TD_SPLIT_LOAD_A(0);
+    if (parts == 3) {
+      TD_SPLIT_LOAD_B(2);
+      TD_SPLIT_DOTS;
+      TD_SPLIT_LOAD_B(1);
+      TD_SPLIT_DOTS;
+      TD_SPLIT_LOAD_A(1);
+      TD_SPLIT_DOTS;
+      td_fetch(&fetch);
+      TD_SPLIT_LOAD_B(0);
+      TD_SPLIT_DOTS;
+      TD_SPLIT_LOAD_A(2);
+      TD_SPLIT_DOTS;
+    } else {
+      TD_SPLIT_LOAD_B(1);
+      TD_SPLIT_DOTS;
+      TD_SPLIT_LOAD_A(1);
+      TD_SPLIT_LOAD_B(0);
+      TD_SPLIT_DOTS;
+      td_fetch(&fetch);
+    }
+    TD_SPLIT_LOAD_A(0);
+    TD_SPLIT_DOTS;
+    a += cell;
+    b += cell;
+  }
+  *next = fetch;
+  td_narrow_finish(c, t->c_stride, t->add, high, broad);
+}
+TD_INLINE void td_split_tiles(const TdSplit *t, const uint16_t *b, float *c, const int parts, int64_t columns) {
+  if (t->tall && columns > 16) td_split_square(t, b, c, parts, 2, 2);
+  else if (t->tall) td_split_square(t, b, c, parts, 2, 1);
+  else if (columns > 16) td_split_square(t, b, c, parts, 1, 2);
+  else td_split_square(t, b, c, parts, 1, 1);
+}
+
+/* A cell's numbers again, [row][k] of A, [k][column] of B. */
+TD_INLINE void td_split_join(float *to, const uint16_t *cell, const uint16_t *span, const int is_b, int parts) {
+  TdSpan s;
+  __builtin_memcpy(&s, span, sizeof s);
+  const int plain = td_split_plain(s);
+  for (int i = 0; i < TD_SPLIT_SIDE; i++)
+    for (int j = 0; j < TD_SPLIT_SIDE; j++) {
+      const uint16_t *x = cell + (is_b ? td_split_at(1, j, i) : td_split_at(0, i, j));
+      const float high = td_wide(x[0]), middle = td_wide(x[TD_SPLIT_PART]),
+                  low = parts == 3 ? td_wide(x[2 * TD_SPLIT_PART]) : 0.0f;
+      to[i * TD_SPLIT_SIDE + j] =
+        plain ? high + (middle + low) : td_float((uint32_t)x[0] << 16 | x[TD_SPLIT_PART]);
+    }
+}
+/* 32 columns of C, as td_tile_body sums them. */
+static TD_APART void td_split_floats(const TdSplit *t, const uint16_t *b, float *c, int64_t columns) {
+  enum { SIDE = TD_SPLIT_SIDE, ROWS = 4 };
+  const int64_t cell = t->parts * TD_SPLIT_PART, rows = t->tall ? 32 : 16;
+  float x[TD_SPLIT_PART] __attribute__((aligned(64))), y[TD_SPLIT_PART] __attribute__((aligned(64)));
+  TdVec sum[SIDE][2];
+  __builtin_memset(sum, 0, sizeof sum);
+  const int64_t steps = td_split_steps(t->depth);
+  for (int64_t step = 0; step < steps; step++) {
+    const int64_t depth = td_split_up_to(t->depth - step * SIDE); /* -0 + 0 0 is 0: nothing is added that is none of k */
+    td_split_join(x, t->a + step * cell, t->a + steps * cell + step * 4, 0, t->parts);
+    td_split_join(y, b + step * cell, b + t->panel - TD_SPLIT_SPANS + step * 4, 1, t->parts);
+    for (int r = 0; r < rows; r += ROWS)
+      for (int64_t k = 0; k < depth; k++)
+#pragma GCC unroll 4
+        for (int i = r; i < r + ROWS; i++) {
+          sum[i][0] += x[i * SIDE + k] * td_load(y + k * SIDE);
+          sum[i][1] += x[i * SIDE + k] * td_load(y + k * SIDE + 16);
+        }
+  }
+  for (int r = 0; r < rows; r++)
+    for (int v = 0; v < (columns > 16 ? 2 : 1); v++) {
+      float *const to = c + r * t->c_stride + v * 16;
+      td_store(to, t->add ? sum[r][v] + td_load(to) : sum[r][v]);
+    }
+}
+TD_SHARED void td_split_row(const TdSplit *t) {
+  const int lent = td_tiles_lent();
+  const int64_t steps = td_split_steps(t->depth);
+  const TdSpan rows = td_split_span(t->a + steps * t->parts * TD_SPLIT_PART, steps);
+  const uint16_t *b = t->b;
+  for (int64_t j = 0; j < t->columns; j += TD_NARROW_COLUMNS, b += t->panel) {
+    const int64_t columns = t->columns - j;
+    if (!lent || !td_split_fits(rows, td_split_span(b + t->panel - TD_SPLIT_SPANS, steps)))
+      td_split_floats(t, b, t->c + j, columns);
+    else if (t->parts == 3)
+      td_split_tiles(t, b, t->c + j, 3, columns);
+    else
+      td_split_tiles(t, b, t->c + j, 2, columns);
+  }
+}
+#endif
+#endif
+
+#endif
