@@ -67,7 +67,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_cuda_library test_cuda test_cuda_product test_device test_cuda_train \
        test_cuda_random test_oracle test_text_random test_large test_nan test_text test_claims \
        test_likelihood test_cuda_chain test_cuda_loop test_cuda_shape test_film test_noise \
-       test_use test_split
+       test_use test_split test_cuda_series test_cuda_compile test_cuda_faults
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -238,8 +238,10 @@ EMU_DRIVER = report fault fiber engine warp shadow line banks memory signals que
              driver transfer module head head_text
 SHARED     = $(CC) $(CFLAGS) -shared -Wl,-z,defs -Wl,-soname,$(@F) -o $@
 
-$(B)/tests/test_cuda $(B)/tests/test_cuda_product $(B)/tests/test_device \
-$(B)/tests/test_cuda_train $(B)/tests/test_memory $(B)/tests/test_nan: | $(EMULATED)
+ON_CUDA_CASE = cuda cuda_series cuda_compile cuda_faults
+$(ON_CUDA_CASE:%=$(B)/tests/test_%): $(B)/tests/cuda_case.o | $(EMULATED)
+$(B)/tests/test_cuda_product $(B)/tests/test_device $(B)/tests/test_cuda_train \
+$(B)/tests/test_memory $(B)/tests/test_nan: | $(EMULATED)
 
 $(E)/%.o: override CFLAGS += -fPIC -fvisibility=hidden
 $(E)/product.o $(E)/warp.o: override CFLAGS += -O3 -march=native

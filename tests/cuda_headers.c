@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Compiled by tests/unit/test_cuda.c where the toolkit's headers are: each line of
+/* Compiled by tests/unit/test_cuda_library.c where the toolkit's headers are: each line of
  * runtime/cuda/functions.def is held against them, with their types in place of ours, and
  * so are the constants. Nothing is linked or run. */
 #include <cublasLt.h>
