@@ -227,8 +227,12 @@ bool node_is_below(Plan *p, const Node *n, const Node *above);
 /* Every computed node belongs to one group afterwards. */
 void plan_group(Plan *p);
 Group *plan_new_group(Plan *p, Region *r, GroupKind kind);
+
+/* -- group_rows.c ------------------------------------------------------------------- */
 /* All members of `from`, whose rows are those of g; then it is dropped. */
 void group_take(Plan *p, Group *g, Group *from);
+
+/* -- stored.c ----------------------------------------------------------------------- */
 /* Which members' values must be in memory; again after groups were merged. */
 void plan_stored(Plan *p);
 
