@@ -224,6 +224,7 @@ int main(int argc, char **argv) {
   const char *longer = getenv("TDC_TEST_LONG");
   suite.whole = gpu || argc > 1 || (longer && *longer == '1');
   if (!gpu) setenv("TDC_CUDA_LIBRARIES", "build/tests/cuda_emu", 1);
+  if (!gpu) model_quick(NULL);
   for (int i = 1 + gpu; i < argc; i++) check(&suite, argv[i]);
   if (argc == 1)
     for (int narrow = 0; narrow < 2; narrow++)

@@ -90,7 +90,7 @@ static bool write_text(Library *l, const char *path) {
 #endif
 
 static bool run_cc(const char *const *flags, const char *from, const char *to) {
-  static const char *const plain[] = {"-O1", NULL};
+  static const char *const plain[] = {"-Og", NULL};
   const char *argv[40] = {"cc",
                           "-std=gnu11",
                           "-fPIC",

@@ -11,7 +11,7 @@ typedef void Kernel(const TdCall *call, int64_t begin, int64_t end);
 typedef struct Library Library;
 
 /* One unit of the kernels of n programs with the same prelude; kernels of the same code
- * are one function. `flags` is a NULL-terminated list for cc, or NULL for -O1. The
+ * are one function. `flags` is a NULL-terminated list for cc, or NULL for -Og. The
  * programs must outlive the library. NULL after an error on stderr; with TDC_KEEP=1 the
  * source stays. */
 Library *library_new(const TdProgram *const *programs, int n, const char *const *flags);

@@ -7,6 +7,7 @@
 #include "runtime/cpu/device.h"
 #include "runtime/cuda/device.h"
 #include "runtime/reference.h"
+#include "tests/quick.h"
 
 static bool query_vocabulary(void *ctx, const DataDecl *decl, DataInfo *out, const char **why) {
   (void)decl;
@@ -98,11 +99,27 @@ static JitOptions jit_options(void) {
   return (JitOptions){.cache = getenv("TDC_CACHE") ? NULL : "build/tests/jit"};
 }
 
+static bool quick;
+static const char *whole; /* what is compiled at full effort begins with it, or NULL */
+
+void model_quick(const char *but) {
+  const char *longer = getenv("TDC_TEST_LONG");
+  quick = longer == NULL || *longer != '1';
+  whole = but;
+}
+
+static bool begins(const char *path, const char *with) {
+  return with != NULL && strncmp(path, with, strlen(with)) == 0;
+}
+
 bool model_build(Model *m) {
   TdError err = {0};
   JitOptions options = jit_options();
   if (m->cuda) return true;
+  bool less = quick && !begins(m->path, whole) && getenv("TDC_CFLAGS") == NULL;
+  if (less) setenv("TDC_CFLAGS", QUICK_FLAGS, 1);
   m->jit = jit_build(m->unit->program, &options, &err);
+  if (less) unsetenv("TDC_CFLAGS");
   if (!m->jit) fprintf(stderr, "%s: %s\n", m->path, err.message);
   return m->jit != NULL;
 }

@@ -34,6 +34,9 @@ bool model_open_source(Model *m, const char *name, const char *source);
 /* Compile the kernels. Tests share a cache of their own, so that a model which two of
  * them build costs once. */
 bool model_build(Model *m);
+/* From here on model_build compiles with QUICK_FLAGS what does not begin with `but` (NULL: all), if
+ * $TDC_CFLAGS names no others; not with TDC_TEST_LONG=1. */
+void model_quick(const char *but);
 void model_close(Model *m);
 
 /* Is this a file whose kernels every suite looks at? Those of tests/models are, and of models/ a

@@ -509,6 +509,7 @@ int main(int argc, char **argv) {
   const bool brief = argc > 1 && strcmp(argv[1], "--brief") == 0;
   Suite suite = {.whole = argc > 1 && !brief};
   if (longer && *longer == '1') suite.whole = true;
+  model_quick("models/shakespeare");
   for (int i = 1 + brief; i < argc; i++) check_file(&suite, argv[i]);
   if (argc == 1 + brief) {
     check_folder(&suite, "tests/models", "");

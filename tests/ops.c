@@ -33,6 +33,7 @@
 #include "runtime/session.h"
 #include "tests/emulated.h"
 #include "tests/model.h"
+#include "tests/quick.h"
 
 enum { VOCABULARY = 7, BATCH = 400, SHOWN = 3, FIRST_SEED = 1000, STEP = 3 };
 
@@ -447,7 +448,7 @@ static void check_compiled(File *f, const TrialOp *ops, int nops, int shapes, Co
   b->tried = calloc((size_t)nops + 1, sizeof(int));
   int plain = n->longer ? 10 * shapes : (shapes + 24) / 25;
   run_trials(b, nops, 0, plain, "");
-  if (shapes > plain) run_trials(b, nops, plain, shapes, "-Og -fira-region=one");
+  if (shapes > plain) run_trials(b, nops, plain, shapes, QUICK_FLAGS);
   count_trials(b, nops, n);
   free(b->wrong);
   free(b->tried);

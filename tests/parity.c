@@ -302,7 +302,7 @@ static void run_side(Parity *p, Side *s, Eval *ev, Running *r) {
 static void run_threads(Parity *p, Side *s, int threads) {
   Running r;
   side_start(p, s);
-  if (model_build(&p->model) && running_open(&r, &p->model, threads)) {
+  if ((p->model.jit || model_build(&p->model)) && running_open(&r, &p->model, threads)) {
     for (int k = 0; k < 2; k++) copy_state(&r, state_name(p, "params", k), NULL, s->before[k]);
     run_side(p, s, NULL, &r);
     running_close(&r);
@@ -383,6 +383,7 @@ int main(int argc, char **argv) {
   const char *longer = getenv("TDC_TEST_LONG");
   const bool whole = argc > 1 || (longer && *longer == '1');
   static const char folder[] = "tests/parity/values";
+  model_quick(NULL);
   struct dirent **files;
   int count = scandir(folder, &files, is_values, alphasort), passed = 0, failed = 0;
   if (count < 0) perror(folder);

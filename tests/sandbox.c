@@ -18,6 +18,7 @@
 #include "runtime/system/cache.h"
 #include "runtime/system/io.h"
 #include "runtime/system/spawn.h"
+#include "tests/quick.h"
 
 static char tdc[8192];
 
@@ -37,7 +38,7 @@ int sandbox_remove(void **state) {
 int sandbox_enter(void **state) {
   if (sandbox_make(state) != 0 || chdir(*state) != 0) return -1;
   setenv("TDC_CACHE", "cache", 1);
-  setenv("TDC_CFLAGS", "-O1", 1);
+  setenv("TDC_CFLAGS", QUICK_FLAGS, 1);
   setenv("TDC_OFFLINE", "1", 1);
   sandbox_write("text.txt", "the quick brown fox jumps over the lazy dog, "
                             "the quick brown fox jumps over the lazy dog");

@@ -41,7 +41,7 @@ static const Subject subjects[] = {
 
 static int make_folder(void **state) {
   setenv("TDC_CACHE", "build/tests/jit", 0);
-  setenv("TDC_CFLAGS", "-Og -fira-region=one", 0); /* compiles fast; the plan is what differs */
+  setenv("TDC_CFLAGS", QUICK_FLAGS, 0); /* compiles fast; the plan is what differs */
   return sandbox_make(state);
 }
 
