@@ -21,6 +21,21 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 with open(os.path.join(HERE, "../..", TEXT), encoding="utf-8") as text:
     V = len(set(text.read()))
 SMALL = {"V": V, "scale": 0.5}
+
+
+def recurrent(name, gates, layer):
+    return dict(
+        file=f"models/{name}.td",
+        shapes=models.recurrent_shapes(gates),
+        loss=models.recurrent(layer),
+        config={"B": 4, "L": 24, "D": 16, "K": 24, **SMALL},
+        next=True,
+        optimizer="adam",
+        clip=1.0,
+        lr=lambda step: 2e-3 * step / 100,
+    )
+
+
 CASES = {
     # name: file, -D, what the .td says, shapes, loss, optimizer
     "flagship_nano": dict(
@@ -71,26 +86,8 @@ CASES = {
         clip=1.0,
         lr=lambda step: 0.5,
     ),
-    "gru_lm_nano": dict(
-        file="models/gru_lm_nano.td",
-        shapes=models.recurrent_shapes(3),
-        loss=models.recurrent(torch.nn.GRU),
-        config={"B": 4, "L": 24, "D": 16, "K": 24, **SMALL},
-        next=True,
-        optimizer="adam",
-        clip=1.0,
-        lr=lambda step: 2e-3 * step / 100,
-    ),
-    "lstm_lm_nano": dict(
-        file="models/lstm_lm_nano.td",
-        shapes=models.recurrent_shapes(4),
-        loss=models.recurrent(torch.nn.LSTM),
-        config={"B": 4, "L": 24, "D": 16, "K": 24, **SMALL},
-        next=True,
-        optimizer="adam",
-        clip=1.0,
-        lr=lambda step: 2e-3 * step / 100,
-    ),
+    "gru_lm_nano": recurrent("gru_lm_nano", 3, torch.nn.GRU),
+    "lstm_lm_nano": recurrent("lstm_lm_nano", 4, torch.nn.LSTM),
     "diffusion_lm_nano": dict(
         file="models/diffusion_lm_nano.td",
         shapes=models.diffusion_lm_shapes,
