@@ -36,7 +36,7 @@ static const uint8_t colours[SHADE + SHADES][3] = {
     [SHADE + 7] = {0x16, 0x18, 0x1d}};
 
 typedef struct Kept {
-  int64_t done;
+  int64_t done, evaluations;
   int32_t *ids;    /* [rows, window] */
   uint8_t *colour; /* [rows, window] */
 } Kept;
@@ -97,7 +97,8 @@ static bool keep_frame(Film *f, const SampleFrame *frame) {
     f->room = room;
   }
   int64_t n = f->rows * f->window;
-  Kept k = {frame->done, malloc((size_t)n * sizeof *k.ids + 1), malloc((size_t)n + 1)};
+  Kept k = {frame->done, frame->evaluations, malloc((size_t)n * sizeof *k.ids + 1),
+            malloc((size_t)n + 1)};
   f->frames[f->n++] = k;
   if (k.ids == NULL || k.colour == NULL) return false;
   memcpy(k.ids, frame->ids, (size_t)n * sizeof *k.ids);
@@ -253,6 +254,8 @@ static void draw_frame(Film *f, const Kept *k, StrBuf *s) {
   draw_box(f, MARGIN, base, filled, SCALE, GIVEN);
   s->n = 0;
   sb_printf(s, "step %" PRId64 " of %" PRId64, k->done, f->count);
+  if (k->evaluations > 0 && !f->o.from_text)
+    sb_printf(s, ", %" PRId64 " evaluation%s", k->evaluations, k->evaluations == 1 ? "" : "s");
   draw_text(f, MARGIN, base + LINE / 2, end, s->s, s->n, SOFT);
 }
 

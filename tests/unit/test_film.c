@@ -302,6 +302,7 @@ static void test_letters(void **state) {
   for (int i = 0; i < 3; i++)
     film_add(f, &(SampleFrame){.done = i + 1,
                                .count = 3,
+                               .evaluations = 2 * i,
                                .batch = 1,
                                .window = 4,
                                .ids = ids[i],
@@ -315,6 +316,9 @@ static void test_letters(void **state) {
   assert_int_equal(a->height, 2 * 16 + 5 * 24);
   for (int frame = 0; frame < 3; frame++)
     assert_int_equal(ink(a, frame, 0, 0, 0x0b6bcb), 4 * 11); /* the prompt */
+  /* "step 2 of 3, 2 evaluations" has an e in place 15; in the first frame nobody counted */
+  assert_int_equal(ink(a, 0, 15, 3, 0), 0);
+  assert_int_equal(ink(a, 1, 15, 3, 0x5b6270), 4 * 14);
   assert_int_equal(ink(a, 0, 1, 0, 0xb4aea0), 4 * 5);
   assert_int_equal(ink(a, 0, 2, 0, 0xb4aea0), 4 * 5);
   assert_int_equal(ink(a, 0, 0, 1, 0xb4aea0), 4 * 5);
