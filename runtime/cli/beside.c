@@ -21,6 +21,7 @@ static bool turn(Race *r, int i, TdError *err) {
   if (!sampling_over(r->run[i]) && !sampling_step(r->run[i], err)) return false;
   if (!sampling_look(r->run[i], &r->frame[i], err)) return false;
   if (r->page != NULL) page_add_to(r->page, i, &r->frame[i]);
+  if (r->side[i]->film != NULL) film_add(r->side[i]->film, &r->frame[i]);
   return true;
 }
 
@@ -135,13 +136,17 @@ static bool race_put(Cli *c, Race *r, TdError *err) {
 /* ---- the command ----------------------------------------------------------------------------- */
 
 static bool race_all(Cli *c, Race *r, Viewer *viewer, int64_t count, TdError *err) {
-  const char *html = cli_text(c, "html", NULL);
+  const char *html = cli_text(c, "html", NULL), *gif = cli_text(c, "gif", NULL);
   if (sample_watches(c, viewer)) r->viewer = viewer;
   if (html != NULL && !page_open(r, count)) return td_fail_memory(err);
-  bool ok = (r->viewer == NULL && r->page == NULL) || race_run(r, err);
+  bool ok = true, live = r->viewer != NULL || html != NULL || gif != NULL;
+  for (int i = 0; i < 2 && ok && gif != NULL; i++)
+    ok = side_film(r->side[i], r->side[i]->name, count, err);
+  ok = ok && (!live || race_run(r, err));
   viewer_end(viewer);
   ok = ok && side_rest(r->side[0], err) && side_rest(r->side[1], err);
   if (ok && r->page != NULL) ok = page_write(r->page, NULL, html, err);
+  if (ok && gif != NULL) ok = film_write_beside(r->side[0]->film, r->side[1]->film, NULL, gif, err);
   return ok && race_put(c, r, err);
 }
 

@@ -6,7 +6,6 @@
 
 #include "runtime/cli/sample.h"
 #include "runtime/system/json.h"
-#include "runtime/view/film.h"
 
 /* The page names the program, and beneath it the sampler and what was asked of it. */
 static Page *page_begin(const Side *s, int64_t count) {
@@ -19,47 +18,17 @@ static Page *page_begin(const Side *s, int64_t count) {
   return page;
 }
 
-/* The same names above the picture, in which what the user gave is marked. */
-typedef struct Gif {
-  Film *film; /* or NULL */
-  StrBuf title;
-  uint8_t *given; /* [window] */
-} Gif;
-
-static bool gif_begin(Gif *g, const Side *s, int64_t count, TdError *err) {
-  const SampleRequest *r = &s->request;
-  int64_t window = r->sampler->window;
-  sb_printf(&g->title, "%s, sampler %s, seed %" PRIu64, s->p->unit->name, r->sampler->name,
-            r->seed);
-  g->given = malloc((size_t)window + 1);
-  if (g->given == NULL) return td_fail_memory(err);
-  if (!sample_given(r, window, g->given, err)) return false;
-  g->film = film_new(&(FilmOptions){.vocabulary = r->vocabulary,
-                                    .title = g->title.s,
-                                    .rows = count,
-                                    .given = g->given,
-                                    .ngiven = window});
-  return g->film != NULL || td_fail_memory(err);
-}
-
-static void gif_free(Gif *g) {
-  film_free(g->film);
-  free(g->given);
-  sb_free(&g->title);
-}
-
 typedef struct Live {
   Side *side;
   Viewer *viewer; /* or NULL */
   Page *page;     /* or NULL */
-  Gif gif;
 } Live;
 
 static bool live_frame(void *ctx, const SampleFrame *f) {
   Live *t = ctx;
   if (t->viewer != NULL) viewer_draw(t->viewer, f);
   if (t->page != NULL) page_add(t->page, f);
-  if (t->gif.film != NULL) film_add(t->gif.film, f);
+  if (t->side->film != NULL) film_add(t->side->film, f);
   if (f->done == f->count) side_take(t->side, f);
   return true;
 }
@@ -67,7 +36,7 @@ static bool live_frame(void *ctx, const SampleFrame *f) {
 /* The first run is shown as it goes, the others are not. */
 static bool sample_all(Live *t, TdError *err) {
   Side *s = t->side;
-  if ((t->viewer != NULL || t->page != NULL || t->gif.film != NULL) &&
+  if ((t->viewer != NULL || t->page != NULL || s->film != NULL) &&
       !sample_run(s->m->session, &s->request, true, live_frame, t, err))
     return false;
   if (t->viewer != NULL) viewer_end(t->viewer);
@@ -86,7 +55,7 @@ static int sample_alone(Cli *c, Side *s, int64_t count) {
   if (sample_watches(c, &viewer)) t.viewer = &viewer;
   bool ok = side_ready(s, &err);
   if (ok && html != NULL && (t.page = page_begin(s, count)) == NULL) ok = td_fail_memory(&err);
-  if (ok && gif != NULL) ok = gif_begin(&t.gif, s, count, &err);
+  if (ok && gif != NULL) ok = side_film(s, NULL, count, &err);
   snprintf(name, sizeof name, "sample.%.200s.", s->request.sampler->name);
   if (!ok || (cli_weights_find(c, s->p, &w, &code) &&
               cli_start(c, s->p, s->m, name, w, s->request.seed, &code))) {
@@ -94,7 +63,7 @@ static int sample_alone(Cli *c, Side *s, int64_t count) {
     ok = ok && sample_all(&t, &err);
     viewer_end(&viewer);
     if (ok && t.page != NULL) ok = page_write(t.page, NULL, html, &err);
-    if (ok && gif != NULL) ok = film_write(t.gif.film, NULL, gif, &err);
+    if (ok && gif != NULL) ok = film_write(s->film, NULL, gif, &err);
     const char *text = side_unseen(s, t.viewer != NULL ? viewer.pane[0].whole : 0, &n);
     json_t *json = s->texts;
     if (ok && c->json) s->texts = NULL;
@@ -103,7 +72,6 @@ static int sample_alone(Cli *c, Side *s, int64_t count) {
   }
   checkpoint_close(w);
   page_free(t.page);
-  gif_free(&t.gif);
   return code;
 }
 

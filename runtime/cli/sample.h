@@ -5,6 +5,7 @@
 
 #include "runtime/cli/cli.h"
 #include "runtime/train/sample.h"
+#include "runtime/view/film.h"
 #include "runtime/view/viewer.h"
 
 /* -- sample_side.c: a model that samples ---------------------------------------------- */
@@ -24,6 +25,9 @@ typedef struct Side {
   int64_t evaluations; /* of the network, by all runs */
   int64_t rows;        /* of a run */
   double seconds;      /* of all runs */
+  Film *film;          /* of the first run; or NULL */
+  StrBuf title;        /* above it */
+  uint8_t *given;      /* [window] the symbols that are marked in it */
 } Side;
 
 /* A side with the sampler `u` of the project, its settings still the defaults; false when memory
@@ -38,6 +42,9 @@ bool side_flags(Side *s, Cli *c);
 bool side_beside(Side *s, const Side *first, Cli *c);
 /* After its settings: they are good, and it has its name. */
 bool side_ready(Side *s, TdError *err);
+/* To be filmed, with the symbols marked that were given; title NULL: the program's name, the
+ * sampler and the seed. */
+bool side_film(Side *s, const char *title, int64_t count, TdError *err);
 /* The texts of a last frame, as far as they are wanted. */
 void side_take(Side *s, const SampleFrame *f);
 /* Runs until no text is left to make; false where a run gives none. */

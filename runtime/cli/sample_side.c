@@ -31,6 +31,9 @@ void side_free(Side *s) {
   free(s->name);
   free(s->detail);
   json_decref(s->texts);
+  film_free(s->film);
+  free(s->given);
+  sb_free(&s->title);
   sb_free(&s->out);
   *s = (Side){0};
 }
@@ -146,6 +149,25 @@ bool side_ready(Side *s, TdError *err) {
   s->detail = detail.s;
   s->name = name.s;
   return s->name != NULL || td_fail_memory(err);
+}
+
+bool side_film(Side *s, const char *title, int64_t count, TdError *err) {
+  const SampleRequest *r = &s->request;
+  int64_t window = r->sampler->window;
+  if (title != NULL)
+    sb_puts(&s->title, title);
+  else
+    sb_printf(&s->title, "%s, sampler %s, seed %" PRIu64, s->p->unit->name, r->sampler->name,
+              r->seed);
+  s->given = malloc((size_t)window + 1);
+  if (s->given == NULL || s->title.s == NULL) return td_fail_memory(err);
+  if (!sample_given(r, window, s->given, err)) return false;
+  s->film = film_new(&(FilmOptions){.vocabulary = r->vocabulary,
+                                    .title = s->title.s,
+                                    .rows = count,
+                                    .given = s->given,
+                                    .ngiven = window});
+  return s->film != NULL || td_fail_memory(err);
 }
 
 /* ---- texts --------------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include "runtime/system/utf8.h"
 #include "runtime/view/font.h"
 #include "runtime/view/gif.h"
+#include "runtime/view/terminal.h"
 
 enum {
   MOST = 256,        /* frames that are kept, about */
@@ -35,25 +36,31 @@ static const uint8_t colours[SHADE + SHADES][3] = {
     [SHADE + 5] = {0x48, 0x4a, 0x54}, [SHADE + 6] = {0x2f, 0x31, 0x39},
     [SHADE + 7] = {0x16, 0x18, 0x1d}};
 
+typedef struct Picture {
+  int64_t width, height;
+  uint8_t *pixels; /* [height, width] numbers of colours */
+} Picture;
+
 typedef struct Kept {
   int64_t done, evaluations;
+  double seconds;
   int32_t *ids;    /* [rows, window] */
   uint8_t *colour; /* [rows, window] */
 } Kept;
 
 struct Film {
   FilmOptions o;
-  int64_t rows, window, count; /* of a frame; the steps that there are */
+  int64_t rows, window;  /* of a frame */
+  int64_t count, in_all; /* the steps that there are, and evaluations */
   const char *glyph;
   Kept *frames;
   int64_t n, room;
   bool failed; /* memory is out */
   /* laid out */
-  int span;    /* columns of a symbol: its digits and a gap, where numbers are shown */
-  int32_t *at; /* [rows, window, 2] its column and line */
+  int64_t most; /* columns of a line */
+  int span;     /* columns of a symbol: its digits and a gap, where numbers are shown */
+  int32_t *at;  /* [rows, window, 2] its column and line */
   int64_t columns, lines;
-  int64_t width, height; /* of the picture, in pixels */
-  uint8_t *pixels;
 };
 
 Film *film_new(const FilmOptions *o) {
@@ -70,7 +77,6 @@ void film_free(Film *f) {
   }
   free(f->frames);
   free(f->at);
-  free(f->pixels);
   free(f);
 }
 
@@ -97,8 +103,11 @@ static bool keep_frame(Film *f, const SampleFrame *frame) {
     f->room = room;
   }
   int64_t n = f->rows * f->window;
-  Kept k = {frame->done, frame->evaluations, malloc((size_t)n * sizeof *k.ids + 1),
-            malloc((size_t)n + 1)};
+  Kept k = {.done = frame->done,
+            .evaluations = frame->evaluations,
+            .seconds = frame->seconds,
+            .ids = malloc((size_t)n * sizeof *k.ids + 1),
+            .colour = malloc((size_t)n + 1)};
   f->frames[f->n++] = k;
   if (k.ids == NULL || k.colour == NULL) return false;
   memcpy(k.ids, frame->ids, (size_t)n * sizeof *k.ids);
@@ -113,6 +122,7 @@ void film_add(Film *f, const SampleFrame *frame) {
     f->rows = min_of(frame->batch, f->o.rows);
     f->window = frame->window;
     f->count = frame->count;
+    f->in_all = frame->in_all;
     f->glyph = frame->glyph;
   }
   if (!keep_frame(f, frame)) f->failed = true;
@@ -144,7 +154,7 @@ static bool ends_line(const Film *f, const Kept *k, int64_t at, StrBuf *s) {
  * end has a column of its own. */
 static int64_t lay_row(Film *f, const Kept *text, int64_t row, int64_t line, bool ended,
                        StrBuf *s) {
-  int64_t column = 0, most = FILM_COLUMNS / f->span;
+  int64_t column = 0, most = f->most / f->span;
   for (int64_t i = row * f->window; i < (row + 1) * f->window; i++) {
     bool end = ended && ends_line(f, text, i, s);
     if (column == most && !end) {
@@ -176,17 +186,22 @@ static int widest(const Film *f, StrBuf *s) {
 
 /* A text that is mostly ends of lines would be taller than it says anything. */
 static int64_t too_many(const Film *f) {
-  return max_of(16, 3 * ceil_div(f->window * f->span, FILM_COLUMNS));
+  return max_of(16, 3 * ceil_div(f->window * f->span, f->most));
 }
 
-static bool lay_out(Film *f, TdError *err) {
+/* In lines of `most` columns. */
+static bool lay_out(Film *f, int64_t most, const char *path, TdError *err) {
   StrBuf s = {0};
-  int64_t places, bytes;
+  int64_t places;
+  if (f->failed) return td_fail_memory(err);
+  if (f->n == 0 || f->rows == 0 || f->window == 0)
+    return td_fail(err, TD_BAD_USAGE, "%s: there is no text to draw", path);
   if (!mul_fits(f->rows, f->window, &places) || places > INT32_MAX / 16)
     return td_fail(err, TD_BAD_USAGE, "a picture of %" PRId64 " x %" PRId64 " symbols is too large",
                    f->rows, f->window);
   f->at = malloc((size_t)places * 2 * sizeof *f->at + 1);
   if (f->at == NULL) return td_fail_memory(err);
+  f->most = most;
   f->span = widest(f, &s);
   const Kept *text = &f->frames[f->o.from_text ? 0 : f->n - 1];
   int64_t shown = 0, tall = TALLEST / LINE;
@@ -200,63 +215,72 @@ static bool lay_out(Film *f, TdError *err) {
   }
   sb_free(&s);
   f->rows = shown;
-  int64_t least = max_of(f->columns * f->span, 40); /* the title and the count have room */
-  f->width = 2 * MARGIN + least * CELL;
-  f->height = 2 * MARGIN + (f->lines + 3) * LINE;
-  if (!mul_fits(f->width, f->height, &bytes) || f->width > GIF_SIDE || f->height > GIF_SIDE)
+  return true;
+}
+
+/* Pixels from margin to margin: the title and the count have room. */
+static int64_t width_of(const Film *f) { return max_of(f->columns * f->span, 40) * CELL; }
+
+static bool picture_new(Picture *p, int64_t width, int64_t lines, TdError *err) {
+  int64_t bytes;
+  *p = (Picture){.width = width, .height = 2 * MARGIN + (lines + 3) * LINE};
+  if (!mul_fits(p->width, p->height, &bytes) || p->width > GIF_SIDE || p->height > GIF_SIDE)
     return td_fail(err, TD_BAD_USAGE, "a picture of %" PRId64 " x %" PRId64 " pixels is too large",
-                   f->width, f->height);
-  f->pixels = malloc((size_t)bytes);
-  return f->pixels != NULL || td_fail_memory(err);
+                   p->width, p->height);
+  p->pixels = malloc((size_t)bytes);
+  return p->pixels != NULL || td_fail_memory(err);
 }
 
 /* ---- drawing -------------------------------------------------------------------------------- */
 
-static void draw_box(Film *f, int64_t x0, int64_t y0, int64_t wide, int64_t tall, uint8_t colour) {
+static void draw_box(Picture *p, int64_t x0, int64_t y0, int64_t wide, int64_t tall,
+                     uint8_t colour) {
   for (int64_t y = y0; y < y0 + tall; y++)
-    memset(f->pixels + y * f->width + x0, colour, (size_t)wide);
+    memset(p->pixels + y * p->width + x0, colour, (size_t)wide);
 }
 
-static void draw_letter(Film *f, int64_t x0, int64_t y0, uint32_t point, uint8_t colour) {
+static void draw_letter(Picture *p, int64_t x0, int64_t y0, uint32_t point, uint8_t colour) {
   for (int y = 0; y < FONT_TALL; y++)
     for (int x = 0; x < FONT_WIDE; x++)
-      if (font_ink(point, x, y)) draw_box(f, x0 + x * SCALE, y0 + y * SCALE, SCALE, SCALE, colour);
+      if (font_ink(point, x, y)) draw_box(p, x0 + x * SCALE, y0 + y * SCALE, SCALE, SCALE, colour);
 }
 
-/* As many letters as fit before `end`. Returns where the next would stand. */
-static int64_t draw_text(Film *f, int64_t x, int64_t y, int64_t end, const char *text, size_t n,
-                         uint8_t colour) {
+/* As many letters as fit before `end`. */
+static void draw_text(Picture *p, int64_t x, int64_t y, int64_t end, const char *text, size_t n,
+                      uint8_t colour) {
   size_t len;
   for (size_t i = 0; i < n && x + CELL <= end; i += len, x += CELL)
-    draw_letter(f, x, y, point_of(text + i, n - i, &len), colour);
-  return x;
+    draw_letter(p, x, y, point_of(text + i, n - i, &len), colour);
 }
 
-/* The title, the text's rows, and below them a rule that fills and the count. */
-static void draw_frame(Film *f, const Kept *k, StrBuf *s) {
-  int64_t end = f->width - MARGIN, base = MARGIN + (f->lines + 2) * LINE;
-  memset(f->pixels, PAPER, (size_t)(f->width * f->height));
-  draw_text(f, MARGIN, MARGIN, end, f->o.title, strlen(f->o.title), SOFT);
-  for (int64_t i = 0; i < f->rows * f->window; i++) {
-    int64_t x = MARGIN + (int64_t)f->at[2 * i] * f->span * CELL,
+/* Where a film is drawn: from x to end, its count below `base`. */
+typedef struct Place {
+  Picture *picture;
+  int64_t x, end, base;
+} Place;
+
+/* The title, the text's rows, and below them a rule that fills and the count; NULL: nothing yet. */
+static void draw_frame(const Film *f, const Kept *k, const Place *at, const char *count) {
+  StrBuf s = {0};
+  draw_text(at->picture, at->x, MARGIN, at->end, f->o.title, strlen(f->o.title), SOFT);
+  for (int64_t i = 0; k != NULL && i < f->rows * f->window; i++) {
+    int64_t x = at->x + (int64_t)f->at[2 * i] * f->span * CELL,
             y = MARGIN + LINE * 3 / 2 + (int64_t)f->at[2 * i + 1] * LINE;
-    spell(f, k, i, s);
-    bool mark = f->o.vocabulary != NULL && s->n == 1 && s->s[0] == '\n';
-    size_t len, n = s->n; /* one letter a symbol, or all digits */
+    spell(f, k, i, &s);
+    bool mark = f->o.vocabulary != NULL && s.n == 1 && s.s[0] == '\n';
+    size_t len, n = s.n; /* one letter a symbol, or all digits */
     if (f->o.vocabulary != NULL && n > 0) {
-      point_of(s->s, n, &len);
+      point_of(s.s, n, &len);
       n = len;
     }
-    draw_text(f, x, y, end, s->s, n, mark ? OPEN : k->colour[i]);
+    draw_text(at->picture, x, y, at->end, s.s, n, mark ? OPEN : k->colour[i]);
   }
-  int64_t filled = f->count > 0 ? (end - MARGIN) * k->done / f->count : end - MARGIN;
-  draw_box(f, MARGIN, base, end - MARGIN, SCALE, RULE);
-  draw_box(f, MARGIN, base, filled, SCALE, GIVEN);
-  s->n = 0;
-  sb_printf(s, "step %" PRId64 " of %" PRId64, k->done, f->count);
-  if (k->evaluations > 0 && !f->o.from_text)
-    sb_printf(s, ", %" PRId64 " evaluation%s", k->evaluations, k->evaluations == 1 ? "" : "s");
-  draw_text(f, MARGIN, base + LINE / 2, end, s->s, s->n, SOFT);
+  int64_t wide = at->end - at->x, done = k != NULL ? k->done : 0;
+  int64_t filled = f->count > 0 ? wide * done / f->count : wide;
+  draw_box(at->picture, at->x, at->base, wide, SCALE, RULE);
+  draw_box(at->picture, at->x, at->base, filled, SCALE, GIVEN);
+  draw_text(at->picture, at->x, at->base + LINE / 2, at->end, count, strlen(count), SOFT);
+  sb_free(&s);
 }
 
 /* Hundredths of a second that a frame stays: some eight seconds in all. */
@@ -266,22 +290,81 @@ static int pace(const Film *f, int64_t frame) {
   return (int)max_of(4, min_of(25, 800 / f->n));
 }
 
-bool film_write(Film *f, const IoHook *hook, const char *path, TdError *err) {
-  if (f->failed) return td_fail_memory(err);
-  if (f->n == 0 || f->rows == 0 || f->window == 0)
-    return td_fail(err, TD_BAD_USAGE, "%s: there is no text to draw", path);
-  if (!lay_out(f, err)) return false;
-  Gif *g = gif_new(f->width, f->height, colours, SHADE + SHADES, err);
-  if (g == NULL) return false;
-  StrBuf s = {0};
-  for (int64_t i = 0; i < f->n; i++) {
-    draw_frame(f, &f->frames[i], &s);
-    gif_frame(g, f->pixels, pace(f, i));
-  }
+static bool write_gif(Gif *g, const IoHook *hook, const char *path, TdError *err) {
   size_t n;
   const char *bytes = gif_end(g, &n);
-  bool ok = io_write_file(hook, path, bytes, n, err);
-  sb_free(&s);
+  return io_write_file(hook, path, bytes, n, err);
+}
+
+bool film_write(Film *f, const IoHook *hook, const char *path, TdError *err) {
+  Picture p = {0};
+  if (!lay_out(f, FILM_COLUMNS, path, err) ||
+      !picture_new(&p, 2 * MARGIN + width_of(f), f->lines, err))
+    return false;
+  Place at = {&p, MARGIN, p.width - MARGIN, MARGIN + (f->lines + 2) * LINE};
+  Gif *g = gif_new(p.width, p.height, colours, SHADE + SHADES, err);
+  for (int64_t i = 0; g != NULL && i < f->n; i++) {
+    char count[64];
+    const Kept *k = &f->frames[i];
+    int said = snprintf(count, sizeof count, "step %" PRId64 " of %" PRId64, k->done, f->count);
+    if (k->evaluations > 0 && !f->o.from_text)
+      snprintf(count + said, sizeof count - (size_t)said, ", %" PRId64 " evaluation%s",
+               k->evaluations, k->evaluations == 1 ? "" : "s");
+    memset(p.pixels, PAPER, (size_t)(p.width * p.height));
+    draw_frame(f, k, &at, count);
+    gif_frame(g, p.pixels, pace(f, i));
+  }
+  bool ok = g != NULL && write_gif(g, hook, path, err);
   gif_free(g);
+  free(p.pixels);
+  return ok;
+}
+
+/* ---- two of them --------------------------------------------------------------------------- */
+
+enum { MOMENTS = 120, MOMENT = 7 }; /* pictures of two films, and hundredths of a second of each */
+
+/* What there is to see after so many seconds. */
+static const Kept *seen_after(const Film *f, double seconds) {
+  const Kept *seen = NULL;
+  for (int64_t i = 0; i < f->n && f->frames[i].seconds <= seconds; i++) seen = &f->frames[i];
+  return seen;
+}
+
+static void draw_moment(const Film *f, double seconds, const Place *at) {
+  const Kept *k = seen_after(f, seconds);
+  char count[96] = "no evaluation yet", took[32], of[32] = "";
+  if (k != NULL) {
+    format_duration(took, k->seconds);
+    if (k->done < f->count) snprintf(of, sizeof of, "%" PRId64 " of ", k->evaluations);
+    snprintf(count, sizeof count, "%s%" PRId64 " evaluation%s, %s", of, f->in_all,
+             f->in_all == 1 ? "" : "s", took);
+  }
+  draw_frame(f, k, at, count);
+}
+
+bool film_write_beside(Film *left, Film *right, const IoHook *hook, const char *path,
+                       TdError *err) {
+  Picture p = {0};
+  if (!lay_out(left, FILM_COLUMNS_BESIDE, path, err) ||
+      !lay_out(right, FILM_COLUMNS_BESIDE, path, err))
+    return false;
+  int64_t lines = max_of(left->lines, right->lines), wide = width_of(left);
+  double one = left->frames[left->n - 1].seconds, two = right->frames[right->n - 1].seconds;
+  if (!picture_new(&p, 4 * MARGIN + wide + width_of(right), lines, err)) return false;
+  int64_t base = MARGIN + (lines + 2) * LINE;
+  Place a = {&p, MARGIN, MARGIN + wide, base}, b = {&p, 3 * MARGIN + wide, p.width - MARGIN, base};
+  Gif *g = gif_new(p.width, p.height, colours, SHADE + SHADES, err);
+  for (int i = 1; g != NULL && i <= MOMENTS; i++) {
+    double now = (one > two ? one : two) * i / MOMENTS;
+    memset(p.pixels, PAPER, (size_t)(p.width * p.height));
+    draw_box(&p, 2 * MARGIN + wide, MARGIN, SCALE, p.height - 2 * MARGIN, RULE);
+    draw_moment(left, now, &a);
+    draw_moment(right, now, &b);
+    gif_frame(g, p.pixels, i < MOMENTS ? MOMENT : 300);
+  }
+  bool ok = g != NULL && write_gif(g, hook, path, err);
+  gif_free(g);
+  free(p.pixels);
   return ok;
 }

@@ -8,7 +8,7 @@
 #include "runtime/train/sample.h"
 
 /* A line of pixels' letters is so many symbols wide. */
-enum { FILM_COLUMNS = 64 };
+enum { FILM_COLUMNS = 64, FILM_COLUMNS_BESIDE = 40 };
 
 typedef struct FilmOptions {
   const Vocabulary *vocabulary; /* NULL: numbers are shown */
@@ -27,6 +27,8 @@ Film *film_new(const FilmOptions *o);
 void film_add(Film *f, const SampleFrame *frame);
 /* The picture as a GIF. */
 bool film_write(Film *f, const IoHook *hook, const char *path, TdError *err);
+/* Two in one picture, beside each other: at every moment both have had as many seconds. */
+bool film_write_beside(Film *left, Film *right, const IoHook *hook, const char *path, TdError *err);
 void film_free(Film *f); /* NULL is allowed */
 
 #endif

@@ -240,6 +240,8 @@ static void test_plain(void **state) {
        "\"name\":\"left\",\"detail\":\"left\",\"steps\":6,\"evaluations\":6,\"microseconds\":[", 0},
       {RIGHT "--beside left.td --html /dev/stdout -n 2",
        "\"frames\":[{\"done\":1,\"rows\":[{\"text\":\"_____a\"},{\"text\":\"_____a\"}]},", 0},
+      {RIGHT "--beside left.td --gif /dev/stdout", "GIF89a", 0},
+      {RIGHT "--beside left.td --gif /dev/full", "/dev/full: No space left", 4},
       {RIGHT "--beside left.td -o /dev/full", "/dev/full: No space left", 4},
       {RIGHT "--beside absent.td", "absent.td", 4},
       {RIGHT "--beside left.td --beside-sampler lift", "did you mean left", 2},

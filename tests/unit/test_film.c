@@ -259,34 +259,46 @@ static const uint32_t symbols[] = {'\n', 'L', 'T'};
 static const Vocabulary vocabulary = {
     .kind = TOKENS_CHARS, .size = 3, .symbols = (uint32_t *)symbols};
 
-static Animation *written(Film *f) {
+/* Of a film, or of two beside each other. */
+static Animation *written_beside(Film *f, Film *other) {
   char path[] = "/tmp/tdc-film-XXXXXX";
   TdError err = {0};
   uint8_t *bytes;
   size_t n;
   close(mkstemp(path));
-  if (!film_write(f, NULL, path, &err)) fail_msg("%s", err.message);
+  bool ok = other == NULL ? film_write(f, NULL, path, &err)
+                          : film_write_beside(f, other, NULL, path, &err);
+  if (!ok) fail_msg("%s", err.message);
   assert_true(io_read_file(NULL, path, 1 << 24, &bytes, &n, &err));
   Animation *a = read_gif(bytes, n);
   free(bytes);
   unlink(path);
   film_free(f);
+  film_free(other);
   return a;
 }
 
-/* All that a cell of 10 x 18 holds beside paper is of that colour; how much of it there is. */
-static int ink(const Animation *a, int frame, int column, int line, uint32_t colour) {
+static Animation *written(Film *f) { return written_beside(f, NULL); }
+
+/* All that a cell of 10 x 18 holds beside paper is of that colour; how much of it there is. Columns
+ * are counted from `left`. */
+static int ink_from(const Animation *a, int left, int frame, int column, int line,
+                    uint32_t colour) {
   const uint8_t *rgb = a->images[frame].rgb;
   int n = 0;
   for (int y = 0; y < 18; y++)
     for (int x = 0; x < 10; x++) {
-      const uint8_t *p = rgb + 3 * ((52 + 24 * line + y) * a->width + 16 + 12 * column + x);
+      const uint8_t *p = rgb + 3 * ((52 + 24 * line + y) * a->width + left + 12 * column + x);
       uint32_t here = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
       if (here == 0xfbfaf7) continue;
       if (here != colour) fail_msg("frame %d, %d, %d: %06x", frame, column, line, (unsigned)here);
       n++;
     }
   return n;
+}
+
+static int ink(const Animation *a, int frame, int column, int line, uint32_t colour) {
+  return ink_from(a, 16, frame, column, line, colour);
 }
 
 /* Letters by hand, four pixels for each of theirs: an L is 7 + 4, a T 5 + 6, "_" 5, the mark of a
@@ -328,6 +340,45 @@ static void test_letters(void **state) {
   assert_int_equal(ink(a, 2, 2, 0, 0xb4aea0), 4 * 13);
   assert_int_equal(ink(a, 2, 0, 1, 0x7a7c84), 4 * 11); /* 0.4 of 7 shades: the third */
   animation_free(a);
+}
+
+/* Two side by side, by their seconds: one has frames after 1 and 4 seconds, the other after 2, and
+ * then no more. 120 pictures show the first four seconds, a picture after each thirtieth; lines are
+ * of 40 letters at most, both pictures 40 wide. */
+static void test_two_films(void **state) {
+  (void)state;
+  static int32_t first[41], then[41], other[2] = {1, 2};
+  for (int i = 0; i < 41; i++) {
+    first[i] = 3;
+    then[i] = 1;
+  }
+  Film *a = film_new(&(FilmOptions){.vocabulary = &vocabulary, .title = "", .rows = 1});
+  Film *b = film_new(&(FilmOptions){.vocabulary = &vocabulary, .title = "", .rows = 1});
+  SampleFrame f = {.done = 1, .count = 2, .batch = 1, .window = 41, .ids = first, .glyph = "_"};
+  SampleFrame g = {.done = 1, .count = 1, .seconds = 2, .batch = 1, .window = 2, .ids = other};
+  f.seconds = 1;
+  film_add(a, &f);
+  f.done = 2;
+  f.seconds = 4;
+  f.ids = then;
+  film_add(a, &f);
+  film_add(b, &g);
+  Animation *m = written_beside(a, b);
+  int right = 3 * 16 + 40 * 12;
+  assert_int_equal(m->n, 120);
+  assert_int_equal(m->width, 4 * 16 + 2 * 40 * 12);
+  assert_int_equal(m->height, 2 * 16 + 5 * 24); /* of the taller one */
+  assert_int_equal(ink(m, 28, 0, 0, 0), 0);
+  assert_int_equal(ink(m, 29, 0, 0, 0xb4aea0), 4 * 5);
+  assert_int_equal(ink(m, 29, 0, 1, 0xb4aea0), 4 * 5); /* the 41st */
+  assert_int_equal(ink(m, 118, 0, 0, 0xb4aea0), 4 * 5);
+  assert_int_equal(ink(m, 119, 0, 0, 0x16181d), 4 * 11);
+  assert_int_equal(ink_from(m, right, 58, 0, 0, 0), 0);
+  assert_int_equal(ink_from(m, right, 59, 0, 0, 0x16181d), 4 * 11);
+  assert_int_equal(ink_from(m, right, 119, 1, 0, 0x16181d), 4 * 11);
+  assert_int_equal(m->images[0].hundredths, 7);
+  assert_int_equal(m->images[119].hundredths, 300);
+  animation_free(m);
 }
 
 /* A process that begins with the text has the lines of its first frame. */
@@ -431,6 +482,7 @@ int main(void) {
                                      cmocka_unit_test(test_sizes),
                                      cmocka_unit_test(test_letters),
                                      cmocka_unit_test(test_lines_of_the_text),
+                                     cmocka_unit_test(test_two_films),
                                      cmocka_unit_test(test_numbers),
                                      cmocka_unit_test(test_size),
                                      cmocka_unit_test(test_failures)};
