@@ -80,6 +80,12 @@ static bool race_run(Race *r, TdError *err) {
 
 /* ---- what is said of both -------------------------------------------------------------------- */
 
+/* Who computes more texts at once has more to do in its seconds. */
+static void say_rows(const Race *r, const char *before, StrBuf *out) {
+  int64_t a = r->side[0]->request.sampler->batch, b = r->side[1]->request.sampler->batch;
+  if (a != b) sb_printf(out, "%s%" PRId64 " texts at once and %" PRId64, before, a, b);
+}
+
 static bool page_open(Race *r, int64_t count) {
   const Side *a = r->side[0], *b = r->side[1];
   const char *one = a->p->unit->name, *two = b->p->unit->name;
@@ -87,6 +93,7 @@ static bool page_open(Race *r, int64_t count) {
   sb_printf(&title, "%s beside %s", one, two);
   sb_printf(&detail, "seed %" PRIu64, a->request.seed);
   sample_detail(a, &detail);
+  say_rows(r, ", ", &detail);
   r->page = page_new(a->request.vocabulary, count, title.s, detail.s);
   sb_free(&title);
   sb_free(&detail);
@@ -195,11 +202,15 @@ int beside_sample(Cli *c, Side *first, uint64_t seed, int64_t count) {
     td_fail_memory(&err);
     code = cli_fail(c, &err);
   } else if (s != NULL && side_beside(&other, first, c) && both_start(c, &r, &o, &w, &code)) {
+    StrBuf note = {0};
+    sb_puts(&note, "equal seconds of computing for both");
+    say_rows(&r, ", ", &note);
     Viewer viewer = viewer_new(c->out, first->request.vocabulary);
     viewer_beside(&viewer, first->name, other.request.vocabulary, other.name);
     viewer.texts = count;
-    viewer.note = "equal seconds of computing for both";
+    viewer.note = note.s;
     code = race_all(c, &r, &viewer, count, &err) ? cli_done(c) : cli_fail(c, &err);
+    sb_free(&note);
   }
   page_free(r.page);
   side_free(&other);

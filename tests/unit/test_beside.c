@@ -301,6 +301,13 @@ static void test_watched(void **state) {
   assert_null(strstr(said, "=="));
   assert_string_equal(strstr(said, "\033[?25h"), "\033[?25h");
   free(said);
+  /* who computes more texts at once is said to */
+  sandbox_shell("sed 's/B = 4/B = 2/' left.td > pair.td", 0, "");
+  said = sandbox_terminal(RIGHT "--beside pair.td --watch --color never -n 4", 90);
+  shows(said, "equal seconds of computing for both, 4 texts at once and 2\r\n");
+  free(said);
+  sandbox_says(RIGHT "--beside pair.td --html /dev/stdout -n 4", NULL, 0,
+               "\"detail\":\"seed 0, 4 texts at once and 2\"", true);
   /* of five texts four are computed at once, and seen: the fifth is printed, under its model */
   said = sandbox_terminal(RIGHT "--beside left.td --watch --color never -n 5", 90);
   shows(said, "\033[?25h== right (right): 12 evaluations of 4 texts each, ");

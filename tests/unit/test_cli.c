@@ -274,8 +274,8 @@ static void test_every_window_counts(void **state) {
 /* Held out are a .. k, 97 .. 107, behind ten z, 122. Windows of five, whose last four symbols
  * are reported: the first begins in the z; a window more has i j k, which alone are new. So
  * `own` is the mean of a .. k, 102; `before`, of z a .. j, is (122 + 10 101.5) / 11 = 103.36;
- * `all` reports one number of the whole windows z .. d and d .. h, of which the sums are 516 and 510. Where
- * windows end with the text, a .. h, nothing is new behind them. */
+ * `all` reports one number of the whole windows z .. d and d .. h, of which the sums are 516 and
+ * 510. Where windows end with the text, a .. h, nothing is new behind them. */
 static void test_every_symbol_counts(void **state) {
   static const char *const texts[][2] = {{"once.txt", "zzzzzzzzzzabcdefghijk"},
                                          {"whole.txt", "zzzzzzzzzzabcdefgh"}};
