@@ -315,7 +315,7 @@ static void test_watched(void **state) {
   free(said);
 }
 
-/* Each has its seconds, whatever a turn takes: the first sums a hundred million products in three
+/* Each has its seconds, whatever a turn takes: the first sums fifteen million products in three
  * turns, the second counts to forty meanwhile. By the first one's second turn it is done, in fewer
  * frames than it has turns. */
 static void test_equal_seconds(void **state) {
