@@ -112,6 +112,7 @@ static void finish_entry(Backend *be, Plan *p) {
                .arena_sum = p->arena_sum,
                .alignment = p->target->memory.alignment,
                .flops = p->flops,
+               .narrow_flops = p->narrow_flops,
                .bytes = p->bytes,
                .nbuffers = p->buffers.n,
                .nsteps = p->steps.n,

@@ -6,6 +6,7 @@
 #include "runtime/session.h"
 
 enum { TRIES = 5, ROUNDS = 20000, COPY_FLOATS = 8 << 20, COPY_PIECES = 64 };
+enum { TILE_THOUSANDS = 5 * 4 * 2 * 16 * 16 * 32 }; /* of a piece of peak_tiles */
 
 static const char peak_prelude[] =
     "#include <stdint.h>\n#include <string.h>\n"
@@ -33,6 +34,62 @@ static const char fma_source[] =
     "    for (int k = 1; k < 12; k++) s += a[k];\n"
     "    out[p] = s[0];\n"
     "  }\n}\n";
+/* Products in bf16 by what the processor has, the bodies of prelude_narrow.h: tiles of AMX, if the
+ * system lends them, or dot products of pairs. arg 1 takes the operations of a piece in thousands;
+ * 0 where factors are widened to floats, whose peak it is then. */
+static const char narrow_source[] =
+    "#if defined __AVX512BF16__ && defined __AMX_BF16__ && defined __AMX_TILE__ && defined "
+    "__linux__\n"
+    "extern long syscall(long number, ...);\n"
+    "static int peak_tiles(int64_t pieces) {\n"
+    "  static const struct {\n"
+    "    uint8_t palette, start, none[14];\n"
+    "    uint16_t row_bytes[16];\n"
+    "    uint8_t rows[16];\n"
+    "  } shape __attribute__((aligned(64))) = {\n"
+    "    1, 0, { 0 }, { 64, 64, 64, 64, 64, 64, 64, 64 }, { 16, 16, 16, 16, 16, 16, 16, 16 }\n"
+    "  };\n"
+    "  if (syscall(158, 0x1023, 18) != 0) return 0;\n"
+    "  __asm__ volatile(\"ldtilecfg %0\" : : \"m\"(shape));\n"
+    "  __asm__ volatile(\"tilezero %%tmm0\\n\\ttilezero %%tmm1\\n\\ttilezero %%tmm2\\n\\t\"\n"
+    "                   \"tilezero %%tmm3\\n\\ttilezero %%tmm4\\n\\ttilezero %%tmm5\\n\\t\"\n"
+    "                   \"tilezero %%tmm6\\n\\ttilezero %%tmm7\" : :);\n"
+    "  for (int64_t i = 0; i < 5000 * pieces; i++)\n"
+    "    __asm__ volatile(\"tdpbf16ps %%tmm6, %%tmm4, %%tmm0\\n\\t\"\n"
+    "                     \"tdpbf16ps %%tmm7, %%tmm4, %%tmm1\\n\\t\"\n"
+    "                     \"tdpbf16ps %%tmm6, %%tmm5, %%tmm2\\n\\t\"\n"
+    "                     \"tdpbf16ps %%tmm7, %%tmm5, %%tmm3\" : :);\n"
+    "  __asm__ volatile(\"tilerelease\");\n"
+    "  return 5 * 4 * 2 * 16 * 16 * 32;\n"
+    "}\n"
+    "#else\n"
+    "static int peak_tiles(int64_t pieces) { (void)pieces; return 0; }\n"
+    "#endif\n"
+    "#if defined __AVX512BF16__\n"
+    "typedef float Sums __attribute__((vector_size(64)));\n"
+    "static int peak_pairs(int64_t pieces, float *out) {\n"
+    "  Sums a[12], x = (Sums){ 0 } + 0.5f;\n"
+    "  for (int k = 0; k < 12; k++) a[k] = x * (float)k;\n"
+    "  for (int64_t i = 0; i < 20000 * pieces; i++) {\n"
+    "    for (int k = 0; k < 12; k++)\n"
+    "      __asm__ volatile(\"vdpbf16ps %1, %1, %0\" : \"+v\"(a[k]) : \"v\"(x));\n"
+    "  }\n"
+    "  for (int k = 1; k < 12; k++) a[0] += a[k];\n"
+    "  *out = a[0][0];\n"
+    "  return 20 * 12 * 2 * 32;\n"
+    "}\n"
+    "#else\n"
+    "static int peak_pairs(int64_t pieces, float *out) {\n"
+    "  *out = (float)pieces;\n"
+    "  return 0;\n"
+    "}\n"
+    "#endif\n"
+    "void peak_narrow(const TdCall *call, int64_t begin, int64_t end) {\n"
+    "  float *out = (float *)call->arg[0];\n"
+    "  int thousands = peak_tiles(end - begin);\n"
+    "  if (!thousands) thousands = peak_pairs(end - begin, out + begin);\n"
+    "  if (begin == 0) *(int32_t *)call->arg[1] = thousands;\n"
+    "}\n";
 static const char copy_source[] =
     "void peak_copy(const TdCall *call, int64_t begin, int64_t end) {\n"
     "  enum { PIECE = (8 << 20) / 64 };\n"
@@ -46,7 +103,11 @@ bool peak_measure(Pool *pool, const JitOptions *o, Peak *out, TdError *err) {
       {.name = "peak_copy",
        .source = copy_source,
        .klass = "peak",
-       .launch.cpu.pieces = COPY_PIECES}};
+       .launch.cpu.pieces = COPY_PIECES},
+      {.name = "peak_narrow",
+       .source = narrow_source,
+       .klass = "peak",
+       .launch.cpu.pieces = threads}};
   TdBuffer fma_buffers[] = {
       {.kind = TD_TEMP, .name = "sum", .type = TD_F32, .rank = 1, .count = 256, .bytes = 1024},
       {.kind = TD_TEMP, .name = "lanes", .type = TD_I32, .count = 1, .bytes = 4, .offset = 1024}};
@@ -59,8 +120,9 @@ bool peak_measure(Pool *pool, const JitOptions *o, Peak *out, TdError *err) {
        .count = COPY_FLOATS,
        .offset = (size_t)COPY_FLOATS * 4}};
   static const int args[] = {0, 1};
-  TdStep fma_step = {.kind = TD_LAUNCH, .kernel = 0, .nargs = 2, .args = args};
-  TdStep copy_step = {.kind = TD_LAUNCH, .kernel = 1, .nargs = 2, .args = args};
+  TdStep fma_step = {.kind = TD_LAUNCH, .kernel = 0, .nargs = 2, .args = args},
+         copy_step = {.kind = TD_LAUNCH, .kernel = 1, .nargs = 2, .args = args},
+         narrow_step = {.kind = TD_LAUNCH, .kernel = 2, .nargs = 2, .args = args};
   TdOutput lanes = {"lanes", 1};
   TdEntry entries[] = {
       {.name = "fma",
@@ -77,31 +139,48 @@ bool peak_measure(Pool *pool, const JitOptions *o, Peak *out, TdError *err) {
        .steps = &copy_step,
        .nsteps = 1,
        .arena_bytes = (size_t)COPY_FLOATS * 8},
+      {.name = "narrow",
+       .buffers = fma_buffers,
+       .nbuffers = 2,
+       .steps = &narrow_step,
+       .nsteps = 1,
+       .outputs = &lanes,
+       .noutputs = 1,
+       .arena_bytes = 2048},
   };
   TdProgram p = {.name = "peak",
                  .prelude = peak_prelude,
                  .kernels = kernels,
-                 .nkernels = 2,
+                 .nkernels = 3,
                  .entries = entries,
-                 .nentries = 2};
+                 .nentries = 3};
   Jit *jit = jit_build(&p, o, err);
   Session *s = jit != NULL ? session_new(&p, cpu_device(&p, jit, pool, err), err) : NULL;
   bool ok = s != NULL && session_need(s, (const char *const[]){".", NULL}, err);
-  double best[2] = {1e30, 1e30};
+  double best[3] = {1e30, 1e30, 1e30};
+  int counted[3] = {0};
   for (int i = 0; ok && i < TRIES; i++) {
-    for (int e = 1; e >= 0; e--) { /* fma last: its output is read below */
+    for (int e = 0; e < 3; e++) {
       double start = clock_seconds();
       session_run(s, e, 0, 0);
       double took = clock_seconds() - start;
       if (took < best[e]) best[e] = took;
+      if (e != 1) counted[e] = (int)session_scalar(s, e, "lanes");
     }
   }
   if (ok) {
-    out->lanes = (int)session_scalar(s, 0, "lanes");
+    out->lanes = counted[0];
     out->flops = 2.0 * 12 * out->lanes * ROUNDS * threads / best[0];
+    out->tiles = counted[2] == TILE_THOUSANDS;
+    out->narrow_flops = counted[2] > 0 ? 1e3 * counted[2] * threads / best[2] : out->flops;
     out->bytes = 2.0 * 4 * COPY_FLOATS / best[1];
   }
   session_free(s);
   jit_close(jit);
   return ok;
+}
+
+double peak_seconds(const Peak *p, double flops, double narrow, int split) {
+  if (split > 0 && !p->tiles) return flops / p->flops;
+  return (flops - narrow) / p->flops + narrow * (split > 0 ? split : 1) / p->narrow_flops;
 }

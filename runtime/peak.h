@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What this machine can do at most: fused multiply-adds a second and bytes a
- * second, measured in a moment with kernels compiled like all others. */
+/* What this machine can do at most: fused multiply-adds a second, in f32 and on factors in bf16,
+ * and bytes a second, measured in a moment with kernels compiled like all others. */
 #ifndef TDC_PEAK_H
 #define TDC_PEAK_H
 
@@ -8,10 +8,16 @@
 #include "runtime/cpu/threads.h"
 
 typedef struct Peak {
-  double flops; /* single precision, all threads of the pool */
-  double bytes; /* read and written by a copy */
-  int lanes;    /* floats in a vector */
+  double flops;        /* single precision, all threads of the pool */
+  double narrow_flops; /* products of factors in bf16, summed in f32 */
+  double bytes;        /* read and written by a copy */
+  int lanes;           /* floats in a vector */
+  bool tiles;          /* bf16 is multiplied on tiles */
 } Peak;
+
+/* Seconds that so many operations take at least, `narrow` of them products of factors in bf16 or,
+ * where there are tiles, of factors in f32 as the sum of `split` such products. */
+double peak_seconds(const Peak *p, double flops, double narrow, int split);
 
 bool peak_measure(Pool *pool, const JitOptions *o, Peak *out, TdError *err);
 

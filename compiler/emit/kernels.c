@@ -181,6 +181,7 @@ int kernel_of(Kernels *ks, Plan *p, Group *g) {
                 .control = g->launch.control,
                 .launch = g->launch.shape,
                 .flops = g->launch.flops,
+                .narrow_flops = g->launch.narrow_flops,
                 .bytes = g->launch.bytes};
   if (g->launch.product) return add_product(ks, p, g, &k);
   const char *note = NULL;

@@ -280,22 +280,32 @@ static double rows_flops(Graph *g, const RowPlan *r) {
   return sum;
 }
 
+/* Multiplied and added up by the group's matrix products alone. */
+static double products_flops(const Group *group) {
+  double sum = 0;
+  if (group->kind == GROUP_CONTRACTION)
+    sum = 2.0 * (double)ir_count(group->members.at[0].node) *
+          (double)group->contraction->extent[GEMM_K];
+  const Chain *c = group->kind == GROUP_CHAIN ? group->chain : NULL;
+  for (int i = 0; c && i < c->products.n; i++) {
+    const ChainProduct *q = &c->products.at[i];
+    int64_t inner = q->role == CHAIN_IN ? q->k * q->s : q->s * q->e;
+    sum += 2.0 * (double)(c->batch * c->rows) * (double)inner;
+  }
+  return sum;
+}
+
 static double product_flops(Graph *g, const Group *group) {
-  double out = (double)ir_count(group->members.at[0].node);
-  double sum = 2 * out * (double)group->contraction->extent[GEMM_K];
+  double out = (double)ir_count(group->members.at[0].node), sum = products_flops(group);
   for (int i = 1; i < group->members.n; i++)
     sum += out * plan_flops(g, group->members.at[i].node->body);
   return sum;
 }
 
-static double chain_flops(Graph *g, const Chain *c) {
-  double sum = 0;
+static double chain_flops(Graph *g, const Group *group) {
+  const Chain *c = group->chain;
+  double sum = products_flops(group);
   for (int i = 0; i < CHAIN_PROGRAMS; i++) sum += rows_flops(g, c->program[i]);
-  for (int i = 0; i < c->products.n; i++) {
-    const ChainProduct *q = &c->products.at[i];
-    int64_t inner = q->role == CHAIN_IN ? q->k * q->s : q->s * q->e;
-    sum += 2.0 * (double)(c->batch * c->rows) * (double)inner;
-  }
   return sum;
 }
 
@@ -304,7 +314,7 @@ static double flops_of(Graph *g, const Group *group) {
   switch (group->kind) {
   case GROUP_ROWS: return rows_flops(g, group->rows);
   case GROUP_CONTRACTION: return product_flops(g, group);
-  case GROUP_CHAIN: return chain_flops(g, group->chain);
+  case GROUP_CHAIN: return chain_flops(g, group);
   case GROUP_SCATTER: return (plan_flops(g, n->body) + 1) * (double)ir_evaluations(n);
   case GROUP_PACK:
   case GROUP_LOOP: break;
@@ -332,6 +342,8 @@ static void complete(Plan *p, Group *g) {
   case GROUP_LOOP: return;
   }
   g->launch.flops = flops_of(p->g, g);
+  bool parts = g->kind == GROUP_CONTRACTION && product_split(p, g->contraction) > 0;
+  g->launch.narrow_flops = p->act == TD_BF16 || parts ? products_flops(g) : 0;
   g->launch.bytes = g->kind == GROUP_PACK ? 0 : bytes_moved(&x);
   if (g->packed) g->launch.bytes += packed_bytes(p, g->packed);
   if (g->kind == GROUP_PACK)
@@ -355,6 +367,7 @@ static void complete_loop(Plan *p, Group *g) {
     g->launch.counters |= l->counters;
     g->launch.control = g->launch.control || l->control;
     g->launch.flops += times * l->flops;
+    g->launch.narrow_flops += times * l->narrow_flops;
     g->launch.bytes += times * l->bytes;
   }
   g->launch.counters &= ~(1u << plan_depth(g->region));

@@ -49,6 +49,7 @@ typedef struct Launch {
   TdLaunch shape;           /* by the target */
   const TdProduct *product; /* what a library computes instead of a kernel; or NULL */
   double flops, bytes;
+  double narrow_flops; /* products in bf16, of flops */
 } Launch;
 
 /* Operand B of a product, laid out beforehand as the product's tiles read it. */
@@ -181,6 +182,7 @@ typedef struct Plan {
   VEC(Group *) ahead, behind; /* of the search that goes on */
   size_t arena_bytes, arena_sum;
   double flops, bytes, launches; /* of one run */
+  double narrow_flops;           /* of flops */
 } Plan;
 
 /* -- plan.c -------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@ static void push_launch(Plan *p, Group *g, double times, bool once) {
   PlanStep step = {.kind = TD_LAUNCH, .once = once, .group = g};
   vec_push(p->arena, &p->steps, step);
   p->flops += times * g->launch.flops;
+  p->narrow_flops += times * g->launch.narrow_flops;
   p->bytes += times * g->launch.bytes;
   p->launches += times;
 }

@@ -127,6 +127,7 @@ typedef struct TdKernel {
   const char *text;         /* the .td line */
   TdLaunch launch;
   double flops, bytes; /* of one launch: counted from the index space */
+  double narrow_flops; /* of these, products in bf16: of factors in bf16, or in parts */
 } TdKernel;
 
 typedef enum { TD_LAUNCH, TD_LOOP, TD_END } TdStepKind;
@@ -166,6 +167,7 @@ typedef struct TdEntry {
   size_t alignment;    /* of every offset in the arena, and of the arena; a power of two */
   size_t arena_sum;    /* what it would be without sharing of lifetimes */
   double flops, bytes; /* of one run, loops counted */
+  double narrow_flops; /* of these, products in bf16: of factors in bf16, or in parts */
 } TdEntry;
 
 typedef struct TdProgram {

@@ -49,7 +49,7 @@ static void look_peak(Findings *f) {
   TdError err = {0};
   Peak peak;
   int64_t threads = 0;
-  char one[32], all[32], bytes[32];
+  char one[32], all[32], narrow[32], bytes[32];
   StrBuf s = {0};
   if (f->code != 0 || !cli_int(f->c, "threads", 1, 256, &threads)) return;
   JitOptions o = {.stop = f->c->stop, .no_cache = cli_has(f->c, "no-cache")};
@@ -60,9 +60,12 @@ static void look_peak(Findings *f) {
   if (ok) {
     format_rate(all, peak.flops);
     format_bytes(bytes, peak.bytes);
-    sb_printf(&s, "%s on one thread, %s on %d; copies %s/s; vectors of %d floats", one, all,
-              pool_threads(whole), bytes, peak.lanes);
+    format_rate(narrow, peak.narrow_flops);
+    sb_printf(
+        &s, "%s on one thread, %s on %d, %s of products in bf16; copies %s/s; vectors of %d floats",
+        one, all, pool_threads(whole), narrow, bytes, peak.lanes);
     f->all = json_with(f->all, "peak_flops", json_finite(peak.flops));
+    f->all = json_with(f->all, "peak_bf16_flops", json_finite(peak.narrow_flops));
     f->all = json_with(f->all, "peak_bytes", json_finite(peak.bytes));
     f->all = json_with(f->all, "threads", json_integer(pool_threads(whole)));
     f->all = json_with(f->all, "vector_floats", json_integer(peak.lanes));

@@ -17,7 +17,7 @@ enum { SOURCE_LIMIT = 64 << 20 };
 
 /* What a kernel, a step of the entry, or all steps of a line cost over all runs. */
 typedef struct Cost {
-  double seconds, flops, bytes;
+  double seconds, flops, narrow, bytes; /* narrow: of flops, on factors in bf16 */
   int64_t launches;
   int of; /* which kernel, which step, the first step of the line */
 } Cost;
@@ -35,6 +35,7 @@ typedef struct Profile {
   int nsteps;
   int64_t rounds;
   Peak peak;
+  int split;                     /* products of f32 are sums of so many in bf16; 0: they are not */
   Cost *kernel, *step;           /* [nkernels], [nsteps] */
   const char **place, **library; /* [nsteps]: the line of the user's file, of the library's; NULL */
   double total;
@@ -52,6 +53,7 @@ static void time_kernel(void *ctx, int step, double begin, double end) {
   for (int i = 0; i < 2; i++) {
     of[i]->seconds += end - begin;
     of[i]->flops += f->program->kernels[kernel].flops;
+    of[i]->narrow += f->program->kernels[kernel].narrow_flops;
     of[i]->bytes += f->program->kernels[kernel].bytes;
     of[i]->launches++;
   }
@@ -61,7 +63,8 @@ static void time_kernel(void *ctx, int step, double begin, double end) {
 /* The time that nothing here can do it in, as a share of the time it took. */
 static double share_of_limit(const Profile *f, const Cost *k) {
   if (f->peak.flops <= 0) return (double)NAN; /* of another device than the CPU */
-  double arithmetic = k->flops / f->peak.flops, traffic = k->bytes / f->peak.bytes;
+  double arithmetic = peak_seconds(&f->peak, k->flops, k->narrow, f->split),
+         traffic = k->bytes / f->peak.bytes;
   return (arithmetic > traffic ? arithmetic : traffic) / k->seconds;
 }
 
@@ -111,6 +114,7 @@ static int sum_lines(const Profile *f, const char **place, Cost *lines) {
       Cost *k = &lines[kept - 1];
       k->seconds += lines[i].seconds;
       k->flops += lines[i].flops;
+      k->narrow += lines[i].narrow;
       k->bytes += lines[i].bytes;
       k->launches += lines[i].launches;
     } else {
@@ -213,9 +217,10 @@ static json_t *profile_json(const Profile *f, const Cost *sorted, int n) {
                                  json_finite(k->bytes / k->seconds), "limit",
                                  json_finite(share_of_limit(f, k))));
   }
-  return json_pack("{s:s, s:s, s:f, s:o, s:o, s:o}", "entry", f->entry, "device", f->device,
+  return json_pack("{s:s, s:s, s:f, s:o, s:o, s:o, s:o}", "entry", f->entry, "device", f->device,
                    "seconds", f->total / (double)f->rounds, "peak_flops",
-                   json_finite(known(f->peak.flops)), "peak_bytes",
+                   json_finite(known(f->peak.flops)), "peak_bf16_flops",
+                   json_finite(known(f->peak.narrow_flops)), "peak_bytes",
                    json_finite(known(f->peak.bytes)), "kernels", list);
 }
 
@@ -262,14 +267,19 @@ static bool show(Profile *f, TdError *err) {
     if (ok) puts(text);
     free(text);
   } else {
-    char whole[32], flops[32], bytes[32];
+    char whole[32], flops[32], bytes[32], narrow[32];
+    bool mixed = false; /* products in bf16 */
+    for (int i = 0; i < n; i++)
+      mixed = mixed || (sorted[i].narrow > 0 && (f->split == 0 || f->peak.tiles));
     format_duration(whole, f->total / (double)f->rounds);
     format_rate(flops, f->peak.flops);
     format_bytes(bytes, f->peak.bytes);
+    format_rate(narrow, f->peak.narrow_flops);
     printf("%s: %s a run, in %" PRId64 " runs", f->entry, whole, f->rounds);
     if (f->peak.flops > 0)
-      printf(". Limits: %s, %s/s from memory (more than 100%% of it: the data were in a cache)\n\n",
-             flops, bytes);
+      printf(". Limits: %s, %s%s%s/s from memory (more than 100%% of it: the data were in a "
+             "cache)\n\n",
+             flops, mixed ? narrow : "", mixed ? " in bf16, " : "", bytes);
     else
       printf(" on %s, kernels one by one\n\n", f->device);
     if (cli_has(f->cli, "kernels"))
@@ -317,6 +327,7 @@ static int profile_entry(Cli *c, Project *p, Machine *m, const char *entry, int6
   if (index < 0) return cli_usage(c, "%s has no entry '%.100s'", p->unit->path, entry);
   Profile f = {.cli = c,
                .program = p->unit->program,
+               .split = p->unit->split,
                .path = p->unit->path,
                .entry = entry,
                .device = m->cuda.gpu[0] != '\0' ? m->cuda.gpu : m->device,

@@ -57,11 +57,10 @@ static Peak measure(Pool *pool) {
 }
 
 /* What the arithmetic of a step takes at that peak: no step is faster. What it reads and writes
- * says less, as it may lie in a cache. NaN: unknown, as the peak of products in bf16 or in parts
- * is. */
+ * says less, as it may lie in a cache. NaN: unknown. */
 static double least_seconds(const Unit *u, const TdEntry *train, const Peak *peak) {
-  return u->act == TD_F32 && u->split == 0 && peak->flops > 0 ? train->flops / peak->flops
-                                                              : (double)NAN;
+  return peak->flops > 0 ? peak_seconds(peak, train->flops, train->narrow_flops, u->split)
+                         : (double)NAN;
 }
 
 static int dry_run(Cli *c, const Project *p, int64_t steps) {
@@ -83,16 +82,16 @@ static int dry_run(Cli *c, const Project *p, int64_t steps) {
   if (strcmp(cli_device(c), "cpu") == 0) peak = measure(pool);
   double least = least_seconds(u, train, &peak);
   if (c->json) {
-    json_t *o =
-        json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:I}", "parameters", (json_int_t)u->nweights,
-                  "memory", (json_int_t)(memory + more), "text_memory", (json_int_t)text, "steps",
-                  (json_int_t)steps, "flops_per_step", train->flops, "bytes_per_step", train->bytes,
-                  "threads", (json_int_t)pool_threads(pool));
+    json_t *o = json_pack(
+        "{s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:I}", "parameters", (json_int_t)u->nweights, "memory",
+        (json_int_t)(memory + more), "text_memory", (json_int_t)text, "steps", (json_int_t)steps,
+        "flops_per_step", train->flops, "bf16_flops_per_step", train->narrow_flops,
+        "bytes_per_step", train->bytes, "threads", (json_int_t)pool_threads(pool));
     if (isfinite(least)) o = json_with(o, "least_seconds_per_step", json_real(least));
     pool_free(pool);
     return cli_json(c, o, JSON_COMPACT);
   } else {
-    char weights[32], bytes[32], of_text[32], flops[32], step[32], whole[32], rate[32];
+    char weights[32], bytes[32], of_text[32], flops[32], step[32], whole[32], rate[32], narrow[32];
     format_count(weights, (double)u->nweights);
     format_bytes(bytes, (double)(memory + more));
     format_bytes(of_text, (double)text);
@@ -104,9 +103,12 @@ static int dry_run(Cli *c, const Project *p, int64_t steps) {
     if (isfinite(least)) {
       format_duration(step, least);
       format_duration(whole, least * (double)steps);
+      format_rate(narrow, peak.narrow_flops);
+      bool mixed = train->narrow_flops > 0 && (u->split == 0 || peak.tiles);
       printf("at least %s a step and %s for %" PRId64
-             " steps: the arithmetic alone, at this machine's peak of %s on %d thread%s\n",
-             step, whole, steps, rate, pool_threads(pool), pool_threads(pool) == 1 ? "" : "s");
+             " steps: the arithmetic alone, at this machine's peak of %s%s%s%s on %d thread%s\n",
+             step, whole, steps, rate, mixed ? ", " : "", mixed ? narrow : "",
+             mixed ? " in bf16," : "", pool_threads(pool), pool_threads(pool) == 1 ? "" : "s");
     }
   }
   pool_free(pool);
