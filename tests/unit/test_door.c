@@ -250,8 +250,8 @@ static void test_least_time_of_a_scan(void **state) {
   assert_true(least > 0 && least < fastest);
 }
 
-/* Products in bf16 go by the peak of bf16: of z = h w, forwards and for both of its factors, 2 M N K
- * each, with M = 4 x 16 rows, K = 32 and N = 64. What is left is f32's, and takes as long as ever. */
+/* Products in bf16 go by the peak of bf16: of z = h w, forwards and for both of its factors,
+ * 2 M N K each, with M = 4 x 16 rows, K = 32 and N = 64. What is left is f32's. */
 static void test_least_time_in_bf16(void **state) {
   (void)state;
   sandbox_write("wide.td", "data text { source \"text.txt\" }\n"
