@@ -273,7 +273,8 @@ static bool follows_bad_character(const Parser *p, Span at) {
   for (int i = 0; i < diags_count(p->diags); i++) {
     const Diag *x = diags_at(p->diags, i);
     if (x->span.file == at.file && x->span.line == at.line && x->span.col <= at.col &&
-        (x->code == 101 || x->code == 103 || x->code == 105) && x->level == DIAG_ERROR)
+        (x->code == 101 || x->code == 103 || x->code == 105 || x->code == 122) &&
+        x->level == DIAG_ERROR)
       return true;
   }
   return false;
