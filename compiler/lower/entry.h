@@ -16,6 +16,7 @@ struct Parameter {
   Span span;
   Node *init; /* in the init graph */
   int64_t offset;
+  bool named;    /* at the top level, and by a branch that a known condition leaves out */
   bool left_out; /* a condition that is known leaves out all that reads it: it is in no program */
 };
 

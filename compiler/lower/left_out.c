@@ -16,7 +16,7 @@ static void note_read(Expr *e, void *ctx) {
 static void leave_out_name(Lowering *l, Scope *s, const char *name) {
   const Binding *b = scope_find(s, name);
   const Value *v = b ? b->value : NULL;
-  if (v && v->kind == V_PARAM) v = param_value(l, v->param);
+  if (v && v->kind == V_PARAM) l->params.at[v->param].named = true;
   if (v && v->kind == V_TENSOR && v->e->reads) ex_visit(l->g, v->e, note_read, l);
 }
 
@@ -47,10 +47,12 @@ void left_out_parameters(Lowering *l) {
        *named = NEWN(l->arena, bool, l->params.n + 1);
   bool any = false;
   for (int i = 0; i < l->entries.n; i++) any = any || l->entries.at[i]->left_out.n > 0;
+  for (int i = 0; i < l->params.n; i++) any = any || l->params.at[i].named;
   for (int i = 0; any && i < l->entries.n; i++) {
     const Entry *e = l->entries.at[i];
     mark(e, NULL, 0, needed);
     if (e->left_out.n) mark(e, e->left_out.at, e->left_out.n, named);
   }
-  for (int i = 0; any && i < l->params.n; i++) l->params.at[i].left_out = named[i] && !needed[i];
+  for (int i = 0; any && i < l->params.n; i++)
+    l->params.at[i].left_out = (named[i] || l->params.at[i].named) && !needed[i];
 }

@@ -261,8 +261,9 @@ static void a_parameter_switched_off_is_none(void **state) {
       "use nn\n"
       "data text { source \"a.txt\" }\n"
       "dim B = 2, L = 4, V = text.vocab, D = 8\n"
-      "const on = 0, other = 0, measured = 0\n"
+      "const on = 0\n"
       "param scale[D] = 1\n"
+      "schedule plain[4] { a[t] = on == 2 ? scale[t] : 0.5 }\n" /* learned, but for the condition */
       "model net(x: id<V>[B,L]) -> z[B,L,V] {\n"
       "  param time[D], w[D,D] = 0\n"
       "  h = embedding(x, D)\n"

@@ -1,5 +1,4 @@
 use nn
-use "other.td" with L = 64, D = 2 * 32
 data text { source "a.txt"  tokens bytes }
 dim B = 2, L = 4, V = text.vocab
 const line = '\n', letter = 'a', off = 0
