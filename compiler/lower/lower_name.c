@@ -97,7 +97,7 @@ bool data_settled(Lowering *l, Data *x, Span at) {
   return x->info.source != NULL;
 }
 
-static bool data_ready(Lowering *l, Data *x, Span at) {
+bool data_ready(Lowering *l, Data *x, Span at) {
   if (!data_settled(l, x, at)) return false;
   if (!x->asked) {
     x->asked = true;

@@ -331,14 +331,16 @@ static bool misplaced_emit(const Lowering *l) {
 
 /* The symbols of the data that spells the text; 0: not known. */
 static int64_t vocabulary(const Sampler *p) {
-  for (int i = 0; p->u->data && i < p->l->datas.n; i++)
-    if (!strcmp(p->l->datas.at[i]->info.name, p->u->data)) return p->l->datas.at[i]->got.vocab;
+  for (int i = 0; p->u->data && i < p->l->datas.n; i++) {
+    Data *d = p->l->datas.at[i];
+    if (!strcmp(d->info.name, p->u->data))
+      return data_ready(p->l, d, p->d->name_span) ? d->got.vocab : 0;
+  }
   return 0;
 }
 
 /* Is each of these integers a symbol? Else an error. */
-static bool emits_symbols(const Sampler *p, const Node *n, Span at) {
-  int64_t most = vocabulary(p);
+static bool emits_symbols(const Sampler *p, const Node *n, int64_t most, Span at) {
   if (!most || p->unsettled || (n->lo >= 0 && n->hi < most)) return true;
   Diag *x =
       lower_error(p->l, 419, at, "these integers may run over %lld .. %lld; symbols are 0 .. %lld",
@@ -402,7 +404,8 @@ static bool build_emit(Sampler *p) {
     }
     Node *n = value_node(l, v, "text", st->span);
     p->u->glyph = st->glyph;
-    if (!st->glyph) ok = emits_symbols(p, n, st->value->span) && ok;
+    const int64_t most = vocabulary(p); /* what spells the text is read, whoever else does */
+    if (!st->glyph) ok = emits_symbols(p, n, most, st->value->span) && ok;
     Output o = {"text", n};
     vec_push(l->arena, &l->g->outputs, o);
     p->u->batch = n->shape[0];

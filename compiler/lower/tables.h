@@ -44,5 +44,7 @@ bool settings_data(Lowering *l, Data *x, Scope *s);
 /* -- lower_name.c ------------------------------------------------------------------- */
 /* Read the settings, once: is there a source? */
 bool data_settled(Lowering *l, Data *x, Span at);
+/* The same, and ask for the text's vocabulary, once: is it to be had? */
+bool data_ready(Lowering *l, Data *x, Span at);
 
 #endif
