@@ -304,7 +304,7 @@ bool film_write(Film *f, const IoHook *hook, const char *path, TdError *err) {
   Place at = {&p, MARGIN, p.width - MARGIN, MARGIN + (f->lines + 2) * LINE};
   Gif *g = gif_new(p.width, p.height, colours, SHADE + SHADES, err);
   for (int64_t i = 0; g != NULL && i < f->n; i++) {
-    char count[64];
+    char count[96];
     const Kept *k = &f->frames[i];
     int said = snprintf(count, sizeof count, "step %" PRId64 " of %" PRId64, k->done, f->count);
     if (k->evaluations > 0 && !f->o.from_text)
