@@ -60,6 +60,9 @@ void compare_mean(const Comparison *k, const Compared *m, int row, double *mean,
   double sum = 0, squares = 0, n = seeds;
   for (int i = 0; i < seeds; i++) sum += m->value[row][i];
   *mean = seeds > 0 ? sum / n : (double)NAN;
+  bool same = true; /* the mean of equal numbers need not be one of them */
+  for (int i = 1; i < seeds; i++) same = same && m->value[row][i] == m->value[row][0];
+  if (same && seeds > 0) *mean = m->value[row][0];
   for (int i = 0; i < seeds; i++)
     squares += (m->value[row][i] - *mean) * (m->value[row][i] - *mean);
   *error = seeds > 1 ? sqrt(squares / (n - 1) / n) : 0;

@@ -672,6 +672,9 @@ static void test_compare_runs(void **state) {
        "\"equal_cpu\":4.0,\"equal_characters\":1280.0,"},
       {"compare " RUNS "--seeds 2 --samples 4 -q --reference --json", 0,
        "\"runs\":[[[640.0,1.0,8.0],[1280.0,3.0,4.0],[1920.0,4.0,2.0]],[[640.0,2.0,6.0],"},
+      /* a third of three times 0.7 is another number than 0.7 */
+      {"compare keep.td=three,three,three --samples 4 -q --reference --json", 0,
+       "\"train_cpu\":{\"mean\":0.69999999999999996,\"error\":0.0,"},
       {"compare " RUNS "-q --curves curves.svg", 0, ""},
       {"compare " RUNS "--seeds 1 --samples 4 -q --reference --html runs.html", 0, ""},
       {"compare k<e|p.td=one/log.jsonl -q --curves escaped.svg", 0, ""},
@@ -688,16 +691,18 @@ static void test_compare_runs(void **state) {
   (void)state;
   write_flat();
   write_keep();
-  sandbox_shell("mkdir one two", 0, "");
+  sandbox_shell("mkdir one two three", 0, "");
   sandbox_write("one/log.jsonl", "{\"step\":1,\"loss\":9,\"cpu\":0.5}\n"
                                  "{\"step\":10,\"valid\":{\"loss\":1,\"m\":8},\"cpu\":1}\n"
                                  "{\"step\":20,\"valid\":{\"loss\":1,\"m\":4},\"cpu\":3}\n"
                                  "{\"step\":22,\"loss\":9,\"cpu\":0.5}\n"
                                  "{\"step\":30,\"valid\":{\"loss\":1,\"m\":2},\"cpu\":1}\n");
+  sandbox_write("three/log.jsonl", "{\"step\":10,\"valid\":{\"loss\":1,\"m\":6},\"cpu\":0.7}\n");
   sandbox_write("two/log.jsonl", "{\"step\":10,\"valid\":{\"loss\":1,\"m\":6},\"cpu\":2}\n"
                                  "{\"step\":20,\"valid\":{\"loss\":1,\"m\":3},\"cpu\":6}\n");
   sandbox_shell(
       "cp keep.safetensors one/best.safetensors && cp keep.safetensors two/best.safetensors"
+      " && cp keep.safetensors three/best.safetensors"
       " && cp keep.td 'k<e|p.td' && cp keep.safetensors 'k<e|p.safetensors'",
       0, "");
   sandbox_says("train keep.td --steps 2 -D B=2 -D L=8 -o run -q --reference", NULL, 0, "", true);
