@@ -8,7 +8,8 @@
 #   tests/map.sh [PAGE...]      these pages' commands only
 set -u
 pages=(compiler/README.md compiler/cuda/README.md CONTRIBUTING.md)
-linking=(README.md CHANGELOG.md tests/bench/README.md tests/parity/README.md models/RESULTS.md)
+linking=(README.md CHANGELOG.md tests/bench/README.md tests/parity/README.md models/RESULTS.md
+         models/CLAIMS.md)
 map=compiler/README.md
 mkdir -p build/tests
 folder=$(mktemp -d "$PWD/build/tests/map-XXXXXX") || exit 1

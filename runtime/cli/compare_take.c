@@ -49,6 +49,7 @@ static bool measure_real(Taking *t, TdError *err) {
     return false;
   memcpy(real, r->value, sizeof r->value);
   quarter_bits(t, &t->reference.valid, real + R_QUARTER, 1);
+  real[R_DRIFT] = real[R_QUARTER + QUARTERS - 1] - real[R_QUARTER];
   return true;
 }
 
