@@ -279,7 +279,13 @@ static void put_samples(const Compared *m, int model, StrBuf *out) {
   compare_colour(out, model);
   sb_puts(out, "\">");
   compare_escaped(out, m->path);
-  sb_puts(out, "</h3>\n");
+  sb_puts(out, "</h3>\n<p class=\"soft\">sampler ");
+  compare_escaped(out, m->sampler);
+  for (int i = 0; i < m->nweights; i++) {
+    sb_puts(out, i == 0 ? "; weights " : ", ");
+    compare_escaped(out, m->weights[i]);
+  }
+  sb_puts(out, "</p>\n");
   if (m->copies) sb_puts(out, "<p>These texts copy the training text.</p>\n");
   for (int x = 0; x < 2; x++) {
     sb_puts(out, "<pre>");
@@ -293,11 +299,11 @@ void compare_page(const Comparison *k, StrBuf *out) {
   compare_style(out);
   sb_puts(out, layout);
   sb_printf(out,
-            "<h1>Comparison</h1>\n<p class=\"soft\">%d seeds of %" PRId64
-            " texts each; prompts and gaps are of %" PRId64 " held-out texts a seed. ± is the "
-            "standard error over seeds, of the likelihood that over windows where it is larger. A "
-            "model with several weights has others in each.</p>\n",
-            k->seeds, k->samples, k->windows);
+            "<h1>Comparison</h1>\n<p class=\"soft\">%d seed%s of %" PRId64
+            " texts each, prompts and gaps of %" PRId64
+            " held-out text%s. ± is the standard error over seeds, of the likelihood that over "
+            "windows where it is larger. A model with several weights has others in each.</p>\n",
+            k->seeds, k->seeds == 1 ? "" : "s", k->samples, k->windows, k->windows == 1 ? "" : "s");
   put_models(k, out);
   for (size_t i = 0; i < sizeof plots / sizeof *plots; i++) put_plot(k, &plots[i], out);
   put_training(k, out);

@@ -73,13 +73,14 @@ void compare_markdown(const Comparison *k, StrBuf *out) {
       }
       put_row(k, row, out);
     }
-  sb_printf(out,
-            "\nMeans over %d seeds of %" PRId64
-            " texts each; ± is the standard error over seeds, of "
-            "the likelihood that over windows where it is larger. Prompts and gaps are of %" PRId64
-            " held-out texts a seed. Seeds are those of evaluating and "
-            "sampling: a model with several weights has others in each.\n",
-            k->seeds, k->samples, k->windows);
+  sb_printf(
+      out,
+      "\nMeans over %d seed%s of %" PRId64 " texts each, prompts and gaps of %" PRId64
+      " held-out text%s; ± is the standard error over seeds, of the likelihood that over windows "
+      "where it is larger. Seeds are those of evaluating and sampling: a model with several "
+      "weights "
+      "has others in each.\n",
+      k->seeds, k->seeds == 1 ? "" : "s", k->samples, k->windows, k->windows == 1 ? "" : "s");
   compare_equal(k, out);
   for (int i = 0; i < k->n; i++) {
     if (!k->models[i].copies) continue;

@@ -48,7 +48,7 @@ static const Command commands[] = {
      "points\n",
      1, 16, false, cli_eval, NULL},
     {"compare", CLI_COMPARE, "FILE.td[=WEIGHTS,...] ...",
-     "several models by one measure: likelihood, texts, context, exposure, cost",
+     "several models by one measure: likelihood, texts, context, exposure, cost, training",
      "tdc compare models/mask.td models/gpt.td\n"
      "tdc compare models/mask.td models/gpt.td --samples 64 --html comparison.html\n"
      "tdc compare models/mask.td models/gpt.td --judge mine.td --json\n"

@@ -714,6 +714,9 @@ static void test_compare_runs(void **state) {
   sandbox_shell("cat curves.svg", 0, "m against CPU seconds");
   sandbox_shell("cat curves.svg", 0, " points=\" 44.0,30.0 279.4,180.0 341.1,330.0\"");
   sandbox_shell("cat escaped.svg", 0, ">k&lt;e|p, bound<");
+  sandbox_shell("cat runs.html", 0, "sampler flat; weights one, two</p>");
+  sandbox_shell("cat runs.html", 0,
+                "1 seed of 4 texts each, prompts and gaps of 3 held-out texts.");
   sandbox_shell("cat runs.html", 0, " points=\" 44.0,30.0 279.4,180.0 341.1,330.0\"");
 }
 
