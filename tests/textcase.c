@@ -357,7 +357,12 @@ static bool compile(TextCase *t, bool kernels) {
 
 static void interpret(TextCase *t, const AFile *f, const char *entry, InterpResult *out) {
   Filling ctx = {t, entry_of(t, entry)};
-  InterpOptions o = {TEXT_VOCABULARY, fill_input, fill_parameter, &ctx};
+  InterpOptions o = {.vocab = TEXT_VOCABULARY,
+                     .input = fill_input,
+                     .parameter = fill_parameter,
+                     .ctx = &ctx,
+                     .step = STEP,
+                     .steps = t->unit->train.steps};
   if (!ctx.entry) bug("no entry %s", entry);
   bool loss = !strcmp(entry, "train");
   *out = loss ? interp_loss(t->arena, t->names, f, "main", &o)

@@ -22,6 +22,10 @@ int64_t eval_extent(Context *c, const AExpr *e, const char **id) {
 
 /* ---- names -------------------------------------------------------------------------- */
 
+bool counts_steps(const Context *c, const char *name) {
+  return c == c->in->loss && (!strcmp(name, "step") || !strcmp(name, "steps"));
+}
+
 static Value name_value(Context *c, const AExpr *e) {
   const Index *x = find_index(c, e->name);
   if (x) return scalar(whole_number(x->first + x->now));
@@ -33,6 +37,8 @@ static Value name_value(Context *c, const AExpr *e) {
   if (!strcmp(e->name, "true")) return known(truth(true), NULL);
   if (!strcmp(e->name, "false")) return known(truth(false), NULL);
   if (!strcmp(e->name, "training")) return known(truth(c->in->training), NULL);
+  if (counts_steps(c, e->name))
+    return known(whole_number(e->name[4] ? c->in->o->steps : c->in->o->step), NULL);
   UNCOVERED(c->in, e->span, "the name %s", e->name);
 }
 

@@ -199,7 +199,7 @@ static void collect(Context *c, const AExpr *e, void *ctx) {
   const char *name = e->kind == A_NAME ? e->name : NULL;
   if (!name || find_index(c, name) || is_word(name)) return;
   const Letter *l = find_letter(c, name);
-  if (find_name(c->scope, name)) return;
+  if (find_name(c->scope, name) || counts_steps(c, name)) return;
   Sought s = {.name = name};
   walk(c, f->root, name, seek, &s);
   if (l ? s.bare : s.any) add_free(f, name); /* a letter of the header is an extent elsewhere */

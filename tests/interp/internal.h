@@ -131,13 +131,17 @@ struct Interp {
   Scope counts; /* how many calls there were, by path */
   VEC(Parameter) parameters;
   bool taping, training;
-  int dry; /* > 0: only kinds and shapes are asked for */
+  const Context *loss; /* the loss that runs, which knows its step; NULL: a model does */
+  int dry;             /* > 0: only kinds and shapes are asked for */
   VEC(TapeNode) tape;
   double *adjoint;
   int depth;
   Value objective;
   bool has_objective;
 };
+
+/* `step` or `steps` in the loss itself. */
+bool counts_steps(const Context *c, const char *name);
 
 _Noreturn void give_up(Interp *in, InterpStatus s, Span at, const char *fmt, ...) TD_PRINTF(4, 5);
 #define UNCOVERED(in, at, ...) give_up(in, INTERP_NOT_COVERED, at, __VA_ARGS__)

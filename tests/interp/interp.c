@@ -157,6 +157,7 @@ static void add_gradient(Interp *in, const Parameter *p, InterpResult *out) {
 static void run_loss(Interp *in, const AFile *file, const char *name, InterpResult *out) {
   const ADecl *d = declared(in, file, D_LOSS, name);
   Context *f = root(in, d);
+  in->loss = f;
   run_body(f, &d->body);
   if (!in->has_objective) UNCOVERED(in, d->span, "a loss that minimises nothing");
   Number x = as_real(in->objective.one);

@@ -42,6 +42,7 @@ typedef struct InterpOptions {
   InterpFill *input;     /* by the formal's name */
   InterpFill *parameter; /* by its whole name: "net.gated.wi" */
   void *ctx;
+  int64_t step, steps; /* of the training step whose loss it is; how many there are */
 } InterpOptions;
 
 typedef struct InterpResult {

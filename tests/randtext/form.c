@@ -78,11 +78,11 @@ const char *text_tail(Arena *a, const TextInput *in, int nin, const TextResult *
     int rank = axes_in(in[i].axes);
     sb_puts(&s, " +\n    sum[");
     list_indices(&s, rank);
-    sb_printf(&s, "](0.5 * %s[", leaf_name(a, &in[i]));
+    sb_printf(&s, "](step / (steps * 2) * %s[", leaf_name(a, &in[i]));
     list_indices(&s, rank);
     sb_puts(&s, "])");
   }
-  sb_puts(&s, "\n}\ntrain { loss main  sgd(lr = 1, momentum = 0)  batch B  steps 1 }\n");
+  sb_puts(&s, "\n}\ntrain { loss main  sgd(lr = 1, momentum = 0)  batch B  steps 4 }\n");
   return taken(a, &s);
 }
 

@@ -139,6 +139,18 @@ static const Case cases[] = {
      INTERP_OK,
      2,
      {4, 32}},
+    {"gradient_by_step", /* w^2 times 3/4 and 3: 7.5 w */
+     "param w[2] = 0\nop times(x[i], by) -> y[i] = by * x[i]\n"
+     "loss main() { r[i] = step / steps * w[i]^2; minimize sum[i](r[i] + times(r, steps)[i]) }",
+     INTERP_OK,
+     2,
+     {7.5, 15}},
+    {"step_outside_a_loss",
+     "param w[2] = 0\nop times(x[i]) -> y[i] = step * x[i]\n"
+     "loss main() { minimize sum[i](times(w)[i]) }",
+     INTERP_NOT_COVERED,
+     0,
+     {0}},
     {"gradient_of_a_branch", /* the square root's slope at 0 is infinite, and not taken */
      "param w[2] = 0\nloss main() { r[i] = sqrt(w[i] - 1); minimize sum[i](w[i] > 1 ? r[i] : 3 * "
      "w[i]) }",
@@ -167,7 +179,8 @@ static void by_hand(void **state) {
   Diags *d = diags_new(a);
   AFile *f = ast_parse(a, names, d, diags_source(d, "case.td", c->text, strlen(c->text)));
   assert_int_equal(diags_errors(d), 0);
-  InterpOptions o = {TEXT_VOCABULARY, count_up, count_up, NULL};
+  InterpOptions o = {
+      .vocab = TEXT_VOCABULARY, .input = count_up, .parameter = count_up, .step = 3, .steps = 4};
   bool loss = strstr(c->text, "loss main") != NULL;
   InterpResult r =
       loss ? interp_loss(a, names, f, "main", &o) : interp_model(a, names, f, "it", &o);
