@@ -289,9 +289,22 @@ static void diffusion_begins_as_the_normal(void **state) {
   is_near("diffusion_lm_vae", &m, 0, m.mean[1]);
 }
 
+/* Codes drawn of what the encoder says, which is sure of some, against a prior that knows nothing
+ * and a text that is not read from them yet: its frequencies, and at most the K codes. */
+static void codes_begin_unread(void **state) {
+  (void)state;
+  static const Define small[] = {{"B", "20"}, {"L", "10"}, {"D", "8"}, {"N", "1"}, {"K", "4"}};
+  Coins c = flip_coins();
+  Measured m = measured("diffusion_lm_gumbel", text_path, small, 5, false,
+                        (const char *const[]){"text_bits", "code_bits"});
+  is_near("diffusion_lm_gumbel, text", &m, 0, c.cross_entropy);
+  print_message("diffusion_lm_gumbel, codes: %.4f bits\n", m.mean[1]);
+  assert_true(m.mean[1] > 0.05 && m.mean[1] <= 2);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(bounds_are_those_by_hand),
-                                     cmocka_unit_test(digits_have_terms_of_their_own),
-                                     cmocka_unit_test(diffusion_begins_as_the_normal)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(bounds_are_those_by_hand), cmocka_unit_test(digits_have_terms_of_their_own),
+      cmocka_unit_test(diffusion_begins_as_the_normal), cmocka_unit_test(codes_begin_unread)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
