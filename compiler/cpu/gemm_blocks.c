@@ -4,7 +4,8 @@
 #include "compiler/cpu/gemm_write.h"
 
 enum {
-  NARROW_NEAR = 400000,   /* numbers in bf16 that stay in the second cache */
+  NARROW_NEAR = 400000, /* numbers in bf16 that stay in the second cache */
+  PARTS_NEAR = 600000,  /* and where there are tiles, which only processors with a large one have */
   NARROW_WORK = 16000000, /* as PIECE_WORK */
   ROWS_LIMIT = 256,       /* of a piece */
   PACKED_LIMIT = 1 << 21, /* floats of packed B a thread keeps */
@@ -66,10 +67,12 @@ static double narrow_cost(const GemmWriter *w, const GemmBlocks *b) {
                   : w->k_stride[GEMM_A] == 1           ? 0.35
                                                        : 1.5;
   double pack_b = w->plan->operand[GEMM_B].expensive ? 6 : w->flat[GEMM_B] ? 0.3 : 0.8;
-  int64_t k = w->extent[GEMM_K], limit = parts > 1 ? DEPTH_WHOLE : NARROW_LIMIT;
-  int64_t kept = b->columns * min_of(k, limit) * parts;
-  double again = b->row_blocks > 1 && b->columns * k * parts > NARROW_NEAR
-                     ? 0.1 * (double)(b->row_blocks * parts)
+  const int64_t k = w->extent[GEMM_K], near = parts > 1 ? PARTS_NEAR : NARROW_NEAR,
+                depth = parts == 1         ? min_of(k, NARROW_LIMIT)
+                        : k <= DEPTH_WHOLE ? k
+                                           : DEPTH_LIMIT;
+  double again = b->row_blocks > 1 && b->columns * k * parts > near
+                     ? (parts > 1 ? 0.2 : 0.1) * (double)(b->row_blocks * parts)
                      : 0;
   pack_a += pack;
   pack_b += pack;
@@ -77,7 +80,7 @@ static double narrow_cost(const GemmWriter *w, const GemmBlocks *b) {
   double repeats =
       b->row_blocks > 1 ? (double)(b->column_blocks + 1) / (double)b->column_blocks : 1;
   double cost = multiply + m * (double)b->column_blocks * pack_a + n * pack_b * repeats +
-                again * n + m / 32 * n * parts * (kept > NARROW_NEAR ? 0.2 : 0.04);
+                again * n + m / 32 * n * parts * (b->columns * depth * parts > near ? 0.2 : 0.04);
   return cost * (1 + 2 / (double)min_of(pieces, 32)); /* few pieces leave threads idle */
 }
 
