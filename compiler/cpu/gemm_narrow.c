@@ -225,7 +225,8 @@ static void put_multiply(GemmWriter *w) {
   put_rows(w);
   gemm_line(w, ".b = packed_b + k0 / DEPTH * BLOCK, .panel = PANEL, .c = target, .c_stride = %lld,",
             (long long)stride);
-  gemm_line(w, ".columns = columns, .tall = height > TD_NARROW_ROWS, .add = %s, .far = %s,",
+  gemm_line(w, ".columns = columns, %s, .add = %s, .far = %s,",
+            w->tiles == GEMM_PARTS ? ".rows = height" : ".tall = height > TD_NARROW_ROWS",
             gemm_adds(w),
             !w->direct ? "0"
             : many     ? "k0 == 0"

@@ -8,10 +8,11 @@
  * sums are floats: a step of 32 of k is summed by itself and added six times, or three,
  * where the tiles of floats (prelude.h) add 32 times; blocks of k are those of the floats.
  *
- * The tiles know no number below 2^-126, and a part of an infinity is none. So a cell, 32
- * rows of A or columns of B by 32 of k, says how large its numbers are; where a part, a
+ * The tiles take a number below 2^-126 for 0, and a part of an infinity is none. So a cell,
+ * 32 rows of A or columns of B by 32 of k, says how large its numbers are; where a part, a
  * product or a sum might be none that tiles have, the block of 32 x 32 sums is multiplied as
- * floats, in the order of the tiles of floats: bit by bit what they make of it. So it is
+ * floats, in the order of the tiles of floats: bit by bit what they make of it. (Where it is
+ * products alone that may be too small, only if a sum is so small that they count.) So it is
  * everywhere on a processor that does not lend its tiles, and one that has none compiles the
  * tiles of floats instead (TD_SPLIT_TILES is 0). */
 #ifndef TD_PRELUDE_SPLIT
@@ -66,8 +67,7 @@ typedef struct TdSplit {
   int64_t         panel;
   float          *c;             /* whole tiles of it are written */
   int64_t         c_stride;
-  int64_t         columns;
-  int             tall;          /* 32 rows, else 16 */
+  int64_t         rows, columns; /* up to 32, any */
   int             add, far;      /* as in TdNarrow */
   TdFetch        *fetch;
   int             fetches;
@@ -80,12 +80,13 @@ typedef uint32_t TdBitsMem __attribute__((vector_size(64), aligned(2), may_alias
 
 /* Normal, and so is each part of it: below 2^127, from 2^-103 on. */
 TD_INLINE int td_split_plain(TdSpan s) { return s.most >> 24 <= 253 && s.least >> 24 >= 24; }
-/* Is nothing between the factors and a block's sum too large or too small for tiles? A block
- * is below 2^9 of k; every part is a multiple of 2^-23 of the number that it is of. */
+/* Is nothing between the factors and a block's sum infinite? A block is below 2^9 of k. */
 TD_INLINE int td_split_fits(TdSpan a, TdSpan b) {
-  return td_split_plain(a) && td_split_plain(b) && (a.most >> 24) + (b.most >> 24) <= 369 &&
-         (a.least >> 24) + (b.least >> 24) >= 174;
+  return td_split_plain(a) && td_split_plain(b) && (a.most >> 24) + (b.most >> 24) <= 369;
 }
+/* Is nothing too small? Every part is a multiple of 2^-23 of the number that it is of, and so
+ * every product and sum one of 2^-46 of the two smallest. */
+TD_INLINE int td_split_keeps(TdSpan a, TdSpan b) { return (a.least >> 24) + (b.least >> 24) >= 174; }
 /* Of all cells of a panel. */
 TD_INLINE TdSpan td_split_span(const uint16_t *spans, int64_t steps) {
   TdSpan all = { 0, UINT32_MAX };
@@ -296,38 +297,54 @@ TD_INLINE void td_split_square(const TdSplit *t, const uint16_t *panel, float *c
   td_narrow_finish(c, t->c_stride, t->add, high, broad);
 }
 TD_INLINE void td_split_tiles(const TdSplit *t, const uint16_t *b, float *c, const int parts, int64_t columns) {
-  if (t->tall && columns > 16) td_split_square(t, b, c, parts, 2, 2);
-  else if (t->tall) td_split_square(t, b, c, parts, 2, 1);
+  if (t->rows > 16 && columns > 16) td_split_square(t, b, c, parts, 2, 2);
+  else if (t->rows > 16) td_split_square(t, b, c, parts, 2, 1);
   else if (columns > 16) td_split_square(t, b, c, parts, 1, 2);
   else td_split_square(t, b, c, parts, 1, 1);
 }
 
+/* 16 numbers again, of their parts; those of a cell that is not plain are of halves of bits. */
+TD_INLINE TdBits td_split_sum(TdBits high, TdBits middle, TdBits low, const int plain) {
+  return plain ? (TdBits)((TdVec)high + ((TdVec)middle + (TdVec)low)) : high | middle >> 16;
+}
+typedef uint16_t TdLine __attribute__((vector_size(32), aligned(2), may_alias));
+TD_INLINE TdBits td_split_line(const uint16_t *x) { return __builtin_convertvector(*(const TdLine *)x, TdBits) << 16; }
+TD_INLINE TdBits td_split_words(const uint16_t *x) { return *(const TdBitsMem *)x; }
 /* A cell's numbers again, [row][k] of A, [k][column] of B. */
-TD_INLINE void td_split_join(float *to, const uint16_t *cell, const uint16_t *span, const int is_b, int parts) {
+TD_INLINE void td_split_join(float *to, const uint16_t *cell, const uint16_t *span, const int is_b, const int parts) {
+  const TdBits none = { 0 };
   TdSpan s;
   __builtin_memcpy(&s, span, sizeof s);
   const int plain = td_split_plain(s);
-  for (int i = 0; i < TD_SPLIT_SIDE; i++)
-    for (int j = 0; j < TD_SPLIT_SIDE; j++) {
-      const uint16_t *x = cell + (is_b ? td_split_at(1, j, i) : td_split_at(0, i, j));
-      const float high = td_wide(x[0]), middle = td_wide(x[TD_SPLIT_PART]),
-                  low = parts == 3 ? td_wide(x[2 * TD_SPLIT_PART]) : 0.0f;
-      to[i * TD_SPLIT_SIDE + j] =
-        plain ? high + (middle + low) : td_float((uint32_t)x[0] << 16 | x[TD_SPLIT_PART]);
-    }
+  for (int i = 0; i < 2 * TD_SPLIT_SIDE; i++) {
+    const uint16_t *x = cell + i * 16, *y = x + TD_SPLIT_PART, *z = y + TD_SPLIT_PART;
+    if (!is_b)
+      *(TdBitsMem *)(to + i * 16) =
+        td_split_sum(td_split_line(x), td_split_line(y), parts == 3 ? td_split_line(z) : none, plain);
+  }
+  for (int i = 0; is_b && i < TD_SPLIT_SIDE; i++) { /* pairs of k */
+    const uint16_t *x = cell + i * 32, *y = x + TD_SPLIT_PART, *z = y + TD_SPLIT_PART;
+    const TdBits high = td_split_words(x), middle = td_split_words(y), low = parts == 3 ? td_split_words(z) : none;
+    float *const place = to + i % 16 * 2 * TD_SPLIT_SIDE + i / 16 * 16;
+    *(TdBitsMem *)place = td_split_sum(high << 16, middle << 16, low << 16, plain);
+    *(TdBitsMem *)(place + TD_SPLIT_SIDE) =
+      td_split_sum(high & 0xffff0000u, middle & 0xffff0000u, low & 0xffff0000u, plain);
+  }
 }
 /* 32 columns of C, as td_tile_body sums them. */
 static TD_APART void td_split_floats(const TdSplit *t, const uint16_t *b, float *c, int64_t columns) {
   enum { SIDE = TD_SPLIT_SIDE, ROWS = 4 };
-  const int64_t cell = t->parts * TD_SPLIT_PART, rows = t->tall ? 32 : 16;
+  const int64_t cell = t->parts * TD_SPLIT_PART, rows = t->rows > 16 ? 32 : 16;
   float x[TD_SPLIT_PART] __attribute__((aligned(64))), y[TD_SPLIT_PART] __attribute__((aligned(64)));
   TdVec sum[SIDE][2];
   __builtin_memset(sum, 0, sizeof sum);
   const int64_t steps = td_split_steps(t->depth);
   for (int64_t step = 0; step < steps; step++) {
     const int64_t depth = td_split_up_to(t->depth - step * SIDE); /* -0 + 0 0 is 0: nothing is added that is none of k */
-    td_split_join(x, t->a + step * cell, t->a + steps * cell + step * 4, 0, t->parts);
-    td_split_join(y, b + step * cell, b + t->panel - TD_SPLIT_SPANS + step * 4, 1, t->parts);
+    const uint16_t *of_a = t->a + step * cell, *of_b = b + step * cell, *span_a = t->a + steps * cell + step * 4,
+                   *span_b = b + t->panel - TD_SPLIT_SPANS + step * 4;
+    if (t->parts == 3) td_split_join(x, of_a, span_a, 0, 3), td_split_join(y, of_b, span_b, 1, 3);
+    else td_split_join(x, of_a, span_a, 0, 2), td_split_join(y, of_b, span_b, 1, 2);
     for (int r = 0; r < rows; r += ROWS)
       for (int64_t k = 0; k < depth; k++)
 #pragma GCC unroll 4
@@ -342,6 +359,28 @@ static TD_APART void td_split_floats(const TdSplit *t, const uint16_t *b, float 
       td_store(to, t->add ? sum[r][v] + td_load(to) : sum[r][v]);
     }
 }
+/* 32 columns of C whose products may be too small for tiles; false: then so is a sum. What is
+ * lost is below 2^-113, and counts in sums below 2^-86. */
+static TD_APART int td_split_small(const TdSplit *t, const uint16_t *b, float *c, int64_t columns) {
+  float sum[TD_SPLIT_PART] __attribute__((aligned(64)));
+  TdSplit own = *t;
+  own.c_stride = TD_SPLIT_SIDE;
+  own.add = own.far = 0;
+  if (t->parts == 3) td_split_tiles(&own, b, sum, 3, columns);
+  else td_split_tiles(&own, b, sum, 2, columns);
+  int small = 0;
+  for (int64_t r = 0; r < t->rows; r++)
+    for (int64_t j = 0; j < td_split_up_to(columns); j++)
+      small |= __builtin_fabsf(sum[r * TD_SPLIT_SIDE + j]) < 0x1p-86f;
+  if (small) return 0;
+  for (int64_t r = 0; r < (t->rows > 16 ? 32 : 16); r++)
+    for (int v = 0; v < (columns > 16 ? 2 : 1); v++) {
+      float *const to = c + r * t->c_stride + v * 16;
+      const TdVec x = td_load(sum + r * TD_SPLIT_SIDE + v * 16);
+      td_store(to, t->add ? td_load(to) + x : x);
+    }
+  return 1;
+}
 TD_SHARED void td_split_row(const TdSplit *t) {
   const int lent = td_tiles_lent();
   const int64_t steps = td_split_steps(t->depth);
@@ -349,12 +388,12 @@ TD_SHARED void td_split_row(const TdSplit *t) {
   const uint16_t *b = t->b;
   for (int64_t j = 0; j < t->columns; j += TD_NARROW_COLUMNS, b += t->panel) {
     const int64_t columns = t->columns - j;
-    if (!lent || !td_split_fits(rows, td_split_span(b + t->panel - TD_SPLIT_SPANS, steps)))
-      td_split_floats(t, b, t->c + j, columns);
-    else if (t->parts == 3)
-      td_split_tiles(t, b, t->c + j, 3, columns);
-    else
-      td_split_tiles(t, b, t->c + j, 2, columns);
+    const TdSpan panel = td_split_span(b + t->panel - TD_SPLIT_SPANS, steps);
+    if (!lent || !td_split_fits(rows, panel)) td_split_floats(t, b, t->c + j, columns);
+    else if (!td_split_keeps(rows, panel)) {
+      if (!td_split_small(t, b, t->c + j, columns)) td_split_floats(t, b, t->c + j, columns);
+    } else if (t->parts == 3) td_split_tiles(t, b, t->c + j, 3, columns);
+    else td_split_tiles(t, b, t->c + j, 2, columns);
   }
 }
 #endif

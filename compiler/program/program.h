@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 typedef enum { TD_F32, TD_F64, TD_BF16, TD_F16, TD_I32, TD_U8 } TdType;
-/* How factors in f32 are multiplied, by name: "f32" 0, "split6" 6, "split3" 3, as the sum of so many
- * products of bf16 parts; -1: none of these. And its name. */
+/* How factors in f32 are multiplied, by name: "f32" 0, or "split6" 6, "split3" 3, as the sum of so
+ * many products of bf16 parts; -1: none of these. And its name. */
 int td_split(const char *name);
 const char *td_split_name(int split);
 size_t td_type_size(TdType t);

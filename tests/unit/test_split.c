@@ -336,10 +336,10 @@ static void odd_numbers_stay_where_they_are(void **state) {
   end(&p);
 }
 
-/* Each factor has its parts, but not each product or sum: 2^-60 times 2^-60 is a sum of products
- * that tiles take for 0, 2^70 times 2^57 one that is infinite in parts alone. */
+/* Each factor has its parts, but not each product or sum: 2^-60 times 2^-60 has products that
+ * tiles take for 0, 2^70 times 2^57 may be infinite in parts alone. */
 static void odd_products_are_floats(void **state) {
-  static const int powers[][2] = {{-60, -60}, {-70, -79}, {-40, -41},
+  static const int powers[][2] = {{-60, -60}, {-70, -79}, {-50, -50},
                                   {70, 57},   {58, 58},   {20, 100}};
   Products p;
   begin(&p, *state, 100);
@@ -355,7 +355,7 @@ static void odd_products_are_floats(void **state) {
 
 /* The last that do have them, on both sides. */
 static void the_outermost_are_exact(void **state) {
-  static const int powers[][2] = {{-40, -40}, {-100, 20}, {57, 57}, {-10, 124}};
+  static const int powers[][2] = {{-40, -40}, {-40, -41}, {-100, 20}, {57, 57}, {-10, 124}};
   Products p;
   Errors e[KINDS];
   begin(&p, *state, 100);
@@ -366,6 +366,29 @@ static void the_outermost_are_exact(void **state) {
     errors_of(&p, e);
     if (!(e[2].mean <= e[0].mean)) fail_msg("2^%d times 2^%d", powers[i][0], powers[i][1]);
   }
+  end(&p);
+}
+
+/* A few numbers so small that products with them are none that tiles have, beside others whose
+ * sums they do not change: they are no reason to give the tiles up. In a row of nothing else they
+ * are, and there the sums are exact too. */
+static void small_numbers_among_others(void **state) {
+  Products p;
+  Errors e[KINDS];
+  begin(&p, *state, 400);
+  fill(&p, positive);
+  run(&p);
+  const bool tiles = !same_bits(&p, 2, 0, M); /* here */
+  for (int r = 0; r < M; r += 5) p.a[r * p.k + 300] = 0x1.234566p-100f;
+  run(&p);
+  errors_of(&p, e);
+  assert_true(e[2].mean <= e[0].mean);
+  assert_true(same_bits(&p, 2, 0, M) != tiles);
+  for (int at = 0; at < p.k; at++) p.a[40 * p.k + at] = ldexpf(1 + unit(), -94);
+  run(&p);
+  errors_of(&p, e);
+  assert_true(e[2].mean <= e[0].mean);
+  assert_true(same_bits(&p, 2, 40, 1));
   end(&p);
 }
 
@@ -417,6 +440,7 @@ int main(void) {
       cmocka_unit_test(odd_numbers_stay_where_they_are),
       cmocka_unit_test(odd_products_are_floats),
       cmocka_unit_test(the_outermost_are_exact),
+      cmocka_unit_test(small_numbers_among_others),
       cmocka_unit_test(zeros_are_zeros),
       cmocka_unit_test(tiles_that_are_not_lent),
       cmocka_unit_test(no_tiles),
