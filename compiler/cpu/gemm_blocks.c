@@ -60,7 +60,7 @@ static void finish(const GemmWriter *w, GemmBlocks *b, int64_t whole, int64_t li
 static double narrow_cost(const GemmWriter *w, const GemmBlocks *b) {
   const int parts = gemm_parts(w);
   double m = (double)w->extent[GEMM_M], n = (double)w->extent[GEMM_N];
-  double multiply = m * n / 512 * (parts > 1 ? w->plan->split : 1), pack = 0.2 * (parts - 1);
+  double multiply = m * n / 512 * (parts > 1 ? w->plan->split : 1), pack = 0.35 * (parts - 1);
   double pack_a = w->in_place                          ? 0.15
                   : w->plan->operand[GEMM_A].expensive ? 6
                   : !w->flat[GEMM_A]                   ? 0.8
@@ -72,7 +72,7 @@ static double narrow_cost(const GemmWriter *w, const GemmBlocks *b) {
                         : k <= DEPTH_WHOLE ? k
                                            : DEPTH_LIMIT;
   double again = b->row_blocks > 1 && b->columns * k * parts > near
-                     ? (parts > 1 ? 0.2 : 0.1) * (double)(b->row_blocks * parts)
+                     ? (parts > 1 ? 0.15 : 0.1) * (double)(b->row_blocks * parts)
                      : 0;
   pack_a += pack;
   pack_b += pack;
