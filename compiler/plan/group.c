@@ -29,15 +29,6 @@
 
 #include <stdlib.h>
 
-Group *plan_new_group(Plan *p, Region *r, GroupKind kind) {
-  Group *g = NEW(p->arena, Group);
-  g->kind = kind;
-  g->id = p->groups.n;
-  g->region = r;
-  vec_push(p->arena, &p->groups, g);
-  return g;
-}
-
 /* ---- which groups a node could join ------------------------------------------------------- */
 
 typedef struct Largest {

@@ -99,3 +99,12 @@ void group_take(Plan *p, Group *g, Group *from) {
   from->members.n = 0;
   from->dropped = true;
 }
+
+Group *plan_new_group(Plan *p, Region *r, GroupKind kind) {
+  Group *g = NEW(p->arena, Group);
+  g->kind = kind;
+  g->id = p->groups.n;
+  g->region = r;
+  vec_push(p->arena, &p->groups, g);
+  return g;
+}

@@ -29,7 +29,8 @@ void sampled_close(Sampled *m);
 /* The model of --judge, ready to judge; close `other` in either case. */
 bool cli_judge(Cli *c, Other *other, Judge *judge, uint64_t seed, int *code);
 
-/* The list of words that --words names, or the system's, for a reference; *path NULL: there is none. */
+/* The list of words that --words names, or the system's, for a reference; *path NULL: there is
+ * none. */
 bool cli_words(const Cli *c, Reference *r, const Dataset *d, const char **path, TdError *err);
 
 void sampled_print(const Sampled *m, FILE *out);

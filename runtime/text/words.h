@@ -14,9 +14,9 @@ bool words_count(Counts *c, const Texts *lower, int side, TdError *err);
  * `known` has on its side 0; 0 when there are none. */
 double words_known(const Counts *c, int of, const Counts *known, int64_t least);
 
-/* A list of words as a file has it, one a line: those lines that are letters alone, in small letters as
- * words_lower has them of texts of such symbols. *points is what the keys point into: to be freed
- * after c. */
+/* A list of words as a file has it, one a line: those lines that are letters alone, in small
+ * letters as words_lower has them of texts of such symbols. *points is what the keys point into:
+ * to be freed after c. */
 bool words_list(Counts *c, int32_t **points, Tokens kind, const uint8_t *text, size_t n,
                 TdError *err);
 

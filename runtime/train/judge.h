@@ -26,9 +26,9 @@ bool judge_open(Judge *j, Session *s, const Unit *u, DataStore *data, TdError *e
 bool judge_texts(Judge *j, const Texts *t, const Vocabulary *v, double *mean, double *error,
                  TdError *err);
 
-/* So many texts of its first sampler that takes a temperature, at that one, as symbols of `v`. False
- * in *have where it has no such sampler, or its texts are of another length or have symbols that v
- * has not. */
+/* So many texts of its first sampler that takes a temperature, at that one, as symbols of `v`.
+ * False in *have where it has no such sampler, or its texts are of another length or have
+ * symbols that v has not. */
 bool judge_writes(Judge *j, double temperature, uint64_t seed, int64_t rows, int64_t width,
                   const Vocabulary *v, Texts *out, bool *have, TdError *err);
 

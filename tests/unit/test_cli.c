@@ -343,8 +343,8 @@ static void write_flat(void) {
   sandbox_says("export flat.td --untrained -o flat.safetensors", NULL, 0, "", true);
 }
 
-/* What sampling takes is without what its kernels took to compile, here by a compiler that sleeps for
- * two seconds. */
+/* What sampling takes is without what its kernels took to compile, here by a compiler that
+ * sleeps for two seconds. */
 static void test_compiling_is_not_sampling(void **state) {
   (void)state;
   write_flat();
@@ -438,12 +438,11 @@ static void test_samples_are_judged(void **state) {
   try_all(cases);
 }
 
-/* A list of words: cab and aabb, whatever their case, are in it, and lines with other things than
- * letters are no words. Held-out rows begin at 0 (three times), 12 (3), 4 (3), 16 (1) and 8 (2) of
- * `abc bbbbb cab aabb, `; of the whole words in them 1 of 2, 1 of 2, 2 of 2, 0 of 2 and 2 of 3 are in
- * the list: 16 of 26. What is written is no word. A judge
- * whose sampler writes b (3) at temperature 0.3 and c at any other is the control that it is: b
- * costs 1 bit, c 3. */
+/* A list of words: cab and aabb, whatever their case, are in it, and lines with other things
+ * than letters are no words. Held-out rows begin at 0 (three times), 12 (3), 4 (3), 16 (1) and 8
+ * (2) of `abc bbbbb cab aabb, `; of the whole words in them 1 of 2, 1 of 2, 2 of 2, 0 of 2 and 2
+ * of 3 are in the list: 16 of 26. What is written is no word. A judge whose sampler writes b (3)
+ * at temperature 0.3 and c at any other is the control that it is: b costs 1 bit, c 3. */
 static void test_words_and_cold(void **state) {
 #define WITH "eval flat.td --untrained -q --samples 12 --reference "
   static const Case cases[] = {

@@ -369,7 +369,7 @@ static void step_of_a_loss(void **state) {
     }
     feed_close(&feed);
     assert_true(feed_open(&feed, r.session, m.unit, "eval", m.data, &err));
-    assert_true(feed_valid(&feed, 0, (FeedPart){0, 1}, &err));
+    assert_true(feed_valid(&feed, 0, (FeedPart){.count = 1}, &err));
     session_run(r.session, feed.index, 1, 0);
     assert_true(fabs(session_scalar(r.session, feed.index, "twice") - 21) < NEAR);
     feed_close(&feed);
