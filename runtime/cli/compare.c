@@ -83,10 +83,14 @@ static bool read_runs(Cli *c, Compared *m, int *code) {
   m->efforts = calloc((size_t)m->nweights + 1, sizeof *m->efforts);
   StrBuf folder = {0};
   if (ok) sb_printf(&folder, "runs/%s", p.unit->name);
+  if (ok && (m->efforts == NULL || folder.s == NULL)) {
+    td_fail_memory(&err);
+    *code = cli_fail(c, &err);
+    ok = false;
+  }
   for (int n = m->nweights > 0 ? m->nweights : 1; ok && m->nefforts < n; m->nefforts++) {
     Effort *e = &m->efforts[m->nefforts];
-    ok = (m->efforts != NULL || td_fail_memory(&err)) &&
-         effort_read(e, m->nweights > 0 ? m->weights[m->nefforts] : folder.s,
+    ok = effort_read(e, m->nweights > 0 ? m->weights[m->nefforts] : folder.s,
                      compared_metric(p.unit), &p.unit->train, &err);
     any = any || e->n > 0;
     if (!ok) *code = cli_fail(c, &err);

@@ -35,7 +35,8 @@ static double axis_at(const Axis *a, double x) {
 }
 
 static bool shown(const EffortPoint *p, EffortCost of) {
-  return p->value > 0 && isfinite(p->value) && effort_cost(p, of) > 0;
+  double cost = effort_cost(p, of);
+  return p->value > 0 && isfinite(p->value) && cost > 0 && isfinite(cost);
 }
 
 /* A round number that is not below x: 1, 2 or 5 and zeros. */
@@ -73,11 +74,13 @@ static void put_tick(const Axis *a, bool down, const Axis *other, double x, bool
 static void put_ticks(const Axis *a, bool down, const Axis *other, StrBuf *out) {
   double last = (double)INFINITY;
   if (!(a->hi > a->lo)) return;
-  for (double x = tick_after(a, a->lo * (1 - 1e-3)); x <= a->hi * (1 + 1e-9);
-       x = tick_after(a, x)) {
+  double margin = (a->hi - a->lo) * 1e-6, before = fmax(a->lo - margin, a->lo * (1 - 1e-3));
+  for (double x = tick_after(a, before), next; x <= a->hi + margin; x = next) {
     bool number = fabs(axis_at(a, x) - last) >= (down ? LABEL : LINE);
-    put_tick(a, down, other, x, number, out);
+    if (x >= a->lo - margin) put_tick(a, down, other, x, number, out);
     if (number) last = axis_at(a, x);
+    next = tick_after(a, x);
+    if (!(next > x)) return; /* ends too near each other for numbers between them */
   }
 }
 

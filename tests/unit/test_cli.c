@@ -679,6 +679,7 @@ static void test_compare_runs(void **state) {
       {"compare keep.td=three,three,three --samples 4 -q --reference --json", 0,
        "\"train_cpu\":{\"mean\":0.69999999999999996,\"error\":0.0,"},
       {"compare " RUNS "-q --curves curves.svg", 0, ""},
+      {"compare keep.td=four -q --curves near.svg", 0, ""},
       {"compare " RUNS "--seeds 1 --samples 4 -q --reference --html runs.html", 0, ""},
       {"compare k<e|p.td=one/log.jsonl -q --curves escaped.svg", 0, ""},
       {"compare k<e|p.td --seeds 1 --samples 4 -q --reference", 0, "| k<e\\|p.td |"},
@@ -694,12 +695,15 @@ static void test_compare_runs(void **state) {
   (void)state;
   write_flat();
   write_keep();
-  sandbox_shell("mkdir one two three", 0, "");
+  sandbox_shell("mkdir one two three four", 0, "");
   sandbox_write("one/log.jsonl", "{\"step\":1,\"loss\":9,\"cpu\":0.5}\n"
                                  "{\"step\":10,\"valid\":{\"loss\":1,\"m\":8},\"cpu\":1}\n"
                                  "{\"step\":20,\"valid\":{\"loss\":1,\"m\":4},\"cpu\":3}\n"
                                  "{\"step\":22,\"loss\":9,\"cpu\":0.5}\n"
                                  "{\"step\":30,\"valid\":{\"loss\":1,\"m\":2},\"cpu\":1}\n");
+  sandbox_write("four/log.jsonl",
+                "{\"step\":10,\"valid\":{\"m\":1},\"cpu\":1}\n{\"step\":20,"
+                "\"valid\":{\"m\":1.000000000001},\"cpu\":1.0000000000000002}\n{\"step\":");
   sandbox_write("three/log.jsonl", "{\"step\":10,\"valid\":{\"loss\":1,\"m\":6},\"cpu\":0.7}\n");
   sandbox_write("two/log.jsonl", "{\"step\":10,\"valid\":{\"loss\":1,\"m\":6},\"cpu\":2}\n"
                                  "{\"step\":20,\"valid\":{\"loss\":1,\"m\":3},\"cpu\":6}\n");
@@ -712,6 +716,9 @@ static void test_compare_runs(void **state) {
   try_all(cases);
   sandbox_shell("cat curves.svg", 0, "m against CPU seconds");
   sandbox_shell("cat curves.svg", 0, " points=\" 44.0,30.0 279.4,180.0 341.1,330.0\"");
+  /* the style; of values five in steps of 2e-13, twice; of symbols 700, 800 .. 1200; of seconds,
+   * which are next to each other, none */
+  sandbox_shell("grep -c axis near.svg", 0, "17\n");
   sandbox_shell("cat escaped.svg", 0, ">k&lt;e|p, bound<");
   sandbox_shell("cat runs.html", 0, "sampler flat; weights one, two</p>");
   sandbox_shell("cat runs.html", 0,
