@@ -102,12 +102,12 @@ metric random_order(x: id<V>[B,L]) exact asked { report chain(x, 0, 1, 0) / log(
 metric surest_first(x: id<V>[B,L]) exact asked { report chain(x, 0, 0, 1) / log(2) }
 
 # Uncovers the text in `steps` turns, evenly many symbols in each. Every hidden place draws a
-# symbol; those whose draw was likeliest stay, as far as `confidence` goes: at 0 the order is
-# random (with temperature 1 and L steps this is the process that the bound is of), large
-# values take the surest first (LLaDA), between them it is a Gumbel draw. Words come with
-# temperature 0.7 and confidence 1, at the price of variety.
-sampler unmask(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V,
-    confidence = 1.0 in 0 .. inf, steps = L, prompt = "") {
+# symbol; which places keep theirs is a Gumbel draw: sure places come first, as far as `confidence`
+# goes, and likely draws, as far as `likely` goes (LLaDA). At 0 and 0 the order is random (with
+# temperature 1 and L steps this is the process that the bound is of). `likely` lets likely symbols
+# alone come to stand, which costs variety; the first looks at the place and leaves its draw alone.
+sampler unmask(temperature = 0.6 in 0 .. 10, top_k = 0 in 0 .. V,
+    confidence = 10.0 in 0 .. inf, likely = 0.0 in 0 .. inf, steps = L, prompt = "") {
   state x[b,l] = prompt.given[l] ? prompt[l] : V
   holes = sum[l](prompt.given[l] ? 0 : 1)
   for i in L .. 1 steps steps {
@@ -115,8 +115,10 @@ sampler unmask(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V,
     rank[b,l,v] = sum[u](z[b,l,u] > z[b,l,v] ? 1 : 0)
     score = tempered(z, temperature)
     pick[b,l] = categorical[v](top_k == 0 || rank[b,l,v] < top_k ? score[b,l,v] : -inf)
-    sure[b,l] = z[b,l,pick[b,l]] - logsumexp[v](z[b,l,v])
-    order[b,l] = x[b,l] == V ? confidence * sure[b,l] + gumbel() : -inf
+    norm[b,l] = logsumexp[v](z[b,l,v])
+    sure[b,l] = confidence * (max[v](z[b,l,v]) - norm[b,l])
+    drawn[b,l] = likely * (z[b,l,pick[b,l]] - norm[b,l])
+    order[b,l] = x[b,l] == V ? sure[b,l] + drawn[b,l] + gumbel() : -inf
     place[b,l] = sum[m](order[b,m] > order[b,l] ? 1 : 0)
     hidden[b] = sum[l](x[b,l] == V ? 1 : 0)
     after = round(holes * (i - 1) / (L - 1) * (steps - 1) / steps)  # hidden then: 0 at the last
@@ -125,10 +127,11 @@ sampler unmask(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V,
   emit x[b,l] else "_"
 }
 
-# The same, and what was uncovered may be hidden again (Wang et al. 2025, ReMDM): after each turn as
-# many places are hidden as after unmask's, but those whose symbols were the least sure when they
-# were drawn. `loyalty` is what a symbol has over the new ones: at large ones none is hidden again.
-sampler remask(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V, confidence = 1.0 in 0 .. inf,
+# The same by `likely` alone, and what was uncovered may be hidden again (Wang et al. 2025, ReMDM):
+# after each turn as many places are hidden as after unmask's, but those whose symbols were the least
+# likely when they were drawn. `loyalty` is what a symbol has over the new ones: at large ones none is
+# hidden again.
+sampler remask(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V, likely = 1.0 in 0 .. inf,
     loyalty = 4.0 in 0 .. inf, steps = L, prompt = "") {
   state x[b,l] = prompt.given[l] ? prompt[l] : V
   state sure[b in B, l in L] = 0.0
@@ -139,7 +142,7 @@ sampler remask(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V, confidence = 1
     score = tempered(z, temperature)
     pick[b,l] = categorical[v](top_k == 0 || rank[b,l,v] < top_k ? score[b,l,v] : -inf)
     sure[b,l] = x[b,l] == V ? z[b,l,pick[b,l]] - logsumexp[v](z[b,l,v]) : sure[b,l]
-    drawn[b,l] = confidence * sure[b,l] + gumbel() + (x[b,l] == V ? 0 : loyalty)
+    drawn[b,l] = likely * sure[b,l] + gumbel() + (x[b,l] == V ? 0 : loyalty)
     order[b,l] = prompt.given[l] ? inf : drawn[b,l]
     place[b,l] = sum[m](order[b,m] > order[b,l] ? 1 : 0)
     after = round(holes * (i - 1) / (L - 1) * (steps - 1) / steps)  # hidden then: 0 at the last
@@ -165,8 +168,8 @@ sampler forward(steps = L, clean = "") {
 
 # Text longer than a window: the first L symbols as unmask uncovers them, then P at a time, beside
 # the L - P before them, which stand still. As many symbols as are before t are due by turn t.
-sampler long(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V, confidence = 1.0 in 0 .. inf,
-    steps = T in int((T - 1) / P)+2 .. T, prompt: id<V>[T] = "") {
+sampler long(temperature = 0.6 in 0 .. 10, top_k = 0 in 0 .. V, confidence = 10.0 in 0 .. inf,
+    likely = 0.0 in 0 .. inf, steps = T in int((T - 1) / P)+2 .. T, prompt: id<V>[T] = "") {
   state x[b in B, t in T] = prompt.given[t] ? prompt[t] : V
   for i, j in 0 .. T-1 steps steps {
     first = i < L ? 0 : i - (i - L) % P   # of those that are uncovered now,
@@ -178,8 +181,10 @@ sampler long(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V, confidence = 1.0
     rank[b,l,v] = sum[u](z[b,l,u] > z[b,l,v] ? 1 : 0)
     score = tempered(z, temperature)
     pick[b,l] = categorical[v](top_k == 0 || rank[b,l,v] < top_k ? score[b,l,v] : -inf)
-    sure[b,l] = z[b,l,pick[b,l]] - logsumexp[v](z[b,l,v])
-    order[b,l] = seen[b,l] == V ? confidence * sure[b,l] + gumbel() : -inf
+    norm[b,l] = logsumexp[v](z[b,l,v])
+    sure[b,l] = confidence * (max[v](z[b,l,v]) - norm[b,l])
+    drawn[b,l] = likely * (z[b,l,pick[b,l]] - norm[b,l])
+    order[b,l] = seen[b,l] == V ? sure[b,l] + drawn[b,l] + gumbel() : -inf
     place[b,l] = sum[m](order[b,m] > order[b,l] ? 1 : 0)
     hidden[b] = sum[l](seen[b,l] == V ? 1 : 0)
     after = round(holes * max(0, first + many - j) / many)  # hidden then: 0 at the last of them
