@@ -68,8 +68,22 @@ void context_end(Lowering *l, const Context *c) {
   l->undrawn = s->undrawn;
 }
 
+/* Inputs are given by name. What the program counts by itself may be called as one of the user's:
+ * a sampler's loop, the step. */
+static void input_name_is_free(Lowering *l, const char *name, Span at) {
+  for (int i = 0; i < l->g->top->nodes.n; i++) {
+    const Node *n = l->g->top->nodes.at[i];
+    if (n->kind != N_INPUT || strcmp(n->name, name) != 0) continue;
+    bool step = !strcmp(name, "step");
+    Diag *x = lower_error(l, 302, n->span, "'%s' is declared twice", name);
+    diag_note(l->d, x, at, step ? "the number of the step is called so here" : "here it is too");
+    diag_hint(l->d, x, "choose another name");
+  }
+}
+
 Value *entry_input(Lowering *l, const char *name, Type t, int rank, const int64_t *shape,
                    const char *const *ids, int64_t lo, int64_t hi, const char *data, Span at) {
+  input_name_is_free(l, name, at);
   Node *n = ir_input(l->g, name, t, rank, shape, lo, hi, at);
   UnitInput in = {.name = name, .type = t, .rank = rank, .lo = lo, .hi = hi, .data = data};
   for (int k = 0; k < rank; k++) in.shape[k] = shape[k];

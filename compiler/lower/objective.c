@@ -455,7 +455,9 @@ static bool lower_updates(Lowering *l, TrainSettings *t, Node **adjoint) {
   Entry *e = t->train;
   Span at = t->optimizer->span;
   Scope *s = scope_new(l, t->scope, true);
+  const int before = diags_errors(l->d);
   Value *step = entry_step(l, at);
+  if (diags_errors(l->d) != before) return false;
   scope_set(l, s, intern(l->names, "step"), step, at);
   scope_set(l, s, intern(l->names, "steps"), v_int(l, l->unit->train.steps, NULL), at);
   Node *flats[2];
