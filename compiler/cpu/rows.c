@@ -228,14 +228,17 @@ static void close_loops(Rows *r, int nloops, bool simd, const char *clause) {
 }
 
 /* A value that other nests read but that stays in the kernel: an array over its
- * loops, on the stack while it is small. */
+ * loops, on the stack while it is small. It has room for a vector: of fewer elements, GCC 12 at -O3
+ * takes a masked read of a whole vector for one of something else, and drops what was stored. */
 static void declare_array(Rows *r, Item *it) {
+  enum { VECTOR = 64 };                     /* bytes, the widest there are */
   if (emit_local(&r->em, it->node)) return; /* a chain keeps it */
   EmitLocal local = {.node = it->node, .name = emit_name(&r->em, it->node->name)};
   item_array_strides(it, r->plan->given_rows, local.stride);
   const char *type = emit_ctype(&r->em, it->node->type);
   size_t bytes = item_array_bytes(it);
-  int64_t count = (int64_t)(bytes / td_type_size(plan_storage(it->node->type)));
+  size_t room = bytes < VECTOR ? VECTOR : bytes;
+  int64_t count = (int64_t)(room / td_type_size(plan_storage(it->node->type)));
   if (bytes <= r->p->target->rows.local_bytes) {
     sb_printf(&r->locals, "%s %s[%lld] __attribute__((aligned(64))) = {0};\n", type, local.name,
               (long long)count);

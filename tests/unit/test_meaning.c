@@ -16,7 +16,7 @@
 #include "runtime/reference.h"
 #include "tests/model.h"
 
-enum { MOST = 16 };
+enum { MOST = 32 };
 static const double NEAR = 1e-5;
 
 typedef struct Case {
@@ -82,6 +82,18 @@ static const Case cases[] = {
      "model it(x[P,Q]) -> y[P,Q] { y = x + 10 * turned(x) }",
      4,
      {11, 32, 23, 44}},
+    {"short_array_read_elsewhere", /* u is what x has from place 20 on, which comes back there */
+     "dim M = 4, N = 32\n"
+     "model it(x: id<N>[N], m[M,M], k: id<3>[3]) -> y[N] {\n"
+     "  o = 4 * k[1] + 8 * k[2]\n"
+     "  s[a in M] = argmax[c in M](m[a,c])\n"
+     "  seen[a in M] = x[min(o, N - 4) + a]\n"
+     "  t[a in M] = sum[c in M](s[c] + c > s[a] ? 1 : 0)\n"
+     "  u[a in M] = t[a] < 3 && seen[a] > 3 ? s[a] : seen[a]\n"
+     "  y[n] = n >= o && n < o + 4 ? u[n - o] : x[n] }",
+     32,
+     {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+      16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31}},
     {"emit_of_dots_then_index",
      "dim P = 2, T = 3\n"
      "op f(x[...,t]) -> y[...,t] {\n"
