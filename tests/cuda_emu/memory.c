@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "tests/cuda_emu/emu.h"
 
@@ -112,6 +113,58 @@ bool memory_intact(const char *kernel) {
   return intact;
 }
 
+/* ---- poison: what a block holds before anybody wrote ------------------------------------ */
+
+enum { POISONED = 4 << 20, FEW_BYTES = 64 << 10 };
+
+/* A file of POISONED bytes of it, or -1. */
+static int poisoned_file(void) {
+  static int file = -1;
+  static bool tried;
+  if (tried) return file;
+  tried = true;
+  file = memfd_create("tdc-emu-poison", MFD_CLOEXEC);
+  uint32_t *bytes = MAP_FAILED;
+  if (file >= 0 && ftruncate(file, POISONED) == 0)
+    bytes = mmap(NULL, POISONED, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  if (bytes == MAP_FAILED) {
+    if (file >= 0) close(file);
+    return file = -1;
+  }
+  for (size_t i = 0; i < POISONED / sizeof *bytes; i++) bytes[i] = POISON;
+  munmap(bytes, POISONED);
+  return file;
+}
+
+static void write_poison(uintptr_t at, size_t bytes) {
+  const uint32_t poison = POISON;
+  for (size_t i = 0; i < bytes / 4; i++) memcpy((char *)at + 4 * i, &poison, 4);
+  memcpy((char *)at + bytes / 4 * 4, &poison, bytes % 4);
+}
+
+/* The same by pages of that file, which are copied when they are written: most of a large block
+ * is never touched. */
+static bool map_poison(uintptr_t from, uintptr_t to) {
+  int file = poisoned_file();
+  for (size_t n; file >= 0 && from < to; from += n) {
+    n = to - from < POISONED ? to - from : POISONED;
+    if (mmap((void *)from, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, file,
+             0) == MAP_FAILED)
+      abort();
+  }
+  return file >= 0;
+}
+
+static void poison(uintptr_t at, size_t bytes) {
+  uintptr_t first = (at + PAGE - 1) / PAGE * PAGE, last = (at + bytes) / PAGE * PAGE;
+  if (bytes < FEW_BYTES || !map_poison(first, last)) {
+    write_poison(at, bytes);
+    return;
+  }
+  write_poison(at, first - at);
+  write_poison(last, at + bytes - last);
+}
+
 CUresult memory_alloc(CUdeviceptr *at, size_t bytes) {
   size_t room = (bytes + ALIGNED - 1) / ALIGNED * ALIGNED, pages = (room + PAGE - 1) / PAGE * PAGE;
   if (bytes > memory_total() || memory_total() - used < room) return CUDA_ERROR_OUT_OF_MEMORY;
@@ -123,10 +176,9 @@ CUresult memory_alloc(CUdeviceptr *at, size_t bytes) {
   unused = b.end;
   used += room;
   set_reach(&b, true);
-  memset((void *)b.map, EDGE, b.end - b.map);
-  const uint32_t poison = POISON;
-  for (size_t i = 0; i < bytes; i += 4)
-    memcpy((char *)b.at + i, &poison, bytes - i < 4 ? bytes - i : 4);
+  memset((void *)b.map, EDGE, b.at - b.map);
+  memset((void *)(b.at + bytes), EDGE, b.end - b.at - bytes);
+  poison(b.at, bytes);
   if (opened == 0) set_reach(&b, false);
   if (shadow_on) shadow_alive(b.at, bytes, true);
   *at = b.at;

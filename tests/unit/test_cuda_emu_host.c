@@ -416,6 +416,33 @@ static void zeros_may_be_left_out(void **state) {
   close_device();
 }
 
+/* How many bytes of a block are not poison. */
+static size_t other_bytes(CUdeviceptr y, size_t bytes) {
+  static const uint8_t poison[4] = {0xa1, 0x7f, 0xa1, 0x7f};
+  uint8_t *x = malloc(bytes);
+  size_t n = 0;
+  assert_non_null(x);
+  down(x, y, bytes);
+  for (size_t i = 0; i < bytes; i++) n += x[i] != poison[i % 4];
+  free(x);
+  return n;
+}
+
+/* Whatever its size; and what is written into one block is in no other. */
+static void memory_is_poison(void **state) {
+  (void)state;
+  static const size_t sizes[] = {1, 300, 70003, (9 << 20) + 1002};
+  open_device(false, 1);
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    CUdeviceptr y = device(sizes[i]);
+    assert_int_equal(other_bytes(y, sizes[i]), 0);
+    ok(emu.cuMemsetD8Async(y, 1, sizes[i], stream));
+    assert_int_equal(other_bytes(y, sizes[i]), sizes[i]);
+    assert_int_equal(other_bytes(device(sizes[i]), sizes[i]), 0);
+  }
+  close_device();
+}
+
 static void texts_are_refused(void **state) {
   (void)state;
   static const struct {
@@ -463,6 +490,7 @@ int main(void) {
       cmocka_unit_test(calls_fail_when_asked_to),
       cmocka_unit_test(the_device_is_as_asked_for),
       cmocka_unit_test(zeros_may_be_left_out),
+      cmocka_unit_test(memory_is_poison),
       cmocka_unit_test(texts_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
