@@ -106,17 +106,17 @@ metric bits_per_char(x: id<V>[B,L]) bound {
   first = net(xt, none, t)
   guess[b,l,j] = tanh(first[b,l,j] / 2)
   odds = net(xt, guess, t)
-  miss[b] = mean[l](sum[j]((tanh(odds[b,l,j] / 2) - bit(x[b,l], j))^2))
-  nats[b] = mean[l](sum[j](softplus(-odds[b,l,j] * bit(x[b,l], j))))
+  miss[b,l] = sum[j]((tanh(odds[b,l,j] / 2) - bit(x[b,l], j))^2)
+  nats[b,l] = sum[j](softplus(-odds[b,l,j] * bit(x[b,l], j)))
   left = 1 - noise.abar[T-1]
   start = 0.5 * J * (left - 1 - log(left) + 1 - left) / log(2)
   fall[b] = noise.snr[max(one[b] - 1, 0)] - noise.snr[one[b]]
-  steps[b] = one[b] > 0 ? T * 0.5 * fall[b] * miss[b] / log(2) : 0.0
-  last[b] = one[b] == 0 ? T * nats[b] / log(2) : 0.0
+  steps[b,l] = one[b] > 0 ? T * 0.5 * fall[b] * miss[b,l] / log(2) : 0.0
+  last[b,l] = one[b] == 0 ? T * nats[b,l] / log(2) : 0.0
   log start_bits = start
-  log step_bits = mean[b](steps[b])
-  log last_bits = mean[b](last[b])
-  report start + mean[b](steps[b] + last[b])
+  log step_bits = mean[b,l](steps[b,l])
+  log last_bits = mean[b,l](last[b,l])
+  report start + steps + last
 }
 
 # The posterior q(x_u | x_t, x_0) at the network's x_0, from t to the next time kept, u; the text

@@ -91,8 +91,9 @@ op whole(x: id<V + 1>[B,L], y: id<V + 1>[B,L]) -> logits[B,L,V] {
   logits[b,l,v] = log(text.unigram[v]) + sum[d](n[b,l+L,d] * write[d,v])
 }
 
-# The bound of each row in nats a symbol. k is spread evenly over all blocks of a batch.
-op bound(x: id<V>[b,l]) -> nats[b] {
+# The bound of each row in nats a symbol. k is spread evenly over all blocks of a batch. `each` is
+# the same symbol by symbol.
+op bound(x: id<V>[b,l]) -> nats[b], each[b,l] {
   u[b,l] ~ uniform()
   start ~ uniform()
   at[b,l] = (b + head(l) / extent(l)) / extent(b)          # of the block, from 0 to 1
@@ -102,11 +103,18 @@ op bound(x: id<V>[b,l]) -> nats[b] {
   y[b,l] = hidden[b,l] ? V : x[b,l]
   c = cross_entropy(whole(x, y), x)
   nats[b] = C * mean[l](hidden[b,l] ? c[b,l] / (more[b,l] + 1) : 0.0)
+  each[b,l] = hidden[b,l] ? C * c[b,l] / (more[b,l] + 1) : 0.0
 }
 
-loss main(x: id<V>[B,L]) { minimize mean[b](bound(x)[b]) }
+loss main(x: id<V>[B,L]) {
+  nats, each = bound(x)
+  minimize mean[b](nats[b])
+}
 
-metric bits_per_char(x: id<V>[B,L]) bound { report mean[b](bound(x)[b]) / log(2) }
+metric bits_per_char(x: id<V>[B,L]) bound {
+  nats, each = bound(x)
+  report each / log(2)
+}
 
 # Uncovers the text in `steps` turns, evenly many symbols in each, one block after the other. Within
 # a block the order is random at a confidence of 0, the surest first at large ones. With fewer

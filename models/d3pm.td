@@ -82,8 +82,8 @@ op damaged(x: id<V>[b,l], kept[b]) -> y[b,l] {
 
 # The bound of each row in nats a symbol, and the cross-entropy of x_0. A row's time stands for
 # all T; times are spread evenly over the rows, the first falls anywhere. At t = 0 the divergence
-# is -log p(x_0 | x_1).
-op bound(x: id<V>[b,l]) -> nats[b], name[b] {
+# is -log p(x_0 | x_1). `each` is the bound symbol by symbol.
+op bound(x: id<V>[b,l]) -> nats[b], each[b,l], name[b] {
   first ~ uniform()
   t[b] = int(T * ((first + b / extent(b)) % 1))
   here[b] = noise.kept[t[b]]
@@ -98,17 +98,18 @@ op bound(x: id<V>[b,l]) -> nats[b], name[b] {
   apart[b,l] = sum[y2 in Y](q[b,l,y2] * (want[b,l,y2] - have[b,l,y2]))
   whole[b,l] = logsumexp[y2 in Y](have[b,l,y2]) - logsumexp[y2 in Y](want[b,l,y2])
   nats[b] = T * mean[l](apart[b,l] + whole[b,l])
+  each[b,l] = T * (apart[b,l] + whole[b,l])
   name[b] = mean[l](cross_entropy(z, x)[b,l])
 }
 
 loss main(x: id<V>[B,L]) {
-  nats, name = bound(x)
+  nats, each, name = bound(x)
   minimize mean[b](nats[b] + hint * name[b])
 }
 
 metric bits_per_char(x: id<V>[B,L]) bound {
-  nats, name = bound(x)
-  report mean[b](nats[b]) / log(2)
+  nats, each, name = bound(x)
+  report each / log(2)
 }
 
 # From noise back, in `steps` of the T times.

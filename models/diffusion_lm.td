@@ -77,7 +77,8 @@ loss main(x: id<V>[B,L]) {
 
 # Minus the bound of log p(x) in bits a character, for the chain of latents z_{T-1} .. z_0 and
 # the text behind them: how far z_{T-1} is from where the sampler starts, the divergences of its
-# steps N(m, beta) from q(z_{t-1} | z_t, x), and the text's cross-entropy.
+# steps N(m, beta) from q(z_{t-1} | z_t, x), and the text's cross-entropy. All symbols of a row share
+# one z, so whole windows count.
 metric bits_per_char(x: id<V>[B,L]) bound {
   first ~ uniform()
   n[b,d] ~ normal()

@@ -112,6 +112,7 @@ loss main(x: id<V>[B,L]) {
   minimize mean[b](text_nats[b] + code_nats[b])
 }
 
+# Whole windows count: the code of one place may tell, and pay for, the text of another.
 metric bits_per_char(x: id<V>[B,L]) bound {
   own = encode(x)
   drawn[b,l] = categorical[k](own[b,l,k])

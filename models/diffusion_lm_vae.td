@@ -149,6 +149,7 @@ loss main(x: id<V>[B,L]) {
   minimize mean[b](text_nats[b] + latent_nats[b] + name_nats[b])
 }
 
+# Whole windows count: the latents of one place may tell, and pay for, the text of another.
 metric bits_per_char(x: id<V>[B,L]) bound {
   text_nats, latent_nats, kl_nats, name_nats = bound(x, 1)
   log text_bits = mean[b](text_nats[b]) / log(2)

@@ -88,15 +88,15 @@ metric bits_per_char(x: id<V>[B,L]) bound {
   t[b,l] = one[b]
   z = net(between(x, t), t)
   p[b,l,v] = softmax[v](z[b,l,v])
-  miss[b] = mean[l](sum[v]((p[b,l,v] - onehot(x)[b,l,v])^2))
-  steps[b] = (far - near) * (1 - one[b]) / one[b]^3 * miss[b] / log(2)
+  miss[b,l] = sum[v]((p[b,l,v] - onehot(x)[b,l,v])^2)
+  steps[b,l] = (far - near) * (1 - one[b]) / one[b]^3 * miss[b,l] / log(2)
   first[b in B, l in L] = near
   c = cross_entropy(net(between(x, first), first), x)
   start = 0.5 * (V * (far^2 - 1 - 2 * log(far)) + (1 - far)^2) / log(2)
   log start_bits = start
-  log step_bits = mean[b](steps[b])
+  log step_bits = mean[b,l](steps[b,l])
   log last_bits = mean[b,l](c[b,l]) / log(2)
-  report start + mean[b](steps[b]) + mean[b,l](c[b,l]) / log(2)
+  report start + steps + c / log(2)
 }
 
 # Along the lines from noise in `steps` turns (Euler's method), the last of them to the text itself.

@@ -97,7 +97,7 @@ loss main(x: id<V>[B,L]) {
 # noise, the divergences of the steps (Ho et al. 2020, equation 5; half the fall of snr times
 # the square error), the cross-entropy at the first time. Each row has a time, drawn; the steps
 # are the sampler's, which sees an earlier estimate: here that of the same x_t.
-op bound(x: id<V>[b,l]) -> start[b], steps[b], last[b] {
+op bound(x: id<V>[b,l]) -> start, steps[b,l], last[b,l] {
   one = times(extent(b))
   t[b,l] = one[b]
   xt = noised(x, t)
@@ -107,20 +107,20 @@ op bound(x: id<V>[b,l]) -> start[b], steps[b], last[b] {
   z = net(xt, guess, t)
   p[b,l,v] = softmax[v](z[b,l,v])
   c = cross_entropy(z, x)
-  miss[b] = mean[l](sum[v]((p[b,l,v] - (x[b,l] == v ? 1 : 0))^2))
+  miss[b,l] = sum[v]((p[b,l,v] - (x[b,l] == v ? 1 : 0))^2)
   rest = 1 - noise.abar[T-1]
-  start[b] = 0.5 * (V * (rest - 1 - log(rest)) + 1 - rest) / log(2)
+  start = 0.5 * (V * (rest - 1 - log(rest)) + 1 - rest) / log(2)
   fall[b] = noise.snr[max(one[b] - 1, 0)] - noise.snr[one[b]]
-  steps[b] = one[b] > 0 ? T * 0.5 * fall[b] * miss[b] / log(2) : 0.0
-  last[b] = one[b] == 0 ? T * mean[l](c[b,l]) / log(2) : 0.0
+  steps[b,l] = one[b] > 0 ? T * 0.5 * fall[b] * miss[b,l] / log(2) : 0.0
+  last[b,l] = one[b] == 0 ? T * c[b,l] / log(2) : 0.0
 }
 
 metric bits_per_char(x: id<V>[B,L]) bound {
   start, steps, last = bound(x)
-  log start_bits = mean[b in B](start[b])
-  log step_bits = mean[b in B](steps[b])
-  log last_bits = mean[b in B](last[b])
-  report mean[b in B](start[b] + steps[b] + last[b])
+  log start_bits = start
+  log step_bits = mean[b,l](steps[b,l])
+  log last_bits = mean[b,l](last[b,l])
+  report start + steps + last
 }
 
 # The posterior q(x_u | x_t, x_0) at the network's x_0, from t to the next time kept, u.

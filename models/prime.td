@@ -66,9 +66,10 @@ op fits(y: id<R + 1>[b,l,J]) -> ok[b,l,V] {
   ok[b, l, v in V] = all[j](y[b,l,j] == R || y[b,l,j] == digit(v, j))
 }
 
-# The bound of each row in nats a symbol, and what it would be with a symbol's digits together.
+# The bound of each row in nats a symbol, the same symbol by symbol, and what it would be with a
+# symbol's digits together.
 # k is spread evenly over the rows.
-op bound(x: id<V>[b,l]) -> nats[b], joint[b] {
+op bound(x: id<V>[b,l]) -> nats[b], each[b,l], joint[b] {
   u[b, l, j in J] ~ uniform()
   start ~ uniform()
   more[b] = floor((start + b / extent(b)) % 1 * (extent(l) * J))  # k - 1
@@ -80,18 +81,20 @@ op bound(x: id<V>[b,l]) -> nats[b], joint[b] {
   whole[b,l] = logsumexp[v | ok[b,l,v]](z[b,l,v])
   right[b,l,j] = logsumexp[v | ok[b,l,v] && digit(v, j) == digit(x[b,l], j)](z[b,l,v])
   nats[b] = J * mean[l,j | hidden[b,l,j]](whole[b,l] - right[b,l,j])
+  told[b,l] = sum[j](hidden[b,l,j] ? whole[b,l] - right[b,l,j] : 0.0)
+  each[b,l] = J * extent(l) * told[b,l] / (more[b] + 1)
   joint[b] = J * sum[l](whole[b,l] - z[b,l,x[b,l]]) / (more[b] + 1)
 }
 
 loss main(x: id<V>[B,L]) {
-  nats, joint = bound(x)
+  nats, each, joint = bound(x)
   minimize mean[b](nats[b])
 }
 
 metric bits_per_char(x: id<V>[B,L]) bound {
-  nats, joint = bound(x)
+  nats, each, joint = bound(x)
   log joint_bits = mean[b](joint[b]) / log(2)
-  report mean[b](nats[b]) / log(2)
+  report each / log(2)
 }
 
 # Uncovers the digits in `steps` turns, evenly many in each. Every place draws a symbol that its

@@ -85,16 +85,16 @@ metric bits_per_char(x: id<V>[B,L]) bound {
   z = net(noised(x, t), t)
   p[b,l,v] = softmax[v](z[b,l,v])
   c = cross_entropy(z, x)
-  miss[b] = mean[l](sum[v]((p[b,l,v] - (x[b,l] == v ? 1 : 0))^2))
-  off[b] = mean[l](sum[v]((text.unigram[v] - (x[b,l] == v ? 1 : 0))^2))
-  start[b] = 0.5 * noise.snr[T-1] * off[b] / log(2)
+  miss[b,l] = sum[v]((p[b,l,v] - (x[b,l] == v ? 1 : 0))^2)
+  off[b,l] = sum[v]((text.unigram[v] - (x[b,l] == v ? 1 : 0))^2)
+  start[b,l] = 0.5 * noise.snr[T-1] * off[b,l] / log(2)
   fall[b] = noise.snr[max(one[b] - 1, 0)] - noise.snr[one[b]]
-  steps[b] = one[b] > 0 ? T * 0.5 * fall[b] * miss[b] / log(2) : 0.0
-  last[b] = one[b] == 0 ? T * mean[l](c[b,l]) / log(2) : 0.0
-  log start_bits = mean[b](start[b])
-  log step_bits = mean[b](steps[b])
-  log last_bits = mean[b](last[b])
-  report mean[b](start[b] + steps[b] + last[b])
+  steps[b,l] = one[b] > 0 ? T * 0.5 * fall[b] * miss[b,l] / log(2) : 0.0
+  last[b,l] = one[b] == 0 ? T * c[b,l] / log(2) : 0.0
+  log start_bits = mean[b,l](start[b,l])
+  log step_bits = mean[b,l](steps[b,l])
+  log last_bits = mean[b,l](last[b,l])
+  report start + steps + last
 }
 
 # The posterior q(x_u | x_t, x_0) at the network's x_0, from t to the next time kept, u.

@@ -68,18 +68,18 @@ metric bits_per_char(x: id<V>[B,L]) bound {
   x0[b,l,v] = (xt[b,l,v] - sqrt(1 - noise.abar[t[b]]) * eps[b,l,v]) / sqrt(noise.abar[t[b]])
   near[b,l,v] = x0[b,l,v] * noise.snr[t[b]]
   c = cross_entropy(near, x)
-  miss[b] = mean[l](sum[v]((x0[b,l,v] - onehot(x)[b,l,v])^2))
+  miss[b,l] = sum[v]((x0[b,l,v] - onehot(x)[b,l,v])^2)
   fall[b] = noise.snr[max(t[b] - 1, 0)] - noise.snr[t[b]]
-  steps[b] = t[b] > 0 ? T * 0.5 * fall[b] * miss[b] / log(2) : 0.0
-  last[b] = t[b] == 0 ? T * mean[l](c[b,l]) / log(2) : 0.0
+  steps[b,l] = t[b] > 0 ? T * 0.5 * fall[b] * miss[b,l] / log(2) : 0.0
+  last[b,l] = t[b] == 0 ? T * c[b,l] / log(2) : 0.0
   left = 1 - noise.abar[T-1]
   start = 0.5 * (V * (left - 1 - log(left)) + 1 - left) / log(2)
   off[b] = mean[l](sum[v]((onehot(x)[b,l,v] - text.unigram[v])^2))
   log start_bits = start
   log matched_start_bits = 0.5 * noise.snr[T-1] * mean[b](off[b]) / log(2)
-  log step_bits = mean[b](steps[b])
-  log last_bits = mean[b](last[b])
-  report start + mean[b](steps[b] + last[b])
+  log step_bits = mean[b,l](steps[b,l])
+  log last_bits = mean[b,l](last[b,l])
+  report start + steps + last
 }
 
 # The reverse process in `steps` turns from t to u, the next time kept; with all

@@ -77,8 +77,9 @@ op damaged(x: id<V>[b,l], kept[b]) -> y[b,l] {
 }
 
 # The bound of each row in nats a symbol. Its time stands for all T; times are spread evenly over
-# the rows, the first falls anywhere. At t = 0 the divergence is -log p(x_0 | x_1).
-op bound(x: id<V>[b,l]) -> nats[b] {
+# the rows, the first falls anywhere. At t = 0 the divergence is -log p(x_0 | x_1). `each` is the same
+# symbol by symbol.
+op bound(x: id<V>[b,l]) -> nats[b], each[b,l] {
   first ~ uniform()
   t[b] = int(T * ((first + b / extent(b)) % 1))
   here[b] = noise.kept[t[b]]
@@ -93,11 +94,18 @@ op bound(x: id<V>[b,l]) -> nats[b] {
   apart[b,l] = sum[v](q[b,l,v] * (want[b,l,v] - have[b,l,v]))
   whole[b,l] = logsumexp[v](have[b,l,v]) - logsumexp[v](want[b,l,v])
   nats[b] = T * mean[l](apart[b,l] + whole[b,l])
+  each[b,l] = T * (apart[b,l] + whole[b,l])
 }
 
-loss main(x: id<V>[B,L]) { minimize mean[b](bound(x)[b]) }
+loss main(x: id<V>[B,L]) {
+  nats, each = bound(x)
+  minimize mean[b](nats[b])
+}
 
-metric bits_per_char(x: id<V>[B,L]) bound { report mean[b](bound(x)[b]) / log(2) }
+metric bits_per_char(x: id<V>[B,L]) bound {
+  nats, each = bound(x)
+  report each / log(2)
+}
 
 # From random symbols back, in `steps` of the T times.
 sampler posterior(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V, steps = T, prompt = "") {
