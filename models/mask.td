@@ -2,8 +2,9 @@
 # transformer that sees both sides of a gap says what stood there (Austin et al. 2021;
 # Sahoo et al. 2024, MDLM; Nie et al. 2025, LLaDA).
 #
-#   tdc train models/mask.td --act bf16       1.80M parameters, 12.3M characters: 13 minutes
-#                                             of one core with AMX, 2.78 bits a character
+#   tdc train models/mask.td --act bf16       1.80M parameters, 12.3M characters: 12 minutes of one
+#                                             core with AMX, 2.78 bits a character; twice as many,
+#                                             -D updates=6000, 2.62: the weights beside this file
 #   tdc sample models/mask.td --watch --prompt 'ROMEO: '
 #   tdc sample models/mask.td --infill 'To be ____ to be'
 #   tdc noise models/mask.td --watch
@@ -106,7 +107,7 @@ metric surest_first(x: id<V>[B,L]) exact asked { report chain(x, 0, 0, 1) / log(
 # goes, and likely draws, as far as `likely` goes (LLaDA). At 0 and 0 the order is random (with
 # temperature 1 and L steps this is the process that the bound is of). `likely` lets likely symbols
 # alone come to stand, which costs variety; the first looks at the place and leaves its draw alone.
-sampler unmask(temperature = 0.6 in 0 .. 10, top_k = 0 in 0 .. V,
+sampler unmask(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V,
     confidence = 10.0 in 0 .. inf, likely = 0.0 in 0 .. inf, steps = L, prompt = "") {
   state x[b,l] = prompt.given[l] ? prompt[l] : V
   holes = sum[l](prompt.given[l] ? 0 : 1)
@@ -168,7 +169,7 @@ sampler forward(steps = L, clean = "") {
 
 # Text longer than a window: the first L symbols as unmask uncovers them, then P at a time, beside
 # the L - P before them, which stand still. As many symbols as are before t are due by turn t.
-sampler long(temperature = 0.6 in 0 .. 10, top_k = 0 in 0 .. V, confidence = 10.0 in 0 .. inf,
+sampler long(temperature = 0.7 in 0 .. 10, top_k = 0 in 0 .. V, confidence = 10.0 in 0 .. inf,
     likely = 0.0 in 0 .. inf, steps = T in int((T - 1) / P)+2 .. T, prompt: id<V>[T] = "") {
   state x[b in B, t in T] = prompt.given[t] ? prompt[t] : V
   for i, j in 0 .. T-1 steps steps {

@@ -854,7 +854,7 @@ static void test_demo(void **state) {
   sandbox_shell(PROJECT "$TDC sample \"$d\"/models/mask.td --steps 16 -n 4 --prompt 'ROMEO: ' "
                         ">demo.txt 2>said.txt && grep -c '^ROMEO: ' demo.txt && "
                         "grep -q ' the ' demo.txt && ! grep _ demo.txt && "
-                        "grep 'mask.safetensors, step 3000' said.txt",
+                        "grep 'mask.safetensors, step 6000' said.txt",
                 0, "4\n");
 }
 
