@@ -505,10 +505,19 @@ static char *only_uses(const char *path, const char *text, size_t size) {
   Diags *unsaid = diags_new(a);
   AFile *tree = ast_parse(a, interner_new(a), unsaid, diags_source(unsaid, path, text, size));
   StrBuf used = {0};
-  if (tree->decls.n == 1 && tree->decls.at[0]->kind == D_USE && tree->decls.at[0]->path) {
+  const ADecl *use = NULL;
+  int others = 0;
+  for (int i = 0; i < tree->decls.n; i++) {
+    const ADecl *d = tree->decls.at[i];
+    if (d->kind == D_USE && d->path && !use)
+      use = d;
+    else
+      others += d->kind != D_TRAIN; /* has no ops */
+  }
+  if (use && others == 0) {
     const char *slash = strrchr(path, '/');
     sb_write(&used, path, slash ? (size_t)(slash - path) + 1 : 0);
-    sb_puts(&used, tree->decls.at[0]->path);
+    sb_puts(&used, use->path);
   }
   arena_free(a);
   return used.s;
