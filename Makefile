@@ -59,8 +59,8 @@ CLI = main options flags help report open rows other compile train sample sample
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint \
-       test_data test_jit test_train test_reference test_api test_cli test_memory test_grad \
-       test_grad_loops test_grad_form test_grad_text test_grad_random test_backend \
+       test_data test_jit test_train test_reference test_api test_cli test_measures test_memory \
+       test_grad test_grad_loops test_grad_form test_grad_text test_grad_random test_backend \
        test_backend_random test_chain test_prelude test_numbers test_contract test_diagnostics \
        test_language test_mutations test_output test_narrow test_recompute test_prims \
        test_target test_traffic test_dialect test_meaning test_bounds test_hints test_door \
@@ -191,8 +191,8 @@ $(ON_SOURCES:%=$(B)/tests/test_%): $(B)/tests/sources.o
 ON_MODELS = grad_text narrow target traffic meaning numbers draws likelihood noise
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
 $(B)/tests/test_jit $(B)/tests/test_cuda: $(B)/tests/finite_case.o
-SANDBOXED = api checkpoint cli nan cuda_train data device door memory output recompute reference \
-            terminal beside claims
+SANDBOXED = api checkpoint cli measures nan cuda_train data device door memory output recompute \
+            reference terminal beside claims
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 COMPILED = backend backend_random chain prims target dialect numbers oracle text_random \
            cuda_random cuda_chain cuda_loop

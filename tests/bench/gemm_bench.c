@@ -273,9 +273,10 @@ int main(int argc, char **argv) {
     contract_emit(&text, &plan[i]);
     if (plan[i].scratch > scratch) scratch = plan[i].scratch;
     if (!split) continue;
-    char *name = malloc(strlen(SHAPES[i].name) + sizeof "floats_");
+    size_t room = strlen(SHAPES[i].name) + sizeof "floats_";
+    char *name = malloc(room);
     if (!name) return 1;
-    sprintf(name, "floats_%s", SHAPES[i].name);
+    snprintf(name, room, "floats_%s", SHAPES[i].name);
     make_plan(&floats[i], &SHAPES[i], &other);
     floats[i].name = name;
     contract_emit(&text, &floats[i]);
