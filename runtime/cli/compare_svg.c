@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the pictures of a comparison are made of. See compare.h. */
+/* What the pictures of comparisons and sweeps are made of. See compare.h. */
 #include <math.h>
 #include <stdlib.h>
 

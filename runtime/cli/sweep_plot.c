@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/cli/compare.h"
 #include "runtime/cli/sweep.h"
 
 enum {
@@ -78,38 +79,21 @@ static double at_y(const Plot *p, double y) {
   return p->top + HEIGHT - BOTTOM - (y - p->y0) / (p->y1 - p->y0) * (HEIGHT - TOP - BOTTOM);
 }
 
-/* Coordinates to a tenth of a pixel, in any locale; none is negative. */
-static void put_at(StrBuf *s, const char *before, double x) {
-  int64_t a = llround(fmax(x, 0) * 10);
-  sb_printf(s, "%s%" PRId64 ".%d", before, a / 10, (int)(a % 10));
-}
-
-static void put_escaped(StrBuf *s, const char *text) {
-  for (; *text != '\0'; text++) {
-    if (*text == '<')
-      sb_puts(s, "&lt;");
-    else if (*text == '&')
-      sb_puts(s, "&amp;");
-    else if ((unsigned char)*text >= 32)
-      sb_putc(s, *text);
-  }
-}
-
 static const char *heading(int what) {
   return what == EVALUATIONS ? "evaluations" : measure_kinds[what].heading;
 }
 
 static void put_tick(StrBuf *s, const Plot *p, bool across, double at, const char *label) {
   if (across) {
-    put_at(s, "<text text-anchor=\"middle\" x=\"", at_x(p, at));
+    compare_tenths(s, "<text text-anchor=\"middle\" x=\"", at_x(p, at));
     sb_printf(s, "\" y=\"%d\">%s</text>\n", p->top + HEIGHT - BOTTOM + 16, label);
     return;
   }
   sb_printf(s, "<text text-anchor=\"end\" x=\"%d\"", p->left + LEFT - 6);
-  put_at(s, " y=\"", at_y(p, at) + 4);
+  compare_tenths(s, " y=\"", at_y(p, at) + 4);
   sb_printf(s, "\">%s</text>", label);
-  put_at(s, "<path stroke=\"#8884\" d=\"M", p->left + LEFT);
-  put_at(s, " ", at_y(p, at));
+  compare_tenths(s, "<path stroke=\"#8884\" d=\"M", p->left + LEFT);
+  compare_tenths(s, " ", at_y(p, at));
   sb_printf(s, "H%d\"/>\n", p->left + WIDTH - RIGHT);
 }
 
@@ -145,16 +129,16 @@ static void put_frame(const Sweep *s, const Plot *p, StrBuf *out) {
     double x = held(s, m, p->x), y = held(s, m, p->y);
     if (!isfinite(y)) continue;
     if (p->x == EVALUATIONS) {
-      put_at(out, "<path stroke=\"#888\" stroke-dasharray=\"5 4\" d=\"M", p->left + LEFT);
-      put_at(out, " ", at_y(p, y));
+      compare_tenths(out, "<path stroke=\"#888\" stroke-dasharray=\"5 4\" d=\"M", p->left + LEFT);
+      compare_tenths(out, " ", at_y(p, y));
       sb_printf(out, "H%d\"/>\n", p->left + WIDTH - RIGHT);
     } else if (isfinite(x)) {
-      put_at(out, "<path stroke=\"#888\" stroke-width=\"2\" d=\"M", at_x(p, x) - 6);
-      put_at(out, " ", at_y(p, y));
-      put_at(out, "H", at_x(p, x) + 6);
-      put_at(out, "M", at_x(p, x));
-      put_at(out, " ", at_y(p, y) - 6);
-      put_at(out, "V", at_y(p, y) + 6);
+      compare_tenths(out, "<path stroke=\"#888\" stroke-width=\"2\" d=\"M", at_x(p, x) - 6);
+      compare_tenths(out, " ", at_y(p, y));
+      compare_tenths(out, "H", at_x(p, x) + 6);
+      compare_tenths(out, "M", at_x(p, x));
+      compare_tenths(out, " ", at_y(p, y) - 6);
+      compare_tenths(out, "V", at_y(p, y) + 6);
       sb_puts(out, "\"/>\n");
     }
   }
@@ -187,22 +171,22 @@ static void put_line(const Sweep *s, const Plot *p, int first, LineAxis *along, 
     for (int i = first; i < s->n; i++) {
       double x = value_of(&s->points[i], p->x), y = value_of(&s->points[i], p->y);
       if (!sweep_alike(s, first, i, axis) || !isfinite(x) || !isfinite(y)) continue;
-      put_at(out, pass == 0 ? " " : "<circle r=\"3.5\" cx=\"", at_x(p, x));
-      put_at(out, pass == 0 ? "," : "\" cy=\"", at_y(p, y));
+      compare_tenths(out, pass == 0 ? " " : "<circle r=\"3.5\" cx=\"", at_x(p, x));
+      compare_tenths(out, pass == 0 ? "," : "\" cy=\"", at_y(p, y));
       if (pass == 0) continue;
       sb_printf(out, "\" fill=\"%s\"><title>", colour);
       StrBuf label = {0};
       sweep_label(s, i, -1, &label);
-      put_escaped(out, label.s != NULL ? label.s : "");
+      compare_escaped(out, label.s != NULL ? label.s : "");
       sb_free(&label);
       sb_puts(out, "</title></circle>\n");
       /* the ends of a line say which way it runs */
       if (axis >= 0 && p->x != EVALUATIONS &&
           (n == 0 || s->points[i].at[axis] == s->axes[axis].n - 1)) {
-        put_at(out, "<text font-size=\"10\" x=\"", at_x(p, x) + 5);
-        put_at(out, "\" y=\"", at_y(p, y) - 5);
+        compare_tenths(out, "<text font-size=\"10\" x=\"", at_x(p, x) + 5);
+        compare_tenths(out, "\" y=\"", at_y(p, y) - 5);
         sb_printf(out, "\" fill=\"%s\">", colour);
-        put_escaped(out, s->axes[axis].values[s->points[i].at[axis]]);
+        compare_escaped(out, s->axes[axis].values[s->points[i].at[axis]]);
         sb_puts(out, "</text>\n");
       }
       n++;
@@ -234,7 +218,7 @@ static void put_picture(const Sweep *s, const int what[PLOTS][2], LineAxis *alon
     sweep_label(s, i, along(s, i), &label);
     sb_printf(out, "<text x=\"%d\" y=\"%d\" fill=\"%s\">&#9679; ", LEFT + n % 2 * WIDTH,
               2 * HEIGHT + (n / 2 + 1) * LINE, colours[n % COLOURS]);
-    put_escaped(out, label.s != NULL ? label.s : "");
+    compare_escaped(out, label.s != NULL ? label.s : "");
     if (along(s, i) >= 0) sb_printf(out, ", by %s", s->axes[along(s, i)].name);
     sb_puts(out, "</text>\n");
     sb_free(&label);
