@@ -569,6 +569,7 @@ static void test_insist(void **state) {
     pid_t run = fork();
     if (run == 0) {
       setenv("TDC_CC", script, 1);
+      signal(SIGINT, SIG_DFL); /* a shell's background jobs inherit it ignored */
       TdError err = {0};
       JitOptions o = {.cache = folder, .stop = signals_install()};
       jit_build(&program, &o, &err);
