@@ -7,7 +7,9 @@
  * b, i, j, p are groups of variables. Factors and conditions that no reduced
  * variable enters move behind the sum; conditions over one operand's variables
  * move into it. The last output variable is one of j, so that rows of the
- * result are contiguous.
+ * result are contiguous. The last variable of k is the one whose terms lie side by side in
+ * memory, where there is such a one. Terms p s + p t of which only p varies in the sum are
+ * p (s + t).
  *
  * needs       nothing: it only reads the node
  * guarantees  the node's value is what the Contraction says, in the node's own variables,
@@ -18,12 +20,13 @@
  *       batch b h   m l   n k   k e   A = q[b,l,h,e]   B = k[b,k,h,e]   times 0.125  */
 #include "compiler/plan/contract.h"
 
-enum { FACTORS_MAX = 16 };
+enum { FACTORS_MAX = 16, SUMS_MAX = 4 };
 
 typedef struct Factors {
   Graph *g;
   Expr *at[FACTORS_MAX];
   int n;
+  int sums; /* around these, that have them in common */
   Expr *condition[FACTORS_MAX];
   int nconditions;
   bool fails;
@@ -47,6 +50,45 @@ static void add_condition(Factors *f, Expr *e) {
   }
 }
 
+static void flatten(Factors *f, Expr *e, uint32_t reduced);
+
+/* The product of those that no reduced variable enters. */
+static Expr *invariant_part(const Factors *f, uint32_t reduced) {
+  Expr *e = ex_num(f->g, 1);
+  for (int i = 0; i < f->n; i++)
+    if (!(f->at[i]->vars & reduced)) e = ex2(f->g, P_mul, e, f->at[i]);
+  return e;
+}
+
+/* Are factors that reduced variables enter the same in both? */
+static bool same_varying(const Factors *a, const Factors *b, uint32_t reduced) {
+  uint32_t taken = 0;
+  int left = 0;
+  for (int k = 0; k < b->n; k++) left += (b->at[k]->vars & reduced) != 0;
+  for (int i = 0; i < a->n; i++) {
+    if (!(a->at[i]->vars & reduced)) continue;
+    int k = 0;
+    while (k < b->n && (b->at[k] != a->at[i] || taken >> k & 1)) k++;
+    if (k == b->n) return false;
+    taken |= 1u << k;
+    left--;
+  }
+  return left == 0;
+}
+
+/* p s + p t = p (s + t), where s and t stay while p is summed. */
+static bool flatten_sum(Factors *f, Expr *e, uint32_t reduced) {
+  Factors a = {.g = f->g, .sums = f->sums + 1}, b = a;
+  if (a.sums > SUMS_MAX) return false;
+  flatten(&a, e->args[0], reduced);
+  flatten(&b, e->args[1], reduced);
+  if (a.fails || b.fails || !same_varying(&a, &b, reduced)) return false;
+  for (int i = 0; i < a.n; i++)
+    if (a.at[i]->vars & reduced) add_factor(f, a.at[i]);
+  add_factor(f, ex2(f->g, e->prim, invariant_part(&a, reduced), invariant_part(&b, reduced)));
+  return true;
+}
+
 static void flatten(Factors *f, Expr *e, uint32_t reduced) {
   if (e->kind == E_PRIM && e->prim == P_mul) {
     flatten(f, e->args[0], reduced);
@@ -57,7 +99,8 @@ static void flatten(Factors *f, Expr *e, uint32_t reduced) {
   } else if (e->kind == E_PRIM && e->prim == P_div && !(e->args[1]->vars & reduced)) {
     add_factor(f, ex2(f->g, P_div, ex_num(f->g, 1), e->args[1]));
     flatten(f, e->args[0], reduced);
-  } else {
+  } else if (!((ex_is_prim(e, P_add) || ex_is_prim(e, P_sub)) && e->vars & reduced &&
+               flatten_sum(f, e, reduced))) {
     add_factor(f, e);
   }
 }
@@ -118,6 +161,39 @@ static bool split_variables(Contraction *c, const Node *n, const uint32_t vars[2
   }
   for (int v = n->rank; v < n->nvars; v++) add_axis(c, GEMM_K, n, v);
   return true;
+}
+
+typedef struct Beside {
+  Graph *g;
+  int var;
+  int64_t count; /* elements of what is read so that this variable's lie side by side */
+} Beside;
+
+static void find_beside(Expr *e, void *ctx) {
+  Beside *b = ctx;
+  Affine a;
+  if (e->kind != E_READ || e->node->rank == 0) return;
+  Expr *last = e->args[e->node->rank - 1];
+  if (!(last->vars >> b->var & 1) || !ex_affine(b->g, last, &a) || a.coef[b->var] != 1) return;
+  for (int d = 0; d < e->node->rank - 1; d++)
+    if (e->args[d]->vars >> b->var & 1) return;
+  b->count += ir_count(e->node);
+}
+
+/* Terms lie side by side in memory where the last variable of k runs, if they do for any:
+ * a sum has no order of its own. */
+static void order_terms(Graph *g, Contraction *c, const Node *n) {
+  int *var = c->var[GEMM_K], count = c->nvars[GEMM_K], best = count - 1;
+  int64_t most = 0;
+  for (int v = count - 1; v >= 0; v--) {
+    Beside b = {.g = g, .var = var[v]};
+    if (n->extent[var[v]] == 1) continue;
+    for (int side = 0; side < 2; side++) ex_visit(g, c->operand[side], find_beside, &b);
+    if (b.count > most) best = v, most = b.count;
+  }
+  int last = best < 0 ? 0 : var[best];
+  for (int v = best; v >= 0 && v < count - 1; v++) var[v] = var[v + 1];
+  if (best >= 0) var[count - 1] = last;
 }
 
 static bool worth_it(const TargetProducts *t, const Contraction *c) {
@@ -183,6 +259,7 @@ static bool find(Graph *g, const TargetProducts *t, const Node *n, Contraction *
     else
       c->factor = times(g, c->factor, f.at[i]);
   }
+  order_terms(g, c, n);
   return takes(t, c);
 }
 
