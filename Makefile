@@ -10,7 +10,7 @@ STD = core nn
 
 # -- compiler/: tree to program -------------------------------------------------------------------
 PROGRAM  = program
-IR       = prims expr walk linear fold interval ir clone prune spelling print print_expr read \
+IR       = prims expr walk linear fold interval band ir clone prune spelling print print_expr read \
            read_lex read_name read_expr verify refute draws
 LOWER    = lower_error lower_value lower_range lower_given lower_whole lower_real lower_reads \
            lower_path lower_scope lower_name lower_file lower_use lower_override lower_left \
@@ -23,8 +23,8 @@ PASSES   = pipeline simplify hoist cse recompute again twice restack totals tabl
 EVAL     = eval eval_code eval_ops eval_run
 CHECK    = around gradcheck opcheck trial trial_call
 PLAN     = plan core contract sources group group_rows group_join group_alone stored chain \
-           chain_parts chain_build chain_blocks together rows own layout product order in_place \
-           place narrow weights launch loop_kernel steps memory verify dump print_plan \
+           chain_parts chain_build chain_blocks chain_band together rows own layout product order \
+           in_place place narrow weights launch loop_kernel steps memory verify dump print_plan \
            print_picture
 EMIT     = dialect scope storage read value place loop scatter product kernels
 CPU      = target operands pack shape rows scatter contraction chain chain_shape chain_tiles \
@@ -68,7 +68,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_cuda_library test_cuda test_cuda_product test_device test_cuda_train \
        test_cuda_random test_oracle test_text_random test_large test_nan test_text test_claims \
        test_likelihood test_cuda_chain test_cuda_loop test_cuda_shape test_film test_noise \
-       test_use test_split test_cuda_series test_cuda_compile test_cuda_faults
+       test_use test_split test_band test_cuda_series test_cuda_compile test_cuda_faults
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -184,7 +184,7 @@ $(B)/tests/unit/test_prelude.o: override CFLAGS += -O3 $(NATIVE) -fopenmp-simd \
 $(B)/tests/test_memory: override LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
   -Wl,--wrap=aligned_alloc,--wrap=strdup,--wrap=strndup,--wrap=realpath
 
-$(B)/tests/test_random_graphs: $(B)/tests/randgraph.o $(B)/tests/randchain.o
+$(B)/tests/test_random_graphs $(B)/tests/test_band: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_grad $(B)/tests/test_grad_loops $(B)/tests/test_grad_form: $(B)/tests/grads.o
 ON_SOURCES = language mutations diagnostics hints large
 $(ON_SOURCES:%=$(B)/tests/test_%): $(B)/tests/sources.o

@@ -79,10 +79,24 @@ static Node *changed(RandChain *r, const Sizes *z, Node *x) {
   return comp(r, "changed", 4, 0, space(z, extent), RED_NONE, guard, value);
 }
 
+/* Of column 3 around row 2: causal, to both sides, by blocks, or what leaves rows with nothing. */
+static Expr *window(RandChain *r) {
+  Graph *g = r->g;
+  Expr *row = ex_var(g, 2), *column = ex_var(g, 3), *near = ex_int(g, 1 + rand_below(r->rng, 9));
+  switch (rand_below(r->rng, 5)) {
+  case 0: return ex2(g, P_le, column, row);
+  case 1:
+    return ex2(g, P_and, ex2(g, P_le, column, row), ex2(g, P_lt, ex2(g, P_sub, row, column), near));
+  case 2: return ex2(g, P_le, ex1(g, P_abs, ex2(g, P_sub, row, column)), near);
+  case 3: return ex2(g, P_le, ex2(g, P_div, column, near), ex2(g, P_div, row, near));
+  default: return ex2(g, P_lt, ex2(g, P_add, row, near), column);
+  }
+}
+
 static Node *weights(RandChain *r, const Sizes *z, Node *x) {
   int64_t e[4];
   Graph *g = r->g;
-  Expr *guard = chance(r, 40) ? ex2(g, P_le, ex_var(g, 3), ex_var(g, 2)) : NULL;
+  Expr *guard = chance(r, 40) ? window(r) : NULL;
   if (chance(r, 25)) /* no reduction at all */
     return comp(r, "square", 4, 0, space(z, e), RED_NONE, guard,
                 mul(r, at(r, x, "0123"), mul(r, num(r, 0.1), at(r, x, "0123"))));

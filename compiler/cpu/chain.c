@@ -11,7 +11,16 @@
  *       COLUMN products, added up over the blocks
  *     program `last`: stores what the COLUMN products gave
  *
- * Blocks depend on the extents alone, so every sum has one order of additions. */
+ * Blocks depend on the extents alone, so every sum has one order of additions.
+ *
+ * With a band (chain_band.c) the tiles and the loops of `main` take columns lo .. hi - 1 only, all
+ * that matter for one of the block's rows. If what is outside may not be left out there, all
+ * columns are taken:
+ *
+ *     lo, hi = the hull of the rows' windows, in whole tiles
+ *     again: IN products, `main`; with all columns, if some row asks for it
+ *
+ * as they are if an operand that such zeros are multiplied with is not finite. */
 #include "compiler/cpu/chain_tiles.h"
 #include "compiler/cpu/cpu.h"
 #include "compiler/cpu/tiles.h"
@@ -46,6 +55,8 @@ static void TD_PRINTF(2, 3) line(Writer *w, const char *fmt, ...) {
   va_end(ap);
   sb_putc(&w->body, '\n');
 }
+
+#define BAND_WIDTH "(" CPU_BAND_TO " - " CPU_BAND_FROM ")"
 
 static const char *num(Writer *w, int64_t x) {
   return arena_printf(w->em.arena, "%lld", (long long)x);
@@ -111,17 +122,26 @@ static void put_variables(Writer *w, StrBuf *out, int from, int to, const char *
 }
 
 static void put_batch_program(Writer *w, int program) {
-  const char *text =
-      emit_row_text(&w->em, w->p, w->g, w->c->program[program], &w->locals, &w->scratch);
+  const char *text = emit_row_text(&w->em, w->p, w->g, w->c->program[program], &w->locals,
+                                   &w->scratch, NULL, NULL);
   if (*text) line(w, "{\n%s}", text);
 }
 
+/* The variables of a block's rows. */
+static uint32_t row_variables(const Chain *c) { return (1u << c->nrows) - (1u << c->nbatch); }
+
+/* Must the row have all columns? */
+static const char *look_at_zero(Emit *em, int level, const void *ctx) {
+  const ChainBand *band = ctx;
+  return arena_printf(em->arena, "all |= !(%s == 0);\n", emit_value(em, band->zero, level));
+}
+
 static void put_row_program(Writer *w, int program) {
-  const uint32_t rows = (1u << w->c->nrows) - (1u << w->c->nbatch);
-  w->em.used_vars &= ~rows;
+  const ChainBand *band = program == CHAIN_MAIN ? w->c->band : NULL;
+  w->em.used_vars &= ~row_variables(w->c);
   for (int i = 0; i < w->em.locals.n; i++) w->em.locals.at[i].used = false;
-  const char *text =
-      emit_row_text(&w->em, w->p, w->g, w->c->program[program], &w->locals, &w->scratch);
+  const char *text = emit_row_text(&w->em, w->p, w->g, w->c->program[program], &w->locals,
+                                   &w->scratch, band && band->zero ? look_at_zero : NULL, band);
   if (!*text) return;
   line(w, "for (int64_t r = 0; r < rows; r++) {");
   put_variables(w, &w->body, w->c->nbatch, w->c->nrows, "row0 + r");
@@ -167,18 +187,26 @@ static ChainMatrix matrix_of(Writer *w, const ChainProduct *q, int which, const 
 }
 
 /* IN and ROW: a block of rows by k, times packed Y. */
-static void put_row_product(Writer *w, const ChainProduct *q, const ChainPacked *packed) {
-  bool in = q->role == CHAIN_IN;
+static void put_row_product(Writer *w, const ChainProduct *q, const ChainPacked *whole) {
+  bool in = q->role == CHAIN_IN, banded = w->c->band != NULL;
   int64_t k = in ? q->k : q->s;
   int64_t depth = chain_depth(w->shape, k);
-  bool many = k > DEPTH_WHOLE;
+  bool many = k > DEPTH_WHOLE || (banded && !in);
   const Block *c = block_of(w, q->sum);
-  if (many) {
-    line(w, "for (int64_t k0 = 0; k0 < %lld; k0 += %lld) {", (long long)k, (long long)depth);
-    line(w, "const int64_t depth = %lld - k0 < %lld ? %lld - k0 : %lld;", (long long)k,
-         (long long)depth, (long long)k, (long long)depth);
+  ChainPacked part = *whole, *packed = &part;
+  const char *from = "0", *to = num(w, k);
+  if (banded && in) part.width = BAND_WIDTH;
+  if (banded && !in) {
+    from = CPU_BAND_FROM;
+    to = CPU_BAND_TO;
   }
-  ChainTiles t = {.a = matrix_of(w, q, 0, "row0", many ? "k0" : NULL),
+  if (many) {
+    line(w, "for (int64_t k0 = %s; k0 < %s; k0 += %lld) {", from, to, (long long)depth);
+    line(w, "const int64_t depth = %s - k0 < %lld ? %s - k0 : %lld;", to, (long long)depth, to,
+         (long long)depth);
+  }
+  ChainTiles t = {.column = banded && in ? CPU_BAND_FROM : NULL,
+                  .a = matrix_of(w, q, 0, "row0", many ? "k0" : NULL),
                   .rows = "rows",
                   .height = w->shape->rows,
                   .last = w->shape->last_rows,
@@ -188,18 +216,63 @@ static void put_row_product(Writer *w, const ChainProduct *q, const ChainPacked 
                   .whole = many ? 0 : k,
                   .c = c->name,
                   .c_stride = c->shape->width,
-                  .add = many ? "k0 > 0" : "0"};
+                  .add = many ? arena_printf(w->em.arena, "k0 > %s", from) : "0"};
   t.spare = arena_printf(w->em.arena, "%lld - row0", (long long)w->c->rows);
   chain_tiles(&w->body, w->narrow, &t);
   if (many) line(w, "}");
 }
 
+/* The same of columns lo .. hi - 1 only. Not turned they are rows of the result: a strip at a
+ * time, so that tiles have heights that are known. */
+static void put_banded_column_product(Writer *w, const ChainProduct *q) {
+  const Block *c = block_of(w, q->sum);
+  const char *first = q->turned ? CPU_BAND_FROM : "first";
+  ChainMatrix x = matrix_of(w, q, 0, first, NULL), y = matrix_of(w, q, 1, NULL, "row0");
+  int64_t n = q->turned ? q->s : q->e;
+  int64_t rest = q->s % STRIP_ROWS, height = min_of(q->s, STRIP_ROWS);
+  ChainPacked b = {"packed_b", n, chain_room(w->shape, w->shape->rows),
+                   q->turned ? BAND_WIDTH : NULL};
+  ChainTiles t = {.a = q->turned ? y : x,
+                  .rows = q->turned ? num(w, q->e) : "strip",
+                  .height = q->turned ? q->e : height,
+                  .last = q->turned ? q->e
+                          : rest    ? rest
+                                    : height,
+                  .spare = q->turned ? num(w, q->e)
+                                     : arena_printf(w->em.arena, "%lld - first", (long long)q->s),
+                  .b = &b,
+                  .k0 = "0",
+                  .depth = "rows",
+                  .c = c->name,
+                  .c_stride = chain_padded(w->p->target, n),
+                  .add = "1"};
+  t.in_place = chain_in_place(w->shape, q, x.along);
+  chain_pack_b(&w->body, w->narrow, &b, q->turned ? x : y, "rows");
+  if (q->turned) {
+    /* the packed columns are those of the band alone: they begin at column 0 of B */
+    t.c = arena_printf(w->em.arena, "%s + %s", c->name, CPU_BAND_FROM);
+    chain_tiles(&w->body, w->narrow, &t);
+    return;
+  }
+  line(w, "for (int64_t first = %s; first < %s; first += %d) {", CPU_BAND_FROM, CPU_BAND_TO,
+       STRIP_ROWS);
+  line(w, "const int64_t strip = %s - first < %d ? %s - first : %d;", CPU_BAND_TO, STRIP_ROWS,
+       CPU_BAND_TO, STRIP_ROWS);
+  t.c = arena_printf(w->em.arena, "%s + first * %lld", c->name, (long long)t.c_stride);
+  chain_tiles(&w->body, w->narrow, &t);
+  line(w, "}");
+}
+
 /* COLUMN: the wide block turned, times the block's rows of Y; onto what the blocks before gave. */
 static void put_column_product(Writer *w, const ChainProduct *q) {
+  if (w->c->band) {
+    put_banded_column_product(w, q);
+    return;
+  }
   const Block *c = block_of(w, q->sum);
   ChainMatrix x = matrix_of(w, q, 0, NULL, NULL), y = matrix_of(w, q, 1, NULL, "row0");
   int64_t m = q->turned ? q->e : q->s, n = q->turned ? q->s : q->e;
-  ChainPacked b = {"packed_b", n, chain_room(w->shape, w->shape->rows)};
+  ChainPacked b = {"packed_b", n, chain_room(w->shape, w->shape->rows), NULL};
   ChainTiles t = {.a = q->turned ? y : x,
                   .rows = num(w, m),
                   .height = m,
@@ -216,6 +289,87 @@ static void put_column_product(Writer *w, const ChainProduct *q) {
   chain_tiles(&w->body, w->narrow, &t);
 }
 
+/* ---- the band ------------------------------------------------------------------------ */
+
+/* C: is each of outer x k numbers of an operand finite? */
+static const char *all_finite(Writer *w, ChainMatrix m, const char *outer, const char *k) {
+  bool by_outer = m.along == 1;
+  return arena_printf(w->em.arena, "td_%sfinite(%s, %s, %lld, %s, %lld)", m.half ? "narrow_" : "",
+                      m.from, by_outer ? outer : k, (long long)(by_outer ? m.across : m.along),
+                      by_outer ? k : outer, (long long)(by_outer ? m.along : m.across));
+}
+
+static bool must_be_finite(const Writer *w, int product) {
+  return w->c->band && w->c->band->finite >> product & 1;
+}
+
+/* Of the batch: Y of IN and ROW products. What is found is kept beside what is packed. */
+static void put_finite_batch(Writer *w) {
+  if (!w->c->band) return;
+  sb_puts(&w->body, "*sure = 1");
+  for (int i = 0; i < w->c->products.n; i++) {
+    const ChainProduct *q = &w->c->products.at[i];
+    bool in = q->role == CHAIN_IN;
+    if (!must_be_finite(w, i) || q->role == CHAIN_COLUMN) continue;
+    sb_printf(&w->body, " && %s",
+              all_finite(w, matrix_of(w, q, 1, NULL, NULL), num(w, in ? q->s : q->e),
+                         num(w, in ? q->k : q->s)));
+  }
+  line(w, ";");
+}
+
+/* Of a block's rows: X of IN products, Y of COLUMN products; before `main`, or what it makes. */
+static void put_finite_rows(Writer *w, bool made) {
+  for (int i = 0; i < w->c->products.n; i++) {
+    const ChainProduct *q = &w->c->products.at[i];
+    if (!must_be_finite(w, i) || q->role == CHAIN_ROW) continue;
+    bool in = q->role == CHAIN_IN;
+    const ChainOperand *o = &q->operand[in ? 0 : 1];
+    if ((!o->plain && member_of(w->g, o->node)->program == CHAIN_MAIN) != made) continue;
+    line(w, "all |= !%s;",
+         in ? all_finite(w, matrix_of(w, q, 0, "row0", NULL), "rows", num(w, q->k))
+            : all_finite(w, matrix_of(w, q, 1, NULL, "row0"), num(w, q->e), "rows"));
+  }
+}
+
+/* lo and hi: what the block's rows need, in whole tiles. */
+static void put_ends(Writer *w) {
+  enum { LEVEL = 1 };
+  Emit *em = &w->em;
+  const ChainBand *b = w->c->band;
+  const long long extent = b->extent;
+  em->used_vars &= ~row_variables(w->c);
+  em->nvars = w->c->nrows;
+  for (int v = 0; v < w->c->nrows; v++) {
+    em->extent[v] = w->g->row_extent[v];
+    em->var_level[v] = LEVEL;
+  }
+  emit_open(em, LEVEL);
+  const char *from = b->columns.lo ? emit_value(em, b->columns.lo, LEVEL) : "0";
+  const char *to = b->columns.hi ? emit_value(em, b->columns.hi, LEVEL) : num(w, extent);
+  const StrBuf *text = &em->level[LEVEL].text;
+  line(w, "int64_t lo = %lld, hi = 0;", extent);
+  line(w, "for (int64_t r = 0; r < rows; r++) {");
+  put_variables(w, &w->body, w->c->nbatch, w->c->nrows, "row0 + r");
+  if (text->n) sb_write(&w->body, text->s, text->n);
+  line(w, "const int64_t from = %s, to = %s;", from, to);
+  line(w, "if (from < to && from < lo) lo = from;\nif (from < to && to > hi) hi = to;\n}");
+  line(w, "lo = lo / %d * %d;\nhi = (hi + %d) / %d * %d;", WIDEST_TILE, WIDEST_TILE,
+       WIDEST_TILE - 1, WIDEST_TILE, WIDEST_TILE);
+  line(w, "if (lo >= hi) lo = 0, hi = %d; /* nothing: something that is 0 */", WIDEST_TILE);
+  line(w, "if (hi > %lld) hi = %lld;", extent, extent);
+}
+
+/* COLUMN products add to what is there. */
+static void put_cleared(Writer *w) {
+  for (int i = 0; w->c->band && i < w->c->products.n; i++) {
+    const ChainProduct *q = &w->c->products.at[i];
+    if (q->role != CHAIN_COLUMN) continue;
+    const Block *c = block_of(w, q->sum);
+    line(w, "for (int64_t i = 0; i < %lld; i++) %s[i] = 0;", (long long)c->shape->count, c->name);
+  }
+}
+
 /* ---- the function ----------------------------------------------------------------- */
 
 static void put_fresh(Writer *w) {
@@ -225,14 +379,34 @@ static void put_fresh(Writer *w) {
     chain_pack_b(&w->body, w->narrow, &w->packed[i], matrix_of(w, q, 1, NULL, NULL),
                  num(w, q->role == CHAIN_IN ? q->k : q->s));
   }
+  put_finite_batch(w);
+}
+
+static void put_wide_values(Writer *w) {
+  const Chain *c = w->c;
+  for (int i = 0; i < c->products.n; i++)
+    if (c->products.at[i].role == CHAIN_IN) put_row_product(w, &c->products.at[i], &w->packed[i]);
+  put_row_program(w, CHAIN_MAIN);
+}
+
+static void put_banded_values(Writer *w) {
+  put_ends(w);
+  line(w, "_Bool all = !*sure;");
+  put_finite_rows(w, false);
+  line(w, "for (int turn = all;; turn++) {");
+  line(w, "if (turn) lo = 0, hi = %lld;", (long long)w->c->band->extent);
+  put_wide_values(w);
+  put_finite_rows(w, true);
+  line(w, "if (turn || !all) break;\n}");
 }
 
 static void put_block(Writer *w) {
   const Chain *c = w->c;
   put_row_program(w, CHAIN_BEFORE);
-  for (int i = 0; i < c->products.n; i++)
-    if (c->products.at[i].role == CHAIN_IN) put_row_product(w, &c->products.at[i], &w->packed[i]);
-  put_row_program(w, CHAIN_MAIN);
+  if (c->band)
+    put_banded_values(w);
+  else
+    put_wide_values(w);
   for (int i = 0; i < c->products.n; i++)
     if (c->products.at[i].role == CHAIN_ROW) put_row_product(w, &c->products.at[i], &w->packed[i]);
   put_row_program(w, CHAIN_AFTER);
@@ -245,6 +419,7 @@ static void put_piece(Writer *w) {
   put_batch_program(w, CHAIN_FRESH);
   put_fresh(w);
   line(w, "held->block = batch;\n}");
+  put_cleared(w);
   if (w->c->columns)
     line(w, "for (int64_t row0 = 0; row0 < %lld; row0 += %lld) {", (long long)w->c->rows,
          (long long)w->shape->rows);
@@ -264,8 +439,9 @@ static void name_packed(Writer *w) {
     const ChainProduct *q = &w->c->products.at[i];
     if (q->role == CHAIN_COLUMN) continue;
     bool in = q->role == CHAIN_IN;
-    w->packed[i] = (ChainPacked){emit_name(&w->em, "packed"), in ? q->s : q->e,
-                                 chain_room(w->shape, in ? q->k : q->s)};
+    w->packed[i] = (ChainPacked){.name = emit_name(&w->em, "packed"),
+                                 .columns = in ? q->s : q->e,
+                                 .room = chain_room(w->shape, in ? q->k : q->s)};
     take(w, factor_type(w), w->packed[i].name,
          (int64_t)chain_packed_bytes(w->shape, w->packed[i].columns, w->packed[i].room));
   }
@@ -281,6 +457,8 @@ static void finish(Writer *w, TdKernel *k) {
   if (w->locals.n) sb_write(&out, w->locals.s, w->locals.n);
   sb_puts(&out,
           "TdHeld *const held = td_held(call);      /* the batch whose operands are packed */\n");
+  if (w->c->band)
+    sb_puts(&out, "int64_t *const sure = (int64_t *)(held + 1); /* are all of them finite? */\n");
   if (w->narrow) sb_puts(&out, "td_narrow_open();\n");
   sb_puts(&out, "for (int64_t piece = begin; piece < end; piece++) {\n");
   if (w->c->columns)

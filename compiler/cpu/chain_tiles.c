@@ -17,24 +17,39 @@ static void TD_PRINTF(2, 3) line(StrBuf *out, const char *fmt, ...) {
   sb_putc(out, '\n');
 }
 
+static const char *width_of(char *text, size_t size, const ChainPacked *b) {
+  if (b->width) return b->width;
+  snprintf(text, size, "%lld", (long long)b->columns);
+  return text;
+}
+
+/* " + column * step" behind a pointer. */
+static void put_column(StrBuf *out, const ChainTiles *t, int64_t step) {
+  if (!t->column) return;
+  sb_printf(out, " + %s", t->column);
+  if (step != 1) sb_printf(out, " * %lld", (long long)step);
+}
+
 static void narrow_pack_b(StrBuf *out, const ChainPacked *b, ChainMatrix m, const char *depth) {
   bool turned = m.across != 1;
-  line(out, "td_narrow_pack_b%s(%s, %lld * TD_NARROW_COLUMNS, 0, %s, %d, %lld, %lld, %s);",
+  char width[24];
+  line(out, "td_narrow_pack_b%s(%s, %lld * TD_NARROW_COLUMNS, 0, %s, %d, %lld, %s, %s);",
        turned ? "_turned" : "", b->name, (long long)b->room, m.from, m.half,
-       (long long)(turned ? m.across : m.along), (long long)b->columns, depth);
+       (long long)(turned ? m.across : m.along), width_of(width, sizeof width, b), depth);
 }
 
 void chain_pack_b(StrBuf *out, bool narrow, const ChainPacked *b, ChainMatrix m,
                   const char *depth) {
+  char text[24];
+  const char *width = width_of(text, sizeof text, b);
   if (narrow)
     narrow_pack_b(out, b, m, depth);
   else if (m.across == 1)
-    line(out, "td_pack_b_rows(%s, %lld * TD_TILE_COLUMNS, 0, %s, %lld, %lld, %s);", b->name,
-         (long long)b->room, m.from, (long long)m.along, (long long)b->columns, depth);
+    line(out, "td_pack_b_rows(%s, %lld * TD_TILE_COLUMNS, 0, %s, %lld, %s, %s);", b->name,
+         (long long)b->room, m.from, (long long)m.along, width, depth);
   else
-    line(out, "td_pack_b_turned(%s, %lld * TD_TILE_COLUMNS, 0, %s, %lld, %lld, %lld, %s);", b->name,
-         (long long)b->room, m.from, (long long)m.across, (long long)m.along, (long long)b->columns,
-         depth);
+    line(out, "td_pack_b_turned(%s, %lld * TD_TILE_COLUMNS, 0, %s, %lld, %lld, %s, %s);", b->name,
+         (long long)b->room, m.from, (long long)m.across, (long long)m.along, width, depth);
 }
 
 static void narrow_tiles(StrBuf *out, const ChainTiles *t) {
@@ -58,14 +73,15 @@ static void narrow_tiles(StrBuf *out, const ChainTiles *t) {
   else
     line(out, ".a = packed_a, .a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE, .a_half = steps "
               "* TD_NARROW_TILE,");
-  line(out,
-       ".depth = steps * TD_NARROW_DEPTH, .b = %s + %s * TD_NARROW_COLUMNS, .panel = %lld * "
-       "TD_NARROW_COLUMNS,",
-       t->b->name, t->k0, (long long)t->b->room);
-  line(out,
-       ".c = %s + i * %lld, .c_stride = %lld, .columns = %lld, .tall = height > TD_NARROW_ROWS, "
-       ".add = %s,",
-       t->c, (long long)t->c_stride, (long long)t->c_stride, (long long)t->b->columns, t->add);
+  sb_printf(out, ".depth = steps * TD_NARROW_DEPTH, .b = %s + %s * TD_NARROW_COLUMNS", t->b->name,
+            t->k0);
+  put_column(out, t, t->b->room);
+  line(out, ", .panel = %lld * TD_NARROW_COLUMNS,", (long long)t->b->room);
+  sb_printf(out, ".c = %s + i * %lld", t->c, (long long)t->c_stride);
+  put_column(out, t, 1);
+  char width[24];
+  line(out, ", .c_stride = %lld, .columns = %s, .tall = height > TD_NARROW_ROWS, .add = %s,",
+       (long long)t->c_stride, width_of(width, sizeof width, t->b), t->add);
   line(out, ".fetch = fetch, .fetches = 1");
   line(out, "};");
   line(out, "td_narrow_row(&t);\n}\n}");
@@ -89,15 +105,19 @@ void chain_tiles(StrBuf *out, bool narrow, const ChainTiles *t) {
   line(out, "for (int64_t tile = 0, i = 0, height; tile < tiles; tile++, i += height) {");
   line(out, "height = %s / tiles + (tile < %s %% tiles);", t->rows, t->rows);
   line(out, "const TdTiles t = {");
-  line(out, ".depth = %s, .k0 = %s, .b = %s, .panel = %lld * TD_TILE_COLUMNS,", t->depth, t->k0,
-       t->b->name, (long long)t->b->room);
-  line(out, ".vectors = (%lld + TD_LANES - 1) / TD_LANES,", (long long)t->b->columns);
+  sb_printf(out, ".depth = %s, .k0 = %s, .b = %s", t->depth, t->k0, t->b->name);
+  put_column(out, t, t->b->room);
+  line(out, ", .panel = %lld * TD_TILE_COLUMNS,", (long long)t->b->room);
+  char width[24];
+  line(out, ".vectors = (%s + TD_LANES - 1) / TD_LANES,", width_of(width, sizeof width, t->b));
   if (t->in_place)
     line(out, ".a = %s + i, .a_step = %lld,", t->a.from, (long long)t->a.along);
   else
     line(out, ".a = packed_a + td_panel_a(tile, %s), .a_step = TD_LANES,", t->depth);
-  line(out, ".c = %s + i * %lld, .c_stride = %lld, .add = %s, .fetch = fetch, .fetches = 1", t->c,
-       (long long)t->c_stride, (long long)t->c_stride, t->add);
+  sb_printf(out, ".c = %s + i * %lld", t->c, (long long)t->c_stride);
+  put_column(out, t, 1);
+  line(out, ", .c_stride = %lld, .add = %s, .fetch = fetch, .fetches = 1", (long long)t->c_stride,
+       t->add);
   line(out, "};");
   line(out, "td_tile_row_of(%lld, %lld, (%lld + TD_LANES - 1) / TD_LANES %% 2, %d, 0, height, &t);",
        (long long)t->height, (long long)t->last, (long long)t->b->columns, turned);

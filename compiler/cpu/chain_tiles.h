@@ -15,6 +15,7 @@ typedef struct ChainMatrix {
 typedef struct ChainPacked {
   const char *name;
   int64_t columns, room;
+  const char *width; /* C: of columns, if they are fewer; else NULL */
 } ChainPacked;
 
 typedef struct ChainTiles {
@@ -28,7 +29,8 @@ typedef struct ChainTiles {
   const char *k0, *depth;
   const char *c;
   int64_t c_stride;
-  const char *add; /* to what is in C */
+  const char *add;    /* to what is in C */
+  const char *column; /* C: the first one of B and C, a multiple of WIDEST_TILE; NULL: 0 */
 } ChainTiles;
 
 /* `narrow`: factors are rounded to bf16. */

@@ -56,10 +56,15 @@ bool chain_in_place(const ChainShape *s, const ChainProduct *q, int64_t along);
 /* -- rows.c, scatter.c, contraction.c, chain.c: the writers --------------------------- */
 void emit_rows(Plan *p, Group *g, TdKernel *k);
 /* The statements of one row, for a kernel that has the loop over rows itself:
- * row variables are in scope. Adds declarations for the top of the function to
- * `locals`, bytes to *scratch. */
+ * row variables are in scope, and the ends of its band if there are banded loops. Adds
+ * declarations for the top of the function to `locals`, bytes to *scratch. `after` (or NULL)
+ * gives what follows, at the level of the row's values. */
+typedef const char *EmitAfter(Emit *em, int level, const void *ctx);
 const char *emit_row_text(Emit *em, Plan *p, Group *g, RowPlan *rows, StrBuf *locals,
-                          size_t *scratch);
+                          size_t *scratch, EmitAfter *after, const void *ctx);
+/* C names of the ends of a chain's band. */
+#define CPU_BAND_FROM "lo"
+#define CPU_BAND_TO "hi"
 /* How its output is cut: each slice is summed by one piece. */
 typedef struct ScatterSlices {
   int axis, var; /* the sliced axis and its variable; -1: one piece does all */

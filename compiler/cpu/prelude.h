@@ -465,6 +465,26 @@ TD_SHARED void td_pack_a_rows(float *to, const float *from, int64_t row_stride, 
 }
 #endif
 
+/* Is each of rows x columns numbers finite? */
+TD_SHARED int td_finite(const float *from, int64_t rows, int64_t row_stride, int64_t columns,
+                        int64_t stride);
+#if TD_DEFINES(TD_PART_PACKING)
+TD_SHARED int td_finite(const float *from, int64_t rows, int64_t row_stride, int64_t columns,
+                        int64_t stride) {
+  const uint32_t infinite = 0x7f800000u;
+  uint32_t any = 0;
+  for (int64_t r = 0; r < rows; r++) {
+    const float *row = from + r * row_stride;
+    for (int64_t c = 0; c < columns; c++) {
+      uint32_t bits;
+      __builtin_memcpy(&bits, row + c * stride, sizeof bits);
+      any |= (bits & infinite) == infinite;
+    }
+  }
+  return !any;
+}
+#endif
+
 /* Pack columns x depth of B as panels [k][columns of the panel], `panel` floats
  * apart, from k0 on; missing columns are zero. By rows if columns are
  * contiguous, else turned. */

@@ -246,6 +246,23 @@ TD_SHARED void td_narrow_pack_b_turned(uint16_t *to, int64_t panel, int64_t k0, 
 }
 #endif
 
+/* Is each of rows x columns numbers in bf16 finite? */
+TD_SHARED int td_narrow_finite(const uint16_t *from, int64_t rows, int64_t row_stride,
+                               int64_t columns, int64_t stride);
+#if TD_DEFINES(TD_PART_NARROW)
+TD_SHARED int td_narrow_finite(const uint16_t *from, int64_t rows, int64_t row_stride,
+                               int64_t columns, int64_t stride) {
+  const uint16_t infinite = 0x7f80;
+  uint16_t any = 0;
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t c = 0; c < columns; c++) {
+      const uint16_t bits = from[r * row_stride + c * stride];
+      any |= (uint16_t)((bits & infinite) == infinite);
+    }
+  return !any;
+}
+#endif
+
 /* ---- tiles ------------------------------------------------------------------------- */
 /* 16 or 32 rows x columns of C. */
 typedef struct TdNarrow {

@@ -31,11 +31,16 @@ typedef struct Rows {
   StrBuf block_end;            /* flat: statements after a block's rows */
   StrBuf piece_end;            /* statements after a piece's rows */
   StrBuf part_begin, part_end; /* around each block of the vector loop that is being written */
+  const char *from[IR_MAX_VARS], *to[IR_MAX_VARS]; /* C: the ends of the open loops, by variable */
 } Rows;
 
 /* ---- pieces of text --------------------------------------------------------------------- */
 
 static StrBuf *text_at(Rows *r, int level) { return &r->em.level[level].text; }
+
+static const char *decimal(const Rows *r, int64_t x) {
+  return arena_printf(r->em.arena, "%lld", (long long)x);
+}
 
 static const char *acc_type(const Item *it) { return dialect_c.value[it->node->type]; }
 
@@ -144,31 +149,41 @@ static const char *put_part(Rows *r, StrBuf *begin, StrBuf *end, const Item *it)
   return part;
 }
 
+/* Does its loop run over less than its extent? */
+static bool is_cut(const Rows *r, int var) {
+  return r->from[var][0] != '0' || strcmp(r->to[var], decimal(r, r->em.extent[var])) != 0;
+}
+
 static void open_loops(Rows *r, const Item *it, int first_var) {
   Emit *em = &r->em;
   em->nvars = first_var + it->nloops;
   for (int i = 0; i < it->nloops; i++) {
-    em->var[first_var + i] = emit_name(em, it->axis[i]);
-    em->extent[first_var + i] = it->extent[i];
-    em->var_level[first_var + i] = NEST + i;
+    const int v = first_var + i;
+    em->var[v] = emit_name(em, it->axis[i]);
+    em->extent[v] = it->extent[i];
+    em->var_level[v] = NEST + i;
+    r->from[v] = it->banded ? CPU_BAND_FROM : "0";
+    r->to[v] = it->banded ? CPU_BAND_TO : decimal(r, it->extent[i]);
     emit_open(em, NEST + i);
   }
-  int last = it->nloops - 1;
+  int last = it->nloops - 1, v = first_var + last;
   if (last < 0 || it->extent[last] > r->p->target->rows.vector_most) return;
-  const char *extent = arena_printf(em->arena, "%lld", (long long)it->extent[last]);
   em->run = (EmitRun){.nvars = 1,
-                      .var = {first_var + last},
+                      .var = {v},
                       .stride = {1},
                       .level = NEST + last - 1,
-                      .count = extent,
-                      .index = em->var[first_var + last],
-                      .room = extent};
+                      .count = r->to[v],
+                      .index = em->var[v],
+                      .room = decimal(r, it->extent[last])};
+  if (!is_cut(r, v)) return;
+  em->run.start = r->from[v];
+  em->run.count = arena_printf(em->arena, "%s - %s", r->to[v], r->from[v]);
+  em->run.index = arena_printf(em->arena, "%s - %s", em->var[v], r->from[v]);
 }
 
 static void print_for(Rows *r, StrBuf *out, int var, bool simd, const char *clause) {
   const Emit *em = &r->em;
-  const char *extent = arena_printf(em->arena, "%lld", (long long)em->extent[var]);
-  emit_for(em, out, em->var[var], "0", extent, simd ? clause : NULL);
+  emit_for(em, out, em->var[var], r->from[var], r->to[var], simd ? clause : NULL);
 }
 
 /* A loop over blocks of a variable's iterations, from *first to *end. */
@@ -176,12 +191,14 @@ static void open_block(Rows *r, StrBuf *out, int var, int64_t block, const char 
                        const char **end) {
   Emit *em = &r->em;
   const long long extent = em->extent[var], size = block;
+  const char *to = r->to[var];
   *first = emit_name(em, "first");
   *end = emit_name(em, "end");
-  sb_printf(out, "for (int64_t %s = 0; %s < %lld; %s += %lld) {\n", *first, *first, extent, *first,
-            size);
+  sb_printf(out, "for (int64_t %s = %s; %s < %s; %s += %lld) {\n", *first, r->from[var], *first, to,
+            *first, size);
   sb_printf(out, "const int64_t %s = ", *end);
-  if (extent % size) sb_printf(out, "%s + %lld > %lld ? %lld : ", *first, size, extent, extent);
+  if (is_cut(r, var) || extent % size)
+    sb_printf(out, "%s + %lld > %s ? %s : ", *first, size, to, to);
   sb_printf(out, "%s + %lld;\n", *first, size);
 }
 
@@ -191,7 +208,7 @@ static void print_innermost(Rows *r, StrBuf *out, int var, int level, const char
   const StrBuf *body = text_at(r, level);
   const long long extent = em->extent[var];
   const bool blocks = r->part_begin.n && extent > CPU_IN_LANES;
-  const char *from = "0", *to = arena_printf(em->arena, "%lld", extent);
+  const char *from = r->from[var], *to = r->to[var];
   if (blocks) open_block(r, out, var, CPU_IN_LANES, &from, &to);
   if (r->part_begin.n) sb_write(out, r->part_begin.s, r->part_begin.n);
   emit_for(em, out, em->var[var], from, to, clause);
@@ -746,7 +763,7 @@ static void finish(Rows *r, TdKernel *k) {
 }
 
 const char *emit_row_text(Emit *em, Plan *p, Group *g, RowPlan *rows, StrBuf *locals,
-                          size_t *scratch) {
+                          size_t *scratch, EmitAfter *after, const void *ctx) {
   Rows r = {.em = *em, .p = p, .g = g, .plan = rows, .locals = *locals, .scratch = *scratch};
   r.em.nvars = rows->nrows;
   r.em.in_bounds = rows->in_bounds;
@@ -757,6 +774,7 @@ const char *emit_row_text(Emit *em, Plan *p, Group *g, RowPlan *rows, StrBuf *lo
   }
   emit_open(&r.em, ROW);
   emit_items(&r);
+  if (after) sb_puts(text_at(&r, ROW), after(&r.em, ROW, ctx));
   *em = r.em;
   *locals = r.locals;
   *scratch = r.scratch;

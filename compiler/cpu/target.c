@@ -71,6 +71,8 @@ const Target cpu_target = {
                  /* a step of the tiles is 32 terms, whose sum is rounded six times */
                  .split = {.m_least = 16, .n_least = 16, .k_least = 32, .rows_packed = 512}},
     .chains = {.any = true,
+               .bands = true,
+               .band_most = 0.9,
                .near = 1 << 18,
                .reread = 4,
                .batches_least = 4,

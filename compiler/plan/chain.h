@@ -4,6 +4,7 @@
 #ifndef TDC_CHAIN_H
 #define TDC_CHAIN_H
 
+#include "compiler/ir/band.h"
 #include "compiler/plan/contract.h"
 #include "compiler/plan/rows.h"
 
@@ -54,12 +55,22 @@ typedef struct ChainProduct {
   int row[IR_MAX_VARS]; /* variable that is the chain's row variable, -1: none */
 } ChainProduct;
 
+/* The columns of the wide values that matter for a row: chain_band.c. */
+typedef struct ChainBand {
+  Band columns; /* by the chain's row variables, within 0 .. extent */
+  int64_t extent;
+  double share;    /* of all columns, on the average */
+  Expr *zero;      /* where it is not 0, by the row's values, all of them matter; or NULL */
+  uint32_t finite; /* and where an operand of these products (bit i: product i) is not finite */
+} ChainBand;
+
 typedef struct Chain {
   int nbatch, nrows;          /* row variables: the batch first, then those of a block's rows */
   int64_t batch, rows;        /* extents of both */
   bool columns;               /* has COLUMN products: a piece is a batch, not a block of it */
   VEC(ChainProduct) products; /* IN ones first */
   RowPlan *program[CHAIN_PROGRAMS];
+  ChainBand *band; /* or NULL: all columns */
 } Chain;
 
 /* -- chain.c: a group's part of a chain that is being made */
@@ -106,6 +117,10 @@ typedef int64_t ChainPadded(const Target *t, int64_t columns);
 /* All of a chain; those of a batch have a multiple of `strip` rows. */
 void chain_blocks(Plan *p, Group *g, ChainPadded *padded, int64_t strip, ChainBlocks *out);
 const ChainBlock *chain_block(const ChainBlocks *blocks, const Node *n); /* or NULL */
+
+/* -- chain_band.c */
+/* Chain.band, once the programs are there. */
+void chain_find_band(Plan *p, Group *g);
 
 /* -- chain.c */
 /* Could a chain have a product of so many batches, for its gradients? */

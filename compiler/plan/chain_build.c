@@ -379,6 +379,7 @@ static void chain_programs(Plan *p, Group *g) {
     g->chain->program[i] =
         plan_row_program(p, g, i, batch ? g->chain->nbatch : g->chain->nrows, i != CHAIN_LAST);
   }
+  chain_find_band(p, g);
 }
 
 void plan_chain_programs(Plan *p) {

@@ -20,6 +20,7 @@
 #include "compiler/plan/chain.h"
 #include "compiler/plan/product.h"
 
+#include <math.h>
 #include <string.h>
 
 /* One way in which the group reads a node. */
@@ -268,14 +269,15 @@ double plan_flops(Graph *g, Expr *e) {
   return n;
 }
 
-static double rows_flops(Graph *g, const RowPlan *r) {
+/* `banded`: the share of banded loops that is run. */
+static double rows_flops(Graph *g, const RowPlan *r, double banded) {
   double sum = 0;
   for (int i = 0; i < r->nitems; i++) {
     const Item *it = &r->items[i];
     double n = plan_flops(g, it->body) + (it->guard ? plan_flops(g, it->guard) : 0);
     n += it->node->reducer == RED_NONE ? 0 : 1;
     for (int k = 0; k < it->nloops; k++) n *= (double)it->extent[k];
-    sum += n * (double)r->rows;
+    sum += n * (double)r->rows * (it->banded ? banded : 1);
   }
   return sum;
 }
@@ -292,7 +294,7 @@ static double products_flops(const Group *group) {
     int64_t inner = q->role == CHAIN_IN ? q->k * q->s : q->s * q->e;
     sum += 2.0 * (double)(c->batch * c->rows) * (double)inner;
   }
-  return sum;
+  return c && c->band ? floor(sum * c->band->share + 0.5) : sum;
 }
 
 static double product_flops(Graph *g, const Group *group) {
@@ -305,14 +307,15 @@ static double product_flops(Graph *g, const Group *group) {
 static double chain_flops(Graph *g, const Group *group) {
   const Chain *c = group->chain;
   double sum = products_flops(group);
-  for (int i = 0; i < CHAIN_PROGRAMS; i++) sum += rows_flops(g, c->program[i]);
-  return sum;
+  for (int i = 0; i < CHAIN_PROGRAMS; i++)
+    sum += rows_flops(g, c->program[i], c->band ? c->band->share : 1);
+  return floor(sum + 0.5);
 }
 
 static double flops_of(Graph *g, const Group *group) {
   const Node *n = group->members.at[0].node;
   switch (group->kind) {
-  case GROUP_ROWS: return rows_flops(g, group->rows);
+  case GROUP_ROWS: return rows_flops(g, group->rows, 1);
   case GROUP_CONTRACTION: return product_flops(g, group);
   case GROUP_CHAIN: return chain_flops(g, group);
   case GROUP_SCATTER: return (plan_flops(g, n->body) + 1) * (double)ir_evaluations(n);

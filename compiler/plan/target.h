@@ -77,6 +77,8 @@ typedef struct TargetProducts {
 /* Products of products kept on chip; see chain.c. */
 typedef struct TargetChains {
   bool any;
+  bool bands;            /* a kernel may leave out columns that conditions remove, */
+  double band_most;      /* if no more than this share of them is left: chain_band.c */
   int64_t near;          /* floats of packed operands that stay near a core */
   int64_t reread;        /* or they are so much less than the wide values */
   int64_t batches_least; /* fewer are worth it only */

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "compiler/backend.h"
+#include "compiler/ir/text.h"
 #include "compiler/ir/verify.h"
 #include "tests/attention.h"
 #include "tests/compiled.h"
@@ -97,6 +98,13 @@ static const Case cases[] = {
     {"bias", {2, 64, 2, 16, .layers = 2, .gradients = true, .bias = true}},
     /* k in more than one block, and a block of few rows */
     {"long_rows", {2, 420, 2, 8, .layers = 2, .gradients = true, .causal = true}},
+    /* windows that leave tiles out, on both sides; keys of all heads in one piece */
+    {"band", {2, 200, 2, 16, .layers = 2, .gradients = true, .band = 9, .targets = true}},
+    {"causal_band", {2, 200, 2, 16, .layers = 1, .gradients = true, .causal = true, .bias = true}},
+    {"dropped_band", {2, 164, 2, 16, .layers = 1, .gradients = true, .band = 20, .dropout = true}},
+    {"shared_band",
+     {4, 150, 3, 16, .layers = 1, .gradients = true, .band = 17, .shared_keys = true}},
+    {"narrow_band", {2, 203, 2, 16, .layers = 1, .gradients = true, .band = 30, .narrow = true}},
     /* odd extents too: k and rows that are no whole tiles */
     {"narrow", {2, 83, 3, 24, .layers = 2, .gradients = true, .causal = true, .narrow = true}},
 };
@@ -171,8 +179,97 @@ static void check(void **state) {
 #endif
 }
 
+/* ---- bands --------------------------------------------------------------------------------- */
+
+enum { ROWS = 200, WIDTH = 16 };
+
+/* Queries are 0, so all keys that row l sees weigh the same; value k is k: the result is the mean
+ * of what it sees. The last rows of `some` see nothing: 0. */
+typedef struct Window {
+  const char *condition;
+  int (*first)(int l), (*last)(int l); /* that l sees */
+} Window;
+
+static int from_start(int l) { return l * 0; }
+static int itself(int l) { return l; }
+static int less_6(int l) { return l < 6 ? 0 : l - 6; }
+static int less_20(int l) { return l < 20 ? 0 : l - 20; }
+static int more_20(int l) { return l + 20 > ROWS - 1 ? ROWS - 1 : l + 20; }
+static int block_end(int l) { return l / 16 * 16 + 15 > ROWS - 1 ? ROWS - 1 : l / 16 * 16 + 15; }
+static int none_from_150(int l) { return l < 150 ? l : -1; }
+
+static const Window windows[] = {
+    {"k <= l", from_start, itself},
+    {"k <= l and l < k + 7", less_6, itself},
+    {"abs(l - k) <= 20", less_20, more_20},
+    {"div(k, 16) <= div(l, 16)", from_start, block_end},
+    {"l < 150 and (k <= l and l - k <= 20)", less_20, none_from_150},
+};
+
+static Graph *window_graph(Arena *a, const Window *w) {
+  Diags *d = diags_new(a);
+  const char *text = arena_printf(a,
+                                  "graph window\n"
+                                  "input q: real[4, 200, 16]\n"
+                                  "input k: real[4, 200, 16]\n"
+                                  "input v: real[4, 200, 16]\n"
+                                  "s[b:4, l:200, k:200] = sum[e:16](q[b, l, e] * k[b, k, e])\n"
+                                  "m[b:4, l:200] = max[k:200 | %s](s[b, l, k])\n"
+                                  "x[b:4, l:200, k:200] = %s ? exp(s[b, l, k] - m[b, l]) : 0.0\n"
+                                  "z[b:4, l:200] = sum[k:200](x[b, l, k])\n"
+                                  "p[b:4, l:200, k:200] = x[b, l, k] * "
+                                  "(z[b, l] == 0.0 ? 0.0 : 1.0 / z[b, l])\n"
+                                  "y[b:4, l:200, e:16] = sum[k:200](p[b, l, k] * v[b, k, e])\n"
+                                  "output y = y\n",
+                                  w->condition, w->condition);
+  Graph *g = ir_parse(a, interner_new(a), d, diags_source(d, "window.ir", text, strlen(text)));
+  if (!g) fail_msg("%s: %s", w->condition, diags_at(d, 0)->message);
+  return g;
+}
+
+/* What is outside adds nothing, unless 0 times it is something: one infinite value is 0 * inf, not
+ * a number, for all that do not see it. */
+static void see_windows(void **state) {
+  (void)state;
+  Arena *a = arena_new();
+  for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
+    const Window *w = &windows[i];
+    BackendOptions o = backend_defaults();
+    Backend *be = backend_new(a, diags_new(a), "window", &o);
+    assert_true(backend_entry(be, window_graph(a, w), "main"));
+    const TdProgram *p = backend_finish(be);
+    assert_int_equal(chains(p), 1);
+    Compiled *c = compiled_new(p, NULL);
+    assert_non_null(c);
+    float *v = compiled_input(c, 0, "v");
+    for (int at = 0; at < 4 * ROWS * WIDTH; at++) v[at] = (float)(at / WIDTH % ROWS);
+    for (int infinite = 0; infinite < 2; infinite++) {
+      if (infinite) v[(2 * ROWS + 100) * WIDTH + 3] = INFINITY;
+      compiled_run(c, 0, (TdControl){7, 1}, 3);
+      TdType type;
+      int64_t count;
+      const float *y = compiled_output(c, 0, "y", &type, &count);
+      for (int at = 0; at < 4 * ROWS * WIDTH; at++) {
+        int l = at / WIDTH % ROWS, first = w->first(l), last = w->last(l);
+        float mean = first <= last ? (float)(first + last) / 2 : 0;
+        bool reached = infinite && at / WIDTH / ROWS == 2 && at % WIDTH == 3;
+        bool seen = first <= 100 && 100 <= last;
+        bool right = !reached ? y[at] > mean - 1e-3f && y[at] < mean + 1e-3f
+                     : seen   ? y[at] == INFINITY
+                              : isnan(y[at]);
+        if (!right)
+          fail_msg("%s: row %d is %g, the mean %g%s", w->condition, l, (double)y[at], (double)mean,
+                   reached ? " of an infinity" : "");
+      }
+    }
+    compiled_free(c);
+  }
+  arena_free(a);
+}
+
 int main(void) {
-  struct CMUnitTest tests[CASES];
+  struct CMUnitTest tests[CASES + 1];
+  tests[CASES] = (struct CMUnitTest)cmocka_unit_test(see_windows);
   for (int i = 0; i < CASES; i++)
     tests[i] = (struct CMUnitTest){
         .name = cases[i].name, .test_func = check, .initial_state = (void *)&cases[i]};

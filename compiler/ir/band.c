@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/* Windows of conditions. A comparison of integers is c * v + rest <= 0, which bounds v by
+ * rest / c; what else of it depends on v is replaced by a linear function that lies below it:
+ *
+ *     m <= l and l - m < 64     ->  m in l - 63 .. l
+ *     abs(l - m) <= 3           ->  l - 3 .. l + 3          both l - m <= 3 and m - l <= 3
+ *     m / 16 <= l / 16          ->  0 .. l / 16 * 16 + 15   as floor(m / 16) >= (m - 15) / 16
+ *     m - m % 16 <= l           ->  0 .. l + 15             as m % 16 <= 15
+ *     l < 8 ? m < 4 : m < l     ->  0 .. (l < 8 ? 3 : l - 1)
+ *
+ * `and` meets windows, `or` takes what holds both. Ends may leave the extent; they never leave
+ * 30 bits, as kernels compute them in 32: a condition that could is taken for everything. */
+#include "compiler/ir/band.h"
+#include "compiler/ir/ir.h"
+#include "compiler/ir/linear.h"
+
+enum { BRANCHES = 64, SAMPLES = 64 }; /* alternatives that are looked at; places of a share */
+static const int64_t FARTHEST = (int64_t)1 << 30;
+
+typedef struct Finder {
+  Graph *g;
+  const BandSpace *s;
+  int branches; /* left */
+} Finder;
+
+static const Band everything = {NULL, NULL, false};
+static const Band nothing = {NULL, NULL, true};
+
+bool band_is_all(const Band *b) { return !b->never && !b->lo && !b->hi; }
+
+/* ---- windows of windows ------------------------------------------------------------------ */
+
+static Band meet(Graph *g, Band a, Band b) {
+  if (a.never || b.never) return nothing;
+  return (Band){.lo = !a.lo || !b.lo ? (a.lo ? a.lo : b.lo) : ex2(g, P_max, a.lo, b.lo),
+                .hi = !a.hi || !b.hi ? (a.hi ? a.hi : b.hi) : ex2(g, P_min, a.hi, b.hi)};
+}
+
+Band band_hull(Graph *g, Band a, Band b) {
+  if (a.never) return b;
+  if (b.never) return a;
+  return (Band){.lo = a.lo && b.lo ? ex2(g, P_min, a.lo, b.lo) : NULL,
+                .hi = a.hi && b.hi ? ex2(g, P_max, a.hi, b.hi) : NULL};
+}
+
+static Expr *extent_of(const Finder *f) { return ex_int(f->g, f->s->extent[f->s->var]); }
+
+/* a where `cond` holds, which does not depend on the variable, else b. */
+static Band choose(Finder *f, Expr *cond, Band a, Band b) {
+  Expr *zero = ex_int(f->g, 0), *end = extent_of(f);
+  if (band_is_all(&a) && band_is_all(&b)) return everything;
+  Expr *lo[2], *hi[2];
+  for (int i = 0; i < 2; i++) {
+    const Band *x = i ? &b : &a;
+    lo[i] = x->never ? end : x->lo ? x->lo : zero;
+    hi[i] = x->never ? zero : x->hi ? x->hi : end;
+  }
+  return (Band){.lo = ex3(f->g, P_select, cond, lo[0], lo[1]),
+                .hi = ex3(f->g, P_select, cond, hi[0], hi[1])};
+}
+
+/* ---- comparisons --------------------------------------------------------------------------- */
+
+static bool names(const Finder *f, const Expr *e) { return e->vars & expr_var_bit(f->s->var); }
+
+/* May the ends of a window name it? */
+static bool known(const Finder *f, const Expr *e) {
+  return !(e->vars & ~f->s->known) && !e->reads && !e->draws;
+}
+
+static Band below_zero(Finder *f, const Linear *s);
+
+/* s with term i replaced by times * coef * e, all else multiplied by `scale`. */
+static bool replaced(const Linear *s, int i, int64_t scale, Expr *e, int64_t times, Linear *out) {
+  int64_t coef;
+  linear_init(out);
+  for (int k = 0; k < s->n; k++)
+    if (__builtin_mul_overflow(s->term[k].coef, k == i ? times : scale, &coef) ||
+        !linear_add(out, k == i ? e : s->term[k].atom, coef))
+      return false;
+  return !__builtin_mul_overflow(s->constant, scale, &coef) &&
+         !__builtin_add_overflow(out->constant, coef, &out->constant);
+}
+
+static Band with(Finder *f, const Linear *s, int i, Expr *e, int64_t times) {
+  Linear t;
+  return replaced(s, i, 1, e, times, &t) ? below_zero(f, &t) : everything;
+}
+
+/* Of two functions in term i's place: their greater one (then both must be small), or the less. */
+static Band with_either(Finder *f, const Linear *s, int i, bool greater, Expr *a, int64_t a_times,
+                        Expr *b, int64_t b_times) {
+  Band x = with(f, s, i, a, a_times), y = with(f, s, i, b, b_times);
+  return greater ? meet(f->g, x, y) : band_hull(f->g, x, y);
+}
+
+/* The least that term i can be. */
+static Band with_least(Finder *f, const Linear *s, int i) {
+  int64_t lo, hi;
+  ex_interval(f->g, s->term[i].atom, f->s->extent, f->s->nvars, &lo, &hi);
+  int64_t end = s->term[i].coef > 0 ? lo : hi;
+  if (end == INT64_MIN || end == INT64_MAX) return everything;
+  return with(f, s, i, ex_int(f->g, end), 1);
+}
+
+/* floor(a / d): (a - d + 1) / d at least, a / d at most. */
+static Band with_quotient(Finder *f, const Linear *s, int i, Expr *a, int64_t d) {
+  Linear t;
+  if (s->term[i].coef > 0) a = ex2(f->g, P_sub, a, ex_int(f->g, d - 1));
+  return replaced(s, i, d, a, 1, &t) ? below_zero(f, &t) : everything;
+}
+
+/* Term i is no plain multiple of the variable, and no part of an end. */
+static Band without(Finder *f, const Linear *s, int i) {
+  Expr *e = s->term[i].atom;
+  const bool up = s->term[i].coef > 0;
+  if (f->branches-- <= 0) return everything;
+  if (e->kind != E_PRIM) return with_least(f, s, i);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wswitch-enum"
+  switch (e->prim) {
+  case P_abs: return with_either(f, s, i, up, e->args[0], 1, e->args[0], -1);
+  case P_max: return with_either(f, s, i, up, e->args[0], 1, e->args[1], 1);
+  case P_min: return with_either(f, s, i, !up, e->args[0], 1, e->args[1], 1);
+  case P_select: {
+    Band a = with(f, s, i, e->args[1], 1), b = with(f, s, i, e->args[2], 1);
+    return known(f, e->args[0]) && !names(f, e->args[0]) ? choose(f, e->args[0], a, b)
+                                                         : band_hull(f->g, a, b);
+  }
+  case P_div:
+    if (e->args[1]->kind == E_INT && e->args[1]->inum > 0)
+      return with_quotient(f, s, i, e->args[0], e->args[1]->inum);
+    return with_least(f, s, i);
+  default: return with_least(f, s, i);
+  }
+#pragma GCC diagnostic pop
+}
+
+typedef struct Near {
+  const Finder *f;
+  bool ok;
+} Near;
+
+static void check_near(Expr *e, void *ctx) {
+  Near *x = ctx;
+  int64_t lo, hi;
+  if (e->type != TY_INT || !x->ok) return;
+  x->ok = ex_interval(x->f->g, e, x->f->s->extent, x->f->s->nvars, &lo, &hi) && lo >= -FARTHEST &&
+          hi <= FARTHEST;
+}
+
+static bool is_near(const Finder *f, Expr *e) {
+  Near x = {f, true};
+  if (e) ex_visit(f->g, e, check_near, &x);
+  return x.ok;
+}
+
+/* Where s <= 0. */
+static Band below_zero(Finder *f, const Linear *s) {
+  Graph *g = f->g;
+  Linear rest;
+  int64_t c = 0;
+  linear_init(&rest);
+  for (int i = 0; i < s->n; i++) {
+    Expr *e = s->term[i].atom;
+    if (ex_bare_var(e) == f->s->var) {
+      c = s->term[i].coef;
+      continue;
+    }
+    if (names(f, e) || !known(f, e)) return without(f, s, i);
+    rest.term[rest.n++] = s->term[i];
+  }
+  rest.constant = s->constant;
+  Expr *r = linear_build(g, &rest);
+  if (!is_near(f, r) || c > FARTHEST || c < -FARTHEST) return everything;
+  if (c == 0) {
+    Expr *holds = ex2(g, P_le, r, ex_int(g, 0));
+    if (holds->kind == E_BOOL) return holds->inum ? everything : nothing;
+    return choose(f, holds, everything, nothing);
+  }
+  /* v <= floor(-rest / c), or v >= -floor(-rest / -c) */
+  Expr *end = ex2(g, P_div, ex1(g, P_neg, r), ex_int(g, c > 0 ? c : -c));
+  Band b =
+      c > 0 ? (Band){.hi = ex2(g, P_add, end, ex_int(g, 1))} : (Band){.lo = ex1(g, P_neg, end)};
+  return is_near(f, b.hi) && is_near(f, b.lo) ? b : everything;
+}
+
+/* a - b + more <= 0 */
+static Band compared(Finder *f, Expr *a, Expr *b, int64_t more) {
+  Linear s;
+  linear_init(&s);
+  if (!linear_add(&s, a, 1) || !linear_add(&s, b, -1) ||
+      __builtin_add_overflow(s.constant, more, &s.constant))
+    return everything;
+  return below_zero(f, &s);
+}
+
+/* ---- conditions ------------------------------------------------------------------------- */
+
+static Band window(Finder *f, Expr *e, bool holds);
+
+/* c ? a : b, all of them conditions, or with `holds` false its opposite. */
+static Band chosen(Finder *f, Expr *const *arg, bool holds) {
+  Band a = window(f, arg[1], holds), b = window(f, arg[2], holds);
+  if (known(f, arg[0]) && !names(f, arg[0])) return choose(f, arg[0], a, b);
+  return band_hull(f->g, meet(f->g, window(f, arg[0], true), a),
+                   meet(f->g, window(f, arg[0], false), b));
+}
+
+/* Of a condition that does not depend on the variable. */
+static Band all_or_nothing(Finder *f, Expr *e, bool holds) {
+  return holds ? choose(f, e, everything, nothing) : choose(f, e, nothing, everything);
+}
+
+static Band window(Finder *f, Expr *e, bool holds) {
+  if (e->kind == E_BOOL) return (e->inum != 0) == holds ? everything : nothing;
+  if (e->kind != E_PRIM || f->branches-- <= 0) return everything;
+  Expr *const *arg = e->args;
+  const bool whole = e->nargs == 2 && arg[0]->type == TY_INT;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wswitch-enum"
+  switch (e->prim) {
+  case P_not: return window(f, arg[0], !holds);
+  case P_and:
+  case P_or: {
+    Band a = window(f, arg[0], holds), b = window(f, arg[1], holds);
+    return (e->prim == P_and) == holds ? meet(f->g, a, b) : band_hull(f->g, a, b);
+  }
+  case P_select: return chosen(f, arg, holds);
+  default: break;
+  }
+  if (!whole) return everything;
+  if (known(f, e) && !names(f, e) && is_near(f, arg[0]) && is_near(f, arg[1]))
+    return all_or_nothing(f, e, holds);
+  switch (e->prim) {
+  case P_lt: return holds ? compared(f, arg[0], arg[1], 1) : compared(f, arg[1], arg[0], 0);
+  case P_le: return holds ? compared(f, arg[0], arg[1], 0) : compared(f, arg[1], arg[0], 1);
+  case P_eq:
+  case P_ne:
+    if ((e->prim == P_eq) != holds) return everything;
+    return meet(f->g, compared(f, arg[0], arg[1], 0), compared(f, arg[1], arg[0], 0));
+  default: return everything;
+  }
+#pragma GCC diagnostic pop
+}
+
+Band band_of(Graph *g, Expr *cond, const BandSpace *space) {
+  Finder f = {g, space, BRANCHES};
+  if (!cond) return everything;
+  Band b = window(&f, cond, true);
+  if (!is_near(&f, b.lo) || !is_near(&f, b.hi)) return everything;
+  return b;
+}
+
+/* ---- the ends ---------------------------------------------------------------------------- */
+
+Band band_clamped(Graph *g, Band b, const BandSpace *s) {
+  const int64_t extent = s->extent[s->var];
+  Expr *zero = ex_int(g, 0), *end = ex_int(g, extent);
+  if (b.never) return (Band){.lo = NULL, .hi = zero};
+  int64_t lo, hi;
+  for (int i = 0; i < 2; i++) {
+    Expr **e = i ? &b.hi : &b.lo;
+    if (!*e) continue;
+    bool near = ex_interval(g, *e, s->extent, s->nvars, &lo, &hi);
+    if (!near || lo < 0) *e = ex2(g, P_max, *e, zero);
+    if (!near || hi > extent) *e = ex2(g, P_min, *e, end);
+  }
+  if (b.lo == zero) b.lo = NULL;
+  if (b.hi == end) b.hi = NULL;
+  return b;
+}
+
+double band_share(Graph *g, const Band *b, const BandSpace *s) {
+  const int64_t extent = s->extent[s->var];
+  Band c = band_clamped(g, *b, s);
+  if ((!c.lo && !c.hi) || extent == 0) return 1;
+  uint32_t vars = (c.lo ? c.lo->vars : 0) | (c.hi ? c.hi->vars : 0);
+  int64_t places = 1;
+  for (int v = 0; v < s->nvars; v++)
+    if (vars >> v & 1 && !mul_fits(places, s->extent[v], &places)) return 1;
+  const int64_t count = places < SAMPLES ? places : SAMPLES;
+  double inside = 0;
+  for (int64_t i = 0; i < count; i++) {
+    Expr *map[IR_MAX_VARS] = {0}, *lo = c.lo, *hi = c.hi;
+    int64_t at =
+        count < SAMPLES ? i : (int64_t)(((double)i + 0.5) / (double)count * (double)places);
+    for (int v = s->nvars - 1; v >= 0; v--) {
+      if (!(vars >> v & 1)) continue;
+      map[v] = ex_int(g, at % s->extent[v]);
+      at /= s->extent[v];
+    }
+    if (lo) lo = ex_subst(g, lo, map, s->nvars);
+    if (hi) hi = ex_subst(g, hi, map, s->nvars);
+    if ((lo && lo->kind != E_INT) || (hi && hi->kind != E_INT)) return 1;
+    int64_t from = lo ? lo->inum : 0, to = hi ? hi->inum : extent;
+    if (to > from) inside += (double)(to - from);
+  }
+  return count ? inside / ((double)count * (double)extent) : 1;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* Windows of conditions (compiler/ir/band.c): ends worked out by hand, and random conditions
+ * against enumeration: no place at which one holds is outside of its window. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "compiler/ir/band.h"
+#include "compiler/ir/ir.h"
+#include "compiler/ir/text.h"
+#include "tests/randgraph.h"
+
+enum { M = 40, L = 24 };
+
+/* The condition of sum[m:40 | CONDITION] over l:24, as text. Variables: l is 0, m is 1. */
+static Expr *parse(Arena *a, const char *condition, Graph **g) {
+  Diags *d = diags_new(a);
+  const char *text = arena_printf(a,
+                                  "graph g\ninput x: real[40]\ny[l:24] = sum[m:40 | %s](x[m])\n"
+                                  "output y = y\n",
+                                  condition);
+  *g = ir_parse(a, interner_new(a), d, diags_source(d, "band.ir", text, strlen(text)));
+  if (!*g) fail_msg("%s: %s", condition, diags_at(d, 0)->message);
+  return (*g)->outputs.at[0].node->guard;
+}
+
+static const int64_t extent[] = {L, M};
+static const BandSpace space = {extent, 2, 1, 1u};
+
+static int64_t at(Graph *g, Expr *e, int64_t l, int64_t otherwise) {
+  if (!e) return otherwise;
+  Expr *map[2] = {ex_int(g, l), NULL};
+  e = ex_subst(g, e, map, 2);
+  if (e->kind != E_INT) fail_msg("an end is no number");
+  return e->inum;
+}
+
+static bool holds(Graph *g, Expr *e, int64_t l, int64_t m) {
+  Expr *map[2] = {ex_int(g, l), ex_int(g, m)};
+  return ex_subst(g, e, map, 2)->inum != 0;
+}
+
+/* The window for each l is the least and the greatest m at which it holds, and no wider. */
+static void windows_are_the_narrowest(void **state) {
+  (void)state;
+  static const char *const conditions[] = {
+      "m <= l",
+      "m < l",
+      "l < m",
+      "m <= l and l < m + 6",
+      "abs(l - m) <= 3",
+      "abs(m - l - 5) < 2",
+      "div(m, 4) <= div(l, 4)",
+      "div(m, 4) == div(l, 4)",
+      "div(m - l, 3) == 2",
+      "m - mod(m, 4) <= l - mod(l, 4)",
+      "m == l + 2",
+      "3*m <= 2*l + 1",
+      "not m < l - 2",
+      "not (l < m or m + 3 < l)",
+      "l < 8 ? m < 4 : m < l and 8 <= m",
+      "m < 5 and (3 < l and l < 20)",
+      "l - 2 <= m and m <= l + 2 and m <= 20",
+      "max(m, l) <= 9 and min(l, 3) < m",
+      "m <= (l < 12 ? l : 2*l - 12)",
+      "m < 3 or m == 4",
+      "m == l or m == l + 3",
+      "l + 30 <= m and 5 <= l",
+  };
+  for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
+    Arena *a = arena_new();
+    Graph *g;
+    Expr *e = parse(a, conditions[i], &g);
+    Band b = band_clamped(g, band_of(g, e, &space), &space);
+    for (int64_t l = 0; l < L; l++) {
+      int64_t first = M, last = -1;
+      for (int64_t m = 0; m < M; m++)
+        if (holds(g, e, l, m)) {
+          first = m < first ? m : first;
+          last = m;
+        }
+      int64_t lo = at(g, b.lo, l, 0), hi = at(g, b.hi, l, M);
+      bool same = last < 0 ? lo >= hi : lo == first && hi == last + 1;
+      if (!same)
+        fail_msg("%s where l = %d: %d .. %d, not %d .. %d", conditions[i], (int)l, (int)lo, (int)hi,
+                 (int)first, (int)last + 1);
+    }
+    arena_free(a);
+  }
+}
+
+/* m <= l, l < 24, of 40: the mean of 1 .. 24, 12.5, of 40. A window of 6 is cut for l < 5:
+ * 24 * 6 - (5 + 4 + 3 + 2 + 1) = 129 of 24 * 40. Never: 0. What data decides: all. */
+static void shares(void **state) {
+  (void)state;
+  static const struct {
+    const char *condition;
+    double share;
+  } cases[] = {{"m <= l", 12.5 / 40},
+               {"m <= l and l < m + 6", 129.0 / 960},
+               {"m < 10", 0.25},
+               {"m < l - 30", 0},
+               {"0.0 < x[m]", 1},
+               {"0.0 < x[m] and m < 10", 0.25},
+               {"0.0 < x[m] or m < 10", 1},
+               {"m != l", 1},
+               {"mod(m, 3) == mod(l, 3)", 1}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    Arena *a = arena_new();
+    Graph *g;
+    Expr *e = parse(a, cases[i].condition, &g);
+    Band b = band_of(g, e, &space);
+    double share = band_share(g, &b, &space);
+    if (share < cases[i].share - 1e-12 || share > cases[i].share + 1e-12)
+      fail_msg("%s: %.17g, not %.17g", cases[i].condition, share, cases[i].share);
+    arena_free(a);
+  }
+}
+
+/* Ends that need more than 32 bits are none. */
+static void far_ends_are_left(void **state) {
+  (void)state;
+  Arena *a = arena_new();
+  Graph *g;
+  Expr *e = parse(a, "m < 100000000*l", &g);
+  Band b = band_of(g, e, &space);
+  assert_true(band_is_all(&b));
+  arena_free(a);
+}
+
+/* ---- random conditions ------------------------------------------------------------- */
+
+typedef struct Random {
+  Graph *g;
+  uint64_t state;
+} Random;
+
+static int pick(Random *r, int n) { return rand_below(&r->state, n); }
+
+static Expr *number(Random *r, int most) { return ex_int(r->g, pick(r, 2 * most + 1) - most); }
+
+static Expr *condition(Random *r, int depth);
+
+static Expr *integer(Random *r, int depth) {
+  Graph *g = r->g;
+  int kind = pick(r, depth > 0 ? 12 : 3);
+  Expr *a = kind < 3 ? NULL : integer(r, depth - 1);
+  switch (kind) {
+  case 0: return ex_var(g, 0);
+  case 1: return ex_var(g, 1);
+  case 2: return number(r, 20);
+  case 3: return ex2(g, P_add, a, integer(r, depth - 1));
+  case 4: return ex2(g, P_sub, a, integer(r, depth - 1));
+  case 5: return ex2(g, P_mul, number(r, 3), a);
+  case 6: return ex2(g, P_div, a, ex_int(g, 1 + pick(r, 7)));
+  case 7: return ex2(g, P_mod, a, ex_int(g, 1 + pick(r, 7)));
+  case 8: return ex1(g, P_abs, a);
+  case 9: return ex2(g, pick(r, 2) ? P_min : P_max, a, integer(r, depth - 1));
+  case 10: return ex3(g, P_select, condition(r, depth - 1), a, integer(r, depth - 1));
+  default: return ex2(g, P_sub, ex_var(g, pick(r, 2)), a);
+  }
+}
+
+static Expr *condition(Random *r, int depth) {
+  static const Prim compare[] = {P_lt, P_le, P_eq, P_ne, P_lt, P_le};
+  Graph *g = r->g;
+  if (depth <= 0 || pick(r, 2))
+    return ex2(g, compare[pick(r, 6)], integer(r, depth), integer(r, depth));
+  Expr *a = condition(r, depth - 1);
+  switch (pick(r, 4)) {
+  case 0: return ex1(g, P_not, a);
+  case 1: return ex2(g, P_and, a, condition(r, depth - 1));
+  case 2: return ex2(g, P_or, a, condition(r, depth - 1));
+  default: return ex3(g, P_select, condition(r, depth - 1), a, condition(r, depth - 1));
+  }
+}
+
+/* 3000 of them: sound for every l, and some hundred leave something out. */
+static void random_conditions(void **state) {
+  (void)state;
+  int narrowed = 0;
+  for (int seed = 0; seed < 3000; seed++) {
+    Arena *a = arena_new();
+    Graph *g;
+    parse(a, "m < 1", &g);
+    Random r = {g, (uint64_t)seed};
+    Expr *e = condition(&r, 3);
+    Band b = band_clamped(g, band_of(g, e, &space), &space);
+    for (int64_t l = 0; l < L; l++) {
+      int64_t lo = at(g, b.lo, l, 0), hi = at(g, b.hi, l, M);
+      narrowed += l == 0 && (b.lo || b.hi);
+      for (int64_t m = 0; m < M; m++)
+        if ((m < lo || m >= hi) && holds(g, e, l, m))
+          fail_msg("seed %d, l = %d, m = %d: outside of %d .. %d", seed, (int)l, (int)m, (int)lo,
+                   (int)hi);
+    }
+    arena_free(a);
+  }
+  assert_true(narrowed > 600);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(windows_are_the_narrowest),
+                                     cmocka_unit_test(shares), cmocka_unit_test(far_ends_are_left),
+                                     cmocka_unit_test(random_conditions)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
