@@ -25,6 +25,8 @@ CHECK    = around gradcheck opcheck trial trial_call
 PLAN     = plan core contract sources group group_rows group_join group_alone stored chain \
            chain_parts chain_build chain_blocks chain_band together rows own layout product order \
            in_place place narrow weights launch loop_kernel steps memory verify dump print_plan \
+           chain_parts chain_build chain_blocks together rows own layout product order in_place \
+           place narrow weights once launch loop_kernel steps memory verify dump print_plan \
            print_picture
 EMIT     = dialect scope storage read value place loop scatter product kernels
 CPU      = target operands pack shape rows scatter contraction chain chain_shape chain_tiles \
@@ -69,6 +71,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_cuda_random test_oracle test_text_random test_large test_nan test_text test_claims \
        test_likelihood test_cuda_chain test_cuda_loop test_cuda_shape test_film test_noise \
        test_use test_split test_band test_cuda_series test_cuda_compile test_cuda_faults
+       test_use test_split test_once test_cuda_series test_cuda_compile test_cuda_faults
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -188,7 +191,7 @@ $(B)/tests/test_random_graphs $(B)/tests/test_band: $(B)/tests/randgraph.o $(B)/
 $(B)/tests/test_grad $(B)/tests/test_grad_loops $(B)/tests/test_grad_form: $(B)/tests/grads.o
 ON_SOURCES = language mutations diagnostics hints large
 $(ON_SOURCES:%=$(B)/tests/test_%): $(B)/tests/sources.o
-ON_MODELS = grad_text narrow target traffic meaning numbers draws likelihood noise
+ON_MODELS = grad_text narrow once target traffic meaning numbers draws likelihood noise
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
 $(B)/tests/test_jit $(B)/tests/test_cuda: $(B)/tests/finite_case.o
 SANDBOXED = api checkpoint cli measures nan cuda_train data device door memory output recompute \

@@ -179,6 +179,8 @@ static void rewrite(Backend *be, Graph *g, const char *entry_name) {
                         .contractions = o->contractions,
                         .chains = o->chains,
                         .batches = o->contractions && be->recompute == 0,
+                        .keeps = o->keep_values && be->recompute == 0,
+                        .repeated = be->repeated,
                         .loops = o->loops && be->target->loops.any && be->recompute == 0,
                         .recompute = o->keep_values ? be->recompute : INT_MAX,
                         .recomputed = &be->recomputed};
@@ -196,6 +198,7 @@ static Plan new_plan(Backend *be, Graph *g, const char *name) {
                 .act = be->act,
                 .split = be->split,
                 .repeated = be->repeated,
+                .keeps = be->options.keep_values && be->recompute == 0,
                 .states = &be->states};
 }
 

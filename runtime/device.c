@@ -12,7 +12,7 @@ void device_run_each(Device *d, const DeviceLayout *at, const DeviceSeries *s) {
     DeviceRun run = {.entry = s->entry,
                      .seed = s->seed,
                      .step = s->step + (i - s->first),
-                     .again = i > s->first ? s->then_again : s->again};
+                     .holds = i > s->first ? s->then_holds : s->holds};
     for (int k = 0; k < s->ninputs; k++)
       d->does->copy(d, buffers[s->inputs[k].buffer], slot_of(&s->inputs[k], i), s->inputs[k].bytes);
     d->does->run(d, &run);

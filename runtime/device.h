@@ -53,7 +53,7 @@ typedef struct DeviceRun {
   int entry;
   uint64_t seed;
   int64_t step;
-  bool again;               /* leave out the steps marked `once` */
+  TdOnce holds;             /* leave out the steps marked so, or with less (but TD_ANEW) */
   const DeviceWatch *watch; /* or NULL */
 } DeviceRun;
 
@@ -75,8 +75,8 @@ typedef struct DeviceSeries {
   int ninputs, noutputs;
   int first, n; /* slots first .. first + n - 1; at least one run */
   uint64_t seed;
-  int64_t step;           /* of the first run; it counts up */
-  bool again, then_again; /* the first run; those after it */
+  int64_t step;             /* of the first run; it counts up */
+  TdOnce holds, then_holds; /* the first run; those after it */
 } DeviceSeries;
 
 typedef struct DeviceInterface {

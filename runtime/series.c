@@ -139,7 +139,7 @@ void series_start(Series *r) {
   size_t first = (size_t)r->started * r->record;
   if (r->record > 0)
     d->does->upload(d, (DevicePlace){r->in, first}, r->given + first, (size_t)n * r->record);
-  bool again = session_follows(r->session, r->entry), then_again = entry_of(r)->follows;
+  TdOnce holds = session_holds(r->session, r->entry, r->again);
   DeviceSeries series = {.entry = r->entry,
                          .inputs = r->inputs,
                          .outputs = r->outputs,
@@ -149,8 +149,8 @@ void series_start(Series *r) {
                          .n = n,
                          .seed = r->seed,
                          .step = r->step,
-                         .again = r->again || again,
-                         .then_again = r->then_again || then_again};
+                         .holds = holds,
+                         .then_holds = session_then_holds(r->session, r->entry, r->then_again)};
   d->does->run_series(d, &series);
   r->started = r->length;
 }

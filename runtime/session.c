@@ -42,6 +42,12 @@ static bool place_buffers(Session *s, int entry, TdError *err) {
   return true;
 }
 
+static bool makes_once(const TdEntry *e) {
+  for (int i = 0; i < e->nsteps; i++)
+    if (e->steps[i].once == TD_ONCE) return true;
+  return false;
+}
+
 static bool session_fill(Session *s, TdError *err) {
   const TdProgram *p = s->program;
   Device *d = s->device;
@@ -50,6 +56,7 @@ static bool session_fill(Session *s, TdError *err) {
   if ((s->arena = d->does->alloc(d, arena_bytes(p), err)) == NULL) return false;
   for (int e = 0; e < p->nentries; e++)
     if (!place_buffers(s, e, err)) return false;
+  for (int e = 0; e < p->nentries; e++) s->made[e] = !makes_once(&p->entries[e]);
   return true;
 }
 
@@ -67,8 +74,10 @@ Session *session_new(const TdProgram *p, Device *device, TdError *err) {
   s->states = calloc((size_t)p->nstates + 1, sizeof *s->states);
   s->at = calloc((size_t)p->nentries + 1, sizeof *s->at);
   s->ready = calloc((size_t)p->nentries + 1, sizeof *s->ready);
+  s->made = calloc((size_t)p->nentries + 1, sizeof *s->made);
   s->series = calloc((size_t)p->nentries + 1, sizeof *s->series);
-  bool ok = (s->states != NULL && s->at != NULL && s->ready != NULL && s->series != NULL) ||
+  bool ok = (s->states != NULL && s->at != NULL && s->ready != NULL && s->made != NULL &&
+             s->series != NULL) ||
             td_fail_memory(err);
   if (ok && session_fill(s, err)) return s;
   session_free(s);
@@ -95,6 +104,7 @@ void session_free(Session *s) {
   free(s->states);
   free(s->at);
   free(s->ready);
+  free(s->made);
   free(s->series);
   free(s);
 }
@@ -217,9 +227,8 @@ void session_clear(Session *s) {
 void session_run_watched(Session *s, int entry, uint64_t seed, int64_t step, bool again,
                          const DeviceWatch *watch) {
   if (!s->ready[entry]) bug("%s runs and was never prepared", s->program->entries[entry].name);
-  bool follows = session_follows(s, entry);
-  DeviceRun run = {
-      .entry = entry, .seed = seed, .step = step, .again = again || follows, .watch = watch};
+  TdOnce holds = session_holds(s, entry, again);
+  DeviceRun run = {.entry = entry, .seed = seed, .step = step, .holds = holds, .watch = watch};
   s->device->does->run(s->device, &run);
 }
 

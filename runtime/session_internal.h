@@ -13,6 +13,7 @@ struct Session {
   DevicePlace **at; /* by entry and buffer */
   bool *ready;      /* by entry: prepared */
   Series **series;  /* by entry: NULL until somebody asks */
+  bool *made;       /* by entry: what its steps marked TD_ONCE make is there, if it has such */
   int last;         /* the entry that ran last, if nothing wrote a state since; -1: none */
 };
 
@@ -23,8 +24,11 @@ size_t buffer_bytes(const TdBuffer *b);
 size_t arena_bytes(const TdProgram *p);
 /* What lies there, of that type. */
 double element_value(TdType type, const void *x);
-/* The entry runs now. Does it find kept what it left, of states that nobody else wrote? */
-bool session_follows(Session *s, int entry);
+/* The entry runs now. What of that which it kept from run to run still holds? `again`: parameters
+ * are what they were. Where it changes what it keeps with the states that it follows from, they are
+ * so too if nobody else wrote one. */
+TdOnce session_holds(Session *s, int entry, bool again);
+TdOnce session_then_holds(const Session *s, int entry, bool again); /* in the run after it */
 
 /* -- series.c -------------------------------------------------------------------------------- */
 /* Where the next run's value of an input of the entry's is on the host. It must be one of those

@@ -25,14 +25,14 @@ int *steps_match(const TdEntry *e) {
   return match;
 }
 
-StepWalk steps_begin(const TdEntry *e, const int *match, bool again) {
-  return (StepWalk){.entry = e, .match = match, .again = again, .at = -1};
+StepWalk steps_begin(const TdEntry *e, const int *match, TdOnce holds) {
+  return (StepWalk){.entry = e, .match = match, .holds = holds, .at = -1};
 }
 
 int steps_next(StepWalk *w) {
   while (++w->at < w->entry->nsteps) {
     const TdStep *step = &w->entry->steps[w->at];
-    bool skipped = w->again && step->once;
+    bool skipped = step->once != TD_ANEW && step->once <= w->holds;
     switch (step->kind) {
     case TD_LAUNCH:
       if (!skipped) return w->at;

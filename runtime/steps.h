@@ -13,12 +13,12 @@ int *steps_match(const TdEntry *e);
 typedef struct StepWalk {
   const TdEntry *entry;
   const int *match;
-  bool again; /* leave out the steps marked `once` */
+  TdOnce holds; /* steps marked so, or with less (but TD_ANEW), are left out */
   int at;
   int64_t ix[TD_MAX_LOOPS]; /* loop counters by slot, as they are at this launch */
 } StepWalk;
 
-StepWalk steps_begin(const TdEntry *e, const int *match, bool again);
+StepWalk steps_begin(const TdEntry *e, const int *match, TdOnce holds);
 /* The next launch's step; -1: there is none. */
 int steps_next(StepWalk *w);
 

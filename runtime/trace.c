@@ -274,6 +274,8 @@ NanSource session_trace(Session *s, int entry, uint64_t seed, int64_t step) {
   DeviceWatch watch = {.ctx = &t, .launch = trace_launch, .value = trace_value};
   /* no NaN of an earlier run is in the way */
   s->device->does->zero(s->device, s->arena, arena_bytes(s->program));
+  s->made[entry] = false; /* what is kept from run to run is to be seen as well */
+  s->last = -1;
   session_run_watched(s, entry, seed, step, false, &watch);
   free(t.before);
   free(t.origin);

@@ -39,8 +39,14 @@ double element_value(TdType type, const void *from) {
   return (double)NAN;
 }
 
-bool session_follows(Session *s, int entry) {
+TdOnce session_then_holds(const Session *s, int entry, bool again) {
+  return again || s->program->entries[entry].follows ? TD_LASTING : TD_ONCE;
+}
+
+TdOnce session_holds(Session *s, int entry, bool again) {
   bool follows = s->program->entries[entry].follows && s->last == entry;
+  TdOnce holds = again || follows ? TD_LASTING : s->made[entry] ? TD_ONCE : TD_ANEW;
+  s->made[entry] = true;
   s->last = entry;
-  return follows;
+  return holds;
 }

@@ -102,7 +102,7 @@ static TdBuffer buffers[] = {
 static const int scale_args[] = {0, 1, 2}, add_args[] = {2, 3, 4}, seed_args[] = {5},
                  count_args[] = {6}, two_args[] = {7};
 TdStep steps[] = {
-    {.kind = TD_LAUNCH, .once = true, .kernel = 3, .nargs = 1, .args = count_args},
+    {.kind = TD_LAUNCH, .once = TD_LASTING, .kernel = 3, .nargs = 1, .args = count_args},
     {.kind = TD_LAUNCH, .kernel = 0, .nargs = 3, .args = scale_args},
     {.kind = TD_LOOP, .slot = 0, .count = ROWS, .reverse = true},
     {.kind = TD_LAUNCH, .kernel = 1, .nargs = 3, .args = add_args},

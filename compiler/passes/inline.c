@@ -12,10 +12,12 @@
  *     y = sum over k (a[k] * a[k])   ->   y = sum over k ((x[k] + b[k]) * (x[k] + b[k]))
  *
  * The measure is time: a stored element costs some operations (TargetCosts.store) to write
- * and read back, more when its readers would otherwise need fewer arrays. */
+ * and read back, more when its readers would otherwise need fewer arrays. A value that is the
+ * same in many runs is kept for them, if it is worth that (plan/once.c). */
 #include "compiler/ir/walk.h"
 #include "compiler/passes/pipeline.h"
 #include "compiler/plan/contract.h"
+#include "compiler/plan/once.h"
 
 typedef struct Cost {
   double ops;
@@ -48,6 +50,7 @@ typedef struct Inline {
   Graph *g;
   const PassOptions *options;
   Readers *readers; /* by node id */
+  Once *once;       /* NULL: nothing is kept from run to run */
   Node *reader;
 } Inline;
 
@@ -111,12 +114,24 @@ static bool is_product(const Inline *in, const Node *n) {
   return in->options->contractions && contract_matches(in->g, &in->options->target->products, n);
 }
 
+/* Is n computed once for many runs of what reads it? */
+static bool is_kept(const Inline *in, const Node *n, double ops) {
+  if (!in->once || n->region->loop || once_of(in->once, n) == TD_ANEW ||
+      !once_worth(&in->options->target->costs, ops, ir_count(n)))
+    return false;
+  const Readers *r = &in->readers[n->id];
+  for (int i = 0; i < r->at.n; i++)
+    if (once_of(in->once, r->at.at[i]) == TD_ANEW) return true;
+  return false;
+}
+
 static bool should_inline(Inline *in, Node *n) {
   Readers *r = &in->readers[n->id];
   if (!ir_is_map(n) || r->needed || n->save == SAVE_KEEP) return false;
   const TargetCosts *costs = &in->options->target->costs;
   Cost c = cost_of(in->g, n);
   if (n->save == SAVE_RECOMPUTE) return true;
+  if (is_kept(in, n, c.ops)) return false;
   double count = (double)ir_count(n), often = 0;
   bool operand = false;
   for (int i = 0; i < r->at.n; i++) {
@@ -186,6 +201,7 @@ static void inline_region(Inline *in, Region *r) {
 
 void pass_inline(Graph *g, const PassOptions *o) {
   Inline in = {.g = g, .options = o, .readers = NEWN(g->arena, Readers, g->nodes.n + 1)};
+  if (o->keeps && o->target->costs.kept_most > 0) in.once = once_find(g, o->repeated);
   find_readers(&in, g->top);
   for (int i = 0; i < g->outputs.n; i++) in.readers[g->outputs.at[i].node->id].needed = true;
   for (int i = 0; i < g->updates.n; i++) in.readers[g->updates.at[i].value->id].needed = true;

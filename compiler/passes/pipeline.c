@@ -53,6 +53,7 @@ PassOptions pass_options(const Target *t) {
                        .contractions = true,
                        .chains = true,
                        .batches = true,
+                       .keeps = true,
                        .loops = true,
                        .recompute = INT_MAX};
 }

@@ -13,6 +13,8 @@ typedef struct PassOptions {
   const Target *target; /* what it will be compiled for: what is cheap there, what is a product */
   bool simplify, fuse_maps, contractions, chains; /* as in BackendOptions */
   bool batches;    /* memory need not be saved: `batch` may take some */
+  bool keeps;      /* memory need not be saved: tables may be kept from run to run */
+  bool repeated;   /* the entry runs many times while parameters stay as they are */
   bool loops;      /* the same, the target has loops in one kernel, and memory need not be saved */
   int recompute;   /* `budget`: values not to be kept for a later loop, at most */
   int *recomputed; /* `budget`: how many there were goes here; or NULL */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Costly subexpressions that depend on few of a node's variables become nodes
- * of their own: tables, computed once for each value of those variables.
+ * of their own: tables, computed once for each value of those variables. So do
+ * those that are the same in many runs, where these may be kept (plan/once.c).
  *
  * needs       regions in order
  * guarantees  values stay; new nodes stand before the node they were part of
@@ -12,10 +13,12 @@
  * What only outer variables enter is left alone: kernels compute it outside of
  * their inner loops anyway. */
 #include "compiler/passes/pipeline.h"
+#include "compiler/plan/once.h"
 
 typedef struct Tables {
   Graph *g;
   const TargetCosts *costs;
+  Once *once; /* NULL: nothing is kept */
   Node *n;
   Expr *found; /* the largest that qualifies */
   double gain;
@@ -35,16 +38,24 @@ static double points(const Node *n, uint32_t vars) {
   return count;
 }
 
+/* Is e computed in fewer runs than its node, and worth keeping for the others? */
+static bool is_kept(const Tables *t, Expr *e, double ops, double count) {
+  return t->once && count <= (double)t->costs->kept_most &&
+         once_worth(t->costs, ops, (int64_t)count) && once_of(t->once, t->n) == TD_ANEW &&
+         once_of_expr(t->once, e) != TD_ANEW;
+}
+
 static void consider(Expr *e, void *ctx) {
   Tables *t = ctx;
   Node *n = t->n;
   if (e->kind != E_PRIM || e->type != TY_REAL || e->vars == 0 || e == n->body) return;
   if (__builtin_popcount(e->vars) > IR_MAX_RANK) return;
   double times = executions(n, e->vars), count = points(n, e->vars), ops = ex_cost(t->g, e);
-  double gain = ops * (times - count);
   const TargetCosts *c = t->costs;
-  if (ops < c->table_entry || times < (double)c->table_uses * count || gain < c->table_gain ||
-      gain < t->gain)
+  bool kept = is_kept(t, e, ops, count);
+  double gain = ops * (kept ? times : times - count);
+  if (ops < c->table_entry || (!kept && times < (double)c->table_uses * count) ||
+      gain < c->table_gain || gain < t->gain)
     return;
   if (!ex_reads_in_range(t->g, e, n->extent, n->nvars)) return;
   t->found = e;
@@ -72,6 +83,7 @@ static Node *make_table(Tables *t) {
   for (; at > 0 && r->nodes.at[at - 1] != n; at--) r->nodes.at[at] = r->nodes.at[at - 1];
   r->nodes.at[at] = n;
   r->nodes.at[at - 1] = m;
+  if (t->once) once_note(t->once, m);
   return m;
 }
 
@@ -85,9 +97,11 @@ static Expr *swap(Graph *g, Expr *e, void *ctx) {
   return e == s->from ? s->to : e;
 }
 
-static void split_node(Graph *g, const TargetCosts *costs, Node *n) {
+static void split_node(const Tables *all, Node *n) {
+  Graph *g = all->g;
   for (;;) {
-    Tables t = {.g = g, .costs = costs, .n = n};
+    Tables t = *all;
+    t.n = n;
     ex_visit(g, n->body, consider, &t);
     if (!t.found) return;
     Node *m = make_table(&t);
@@ -97,19 +111,23 @@ static void split_node(Graph *g, const TargetCosts *costs, Node *n) {
       if (t.found->vars >> v & 1) index[rank++] = ex_var(g, v);
     Swap s = {t.found, ex_read(g, m, index)};
     n->body = ex_map(g, n->body, swap, &s);
-    split_node(g, costs, m);
+    split_node(all, m);
   }
 }
 
-static void split_region(Graph *g, const TargetCosts *costs, Region *r) {
+static void split_region(const Tables *all, Region *r) {
   for (int i = 0; i < r->nodes.n; i++) {
     Node *n = r->nodes.at[i];
     if (n->kind == N_LOOP)
-      split_region(g, costs, n->loop->body);
+      split_region(all, n->loop->body);
     else if (ir_computes(n))
-      split_node(g, costs, n);
+      split_node(all, n);
     while (r->nodes.at[i] != n) i++; /* tables moved it */
   }
 }
 
-void pass_tables(Graph *g, const PassOptions *o) { split_region(g, &o->target->costs, g->top); }
+void pass_tables(Graph *g, const PassOptions *o) {
+  const TargetCosts *c = &o->target->costs;
+  Once *once = o->keeps && c->kept_most > 0 ? once_find(g, o->repeated) : NULL;
+  split_region(&(Tables){.g = g, .costs = c, .once = once}, g->top);
+}

@@ -41,7 +41,8 @@ static bool may_join(ChainParts *f, const Group *g, const Region *r) {
   for (int i = 0; i < f->at.n; i++)
     if (f->at.at[i].g == g) return false;
   if (g->kind != GROUP_ROWS && g->kind != GROUP_CONTRACTION) return false;
-  return g->region == r && !g->late && !g->dropped && !g->rows_fixed && g->members.n > 0;
+  return g->region == r && !g->late && !g->once && !g->dropped && !g->rows_fixed &&
+         g->members.n > 0;
 }
 
 static ChainPart new_part(Group *g) {

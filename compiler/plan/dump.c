@@ -375,7 +375,7 @@ static void print_launch(Dump *d, int s, const PlanStep *step) {
   } else {
     print_kind(d);
   }
-  if (step->once) sb_puts(d->out, ", once");
+  if (step->once) sb_puts(d->out, step->once == TD_ONCE ? ", once for all" : ", once");
   print_order(d);
   print_shape_of(d, &g->launch.shape);
   sb_puts(d->out, "; flops ");

@@ -65,7 +65,7 @@ bool group_alone(Plan *p, Node *n) {
   int rowvar[IR_MAX_VARS];
   for (int k = 0; k < IR_MAX_VARS; k++) rowvar[k] = k;
   g->late = plan_info(p, n)->commits != NULL;
-  g->once = plan_info(p, n)->kept;
+  g->once = plan_info(p, n)->once;
   if (g->kind == GROUP_SCATTER) {
     group_add(p, g, n, rowvar, false);
     return true;

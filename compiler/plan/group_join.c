@@ -149,13 +149,15 @@ static bool fits(Plan *p, Group *g, Node *n, Mapping *m, int *nrows, bool *sum) 
 }
 
 /* What is computed again stays among its like: so both are cut into kernels as
- * the loop that computes it first is, and as if it had been kept. */
-static bool group_mixes(const Group *g, const Node *n) {
-  return g->members.n > 0 && g->members.at[0].node->again != n->again;
+ * the loop that computes it first is, and as if it had been kept. So does what is
+ * computed once for many runs. */
+static bool group_mixes(Plan *p, const Group *g, const Node *n) {
+  return g->members.n > 0 &&
+         (g->members.at[0].node->again != n->again || g->once != plan_info(p, n)->once);
 }
 
 bool group_joins(Plan *p, Group *g, Node *n) {
-  if (group_mixes(g, n)) return false;
+  if (group_mixes(p, g, n)) return false;
   if ((g->kind != GROUP_ROWS && g->kind != GROUP_CONTRACTION) || g->late || g->dropped)
     return false;
   if (!p->options->fuse_rows && g->kind == GROUP_ROWS) return false;
@@ -205,10 +207,10 @@ static void map_shared(Expr *e, void *ctx) {
 }
 
 bool group_joins_by_share(Plan *p, Group *g, Node *n, const Node *x) {
-  if (g->kind != GROUP_ROWS || g->late || g->once || g->dropped || !p->options->fuse_rows ||
+  if (g->kind != GROUP_ROWS || g->late || g->dropped || !p->options->fuse_rows ||
       g->region != n->region)
     return false;
-  if (group_mixes(g, n) || surely_blocked(p, n, g)) return false;
+  if (group_mixes(p, g, n) || surely_blocked(p, n, g)) return false;
   Mapping m = {.p = p, .g = g, .n = n};
   for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
   Share s = {.m = &m, .x = x};
@@ -264,7 +266,7 @@ static bool reads_own_rows(Plan *p, const Group *g, const Member *x, Group *othe
  * are one group, unless a third stands between them or another member of g
  * reads other rows (a convolution's neighbours, say). */
 void group_absorb(Plan *p, Group *g, Group *other, Node *n) {
-  if (other->members.n > 0 && group_mixes(g, other->members.at[0].node)) return;
+  if (other->members.n > 0 && group_mixes(p, g, other->members.at[0].node)) return;
   if (other == g || other->kind != GROUP_ROWS || g->kind != GROUP_ROWS || other->late ||
       other->dropped)
     return;

@@ -71,7 +71,9 @@ void group_split_sum(Plan *p, Group *g, Node *y, const int *rowvar) {
   part->body = y->body;
   for (int v = 0; v < y->nvars; v++) part->extent[v] = y->extent[v];
   for (int d = 0; d < y->rank; d++) part->axis[d + 1] = y->axis[d];
-  plan_info(p, part)->position = plan_info(p, y)->position;
+  NodeInfo whole = *plan_info(p, y);
+  plan_info(p, part)->position = whole.position;
+  plan_info(p, part)->once = whole.once;
   group_add(p, g, part, rowvar, true);
   g->rows_fixed = true;
   g->block = block;

@@ -128,6 +128,7 @@ static bool may_be_narrow(const TargetMemory *t, const TdBuffer *b, const Use *u
   if ((b->kind != TD_TEMP && b->kind != TD_KEPT) || b->type != TD_F32 ||
       b->count < t->narrow_least || u->wide)
     return false;
+  if (b->kind == TD_KEPT) return u->factor; /* tables keep their digits */
   return u->factor || (u->by_product && !u->by_others) || (u->from_product && !u->from_others);
 }
 

@@ -68,7 +68,8 @@ static bool used_once(Plan *p, const Node *n) {
 
 /* A node whose storage may be anywhere, not yet promised to anyone. */
 static bool can_own(Plan *p, const Region *r, const Node *n) {
-  if (n->region != r || plan_info(p, n)->owner || plan_info(p, n)->rows_of) return false;
+  const NodeInfo *info = plan_info(p, n);
+  if (n->region != r || info->owner || info->rows_of || info->once) return false;
   return ir_computes(n) || n->kind == N_STACK || n->kind == N_PACK;
 }
 

@@ -13,6 +13,7 @@ static void list_outputs(Plan *p) {
 
 void plan_make(Plan *p) {
   plan_weights(p);
+  plan_once(p);
   plan_own(p);
   plan_group(p);
   if (p->options->chains && p->target->chains.any) plan_chains(p);

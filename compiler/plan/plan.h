@@ -87,7 +87,7 @@ struct Group {
   int id; /* dense over the plan */
   Region *region;
   bool late;    /* runs after everything else of its region */
-  bool once;    /* runs when parameters are not what they were: TdStep.once */
+  TdOnce once;  /* in which runs it is launched: TdStep.once */
   bool dropped; /* not needed after all */
   bool product; /* GROUP_ROWS: of a product, which may be given factors in bf16: loop_kernel.c */
   int nrows;    /* row variables: the index space of the pieces */
@@ -123,7 +123,8 @@ typedef struct NodeInfo {
   bool placed;
   bool local;          /* its value never leaves its kernel */
   bool factor;         /* a copy for products alone, as activations are stored: weights.c */
-  bool kept;           /* in the entry's own memory from run to run: TD_KEPT; weights.c */
+  bool kept;           /* in the entry's own memory from run to run: TD_KEPT; weights.c, once.c */
+  TdOnce once;         /* in which runs it is computed; once.c */
   Node *owner;         /* the pack, stack, carry or state it is stored for; itself: taken */
   int owner_index;     /* the pack's part */
   int uses;            /* own.c: by how many others */
@@ -150,7 +151,7 @@ typedef struct PlanBuffer {
 /* A step of the entry: a launch of a group, or a bracket of a loop. */
 typedef struct PlanStep {
   TdStepKind kind;
-  bool once;        /* TdStep.once */
+  TdOnce once;
   Group *group;     /* TD_LAUNCH */
   const Loop *loop; /* TD_LOOP, TD_END */
 } PlanStep;
@@ -168,6 +169,7 @@ typedef struct Plan {
   int split;           /* products of f32 as sums of so many in bf16, 6 or 3; 0: as they are */
   bool follows;        /* it keeps what follows from states that it changes: TdEntry.follows */
   bool repeated;       /* the entry runs many times while parameters stay (backend_repeated) */
+  bool keeps;          /* memory need not be saved: what is the same in many runs may be kept */
   PlanStates *states;  /* of the program; plan_state adds to them */
   VEC(NodeInfo) info;  /* by node id: use plan_info() */
   VEC(Group *) groups; /* in order of creation */
@@ -213,6 +215,10 @@ int64_t plan_room(Plan *p, const Node *n);
 /* -- weights.c ----------------------------------------------------------------------- */
 /* Copies of states in the type of activations, for products to read. */
 void plan_weights(Plan *p);
+
+/* -- once.c -------------------------------------------------------------------------- */
+/* Which nodes are computed once for many runs, and which of them are kept. */
+void plan_once(Plan *p);
 
 /* -- own.c: one owner for every stored value ---------------------------------------- */
 void plan_own(Plan *p);

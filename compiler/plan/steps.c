@@ -11,7 +11,7 @@
  * ->  launch pack w; loop 8; launch a; launch b; end                             */
 #include "compiler/plan/plan.h"
 
-static void push_launch(Plan *p, Group *g, double times, bool once) {
+static void push_launch(Plan *p, Group *g, double times, TdOnce once) {
   PlanStep step = {.kind = TD_LAUNCH, .once = once, .group = g};
   vec_push(p->arena, &p->steps, step);
   p->flops += times * g->launch.flops;
@@ -20,7 +20,7 @@ static void push_launch(Plan *p, Group *g, double times, bool once) {
   p->launches += times;
 }
 
-static void push_bracket(Plan *p, TdStepKind kind, const Loop *l, bool once) {
+static void push_bracket(Plan *p, TdStepKind kind, const Loop *l, TdOnce once) {
   PlanStep step = {.kind = kind, .once = once, .loop = l};
   vec_push(p->arena, &p->steps, step);
 }
@@ -35,10 +35,10 @@ static void list_region(Plan *p, const Region *r, double times) {
       continue;
     }
     for (int k = 0; k < p->packs.n; k++)
-      if (p->packs.at[k]->packed->before == g->loop) push_launch(p, p->packs.at[k], times, false);
-    push_bracket(p, TD_LOOP, g->loop, false);
+      if (p->packs.at[k]->packed->before == g->loop) push_launch(p, p->packs.at[k], times, TD_ANEW);
+    push_bracket(p, TD_LOOP, g->loop, TD_ANEW);
     list_region(p, g->loop->body, times * (double)g->loop->count);
-    push_bracket(p, TD_END, g->loop, false);
+    push_bracket(p, TD_END, g->loop, TD_ANEW);
   }
 }
 
@@ -48,10 +48,11 @@ static void list_kept(Plan *p) {
   for (int i = 0; i < p->packs.n; i++) {
     Group *g = p->packs.at[i];
     if (g->packed->before) continue;
-    for (int k = 0; k < g->packed->nloops; k++) push_bracket(p, TD_LOOP, g->packed->loops[k], true);
-    push_launch(p, g, 0, true);
+    for (int k = 0; k < g->packed->nloops; k++)
+      push_bracket(p, TD_LOOP, g->packed->loops[k], TD_LASTING);
+    push_launch(p, g, 0, TD_LASTING);
     for (int k = g->packed->nloops; k > 0; k--)
-      push_bracket(p, TD_END, g->packed->loops[k - 1], true);
+      push_bracket(p, TD_END, g->packed->loops[k - 1], TD_LASTING);
   }
 }
 

@@ -20,6 +20,8 @@ typedef struct TargetCosts {
   double table_entry; /* an operation that costs so much is looked up in a table */
   int64_t table_uses; /* if each entry is used so often, */
   double table_gain;  /* and all of it saves so many operations */
+  int64_t kept_most;  /* elements that are kept from run to run where they need not be computed in
+                         each (plan/once.c); 0: none are */
 } TargetCosts;
 
 /* Kernels over rows: how work is cut, and how much of it one piece may hold. */

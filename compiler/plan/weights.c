@@ -159,6 +159,7 @@ static void make_copy(Weights *w, Weight *s) {
                     ex_read(g, state, index));
   plan_info(p, s->copy)->factor = true;
   plan_info(p, s->copy)->kept = lasts(p, state) || following;
+  plan_info(p, s->copy)->once = lasts(p, state) || following ? TD_LASTING : TD_ANEW;
   move_behind(s->copy, state);
   if (!following) return;
   Node *value = next_of(p, state);

@@ -132,10 +132,17 @@ typedef struct TdKernel {
 
 typedef enum { TD_LAUNCH, TD_LOOP, TD_END } TdStepKind;
 
+/* In which runs of an entry a step is taken. What it makes is in kept buffers, which the steps of
+ * every run read:
+ *   TD_ANEW     in each
+ *   TD_ONCE     in the first of all: it follows from constants
+ *   TD_LASTING  in the first, and when parameters are not what they were, or what the entry itself
+ *               made of them */
+typedef enum { TD_ANEW, TD_ONCE, TD_LASTING } TdOnce;
+
 typedef struct TdStep {
   TdStepKind kind;
-  bool once;  /* fills kept buffers from parameters: left out while these are what they were, or
-                 what the entry itself made of them */
+  TdOnce once;
   int kernel; /* TD_LAUNCH */
   int nargs;
   const int *args;          /* TD_LAUNCH: buffer indices */

@@ -1148,7 +1148,7 @@ typedef struct Buffer {
 } Buffer;
 typedef struct Step {
   StepKind kind;
-  int once;                      /* fills KEPT buffers from parameters */
+  int once;                      /* fills KEPT buffers: 1 from constants, 2 from parameters */
   Kernel *kernel;
   int64_t pieces;
   int nargs;
@@ -1930,6 +1930,7 @@ static const size_t scratch_bytes = 64;
 struct tiny_Program {
   char **state;
   char ***buffer;                 /* [entry][buffer] */
+  char *ran;                      /* [entry]: before, so that what follows from constants is there */
   char *arena;                    /* shared by the entries: nothing in it outlives a run but outputs */
   int threads;
   pthread_t *thread;
@@ -2013,9 +2014,11 @@ static int run_entry(tiny_Program *p, const char *name, uint64_t seed, int64_t s
   if (e < 0) return -1;
   TdControl control = {seed, step};
   int64_t ix[MAX_LOOPS] = {0}, left[MAX_LOOPS];
+  int holds = again ? 2 : p->ran[e]; /* of what is kept */
+  p->ran[e] = 1;
   const Step *top[MAX_LOOPS];
   for (const Step *s = entries[e].steps; s->kind != STOP; s++) {
-    if (s->kind == LAUNCH && again && s->once) {
+    if (s->kind == LAUNCH && s->once && s->once <= holds) {
       continue;
     } else if (s->kind == LAUNCH) {
       launch(p, s, p->buffer[e], ix, &control);
@@ -2050,12 +2053,13 @@ static int allocate(tiny_Program *p) {
   size_t arena = 64;
   p->state = zeroed((N_STATES + 1) * sizeof *p->state);
   p->buffer = zeroed((N_ENTRIES + 1) * sizeof *p->buffer);
+  p->ran = zeroed(N_ENTRIES + 1);
   p->scratch = zeroed((size_t)p->threads * sizeof *p->scratch);
   p->thread = zeroed((size_t)p->threads * sizeof *p->thread);
   for (int e = 0; e < N_ENTRIES; e++)
     if (entries[e].arena > arena) arena = entries[e].arena;
   p->arena = zeroed(arena);
-  if (!p->state || !p->buffer || !p->scratch || !p->thread || !p->arena) return 0;
+  if (!p->state || !p->buffer || !p->ran || !p->scratch || !p->thread || !p->arena) return 0;
   for (int i = 0; i < N_STATES; i++)
     if (!(p->state[i] = zeroed((size_t)states[i].count * states[i].size))) return 0;
   for (int i = 0; i < p->threads; i++)
@@ -2096,6 +2100,7 @@ void tiny_destroy(tiny_Program *p) {
   pthread_cond_destroy(&p->done);
   free(p->state);
   free(p->buffer);
+  free(p->ran);
   free(p->scratch);
   free(p->thread);
   free(p->arena);

@@ -94,7 +94,7 @@ static void cpu_run(Device *d, const DeviceRun *r) {
   TdControl control = {.seed = r->seed, .step = r->step};
   if (b->match == NULL || !jit_has(c->jit, r->entry))
     bug("%s: its kernels were never compiled", e->name);
-  StepWalk walk = steps_begin(e, b->match, r->again);
+  StepWalk walk = steps_begin(e, b->match, r->holds);
   double zero = watch->time != NULL ? clock_seconds() : 0;
   for (int i; (i = steps_next(&walk)) >= 0;) {
     int kernel = e->steps[i].kernel;

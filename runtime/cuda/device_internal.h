@@ -17,10 +17,10 @@ enum { MOST_RUNS = 256 };
 /* How an entry's launches are started that were started before: its runs alone, or those of a
  * series in these slots. */
 typedef struct Replay {
-  int first, n;           /* slots; n 0: a run alone */
-  bool again, then_again; /* without the steps marked `once`: the first run, those after it */
-  bool plain;             /* never as a graph */
-  CudaGraphExec graph;    /* NULL: not captured yet */
+  int first, n;             /* slots; n 0: a run alone */
+  TdOnce holds, then_holds; /* as in DeviceSeries: the first run, those after it */
+  bool plain;               /* never as a graph */
+  CudaGraphExec graph;      /* NULL: not captured yet */
 } Replay;
 
 /* An entry's, and no more; what comes later is started launch by launch. */

@@ -113,7 +113,7 @@ bool cuda_prepare(Device *d, const DeviceLayout *at, const int *entries, int n, 
 typedef struct Turn {
   const TdEntry *entry;
   const Bound *bound;
-  bool again;
+  TdOnce holds;
   bool moved;          /* buffers are where Bound.moved says */
   CudaAddress control; /* of its TdControl */
 } Turn;
@@ -173,7 +173,7 @@ static bool launch(Cuda *c, const Turn *t, int i, const int64_t *ix) {
 }
 
 static bool launch_all(Cuda *c, const Turn *t) {
-  StepWalk walk = steps_begin(t->entry, t->bound->match, t->again);
+  StepWalk walk = steps_begin(t->entry, t->bound->match, t->holds);
   for (int i; (i = steps_next(&walk)) >= 0;)
     if (!launch(c, t, i, walk.ix)) return false;
   return true;
@@ -182,7 +182,7 @@ static bool launch_all(Cuda *c, const Turn *t) {
 static Turn turn_of(const Cuda *c, const DeviceRun *r) {
   return (Turn){.entry = &c->program->entries[r->entry],
                 .bound = &c->bound[r->entry],
-                .again = r->again,
+                .holds = r->holds,
                 .control = c->control};
 }
 
@@ -190,7 +190,7 @@ static Turn turn_of(const Cuda *c, const DeviceRun *r) {
 static bool launch_watched(Cuda *c, const DeviceRun *r, Timer *timer) {
   Turn t = turn_of(c, r);
   const DeviceWatch *watch = r->watch;
-  StepWalk walk = steps_begin(t.entry, t.bound->match, r->again);
+  StepWalk walk = steps_begin(t.entry, t.bound->match, r->holds);
   if (!cuda_wait(c)) return false;
   if (watch->time != NULL && !cuda_went_well(c, timer_mark(timer), "taking the time")) return false;
   for (int i; (i = steps_next(&walk)) >= 0;) {
@@ -207,7 +207,7 @@ static bool launch_watched(Cuda *c, const DeviceRun *r, Timer *timer) {
 /* What the marks say: one before the first launch, one behind each. */
 static void tell_times(Cuda *c, const DeviceRun *r, const Timer *timer) {
   const Bound *b = &c->bound[r->entry];
-  StepWalk walk = steps_begin(&c->program->entries[r->entry], b->match, r->again);
+  StepWalk walk = steps_begin(&c->program->entries[r->entry], b->match, r->holds);
   double begin = 0, end;
   for (int i, mark = 1; (i = steps_next(&walk)) >= 0; mark++) {
     if (!cuda_went_well(c, timer_read(timer, mark, &end), "taking the time")) return;
@@ -230,8 +230,8 @@ static Replay *replay_of(Bound *b, Replay key, bool *first_time) {
   for (int i = 0; i < b->nreplays; i++) {
     Replay *r = &b->replays[i];
     *first_time = false;
-    if (r->first == key.first && r->n == key.n && r->again == key.again &&
-        r->then_again == key.then_again)
+    if (r->first == key.first && r->n == key.n && r->holds == key.holds &&
+        r->then_holds == key.then_holds)
       return r;
   }
   *first_time = true;
@@ -292,7 +292,7 @@ void cuda_run(Device *d, const DeviceRun *r) {
     run_watched(c, r);
     return;
   }
-  Replay *replay = replay_of(b, (Replay){.again = r->again}, &first_time);
+  Replay *replay = replay_of(b, (Replay){.holds = r->holds}, &first_time);
   if (replay != NULL && !first_time && replay->graph == NULL && !replay->plain) {
     bool began = begin_capture(c);
     replay->graph = began ? end_capture(c, launch_all(c, &t)) : NULL;
@@ -345,7 +345,7 @@ static bool launch_series(Cuda *c, const DeviceSeries *s) {
   for (int i = s->first; i < s->first + s->n; i++) {
     Turn t = {.entry = e,
               .bound = b,
-              .again = i > s->first ? s->then_again : s->again,
+              .holds = i > s->first ? s->then_holds : s->holds,
               .moved = true,
               .control = c->control + (size_t)i * sizeof(TdControl)};
     move_buffers(b, e, s, i);
@@ -357,8 +357,10 @@ static bool launch_series(Cuda *c, const DeviceSeries *s) {
 void cuda_run_series(Device *d, const DeviceSeries *s) {
   Cuda *c = (Cuda *)d;
   Bound *b = &c->bound[s->entry];
-  Replay key = {
-      .first = s->first, .n = s->n, .again = s->again, .then_again = s->n > 1 && s->then_again};
+  Replay key = {.first = s->first,
+                .n = s->n,
+                .holds = s->holds,
+                .then_holds = s->n > 1 ? s->then_holds : TD_ANEW};
   Replay *replay = NULL;
   bool first_time;
   if (!may_run(c, s->entry)) return;

@@ -156,7 +156,8 @@ static void stay_packed(const char *act, const char *product) {
     fail_msg("it does not compile");
   const TdEntry *e = entry_of(&m, "sample.ddpm.step");
   int kept = 0, once = 0, launches = 0;
-  for (int i = 0; i < e->nbuffers; i++) kept += e->buffers[i].kind == TD_KEPT;
+  for (int i = 0; i < e->nbuffers; i++)
+    kept += e->buffers[i].kind == TD_KEPT && strncmp(e->buffers[i].name, "packed ", 7) == 0;
   for (int i = 0; i < e->nsteps; i++) {
     bool packs = e->steps[i].kind == TD_LAUNCH &&
                  strcmp(m.unit->program->kernels[e->steps[i].kernel].klass, "pack") == 0;
