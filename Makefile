@@ -313,6 +313,8 @@ $(B)/tests/fuzz_flags: $(B)/sane/tdc_main.o $(filter-out %/main.o,$(SANE_CLI))
 test: WITH =
 test: MUTATIONS = 2000
 test: FUZZ_CPU = 10
+# small by themselves; the benchmark makes them large
+BENCH_MODELS = $(wildcard tests/bench/models/*.td)
 test: GUARDED_MODELS = tests/models/causal.td tests/models/lstm_lm.td
 test-long: WITH = TDC_TEST_LONG=1
 test-long: MUTATIONS = 20000
@@ -321,6 +323,7 @@ test test-long: deps
 	@$(MAKE) --no-print-directory -j2 WERROR=-Werror all tests-built $(B)/install/libtdc.a
 	@$(WITH) tests/all.sh $(TESTED) "$(B)/guarded/tests/models.guarded $(GUARDED_MODELS)" \
 	  $(if $(WITH),$(B)/guarded/tests/test_cli.guarded) \
+	  "$(B)/tests/models --brief $(BENCH_MODELS)" \
 	  "$(B)/tests/ops cuda" $(B)/tests/run tests/install.sh \
 	  tests/format.sh tests/map.sh tests/layers.sh "$(B)/tests/check_gpu --emulated --short" \
 	  tests/gpu/rehearse.sh "$(B)/tests/fuzz_parse --mutations $(MUTATIONS) $(PARSED)" \

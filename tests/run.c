@@ -6,7 +6,7 @@
  *   tests/errors/NAME.td   rejected; `#! ` lines at its end are what
  *                          `tdc check` prints, byte for byte
  *   tests/warnings/NAME.td the same for a file that passes with warnings
- *   dsl/std, models, tests/models: .td files that are in canonical form
+ *   dsl/std, models, tests/models, tests/bench/models: .td files in canonical form
  *   tests/ir/NAME.ir       a graph; `# pass: NAME ...` names the passes to run,
  *                          `#= ` lines are the result, or the reader's diagnostics
  *   tests/plan/NAME.plan   a graph that is planned as it is, or after the passes of a
@@ -243,10 +243,15 @@ static Outcome run_plan(Suite *s, Case *c, StrBuf *actual) {
 /* ---- all of them ---------------------------------------------------------------------------- */
 
 static const Kind KINDS[] = {
-    {"tests/front", ".td", "#= ", run_format},    {"tests/errors", ".td", "#! ", run_rejected},
-    {"tests/warnings", ".td", "#! ", run_warned}, {"dsl/std", ".td", "#= ", run_canonical},
-    {"models", ".td", "#= ", run_canonical},      {"tests/models", ".td", "#= ", run_canonical},
-    {"tests/ir", ".ir", "#= ", run_graph},        {"tests/plan", ".plan", "#= ", run_plan},
+    {"tests/front", ".td", "#= ", run_format},
+    {"tests/errors", ".td", "#! ", run_rejected},
+    {"tests/warnings", ".td", "#! ", run_warned},
+    {"dsl/std", ".td", "#= ", run_canonical},
+    {"models", ".td", "#= ", run_canonical},
+    {"tests/models", ".td", "#= ", run_canonical},
+    {"tests/bench/models", ".td", "#= ", run_canonical},
+    {"tests/ir", ".ir", "#= ", run_graph},
+    {"tests/plan", ".plan", "#= ", run_plan},
 };
 enum { KIND_COUNT = sizeof KINDS / sizeof *KINDS };
 
