@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: MIT
 """tdc beside PyTorch eager, torch.compile and JAX, turn by turn in one invocation.
 
-    make bench                                       everything: an hour or two
-    make bench-quick                                 under a minute
+    make bench                                       everything: hours
+    make bench-quick                                 about a minute
     python3 tests/bench/bench.py --only step,sampler --batch 8 --threads 1 --peers eager,jax
+    python3 tests/bench/bench.py --only models --models gpt,image -o cpu.json --append
+    python3 tests/bench/bench.py --targets cpu.json
 
 A round is one run of each side, the order rotating from round to round, the machine's
 multiply-add peak measured before each turn. With one thread the figure is process CPU
@@ -20,15 +22,22 @@ import sys
 import tempfile
 import time
 
+from bench_models import MODELS, ONLY_COMPILED
 from bench_report import figures, machine, ratios, show, show_kernels, show_shapes, summary
 from bench_run import HERE, PAUSE, ROOT, Failed, Group, Side, alternate, alternate_shapes, progress
-from bench_sizes import FLAGSHIP, GRU
+from bench_sizes import FLAGSHIP
+from bench_store import measured, save
+from bench_targets import show_targets
 
-SECTIONS = ["gemm", "step", "sampler", "gru", "kernels", "threads", "first", "memory"]
+SECTIONS = ["gemm", "step", "sampler", "models", "kernels", "threads", "first", "memory"]
+QUICK_MODELS = ["gru", "experts", "image", "gpt-sampler"]
 PEERS = {"eager": "PyTorch eager", "compiled": "PyTorch compiled", "jax": "JAX jit"}
 NEEDS = {"eager": "torch", "compiled": "torch", "jax": "jax"}
 HOW = {"torch": "pip install torch", "jax": "pip install 'jax[cpu]'", "numpy": "pip install numpy"}
 TEMPERATURE, TOP_K = 0.8, 10
+TYPES = ["f32", "bf16", "split3", "split6"]  # split: f32 by products of parts on tiles
+# the processor's tiles left alone, by oneDNN and by kernels of the next compilation
+WITHOUT_AMX = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "TDC_CFLAGS": "-DTD_NARROW_BODY=1"}
 
 
 def missing(module):
@@ -39,14 +48,16 @@ def missing(module):
 class Bench:
     def __init__(self, o):
         self.o, self.entries, self.peaks, self.versions = o, [], [], {}
-        self.caches = tempfile.TemporaryDirectory(prefix="tdc_bench_")
+        self.temporary = tempfile.TemporaryDirectory(prefix="tdc_bench_")
+        self.caches = os.path.abspath(o.cache) if o.cache else self.temporary.name
+        self.deadline = time.monotonic() + o.limit if o.limit else None
         self.warmed = set()
         self.peak = Side("peak", [self.binary("bench_side"), "peak"], 1)
         self.peak.ask("peak")
 
     def close(self):
         self.peak.close()
-        self.caches.cleanup()
+        self.temporary.cleanup()
 
     def binary(self, name):
         return os.path.join(ROOT, self.o.build, "tests", name)
@@ -64,10 +75,10 @@ class Bench:
     def cache(self, cold):
         """Environment for compilers' caches: a folder of the invocation's, or an empty one.
         tdc's is the build's own, as its tests have it, except when cold."""
-        folder = tempfile.mkdtemp(dir=self.caches.name) if cold else self.caches.name
+        folder = tempfile.mkdtemp(dir=self.temporary.name) if cold else self.caches
         path = {k: os.path.join(folder, k) for k in ("tdc", "inductor", "triton", "jax")}
         own = {"TDC_CACHE": path["tdc"]} if cold else {}
-        return own | {
+        return (own if self.o.amx else own | WITHOUT_AMX) | {
             "TORCHINDUCTOR_CACHE_DIR": path["inductor"],
             "TRITON_CACHE_DIR": path["triton"],
             "JAX_COMPILATION_CACHE_DIR": path["jax"],
@@ -76,27 +87,48 @@ class Bench:
         }
 
     def tdc(self, what, size, threads, number, budget=None):
-        file = "tests/models/gru_lm.td" if what == "gru" else "models/shakespeare.td"
-        argv = [self.binary("bench_side"), "sample" if what == "sample" else "step", file, str(threads), number]
+        file, sampled, known = "models/shakespeare.td", what == "sample", ("V",)
+        if what in MODELS:
+            file, sampled, known = MODELS[what].file, MODELS[what].what == "sample", ("V", *MODELS[what].fixed)
+        argv = [self.binary("bench_side"), "sample" if sampled else "step", file, str(threads), number]
         argv += ["--memory", str(budget * 1000000)] if budget else []
-        argv += [f"{k}={v}" for k, v in size.items() if k != "V"]
-        if what == "sample":
+        argv += [f"{k}={v}" for k, v in size.items() if k not in known]
+        if sampled and what != "gpt-sampler":  # that one has a turn for each place
             steps = self.o.sampler_steps
             argv += ["--", f"steps={steps}", f"temperature={TEMPERATURE}", f"top_k={TOP_K}"]
+        elif sampled:
+            argv += ["--", f"temperature={TEMPERATURE}", f"top_k={TOP_K}"]
         return argv
 
     def peer(self, kind, what, size, threads, kind_of_number):
-        spec = {"what": what, "mode": kind, "type": kind_of_number, "threads": threads, "size": size}
+        number = "f32" if kind_of_number.startswith("split") else kind_of_number
+        spec = {"what": what, "mode": kind, "type": number, "threads": threads, "size": size}
         spec |= {"steps": self.o.sampler_steps, "temperature": TEMPERATURE, "top_k": TOP_K}
         spec["unroll"] = self.o.unroll
         file = "peers_jax.py" if kind == "jax" else "peers_torch.py"
         return [sys.executable, os.path.join(HERE, file), json.dumps(spec)]
+
+    def ways(self, name, size, threads, number):
+        """The same of a row of bench_models: each of PyTorch's ways, eager and compiled."""
+        for kind in self.o.peers:
+            for way in MODELS[name].ways:
+                argv = self.peer(kind, name, size, threads, number)
+                if kind == "jax" and name == "gru":  # the one that is written in JAX too
+                    yield (PEERS[kind], argv, missing(NEEDS[kind]))
+                if kind == "jax" or (kind == "eager" and way in ONLY_COMPILED):
+                    continue
+                spec = json.loads(argv[-1]) | {"model": name, "way": way}
+                argv = [argv[0], os.path.join(HERE, "peers_models.py"), json.dumps(spec)]
+                yield (PEERS[kind] + (f", {way}" if way else ""), argv, missing(NEEDS[kind]))
 
     def commands(self, what, size, threads, number):
         """(name, argv or None, why not) of every side that was asked for."""
         yield ("tdc", self.tdc(what, size, threads, number), None)
         if self.o.budget and what == "step":
             yield (f"tdc in {self.o.budget} MB", self.tdc(what, size, threads, number, self.o.budget), None)
+        if what in MODELS:
+            yield from self.ways(what, size, threads, number)
+            return
         for kind in self.o.peers:
             yield (PEERS[kind], self.peer(kind, what, size, threads, number), missing(NEEDS[kind]))
 
@@ -113,18 +145,22 @@ class Bench:
 
     def turns(self, what, size, threads, number, short, flops_of, notes=()):
         group = self.start(what, size, threads, number)
-        peaks = alternate(group, self.peak, self.o.rounds, self.o.warm, short)
+        short += "" if self.o.amx else ", without AMX"
+        if self.o.prepare:
+            self.prepared(group, short)
+            return
+        peaks = alternate(group, self.peak, self.o.rounds, self.o.warm, short, self.deadline)
         self.peaks += peaks
         clock = "cpu" if threads == 1 else "wall"
         entry = {"what": what, "size": size, "threads": threads, "type": number, "clock": clock}
-        entry |= {"short": short, "absent": group.absent, "sides": {}, "notes": list(notes)}
+        entry |= {"short": short, "absent": group.absent, "sides": {}, "notes": list(notes), "amx": self.o.amx}
         entry["peak_flops"] = max(peaks, default=0) * threads if number == "f32" else None
         for side in group.sides:
             f = figures([row[clock] for row in side.rows])
             other = "wall" if clock == "cpu" else "cpu"
             f |= {f"{other}_each": [row[other] for row in side.rows], "about": side.about}
             f["peak_kilobytes"] = side.rows[-1]["peak_kilobytes"]
-            if what != "sample":
+            if what != "sample" and not (what in MODELS and MODELS[what].what == "sample"):
                 f["loss"] = [row["loss"] for row in side.warm_rows + side.rows]
             entry["sides"][side.name] = f
             if side.name == "tdc":
@@ -134,12 +170,27 @@ class Bench:
         group.close()
         self.check(entry)
         peak = entry["peak_flops"]
-        entry["title"] = f"{short}: {clock} time, {self.o.rounds} rounds" + (
+        rounds = max((f["rounds"] for f in entry["sides"].values()), default=0)
+        entry["title"] = f"{short}: {clock} time, {rounds} rounds" + (
             f", multiply-add peak {peak / 1e9:.0f} GFLOP/s" if peak else ""
         )
         entry["ratio"] = ratios(entry["sides"])
         self.entries.append(entry)
         show(entry)
+
+    def prepared(self, group, short):
+        """One run of each side: what they compile is in the caches then."""
+        for side in list(group.sides):
+            progress(f"{short}: {side.name}")
+            try:
+                side.ask()
+            except Failed as why:
+                group.drop(side, why)
+        progress("")
+        print(f"{short}: prepared " + ", ".join(side.name for side in group.sides), flush=True)
+        for name, why in group.absent.items():
+            print(f"  {name:17} not available: {why}", flush=True)
+        group.close()
 
     def check(self, entry):
         """The sides must be the same model, and learn."""
@@ -157,7 +208,8 @@ class Bench:
 
     def gemm(self):
         for number in self.o.types:
-            self.products(number)
+            if not number.startswith("split"):
+                self.products(number)
 
     def products(self, number):
         group = Group()
@@ -173,18 +225,19 @@ class Bench:
                 group.absent[name] = missing(module) or "has no bf16"
             else:
                 group.add(name, [sys.executable, os.path.join(HERE, file), spec], 1)
-        peaks = alternate_shapes(group, self.peak, shapes, self.o.rounds)
+        peaks = alternate_shapes(group, self.peak, shapes, self.o.rounds, self.deadline)
         self.peaks += peaks
         for s in shapes:
             s["sides"] = {x.name: figures([row["cpu"] for row in x.rows[s["name"]]]) for x in group.sides}
             s["ratio"] = ratios(s["sides"])
         for side in group.sides:
             self.versions |= side.about.get("versions", {})
+        rounds = max((f["rounds"] for s in shapes for f in s["sides"].values()), default=0)
         title = (
-            f"matrix products {number}, 1 thread: cpu time, {self.o.rounds} rounds, "
+            f"matrix products {number}, 1 thread: cpu time, {rounds} rounds, "
             f"multiply-add peak of f32 {max(peaks) / 1e9:.0f} GFLOP/s"
         )
-        entry = {"what": "gemm", "type": number, "title": title, "shapes": shapes}
+        entry = {"what": "gemm", "short": f"matrix products, {number}", "type": number, "title": title, "shapes": shapes}
         entry["peak_flops"] = max(peaks) if number == "f32" else None
         entry |= {"names": [x.name for x in group.sides], "absent": group.absent}
         group.close()
@@ -208,19 +261,29 @@ class Bench:
                     short = f"sampler, {steps} of {size['T']} steps, batch {batch}, {plural(threads)}, {number}"
                     self.turns("sample", size, threads, number, short, lambda about: steps * about["flops"])
 
-    def gru(self):
-        notes = []
-        if "compiled" in self.o.peers and not self.o.unroll:
-            notes = ["torch.compile leaves nn.GRU itself eager; --unroll-gru compiles it, in minutes"]
-        for threads in self.o.threads:
-            size = self.size(GRU, 32)
-            short = f"GRU step, batch {size['B']}, {plural(threads)}, f32"
-            self.turns("gru", size, threads, "f32", short, lambda about: about["flops"], notes)
+    def models(self):
+        for name in self.o.models:
+            row = MODELS[name]
+            for number in self.o.types:
+                size = self.size({"V": 65, **row.size, **row.fixed}, row.size["B"])
+                short = f"{row.title}, batch {size['B']}, {plural(1)}, {number}"
+                turns = size["L"] - 1 if name == "gpt-sampler" else self.o.sampler_steps
+                times, notes = (turns if row.what == "sample" else 1), []
+                if name in ("gru", "lstm") and "compiled" in self.o.peers and not self.o.unroll:
+                    notes = [f"torch.compile leaves nn.{name.upper()} itself eager; --unroll-gru compiles it, in minutes"]
+                self.turns(name, size, 1, number, short, lambda about, n=times: n * about["flops"], notes)
+                if name == "gpt-sampler" and not self.o.prepare:
+                    self.tokens_a_second(self.entries[-1], turns * size["B"])
+
+    def tokens_a_second(self, entry, count):
+        said = [f"{name} {count / f['median']:.0f}" for name, f in entry["sides"].items()]
+        entry["notes"].append(f"tokens a second: {', '.join(said)}")
+        print(f"  note: {entry['notes'][-1]}")
 
     def kernels(self):
         """Each fused kernel of the training step against its own limit: FLOPs or bytes, whichever takes longer."""
         batch = self.batches(self.o.batch)[0]
-        text = os.path.join(self.caches.name, "pattern.txt")
+        text = os.path.join(self.temporary.name, "pattern.txt")
         with open(text, "w", encoding="ascii") as f:
             f.write("".join(chr(ord(" ") + (3 * i) % FLAGSHIP["V"]) for i in range(1 << 18)))
         for number in self.o.types:
@@ -372,34 +435,48 @@ def options():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--only", type=words(SECTIONS), default=SECTIONS, metavar="SECTION,...", help=", ".join(SECTIONS))
     p.add_argument("--peers", type=words(PEERS), default=list(PEERS), metavar="PEER,...", help=", ".join(PEERS))
-    p.add_argument("--types", type=words(["f32", "bf16"]), default=["f32", "bf16"], metavar="TYPE,...")
-    p.add_argument("--batch", type=numbers, metavar="N,...", help="of all sections; 8,32 for steps, 1,8 for samplers")
+    p.add_argument("--types", type=words(TYPES), default=TYPES[:2], metavar="TYPE,...", help=", ".join(TYPES))
+    p.add_argument("--models", type=words(MODELS), default=list(MODELS), metavar="NAME,...", help=", ".join(MODELS))
+    p.add_argument("--batch", type=numbers, metavar="N,...", help="of the flagship; 8,32 for steps, 1,8,32 for samplers")
     p.add_argument("--threads", type=numbers, default=[1, 2], metavar="N,...")
     p.add_argument("--rounds", type=int, default=9)
+    p.add_argument("--limit", type=float, metavar="SECONDS", help="rounds, but for three, end when this is over")
     p.add_argument("--warm", type=int, default=2, help="rounds before those that count")
     p.add_argument("--first-rounds", type=int, default=3, help="rounds of cold first steps")
     p.add_argument("--sampler-steps", type=int, default=16, help="of the 128")
     p.add_argument("--budget", type=int, metavar="MB", help="steps once more, of a program that takes so much memory")
-    p.add_argument("--unroll-gru", dest="unroll", action="store_true", help="torch.compile reaches into nn.GRU")
+    p.add_argument("--unroll-gru", dest="unroll", action="store_true", help="torch.compile reaches into nn.GRU and nn.LSTM")
     p.add_argument("-D", dest="defines", action="append", default=[], metavar="NAME=VALUE", help="a size, on all sides")
-    p.add_argument("--quick", action="store_true", help="step and sampler against PyTorch eager, 3 rounds")
+    p.add_argument("--quick", action="store_true", help="steps, a sampler, four models against PyTorch eager, 3 rounds")
     p.add_argument("--build", default="build", help="the build folder")
     p.add_argument("--check", action="store_true", help="only tell whether the peers are installed")
+    p.add_argument("--no-amx", dest="amx", action="store_false", help="leave the processor's tiles alone, on both sides")
+    p.add_argument("--cache", metavar="FOLDER", help="what peers compile stays there for the next call")
+    p.add_argument("--prepare", action="store_true", help="fill the caches by a run of each side, measure nothing")
     p.add_argument("-o", "--output", help="where the JSON goes")
+    p.add_argument("--append", action="store_true", help="to what that holds; a row measured again replaces the old one")
+    p.add_argument("--targets", nargs="+", metavar="FILE", help="only show what these files hold beside the targets")
     o = p.parse_args()
     if o.quick:
-        o.only, o.peers, o.types, o.threads = ["step", "sampler"], ["eager"], ["f32"], [1]
-        o.rounds, o.warm, o.sampler_steps = 3, 1, 8
-    o.sampler_batch = o.batch or ([1] if o.quick else [1, 8])
+        o.only, o.peers, o.threads, o.models = ["step", "sampler", "models"], ["eager"], [1], QUICK_MODELS
+        o.rounds, o.warm, o.sampler_steps = 3, 1, 4
+    o.sampler_batch = o.batch or ([1] if o.quick else [1, 8, 32])
     o.batch = o.batch or ([8] if o.quick else [8, 32])
     if min(o.rounds, o.first_rounds, o.sampler_steps) < 1 or o.warm < 0:
         p.error("rounds and steps are positive numbers")
+    if o.append and not o.output:
+        p.error("--append wants a file: -o FILE")
     o.sizes = {k: int(v) for k, v in (d.split("=") for d in o.defines)}
     return o
 
 
 def main():
     o = options()
+    if o.targets:
+        entries = measured(o.targets)
+        summary(entries)
+        show_targets(entries)
+        return
     for kind in o.peers:
         if NEEDS[kind] == "torch" and missing("torch"):
             sys.exit(f"PyTorch is missing for {sys.executable}. Run: {sys.executable} -m {HOW['torch']}")
@@ -408,34 +485,25 @@ def main():
     if o.check:
         return
     if o.quick:
-        print("quick: 3 rounds after one, PyTorch eager only: a look, not a figure to quote")
+        print("quick: 3 rounds after one, PyTorch eager only: a look, not a figure to quote", flush=True)
     begin, bench = machine(), Bench(o)
     try:
         for section in SECTIONS:
-            if section in o.only:
+            if section in o.only and (not o.prepare or section in ("step", "sampler", "models")):
                 getattr(bench, section)()
     except KeyboardInterrupt:
         print("\nstopped; what was measured is kept")
     finally:
         bench.close()
     if not bench.entries:
-        sys.exit("nothing was measured")
-    summary(bench.entries)
-    result = {
-        "command": sys.argv,
-        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "machine": begin,
-        "load_after": os.getloadavg(),
-        "versions": bench.versions,
-        "rounds": o.rounds,
-        "peaks_flops": figures(bench.peaks) if bench.peaks else None,
-        "measurements": bench.entries,
-    }
+        sys.exit(None if o.prepare else "nothing was measured")
+    about = {"command": sys.argv, "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "machine": begin}
+    about |= {"load_after": os.getloadavg(), "versions": bench.versions, "rounds": o.rounds}
+    about["peaks_flops"] = figures(bench.peaks) if bench.peaks else None
     path = o.output or os.path.join(HERE, "results", time.strftime("bench-%Y%m%d-%H%M%S.json", time.gmtime()))
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as f:
-        json.dump(result, f, indent=1)
-        f.write("\n")
+    entries = save(path, about, bench.entries, o.append)
+    summary(entries)
+    show_targets(entries)
     print(f"\n{os.path.relpath(path)}")
 
 

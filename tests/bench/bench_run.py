@@ -95,7 +95,13 @@ def progress(text):
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def alternate(group, peak, rounds, warm, title):
+def late(deadline, done, begin):
+    """Would a round as long as those before end after the deadline? Three are made in any case."""
+    now = time.monotonic()
+    return deadline is not None and done >= 3 and now + (now - begin) / done > deadline
+
+
+def alternate(group, peak, rounds, warm, title, deadline=None):
     """Rounds of one run a side, the order rotating, the peak measured before each turn.
 
     Warm-up runs are kept apart: `warm_rows` of each side. Returns the peaks."""
@@ -103,6 +109,10 @@ def alternate(group, peak, rounds, warm, title):
     for side in group.sides:
         side.rows, side.warm_rows = [], []
     for r in range(-warm, rounds):
+        if r == 0:
+            begin = time.monotonic()
+        if r > 0 and late(deadline, r, begin):
+            break
         progress(f"{title}: round {max(0, r + 1)} of {rounds}")
         turn = (r + warm) % max(1, len(group.sides))
         for side in group.sides[turn:] + group.sides[:turn]:
@@ -116,12 +126,16 @@ def alternate(group, peak, rounds, warm, title):
     return peaks
 
 
-def alternate_shapes(group, peak, shapes, rounds):
+def alternate_shapes(group, peak, shapes, rounds, deadline=None):
     """The same for requests by name; short products are repeated to last some milliseconds."""
     peaks = []
     for side in group.sides:
         side.rows = {s["name"]: [] for s in shapes}
     for r in range(-1, rounds):
+        if r == 0:
+            begin = time.monotonic()
+        if r > 0 and late(deadline, r, begin):
+            break
         progress(f"products: round {max(0, r + 1)} of {rounds}")
         for s in shapes:
             flops = 2 * s["batch"] * s["m"] * s["n"] * s["k"]

@@ -5,7 +5,8 @@
  *   bench_side sample FILE.td THREADS TYPE [NAME=VALUE ...] -- [SETTING=VALUE ...]
  *   bench_side peak
  *
- * THREADS may be "cuda": everything runs on the GPU then.
+ * THREADS may be "cuda": everything runs on the GPU then. TYPE is that of activations, or split3 or
+ * split6: products of f32 by parts.
  *
  * Out comes one JSON object a line: first what was compiled, then for each "run" the process
  * CPU and wall seconds of one step (with its loss) or of one sampling from init to emit ("run N":
@@ -87,10 +88,12 @@ static void tell_about(const Bench *b, double compile_seconds) {
   const TdProgram *program = b->model.unit->program;
   double flops = 0;
   int64_t arena = 0;
+  char turn[64]; /* of the sampler that is run */
+  snprintf(turn, sizeof turn, "sample.%s.step", b->samples ? b->model.unit->samplers[0].name : "");
   for (int i = 0; i < program->nentries; i++) {
     const TdEntry *e = &program->entries[i];
     if ((int64_t)e->arena_bytes > arena) arena = (int64_t)e->arena_bytes;
-    if (strcmp(e->name, "train") == 0 || strcmp(e->name, "sample.ddpm.step") == 0) flops = e->flops;
+    if (strcmp(e->name, b->samples ? turn : "train") == 0) flops = e->flops;
   }
   size_t left = b->free, all;
   if (b->model.cuda && b->gpu.driver.cuMemGetInfo_v2(&left, &all) != CUDA_OK) left = b->free;
@@ -151,7 +154,8 @@ static bool bench_open(Bench *b, int argc, char **argv) {
                       .no_models = true,
                       .no_train = b->samples,
                       .no_samplers = !b->samples,
-                      .act = argv[4],
+                      .act = strncmp(argv[4], "split", 5) == 0 ? NULL : argv[4],
+                      .product = strncmp(argv[4], "split", 5) == 0 ? argv[4] : NULL,
                       .memory = memory,
                       .target = cuda ? "cuda" : NULL,
                       .threads = threads};

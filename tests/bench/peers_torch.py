@@ -4,8 +4,8 @@
     python3 peers_torch.py '{"what": "step", "mode": "eager", "type": "f32", "threads": 1, ...}'
 
 Reads a line from stdin for every run and answers with one JSON object a line, as
-bench_side does. `what`: step and sample are the flagship's, gru is the recurrent language
-model's training step, gemm multiplies matrices of given shapes."""
+bench_side does. `what`: step and sample are the flagship's, gemm multiplies matrices of given
+shapes; other models are peers_models.py's."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from bench_sizes import GRU_RATE, RATE, DROPOUT, ends, loop_values, tokens, serve
+from bench_sizes import RATE, DROPOUT, ends, loop_values, tokens, serve
 
 
 def small(module):
@@ -153,15 +153,13 @@ def autocast(spec):
 
 
 def training(spec):
-    size, gru, cast = spec["size"], spec["what"] == "gru", autocast(spec)
-    model = Recurrent(size) if gru else Denoiser(size)
-    optimizer = torch.optim.Adam(
-        [p for p in model.parameters() if p.requires_grad], GRU_RATE if gru else RATE, fused=True
-    )
+    size, cast = spec["size"], autocast(spec)
+    model = Denoiser(size)
+    optimizer = torch.optim.Adam(model.parameters(), RATE, fused=True)
     loss_of = torch.compile(model) if spec["mode"] == "compiled" else model
 
     def prepare(step):
-        return torch.tensor(tokens(size["B"], size["L"] + gru, size["V"], step))
+        return torch.tensor(tokens(size["B"], size["L"], size["V"], step))
 
     def run(x):
         optimizer.zero_grad(set_to_none=True)
@@ -206,8 +204,7 @@ def main():
     spec = json.loads(sys.argv[1])
     torch.set_num_threads(spec["threads"])
     torch.manual_seed(1)
-    torch._dynamo.config.allow_rnn = spec.get("unroll", False)  # else nn.GRU stays eager
-    make = {"step": training, "gru": training, "sample": sampling, "gemm": products}[spec["what"]]
+    make = {"step": training, "sample": sampling, "gemm": products}[spec["what"]]
     model, prepare, run = make(spec)
     weights = sum(p.numel() for p in model.parameters() if p.requires_grad) if model else 0
     about = {"versions": {"torch": torch.__version__}, "weights": weights, "threads": torch.get_num_threads()}
