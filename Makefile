@@ -24,10 +24,8 @@ EVAL     = eval eval_code eval_ops eval_run
 CHECK    = around gradcheck opcheck trial trial_call
 PLAN     = plan core contract sources group group_rows group_join group_alone stored chain \
            chain_parts chain_build chain_blocks chain_band together rows own layout product order \
-           in_place place narrow weights launch loop_kernel steps memory verify dump print_plan \
-           chain_parts chain_build chain_blocks together rows own layout product order in_place \
-           place narrow weights once launch loop_kernel steps memory verify dump print_plan \
-           print_picture
+           in_place place narrow weights once launch loop_kernel steps memory verify dump \
+           print_plan print_picture
 EMIT     = dialect scope storage read value place loop scatter product kernels
 CPU      = target operands pack shape rows scatter contraction chain chain_shape chain_tiles \
            gemm_write gemm_blocks gemm_emit gemm_function gemm_pack gemm_narrow standalone dialect
@@ -70,8 +68,8 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_cuda_library test_cuda test_cuda_product test_device test_cuda_train \
        test_cuda_random test_oracle test_text_random test_large test_nan test_text test_claims \
        test_likelihood test_cuda_chain test_cuda_loop test_cuda_shape test_film test_noise \
-       test_use test_split test_band test_cuda_series test_cuda_compile test_cuda_faults
-       test_use test_split test_once test_cuda_series test_cuda_compile test_cuda_faults
+       test_use test_split test_band test_once test_cuda_series test_cuda_compile \
+       test_cuda_faults
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory

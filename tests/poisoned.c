@@ -48,11 +48,22 @@ static bool poisoned_finite(Device *d, const DeviceNumbers *all, int n, int *goo
 }
 static bool poisoned_sync(Device *d, TdError *err) { return inside(d)->does->sync(inside(d), err); }
 
-static void poison(Poisoned *p, int entry, bool again) {
+/* Did a step that is left out now make it in an earlier run, or read it then? */
+static bool is_held(const TdEntry *e, int buffer, TdOnce holds) {
+  for (int i = 0; i < e->nsteps; i++) {
+    const TdStep *s = &e->steps[i];
+    if (s->once == TD_ANEW || s->once > holds) continue;
+    for (int k = 0; k < s->nargs; k++)
+      if (s->args[k] == buffer) return true;
+  }
+  return false;
+}
+
+static void poison(Poisoned *p, int entry, TdOnce holds) {
   const TdEntry *e = &p->program->entries[entry];
   for (int i = 0; i < e->nbuffers; i++) {
     const TdBuffer *b = &e->buffers[i];
-    if (b->kind != TD_TEMP && (b->kind != TD_KEPT || again)) continue;
+    if (b->kind != TD_TEMP && (b->kind != TD_KEPT || is_held(e, i, holds))) continue;
     if (b->bytes > p->bytes) {
       char *more = realloc(p->poison, b->bytes);
       if (more == NULL) bug("no memory for poison");
@@ -65,13 +76,13 @@ static void poison(Poisoned *p, int entry, bool again) {
 }
 
 static void poisoned_run(Device *d, const DeviceRun *r) {
-  poison((Poisoned *)d, r->entry, r->again);
+  poison((Poisoned *)d, r->entry, r->holds);
   inside(d)->does->run(inside(d), r);
 }
 
 /* Before the first run; those after it find what it left. */
 static void poisoned_run_series(Device *d, const DeviceSeries *s) {
-  poison((Poisoned *)d, s->entry, s->again);
+  poison((Poisoned *)d, s->entry, s->holds);
   inside(d)->does->run_series(inside(d), s);
 }
 
