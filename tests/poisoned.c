@@ -48,22 +48,19 @@ static bool poisoned_finite(Device *d, const DeviceNumbers *all, int n, int *goo
 }
 static bool poisoned_sync(Device *d, TdError *err) { return inside(d)->does->sync(inside(d), err); }
 
-/* Did a step that is left out now make it in an earlier run, or read it then? */
-static bool is_held(const TdEntry *e, int buffer, TdOnce holds) {
-  for (int i = 0; i < e->nsteps; i++) {
-    const TdStep *s = &e->steps[i];
-    if (s->once == TD_ANEW || s->once > holds) continue;
-    for (int k = 0; k < s->nargs; k++)
-      if (s->args[k] == buffer) return true;
-  }
-  return false;
+/* Which steps fill a kept buffer: those that follow from constants read no other. */
+static TdOnce kept_by(const TdEntry *e, int buffer) {
+  for (int i = 0; i < e->nsteps; i++)
+    for (int k = 0; e->steps[i].once == TD_ONCE && k < e->steps[i].nargs; k++)
+      if (e->steps[i].args[k] == buffer) return TD_ONCE;
+  return TD_LASTING;
 }
 
 static void poison(Poisoned *p, int entry, TdOnce holds) {
   const TdEntry *e = &p->program->entries[entry];
   for (int i = 0; i < e->nbuffers; i++) {
     const TdBuffer *b = &e->buffers[i];
-    if (b->kind != TD_TEMP && (b->kind != TD_KEPT || is_held(e, i, holds))) continue;
+    if (b->kind != TD_TEMP && (b->kind != TD_KEPT || kept_by(e, i) <= holds)) continue;
     if (b->bytes > p->bytes) {
       char *more = realloc(p->poison, b->bytes);
       if (more == NULL) bug("no memory for poison");
