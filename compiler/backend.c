@@ -231,7 +231,7 @@ void backend_plan(Backend *be, Graph *g, StrBuf *out) {
 TdProgram *backend_finish(Backend *be) {
   TdProgram *p = NEW(be->arena, TdProgram);
   p->name = be->name;
-  p->prelude = be->target->prelude(be->arena, be->act, be->split, &p->nparts);
+  p->prelude = be->target->prelude(be->arena, be->act, be->split, &p->shares);
   p->states = be->states.at;
   p->nstates = be->states.n;
   p->tensors = be->tensors.at;

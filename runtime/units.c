@@ -72,23 +72,37 @@ static bool unit_end(KernelUnit *u, StrBuf *s, TdError *err) {
   return u->text != NULL || td_fail_memory(err);
 }
 
-static bool part_needed(const TdProgram *p, const int *group, int part) {
-  for (int k = 0; k < p->nkernels; k++)
-    if (group[k] >= 0 && p->kernels[k].parts >> part & 1) return true;
-  return false;
+/* The next unit, empty. */
+static KernelUnit *unit_new(KernelUnits *u, TdError *err) {
+  if (u->n == u->room) {
+    int room = 2 * u->room + 8;
+    KernelUnit *at = realloc(u->at, (size_t)room * sizeof *at);
+    if (at == NULL) {
+      td_fail_memory(err);
+      return NULL;
+    }
+    u->at = at;
+    u->room = room;
+  }
+  u->at[u->n] = (KernelUnit){.first = -1, .last = -1};
+  return &u->at[u->n++];
 }
 
-/* Parts come first: they take longest. Their text does not depend on the
- * program, so that the cache has them after the first one. */
-static bool make_parts(KernelUnits *u, const TdProgram *p, const int *group, TdError *err) {
-  for (int i = 0; i < p->nparts; i++) {
-    if (!part_needed(p, group, i)) continue;
-    StrBuf s = {0};
-    sb_printf(&s, "#define TD_PART %d\n%s", i + 1, p->prelude);
-    u->at[u->n].part = true;
-    if (!unit_end(&u->at[u->n++], &s, err)) return false;
-  }
-  return true;
+/* The prelude as it stands alone, in which each of the functions is called otherwise, and aliases
+ * of their own names: what else the text has goes unused. */
+bool units_share(KernelUnits *u, const TdProgram *p, char *const *names, int n, TdError *err) {
+  KernelUnit *unit = unit_new(u, err);
+  StrBuf s = {0};
+  if (unit == NULL) return false;
+  unit->shared = true;
+  for (int i = 0; i < n; i++) sb_printf(&s, "#define %s td_shared_%d\n", names[i], i);
+  sb_puts(&s, p->prelude);
+  for (int i = 0; i < n; i++)
+    sb_printf(&s,
+              "\n#undef %s\nextern __typeof__(td_shared_%d) %s\n"
+              "    __attribute__((alias(\"td_shared_%d\"), weak, visibility(\"hidden\")));\n",
+              names[i], i, names[i], i);
+  return unit_end(unit, &s, err);
 }
 
 /* Kernel k or the next one that is wanted and has a source; nkernels: none is left. */
@@ -100,11 +114,12 @@ static int wanted_from(const TdProgram *p, const int *group, int k) {
 static bool make_kernels(KernelUnits *u, const TdProgram *p, const int *group, size_t bytes,
                          TdError *err) {
   for (int k = wanted_from(p, group, 0); k < p->nkernels;) {
-    KernelUnit *unit = &u->at[u->n++];
+    KernelUnit *unit = unit_new(u, err);
     StrBuf s = {0};
     size_t size = 0;
+    if (unit == NULL) return false;
     unit->first = k;
-    sb_printf(&s, "%s%s", p->nparts > 0 ? "#define TD_PART 0\n" : "", p->prelude);
+    sb_printf(&s, "%s%s", p->shares ? "#define TD_DECLARES\n" : "", p->prelude);
     bool ends = false;
     while (!ends) {
       /* without the comment, which names the .td line: one that moves is no reason to compile */
@@ -122,9 +137,12 @@ static bool make_kernels(KernelUnits *u, const TdProgram *p, const int *group, s
 }
 
 bool units_make(KernelUnits *u, const TdProgram *p, const int *group, size_t bytes, TdError *err) {
-  *u = (KernelUnits){.at = calloc((size_t)p->nkernels + (size_t)p->nparts + 1, sizeof *u->at)};
-  if (u->at == NULL) return td_fail_memory(err);
-  return make_parts(u, p, group, err) && make_kernels(u, p, group, bytes, err);
+  *u = (KernelUnits){0};
+  return make_kernels(u, p, group, bytes, err);
+}
+
+void units_drop_shared(KernelUnits *u) {
+  while (u->n > 0 && u->at[u->n - 1].shared) free(u->at[--u->n].text);
 }
 
 void units_free(KernelUnits *u) {

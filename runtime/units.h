@@ -8,19 +8,19 @@
 #include "runtime/system/digest.h"
 #include "runtime/system/error.h"
 
-/* One translation unit: kernels, or a part of the prelude. */
+/* One translation unit: kernels, or functions of the prelude that they share. */
 typedef struct KernelUnit {
-  bool part;
+  bool shared;
   int first, last; /* its kernels are those between that are in a group; to name it by */
   char *text;
   size_t n;
-  char key[DIGEST_HEX]; /* what the cache has it under; who compiles fills it in */
+  char key[DIGEST_HEX]; /* what the cache has it under; who compiles fills it in, of kernels */
   bool cached;          /* it came from there */
 } KernelUnit;
 
 typedef struct KernelUnits {
   KernelUnit *at;
-  int n;
+  int n, room;
   char key[DIGEST_HEX]; /* of all of them */
 } KernelUnits;
 
@@ -34,8 +34,13 @@ int *kernel_groups_all(const TdProgram *p, TdError *err);
 
 /* Units of the kernels of source that have a group (group[k] >= 0), in the program's order
  * and never of two groups, so that what an entry launches makes the same units whichever
- * entries are made with it. A unit ends when its kernels' text reaches `bytes`. */
+ * entries are made with it, unless some of its kernels were made before and are left out. A unit
+ * ends when its kernels' text reaches `bytes`. */
 bool units_make(KernelUnits *u, const TdProgram *p, const int *group, size_t bytes, TdError *err);
+/* One unit more, of functions that the prelude shares. Another unit of the same library may have
+ * some of them too: they are weak. */
+bool units_share(KernelUnits *u, const TdProgram *p, char *const *names, int n, TdError *err);
+void units_drop_shared(KernelUnits *u);
 void units_free(KernelUnits *u);
 
 #endif

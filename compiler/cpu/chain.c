@@ -471,7 +471,6 @@ static void finish(Writer *w, TdKernel *k) {
   k->source = arena_strndup(w->em.arena, out.s, out.n);
   if (w->scratch > w->g->launch.shape.cpu.scratch)
     bug("%s takes more scratch memory than planned", w->g->members.at[0].node->name);
-  k->parts = w->em.parts | (w->narrow ? PRELUDE_NARROW : PRELUDE_TILES);
   sb_free(&out);
   sb_free(&w->body);
   sb_free(&w->locals);

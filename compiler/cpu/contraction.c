@@ -127,7 +127,6 @@ static void write_store(Writer *w, const Member *m, Expr *const *index, const ch
   sb_printf(&em->level[ROW].text, "float %s[COLUMNS + TD_LANES] __attribute__((aligned(64)));\n",
             row);
   sb_printf(text, "%s[q] = %s;\n", row, name);
-  em->parts |= PRELUDE_NARROW;
   sb_printf(&w->epilogue_after, "td_narrow_run(%s",
             affine_base(w, &lin, emit_pointer(em, m->node, true)));
   for (int i = 0; i < lin.n; i++) {
@@ -257,8 +256,6 @@ static void finish(Writer *w, TdKernel *k, const char **note,
   write(&out, w->plan);
   *note = arena_strndup(p->arena, line.s, line.n);
   k->source = arena_strndup(p->arena, out.s, out.n);
-  k->parts = em->parts | (w->plan->narrow ? PRELUDE_NARROW : PRELUDE_TILES);
-  if (w->plan->split) k->parts |= PRELUDE_NARROW | PRELUDE_SPLIT;
   sb_free(&head);
   sb_free(&line);
   sb_free(&out);

@@ -39,19 +39,14 @@ enum { TD_BLOCK = 256 };          /* rows of a flat map that are done together, 
 #define TD_APART __attribute__((noinline, noclone, unused))
 #endif
 /* The larger functions are shared. A unit that stands alone has its own copies;
- * where a program has many units (runtime/cpu/jit.c) they define TD_PART as 0 and
- * only declare them, and units of nothing but the prelude, with TD_PART 1, 2 and
- * 3, hold one part each: a processor compiles them once for all programs. */
-#ifdef TD_PART
+ * where a program has many units (runtime/cpu/jit.c) they define TD_DECLARES and
+ * only declare them, and those that are called get units of nothing but the
+ * prelude: a processor compiles them once for all programs. */
+#ifdef TD_DECLARES
 #define TD_SHARED __attribute__((visibility("hidden"))) TD_APART
-#define TD_DEFINES(part) (TD_PART == (part))
 #else
 #define TD_SHARED static TD_APART
-#define TD_DEFINES(part) 1
 #endif
-#define TD_PART_TILES 1          /* of two vectors */
-#define TD_PART_PACKING 2        /* and what else matrix products need */
-#define TD_PART_DRAWS 3
 
 /* ---- bits ------------------------------------------------------------------- */
 TD_INLINE uint32_t td_bits(float x) {
@@ -256,13 +251,11 @@ typedef void TdTile(int64_t depth, const float *a, int64_t a_step, const float *
   TD_SHARED TdTile td_tile_##rows##x1, td_tile_##rows##x1_turned;                         \
   TD_SHARED TdTile td_tile_##rows##x2, td_tile_##rows##x2_turned;
 TD_TILES(TD_TILE_NAMES)
-#if TD_DEFINES(TD_PART_TILES)
+#ifndef TD_DECLARES
 #define TD_TILE_TWO(rows)                                                                 \
   TD_TILE(rows, 2, 0, td_tile_##rows##x2)                                                 \
   TD_TILE(rows, 2, 1, td_tile_##rows##x2_turned)
 TD_TILES(TD_TILE_TWO)
-#endif
-#if TD_DEFINES(TD_PART_PACKING)
 #define TD_TILE_ONE(rows)                                                                 \
   TD_TILE(rows, 1, 0, td_tile_##rows##x1)                                                 \
   TD_TILE(rows, 1, 1, td_tile_##rows##x1_turned)
@@ -298,7 +291,7 @@ typedef struct TdTiles {
  * With `far`, C is likely not in a cache: its lines are asked for while the tile
  * is summed. */
 TD_SHARED void td_tile_row(TdTile *two, TdTile *one, int64_t rows, int far, const TdTiles *t);
-#if TD_DEFINES(TD_PART_PACKING)
+#ifndef TD_DECLARES
 TD_SHARED void td_tile_row(TdTile *two, TdTile *one, int64_t rows, int far, const TdTiles *t) {
   const float *b = t->b;
   float *c = t->c;
@@ -424,7 +417,7 @@ TD_SHARED void td_pack_a_turned(float *to, const float *from, int64_t row_stride
                                 int64_t depth);
 TD_SHARED void td_pack_a_rows(float *to, const float *from, int64_t row_stride, int64_t k_stride,
                               int64_t rows, int64_t depth, int64_t spare);
-#if TD_DEFINES(TD_PART_PACKING)
+#ifndef TD_DECLARES
 TD_SHARED void td_pack_a_turned(float *to, const float *from, int64_t row_stride, int64_t rows,
                                 int64_t depth) {
   const int64_t tiles = TD_TILES_OF(rows), height = rows / tiles, taller = rows % tiles;
@@ -493,7 +486,7 @@ TD_SHARED void td_pack_b_rows(float *to, int64_t panel, int64_t k0, const float 
 TD_SHARED void td_pack_b_turned(float *to, int64_t panel, int64_t k0, const float *from,
                                 int64_t column_stride, int64_t k_stride, int64_t columns,
                                 int64_t depth);
-#if TD_DEFINES(TD_PART_PACKING)
+#ifndef TD_DECLARES
 TD_SHARED void td_pack_b_rows(float *to, int64_t panel, int64_t k0, const float *from,
                               int64_t k_stride, int64_t columns, int64_t depth) {
   const int64_t whole = columns / TD_TILE_COLUMNS, rest = columns % TD_TILE_COLUMNS;

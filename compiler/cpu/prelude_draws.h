@@ -92,7 +92,7 @@ TD_SHARED void td_log_rest_run(float *out, const TdControl *ctl, int64_t site, i
                                int64_t n);
 TD_SHARED void td_pick_run(int32_t *out, const TdControl *ctl, int64_t site, int64_t number,
                            int64_t n, int64_t below);
-#if TD_DEFINES(TD_PART_DRAWS)
+#ifndef TD_DECLARES
 TD_INLINE void td_uniforms_of(float *out, const uint32_t *words, const TdControl *ctl,
                               int64_t site, int64_t number, int64_t rest) {
   (void)ctl, (void)site, (void)number, (void)rest;

@@ -19,9 +19,6 @@
 #include "compiler/cpu/prelude.h"
 #endif
 
-#define TD_PART_NARROW 4
-#define TD_PART_SPLIT 5          /* prelude_split.h */
-
 /* 2: AMX, 1: vdpbf16ps, 0: floats */
 #ifndef TD_NARROW_BODY
 #if defined __x86_64__ && defined __AMX_BF16__ && defined __AMX_TILE__ && defined __linux__ && defined __AVX512F__
@@ -82,7 +79,7 @@ TD_SHARED void td_narrow_pack_b_turned(uint16_t *to, int64_t panel, int64_t k0, 
                                        int half, int64_t column_stride, int64_t columns,
                                        int64_t depth);
 
-#if TD_DEFINES(TD_PART_NARROW)
+#ifndef TD_DECLARES
 /* A pair of k is a word: 16 words at once. */
 typedef uint32_t TdPairs __attribute__((vector_size(64)));
 typedef uint32_t TdPairsMem __attribute__((vector_size(64), aligned(2), may_alias));
@@ -311,7 +308,7 @@ TD_SHARED void td_narrow_close(void);
 TD_SHARED void td_narrow_row(const TdNarrow *t);
 
 /* ---- registers of tiles ---------------------------------------------------------- */
-#if TD_NARROW_BODY == 2 && (TD_DEFINES(TD_PART_NARROW) || TD_DEFINES(TD_PART_SPLIT))
+#if TD_NARROW_BODY == 2 && !defined TD_DECLARES
 extern long syscall(long number, ...);
 /* Linux lends the tile registers to a process that asks: once is enough. */
 TD_INLINE int td_tiles_lent(void) {
@@ -359,7 +356,7 @@ TD_INLINE void td_narrow_finish(float *c, const int64_t stride, const int add, c
 }
 #endif
 
-#if TD_DEFINES(TD_PART_NARROW)
+#ifndef TD_DECLARES
 TD_INLINE uint32_t td_pair_at(const uint16_t *p) {
   uint32_t word;
   __builtin_memcpy(&word, p, sizeof word);

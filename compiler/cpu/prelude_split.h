@@ -74,7 +74,7 @@ typedef struct TdSplit {
 } TdSplit;
 TD_SHARED void td_split_row(const TdSplit *t);
 
-#if TD_DEFINES(TD_PART_SPLIT)
+#ifndef TD_DECLARES
 typedef uint32_t TdBits __attribute__((vector_size(64)));
 typedef uint32_t TdBitsMem __attribute__((vector_size(64), aligned(2), may_alias));
 

@@ -279,7 +279,6 @@ static bool store_later(Rows *r, const Item *it, const char *value) {
   Emit *em = &r->em;
   if (!r->plan->flat || !it->member->stored || plan_type(r->p, it->node) != TD_BF16) return false;
   if (emit_position(em, it->node, it->element) != ex_var(em->g, 0)) return false;
-  em->parts |= PRELUDE_NARROW;
   const char *row = em->var[0], *to = emit_pointer(em, it->node, true);
   const char *later = emit_name(em, "later");
   sb_printf(text_at(r, BLOCK), "float %s[TD_BLOCK] __attribute__((aligned(64)));\n", later);
@@ -754,7 +753,6 @@ static void finish(Rows *r, TdKernel *k) {
   k->source = arena_strndup(r->em.arena, out.s, out.n);
   if (r->scratch > r->g->launch.shape.cpu.scratch)
     bug("%s takes more scratch memory than planned", r->g->members.at[0].node->name);
-  k->parts = r->em.parts;
   sb_free(&out);
   sb_free(&inner);
   sb_free(&r->piece_end);

@@ -200,7 +200,6 @@ void emit_scatter(Plan *p, Group *g, TdKernel *k) {
   if (s.totals) print_totals(&s, &out, base);
   sb_puts(&out, "}\n}\n");
   k->source = arena_strndup(em->arena, out.s, out.n);
-  k->parts = em->parts;
   sb_free(&out);
   sb_free(&zero);
   sb_free(&inner);

@@ -4,9 +4,9 @@
 #include "compiler/cpu/cpu.h"
 
 /* Each part of the text stands on those before it. */
-static const char *prelude(Arena *a, TdType act, int split, int *nparts) {
+static const char *prelude(Arena *a, TdType act, int split, bool *shares) {
   bool narrow = act == TD_BF16 || split;
-  *nparts = split ? 5 : narrow ? 4 : 3;
+  *shares = true;
   return arena_printf(a, "%s\n%s%s%s%s%s", dialect_prelude(a, prelude_text()), prelude_draws_text(),
                       narrow ? "\n" : "", narrow ? prelude_narrow_text() : "", split ? "\n" : "",
                       split ? prelude_split_text() : "");

@@ -211,7 +211,6 @@ static void finish(ChainWriter *w, TdKernel *k) {
   sb_free(&w->body);
   sb_free(&w->pointers);
   k->source = chain_take(w, &out);
-  k->parts = em->parts;
 }
 
 void cuda_emit_chain(Plan *p, Group *g, TdKernel *k, const char **note) {

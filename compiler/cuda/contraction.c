@@ -38,7 +38,6 @@ void cuda_emit_product(Plan *p, Group *g, TdKernel *k, const char **note) {
   if (em->level[PRODUCT_BLOCK].text.n) sb_puts(&out, em->level[PRODUCT_BLOCK].text.s);
   sb_printf(&out, "%s}\n", body);
   k->source = product_take(&w, &out);
-  k->parts = em->parts;
   const int64_t *extent = w.c->extent;
   *note =
       arena_printf(em->arena, "%lld x %lld x %lld, %lld of them, a block for %d x %d",

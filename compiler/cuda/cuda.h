@@ -97,7 +97,7 @@ typedef struct CudaWithin {
   const EmitLocal *near; /* one for each of LoopKernel.near */
 } CudaWithin;
 /* The group's part of such a kernel: a block of statements. */
-const char *cuda_rows_text(Plan *p, Group *g, const CudaWithin *within, uint32_t *parts);
+const char *cuda_rows_text(Plan *p, Group *g, const CudaWithin *within);
 void cuda_emit_loop(Plan *p, Group *g, TdKernel *k, const char **note);
 void cuda_emit_scatter(Plan *p, Group *g, TdKernel *k);
 void cuda_emit_product(Plan *p, Group *g, TdKernel *k, const char **note);

@@ -97,7 +97,7 @@ void cuda_emit_loop(Plan *p, Group *g, TdKernel *k, const char **note) {
   print_slice(loop, &out);
   print_iterations(g, &out);
   for (int i = 0; i < loop->body.n; i++) {
-    sb_puts(&out, cuda_rows_text(p, loop->body.at[i], &within, &k->parts));
+    sb_puts(&out, cuda_rows_text(p, loop->body.at[i], &within));
     sb_puts(&out, "td_barrier();\n");
   }
   sb_puts(&out, "}\n}\n");

@@ -498,7 +498,7 @@ static void begin(Rows *r) {
   }
 }
 
-const char *cuda_rows_text(Plan *p, Group *g, const CudaWithin *within, uint32_t *parts) {
+const char *cuda_rows_text(Plan *p, Group *g, const CudaWithin *within) {
   const LoopKernel *k = within->loop->kernel;
   Rows r = {.p = p, .g = g, .plan = g->rows, .within = within};
   r.cut = cuda_rows_within(k, within->cut.threads, g);
@@ -507,7 +507,6 @@ const char *cuda_rows_text(Plan *p, Group *g, const CudaWithin *within, uint32_t
   for (int i = 0; i < k->near.n; i++) vec_push(p->arena, &r.em.locals, within->near[i]);
   emit_items(&r);
   const char *text = finish(&r);
-  *parts |= r.em.parts;
   emit_end(&r.em);
   return text;
 }
@@ -525,7 +524,6 @@ void cuda_emit_rows(Plan *p, Group *g, TdKernel *k, const char **note) {
           : r.cut.team > 1                           ? "a warp each"
                                                      : NULL;
   k->source = finish(&r);
-  k->parts = em->parts;
   emit_end(em);
 }
 

@@ -170,7 +170,6 @@ void cuda_emit_scatter(Plan *p, Group *g, TdKernel *k) {
     print_slices(&s, &out);
   sb_puts(&out, "}\n");
   k->source = arena_strndup(em->arena, out.s, out.n);
-  k->parts = em->parts;
   sb_free(&out);
   emit_end(em);
 }

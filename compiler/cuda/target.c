@@ -3,10 +3,10 @@
  * figures that such devices are sold with; none was measured yet. */
 #include "compiler/cuda/cuda.h"
 
-static const char *prelude(Arena *a, TdType act, int split, int *nparts) {
+static const char *prelude(Arena *a, TdType act, int split, bool *shares) {
   (void)split; /* products of floats are floats */
   (void)act;
-  *nparts = 0;
+  *shares = false;
   return dialect_prelude(a, prelude_cuda_text());
 }
 

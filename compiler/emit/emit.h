@@ -9,9 +9,6 @@
 #include "compiler/plan/plan.h"
 #include "dsl/namemap.h"
 
-/* Parts of the prelude that units share; bit n is TD_PART n + 1. */
-enum { PRELUDE_TILES = 3, PRELUDE_DRAWS = 4, PRELUDE_NARROW = 8, PRELUDE_SPLIT = 16 };
-
 enum { EMIT_LEVELS = 24 };
 
 /* One level of a loop nest: statements in order. A value computed at a level
@@ -86,7 +83,6 @@ typedef struct Emit {
   VEC(EmitPointer) pointers;
   VEC(EmitLocal) locals;
   bool uses_control;
-  uint32_t parts;         /* of the prelude whose functions it calls: PRELUDE_* */
   uint32_t uses_counters; /* by slot */
   uint32_t used_vars;     /* bit v: the name of variable v was printed; writers may clear this */
 } Emit;

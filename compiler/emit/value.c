@@ -77,7 +77,6 @@ static const char *print_run(Emit *em, Expr *e) {
   const char *name = emit_name(em, prim_info(e->prim)->name);
   StrBuf *out = &em->level[run->level].text;
   em->uses_control = true;
-  em->parts |= PRELUDE_DRAWS;
   const char *rest =
       e->nargs > 2 ? arena_printf(em->arena, ", %s", emit_value(em, e->args[2], run->level)) : "";
   const char *first =

@@ -134,15 +134,15 @@ struct Target {
       *dialect; /* emit/dialect.h: how its kernels are spelled; NULL: it only plans */
   /* What stands before and after a kernel's name at the head of its function. */
   void (*head)(Arena *a, const Group *g, const char **before, const char **after);
-  /* What every translation unit begins with, in the arena, and how many parts it has that
-   * units share (TdProgram.nparts), for activations of that type and products in so many. */
-  const char *(*prelude)(Arena *a, TdType act, int split, int *nparts);
+  /* What every translation unit begins with, in the arena, and whether it has functions that
+   * units share (TdProgram.shares), for activations of that type and products in so many. */
+  const char *(*prelude)(Arena *a, TdType act, int split, bool *shares);
   /* Operands that are laid out beforehand: makes buffers and groups of GROUP_PACK. May be NULL. */
   void (*copies)(Plan *p);
   /* Fill in group->launch.shape. Everything else about the group is final. */
   void (*shape)(Plan *p, Group *g);
-  /* The kernel of a group: its source from the brace on, the parts that it needs, and a line
-   * on how it is cut (or none). NULL: this target only plans. */
+  /* The kernel of a group: its source from the brace on, and a line on how it is cut
+   * (or none). NULL: this target only plans. */
   void (*emit)(Plan *p, Group *g, TdKernel *k, const char **note);
 };
 typedef struct Target Target;

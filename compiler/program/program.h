@@ -119,7 +119,6 @@ typedef struct TdKernel {
   const char *comment;      /* what stands above it for who reads: the .td line, what it computes */
   const TdProduct *product; /* TD_PRODUCT, which has no source and no launch record */
   const char *source;       /* the function, and nothing but it (needs the prelude) */
-  uint32_t parts;           /* bit n: it calls functions of part n + 1 of the prelude */
   uint32_t counters;        /* bit s: it uses the counter of loop slot s */
   bool control;             /* it uses seed and step */
   const char *klass;        /* "map", "row", "column", "contraction", "scatter", ... */
@@ -180,10 +179,9 @@ typedef struct TdEntry {
 typedef struct TdProgram {
   const char *name;    /* "shakespeare" */
   const char *prelude; /* C text every translation unit begins with */
-  /* Functions of the prelude that units share: with TD_PART defined as 0 it only
-   * declares them, with TD_PART n >= 1 it defines part n, which is needed if a
-   * kernel says so (TdKernel.parts). 0: nothing is shared. */
-  int nparts;
+  /* Has it functions that units share? With TD_DECLARES defined it only declares them, under
+   * names that begin with td_; without, they are static. */
+  bool shares;
   TdState *states;
   int nstates;
   TdTensor *tensors;

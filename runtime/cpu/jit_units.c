@@ -6,11 +6,11 @@
 
 enum { UNIT_BYTES = 36000 }; /* a unit is closed when its kernels' text reaches this */
 
-/* Parts are loops written out by hand: more effort finds nothing in them, and
+/* What is shared are loops written out by hand: more effort finds nothing in them, and
  * takes half as long again. */
-const char *const *jit_part_flags(void) {
+const char *const *jit_unit_flags(bool shared) {
   static const char *const flags[] = {"-O2", "-ftree-vectorize", NULL};
-  return flags;
+  return flags + (shared ? 0 : 2);
 }
 
 /* What every key has in common. */
@@ -28,22 +28,31 @@ static Digest *key_begin(const Toolchain *t, const char *kind) {
   return d;
 }
 
-static bool make_keys(KernelUnits *u, const Toolchain *t, TdError *err) {
-  for (int i = 0; i < u->n; i++) {
-    Digest *d = key_begin(t, "object");
-    if (d == NULL) return td_fail_memory(err);
-    for (const char *const *f = jit_part_flags(); u->at[i].part && *f != NULL; f++)
-      digest_add_string(d, *f);
-    digest_add_string(d, u->at[i].text);
-    if (!digest_end_hex(d, u->at[i].key)) return td_fail_memory(err);
-  }
-  Digest *d = key_begin(t, "library");
+static bool make_key(KernelUnit *u, const Toolchain *t, TdError *err) {
+  Digest *d = key_begin(t, "object");
   if (d == NULL) return td_fail_memory(err);
-  for (int i = 0; i < u->n; i++) digest_add_string(d, u->at[i].key);
+  digest_add_string(d, u->text);
   return digest_end_hex(d, u->key) || td_fail_memory(err);
+}
+
+/* Every such text is the prelude and names: the function in it is the same. */
+bool jit_shared_key(const TdProgram *p, const Toolchain *t, const char *name, char key[DIGEST_HEX],
+                    TdError *err) {
+  Digest *d = key_begin(t, "shared");
+  if (d == NULL) return td_fail_memory(err);
+  for (const char *const *f = jit_unit_flags(true); *f != NULL; f++) digest_add_string(d, *f);
+  digest_add_string(d, p->prelude);
+  digest_add_string(d, name);
+  return digest_end_hex(d, key) || td_fail_memory(err);
 }
 
 bool jit_units_make(KernelUnits *u, const TdProgram *p, const Toolchain *t, const int *group,
                     TdError *err) {
-  return units_make(u, p, group, UNIT_BYTES, err) && make_keys(u, t, err);
+  if (!units_make(u, p, group, UNIT_BYTES, err)) return false;
+  for (int i = 0; i < u->n; i++)
+    if (!make_key(&u->at[i], t, err)) return false;
+  Digest *d = key_begin(t, "library");
+  if (d == NULL) return td_fail_memory(err);
+  for (int i = 0; i < u->n; i++) digest_add_string(d, u->at[i].key);
+  return digest_end_hex(d, u->key) || td_fail_memory(err);
 }

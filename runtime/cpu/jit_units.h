@@ -6,11 +6,15 @@
 #include "runtime/cpu/toolchain.h"
 #include "runtime/units.h"
 
-/* Units with their keys: of an object each, and of the library of all of them. */
+/* Units with their keys: of an object each, and of the library of all of them with what they
+ * share. */
 bool jit_units_make(KernelUnits *u, const TdProgram *p, const Toolchain *t, const int *group,
                     TdError *err);
+/* The key of an object that has the function `name` of the prelude, and maybe others. */
+bool jit_shared_key(const TdProgram *p, const Toolchain *t, const char *name, char key[DIGEST_HEX],
+                    TdError *err);
 
-/* The flags of a part, NULL at the end. */
-const char *const *jit_part_flags(void);
+/* The flags of a unit beside the toolchain's, NULL at the end. */
+const char *const *jit_unit_flags(bool shared);
 
 #endif

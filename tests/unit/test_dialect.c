@@ -20,12 +20,12 @@ enum { COUNT = PRIM_CASE_COUNT };
 
 static const char cuda_head[] = "#include <stdbool.h>\n";
 
-static const char *c_prelude(Arena *a, TdType act, int split, int *nparts) {
-  return cpu_target.prelude(a, act, split, nparts);
+static const char *c_prelude(Arena *a, TdType act, int split, bool *shares) {
+  return cpu_target.prelude(a, act, split, shares);
 }
 
-static const char *cuda_prelude(Arena *a, TdType act, int split, int *nparts) {
-  return arena_printf(a, "%s%s", cpu_target.prelude(a, act, split, nparts), cuda_head);
+static const char *cuda_prelude(Arena *a, TdType act, int split, bool *shares) {
+  return arena_printf(a, "%s%s", cpu_target.prelude(a, act, split, shares), cuda_head);
 }
 
 /* ---- the writer: one map a function ------------------------------------------------------- */
@@ -97,7 +97,6 @@ static void write_map(Plan *p, Group *g, TdKernel *k, const char **note) {
   sb_puts(&out, n->nvars ? loops.s : "");
   sb_puts(&out, "}\n");
   k->source = arena_strndup(em.arena, out.s, out.n);
-  k->parts = em.parts;
   sb_free(&loops);
   sb_free(&out);
   emit_end(&em);

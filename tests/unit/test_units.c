@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* What translation units have in common: functions of the prelude are compiled when a kernel calls
+ * them, once for all programs; kernels of several entries once for all of these; and the symbols
+ * of an object, whole or damaged. */
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "runtime/cpu/jit.h"
+#include "runtime/cpu/jit_units.h"
+#include "runtime/cpu/symbols.h"
+#include "runtime/system/cache.h"
+
+static const char prelude[] =
+    "#include <stdint.h>\n"
+    "typedef struct TdControl { uint64_t seed; int64_t step; } TdControl;\n"
+    "typedef struct TdCall { char *const *arg; const int64_t *ix; char *scratch; const TdControl "
+    "*ctl; } TdCall;\n"
+    "#ifdef TD_DECLARES\n"
+    "#define SHARED __attribute__((visibility(\"hidden\")))\n"
+    "#else\n"
+    "#define SHARED static __attribute__((noinline, unused))\n"
+    "#endif\n"
+    "SHARED int td_next(int x); SHARED int td_twice(int x); SHARED int td_square(int x);\n"
+    "#ifndef TD_DECLARES\n"
+    "SHARED int td_next(int x) { return x + 1; }\n"
+    "SHARED int td_twice(int x) { return 2 * x; }\n"
+    "SHARED int td_square(int x) { return td_twice(x) * x / 2; }\n"
+    "#endif\n";
+
+static TdProgram program = {.name = "shared", .prelude = prelude, .shares = true};
+
+static int make_folder(void **state) {
+  char here[512], *folder;
+  if (getcwd(here, sizeof here) == NULL) return -1;
+  folder = io_join(here, "units-test-XXXXXX");
+  if (folder == NULL || mkdtemp(folder) == NULL) return -1;
+  *state = folder;
+  unsetenv("TDC_CC");
+  setenv("TDC_CFLAGS", "-O1", 1);
+  return 0;
+}
+
+static int remove_folder(void **state) {
+  cache_remove_folder(*state);
+  free(*state);
+  return 0;
+}
+
+/* The value of a kernel whose body is `expression`, and how many units were compiled. */
+static int value_of(const char *folder, const char *expression, int *compiled) {
+  char source[256];
+  snprintf(source, sizeof source,
+           "void k(const TdCall *c, int64_t b, int64_t e) { (void)b; (void)e; *(int *)c->arg[0] = "
+           "%s; }\n",
+           expression);
+  TdKernel kernel = {.name = "k", .source = source, .launch.cpu.pieces = 1};
+  TdProgram p = program;
+  p.kernels = &kernel;
+  p.nkernels = 1;
+  JitOptions o = {.cache = folder, .parallel = 2};
+  TdError err = {0};
+  Jit *j = jit_build(&p, &o, &err);
+  if (j == NULL) fail_msg("%s", err.message);
+  int value = 0;
+  char *const arg[] = {(char *)&value};
+  const TdCall call = {.arg = arg};
+  jit_kernel(j, 0)(&call, 0, 1);
+  *compiled = jit_stats(j)->compiled;
+  jit_close(j);
+  return value;
+}
+
+/* A function of the prelude is compiled when the first kernel calls it, and never again. */
+static void test_shared(void **state) {
+  int compiled;
+  assert_int_equal(value_of(*state, "41", &compiled), 41);
+  assert_int_equal(compiled, 1);
+  assert_int_equal(value_of(*state, "td_next(41)", &compiled), 42);
+  assert_int_equal(compiled, 2);
+  assert_int_equal(value_of(*state, "td_next(6) * 3", &compiled), 21);
+  assert_int_equal(compiled, 1);
+  assert_int_equal(value_of(*state, "td_twice(td_next(6))", &compiled), 14);
+  assert_int_equal(compiled, 2);
+  assert_int_equal(value_of(*state, "td_square(td_twice(3))", &compiled), 36);
+  assert_int_equal(compiled, 2);
+  assert_int_equal(value_of(*state, "td_square(5) + td_twice(5) + td_next(5)", &compiled), 41);
+  assert_int_equal(compiled, 1);
+}
+
+/* Functions that were compiled together are one object under the name of each. When one of these
+ * is gone the function is in two objects, and that is no contradiction. */
+static void test_shared_twice(void **state) {
+  int compiled;
+  assert_int_equal(value_of(*state, "td_next(1) + td_twice(5)", &compiled), 12);
+  assert_int_equal(compiled, 2);
+  TdError err = {0};
+  Toolchain t;
+  char key[DIGEST_HEX];
+  assert_true(toolchain_find(&t, NULL, &err));
+  assert_true(jit_shared_key(&program, &t, "td_twice", key, &err));
+  toolchain_free(&t);
+  Cache *cache = cache_open(NULL, *state, false, &err);
+  assert_non_null(cache);
+  cache_drop(cache, key, "o");
+  cache_close(cache);
+  assert_int_equal(value_of(*state, "td_twice(7) + td_square(2)", &compiled), 18);
+  assert_int_equal(compiled, 2);
+  assert_int_equal(value_of(*state, "td_next(1) + td_twice(2) + td_square(3)", &compiled), 15);
+  assert_int_equal(compiled, 1);
+}
+
+/* An entry's kernels that another one has are not made a second time. */
+static void test_entries(void **state) {
+  TdKernel kernels[] = {
+      {.name = "a",
+       .source = "void a(const TdCall *c, int64_t b, int64_t e) { (void)b; (void)e; "
+                 "*(int *)c->arg[0] = 7; }\n"},
+      {.name = "z",
+       .source = "void z(const TdCall *c, int64_t b, int64_t e) { (void)b; (void)e; "
+                 "*(int *)c->arg[0] = 8; }\n"}};
+  TdStep first[] = {{.kind = TD_LAUNCH, .kernel = 0}},
+         second[] = {{.kind = TD_LAUNCH, .kernel = 0}, {.kind = TD_LAUNCH, .kernel = 1}},
+         third[] = {{.kind = TD_LAUNCH, .kernel = 1}};
+  TdEntry entries[] = {{.name = "train", .steps = first, .nsteps = 1},
+                       {.name = "eval", .steps = second, .nsteps = 2},
+                       {.name = "model.m", .steps = third, .nsteps = 1}};
+  TdProgram p = program;
+  p.kernels = kernels;
+  p.nkernels = 2;
+  p.entries = entries;
+  p.nentries = 3;
+  JitOptions o = {.cache = *state, .parallel = 2};
+  TdError err = {0};
+  Jit *j = jit_open(&p, &o, &err);
+  assert_non_null(j);
+  assert_true(jit_need(j, (int[]){0}, 1, &err));
+  KernelFunction *a = jit_kernel(j, 0);
+  assert_true(a != NULL && jit_kernel(j, 1) == NULL);
+  assert_true(jit_need(j, (int[]){1}, 1, &err));
+  assert_true(jit_kernel(j, 0) == a && jit_kernel(j, 1) != NULL);
+  assert_int_equal(jit_stats(j)->compiled, 2);
+  assert_true(jit_need(j, (int[]){2}, 1, &err) && jit_has(j, 2));
+  assert_int_equal(jit_stats(j)->units, 2); /* nothing is left to make */
+  int value = 0;
+  char *const arg[] = {(char *)&value};
+  const TdCall call = {.arg = arg};
+  jit_kernel(j, 0)(&call, 0, 1);
+  assert_int_equal(value, 7);
+  jit_kernel(j, 1)(&call, 0, 1);
+  assert_int_equal(value, 8);
+  jit_close(j);
+}
+
+/* ---- symbols ------------------------------------------------------------------------ */
+
+static bool count_names(void *ctx, const char *name) {
+  int *counts = ctx; /* td_next, td_square, others of the prelude */
+  if (strncmp(name, "td_", 3) == 0)
+    counts[strcmp(name, "td_next") == 0 ? 0 : strcmp(name, "td_square") == 0 ? 1 : 2]++;
+  return true;
+}
+
+static bool stop_at_once(void *ctx, const char *name) {
+  (void)name;
+  ++*(int *)ctx;
+  return false;
+}
+
+/* The first object of the cache that names td_square. */
+static uint8_t *find_object(const char *folder, size_t *n) {
+  DIR *d = opendir(folder);
+  uint8_t *bytes = NULL;
+  TdError err = {0};
+  for (struct dirent *e; bytes == NULL && (e = readdir(d)) != NULL;) {
+    size_t len = strlen(e->d_name);
+    if (len < 2 || strcmp(e->d_name + len - 2, ".o") != 0) continue;
+    char *path = io_join(folder, e->d_name);
+    int counts[3] = {0};
+    assert_true(io_read_file(NULL, path, SIZE_MAX / 2, &bytes, n, &err));
+    if (!symbols_undefined(bytes, *n, count_names, counts)) fail_msg("%s", path);
+    if (counts[1] == 0) {
+      free(bytes);
+      bytes = NULL;
+    }
+    free(path);
+  }
+  closedir(d);
+  return bytes;
+}
+
+static void test_symbols(void **state) {
+  int compiled, counts[3] = {0}, calls = 0;
+  value_of(*state, "td_next(1) + td_square(2) + td_square(3)", &compiled);
+  size_t n;
+  uint8_t *bytes = find_object(*state, &n);
+  assert_non_null(bytes);
+  assert_true(symbols_undefined(bytes, n, count_names, counts));
+  assert_true(counts[0] == 1 && counts[1] == 1 && counts[2] == 0); /* each name once */
+  assert_false(symbols_undefined(bytes, n, stop_at_once, &calls));
+  assert_int_equal(calls, 1);
+  /* cut anywhere, in memory of that size: what is not all there is no object */
+  for (size_t k = 0; k < n; k += k < 256 ? 1 : 37) {
+    uint8_t *cut = malloc(k + 1);
+    assert_non_null(cut);
+    memcpy(cut, bytes, k);
+    bool read = symbols_undefined(cut, k, count_names, counts);
+    if (k < 64) assert_false(read);
+    free(cut);
+  }
+  /* every byte of the header, and some others, as anything */
+  uint8_t *other = malloc(n);
+  assert_non_null(other);
+  for (size_t k = 0; k < n; k += k < 64 ? 1 : 3) {
+    memcpy(other, bytes, n);
+    other[k] ^= (uint8_t)(0xff - k % 3);
+    bool read = symbols_undefined(other, n, count_names, counts);
+    if (k < 6) assert_false(read); /* the mark, the word size, the byte order */
+  }
+  assert_false(symbols_undefined((const uint8_t *)"BC\xc0\xde", 4, count_names, counts));
+  free(other);
+  free(bytes);
+}
+
+int main(void) {
+#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
+  const struct CMUnitTest tests[] = {
+      IN_FOLDER(test_shared),
+      IN_FOLDER(test_shared_twice),
+      IN_FOLDER(test_entries),
+      IN_FOLDER(test_symbols),
+  };
+  return cmocka_run_group_tests_name("units", tests, NULL, NULL);
+}
