@@ -53,19 +53,14 @@ enum { TD_BLOCK = 256 };          /* rows of a flat map that are done together, 
 #define TD_APART __attribute__((noinline, noclone, unused))
 #endif
 /* The larger functions are shared. A unit that stands alone has its own copies;
- * where a program has many units (runtime/cpu/jit.c) they define TD_PART as 0 and
- * only declare them, and units of nothing but the prelude, with TD_PART 1, 2 and
- * 3, hold one part each: a processor compiles them once for all programs. */
-#ifdef TD_PART
+ * where a program has many units (runtime/cpu/jit.c) they define TD_DECLARES and
+ * only declare them, and those that are called get units of nothing but the
+ * prelude: a processor compiles them once for all programs. */
+#ifdef TD_DECLARES
 #define TD_SHARED __attribute__((visibility("hidden"))) TD_APART
-#define TD_DEFINES(part) (TD_PART == (part))
 #else
 #define TD_SHARED static TD_APART
-#define TD_DEFINES(part) 1
 #endif
-#define TD_PART_TILES 1          /* of two vectors */
-#define TD_PART_PACKING 2        /* and what else matrix products need */
-#define TD_PART_DRAWS 3
 
 /* ---- bits ------------------------------------------------------------------- */
 TD_INLINE uint32_t td_bits(float x) {
@@ -677,13 +672,11 @@ typedef void TdTile(int64_t depth, const float *a, int64_t a_step, const float *
   TD_SHARED TdTile td_tile_##rows##x1, td_tile_##rows##x1_turned;                         \
   TD_SHARED TdTile td_tile_##rows##x2, td_tile_##rows##x2_turned;
 TD_TILES(TD_TILE_NAMES)
-#if TD_DEFINES(TD_PART_TILES)
+#ifndef TD_DECLARES
 #define TD_TILE_TWO(rows)                                                                 \
   TD_TILE(rows, 2, 0, td_tile_##rows##x2)                                                 \
   TD_TILE(rows, 2, 1, td_tile_##rows##x2_turned)
 TD_TILES(TD_TILE_TWO)
-#endif
-#if TD_DEFINES(TD_PART_PACKING)
 #define TD_TILE_ONE(rows)                                                                 \
   TD_TILE(rows, 1, 0, td_tile_##rows##x1)                                                 \
   TD_TILE(rows, 1, 1, td_tile_##rows##x1_turned)
@@ -719,7 +712,7 @@ typedef struct TdTiles {
  * With `far`, C is likely not in a cache: its lines are asked for while the tile
  * is summed. */
 TD_SHARED void td_tile_row(TdTile *two, TdTile *one, int64_t rows, int far, const TdTiles *t);
-#if TD_DEFINES(TD_PART_PACKING)
+#ifndef TD_DECLARES
 TD_SHARED void td_tile_row(TdTile *two, TdTile *one, int64_t rows, int far, const TdTiles *t) {
   const float *b = t->b;
   float *c = t->c;
@@ -845,7 +838,7 @@ TD_SHARED void td_pack_a_turned(float *to, const float *from, int64_t row_stride
                                 int64_t depth);
 TD_SHARED void td_pack_a_rows(float *to, const float *from, int64_t row_stride, int64_t k_stride,
                               int64_t rows, int64_t depth, int64_t spare);
-#if TD_DEFINES(TD_PART_PACKING)
+#ifndef TD_DECLARES
 TD_SHARED void td_pack_a_turned(float *to, const float *from, int64_t row_stride, int64_t rows,
                                 int64_t depth) {
   const int64_t tiles = TD_TILES_OF(rows), height = rows / tiles, taller = rows % tiles;
@@ -886,26 +879,6 @@ TD_SHARED void td_pack_a_rows(float *to, const float *from, int64_t row_stride, 
 }
 #endif
 
-/* Is each of rows x columns numbers finite? */
-TD_SHARED int td_finite(const float *from, int64_t rows, int64_t row_stride, int64_t columns,
-                        int64_t stride);
-#if TD_DEFINES(TD_PART_PACKING)
-TD_SHARED int td_finite(const float *from, int64_t rows, int64_t row_stride, int64_t columns,
-                        int64_t stride) {
-  const uint32_t infinite = 0x7f800000u;
-  uint32_t any = 0;
-  for (int64_t r = 0; r < rows; r++) {
-    const float *row = from + r * row_stride;
-    for (int64_t c = 0; c < columns; c++) {
-      uint32_t bits;
-      __builtin_memcpy(&bits, row + c * stride, sizeof bits);
-      any |= (bits & infinite) == infinite;
-    }
-  }
-  return !any;
-}
-#endif
-
 /* Pack columns x depth of B as panels [k][columns of the panel], `panel` floats
  * apart, from k0 on; missing columns are zero. By rows if columns are
  * contiguous, else turned. */
@@ -914,7 +887,7 @@ TD_SHARED void td_pack_b_rows(float *to, int64_t panel, int64_t k0, const float 
 TD_SHARED void td_pack_b_turned(float *to, int64_t panel, int64_t k0, const float *from,
                                 int64_t column_stride, int64_t k_stride, int64_t columns,
                                 int64_t depth);
-#if TD_DEFINES(TD_PART_PACKING)
+#ifndef TD_DECLARES
 TD_SHARED void td_pack_b_rows(float *to, int64_t panel, int64_t k0, const float *from,
                               int64_t k_stride, int64_t columns, int64_t depth) {
   const int64_t whole = columns / TD_TILE_COLUMNS, rest = columns % TD_TILE_COLUMNS;
@@ -1054,7 +1027,7 @@ TD_SHARED void td_log_rest_run(float *out, const TdControl *ctl, int64_t site, i
                                int64_t n);
 TD_SHARED void td_pick_run(int32_t *out, const TdControl *ctl, int64_t site, int64_t number,
                            int64_t n, int64_t below);
-#if TD_DEFINES(TD_PART_DRAWS)
+#ifndef TD_DECLARES
 TD_INLINE void td_uniforms_of(float *out, const uint32_t *words, const TdControl *ctl,
                               int64_t site, int64_t number, int64_t rest) {
   (void)ctl, (void)site, (void)number, (void)rest;
@@ -1148,7 +1121,7 @@ typedef struct Buffer {
 } Buffer;
 typedef struct Step {
   StepKind kind;
-  int once;                      /* fills KEPT buffers: 1 from constants, 2 from parameters */
+  int once;                      /* fills KEPT buffers from parameters */
   Kernel *kernel;
   int64_t pieces;
   int nargs;
@@ -1192,7 +1165,7 @@ static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1196 "tiny.c"
+#line 1169 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear.b[o=16] */
@@ -1208,7 +1181,7 @@ static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1212 "tiny.c"
+#line 1185 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.denoise.linear_2.w[d=16, o=28] */
@@ -1230,7 +1203,7 @@ static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1234 "tiny.c"
+#line 1207 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear_2.b[o=28] */
@@ -1246,7 +1219,7 @@ static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1250 "tiny.c"
+#line 1223 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.matrix[896] */
@@ -1263,7 +1236,7 @@ static void map_init_matrix(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1267 "tiny.c"
+#line 1240 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.vector[44] */
@@ -1280,7 +1253,7 @@ static void map_init_vector(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1284 "tiny.c"
+#line 1257 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, d[2, 8, o=28], d.d[2, 8, o=28], d.denoise.linear_2.w[16, 2, 8], d.denoise.linear_2.w[16, 16, 28] = sum over 8, d.denoise.linear.y[2, 8, o=16] = sum over 28, d.denoise.linear.w[16, 28, 16] = sum over 8 */
@@ -1391,7 +1364,7 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1395 "tiny.c"
+#line 1368 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss, d.denoise.linear_2.b[28] = sum over 2 8, d.denoise.linear.b[16] = sum over 2 8 */
@@ -1439,7 +1412,7 @@ static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1443 "tiny.c"
+#line 1416 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear_2.w[16, 28] = sum over 16 */
@@ -1465,7 +1438,7 @@ static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1469 "tiny.c"
+#line 1442 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear.w[28, 16] = sum over 16 */
@@ -1491,7 +1464,7 @@ static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t en
     }
   }
 }
-#line 1495 "tiny.c"
+#line 1468 "tiny.c"
 
 /* tests/golden/tiny.td:26: train { loss main  adam(lr = 1e-2)  batch B  steps 20 }
  * lr */
@@ -1504,7 +1477,7 @@ static void map_lr(const TdCall *call, int64_t begin, int64_t end)
     lr_1[0] = lr_0;
   }
 }
-#line 1508 "tiny.c"
+#line 1481 "tiny.c"
 
 /* <std/core.td>:43: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896] */
@@ -1544,7 +1517,7 @@ static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1548 "tiny.c"
+#line 1521 "tiny.c"
 
 /* <std/core.td>:43: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
@@ -1576,7 +1549,7 @@ static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1580 "tiny.c"
+#line 1553 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16 */
@@ -1637,7 +1610,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1641 "tiny.c"
+#line 1614 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss */
@@ -1661,7 +1634,7 @@ static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
     loss_8[0] = loss_7;
   }
 }
-#line 1665 "tiny.c"
+#line 1638 "tiny.c"
 
 /* tests/golden/tiny.td:21: state s[b in B, l in L, v in V] = normal()
  * s[b=2, l=8, v=28] */
@@ -1683,7 +1656,7 @@ static void map_s(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1687 "tiny.c"
+#line 1660 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, s[2, 8, 28] */
@@ -1744,7 +1717,7 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1748 "tiny.c"
+#line 1721 "tiny.c"
 
 /* tests/golden/tiny.td:23: emit argmax[v](s[b,l,v])
  * text.argmax[b=2, l=8] = argmax over 28 */
@@ -1768,7 +1741,7 @@ static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1772 "tiny.c"
+#line 1745 "tiny.c"
 
 /* ---- tables ---- */
 static const Buffer buffers_0[] = {
@@ -1930,7 +1903,6 @@ static const size_t scratch_bytes = 64;
 struct tiny_Program {
   char **state;
   char ***buffer;                 /* [entry][buffer] */
-  char *ran;                      /* [entry]: before, so that what follows from constants is there */
   char *arena;                    /* shared by the entries: nothing in it outlives a run but outputs */
   int threads;
   pthread_t *thread;
@@ -2014,11 +1986,9 @@ static int run_entry(tiny_Program *p, const char *name, uint64_t seed, int64_t s
   if (e < 0) return -1;
   TdControl control = {seed, step};
   int64_t ix[MAX_LOOPS] = {0}, left[MAX_LOOPS];
-  int holds = again ? 2 : p->ran[e]; /* of what is kept */
-  p->ran[e] = 1;
   const Step *top[MAX_LOOPS];
   for (const Step *s = entries[e].steps; s->kind != STOP; s++) {
-    if (s->kind == LAUNCH && s->once && s->once <= holds) {
+    if (s->kind == LAUNCH && again && s->once) {
       continue;
     } else if (s->kind == LAUNCH) {
       launch(p, s, p->buffer[e], ix, &control);
@@ -2053,13 +2023,12 @@ static int allocate(tiny_Program *p) {
   size_t arena = 64;
   p->state = zeroed((N_STATES + 1) * sizeof *p->state);
   p->buffer = zeroed((N_ENTRIES + 1) * sizeof *p->buffer);
-  p->ran = zeroed(N_ENTRIES + 1);
   p->scratch = zeroed((size_t)p->threads * sizeof *p->scratch);
   p->thread = zeroed((size_t)p->threads * sizeof *p->thread);
   for (int e = 0; e < N_ENTRIES; e++)
     if (entries[e].arena > arena) arena = entries[e].arena;
   p->arena = zeroed(arena);
-  if (!p->state || !p->buffer || !p->ran || !p->scratch || !p->thread || !p->arena) return 0;
+  if (!p->state || !p->buffer || !p->scratch || !p->thread || !p->arena) return 0;
   for (int i = 0; i < N_STATES; i++)
     if (!(p->state[i] = zeroed((size_t)states[i].count * states[i].size))) return 0;
   for (int i = 0; i < p->threads; i++)
@@ -2100,7 +2069,6 @@ void tiny_destroy(tiny_Program *p) {
   pthread_cond_destroy(&p->done);
   free(p->state);
   free(p->buffer);
-  free(p->ran);
   free(p->scratch);
   free(p->thread);
   free(p->arena);
