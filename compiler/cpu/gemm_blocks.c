@@ -6,7 +6,7 @@
 enum {
   NARROW_NEAR = 400000, /* numbers in bf16 that stay in the second cache */
   PARTS_NEAR = 600000,  /* and where there are tiles, which only processors with a large one have */
-  NARROW_WORK = 16000000, /* as PIECE_WORK */
+  NARROW_WORK = 6000000,  /* as PIECE_WORK */
   ROWS_LIMIT = 256,       /* of a piece */
   PACKED_LIMIT = 1 << 21, /* floats of packed B a thread keeps */
   NEAR_LIMIT = 1 << 18,   /* floats that stay in the second cache */
@@ -52,6 +52,15 @@ static void finish(const GemmWriter *w, GemmBlocks *b, int64_t whole, int64_t li
   b->stride = b->padded + LANES; /* rows of a tile lie in different sets of a cache */
 }
 
+/* How much longer so many pieces of one length take threads than if they never waited for the last:
+ * of two threads and of four by their count, of more by few pieces. */
+static double idle(int64_t pieces) {
+  const double p = (double)pieces;
+  double two = (double)(ceil_div(pieces, 2) * 2) / p - 1,
+         four = (double)round_up(pieces, 4) / p - 1;
+  return two / 2 + four / 4 + 1 / (double)min_of(pieces, 32);
+}
+
 /* The same for products in bf16, whose tiles are so fast that reading B is what
  * counts: it is read once for each strip of 32 rows, from the second cache if a
  * block of k of it stays there, and comes there once for each piece if not all
@@ -81,7 +90,7 @@ static double narrow_cost(const GemmWriter *w, const GemmBlocks *b) {
       b->row_blocks > 1 ? (double)(b->column_blocks + 1) / (double)b->column_blocks : 1;
   double cost = multiply + m * (double)b->column_blocks * pack_a + n * pack_b * repeats +
                 again * n + m / 32 * n * parts * (b->columns * depth * parts > near ? 0.2 : 0.04);
-  return cost * (1 + 2 / (double)min_of(pieces, 32)); /* few pieces leave threads idle */
+  return cost * (1 + idle(pieces));
 }
 
 static GemmBlocks narrow_blocks(const GemmWriter *w) {
