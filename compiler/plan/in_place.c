@@ -8,6 +8,9 @@
  *     write, or earlier in the same row.
  * Edges from the readers to the writer keep the order.
  *
+ * What a loop stacks is written to the state that the stack becomes, row by row, when the kernel
+ * that makes the row is the only one of the loop that reads the state, and reads that row alone.
+ *
  * needs       groups and nests are final (plan_rows); owners (plan_own)
  * guarantees  where the copy is dropped, no kernel reads the old value after the new one is
  *             there; groups still wait for each other in no circle
@@ -92,12 +95,17 @@ static const Item *item_of(const RowPlan *r, const Node *n) {
   return found;
 }
 
-static bool rows_allow(Plan *p, Group *g, const Node *value, const Node *old) {
+/* `loop`: the old value's first axis counts its iterations, each of which has one `value`; NULL: both
+ * have the same axes. */
+static bool rows_allow(Plan *p, Group *g, const Node *value, const Node *old, Loop *loop) {
   const RowPlan *r = g->rows;
   const Item *writer = item_of(r, value);
+  Expr *element[IR_MAX_RANK];
   if (!writer || !writer->self) return false;
+  if (loop) element[0] = ex_loopvar(p->g, loop);
+  for (int d = 0; d < value->rank; d++) element[d + (loop != NULL)] = writer->element[d];
   for (int i = 0; i < r->nitems; i++) {
-    Own o = {p, old, writer, &r->items[i], writer->element, r->nrows, false};
+    Own o = {p, old, writer, &r->items[i], element, r->nrows, false};
     ex_visit(p->g, r->items[i].body, check_read, &o);
     if (r->items[i].guard) ex_visit(p->g, r->items[i].guard, check_read, &o);
     /* a product reads its inputs long before, or long after, an element is written */
@@ -140,19 +148,36 @@ static bool epilogue_allows(Plan *p, Group *g, const Node *value, const Node *ol
 
 static bool own_kernel_allows(Plan *p, Group *g, const Node *value, const Node *old) {
   if (!group_reads(p, g, old)) return true;
-  if (g->kind == GROUP_ROWS) return rows_allow(p, g, value, old);
+  if (g->kind == GROUP_ROWS) return rows_allow(p, g, value, old, NULL);
   return g->kind == GROUP_CONTRACTION && epilogue_allows(p, g, value, old);
 }
 
 /* ---- one value ------------------------------------------------------------------------------ */
 
+/* May iterations write the stack's rows over those of the old value? */
+static bool loop_allows(Plan *p, const Node *stack, const Node *old) {
+  Loop *l = stack->loop;
+  Node *row = l->emits.at[stack->slot];
+  Group *writer = plan_info(p, row)->group;
+  if (p->target->loops.any || old->kind != N_STATE || !writer || writer->kind != GROUP_ROWS ||
+      writer->region != l->body || plan_info(p, row)->owner != stack)
+    return false;
+  for (int i = 0; i < p->groups.n; i++) {
+    Group *g = p->groups.at[i];
+    if (g != writer && !g->dropped && ir_inside(g->region, l) && group_reads(p, g, old))
+      return false;
+  }
+  return rows_allow(p, writer, row, old, l);
+}
+
 static void write_directly(Plan *p, Node *copy) {
   Node *value = plan_info(p, copy)->commits, *old = plan_info(p, copy)->owner;
-  Group *writer = plan_info(p, value)->group;
-  if (!ir_computes(value) || !writer || plan_info(p, value)->owner != value ||
+  const bool stack = value->kind == N_STACK;
+  Group *writer = plan_info(p, stack ? value->loop->node : value)->group;
+  if (!(ir_computes(value) || stack) || !writer || plan_info(p, value)->owner != value ||
       old->type != value->type)
     return;
-  if (!own_kernel_allows(p, writer, value, old)) return;
+  if (!(stack ? loop_allows(p, value, old) : own_kernel_allows(p, writer, value, old))) return;
   Groups readers = {0};
   for (int i = 0; i < p->groups.n; i++) {
     Group *g = p->groups.at[i];
