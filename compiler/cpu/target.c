@@ -65,6 +65,7 @@ const Target cpu_target = {
                  .batch_least = 1024,
                  .computed = true,
                  .epilogue = true,
+                 .few_rows_copied = true,
                  /* packing an element of B takes as long as multiplying it with a dozen rows
                   * in f32 and 150 in bf16: with many more rows the memory is not worth it */
                  .rows_packed = 128,

@@ -71,6 +71,8 @@ typedef struct TargetProducts {
   /* States that products of so many rows read are converted for them to the type of
    * activations, once a run (weights.c). 0: no state is. */
   int64_t rows_copied;
+  /* So are those that stay and products with few rows read, which are none of these. */
+  bool few_rows_copied;
   /* Target.copies lays operands out for every run where there are at most so many rows. */
   int64_t rows_packed, rows_packed_narrow;
   TargetSplit split;

@@ -7,6 +7,8 @@
  *   - in an entry that is repeated while parameters stay, as packed operands are;
  *   - where the entry changes a flat state: who makes the new state makes the new copy of it, so
  *     that one follows the other as long as nobody else writes states (TdEntry.follows).
+ * A product with few rows is no product of tiles or of a library: it takes as long as its weights
+ * take from memory. In an entry that is repeated, such weights are copied too, for half the bytes.
  *
  * needs       a graph after its passes; nothing is grouped
  * guarantees  products that read a converted state at places which no data decides read all of
@@ -25,6 +27,7 @@ enum { UNIT = 64 };
 typedef struct Weight { /* a state that products read */
   Node *state, *copy;
   bool large;     /* a product that is worth it reads it */
+  int64_t read;   /* elements of it that products with few rows read */
   int64_t lo, hi; /* elements of it that products read: lo .. hi - 1, where it is flat */
 } Weight;
 
@@ -107,21 +110,61 @@ static void note_operand(Weights *w, const Contraction *c, GemmSide side) {
              c->extent[gemm_outer(!side)] >= p->target->products.rows_copied;
 }
 
+/* ---- products with few rows -------------------------------------------------------------- */
+
+enum { FEW = 4 }; /* rows; with more, multiplying takes longer than reading */
+
+/* The factor of a sum of products that is read of a state that stays, each number for few terms;
+ * or NULL. */
+static const Expr *few_rows(Weights *w, const Node *n) {
+  const Plan *p = w->p;
+  const Expr *e = n->body, *found = NULL, *left[IR_MAX_VARS];
+  int64_t offset;
+  int count = 0;
+  if (!p->target->products.few_rows_copied || n->reducer != RED_SUM || n->type != TY_REAL)
+    return NULL;
+  for (;;) {
+    const Node *state = e->kind == E_READ ? state_under(e->node, &offset) : NULL;
+    if (e->kind == E_PRIM && e->prim == P_mul && count < IR_MAX_VARS) {
+      left[count++] = e->args[0];
+      e = e->args[1];
+      continue;
+    }
+    bool weight = state && lasts(p, state) && ir_evaluations(n) / FEW <= ir_count(e->node);
+    for (int d = 0; weight && d < e->nargs; d++) weight = !e->args[d]->reads;
+    if (weight && (!found || ir_count(e->node) > ir_count(found->node))) found = e;
+    if (count == 0) return found;
+    e = left[--count];
+  }
+}
+
 typedef void Visit(Weights *w, Node *n, const Contraction *c);
 
-/* f for every product of a region and of the loops in it. */
+/* f for every product of a region and of the loops in it; c NULL: one with few rows. */
 static void each_product(Weights *w, const Region *r, Visit *f) {
   for (int i = 0; i < r->nodes.n; i++) {
     Node *n = r->nodes.at[i];
     if (n->kind == N_LOOP) each_product(w, n->loop->body, f);
     const Contraction *c =
         n->kind == N_COMP ? contract_find(w->p->g, &w->p->target->products, n) : NULL;
-    if (c) f(w, n, c);
+    if (c ? w->p->target->products.rows_copied > 0 : n->kind == N_COMP && few_rows(w, n))
+      f(w, n, c);
   }
 }
 
+static void note_few_rows(Weights *w, const Expr *e) {
+  int64_t offset;
+  Weight *s = weight_of(w, state_under(e->node, &offset));
+  if (offset < s->lo) s->lo = offset;
+  if (offset + ir_count(e->node) > s->hi) s->hi = offset + ir_count(e->node);
+  s->read += ir_count(e->node);
+}
+
 static void note_product(Weights *w, Node *n, const Contraction *c) {
-  (void)n;
+  if (!c) {
+    note_few_rows(w, few_rows(w, n));
+    return;
+  }
   note_operand(w, c, GEMM_A);
   note_operand(w, c, GEMM_B);
 }
@@ -197,7 +240,9 @@ static Expr *read_copy(Graph *g, Expr *e, void *ctx) {
 static void change_product(Weights *w, Node *n, const Contraction *c) {
   int64_t offset;
   w->nfrom = 0;
-  for (int side = 0; side < 2; side++)
+  if (!c && weight_of(w, state_under(few_rows(w, n)->node, &offset))->copy)
+    w->from[w->nfrom++] = few_rows(w, n);
+  for (int side = 0; c && side < 2; side++)
     if (is_weight(w->p->g, c, (GemmSide)side) &&
         weight_of(w, state_under(c->operand[side]->node, &offset))->copy)
       w->from[w->nfrom++] = c->operand[side];
@@ -206,12 +251,14 @@ static void change_product(Weights *w, Node *n, const Contraction *c) {
 
 void plan_weights(Plan *p) {
   Weights w = {.p = p};
-  if (p->act != TD_BF16 || p->target->products.rows_copied == 0 || !p->options->contractions)
+  const TargetProducts *t = &p->target->products;
+  if (p->act != TD_BF16 || !(t->rows_copied > 0 || t->few_rows_copied) || !p->options->contractions)
     return;
   each_product(&w, p->g->top, note_product);
   for (int i = 0; i < w.weights.n; i++) {
     Weight *s = &w.weights.at[i];
-    if (s->large && s->hi - s->lo >= p->target->memory.narrow_least) make_copy(&w, s);
+    bool worth = s->large || (p->keeps && s->read >= (s->hi - s->lo) / 2);
+    if (worth && s->hi - s->lo >= p->target->memory.narrow_least) make_copy(&w, s);
   }
   each_product(&w, p->g->top, change_product);
 }

@@ -35,21 +35,23 @@ typedef struct Walk {
   int init, step, x, a;
 } Walk;
 
-static void open_walk(Walk *w, const UnitOptions *o) {
+static void open_text(Walk *w, const char *source, const UnitOptions *o) {
   static const char file[] = "build/tests/once.td";
   FILE *f = fopen(file, "w");
   assert_non_null(f);
-  fputs(text, f);
+  fputs(source, f);
   assert_int_equal(fclose(f), 0);
   assert_true(model_open(&w->m, file, NULL, 0, NULL, V, o));
   assert_true(model_build(&w->m) && running_open(&w->r, &w->m, 1));
   w->init = session_entry(w->r.session, "sample.walk.init");
   w->step = session_entry(w->r.session, "sample.walk.step");
   w->x = session_state(w->r.session, "walk.x");
-  w->a = session_state(w->r.session, "params.vector");
+  w->a = session_state(w->r.session, source == text ? "params.vector" : "params.matrix");
   assert_true(w->init >= 0 && w->step >= 0 && w->x >= 0 && w->a >= 0);
   w->entry = &w->m.unit->program->entries[w->step];
 }
+
+static void open_walk(Walk *w, const UnitOptions *o) { open_text(w, text, o); }
 
 static void close_walk(Walk *w) {
   running_close(&w->r);
@@ -175,9 +177,49 @@ static void training_keeps_tables(void **state) {
   model_close(&m);
 }
 
+/* A product with one row reads its weights in bf16, where activations are: numbers that have more
+ * digits than that are rounded, once for a sampling. */
+static void weights_of_one_row(void **state) {
+  (void)state;
+  enum { K = 1024 };
+  static const char row[] =
+      "data text { source \"verse.txt\"  tokens chars  split 0.9 }\n"
+      "dim B = 1, L = 1, K = 1024, V = text.vocab\n"
+      "param w[K,V] ~ normal(0, 1)\n"
+      "sampler walk() {\n"
+      "  state x[b in B, l in L, v in V] = 1.0\n"
+      "  for t in 0 .. 2 { x[b,l,v] = sum[k](x[b,l,k % 2] * w[k,v]) / 1024 }\n"
+      "  emit argmax[v](x[b,l,v])\n"
+      "}\n";
+  static const float in_bf16[] = {1, 1.5f, 1.0078125f}, given[] = {1.001953125f, 1.5f, 1.0078125f};
+  for (int narrow = 0; narrow < 2; narrow++) {
+    const UnitOptions o = {.act = narrow ? "bf16" : "f32"};
+    Walk w;
+    open_text(&w, row, &o);
+    float *weights = malloc(sizeof(float) * K * V);
+    assert_non_null(weights);
+    for (int i = 0; i < 3; i++) {
+      for (int k = 0; k < K * V; k++) weights[k] = given[i];
+      session_write_state(w.r.session, w.a, 0, (int64_t)K * V, weights);
+      session_run(w.r.session, w.init, 7, 0);
+      const float want = narrow ? in_bf16[i] : given[i];
+      for (int run = 0; run < 2; run++) {
+        session_run_watched(w.r.session, w.step, 7, run + 1, run > 0, NULL);
+        float *x = state_of(w.r.session, w.x);
+        for (int v = 0; v < V; v++)
+          if (fabsf(x[v] - (run ? want * want : want)) > 1e-5f)
+            fail_msg("%s: x[%d] is %.9g", o.act, v, (double)x[v]);
+        free(x);
+      }
+    }
+    free(weights);
+    close_walk(&w);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(tables_are_made_once),
-                                     cmocka_unit_test(nothing_else_changes),
-                                     cmocka_unit_test(training_keeps_tables)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(tables_are_made_once), cmocka_unit_test(nothing_else_changes),
+      cmocka_unit_test(training_keeps_tables), cmocka_unit_test(weights_of_one_row)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
