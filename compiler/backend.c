@@ -20,7 +20,7 @@ struct Backend {
   BackendOptions options;
   const Target *target;
   TdType act;                /* of activations: TD_F32 or TD_BF16 */
-  int split;                 /* backend_split */
+  int split;                 /* TD_SPLIT_* */
   int recompute, recomputed; /* see backend_recompute */
   bool repeated;             /* see backend_repeated */
   PlanStates states;
@@ -74,6 +74,7 @@ Backend *backend_new(Arena *a, Diags *d, const char *name, const BackendOptions 
   be->name = arena_strdup(a, name);
   be->options = o ? *o : backend_defaults();
   be->target = &cpu_target;
+  be->split = TD_SPLIT_F32;
   return be;
 }
 
@@ -81,7 +82,7 @@ void backend_for(Backend *be, const Target *target) { be->target = target; }
 
 void backend_activations(Backend *be, TdType act) { be->act = act; }
 
-void backend_split(Backend *be, int products) { be->split = products; }
+void backend_split(Backend *be, int split) { be->split = split; }
 
 void backend_recompute(Backend *be, int most) { be->recompute = most; }
 
@@ -231,13 +232,13 @@ void backend_plan(Backend *be, Graph *g, StrBuf *out) {
 TdProgram *backend_finish(Backend *be) {
   TdProgram *p = NEW(be->arena, TdProgram);
   p->name = be->name;
-  p->prelude = be->target->prelude(be->arena, be->act, be->split, &p->shares);
   p->states = be->states.at;
   p->nstates = be->states.n;
   p->tensors = be->tensors.at;
   p->ntensors = be->tensors.n;
   p->kernels = be->kernels.at.at;
   p->nkernels = be->kernels.at.n;
+  p->prelude = be->target->prelude(be->arena, be->act, td_program_splits(p), &p->shares);
   p->entries = be->entries.at;
   p->nentries = be->entries.n;
   return p;

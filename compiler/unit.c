@@ -149,7 +149,7 @@ static Backend *begin_with(Lowering *l, const BackendOptions *o) {
   Backend *be = backend_new(l->arena, l->d, u->name, o);
   if (l->options->act) u->act = strcmp(l->options->act, "bf16") == 0 ? TD_BF16 : TD_F32;
   if (l->options->product) u->split = td_split(l->options->product);
-  if (u->act != TD_F32) u->split = 0;
+  if (u->act != TD_F32) u->split = TD_SPLIT_FMA;
   backend_activations(be, u->act);
   backend_split(be, u->split);
   static const char *const flat[2] = {"matrix", "vector"};
@@ -409,6 +409,7 @@ static bool says_all(const UnitOptions *o) {
 Unit *unit_compile(Arena *a, Interner *names, Diags *d, int file, const UnitOptions *o) {
   Lowering *volatile l = NEW(a, Lowering);
   Unit *volatile u = NEW(a, Unit);
+  u->split = TD_SPLIT_F32;
   jmp_buf unwind;
   l->arena = a;
   l->names = names;

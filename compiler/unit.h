@@ -169,7 +169,7 @@ typedef struct Unit {
   UnitParameter *parameters;
   int nparameters;
   TdType act;       /* how activations are stored and multiplied: TD_F32, TD_BF16 */
-  int split;        /* and those in f32: td_split */
+  int split;        /* and those in f32: TD_SPLIT_* */
   int64_t nweights; /* numbers in all parameters */
   int64_t memory;   /* the options' */
   int threads;
@@ -201,7 +201,7 @@ typedef struct UnitOptions {
   StrBuf *dump;
   const char *target;  /* a name of backend_target; NULL: "cpu" */
   const char *act;     /* "f32" or "bf16" instead of what `precision` says; NULL: that */
-  const char *product; /* "f32", "split6", "split3" instead of what it says; NULL: that */
+  const char *product; /* "f32", "fma", "split6", "split3" instead of what it says; NULL: that */
   int64_t memory;      /* bytes that program and text may take, with so many threads; 0: no limit */
   bool no_text;        /* the program is for elsewhere: its text does not count */
   int threads;

@@ -104,7 +104,7 @@ typedef struct PlanWords {
 
 static bool take_plan_word(const char *path, const char *word, void *ctx) {
   PlanWords *w = ctx;
-  if (td_split(word) > 0) {
+  if (td_split(word) >= 0) {
     w->split = td_split(word);
     return true;
   }
@@ -114,7 +114,7 @@ static bool take_plan_word(const char *path, const char *word, void *ctx) {
   if (is)
     *is = true;
   else
-    printf("%s: a plan is bf16, split6, split3 or repeated, not '%s'\n", path, word);
+    printf("%s: a plan is bf16, " TD_SPLIT_NAMES " or repeated, not '%s'\n", path, word);
   return is != NULL;
 }
 
@@ -129,7 +129,7 @@ bool run_plan_text(const char *path, const char *text, size_t n, StrBuf *out) {
   Arena *a = arena_new();
   Interner *names = interner_new(a);
   Diags *d = diags_new(a);
-  PlanWords w = {.options = backend_defaults()};
+  PlanWords w = {.options = backend_defaults(), .split = TD_SPLIT_F32};
   StrBuf errors = {0};
   Graph *g = ir_parse(a, names, d, diags_source(d, path, text, n));
   Subject s = {.g = g};

@@ -256,6 +256,7 @@ static void finish(Writer *w, TdKernel *k, const char **note,
   write(&out, w->plan);
   *note = arena_strndup(p->arena, line.s, line.n);
   k->source = arena_strndup(p->arena, out.s, out.n);
+  k->split = w->plan->split != 0;
   sb_free(&head);
   sb_free(&line);
   sb_free(&out);

@@ -242,8 +242,13 @@ void emit_standalone_c(const TdProgram *p, StrBuf *c, StrBuf *h) {
             "/* %s: made by tdc. A library of its own; %s.h tells its functions. Build it with\n"
             " *     cc -O3 -shared -fPIC %s.c -o lib%s.so -lm -lpthread\n"
             " * and fastest with -march=native -fopenmp-simd -fno-math-errno -fno-trapping-math "
-            "-ffp-contract=fast. */\n",
-            o.name, o.name, o.name, o.name);
+            "-ffp-contract=fast.%s */\n",
+            o.name, o.name, o.name, o.name,
+            td_program_splits(p)
+                ? "\n * Products of f32 are made on tiles (AMX) where these flags allow them, by "
+                  "multiply-adds\n * elsewhere and with -DTD_NARROW_BODY=0: their sums differ in "
+                  "the last bits."
+                : "");
   put_renamed(&o, c, standalone_top_text());
   sb_printf(c, "#include \"%s.h\"\n\n", o.name);
   sb_puts(c, p->prelude);

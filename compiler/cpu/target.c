@@ -4,7 +4,7 @@
 #include "compiler/cpu/cpu.h"
 
 /* Each part of the text stands on those before it. */
-static const char *prelude(Arena *a, TdType act, int split, bool *shares) {
+static const char *prelude(Arena *a, TdType act, bool split, bool *shares) {
   bool narrow = act == TD_BF16 || split;
   *shares = true;
   return arena_printf(a, "%s\n%s%s%s%s%s", dialect_prelude(a, prelude_text()), prelude_draws_text(),
@@ -71,7 +71,12 @@ const Target cpu_target = {
                  .rows_packed = 128,
                  .rows_packed_narrow = 1024,
                  /* a step of the tiles is 32 terms, whose sum is rounded six times */
-                 .split = {.m_least = 16, .n_least = 16, .k_least = 32, .rows_packed = 512}},
+                 .split = {.m_least = 16,
+                           .n_least = 16,
+                           .k_least = 32,
+                           .rows_packed = 512,
+                           /* packing a number takes as long as 40 of its multiplications gain */
+                           .reuse_least = 96}},
     .chains = {.any = true,
                .bands = true,
                .band_most = 0.9,

@@ -3,7 +3,7 @@
  * figures that such devices are sold with; none was measured yet. */
 #include "compiler/cuda/cuda.h"
 
-static const char *prelude(Arena *a, TdType act, int split, bool *shares) {
+static const char *prelude(Arena *a, TdType act, bool split, bool *shares) {
   (void)split; /* products of floats are floats */
   (void)act;
   *shares = false;

@@ -269,7 +269,7 @@ bool settings_train(Lowering *l, TrainSettings *t, ADecl *d, Scope *s) {
 
 /* After `product`: how two factors in f32 are multiplied. */
 static bool product_of(Lowering *l, const AExpr *t) {
-  static const char *const kinds[] = {"f32", "split6", "split3"};
+  static const char *const kinds[] = {"f32", "fma", "split6", "split3"};
   const char *w = word_of(t);
   int split = w ? td_split(w) : -1;
   if (split >= 0) {
@@ -277,21 +277,21 @@ static bool product_of(Lowering *l, const AExpr *t) {
     return true;
   }
   Diag *x = lower_error(l, 414, t->span,
-                        "products are not made as '%s'; 'product' is f32, "
-                        "split6 or split3",
-                        w ? w : "?");
+                        "products are not made as '%s'; 'product' is " TD_SPLIT_NAMES, w ? w : "?");
   if (w && !strcmp(w, "bf16"))
     diag_hint(l->d, x, "act bf16: activations in bf16 are multiplied so");
   else if (w)
-    diag_hint_near(l->d, x, w, kinds, 3);
+    diag_hint_near(l->d, x, w, kinds, 4);
   return false;
 }
 
-/* `product` is of f32: it has no say where activations are bf16, by the file or by a flag. */
+/* `product` is of f32: it has no say where activations are bf16, by the file or by a flag. f32
+ * itself says nothing. */
 static bool precision_agrees(Lowering *l, const AExpr *act, const AExpr *product) {
   const UnitOptions *o = l->options;
-  const bool asked = o->product && td_split(o->product) > 0;
-  if (!act || l->unit->act != TD_BF16 || o->act || !(asked || (product && l->unit->split > 0)))
+  const bool asked = o->product && td_split(o->product) != TD_SPLIT_F32;
+  if (!act || l->unit->act != TD_BF16 || o->act ||
+      !(asked || (product && l->unit->split != TD_SPLIT_F32)))
     return true;
   Diag *x =
       lower_error(l, 414, act->span, "activations in bf16 are multiplied in bf16, not as '%s'",
@@ -313,7 +313,7 @@ bool settings_precision(Lowering *l, ADecl *d) {
     }
     if (!first_word(l, &read, e)) return false;
     if (product) {
-      of_product = next(l, d, &i, e->name, "f32, split6 or split3");
+      of_product = next(l, d, &i, e->name, TD_SPLIT_NAMES);
       if (!of_product || !product_of(l, of_product)) return false;
       continue;
     }

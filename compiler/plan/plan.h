@@ -166,7 +166,7 @@ typedef struct Plan {
   const BackendOptions *options;
   const Target *target;
   TdType act;          /* of activations: TD_F32 or TD_BF16 */
-  int split;           /* products of f32 as sums of so many in bf16, 6 or 3; 0: as they are */
+  int split;           /* how factors in f32 are multiplied: TD_SPLIT_* */
   bool follows;        /* it keeps what follows from states that it changes: TdEntry.follows */
   bool repeated;       /* the entry runs many times while parameters stay (backend_repeated) */
   bool keeps;          /* memory need not be saved: what is the same in many runs may be kept */

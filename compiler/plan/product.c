@@ -32,10 +32,12 @@ void product_strides(const Contraction *c, const Linear *lin, GemmAxisKind kind,
 
 int product_split(const Plan *p, const Contraction *c) {
   const TargetSplit *t = &p->target->products.split;
-  return t->k_least && p->act == TD_F32 && c->extent[GEMM_M] >= t->m_least &&
-                 c->extent[GEMM_N] >= t->n_least && c->extent[GEMM_K] >= t->k_least
-             ? p->split
-             : 0;
+  const int64_t m = c->extent[GEMM_M], n = c->extent[GEMM_N];
+  if (!t->k_least || p->act != TD_F32 || m < t->m_least || n < t->n_least ||
+      c->extent[GEMM_K] < t->k_least)
+    return 0;
+  const bool pays = 2 * (double)m * (double)n >= (double)t->reuse_least * (double)(m + n);
+  return p->split == TD_SPLIT_F32 && !pays ? 0 : td_split_products(p->split);
 }
 
 /* ---- products of a library ------------------------------------------------------------ */

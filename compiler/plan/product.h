@@ -14,7 +14,7 @@ bool product_place(Plan *p, const Node *n, const Node *read, Expr *const *index,
 void product_strides(const Contraction *c, const Linear *lin, GemmAxisKind kind, int64_t *stride);
 
 /* In how many products of bf16 parts the target multiplies two of its factors: 6, 3, as the program
- * asks for; 0: in none, but as floats or in bf16. */
+ * asks for or as it pays; 0: in none, but as floats or in bf16. */
 int product_split(const Plan *p, const Contraction *c);
 
 /* What a library is asked for instead of a kernel of our own; NULL: it cannot, or the target

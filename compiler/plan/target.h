@@ -48,10 +48,15 @@ typedef struct TargetRows {
   int64_t slice_least; /* numbers side by side in a slice */
 } TargetRows;
 
-/* Sums of products of floats that may be multiplied in parts: `precision { product split6 }`. */
+/* Sums of products of floats that may be multiplied in parts: `precision { product split6 }`; and
+ * those that are where the program leaves it to the target (f32, which is never less exact). */
 typedef struct TargetSplit {
   int64_t m_least, n_least, k_least; /* of each axis; 0: products are not */
   int64_t rows_packed;               /* as TargetProducts.rows_packed */
+  /* It pays where a number that was cut into parts and packed is multiplied so often, in the mean
+   * over both operands: 2 m n / (m + n). By the extents alone, so that bits never depend on a
+   * measurement. */
+  int64_t reuse_least;
 } TargetSplit;
 
 /* Sums of products that are multiplied by tiles or by a library. */
@@ -137,8 +142,8 @@ struct Target {
   /* What stands before and after a kernel's name at the head of its function. */
   void (*head)(Arena *a, const Group *g, const char **before, const char **after);
   /* What every translation unit begins with, in the arena, and whether it has functions that
-   * units share (TdProgram.shares), for activations of that type and products in so many. */
-  const char *(*prelude)(Arena *a, TdType act, int split, bool *shares);
+   * units share (TdProgram.shares), for activations of that type and, or not, products in parts. */
+  const char *(*prelude)(Arena *a, TdType act, bool split, bool *shares);
   /* Operands that are laid out beforehand: makes buffers and groups of GROUP_PACK. May be NULL. */
   void (*copies)(Plan *p);
   /* Fill in group->launch.shape. Everything else about the group is final. */

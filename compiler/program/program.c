@@ -76,13 +76,35 @@ bool td_program_memory(const TdProgram *p, int threads, size_t *bytes) {
   return true;
 }
 
+static const struct {
+  const char *name;
+  int split, products;
+} splits[] = {{"f32", TD_SPLIT_F32, 6},
+              {"fma", TD_SPLIT_FMA, 0},
+              {"split6", TD_SPLIT6, 6},
+              {"split3", TD_SPLIT3, 3}};
+enum { SPLITS = sizeof splits / sizeof *splits };
+
 int td_split(const char *name) {
-  static const int kinds[] = {0, 6, 3};
-  for (int i = 0; i < 3; i++)
-    if (strcmp(td_split_name(kinds[i]), name) == 0) return kinds[i];
+  for (int i = 0; i < SPLITS; i++)
+    if (strcmp(splits[i].name, name) == 0) return splits[i].split;
   return -1;
 }
 
 const char *td_split_name(int split) {
-  return split == 6 ? "split6" : split == 3 ? "split3" : "f32";
+  int i = 0;
+  while (i + 1 < SPLITS && splits[i].split != split) i++;
+  return splits[i].name;
+}
+
+int td_split_products(int split) {
+  int i = 0;
+  while (i + 1 < SPLITS && splits[i].split != split) i++;
+  return splits[i].products;
+}
+
+bool td_program_splits(const TdProgram *p) {
+  bool any = false;
+  for (int k = 0; k < p->nkernels; k++) any = any || p->kernels[k].split;
+  return any;
 }

@@ -10,10 +10,15 @@
 #include <stdint.h>
 
 typedef enum { TD_F32, TD_F64, TD_BF16, TD_F16, TD_I32, TD_U8 } TdType;
-/* How factors in f32 are multiplied, by name: "f32" 0, or "split6" 6, "split3" 3, as the sum of so
- * many products of bf16 parts; -1: none of these. And its name. */
+/* How two factors in f32 are multiplied: as floats, or as the sum of three or six products of bf16
+ * parts. f32, what is meant where nothing is said: as floats, or in six where the target knows
+ * that this is as exact and pays (TargetSplit). */
+enum { TD_SPLIT_FMA = 0, TD_SPLIT_F32 = 1, TD_SPLIT3 = 3, TD_SPLIT6 = 6 };
+/* By name, "fma", "f32", "split3", "split6"; -1: none of these. And its name. */
 int td_split(const char *name);
 const char *td_split_name(int split);
+int td_split_products(int split); /* of parts, in one that is made so at all: 6, 3; 0: none */
+#define TD_SPLIT_NAMES "f32, fma, split6 or split3"
 size_t td_type_size(TdType t);
 /* The bits of a number that are all set where it is infinite or NaN; 0: integers. */
 uint64_t td_type_exponent(TdType t);
@@ -121,6 +126,7 @@ typedef struct TdKernel {
   const char *source;       /* the function, and nothing but it (needs the prelude) */
   uint32_t counters;        /* bit s: it uses the counter of loop slot s */
   bool control;             /* it uses seed and step */
+  bool split;               /* it multiplies in parts, on processors with tiles for it */
   const char *klass;        /* "map", "row", "column", "contraction", "scatter", ... */
   const char *where;        /* "models/shakespeare.td:23" */
   const char *text;         /* the .td line */
@@ -191,6 +197,8 @@ typedef struct TdProgram {
   TdEntry *entries;
   int nentries;
 } TdProgram;
+
+bool td_program_splits(const TdProgram *p); /* has it kernels that multiply in parts? */
 
 /* What a block of so many bytes takes when it is allocated, and its alignment:
  * a cache line, or, of big blocks, a huge page. 0 when that cannot be counted. */

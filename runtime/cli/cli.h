@@ -127,6 +127,8 @@ const char *cli_device(const Cli *c);
 /* The .td file of args[0], compiled; prints diagnostics. `o` may be NULL. On
  * failure *code is the exit code; close the project in either case. */
 bool cli_project(Cli *c, Project *p, const UnitOptions *o, int *code);
+/* --product, or what --exact says of it; NULL: neither. False after a message. */
+bool cli_product(Cli *c, const char **product, int *code);
 /* The same where not all of it is new to whoever reads; after TELL_NOTHING *code is as it was. */
 typedef enum { TELL_NOTHING, TELL_ERRORS, TELL_ALL } Telling;
 bool cli_project_telling(Cli *c, Project *p, const UnitOptions *o, Telling telling, int *code);

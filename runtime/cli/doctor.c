@@ -174,8 +174,8 @@ int cli_doctor(Cli *c) {
   sb_free(&s);
   free(cpu);
   found(&f, "products",
-        cpu_tiles() ? "f32; bf16, split6 and split3 on tiles"
-                    : "f32; bf16 without tiles; split6 and split3 as f32");
+        cpu_tiles() ? "f32 as split6 where it pays; bf16, split6 and split3 on tiles"
+                    : "f32, split6 and split3 as fma; bf16 without tiles");
   look_compiler(&f);
   look_peak(&f);
   look_cuda(&f);

@@ -69,6 +69,18 @@ static bool device_fits(Cli *c, const char **target, int *code) {
   return *target != NULL;
 }
 
+bool cli_product(Cli *c, const char **product, int *code) {
+  const char *exact = cli_text(c, "exact", NULL);
+  *product = cli_text(c, "product", exact);
+  if (exact != NULL && strcmp(exact, "fma") != 0)
+    *code = cli_usage(c, "--exact takes fma, not '%.100s'", exact);
+  else if (*product != NULL && td_split(*product) < 0)
+    *code = cli_usage(c, "--product takes " TD_SPLIT_NAMES ", not '%.100s'", *product);
+  else
+    return true;
+  return false;
+}
+
 bool cli_project_telling(Cli *c, Project *p, const UnitOptions *o, Telling telling, int *code) {
   TdError err = {0};
   *p = (Project){0}; /* before anything can fail: it is closed in either case */
@@ -77,12 +89,9 @@ bool cli_project_telling(Cli *c, Project *p, const UnitOptions *o, Telling telli
     *code = cli_usage(c, "--act takes f32 or bf16, not '%.100s'", act);
     return false;
   }
-  const char *product = cli_text(c, "product", "f32");
-  if (td_split(product) < 0) {
-    *code = cli_usage(c, "--product takes f32, split6 or split3, not '%.100s'", product);
-    return false;
-  }
-  if (td_split(product) > 0 && strcmp(act, "bf16") == 0) {
+  const char *product;
+  if (!cli_product(c, &product, code)) return false;
+  if (product != NULL && td_split(product) != TD_SPLIT_F32 && strcmp(act, "bf16") == 0) {
     *code = cli_usage(c, "--product %s is of f32: --act bf16 multiplies in bf16", product);
     return false;
   }
@@ -94,7 +103,7 @@ bool cli_project_telling(Cli *c, Project *p, const UnitOptions *o, Telling telli
     options.unit.ndefines = c->ndefines;
   }
   options.unit.act = cli_text(c, "act", NULL);
-  options.unit.product = cli_text(c, "product", NULL);
+  options.unit.product = product;
   int64_t threads = 0;
   if (!cli_bytes(c, "memory", &options.unit.memory) || !cli_int(c, "threads", 1, 256, &threads)) {
     *code = TD_BAD_USAGE;

@@ -38,12 +38,10 @@ static const struct Target *target_of(const Cli *c) {
 /* What --plan is made for. False after a message. */
 static bool plan_options(Cli *c, BackendOptions *o) {
   const char *act = cli_text(c, "act", "f32"), *without = cli_text(c, "without", NULL);
-  const char *product = cli_text(c, "product", "f32");
+  const char *product;
+  int code;
   *o = backend_defaults();
-  if (td_split(product) < 0) {
-    cli_usage(c, "--product takes f32, split6 or split3, not '%.100s'", product);
-    return false;
-  }
+  if (!cli_product(c, &product, &code)) return false;
   if (strcmp(act, "f32") != 0 && strcmp(act, "bf16") != 0) {
     cli_usage(c, "--act takes f32 or bf16, not '%.100s'", act);
     return false;
@@ -65,7 +63,7 @@ static void print_plan(Cli *c, Arena *a, Diags *d, const BackendOptions *o, Grap
   Backend *be = backend_new(a, d, g->name, o);
   backend_for(be, target_of(c));
   if (strcmp(cli_text(c, "act", "f32"), "bf16") == 0) backend_activations(be, TD_BF16);
-  backend_split(be, td_split(cli_text(c, "product", "f32")));
+  backend_split(be, td_split(cli_text(c, "product", cli_text(c, "exact", "f32"))));
   backend_repeated(be, cli_has(c, "repeated"));
   backend_plan(be, g, out);
 }

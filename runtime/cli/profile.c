@@ -327,7 +327,7 @@ static int profile_entry(Cli *c, Project *p, Machine *m, const char *entry, int6
   if (index < 0) return cli_usage(c, "%s has no entry '%.100s'", p->unit->path, entry);
   Profile f = {.cli = c,
                .program = p->unit->program,
-               .split = p->unit->split,
+               .split = td_split_products(p->unit->split),
                .path = p->unit->path,
                .entry = entry,
                .device = m->cuda.gpu[0] != '\0' ? m->cuda.gpu : m->device,

@@ -37,7 +37,7 @@ static void resume_command(const Cli *c, const char *folder, StrBuf *out) {
     sb_free(&s);
   }
   static const char *const kept[] = {"act",     "data",  "device", "memory",
-                                     "product", "steps", "threads"};
+                                     "product", "exact", "steps",  "threads"};
   for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
     if (!cli_has(c, kept[i])) continue;
     sb_printf(out, " --%s", kept[i]);
@@ -59,8 +59,9 @@ static Peak measure(Pool *pool) {
 /* What the arithmetic of a step takes at that peak: no step is faster. What it reads and writes
  * says less, as it may lie in a cache. NaN: unknown. */
 static double least_seconds(const Unit *u, const TdEntry *train, const Peak *peak) {
-  return peak->flops > 0 ? peak_seconds(peak, train->flops, train->narrow_flops, u->split)
-                         : (double)NAN;
+  return peak->flops > 0
+             ? peak_seconds(peak, train->flops, train->narrow_flops, td_split_products(u->split))
+             : (double)NAN;
 }
 
 static int dry_run(Cli *c, const Project *p, int64_t steps) {
@@ -104,7 +105,7 @@ static int dry_run(Cli *c, const Project *p, int64_t steps) {
       format_duration(step, least);
       format_duration(whole, least * (double)steps);
       format_rate(narrow, peak.narrow_flops);
-      bool mixed = train->narrow_flops > 0 && (u->split == 0 || peak.tiles);
+      bool mixed = train->narrow_flops > 0 && (td_split_products(u->split) == 0 || peak.tiles);
       printf("at least %s a step and %s for %" PRId64
              " steps: the arithmetic alone, at this machine's peak of %s%s%s%s on %d thread%s\n",
              step, whole, steps, rate, mixed ? ", " : "", mixed ? narrow : "",

@@ -78,7 +78,12 @@ json_t *record_make(const Project *p, const Define *defines, int ndefines, uint6
   for (int i = 0; i < ndefines; i++) d = with_text(d, defines[i].name, defines[i].value);
   o = json_with(o, "defines", d);
   o = with_text(o, "act", p->unit->act == TD_BF16 ? "bf16" : "f32");
-  o = with_text(o, "product", td_split_name(p->unit->split));
+  if (p->unit->act == TD_F32) { /* what was asked for, and what that is on this machine */
+    const bool tiles = strcmp(m->device, "cpu") == 0 && cpu_tiles();
+    int made = td_program_splits(p->unit->program) && tiles ? td_split_products(p->unit->split) : 0;
+    o = with_text(o, "product", td_split_name(p->unit->split));
+    o = with_text(o, "products_made", td_split_name(made));
+  }
   o = with_text(o, "seed", number);
   o = json_with(o, "weights", json_integer(p->unit->nweights));
   o = json_with(o, "data", record_data(p));
@@ -89,8 +94,12 @@ json_t *record_make(const Project *p, const Define *defines, int ndefines, uint6
 const char *record_products(const json_t *record) {
   const json_t *product = json_object_get(record, "product");
   const json_t *machine = json_object_get(record, "machine");
-  if (product == NULL) return NULL;
-  return json_is_true(json_object_get(machine, "bf16_tiles")) ? json_string_value(product) : "f32";
+  const char *made = json_string_value(json_object_get(record, "products_made"));
+  if (made != NULL || product == NULL) return made;
+  /* it was not written when f32 meant one thing */
+  const bool tiles = json_is_true(json_object_get(machine, "bf16_tiles"));
+  const char *asked = json_string_value(product);
+  return tiles && asked != NULL && strcmp(asked, "f32") != 0 ? asked : "fma";
 }
 
 /* The last part of a path. False when memory is out. */

@@ -3,9 +3,11 @@
  * runtime compiles, and run on one thread; printed as GFLOP/s of process CPU
  * time and as a share of the multiply-add peak measured between the rounds.
  *
- *     gemm_bench [rounds [name of one shape | all [bf16 | half | split6 | split3]]]
+ *     gemm_bench [rounds [shape | all [bf16 | half | split6 | split3]]]
  *       GEMM_BENCH_KEEP=1 keeps the sources
  *     gemm_bench serve [half]
+ *
+ * A shape is one of these by its name, or others by their size: MxNxK or MxNxKxBATCH,MxNxK...
  *
  * serve: the tdc side of bench.py. It names its shapes in one line of JSON, then a line
  * "NAME TIMES" on stdin is answered with the CPU and wall seconds of so many products.
@@ -57,7 +59,31 @@ static const Shape SHAPES[] = {
     {"logits", 1, 2048, 65, 384, false, false},    {"one_square", 1, 256, 384, 384, false, false},
     {"one_up", 1, 256, 1536, 384, false, false},
 };
-enum { COUNT = sizeof SHAPES / sizeof *SHAPES, MAX_ROUNDS = 1000 };
+enum { COUNT = sizeof SHAPES / sizeof *SHAPES, MAX_ROUNDS = 1000, MOST = 64, NAME = 96 };
+
+static Shape shapes[MOST];
+static int count;
+
+/* All of them, the one of that name, or those of these sizes. False: it says nothing. */
+static bool choose_shapes(const char *what) {
+  static char names[MOST][NAME];
+  for (int i = 0; i < COUNT; i++)
+    if (!what || strcmp(what, SHAPES[i].name) == 0) shapes[count++] = SHAPES[i];
+  for (const char *p = what; count < MOST && p && *p >= '0' && *p <= '9'; p += *p == ',') {
+    Shape s = {.name = names[count], .batch = 1};
+    int64_t *const extents[] = {&s.m, &s.n, &s.k, &s.batch};
+    for (int i = 0; i < 4 && *p >= '0' && *p <= '9'; i++) {
+      char *end;
+      *extents[i] = strtoll(p, &end, 10);
+      p = end + (*end == 'x');
+    }
+    if (s.m < 1 || s.n < 1 || s.k < 1 || s.batch < 1) return false;
+    snprintf(names[count], NAME, "s%lldx%lldx%lldx%lld", (long long)s.m, (long long)s.n,
+             (long long)s.k, (long long)s.batch);
+    shapes[count++] = s;
+  }
+  return count > 0;
+}
 
 static double seconds(clockid_t clock) {
   struct timespec t;
@@ -209,10 +235,15 @@ static Mode mode_of(const char *name) {
 static double rate_of(void *library, const GemmPlan *plan, const Shape *s, const TdCall *call) {
   Kernel *kernel;
   *(void **)&kernel = dlsym(library, plan->name);
+  const double flops = 2.0 * (double)s->batch * (double)s->m * (double)s->n * (double)s->k;
+  const int times = flops < 1e8 ? (int)(1e8 / flops) + 1 : 1; /* a millisecond at least */
   double start = cpu_seconds();
-  kernel(call, 0, plan->pieces);
+  for (int i = 0; i < times; i++) {
+    memset(call->scratch, 0xff, 64); /* nothing is packed yet */
+    kernel(call, 0, plan->pieces);
+  }
   double took = cpu_seconds() - start;
-  return 2e-9 * (double)s->batch * (double)s->m * (double)s->n * (double)s->k / took;
+  return 1e-9 * flops * times / took;
 }
 
 static int by_value(const void *a, const void *b) {
@@ -224,8 +255,8 @@ static const char *truth(bool x) { return x ? "true" : "false"; }
 
 static int serve(void *library, const GemmPlan *plan, const TdCall *call) {
   printf("{\"ready\": true, \"weights\": 0, \"lanes\": %d, \"shapes\": [", TD_LANES);
-  for (int i = 0; i < COUNT; i++) {
-    const Shape *s = &SHAPES[i];
+  for (int i = 0; i < count; i++) {
+    const Shape *s = &shapes[i];
     printf("%s{\"name\": \"%s\", \"batch\": %lld, \"m\": %lld, \"n\": %lld, \"k\": %lld, ",
            i > 0 ? ", " : "", s->name, (long long)s->batch, (long long)s->m, (long long)s->n,
            (long long)s->k);
@@ -238,8 +269,8 @@ static int serve(void *library, const GemmPlan *plan, const TdCall *call) {
   while (fgets(line, sizeof line, stdin)) {
     int i = 0;
     if (sscanf(line, "%31s %d", name, &times) != 2) return 1;
-    while (i < COUNT && strcmp(SHAPES[i].name, name) != 0) i++;
-    if (i == COUNT) return 1;
+    while (i < count && strcmp(shapes[i].name, name) != 0) i++;
+    if (i == count) return 1;
     Kernel *kernel;
     *(void **)&kernel = dlsym(library, name);
     double cpu = cpu_seconds(), wall = seconds(CLOCK_MONOTONIC);
@@ -255,7 +286,7 @@ static int serve(void *library, const GemmPlan *plan, const TdCall *call) {
 int main(int argc, char **argv) {
   int rounds = argc > 1 ? atoi(argv[1]) : 15;
   if (rounds < 1 || rounds > MAX_ROUNDS) rounds = 15;
-  static GemmPlan plan[COUNT], floats[COUNT];
+  static GemmPlan plan[MOST], floats[MOST];
   StrBuf text = {0};
   Arena *arena = arena_new();
   sb_puts(&text, dialect_prelude(arena, prelude_text()));
@@ -264,20 +295,26 @@ int main(int argc, char **argv) {
   const char *type = serves ? argv[2] : argc > 3 ? argv[3] : NULL;
   Mode mode = mode_of(type), other = F32;
   const bool split = mode == SPLIT6 || mode == SPLIT3;
-  const char *only = argc > 2 && strcmp(argv[2], "all") != 0 ? argv[2] : NULL;
+  const char *only = !serves && argc > 2 && strcmp(argv[2], "all") != 0 ? argv[2] : NULL;
+  if (!choose_shapes(only)) return fprintf(stderr, "gemm_bench: no such shape\n"), 1;
+  size_t numbers = 48 * 256 * 256;
   if (mode != F32) sb_puts(&text, prelude_narrow_text());
   if (split) sb_puts(&text, prelude_split_text());
   size_t scratch = 0;
-  for (int i = 0; i < COUNT; i++) {
-    make_plan(&plan[i], &SHAPES[i], &mode);
+  for (int i = 0; i < count; i++) {
+    const Shape *s = &shapes[i];
+    const int64_t sizes[] = {s->m * s->k, s->k * s->n, s->m * s->n};
+    for (int k = 0; k < 3; k++)
+      if ((size_t)(s->batch * sizes[k]) > numbers) numbers = (size_t)(s->batch * sizes[k]);
+    make_plan(&plan[i], &shapes[i], &mode);
     contract_emit(&text, &plan[i]);
     if (plan[i].scratch > scratch) scratch = plan[i].scratch;
     if (!split) continue;
-    size_t room = strlen(SHAPES[i].name) + sizeof "floats_";
+    size_t room = strlen(shapes[i].name) + sizeof "floats_";
     char *name = malloc(room);
     if (!name) return 1;
-    snprintf(name, room, "floats_%s", SHAPES[i].name);
-    make_plan(&floats[i], &SHAPES[i], &other);
+    snprintf(name, room, "floats_%s", shapes[i].name);
+    make_plan(&floats[i], &shapes[i], &other);
     floats[i].name = name;
     contract_emit(&text, &floats[i]);
     if (floats[i].scratch > scratch) scratch = floats[i].scratch;
@@ -288,17 +325,16 @@ int main(int argc, char **argv) {
   if (!library) return fprintf(stderr, "gemm_bench: the kernels do not compile\n"), 1;
   sb_free(&text);
 
-  float *a = buffer(48 * 256 * 256), *b = buffer(48 * 256 * 256), *c = buffer(48 * 256 * 256);
+  float *a = buffer(numbers), *b = buffer(numbers), *c = buffer(numbers);
   char *arg[] = {(char *)a, (char *)b, (char *)c};
   TdControl control = {0, 0};
   TdCall call = {arg, NULL, (char *)buffer(scratch / sizeof(float)), &control, 0};
   if (serves) return serve(library, plan, &call);
-  static double rate[COUNT][MAX_ROUNDS], beside[COUNT][MAX_ROUNDS], peaks[COUNT * MAX_ROUNDS];
+  static double rate[MOST][MAX_ROUNDS], beside[MOST][MAX_ROUNDS], peaks[MOST * MAX_ROUNDS];
   int npeaks = 0;
   for (int r = -1; r < rounds; r++) {
-    for (int i = 0; i < COUNT; i++) {
-      if (only && strcmp(only, SHAPES[i].name) != 0) continue;
-      const Shape *s = &SHAPES[i];
+    for (int i = 0; i < count; i++) {
+      const Shape *s = &shapes[i];
       double peak = mode == F32 || split ? peak_rate(20000) : tile_rate(200);
       double one = rate_of(library, &plan[i], s, &call);
       double two = split ? rate_of(library, &floats[i], s, &call) : 0;
@@ -312,14 +348,13 @@ int main(int argc, char **argv) {
   double best = peaks[npeaks - 1 - npeaks / 50];
   printf("peak %.1f GFLOP/s (median %.1f), %d rounds, one thread\n", best, peaks[npeaks / 2],
          rounds);
-  printf("%-12s %5s %5s %5s %5s %7s   %15s   %15s\n", "shape", "batch", "m", "n", "k", "pieces",
+  printf("%-18s %5s %5s %5s %5s %7s   %15s   %15s\n", "shape", "batch", "m", "n", "k", "pieces",
          "best", "median");
-  for (int i = 0; i < COUNT; i++) {
-    if (only && strcmp(only, SHAPES[i].name) != 0) continue;
-    const Shape *s = &SHAPES[i];
+  for (int i = 0; i < count; i++) {
+    const Shape *s = &shapes[i];
     qsort(rate[i], (size_t)rounds, sizeof *rate[i], by_value);
     double top = rate[i][rounds - 1], middle = rate[i][rounds / 2];
-    printf("%-12s %5lld %5lld %5lld %5lld %7lld", s->name, (long long)s->batch, (long long)s->m,
+    printf("%-18s %5lld %5lld %5lld %5lld %7lld", s->name, (long long)s->batch, (long long)s->m,
            (long long)s->n, (long long)s->k, (long long)plan[i].pieces);
     printf("   %7.1f (%4.1f%%)   %7.1f (%4.1f%%)", top, 100 * top / best, middle,
            100 * middle / best);

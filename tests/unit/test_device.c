@@ -29,17 +29,23 @@ static int enter_folder(void **state) {
   return 0;
 }
 
-/* The device in the run's record. */
-static void ran_on(const char *folder, const char *device) {
+/* What stands in the run's record, or does not. */
+static void records(const char *folder, const char *what, bool expected) {
   TdError err = {0};
   uint8_t *text;
   size_t n;
-  char want[64], *path = io_join(folder, "run.json");
-  snprintf(want, sizeof want, "\"device\": \"%s\"", device);
+  char *path = io_join(folder, "run.json");
   assert_true(io_read_file(NULL, path, 1 << 20, &text, &n, &err));
-  if (strstr((const char *)text, want) == NULL) fail_msg("no %s in %s", want, text);
+  if ((strstr((const char *)text, what) != NULL) != expected) fail_msg("%s in %s", what, text);
   free(text);
   free(path);
+}
+
+/* The device there. */
+static void ran_on(const char *folder, const char *device) {
+  char want[64];
+  snprintf(want, sizeof want, "\"device\": \"%s\"", device);
+  records(folder, want, true);
 }
 
 static void train(const char *flags, const char *env, const char *device) {
@@ -146,19 +152,47 @@ static void test_doctor(void **state) {
   free(said);
 }
 
+/* A product of 96 x 96 x 96: f32 takes tiles for it. */
+static const char wide[] = "data text { source \"./text.txt\"  tokens chars  split 0.5 }\n"
+                           "dim B = 4, L = 24, V = text.vocab, H = 96\n"
+                           "param table[V,H] ~ normal(0, 0.3)\nparam w[H,H] ~ normal(0, 0.1)\n"
+                           "param out[H,V] ~ normal(0, 0.3)\n"
+                           "loss main(x: id<V>[B,L]) {\n"
+                           "  h[b,l,i] = table[x[b,l],i]\n"
+                           "  g[b,l,j] = h[b,l,i] * w[i,j]\n"
+                           "  y[b,l,v] = g[b,l,j] * out[j,v]\n"
+                           "  minimize mean[b,l,v](y[b,l,v]^2)\n}\n"
+                           "train { loss main  adam(lr = 0.01)  batch B  steps 6 }\n";
+static const char no_tiles[] = "TDC_CFLAGS=-O1 -DTD_NARROW_BODY=1";
+
 /* How products were made is remembered, and told where it changes. */
 static void test_products(void **state) {
   (void)state;
-  sandbox_says("train m.td -o split --steps 1 --product split6", "LC_ALL=C", 0, "going on", false);
-  sandbox_says("train m.td -o split --steps 2 --product split6 --resume", "LC_ALL=C", 0,
+  const bool tiles = cpu_tiles(); /* without, all are fma */
+  const char *other = "going on with products made as fma, which were made as split6",
+             *back = "going on with products made as split6, which were made as fma";
+  sandbox_write("wide.td", wide);
+  sandbox_says("train wide.td -o split --steps 1", "LC_ALL=C", 0, "going on", false);
+  records("split", "\"product\": \"f32\"", true);
+  records("split", tiles ? "\"products_made\": \"split6\"" : "\"products_made\": \"fma\"", true);
+  sandbox_says("train wide.td -o split --steps 2 --product split6 --resume", "LC_ALL=C", 0,
+               "going on with products", false); /* the same */
+  sandbox_says("train wide.td -o split --steps 3 --resume --exact fma", "LC_ALL=C", 0, other,
+               tiles);
+  sandbox_says("train wide.td -o split --steps 4 --resume", "LC_ALL=C", 0, back, tiles);
+  /* another machine */
+  sandbox_says("train wide.td -o split --steps 5 --resume", no_tiles, 0, other, tiles);
+  records("split", "\"product\": \"f32\"", true);
+  records("split", "\"products_made\": \"fma\"", true);
+  sandbox_says("train wide.td -o split --steps 6 --resume --reference", "LC_ALL=C", 0,
                "going on with products", false);
-  bool tiles = cpu_tiles(); /* without, split6 is f32 */
-  sandbox_says("train m.td -o split --steps 3 --resume", "LC_ALL=C", 0,
-               "going on with products made as f32, which were made as split6", tiles);
-  sandbox_says("train m.td -o split --steps 4 --product split6 --resume --reference", "LC_ALL=C", 0,
-               "going on with products", false);
-  DOCTOR_SAYS("LC_ALL=C", tiles ? "products   f32; bf16, split6 and split3 on tiles"
-                                : "products   f32; bf16 without tiles; split6 and split3 as f32");
+  /* where no product pays there is nothing to tell */
+  sandbox_says("train m.td -o small --steps 1", "LC_ALL=C", 0, "going on", false);
+  records("small", "\"products_made\": \"fma\"", true);
+  DOCTOR_SAYS(no_tiles, "products   f32, split6 and split3 as fma; bf16 without tiles");
+  DOCTOR_SAYS("LC_ALL=C",
+              tiles ? "products   f32 as split6 where it pays; bf16, split6 and split3 on tiles"
+                    : "products   f32, split6 and split3 as fma; bf16 without tiles");
 }
 
 int main(int argc, char **argv) {

@@ -14,8 +14,8 @@
 
 static const Define small[] = {{"B", "8"}, {"N", "2"}};
 
-static void open_flagship(Model *m, const char *act) {
-  UnitOptions o = {.act = act, .no_samplers = true, .no_models = true};
+static void open_flagship(Model *m, const char *act, const char *product) {
+  UnitOptions o = {.act = act, .product = product, .no_samplers = true, .no_models = true};
   if (!model_open(m, "models/shakespeare.td", small, 2, NULL, 65, &o))
     fail_msg("it does not compile");
 }
@@ -49,8 +49,8 @@ static TdType stored_as(const TdEntry *e, const char *name) {
 static void activations_take_half_the_room(void **state) {
   (void)state;
   Model wide, narrow;
-  open_flagship(&wide, "f32");
-  open_flagship(&narrow, "bf16");
+  open_flagship(&wide, "f32", NULL);
+  open_flagship(&narrow, "bf16", NULL);
   const TdEntry *f = entry_of(&wide, "train"), *h = entry_of(&narrow, "train");
   assert_true(h->arena_bytes < f->arena_bytes * 4 / 5);
   static const char *const halved[] = {"denoise.layer.q", "denoise.layer.k", "denoise.layer.v",
@@ -67,7 +67,7 @@ static void activations_take_half_the_room(void **state) {
 static void what_lasts_stays_f32(void **state) {
   (void)state;
   Model m;
-  open_flagship(&m, "bf16");
+  open_flagship(&m, "bf16", NULL);
   const TdProgram *p = m.unit->program;
   int products = 0;
   for (int i = 0; i < p->nstates; i++) assert_int_not_equal(p->states[i].type, TD_BF16);
@@ -91,7 +91,7 @@ static void what_lasts_stays_f32(void **state) {
 static void rows_are_narrowed_whole(void **state) {
   (void)state;
   Model m;
-  open_flagship(&m, "bf16");
+  open_flagship(&m, "bf16", NULL);
   const TdProgram *p = m.unit->program;
   int products = 0, maps = 0, gelus = 0;
   for (int i = 0; i < p->nkernels; i++) {
@@ -110,10 +110,10 @@ static void rows_are_narrowed_whole(void **state) {
   model_close(&m);
 }
 
-static void f32_knows_nothing_of_it(void **state) {
+static void fma_knows_nothing_of_it(void **state) {
   (void)state;
   Model m;
-  open_flagship(&m, NULL);
+  open_flagship(&m, NULL, "fma");
   const TdProgram *p = m.unit->program;
   assert_null(strstr(p->prelude, "td_narrow"));
   assert_null(strstr(p->prelude, "td_split"));
@@ -199,13 +199,10 @@ static void parts_stay_packed(void **state) {
 
 /* Products have two bodies, for processors with tiles and without; nothing is stored otherwise.
  * Those kept on chip are products of floats. */
-static void products_are_split(void **state) {
-  (void)state;
+static void are_split(const char *product, int least) {
   Model floats, parts;
-  UnitOptions o = {.product = "split6", .no_samplers = true, .no_models = true};
-  open_flagship(&floats, "f32");
-  if (!model_open(&parts, "models/shakespeare.td", small, 2, NULL, 65, &o))
-    fail_msg("it does not compile");
+  open_flagship(&floats, "f32", "fma");
+  open_flagship(&parts, "f32", product);
   const TdProgram *p = parts.unit->program;
   assert_int_equal(entry_of(&parts, "train")->arena_bytes, entry_of(&floats, "train")->arena_bytes);
   int products = 0, chains = 0;
@@ -217,9 +214,20 @@ static void products_are_split(void **state) {
     if (strcmp(k->klass, "contraction") != 0) assert_false(split);
     chains += strcmp(k->klass, "chain") == 0;
   }
-  assert_true(products > 10 && chains > 0);
+  assert_true(products > least && chains > 0);
   model_close(&floats);
   model_close(&parts);
+}
+
+static void products_are_split(void **state) {
+  (void)state;
+  are_split("split6", 10);
+}
+
+/* f32 is the same where it pays: in all products with the flagship's weights, on every machine. */
+static void so_are_those_of_f32(void **state) {
+  (void)state;
+  are_split(NULL, 10);
 }
 
 /* Losses of three steps, which run through every product forward and backward. */
@@ -245,7 +253,7 @@ static void losses_of(const char *product, float *loss) {
 static void losses_are_those_of_floats(void **state) {
   (void)state;
   float floats[3], six[3], three[3];
-  losses_of("f32", floats);
+  losses_of("fma", floats);
   losses_of("split6", six);
   losses_of("split3", three);
   for (int i = 0; i < 3; i++) {
@@ -260,10 +268,11 @@ int main(void) {
       cmocka_unit_test(activations_take_half_the_room),
       cmocka_unit_test(what_lasts_stays_f32),
       cmocka_unit_test(rows_are_narrowed_whole),
-      cmocka_unit_test(f32_knows_nothing_of_it),
+      cmocka_unit_test(fma_knows_nothing_of_it),
       cmocka_unit_test(weights_stay_packed),
       cmocka_unit_test(parts_stay_packed),
       cmocka_unit_test(products_are_split),
+      cmocka_unit_test(so_are_those_of_f32),
       cmocka_unit_test(losses_are_those_of_floats),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
