@@ -358,6 +358,7 @@ static void put_ends(Writer *w) {
        WIDEST_TILE - 1, WIDEST_TILE, WIDEST_TILE);
   line(w, "if (lo >= hi) lo = 0, hi = %d; /* nothing: something that is 0 */", WIDEST_TILE);
   line(w, "if (hi > %lld) hi = %lld;", extent, extent);
+  emit_open(em, LEVEL); /* what the loop names is no more */
 }
 
 /* COLUMN products add to what is there. */

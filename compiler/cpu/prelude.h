@@ -459,10 +459,7 @@ TD_SHARED void td_pack_a_rows(float *to, const float *from, int64_t row_stride, 
 #endif
 
 /* Is each of rows x columns numbers finite? */
-TD_SHARED int td_finite(const float *from, int64_t rows, int64_t row_stride, int64_t columns,
-                        int64_t stride);
-#if TD_DEFINES(TD_PART_PACKING)
-TD_SHARED int td_finite(const float *from, int64_t rows, int64_t row_stride, int64_t columns,
+TD_INLINE int td_finite(const float *from, int64_t rows, int64_t row_stride, int64_t columns,
                         int64_t stride) {
   const uint32_t infinite = 0x7f800000u;
   uint32_t any = 0;
@@ -476,7 +473,6 @@ TD_SHARED int td_finite(const float *from, int64_t rows, int64_t row_stride, int
   }
   return !any;
 }
-#endif
 
 /* Pack columns x depth of B as panels [k][columns of the panel], `panel` floats
  * apart, from k0 on; missing columns are zero. By rows if columns are

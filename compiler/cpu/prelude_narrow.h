@@ -244,10 +244,7 @@ TD_SHARED void td_narrow_pack_b_turned(uint16_t *to, int64_t panel, int64_t k0, 
 #endif
 
 /* Is each of rows x columns numbers in bf16 finite? */
-TD_SHARED int td_narrow_finite(const uint16_t *from, int64_t rows, int64_t row_stride,
-                               int64_t columns, int64_t stride);
-#if TD_DEFINES(TD_PART_NARROW)
-TD_SHARED int td_narrow_finite(const uint16_t *from, int64_t rows, int64_t row_stride,
+TD_INLINE int td_narrow_finite(const uint16_t *from, int64_t rows, int64_t row_stride,
                                int64_t columns, int64_t stride) {
   const uint16_t infinite = 0x7f80;
   uint16_t any = 0;
@@ -258,7 +255,6 @@ TD_SHARED int td_narrow_finite(const uint16_t *from, int64_t rows, int64_t row_s
     }
   return !any;
 }
-#endif
 
 /* ---- tiles ------------------------------------------------------------------------- */
 /* 16 or 32 rows x columns of C. */

@@ -14,7 +14,10 @@
 #include "compiler/ir/ir.h"
 #include "compiler/ir/linear.h"
 
+#include <math.h>
+
 enum { BRANCHES = 64, SAMPLES = 64 }; /* alternatives that are looked at; places of a share */
+static const int64_t EXACT = (int64_t)1 << 24; /* integers that single precision tells apart */
 static const int64_t FARTHEST = (int64_t)1 << 30;
 
 typedef struct Finder {
@@ -195,6 +198,46 @@ static Band compared(Finder *f, Expr *a, Expr *b, int64_t more) {
   return below_zero(f, &s);
 }
 
+/* ---- comparisons of reals: l / 16 is one in the language -------------------------------------- */
+
+/* real(n), or that over or times a positive constant. */
+typedef struct Scaled {
+  Expr *n; /* an integer */
+  Prim by; /* P_div, P_mul; P_real: neither */
+  double constant;
+} Scaled;
+
+static bool scaled_integer(Expr *e, Scaled *out) {
+  *out = (Scaled){.by = P_real, .constant = 1};
+  for (int side = 0; side < 2 && (ex_is_prim(e, P_div) || ex_is_prim(e, P_mul)); side++) {
+    Expr *c = e->args[!side];
+    if (c->kind != E_NUM || (side && e->prim == P_div)) continue;
+    *out = (Scaled){.by = e->prim, .constant = c->num};
+    e = e->args[side];
+  }
+  if (!ex_is_prim(e, P_real) || e->args[0]->type != TY_INT) return false;
+  out->n = e->args[0];
+  return out->constant > 0 && isfinite(out->constant);
+}
+
+/* a < b, or <=: of the same scale, as their integers compare, but that rounding may take
+ * neighbours for equal. */
+static Band compared_reals(Finder *f, Expr *a, Expr *b) {
+  Scaled x, y;
+  if (!scaled_integer(a, &x) || !scaled_integer(b, &y) || x.by != y.by ||
+      x.constant != y.constant || !is_near(f, x.n) || !is_near(f, y.n))
+    return everything;
+  /* numbers below 2^24 are exact, and so are differences of neighbours over powers of 2 */
+  int exponent;
+  bool exact = frexp(x.constant, &exponent) == 0.5 && exponent > -64 && exponent < 64;
+  int64_t lo, hi;
+  for (int i = 0; i < 2; i++) {
+    ex_interval(f->g, i ? x.n : y.n, f->s->extent, f->s->nvars, &lo, &hi);
+    if (lo < -EXACT / 4 || hi > EXACT / 4) return everything;
+  }
+  return compared(f, x.n, y.n, exact ? 0 : -1);
+}
+
 /* ---- conditions ------------------------------------------------------------------------- */
 
 static Band window(Finder *f, Expr *e, bool holds);
@@ -229,6 +272,8 @@ static Band window(Finder *f, Expr *e, bool holds) {
   case P_select: return chosen(f, arg, holds);
   default: break;
   }
+  if (e->nargs == 2 && arg[0]->type == TY_REAL && (e->prim == P_lt || e->prim == P_le))
+    return holds ? compared_reals(f, arg[0], arg[1]) : everything;
   if (!whole) return everything;
   if (known(f, e) && !names(f, e) && is_near(f, arg[0]) && is_near(f, arg[1]))
     return all_or_nothing(f, e, holds);

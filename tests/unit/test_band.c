@@ -69,6 +69,8 @@ static void windows_are_the_narrowest(void **state) {
       "m <= (l < 12 ? l : 2*l - 12)",
       "m < 3 or m == 4",
       "m == l or m == l + 3",
+      "real(m) / 16.0 <= real(l) / 16.0",
+      "real(m) * 0.25 <= 0.25 * real(l)",
       "l + 30 <= m and 5 <= l",
   };
   for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
