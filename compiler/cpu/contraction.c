@@ -17,7 +17,7 @@ typedef struct Writer {
   Group *g;
   Node *n;
   Contraction *c;
-  const char *load_head[2], *load_value[2]; /* statements, expression */
+  const char *load_head[2], *load_value[2]; /* statements, expression; of runs: no expression */
   const char *epilogue_row, *epilogue;
   StrBuf epilogue_after;
   const char *prologue;
@@ -52,6 +52,33 @@ static GemmVars named(Writer *w) {
   return vars;
 }
 
+/* Where a run of an operand begins that has such ones, or that it is of zeros. */
+static void write_run(Writer *w, GemmSide side, const GemmOperand *out) {
+  Emit *em = &w->em;
+  StrBuf *text = &em->level[ELEMENT].text;
+  OperandRun run;
+  if (!operand_run(w->p, w->n, w->c, side, operand_along(w->c, side, out->along_k), &run))
+    bug("an operand in runs has none");
+  const char *type = out->half ? "uint16_t" : "float",
+             *pointer = emit_pointer(em, run.read->node, false);
+  const char *where = run.where ? emit_value(em, run.where, ELEMENT) : NULL;
+  if (where) {
+    sb_printf(text, "const %s *source = 0;\nif (%s) {\n", type, where);
+    emit_open(em, ELEMENT + 1);
+  }
+  int level = where ? ELEMENT + 1 : ELEMENT;
+  const char *at = emit_value(em, emit_position(em, run.read->node, run.read->args), level);
+  if (where) {
+    StrBuf *inside = &em->level[level].text;
+    if (inside->n) sb_write(text, inside->s, inside->n);
+    sb_printf(text, "source = %s + (%s);\n}\n", pointer, at);
+  } else {
+    sb_printf(text, "const %s *const source = %s + (%s);\n", type, pointer, at);
+  }
+  w->load_head[side] = arena_strndup(em->arena, text->s, text->n);
+  w->plan->load_vars[side] = named(w);
+}
+
 /* The text of an operand whose geometry is known: where it begins, or how it is evaluated. */
 static void write_operand(Writer *w, GemmSide side, GemmOperand *out) {
   Emit *em = &w->em;
@@ -63,6 +90,10 @@ static void write_operand(Writer *w, GemmSide side, GemmOperand *out) {
     return;
   }
   emit_open(em, ELEMENT);
+  if (out->runs) {
+    write_run(w, side, out);
+    return;
+  }
   const char *value = emit_value(em, e, ELEMENT);
   if (where)
     value = arena_printf(em->arena, "(%s ? %s : 0.0f)", emit_value(em, where, ELEMENT), value);
@@ -208,6 +239,10 @@ static void put_load(StrBuf *out, void *ctx, GemmSide side, const char *into) {
   sb_printf(out, "%s%s = %s;\n", w->load_head[side], into, w->load_value[side]);
 }
 
+static void put_load_run(StrBuf *out, void *ctx, GemmSide side) {
+  sb_puts(out, ((const Writer *)ctx)->load_head[side]);
+}
+
 static void put_epilogue(StrBuf *out, void *ctx) { sb_puts(out, ((Writer *)ctx)->epilogue); }
 
 static void put_epilogue_row(StrBuf *out, void *ctx) {
@@ -228,6 +263,7 @@ static void begin(Writer *w, Plan *p, Group *g, GemmPlan *plan) {
   plan->ctx = w;
   plan->prologue = put_prologue;
   plan->load = put_load;
+  plan->load_run = put_load_run;
   plan->epilogue = put_epilogue;
   plan->epilogue_row = put_epilogue_row;
   plan->epilogue_after = put_epilogue_after;

@@ -20,6 +20,15 @@ const char *prelude_split_text(void);  /* prelude_split.h */
 /* Axes (without names), operands (without texts), whether the sums go straight to
  * memory, and where: all that the shape of its kernel follows from. */
 void product_geometry(Plan *p, const Group *g, GemmPlan *out);
+/* An operand that is one read, or 0, where numbers lie side by side along a variable, and what
+ * it is 0 for does not depend on that: `where`, or NULL for true, the read's bounds included. */
+typedef struct OperandRun {
+  Expr *read, *where;
+} OperandRun;
+bool operand_run(Plan *p, const Node *n, const Contraction *c, GemmSide side, int var,
+                 OperandRun *out);
+/* The variable that the last one of an operand's direction is: of k, or the side's own; or -1. */
+int operand_along(const Contraction *c, GemmSide side, bool along_k);
 
 /* -- pack.c ------------------------------------------------------------------------ */
 void cpu_copies(Plan *p);

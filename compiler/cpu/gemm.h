@@ -41,6 +41,9 @@ typedef struct GemmOperand {
    * packed, by simd loops along k or along the outer axis: whichever direction
    * most of its reads are contiguous in. */
   bool along_k;
+  /* One read at a moved place, or 0 outside, as convolutions have it: the last variable of
+   * that direction only runs through numbers side by side, which load_run's text finds. */
+  bool runs;
   bool expensive; /* holds exp, tanh, draws, ...: never evaluate it twice if avoidable */
 } GemmOperand;
 
@@ -52,6 +55,7 @@ typedef struct GemmAhead {
 } GemmAhead;
 
 enum { GEMM_AHEADS = 6 };
+enum { RUN_LEAST = 3 }; /* numbers side by side that are worth a copy */
 #define GEMM_SUM "finished[q]"
 
 typedef struct GemmPlan {
@@ -93,6 +97,9 @@ typedef struct GemmPlan {
    * in scope. Must be safe for `omp simd`, and evaluated only at indices inside
    * the extents. */
   void (*load)(StrBuf *out, void *ctx, GemmSide side, const char *into);
+  /* Of an operand in runs, instead: statements that declare `source`, where the element of the
+   * variables in scope lies, or NULL where it and those of its run are 0. */
+  void (*load_run)(StrBuf *out, void *ctx, GemmSide side);
   /* Statements that consume one finished sum, the float rvalue GEMM_SUM: inside an
    * `omp simd` loop over n; batch, m and n variables are in scope. */
   void (*epilogue)(StrBuf *out, void *ctx);

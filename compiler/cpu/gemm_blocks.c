@@ -19,6 +19,7 @@ enum {
 static double packing_cost(const GemmWriter *w, GemmSide side) {
   const GemmOperand *operand = &w->plan->operand[side];
   if (operand->expensive) return 6;
+  if (w->runs[side]) return 0.3;
   if (!w->flat[side]) return 0.6;
   if (side == GEMM_B) return w->outer_stride[side] == 1 || w->k_stride[side] == 1 ? 0.35 : 1;
   bool far = w->extent[GEMM_M] * w->extent[GEMM_K] > FAR_LIMIT;
@@ -136,6 +137,12 @@ GemmBlocks gemm_same_pieces(const GemmWriter *w, const GemmBlocks *as) {
   return b;
 }
 
+/* Rows of A that are copied at once for a step of k, or 1. */
+static int64_t run_of_rows(const GemmWriter *w) {
+  const GemmAxis *m = &w->plan->axis[GEMM_M];
+  return w->runs[GEMM_A] && !gemm_along_k(w, GEMM_A) ? m->extent[m->nvars - 1] : 1;
+}
+
 GemmBlocks gemm_choose_blocks(const GemmWriter *w) {
   if (w->tiles != GEMM_FLOATS) return narrow_blocks(w);
   const int64_t *e = w->extent;
@@ -145,6 +152,7 @@ GemmBlocks gemm_choose_blocks(const GemmWriter *w) {
   double work = (double)batch * (double)m * (double)n * (double)k;
   bool large = work > PIECES_WANTED * PIECE_WORK;
   int64_t wanted = large ? PIECES_WANTED : (int64_t)(work / PIECE_WORK) + 1;
+  const int64_t run = run_of_rows(w);
   GemmBlocks best = {0};
   double least_cost = 0;
   for (int64_t try = 0; try < 256; try++) {
@@ -154,6 +162,7 @@ GemmBlocks gemm_choose_blocks(const GemmWriter *w) {
     int64_t pieces = max_of(1, wanted >> try % 4);
     int64_t row_blocks = max_of(ceil_div(m, ROWS_LIMIT), ceil_div(pieces, batch * column_blocks));
     int64_t rows = ceil_div(m, min_of(row_blocks, ceil_div(m, 2 * LANES)));
+    if (run > 1 && run < rows + LANES) rows = round_up(rows, run);
     row_blocks = ceil_div(m, rows);
     double cost = cost_of(w, row_blocks, columns, column_blocks);
     int64_t made = batch * row_blocks * column_blocks;

@@ -27,6 +27,16 @@ static void open_tiles(GemmWriter *w) {
   gemm_line(w, "height = rows / tiles + (tile < rows %% tiles);");
 }
 
+/* Runs of A begin and end with vectors of a panel. */
+static bool in_panels(const GemmWriter *w) {
+  const GemmAxis *k = &w->plan->axis[GEMM_K];
+  return w->runs[GEMM_A] && !w->plan->operand[GEMM_A].half && gemm_along_k(w, GEMM_A) &&
+         k->extent[k->nvars - 1] % LANES == 0;
+}
+
+/* A is evaluated as tiles read it, steps of k a little apart. */
+static bool from_stage(const GemmWriter *w) { return !w->flat[GEMM_A] && !gemm_along_k(w, GEMM_A); }
+
 static void put_pack_a(GemmWriter *w) {
   long long across = w->outer_stride[GEMM_A], along = w->k_stride[GEMM_A];
   gemm_line(w, "/* pack A, a panel for each row of tiles */");
@@ -39,6 +49,12 @@ static void put_pack_a(GemmWriter *w) {
       gemm_line(w, "td_pack_a_rows(packed_a, from, %lld, %lld, rows, depth, M - row0);", across,
                 along);
     gemm_close(w);
+  } else if (in_panels(w)) {
+    open_tiles(w);
+    gemm_line(w, "float *const panel = packed_a + td_panel_a(tile, depth);");
+    gemm_stage_runs(w, GEMM_A, "row0 + i", "height", "k0", "depth",
+                    "td_pack_a_run(panel, height, r, from, source, run);");
+    gemm_close(w);
   } else if (gemm_along_k(w, GEMM_A)) {
     open_tiles(w);
     gemm_stage(w, GEMM_A, "row0 + i", "height", "k0", "depth", "DEPTH");
@@ -47,8 +63,6 @@ static void put_pack_a(GemmWriter *w) {
     gemm_close(w);
   } else {
     gemm_stage(w, GEMM_A, "row0", "rows", "k0", "depth", "(ROWS + TD_LANES)");
-    gemm_line(w,
-              "td_pack_a_rows(packed_a, stage, 1, ROWS + TD_LANES, rows, depth, ROWS + TD_LANES);");
   }
 }
 
@@ -155,6 +169,8 @@ static void put_multiply(GemmWriter *w) {
       w, ".depth = depth, .b = packed_b + k0 / DEPTH * BLOCK, .panel = PANEL, .vectors = vectors,");
   if (w->in_place)
     gemm_line(w, ".a = rows_a + i, .a_step = %lld,", (long long)w->k_stride[GEMM_A]);
+  else if (from_stage(w))
+    gemm_line(w, ".a = stage + i, .a_step = ROWS + TD_LANES,");
   else
     gemm_line(w, ".a = packed_a + td_panel_a(tile, depth), .a_step = TD_LANES,");
   gemm_line(w, ".c = target, .c_stride = %lld, .add = %s, .fetch = fetch,", (long long)stride,
@@ -185,7 +201,7 @@ static GemmScratch wide_scratch(const GemmWriter *w) {
   }
   int64_t sums = (b->depth_blocks > 1 ? b->rows : TALLEST_TILE) * b->stride;
   return (GemmScratch){.packed_b = w->plan->packed ? 0 : gemm_packed_block(w),
-                       .packed_a = w->in_place ? 0 : rows * b->depth,
+                       .packed_a = w->in_place || from_stage(w) ? 0 : rows * b->depth,
                        .sums = w->direct ? 0 : sums,
                        .totals = b->grouped ? sums : 0,
                        .stage = stage};
@@ -229,6 +245,15 @@ static void wide_choose(GemmWriter *w) {
       w->flat[GEMM_A] && w->outer_stride[GEMM_A] == 1 && w->k_stride[GEMM_A] <= NEAR_STRIDE;
 }
 
+/* Is it a plain one whose numbers lie side by side along the direction's last variable? */
+static bool plain_runs(const GemmPlan *plan, GemmSide side, const GemmWriter *w) {
+  const GemmOperand *operand = &plan->operand[side];
+  const bool by_k = gemm_along_k(w, side);
+  const GemmAxis *axis = &plan->axis[by_k ? GEMM_K : gemm_outer(side)];
+  return operand->plain && axis->nvars > 0 && axis->extent[axis->nvars - 1] >= RUN_LEAST &&
+         (by_k ? operand->stride_k : operand->stride_outer)[axis->nvars - 1] == 1;
+}
+
 static GemmWriter open_writer(StrBuf *out, GemmPlan *plan, GemmTiles tiles) {
   GemmWriter w = {.out = out, .plan = plan, .tiles = tiles, .taken = HELD * sizeof(float)};
   for (int k = 0; k < GEMM_AXES; k++) w.extent[k] = gemm_extent(&plan->axis[k]);
@@ -238,6 +263,7 @@ static GemmWriter open_writer(StrBuf *out, GemmPlan *plan, GemmTiles tiles) {
     w.flat[side] = operand->plain &&
                    gemm_flat_stride(outer, operand->stride_outer, &w.outer_stride[side]) &&
                    gemm_flat_stride(k, operand->stride_k, &w.k_stride[side]);
+    w.runs[side] = !w.flat[side] && (operand->runs || plain_runs(plan, side, &w));
   }
   return w;
 }

@@ -85,6 +85,20 @@ void gemm_decode(GemmWriter *w, GemmAxisKind kind, const char *flat, uint32_t va
   }
 }
 
+/* The head of a loop over the runs of an axis's last variable: `from`, from where on, and `run`,
+ * how many. Declared are the other variables, and `first`, the last one's first value. */
+static void open_runs(GemmWriter *w, GemmAxisKind kind, const char *start, const char *count,
+                      uint32_t vars) {
+  const GemmAxis *axis = &w->plan->axis[kind];
+  long long extent = axis->extent[axis->nvars - 1];
+  gemm_line(w, "for (int64_t from = 0, run; from < %s; from += run) {", count);
+  w->indent++;
+  gemm_line(w, "const int64_t flat = %s + from, first = flat %% %lld;", start, extent);
+  gemm_line(w, "const int64_t rest = %s - from;", count);
+  gemm_line(w, "run = %lld - first < rest ? %lld - first : rest;", extent, extent);
+  gemm_decode(w, kind, "flat", vars, false);
+}
+
 /* A simd loop over flat indices start .. start + count - 1 of an axis around
  * `body`, which names these variables of the axis; `q` counts from 0. */
 static void run_loop(GemmWriter *w, GemmAxisKind kind, const char *start, const char *count,
@@ -104,13 +118,7 @@ static void run_loop(GemmWriter *w, GemmAxisKind kind, const char *start, const 
     gemm_close(w);
     return;
   }
-  long long extent = axis->extent[axis->nvars - 1];
-  gemm_line(w, "for (int64_t from = 0, run; from < %s; from += run) {", count);
-  w->indent++;
-  gemm_line(w, "const int64_t flat = %s + from, first = flat %% %lld;", start, extent);
-  gemm_line(w, "const int64_t rest = %s - from;", count);
-  gemm_line(w, "run = %lld - first < rest ? %lld - first : rest;", extent, extent);
-  gemm_decode(w, kind, "flat", vars, false);
+  open_runs(w, kind, start, count, vars);
   gemm_line(w, "#pragma omp simd");
   gemm_open(w, "for (int64_t q = from; q < from + run; q++)");
   if (vars >> (axis->nvars - 1) & 1) gemm_line(w, "const int64_t %s = first + q - from;", last);
@@ -136,11 +144,15 @@ void gemm_strides(StrBuf *out, const GemmAxis *axis, const int64_t *stride) {
 static void read_plain(const GemmWriter *w, GemmSide side, StrBuf *out) {
   const GemmPlan *plan = w->plan;
   const GemmOperand *operand = &plan->operand[side];
-  sb_printf(out, "stage[at] = %s(%s)[0", operand->half ? "td_wide(" : "", operand->base);
+  if (w->runs[side])
+    sb_printf(out, "const %s *const source = (%s)", operand->half ? "uint16_t" : "float",
+              operand->base);
+  else
+    sb_printf(out, "stage[at] = %s(%s)[0", operand->half ? "td_wide(" : "", operand->base);
   gemm_strides(out, &plan->axis[GEMM_BATCH], operand->stride_batch);
   gemm_strides(out, &plan->axis[gemm_outer(side)], operand->stride_outer);
   gemm_strides(out, &plan->axis[GEMM_K], operand->stride_k);
-  sb_puts(out, operand->half ? "]);\n" : "];\n");
+  sb_puts(out, w->runs[side] ? ";\n" : operand->half ? "]);\n" : "];\n");
 }
 
 bool gemm_along_k(const GemmWriter *w, GemmSide side) {
@@ -191,6 +203,33 @@ void gemm_scope(GemmWriter *w) {
   w->indent++;
 }
 
+/* A block of an operand in runs, line by line. */
+static void put_runs(GemmWriter *w, GemmSide side, const char *outer0, const char *count,
+                     const char *k0, const char *depth, const char *statement) {
+  bool by_k = gemm_along_k(w, side);
+  const GemmAxisKind outer = gemm_outer(side), lines = by_k ? outer : GEMM_K,
+                     along = by_k ? GEMM_K : outer;
+  const GemmAxis *axis = &w->plan->axis[along];
+  const uint32_t *vars = w->load_vars[side].of;
+  char flat[64];
+  gemm_line(w, "for (int64_t r = 0; r < %s; r++) {", by_k ? count : depth);
+  w->indent++;
+  snprintf(flat, sizeof flat, "%s + r", by_k ? outer0 : k0);
+  gemm_decode(w, lines, flat, vars[lines], true);
+  open_runs(w, along, by_k ? k0 : outer0, by_k ? depth : count, vars[along]);
+  if (vars[along] >> (axis->nvars - 1) & 1)
+    gemm_line(w, "const int64_t %s = first;", axis->var[axis->nvars - 1]);
+  gemm_paste(w, &w->load[side]);
+  gemm_line(w, "%s", statement);
+  gemm_close(w);
+  gemm_close(w);
+}
+
+void gemm_stage_runs(GemmWriter *w, GemmSide side, const char *outer0, const char *count,
+                     const char *k0, const char *depth, const char *statement) {
+  put_runs(w, side, outer0, count, k0, depth, statement);
+}
+
 /* Evaluate a block of an operand into `stage`: [count][STAGE_K] along k, else
  * [depth][stride]. */
 void gemm_stage(GemmWriter *w, GemmSide side, const char *outer0, const char *count, const char *k0,
@@ -199,6 +238,13 @@ void gemm_stage(GemmWriter *w, GemmSide side, const char *outer0, const char *co
   GemmAxisKind outer = gemm_outer(side);
   StrBuf body = {0};
   char flat[64];
+  if (w->runs[side]) {
+    sb_printf(&body, "td_run%s(stage + r * %s + from, source, run);",
+              w->plan->operand[side].half ? "_wide" : "", stride);
+    put_runs(w, side, outer0, count, k0, depth, body.s);
+    sb_free(&body);
+    return;
+  }
   sb_printf(&body, "const int64_t at = r * %s + q;\n%s", stride, w->load[side].s);
   gemm_line(w, "for (int64_t r = 0; r < %s; r++) {", by_k ? count : depth);
   w->indent++;
@@ -259,7 +305,10 @@ void gemm_collect_load(GemmWriter *w, GemmSide side) {
     return;
   }
   *vars = plan->load_vars[side];
-  plan->load(&w->load[side], plan->ctx, side, "stage[at]");
+  if (w->runs[side])
+    plan->load_run(&w->load[side], plan->ctx, side);
+  else
+    plan->load(&w->load[side], plan->ctx, side, "stage[at]");
 }
 
 void gemm_collect_texts(GemmWriter *w, StrBuf *prologue) {

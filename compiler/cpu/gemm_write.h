@@ -40,6 +40,7 @@ typedef struct GemmWriter {
   int64_t outer_stride[2], k_stride[2];
   bool in_place; /* A is not packed, but read where it lies */
   bool direct;   /* tiles go straight to the output */
+  bool runs[2];  /* the operand is copied run by run */
   int naheads;   /* of the plan's that are rows of floats in memory */
   struct {
     const GemmAhead *what;
@@ -95,6 +96,10 @@ void gemm_address(GemmWriter *w, GemmSide side, const char *name, const char *ou
  * [depth][stride]. */
 void gemm_stage(GemmWriter *w, GemmSide side, const char *outer0, const char *count, const char *k0,
                 const char *depth, const char *stride);
+/* The same along k, each run of row `r` of a tile by a statement that is given `source`, `from`,
+ * its place in the block of k, and `run`, its length. */
+void gemm_stage_runs(GemmWriter *w, GemmSide side, const char *outer0, const char *count,
+                     const char *k0, const char *depth, const char *statement);
 /* Each of `height` rows at `target`, whose first is row0 + i. */
 void gemm_epilogue(GemmWriter *w);
 /* `name`: the next `floats` of the scratch memory, if there are any. */

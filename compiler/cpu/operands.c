@@ -31,7 +31,40 @@ static void weigh(Expr *e, void *ctx) {
   if (by_outer == 1) d->along_outer += count;
 }
 
-static int last_var(const Contraction *c, GemmAxisKind kind) {
+/* `e` without what it is where conditions hold, which go to *where. */
+static Expr *inside_conditions(Graph *g, Expr *e, Expr **where) {
+  while (ex_is_prim(e, P_select) && ex_is_zero(e->args[2])) {
+    *where = ex_and(g, *where, e->args[0]);
+    e = e->args[1];
+  }
+  return e;
+}
+
+bool operand_run(Plan *p, const Node *n, const Contraction *c, GemmSide side, int var,
+                 OperandRun *out) {
+  Graph *g = p->g;
+  Expr *where = c->where[side], *e = inside_conditions(g, c->operand[side], &where);
+  if (e->kind != E_READ || e->node->type != TY_REAL || e->node->rank == 0) return false;
+  int64_t stride[IR_MAX_RANK];
+  plan_strides(p, e->node, stride);
+  int64_t by_var = 0;
+  for (int d = 0; d < e->node->rank; d++) {
+    Expr *index = e->args[d];
+    Affine a;
+    if (!ex_in_range(g, index, n->extent, n->nvars, e->node->shape[d])) {
+      where = ex_and(g, where, ex2(g, P_le, ex_int(g, 0), index));
+      where = ex_and(g, where, ex2(g, P_lt, index, ex_int(g, e->node->shape[d])));
+    }
+    if (!(index->vars >> var & 1)) continue;
+    if (!ex_affine(g, index, &a)) return false;
+    by_var += a.coef[var] * stride[d];
+  }
+  *out = (OperandRun){.read = e, .where = where};
+  return by_var == 1 && !(where && where->vars >> var & 1);
+}
+
+int operand_along(const Contraction *c, GemmSide side, bool along_k) {
+  GemmAxisKind kind = along_k ? GEMM_K : gemm_outer(side);
   return c->nvars[kind] ? c->var[kind][c->nvars[kind] - 1] : -1;
 }
 
@@ -50,10 +83,16 @@ static void operand_geometry(Plan *p, const Group *g, GemmSide side, GemmOperand
     out->half = plan_type(p, e->node) == TD_BF16;
     return;
   }
-  Direction d = {.g = p->g, .k = last_var(c, GEMM_K), .outer = last_var(c, outer)};
+  Direction d = {
+      .g = p->g, .k = operand_along(c, side, true), .outer = operand_along(c, side, false)};
   ex_visit(p->g, e, weigh, &d);
   out->along_k = d.along_k >= d.along_outer;
   out->expensive = d.expensive;
+  OperandRun run;
+  int var = out->along_k ? d.k : d.outer;
+  const Node *n = g->members.at[0].node;
+  out->runs = var >= 0 && n->extent[var] >= RUN_LEAST && operand_run(p, n, c, side, var, &run);
+  out->half = out->runs && plan_type(p, run.read->node) == TD_BF16;
 }
 
 /* ---- the product ------------------------------------------------------------------------- */

@@ -473,6 +473,27 @@ TD_INLINE int td_finite(const float *from, int64_t rows, int64_t row_stride, int
   }
   return !any;
 }
+/* `count` numbers, or zeros. */
+TD_INLINE void td_run(float *to, const float *from, int64_t count) {
+  int64_t i = 0;
+  for (; i + TD_LANES <= count; i += TD_LANES) td_store(to + i, from ? td_load(from + i) : (TdVec){ 0 });
+  if (i > 0 && i < count) {                                  /* the last ones once more */
+    i = count - TD_LANES;
+    td_store(to + i, from ? td_load(from + i) : (TdVec){ 0 });
+    return;
+  }
+  for (; i < count; i++) {
+    to[i] = from ? from[i] : 0.0f;
+    __asm__("");                                             /* too few for vectors */
+  }
+}
+/* The same into row r of a panel of A that is turned, at step k; k and count are of whole vectors. */
+TD_INLINE void td_pack_a_run(float *panel, int64_t height, int64_t r, int64_t k, const float *from,
+                             int64_t count) {
+  float *place = panel + k * height + r * TD_LANES;
+  for (int64_t i = 0; i < count; i += TD_LANES, place += height * TD_LANES)
+    td_store(place, from ? td_load(from + i) : (TdVec){ 0 });
+}
 
 /* Pack columns x depth of B as panels [k][columns of the panel], `panel` floats
  * apart, from k0 on; missing columns are zero. By rows if columns are

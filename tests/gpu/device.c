@@ -48,8 +48,8 @@ static TdProgram program = {
 
 /* A session that is ready, or NULL with the reason. */
 static Session *ready(Arena *arena, const char *source, size_t shared, size_t bytes, TdError *err) {
-  int parts;
-  program.prelude = cuda_target.prelude(arena, TD_F32, false, &parts);
+  bool shares;
+  program.prelude = cuda_target.prelude(arena, TD_F32, false, &shares);
   kernel.source = source;
   kernel.launch = (TdLaunch){
       .gpu = {.grid = {BLOCKS, 1, 1}, .block = {THREADS, 1, 1}, .shared = shared, .resident = 1}};
