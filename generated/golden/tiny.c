@@ -899,20 +899,27 @@ TD_SHARED void td_pack_a_rows(float *to, const float *from, int64_t row_stride, 
 }
 #endif
 
-/* Is each of rows x columns numbers finite? */
-TD_INLINE int td_finite(const float *from, int64_t rows, int64_t row_stride, int64_t columns,
-                        int64_t stride) {
-  const uint32_t infinite = 0x7f800000u;
-  uint32_t any = 0;
-  for (int64_t r = 0; r < rows; r++) {
-    const float *row = from + r * row_stride;
-    for (int64_t c = 0; c < columns; c++) {
-      uint32_t bits;
-      __builtin_memcpy(&bits, row + c * stride, sizeof bits);
-      any |= (bits & infinite) == infinite;
-    }
+/* `count` numbers, or zeros. */
+TD_INLINE void td_run(float *to, const float *from, int64_t count) {
+  int64_t i = 0;
+  for (; i + TD_LANES <= count; i += TD_LANES)
+    td_store(to + i, from ? td_load(from + i) : (TdVec){0});
+  if (i > 0 && i < count) { /* the last ones once more */
+    i = count - TD_LANES;
+    td_store(to + i, from ? td_load(from + i) : (TdVec){0});
+    return;
   }
-  return !any;
+  for (; i < count; i++) {
+    to[i] = from ? from[i] : 0.0f;
+    __asm__(""); /* too few for vectors */
+  }
+}
+/* The same into row r of a panel of A that is turned, at step k; k and count are of whole vectors. */
+TD_INLINE void td_pack_a_run(float *panel, int64_t height, int64_t r, int64_t k, const float *from,
+                             int64_t count) {
+  float *place = panel + k * height + r * TD_LANES;
+  for (int64_t i = 0; i < count; i += TD_LANES, place += height * TD_LANES)
+    td_store(place, from ? td_load(from + i) : (TdVec){0});
 }
 
 /* Pack columns x depth of B as panels [k][columns of the panel], `panel` floats
@@ -1205,7 +1212,7 @@ static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1192 "tiny.c"
+#line 1198 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear.b[o=16] */
@@ -1220,7 +1227,7 @@ static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1208 "tiny.c"
+#line 1214 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.denoise.linear_2.w[d=16, o=28] */
@@ -1241,7 +1248,7 @@ static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1230 "tiny.c"
+#line 1236 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear_2.b[o=28] */
@@ -1256,7 +1263,7 @@ static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1246 "tiny.c"
+#line 1252 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.matrix[896] */
@@ -1272,7 +1279,7 @@ static void map_init_matrix(const TdCall *call, int64_t begin, int64_t end) {
     }
   }
 }
-#line 1263 "tiny.c"
+#line 1269 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.vector[44] */
@@ -1288,7 +1295,7 @@ static void map_init_vector(const TdCall *call, int64_t begin, int64_t end) {
     }
   }
 }
-#line 1280 "tiny.c"
+#line 1286 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, d[2, 8, o=28], d.d[2, 8, o=28], d.denoise.linear_2.w[16, 2, 8], d.denoise.linear_2.w[16, 16, 28] = sum over 8, d.denoise.linear.y[2, 8, o=16] = sum over 28, d.denoise.linear.w[16, 28, 16] = sum over 8 */
@@ -1403,7 +1410,7 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end) {
     }
   }
 }
-#line 1391 "tiny.c"
+#line 1397 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss, d.denoise.linear_2.b[28] = sum over 2 8, d.denoise.linear.b[16] = sum over 2 8 */
@@ -1450,7 +1457,7 @@ static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end) {
     }
   }
 }
-#line 1439 "tiny.c"
+#line 1445 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear_2.w[16, 28] = sum over 16 */
@@ -1475,7 +1482,7 @@ static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1465 "tiny.c"
+#line 1471 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear.w[28, 16] = sum over 16 */
@@ -1500,7 +1507,7 @@ static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t en
     }
   }
 }
-#line 1491 "tiny.c"
+#line 1497 "tiny.c"
 
 /* tests/golden/tiny.td:26: train { loss main  adam(lr = 1e-2)  batch B  steps 20 }
  * lr */
@@ -1512,7 +1519,7 @@ static void map_lr(const TdCall *call, int64_t begin, int64_t end) {
     lr_1[0] = lr_0;
   }
 }
-#line 1504 "tiny.c"
+#line 1510 "tiny.c"
 
 /* <std/core.td>:43: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896] */
@@ -1554,7 +1561,7 @@ static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end) {
     }
   }
 }
-#line 1544 "tiny.c"
+#line 1550 "tiny.c"
 
 /* <std/core.td>:43: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
@@ -1588,7 +1595,7 @@ static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end) {
     }
   }
 }
-#line 1576 "tiny.c"
+#line 1582 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16 */
@@ -1649,7 +1656,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end) {
     }
   }
 }
-#line 1637 "tiny.c"
+#line 1643 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss */
@@ -1673,7 +1680,7 @@ static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end) {
     loss_8[0] = loss_7;
   }
 }
-#line 1661 "tiny.c"
+#line 1667 "tiny.c"
 
 /* tests/golden/tiny.td:21: state s[b in B, l in L, v in V] = normal()
  * s[b=2, l=8, v=28] */
@@ -1694,7 +1701,7 @@ static void map_s(const TdCall *call, int64_t begin, int64_t end) {
     }
   }
 }
-#line 1683 "tiny.c"
+#line 1689 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, s[2, 8, 28] */
@@ -1756,7 +1763,7 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1744 "tiny.c"
+#line 1750 "tiny.c"
 
 /* tests/golden/tiny.td:23: emit argmax[v](s[b,l,v])
  * text.argmax[b=2, l=8] = argmax over 28 */
@@ -1779,7 +1786,7 @@ static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end) {
     }
   }
 }
-#line 1768 "tiny.c"
+#line 1774 "tiny.c"
 
 /* ---- tables ---- */
 static const Buffer buffers_0[] = {
