@@ -373,10 +373,10 @@ class Causal(nn.Module):
             keys[:, :, i], values[:, :, i] = k[:, :, 0], v[:, :, 0]
             a = F.scaled_dot_product_attention(q, keys[:, :, : i + 1], values[:, :, : i + 1])
         else:
-            keys.index_copy_(2, i, k.to(keys.dtype))
-            values.index_copy_(2, i, v.to(values.dtype))
+            keys.index_copy_(2, i, k)
+            values.index_copy_(2, i, v)
             seen = (torch.arange(keys.shape[2]) <= i)[None]
-            a = F.scaled_dot_product_attention(q, keys.to(q.dtype), values.to(q.dtype), attn_mask=seen)
+            a = F.scaled_dot_product_attention(q, keys, values, attn_mask=seen)
         return self.rest(x, a)
 
 
@@ -405,8 +405,8 @@ class Gpt(nn.Module):
 class Cached:
     """The .td's sampler cached: a symbol a turn."""
 
-    def __init__(self, model, spec, cast):
-        self.model, self.cast, self.size, self.spec = model.eval(), cast, spec["size"], spec
+    def __init__(self, model, spec):
+        self.model, self.size, self.spec = model.eval(), spec["size"], spec
         self.compiled = spec["mode"] == "compiled"
         self.turn = torch.compile(self.once) if self.compiled else self.once
         self.at = [torch.tensor([i]) for i in range(self.size["L"])]
@@ -423,9 +423,8 @@ class Cached:
         keys, values = torch.zeros(shape, dtype=kind), torch.zeros(shape, dtype=kind)
         x = torch.zeros(s["B"], s["L"], dtype=torch.long)
         x[:, 0] = torch.randint(s["V"], (s["B"],))
-        with self.cast():  # around all turns, so that weights are rounded once
-            for i in range(s["L"] - 1):
-                x[:, i + 1] = self.turn(x[:, i], self.at[i] if self.compiled else i, keys, values)
+        for i in range(s["L"] - 1):
+            x[:, i + 1] = self.turn(x[:, i], self.at[i] if self.compiled else i, keys, values)
         return x.float().mean().item()
 
 
@@ -500,8 +499,8 @@ class Mask(nn.Module):
 class Unmask:
     """The .td's sampler unmask, confidence 10 and likely 0."""
 
-    def __init__(self, model, spec, cast):
-        self.model, self.cast, self.size, self.spec = model.eval(), cast, spec["size"], spec
+    def __init__(self, model, spec):
+        self.model, self.size, self.spec = model.eval(), spec["size"], spec
         self.turn = torch.compile(self.once) if spec["mode"] == "compiled" else self.once
         n, l = spec["steps"], self.size["L"]
         self.after = [torch.tensor(round(i / (l - 1) * (n - 1) / n * l)) for i, _ in loop_values(l, n)]
@@ -521,9 +520,8 @@ class Unmask:
     def run(self):
         s = self.size
         x = torch.full((s["B"], s["L"]), s["V"])
-        with self.cast():
-            for after in self.after:
-                x = self.turn(x, after)
+        for after in self.after:
+            x = self.turn(x, after)
         return x.float().mean().item()
 
 
@@ -594,9 +592,12 @@ def training(spec, cast):
 
 
 def sampling(spec, cast):
+    """In bf16 the weights are that themselves: autocast rounds them again in each turn."""
     make, sampler_of = SAMPLED[spec["model"]]
     model = make(spec["size"], spec["mode"], spec["way"])
-    sampler = sampler_of(model, spec, cast)
+    if spec["type"] == "bf16":
+        model = model.bfloat16()
+    sampler = sampler_of(model, spec)
     return model, lambda step: None, lambda nothing: sampler.run()
 
 

@@ -103,8 +103,7 @@ class Sampler:
         last = u < 0
         signal, sigma = abar[t].sqrt(), (1 - abar[t]).sqrt()
         ratio = abar[t] / torch.where(last, 1.0, abar[u.clamp(min=0)])
-        with self.cast():
-            e = self.model.eps(x, t.expand(x.shape[0])).float()
+        e = self.model.eps(x, t.expand(x.shape[0])).float()
         p = self.sharpen((x - sigma * e) / signal)
         eps = (x - signal * p) / sigma
         mean = (x - (1 - ratio) / sigma * eps) / ratio.sqrt()
@@ -114,8 +113,9 @@ class Sampler:
     def run(self):
         s, final = self.size, self.model.abar[-1]
         x = final.sqrt() / s["V"] + (1 - final).sqrt() * torch.randn(s["B"], s["L"], s["V"])
-        for t, u in self.times:
-            x = self.turn(x, t, u)
+        with self.cast():  # around all turns, so that weights are rounded once
+            for t, u in self.times:
+                x = self.turn(x, t, u)
         return x.argmax(-1).float().mean().item()
 
 
