@@ -61,8 +61,8 @@ CLI = main options flags help report open rows other compile train sample sample
 UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint \
        test_data test_jit test_units test_train test_reference test_api test_cli test_measures \
        test_memory test_grad test_grad_loops test_grad_form test_grad_text test_grad_random \
-       test_backend test_backend_random test_chain test_prelude test_numbers test_contract test_diagnostics \
-       test_language test_mutations test_output test_narrow test_recompute test_prims \
+       test_backend test_backend_random test_chain test_prelude test_numbers test_contract \
+       test_diagnostics test_language test_mutations test_output test_narrow test_recompute test_prims \
        test_target test_traffic test_dialect test_meaning test_bounds test_hints test_door \
        test_terminal test_beside test_draws test_cuda_emu test_cuda_emu_host test_cuda_emu_lt \
        test_cuda_library test_cuda test_cuda_product test_device test_cuda_train \

@@ -95,8 +95,8 @@ static const Item *item_of(const RowPlan *r, const Node *n) {
   return found;
 }
 
-/* `loop`: the old value's first axis counts its iterations, each of which has one `value`; NULL: both
- * have the same axes. */
+/* `loop`: the old value's first axis counts its iterations, each of which has one `value`; NULL:
+ * both have the same axes. */
 static bool rows_allow(Plan *p, Group *g, const Node *value, const Node *old, Loop *loop) {
   const RowPlan *r = g->rows;
   const Item *writer = item_of(r, value);
