@@ -62,14 +62,14 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_data test_jit test_units test_train test_reference test_api test_cli test_measures \
        test_memory test_grad test_grad_loops test_grad_form test_grad_text test_grad_random \
        test_backend test_backend_random test_chain test_prelude test_numbers test_contract \
-       test_diagnostics test_language test_mutations test_output test_narrow test_recompute test_prims \
-       test_target test_traffic test_dialect test_meaning test_bounds test_hints test_door \
-       test_terminal test_beside test_draws test_cuda_emu test_cuda_emu_host test_cuda_emu_lt \
-       test_cuda_library test_cuda test_cuda_product test_device test_cuda_train \
-       test_cuda_random test_oracle test_text_random test_large test_nan test_text test_claims \
-       test_likelihood test_cuda_chain test_cuda_loop test_cuda_shape test_film test_noise \
-       test_use test_split test_band test_once test_cuda_series test_cuda_compile \
-       test_cuda_faults
+       test_diagnostics test_language test_mutations test_output test_narrow test_recompute \
+       test_prims test_target test_traffic test_dialect test_meaning test_bounds test_hints \
+       test_door test_terminal test_beside test_draws test_cuda_emu test_cuda_emu_host \
+       test_cuda_emu_lt test_cuda_library test_cuda test_cuda_product test_device \
+       test_cuda_train test_cuda_random test_oracle test_text_random test_large test_nan \
+       test_text test_claims test_likelihood test_cuda_chain test_cuda_loop test_cuda_shape \
+       test_film test_noise test_use test_split test_band test_once test_cuda_series \
+       test_cuda_compile test_cuda_faults
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory
