@@ -69,7 +69,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_cuda_train test_cuda_random test_oracle test_text_random test_large test_nan \
        test_text test_claims test_likelihood test_cuda_chain test_cuda_loop test_cuda_shape \
        test_film test_noise test_use test_split test_band test_once test_cuda_series \
-       test_cuda_compile test_cuda_faults
+       test_cuda_compile test_cuda_faults test_conv
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -195,7 +195,7 @@ $(B)/tests/test_jit $(B)/tests/test_cuda: $(B)/tests/finite_case.o
 SANDBOXED = api checkpoint cli measures nan cuda_train data device door memory output recompute \
             reference terminal beside claims
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
-COMPILED = backend backend_random chain prims target dialect numbers oracle text_random \
+COMPILED = backend backend_random chain conv prims target dialect numbers oracle text_random \
            cuda_random cuda_chain cuda_loop
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
 $(B)/tests/test_backend_random $(B)/tests/test_target $(B)/tests/test_cuda_random: \

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/* Convolutions and their gradients as kernels, against sums over taps that are written
+ * out here: one to three axes, strides, dilations, edges, groups, turned around. All
+ * numbers are small integers, and so every sum is exact. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "compiler/backend.h"
+#include "compiler/grad/grad.h"
+#include "compiler/ir/verify.h"
+#include "tests/compiled.h"
+
+static const Span nowhere;
+
+enum { AXES = 3, B = 2, FEW = 8 }; /* spatial axes; rows of a batch; channels */
+
+/* y[b, p.., g, o] = sum over taps t.. and i of x[b, s p + d t - e .., g, i] w[t.., g, i, o] */
+typedef struct Conv {
+  const char *name;
+  int axes;
+  int in[AXES], out[AXES], taps[AXES], step[AXES], apart[AXES], edge[AXES];
+  int groups, channels, results;
+} Conv;
+
+static const Conv convs[] = {
+    {"three taps", 1, {40}, {40}, {3}, {1}, {1}, {1}, 1, 16, 32},
+    {"an odd width", 1, {23}, {23}, {5}, {1}, {2}, {4}, 1, 19, 24},
+    {"every other place", 1, {40}, {20}, {3}, {2}, {1}, {1}, 1, 16, 32},
+    {"every third", 1, {41}, {14}, {4}, {3}, {1}, {2}, 1, 24, 16},
+    {"apart and strided", 1, {30}, {15}, {3}, {2}, {3}, {3}, 1, 32, 16},
+    {"a picture", 2, {12, 10}, {12, 10}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 1, 16, 32},
+    {"three colours", 2, {12, 12}, {12, 12}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 1, 3, 32},
+    {"half a picture", 2, {12, 16}, {6, 8}, {3, 3}, {2, 2}, {1, 1}, {1, 1}, 1, 32, 16},
+    {"groups", 1, {20}, {20}, {3}, {1}, {1}, {1}, 2, 16, 16},
+    {"a volume", 3, {6, 5, 4}, {6, 5, 4}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, 1, 16, 16},
+};
+enum { CONVS = sizeof convs / sizeof *convs };
+
+static int64_t product(const int *n, int axes) {
+  int64_t all = 1;
+  for (int a = 0; a < axes; a++) all *= n[a];
+  return all;
+}
+
+static void split(int64_t flat, const int *n, int axes, int *at) {
+  for (int a = axes - 1; a >= 0; a--) {
+    at[a] = (int)(flat % n[a]);
+    flat /= n[a];
+  }
+}
+
+/* Where tap t of result p lies among the inputs; -1: outside. */
+static int64_t place(const Conv *c, int64_t p, int64_t t) {
+  int at[AXES], tap[AXES];
+  int64_t flat = 0;
+  split(p, c->out, c->axes, at);
+  split(t, c->taps, c->axes, tap);
+  for (int a = 0; a < c->axes; a++) {
+    int i = c->step[a] * at[a] + c->apart[a] * tap[a] - c->edge[a];
+    if (i < 0 || i >= c->in[a]) return -1;
+    flat = flat * c->in[a] + i;
+  }
+  return flat;
+}
+
+typedef struct Values {
+  int64_t x, w, y; /* how many */
+  float *data[3], *want[3];
+} Values;
+enum { X, W, Y };
+
+/* y, and the gradients of sum(y v) by x and w. */
+static Values by_hand(Arena *arena, const Conv *c) {
+  const int64_t places = product(c->in, c->axes), results = product(c->out, c->axes),
+                taps = product(c->taps, c->axes);
+  Values v = {.x = B * places * c->groups * c->channels,
+              .w = taps * c->groups * c->channels * c->results,
+              .y = B * results * c->groups * c->results};
+  const int64_t counts[3] = {v.x, v.w, v.y};
+  for (int k = 0; k < 3; k++) {
+    v.data[k] = NEWN(arena, float, (size_t)counts[k]);
+    v.want[k] = NEWN(arena, float, (size_t)counts[k]);
+    for (int64_t i = 0; i < counts[k]; i++) v.data[k][i] = (float)((i * (7 + k) + i / 5) % 5 - 2);
+  }
+  for (int64_t b = 0; b < B; b++)
+    for (int64_t p = 0; p < results; p++)
+      for (int64_t t = 0; t < taps; t++) {
+        const int64_t at = place(c, p, t);
+        for (int64_t g = 0; at >= 0 && g < c->groups; g++)
+          for (int64_t i = 0; i < c->channels; i++)
+            for (int64_t o = 0; o < c->results; o++) {
+              const int64_t x = ((b * places + at) * c->groups + g) * c->channels + i,
+                            w = ((t * c->groups + g) * c->channels + i) * c->results + o,
+                            y = ((b * results + p) * c->groups + g) * c->results + o;
+              v.want[Y][y] += v.data[X][x] * v.data[W][w];
+              v.want[X][x] += v.data[Y][y] * v.data[W][w];
+              v.want[W][w] += v.data[Y][y] * v.data[X][x];
+            }
+      }
+  return v;
+}
+
+/* An input over the batch, spatial axes, groups and channels; of weights without the batch. */
+static Node *input(Graph *g, const char *name, bool batch, const Conv *c, const int *n,
+                   int channels, int results) {
+  int64_t shape[IR_MAX_RANK];
+  int rank = 0;
+  if (batch) shape[rank++] = B;
+  for (int a = 0; a < c->axes; a++) shape[rank++] = n[a];
+  shape[rank++] = c->groups;
+  shape[rank++] = channels;
+  if (results) shape[rank++] = results;
+  return ir_input(g, name, TY_REAL, rank, shape, 0, 0, nowhere);
+}
+
+static void output(Graph *g, const char *name, Node *n) {
+  Output o = {name, n};
+  vec_push(g->arena, &g->outputs, o);
+}
+
+/* Variables: b, p.., g, o, then t.., i. */
+static Node *convolution(Graph *g, const Conv *c, Node *x, Node *w) {
+  const int rank = c->axes + 3, group = c->axes + 1, result = c->axes + 2, tap = rank,
+            channel = rank + c->axes;
+  int64_t extent[IR_MAX_VARS];
+  Expr *at_x[IR_MAX_RANK], *at_w[IR_MAX_RANK], *inside = NULL;
+  extent[0] = B;
+  at_x[0] = ex_var(g, 0);
+  for (int a = 0; a < c->axes; a++) {
+    extent[1 + a] = c->out[a];
+    extent[tap + a] = c->taps[a];
+    Expr *i = ex2(g, P_add, ex2(g, P_mul, ex_int(g, c->step[a]), ex_var(g, 1 + a)),
+                  ex2(g, P_mul, ex_int(g, c->apart[a]), ex_var(g, tap + a)));
+    i = ex2(g, P_sub, i, ex_int(g, c->edge[a]));
+    inside = ex_and(g, inside, ex2(g, P_le, ex_int(g, 0), i));
+    inside = ex_and(g, inside, ex2(g, P_lt, i, ex_int(g, c->in[a])));
+    at_x[1 + a] = i;
+    at_w[a] = ex_var(g, tap + a);
+  }
+  extent[group] = c->groups;
+  extent[result] = c->results;
+  extent[channel] = c->channels;
+  at_x[group] = at_w[c->axes] = ex_var(g, group);
+  at_x[group + 1] = at_w[c->axes + 1] = ex_var(g, channel);
+  at_w[c->axes + 2] = ex_var(g, result);
+  Expr *moved = ex3(g, P_select, inside, ex_read(g, x, at_x), ex_num(g, 0));
+  return ir_comp(g, g->top, "y", nowhere, rank, c->axes + 1, extent, RED_SUM, NULL,
+                 ex2(g, P_mul, moved, ex_read(g, w, at_w)));
+}
+
+/* The training of sum(y v): outputs y, dx, dw. */
+static const TdProgram *program(Arena *arena, const Conv *c, TdType act, int split_in) {
+  Graph *g = graph_new(arena, interner_new(arena), "conv");
+  Diags *diags = diags_new(arena);
+  Node *x = input(g, "x", true, c, c->in, c->channels, 0),
+       *w = input(g, "w", false, c, c->taps, c->channels, c->results),
+       *v = input(g, "v", true, c, c->out, c->results, 0), *y = convolution(g, c, x, w), *d[2];
+  Node *loss = ir_comp(g, g->top, "loss", nowhere, 0, y->rank, y->shape, RED_SUM, NULL,
+                       ex2(g, P_mul, ir_read_all(g, y), ir_read_all(g, v)));
+  assert_true(grad_reverse(g, diags, loss, (Node *[]){x, w}, 2, d));
+  output(g, "y", y);
+  output(g, "dx", d[0]);
+  output(g, "dw", d[1]);
+  const char *why = ir_verify(g);
+  if (why) fail_msg("%s: %s", c->name, why);
+  BackendOptions o = backend_defaults();
+  Backend *be = backend_new(arena, diags, "conv", &o);
+  backend_activations(be, act);
+  backend_split(be, split_in);
+  assert_true(backend_entry(be, g, "main"));
+  return backend_finish(be);
+}
+
+static int products(const TdProgram *p) {
+  int n = 0;
+  for (int i = 0; i < p->nkernels; i++) n += strcmp(p->kernels[i].klass, "contraction") == 0;
+  return n;
+}
+
+/* bf16 holds these integers and rounds what is stored in it: outputs are floats. */
+static void check(TdType act, int split_in) {
+  Arena *arena = arena_new();
+  const TdProgram *programs[CONVS];
+  for (int i = 0; i < CONVS; i++) programs[i] = program(arena, &convs[i], act, split_in);
+  Library *l = library_new(programs, CONVS, NULL);
+  assert_non_null(l);
+  for (int i = 0; i < CONVS; i++) {
+    const Conv *c = &convs[i];
+    if (products(programs[i]) != (c->channels < FEW ? 2 : 3)) /* few columns are none */
+      fail_msg("%s: %d products", c->name, products(programs[i]));
+    Values v = by_hand(arena, c);
+    Compiled *run = compiled_of(l, i);
+    memcpy(compiled_input(run, 0, "x"), v.data[X], (size_t)v.x * sizeof(float));
+    memcpy(compiled_input(run, 0, "w"), v.data[W], (size_t)v.w * sizeof(float));
+    memcpy(compiled_input(run, 0, "v"), v.data[Y], (size_t)v.y * sizeof(float));
+    for (int64_t chunk = 1; chunk < 100; chunk += 98) {
+      compiled_run(run, 0, (TdControl){1, 1}, chunk);
+      static const char *const names[] = {"dx", "dw", "y"};
+      for (int k = 0; k < 3; k++) {
+        TdType type;
+        int64_t count;
+        const float *got = compiled_output(run, 0, names[k], &type, &count);
+        assert_int_equal(type, TD_F32);
+        for (int64_t e = 0; e < count; e++)
+          if (got[e] != v.want[k][e])
+            fail_msg("%s: %s[%lld] is %g, not %g", c->name, names[k], (long long)e, (double)got[e],
+                     (double)v.want[k][e]);
+      }
+    }
+    compiled_free(run);
+  }
+  library_free(l);
+  arena_free(arena);
+}
+
+static void as_floats(void **state) {
+  (void)state;
+  check(TD_F32, 0);
+}
+
+static void in_bf16(void **state) {
+  (void)state;
+  check(TD_BF16, 0);
+}
+
+static void in_parts(void **state) {
+  (void)state;
+  check(TD_F32, 6);
+}
+
+/* x = 1 2 3 4, w = 1 10 100, one place of edge: each result by hand. */
+static void by_eye(void **state) {
+  (void)state;
+  Arena *arena = arena_new();
+  const Conv c = {"four numbers", 1, {4}, {4}, {3}, {1}, {1}, {1}, 1, 16, 16};
+  const TdProgram *p = program(arena, &c, TD_F32, 0);
+  Library *l = library_new(&p, 1, NULL);
+  assert_non_null(l);
+  Compiled *run = compiled_of(l, 0);
+  float *x = compiled_input(run, 0, "x"), *w = compiled_input(run, 0, "w"),
+        *v = compiled_input(run, 0, "v");
+  for (int i = 0; i < 4; i++) x[i * 16 + 5] = (float)(i + 1); /* of the first of the batch */
+  for (int t = 0; t < 3; t++) w[(t * 16 + 5) * 16 + 7] = t == 0 ? 1 : t == 1 ? 10 : 100;
+  v[2 * 16 + 7] = 1;
+  compiled_run(run, 0, (TdControl){1, 1}, 1);
+  TdType type;
+  int64_t count;
+  const float *y = compiled_output(run, 0, "y", &type, &count);
+  const float want[] = {210, 321, 432, 43};
+  for (int i = 0; i < 4; i++) assert_true(y[i * 16 + 7] == want[i] && y[i * 16 + 6] == 0);
+  const float *dx = compiled_output(run, 0, "dx", &type, &count);
+  const float by_x[] = {0, 1, 10, 100};
+  for (int i = 0; i < 4; i++) assert_true(dx[i * 16 + 5] == by_x[i]);
+  const float *dw = compiled_output(run, 0, "dw", &type, &count);
+  for (int t = 0; t < 3; t++) assert_true(dw[(t * 16 + 5) * 16 + 7] == (float)(t + 2));
+  compiled_free(run);
+  library_free(l);
+  arena_free(arena);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(by_eye),
+      cmocka_unit_test(as_floats),
+      cmocka_unit_test(in_bf16),
+      cmocka_unit_test(in_parts),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
