@@ -17,6 +17,7 @@ import argparse
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,7 @@ from bench_store import measured, save
 from bench_targets import show_targets
 
 SECTIONS = ["gemm", "step", "sampler", "models", "kernels", "threads", "first", "memory"]
-QUICK_MODELS = ["gru", "experts", "image", "gpt-sampler"]
+QUICK_MODELS = ["gru", "image"]
 PEERS = {"eager": "PyTorch eager", "compiled": "PyTorch compiled", "jax": "JAX jit"}
 NEEDS = {"eager": "torch", "compiled": "torch", "jax": "jax"}
 HOW = {"torch": "pip install torch", "jax": "pip install 'jax[cpu]'", "numpy": "pip install numpy"}
@@ -254,7 +255,7 @@ class Bench:
 
     def sampler(self):
         steps = self.o.sampler_steps
-        for number in self.o.types:
+        for number in self.o.other_types:
             for batch in self.batches(self.o.sampler_batch):
                 for threads in self.o.threads:
                     size = self.size(FLAGSHIP, batch)
@@ -264,7 +265,7 @@ class Bench:
     def models(self):
         for name in self.o.models:
             row = MODELS[name]
-            for number in self.o.types:
+            for number in self.o.other_types:
                 size = self.size({"V": 65, **row.size, **row.fixed}, row.size["B"])
                 short = f"{row.title}, batch {size['B']}, {plural(1)}, {number}"
                 turns = size["L"] - 1 if name == "gpt-sampler" else self.o.sampler_steps
@@ -447,7 +448,7 @@ def options():
     p.add_argument("--budget", type=int, metavar="MB", help="steps once more, of a program that takes so much memory")
     p.add_argument("--unroll-gru", dest="unroll", action="store_true", help="torch.compile reaches into nn.GRU and nn.LSTM")
     p.add_argument("-D", dest="defines", action="append", default=[], metavar="NAME=VALUE", help="a size, on all sides")
-    p.add_argument("--quick", action="store_true", help="steps, a sampler, four models against PyTorch eager, 3 rounds")
+    p.add_argument("--quick", action="store_true", help="steps, a sampler, two models against PyTorch eager, 3 rounds")
     p.add_argument("--build", default="build", help="the build folder")
     p.add_argument("--check", action="store_true", help="only tell whether the peers are installed")
     p.add_argument("--no-amx", dest="amx", action="store_false", help="leave the processor's tiles alone, on both sides")
@@ -460,6 +461,7 @@ def options():
     if o.quick:
         o.only, o.peers, o.threads, o.models = ["step", "sampler", "models"], ["eager"], [1], QUICK_MODELS
         o.rounds, o.warm, o.sampler_steps = 3, 1, 4
+    o.other_types = ["f32"] if o.quick else o.types  # of what is no training step of the flagship
     o.sampler_batch = o.batch or ([1] if o.quick else [1, 8, 32])
     o.batch = o.batch or ([8] if o.quick else [8, 32])
     if min(o.rounds, o.first_rounds, o.sampler_steps) < 1 or o.warm < 0:
@@ -486,6 +488,7 @@ def main():
         return
     if o.quick:
         print("quick: 3 rounds after one, PyTorch eager only: a look, not a figure to quote", flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as ^C: what was measured is kept
     begin, bench = machine(), Bench(o)
     try:
         for section in SECTIONS:
