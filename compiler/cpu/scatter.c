@@ -16,6 +16,7 @@ typedef struct Scatter {
   int order[IR_MAX_VARS]; /* loops, outermost first */
   ScatterSlices slices;
   const char *totals;    /* their C name; NULL: there are none */
+  const char *within;    /* with totals: the sliced variable, counted from the slice's beginning */
   Expr *at[IR_MAX_RANK]; /* where in the totals a value goes */
 } Scatter;
 
@@ -85,7 +86,8 @@ static void print_zero(Scatter *s, StrBuf *out, const char *base) {
 }
 
 /* In place of the output: the slices of its blocks one after the other, all 0. The sliced variable,
- * counted from the slice's beginning, is variable nvars. */
+ * counted from the slice's beginning, is variable nvars: the loop's own, of the type of positions,
+ * so that a compiler sees that numbers lie side by side. */
 static void open_totals(Scatter *s, StrBuf *out) {
   Emit *em = &s->em;
   Node *n = s->n;
@@ -103,7 +105,7 @@ static void open_totals(Scatter *s, StrBuf *out) {
   memcpy(s->at, n->index, sizeof s->at);
   if (axis < 0) return;
   em->nvars++;
-  em->var[var] = arena_printf(em->arena, "(%s - slice)", em->var[s->slices.var]);
+  s->within = em->var[var] = emit_name(em, "k");
   em->extent[var] = s->slices.width;
   em->var_level[var] = em->var_level[s->slices.var];
   s->at[axis] = ex_var(em->g, var);
@@ -136,6 +138,13 @@ static void print_loop(Scatter *s, StrBuf *out, int var, bool simd) {
       end = arena_printf(s->em.arena, "(slice_end < %s ? slice_end : %s)", end, end);
     else
       end = "slice_end";
+    if (s->within) {
+      sb_printf(out, "const int32_t %s_end = (int32_t)(%s - slice);\n", s->within, end);
+      sb_printf(out, "%sfor (int32_t %s = 0; %s < %s_end; %s++) {\n",
+                simd ? "#pragma omp simd\n" : "", s->within, s->within, s->within, s->within);
+      sb_printf(out, "const int64_t %s = slice + %s;\n", s->em.var[var], s->within);
+      return;
+    }
   }
   emit_for(&s->em, out, s->em.var[var], begin, end, simd ? "" : NULL);
 }

@@ -57,7 +57,7 @@ const Target cpu_target = {
              .pieces_most = 1024,
              .local_bytes = 16384,
              .slices_most = 64,
-             .slice_least = 16},
+             .slice_least = 64},
     .products = {.m_least = 4,
                  .n_least = 8,
                  .k_least = 4,
