@@ -19,7 +19,7 @@ LOWER    = lower_error lower_value lower_range lower_given lower_whole lower_rea
            diffusion settings entry inputs models objective own_elements sampler sampler_param \
            sampler_rows domain
 GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_steep grad_values
-PASSES   = pipeline simplify hoist cse recompute again twice restack totals tables inline join batch
+PASSES   = pipeline simplify hoist cse recompute again twice restack totals tables gather inline join batch
 EVAL     = eval eval_code eval_ops eval_run
 CHECK    = around gradcheck opcheck trial trial_call
 PLAN     = plan core contract sources group group_rows group_join group_alone stored chain \
@@ -69,7 +69,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_cuda_train test_cuda_random test_oracle test_text_random test_large test_nan \
        test_text test_claims test_likelihood test_cuda_chain test_cuda_loop test_cuda_shape \
        test_film test_noise test_use test_split test_band test_once test_cuda_series \
-       test_cuda_compile test_cuda_faults test_conv
+       test_cuda_compile test_cuda_faults test_conv test_gather
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -196,7 +196,7 @@ SANDBOXED = api checkpoint cli measures nan cuda_train data device door memory o
             reference terminal beside claims
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 COMPILED = backend backend_random chain conv prims target dialect numbers oracle text_random \
-           cuda_random cuda_chain cuda_loop
+           gather cuda_random cuda_chain cuda_loop
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
 $(B)/tests/test_backend_random $(B)/tests/test_target $(B)/tests/test_cuda_random: \
   $(B)/tests/randgraph.o $(B)/tests/randchain.o

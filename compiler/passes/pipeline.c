@@ -34,6 +34,8 @@ static const PassInfo passes[] = {
     {"cse", pass_cse, BY(simplify), true, false, "hoist", "merge nodes that compute the same"},
     {"prune", pass_prune, ALWAYS, true, false, "cse",
      "remove nodes, carries and emits that nothing needs"},
+    {"gather", pass_gather, BY(contractions), false, false, "cse",
+     "multiply a table in place of many rows that are looked up in it"},
     {"inline", pass_inline, BY(fuse_maps), false, true, "prune",
      "substitute maps that cost less to compute again than to keep"},
     {"budget", pass_budget, ALWAYS, false, false, "inline",

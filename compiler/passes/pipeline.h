@@ -33,6 +33,7 @@ GraphPass pass_recompute; /* recompute.c: values marked `save recompute` */
 GraphPass pass_simplify;  /* simplify.c: expressions by what intervals prove */
 GraphPass pass_hoist;     /* hoist.c: loop-invariant nodes leave the loop */
 GraphPass pass_cse;       /* cse.c: equal nodes become one */
+GraphPass pass_gather;    /* gather.c: products of rows that are a table's */
 GraphPass pass_inline;    /* inline.c: maps into what reads them */
 GraphPass pass_budget;    /* recompute.c: as many values as the budget asks for */
 GraphPass pass_join;      /* join.c: products that share an operand */

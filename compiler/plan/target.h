@@ -73,6 +73,10 @@ typedef struct TargetProducts {
   /* Those that a loop only stacks, of so many results at most, are one product after it, if what
    * is stacked for them takes no more bytes (passes/batch.c). 0: each is made in its iteration. */
   int64_t batched_most, batched_bytes;
+  /* Products of rows that are looked up, so many times as many as the table has at least, are made
+   * of the table (passes/gather.c); in a gradient each number that is added to the sum of equal
+   * rows is multiplied so many times less. 0: none are. */
+  int64_t gathered, gathered_width;
   /* States that products of so many rows read are converted for them to the type of
    * activations, once a run (weights.c). 0: no state is. */
   int64_t rows_copied;
