@@ -68,6 +68,7 @@ const Target cpu_target = {
                  .few_rows_copied = true,
                  .gathered = 2,
                  .gathered_width = 32,
+                 .beside = true,
                  /* packing an element of B takes as long as multiplying it with a dozen rows
                   * in f32 and 150 in bf16: with many more rows the memory is not worth it */
                  .rows_packed = 128,

@@ -19,6 +19,7 @@ void plan_make(Plan *p) {
   if (p->options->chains && p->target->chains.any) plan_chains(p);
   if (p->options->loops && p->target->loops.any) plan_loops(p);
   if (p->target->rows.together_most > 0) plan_together(p);
+  if (p->options->fuse_epilogues && p->target->products.beside) plan_beside(p);
   plan_rows(p);
   plan_chain_programs(p);
   if (p->options->in_place) plan_in_place(p);

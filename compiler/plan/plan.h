@@ -260,6 +260,10 @@ void loop_near_strides(const LoopNear *x, int64_t *stride);
 /* Groups that add up partial sums are one where that can be (TargetRows.together_most). */
 void plan_together(Plan *p);
 
+/* -- beside.c -------------------------------------------------------------------------- */
+/* Maps that read what a product's epilogue reads are computed there (TargetProducts.beside). */
+void plan_beside(Plan *p);
+
 /* -- rows.c --------------------------------------------------------------------------- */
 void plan_rows(Plan *p);
 

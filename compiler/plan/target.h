@@ -65,7 +65,8 @@ typedef struct TargetProducts {
   double work_least;                 /* multiplications of all batches */
   int64_t batch_least;               /* and of each */
   bool computed; /* operands may be expressions, conditions too; else plain reads */
-  bool epilogue; /* maps on the sums run before they are stored */
+  bool epilogue; /* maps on the sums run before they are stored, */
+  bool beside;   /* and others that read the same there: plan/beside.c */
   bool library;  /* plain ones are a library's: TD_PRODUCT */
   /* Those that share an operand are one (passes/join.c), where a map follows only if they have so
    * many results together at most. 0: none are. */
