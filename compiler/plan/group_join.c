@@ -213,6 +213,8 @@ bool group_joins_by_share(Plan *p, Group *g, Node *n, const Node *x) {
   if (group_mixes(p, g, n) || surely_blocked(p, n, g)) return false;
   Mapping m = {.p = p, .g = g, .n = n};
   for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
+  ir_visit_exprs(p->g, n, map_read, &m);
+  if (m.reads) return false; /* of other rows than its own, or group_joins had taken it */
   Share s = {.m = &m, .x = x};
   ir_visit_exprs(p->g, n, find_mine, &s);
   for (int i = 0; i < g->members.n; i++) {

@@ -489,6 +489,23 @@ static void test_operands(void **state) {
   check_options(b, 1e-3, 1);
 }
 
+/* How many are larger: a sum over rows of what its kernel reads, but of all that another makes of
+ * these. */
+static void test_ranks(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  Node *x = real_input(g, "x", SHAPE(128));
+  Node *o = comp(g, g->top, "o", 1, 0, EXTENTS(128), RED_NONE, ex1(g, P_exp, at(g, x, "0")));
+  Expr *larger = ex2(g, P_and, ex2(g, P_lt, ex_num(g, 0), at(g, x, "1")),
+                     ex2(g, P_lt, at(g, o, "0"), at(g, o, "1")));
+  Node *n = comp(g, g->top, "n", 1, 1, EXTENTS(128, 128), RED_SUM,
+                 ex3(g, P_select, larger, ex_num(g, 1), ex_num(g, 0)));
+  output(g, "s",
+         comp(g, g->top, "s", 1, 0, EXTENTS(128), RED_NONE,
+              ex2(g, P_add, at(g, n, "0"), at(g, o, "0"))));
+  check_options(b, 1e-5, 1);
+}
+
 /* A recurrence: its weights are packed once, before the loop, also where every
  * batch has its own; what it keeps of three gates is written beside its state,
  * gate by gate, in one vector loop. */
@@ -561,6 +578,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_optimizer, setup, teardown),
       cmocka_unit_test_setup_teardown(test_total, setup, teardown),
       cmocka_unit_test_setup_teardown(test_operands, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_ranks, setup, teardown),
       cmocka_unit_test_setup_teardown(test_recurrence, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
