@@ -240,7 +240,7 @@ static const Row rows[] = {
  * count each of these symbols once, those of latents the window alone. */
 static void bounds_are_those_by_hand(void **state) {
   (void)state;
-  enum { WINDOW = 100, LEARNT = 9 * (WINDOW + WINDOW / 2) };
+  enum { WINDOW = 50, LEARNT = 9 * (WINDOW + WINDOW / 2) };
   FILE *f = fopen(text_path, "w");
   assert_non_null(f);
   int seen = 0;
@@ -255,7 +255,7 @@ static void bounds_are_those_by_hand(void **state) {
     const Row *row = &rows[i];
     const Coins *c = row->joint ? &first : &all;
     double want = row->bits(c);
-    Define sizes[6] = {{"B", "40"}, {"L", "100"}, {"D", "8"}, {"N", "2"}, {"T", "16"}};
+    Define sizes[6] = {{"B", "40"}, {"L", "50"}, {"D", "8"}, {"N", "2"}, {"T", "16"}};
     int n = row->untimed ? 4 : 5;
     if (row->size.name) sizes[n++] = row->size;
     Measured m = measured(row->name, text_path, sizes, n, row->zero,
