@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 
-from bench_models import MODELS, ONLY_COMPILED
+from bench_models import MODELS
 from bench_report import figures, machine, ratios, show, show_kernels, show_shapes, summary
 from bench_run import HERE, PAUSE, ROOT, Failed, Group, Side, alternate, alternate_shapes, progress
 from bench_sizes import FLAGSHIP
@@ -116,7 +116,7 @@ class Bench:
                 argv = self.peer(kind, name, size, threads, number)
                 if kind == "jax" and name == "gru":  # the one that is written in JAX too
                     yield (PEERS[kind], argv, missing(NEEDS[kind]))
-                if kind == "jax" or (kind == "eager" and way in ONLY_COMPILED):
+                if kind == "jax":
                     continue
                 spec = json.loads(argv[-1]) | {"model": name, "way": way}
                 argv = [argv[0], os.path.join(HERE, "peers_models.py"), json.dumps(spec)]

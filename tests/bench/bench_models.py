@@ -2,8 +2,8 @@
 """The rows of bench.py's section `models`: which file, at which size, beside which ways of PyTorch.
 
 `size` is what all sides get, `fixed` what the .td has as a number of its own and a peer must be
-told. `ways` are ways of PyTorch to do what has no single fastest one; a way that only works
-compiled is named in ONLY_COMPILED. peers_models.py has the models."""
+told. `ways` are ways of PyTorch to do what has no single fastest one. peers_models.py has the
+models."""
 
 from collections import namedtuple
 
@@ -23,7 +23,6 @@ MODELS = {
         "tests/bench/models/selective.td",
         {"B": 16, "L": 128, "D": 128, "S": 16, "R": 8},
         {"K": 4, "N": 2},
-        ("loop", "associative"),
     ),
     "experts": row(
         "mixture of 8 experts", "tests/bench/models/experts.td", {"B": 16, "L": 128, **ATTENTION, "F": 768, "X": 8}, {"N": 2}
@@ -50,4 +49,3 @@ MODELS = {
         what="sample",
     ),
 }
-ONLY_COMPILED = ("associative",)

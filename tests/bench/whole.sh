@@ -45,10 +45,10 @@ for peer in eager compiled; do
   call --only step --types bf16 --batch 32 --peers $peer --no-amx --rounds 3 --warm 1
 done
 for type in f32 bf16; do
-  for model in gru lstm experts unet image gpt gpt-sampler mask mask-sampler; do
+  for model in gru lstm experts unet image gpt gpt-sampler mask-sampler; do
     call --only models --models $model --types $type --peers eager,compiled
   done
-  for model in selective window; do
+  for model in selective window mask; do
     for peer in eager compiled; do call --only models --models $model --types $type --peers $peer; done
   done
   call --only gemm --types $type
