@@ -19,13 +19,14 @@ LOWER    = lower_error lower_value lower_range lower_given lower_whole lower_rea
            diffusion settings entry inputs models objective own_elements sampler sampler_param \
            sampler_rows domain
 GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_steep grad_values
-PASSES   = pipeline simplify hoist cse recompute again twice restack totals tables gather inline join batch
+PASSES   = pipeline simplify hoist cse recompute again twice restack totals tables gather \
+           inline join batch
 EVAL     = eval eval_code eval_ops eval_run
 CHECK    = around gradcheck opcheck trial trial_call
 PLAN     = plan core contract sources group group_rows group_join group_alone stored chain \
            chain_parts chain_build chain_blocks chain_band together rows own layout product \
            order in_place place narrow weights once launch loop_kernel steps memory verify dump \
-           print_plan print_picture beside
+           print_plan print_picture beside rows_band
 EMIT     = dialect scope storage read value place loop scatter product kernels
 CPU      = target operands pack shape rows scatter contraction chain chain_shape chain_tiles \
            gemm_write gemm_blocks gemm_emit gemm_function gemm_pack gemm_narrow standalone dialect
@@ -196,7 +197,7 @@ SANDBOXED = api checkpoint cli measures nan cuda_train data device door memory o
             reference terminal beside claims
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 COMPILED = backend backend_random chain conv prims target dialect numbers oracle text_random \
-           gather cuda_random cuda_chain cuda_loop
+           gather cuda_random cuda_chain cuda_loop band
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
 $(B)/tests/test_backend_random $(B)/tests/test_target $(B)/tests/test_cuda_random: \
   $(B)/tests/randgraph.o $(B)/tests/randchain.o

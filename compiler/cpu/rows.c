@@ -154,6 +154,17 @@ static bool is_cut(const Rows *r, int var) {
   return r->from[var][0] != '0' || strcmp(r->to[var], decimal(r, r->em.extent[var])) != 0;
 }
 
+/* The ends of a loop over a window, at the level around it. */
+static void put_ends(Rows *r, int var, const Band *b, int level) {
+  Emit *em = &r->em;
+  const char *lo = b->lo ? emit_value(em, b->lo, level) : "0";
+  const char *hi = b->hi ? emit_value(em, b->hi, level) : decimal(r, em->extent[var]);
+  r->from[var] = emit_name(em, "from");
+  r->to[var] = emit_name(em, "to");
+  sb_printf(text_at(r, level), "const int64_t %s = %s, %s = %s > %s ? %s : %s;\n", r->from[var], lo,
+            r->to[var], hi, r->from[var], hi, r->from[var]);
+}
+
 static void open_loops(Rows *r, const Item *it, int first_var) {
   Emit *em = &r->em;
   em->nvars = first_var + it->nloops;
@@ -165,6 +176,7 @@ static void open_loops(Rows *r, const Item *it, int first_var) {
     r->from[v] = it->banded ? CPU_BAND_FROM : "0";
     r->to[v] = it->banded ? CPU_BAND_TO : decimal(r, it->extent[i]);
     emit_open(em, NEST + i);
+    if (it->cut[i]) put_ends(r, v, it->cut[i], i > 0 ? NEST + i - 1 : ROW);
   }
   int last = it->nloops - 1, v = first_var + last;
   if (last < 0 || it->extent[last] > r->p->target->rows.vector_most) return;
@@ -440,12 +452,27 @@ static int strided_reads(Graph *g, Expr *e, int var) {
   return c.bad;
 }
 
+/* Do windows of reduced loops follow from the last output's loop? Then it must stand around. */
+static bool cut_by_output(const Rows *r, const Item *it) {
+  uint32_t var = expr_var_bit(r->plan->nrows + it->nout - 1);
+  bool any = false;
+  for (int k = it->nout; k < it->nloops; k++)
+    if (it->cut[k])
+      any = any || (it->cut[k]->lo && it->cut[k]->lo->vars & var) ||
+            (it->cut[k]->hi && it->cut[k]->hi->vars & var);
+  return any;
+}
+
+/* A sum over a window of so small a share is faster term by term than all of it in vectors. */
+enum { VECTOR_TERMS = 12 };
+
 static bool vector_over_output(Rows *r, const Item *it) {
   if (it->node->reducer == RED_ARGMAX || it->nout == 0) return false;
   int out = r->plan->nrows + it->nout - 1, red = r->plan->nrows + it->nloops - 1;
   if (it->extent[it->nout - 1] > r->p->target->rows.vector_most) return false;
   int by_out = strided_reads(r->p->g, it->body, out),
       by_red = strided_reads(r->p->g, it->body, red);
+  if (cut_by_output(r, it) && it->share * VECTOR_TERMS < 1) return false;
   if (by_out != by_red) return by_out < by_red;
   return it->extent[it->nout - 1] >= it->extent[it->nloops - 1];
 }
@@ -528,6 +555,20 @@ static int blocked_loop(const Item *turned, int64_t *block) {
   return i;
 }
 
+/* The windows of reduced loops, in the variables of the loops as they stand; those that the last
+ * output gives are left out, as its loop is inside. */
+static void turn_cuts(Rows *r, const Item *it, Item *turned, Expr *const *map) {
+  const int n = r->plan->nrows + it->nloops;
+  for (int k = it->nout - 1; k < it->nloops; k++) turned->cut[k] = NULL;
+  for (int k = it->nout; k < it->nloops && !cut_by_output(r, it); k++) {
+    if (!it->cut[k]) continue;
+    Band *b = NEW(r->em.arena, Band);
+    b->lo = it->cut[k]->lo ? ex_subst(r->p->g, it->cut[k]->lo, map, n) : NULL;
+    b->hi = it->cut[k]->hi ? ex_subst(r->p->g, it->cut[k]->hi, map, n) : NULL;
+    turned->cut[k - 1] = b;
+  }
+}
+
 /* for outputs but the last { array = 0; for reduced { for last: array += } store } */
 static void emit_sum_outside(Rows *r, Item *it) {
   Emit *em = &r->em;
@@ -544,6 +585,7 @@ static void emit_sum_outside(Rows *r, Item *it) {
   turned.extent[it->nloops - 1] = it->extent[nout - 1];
   turned.axis[it->nloops - 1] = it->axis[nout - 1];
   map[last] = ex_var(r->p->g, last + nred);
+  turn_cuts(r, it, &turned, map);
   turned.body = ex_subst(r->p->g, it->body, map, last + nred + 1);
   turned.guard = it->guard ? ex_subst(r->p->g, it->guard, map, last + nred + 1) : NULL;
   for (int d = 0; d < it->node->rank && it->self;

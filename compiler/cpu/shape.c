@@ -24,7 +24,7 @@ int64_t cpu_rows_per_piece(const Plan *p, const Group *g) {
     for (int i = 0; i < r->nitems; i++) {
       double n = cost_of(p, &r->items[i]);
       for (int k = 0; k < r->items[i].nloops; k++) n *= (double)r->items[i].extent[k];
-      work += n;
+      work += n * r->items[i].share;
     }
     double per = t->piece_work / work;
     per_piece = per < 1 ? 1 : per > (double)r->rows ? r->rows : (int64_t)per;

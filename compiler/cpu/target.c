@@ -48,6 +48,7 @@ const Target cpu_target = {
              .split_work = 8 * 4096,
              .split_terms = 256,
              .row_most = 1 << 17,
+             .band_most = 0.9,
              .vector_most = 4096,
              .members_most = 32,
              .unroll_most = 4,

@@ -198,7 +198,7 @@ static Band compared(Finder *f, Expr *a, Expr *b, int64_t more) {
   return below_zero(f, &s);
 }
 
-/* ---- comparisons of reals: l / 16 is one in the language ------------------------------------ */
+/* ---- comparisons of reals: l / 16 is one in the language ------------------------------ */
 
 /* real(n), or that over or times a positive constant. */
 typedef struct Scaled {

@@ -93,6 +93,46 @@ static void print_member(const Dump *d, const Member *m, const Item *it) {
   sb_putc(d->out, '\n');
 }
 
+/* An integer in the rows, r0, r1, ... */
+static void print_end(const Dump *d, const Expr *e) {
+  static const struct {
+    Prim prim;
+    const char *sign;
+  } infix[] = {{P_add, " + "}, {P_sub, " - "}, {P_mul, "*"}, {P_lt, " < "}, {P_le, " <= "}};
+  const char *sign = NULL;
+  for (size_t i = 0; i < sizeof infix / sizeof *infix; i++)
+    if (ex_is_prim(e, infix[i].prim)) sign = infix[i].sign;
+  if (e->kind == E_VAR) {
+    sb_printf(d->out, "r%lld", (long long)e->inum);
+  } else if (e->kind == E_LOOPVAR) {
+    sb_puts(d->out, "@");
+    text_name(d->out, e->loop->var);
+  } else if (e->kind != E_PRIM) {
+    sb_printf(d->out, "%lld", (long long)e->inum);
+  } else {
+    sb_printf(d->out, "%s(", sign ? "" : prim_info(e->prim)->name);
+    for (int i = 0; i < e->nargs; i++) {
+      if (i > 0) sb_puts(d->out, sign ? sign : ", ");
+      print_end(d, e->args[i]);
+    }
+    sb_putc(d->out, ')');
+  }
+}
+
+static void print_band(const Dump *d, const Band *b, int64_t extent, double share) {
+  sb_puts(d->out, "from ");
+  if (b->lo)
+    print_end(d, b->lo);
+  else
+    sb_putc(d->out, '0');
+  sb_puts(d->out, " to ");
+  if (b->hi)
+    print_end(d, b->hi);
+  else
+    sb_printf(d->out, "%lld", (long long)extent);
+  sb_printf(d->out, " of %lld, %.3g of all\n", (long long)extent, share);
+}
+
 /* A row plan's nests, each with the loops that its members share. */
 static void print_nests(const Dump *d, const RowPlan *r, int more) {
   for (int i = 0; i < r->nitems; i++) {
@@ -103,6 +143,12 @@ static void print_nests(const Dump *d, const RowPlan *r, int more) {
       sb_puts(d->out, "loops [");
       print_list(d->out, it->extent, it->nloops);
       sb_puts(d->out, it->banded ? "] banded\n" : "]\n");
+      for (int k = 0; k < it->nloops; k++) {
+        if (!it->cut[k]) continue;
+        begin_line(d, more + 1);
+        sb_printf(d->out, "loop %d ", k);
+        print_band(d, it->cut[k], it->extent[k], it->share);
+      }
     } else if (first) {
       begin_line(d, more);
       sb_puts(d->out, "no loops\n");
@@ -216,46 +262,6 @@ static void print_program(const Dump *d, int program) {
   begin_line(d, 2);
   sb_printf(d->out, "program %s\n", names[program]);
   print_nests(d, r, 3);
-}
-
-/* An integer in the rows, r0, r1, ... */
-static void print_end(const Dump *d, const Expr *e) {
-  static const struct {
-    Prim prim;
-    const char *sign;
-  } infix[] = {{P_add, " + "}, {P_sub, " - "}, {P_mul, "*"}, {P_lt, " < "}, {P_le, " <= "}};
-  const char *sign = NULL;
-  for (size_t i = 0; i < sizeof infix / sizeof *infix; i++)
-    if (ex_is_prim(e, infix[i].prim)) sign = infix[i].sign;
-  if (e->kind == E_VAR) {
-    sb_printf(d->out, "r%lld", (long long)e->inum);
-  } else if (e->kind == E_LOOPVAR) {
-    sb_puts(d->out, "@");
-    text_name(d->out, e->loop->var);
-  } else if (e->kind != E_PRIM) {
-    sb_printf(d->out, "%lld", (long long)e->inum);
-  } else {
-    sb_printf(d->out, "%s(", sign ? "" : prim_info(e->prim)->name);
-    for (int i = 0; i < e->nargs; i++) {
-      if (i > 0) sb_puts(d->out, sign ? sign : ", ");
-      print_end(d, e->args[i]);
-    }
-    sb_putc(d->out, ')');
-  }
-}
-
-static void print_band(const Dump *d, const Band *b, int64_t extent, double share) {
-  sb_puts(d->out, "from ");
-  if (b->lo)
-    print_end(d, b->lo);
-  else
-    sb_putc(d->out, '0');
-  sb_puts(d->out, " to ");
-  if (b->hi)
-    print_end(d, b->hi);
-  else
-    sb_printf(d->out, "%lld", (long long)extent);
-  sb_printf(d->out, " of %lld, %.3g of all\n", (long long)extent, share);
 }
 
 /* In the order in which a piece runs. */

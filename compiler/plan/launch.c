@@ -277,7 +277,7 @@ static double rows_flops(Graph *g, const RowPlan *r, double banded) {
     double n = plan_flops(g, it->body) + (it->guard ? plan_flops(g, it->guard) : 0);
     n += it->node->reducer == RED_NONE ? 0 : 1;
     for (int k = 0; k < it->nloops; k++) n *= (double)it->extent[k];
-    sum += n * (double)r->rows * (it->banded ? banded : 1);
+    sum += n * (double)r->rows * (it->banded ? banded : it->share);
   }
   return sum;
 }

@@ -42,6 +42,7 @@ static void make_item(Plan *p, int nrows, Item *it, Member *m) {
   Expr *map[IR_MAX_VARS] = {0};
   int rank = m->accumulates ? n->rank - 1 : n->rank;
   memset(it, 0, sizeof *it);
+  it->share = 1;
   it->member = m;
   it->node = n;
   bool is_row[IR_MAX_VARS] = {0};
@@ -470,6 +471,7 @@ static void plan_group_rows(Plan *p, Group *g) {
   else if (map_only(r) && r->nrows > 1 && !g->rows_fixed)
     leave_a_loop(r);
   plan_nests(p, r, true);
+  rows_find_bands(p, r);
   store_arrays(p, r);
 }
 

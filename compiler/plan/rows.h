@@ -5,6 +5,7 @@
 #ifndef TDC_ROWS_H
 #define TDC_ROWS_H
 
+#include "compiler/ir/band.h"
 #include "compiler/plan/plan.h"
 
 typedef enum {
@@ -25,10 +26,12 @@ typedef struct Item {
   int nloops;
   int64_t extent[IR_MAX_VARS];
   const char *axis[IR_MAX_VARS];
-  int nest;    /* items of one nest share their loops */
-  bool array;  /* read in another nest: needs memory */
-  bool part;   /* one of several items that compute the node */
-  bool banded; /* its loop runs over the band of its chain: chain_band.c */
+  int nest;                     /* items of one nest share their loops */
+  bool array;                   /* read in another nest: needs memory */
+  const Band *cut[IR_MAX_VARS]; /* by loop: its window, which rows and loops before it give; NULL */
+  double share;                 /* of all iterations, that windows leave */
+  bool part;                    /* one of several items that compute the node */
+  bool banded;                  /* its loop runs over the band of its chain: chain_band.c */
   /* while it is written */
   const char *value;  /* C name */
   const char *sum;    /* C name of the accumulator: scalar or pointer */
@@ -57,6 +60,8 @@ RowPlan *plan_row_program(Plan *p, Group *g, int program, int nrows, bool join);
 size_t item_array_bytes(const Item *it);
 /* From one index of each axis to the next in that array; 0 along the kernel's rows. */
 void item_array_strides(const Item *it, int given_rows, int64_t *stride);
+/* -- rows_band.c */
+void rows_find_bands(Plan *p, RowPlan *r);
 /* Does it search its loops for a position? (argmax; over one place there is nothing to search) */
 bool item_searches(const Item *it);
 

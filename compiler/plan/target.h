@@ -35,12 +35,13 @@ typedef struct TargetRows {
   int64_t together_most; /* evaluations of a group that adds up partial sums and may be one with
                             others that do; 0: launches are cheap */
   int64_t row_most;      /* elements of a row that a member may have */
-  int64_t vector_most;   /* iterations of a vector loop whose values may wait in an array */
-  int members_most;      /* nodes of one kernel */
-  int64_t unroll_most;   /* iterations of a loop that is written out */
-  int64_t unroll_rows;   /* where there are so many rows */
-  double piece_work;     /* operations of a piece */
-  int64_t piece_unit;    /* its rows are a multiple, where the row loop is the vector loop */
+  double band_most;    /* a loop runs over a window that is this share of it at most; 0: over all */
+  int64_t vector_most; /* iterations of a vector loop whose values may wait in an array */
+  int members_most;    /* nodes of one kernel */
+  int64_t unroll_most; /* iterations of a loop that is written out */
+  int64_t unroll_rows; /* where there are so many rows */
+  double piece_work;   /* operations of a piece */
+  int64_t piece_unit;  /* its rows are a multiple, where the row loop is the vector loop */
   int64_t pieces_most;
   size_t local_bytes;  /* a value of a row in the kernel's own memory, else scratch */
   size_t arrays_most;  /* bytes of all such values of a row; others are stored. 0: no limit */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Windows of conditions (compiler/ir/band.c): ends worked out by hand, and random conditions
  * against enumeration: no place at which one holds is outside of its window. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,9 +10,11 @@
 
 #include <cmocka.h>
 
+#include "compiler/backend.h"
 #include "compiler/ir/band.h"
 #include "compiler/ir/ir.h"
 #include "compiler/ir/text.h"
+#include "tests/compiled.h"
 #include "tests/randgraph.h"
 
 enum { M = 40, L = 24 };
@@ -205,9 +208,91 @@ static void random_conditions(void **state) {
   assert_true(narrowed > 600);
 }
 
+/* ---- kernels ------------------------------------------------------------------ */
+
+/* Reductions of x over m and k under random conditions, in three forms: of one number a row, of
+ * some that a vector loop may hold, of rows and columns; the same as evaluated. */
+static void kernels_over_windows(void **state) {
+  (void)state;
+  enum { COUNT = 60 };
+  static const Reducer reducers[] = {RED_SUM, RED_MAX, RED_MIN, RED_PROD, RED_ARGMAX, RED_SUM};
+  Arena *a = arena_new();
+  Span nowhere = {0};
+  Graph *g = graph_new(a, interner_new(a), "windows");
+  const int64_t shape[] = {L, M};
+  Node *x = ir_input(g, "x", TY_REAL, 2, shape, 0, 0, nowhere);
+  for (int i = 0; i < COUNT; i++) {
+    Random r = {g, (uint64_t)i + 77};
+    Expr *l = ex_var(g, 0), *m = ex_var(g, 1), *three[3] = {ex_var(g, 2), NULL, NULL};
+    int64_t small[] = {L, M}, middle[] = {L, 5, M};
+    Expr *cond = condition(&r, 2), *value = ex_read(g, x, (Expr *[]){l, m});
+    Reducer red = reducers[i % 6];
+    if (red == RED_PROD) value = ex2(g, P_add, ex_num(g, 1), ex2(g, P_mul, ex_num(g, 0.01), value));
+    if (red == RED_SUM && i % 2) { /* as a choice */
+      value = ex3(g, P_select, cond, value, ex_num(g, 0));
+      cond = NULL;
+    }
+    Node *n;
+    if (i % 3 == 0) { /* m moves behind a second output */
+      Expr *map[2] = {l, three[0]};
+      if (cond) cond = ex_subst(g, cond, map, 2);
+      value = ex2(g, P_add, ex_subst(g, value, map, 2), ex1(g, P_real, m));
+      n = ir_comp(g, g->top, "y", nowhere, 2, 1, middle, red, cond, value);
+    } else {
+      n = ir_comp(g, g->top, "y", nowhere, 1, 1, small, red, cond, value);
+    }
+    Output o = {arena_printf(a, "y%d", i), n};
+    vec_push(a, &g->outputs, o);
+  }
+  BackendOptions o = backend_defaults();
+  Backend *be = backend_new(a, diags_new(a), "windows", &o);
+  assert_true(backend_entry(be, g, "main"));
+  Compiled *c = compiled_new(backend_finish(be), NULL);
+  assert_non_null(c);
+  assert_int_equal(compiled_compare(c, 0, g, 5, 1e-4, 1), 0);
+  compiled_free(c);
+  arena_free(a);
+}
+
+/* Moving sums over 7 places of 1, 2, 3, ...: 7 times the one in the middle, 28 + 7 (l - 3). The
+ * first and last ones have fewer terms: 1 + 2 + 3 + 4 = 10, 15, 21; 37 + .. + 40 = 154 at the end.
+ * Of none, the last 4 rows of `after`: 0. */
+static void moving_sums(void **state) {
+  (void)state;
+  Arena *a = arena_new();
+  Diags *d = diags_new(a);
+  const char *text = "graph moving\ninput x: real[40]\n"
+                     "y[l:40] = sum[m:40 | abs(l - m) <= 3](x[m])\n"
+                     "after[l:40] = sum[m:40 | l + 3 < m](x[m])\n"
+                     "top[l:40] = max[m:40 | l + 3 < m](x[m])\n"
+                     "output y = y\noutput after = after\noutput top = top\n";
+  Graph *g = ir_parse(a, interner_new(a), d, diags_source(d, "moving.ir", text, strlen(text)));
+  assert_non_null(g);
+  BackendOptions o = backend_defaults();
+  Backend *be = backend_new(a, d, "moving", &o);
+  assert_true(backend_entry(be, g, "main"));
+  Compiled *c = compiled_new(backend_finish(be), NULL);
+  assert_non_null(c);
+  float *x = compiled_input(c, 0, "x");
+  for (int i = 0; i < 40; i++) x[i] = (float)(i + 1);
+  compiled_run(c, 0, (TdControl){1, 1}, 2);
+  TdType type;
+  int64_t count;
+  const float *y = compiled_output(c, 0, "y", &type, &count),
+              *after = compiled_output(c, 0, "after", &type, &count),
+              *top = compiled_output(c, 0, "top", &type, &count);
+  assert_true(y[0] == 10 && y[1] == 15 && y[2] == 21 && y[39] == 154);
+  for (int l = 3; l < 37; l++) assert_true(y[l] == (float)(28 + 7 * (l - 3)));
+  assert_true(after[0] == 820 - 10 && after[35] == 40 && after[36] == 0 && after[39] == 0);
+  assert_true(top[0] == 40 && top[35] == 40 && top[36] == -INFINITY && top[39] == -INFINITY);
+  compiled_free(c);
+  arena_free(a);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(windows_are_the_narrowest),
-                                     cmocka_unit_test(shares), cmocka_unit_test(far_ends_are_left),
-                                     cmocka_unit_test(random_conditions)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(windows_are_the_narrowest), cmocka_unit_test(shares),
+      cmocka_unit_test(far_ends_are_left),         cmocka_unit_test(random_conditions),
+      cmocka_unit_test(kernels_over_windows),      cmocka_unit_test(moving_sums)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
