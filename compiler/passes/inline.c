@@ -19,6 +19,8 @@
 #include "compiler/plan/contract.h"
 #include "compiler/plan/once.h"
 
+#include <math.h>
+
 typedef struct Cost {
   double ops;
   int reads;
@@ -88,6 +90,7 @@ typedef struct Sites {
   const Node *reader;
   double evaluations;
   int sites;
+  double taps; /* the most that a site evaluates an element: 3 of x[l + k], k < 3 */
 } Sites;
 
 static void count_site(Expr *e, void *ctx) {
@@ -98,6 +101,10 @@ static void count_site(Expr *e, void *ctx) {
   double times = 1;
   for (int v = 0; v < s->reader->nvars; v++)
     if (vars >> v) times *= (double)s->reader->extent[v];
+  double each = 1;
+  for (int v = 0; v < s->reader->nvars; v++)
+    if (vars >> v & 1) each *= (double)s->reader->extent[v];
+  s->taps = fmax(s->taps, each / fmax((double)ir_count(s->n), 1));
   s->evaluations += times;
   s->sites++;
 }
@@ -136,11 +143,11 @@ static bool should_inline(Inline *in, Node *n) {
   bool operand = false;
   for (int i = 0; i < r->at.n; i++) {
     Node *reader = r->at.at[i];
-    Sites s = {n, reader, 0, 0};
+    Sites s = {n, reader, 0, 0, 1};
     ir_visit_exprs(in->g, reader, count_site, &s);
     if (is_product(in, reader)) {
       operand = true;
-      often += s.sites;
+      often += s.sites * s.taps;
     } else {
       often += s.evaluations * loops_between(reader, n) / (count > 0 ? count : 1);
     }

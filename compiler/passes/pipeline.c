@@ -29,6 +29,8 @@ static const PassInfo passes[] = {
      "compute values marked `save recompute` again where a later loop reads them"},
     {"simplify", pass_simplify, BY(simplify), true, false, NULL,
      "fold what intervals prove: guards, divisions, variables of extent 1"},
+    {"taps", pass_taps, BY(contractions), false, false, "simplify",
+     "store what a product would compute again for each place that it is read from"},
     {"hoist", pass_hoist, BY(simplify), true, false, "simplify",
      "move loop-invariant nodes out of loops"},
     {"cse", pass_cse, BY(simplify), true, false, "hoist", "merge nodes that compute the same"},

@@ -31,6 +31,7 @@ GraphPass pass_totals;    /* totals.c: sums that loops only carry */
 GraphPass pass_tables;    /* tables.c: costly subexpressions of few variables */
 GraphPass pass_recompute; /* recompute.c: values marked `save recompute` */
 GraphPass pass_simplify;  /* simplify.c: expressions by what intervals prove */
+GraphPass pass_taps;      /* taps.c: what convolutions would compute again for each tap */
 GraphPass pass_hoist;     /* hoist.c: loop-invariant nodes leave the loop */
 GraphPass pass_cse;       /* cse.c: equal nodes become one */
 GraphPass pass_gather;    /* gather.c: products of rows that are a table's */
