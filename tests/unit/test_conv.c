@@ -157,7 +157,8 @@ static Node *convolution(Graph *g, const Conv *c, Node *x, Node *w) {
                  ex2(g, P_mul, moved, ex_read(g, w, at_w)));
 }
 
-/* x again, stored before: in bf16, where there are so many; by more operations than are worth doing twice. */
+/* x again, stored before: in bf16, where there are so many; by more operations than are worth
+ * doing twice. */
 static Node *made(Graph *g, Node *x) {
   Expr *e = ex2(g, P_max, ir_read_all(g, x), ex_num(g, -9));
   for (int i = 8; i > 3; i--) e = ex2(g, P_max, e, ex_num(g, -i));
