@@ -181,7 +181,7 @@ static bool gather_product(Gather *x, Node *n) {
   return true;
 }
 
-/* ---- sums of what equal rows are multiplied by ------------------------------------------------ */
+/* ---- sums of what equal rows are multiplied by ----------------------------------------- */
 
 /* All of a node, at variables of n, a different one at each axis? */
 static bool reads_plainly(const Node *n, const Expr *e) {
