@@ -239,7 +239,7 @@ void gemm_stage(GemmWriter *w, GemmSide side, const char *outer0, const char *co
   StrBuf body = {0};
   char flat[64];
   if (w->runs[side]) {
-    sb_printf(&body, "td_run%s(stage + r * %s + from, source, run);",
+    sb_printf(&body, "td_bring%s(stage + r * %s + from, source, run);",
               w->plan->operand[side].half ? "_wide" : "", stride);
     put_runs(w, side, outer0, count, k0, depth, body.s);
     sb_free(&body);

@@ -46,7 +46,7 @@ TD_INLINE uint32_t td_narrow_bits(float x) {
 TD_INLINE uint16_t td_narrow(float x) { return (uint16_t)(td_narrow_bits(x) >> 16); }
 TD_INLINE float td_wide(uint16_t h) { return td_float((uint32_t)h << 16); }
 /* `count` numbers, or zeros. */
-TD_INLINE void td_run_wide(float *to, const uint16_t *from, int64_t count) {
+TD_INLINE void td_bring_wide(float *to, const uint16_t *from, int64_t count) {
 #pragma omp simd
   for (int64_t i = 0; i < count; i++) to[i] = from ? td_wide(from[i]) : 0.0f;
 }

@@ -895,7 +895,7 @@ TD_INLINE int td_finite(const float *from, int64_t rows, int64_t row_stride, int
   return !any;
 }
 /* `count` numbers, or zeros. */
-TD_INLINE void td_run(float *to, const float *from, int64_t count) {
+TD_INLINE void td_bring(float *to, const float *from, int64_t count) {
   int64_t i = 0;
   for (; i + TD_LANES <= count; i += TD_LANES) td_store(to + i, from ? td_load(from + i) : (TdVec){ 0 });
   if (i > 0 && i < count) {                                  /* the last ones once more */

@@ -155,10 +155,11 @@ static void test_doctor(void **state) {
 /* A product of 96 x 96 x 96: f32 takes tiles for it. */
 static const char wide[] = "data text { source \"./text.txt\"  tokens chars  split 0.5 }\n"
                            "dim B = 4, L = 24, V = text.vocab, H = 96\n"
-                           "param table[V,H] ~ normal(0, 0.3)\nparam w[H,H] ~ normal(0, 0.1)\n"
+                           "param table[V,H] ~ normal(0, 0.3)\nparam place[L,H] ~ normal(0, 0.3)\n"
+                           "param w[H,H] ~ normal(0, 0.1)\n"
                            "param out[H,V] ~ normal(0, 0.3)\n"
                            "loss main(x: id<V>[B,L]) {\n"
-                           "  h[b,l,i] = table[x[b,l],i]\n"
+                           "  h[b,l,i] = table[x[b,l],i] + place[l,i]\n"
                            "  g[b,l,j] = h[b,l,i] * w[i,j]\n"
                            "  y[b,l,v] = g[b,l,j] * out[j,v]\n"
                            "  minimize mean[b,l,v](y[b,l,v]^2)\n}\n"
