@@ -87,9 +87,9 @@ static void keep(Plan *p, Group *g) {
   Packed packed = {0};
   const TargetProducts *t = &p->target->products;
   if (!may_pack(p, g)) return;
-  int64_t few = p->act == TD_BF16                  ? t->rows_packed_narrow
-                : product_split(p, g->contraction) ? t->split.rows_packed
-                                                   : t->rows_packed;
+  int64_t few = p->act == TD_BF16     ? t->rows_packed_narrow
+                : product_split(p, g) ? t->split.rows_packed
+                                      : t->rows_packed;
   if (g->contraction->extent[GEMM_M] > few) return;
   ex_visit(p->g, g->contraction->operand[GEMM_B], check_lasting, &x);
   if (x.fails) return;

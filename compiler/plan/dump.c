@@ -196,7 +196,7 @@ static void print_library_product(const Dump *d, const TdProduct *x) {
 static void print_product(const Dump *d) {
   const Contraction *c = d->g->contraction;
   begin_line(d, 2);
-  const int split = product_split(d->p, c);
+  const int split = product_split(d->p, d->g);
   sb_printf(d->out, "product batch %lld, m %lld, n %lld, k %lld%s%s%s%s",
             (long long)c->extent[GEMM_BATCH], (long long)c->extent[GEMM_M],
             (long long)c->extent[GEMM_N], (long long)c->extent[GEMM_K], c->factor ? ", factor" : "",

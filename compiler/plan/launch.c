@@ -345,7 +345,7 @@ static void complete(Plan *p, Group *g) {
   case GROUP_LOOP: return;
   }
   g->launch.flops = flops_of(p->g, g);
-  bool parts = g->kind == GROUP_CONTRACTION && product_split(p, g->contraction) > 0;
+  bool parts = g->kind == GROUP_CONTRACTION && product_split(p, g) > 0;
   g->launch.narrow_flops = p->act == TD_BF16 || parts ? products_flops(g) : 0;
   g->launch.bytes = g->kind == GROUP_PACK ? 0 : bytes_moved(&x);
   if (g->packed) g->launch.bytes += packed_bytes(p, g->packed);
