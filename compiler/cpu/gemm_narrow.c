@@ -52,6 +52,23 @@ static void put_pack_all(GemmWriter *w) {
             form(w, w->plan->operand[GEMM_A].half), (long long)w->k_stride[GEMM_A]);
 }
 
+/* Runs of A begin and end with tiles of a strip. */
+static bool in_strips(const GemmWriter *w) {
+  const GemmAxis *k = &w->plan->axis[GEMM_K];
+  return w->tiles == GEMM_ROUNDED && w->runs[GEMM_A] && gemm_along_k(w, GEMM_A) &&
+         k->extent[k->nvars - 1] % DEPTH == 0;
+}
+
+/* Straight from where they lie. */
+static void put_pack_runs(GemmWriter *w) {
+  char statement[96];
+  snprintf(statement, sizeof statement,
+           "td_narrow_pack_run(packed_a, %d, depth, r, from, source, run);",
+           w->plan->operand[GEMM_A].half);
+  gemm_stage_runs(w, GEMM_A, "row0 + i", "height", "k0", "depth", statement);
+  gemm_line(w, "td_narrow_pack_none(packed_a, depth, height);");
+}
+
 /* The strip of `height` rows from row0 + i on. */
 static void put_pack_a(GemmWriter *w) {
   const char *name = family(w);
@@ -59,13 +76,16 @@ static void put_pack_a(GemmWriter *w) {
     gemm_address(w, GEMM_A, "from", "(row0 + i)", "k0");
     gemm_line(w, "%s_pack_a(packed_a, from, %d, %lld, height, depth);", name,
               form(w, w->plan->operand[GEMM_A].half), (long long)w->outer_stride[GEMM_A]);
+  } else if (in_strips(w)) {
+    put_pack_runs(w);
   } else if (gemm_along_k(w, GEMM_A)) {
     gemm_stage(w, GEMM_A, "row0 + i", "height", "k0", "depth", "DEPTH");
-    gemm_line(w, "%s_pack_a(packed_a, stage, %d, DEPTH, height, depth);", name, form(w, false));
+    gemm_line(w, "%s_pack_a(packed_a, stage, %d, DEPTH, height, depth);", name,
+              form(w, gemm_half_stage(w, GEMM_A)));
   } else {
     gemm_stage(w, GEMM_A, "row0 + i", "height", "k0", "depth", "STRIP");
     gemm_line(w, "%s_pack_a_turned(packed_a, stage, %d, STRIP, height, depth);", name,
-              form(w, false));
+              form(w, gemm_half_stage(w, GEMM_A)));
   }
 }
 
@@ -247,7 +267,7 @@ GemmScratch gemm_narrow_scratch(const GemmWriter *w) {
   GemmScratch s = {0};
   int64_t waiting = b->depth_blocks > 1 ? round_up(b->rows, STRIP) : STRIP;
   int64_t packed_rows = all_at_once(w) ? round_up(b->rows, STRIP) : STRIP;
-  if (!gemm_contiguous(w, GEMM_A) && !w->in_place) s.stage = STRIP * b->depth;
+  if (!gemm_contiguous(w, GEMM_A) && !w->in_place && !in_strips(w)) s.stage = STRIP * b->depth;
   if (!gemm_contiguous(w, GEMM_B) && !w->plan->packed)
     s.stage = max_of(s.stage, gemm_along_k(w, GEMM_B) ? WIDEST_TILE * b->depth : SLAB * b->padded);
   if (!w->direct) s.sums = waiting * b->stride;

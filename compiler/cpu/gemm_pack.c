@@ -76,7 +76,9 @@ static void put_call(GemmWriter *w, bool turned, const char *to, const char *k0,
               to, k0, from, gemm_parts(w), turned ? across : along, count, depth);
   else
     gemm_line(w, "td_narrow_pack_b%s(%s, PANEL, %s, %s, %d, %s, %s, %s);", turned ? "_turned" : "",
-              to, k0, from, strcmp(from, "from") == 0 && w->plan->operand[GEMM_B].half,
+              to, k0, from,
+              strcmp(from, "from") == 0 ? w->plan->operand[GEMM_B].half
+                                        : gemm_half_stage(w, GEMM_B),
               turned ? across : along, count, depth);
 }
 

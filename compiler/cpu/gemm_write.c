@@ -230,6 +230,10 @@ void gemm_stage_runs(GemmWriter *w, GemmSide side, const char *outer0, const cha
   put_runs(w, side, outer0, count, k0, depth, statement);
 }
 
+bool gemm_half_stage(const GemmWriter *w, GemmSide side) {
+  return w->tiles == GEMM_ROUNDED && w->runs[side] && w->plan->operand[side].half;
+}
+
 /* Evaluate a block of an operand into `stage`: [count][STAGE_K] along k, else
  * [depth][stride]. */
 void gemm_stage(GemmWriter *w, GemmSide side, const char *outer0, const char *count, const char *k0,
@@ -239,8 +243,12 @@ void gemm_stage(GemmWriter *w, GemmSide side, const char *outer0, const char *co
   StrBuf body = {0};
   char flat[64];
   if (w->runs[side]) {
-    sb_printf(&body, "td_bring%s(stage + r * %s + from, source, run);",
-              w->plan->operand[side].half ? "_wide" : "", stride);
+    const bool half = gemm_half_stage(w, side);
+    sb_printf(&body, "td_bring%s(%sstage + r * %s + from, source, run);",
+              half                          ? "_half"
+              : w->plan->operand[side].half ? "_wide"
+                                            : "",
+              half ? "(uint16_t *)" : "", stride);
     put_runs(w, side, outer0, count, k0, depth, body.s);
     sb_free(&body);
     return;

@@ -96,6 +96,8 @@ void gemm_address(GemmWriter *w, GemmSide side, const char *name, const char *ou
  * [depth][stride]. */
 void gemm_stage(GemmWriter *w, GemmSide side, const char *outer0, const char *count, const char *k0,
                 const char *depth, const char *stride);
+/* Does that stage hold bf16, as the operand's runs do? */
+bool gemm_half_stage(const GemmWriter *w, GemmSide side);
 /* The same along k, each run of row `r` of a tile by a statement that is given `source`, `from`,
  * its place in the block of k, and `run`, its length. */
 void gemm_stage_runs(GemmWriter *w, GemmSide side, const char *outer0, const char *count,

@@ -50,6 +50,11 @@ TD_INLINE void td_bring_wide(float *to, const uint16_t *from, int64_t count) {
 #pragma omp simd
   for (int64_t i = 0; i < count; i++) to[i] = from ? td_wide(from[i]) : 0.0f;
 }
+/* The same, as they are. */
+TD_INLINE void td_bring_half(uint16_t *to, const uint16_t *from, int64_t count) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; i++) to[i] = from ? from[i] : (uint16_t)0;
+}
 
 /* Numbers side by side. */
 TD_INLINE void td_narrow_run(uint16_t *to, const float *from, int64_t count) {
@@ -68,6 +73,23 @@ TD_INLINE void td_narrow_run(uint16_t *to, const float *from, int64_t count) {
 
 /* ---- packing --------------------------------------------------------------------
  * `from` is float * or, if `half`, uint16_t *; strides count elements. */
+
+/* Numbers side by side, or zeros, into row r of A, from step k on: k, depth and count are of
+ * whole tiles. */
+TD_INLINE void td_narrow_pack_run(uint16_t *to, const int half, int64_t depth, int64_t r, int64_t k,
+                                  const void *from, int64_t count) {
+  const int64_t steps = depth / TD_NARROW_DEPTH;
+  uint16_t *place = to + (r / 16 * steps + k / TD_NARROW_DEPTH) * TD_NARROW_TILE + r % 16 * TD_NARROW_DEPTH;
+  for (int64_t i = 0; i < count; i += TD_NARROW_DEPTH, place += TD_NARROW_TILE) {
+    if (!from) __builtin_memset(place, 0, TD_NARROW_DEPTH * sizeof *place);
+    else if (half) __builtin_memcpy(place, (const uint16_t *)from + i, TD_NARROW_DEPTH * sizeof *place);
+    else td_narrow_run(place, (const float *)from + i, TD_NARROW_DEPTH);
+  }
+}
+/* Rows behind these, to whole tiles. */
+TD_INLINE void td_narrow_pack_none(uint16_t *to, int64_t depth, int64_t rows) {
+  for (; rows % TD_NARROW_ROWS; rows++) td_narrow_pack_run(to, 1, depth, rows, 0, 0, depth);
+}
 
 /* Rows are contiguous in k. */
 TD_SHARED void td_narrow_pack_a(uint16_t *to, const void *from, int half, int64_t row_stride,
