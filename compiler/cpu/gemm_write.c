@@ -203,24 +203,32 @@ void gemm_scope(GemmWriter *w) {
   w->indent++;
 }
 
-/* A block of an operand in runs, line by line. */
+/* A block of an operand in runs. Lines that differ in their axis's last variable alone are the
+ * innermost loop: the others' places and conditions are found once for all of these. */
 static void put_runs(GemmWriter *w, GemmSide side, const char *outer0, const char *count,
                      const char *k0, const char *depth, const char *statement) {
   bool by_k = gemm_along_k(w, side);
-  const GemmAxisKind outer = gemm_outer(side), lines = by_k ? outer : GEMM_K,
+  const GemmAxisKind outer = gemm_outer(side), across = by_k ? outer : GEMM_K,
                      along = by_k ? GEMM_K : outer;
-  const GemmAxis *axis = &w->plan->axis[along];
+  const GemmAxis *axis = &w->plan->axis[along], *lines = &w->plan->axis[across];
   const uint32_t *vars = w->load_vars[side].of;
-  char flat[64];
-  gemm_line(w, "for (int64_t r = 0; r < %s; r++) {", by_k ? count : depth);
+  const long long extent = lines->nvars ? lines->extent[lines->nvars - 1] : 1;
+  gemm_line(w, "for (int64_t line = 0, lines; line < %s; line += lines) {", by_k ? count : depth);
   w->indent++;
-  snprintf(flat, sizeof flat, "%s + r", by_k ? outer0 : k0);
-  gemm_decode(w, lines, flat, vars[lines], true);
+  gemm_line(w, "const int64_t start = %s + line, mark = start %% %lld;", by_k ? outer0 : k0,
+            extent);
+  gemm_line(w, "const int64_t left = %s - line;", by_k ? count : depth);
+  gemm_line(w, "lines = %lld - mark < left ? %lld - mark : left;", extent, extent);
+  gemm_decode(w, across, "start", vars[across], false);
   open_runs(w, along, by_k ? k0 : outer0, by_k ? depth : count, vars[along]);
   if (vars[along] >> (axis->nvars - 1) & 1)
     gemm_line(w, "const int64_t %s = first;", axis->var[axis->nvars - 1]);
+  gemm_open(w, "for (int64_t r = line; r < line + lines; r++)");
+  if (lines->nvars && vars[across] >> (lines->nvars - 1) & 1)
+    gemm_line(w, "const int64_t %s = mark + r - line;", lines->var[lines->nvars - 1]);
   gemm_paste(w, &w->load[side]);
   gemm_line(w, "%s", statement);
+  gemm_close(w);
   gemm_close(w);
   gemm_close(w);
 }
