@@ -80,7 +80,8 @@ const Target cpu_target = {
                            .k_least = 32,
                            .rows_packed = 512,
                            /* packing a number takes as long as 40 of its multiplications gain */
-                           .reuse_least = 96}},
+                           .reuse_least = 96,
+                           .saves = 0.3}},
     .chains = {.any = true,
                .bands = true,
                .band_most = 0.9,

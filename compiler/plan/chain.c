@@ -328,18 +328,6 @@ static void add_outs(ChainParts *f, Region *r) {
   }
 }
 
-/* Operands of their own for every batch (weights, which all share, are better
- * left to kernels that keep them packed), and pieces for the threads; or so much
- * in a batch that memory is what counts. */
-static bool enough(const TargetChains *t, double batches, double wide) {
-  return batches >= (double)t->batches_least || wide >= (double)t->wide_least;
-}
-
-bool chain_batches(const TargetChains *t, const Contraction *c) {
-  return enough(t, (double)c->extent[GEMM_BATCH],
-                (double)c->extent[GEMM_M] * (double)c->extent[GEMM_N]);
-}
-
 /* Rows of the batch: those that a Y depends on. COLUMN products sum over all others. */
 static void find_batch(ChainParts *f) {
   for (int i = 0; i < f->at.n; i++) {
@@ -359,7 +347,7 @@ static void find_batch(ChainParts *f) {
     for (int k = 0; k < f->nrows && t.product && t.role == CHAIN_COLUMN; k++)
       if ((t.row[k] < t.g->members.at[0].node->rank) != f->batch[k]) keep = false;
     if (t.product && t.role == CHAIN_COLUMN &&
-        !enough(&f->p->target->chains, (double)batches, (double)rows * (double)rows))
+        !chain_enough(&f->p->target->chains, (double)batches, (double)rows * (double)rows))
       keep = false;
     if (keep) f->at.at[kept++] = t;
   }
@@ -374,115 +362,6 @@ static bool is_chain(ChainParts *f) {
   }
   for (int k = 0; k < f->nrows; k++) rows = rows || !f->batch[k];
   return out && rows;
-}
-
-/* ---- is it worth it? -------------------------------------------------------------- */
-
-typedef struct Uses {
-  ChainParts *f;
-  const Node *of;
-  const Group *reader;
-  bool outside, across;
-} Uses;
-
-static void see_use(Node *read, void *ctx) {
-  Uses *u = ctx;
-  if (read != u->of) return;
-  bool part = false;
-  for (int i = 0; i < u->f->at.n; i++) part = part || u->f->at.at[i].g == u->reader;
-  if (!part)
-    u->outside = true;
-  else if (u->reader != plan_info(u->f->p, read)->group)
-    u->across = true;
-}
-
-/* A value of one part that only other parts read? */
-static bool stays(ChainParts *f, const Node *n) {
-  Plan *p = f->p;
-  Uses u = {.f = f, .of = n};
-  if (plan_info(p, n)->owner) return false;
-  for (int i = 0; i < p->groups.n; i++) {
-    u.reader = p->groups.at[i];
-    for (int k = 0; k < u.reader->members.n; k++)
-      ir_each_read(p->g, u.reader->members.at[k].node, see_use, &u);
-  }
-  return u.across && !u.outside;
-}
-
-/* ---- does it fit? ------------------------------------------------------------------------ */
-
-/* What a row's values take: those of all members, and of all operands that may have to be
- * computed, as if none lay where another one was; and what products give, of which some are
- * needed at a time in any case. */
-typedef struct Room {
-  double all, wide, sums;
-} Room;
-
-enum { GAP = 32 }; /* numbers behind each value, at most */
-
-static double tiled(int64_t x, int64_t side) { return (double)(side > 0 ? round_up(x, side) : x); }
-
-static void product_room(const TargetChains *t, const ChainPart *part, Room *r) {
-  const Contraction *c = part->g->contraction;
-  GemmAxisKind own = gemm_outer(part->x == GEMM_A ? GEMM_B : GEMM_A);
-  int64_t x = c->extent[gemm_outer(part->x)], y = c->extent[own], k = c->extent[GEMM_K];
-  switch (part->role) {
-  case CHAIN_IN:
-    r->wide += (double)y;
-    r->all += (double)(y + k + 2 * GAP);
-    return;
-  case CHAIN_ROW: r->all += (double)(y + k + 2 * GAP); return;
-  case CHAIN_COLUMN:
-    r->all += (double)(x + y + 2 * GAP);
-    r->sums += tiled(x, t->sums_s) * tiled(y, t->sums_e);
-    return;
-  }
-}
-
-static bool has_room(ChainParts *f) {
-  const Target *t = f->p->target;
-  if (t->chains.row_least == 0) return true;
-  Room r = {0};
-  double rows = 1, most = 0.75 * (double)(t->memory.on_chip / sizeof(float));
-  for (int k = 0; k < f->nrows; k++) rows *= (double)f->row_extent[k];
-  for (int i = 0; i < f->at.n; i++) {
-    const ChainPart *part = &f->at.at[i];
-    if (part->product) product_room(&t->chains, part, &r);
-    for (int m = 0; m < part->g->members.n && (!part->product || part->role != CHAIN_COLUMN); m++)
-      r.all += (double)ir_count(part->g->members.at[m].node) / rows + GAP;
-  }
-  return r.all <= most && r.wide * (double)t->chains.row_least <= most &&
-         (t->chains.sums_most == 0 || r.sums <= (double)t->chains.sums_most);
-}
-
-/* Twice what stays on chip, written and read, against what is read and written;
- * packed operands are read again for every block. */
-static bool worth_it(ChainParts *f) {
-  double rows = 1, inner = 1, batches = 1, wide = 0, kept = 0, moved = 0, packed = 0;
-  for (int k = 0; k < f->nrows; k++) {
-    rows *= (double)f->row_extent[k];
-    *(f->batch[k] ? &batches : &inner) *= (double)f->row_extent[k];
-  }
-  for (int i = 0; i < f->at.n; i++) {
-    const ChainPart *t = &f->at.at[i];
-    if (t->product) {
-      const Contraction *c = t->g->contraction;
-      double x = (double)c->extent[gemm_outer(t->x)],
-             y = (double)c->extent[gemm_outer(t->x == GEMM_A ? GEMM_B : GEMM_A)];
-      double k = (double)c->extent[GEMM_K], batch = (double)c->extent[GEMM_BATCH];
-      if (t->role == CHAIN_IN && inner * y > wide) wide = inner * y;
-      if (t->role != CHAIN_COLUMN) packed += y * k;
-      moved += batch * y * k + (t->role == CHAIN_IN ? batch * x * k : batch * x * y);
-    }
-    for (int m = 0; m < t->g->members.n && !(t->product && t->role != CHAIN_IN); m++) {
-      const Node *n = t->g->members.at[m].node;
-      if ((double)ir_count(n) > rows && stays(f, n)) kept += (double)ir_count(n);
-    }
-  }
-  const TargetChains *target = &f->p->target->chains;
-  if (!enough(target, batches, wide)) return false;
-  return 2 * kept >= moved && kept > 0 &&
-         (packed <= (double)target->near || wide >= (double)target->reread * packed);
 }
 
 /* ---- from one product ------------------------------------------------------------- */
@@ -521,7 +400,7 @@ static bool grow(ChainParts *f, Region *r) {
   }
   add_outs(f, r);
   find_batch(f);
-  return is_chain(f) && worth_it(f) && has_room(f);
+  return is_chain(f) && chain_worth_it(f) && chain_has_room(f);
 }
 
 void plan_chains(Plan *p) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A chain of products in one kernel: chain.c finds it, chain_build.c prepares
- * its parts, chain.c writes it. */
+/* A chain of products in one kernel: chain.c finds it, chain_worth.c weighs it,
+ * chain_build.c prepares its parts, a target writes it. */
 #ifndef TDC_CHAIN_H
 #define TDC_CHAIN_H
 
@@ -122,9 +122,14 @@ const ChainBlock *chain_block(const ChainBlocks *blocks, const Node *n); /* or N
 /* Chain.band, once the programs are there. */
 void chain_find_band(Plan *p, Group *g);
 
-/* -- chain.c */
+/* -- chain_worth.c */
+/* Are so many batches of so many wide elements each enough for one? */
+bool chain_enough(const TargetChains *t, double batches, double wide);
 /* Could a chain have a product of so many batches, for its gradients? */
 bool chain_batches(const TargetChains *t, const Contraction *c);
+bool chain_worth_it(ChainParts *f);
+/* Do the values of enough rows fit in memory of a fixed size? */
+bool chain_has_room(ChainParts *f);
 
 /* -- chain_build.c */
 /* One group out of the parts; false, and nothing changed, if they cannot be one. */

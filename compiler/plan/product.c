@@ -93,6 +93,18 @@ int product_split(const Plan *p, const Group *g) {
   return td_split_products(p->split);
 }
 
+/* Packing takes all of it at reuse_least, and less of it with each multiplication more. */
+double product_saves(const Plan *p, const Group *g) {
+  const Contraction *c = g->contraction;
+  const TargetSplit *t = &p->target->products.split;
+  const double m = (double)c->extent[GEMM_M], n = (double)c->extent[GEMM_N];
+  const double often = 2 * m * n / (m + n), least = (double)t->reuse_least;
+  if (!product_split(p, g) || often <= least) return 0;
+  double flops = 2;
+  for (int k = 0; k < GEMM_AXES; k++) flops *= (double)c->extent[k];
+  return flops / p->target->rates.flops * t->saves * (1 - least / often);
+}
+
 /* ---- products of a library ------------------------------------------------------------ */
 
 /* One stride for the flat index over the axis, if those of its variables agree. */

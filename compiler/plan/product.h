@@ -16,6 +16,8 @@ void product_strides(const Contraction *c, const Linear *lin, GemmAxisKind kind,
 /* In how many products of bf16 parts the target multiplies two of its factors: 6, 3, as the program
  * asks for or as it pays; 0: in none, but as floats or in bf16. */
 int product_split(const Plan *p, const Group *g);
+/* Seconds that this saves, roughly, by the extents alone; 0 where it is in none. */
+double product_saves(const Plan *p, const Group *g);
 
 /* What a library is asked for instead of a kernel of our own; NULL: it cannot, or the target
  * has none. Launch.args are complete. */

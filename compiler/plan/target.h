@@ -58,6 +58,7 @@ typedef struct TargetSplit {
    * over both operands: 2 m n / (m + n), and no taps read it again. By the extents alone, so that
    * bits never depend on a measurement. */
   int64_t reuse_least;
+  double saves; /* this share of their time, where packing is nothing beside it */
 } TargetSplit;
 
 /* Sums of products that are multiplied by tiles or by a library. */

@@ -171,13 +171,15 @@ const char *cli_text(const Cli *c, const char *name, const char *otherwise) {
   return otherwise;
 }
 
+static bool digit(char c) { return c >= '0' && c <= '9'; }
+
 bool cli_int(const Cli *c, const char *name, int64_t least, int64_t most, int64_t *out) {
   const char *text = cli_text(c, name, NULL);
   if (text == NULL) return true;
   char *end;
   errno = 0;
   long long x = strtoll(text, &end, 10);
-  if (*text == '\0' || *end != '\0' || errno != 0 || x < least || x > most) {
+  if (!digit(text[*text == '-']) || *end != '\0' || errno != 0 || x < least || x > most) {
     cli_usage(c, "--%s takes a whole number from %" PRId64 " to %" PRId64 ", not '%.100s'", name,
               least, most, text);
     return false;
@@ -201,8 +203,6 @@ static double unit_of(const char *text) {
   return *text == '\0' ? unit : 0;
 }
 
-static bool digit(char c) { return c >= '0' && c <= '9'; }
-
 bool cli_bytes(const Cli *c, const char *name, int64_t *out) {
   const char *text = cli_text(c, name, NULL), *at = text;
   double x = 0, part = 1;
@@ -225,7 +225,7 @@ bool cli_seed(const Cli *c, uint64_t *out) {
   char *end;
   errno = 0;
   unsigned long long x = strtoull(text, &end, 10);
-  if (*text < '0' || *text > '9' || *end != '\0' || errno != 0) {
+  if (!digit(*text) || *end != '\0' || errno != 0) {
     cli_usage(c, "--seed takes a whole number from 0 to 18446744073709551615, not '%.100s'", text);
     return false;
   }
