@@ -23,7 +23,9 @@
   "}\n"
 
 /* Set-up and tear-down of cmocka, *state the folder's name: an empty folder, or the
- * working folder from now on, with text.txt, kernels kept in it and compiled fast. */
+ * working folder from now on, with text.txt, kernels compiled fast. They are kept where tests of
+ * models keep theirs (build/tests/jit), so that what two tests compile costs once; a test of the
+ * cache itself names one of its own. */
 int sandbox_make(void **state);
 int sandbox_remove(void **state);
 int sandbox_enter(void **state);
