@@ -316,5 +316,6 @@ int main(void) {
       cmocka_unit_test(test_check_goes_around),
       cmocka_unit_test(test_ops_go_around),
   };
+  model_quick(NULL);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -302,5 +302,6 @@ int main(void) {
       cmocka_unit_test(so_are_those_of_f32),
       cmocka_unit_test(losses_are_those_of_floats),
   };
+  model_quick(NULL);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
