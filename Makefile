@@ -115,6 +115,9 @@ $(B)/%.o: %.c | $(B)/gen/parse.h
 	@mkdir -p $(@D)
 	$(COMPILE) -c $< -o $@
 
+# the evaluator's loops over strips of lanes
+$(B)/compiler/eval/eval_ops.o $(B)/compiler/eval/eval_run.o: override CFLAGS += -O3
+
 $(B)/gen/%.o: $(B)/gen/%.c | $(B)/gen/parse.h
 	$(COMPILE) -c $< -o $@
 

@@ -98,7 +98,9 @@ static void run_read(Slot *s, int64_t start, int n) {
   Cell *d = s->reg;
   if (s->in_bounds && s->step != 0) {
     int64_t at = s->arg[0]->reg[0].i + s->step * start, step = s->step;
-    if (s->e->type == TY_REAL)
+    if (s->e->type == TY_REAL && step == 1)
+      memcpy(d, from + at, (size_t)n * sizeof *d); /* a cell is as wide as a double */
+    else if (s->e->type == TY_REAL)
       LANES d[l].d = from[at + step * l];
     else
       LANES d[l].i = (int64_t)from[at + step * l];
