@@ -167,6 +167,16 @@ static const char *one_plus_erf(Walk *k, const Expr *e) {
   return NULL;
 }
 
+/* exp(-(x * x)), as the derivatives of erf and gelu have it: the text of x, or NULL. */
+static const char *gauss(Walk *k, const Expr *e) {
+  if (!k->em->dialect->gauss || e->prim != P_exp || !ex_is_prim(e->args[0], P_neg)) return NULL;
+  const Expr *square = e->args[0]->args[0];
+  if (!ex_is_prim(square, P_mul) || square->args[0] != square->args[1]) return NULL;
+  const Cell *minus = cell_of(k, e->args[0]), *c = cell_of(k, square);
+  if (minus->named || c->named) return NULL;
+  return cell_of(k, square->args[0])->text;
+}
+
 /* An arm of a select that is not taken may leave 64 bits: there a pass put the body of
  * another node, past that node's own extents. In C that is undefined, and a compiler may
  * conclude that the condition always holds; unsigned arithmetic wraps. NULL: cannot wrap. */
@@ -211,6 +221,8 @@ static const char *print_prim(Walk *k, Expr *e, Cell *c) {
     text = arena_printf(em->arena, "(%s * %s)", arg[0], print_real(em, 1 / e->args[1]->num));
   else if ((text = one_plus_erf(k, e)) != NULL)
     text = dialect_spell(d, em->arena, d->one_plus_erf, &text);
+  else if ((text = gauss(k, e)) != NULL)
+    text = dialect_spell(d, em->arena, d->gauss, &text);
   else if (e->prim == P_and && !e->args[0]->reads && !e->args[1]->reads)
     text = arena_printf(em->arena, "(%s && %s)", arg[0], arg[1]); /* gcc 12 leaves loops with &, of
                                                                      two widths, as they are */

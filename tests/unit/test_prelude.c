@@ -32,6 +32,8 @@ APPLY(tanh, td_tanhf(x[i]))
 APPLY(sigmoid, td_sigmoidf(x[i]))
 APPLY(erf, td_erff(x[i]))
 APPLY(erf1p, td_erf1pf(x[i]))
+APPLY(erf1p_gauss, td_erf1p_gaussf(x[i]))
+APPLY(gauss, td_gaussf(x[i]))
 APPLY(sin, td_sinf(x[i]))
 APPLY(cos, td_cosf(x[i]))
 APPLY(atan, td_atanf(x[i]))
@@ -44,6 +46,7 @@ APPLY(abs, td_absf(x[i]))
 static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
 static double rsqrt(double x) { return 1 / sqrt(x); }
 static double erf1p(double x) { return erfc(-x); }
+static double gauss(double x) { return exp(-(float)(x * x)); }
 
 /* Distance in units of float's last place at the true value; results that are
  * no normal floats count absolutely. */
@@ -101,6 +104,9 @@ static void functions_are_accurate(void **state) {
   assert_true(worst_of("erf1p", apply_erf1p, erf1p, 3e-9) <=
               700); /* at -3.5; the next line is what it is for */
   assert_true(worst_of("erf1p", apply_erf1p, erf1p, 1.6e-7) == 0);
+  assert_true(worst_of("erf1p by gauss", apply_erf1p_gauss, erf1p, 3e-9) <= 700);
+  assert_true(worst_of("erf1p by gauss", apply_erf1p_gauss, erf1p, 1.7e-7) == 0);
+  assert_true(worst_of("gauss", apply_gauss, gauss, 0) <= 2);
   assert_true(worst_of("sin", apply_sin, sin, 0) <= 2);
   assert_true(worst_of("cos", apply_cos, cos, 0) <= 2);
   assert_true(worst_of("sqrt", apply_sqrt, sqrt, 0) <= 1);
@@ -174,6 +180,15 @@ static void small_ones(void **state) {
   assert_true(isnan(td_maxf(NAN, 1)) && isnan(td_maxf(1, NAN)) && isnan(td_maxf(-INFINITY, NAN)));
   assert_true(isnan(td_min(NAN, 1)) && isnan(td_min(1, NAN)));
   assert_true(isnan(td_max(NAN, 1)) && isnan(td_max(1, NAN)));
+  /* exp(-1), exp(-4); 1 + erf(+-1); the ends of both */
+  assert_true(fabsf(td_gaussf(1) - 0.36787944f) < 6e-8f && td_gaussf(-2) == td_gaussf(2));
+  assert_true(fabsf(td_gaussf(2) - 0.018315639f) < 4e-9f && td_gaussf(0) == 1);
+  assert_true(td_gaussf(INFINITY) == 0 && td_gaussf(-1e30f) == 0 && isnan(td_gaussf(-NAN)));
+  assert_true(fabsf(td_erf1p_gaussf(1) - 1.8427008f) < 1.7e-7f);
+  assert_true(fabsf(td_erf1p_gaussf(-1) - 0.15729921f) < 1e-7f);
+  assert_true(td_erf1p_gaussf(0.0f) == 1 && td_erf1p_gaussf(-0.0f) == 1);
+  assert_true(td_erf1p_gaussf(INFINITY) == 2 && td_erf1p_gaussf(-INFINITY) == 0);
+  assert_true(isnan(td_erf1p_gaussf(NAN)) && isnan(td_erf1p_gaussf(-NAN)));
   assert_int_equal(td_intf(-1.5f), -2);
   assert_int_equal(td_intf(1e20f), INT32_MAX);
   assert_int_equal(td_intf(-1e20f), INT32_MIN);
