@@ -59,6 +59,7 @@ static void test_help_and_usage(void **state) {
       {"train m.td --steps", 2, "--steps takes N"},
       {"train m.td --steps=0", 2, "whole number"},
       {"train m.td --steps 1e3", 2, "whole number"},
+      {"train m.td --threads=' 2'", 2, "--threads takes a whole number"},
       {"train m.td --seed -1", 2, "--seed takes"},
       {"train m.td --resume=1", 2, "takes no value"},
       {"train m.td --resume --overwrite", 2, "exclude"},
