@@ -9,8 +9,6 @@
  * ->  m = b l, n = f, k = d; w lies at i * d f from its first element               */
 #include "compiler/plan/product.h"
 
-#include <math.h>
-
 bool product_place(Plan *p, const Node *n, const Node *read, Expr *const *index, Linear *lin) {
   if (read->type != TY_REAL) return false;
   linear_init(lin);
@@ -33,12 +31,11 @@ void product_strides(const Contraction *c, const Linear *lin, GemmAxisKind kind,
 }
 
 /* Where an index runs along the operand's own axis and that of the sum. */
-typedef struct Moved {
+typedef struct Gaps {
   Graph *g;
-  const Node *n;
   uint32_t outer, k;
-  bool again; /* the same numbers are read from several places */
-} Moved;
+  bool any; /* such a one is a quotient, or the like */
+} Gaps;
 
 static uint32_t variables(const Contraction *c, GemmAxisKind kind) {
   uint32_t vars = 0;
@@ -46,37 +43,24 @@ static uint32_t variables(const Contraction *c, GemmAxisKind kind) {
   return vars;
 }
 
-static void find_moved(Expr *e, void *ctx) {
-  Moved *m = ctx;
+static void find_gaps(Expr *e, void *ctx) {
+  Gaps *x = ctx;
+  Affine a;
   if (e->kind != E_READ || e->node->type != TY_REAL) return;
-  for (int d = 0; d < e->nargs; d++) {
-    const Expr *index = e->args[d];
-    Affine a;
-    const bool affine = ex_affine(m->g, e->args[d], &a);
-    double reads = 1, reach = 1;
-    if (!(index->vars & m->outer) || !(index->vars & m->k)) continue;
-    for (int v = 0; v < m->n->nvars; v++) {
-      if (!(index->vars >> v & 1)) continue;
-      reads *= (double)m->n->extent[v];
-      if (affine) reach += fabs((double)a.coef[v]) * (double)(m->n->extent[v] - 1);
-    }
-    const double shape = (double)e->node->shape[d], places = affine ? fmin(reach, shape) : shape;
-    m->again = m->again || reads > places;
-  }
+  for (int d = 0; d < e->nargs; d++)
+    if (e->args[d]->vars & x->outer && e->args[d]->vars & x->k && !ex_affine(x->g, e->args[d], &a))
+      x->any = true;
 }
 
-/* Is an operand packed from numbers that it has several times, as each tap of a convolution reads
- * its neighbours' again? It would be cut into parts as often.
- *     sum over k, c (x[b, l + k, c] w[k, c, o]): of 64 l and 3 k, 192 reads of 66 places */
-static bool reads_again(const Plan *p, const Group *g) {
-  const Contraction *c = g->contraction;
+/* May an operand be 0 at most places, as the gradient of what a convolution reads in strides is? Floats
+ * are soon filled with zeros, which parts are made of as of other numbers.
+ *     sum over o, k where (l + k) mod 2 = 0 (d[b, (l + k) / 2, o] w[k, c, o]) */
+static bool has_gaps(const Plan *p, const Contraction *c) {
   for (int side = 0; side < 2; side++) {
-    Moved m = {.g = p->g,
-               .n = g->members.at[0].node,
-               .outer = variables(c, gemm_outer((GemmSide)side)),
-               .k = variables(c, GEMM_K)};
-    ex_visit(p->g, c->operand[side], find_moved, &m);
-    if (m.again) return true;
+    Gaps x = {
+        .g = p->g, .outer = variables(c, gemm_outer((GemmSide)side)), .k = variables(c, GEMM_K)};
+    ex_visit(p->g, c->operand[side], find_gaps, &x);
+    if (x.any) return true;
   }
   return false;
 }
@@ -89,7 +73,7 @@ int product_split(const Plan *p, const Group *g) {
       c->extent[GEMM_K] < t->k_least)
     return 0;
   const bool pays = 2 * (double)m * (double)n >= (double)t->reuse_least * (double)(m + n);
-  if (p->split == TD_SPLIT_F32 && (!pays || reads_again(p, g))) return 0;
+  if (p->split == TD_SPLIT_F32 && (!pays || has_gaps(p, c))) return 0;
   return td_split_products(p->split);
 }
 
