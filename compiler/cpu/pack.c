@@ -55,18 +55,18 @@ static void list_loops(Plan *p, const Group *g, Packed *to) {
   }
 }
 
-/* The buffer, cut as the kernel will read it, and the group that fills it. */
-static void make_pack(Plan *p, Group *g, Packed packed, TdBufferKind kind) {
+/* The buffer, cut as the kernel will read it, and the group that fills it; false: there is none. */
+static bool make_pack(Plan *p, Group *g, Packed packed, TdBufferKind kind) {
   GemmPlan shape;
   product_geometry(p, g, &shape);
-  if (!shape.operand[GEMM_B].plain) return;
+  if (!shape.operand[GEMM_B].plain) return false;
   contract_shape(&shape);
   int64_t count = shape.packed_count;
   packed.count = count;
   packed.columns = shape.columns;
   packed.depth = shape.depth;
   for (int i = 0; i < packed.nloops; i++)
-    if (!mul_fits(count, packed.loops[i]->count, &count) || count > INT32_MAX) return;
+    if (!mul_fits(count, packed.loops[i]->count, &count) || count > INT32_MAX) return false;
   const char *name =
       arena_printf(p->arena, "packed %s", g->contraction->operand[GEMM_B]->node->name);
   packed.buffer = plan_buffer(p, kind, name, TY_REAL, 1, &count);
@@ -80,6 +80,7 @@ static void make_pack(Plan *p, Group *g, Packed packed, TdBufferKind kind) {
                   .contraction = g->contraction,
                   .packed = g->packed};
   vec_push(p->arena, &p->packs, pack);
+  return true;
 }
 
 static void keep(Plan *p, Group *g) {
@@ -101,7 +102,9 @@ static void pack_before(Plan *p, Group *g, const Loop *l) {
   Invariance x = {.p = p, .g = g};
   if (!may_pack(p, g) || g->region != l->body || l->count < 2) return;
   ex_visit(p->g, g->contraction->operand[GEMM_B], check_invariant, &x);
-  if (!x.fails) make_pack(p, g, (Packed){.before = l}, TD_TEMP);
+  if (x.fails) return;
+  g->contraction->turns = l->count; /* so the product may be one in parts, and is packed as such */
+  if (!make_pack(p, g, (Packed){.before = l}, TD_TEMP)) g->contraction->turns = 0;
 }
 
 /* Loops in the order in which they will run. */

@@ -18,6 +18,7 @@ typedef struct Contraction {
   int64_t extent[GEMM_AXES];
   Expr *operand[2], *where[2];
   Expr *factor, *condition;
+  int64_t turns; /* of a loop that B is packed before, once for all of them; 0: it is not */
 } Contraction;
 
 /* The axis of a side besides batch and k: m of A, n of B. */

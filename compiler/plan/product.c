@@ -52,8 +52,8 @@ static void find_gaps(Expr *e, void *ctx) {
       x->any = true;
 }
 
-/* May an operand be 0 at most places, as the gradient of what a convolution reads in strides is? Floats
- * are soon filled with zeros, which parts are made of as of other numbers.
+/* May an operand be 0 at most places, as the gradient of what a convolution reads in strides is?
+ * Floats are soon filled with zeros, which parts are made of as of other numbers.
  *     sum over o, k where (l + k) mod 2 = 0 (d[b, (l + k) / 2, o] w[k, c, o]) */
 static bool has_gaps(const Plan *p, const Contraction *c) {
   for (int side = 0; side < 2; side++) {
@@ -65,6 +65,13 @@ static bool has_gaps(const Plan *p, const Contraction *c) {
   return false;
 }
 
+/* How often a number that is packed is multiplied, in the mean over both operands. */
+static double reuse(const Contraction *c) {
+  const double n = (double)c->extent[GEMM_N];
+  const double m = (double)c->extent[GEMM_M] * (c->turns ? (double)c->turns : 1);
+  return 2 * m * n / (m + n);
+}
+
 int product_split(const Plan *p, const Group *g) {
   const Contraction *c = g->contraction;
   const TargetSplit *t = &p->target->products.split;
@@ -72,7 +79,7 @@ int product_split(const Plan *p, const Group *g) {
   if (!t->k_least || p->act != TD_F32 || m < t->m_least || n < t->n_least ||
       c->extent[GEMM_K] < t->k_least)
     return 0;
-  const bool pays = 2 * (double)m * (double)n >= (double)t->reuse_least * (double)(m + n);
+  const bool pays = reuse(c) >= (double)t->reuse_least;
   if (p->split == TD_SPLIT_F32 && (!pays || has_gaps(p, c))) return 0;
   return td_split_products(p->split);
 }
@@ -81,8 +88,7 @@ int product_split(const Plan *p, const Group *g) {
 double product_saves(const Plan *p, const Group *g) {
   const Contraction *c = g->contraction;
   const TargetSplit *t = &p->target->products.split;
-  const double m = (double)c->extent[GEMM_M], n = (double)c->extent[GEMM_N];
-  const double often = 2 * m * n / (m + n), least = (double)t->reuse_least;
+  const double often = reuse(c), least = (double)t->reuse_least;
   if (!product_split(p, g) || often <= least) return 0;
   double flops = 2;
   for (int k = 0; k < GEMM_AXES; k++) flops *= (double)c->extent[k];

@@ -55,8 +55,9 @@ typedef struct TargetSplit {
   int64_t m_least, n_least, k_least; /* of each axis; 0: products are not */
   int64_t rows_packed;               /* as TargetProducts.rows_packed */
   /* It pays where a number that was cut into parts and packed is multiplied so often, in the mean
-   * over both operands: 2 m n / (m + n), and is not mostly 0. By the extents alone, so that
-   * bits never depend on a measurement. */
+   * over both operands: 2 m n / (m + n), where m counts in each turn of a loop that n is packed
+   * before, and is not mostly 0. By the extents alone, so that bits never depend on a
+   * measurement. */
   int64_t reuse_least;
   double saves; /* this share of their time, where packing is nothing beside it */
 } TargetSplit;
