@@ -346,7 +346,7 @@ $(B)/fuzz/examples: tests/fuzz/examples.sh dsl/LANGUAGE.md
 # how fast the matrix products are: build/tests/gemm_bench [rounds [shape]]
 $(B)/tests/gemm_bench: tests/bench/gemm_bench.c $(B)/libtdc.a
 	@mkdir -p $(@D)
-	$(COMPILE) -O3 $(NATIVE) -o $@ $< $(B)/libtdc.a $(LIBS)
+	$(COMPILE) -O3 $(NATIVE) -fopenmp-simd -o $@ $< $(B)/libtdc.a $(LIBS)
 
 # training steps and samplings on demand, for tests/bench/bench.py
 $(B)/tests/bench_side: tests/bench/bench_side.c $(B)/tests/model.o $(B)/libtdc.a

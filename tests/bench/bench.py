@@ -214,7 +214,7 @@ class Bench:
 
     def products(self, number):
         group = Group()
-        group.add("tdc", [self.binary("gemm_bench"), "serve"] + (["half"] if number == "bf16" else []), 1)
+        group.add("tdc", [self.binary("gemm_bench"), "serve", "half" if number == "bf16" else number], 1)
         if not group.sides:
             sys.exit(f"gemm_bench {group.absent['tdc']}")
         shapes = group.sides[0].about["shapes"]

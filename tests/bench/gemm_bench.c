@@ -3,9 +3,9 @@
  * runtime compiles, and run on one thread; printed as GFLOP/s of process CPU
  * time and as a share of the multiply-add peak measured between the rounds.
  *
- *     gemm_bench [rounds [shape | all [bf16 | half | split6 | split3]]]
+ *     gemm_bench [rounds [shape | all [bf16 | half | split6 | split3 | f32]]]
  *       GEMM_BENCH_KEEP=1 keeps the sources
- *     gemm_bench serve [half]
+ *     gemm_bench serve [half | f32]
  *
  * A shape is one of these by its name, or others by their size: MxNxK or MxNxKxBATCH,MxNxK...
  *
@@ -14,7 +14,8 @@
  *
  * bf16: factors are rounded on the way; half: they and the product are stored so. split6,
  * split3: in so many products of bf16 parts, each round beside the same shape as floats; the
- * ratio is that of the medians.
+ * ratio is that of the medians. f32: as programs make them where nothing is said, in six parts
+ * where the shape says that it pays; without a word: by multiply-adds.
  *
  * Shapes are the flagship's: 8 x 256 positions, width 384, hidden 1536, 6 heads
  * of 64. The best round and the median are given: on a shared machine the
@@ -29,6 +30,7 @@
 #include <unistd.h>
 
 #include "compiler/emit/dialect.h"
+#include "compiler/cpu/cpu.h"
 #include "compiler/cpu/gemm.h"
 #include "compiler/program/program.h"
 
@@ -145,7 +147,7 @@ static float *buffer(size_t floats) {
   return p;
 }
 
-typedef enum { F32, BF16, HALF, SPLIT6, SPLIT3 } Mode;
+typedef enum { F32, BF16, HALF, SPLIT6, SPLIT3, RULE } Mode;
 
 static void prologue(StrBuf *out, void *ctx) {
   const char *type = *(const Mode *)ctx == HALF ? "uint16_t" : "float";
@@ -161,6 +163,15 @@ static void epilogue(StrBuf *out, void *ctx) {
   sb_printf(out, "c[(batch_1 * M + i_2) * N + j_3] = td_narrow(%s);\n", sum);
 }
 
+/* As programs in f32 do by themselves: see product_split. */
+static int parts_of(const Shape *s) {
+  const TargetSplit *t = &cpu_target.products.split;
+  const double m = (double)s->m, n = (double)s->n;
+  bool pays = s->m >= t->m_least && s->n >= t->n_least && s->k >= t->k_least &&
+              2 * m * n >= (double)t->reuse_least * (m + n);
+  return pays ? 6 : 0;
+}
+
 static void make_plan(GemmPlan *plan, const Shape *s, Mode *mode) {
   static const char *const name[] = {"batch_1", "i_2", "j_3", "p_4"};
   const int64_t extent[] = {s->batch, s->m, s->n, s->k};
@@ -174,6 +185,7 @@ static void make_plan(GemmPlan *plan, const Shape *s, Mode *mode) {
                      .narrow = *mode == BF16 || *mode == HALF,
                      .split = *mode == SPLIT6   ? 6
                               : *mode == SPLIT3 ? 3
+                              : *mode == RULE   ? parts_of(s)
                                                 : 0};
   for (int k = 0; k < GEMM_AXES; k++)
     plan->axis[k] = (GemmAxis){.nvars = 1, .var = {name[k]}, .extent = {extent[k]}};
@@ -225,8 +237,8 @@ static void *compile(const char *folder, const StrBuf *text) {
 
 static Mode mode_of(const char *name) {
   static const char *const names[] = {
-      [BF16] = "bf16", [HALF] = "half", [SPLIT6] = "split6", [SPLIT3] = "split3"};
-  for (int i = BF16; name && i <= SPLIT3; i++)
+      [BF16] = "bf16", [HALF] = "half", [SPLIT6] = "split6", [SPLIT3] = "split3", [RULE] = "f32"};
+  for (int i = BF16; name && i <= RULE; i++)
     if (strcmp(names[i], name) == 0) return (Mode)i;
   return F32;
 }
@@ -299,7 +311,7 @@ int main(int argc, char **argv) {
   if (!choose_shapes(only)) return fprintf(stderr, "gemm_bench: no such shape\n"), 1;
   size_t numbers = 48 * 256 * 256;
   if (mode != F32) sb_puts(&text, prelude_narrow_text());
-  if (split) sb_puts(&text, prelude_split_text());
+  if (split || mode == RULE) sb_puts(&text, prelude_split_text());
   size_t scratch = 0;
   for (int i = 0; i < count; i++) {
     const Shape *s = &shapes[i];
@@ -335,7 +347,7 @@ int main(int argc, char **argv) {
   for (int r = -1; r < rounds; r++) {
     for (int i = 0; i < count; i++) {
       const Shape *s = &shapes[i];
-      double peak = mode == F32 || split ? peak_rate(20000) : tile_rate(200);
+      double peak = mode == F32 || mode == RULE || split ? peak_rate(20000) : tile_rate(200);
       double one = rate_of(library, &plan[i], s, &call);
       double two = split ? rate_of(library, &floats[i], s, &call) : 0;
       if (r < 0) continue; /* the first round only warms up */
