@@ -77,6 +77,8 @@ Expr *ex_subst_some(Graph *g, Expr *e, Expr *const *map, int nmap, const int *va
  * rebuilt, and returns it or something else. */
 typedef Expr *ExprMap(Graph *g, Expr *e, void *ctx);
 Expr *ex_map(Graph *g, Expr *e, ExprMap *f, void *ctx);
+/* Rebuild e with one subexpression replaced by another. */
+Expr *ex_replace(Graph *g, Expr *e, const Expr *from, Expr *to);
 /* Visit every distinct subexpression once, arguments first. */
 typedef void ExprVisit(Expr *e, void *ctx);
 void ex_visit(Graph *g, Expr *e, ExprVisit *f, void *ctx);

@@ -296,6 +296,14 @@ Node *ir_stack_behind(Graph *g, Loop *l, Node *value) {
   return stack;
 }
 
+void ir_put_before(Node *last, const Node *at) {
+  Region *r = last->region;
+  int i = r->nodes.n - 1;
+  for (; r->nodes.at[i - 1] != at; i--) r->nodes.at[i] = r->nodes.at[i - 1];
+  r->nodes.at[i] = r->nodes.at[i - 1];
+  r->nodes.at[i - 1] = last;
+}
+
 /* ---- questions -------------------------------------------------------------- */
 
 Expr *ir_read_all(Graph *g, Node *n) {

@@ -153,6 +153,7 @@ struct Graph {
 /* -- ir.c -------------------------------------------------------------------- */
 /* One more line in n->users, unless it is there. */
 void ir_add_user(Graph *g, Node *n, Span user);
+void ir_put_before(Node *last, const Node *at); /* the last node of its region goes before `at` */
 void ir_same_users(Graph *g, Node *n, const Node *as); /* those, in place of n's */
 Graph *graph_new(Arena *a, Interner *names, const char *name);
 

@@ -121,6 +121,21 @@ Expr *ex_map(Graph *g, Expr *e, ExprMap *f, void *ctx) {
   return result;
 }
 
+typedef struct Swap {
+  const Expr *from;
+  Expr *to;
+} Swap;
+
+static Expr *swap(Graph *g, Expr *e, void *ctx) {
+  (void)g;
+  const Swap *s = ctx;
+  return e == s->from ? s->to : e;
+}
+
+Expr *ex_replace(Graph *g, Expr *e, const Expr *from, Expr *to) {
+  return ex_map(g, e, swap, &(Swap){from, to});
+}
+
 /* What map makes of a variable. Variables from 31 up share one bit of a mask, so
  * a set bit alone does not say that a variable is mapped. */
 static Expr *mapped_var(Expr *x, Expr *const *map, int nmap) {

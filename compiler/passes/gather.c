@@ -31,9 +31,8 @@ typedef struct Sums { /* what is multiplied by equal rows, added up */
 typedef struct Gather {
   Graph *g;
   const TargetProducts *target;
-  int *readers;         /* of each node, by its id */
-  const Expr *row, *by; /* of a substitution */
-  Expr *looked_up;      /* of a search */
+  int *readers;    /* of each node, by its id */
+  Expr *looked_up; /* of a search */
   VEC(Sums) sums;
   VEC(Sums) counts;
 } Gather;
@@ -82,12 +81,6 @@ static void find_look_up(Expr *e, void *ctx) {
   if (!x->looked_up && data_axis(e) >= 0) x->looked_up = e;
 }
 
-static Expr *put_row(Graph *g, Expr *e, void *ctx) {
-  (void)g;
-  const Gather *x = ctx;
-  return e == x->row ? (Expr *)x->by : e;
-}
-
 static int64_t times(const Node *n, uint32_t vars) {
   int64_t count = 1;
   for (int v = 0; v < n->nvars; v++)
@@ -100,15 +93,6 @@ static uint32_t outputs_of(const Node *n) { return (uint32_t)((1ull << n->rank) 
 /* Are the positions, so many values of these variables, many more than there are rows? */
 static bool many(const Gather *x, const Node *n, uint32_t vars, int64_t rows) {
   return times(n, vars) / x->target->gathered >= rows;
-}
-
-/* The last node of its region goes before another one. */
-static void move_before(Node *last, const Node *at) {
-  Region *r = last->region;
-  int i = r->nodes.n - 1;
-  for (; r->nodes.at[i - 1] != at; i--) r->nodes.at[i] = r->nodes.at[i - 1];
-  r->nodes.at[i] = r->nodes.at[i - 1];
-  r->nodes.at[i - 1] = last;
 }
 
 static bool may_change(const Node *n) {
@@ -159,13 +143,12 @@ static bool gather_product(Gather *x, Node *n) {
   Expr *at = x->looked_up->args[d];
   const int64_t rows = x->looked_up->node->shape[d];
   if (at->vars & ~outputs_of(n) || !many(x, n, at->vars, rows)) return false;
-  x->row = at;
-  x->by = ex_var(g, n->nvars);
-  body = ex_map(g, body, put_row, x);
-  Expr *guard = n->guard ? ex_map(g, n->guard, put_row, x) : NULL;
+  Expr *by = ex_var(g, n->nvars);
+  body = ex_replace(g, body, at, by);
+  Expr *guard = n->guard ? ex_replace(g, n->guard, at, by) : NULL;
   if (body->vars & at->vars || (guard && guard->vars & at->vars)) return false;
   Node *p = product_of_table(x, n, body, guard, at->vars, rows);
-  move_before(p, n);
+  ir_put_before(p, n);
   Expr *index[IR_MAX_RANK];
   int rank = 0;
   bool placed = false;
@@ -220,7 +203,7 @@ static Node *sums_of(Gather *x, const Node *n, const Expr *e, Expr *at, int64_t 
   s = ir_scatter(g, n->region, arena_printf(g->arena, "%s.sums", e->node->name), n->span, rank,
                  shape, e->nargs, e->node->shape, index, NULL, of);
   ir_same_users(g, s, n);
-  move_before(s, n);
+  ir_put_before(s, n);
   vec_push(g->arena, &x->sums, ((Sums){own, of, s}));
   return s;
 }
@@ -243,7 +226,7 @@ static Node *counts_of(Gather *x, const Node *n, const Expr *e, Expr *at, int64_
   s = ir_scatter(g, n->region, arena_printf(g->arena, "%s.count", e->node->name), n->span, 1, &rows,
                  nvars, extent, &own, NULL, ex_num(g, 1));
   ir_same_users(g, s, n);
-  move_before(s, n);
+  ir_put_before(s, n);
   vec_push(g->arena, &x->counts, ((Sums){own, NULL, s}));
   return s;
 }
@@ -303,10 +286,8 @@ static bool gather_weights(Gather *x, Node *n) {
         e->nargs - __builtin_popcount(vars) + 1 > IR_MAX_RANK)
       continue;
     const int64_t rows = row->node->shape[d];
-    x->row = at;
-    x->by = ex_var(g, n->nvars);
     if (n->nvars == IR_MAX_VARS) continue;
-    Expr *kept = ex_map(g, row, put_row, x);
+    Expr *kept = ex_replace(g, row, at, ex_var(g, n->nvars));
     int64_t width = times(n, kept->vars & outputs_of(n) & ~e->vars);
     if (kept->vars & vars || !many(x, n, vars, rows) || !pays(x, width)) continue;
     Expr *map[IR_MAX_VARS] = {0};

@@ -173,14 +173,6 @@ static int run_of(const Member *m, int count) {
 
 /* ---- doing it ----------------------------------------------------------------------------- */
 
-static void move_before(Node *last, const Node *at) {
-  Region *r = last->region;
-  int i = r->nodes.n - 1;
-  for (; r->nodes.at[i - 1] != at; i--) r->nodes.at[i] = r->nodes.at[i - 1];
-  r->nodes.at[i] = r->nodes.at[i - 1];
-  r->nodes.at[i - 1] = last;
-}
-
 static const Node *first_of(const Member *m, int count) {
   const Region *r = m[0].node->region;
   for (int i = 0;; i++)
@@ -196,7 +188,7 @@ static Node *join_views(Join *j, const Member *m, int count) {
   Node *all = ir_view(j->g, v->region, arena_printf(j->g->arena, "%s.joined", v->name), v->base,
                       v->offset, v->rank + 1, shape, v->span);
   for (int d = 0; d < v->rank; d++) all->axis[d + 1] = v->axis[d];
-  move_before(all, v);
+  ir_put_before(all, v);
   return all;
 }
 
@@ -219,7 +211,7 @@ static void join(Join *j, const Member *m, int count) {
   for (int k = 0; k < n->nvars; k++) all->axis[k + 1] = n->axis[k];
   all->again = n->again;
   all->save = n->save;
-  move_before(all, first_of(m, count));
+  ir_put_before(all, first_of(m, count));
   Node *stack = m[0].stack ? ir_stack_behind(g, n->region->loop, all) : NULL;
   for (int k = 0; k < count; k++) {
     for (int u = 0; u < m[k].node->users.n; u++) ir_add_user(g, all, m[k].node->users.at[u]);

@@ -75,26 +75,12 @@ static Node *make_table(Tables *t) {
     axis[rank] = v < n->rank && n->kind == N_COMP ? n->axis[v] : NULL;
     map[v] = ex_var(g, rank++);
   }
-  Region *r = n->region;
-  Node *m = ir_comp(g, r, n->name, n->span, rank, 0, extent, RED_NONE, NULL,
+  Node *m = ir_comp(g, n->region, n->name, n->span, rank, 0, extent, RED_NONE, NULL,
                     ex_subst(g, t->found, map, n->nvars));
   for (int d = 0; d < rank; d++) m->axis[d] = axis[d];
-  int at = r->nodes.n - 1;
-  for (; at > 0 && r->nodes.at[at - 1] != n; at--) r->nodes.at[at] = r->nodes.at[at - 1];
-  r->nodes.at[at] = n;
-  r->nodes.at[at - 1] = m;
+  ir_put_before(m, n);
   if (t->once) once_note(t->once, m);
   return m;
-}
-
-typedef struct Swap {
-  Expr *from, *to;
-} Swap;
-
-static Expr *swap(Graph *g, Expr *e, void *ctx) {
-  (void)g;
-  const Swap *s = ctx;
-  return e == s->from ? s->to : e;
 }
 
 static void split_node(const Tables *all, Node *n) {
@@ -109,8 +95,7 @@ static void split_node(const Tables *all, Node *n) {
     int rank = 0;
     for (int v = 0; v < n->nvars; v++)
       if (t.found->vars >> v & 1) index[rank++] = ex_var(g, v);
-    Swap s = {t.found, ex_read(g, m, index)};
-    n->body = ex_map(g, n->body, swap, &s);
+    n->body = ex_replace(g, n->body, t.found, ex_read(g, m, index));
     split_node(all, m);
   }
 }

@@ -84,16 +84,6 @@ static void consider(Expr *e, void *ctx) {
   t->axes = a;
 }
 
-typedef struct Swap {
-  Expr *from, *to;
-} Swap;
-
-static Expr *swap(Graph *g, Expr *e, void *ctx) {
-  (void)g;
-  const Swap *s = ctx;
-  return e == s->from ? s->to : e;
-}
-
 /* e over the axes: each read is rebuilt, and nothing else has variables. */
 static Expr *over_axes(Graph *g, Expr *e, const Axes *a) {
   if (e->vars == 0) return e;
@@ -113,14 +103,10 @@ static Expr *over_axes(Graph *g, Expr *e, const Axes *a) {
 static Node *store(Taps *t, Node *n) {
   Graph *g = t->g;
   const Axes *a = &t->axes;
-  Region *r = n->region;
-  Node *m = ir_comp(g, r, n->name, n->span, a->n, 0, a->extent, RED_NONE, NULL,
+  Node *m = ir_comp(g, n->region, n->name, n->span, a->n, 0, a->extent, RED_NONE, NULL,
                     over_axes(g, t->found, a));
   for (int d = 0; d < a->n; d++) m->axis[d] = a->name[d];
-  int at = r->nodes.n - 1;
-  for (; at > 0 && r->nodes.at[at - 1] != n; at--) r->nodes.at[at] = r->nodes.at[at - 1];
-  r->nodes.at[at] = n;
-  r->nodes.at[at - 1] = m;
+  ir_put_before(m, n);
   return m;
 }
 
@@ -129,8 +115,7 @@ static void split_node(Graph *g, const PassOptions *o, Node *n) {
     Taps t = {.g = g, .store = o->target->costs.store, .n = n};
     ex_visit(g, n->body, consider, &t);
     if (!t.found) return;
-    Swap s = {t.found, ex_read(g, store(&t, n), t.axes.index)};
-    n->body = ex_map(g, n->body, swap, &s);
+    n->body = ex_replace(g, n->body, t.found, ex_read(g, store(&t, n), t.axes.index));
   }
 }
 
