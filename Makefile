@@ -70,7 +70,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_cuda_train test_cuda_random test_oracle test_text_random test_large test_nan \
        test_text test_claims test_likelihood test_cuda_chain test_cuda_loop test_cuda_shape \
        test_film test_noise test_use test_split test_band test_once test_cuda_series \
-       test_cuda_compile test_cuda_faults test_conv test_gather
+       test_cuda_compile test_cuda_faults test_conv test_gather test_left_out
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -200,14 +200,14 @@ SANDBOXED = api checkpoint cli measures nan cuda_train data device door memory o
             reference terminal beside claims
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 COMPILED = backend backend_random chain conv prims target dialect numbers oracle text_random \
-           gather cuda_random cuda_chain cuda_loop band
+           gather cuda_random cuda_chain cuda_loop band left_out
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
 $(B)/tests/test_backend_random $(B)/tests/test_target $(B)/tests/test_cuda_random: \
   $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_prims $(B)/tests/test_dialect: $(B)/tests/prim_case.o
 $(B)/tests/test_chain $(B)/tests/test_cuda_chain: $(B)/tests/attention.o
 # programs on the emulated device
-EMULATES = cuda_random cuda_chain cuda_loop numbers
+EMULATES = cuda_random cuda_chain cuda_loop numbers left_out
 $(EMULATES:%=$(B)/tests/test_%): $(B)/tests/emulated.o | $(EMULATED)
 # texts read by an interpreter of syntax trees
 INTERP   = interp number value index expr reduce call stmt loop param

@@ -18,6 +18,7 @@ typedef struct Writer {
   Node *n;
   Contraction *c;
   const char *load_head[2], *load_value[2]; /* statements, expression; of runs: no expression */
+  const char *again;
   const char *epilogue_row, *epilogue;
   StrBuf epilogue_after;
   const char *prologue;
@@ -101,6 +102,26 @@ static void write_operand(Writer *w, GemmSide side, GemmOperand *out) {
   w->load_head[side] = text->n ? arena_strndup(em->arena, text->s, text->n) : "";
   w->load_value[side] = value;
   w->plan->load_vars[side] = named(w);
+}
+
+/* A term of the sum as it is meant: added where its conditions hold. */
+static void write_again(Writer *w) {
+  Emit *em = &w->em;
+  const Contraction *c = w->c;
+  const char *value[2];
+  Expr *where = NULL;
+  em->used_vars = 0;
+  for (int side = 0; side < 2; side++)
+    if (c->where[side]) where = where ? ex2(w->p->g, P_and, where, c->where[side]) : c->where[side];
+  emit_open(em, ELEMENT);
+  const char *condition = emit_value(em, where, ELEMENT);
+  emit_open(em, ELEMENT + 1);
+  for (int side = 0; side < 2; side++) value[side] = emit_value(em, c->operand[side], ELEMENT + 1);
+  const StrBuf *before = &em->level[ELEMENT].text, *inside = &em->level[ELEMENT + 1].text;
+  w->again = arena_printf(em->arena, "%sif (%s) {\n%stotal += (double)%s * (double)%s;\n}\n",
+                          before->n ? before->s : "", condition, inside->n ? inside->s : "",
+                          value[0], value[1]);
+  w->plan->again_vars = named(w);
 }
 
 /* ---- the epilogue ------------------------------------------------------------------------ */
@@ -243,6 +264,8 @@ static void put_load_run(StrBuf *out, void *ctx, GemmSide side) {
   sb_puts(out, ((const Writer *)ctx)->load_head[side]);
 }
 
+static void put_again(StrBuf *out, void *ctx) { sb_puts(out, ((const Writer *)ctx)->again); }
+
 static void put_epilogue(StrBuf *out, void *ctx) { sb_puts(out, ((Writer *)ctx)->epilogue); }
 
 static void put_epilogue_row(StrBuf *out, void *ctx) {
@@ -264,6 +287,7 @@ static void begin(Writer *w, Plan *p, Group *g, GemmPlan *plan) {
   plan->prologue = put_prologue;
   plan->load = put_load;
   plan->load_run = put_load_run;
+  plan->again = put_again;
   plan->epilogue = put_epilogue;
   plan->epilogue_row = put_epilogue_row;
   plan->epilogue_after = put_epilogue_after;
@@ -325,6 +349,7 @@ void emit_contraction(Plan *p, Group *g, TdKernel *k, const char **note) {
     plan.packed = packed_place(&w, false);
   else
     write_operand(&w, GEMM_B, &plan.operand[GEMM_B]);
+  if (plan.leaves_out) write_again(&w);
   if (plan.plain_output)
     plan.output = emit_pointer(&w.em, w.n, true);
   else

@@ -82,9 +82,12 @@ typedef struct GemmPlan {
   int naheads;
 
   /* The variables that the texts of load, and those of the three epilogues, name. */
-  GemmVars load_vars[2], epilogue_vars;
+  GemmVars load_vars[2], epilogue_vars, again_vars;
 
-  /* The callbacks, each called once, in the order load, epilogue, epilogue_row,
+  /* Terms may be left out, where an operand loads 0: sums that are NaN are added up again. */
+  bool leaves_out;
+
+  /* The callbacks, each called once, in the order load, again, epilogue, epilogue_row,
    * epilogue_after, prologue. */
   void *ctx; /* handed to them */
   /* Statements at the top of the function, before the loops over pieces: typed
@@ -100,6 +103,9 @@ typedef struct GemmPlan {
   /* Of an operand in runs, instead: statements that declare `source`, where the element of the
    * variables in scope lies, or NULL where it and those of its run are 0. */
   void (*load_run)(StrBuf *out, void *ctx, GemmSide side);
+  /* Only if leaves_out. Statements that add one term to the double `total`, if it is not left out;
+   * batch, m, n and k variables are in scope. */
+  void (*again)(StrBuf *out, void *ctx);
   /* Statements that consume one finished sum, the float rvalue GEMM_SUM: inside an
    * `omp simd` loop over n; batch, m and n variables are in scope. */
   void (*epilogue)(StrBuf *out, void *ctx);

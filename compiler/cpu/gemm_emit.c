@@ -179,10 +179,9 @@ static void put_multiply(GemmWriter *w) {
   w->indent--;
   gemm_line(w, "};");
   gemm_line(w, "td_tile_row_of(ROWS, LAST_ROWS, ODD, %d, %d, height, &t);", turned, w->direct);
-  if (!w->direct) {
-    gemm_put_totals(w);
-    gemm_epilogue(w);
-  }
+  if (!w->direct) gemm_put_totals(w);
+  gemm_put_again(w, stride);
+  if (!w->direct) gemm_epilogue(w);
   gemm_close(w);
 }
 
@@ -278,6 +277,7 @@ static void close_writer(GemmWriter *w) {
   sb_free(&w->epilogue);
   sb_free(&w->epilogue_row);
   sb_free(&w->epilogue_after);
+  sb_free(&w->again);
 }
 
 /* The tiles of the plan, and where it is split the ones of processors that do not have these. */

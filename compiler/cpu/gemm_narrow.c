@@ -255,10 +255,9 @@ static void put_multiply(GemmWriter *w) {
   w->indent--;
   gemm_line(w, "};");
   gemm_line(w, "%s_row(&t);", family(w));
-  if (!w->direct) {
-    gemm_put_totals(w);
-    gemm_epilogue(w);
-  }
+  if (!w->direct) gemm_put_totals(w);
+  gemm_put_again(w, stride);
+  if (!w->direct) gemm_epilogue(w);
   gemm_close(w);
 }
 

@@ -274,6 +274,30 @@ void gemm_stage(GemmWriter *w, GemmSide side, const char *outer0, const char *co
 }
 
 /* ---- results ---------------------------------------------------------------------------- */
+/* An operand is 0 where a term is left out, and 0 times what is not finite is NaN. A sum that is
+ * NaN is rare: its terms are added up one by one, those that are in it. */
+void gemm_put_again(GemmWriter *w, int64_t stride) {
+  const uint32_t *vars = w->again_vars.of;
+  if (!w->plan->leaves_out) return;
+  gemm_line(w, "/* where it is NaN, without the terms that are left out */");
+  if (w->direct && w->block.depth_blocks > 1) gemm_line(w, "if (k0 + depth < K) continue;");
+  gemm_open(w, "for (int64_t r = 0; r < height; r++)");
+  gemm_line(w, "float *const sum = target + r * %lld;", (long long)stride);
+  gemm_line(w, "if (!td_any_nan(sum, columns)) continue;");
+  gemm_decode(w, GEMM_M, "(row0 + i + r)", vars[GEMM_M], true);
+  gemm_open(w, "for (int64_t q = 0; q < columns; q++)");
+  gemm_line(w, "if (!td_any_nan(sum + q, 1)) continue;");
+  gemm_decode(w, GEMM_N, "(column0 + q)", vars[GEMM_N], true);
+  gemm_line(w, "double total = 0;");
+  gemm_open(w, "for (int64_t term = 0; term < K; term++)");
+  gemm_decode(w, GEMM_K, "term", vars[GEMM_K], true);
+  gemm_paste(w, &w->again);
+  gemm_close(w);
+  gemm_line(w, "sum[q] = (float)total;");
+  gemm_close(w);
+  gemm_close(w);
+}
+
 void gemm_epilogue(GemmWriter *w) {
   const uint32_t *vars = w->epilogue_vars.of;
   gemm_open(w, "for (int64_t r = 0; r < height; r++)");
@@ -331,6 +355,10 @@ void gemm_collect_texts(GemmWriter *w, StrBuf *prologue) {
   GemmPlan *plan = w->plan;
   gemm_collect_load(w, GEMM_A);
   if (!plan->packed) gemm_collect_load(w, GEMM_B);
+  if (plan->leaves_out) {
+    plan->again(&w->again, plan->ctx);
+    w->again_vars = plan->again_vars;
+  }
   if (plan->plain_output) {
     store_plain(w, &w->epilogue);
     for (int k = 0; k < GEMM_K; k++)
@@ -352,12 +380,14 @@ void gemm_take_texts(GemmWriter *w, const GemmWriter *from) {
   w->epilogue_row = from->epilogue_row;
   w->epilogue_after = from->epilogue_after;
   w->epilogue_vars = from->epilogue_vars;
+  w->again = from->again;
+  w->again_vars = from->again_vars;
   w->indent = from->indent;
 }
 
 void gemm_decode_batch(GemmWriter *w) {
   uint32_t vars = w->load_vars[GEMM_A].of[GEMM_BATCH] | w->load_vars[GEMM_B].of[GEMM_BATCH] |
-                  w->epilogue_vars.of[GEMM_BATCH];
+                  w->epilogue_vars.of[GEMM_BATCH] | w->again_vars.of[GEMM_BATCH];
   gemm_decode(w, GEMM_BATCH, "piece / (ROW_BLOCKS * COLUMN_BLOCKS)", vars, true);
 }
 

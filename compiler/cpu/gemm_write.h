@@ -49,7 +49,8 @@ typedef struct GemmWriter {
   StrBuf load[2];  /* "stage[at] = element;" with what comes before it */
   StrBuf epilogue; /* consumes finished[q] */
   StrBuf epilogue_row, epilogue_after;
-  GemmVars load_vars[2], epilogue_vars; /* that these texts name */
+  StrBuf again;                                     /* adds a term to `total` */
+  GemmVars load_vars[2], epilogue_vars, again_vars; /* that these texts name */
   int indent;
   size_t taken; /* bytes of scratch memory that have a name */
 } GemmWriter;
@@ -102,6 +103,9 @@ bool gemm_half_stage(const GemmWriter *w, GemmSide side);
  * its place in the block of k, and `run`, its length. */
 void gemm_stage_runs(GemmWriter *w, GemmSide side, const char *outer0, const char *count,
                      const char *k0, const char *depth, const char *statement);
+/* Where terms may be left out, after the last block of k: sums that are NaN in `height` rows at
+ * `target`, `stride` apart, whose first is row0 + i. */
+void gemm_put_again(GemmWriter *w, int64_t stride);
 /* Each of `height` rows at `target`, whose first is row0 + i. */
 void gemm_epilogue(GemmWriter *w);
 /* `name`: the next `floats` of the scratch memory, if there are any. */

@@ -504,6 +504,12 @@ TD_INLINE int td_finite(const float *from, int64_t rows, int64_t row_stride, int
   }
   return !any;
 }
+/* Is one of so many numbers NaN? */
+TD_INLINE int td_any_nan(const float *from, int64_t count) {
+  int any = 0;
+  for (int64_t i = 0; i < count; i++) any |= from[i] != from[i];
+  return any;
+}
 /* `count` numbers, or zeros. */
 TD_INLINE void td_bring(float *to, const float *from, int64_t count) {
   int64_t i = 0;

@@ -47,3 +47,41 @@ const char *product_value(ProductWriter *w, GemmSide side, const char **statemen
   *statements = text->n ? arena_strndup(em->arena, text->s, text->n) : "";
   return value;
 }
+
+/* A term of the sum as it is meant: added where its conditions hold. */
+static void print_term(ProductWriter *w, StrBuf *out) {
+  Emit *em = &w->em;
+  const Contraction *c = w->c;
+  const Expr *where = c->where[GEMM_A], *other = c->where[GEMM_B];
+  const char *holds = emit_value(em, where ? c->where[GEMM_A] : c->where[GEMM_B], ELEMENT);
+  if (where && other)
+    holds = arena_printf(em->arena, "%s && %s", holds, emit_value(em, c->where[GEMM_B], ELEMENT));
+  emit_open(em, ELEMENT + 1);
+  const char *a = emit_value(em, c->operand[GEMM_A], ELEMENT + 1),
+             *b = emit_value(em, c->operand[GEMM_B], ELEMENT + 1);
+  const StrBuf *before = &em->level[ELEMENT].text, *inside = &em->level[ELEMENT + 1].text;
+  sb_printf(out, "%sif (%s) {\n%sagain += (double)%s * (double)%s;\n}\n",
+            before->n ? before->s : "", holds, inside->n ? inside->s : "", a, b);
+}
+
+const char *product_total(ProductWriter *w, const char *sum) {
+  StrBuf out = {0}, term = {0};
+  if (!contract_leaves_out(w->c)) {
+    sb_printf(&out, "const float total = %s;\n", sum);
+    return product_take(w, &out);
+  }
+  emit_open(&w->em, ELEMENT);
+  w->em.used_vars = 0;
+  print_term(w, &term);
+  sb_printf(&out, "float total = %s;\nif (total != total) {\n", sum);
+  product_variables(w, &out, GEMM_BATCH, "batch");
+  product_variables(w, &out, GEMM_M, "m");
+  product_variables(w, &out, GEMM_N, "n");
+  sb_puts(&out, "double again = 0;\n#pragma unroll 1\n");
+  sb_printf(&out, "for (%s k = 0; k < %lld; k++) {\n", emit_var_type(&w->em),
+            (long long)w->c->extent[GEMM_K]);
+  product_variables(w, &out, GEMM_K, "k");
+  sb_printf(&out, "%s}\ntotal = (float)again;\n}\n", term.s);
+  sb_free(&term);
+  return product_take(w, &out);
+}

@@ -26,6 +26,9 @@ void product_variables(ProductWriter *w, StrBuf *out, GemmAxisKind kind, const c
 /* An operand's value at (batch, outer, k), whose variables are named and not declared yet;
  * the statements before it. */
 const char *product_value(ProductWriter *w, GemmSide side, const char **statements);
+/* Statements that declare total, the sum at (batch, m, n), which `sum` is; where terms may be left
+ * out, added up anew if that is NaN. Elements' texts that are being written end with it. */
+const char *product_total(ProductWriter *w, const char *sum);
 /* Sums in parts: part[i][j] (elements > 0: part[i][j][e]) goes over to sum, and is 0 again. */
 void product_add_parts(StrBuf *out, int rows, int columns, int elements);
 

@@ -60,7 +60,7 @@ static void print_sums(const ProductWriter *w, StrBuf *out, const char *left, co
 
 const char *product_fma(ProductWriter *w) {
   const char *left = operand_text(w, GEMM_A), *right = operand_text(w, GEMM_B);
-  const char *results = product_results(w);
+  const char *results = product_results(w), *total = product_total(w, "sum[i][j]");
   StrBuf out = {0};
   sb_puts(&out, "const int down = td_thread() / 16 * 4, across = td_thread() % 16 * 4;\n");
   sb_puts(&out, "float *const left = (float *)td_shared_memory();\n");
@@ -70,7 +70,7 @@ const char *product_fma(ProductWriter *w) {
                 "for (int j = 0; j < 4; j++) {\n");
   sb_printf(&out, "const %s m = row0 + down + i, n = column0 + across + j;\n",
             emit_var_type(&w->em));
-  sb_printf(&out, "if (m < %lld && n < %lld) {\nconst float total = sum[i][j];\n%s}\n}\n",
-            (long long)w->c->extent[GEMM_M], (long long)w->c->extent[GEMM_N], results);
+  sb_printf(&out, "if (m < %lld && n < %lld) {\n%s%s}\n}\n", (long long)w->c->extent[GEMM_M],
+            (long long)w->c->extent[GEMM_N], total, results);
   return product_take(w, &out);
 }

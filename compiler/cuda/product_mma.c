@@ -155,10 +155,11 @@ static void print_results(ProductWriter *w, StrBuf *out) {
   sb_printf(out, "const %s m = row0 + half * %d + row, %s = column0 + column;\n", type, rows, n);
   sb_printf(out, "if (m < %lld && %s < %lld) {\n", (long long)w->c->extent[GEMM_M], n,
             (long long)w->c->extent[GEMM_N]);
-  sb_printf(out,
-            four ? "const td_quad totals = *(const td_quad *)&stage[row * %d + column];\n%s}\n"
-                 : "const float total = stage[row * %d + column];\n%s}\n",
-            pitch, results);
+  if (four)
+    sb_printf(out, "const td_quad totals = *(const td_quad *)&stage[row * %d + column];\n", pitch);
+  else
+    sb_puts(out, product_total(w, arena_printf(w->em.arena, "stage[row * %d + column]", pitch)));
+  sb_printf(out, "%s}\n", results);
   sb_puts(out, "}\ntd_barrier();\n}\n");
 }
 

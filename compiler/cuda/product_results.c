@@ -143,13 +143,14 @@ const char *product_results_of_four(ProductWriter *w) {
   StrBuf out = {0};
   find_reads(&f);
   print_reads(&f, &out);
+  const char *total = product_total(w, "totals.at[e]");
   emit_open(em, ELEMENT);
   em->used_vars = 0;
   for (int i = 0; i < f.n; i++)
     emit_define(em, f.read[i], ELEMENT, arena_printf(em->arena, "%s.at[e]", f.name[i]));
   for (int i = 0; i < w->g->members.n; i++) write_member(w, i, true, &out);
   sb_printf(&out, "#pragma unroll\nfor (int e = 0; e < %d; e++) {\n", FOUR);
-  sb_printf(&out, "const %s n = n0 + e;\nconst float total = totals.at[e];\n", emit_var_type(em));
+  sb_printf(&out, "const %s n = n0 + e;\n%s", emit_var_type(em), total);
   print_variables(w, &out);
   sb_puts(&out, "}\n");
   return product_take(w, &out);

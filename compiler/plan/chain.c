@@ -211,7 +211,7 @@ static bool sums_over_rows(const ChainParts *f, const ChainPart *t) {
 static bool classify_out(ChainParts *f, ChainPart *t) {
   for (int side = 0; side < 2; side++) {
     Look x = look_at_operand(f, t, side);
-    if (!x.reads) continue;
+    if (!x.reads || contract_leaves_out(t->g->contraction)) continue;
     ChainPart other = new_part(t->g);
     Look y = look_at_operand(f, &other, side == GEMM_A ? GEMM_B : GEMM_A);
     if (!x.wide && y.wide) {

@@ -6,7 +6,8 @@
  * whose factors split into two operands, A over (b, i, p) and B over (b, j, p).
  * b, i, j, p are groups of variables. Factors and conditions that no reduced
  * variable enters move behind the sum; conditions over one operand's variables
- * move into it. The last output variable is one of j, so that rows of the
+ * move into it. Where such terms are left out, only constants are taken out of the sum: it may be
+ * empty, and 0 whatever stands before it. The last output variable is one of j, so that rows of the
  * result are contiguous. The last variable of k is the one whose terms lie side by side in
  * memory, where there is such a one. Terms p s + p t of which only p varies in the sum are
  * p (s + t).
@@ -19,6 +20,8 @@
  *     s[b,h,l,k] = sum over e (0.125 * q[b,l,h,e] * k[b,k,h,e])
  *       batch b h   m l   n k   k e   A = q[b,l,h,e]   B = k[b,k,h,e]   times 0.125  */
 #include "compiler/plan/contract.h"
+
+#include <math.h>
 
 enum { FACTORS_MAX = 16, SUMS_MAX = 4 };
 
@@ -228,6 +231,15 @@ static bool place_conditions(Contraction *c, const Factors *f, uint32_t reduced,
   return true;
 }
 
+bool contract_leaves_out(const Contraction *c) { return c->where[GEMM_A] || c->where[GEMM_B]; }
+
+/* The side whose variables a factor has that stays while terms are added, where it may not
+ * move behind a sum of which all may be left out; -1: it may; -2: neither has them. */
+static int side_of(const Contraction *c, const Expr *factor, const uint32_t vars[2]) {
+  if (!contract_leaves_out(c) || (factor->kind == E_NUM && isfinite(factor->num))) return -1;
+  return !(factor->vars & ~vars[0]) ? GEMM_A : !(factor->vars & ~vars[1]) ? GEMM_B : -2;
+}
+
 static bool find(Graph *g, const TargetProducts *t, const Node *n, Contraction *c) {
   if (n->kind != N_COMP || n->reducer != RED_SUM || n->type != TY_REAL) return false;
   for (int k = 0; k < GEMM_AXES; k++) c->extent[k] = 1;
@@ -254,6 +266,8 @@ static bool find(Graph *g, const TargetProducts *t, const Node *n, Contraction *
   if (!split_variables(c, n, vars) || !worth_it(t, c) || !place_conditions(c, &f, reduced, vars))
     return false;
   for (int i = 0; i < f.n; i++) {
+    if (side[i] < 0) side[i] = side_of(c, f.at[i], vars);
+    if (side[i] < -1) return false;
     if (side[i] >= 0)
       c->operand[side[i]] = times(g, c->operand[side[i]], f.at[i]);
     else

@@ -21,6 +21,10 @@ typedef struct Contraction {
   int64_t turns; /* of a loop that B is packed before, once for all of them; 0: it is not */
 } Contraction;
 
+/* May terms be left out of its sums one by one? Kernels multiply 0 by the other factor there, which
+ * is no 0 where that one is infinite or NaN: a sum that is NaN is added up anew, of the terms that
+ * are in it. A finite sum has met none of these. */
+bool contract_leaves_out(const Contraction *c);
 /* The axis of a side besides batch and k: m of A, n of B. */
 GemmAxisKind gemm_outer(GemmSide side);
 bool contract_matches(Graph *g, const TargetProducts *t, const Node *n);

@@ -191,7 +191,8 @@ static void need_product(Needs *x) {
     need_buffer(x, g->packed->buffer, false);
     for (int i = 0; i < g->packed->nloops; i++)
       x->launch->counters |= 1u << plan_depth(g->packed->loops[i]->node->region);
-  } else {
+  }
+  if (!g->packed || contract_leaves_out(c)) {
     need_all(x, c->operand[GEMM_B]);
     need_all(x, c->where[GEMM_B]);
   }
