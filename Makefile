@@ -340,7 +340,7 @@ COMPILED_TD = $(PARSED) tests/warnings tests/fuzz/seeds $(B)/fuzz/examples \
 tests-built: $(TESTS) $(EMULATED) $(ON_GPU:%=$(B)/tests/%) $(B)/guarded/tdc \
              $(FUZZERS:%=$(B)/tests/fuzz_%) $(B)/fuzz/examples
 
-$(B)/fuzz/examples: tests/fuzz/examples.sh dsl/LANGUAGE.md
+$(B)/fuzz/examples: tests/fuzz/examples.sh dsl/LANGUAGE.md $(wildcard dsl/reference/*.md)
 	tests/fuzz/examples.sh $@
 
 # how fast the matrix products are: build/tests/gemm_bench [rounds [shape]]

@@ -68,7 +68,7 @@ int diags_warnings(const Diags *d);
 int diags_count(const Diags *d);
 const Diag *diags_at(const Diags *d, int i);
 
-/* The human form (as in LANGUAGE.md, "Diagnostics"); colour only when asked. */
+/* The human form (as in reference/diagnostics.md); colour only when asked. */
 void diags_print(const Diags *d, StrBuf *out, bool colour);
 
 /* -- diag_json.c ------------------------------------------------------------- */

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: MIT
 # Are the pages true? Every command in a ```console block of PAGES is run in the tree's root
 # and must print, on either stream, the lines that stand below it (UPDATE=1 writes there what
-# it printed); a line that ends with a backslash goes on in the next. Every path that a page
-# links to exists, and the map names every folder. One test a command, link and folder.
+# it printed); a line that ends with a backslash goes on in the next. Of every page of the tree: a
+# link leads to a file that exists, a link with an anchor to one of its headings, and all pages but
+# README.md are linked to by another. The map names every folder. One test a command, link, page
+# and folder.
 #
-#   tests/map.sh [PAGE...]      these pages' commands only
+#   tests/map.sh [PAGE...]      these pages' commands and links only
 set -u
 pages=(compiler/README.md compiler/cuda/README.md CONTRIBUTING.md)
-linking=(README.md CHANGELOG.md tests/bench/README.md tests/parity/README.md models/RESULTS.md
-         models/CLAIMS.md)
+mapfile -t linking < <(find . -path ./build -prune -o -name '*.md' -printf '%P\n' | sort)
 map=compiler/README.md
 mkdir -p build/tests
 folder=$(mktemp -d "$PWD/build/tests/map-XXXXXX") || exit 1
@@ -62,18 +63,42 @@ run_page() {
   fi
 }
 
-links() {
-  local page=$1 path
-  while read -r path; do
-    test -e "$(dirname "$page")/${path%%#*}"
-    count $? "$page: links to $path, which is not there"
-  done < <(awk '/^```/ { code = !code } !code && !/^    / { gsub(/`[^`]*`/, ""); print }' "$page" |
-    grep -o '](\([^)#][^)]*\))' | sed 's/^](//; s/)$//' | grep -v '://')
+# The anchors of a page: its headings in lower case, without signs, hyphens for spaces; one that comes
+# again has a number.
+anchors() {
+  awk '/^```/ { code = !code }
+    !code && /^#+ / {
+      sub(/^#+ +/, ""); $0 = tolower($0)
+      gsub(/\]\([^)]*\)/, ""); gsub(/[^a-z0-9 _-]/, ""); gsub(/ /, "-")
+      print $0 (seen[$0]++ ? "-" seen[$0] - 1 : "")
+    }' "$1"
 }
 
-if [ $# -gt 0 ]; then pages=("$@") linking=(); fi
+links() {
+  local page=$1 path file anchor
+  while read -r path; do
+    file=$page anchor=
+    [[ $path == \#* ]] || file=$(dirname "$page")/${path%%#*}
+    [[ $path == *\#* ]] && anchor=${path#*#}
+    test -e "$file"
+    count $? "$page: links to $path, which is not there"
+    if [ -n "$anchor" ]; then
+      anchors "$file" 2>/dev/null | grep -qxF -e "$anchor"
+      count $? "$page: links to $path, of which there is no such heading"
+    fi
+    [ "$file" = "$page" ] || realpath --relative-to=. "$file" >>"$folder/linked"
+  done < <(awk '/^```/ { code = !code } !code && !/^    / { gsub(/`[^`]*`/, ""); print }' "$page" |
+    grep -o '](\([^)]*\))' | sed 's/^](//; s/)$//' | grep -v '://')
+}
+
+if [ $# -gt 0 ]; then pages=("$@") linking=("$@"); fi
 for page in "${pages[@]}"; do run_page "$page"; done
-for page in "${pages[@]}" "${linking[@]}"; do links "$page"; done
+for page in "${linking[@]}"; do links "$page"; done
+for page in "${linking[@]}"; do
+  [ $# -gt 0 ] || [ "$page" = README.md ] && continue
+  grep -qxF "$page" "$folder/linked"
+  count $? "$page: no page links to it"
+done
 for place in dsl/ $(ls -d compiler/*/ runtime/*/ tests/*/); do
   grep -qF "\`$place\`" "$map"
   count $? "$map: does not say what lies in $place"

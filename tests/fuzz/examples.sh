@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Writes the examples of dsl/LANGUAGE.md into a folder, a file each, as seeds: those of a body twice,
-# once in the op of the frame and once in a loss, where gradients and kernels follow from them.
+# Writes the examples of dsl/LANGUAGE.md and its chapters into a folder, a file each, as seeds: those
+# of a body twice, once in the op of the frame and once in a loss, where gradients and kernels follow from them.
 set -eu
 folder=$1
 rm -rf "$folder"
@@ -38,4 +38,4 @@ awk -v folder="$folder" '
     next
   }
   inside   { text = text (kind ~ /body/ ? "  " : "") $0 "\n"; next }
-  /^### The frame of the examples/ { frame_next = 1 }' dsl/LANGUAGE.md
+  /^### The frame of the examples/ { frame_next = 1 }' dsl/LANGUAGE.md dsl/reference/*.md

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* What a .td file means, straight from its syntax tree: an interpreter written from
- * dsl/LANGUAGE.md, in double precision and whole numbers of 64 bits, with a reverse mode of its
- * own on a tape of scalars. It shares the parser with the compiler and nothing else, so that
- * comparing the two sees what lowering gets wrong. Slow: meant for tensors of a few numbers.
+ * dsl/LANGUAGE.md and its chapters, in double precision and whole numbers of 64 bits, with a
+ * reverse mode of its own on a tape of scalars. It shares the parser with the compiler and nothing
+ * else, so that comparing the two sees what lowering gets wrong. Slow: meant for tensors of a few
+ * numbers.
  *
  * Left out, and said by INTERP_NOT_COVERED: draws, schedules, samplers, training, and forms
- * that LANGUAGE.md leaves open. */
+ * that these pages leave open. */
 #ifndef TDC_TESTS_INTERP_H
 #define TDC_TESTS_INTERP_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* dsl/LANGUAGE.md against the compiler: every fenced block is an example that is
- * compiled, or says `text` or nothing (forms and tables of notation, no code).
+/* dsl/LANGUAGE.md and its chapters, dsl/reference/, against the compiler: every fenced block is an
+ * example that is compiled, or says `text` or nothing (forms and tables of notation, no code).
  *
  *   ```td                a whole file
  *   ```td decl           the frame's declarations, then these
@@ -8,9 +8,10 @@
  *   ... reject E0204     this error and nothing else
  *   ... warn W0903       this warning and nothing else
  *
- * The frame is the page's own block under "The frame of the examples". Also
- * checked: that the page's table of the library is complete. */
+ * The frame is the first page's own block under "The frame of the examples". Also
+ * checked: that the chapter of the library is complete. */
 #include <ctype.h>
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,41 +23,43 @@
 
 #include "tests/sources.h"
 
-static const char *const PAGE = "dsl/LANGUAGE.md";
+static const char *const FIRST = "dsl/LANGUAGE.md", *const CHAPTERS = "dsl/reference/*.md",
+                         *const LIBRARY = "dsl/reference/library.md";
 
 typedef struct Block {
+  const char *page;
   int line; /* of its first line of code */
   char info[64];
   StrBuf text;
 } Block;
-typedef struct Page {
+typedef struct Pages {
   Arena *arena;
-  char *text;
+  glob_t chapters;
   VEC(Block) blocks;
   int frame; /* which block is the frame, or -1 */
-} Page;
+} Pages;
 
-/* ---- the page ----------------------------------------------------------------------- */
+/* ---- the pages ---------------------------------------------------------------------- */
 
-static void read_page(Page *p) {
-  *p = (Page){.arena = arena_new(), .text = file_text(PAGE), .frame = -1};
-  assert_non_null(p->text);
+static void read_page(Pages *p, const char *page) {
+  char *whole = file_text(page);
+  assert_non_null(whole);
   bool inside = false, frame_next = false;
   int line = 0;
-  for (const char *at = p->text; *at;) {
+  for (const char *at = whole; *at;) {
     const char *end = strchr(at, '\n');
     size_t n = end ? (size_t)(end - at) : strlen(at);
     line++;
     if (n >= 3 && !strncmp(at, "```", 3)) {
       if (!inside) {
-        Block b = {.line = line + 1};
+        Block b = {.page = page, .line = line + 1};
         assert_true(n - 3 < sizeof b.info);
         memcpy(b.info, at + 3, n - 3);
         if (frame_next) p->frame = p->blocks.n;
         frame_next = false;
         vec_push(p->arena, &p->blocks, b);
       } else if (n > 3) {
-        fail_msg("%s:%d: a block ends with ``` alone", PAGE, line);
+        fail_msg("%s:%d: a block ends with ``` alone", page, line);
       }
       inside = !inside;
     } else if (inside) {
@@ -69,13 +72,21 @@ static void read_page(Page *p) {
     at += n + (end != NULL);
   }
   assert_false(inside);
+  free(whole);
+}
+
+static void read_pages(Pages *p) {
+  *p = (Pages){.arena = arena_new(), .frame = -1};
+  read_page(p, FIRST);
   assert_true(p->frame >= 0);
+  assert_int_equal(glob(CHAPTERS, 0, NULL, &p->chapters), 0);
+  for (size_t i = 0; i < p->chapters.gl_pathc; i++) read_page(p, p->chapters.gl_pathv[i]);
   for (int i = 0; i < p->blocks.n; i++) sb_puts(&p->blocks.at[i].text, "");
 }
 
-static void close_page(Page *p) {
+static void close_pages(Pages *p) {
   for (int i = 0; i < p->blocks.n; i++) sb_free(&p->blocks.at[i].text);
-  free(p->text);
+  globfree(&p->chapters);
   arena_free(p->arena);
 }
 
@@ -111,7 +122,7 @@ static bool read_info(const char *info, Example *e) {
 }
 
 /* The frame's text with the example in its place; *before: lines above the example. */
-static void assemble(const Page *p, const Block *b, Form form, StrBuf *out, int *before) {
+static void assemble(const Pages *p, const Block *b, Form form, StrBuf *out, int *before) {
   const char *frame = p->blocks.at[p->frame].text.s, *end = strstr(frame, "{ done = 0 }"),
              *inputs = strstr(frame, "# the inputs");
   assert_non_null(end);
@@ -127,7 +138,7 @@ static void assemble(const Page *p, const Block *b, Form form, StrBuf *out, int 
   if (form == BODY) sb_puts(out, "done = 0\n}\n");
 }
 
-static bool as_said(const Page *p, const Block *b, const Example *e) {
+static bool as_said(const Pages *p, const Block *b, const Example *e) {
   StrBuf text = {0}, said = {0};
   int before;
   assemble(p, b, e->form, &text, &before);
@@ -140,8 +151,8 @@ static bool as_said(const Page *p, const Block *b, const Example *e) {
               (!wanted || diags_at(d, 0)->code == wanted);
   if (!fine) {
     diags_print(d, &said, false);
-    print_message("%s:%d: ```%s: %s (its first line is line %d here)\n%s", PAGE, b->line, b->info,
-                  u ? "accepted" : "rejected", before + 1, said.s ? said.s : "");
+    print_message("%s:%d: ```%s: %s (its first line is line %d here)\n%s", b->page, b->line,
+                  b->info, u ? "accepted" : "rejected", before + 1, said.s ? said.s : "");
   }
   sb_free(&said);
   sb_free(&text);
@@ -151,8 +162,8 @@ static bool as_said(const Page *p, const Block *b, const Example *e) {
 
 static void every_block_is_what_it_says(void **state) {
   (void)state;
-  Page p;
-  read_page(&p);
+  Pages p;
+  read_pages(&p);
   int tried = 0, wrong = 0;
   for (int i = 0; i < p.blocks.n; i++) {
     const Block *b = &p.blocks.at[i];
@@ -160,14 +171,14 @@ static void every_block_is_what_it_says(void **state) {
     if (!*b->info || !strcmp(b->info, "text")) continue;
     tried++;
     if (!read_info(b->info, &e)) {
-      print_message("%s:%d: no test knows ```%s\n", PAGE, b->line, b->info);
+      print_message("%s:%d: no test knows ```%s\n", b->page, b->line, b->info);
       wrong++;
     } else if (!as_said(&p, b, &e)) {
       wrong++;
     }
   }
   print_message("%d examples, %d blocks of notation\n", tried, p.blocks.n - tried);
-  close_page(&p);
+  close_pages(&p);
   assert_int_equal(wrong, 0);
   assert_true(tried > 30);
 }
@@ -183,7 +194,7 @@ static bool listed(const char *page, const char *name, size_t n) {
 
 static void the_table_of_the_library_is_complete(void **state) {
   (void)state;
-  char *page = file_text(PAGE);
+  char *page = file_text(LIBRARY);
   int missing = 0;
   for (int i = 0; i < std_count(); i++) {
     size_t size;
@@ -193,7 +204,7 @@ static void the_table_of_the_library_is_complete(void **state) {
       if (sscanf(at, "op %63[a-z0-9_](", name) != 1 && sscanf(at, "block %63[a-z0-9_](", name) != 1)
         continue;
       if (listed(page, name, strlen(name))) continue;
-      print_message("%s does not list %s of %s\n", PAGE, name, std_name(i));
+      print_message("%s does not list %s of %s\n", LIBRARY, name, std_name(i));
       missing++;
     }
   }

@@ -90,7 +90,7 @@ static double worst_of(const char *name, Apply *apply, Reference *reference, dou
   return worst;
 }
 
-/* The limits are those that dsl/LANGUAGE.md states. */
+/* The limits are those that dsl/reference/values.md states. */
 static void functions_are_accurate(void **state) {
   (void)state;
   assert_true(worst_of("exp", apply_exp, exp, 0) <= 2);
