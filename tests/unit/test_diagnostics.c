@@ -115,14 +115,14 @@ static void every_code_has_a_row_and_a_place(void **state) {
     int code = diag_code_at(i, &warning);
     row[code] = true;
     if (!r.code[code]) {
-      print_message("%c%04d has a row in dsl/codes.def and is raised nowhere\n",
-                    warning ? 'W' : 'E', code);
+      print_message("%c%04d has a row in dsl/codes/ and is raised nowhere\n", warning ? 'W' : 'E',
+                    code);
       wrong++;
     }
   }
   for (int code = 0; code < CODE_MAX; code++)
     if (r.code[code] && !row[code]) {
-      print_message("%04d is raised and has no row in dsl/codes.def\n", code);
+      print_message("%04d is raised and has no row in dsl/codes/\n", code);
       wrong++;
     }
   assert_int_equal(wrong, 0);
