@@ -8,137 +8,6 @@
 
 #include <string.h>
 
-/* ---- shapes, ranges, tails --------------------------------------------------------- */
-
-typedef struct Head {
-  ReadToken name;
-  Type type;
-  int rank;
-  int64_t shape[IR_MAX_RANK];
-  const char *axis[IR_MAX_RANK];
-} Head;
-
-static void check_count(Reader *r, Span at, int n, const int64_t *extent) {
-  int64_t count = 1;
-  for (int i = 0; i < n; i++)
-    if (!mul_fits(count, extent[i], &count) || count > INT64_C(1) << 48)
-      read_fail(r, E_TEXT_LIMIT, at, "more than 2^48 elements");
-}
-
-/* : real[b:32, 7] */
-static void read_type(Reader *r, Head *h) {
-  read_expect(r, ":");
-  Span at = r->tok.span;
-  if (read_accept_word(r, "real"))
-    h->type = TY_REAL;
-  else if (read_accept_word(r, "int"))
-    h->type = TY_INT;
-  else if (read_accept_word(r, "bool"))
-    h->type = TY_BOOL;
-  else
-    read_fail(r, E_TEXT_SYNTAX, at, "expected real, int or bool");
-  h->rank = 0;
-  if (!read_accept(r, "[")) return;
-  do {
-    if (h->rank == IR_MAX_RANK)
-      read_fail(r, E_TEXT_LIMIT, r->tok.span, "more than %d axes", IR_MAX_RANK);
-    h->axis[h->rank] = NULL;
-    if (r->tok.kind == T_NAME) {
-      h->axis[h->rank] = read_name(r).text;
-      read_expect(r, ":");
-    }
-    h->shape[h->rank++] = read_whole(r);
-  } while (read_accept(r, ","));
-  read_expect(r, "]");
-  check_count(r, at, h->rank, h->shape);
-}
-
-static Head read_head(Reader *r) {
-  Head h = {.name = read_name(r)};
-  read_type(r, &h);
-  return h;
-}
-
-/* in 0 .. 9   in 0 ..   in .. 9 */
-static void read_range(Reader *r, int64_t *lo, int64_t *hi) {
-  *lo = IR_INT_MIN;
-  *hi = IR_INT_MAX;
-  if (!read_accept_word(r, "in")) return;
-  if (!read_is(r, "..")) *lo = read_integer(r);
-  read_expect(r, "..");
-  if (r->tok.kind == T_INT || read_is(r, "-")) *hi = read_integer(r);
-}
-
-static void set_range(Node *n, int64_t lo, int64_t hi) {
-  if (n->type != TY_INT) return;
-  n->lo = lo;
-  n->hi = hi;
-}
-
-static int read_small(Reader *r) {
-  Span at = r->tok.span;
-  int64_t x = read_whole(r);
-  if (x > INT32_MAX / 2) read_fail(r, E_TEXT_LIMIT, at, "too large for a place in a file");
-  return (int)x;
-}
-
-/* at [file/]line:column-line:column */
-static Span read_place(Reader *r) {
-  Span s = {0, read_small(r), 0, 0, 0};
-  if (read_accept(r, "/")) {
-    s.file = s.line;
-    s.line = read_small(r);
-  }
-  read_expect(r, ":");
-  s.col = read_small(r);
-  read_expect(r, "-");
-  s.end_line = read_small(r);
-  read_expect(r, ":");
-  s.end_col = read_small(r);
-  return s;
-}
-
-static void read_axes(Reader *r, Node *n) {
-  read_expect(r, "(");
-  for (int k = 0; k < n->nvars; k++) {
-    if (k > 0) read_expect(r, ",");
-    n->axis[k] = read_accept_word(r, "_") ? NULL : read_name(r).text;
-  }
-  read_expect(r, ")");
-}
-
-static void read_tail(Reader *r, Node *n) {
-  if (read_accept(r, ";")) {
-    while (r->tok.kind == T_NAME) {
-      Span at = r->tok.span;
-      if (read_accept_word(r, "at"))
-        n->span = read_place(r);
-      else if (read_accept_word(r, "step"))
-        r->g->step = n;
-      else if (read_accept_word(r, "axes"))
-        read_axes(r, n);
-      else if (read_accept_word(r, "again"))
-        n->again = true;
-      else if (read_accept_word(r, "save")) {
-        n->save = read_is_word(r, "keep") ? SAVE_KEEP : SAVE_RECOMPUTE;
-        if (!read_accept_word(r, "keep")) read_expect_word(r, "recompute");
-      } else {
-        read_fail(r, E_TEXT_SYNTAX, at, "expected at, step, axes, save or again");
-      }
-    }
-  }
-  if (r->tok.kind != T_NEWLINE && r->tok.kind != T_END)
-    read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected the end of the line");
-  read_skip_newlines(r);
-}
-
-static Node *make(Reader *r, NodeKind kind, const Head *h) {
-  static const Span nowhere;
-  Node *n = ir_node(r->g, r->region, kind, h->type, h->rank, h->shape, h->name.text, nowhere);
-  for (int k = 0; k < h->rank; k++) n->axis[k] = h->axis[k];
-  return n;
-}
-
 /* ---- comprehensions and scatters ---------------------------------------------------- */
 
 /* [i:4, j:5 | guard] appended to the variables */
@@ -160,7 +29,7 @@ static Expr *read_vars(Reader *r, int64_t *extent, const char **axis) {
     extent[r->nvars++] = read_whole(r);
     if (!read_accept(r, ",")) break;
   }
-  check_count(r, at, r->nvars, extent);
+  read_count(r, at, r->nvars, extent);
   if (read_accept(r, "|")) {
     at = r->tok.span;
     guard = read_expr(r);
@@ -263,17 +132,15 @@ static void read_comp(Reader *r) {
   Node *n =
       ir_comp(r->g, r->region, name.text, nowhere, rank, r->nvars - rank, extent, red, guard, body);
   for (int k = 0; k < r->nvars; k++) n->axis[k] = axis[k];
-  set_range(n, lo, hi);
-  read_tail(r, n);
-  read_define(r, name, n);
+  read_set_range(n, lo, hi);
+  read_finish(r, name, n);
 }
 
 static void read_scatter(Reader *r) {
   static const Span nowhere;
-  int64_t extent[IR_MAX_VARS], lo, hi;
+  int64_t extent[IR_MAX_VARS];
   const char *axis[IR_MAX_VARS];
-  Head h = read_head(r);
-  read_range(r, &lo, &hi);
+  ReadHead h = read_head(r);
   read_expect_word(r, "over");
   begin_vars(r);
   Expr *guard = read_vars(r, extent, axis), *index[IR_MAX_RANK];
@@ -304,9 +171,8 @@ static void read_scatter(Reader *r) {
   Node *s = ir_scatter(r->g, r->region, h.name.text, nowhere, h.rank, h.shape, r->nvars, extent,
                        index, guard, body);
   for (int k = 0; k < h.rank; k++) s->axis[k] = h.axis[k];
-  set_range(s, lo, hi);
-  read_tail(r, s);
-  read_define(r, h.name, s);
+  read_set_range(s, h.lo, h.hi);
+  read_finish(r, h.name, s);
 }
 
 /* ---- the other statements ------------------------------------------------------------- */
@@ -323,9 +189,7 @@ static double read_datum(Reader *r, Type type) {
 }
 
 static void read_const(Reader *r) {
-  Head h = read_head(r);
-  int64_t lo, hi;
-  read_range(r, &lo, &hi);
+  ReadHead h = read_head(r);
   read_expect(r, "=");
   Span at = r->tok.span;
   read_expect(r, "{");
@@ -338,53 +202,38 @@ static void read_const(Reader *r) {
     read_skip_newlines(r);
   }
   read_expect(r, "}");
-  Node *n = make(r, N_CONST, &h);
+  Node *n = read_make(r, N_CONST, &h);
   if (ir_count(n) != data.n)
     read_fail(r, E_TEXT_TYPE, at, "%d numbers for %lld elements", data.n, (long long)ir_count(n));
   vec_push(r->arena, &data, 0); /* never NULL */
   n->data = data.at;
-  set_range(n, lo, hi);
-  read_tail(r, n);
-  read_define(r, h.name, n);
+  read_finish(r, h.name, n);
 }
 
 static void read_view(Reader *r) {
-  Head h = read_head(r);
-  int64_t lo, hi;
-  read_range(r, &lo, &hi);
+  ReadHead h = read_head(r);
   read_expect(r, "=");
   Node *base = read_lookup(r);
   read_expect(r, "+");
   int64_t offset = read_whole(r);
-  Node *n = make(r, N_VIEW, &h);
+  Node *n = read_make(r, N_VIEW, &h);
   n->base = base;
   n->offset = offset;
-  set_range(n, lo, hi);
-  read_tail(r, n);
-  read_define(r, h.name, n);
+  read_finish(r, h.name, n);
 }
 
 static void read_pack(Reader *r) {
-  Head h = read_head(r);
-  int64_t lo, hi;
-  read_range(r, &lo, &hi);
+  ReadHead h = read_head(r);
   read_expect(r, "=");
-  Node *n = make(r, N_PACK, &h);
+  Node *n = read_make(r, N_PACK, &h);
   do vec_push(r->arena, &n->parts, read_lookup(r));
   while (read_accept(r, ","));
-  set_range(n, lo, hi);
-  read_tail(r, n);
-  read_define(r, h.name, n);
+  read_finish(r, h.name, n);
 }
 
 static void read_declared(Reader *r, NodeKind kind) {
-  Head h = read_head(r);
-  int64_t lo, hi;
-  read_range(r, &lo, &hi);
-  Node *n = make(r, kind, &h);
-  set_range(n, lo, hi);
-  read_tail(r, n);
-  read_define(r, h.name, n);
+  ReadHead h = read_head(r);
+  read_finish(r, h.name, read_make(r, kind, &h));
 }
 
 /* ---- loops ------------------------------------------------------------------------------ */
@@ -415,98 +264,7 @@ static void read_loop(Reader *r) {
     if (!l->carries.at[i].next)
       read_fail(r, E_TEXT_SYNTAX, at, "no next for '%s'", l->carries.at[i].in->name);
   r->region = around;
-  if (r->tok.kind != T_NEWLINE && r->tok.kind != T_END)
-    read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected the end of the line");
-  read_skip_newlines(r);
-}
-
-static Loop *this_loop(Reader *r, Span at) {
-  if (!r->region->loop) read_fail(r, E_TEXT_SYNTAX, at, "this stands in a loop only");
-  return r->region->loop;
-}
-
-static void read_carry(Reader *r, Span at) {
-  Loop *l = this_loop(r, at);
-  Head h = read_head(r);
-  int64_t lo, hi;
-  read_range(r, &lo, &hi);
-  read_expect(r, "=");
-  Node *init = read_lookup(r);
-  Node *n = make(r, N_CARRY, &h);
-  n->loop = l;
-  n->slot = l->carries.n;
-  Carry c = {.init = init, .in = n};
-  vec_push(r->arena, &l->carries, c);
-  set_range(n, lo, hi);
-  read_tail(r, n);
-  read_define(r, h.name, n);
-}
-
-/* The order of these lines is the order of the slots. */
-static void read_next_carry(Reader *r, Span at) {
-  Loop *l = this_loop(r, at);
-  Span place = r->tok.span;
-  Node *in = read_lookup(r);
-  if (in->kind != N_CARRY || in->loop != l)
-    read_fail(r, E_TEXT_NAME, place, "'%s' is not carried here", in->name);
-  read_expect(r, "=");
-  int done = 0;
-  while (done < l->carries.n && l->carries.at[done].next) done++;
-  Carry *c = &l->carries.at[in->slot];
-  if (c->next) read_fail(r, E_TEXT_TWICE, place, "a second next for '%s'", in->name);
-  c->next = read_lookup(r);
-  Carry moved = *c, other = l->carries.at[done];
-  l->carries.at[in->slot] = other;
-  l->carries.at[done] = moved;
-  other.in->slot = in->slot;
-  in->slot = done;
-}
-
-static void read_emit(Reader *r, Span at) {
-  Loop *l = this_loop(r, at);
-  Span place = r->tok.span;
-  if (read_whole(r) != l->emits.n)
-    read_fail(r, E_TEXT_SYNTAX, place, "expected emit %d", l->emits.n);
-  read_expect(r, "=");
-  vec_push(r->arena, &l->emits, read_lookup(r));
-}
-
-/* A loop's result belongs to the region around that loop, after it. */
-static void read_final(Reader *r) {
-  Head h = read_head(r);
-  int64_t lo, hi;
-  read_range(r, &lo, &hi);
-  read_expect(r, "=");
-  Span at = r->tok.span;
-  Node *in = read_lookup(r);
-  if (in->kind != N_CARRY) read_fail(r, E_TEXT_TYPE, at, "'%s' is not carried by a loop", in->name);
-  Node *n = make(r, N_FINAL, &h);
-  n->loop = in->loop;
-  n->slot = in->slot;
-  set_range(n, lo, hi);
-  read_tail(r, n);
-  read_define(r, h.name, n);
-}
-
-static void read_stack(Reader *r) {
-  Head h = read_head(r);
-  int64_t lo, hi;
-  read_range(r, &lo, &hi);
-  read_expect(r, "=");
-  Span at = r->tok.span;
-  Node *loop = read_lookup(r);
-  if (loop->kind != N_LOOP) read_fail(r, E_TEXT_TYPE, at, "'%s' is not a loop", loop->name);
-  read_expect_word(r, "emit");
-  at = r->tok.span;
-  int64_t slot = read_whole(r);
-  if (slot >= loop->loop->emits.n)
-    read_fail(r, E_TEXT_NAME, at, "the loop '%s' emits %d values", loop->name, loop->loop->emits.n);
-  Node *n = make(r, N_STACK, &h);
-  n->loop = loop->loop;
-  n->slot = (int)slot;
-  set_range(n, lo, hi);
-  read_tail(r, n);
-  read_define(r, h.name, n);
+  read_end_of_line(r);
 }
 
 /* ---- what stands at the end ---------------------------------------------------------------- */
@@ -540,12 +298,6 @@ static void read_update(Reader *r) {
   read_expect(r, "=");
   u.value = read_lookup(r);
   vec_push(r->arena, &r->g->updates, u);
-}
-
-static void end_statement(Reader *r) {
-  if (r->tok.kind != T_NEWLINE && r->tok.kind != T_END)
-    read_fail(r, E_TEXT_SYNTAX, r->tok.span, "expected the end of the line");
-  read_skip_newlines(r);
 }
 
 static void read_statement(Reader *r) {
@@ -589,7 +341,7 @@ static void read_statement(Reader *r) {
       read_update(r);
     else
       read_fail(r, E_TEXT_SYNTAX, at, "no statement begins with '%s'", r->tok.text);
-    end_statement(r);
+    read_end_of_line(r);
   }
 }
 
@@ -603,7 +355,7 @@ static void read_graph(Reader *r) {
   read_skip_newlines(r);
   read_expect_word(r, "graph");
   ReadToken name = read_name(r);
-  end_statement(r);
+  read_end_of_line(r);
   r->g = graph_new(r->arena, r->names, name.text);
   r->region = r->g->top;
   read_no_names(r);

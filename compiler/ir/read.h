@@ -83,4 +83,31 @@ Node *read_lookup(Reader *r); /* the node that the current name stands for */
 /* -- read_expr.c */
 Expr *read_expr(Reader *r);
 
+/* -- read_head.c */
+/* x: real[b:32, 7] in 0 .. 9 */
+typedef struct ReadHead {
+  ReadToken name;
+  Type type;
+  int rank;
+  int64_t shape[IR_MAX_RANK];
+  const char *axis[IR_MAX_RANK];
+  int64_t lo, hi; /* of integers */
+} ReadHead;
+ReadHead read_head(Reader *r);
+void read_range(Reader *r, int64_t *lo, int64_t *hi); /* all of 32 bits where none is written */
+void read_count(Reader *r, Span at, int n, const int64_t *extent); /* not too many elements? */
+Node *read_make(Reader *r, NodeKind kind, const ReadHead *h);
+void read_set_range(Node *n, int64_t lo, int64_t hi); /* of one of integers */
+void read_tail(Reader *r, Node *n);                   /* ; at ..., and the end of the line */
+void read_end_of_line(Reader *r);                     /* or of the text */
+/* The tail of a node, which has this name from now on. */
+void read_finish(Reader *r, ReadToken name, Node *n);
+
+/* -- read_loop.c: after the word that they begin with, which stands at `at` */
+void read_carry(Reader *r, Span at);
+void read_next_carry(Reader *r, Span at);
+void read_emit(Reader *r, Span at);
+void read_final(Reader *r);
+void read_stack(Reader *r);
+
 #endif
