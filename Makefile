@@ -14,8 +14,9 @@ IR       = prims expr walk linear fold interval band ir clone prune spelling pri
            read_lex read_name read_expr read_head read_loop verify refute draws
 LOWER    = lower_error lower_value lower_range lower_given lower_whole lower_real lower_reads \
            lower_path lower_scope lower_name lower_file lower_use lower_override lower_left \
-           lower_index lower_expr lower_reduce lower_draw lower_doubt lower_header lower_vjp \
-           lower_call lower_foreign lower_stmt lower_loop lower_place lower_expect left_out \
+           lower_bind lower_index lower_prim lower_expr lower_reduce lower_draw lower_doubt \
+           lower_header lower_vjp lower_call lower_foreign lower_stmt lower_param lower_loop \
+           lower_place lower_expect left_out \
            diffusion settings entry inputs models objective own_elements sampler sampler_param \
            sampler_rows domain
 GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_steep grad_values

@@ -45,7 +45,7 @@ runtime/cli: compiler/check compiler/passes compiler/backend.h runtime/train
 
 # Files that call each other, in the folder named last: why.
 circles='
-compiler/lower/diffusion lower_call lower_draw lower_expr lower_foreign lower_header lower_index lower_loop lower_name lower_reduce lower_stmt lower_vjp settings: expressions hold calls, calls bodies, and a name may stand for tables or data that are lowered when first met
+compiler/lower/diffusion lower_bind lower_call lower_draw lower_expr lower_foreign lower_header lower_index lower_loop lower_name lower_param lower_prim lower_reduce lower_stmt lower_vjp settings: expressions hold calls, calls bodies, and a name may stand for tables or data that are lowered when first met
 compiler/lower/lower_file lower_use: a file uses files
 compiler/grad/grad grad_loop: the body of a loop is a region, and a region holds loops
 '

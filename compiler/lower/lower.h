@@ -194,7 +194,6 @@ int path_count(Lowering *l, const char *key); /* 1, 2, ... for the same key here
 /* -- lower_expr.c --------------------------------------------------------------------------- */
 Value *lower_expr(Lowering *l, Scope *s, const AExpr *e);
 Value *lower_index_value(Lowering *l, Scope *s, const AExpr *e); /* between brackets */
-Value *lower_prim(Lowering *l, Prim p, Value **args, int n, Span at);
 /* A number known at compile time, integers exact; NULL after an error. */
 Value *lower_constant(Lowering *l, Scope *s, const AExpr *e);
 bool lower_number(Lowering *l, Scope *s, const AExpr *e, double *out, bool *is_int);
@@ -207,8 +206,13 @@ bool lower_extent(Lowering *l, Scope *s, const AExpr *e, int64_t *out, const cha
 bool check_rank(Lowering *l, const AExpr *e, const Value *base, int given, bool dots);
 /* Is it a tensor, to be indexed? Else an error (none for poison). */
 bool indexable(Lowering *l, const Value *base, Span at);
+
+/* -- lower_prim.c -------------------------------------------------------------------------- */
 /* Is v a number or a tensor? Else an error that says what it is (none for poison). */
 bool usable(Lowering *l, const Value *v, Span at);
+Value *lower_prim(Lowering *l, Prim p, Value **args, int n, Span at);
+/* index: it stands between the brackets of one, where '/' of integers rounds down. */
+Value *lower_binary(Lowering *l, AOp op, Value *a, Value *b, Span at, bool index);
 
 /* -- lower_reduce.c ------------------------------------------------------------------------ */
 bool is_reducer(const char *name);
@@ -243,6 +247,11 @@ bool lower_body(Lowering *l, Scope *s, AStmt *const *stmts, int n);
 bool lower_stmt(Lowering *l, Scope *s, AStmt *st);
 Value *lower_assign_value(Lowering *l, Scope *s, const ATarget *t, const AExpr *e, bool draw,
                           Span at);
+/* May t get a value, e (NULL: that of a parameter)? Said once: what follows of the name is of no
+ * value. */
+bool may_assign(Lowering *l, Scope *s, const ATarget *t, const AExpr *e);
+
+/* -- lower_param.c ------------------------------------------------------------------------- */
 bool lower_param_stmt(Lowering *l, Scope *s, AStmt *st);
 
 /* -- lower_loop.c -------------------------------------------------------------------------- */

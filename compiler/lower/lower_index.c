@@ -13,171 +13,6 @@
 #include "compiler/lower/scope.h"
 #include "compiler/lower/value.h"
 
-Frame *frame_of_statement(const Lowering *l) {
-  Frame *f = l->frame;
-  while (f && f->reduce && !f->barrier) f = f->parent;
-  return f;
-}
-
-Frame *frame_push(Lowering *l, bool barrier, const AExpr *reduce) {
-  Frame *f = NEW(l->arena, Frame);
-  f->parent = l->frame;
-  f->barrier = barrier;
-  f->reduce = reduce;
-  l->frame = f;
-  return f;
-}
-
-IndexVar *frame_find(Frame *f, const char *name) {
-  for (; f; f = f->parent) {
-    for (int i = 0; i < f->vars.n; i++)
-      if (f->vars.at[i].name == name) return &f->vars.at[i];
-    if (f->barrier) return NULL;
-  }
-  return NULL;
-}
-
-Frame *frame_of(Lowering *l, const AExpr *reduce) {
-  for (int i = l->reduce_frames.n - 1; i >= 0; i--)
-    if (l->reduce_frames.at[i].reduce == reduce) return l->reduce_frames.at[i].frame;
-  return NULL;
-}
-
-static IndexVar *add_var(Lowering *l, Frame *f, const char *name, Span at, int64_t extent,
-                         const char *id) {
-  IndexVar v = {.name = name, .extent = extent, .id = id, .span = at};
-  v.var = new_var(l, extent, name);
-  vec_push(l->arena, &f->vars, v);
-  return &f->vars.at[f->vars.n - 1];
-}
-
-static void set_extent(Lowering *l, IndexVar *v, int64_t extent, const char *id, Span at,
-                       const char *text) {
-  v->extent = extent;
-  l->var_extent.at[v->var] = extent;
-  if (id) v->id = id;
-  v->origin = at;
-  v->origin_text = text;
-}
-
-/* Is this name, standing bare in an index position, a value rather than an index? */
-static bool index_value(Scope *s, const char *name) {
-  Binding *b = scope_find(s, name);
-  if (!b || b->pattern) return false;
-  return b->value->kind == V_POISON || v_scalar_like(b->value);
-}
-
-static Binding *pattern_binding(Scope *s, const char *name) {
-  Binding *b = scope_find(s, name);
-  return b && b->pattern ? b : NULL;
-}
-
-static IndexVar *declare_var(Lowering *l, Scope *s, Frame *f, const char *name, Span at) {
-  for (int i = 0; i < f->vars.n; i++)
-    if (f->vars.at[i].name == name) {
-      lower_error(l, 207, at, "index '%s' stands here twice", name);
-      return &f->vars.at[i];
-    }
-  Binding *b = pattern_binding(s, name);
-  IndexVar *v = add_var(l, f, name, at, -1, NULL);
-  if (b && b->value->kind == V_NUM)
-    set_extent(
-        l, v, b->value->inum, b->value->id ? b->value->id : name, b->span,
-        arena_printf(l->arena, "%s = %lld (from the header)", name, (long long)b->value->inum));
-  return v;
-}
-
-/* `name in D` and `name in lo : hi` */
-static void declare_range(Lowering *l, Scope *s, Frame *f, const AItem *it) {
-  IndexVar *v = declare_var(l, s, f, it->var, it->span);
-  int64_t lo = 0, hi;
-  const char *id = NULL;
-  bool known = it->hi ? lower_range_ends(l, s, it->lo, it->hi, &lo, &hi)
-                      : lower_extent(l, s, it->lo, &hi, &id);
-  if (known && hi <= lo) {
-    lower_error(l, 208, it->span, "the range of '%s' is empty: %lld : %lld", it->var, (long long)lo,
-                (long long)hi);
-    known = false;
-  }
-  if (!known) {
-    lo = 0;
-    hi = 1;
-  }
-  v = frame_find(f, it->var);
-  v->wrong = v->wrong || !known;
-  v->start = lo;
-  v->ranged = true;
-  set_extent(l, v, hi - lo, id, it->span,
-             arena_printf(l->arena, "%s runs over %lld values", it->var, (long long)(hi - lo)));
-}
-
-/* Would the read x[.., i, .., j, ..] fit with i and j exchanged? Then it as text. */
-static const char *exchanged(Lowering *l, const AExpr *read, const Value *base, int axis,
-                             const IndexVar *v) {
-  if (!read || read->items.n != base->rank || read->a->kind != A_NAME) return NULL;
-  for (int j = 0; j < base->rank; j++) {
-    const AExpr *other = read->items.at[j].expr;
-    if (j == axis || base->axis[j].extent != v->extent || !other || other->kind != A_NAME ||
-        read->items.at[j].other)
-      continue;
-    const IndexVar *o = frame_find(l->frame, other->name);
-    if (!o || (o->extent >= 0 && o->extent != base->axis[axis].extent)) continue;
-    StrBuf b = {0};
-    sb_printf(&b, "%s[", read->a->name);
-    for (int k = 0; k < base->rank; k++) {
-      if (k) sb_puts(&b, ", ");
-      const AExpr *item = read->items.at[k == axis ? j : k == j ? axis : k].expr;
-      if (!item) return NULL;
-      ast_print_expr(item, &b);
-    }
-    sb_putc(&b, ']');
-    const char *text = arena_strdup(l->arena, b.s);
-    sb_free(&b);
-    return text;
-  }
-  return NULL;
-}
-
-/* False after an error; `quiet`: the read has one already, and a second has likely the same
- * reason. */
-static bool bind_use(Lowering *l, IndexVar *v, const Value *base, int axis, Span at,
-                     const AExpr *read, bool quiet) {
-  const ValueAxis *a = &base->axis[axis];
-  const char *text =
-      arena_printf(l->arena, "%s (%s%saxis %d%s)", extent_text(l, a->id, a->extent),
-                   base->what ? base->what : "", base->what ? ", " : "", axis + 1,
-                   base->span.line ? arena_printf(l->arena, ", line %d", base->span.line) : "");
-  if (v->extent < 0) {
-    set_extent(l, v, a->extent, a->id, at, text);
-    return true;
-  }
-  if (v->ranged) return true; /* a range of its own: proved where it is read */
-  if (v->extent != a->extent && (quiet || v->wrong)) return false;
-  if (v->extent != a->extent) {
-    Diag *x = lower_error(l, 204, at, "index '%s' has two extents: %s and %s", v->name,
-                          extent_text(l, v->id, v->extent), extent_text(l, a->id, a->extent));
-    if (v->origin_text && v->origin.line) diag_label(l->d, x, v->origin, "%s", v->origin_text);
-    diag_label(l->d, x, at, "%s", text);
-    v->wrong = true; /* other uses of it say nothing new */
-    const char *turned = exchanged(l, read, base, axis, v);
-    if (turned) {
-      diag_hint(l->d, x, "did you mean %s?", turned);
-      return false;
-    }
-    /* Another index of the statement that does run over this axis? */
-    for (Frame *f = l->frame; f; f = f->barrier ? NULL : f->parent)
-      for (int i = 0; i < f->vars.n; i++)
-        if (f->vars.at[i].name && f->vars.at[i].extent == a->extent &&
-            f->vars.at[i].name != v->name) {
-          diag_hint(l->d, x, "did you mean '%s'?", f->vars.at[i].name);
-          return false;
-        }
-    return false;
-  }
-  if (!v->id) v->id = a->id;
-  return true;
-}
-
 /* ---- does an expression depend on an index of the statement? --------------------- */
 
 typedef struct Shadow {
@@ -197,7 +32,7 @@ static bool uses(Lowering *l, Scope *s, const AExpr *e, const Shadow *sh, bool i
   case A_NAME:
     if (shadowed(sh, e->name)) return false;
     if (frame_find(l->frame, e->name)) return true;
-    return in_index && !index_value(s, e->name);
+    return in_index && !index_is_value(s, e->name);
   case A_INDEX:
     if (uses(l, s, e->a, sh, false)) return true;
     for (int i = 0; i < e->items.n; i++)
@@ -246,8 +81,8 @@ static bool uses_index(Lowering *l, Scope *s, const AExpr *e) { return uses(l, s
 static IndexVar *index_name(Lowering *l, Scope *s, const AExpr *e) {
   IndexVar *v = frame_find(l->frame, e->name);
   if (v) return v;
-  if (index_value(s, e->name)) return NULL;
-  v = declare_var(l, s, frame_of_statement(l), e->name, e->span);
+  if (index_is_value(s, e->name)) return NULL;
+  v = index_declare(l, s, frame_of_statement(l), e->name, e->span);
   v->implicit = true;
   return v;
 }
@@ -312,7 +147,7 @@ static void walk_index(Lowering *l, Scope *s, const AExpr *e) {
     if (it->expr && it->expr->kind == A_NAME && !it->other) {
       IndexVar *v = index_name(l, s, it->expr);
       if (v && known && axis < base->rank && dots <= 1)
-        wrong = !bind_use(l, v, base, axis, it->expr->span, e, wrong) || wrong;
+        wrong = !index_bind(l, v, base, axis, it->expr->span, e, wrong) || wrong;
       if (v && missing && v->extent < 0) v->wrong = true;
     } else if (it->expr) {
       walk(l, s, it->expr, true);
@@ -330,10 +165,10 @@ Diag *no_indices(Lowering *l, const char *reducer, Span at) {
 
 /* A reducer's index runs where a range around it says that the index of this name runs. */
 static void declare_reduced(Lowering *l, Scope *s, Frame *f, const char *name, Span at) {
-  IndexVar *v = declare_var(l, s, f, name, at);
+  IndexVar *v = index_declare(l, s, f, name, at);
   const IndexVar *o = frame_find(f->parent, name);
   if (!o || !o->ranged) return;
-  set_extent(l, v, o->extent, o->id, o->origin, o->origin_text);
+  index_extent(l, v, o->extent, o->id, o->origin, o->origin_text);
   v->ranged = true;
   v->start = o->start;
 }
@@ -344,11 +179,11 @@ static void share_kept(Lowering *l, const Frame *f) {
     IndexVar *v = &f->vars.at[i];
     IndexVar *o = v->name ? frame_find(f->parent, v->name) : NULL;
     if (o && o->extent < 0 && v->extent >= 0) {
-      set_extent(l, o, v->extent, v->id, v->origin, v->origin_text);
+      index_extent(l, o, v->extent, v->id, v->origin, v->origin_text);
       o->ranged = v->ranged;
       o->start = v->start;
     } else if (o && o->extent >= 0 && v->extent < 0) {
-      set_extent(l, v, o->extent, o->id, o->origin, o->origin_text);
+      index_extent(l, v, o->extent, o->id, o->origin, o->origin_text);
     }
   }
 }
@@ -359,7 +194,7 @@ static void walk_reduce(Lowering *l, Scope *s, const AExpr *e) {
   for (int i = 0; i < e->items.n; i++) {
     const AItem *it = &e->items.at[i];
     if (it->var)
-      declare_range(l, s, f, it);
+      index_declare_range(l, s, f, it);
     else if (it->expr && it->expr->kind == A_NAME)
       declare_reduced(l, s, f, it->expr->name, it->span);
     else if (it->expr && it->expr->kind == A_BINARY && it->expr->op >= OP_LT &&
@@ -458,13 +293,13 @@ static bool infer_finish(Lowering *l, Scope *s, Frame *f) {
   for (int i = 0; i < f->vars.n; i++) {
     IndexVar *v = &f->vars.at[i];
     if (!v->name) continue;
-    Value *dim = pattern_binding(s, v->name) ? NULL : dim_named_like(l, s, v->name);
+    Value *dim = index_pattern(s, v->name) ? NULL : dim_named_like(l, s, v->name);
     if (dim && dim->kind == V_POISON) {
       v->wrong = v->wrong || v->extent < 0;
       dim = NULL;
     }
     if (v->extent < 0 && dim && !v->wrong)
-      set_extent(l, v, dim->inum, dim->id, dim->span, extent_text(l, dim->id, dim->inum));
+      index_extent(l, v, dim->inum, dim->id, dim->span, extent_text(l, dim->id, dim->inum));
     if (v->extent < 0 && !v->wrong) {
       Diag *x = lower_error(l, 202, v->span, "nothing says how far index '%s' runs", v->name);
       if (f->reduce || v->implicit)
@@ -478,7 +313,7 @@ static bool infer_finish(Lowering *l, Scope *s, Frame *f) {
             v->name);
     }
     ok = ok && v->extent >= 0 && !v->wrong;
-    if (v->extent < 0) set_extent(l, v, 1, NULL, v->span, NULL);
+    if (v->extent < 0) index_extent(l, v, 1, NULL, v->span, NULL);
     /* a range that is written says what it runs over, whatever its letter is */
     if (dim && !v->ranged && dim->inum == v->extent) v->id = dim->id;
     if (!v->id) v->id = v->name;
@@ -541,20 +376,20 @@ static void target_indices(Lowering *l, Scope *s, const ATarget *target, Frame *
         continue;
       }
       for (int j = 0; j < k->nellipsis; j++)
-        add_var(l, f, NULL, it->span, k->ellipsis[j].extent, k->ellipsis[j].id);
+        index_add(l, f, NULL, it->span, k->ellipsis[j].extent, k->ellipsis[j].id);
     } else if (it->var) {
-      declare_range(l, s, f, it);
+      index_declare_range(l, s, f, it);
     } else if (it->expr && it->expr->kind == A_NAME) {
       Binding *b = scope_find(s, it->expr->name);
       if (b && !b->pattern && b->value->kind == V_NUM && b->value->is_int && b->value->id)
-        add_var(l, f, NULL, it->span, b->value->inum, b->value->id); /* x[B, L] ~ normal() */
+        index_add(l, f, NULL, it->span, b->value->inum, b->value->id); /* x[B, L] ~ normal() */
       else
-        declare_var(l, s, f, it->expr->name, it->span)->wrong |= b && b->value->kind == V_POISON;
+        index_declare(l, s, f, it->expr->name, it->span)->wrong |= b && b->value->kind == V_POISON;
     } else {
       int64_t extent;
       const char *id;
       if (it->expr && lower_extent(l, s, it->expr, &extent, &id))
-        add_var(l, f, NULL, it->span, extent, id);
+        index_add(l, f, NULL, it->span, extent, id);
     }
   }
 }
