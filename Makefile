@@ -29,8 +29,9 @@ PLAN     = plan core contract sources group group_rows group_join group_alone st
            product order in_place place narrow weights once launch loop_kernel steps memory verify \
            dump print_plan print_picture beside rows_band
 EMIT     = dialect scope storage read value place loop scatter product kernels
-CPU      = target operands pack shape rows scatter contraction chain chain_shape chain_tiles \
-           gemm_write gemm_blocks gemm_emit gemm_function gemm_pack gemm_narrow standalone dialect
+CPU      = target operands pack shape rows rows_nest rows_sum rows_loop rows_write scatter \
+           contraction chain chain_shape chain_tiles gemm_write gemm_blocks gemm_emit \
+           gemm_function gemm_pack gemm_narrow standalone dialect
 CUDA     = target shape rows reduce scatter scatter_list contraction product product_chunk \
            product_fma product_mma product_results chain chain_shape chain_slots chain_operands \
            chain_fma chain_mma loop dialect file
