@@ -16,7 +16,7 @@ typedef struct Direction {
 static void weigh(Expr *e, void *ctx) {
   Direction *d = ctx;
   if (e->kind == E_PRIM && prim_expensive(e->prim)) d->expensive = true;
-  if (e->kind != E_READ) return;
+  if (e->kind != E_READ || e->type != TY_REAL) return;
   int64_t stride = 1, by_k = 0, by_outer = 0;
   for (int i = e->node->rank - 1; i >= 0; i--) {
     Affine a;

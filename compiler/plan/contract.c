@@ -175,7 +175,7 @@ typedef struct Beside {
 static void find_beside(Expr *e, void *ctx) {
   Beside *b = ctx;
   Affine a;
-  if (e->kind != E_READ || e->node->rank == 0) return;
+  if (e->kind != E_READ || e->node->rank == 0 || e->type != TY_REAL) return;
   Expr *last = e->args[e->node->rank - 1];
   if (!(last->vars >> b->var & 1) || !ex_affine(b->g, last, &a) || a.coef[b->var] != 1) return;
   for (int d = 0; d < e->node->rank - 1; d++)
@@ -184,7 +184,7 @@ static void find_beside(Expr *e, void *ctx) {
 }
 
 /* Terms lie side by side in memory where the last variable of k runs, if they do for any:
- * a sum has no order of its own. */
+ * a sum has no order of its own. Numbers that say where a term lies are none of it. */
 static void order_terms(Graph *g, Contraction *c, const Node *n) {
   int *var = c->var[GEMM_K], count = c->nvars[GEMM_K], best = count - 1;
   int64_t most = 0;

@@ -277,12 +277,59 @@ static void by_eye(void **state) {
   arena_free(arena);
 }
 
+/* Rows that are looked up lie side by side, whatever lies between the numbers of which: they are
+ * copied as runs. t = 1, 2 and 3 in its third column, x = 2 0 1, w = 1 10 100. */
+static void looked_up(void **state) {
+  (void)state;
+  enum { PLACES = 3, ROWS = 3, CHANNELS = 16, RESULTS = 16, TAPS = 3, BATCH = 16 };
+  Arena *arena = arena_new();
+  Diags *diags = diags_new(arena);
+  Graph *g = graph_new(arena, interner_new(arena), "looked_up");
+  Node *x = ir_input(g, "x", TY_INT, 2, (int64_t[]){BATCH, PLACES}, 0, ROWS, nowhere),
+       *t = ir_input(g, "t", TY_REAL, 2, (int64_t[]){ROWS, CHANNELS}, 0, 0, nowhere),
+       *w = ir_input(g, "w", TY_REAL, 3, (int64_t[]){TAPS, CHANNELS, RESULTS}, 0, 0, nowhere);
+  Expr *at = ex2(g, P_sub, ex2(g, P_add, ex_var(g, 1), ex_var(g, 3)), ex_int(g, 1));
+  Expr *row = ex_read(g, x, (Expr *[]){ex_var(g, 0), at});
+  Expr *inside = ex_and(g, ex2(g, P_le, ex_int(g, 0), at), ex2(g, P_lt, at, ex_int(g, PLACES)));
+  Expr *moved =
+      ex3(g, P_select, inside, ex_read(g, t, (Expr *[]){row, ex_var(g, 4)}), ex_num(g, 0));
+  Expr *tap = ex_read(g, w, (Expr *[]){ex_var(g, 3), ex_var(g, 4), ex_var(g, 2)});
+  output(g, "y",
+         ir_comp(g, g->top, "y", nowhere, 3, 2, (int64_t[]){BATCH, PLACES, RESULTS, TAPS, CHANNELS},
+                 RED_SUM, NULL, ex2(g, P_mul, moved, tap)));
+  BackendOptions o = backend_defaults();
+  Backend *be = backend_new(arena, diags, "looked_up", &o);
+  assert_true(backend_entry(be, g, "main"));
+  const TdProgram *p = backend_finish(be);
+  bool runs = false;
+  for (int i = 0; i < p->nkernels; i++)
+    runs = runs || (strcmp(p->kernels[i].klass, "contraction") == 0 &&
+                    strstr(p->kernels[i].source, "source, run)"));
+  assert_true(runs);
+  Library *l = library_new(&p, 1, NULL);
+  assert_non_null(l);
+  Compiled *run = compiled_of(l, 0);
+  int32_t *ids = compiled_input(run, 0, "x");
+  float *table = compiled_input(run, 0, "t"), *weights = compiled_input(run, 0, "w");
+  ids[0] = 2, ids[1] = 0, ids[2] = 1; /* of the first of the batch; the others look up row 0 */
+  for (int i = 0; i < ROWS; i++) table[i * CHANNELS + 2] = (float)(i + 1);
+  for (int i = 0; i < TAPS; i++)
+    weights[(i * CHANNELS + 2) * RESULTS + 7] = i == 0 ? 1 : i == 1 ? 10 : 100;
+  compiled_run(run, 0, (TdControl){1, 1}, 1);
+  TdType type;
+  int64_t count;
+  const float *y = compiled_output(run, 0, "y", &type, &count);
+  const float want[] = {130, 213, 21, 110, 111, 11};
+  for (int i = 0; i < 6; i++) assert_true(y[i * RESULTS + 7] == want[i]);
+  compiled_free(run);
+  library_free(l);
+  arena_free(arena);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(by_eye),
-      cmocka_unit_test(as_floats),
-      cmocka_unit_test(in_bf16),
-      cmocka_unit_test(in_parts),
+      cmocka_unit_test(by_eye),  cmocka_unit_test(looked_up), cmocka_unit_test(as_floats),
+      cmocka_unit_test(in_bf16), cmocka_unit_test(in_parts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
