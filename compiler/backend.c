@@ -138,6 +138,12 @@ static void finish_entry(Backend *be, Plan *p) {
       to->reverse = from->loop->reverse;
     }
   }
+  e.changes = NEWN(p->arena, int, p->g->updates.n + 1);
+  for (int i = 0; i < p->g->updates.n; i++) {
+    const NodeInfo *at = plan_info(p, p->g->updates.at[i].state);
+    int state = at->placed ? p->buffers.at[at->place.buffer].td.state : -1;
+    if (state >= 0) e.changes[e.nchanges++] = state; /* else it is a copy of one: weights.c */
+  }
   vec_push(be->arena, &be->entries, e);
 }
 

@@ -24,7 +24,6 @@ struct Series {
   int length, started;
   uint64_t seed; /* of those not started */
   int64_t step;
-  bool again, then_again;
 };
 
 static const TdEntry *entry_of(const Series *r) { return &r->session->program->entries[r->entry]; }
@@ -139,7 +138,7 @@ void series_start(Series *r) {
   size_t first = (size_t)r->started * r->record;
   if (r->record > 0)
     d->does->upload(d, (DevicePlace){r->in, first}, r->given + first, (size_t)n * r->record);
-  TdOnce holds = session_holds(r->session, r->entry, r->again);
+  TdOnce holds = session_holds(r->session, r->entry);
   DeviceSeries series = {.entry = r->entry,
                          .inputs = r->inputs,
                          .outputs = r->outputs,
@@ -150,27 +149,24 @@ void series_start(Series *r) {
                          .seed = r->seed,
                          .step = r->step,
                          .holds = holds,
-                         .then_holds = session_then_holds(r->session, r->entry, r->then_again)};
+                         .then_holds = TD_LASTING};
   d->does->run_series(d, &series);
   r->started = r->length;
 }
 
 /* May it be started with those that wait? */
-static bool goes_on(const Series *r, uint64_t seed, int64_t step, bool again) {
+static bool goes_on(const Series *r, uint64_t seed, int64_t step) {
   int waiting = r->length - r->started;
-  return waiting == 0 ||
-         (seed == r->seed && step == r->step + waiting && (waiting == 1 || again == r->then_again));
+  return waiting == 0 || (seed == r->seed && step == r->step + waiting);
 }
 
-void series_run(Series *r, uint64_t seed, int64_t step, bool again) {
+void series_run(Series *r, uint64_t seed, int64_t step) {
   if (r->length == r->most) bug("%s: no room for another run", entry_of(r)->name);
-  if (!goes_on(r, seed, step, again)) series_start(r);
+  if (!goes_on(r, seed, step)) series_start(r);
   if (r->length == r->started) {
     r->seed = seed;
     r->step = step;
-    r->again = again;
   }
-  r->then_again = again;
   memcpy(r->given + (size_t)r->length * r->record, r->next, r->record);
   r->length++;
   if (r->length - r->started == r->together) series_start(r);

@@ -70,14 +70,16 @@ Session *session_new(const TdProgram *p, Device *device, TdError *err) {
   }
   s->program = p;
   s->device = device;
-  s->last = -1;
   s->states = calloc((size_t)p->nstates + 1, sizeof *s->states);
   s->at = calloc((size_t)p->nentries + 1, sizeof *s->at);
   s->ready = calloc((size_t)p->nentries + 1, sizeof *s->ready);
   s->made = calloc((size_t)p->nentries + 1, sizeof *s->made);
   s->series = calloc((size_t)p->nentries + 1, sizeof *s->series);
+  s->wrote = calloc((size_t)p->nstates + 1, sizeof *s->wrote);
+  s->kept = calloc((size_t)p->nentries + 1, sizeof *s->kept);
+  s->finite = calloc((size_t)p->nstates + 1, sizeof *s->finite);
   bool ok = (s->states != NULL && s->at != NULL && s->ready != NULL && s->made != NULL &&
-             s->series != NULL) ||
+             s->series != NULL && s->wrote != NULL && s->kept != NULL && s->finite != NULL) ||
             td_fail_memory(err);
   if (ok && session_fill(s, err)) return s;
   session_free(s);
@@ -106,6 +108,9 @@ void session_free(Session *s) {
   free(s->ready);
   free(s->made);
   free(s->series);
+  free(s->wrote);
+  free(s->kept);
+  free(s->finite);
   free(s);
 }
 
@@ -212,32 +217,28 @@ void session_write_state(Session *s, int state, int64_t first, int64_t count, co
   size_t size = td_type_size(st->type);
   check_range(st->name, first, count, st->count);
   DevicePlace to = {s->states[state], (size_t)first * size};
-  s->last = -1;
+  session_wrote(s, state);
   s->device->does->upload(s->device, to, from, (size_t)count * size);
 }
 
 void session_clear(Session *s) {
-  s->last = -1;
+  session_wrote_all(s);
   for (int i = 0; i < s->program->nstates; i++)
     s->device->does->zero(s->device, s->states[i], state_bytes(s->program, i));
 }
 
 /* ---- running -------------------------------------------------------------------- */
 
-void session_run_watched(Session *s, int entry, uint64_t seed, int64_t step, bool again,
+void session_run_watched(Session *s, int entry, uint64_t seed, int64_t step,
                          const DeviceWatch *watch) {
   if (!s->ready[entry]) bug("%s runs and was never prepared", s->program->entries[entry].name);
-  TdOnce holds = session_holds(s, entry, again);
+  TdOnce holds = session_holds(s, entry);
   DeviceRun run = {.entry = entry, .seed = seed, .step = step, .holds = holds, .watch = watch};
   s->device->does->run(s->device, &run);
 }
 
 void session_run(Session *s, int entry, uint64_t seed, int64_t step) {
-  session_run_watched(s, entry, seed, step, false, NULL);
-}
-
-void session_run_again(Session *s, int entry, uint64_t seed, int64_t step) {
-  session_run_watched(s, entry, seed, step, true, NULL);
+  session_run_watched(s, entry, seed, step, NULL);
 }
 
 bool session_behind(const Session *s) { return s->device->does->behind; }

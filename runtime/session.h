@@ -42,14 +42,14 @@ bool session_set_bools(Session *s, int entry, const char *name, const uint8_t *x
                        TdError *err);
 
 /* ---- running -------------------------------------------------------------- */
-/* seed and step reach every draw. The entry must be prepared: session_need. */
+/* seed and step reach every draw. The entry must be prepared: session_need. What an entry keeps
+ * from run to run is made again where a state that it follows from was written since. */
 void session_run(Session *s, int entry, uint64_t seed, int64_t step);
-/* The same of an entry that ran before, after which no parameter changed: what it
- * keeps from run to run is not made again. */
-void session_run_again(Session *s, int entry, uint64_t seed, int64_t step);
-/* Either, watched launch by launch (see device.h). */
-void session_run_watched(Session *s, int entry, uint64_t seed, int64_t step, bool again,
+/* The same, watched launch by launch (see device.h). */
+void session_run_watched(Session *s, int entry, uint64_t seed, int64_t step,
                          const DeviceWatch *watch);
+/* What the entry keeps of states is made anew in its next run, whoever wrote them. */
+void session_forget(Session *s, int entry);
 /* Wait for what runs. False with a message when the device failed. */
 bool session_sync(Session *s, TdError *err);
 
@@ -80,9 +80,9 @@ Series *session_series(Session *s, int entry, int most, int together, const char
 bool series_set_number(Series *r, const char *name, double x, TdError *err);
 bool series_set_ints(Series *r, const char *name, const int32_t *x, int64_t n, TdError *err);
 bool series_set_reals(Series *r, const char *name, const float *x, int64_t n, TdError *err);
-/* As session_run, or session_run_again. There must be room, and the entry must be prepared. It
- * starts with the last of `together`, in series_start or in series_read. */
-void series_run(Series *r, uint64_t seed, int64_t step, bool again);
+/* As session_run. There must be room, and the entry must be prepared. It starts with the last of
+ * `together`, in series_start or in series_read. */
+void series_run(Series *r, uint64_t seed, int64_t step);
 void series_start(Series *r);
 int series_length(const Series *r); /* runs not read */
 bool series_full(const Series *r);
@@ -118,8 +118,9 @@ typedef struct NanSource {
   int64_t first_index;
 } NanSource;
 
-/* The first state that is not finite. */
-NanSource session_check_states(const Session *s);
+/* The first state that is not finite. Those that were, and that nobody wrote since, are not looked
+ * at again. */
+NanSource session_check_states(Session *s);
 /* Run an entry kernel by kernel, looking at everything each one wrote. */
 NanSource session_trace(Session *s, int entry, uint64_t seed, int64_t step);
 

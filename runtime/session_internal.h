@@ -14,7 +14,10 @@ struct Session {
   bool *ready;      /* by entry: prepared */
   Series **series;  /* by entry: NULL until somebody asks */
   bool *made;       /* by entry: what its steps marked TD_ONCE make is there, if it has such */
-  int last;         /* the entry that ran last, if nothing wrote a state since; -1: none */
+  uint64_t writes;  /* so far, of states: by runs of entries, and from outside */
+  uint64_t *wrote;  /* by state: the last of these that it was part of */
+  uint64_t *kept;   /* by entry: up to which of these it followed what it keeps; 0: to none */
+  uint64_t *finite; /* by state: up to which of these it was looked at, and finite; 0: to none */
 };
 
 /* -- values.c -------------------------------------------------------------------------------- */
@@ -24,11 +27,12 @@ size_t buffer_bytes(const TdBuffer *b);
 size_t arena_bytes(const TdProgram *p);
 /* What lies there, of that type. */
 double element_value(TdType type, const void *x);
-/* The entry runs now. What of that which it kept from run to run still holds? `again`: parameters
- * are what they were. Where it changes what it keeps with the states that it follows from, they are
- * so too if nobody else wrote one. */
-TdOnce session_holds(Session *s, int entry, bool again);
-TdOnce session_then_holds(const Session *s, int entry, bool again); /* in the run after it */
+/* A state gets other numbers, not by an entry. */
+void session_wrote(Session *s, int state);
+void session_wrote_all(Session *s);
+/* The entry runs now. What of that which it kept from run to run still holds? In a run right after
+ * it all does. */
+TdOnce session_holds(Session *s, int entry);
 
 /* -- series.c -------------------------------------------------------------------------------- */
 /* Where the next run's value of an input of the entry's is on the host. It must be one of those

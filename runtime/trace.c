@@ -36,7 +36,7 @@ Snapshot *snapshot_new(Session *s) {
 
 static void copy_states(const Snapshot *n, bool back) {
   Session *s = n->session;
-  if (back) s->last = -1;
+  if (back) session_wrote_all(s);
   for (int i = 0; i < s->program->nstates; i++) {
     DevicePlace state = {s->states[i], 0}, kept = {n->memory, offset_of(s->program, i)};
     s->device->does->copy(s->device, back ? state : kept, back ? kept : state,
@@ -118,21 +118,28 @@ static Finding find_bad_in_state(const Session *s, int state) {
   return all;
 }
 
-/* States from the first on that the device says are finite. */
-static int good_states(const Session *s) {
-  int n = s->program->nstates, good = 0;
+/* Have the device look at states that were written since they were last finite. */
+static void look_at_states(Session *s) {
+  int n = s->program->nstates, looked = 0, good = 0;
   DeviceNumbers *all = calloc((size_t)n + 1, sizeof *all);
-  for (int i = 0; all != NULL && i < n; i++)
-    all[i] =
-        (DeviceNumbers){{s->states[i], 0}, s->program->states[i].type, s->program->states[i].count};
-  if (all == NULL || !s->device->does->finite(s->device, all, n, &good, NULL)) good = 0;
+  int *state = calloc((size_t)n + 1, sizeof *state);
+  for (int i = 0; all != NULL && state != NULL && i < n; i++) {
+    const TdState *st = &s->program->states[i];
+    if (s->finite[i] > 0 && s->finite[i] >= s->wrote[i]) continue;
+    all[looked] = (DeviceNumbers){{s->states[i], 0}, st->type, st->count};
+    state[looked++] = i;
+  }
+  if (looked == 0 || !s->device->does->finite(s->device, all, looked, &good, NULL)) good = 0;
+  for (int i = 0; i < good; i++) s->finite[state[i]] = s->writes;
   free(all);
-  return good;
+  free(state);
 }
 
-NanSource session_check_states(const Session *s) {
+NanSource session_check_states(Session *s) {
   NanSource out = {0};
-  for (int i = good_states(s); i < s->program->nstates; i++) {
+  look_at_states(s);
+  for (int i = 0; i < s->program->nstates; i++) {
+    if (s->finite[i] > 0 && s->finite[i] >= s->wrote[i]) continue;
     Finding f = find_bad_in_state(s, i);
     int64_t at = f.nan >= 0 ? f.nan : f.infinite;
     if (at < 0) continue;
@@ -275,8 +282,8 @@ NanSource session_trace(Session *s, int entry, uint64_t seed, int64_t step) {
   /* no NaN of an earlier run is in the way */
   s->device->does->zero(s->device, s->arena, arena_bytes(s->program));
   s->made[entry] = false; /* what is kept from run to run is to be seen as well */
-  s->last = -1;
-  session_run_watched(s, entry, seed, step, false, &watch);
+  session_forget(s, entry);
+  session_run_watched(s, entry, seed, step, &watch);
   free(t.before);
   free(t.origin);
   return t.nan.found ? t.nan : t.infinite;

@@ -39,14 +39,41 @@ double element_value(TdType type, const void *from) {
   return (double)NAN;
 }
 
-TdOnce session_then_holds(const Session *s, int entry, bool again) {
-  return again || s->program->entries[entry].follows ? TD_LASTING : TD_ONCE;
+/* ---- who wrote what, and when ------------------------------------------------------- */
+
+void session_wrote(Session *s, int state) { s->wrote[state] = ++s->writes; }
+
+void session_wrote_all(Session *s) {
+  for (int i = 0; i < s->program->nstates; i++) session_wrote(s, i);
 }
 
-TdOnce session_holds(Session *s, int entry, bool again) {
-  bool follows = s->program->entries[entry].follows && s->last == entry;
-  TdOnce holds = again || follows ? TD_LASTING : s->made[entry] ? TD_ONCE : TD_ANEW;
+static bool changes(const TdEntry *e, int state) {
+  for (int i = 0; i < e->nchanges; i++)
+    if (e->changes[i] == state) return true;
+  return false;
+}
+
+/* Is what the entry keeps of states still what follows from them? Of those that it changes it
+ * keeps nothing, or follows them. */
+static bool kept_holds(const Session *s, int entry) {
+  const TdEntry *e = &s->program->entries[entry];
+  for (int i = 0; i < e->nbuffers && s->kept[entry] > 0; i++) {
+    const TdBuffer *b = &e->buffers[i];
+    if (b->kind == TD_STATE && s->wrote[b->state] > s->kept[entry] &&
+        (e->follows || !changes(e, b->state)))
+      return false;
+  }
+  return s->kept[entry] > 0;
+}
+
+void session_forget(Session *s, int entry) { s->kept[entry] = 0; }
+
+TdOnce session_holds(Session *s, int entry) {
+  const TdEntry *e = &s->program->entries[entry];
+  TdOnce holds = kept_holds(s, entry) ? TD_LASTING : s->made[entry] ? TD_ONCE : TD_ANEW;
   s->made[entry] = true;
-  s->last = entry;
+  s->writes++;
+  for (int i = 0; i < e->nchanges; i++) s->wrote[e->changes[i]] = s->writes;
+  s->kept[entry] = s->writes;
   return holds;
 }

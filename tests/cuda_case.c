@@ -118,7 +118,10 @@ TdStep steps[] = {
     {.kind = TD_LAUNCH, .kernel = 2, .nargs = 1, .args = seed_args},
 };
 static TdOutput outputs[] = {{"y", 2}, {"n", 5}, {"times", 6}, {"pairs", 7}};
+static int changes[] = {0};
 TdEntry entries[] = {{.name = "run",
+                      .changes = changes,
+                      .nchanges = 1,
                       .buffers = buffers,
                       .nbuffers = 8,
                       .steps = steps,
@@ -218,7 +221,8 @@ bool as_expected(const Session *s, const Expected *e, TdError *err) {
 bool run_once(Session *s, Expected *e, float factor, uint64_t seed, int64_t step, bool again,
               const DeviceWatch *watch, TdError *err) {
   if (!set_inputs(s, factor, err)) return false;
-  session_run_watched(s, 0, seed, step, again, watch);
+  if (!again) session_forget(s, 0);
+  session_run_watched(s, 0, seed, step, watch);
   e->factor = factor;
   e->factors += factor;
   e->runs++;
@@ -240,9 +244,10 @@ bool run_series(Session *s, Series *r, Expected *e, int n, float factor, int64_t
                 TdError *err) {
   double got[MOST * OUTPUTS];
   int firsts = e->firsts;
+  if (!again) session_forget(s, 0);
   for (int i = 0; i < n; i++) {
     if (!series_set_number(r, "factor", factor + i, err)) return false;
-    series_run(r, 7, step + i, again || i > 0);
+    series_run(r, 7, step + i);
     e->factors += factor + (float)i;
     e->runs++;
   }

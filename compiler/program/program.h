@@ -141,8 +141,8 @@ typedef enum { TD_LAUNCH, TD_LOOP, TD_END } TdStepKind;
  * every run read:
  *   TD_ANEW     in each
  *   TD_ONCE     in the first of all: it follows from constants
- *   TD_LASTING  in the first, and when parameters are not what they were, or what the entry itself
- *               made of them */
+ *   TD_LASTING  in the first, and when states that the entry reads are not what they were, but for
+ *               those that it changes itself (TdEntry.follows: or not what it made of them) */
 typedef enum { TD_ANEW, TD_ONCE, TD_LASTING } TdOnce;
 
 typedef struct TdStep {
@@ -173,8 +173,9 @@ typedef struct TdEntry {
   int nsteps;
   TdOutput *outputs;
   int noutputs;
-  bool follows; /* it changes kept buffers with the states that they follow from: a run right after
-                   another, between which nothing else wrote a state, is again */
+  int *changes; /* states that it writes */
+  int nchanges;
+  bool follows; /* it changes kept buffers with the states that they follow from, these too */
   size_t arena_bytes;
   size_t alignment;    /* of every offset in the arena, and of the arena; a power of two */
   size_t arena_sum;    /* what it would be without sharing of lifetimes */

@@ -303,7 +303,7 @@ static bool measure(Profile *f, const Project *p, Machine *m, int index, TdError
     if (ok && k == 0)
       session_run(m->session, index, 0, 1); /* memory is touched once before the clock runs */
     f->tracing = trace != NULL && k + 1 == f->rounds;
-    if (ok) session_run_watched(m->session, index, 0, k + 1, true, &watch);
+    if (ok) session_run_watched(m->session, index, 0, k + 1, &watch);
     ok = ok && session_sync(m->session, err);
   }
   feed_close(&feed);

@@ -69,9 +69,7 @@ static bool run_parts(Feed *f, uint64_t seed, int64_t batches, const volatile si
     }
     if (!feed_valid(f, b, part, err)) return false;
     if (f->series != NULL)
-      series_run(f->series, seed, b + 1, b > 0);
-    else if (b > 0)
-      session_run_again(f->session, f->index, seed, b + 1);
+      series_run(f->series, seed, b + 1);
     else
       session_run(f->session, f->index, seed, b + 1);
     p->weight[p->n] = part.count > 0 ? (double)part.count : 1;

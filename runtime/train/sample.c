@@ -229,7 +229,7 @@ static bool frame_room(Sampling *g, TdError *err) {
   return (g->ids != NULL && (!both || g->confidence != NULL)) || td_fail_memory(err);
 }
 
-static bool still_finite(const Sampling *g, TdError *err) {
+static bool still_finite(Sampling *g, TdError *err) {
   NanSource bad = session_check_states(g->s);
   if (!bad.found) return true;
   return td_fail(err, TD_NOT_FINITE, "sampler %s: %s at element %" PRId64 " of '%s'",
@@ -263,14 +263,11 @@ static bool open_series(Sampling *g, TdError *err) {
 /* Iteration k from 0 on. A series is read before it is full: nobody wants its numbers. */
 static bool run_step(Sampling *g, int64_t k, TdError *err) {
   if (g->series == NULL) {
-    if (k == 0)
-      session_run(g->s, g->step, g->r->seed, 1);
-    else
-      session_run_again(g->s, g->step, g->r->seed, k + 1);
+    session_run(g->s, g->step, g->r->seed, k + 1);
     return true;
   }
   if (series_full(g->series) && !open_series(g, err)) return false;
-  series_run(g->series, g->r->seed, k + 1, k > 0);
+  series_run(g->series, g->r->seed, k + 1);
   return true;
 }
 

@@ -210,7 +210,7 @@ static bool start_step(Trainer *t, TdError *err) {
   if (t->series == NULL || series_length(t->series) == 0) t->since = clock_seconds();
   if (!feed_train(&t->feed, t->seed, t->step + 1, err)) return false;
   if (t->series != NULL)
-    series_run(t->series, t->seed, t->step + 1, false);
+    series_run(t->series, t->seed, t->step + 1);
   else
     session_run(t->session, t->feed.index, t->seed, t->step + 1);
   t->step++;

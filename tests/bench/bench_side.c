@@ -201,7 +201,7 @@ static bool start_step(Bench *b, TdError *err) {
   }
   if (series_full(b->series) && !last_loss(b, &ignored, err)) return false;
   if (!series_set_ints(b->series, b->input->name, b->tokens, n, err)) return false;
-  series_run(b->series, 1, b->step, false);
+  series_run(b->series, 1, b->step);
   return true;
 }
 
@@ -280,7 +280,7 @@ static bool bench_kernels(Bench *b, int times) {
       t.seconds != NULL && t.launches != NULL &&
       session_set_ints(b->run.session, b->entry, b->input->name, b->tokens, fill_tokens(b), &err);
   for (int i = 0; good && i < times; i++)
-    session_run_watched(b->run.session, b->entry, 1, ++b->step, false, &watch);
+    session_run_watched(b->run.session, b->entry, 1, ++b->step, &watch);
   good = good && session_sync(b->run.session, &err);
   json_t *all = json_array();
   for (int i = 0; good && i < p->nkernels; i++)

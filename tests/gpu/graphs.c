@@ -306,10 +306,7 @@ static bool run_once(const Case *c, Session *s, Graph *g, int run) {
   }
   const char *why = ok ? eval_run(ev) : NULL;
   if (why != NULL) ok = check_wrong("the evaluator: %s", why);
-  if (ok && c->repeated && run > 0 && run < RUNS - 1)
-    session_run_again(s, 0, seed, run * run);
-  else if (ok)
-    session_run(s, 0, seed, run * run);
+  if (ok) session_run(s, 0, seed, run * run);
   ok = ok && compare(c, s, g, ev, run);
   eval_free(ev);
   return ok;

@@ -57,27 +57,23 @@ static bool read_series(Run *r, int done, TdError *err) {
   return true;
 }
 
-static bool step(const Case *c, Run *r, int i, TdError *err) {
+static bool step(Run *r, int i, TdError *err) {
   float x[ROWS * WIDTH];
-  bool again = c->repeated && i != 0 && i != LOADED;
   for (int k = 0; k < ROWS * WIDTH; k++)
     x[k] = (float)draw_normal(3, i, draw_site("x"), (uint64_t)k);
   if (i == 0 || i == LOADED) load(r->session, i);
   if (r->series != NULL) {
     if (!series_set_reals(r->series, "x", x, ROWS * WIDTH, err)) return false;
-    series_run(r->series, 11, i + 1, again);
+    series_run(r->series, 11, i + 1);
     return (!series_full(r->series) && i + 1 < STEPS) || read_series(r, i + 1, err);
   }
   if (!session_set_reals(r->session, 0, "x", x, ROWS * WIDTH, err)) return false;
-  if (again)
-    session_run_again(r->session, 0, 11, i + 1);
-  else
-    session_run(r->session, 0, 11, i + 1);
+  session_run(r->session, 0, 11, i + 1);
   r->loss[i] = session_scalar(r->session, 0, "loss");
   return true;
 }
 
-static bool run_all(const Case *c, const TdProgram *p, bool together, Run *r) {
+static bool run_all(const TdProgram *p, bool together, Run *r) {
   TdError err = {0};
   *r = (Run){.session = check_session(p, &err)};
   bool ok = r->session != NULL && session_need(r->session, (const char *const[]){".", NULL}, &err);
@@ -85,7 +81,7 @@ static bool run_all(const Case *c, const TdProgram *p, bool together, Run *r) {
     r->series = session_series(r->session, 0, AHEAD, TOGETHER, (const char *const[]){"x"}, 1, &err);
     ok = r->series != NULL;
   }
-  for (int i = 0; ok && i < STEPS; i++) ok = step(c, r, i, &err);
+  for (int i = 0; ok && i < STEPS; i++) ok = step(r, i, &err);
   ok = ok && session_sync(r->session, &err);
   return ok || check_wrong("%s", err.message);
 }
@@ -151,8 +147,8 @@ static bool holds(const Case *c, Arena *arena, bool *saw) {
   if (!backend_entry(be, g, "main")) return check_wrong("it does not compile");
   const TdProgram *p = backend_finish(be);
   if (c->repeated && !keeps(p)) return check_wrong("nothing is kept from run to run");
-  bool ok = run_all(c, p, false, &alone) && run_all(c, p, true, &together) &&
-            same_runs(p, &alone, &together);
+  bool ok =
+      run_all(p, false, &alone) && run_all(p, true, &together) && same_runs(p, &alone, &together);
   *saw = ok && seen(&together);
   session_free(alone.session);
   session_free(together.session);

@@ -136,7 +136,7 @@ static void watch_launch(void *ctx, int step, bool before) {
 static void act_watched_run(void *ctx) {
   Watcher *w = ctx;
   DeviceWatch watch = {.ctx = w, .launch = watch_launch, .time = watch_time};
-  session_run_watched(w->session, w->entry, 1, 0, false, &watch);
+  session_run_watched(w->session, w->entry, 1, 0, &watch);
 }
 
 static void watchers_are_strangers(void **state) {

@@ -155,7 +155,10 @@ static TdStep steps[] = {
     {.kind = TD_LAUNCH, .kernel = 2, .nargs = 1, .args = seed_args},
 };
 static TdOutput outputs[] = {{"y", 2}, {"n", 5}};
+static int changes[] = {0, 1};
 static TdEntry entry = {.name = "run",
+                        .changes = changes,
+                        .nchanges = 2,
                         .buffers = buffers,
                         .nbuffers = 8,
                         .steps = steps,

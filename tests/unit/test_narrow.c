@@ -151,7 +151,8 @@ static void fma_knows_nothing_of_it(void **state) {
 
 /* ---- a sampler's step, whose weights stay packed from run to run ---- */
 
-static void run_steps(Running *r, bool again, float *x, int64_t n) {
+/* `anew`: they are packed in each. */
+static void run_steps(Running *r, bool anew, float *x, int64_t n) {
   const int init = session_entry(r->session, "sample.ddpm.init"),
             step = session_entry(r->session, "sample.ddpm.step");
   const int state = session_state(r->session, "ddpm.x");
@@ -164,10 +165,8 @@ static void run_steps(Running *r, bool again, float *x, int64_t n) {
                  session_set_number(r->session, step, "u", 40 - 20 * k, &err) &&
                  session_set_number(r->session, step, "temperature", 1, &err);
     if (!given) fail_msg("%s", err.message);
-    if (again && k > 0)
-      session_run_again(r->session, step, 7, k + 1);
-    else
-      session_run(r->session, step, 7, k + 1);
+    if (anew) session_forget(r->session, step);
+    session_run(r->session, step, 7, k + 1);
   }
   TdError err = {0};
   if (!session_read_state(r->session, state, 0, n, x, &err)) fail_msg("%s", err.message);
@@ -199,14 +198,14 @@ static void stay_packed(const char *act, const char *product) {
   float *fresh = malloc(2 * N * sizeof *fresh), *again = fresh + N;
   assert_non_null(fresh);
   session_run(r.session, session_entry(r.session, "init"), 1, 0);
-  run_steps(&r, false, fresh, N);
-  run_steps(&r, true, again, N);
+  run_steps(&r, true, fresh, N);
+  run_steps(&r, false, again, N);
   assert_memory_equal(fresh, again, N * sizeof *fresh);
   for (int i = 0; i < N; i++) assert_true(isfinite(fresh[i]));
   session_run(r.session, session_entry(r.session, "init"), 2, 0); /* other weights */
-  run_steps(&r, true, again, N);
+  run_steps(&r, false, again, N);
   assert_memory_not_equal(fresh, again, N * sizeof *fresh);
-  run_steps(&r, false, fresh, N);
+  run_steps(&r, true, fresh, N);
   assert_memory_equal(fresh, again, N * sizeof *fresh);
   free(fresh);
   running_close(&r);

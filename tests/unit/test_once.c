@@ -75,10 +75,10 @@ static void note(void *ctx, int step, bool before) {
 }
 
 /* A run, in which so many launches of each kind are made. */
-static void run(Walk *w, bool again, int once, int lasting) {
+static void run(Walk *w, int once, int lasting) {
   Count c = {.e = w->entry};
   DeviceWatch watch = {.ctx = &c, .launch = note};
-  session_run_watched(w->r.session, w->step, 7, 1, again, &watch);
+  session_run_watched(w->r.session, w->step, 7, 1, &watch);
   assert_int_equal(c.of[TD_ANEW], 1);
   assert_int_equal(c.of[TD_ONCE], once);
   assert_int_equal(c.of[TD_LASTING], lasting);
@@ -100,19 +100,28 @@ static void tables_are_made_once(void **state) {
   open_walk(&w, NULL);
   set_parameters(&w, 0);
   session_run(w.r.session, w.init, 7, 0);
-  run(&w, false, 1, 1);
+  run(&w, 1, 1);
   check(&w, 1);
-  run(&w, true, 0, 0);
+  run(&w, 0, 0);
   check(&w, 1.5); /* 0.5 + 1 */
   set_parameters(&w, logf(4));
-  run(&w, false, 0, 1); /* parameters changed: not the table */
-  check(&w, 7);         /* (0.75 + 1) 4 */
-  run(&w, true, 0, 0);
+  run(&w, 0, 1); /* parameters changed: not the table */
+  check(&w, 7);  /* (0.75 + 1) 4 */
+  run(&w, 0, 0);
   check(&w, 18);
-  /* another sampling of the process */
+  /* another sampling of the process: its init writes x, which nothing that is kept follows from */
   session_run(w.r.session, w.init, 8, 0);
-  run(&w, false, 0, 1);
+  run(&w, 0, 0);
   check(&w, 4);
+  set_parameters(&w, logf(2)); /* in the middle of it */
+  run(&w, 0, 1);
+  check(&w, 6);                                                       /* (2 + 1) 2 */
+  session_run(w.r.session, session_entry(w.r.session, "init"), 8, 0); /* an entry writes them */
+  run(&w, 0, 1);
+  run(&w, 0, 0);
+  session_clear(w.r.session);
+  run(&w, 0, 1);
+  check(&w, 1); /* a is 0 again, and x was */
   /* who looks for a NaN sees all that is computed */
   assert_false(session_trace(w.r.session, w.step, 7, 1).found);
   set_parameters(&w, 200); /* exp overflows, in what is made from parameters alone; 0 inf is NaN */
@@ -144,8 +153,8 @@ static void nothing_else_changes(void **state) {
   session_run(kept.r.session, kept.init, 7, 0);
   session_run(anew.r.session, anew.init, 7, 0);
   for (int k = 0; k < 3; k++) {
-    session_run_watched(kept.r.session, kept.step, 7, k + 1, k > 0, NULL);
-    session_run_watched(anew.r.session, anew.step, 7, k + 1, k > 0, NULL);
+    session_run(kept.r.session, kept.step, 7, k + 1);
+    session_run(anew.r.session, anew.step, 7, k + 1);
   }
   float *x = state_of(kept.r.session, kept.x), *y = state_of(anew.r.session, anew.x);
   assert_memory_equal(x, y, N * sizeof *x);
@@ -204,7 +213,7 @@ static void weights_of_one_row(void **state) {
       session_run(w.r.session, w.init, 7, 0);
       const float want = narrow ? in_bf16[i] : given[i];
       for (int run = 0; run < 2; run++) {
-        session_run_watched(w.r.session, w.step, 7, run + 1, run > 0, NULL);
+        session_run(w.r.session, w.step, 7, run + 1);
         float *x = state_of(w.r.session, w.x);
         for (int v = 0; v < V; v++)
           if (fabsf(x[v] - (run ? want * want : want)) > 1e-5f)
