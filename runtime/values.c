@@ -53,10 +53,18 @@ static bool changes(const TdEntry *e, int state) {
   return false;
 }
 
+/* Does it keep anything that follows from states? */
+static bool keeps(const TdEntry *e) {
+  for (int i = 0; i < e->nsteps; i++)
+    if (e->steps[i].once == TD_LASTING) return true;
+  return false;
+}
+
 /* Is what the entry keeps of states still what follows from them? Of those that it changes it
  * keeps nothing, or follows them. */
 static bool kept_holds(const Session *s, int entry) {
   const TdEntry *e = &s->program->entries[entry];
+  if (!keeps(e)) return s->made[entry];
   for (int i = 0; i < e->nbuffers && s->kept[entry] > 0; i++) {
     const TdBuffer *b = &e->buffers[i];
     if (b->kind == TD_STATE && s->wrote[b->state] > s->kept[entry] &&

@@ -91,7 +91,7 @@ static void test_series_is_one_graph(void **state) {
   Session *s = open_session(*state, NULL, &err);
   Series *r = s != NULL ? open_series(s, MOST, TOGETHER, &err) : NULL;
   assert_non_null(r);
-  for (int k = 0; k < 2; k++) assert_true(run_series(s, r, &e, MOST, 1, k, true, &err));
+  for (int k = 0; k < 3; k++) assert_true(run_series(s, r, &e, MOST, 1, k, k > 0, &err));
   setenv("TDC_EMU_FAULT", "cuGraphLaunch:3:700,cuMemAlloc_v2:1,cuGraphInstantiateWithFlags:1", 1);
   if (!run_series(s, r, &e, MOST, 2, 5, true, &err)) fail_msg("%s", err.message);
   assert_false(run_series(s, r, &e, MOST, 2, 5, true, &err));

@@ -144,10 +144,11 @@ static void starts_graphs(const char *line, int n) {
   }
 }
 
-/* Step 1 is alone, and what comes for the first time goes step by step, from the third run on by
+/* Step 1 is alone, and what comes for the first time goes step by step, from its second run on by
  * graphs of one step. Of 51 steps, looked at when 16 wait and in every 25th: 2 to 17 are the first
  * two eights, 16 graphs; 18 to 25 one graph; 26 to 41 two; 42 to 49 one; 50 and 51 one each.
- * Six iterations of a sampler: four graphs, and then one, beside one of init and one of emit. */
+ * Six iterations of a sampler, which keeps nothing: five graphs, and then one, beside one of init
+ * and one of emit. */
 static void test_steps_are_one_graph(void **state) {
   (void)state;
   char text[sizeof many_steps + 16];
@@ -156,8 +157,8 @@ static void test_steps_are_one_graph(void **state) {
   sandbox_write("text.txt", "the quick brown fox"); /* too short for a validation */
   starts_graphs("train many.td -o run --overwrite -q --device cuda --steps 51",
                 16 + 1 + 2 + 1 + 1 + 1);
-  starts_graphs("sample m.td --untrained -q -n 2 --device cuda", 4);
-  starts_graphs("sample m.td --untrained -q -n 8 --device cuda", 4 + 3 * 3);
+  starts_graphs("sample m.td --untrained -q -n 2 --device cuda", 5);
+  starts_graphs("sample m.td --untrained -q -n 8 --device cuda", 5 + 3 * 3);
 }
 
 /* Of a sampling its text comes down, and one number a state that says whether it is finite: not
