@@ -196,6 +196,20 @@ void sb_printf(StrBuf *b, const char *fmt, ...) {
   va_end(ap);
 }
 
+void sb_escaped(StrBuf *b, const char *text) {
+  for (const char *c = text != NULL ? text : ""; *c != '\0'; c++) switch (*c) {
+    case '<': sb_puts(b, "&lt;"); break;
+    case '>': sb_puts(b, "&gt;"); break;
+    case '&': sb_puts(b, "&amp;"); break;
+    case '"': sb_puts(b, "&quot;"); break;
+    default:
+      if ((unsigned char)*c >= 32 || *c == '\n' || *c == '\t')
+        sb_putc(b, *c);
+      else
+        sb_puts(b, "\xef\xbf\xbd");
+    }
+}
+
 void sb_free(StrBuf *b) {
   free(b->s);
   *b = (StrBuf){0};

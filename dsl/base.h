@@ -72,6 +72,9 @@ void sb_puts(StrBuf *b, const char *s);
 void sb_write(StrBuf *b, const char *s, size_t n);
 void sb_printf(StrBuf *b, const char *fmt, ...) TD_PRINTF(2, 3);
 void sb_vprintf(StrBuf *b, const char *fmt, va_list ap);
+/* Of XML and HTML, where none of its characters acts; NULL is nothing. What cannot be shown is
+ * U+FFFD. */
+void sb_escaped(StrBuf *b, const char *text);
 void sb_free(StrBuf *b);
 
 /* -- base.c: interned names: equal strings are equal pointers ------------- */

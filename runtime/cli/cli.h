@@ -186,6 +186,10 @@ void cli_settings_free(TdSetting *s, int n);
 /* cli_project with the sampler of `o` computing `count` rows where the file has more and its
  * batch can be given anew. */
 bool cli_project_rows(Cli *c, Project *p, const UnitOptions *o, int64_t count, int *code);
+/* The same with a sampler (NULL: the first) and nothing else, with --seed and --count. *p is to be
+ * closed in any case. */
+bool cli_project_sampler(Cli *c, Project *p, const char *sampler, uint64_t *seed, int64_t *count,
+                         int *code);
 
 /* -- one file each ------------------------------------------------------------------ */
 int cli_compile(Cli *c);

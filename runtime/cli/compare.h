@@ -132,8 +132,6 @@ void compare_style(StrBuf *out);
 void compare_colour(StrBuf *out, int model);
 /* What tells models apart that have one colour, as an attribute of a line. */
 void compare_dashes(StrBuf *out, int model);
-/* A text where none of its characters acts. */
-void compare_escaped(StrBuf *out, const char *text);
 /* A tenth of a pixel, in any locale. */
 void compare_tenths(StrBuf *out, const char *before, double x);
 

@@ -137,7 +137,7 @@ static void put_panel(const Comparison *k, EffortCost of, Axis x, Axis y, StrBuf
   put_ticks(&y, false, &x, out);
   compare_tenths(out, "<text x=\"", x.from);
   sb_puts(out, "\" y=\"18\">");
-  compare_escaped(out, metric != NULL ? metric : "held-out value");
+  sb_escaped(out, metric != NULL ? metric : "held-out value");
   sb_printf(out, " against %s</text>\n", costs[of]);
   for (int i = 0; i < k->n; i++)
     for (int s = 0; s < k->models[i].nefforts; s++)
@@ -160,7 +160,7 @@ static void put_names(const Comparison *k, StrBuf *out) {
     sb_puts(out, " style=\"stroke: ");
     compare_colour(out, i);
     sb_printf(out, "\"/><text x=\"%d\" y=\"%d\">", x + 24, y);
-    compare_escaped(out, own);
+    sb_escaped(out, own);
     if (k->models[i].claim != NULL) sb_printf(out, ", %s", k->models[i].claim);
     sb_puts(out, "</text>\n");
     free(own);

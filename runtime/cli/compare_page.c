@@ -69,13 +69,13 @@ static void put_table(const Comparison *k, StrBuf *out) {
     sb_puts(out, "<th style=\"color: ");
     compare_colour(out, i);
     sb_puts(out, "\">");
-    compare_escaped(out, k->models[i].path);
+    sb_escaped(out, k->models[i].path);
     sb_puts(out, "</th>");
   }
   sb_puts(out, "<th>held-out text</th></tr>\n<tr><td>its metric</td>");
   for (int i = 0; i < k->n; i++) {
     sb_puts(out, "<td>");
-    compare_escaped(out, k->models[i].metric);
+    sb_escaped(out, k->models[i].metric);
     if (k->models[i].claim != NULL) sb_printf(out, ", %s", k->models[i].claim);
     sb_puts(out, "</td>");
   }
@@ -268,7 +268,7 @@ static void put_models(const Comparison *k, StrBuf *out) {
     sb_puts(out, "<li style=\"color: ");
     compare_colour(out, i);
     sb_puts(out, "\">● ");
-    compare_escaped(out, k->models[i].path);
+    sb_escaped(out, k->models[i].path);
     sb_puts(out, "</li>\n");
   }
   sb_puts(out, "<li class=\"soft\">❙ held-out text</li>\n</ul>\n");
@@ -278,18 +278,18 @@ static void put_samples(const Compared *m, int model, StrBuf *out) {
   sb_puts(out, "<h3 style=\"color: ");
   compare_colour(out, model);
   sb_puts(out, "\">");
-  compare_escaped(out, m->path);
+  sb_escaped(out, m->path);
   sb_puts(out, "</h3>\n<p class=\"soft\">sampler ");
-  compare_escaped(out, m->sampler);
+  sb_escaped(out, m->sampler);
   for (int i = 0; i < m->nweights; i++) {
     sb_puts(out, i == 0 ? "; weights " : ", ");
-    compare_escaped(out, m->weights[i]);
+    sb_escaped(out, m->weights[i]);
   }
   sb_puts(out, "</p>\n");
   if (m->copies) sb_puts(out, "<p>These texts copy the training text.</p>\n");
   for (int x = 0; x < 2; x++) {
     sb_puts(out, "<pre>");
-    compare_escaped(out, m->texts[x]);
+    sb_escaped(out, m->texts[x]);
     sb_puts(out, "</pre>\n");
   }
 }

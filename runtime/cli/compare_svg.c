@@ -33,20 +33,6 @@ void compare_dashes(StrBuf *out, int model) {
   if (model / COLOURS % 2 == 1) sb_puts(out, " stroke-dasharray=\"5 3\"");
 }
 
-void compare_escaped(StrBuf *out, const char *text) {
-  for (const char *c = text != NULL ? text : ""; *c != '\0'; c++) switch (*c) {
-    case '<': sb_puts(out, "&lt;"); break;
-    case '>': sb_puts(out, "&gt;"); break;
-    case '&': sb_puts(out, "&amp;"); break;
-    case '"': sb_puts(out, "&quot;"); break;
-    default:
-      if ((unsigned char)*c >= 32 || *c == '\n' || *c == '\t')
-        sb_putc(out, *c);
-      else
-        sb_puts(out, "\xef\xbf\xbd");
-    }
-}
-
 void compare_tenths(StrBuf *out, const char *before, double x) {
   long long tenths = llround(x * 10);
   sb_printf(out, "%s%s%lld.%d", before, tenths < 0 ? "-" : "", llabs(tenths) / 10,

@@ -309,22 +309,18 @@ int cli_noise(Cli *c) {
   Project p;
   Machine m = {0};
   int code = 0;
-  uint64_t seed = 0;
-  int64_t count = 1;
-  UnitOptions o = {.no_train = true,
-                   .no_eval = true,
-                   .no_models = true,
-                   .only_sampler = cli_text(c, "sampler", "forward")};
-  if (!cli_seed(c, &seed) || !cli_int(c, "count", 1, 1000000, &count)) return TD_BAD_USAGE;
-  if (cli_project_rows(c, &p, &o, count, &code)) {
-    const UnitSampler *u = unit_sampler(p.unit, o.only_sampler);
+  uint64_t seed;
+  int64_t count;
+  const char *name = cli_text(c, "sampler", "forward");
+  if (cli_project_sampler(c, &p, name, &seed, &count, &code)) {
+    const UnitSampler *u = unit_sampler(p.unit, name);
     if (u != NULL)
       code = noise_with(c, &p, &m, u, seed, count);
     else
       code = cli_usage(c,
                        "%s does not say how its text turns to noise: it has no sampler '%.100s'. "
                        "One is written so:\n%s",
-                       p.unit->path, o.only_sampler, how_to_write);
+                       p.unit->path, name, how_to_write);
   }
   machine_close(&m);
   project_close(&p);

@@ -65,3 +65,16 @@ bool cli_project_rows(Cli *c, Project *p, const UnitOptions *o, int64_t count, i
   free(defines);
   return ok;
 }
+
+bool cli_project_sampler(Cli *c, Project *p, const char *sampler, uint64_t *seed, int64_t *count,
+                         int *code) {
+  const UnitOptions o = {
+      .no_train = true, .no_eval = true, .no_models = true, .only_sampler = sampler};
+  *p = (Project){0};
+  *seed = 0;
+  *count = 1;
+  *code = TD_BAD_USAGE;
+  if (!cli_seed(c, seed) || !cli_int(c, "count", 1, 1000000, count)) return false;
+  *code = 0;
+  return cli_project_rows(c, p, &o, *count, code);
+}

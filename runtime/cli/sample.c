@@ -94,15 +94,11 @@ int cli_sample(Cli *c) {
   Project p;
   Machine m = {0};
   int code = 0;
-  uint64_t seed = 0;
-  int64_t count = 1;
-  UnitOptions o = {.no_train = true,
-                   .no_eval = true,
-                   .no_models = true,
-                   .only_sampler = cli_text(c, "sampler", NULL)};
-  if (!cli_seed(c, &seed) || !cli_int(c, "count", 1, 1000000, &count)) return TD_BAD_USAGE;
-  if (cli_project_rows(c, &p, &o, count, &code)) {
-    const UnitSampler *s = sample_choose(c, p.unit, p.unit->path, o.only_sampler, &code);
+  uint64_t seed;
+  int64_t count;
+  const char *name = cli_text(c, "sampler", NULL);
+  if (cli_project_sampler(c, &p, name, &seed, &count, &code)) {
+    const UnitSampler *s = sample_choose(c, p.unit, p.unit->path, name, &code);
     if (s != NULL) code = sample_with(c, &p, &m, s, seed, count);
   }
   machine_close(&m);

@@ -177,7 +177,7 @@ static void put_line(const Sweep *s, const Plot *p, int first, LineAxis *along, 
       sb_printf(out, "\" fill=\"%s\"><title>", colour);
       StrBuf label = {0};
       sweep_label(s, i, -1, &label);
-      compare_escaped(out, label.s != NULL ? label.s : "");
+      sb_escaped(out, label.s);
       sb_free(&label);
       sb_puts(out, "</title></circle>\n");
       /* the ends of a line say which way it runs */
@@ -186,7 +186,7 @@ static void put_line(const Sweep *s, const Plot *p, int first, LineAxis *along, 
         compare_tenths(out, "<text font-size=\"10\" x=\"", at_x(p, x) + 5);
         compare_tenths(out, "\" y=\"", at_y(p, y) - 5);
         sb_printf(out, "\" fill=\"%s\">", colour);
-        compare_escaped(out, s->axes[axis].values[s->points[i].at[axis]]);
+        sb_escaped(out, s->axes[axis].values[s->points[i].at[axis]]);
         sb_puts(out, "</text>\n");
       }
       n++;
@@ -218,7 +218,7 @@ static void put_picture(const Sweep *s, const int what[PLOTS][2], LineAxis *alon
     sweep_label(s, i, along(s, i), &label);
     sb_printf(out, "<text x=\"%d\" y=\"%d\" fill=\"%s\">&#9679; ", LEFT + n % 2 * WIDTH,
               2 * HEIGHT + (n / 2 + 1) * LINE, colours[n % COLOURS]);
-    compare_escaped(out, label.s != NULL ? label.s : "");
+    sb_escaped(out, label.s);
     if (along(s, i) >= 0) sb_printf(out, ", by %s", s->axes[along(s, i)].name);
     sb_puts(out, "</text>\n");
     sb_free(&label);

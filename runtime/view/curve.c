@@ -66,17 +66,6 @@ static void put_axes(StrBuf *s, const Frame *f) {
             (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8);
 }
 
-static void put_escaped(StrBuf *s, const char *text) {
-  for (; *text != '\0'; text++) {
-    if (*text == '<')
-      sb_puts(s, "&lt;");
-    else if (*text == '&')
-      sb_puts(s, "&amp;");
-    else
-      sb_putc(s, *text);
-  }
-}
-
 bool curve_write(const IoHook *hook, const char *path, const char *title, const LogCurve *train,
                  const LogCurve *valid, TdError *err) {
   Frame f = {0, 1, INFINITY, -INFINITY};
@@ -90,7 +79,7 @@ bool curve_write(const IoHook *hook, const char *path, const char *title, const 
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" "
       "font-size=\"12\" fill=\"#888\">\n<text x=\"%d\" y=\"24\" font-size=\"16\">",
       WIDTH, HEIGHT, LEFT);
-  put_escaped(&s, title);
+  sb_escaped(&s, title);
   sb_puts(&s, "</text>\n");
   put_axes(&s, &f);
   put_line(&s, &f, train, 0, "stroke=\"#4a90d966\"");
