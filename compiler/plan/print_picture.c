@@ -47,22 +47,6 @@ static const char *colour_of(const char *klass) {
   return "#66727f";
 }
 
-static void put_escaped(StrBuf *out, const char *text) {
-  for (const char *s = text ? text : ""; *s; s++) {
-    unsigned char c = (unsigned char)*s;
-    if (c == '<')
-      sb_puts(out, "&lt;");
-    else if (c == '>')
-      sb_puts(out, "&gt;");
-    else if (c == '&')
-      sb_puts(out, "&amp;");
-    else if (c == '"')
-      sb_puts(out, "&quot;");
-    else if (c >= ' ')
-      sb_putc(out, (char)c);
-  }
-}
-
 static void put_amount(StrBuf *out, double x, const char *unit) {
   static const char *const prefix[] = {"", "k", "M", "G", "T"};
   int i = 0;
@@ -109,7 +93,7 @@ static void put_wire(Picture *v, const Wire *w) {
   if (w->first == w->last) return;
   double width = 0.8 + 0.45 * log10(1 + (double)b->bytes / 1e3);
   sb_printf(v->out, "<g class=\"wire\" stroke-width=\"%.1f\"><title>", width);
-  put_escaped(v->out, b->name);
+  sb_escaped(v->out, b->name);
   sb_puts(v->out, ": ");
   for (int d = 0; d < b->rank; d++)
     sb_printf(v->out, "%s%lld", d ? " x " : "", (long long)b->shape[d]);
@@ -136,14 +120,14 @@ static void number_rows(Picture *v) {
 static void put_kernel(Picture *v, int row, int depth, const TdKernel *k, double times) {
   int x = LEFT + depth * INDENT, y = TOP + row * ROW, width = NAME_WIDTH - depth * INDENT;
   sb_printf(v->out, "<g><title>");
-  put_escaped(v->out, k->where);
+  sb_escaped(v->out, k->where);
   sb_puts(v->out, "  ");
-  put_escaped(v->out, k->text);
+  sb_escaped(v->out, k->text);
   sb_printf(v->out,
             "</title><rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"3\" fill=\"%s\"/>", x,
             y + 2, width, ROW - 4, colour_of(k->klass));
   sb_printf(v->out, "<text class=\"name\" x=\"%d\" y=\"%d\">", x + 6, y + 15);
-  put_escaped(v->out, k->name);
+  sb_escaped(v->out, k->name);
   sb_puts(v->out, "</text>");
   for (int i = 0; i < 3; i++) {
     sb_printf(v->out, "<text class=\"figure\" x=\"%d\" y=\"%d\">",
@@ -219,9 +203,9 @@ static void put_head(Picture *v) {
       "markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path d=\"M0 0L6 3L0 6z\" "
       "fill=\"#7d8b98\"/></marker>\n");
   sb_printf(v->out, "<text class=\"title\" x=\"%d\" y=\"24\">", LEFT);
-  put_escaped(v->out, v->p->name);
+  sb_escaped(v->out, v->p->name);
   sb_puts(v->out, ": ");
-  put_escaped(v->out, v->e->name);
+  sb_escaped(v->out, v->e->name);
   sb_puts(v->out, ", ");
   put_amount(v->out, v->e->flops, "flop, ");
   put_amount(v->out, v->e->bytes, "B moved, ");
