@@ -21,12 +21,12 @@ int64_t chain_padded(const Target *t, int64_t columns) {
 
 /* As many rows as the blocks may have, in blocks that make tall tiles. Few rows
  * read packed operands too often, and what COLUMN products add up too. */
-static void choose_rows(Shaping *x) {
+static int64_t block_rows(const Shaping *x) {
   const TargetChains *t = &x->p->target->chains;
   const int64_t near = (int64_t)(x->p->target->memory.on_chip / sizeof(float));
-  ChainShape *s = x->s;
+  const ChainShape *s = x->s;
   const Chain *c = x->c;
-  int64_t width = 0, best = 0, tile = s->narrow ? STRIP_ROWS : TALLEST_TILE;
+  int64_t width = 0, best = 0, rows = 0, tile = s->narrow ? STRIP_ROWS : TALLEST_TILE;
   for (int i = 0; i < s->blocks.n; i++) width += s->blocks.at[i].rows ? s->blocks.at[i].width : 0;
   int64_t fewest_rows = c->columns ? 4 * TALLEST_TILE : 2 * TALLEST_TILE;
   int64_t limit = max_of(fewest_rows, min_of(t->rows_most, near / max_of(width, 1)));
@@ -38,8 +38,18 @@ static void choose_rows(Shaping *x) {
     int64_t height = 100 * n / tiles - (blocks - fewest);
     if (height <= best) continue;
     best = height;
-    s->rows = n;
+    rows = n;
   }
+  return rows;
+}
+
+/* With a band a block takes the columns that any of its rows needs: few rows need fewest beside
+ * their own, which is worth more to floats than tall blocks are (causal, 128 columns: 0.7 of the
+ * time forward, 0.85 backward; 512: 0.87). */
+static void choose_rows(Shaping *x) {
+  ChainShape *s = x->s;
+  const Chain *c = x->c;
+  s->rows = c->band && !s->narrow ? min_of(c->rows, STRIP_ROWS) : block_rows(x);
   s->row_blocks = ceil_div(c->rows, s->rows);
   s->last_rows = c->rows - (s->row_blocks - 1) * s->rows;
 }

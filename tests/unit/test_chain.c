@@ -239,6 +239,8 @@ static void see_windows(void **state) {
     assert_true(backend_entry(be, window_graph(a, w), "main"));
     const TdProgram *p = backend_finish(be);
     assert_int_equal(chains(p), 1);
+    const TdKernel *chain = &p->kernels[p->entries[0].steps[0].kernel];
+    assert_int_equal(chain->launch.cpu.pieces, 4 * 7); /* 200 rows are 7 strips of 32 */
     Compiled *c = compiled_new(p, NULL);
     assert_non_null(c);
     float *v = compiled_input(c, 0, "v");
