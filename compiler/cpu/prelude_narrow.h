@@ -369,7 +369,7 @@ TD_INLINE void td_narrow_start(void) {
         td_store(place + r * stride, td_load(place + r * stride) + td_load(sum[r]));      \
     }                                                                                     \
   } while (0)
-TD_INLINE void td_narrow_finish(float *c, const int64_t stride, const int add, const int high, const int broad) {
+static TD_APART void td_narrow_finish(float *c, int64_t stride, int add, int high, int broad) {
   float sum[TD_NARROW_ROWS][16] __attribute__((aligned(64)));
   float *below = c + TD_NARROW_ROWS * stride;
   TD_TMM_PUT(0, c);
@@ -503,7 +503,7 @@ TD_INLINE void td_narrow_square(const TdNarrow *t, const uint16_t *panel, float 
   td_narrow_finish(c, t->c_stride, t->add, 2, 2);
 }
 /* At the edges. */
-TD_INLINE void td_narrow_edge(const TdNarrow *t, const uint16_t *b, float *c, const int high, const int broad) {
+static TD_APART void td_narrow_edge(const TdNarrow *t, const uint16_t *b, float *c, int high, int broad) {
   const int64_t a_bytes = t->a_row * 2;
   const uint16_t *a = t->a;
   TdFetch *const next = td_narrow_next(t->fetch, t->fetches);

@@ -319,11 +319,17 @@ TD_INLINE void td_split_square(const TdSplit *t, const uint16_t *panel, float *c
   *next = fetch;
   td_narrow_finish(c, t->c_stride, t->add, high, broad);
 }
-TD_INLINE void td_split_tiles(const TdSplit *t, const uint16_t *b, float *c, const int parts, int64_t columns) {
-  if (t->rows > 16 && columns > 16) td_split_square(t, b, c, parts, 2, 2);
-  else if (t->rows > 16) td_split_square(t, b, c, parts, 2, 1);
-  else if (columns > 16) td_split_square(t, b, c, parts, 1, 2);
-  else td_split_square(t, b, c, parts, 1, 1);
+/* 32 columns of C. At the edges the number of tiles is no constant, and this is nobody's own: each
+ * square more takes as long to compile as all the rest of a kernel. */
+static TD_APART void td_split_tiles(const TdSplit *t, const uint16_t *b, float *c, int64_t columns) {
+  const int high = t->rows > 16 ? 2 : 1, broad = columns > 16 ? 2 : 1;
+  if (t->parts == 3) {
+    if (high + broad == 4) td_split_square(t, b, c, 3, 2, 2);
+    else td_split_square(t, b, c, 3, high, broad);
+  } else {
+    if (high + broad == 4) td_split_square(t, b, c, 2, 2, 2);
+    else td_split_square(t, b, c, 2, high, broad);
+  }
 }
 
 /* 16 numbers again, of their parts; those of a cell that is not plain are of halves of bits. */
@@ -334,7 +340,7 @@ typedef uint16_t TdLine __attribute__((vector_size(32), aligned(2), may_alias));
 TD_INLINE TdBits td_split_line(const uint16_t *x) { return __builtin_convertvector(*(const TdLine *)x, TdBits) << 16; }
 TD_INLINE TdBits td_split_words(const uint16_t *x) { return *(const TdBitsMem *)x; }
 /* A cell's numbers again, [row][k] of A, [k][column] of B. */
-TD_INLINE void td_split_join(float *to, const uint16_t *cell, const uint16_t *span, const int is_b, const int parts) {
+TD_INLINE void td_split_join(float *to, const uint16_t *cell, const uint16_t *span, const int is_b, int parts) {
   const TdBits none = { 0 };
   TdSpan s;
   __builtin_memcpy(&s, span, sizeof s);
@@ -366,8 +372,8 @@ static TD_APART void td_split_floats(const TdSplit *t, const uint16_t *b, float 
     const int64_t depth = td_split_up_to(t->depth - step * SIDE); /* -0 + 0 0 is 0: nothing is added that is none of k */
     const uint16_t *of_a = t->a + step * cell, *of_b = b + step * cell, *span_a = t->a + steps * cell + step * 4,
                    *span_b = b + t->panel - TD_SPLIT_SPANS + step * 4;
-    if (t->parts == 3) td_split_join(x, of_a, span_a, 0, 3), td_split_join(y, of_b, span_b, 1, 3);
-    else td_split_join(x, of_a, span_a, 0, 2), td_split_join(y, of_b, span_b, 1, 2);
+    td_split_join(x, of_a, span_a, 0, t->parts);
+    td_split_join(y, of_b, span_b, 1, t->parts);
     for (int r = 0; r < rows; r += ROWS)
       for (int64_t k = 0; k < depth; k++)
 #pragma GCC unroll 4
@@ -389,8 +395,7 @@ static TD_APART int td_split_small(const TdSplit *t, const uint16_t *b, float *c
   TdSplit own = *t;
   own.c_stride = TD_SPLIT_SIDE;
   own.add = own.far = 0;
-  if (t->parts == 3) td_split_tiles(&own, b, sum, 3, columns);
-  else td_split_tiles(&own, b, sum, 2, columns);
+  td_split_tiles(&own, b, sum, columns);
   int small = 0;
   for (int64_t r = 0; r < t->rows; r++)
     for (int64_t j = 0; j < td_split_up_to(columns); j++)
@@ -415,8 +420,7 @@ TD_SHARED void td_split_row(const TdSplit *t) {
     if (!lent || !td_split_fits(rows, panel)) td_split_floats(t, b, t->c + j, columns);
     else if (!td_split_keeps(rows, panel)) {
       if (!td_split_small(t, b, t->c + j, columns)) td_split_floats(t, b, t->c + j, columns);
-    } else if (t->parts == 3) td_split_tiles(t, b, t->c + j, 3, columns);
-    else td_split_tiles(t, b, t->c + j, 2, columns);
+    } else td_split_tiles(t, b, t->c + j, columns);
   }
 }
 #endif
