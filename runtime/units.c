@@ -88,21 +88,31 @@ static KernelUnit *unit_new(KernelUnits *u, TdError *err) {
   return &u->at[u->n++];
 }
 
-/* The prelude as it stands alone, in which each of the functions is called otherwise, and aliases
- * of their own names: what else the text has goes unused. */
-bool units_share(KernelUnits *u, const TdProgram *p, char *const *names, int n, TdError *err) {
+/* Of the prelude as it stands alone, in which each of the functions is called otherwise, what they
+ * need, and aliases of their own names. */
+bool units_share_text(const KernelUnits *u, char *const *names, int n, StrBuf *out, TdError *err) {
+  StrBuf uses = {0};
+  for (int i = 0; i < n; i++) {
+    sb_printf(out, "#define %s td_shared_%d\n", names[i], i);
+    sb_printf(&uses, "%s\n", names[i]);
+  }
+  bool ok = uses.s != NULL && prelude_part(u->prelude, uses.s, false, out);
+  for (int i = 0; i < n; i++)
+    sb_printf(out,
+              "\n#undef %s\nextern __typeof__(td_shared_%d) %s\n"
+              "    __attribute__((alias(\"td_shared_%d\"), weak, visibility(\"hidden\")));\n",
+              names[i], i, names[i], i);
+  sb_free(&uses);
+  return (ok && out->s != NULL) || td_fail_memory(err);
+}
+
+bool units_share(KernelUnits *u, char *const *names, int n, TdError *err) {
   KernelUnit *unit = unit_new(u, err);
   StrBuf s = {0};
   if (unit == NULL) return false;
   unit->shared = true;
-  for (int i = 0; i < n; i++) sb_printf(&s, "#define %s td_shared_%d\n", names[i], i);
-  sb_puts(&s, p->prelude);
-  for (int i = 0; i < n; i++)
-    sb_printf(&s,
-              "\n#undef %s\nextern __typeof__(td_shared_%d) %s\n"
-              "    __attribute__((alias(\"td_shared_%d\"), weak, visibility(\"hidden\")));\n",
-              names[i], i, names[i], i);
-  return unit_end(unit, &s, err);
+  bool ok = units_share_text(u, names, n, &s, err);
+  return unit_end(unit, &s, err) && ok;
 }
 
 /* Kernel k or the next one that is wanted and has a source; nkernels: none is left. */
@@ -115,29 +125,34 @@ static bool make_kernels(KernelUnits *u, const TdProgram *p, const int *group, s
                          TdError *err) {
   for (int k = wanted_from(p, group, 0); k < p->nkernels;) {
     KernelUnit *unit = unit_new(u, err);
-    StrBuf s = {0};
+    StrBuf s = {0}, kernels = {0};
     size_t size = 0;
     if (unit == NULL) return false;
     unit->first = k;
-    sb_printf(&s, "%s%s", p->shares ? "#define TD_DECLARES\n" : "", p->prelude);
     bool ends = false;
     while (!ends) {
       /* without the comment, which names the .td line: one that moves is no reason to compile */
       const char *source = p->kernels[k].source;
       int of = group[k];
-      sb_printf(&s, "\n%s\n", source);
+      sb_printf(&kernels, "\n%s\n", source);
       size += strlen(source);
       unit->last = k;
       k = wanted_from(p, group, k + 1);
       ends = k == p->nkernels || group[k] != of || unit_ends_after(source, size, bytes);
     }
+    if (p->shares) sb_puts(&s, "#define TD_DECLARES\n");
+    bool ok = kernels.s != NULL && prelude_part(u->prelude, kernels.s, p->shares, &s);
+    if (ok) sb_write(&s, kernels.s, kernels.n);
+    sb_free(&kernels);
     if (!unit_end(unit, &s, err)) return false;
+    if (!ok) return td_fail_memory(err);
   }
   return true;
 }
 
 bool units_make(KernelUnits *u, const TdProgram *p, const int *group, size_t bytes, TdError *err) {
-  *u = (KernelUnits){0};
+  *u = (KernelUnits){.prelude = prelude_read(p->prelude)};
+  if (u->prelude == NULL) return td_fail_memory(err);
   return make_kernels(u, p, group, bytes, err);
 }
 
@@ -148,5 +163,6 @@ void units_drop_shared(KernelUnits *u) {
 void units_free(KernelUnits *u) {
   for (int i = 0; i < u->n; i++) free(u->at[i].text);
   free(u->at);
+  prelude_free(u->prelude);
   *u = (KernelUnits){0};
 }

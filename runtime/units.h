@@ -5,6 +5,7 @@
 #define TDC_UNITS_H
 
 #include "compiler/program/program.h"
+#include "runtime/prelude.h"
 #include "runtime/system/digest.h"
 #include "runtime/system/error.h"
 
@@ -22,6 +23,7 @@ typedef struct KernelUnits {
   KernelUnit *at;
   int n, room;
   char key[DIGEST_HEX]; /* of all of them */
+  Prelude *prelude;     /* the program's: each unit has what it needs of it */
 } KernelUnits;
 
 /* Groups of the kernels that these entries launch, malloc'ed, by kernel; below 0: not
@@ -39,7 +41,9 @@ int *kernel_groups_all(const TdProgram *p, TdError *err);
 bool units_make(KernelUnits *u, const TdProgram *p, const int *group, size_t bytes, TdError *err);
 /* One unit more, of functions that the prelude shares. Another unit of the same library may have
  * some of them too: they are weak. */
-bool units_share(KernelUnits *u, const TdProgram *p, char *const *names, int n, TdError *err);
+bool units_share(KernelUnits *u, char *const *names, int n, TdError *err);
+/* Appends what such a unit of n functions is. */
+bool units_share_text(const KernelUnits *u, char *const *names, int n, StrBuf *out, TdError *err);
 void units_drop_shared(KernelUnits *u);
 void units_free(KernelUnits *u);
 

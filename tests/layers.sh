@@ -27,7 +27,8 @@ runtime/version.h:
 runtime/system: dsl runtime/td.h
 runtime/device.h: compiler/program runtime/system
 runtime/steps.h: compiler/program
-runtime/units.h: compiler/program runtime/system
+runtime/prelude.h: dsl
+runtime/units.h: compiler/program runtime/prelude.h runtime/system
 runtime/cpu: runtime/device.h runtime/steps.h runtime/units.h runtime/version.h
 runtime/cuda: runtime/cpu
 runtime/session.h: runtime/device.h

@@ -59,7 +59,9 @@ static bool compiler_failed(const SpawnJob *job, const char *what, TdError *err)
                  job->argv[0], what, job->code, said);
 }
 
-/* Objects that the cache has are laid out; the others become jobs. */
+/* ---- units ------------------------------------------------------------------------------- */
+
+/* Objects that the cache has are laid out; for the others *job is what makes them. */
 static bool prepare_unit(Build *b, int i, SpawnJob *job, TdError *err) {
   KernelUnit *u = &b->units.at[i];
   uint8_t *bytes;
@@ -101,18 +103,6 @@ static void job_free(SpawnJob *job) {
   sb_free(&job->output);
 }
 
-static bool run_compilers(const Build *b, SpawnJob *jobs, const int *unit_of, int n, TdError *err) {
-  const JitOptions *o = b->options;
-  if (spawn_all(jobs, n, o->parallel > 0 ? o->parallel : cpu_count(), o->stop)) return true;
-  for (int i = 0; i < n; i++) {
-    if (jobs[i].code == 0 && jobs[i].started && !jobs[i].timed_out && !jobs[i].cancelled) continue;
-    const KernelUnit *u = &b->units.at[unit_of[i]];
-    return compiler_failed(&jobs[i], u->shared ? "the prelude" : b->program->kernels[u->first].name,
-                           err);
-  }
-  return false;
-}
-
 /* Said to have done its work, has it? (While its folder is there: that may be cleared.) */
 static bool wrote(const Build *b, const char *path, TdError *err) {
   if (io_exists(path) || !io_exists(b->work)) return true;
@@ -131,185 +121,222 @@ static uint8_t *read_object(const Build *b, int unit, size_t *n, TdError *err) {
   return bytes;
 }
 
+/* ---- the queue --------------------------------------------------------------------------- */
+
+/* Which functions of the prelude a kernel calls, the C compiler knows when it has compiled it: tile
+ * heights follow from a processor's registers. Those that the cache has nowhere are compiled as
+ * soon as an object has named them, before the kernels that are left, a few at a time, since a
+ * compiler takes as long to start as for one of them. The object is kept under the name of each. */
+enum { SHARED_MOST = 4 };
+
+typedef struct Shared { /* such a function */
+  struct Shared *next;
+  bool found; /* in the cache, or in a unit that is made */
+  char name[];
+} Shared;
+
+typedef struct Task { /* a unit that is made */
+  SpawnJob job;
+  int unit, nnames;
+  bool started;
+  char *names[SHARED_MOST]; /* of a shared one: Shared.name */
+  struct Task *next;
+} Task;
+
+typedef struct Queue {
+  Build *b;
+  Task *tasks; /* what is started first comes first */
+  Shared *shared;
+  char (*digests)[DIGEST_HEX]; /* of the objects that were laid out for these; b->nexisting */
+  const char *const *env;
+  bool failed;
+  TdError *err;
+} Queue;
+
+static bool add_task(Queue *q, int unit, char *const *names, int nnames) {
+  const JitOptions *o = q->b->options;
+  Task *t = calloc(1, sizeof *t);
+  if (t == NULL) return td_fail_memory(q->err);
+  t->job = (SpawnJob){.extra_env = q->env, .timeout = o->timeout > 0 ? o->timeout : 600};
+  t->unit = unit;
+  for (int i = 0; i < nnames; i++) t->names[t->nnames++] = names[i];
+  bool ok = prepare_unit(q->b, unit, &t->job, q->err);
+  if (!ok || t->job.argv == NULL) {
+    free(t);
+    return ok;
+  }
+  t->next = q->tasks;
+  q->tasks = t;
+  return true;
+}
+
+/* Names that begin with td_ are the prelude's. */
+static bool add_name(void *ctx, const char *name) {
+  Queue *q = ctx;
+  if (strncmp(name, "td_", 3) != 0) return true;
+  for (Shared *s = q->shared; s != NULL; s = s->next)
+    if (strcmp(s->name, name) == 0) return true;
+  Shared *s = malloc(sizeof *s + strlen(name) + 1);
+  q->failed = s == NULL;
+  if (s == NULL) return td_fail_memory(q->err);
+  s->next = q->shared;
+  s->found = false;
+  strcpy(s->name, name);
+  q->shared = s;
+  return true;
+}
+
+/* Functions that were compiled together have the same object, which is laid out once. */
+static bool lay_out_shared(Queue *q, const uint8_t *bytes, size_t n) {
+  Build *b = q->b;
+  char digest[DIGEST_HEX];
+  if (!digest_of(bytes, n, digest)) return td_fail_memory(q->err);
+  for (int i = 0; i < b->nexisting; i++)
+    if (strcmp(q->digests[i], digest) == 0) return true;
+  void *more = realloc(q->digests, ((size_t)b->nexisting + 1) * sizeof *q->digests);
+  if (more == NULL) return td_fail_memory(q->err);
+  q->digests = more;
+  char *path = work_path(b, "shared", b->nexisting, "o");
+  bool ok = work_write(b, path, bytes, n, q->err);
+  memcpy(q->digests[b->nexisting++], digest, sizeof digest);
+  free(path);
+  return ok;
+}
+
+static bool share(Queue *q, char *const *names, int n) {
+  q->b->stats->units++;
+  return units_share(&q->b->units, names, n, q->err) && add_task(q, q->b->units.n - 1, names, n);
+}
+
+/* What an object names is found in the cache, or made. */
+static bool take_names(Queue *q, const uint8_t *bytes, size_t n) {
+  Build *b = q->b;
+  if (!b->program->shares) return true;
+  if (!symbols_undefined(bytes, n, add_name, q))
+    return q->failed
+               ? false
+               : td_fail(q->err, TD_NO_TOOL, "what the C compiler '%s' wrote is no ELF object",
+                         b->tools->words[0]);
+  char *names[SHARED_MOST], key[DIGEST_HEX];
+  int missing = 0;
+  bool ok = true;
+  for (Shared *s = q->shared; ok && s != NULL; s = s->next) {
+    uint8_t *object;
+    size_t size;
+    if (s->found) continue;
+    s->found = true;
+    ok = jit_shared_key(&b->units, b->tools, s->name, key, q->err);
+    if (ok && cache_get(b->cache, key, "o", &object, &size)) {
+      ok = lay_out_shared(q, object, size);
+      free(object);
+    } else if (ok) {
+      names[missing++] = s->name;
+    }
+    if (missing < SHARED_MOST) continue;
+    ok = ok && share(q, names, missing);
+    missing = 0;
+  }
+  return ok && (missing == 0 || share(q, names, missing));
+}
+
+/* The object of a unit is there: what it names, and for those that come after it. */
+static bool take_object(Queue *q, int unit, const Task *made) {
+  Build *b = q->b;
+  const KernelUnit *u = &b->units.at[unit];
+  const bool shared = u->shared;
+  char key[DIGEST_HEX];
+  size_t n;
+  uint8_t *bytes = read_object(b, unit, &n, q->err);
+  bool ok = bytes != NULL;
+  if (ok && made != NULL && !shared) cache_put(b->cache, u->key, "o", bytes, n); /* or made again */
+  for (int i = 0; ok && shared && i < made->nnames; i++) {
+    ok = jit_shared_key(&b->units, b->tools, made->names[i], key, q->err);
+    if (ok) cache_put(b->cache, key, "o", bytes, n);
+  }
+  ok = ok && (shared || take_names(q, bytes, n));
+  free(bytes);
+  return ok;
+}
+
+static SpawnJob *next_job(void *ctx) {
+  Queue *q = ctx;
+  Task *t = q->tasks;
+  while (t != NULL && t->started) t = t->next;
+  if (t == NULL || q->failed) return NULL;
+  t->started = true;
+  q->b->stats->compiled++;
+  return &t->job;
+}
+
+static void job_ended(void *ctx, SpawnJob *job) {
+  Queue *q = ctx;
+  const Task *t = (const Task *)job; /* whose first member it is */
+  const KernelUnit *u = &q->b->units.at[t->unit];
+  if (q->failed) return;
+  if (job->code == 0 && job->started && !job->timed_out && !job->cancelled)
+    q->failed = !take_object(q, t->unit, t);
+  else
+    q->failed = !compiler_failed(
+        job, u->shared ? "the prelude" : q->b->program->kernels[u->first].name, q->err);
+}
+
 /* The longest first, so that no processor is left with one of them at the end. */
 static int by_size(const void *a, const void *b) {
   const KernelUnit *x = *(const KernelUnit *const *)a, *y = *(const KernelUnit *const *)b;
   return x->n != y->n ? (x->n < y->n ? 1 : -1) : x < y ? -1 : x > y;
 }
 
-/* The units from `from` on. */
-static bool compile_from(Build *b, int from, TdError *err) {
-  int units = b->units.n - from, n = 0;
-  SpawnJob *jobs = calloc((size_t)units + 1, sizeof *jobs);
-  int *unit_of = calloc((size_t)units + 1, sizeof *unit_of);
-  const KernelUnit **order = calloc((size_t)units + 1, sizeof *order);
-  StrBuf temp = {0};
-  sb_printf(&temp, "TMPDIR=%s", b->work); /* so that a killed compiler leaves nothing behind */
-  const char *const env[] = {"LC_ALL=C", temp.s, NULL};
-  const JitOptions *o = b->options;
-  bool ok =
-      (jobs != NULL && unit_of != NULL && order != NULL && temp.s != NULL) || td_fail_memory(err);
-  for (int i = 0; ok && i < units; i++) order[i] = &b->units.at[from + i];
-  if (ok) qsort(order, (size_t)units, sizeof *order, by_size);
-  for (int i = 0; ok && i < units; i++) {
-    int unit = (int)(order[i] - b->units.at);
-    jobs[n] = (SpawnJob){.extra_env = env, .timeout = o->timeout > 0 ? o->timeout : 600};
-    ok = prepare_unit(b, unit, &jobs[n], err);
-    if (jobs[n].argv != NULL) unit_of[n++] = unit;
-  }
-  if (ok && n > 0 && !b->noted && o->note != NULL) o->note(o->note_ctx, n);
-  b->noted = b->noted || n > 0;
-  b->stats->compiled += n;
-  ok = ok && run_compilers(b, jobs, unit_of, n, err);
-  for (int i = 0; ok && i < n; i++) {
-    size_t size;
-    uint8_t *bytes = read_object(b, unit_of[i], &size, err);
-    const KernelUnit *u = &b->units.at[unit_of[i]];
-    ok = bytes != NULL;
-    if (ok && !u->shared) cache_put(b->cache, u->key, "o", bytes, size); /* or made again */
-    free(bytes);
-  }
-  for (int i = 0; jobs != NULL && i < n; i++) job_free(&jobs[i]);
-  free(jobs);
-  free(unit_of);
+/* Tasks for the units of kernels that the cache does not have. */
+static bool add_units(Queue *q) {
+  Build *b = q->b;
+  const int n = b->units.n;
+  const KernelUnit **order = calloc((size_t)n + 1, sizeof *order);
+  int *unit = calloc((size_t)n + 1, sizeof *unit);
+  bool ok = (order != NULL && unit != NULL) || td_fail_memory(q->err);
+  for (int i = 0; ok && i < n; i++) order[i] = &b->units.at[i];
+  if (ok) qsort(order, (size_t)n, sizeof *order, by_size);
+  for (int i = 0; ok && i < n; i++) unit[i] = (int)(order[i] - b->units.at);
+  for (int i = n - 1; ok && i >= 0; i--) ok = add_task(q, unit[i], NULL, 0); /* to the front */
+  for (int i = 0; ok && i < n; i++)
+    if (b->units.at[i].cached) ok = take_object(q, i, NULL);
   free(order);
-  sb_free(&temp);
+  free(unit);
   return ok;
 }
 
-/* ---- what units share --------------------------------------------------------------------- */
-
-/* Which functions of the prelude a kernel calls, the C compiler knows when it has compiled it: tile
- * heights follow from a processor's registers. Those that the cache has nowhere are compiled a few
- * at a time, since the prelude takes as long to read as one of them to compile; the object is
- * kept under the name of each. */
-enum { SHARED_LEAST = 4 }; /* functions of a unit, if there are two of these */
-
-typedef struct Names {
-  const Build *build;
-  char **at;
-  int n, room;
-  bool failed;
-  TdError *err;
-} Names;
-
-/* Names that begin with td_ are the prelude's. */
-static bool add_name(void *ctx, const char *name) {
-  Names *names = ctx;
-  if (strncmp(name, "td_", 3) != 0) return true;
-  for (int i = 0; i < names->n; i++)
-    if (strcmp(names->at[i], name) == 0) return true;
-  if (names->n == names->room) {
-    int room = 2 * names->room + 16;
-    char **at = realloc(names->at, (size_t)room * sizeof *at);
-    names->failed = at == NULL;
-    if (names->failed) return td_fail_memory(names->err);
-    names->at = at;
-    names->room = room;
+static void queue_free(Queue *q) {
+  for (Task *t = q->tasks, *next; t != NULL; t = next) {
+    next = t->next;
+    job_free(&t->job);
+    free(t);
   }
-  char *copy = strdup(name);
-  names->failed = copy == NULL;
-  if (names->failed) return td_fail_memory(names->err);
-  names->at[names->n++] = copy;
-  return true;
-}
-
-static bool find_names(Names *names, TdError *err) {
-  const Build *b = names->build;
-  bool ok = true;
-  for (int i = 0; ok && i < b->units.n; i++) {
-    size_t n;
-    uint8_t *bytes = read_object(b, i, &n, err);
-    ok = bytes != NULL;
-    if (ok && !symbols_undefined(bytes, n, add_name, names))
-      ok = names->failed
-               ? false
-               : td_fail(err, TD_NO_TOOL, "what the C compiler '%s' wrote is no ELF object",
-                         b->tools->words[0]);
-    free(bytes);
+  for (Shared *s = q->shared, *next; s != NULL; s = next) {
+    next = s->next;
+    free(s);
   }
-  return ok;
-}
-
-static int by_name(const void *a, const void *b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Lays out the objects that the cache has; the others' names come first then. Functions that
- * were compiled together have the same object. */
-static bool lay_out_shared(Build *b, Names *names, int *missing, TdError *err) {
-  char key[DIGEST_HEX], digest[DIGEST_HEX], (*known)[DIGEST_HEX];
-  bool ok = (known = calloc((size_t)names->n + 1, sizeof *known)) != NULL || td_fail_memory(err);
-  *missing = b->nexisting = 0;
-  for (int i = 0; ok && i < names->n; i++) {
-    uint8_t *bytes;
-    size_t n;
-    ok = jit_shared_key(b->program, b->tools, names->at[i], key, err);
-    if (ok && cache_get(b->cache, key, "o", &bytes, &n)) {
-      ok = digest_of(bytes, n, digest) || td_fail_memory(err);
-      int k = 0;
-      while (k < b->nexisting && strcmp(known[k], digest) != 0) k++;
-      if (ok && k == b->nexisting) {
-        char *path = work_path(b, "shared", k, "o");
-        ok = work_write(b, path, bytes, n, err);
-        memcpy(known[b->nexisting++], digest, sizeof digest);
-        free(path);
-      }
-      free(bytes);
-    } else if (ok) {
-      char *name = names->at[i];
-      names->at[i] = names->at[*missing];
-      names->at[(*missing)++] = name;
-    }
-  }
-  free(known);
-  return ok;
-}
-
-/* Names k, k + step, ... of n, which a unit has. */
-static bool keep_shared(const Build *b, int unit, const Names *names, int k, int step, int n,
-                        TdError *err) {
-  size_t size;
-  uint8_t *bytes = read_object(b, unit, &size, err);
-  bool ok = bytes != NULL;
-  for (char key[DIGEST_HEX]; ok && k < n; k += step) {
-    ok = jit_shared_key(b->program, b->tools, names->at[k], key, err);
-    if (ok) cache_put(b->cache, key, "o", bytes, size);
-  }
-  free(bytes);
-  return ok;
-}
-
-static bool compile_shared(Build *b, Names *names, TdError *err) {
-  int missing, from = b->units.n, parallel = b->options->parallel;
-  qsort(names->at, (size_t)names->n, sizeof *names->at, by_name);
-  if (!lay_out_shared(b, names, &missing, err)) return false;
-  if (parallel <= 0) parallel = cpu_count();
-  int n = missing / SHARED_LEAST < parallel ? missing / SHARED_LEAST : parallel;
-  if (n < 1 && missing > 0) n = 1;
-  char **some = calloc((size_t)missing + 1, sizeof *some);
-  bool ok = some != NULL || td_fail_memory(err);
-  for (int k = 0; ok && k < n; k++) {
-    int count = 0;
-    for (int i = k; i < missing; i += n) some[count++] = names->at[i];
-    ok = units_share(&b->units, b->program, some, count, err);
-  }
-  b->stats->units += n;
-  ok = ok && compile_from(b, from, err);
-  for (int k = 0; ok && k < n; k++) ok = keep_shared(b, from + k, names, k, n, missing, err);
-  free(some);
-  return ok;
+  free(q->digests);
 }
 
 bool jit_compile(Build *b, TdError *err) {
+  const JitOptions *o = b->options;
+  int waiting = 0;
+  StrBuf temp = {0};
+  sb_printf(&temp, "TMPDIR=%s", b->work); /* so that a killed compiler leaves nothing behind */
+  const char *const env[] = {"LC_ALL=C", temp.s, NULL};
+  Queue q = {.b = b, .env = env, .err = err};
   units_drop_shared(&b->units); /* of a try before */
-  if (!compile_from(b, 0, err)) return false;
-  if (!b->program->shares) return true;
-  Names names = {.build = b, .err = err};
-  bool ok = find_names(&names, err) && compile_shared(b, &names, err);
-  for (int i = 0; i < names.n; i++) free(names.at[i]);
-  free(names.at);
-  return ok;
+  b->nexisting = 0;
+  q.failed = temp.s == NULL ? !td_fail_memory(err) : !add_units(&q);
+  for (Task *t = q.tasks; t != NULL; t = t->next) waiting++;
+  if (!q.failed && waiting > 0 && !b->noted && o->note != NULL) o->note(o->note_ctx, waiting);
+  b->noted = b->noted || waiting > 0;
+  const SpawnQueue queue = {next_job, job_ended, &q};
+  if (!q.failed) spawn_queue(&queue, o->parallel > 0 ? o->parallel : cpu_count(), o->stop);
+  for (Task *t = q.tasks; t != NULL && !q.failed; t = t->next)
+    q.failed = !t->started && !td_fail(err, TD_STOPPED, "stopped while compiling kernels");
+  queue_free(&q);
+  sb_free(&temp);
+  return !q.failed;
 }
 
 /* ---- linking ---------------------------------------------------------------------------- */

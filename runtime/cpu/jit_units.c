@@ -35,15 +35,21 @@ static bool make_key(KernelUnit *u, const Toolchain *t, TdError *err) {
   return digest_end_hex(d, u->key) || td_fail_memory(err);
 }
 
-/* Every such text is the prelude and names: the function in it is the same. */
-bool jit_shared_key(const TdProgram *p, const Toolchain *t, const char *name, char key[DIGEST_HEX],
-                    TdError *err) {
-  Digest *d = key_begin(t, "shared");
-  if (d == NULL) return td_fail_memory(err);
-  for (const char *const *f = jit_unit_flags(true); *f != NULL; f++) digest_add_string(d, *f);
-  digest_add_string(d, p->prelude);
-  digest_add_string(d, name);
-  return digest_end_hex(d, key) || td_fail_memory(err);
+/* The text of a unit that has it alone: what is compiled with it is another function. */
+bool jit_shared_key(const KernelUnits *u, const Toolchain *t, const char *name,
+                    char key[DIGEST_HEX], TdError *err) {
+  StrBuf text = {0};
+  char *only = (char *)name;
+  bool ok = units_share_text(u, &only, 1, &text, err);
+  Digest *d = ok ? key_begin(t, "shared") : NULL;
+  if (ok && d == NULL) ok = td_fail_memory(err);
+  if (ok) {
+    for (const char *const *f = jit_unit_flags(true); *f != NULL; f++) digest_add_string(d, *f);
+    digest_add_string(d, text.s);
+    ok = digest_end_hex(d, key) || td_fail_memory(err);
+  }
+  sb_free(&text);
+  return ok;
 }
 
 bool jit_units_make(KernelUnits *u, const TdProgram *p, const Toolchain *t, const int *group,

@@ -143,49 +143,83 @@ static void spawn_kill(Running *r) {
   kill(r->pid, SIGKILL);
 }
 
-/* Sleep until a pipe speaks or a moment has passed. */
+/* Sleep until a pipe speaks or a moment has passed: a short one where a pipe has ended, and its
+ * process is about to. */
 static void spawn_wait(const Running *r, int n) {
   struct pollfd fds[64];
   nfds_t m = 0;
   for (int i = 0; i < n && m < 64; i++)
     if (r[i].fd >= 0) fds[m++] = (struct pollfd){.fd = r[i].fd, .events = POLLIN};
-  poll(fds, m, m > 0 ? 20 : 2);
+  poll(fds, m, m == (nfds_t)n ? 20 : 1);
 }
 
-bool spawn_all(SpawnJob *jobs, int n, int parallel, const volatile sig_atomic_t *stop) {
+static void job_begin(SpawnJob *job) {
+  job->output = (StrBuf){0};
+  job->started = job->timed_out = job->cancelled = false;
+  job->error = 0;
+  job->code = 127;
+}
+
+/* Those that have ended are told and taken out of running[]. */
+static int spawn_look(const SpawnQueue *q, Running *running, int active, bool stopping) {
+  for (int i = 0; i < active;) {
+    Running *r = &running[i];
+    SpawnJob *job = r->job;
+    spawn_drain(r);
+    if (spawn_reap(r)) {
+      *r = running[--active];
+      q->ended(q->ctx, job);
+      continue;
+    }
+    if (stopping) job->cancelled = true;
+    if (r->deadline > 0 && clock_seconds() > r->deadline) job->timed_out = true;
+    if (job->cancelled || job->timed_out) spawn_kill(r);
+    i++;
+  }
+  return active;
+}
+
+void spawn_queue(const SpawnQueue *q, int parallel, const volatile sig_atomic_t *stop) {
   if (parallel < 1) parallel = 1;
   if (parallel > 64) parallel = 64;
   Running running[64];
-  int active = 0, next = 0;
-  bool ok = true;
-  for (int i = 0; i < n; i++) {
-    jobs[i].output = (StrBuf){0};
-    jobs[i].started = jobs[i].timed_out = jobs[i].cancelled = false;
-    jobs[i].error = 0;
-    jobs[i].code = 127;
-  }
-  while (active > 0 || next < n) {
+  for (int active = 0;;) {
     bool stopping = stop != NULL && *stop != 0;
-    while (!stopping && active < parallel && next < n)
-      if (spawn_start(&running[active], &jobs[next++])) active++;
-    if (stopping)
-      while (next < n) jobs[next++].cancelled = true;
-    if (active == 0) continue;
-    spawn_wait(running, active);
-    for (int i = 0; i < active;) {
-      Running *r = &running[i];
-      spawn_drain(r);
-      if (spawn_reap(r)) {
-        *r = running[--active];
-        continue;
-      }
-      if (stopping) r->job->cancelled = true;
-      if (r->deadline > 0 && clock_seconds() > r->deadline) r->job->timed_out = true;
-      if (r->job->cancelled || r->job->timed_out) spawn_kill(r);
-      i++;
+    SpawnJob *job = NULL;
+    while (!stopping && active < parallel && (job = q->next(q->ctx)) != NULL) {
+      job_begin(job);
+      if (spawn_start(&running[active], job))
+        active++;
+      else
+        q->ended(q->ctx, job);
     }
+    if (active == 0) return;
+    spawn_wait(running, active);
+    active = spawn_look(q, running, active, stopping);
   }
-  for (int i = 0; i < n; i++) ok = ok && jobs[i].started && jobs[i].code == 0 && !jobs[i].timed_out;
+}
+
+typedef struct All {
+  SpawnJob *jobs;
+  int n, next;
+} All;
+
+static SpawnJob *next_of_all(void *ctx) {
+  All *all = ctx;
+  return all->next < all->n ? &all->jobs[all->next++] : NULL;
+}
+
+static void ended_of_all(void *ctx, SpawnJob *job) { (void)ctx, (void)job; }
+
+bool spawn_all(SpawnJob *jobs, int n, int parallel, const volatile sig_atomic_t *stop) {
+  All all = {jobs, n, 0};
+  bool ok = true;
+  spawn_queue(&(SpawnQueue){next_of_all, ended_of_all, &all}, parallel, stop);
+  for (int i = 0; i < n; i++) {
+    if (i >= all.next) job_begin(&jobs[i]);
+    jobs[i].cancelled = jobs[i].cancelled || i >= all.next;
+    ok = ok && jobs[i].started && jobs[i].code == 0 && !jobs[i].timed_out;
+  }
   return ok;
 }
 

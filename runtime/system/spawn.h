@@ -28,6 +28,16 @@ enum { SPAWN_OUTPUT = 1 << 20 };
  * exited with 0. Outputs are to be freed with sb_free. */
 bool spawn_all(SpawnJob *jobs, int n, int parallel, const volatile sig_atomic_t *stop);
 
+/* Jobs that are not known beforehand: `next` gives one to start, or NULL while there is none, and
+ * `ended` is told of each that has ended and may know more. Returns when nothing runs and `next`
+ * has none, or, after *stop, when what ran has ended. */
+typedef struct SpawnQueue {
+  SpawnJob *(*next)(void *ctx);
+  void (*ended)(void *ctx, SpawnJob *job);
+  void *ctx;
+} SpawnQueue;
+void spawn_queue(const SpawnQueue *q, int parallel, const volatile sig_atomic_t *stop);
+
 /* The words of a variable such as CC: blanks separate, quotes and backslashes
  * protect, nothing else is special. NULL-terminated; one free() frees it. NULL
  * when a quote is open or memory is out. */

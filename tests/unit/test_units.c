@@ -106,7 +106,10 @@ static void test_shared_twice(void **state) {
   Toolchain t;
   char key[DIGEST_HEX];
   assert_true(toolchain_find(&t, NULL, &err));
-  assert_true(jit_shared_key(&program, &t, "td_twice", key, &err));
+  KernelUnits u;
+  assert_true(units_make(&u, &program, NULL, 1 << 20, &err)); /* of no kernels */
+  assert_true(jit_shared_key(&u, &t, "td_twice", key, &err));
+  units_free(&u);
   toolchain_free(&t);
   Cache *cache = cache_open(NULL, *state, false, &err);
   assert_non_null(cache);
