@@ -27,11 +27,11 @@ CHECK    = around gradcheck opcheck trial trial_call
 PLAN     = plan core contract sources group group_rows group_join group_alone stored chain \
            chain_parts chain_worth chain_build chain_blocks chain_band together rows own layout \
            product order in_place place narrow weights once launch loop_kernel steps memory verify \
-           dump print_plan print_picture beside rows_band
+           dump print_plan print_picture beside rows_band product_band
 EMIT     = dialect scope storage read value place loop scatter product kernels
-CPU      = target operands pack shape rows rows_nest rows_sum rows_loop rows_write scatter \
-           contraction chain chain_shape chain_tiles gemm_write gemm_blocks gemm_emit \
-           gemm_function gemm_pack gemm_narrow standalone dialect
+CPU = target operands pack shape rows rows_nest rows_sum rows_loop rows_write scatter \
+contraction chain chain_shape chain_tiles gemm_write gemm_blocks gemm_emit gemm_function \
+gemm_pack gemm_narrow standalone dialect gemm_band
 CUDA     = target shape rows reduce scatter scatter_list contraction product product_chunk \
            product_fma product_mma product_results chain chain_shape chain_slots chain_operands \
            chain_fma chain_mma loop dialect file
@@ -72,7 +72,7 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_cuda_train test_cuda_random test_oracle test_text_random test_large test_nan \
        test_text test_claims test_likelihood test_cuda_chain test_cuda_loop test_cuda_shape \
        test_film test_noise test_use test_split test_band test_once test_cuda_series \
-       test_cuda_compile test_cuda_faults test_conv test_gather test_left_out
+       test_cuda_compile test_cuda_faults test_conv test_gather test_left_out test_product_band
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -202,7 +202,7 @@ SANDBOXED = api checkpoint cli measures nan cuda_train data device door memory o
             reference terminal beside claims
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 COMPILED = backend backend_random chain conv prims target dialect numbers oracle text_random \
-           gather cuda_random cuda_chain cuda_loop band left_out
+           gather cuda_random cuda_chain cuda_loop band left_out product_band
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
 $(B)/tests/test_backend_random $(B)/tests/test_target $(B)/tests/test_cuda_random: \
   $(B)/tests/randgraph.o $(B)/tests/randchain.o

@@ -251,6 +251,28 @@ static void write_epilogue(Writer *w) {
   w->plan->epilogue_vars = named(w);
 }
 
+/* ---- windows -------------------------------------------------------------------------- */
+
+static void write_window(Writer *w, const ProductBand *band, GemmWindow *out) {
+  Emit *em = &w->em;
+  if (!band->any) return;
+  emit_open(em, ELEMENT);
+  em->used_vars = 0;
+  const Band *b = &band->flat;
+  out->from = b->lo ? emit_value(em, b->lo, ELEMENT) : "0";
+  out->to = b->hi ? emit_value(em, b->hi, ELEMENT)
+                  : arena_printf(em->arena, "%lld", (long long)band->extent);
+  const StrBuf *text = &em->level[ELEMENT].text;
+  out->head = text->n ? arena_strndup(em->arena, text->s, text->n) : "";
+  out->vars = named(w);
+}
+
+static void write_windows(Writer *w) {
+  const ProductBands bands = product_bands(w->p, w->g);
+  for (int side = 0; side < 2; side++) write_window(w, &bands.k[side], &w->plan->k_of[side]);
+  write_window(w, &bands.columns, &w->plan->columns_of_row);
+}
+
 /* ---- callbacks: the text is ready ---------------------------------------------------------- */
 
 static void put_prologue(StrBuf *out, void *ctx) { sb_puts(out, ((Writer *)ctx)->prologue); }
@@ -350,6 +372,7 @@ void emit_contraction(Plan *p, Group *g, TdKernel *k, const char **note) {
   else
     write_operand(&w, GEMM_B, &plan.operand[GEMM_B]);
   if (plan.leaves_out) write_again(&w);
+  write_windows(&w);
   if (plan.plain_output)
     plan.output = emit_pointer(&w.em, w.n, true);
   else

@@ -54,6 +54,14 @@ typedef struct GemmAhead {
   int64_t stride[GEMM_K][IR_MAX_VARS]; /* by the variables of batch, m, n */
 } GemmAhead;
 
+/* What a condition leaves along an axis, for one place of another and of the batch: flat places
+ * from .. to - 1, none where from >= to; C expressions in the variables `vars`. */
+typedef struct GemmWindow {
+  bool any;
+  const char *head, *from, *to; /* statements before these, or "" */
+  GemmVars vars;
+} GemmWindow;
+
 enum { GEMM_AHEADS = 6 };
 enum { RUN_LEAST = 3 }; /* numbers side by side that are worth a copy */
 #define GEMM_SUM "finished[q]"
@@ -72,6 +80,11 @@ typedef struct GemmPlan {
   bool plain_output;
   const char *output;                            /* C expression, float * */
   int64_t stride_output[GEMM_AXES][IR_MAX_VARS]; /* [GEMM_K] unused */
+
+  /* Steps of k, by rows of A and by columns of B: outside of them an operand is 0, and what is
+   * multiplied by that is not looked at. And columns, by rows: elsewhere the epilogue does not use
+   * the sum, which is any number; never of a plain output. */
+  GemmWindow k_of[2], columns_of_row;
 
   /* Where B lies packed, if contract_pack's kernel ran before: C expression, float *, or
    * uint16_t * if the plan is narrow; aligned. NULL: the kernel packs. */

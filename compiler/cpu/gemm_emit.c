@@ -20,13 +20,6 @@
 
 enum { NEAR_STRIDE = 512 }; /* floats between steps of k that a prefetcher follows */
 
-/* Tiles of `rows` rows: each iteration has `tile`, its first row `i` and `height`. */
-static void open_tiles(GemmWriter *w) {
-  gemm_line(w, "for (int64_t tile = 0, i = 0, height; tile < tiles; tile++, i += height) {");
-  w->indent++;
-  gemm_line(w, "height = rows / tiles + (tile < rows %% tiles);");
-}
-
 /* Runs of A begin and end with vectors of a panel. */
 static bool in_panels(const GemmWriter *w) {
   const GemmAxis *k = &w->plan->axis[GEMM_K];
@@ -36,6 +29,24 @@ static bool in_panels(const GemmWriter *w) {
 
 /* A is evaluated as tiles read it, steps of k a little apart. */
 static bool from_stage(const GemmWriter *w) { return !w->flat[GEMM_A] && !gemm_along_k(w, GEMM_A); }
+
+/* A panel of A, in a row of tiles. */
+static void put_panel_a(GemmWriter *w) {
+  const GemmSteps s = gemm_band_steps(w);
+  gemm_line(w, "float *const panel = packed_a + td_panel_a(tile, depth);");
+  if (in_panels(w)) {
+    gemm_stage_runs(w, GEMM_A, "row0 + i", "height", s.a_from, s.a_depth,
+                    "td_pack_a_run(panel, height, r, from, source, run);");
+    return;
+  }
+  gemm_stage(w, GEMM_A, "row0 + i", "height", s.a_from, s.a_depth, "DEPTH");
+  gemm_line(w, "td_pack_a_turned(panel, stage, DEPTH, height, %s);", s.a_depth);
+}
+
+/* Is each packed where it is multiplied, as far as its rows need it? */
+static bool packs_by_tile(const GemmWriter *w) {
+  return w->plan->k_of[GEMM_A].any && !w->flat[GEMM_A] && gemm_along_k(w, GEMM_A);
+}
 
 static void put_pack_a(GemmWriter *w) {
   long long across = w->outer_stride[GEMM_A], along = w->k_stride[GEMM_A];
@@ -49,18 +60,15 @@ static void put_pack_a(GemmWriter *w) {
       gemm_line(w, "td_pack_a_rows(packed_a, from, %lld, %lld, rows, depth, M - row0);", across,
                 along);
     gemm_close(w);
-  } else if (in_panels(w)) {
-    open_tiles(w);
-    gemm_line(w, "float *const panel = packed_a + td_panel_a(tile, depth);");
-    gemm_stage_runs(w, GEMM_A, "row0 + i", "height", "k0", "depth",
-                    "td_pack_a_run(panel, height, r, from, source, run);");
-    gemm_close(w);
   } else if (gemm_along_k(w, GEMM_A)) {
-    open_tiles(w);
-    gemm_stage(w, GEMM_A, "row0 + i", "height", "k0", "depth", "DEPTH");
-    gemm_line(w,
-              "td_pack_a_turned(packed_a + td_panel_a(tile, depth), stage, DEPTH, height, depth);");
+    gemm_open_tiles(w);
+    put_panel_a(w);
     gemm_close(w);
+  } else if (w->plan->k_of[GEMM_A].any) {
+    gemm_line(w, "const int64_t last = k_to < k0 + depth ? k_to : k0 + depth;");
+    gemm_line(w, "const int64_t stage_from = k_from > k0 ? k0 + (k_from - k0) / %d * %d : k0;",
+              LANES, LANES);
+    gemm_stage(w, GEMM_A, "row0", "rows", "stage_from", "(last - stage_from)", "(ROWS + TD_LANES)");
   } else {
     gemm_stage(w, GEMM_A, "row0", "rows", "k0", "depth", "(ROWS + TD_LANES)");
   }
@@ -71,7 +79,7 @@ static void put_pack_a(GemmWriter *w) {
 static void put_next(GemmWriter *w) {
   const GemmPlan *plan = w->plan;
   gemm_line(w, "TdFetch fetch[FETCHES] = { 0 };");
-  if (!w->flat[GEMM_A] && !w->flat[GEMM_B]) return;
+  if ((!w->flat[GEMM_A] && !w->flat[GEMM_B]) || gemm_bands_k(w)) return;
   bool many = w->block.depth_blocks > 1;
   const char *per_batch = "(ROW_BLOCKS * COLUMN_BLOCKS)";
   if (many) {
@@ -138,6 +146,36 @@ static void put_ahead(GemmWriter *w) {
   if (many) gemm_close(w);
 }
 
+/* The steps and columns that are multiplied. */
+static void put_banded_b(GemmWriter *w) {
+  const GemmSteps s = gemm_band_steps(w);
+  gemm_line(w, ".depth = %s, .k0 = %s - k0, .panel = PANEL,", s.depth, s.from);
+  gemm_line(w, ".b = packed_b + k0 / DEPTH * BLOCK + %s / TD_TILE_COLUMNS * PANEL,", s.column);
+  gemm_line(w, ".vectors = (%s + TD_LANES - 1) / TD_LANES,", s.columns);
+}
+
+/* Where A lies; with bands, its step `from`. */
+static void put_a(GemmWriter *w, bool turned) {
+  const GemmSteps s = gemm_band_steps(w);
+  const bool bands = gemm_bands_k(w);
+  char skip[96] = "";
+  if (w->in_place) {
+    if (bands)
+      snprintf(skip, sizeof skip, " + (%s - k0) * %lld", s.from, (long long)w->k_stride[GEMM_A]);
+    gemm_line(w, ".a = rows_a + i%s, .a_step = %lld,", skip, (long long)w->k_stride[GEMM_A]);
+  } else if (from_stage(w)) {
+    if (bands)
+      snprintf(skip, sizeof skip, " + (%s - %s) * (ROWS + TD_LANES)", s.from,
+               w->plan->k_of[GEMM_A].any ? "stage_from" : "k0");
+    gemm_line(w, ".a = stage + i%s, .a_step = ROWS + TD_LANES,", skip);
+  } else {
+    if (bands)
+      snprintf(skip, sizeof skip, " + (%s - %s) * %s", s.from, packs_by_tile(w) ? s.a_from : "k0",
+               turned ? "height" : "TD_LANES");
+    gemm_line(w, ".a = packed_a + td_panel_a(tile, depth)%s, .a_step = TD_LANES,", skip);
+  }
+}
+
 static void put_multiply(GemmWriter *w) {
   const GemmPlan *plan = w->plan;
   const GemmBlocks *b = &w->block;
@@ -146,7 +184,7 @@ static void put_multiply(GemmWriter *w) {
   if (w->flat[GEMM_A] || w->flat[GEMM_B] || w->naheads > 0)
     gemm_line(w, "const int64_t turns = td_fetch_turns(vectors, depth, FETCHES - 1);");
   put_next(w);
-  open_tiles(w);
+  gemm_open_tiles(w);
   put_ahead(w);
   int64_t stride = b->stride;
   if (w->direct) {
@@ -163,22 +201,26 @@ static void put_multiply(GemmWriter *w) {
               (long long)stride);
   }
   bool turned = w->flat[GEMM_A] ? w->k_stride[GEMM_A] == 1 : gemm_along_k(w, GEMM_A);
+  gemm_band_open_row(w, stride);
+  if (packs_by_tile(w)) put_panel_a(w);
+  gemm_band_open_columns(w, stride);
   gemm_line(w, "const TdTiles t = {");
   w->indent++;
-  gemm_line(
-      w, ".depth = depth, .b = packed_b + k0 / DEPTH * BLOCK, .panel = PANEL, .vectors = vectors,");
-  if (w->in_place)
-    gemm_line(w, ".a = rows_a + i, .a_step = %lld,", (long long)w->k_stride[GEMM_A]);
-  else if (from_stage(w))
-    gemm_line(w, ".a = stage + i, .a_step = ROWS + TD_LANES,");
+  if (gemm_banded(w))
+    put_banded_b(w);
   else
-    gemm_line(w, ".a = packed_a + td_panel_a(tile, depth), .a_step = TD_LANES,");
-  gemm_line(w, ".c = target, .c_stride = %lld, .add = %s, .fetch = fetch,", (long long)stride,
-            gemm_adds(w));
+    gemm_line(
+        w,
+        ".depth = depth, .b = packed_b + k0 / DEPTH * BLOCK, .panel = PANEL, .vectors = vectors,");
+  put_a(w, turned);
+  gemm_line(w, ".c = target%s%s, .c_stride = %lld, .add = %s, .fetch = fetch,",
+            gemm_banded(w) ? " + " : "", gemm_banded(w) ? gemm_band_steps(w).column : "",
+            (long long)stride, gemm_adds(w));
   gemm_line(w, ".fetches = FETCHES");
   w->indent--;
   gemm_line(w, "};");
   gemm_line(w, "td_tile_row_of(ROWS, LAST_ROWS, ODD, %d, %d, height, &t);", turned, w->direct);
+  gemm_band_close_row(w);
   if (!w->direct) gemm_put_totals(w);
   gemm_put_again(w, stride);
   if (!w->direct) gemm_epilogue(w);
@@ -203,7 +245,8 @@ static GemmScratch wide_scratch(const GemmWriter *w) {
                        .packed_a = w->in_place || from_stage(w) ? 0 : rows * b->depth,
                        .sums = w->direct ? 0 : sums,
                        .totals = b->grouped ? sums : 0,
-                       .stage = stage};
+                       .stage = stage,
+                       .bands = gemm_band_scratch(w)};
 }
 
 static void put_scratch(GemmWriter *w) {
@@ -228,7 +271,7 @@ static void put_block(GemmWriter *w) {
       w, "const int64_t tiles = TD_TILES_OF(rows), vectors = (columns + TD_LANES - 1) / TD_LANES;");
   if (w->in_place)
     gemm_address(w, GEMM_A, "rows_a", "row0", "k0");
-  else
+  else if (!packs_by_tile(w))
     put_pack_a(w);
   put_multiply(w);
 }
@@ -296,7 +339,7 @@ static GemmWriter shaped(StrBuf *out, GemmPlan *plan, GemmTiles tiles, const Gem
   w.block = as ? gemm_same_pieces(&w, as) : gemm_choose_blocks(&w);
   GemmScratch s = tiles == GEMM_FLOATS ? wide_scratch(&w) : gemm_narrow_scratch(&w);
   int64_t numbers = gemm_packed_blocks(&w) * gemm_packed_block(&w);
-  int64_t floats = HELD + s.packed_b + s.packed_a + s.sums + s.totals + s.stage;
+  int64_t floats = HELD + s.packed_b + s.packed_a + s.sums + s.totals + s.stage + s.bands;
   plan->columns = w.block.columns;
   plan->depth = w.block.depth;
   plan->pieces = w.extent[GEMM_BATCH] * w.block.row_blocks * w.block.column_blocks;

@@ -45,8 +45,11 @@ static void put_pieces(GemmWriter *w, const GemmBody *body) {
   gemm_line(w, "const int64_t columns = N - column0 < COLUMNS ? N - column0 : COLUMNS;");
   gemm_decode_batch(w);
   gemm_put_block(w);
-  bool many = w->block.depth_blocks > 1;
-  if (many) {
+  const bool banded = gemm_banded(w), many = banded || w->block.depth_blocks > 1;
+  gemm_band_piece(w);
+  if (banded) {
+    gemm_band_open_blocks(w);
+  } else if (many) {
     gemm_open(w, "for (int64_t k0 = 0; k0 < K; k0 += DEPTH)");
     gemm_line(w, "const int64_t depth = K - k0 < DEPTH ? K - k0 : DEPTH;");
   } else {
@@ -54,7 +57,10 @@ static void put_pieces(GemmWriter *w, const GemmBody *body) {
   }
   if (!w->plan->packed) {
     gemm_line(w, "/* pack B: panels of %s each */", body->panels);
-    gemm_open(w, "if (fresh)");
+    if (banded)
+      gemm_band_open_packing(w);
+    else
+      gemm_open(w, "if (fresh)");
     gemm_pack_b(w);
     gemm_close(w);
   }
@@ -67,6 +73,7 @@ void gemm_function(GemmWriter *w, const GemmBody *body, const StrBuf *prologue) 
   gemm_choose_aheads(w);
   put_extents(w, body);
   gemm_paste(w, prologue);
+  gemm_band_take(w);
   body->scratch(w);
   if (!w->plan->packed)
     gemm_line(w, "TdHeld *const held = td_held(call);      /* the block of B that is packed */");

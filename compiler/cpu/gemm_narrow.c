@@ -56,22 +56,24 @@ static void put_pack_all(GemmWriter *w) {
 static bool in_strips(const GemmWriter *w) {
   const GemmAxis *k = &w->plan->axis[GEMM_K];
   return w->tiles == GEMM_ROUNDED && w->runs[GEMM_A] && gemm_along_k(w, GEMM_A) &&
-         k->extent[k->nvars - 1] % DEPTH == 0;
+         k->extent[k->nvars - 1] % DEPTH == 0 && !w->plan->k_of[GEMM_A].any;
 }
 
 /* Straight from where they lie. */
 static void put_pack_runs(GemmWriter *w) {
+  const GemmSteps s = gemm_band_steps(w);
   char statement[96];
   snprintf(statement, sizeof statement,
-           "td_narrow_pack_run(packed_a, %d, depth, r, from, source, run);",
-           w->plan->operand[GEMM_A].half);
-  gemm_stage_runs(w, GEMM_A, "row0 + i", "height", "k0", "depth", statement);
-  gemm_line(w, "td_narrow_pack_none(packed_a, depth, height);");
+           "td_narrow_pack_run(packed_a, %d, %s, r, from, source, run);",
+           w->plan->operand[GEMM_A].half, s.a_depth);
+  gemm_stage_runs(w, GEMM_A, "row0 + i", "height", s.a_from, s.a_depth, statement);
+  gemm_line(w, "td_narrow_pack_none(packed_a, %s, height);", s.a_depth);
 }
 
 /* The strip of `height` rows from row0 + i on. */
 static void put_pack_a(GemmWriter *w) {
   const char *name = family(w);
+  const GemmSteps s = gemm_band_steps(w);
   if (gemm_contiguous(w, GEMM_A)) {
     gemm_address(w, GEMM_A, "from", "(row0 + i)", "k0");
     gemm_line(w, "%s_pack_a(packed_a, from, %d, %lld, height, depth);", name,
@@ -79,13 +81,13 @@ static void put_pack_a(GemmWriter *w) {
   } else if (in_strips(w)) {
     put_pack_runs(w);
   } else if (gemm_along_k(w, GEMM_A)) {
-    gemm_stage(w, GEMM_A, "row0 + i", "height", "k0", "depth", "DEPTH");
-    gemm_line(w, "%s_pack_a(packed_a, stage, %d, DEPTH, height, depth);", name,
-              form(w, gemm_half_stage(w, GEMM_A)));
+    gemm_stage(w, GEMM_A, "row0 + i", "height", s.a_from, s.a_depth, "DEPTH");
+    gemm_line(w, "%s_pack_a(packed_a, stage, %d, DEPTH, height, %s);", name,
+              form(w, gemm_half_stage(w, GEMM_A)), s.a_depth);
   } else {
-    gemm_stage(w, GEMM_A, "row0 + i", "height", "k0", "depth", "STRIP");
-    gemm_line(w, "%s_pack_a_turned(packed_a, stage, %d, STRIP, height, depth);", name,
-              form(w, gemm_half_stage(w, GEMM_A)));
+    gemm_stage(w, GEMM_A, "row0 + i", "height", s.a_from, s.a_depth, "STRIP");
+    gemm_line(w, "%s_pack_a_turned(packed_a, stage, %d, STRIP, height, %s);", name,
+              form(w, gemm_half_stage(w, GEMM_A)), s.a_depth);
   }
 }
 
@@ -131,7 +133,7 @@ static void put_next_address(GemmWriter *w, GemmSide side) {
 static void put_next(GemmWriter *w) {
   const GemmPlan *plan = w->plan;
   gemm_line(w, "TdFetch fetch[FETCHES] = { 0 };");
-  if (!w->flat[GEMM_A] && !w->flat[GEMM_B]) return;
+  if ((!w->flat[GEMM_A] && !w->flat[GEMM_B]) || gemm_bands_k(w)) return;
   if (w->block.depth_blocks > 1) {
     gemm_line(w, "const int64_t next_k = k0 + DEPTH < K ? k0 + DEPTH : 0;");
     gemm_line(w, "const int64_t next = next_k ? piece : piece + 1;");
@@ -163,7 +165,7 @@ static void put_next(GemmWriter *w) {
 
 /* While a strip is multiplied: the strip of A after it. */
 static void put_next_strip(GemmWriter *w) {
-  if (!w->flat[GEMM_A] || all_at_once(w)) return;
+  if (!w->flat[GEMM_A] || all_at_once(w) || gemm_bands_k(w)) return;
   gemm_open(w, "if (i + STRIP < rows)");
   gemm_line(w, "const int64_t after = rows - i - STRIP < STRIP ? rows - i - STRIP : STRIP;");
   put_fetch(w, GEMM_A, "0", "(row0 + i + STRIP)", "k0", "after", "depth", "turns");
@@ -198,21 +200,31 @@ static void put_ahead(GemmWriter *w) {
 
 /* Where the strip's rows lie that tiles read, and how. */
 static void put_rows(GemmWriter *w) {
-  const char *steps = "(depth + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH";
+  const GemmSteps s = gemm_band_steps(w);
+  const bool skips = w->plan->k_of[GEMM_B].any; /* the first steps of A */
   StrBuf at = {0};
   if (w->tiles == GEMM_PARTS)
-    gemm_line(w, ".depth = depth, .parts = %d,", gemm_parts(w));
-  else if (w->extent[GEMM_K] % DEPTH)
-    gemm_line(w, ".depth = %s * TD_NARROW_DEPTH,", steps);
+    gemm_line(w, ".depth = %s, .parts = %d,", s.depth, gemm_parts(w));
+  else if (w->extent[GEMM_K] % DEPTH || gemm_bands_k(w))
+    gemm_line(w, ".depth = (%s + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH * TD_NARROW_DEPTH,",
+              s.depth);
   else
     gemm_line(w, ".depth = depth,");
+  if (skips && w->tiles == GEMM_PARTS)
+    gemm_line(w, ".skip_a = (%s - %s) / TD_SPLIT_SIDE, .steps_a = td_split_steps(%s),", s.from,
+              s.a_from, s.a_depth);
   if (w->in_place) {
     long long row = w->outer_stride[GEMM_A];
-    gemm_line(w, ".a = strip, .a_row = %lld, .a_step = TD_NARROW_DEPTH, .a_half = %lld,", row,
+    sb_puts(&at, "strip");
+    if (skips) sb_printf(&at, " + (%s - k0)", s.from);
+    gemm_line(w, ".a = %s, .a_row = %lld, .a_step = TD_NARROW_DEPTH, .a_half = %lld,", at.s, row,
               row * ROWS);
+    sb_free(&at);
     return;
   }
   sb_puts(&at, "packed_a");
+  if (skips && w->tiles != GEMM_PARTS)
+    sb_printf(&at, " + (%s - %s) / TD_NARROW_DEPTH * TD_NARROW_TILE", s.from, s.a_from);
   if (all_at_once(w)) {
     sb_puts(&at, " + i / STRIP * ");
     put_strip_size(w, &at);
@@ -220,8 +232,21 @@ static void put_rows(GemmWriter *w) {
   gemm_line(w, ".a = %s,", at.s);
   sb_free(&at);
   if (w->tiles == GEMM_PARTS) return;
-  gemm_line(w, ".a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE, .a_half = %s * TD_NARROW_TILE,",
-            steps);
+  gemm_line(w,
+            ".a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE, .a_half = (%s + TD_NARROW_DEPTH - "
+            "1) / TD_NARROW_DEPTH * TD_NARROW_TILE,",
+            s.a_depth);
+}
+
+/* The steps and columns that are multiplied. */
+static void put_banded_b(GemmWriter *w, int64_t stride) {
+  const GemmSteps s = gemm_band_steps(w);
+  gemm_line(w, ".b = packed_b + k0 / DEPTH * BLOCK + %s / TD_NARROW_COLUMNS * PANEL%s%s%s,",
+            s.column, w->tiles == GEMM_PARTS ? "" : " + (", w->tiles == GEMM_PARTS ? "" : s.from,
+            w->tiles == GEMM_PARTS ? "" : " - k0) * TD_NARROW_COLUMNS");
+  if (w->tiles == GEMM_PARTS) gemm_line(w, ".skip_b = (%s - k0) / TD_SPLIT_SIDE,", s.from);
+  gemm_line(w, ".panel = PANEL, .c = target + %s, .c_stride = %lld, .columns = %s,", s.column,
+            (long long)stride, s.columns);
 }
 
 static void put_multiply(GemmWriter *w) {
@@ -231,30 +256,39 @@ static void put_multiply(GemmWriter *w) {
     gemm_line(w, "const int64_t turns = td_narrow_turns(columns, depth, FETCHES);");
   if (all_at_once(w)) put_pack_all(w);
   put_next(w);
-  gemm_open(w, "for (int64_t i = 0; i < rows; i += STRIP)");
-  gemm_line(w, "const int64_t height = rows - i < STRIP ? rows - i : STRIP;");
+  gemm_open_tiles(w);
+  int64_t stride = gemm_banded(w) ? put_target(w) : 0;
+  gemm_band_open_row(w, stride);
   if (w->in_place)
     gemm_address(w, GEMM_A, "strip", "(row0 + i)", "k0");
   else if (!all_at_once(w))
     put_pack_a(w);
   put_next_strip(w);
   put_ahead(w);
-  int64_t stride = put_target(w);
+  if (!gemm_banded(w)) stride = put_target(w);
+  gemm_band_open_columns(w, stride);
   gemm_line(w, "const %s t = {", w->tiles == GEMM_PARTS ? "TdSplit" : "TdNarrow");
   w->indent++;
   put_rows(w);
-  gemm_line(w, ".b = packed_b + k0 / DEPTH * BLOCK, .panel = PANEL, .c = target, .c_stride = %lld,",
-            (long long)stride);
-  gemm_line(w, ".columns = columns, %s, .add = %s, .far = %s,",
+  if (gemm_banded(w))
+    put_banded_b(w, stride);
+  else
+    gemm_line(w,
+              ".b = packed_b + k0 / DEPTH * BLOCK, .panel = PANEL, .c = target, .c_stride = %lld, "
+              ".columns = columns,",
+              (long long)stride);
+  gemm_line(w, "%s, .add = %s, .far = %s,",
             w->tiles == GEMM_PARTS ? ".rows = height" : ".tall = height > TD_NARROW_ROWS",
             gemm_adds(w),
-            !w->direct ? "0"
-            : many     ? "k0 == 0"
-                       : "1");
+            !w->direct        ? "0"
+            : gemm_bands_k(w) ? "first"
+            : many            ? "k0 == 0"
+                              : "1");
   gemm_line(w, ".fetch = fetch, .fetches = FETCHES");
   w->indent--;
   gemm_line(w, "};");
   gemm_line(w, "%s_row(&t);", family(w));
+  gemm_band_close_row(w);
   if (!w->direct) gemm_put_totals(w);
   gemm_put_again(w, stride);
   if (!w->direct) gemm_epilogue(w);
@@ -270,6 +304,7 @@ GemmScratch gemm_narrow_scratch(const GemmWriter *w) {
   if (!gemm_contiguous(w, GEMM_B) && !w->plan->packed)
     s.stage = max_of(s.stage, gemm_along_k(w, GEMM_B) ? WIDEST_TILE * b->depth : SLAB * b->padded);
   if (!w->direct) s.sums = waiting * b->stride;
+  s.bands = gemm_band_scratch(w);
   if (b->grouped) s.totals = s.sums;
   if (!w->plan->packed) s.packed_b = gemm_packed_block(w) / 2;
   if (!w->in_place)

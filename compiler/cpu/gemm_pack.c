@@ -104,9 +104,15 @@ void gemm_pack_b(GemmWriter *w) {
     w->indent++;
     gemm_line(w, "const int64_t rest = columns - j;");
     gemm_line(w, "const int64_t count = rest < %s ? rest : %s;", width, width);
-    gemm_stage(w, GEMM_B, "column0 + j", "count", "k0", "depth", "DEPTH");
     gemm_line(w, "%s *panel = to + j / %s * PANEL;", element_type(w), width);
-    put_call(w, true, "panel", "0", "stage", "DEPTH", "1", "count", "depth");
+    if (w->plan->k_of[GEMM_B].any) {
+      gemm_band_packed(w, "j");
+      gemm_stage(w, GEMM_B, "column0 + j", "count", "kf", "(ke - kf)", "DEPTH");
+      put_call(w, true, "panel", "kf - k0", "stage", "DEPTH", "1", "count", "ke - kf");
+    } else {
+      gemm_stage(w, GEMM_B, "column0 + j", "count", "k0", "depth", "DEPTH");
+      put_call(w, true, "panel", "0", "stage", "DEPTH", "1", "count", "depth");
+    }
     gemm_close(w);
   } else {
     snprintf(along, sizeof along, "%lld", (long long)w->block.padded);

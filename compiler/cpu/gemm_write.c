@@ -16,9 +16,27 @@ void gemm_line(GemmWriter *w, const char *fmt, ...) {
   sb_putc(w->out, '\n');
 }
 
-void gemm_open(GemmWriter *w, const char *head) {
-  gemm_line(w, "%s {", head);
+void gemm_open(GemmWriter *w, const char *fmt, ...) {
+  StrBuf head = {0};
+  va_list ap;
+  va_start(ap, fmt);
+  sb_vprintf(&head, fmt, ap);
+  va_end(ap);
+  gemm_line(w, "%s {", head.s);
   w->indent++;
+  sb_free(&head);
+}
+
+void gemm_open_tiles(GemmWriter *w) {
+  if (w->tiles == GEMM_FLOATS) {
+    gemm_line(w, "for (int64_t tile = 0, i = 0, height; tile < tiles; tile++, i += height) {");
+    w->indent++;
+    gemm_line(w, "height = rows / tiles + (tile < rows %% tiles);");
+    return;
+  }
+  gemm_open(w, "for (int64_t i = 0; i < rows; i += STRIP)");
+  gemm_line(w, "const int64_t height = rows - i < STRIP ? rows - i : STRIP;");
+  if (gemm_banded(w)) gemm_line(w, "const int64_t tile = i / STRIP;");
 }
 
 void gemm_close(GemmWriter *w) {
@@ -68,6 +86,13 @@ bool gemm_flat_stride(const GemmAxis *axis, const int64_t *stride, int64_t *out)
   *out = step;
   return true;
 }
+
+/* ---- windows ---------------------------------------------------------------------------- */
+bool gemm_bands_k(const GemmWriter *w) {
+  return w->plan->k_of[GEMM_A].any || w->plan->k_of[GEMM_B].any;
+}
+
+bool gemm_banded(const GemmWriter *w) { return gemm_bands_k(w) || w->plan->columns_of_row.any; }
 
 /* ---- variables --------------------------------------------------------------------- */
 void gemm_decode(GemmWriter *w, GemmAxisKind kind, const char *flat, uint32_t vars,
@@ -169,22 +194,33 @@ bool gemm_is_deep(const GemmWriter *w) {
 }
 
 const char *gemm_adds(const GemmWriter *w) {
+  if (gemm_bands_k(w)) return "!first";
   return w->block.grouped ? "k0 / DEPTH % GROUP > 0" : w->block.depth_blocks > 1 ? "k0 > 0" : "0";
+}
+
+/* Is there a block of k behind this one? */
+static const char *more_blocks(const GemmWriter *w) {
+  return gemm_bands_k(w) ? "!done" : "k0 + depth < K";
 }
 
 void gemm_put_totals(GemmWriter *w) {
   const long long stride = w->block.stride;
+  const bool bands = gemm_bands_k(w);
+  const char *more = more_blocks(w);
   if (!w->block.grouped) {
-    if (w->block.depth_blocks > 1) gemm_line(w, "if (k0 + depth < K) continue;");
+    if (w->block.depth_blocks > 1) gemm_line(w, "if (%s) continue;", more);
     return;
   }
   gemm_line(w, "float *const total = totals + i * %lld;", stride);
-  gemm_open(w, "if (k0 + depth < K)");
+  if (bands) gemm_line(w, "const _Bool again = k0 / DEPTH / GROUP > k_first / DEPTH / GROUP;");
+  gemm_open(w, "if (%s)", more);
   gemm_line(w, "if (k0 / DEPTH %% GROUP == GROUP - 1)");
-  gemm_line(w, "  td_add_rows(total, target, height * %lld, k0 / DEPTH >= GROUP);", stride);
+  gemm_line(w, "  td_add_rows(total, target, height * %lld, %s);", stride,
+            bands ? "again" : "k0 / DEPTH >= GROUP");
   gemm_line(w, "continue;");
   gemm_close(w);
-  gemm_line(w, "td_add_rows(target, total, height * %lld, 1);", stride);
+  gemm_line(w, "%std_add_rows(target, total, height * %lld, 1);", bands ? "if (again) " : "",
+            stride);
 }
 
 void gemm_address(GemmWriter *w, GemmSide side, const char *name, const char *outer0,
@@ -278,14 +314,16 @@ void gemm_stage(GemmWriter *w, GemmSide side, const char *outer0, const char *co
  * NaN is rare: its terms are added up one by one, those that are in it. */
 void gemm_put_again(GemmWriter *w, int64_t stride) {
   const uint32_t *vars = w->again_vars.of;
+  const bool window = w->plan->columns_of_row.any;
+  const char *from = window ? "c_from" : "0", *to = window ? "c_to" : "columns";
   if (!w->plan->leaves_out) return;
   gemm_line(w, "/* where it is NaN, without the terms that are left out */");
-  if (w->direct && w->block.depth_blocks > 1) gemm_line(w, "if (k0 + depth < K) continue;");
+  if (w->direct && w->block.depth_blocks > 1) gemm_line(w, "if (%s) continue;", more_blocks(w));
   gemm_open(w, "for (int64_t r = 0; r < height; r++)");
   gemm_line(w, "float *const sum = target + r * %lld;", (long long)stride);
-  gemm_line(w, "if (!td_any_nan(sum, columns)) continue;");
+  gemm_line(w, "if (!td_any_nan(sum + %s, %s - %s)) continue;", from, to, from);
   gemm_decode(w, GEMM_M, "(row0 + i + r)", vars[GEMM_M], true);
-  gemm_open(w, "for (int64_t q = 0; q < columns; q++)");
+  gemm_open(w, "for (int64_t q = %s; q < %s; q++)", from, to);
   gemm_line(w, "if (!td_any_nan(sum + q, 1)) continue;");
   gemm_decode(w, GEMM_N, "(column0 + q)", vars[GEMM_N], true);
   gemm_line(w, "double total = 0;");
@@ -387,7 +425,9 @@ void gemm_take_texts(GemmWriter *w, const GemmWriter *from) {
 
 void gemm_decode_batch(GemmWriter *w) {
   uint32_t vars = w->load_vars[GEMM_A].of[GEMM_BATCH] | w->load_vars[GEMM_B].of[GEMM_BATCH] |
-                  w->epilogue_vars.of[GEMM_BATCH] | w->again_vars.of[GEMM_BATCH];
+                  w->epilogue_vars.of[GEMM_BATCH] | w->again_vars.of[GEMM_BATCH] |
+                  w->plan->columns_of_row.vars.of[GEMM_BATCH];
+  for (int side = 0; side < 2; side++) vars |= w->plan->k_of[side].vars.of[GEMM_BATCH];
   gemm_decode(w, GEMM_BATCH, "piece / (ROW_BLOCKS * COLUMN_BLOCKS)", vars, true);
 }
 

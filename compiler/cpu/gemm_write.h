@@ -57,13 +57,13 @@ typedef struct GemmWriter {
 
 /* Floats of scratch memory a thread. */
 typedef struct GemmScratch {
-  int64_t packed_b, packed_a, sums, totals, stage;
+  int64_t packed_b, packed_a, sums, totals, stage, bands;
 } GemmScratch;
 
 /* -- gemm_write.c ------------------------------------------------------------- */
 /* A line of C; one that opens a block ("head {"), a block without a head, its end. */
 void TD_PRINTF(2, 3) gemm_line(GemmWriter *w, const char *fmt, ...);
-void gemm_open(GemmWriter *w, const char *head);
+void TD_PRINTF(2, 3) gemm_open(GemmWriter *w, const char *fmt, ...);
 void gemm_scope(GemmWriter *w);
 void gemm_close(GemmWriter *w);
 /* The function up to its brace; `what` it computes stands above it, or where the plan wants it. */
@@ -75,6 +75,8 @@ int64_t gemm_extent(const GemmAxis *axis);
 /* One stride for the flat index, if the variables' strides agree. */
 bool gemm_flat_stride(const GemmAxis *axis, const int64_t *stride, int64_t *out);
 bool gemm_along_k(const GemmWriter *w, GemmSide side);
+bool gemm_banded(const GemmWriter *w);  /* are there windows of any kind, */
+bool gemm_bands_k(const GemmWriter *w); /* or of k? */
 bool gemm_is_deep(const GemmWriter *w); /* may k be cut into groups of blocks? */
 /* After the tiles of a row: what its sums wait for. Behind it stands the epilogue. */
 void gemm_put_totals(GemmWriter *w);
@@ -106,6 +108,8 @@ void gemm_stage_runs(GemmWriter *w, GemmSide side, const char *outer0, const cha
 /* Where terms may be left out, after the last block of k: sums that are NaN in `height` rows at
  * `target`, `stride` apart, whose first is row0 + i. */
 void gemm_put_again(GemmWriter *w, int64_t stride);
+/* Rows of tiles: each iteration has `tile`, its first row `i` and `height`. */
+void gemm_open_tiles(GemmWriter *w);
 /* Each of `height` rows at `target`, whose first is row0 + i. */
 void gemm_epilogue(GemmWriter *w);
 /* `name`: the next `floats` of the scratch memory, if there are any. */
@@ -123,6 +127,28 @@ void gemm_take_texts(GemmWriter *w, const GemmWriter *from);
 GemmBlocks gemm_choose_blocks(const GemmWriter *w);
 /* The same pieces as another body of the plan has. */
 GemmBlocks gemm_same_pieces(const GemmWriter *w, const GemmBlocks *as);
+
+/* -- gemm_band.c -------------------------------------------------------------- */
+int64_t gemm_band_scratch(const GemmWriter *w); /* floats */
+void gemm_band_take(GemmWriter *w);
+/* Of a piece: the windows of its rows of tiles and columns, and their hull. */
+void gemm_band_piece(GemmWriter *w);
+/* The loop over the blocks of k in it, that declares k0, depth, whether it is the `first` one whose
+ * sums are written and not added, and whether the piece is `done` behind it. */
+void gemm_band_open_blocks(GemmWriter *w);
+void gemm_band_open_packing(GemmWriter *w); /* the block of `B`, unless it is packed */
+/* Of columns that are packed together: kf .. ke - 1, their steps of the block, if there are any. */
+void gemm_band_packed(GemmWriter *w, const char *column);
+/* A row of tiles around `target`; in it, once A is packed, columns that have a window together. */
+void gemm_band_open_row(GemmWriter *w, int64_t stride);
+void gemm_band_open_columns(GemmWriter *w, int64_t stride);
+void gemm_band_close_row(GemmWriter *w);
+/* C expressions of what is multiplied there: its steps of k and those of the row of tiles that A is
+ * packed for, columns in the piece. */
+typedef struct GemmSteps {
+  const char *from, *depth, *a_from, *a_depth, *column, *columns;
+} GemmSteps;
+GemmSteps gemm_band_steps(const GemmWriter *w);
 
 /* -- gemm_function.c ------------------------------------------------------------ */
 typedef struct GemmBody {

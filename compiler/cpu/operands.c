@@ -120,5 +120,9 @@ void product_geometry(Plan *p, const Group *g, GemmPlan *out) {
   }
   operand_geometry(p, g, GEMM_A, &out->operand[GEMM_A]);
   operand_geometry(p, g, GEMM_B, &out->operand[GEMM_B]);
-  if (g->kind != GROUP_PACK) output_geometry(p, g, out);
+  if (g->kind == GROUP_PACK) return;
+  output_geometry(p, g, out);
+  const ProductBands bands = product_bands(p, g);
+  for (int side = 0; side < 2; side++) out->k_of[side].any = bands.k[side].any;
+  out->columns_of_row.any = bands.columns.any;
 }

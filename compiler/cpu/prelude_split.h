@@ -61,6 +61,9 @@ TD_SHARED void td_split_pack_b_turned(uint16_t *to, int64_t panel, int64_t k0, c
 /* 16 or 32 rows x columns of C. */
 typedef struct TdSplit {
   int64_t         depth;         /* of this block of k */
+  /* Steps that are passed over before it: of the panels of B; of A's, which has steps_a, or 0:
+   * as many as there are. */
+  int64_t         skip_b, skip_a, steps_a;
   int             parts;         /* of a number: 3, whose products are six, or 2 and three */
   const uint16_t *a;             /* a panel, whose spans are behind its cells */
   const uint16_t *b;             /* panels, `panel` elements apart: spans are in the last ones */
@@ -278,7 +281,8 @@ TD_INLINE void td_split_ahead(const uint16_t *a, const uint16_t *b, const int pa
 TD_INLINE void td_split_square(const TdSplit *t, const uint16_t *panel, float *c, const int parts, const int high,
                                const int broad) {
   const int64_t steps = td_split_steps(t->depth), cell = parts * TD_SPLIT_PART;
-  const uint16_t *a = t->a, *b = panel;
+  const uint16_t *const first_a = t->a + t->skip_a * cell, *const first_b = panel + t->skip_b * cell;
+  const uint16_t *a = first_a, *b = first_b;
   TdFetch *const next = td_narrow_next(t->fetch, t->fetches);
   TdFetch fetch = *next;
   td_narrow_start();
@@ -287,7 +291,8 @@ TD_INLINE void td_split_square(const TdSplit *t, const uint16_t *panel, float *c
     __builtin_prefetch(c + r * t->c_stride + 16, 1);
   }
   for (int64_t step = 1; step <= steps; step++) {
-    const uint16_t *const next_a = step < steps ? a + cell : t->a, *const next_b = step < steps ? b + cell : panel + t->panel;
+    const uint16_t *const next_a = step < steps ? a + cell : first_a,
+                   *const next_b = step < steps ? b + cell : first_b + t->panel;
     TD_SPLIT_LOAD_A(0);
     if (parts == 3) {
       TD_SPLIT_LOAD_B(2);
@@ -360,6 +365,14 @@ TD_INLINE void td_split_join(float *to, const uint16_t *cell, const uint16_t *sp
       td_split_sum(high & 0xffff0000u, middle & 0xffff0000u, low & 0xffff0000u, plain);
   }
 }
+/* The spans of the steps that are multiplied. */
+TD_INLINE const uint16_t *td_split_spans_a(const TdSplit *t) {
+  const int64_t steps = t->steps_a ? t->steps_a : td_split_steps(t->depth);
+  return t->a + steps * t->parts * TD_SPLIT_PART + t->skip_a * 4;
+}
+TD_INLINE const uint16_t *td_split_spans_b(const TdSplit *t, const uint16_t *panel) {
+  return panel + t->panel - TD_SPLIT_SPANS + t->skip_b * 4;
+}
 /* 32 columns of C, as td_tile_body sums them. */
 static TD_APART void td_split_floats(const TdSplit *t, const uint16_t *b, float *c, int64_t columns) {
   enum { SIDE = TD_SPLIT_SIDE, ROWS = 4 };
@@ -370,8 +383,8 @@ static TD_APART void td_split_floats(const TdSplit *t, const uint16_t *b, float 
   const int64_t steps = td_split_steps(t->depth);
   for (int64_t step = 0; step < steps; step++) {
     const int64_t depth = td_split_up_to(t->depth - step * SIDE); /* -0 + 0 0 is 0: nothing is added that is none of k */
-    const uint16_t *of_a = t->a + step * cell, *of_b = b + step * cell, *span_a = t->a + steps * cell + step * 4,
-                   *span_b = b + t->panel - TD_SPLIT_SPANS + step * 4;
+    const uint16_t *of_a = t->a + (t->skip_a + step) * cell, *of_b = b + (t->skip_b + step) * cell,
+                   *span_a = td_split_spans_a(t) + step * 4, *span_b = td_split_spans_b(t, b) + step * 4;
     td_split_join(x, of_a, span_a, 0, t->parts);
     td_split_join(y, of_b, span_b, 1, t->parts);
     for (int r = 0; r < rows; r += ROWS)
@@ -412,11 +425,11 @@ static TD_APART int td_split_small(const TdSplit *t, const uint16_t *b, float *c
 TD_SHARED void td_split_row(const TdSplit *t) {
   const int lent = td_tiles_lent();
   const int64_t steps = td_split_steps(t->depth);
-  const TdSpan rows = td_split_span(t->a + steps * t->parts * TD_SPLIT_PART, steps);
+  const TdSpan rows = td_split_span(td_split_spans_a(t), steps);
   const uint16_t *b = t->b;
   for (int64_t j = 0; j < t->columns; j += TD_NARROW_COLUMNS, b += t->panel) {
     const int64_t columns = t->columns - j;
-    const TdSpan panel = td_split_span(b + t->panel - TD_SPLIT_SPANS, steps);
+    const TdSpan panel = td_split_span(td_split_spans_b(t, b), steps);
     if (!lent || !td_split_fits(rows, panel)) td_split_floats(t, b, t->c + j, columns);
     else if (!td_split_keeps(rows, panel)) {
       if (!td_split_small(t, b, t->c + j, columns)) td_split_floats(t, b, t->c + j, columns);

@@ -74,6 +74,8 @@ const Target cpu_target = {
                   * in f32 and 150 in bf16: with many more rows the memory is not worth it */
                  .rows_packed = 128,
                  .rows_packed_narrow = 1024,
+                 .band_most = 0.9,
+                 .band_least = 64, /* a window is one of 32 rows */
                  /* a step of the tiles is 32 terms, whose sum is rounded six times */
                  .split = {.m_least = 16,
                            .n_least = 16,

@@ -193,6 +193,17 @@ static void print_library_product(const Dump *d, const TdProduct *x) {
   print_matrix(d, "c", &x->c);
 }
 
+static void print_product_bands(const Dump *d, ProductBands bands) {
+  const ProductBand *of[] = {&bands.k[GEMM_A], &bands.k[GEMM_B], &bands.columns};
+  static const char *const what[] = {"k of a row", "k of a column", "columns of a row"};
+  for (int i = 0; i < 3; i++) {
+    if (!of[i]->any) continue;
+    begin_line(d, 2);
+    sb_printf(d->out, "%s ", what[i]);
+    print_band(d, &of[i]->flat, of[i]->extent, of[i]->share);
+  }
+}
+
 static void print_product(const Dump *d) {
   const Contraction *c = d->g->contraction;
   begin_line(d, 2);
@@ -208,6 +219,7 @@ static void print_product(const Dump *d) {
     print_packing(d, d->g->packed);
   }
   sb_putc(d->out, '\n');
+  print_product_bands(d, product_bands(d->p, d->g));
   if (d->g->launch.product) print_library_product(d, d->g->launch.product);
   for (int i = 0; i < d->g->members.n; i++) {
     begin_line(d, 2);

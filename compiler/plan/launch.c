@@ -284,11 +284,12 @@ static double rows_flops(Graph *g, const RowPlan *r, double banded) {
 }
 
 /* Multiplied and added up by the group's matrix products alone. */
-static double products_flops(const Group *group) {
+static double products_flops(Plan *p, const Group *group) {
   double sum = 0;
   if (group->kind == GROUP_CONTRACTION)
-    sum = 2.0 * (double)ir_count(group->members.at[0].node) *
-          (double)group->contraction->extent[GEMM_K];
+    sum = floor(2.0 * (double)ir_count(group->members.at[0].node) *
+                    (double)group->contraction->extent[GEMM_K] * product_bands(p, group).share +
+                0.5);
   const Chain *c = group->kind == GROUP_CHAIN ? group->chain : NULL;
   for (int i = 0; c && i < c->products.n; i++) {
     const ChainProduct *q = &c->products.at[i];
@@ -298,28 +299,28 @@ static double products_flops(const Group *group) {
   return c && c->band ? floor(sum * c->band->share + 0.5) : sum;
 }
 
-static double product_flops(Graph *g, const Group *group) {
-  double out = (double)ir_count(group->members.at[0].node), sum = products_flops(group);
+static double product_flops(Plan *p, const Group *group) {
+  double out = (double)ir_count(group->members.at[0].node), sum = products_flops(p, group);
   for (int i = 1; i < group->members.n; i++)
-    sum += out * plan_flops(g, group->members.at[i].node->body);
+    sum += out * plan_flops(p->g, group->members.at[i].node->body);
   return sum;
 }
 
-static double chain_flops(Graph *g, const Group *group) {
+static double chain_flops(Plan *p, const Group *group) {
   const Chain *c = group->chain;
-  double sum = products_flops(group);
+  double sum = products_flops(p, group);
   for (int i = 0; i < CHAIN_PROGRAMS; i++)
-    sum += rows_flops(g, c->program[i], c->band ? c->band->share : 1);
+    sum += rows_flops(p->g, c->program[i], c->band ? c->band->share : 1);
   return floor(sum + 0.5);
 }
 
-static double flops_of(Graph *g, const Group *group) {
+static double flops_of(Plan *p, const Group *group) {
   const Node *n = group->members.at[0].node;
   switch (group->kind) {
-  case GROUP_ROWS: return rows_flops(g, group->rows, 1);
-  case GROUP_CONTRACTION: return product_flops(g, group);
-  case GROUP_CHAIN: return chain_flops(g, group);
-  case GROUP_SCATTER: return (plan_flops(g, n->body) + 1) * (double)ir_evaluations(n);
+  case GROUP_ROWS: return rows_flops(p->g, group->rows, 1);
+  case GROUP_CONTRACTION: return product_flops(p, group);
+  case GROUP_CHAIN: return chain_flops(p, group);
+  case GROUP_SCATTER: return (plan_flops(p->g, n->body) + 1) * (double)ir_evaluations(n);
   case GROUP_PACK:
   case GROUP_LOOP: break;
   }
@@ -345,9 +346,9 @@ static void complete(Plan *p, Group *g) {
   case GROUP_PACK: need_pack(&x); break;
   case GROUP_LOOP: return;
   }
-  g->launch.flops = flops_of(p->g, g);
+  g->launch.flops = flops_of(p, g);
   bool parts = g->kind == GROUP_CONTRACTION && product_split(p, g) > 0;
-  g->launch.narrow_flops = p->act == TD_BF16 || parts ? products_flops(g) : 0;
+  g->launch.narrow_flops = p->act == TD_BF16 || parts ? products_flops(p, g) : 0;
   g->launch.bytes = g->kind == GROUP_PACK ? 0 : bytes_moved(&x);
   if (g->packed) g->launch.bytes += packed_bytes(p, g->packed);
   if (g->kind == GROUP_PACK)

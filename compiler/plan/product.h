@@ -3,6 +3,7 @@
 #ifndef TDC_PRODUCT_H
 #define TDC_PRODUCT_H
 
+#include "compiler/ir/band.h"
 #include "compiler/ir/linear.h"
 #include "compiler/plan/contract.h"
 #include "compiler/plan/plan.h"
@@ -18,6 +19,20 @@ void product_strides(const Contraction *c, const Linear *lin, GemmAxisKind kind,
 int product_split(const Plan *p, const Group *g);
 /* Seconds that this saves, roughly, by the extents alone; 0 where it is in none. */
 double product_saves(const Plan *p, const Group *g);
+
+/* Flat places along an axis that a condition leaves, for one of another axis and of the batch. */
+typedef struct ProductBand {
+  bool any;
+  Band flat; /* in the node's variables; NULL: 0, and `extent` */
+  int64_t extent;
+  double share; /* of all, on the average */
+} ProductBand;
+typedef struct ProductBands {
+  ProductBand k[2];    /* steps of k, for a row of A, a column of B */
+  ProductBand columns; /* for a row: elsewhere the result is 0 whatever the sum */
+  double share;        /* of the multiplications */
+} ProductBands;
+ProductBands product_bands(Plan *p, const Group *g); /* product_band.c */
 
 /* What a library is asked for instead of a kernel of our own; NULL: it cannot, or the target
  * has none. Launch.args are complete. */

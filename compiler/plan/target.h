@@ -88,6 +88,9 @@ typedef struct TargetProducts {
   bool few_rows_copied;
   /* Target.copies lays operands out for every run where there are at most so many rows. */
   int64_t rows_packed, rows_packed_narrow;
+  double band_most;   /* a kernel leaves out what conditions remove, if no more than this share is
+                         left of an axis; 0: it does not, */
+  int64_t band_least; /* and has so many places */
   TargetSplit split;
 } TargetProducts;
 
