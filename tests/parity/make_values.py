@@ -23,6 +23,20 @@ with open(os.path.join(HERE, "../..", TEXT), encoding="utf-8") as text:
 SMALL = {"V": V, "scale": 0.5}
 
 
+def small(name, config, lr, optimizer="adam", model=None, folder="tests/models", **more):
+    """FOLDER/NAME.td, with the loss and the shapes of models.py that bear its name or `model`."""
+    model = model or name
+    return dict(
+        file=f"{folder}/{name}.td",
+        shapes=getattr(models, model + "_shapes"),
+        loss=getattr(models, model),
+        config={**config, **SMALL},
+        optimizer=optimizer,
+        lr=lambda step: lr,
+        **more,
+    )
+
+
 def recurrent(name, gates, layer):
     return dict(
         file=f"models/{name}.td",
@@ -57,85 +71,38 @@ CASES = {
         optimizer="adam",
         lr=lambda step: 1e-4,
     ),
-    "causal": dict(
-        file="tests/models/causal.td",
-        shapes=models.causal_shapes,
-        loss=models.causal,
-        config={"B": 4, "L": 24, "D": 32, "H": 2, "N": 2, **SMALL},
+    "causal": small(
+        "causal",
+        {"B": 4, "L": 24, "D": 32, "H": 2, "N": 2},
+        0.01,
+        "adamw",
         next=True,
-        optimizer="adamw",
         clip=1.0,
-        lr=lambda step: 0.01,
     ),
-    "gru_lm": dict(
-        file="tests/models/gru_lm.td",
-        shapes=models.gru_shapes,
-        loss=models.gru,
-        config={"B": 4, "L": 24, "D": 16, "K": 24, **SMALL},
+    "gru_lm": small("gru_lm", {"B": 4, "L": 24, "D": 16, "K": 24}, 0.01, model="gru", next=True),
+    "lstm_lm": small(
+        "lstm_lm",
+        {"B": 4, "L": 24, "K": 16, "N": 2},
+        0.5,
+        "sgd",
+        model="lstm",
         next=True,
-        optimizer="adam",
-        lr=lambda step: 0.01,
-    ),
-    "lstm_lm": dict(
-        file="tests/models/lstm_lm.td",
-        shapes=models.lstm_shapes,
-        loss=models.lstm,
-        config={"B": 4, "L": 24, "K": 16, "N": 2, **SMALL},
-        next=True,
-        optimizer="sgd",
         clip=1.0,
-        lr=lambda step: 0.5,
     ),
     "gru_lm_nano": recurrent("gru_lm_nano", 3, torch.nn.GRU),
     "lstm_lm_nano": recurrent("lstm_lm_nano", 4, torch.nn.LSTM),
-    "diffusion_lm_nano": dict(
-        file="models/diffusion_lm_nano.td",
-        shapes=models.diffusion_lm_shapes,
-        loss=models.diffusion_lm,
-        config={"B": 4, "L": 12, "D": 16, "K": 24, "T": 8, **SMALL},
-        optimizer="adam",
-        lr=lambda step: 1e-3,
+    "diffusion_lm_nano": small(
+        "diffusion_lm_nano",
+        {"B": 4, "L": 12, "D": 16, "K": 24, "T": 8},
+        1e-3,
+        model="diffusion_lm",
+        folder="models",
     ),
-    "absorbing": dict(
-        file="tests/models/absorbing.td",
-        shapes=models.absorbing_shapes,
-        loss=models.absorbing,
-        config={"B": 4, "L": 24, "D": 32, "H": 2, "N": 2, **SMALL},
-        optimizer="adam",
-        lr=lambda step: 0.01,
-    ),
-    "uniform": dict(
-        file="tests/models/uniform.td",
-        shapes=models.uniform_shapes,
-        loss=models.uniform,
-        config={"B": 4, "L": 16, "D": 24, "T": 12, **SMALL},
-        optimizer="adam",
-        lr=lambda step: 0.01,
-    ),
-    "conv_unet": dict(
-        file="tests/models/conv_unet.td",
-        shapes=models.conv_unet_shapes,
-        loss=models.conv_unet,
-        config={"B": 4, "L": 16, "D": 16, "T": 16, **SMALL},
-        optimizer="adam",
-        lr=lambda step: 0.01,
-    ),
-    "latent": dict(
-        file="tests/models/latent.td",
-        shapes=models.latent_shapes,
-        loss=models.latent,
-        config={"B": 4, "L": 16, "D": 24, "Z": 8, "C": 6, **SMALL},
-        optimizer="adam",
-        lr=lambda step: 0.01,
-    ),
-    "learned_schedule": dict(
-        file="tests/models/learned_schedule.td",
-        shapes=models.learned_schedule_shapes,
-        loss=models.learned_schedule,
-        config={"B": 4, "L": 16, "D": 16, "T": 12, **SMALL},
-        optimizer="adam",
-        lr=lambda step: 0.02,
-    ),
+    "absorbing": small("absorbing", {"B": 4, "L": 24, "D": 32, "H": 2, "N": 2}, 0.01),
+    "uniform": small("uniform", {"B": 4, "L": 16, "D": 24, "T": 12}, 0.01),
+    "conv_unet": small("conv_unet", {"B": 4, "L": 16, "D": 16, "T": 16}, 0.01),
+    "latent": small("latent", {"B": 4, "L": 16, "D": 24, "Z": 8, "C": 6}, 0.01),
+    "learned_schedule": small("learned_schedule", {"B": 4, "L": 16, "D": 16, "T": 12}, 0.02),
 }
 
 
