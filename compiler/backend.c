@@ -195,6 +195,11 @@ static void rewrite(Backend *be, Graph *g, const char *entry_name) {
       g, &(PipelineOptions){.passes = &passes, .verify = true, .after = show_after, .ctx = be});
 }
 
+/* Activations in bf16 are multiplied so, and those in f32 where the program says so. */
+static bool rounds(const Backend *be) {
+  return be->act == TD_BF16 || be->split == TD_SPLIT_BF16;
+}
+
 static Plan new_plan(Backend *be, Graph *g, const char *name) {
   return (Plan){.arena = be->arena,
                 .diags = be->diags,
@@ -204,6 +209,7 @@ static Plan new_plan(Backend *be, Graph *g, const char *name) {
                 .target = be->target,
                 .act = be->act,
                 .split = be->split,
+                .rounds = rounds(be),
                 .repeated = be->repeated,
                 .keeps = be->options.keep_values && be->recompute == 0,
                 .states = &be->states};
@@ -244,7 +250,7 @@ TdProgram *backend_finish(Backend *be) {
   p->ntensors = be->tensors.n;
   p->kernels = be->kernels.at.at;
   p->nkernels = be->kernels.at.n;
-  p->prelude = be->target->prelude(be->arena, be->act, td_program_splits(p), &p->shares);
+  p->prelude = be->target->prelude(be->arena, rounds(be), td_program_splits(p), &p->shares);
   p->entries = be->entries.at;
   p->nentries = be->entries.n;
   return p;

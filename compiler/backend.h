@@ -40,8 +40,8 @@ void backend_for(Backend *be, const struct Target *target);
 /* How activations are stored and multiplied: TD_F32, or TD_BF16 for all entries to come. */
 void backend_activations(Backend *be, TdType act);
 
-/* How factors in f32 are multiplied, for all entries to come: TD_SPLIT_F32 (the default), FMA, or
- * in so many products of parts in bf16, where the target does so. */
+/* How factors in f32 are multiplied, for all entries to come: TD_SPLIT_F32 (the default), FMA,
+ * rounded to bf16, or in so many products of parts in bf16, where the target does so. */
 void backend_split(Backend *be, int split);
 
 /* The forms that a graph goes through, by the pass that makes them: form i, or

@@ -201,7 +201,8 @@ typedef struct UnitOptions {
   StrBuf *dump;
   const char *target;  /* a name of backend_target; NULL: "cpu" */
   const char *act;     /* "f32" or "bf16" instead of what `precision` says; NULL: that */
-  const char *product; /* "f32", "fma", "split6", "split3" instead of what it says; NULL: that */
+  /* "f32", "fma", "split6", "split3", "bf16" instead of what it says; NULL: that */
+  const char *product;
   int64_t memory;      /* bytes that program and text may take, with so many threads; 0: no limit */
   bool no_text;        /* the program is for elsewhere: its text does not count */
   int threads;

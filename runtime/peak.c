@@ -181,6 +181,6 @@ bool peak_measure(Pool *pool, const JitOptions *o, Peak *out, TdError *err) {
 }
 
 double peak_seconds(const Peak *p, double flops, double narrow, int split) {
-  if (split > 0 && !p->tiles) return flops / p->flops;
+  if (split > 1 && !p->tiles) return flops / p->flops;
   return (flops - narrow) / p->flops + narrow * (split > 0 ? split : 1) / p->narrow_flops;
 }

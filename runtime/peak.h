@@ -15,8 +15,8 @@ typedef struct Peak {
   bool tiles;          /* bf16 is multiplied on tiles */
 } Peak;
 
-/* Seconds that so many operations take at least, `narrow` of them products of factors in bf16 or,
- * where there are tiles, of factors in f32 as the sum of `split` such products. */
+/* Seconds that so many operations take at least, `narrow` of them products of factors in bf16
+ * (`split` 0 or 1) or, where there are tiles, of factors in f32 as the sum of `split` such. */
 double peak_seconds(const Peak *p, double flops, double narrow, int split);
 
 bool peak_measure(Pool *pool, const JitOptions *o, Peak *out, TdError *err);

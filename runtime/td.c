@@ -74,7 +74,7 @@ static bool open_all(Td *td, const char *path, const TdOptions *o, TdError *err)
     td_fail(err, TD_BAD_USAGE, "products are " TD_SPLIT_NAMES ", not '%.100s'", o->product);
     return false;
   }
-  if (o->product != NULL && td_split(o->product) != TD_SPLIT_F32 && o->act != NULL &&
+  if (o->product != NULL && !td_split_agrees_with_bf16(td_split(o->product)) && o->act != NULL &&
       strcmp(o->act, "bf16") == 0) {
     td_fail(err, TD_BAD_USAGE, "products in %s are of f32: activations in bf16 are multiplied so",
             o->product);

@@ -13,6 +13,7 @@ typedef struct Attention {
   bool shared_keys; /* one head of keys and values for all heads of queries */
   bool causal, dropout, gradients, bias;
   bool narrow;  /* factors in bf16 */
+  bool wide;    /* and all values in f32: precision { product bf16 } */
   bool targets; /* also for narrower vectors */
   int band;     /* queries see so many keys on either side; 0: all */
   bool turned;  /* keys are turned by angles that grow with their position, where they are read */

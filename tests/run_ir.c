@@ -104,8 +104,11 @@ typedef struct PlanWords {
 
 static bool take_plan_word(const char *path, const char *word, void *ctx) {
   PlanWords *w = ctx;
-  if (td_split(word) >= 0) {
-    w->split = td_split(word);
+  static const char product[] = "product_"; /* bf16 alone is activations' type */
+  const bool named = strncmp(word, product, sizeof product - 1) == 0;
+  const int split = td_split(named ? word + sizeof product - 1 : word);
+  if (split >= 0 && (named || split != TD_SPLIT_BF16)) {
+    w->split = split;
     return true;
   }
   bool *is = strcmp(word, "bf16") == 0       ? &w->narrow
@@ -114,7 +117,8 @@ static bool take_plan_word(const char *path, const char *word, void *ctx) {
   if (is)
     *is = true;
   else
-    printf("%s: a plan is bf16, " TD_SPLIT_NAMES " or repeated, not '%s'\n", path, word);
+    printf("%s: a plan is bf16, repeated or product_ and " TD_SPLIT_NAMES ", not '%s'\n", path,
+           word);
   return is != NULL;
 }
 

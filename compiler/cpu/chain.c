@@ -483,7 +483,7 @@ void emit_chain(Plan *p, Group *g, TdKernel *k, const char **note) {
               .c = g->chain,
               .shape = chain_shape(p, g),
               .scratch = HELD * sizeof(float),
-              .narrow = p->act == TD_BF16};
+              .narrow = p->rounds};
   Emit *em = &w.em;
   emit_begin(em, p, g);
   const RowPlan *rows = w.c->program[CHAIN_MAIN];

@@ -126,7 +126,7 @@ static size_t arrays(const Shaping *x) {
 ChainShape *chain_shape(Plan *p, Group *g) {
   Shaping x = {.p = p, .g = g, .c = g->chain, .s = NEW(p->arena, ChainShape)};
   ChainShape *s = x.s;
-  s->narrow = p->act == TD_BF16;
+  s->narrow = p->rounds;
   s->near_stride = p->target->chains.near_stride;
   chain_blocks(p, g, chain_padded, STRIP_ROWS, &s->blocks);
   choose_rows(&x);

@@ -112,7 +112,7 @@ static void output_geometry(Plan *p, const Group *g, GemmPlan *out) {
 void product_geometry(Plan *p, const Group *g, GemmPlan *out) {
   const Contraction *c = g->contraction;
   const Node *n = g->members.at[0].node;
-  *out = (GemmPlan){.narrow = p->act == TD_BF16, .split = product_split(p, g)};
+  *out = (GemmPlan){.narrow = p->rounds, .split = product_split(p, g)};
   out->leaves_out = g->kind != GROUP_PACK && contract_leaves_out(c);
   for (int k = 0; k < GEMM_AXES; k++) {
     out->axis[k].nvars = c->nvars[k];

@@ -88,7 +88,7 @@ static void keep(Plan *p, Group *g) {
   Packed packed = {0};
   const TargetProducts *t = &p->target->products;
   if (!may_pack(p, g)) return;
-  int64_t few = p->act == TD_BF16     ? t->rows_packed_narrow
+  int64_t few = p->rounds             ? t->rows_packed_narrow
                 : product_split(p, g) ? t->split.rows_packed
                                       : t->rows_packed;
   if (g->contraction->extent[GEMM_M] > few) return;

@@ -4,8 +4,8 @@
 #include "compiler/cpu/cpu.h"
 
 /* Each part of the text stands on those before it. */
-static const char *prelude(Arena *a, TdType act, bool split, bool *shares) {
-  bool narrow = act == TD_BF16 || split;
+static const char *prelude(Arena *a, bool rounds, bool split, bool *shares) {
+  bool narrow = rounds || split;
   *shares = true;
   return arena_printf(a, "%s\n%s%s%s%s%s", dialect_prelude(a, prelude_text()), prelude_draws_text(),
                       narrow ? "\n" : "", narrow ? prelude_narrow_text() : "", split ? "\n" : "",

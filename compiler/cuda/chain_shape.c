@@ -77,7 +77,7 @@ static void choose_rows(const Plan *p, const Chain *c, CudaChain *s) {
 
 /* Tensor cores add all terms of a sum one after another. */
 static bool is_narrow(const Plan *p, const Chain *c) {
-  bool out = p->act == TD_BF16 && (!c->columns || c->rows <= LONG_NARROW);
+  bool out = p->rounds && (!c->columns || c->rows <= LONG_NARROW);
   for (int i = 0; i < c->products.n; i++) {
     const ChainProduct *q = &c->products.at[i];
     if (q->role != CHAIN_COLUMN) out = out && (q->role == CHAIN_IN ? q->k : q->s) <= LONG_NARROW;

@@ -226,7 +226,7 @@ static int stages_of(Plan *p, const Group *g, const CudaTile *t) {
 CudaTile cuda_tile(Plan *p, const Group *g) {
   const Contraction *c = g->contraction;
   const int64_t *extent = c->extent;
-  CudaTile t = {.narrow = p->act == TD_BF16, .rows = CUDA_TILE, .columns = CUDA_TILE};
+  CudaTile t = {.narrow = p->rounds, .rows = CUDA_TILE, .columns = CUDA_TILE};
   t.parts = extent[GEMM_K] > (t.narrow ? LONG_NARROW : LONG_WIDE);
   /* registers for operands that take much computing, and for sums in two stages */
   double cost = plan_flops(p->g, c->operand[GEMM_A]) + plan_flops(p->g, c->operand[GEMM_B]);

@@ -3,9 +3,9 @@
  * figures that such devices are sold with; none was measured yet. */
 #include "compiler/cuda/cuda.h"
 
-static const char *prelude(Arena *a, TdType act, bool split, bool *shares) {
+static const char *prelude(Arena *a, bool rounds, bool split, bool *shares) {
   (void)split; /* products of floats are floats */
-  (void)act;
+  (void)rounds;
   *shares = false;
   return dialect_prelude(a, prelude_cuda_text());
 }

@@ -269,7 +269,7 @@ bool settings_train(Lowering *l, TrainSettings *t, ADecl *d, Scope *s) {
 
 /* After `product`: how two factors in f32 are multiplied. */
 static bool product_of(Lowering *l, const AExpr *t) {
-  static const char *const kinds[] = {"f32", "fma", "split6", "split3"};
+  static const char *const kinds[] = {"f32", "fma", "split6", "split3", "bf16"};
   const char *w = word_of(t);
   int split = w ? td_split(w) : -1;
   if (split >= 0) {
@@ -278,20 +278,17 @@ static bool product_of(Lowering *l, const AExpr *t) {
   }
   Diag *x = lower_error(l, 414, t->span,
                         "products are not made as '%s'; 'product' is " TD_SPLIT_NAMES, w ? w : "?");
-  if (w && !strcmp(w, "bf16"))
-    diag_hint(l->d, x, "act bf16: activations in bf16 are multiplied so");
-  else if (w)
-    diag_hint_near(l->d, x, w, kinds, 4);
+  if (w) diag_hint_near(l->d, x, w, kinds, (int)(sizeof kinds / sizeof *kinds));
   return false;
 }
 
-/* `product` is of f32: it has no say where activations are bf16, by the file or by a flag. f32
- * itself says nothing. */
+/* `product` is of f32: where activations are bf16, by the file or by a flag, they are multiplied
+ * in bf16. */
 static bool precision_agrees(Lowering *l, const AExpr *act, const AExpr *product) {
   const UnitOptions *o = l->options;
-  const bool asked = o->product && td_split(o->product) != TD_SPLIT_F32;
+  const bool asked = o->product && !td_split_agrees_with_bf16(td_split(o->product));
   if (!act || l->unit->act != TD_BF16 || o->act ||
-      !(asked || (product && l->unit->split != TD_SPLIT_F32)))
+      !(asked || (product && !td_split_agrees_with_bf16(l->unit->split))))
     return true;
   Diag *x =
       lower_error(l, 414, act->span, "activations in bf16 are multiplied in bf16, not as '%s'",

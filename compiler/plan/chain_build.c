@@ -185,7 +185,7 @@ static bool plain(Build *b, const ChainProduct *q, const Node *n, bool x, ChainO
   if (!flat(n, s.outer, s.nouter, stride, &o->outer_stride) ||
       !flat(n, s.k, s.nk, stride, &o->k_stride))
     return false;
-  if (b->p->act == TD_BF16 && o->outer_stride != 1 && o->k_stride != 1) return false;
+  if (b->p->rounds && o->outer_stride != 1 && o->k_stride != 1) return false;
   for (int k = 0; k < b->chain->nbatch; k++) o->batch_stride[k] = stride[q->row[k]];
   o->node = e->node;
   o->plain = true;

@@ -529,7 +529,7 @@ static void print_room(const Dump *d) {
 /* What the target's rates allow at best; the largest of the three binds. */
 static void print_floor(const Plan *p, StrBuf *out) {
   const TargetRates *r = &p->target->rates;
-  double flops = p->act == TD_BF16 ? r->narrow_flops : r->flops;
+  double flops = p->rounds ? r->narrow_flops : r->flops;
   sb_printf(out, "\nfloor in us: memory %.3g, arithmetic %.3g, launches %.3g\n",
             1e6 * p->bytes / r->bytes, 1e6 * p->flops / flops, 1e6 * p->launches * r->launch);
 }
@@ -538,7 +538,10 @@ void plan_dump(Plan *p, StrBuf *out) {
   Dump d = {.p = p, .out = out};
   sb_puts(out, "plan ");
   text_name(out, p->name);
-  sb_printf(out, " for %s%s%s: arena %zu", p->target->name, p->act == TD_BF16 ? ", act bf16" : "",
+  sb_printf(out, " for %s%s%s: arena %zu", p->target->name,
+            p->act == TD_BF16 ? ", act bf16"
+            : p->rounds       ? ", product bf16"
+                              : "",
             p->repeated ? ", repeated" : "", p->arena_bytes);
   if (p->arena_sum != p->arena_bytes) sb_printf(out, " of %zu", p->arena_sum);
   sb_puts(out, ", flops ");

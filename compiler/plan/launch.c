@@ -348,7 +348,7 @@ static void complete(Plan *p, Group *g) {
   }
   g->launch.flops = flops_of(p, g);
   bool parts = g->kind == GROUP_CONTRACTION && product_split(p, g) > 0;
-  g->launch.narrow_flops = p->act == TD_BF16 || parts ? products_flops(p, g) : 0;
+  g->launch.narrow_flops = p->rounds || parts ? products_flops(p, g) : 0;
   g->launch.bytes = g->kind == GROUP_PACK ? 0 : bytes_moved(&x);
   if (g->packed) g->launch.bytes += packed_bytes(p, g->packed);
   if (g->kind == GROUP_PACK)

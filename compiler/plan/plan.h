@@ -167,6 +167,7 @@ typedef struct Plan {
   const Target *target;
   TdType act;          /* of activations: TD_F32 or TD_BF16 */
   int split;           /* how factors in f32 are multiplied: TD_SPLIT_* */
+  bool rounds;         /* factors of products are rounded to bf16, wherever they are stored */
   bool follows;        /* it keeps what follows from states that it changes: TdEntry.follows */
   bool repeated;       /* the entry runs many times while parameters stay (backend_repeated) */
   bool keeps;          /* memory need not be saved: what is the same in many runs may be kept */

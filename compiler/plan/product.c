@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How the operands and the sums of a contraction lie in memory, and whether all of it
  * is a product that a library computes (TargetProducts.library): both operands single
- * reads in the type of activations, each of its axes one run of equal strides (or several, a
+ * reads in the type that factors have, each of its axes one run of equal strides (or several, a
  * batch for which the other operand is the same), nothing but the sums, or a constant times
  * them, as result.
  *
@@ -76,7 +76,7 @@ int product_split(const Plan *p, const Group *g) {
   const Contraction *c = g->contraction;
   const TargetSplit *t = &p->target->products.split;
   const int64_t m = c->extent[GEMM_M], n = c->extent[GEMM_N];
-  if (!t->k_least || p->act != TD_F32 || m < t->m_least || n < t->n_least ||
+  if (!t->k_least || p->rounds || m < t->m_least || n < t->n_least ||
       c->extent[GEMM_K] < t->k_least)
     return 0;
   const bool pays = reuse(c) >= (double)t->reuse_least;
@@ -195,6 +195,7 @@ const TdProduct *plan_library_product(Plan *p, const Group *g) {
   bool all = matrices(p, g, c, x) ||
              (as_batch(c, n, GEMM_N, &other) && matrices(p, g, &other, x)) ||
              (as_batch(c, n, GEMM_M, &other) && matrices(p, g, &other, x));
-  /* factors are rounded to the type of activations: a library only reads them as they are */
-  return all && x->a.type == p->act && x->b.type == p->act ? x : NULL;
+  /* where factors are rounded to bf16 a library only reads them as they are */
+  const TdType factors = p->rounds ? TD_BF16 : TD_F32;
+  return all && x->a.type == factors && x->b.type == factors ? x : NULL;
 }

@@ -153,8 +153,9 @@ struct Target {
   /* What stands before and after a kernel's name at the head of its function. */
   void (*head)(Arena *a, const Group *g, const char **before, const char **after);
   /* What every translation unit begins with, in the arena, and whether it has functions that
-   * units share (TdProgram.shares), for activations of that type and, or not, products in parts. */
-  const char *(*prelude)(Arena *a, TdType act, bool split, bool *shares);
+   * units share (TdProgram.shares), for products whose factors are rounded to bf16, or not, and,
+   * or not, products in parts. */
+  const char *(*prelude)(Arena *a, bool rounds, bool split, bool *shares);
   /* Operands that are laid out beforehand: makes buffers and groups of GROUP_PACK. May be NULL. */
   void (*copies)(Plan *p);
   /* Fill in group->launch.shape. Everything else about the group is final. */

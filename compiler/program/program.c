@@ -82,7 +82,8 @@ static const struct {
 } splits[] = {{"f32", TD_SPLIT_F32, 6},
               {"fma", TD_SPLIT_FMA, 0},
               {"split6", TD_SPLIT6, 6},
-              {"split3", TD_SPLIT3, 3}};
+              {"split3", TD_SPLIT3, 3},
+              {"bf16", TD_SPLIT_BF16, 1}};
 enum { SPLITS = sizeof splits / sizeof *splits };
 
 int td_split(const char *name) {
@@ -101,6 +102,10 @@ int td_split_products(int split) {
   int i = 0;
   while (i + 1 < SPLITS && splits[i].split != split) i++;
   return splits[i].products;
+}
+
+bool td_split_agrees_with_bf16(int split) {
+  return split == TD_SPLIT_F32 || split == TD_SPLIT_BF16;
 }
 
 bool td_program_splits(const TdProgram *p) {

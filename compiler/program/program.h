@@ -10,15 +10,18 @@
 #include <stdint.h>
 
 typedef enum { TD_F32, TD_F64, TD_BF16, TD_F16, TD_I32, TD_U8 } TdType;
-/* How two factors in f32 are multiplied: as floats, or as the sum of three or six products of bf16
- * parts. f32, what is meant where nothing is said: as floats, or in six where the target knows
- * that this is as exact and pays (TargetSplit). */
-enum { TD_SPLIT_FMA = 0, TD_SPLIT_F32 = 1, TD_SPLIT3 = 3, TD_SPLIT6 = 6 };
-/* By name, "fma", "f32", "split3", "split6"; -1: none of these. And its name. */
+/* How two factors in f32 are multiplied: as floats, rounded to bf16, or as the sum of three or six
+ * products of bf16 parts. f32, what is meant where nothing is said: as floats, or in six where the
+ * target knows that this is as exact and pays (TargetSplit). */
+enum { TD_SPLIT_FMA = 0, TD_SPLIT_F32 = 1, TD_SPLIT_BF16 = 2, TD_SPLIT3 = 3, TD_SPLIT6 = 6 };
+/* By name, "fma", "f32", "bf16", "split3", "split6"; -1: none of these. And its name. */
 int td_split(const char *name);
 const char *td_split_name(int split);
-int td_split_products(int split); /* of parts, in one that is made so at all: 6, 3; 0: none */
-#define TD_SPLIT_NAMES "f32, fma, split6 or split3"
+/* Of bf16, in one that is made so at all: 6, 3 of parts, 1 of rounded factors; 0: none. */
+int td_split_products(int split);
+/* May activations be bf16 beside it? f32 says nothing, bf16 the same. */
+bool td_split_agrees_with_bf16(int split);
+#define TD_SPLIT_NAMES "f32, fma, split6, split3 or bf16"
 size_t td_type_size(TdType t);
 /* The bits of a number that are all set where it is infinite or NaN; 0: integers. */
 uint64_t td_type_exponent(TdType t);

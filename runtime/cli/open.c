@@ -91,7 +91,8 @@ bool cli_project_telling(Cli *c, Project *p, const UnitOptions *o, Telling telli
   }
   const char *product;
   if (!cli_product(c, &product, code)) return false;
-  if (product != NULL && td_split(product) != TD_SPLIT_F32 && strcmp(act, "bf16") == 0) {
+  if (product != NULL && !td_split_agrees_with_bf16(td_split(product)) &&
+      strcmp(act, "bf16") == 0) {
     *code = cli_usage(c, "--product %s is of f32: --act bf16 multiplies in bf16", product);
     return false;
   }

@@ -270,7 +270,7 @@ static bool show(Profile *f, TdError *err) {
     char whole[32], flops[32], bytes[32], narrow[32];
     bool mixed = false; /* products in bf16 */
     for (int i = 0; i < n; i++)
-      mixed = mixed || (sorted[i].narrow > 0 && (f->split == 0 || f->peak.tiles));
+      mixed = mixed || (sorted[i].narrow > 0 && (f->split <= 1 || f->peak.tiles));
     format_duration(whole, f->total / (double)f->rounds);
     format_rate(flops, f->peak.flops);
     format_bytes(bytes, f->peak.bytes);

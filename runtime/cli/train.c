@@ -105,7 +105,7 @@ static int dry_run(Cli *c, const Project *p, int64_t steps) {
       format_duration(step, least);
       format_duration(whole, least * (double)steps);
       format_rate(narrow, peak.narrow_flops);
-      bool mixed = train->narrow_flops > 0 && (td_split_products(u->split) == 0 || peak.tiles);
+      bool mixed = train->narrow_flops > 0 && (td_split_products(u->split) <= 1 || peak.tiles);
       printf("at least %s a step and %s for %" PRId64
              " steps: the arithmetic alone, at this machine's peak of %s%s%s%s on %d thread%s\n",
              step, whole, steps, rate, mixed ? ", " : "", mixed ? narrow : "",

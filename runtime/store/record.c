@@ -63,6 +63,21 @@ static json_t *record_data(const Project *p) {
   return list;
 }
 
+/* What products of f32 are in this program on this machine. */
+static int made_as(const Project *p, const RecordMachine *m) {
+  const TdProgram *program = p->unit->program;
+  const int split = p->unit->split;
+  if (split == TD_SPLIT_BF16) { /* on every machine, but by the evaluator */
+    bool any = false;
+    for (int k = 0; k < program->nkernels; k++) any = any || program->kernels[k].narrow_flops > 0;
+    return any && strcmp(m->device, "reference") != 0 ? TD_SPLIT_BF16 : TD_SPLIT_FMA;
+  }
+  const bool tiles = strcmp(m->device, "cpu") == 0 && cpu_tiles();
+  return !td_program_splits(program) || !tiles ? TD_SPLIT_FMA
+         : split == TD_SPLIT3                  ? TD_SPLIT3
+                                               : TD_SPLIT6;
+}
+
 json_t *record_make(const Project *p, const Define *defines, int ndefines, uint64_t seed,
                     const RecordMachine *m) {
   json_t *o = json_object(), *d = json_object();
@@ -79,10 +94,8 @@ json_t *record_make(const Project *p, const Define *defines, int ndefines, uint6
   o = json_with(o, "defines", d);
   o = with_text(o, "act", p->unit->act == TD_BF16 ? "bf16" : "f32");
   if (p->unit->act == TD_F32) { /* what was asked for, and what that is on this machine */
-    const bool tiles = strcmp(m->device, "cpu") == 0 && cpu_tiles();
-    int made = td_program_splits(p->unit->program) && tiles ? td_split_products(p->unit->split) : 0;
     o = with_text(o, "product", td_split_name(p->unit->split));
-    o = with_text(o, "products_made", td_split_name(made));
+    o = with_text(o, "products_made", td_split_name(made_as(p, m)));
   }
   o = with_text(o, "seed", number);
   o = json_with(o, "weights", json_integer(p->unit->nweights));

@@ -21,7 +21,7 @@ typedef struct RecordMachine {
 json_t *record_make(const Project *p, const Define *defines, int ndefines, uint64_t seed,
                     const RecordMachine *m);
 /* How products of f32 were made in a run of that record: "split6" where there were tiles for it,
- * or "fma". NULL: it does not say. */
+ * "bf16", or "fma". NULL: it does not say. */
 const char *record_products(const json_t *record);
 /* A record as text without the folders of files, for weights that are given away; *out is
  * to be freed, NULL when there is none or it is no record. False when memory is out. */

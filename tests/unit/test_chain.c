@@ -28,7 +28,10 @@ static const TdProgram *compile(Test *t, const Attention *s, bool chains) {
   BackendOptions o = backend_defaults();
   o.chains = chains;
   Backend *be = backend_new(t->arena, t->diags, "attention", &o);
-  if (s->narrow) backend_activations(be, TD_BF16);
+  if (s->narrow && s->wide)
+    backend_split(be, TD_SPLIT_BF16);
+  else if (s->narrow)
+    backend_activations(be, TD_BF16);
   assert_true(backend_entry(be, t->g, "main"));
   return backend_finish(be);
 }
@@ -107,6 +110,8 @@ static const Case cases[] = {
     {"narrow_band", {2, 203, 2, 16, .layers = 1, .gradients = true, .band = 30, .narrow = true}},
     /* odd extents too: k and rows that are no whole tiles */
     {"narrow", {2, 83, 3, 24, .layers = 2, .gradients = true, .causal = true, .narrow = true}},
+    {"narrow_of_wide",
+     {2, 83, 3, 24, .layers = 1, .gradients = true, .causal = true, .narrow = true, .wide = true}},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 

@@ -71,7 +71,7 @@ static void test_help_and_usage(void **state) {
       {"check m.td extra", 2, "takes FILE.td"},
       {"m.td --act fp16", 2, "f32 or bf16"},
       {"train m.td --act fp16", 2, "f32 or bf16"},
-      {"train m.td --product tf32", 2, "f32, fma, split6 or split3, not 'tf32'"},
+      {"train m.td --product tf32", 2, "f32, fma, split6, split3 or bf16, not 'tf32'"},
       {"train m.td --exact mul", 2, "--exact takes fma, not 'mul'"},
       {"train m.td --exact fma --product split6", 2, "exclude each other"},
       {"eval m.td --exact fma --act bf16", 2, "--act bf16 multiplies"},

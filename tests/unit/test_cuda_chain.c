@@ -39,6 +39,8 @@ static const Case cases[] = {
     /* so many sums over rows that fewer threads have more registers each */
     {"long_rows", {1, 132, 4, 8, .layers = 1, .gradients = true, .causal = true}},
     {"narrow_long_rows", {1, 132, 4, 8, .layers = 1, .gradients = true, .narrow = true}},
+    {"narrow_of_wide",
+     {2, 52, 2, 8, .layers = 1, .gradients = true, .bias = true, .narrow = true, .wide = true}},
     {"turned", {2, 48, 2, 8, .layers = 1, .gradients = true, .turned = true}},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
@@ -51,19 +53,27 @@ typedef struct World {
 
 static Arena *arena;
 static Graph *graph[CASES];
-static World world[2]; /* f32, bf16 */
+static World world[3]; /* f32, bf16, factors in bf16 of values in f32 */
+
+static int world_of(const Attention *s) { return s->narrow ? s->wide ? 2 : 1 : 0; }
+
+static void take_type(Backend *be, int which) {
+  if (which == 1) backend_activations(be, TD_BF16);
+  if (which == 2) backend_split(be, TD_SPLIT_BF16);
+}
 
 static bool wanted(const Case *k) {
   const char *only = getenv("ONLY");
   return !only || strcmp(only, k->name) == 0;
 }
 
-static bool make_world(World *w, Diags *diags, bool narrow) {
-  Backend *be = backend_new(arena, diags, narrow ? "narrow" : "wide", NULL);
+static bool make_world(int which, Diags *diags) {
+  World *w = &world[which];
+  Backend *be = backend_new(arena, diags, which ? "narrow" : "wide", NULL);
   backend_for(be, &cuda_target);
-  if (narrow) backend_activations(be, TD_BF16);
+  take_type(be, which);
   for (int i = 0; i < CASES; i++) {
-    if (!wanted(&cases[i]) || cases[i].shape.narrow != narrow) continue;
+    if (!wanted(&cases[i]) || world_of(&cases[i].shape) != which) continue;
     graph[i] = attention_graph(arena, diags, &cases[i].shape);
     const char *why = ir_verify(graph[i]);
     if (why) fail_msg("%s: %s", cases[i].name, why);
@@ -82,12 +92,12 @@ static int plan_all(void **state) {
   arena = arena_new();
   Diags *diags = diags_new(arena);
   emulate(true);
-  return make_world(&world[0], diags, false) && make_world(&world[1], diags, true) ? 0 : -1;
+  return make_world(0, diags) && make_world(1, diags) && make_world(2, diags) ? 0 : -1;
 }
 
 static int free_all(void **state) {
   (void)state;
-  for (int i = 0; i < 2; i++) session_free(world[i].session);
+  for (int i = 0; i < 3; i++) session_free(world[i].session);
   arena_free(arena);
   return 0;
 }
@@ -102,7 +112,7 @@ static int entry_of(const TdProgram *program, const char *name) {
 static void check(void **state) {
   const Case *k = *state;
   const Attention *s = &k->shape;
-  const World *w = &world[s->narrow];
+  const World *w = &world[world_of(s)];
   const int entry = entry_of(w->program, k->name);
   const TdEntry *e = &w->program->entries[entry];
   const int64_t scores = s->b * s->h * s->l * s->l;
@@ -124,7 +134,7 @@ static int planned(const Attention *shape) {
   Diags *diags = diags_new(own);
   Backend *be = backend_new(own, diags, "planned", NULL);
   backend_for(be, &cuda_target);
-  if (shape->narrow) backend_activations(be, TD_BF16);
+  take_type(be, world_of(shape));
   assert_true(backend_entry(be, attention_graph(own, diags, shape), "main"));
   const TdProgram *p = backend_finish(be);
   int n = 0;

@@ -12,7 +12,7 @@
 #include "compiler/backend.h"
 #include "compiler/ir/text.h"
 
-static const TdProgram *program_of(Arena *a, TdType act, const char *text) {
+static const TdProgram *program_as(Arena *a, TdType act, int split, const char *text) {
   Diags *d = diags_new(a);
   text = arena_printf(a, "graph it\n%s", text);
   Graph *g = ir_parse(a, interner_new(a), d, diags_source(d, "it", text, strlen(text)));
@@ -20,8 +20,13 @@ static const TdProgram *program_of(Arena *a, TdType act, const char *text) {
   Backend *be = backend_new(a, diags_new(a), "it", NULL);
   backend_for(be, backend_target("cuda"));
   backend_activations(be, act);
+  backend_split(be, split);
   if (!backend_entry(be, g, "main")) fail_msg("it is not compiled:\n%s", text);
   return backend_finish(be);
+}
+
+static const TdProgram *program_of(Arena *a, TdType act, const char *text) {
+  return program_as(a, act, TD_SPLIT_F32, text);
 }
 
 /* The launch whose kernel's comment or text has `what`. */
@@ -132,8 +137,28 @@ static void test_scatters(void **state) {
   }
 }
 
+/* Two matrices in f32 are a library's product as they are; where they are rounded they are tensor
+ * cores', by way of registers. */
+static void test_rounded_products(void **state) {
+  (void)state;
+  static const char text[] = "input a: real[256, 64]\ninput b: real[64, 256]\n"
+                             "y[i:256, j:256] = sum[k:64](a[i, k] * b[k, j])\noutput y = y\n";
+  Arena *a = arena_new();
+  const TdProgram *p = program_as(a, TD_F32, TD_SPLIT_F32, text);
+  assert_int_equal(p->nkernels, 1);
+  assert_int_equal(p->kernels[0].kind, TD_PRODUCT);
+  p = program_as(a, TD_F32, TD_SPLIT_BF16, text);
+  assert_int_equal(p->nkernels, 1);
+  const TdKernel *kernel = kernel_with(p, "td_mma_bf16");
+  assert_non_null(strstr(kernel->source, "left_next"));
+  assert_non_null(strstr(kernel->source, "right_next"));
+  assert_true(kernel->narrow_flops == 2.0 * 256 * 256 * 64);
+  arena_free(a);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiles), cmocka_unit_test(test_stages),
-                                     cmocka_unit_test(test_scatters)};
+                                     cmocka_unit_test(test_scatters),
+                                     cmocka_unit_test(test_rounded_products)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -187,6 +187,17 @@ static void test_products(void **state) {
   records("split", "\"products_made\": \"fma\"", true);
   sandbox_says("train wide.td -o split --steps 6 --resume --reference", "LC_ALL=C", 0,
                "going on with products", false);
+  /* rounded, which they are everywhere */
+  sandbox_says("train wide.td -o split --steps 7 --resume --product bf16", "LC_ALL=C", 0,
+               "going on with products made as bf16, which were made as fma", true);
+  records("split", "\"product\": \"bf16\"", true);
+  records("split", "\"products_made\": \"bf16\"", true);
+  sandbox_says("train wide.td -o split --steps 8 --resume --product bf16", no_tiles, 0,
+               "going on with products", false);
+  sandbox_says("train wide.td -o split --steps 9 --resume --product bf16 --reference", "LC_ALL=C",
+               0, "going on with products made as fma, which were made as bf16", true);
+  sandbox_says("train wide.td -o split --steps 10 --resume", no_tiles, 0, "going on with products",
+               false);
   /* where no product pays there is nothing to tell */
   sandbox_says("train m.td -o small --steps 1", "LC_ALL=C", 0, "going on", false);
   records("small", "\"products_made\": \"fma\"", true);

@@ -265,11 +265,12 @@ static void test_least_time_in_bf16(void **state) {
                            "}\n"
                            "loss main(x: id<V>[B,L]) { minimize mean[b,l,n](net(x)[b,l,n]^2) }\n"
                            "train { loss main  sgd(lr = 0.01)  steps 4  log every 1 }\n");
-  double least[2], flops[2];
-  for (int i = 0; i < 2; i++) {
-    char *said = sandbox_tdc(i ? "train wide.td --dry-run --json -q --threads 1 --act bf16"
-                               : "train wide.td --dry-run --json -q --threads 1",
-                             NULL, 0);
+  static const char *const how[] = {"train wide.td --dry-run --json -q --threads 1",
+                                    "train wide.td --dry-run --json -q --threads 1 --act bf16",
+                                    "train wide.td --dry-run --json -q --threads 1 --product bf16"};
+  double least[3], flops[3];
+  for (int i = 0; i < 3; i++) {
+    char *said = sandbox_tdc(how[i], NULL, 0);
     least[i] = number_in(said, "\"least_seconds_per_step\":");
     flops[i] = number_in(said, "\"flops_per_step\":");
     double narrow = number_in(said, "\"bf16_flops_per_step\":");
@@ -277,7 +278,7 @@ static void test_least_time_in_bf16(void **state) {
     assert_true(narrow < flops[i] && flops[i] < 2 * flops[0] + 1);
     free(said);
   }
-  assert_true(least[0] > 0 && least[1] > 0);
+  assert_true(least[0] > 0 && least[1] > 0 && least[2] > 0);
 }
 
 /* So much of a peak of 1 and of 8 operations a second. */
@@ -287,7 +288,8 @@ static void test_seconds_at_a_peak(void **state) {
   assert_true(peak_seconds(&peak, 24, 0, 0) == 24);
   assert_true(peak_seconds(&peak, 24, 16, 0) == 8 + 2);
   assert_true(peak_seconds(&peak, 24, 24, 0) == 3);
-  assert_true(peak_seconds(&peak, 24, 16, 6) == 24); /* without tiles as f32 */
+  assert_true(peak_seconds(&peak, 24, 16, 1) == 8 + 2); /* rounded */
+  assert_true(peak_seconds(&peak, 24, 16, 6) == 24);    /* without tiles as f32 */
   peak.tiles = true;
   assert_true(peak_seconds(&peak, 24, 16, 6) == 8 + 6 * 2);
 }

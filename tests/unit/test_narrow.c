@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What `precision { act bf16 }` and `product split6` change in a program, what they must not. */
+/* What `precision { act bf16 }`, `product split6` and `product bf16` change in a program, what they
+ * must not. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -279,15 +280,71 @@ static void losses_of(const char *product, float *loss) {
 
 static void losses_are_those_of_floats(void **state) {
   (void)state;
-  float floats[3], six[3], three[3];
+  float floats[3], six[3], three[3], rounded[3];
   losses_of("fma", floats);
   losses_of("split6", six);
   losses_of("split3", three);
+  losses_of("bf16", rounded);
   for (int i = 0; i < 3; i++) {
     assert_true(fabsf(six[i] - floats[i]) <= 1e-6f * floats[i]);
     assert_true(fabsf(three[i] - floats[i]) <= 1e-4f * floats[i]);
+    assert_true(fabsf(rounded[i] - floats[i]) <= 1e-2f * floats[i]);
+    assert_true(rounded[i] != floats[i]);
   }
   assert_true(floats[2] != floats[0]); /* it learns */
+}
+
+/* ---- f32 rounded for products ---- */
+
+/* All products, those kept on chip too, have tiles of bf16; no value is stored so. */
+static void products_are_rounded(void **state) {
+  (void)state;
+  Model floats, rounded;
+  open_flagship(&floats, "f32", "fma");
+  open_flagship(&rounded, "f32", "bf16");
+  const TdProgram *p = rounded.unit->program;
+  assert_int_equal(entry_of(&rounded, "train")->arena_bytes,
+                   entry_of(&floats, "train")->arena_bytes);
+  assert_int_equal(p->nkernels, floats.unit->program->nkernels);
+  for (int i = 0; i < p->nstates; i++) assert_int_not_equal(p->states[i].type, TD_BF16);
+  for (int i = 0; i < p->nentries; i++)
+    for (int k = 0; k < p->entries[i].nbuffers; k++)
+      assert_int_not_equal(p->entries[i].buffers[k].type, TD_BF16);
+  int products = 0, chains = 0;
+  for (int i = 0; i < p->nkernels; i++) {
+    const TdKernel *k = &p->kernels[i];
+    const bool product = strcmp(k->klass, "contraction") == 0,
+               chain = strcmp(k->klass, "chain") == 0;
+    const bool tiles = strstr(k->source, "td_narrow_row(") != NULL;
+    assert_true(tiles == (product || chain));
+    assert_null(strstr(k->source, "td_tile_row_of("));
+    assert_true(!tiles || k->narrow_flops > 0);
+    products += product;
+    chains += chain;
+  }
+  assert_true(products > 10 && chains > 1);
+  model_close(&floats);
+  model_close(&rounded);
+}
+
+static void rounded_stay_packed(void **state) {
+  (void)state;
+  stay_packed("f32", "bf16");
+}
+
+/* It is what activations in bf16 are multiplied as, and may be said beside them. */
+static void bf16_is_multiplied_so(void **state) {
+  (void)state;
+  Model alone, both;
+  open_flagship(&alone, "bf16", NULL);
+  open_flagship(&both, "bf16", "bf16");
+  const TdProgram *p = alone.unit->program, *q = both.unit->program;
+  assert_string_equal(p->prelude, q->prelude);
+  assert_int_equal(p->nkernels, q->nkernels);
+  for (int i = 0; i < p->nkernels; i++)
+    assert_string_equal(p->kernels[i].source, q->kernels[i].source);
+  model_close(&alone);
+  model_close(&both);
 }
 
 int main(void) {
@@ -302,6 +359,9 @@ int main(void) {
       cmocka_unit_test(products_are_split),
       cmocka_unit_test(so_are_those_of_f32),
       cmocka_unit_test(losses_are_those_of_floats),
+      cmocka_unit_test(products_are_rounded),
+      cmocka_unit_test(rounded_stay_packed),
+      cmocka_unit_test(bf16_is_multiplied_so),
   };
   model_quick(NULL);
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,7 +195,36 @@ static const Case narrow_cases[] = {
      2,
      {701.367855072, 701.367855072}},
 };
-enum { CASES = sizeof cases / sizeof *cases, NARROW = sizeof narrow_cases / sizeof *narrow_cases };
+/* `product bf16`: factors of products are rounded, to even between two, and nothing else is. Of 64
+ * terms the factor of rows 0 to 3 is 1 + 2^-9, 1 + 2^-8, 1 + 3 2^-8 and 1 + 2^-8 + 2^-20, which are
+ * 1, 1, 1 + 2^-6 and 1 + 2^-7 in bf16; that of columns 1 + 2^-7, which is one, and 1 + 2^-8. The
+ * first operand lies in memory as it is, and is the second output's sum. */
+#define ROUNDED                                                                            \
+  "input a: real[40, 64]\ninput b: real[64, 40]\n"                                         \
+  "x[i:40, k:64] = a[i, k] + (mod(i, 4) == 0 ? 1.001953125 : mod(i, 4) == 1 ? 1.00390625 " \
+  ": mod(i, 4) == 2 ? 1.01171875 : 1.0039072036743164)\n"                                  \
+  "z[i:40, k:64] = exp(a[i, k]) * x[i, k]\n"                                               \
+  "w[k:64, j:40] = b[k, j] + (mod(j, 2) == 0 ? 1.0078125 : 1.00390625)\n"
+static const Case rounded_cases[] = {
+    {"rounded_factors",
+     ROUNDED "p[i:40, j:40] = sum[k:64](z[i, k] * w[k, j])\n"
+             "y[r:8] = p[32 + mod(r, 4), r / 4]\noutput y = y\noutput z = z\n",
+     0,
+     8,
+     {64.5, 64.5, 65.5078125, 65.00390625, 64, 64, 65, 64.5}},
+    {"only_factors",
+     ROUNDED "p[i:40, j:40] = sum[k:64](z[i, k] * w[k, j])\n"
+             "q[i:40] = sum[k:64](z[i, k])\n"
+             "y[r:4] = q[36 + r] + 0.0 * p[r, r]\noutput y = y\noutput p = p\n",
+     0,
+     4,
+     {64.125, 64.25, 64.75, 64.25006103515625}},
+};
+enum {
+  CASES = sizeof cases / sizeof *cases,
+  NARROW = sizeof narrow_cases / sizeof *narrow_cases,
+  ROUND = sizeof rounded_cases / sizeof *rounded_cases
+};
 
 static void expect(const Case *c, const char *by, const void *got, bool doubles, int64_t count) {
   assert_int_equal(count, c->n);
@@ -258,12 +287,48 @@ static void run_case(const Case *c, TdType act) {
 static void holds(void **state) { run_case(*state, TD_F32); }
 static void holds_narrow(void **state) { run_case(*state, TD_BF16); }
 
+/* By every body of the tiles that the processor has. The evaluator rounds nothing. */
+static void holds_rounded(void **state) {
+  const Case *c = *state;
+  static const char *const bodies[] = {NULL, "-DTD_NARROW_BODY=1", "-DTD_NARROW_BODY=0"};
+  Arena *arena = arena_new();
+  Graph *g = graph_of(c, arena);
+  Backend *be = backend_new(arena, diags_new(arena), "test", NULL);
+  backend_split(be, TD_SPLIT_BF16);
+  assert_true(backend_entry(be, g, "main"));
+  const TdProgram *program = backend_finish(be);
+  for (int i = 0; i < 3; i++) {
+    const char *flags[32], *const *usual = toolchain_flags();
+    int n = 0;
+#if defined __x86_64__
+    if (i == 1 && !__builtin_cpu_supports("avx512bf16")) continue;
+#else
+    if (i == 1) continue;
+#endif
+    for (; usual[n]; n++) flags[n] = usual[n];
+    assert_true(n < 30);
+    flags[n++] = bodies[i];
+    flags[n] = NULL;
+    Compiled *p = compiled_new(program, flags);
+    assert_non_null(p);
+    compiled_run(p, 0, (TdControl){1, 1}, 3);
+    TdType type;
+    int64_t count;
+    const void *got = compiled_output(p, 0, "y", &type, &count);
+    assert_int_equal(type, TD_F32);
+    expect(c, bodies[i] ? bodies[i] : "kernels", got, false, count);
+    compiled_free(p);
+  }
+  arena_free(arena);
+}
+
 /* All cases as one program for CUDA, on the emulated device. */
-static void on_cuda(const Case *all, int n, TdType act) {
+static void on_cuda(const Case *all, int n, TdType act, int split) {
   Arena *arena = arena_new();
   Backend *be = backend_new(arena, diags_new(arena), "numbers", NULL);
   backend_for(be, backend_target("cuda"));
   backend_activations(be, act);
+  backend_split(be, split);
   for (int i = 0; i < n; i++) /* as parts of one sampler they share translation units */
     assert_true(
         backend_entry(be, graph_of(&all[i], arena), arena_printf(arena, "sample.%s", all[i].name)));
@@ -286,11 +351,15 @@ static void on_cuda(const Case *all, int n, TdType act) {
 }
 static void holds_on_cuda(void **state) {
   (void)state;
-  on_cuda(cases, CASES, TD_F32);
+  on_cuda(cases, CASES, TD_F32, TD_SPLIT_F32);
 }
 static void holds_narrow_on_cuda(void **state) {
   (void)state;
-  on_cuda(narrow_cases, NARROW, TD_BF16);
+  on_cuda(narrow_cases, NARROW, TD_BF16, TD_SPLIT_F32);
+}
+static void holds_rounded_on_cuda(void **state) {
+  (void)state;
+  on_cuda(rounded_cases, ROUND, TD_F32, TD_SPLIT_BF16);
 }
 
 /* ---- a training step -------------------------------------------------------------------- */
@@ -347,14 +416,17 @@ static void gradients_are_clipped(void **state) {
 }
 
 int main(void) {
-  enum { OTHER = 3 };
-  struct CMUnitTest tests[CASES + NARROW + OTHER] = {cmocka_unit_test(gradients_are_clipped),
-                                                     cmocka_unit_test(holds_on_cuda),
-                                                     cmocka_unit_test(holds_narrow_on_cuda)};
+  enum { OTHER = 4 };
+  struct CMUnitTest tests[CASES + NARROW + ROUND + OTHER] = {
+      cmocka_unit_test(gradients_are_clipped), cmocka_unit_test(holds_on_cuda),
+      cmocka_unit_test(holds_narrow_on_cuda), cmocka_unit_test(holds_rounded_on_cuda)};
   for (int i = 0; i < CASES; i++)
     tests[i + OTHER] = (struct CMUnitTest){cases[i].name, holds, NULL, NULL, (void *)&cases[i]};
   for (int i = 0; i < NARROW; i++)
     tests[CASES + i + OTHER] = (struct CMUnitTest){narrow_cases[i].name, holds_narrow, NULL, NULL,
                                                    (void *)&narrow_cases[i]};
+  for (int i = 0; i < ROUND; i++)
+    tests[CASES + NARROW + i + OTHER] = (struct CMUnitTest){rounded_cases[i].name, holds_rounded,
+                                                            NULL, NULL, (void *)&rounded_cases[i]};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How exact products of floats in parts of bf16 are: the same products by the tiles of floats
- * and by those of parts, both against sums in long double, over operands that are random and
+/* How exact products of floats in parts of bf16, and rounded to it, are: the same products by the
+ * tiles of floats and by those, both against sums in long double, over operands that are random and
  * operands made to do harm. And what has no parts is bit for bit what the tiles of floats make
  * of it: infinities, NaN, numbers and products too small, on processors without tiles all. */
 #include <setjmp.h>
@@ -27,8 +27,8 @@ const char *prelude_narrow_text(void);
 const char *prelude_split_text(void);
 
 typedef void Kernel(const TdCall *call, int64_t begin, int64_t end);
-enum { M = 48, N = 80, KINDS = 3 }; /* neither is whole tiles of 32 */
-static const int split_of[KINDS] = {0, 3, 6};
+enum { M = 48, N = 80, KINDS = 4 };              /* neither is whole tiles of 32 */
+static const int split_of[KINDS] = {0, 3, 6, 1}; /* 1: rounded */
 static const int64_t depths[] = {32, 50, 64, 100, 384, 400, 2048, 8192, 70000};
 enum { DEPTHS = sizeof depths / sizeof *depths };
 
@@ -55,7 +55,8 @@ static void make_plan(GemmPlan *plan, const char *name, int kind, int64_t k) {
                      .prologue = prologue,
                      .plain_output = true,
                      .output = "c",
-                     .split = split_of[kind]};
+                     .narrow = split_of[kind] == 1,
+                     .split = split_of[kind] == 1 ? 0 : split_of[kind]};
   for (int i = 0; i < GEMM_AXES; i++)
     plan->axis[i] = (GemmAxis){.nvars = 1, .var = {var[i]}, .extent = {extent[i]}};
   plan->operand[GEMM_A] = (GemmOperand){.plain = true, .base = "a", .stride_outer = {k}};
@@ -265,14 +266,16 @@ static void compare_errors(void *library, int64_t k) {
     fill(&p, operands[i].make);
     run(&p);
     errors_of(&p, e);
-    printf("k %6lld %-10s mean, most: floats %.1e %.1e, split6 %.1e %.1e, split3 %.1e %.1e\n",
+    printf("k %6lld %-10s mean, most: floats %.1e %.1e, split6 %.1e %.1e, split3 %.1e %.1e, "
+           "bf16 %.1e %.1e\n",
            (long long)k, operands[i].name, e[0].mean, e[0].most, e[2].mean, e[2].most, e[1].mean,
-           e[1].most);
+           e[1].most, e[3].mean, e[3].most);
     /* which of thousands is the largest is chance, by a quarter */
     const double more = operands[i].left_out;
     if (!(e[2].mean <= e[0].mean + more && e[2].most <= 1.25 * e[0].most + more))
       fail_msg("split6 is less exact than floats");
     if (!(e[1].most <= 0x1p-15 + e[0].most)) fail_msg("split3 is not as exact as it says");
+    if (!(e[3].most <= 0x1p-7 + e[0].most)) fail_msg("bf16 is not as exact as it says");
   }
   end(&p);
 }
