@@ -196,9 +196,7 @@ static void rewrite(Backend *be, Graph *g, const char *entry_name) {
 }
 
 /* Activations in bf16 are multiplied so, and those in f32 where the program says so. */
-static bool rounds(const Backend *be) {
-  return be->act == TD_BF16 || be->split == TD_SPLIT_BF16;
-}
+static bool rounds(const Backend *be) { return be->act == TD_BF16 || be->split == TD_SPLIT_BF16; }
 
 static Plan new_plan(Backend *be, Graph *g, const char *name) {
   return (Plan){.arena = be->arena,

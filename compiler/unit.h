@@ -199,12 +199,12 @@ typedef struct UnitOptions {
                                  with check_only all */
   const char *dump_pass; /* --dump=PASS: the IR after that pass goes to dump */
   StrBuf *dump;
-  const char *target;  /* a name of backend_target; NULL: "cpu" */
-  const char *act;     /* "f32" or "bf16" instead of what `precision` says; NULL: that */
+  const char *target; /* a name of backend_target; NULL: "cpu" */
+  const char *act;    /* "f32" or "bf16" instead of what `precision` says; NULL: that */
   /* "f32", "fma", "split6", "split3", "bf16" instead of what it says; NULL: that */
   const char *product;
-  int64_t memory;      /* bytes that program and text may take, with so many threads; 0: no limit */
-  bool no_text;        /* the program is for elsewhere: its text does not count */
+  int64_t memory; /* bytes that program and text may take, with so many threads; 0: no limit */
+  bool no_text;   /* the program is for elsewhere: its text does not count */
   int threads;
   uint32_t disable; /* bit k: backend option k off (tests) */
   /* reads another source file for `use "path"`; NULL: use is an error. Text in the arena. */

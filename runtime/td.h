@@ -60,8 +60,8 @@ typedef struct TdOptions {
   int threads;      /* 0: all */
   uint64_t seed;    /* of the initial parameters */
   const char *act;  /* activations in "f32" or "bf16", whatever the file says; NULL: what it says */
-  /* products of f32 as "f32", "fma", "split6", "split3", "bf16", whatever the file says; NULL: what it
-   * says */
+  /* products of f32 as "f32", "fma", "split6", "split3", "bf16", whatever the file says; NULL: what
+   * it says */
   const char *product;
   bool offline;    /* never download a corpus */
   bool reference;  /* run on the reference evaluator: double precision, slow */
