@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- words -------------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 typedef struct Word {
   const char *at;
@@ -68,7 +68,7 @@ static Word token(const char *s) {
 
 static bool is_name(Word w) { return w.n > 0 && name_begins(*w.at); }
 
-/* ---- pieces ------------------------------------------------------------------------------- */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 typedef enum { CODE, MACRO, CALL, DIRECTIVE } PieceKind; /* CALL: of a macro, that defines */
 
@@ -121,7 +121,7 @@ static bool add_name(Prelude *p, Word word, NameKind kind, int piece) {
   return true;
 }
 
-/* ---- conditions ----------------------------------------------------------------------------- */
+/* ---- conditions ------------------------------------------------------------------------------ */
 
 enum { DEPTH = 32 };
 
@@ -161,7 +161,7 @@ static bool in_definitions(const Conditions *c) {
   return false;
 }
 
-/* ---- cutting ------------------------------------------------------------------------------------ */
+/* ---- cutting --------------------------------------------------------------------------------- */
 
 /* Declarators: before ; , [ = ( or an attribute; tags; what an enum counts. */
 static bool name_declared(Prelude *p, Word word, Word before, Word next, bool counted) {
@@ -226,7 +226,7 @@ static const char *cut_directive(Prelude *p, const char *s, Conditions *c) {
   return add_piece(p, macro ? MACRO : DIRECTIVE, macro && definition, s, end) ? end : NULL;
 }
 
-/* ---- names ---------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /* The first of the names that are w, of which the next ones may be others; none: nplain. */
 static int find(const Prelude *p, Word w) {
@@ -259,7 +259,7 @@ static void sort_names(Prelude *p) {
   while (p->nplain > 0 && p->names[p->nplain - 1].kind == BEGINNING) p->nplain--;
 }
 
-/* ---- what calls of macros define ------------------------------------------------------------------ */
+/* ---- what calls of macros define ------------------------------------------------------------- */
 
 static Piece *macro_of(const Prelude *p, Word name) {
   for (int i = find(p, name); i < p->nplain && same(p->names[i].word, name); i++) {
@@ -339,7 +339,7 @@ static bool name_calls(Prelude *p) {
   return true;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------ */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 Prelude *prelude_read(const char *text) {
   Prelude *p = calloc(1, sizeof *p);
@@ -364,7 +364,7 @@ void prelude_free(Prelude *p) {
   free(p);
 }
 
-/* ---- a part ---------------------------------------------------------------------------------------- */
+/* ---- a part ---------------------------------------------------------------------------------- */
 
 /* Pieces that are in it, in the order in which that was found. */
 typedef struct Part {

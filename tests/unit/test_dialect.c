@@ -20,12 +20,12 @@ enum { COUNT = PRIM_CASE_COUNT };
 
 static const char cuda_head[] = "#include <stdbool.h>\n";
 
-static const char *c_prelude(Arena *a, TdType act, bool split, bool *shares) {
-  return cpu_target.prelude(a, act, split, shares);
+static const char *c_prelude(Arena *a, bool rounds, bool split, bool *shares) {
+  return cpu_target.prelude(a, rounds, split, shares);
 }
 
-static const char *cuda_prelude(Arena *a, TdType act, bool split, bool *shares) {
-  return arena_printf(a, "%s%s", cpu_target.prelude(a, act, split, shares), cuda_head);
+static const char *cuda_prelude(Arena *a, bool rounds, bool split, bool *shares) {
+  return arena_printf(a, "%s%s", cpu_target.prelude(a, rounds, split, shares), cuda_head);
 }
 
 /* ---- the writer: one map a function ------------------------------------------------------- */
