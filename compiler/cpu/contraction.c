@@ -90,6 +90,13 @@ static void write_operand(Writer *w, GemmSide side, GemmOperand *out) {
     out->base = affine_base(w, &lin, emit_pointer(em, e->node, false));
     return;
   }
+  if (out->moves.n) {
+    GemmMoves moves;
+    Expr *read;
+    Linear lin;
+    if (!product_moves(w->p, w->n, w->c, &moves, &read, &lin)) bug("a moved operand is none");
+    out->base = affine_base(w, &lin, emit_pointer(em, read->node, false));
+  }
   emit_open(em, ELEMENT);
   if (out->runs) {
     write_run(w, side, out);
@@ -268,6 +275,7 @@ static void write_window(Writer *w, const ProductBand *band, GemmWindow *out) {
 }
 
 static void write_windows(Writer *w) {
+  if (w->plan->operand[GEMM_A].moves.n > 0) return;
   const ProductBands bands = product_bands(w->p, w->g);
   for (int side = 0; side < 2; side++) write_window(w, &bands.k[side], &w->plan->k_of[side]);
   write_window(w, &bands.columns, &w->plan->columns_of_row);

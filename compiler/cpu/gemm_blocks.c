@@ -73,6 +73,7 @@ static double narrow_cost(const GemmWriter *w, const GemmBlocks *b) {
   double multiply = m * n / 512 * (parts > 1 ? w->plan->split : 1), pack = 0.35 * (parts - 1);
   double pack_a = w->in_place                          ? 0.15
                   : w->plan->operand[GEMM_A].expensive ? 6
+                  : w->moved                           ? 0.2
                   : !w->flat[GEMM_A]                   ? 0.8
                   : w->k_stride[GEMM_A] == 1           ? 0.35
                                                        : 1.5;
@@ -92,6 +93,11 @@ static double narrow_cost(const GemmWriter *w, const GemmBlocks *b) {
   double cost = multiply + m * (double)b->column_blocks * pack_a + n * pack_b * repeats +
                 again * n + m / 32 * n * parts * (b->columns * depth * parts > near ? 0.2 : 0.04);
   return cost * (1 + idle(pieces));
+}
+
+/* Taps of moved places are whole tiles of k, in both bodies of a plan that is split. */
+static int64_t depth_unit(const GemmWriter *w) {
+  return w->plan->operand[GEMM_A].moves.n ? STRIP_ROWS : LANES;
 }
 
 static GemmBlocks narrow_blocks(const GemmWriter *w) {
@@ -122,7 +128,7 @@ static GemmBlocks narrow_blocks(const GemmWriter *w) {
   }
   /* blocks of k of numbers in parts are those of floats: the sums of both are the same */
   if (w->tiles == GEMM_PARTS)
-    finish(w, &best, DEPTH_WHOLE, DEPTH_LIMIT, LANES);
+    finish(w, &best, DEPTH_WHOLE, DEPTH_LIMIT, depth_unit(w));
   else
     finish(w, &best, NARROW_WHOLE, NARROW_LIMIT, 2 * LANES);
   return best;
@@ -133,7 +139,7 @@ GemmBlocks gemm_same_pieces(const GemmWriter *w, const GemmBlocks *as) {
                   .row_blocks = as->row_blocks,
                   .columns = as->columns,
                   .column_blocks = as->column_blocks};
-  finish(w, &b, DEPTH_WHOLE, DEPTH_LIMIT, LANES);
+  finish(w, &b, DEPTH_WHOLE, DEPTH_LIMIT, depth_unit(w));
   return b;
 }
 

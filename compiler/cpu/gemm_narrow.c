@@ -7,7 +7,7 @@
  *     for each block of k
  *       pack B, unless the piece before did
  *       for each strip of 32 rows:
- *         pack A, unless columns are few and it is stored in bf16 and lies right
+ *         pack A, unless it is read at moved places (gemm_moves.c), or columns are few and it is stored in bf16 and lies right
  *         multiply; after the last block of k: the epilogue
  *
  * A strip is packed where it is used, so that it is still in the first cache. But
@@ -203,6 +203,17 @@ static void put_rows(GemmWriter *w) {
   const GemmSteps s = gemm_band_steps(w);
   const bool skips = w->plan->k_of[GEMM_B].any; /* the first steps of A */
   StrBuf at = {0};
+  if (w->moved) {
+    gemm_line(w, ".depth = depth, .a = packed_a + at, .a_row = %lld, .a_half = below,",
+              (long long)gemm_place_row(w));
+    gemm_line(w, ".taps = taps + k0 / TD_NARROW_DEPTH,");
+    if (w->tiles == GEMM_PARTS)
+      gemm_line(w,
+                ".parts = %d, .a_part = %lld, .places = packed_a, .spans = spans, .place = %lld,",
+                gemm_parts(w), (long long)w->plan->operand[GEMM_A].moves.channels,
+                (long long)gemm_place(w));
+    return;
+  }
   if (w->tiles == GEMM_PARTS)
     gemm_line(w, ".depth = %s, .parts = %d,", s.depth, gemm_parts(w));
   else if (w->extent[GEMM_K] % DEPTH || gemm_bands_k(w))
@@ -231,7 +242,10 @@ static void put_rows(GemmWriter *w) {
   }
   gemm_line(w, ".a = %s,", at.s);
   sb_free(&at);
-  if (w->tiles == GEMM_PARTS) return;
+  if (w->tiles == GEMM_PARTS) {
+    gemm_line(w, ".a_row = TD_NARROW_DEPTH, .a_half = TD_NARROW_TILE, .a_part = TD_SPLIT_PART,");
+    return;
+  }
   gemm_line(w,
             ".a_row = TD_NARROW_DEPTH, .a_step = TD_NARROW_TILE, .a_half = (%s + TD_NARROW_DEPTH - "
             "1) / TD_NARROW_DEPTH * TD_NARROW_TILE,",
@@ -254,12 +268,17 @@ static void put_multiply(GemmWriter *w) {
   gemm_line(w, "/* a strip of rows after the other */");
   if (w->flat[GEMM_A] || w->flat[GEMM_B] || w->naheads > 0)
     gemm_line(w, "const int64_t turns = td_narrow_turns(columns, depth, FETCHES);");
-  if (all_at_once(w)) put_pack_all(w);
+  if (w->moved)
+    gemm_pack_places(w);
+  else if (all_at_once(w))
+    put_pack_all(w);
   put_next(w);
   gemm_open_tiles(w);
   int64_t stride = gemm_banded(w) ? put_target(w) : 0;
   gemm_band_open_row(w, stride);
-  if (w->in_place)
+  if (w->moved)
+    gemm_put_strip(w);
+  else if (w->in_place)
     gemm_address(w, GEMM_A, "strip", "(row0 + i)", "k0");
   else if (!all_at_once(w))
     put_pack_a(w);
@@ -300,14 +319,17 @@ GemmScratch gemm_narrow_scratch(const GemmWriter *w) {
   GemmScratch s = {0};
   int64_t waiting = b->depth_blocks > 1 ? round_up(b->rows, STRIP) : STRIP;
   int64_t packed_rows = all_at_once(w) ? round_up(b->rows, STRIP) : STRIP;
-  if (!gemm_contiguous(w, GEMM_A) && !w->in_place && !in_strips(w)) s.stage = STRIP * b->depth;
+  if (!gemm_contiguous(w, GEMM_A) && !w->in_place && !w->moved && !in_strips(w))
+    s.stage = STRIP * b->depth;
   if (!gemm_contiguous(w, GEMM_B) && !w->plan->packed)
     s.stage = max_of(s.stage, gemm_along_k(w, GEMM_B) ? WIDEST_TILE * b->depth : SLAB * b->padded);
   if (!w->direct) s.sums = waiting * b->stride;
   s.bands = gemm_band_scratch(w);
   if (b->grouped) s.totals = s.sums;
   if (!w->plan->packed) s.packed_b = gemm_packed_block(w) / 2;
-  if (!w->in_place)
+  if (w->moved)
+    s.packed_a = gemm_places_room(w) + gemm_spans_room(w);
+  else if (!w->in_place)
     s.packed_a = w->tiles == GEMM_PARTS ? packed_rows / STRIP * gemm_panel(w, b->depth) / 2
                                         : packed_rows * b->depth / 2;
   return s;
@@ -322,10 +344,13 @@ static void put_scratch(GemmWriter *w) {
   gemm_take_scratch(w, "half_a", s.packed_a);
   if (!w->plan->packed) gemm_line(w, "uint16_t *const packed_b = (uint16_t *)half_b;");
   if (!w->in_place) gemm_line(w, "uint16_t *const packed_a = (uint16_t *)half_a;");
+  if (w->moved && w->tiles == GEMM_PARTS)
+    gemm_line(w, "uint16_t *const spans = packed_a + %lld;", 2 * (long long)gemm_places_room(w));
 }
 
 static void put_constants(GemmWriter *w) {
   gemm_line(w, "enum { STRIP = %d, FETCHES = %d };", STRIP, 2 + w->naheads);
+  if (w->moved) gemm_put_moves(w);
 }
 
 /* Sums that wait in C for the next block of k, 16 rows of a tile in so few sets of
@@ -337,6 +362,7 @@ static bool crowded(const GemmWriter *w, int64_t by_row) {
 
 void gemm_narrow_choose(GemmWriter *w) {
   const GemmPlan *plan = w->plan;
+  w->moved = plan->operand[GEMM_A].moves.n > 0;
   int64_t by_row, by_column;
   w->direct = plan->plain_output && !gemm_is_deep(w) && w->extent[GEMM_N] % WIDEST_TILE == 0 &&
               w->extent[GEMM_M] % ROWS == 0 &&

@@ -41,6 +41,7 @@ typedef struct GemmWriter {
   bool in_place; /* A is not packed, but read where it lies */
   bool direct;   /* tiles go straight to the output */
   bool runs[2];  /* the operand is copied run by run */
+  bool moved;    /* A is read from a copy of its places */
   int naheads;   /* of the plan's that are rows of floats in memory */
   struct {
     const GemmAhead *what;
@@ -180,6 +181,22 @@ void gemm_put_panel(GemmWriter *w);
 int64_t gemm_panel(const GemmWriter *w, int64_t depth);   /* numbers of 32 rows or columns, split */
 int gemm_parts(const GemmWriter *w);                      /* of a number, where these are split */
 bool gemm_contiguous(const GemmWriter *w, GemmSide side); /* along k or across it */
+
+/* -- gemm_moves.c --------------------------------------------------------------- */
+/* Of a plan whose A is read at moved places, for tiles of bf16: can its pieces be? Rows and depth
+ * of a block are known. */
+bool gemm_moves_fit(const GemmWriter *w);
+/* Floats of scratch memory for the places of a piece, and their spans. */
+int64_t gemm_places_room(const GemmWriter *w);
+int64_t gemm_spans_room(const GemmWriter *w);
+/* `taps` and `moves`, constants of the function; the copy of a piece's places in packed_a. */
+void gemm_put_moves(GemmWriter *w);
+void gemm_pack_places(GemmWriter *w);
+/* `at`, the place of the strip's first row, in numbers from packed_a, and `below`, from there to
+ * the one of the row 16 below. */
+void gemm_put_strip(GemmWriter *w);
+int64_t gemm_place(const GemmWriter *w);     /* numbers of one */
+int64_t gemm_place_row(const GemmWriter *w); /* from row to row */
 
 /* -- gemm_narrow.c ------------------------------------------------------------- */
 /* For tiles of bf16. Which operands and results need no copy; flat, outer_stride

@@ -31,19 +31,10 @@ static void weigh(Expr *e, void *ctx) {
   if (by_outer == 1) d->along_outer += count;
 }
 
-/* `e` without what it is where conditions hold, which go to *where. */
-static Expr *inside_conditions(Graph *g, Expr *e, Expr **where) {
-  while (ex_is_prim(e, P_select) && ex_is_zero(e->args[2])) {
-    *where = ex_and(g, *where, e->args[0]);
-    e = e->args[1];
-  }
-  return e;
-}
-
 bool operand_run(Plan *p, const Node *n, const Contraction *c, GemmSide side, int var,
                  OperandRun *out) {
   Graph *g = p->g;
-  Expr *where = c->where[side], *e = inside_conditions(g, c->operand[side], &where);
+  Expr *where = c->where[side], *e = product_inside(g, c->operand[side], &where);
   if (e->kind != E_READ || e->node->type != TY_REAL || e->node->rank == 0) return false;
   int64_t stride[IR_MAX_RANK];
   plan_strides(p, e->node, stride);
@@ -95,6 +86,16 @@ static void operand_geometry(Plan *p, const Group *g, GemmSide side, GemmOperand
   out->half = out->runs && plan_type(p, run.read->node) == TD_BF16;
 }
 
+/* Of A, which is an operand in runs besides, for processors that have no tiles of bf16. */
+static void moved_geometry(Plan *p, const Group *g, GemmPlan *out) {
+  GemmOperand *a = &out->operand[GEMM_A];
+  Expr *read;
+  Linear base;
+  if ((!out->narrow && !out->split) || !a->runs || !a->along_k) return;
+  if (product_moves(p, g->members.at[0].node, g->contraction, &a->moves, &read, &base))
+    product_strides(g->contraction, &base, GEMM_BATCH, a->stride_batch);
+}
+
 /* ---- the product ------------------------------------------------------------------------- */
 
 /* Nothing but the sum, as f32: then it goes from registers to memory. */
@@ -120,8 +121,10 @@ void product_geometry(Plan *p, const Group *g, GemmPlan *out) {
   }
   operand_geometry(p, g, GEMM_A, &out->operand[GEMM_A]);
   operand_geometry(p, g, GEMM_B, &out->operand[GEMM_B]);
+  moved_geometry(p, g, out);
   if (g->kind == GROUP_PACK) return;
   output_geometry(p, g, out);
+  if (out->operand[GEMM_A].moves.n > 0) return; /* tiles of places take all steps of k */
   const ProductBands bands = product_bands(p, g);
   for (int side = 0; side < 2; side++) out->k_of[side].any = bands.k[side].any;
   out->columns_of_row.any = bands.columns.any;

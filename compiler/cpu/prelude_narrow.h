@@ -270,6 +270,58 @@ TD_SHARED void td_narrow_pack_b_turned(uint16_t *to, int64_t panel, int64_t k0, 
 }
 #endif
 
+/* ---- moved places --------------------------------------------------------------------
+ * An operand A that is read at moved places, as convolutions have it: a copy of the places that
+ * rows of the product are made of, each packed once for all taps. Places lie one behind the
+ * other, directions outermost first, with those around the numbers, which are zeros. */
+enum { TD_MOVES = 8 };
+typedef struct TdMoves {
+  int     n, half;
+  int64_t channels;              /* numbers side by side in a place, whole tiles of k */
+  int64_t extent[TD_MOVES];      /* places of each direction; inside are from .. to - 1 */
+  int64_t from[TD_MOVES], to[TD_MOVES];
+  int64_t first[TD_MOVES];       /* of the numbers' own, what the first place is */
+  int64_t stride[TD_MOVES];      /* numbers from one to the next in memory */
+} TdMoves;
+/* Places up to the end of a line: those inside, and where the numbers of the first of these lie. */
+typedef struct TdLineOf {
+  int64_t count, from, to, at;
+} TdLineOf;
+TD_INLINE TdLineOf td_line_of(const TdMoves *m, int64_t place, int64_t left) {
+  const int last = m->n - 1;
+  const int64_t along = place % m->extent[last], rest = m->extent[last] - along;
+  TdLineOf x = { rest < left ? rest : left, m->from[last] - along, m->to[last] - along, 0 };
+  int64_t outer = place / m->extent[last];
+  if (x.from < 0) x.from = 0;
+  if (x.to > x.count) x.to = x.count;
+  for (int d = last - 1; d >= 0; d--) {
+    const int64_t q = outer % m->extent[d];
+    outer /= m->extent[d];
+    if (q < m->from[d] || q >= m->to[d]) x.to = 0;
+    x.at += (q + m->first[d]) * m->stride[d];
+  }
+  x.at += (along + x.from + m->first[last]) * m->stride[last];
+  return x;
+}
+/* `count` places, rounded. */
+TD_SHARED void td_narrow_places(uint16_t *to, const void *base, const TdMoves *m, int64_t place, int64_t count);
+#ifndef TD_DECLARES
+TD_SHARED void td_narrow_places(uint16_t *to, const void *base, const TdMoves *m, int64_t place, int64_t count) {
+  const int64_t channels = m->channels, stride = m->stride[m->n - 1];
+  while (count > 0) {
+    const TdLineOf x = td_line_of(m, place, count);
+    for (int64_t i = 0; i < x.count; i++, to += channels) {
+      const int64_t at = x.at + (i - x.from) * stride;
+      if (i < x.from || i >= x.to) __builtin_memset(to, 0, (size_t)channels * sizeof *to);
+      else if (m->half) __builtin_memcpy(to, (const uint16_t *)base + at, (size_t)channels * sizeof *to);
+      else td_narrow_run(to, (const float *)base + at, channels);
+    }
+    place += x.count;
+    count -= x.count;
+  }
+}
+#endif
+
 /* Is each of rows x columns numbers in bf16 finite? */
 TD_INLINE int td_narrow_finite(const uint16_t *from, int64_t rows, int64_t row_stride,
                                int64_t columns, int64_t stride) {
@@ -290,6 +342,7 @@ typedef struct TdNarrow {
   const uint16_t *a;             /* element (row, k) at (row / 16) a_half + (row % 16) a_row */
   int64_t         a_row;         /*   + (k / 32) a_step + k % 32 */
   int64_t         a_step, a_half;
+  const int64_t  *taps;          /* or NULL: where each 32 of k lie, in place of (k / 32) a_step */
   const uint16_t *b;             /* panels at the block's first k, `panel` elements apart */
   int64_t         panel;
   float          *c;             /* whole tiles of it are written */
@@ -301,6 +354,10 @@ typedef struct TdNarrow {
   TdFetch        *fetch;         /* what is brought near meanwhile: the first that is not done, */
   int             fetches;       /* at least one; a turn for each 32 of k in a panel */
 } TdNarrow;
+/* A at so many 32 of k from where it begins. */
+TD_INLINE const uint16_t *td_narrow_step(const TdNarrow *t, const uint16_t *a, int64_t step) {
+  return a + (t->taps ? t->taps[step] : step * t->a_step);
+}
 /* The turns of a strip that each of `users` may have. */
 TD_INLINE int64_t td_narrow_turns(int64_t columns, int64_t depth, int64_t users) {
   const int64_t panels = (columns + TD_NARROW_COLUMNS - 1) / TD_NARROW_COLUMNS / users;
@@ -410,7 +467,7 @@ TD_INLINE void td_narrow_strip(const TdNarrow *t, const uint16_t *a, const uint1
   for (int64_t j = 0; j < TD_NARROW_COLUMNS; j += VECTORS * TD_SUM_LANES) {
     TdSums sum[ROWS][VECTORS] = { { { 0 } } };
     for (int64_t k = 0; k < t->depth; k += 2) {
-      const uint16_t *pair = a + k / TD_NARROW_DEPTH * t->a_step + k % TD_NARROW_DEPTH;
+      const uint16_t *pair = td_narrow_step(t, a, k / TD_NARROW_DEPTH) + k % TD_NARROW_DEPTH;
       const uint16_t *place = b + k * TD_NARROW_COLUMNS + 2 * j;
 #pragma GCC unroll 8
       for (int r = 0; r < ROWS; r++) {
@@ -464,7 +521,7 @@ TD_INLINE void td_narrow_ahead(const uint16_t *b, const int quarter) {
 TD_INLINE void td_narrow_square(const TdNarrow *t, const uint16_t *panel, float *c) {
   const int64_t a_bytes = t->a_row * 2;
   const uint16_t *b = panel;
-  const uint16_t *a = t->a;
+  const uint16_t *a = td_narrow_step(t, t->a, 0);
   TdFetch *const next = td_narrow_next(t->fetch, t->fetches);
   TdFetch fetch = *next;
   td_narrow_start();
@@ -487,7 +544,7 @@ TD_INLINE void td_narrow_square(const TdNarrow *t, const uint16_t *panel, float 
     TD_TMM_DOT(3, 5, 7);
     td_narrow_ahead(b, 3);
     td_fetch(&fetch);
-    a += t->a_step;
+    a = td_narrow_step(t, t->a, k / TD_NARROW_DEPTH + 1);
     b += TD_NARROW_DEPTH * TD_NARROW_COLUMNS;
   }
   td_fetch(&fetch);
@@ -505,11 +562,11 @@ TD_INLINE void td_narrow_square(const TdNarrow *t, const uint16_t *panel, float 
 /* At the edges. */
 static TD_APART void td_narrow_edge(const TdNarrow *t, const uint16_t *b, float *c, int high, int broad) {
   const int64_t a_bytes = t->a_row * 2;
-  const uint16_t *a = t->a;
   TdFetch *const next = td_narrow_next(t->fetch, t->fetches);
   TdFetch fetch = *next;
   td_narrow_start();
   for (int64_t k = 0; k < t->depth; k += TD_NARROW_DEPTH) {
+    const uint16_t *const a = td_narrow_step(t, t->a, k / TD_NARROW_DEPTH);
     TD_TMM_LOAD(6, b, 128);
     TD_TMM_LOAD(4, a, a_bytes);
     TD_TMM_DOT(0, 4, 6);
@@ -522,7 +579,6 @@ static TD_APART void td_narrow_edge(const TdNarrow *t, const uint16_t *b, float 
       TD_TMM_DOT(2, 5, 6);
     }
     td_fetch(&fetch);
-    a += t->a_step;
     b += TD_NARROW_DEPTH * TD_NARROW_COLUMNS;
   }
   *next = fetch;

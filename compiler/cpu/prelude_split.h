@@ -58,6 +58,11 @@ TD_SHARED void td_split_pack_b(uint16_t *to, int64_t panel, int64_t k0, const fl
 TD_SHARED void td_split_pack_b_turned(uint16_t *to, int64_t panel, int64_t k0, const float *from, int parts,
                                       int64_t column_stride, int64_t columns, int64_t depth);
 
+/* Places of an A that is read at moved ones (td_narrow_places), in parts: [place][part][channel].
+ * Spans are of each place, behind the one of all. One that cannot be split is as in a cell. */
+TD_SHARED void td_split_places(uint16_t *to, uint16_t *spans, const float *base, const TdMoves *m, int parts,
+                               int64_t place, int64_t count);
+
 /* 16 or 32 rows x columns of C. */
 typedef struct TdSplit {
   int64_t         depth;         /* of this block of k */
@@ -65,7 +70,12 @@ typedef struct TdSplit {
    * as many as there are. */
   int64_t         skip_b, skip_a, steps_a;
   int             parts;         /* of a number: 3, whose products are six, or 2 and three */
-  const uint16_t *a;             /* a panel, whose spans are behind its cells */
+  const uint16_t *a;             /* a panel, whose spans are behind its cells, or places */
+  int64_t         a_row, a_half; /* numbers from row to row, to the 16 others, */
+  int64_t         a_part;        /* from part to part */
+  const int64_t  *taps;          /* of places, else NULL: where each 32 of k lie, */
+  const uint16_t *places, *spans; /* the first of all places, their spans */
+  int64_t         place;         /* numbers of each */
   const uint16_t *b;             /* panels, `panel` elements apart: spans are in the last ones */
   int64_t         panel;
   float          *c;             /* whole tiles of it are written */
@@ -259,10 +269,55 @@ TD_SHARED void td_split_pack_b_turned(uint16_t *to, int64_t panel, int64_t k0, c
   td_split_pack(to, panel, k0, 1, parts, from, column_stride, 1, columns, depth, 1);
 }
 
+/* The same numbers in parts side by side, 32 at a time. */
+TD_INLINE TdSpan td_split_place(uint16_t *to, const int parts, const float *from, int64_t channels) {
+  TdBits most = { 0 }, least = ~(TdBits){ 0 };
+  for (int64_t c = 0; c < channels; c += TD_SPLIT_SIDE) {
+    TdBits x = td_split_load(from + c), y = td_split_load(from + c + 16);
+    td_split_see(&most, &least, x);
+    td_split_see(&most, &least, y);
+#pragma GCC unroll 3
+    for (int p = 0; p < parts; p++) {
+      const TdBits low = td_split_part(&x, p), high = td_split_part(&y, p);
+      TdBits both;
+      __asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(both) : "v"(low), "v"(high));
+      *(TdBitsMem *)(to + p * channels + c) = both;
+    }
+  }
+  const TdSpan s = td_split_seen(most, least);
+  for (int64_t c = 0; c < channels && !td_split_plain(s); c++) {
+    const uint32_t bits = td_bits(from[c]);
+    to[c] = (uint16_t)(bits >> 16);
+    to[channels + c] = (uint16_t)bits;
+  }
+  return s;
+}
+TD_SHARED void td_split_places(uint16_t *to, uint16_t *spans, const float *base, const TdMoves *m, int parts,
+                               int64_t place, int64_t count) {
+  const int64_t channels = m->channels, stride = m->stride[m->n - 1];
+  TdSpan all = { 0, UINT32_MAX };
+  uint16_t *span = spans + 4;
+  while (count > 0) {
+    const TdLineOf x = td_line_of(m, place, count);
+    for (int64_t i = 0; i < x.count; i++, to += parts * channels, span += 4) {
+      TdSpan s = { 0, UINT32_MAX };
+      const float *const from = base + x.at + (i - x.from) * stride;
+      if (i < x.from || i >= x.to) __builtin_memset(to, 0, (size_t)(parts * channels) * sizeof *to);
+      else s = parts == 3 ? td_split_place(to, 3, from, channels) : td_split_place(to, 2, from, channels);
+      __builtin_memcpy(span, &s, sizeof s);
+      if (s.most > all.most) all.most = s.most;
+      if (s.least < all.least) all.least = s.least;
+    }
+    place += x.count;
+    count -= x.count;
+  }
+  __builtin_memcpy(spans, &all, sizeof all);
+}
+
 /* ---- tiles ------------------------------------------------------------------------- */
 #define TD_SPLIT_LOAD_A(part) \
-  TD_TMM_LOAD(4, a + (part) * TD_SPLIT_PART, 64); \
-  if (high > 1) TD_TMM_LOAD(5, a + (part) * TD_SPLIT_PART + TD_NARROW_TILE, 64)
+  TD_TMM_LOAD(4, a + (part) * a_part, a_bytes); \
+  if (high > 1) TD_TMM_LOAD(5, a + (part) * a_part + a_half, a_bytes)
 #define TD_SPLIT_LOAD_B(part) \
   TD_TMM_LOAD(6, b + (part) * TD_SPLIT_PART, 64); \
   if (broad > 1) TD_TMM_LOAD(7, b + (part) * TD_SPLIT_PART + TD_NARROW_TILE, 64)
@@ -291,12 +346,17 @@ TD_INLINE void td_split_ahead(const uint16_t *a, const uint16_t *b, const int pa
     if (high > 1 && broad > 1) TD_TMM_DOT(3, 5, 7); \
     TD_SPLIT_AHEAD(2); \
   } while (0)
+/* A at so many 32 of k. */
+TD_INLINE const uint16_t *td_split_step(const TdSplit *t, int64_t step) {
+  return t->a + (t->taps ? t->taps[step] : (t->skip_a + step) * t->parts * TD_SPLIT_PART);
+}
 /* `high` x `broad` tiles of C. The small products of a step come first; the tiles of one
  * operand stay where the next product has them too. */
 TD_INLINE void td_split_square(const TdSplit *t, const uint16_t *panel, float *c, const int parts, const int high,
                                const int broad) {
   const int64_t steps = td_split_steps(t->depth), cell = parts * TD_SPLIT_PART;
-  const uint16_t *const first_a = t->a + t->skip_a * cell, *const first_b = panel + t->skip_b * cell;
+  const int64_t a_bytes = t->a_row * 2, a_half = t->a_half, a_part = t->a_part;
+  const uint16_t *const first_a = td_split_step(t, 0), *const first_b = panel + t->skip_b * cell;
   const uint16_t *a = first_a, *b = first_b;
   TdFetch *const next = td_narrow_next(t->fetch, t->fetches);
   TdFetch fetch = *next;
@@ -306,8 +366,8 @@ TD_INLINE void td_split_square(const TdSplit *t, const uint16_t *panel, float *c
     __builtin_prefetch(c + r * t->c_stride + 16, 1);
   }
   for (int64_t step = 1; step <= steps; step++) {
-    const uint16_t *const next_a = step < steps ? a + cell : first_a,
-                   *const next_b = step < steps ? b + cell : first_b + t->panel;
+    const uint16_t *const next_b = step < steps ? b + cell : first_b + t->panel,
+                   *const next_a = t->taps ? next_b : step < steps ? a + cell : first_a; /* places are near */
     TD_SPLIT_LOAD_A(0);
     if (parts == 3) {
       TD_SPLIT_LOAD_B(2);
@@ -333,7 +393,7 @@ TD_INLINE void td_split_square(const TdSplit *t, const uint16_t *panel, float *c
       TD_SPLIT_LOAD_A(0);
       TD_SPLIT_DOTS(2);
     }
-    a += cell;
+    if (step < steps) a = td_split_step(t, step);
     b += cell;
   }
   *next = fetch;
@@ -388,6 +448,18 @@ TD_INLINE const uint16_t *td_split_spans_a(const TdSplit *t) {
 TD_INLINE const uint16_t *td_split_spans_b(const TdSplit *t, const uint16_t *panel) {
   return panel + t->panel - TD_SPLIT_SPANS + t->skip_b * 4;
 }
+/* The same of 32 of k in rows of places. */
+TD_INLINE void td_split_join_places(float *to, const TdSplit *t, int64_t step, int64_t rows) {
+  for (int64_t r = 0; r < rows; r++) {
+    const uint16_t *x = td_split_step(t, step) + r / 16 * t->a_half + r % 16 * t->a_row;
+    TdSpan s;
+    __builtin_memcpy(&s, t->spans + 4 + (x - t->places) / t->place * 4, sizeof s);
+    for (int i = 0; i < TD_SPLIT_SIDE; i += 16)
+      *(TdBitsMem *)(to + r * TD_SPLIT_SIDE + i) = td_split_sum(
+        td_split_line(x + i), td_split_line(x + t->a_part + i),
+        t->parts == 3 ? td_split_line(x + 2 * t->a_part + i) : (TdBits){ 0 }, td_split_plain(s));
+  }
+}
 /* 32 columns of C, as td_tile_body sums them. */
 static TD_APART void td_split_floats(const TdSplit *t, const uint16_t *b, float *c, int64_t columns) {
   enum { SIDE = TD_SPLIT_SIDE, ROWS = 4 };
@@ -400,7 +472,8 @@ static TD_APART void td_split_floats(const TdSplit *t, const uint16_t *b, float 
     const int64_t depth = td_split_up_to(t->depth - step * SIDE); /* -0 + 0 0 is 0: nothing is added that is none of k */
     const uint16_t *of_a = t->a + (t->skip_a + step) * cell, *of_b = b + (t->skip_b + step) * cell,
                    *span_a = td_split_spans_a(t) + step * 4, *span_b = td_split_spans_b(t, b) + step * 4;
-    td_split_join(x, of_a, span_a, 0, t->parts);
+    if (t->taps) td_split_join_places(x, t, step, rows);
+    else td_split_join(x, of_a, span_a, 0, t->parts);
     td_split_join(y, of_b, span_b, 1, t->parts);
     for (int r = 0; r < rows; r += ROWS)
       for (int64_t k = 0; k < depth; k++)
@@ -440,7 +513,7 @@ static TD_APART int td_split_small(const TdSplit *t, const uint16_t *b, float *c
 TD_SHARED void td_split_row(const TdSplit *t) {
   const int lent = td_tiles_lent();
   const int64_t steps = td_split_steps(t->depth);
-  const TdSpan rows = td_split_span(td_split_spans_a(t), steps);
+  const TdSpan rows = t->taps ? td_split_span(t->spans, 1) : td_split_span(td_split_spans_a(t), steps);
   const uint16_t *b = t->b;
   for (int64_t j = 0; j < t->columns; j += TD_NARROW_COLUMNS, b += t->panel) {
     const int64_t columns = t->columns - j;

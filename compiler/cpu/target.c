@@ -76,6 +76,8 @@ const Target cpu_target = {
                  .rows_packed_narrow = 1024,
                  .band_most = 0.9,
                  .band_least = 64, /* a window is one of 32 rows */
+                 .moved_channels = 32,
+                 .moved_rows = 16,
                  /* a step of the tiles is 32 terms, whose sum is rounded six times */
                  .split = {.m_least = 16,
                            .n_least = 16,

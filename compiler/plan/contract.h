@@ -25,6 +25,27 @@ typedef struct Contraction {
  * is no 0 where that one is infinite or NaN: a sum that is NaN is added up anew, of the terms that
  * are in it. A finite sum has met none of these. */
 bool contract_leaves_out(const Contraction *c);
+/* One direction of what operand A is read from at moved places, as convolutions have it:
+ *
+ *     place = step * (a variable of m) + apart * (one of k) + first
+ *
+ * It is 0 outside from .. to - 1. */
+typedef struct GemmMove {
+  int outer, k;          /* variables of the axes m and k; k: -1 for none */
+  int64_t step, apart;   /* step > 0 */
+  int64_t first;         /* the place of 0 and 0 */
+  int64_t from, to;      /* those of the numbers, among the places */
+  int64_t stride;        /* numbers from one place to the next */
+  int64_t lowest, count; /* places begin at first + lowest, lowest <= 0; how many there are */
+} GemmMove;
+
+/* Each place has the last variable of k side by side. */
+typedef struct GemmMoves {
+  int n; /* outermost first; 0: it is not read so */
+  GemmMove at[IR_MAX_VARS];
+  int64_t channels;
+} GemmMoves;
+
 /* The axis of a side besides batch and k: m of A, n of B. */
 GemmAxisKind gemm_outer(GemmSide side);
 bool contract_matches(Graph *g, const TargetProducts *t, const Node *n);

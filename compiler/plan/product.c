@@ -65,30 +65,38 @@ static bool has_gaps(const Plan *p, const Contraction *c) {
   return false;
 }
 
-/* How often a number that is packed is multiplied, in the mean over both operands. */
-static double reuse(const Contraction *c) {
-  const double n = (double)c->extent[GEMM_N];
+/* How often a number that is packed is multiplied, in the mean over both operands: one that is
+ * read at moved places once for each of them. */
+static double reuse(Plan *p, const Node *node, const Contraction *c) {
+  GemmMoves moves;
+  Expr *read;
+  Linear base;
+  double n = (double)c->extent[GEMM_N], places = 1;
   const double m = (double)c->extent[GEMM_M] * (c->turns ? (double)c->turns : 1);
+  if (product_moves(p, node, c, &moves, &read, &base)) {
+    for (int i = 0; i < moves.n; i++) places *= (double)moves.at[i].count;
+    n *= (double)c->extent[GEMM_M] * (double)c->extent[GEMM_K] / ((double)moves.channels * places);
+  }
   return 2 * m * n / (m + n);
 }
 
-int product_split(const Plan *p, const Group *g) {
+int product_split(Plan *p, const Group *g) {
   const Contraction *c = g->contraction;
   const TargetSplit *t = &p->target->products.split;
   const int64_t m = c->extent[GEMM_M], n = c->extent[GEMM_N];
   if (!t->k_least || p->rounds || m < t->m_least || n < t->n_least ||
       c->extent[GEMM_K] < t->k_least)
     return 0;
-  const bool pays = reuse(c) >= (double)t->reuse_least;
+  const bool pays = reuse(p, g->members.at[0].node, c) >= (double)t->reuse_least;
   if (p->split == TD_SPLIT_F32 && (!pays || has_gaps(p, c))) return 0;
   return td_split_products(p->split);
 }
 
 /* Packing takes all of it at reuse_least, and less of it with each multiplication more. */
-double product_saves(const Plan *p, const Group *g) {
+double product_saves(Plan *p, const Group *g) {
   const Contraction *c = g->contraction;
   const TargetSplit *t = &p->target->products.split;
-  const double often = reuse(c), least = (double)t->reuse_least;
+  const double often = reuse(p, g->members.at[0].node, c), least = (double)t->reuse_least;
   if (!product_split(p, g) || often <= least) return 0;
   double flops = 2;
   for (int k = 0; k < GEMM_AXES; k++) flops *= (double)c->extent[k];

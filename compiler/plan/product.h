@@ -14,11 +14,18 @@ bool product_place(Plan *p, const Node *n, const Node *read, Expr *const *index,
 /* The place's strides by the variables of one axis. */
 void product_strides(const Contraction *c, const Linear *lin, GemmAxisKind kind, int64_t *stride);
 
+/* `e` without what it is where conditions hold, which go to *where. */
+Expr *product_inside(Graph *g, Expr *e, Expr **where);
+/* Is operand A one read at moved places, each of which is multiplied more than once, and so that
+ * the target takes it? Then so it is read, from `base`, what variables of m and k do not move. */
+bool product_moves(Plan *p, const Node *n, const Contraction *c, GemmMoves *out, Expr **read,
+                   Linear *base);
+
 /* In how many products of bf16 parts the target multiplies two of its factors: 6, 3, as the program
  * asks for or as it pays; 0: in none, but as floats or in bf16. */
-int product_split(const Plan *p, const Group *g);
+int product_split(Plan *p, const Group *g);
 /* Seconds that this saves, roughly, by the extents alone; 0 where it is in none. */
-double product_saves(const Plan *p, const Group *g);
+double product_saves(Plan *p, const Group *g);
 
 /* Flat places along an axis that a condition leaves, for one of another axis and of the batch. */
 typedef struct ProductBand {

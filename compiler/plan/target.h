@@ -91,6 +91,10 @@ typedef struct TargetProducts {
   double band_most;   /* a kernel leaves out what conditions remove, if no more than this share is
                          left of an axis; 0: it does not, */
   int64_t band_least; /* and has so many places */
+  /* Tiles of bf16 take an operand that is read at moved places from a copy of these, each packed
+   * once for all taps, if so many numbers of k lie side by side in a place, and so many rows of the
+   * product side by side in a line, or a multiple. 0: they do not. */
+  int64_t moved_channels, moved_rows;
   TargetSplit split;
 } TargetProducts;
 
