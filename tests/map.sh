@@ -9,7 +9,7 @@
 #
 #   tests/map.sh [PAGE...]      these pages' commands and links only
 set -u
-pages=(compiler/README.md compiler/cuda/README.md CONTRIBUTING.md)
+pages=(README.md CONTRIBUTING.md compiler/README.md compiler/cuda/README.md)
 mapfile -t linking < <(find . -path ./build -prune -o -name '*.md' -printf '%P\n' | sort)
 map=compiler/README.md
 mkdir -p build/tests
