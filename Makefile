@@ -199,9 +199,11 @@ $(ON_SOURCES:%=$(B)/tests/test_%): $(B)/tests/sources.o
 ON_MODELS = grad_text narrow once target traffic meaning numbers draws likelihood noise
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o
 $(B)/tests/test_jit $(B)/tests/test_cuda: $(B)/tests/finite_case.o
+ON_CUDA_CASE = cuda cuda_series cuda_compile cuda_faults
 SANDBOXED = api checkpoint cli measures nan cuda_train data device door memory output recompute \
-            reference terminal beside claims
+            reference terminal beside claims jit units cuda_library $(ON_CUDA_CASE)
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
+$(B)/tests/test_backend $(B)/tests/test_eval $(B)/tests/test_ir: $(B)/tests/workbench.o
 COMPILED = backend backend_random chain conv prims target dialect numbers oracle text_random \
            gather cuda_random cuda_chain cuda_loop band left_out product_band
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
@@ -249,7 +251,6 @@ EMU_DRIVER = report fault fiber engine warp shadow line banks memory signals que
              driver transfer module head head_text
 SHARED     = $(CC) $(CFLAGS) -shared -Wl,-z,defs -Wl,-soname,$(@F) -o $@
 
-ON_CUDA_CASE = cuda cuda_series cuda_compile cuda_faults
 $(ON_CUDA_CASE:%=$(B)/tests/test_%): $(B)/tests/cuda_case.o | $(EMULATED)
 $(B)/tests/test_cuda_product $(B)/tests/test_device $(B)/tests/test_cuda_train \
 $(B)/tests/test_memory $(B)/tests/test_nan: | $(EMULATED)

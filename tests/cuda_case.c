@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "runtime/system/cache.h"
 #include "runtime/system/io.h"
 #include "tests/cuda_case.h"
+#include "tests/sandbox.h"
 
 /* ---- a program, as the compiler writes one ------------------------------------------------- */
 
@@ -153,11 +153,8 @@ bool emulator_find(const char *test) {
 }
 
 int emulator_enter(void **state) {
-  char here[512], *folder;
   StrBuf only = {0};
-  if (getcwd(here, sizeof here) == NULL) return -1;
-  folder = io_join(here, "sandbox-cuda-XXXXXX");
-  if (folder == NULL || mkdtemp(folder) == NULL) return -1;
+  if (sandbox_make(state) != 0) return -1;
   sb_printf(&only, "%s:-", emulator);
   setenv("TDC_CUDA_LIBRARIES", only.s, 1);
   sb_free(&only);
@@ -168,15 +165,10 @@ int emulator_enter(void **state) {
     unsetenv(name);
   }
   memcpy(kernels, usual_kernels, sizeof kernels);
-  *state = folder;
   return 0;
 }
 
-int emulator_leave(void **state) {
-  cache_remove_folder(*state);
-  free(*state);
-  return 0;
-}
+int emulator_leave(void **state) { return sandbox_remove(state); }
 
 Session *open_session(const char *folder, CudaInfo *info, TdError *err) {
   CudaInfo ignored;

@@ -23,10 +23,17 @@
 static char tdc[8192];
 
 int sandbox_make(void **state) {
-  char *folder = strdup("sandbox-XXXXXX");
+  char here[4096];
+  char *folder = getcwd(here, sizeof here) != NULL ? io_join(here, "sandbox-XXXXXX") : NULL;
   if (folder == NULL || mkdtemp(folder) == NULL) return -1;
   *state = folder;
   return 0;
+}
+
+int sandbox_compile(void **state) {
+  unsetenv("TDC_CC");
+  setenv("TDC_CFLAGS", "-O1", 1);
+  return sandbox_make(state);
 }
 
 int sandbox_remove(void **state) {

@@ -22,11 +22,24 @@
   "  minimize mean[b, l in 0 : L-1](logsumexp[u](y[b,l,u]) - y[b,l,x[b,l+1]])\n" \
   "}\n"
 
-/* Set-up and tear-down of cmocka, *state the folder's name: an empty folder, or the
+/* The same, whole: its sampler emits noise, but for what is given, and trains for 4 steps. */
+#define SANDBOX_NOISY                                                                \
+  SANDBOX_MODEL("h")                                                                 \
+  "sampler flat(steps = 2, temperature = 1.0, prompt = \"\") {\n"                    \
+  "  state s[b in B, l in L, v in V] = normal()\n"                                   \
+  "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + temperature * normal() }\n" \
+  "  log confidence[b,l] = clamp(max[v](s[b,l,v]), 0, 1)\n"                          \
+  "  emit prompt.given[l] ? prompt[l] : argmax[v](s[b,l,v])\n"                       \
+  "}\n"                                                                              \
+  "train { loss main  adam(lr = 0.01)  batch B  steps 4 }\n"
+
+/* Set-up and tear-down of cmocka, *state the folder's name, from the root on: an empty folder; the
+ * same for a test that compiles kernels itself, by the machine's compiler; or the
  * working folder from now on, with text.txt, kernels compiled fast. They are kept where tests of
  * models keep theirs (build/tests/jit), so that what two tests compile costs once; a test of the
  * cache itself names one of its own. */
 int sandbox_make(void **state);
+int sandbox_compile(void **state);
 int sandbox_remove(void **state);
 int sandbox_enter(void **state);
 int sandbox_leave(void **state);

@@ -14,37 +14,9 @@
 #include "compiler/eval/eval.h"
 #include "compiler/ir/verify.h"
 #include "tests/compiled.h"
+#include "tests/workbench.h"
 
 static const Span nowhere;
-
-typedef struct Bench {
-  Arena *arena;
-  Graph *g;
-} Bench;
-
-static int setup(void **state) {
-  Bench *b = test_malloc(sizeof *b);
-  b->arena = arena_new();
-  b->g = graph_new(b->arena, interner_new(b->arena), "test");
-  *state = b;
-  return 0;
-}
-
-static int teardown(void **state) {
-  Bench *b = *state;
-  arena_free(b->arena);
-  test_free(b);
-  return 0;
-}
-
-#define SHAPE(...) \
-  (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]) { __VA_ARGS__ }
-#define EXTENTS(...) \
-  (const int64_t[]) { __VA_ARGS__ }
-
-static Node *real_input(Graph *g, const char *name, int rank, const int64_t *shape) {
-  return ir_input(g, name, TY_REAL, rank, shape, 0, 0, nowhere);
-}
 
 static Node *comp(Graph *g, Region *r, const char *name, int rank, int nred, const int64_t *extent,
                   Reducer red, Expr *body) {
@@ -55,11 +27,6 @@ static Expr *at(Graph *g, Node *n, const char *vars) {
   Expr *index[IR_MAX_RANK];
   for (int i = 0; i < n->rank; i++) index[i] = ex_var(g, vars[i] - '0');
   return ex_read(g, n, index);
-}
-
-static void output(Graph *g, const char *name, Node *n) {
-  Output o = {name, n};
-  vec_push(g->arena, &g->outputs, o);
 }
 
 static void update(Graph *g, Node *state, Node *value) {
@@ -563,23 +530,23 @@ static void test_recurrence(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_map, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_softmax, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_product, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_layers, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_swap, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_scatter, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_guards, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_integers, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_one_place, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_softmax_is_one_kernel, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_layernorm_backward, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_epilogue, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_optimizer, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_total, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_operands, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_ranks, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_recurrence, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_map, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_softmax, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_product, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_layers, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_swap, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_scatter, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_guards, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_integers, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_one_place, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_softmax_is_one_kernel, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_layernorm_backward, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_epilogue, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_optimizer, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_total, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_operands, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_ranks, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_recurrence, bench_make, bench_remove),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,18 +24,9 @@
 #include "tests/cases.h"
 #include "tests/sandbox.h"
 
-static const char model[] = SANDBOX_MODEL(
-    "h") "sampler flat(steps = 2, temperature = 1.0, prompt = \"\") {\n"
-         "  state s[b in B, l in L, v in V] = normal()\n"
-         "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + temperature * normal() }\n"
-         "  log confidence[b,l] = clamp(max[v](s[b,l,v]), 0, 1)\n"
-         "  emit prompt.given[l] ? prompt[l] : argmax[v](s[b,l,v])\n"
-         "}\n"
-         "train { loss main  adam(lr = 0.01)  batch B  steps 4 }\n";
-
 static int enter_folder(void **state) {
   if (sandbox_enter(state) != 0) return -1;
-  sandbox_write("m.td", model);
+  sandbox_write("m.td", SANDBOX_NOISY);
   sandbox_write("grad.ir", "graph g\ncotangent dy: real[2]\nx[i:2] = dy[i]\noutput x = x\n");
   sandbox_write("bad.td", "use nn\nmodel m(x[3]) -> y[3] { y = z }\n");
   sandbox_write("messy.td", "dim   B=2\n\n\n\n\ndim C =3");

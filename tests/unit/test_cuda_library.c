@@ -16,9 +16,9 @@
 #include <cmocka.h>
 
 #include "runtime/cuda/library.h"
-#include "runtime/system/cache.h"
 #include "runtime/system/io.h"
 #include "runtime/system/spawn.h"
+#include "tests/sandbox.h"
 
 static const char *const names[] = {
 #define DRIVER(result, name, parameters) #name,
@@ -32,24 +32,14 @@ static char stub[4096]; /* the library that does nothing: beside this program */
 
 /* A folder of its own, in which libraries are looked for and nowhere else. */
 static int make_folder(void **state) {
-  char here[512], *folder;
   StrBuf only = {0};
-  if (getcwd(here, sizeof here) == NULL) return -1;
-  folder = io_join(here, "sandbox-cuda-XXXXXX");
-  if (folder == NULL || mkdtemp(folder) == NULL) return -1;
-  sb_printf(&only, "%s:-", folder);
+  if (sandbox_make(state) != 0) return -1;
+  sb_printf(&only, "%s:-", (const char *)*state);
   setenv("TDC_CUDA_LIBRARIES", only.s, 1);
   sb_free(&only);
   unsetenv("STUB_INIT");
   unsetenv("STUB_DRIVER");
   unsetenv("STUB_NVRTC");
-  *state = folder;
-  return 0;
-}
-
-static int remove_folder(void **state) {
-  cache_remove_folder(*state);
-  free(*state);
   return 0;
 }
 
@@ -327,7 +317,7 @@ int main(int argc, char **argv) {
   }
   free(folder);
   free(path);
-#define TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, sandbox_remove)
   const struct CMUnitTest tests[] = {TEST(test_headers),  TEST(test_opened),    TEST(test_missing),
                                      TEST(test_broken),   TEST(test_functions), TEST(test_driver),
                                      TEST(test_versions), TEST(test_order)};

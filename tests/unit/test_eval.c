@@ -13,32 +13,9 @@
 #include "compiler/eval/eval.h"
 #include "compiler/ir/draws.h"
 #include "compiler/ir/ir.h"
-
-typedef struct Bench {
-  Arena *arena;
-  Graph *g;
-} Bench;
+#include "tests/workbench.h"
 
 static const Span nowhere;
-
-static int setup(void **state) {
-  Bench *b = test_malloc(sizeof *b);
-  b->arena = arena_new();
-  b->g = graph_new(b->arena, interner_new(b->arena), "test");
-  *state = b;
-  return 0;
-}
-
-static int teardown(void **state) {
-  Bench *b = *state;
-  arena_free(b->arena);
-  test_free(b);
-  return 0;
-}
-
-static Node *real_input(Graph *g, const char *name, int rank, const int64_t *shape) {
-  return ir_input(g, name, TY_REAL, rank, shape, 0, 0, nowhere);
-}
 
 static Node *comp(Graph *g, Region *r, int rank, int nred, const int64_t *extent, Reducer red,
                   Expr *guard, Expr *body) {
@@ -331,18 +308,18 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(philox_known_answers),
       cmocka_unit_test(draws_have_their_moments),
-      cmocka_unit_test_setup_teardown(matrix_product, setup, teardown),
-      cmocka_unit_test_setup_teardown(guarded_reads, setup, teardown),
-      cmocka_unit_test_setup_teardown(division_by_zero, setup, teardown),
-      cmocka_unit_test_setup_teardown(reducers, setup, teardown),
-      cmocka_unit_test_setup_teardown(empty_index_spaces, setup, teardown),
-      cmocka_unit_test_setup_teardown(loop_forwards, setup, teardown),
-      cmocka_unit_test_setup_teardown(loop_backwards, setup, teardown),
-      cmocka_unit_test_setup_teardown(carries_swap, setup, teardown),
-      cmocka_unit_test_setup_teardown(scatter_and_gather, setup, teardown),
-      cmocka_unit_test_setup_teardown(views_packs_updates, setup, teardown),
-      cmocka_unit_test_setup_teardown(long_rows_and_draws, setup, teardown),
-      cmocka_unit_test_setup_teardown(cotangents_have_no_value, setup, teardown),
+      cmocka_unit_test_setup_teardown(matrix_product, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(guarded_reads, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(division_by_zero, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(reducers, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(empty_index_spaces, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(loop_forwards, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(loop_backwards, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(carries_swap, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(scatter_and_gather, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(views_packs_updates, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(long_rows_and_draws, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(cotangents_have_no_value, bench_make, bench_remove),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

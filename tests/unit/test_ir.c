@@ -15,32 +15,9 @@
 #include "compiler/ir/verify.h"
 #include "compiler/backend.h"
 #include "compiler/passes/pipeline.h"
-
-typedef struct Bench {
-  Arena *arena;
-  Graph *g;
-  Expr *i, *j, *k;
-} Bench;
+#include "tests/workbench.h"
 
 static const Span nowhere;
-
-static int setup(void **state) {
-  Bench *b = test_malloc(sizeof *b);
-  b->arena = arena_new();
-  b->g = graph_new(b->arena, interner_new(b->arena), "test");
-  b->i = ex_var(b->g, 0);
-  b->j = ex_var(b->g, 1);
-  b->k = ex_var(b->g, 2);
-  *state = b;
-  return 0;
-}
-
-static int teardown(void **state) {
-  Bench *b = *state;
-  arena_free(b->arena);
-  test_free(b);
-  return 0;
-}
 
 static Expr *add(Graph *g, Expr *a, Expr *b) { return ex2(g, P_add, a, b); }
 static Expr *sub(Graph *g, Expr *a, Expr *b) { return ex2(g, P_sub, a, b); }
@@ -48,18 +25,9 @@ static Expr *mul(Graph *g, Expr *a, Expr *b) { return ex2(g, P_mul, a, b); }
 static Expr *lt(Graph *g, Expr *a, Expr *b) { return ex2(g, P_lt, a, b); }
 static Expr *le(Graph *g, Expr *a, Expr *b) { return ex2(g, P_le, a, b); }
 
-static Node *input(Graph *g, const char *name, int rank, const int64_t *shape) {
-  return ir_input(g, name, TY_REAL, rank, shape, 0, 0, nowhere);
-}
-
 static Node *map(Graph *g, Region *r, const char *name, Node *x) {
   return ir_comp(g, r, name, nowhere, x->rank, 0, x->shape, RED_NONE, NULL,
                  ex1(g, P_exp, ir_read_all(g, x)));
-}
-
-static void output(Graph *g, const char *name, Node *n) {
-  Output o = {name, n};
-  vec_push(g->arena, &g->outputs, o);
 }
 
 /* ---- expressions ---------------------------------------------------------------- */
@@ -287,7 +255,7 @@ static void affine_forms(void **state) {
 static void loops_and_pruning(void **state) {
   Graph *g = ((Bench *)*state)->g;
   int64_t shape[2] = {4, 5};
-  Node *x = input(g, "x", 2, shape);
+  Node *x = real_input(g, "x", 2, shape);
   Loop *l = ir_loop(g, g->top, "t", 3, false, nowhere);
   Node *a = ir_carry(g, l, "a", x), *b = ir_carry(g, l, "b", x);
   l->carries.at[0].next = map(g, l->body, "y", a);
@@ -326,7 +294,8 @@ static void reads_are_listed_once(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
   int64_t shape[1] = {4};
-  Node *x = input(g, "x", 1, shape), *ids = ir_input(g, "ids", TY_INT, 1, shape, 0, 3, nowhere);
+  Node *x = real_input(g, "x", 1, shape),
+       *ids = ir_input(g, "ids", TY_INT, 1, shape, 0, 3, nowhere);
   Expr *id = ex_read(g, ids, &b->i);
   Expr *body = add(g, ex_read(g, x, &id), ex_read(g, x, &b->i));
   Node *y = ir_comp(g, g->top, "y", nowhere, 1, 0, shape, RED_NONE, lt(g, id, b->i), body);
@@ -374,7 +343,7 @@ static void verifier_objects(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
   int64_t shape[1] = {4};
-  Node *x = input(g, "x", 1, shape), *y = map(g, g->top, "y", x);
+  Node *x = real_input(g, "x", 1, shape), *y = map(g, g->top, "y", x);
   assert_null(ir_verify(g));
   y->mark = 1;
   expect_broken(g, "left its mark");
@@ -634,20 +603,20 @@ static void every_pass_has_a_file(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(integers_have_one_form, setup, teardown),
-      cmocka_unit_test_setup_teardown(integers_do_not_overflow, setup, teardown),
-      cmocka_unit_test_setup_teardown(reals_keep_their_nans, setup, teardown),
-      cmocka_unit_test_setup_teardown(walks_see_each_once, setup, teardown),
-      cmocka_unit_test_setup_teardown(deep_expressions_do_not_recurse, setup, teardown),
-      cmocka_unit_test_setup_teardown(intervals, setup, teardown),
-      cmocka_unit_test_setup_teardown(intervals_of_what_may_wrap, setup, teardown),
-      cmocka_unit_test_setup_teardown(intervals_of_divisions, setup, teardown),
-      cmocka_unit_test_setup_teardown(ranges_of_reductions, setup, teardown),
-      cmocka_unit_test_setup_teardown(affine_forms, setup, teardown),
-      cmocka_unit_test_setup_teardown(loops_and_pruning, setup, teardown),
-      cmocka_unit_test_setup_teardown(reads_are_listed_once, setup, teardown),
-      cmocka_unit_test_setup_teardown(integer_bounds, setup, teardown),
-      cmocka_unit_test_setup_teardown(verifier_objects, setup, teardown),
+      cmocka_unit_test_setup_teardown(integers_have_one_form, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(integers_do_not_overflow, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(reals_keep_their_nans, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(walks_see_each_once, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(deep_expressions_do_not_recurse, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(intervals, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(intervals_of_what_may_wrap, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(intervals_of_divisions, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(ranges_of_reductions, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(affine_forms, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(loops_and_pruning, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(reads_are_listed_once, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(integer_bounds, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(verifier_objects, bench_make, bench_remove),
       cmocka_unit_test(numbers_survive),
       cmocka_unit_test(names_survive),
       cmocka_unit_test(hostile_text),

@@ -23,6 +23,7 @@
 #include "runtime/session.h"
 #include "runtime/cpu/toolchain.h"
 #include "tests/finite_case.h"
+#include "tests/sandbox.h"
 
 static const char prelude[] =
     "#include <stdint.h>\n"
@@ -175,22 +176,9 @@ static TdProgram program = {.name = "test",
                             .entries = &entry,
                             .nentries = 1};
 
-static int make_folder(void **state) {
-  char here[512], *folder;
-  if (getcwd(here, sizeof here) == NULL) return -1;
-  folder = io_join(here, "jit-test-XXXXXX");
-  if (folder == NULL || mkdtemp(folder) == NULL) return -1;
-  *state = folder;
-  unsetenv("TDC_CC");
-  setenv("TDC_CFLAGS", "-O1", 1);
-  return 0;
-}
-
 static int remove_folder(void **state) {
-  cache_remove_folder(*state);
-  free(*state);
   unsetenv("TDC_CC");
-  return 0;
+  return sandbox_remove(state);
 }
 
 static Jit *build(const char *folder, TdError *err) {
@@ -634,7 +622,7 @@ static void test_blocks(void **state) {
 }
 
 int main(void) {
-#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
+#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, sandbox_compile, remove_folder)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_library_product),
       IN_FOLDER(test_runs),

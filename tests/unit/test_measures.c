@@ -18,18 +18,9 @@
 #include "tests/cases.h"
 #include "tests/sandbox.h"
 
-static const char model[] = SANDBOX_MODEL(
-    "h") "sampler flat(steps = 2, temperature = 1.0, prompt = \"\") {\n"
-         "  state s[b in B, l in L, v in V] = normal()\n"
-         "  for t in 1 .. 0 steps steps { s[b,l,v] = s[b,l,v] + temperature * normal() }\n"
-         "  log confidence[b,l] = clamp(max[v](s[b,l,v]), 0, 1)\n"
-         "  emit prompt.given[l] ? prompt[l] : argmax[v](s[b,l,v])\n"
-         "}\n"
-         "train { loss main  adam(lr = 0.01)  batch B  steps 4 }\n";
-
 static int enter_folder(void **state) {
   if (sandbox_enter(state) != 0) return -1;
-  sandbox_write("m.td", model);
+  sandbox_write("m.td", SANDBOX_NOISY);
   return 0;
 }
 
@@ -112,23 +103,51 @@ static void test_every_symbol_counts(void **state) {
                "\"own\":{\"mean\":100.5,", true);
 }
 
+/* PATH.td of B rows of L symbols of a text, with one weight a symbol, and what else it has; and its
+ * weights, PATH.safetensors. */
+static void write_program(const char *path, const char *text, int rows, int length,
+                          const char *rest) {
+  StrBuf td = {0}, file = {0}, line = {0};
+  sb_printf(&td,
+            "data text { source \"./%s\"  tokens chars  split 0.6 }\n"
+            "dim B = %d, L = %d, V = text.vocab\n"
+            "param w[V] ~ normal(0, 1)\n"
+            "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
+            "%s"
+            "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n",
+            text, rows, length, rest);
+  sb_printf(&file, "%s.td", path);
+  sandbox_write(file.s, td.s);
+  sb_printf(&line, "export %s.td --untrained -o %s.safetensors", path, path);
+  sandbox_says(line.s, NULL, 0, "", true);
+  sb_free(&td);
+  sb_free(&file);
+  sb_free(&line);
+}
+
+/* One that charges 1 bit for a symbol and 3 for all others, in windows of `length`. */
+static void write_judge(const char *path, const char *text, int length, int symbol) {
+  char metric[200];
+  snprintf(metric, sizeof metric,
+           "metric bits(x: id<V>[B,L]) exact {\n"
+           "  report mean[b,l in 1 : L](x[b,l] == %d ? 1.0 : 3.0)\n"
+           "}\n",
+           symbol);
+  write_program(path, text, 2, length, metric);
+}
+
 /* A text of five symbols, blank , a b c, and a sampler that writes one of them alone. */
 static void write_flat(void) {
   StrBuf text = {0};
   for (int i = 0; i < 60; i++) sb_puts(&text, i % 2 == 0 ? "abc bbbbb " : "cab aabb, ");
   sandbox_write("long.txt", text.s);
   sb_free(&text);
-  sandbox_write("flat.td", "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
-                           "dim B = 4, L = 16, V = text.vocab\n"
-                           "param w[V] ~ normal(0, 1)\n"
-                           "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
-                           "sampler flat(letter = 3 in 0 .. V - 1) {\n"
-                           "  state s[b in B, l in L] = 0\n"
-                           "  for t in 1 .. 3 { s[b,l] = min(t, 1) * letter }\n"
-                           "  emit s[b,l]\n"
-                           "}\n"
-                           "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
-  sandbox_says("export flat.td --untrained -o flat.safetensors", NULL, 0, "", true);
+  write_program("flat", "long.txt", 4, 16,
+                "sampler flat(letter = 3 in 0 .. V - 1) {\n"
+                "  state s[b in B, l in L] = 0\n"
+                "  for t in 1 .. 3 { s[b,l] = min(t, 1) * letter }\n"
+                "  emit s[b,l]\n"
+                "}\n");
 }
 
 /* What sampling takes is without what its kernels took to compile, here by a compiler that
@@ -199,30 +218,12 @@ static void test_samples_are_judged(void **state) {
       {"eval flat.td --untrained -q --samples 12 --judge absent.td", 4, "absent.td"},
       {"eval flat.td --untrained -q --judge judge.td", 2, "--judge goes with --samples"},
       {NULL, 0, NULL}};
-  static const char *const kinds[][4] = {{"judge.td", "long.txt", "17", "3"},
-                                         {"short.td", "long.txt", "6", "3"},
-                                         {"other.td", "abc.txt", "17", "1"}};
   (void)state;
   write_flat();
   sandbox_write("abc.txt", "abc abc abc abc abc abc abc abc abc abc abc abc abc abc abc abc abc ");
-  for (int i = 0; i < 3; i++) {
-    char td[600];
-    snprintf(td, sizeof td,
-             "data text { source \"./%s\"  tokens chars  split 0.6 }\n"
-             "dim B = 2, W = %s, V = text.vocab\n"
-             "param p[V] ~ normal(0, 1)\n"
-             "loss main(x: id<V>[B,W]) { minimize mean[b,w](p[x[b,w]]^2) }\n"
-             "metric bits(x: id<V>[B,W]) exact {\n"
-             "  report mean[b,w in 1 : W](x[b,w] == %s ? 1.0 : 3.0)\n"
-             "}\n"
-             "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n",
-             kinds[i][1], kinds[i][2], kinds[i][3]);
-    sandbox_write(kinds[i][0], td);
-    char line[100];
-    snprintf(line, sizeof line, "export %s --untrained -o %.*s.safetensors", kinds[i][0],
-             (int)strcspn(kinds[i][0], "."), kinds[i][0]);
-    sandbox_says(line, NULL, 0, "", true);
-  }
+  write_judge("judge", "long.txt", 17, 3);
+  write_judge("short", "long.txt", 6, 3);
+  write_judge("other", "abc.txt", 17, 1);
   try_all(cases);
 }
 
@@ -301,42 +302,22 @@ static void test_sweep(void **state) {
       {"eval turn.td -o grid", 2, "--output goes with --sweep"},
       {"eval turn.td turn2.td", 2, "several files go with --sweep"},
       {NULL, 0, NULL}};
-  static const char *const names[] = {"turn", "turn2"};
+#define TURNS                                                        \
+  "sampler flat(letter = 3 in 0 .. V - 1, turns = 3) {\n"            \
+  "  state s[b in B, l in L] = 0\n"                                  \
+  "  for t in 1 .. 12 steps turns { s[b,l] = min(t, 1) * letter }\n" \
+  "  emit s[b,l]\n"                                                  \
+  "}\n"
   (void)state;
   write_flat();
-  for (int i = 0; i < 2; i++) {
-    char td[900], path[20];
-    snprintf(td, sizeof td,
-             "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
-             "dim B = 4, L = 16, V = text.vocab\n"
-             "param w[V] ~ normal(0, 1)\n"
-             "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
-             "sampler flat(letter = 3 in 0 .. V - 1, turns = 3) {\n"
-             "  state s[b in B, l in L] = 0\n"
-             "  for t in 1 .. 12 steps turns { s[b,l] = min(t, 1) * letter }\n"
-             "  emit s[b,l]\n"
-             "}\n"
-             "%s"
-             "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n",
-             i == 0 ? ""
-                    : "sampler fixed() {\n"
+  write_program("turn", "long.txt", 4, 16, TURNS);
+  write_program("turn2", "long.txt", 4, 16,
+                TURNS "sampler fixed() {\n"
                       "  state s[b in B, l in L] = 3\n"
                       "  for t in 1 .. 3 { s[b,l] = s[b,l] }\n"
                       "  emit s[b,l]\n"
                       "}\n");
-    snprintf(path, sizeof path, "%s.td", names[i]);
-    sandbox_write(path, td);
-  }
-  sandbox_says("export turn2.td --untrained -o turn2.safetensors", NULL, 0, "", true);
-  sandbox_write("cost.td", "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
-                           "dim B = 2, W = 17, V = text.vocab\n"
-                           "param p[V] ~ normal(0, 1)\n"
-                           "loss main(x: id<V>[B,W]) { minimize mean[b,w](p[x[b,w]]^2) }\n"
-                           "metric bits(x: id<V>[B,W]) exact {\n"
-                           "  report mean[b,w in 1 : W](x[b,w] == 3 ? 1.0 : 3.0)\n"
-                           "}\n"
-                           "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
-  sandbox_says("export cost.td --untrained -o cost.safetensors", NULL, 0, "", true);
+  write_judge("cost", "long.txt", 17, 3);
   try_all(cases);
   sandbox_shell("cat grid/evaluations.svg", 0, "points=\" 72.3,39.1 429.7,39.1\"");
   sandbox_shell("cat grid/evaluations.svg", 0, "points=\" 72.3,266.9 429.7,266.9\"");
@@ -349,18 +330,13 @@ static void test_sweep(void **state) {
 
 /* A sampler that writes what it is given, and one letter elsewhere. */
 static void write_keep(void) {
-  sandbox_write("keep.td", "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
-                           "dim B = 4, L = 16, V = text.vocab\n"
-                           "param w[V] ~ normal(0, 1)\n"
-                           "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
-                           "metric m(x: id<V>[B,L]) bound { report mean[b,l](w[x[b,l]]^2) }\n"
-                           "sampler flat(letter = 3 in 0 .. V - 1, prompt = \"\") {\n"
-                           "  state s[b in B, l in L] = letter\n"
-                           "  for t in 1 .. 3 { s[b,l] = prompt.given[l] ? prompt[l] : letter }\n"
-                           "  emit s[b,l]\n"
-                           "}\n"
-                           "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
-  sandbox_says("export keep.td --untrained -o keep.safetensors", NULL, 0, "", true);
+  write_program("keep", "long.txt", 4, 16,
+                "metric m(x: id<V>[B,L]) bound { report mean[b,l](w[x[b,l]]^2) }\n"
+                "sampler flat(letter = 3 in 0 .. V - 1, prompt = \"\") {\n"
+                "  state s[b in B, l in L] = letter\n"
+                "  for t in 1 .. 3 { s[b,l] = prompt.given[l] ? prompt[l] : letter }\n"
+                "  emit s[b,l]\n"
+                "}\n");
 }
 
 /* keep.td writes what it is given, and one letter elsewhere. Of 16 symbols the gap is the one at
@@ -410,15 +386,7 @@ static void test_compare(void **state) {
   (void)state;
   write_flat();
   write_keep();
-  sandbox_write("charge.td", "data text { source \"./long.txt\"  tokens chars  split 0.6 }\n"
-                             "dim B = 2, W = 17, V = text.vocab\n"
-                             "param p[V] ~ normal(0, 1)\n"
-                             "loss main(x: id<V>[B,W]) { minimize mean[b,w](p[x[b,w]]^2) }\n"
-                             "metric bits(x: id<V>[B,W]) exact {\n"
-                             "  report mean[b,w in 1 : W](x[b,w] == 3 ? 1.0 : 3.0)\n"
-                             "}\n"
-                             "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
-  sandbox_says("export charge.td --untrained -o charge.safetensors", NULL, 0, "", true);
+  write_judge("charge", "long.txt", 17, 3);
   for (int i = 1; i <= 3; i += 2) {
     char td[600];
     snprintf(td, sizeof td,
@@ -537,20 +505,15 @@ static void test_compare_noise(void **state) {
   for (int i = 0; i < 2000; i++) sb_putc(&text, i < 1200 ? 'b' : 'a');
   sandbox_write("halves.txt", text.s);
   sb_free(&text);
-  sandbox_write("want.td", "data text { source \"./halves.txt\"  tokens chars  split 0.6 }\n"
-                           "dim B = 2, L = 128, V = text.vocab\n"
-                           "param w[V] ~ normal(0, 1)\n"
-                           "loss main(x: id<V>[B,L]) { minimize mean[b,l](w[x[b,l]]^2) }\n"
-                           "sampler write(want = 0 in 0 .. 32, prompt = \"\") {\n"
-                           "  n = sum[l in L](prompt.given[l] && prompt[l] == 1 ? 1 : 0)\n"
-                           "  state s[b in B, l in L] = 0\n"
-                           "  for t in 1 .. 1 {\n"
-                           "    s[b,l] = prompt.given[l] ? prompt[l] : n == want ? 1 : 0\n"
-                           "  }\n"
-                           "  emit s[b,l]\n"
-                           "}\n"
-                           "train { loss main  adam(lr = 0.01)  batch B  steps 1 }\n");
-  sandbox_says("export want.td --untrained -o want.safetensors", NULL, 0, "", true);
+  write_program("want", "halves.txt", 2, 128,
+                "sampler write(want = 0 in 0 .. 32, prompt = \"\") {\n"
+                "  n = sum[l in L](prompt.given[l] && prompt[l] == 1 ? 1 : 0)\n"
+                "  state s[b in B, l in L] = 0\n"
+                "  for t in 1 .. 1 {\n"
+                "    s[b,l] = prompt.given[l] ? prompt[l] : n == want ? 1 : 0\n"
+                "  }\n"
+                "  emit s[b,l]\n"
+                "}\n");
   try_all(cases);
   for (int i = 0; i < 5; i++) { /* one b in it: none of these */
     char row[100];

@@ -18,6 +18,7 @@
 #include "runtime/cpu/jit_units.h"
 #include "runtime/cpu/symbols.h"
 #include "runtime/system/cache.h"
+#include "tests/sandbox.h"
 
 static const char prelude[] =
     "#include <stdint.h>\n"
@@ -37,23 +38,6 @@ static const char prelude[] =
     "#endif\n";
 
 static TdProgram program = {.name = "shared", .prelude = prelude, .shares = true};
-
-static int make_folder(void **state) {
-  char here[512], *folder;
-  if (getcwd(here, sizeof here) == NULL) return -1;
-  folder = io_join(here, "units-test-XXXXXX");
-  if (folder == NULL || mkdtemp(folder) == NULL) return -1;
-  *state = folder;
-  unsetenv("TDC_CC");
-  setenv("TDC_CFLAGS", "-O1", 1);
-  return 0;
-}
-
-static int remove_folder(void **state) {
-  cache_remove_folder(*state);
-  free(*state);
-  return 0;
-}
 
 /* The value of a kernel whose body is `expression`, and how many units were compiled. */
 static int value_of(const char *folder, const char *expression, int *compiled) {
@@ -234,7 +218,7 @@ static void test_symbols(void **state) {
 }
 
 int main(void) {
-#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
+#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, sandbox_compile, sandbox_remove)
   const struct CMUnitTest tests[] = {
       IN_FOLDER(test_shared),
       IN_FOLDER(test_shared_twice),
