@@ -30,11 +30,11 @@ void product_strides(const Contraction *c, const Linear *lin, GemmAxisKind kind,
         stride[v] = lin->term[i].coef;
 }
 
-/* Where an index runs along the operand's own axis and that of the sum. */
+/* The variables of an operand's own axis and those of the sum. */
 typedef struct Gaps {
   Graph *g;
   uint32_t outer, k;
-  bool any; /* such a one is a quotient, or the like */
+  bool any; /* a condition leaves every second place of both, or every third, ... */
 } Gaps;
 
 static uint32_t variables(const Contraction *c, GemmAxisKind kind) {
@@ -43,22 +43,30 @@ static uint32_t variables(const Contraction *c, GemmAxisKind kind) {
   return vars;
 }
 
-static void find_gaps(Expr *e, void *ctx) {
+static void find_residue(Expr *e, void *ctx) {
   Gaps *x = ctx;
-  Affine a;
-  if (e->kind != E_READ || e->node->type != TY_REAL) return;
-  for (int d = 0; d < e->nargs; d++)
-    if (e->args[d]->vars & x->outer && e->args[d]->vars & x->k && !ex_affine(x->g, e->args[d], &a))
+  if (!ex_is_prim(e, P_eq)) return;
+  for (int i = 0; i < 2; i++)
+    if (ex_is_prim(e->args[i], P_mod) && e->args[i]->args[0]->vars & x->outer &&
+        e->args[i]->args[0]->vars & x->k)
       x->any = true;
 }
 
-/* May an operand be 0 at most places, as the gradient of what a convolution reads in strides is?
- * Floats are soon filled with zeros, which parts are made of as of other numbers.
+static void find_gaps(Expr *e, void *ctx) {
+  Gaps *x = ctx;
+  if (ex_is_prim(e, P_select) && ex_is_zero(e->args[2]))
+    ex_visit(x->g, e->args[0], find_residue, x);
+}
+
+/* Is an operand 0 at most places, as the gradient of what a convolution reads in strides is? Floats
+ * are soon filled with zeros, which parts are made of as of other numbers. A quotient alone leaves
+ * no gaps, nor do the ends of what is read.
  *     sum over o, k where (l + k) mod 2 = 0 (d[b, (l + k) / 2, o] w[k, c, o]) */
 static bool has_gaps(const Plan *p, const Contraction *c) {
   for (int side = 0; side < 2; side++) {
     Gaps x = {
         .g = p->g, .outer = variables(c, gemm_outer((GemmSide)side)), .k = variables(c, GEMM_K)};
+    if (c->where[side]) ex_visit(p->g, c->where[side], find_residue, &x);
     ex_visit(p->g, c->operand[side], find_gaps, &x);
     if (x.any) return true;
   }
