@@ -1,6 +1,6 @@
 /* The prelude's third part: matrix products whose factors are rounded to bf16
  * (the upper half of a float: 8 bits of exponent, 7 of fraction) and whose sums
- * are floats. Programs have it that say `precision { act bf16 }`.
+ * are floats. Programs have it that say `precision { act bf16 }` or `product bf16`.
  *
  * A tile function multiplies 32 rows of A by panels of 32 columns of B, 32 steps
  * of k at a time. There are three bodies of one meaning, chosen by what the
