@@ -50,8 +50,7 @@ TEXT     = alphabet counts ngram copying words measure controls
 TRAIN    = train evaluate judge sample texts diagnose run_folder
 VIEW     = progress terminal viewer page curve logs font gif film
 RUNTIME  = steps prelude units session values inputs series device reference machine peak trace \
-           project td \
-           $(SYSTEM:%=system/%) $(ON_CPU:%=cpu/%) $(ON_CUDA:%=cuda/%) \
+           project td $(SYSTEM:%=system/%) $(ON_CPU:%=cpu/%) $(ON_CUDA:%=cuda/%) \
            $(STORE:%=store/%) $(DATA:%=data/%) $(TEXT:%=text/%) $(TRAIN:%=train/%) $(VIEW:%=view/%)
 
 # -- runtime/cli/: the command line; main.c first -------------------------------------------------

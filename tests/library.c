@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "dsl/base.h"
+#include "runtime/prelude.h"
 
 extern char **environ;
 
@@ -55,17 +56,28 @@ static int function_of(Library *l, const TdKernel *k) {
 
 /* The names of programs clash, so functions are named by number; a comment tells whose
  * kernel it was first. */
-static void write_kernel(FILE *f, const TdProgram *p, const TdKernel *k, int number) {
+static void write_kernel(StrBuf *out, const TdProgram *p, const TdKernel *k, int number) {
   const char *code = code_of(k), *name = code - strlen(k->name);
   int before = (int)(name - k->source);
-  fprintf(f, "\n/* %s of %s */\n%.*skernel_%d%s", k->name, p->name, before, k->source, number,
-          code);
+  sb_printf(out, "\n/* %s of %s */\n%.*skernel_%d%s", k->name, p->name, before, k->source, number,
+            code);
+}
+
+/* The kernels behind what they need of the prelude. */
+static bool write_file(const char *path, const char *prelude, const StrBuf *kernels) {
+  Prelude *p = prelude_read(prelude);
+  StrBuf part = {0};
+  FILE *f = fopen(path, "w");
+  bool ok = f && p && prelude_part(p, kernels->s ? kernels->s : "", false, &part);
+  if (ok) ok = fprintf(f, "%s%s", part.s, kernels->s ? kernels->s : "") > 0;
+  if (f) ok = fclose(f) == 0 && ok;
+  sb_free(&part);
+  prelude_free(p);
+  return ok;
 }
 
 static bool write_text(Library *l, const char *path) {
-  FILE *f = fopen(path, "w");
-  if (!f) return false;
-  fprintf(f, "%s", l->programs[0]->prelude);
+  StrBuf kernels = {0};
   for (int i = 0; i < l->n; i++) {
     const TdProgram *p = l->programs[i];
     if (strcmp(p->prelude, l->programs[0]->prelude) != 0) bug("programs with different preludes");
@@ -76,10 +88,12 @@ static bool write_text(Library *l, const char *path) {
       int known = l->functions.n, at = function_of(l, &p->kernels[k]);
       l->function[i][k] = at;
       if (at < known) continue;
-      write_kernel(f, p, &p->kernels[k], at);
+      write_kernel(&kernels, p, &p->kernels[k], at);
     }
   }
-  return fclose(f) == 0;
+  bool ok = write_file(path, l->programs[0]->prelude, &kernels);
+  sb_free(&kernels);
+  return ok;
 }
 
 /* A cross compiler does not know the machine that emulates another. */

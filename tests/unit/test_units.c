@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What translation units have in common: functions of the prelude are compiled when a kernel calls
- * them, once for all programs; kernels of several entries once for all of these; and the symbols
- * of an object, whole or damaged. */
+ * them, once for all programs; kernels of several entries once for all of these; the part of a
+ * prelude that a text needs; and the symbols of an object, whole or damaged. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "compiler/cpu/cpu.h"
 #include "runtime/cpu/jit.h"
 #include "runtime/cpu/jit_units.h"
 #include "runtime/cpu/symbols.h"
@@ -147,6 +148,99 @@ static void test_entries(void **state) {
   jit_close(j);
 }
 
+/* ---- parts of a prelude ------------------------------------------------------------- */
+
+static const char pieces[] =
+    "/* td_one is no word of this */\n"
+    "#include <stdint.h>\n"
+    "#define TD_A 3 /* two\n"
+    "                  lines */\n"
+    "#define TD_B TD_A\n"
+    "enum { TD_E = 1, TD_F = TD_A };\n"
+    "typedef struct TdS { int x; } TdS; typedef int TdV __attribute__((vector_size(16)));\n"
+    "static int td_one(void) { return \"}\"[0]; }\n"
+    "static int td_two(TdS s) {\n"
+    "#if TD_A > 2\n"
+    "  { return s.x + TD_B; }\n"
+    "#endif\n"
+    "}\n"
+    "#define TD_LEAST(T, S) \\\n"
+    "  static T td_min##S(T a, T b) { return a <= b ? a : b; }\n"
+    "TD_LEAST(int, 32)\n"
+    "TD_LEAST(int64_t, 64)\n"
+    "#define TD_PICK(f, S) f##S\n"
+    "#define td_min(a, b) TD_PICK(td_min, 32)(a, b)\n"
+    "#define TD_ALL(X) X(1) X(2)\n"
+    "#define TD_TILE(r) static int td_tile_##r(void) { return r; }\n"
+    "TD_ALL(TD_TILE)\n"
+    "extern int td_far(void);\n"
+    "#ifndef TD_DECLARES\n"
+    "int td_far(void) { return td_one(); }\n"
+    "#else\n"
+    "#define TD_FAR 1\n"
+    "#endif\n";
+
+static void part_is(const char *text, bool declares, const char *expected) {
+  Prelude *p = prelude_read(pieces);
+  StrBuf out = {0}, whole = {0};
+  assert_non_null(p);
+  assert_true(prelude_part(p, text, declares, &out));
+  sb_printf(&whole, "#include <stdint.h>\n%s", expected);
+  assert_string_equal(out.s, whole.s);
+  sb_free(&out);
+  sb_free(&whole);
+  prelude_free(p);
+}
+
+/* What a text names is there with all that this needs, and nothing else. */
+static void test_parts(void **state) {
+  (void)state;
+#define ENDS "#ifndef TD_DECLARES\n#else\n#endif\n"
+#define AB "#define TD_A 3 /* two\n                  lines */\n"
+#define LEAST \
+  "#define TD_LEAST(T, S) \\\n  static T td_min##S(T a, T b) { return a <= b ? a : b; }\n"
+#define ONE "static int td_one(void) { return \"}\"[0]; }\n"
+  part_is("x = 1; /* td_one */", false, ENDS);
+  part_is("td_ones(td_on)", false, ENDS);
+  part_is("td_one()", false, ONE ENDS);
+  part_is("TD_F", false, AB "enum { TD_E = 1, TD_F = TD_A };\n" ENDS);
+  part_is("TdV v;", false, "typedef int TdV __attribute__((vector_size(16)));\n" ENDS);
+  part_is("td_two(s)", true,
+          AB "#define TD_B TD_A\ntypedef struct TdS { int x; } TdS;\nstatic int td_two(TdS s) {\n"
+             "#if TD_A > 2\n  { return s.x + TD_B; }\n#endif\n}\n" ENDS);
+  part_is("td_min64(1, 2)", false, LEAST "TD_LEAST(int64_t, 64)\n" ENDS);
+  part_is("td_min(1, 2)", false,
+          LEAST "TD_LEAST(int, 32)\nTD_LEAST(int64_t, 64)\n#define TD_PICK(f, S) f##S\n"
+                "#define td_min(a, b) TD_PICK(td_min, 32)(a, b)\n" ENDS);
+  part_is("td_tile_2()", false,
+          "#define TD_ALL(X) X(1) X(2)\n"
+          "#define TD_TILE(r) static int td_tile_##r(void) { return r; }\nTD_ALL(TD_TILE)\n" ENDS);
+  /* who only declares a function needs nothing of what it does */
+  part_is("td_far()", true, "extern int td_far(void);\n" ENDS);
+  part_is("td_far()", false,
+          ONE "extern int td_far(void);\n#ifndef TD_DECLARES\nint td_far(void) { return td_one(); "
+              "}\n#else\n#endif\n");
+  part_is("TD_FAR", true, "#ifndef TD_DECLARES\n#else\n#define TD_FAR 1\n#endif\n");
+}
+
+/* A kernel of a real one does not read a tenth of it. */
+static void test_real_parts(void **state) {
+  (void)state;
+  Arena *arena = arena_new();
+  bool shares;
+  const char *whole = cpu_target.prelude(arena, TD_BF16, true, &shares);
+  Prelude *p = prelude_read(whole);
+  StrBuf out = {0};
+  assert_non_null(p);
+  assert_true(prelude_part(p, "y[i] = td_expf(x[i]);", true, &out));
+  assert_true(out.n < strlen(whole) / 10);
+  assert_non_null(strstr(out.s, "td_exp_core(float x) {"));
+  assert_null(strstr(out.s, "TdTiles"));
+  sb_free(&out);
+  prelude_free(p);
+  arena_free(arena);
+}
+
 /* ---- symbols ------------------------------------------------------------------------ */
 
 static bool count_names(void *ctx, const char *name) {
@@ -220,10 +314,8 @@ static void test_symbols(void **state) {
 int main(void) {
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, sandbox_compile, sandbox_remove)
   const struct CMUnitTest tests[] = {
-      IN_FOLDER(test_shared),
-      IN_FOLDER(test_shared_twice),
-      IN_FOLDER(test_entries),
-      IN_FOLDER(test_symbols),
+      IN_FOLDER(test_shared),       IN_FOLDER(test_shared_twice),      IN_FOLDER(test_entries),
+      cmocka_unit_test(test_parts), cmocka_unit_test(test_real_parts), IN_FOLDER(test_symbols),
   };
   return cmocka_run_group_tests_name("units", tests, NULL, NULL);
 }
