@@ -315,36 +315,65 @@ TD_SHARED void td_split_places(uint16_t *to, uint16_t *spans, const float *base,
 }
 
 /* ---- tiles ------------------------------------------------------------------------- */
-#define TD_SPLIT_LOAD_A(part) \
-  TD_TMM_LOAD(4, a + (part) * a_part, a_bytes); \
-  if (high > 1) TD_TMM_LOAD(5, a + (part) * a_part + a_half, a_bytes)
-#define TD_SPLIT_LOAD_B(part) \
-  TD_TMM_LOAD(6, b + (part) * TD_SPLIT_PART, 64); \
-  if (broad > 1) TD_TMM_LOAD(7, b + (part) * TD_SPLIT_PART + TD_NARROW_TILE, 64)
-/* Of what comes next, a share of `slots`: on processors whose core is shared with another
- * thread, loads and dots overlap only with other work between them (see td_narrow_square): this
- * took 0.65 of the time there, and the same on others. */
+/* Of what comes next, a share of `slots`, between any two instructions of tiles: on processors
+ * whose core is shared with another thread these overlap only so (see td_narrow_square). */
 TD_INLINE void td_split_ahead(const uint16_t *a, const uint16_t *b, const int parts, const int slot, const int slots) {
   const int lines = parts * TD_SPLIT_SIDE, from = slot * lines / slots, to = (slot + 1) * lines / slots;
-#pragma GCC unroll 12
+#pragma GCC unroll 3
   for (int line = from; line < to; line++) {
     __builtin_prefetch(a + line * TD_SPLIT_SIDE);
     __builtin_prefetch(b + line * TD_SPLIT_SIDE);
   }
 }
 #define TD_SPLIT_AHEAD(slot) \
-  td_split_ahead(next_a, next_b, parts, turn * 3 + (slot), parts == 3 ? 18 : 9)
-/* The parts' product that is number `turn` of a step. */
-#define TD_SPLIT_DOTS(number) \
+  td_split_ahead(next_a, next_b, parts, turn * 8 + (slot), parts == 3 ? 48 : 24)
+#define TD_SPLIT_LOAD_A(tile, part, half) TD_TMM_LOAD(tile, a + (part) * a_part + (half) * a_half, a_bytes)
+#define TD_SPLIT_LOAD_B(tile, part, half) TD_TMM_LOAD(tile, b + (part) * TD_SPLIT_PART + (half) * TD_NARROW_TILE, 64)
+/* The parts' product that is number `turn` of a step: a part of A by that of B that is there, or the
+ * other way round. What is not kept for the next one is cleared. */
+#define TD_SPLIT_BY_A(number, part, keep_a, keep_b) \
   do { \
     enum { turn = number }; \
-    TD_TMM_DOT(0, 4, 6); \
+    TD_SPLIT_LOAD_A(4, part, 0); \
     TD_SPLIT_AHEAD(0); \
+    TD_TMM_DOT(0, 4, 6); \
+    TD_SPLIT_AHEAD(1); \
     if (broad > 1) TD_TMM_DOT(1, 4, 7); \
+    TD_SPLIT_AHEAD(2); \
+    if (!(keep_a)) TD_TMM_ZERO(4); \
+    TD_SPLIT_AHEAD(3); \
+    if (high > 1) TD_SPLIT_LOAD_A(5, part, 1); \
+    TD_SPLIT_AHEAD(4); \
+    if (high > 1) TD_TMM_DOT(2, 5, 6); \
+    TD_SPLIT_AHEAD(5); \
+    if (!(keep_b)) TD_TMM_ZERO(6); \
+    if (high > 1 && broad > 1) TD_TMM_DOT(3, 5, 7); \
+    TD_SPLIT_AHEAD(6); \
+    if (!(keep_a)) TD_TMM_ZERO(5); \
+    TD_SPLIT_AHEAD(7); \
+    if (!(keep_b)) TD_TMM_ZERO(7); \
+  } while (0)
+#define TD_SPLIT_BY_B(number, part, keep_a, keep_b) \
+  do { \
+    enum { turn = number }; \
+    TD_SPLIT_LOAD_B(6, part, 0); \
+    TD_SPLIT_AHEAD(0); \
+    TD_TMM_DOT(0, 4, 6); \
     TD_SPLIT_AHEAD(1); \
     if (high > 1) TD_TMM_DOT(2, 5, 6); \
-    if (high > 1 && broad > 1) TD_TMM_DOT(3, 5, 7); \
     TD_SPLIT_AHEAD(2); \
+    if (!(keep_b)) TD_TMM_ZERO(6); \
+    TD_SPLIT_AHEAD(3); \
+    if (broad > 1) TD_SPLIT_LOAD_B(7, part, 1); \
+    TD_SPLIT_AHEAD(4); \
+    if (broad > 1) TD_TMM_DOT(1, 4, 7); \
+    TD_SPLIT_AHEAD(5); \
+    if (!(keep_a)) TD_TMM_ZERO(4); \
+    if (high > 1 && broad > 1) TD_TMM_DOT(3, 5, 7); \
+    TD_SPLIT_AHEAD(6); \
+    if (!(keep_a)) TD_TMM_ZERO(5); \
+    TD_SPLIT_AHEAD(7); \
+    if (!(keep_b)) TD_TMM_ZERO(7); \
   } while (0)
 /* A at so many 32 of k. */
 TD_INLINE const uint16_t *td_split_step(const TdSplit *t, int64_t step) {
@@ -368,30 +397,23 @@ TD_INLINE void td_split_square(const TdSplit *t, const uint16_t *panel, float *c
   for (int64_t step = 1; step <= steps; step++) {
     const uint16_t *const next_b = step < steps ? b + cell : first_b + t->panel,
                    *const next_a = t->taps ? next_b : step < steps ? a + cell : first_a; /* places are near */
-    TD_SPLIT_LOAD_A(0);
+    TD_SPLIT_LOAD_A(4, 0, 0);
+    if (high > 1) TD_SPLIT_LOAD_A(5, 0, 1);
     if (parts == 3) {
-      TD_SPLIT_LOAD_B(2);
-      TD_SPLIT_DOTS(0);
-      TD_SPLIT_LOAD_B(1);
-      TD_SPLIT_DOTS(1);
-      TD_SPLIT_LOAD_A(1);
-      TD_SPLIT_DOTS(2);
+      TD_SPLIT_BY_B(0, 2, 1, 0);
+      TD_SPLIT_BY_B(1, 1, 0, 1);
+      TD_SPLIT_BY_A(2, 1, 1, 0);
       td_fetch(&fetch);
-      TD_SPLIT_LOAD_B(0);
-      TD_SPLIT_DOTS(3);
-      TD_SPLIT_LOAD_A(2);
-      TD_SPLIT_DOTS(4);
-      TD_SPLIT_LOAD_A(0);
-      TD_SPLIT_DOTS(5);
+      TD_SPLIT_BY_B(3, 0, 0, 1);
+      TD_SPLIT_BY_A(4, 2, 0, 1);
+      TD_SPLIT_BY_A(5, 0, 0, 0);
     } else {
-      TD_SPLIT_LOAD_B(1);
-      TD_SPLIT_DOTS(0);
-      TD_SPLIT_LOAD_A(1);
-      TD_SPLIT_LOAD_B(0);
-      TD_SPLIT_DOTS(1);
+      TD_SPLIT_BY_B(0, 1, 0, 0);
       td_fetch(&fetch);
-      TD_SPLIT_LOAD_A(0);
-      TD_SPLIT_DOTS(2);
+      TD_SPLIT_LOAD_B(6, 0, 0);
+      if (broad > 1) TD_SPLIT_LOAD_B(7, 0, 1);
+      TD_SPLIT_BY_A(1, 1, 0, 1);
+      TD_SPLIT_BY_A(2, 0, 0, 0);
     }
     if (step < steps) a = td_split_step(t, step);
     b += cell;
