@@ -193,7 +193,7 @@ $(B)/tests/test_memory: override LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wr
 
 $(B)/tests/test_random_graphs $(B)/tests/test_band: $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_grad $(B)/tests/test_grad_loops $(B)/tests/test_grad_form: $(B)/tests/grads.o
-ON_SOURCES = language mutations diagnostics hints large
+ON_SOURCES = language mutations diagnostics hints large prims
 $(ON_SOURCES:%=$(B)/tests/test_%): $(B)/tests/sources.o
 ON_MODELS = grad_text narrow once target traffic meaning numbers draws likelihood noise
 $(ON_MODELS:%=$(B)/tests/test_%): $(B)/tests/model.o

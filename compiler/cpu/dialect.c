@@ -4,7 +4,6 @@
 
 const Dialect dialect_c = {
     .name = "C",
-    .spelling = SPELL_C,
     .suffix = "f",
     .prefix = "td_",
     .value = {[TY_REAL] = "float", [TY_INT] = "int32_t", [TY_BOOL] = "_Bool"},

@@ -5,7 +5,6 @@
 
 const Dialect dialect_cuda = {
     .name = "CUDA",
-    .spelling = SPELL_CUDA,
     .suffix = "f",
     .prefix = "td_",
     .value = {[TY_REAL] = "float", [TY_INT] = "int", [TY_BOOL] = "bool"},

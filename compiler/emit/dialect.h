@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* How a C-like language spells what kernels are made of. Expressions and loops are
  * written once (value.c, read.c, storage.c, loop.c); a dialect is a constant table of
- * the words that differ, and names its column of ops.def. Patterns have their arguments
- * as $0 $1 $2; $r is the suffix of functions of reals, $t the type of reals. */
+ * the words that differ. Primitives are spelled in ops.def, alike in all. Patterns have their
+ * arguments as $0 $1 $2; $r is the suffix of functions of reals, $t the type of reals. */
 #ifndef TDC_DIALECT_H
 #define TDC_DIALECT_H
 
@@ -10,7 +10,6 @@
 
 typedef struct Dialect {
   const char *name;
-  Spelling spelling;                /* column of ops.def */
   const char *suffix;               /* $r */
   const char *prefix;               /* of all functions that are not the language's own */
   const char *value[3];             /* by Type: a value in a register; an integer in 32 bits */

@@ -229,7 +229,7 @@ static const char *print_prim(Walk *k, Expr *e, Cell *c) {
   else if (whole && e->prim == P_abs)
     text = arena_printf(em->arena, "%si%s(%s)", d->prefix, info->name, arg[0]);
   else if ((text = print_wrapping(em, e, arg)) == NULL)
-    text = dialect_spell(d, em->arena, info->spelling[d->spelling], arg);
+    text = dialect_spell(d, em->arena, info->spelling, arg);
   if (result_int && wide && !c->wide) text = shortened(em, text);
   if (result_int && c->wide && e->prim == P_int) text = widened(em, text);
   return text;

@@ -120,8 +120,8 @@ static const PrimValue values[PRIM_COUNT] = {
 };
 
 static const PrimInfo prims[PRIM_COUNT] = {
-#define OP(name, arity, types, call, cost, value, ints, c, cuda, d0, d1, d2) \
-  [P_##name] = {#name, arity, SIG_##types, CALL_##call, cost, {c, cuda}, {d0, d1, d2}},
+#define OP(name, arity, types, call, cost, value, ints, spelling, d0, d1, d2) \
+  [P_##name] = {#name, arity, SIG_##types, CALL_##call, cost, spelling, {d0, d1, d2}},
 #include "compiler/ir/ops.def"
 #undef OP
 };

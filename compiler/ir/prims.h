@@ -35,16 +35,13 @@ typedef enum {
   CALL_MANY    /* the same with 2 to 8 arguments, from the left */
 } PrimCall;
 
-/* The columns of spellings. */
-typedef enum { SPELL_C, SPELL_CUDA, SPELLINGS } Spelling;
-
 typedef struct PrimInfo {
   const char *name;
   int arity;
   PrimSig sig;
   PrimCall call;
-  double cost; /* in additions */
-  const char *spelling[SPELLINGS];
+  double cost;          /* in additions */
+  const char *spelling; /* see ops.def */
   const char *derivative[3];
 } PrimInfo;
 const PrimInfo *prim_info(Prim p);

@@ -299,7 +299,6 @@ static void patterns(void **state) {
   for (size_t i = 0; i < 2; i++) {
     const Dialect *d = all[i];
     const char *x[] = {"x"};
-    assert_int_equal(d->spelling, i == 0 ? SPELL_C : SPELL_CUDA);
     assert_string_equal(dialect_spell(d, a, d->widen, x), "td_wide(x)");
     assert_string_equal(dialect_spell(d, a, d->narrow, x), "td_narrow(x)");
     assert_string_equal(dialect_spell(d, a, "f$r(($t)$0 $0)", x), "ff((float)x x)");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every line of compiler/ir/ops.def through all that follows from it: its values against
  * libm and by hand, folding, the language, gradients against central differences, C
- * compiled and run, the spelling of every dialect, and the page that documents it.
+ * compiled and run, its spelling, and the page that documents it.
  *
  * Who adds a line says below what it means; all else is found in the table. */
 #include <ctype.h>
@@ -23,6 +23,7 @@
 #include "compiler/unit.h"
 #include "tests/compiled.h"
 #include "tests/prim_case.h"
+#include "tests/sources.h"
 
 enum { COUNT = PRIM_CASE_COUNT, SITE = PRIM_CASE_SITE, ARGUMENTS = PRIM_ARGUMENTS };
 static const uint64_t seed = 11;
@@ -276,20 +277,9 @@ static void compiled_c(void **state) {
 
 /* ---- spellings --------------------------------------------------------------------------- */
 
-/* CUDA's own functions of floats, without their suffix; ours begin with td_. */
-static const char *const cuda_functions[] = {"pow",   "exp",   "expm1", "log", "log1p", "sqrt",
-                                             "rsqrt", "tanh",  "erf",   "sin", "cos",   "atan",
-                                             "fabs",  "floor", "rint",  NULL};
-
-static bool known_function(const char *name, size_t n, Spelling s) {
-  if (n > 3 && strncmp(name, "td_", 3) == 0) return true;
-  for (const char *const *f = cuda_functions; *f && s == SPELL_CUDA; f++)
-    if (strlen(*f) == n && strncmp(*f, name, n) == 0) return true;
-  return false;
-}
-
-static const char *spelling_fault(const PrimInfo *info, Spelling s) {
-  const char *text = info->spelling[s];
+/* Functions are ours, of emit/scalar.h: what a language calls so may be another in the next. */
+static const char *spelling_fault(const PrimInfo *info) {
+  const char *text = info->spelling;
   unsigned used = 0;
   int depth = 0;
   if (!text || !*text) return "there is none";
@@ -304,7 +294,7 @@ static const char *spelling_fault(const PrimInfo *info, Spelling s) {
         (at == text || (!isalnum((unsigned char)at[-1]) && at[-1] != '_' && at[-1] != '$'))) {
       size_t n = strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789_");
       bool call = at[n] == '(' || strncmp(at + n, "$r(", 3) == 0;
-      if (call && !known_function(at, n, s)) return "it calls a function that is not the dialect's";
+      if (call && strncmp(at, "td_", 3) != 0) return "it calls a function that is not ours";
       if (call && at[n] == '(' && info->sig != SIG_PICK)
         return "a function of reals has the suffix $r";
       if (!call && !(n == 3 && strncmp(at, "ctl", 3) == 0)) return "it names something unknown";
@@ -316,12 +306,10 @@ static const char *spelling_fault(const PrimInfo *info, Spelling s) {
 
 static void spellings(void **state) {
   (void)state;
-  static const char *const dialect[SPELLINGS] = {[SPELL_C] = "C", [SPELL_CUDA] = "CUDA"};
-  for (int p = 0; p < PRIM_COUNT; p++)
-    for (int s = 0; s < SPELLINGS; s++) {
-      const char *fault = spelling_fault(prim_info((Prim)p), (Spelling)s);
-      if (fault) fail_msg("%s in %s: %s", prim_info((Prim)p)->name, dialect[s], fault);
-    }
+  for (int p = 0; p < PRIM_COUNT; p++) {
+    const char *fault = spelling_fault(prim_info((Prim)p));
+    if (fault) fail_msg("the spelling of %s: %s", prim_info((Prim)p)->name, fault);
+  }
 }
 
 /* ---- the language -------------------------------------------------------------------------- */
@@ -381,16 +369,6 @@ static bool documented(const char *page, const char *name) {
   for (const char *p = page; (p = strstr(p, "\n| `")) != NULL; p++)
     if (strncmp(p + 4, name, n) == 0 && p[4 + n] == '(') return true;
   return false;
-}
-
-static char *file_text(const char *path) {
-  StrBuf b = {0};
-  char part[4096];
-  FILE *f = fopen(path, "rb");
-  assert_non_null(f);
-  for (size_t n; (n = fread(part, 1, sizeof part, f)) > 0;) sb_write(&b, part, n);
-  fclose(f);
-  return b.s;
 }
 
 static void the_language(void **state) {
