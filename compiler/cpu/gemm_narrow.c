@@ -7,7 +7,8 @@
  *     for each block of k
  *       pack B, unless the piece before did
  *       for each strip of 32 rows:
- *         pack A, unless it is read at moved places (gemm_moves.c), or columns are few and it is stored in bf16 and lies right
+ *         pack A, unless it is read at moved places (gemm_moves.c), or columns are few and it is
+ *           stored in bf16 and lies right
  *         multiply; after the last block of k: the epilogue
  *
  * A strip is packed where it is used, so that it is still in the first cache. But

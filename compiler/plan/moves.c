@@ -28,7 +28,8 @@ typedef struct Finder {
   GemmMoves *out;
 } Finder;
 
-/* The one variable of an axis, up to `limit`, that has a coefficient: *which, or -1; false: more. */
+/* The one variable of an axis, up to `limit`, that has a coefficient: *which, or -1; false:
+ * more. */
 static bool only_variable(const Finder *f, GemmAxisKind kind, int limit, const Affine *a,
                           int *which) {
   *which = -1;
