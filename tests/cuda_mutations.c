@@ -31,6 +31,18 @@ typedef struct Case {
   int first;        /* kernel that is damaged: those before make what it reads */
 } Case;
 
+/* One that is like attention, with its gradient. */
+#define CHAIN                                                                                  \
+  "input q: real[4, 70, 35]\ninput k: real[4, 45, 35]\ninput v: real[4, 45, 35]\n"             \
+  "s[b:4, i:70, j:45] = sum[e:35](q[b, i, e] * k[b, j, e])\n"                                  \
+  "m[b:4, i:70] = max[j:45](s[b, i, j])\n"                                                     \
+  "p[b:4, i:70, j:45] = (s[b, i, j] < m[b, i] ? 0.5 : 4.0) * (0.0 < s[b, i, j] ? 1.0 : 2.0)\n" \
+  "z[b:4, i:70] = sum[j:45](p[b, i, j])\n"                                                     \
+  "t[b:4, i:70, j:45] = z[b, i] < 38.0 ? p[b, i, j] : 2.0 * p[b, i, j]\n"                      \
+  "y[b:4, i:70, e:35] = sum[j:45](t[b, i, j] * v[b, j, e])\n"                                  \
+  "d[b:4, j:45, e:35] = sum[i:70](t[b, i, j] * max(q[b, i, e], -0.5))\n"                       \
+  "output y = y\noutput d = d\n"
+
 static const Case cases[] = {
     {"product_fma", "right[term * ",
      "input a: real[67, 35]\ninput b: real[35, 66]\n"
@@ -157,28 +169,8 @@ static const Case cases[] = {
      "add a[v0, v1]\noutput y = y\n",
      TD_F32, "row[u] * #, if (row < #, own < # ? own : 0", 0},
     /* numbers that bf16 holds, whatever the sums come to */
-    {"chain_fma", "column_",
-     "input q: real[4, 70, 35]\ninput k: real[4, 45, 35]\ninput v: real[4, 45, 35]\n"
-     "s[b:4, i:70, j:45] = sum[e:35](q[b, i, e] * k[b, j, e])\n"
-     "m[b:4, i:70] = max[j:45](s[b, i, j])\n"
-     "p[b:4, i:70, j:45] = (s[b, i, j] < m[b, i] ? 0.5 : 4.0) * (0.0 < s[b, i, j] ? 1.0 : 2.0)\n"
-     "z[b:4, i:70] = sum[j:45](p[b, i, j])\n"
-     "t[b:4, i:70, j:45] = z[b, i] < 38.0 ? p[b, i, j] : 2.0 * p[b, i, j]\n"
-     "y[b:4, i:70, e:35] = sum[j:45](t[b, i, j] * v[b, j, e])\n"
-     "d[b:4, j:45, e:35] = sum[i:70](t[b, i, j] * max(q[b, i, e], -0.5))\n"
-     "output y = y\noutput d = d\n",
-     TD_F32, NULL, 0},
-    {"chain_mma", "td_mma_bf16",
-     "input q: real[4, 70, 35]\ninput k: real[4, 45, 35]\ninput v: real[4, 45, 35]\n"
-     "s[b:4, i:70, j:45] = sum[e:35](q[b, i, e] * k[b, j, e])\n"
-     "m[b:4, i:70] = max[j:45](s[b, i, j])\n"
-     "p[b:4, i:70, j:45] = (s[b, i, j] < m[b, i] ? 0.5 : 4.0) * (0.0 < s[b, i, j] ? 1.0 : 2.0)\n"
-     "z[b:4, i:70] = sum[j:45](p[b, i, j])\n"
-     "t[b:4, i:70, j:45] = z[b, i] < 38.0 ? p[b, i, j] : 2.0 * p[b, i, j]\n"
-     "y[b:4, i:70, e:35] = sum[j:45](t[b, i, j] * v[b, j, e])\n"
-     "d[b:4, j:45, e:35] = sum[i:70](t[b, i, j] * max(q[b, i, e], -0.5))\n"
-     "output y = y\noutput d = d\n",
-     TD_BF16, NULL, 0},
+    {"chain_fma", "column_", CHAIN, TD_F32, NULL, 0},
+    {"chain_mma", "td_mma_bf16", CHAIN, TD_BF16, NULL, 0},
     /* keys that a product left in bf16 are copied, two steps ahead */
     {"chain_copied", "td_copy_async",
      "input q: real[8, 20, 16]\ninput a: real[8, 72, 40]\ninput c: real[40, 16]\n"
