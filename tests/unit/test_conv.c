@@ -268,6 +268,11 @@ static void in_parts(void **state) {
   check(TD_F32, 6);
 }
 
+static void rounded(void **state) {
+  (void)state;
+  check(TD_F32, TD_SPLIT_BF16);
+}
+
 /* x = 1 2 3 4, w = 1 10 100, one place of edge: each result by hand. */
 static void by_eye(void **state) {
   (void)state;
@@ -350,7 +355,7 @@ static void looked_up(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(by_eye),  cmocka_unit_test(looked_up), cmocka_unit_test(as_floats),
-      cmocka_unit_test(in_bf16), cmocka_unit_test(in_parts),
+      cmocka_unit_test(in_bf16), cmocka_unit_test(in_parts),  cmocka_unit_test(rounded),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
