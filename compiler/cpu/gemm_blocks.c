@@ -6,6 +6,7 @@
 enum {
   NARROW_NEAR = 400000, /* numbers in bf16 that stay in the second cache */
   PARTS_NEAR = 600000,  /* and where there are tiles, which only processors with a large one have */
+  PACKED_NEAR = 600000, /* of bf16 that lie packed: what they are packed from comes nowhere near */
   NARROW_WORK = 6000000,  /* as PIECE_WORK */
   ROWS_LIMIT = 256,       /* of a piece */
   PACKED_LIMIT = 1 << 21, /* floats of packed B a thread keeps */
@@ -78,7 +79,11 @@ static double narrow_cost(const GemmWriter *w, const GemmBlocks *b) {
                   : w->k_stride[GEMM_A] == 1           ? 0.35
                                                        : 1.5;
   double pack_b = w->plan->operand[GEMM_B].expensive ? 6 : w->flat[GEMM_B] ? 0.3 : 0.8;
-  const int64_t k = w->extent[GEMM_K], near = parts > 1 ? PARTS_NEAR : NARROW_NEAR,
+  const bool packed = w->plan->packed != NULL;
+  const int64_t k = w->extent[GEMM_K],
+                near = parts > 1 ? PARTS_NEAR
+                       : packed  ? PACKED_NEAR
+                                 : NARROW_NEAR,
                 depth = parts == 1         ? min_of(k, NARROW_LIMIT)
                         : k <= DEPTH_WHOLE ? k
                                            : DEPTH_LIMIT;
@@ -86,7 +91,7 @@ static double narrow_cost(const GemmWriter *w, const GemmBlocks *b) {
                      ? (parts > 1 ? 0.15 : 0.1) * (double)(b->row_blocks * parts)
                      : 0;
   pack_a += pack;
-  pack_b += pack;
+  pack_b = packed ? 0 : pack_b + pack;
   int64_t pieces = w->extent[GEMM_BATCH] * b->row_blocks * b->column_blocks;
   double repeats =
       b->row_blocks > 1 ? (double)(b->column_blocks + 1) / (double)b->column_blocks : 1;

@@ -73,7 +73,7 @@ const Target cpu_target = {
                  /* packing an element of B takes as long as multiplying it with a dozen rows
                   * in f32 and 150 in bf16: with many more rows the memory is not worth it */
                  .rows_packed = 128,
-                 .rows_packed_narrow = 1024,
+                 .rows_packed_narrow = 2048,
                  .band_most = 0.9,
                  .band_least = 64, /* a window is one of 32 rows */
                  .moved_channels = 32,
