@@ -426,13 +426,17 @@ TD_INLINE void td_narrow_start(void) {
         td_store(place + r * stride, td_load(place + r * stride) + td_load(sum[r]));      \
     }                                                                                     \
   } while (0)
-static TD_APART void td_narrow_finish(float *c, int64_t stride, int add, int high, int broad) {
+TD_INLINE void td_narrow_finish(float *c, const int64_t stride, const int add, const int high, const int broad) {
   float sum[TD_NARROW_ROWS][16] __attribute__((aligned(64)));
   float *below = c + TD_NARROW_ROWS * stride;
   TD_TMM_PUT(0, c);
   if (broad > 1) TD_TMM_PUT(1, c + 16);
   if (high > 1) TD_TMM_PUT(2, below);
   if (high > 1 && broad > 1) TD_TMM_PUT(3, below + 16);
+}
+/* At the edges, where the numbers of tiles are no constants. */
+static TD_APART void td_narrow_finish_edge(float *c, int64_t stride, int add, int high, int broad) {
+  td_narrow_finish(c, stride, add, high, broad);
 }
 #endif
 
@@ -589,7 +593,7 @@ static TD_APART void td_narrow_edge(const TdNarrow *t, const uint16_t *b, float 
     b += TD_NARROW_DEPTH * TD_NARROW_COLUMNS;
   }
   *next = fetch;
-  td_narrow_finish(c, t->c_stride, t->add, high, broad);
+  td_narrow_finish_edge(c, t->c_stride, t->add, high, broad);
 }
 TD_SHARED void td_narrow_row(const TdNarrow *t) {
   if (!td_tiles_lent()) {

@@ -379,10 +379,10 @@ TD_INLINE void td_split_ahead(const uint16_t *a, const uint16_t *b, const int pa
 TD_INLINE const uint16_t *td_split_step(const TdSplit *t, int64_t step) {
   return t->a + (t->taps ? t->taps[step] : (t->skip_a + step) * t->parts * TD_SPLIT_PART);
 }
-/* `high` x `broad` tiles of C. The small products of a step come first; the tiles of one
+/* `high` x `broad` tiles of C; `whole`: all four. The small products of a step come first; the tiles of one
  * operand stay where the next product has them too. */
-TD_INLINE void td_split_square(const TdSplit *t, const uint16_t *panel, float *c, const int parts, const int high,
-                               const int broad) {
+TD_INLINE void td_split_square(const TdSplit *t, const uint16_t *panel, float *c, const int parts, const int whole,
+                               const int high, const int broad) {
   const int64_t steps = td_split_steps(t->depth), cell = parts * TD_SPLIT_PART;
   const int64_t a_bytes = t->a_row * 2, a_half = t->a_half, a_part = t->a_part;
   const uint16_t *const first_a = td_split_step(t, 0), *const first_b = panel + t->skip_b * cell;
@@ -419,18 +419,19 @@ TD_INLINE void td_split_square(const TdSplit *t, const uint16_t *panel, float *c
     b += cell;
   }
   *next = fetch;
-  td_narrow_finish(c, t->c_stride, t->add, high, broad);
+  if (whole) td_narrow_finish(c, t->c_stride, t->add, 2, 2);
+  else td_narrow_finish_edge(c, t->c_stride, t->add, high, broad);
 }
 /* 32 columns of C. At the edges the number of tiles is no constant, and this is nobody's own: each
  * square more takes as long to compile as all the rest of a kernel. */
 static TD_APART void td_split_tiles(const TdSplit *t, const uint16_t *b, float *c, int64_t columns) {
   const int high = t->rows > 16 ? 2 : 1, broad = columns > 16 ? 2 : 1;
   if (t->parts == 3) {
-    if (high + broad == 4) td_split_square(t, b, c, 3, 2, 2);
-    else td_split_square(t, b, c, 3, high, broad);
+    if (high + broad == 4) td_split_square(t, b, c, 3, 1, 2, 2);
+    else td_split_square(t, b, c, 3, 0, high, broad);
   } else {
-    if (high + broad == 4) td_split_square(t, b, c, 2, 2, 2);
-    else td_split_square(t, b, c, 2, high, broad);
+    if (high + broad == 4) td_split_square(t, b, c, 2, 1, 2, 2);
+    else td_split_square(t, b, c, 2, 0, high, broad);
   }
 }
 
