@@ -78,6 +78,9 @@ typedef struct GemmPlan {
   int split;
   GemmAxis axis[GEMM_AXES];
   GemmOperand operand[2]; /* [GEMM_A], [GEMM_B] */
+  /* B is the same for values of a batch's variable that are so far apart; 0 for all: it is told by
+   * stride_batch. A piece follows one of the same B. */
+  int64_t period[IR_MAX_VARS];
   /* When the kernel only stores the sum as f32 at an affine place: it then goes
    * from registers to memory and `epilogue` is not called. */
   bool plain_output;

@@ -57,7 +57,14 @@ void gemm_put_block(GemmWriter *w) {
               type, w->plan->packed, which, (long long)gemm_packed_block(w));
     return;
   }
-  gemm_line(w, "const int64_t block = piece / ROW_BLOCKS%s, fresh = held->block != block;", which);
+  if (gemm_same_b(w) > 1)
+    gemm_line(w,
+              "const int64_t block = piece / (ROW_BLOCKS * COLUMN_BLOCKS * %lld) * COLUMN_BLOCKS + "
+              "piece / ROW_BLOCKS %% COLUMN_BLOCKS, fresh = held->block != block;",
+              (long long)gemm_same_b(w));
+  else
+    gemm_line(w, "const int64_t block = piece / ROW_BLOCKS%s, fresh = held->block != block;",
+              which);
   gemm_line(w, "held->block = block;");
 }
 

@@ -95,9 +95,38 @@ bool gemm_bands_k(const GemmWriter *w) {
 bool gemm_banded(const GemmWriter *w) { return gemm_bands_k(w) || w->plan->columns_of_row.any; }
 
 /* ---- variables --------------------------------------------------------------------- */
+int64_t gemm_same_b(const GemmWriter *w) {
+  const GemmAxis *batch = &w->plan->axis[GEMM_BATCH];
+  int64_t same = 1;
+  for (int v = 0; v < batch->nvars; v++)
+    if (w->plan->period[v]) same *= batch->extent[v] / w->plan->period[v];
+  return same;
+}
+
+/* The batch, where those of the same B follow one another: each variable is its place in a period
+ * and, behind the places of all, how many periods are before it. */
+static void decode_periods(GemmWriter *w, const char *flat, uint32_t vars) {
+  const GemmAxis *axis = &w->plan->axis[GEMM_BATCH];
+  const int64_t *period = w->plan->period;
+  int64_t places = gemm_same_b(w), periods = 1;
+  for (int v = axis->nvars - 1; v >= 0; v--) {
+    const long long times = axis->extent[v] / period[v];
+    if (vars >> v & 1)
+      gemm_line(w, "const int64_t %s = (%s) / %lld %% %lld + (%s) / %lld %% %lld * %lld;",
+                axis->var[v], flat, (long long)places, (long long)period[v], flat,
+                (long long)periods, times, (long long)period[v]);
+    places *= period[v];
+    periods *= times;
+  }
+}
+
 void gemm_decode(GemmWriter *w, GemmAxisKind kind, const char *flat, uint32_t vars,
                  bool with_last) {
   const GemmAxis *axis = &w->plan->axis[kind];
+  if (kind == GEMM_BATCH && axis->nvars && w->plan->period[0]) {
+    decode_periods(w, flat, vars);
+    return;
+  }
   int64_t inner = gemm_extent(axis);
   for (int v = 0; v < axis->nvars; v++) {
     inner /= axis->extent[v];

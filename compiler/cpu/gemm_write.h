@@ -83,7 +83,8 @@ bool gemm_is_deep(const GemmWriter *w); /* may k be cut into groups of blocks? *
 void gemm_put_totals(GemmWriter *w);
 /* ".add", whether this block is added to the one before it */
 const char *gemm_adds(const GemmWriter *w);
-bool gemm_shares_b(const GemmWriter *w); /* all batches have the same B */
+bool gemm_shares_b(const GemmWriter *w);  /* all batches have the same B */
+int64_t gemm_same_b(const GemmWriter *w); /* so many that follow one another do, by periods */
 
 /* Declare those of an axis's variables that are in the set, from the flat index. */
 void gemm_decode(GemmWriter *w, GemmAxisKind kind, const char *flat, uint32_t vars, bool with_last);

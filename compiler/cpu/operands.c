@@ -122,10 +122,13 @@ void product_geometry(Plan *p, const Group *g, GemmPlan *out) {
   operand_geometry(p, g, GEMM_A, &out->operand[GEMM_A]);
   operand_geometry(p, g, GEMM_B, &out->operand[GEMM_B]);
   moved_geometry(p, g, out);
+  const ProductBands bands = product_bands(p, g);
+  const bool banded = bands.k[GEMM_A].any || bands.k[GEMM_B].any || bands.columns.any;
+  if (banded || !product_periods(p->g, n, c, out->period))
+    for (int v = 0; v < c->nvars[GEMM_BATCH]; v++) out->period[v] = 0;
   if (g->kind == GROUP_PACK) return;
   output_geometry(p, g, out);
   if (out->operand[GEMM_A].moves.n > 0) return; /* tiles of places take all steps of k */
-  const ProductBands bands = product_bands(p, g);
   for (int side = 0; side < 2; side++) out->k_of[side].any = bands.k[side].any;
   out->columns_of_row.any = bands.columns.any;
 }

@@ -11,7 +11,8 @@
  *             the operand is 0 for follows from the directions' bounds alone */
 #include "compiler/plan/product.h"
 
-enum { TIMES_LEAST = 2 }; /* that a number is multiplied, or it may as well be packed each time */
+/* That a number is multiplied, or it may as well be packed each time. */
+enum { TIMES_LEAST = 2 };
 
 Expr *product_inside(Graph *g, Expr *e, Expr **where) {
   while (ex_is_prim(e, P_select) && ex_is_zero(e->args[2])) {

@@ -74,13 +74,17 @@ static bool has_gaps(const Plan *p, const Contraction *c) {
 }
 
 /* How often a number that is packed is multiplied, in the mean over both operands: one that is
- * read at moved places once for each of them. */
+ * read at moved places once for each of them, one of B that comes again once for all of these. */
 static double reuse(Plan *p, const Node *node, const Contraction *c) {
   GemmMoves moves;
   Expr *read;
   Linear base;
   double n = (double)c->extent[GEMM_N], places = 1;
-  const double m = (double)c->extent[GEMM_M] * (c->turns ? (double)c->turns : 1);
+  double m = (double)c->extent[GEMM_M] * (c->turns ? (double)c->turns : 1);
+  int64_t period[IR_MAX_VARS];
+  if (product_periods(p->g, node, c, period))
+    for (int v = 0; v < c->nvars[GEMM_BATCH]; v++)
+      m *= (double)(node->extent[c->var[GEMM_BATCH][v]] / period[v]);
   if (product_moves(p, node, c, &moves, &read, &base)) {
     for (int i = 0; i < moves.n; i++) places *= (double)moves.at[i].count;
     n *= (double)c->extent[GEMM_M] * (double)c->extent[GEMM_K] / ((double)moves.channels * places);

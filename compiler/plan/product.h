@@ -21,6 +21,10 @@ Expr *product_inside(Graph *g, Expr *e, Expr **where);
 bool product_moves(Plan *p, const Node *n, const Contraction *c, GemmMoves *out, Expr **read,
                    Linear *base);
 
+/* Of the variables of the batch: B is the same for those that are so far apart, 1 if it is for
+ * all, the extent if for none. False: for none is it any but these two. */
+bool product_periods(Graph *g, const Node *n, const Contraction *c, int64_t *period);
+
 /* In how many products of bf16 parts the target multiplies two of its factors: 6, 3, as the program
  * asks for or as it pays; 0: in none, but as floats or in bf16. */
 int product_split(Plan *p, const Group *g);

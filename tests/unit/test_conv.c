@@ -27,43 +27,38 @@ typedef struct Conv {
   int axes;
   int in[AXES], out[AXES], taps[AXES], step[AXES], apart[AXES], edge[AXES];
   int groups, channels, results;
+  int batch;
 } Conv;
 
 static const Conv convs[] = {
-    {"three taps", 1, {40}, {40}, {3}, {1}, {1}, {1}, 1, 16, 32},
-    {"an odd width", 1, {23}, {23}, {5}, {1}, {2}, {4}, 1, 19, 24},
-    {"every other place", 1, {40}, {20}, {3}, {2}, {1}, {1}, 1, 16, 32},
-    {"every third", 1, {41}, {14}, {4}, {3}, {1}, {2}, 1, 24, 16},
-    {"apart and strided", 1, {30}, {15}, {3}, {2}, {3}, {3}, 1, 32, 16},
-    {"a picture", 2, {12, 10}, {12, 10}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 1, 16, 32},
-    {"three colours", 2, {12, 12}, {12, 12}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 1, 3, 32},
-    {"half a picture", 2, {12, 16}, {6, 8}, {3, 3}, {2, 2}, {1, 1}, {1, 1}, 1, 32, 16},
-    {"groups", 1, {20}, {20}, {3}, {1}, {1}, {1}, 2, 16, 16},
-    {"made of others", 2, {32, 32}, {32, 32}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 1, 16, 16},
-    {"a picture made", 2, {23, 25}, {23, 25}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 1, 32, 16},
-    {"made, and strided", 1, {600}, {300}, {3}, {2}, {1}, {1}, 1, 32, 16},
-    {"moved", 1, {48}, {48}, {3}, {1}, {1}, {1}, 1, 32, 64},
-    {"moved far", 1, {64}, {64}, {5}, {1}, {3}, {7}, 1, 64, 32},
-    {"moved past both ends", 1, {32}, {48}, {4}, {1}, {2}, {11}, 1, 32, 32},
-    {"moved in strides", 1, {95}, {48}, {3}, {2}, {1}, {1}, 1, 32, 32},
-    {"moved by threes", 1, {100}, {32}, {7}, {3}, {1}, {2}, 1, 32, 32},
-    {"a moved picture", 2, {12, 32}, {12, 32}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 1, 32, 32},
-    {"a moved one, narrow", 2, {20, 16}, {20, 16}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 1, 64, 64},
-    {"half a moved one", 2, {23, 32}, {11, 16}, {3, 3}, {2, 2}, {1, 1}, {0, 1}, 1, 32, 64},
-    {"a moved one, apart", 2, {20, 40}, {18, 32}, {2, 3}, {1, 1}, {2, 5}, {0, 1}, 1, 128, 32},
-    {"moved groups", 1, {64}, {64}, {3}, {1}, {1}, {1}, 2, 32, 32},
-    {"a moved volume",
-     3,
-     {5, 6, 16},
-     {5, 6, 16},
-     {3, 3, 3},
-     {1, 1, 1},
-     {1, 1, 1},
-     {1, 1, 1},
-     1,
-     32,
-     32},
-    {"a volume", 3, {6, 5, 4}, {6, 5, 4}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, 1, 16, 16},
+    {"three taps", 1, {40}, {40}, {3}, {1}, {1}, {1}, 1, 16, 32, B},
+    {"an odd width", 1, {23}, {23}, {5}, {1}, {2}, {4}, 1, 19, 24, B},
+    {"every other place", 1, {40}, {20}, {3}, {2}, {1}, {1}, 1, 16, 32, B},
+    {"every third", 1, {41}, {14}, {4}, {3}, {1}, {2}, 1, 24, 16, B},
+    {"apart and strided", 1, {30}, {15}, {3}, {2}, {3}, {3}, 1, 32, 16, B},
+    {"a picture", 2, {12, 10}, {12, 10}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 1, 16, 32, B},
+    {"three colours", 2, {12, 12}, {12, 12}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 1, 3, 32, B},
+    {"half a picture", 2, {12, 16}, {6, 8}, {3, 3}, {2, 2}, {1, 1}, {1, 1}, 1, 32, 16, B},
+    {"groups", 1, {20}, {20}, {3}, {1}, {1}, {1}, 2, 16, 16, B},
+    {"made of others", 2, {32, 32}, {32, 32}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 1, 16, 16, B},
+    {"a picture made", 2, {23, 25}, {23, 25}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 1, 32, 16, B},
+    {"made, and strided", 1, {600}, {300}, {3}, {2}, {1}, {1}, 1, 32, 16, B},
+    {"moved", 1, {48}, {48}, {3}, {1}, {1}, {1}, 1, 32, 64, B},
+    {"moved far", 1, {64}, {64}, {5}, {1}, {3}, {7}, 1, 64, 32, B},
+    {"moved past both ends", 1, {32}, {48}, {4}, {1}, {2}, {11}, 1, 32, 32, B},
+    {"moved in strides", 1, {95}, {48}, {3}, {2}, {1}, {1}, 1, 32, 32, B},
+    {"moved by threes", 1, {100}, {32}, {7}, {3}, {1}, {2}, 1, 32, 32, B},
+    {"a moved picture", 2, {12, 32}, {12, 32}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 1, 32, 32, B},
+    {"a moved one, narrow", 2, {20, 16}, {20, 16}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 1, 64, 64, B},
+    {"half a moved one", 2, {23, 32}, {11, 16}, {3, 3}, {2, 2}, {1, 1}, {0, 1}, 1, 32, 64, B},
+    {"a moved one, apart", 2, {20, 40}, {18, 32}, {2, 3}, {1, 1}, {2, 5}, {0, 1}, 1, 128, 32, B},
+    {"moved groups", 1, {64}, {64}, {3}, {1}, {1}, {1}, 2, 32, 32, B},
+    {"cubes", 3, {5, 6, 16}, {5, 6, 16}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, 1, 32, 32, B},
+    {"strides without overlap", 1, {96}, {48}, {2}, {2}, {1}, {0}, 1, 32, 32, 16},
+    {"the same, cut off", 1, {50}, {16}, {3}, {3}, {1}, {0}, 1, 48, 40, 16},
+    {"a quarter of a picture", 2, {12, 32}, {6, 16}, {2, 2}, {2, 2}, {1, 1}, {0, 0}, 1, 32, 64, 16},
+    {"a ninth, in groups", 2, {9, 15}, {3, 5}, {3, 3}, {3, 3}, {1, 1}, {0, 0}, 2, 32, 32, 16},
+    {"a volume", 3, {6, 5, 4}, {6, 5, 4}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, 1, 16, 16, B},
 };
 enum { CONVS = sizeof convs / sizeof *convs };
 
@@ -103,17 +98,17 @@ enum { X, W, Y };
 /* y, and the gradients of sum(y v) by x and w. */
 static Values by_hand(Arena *arena, const Conv *c) {
   const int64_t places = product(c->in, c->axes), results = product(c->out, c->axes),
-                taps = product(c->taps, c->axes);
-  Values v = {.x = B * places * c->groups * c->channels,
+                taps = product(c->taps, c->axes), batch = c->batch;
+  Values v = {.x = batch * places * c->groups * c->channels,
               .w = taps * c->groups * c->channels * c->results,
-              .y = B * results * c->groups * c->results};
+              .y = batch * results * c->groups * c->results};
   const int64_t counts[3] = {v.x, v.w, v.y};
   for (int k = 0; k < 3; k++) {
     v.data[k] = NEWN(arena, float, (size_t)counts[k]);
     v.want[k] = NEWN(arena, float, (size_t)counts[k]);
     for (int64_t i = 0; i < counts[k]; i++) v.data[k][i] = (float)((i * (7 + k) + i / 5) % 5 - 2);
   }
-  for (int64_t b = 0; b < B; b++)
+  for (int64_t b = 0; b < batch; b++)
     for (int64_t p = 0; p < results; p++)
       for (int64_t t = 0; t < taps; t++) {
         const int64_t at = place(c, p, t);
@@ -136,7 +131,7 @@ static Node *input(Graph *g, const char *name, bool batch, const Conv *c, const 
                    int channels, int results) {
   int64_t shape[IR_MAX_RANK];
   int rank = 0;
-  if (batch) shape[rank++] = B;
+  if (batch) shape[rank++] = c->batch;
   for (int a = 0; a < c->axes; a++) shape[rank++] = n[a];
   shape[rank++] = c->groups;
   shape[rank++] = channels;
@@ -155,7 +150,7 @@ static Node *convolution(Graph *g, const Conv *c, Node *x, Node *w) {
             channel = rank + c->axes;
   int64_t extent[IR_MAX_VARS];
   Expr *at_x[IR_MAX_RANK], *at_w[IR_MAX_RANK], *inside = NULL;
-  extent[0] = B;
+  extent[0] = c->batch;
   at_x[0] = ex_var(g, 0);
   for (int a = 0; a < c->axes; a++) {
     extent[1 + a] = c->out[a];
@@ -277,7 +272,7 @@ static void rounded(void **state) {
 static void by_eye(void **state) {
   (void)state;
   Arena *arena = arena_new();
-  const Conv c = {"four numbers", 1, {4}, {4}, {3}, {1}, {1}, {1}, 1, 16, 16};
+  const Conv c = {"four numbers", 1, {4}, {4}, {3}, {1}, {1}, {1}, 1, 16, 16, B};
   const TdProgram *p = program(arena, &c, TD_F32, 0);
   Library *l = library_new(&p, 1, NULL);
   assert_non_null(l);
@@ -298,6 +293,42 @@ static void by_eye(void **state) {
   for (int i = 0; i < 4; i++) assert_true(dx[i * 16 + 5] == by_x[i]);
   const float *dw = compiled_output(run, 0, "dw", &type, &count);
   for (int t = 0; t < 3; t++) assert_true(dw[(t * 16 + 5) * 16 + 7] == (float)(t + 2));
+  compiled_free(run);
+  library_free(l);
+  arena_free(arena);
+}
+
+/* Numbers that tiles of bf16 have no parts of, among places that are packed once for all taps: of
+ * 32 channels the fourth is passed on by the middle tap, and 8 times that by the last one. */
+static void extremes(void **state) {
+  (void)state;
+  enum { PLACES = 32, CHANNELS = 32, FROM = 3, TO = 7 };
+  Arena *arena = arena_new();
+  const Conv c = {"extremes", 1, {PLACES}, {PLACES}, {3}, {1}, {1}, {1}, 1, CHANNELS, CHANNELS, B};
+  const TdProgram *p = program(arena, &c, TD_F32, 6);
+  Library *l = library_new(&p, 1, NULL);
+  assert_non_null(l);
+  Compiled *run = compiled_of(l, 0);
+  float *x = compiled_input(run, 0, "x"), *w = compiled_input(run, 0, "w");
+  w[(1 * CHANNELS + FROM) * CHANNELS + TO] = 1;
+  w[(2 * CHANNELS + FROM) * CHANNELS + TO] = 8;
+  for (int i = 0; i < PLACES; i++) x[i * CHANNELS + FROM] = i == PLACES - 1 ? 0x1.8p-140f : 0;
+  x[5 * CHANNELS + FROM] = 0x1.8p+127f; /* eight times that is infinite */
+  x[17 * CHANNELS + FROM] = 0x1.234566p-120f;
+  compiled_run(run, 0, (TdControl){1, 1}, 1);
+  TdType type;
+  int64_t count;
+  const float *y = compiled_output(run, 0, "y", &type, &count);
+  for (int i = 0; i < PLACES; i++) {
+    const float want = i == 4    ? INFINITY
+                       : i == 5  ? 0x1.8p+127f
+                       : i == 16 ? 0x1.234566p-117f
+                       : i == 17 ? 0x1.234566p-120f
+                       : i == 30 ? 0x1.8p-137f
+                       : i == 31 ? 0x1.8p-140f
+                                 : 0;
+    assert_true(y[i * CHANNELS + TO] == want);
+  }
   compiled_free(run);
   library_free(l);
   arena_free(arena);
@@ -354,8 +385,9 @@ static void looked_up(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(by_eye),  cmocka_unit_test(looked_up), cmocka_unit_test(as_floats),
-      cmocka_unit_test(in_bf16), cmocka_unit_test(in_parts),  cmocka_unit_test(rounded),
+      cmocka_unit_test(by_eye),    cmocka_unit_test(looked_up), cmocka_unit_test(extremes),
+      cmocka_unit_test(as_floats), cmocka_unit_test(in_bf16),   cmocka_unit_test(in_parts),
+      cmocka_unit_test(rounded),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
