@@ -26,12 +26,12 @@ EVAL     = eval eval_code eval_ops eval_run
 CHECK    = around gradcheck opcheck trial trial_call
 PLAN     = plan core contract sources group group_rows group_join group_alone stored chain \
            chain_parts chain_worth chain_build chain_blocks chain_band together rows own layout \
-           product moves order in_place place narrow weights once launch loop_kernel steps \
-           memory verify dump print_plan print_picture beside rows_band product_band EMIT = \
-           dialect scope storage read value place loop scatter product kernels CPU = target \
-           operands pack shape rows rows_nest rows_sum rows_loop rows_write scatter contraction \
-           chain chain_shape chain_tiles gemm_write gemm_moves gemm_blocks gemm_emit \
-           gemm_function gemm_pack gemm_narrow gemm_band standalone dialect period
+           product moves period order in_place place narrow weights once launch loop_kernel steps \
+           memory verify dump print_plan print_picture beside rows_band product_band
+EMIT     = dialect scope storage read value place loop scatter product kernels
+CPU      = target operands pack shape rows rows_nest rows_sum rows_loop rows_write scatter \
+           contraction chain chain_shape chain_tiles gemm_write gemm_moves gemm_blocks gemm_emit \
+           gemm_function gemm_pack gemm_narrow gemm_band standalone dialect
 CUDA     = target shape rows reduce scatter scatter_list contraction product product_chunk \
            product_fma product_mma product_results chain chain_shape chain_slots chain_operands \
            chain_fma chain_mma loop dialect file
