@@ -7,8 +7,8 @@
  *     for each block of k
  *       pack B, unless the piece before did
  *       for each strip of 32 rows:
- *         pack A, unless it is read at moved places (gemm_moves.c), or columns are few and it is
- *           stored in bf16 and lies right
+ *         pack A, unless it is read at moved places (gemm_moves.c), or stored in bf16 and lies as
+ *           tiles read it
  *         multiply; after the last block of k: the epilogue
  *
  * A strip is packed where it is used, so that it is still in the first cache. But
@@ -20,8 +20,10 @@
 enum {
   ROWS = 16,
   STRIP = 2 * ROWS,
-  DEPTH = 32,       /* of the tiles: TD_NARROW_* */
-  FEW_COLUMNS = 128 /* tiles read rows that lie apart slower by a tenth: more are worth packing A */
+  DEPTH = 32,          /* of the tiles: TD_NARROW_* */
+  CROWDED_ROWS = 1024, /* from row to row of A, or a multiple: a strip of it is in two sets of the
+                          first cache, which push one another out, */
+  FEW_COLUMNS = 128    /* and packed, unless it is read so few times */
 };
 
 /* The functions' names begin so; */
@@ -371,8 +373,8 @@ void gemm_narrow_choose(GemmWriter *w) {
               gemm_flat_stride(&plan->axis[GEMM_N], plan->stride_output[GEMM_N], &by_column) &&
               by_column == 1 && !crowded(w, by_row);
   w->in_place = w->flat[GEMM_A] && plan->operand[GEMM_A].half && w->k_stride[GEMM_A] == 1 &&
-                w->extent[GEMM_N] <= FEW_COLUMNS && w->extent[GEMM_K] % DEPTH == 0 &&
-                w->extent[GEMM_M] % ROWS == 0;
+                (w->extent[GEMM_N] <= FEW_COLUMNS || w->outer_stride[GEMM_A] % CROWDED_ROWS != 0) &&
+                w->extent[GEMM_K] % DEPTH == 0 && w->extent[GEMM_M] % ROWS == 0;
 }
 
 void gemm_narrow(GemmWriter *w, const StrBuf *prologue) {

@@ -119,6 +119,36 @@ static void rows_are_narrowed_whole(void **state) {
   model_close(&m);
 }
 
+/* Kernels of the flagship's hidden layer that copy rows of A before tiles read them: `up` reads rows of
+ * D numbers, `down` those of 4 D. */
+static int copy_rows(const Define *defines, int n) {
+  Model m;
+  UnitOptions o = {.act = "bf16", .no_samplers = true, .no_models = true};
+  if (!model_open(&m, "models/shakespeare.td", defines, n, NULL, 65, &o))
+    fail_msg("it does not compile");
+  int found = 0, copies = 0;
+  for (int i = 0; i < m.unit->program->nkernels; i++) {
+    const TdKernel *k = &m.unit->program->kernels[i];
+    if (!strstr(k->name, "contraction_denoise_layer_mlp_linear_y") &&
+        !strstr(k->name, "contraction_denoise_layer_mlp_linear_2_y"))
+      continue;
+    found++;
+    copies += strstr(k->source, "td_narrow_pack_a(") != NULL;
+  }
+  model_close(&m);
+  assert_true(found >= 2);
+  return copies;
+}
+
+/* 384 numbers are 12 lines, 1536 are 48: a strip's 32 rows lie in 16 and in 4 of a cache's 64 sets.
+ * 1024 are 32 lines: two sets, of 8 or 12 ways, would have all of them. */
+static void rows_that_do_not_crowd_stay(void **state) {
+  static const Define crowded[] = {{"B", "8"}, {"N", "2"}, {"D", "1024"}, {"H", "8"}};
+  (void)state;
+  assert_int_equal(copy_rows(small, 2), 0);
+  assert_true(copy_rows(crowded, 4) >= 2);
+}
+
 /* gelu is computed again beside its derivative: no kernel does that alone. They have one exp. */
 static void gelu_again_is_beside_its_derivative(void **state) {
   (void)state;
@@ -392,6 +422,7 @@ int main(void) {
       cmocka_unit_test(activations_take_half_the_room),
       cmocka_unit_test(what_lasts_stays_f32),
       cmocka_unit_test(rows_are_narrowed_whole),
+      cmocka_unit_test(rows_that_do_not_crowd_stay),
       cmocka_unit_test(gelu_again_is_beside_its_derivative),
       cmocka_unit_test(fma_knows_nothing_of_it),
       cmocka_unit_test(few_texts_keep_weights_packed),
