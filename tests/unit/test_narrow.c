@@ -119,8 +119,8 @@ static void rows_are_narrowed_whole(void **state) {
   model_close(&m);
 }
 
-/* Kernels of the flagship's hidden layer that copy rows of A before tiles read them: `up` reads rows of
- * D numbers, `down` those of 4 D. */
+/* Kernels of the flagship's hidden layer that copy rows of A before tiles read them: `up` reads
+ * rows of D numbers, `down` those of 4 D. */
 static int copy_rows(const Define *defines, int n) {
   Model m;
   UnitOptions o = {.act = "bf16", .no_samplers = true, .no_models = true};
