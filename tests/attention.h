@@ -14,6 +14,7 @@ typedef struct Attention {
   bool causal, dropout, gradients, bias;
   bool narrow;  /* factors in bf16 */
   bool wide;    /* and all values in f32: precision { product bf16 } */
+  int product;  /* how those in f32 are multiplied: TD_SPLIT6, TD_SPLIT3; 0: not said */
   bool targets; /* also for narrower vectors */
   int band;     /* queries see so many keys on either side; 0: all */
   bool turned;  /* keys are turned by angles that grow with their position, where they are read */

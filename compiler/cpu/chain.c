@@ -23,6 +23,7 @@
  * as they are if an operand that such zeros are multiplied with is not finite. */
 #include "compiler/cpu/chain_tiles.h"
 #include "compiler/cpu/cpu.h"
+#include "compiler/cpu/gemm_write.h"
 #include "compiler/cpu/tiles.h"
 
 #include <string.h>
@@ -102,7 +103,13 @@ static void take_blocks(Writer *w) {
   }
 }
 
-/* Packed factors are floats or bf16, with k rounded up to what tiles take at once. */
+/* How the factors of a product are multiplied, as chain_tiles.h has it. */
+static int form_of(const Writer *w, const ChainProduct *q) {
+  return w->narrow ? CHAIN_ROUNDED : w->shape->parts[q - w->c->products.at];
+}
+
+/* Packed factors are floats, in whose place their parts may lie, or bf16, with k rounded up to
+ * what tiles take at once. */
 static const char *factor_type(const Writer *w) { return w->narrow ? "uint16_t" : "float"; }
 
 /* ---- programs --------------------------------------------------------------------- */
@@ -218,7 +225,7 @@ static void put_row_product(Writer *w, const ChainProduct *q, const ChainPacked 
                   .c_stride = c->shape->width,
                   .add = many ? arena_printf(w->em.arena, "k0 > %s", from) : "0"};
   t.spare = arena_printf(w->em.arena, "%lld - row0", (long long)w->c->rows);
-  chain_tiles(&w->body, w->narrow, &t);
+  chain_tiles(&w->body, form_of(w, q), &t);
   if (many) line(w, "}");
 }
 
@@ -247,11 +254,11 @@ static void put_banded_column_product(Writer *w, const ChainProduct *q) {
                   .c_stride = chain_padded(w->p->target, n),
                   .add = "1"};
   t.in_place = chain_in_place(w->shape, q, x.along);
-  chain_pack_b(&w->body, w->narrow, &b, q->turned ? x : y, "rows");
+  chain_pack_b(&w->body, form_of(w, q), &b, q->turned ? x : y, "rows");
   if (q->turned) {
     /* the packed columns are those of the band alone: they begin at column 0 of B */
     t.c = arena_printf(w->em.arena, "%s + %s", c->name, CPU_BAND_FROM);
-    chain_tiles(&w->body, w->narrow, &t);
+    chain_tiles(&w->body, form_of(w, q), &t);
     return;
   }
   line(w, "for (int64_t first = %s; first < %s; first += %d) {", CPU_BAND_FROM, CPU_BAND_TO,
@@ -259,7 +266,7 @@ static void put_banded_column_product(Writer *w, const ChainProduct *q) {
   line(w, "const int64_t strip = %s - first < %d ? %s - first : %d;", CPU_BAND_TO, STRIP_ROWS,
        CPU_BAND_TO, STRIP_ROWS);
   t.c = arena_printf(w->em.arena, "%s + first * %lld", c->name, (long long)t.c_stride);
-  chain_tiles(&w->body, w->narrow, &t);
+  chain_tiles(&w->body, form_of(w, q), &t);
   line(w, "}");
 }
 
@@ -285,8 +292,8 @@ static void put_column_product(Writer *w, const ChainProduct *q) {
                   .c_stride = chain_padded(w->p->target, n),
                   .add = "row0 > 0"};
   t.in_place = chain_in_place(w->shape, q, x.along);
-  chain_pack_b(&w->body, w->narrow, &b, q->turned ? x : y, "rows");
-  chain_tiles(&w->body, w->narrow, &t);
+  chain_pack_b(&w->body, form_of(w, q), &b, q->turned ? x : y, "rows");
+  chain_tiles(&w->body, form_of(w, q), &t);
 }
 
 /* ---- the band ------------------------------------------------------------------------ */
@@ -377,7 +384,7 @@ static void put_fresh(Writer *w) {
   for (int i = 0; i < w->c->products.n; i++) {
     const ChainProduct *q = &w->c->products.at[i];
     if (q->role == CHAIN_COLUMN) continue;
-    chain_pack_b(&w->body, w->narrow, &w->packed[i], matrix_of(w, q, 1, NULL, NULL),
+    chain_pack_b(&w->body, form_of(w, q), &w->packed[i], matrix_of(w, q, 1, NULL, NULL),
                  num(w, q->role == CHAIN_IN ? q->k : q->s));
   }
   put_finite_batch(w);
@@ -444,8 +451,15 @@ static void name_packed(Writer *w) {
                                  .columns = in ? q->s : q->e,
                                  .room = chain_room(w->shape, in ? q->k : q->s)};
     take(w, factor_type(w), w->packed[i].name,
-         (int64_t)chain_packed_bytes(w->shape, w->packed[i].columns, w->packed[i].room));
+         (int64_t)chain_packed_bytes(w->shape, w->shape->parts[i], w->packed[i].columns,
+                                     w->packed[i].room));
   }
+}
+
+/* Around all pieces. */
+static void put_tiles_lent(const Writer *w, StrBuf *out, const char *what) {
+  if (w->narrow) sb_printf(out, "td_narrow_%s();\n", what);
+  if (w->shape->split) sb_printf(out, "%s\ntd_narrow_%s();\n#endif\n", GEMM_IF_PARTS, what);
 }
 
 static void finish(Writer *w, TdKernel *k) {
@@ -460,7 +474,7 @@ static void finish(Writer *w, TdKernel *k) {
           "TdHeld *const held = td_held(call);      /* the batch whose operands are packed */\n");
   if (w->c->band)
     sb_puts(&out, "int64_t *const sure = (int64_t *)(held + 1); /* are all of them finite? */\n");
-  if (w->narrow) sb_puts(&out, "td_narrow_open();\n");
+  put_tiles_lent(w, &out, "open");
   sb_puts(&out, "for (int64_t piece = begin; piece < end; piece++) {\n");
   if (w->c->columns)
     sb_puts(&out, "const int64_t batch = piece;\n");
@@ -468,7 +482,10 @@ static void finish(Writer *w, TdKernel *k) {
     sb_printf(&out, "const int64_t batch = piece / %lld;\n", (long long)w->shape->row_blocks);
   put_variables(w, &out, 0, w->c->nbatch, "batch");
   sb_write(&out, w->body.s, w->body.n);
-  sb_puts(&out, w->narrow ? "}\ntd_narrow_close();\n}\n" : "}\n}\n");
+  sb_puts(&out, "}\n");
+  put_tiles_lent(w, &out, "close");
+  sb_puts(&out, "}\n");
+  k->split = w->shape->split;
   k->source = arena_strndup(w->em.arena, out.s, out.n);
   if (w->scratch > w->g->launch.shape.cpu.scratch)
     bug("%s takes more scratch memory than planned", w->g->members.at[0].node->name);

@@ -26,12 +26,12 @@ static int64_t block_rows(const Shaping *x) {
   const int64_t near = (int64_t)(x->p->target->memory.on_chip / sizeof(float));
   const ChainShape *s = x->s;
   const Chain *c = x->c;
-  int64_t width = 0, best = 0, rows = 0, tile = s->narrow ? STRIP_ROWS : TALLEST_TILE;
+  int64_t width = 0, best = 0, rows = 0, tile = s->narrow || s->split ? STRIP_ROWS : TALLEST_TILE;
   for (int i = 0; i < s->blocks.n; i++) width += s->blocks.at[i].rows ? s->blocks.at[i].width : 0;
   int64_t fewest_rows = c->columns ? 4 * TALLEST_TILE : 2 * TALLEST_TILE;
   int64_t limit = max_of(fewest_rows, min_of(t->rows_most, near / max_of(width, 1)));
   if (!c->columns) limit = max_of(fewest_rows, min_of(limit, c->rows * c->batch / t->pieces_least));
-  if (s->narrow) limit = max_of(STRIP_ROWS, limit / STRIP_ROWS * STRIP_ROWS);
+  if (s->narrow || s->split) limit = max_of(STRIP_ROWS, limit / STRIP_ROWS * STRIP_ROWS);
   int64_t fewest = ceil_div(c->rows, limit);
   for (int64_t blocks = fewest; blocks < fewest + 4; blocks++) {
     int64_t n = ceil_div(c->rows, blocks), tiles = ceil_div(n, tile);
@@ -62,11 +62,40 @@ int64_t chain_room(const ChainShape *s, int64_t k) {
 
 int64_t chain_depth(const ChainShape *s, int64_t k) {
   if (k <= DEPTH_WHOLE) return k;
-  return round_up(ceil_div(k, ceil_div(k, DEPTH_LIMIT)), s->narrow ? STRIP_ROWS : LANES);
+  return round_up(ceil_div(k, ceil_div(k, DEPTH_LIMIT)),
+                  s->narrow || s->split ? STRIP_ROWS : LANES);
 }
 
-size_t chain_packed_bytes(const ChainShape *s, int64_t columns, int64_t room) {
-  return (size_t)(round_up(columns, WIDEST_TILE) * room * (s->narrow ? 2 : 4));
+enum { SPAN = 4, SPANS = 64 }; /* numbers of a cell's span, and what spans take in steps of */
+
+int64_t chain_split_panel(int parts, int64_t room) {
+  const int64_t steps = ceil_div(room, STRIP_ROWS);
+  return steps * parts * STRIP_ROWS * STRIP_ROWS + round_up(steps * SPAN, SPANS);
+}
+
+size_t chain_packed_bytes(const ChainShape *s, int parts, int64_t columns, int64_t room) {
+  const int64_t panels = ceil_div(columns, WIDEST_TILE);
+  int64_t bytes = panels * WIDEST_TILE * room * (s->narrow ? 2 : 4);
+  if (parts) bytes = max_of(bytes, panels * chain_split_panel(parts, room) * 2);
+  return (size_t)bytes;
+}
+
+/* Spans take less than a cell, from which the prelude knows where they are. */
+static bool spans_fit(int parts, int64_t k) {
+  return ceil_div(k, STRIP_ROWS) * SPAN + SPANS < parts * STRIP_ROWS * STRIP_ROWS;
+}
+
+/* Which products are made of parts: where that is asked for or pays. */
+static void choose_parts(Shaping *x) {
+  int *parts = NEWN(x->p->arena, int, x->c->products.n + 1);
+  for (int i = 0; i < x->c->products.n; i++) {
+    const ChainProduct *q = &x->c->products.at[i];
+    const int products = product_split_chained(x->p, q->c, x->c->band ? x->c->band->share : 1);
+    const int64_t k = q->role == CHAIN_IN ? q->k : q->s;
+    parts[i] = products && spans_fit(2, k) ? products == 6 ? 3 : 2 : 0;
+    x->s->split = x->s->split || parts[i];
+  }
+  x->s->parts = parts;
 }
 
 bool chain_in_place(const ChainShape *s, const ChainProduct *q, int64_t along) {
@@ -74,11 +103,12 @@ bool chain_in_place(const ChainShape *s, const ChainProduct *q, int64_t along) {
 }
 
 /* All of a block's rows, for the processor whose tiles need most; with bf16 a strip of them. */
-static void need_packed_a(ChainShape *s, int64_t rows, int64_t depth) {
+static void need_packed_a(ChainShape *s, int parts, int64_t rows, int64_t depth) {
   int64_t lines = max_of(ceil_div(rows, TALLEST_TILE) * LANES, ceil_div(rows, 6) * 8);
   lines = max_of(lines, ceil_div(rows, 4) * 4);
   int64_t bytes =
       s->narrow ? STRIP_ROWS * round_up(depth, STRIP_ROWS) * 2 : lines * round_up(depth, LANES) * 4;
+  if (parts) bytes = max_of(bytes, chain_split_panel(parts, depth) * 2);
   s->packed_a = max_of(s->packed_a, bytes);
 }
 
@@ -89,17 +119,17 @@ static int64_t along_x(const ChainShape *s, const ChainProduct *q) {
   return o->plain ? o->k_stride : b->rows ? b->width : 1;
 }
 
-static size_t pack_product(ChainShape *s, const ChainProduct *q) {
+static size_t pack_product(ChainShape *s, const ChainProduct *q, int parts) {
   if (q->role == CHAIN_COLUMN) {
     int64_t m = q->turned ? q->e : q->s, n = q->turned ? q->s : q->e;
-    int64_t b = (int64_t)chain_packed_bytes(s, n, chain_room(s, s->rows));
+    int64_t b = (int64_t)chain_packed_bytes(s, parts, n, chain_room(s, s->rows));
     s->packed_b = max_of(s->packed_b, b);
-    if (!chain_in_place(s, q, along_x(s, q))) need_packed_a(s, m, s->rows);
+    if (parts || !chain_in_place(s, q, along_x(s, q))) need_packed_a(s, parts, m, s->rows);
     return 0;
   }
   int64_t k = q->role == CHAIN_IN ? q->k : q->s, columns = q->role == CHAIN_IN ? q->s : q->e;
-  need_packed_a(s, s->rows, chain_depth(s, k));
-  return lines_of((int64_t)chain_packed_bytes(s, columns, chain_room(s, k)));
+  need_packed_a(s, parts, s->rows, chain_depth(s, k));
+  return lines_of((int64_t)chain_packed_bytes(s, parts, columns, chain_room(s, k)));
 }
 
 /* ---- all of it ------------------------------------------------------------------------------ */
@@ -129,11 +159,13 @@ ChainShape *chain_shape(Plan *p, Group *g) {
   s->narrow = p->rounds;
   s->near_stride = p->target->chains.near_stride;
   chain_blocks(p, g, chain_padded, STRIP_ROWS, &s->blocks);
+  choose_parts(&x);
   choose_rows(&x);
   s->scratch = HELD * sizeof(float) + arrays(&x);
   for (int i = 0; i < s->blocks.n; i++)
     s->scratch += lines_of((int64_t)chain_block_bytes(s, &s->blocks.at[i]));
-  for (int i = 0; i < x.c->products.n; i++) s->scratch += pack_product(s, &x.c->products.at[i]);
+  for (int i = 0; i < x.c->products.n; i++)
+    s->scratch += pack_product(s, &x.c->products.at[i], s->parts[i]);
   s->scratch += lines_of(s->packed_a) + lines_of(s->packed_b);
   return s;
 }

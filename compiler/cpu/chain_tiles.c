@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Chains of products: the text of one product of matrices in memory or scratch,
  * through the tiles of the prelude or, with factors rounded to bf16, of
- * prelude_narrow.h. */
+ * prelude_narrow.h, or in parts of bf16, of prelude_split.h. */
 #include "compiler/cpu/chain_tiles.h"
+#include "compiler/cpu/cpu.h"
+#include "compiler/cpu/gemm_write.h"
+#include "compiler/cpu/tiles.h"
 
 enum {
   STRIP = 32,
@@ -38,18 +41,38 @@ static void narrow_pack_b(StrBuf *out, const ChainPacked *b, ChainMatrix m, cons
        (long long)(turned ? m.across : m.along), width_of(width, sizeof width, b), depth);
 }
 
-void chain_pack_b(StrBuf *out, bool narrow, const ChainPacked *b, ChainMatrix m,
-                  const char *depth) {
+static void floats_pack_b(StrBuf *out, const ChainPacked *b, ChainMatrix m, const char *depth) {
   char text[24];
   const char *width = width_of(text, sizeof text, b);
-  if (narrow)
-    narrow_pack_b(out, b, m, depth);
-  else if (m.across == 1)
+  if (m.across == 1)
     line(out, "td_pack_b_rows(%s, %lld * TD_TILE_COLUMNS, 0, %s, %lld, %s, %s);", b->name,
          (long long)b->room, m.from, (long long)m.along, width, depth);
   else
     line(out, "td_pack_b_turned(%s, %lld * TD_TILE_COLUMNS, 0, %s, %lld, %lld, %s, %s);", b->name,
          (long long)b->room, m.from, (long long)m.across, (long long)m.along, width, depth);
+}
+
+static void split_pack_b(StrBuf *out, int parts, const ChainPacked *b, ChainMatrix m,
+                         const char *depth) {
+  bool turned = m.across != 1;
+  char width[24];
+  line(out, "td_split_pack_b%s((uint16_t *)%s, %lld, 0, %s, %d, %lld, %s, %s);",
+       turned ? "_turned" : "", b->name, (long long)chain_split_panel(parts, b->room), m.from,
+       parts, (long long)(turned ? m.across : m.along), width_of(width, sizeof width, b), depth);
+}
+
+void chain_pack_b(StrBuf *out, int form, const ChainPacked *b, ChainMatrix m, const char *depth) {
+  if (form == CHAIN_ROUNDED) {
+    narrow_pack_b(out, b, m, depth);
+    return;
+  }
+  if (form != CHAIN_FLOATS) {
+    line(out, "%s", GEMM_IF_PARTS);
+    split_pack_b(out, form, b, m, depth);
+    line(out, "#else");
+  }
+  floats_pack_b(out, b, m, depth);
+  if (form != CHAIN_FLOATS) line(out, "#endif");
 }
 
 static void narrow_tiles(StrBuf *out, const ChainTiles *t) {
@@ -87,12 +110,36 @@ static void narrow_tiles(StrBuf *out, const ChainTiles *t) {
   line(out, "td_narrow_row(&t);\n}\n}");
 }
 
-void chain_tiles(StrBuf *out, bool narrow, const ChainTiles *t) {
+static void split_tiles(StrBuf *out, int parts, const ChainTiles *t) {
+  bool turned = t->a.along != 1;
+  long long panel = (long long)chain_split_panel(parts, t->b->room);
+  line(out, "{");
+  line(out, "TdFetch fetch[1] = { 0 };");
+  line(out, "uint16_t *const cells = (uint16_t *)packed_a;");
+  line(out, "for (int64_t i = 0; i < %s; i += %d) {", t->rows, STRIP);
+  line(out, "const int64_t rest = %s - i, height = rest < %d ? rest : %d;", t->rows, STRIP, STRIP);
+  line(out, "td_split_pack_a%s(cells, %s + i * %lld, %d, %lld, height, %s);",
+       turned ? "_turned" : "", t->a.from, (long long)t->a.across, parts,
+       (long long)(turned ? t->a.along : t->a.across), t->depth);
+  line(out, "const TdSplit t = {");
+  sb_printf(out, ".depth = %s, .skip_b = %s / TD_SPLIT_SIDE, .parts = %d, .a = cells,\n", t->depth,
+            t->k0, parts);
+  sb_puts(out, ".a_row = TD_NARROW_DEPTH, .a_half = TD_NARROW_TILE, .a_part = TD_SPLIT_PART,\n");
+  sb_printf(out, ".b = (const uint16_t *)%s", t->b->name);
+  if (t->column) sb_printf(out, " + %s / %d * %lld", t->column, WIDEST_TILE, panel);
+  line(out, ", .panel = %lld,", panel);
+  sb_printf(out, ".c = %s + i * %lld", t->c, (long long)t->c_stride);
+  put_column(out, t, 1);
+  char width[24];
+  line(out, ", .c_stride = %lld, .columns = %s, .rows = height, .add = %s,", (long long)t->c_stride,
+       width_of(width, sizeof width, t->b), t->add);
+  line(out, ".fetch = fetch, .fetches = 1");
+  line(out, "};");
+  line(out, "td_split_row(&t);\n}\n}");
+}
+
+static void floats_tiles(StrBuf *out, const ChainTiles *t) {
   bool turned = !t->in_place && t->a.along == 1;
-  if (narrow) {
-    narrow_tiles(out, t);
-    return;
-  }
   line(out, "{");
   if (turned)
     line(out, "td_pack_a_turned(packed_a, %s, %lld, %s, %s);", t->a.from, (long long)t->a.across,
@@ -122,4 +169,18 @@ void chain_tiles(StrBuf *out, bool narrow, const ChainTiles *t) {
   line(out, "td_tile_row_of(%lld, %lld, (%lld + TD_LANES - 1) / TD_LANES %% 2, %d, 0, height, &t);",
        (long long)t->height, (long long)t->last, (long long)t->b->columns, turned);
   line(out, "}\n}");
+}
+
+void chain_tiles(StrBuf *out, int form, const ChainTiles *t) {
+  if (form == CHAIN_ROUNDED) {
+    narrow_tiles(out, t);
+    return;
+  }
+  if (form != CHAIN_FLOATS) {
+    line(out, "%s", GEMM_IF_PARTS);
+    split_tiles(out, form, t);
+    line(out, "#else");
+  }
+  floats_tiles(out, t);
+  if (form != CHAIN_FLOATS) line(out, "#endif");
 }

@@ -33,8 +33,10 @@ typedef struct ChainTiles {
   const char *column; /* C: the first one of B and C, a multiple of WIDEST_TILE; NULL: 0 */
 } ChainTiles;
 
-/* `narrow`: factors are rounded to bf16. */
-void chain_pack_b(StrBuf *out, bool narrow, const ChainPacked *b, ChainMatrix m, const char *depth);
-void chain_tiles(StrBuf *out, bool narrow, const ChainTiles *t);
+/* How factors are multiplied: as floats, rounded to bf16, or in 2 or 3 parts of bf16, which are
+ * floats where the processor has no tiles for these. */
+enum { CHAIN_FLOATS, CHAIN_ROUNDED };
+void chain_pack_b(StrBuf *out, int form, const ChainPacked *b, ChainMatrix m, const char *depth);
+void chain_tiles(StrBuf *out, int form, const ChainTiles *t);
 
 #endif

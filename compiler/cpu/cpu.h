@@ -47,7 +47,9 @@ int64_t cpu_totals(const Item *it, int64_t per_piece);
 /* -- chain_shape.c ------------------------------------------------------------------- */
 typedef struct ChainShape {
   ChainBlocks blocks;
-  bool narrow;                         /* factors are rounded to bf16 */
+  bool narrow;      /* factors are rounded to bf16 */
+  const int *parts; /* by product: of bf16 that its factors are cut into, 3 or 2; 0: they are not */
+  bool split;       /* some are */
   int64_t rows, row_blocks, last_rows; /* of a block */
   int64_t packed_a, packed_b;          /* bytes */
   int64_t near_stride;                 /* TargetChains.near_stride */
@@ -59,7 +61,10 @@ size_t chain_block_bytes(const ChainShape *s, const ChainBlock *b);
 int64_t chain_padded(const Target *t, int64_t columns); /* from row to row of a block */
 int64_t chain_room(const ChainShape *s, int64_t k);     /* steps of k of a packed operand */
 int64_t chain_depth(const ChainShape *s, int64_t k);    /* of a row product: k at a time */
-size_t chain_packed_bytes(const ChainShape *s, int64_t columns, int64_t room);
+/* Of an operand in `parts`, or as the others, whichever is more. */
+size_t chain_packed_bytes(const ChainShape *s, int parts, int64_t columns, int64_t room);
+/* Numbers in a panel of one in parts: cells, and their spans. */
+int64_t chain_split_panel(int parts, int64_t room);
 bool chain_in_place(const ChainShape *s, const ChainProduct *q, int64_t along);
 
 /* -- rows.c, scatter.c, contraction.c, chain.c: the writers --------------------------- */

@@ -28,7 +28,7 @@
 enum {
   TD_SPLIT_SIDE = 32,                                 /* of a cell: rows or columns, and steps of k */
   TD_SPLIT_PART = TD_SPLIT_SIDE * TD_SPLIT_SIDE,      /* numbers: two tiles */
-  TD_SPLIT_SPANS = 64                                 /* numbers behind the cells of a panel */
+  TD_SPLIT_SPANS = 64                                 /* numbers behind the cells of a panel, at least */
 };
 
 /* ---- packing ----------------------------------------------------------------------
@@ -44,6 +44,11 @@ typedef struct TdSpan {
   uint32_t most;                 /* the largest of the bits without the sign, twice */
   uint32_t least;                /* the same of the smallest that is not 0, less 1 */
 } TdSpan;
+
+/* Where they begin: there are fewer of them than a cell has. */
+TD_INLINE int64_t td_split_spans_at(int64_t panel, int parts) {
+  return parts == 3 ? panel / (3 * TD_SPLIT_PART) * (3 * TD_SPLIT_PART) : panel / (2 * TD_SPLIT_PART) * (2 * TD_SPLIT_PART);
+}
 
 /* Rows are contiguous in k; `parts` as everywhere. */
 TD_SHARED void td_split_pack_a(uint16_t *to, const float *from, int parts, int64_t row_stride, int64_t rows,
@@ -242,7 +247,7 @@ TD_INLINE void td_split_pack(uint16_t *to, int64_t panel, int64_t k0, const int 
                   *const next = k + TD_SPLIT_SIDE < depth   ? at + TD_SPLIT_SIDE * k_stride
                                 : o + TD_SPLIT_SIDE < outer ? from + (o + TD_SPLIT_SIDE) * outer_stride
                                                             : at;
-      td_split_put(to + step * cell, to + panel - TD_SPLIT_SPANS + step * 4, is_b, parts,
+      td_split_put(to + step * cell, to + td_split_spans_at(panel, parts) + step * 4, is_b, parts,
                    at, by_k ? k_stride : outer_stride, by_k ? along : across,
                    by_k ? across : along, turned, next);
     }
@@ -469,7 +474,7 @@ TD_INLINE const uint16_t *td_split_spans_a(const TdSplit *t) {
   return t->a + steps * t->parts * TD_SPLIT_PART + t->skip_a * 4;
 }
 TD_INLINE const uint16_t *td_split_spans_b(const TdSplit *t, const uint16_t *panel) {
-  return panel + t->panel - TD_SPLIT_SPANS + t->skip_b * 4;
+  return panel + td_split_spans_at(t->panel, t->parts) + t->skip_b * 4;
 }
 /* The same of 32 of k in rows of places. */
 TD_INLINE void td_split_join_places(float *to, const TdSplit *t, int64_t step, int64_t rows) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Is a chain worth it, and does it fit on chip? By extents and the target's numbers
  * alone: what stays on chip is weighed against what comes and goes, and against what
- * tiles would save where the products stood apart (TargetSplit): a chain's are made as
- * floats. */
+ * tiles would save where the products stood apart (TargetSplit): in a chain they save
+ * little (TargetChains.reuse_least). */
 #include "compiler/plan/chain.h"
 #include "compiler/plan/product.h"
 

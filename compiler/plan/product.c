@@ -92,16 +92,25 @@ static double reuse(Plan *p, const Node *node, const Contraction *c) {
   return 2 * m * n / (m + n);
 }
 
+/* `often`: how often a number that is packed is multiplied. */
+static int split_of(const Plan *p, const Contraction *c, double often, double least) {
+  const TargetSplit *t = &p->target->products.split;
+  if (!t->k_least || p->rounds || c->extent[GEMM_M] < t->m_least ||
+      c->extent[GEMM_N] < t->n_least || c->extent[GEMM_K] < t->k_least)
+    return 0;
+  if (p->split == TD_SPLIT_F32 && (often < least || has_gaps(p, c))) return 0;
+  return td_split_products(p->split);
+}
+
 int product_split(Plan *p, const Group *g) {
   const Contraction *c = g->contraction;
-  const TargetSplit *t = &p->target->products.split;
-  const int64_t m = c->extent[GEMM_M], n = c->extent[GEMM_N];
-  if (!t->k_least || p->rounds || m < t->m_least || n < t->n_least ||
-      c->extent[GEMM_K] < t->k_least)
-    return 0;
-  const bool pays = reuse(p, g->members.at[0].node, c) >= (double)t->reuse_least;
-  if (p->split == TD_SPLIT_F32 && (!pays || has_gaps(p, c))) return 0;
-  return td_split_products(p->split);
+  return split_of(p, c, reuse(p, g->members.at[0].node, c),
+                  (double)p->target->products.split.reuse_least);
+}
+
+int product_split_chained(const Plan *p, const Contraction *c, double share) {
+  const double m = (double)c->extent[GEMM_M], n = (double)c->extent[GEMM_N];
+  return split_of(p, c, share * 2 * m * n / (m + n), (double)p->target->chains.reuse_least);
 }
 
 /* Packing takes all of it at reuse_least, and less of it with each multiplication more. */

@@ -28,6 +28,8 @@ bool product_periods(Graph *g, const Node *n, const Contraction *c, int64_t *per
 /* In how many products of bf16 parts the target multiplies two of its factors: 6, 3, as the program
  * asks for or as it pays; 0: in none, but as floats or in bf16. */
 int product_split(Plan *p, const Group *g);
+/* The same of one in a chain, which multiplies that share of its columns. */
+int product_split_chained(const Plan *p, const Contraction *c, double share);
 /* Seconds that this saves, roughly, by the extents alone; 0 where it is in none. */
 double product_saves(Plan *p, const Group *g);
 

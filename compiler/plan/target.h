@@ -111,6 +111,7 @@ typedef struct TargetChains {
   int64_t rows_most;     /* of a block */
   int64_t pieces_least;  /* for all threads to share */
   int64_t near_stride;   /* floats between steps of k that tiles may read without packing */
+  int64_t reuse_least;   /* as TargetSplit.reuse_least, of operands that are near */
   /* Where blocks lie in memory of a fixed size (TargetMemory.on_chip): the wide values of so many
    * rows fit in it, and all of one row's; 0: they may lie elsewhere. */
   int64_t row_least;

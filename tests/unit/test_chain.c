@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "compiler/backend.h"
+#include "compiler/eval/eval.h"
 #include "compiler/ir/text.h"
 #include "compiler/ir/verify.h"
 #include "tests/attention.h"
@@ -32,6 +33,7 @@ static const TdProgram *compile(Test *t, const Attention *s, bool chains) {
     backend_split(be, TD_SPLIT_BF16);
   else if (s->narrow)
     backend_activations(be, TD_BF16);
+  if (s->product) backend_split(be, s->product);
   assert_true(backend_entry(be, t->g, "main"));
   return backend_finish(be);
 }
@@ -42,6 +44,16 @@ static int chains(const TdProgram *p) {
     const TdStep *step = &p->entries[0].steps[s];
     n += step->kind == TD_LAUNCH && strcmp(p->kernels[step->kernel].klass, "chain") == 0;
   }
+  return n;
+}
+
+/* Products in parts in kernels of chains. */
+static int parts(const TdProgram *p) {
+  int n = 0;
+  for (int k = 0; k < p->nkernels; k++)
+    for (const char *s = p->kernels[k].source;
+         strcmp(p->kernels[k].klass, "chain") == 0 && (s = strstr(s, "td_split_row(")); s++)
+      n++;
   return n;
 }
 
@@ -112,17 +124,30 @@ static const Case cases[] = {
     {"narrow", {2, 83, 3, 24, .layers = 2, .gradients = true, .causal = true, .narrow = true}},
     {"narrow_of_wide",
      {2, 83, 3, 24, .layers = 1, .gradients = true, .causal = true, .narrow = true, .wide = true}},
+    {"parts",
+     {2, 96, 2, 32, .layers = 1, .gradients = true, .targets = true, .product = TD_SPLIT6}},
+    {"odd_parts",
+     {2, 93, 3, 33, .layers = 1, .gradients = true, .causal = true, .product = TD_SPLIT6}},
+    {"band_in_parts",
+     {2, 164, 2, 33, .layers = 1, .gradients = true, .band = 20, .product = TD_SPLIT6}},
+    /* k in more than one block, in panels of more cells than a block of k has */
+    {"long_parts", {2, 600, 2, 32, .layers = 1, .gradients = true, .product = TD_SPLIT6}},
+    {"few_parts", {2, 96, 2, 32, .layers = 1, .gradients = true, .product = TD_SPLIT3}},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
 static Test planned[CASES];
-static Library *wide_kernels, *narrow_kernels; /* of all cases, in f32 and in bf16 */
+/* Of all cases, by what their prelude has: f32, bf16, parts. */
+enum { WIDE, NARROW, PARTS, KINDS };
+static Library *kernels[KINDS];
 
-static Library *kernels_of(bool narrow) {
+static int kind_of(const Attention *s) { return s->narrow ? NARROW : s->product ? PARTS : WIDE; }
+
+static Library *kernels_of(int kind) {
   const TdProgram *programs[CASES];
   int n = 0;
   for (int i = 0; i < CASES; i++) {
-    if (cases[i].shape.narrow != narrow) continue;
+    if (kind_of(&cases[i].shape) != kind) continue;
     planned[i].program = n;
     programs[n++] = planned[i].with;
   }
@@ -141,15 +166,14 @@ static int plan_all(void **state) {
     t->with = compile(t, &cases[i].shape, true);
     t->without = compile(t, &cases[i].shape, false);
   }
-  wide_kernels = kernels_of(false);
-  narrow_kernels = kernels_of(true);
-  return wide_kernels && narrow_kernels ? 0 : -1;
+  for (int kind = 0; kind < KINDS; kind++)
+    if (!(kernels[kind] = kernels_of(kind))) return -1;
+  return 0;
 }
 
 static int free_all(void **state) {
   (void)state;
-  library_free(wide_kernels);
-  library_free(narrow_kernels);
+  for (int kind = 0; kind < KINDS; kind++) library_free(kernels[kind]);
   for (int i = 0; i < CASES; i++) arena_free(planned[i].arena);
   return 0;
 }
@@ -163,9 +187,10 @@ static void check(void **state) {
   const int64_t scores = s->b * s->h * s->l * s->l;
   assert_int_equal(chains(t->with), s->gradients ? 2 : 1);
   assert_int_equal(chains(t->without), 0);
+  assert_int_equal(parts(t->with) > 0, s->product != 0);
   assert_true(largest(t->with) < scores);
   assert_true(largest(t->without) >= scores);
-  Compiled *c = compiled_of(s->narrow ? narrow_kernels : wide_kernels, t->program);
+  Compiled *c = compiled_of(kernels[kind_of(s)], t->program);
   assert_int_equal(compiled_compare(c, 0, t->g, 1, s->narrow ? 0.06 : 2e-4, 1), 0);
   int64_t n, m;
   const void *one = results(t, c, INT64_MAX / 2, &n), *three = results(t, c, 3, &m);
@@ -182,6 +207,78 @@ static void check(void **state) {
     compiled_free(c);
   }
 #endif
+}
+
+/* ---- products in parts ------------------------------------------------------------ */
+
+/* Without being asked for: scores of 384 symbols and more, as often as a part of them is
+ * multiplied; not what they weigh, 2 384 64 / (384 + 64) times. With 383 symbols nothing. */
+static void parts_where_they_pay(void **state) {
+  (void)state;
+  for (int64_t l = 383; l <= 384; l++) {
+    const Attention shape = {4, l, 1, 64, .layers = 1};
+    Test t = {.arena = arena_new()};
+    t.diags = diags_new(t.arena);
+    t.g = attention_graph(t.arena, t.diags, &shape);
+    const TdProgram *p = compile(&t, &shape, true);
+    assert_int_equal(chains(p), 1);
+    assert_int_equal(parts(p), l >= 384);
+    arena_free(t.arena);
+  }
+}
+
+/* The root of the mean square of what an output is off the evaluator's. */
+static double error_of(Compiled *c, Eval *ev, const Graph *g, int output) {
+  TdType type;
+  int64_t count;
+  const float *got = compiled_output(c, 0, g->outputs.at[output].name, &type, &count);
+  const double *want = eval_value(ev, g->outputs.at[output].node);
+  double sum = 0;
+  for (int64_t i = 0; i < count; i++)
+    sum += ((double)got[i] - want[i]) * ((double)got[i] - want[i]);
+  return sqrt(sum / (double)count);
+}
+
+/* Attention and its gradients are as near to those in double precision as by multiply-adds. */
+static void parts_are_as_exact(void **state) {
+  (void)state;
+  static const int kinds[] = {0, TD_SPLIT6};
+  Attention shape = {2, 160, 2, 64, .layers = 1, .gradients = true};
+  Test t = {.arena = arena_new()};
+  t.diags = diags_new(t.arena);
+  t.g = attention_graph(t.arena, t.diags, &shape);
+  Eval *ev = eval_new(t.g, 7, 1);
+  Compiled *c[2];
+  for (int i = 0; i < 2; i++) {
+    shape.product = kinds[i];
+    const TdProgram *p = compile(&t, &shape, true);
+    assert_int_equal(parts(p) > 0, i);
+    c[i] = compiled_new(p, NULL);
+    assert_non_null(c[i]);
+  }
+  uint64_t random = 1;
+  for (int i = 0; i < t.g->top->nodes.n; i++) {
+    Node *n = t.g->top->nodes.at[i];
+    if (n->kind != N_INPUT) continue;
+    double *x = eval_bind(ev, n);
+    for (int64_t k = 0; k < ir_count(n); k++) {
+      random = random * 6364136223846793005u + 1442695040888963407u;
+      const float number = (float)(int32_t)(random >> 32) * 0x1p-31f;
+      x[k] = (double)number;
+      for (int kind = 0; kind < 2; kind++)
+        ((float *)compiled_input(c[kind], 0, n->name))[k] = number;
+    }
+  }
+  assert_null(eval_run(ev));
+  for (int i = 0; i < 2; i++) compiled_run(c[i], 0, (TdControl){7, 1}, 3);
+  for (int i = 0; i < t.g->outputs.n; i++) {
+    const double fma = error_of(c[0], ev, t.g, i), six = error_of(c[1], ev, t.g, i);
+    printf("%s: off by %.2e as fma, %.2e as split6\n", t.g->outputs.at[i].name, fma, six);
+    assert_true(fma > 0 && six <= 1.05 * fma);
+  }
+  for (int i = 0; i < 2; i++) compiled_free(c[i]);
+  eval_free(ev);
+  arena_free(t.arena);
 }
 
 /* ---- bands --------------------------------------------------------------------------------- */
@@ -235,15 +332,17 @@ static Graph *window_graph(Arena *a, const Window *w) {
 /* What is outside adds nothing, unless 0 times it is something: one infinite value is 0 * inf, not
  * a number, for all that do not see it. */
 static void see_windows(void **state) {
-  (void)state;
+  const int product = *(const int *)*state;
   Arena *a = arena_new();
   for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
     const Window *w = &windows[i];
     BackendOptions o = backend_defaults();
     Backend *be = backend_new(a, diags_new(a), "window", &o);
+    backend_split(be, product);
     assert_true(backend_entry(be, window_graph(a, w), "main"));
     const TdProgram *p = backend_finish(be);
     assert_int_equal(chains(p), 1);
+    assert_int_equal(parts(p), product == TD_SPLIT6); /* of IN products k is 16 */
     const TdKernel *chain = &p->kernels[p->entries[0].steps[0].kernel];
     assert_int_equal(chain->launch.cpu.pieces, 4 * 7); /* 200 rows are 7 strips of 32 */
     Compiled *c = compiled_new(p, NULL);
@@ -275,8 +374,13 @@ static void see_windows(void **state) {
 }
 
 int main(void) {
-  struct CMUnitTest tests[CASES + 1];
-  tests[CASES] = (struct CMUnitTest)cmocka_unit_test(see_windows);
+  static const int products[] = {TD_SPLIT_F32, TD_SPLIT6};
+  struct CMUnitTest tests[CASES + 4];
+  tests[CASES] = (struct CMUnitTest)cmocka_unit_test(parts_where_they_pay);
+  tests[CASES + 1] = (struct CMUnitTest)cmocka_unit_test(parts_are_as_exact);
+  for (int i = 0; i < 2; i++)
+    tests[CASES + 2 + i] = (struct CMUnitTest){
+        .name = "windows", .test_func = see_windows, .initial_state = (void *)&products[i]};
   for (int i = 0; i < CASES; i++)
     tests[i] = (struct CMUnitTest){
         .name = cases[i].name, .test_func = check, .initial_state = (void *)&cases[i]};
