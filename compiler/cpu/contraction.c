@@ -18,7 +18,7 @@ typedef struct Writer {
   Node *n;
   Contraction *c;
   const char *load_head[2], *load_value[2]; /* statements, expression; of runs: no expression */
-  const char *again;
+  const char *again, *some;
   const char *epilogue_row, *epilogue;
   StrBuf epilogue_after;
   const char *prologue;
@@ -129,6 +129,16 @@ static void write_again(Writer *w) {
                           before->n ? before->s : "", condition, inside->n ? inside->s : "",
                           value[0], value[1]);
   w->plan->again_vars = named(w);
+}
+
+static void write_some(Writer *w) {
+  Emit *em = &w->em;
+  em->used_vars = 0;
+  emit_open(em, ELEMENT);
+  const char *condition = emit_value(em, w->c->where[GEMM_A], ELEMENT);
+  const StrBuf *before = &em->level[ELEMENT].text;
+  w->some = arena_printf(em->arena, "%ssome = %s;\n", before->n ? before->s : "", condition);
+  w->plan->some_vars = named(w);
 }
 
 /* ---- the epilogue ------------------------------------------------------------------------ */
@@ -296,6 +306,8 @@ static void put_load_run(StrBuf *out, void *ctx, GemmSide side) {
 
 static void put_again(StrBuf *out, void *ctx) { sb_puts(out, ((const Writer *)ctx)->again); }
 
+static void put_some(StrBuf *out, void *ctx) { sb_puts(out, ((const Writer *)ctx)->some); }
+
 static void put_epilogue(StrBuf *out, void *ctx) { sb_puts(out, ((Writer *)ctx)->epilogue); }
 
 static void put_epilogue_row(StrBuf *out, void *ctx) {
@@ -318,6 +330,7 @@ static void begin(Writer *w, Plan *p, Group *g, GemmPlan *plan) {
   plan->load = put_load;
   plan->load_run = put_load_run;
   plan->again = put_again;
+  plan->some = put_some;
   plan->epilogue = put_epilogue;
   plan->epilogue_row = put_epilogue_row;
   plan->epilogue_after = put_epilogue_after;
@@ -380,6 +393,7 @@ void emit_contraction(Plan *p, Group *g, TdKernel *k, const char **note) {
   else
     write_operand(&w, GEMM_B, &plan.operand[GEMM_B]);
   if (plan.leaves_out) write_again(&w);
+  if (plan.may_be_empty) write_some(&w);
   write_windows(&w);
   if (plan.plain_output)
     plan.output = emit_pointer(&w.em, w.n, true);

@@ -101,10 +101,11 @@ typedef struct GemmPlan {
   int naheads;
 
   /* The variables that the texts of load, and those of the three epilogues, name. */
-  GemmVars load_vars[2], epilogue_vars, again_vars;
+  GemmVars load_vars[2], epilogue_vars, again_vars, some_vars;
 
   /* Terms may be left out, where an operand loads 0: sums that are NaN are added up again. */
   bool leaves_out;
+  bool may_be_empty; /* texts of the epilogue ask `some`, whether a term of the row is not */
 
   /* The callbacks, each called once, in the order load, again, epilogue, epilogue_row,
    * epilogue_after, prologue. */
@@ -125,6 +126,9 @@ typedef struct GemmPlan {
   /* Only if leaves_out. Statements that add one term to the double `total`, if it is not left out;
    * batch, m, n and k variables are in scope. */
   void (*again)(StrBuf *out, void *ctx);
+  /* Only if may_be_empty. Statements that set `some` where a term is not left out; batch, m and k
+   * variables are in scope. */
+  void (*some)(StrBuf *out, void *ctx);
   /* Statements that consume one finished sum, the float rvalue GEMM_SUM: inside an
    * `omp simd` loop over n; batch, m and n variables are in scope. */
   void (*epilogue)(StrBuf *out, void *ctx);

@@ -321,6 +321,7 @@ static void close_writer(GemmWriter *w) {
   sb_free(&w->epilogue_row);
   sb_free(&w->epilogue_after);
   sb_free(&w->again);
+  sb_free(&w->some);
 }
 
 /* The tiles of the plan, and where it is split the ones of processors that do not have these. */

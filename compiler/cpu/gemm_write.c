@@ -369,7 +369,14 @@ void gemm_epilogue(GemmWriter *w) {
   const uint32_t *vars = w->epilogue_vars.of;
   gemm_open(w, "for (int64_t r = 0; r < height; r++)");
   gemm_line(w, "const float *finished = target + r * %lld;", (long long)w->block.stride);
-  gemm_decode(w, GEMM_M, "row0 + i + r", vars[GEMM_M], true);
+  gemm_decode(w, GEMM_M, "row0 + i + r", vars[GEMM_M] | w->some_vars.of[GEMM_M], true);
+  if (w->plan->may_be_empty) {
+    gemm_line(w, "_Bool some = 0; /* are there terms? */");
+    gemm_open(w, "for (int64_t term = 0; term < K && !some; term++)");
+    gemm_decode(w, GEMM_K, "term", w->some_vars.of[GEMM_K], true);
+    gemm_paste(w, &w->some);
+    gemm_close(w);
+  }
   gemm_paste(w, &w->epilogue_row);
   run_loop(w, GEMM_N, "column0", "columns", &w->epilogue, vars[GEMM_N]);
   gemm_paste(w, &w->epilogue_after);
@@ -426,6 +433,10 @@ void gemm_collect_texts(GemmWriter *w, StrBuf *prologue) {
     plan->again(&w->again, plan->ctx);
     w->again_vars = plan->again_vars;
   }
+  if (plan->may_be_empty) {
+    plan->some(&w->some, plan->ctx);
+    w->some_vars = plan->some_vars;
+  }
   if (plan->plain_output) {
     store_plain(w, &w->epilogue);
     for (int k = 0; k < GEMM_K; k++)
@@ -449,13 +460,15 @@ void gemm_take_texts(GemmWriter *w, const GemmWriter *from) {
   w->epilogue_vars = from->epilogue_vars;
   w->again = from->again;
   w->again_vars = from->again_vars;
+  w->some = from->some;
+  w->some_vars = from->some_vars;
   w->indent = from->indent;
 }
 
 void gemm_decode_batch(GemmWriter *w) {
   uint32_t vars = w->load_vars[GEMM_A].of[GEMM_BATCH] | w->load_vars[GEMM_B].of[GEMM_BATCH] |
                   w->epilogue_vars.of[GEMM_BATCH] | w->again_vars.of[GEMM_BATCH] |
-                  w->plan->columns_of_row.vars.of[GEMM_BATCH];
+                  w->some_vars.of[GEMM_BATCH] | w->plan->columns_of_row.vars.of[GEMM_BATCH];
   for (int side = 0; side < 2; side++) vars |= w->plan->k_of[side].vars.of[GEMM_BATCH];
   gemm_decode(w, GEMM_BATCH, "piece / (ROW_BLOCKS * COLUMN_BLOCKS)", vars, true);
 }

@@ -50,8 +50,9 @@ typedef struct GemmWriter {
   StrBuf load[2];  /* "stage[at] = element;" with what comes before it */
   StrBuf epilogue; /* consumes finished[q] */
   StrBuf epilogue_row, epilogue_after;
-  StrBuf again;                                     /* adds a term to `total` */
-  GemmVars load_vars[2], epilogue_vars, again_vars; /* that these texts name */
+  StrBuf again;                                                /* adds a term to `total` */
+  StrBuf some;                                                 /* is a term in the sum? */
+  GemmVars load_vars[2], epilogue_vars, again_vars, some_vars; /* that these texts name */
   int indent;
   size_t taken; /* bytes of scratch memory that have a name */
 } GemmWriter;

@@ -115,6 +115,7 @@ void product_geometry(Plan *p, const Group *g, GemmPlan *out) {
   const Node *n = g->members.at[0].node;
   *out = (GemmPlan){.narrow = p->rounds, .split = product_split(p, g)};
   out->leaves_out = g->kind != GROUP_PACK && contract_leaves_out(c);
+  out->may_be_empty = out->leaves_out && c->may_be_empty;
   for (int k = 0; k < GEMM_AXES; k++) {
     out->axis[k].nvars = c->nvars[k];
     for (int v = 0; v < c->nvars[k]; v++) out->axis[k].extent[v] = n->extent[c->var[k][v]];

@@ -64,6 +64,21 @@ static void print_term(ProductWriter *w, StrBuf *out) {
             before->n ? before->s : "", holds, inside->n ? inside->s : "", a, b);
 }
 
+/* Is there a term in the sum? */
+static void print_some(ProductWriter *w, StrBuf *out) {
+  emit_open(&w->em, ELEMENT);
+  w->em.used_vars = 0;
+  const char *holds = emit_value(&w->em, w->c->where[GEMM_A], ELEMENT);
+  const StrBuf *before = &w->em.level[ELEMENT].text;
+  sb_puts(out, "bool some = false;\n{\n");
+  product_variables(w, out, GEMM_BATCH, "batch");
+  product_variables(w, out, GEMM_M, "m");
+  sb_printf(out, "#pragma unroll 1\nfor (%s k = 0; k < %lld && !some; k++) {\n",
+            emit_var_type(&w->em), (long long)w->c->extent[GEMM_K]);
+  product_variables(w, out, GEMM_K, "k");
+  sb_printf(out, "%ssome = %s;\n}\n}\n", before->n ? before->s : "", holds);
+}
+
 const char *product_total(ProductWriter *w, const char *sum) {
   StrBuf out = {0}, term = {0};
   if (!contract_leaves_out(w->c)) {
@@ -82,6 +97,7 @@ const char *product_total(ProductWriter *w, const char *sum) {
             (long long)w->c->extent[GEMM_K]);
   product_variables(w, &out, GEMM_K, "k");
   sb_printf(&out, "%s}\ntotal = (float)again;\n}\n", term.s);
+  if (w->c->may_be_empty) print_some(w, &out);
   sb_free(&term);
   return product_take(w, &out);
 }

@@ -6,8 +6,7 @@
  * whose factors split into two operands, A over (b, i, p) and B over (b, j, p).
  * b, i, j, p are groups of variables. Factors and conditions that no reduced
  * variable enters move behind the sum; conditions over one operand's variables
- * move into it. Where such terms are left out, only constants are taken out of the sum: it may be
- * empty, and 0 whatever stands before it. The last output variable is one of j, so that rows of the
+ * move into it. A sum of which all terms are left out is 0, whatever stands before it. The last output variable is one of j, so that rows of the
  * result are contiguous. The last variable of k is the one whose terms lie side by side in
  * memory, where there is such a one. Terms p s + p t of which only p varies in the sum are
  * p (s + t).
@@ -233,10 +232,16 @@ static bool place_conditions(Contraction *c, const Factors *f, uint32_t reduced,
 
 bool contract_leaves_out(const Contraction *c) { return c->where[GEMM_A] || c->where[GEMM_B]; }
 
-/* The side whose variables a factor has that stays while terms are added, where it may not
- * move behind a sum of which all may be left out; -1: it may; -2: neither has them. */
-static int side_of(const Contraction *c, const Expr *factor, const uint32_t vars[2]) {
+/* Where a factor goes that stays while terms are added: behind the sum, -1; but there it must not
+ * meet a sum of no terms, which is 0 whatever it is. Where conditions tell by the row alone that
+ * there are none, the sum is asked (may_be_empty); else it goes to the side whose variables it
+ * has. -2: neither has them. */
+static int side_of(Contraction *c, const Expr *factor, const uint32_t vars[2]) {
   if (!contract_leaves_out(c) || (factor->kind == E_NUM && isfinite(factor->num))) return -1;
+  if (!c->where[GEMM_B]) {
+    c->may_be_empty = true;
+    return -1;
+  }
   return !(factor->vars & ~vars[0]) ? GEMM_A : !(factor->vars & ~vars[1]) ? GEMM_B : -2;
 }
 

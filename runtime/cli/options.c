@@ -23,7 +23,7 @@ const Flag cli_flags[] = {
     {"act", 0, "TYPE", "activations in f32 or bf16, whatever the file says",
      RUNS | CLI_COMPILE | CLI_OPT},
     {"product", 0, "KIND",
-     "products of f32 as f32, fma, split6 or split3 (on bf16 tiles), or bf16, whatever the file "
+     "products of f32: f32, fma, split6 or split3 (bf16 tiles), or bf16, whatever the file "
      "says",
      RUNS | CLI_COMPILE | CLI_OPT},
     {"exact", 0, "fma", "products of f32 by multiply-adds on every machine: the same bits",

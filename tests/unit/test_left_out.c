@@ -71,6 +71,8 @@ static double mean_y(int64_t i) {
   return count <= 0 ? 0 : sum / (double)count;
 }
 
+static double mean_column_y(int64_t i) { return mean_y(i % S * S); }
+
 /* ---- a convolution of the two places before one and itself, whose first tap is infinite: places
  * 0 and 1 meet the last tap, and the last two, of 64 channels */
 static double tap(int64_t i) { return i / (64 * 64) == 0 ? INFINITY : 2; }
@@ -108,6 +110,18 @@ static const Case cases[] = {
     {"mean of none",
      CAUSAL("of_none", " | k < div(i, 2) - 3", "a[i, k] * b[k, j] / real(max(div(i, 2) - 3, 0))"),
      one, one, mean_y},
+    {"mean of none by columns",
+     CAUSAL("mean_of_columns", " | k < div(j, 2) - 3",
+            "a[i, k] * b[k, j] / real(max(div(j, 2) - 3, 0))"),
+     one, one, mean_column_y},
+    {"mean of none by both",
+     CAUSAL("mean_by_both", " | k < div(i, 2) - 3",
+            "a[i, k] * b[k, j] / real(max(div(i, 2) - 3, 0) * (1 + div(j, 1000)))"),
+     one, one, mean_y},
+    {"mean of none by columns and rows",
+     CAUSAL("mean_of_both", " | k < div(j, 2) - 3",
+            "a[i, k] * b[k, j] / real(max(div(j, 2) - 3, 0) * (1 + div(i, 1000)))"),
+     one, one, mean_column_y},
     {"epilogue",
      "graph epilogue\ninput a: real[160, 160]\ninput b: real[160, 160]\n"
      "s[i:160, j:160] = sum[k:160 | k <= i](a[i, k] * b[k, j])\n"
