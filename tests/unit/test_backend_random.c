@@ -5,7 +5,7 @@
  *
  *   test_backend_random [COUNT [FIRST [FLAG ...]]]     flags of the C compiler
  *
- * Without arguments 100 graphs, with TDC_TEST_LONG=1 20,000. */
+ * Without arguments 75 graphs, with TDC_TEST_LONG=1 20,000. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,7 +215,7 @@ static Batch batch_at(uint64_t first, int count, int number, const char *const *
 
 int main(int argc, char **argv) {
   const char *longer = getenv("TDC_TEST_LONG");
-  int count = argc > 1 ? atoi(argv[1]) : longer && *longer == '1' ? 20000 : 100;
+  int count = argc > 1 ? atoi(argv[1]) : longer && *longer == '1' ? 20000 : 75;
   uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
   const char *const *flags = argc > 3 ? (const char *const *)(argv + 3) : NULL;
   int batches = count == 1 ? OPTIONS + 1 : (count + BATCH - 1) / BATCH, failed = 0, done = 0;
