@@ -6,10 +6,11 @@
  * whose factors split into two operands, A over (b, i, p) and B over (b, j, p).
  * b, i, j, p are groups of variables. Factors and conditions that no reduced
  * variable enters move behind the sum; conditions over one operand's variables
- * move into it. A sum of which all terms are left out is 0, whatever stands before it. The last output variable is one of j, so that rows of the
- * result are contiguous. The last variable of k is the one whose terms lie side by side in
- * memory, where there is such a one. Terms p s + p t of which only p varies in the sum are
- * p (s + t).
+ * move into it. A sum of which all terms are left out is 0, whatever stands
+ * before it. The last output variable is one of j, so that rows of the result are
+ * contiguous. The last variable of k is the one whose terms lie side by side in
+ * memory, where there is such a one. Terms p s + p t of which only p varies in the
+ * sum are p (s + t).
  *
  * needs       nothing: it only reads the node
  * guarantees  the node's value is what the Contraction says, in the node's own variables,

@@ -18,9 +18,8 @@ typedef struct Contraction {
   int64_t extent[GEMM_AXES];
   Expr *operand[2], *where[2];
   Expr *factor, *condition;
-  bool
-      may_be_empty; /* all terms may be left out, and the factor is no number: nothing of none is 0 */
-  int64_t turns;    /* of a loop that B is packed before, once for all of them; 0: it is not */
+  bool may_be_empty; /* all terms may be left out, and the factor is no number: 0 then */
+  int64_t turns;     /* of a loop that B is packed before, once for all of them; 0: it is not */
 } Contraction;
 
 /* May terms be left out of its sums one by one? Kernels multiply 0 by the other factor there, which
