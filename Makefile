@@ -317,7 +317,7 @@ $(B)/tests/fuzz_flags: $(B)/sane/tdc_main.o $(filter-out %/main.o,$(SANE_CLI))
 
 test: WITH =
 test: MUTATIONS = 2000
-test: FUZZ_CPU = 6
+test: FUZZ_CPU = 4
 # small by themselves; the benchmark makes them large
 BENCH_MODELS = $(wildcard tests/bench/models/*.td)
 test: GUARDED_MODELS = tests/models/causal.td tests/models/lstm_lm.td
