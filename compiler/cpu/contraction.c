@@ -285,7 +285,6 @@ static void write_window(Writer *w, const ProductBand *band, GemmWindow *out) {
 }
 
 static void write_windows(Writer *w) {
-  if (w->plan->operand[GEMM_A].moves.n > 0) return;
   const ProductBands bands = product_bands(w->p, w->g);
   for (int side = 0; side < 2; side++) write_window(w, &bands.k[side], &w->plan->k_of[side]);
   write_window(w, &bands.columns, &w->plan->columns_of_row);

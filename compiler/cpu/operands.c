@@ -129,7 +129,6 @@ void product_geometry(Plan *p, const Group *g, GemmPlan *out) {
     for (int v = 0; v < c->nvars[GEMM_BATCH]; v++) out->period[v] = 0;
   if (g->kind == GROUP_PACK) return;
   output_geometry(p, g, out);
-  if (out->operand[GEMM_A].moves.n > 0) return; /* tiles of places take all steps of k */
   for (int side = 0; side < 2; side++) out->k_of[side].any = bands.k[side].any;
   out->columns_of_row.any = bands.columns.any;
 }

@@ -41,6 +41,8 @@ static bool may_join(ChainParts *f, const Group *g, const Region *r) {
   for (int i = 0; i < f->at.n; i++)
     if (f->at.at[i].g == g) return false;
   if (g->kind != GROUP_ROWS && g->kind != GROUP_CONTRACTION) return false;
+  /* such sums may have to be added up anew, by a kernel that has all of their terms */
+  if (g->kind == GROUP_CONTRACTION && contract_leaves_out(g->contraction)) return false;
   return g->region == r && !g->late && !g->once && !g->dropped && !g->rows_fixed &&
          g->members.n > 0;
 }
@@ -192,8 +194,6 @@ static void map_operand(Expr *e, void *ctx) {
 static Look look_at_operand(ChainParts *f, ChainPart *t, GemmSide side) {
   Look l = {.f = f, .t = t};
   ex_visit(f->p->g, t->g->contraction->operand[side], map_operand, &l);
-  if (t->g->contraction->where[side])
-    ex_visit(f->p->g, t->g->contraction->where[side], map_operand, &l);
   return l;
 }
 
@@ -211,7 +211,7 @@ static bool sums_over_rows(const ChainParts *f, const ChainPart *t) {
 static bool classify_out(ChainParts *f, ChainPart *t) {
   for (int side = 0; side < 2; side++) {
     Look x = look_at_operand(f, t, side);
-    if (!x.reads || contract_leaves_out(t->g->contraction)) continue;
+    if (!x.reads) continue;
     ChainPart other = new_part(t->g);
     Look y = look_at_operand(f, &other, side == GEMM_A ? GEMM_B : GEMM_A);
     if (!x.wide && y.wide) {

@@ -181,7 +181,7 @@ static bool plain(Build *b, const ChainProduct *q, const Node *n, bool x, ChainO
   int64_t stride[IR_MAX_VARS];
   Sides s = sides_of(b, q, x);
   Expr *e = q->c->operand[side];
-  if (q->c->where[side] || !affine(b->p, n, e, stride, &o->base)) return false;
+  if (!affine(b->p, n, e, stride, &o->base)) return false;
   if (!flat(n, s.outer, s.nouter, stride, &o->outer_stride) ||
       !flat(n, s.k, s.nk, stride, &o->k_stride))
     return false;
@@ -208,7 +208,6 @@ static Node *computed(Build *b, const ChainProduct *q, const Node *n, GemmSide s
     axis[d] = n->axis[v];
   }
   for (int k = 0; k < b->chain->nrows; k++) rowvar[k] = k < nrows ? k : -1;
-  if (q->c->where[side]) body = ex3(g, P_select, q->c->where[side], body, ex_num(g, 0));
   Node *o = ir_node(g, n->region, N_COMP, TY_REAL, nrows + nmore, shape, n->name, n->span);
   o->reducer = RED_NONE;
   o->nvars = nrows + nmore;
@@ -224,7 +223,7 @@ static Node *computed(Build *b, const ChainProduct *q, const Node *n, GemmSide s
 /* Is the wide operand a value of this kernel as it stands? Then its order of variables is ours. */
 static Node *wide_as_it_is(Build *b, ChainProduct *q, const Node *n) {
   Expr *e = q->c->operand[q->x];
-  if (q->c->where[q->x] || e->kind != E_READ) return NULL;
+  if (e->kind != E_READ) return NULL;
   const Member *m = member_of(b->g, e->node);
   int svar[IR_MAX_VARS], ns = 0;
   if (!m || m->stored || (m->program != CHAIN_MAIN && m->program != CHAIN_PRODUCT)) return NULL;
@@ -274,8 +273,7 @@ static void make_operands(Build *b, ChainProduct *q, const Node *n) {
   }
   if (plain(b, q, n, false, y)) return;
   if (q->role == CHAIN_COLUMN) { /* a row's values may be part of it */
-    bool members =
-        reads_members(b, q->c->operand[other(q->x)]) || reads_members(b, q->c->where[other(q->x)]);
+    bool members = reads_members(b, q->c->operand[other(q->x)]);
     y->node = computed(b, q, n, other(q->x), c->nrows, q->evar, q->ne,
                        members ? CHAIN_MAIN : CHAIN_BEFORE);
     return;

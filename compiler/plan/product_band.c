@@ -49,10 +49,19 @@ static void find(Plan *p, const Group *g, Expr *cond, GemmAxisKind kind, GemmAxi
   *out = (ProductBand){.any = true, .flat = band, .extent = c->extent[kind], .share = share};
 }
 
+/* Are its places packed once for all taps? Tiles of these take all steps of k. */
+static bool takes_places(Plan *p, const Group *g) {
+  GemmMoves moves;
+  Expr *read;
+  Linear base;
+  return (p->rounds || product_split(p, g)) &&
+         product_moves(p, g->members.at[0].node, g->contraction, &moves, &read, &base);
+}
+
 ProductBands product_bands(Plan *p, const Group *g) {
   const Contraction *c = g->contraction;
   ProductBands b = {.share = 1};
-  if (p->target->products.band_most <= 0) return b;
+  if (p->target->products.band_most <= 0 || takes_places(p, g)) return b;
   for (int side = 0; side < 2; side++) {
     find(p, g, c->where[side], GEMM_K, gemm_outer((GemmSide)side), &b.k[side]);
     b.share *= b.k[side].share;

@@ -176,12 +176,13 @@ static bool add_name(void *ctx, const char *name) {
   if (strncmp(name, "td_", 3) != 0) return true;
   for (Shared *s = q->shared; s != NULL; s = s->next)
     if (strcmp(s->name, name) == 0) return true;
-  Shared *s = malloc(sizeof *s + strlen(name) + 1);
+  const size_t room = strlen(name) + 1;
+  Shared *s = malloc(sizeof *s + room);
   q->failed = s == NULL;
   if (s == NULL) return td_fail_memory(q->err);
   s->next = q->shared;
   s->found = false;
-  strcpy(s->name, name);
+  memcpy(s->name, name, room);
   q->shared = s;
   return true;
 }

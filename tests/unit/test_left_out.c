@@ -92,6 +92,11 @@ static double attention_y(int64_t i) {
   return row >= CUT ? INFINITY : (double)(row * (row + 1) / 2) / 160;
 }
 
+/* scores that are masked: rows before 120 see none of the infinite places of a key, score 0 and
+ * are means of ones; from there on all scores are infinite */
+static double key(int64_t i) { return i % 64 >= 40 ? INFINITY : 0; }
+static double scored_y(int64_t i) { return i / 64 % 160 < 120 ? 1 : NAN; }
+
 static const Case cases[] = {
     {"rows", CAUSAL("rows", " | k <= i", "a[i, k] * b[k, j]"), one, infinite_from_cut, causal_y},
     {"nan", CAUSAL("not_a_number", " | k <= i", "a[i, k] * b[k, j]"), one, nan_from_cut,
@@ -142,6 +147,16 @@ static const Case cases[] = {
      "y[n:4, l:160, e:64] = sum[k:160 | k <= l](p[n, l, k] * b[n, k, e])\n"
      "output y = y\n",
      equal, value, attention_y},
+    {"scores",
+     "graph scores\ninput a: real[4, 160, 64]\ninput b: real[4, 160, 64]\n"
+     "s[n:4, l:160, k:160] = sum[e:64 | e <= div(l, 3)](a[n, l, e] * b[n, k, e])\n"
+     "m[n:4, l:160] = max[k:160](s[n, l, k])\n"
+     "x[n:4, l:160, k:160] = exp(s[n, l, k] - m[n, l])\n"
+     "z[n:4, l:160] = sum[k:160](x[n, l, k])\n"
+     "p[n:4, l:160, k:160] = x[n, l, k] / z[n, l]\n"
+     "y[n:4, l:160, e:64] = sum[k:160](p[n, l, k] * a[n, k, e])\n"
+     "output y = y\n",
+     one, key, scored_y},
 };
 
 static Graph *graph_of(Arena *a, const Case *c) {
