@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -44,7 +45,9 @@ class Side:
         status = self.process.wait()
         self.errors.seek(0)
         said = [s for s in self.errors.read().split("\n") if s.strip()]
-        raise Failed(f"ended with status {status}: {said[-1].strip()[:200] if said else 'no word'}")
+        named = [s for s in said if re.match(r"[\w.]*(Error|Exception|Failed|Exit|Interrupt)\w*\b", s)]
+        why = (named or said or ["no word"])[-1]  # advice may follow the line that names the error
+        raise Failed(f"ended with status {status}: {why.strip()[:400]}")
 
     def tell(self, what):
         try:
