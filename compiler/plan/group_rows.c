@@ -12,6 +12,10 @@ int64_t extents_product(const int64_t *x, int n) {
 static int64_t block_of(const TargetRows *t, const Group *g) {
   int64_t rows = extents_product(g->row_extent, g->nrows), most = t->partials_most;
   int64_t block = (rows + most - 1) / most, unit = t->partial_unit;
+  if (t->partial_rows > 0 && block > t->partial_rows) {
+    block = (rows + 2 * most - 1) / (2 * most);
+    if (block < t->partial_rows) block = t->partial_rows;
+  }
   if (g->nrows == 1 && block > 1) block = (block + unit - 1) / unit * unit;
   return block > 0 ? block : 1;
 }

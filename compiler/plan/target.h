@@ -29,6 +29,8 @@ typedef struct TargetRows {
   int64_t rows_least;    /* fewer are too few pieces of work: rather partial sums */
   int64_t partials_most; /* of one reduction */
   int64_t partial_unit;  /* rows of a partial sum are a multiple, where there is one row variable */
+  int64_t partial_rows;  /* no more than this for the sake of `partials_most`, twice of which there
+                            may be then; 0: as many as it takes */
   int64_t small;         /* evaluations that one thread does in no time */
   int64_t split_work;    /* evaluations of a sum that is worth partial sums of its own, */
   int64_t split_terms;   /* of so many terms for each result */
