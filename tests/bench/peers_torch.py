@@ -75,8 +75,8 @@ class Denoiser(nn.Module):
 
     def forward(self, x):
         s = self.size
-        t = torch.randint(s["T"], (s["B"],))
-        e = torch.randn(s["B"], s["L"], s["V"])
+        t = torch.randint(s["T"], (s["B"],), device=x.device)
+        e = torch.randn(s["B"], s["L"], s["V"], device=x.device)
         abar = self.abar[t][:, None, None]
         xt = abar.sqrt() * F.one_hot(x, s["V"]) + (1 - abar).sqrt() * e
         return F.mse_loss(self.eps(xt, t).float(), e)
