@@ -7,6 +7,7 @@ enum {
   WARP_MOST = 1024, /* longest row of a warp */
   WARP_ROWS = 512,  /* with fewer rows than this, a block takes each */
   PROCESSORS = 132,
+  BLOCKS_WAITING = 4,   /* of one processor: 64 registers a thread */
   LONG_SUM = 256,       /* terms that a thread adds one after another */
   LONG_NARROW = 4096,   /* terms of a product on tensor cores, 16 of which are added at a time */
   LONG_WIDE = 512,      /* of one that is not */
@@ -186,6 +187,8 @@ static void shape_rows(const Plan *p, const Group *g, TdLaunch *out) {
   CudaRows c = cuda_rows(p, g);
   set(out, (c.pieces + c.teams - 1) / c.teams, c.teams * c.team,
       c.room + (size_t)c.teams * c.arrays);
+  /* pieces of many rows wait at barriers: others fill the time */
+  if (c.team == CUDA_BLOCK && c.per_piece > 1) out->gpu.resident = BLOCKS_WAITING;
 }
 
 /* ---- products --------------------------------------------------------------------------- */
