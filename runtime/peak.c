@@ -34,8 +34,8 @@ static const char fma_source[] =
     "    for (int k = 1; k < 12; k++) s += a[k];\n"
     "    out[p] = s[0];\n"
     "  }\n}\n";
-/* Products in bf16 by what the processor has, the bodies of prelude_narrow.h: tiles of AMX, if the
- * system lends them, or dot products of pairs. arg 1 takes the operations of a piece in thousands;
+/* Products in bf16 by what the processor does fastest, the bodies of prelude_narrow.h: tiles of AMX,
+ * if the system lends them, or dot products of pairs. arg 1 takes the operations of a piece in thousands;
  * 0 where factors are widened to floats, whose peak it is then. */
 static const char narrow_source[] =
     "#if defined __AVX512BF16__ && defined __AMX_BF16__ && defined __AMX_TILE__ && defined "
@@ -65,7 +65,8 @@ static const char narrow_source[] =
     "#else\n"
     "static int peak_tiles(int64_t pieces) { (void)pieces; return 0; }\n"
     "#endif\n"
-    "#if defined __AVX512BF16__\n"
+    "#if defined __AVX512BF16__ && "
+    "(defined __znver3__ || defined __znver4__ || defined __znver5__)\n"
     "typedef float Sums __attribute__((vector_size(64)));\n"
     "static int peak_pairs(int64_t pieces, float *out) {\n"
     "  Sums a[12], x = (Sums){ 0 } + 0.5f;\n"

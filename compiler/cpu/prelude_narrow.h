@@ -4,8 +4,8 @@
  *
  * A tile function multiplies 32 rows of A by panels of 32 columns of B, 32 steps
  * of k at a time. There are three bodies of one meaning, chosen by what the
- * processor has: tiles of AMX, dot products of pairs (vdpbf16ps), and floats
- * made of each half of a pair. All read the same packed operands:
+ * processor does fastest: tiles of AMX, dot products of pairs (vdpbf16ps), and
+ * multiply-adds of floats made of each half of a pair. All read the same packed operands:
  *
  *   A   [rows / 16][k / 32][16 rows][32 of k]         blocks of 1 KB
  *   B   [columns / 32][k / 2][32 columns][2 of k]     pairs of k side by side
@@ -19,14 +19,25 @@
 #include "compiler/cpu/prelude.h"
 #endif
 
-/* 2: AMX, 1: vdpbf16ps, 0: floats */
+/* 2: AMX, 1: vdpbf16ps, 0: floats. Intel's cores take two cycles for a vdpbf16ps, as long as for
+ * four multiply-adds of as many floats (Sapphire Rapids: 83 GFLOP/s beside 160), AMD's one cycle, as
+ * long as for one. */
 #ifndef TD_NARROW_BODY
 #if defined __x86_64__ && defined __AMX_BF16__ && defined __AMX_TILE__ && defined __linux__ && defined __AVX512F__
 #define TD_NARROW_BODY 2
-#elif defined __x86_64__ && defined __AVX512BF16__
+#elif defined __x86_64__ && defined __AVX512BF16__ && \
+  (defined __znver3__ || defined __znver4__ || defined __znver5__)
 #define TD_NARROW_BODY 1
 #else
 #define TD_NARROW_BODY 0
+#endif
+#endif
+/* 1: the processor rounds 32 floats at once */
+#ifndef TD_NARROW_ROUNDS
+#if defined __x86_64__ && defined __AVX512BF16__
+#define TD_NARROW_ROUNDS 1
+#else
+#define TD_NARROW_ROUNDS 0
 #endif
 #endif
 
@@ -59,7 +70,7 @@ TD_INLINE void td_bring_half(uint16_t *to, const uint16_t *from, int64_t count) 
 /* Numbers side by side. */
 TD_INLINE void td_narrow_run(uint16_t *to, const float *from, int64_t count) {
   int64_t i = 0;
-#if TD_NARROW_BODY >= 1
+#if TD_NARROW_ROUNDS
   for (; i + 32 <= count; i += 32) {
     typedef uint16_t Halves __attribute__((vector_size(64), aligned(2), may_alias));
     TdVec low = td_load(from + i), high = td_load(from + i + 16);
@@ -125,7 +136,7 @@ TD_INLINE void td_pairs_along(uint32_t *word, const void *from, int half, int64_
   }
   const float *x = (const float *)from + at;
   if (count >= TD_NARROW_DEPTH) {
-#if TD_NARROW_BODY >= 1
+#if TD_NARROW_ROUNDS
     TdVec low = td_load(x), high = td_load(x + 16);
     TdPairs both;
     __asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(both) : "v"(low), "v"(high));
@@ -148,7 +159,7 @@ TD_INLINE void td_pairs_of_halves(uint32_t *word, const uint16_t *x, const uint1
                         __builtin_convertvector(*(const TdHalvesMem *)y, TdPairs) << 16;
 }
 TD_INLINE void td_pairs_of_floats(uint32_t *word, const float *x, const float *y) {
-#if TD_NARROW_BODY >= 1
+#if TD_NARROW_ROUNDS
   static const uint16_t turns[32] __attribute__((aligned(64))) = {
     0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
   };
@@ -441,53 +452,35 @@ static TD_APART void td_narrow_finish_edge(float *c, int64_t stride, int add, in
 #endif
 
 #ifndef TD_DECLARES
-TD_INLINE uint32_t td_pair_at(const uint16_t *p) {
-  uint32_t word;
-  __builtin_memcpy(&word, p, sizeof word);
-  return word;
-}
-#if TD_NARROW_BODY >= 1
-typedef TdVec TdSums;
-enum { TD_SUM_LANES = 16 };
-TD_INLINE void td_pair_dot(TdSums *c, uint32_t a, const uint16_t *b) {
+/* A few rows of 32 columns, whose sums stay in registers. */
+enum { TD_STRIP = TD_LANES == 16 ? 8 : 4 };
+#if TD_NARROW_BODY == 1
+TD_INLINE void td_pair_dot(TdVec *c, uint32_t a, const uint16_t *b) {
   TdPairs x = (TdPairs){ 0 } + a, y = *(const TdPairsMem *)b;
   __asm__("vdpbf16ps %2, %1, %0" : "+v"(*c) : "v"(x), "v"(y));
 }
-#else
-typedef TdVec TdSums;
-enum { TD_SUM_LANES = TD_LANES };
-typedef uint32_t TdWord __attribute__((vector_size(4 * TD_LANES)));
-typedef uint32_t TdWordMem __attribute__((vector_size(4 * TD_LANES), aligned(2), may_alias));
-TD_INLINE void td_pair_dot(TdSums *c, uint32_t a, const uint16_t *b) {
-  const TdWord y = *(const TdWordMem *)b;
-  *c += td_float(a << 16) * (TdVec)(y << 16);
-  *c += td_float(a & 0xffff0000u) * (TdVec)(y & 0xffff0000u);
-}
-#endif
-enum { TD_STRIP = TD_LANES == 16 ? 8 : 4 };
-/* A few rows of 32 columns, whose sums stay in registers. */
 TD_INLINE void td_narrow_strip(const TdNarrow *t, const uint16_t *a, const uint16_t *b, float *c) {
   enum { ROWS = TD_STRIP, VECTORS = 2 };
-  for (int64_t j = 0; j < TD_NARROW_COLUMNS; j += VECTORS * TD_SUM_LANES) {
-    TdSums sum[ROWS][VECTORS] = { { { 0 } } };
-    for (int64_t k = 0; k < t->depth; k += 2) {
-      const uint16_t *pair = td_narrow_step(t, a, k / TD_NARROW_DEPTH) + k % TD_NARROW_DEPTH;
-      const uint16_t *place = b + k * TD_NARROW_COLUMNS + 2 * j;
+  TdVec sum[ROWS][VECTORS] = { { { 0 } } };
+  for (int64_t k = 0; k < t->depth; k += TD_NARROW_DEPTH, b += TD_NARROW_DEPTH * TD_NARROW_COLUMNS) {
+    const uint16_t *const pairs = td_narrow_step(t, a, k / TD_NARROW_DEPTH);
+    for (int p = 0; p < TD_NARROW_DEPTH; p += 2) {
 #pragma GCC unroll 8
       for (int r = 0; r < ROWS; r++) {
-        const uint32_t word = td_pair_at(pair + r * t->a_row);
+        uint32_t word;
+        __builtin_memcpy(&word, pairs + p + r * t->a_row, sizeof word);
 #pragma GCC unroll 2
-        for (int v = 0; v < VECTORS; v++) td_pair_dot(&sum[r][v], word, place + v * 2 * TD_SUM_LANES);
+        for (int v = 0; v < VECTORS; v++) td_pair_dot(&sum[r][v], word, b + p * TD_NARROW_COLUMNS + v * 32);
       }
     }
-#pragma GCC unroll 8
-    for (int r = 0; r < ROWS; r++)
-#pragma GCC unroll 2
-      for (int v = 0; v < VECTORS; v++) {
-        float *const to = c + r * t->c_stride + j + v * TD_SUM_LANES;
-        td_store(to, t->add ? sum[r][v] + td_load(to) : sum[r][v]);
-      }
   }
+#pragma GCC unroll 8
+  for (int r = 0; r < ROWS; r++)
+#pragma GCC unroll 2
+    for (int v = 0; v < VECTORS; v++) {
+      float *const to = c + r * t->c_stride + v * 16;
+      td_store(to, t->add ? sum[r][v] + td_load(to) : sum[r][v]);
+    }
 }
 static void td_narrow_vectors(const TdNarrow *t) {
   for (int64_t j = 0; j < t->columns; j += TD_NARROW_COLUMNS) {
@@ -498,6 +491,79 @@ static void td_narrow_vectors(const TdNarrow *t) {
                       t->c + r * t->c_stride + j);
   }
 }
+#else
+/* A's numbers are made floats once for all panels, B's in registers, for all rows of a strip. */
+typedef uint32_t TdWord __attribute__((vector_size(4 * TD_LANES)));
+typedef uint32_t TdWordMem __attribute__((vector_size(4 * TD_LANES), aligned(2), may_alias));
+#ifndef TD_WIDE_DEPTH
+#define TD_WIDE_DEPTH 768        /* of k at a time, */
+#endif
+enum { TD_WIDE_ROW = TD_WIDE_DEPTH + 16 }; /* of which rows lie in sets of the cache that differ */
+/* 16 rows, `depth` from step k0 of 32 on. */
+TD_INLINE void td_narrow_widen(float (*wide)[TD_WIDE_ROW], const TdNarrow *t, const uint16_t *a, int64_t k0, int64_t depth) {
+  for (int64_t k = 0; k < depth; k += TD_NARROW_DEPTH) {
+    const uint16_t *const step = td_narrow_step(t, a, (k0 + k) / TD_NARROW_DEPTH);
+    for (int r = 0; r < TD_NARROW_ROWS; r++) td_bring_wide(wide[r] + k, step + r * t->a_row, TD_NARROW_DEPTH);
+  }
+}
+/* `more`: sums go on from what is in c. */
+TD_INLINE void td_narrow_strip(const float (*wide)[TD_WIDE_ROW], int64_t depth, const uint16_t *b, float *c,
+                               int64_t c_stride, const int more) {
+  enum { ROWS = TD_STRIP, VECTORS = 2 };
+  for (int64_t j = 0; j < TD_NARROW_COLUMNS; j += VECTORS * TD_LANES) {
+    TdVec sum[ROWS][VECTORS];
+#pragma GCC unroll 8
+    for (int r = 0; r < ROWS; r++)
+#pragma GCC unroll 2
+      for (int v = 0; v < VECTORS; v++)
+        sum[r][v] = more ? td_load(c + r * c_stride + j + v * TD_LANES) : (TdVec){ 0 };
+    const uint16_t *pair = b + 2 * j;
+    for (int64_t k = 0; k < depth; k += 2, pair += 2 * TD_NARROW_COLUMNS) {
+      TdVec low[VECTORS], high[VECTORS];
+#pragma GCC unroll 2
+      for (int v = 0; v < VECTORS; v++) {
+        const TdWord word = *(const TdWordMem *)(pair + v * 2 * TD_LANES);
+        low[v] = (TdVec)(word << 16);
+        high[v] = (TdVec)(word & 0xffff0000u);
+      }
+#pragma GCC unroll 8
+      for (int r = 0; r < ROWS; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < VECTORS; v++) {
+          sum[r][v] += wide[r][k] * low[v];
+          sum[r][v] += wide[r][k + 1] * high[v];
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < ROWS; r++)
+#pragma GCC unroll 2
+      for (int v = 0; v < VECTORS; v++) td_store(c + r * c_stride + j + v * TD_LANES, sum[r][v]);
+  }
+}
+static void td_narrow_vectors(const TdNarrow *t) {
+  float wide[TD_NARROW_ROWS][TD_WIDE_ROW], sums[TD_NARROW_ROWS][TD_NARROW_COLUMNS] __attribute__((aligned(64)));
+  const int once = t->depth <= TD_WIDE_DEPTH;
+  for (int half = 0; half < (t->tall ? 2 : 1); half++) {
+    const uint16_t *const a = t->a + half * t->a_half, *b = t->b;
+    if (once) td_narrow_widen(wide, t, a, 0, t->depth);
+    for (int64_t j = 0; j < t->columns; j += TD_NARROW_COLUMNS, b += t->panel) {
+      float *const c = t->c + half * TD_NARROW_ROWS * t->c_stride + j, *const to = t->add ? sums[0] : c;
+      const int64_t stride = t->add ? TD_NARROW_COLUMNS : t->c_stride;
+      TdFetch *fetch = td_narrow_next(t->fetch, t->fetches);
+      for (int64_t k = 0; k < t->depth && half == 0; k += TD_NARROW_DEPTH) td_fetch(fetch);
+      for (int64_t k = 0; k < t->depth; k += TD_WIDE_DEPTH) {
+        const int64_t depth = t->depth - k < TD_WIDE_DEPTH ? t->depth - k : TD_WIDE_DEPTH;
+        if (!once) td_narrow_widen(wide, t, a, k, depth);
+        for (int r = 0; r < TD_NARROW_ROWS; r += TD_STRIP)
+          td_narrow_strip((const float(*)[TD_WIDE_ROW])wide + r, depth, b + k * TD_NARROW_COLUMNS, to + r * stride, stride, k > 0);
+      }
+      for (int r = 0; t->add && r < TD_NARROW_ROWS; r++)
+        for (int i = 0; i < TD_NARROW_COLUMNS; i += TD_LANES)
+          td_store(c + r * t->c_stride + i, td_load(&sums[r][i]) + td_load(c + r * t->c_stride + i));
+    }
+  }
+}
+#endif
 
 #if TD_NARROW_BODY == 2
 /* Eight tiles of 16 rows of 64 bytes. */

@@ -73,8 +73,10 @@ bool cpu_tiles(void) {
   static const char *const needed[] = {"avx512f", "amx_tile", "amx_bf16"};
   const char *given = getenv("TDC_CFLAGS"); /* kernels as on another processor */
   char *flags = cpu_text(names, 0);
-  bool all = flags != NULL && (given == NULL || strstr(given, "-DTD_NARROW_BODY=") == NULL ||
-                               strstr(given, "-DTD_NARROW_BODY=2") != NULL);
+  bool all = flags != NULL && (given == NULL || ((strstr(given, "-DTD_NARROW_BODY=") == NULL ||
+                                                  strstr(given, "-DTD_NARROW_BODY=2") != NULL) &&
+                                                 strstr(given, "-mno-amx") == NULL &&
+                                                 strstr(given, "-mno-avx") == NULL));
   for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
     all = all && strstr(flags, needed[i]) != NULL;
   free(flags);

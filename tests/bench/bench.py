@@ -38,7 +38,7 @@ HOW = {"torch": "pip install torch", "jax": "pip install 'jax[cpu]'", "numpy": "
 TEMPERATURE, TOP_K = 0.8, 10
 TYPES = ["f32", "bf16", "split3", "split6"]  # split: f32 by products of parts on tiles
 # the processor's tiles left alone, by oneDNN and by kernels of the next compilation
-WITHOUT_AMX = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "TDC_CFLAGS": "-DTD_NARROW_BODY=1"}
+WITHOUT_AMX = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "TDC_CFLAGS": "-mno-amx-tile"}
 
 
 def missing(module):

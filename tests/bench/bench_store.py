@@ -15,7 +15,7 @@ def load(path):
         result = json.load(f)
     flags = result["machine"].get("environment", {}).get("TDC_CFLAGS", "")
     for entry in result["measurements"]:
-        entry.setdefault("amx", "TD_NARROW_BODY" not in flags)
+        entry.setdefault("amx", "TD_NARROW_BODY" not in flags and "-mno-amx" not in flags)
     return result
 
 

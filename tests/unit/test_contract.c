@@ -285,14 +285,20 @@ static void compile(const char *source, const char *object, const char *width) {
                   NULL,
                   NULL,
                   NULL,
+                  NULL,
                   NULL};
   int n = 17;
+  char flags[80], *rest = NULL;
 #if defined __x86_64__
   argv[n++] = "-march=native";
 #else
   argv[7] = "-O3";
 #endif
-  if (*width) argv[n++] = (char *)width;
+  assert_true((size_t)snprintf(flags, sizeof flags, "%s", width) < sizeof flags);
+  for (char *flag = strtok_r(flags, " ", &rest); flag; flag = strtok_r(NULL, " ", &rest)) {
+    assert_true(n < 20);
+    argv[n++] = flag;
+  }
 #if defined __SANITIZE_ADDRESS__
   argv[n++] = "-fsanitize=address,undefined";
 #endif
@@ -391,6 +397,12 @@ static void narrow_this_machine(void **state) {
 static void narrow_floats(void **state) {
   (void)state;
   random_cases("-DTD_NARROW_BODY=0", NARROW);
+  random_cases("-DTD_NARROW_BODY=0 -DTD_NARROW_ROUNDS=0", NARROW);
+}
+/* k in several pieces of which sums go on, as where k is larger than A's rows have room for */
+static void narrow_deep(void **state) {
+  (void)state;
+  random_cases("-DTD_NARROW_BODY=0 -DTD_WIDE_DEPTH=64", NARROW);
 }
 static void split_this_machine(void **state) {
   (void)state;
@@ -430,6 +442,7 @@ int main(void) {
     cmocka_unit_test(this_machine),
     cmocka_unit_test(narrow_this_machine),
     cmocka_unit_test(narrow_floats),
+    cmocka_unit_test(narrow_deep),
     cmocka_unit_test(split_this_machine),
     cmocka_unit_test(split_without_tiles),
 #if defined __x86_64__

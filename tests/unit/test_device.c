@@ -164,7 +164,7 @@ static const char wide[] = "data text { source \"./text.txt\"  tokens chars  spl
                            "  y[b,l,v] = g[b,l,j] * out[j,v]\n"
                            "  minimize mean[b,l,v](y[b,l,v]^2)\n}\n"
                            "train { loss main  adam(lr = 0.01)  batch B  steps 6 }\n";
-static const char no_tiles[] = "TDC_CFLAGS=-O1 -DTD_NARROW_BODY=1";
+static const char no_tiles[] = "TDC_CFLAGS=-O1 -mno-amx-tile";
 
 /* How products were made is remembered, and told where it changes. */
 static void test_products(void **state) {
