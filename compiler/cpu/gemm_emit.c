@@ -238,7 +238,9 @@ static GemmScratch wide_scratch(const GemmWriter *w) {
     int64_t tile = side == GEMM_A ? TALLEST_TILE : WIDEST_TILE, floats = tile * b->depth;
     if (!gemm_along_k(w, side))
       floats = side == GEMM_A ? b->depth * (b->rows + LANES) + LANES : SLAB * b->padded;
-    if (!w->flat[side]) stage = max_of(stage, floats);
+    const bool staged =
+        !w->flat[side] && !(side == GEMM_A ? in_panels(w) : w->plan->packed != NULL);
+    if (staged) stage = max_of(stage, floats);
   }
   int64_t sums = (b->depth_blocks > 1 ? b->rows : TALLEST_TILE) * b->stride;
   return (GemmScratch){.packed_b = w->plan->packed ? 0 : gemm_packed_block(w),
