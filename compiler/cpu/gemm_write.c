@@ -371,7 +371,8 @@ void gemm_epilogue(GemmWriter *w) {
   gemm_line(w, "const float *finished = target + r * %lld;", (long long)w->block.stride);
   gemm_decode(w, GEMM_M, "row0 + i + r", vars[GEMM_M] | w->some_vars.of[GEMM_M], true);
   if (w->plan->may_be_empty) {
-    gemm_line(w, "_Bool some = 0; /* are there terms? */");
+    /* as wide as what is chosen by it: gcc makes no vectors of a loop that chooses by a _Bool */
+    gemm_line(w, "int32_t some = 0; /* are there terms? */");
     gemm_open(w, "for (int64_t term = 0; term < K && !some; term++)");
     gemm_decode(w, GEMM_K, "term", w->some_vars.of[GEMM_K], true);
     gemm_paste(w, &w->some);
