@@ -105,6 +105,17 @@ static const Node *first_known(const Group *g) {
   return plan_first(g);
 }
 
+/* In bytes, or NULL. */
+static const size_t *begins_of(const Plan *p, const Launch *l) {
+  size_t *begins = NEWN(p->arena, size_t, l->args.n + 1);
+  bool any = false;
+  for (int i = 0; i < l->args.n; i++) {
+    begins[i] = (size_t)l->begins.at[i] * td_type_size(p->buffers.at[l->args.at[i]].td.type);
+    any = any || begins[i] > 0;
+  }
+  return any ? begins : NULL;
+}
+
 /* The plan's steps as the program has them; kernels are written in the order of launches. */
 static void finish_entry(Backend *be, Plan *p) {
   TdEntry e = {.name = arena_strdup(p->arena, p->name),
@@ -132,6 +143,7 @@ static void finish_entry(Backend *be, Plan *p) {
       emit_place(p->arena, p->diags, first_known(from->group), to);
       to->nargs = l->args.n;
       to->args = l->args.at;
+      to->begins = begins_of(p, l);
     } else if (from->kind == TD_LOOP) {
       to->slot = plan_depth(from->loop->node->region);
       to->count = from->loop->count;

@@ -140,7 +140,8 @@ static void multiply(const TdProduct *x, char *const *arg, const int64_t *ix) {
 static void launch(Compiled *c, int entry, const TdStep *s, const int64_t *ix,
                    const TdControl *control, int64_t chunk) {
   char *arg[256];
-  for (int i = 0; i < s->nargs; i++) arg[i] = c->buffer[entry][s->args[i]];
+  for (int i = 0; i < s->nargs; i++)
+    arg[i] = c->buffer[entry][s->args[i]] + (s->begins != NULL ? s->begins[i] : 0);
   TdCall call = {arg, ix, c->scratch, control, 0};
   if (c->p->kernels[s->kernel].kind == TD_PRODUCT) {
     multiply(c->p->kernels[s->kernel].product, arg, ix);

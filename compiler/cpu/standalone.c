@@ -153,22 +153,31 @@ static void put_steps(Out *o, int index, const TdEntry *e) {
     for (int i = 0; i < e->steps[s].nargs; i++)
       sb_printf(o->c, "%s%d", i ? ", " : "", e->steps[s].args[i]);
     sb_puts(o->c, e->steps[s].nargs ? "};\n" : "0};\n");
+    if (!e->steps[s].begins) continue;
+    sb_printf(o->c, "static const size_t begins_%d_%d[] = {", index, s);
+    for (int i = 0; i < e->steps[s].nargs; i++)
+      sb_printf(o->c, "%s%zu", i ? ", " : "", e->steps[s].begins[i]);
+    sb_puts(o->c, "};\n");
   }
   sb_printf(o->c, "static const Step steps_%d[] = {\n", index);
   for (int s = 0; s < e->nsteps; s++) {
     const TdStep *step = &e->steps[s];
     if (step->kind == TD_LAUNCH) {
       const TdKernel *k = &o->p->kernels[step->kernel];
-      sb_printf(o->c, "  {LAUNCH, %d, %s, %lld, %d, args_%d_%d, 0, 0, 0},\n", step->once, k->name,
+      sb_printf(o->c, "  {LAUNCH, %d, %s, %lld, %d, args_%d_%d, ", step->once, k->name,
                 (long long)k->launch.cpu.pieces, step->nargs, index, s);
+      if (step->begins)
+        sb_printf(o->c, "begins_%d_%d, 0, 0, 0},\n", index, s);
+      else
+        sb_puts(o->c, "NULL, 0, 0, 0},\n");
     } else if (step->kind == TD_LOOP) {
-      sb_printf(o->c, "  {LOOP, 0, NULL, 0, 0, NULL, %d, %lld, %d},\n", step->slot,
+      sb_printf(o->c, "  {LOOP, 0, NULL, 0, 0, NULL, NULL, %d, %lld, %d},\n", step->slot,
                 (long long)step->count, step->reverse);
     } else {
-      sb_puts(o->c, "  {END, 0, NULL, 0, 0, NULL, 0, 0, 0},\n");
+      sb_puts(o->c, "  {END, 0, NULL, 0, 0, NULL, NULL, 0, 0, 0},\n");
     }
   }
-  sb_puts(o->c, "  {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}\n};\n");
+  sb_puts(o->c, "  {STOP, 0, NULL, 0, 0, NULL, NULL, 0, 0, 0}\n};\n");
   sb_printf(o->c, "static const Named outputs_%d[] = {\n", index);
   for (int i = 0; i < e->noutputs; i++) {
     sb_puts(o->c, "  {");

@@ -29,6 +29,7 @@ static void print_launch(StrBuf *out, const TdProgram *p, const TdEntry *e, cons
   for (int i = 0; i < s->nargs; i++) {
     if (i > 0) sb_puts(out, ", ");
     print_buffer(out, e, s->args[i]);
+    if (s->begins && s->begins[i]) sb_printf(out, " + %zu bytes", s->begins[i]);
   }
   for (int i = 0; i < TD_MAX_LOOPS; i++)
     if (k->counters >> i & 1) sb_printf(out, ", ix%d", i);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The program's kernels, in the order in which launches first need them: each one's
- * text laid out for reading, its name, what is said about it. Groups whose texts and
- * launches are equal share one kernel. */
+ * text laid out for reading, its name, what is said about it. Groups whose launches are equal
+ * and whose texts are but for the names in them share one kernel. */
 #include "compiler/emit/emit.h"
 
+#include <ctype.h>
 #include <string.h>
 
 /* ---- layout ------------------------------------------------------------------- */
@@ -125,6 +126,40 @@ void emit_place(Arena *a, Diags *d, const Node *n, TdStep *step) {
 
 /* ---- the kernel ---------------------------------------------------------------------- */
 
+/* A name that the writer made (emit_name): it ends in _ and a number, and is nobody else's. */
+static bool is_made(const char *at, size_t n) {
+  size_t digits = 0;
+  while (digits < n && isdigit((unsigned char)at[n - 1 - digits])) digits++;
+  return digits > 0 && digits < n && at[n - 1 - digits] == '_' && at[0] != '_' &&
+         strncmp(at, "td_", 3) != 0 && strncmp(at, "TD_", 3) != 0;
+}
+
+/* The text with numbers for the names made in it, in the order in which they occur: two texts
+ * of which these are equal say the same. What stands behind a dot or an arrow is a field. */
+static const char *nameless(Arena *a, const char *text) {
+  Arena *own = arena_new();
+  NameMap numbers = {0};
+  StrBuf out = {0};
+  int made = 0;
+  while (*text) {
+    size_t n = 0;
+    while (isalnum((unsigned char)text[n]) || text[n] == '_') n++;
+    const bool field = out.n > 0 && (out.s[out.n - 1] == '.' || out.s[out.n - 1] == '>');
+    if (n > 0 && !isdigit((unsigned char)*text) && !field && is_made(text, n)) {
+      int *number = namemap_at(own, &numbers, arena_strndup(own, text, n));
+      if (!*number) *number = ++made;
+      sb_printf(&out, "@%d", *number);
+    } else {
+      sb_write(&out, text, n ? n : 1);
+    }
+    text += n ? n : 1;
+  }
+  const char *key = arena_strndup(a, out.s ? out.s : "", out.n);
+  sb_free(&out);
+  arena_free(own);
+  return key;
+}
+
 static bool same_launch(const TdLaunch *a, const TdLaunch *b) {
   for (int d = 0; d < 3; d++)
     if (a->gpu.grid[d] != b->gpu.grid[d] || a->gpu.block[d] != b->gpu.block[d]) return false;
@@ -171,6 +206,20 @@ static int add_product(Kernels *ks, Plan *p, const Group *g, TdKernel *k) {
   return add_kernel(ks, p->arena, k, NULL);
 }
 
+/* Above a kernel that several lines share, a few of them. */
+static void add_place(Arena *a, TdKernel *k, const char *where) {
+  enum { MOST = 600 };
+  size_t n = strlen(k->comment), end = sizeof " */\n" - 1;
+  StrBuf out = {0};
+  sb_puts(&out, "\n * and ");
+  print_plainly(&out, where);
+  sb_puts(&out, " */\n");
+  bool told = strcmp(where, k->where) == 0 || !*where || n > MOST;
+  if (!told) told = strstr(k->comment, arena_strndup(a, out.s, out.n - end)) != NULL;
+  if (!told) k->comment = arena_printf(a, "%.*s%s", (int)(n - end), k->comment, out.s);
+  sb_free(&out);
+}
+
 int kernel_of(Kernels *ks, Plan *p, Group *g) {
   const Node *n = plan_first(g);
   TdKernel k = {.kind = g->kind == GROUP_PACK ? TD_PACK : TD_SOURCE,
@@ -188,9 +237,15 @@ int kernel_of(Kernels *ks, Plan *p, Group *g) {
   p->target->emit(p, g, &k, &note);
   const char *before, *after;
   p->target->head(p->arena, g, &before, &after);
-  const char *body = arena_printf(p->arena, "%s%s%s", before, after, k.source);
+  StrBuf whole = {0};
+  sb_printf(&whole, "%s%s%s", before, after, k.source);
+  const char *body = nameless(p->arena, whole.s);
+  sb_free(&whole);
   int known = find_equal(ks, &k, body);
-  if (known >= 0) return known;
+  if (known >= 0) {
+    add_place(p->arena, &ks->at.at[known], k.where);
+    return known;
+  }
   k.name = kernel_name(ks, p->arena, k.klass, n);
   StrBuf out = {0}, comment = {0};
   print_comment(g, &k, note, &comment);

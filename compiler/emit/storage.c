@@ -47,8 +47,9 @@ bool emit_computes(Emit *em, const Node *n) {
 
 /* ---- the top of a function -------------------------------------------------------- */
 
-static void print_place(StrBuf *out, const Place *at) {
-  if (at->offset) sb_printf(out, " + %lld", (long long)at->offset);
+/* `begin`: the element that the pointer is given at. */
+static void print_place(StrBuf *out, const Place *at, int64_t begin) {
+  if (at->offset > begin) sb_printf(out, " + %lld", (long long)(at->offset - begin));
   for (int s = 0; s < TD_MAX_LOOPS; s++)
     if (at->stride[s]) sb_printf(out, " + %lld * ix%d", (long long)at->stride[s], s);
 }
@@ -72,6 +73,8 @@ void emit_prologue(Emit *em, StrBuf *out) {
     const EmitPointer *p = &em->pointers.at[i];
     const Place *at = &plan_info(em->plan, p->node)->place;
     int arg = argument(em, at->buffer, p->writes);
+    if (at->offset < em->launch->begins.at[arg])
+      bug("'%s' lies before what its launch is given", p->node->name);
     /* no other pointer into the same buffer, or nobody writes it */
     bool alone = em->launch == &em->group->launch;
     for (int k = 0; k < em->pointers.n; k++)
@@ -82,7 +85,7 @@ void emit_prologue(Emit *em, StrBuf *out) {
         plan_type(em->plan, p->node) == TD_BF16 ? d->half : emit_ctype(em, p->node->type);
     sb_printf(out, "%s%s *%s %s = %s", p->writes ? "" : "const ", type,
               alone ? d->restrict_word : "", p->name, emit_buffer(em, at->buffer, type, p->writes));
-    print_place(out, at);
+    print_place(out, at, em->launch->begins.at[arg]);
     sb_puts(out, ";\n");
   }
 }

@@ -334,6 +334,7 @@ static void print_arguments(const Dump *d, const Launch *l) {
   sb_puts(d->out, "args");
   for (int i = 0; i < l->args.n; i++) {
     sb_printf(d->out, "%s b%d ", i > 0 ? "," : "", l->args.at[i]);
+    if (l->begins.at[i]) sb_printf(d->out, "+ %lld ", (long long)l->begins.at[i]);
     text_name(d->out, d->p->buffers.at[l->args.at[i]].td.name);
     if (l->writes.at[i]) sb_putc(d->out, '*');
   }

@@ -9,6 +9,10 @@
  *
  * A loop that is one kernel (loop_kernel.c) is given what the groups of its body are.
  *
+ * Buffers are given from the first element on that the launch uses of them: kernels that differ
+ * in nothing but where their values lie in one, as those of q, k and v in the parameters, are
+ * then one kernel.
+ *
  *     y[l] = sum over d (x[@i, l, d] * w[d])
  * ->  args x w y*   counters ix0   flops 2 l d   bytes of one row of x, of w, of y
  *
@@ -38,14 +42,17 @@ typedef struct Needs {
   VEC(Access) reads;
 } Needs;
 
-static void need_buffer(Needs *x, int buffer, bool writes) {
+/* From its element `begin` on. */
+static void need_buffer(Needs *x, int buffer, int64_t begin, bool writes) {
   Launch *l = x->launch;
   for (int i = 0; i < l->args.n; i++)
     if (l->args.at[i] == buffer) {
       l->writes.at[i] = l->writes.at[i] || writes;
+      if (begin < l->begins.at[i]) l->begins.at[i] = begin;
       return;
     }
   vec_push(x->p->arena, &l->args, buffer);
+  vec_push(x->p->arena, &l->begins, begin);
   vec_push(x->p->arena, &l->writes, writes);
 }
 
@@ -55,7 +62,7 @@ static void need_node(Needs *x, const Node *n, bool writes) {
     if (writes || info->group != x->g) bug("'%s' (node %d) has no storage", n->name, n->id);
     return; /* it lives and dies in this kernel */
   }
-  need_buffer(x, info->place.buffer, writes);
+  need_buffer(x, info->place.buffer, info->place.offset, writes);
   for (int s = 0; s < TD_MAX_LOOPS; s++)
     if (info->place.stride[s]) x->launch->counters |= 1u << s;
 }
@@ -188,7 +195,7 @@ static void need_product(Needs *x) {
   need_all(x, c->operand[GEMM_A]);
   need_all(x, c->where[GEMM_A]);
   if (g->packed) {
-    need_buffer(x, g->packed->buffer, false);
+    need_buffer(x, g->packed->buffer, 0, false);
     for (int i = 0; i < g->packed->nloops; i++)
       x->launch->counters |= 1u << plan_depth(g->packed->loops[i]->node->region);
   }
@@ -251,7 +258,7 @@ static void need_pack(Needs *x) {
   const Packed *packed = x->g->packed;
   x->reader = x->g->members.at[0].node;
   need_all(x, x->g->contraction->operand[GEMM_B]);
-  need_buffer(x, packed->buffer, true);
+  need_buffer(x, packed->buffer, 0, true);
   for (int i = 0; i < packed->nloops; i++)
     x->launch->counters |= 1u << plan_depth(packed->loops[i]->node->region);
 }
@@ -355,7 +362,12 @@ static void complete(Plan *p, Group *g) {
     for (int i = 0; i < x.reads.n; i++)
       g->launch.bytes += bytes_of(p, x.reads.at[i].node, elements_read(&x, i));
   g->launch.product = plan_library_product(p, g);
-  if (!g->launch.product) p->target->shape(p, g);
+  if (!g->launch.product) {
+    p->target->shape(p, g);
+    return;
+  }
+  for (int i = 0; i < g->launch.begins.n; i++)
+    g->launch.begins.at[i] = 0; /* TdOperand.offset is it */
 }
 
 /* All that the groups of its body are given and cost, but for the counter, which it counts
@@ -368,7 +380,7 @@ static void complete_loop(Plan *p, Group *g) {
   for (int i = 0; i < body.n; i++) {
     const Launch *l = &body.at[i]->launch;
     vec_push(p->arena, &g->kernel->body, body.at[i]);
-    for (int k = 0; k < l->args.n; k++) need_buffer(&x, l->args.at[k], l->writes.at[k]);
+    for (int k = 0; k < l->args.n; k++) need_buffer(&x, l->args.at[k], 0, l->writes.at[k]);
     g->launch.counters |= l->counters;
     g->launch.control = g->launch.control || l->control;
     g->launch.flops += times * l->flops;

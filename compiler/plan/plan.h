@@ -43,6 +43,7 @@ typedef enum {
 /* What a launch of a group is given, in the order of its call, and what it costs. */
 typedef struct Launch {
   VEC(int) args;            /* buffers */
+  VEC(int64_t) begins;      /* by argument: the first element of the buffer that it is given */
   VEC(bool) writes;         /* by argument; the others are only read */
   uint32_t counters;        /* bit s: the counter of loop slot s */
   bool control;             /* seed and step */

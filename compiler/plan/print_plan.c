@@ -60,7 +60,9 @@ static void print_steps(const TdProgram *p, const TdEntry *e, StrBuf *out) {
                 k->klass, (long long)k->launch.cpu.pieces);
       print_amount(out, times[depth] * k->flops, "flop");
       print_amount(out, times[depth] * k->bytes, "B");
-      sb_printf(out, "  %s\n", k->where);
+      int length;
+      const char *line = td_step_line(step, &length);
+      sb_printf(out, "  %.*s\n", length, line);
     } else if (step->kind == TD_LOOP) {
       sb_printf(out, "  %4d %*sloop %lld%s%s\n", s, 2 * depth, "", (long long)step->count,
                 step->reverse ? " reverse" : "", step->once ? ", in the first run" : "");

@@ -108,6 +108,12 @@ bool td_split_agrees_with_bf16(int split) {
   return split == TD_SPLIT_F32 || split == TD_SPLIT_BF16;
 }
 
+const char *td_step_line(const TdStep *s, int *length) {
+  const char *line = s->inside != NULL ? s->inside : s->where != NULL ? s->where : "";
+  *length = (int)strcspn(line, ",");
+  return line;
+}
+
 bool td_program_splits(const TdProgram *p) {
   bool any = false;
   for (int k = 0; k < p->nkernels; k++) any = any || p->kernels[k].split;

@@ -153,7 +153,9 @@ typedef struct TdStep {
   TdOnce once;
   int kernel; /* TD_LAUNCH */
   int nargs;
-  const int *args;          /* TD_LAUNCH: buffer indices */
+  const int *args;          /* TD_LAUNCH: buffer indices, */
+  const size_t *begins;     /* by argument: bytes from the buffer's beginning to the address that
+                               the kernel is given; NULL: none */
   const char *where, *text; /* TD_LAUNCH: lines of the user's file that its first statement
                                comes of, "m.td:9, m.td:12"; the first of them as it stands there */
   const char *inside;       /* the line of the library that the statement is; or NULL */
@@ -161,6 +163,10 @@ typedef struct TdStep {
   int64_t count;            /* TD_LOOP */
   bool reverse;
 } TdStep;
+
+/* The line that a launch's first statement is, the library's if it is one of its: up to a comma
+ * or the end of the text, which is never NULL. The kernel's own line may be another launch's. */
+const char *td_step_line(const TdStep *s, int *length);
 
 typedef struct TdOutput {
   const char *name;

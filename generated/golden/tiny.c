@@ -1200,6 +1200,7 @@ typedef struct Step {
   int64_t pieces;
   int nargs;
   const int *args;
+  const size_t *begins;          /* bytes, by argument; or NULL */
   int slot;
   int64_t count;
   int reverse;
@@ -1239,7 +1240,7 @@ static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1243 "tiny.c"
+#line 1244 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear.b[o=16] */
@@ -1255,7 +1256,7 @@ static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1259 "tiny.c"
+#line 1260 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.denoise.linear_2.w[d=16, o=28] */
@@ -1263,7 +1264,7 @@ static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t
 static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t end)
 {
   const TdControl control = *call->ctl, *const ctl = &control;
-  float *restrict init_denoise_linear_2_w_3 = (float *)call->arg[0] + 448;
+  float *restrict init_denoise_linear_2_w_3 = (float *)call->arg[0];
   for (int64_t piece = begin; piece < end; piece++) {
     for (int64_t block = 0; block < 448; block += TD_BLOCK) {
       const int64_t block_end = block + TD_BLOCK < 448 ? block + TD_BLOCK : 448;
@@ -1277,14 +1278,14 @@ static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1281 "tiny.c"
+#line 1282 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear_2.b[o=28] */
 #line 39 "<std/nn.td>"
 static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64_t end)
 {
-  float *restrict init_denoise_linear_2_b_2 = (float *)call->arg[0] + 16;
+  float *restrict init_denoise_linear_2_b_2 = (float *)call->arg[0];
   for (int64_t piece = begin; piece < end; piece++) {
     #pragma omp simd
     for (int64_t o_0 = 0; o_0 < 28; o_0++) {
@@ -1293,7 +1294,7 @@ static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1297 "tiny.c"
+#line 1298 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.matrix[896] */
@@ -1310,7 +1311,7 @@ static void map_init_matrix(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1314 "tiny.c"
+#line 1315 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.vector[44] */
@@ -1327,7 +1328,7 @@ static void map_init_vector(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1331 "tiny.c"
+#line 1332 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, d[2, 8, o=28], d.d[2, 8, o=28], d.denoise.linear_2.w[16, 2, 8], d.denoise.linear_2.w[16, 16, 28] = sum over 8, d.denoise.linear.y[2, 8, o=16] = sum over 28, d.denoise.linear.w[16, 28, 16] = sum over 8 */
@@ -1438,7 +1439,7 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1442 "tiny.c"
+#line 1443 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss, d.denoise.linear_2.b[28] = sum over 2 8, d.denoise.linear.b[16] = sum over 2 8 */
@@ -1486,7 +1487,7 @@ static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1490 "tiny.c"
+#line 1491 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear_2.w[16, 28] = sum over 16 */
@@ -1494,7 +1495,7 @@ static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end)
 static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t end)
 {
   const float *restrict d_denoise_linear_2_w_4 = (const float *)call->arg[0];
-  float *restrict d_denoise_linear_2_w_5 = (float *)call->arg[1] + 448;
+  float *restrict d_denoise_linear_2_w_5 = (float *)call->arg[1];
   for (int64_t piece = begin; piece < end; piece++) {
     for (int64_t i_0 = 0; i_0 < 16; i_0++) {
       float d_denoise_linear_2_w_3[28] __attribute__((aligned(64)));
@@ -1512,7 +1513,7 @@ static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1516 "tiny.c"
+#line 1517 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear.w[28, 16] = sum over 16 */
@@ -1538,7 +1539,7 @@ static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t en
     }
   }
 }
-#line 1542 "tiny.c"
+#line 1543 "tiny.c"
 
 /* tests/golden/tiny.td:26: train { loss main  adam(lr = 1e-2)  batch B  steps 20 }
  * lr */
@@ -1551,7 +1552,7 @@ static void map_lr(const TdCall *call, int64_t begin, int64_t end)
     lr_1[0] = lr_0;
   }
 }
-#line 1555 "tiny.c"
+#line 1556 "tiny.c"
 
 /* <std/core.td>:43: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896] */
@@ -1591,7 +1592,7 @@ static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1595 "tiny.c"
+#line 1596 "tiny.c"
 
 /* <std/core.td>:43: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
@@ -1623,7 +1624,7 @@ static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1627 "tiny.c"
+#line 1628 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16 */
@@ -1684,7 +1685,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1688 "tiny.c"
+#line 1689 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss */
@@ -1692,7 +1693,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
 static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
 {
   const float *restrict denoise_linear_2_y_sum_3 = (const float *)call->arg[0];
-  const float *restrict denoise_linear_2_b_4 = (const float *)call->arg[1] + 16;
+  const float *restrict denoise_linear_2_b_4 = (const float *)call->arg[1];
   const float *restrict e_5 = (const float *)call->arg[2];
   float *restrict loss_8 = (float *)call->arg[3];
   for (int64_t piece = begin; piece < end; piece++) {
@@ -1708,7 +1709,7 @@ static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
     loss_8[0] = loss_7;
   }
 }
-#line 1712 "tiny.c"
+#line 1713 "tiny.c"
 
 /* tests/golden/tiny.td:21: state s[b in B, l in L, v in V] = normal()
  * s[b=2, l=8, v=28] */
@@ -1730,7 +1731,7 @@ static void map_s(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1734 "tiny.c"
+#line 1735 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, s[2, 8, 28] */
@@ -1791,7 +1792,7 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1795 "tiny.c"
+#line 1796 "tiny.c"
 
 /* tests/golden/tiny.td:23: emit argmax[v](s[b,l,v])
  * text.argmax[b=2, l=8] = argmax over 28 */
@@ -1815,7 +1816,7 @@ static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1819 "tiny.c"
+#line 1820 "tiny.c"
 
 /* ---- tables ---- */
 static const Buffer buffers_0[] = {
@@ -1827,17 +1828,19 @@ static const Buffer buffers_0[] = {
 static const int args_0_0[] = {0};
 static const int args_0_1[] = {1};
 static const int args_0_2[] = {0};
+static const size_t begins_0_2[] = {1792};
 static const int args_0_3[] = {1};
+static const size_t begins_0_3[] = {64};
 static const int args_0_4[] = {0, 2};
 static const int args_0_5[] = {1, 3};
 static const Step steps_0[] = {
-  {LAUNCH, 0, map_init_denoise_linear_w, 1, 1, args_0_0, 0, 0, 0},
-  {LAUNCH, 0, map_init_denoise_linear_b, 1, 1, args_0_1, 0, 0, 0},
-  {LAUNCH, 0, map_init_denoise_linear_2_w, 1, 1, args_0_2, 0, 0, 0},
-  {LAUNCH, 0, map_init_denoise_linear_2_b, 1, 1, args_0_3, 0, 0, 0},
-  {LAUNCH, 0, map_init_matrix, 1, 2, args_0_4, 0, 0, 0},
-  {LAUNCH, 0, map_init_vector, 1, 2, args_0_5, 0, 0, 0},
-  {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}
+  {LAUNCH, 0, map_init_denoise_linear_w, 1, 1, args_0_0, NULL, 0, 0, 0},
+  {LAUNCH, 0, map_init_denoise_linear_b, 1, 1, args_0_1, NULL, 0, 0, 0},
+  {LAUNCH, 0, map_init_denoise_linear_2_w, 1, 1, args_0_2, begins_0_2, 0, 0, 0},
+  {LAUNCH, 0, map_init_denoise_linear_2_b, 1, 1, args_0_3, begins_0_3, 0, 0, 0},
+  {LAUNCH, 0, map_init_matrix, 1, 2, args_0_4, NULL, 0, 0, 0},
+  {LAUNCH, 0, map_init_vector, 1, 2, args_0_5, NULL, 0, 0, 0},
+  {STOP, 0, NULL, 0, 0, NULL, NULL, 0, 0, 0}
 };
 static const Named outputs_0[] = {
   {NULL, 0}
@@ -1865,19 +1868,20 @@ static const Buffer buffers_1[] = {
 static const int args_1_0[] = {16, 17, 0, 1, 2, 3, 5, 8};
 static const int args_1_1[] = {3, 4, 5, 6, 8};
 static const int args_1_2[] = {16, 7};
+static const size_t begins_1_2[] = {0, 1792};
 static const int args_1_3[] = {17, 7};
 static const int args_1_4[] = {11};
 static const int args_1_5[] = {9, 7, 10, 12, 13, 1};
 static const int args_1_6[] = {14, 6, 15, 2, 12, 13};
 static const Step steps_1[] = {
-  {LAUNCH, 0, column_e, 16, 8, args_1_0, 0, 0, 0},
-  {LAUNCH, 0, row_loss_mean, 1, 5, args_1_1, 0, 0, 0},
-  {LAUNCH, 0, row_d_denoise_linear_2_w, 1, 2, args_1_2, 0, 0, 0},
-  {LAUNCH, 0, row_d_denoise_linear_w, 1, 2, args_1_3, 0, 0, 0},
-  {LAUNCH, 0, map_lr, 1, 1, args_1_4, 0, 0, 0},
-  {LAUNCH, 0, map_adam_m2, 1, 6, args_1_5, 0, 0, 0},
-  {LAUNCH, 0, map_adam_2_m2, 1, 6, args_1_6, 0, 0, 0},
-  {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}
+  {LAUNCH, 0, column_e, 16, 8, args_1_0, NULL, 0, 0, 0},
+  {LAUNCH, 0, row_loss_mean, 1, 5, args_1_1, NULL, 0, 0, 0},
+  {LAUNCH, 0, row_d_denoise_linear_2_w, 1, 2, args_1_2, begins_1_2, 0, 0, 0},
+  {LAUNCH, 0, row_d_denoise_linear_w, 1, 2, args_1_3, NULL, 0, 0, 0},
+  {LAUNCH, 0, map_lr, 1, 1, args_1_4, NULL, 0, 0, 0},
+  {LAUNCH, 0, map_adam_m2, 1, 6, args_1_5, NULL, 0, 0, 0},
+  {LAUNCH, 0, map_adam_2_m2, 1, 6, args_1_6, NULL, 0, 0, 0},
+  {STOP, 0, NULL, 0, 0, NULL, NULL, 0, 0, 0}
 };
 static const Named outputs_1[] = {
   {"loss", 4},
@@ -1894,10 +1898,11 @@ static const Buffer buffers_2[] = {
 };
 static const int args_2_0[] = {3, 0, 1, 2, 4};
 static const int args_2_1[] = {4, 2, 3, 5};
+static const size_t begins_2_1[] = {0, 64, 0, 0};
 static const Step steps_2[] = {
-  {LAUNCH, 0, row_e, 1, 5, args_2_0, 0, 0, 0},
-  {LAUNCH, 0, row_loss_mean_1, 1, 4, args_2_1, 0, 0, 0},
-  {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}
+  {LAUNCH, 0, row_e, 1, 5, args_2_0, NULL, 0, 0, 0},
+  {LAUNCH, 0, row_loss_mean_1, 1, 4, args_2_1, begins_2_1, 0, 0, 0},
+  {STOP, 0, NULL, 0, 0, NULL, NULL, 0, 0, 0}
 };
 static const Named outputs_2[] = {
   {"loss", 5},
@@ -1909,8 +1914,8 @@ static const Buffer buffers_3[] = {
 };
 static const int args_3_0[] = {1};
 static const Step steps_3[] = {
-  {LAUNCH, 0, map_s, 1, 1, args_3_0, 0, 0, 0},
-  {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}
+  {LAUNCH, 0, map_s, 1, 1, args_3_0, NULL, 0, 0, 0},
+  {STOP, 0, NULL, 0, 0, NULL, NULL, 0, 0, 0}
 };
 static const Named outputs_3[] = {
   {NULL, 0}
@@ -1924,8 +1929,8 @@ static const Buffer buffers_4[] = {
 };
 static const int args_4_0[] = {1, 3, 4, 2};
 static const Step steps_4[] = {
-  {LAUNCH, 0, row_denoise_linear_y_sum, 1, 4, args_4_0, 0, 0, 0},
-  {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}
+  {LAUNCH, 0, row_denoise_linear_y_sum, 1, 4, args_4_0, NULL, 0, 0, 0},
+  {STOP, 0, NULL, 0, 0, NULL, NULL, 0, 0, 0}
 };
 static const Named outputs_4[] = {
   {NULL, 0}
@@ -1937,8 +1942,8 @@ static const Buffer buffers_5[] = {
 };
 static const int args_5_0[] = {1, 2};
 static const Step steps_5[] = {
-  {LAUNCH, 0, row_text_argmax, 1, 2, args_5_0, 0, 0, 0},
-  {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}
+  {LAUNCH, 0, row_text_argmax, 1, 2, args_5_0, NULL, 0, 0, 0},
+  {STOP, 0, NULL, 0, 0, NULL, NULL, 0, 0, 0}
 };
 static const Named outputs_5[] = {
   {"text", 2},
@@ -2030,7 +2035,7 @@ static void *work(void *ctx) {
 
 static void launch(tiny_Program *p, const Step *s, char *const *buffer, const int64_t *ix, const TdControl *control) {
   char *arg[MOST_ARGS];
-  for (int i = 0; i < s->nargs; i++) arg[i] = buffer[s->args[i]];
+  for (int i = 0; i < s->nargs; i++) arg[i] = buffer[s->args[i]] + (s->begins ? s->begins[i] : 0);
   p->call = (TdCall){arg, ix, p->scratch[0], control, ++p->launches};
   if (p->threads == 1 || s->pieces == 1) {
     s->kernel(&p->call, 0, s->pieces);

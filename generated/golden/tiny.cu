@@ -688,7 +688,7 @@ TD_KERNEL(256, 1) map_init_denoise_linear_b(void *arg0)
  * init.denoise.linear_2.w[d=16, o=28] */
 TD_KERNEL(256, 1) map_init_denoise_linear_2_w(void *arg0, const TdControl *ctl)
 {
-  float *__restrict__ init_denoise_linear_2_w_2 = (float *)arg0 + 448;
+  float *__restrict__ init_denoise_linear_2_w_2 = (float *)arg0;
   const int piece = (int)td_block() * 256 + td_thread();
   if (piece >= 448) return;
   {
@@ -702,7 +702,7 @@ TD_KERNEL(256, 1) map_init_denoise_linear_2_w(void *arg0, const TdControl *ctl)
  * init.denoise.linear_2.b[o=28] */
 TD_KERNEL(256, 1) map_init_denoise_linear_2_b(void *arg0)
 {
-  float *__restrict__ init_denoise_linear_2_b_2 = (float *)arg0 + 16;
+  float *__restrict__ init_denoise_linear_2_b_2 = (float *)arg0;
   const int piece = (int)td_block() * 256 + td_thread();
   if (piece >= 28) return;
   {
@@ -833,8 +833,8 @@ TD_KERNEL(256, 1) row_d_d(void *arg0, void *arg1, void *arg2, void *arg3, void *
   const float *__restrict__ d_1 = (const float *)arg0;
   float * d_denoise_linear_2_b_8 = (float *)arg1 + 16;
   const float *__restrict__ d_denoise_linear_2_w_13 = (const float *)arg2;
-  float *__restrict__ d_denoise_linear_2_w_14 = (float *)arg3 + 448;
-  const float *__restrict__ denoise_linear_2_w_20 = (const float *)arg4 + 448;
+  float *__restrict__ d_denoise_linear_2_w_14 = (float *)arg3;
+  const float *__restrict__ denoise_linear_2_w_20 = (const float *)arg4;
   const float *__restrict__ denoise_linear_y_sum_22 = (const float *)arg5;
   const float *__restrict__ denoise_linear_b_23 = (const float *)arg6;
   float *__restrict__ d_denoise_linear_y_29 = (float *)arg7;
@@ -1178,15 +1178,15 @@ TD_KERNEL(256, 1) row_text_argmax(void *arg0, void *arg1)
 /* entry init: 3840 bytes of temporaries (t)
  *  map_init_denoise_linear_w<<<2, 256, 0>>>(t#0 init.matrix, control)
  *  map_init_denoise_linear_b<<<1, 256, 0>>>(t#1 init.vector)
- *  map_init_denoise_linear_2_w<<<2, 256, 0>>>(t#0 init.matrix, control)
- *  map_init_denoise_linear_2_b<<<1, 256, 0>>>(t#1 init.vector)
+ *  map_init_denoise_linear_2_w<<<2, 256, 0>>>(t#0 init.matrix + 1792 bytes, control)
+ *  map_init_denoise_linear_2_b<<<1, 256, 0>>>(t#1 init.vector + 64 bytes)
  *  map_init_matrix<<<4, 256, 0>>>(t#0 init.matrix, #2 params.matrix)
  *  map_init_vector<<<1, 256, 0>>>(t#1 init.vector, #3 params.vector)
  */
 
 /* entry train: 10752 bytes of temporaries (t)
  *  row_e<<<1, 256, 2944>>>(t#3 e, #0 x, #1 params.matrix, t#4 denoise.linear.y.sum, #2 params.vector, t#5 d, t#6 loss, t#8 d.denoise.linear_2.w, control)
- *  row_d_d<<<1, 256, 1920>>>(t#5 d, t#7 grad.vector, t#8 d.denoise.linear_2.w, t#9 grad.matrix, #1 params.matrix, t#4 denoise.linear.y.sum, #2 params.vector, t#10 d.denoise.linear.y)
+ *  row_d_d<<<1, 256, 1920>>>(t#5 d, t#7 grad.vector, t#8 d.denoise.linear_2.w, t#9 grad.matrix + 1792 bytes, #1 params.matrix + 1792 bytes, t#4 denoise.linear.y.sum, #2 params.vector, t#10 d.denoise.linear.y)
  *  row_d_denoise_linear_w<<<4, 256, 0>>>(t#10 d.denoise.linear.y, #0 x, t#3 e, t#9 grad.matrix)
  *  map_lr<<<1, 256, 0>>>(t#13 lr)
  *  map_adam_m2<<<1, 256, 128>>>(#11 adam.m.matrix, t#9 grad.matrix, #12 adam.v.matrix, t#14 adam.c1, t#15 adam.c2, #1 params.matrix, control)

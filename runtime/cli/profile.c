@@ -23,7 +23,7 @@ typedef struct Cost {
 } Cost;
 
 typedef struct Event {
-  int kernel;
+  int step;
   double begin, end;
 } Event;
 
@@ -57,7 +57,7 @@ static void time_kernel(void *ctx, int step, double begin, double end) {
     of[i]->bytes += f->program->kernels[kernel].bytes;
     of[i]->launches++;
   }
-  if (f->tracing) vec_push(f->arena, &f->events, ((Event){kernel, begin, end}));
+  if (f->tracing) vec_push(f->arena, &f->events, ((Event){step, begin, end}));
 }
 
 /* The time that nothing here can do it in, as a share of the time it took. */
@@ -71,6 +71,11 @@ static double share_of_limit(const Profile *f, const Cost *k) {
 static const char *where_of(const Profile *f, int kernel) {
   const char *where = f->program->kernels[kernel].where;
   return where != NULL ? where : "";
+}
+
+/* The line of step i, the library's if it is of one. */
+static const char *line_of(const Profile *f, int i) {
+  return f->library[i] != NULL ? f->library[i] : f->place[i];
 }
 
 /* ---- as text ---------------------------------------------------------------------- */
@@ -185,6 +190,21 @@ static bool print_lines(const Profile *f, TdError *err) {
   return true;
 }
 
+/* Launches of one kernel may be of several lines: those behind the first. */
+static void print_other_lines(const Profile *f, int kernel) {
+  enum { MOST = 4 };
+  const char *seen[MOST + 1] = {where_of(f, kernel)};
+  int n = 1;
+  for (int i = 0; i < f->nsteps && n <= MOST; i++) {
+    if (f->steps[i].kind != TD_LAUNCH || f->steps[i].kernel != kernel) continue;
+    bool known = false;
+    for (int k = 0; k < n; k++) known = known || strcmp(seen[k], line_of(f, i)) == 0;
+    if (known) continue;
+    seen[n++] = line_of(f, i);
+    printf("\n%*s%s", (int)strlen(heading) + 12, "", n <= MOST ? seen[n - 1] : "and others");
+  }
+}
+
 static void print_kernels(const Profile *f, const Cost *sorted, int n) {
   printf("%s  launches  kernel, line\n", heading);
   for (int i = 0; i < n; i++) {
@@ -194,6 +214,7 @@ static void print_kernels(const Profile *f, const Cost *sorted, int n) {
            (int)strlen(heading) + 12, "", where_of(f, sorted[i].of));
     const char *text = k->text != NULL ? k->text + strspn(k->text, " ") : "";
     terminal_print(&f->cli->out, text, strnlen(text, 100));
+    print_other_lines(f, sorted[i].of);
     putchar('\n');
   }
 }
@@ -230,14 +251,16 @@ static bool write_trace(const Profile *f, const char *path, TdError *err) {
   json_t *events = json_array();
   for (int i = 0; i < f->events.n; i++) {
     const Event *e = &f->events.at[i];
-    const TdKernel *k = &f->program->kernels[e->kernel];
-    events =
-        json_and(events, json_pack("{s:s, s:s, s:s, s:f, s:f, s:i, s:i, s:{s:o, s:o, s:f, s:f}}",
-                                   "name", k->name, "cat", k->klass, "ph", "X", "ts",
-                                   1e6 * e->begin, "dur", 1e6 * (e->end - e->begin), "pid", 1,
-                                   "tid", 1, "args", "line", json_text(where_of(f, e->kernel)),
-                                   "text", json_text(k->text != NULL ? k->text : ""), "flops",
-                                   k->flops, "bytes", k->bytes));
+    const TdStep *s = &f->steps[e->step];
+    const TdKernel *k = &f->program->kernels[s->kernel];
+    const char *line = line_of(f, e->step),
+               *said = strcmp(line, where_of(f, s->kernel)) == 0 ? k->text : s->text;
+    events = json_and(
+        events, json_pack("{s:s, s:s, s:s, s:f, s:f, s:i, s:i, s:{s:o, s:o, s:f, s:f}}", "name",
+                          k->name, "cat", k->klass, "ph", "X", "ts", 1e6 * e->begin, "dur",
+                          1e6 * (e->end - e->begin), "pid", 1, "tid", 1, "args", "line",
+                          json_text(line), "text", json_text(said != NULL ? said : ""), "flops",
+                          k->flops, "bytes", k->bytes));
   }
   json_t *all = json_pack("{s:o, s:s}", "traceEvents", events, "displayTimeUnit", "ms");
   char *text = json_write(all, JSON_COMPACT);

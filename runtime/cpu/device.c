@@ -54,7 +54,8 @@ static bool bind_entry(Cpu *c, int entry, const DevicePlace *buffers, TdError *e
     const TdStep *step = &e->steps[i];
     b->first_arg[i] = at;
     for (int k = 0; step->kind == TD_LAUNCH && k < step->nargs; k++)
-      b->args[at++] = host_address(buffers[step->args[k]]);
+      b->args[at++] =
+          host_address(buffers[step->args[k]]) + (step->begins != NULL ? step->begins[k] : 0);
   }
   return true;
 }

@@ -51,6 +51,11 @@ static int64_t count_launches(const TdEntry *e) {
   return sum;
 }
 
+/* Bytes from the buffer's beginning to what the kernel is given. */
+static size_t begin_of(const TdStep *step, int k) {
+  return step->begins != NULL ? step->begins[k] : 0;
+}
+
 static bool fill_bound(Cuda *c, const TdEntry *e, Bound *b, const DevicePlace *buffers,
                        TdError *err) {
   int at = 0;
@@ -66,7 +71,7 @@ static bool fill_bound(Cuda *c, const TdEntry *e, Bound *b, const DevicePlace *b
           (where - e->buffers[step->args[a]].offset) % e->alignment != 0)
         return td_fail(err, TD_NO_TOOL, "%s: the arena is not aligned to %zu bytes", e->name,
                        e->alignment);
-      b->args[at++] = where;
+      b->args[at++] = where + begin_of(step, a);
     }
     b->control = b->control || k->control;
     if (k->kind != TD_PRODUCT) continue;
@@ -146,7 +151,7 @@ static const CudaAddress *args_of(const Cuda *c, const Turn *t, int i) {
   if (!t->moved) return args;
   for (int k = 0; k < step->nargs; k++) {
     CudaAddress there = t->bound->moved[step->args[k]];
-    c->args[k] = there != 0 ? there : args[k];
+    c->args[k] = there != 0 ? there + begin_of(step, k) : args[k];
   }
   return c->args;
 }
@@ -160,8 +165,10 @@ static bool launch(Cuda *c, const Turn *t, int i, const int64_t *ix) {
     CudaResult r = launch_kernel(c, step, args, t->control, ix);
     char doing[256];
     if (r == CUDA_OK) return true;
-    snprintf(doing, sizeof doing, "starting %.100s (%.100s)", k->name,
-             k->where != NULL ? k->where : "?");
+    int length;
+    const char *line = td_step_line(step, &length);
+    snprintf(doing, sizeof doing, "starting %.100s (%.*s)", k->name, length < 100 ? length : 100,
+             line);
     return cuda_went_well(c, r, doing);
   }
   BlasStatus r = products_run(c->products, plan, args, ix);

@@ -419,6 +419,41 @@ static void test_optimizer(void **state) {
   check_options(b, 1e-6, 3);
 }
 
+/* Products by matrices that lie one behind the other in a state, as those of q, k and v, differ in
+ * where these are and in their names: one kernel, given 0, 48 x 80 and 2 x 48 x 80 numbers on.
+ * One whose sum is tripled is another. */
+static void test_kernels_are_shared(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  enum { PRODUCTS = 4, MATRIX = 48 * 80 };
+  static const char *const names[PRODUCTS] = {"q", "k", "v", "tripled"};
+  Node *p = ir_state(g, "p", TY_REAL, SHAPE(PRODUCTS * MATRIX), nowhere),
+       *x = real_input(g, "x", SHAPE(64, 48));
+  for (int i = 0; i < PRODUCTS; i++) {
+    Node *w = ir_view(g, g->top, i ? "w" : "u", p, i * MATRIX, SHAPE(48, 80), nowhere);
+    Node *y = comp(g, g->top, names[i], 2, 1, EXTENTS(64, 80, 48), RED_SUM,
+                   ex2(g, P_mul, at(g, x, "02"), at(g, w, "21")));
+    if (i == 3)
+      y = comp(g, g->top, "z", 2, 0, EXTENTS(64, 80), RED_NONE,
+               ex2(g, P_mul, ex_num(g, 3), at(g, y, "01")));
+    output(g, names[i], y);
+  }
+  const TdProgram *program = compile(b);
+  const TdEntry *e = &program->entries[0];
+  assert_int_equal(launches(program, "contraction"), PRODUCTS);
+  assert_int_equal(e->nsteps, PRODUCTS);
+  for (int i = 0; i < PRODUCTS; i++) {
+    const TdStep *step = &e->steps[i];
+    assert_int_equal(step->kernel == e->steps[0].kernel, i < 3);
+    for (int k = 0; k < step->nargs; k++) {
+      const bool params = e->buffers[step->args[k]].kind == TD_STATE;
+      const size_t begin = step->begins ? step->begins[k] : 0;
+      assert_int_equal(begin, params ? (size_t)i * MATRIX * sizeof(float) : 0);
+    }
+  }
+  check_options(b, 1e-4, 1);
+}
+
 /* A sum of everything takes two kernels, whatever the threads. */
 static void test_total(void **state) {
   Bench *b = *state;
@@ -543,6 +578,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_layernorm_backward, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_epilogue, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_optimizer, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_kernels_are_shared, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_total, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_operands, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_ranks, bench_make, bench_remove),
