@@ -328,6 +328,14 @@ static void add_outs(ChainParts *f, Region *r) {
   }
 }
 
+/* Is its wide value better stored, and the product one of its own? */
+static bool apart(const ChainParts *f, const ChainPart *t) {
+  const int64_t *extent = t->g->contraction->extent;
+  return (double)extent[GEMM_BATCH] * (double)extent[GEMM_K] *
+             (double)extent[gemm_outer(t->x)] <=
+         (double)f->p->target->chains.stored_most;
+}
+
 /* Rows of the batch: those that a Y depends on. COLUMN products sum over all others. */
 static void find_batch(ChainParts *f) {
   for (int i = 0; i < f->at.n; i++) {
@@ -347,7 +355,8 @@ static void find_batch(ChainParts *f) {
     for (int k = 0; k < f->nrows && t.product && t.role == CHAIN_COLUMN; k++)
       if ((t.row[k] < t.g->members.at[0].node->rank) != f->batch[k]) keep = false;
     if (t.product && t.role == CHAIN_COLUMN &&
-        !chain_enough(&f->p->target->chains, (double)batches, (double)rows * (double)rows))
+        (apart(f, &t) ||
+         !chain_enough(&f->p->target->chains, (double)batches, (double)rows * (double)rows)))
       keep = false;
     if (keep) f->at.at[kept++] = t;
   }

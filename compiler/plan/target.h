@@ -119,6 +119,9 @@ typedef struct TargetChains {
   int64_t row_least;
   int64_t sums_most;      /* results of COLUMN products that a piece can keep; 0: no limit, */
   int64_t sums_s, sums_e; /* counted by tiles of so many of [s, e] */
+  /* A COLUMN product whose wide value has so many elements at most, of all batches, is none of the
+   * chain: the value is stored, and pieces are blocks of rows. 0: it is one as ever. */
+  int64_t stored_most;
 } TargetChains;
 
 /* Loops of which a part runs all iterations for rows of its own; see loop_kernel.c. */
