@@ -122,6 +122,18 @@ static const Case cases[] = {
      "m[b:1700] = sum[d:64](x[b, d] * w[d])\ng[b:1700, d:64] = x[b, d] - m[b] * w[d]\n"
      "c[d:64] = sum[b:1700](g[b, d])\noutput g = g\noutput c = c\n",
      TD_F32, NULL, 0},
+    /* eight warps at 16 rows; every lane has three points, or some have four */
+    {"rows_in_turn", "row_end",
+     "input x: real[1700, 96]\ninput w: real[96]\n"
+     "m[b:1700] = sum[d:96](x[b, d] * w[d])\ng[b:1700, d:96] = x[b, d] - m[b] * w[d]\n"
+     "c[d:96] = sum[b:1700](g[b, d])\ns[] = sum[b:1700, d:96](x[b, d] * w[d])\n"
+     "output g = g\noutput c = c\noutput s = s\n",
+     TD_F32, NULL, 0},
+    {"rows_in_turn_uneven", "row_end",
+     "input x: real[1700, 100]\ninput w: real[100]\n"
+     "m[b:1700] = sum[d:100](x[b, d] * w[d])\ng[b:1700, d:100] = x[b, d] - m[b] * w[d]\n"
+     "c[d:100] = sum[b:1700](g[b, d])\noutput g = g\noutput c = c\n",
+     TD_F32, NULL, 0},
     {"all", "row_end", "input x: real[73628]\ny[] = sum[k:73628](x[k])\noutput y = y\n", TD_F32,
      NULL, 0},
     /* the place of the first, the last and one of a second round, of nothing, and of values that
@@ -345,6 +357,10 @@ static const Excused excused[] = {
     {"rows_of_warps", "td_warp_barrier();", ";", 2, unshared},
     {"rows_of_blocks", "td_barrier();", ";", 0, unshared},
     {"rows_and_columns", "td_warp_barrier();", ";", -1, unshared},
+    {"rows_in_turn", "td_warp_barrier();", ";", -1, unshared},
+    {"rows_in_turn", "td_barrier();", ";", 0,
+     "the block's sum that follows has one before its end"},
+    {"rows_in_turn_uneven", "td_warp_barrier();", ";", -1, unshared},
     {"chain_fma", "td_warp_barrier();", ";", -1, unshared},
     {"chain_fma", " < #; @ += 64)", " <= #; @ += 64)", -1,
      "neither 70 rows nor 45 or 35 columns are a multiple of 64"},

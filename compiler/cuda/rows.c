@@ -27,6 +27,7 @@ typedef struct Rows {
   StrBuf late;              /* stores of a row's values */
   StrBuf after;             /* statements after a piece's rows */
   bool open;                /* other threads of the team may still be in the nest before */
+  bool closes;              /* other warps' sums are read behind a piece's rows */
 } Rows;
 
 static StrBuf *text_at(Rows *r, int level) { return &r->em.level[level].text; }
@@ -94,6 +95,12 @@ static const char *serial_loops(Rows *r, int from, int to, const char *inside) {
   return inside;
 }
 
+/* Does each thread of a warp that takes turns have as many points, in numbers that are known? Then
+ * the loop is one that compilers write out, and memory has many requests at a time. */
+static bool is_even(const Rows *r, int64_t points) {
+  return r->cut.turns && points % r->cut.team == 0;
+}
+
 /* The same loops as one over their points, of which a thread has each team-th. */
 static const char *shared_loops(Rows *r, int from, int to, const char *inside) {
   Emit *em = &r->em;
@@ -103,8 +110,15 @@ static const char *shared_loops(Rows *r, int from, int to, const char *inside) {
   for (int i = from; i < to; i++) points *= em->extent[r->plan->nrows + i];
   bool one = to == from + 1;
   const char *at = one ? em->var[r->plan->nrows + from] : emit_name(em, "point");
-  sb_printf(&out, "for (%s %s = lane; %s < %lld; %s += %d) {\n", emit_var_type(em), at, at,
-            (long long)points, at, r->cut.team);
+  if (is_even(r, points)) {
+    const char *turn = emit_name(em, "turn");
+    sb_printf(&out, "for (int %s = 0; %s < %lld; %s++) {\n", turn, turn,
+              (long long)(points / r->cut.team), turn);
+    sb_printf(&out, "const %s %s = lane + %d * %s;\n", emit_var_type(em), at, r->cut.team, turn);
+  } else {
+    sb_printf(&out, "for (%s %s = lane; %s < %lld; %s += %d) {\n", emit_var_type(em), at, at,
+              (long long)points, at, r->cut.team);
+  }
   for (int i = from; i < to && !one; i++) {
     int v = r->plan->nrows + i;
     int64_t stride = 1;
@@ -284,6 +298,21 @@ static void emit_items(Rows *r) {
 
 /* ---- pieces ------------------------------------------------------------------------------- */
 
+/* What the warps have summed near, added in their order. */
+static void add_turns(Rows *r, const Item *it, const char *base, long long count) {
+  const CudaRows *c = &r->cut;
+  const char *type = emit_ctype(&r->em, it->node->type), *all = emit_name(&r->em, "all");
+  size_t each = c->arrays / td_type_size(plan_storage(it->node->type));
+  sb_printf(&r->after, "const %s *const %s = (const %s *)(td_shared_memory() + %zu);\n", type, all,
+            type, c->room + r->shared);
+  sb_printf(&r->after, "for (int i = td_thread(); i < %lld; i += %d) {\n%s sum = %s[i];\n", count,
+            c->teams * c->team, dialect_cuda.value[it->node->type], all);
+  sb_printf(&r->after, "#pragma unroll\nfor (int k = 1; k < %d; k++) ", c->teams);
+  cuda_combine(&r->em, &r->after, it->node, "sum",
+               arena_printf(r->em.arena, "%s[k * %zu + i]", all, each));
+  sb_printf(&r->after, "%s[(long long)piece * %lld + i] = sum;\n}\n", base, count);
+}
+
 /* Sums with an element for each point: near, or where they are stored. */
 static void open_sums(Rows *r, Item *it, const char *base, const char *zero) {
   StrBuf *out = text_at(r, PIECE);
@@ -291,9 +320,13 @@ static void open_sums(Rows *r, Item *it, const char *base, const char *zero) {
   long long count = (long long)(ir_count(it->node) / it->node->shape[0]);
   if (r->cut.near) {
     sb_printf(&r->arrays, "%s *const %s = (%s *)(memory + %zu);\n", type, it->sum, type, r->shared);
+    if (r->cut.turns) {
+      add_turns(r, it, base, count);
+    } else {
+      sb_printf(&r->after, "for (int i = lane; i < %lld; i += %d) ", count, r->cut.team);
+      sb_printf(&r->after, "%s[(long long)piece * %lld + i] = %s[i];\n", base, count, it->sum);
+    }
     r->shared += cuda_sum_bytes(it);
-    sb_printf(&r->after, "for (int i = lane; i < %lld; i += %d) ", count, r->cut.team);
-    sb_printf(&r->after, "%s[(long long)piece * %lld + i] = %s[i];\n", base, count, it->sum);
   } else {
     sb_printf(out, "%s *const %s = %s + (long long)piece * %lld;\n", type, it->sum, base, count);
   }
@@ -307,6 +340,8 @@ static void open_accumulators(Rows *r) {
   Emit *em = &r->em;
   StrBuf *out = text_at(r, PIECE);
   bool cleared = false;
+  CudaRows all = r->cut;
+  if (all.turns) all.team *= all.teams;
   for (int i = 0; i < r->plan->nitems; i++) {
     Item *it = &r->plan->items[i];
     if (!it->member->accumulates) continue;
@@ -315,14 +350,16 @@ static void open_accumulators(Rows *r) {
     it->sum = emit_name(em, it->node->name);
     if (it->nout == 0) {
       cuda_open_value(em, out, &r->cut, it, it->sum);
-      if (it->nloops > 0 || r->cut.spread) cuda_combine_team(&r->cut, &r->after, it->node, it->sum);
-      sb_printf(&r->after, "if (lane == 0) %s[piece] = %s;\n", base, it->sum);
+      if (it->nloops > 0 || r->cut.spread) cuda_combine_team(&all, &r->after, it->node, it->sum);
+      sb_printf(&r->after, "if (%s == 0) %s[piece] = %s;\n", r->cut.turns ? "td_thread()" : "lane",
+                base, it->sum);
     } else {
       open_sums(r, it, base, zero);
       cleared = true;
     }
   }
   if (cleared) print_barrier(r, out);
+  r->closes = cleared && r->cut.turns;
 }
 
 /* Row variables from the number of the row. */
@@ -351,8 +388,15 @@ static void print_row_loop(Rows *r, StrBuf *out) {
               rows % per ? arena_printf(r->em.arena, " < %lld ? (piece + 1) * %lld : %lld", rows,
                                         per, rows)
                          : "");
+    const char *first = r->cut.spread ? " + lane"
+                        : r->cut.turns
+                            ? arena_printf(r->em.arena, " + td_thread() / %d", r->cut.team)
+                            : "";
     sb_printf(out, "for (%s %s = piece * %lld%s; %s < row_end; %s += %d) {\n", type, row, per,
-              r->cut.spread ? " + lane" : "", row, row, r->cut.spread ? r->cut.team : 1);
+              first, row, row,
+              r->cut.spread  ? r->cut.team
+              : r->cut.turns ? r->cut.teams
+                             : 1);
   } else if (plan->nrows > 0) {
     sb_printf(out, "{\nconst %s %s = piece;\n", type, row);
   } else {
@@ -414,6 +458,7 @@ static void print_columns(Rows *r, StrBuf *out) {
 /* What is added to a block's first piece: the number of the team. */
 static const char *team_number(const Rows *r) {
   const CudaRows *c = &r->cut;
+  if (c->turns) return "";
   if (c->team == 1) return " + td_thread()";
   return c->teams == 1 ? "" : arena_printf(r->em.arena, " + td_thread() / %d", c->team);
 }
@@ -438,9 +483,10 @@ static void print_team(const Rows *r, StrBuf *out) {
 static void print_piece(const Rows *r, StrBuf *out) {
   const CudaRows *c = &r->cut;
   sb_printf(out, "const %s piece = (%s)td_block()", emit_var_type(&r->em), emit_var_type(&r->em));
-  if (c->teams > 1) sb_printf(out, " * %d", c->teams);
+  if (c->teams > 1 && !c->turns) sb_printf(out, " * %d", c->teams);
   sb_printf(out, "%s;\n", team_number(r));
-  if (c->pieces % c->teams) sb_printf(out, "if (piece >= %lld) return;\n", (long long)c->pieces);
+  if (c->pieces % c->teams && !c->turns)
+    sb_printf(out, "if (piece >= %lld) return;\n", (long long)c->pieces);
 }
 
 /* The slice's pieces, by as many teams as there are. */
@@ -473,6 +519,7 @@ static const char *finish(Rows *r) {
     print_pieces(r, inner.s, &out);
   else
     sb_puts(&out, inner.s);
+  if (r->closes) sb_puts(&out, "td_barrier();\n");
   if (r->after.n) sb_puts(&out, r->after.s);
   sb_puts(&out, "}\n");
   if (r->shared > r->cut.arrays)
@@ -520,6 +567,7 @@ void cuda_emit_rows(Plan *p, Group *g, TdKernel *k, const char **note) {
     emit_items(&r);
   }
   *note = r.cut.columns                              ? "a thread for each point, rows in turn"
+          : r.cut.turns                              ? "a block each, whose warps take rows in turn"
           : r.cut.spread || r.cut.team == CUDA_BLOCK ? "a block each"
           : r.cut.team > 1                           ? "a warp each"
                                                      : NULL;

@@ -6,6 +6,7 @@ enum {
   SHORT_LOOP = 8,   /* iterations inside a row that one thread does alone */
   WARP_MOST = 1024, /* longest row of a warp */
   WARP_ROWS = 512,  /* with fewer rows than this, a block takes each */
+  TURNS_LEAST = 4,  /* warps that take turns at a piece's rows */
   PROCESSORS = 132,
   BLOCKS_WAITING = 4,   /* of one processor: 64 registers a thread */
   LONG_SUM = 256,       /* terms that a thread adds one after another */
@@ -47,7 +48,8 @@ static int64_t share(int64_t times, int team) { return (times + team - 1) / team
 bool cuda_is_long(const CudaRows *c, const Item *it) {
   if (it->node->reducer != RED_SUM || it->node->type != TY_REAL) return false;
   bool sums = it->member->accumulates;
-  int64_t rows = !sums ? 1 : c->spread ? share(c->per_piece, c->team) : c->per_piece;
+  int apart = c->spread ? c->team : c->turns ? c->teams : 1;
+  int64_t rows = !sums ? 1 : share(c->per_piece, apart);
   int64_t terms = extents(it, it->nout, it->nloops);
   if (c->columns) return sums && rows > LONG_SUM;
   if (it->form == FORM_MIXED) /* the sums over rows are of what each row comes to */
@@ -81,6 +83,17 @@ static bool is_columns(const RowPlan *r) {
   return !r->flat;
 }
 
+/* Sums over rows that warps can take turns at: each is of points that lanes have. */
+static bool takes_turns(const RowPlan *r, const CudaRows *c) {
+  for (int i = 0; i < r->nitems; i++) {
+    const Item *it = &r->items[i];
+    if (!it->member->accumulates) continue;
+    if (it->form == FORM_MIXED || it->nloops == 0 || it->node->type == TY_BOOL) return false;
+    if (it->nout > 0 && !c->near) return false;
+  }
+  return !r->flat && c->per_piece >= TURNS_LEAST;
+}
+
 static void choose_team(const Plan *p, const RowPlan *r, bool accumulates, CudaRows *out) {
   int64_t widest = 1;
   for (int i = 0; i < r->nitems; i++) {
@@ -94,10 +107,16 @@ static void choose_team(const Plan *p, const RowPlan *r, bool accumulates, CudaR
     out->team = 1;
   else
     out->team = widest > WARP_MOST || (few && widest > 2 * CUDA_WARP) ? CUDA_BLOCK : CUDA_WARP;
+  out->turns = accumulates && widest <= WARP_MOST && widest > 2 * CUDA_WARP && takes_turns(r, out);
+  if (out->turns) out->team = CUDA_WARP;
   out->teams = CUDA_BLOCK / out->team;
   if (out->team == 1) return;
   size_t most = p->target->memory.on_chip / 4; /* several blocks at a time */
   while (out->teams > 1 && (size_t)out->teams * out->arrays > most) out->teams /= 2;
+  if (!out->turns || out->teams >= TURNS_LEAST) return;
+  out->turns = false;
+  out->team = CUDA_BLOCK;
+  out->teams = 1;
 }
 
 CudaRows cuda_rows(const Plan *p, const Group *g) {
@@ -122,7 +141,7 @@ CudaRows cuda_rows(const Plan *p, const Group *g) {
   out.near = sums > 0 && sums <= NEAR_MOST;
   if (out.near) out.arrays = sums;
   choose_team(p, r, accumulates, &out);
-  if (out.team == CUDA_BLOCK) out.room = 16 * (CUDA_BLOCK / CUDA_WARP);
+  if (out.team == CUDA_BLOCK || out.turns) out.room = 16 * (CUDA_BLOCK / CUDA_WARP);
   return out;
 }
 
@@ -185,10 +204,10 @@ static void set(TdLaunch *out, int64_t grid, int threads, size_t shared) {
 
 static void shape_rows(const Plan *p, const Group *g, TdLaunch *out) {
   CudaRows c = cuda_rows(p, g);
-  set(out, (c.pieces + c.teams - 1) / c.teams, c.teams * c.team,
+  set(out, c.turns ? c.pieces : (c.pieces + c.teams - 1) / c.teams, c.teams * c.team,
       c.room + (size_t)c.teams * c.arrays);
-  /* pieces of many rows wait at barriers: others fill the time */
-  if (c.team == CUDA_BLOCK && c.per_piece > 1) out->gpu.resident = BLOCKS_WAITING;
+  /* pieces of many rows wait at barriers or for memory: others fill the time */
+  if ((c.team == CUDA_BLOCK || c.turns) && c.per_piece > 1) out->gpu.resident = BLOCKS_WAITING;
 }
 
 /* ---- products --------------------------------------------------------------------------- */

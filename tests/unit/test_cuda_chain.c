@@ -137,7 +137,8 @@ static int entry_of(const TdProgram *program, const char *name) {
 
 /* Of the last chain, of which there are *n; and how many values of length x length are in memory,
  * each counted once. */
-static int64_t pieces_of(const TdProgram *p, const TdEntry *e, int64_t scores, int *n, int *stored) {
+static int64_t pieces_of(const TdProgram *p, const TdEntry *e, int64_t scores, int *n,
+                         int *stored) {
   int64_t pieces = 0;
   uint64_t seen = 0;
   *n = *stored = 0;

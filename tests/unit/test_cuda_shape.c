@@ -102,6 +102,45 @@ static void test_stages(void **state) {
   }
 }
 
+static int times(const char *text, const char *what) {
+  int n = 0;
+  for (const char *at = text; (at = strstr(at, what)); at += strlen(what)) n++;
+  return n;
+}
+
+/* A norm's gradient: 8192 rows in pieces of 16 are 512 blocks, whose 8 warps have two rows each.
+ * Each warp's sums are 384 floats: 8 x 1536 bytes behind 128 for reductions. All of a block wait
+ * for each other once. 1056 columns are too many for a warp: a row is a block's, with the sums
+ * in shared memory once. */
+static void test_turns(void **state) {
+  (void)state;
+  static const struct {
+    int columns;
+    size_t shared;
+    bool turns;
+  } all[] = {{384, 128 + 8 * 1536, true}, {1056, 128 + 4224, false}};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    Arena *a = arena_new();
+    int n = all[i].columns;
+    const TdProgram *p =
+        program_of(a, TD_F32,
+                   arena_printf(a,
+                                "input x: real[8192, %d]\ninput w: real[%d]\n"
+                                "m[b:8192] = sum[d:%d](x[b, d] * w[d])\n"
+                                "g[b:8192, d:%d] = x[b, d] - m[b] * w[d]\n"
+                                "c[d:%d] = sum[b:8192](g[b, d])\noutput g = g\noutput c = c\n",
+                                n, n, n, n, n));
+    const TdKernel *k = kernel_with(p, "row_end");
+    assert_int_equal(k->launch.gpu.grid[0], 512);
+    assert_int_equal(k->launch.gpu.block[0], 256);
+    assert_int_equal(k->launch.gpu.resident, 4);
+    assert_int_equal(k->launch.gpu.shared, all[i].shared);
+    assert_int_equal(strstr(k->source, "td_warp_sum") != NULL, all[i].turns);
+    if (all[i].turns) assert_int_equal(times(k->source, "td_barrier();"), 1);
+    arena_free(a);
+  }
+}
+
 /* Rows of a table by symbols: columns go by 64, 6 times for 384. 65 rows are a block each; 50257
  * would be 301542 blocks, more than 16 for each of 132 processors at 2, 4 and 8 rows too, and 8 of
  * 64 numbers are the most: 6283 times 6. Shared memory is eight warps' sums in double and lists of
@@ -158,7 +197,7 @@ static void test_rounded_products(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiles), cmocka_unit_test(test_stages),
-                                     cmocka_unit_test(test_scatters),
+                                     cmocka_unit_test(test_turns), cmocka_unit_test(test_scatters),
                                      cmocka_unit_test(test_rounded_products)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
