@@ -94,7 +94,8 @@ static void write_operand(Writer *w, GemmSide side, GemmOperand *out) {
     GemmMoves moves;
     Expr *read;
     Linear lin;
-    if (!product_moves(w->p, w->n, w->c, &moves, &read, &lin)) bug("a moved operand is none");
+    if (!(out->turned ? product_turned : product_moves)(w->p, w->n, w->c, &moves, &read, &lin))
+      bug("a moved operand is none");
     out->base = affine_base(w, &lin, emit_pointer(em, read->node, false));
   }
   emit_open(em, ELEMENT);

@@ -21,6 +21,9 @@ typedef struct GemmAxis {
   int nvars;                    /* 0: extent 1 */
   const char *var[IR_MAX_VARS]; /* C names, outermost first; the last runs fastest */
   int64_t extent[IR_MAX_VARS];
+  /* So many of the last variable's values are a block, and blocks are outermost, the others' values
+   * between them and what is in a block; 0: it is one. */
+  int64_t cut;
 } GemmAxis;
 
 /* Which variables a text names: bit v of an axis, its variable v. */
@@ -47,6 +50,9 @@ typedef struct GemmOperand {
   /* Of A, which is one of those, for tiles of bf16: the copy of its places is made once for all
    * taps. Then `base` and stride_batch are of the place 0 of each direction. */
   GemmMoves moves;
+  /* Or these are places that k runs along, and taps are rows: a piece has all taps of a block of
+   * channels (GemmAxis.cut, a result of contract_shape), whose places are turned once. */
+  bool turned;
   bool expensive; /* holds exp, tanh, draws, ...: never evaluate it twice if avoidable */
 } GemmOperand;
 

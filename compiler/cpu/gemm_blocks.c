@@ -74,6 +74,7 @@ static double narrow_cost(const GemmWriter *w, const GemmBlocks *b) {
   double multiply = m * n / 512 * (parts > 1 ? w->plan->split : 1), pack = 0.35 * (parts - 1);
   double pack_a = w->in_place                          ? 0.15
                   : w->plan->operand[GEMM_A].expensive ? 6
+                  : w->turned                          ? 0.6
                   : w->moved                           ? 0.2
                   : !w->flat[GEMM_A]                   ? 0.8
                   : w->k_stride[GEMM_A] == 1           ? 0.35
@@ -95,7 +96,8 @@ static double narrow_cost(const GemmWriter *w, const GemmBlocks *b) {
   int64_t pieces = w->extent[GEMM_BATCH] * b->row_blocks * b->column_blocks;
   double repeats =
       b->row_blocks > 1 ? (double)(b->column_blocks + 1) / (double)b->column_blocks : 1;
-  double cost = multiply + m * (double)b->column_blocks * pack_a + n * pack_b * repeats +
+  const double packed_rows = w->turned ? (double)w->plan->operand[GEMM_A].moves.channels : m;
+  double cost = multiply + packed_rows * (double)b->column_blocks * pack_a + n * pack_b * repeats +
                 again * n + m / 32 * n * parts * (b->columns * depth * parts > near ? 0.2 : 0.04);
   return cost * (1 + idle(pieces));
 }
@@ -121,6 +123,7 @@ static GemmBlocks narrow_blocks(const GemmWriter *w) {
     if (b.columns > widest && b.columns > WIDEST_TILE) continue;
     for (int64_t down = 1; down <= 32; down++) {
       b.rows = round_up(ceil_div(m, down), 2 * LANES);
+      if (w->turned && !gemm_turned_rows(w, down, &b.rows)) continue;
       b.row_blocks = ceil_div(m, b.rows);
       bool sums = k > whole && !w->direct; /* of a whole piece wait for the last block of k */
       if (sums && b.rows * b.columns > NARROW_NEAR && b.rows > 2 * LANES) continue;
@@ -136,6 +139,8 @@ static GemmBlocks narrow_blocks(const GemmWriter *w) {
     finish(w, &best, DEPTH_WHOLE, DEPTH_LIMIT, depth_unit(w));
   else
     finish(w, &best, NARROW_WHOLE, NARROW_LIMIT, 2 * LANES);
+  if (w->turned && best.row_blocks > 1)
+    w->plan->axis[GEMM_M].cut = w->plan->operand[GEMM_A].moves.channels / best.row_blocks;
   return best;
 }
 

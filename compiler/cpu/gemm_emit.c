@@ -340,7 +340,8 @@ static GemmWriter shaped(StrBuf *out, GemmPlan *plan, GemmTiles tiles, const Gem
   else
     gemm_narrow_choose(&w);
   w.block = as ? gemm_same_pieces(&w, as) : gemm_choose_blocks(&w);
-  w.moved = w.moved && gemm_moves_fit(&w);
+  w.moved = w.moved && (w.turned ? gemm_turned_fits(&w) : gemm_moves_fit(&w));
+  w.turned = w.turned && w.moved;
   GemmScratch s = tiles == GEMM_FLOATS ? wide_scratch(&w) : gemm_narrow_scratch(&w);
   int64_t numbers = gemm_packed_blocks(&w) * gemm_packed_block(&w);
   int64_t floats = HELD + s.packed_b + s.packed_a + s.sums + s.totals + s.stage + s.bands;

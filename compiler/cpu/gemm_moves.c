@@ -13,6 +13,12 @@ enum { PLACES_LIMIT = 1 << 20 }; /* numbers of a piece: half of a second cache *
 
 static const GemmMoves *moves_of(const GemmWriter *w) { return &w->plan->operand[GEMM_A].moves; }
 
+/* What places follow from, besides taps: rows, or steps of k; and the other one. */
+static GemmAxisKind along(const GemmWriter *w) {
+  return w->plan->operand[GEMM_A].turned ? GEMM_K : GEMM_M;
+}
+static GemmAxisKind across(const GemmWriter *w) { return along(w) == GEMM_K ? GEMM_M : GEMM_K; }
+
 /* Places from one of a direction to the next. */
 static int64_t apart(const GemmMoves *m, int d) {
   int64_t places = 1;
@@ -20,28 +26,27 @@ static int64_t apart(const GemmMoves *m, int d) {
   return places;
 }
 
-/* Rows of the product from one of a direction's variable to the next. */
+/* Rows of the product, or steps of k, from one of a direction's variable to the next. */
 static int64_t rows_apart(const GemmWriter *w, int d) {
-  const GemmAxis *axis = &w->plan->axis[GEMM_M];
+  const GemmAxis *axis = &w->plan->axis[along(w)];
   int64_t rows = 1;
   for (int v = moves_of(w)->at[d].outer + 1; v < axis->nvars; v++) rows *= axis->extent[v];
   return rows;
 }
 
-static int64_t place_of(const GemmWriter *w, int64_t row) {
+int64_t gemm_place_of(const GemmWriter *w, int64_t row) {
   const GemmMoves *m = moves_of(w);
   int64_t place = 0;
   for (int d = 0; d < m->n; d++) {
-    const int64_t extent = w->plan->axis[GEMM_M].extent[m->at[d].outer];
+    const int64_t extent = w->plan->axis[along(w)].extent[m->at[d].outer];
     place += row / rows_apart(w, d) % extent * m->at[d].step * apart(m, d);
   }
   return place;
 }
 
-/* From the first tap's place to this one's. */
-static int64_t tap_place(const GemmWriter *w, int64_t tap) {
+int64_t gemm_tap_place(const GemmWriter *w, int64_t tap) {
   const GemmMoves *m = moves_of(w);
-  const GemmAxis *k = &w->plan->axis[GEMM_K];
+  const GemmAxis *k = &w->plan->axis[across(w)];
   int64_t place = 0, inner = 1;
   for (int d = 0; d < m->n; d++) place -= m->at[d].lowest * apart(m, d);
   for (int v = k->nvars - 2; v >= 0; v--) {
@@ -52,23 +57,23 @@ static int64_t tap_place(const GemmWriter *w, int64_t tap) {
   return place;
 }
 
-/* The last place of a row, beyond its first. */
-static int64_t reach(const GemmWriter *w) {
+int64_t gemm_reach(const GemmWriter *w) {
   const GemmMoves *m = moves_of(w);
   int64_t most = 0;
-  for (int64_t tap = 0; tap < w->extent[GEMM_K] / m->channels; tap++)
-    most = max_of(most, tap_place(w, tap));
+  for (int64_t tap = 0; tap < w->extent[across(w)] / m->channels; tap++)
+    most = max_of(most, gemm_tap_place(w, tap));
   return most;
 }
 
-/* Of the piece that has most. */
-static int64_t most_places(const GemmWriter *w) {
+int64_t gemm_most_places(const GemmWriter *w) {
+  const int64_t extent = w->extent[along(w)],
+                step = along(w) == GEMM_K ? w->block.depth : w->block.rows;
   int64_t most = 0;
-  for (int64_t row = 0; row < w->extent[GEMM_M]; row += w->block.rows) {
-    const int64_t last = min_of(row + w->block.rows, w->extent[GEMM_M]) - 1;
-    most = max_of(most, place_of(w, last) - place_of(w, row));
+  for (int64_t row = 0; row < extent; row += step) {
+    const int64_t last = min_of(row + step, extent) - 1;
+    most = max_of(most, gemm_place_of(w, last) - gemm_place_of(w, row));
   }
-  return most + reach(w) + 1;
+  return most + gemm_reach(w) + 1;
 }
 
 int64_t gemm_place(const GemmWriter *w) { return gemm_parts(w) * moves_of(w)->channels; }
@@ -80,13 +85,13 @@ int64_t gemm_place_row(const GemmWriter *w) {
 
 bool gemm_moves_fit(const GemmWriter *w) {
   return moves_of(w)->n <= MOVES && w->block.depth % STRIP_ROWS == 0 &&
-         w->block.rows % STRIP_ROWS == 0 && most_places(w) * gemm_place(w) <= PLACES_LIMIT;
+         w->block.rows % STRIP_ROWS == 0 && gemm_most_places(w) * gemm_place(w) <= PLACES_LIMIT;
 }
 
-int64_t gemm_places_room(const GemmWriter *w) { return most_places(w) * gemm_place(w) / 2; }
+int64_t gemm_places_room(const GemmWriter *w) { return gemm_most_places(w) * gemm_place(w) / 2; }
 
 int64_t gemm_spans_room(const GemmWriter *w) {
-  return w->tiles == GEMM_PARTS ? round_up(2 * (most_places(w) + 1), LANES) : 0;
+  return w->tiles == GEMM_PARTS ? round_up(2 * (gemm_most_places(w) + 1), LANES) : 0;
 }
 
 static void put_list(GemmWriter *w, const char *name, const int64_t *at, int n) {
@@ -96,17 +101,23 @@ static void put_list(GemmWriter *w, const char *name, const int64_t *at, int n) 
   sb_free(&list);
 }
 
-void gemm_put_moves(GemmWriter *w) {
-  const GemmMoves *m = moves_of(w);
-  const int64_t steps = m->channels / STRIP_ROWS;
+/* Where each step of k lies. */
+static void put_taps(GemmWriter *w) {
+  const int64_t steps = moves_of(w)->channels / STRIP_ROWS;
   StrBuf taps = {0};
-  int64_t extent[IR_MAX_VARS], from[IR_MAX_VARS], to[IR_MAX_VARS], first[IR_MAX_VARS],
-      stride[IR_MAX_VARS];
   for (int64_t step = 0; step < w->extent[GEMM_K] / STRIP_ROWS; step++)
-    sb_printf(&taps, "%s%lld", step ? ", " : "",
-              (long long)(tap_place(w, step / steps) * gemm_place(w) + step % steps * STRIP_ROWS));
+    sb_printf(
+        &taps, "%s%lld", step ? ", " : "",
+        (long long)(gemm_tap_place(w, step / steps) * gemm_place(w) + step % steps * STRIP_ROWS));
   gemm_line(w, "static const int64_t taps[] = { %s };", taps.s);
   sb_free(&taps);
+}
+
+void gemm_put_moves(GemmWriter *w) {
+  const GemmMoves *m = moves_of(w);
+  int64_t extent[IR_MAX_VARS], from[IR_MAX_VARS], to[IR_MAX_VARS], first[IR_MAX_VARS],
+      stride[IR_MAX_VARS];
+  if (!w->turned) put_taps(w);
   for (int d = 0; d < m->n; d++) {
     const GemmMove *x = &m->at[d];
     first[d] = x->first + x->lowest;
@@ -128,11 +139,11 @@ void gemm_put_moves(GemmWriter *w) {
   gemm_line(w, "};");
 }
 
-static void put_place(GemmWriter *w, const char *name, const char *row, const char *then) {
+void gemm_put_place(GemmWriter *w, const char *name, const char *row, const char *then) {
   const GemmMoves *m = moves_of(w);
   StrBuf sum = {0};
   for (int d = 0; d < m->n; d++) {
-    const long long extent = w->plan->axis[GEMM_M].extent[m->at[d].outer];
+    const long long extent = w->plan->axis[along(w)].extent[m->at[d].outer];
     sb_printf(&sum, "%s(%s) / %lld %% %lld * %lld", d ? " + " : "", row,
               (long long)rows_apart(w, d), extent, (long long)(m->at[d].step * apart(m, d)));
   }
@@ -145,9 +156,9 @@ void gemm_pack_places(GemmWriter *w) {
   StrBuf at = {0};
   char reaching[48];
   gemm_line(w, "/* the places of A, packed once for all taps */");
-  snprintf(reaching, sizeof reaching, " - place0 + %lld", (long long)reach(w) + 1);
-  put_place(w, "place0", "row0", "");
-  put_place(w, "places", "row0 + rows - 1", reaching);
+  snprintf(reaching, sizeof reaching, " - place0 + %lld", (long long)gemm_reach(w) + 1);
+  gemm_put_place(w, "place0", "row0", "");
+  gemm_put_place(w, "places", "row0 + rows - 1", reaching);
   gemm_strides(&at, &w->plan->axis[GEMM_BATCH], a->stride_batch);
   if (w->block.depth_blocks > 1) gemm_line(w, "if (k0 == 0)");
   if (w->tiles == GEMM_PARTS)
@@ -161,9 +172,9 @@ void gemm_pack_places(GemmWriter *w) {
 
 void gemm_put_strip(GemmWriter *w) {
   char scaled[48];
-  put_place(w, "place", "row0 + i", " - place0");
+  gemm_put_place(w, "place", "row0 + i", " - place0");
   snprintf(scaled, sizeof scaled, " - place0 - place");
-  put_place(w, "to_lower", "row0 + i + 16", scaled);
+  gemm_put_place(w, "to_lower", "row0 + i + 16", scaled);
   gemm_line(w, "const int64_t at = place * %lld, below = height > 16 ? to_lower * %lld : 0;",
             (long long)gemm_place(w), (long long)gemm_place(w));
 }

@@ -7,7 +7,7 @@
  *     for each block of k
  *       pack B, unless the piece before did
  *       for each strip of 32 rows:
- *         pack A, unless it is read at moved places (gemm_moves.c), or stored in bf16 and lies as
+ *         pack A, unless it is read at moved places (gemm_moves.c, gemm_turned.c), or stored in bf16 and lies as
  *           tiles read it
  *         multiply; after the last block of k: the epilogue
  *
@@ -206,6 +206,10 @@ static void put_rows(GemmWriter *w) {
   const GemmSteps s = gemm_band_steps(w);
   const bool skips = w->plan->k_of[GEMM_B].any; /* the first steps of A */
   StrBuf at = {0};
+  if (w->turned) {
+    gemm_put_turned_rows(w);
+    return;
+  }
   if (w->moved) {
     gemm_line(w, ".depth = depth, .a = packed_a + at, .a_row = %lld, .a_half = below,",
               (long long)gemm_place_row(w));
@@ -271,7 +275,9 @@ static void put_multiply(GemmWriter *w) {
   gemm_line(w, "/* a strip of rows after the other */");
   if (w->flat[GEMM_A] || w->flat[GEMM_B] || w->naheads > 0)
     gemm_line(w, "const int64_t turns = td_narrow_turns(columns, depth, FETCHES);");
-  if (w->moved)
+  if (w->turned)
+    gemm_turn_places(w);
+  else if (w->moved)
     gemm_pack_places(w);
   else if (all_at_once(w))
     put_pack_all(w);
@@ -279,7 +285,9 @@ static void put_multiply(GemmWriter *w) {
   gemm_open_tiles(w);
   int64_t stride = gemm_banded(w) ? put_target(w) : 0;
   gemm_band_open_row(w, stride);
-  if (w->moved)
+  if (w->turned)
+    gemm_put_turned_strip(w);
+  else if (w->moved)
     gemm_put_strip(w);
   else if (w->in_place)
     gemm_address(w, GEMM_A, "strip", "(row0 + i)", "k0");
@@ -330,7 +338,9 @@ GemmScratch gemm_narrow_scratch(const GemmWriter *w) {
   s.bands = gemm_band_scratch(w);
   if (b->grouped) s.totals = s.sums;
   if (!w->plan->packed) s.packed_b = gemm_packed_block(w) / 2;
-  if (w->moved)
+  if (w->turned)
+    s.packed_a = gemm_turned_room(w) + gemm_turned_spans(w);
+  else if (w->moved)
     s.packed_a = gemm_places_room(w) + gemm_spans_room(w);
   else if (!w->in_place)
     s.packed_a = w->tiles == GEMM_PARTS ? packed_rows / STRIP * gemm_panel(w, b->depth) / 2
@@ -348,12 +358,16 @@ static void put_scratch(GemmWriter *w) {
   if (!w->plan->packed) gemm_line(w, "uint16_t *const packed_b = (uint16_t *)half_b;");
   if (!w->in_place) gemm_line(w, "uint16_t *const packed_a = (uint16_t *)half_a;");
   if (w->moved && w->tiles == GEMM_PARTS)
-    gemm_line(w, "uint16_t *const spans = packed_a + %lld;", 2 * (long long)gemm_places_room(w));
+    gemm_line(w, "uint16_t *const spans = packed_a + %lld;",
+              2 * (long long)(w->turned ? gemm_turned_room(w) : gemm_places_room(w)));
 }
 
 static void put_constants(GemmWriter *w) {
   gemm_line(w, "enum { STRIP = %d, FETCHES = %d };", STRIP, 2 + w->naheads);
-  if (w->moved) gemm_put_moves(w);
+  if (w->turned)
+    gemm_put_turned(w);
+  else if (w->moved)
+    gemm_put_moves(w);
 }
 
 /* Sums that wait in C for the next block of k, 16 rows of a tile in so few sets of
@@ -366,9 +380,10 @@ static bool crowded(const GemmWriter *w, int64_t by_row) {
 void gemm_narrow_choose(GemmWriter *w) {
   const GemmPlan *plan = w->plan;
   w->moved = plan->operand[GEMM_A].moves.n > 0;
+  w->turned = w->moved && plan->operand[GEMM_A].turned;
   int64_t by_row, by_column;
-  w->direct = plan->plain_output && !gemm_is_deep(w) && w->extent[GEMM_N] % WIDEST_TILE == 0 &&
-              w->extent[GEMM_M] % ROWS == 0 &&
+  w->direct = plan->plain_output && !w->turned && !gemm_is_deep(w) &&
+              w->extent[GEMM_N] % WIDEST_TILE == 0 && w->extent[GEMM_M] % ROWS == 0 &&
               gemm_flat_stride(&plan->axis[GEMM_M], plan->stride_output[GEMM_M], &by_row) &&
               gemm_flat_stride(&plan->axis[GEMM_N], plan->stride_output[GEMM_N], &by_column) &&
               by_column == 1 && !crowded(w, by_row);

@@ -75,6 +75,7 @@ int64_t gemm_extent(const GemmAxis *axis) {
 bool gemm_flat_stride(const GemmAxis *axis, const int64_t *stride, int64_t *out) {
   int64_t step = 0, inner = 1;
   bool found = false;
+  if (axis->cut) return false;
   for (int v = axis->nvars - 1; v >= 0; v--) {
     if (axis->extent[v] == 1) continue;
     if (!found)
@@ -120,9 +121,30 @@ static void decode_periods(GemmWriter *w, const char *flat, uint32_t vars) {
   }
 }
 
+/* An axis whose last variable is cut into blocks, which are outermost. */
+static void decode_cut(GemmWriter *w, const GemmAxis *axis, const char *flat, uint32_t vars,
+                       bool with_last) {
+  const int last = axis->nvars - 1;
+  const long long block = gemm_extent(axis) / axis->extent[last] * axis->cut, cut = axis->cut;
+  int64_t inner = block;
+  for (int v = 0; v < last; v++) {
+    inner /= axis->extent[v];
+    if (vars >> v & 1)
+      gemm_line(w, "const int64_t %s = (%s) / %lld %% %lld;", axis->var[v], flat, (long long)inner,
+                (long long)axis->extent[v]);
+  }
+  if (with_last && vars >> last & 1)
+    gemm_line(w, "const int64_t %s = (%s) / %lld * %lld + (%s) %% %lld;", axis->var[last], flat,
+              block, cut, flat, cut);
+}
+
 void gemm_decode(GemmWriter *w, GemmAxisKind kind, const char *flat, uint32_t vars,
                  bool with_last) {
   const GemmAxis *axis = &w->plan->axis[kind];
+  if (axis->cut) {
+    decode_cut(w, axis, flat, vars, with_last);
+    return;
+  }
   if (kind == GEMM_BATCH && axis->nvars && w->plan->period[0]) {
     decode_periods(w, flat, vars);
     return;
@@ -144,12 +166,19 @@ void gemm_decode(GemmWriter *w, GemmAxisKind kind, const char *flat, uint32_t va
 static void open_runs(GemmWriter *w, GemmAxisKind kind, const char *start, const char *count,
                       uint32_t vars) {
   const GemmAxis *axis = &w->plan->axis[kind];
-  long long extent = axis->extent[axis->nvars - 1];
+  const long long extent = axis->cut ? axis->cut : axis->extent[axis->nvars - 1];
   gemm_line(w, "for (int64_t from = 0, run; from < %s; from += run) {", count);
   w->indent++;
-  gemm_line(w, "const int64_t flat = %s + from, first = flat %% %lld;", start, extent);
+  gemm_line(w, "const int64_t flat = %s + from, %s = flat %% %lld;", start,
+            axis->cut ? "within" : "first", extent);
   gemm_line(w, "const int64_t rest = %s - from;", count);
-  gemm_line(w, "run = %lld - first < rest ? %lld - first : rest;", extent, extent);
+  if (axis->cut) {
+    gemm_line(w, "run = %lld - within < rest ? %lld - within : rest;", extent, extent);
+    gemm_line(w, "const int64_t first = flat / %lld * %lld + within;",
+              (long long)(gemm_extent(axis) / axis->extent[axis->nvars - 1] * axis->cut), extent);
+  } else {
+    gemm_line(w, "run = %lld - first < rest ? %lld - first : rest;", extent, extent);
+  }
   gemm_decode(w, kind, "flat", vars, false);
 }
 

@@ -41,7 +41,8 @@ typedef struct GemmWriter {
   bool in_place; /* A is not packed, but read where it lies */
   bool direct;   /* tiles go straight to the output */
   bool runs[2];  /* the operand is copied run by run */
-  bool moved;    /* A is read from a copy of its places */
+  bool moved;    /* A is read from a copy of its places, */
+  bool turned;   /* which is turned */
   int naheads;   /* of the plan's that are rows of floats in memory */
   struct {
     const GemmAhead *what;
@@ -199,6 +200,25 @@ void gemm_pack_places(GemmWriter *w);
 void gemm_put_strip(GemmWriter *w);
 int64_t gemm_place(const GemmWriter *w);     /* numbers of one */
 int64_t gemm_place_row(const GemmWriter *w); /* from row to row */
+/* For both kinds of copies. The first place of a row, or step of k, for the first tap; from the
+ * first tap's place to another's; to the last tap's; how many the piece or block has that has most.
+ * And `name`, the first of `row`, with `then` behind it. */
+int64_t gemm_place_of(const GemmWriter *w, int64_t row);
+int64_t gemm_tap_place(const GemmWriter *w, int64_t tap);
+int64_t gemm_reach(const GemmWriter *w);
+int64_t gemm_most_places(const GemmWriter *w);
+void gemm_put_place(GemmWriter *w, const char *name, const char *row, const char *then);
+
+/* -- gemm_turned.c -------------------------------------------------------------- */
+/* Can channels be in so many blocks, and how many rows has each with its taps? */
+bool gemm_turned_rows(const GemmWriter *w, int64_t blocks, int64_t *rows);
+bool gemm_turned_fits(const GemmWriter *w);    /* rows and depth of a block are known */
+int64_t gemm_turned_room(const GemmWriter *w); /* floats of scratch memory, */
+int64_t gemm_turned_spans(const GemmWriter *w);
+void gemm_put_turned(GemmWriter *w);       /* constants of the function, */
+void gemm_turn_places(GemmWriter *w);      /* the copy of a block of k, */
+void gemm_put_turned_strip(GemmWriter *w); /* `at` and `below` of a strip, as gemm_put_strip, */
+void gemm_put_turned_rows(GemmWriter *w);  /* and what the tiles are told of it */
 
 /* -- gemm_narrow.c ------------------------------------------------------------- */
 /* For tiles of bf16. Which operands and results need no copy; flat, outer_stride

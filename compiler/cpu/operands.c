@@ -91,9 +91,13 @@ static void moved_geometry(Plan *p, const Group *g, GemmPlan *out) {
   GemmOperand *a = &out->operand[GEMM_A];
   Expr *read;
   Linear base;
-  if ((!out->narrow && !out->split) || !a->runs || !a->along_k) return;
-  if (product_moves(p, g->members.at[0].node, g->contraction, &a->moves, &read, &base))
-    product_strides(g->contraction, &base, GEMM_BATCH, a->stride_batch);
+  const Node *n = g->members.at[0].node;
+  const Contraction *c = g->contraction;
+  if ((!out->narrow && !out->split) || !a->runs) return;
+  const bool turned = !a->along_k;
+  if (!(turned ? product_turned : product_moves)(p, n, c, &a->moves, &read, &base)) return;
+  a->turned = turned;
+  product_strides(c, &base, GEMM_BATCH, a->stride_batch);
 }
 
 /* ---- the product ------------------------------------------------------------------------- */

@@ -332,6 +332,53 @@ TD_SHARED void td_narrow_places(uint16_t *to, const void *base, const TdMoves *m
   }
 }
 #endif
+/* Where each of up to 32 places lies; -1: nowhere, it is of zeros. */
+TD_INLINE void td_places_at(int64_t *at, const TdMoves *m, int64_t place, int64_t count) {
+  int64_t i = 0;
+  while (i < count) {
+    const TdLineOf x = td_line_of(m, place + i, count - i);
+    for (int64_t j = 0; j < x.count; j++)
+      at[i + j] = j < x.from || j >= x.to ? -1 : x.at + (j - x.from) * m->stride[m->n - 1];
+    i += x.count;
+  }
+  for (; i < 32; i++) at[i] = -1;
+}
+/* `count` places turned, rounded: those of a channel side by side, from channel to channel `pitch`. */
+TD_SHARED void td_narrow_turned(uint16_t *to, int64_t pitch, const void *base, const TdMoves *m, int64_t channels,
+                                int64_t place, int64_t count);
+#ifndef TD_DECLARES
+TD_SHARED void td_narrow_turned(uint16_t *to, int64_t pitch, const void *base, const TdMoves *m, int64_t channels,
+                                int64_t place, int64_t count) {
+  static const float zeros[16];
+  for (int64_t p = 0; p < count; p += 32, to += 32) {
+    int64_t at[32];
+    td_places_at(at, m, place + p, count - p < 32 ? count - p : 32);
+    for (int64_t c = 0; c < channels; c += 16) {
+      const uint16_t *half[32];
+      const float *whole[32];
+      for (int i = 0; i < 32; i++) {
+        half[i] = at[i] < 0 ? (const uint16_t *)zeros : (const uint16_t *)base + at[i] + c;
+        whole[i] = at[i] < 0 ? zeros : (const float *)base + at[i] + c;
+      }
+#if TD_LANES == 16
+      TdVec v[16];
+#pragma GCC unroll 16
+      for (int i = 0; i < 16; i++) {
+        if (m->half) td_pairs_of_halves((uint32_t *)&v[i], half[2 * i], half[2 * i + 1]);
+        else td_pairs_of_floats((uint32_t *)&v[i], whole[2 * i], whole[2 * i + 1]);
+      }
+      td_transpose(v);
+#pragma GCC unroll 16
+      for (int i = 0; i < 16; i++) __builtin_memcpy(to + (c + i) * pitch, &v[i], sizeof v[i]);
+#else
+      for (int r = 0; r < 16; r++)
+        for (int i = 0; i < 32; i++)
+          to[(c + r) * pitch + i] = m->half ? half[i][r] : td_narrow(whole[i][r]);
+#endif
+    }
+  }
+}
+#endif
 
 /* Is each of rows x columns numbers in bf16 finite? */
 TD_INLINE int td_narrow_finite(const uint16_t *from, int64_t rows, int64_t row_stride,

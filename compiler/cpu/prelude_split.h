@@ -67,6 +67,9 @@ TD_SHARED void td_split_pack_b_turned(uint16_t *to, int64_t panel, int64_t k0, c
  * Spans are of each place, behind the one of all. One that cannot be split is as in a cell. */
 TD_SHARED void td_split_places(uint16_t *to, uint16_t *spans, const float *base, const TdMoves *m, int parts,
                                int64_t place, int64_t count);
+/* The same turned (td_narrow_turned), in parts: a copy of each. The span is of all, twice. */
+TD_SHARED void td_split_turned(uint16_t *to, uint16_t *spans, int64_t pitch, const float *base, const TdMoves *m,
+                               int parts, int64_t channels, int64_t place, int64_t count);
 
 /* 16 or 32 rows x columns of C. */
 typedef struct TdSplit {
@@ -317,6 +320,62 @@ TD_SHARED void td_split_places(uint16_t *to, uint16_t *spans, const float *base,
     count -= x.count;
   }
   __builtin_memcpy(spans, &all, sizeof all);
+}
+/* 32 places of 16 channels, rows of `to` `pitch` apart; part planes `plane`. */
+TD_INLINE void td_split_turn(uint16_t *to, int64_t pitch, int64_t plane, const int parts, const float *base,
+                             const int64_t *at, TdBits *most, TdBits *least) {
+  TdVec low[16], high[16];
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; i++) {
+    low[i] = at[i] < 0 ? (TdVec){ 0 } : td_load(base + at[i]);
+    high[i] = at[16 + i] < 0 ? (TdVec){ 0 } : td_load(base + at[16 + i]);
+  }
+  td_transpose(low);
+  td_transpose(high);
+#pragma GCC unroll 4
+  for (int r = 0; r < 16; r++) {
+    TdBits x = (TdBits)low[r], y = (TdBits)high[r];
+    td_split_see(most, least, x);
+    td_split_see(most, least, y);
+#pragma GCC unroll 3
+    for (int p = 0; p < parts; p++) {
+      const TdBits first = td_split_part(&x, p), second = td_split_part(&y, p);
+      TdBits both;
+      __asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(both) : "v"(first), "v"(second));
+      *(TdBitsMem *)(to + p * plane + r * pitch) = both;
+    }
+  }
+}
+/* Halves of bits, in the first two copies. */
+TD_INLINE void td_split_turn_bits(uint16_t *to, int64_t pitch, int64_t plane, const float *base, const int64_t *at) {
+  for (int i = 0; i < TD_SPLIT_SIDE; i++)
+    for (int r = 0; r < 16; r++) {
+      const uint32_t bits = at[i] < 0 ? 0 : td_bits(base[at[i] + r]);
+      to[r * pitch + i] = (uint16_t)(bits >> 16);
+      to[plane + r * pitch + i] = (uint16_t)bits;
+    }
+}
+TD_SHARED void td_split_turned(uint16_t *to, uint16_t *spans, int64_t pitch, const float *base, const TdMoves *m,
+                               int parts, int64_t channels, int64_t place, int64_t count) {
+  const int64_t plane = channels * pitch;
+  TdSpan all = { 0, UINT32_MAX };
+  for (int bits = 0; bits < 2; bits++) {
+    TdBits most = { 0 }, least = ~(TdBits){ 0 };
+    for (int64_t p = 0; p < count; p += TD_SPLIT_SIDE) {
+      int64_t at[TD_SPLIT_SIDE];
+      td_places_at(at, m, place + p, td_split_up_to(count - p));
+      for (int64_t c = 0; c < channels; c += 16) {
+        uint16_t *const cell = to + c * pitch + p;
+        if (bits) td_split_turn_bits(cell, pitch, plane, base + c, at);
+        else if (parts == 3) td_split_turn(cell, pitch, plane, 3, base + c, at, &most, &least);
+        else td_split_turn(cell, pitch, plane, 2, base + c, at, &most, &least);
+      }
+    }
+    if (!bits) all = td_split_seen(most, least);
+    if (td_split_plain(all)) break;
+  }
+  __builtin_memcpy(spans, &all, sizeof all);
+  __builtin_memcpy(spans + 4, &all, sizeof all);
 }
 
 /* ---- tiles ------------------------------------------------------------------------- */

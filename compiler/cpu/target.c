@@ -78,6 +78,9 @@ const Target cpu_target = {
                  .band_least = 64, /* a window is one of 32 rows */
                  .moved_channels = 32,
                  .moved_rows = 16,
+                 .turned_channels = 16,
+                 .turned_steps = 32,
+                 .turned_reach = 2048,
                  /* a step of the tiles is 32 terms, whose sum is rounded six times */
                  .split = {.m_least = 16,
                            .n_least = 16,

@@ -32,7 +32,7 @@ bool contract_leaves_out(const Contraction *c);
  *
  * It is 0 outside from .. to - 1. */
 typedef struct GemmMove {
-  int outer, k;          /* variables of the axes m and k; k: -1 for none */
+  int outer, k;          /* variables of the axes m and k, or k and m; k: -1 for none */
   int64_t step, apart;   /* step > 0 */
   int64_t first;         /* the place of 0 and 0 */
   int64_t from, to;      /* those of the numbers, among the places */
@@ -40,7 +40,7 @@ typedef struct GemmMove {
   int64_t lowest, count; /* places begin at first + lowest, lowest <= 0; how many there are */
 } GemmMove;
 
-/* Each place has the last variable of k side by side. */
+/* Each place has the last variable of k, or of m, side by side. */
 typedef struct GemmMoves {
   int n; /* outermost first; 0: it is not read so */
   GemmMove at[IR_MAX_VARS];

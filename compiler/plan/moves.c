@@ -6,6 +6,13 @@
  *         l, k    place 2 l + k - 1, inside 0 .. 63
  *     32 numbers of x in a place are packed once, where rows of a product would be for each tap
  *
+ * or, with m and k the other way round, the gradient of its weights:
+ *
+ *     dw[k, c, o] = sum over b, l (0 <= l + k - 1 < 64 ? x[b, l + k - 1, c] : 0) * dy[b, l, o]
+ *         k   b       place b
+ *         l, k    place l + k - 1
+ *     the places of 16 channels are turned once, and each tap reads them from elsewhere on
+ *
  * needs       places of nodes are final
  * guarantees  each variable of m and each of k but the last is in one direction at most, and what
  *             the operand is 0 for follows from the directions' bounds alone */
@@ -27,6 +34,8 @@ typedef struct Finder {
   const Node *n;
   const Contraction *c;
   GemmMoves *out;
+  GemmAxisKind along, taps; /* m and k, or, turned, k and m: the last variable of `taps` runs
+                               through a place */
 } Finder;
 
 /* The one variable of an axis, up to `limit`, that has a coefficient: *which, or -1; false:
@@ -52,19 +61,19 @@ static bool varies(const Finder *f, const Affine *a, GemmAxisKind kind) {
   return !only_variable(f, kind, f->c->nvars[kind], a, &which) || which >= 0;
 }
 
-/* A direction, put in the order of the variables of m; false: it is none. */
+/* A direction, put in the order of the variables along; false: it is none. */
 static bool add_move(const Finder *f, const Affine *a, int64_t shape, int64_t stride) {
   const Contraction *c = f->c;
   GemmMoves *out = f->out;
   GemmMove x = {.from = 0, .to = shape, .stride = stride};
-  if (!only_variable(f, GEMM_M, c->nvars[GEMM_M], a, &x.outer) ||
-      !only_variable(f, GEMM_K, c->nvars[GEMM_K] - 1, a, &x.k) || x.outer < 0 ||
+  if (!only_variable(f, f->along, c->nvars[f->along], a, &x.outer) ||
+      !only_variable(f, f->taps, c->nvars[f->taps] - 1, a, &x.k) || x.outer < 0 ||
       varies(f, a, GEMM_BATCH) || a->rest->kind != E_INT)
     return false;
-  x.step = a->coef[c->var[GEMM_M][x.outer]];
-  x.apart = x.k < 0 ? 0 : a->coef[c->var[GEMM_K][x.k]];
+  x.step = a->coef[c->var[f->along][x.outer]];
+  x.apart = x.k < 0 ? 0 : a->coef[c->var[f->taps][x.k]];
   x.first = a->rest->inum;
-  const int64_t taps = extent_of(f, GEMM_K, x.k), rows = extent_of(f, GEMM_M, x.outer);
+  const int64_t taps = extent_of(f, f->taps, x.k), rows = extent_of(f, f->along, x.outer);
   int64_t reach, across;
   if (x.step < 1 || x.step > taps || !mul_fits(x.apart, taps - 1, &reach) ||
       !mul_fits(x.step, rows - 1, &across))
@@ -81,16 +90,16 @@ static bool add_move(const Finder *f, const Affine *a, int64_t shape, int64_t st
 static bool add_bound(const Finder *f, const Affine *a, int64_t least) {
   const Contraction *c = f->c;
   if (a->rest->kind != E_INT || varies(f, a, GEMM_BATCH) || varies(f, a, GEMM_N)) return false;
-  const int channel = c->var[GEMM_K][c->nvars[GEMM_K] - 1];
+  const int channel = c->var[f->taps][c->nvars[f->taps] - 1];
   int outer, k;
-  if (a->coef[channel] || !only_variable(f, GEMM_M, c->nvars[GEMM_M], a, &outer) ||
-      !only_variable(f, GEMM_K, c->nvars[GEMM_K] - 1, a, &k) || outer < 0)
+  if (a->coef[channel] || !only_variable(f, f->along, c->nvars[f->along], a, &outer) ||
+      !only_variable(f, f->taps, c->nvars[f->taps] - 1, a, &k) || outer < 0)
     return false;
   for (int i = 0; i < f->out->n; i++) {
     GemmMove *x = &f->out->at[i];
     if (x->outer != outer || x->k != k) continue;
-    const int64_t by = a->coef[c->var[GEMM_M][outer]],
-                  other = k < 0 ? 0 : a->coef[c->var[GEMM_K][k]];
+    const int64_t by = a->coef[c->var[f->along][outer]],
+                  other = k < 0 ? 0 : a->coef[c->var[f->taps][k]];
     const int64_t rest = a->rest->inum - least;
     if (by == x->step && other == x->apart) { /* place - first + rest >= 0 */
       x->from = max_of(x->from, x->first - rest);
@@ -125,28 +134,28 @@ static bool is_whole(const Finder *f) {
     if (m->at[i].k >= 0) taps |= 1u << m->at[i].k;
     places *= (double)m->at[i].count;
   }
-  for (int v = 0; v < c->nvars[GEMM_M]; v++)
-    if (extent_of(f, GEMM_M, v) > 1 && !(outer >> v & 1)) return false;
-  for (int v = 0; v < c->nvars[GEMM_K] - 1; v++)
-    if (extent_of(f, GEMM_K, v) > 1 && !(taps >> v & 1)) return false;
+  for (int v = 0; v < c->nvars[f->along]; v++)
+    if (extent_of(f, f->along, v) > 1 && !(outer >> v & 1)) return false;
+  for (int v = 0; v < c->nvars[f->taps] - 1; v++)
+    if (extent_of(f, f->taps, v) > 1 && !(taps >> v & 1)) return false;
   const double rows = (double)c->extent[GEMM_M] * (double)c->extent[GEMM_K] / (double)m->channels;
   return m->n > 0 && places < (double)INT32_MAX && rows >= TIMES_LEAST * places;
 }
 
-bool product_moves(Plan *p, const Node *n, const Contraction *c, GemmMoves *out, Expr **read,
-                   Linear *base) {
-  const TargetProducts *t = &p->target->products;
-  const int last = c->nvars[GEMM_K] - 1;
-  Finder f = {.p = p, .n = n, .c = c, .out = out};
-  *out = (GemmMoves){0};
-  if (!t->moved_channels || last < 1) return false;
+/* What is read, at which places from `base` on. */
+static bool find_moves(Finder *f, GemmMoves *moves, Expr **read, Linear *base) {
+  Plan *p = f->p;
+  const Node *n = f->n;
+  const Contraction *c = f->c;
+  const int last = c->nvars[f->taps] - 1;
+  if (last < 1) return false;
   Expr *where = c->where[GEMM_A], *e = product_inside(p->g, c->operand[GEMM_A], &where);
   if (e->kind != E_READ || e->node->type != TY_REAL) return false;
-  const int channel = c->var[GEMM_K][last];
+  const int channel = c->var[f->taps][last];
   int64_t stride[IR_MAX_RANK];
   bool found = false;
-  GemmMoves moves = {.channels = n->extent[channel]};
-  f.out = &moves;
+  *moves = (GemmMoves){.channels = n->extent[channel]};
+  f->out = moves;
   plan_strides(p, e->node, stride);
   linear_init(base);
   for (int d = 0; d < e->node->rank; d++) {
@@ -155,10 +164,10 @@ bool product_moves(Plan *p, const Node *n, const Contraction *c, GemmMoves *out,
     Affine a;
     if (!ex_affine(p->g, index, &a)) return false;
     if (a.coef[channel]) {
-      if (found || index->kind != E_VAR || stride[d] != 1 || shape < moves.channels) return false;
+      if (found || index->kind != E_VAR || stride[d] != 1 || shape < moves->channels) return false;
       found = true;
-    } else if (varies(&f, &a, GEMM_M) || varies(&f, &a, GEMM_K)) {
-      if (moves.n == IR_MAX_VARS || !add_move(&f, &a, shape, stride[d])) return false;
+    } else if (varies(f, &a, GEMM_M) || varies(f, &a, GEMM_K)) {
+      if (moves->n == IR_MAX_VARS || !add_move(f, &a, shape, stride[d])) return false;
     } else if (!ex_in_range(p->g, index, n->extent, n->nvars, shape) ||
                !linear_add(base, index, stride[d])) {
       return false;
@@ -166,11 +175,40 @@ bool product_moves(Plan *p, const Node *n, const Contraction *c, GemmMoves *out,
   }
   for (int i = 0; i < base->n; i++)
     if (base->term[i].atom->kind != E_VAR && base->term[i].atom->vars) return false;
-  if (!found || (where && !add_condition(&f, where)) || !is_whole(&f)) return false;
+  *read = e;
+  return found && (!where || add_condition(f, where)) && is_whole(f);
+}
+
+bool product_moves(Plan *p, const Node *n, const Contraction *c, GemmMoves *out, Expr **read,
+                   Linear *base) {
+  const TargetProducts *t = &p->target->products;
+  Finder f = {.p = p, .n = n, .c = c, .along = GEMM_M, .taps = GEMM_K};
+  GemmMoves moves;
+  *out = (GemmMoves){0};
+  if (!t->moved_channels || !find_moves(&f, &moves, read, base)) return false;
   if (moves.channels % t->moved_channels ||
       extent_of(&f, GEMM_M, moves.at[moves.n - 1].outer) % t->moved_rows)
     return false;
   *out = moves;
-  *read = e;
+  return true;
+}
+
+bool product_turned(Plan *p, const Node *n, const Contraction *c, GemmMoves *out, Expr **read,
+                    Linear *base) {
+  const TargetProducts *t = &p->target->products;
+  Finder f = {.p = p, .n = n, .c = c, .along = GEMM_K, .taps = GEMM_M};
+  GemmMoves moves;
+  *out = (GemmMoves){0};
+  if (!t->turned_channels || !find_moves(&f, &moves, read, base)) return false;
+  int64_t reach = 0;
+  for (int d = 0; d < moves.n; d++) {
+    const GemmMove *x = &moves.at[d];
+    if (x->step != 1 || !mul_fits(reach, x->count, &reach)) return false;
+    reach += x->count - extent_of(&f, GEMM_K, x->outer);
+  }
+  if (moves.channels % t->turned_channels || reach > t->turned_reach ||
+      extent_of(&f, GEMM_K, moves.at[moves.n - 1].outer) % t->turned_steps)
+    return false;
+  *out = moves;
   return true;
 }

@@ -88,6 +88,8 @@ static double reuse(Plan *p, const Node *node, const Contraction *c) {
   if (product_moves(p, node, c, &moves, &read, &base)) {
     for (int i = 0; i < moves.n; i++) places *= (double)moves.at[i].count;
     n *= (double)c->extent[GEMM_M] * (double)c->extent[GEMM_K] / ((double)moves.channels * places);
+  } else if (product_turned(p, node, c, &moves, &read, &base)) {
+    n *= (double)c->extent[GEMM_M] / (double)moves.channels;
   }
   return 2 * m * n / (m + n);
 }

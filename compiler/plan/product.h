@@ -20,6 +20,10 @@ Expr *product_inside(Graph *g, Expr *e, Expr **where);
  * the target takes it? Then so it is read, from `base`, what variables of m and k do not move. */
 bool product_moves(Plan *p, const Node *n, const Contraction *c, GemmMoves *out, Expr **read,
                    Linear *base);
+/* The same where k runs along the places, a step of one at a time, and taps are rows, as in the
+ * gradient of a convolution's weights. GemmMove.outer is then a variable of k and .k one of m. */
+bool product_turned(Plan *p, const Node *n, const Contraction *c, GemmMoves *out, Expr **read,
+                    Linear *base);
 
 /* Of the variables of the batch: B is the same for those that are so far apart, 1 if it is for
  * all, the extent if for none. False: for none is it any but these two. */

@@ -55,7 +55,8 @@ static bool takes_places(Plan *p, const Group *g) {
   Expr *read;
   Linear base;
   return (p->rounds || product_split(p, g)) &&
-         product_moves(p, g->members.at[0].node, g->contraction, &moves, &read, &base);
+         (product_moves(p, g->members.at[0].node, g->contraction, &moves, &read, &base) ||
+          product_turned(p, g->members.at[0].node, g->contraction, &moves, &read, &base));
 }
 
 ProductBands product_bands(Plan *p, const Group *g) {

@@ -97,6 +97,10 @@ typedef struct TargetProducts {
    * once for all taps, if so many numbers of k lie side by side in a place, and so many rows of the
    * product side by side in a line, or a multiple. 0: they do not. */
   int64_t moved_channels, moved_rows;
+  /* And where k runs along such places and taps are rows, from a copy that is turned once for all
+   * taps, if channels are a multiple, and so are the steps of k side by side in a line; from the
+   * first tap to the last there are so many places at most. 0: they do not. */
+  int64_t turned_channels, turned_steps, turned_reach;
   TargetSplit split;
 } TargetProducts;
 

@@ -58,6 +58,9 @@ static const Conv convs[] = {
     {"the same, cut off", 1, {50}, {16}, {3}, {3}, {1}, {0}, 1, 48, 40, 16},
     {"a quarter of a picture", 2, {12, 32}, {6, 16}, {2, 2}, {2, 2}, {1, 1}, {0, 0}, 1, 32, 64, 16},
     {"a ninth, in groups", 2, {9, 15}, {3, 5}, {3, 3}, {3, 3}, {1, 1}, {0, 0}, 2, 32, 32, 16},
+    {"turned in pieces", 2, {16, 64}, {16, 64}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 1, 64, 40, B},
+    {"turned, half a tile", 1, {64}, {64}, {5}, {1}, {2}, {4}, 1, 48, 65, B},
+    {"turned past an end", 1, {300}, {352}, {4}, {1}, {3}, {2}, 1, 96, 24, B},
     {"a volume", 3, {6, 5, 4}, {6, 5, 4}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, 1, 16, 16, B},
 };
 enum { CONVS = sizeof convs / sizeof *convs };
@@ -334,6 +337,45 @@ static void extremes(void **state) {
   arena_free(arena);
 }
 
+/* The same where places are turned for the gradient of the weights: of x, whose fourth channel has
+ * numbers that tiles have no parts of, and v, which is 1 at one place and 8 at the next, each tap
+ * takes two. Where there are none of these, parts of bf16 multiply; both by hand. */
+static void extremes_turned(void **state) {
+  (void)state;
+  enum { PLACES = 32, CHANNELS = 32, FROM = 3, TO = 7, AT = 10 };
+  Arena *arena = arena_new();
+  const Conv c = {"extremes", 1, {PLACES}, {PLACES}, {3}, {1}, {1}, {1}, 1, CHANNELS, CHANNELS, B};
+  const TdProgram *p = program(arena, &c, TD_F32, 6);
+  bool turned = false;
+  for (int i = 0; i < p->nkernels; i++)
+    turned = turned || (p->kernels[i].source && strstr(p->kernels[i].source, "td_split_turned("));
+  assert_true(turned);
+  Library *l = library_new(&p, 1, NULL);
+  assert_non_null(l);
+  static const float wide[] = {0x1.8p-140f, 0x1.234566p-120f, 0x1.8p-139f, 0x1.8p+127f},
+                     plain[] = {3, 0x1.234566p-10f, 0x1.8p+9f, -1};
+  static const float *const numbers[] = {wide, plain};
+  for (int which = 0; which < 2; which++) {
+    const float *n = numbers[which];
+    const float want[] = {n[0] + 8 * n[1], n[1] + 8 * n[2], n[2] + 8 * n[3]};
+    Compiled *run = compiled_of(l, 0);
+    float *x = compiled_input(run, 0, "x"), *v = compiled_input(run, 0, "v");
+    for (int i = 0; i < 4; i++) x[(AT - 1 + i) * CHANNELS + FROM] = n[i];
+    v[AT * CHANNELS + TO] = 1;
+    v[(AT + 1) * CHANNELS + TO] = 8;
+    compiled_run(run, 0, (TdControl){1, 1}, 1);
+    TdType type;
+    int64_t count;
+    const float *dw = compiled_output(run, 0, "dw", &type, &count);
+    for (int t = 0; t < 3; t++)
+      for (int i = 0; i < CHANNELS * CHANNELS; i++)
+        assert_true(dw[t * CHANNELS * CHANNELS + i] == (i == FROM * CHANNELS + TO ? want[t] : 0));
+    compiled_free(run);
+  }
+  library_free(l);
+  arena_free(arena);
+}
+
 /* Rows that are looked up lie side by side, whatever lies between the numbers of which: they are
  * copied as runs. t = 1, 2 and 3 in its third column, x = 2 0 1, w = 1 10 100. */
 static void looked_up(void **state) {
@@ -385,9 +427,9 @@ static void looked_up(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(by_eye),    cmocka_unit_test(looked_up), cmocka_unit_test(extremes),
-      cmocka_unit_test(as_floats), cmocka_unit_test(in_bf16),   cmocka_unit_test(in_parts),
-      cmocka_unit_test(rounded),
+      cmocka_unit_test(by_eye),          cmocka_unit_test(looked_up), cmocka_unit_test(extremes),
+      cmocka_unit_test(extremes_turned), cmocka_unit_test(as_floats), cmocka_unit_test(in_bf16),
+      cmocka_unit_test(in_parts),        cmocka_unit_test(rounded),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
