@@ -7,7 +7,9 @@ enum {
   PROCESSORS = 132,
   FEW_ROWS = 16,
   THREADS = CUDA_BLOCK,
-  FEW_SUMS = 32,     /* of a thread */
+  FEW_SUMS = 32,               /* of a thread */
+  PROCESSOR_BYTES = 227 << 10, /* of shared memory */
+  RESERVED = 1 << 10,
   LONG_NARROW = 4096 /* terms added one by one, in f32 */
 };
 
@@ -110,6 +112,16 @@ CudaChain *cuda_chain(Plan *p, Group *g) {
   return s;
 }
 
+/* Blocks that share a processor, for which a thread's registers are kept few enough: in f32 a third
+ * one where shared memory has room for it (each takes 1 KB more than it asked for) and one product
+ * is worked on, not more. */
+static int resident_of(const Chain *c, const CudaChain *s) {
+  int in = 0;
+  for (int i = 0; i < c->products.n; i++) in += c->products.at[i].role == CHAIN_IN;
+  if (c->columns) return 1;
+  return !s->narrow && in == 1 && 3 * (s->shared + RESERVED) <= PROCESSOR_BYTES ? 3 : 2;
+}
+
 void cuda_chain_shape(Plan *p, Group *g) {
   TdLaunch *out = &g->launch.shape;
   const CudaChain *s = cuda_chain(p, g);
@@ -117,5 +129,5 @@ void cuda_chain_shape(Plan *p, Group *g) {
   out->gpu.grid[0] = s->pieces;
   out->gpu.block[0] = s->threads;
   out->gpu.shared = s->shared;
-  out->gpu.resident = g->chain->columns ? 1 : 2;
+  out->gpu.resident = resident_of(g->chain, s);
 }
