@@ -26,8 +26,9 @@ EVAL     = eval eval_code eval_ops eval_run
 CHECK    = around gradcheck opcheck trial trial_call
 PLAN     = plan core contract sources group group_rows group_join group_alone stored chain \
            chain_parts chain_worth chain_build chain_blocks chain_band together rows own layout \
-           product moves period order in_place place narrow weights once launch loop_kernel steps \
-           memory verify dump print_plan print_picture beside rows_band product_band
+           product apart pieces moves period order in_place place narrow weights once launch \
+           loop_kernel steps memory verify dump print_plan print_picture beside rows_band \
+           product_band
 EMIT     = dialect scope storage read value place loop scatter product kernels
 CPU      = target operands pack shape rows rows_nest rows_sum rows_loop rows_write scatter \
            contraction chain chain_shape chain_tiles gemm_write gemm_moves gemm_blocks gemm_emit \
@@ -72,7 +73,8 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
        test_cuda_train test_cuda_random test_oracle test_text_random test_large test_nan \
        test_text test_claims test_likelihood test_cuda_chain test_cuda_loop test_cuda_shape \
        test_film test_noise test_use test_split test_band test_once test_cuda_series \
-       test_cuda_compile test_cuda_faults test_conv test_gather test_left_out test_product_band
+       test_cuda_compile test_cuda_faults test_conv test_gather test_left_out test_product_band \
+       test_cuda_apart
 # every op, compiled and differentiated over random shapes; whole models (tests/NAME.c)
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory
@@ -204,14 +206,14 @@ SANDBOXED = api checkpoint cli measures nan cuda_train data device door memory o
 $(SANDBOXED:%=$(B)/tests/test_%): $(B)/tests/sandbox.o
 $(B)/tests/test_backend $(B)/tests/test_eval $(B)/tests/test_ir: $(B)/tests/workbench.o
 COMPILED = backend backend_random chain conv prims target dialect numbers oracle text_random \
-           gather cuda_random cuda_chain cuda_loop band left_out product_band
+           gather cuda_random cuda_chain cuda_loop cuda_apart band left_out product_band
 $(COMPILED:%=$(B)/tests/test_%): $(B)/tests/compiled.o $(B)/tests/library.o
 $(B)/tests/test_backend_random $(B)/tests/test_target $(B)/tests/test_cuda_random: \
   $(B)/tests/randgraph.o $(B)/tests/randchain.o
 $(B)/tests/test_prims $(B)/tests/test_dialect: $(B)/tests/prim_case.o
 $(B)/tests/test_chain $(B)/tests/test_cuda_chain: $(B)/tests/attention.o
 # programs on the emulated device
-EMULATES = cuda_random cuda_chain cuda_loop numbers left_out
+EMULATES = cuda_random cuda_chain cuda_loop cuda_apart numbers left_out
 $(EMULATES:%=$(B)/tests/test_%): $(B)/tests/emulated.o | $(EMULATED)
 # texts read by an interpreter of syntax trees
 INTERP   = interp number value index expr reduce call stmt loop param

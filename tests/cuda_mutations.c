@@ -50,8 +50,13 @@ static const Case cases[] = {
      "y[i:67, j:66] = sum[k:35](max(a[i, k], 0.0) * b[k, j])\noutput y = y\n",
      TD_F32, NULL, 0},
     {"product_in_parts", "td_add_long",
-     "input a: real[9, 700]\ninput b: real[700, 8]\n"
-     "y[i:9, j:8] = sum[k:700](max(a[i, k], 0.0) * b[k, j])\noutput y = y\n",
+     "input a: real[9, 701]\ninput b: real[701, 8]\n" /* a prime: no pieces of k */
+     "y[i:9, j:8] = sum[k:701](max(a[i, k], 0.0) * b[k, j])\noutput y = y\n",
+     TD_F32, NULL, 0},
+    /* 5 sums of 129 terms; what adds them up has the mark, a loop over 5 */
+    {"product_pieces", " < 5;",
+     "input a: real[645, 9]\ninput b: real[645, 40]\n"
+     "y[i:9, j:40] = sum[k:645](max(a[k, i], 0.0) * b[k, j])\noutput y = y\n",
      TD_F32, NULL, 0},
     {"product_mma", "td_mma_bf16",
      "input a: real[67, 70]\ninput b: real[70, 66]\n"
@@ -235,6 +240,8 @@ static const Edit edits[] = {
     {" < #; @ += 64)", " <= #; @ += 64)"},
     {" < #; @ += 256)", " <= #; @ += 256)"},
     {"int @ = 0; @ < 54;", "int @ = 1; @ < 54;"},
+    {"int @ = 0; @ < 5;", "int @ = 1; @ < 5;"},
+    {"int @ = 0; @ < 5;", "int @ = 0; @ < 4;"},
     {"if (lane == 0)", "if (lane == 1)"},
     {"if (lane == 0)", "if (1)"},
     {"= lane;", "= lane + 1;"},
@@ -338,6 +345,8 @@ static const Excused excused[] = {
     {"prelude", "td_thread() & mask ?", "0 ?", -1,
      "the order of two matters to no sum, and to a maximum in the sign of zero alone"},
     {"product_fma", " < #; @ += 256)", " <= #; @ += 256)", 0,
+     "number 64 of a row of the left tile is the gap before the next"},
+    {"product_pieces", " < #; @ += 256)", " <= #; @ += 256)", 0,
      "number 64 of a row of the left tile is the gap before the next"},
     {"product_in_parts", " < #; @ += 256)", " <= #; @ += 256)", 0,
      "number 64 of a row of the left tile is the gap before the next"},

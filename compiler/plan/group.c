@@ -13,7 +13,9 @@
  * rows, that a second small node adds up: the order of addition is fixed.
  *
  * A matrix product is a group whose rows are its whole output; maps over the
- * same space join it and run on its tiles.
+ * same space join it and run on its tiles, unless a library is to make its sums (apart.c).
+ * Where its results are few and its sums long, these are made by pieces (pieces.c), and
+ * what adds them up is grouped like any sum.
  *
  * needs       every stored value has an owner (plan_own); regions in order
  * guarantees  each computed node is a member of one group, members in an order in which
@@ -98,6 +100,7 @@ static void group_node(Plan *p, Node *n) {
   Candidates c = {.p = p, .n = n}, sharing = c;
   bool alone = n->kind == N_SCATTER || plan_info(p, n)->commits ||
                (p->options->contractions && contract_matches(p->g, &p->target->products, n));
+  plan_note_epilogue(p, n);
   if (!alone) {
     p->searches++;
     node_waits(p, n, add_candidate, &c);

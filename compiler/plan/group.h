@@ -32,6 +32,12 @@ bool group_joins_by_share(Plan *p, Group *g, Node *n, const Node *x);
 /* n, a member of g, may read `other` too: then g takes it over, where it can. */
 void group_absorb(Plan *p, Group *g, Group *other, Node *n);
 
+/* ---- pieces.c: products of few results ------------------------------------------------------ */
+
+/* n, a contraction; or, where it is worth it, a product of its sums by pieces of k, that n then
+ * adds up and that is not grouped yet. */
+Node *group_pieces(Plan *p, Node *n);
+
 /* ---- group_alone.c -------------------------------------------------------------------------- */
 
 /* A group of n alone. False: of its partial sums; n, which adds them up, is to be grouped. */

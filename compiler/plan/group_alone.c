@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A node that joins nothing makes a group of its own: rows along memory, a matrix product, a
- * scatter, or partial sums. See group.h. */
+ * scatter, or partial sums of it. See group.h. */
 #include "compiler/plan/contract.h"
 #include "compiler/plan/group.h"
 
@@ -60,6 +60,17 @@ static bool own_partial_sums(Plan *p, Node *n, int *nrows, int *rowvar) {
   return rows >= p->target->rows.rows_least && work / out >= 4 * partials;
 }
 
+/* n alone, each of its elements a row. */
+static void group_add_all(Plan *p, Group *g, Node *n) {
+  int rowvar[IR_MAX_VARS];
+  for (int v = 0; v < n->rank; v++) {
+    if (n->extent[v] == 1) continue;
+    rowvar[g->nrows] = v;
+    g->row_extent[g->nrows++] = n->extent[v];
+  }
+  group_add(p, g, n, rowvar, false);
+}
+
 bool group_alone(Plan *p, Node *n) {
   Group *g = plan_new_group(p, n->region, n->kind == N_SCATTER ? GROUP_SCATTER : GROUP_ROWS);
   int rowvar[IR_MAX_VARS];
@@ -71,8 +82,11 @@ bool group_alone(Plan *p, Node *n) {
     return true;
   }
   if (p->options->contractions && contract_matches(p->g, &p->target->products, n)) {
+    Node *sums = group_pieces(p, n);
     g->kind = GROUP_CONTRACTION;
-    g->contraction = contract_find(p->g, &p->target->products, n);
+    g->contraction = contract_find(p->g, &p->target->products, sums);
+    group_add_all(p, g, sums);
+    return sums == n;
   } else if (p->options->fuse_rows && own_partial_sums(p, n, &g->nrows, rowvar)) {
     for (int k = 0; k < g->nrows; k++) g->row_extent[k] = n->extent[rowvar[k]];
     group_split_sum(p, g, n, rowvar);

@@ -129,8 +129,9 @@ static bool fits(Plan *p, Group *g, Node *n, Mapping *m, int *nrows, bool *sum) 
   *nrows = prefix(m, false);
   if (m->partial || g->members.n >= p->target->rows.members_most) return false;
   if (g->kind == GROUP_CONTRACTION)
-    return p->options->fuse_epilogues && p->target->products.epilogue && ir_is_map(n) &&
-           *nrows == g->nrows && node_trailing(n, m->var, *nrows) == 1;
+    return p->options->fuse_epilogues && p->target->products.epilogue &&
+           !plan_info(p, g->members.at[0].node)->library && ir_is_map(n) && *nrows == g->nrows &&
+           node_trailing(n, m->var, *nrows) == 1;
   int over = prefix(m, true);
   if (over > 0 && node_accumulates(n) && work > p->target->rows.small) {
     if (over == g->nrows && over > 1 && group_is_elementwise(g) && !g->rows_fixed) over--;

@@ -7,7 +7,7 @@
  * its epilogue, unless that brings in something of the same size that is f32, as
  * x + f(x) w does. Everything else stays f32: carried values (a residual stream, a recurrent
  * state), sums
- * over rows and scatters, whatever goes into a state or a pack (parameters'
+ * over rows and by pieces of k, scatters, whatever goes into a state or a pack (parameters'
  * gradients), outputs, and what only other kernels read (statistics, losses).
  *
  * needs       groups and places (plan_group, plan_place)
@@ -36,9 +36,9 @@ typedef struct Narrowing {
 
 static bool is_product(const Group *g) { return g && (g->kind == GROUP_CONTRACTION || g->product); }
 
-/* Is n what a product gives, by itself or in a chain? */
-static bool is_of_product(const Group *g, const Node *n) {
-  if (!g || g->kind != GROUP_CHAIN) return is_product(g);
+/* Is n what a product gives, by itself or in a chain, or a map on that? */
+static bool is_of_product(Plan *p, const Group *g, const Node *n) {
+  if (!g || g->kind != GROUP_CHAIN) return is_product(g) || plan_info(p, n)->epilogue;
   int program = member_of(g, n)->program;
   return program == CHAIN_AFTER || program == CHAIN_LAST;
 }
@@ -63,9 +63,9 @@ static void note_value(Narrowing *x, Node *n) {
   Use *u = &x->use[info->place.buffer];
   u->factor = u->factor || info->factor;
   if (n->kind == N_STACK || n->kind == N_VIEW) return; /* what they show says it */
-  if (n->kind != N_COMP || n->type != TY_REAL) u->wide = true;
+  if (n->kind != N_COMP || n->type != TY_REAL || info->pieces) u->wide = true;
   const Group *g = info->group;
-  if (is_of_product(g, n))
+  if (is_of_product(x->p, g, n))
     u->from_product = true;
   else
     u->from_others = true;
@@ -108,6 +108,7 @@ static void note_reads(Narrowing *x, Node *n) {
 static void note_source(Node *n, void *ctx) {
   Narrowing *x = ctx;
   const NodeInfo *info = plan_info(x->p, n), *own = plan_info(x->p, x->reader);
+  if (own->epilogue && (n == own->epilogue || info->epilogue == own->epilogue)) return;
   if (info->group == own->group || n->type != TY_REAL || ir_count(n) < ir_count(x->reader)) return;
   if (info->placed && info->place.buffer >= 0 && x->use[info->place.buffer].narrow) return;
   x->use[own->place.buffer].narrow = false;
@@ -118,8 +119,8 @@ static void note_sources(Narrowing *x, Node *n) {
   const NodeInfo *info = plan_info(x->p, n);
   if (n->kind != N_COMP || !info->placed || info->place.buffer < 0) return;
   const Use *u = &x->use[info->place.buffer];
-  if (!u->narrow || (u->by_product && !u->by_others) || info->group->members.at[0].node == n)
-    return;
+  bool first = info->group->members.at[0].node == n && !info->epilogue;
+  if (!u->narrow || (u->by_product && !u->by_others) || first) return;
   x->reader = n;
   ir_each_read(x->p->g, n, note_source, x);
 }

@@ -15,6 +15,7 @@ void plan_make(Plan *p) {
   plan_weights(p);
   plan_once(p);
   plan_own(p);
+  plan_apart(p);
   plan_group(p);
   if (p->options->chains && p->target->chains.any) plan_chains(p);
   if (p->options->loops && p->target->loops.any) plan_loops(p);

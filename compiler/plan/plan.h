@@ -124,6 +124,9 @@ typedef struct NodeInfo {
   bool placed;
   bool local;          /* its value never leaves its kernel */
   bool factor;         /* a copy for products alone, as activations are stored: weights.c */
+  bool library;        /* a product of which a library makes the sums alone; */
+  Node *epilogue;      /* a map on the sums of such a product; or NULL: apart.c */
+  bool pieces;         /* a product's sums by pieces of k: pieces.c */
   bool kept;           /* in the entry's own memory from run to run: TD_KEPT; weights.c, once.c */
   TdOnce once;         /* in which runs it is computed; once.c */
   Node *owner;         /* the pack, stack, carry or state it is stored for; itself: taken */
@@ -221,6 +224,12 @@ void plan_weights(Plan *p);
 /* -- once.c -------------------------------------------------------------------------- */
 /* Which nodes are computed once for many runs, and which of them are kept. */
 void plan_once(Plan *p);
+
+/* -- apart.c -------------------------------------------------------------------------- */
+/* Which products are a library's though maps follow on their sums (TargetProducts.own). */
+void plan_apart(Plan *p);
+/* n, which is about to be grouped: is it a map on the sums of one of these? */
+void plan_note_epilogue(Plan *p, Node *n);
 
 /* -- own.c: one owner for every stored value ---------------------------------------- */
 void plan_own(Plan *p);

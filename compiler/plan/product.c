@@ -154,7 +154,7 @@ static int argument_of(const Launch *l, int buffer) {
 }
 
 /* Where it lies: the node's place, and what of the position follows from counters. */
-static bool locate(Plan *p, const Group *g, const Node *n, const Linear *lin, TdOperand *out) {
+static void locate(Plan *p, const Group *g, const Node *n, const Linear *lin, TdOperand *out) {
   const Place *at = &plan_info(p, n)->place;
   out->arg = argument_of(&g->launch, at->buffer);
   out->type = plan_type(p, n);
@@ -162,19 +162,20 @@ static bool locate(Plan *p, const Group *g, const Node *n, const Linear *lin, Td
   for (int s = 0; s < TD_MAX_LOOPS; s++) out->by_slot[s] = at->stride[s];
   for (int i = 0; i < lin->n; i++) {
     const Expr *atom = lin->term[i].atom;
-    if (atom->kind == E_VAR) continue;
-    if (atom->kind != E_LOOPVAR) return false; /* read from a table: only a kernel can */
-    out->by_slot[plan_depth(atom->loop->node->region)] += lin->term[i].coef;
+    if (atom->kind == E_LOOPVAR)
+      out->by_slot[plan_depth(atom->loop->node->region)] += lin->term[i].coef;
   }
-  return true;
 }
 
-static bool matrix(Plan *p, const Group *g, const Contraction *c, const Node *read,
+/* g NULL: nothing is placed yet, and only how it lies is asked. */
+static bool matrix(Plan *p, const Group *g, const Contraction *c, const Node *n, const Node *read,
                    Expr *const *index, GemmAxisKind rows, GemmAxisKind columns, TdOperand *out) {
-  const Node *n = g->members.at[0].node;
   Linear lin;
   int64_t stride[GEMM_AXES][IR_MAX_VARS] = {0};
-  if (!product_place(p, n, read, index, &lin) || !locate(p, g, read, &lin, out)) return false;
+  if (!product_place(p, n, read, index, &lin)) return false;
+  for (int i = 0; i < lin.n; i++) /* read from a table: only a kernel can */
+    if (lin.term[i].atom->kind != E_VAR && lin.term[i].atom->kind != E_LOOPVAR) return false;
+  if (g) locate(p, g, read, &lin, out);
   for (int k = 0; k < GEMM_AXES; k++) product_strides(c, &lin, (GemmAxisKind)k, stride[k]);
   return flat(c, n, GEMM_BATCH, stride[GEMM_BATCH], &out->batch) &&
          flat(c, n, rows, stride[rows], &out->row) &&
@@ -182,9 +183,8 @@ static bool matrix(Plan *p, const Group *g, const Contraction *c, const Node *re
          (out->row == 1 || out->column == 1 || c->extent[rows] == 1 || c->extent[columns] == 1);
 }
 
-static bool matrices(Plan *p, const Group *g, const Contraction *c, TdProduct *x) {
+static bool matrices(Plan *p, const Group *g, const Node *n, const Contraction *c, TdProduct *x) {
   const Expr *a = c->operand[GEMM_A], *b = c->operand[GEMM_B];
-  Node *n = g->members.at[0].node;
   Expr *own[IR_MAX_RANK];
   for (int d = 0; d < n->rank; d++) own[d] = ex_var(p->g, d);
   *x = (TdProduct){.alpha = c->factor ? c->factor->num : 1,
@@ -192,9 +192,9 @@ static bool matrices(Plan *p, const Group *g, const Contraction *c, TdProduct *x
                    .n = c->extent[GEMM_N],
                    .k = c->extent[GEMM_K],
                    .batch = c->extent[GEMM_BATCH]};
-  return matrix(p, g, c, a->node, a->args, GEMM_M, GEMM_K, &x->a) &&
-         matrix(p, g, c, b->node, b->args, GEMM_N, GEMM_K, &x->b) &&
-         matrix(p, g, c, n, own, GEMM_M, GEMM_N, &x->c);
+  return matrix(p, g, c, n, a->node, a->args, GEMM_M, GEMM_K, &x->a) &&
+         matrix(p, g, c, n, b->node, b->args, GEMM_N, GEMM_K, &x->b) &&
+         matrix(p, g, c, n, n, own, GEMM_M, GEMM_N, &x->c);
 }
 
 /* The same with the outermost variable of rows or columns as the batch, if there is none: the
@@ -212,21 +212,31 @@ static bool as_batch(const Contraction *c, const Node *n, GemmAxisKind from, Con
   return true;
 }
 
-const TdProduct *plan_library_product(Plan *p, const Group *g) {
-  const Contraction *c = g->contraction;
-  Node *n = g->members.at[0].node;
-  if (!p->target->products.library || g->kind != GROUP_CONTRACTION || g->members.n != 1)
-    return NULL;
-  if ((c->factor && c->factor->kind != E_NUM) || c->condition || c->where[GEMM_A] ||
-      c->where[GEMM_B] || g->packed)
-    return NULL;
-  if (c->operand[GEMM_A]->kind != E_READ || c->operand[GEMM_B]->kind != E_READ) return NULL;
-  TdProduct *x = NEW(p->arena, TdProduct);
+/* Could a library compute it, as far as matrices lie? */
+static bool lies_so(Plan *p, const Group *g, const Node *n, const Contraction *c, TdProduct *x) {
   Contraction other;
-  bool all = matrices(p, g, c, x) ||
-             (as_batch(c, n, GEMM_N, &other) && matrices(p, g, &other, x)) ||
-             (as_batch(c, n, GEMM_M, &other) && matrices(p, g, &other, x));
+  if ((c->factor && c->factor->kind != E_NUM) || c->condition || contract_leaves_out(c))
+    return false;
+  if (c->operand[GEMM_A]->kind != E_READ || c->operand[GEMM_B]->kind != E_READ) return false;
+  return matrices(p, g, n, c, x) ||
+         (as_batch(c, n, GEMM_N, &other) && matrices(p, g, n, &other, x)) ||
+         (as_batch(c, n, GEMM_M, &other) && matrices(p, g, n, &other, x));
+}
+
+bool product_is_plain(Plan *p, const Node *n, const Contraction *c) {
+  TdProduct x;
+  return lies_so(p, NULL, n, c, &x);
+}
+
+const TdProduct *plan_library_product(Plan *p, const Group *g) {
+  if (!p->target->products.library || g->kind != GROUP_CONTRACTION || g->members.n != 1 ||
+      g->packed)
+    return NULL;
+  TdProduct *x = NEW(p->arena, TdProduct);
   /* where factors are rounded to bf16 a library only reads them as they are */
   const TdType factors = p->rounds ? TD_BF16 : TD_F32;
-  return all && x->a.type == factors && x->b.type == factors ? x : NULL;
+  return lies_so(p, g, g->members.at[0].node, g->contraction, x) && x->a.type == factors &&
+                 x->b.type == factors
+             ? x
+             : NULL;
 }

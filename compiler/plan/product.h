@@ -51,6 +51,8 @@ typedef struct ProductBands {
 } ProductBands;
 ProductBands product_bands(Plan *p, const Group *g); /* product_band.c */
 
+/* Do operands and sums lie as a library wants them? Nothing need be placed, or grouped, yet. */
+bool product_is_plain(Plan *p, const Node *n, const Contraction *c);
 /* What a library is asked for instead of a kernel of our own; NULL: it cannot, or the target
  * has none. Launch.args are complete. */
 const TdProduct *plan_library_product(Plan *p, const Group *g);

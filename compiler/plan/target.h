@@ -64,15 +64,32 @@ typedef struct TargetSplit {
   double saves; /* this share of their time, where packing is nothing beside it */
 } TargetSplit;
 
+/* Operations a second of large products, in f32 and where factors are rounded to bf16. */
+typedef struct TargetSpeed {
+  double flops, narrow_flops;
+} TargetSpeed;
+
+/* Products of few results whose sums are made by pieces of k, and added up by another kernel:
+ * pieces.c. By the extents alone, so that bits never depend on a measurement. */
+typedef struct TargetPieces {
+  int64_t blocks;           /* that the device keeps busy; 0: no product is cut so */
+  int64_t tile;             /* rows and columns of results that a block sums at least */
+  int64_t terms_least;      /* of a piece */
+  int64_t most;             /* pieces */
+  double term, narrow_term; /* seconds that a block takes for one term, at least */
+} TargetPieces;
+
 /* Sums of products that are multiplied by tiles or by a library. */
 typedef struct TargetProducts {
   int64_t m_least, n_least, k_least; /* of each axis */
   double work_least;                 /* multiplications of all batches */
   int64_t batch_least;               /* and of each */
-  bool computed; /* operands may be expressions, conditions too; else plain reads */
-  bool epilogue; /* maps on the sums run before they are stored, */
-  bool beside;   /* and others that read the same there: plan/beside.c */
-  bool library;  /* plain ones are a library's: TD_PRODUCT */
+  bool computed;           /* operands may be expressions, conditions too; else plain reads */
+  bool epilogue;           /* maps on the sums run before they are stored, */
+  bool beside;             /* and others that read the same there: plan/beside.c */
+  bool library;            /* plain ones are a library's: TD_PRODUCT */
+  TargetSpeed own, others; /* of kernels of our own, of the library: apart.c; 0: not known, and no
+                              maps are taken from a product for the library's sake */
   /* Those that share an operand are one (passes/join.c), where a map follows only if they have so
    * many results together at most. 0: none are. */
   int64_t joined_most;
@@ -102,6 +119,7 @@ typedef struct TargetProducts {
    * first tap to the last there are so many places at most. 0: they do not. */
   int64_t turned_channels, turned_steps, turned_reach;
   TargetSplit split;
+  TargetPieces pieces;
 } TargetProducts;
 
 /* Products of products kept on chip; see chain.c. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Random graphs, compiled for CUDA, on the emulated device against the evaluator: every option
  * of the backend on and each one off in turn, temporaries' rows with gaps and without, every
- * load and store watched in every second batch. A failure is shrunk to a seed and printed
- * with its kernels; alone (COUNT is 1) a graph meets every option.
+ * load and store watched in every second batch, products apart from what follows them, and sums in
+ * pieces, where the target's numbers say so or wherever it can be. A failure is shrunk to a seed
+ * and printed with its kernels; alone (COUNT is 1) a graph meets every option.
  *
  *   test_cuda_random [COUNT [FIRST]]
  *
@@ -28,7 +29,15 @@ typedef struct Way {
   int off;      /* the option; ALL_ON: none, ALL_OFF: all */
   bool gaps;    /* between the rows of temporaries */
   bool watched; /* every load and store */
+  bool apart;   /* products are a library's whatever follows, and sums of few results in pieces */
 } Way;
+
+/* Kernels of our own take for ever, pieces and launches nothing. */
+static void take_apart(Target *t) {
+  t->products.own = (TargetSpeed){1, 1};
+  t->products.pieces.terms_least = 2;
+  t->products.pieces.term = t->products.pieces.narrow_term = 1;
+}
 
 static BackendOptions options_of(const Way *w) {
   BackendOptions o;
@@ -53,6 +62,7 @@ static void world_open(World *w, const Way *way, const RandSpec *spec, int n) {
   Diags *d = diags_new(w->arena);
   BackendOptions o = options_of(way);
   if (!way->gaps) w->target.memory.pitch = 1;
+  if (way->apart) take_apart(&w->target);
   diags_source(d, "random", "", 0);
   w->backend = backend_new(w->arena, d, "random", &o);
   backend_for(w->backend, &w->target);
@@ -106,9 +116,10 @@ static bool fails(const RandSpec *spec, void *ctx) { return run(ctx, spec, 1) !=
 
 static void report(RandSpec spec, Way *way) {
   RandSpec least = randgraph_shrink(spec, fails, way);
-  fprintf(stderr, "FAILS: seed %llu size %d only %d, option %d off (%d: none, %d: all)%s%s\n",
+  fprintf(stderr, "FAILS: seed %llu size %d only %d, option %d off (%d: none, %d: all)%s%s%s\n",
           (unsigned long long)least.seed, least.size, least.only, way->off, ALL_ON, ALL_OFF,
-          way->gaps ? "" : ", rows without gaps", way->watched ? ", watched" : "");
+          way->gaps ? "" : ", rows without gaps", way->watched ? ", watched" : "",
+          way->apart ? ", products apart" : "");
   World w;
   StrBuf text = {0};
   world_open(&w, way, &least, 1);
@@ -151,14 +162,15 @@ int main(int argc, char **argv) {
   const char *longer = getenv("TDC_TEST_LONG");
   int count = argc > 1 ? atoi(argv[1]) : longer && *longer == '1' ? 3000 : 24, failed = 0;
   uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-  int rounds = count == 1 ? 4 * (OPTIONS + 2) : (count + BATCH - 1) / BATCH, passed = 0;
+  int rounds = count == 1 ? 8 * (OPTIONS + 2) : (count + BATCH - 1) / BATCH, passed = 0;
   for (int i = 0; i < rounds && failed < 5; i++) {
     int at = count == 1 ? 0 : i * BATCH, n = count - at < BATCH ? count - at : BATCH;
-    Way way = {.off = count == 1  ? i / 4
+    Way way = {.off = count == 1  ? i / 8
                       : i % 3 < 2 ? ALL_ON
                                   : i / 3 % (OPTIONS + 2),
                .gaps = i % 2 == 0,
-               .watched = i / 2 % 2 == 0};
+               .watched = i / 2 % 2 == 0,
+               .apart = count == 1 ? i / 4 % 2 == 0 : i % 2 == 1};
     int bad = check(first + (uint64_t)at, n, way);
     failed += bad;
     passed += n - bad;
