@@ -17,18 +17,26 @@ int64_t gemm_packed_blocks(const GemmWriter *w) {
   return w->block.column_blocks * (gemm_shares_b(w) ? 1 : w->extent[GEMM_BATCH]);
 }
 
+/* Does packed B stay for another piece? Else each block of k takes the place of the one before it,
+ * which is still near. */
+static bool keeps_b(const GemmWriter *w) {
+  return w->plan->packed || gemm_banded(w) || w->block.row_blocks != 1 || gemm_same_b(w) > 1 ||
+         (gemm_shares_b(w) && w->extent[GEMM_BATCH] > 1);
+}
+
 /* The panels of a block of k lie together, a little apart, so that neither
  * reading them nor writing all at once meets the same few sets of a cache. */
 void gemm_put_panel(GemmWriter *w) {
   const long long padded = w->block.padded;
+  const char *passing = keeps_b(w) ? "" : "0 * ";
   if (w->tiles == GEMM_FLOATS)
     gemm_line(w,
-              "enum { PANEL = DEPTH * TD_TILE_COLUMNS + %d, BLOCK = %lld / TD_TILE_COLUMNS * "
+              "enum { PANEL = DEPTH * TD_TILE_COLUMNS + %d, BLOCK = %s%lld / TD_TILE_COLUMNS * "
               "PANEL };",
-              GAP, padded);
+              GAP, passing, padded);
   else
-    gemm_line(w, "enum { PANEL = %lld, BLOCK = %lld * PANEL };",
-              (long long)gemm_panel(w, w->block.depth), padded / STRIP_ROWS);
+    gemm_line(w, "enum { PANEL = %lld, BLOCK = %s%lld * PANEL };",
+              (long long)gemm_panel(w, w->block.depth), passing, padded / STRIP_ROWS);
 }
 
 int gemm_parts(const GemmWriter *w) {
@@ -44,9 +52,9 @@ int64_t gemm_panel(const GemmWriter *w, int64_t depth) {
 
 int64_t gemm_packed_block(const GemmWriter *w) {
   const GemmBlocks *b = &w->block;
-  if (w->tiles != GEMM_FLOATS)
-    return b->depth_blocks * (b->padded / STRIP_ROWS) * gemm_panel(w, b->depth);
-  return b->depth_blocks * (b->padded * b->depth + b->padded / NARROWEST_TILE * GAP);
+  const int64_t depths = keeps_b(w) ? b->depth_blocks : 1;
+  if (w->tiles != GEMM_FLOATS) return depths * (b->padded / STRIP_ROWS) * gemm_panel(w, b->depth);
+  return depths * (b->padded * b->depth + b->padded / NARROWEST_TILE * GAP);
 }
 
 void gemm_put_block(GemmWriter *w) {

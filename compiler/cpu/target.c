@@ -81,6 +81,7 @@ const Target cpu_target = {
                  .turned_channels = 16,
                  .turned_steps = 32,
                  .turned_reach = 2048,
+                 .residues = 16,
                  /* a step of the tiles is 32 terms, whose sum is rounded six times */
                  .split = {.m_least = 16,
                            .n_least = 16,

@@ -31,6 +31,8 @@ static const PassInfo passes[] = {
      "fold what intervals prove: guards, divisions, variables of extent 1"},
     {"taps", pass_taps, BY(contractions), false, false, "simplify",
      "store what a product would compute again for each place that it is read from"},
+    {"strides", pass_strides, BY(contractions), false, false, "taps",
+     "make a product that leaves out every second place one for each residue"},
     {"hoist", pass_hoist, BY(simplify), true, false, "simplify",
      "move loop-invariant nodes out of loops"},
     {"cse", pass_cse, BY(simplify), true, false, "hoist", "merge nodes that compute the same"},

@@ -32,6 +32,7 @@ GraphPass pass_tables;    /* tables.c: costly subexpressions of few variables */
 GraphPass pass_recompute; /* recompute.c: values marked `save recompute` */
 GraphPass pass_simplify;  /* simplify.c: expressions by what intervals prove */
 GraphPass pass_taps;      /* taps.c: what convolutions would compute again for each tap */
+GraphPass pass_strides;   /* strides.c: products of every second place, one for each residue */
 GraphPass pass_hoist;     /* hoist.c: loop-invariant nodes leave the loop */
 GraphPass pass_cse;       /* cse.c: equal nodes become one */
 GraphPass pass_gather;    /* gather.c: products of rows that are a table's */

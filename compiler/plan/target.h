@@ -118,6 +118,9 @@ typedef struct TargetProducts {
    * taps, if channels are a multiple, and so are the steps of k side by side in a line; from the
    * first tap to the last there are so many places at most. 0: they do not. */
   int64_t turned_channels, turned_steps, turned_reach;
+  /* Products of which a condition leaves every second place, or third, are one for each residue
+   * (passes/strides.c), of so many at most. 0: their zeros are multiplied. */
+  int64_t residues;
   TargetSplit split;
   TargetPieces pieces;
 } TargetProducts;

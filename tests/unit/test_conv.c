@@ -18,8 +18,8 @@
 
 static const Span nowhere;
 
-enum { AXES = 3, B = 2, FEW = 8, STORED = 1 << 14 };
-/* spatial axes; rows of a batch; channels; numbers of x */
+enum { AXES = 3, B = 2, FEW = 8, STORED = 1 << 14, WORK_LEAST = 1 << 15 };
+/* spatial axes; rows of a batch; channels; numbers of x; multiplications of a product */
 
 /* y[b, p.., g, o] = sum over taps t.. and i of x[b, s p + d t - e .., g, i] w[t.., g, i, o] */
 typedef struct Conv {
@@ -58,6 +58,21 @@ static const Conv convs[] = {
     {"the same, cut off", 1, {50}, {16}, {3}, {3}, {1}, {0}, 1, 48, 40, 16},
     {"a quarter of a picture", 2, {12, 32}, {6, 16}, {2, 2}, {2, 2}, {1, 1}, {0, 0}, 1, 32, 64, 16},
     {"a ninth, in groups", 2, {9, 15}, {3, 5}, {3, 3}, {3, 3}, {1, 1}, {0, 0}, 2, 32, 32, 16},
+    {"every third of many, to an odd end", 1, {119}, {40}, {5}, {3}, {1}, {1}, 1, 32, 32, 8},
+    {"by two, four taps", 2, {32, 32}, {16, 16}, {4, 4}, {2, 2}, {1, 1}, {1, 1}, 1, 32, 32, B},
+    {"by two and three", 2, {33, 30}, {17, 10}, {3, 5}, {2, 3}, {1, 2}, {1, 1}, 1, 32, 48, B},
+    {"a cube by twos",
+     3,
+     {8, 8, 16},
+     {4, 4, 8},
+     {3, 3, 3},
+     {2, 2, 2},
+     {1, 1, 1},
+     {1, 1, 1},
+     1,
+     64,
+     64,
+     8},
     {"turned in pieces", 2, {16, 64}, {16, 64}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 1, 64, 40, B},
     {"turned, half a tile", 1, {64}, {64}, {5}, {1}, {2}, {4}, 1, 48, 65, B},
     {"turned past an end", 1, {300}, {352}, {4}, {1}, {3}, {2}, 1, 96, 24, B},
@@ -209,6 +224,33 @@ static const TdProgram *program(Arena *arena, const Conv *c, TdType act, int spl
   return backend_finish(be);
 }
 
+/* Residues of an axis's inputs that any tap meets, where taps overlap in steps: the gradient is a
+ * product for each of these. */
+static int residues(const Conv *c, int axis) {
+  const int step = c->step[axis];
+  int met = 0;
+  if (step == 1 || c->taps[axis] <= step) return 1;
+  for (int r = 0; r < step; r++) {
+    bool meets = false;
+    for (int t = 0; t < c->taps[axis]; t++)
+      meets = meets || (r + c->edge[axis] - c->apart[axis] * t) % step == 0;
+    met += meets;
+  }
+  return met;
+}
+
+/* Those of the program; few columns are none, and a product whose parts would be small is one. */
+static int expected(const Conv *c) {
+  int64_t rows = c->batch;
+  int by_x = 1;
+  for (int a = 0; a < c->axes; a++) {
+    rows *= c->in[a] / c->step[a];
+    by_x *= residues(c, a);
+  }
+  if (rows * c->channels * c->results < WORK_LEAST) by_x = 1;
+  return (c->channels < FEW ? 0 : by_x) + 2;
+}
+
 static int products(const TdProgram *p) {
   int n = 0;
   for (int i = 0; i < p->nkernels; i++) n += strcmp(p->kernels[i].klass, "contraction") == 0;
@@ -224,7 +266,7 @@ static void check(TdType act, int split_in) {
   assert_non_null(l);
   for (int i = 0; i < CONVS; i++) {
     const Conv *c = &convs[i];
-    if (products(programs[i]) != (c->channels < FEW ? 2 : 3)) /* few columns are none */
+    if (products(programs[i]) != expected(c))
       fail_msg("%s: %d products", c->name, products(programs[i]));
     Values v = by_hand(arena, c);
     Compiled *run = compiled_of(l, i);
@@ -298,6 +340,23 @@ static void by_eye(void **state) {
   for (int t = 0; t < 3; t++) assert_true(dw[(t * 16 + 5) * 16 + 7] == (float)(t + 2));
   compiled_free(run);
   library_free(l);
+  arena_free(arena);
+}
+
+/* A picture of 32 x 32 read in steps of two by three taps each way: an even place is met by the middle
+ * tap, an odd one by two, so that 9 taps are multiplied for each of the 16 x 16 results, as in the
+ * product itself, where 36 would be with those of which the condition leaves nothing. */
+static void multiplied(void **state) {
+  (void)state;
+  Arena *arena = arena_new();
+  const Conv c = {"half a picture", 2,      {32, 32}, {16, 16}, {3, 3}, {2, 2},
+                  {1, 1},           {1, 1}, 1,        32,       32,     B};
+  const TdProgram *p = program(arena, &c, TD_F32, 0);
+  const double once = 2.0 * B * 16 * 16 * 9 * 32 * 32;
+  double all = 0;
+  for (int i = 0; i < p->nkernels; i++)
+    if (strcmp(p->kernels[i].klass, "contraction") == 0) all += p->kernels[i].flops;
+  assert_true(all >= 3 * once && all < 3.2 * once); /* y, dw, dx; and maps behind them */
   arena_free(arena);
 }
 
@@ -427,9 +486,9 @@ static void looked_up(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(by_eye),          cmocka_unit_test(looked_up), cmocka_unit_test(extremes),
-      cmocka_unit_test(extremes_turned), cmocka_unit_test(as_floats), cmocka_unit_test(in_bf16),
-      cmocka_unit_test(in_parts),        cmocka_unit_test(rounded),
+      cmocka_unit_test(by_eye),          cmocka_unit_test(looked_up),  cmocka_unit_test(extremes),
+      cmocka_unit_test(extremes_turned), cmocka_unit_test(multiplied), cmocka_unit_test(as_floats),
+      cmocka_unit_test(in_bf16),         cmocka_unit_test(in_parts),   cmocka_unit_test(rounded),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
