@@ -387,6 +387,24 @@ def conv_unet(c, p, x, draw):
     return F.mse_loss(conv("conv_4", F.silu(conv("conv_3", u))), e)
 
 
+# ---- overlapping steps: tests/models/conv_steps.td ---------------------------------------------
+
+
+def conv_steps_shapes(c):
+    d, v = c["D"], c["V"]
+    shapes = {"net.symbol": (v, d), "net.down.m": (3, 3, d, d), "net.down.c": (d,)}
+    return shapes | {"net.up.m": (4, 4, d, d), **linear_shapes("net.linear", d, v)}
+
+
+def conv_steps(c, p, x, draw):
+    seen, after = x[:, :-1], x[:, 1:]
+    image = p["net.symbol"][seen].unflatten(1, (c["L"] // c["W"], c["W"])).permute(0, 3, 1, 2)
+    half = F.silu(F.conv2d(image, p["net.down.m"].permute(3, 2, 0, 1), p["net.down.c"], 2, 1))
+    whole = F.silu(F.conv_transpose2d(half, p["net.up.m"].permute(2, 3, 0, 1), None, 2, 1))
+    z = linear(p, "net.linear", whole.permute(0, 2, 3, 1).flatten(1, 2))
+    return F.cross_entropy(z.flatten(0, 1), after.flatten())
+
+
 # ---- latent variables: tests/models/latent.td -----------------------------------------------------
 
 
