@@ -103,8 +103,12 @@ TEXTS    = standalone_header standalone_top standalone_types standalone_driver \
            prelude prelude_draws prelude_narrow prelude_split prelude_cuda scalar page_html
 GEN      = $(B)/gen/parse.c $(B)/gen/lex.c $(B)/gen/std.c $(TEXTS:%=$(B)/gen/%.c)
 DSL_SRC  = $(DSL:%=dsl/%.c) $(GEN)
-LIB_OBJ  = $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o) \
+# what is compiled of the preludes beforehand, for the machine that builds: nothing with READY=none
+READY   ?= $(B)/gen/ready.o
+NOT_READY = $(B)/runtime/cpu/ready_none.o
+NO_READY = $(DSL:%=$(B)/dsl/%.o) $(GEN:%.c=%.o) \
            $(COMPILER:%=$(B)/compiler/%.o) $(RUNTIME:%=$(B)/runtime/%.o)
+LIB_OBJ  = $(NO_READY) $(if $(filter none,$(READY)),$(NOT_READY),$(READY))
 CLI_OBJ  = $(CLI:%=$(B)/runtime/cli/%.o)
 
 all: $(B)/tdc
@@ -158,6 +162,15 @@ page_html_OF         = runtime/view/page.html
 $(TEXTS:%=$(B)/gen/%.c): $(B)/gen/%.c: $(B)/embed $$($$*_OF)
 	@mkdir -p $(@D)
 	$(B)/embed text $*_text $($*_OF) > $@.new && mv $@.new $@
+
+$(B)/ready: $(B)/runtime/cli/ready.o $(NOT_READY) $(NO_READY)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# by the C compiler that kernels are compiled with, not by that of the build; written anew only if
+# there is another, or another prelude
+$(B)/gen/ready.made: $(B)/ready
+	env -u CC -u TDC_CC -u TDC_CFLAGS $(B)/ready $(B)/gen/ready.c && touch $@
+$(B)/gen/ready.c: $(B)/gen/ready.made ;
 
 # -- tests -----------------------------------------------------------------------------------------
 GUARDED_TESTS = $(GUARDED:%=$(B)/guarded/tests/%.guarded)
@@ -408,7 +421,7 @@ ARM_NEEDED = gcc-$(ARM) qemu-user libjansson-dev:arm64 libssl-dev:arm64 \
              libutf8proc-dev:arm64 libcmocka-dev:arm64
 ARM_TESTS  = ir eval prelude safetensors data backend chain contract prims
 ARM_BUILD  = B=build/aarch64 CC=$(ARM)-gcc CC_FOR_BUILD=cc AR=$(ARM)-ar LD=$(ARM)-ld \
-             OBJCOPY=$(ARM)-objcopy NATIVE= WERROR=-Werror
+             OBJCOPY=$(ARM)-objcopy NATIVE= READY=none WERROR=-Werror
 aarch64:
 	@command -v $(ARM)-gcc >/dev/null && command -v qemu-aarch64 >/dev/null && \
 	ls $(patsubst %,/usr/lib/$(ARM)/lib%.so,jansson crypto utf8proc cmocka) >/dev/null 2>&1 || { \
@@ -420,7 +433,7 @@ aarch64:
 # Against another C library: every source of the program is compiled. The libraries are not
 # packaged for it, so only what needs none is linked: the compiler, in the file-driven tests of
 # graphs, plans and layout. Their headers alone are lent, none of this machine's C library.
-MUSL_BUILD = B=build/musl CC=musl-gcc CC_FOR_BUILD=cc NATIVE= WERROR=-Werror LIBS=-lm \
+MUSL_BUILD = B=build/musl CC=musl-gcc CC_FOR_BUILD=cc NATIVE= READY=none WERROR=-Werror LIBS=-lm \
              CFLAGS='-O2 -g -static -idirafter build/musl/include'
 MULTIARCH  = $(shell $(CC) -print-multiarch)
 musl:

@@ -41,9 +41,12 @@ enum { TD_BLOCK = 256 };          /* rows of a flat map that are done together, 
 /* The larger functions are shared. A unit that stands alone has its own copies;
  * where a program has many units (runtime/cpu/jit.c) they define TD_DECLARES and
  * only declare them, and those that are called get units of nothing but the
- * prelude: a processor compiles them once for all programs. */
+ * prelude: a processor compiles them once for all programs. With TD_DEFINES one
+ * unit has all of them (runtime/cpu/ready.h). */
 #ifdef TD_DECLARES
 #define TD_SHARED __attribute__((visibility("hidden"))) TD_APART
+#elif defined TD_DEFINES
+#define TD_SHARED __attribute__((visibility("hidden"), weak)) TD_APART
 #else
 #define TD_SHARED static TD_APART
 #endif

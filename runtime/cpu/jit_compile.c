@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/cpu/ready.h"
 #include "runtime/cpu/symbols.h"
 #include "runtime/cpu/threads.h"
 #include "runtime/system/spawn.h"
@@ -204,6 +205,18 @@ static bool lay_out_shared(Queue *q, const uint8_t *bytes, size_t n) {
   return ok;
 }
 
+/* What was compiled with the project, if it was by the same compiler, from the same text. */
+static bool take_ready(Queue *q) {
+  Build *b = q->b;
+  char key[DIGEST_HEX];
+  b->ready = false;
+  if (!b->program->shares || ready.keys[0] == NULL) return true;
+  if (!jit_ready_key(b->tools, b->program->prelude, key, q->err)) return false;
+  for (const char *const *k = ready.keys; *k != NULL && !b->ready; k++)
+    b->ready = strcmp(*k, key) == 0;
+  return !b->ready || lay_out_shared(q, ready.object, ready.n);
+}
+
 static bool share(Queue *q, char *const *names, int n) {
   q->b->stats->units++;
   return units_share(&q->b->units, names, n, q->err) && add_task(q, q->b->units.n - 1, names, n);
@@ -212,7 +225,7 @@ static bool share(Queue *q, char *const *names, int n) {
 /* What an object names is found in the cache, or made. */
 static bool take_names(Queue *q, const uint8_t *bytes, size_t n) {
   Build *b = q->b;
-  if (!b->program->shares) return true;
+  if (!b->program->shares || b->ready) return true;
   if (!symbols_undefined(bytes, n, add_name, q))
     return q->failed
                ? false
@@ -327,7 +340,7 @@ bool jit_compile(Build *b, TdError *err) {
   Queue q = {.b = b, .env = env, .err = err};
   units_drop_shared(&b->units); /* of a try before */
   b->nexisting = 0;
-  q.failed = temp.s == NULL ? !td_fail_memory(err) : !add_units(&q);
+  q.failed = temp.s == NULL ? !td_fail_memory(err) : !take_ready(&q) || !add_units(&q);
   for (Task *t = q.tasks; t != NULL; t = t->next) waiting++;
   if (!q.failed && waiting > 0 && !b->noted && o->note != NULL) o->note(o->note_ctx, waiting);
   b->noted = b->noted || waiting > 0;

@@ -18,7 +18,8 @@ typedef struct Build {
   Cache *cache;
   char *work;    /* folder of this build */
   bool noted;    /* that compilers start */
-  int nexisting; /* objects with shared functions that the cache had */
+  int nexisting; /* objects with shared functions that were there */
+  bool ready;    /* all that units share was compiled with the project (ready.h) */
 } Build;
 
 /* Objects of all units in the work folder, and of the functions that they share. */

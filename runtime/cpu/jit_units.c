@@ -52,6 +52,15 @@ bool jit_shared_key(const KernelUnits *u, const Toolchain *t, const char *name,
   return ok;
 }
 
+/* The prelude itself, with the flags of a unit of its functions. */
+bool jit_ready_key(const Toolchain *t, const char *prelude, char key[DIGEST_HEX], TdError *err) {
+  Digest *d = key_begin(t, "ready");
+  if (d == NULL) return td_fail_memory(err);
+  for (const char *const *f = jit_unit_flags(true); *f != NULL; f++) digest_add_string(d, *f);
+  digest_add_string(d, prelude);
+  return digest_end_hex(d, key) || td_fail_memory(err);
+}
+
 bool jit_units_make(KernelUnits *u, const TdProgram *p, const Toolchain *t, const int *group,
                     TdError *err) {
   if (!units_make(u, p, group, UNIT_BYTES, err)) return false;
@@ -60,5 +69,6 @@ bool jit_units_make(KernelUnits *u, const TdProgram *p, const Toolchain *t, cons
   Digest *d = key_begin(t, "library");
   if (d == NULL) return td_fail_memory(err);
   for (int i = 0; i < u->n; i++) digest_add_string(d, u->at[i].key);
+  digest_add_string(d, p->prelude); /* of which units only declare what they share */
   return digest_end_hex(d, u->key) || td_fail_memory(err);
 }

@@ -13,6 +13,8 @@ bool jit_units_make(KernelUnits *u, const TdProgram *p, const Toolchain *t, cons
 /* The key of an object that has the function `name` of the prelude, and maybe others. */
 bool jit_shared_key(const KernelUnits *u, const Toolchain *t, const char *name,
                     char key[DIGEST_HEX], TdError *err);
+/* The key of an object that has all functions that a prelude shares. */
+bool jit_ready_key(const Toolchain *t, const char *prelude, char key[DIGEST_HEX], TdError *err);
 
 /* The flags of a unit beside the toolchain's, NULL at the end. */
 const char *const *jit_unit_flags(bool shared);

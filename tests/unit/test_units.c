@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What translation units have in common: functions of the prelude are compiled when a kernel calls
- * them, once for all programs; kernels of several entries once for all of these; the part of a
- * prelude that a text needs; and the symbols of an object, whole or damaged. */
+/* What translation units have in common: functions of the prelude are compiled with the project, or
+ * when a kernel calls them, once for all programs; kernels of several entries once for all of
+ * these; the part of a prelude that a text needs; and the symbols of an object, whole or
+ * damaged. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +18,7 @@
 #include "compiler/cpu/cpu.h"
 #include "runtime/cpu/jit.h"
 #include "runtime/cpu/jit_units.h"
+#include "runtime/cpu/ready.h"
 #include "runtime/cpu/symbols.h"
 #include "runtime/system/cache.h"
 #include "tests/sandbox.h"
@@ -42,7 +44,7 @@ static TdProgram program = {.name = "shared", .prelude = prelude, .shares = true
 
 /* The value of a kernel whose body is `expression`, and how many units were compiled. */
 static int value_of(const char *folder, const char *expression, int *compiled) {
-  char source[256];
+  char source[1024];
   snprintf(source, sizeof source,
            "void k(const TdCall *c, int64_t b, int64_t e) { (void)b; (void)e; *(int *)c->arg[0] = "
            "%s; }\n",
@@ -104,6 +106,50 @@ static void test_shared_twice(void **state) {
   assert_int_equal(compiled, 2);
   assert_int_equal(value_of(*state, "td_next(1) + td_twice(2) + td_square(3)", &compiled), 15);
   assert_int_equal(compiled, 1);
+}
+
+/* A prelude whose function is another one makes another library, though the kernel, which only
+ * declares it, is as it was. */
+static void test_other_definition(void **state) {
+  int compiled;
+  assert_int_equal(value_of(*state, "td_next(41)", &compiled), 42);
+  char other[sizeof prelude];
+  memcpy(other, prelude, sizeof other);
+  char *one = strstr(other, "x + 1");
+  assert_non_null(one);
+  one[4] = '3';
+  program.prelude = other;
+  const int value = value_of(*state, "td_next(41)", &compiled);
+  program.prelude = prelude;
+  assert_int_equal(value, 44);
+  assert_int_equal(compiled, 1); /* the function */
+}
+
+/* What the CPU's prelude shares was compiled with the project, and serves programs whose prelude,
+ * compiler and flags are the same. [[1, 3, 5], [2, 4, 6]] by rows of 10, 20 and 30: */
+static void test_ready(void **state) {
+  static const char product[] =
+      "({ float a[] = { 1, 2, 3, 4, 5, 6 }, b[3 * TD_LANES], y[2 * TD_LANES]; TdFetch f = { 0 };\n"
+      "   for (int i = 0; i < 3 * TD_LANES; i++) b[i] = (float)(10 * (i / TD_LANES + 1));\n"
+      "   td_tile_2x1(3, a, 2, b, y, TD_LANES, 0, &f);\n"
+      "   (int)y[0] * 1000 + (int)y[2 * TD_LANES - 1]; })";
+  Arena *arena = arena_new();
+  bool shares;
+  int compiled;
+  assert_non_null(ready.keys[0]);
+  for (int k = 0; k < 6; k++) { /* each of the preludes, and with other texts each */
+    const char *text = cpu_target.prelude(arena, k % 3 > 0, k % 3 > 1, &shares);
+    const char *kernel = arena_printf(arena, "%s + %d", product, k);
+    program.prelude = k < 3 ? text : arena_printf(arena, "%s\n/* another */\n", text);
+    setenv("TDC_CFLAGS", "", 1);
+    assert_int_equal(value_of(*state, kernel, &compiled), 220280 + k);
+    assert_int_equal(compiled, k < 3 ? 1 : 2); /* the kernel, and the function */
+    setenv("TDC_CFLAGS", "-O1", 1);            /* not what it was compiled with */
+    assert_int_equal(value_of(*state, kernel, &compiled), 220280 + k);
+    assert_int_equal(compiled, k < 3 ? 2 : 1); /* which is in the cache then */
+  }
+  program.prelude = prelude;
+  arena_free(arena);
 }
 
 /* An entry's kernels that another one has are not made a second time. */
@@ -314,8 +360,14 @@ static void test_symbols(void **state) {
 int main(void) {
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, sandbox_compile, sandbox_remove)
   const struct CMUnitTest tests[] = {
-      IN_FOLDER(test_shared),       IN_FOLDER(test_shared_twice),      IN_FOLDER(test_entries),
-      cmocka_unit_test(test_parts), cmocka_unit_test(test_real_parts), IN_FOLDER(test_symbols),
+      IN_FOLDER(test_shared),
+      IN_FOLDER(test_shared_twice),
+      IN_FOLDER(test_entries),
+      IN_FOLDER(test_other_definition),
+      IN_FOLDER(test_ready),
+      cmocka_unit_test(test_parts),
+      cmocka_unit_test(test_real_parts),
+      IN_FOLDER(test_symbols),
   };
   return cmocka_run_group_tests_name("units", tests, NULL, NULL);
 }
