@@ -34,20 +34,17 @@
 #include <stdint.h>
 
 #ifndef TDC_PROGRAM_H
-typedef struct TdControl {
-  uint64_t seed;
-  int64_t step;
-} TdControl;
+typedef struct TdControl { uint64_t seed; int64_t step; } TdControl;
 typedef struct TdCall {
-  char *const *arg;  /* the launch's buffers, in order */
-  const int64_t *ix; /* loop counters by slot */
-  char *scratch;     /* this thread's own, 64-byte aligned */
+  char *const     *arg;         /* the launch's buffers, in order */
+  const int64_t   *ix;          /* loop counters by slot */
+  char            *scratch;     /* this thread's own, 64-byte aligned */
   const TdControl *ctl;
-  uint64_t launch; /* counts up; scratch keeps what this launch left; 0: nothing */
+  uint64_t         launch;      /* counts up; scratch keeps what this launch left; 0: nothing */
 } TdCall;
 #endif
 
-enum { TD_BLOCK = 256 }; /* rows of a flat map that are done together, where that matters */
+enum { TD_BLOCK = 256 };          /* rows of a flat map that are done together, where that matters */
 
 #define TD_INLINE static inline __attribute__((always_inline, unused))
 #if defined __clang__
@@ -117,7 +114,7 @@ TD_INLINE float td_absf(float x) { return fabsf(x); }
 TD_INLINE float td_sqrtf(float x) { return sqrtf(x); }
 TD_INLINE float td_rsqrtf(float x) { return 1.0f / sqrtf(x); }
 TD_INLINE float td_floorf(float x) { return floorf(x); }
-TD_INLINE float td_roundf(float x) { return rintf(x); } /* halves to even */
+TD_INLINE float td_roundf(float x) { return rintf(x); }   /* halves to even */
 
 /* floor as an integer, saturated; of NaN 0 */
 TD_INLINE int32_t td_intf(float x) {
@@ -156,17 +153,17 @@ TD_INLINE float td_expf(float x) {
 
 /* 2^n (exp(r) - 1) + (2^n - 1), as twice its half: 2^128 is no float */
 TD_INLINE float td_expm1f(float x) {
-  float y = x > -20.0f ? x : -20.0f; /* beyond it is -1 */
+  float y = x > -20.0f ? x : -20.0f;                        /* beyond it is -1 */
   float t = y * 0x1.715476p+0f + TD_ROUNDER, n = t - TD_ROUNDER;
   float r = y - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f;
-  float half = td_float((td_bits(t) << 23) + 0x3f000000u); /* 2^(n - 1) */
+  float half = td_float((td_bits(t) << 23) + 0x3f000000u);  /* 2^(n - 1) */
   float e = half * (r + r * r * td_exp_tail(r)) + (half - 0.5f);
   return x <= 0x1.62e42ep+6f ? e + e : x + TD_INFF;
 }
 
 /* log of a positive normal number */
 TD_INLINE float td_log_core(float x) {
-  int32_t k = (int32_t)(td_bits(x) - 0x3f3504f3u); /* from sqrt(1/2) */
+  int32_t k = (int32_t)(td_bits(x) - 0x3f3504f3u);          /* from sqrt(1/2) */
   float n = (float)(k >> 23);
   float f = td_float(((uint32_t)k & 0x7fffffu) + 0x3f3504f3u) - 1.0f;
   float z = f * f, q = -0x1.41edaap-4f;
@@ -183,7 +180,7 @@ TD_INLINE float td_log_core(float x) {
 TD_INLINE float td_logf(float x) {
   int small = x < 0x1p-126f;
   float y = td_log_core(small ? x * 0x1p23f : x) - (small ? 15.942385f : 0.0f);
-  float edge = x > 0 ? x : x == 0 ? -TD_INFF : TD_NANF; /* inf, 0, negative, NaN */
+  float edge = x > 0 ? x : x == 0 ? -TD_INFF : TD_NANF;     /* inf, 0, negative, NaN */
   return x > 0 && x < TD_INFF ? y : edge;
 }
 
@@ -191,7 +188,7 @@ TD_INLINE float td_logf(float x) {
 TD_INLINE float td_log1pf(float x) {
   float u = 1.0f + x, lost = x - (u - 1.0f);
   float y = td_log_core(u) + lost / u;
-  float edge = x > -1.0f ? x : x == -1.0f ? -TD_INFF : TD_NANF; /* inf, -1, below, NaN */
+  float edge = x > -1.0f ? x : x == -1.0f ? -TD_INFF : TD_NANF;   /* inf, -1, below, NaN */
   return x > -1.0f && x < TD_INFF ? y : edge;
 }
 
@@ -210,7 +207,7 @@ TD_INLINE float td_sigmoidf(float x) { return 1.0f / (1.0f + td_expf(-x)); }
 
 TD_INLINE float td_erff(float x) {
   float a = fabsf(x), z = x * x;
-  float s = -0x1.3f4f6cp-11f; /* near 0: erf(x) / x - 1 */
+  float s = -0x1.3f4f6cp-11f;                               /* near 0: erf(x) / x - 1 */
   s = s * z + 0x1.4876c8p-8f;
   s = s * z - 0x1.b6bee2p-6f;
   s = s * z + 0x1.ce1dd2p-4f;
@@ -218,7 +215,7 @@ TD_INLINE float td_erff(float x) {
   s = s * z + 0x1.06eba6p-3f;
   s = x + x * s;
   float y = a > 4.0f ? 4.0f : a;
-  float q = -0x1.5d7284p-16f; /* beyond: log(1 - erf(y)) */
+  float q = -0x1.5d7284p-16f;                               /* beyond: log(1 - erf(y)) */
   q = q * y + 0x1.c45986p-12f;
   q = q * y - 0x1.106272p-8f;
   q = q * y + 0x1.9aebc4p-6f;
@@ -233,7 +230,7 @@ TD_INLINE float td_erff(float x) {
 /* 1 + erf(x): within 1.5e-7, and where x < 0, where that would cancel, within 4e-5 of it down to -3.5 */
 TD_INLINE float td_erf1pf(float x) {
   float a = fabsf(x), y = a > 4.25f ? 4.25f : a;
-  float q = 0x1.6fb698p-19f; /* log(1 - erf(y)) / y */
+  float q = 0x1.6fb698p-19f;                                /* log(1 - erf(y)) / y */
   q = q * y - 0x1.914318p-15f;
   q = q * y + 0x1.5a3736p-12f;
   q = q * y - 0x1.01f4ecp-10f;
@@ -275,8 +272,8 @@ TD_INLINE uint32_t td_bits_at(uint32_t word, uint32_t next, uint32_t at) {
 #define TD_PI_5 0xdb629599u
 #define TD_PI_6 0x3c439041u
 #define TD_PI_7 0xfe5163abu
-#define TD_PI_WORD(at, w0, w1, w2, w3, w4) \
-  ((at)&128 ? w4 : (at)&64 ? ((at)&32 ? w3 : w2) : (at)&32 ? w1 : w0)
+#define TD_PI_WORD(at, w0, w1, w2, w3, w4)                                                \
+  ((at) & 128 ? w4 : (at) & 64 ? ((at) & 32 ? w3 : w2) : (at) & 32 ? w1 : w0)
 /* sin(x + shift * pi/2). A float is a whole number of 24 bits times a power of two,
  * so of its product with 2/pi, from which its quadrant and what is left of it are
  * taken, only those 96 bits of 2/pi matter that stand behind the multiples of 4
@@ -285,19 +282,19 @@ TD_INLINE uint32_t td_bits_at(uint32_t word, uint32_t next, uint32_t at) {
 TD_INLINE float td_sin_shifted(float x, uint32_t shift) {
   uint32_t a = td_bits(x) & 0x7fffffffu, negative = td_bits(x) >> 31;
   uint32_t u = a > 0x3f000000u ? a : 0x3f000000u, m = (u & 0x7fffffu) | 0x800000u;
-  uint32_t at = (u >> 23) - 120u; /* of the bit that weighs 2 */
+  uint32_t at = (u >> 23) - 120u;                           /* of the bit that weighs 2 */
   uint32_t t0 = TD_PI_WORD(at, TD_PI_0, TD_PI_1, TD_PI_2, TD_PI_3, TD_PI_4);
   uint32_t t1 = TD_PI_WORD(at, TD_PI_1, TD_PI_2, TD_PI_3, TD_PI_4, TD_PI_5);
   uint32_t t2 = TD_PI_WORD(at, TD_PI_2, TD_PI_3, TD_PI_4, TD_PI_5, TD_PI_6);
   uint32_t t3 = TD_PI_WORD(at, TD_PI_3, TD_PI_4, TD_PI_5, TD_PI_6, TD_PI_7);
-  uint64_t turns = ((uint64_t)(m * td_bits_at(t0, t1, at)) << 32) +
-                   (uint64_t)m * td_bits_at(t1, t2, at) +
-                   ((uint64_t)m * td_bits_at(t2, t3, at) >> 32);
+  uint64_t turns = ((uint64_t)(m * td_bits_at(t0, t1, at)) << 32)
+                 + (uint64_t)m * td_bits_at(t1, t2, at)
+                 + ((uint64_t)m * td_bits_at(t2, t3, at) >> 32);
   uint32_t high = (uint32_t)(turns >> 32), quadrant = (high + 0x20000000u) >> 30;
   int32_t left = (int32_t)(high - (quadrant << 30)), rest = (int32_t)((uint32_t)turns >> 1);
   float r = (float)((left + rest * 0x1p-31) * 0x1.921fb54442d18p-30);
   r = td_float(td_bits(r) ^ negative << 31);
-  r = fabsf(x) > 0.5f ? r + (x - x) : x; /* inf - inf is NaN */
+  r = fabsf(x) > 0.5f ? r + (x - x) : x;           /* inf - inf is NaN */
   quadrant = (quadrant ^ (0u - negative)) + negative + shift;
   float y = quadrant & 1 ? td_cos_core(r) : td_sin_core(r);
   return td_float(td_bits(y) ^ (quadrant & 2) << 30);
@@ -334,7 +331,7 @@ TD_INLINE float td_powf(float x, float y) {
   l = l * z + 0.5770779420747336;
   l = l * z + 0.9617966941142595;
   l = l * z + 2.8853900817778495;
-  l = l * s + (double)((k >> 23) - (small ? 23 : 0)); /* log2 |x| */
+  l = l * s + (double)((k >> 23) - (small ? 23 : 0));       /* log2 |x| */
   double w = (double)y * l;
   w = w > 160.0 ? 160.0 : w;
   w = w < -160.0 ? -160.0 : w;
@@ -348,7 +345,7 @@ TD_INLINE float td_powf(float x, float y) {
   e = e * f + 0.24022650698882356;
   e = e * f + 0.6931471805465163;
   e = e * f + 1.0;
-  int32_t i = (int32_t)(n == n ? n : 0.0), half = i >> 1; /* in two steps: 2^-160 .. 2^160 */
+  int32_t i = (int32_t)(n == n ? n : 0.0), half = i >> 1;   /* in two steps: 2^-160 .. 2^160 */
   float scale = td_float((uint32_t)(half + 127) << 23);
   float v = (float)e * scale * td_float((uint32_t)(i - half + 127) << 23);
   float yf = floorf(y), yh = y * 0.5f;
@@ -364,18 +361,18 @@ TD_INLINE float td_powf(float x, float y) {
 
 /* ---- integers --------------------------------------------------------------------
  * Division is floored and mod has the divisor's sign; by zero both give 0. */
-#define TD_INTEGERS(T, U, S)                                        \
-  TD_INLINE T td_imin##S(T a, T b) { return a <= b ? a : b; }       \
-  TD_INLINE T td_imax##S(T a, T b) { return a >= b ? a : b; }       \
-  TD_INLINE T td_iabs##S(T a) { return a < 0 ? (T)(0 - (U)a) : a; } \
-  TD_INLINE T td_idiv##S(T a, T b) {                                \
-    if (b == 0 || b == -1) return b == 0 ? 0 : (T)(0 - (U)a);       \
-    return a / b - (a % b != 0 && (a < 0) != (b < 0));              \
-  }                                                                 \
-  TD_INLINE T td_imod##S(T a, T b) {                                \
-    if (b == 0 || b == -1) return 0;                                \
-    T r = a % b;                                                    \
-    return r != 0 && (r < 0) != (b < 0) ? r + b : r;                \
+#define TD_INTEGERS(T, U, S)                                                              \
+  TD_INLINE T td_imin##S(T a, T b) { return a <= b ? a : b; }                             \
+  TD_INLINE T td_imax##S(T a, T b) { return a >= b ? a : b; }                             \
+  TD_INLINE T td_iabs##S(T a) { return a < 0 ? (T)(0 - (U)a) : a; }                       \
+  TD_INLINE T td_idiv##S(T a, T b) {                                                      \
+    if (b == 0 || b == -1) return b == 0 ? 0 : (T)(0 - (U)a);                             \
+    return a / b - (a % b != 0 && (a < 0) != (b < 0));                                    \
+  }                                                                                       \
+  TD_INLINE T td_imod##S(T a, T b) {                                                      \
+    if (b == 0 || b == -1) return 0;                                                      \
+    T r = a % b;                                                                          \
+    return r != 0 && (r < 0) != (b < 0) ? r + b : r;                                      \
   }
 TD_INTEGERS(int32_t, uint32_t, 32)
 TD_INTEGERS(int64_t, uint64_t, 64)
@@ -384,31 +381,23 @@ TD_INTEGERS(int64_t, uint64_t, 64)
  * Philox 4x32 with ten rounds: key = (low word of the seed ^ site, its high word),
  * counter = (low, high word of a block's number, low, high word of the step). Draw
  * n has word n / 16 % 4 of block 16 (n / 64) + n % 16. */
-#define TD_PHILOX_ROUND                                                        \
-  do {                                                                         \
-    uint64_t p0 = (uint64_t)c0 * 0xD2511F53u, p1 = (uint64_t)c2 * 0xCD9E8D57u; \
-    c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;                                       \
-    c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;                                       \
-    c1 = (uint32_t)p1;                                                         \
-    c3 = (uint32_t)p0;                                                         \
-    k0 += 0x9E3779B9u;                                                         \
-    k1 += 0xBB67AE85u;                                                         \
+#define TD_PHILOX_ROUND                                                                   \
+  do {                                                                                    \
+    uint64_t p0 = (uint64_t)c0 * 0xD2511F53u, p1 = (uint64_t)c2 * 0xCD9E8D57u;            \
+    c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;                                                  \
+    c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;                                                  \
+    c1 = (uint32_t)p1;                                                                    \
+    c3 = (uint32_t)p0;                                                                    \
+    k0 += 0x9E3779B9u;                                                                    \
+    k1 += 0xBB67AE85u;                                                                    \
   } while (0)
 TD_INLINE void td_philox(const TdControl *ctl, uint32_t site, uint64_t block, uint32_t *x0,
                          uint32_t *x1, uint32_t *x2, uint32_t *x3) {
   uint32_t k0 = (uint32_t)ctl->seed ^ site, k1 = (uint32_t)(ctl->seed >> 32);
   uint32_t c0 = (uint32_t)block, c1 = (uint32_t)(block >> 32);
   uint32_t c2 = (uint32_t)ctl->step, c3 = (uint32_t)((uint64_t)ctl->step >> 32);
-  TD_PHILOX_ROUND;
-  TD_PHILOX_ROUND;
-  TD_PHILOX_ROUND;
-  TD_PHILOX_ROUND;
-  TD_PHILOX_ROUND;
-  TD_PHILOX_ROUND;
-  TD_PHILOX_ROUND;
-  TD_PHILOX_ROUND;
-  TD_PHILOX_ROUND;
-  TD_PHILOX_ROUND;
+  TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND;
+  TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND; TD_PHILOX_ROUND;
   *x0 = c0;
   *x1 = c1;
   *x2 = c2;
@@ -505,15 +494,15 @@ TD_INLINE float td_normalf(const TdControl *ctl, int64_t site, int64_t number) {
 /* within 2 units of the last place of exp(-(x * x)), x * x rounded; from x^2 = 87.7 on 0 */
 TD_INLINE float td_gaussf(float x) {
   float a = fabsf(x), y = a > 9.3808315f ? 9.3808315f : a, s = y * y;
-  float t = 12583039.0f - s * 0x1.715476p+0f; /* TD_ROUNDER + 127 */
+  float t = 12583039.0f - s * 0x1.715476p+0f;                /* TD_ROUNDER + 127 */
   float n = t - 12583039.0f, r = s + n * 0x1.62e4p-1f + n * 0x1.7f7d1cp-20f;
-  float q = 0x1.6a241ap-10f; /* exp(-r) */
+  float q = 0x1.6a241ap-10f;                                /* exp(-r) */
   q = q * r - 0x1.1239f2p-7f;
   q = q * r + 0x1.5558f2p-5f;
   q = q * r - 0x1.555492p-3f;
   q = q * r + 0x1.fffffcp-2f;
   q = q * r - 1.0f;
-  return (q * r + 1.0f) * td_float(td_bits(t) << 23); /* 2^n, at n = -127 0 */
+  return (q * r + 1.0f) * td_float(td_bits(t) << 23);       /* 2^n, at n = -127 0 */
 }
 /* as td_erf1pf, and as accurate: exp(x^2) (1 - erf(y)), here of the other sign, is a polynomial of
  * y / (1 + c y), y = |x| */
@@ -560,7 +549,7 @@ TD_INLINE int32_t td_int(double x) {
 }
 
 /* ---- integers: for whichever type the arguments' common one is ------------------------- */
-#define TD_PICK(f, t) _Generic((t), int32_t : f##32, default : f##64)
+#define TD_PICK(f, t) _Generic((t), int32_t: f##32, default: f##64)
 #define td_imin(a, b) TD_PICK(td_imin, (a) + (b))(a, b)
 #define td_imax(a, b) TD_PICK(td_imax, (a) + (b))(a, b)
 #define td_iabs(a) TD_PICK(td_iabs, (a) + 0)(a)
@@ -616,32 +605,32 @@ TD_INLINE void td_add_rows(float *to, const float *from, int64_t n, int add) {
 #define TD_PREFETCH(p, write, locality) __builtin_prefetch(p, write, locality)
 
 #define TD_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
-#define TD_ROW_ZERO(r) TdVec c##r = {0}, d##r = {0};
+#define TD_ROW_ZERO(r) TdVec c##r = { 0 }, d##r = { 0 };
 /* A block of k is summed by itself and then added, so that rounding errors grow with
  * a block's length and the number of blocks, not with all of k. */
-#define TD_ROW_ADD(r)                                              \
-  if (rows > r) {                                                  \
-    c##r += td_load(c + r * c_stride);                             \
-    if (vectors > 1) d##r += td_load(c + r * c_stride + TD_LANES); \
+#define TD_ROW_ADD(r)                                                                     \
+  if (rows > r) {                                                                         \
+    c##r += td_load(c + r * c_stride);                                                    \
+    if (vectors > 1) d##r += td_load(c + r * c_stride + TD_LANES);                        \
   }
-#define TD_ROW_STEP(r)                                                       \
-  if (rows > r) {                                                            \
-    c##r += a[r * a_row] * b0;                                               \
-    if (vectors > 1) d##r += (r & 1 ? again[r * a_row] : a[r * a_row]) * b1; \
+#define TD_ROW_STEP(r)                                                                    \
+  if (rows > r) {                                                                         \
+    c##r += a[r * a_row] * b0;                                                            \
+    if (vectors > 1) d##r += (r & 1 ? again[r * a_row] : a[r * a_row]) * b1;              \
   }
-#define TD_ROW_STORE(r)                                           \
-  if (rows > r) {                                                 \
-    td_store(c + r * c_stride, c##r);                             \
-    if (vectors > 1) td_store(c + r * c_stride + TD_LANES, d##r); \
+#define TD_ROW_STORE(r)                                                                   \
+  if (rows > r) {                                                                         \
+    td_store(c + r * c_stride, c##r);                                                     \
+    if (vectors > 1) td_store(c + r * c_stride + TD_LANES, d##r);                         \
   }
 /* What is needed next, brought towards the processor a few lines at a time while
  * tiles are summed (a turn every TD_LANES steps of k): a block of `outer` rows by
  * `depth`, contiguous one way or the other. */
 typedef struct TdFetch {
   const char *at;
-  int64_t stride;            /* bytes from row to row */
-  int64_t rows, lines, line; /* left; of 64 bytes in a row; done of this row */
-  int64_t share;             /* lines a turn */
+  int64_t     stride;            /* bytes from row to row */
+  int64_t     rows, lines, line; /* left; of 64 bytes in a row; done of this row */
+  int64_t     share;             /* lines a turn */
 } TdFetch;
 TD_INLINE void td_fetch_begin(TdFetch *f, const float *from, int64_t outer_stride, int64_t k_stride,
                               int64_t outer, int64_t depth) {
@@ -678,13 +667,13 @@ TD_INLINE void td_fetch(TdFetch *f) {
  * whichever way A lies in memory. `again` is `a` behind the optimiser's back:
  * odd rows then broadcast as an operand of each multiplication instead of into a
  * register first, which balances loads against instructions. */
-#define TD_TILE_STEP                                                      \
-  {                                                                       \
-    TdVec b0 = td_load(b), b1 = vectors > 1 ? td_load(b + TD_LANES) : b0; \
-    TD_ROWS(TD_ROW_STEP)                                                  \
-    a += a_k;                                                             \
-    again += a_k;                                                         \
-    b += vectors * TD_LANES;                                              \
+#define TD_TILE_STEP                                                                      \
+  {                                                                                       \
+    TdVec b0 = td_load(b), b1 = vectors > 1 ? td_load(b + TD_LANES) : b0;                 \
+    TD_ROWS(TD_ROW_STEP)                                                                  \
+    a += a_k;                                                                             \
+    again += a_k;                                                                         \
+    b += vectors * TD_LANES;                                                              \
   }
 TD_INLINE void td_tile_body(const int rows, const int vectors, const int turned, int64_t depth,
                             const float *a, int64_t a_step, const float *b, float *c,
@@ -702,38 +691,36 @@ TD_INLINE void td_tile_body(const int rows, const int vectors, const int turned,
     again += turned ? (rows - 1) * TD_LANES : 0;
   }
   *next = fetch;
-  if (add) {
-    TD_ROWS(TD_ROW_ADD)
-  }
+  if (add) { TD_ROWS(TD_ROW_ADD) }
   TD_ROWS(TD_ROW_STORE)
 }
 typedef void TdTile(int64_t depth, const float *a, int64_t a_step, const float *b, float *c,
                     int64_t c_stride, int add, TdFetch *next);
-#define TD_TILE(rows, vectors, turned, name)                                                   \
+#define TD_TILE(rows, vectors, turned, name)                                              \
   TD_SHARED void name(int64_t depth, const float *a, int64_t a_step, const float *b, float *c, \
-                      int64_t c_stride, int add, TdFetch *next) {                              \
-    td_tile_body(rows, vectors, turned, depth, a, a_step, b, c, c_stride, add, next);          \
+                      int64_t c_stride, int add, TdFetch *next) {                         \
+    td_tile_body(rows, vectors, turned, depth, a, a_step, b, c, c_stride, add, next);     \
   }
 #define TD_TILES(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
-#define TD_TILE_NAMES(rows)                                       \
-  TD_SHARED TdTile td_tile_##rows##x1, td_tile_##rows##x1_turned; \
+#define TD_TILE_NAMES(rows)                                                               \
+  TD_SHARED TdTile td_tile_##rows##x1, td_tile_##rows##x1_turned;                         \
   TD_SHARED TdTile td_tile_##rows##x2, td_tile_##rows##x2_turned;
 TD_TILES(TD_TILE_NAMES)
 #ifndef TD_DECLARES
-#define TD_TILE_TWO(rows)                 \
-  TD_TILE(rows, 2, 0, td_tile_##rows##x2) \
+#define TD_TILE_TWO(rows)                                                                 \
+  TD_TILE(rows, 2, 0, td_tile_##rows##x2)                                                 \
   TD_TILE(rows, 2, 1, td_tile_##rows##x2_turned)
 TD_TILES(TD_TILE_TWO)
-#define TD_TILE_ONE(rows)                 \
-  TD_TILE(rows, 1, 0, td_tile_##rows##x1) \
+#define TD_TILE_ONE(rows)                                                                 \
+  TD_TILE(rows, 1, 0, td_tile_##rows##x1)                                                 \
   TD_TILE(rows, 1, 1, td_tile_##rows##x1_turned)
 TD_TILES(TD_TILE_ONE)
 #endif
 TD_INLINE TdTile *td_tile(const int rows, const int vectors, const int turned) {
   switch (rows) {
-#define TD_TILE_CASE(r)                                                        \
-  case r:                                                                      \
-    if (vectors > 1) return turned ? td_tile_##r##x2_turned : td_tile_##r##x2; \
+#define TD_TILE_CASE(r)                                                                   \
+  case r:                                                                                 \
+    if (vectors > 1) return turned ? td_tile_##r##x2_turned : td_tile_##r##x2;            \
     return turned ? td_tile_##r##x1_turned : td_tile_##r##x1;
     TD_TILES(TD_TILE_CASE)
   default: return NULL;
@@ -742,18 +729,18 @@ TD_INLINE TdTile *td_tile(const int rows, const int vectors, const int turned) {
 
 /* One row of tiles: rows x columns of C. */
 typedef struct TdTiles {
-  int64_t depth; /* of this block of k, which begins at k0 in every panel of B */
-  int64_t k0;
-  const float *a; /* the panel of A; k lies a_step apart unless it is turned */
-  int64_t a_step;
-  const float *b; /* panels, `panel` floats apart */
-  int64_t panel;
-  float *c;
-  int64_t c_stride;
-  int64_t vectors; /* columns, in vectors */
-  int add;         /* to what is in C; else C is written */
-  TdFetch *fetch;  /* what is brought near meanwhile: the first that is not done */
-  int fetches;
+  int64_t      depth;            /* of this block of k, which begins at k0 in every panel of B */
+  int64_t      k0;
+  const float *a;                /* the panel of A; k lies a_step apart unless it is turned */
+  int64_t      a_step;
+  const float *b;                /* panels, `panel` floats apart */
+  int64_t      panel;
+  float       *c;
+  int64_t      c_stride;
+  int64_t      vectors;          /* columns, in vectors */
+  int          add;              /* to what is in C; else C is written */
+  TdFetch     *fetch;            /* what is brought near meanwhile: the first that is not done */
+  int          fetches;
 } TdTiles;
 /* `two` and `one`: the tiles of two vectors and, for a last odd vector, of one.
  * With `far`, C is likely not in a cache: its lines are asked for while the tile
@@ -790,10 +777,10 @@ TD_SHARED void td_tile_row(TdTile *two, TdTile *one, int64_t rows, int far, cons
 TD_INLINE void td_tile_row_of(const int block, const int last, const int odd, const int turned,
                               const int far, int64_t rows, const TdTiles *t) {
   TdTile *two = NULL, *one = NULL;
-#define TD_TRY_HEIGHT(height, condition)          \
-  if ((condition) && rows == (height)) {          \
-    two = td_tile(height, 2, turned);             \
-    one = odd ? td_tile(height, 1, turned) : two; \
+#define TD_TRY_HEIGHT(height, condition)                                                  \
+  if ((condition) && rows == (height)) {                                                  \
+    two = td_tile(height, 2, turned);                                                     \
+    one = odd ? td_tile(height, 1, turned) : two;                                         \
   }
   TD_TRY_HEIGHT(TD_HEIGHT_OF(block), 1)
   TD_TRY_HEIGHT(TD_HEIGHT_OF(block) + 1, block % TD_TILES_OF(block) != 0)
@@ -804,10 +791,7 @@ TD_INLINE void td_tile_row_of(const int block, const int last, const int odd, co
 
 /* What a thread's scratch holds of packed B, from one call of a launch to the
  * next: pieces that share it may come in several calls. */
-typedef struct TdHeld {
-  uint64_t launch;
-  int64_t block;
-} TdHeld;
+typedef struct TdHeld { uint64_t launch; int64_t block; } TdHeld;
 TD_INLINE TdHeld *td_held(const TdCall *call) {
   TdHeld *held = (TdHeld *)call->scratch;
   if (call->launch == 0 || held->launch != call->launch) held->block = -1;
@@ -820,17 +804,20 @@ TD_INLINE TdHeld *td_held(const TdCall *call) {
 #define TD_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
 typedef int32_t TdIndex __attribute__((vector_size(4 * TD_LANES)));
-#define TD_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (TdIndex){__VA_ARGS__})
+#define TD_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (TdIndex){ __VA_ARGS__ })
 #endif
 #if TD_LANES == 16
-#define TD_LOW(a, b) TD_SHUFFLE(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
-#define TD_HIGH(a, b) TD_SHUFFLE(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
-#define TD_LOW_PAIR(a, b) TD_SHUFFLE(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
-#define TD_HIGH_PAIR(a, b) \
+#define TD_LOW(a, b)                                                                      \
+  TD_SHUFFLE(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
+#define TD_HIGH(a, b)                                                                     \
+  TD_SHUFFLE(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
+#define TD_LOW_PAIR(a, b)                                                                 \
+  TD_SHUFFLE(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
+#define TD_HIGH_PAIR(a, b)                                                                \
   TD_SHUFFLE(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
-#define TD_LOW_FOURS(a, b) \
+#define TD_LOW_FOURS(a, b)                                                                \
   TD_SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
-#define TD_HIGH_FOURS(a, b) \
+#define TD_HIGH_FOURS(a, b)                                                               \
   TD_SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31)
 #elif TD_LANES == 8
 #define TD_LOW(a, b) TD_SHUFFLE(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
@@ -906,7 +893,7 @@ TD_SHARED void td_pack_a_turned(float *to, const float *from, int64_t row_stride
 TD_SHARED void td_pack_a_rows(float *to, const float *from, int64_t row_stride, int64_t k_stride,
                               int64_t rows, int64_t depth, int64_t spare) {
   const int64_t tiles = TD_TILES_OF(rows), height = rows / tiles, taller = rows % tiles;
-  for (int64_t k = 0; k < depth; k += 8) { /* a few steps of k stay near */
+  for (int64_t k = 0; k < depth; k += 8) {                   /* a few steps of k stay near */
     const int64_t steps = depth - k < 8 ? depth - k : 8;
     for (int64_t tile = 0, i = 0; tile < tiles; tile++) {
       const int64_t h = height + (tile < taller);
@@ -950,16 +937,15 @@ TD_INLINE int td_any_nan(const float *from, int64_t count) {
 /* `count` numbers, or zeros. */
 TD_INLINE void td_bring(float *to, const float *from, int64_t count) {
   int64_t i = 0;
-  for (; i + TD_LANES <= count; i += TD_LANES)
-    td_store(to + i, from ? td_load(from + i) : (TdVec){0});
-  if (i > 0 && i < count) { /* the last ones once more */
+  for (; i + TD_LANES <= count; i += TD_LANES) td_store(to + i, from ? td_load(from + i) : (TdVec){ 0 });
+  if (i > 0 && i < count) {                                  /* the last ones once more */
     i = count - TD_LANES;
-    td_store(to + i, from ? td_load(from + i) : (TdVec){0});
+    td_store(to + i, from ? td_load(from + i) : (TdVec){ 0 });
     return;
   }
   for (; i < count; i++) {
     to[i] = from ? from[i] : 0.0f;
-    __asm__(""); /* too few for vectors */
+    __asm__("");                                             /* too few for vectors */
   }
 }
 /* The same into row r of a panel of A that is turned, at step k; k and count are of whole vectors. */
@@ -967,7 +953,7 @@ TD_INLINE void td_pack_a_run(float *panel, int64_t height, int64_t r, int64_t k,
                              int64_t count) {
   float *place = panel + k * height + r * TD_LANES;
   for (int64_t i = 0; i < count; i += TD_LANES, place += height * TD_LANES)
-    td_store(place, from ? td_load(from + i) : (TdVec){0});
+    td_store(place, from ? td_load(from + i) : (TdVec){ 0 });
 }
 
 /* Pack columns x depth of B as panels [k][columns of the panel], `panel` floats
@@ -982,7 +968,7 @@ TD_SHARED void td_pack_b_turned(float *to, int64_t panel, int64_t k0, const floa
 TD_SHARED void td_pack_b_rows(float *to, int64_t panel, int64_t k0, const float *from,
                               int64_t k_stride, int64_t columns, int64_t depth) {
   const int64_t whole = columns / TD_TILE_COLUMNS, rest = columns % TD_TILE_COLUMNS;
-  const int64_t width = rest > TD_LANES ? TD_TILE_COLUMNS : TD_LANES; /* of the last panel */
+  const int64_t width = rest > TD_LANES ? TD_TILE_COLUMNS : TD_LANES;       /* of the last panel */
   for (int64_t k = 0; k < depth; k++) {
     const float *row = from + k * k_stride;
     float *place = to + (k0 + k) * TD_TILE_COLUMNS;
@@ -1054,17 +1040,17 @@ TD_INLINE TdWords td_multiply_words(TdWords a, TdWords b) {
 #endif
 }
 
-enum { TD_DRAWN = 64 }; /* at once: of 16 blocks side by side */
+enum { TD_DRAWN = 64 };          /* at once: of 16 blocks side by side */
 
 /* Word j of block first + lane at words[16 j + lane], all 16 lanes. */
 TD_INLINE void td_philox_blocks(uint32_t *words, const TdControl *ctl, uint32_t site,
                                 uint64_t first) {
-  const TdWords none = {0}, m0 = none + 0xD2511F53u, m1 = none + 0xCD9E8D57u;
+  const TdWords none = { 0 }, m0 = none + 0xD2511F53u, m1 = none + 0xCD9E8D57u;
   const uint64_t step_low = (uint32_t)ctl->step, step_high = (uint64_t)ctl->step >> 32;
   TdWords lane = none;
   for (int i = 0; i < TD_LANES / 2; i++) lane[i] = 2 * (uint64_t)i;
   for (int i = 0; i < 16; i += TD_LANES) {
-    TdWords a0 = lane + (first + (uint64_t)i), b0 = a0 + 1; /* even lanes, odd lanes */
+    TdWords a0 = lane + (first + (uint64_t)i), b0 = a0 + 1;          /* even lanes, odd lanes */
     TdWords a1 = a0 >> 32, b1 = b0 >> 32;
     TdWords a2 = none + step_low, b2 = a2, a3 = none + step_high, b3 = a3;
     uint32_t k0 = (uint32_t)ctl->seed ^ site, k1 = (uint32_t)(ctl->seed >> 32);
@@ -1092,20 +1078,20 @@ TD_INLINE void td_philox_blocks(uint32_t *words, const TdControl *ctl, uint32_t 
 
 /* out[i] = the draw `number` + i, of n; a run may begin and end within its 64s, each of
  * which is convert(out, words, ctl, site, its first number, rest ...) */
-#define TD_DRAW_RUN(type, convert, ...)                                       \
-  uint32_t words[TD_DRAWN] __attribute__((aligned(64)));                      \
-  type values[TD_DRAWN] __attribute__((aligned(64)));                         \
-  for (int64_t i = 0, count; i < n; i += count) {                             \
-    const uint64_t at = (uint64_t)(number + i);                               \
-    const int64_t skip = (int64_t)(at % TD_DRAWN), from = (int64_t)at - skip; \
-    count = n - i < TD_DRAWN - skip ? n - i : TD_DRAWN - skip;                \
-    td_philox_blocks(words, ctl, (uint32_t)site, at / TD_DRAWN * 16);         \
-    if (count == TD_DRAWN) {                                                  \
-      convert(out + i, words, ctl, site, from, __VA_ARGS__);                  \
-    } else {                                                                  \
-      convert(values, words, ctl, site, from, __VA_ARGS__);                   \
-      __builtin_memcpy(out + i, values + skip, (size_t)count * sizeof *out);  \
-    }                                                                         \
+#define TD_DRAW_RUN(type, convert, ...)                                                   \
+  uint32_t words[TD_DRAWN] __attribute__((aligned(64)));                                  \
+  type values[TD_DRAWN] __attribute__((aligned(64)));                                     \
+  for (int64_t i = 0, count; i < n; i += count) {                                         \
+    const uint64_t at = (uint64_t)(number + i);                                           \
+    const int64_t skip = (int64_t)(at % TD_DRAWN), from = (int64_t)at - skip;             \
+    count = n - i < TD_DRAWN - skip ? n - i : TD_DRAWN - skip;                            \
+    td_philox_blocks(words, ctl, (uint32_t)site, at / TD_DRAWN * 16);                     \
+    if (count == TD_DRAWN) {                                                              \
+      convert(out + i, words, ctl, site, from, __VA_ARGS__);                              \
+    } else {                                                                              \
+      convert(values, words, ctl, site, from, __VA_ARGS__);                               \
+      __builtin_memcpy(out + i, values + skip, (size_t)count * sizeof *out);              \
+    }                                                                                     \
   }
 
 TD_SHARED void td_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
@@ -1119,17 +1105,19 @@ TD_SHARED void td_log_rest_run(float *out, const TdControl *ctl, int64_t site, i
 TD_SHARED void td_pick_run(int32_t *out, const TdControl *ctl, int64_t site, int64_t number,
                            int64_t n, int64_t below);
 #ifndef TD_DECLARES
-TD_INLINE void td_uniforms_of(float *out, const uint32_t *words, const TdControl *ctl, int64_t site,
-                              int64_t number, int64_t rest) {
+TD_INLINE void td_uniforms_of(float *out, const uint32_t *words, const TdControl *ctl,
+                              int64_t site, int64_t number, int64_t rest) {
   (void)ctl, (void)site, (void)number, (void)rest;
 #pragma omp simd
   for (int i = 0; i < TD_DRAWN; i++) out[i] = td_uniform_of(words[i]);
 }
 TD_SHARED void td_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
-                              int64_t n){TD_DRAW_RUN(float, td_uniforms_of, 0)}
+                              int64_t n) {
+  TD_DRAW_RUN(float, td_uniforms_of, 0)
+}
 
-TD_INLINE void td_normals_of(float *out, const uint32_t *words, const TdControl *ctl, int64_t site,
-                             int64_t number, int64_t rest) {
+TD_INLINE void td_normals_of(float *out, const uint32_t *words, const TdControl *ctl,
+                             int64_t site, int64_t number, int64_t rest) {
   (void)ctl, (void)site, (void)number, (void)rest;
   for (int pair = 0; pair < TD_DRAWN; pair += 32) {
 #pragma omp simd
@@ -1141,14 +1129,16 @@ TD_INLINE void td_normals_of(float *out, const uint32_t *words, const TdControl 
   }
 }
 TD_SHARED void td_normal_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
-                             int64_t n){TD_DRAW_RUN(float, td_normals_of, 0)}
+                             int64_t n) {
+  TD_DRAW_RUN(float, td_normals_of, 0)
+}
 
 /* The lower words cost as much as the upper ones, and one draw in 128 needs its own. */
 TD_INLINE void td_logs_of(float *out, const uint32_t *words, const TdControl *ctl, int64_t site,
                           int64_t number, uint32_t rest) {
   float end[TD_DRAWN] __attribute__((aligned(64)));
   uint32_t near = 0;
-#pragma omp simd reduction(| : near)
+#pragma omp simd reduction(|:near)
   for (int i = 0; i < TD_DRAWN; i++) {
     end[i] = td_end_of(words[i]);
     near |= TD_END(words[i]) < TD_NEAR_END;
@@ -1159,14 +1149,18 @@ TD_INLINE void td_logs_of(float *out, const uint32_t *words, const TdControl *ct
   for (int i = 0; i < TD_DRAWN; i++) out[i] = td_log_of_end(end[i], words[i] >> 31 ^ rest);
 }
 TD_SHARED void td_log_uniform_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
-                                  int64_t n){TD_DRAW_RUN(float, td_logs_of, 0)} TD_SHARED
-    void td_log_rest_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
-                         int64_t n){TD_DRAW_RUN(float, td_logs_of, 1)}
+                                  int64_t n) {
+  TD_DRAW_RUN(float, td_logs_of, 0)
+}
+TD_SHARED void td_log_rest_run(float *out, const TdControl *ctl, int64_t site, int64_t number,
+                               int64_t n) {
+  TD_DRAW_RUN(float, td_logs_of, 1)
+}
 
 TD_INLINE void td_picks_of(int32_t *out, const uint32_t *words, const TdControl *ctl, int64_t site,
                            int64_t number, int64_t below) {
   uint32_t carry = 0;
-#pragma omp simd reduction(| : carry)
+#pragma omp simd reduction(|:carry)
   for (int i = 0; i < TD_DRAWN; i++) {
     const uint64_t product = (uint64_t)words[i] * (uint32_t)below;
     out[i] = (int32_t)(product >> 32);
@@ -1204,19 +1198,17 @@ typedef struct Buffer {
 } Buffer;
 typedef struct Step {
   StepKind kind;
-  int once; /* fills KEPT buffers: 1 from constants, 2 from parameters */
+  int once;                      /* fills KEPT buffers: 1 from constants, 2 from parameters */
   Kernel *kernel;
   int64_t pieces;
   int nargs;
   const int *args;
+  const size_t *begins;          /* bytes, by argument; or NULL */
   int slot;
   int64_t count;
   int reverse;
 } Step;
-typedef struct Named {
-  const char *name;
-  int buffer;
-} Named;
+typedef struct Named { const char *name; int buffer; } Named;
 typedef struct Entry {
   const char *name;
   const Buffer *buffers;
@@ -1225,26 +1217,17 @@ typedef struct Entry {
   const Named *outputs;
   size_t arena;
 } Entry;
-typedef struct State {
-  const char *name;
-  Type type;
-  int64_t count;
-  size_t size;
-} State;
-typedef struct Tensor {
-  const char *name;
-  int state;
-  int64_t offset;
-  int rank;
-  int64_t shape[8];
-} Tensor;
+typedef struct State { const char *name; Type type; int64_t count; size_t size; } State;
+typedef struct Tensor { const char *name; int state; int64_t offset; int rank; int64_t shape[8]; } Tensor;
+
 
 /* ---- kernels: each runs pieces begin .. end - 1 of its work ---- */
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.denoise.linear.w[d=28, o=16] */
 #line 38 "<std/nn.td>"
-static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t end) {
+static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t end)
+{
   const TdControl control = *call->ctl, *const ctl = &control;
   float *restrict init_denoise_linear_w_3 = (float *)call->arg[0];
   for (int64_t piece = begin; piece < end; piece++) {
@@ -1252,7 +1235,7 @@ static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t
       const int64_t block_end = block + TD_BLOCK < 448 ? block + TD_BLOCK : 448;
       float normal_1[TD_BLOCK + TD_LANES] __attribute__((aligned(64)));
       td_normal_run(normal_1, ctl, (int64_t)3885762667LL, 0 + block, block_end - block);
-#pragma omp simd
+      #pragma omp simd
       for (int64_t o_0 = block; o_0 < block_end; o_0++) {
         const float init_denoise_linear_w_2 = (0.02f * normal_1[o_0 - block]);
         init_denoise_linear_w_3[o_0] = init_denoise_linear_w_2;
@@ -1260,35 +1243,37 @@ static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1246 "tiny.c"
+#line 1247 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear.b[o=16] */
 #line 39 "<std/nn.td>"
-static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t end) {
+static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t end)
+{
   float *restrict init_denoise_linear_b_2 = (float *)call->arg[0];
   for (int64_t piece = begin; piece < end; piece++) {
-#pragma omp simd
+    #pragma omp simd
     for (int64_t o_0 = 0; o_0 < 16; o_0++) {
       const float init_denoise_linear_b_1 = 0.0f;
       init_denoise_linear_b_2[o_0] = init_denoise_linear_b_1;
     }
   }
 }
-#line 1262 "tiny.c"
+#line 1263 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.denoise.linear_2.w[d=16, o=28] */
 #line 38 "<std/nn.td>"
-static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t end) {
+static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t end)
+{
   const TdControl control = *call->ctl, *const ctl = &control;
-  float *restrict init_denoise_linear_2_w_3 = (float *)call->arg[0] + 448;
+  float *restrict init_denoise_linear_2_w_3 = (float *)call->arg[0];
   for (int64_t piece = begin; piece < end; piece++) {
     for (int64_t block = 0; block < 448; block += TD_BLOCK) {
       const int64_t block_end = block + TD_BLOCK < 448 ? block + TD_BLOCK : 448;
       float normal_1[TD_BLOCK + TD_LANES] __attribute__((aligned(64)));
       td_normal_run(normal_1, ctl, 1573196394, 0 + block, block_end - block);
-#pragma omp simd
+      #pragma omp simd
       for (int64_t o_0 = block; o_0 < block_end; o_0++) {
         const float init_denoise_linear_2_w_2 = (0.02f * normal_1[o_0 - block]);
         init_denoise_linear_2_w_3[o_0] = init_denoise_linear_2_w_2;
@@ -1296,59 +1281,63 @@ static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1284 "tiny.c"
+#line 1285 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear_2.b[o=28] */
 #line 39 "<std/nn.td>"
-static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64_t end) {
-  float *restrict init_denoise_linear_2_b_2 = (float *)call->arg[0] + 16;
+static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64_t end)
+{
+  float *restrict init_denoise_linear_2_b_2 = (float *)call->arg[0];
   for (int64_t piece = begin; piece < end; piece++) {
-#pragma omp simd
+    #pragma omp simd
     for (int64_t o_0 = 0; o_0 < 28; o_0++) {
       const float init_denoise_linear_2_b_1 = 0.0f;
       init_denoise_linear_2_b_2[o_0] = init_denoise_linear_2_b_1;
     }
   }
 }
-#line 1300 "tiny.c"
+#line 1301 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.matrix[896] */
 #line 38 "<std/nn.td>"
-static void map_init_matrix(const TdCall *call, int64_t begin, int64_t end) {
+static void map_init_matrix(const TdCall *call, int64_t begin, int64_t end)
+{
   const float *restrict init_matrix_1 = (const float *)call->arg[0];
   float *restrict init_matrix_3 = (float *)call->arg[1];
   for (int64_t piece = begin; piece < end; piece++) {
-#pragma omp simd
+    #pragma omp simd
     for (int64_t i_0 = 0; i_0 < 896; i_0++) {
       const float init_matrix_2 = init_matrix_1[i_0];
       init_matrix_3[i_0] = init_matrix_2;
     }
   }
 }
-#line 1317 "tiny.c"
+#line 1318 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.vector[44] */
 #line 38 "<std/nn.td>"
-static void map_init_vector(const TdCall *call, int64_t begin, int64_t end) {
+static void map_init_vector(const TdCall *call, int64_t begin, int64_t end)
+{
   const float *restrict init_vector_1 = (const float *)call->arg[0];
   float *restrict init_vector_3 = (float *)call->arg[1];
   for (int64_t piece = begin; piece < end; piece++) {
-#pragma omp simd
+    #pragma omp simd
     for (int64_t i_0 = 0; i_0 < 44; i_0++) {
       const float init_vector_2 = init_vector_1[i_0];
       init_vector_3[i_0] = init_vector_2;
     }
   }
 }
-#line 1334 "tiny.c"
+#line 1335 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, d[2, 8, o=28], d.d[2, 8, o=28], d.denoise.linear_2.w[16, 2, 8], d.denoise.linear_2.w[16, 16, 28] = sum over 8, d.denoise.linear.y[2, 8, o=16] = sum over 28, d.denoise.linear.w[16, 28, 16] = sum over 8 */
 #line 15 "tests/golden/tiny.td"
-static void column_e(const TdCall *call, int64_t begin, int64_t end) {
+static void column_e(const TdCall *call, int64_t begin, int64_t end)
+{
   const TdControl control = *call->ctl, *const ctl = &control;
   float *restrict d_denoise_linear_2_w_1 = (float *)call->arg[0];
   float *restrict d_denoise_linear_w_3 = (float *)call->arg[1];
@@ -1374,7 +1363,7 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end) {
       const int64_t l_0 = piece;
       float normal_6[28 + TD_LANES] __attribute__((aligned(64)));
       td_normal_run(normal_6, ctl, (int64_t)3818823323LL, (28 * (int32_t)l_0), 28);
-#pragma omp simd
+      #pragma omp simd
       for (int64_t v_5 = 0; v_5 < 28; v_5++) {
         const float e_7 = normal_6[v_5];
         e_8[v_5] = e_7;
@@ -1384,42 +1373,39 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end) {
       for (int64_t o_10 = 0; o_10 < 16; o_10++) denoise_linear_y_sum_11[o_10] = 0.0f;
       for (int64_t r_9 = 0; r_9 < 28; r_9++) {
         const float t14 = ((((int32_t)r_9 == t13) ? 1.0f : 0.0f) + e_8[r_9]);
-#pragma omp simd
+        #pragma omp simd
         for (int64_t o_10 = 0; o_10 < 16; o_10++) {
           denoise_linear_y_sum_11[o_10] += (t14 * denoise_linear_w_15[16 * r_9 + o_10]);
         }
       }
-#pragma omp simd
+      #pragma omp simd
       for (int64_t o_10 = 0; o_10 < 16; o_10++) {
         denoise_linear_y_sum_16[o_10] = denoise_linear_y_sum_11[o_10];
       }
-#pragma omp simd
+      #pragma omp simd
       for (int64_t i_17 = 0; i_17 < 16; i_17++) {
         const float t19 = (denoise_linear_y_sum_16[i_17] + denoise_linear_b_18[i_17]);
-        const float denoise_linear_2_y_sum_20 =
-            ((0.5f * t19) * td_erf1p_gaussf((0.7071067811865476f * t19)));
+        const float denoise_linear_2_y_sum_20 = ((0.5f * t19) * td_erf1p_gaussf((0.7071067811865476f * t19)));
         denoise_linear_2_y_sum_21[i_17] = denoise_linear_2_y_sum_20;
-        const float d_denoise_linear_2_w_22 =
-            ((0.5f * t19) * td_erf1p_gaussf((0.7071067811865476f * t19)));
+        const float d_denoise_linear_2_w_22 = ((0.5f * t19) * td_erf1p_gaussf((0.7071067811865476f * t19)));
         d_denoise_linear_2_w_23[i_17] = d_denoise_linear_2_w_22;
       }
       float denoise_linear_2_y_sum_26[28] __attribute__((aligned(64)));
       for (int64_t o_25 = 0; o_25 < 28; o_25++) denoise_linear_2_y_sum_26[o_25] = 0.0f;
       for (int64_t r_24 = 0; r_24 < 16; r_24++) {
         const float t27 = denoise_linear_2_y_sum_21[r_24];
-#pragma omp simd
+        #pragma omp simd
         for (int64_t o_25 = 0; o_25 < 28; o_25++) {
           denoise_linear_2_y_sum_26[o_25] += (t27 * denoise_linear_2_w_28[28 * r_24 + o_25]);
         }
       }
-#pragma omp simd
+      #pragma omp simd
       for (int64_t o_25 = 0; o_25 < 28; o_25++) {
         denoise_linear_2_y_sum_29[o_25] = denoise_linear_2_y_sum_26[o_25];
       }
-#pragma omp simd
+      #pragma omp simd
       for (int64_t o_30 = 0; o_30 < 28; o_30++) {
-        const float d_32 =
-            ((denoise_linear_2_y_sum_29[o_30] + denoise_linear_2_b_31[o_30]) - e_8[o_30]);
+        const float d_32 = ((denoise_linear_2_y_sum_29[o_30] + denoise_linear_2_b_31[o_30]) - e_8[o_30]);
         d_33[28 * l_0 + o_30] = d_32;
         const float t34 = (0.002232142857142857f * d_32);
         const float d_d_35 = (t34 + t34);
@@ -1427,7 +1413,7 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end) {
       }
       for (int64_t i_37 = 0; i_37 < 16; i_37++) {
         const float t39 = d_denoise_linear_2_w_23[i_37];
-#pragma omp simd
+        #pragma omp simd
         for (int64_t i_38 = 0; i_38 < 28; i_38++) {
           d_denoise_linear_2_w_2[1 * i_38 + 28 * i_37] += (d_d_36[28 * l_0 + i_38] * t39);
         }
@@ -1439,40 +1425,39 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end) {
         const float t47 = (1.1283791670955126f * td_gaussf(t46));
         const float t48 = td_erf1p_gaussf(t46);
         float d_denoise_linear_y_42 = 0.0f;
-#pragma omp simd reduction(+ : d_denoise_linear_y_42)
+        #pragma omp simd reduction(+:d_denoise_linear_y_42)
         for (int64_t r_41 = 0; r_41 < 28; r_41++) {
           const float t43 = (d_d_36[28 * l_0 + r_41] * denoise_linear_2_w_28[28 * o_40 + r_41]);
-          d_denoise_linear_y_42 +=
-              ((0.7071067811865476f * ((t43 * t45) * t47)) + (0.5f * (t43 * t48)));
+          d_denoise_linear_y_42 += ((0.7071067811865476f * ((t43 * t45) * t47)) + (0.5f * (t43 * t48)));
         }
         d_denoise_linear_y_49[16 * l_0 + o_40] = d_denoise_linear_y_42;
       }
       for (int64_t i_50 = 0; i_50 < 28; i_50++) {
         const float t52 = ((((int32_t)i_50 == t13) ? 1.0f : 0.0f) + e_8[i_50]);
-#pragma omp simd
+        #pragma omp simd
         for (int64_t i_51 = 0; i_51 < 16; i_51++) {
-          d_denoise_linear_w_4[1 * i_51 + 16 * i_50] +=
-              (d_denoise_linear_y_49[16 * l_0 + i_51] * t52);
+          d_denoise_linear_w_4[1 * i_51 + 16 * i_50] += (d_denoise_linear_y_49[16 * l_0 + i_51] * t52);
         }
       }
     }
   }
 }
-#line 1445 "tiny.c"
+#line 1446 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss, d.denoise.linear_2.b[28] = sum over 2 8, d.denoise.linear.b[16] = sum over 2 8 */
 #line 17 "tests/golden/tiny.td"
-static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end) {
+static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end)
+{
   const float *restrict d_2 = (const float *)call->arg[0];
   float *restrict loss_5 = (float *)call->arg[1];
   const float *restrict d_d_9 = (const float *)call->arg[2];
-  float *d_denoise_linear_2_b_10 = (float *)call->arg[3] + 16;
+  float * d_denoise_linear_2_b_10 = (float *)call->arg[3] + 16;
   const float *restrict d_denoise_linear_y_14 = (const float *)call->arg[4];
-  float *d_denoise_linear_b_15 = (float *)call->arg[3];
+  float * d_denoise_linear_b_15 = (float *)call->arg[3];
   for (int64_t piece = begin; piece < end; piece++) {
     float loss_mean_1 = 0.0f;
-#pragma omp simd reduction(+ : loss_mean_1)
+    #pragma omp simd reduction(+:loss_mean_1)
     for (int64_t r_0 = 0; r_0 < 448; r_0++) {
       const float t3 = d_2[r_0];
       loss_mean_1 += (t3 * t3);
@@ -1482,60 +1467,62 @@ static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end) {
     float d_denoise_linear_2_b_8[28] __attribute__((aligned(64)));
     for (int64_t i_7 = 0; i_7 < 28; i_7++) d_denoise_linear_2_b_8[i_7] = 0.0f;
     for (int64_t r_6 = 0; r_6 < 16; r_6++) {
-#pragma omp simd
+      #pragma omp simd
       for (int64_t i_7 = 0; i_7 < 28; i_7++) {
         d_denoise_linear_2_b_8[i_7] += d_d_9[28 * r_6 + i_7];
       }
     }
-#pragma omp simd
+    #pragma omp simd
     for (int64_t i_7 = 0; i_7 < 28; i_7++) {
       d_denoise_linear_2_b_10[i_7] = d_denoise_linear_2_b_8[i_7];
     }
     float d_denoise_linear_b_13[16] __attribute__((aligned(64)));
     for (int64_t i_12 = 0; i_12 < 16; i_12++) d_denoise_linear_b_13[i_12] = 0.0f;
     for (int64_t r_11 = 0; r_11 < 16; r_11++) {
-#pragma omp simd
+      #pragma omp simd
       for (int64_t i_12 = 0; i_12 < 16; i_12++) {
         d_denoise_linear_b_13[i_12] += d_denoise_linear_y_14[16 * r_11 + i_12];
       }
     }
-#pragma omp simd
+    #pragma omp simd
     for (int64_t i_12 = 0; i_12 < 16; i_12++) {
       d_denoise_linear_b_15[i_12] = d_denoise_linear_b_13[i_12];
     }
   }
 }
-#line 1493 "tiny.c"
+#line 1494 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear_2.w[16, 28] = sum over 16 */
 #line 40 "<std/nn.td>"
-static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t end) {
+static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t end)
+{
   const float *restrict d_denoise_linear_2_w_4 = (const float *)call->arg[0];
-  float *restrict d_denoise_linear_2_w_5 = (float *)call->arg[1] + 448;
+  float *restrict d_denoise_linear_2_w_5 = (float *)call->arg[1];
   for (int64_t piece = begin; piece < end; piece++) {
     for (int64_t i_0 = 0; i_0 < 16; i_0++) {
       float d_denoise_linear_2_w_3[28] __attribute__((aligned(64)));
       for (int64_t i_2 = 0; i_2 < 28; i_2++) d_denoise_linear_2_w_3[i_2] = 0.0f;
       for (int64_t r_1 = 0; r_1 < 16; r_1++) {
-#pragma omp simd
+        #pragma omp simd
         for (int64_t i_2 = 0; i_2 < 28; i_2++) {
           d_denoise_linear_2_w_3[i_2] += d_denoise_linear_2_w_4[28 * i_0 + 448 * r_1 + i_2];
         }
       }
-#pragma omp simd
+      #pragma omp simd
       for (int64_t i_2 = 0; i_2 < 28; i_2++) {
         d_denoise_linear_2_w_5[28 * i_0 + i_2] = d_denoise_linear_2_w_3[i_2];
       }
     }
   }
 }
-#line 1519 "tiny.c"
+#line 1520 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear.w[28, 16] = sum over 16 */
 #line 40 "<std/nn.td>"
-static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t end) {
+static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t end)
+{
   const float *restrict d_denoise_linear_w_4 = (const float *)call->arg[0];
   float *restrict d_denoise_linear_w_5 = (float *)call->arg[1];
   for (int64_t piece = begin; piece < end; piece++) {
@@ -1543,112 +1530,110 @@ static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t en
       float d_denoise_linear_w_3[16] __attribute__((aligned(64)));
       for (int64_t i_2 = 0; i_2 < 16; i_2++) d_denoise_linear_w_3[i_2] = 0.0f;
       for (int64_t r_1 = 0; r_1 < 16; r_1++) {
-#pragma omp simd
+        #pragma omp simd
         for (int64_t i_2 = 0; i_2 < 16; i_2++) {
           d_denoise_linear_w_3[i_2] += d_denoise_linear_w_4[16 * i_0 + 448 * r_1 + i_2];
         }
       }
-#pragma omp simd
+      #pragma omp simd
       for (int64_t i_2 = 0; i_2 < 16; i_2++) {
         d_denoise_linear_w_5[16 * i_0 + i_2] = d_denoise_linear_w_3[i_2];
       }
     }
   }
 }
-#line 1545 "tiny.c"
+#line 1546 "tiny.c"
 
 /* tests/golden/tiny.td:26: train { loss main  adam(lr = 1e-2)  batch B  steps 20 }
  * lr */
 #line 26 "tests/golden/tiny.td"
-static void map_lr(const TdCall *call, int64_t begin, int64_t end) {
+static void map_lr(const TdCall *call, int64_t begin, int64_t end)
+{
   float *restrict lr_1 = (float *)call->arg[0];
   for (int64_t piece = begin; piece < end; piece++) {
     const float lr_0 = 0.01f;
     lr_1[0] = lr_0;
   }
 }
-#line 1558 "tiny.c"
+#line 1559 "tiny.c"
 
 /* <std/core.td>:43: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896] */
 #line 43 "<std/core.td>"
-static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end) {
+static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end)
+{
   const TdControl control = *call->ctl, *const ctl = &control;
-  const float *adam_m_matrix_1 = (const float *)call->arg[0];
+  const float * adam_m_matrix_1 = (const float *)call->arg[0];
   const float *restrict grad_matrix_2 = (const float *)call->arg[1];
-  float *adam_m2_4 = (float *)call->arg[0];
-  const float *adam_v_matrix_5 = (const float *)call->arg[2];
-  float *adam_v2_8 = (float *)call->arg[2];
+  float * adam_m2_4 = (float *)call->arg[0];
+  const float * adam_v_matrix_5 = (const float *)call->arg[2];
+  float * adam_v2_8 = (float *)call->arg[2];
   float *restrict adam_c1_11 = (float *)call->arg[3];
   float *restrict adam_c2_14 = (float *)call->arg[4];
-  const float *params_matrix_16 = (const float *)call->arg[5];
-  float *adam_p2_19 = (float *)call->arg[5];
+  const float * params_matrix_16 = (const float *)call->arg[5];
+  float * adam_p2_19 = (float *)call->arg[5];
   const float t9 = (1.0f - td_powf(0.9f, ((float)ctl->step)));
   const float t12 = (1.0f - td_powf(0.999f, ((float)ctl->step)));
   for (int64_t piece = begin; piece < end; piece++) {
-#pragma omp simd
+    #pragma omp simd
     for (int64_t i_0 = 0; i_0 < 896; i_0++) {
-      const float adam_m2_3 =
-          ((0.9f * adam_m_matrix_1[i_0]) + (0.09999999999999998f * grad_matrix_2[i_0]));
+      const float adam_m2_3 = ((0.9f * adam_m_matrix_1[i_0]) + (0.09999999999999998f * grad_matrix_2[i_0]));
       adam_m2_4[i_0] = adam_m2_3;
       const float t6 = grad_matrix_2[i_0];
-      const float adam_v2_7 =
-          ((0.999f * adam_v_matrix_5[i_0]) + (0.0010000000000000009f * (t6 * t6)));
+      const float adam_v2_7 = ((0.999f * adam_v_matrix_5[i_0]) + (0.0010000000000000009f * (t6 * t6)));
       adam_v2_8[i_0] = adam_v2_7;
     }
     const float adam_c1_10 = t9;
     adam_c1_11[0] = adam_c1_10;
     const float adam_c2_13 = t12;
     adam_c2_14[0] = adam_c2_13;
-#pragma omp simd
+    #pragma omp simd
     for (int64_t i_15 = 0; i_15 < 896; i_15++) {
-      const float t17 = ((0.01f * (adam_m2_4[i_15] / adam_c1_10)) /
-                         (td_sqrtf((adam_v2_8[i_15] / adam_c2_13)) + 1e-08f));
+      const float t17 = ((0.01f * (adam_m2_4[i_15] / adam_c1_10)) / (td_sqrtf((adam_v2_8[i_15] / adam_c2_13)) + 1e-08f));
       const float adam_p2_18 = (params_matrix_16[i_15] - t17);
       adam_p2_19[i_15] = adam_p2_18;
     }
   }
 }
-#line 1598 "tiny.c"
+#line 1599 "tiny.c"
 
 /* <std/core.td>:43: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
 #line 43 "<std/core.td>"
-static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end) {
-  const float *adam_m_vector_1 = (const float *)call->arg[0];
+static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end)
+{
+  const float * adam_m_vector_1 = (const float *)call->arg[0];
   const float *restrict grad_vector_2 = (const float *)call->arg[1];
-  float *adam_2_m2_4 = (float *)call->arg[0];
-  const float *adam_v_vector_5 = (const float *)call->arg[2];
-  float *adam_2_v2_8 = (float *)call->arg[2];
-  const float *params_vector_9 = (const float *)call->arg[3];
+  float * adam_2_m2_4 = (float *)call->arg[0];
+  const float * adam_v_vector_5 = (const float *)call->arg[2];
+  float * adam_2_v2_8 = (float *)call->arg[2];
+  const float * params_vector_9 = (const float *)call->arg[3];
   const float *restrict adam_c1_10 = (const float *)call->arg[4];
   const float *restrict adam_c2_12 = (const float *)call->arg[5];
-  float *adam_2_p2_16 = (float *)call->arg[3];
+  float * adam_2_p2_16 = (float *)call->arg[3];
   const float t11 = adam_c1_10[0];
   const float t13 = adam_c2_12[0];
   for (int64_t piece = begin; piece < end; piece++) {
-#pragma omp simd
+    #pragma omp simd
     for (int64_t i_0 = 0; i_0 < 44; i_0++) {
-      const float adam_2_m2_3 =
-          ((0.9f * adam_m_vector_1[i_0]) + (0.09999999999999998f * grad_vector_2[i_0]));
+      const float adam_2_m2_3 = ((0.9f * adam_m_vector_1[i_0]) + (0.09999999999999998f * grad_vector_2[i_0]));
       adam_2_m2_4[i_0] = adam_2_m2_3;
       const float t6 = grad_vector_2[i_0];
-      const float adam_2_v2_7 =
-          ((0.999f * adam_v_vector_5[i_0]) + (0.0010000000000000009f * (t6 * t6)));
+      const float adam_2_v2_7 = ((0.999f * adam_v_vector_5[i_0]) + (0.0010000000000000009f * (t6 * t6)));
       adam_2_v2_8[i_0] = adam_2_v2_7;
-      const float t14 = (params_vector_9[i_0] - ((0.01f * (adam_2_m2_3 / t11)) /
-                                                 (td_sqrtf((adam_2_v2_7 / t13)) + 1e-08f)));
+      const float t14 = (params_vector_9[i_0] - ((0.01f * (adam_2_m2_3 / t11)) / (td_sqrtf((adam_2_v2_7 / t13)) + 1e-08f)));
       const float adam_2_p2_15 = t14;
       adam_2_p2_16[i_0] = adam_2_p2_15;
     }
   }
 }
-#line 1630 "tiny.c"
+#line 1631 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16 */
 #line 15 "tests/golden/tiny.td"
-static void row_e(const TdCall *call, int64_t begin, int64_t end) {
+static void row_e(const TdCall *call, int64_t begin, int64_t end)
+{
   const TdControl control = *call->ctl, *const ctl = &control;
   float *restrict e_4 = (float *)call->arg[0];
   const int32_t *restrict x_8 = (const int32_t *)call->arg[1];
@@ -1662,7 +1647,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end) {
     for (int64_t l_0 = 0; l_0 < 16; l_0++) {
       float normal_2[28 + TD_LANES] __attribute__((aligned(64)));
       td_normal_run(normal_2, ctl, (int64_t)3818823323LL, (28 * (int32_t)l_0), 28);
-#pragma omp simd
+      #pragma omp simd
       for (int64_t v_1 = 0; v_1 < 28; v_1++) {
         const float e_3 = normal_2[v_1];
         e_4[28 * l_0 + v_1] = e_3;
@@ -1672,55 +1657,54 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end) {
       for (int64_t o_6 = 0; o_6 < 16; o_6++) denoise_linear_y_sum_7[o_6] = 0.0f;
       for (int64_t r_5 = 0; r_5 < 28; r_5++) {
         const float t10 = ((((int32_t)r_5 == t9) ? 1.0f : 0.0f) + e_4[28 * l_0 + r_5]);
-#pragma omp simd
+        #pragma omp simd
         for (int64_t o_6 = 0; o_6 < 16; o_6++) {
           denoise_linear_y_sum_7[o_6] += (t10 * denoise_linear_w_11[16 * r_5 + o_6]);
         }
       }
-#pragma omp simd
+      #pragma omp simd
       for (int64_t o_6 = 0; o_6 < 16; o_6++) {
         denoise_linear_y_sum_12[o_6] = denoise_linear_y_sum_7[o_6];
       }
-#pragma omp simd
+      #pragma omp simd
       for (int64_t i_13 = 0; i_13 < 16; i_13++) {
         const float t15 = (denoise_linear_y_sum_12[i_13] + denoise_linear_b_14[i_13]);
-        const float denoise_linear_2_y_sum_16 =
-            ((0.5f * t15) * td_erf1p_gaussf((0.7071067811865476f * t15)));
+        const float denoise_linear_2_y_sum_16 = ((0.5f * t15) * td_erf1p_gaussf((0.7071067811865476f * t15)));
         denoise_linear_2_y_sum_17[i_13] = denoise_linear_2_y_sum_16;
       }
       float denoise_linear_2_y_sum_20[28] __attribute__((aligned(64)));
       for (int64_t o_19 = 0; o_19 < 28; o_19++) denoise_linear_2_y_sum_20[o_19] = 0.0f;
       for (int64_t r_18 = 0; r_18 < 16; r_18++) {
         const float t21 = denoise_linear_2_y_sum_17[r_18];
-#pragma omp simd
+        #pragma omp simd
         for (int64_t o_19 = 0; o_19 < 28; o_19++) {
           denoise_linear_2_y_sum_20[o_19] += (t21 * denoise_linear_2_w_22[28 * r_18 + o_19]);
         }
       }
-#pragma omp simd
+      #pragma omp simd
       for (int64_t o_19 = 0; o_19 < 28; o_19++) {
         denoise_linear_2_y_sum_23[28 * l_0 + o_19] = denoise_linear_2_y_sum_20[o_19];
       }
     }
   }
 }
-#line 1691 "tiny.c"
+#line 1692 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss */
 #line 17 "tests/golden/tiny.td"
-static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end) {
+static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
+{
   const float *restrict denoise_linear_2_y_sum_3 = (const float *)call->arg[0];
-  const float *restrict denoise_linear_2_b_4 = (const float *)call->arg[1] + 16;
+  const float *restrict denoise_linear_2_b_4 = (const float *)call->arg[1];
   const float *restrict e_5 = (const float *)call->arg[2];
   float *restrict loss_8 = (float *)call->arg[3];
   for (int64_t piece = begin; piece < end; piece++) {
     float loss_mean_2 = 0.0f;
     for (int64_t r_0 = 0; r_0 < 16; r_0++) {
-#pragma omp simd reduction(+ : loss_mean_2)
+      #pragma omp simd reduction(+:loss_mean_2)
       for (int64_t r_1 = 0; r_1 < 28; r_1++) {
-        const float t6 = ((denoise_linear_2_y_sum_3[28 * r_0 + r_1] + denoise_linear_2_b_4[r_1]) -
-                          e_5[28 * r_0 + r_1]);
+        const float t6 = ((denoise_linear_2_y_sum_3[28 * r_0 + r_1] + denoise_linear_2_b_4[r_1]) - e_5[28 * r_0 + r_1]);
         loss_mean_2 += (t6 * t6);
       }
     }
@@ -1728,12 +1712,13 @@ static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end) {
     loss_8[0] = loss_7;
   }
 }
-#line 1715 "tiny.c"
+#line 1716 "tiny.c"
 
 /* tests/golden/tiny.td:21: state s[b in B, l in L, v in V] = normal()
  * s[b=2, l=8, v=28] */
 #line 21 "tests/golden/tiny.td"
-static void map_s(const TdCall *call, int64_t begin, int64_t end) {
+static void map_s(const TdCall *call, int64_t begin, int64_t end)
+{
   const TdControl control = *call->ctl, *const ctl = &control;
   float *restrict s_3 = (float *)call->arg[0];
   for (int64_t piece = begin; piece < end; piece++) {
@@ -1741,7 +1726,7 @@ static void map_s(const TdCall *call, int64_t begin, int64_t end) {
       const int64_t block_end = block + TD_BLOCK < 448 ? block + TD_BLOCK : 448;
       float normal_1[TD_BLOCK + TD_LANES] __attribute__((aligned(64)));
       td_normal_run(normal_1, ctl, 1157642732, 0 + block, block_end - block);
-#pragma omp simd
+      #pragma omp simd
       for (int64_t v_0 = block; v_0 < block_end; v_0++) {
         const float s_2 = normal_1[v_0 - block];
         s_3[v_0] = s_2;
@@ -1749,19 +1734,20 @@ static void map_s(const TdCall *call, int64_t begin, int64_t end) {
     }
   }
 }
-#line 1737 "tiny.c"
+#line 1738 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, s[2, 8, 28] */
 #line 40 "<std/nn.td>"
-static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t end) {
-  const float *walk_s_4 = (const float *)call->arg[0];
+static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t end)
+{
+  const float * walk_s_4 = (const float *)call->arg[0];
   const float *restrict denoise_linear_w_6 = (const float *)call->arg[1];
   const float *restrict denoise_linear_b_9 = (const float *)call->arg[2];
   const float *restrict denoise_linear_2_w_17 = (const float *)call->arg[1] + 448;
   const float *restrict denoise_linear_2_b_20 = (const float *)call->arg[2] + 16;
   const int32_t *restrict t_21 = (const int32_t *)call->arg[3];
-  float *s_25 = (float *)call->arg[0];
+  float * s_25 = (float *)call->arg[0];
   const float t22 = ((float)(t_21[0] + 1));
   float denoise_linear_y_sum_7[16] __attribute__((aligned(64))) = {0};
   float denoise_linear_2_y_sum_12[16] __attribute__((aligned(64))) = {0};
@@ -1772,51 +1758,50 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
       for (int64_t o_2 = 0; o_2 < 16; o_2++) denoise_linear_y_sum_3[o_2] = 0.0f;
       for (int64_t r_1 = 0; r_1 < 28; r_1++) {
         const float t5 = walk_s_4[28 * i_0 + r_1];
-#pragma omp simd
+        #pragma omp simd
         for (int64_t o_2 = 0; o_2 < 16; o_2++) {
           denoise_linear_y_sum_3[o_2] += (t5 * denoise_linear_w_6[16 * r_1 + o_2]);
         }
       }
-#pragma omp simd
+      #pragma omp simd
       for (int64_t o_2 = 0; o_2 < 16; o_2++) {
         denoise_linear_y_sum_7[o_2] = denoise_linear_y_sum_3[o_2];
       }
-#pragma omp simd
+      #pragma omp simd
       for (int64_t i_8 = 0; i_8 < 16; i_8++) {
         const float t10 = (denoise_linear_y_sum_7[i_8] + denoise_linear_b_9[i_8]);
-        const float denoise_linear_2_y_sum_11 =
-            ((0.5f * t10) * td_erf1p_gaussf((0.7071067811865476f * t10)));
+        const float denoise_linear_2_y_sum_11 = ((0.5f * t10) * td_erf1p_gaussf((0.7071067811865476f * t10)));
         denoise_linear_2_y_sum_12[i_8] = denoise_linear_2_y_sum_11;
       }
       float denoise_linear_2_y_sum_15[28] __attribute__((aligned(64)));
       for (int64_t o_14 = 0; o_14 < 28; o_14++) denoise_linear_2_y_sum_15[o_14] = 0.0f;
       for (int64_t r_13 = 0; r_13 < 16; r_13++) {
         const float t16 = denoise_linear_2_y_sum_12[r_13];
-#pragma omp simd
+        #pragma omp simd
         for (int64_t o_14 = 0; o_14 < 28; o_14++) {
           denoise_linear_2_y_sum_15[o_14] += (t16 * denoise_linear_2_w_17[28 * r_13 + o_14]);
         }
       }
-#pragma omp simd
+      #pragma omp simd
       for (int64_t o_14 = 0; o_14 < 28; o_14++) {
         denoise_linear_2_y_sum_18[o_14] = denoise_linear_2_y_sum_15[o_14];
       }
-#pragma omp simd
+      #pragma omp simd
       for (int64_t i_19 = 0; i_19 < 28; i_19++) {
-        const float t23 = (walk_s_4[28 * i_0 + i_19] -
-                           ((denoise_linear_2_y_sum_18[i_19] + denoise_linear_2_b_20[i_19]) / t22));
+        const float t23 = (walk_s_4[28 * i_0 + i_19] - ((denoise_linear_2_y_sum_18[i_19] + denoise_linear_2_b_20[i_19]) / t22));
         const float s_24 = t23;
         s_25[28 * i_0 + i_19] = s_24;
       }
     }
   }
 }
-#line 1798 "tiny.c"
+#line 1799 "tiny.c"
 
 /* tests/golden/tiny.td:23: emit argmax[v](s[b,l,v])
  * text.argmax[b=2, l=8] = argmax over 28 */
 #line 23 "tests/golden/tiny.td"
-static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end) {
+static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end)
+{
   const float *restrict walk_s_4 = (const float *)call->arg[0];
   int32_t *restrict text_argmax_5 = (int32_t *)call->arg[1];
   for (int64_t piece = begin; piece < end; piece++) {
@@ -1834,132 +1819,174 @@ static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end) {
     }
   }
 }
-#line 1822 "tiny.c"
+#line 1823 "tiny.c"
 
 /* ---- tables ---- */
 static const Buffer buffers_0[] = {
-    {TEMP, F32, "init.matrix", 896, 3584, 0, -1, NULL, 1, {896}},
-    {TEMP, F32, "init.vector", 44, 176, 3584, -1, NULL, 1, {44}},
-    {STATE, F32, "params.matrix", 896, 3584, 0, 0, NULL, 1, {896}},
-    {STATE, F32, "params.vector", 44, 176, 0, 1, NULL, 1, {44}},
+  {TEMP, F32, "init.matrix", 896, 3584, 0, -1, NULL, 1, {896}},
+  {TEMP, F32, "init.vector", 44, 176, 3584, -1, NULL, 1, {44}},
+  {STATE, F32, "params.matrix", 896, 3584, 0, 0, NULL, 1, {896}},
+  {STATE, F32, "params.vector", 44, 176, 0, 1, NULL, 1, {44}},
 };
 static const int args_0_0[] = {0};
 static const int args_0_1[] = {1};
 static const int args_0_2[] = {0};
+static const size_t begins_0_2[] = {1792};
 static const int args_0_3[] = {1};
+static const size_t begins_0_3[] = {64};
 static const int args_0_4[] = {0, 2};
 static const int args_0_5[] = {1, 3};
-static const Step steps_0[] = {{LAUNCH, 0, map_init_denoise_linear_w, 1, 1, args_0_0, 0, 0, 0},
-                               {LAUNCH, 0, map_init_denoise_linear_b, 1, 1, args_0_1, 0, 0, 0},
-                               {LAUNCH, 0, map_init_denoise_linear_2_w, 1, 1, args_0_2, 0, 0, 0},
-                               {LAUNCH, 0, map_init_denoise_linear_2_b, 1, 1, args_0_3, 0, 0, 0},
-                               {LAUNCH, 0, map_init_matrix, 1, 2, args_0_4, 0, 0, 0},
-                               {LAUNCH, 0, map_init_vector, 1, 2, args_0_5, 0, 0, 0},
-                               {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}};
-static const Named outputs_0[] = {{NULL, 0}};
+static const Step steps_0[] = {
+  {LAUNCH, 0, map_init_denoise_linear_w, 1, 1, args_0_0, NULL, 0, 0, 0},
+  {LAUNCH, 0, map_init_denoise_linear_b, 1, 1, args_0_1, NULL, 0, 0, 0},
+  {LAUNCH, 0, map_init_denoise_linear_2_w, 1, 1, args_0_2, begins_0_2, 0, 0, 0},
+  {LAUNCH, 0, map_init_denoise_linear_2_b, 1, 1, args_0_3, begins_0_3, 0, 0, 0},
+  {LAUNCH, 0, map_init_matrix, 1, 2, args_0_4, NULL, 0, 0, 0},
+  {LAUNCH, 0, map_init_vector, 1, 2, args_0_5, NULL, 0, 0, 0},
+  {STOP, 0, NULL, 0, 0, NULL, NULL, 0, 0, 0}
+};
+static const Named outputs_0[] = {
+  {NULL, 0}
+};
 static const Buffer buffers_1[] = {
-    {INPUT, I32, "x", 16, 64, 0, -1, NULL, 2, {2, 8}},
-    {STATE, F32, "params.matrix", 896, 3584, 0, 0, NULL, 1, {896}},
-    {STATE, F32, "params.vector", 44, 176, 0, 1, NULL, 1, {44}},
-    {TEMP, F32, "d", 448, 1792, 57344, -1, NULL, 3, {2, 8, 28}},
-    {TEMP, F32, "loss", 1, 4, 62144, -1, NULL, 0, {0}},
-    {TEMP, F32, "d.d", 448, 1792, 59136, -1, NULL, 3, {2, 8, 28}},
-    {TEMP, F32, "grad.vector", 44, 176, 61952, -1, NULL, 1, {44}},
-    {TEMP, F32, "grad.matrix", 896, 3584, 57344, -1, NULL, 1, {896}},
-    {TEMP, F32, "d.denoise.linear.y", 256, 1024, 60928, -1, NULL, 3, {2, 8, 16}},
-    {STATE, F32, "adam.m.matrix", 896, 3584, 0, 2, NULL, 1, {896}},
-    {STATE, F32, "adam.v.matrix", 896, 3584, 0, 3, NULL, 1, {896}},
-    {TEMP, F32, "lr", 1, 4, 0, -1, NULL, 0, {0}},
-    {TEMP, F32, "adam.c1", 1, 4, 64, -1, NULL, 0, {0}},
-    {TEMP, F32, "adam.c2", 1, 4, 128, -1, NULL, 0, {0}},
-    {STATE, F32, "adam.m.vector", 44, 176, 0, 4, NULL, 1, {44}},
-    {STATE, F32, "adam.v.vector", 44, 176, 0, 5, NULL, 1, {44}},
-    {TEMP, F32, "d.denoise.linear_2.w", 7168, 28672, 0, -1, NULL, 3, {16, 16, 28}},
-    {TEMP, F32, "d.denoise.linear.w", 7168, 28672, 28672, -1, NULL, 3, {16, 28, 16}},
+  {INPUT, I32, "x", 16, 64, 0, -1, NULL, 2, {2, 8}},
+  {STATE, F32, "params.matrix", 896, 3584, 0, 0, NULL, 1, {896}},
+  {STATE, F32, "params.vector", 44, 176, 0, 1, NULL, 1, {44}},
+  {TEMP, F32, "d", 448, 1792, 57344, -1, NULL, 3, {2, 8, 28}},
+  {TEMP, F32, "loss", 1, 4, 62144, -1, NULL, 0, {0}},
+  {TEMP, F32, "d.d", 448, 1792, 59136, -1, NULL, 3, {2, 8, 28}},
+  {TEMP, F32, "grad.vector", 44, 176, 61952, -1, NULL, 1, {44}},
+  {TEMP, F32, "grad.matrix", 896, 3584, 57344, -1, NULL, 1, {896}},
+  {TEMP, F32, "d.denoise.linear.y", 256, 1024, 60928, -1, NULL, 3, {2, 8, 16}},
+  {STATE, F32, "adam.m.matrix", 896, 3584, 0, 2, NULL, 1, {896}},
+  {STATE, F32, "adam.v.matrix", 896, 3584, 0, 3, NULL, 1, {896}},
+  {TEMP, F32, "lr", 1, 4, 0, -1, NULL, 0, {0}},
+  {TEMP, F32, "adam.c1", 1, 4, 64, -1, NULL, 0, {0}},
+  {TEMP, F32, "adam.c2", 1, 4, 128, -1, NULL, 0, {0}},
+  {STATE, F32, "adam.m.vector", 44, 176, 0, 4, NULL, 1, {44}},
+  {STATE, F32, "adam.v.vector", 44, 176, 0, 5, NULL, 1, {44}},
+  {TEMP, F32, "d.denoise.linear_2.w", 7168, 28672, 0, -1, NULL, 3, {16, 16, 28}},
+  {TEMP, F32, "d.denoise.linear.w", 7168, 28672, 28672, -1, NULL, 3, {16, 28, 16}},
 };
 static const int args_1_0[] = {16, 17, 0, 1, 2, 3, 5, 8};
 static const int args_1_1[] = {3, 4, 5, 6, 8};
 static const int args_1_2[] = {16, 7};
+static const size_t begins_1_2[] = {0, 1792};
 static const int args_1_3[] = {17, 7};
 static const int args_1_4[] = {11};
 static const int args_1_5[] = {9, 7, 10, 12, 13, 1};
 static const int args_1_6[] = {14, 6, 15, 2, 12, 13};
-static const Step steps_1[] = {{LAUNCH, 0, column_e, 16, 8, args_1_0, 0, 0, 0},
-                               {LAUNCH, 0, row_loss_mean, 1, 5, args_1_1, 0, 0, 0},
-                               {LAUNCH, 0, row_d_denoise_linear_2_w, 1, 2, args_1_2, 0, 0, 0},
-                               {LAUNCH, 0, row_d_denoise_linear_w, 1, 2, args_1_3, 0, 0, 0},
-                               {LAUNCH, 0, map_lr, 1, 1, args_1_4, 0, 0, 0},
-                               {LAUNCH, 0, map_adam_m2, 1, 6, args_1_5, 0, 0, 0},
-                               {LAUNCH, 0, map_adam_2_m2, 1, 6, args_1_6, 0, 0, 0},
-                               {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}};
-static const Named outputs_1[] = {{"loss", 4}, {"lr", 11}, {NULL, 0}};
+static const Step steps_1[] = {
+  {LAUNCH, 0, column_e, 16, 8, args_1_0, NULL, 0, 0, 0},
+  {LAUNCH, 0, row_loss_mean, 1, 5, args_1_1, NULL, 0, 0, 0},
+  {LAUNCH, 0, row_d_denoise_linear_2_w, 1, 2, args_1_2, begins_1_2, 0, 0, 0},
+  {LAUNCH, 0, row_d_denoise_linear_w, 1, 2, args_1_3, NULL, 0, 0, 0},
+  {LAUNCH, 0, map_lr, 1, 1, args_1_4, NULL, 0, 0, 0},
+  {LAUNCH, 0, map_adam_m2, 1, 6, args_1_5, NULL, 0, 0, 0},
+  {LAUNCH, 0, map_adam_2_m2, 1, 6, args_1_6, NULL, 0, 0, 0},
+  {STOP, 0, NULL, 0, 0, NULL, NULL, 0, 0, 0}
+};
+static const Named outputs_1[] = {
+  {"loss", 4},
+  {"lr", 11},
+  {NULL, 0}
+};
 static const Buffer buffers_2[] = {
-    {INPUT, I32, "x", 16, 64, 0, -1, NULL, 2, {2, 8}},
-    {STATE, F32, "params.matrix", 896, 3584, 0, 0, NULL, 1, {896}},
-    {STATE, F32, "params.vector", 44, 176, 0, 1, NULL, 1, {44}},
-    {TEMP, F32, "e", 448, 1792, 0, -1, NULL, 3, {2, 8, 28}},
-    {TEMP, F32, "denoise.linear_2.y.sum", 448, 1792, 1792, -1, NULL, 3, {2, 8, 28}},
-    {TEMP, F32, "loss", 1, 4, 3584, -1, NULL, 0, {0}},
+  {INPUT, I32, "x", 16, 64, 0, -1, NULL, 2, {2, 8}},
+  {STATE, F32, "params.matrix", 896, 3584, 0, 0, NULL, 1, {896}},
+  {STATE, F32, "params.vector", 44, 176, 0, 1, NULL, 1, {44}},
+  {TEMP, F32, "e", 448, 1792, 0, -1, NULL, 3, {2, 8, 28}},
+  {TEMP, F32, "denoise.linear_2.y.sum", 448, 1792, 1792, -1, NULL, 3, {2, 8, 28}},
+  {TEMP, F32, "loss", 1, 4, 3584, -1, NULL, 0, {0}},
 };
 static const int args_2_0[] = {3, 0, 1, 2, 4};
 static const int args_2_1[] = {4, 2, 3, 5};
-static const Step steps_2[] = {{LAUNCH, 0, row_e, 1, 5, args_2_0, 0, 0, 0},
-                               {LAUNCH, 0, row_loss_mean_1, 1, 4, args_2_1, 0, 0, 0},
-                               {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}};
-static const Named outputs_2[] = {{"loss", 5}, {NULL, 0}};
+static const size_t begins_2_1[] = {0, 64, 0, 0};
+static const Step steps_2[] = {
+  {LAUNCH, 0, row_e, 1, 5, args_2_0, NULL, 0, 0, 0},
+  {LAUNCH, 0, row_loss_mean_1, 1, 4, args_2_1, begins_2_1, 0, 0, 0},
+  {STOP, 0, NULL, 0, 0, NULL, NULL, 0, 0, 0}
+};
+static const Named outputs_2[] = {
+  {"loss", 5},
+  {NULL, 0}
+};
 static const Buffer buffers_3[] = {
-    {INPUT, I32, "steps", 1, 4, 0, -1, NULL, 0, {0}},
-    {STATE, F32, "walk.s", 448, 1792, 0, 6, NULL, 3, {2, 8, 28}},
+  {INPUT, I32, "steps", 1, 4, 0, -1, NULL, 0, {0}},
+  {STATE, F32, "walk.s", 448, 1792, 0, 6, NULL, 3, {2, 8, 28}},
 };
 static const int args_3_0[] = {1};
-static const Step steps_3[] = {{LAUNCH, 0, map_s, 1, 1, args_3_0, 0, 0, 0},
-                               {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}};
-static const Named outputs_3[] = {{NULL, 0}};
+static const Step steps_3[] = {
+  {LAUNCH, 0, map_s, 1, 1, args_3_0, NULL, 0, 0, 0},
+  {STOP, 0, NULL, 0, 0, NULL, NULL, 0, 0, 0}
+};
+static const Named outputs_3[] = {
+  {NULL, 0}
+};
 static const Buffer buffers_4[] = {
-    {INPUT, I32, "steps", 1, 4, 0, -1, NULL, 0, {0}},
-    {STATE, F32, "walk.s", 448, 1792, 0, 6, NULL, 3, {2, 8, 28}},
-    {INPUT, I32, "t", 1, 4, 0, -1, NULL, 0, {0}},
-    {STATE, F32, "params.matrix", 896, 3584, 0, 0, NULL, 1, {896}},
-    {STATE, F32, "params.vector", 44, 176, 0, 1, NULL, 1, {44}},
+  {INPUT, I32, "steps", 1, 4, 0, -1, NULL, 0, {0}},
+  {STATE, F32, "walk.s", 448, 1792, 0, 6, NULL, 3, {2, 8, 28}},
+  {INPUT, I32, "t", 1, 4, 0, -1, NULL, 0, {0}},
+  {STATE, F32, "params.matrix", 896, 3584, 0, 0, NULL, 1, {896}},
+  {STATE, F32, "params.vector", 44, 176, 0, 1, NULL, 1, {44}},
 };
 static const int args_4_0[] = {1, 3, 4, 2};
-static const Step steps_4[] = {{LAUNCH, 0, row_denoise_linear_y_sum, 1, 4, args_4_0, 0, 0, 0},
-                               {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}};
-static const Named outputs_4[] = {{NULL, 0}};
+static const Step steps_4[] = {
+  {LAUNCH, 0, row_denoise_linear_y_sum, 1, 4, args_4_0, NULL, 0, 0, 0},
+  {STOP, 0, NULL, 0, 0, NULL, NULL, 0, 0, 0}
+};
+static const Named outputs_4[] = {
+  {NULL, 0}
+};
 static const Buffer buffers_5[] = {
-    {INPUT, I32, "steps", 1, 4, 0, -1, NULL, 0, {0}},
-    {STATE, F32, "walk.s", 448, 1792, 0, 6, NULL, 3, {2, 8, 28}},
-    {TEMP, I32, "text.argmax", 16, 64, 0, -1, NULL, 2, {2, 8}},
+  {INPUT, I32, "steps", 1, 4, 0, -1, NULL, 0, {0}},
+  {STATE, F32, "walk.s", 448, 1792, 0, 6, NULL, 3, {2, 8, 28}},
+  {TEMP, I32, "text.argmax", 16, 64, 0, -1, NULL, 2, {2, 8}},
 };
 static const int args_5_0[] = {1, 2};
-static const Step steps_5[] = {{LAUNCH, 0, row_text_argmax, 1, 2, args_5_0, 0, 0, 0},
-                               {STOP, 0, NULL, 0, 0, NULL, 0, 0, 0}};
-static const Named outputs_5[] = {{"text", 2}, {NULL, 0}};
-static const Entry entries[] = {{"init", buffers_0, 4, steps_0, outputs_0, 3776},
-                                {"train", buffers_1, 18, steps_1, outputs_1, 62208},
-                                {"eval", buffers_2, 6, steps_2, outputs_2, 3648},
-                                {"sample.walk.init", buffers_3, 2, steps_3, outputs_3, 0},
-                                {"sample.walk.step", buffers_4, 5, steps_4, outputs_4, 0},
-                                {"sample.walk.emit", buffers_5, 3, steps_5, outputs_5, 64},
-                                {NULL, NULL, 0, NULL, NULL, 0}};
-static const State states[] = {{"params.matrix", F32, 896, 4}, {"params.vector", F32, 44, 4},
-                               {"adam.m.matrix", F32, 896, 4}, {"adam.v.matrix", F32, 896, 4},
-                               {"adam.m.vector", F32, 44, 4},  {"adam.v.vector", F32, 44, 4},
-                               {"walk.s", F32, 448, 4},        {NULL, F32, 0, 0}};
-static const Tensor tensors[] = {{"denoise.linear.w", 0, 0, 2, {28, 16}},
-                                 {"denoise.linear.b", 1, 0, 1, {16}},
-                                 {"denoise.linear_2.w", 0, 448, 2, {16, 28}},
-                                 {"denoise.linear_2.b", 1, 16, 1, {28}},
-                                 {NULL, 0, 0, 0, {0}}};
+static const Step steps_5[] = {
+  {LAUNCH, 0, row_text_argmax, 1, 2, args_5_0, NULL, 0, 0, 0},
+  {STOP, 0, NULL, 0, 0, NULL, NULL, 0, 0, 0}
+};
+static const Named outputs_5[] = {
+  {"text", 2},
+  {NULL, 0}
+};
+static const Entry entries[] = {
+  {"init", buffers_0, 4, steps_0, outputs_0, 3776},
+  {"train", buffers_1, 18, steps_1, outputs_1, 62208},
+  {"eval", buffers_2, 6, steps_2, outputs_2, 3648},
+  {"sample.walk.init", buffers_3, 2, steps_3, outputs_3, 0},
+  {"sample.walk.step", buffers_4, 5, steps_4, outputs_4, 0},
+  {"sample.walk.emit", buffers_5, 3, steps_5, outputs_5, 64},
+  {NULL, NULL, 0, NULL, NULL, 0}
+};
+static const State states[] = {
+  {"params.matrix", F32, 896, 4},
+  {"params.vector", F32, 44, 4},
+  {"adam.m.matrix", F32, 896, 4},
+  {"adam.v.matrix", F32, 896, 4},
+  {"adam.m.vector", F32, 44, 4},
+  {"adam.v.vector", F32, 44, 4},
+  {"walk.s", F32, 448, 4},
+  {NULL, F32, 0, 0}
+};
+static const Tensor tensors[] = {
+  {"denoise.linear.w", 0, 0, 2, {28, 16}},
+  {"denoise.linear.b", 1, 0, 1, {16}},
+  {"denoise.linear_2.w", 0, 448, 2, {16, 28}},
+  {"denoise.linear_2.b", 1, 16, 1, {28}},
+  {NULL, 0, 0, 0, {0}}
+};
 enum { N_ENTRIES = 6, N_STATES = 7, N_TENSORS = 4, MOST_ARGS = 8 };
 static const size_t scratch_bytes = 64;
 
 /* ---- the driver ---- */
 struct tiny_Program {
   char **state;
-  char ***buffer; /* [entry][buffer] */
-  char *ran;      /* [entry]: before, so that what follows from constants is there */
-  char *arena;    /* shared by the entries: nothing in it outlives a run but outputs */
+  char ***buffer;                 /* [entry][buffer] */
+  char *ran;                      /* [entry]: before, so that what follows from constants is there */
+  char *arena;                    /* shared by the entries: nothing in it outlives a run but outputs */
   int threads;
   pthread_t *thread;
   char **scratch;
@@ -1988,10 +2015,7 @@ static void run_pieces(tiny_Program *p, int thread) {
     p->kernel(&call, at, at + share < p->pieces ? at + share : p->pieces);
 }
 
-typedef struct Worker {
-  tiny_Program *p;
-  int thread;
-} Worker;
+typedef struct Worker { tiny_Program *p; int thread; } Worker;
 
 static void *work(void *ctx) {
   Worker w = *(Worker *)ctx;
@@ -2012,10 +2036,9 @@ static void *work(void *ctx) {
   return NULL;
 }
 
-static void launch(tiny_Program *p, const Step *s, char *const *buffer, const int64_t *ix,
-                   const TdControl *control) {
+static void launch(tiny_Program *p, const Step *s, char *const *buffer, const int64_t *ix, const TdControl *control) {
   char *arg[MOST_ARGS];
-  for (int i = 0; i < s->nargs; i++) arg[i] = buffer[s->args[i]];
+  for (int i = 0; i < s->nargs; i++) arg[i] = buffer[s->args[i]] + (s->begins ? s->begins[i] : 0);
   p->call = (TdCall){arg, ix, p->scratch[0], control, ++p->launches};
   if (p->threads == 1 || s->pieces == 1) {
     s->kernel(&p->call, 0, s->pieces);
@@ -2122,8 +2145,7 @@ void tiny_destroy(tiny_Program *p) {
   for (int i = 1; i < p->threads && p->thread; i++) pthread_join(p->thread[i], NULL);
   for (int e = 0; e < N_ENTRIES && p->buffer && p->buffer[e]; e++) {
     for (int i = 0; i < entries[e].nbuffers; i++)
-      if (entries[e].buffers[i].kind == INPUT || entries[e].buffers[i].kind == KEPT)
-        free(p->buffer[e][i]);
+      if (entries[e].buffers[i].kind == INPUT || entries[e].buffers[i].kind == KEPT) free(p->buffer[e][i]);
     free(p->buffer[e]);
   }
   for (int i = 0; i < N_STATES && p->state; i++) free(p->state[i]);
@@ -2149,17 +2171,15 @@ tiny_Program *tiny_create(int threads) {
   pthread_cond_init(&p->begin, NULL);
   pthread_cond_init(&p->done, NULL);
   int fine = allocate(p);
-  p->threads = 1; /* those that run so far */
+  p->threads = 1;                 /* those that run so far */
   for (int i = 1; i < wanted && fine; i++) {
     Worker *w = malloc(sizeof *w);
     fine = w != NULL;
     if (!fine) break;
     *w = (Worker){p, i};
     fine = pthread_create(&p->thread[i], NULL, work, w) == 0;
-    if (fine)
-      p->threads++;
-    else
-      free(w);
+    if (fine) p->threads++;
+    else free(w);
   }
   if (fine) return p;
   tiny_destroy(p);
@@ -2175,8 +2195,7 @@ void *tiny_input(tiny_Program *p, const char *entry, const char *name, int64_t *
   int e = find_entry(entry);
   for (int i = 0; e >= 0 && i < entries[e].nbuffers; i++) {
     const Buffer *b = &entries[e].buffers[i];
-    if (b->kind == INPUT && strcmp(b->name, name) == 0)
-      return found(p->buffer[e][i], b->count, count);
+    if (b->kind == INPUT && strcmp(b->name, name) == 0) return found(p->buffer[e][i], b->count, count);
   }
   return NULL;
 }
@@ -2184,8 +2203,7 @@ void *tiny_input(tiny_Program *p, const char *entry, const char *name, int64_t *
 const void *tiny_output(tiny_Program *p, const char *entry, const char *name, int64_t *count) {
   int e = find_entry(entry);
   for (const Named *o = e >= 0 ? entries[e].outputs : NULL; o && o->name; o++)
-    if (strcmp(o->name, name) == 0)
-      return found(p->buffer[e][o->buffer], entries[e].buffers[o->buffer].count, count);
+    if (strcmp(o->name, name) == 0) return found(p->buffer[e][o->buffer], entries[e].buffers[o->buffer].count, count);
   return NULL;
 }
 
@@ -2200,9 +2218,7 @@ void *tiny_tensor(tiny_Program *p, const char *name, int64_t *count) {
     int64_t n = 1;
     if (strcmp(tensors[i].name, name) != 0) continue;
     for (int d = 0; d < tensors[i].rank; d++) n *= tensors[i].shape[d];
-    return found(p->state[tensors[i].state] +
-                     (size_t)tensors[i].offset * states[tensors[i].state].size,
-                 n, count);
+    return found(p->state[tensors[i].state] + (size_t)tensors[i].offset * states[tensors[i].state].size, n, count);
   }
   return NULL;
 }
