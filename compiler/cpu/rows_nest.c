@@ -16,7 +16,7 @@ static void begin_reduction(Rows *r, Item *it) {
   if (argmax) {
     it->sum = emit_name(em, "best");
     sb_printf(rows_text(r, ROW), "%s %s = %s;\n", it->body->type == TY_REAL ? "float" : "int64_t",
-              it->sum, it->body->type == TY_REAL ? "-INFINITY" : "INT64_MIN");
+              it->sum, it->body->type == TY_REAL ? "-TD_INFF" : "INT64_MIN");
   }
   rows_begin_watch(r, rows_text(r, ROW), it);
 }

@@ -78,7 +78,7 @@ void rows_sum_inside(Rows *r, Item *it) {
   if (argmax) {
     it->sum = emit_name(em, "best");
     sb_printf(&head, "%s %s = %s;\n", it->body->type == TY_REAL ? "float" : "int64_t", it->sum,
-              it->body->type == TY_REAL ? "-INFINITY" : "INT64_MIN");
+              it->body->type == TY_REAL ? "-TD_INFF" : "INT64_MIN");
     rows_argmax(r, it, level);
   } else {
     const char *value = rows_value(r, it, level);

@@ -20,6 +20,7 @@ const char *const *toolchain_flags(void) {
     "-fno-math-errno",
     "-fno-trapping-math",
     "-ffp-contract=fast",
+    "-Werror=implicit-function-declaration", /* it is not in the prelude: a fault of ours */
 #if defined __x86_64__ || defined __i386__
     "-march=native",
     "-mprefer-vector-width=512",

@@ -3,6 +3,7 @@
  * every 4001st float (and every float near the edges that matter), in the same
  * simd loops that generated kernels use; and the draws against draws.c. */
 #include <setjmp.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
