@@ -155,8 +155,15 @@ TD_INLINE void td_pairs_along(uint32_t *word, const void *from, int half, int64_
 typedef uint16_t TdHalves __attribute__((vector_size(32)));
 typedef uint16_t TdHalvesMem __attribute__((vector_size(32), aligned(2), may_alias));
 TD_INLINE void td_pairs_of_halves(uint32_t *word, const uint16_t *x, const uint16_t *y) {
+#if TD_NARROW_BODY >= 1
+  TdPairs low, high;             /* the compiler widens halves of a vector and puts these together */
+  __asm__("vpmovzxwd %1, %0" : "=v"(low) : "m"(*(const TdHalvesMem *)x));
+  __asm__("vpmovzxwd %1, %0" : "=v"(high) : "m"(*(const TdHalvesMem *)y));
+  *(TdPairsMem *)word = low | high << 16;
+#else
   *(TdPairsMem *)word = __builtin_convertvector(*(const TdHalvesMem *)x, TdPairs) |
                         __builtin_convertvector(*(const TdHalvesMem *)y, TdPairs) << 16;
+#endif
 }
 TD_INLINE void td_pairs_of_floats(uint32_t *word, const float *x, const float *y) {
 #if TD_NARROW_ROUNDS
@@ -199,7 +206,7 @@ TD_INLINE void td_pairs_turn(uint32_t (*word)[16]) {
  * `to`: lines of `from` lie `stride` apart, contiguous in k (`along`), or each
  * holds 16 numbers of one k and the line behind it those of the next. */
 #if TD_LANES == 16
-TD_INLINE void td_pairs_square(uint16_t *to, int64_t step, const void *from, int half, int64_t at, int64_t stride,
+TD_INLINE void td_pairs_square(uint16_t *to, int64_t step, const void *from, const int half, int64_t at, int64_t stride,
                                const int along) {
   TdVec v[16];
 #pragma GCC unroll 16
@@ -211,6 +218,50 @@ TD_INLINE void td_pairs_square(uint16_t *to, int64_t step, const void *from, int
   td_transpose(v);
 #pragma GCC unroll 16
   for (int i = 0; i < 16; i++) __builtin_memcpy(to + i * step, &v[i], sizeof v[i]);
+}
+#endif
+
+/* A tile of A out of numbers whose k lie `stride` apart: 16 rows of 32 of k. Eight rows at a
+ * time: each quarter of vector i has them at k = 8 quarter + i, and is turned by itself. What
+ * comes into its quarter on its way from memory need not be moved there, which halves the moves
+ * that turning takes, and only one unit of the processor makes these. */
+#if TD_NARROW_BODY >= 1
+#define TD_MIX(to, how, x, y) __asm__("vpunpck" how " %2, %1, %0" : "=v"(to) : "v"(x), "v"(y))
+TD_INLINE TdPairs td_quarters(const uint16_t *from, int64_t stride) {
+  typedef uint16_t Eight __attribute__((vector_size(16), aligned(2), may_alias));
+  TdPairs v;
+  __asm__("vmovdqu64 %1, %x0\n\tvinserti32x4 $1, %2, %t0, %t0\n\t"
+          "vinserti32x4 $2, %3, %0, %0\n\tvinserti32x4 $3, %4, %0, %0"
+          : "=&v"(v)
+          : "m"(*(const Eight *)from), "m"(*(const Eight *)(from + stride)),
+            "m"(*(const Eight *)(from + 2 * stride)), "m"(*(const Eight *)(from + 3 * stride)));
+  return v;
+}
+TD_INLINE void td_tile_of_halves(uint16_t *to, const uint16_t *from, int64_t stride) {
+  for (int side = 0; side < 16; side += 8, to += 8 * TD_NARROW_DEPTH) {
+    TdPairs pair[2][4], four[4][2];        /* [rows of 4, of 2][k of 2, of 4] */
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+      const uint16_t *k = from + side + 2 * i * stride;
+      TdPairs even = td_quarters(k, 8 * stride), odd = td_quarters(k + stride, 8 * stride);
+      TD_MIX(pair[0][i], "lwd", even, odd);
+      TD_MIX(pair[1][i], "hwd", even, odd);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+      TD_MIX(four[i / 2 * 2][i % 2], "ldq", pair[i / 2][i % 2 * 2], pair[i / 2][i % 2 * 2 + 1]);
+      TD_MIX(four[i / 2 * 2 + 1][i % 2], "hdq", pair[i / 2][i % 2 * 2], pair[i / 2][i % 2 * 2 + 1]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+      TD_MIX(*(TdPairsMem *)(to + 2 * i * TD_NARROW_DEPTH), "lqdq", four[i][0], four[i][1]);
+      TD_MIX(*(TdPairsMem *)(to + (2 * i + 1) * TD_NARROW_DEPTH), "hqdq", four[i][0], four[i][1]);
+    }
+  }
+}
+#elif TD_LANES == 16
+TD_INLINE void td_tile_of_halves(uint16_t *to, const uint16_t *from, int64_t stride) {
+  td_pairs_square(to, TD_NARROW_DEPTH, from, 1, 0, stride, 0);
 }
 #endif
 
@@ -232,7 +283,9 @@ TD_SHARED void td_narrow_pack_a_turned(uint16_t *to, const void *from, int half,
       uint16_t *place = to + (r / 16 * steps + s) * TD_NARROW_TILE;
 #if TD_LANES == 16
       if (rows - r >= 16 && depth - s * TD_NARROW_DEPTH >= TD_NARROW_DEPTH) {
-        td_pairs_square(place, TD_NARROW_DEPTH, from, half, s * TD_NARROW_DEPTH * k_stride + r, k_stride, 0);
+        const int64_t at = s * TD_NARROW_DEPTH * k_stride + r;
+        if (half) td_tile_of_halves(place, (const uint16_t *)from + at, k_stride);
+        else td_pairs_square(place, TD_NARROW_DEPTH, from, 0, at, k_stride, 0);
         continue;
       }
 #endif
@@ -246,8 +299,8 @@ TD_SHARED void td_narrow_pack_a_turned(uint16_t *to, const void *from, int half,
       __builtin_memcpy(place, word, sizeof word);
     }
 }
-TD_SHARED void td_narrow_pack_b(uint16_t *to, int64_t panel, int64_t k0, const void *from, int half,
-                                int64_t k_stride, int64_t columns, int64_t depth) {
+TD_INLINE void td_narrow_pack_b_of(uint16_t *to, int64_t panel, int64_t k0, const void *from, const int half,
+                                   int64_t k_stride, int64_t columns, int64_t depth) {
   const int64_t pairs = (depth + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH * 16;
   const int64_t wide = (columns + 31) / 32 * 32;
   for (int64_t p = 0; p < pairs; p++) {
@@ -258,6 +311,11 @@ TD_SHARED void td_narrow_pack_b(uint16_t *to, int64_t panel, int64_t k0, const v
                       k_stride, k + 1 < depth, k < depth ? columns - j : 0);
   }
 }
+TD_SHARED void td_narrow_pack_b(uint16_t *to, int64_t panel, int64_t k0, const void *from, int half,
+                                int64_t k_stride, int64_t columns, int64_t depth) {
+  if (half) td_narrow_pack_b_of(to, panel, k0, from, 1, k_stride, columns, depth);
+  else td_narrow_pack_b_of(to, panel, k0, from, 0, k_stride, columns, depth);
+}
 TD_SHARED void td_narrow_pack_b_turned(uint16_t *to, int64_t panel, int64_t k0, const void *from,
                                        int half, int64_t column_stride, int64_t columns,
                                        int64_t depth) {
@@ -267,7 +325,9 @@ TD_SHARED void td_narrow_pack_b_turned(uint16_t *to, int64_t panel, int64_t k0, 
       uint16_t *place = to + j / 32 * panel + (k0 + k) * TD_NARROW_COLUMNS + j % 32 * 2;
 #if TD_LANES == 16
       if (columns - j >= 16 && depth - k >= TD_NARROW_DEPTH) {
-        td_pairs_square(place, 2 * TD_NARROW_COLUMNS, from, half, j * column_stride + k, column_stride, 1);
+        const int64_t at = j * column_stride + k;
+        if (half) td_pairs_square(place, 2 * TD_NARROW_COLUMNS, from, 1, at, column_stride, 1);
+        else td_pairs_square(place, 2 * TD_NARROW_COLUMNS, from, 0, at, column_stride, 1);
         continue;
       }
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The scalar functions of generated code against libm in double precision:
  * every 4001st float (and every float near the edges that matter), in the same
- * simd loops that generated kernels use; and the draws against draws.c. */
+ * simd loops that generated kernels use; the draws against draws.c; and where packed
+ * operands of products in bf16 lie. */
 #include <setjmp.h>
 #include <math.h>
 #include <stdarg.h>
@@ -9,12 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "compiler/ir/draws.h"
 #include "compiler/ir/ir.h"
 #include "compiler/cpu/prelude_draws.h"
+#include "compiler/cpu/prelude_narrow.h"
 
 enum { BLOCK = 4096, STRIDE = 4001 };
 
@@ -339,6 +342,56 @@ static void test_loops_are_not_fused(void **state) {
   for (int k = 0; k < 17; k++) assert_true(fabsf(y[k] - 1.25f / 12 * 0.125f * (float)k) < 1e-6f);
 }
 
+/* ---- operands in bf16 ----------------------------------------------------------- */
+/* Small integers are numbers of bf16: the bits of number (outer, k). */
+static uint16_t packed_of(int64_t outer, int64_t k) {
+  float x = (float)((outer * 7 + k * 3) % 251 + 1);
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  return (uint16_t)(bits >> 16);
+}
+
+/* outer x depth numbers, from memory where either lies side by side, as operand A or B: where
+ * prelude_narrow.h says that each is, zeros up to whole tiles. */
+static void check_packed(int64_t outer, int64_t depth, bool half, bool along, bool b) {
+  enum { PITCH = 112, MOST = 96 * 96, K0 = 32 };
+  static uint16_t halves[PITCH * PITCH], to[2 * MOST];
+  static float floats[PITCH * PITCH];
+  const int64_t steps = (depth + 31) / 32, panel = (K0 + steps * 32) * 32;
+  for (int64_t i = 0; i < PITCH * PITCH; i++) {
+    halves[i] = along ? packed_of(i / PITCH, i % PITCH) : packed_of(i % PITCH, i / PITCH);
+    floats[i] = td_wide(halves[i]);
+  }
+  memset(to, 0xff, sizeof to);
+  const void *from = half ? (const void *)halves : (const void *)floats;
+  if (b && along)
+    td_narrow_pack_b_turned(to, panel, K0, from, half, PITCH, outer, depth);
+  else if (b)
+    td_narrow_pack_b(to, panel, K0, from, half, PITCH, outer, depth);
+  else if (along)
+    td_narrow_pack_a(to, from, half, PITCH, outer, depth);
+  else
+    td_narrow_pack_a_turned(to, from, half, PITCH, outer, depth);
+  for (int64_t r = 0; r < (outer + 15) / 16 * 16; r++)
+    for (int64_t k = 0; k < steps * 32; k++) {
+      int64_t at = b ? r / 32 * panel + (K0 + k) / 2 * 64 + r % 32 * 2 + k % 2
+                     : (r / 16 * steps + k / 32) * 512 + r % 16 * 32 + k % 32;
+      uint16_t wanted = r < outer && k < depth ? packed_of(r, k) : 0;
+      if (to[at] != wanted)
+        fail_msg("%s of %s, %s: (%d, %d) of %d x %d is %#x, not %#x", b ? "B" : "A",
+                 half ? "bf16" : "floats", along ? "k side by side" : "turned", (int)r, (int)k,
+                 (int)outer, (int)depth, (unsigned)to[at], (unsigned)wanted);
+    }
+}
+
+static void operands_lie_where_tiles_read(void **state) {
+  (void)state;
+  static const int size[][2] = {{16, 32}, {64, 96}, {48, 32}, {37, 65}, {5, 3}, {96, 50}};
+  for (size_t i = 0; i < sizeof size / sizeof size[0]; i++)
+    for (int kind = 0; kind < 8; kind++)
+      check_packed(size[i][0], size[i][1], kind & 1, kind & 2, kind & 4);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_loops_are_not_fused),
@@ -348,6 +401,7 @@ int main(void) {
       cmocka_unit_test(small_ones),
       cmocka_unit_test(draws_agree),
       cmocka_unit_test(long_draws_agree),
+      cmocka_unit_test(operands_lie_where_tiles_read),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
