@@ -15,10 +15,17 @@
 #include "compiler/plan/group.h"
 #include "compiler/plan/product.h"
 
+#include <math.h>
+
 /* Who reads a node, stacks of it and views included. */
 typedef struct Readers {
   bool product, others;
 } Readers;
+
+/* What is saved has to be this share at least of what a library's way takes: rates are rough. */
+static const double MARGIN = 0.1;
+/* What a chain keeps near is so many times longer each way than what is multiplied for it. */
+enum { NARROW = 16 };
 
 typedef struct Apart {
   Plan *p;
@@ -105,14 +112,27 @@ static bool is_worth(const Plan *p, const Contraction *c) {
              (double)c->extent[GEMM_BATCH] * (double)c->extent[GEMM_M] * (double)c->extent[GEMM_N],
          flops = 2 * sums * (double)c->extent[GEMM_K];
   if (own <= 0 || library <= 0) return false;
-  return flops / own > flops / library + r->launch + 2 * sums * (double)sizeof(float) / r->bytes;
+  double apart = flops / library + r->launch + 2 * sums * (double)sizeof(float) / r->bytes;
+  return flops / own > (1 + MARGIN) * apart;
 }
 
-/* Of many batches it may be a chain's, which keeps its sums near. */
+bool product_may_chain(const Plan *p, const Contraction *c) {
+  const TargetChains *t = &p->target->chains;
+  double least = INFINITY, most = 0, all = 1;
+  if (!p->options->chains || !t->any) return false;
+  if (c->extent[GEMM_BATCH] >= t->batches_least) return true;
+  for (int k = GEMM_M; k <= GEMM_K; k++) {
+    least = fmin(least, (double)c->extent[k]);
+    most = fmax(most, (double)c->extent[k]);
+    all *= (double)c->extent[k];
+  }
+  double middle = all / least / most;
+  return middle >= NARROW * least && middle * most >= (double)t->wide_least;
+}
+
 static void choose(Apart *a, Node *n, const Contraction *c) {
   Plan *p = a->p;
-  bool chain = p->options->chains && p->target->chains.any;
-  if (!c || (chain && c->extent[GEMM_BATCH] >= p->target->chains.batches_least)) return;
+  if (!c || product_may_chain(p, c)) return;
   plan_info(p, n)->library = is_worth(p, c) && product_is_plain(p, n, c) &&
                              is_factor(a, c->operand[GEMM_A]) && is_factor(a, c->operand[GEMM_B]);
 }

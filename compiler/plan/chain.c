@@ -43,8 +43,9 @@ static bool may_join(ChainParts *f, const Group *g, const Region *r) {
   if (g->kind != GROUP_ROWS && g->kind != GROUP_CONTRACTION) return false;
   /* such sums may have to be added up anew, by a kernel that has all of their terms */
   if (g->kind == GROUP_CONTRACTION && contract_leaves_out(g->contraction)) return false;
+  /* a library's is none of attention's products, by its extents (apart.c) */
   return g->region == r && !g->late && !g->once && !g->dropped && !g->rows_fixed &&
-         g->members.n > 0;
+         g->members.n > 0 && !plan_info(f->p, g->members.at[0].node)->library;
 }
 
 static ChainPart new_part(Group *g) {

@@ -13,8 +13,8 @@
  * needs       a contraction that is not grouped
  * guarantees  both sums have all terms of the old one, once
  * breaks      y reads a new node, which stands last in its region                          */
-#include "compiler/plan/contract.h"
 #include "compiler/plan/group.h"
+#include "compiler/plan/product.h"
 
 /* Variables of k that go out whole, in their order, and the parts of the one after them. */
 typedef struct Cut {
@@ -23,25 +23,6 @@ typedef struct Cut {
 } Cut;
 
 static int64_t share(int64_t n, int64_t each) { return (n + each - 1) / each; }
-
-static int64_t product_of(const Contraction *c, GemmAxisKind a, GemmAxisKind b) {
-  int64_t n;
-  return mul_fits(c->extent[a], c->extent[b], &n) ? n : INT64_MAX;
-}
-
-/* What a chain keeps near is not cut: operands of many batches, or as large as its wide values and
- * not much longer than they are wide. */
-static bool may_be_chained(const Plan *p, const Contraction *c) {
-  const TargetChains *t = &p->target->chains;
-  if (!p->options->chains || !t->any) return false;
-  if (c->extent[GEMM_BATCH] >= t->batches_least) return true;
-  for (int side = 0; side < 2; side++) {
-    GemmAxisKind outer = gemm_outer((GemmSide)side);
-    if (product_of(c, outer, GEMM_K) >= t->wide_least && c->extent[GEMM_K] < 16 * c->extent[outer])
-      return true;
-  }
-  return false;
-}
 
 /* A loop over so few rows may be one kernel (loop_kernel.c): rows come first in all it has. */
 static bool may_be_looped(const Plan *p, const Node *n) {
@@ -142,7 +123,7 @@ Node *group_pieces(Plan *p, Node *n) {
                   share(c->extent[GEMM_N], t->pieces.tile) * c->extent[GEMM_BATCH];
   int64_t most = c->extent[GEMM_K] / t->pieces.terms_least;
   if (most > t->pieces.most) most = t->pieces.most;
-  if (tiles * 2 > t->pieces.blocks || most < 2 || may_be_chained(p, c) || may_be_looped(p, n))
+  if (tiles * 2 > t->pieces.blocks || most < 2 || product_may_chain(p, c) || may_be_looped(p, n))
     return n;
   Cut cut = cut_of(n, c, share(t->pieces.blocks, tiles), most);
   if (cut.pieces < 2 || n->rank + cut.whole + (cut.parts > 1) > IR_MAX_RANK ||

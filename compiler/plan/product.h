@@ -51,6 +51,9 @@ typedef struct ProductBands {
 } ProductBands;
 ProductBands product_bands(Plan *p, const Group *g); /* product_band.c */
 
+/* Could it be a part of a chain (chain.c), by its extents? Of many batches, or where two of its
+ * three axes are long, as in attention: [4096, 4096] x 64. apart.c */
+bool product_may_chain(const Plan *p, const Contraction *c);
 /* Do operands and sums lie as a library wants them? Nothing need be placed, or grouped, yet. */
 bool product_is_plain(Plan *p, const Node *n, const Contraction *c);
 /* What a library is asked for instead of a kernel of our own; NULL: it cannot, or the target
