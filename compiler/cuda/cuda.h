@@ -35,8 +35,8 @@ typedef struct CudaRows {
   bool columns; /* sums over rows, point by point: a thread runs through the rows for each of
                  * its points and keeps their sums */
   bool near;    /* other such sums grow in shared memory, and are stored at the end */
-  bool turns;   /* the block's teams, warps, take the rows of one piece in turn; what each has summed
-                 * is added in their order */
+  bool turns;   /* the block's teams, warps, take the rows of one piece in turn; what each has
+                 * summed is added in their order */
   int64_t per_piece, pieces;
   size_t arrays; /* shared memory of a team: values that nests hand on */
   size_t room;   /* of the block, before them: reductions */
