@@ -7,8 +7,8 @@
  *     for each block of k
  *       pack B, unless the piece before did
  *       for each strip of 32 rows:
- *         pack A, unless it is read at moved places (gemm_moves.c, gemm_turned.c), or stored in bf16 and lies as
- *           tiles read it
+ *         pack A, unless it is read at moved places (gemm_moves.c, gemm_turned.c), or stored in
+ *           bf16 and lies as tiles read it
  *         multiply; after the last block of k: the epilogue
  *
  * A strip is packed where it is used, so that it is still in the first cache. But

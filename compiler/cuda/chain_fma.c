@@ -3,8 +3,8 @@
  * a tile, or four by fewer columns where there are not so many. Y goes through shared memory, term
  * by term, and X if it does not lie there already:
  *
- *     IN, ROW   a block's rows (16, 32 or 64 of a tile) by as many columns as the threads take; what
- *               the next terms read is on its way while those before are multiplied
+ *     IN, ROW   a block's rows (16, 32 or 64 of a tile) by as many columns as the threads take;
+ *               what the next terms read is on its way while those before are multiplied
  *     COLUMN    a quarter of the threads by 64 of [s, e]; each thread keeps its sums while the rows
  *               go by, and a block of rows adds what its rows come to                       */
 #include "compiler/cuda/chain.h"

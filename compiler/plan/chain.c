@@ -332,8 +332,7 @@ static void add_outs(ChainParts *f, Region *r) {
 /* Is its wide value better stored, and the product one of its own? */
 static bool apart(const ChainParts *f, const ChainPart *t) {
   const int64_t *extent = t->g->contraction->extent;
-  return (double)extent[GEMM_BATCH] * (double)extent[GEMM_K] *
-             (double)extent[gemm_outer(t->x)] <=
+  return (double)extent[GEMM_BATCH] * (double)extent[GEMM_K] * (double)extent[gemm_outer(t->x)] <=
          (double)f->p->target->chains.stored_most;
 }
 

@@ -343,9 +343,9 @@ static void by_eye(void **state) {
   arena_free(arena);
 }
 
-/* A picture of 32 x 32 read in steps of two by three taps each way: an even place is met by the middle
- * tap, an odd one by two, so that 9 taps are multiplied for each of the 16 x 16 results, as in the
- * product itself, where 36 would be with those of which the condition leaves nothing. */
+/* A picture of 32 x 32 read in steps of two by three taps each way: an even place is met by the
+ * middle tap, an odd one by two, so that 9 taps are multiplied for each of the 16 x 16 results, as
+ * in the product itself, where 36 would be with those of which the condition leaves nothing. */
 static void multiplied(void **state) {
   (void)state;
   Arena *arena = arena_new();
