@@ -6,7 +6,10 @@
  *     y[l, c] = sum over k < 3, o | mod(l - k + 1, 2) = 0 (d[(l - k + 1) / 2, o] w[k, c, o])
  * ->  even[q, c] = sum over j < 1, o (d[q - j, o] w[2 j + 1, c, o])
  *     odd[q, c] = sum over j < 2, o (d[q - j + 1, o] w[2 j, c, o])
- *     y[l, c] = mod(l, 2) = 0 ? even[l / 2, c] : odd[l / 2, c]
+ *     p = even, odd
+ *     y[l, c] = p[mod(l, 2) * 64 + l / 2 * 8 + c]
+ *
+ * or, where the parts are not equally large, mod(l, 2) = 0 ? even[l / 2, c] : odd[l / 2, c].
  *
  * needs       regions in order; after `taps`, which counts how often the whole product reads
  * guarantees  each element is the sum of the same terms but those that the condition leaves out;
@@ -166,6 +169,31 @@ static Expr *is_class(const Strides *s, int64_t class) {
   return is;
 }
 
+/* All parts one behind the other, if they are equally large: an element is then read from one place,
+ * where a choice among parts is no loop of vectors. NULL: they are not. */
+static Expr *from_pack(const Strides *s, Node **parts) {
+  Graph *g = s->g;
+  const int64_t count = parts[0] ? ir_count(parts[0]) : 0;
+  for (int64_t i = 0; i < s->classes; i++)
+    if (!parts[i] || ir_count(parts[i]) != count) return NULL;
+  Node *pack = ir_pack(g, s->n->region, s->n->name, parts, (int)s->classes, s->n->span);
+  ir_put_before(pack, s->n);
+  Expr *class = ex_int(g, 0), *place = ex_int(g, 0);
+  for (int k = 0; k < s->count; k++) {
+    Expr *stride = ex_int(g, s->at[k].stride);
+    class = ex2(g, P_add, ex2(g, P_mul, class, stride),
+                ex2(g, P_mod, ex_var(g, s->at[k].outer), stride));
+  }
+  for (int d = 0; d < s->n->rank; d++) {
+    Expr *at = ex_var(g, d);
+    for (int k = 0; k < s->count; k++)
+      if (s->at[k].outer == d) at = ex2(g, P_div, at, ex_int(g, s->at[k].stride));
+    place = ex2(g, P_add, ex2(g, P_mul, place, ex_int(g, parts[0]->shape[d])), at);
+  }
+  place = ex2(g, P_add, ex2(g, P_mul, class, ex_int(g, count)), place);
+  return ex_read(g, pack, &place);
+}
+
 static void take_apart(Graph *g, const TargetProducts *t, Node *n) {
   Strides s = {.g = g, .target = t, .n = n, .classes = 1};
   if (n->reducer != RED_SUM || n->type != TY_REAL || !n->guard || n->vjp ||
@@ -178,8 +206,9 @@ static void take_apart(Graph *g, const TargetProducts *t, Node *n) {
     parts[i] = part_of(&s, i);
     if (parts[i] && !contract_matches(g, t, parts[i])) return; /* nobody reads these */
   }
-  Expr *body = from_part(&s, parts[s.classes - 1]);
-  for (int64_t i = s.classes - 2; i >= 0; i--)
+  Expr *body = from_pack(&s, parts), *packed = body;
+  if (!packed) body = from_part(&s, parts[s.classes - 1]);
+  for (int64_t i = s.classes - 2; i >= 0 && !packed; i--)
     body = ex3(g, P_select, is_class(&s, i), from_part(&s, parts[i]), body);
   n->reducer = RED_NONE;
   n->nvars = n->rank;
