@@ -13,7 +13,7 @@ void domain_guard(Lowering *l, const AExpr *e, Expr *const *parts, int n);
 
 /* -- lower_doubt.c ----------------------------------------------------------------- */
 /* e: a product that is summed over the implicit indices of f. */
-void doubt_single_use(Lowering *l, const Frame *f, const AExpr *e);
+void doubt_implicit_sum(Lowering *l, const Frame *f, const AExpr *e);
 void doubt_division(Lowering *l, Expr *divisor, Span at); /* of real numbers */
 
 #endif

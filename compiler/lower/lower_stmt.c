@@ -47,7 +47,7 @@ static Value *sum_implicit(Lowering *l, const Frame *f, Value *v, const ATarget 
     return v_poison(l);
   }
   if (!v_scalar_like(v)) return v;
-  doubt_single_use(l, f, e);
+  doubt_implicit_sum(l, f, e);
   return reduce_vars(l, RED_SUM, vars, n, NULL, to_real(l, v_expr(l, v)), l->stmt_name, at);
 }
 
