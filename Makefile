@@ -516,5 +516,6 @@ clean:
 .SECONDARY:
 .PHONY: all clang libfuzzer aarch64 musl test formatted format tests-built test-long check-gpu \
   bench-gpu gpu-portable bench bench-quick demo deps install uninstall clean
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(wildcard $(B)/tests/*.d $(B)/tests/*/*.d) \
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(B)/runtime/cli/ready.d $(NOT_READY:.o=.d) \
+  $(wildcard $(B)/tests/*.d $(B)/tests/*/*.d) \
   $(SANE_OBJ:.o=.d) $(SANE_CLI:.o=.d) $(wildcard $(B)/sane/tests/*.d $(B)/sane/tests/fuzz/*.d)

@@ -115,6 +115,7 @@ const Target cuda_target = {
                .sums_most = 1 << 15,
                .sums_s = 128,
                .sums_e = 64,
+               .sums_near = 1 << 13,
                .stored_most = 1 << 27},
     .loops = {.any = true,
               .slices_most = 132,

@@ -169,8 +169,8 @@ static Expr *is_class(const Strides *s, int64_t class) {
   return is;
 }
 
-/* All parts one behind the other, if they are equally large: an element is then read from one place,
- * where a choice among parts is no loop of vectors. NULL: they are not. */
+/* All parts one behind the other, if they are equally large: an element is then read from one
+ * place, where a choice among parts is no loop of vectors. NULL: they are not. */
 static Expr *from_pack(const Strides *s, Node **parts) {
   Graph *g = s->g;
   const int64_t count = parts[0] ? ir_count(parts[0]) : 0;

@@ -331,9 +331,12 @@ static void add_outs(ChainParts *f, Region *r) {
 
 /* Is its wide value better stored, and the product one of its own? */
 static bool apart(const ChainParts *f, const ChainPart *t) {
+  const TargetChains *chains = &f->p->target->chains;
   const int64_t *extent = t->g->contraction->extent;
-  return (double)extent[GEMM_BATCH] * (double)extent[GEMM_K] * (double)extent[gemm_outer(t->x)] <=
-         (double)f->p->target->chains.stored_most;
+  double x = (double)extent[gemm_outer(t->x)],
+         y = (double)extent[gemm_outer(t->x == GEMM_A ? GEMM_B : GEMM_A)];
+  return x * y > (double)chains->sums_near &&
+         (double)extent[GEMM_BATCH] * (double)extent[GEMM_K] * x <= (double)chains->stored_most;
 }
 
 /* Rows of the batch: those that a Y depends on. COLUMN products sum over all others. */

@@ -144,9 +144,10 @@ typedef struct TargetChains {
   int64_t row_least;
   int64_t sums_most;      /* results of COLUMN products that a piece can keep; 0: no limit, */
   int64_t sums_s, sums_e; /* counted by tiles of so many of [s, e] */
-  /* A COLUMN product whose wide value has so many elements at most, of all batches, is none of the
-   * chain: the value is stored, and pieces are blocks of rows. 0: it is one as ever. */
-  int64_t stored_most;
+  /* A COLUMN product of more results than `sums_near` whose wide value has at most `stored_most`
+   * elements, of all batches, is none of the chain: the value is stored, and pieces are blocks of
+   * rows. 0: it is one as ever. */
+  int64_t sums_near, stored_most;
 } TargetChains;
 
 /* Loops of which a part runs all iterations for rows of its own; see loop_kernel.c. */

@@ -78,6 +78,7 @@ static void make_targets(void) {
   for (int i = 0; i < 2; i++) target[i] = cuda_target;
   for (int i = 0; i < 2; i++) target[i].products.library = false;
   target[0].chains.stored_most = 0;
+  target[1].chains.sums_near = 0;
 }
 
 static void take_type(Backend *be, int which) {
@@ -217,16 +218,22 @@ static void test_limits(void **state) {
 }
 
 /* 8 heads of 48 x 48 scores are 18,432 numbers: so many may be stored, and 16 rows are a block, of
- * which a head has 3; or one less, and a head is one. */
+ * which a head has 3; or one less, and a head is one. So it is where a head's 48 x 8 sums are few
+ * enough for one. */
 static void test_stored(void **state) {
   (void)state;
   Attention a = {.b = 4, .l = 48, .h = 2, .e = 8, .layers = 1, .gradients = true};
   Target t = cuda_target;
   int64_t blocks = 0;
   t.chains.stored_most = 18432;
+  t.chains.sums_near = 383;
   assert_int_equal(planned(&t, &a, &blocks), 2);
   assert_int_equal(blocks, 24);
   t.chains.stored_most--;
+  assert_int_equal(planned(&t, &a, &blocks), 2);
+  assert_int_equal(blocks, 8);
+  t.chains.stored_most++;
+  t.chains.sums_near++;
   assert_int_equal(planned(&t, &a, &blocks), 2);
   assert_int_equal(blocks, 8);
 }
