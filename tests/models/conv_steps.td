@@ -4,7 +4,7 @@ use nn
 data text { source "verse.txt"  tokens chars  split 0.9 }
 
 dim B = 4, L = 32, V = text.vocab
-dim W = 4, H = L / W
+dim W = 2, H = L / W
 dim D = 32
 
 # Half the height and width, zero outside.

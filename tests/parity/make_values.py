@@ -101,7 +101,7 @@ CASES = {
     "absorbing": small("absorbing", {"B": 4, "L": 24, "D": 32, "H": 2, "N": 2}, 0.01),
     "uniform": small("uniform", {"B": 4, "L": 16, "D": 24, "T": 12}, 0.01),
     "conv_unet": small("conv_unet", {"B": 4, "L": 16, "D": 16, "T": 16}, 0.01),
-    "conv_steps": small("conv_steps", {"B": 4, "L": 32, "W": 4, "D": 32}, 0.01, next=True),
+    "conv_steps": small("conv_steps", {"B": 4, "L": 32, "W": 2, "D": 32}, 0.01, next=True),
     "latent": small("latent", {"B": 4, "L": 16, "D": 24, "Z": 8, "C": 6}, 0.01),
     "learned_schedule": small("learned_schedule", {"B": 4, "L": 16, "D": 16, "T": 12}, 0.02),
 }
