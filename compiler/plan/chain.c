@@ -14,7 +14,8 @@
  * s and p are *wide*: rows x columns, larger than what they are made of and than
  * what is made of them. A block of their rows fits the nearest caches, so the
  * tiles write it to scratch memory, the row program works on it there, and the
- * next product takes it from there: wide values are not in memory at all.
+ * next product takes it from there: wide values are not in memory at all, but for those that
+ * sums over rows read where the target has these apart (TargetChains.sums_near).
  *
  * A chain grows from a product and the choice of one of its sides as the rows:
  *   - groups of rows that read its members at their own row;
