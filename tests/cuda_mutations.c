@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "compiler/backend.h"
-#include "compiler/ir/text.h"
 #include "compiler/plan/target.h"
 #include "tests/emulated.h"
 
@@ -208,9 +207,10 @@ typedef struct Thinned {
   const char *name;
   int every;
 } Thinned;
-static const Thinned thinned[] = {{"chain_fma", 4},          {"chain_mma", 8},
-                                  {"product_mma", 2},        {"product_mma_plain", 3},
-                                  {"product_mma_copied", 3}, {"product_mma_ring", 3}};
+static const Thinned thinned[] = {{"chain_fma", 8},          {"chain_mma", 12},
+                                  {"product_mma", 3},        {"product_mma_plain", 4},
+                                  {"product_mma_copied", 4}, {"product_mma_ring", 4},
+                                  {"rows_in_turn", 3},       {"rows_in_turn_uneven", 3}};
 
 /* `from` becomes `to`, one place after another. '#' in `from` is any number, '@' any name; in `to`
  * they are the first ones that were met. */
@@ -493,14 +493,6 @@ static TdProgram *with_mutants(Arena *a, const TdProgram *p, const Mutant *m, in
 
 /* ---- running ------------------------------------------------------------------------------- */
 
-static Graph *graph_of(const Case *c, Arena *a) {
-  Diags *d = diags_new(a);
-  const char *text = arena_printf(a, "graph it\n%s", c->text);
-  Graph *g = ir_parse(a, interner_new(a), d, diags_source(d, c->name, text, strlen(text)));
-  if (!g) bug("%s: %s", c->name, diags_count(d) ? diags_at(d, 0)->message : "no graph");
-  return g;
-}
-
 /* Sums over rows of a chain are part of it, whatever their number: others are plain products. */
 static TdProgram *program_of(const Case *c, Arena *a) {
   Target *target = NEW(a, Target);
@@ -509,7 +501,8 @@ static TdProgram *program_of(const Case *c, Arena *a) {
   Backend *be = backend_new(a, diags_new(a), c->name, NULL);
   backend_for(be, target);
   backend_activations(be, c->act);
-  if (!backend_entry(be, graph_of(c, a), "main")) bug("%s is not compiled", c->name);
+  if (!backend_entry(be, emulated_graph(a, c->name, c->text), "main"))
+    bug("%s is not compiled", c->name);
   return backend_finish(be);
 }
 
@@ -588,7 +581,7 @@ static int every(const char *name) {
 
 static void check(const Case *c, Counts *n) {
   Arena *a = arena_new();
-  Graph *g = graph_of(c, a);
+  Graph *g = emulated_graph(a, c->name, c->text);
   const TdProgram *p = program_of(c, a);
   bool kind = false;
   for (int k = 0; k < p->nkernels; k++)
@@ -635,7 +628,7 @@ static void check_prelude(Counts *n) {
       TdProgram *p = program_of(&cases[c], a);
       if (count == 0) count = find_mutants(a, p, -1, NULL, m);
       p->prelude = m[i].text;
-      v = run(NULL, p, 0, graph_of(&cases[c], a));
+      v = run(NULL, p, 0, emulated_graph(a, cases[c].name, cases[c].text));
     }
     judge(&prelude, &m[i], &v, n);
   }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compiler/eval/eval.h"
+#include "compiler/ir/text.h"
 #include "runtime/cuda/device.h"
 #include "tests/compiled.h"
 
@@ -13,6 +14,14 @@ void emulate(bool checked) {
   setenv("TDC_CUDA_LIBRARIES", "build/tests/cuda_emu:-", 1);
   setenv("TDC_EMU_CHECK", checked ? "1" : "0", 1);
   setenv("TDC_EMU_ZEROS", checked ? "0" : "1", 1);
+}
+
+Graph *emulated_graph(Arena *a, const char *name, const char *text) {
+  Diags *d = diags_new(a);
+  const char *whole = arena_printf(a, "graph it\n%s", text);
+  Graph *g = ir_parse(a, interner_new(a), d, diags_source(d, name, whole, strlen(whole)));
+  if (!g) bug("%s: %s", name, diags_count(d) ? diags_at(d, 0)->message : "no graph");
+  return g;
 }
 
 Session *emulated_session(const TdProgram *p) {

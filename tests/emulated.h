@@ -10,6 +10,9 @@
  * and store of kernels is watched from then on if `checked`, and memory is not zero at first. */
 void emulate(bool checked);
 
+/* The graph of a text without its first line; an error, told with this name, ends the process. */
+Graph *emulated_graph(Arena *a, const char *name, const char *text);
+
 /* A session with all entries prepared; NULL after an error on stderr. Kernels come from the
  * cache that tests share. */
 Session *emulated_session(const TdProgram *p);

@@ -19,9 +19,9 @@
 #include "compiler/cpu/prelude.h"
 #endif
 
-/* 2: AMX, 1: vdpbf16ps, 0: floats. Intel's cores take two cycles for a vdpbf16ps, as long as for
- * four multiply-adds of as many floats (Sapphire Rapids: 83 GFLOP/s beside 160), AMD's one cycle, as
- * long as for one. */
+/* 2: AMX, 1: vdpbf16ps, 0: floats. Intel's cores take two cycles for the 32 products of a vdpbf16ps,
+ * in which they add 64 products of floats where no other thread shares the core, and 32 where one
+ * does (Sapphire Rapids: 138 GFLOP/s in products beside 81). AMD's, which were not measured, keep it. */
 #ifndef TD_NARROW_BODY
 #if defined __x86_64__ && defined __AMX_BF16__ && defined __AMX_TILE__ && defined __linux__ && defined __AVX512F__
 #define TD_NARROW_BODY 2
@@ -32,7 +32,7 @@
 #define TD_NARROW_BODY 0
 #endif
 #endif
-/* 1: the processor rounds 32 floats at once */
+/* 1: the processor rounds 32 floats at once, and has what else comes with that: AVX-512 of halves */
 #ifndef TD_NARROW_ROUNDS
 #if defined __x86_64__ && defined __AVX512BF16__
 #define TD_NARROW_ROUNDS 1
@@ -155,7 +155,7 @@ TD_INLINE void td_pairs_along(uint32_t *word, const void *from, int half, int64_
 typedef uint16_t TdHalves __attribute__((vector_size(32)));
 typedef uint16_t TdHalvesMem __attribute__((vector_size(32), aligned(2), may_alias));
 TD_INLINE void td_pairs_of_halves(uint32_t *word, const uint16_t *x, const uint16_t *y) {
-#if TD_NARROW_BODY >= 1
+#if TD_NARROW_ROUNDS
   TdPairs low, high;             /* the compiler widens halves of a vector and puts these together */
   __asm__("vpmovzxwd %1, %0" : "=v"(low) : "m"(*(const TdHalvesMem *)x));
   __asm__("vpmovzxwd %1, %0" : "=v"(high) : "m"(*(const TdHalvesMem *)y));
@@ -225,7 +225,7 @@ TD_INLINE void td_pairs_square(uint16_t *to, int64_t step, const void *from, con
  * time: each quarter of vector i has them at k = 8 quarter + i, and is turned by itself. What
  * comes into its quarter on its way from memory need not be moved there, which halves the moves
  * that turning takes, and only one unit of the processor makes these. */
-#if TD_NARROW_BODY >= 1
+#if TD_NARROW_ROUNDS
 #define TD_MIX(to, how, x, y) __asm__("vpunpck" how " %2, %1, %0" : "=v"(to) : "v"(x), "v"(y))
 TD_INLINE TdPairs td_quarters(const uint16_t *from, int64_t stride) {
   typedef uint16_t Eight __attribute__((vector_size(16), aligned(2), may_alias));

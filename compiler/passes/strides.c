@@ -138,6 +138,7 @@ static Node *part_of(const Strides *s, int64_t class) {
   Node *part = ir_comp(g, n->region, n->name, n->span, n->rank, n->nvars - n->rank, extent, RED_SUM,
                        guard, ex_subst(g, n->body, map, n->nvars));
   for (int v = 0; v < n->nvars; v++) part->axis[v] = n->axis[v];
+  ir_same_users(g, part, n);
   ir_put_before(part, n);
   return part;
 }

@@ -13,7 +13,6 @@
 
 #include "compiler/backend.h"
 #include "compiler/cuda/cuda.h"
-#include "compiler/ir/text.h"
 #include "tests/emulated.h"
 
 typedef struct Built {
@@ -28,13 +27,9 @@ typedef struct Built {
 /* `apart`: the library is taken wherever it can be. */
 static void build(Built *b, const char *text, TdType act, bool apart) {
   *b = (Built){.arena = arena_new(), .target = cuda_target};
-  Diags *d = diags_new(b->arena);
-  text = arena_printf(b->arena, "graph it\n%s", text);
-  b->graph =
-      ir_parse(b->arena, interner_new(b->arena), d, diags_source(d, "it", text, strlen(text)));
-  if (!b->graph) fail_msg("%s", diags_count(d) ? diags_at(d, 0)->message : "no graph");
+  b->graph = emulated_graph(b->arena, "it", text);
   if (apart) b->target.products.own = (TargetSpeed){1, 1};
-  Backend *be = backend_new(b->arena, d, "it", NULL);
+  Backend *be = backend_new(b->arena, diags_new(b->arena), "it", NULL);
   backend_for(be, &b->target);
   backend_activations(be, act);
   backend_dump(be, "plan", &b->plan);
