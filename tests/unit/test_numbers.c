@@ -186,12 +186,15 @@ static const Case cases[] = {
 };
 /* With activations in bf16. */
 static const Case narrow_cases[] = {
-    /* a number that bf16 holds, squared: 70,000 times 0.010019540786743164 */
+    /* a number that bf16 holds, squared: 70,000 times 0.010019540786743164. All blocks of 512 are
+     * the same sum and err the same way: one addition after the other, each of a part of it by half
+     * a last place at most, is off by 512 / 2 x 2^-24 of the block, and by how much less is the
+     * processor's matter. In one row that bound is two in a thousand. */
     {"long_product_in_bf16",
      "input a: real[40, 70000]\ninput b: real[70000, 40]\n"
      "p[i:40, j:40] = sum[k:70000]((0.10009765625 + a[i, k]) * (0.10009765625 + b[k, j]))\n"
      "y[i:2] = p[39 * i, 39 * i]\noutput y = y\n",
-     2e-6,
+     1.6e-5,
      2,
      {701.367855072, 701.367855072}},
 };
