@@ -24,7 +24,7 @@ import tempfile
 import time
 
 from bench_models import MODELS
-from bench_report import figures, machine, ratios, show, show_kernels, show_shapes, summary
+from bench_report import figures, has_tiles, machine, ratios, show, show_kernels, show_shapes, summary
 from bench_run import HERE, PAUSE, ROOT, Failed, Group, Side, alternate, alternate_shapes, progress
 from bench_sizes import FLAGSHIP
 from bench_store import measured, save
@@ -79,7 +79,7 @@ class Bench:
         folder = tempfile.mkdtemp(dir=self.temporary.name) if cold else self.caches
         path = {k: os.path.join(folder, k) for k in ("tdc", "inductor", "triton", "jax")}
         own = {"TDC_CACHE": path["tdc"]} if cold else {}
-        return (own if self.o.amx else own | WITHOUT_AMX) | {
+        return (own | WITHOUT_AMX if self.o.tiles and not self.o.amx else own) | {
             "TORCHINDUCTOR_CACHE_DIR": path["inductor"],
             "TRITON_CACHE_DIR": path["triton"],
             "JAX_COMPILATION_CACHE_DIR": path["jax"],
@@ -154,7 +154,8 @@ class Bench:
         self.peaks += peaks
         clock = "cpu" if threads == 1 else "wall"
         entry = {"what": what, "size": size, "threads": threads, "type": number, "clock": clock}
-        entry |= {"short": short, "absent": group.absent, "sides": {}, "notes": list(notes), "amx": self.o.amx}
+        entry |= {"short": short, "absent": group.absent, "sides": {}, "notes": list(notes)}
+        entry |= {"tiles": self.o.tiles, "amx": self.o.amx}
         entry["peak_flops"] = max(peaks, default=0) * threads if number == "f32" else None
         for side in group.sides:
             f = figures([row[clock] for row in side.rows])
@@ -468,6 +469,8 @@ def options():
         p.error("rounds and steps are positive numbers")
     if o.append and not o.output:
         p.error("--append wants a file: -o FILE")
+    o.tiles = has_tiles()
+    o.amx = o.amx and o.tiles
     o.sizes = {k: int(v) for k, v in (d.split("=") for d in o.defines)}
     return o
 

@@ -165,3 +165,8 @@ def machine():
     except OSError:
         pass
     return about
+
+
+def has_tiles():
+    """Does this processor have tiles (AMX)?"""
+    return "amx_tile" in machine().get("flags", "").split()

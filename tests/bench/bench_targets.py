@@ -9,19 +9,24 @@ from bench_models import MODELS
 Target = namedtuple("Target", "title what least goal")
 
 
-def step(number, batch, amx=True):
+def amx(entry):
+    """Were products made on the processor's tiles?"""
+    return entry.get("amx", True)
+
+
+def whole(entry):
+    """Was the processor used with all that it has?"""
+    return amx(entry) or not entry.get("tiles", True)
+
+
+def flagship(what, number, batch, how):
     return lambda e: (
-        e["what"] == "step"
-        and (e["type"], e["size"]["B"], e["threads"], e.get("amx", True)) == (number, batch, 1, amx)
+        e["what"] == what and (e["type"], e["size"]["B"], e["threads"]) == (number, batch, 1) and how(e)
     )
 
 
-def sampler(number, batch):
-    return lambda e: e["what"] == "sample" and (e["type"], e["size"]["B"], e["threads"]) == (number, batch, 1)
-
-
 def model(name, number):
-    return lambda e: e["what"] == name and e["type"] == number and e.get("amx", True)
+    return lambda e: e["what"] == name and e["type"] == number and whole(e)
 
 
 def memory(number, batch):
@@ -34,13 +39,16 @@ def others(what, number):
 
 def targets():
     for batch in (8, 32):
-        yield Target(f"training step, f32, batch {batch}", step("f32", batch), 1.5, 2)
-        yield Target(f"training step, split3, batch {batch}", step("split3", batch), 2.2, 3)
-        yield Target(f"training step, bf16, batch {batch}", step("bf16", batch), 3, 4)
-        yield Target(f"training step, bf16 without AMX, batch {batch}", step("bf16", batch, False), 1.4, None)
+        yield Target(f"training step, f32, batch {batch}", flagship("step", "f32", batch, whole), 1.5, 2)
+        yield Target(f"training step, split3, batch {batch}", flagship("step", "split3", batch, amx), 2.2, 3)
+        yield Target(f"training step, bf16, batch {batch}", flagship("step", "bf16", batch, amx), 3, 4)
+        without = flagship("step", "bf16", batch, lambda e: not amx(e))
+        yield Target(f"training step, bf16 without AMX, batch {batch}", without, 1.4, None)
     for batch in (1, 8, 32):
-        yield Target(f"sampler, f32, batch {batch}", sampler("f32", batch), 1.5, 2)
-        yield Target(f"sampler, bf16, batch {batch}", sampler("bf16", batch), 3, 4)
+        yield Target(f"sampler, f32, batch {batch}", flagship("sample", "f32", batch, whole), 1.5, 2)
+        yield Target(f"sampler, bf16, batch {batch}", flagship("sample", "bf16", batch, amx), 3, 4)
+        without = flagship("sample", "bf16", batch, lambda e: not amx(e))
+        yield Target(f"sampler, bf16 without AMX, batch {batch}", without, 1.4, None)
     for number in ("f32", "bf16"):
         yield Target(f"slowest of the matrix products, {number}", others("gemm", number), 1, None)
         for batch in (8, 32):
