@@ -422,7 +422,7 @@ ARM_NEEDED = gcc-$(ARM) qemu-user libjansson-dev:arm64 libssl-dev:arm64 \
 ARM_TESTS  = ir eval prelude safetensors data backend chain contract prims
 ARM_BUILD  = B=build/aarch64 CC=$(ARM)-gcc CC_FOR_BUILD=cc AR=$(ARM)-ar LD=$(ARM)-ld \
              OBJCOPY=$(ARM)-objcopy NATIVE= READY=none WERROR=-Werror
-aarch64:
+aarch64: $(B)/tdc
 	@command -v $(ARM)-gcc >/dev/null && command -v qemu-aarch64 >/dev/null && \
 	ls $(patsubst %,/usr/lib/$(ARM)/lib%.so,jansson crypto utf8proc cmocka) >/dev/null 2>&1 || { \
 	  echo "Packages are missing. Run: sudo dpkg --add-architecture arm64;" \
