@@ -30,50 +30,95 @@ TD_INLINE TdWords td_multiply_words(TdWords a, TdWords b) {
 
 enum { TD_DRAWN = 64 };          /* at once: of 16 blocks side by side */
 
-/* Word j of block first + lane at words[16 j + lane], all 16 lanes. */
-TD_INLINE void td_philox_blocks(uint32_t *words, const TdControl *ctl, uint32_t site,
-                                uint64_t first) {
+/* What is the same in all blocks of a run: the keys of its rounds, in the lower halves. */
+typedef struct TdKeys { uint64_t even[10], odd[10]; } TdKeys;
+TD_INLINE void td_keys_of(TdKeys *keys, const TdControl *ctl, uint32_t site) {
+  uint32_t k0 = (uint32_t)ctl->seed ^ site, k1 = (uint32_t)(ctl->seed >> 32);
+  for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
+    keys->even[round] = k0;
+    keys->odd[round] = k1;
+  }
+}
+
+/* The words of TD_LANES / 2 blocks, from block `first` in steps of two. */
+#define TD_PHILOX_OPEN(x, first)                                                          \
+  TdWords x##0 = lane + (first), x##1 = x##0 >> 32, x##2 = none + step_low, x##3 = none + step_high
+#define TD_PHILOX_TURN(x)                                                                 \
+  do {                                                                                    \
+    TdWords p = td_multiply_words(x##0, m0), q = td_multiply_words(x##2, m1);             \
+    x##0 = (q >> 32) ^ x##1 ^ k0;                                                         \
+    x##2 = (p >> 32) ^ x##3 ^ k1;                                                         \
+    x##1 = q;                                                                             \
+    x##3 = p;                                                                             \
+  } while (0)
+/* Word j of block first + lane to words[16 j + lane]. */
+#define TD_PHILOX_STORE(words, x, y)                                                      \
+  do {                                                                                    \
+    *(TdWordsMem *)(words) = (x##0 & 0xffffffffu) | y##0 << 32;                           \
+    *(TdWordsMem *)((words) + 16) = (x##1 & 0xffffffffu) | y##1 << 32;                    \
+    *(TdWordsMem *)((words) + 32) = (x##2 & 0xffffffffu) | y##2 << 32;                    \
+    *(TdWordsMem *)((words) + 48) = (x##3 & 0xffffffffu) | y##3 << 32;                    \
+  } while (0)
+
+/* `count` times 16 blocks from `first` on, one or two. A round waits for its products twice as
+ * long as it takes: with vectors of 16 lanes two runs of 16 blocks have room beside each other. */
+TD_INLINE void td_philox_blocks(uint32_t *words, const TdControl *ctl, const TdKeys *keys,
+                                uint64_t first, const int count) {
   const TdWords none = { 0 }, m0 = none + 0xD2511F53u, m1 = none + 0xCD9E8D57u;
   const uint64_t step_low = (uint32_t)ctl->step, step_high = (uint64_t)ctl->step >> 32;
   TdWords lane = none;
   for (int i = 0; i < TD_LANES / 2; i++) lane[i] = 2 * (uint64_t)i;
-  for (int i = 0; i < 16; i += TD_LANES) {
-    TdWords a0 = lane + (first + (uint64_t)i), b0 = a0 + 1;          /* even lanes, odd lanes */
-    TdWords a1 = a0 >> 32, b1 = b0 >> 32;
-    TdWords a2 = none + step_low, b2 = a2, a3 = none + step_high, b3 = a3;
-    uint32_t k0 = (uint32_t)ctl->seed ^ site, k1 = (uint32_t)(ctl->seed >> 32);
+#if TD_LANES == 16
+  if (count == 2) {
+    TD_PHILOX_OPEN(a, first);
+    TD_PHILOX_OPEN(b, first + 1);
+    TD_PHILOX_OPEN(c, first + 16);
+    TD_PHILOX_OPEN(d, first + 17);
 #pragma GCC unroll 10
     for (int round = 0; round < 10; round++) {
-      TdWords p = td_multiply_words(a0, m0), q = td_multiply_words(a2, m1);
-      TdWords r = td_multiply_words(b0, m0), s = td_multiply_words(b2, m1);
-      a0 = (q >> 32) ^ a1 ^ (uint64_t)k0;
-      b0 = (s >> 32) ^ b1 ^ (uint64_t)k0;
-      a2 = (p >> 32) ^ a3 ^ (uint64_t)k1;
-      b2 = (r >> 32) ^ b3 ^ (uint64_t)k1;
-      a1 = q;
-      b1 = s;
-      a3 = p;
-      b3 = r;
-      k0 += 0x9E3779B9u;
-      k1 += 0xBB67AE85u;
+      const uint64_t k0 = keys->even[round], k1 = keys->odd[round];
+      TD_PHILOX_TURN(a);
+      TD_PHILOX_TURN(b);
+      TD_PHILOX_TURN(c);
+      TD_PHILOX_TURN(d);
     }
-    *(TdWordsMem *)(words + i) = (a0 & 0xffffffffu) | b0 << 32;
-    *(TdWordsMem *)(words + 16 + i) = (a1 & 0xffffffffu) | b1 << 32;
-    *(TdWordsMem *)(words + 32 + i) = (a2 & 0xffffffffu) | b2 << 32;
-    *(TdWordsMem *)(words + 48 + i) = (a3 & 0xffffffffu) | b3 << 32;
+    TD_PHILOX_STORE(words, a, b);
+    TD_PHILOX_STORE(words + TD_DRAWN, c, d);
+    return;
+  }
+#endif
+  for (int i = 0; i < 16 * count; i += TD_LANES) {
+    TD_PHILOX_OPEN(a, first + (uint64_t)i);
+    TD_PHILOX_OPEN(b, first + (uint64_t)i + 1);
+#pragma GCC unroll 10
+    for (int round = 0; round < 10; round++) {
+      const uint64_t k0 = keys->even[round], k1 = keys->odd[round];
+      TD_PHILOX_TURN(a);
+      TD_PHILOX_TURN(b);
+    }
+    TD_PHILOX_STORE(words + i / 16 * TD_DRAWN + i % 16, a, b);
   }
 }
 
 /* out[i] = the draw `number` + i, of n; a run may begin and end within its 64s, each of
  * which is convert(out, words, ctl, site, its first number, rest ...) */
 #define TD_DRAW_RUN(type, convert, ...)                                                   \
-  uint32_t words[TD_DRAWN] __attribute__((aligned(64)));                                  \
+  uint32_t words[2 * TD_DRAWN] __attribute__((aligned(64)));                              \
   type values[TD_DRAWN] __attribute__((aligned(64)));                                     \
+  TdKeys keys;                                                                            \
+  td_keys_of(&keys, ctl, (uint32_t)site);                                                 \
   for (int64_t i = 0, count; i < n; i += count) {                                         \
-    const uint64_t at = (uint64_t)(number + i);                                           \
+    const uint64_t at = (uint64_t)(number + i), block = at / TD_DRAWN * 16;               \
     const int64_t skip = (int64_t)(at % TD_DRAWN), from = (int64_t)at - skip;             \
+    if (skip == 0 && n - i >= 2 * TD_DRAWN) {                                             \
+      count = 2 * TD_DRAWN;                                                               \
+      td_philox_blocks(words, ctl, &keys, block, 2);                                      \
+      convert(out + i, words, ctl, site, from, __VA_ARGS__);                              \
+      convert(out + i + TD_DRAWN, words + TD_DRAWN, ctl, site, from + TD_DRAWN, __VA_ARGS__); \
+      continue;                                                                           \
+    }                                                                                     \
     count = n - i < TD_DRAWN - skip ? n - i : TD_DRAWN - skip;                            \
-    td_philox_blocks(words, ctl, (uint32_t)site, at / TD_DRAWN * 16);                     \
+    td_philox_blocks(words, ctl, &keys, block, 1);                                        \
     if (count == TD_DRAWN) {                                                              \
       convert(out + i, words, ctl, site, from, __VA_ARGS__);                              \
     } else {                                                                              \
