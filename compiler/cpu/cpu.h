@@ -38,6 +38,8 @@ void cpu_shape(Plan *p, Group *g);
 /* Terms of a sum that are added in single precision, block by block: by the lanes of a vector
  * loop, which share them, and one after the other. */
 enum { CPU_IN_LANES = 512, CPU_IN_ORDER = 128 };
+/* Iterations of a vector loop that are done together: TD_RUN of the prelude. */
+enum { CPU_RUN = 32 };
 /* Rows of a piece. */
 int64_t cpu_rows_per_piece(const Plan *p, const Group *g);
 /* Of a sum over rows: the elements that a piece of so many rows adds up in double precision,

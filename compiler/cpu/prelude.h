@@ -446,6 +446,41 @@ TD_INLINE void td_transpose(TdVec *v) {
   }
 #endif
 }
+/* So many iterations of a vector loop are done together where it sums, each into a partial sum of
+ * its own, or stores in bf16. The partial sums are put together by halves: the same on any machine. */
+enum { TD_RUN = 32 };
+#if TD_LANES == 16
+#define TD_FROM(n, v)                                                                     \
+  TD_SHUFFLE(v, v, n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7, (n + 8) % 16,      \
+             (n + 9) % 16, (n + 10) % 16, (n + 11) % 16, (n + 12) % 16, (n + 13) % 16,    \
+             (n + 14) % 16, (n + 15) % 16)
+#elif TD_LANES == 8
+#define TD_FROM(n, v)                                                                     \
+  TD_SHUFFLE(v, v, n, n + 1, n + 2, n + 3, (n + 4) % 8, (n + 5) % 8, (n + 6) % 8, (n + 7) % 8)
+#else
+#define TD_FROM(n, v) TD_SHUFFLE(v, v, n, n + 1, (n + 2) % 4, (n + 3) % 4)
+#endif
+TD_INLINE float td_sum_of(const float *sums) {
+  TdVec v[TD_RUN / TD_LANES];
+#pragma GCC unroll 8
+  for (int i = 0; i < TD_RUN / TD_LANES; i++) v[i] = td_load(sums + i * TD_LANES);
+#pragma GCC unroll 4
+  for (int n = TD_RUN / TD_LANES / 2; n > 0; n /= 2) {
+#pragma GCC unroll 4
+    for (int i = 0; i < n; i++) v[i] += v[i + n];
+  }
+  TdVec sum = v[0];
+#if TD_LANES == 16
+  sum += TD_FROM(8, sum);
+#endif
+#if TD_LANES >= 8
+  sum += TD_FROM(4, sum);
+#endif
+  sum += TD_FROM(2, sum);
+  sum += TD_FROM(1, sum);
+  return sum[0];
+}
+
 /* Pack rows x depth of A, tile by tile, td_panel_a apart: turned if k is
  * contiguous, else by rows, of which `spare` may be read from the first on if
  * they are contiguous. */

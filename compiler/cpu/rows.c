@@ -9,7 +9,8 @@
  *           members' other variables
  *
  * Neighbouring members that run over the same loops, and read each other only
- * at the same point, share one nest. The innermost loop is `omp simd`.
+ * at the same point, share one nest. The innermost loop is `omp simd`; where it sums or stores in
+ * bf16, and its extent allows, it goes by runs of CPU_RUN iterations.
  *
  * Long sums are cut into blocks: a block is summed in single precision, and what blocks
  * come to in double, so that the rounding errors of a sum are those of a block. */

@@ -79,9 +79,24 @@ void rows_innermost(Rows *r, StrBuf *out, int var, int level, const char *clause
   const char *from = r->from[var], *to = r->to[var];
   if (blocks) rows_open_block(r, out, var, CPU_IN_LANES, &from, &to);
   if (r->part_begin.n) sb_write(out, r->part_begin.s, r->part_begin.n);
-  emit_for(em, out, em->var[var], from, to, clause);
+  if (r->lane) {
+    const char *run = r->run;
+    sb_printf(out, "for (int64_t %s = %s; %s < %s; %s += TD_RUN) {\n", run, from, run, to, run);
+    if (r->run_begin.n) sb_write(out, r->run_begin.s, r->run_begin.n);
+    emit_for(em, out, r->lane, "0", "TD_RUN", clause);
+    sb_printf(out, "const int64_t %s = %s + %s;\n", em->var[var], run, r->lane);
+  } else {
+    emit_for(em, out, em->var[var], from, to, clause);
+  }
   if (body->n) sb_write(out, body->s, body->n);
   sb_puts(out, "}\n");
+  if (r->lane) {
+    if (r->run_end.n) sb_write(out, r->run_end.s, r->run_end.n);
+    sb_puts(out, "}\n");
+    sb_free(&r->run_begin);
+    sb_free(&r->run_end);
+    r->run = r->lane = NULL;
+  }
   if (r->part_end.n) sb_write(out, r->part_end.s, r->part_end.n);
   if (blocks) sb_puts(out, "}\n");
   sb_free(&r->part_begin);

@@ -68,8 +68,12 @@ void rows_sum_inside(Rows *r, Item *it) {
   it->value = emit_name(em, it->node->name);
   StrBuf head = {0};
   bool argmax = it->node->reducer == RED_ARGMAX, total = rows_is_long(it, 1, CPU_IN_LANES);
+  const bool sums = rows_has_sums(it);
+  if (sums) rows_begin_runs(r);
   if (total)
     rows_begin_total(r, &head, it);
+  else if (sums)
+    rows_begin_sums(r, &head, it);
   else
     sb_printf(&head, "%s %s = %s;\n", rows_acc_type(it), it->value,
               argmax ? "-1" : emit_zero(&r->em, it->node->reducer, it->node->type));
@@ -82,15 +86,17 @@ void rows_sum_inside(Rows *r, Item *it) {
     rows_argmax(r, it, level);
   } else {
     const char *value = rows_value(r, it, level);
-    const char *into = total ? rows_put_part(r, &r->part_begin, &r->part_end, it) : it->value;
+    const char *into = total  ? rows_put_part(r, &r->part_begin, &r->part_end, it)
+                       : sums ? rows_sum_at(r, it)
+                              : it->value;
     rows_reduce(r, rows_text(r, level), &clause, it, into, value);
   }
   /* the reduced loops, put together below the outputs' */
   StrBuf inner = {0};
   for (int i = it->nloops - 1; i >= it->nout; i--) {
     StrBuf outer = {0};
-    if (clause.n && i == it->nloops - 1) {
-      rows_innermost(r, &outer, nrows + i, NEST + i, clause.s);
+    if ((clause.n || sums) && i == it->nloops - 1) {
+      rows_innermost(r, &outer, nrows + i, NEST + i, clause.n ? clause.s : "");
     } else {
       rows_for(r, &outer, nrows + i, false, NULL);
       StrBuf *own = rows_text(r, NEST + i);
@@ -105,7 +111,10 @@ void rows_sum_inside(Rows *r, Item *it) {
   StrBuf *out = rows_text(r, out_level);
   sb_write(out, head.s, head.n);
   if (argmax) sb_printf(out, "if (%s < 0) %s = 0;\n", it->value, it->value);
-  if (total) sb_printf(out, "const float %s = (float)%s;\n", it->value, it->total);
+  if (total)
+    sb_printf(out, "const float %s = (float)%s;\n", it->value, it->total);
+  else if (sums)
+    sb_printf(out, "const float %s = td_sum_of(%s);\n", it->value, it->sums);
   rows_end_watch(out, it, it->value);
   if (it->member->accumulates) {
     const char *at = it->sum;

@@ -78,6 +78,10 @@ static const char *omp_operator(const Item *it) {
 /* into = into (reducer) value in a vector loop, and its part of the loop's clause. */
 void rows_reduce(Rows *r, StrBuf *out, StrBuf *clause, const Item *it, const char *into,
                  const char *value) {
+  if (r->lane && rows_has_sums(it)) {
+    rows_combine(r, out, it, into, value);
+    return;
+  }
   sb_printf(clause, " reduction(%s:%s)", omp_operator(it), into);
   if (!it->nan) {
     rows_combine(r, out, it, into, value);
@@ -134,8 +138,39 @@ void rows_begin_total(Rows *r, StrBuf *out, Item *it) {
   sb_printf(out, "double %s = 0.0;\n", it->total);
 }
 
+/* Is its innermost loop, whole, one of runs? */
+static bool goes_by_runs(const Item *it) {
+  const int last = it->nloops - 1;
+  return last >= 0 && it->extent[last] > 0 && it->extent[last] % CPU_RUN == 0 && !it->cut[last] &&
+         !it->banded;
+}
+
+void rows_begin_runs(Rows *r) {
+  r->run = emit_name(&r->em, "run");
+  r->lane = emit_name(&r->em, "lane");
+}
+
+bool rows_has_sums(const Item *it) {
+  return it->node->reducer == RED_SUM && it->node->type == TY_REAL && it->nloops > it->nout &&
+         goes_by_runs(it);
+}
+
+void rows_begin_sums(Rows *r, StrBuf *out, Item *it) {
+  it->sums = emit_name(&r->em, "sums");
+  sb_printf(out, "float %s[TD_RUN] __attribute__((aligned(64))) = {0};\n", it->sums);
+}
+
+const char *rows_sum_at(const Rows *r, const Item *it) {
+  return arena_printf(r->em.arena, "%s[%s]", it->sums, r->lane);
+}
+
 /* One block's sum: a variable that `begin` declares and `end` adds to the total. */
-const char *rows_put_part(Rows *r, StrBuf *begin, StrBuf *end, const Item *it) {
+const char *rows_put_part(Rows *r, StrBuf *begin, StrBuf *end, Item *it) {
+  if (r->lane && rows_has_sums(it)) {
+    rows_begin_sums(r, begin, it);
+    sb_printf(end, "%s += td_sum_of(%s);\n", it->total, it->sums);
+    return rows_sum_at(r, it);
+  }
   const char *part = emit_name(&r->em, "part");
   sb_printf(begin, "%s %s = 0;\n", rows_acc_type(it), part);
   sb_printf(end, "%s += %s;\n", it->total, part);
@@ -187,9 +222,34 @@ static bool store_later(Rows *r, const Item *it, const char *value) {
   return true;
 }
 
+bool rows_stores_runs(Rows *r, const Item *it) {
+  if (it->form != FORM_MAP || !goes_by_runs(it) || !it->member->stored) return false;
+  if (it->member->accumulates || plan_type(r->p, it->node) != TD_BF16) return false;
+  if (emit_local(&r->em, it->node)) return false;
+  Affine at;
+  return ex_affine(r->em.g, emit_position(&r->em, it->node, it->element), &at) &&
+         at.coef[r->plan->nrows + it->nloops - 1] == 1;
+}
+
+static bool store_run(Rows *r, const Item *it, int level, const char *value) {
+  Emit *em = &r->em;
+  if (!r->lane || level < NEST || !rows_stores_runs(r, it)) return false;
+  const int v = r->plan->nrows + it->nloops - 1;
+  Expr *first[IR_MAX_VARS] = {0};
+  first[v] = ex_int(em->g, 0);
+  Expr *from = ex_subst(em->g, emit_position(em, it->node, it->element), first, v + 1);
+  const char *at = emit_value(em, from, level > NEST ? level - 1 : ROW);
+  const char *to = emit_pointer(em, it->node, true), *later = emit_name(em, "later");
+  sb_printf(&r->run_begin, "float %s[TD_RUN] __attribute__((aligned(64)));\n", later);
+  sb_printf(rows_text(r, level), "%s[%s] = %s;\n", later, r->lane, value);
+  sb_printf(&r->run_end, "td_narrow_run(%s + %s + %s, %s, TD_RUN);\n", to, at, r->run, later);
+  return true;
+}
+
 void rows_store(Rows *r, Item *it, int level, const char *value) {
   if (!rows_is_kept(r, it)) return;
   if (!it->member->stored) rows_declare(r, it);
+  if (store_run(r, it, level, value)) return;
   const char *at = emit_element(&r->em, it->node, it->element, level, true);
   if (level == ROW && store_later(r, it, value)) return;
   sb_puts(rows_text(r, level), emit_store(&r->em, it->node, at, value));

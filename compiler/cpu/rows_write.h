@@ -20,6 +20,8 @@ typedef struct Rows {
   StrBuf block_end;            /* flat: statements after a block's rows */
   StrBuf piece_end;            /* statements after a piece's rows */
   StrBuf part_begin, part_end; /* around each block of the vector loop that is being written */
+  const char *run, *lane; /* C: where it goes by runs, a run's first and which of CPU_RUN; NULL */
+  StrBuf run_begin, run_end;                       /* around each run */
   const char *from[IR_MAX_VARS], *to[IR_MAX_VARS]; /* C: the ends of the open loops, by variable */
 } Rows;
 
@@ -43,11 +45,23 @@ bool rows_is_long(const Item *it, int64_t rows, int64_t block);
 /* What the blocks of it->total add up to, declared in `out`; and one block's sum: a variable that
  * `begin` declares and `end` adds to the total. */
 void rows_begin_total(Rows *r, StrBuf *out, Item *it);
-const char *rows_put_part(Rows *r, StrBuf *begin, StrBuf *end, const Item *it);
+const char *rows_put_part(Rows *r, StrBuf *begin, StrBuf *end, Item *it);
+/* A vector loop of a multiple of CPU_RUN iterations goes by runs of so many where it sums, or stores
+ * in bf16: the loop that is written next does. */
+void rows_begin_runs(Rows *r);
+/* A sum over such a loop is of CPU_RUN partial sums, which wait for each other less than one
+ * vector of them would, and are put together by halves: is it such a sum? Its own loops alone say
+ * so. Its partial sums, declared in `out`; the one that an iteration adds to. */
+bool rows_has_sums(const Item *it);
+void rows_begin_sums(Rows *r, StrBuf *out, Item *it);
+const char *rows_sum_at(const Rows *r, const Item *it);
 /* Is its value needed outside of its nest? An array in the kernel that has it; and the store. */
 bool rows_is_kept(Rows *r, const Item *it);
 void rows_declare(Rows *r, Item *it);
 void rows_store(Rows *r, Item *it, int level, const char *value);
+/* Are an item's numbers stored by runs, in bf16 and side by side? Rounded one by one they take more
+ * instructions than most of what makes them. */
+bool rows_stores_runs(Rows *r, const Item *it);
 
 /* -- rows_loop.c -------------------------------------------------------------------- */
 void rows_open_loops(Rows *r, const Item *it, int first_var);

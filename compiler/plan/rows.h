@@ -37,6 +37,7 @@ typedef struct Item {
   const char *sum;    /* C name of the accumulator: scalar or pointer */
   const char *total;  /* of a long sum: C name of what its blocks add up to, in double precision */
   const char *totals; /* the same of a long sum over rows, for each of its elements */
+  const char *sums;   /* of a sum in a vector loop: C name of its partial sums; rows_write.h */
   const char *nan;    /* of a maximum, in a vector loop: C name of whether there was one */
 } Item;
 

@@ -344,6 +344,22 @@ static void test_loops_are_not_fused(void **state) {
 
 /* ---- operands in bf16 ----------------------------------------------------------- */
 /* Small integers are numbers of bf16: the bits of number (outer, k). */
+/* Partial sums are put together by halves, whatever vectors the processor has. */
+static void sums_are_put_together_by_halves(void **state) {
+  (void)state;
+  float sums[TD_RUN], left[TD_RUN];
+  uint32_t seed = 1;
+  for (int round = 0; round < 100; round++) {
+    for (int i = 0; i < TD_RUN; i++) {
+      seed = seed * 1664525u + 1013904223u;
+      sums[i] = left[i] = ((float)(seed >> 8) - 0x1p23f) * (i % 5 ? 1.0f : 1e-4f);
+    }
+    for (int n = TD_RUN / 2; n > 0; n /= 2)
+      for (int i = 0; i < n; i++) left[i] += left[i + n];
+    assert_true(td_sum_of(sums) == left[0]);
+  }
+}
+
 static uint16_t packed_of(int64_t outer, int64_t k) {
   float x = (float)((outer * 7 + k * 3) % 251 + 1);
   uint32_t bits;
@@ -401,6 +417,7 @@ int main(void) {
       cmocka_unit_test(small_ones),
       cmocka_unit_test(draws_agree),
       cmocka_unit_test(long_draws_agree),
+      cmocka_unit_test(sums_are_put_together_by_halves),
       cmocka_unit_test(operands_lie_where_tiles_read),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
