@@ -46,7 +46,7 @@ bool rows_is_long(const Item *it, int64_t rows, int64_t block);
  * `begin` declares and `end` adds to the total. */
 void rows_begin_total(Rows *r, StrBuf *out, Item *it);
 const char *rows_put_part(Rows *r, StrBuf *begin, StrBuf *end, Item *it);
-/* A vector loop of a multiple of CPU_RUN iterations goes by runs of so many where it sums, or stores
+/* A vector loop of a multiple of CPU_RUN iterations goes by runs of so many where it sums or stores
  * in bf16: the loop that is written next does. */
 void rows_begin_runs(Rows *r);
 /* A sum over such a loop is of CPU_RUN partial sums, which wait for each other less than one
