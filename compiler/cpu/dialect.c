@@ -27,4 +27,5 @@ const Dialect dialect_c = {
     .vector_loop = "#pragma omp simd$0\n",
     .draw_array = "$2 $0[$1 + TD_LANES] __attribute__((aligned(64)));\n",
     .draw_run = "td_$1_run($0, ctl, $2, $3, $4$5);\n",
+    .numbers = true,
 };

@@ -33,6 +33,7 @@ typedef struct Dialect {
    * and what the draw takes besides as $5; NULL: no. */
   const char *vector_loop;
   const char *draw_array, *draw_run;
+  bool numbers; /* launches may give kernels numbers of their text (numbers.c) */
 } Dialect;
 
 /* -- dialect.c -------------------------------------------------------------------- */

@@ -138,16 +138,40 @@ const char *emit_buffer(Emit *em, int buffer, const char *type, bool writes);
 /* Declarations for the top of the function: pointers, counters, control. */
 void emit_prologue(Emit *em, StrBuf *out);
 
+/* -- numbers.c ----------------------------------------------------------------------- */
+typedef VEC(double) EmitNumbers;
+/* The text of a number that a launch may give: marked, if it is one. */
+const char *emit_given(const Emit *em, const Expr *e, const char *text);
+bool numbers_mark(char c);
+/* The number at the end of *out, which this mark follows, goes into the list; # stands for it. */
+void numbers_take(Arena *a, StrBuf *out, char mark, EmitNumbers *numbers);
+
 /* -- kernels.c ----------------------------------------------------------------------- */
+typedef struct KernelText { /* its name stands between before and after; the body has marks */
+  const char *before, *after, *body;
+  int nargs; /* of its launches */
+} KernelText;
+typedef struct KernelUse { /* one launch, with the numbers that are marked in the kernel's body */
+  int kernel, n;
+  const double *number;
+} KernelUse;
 typedef struct Kernels {
   VEC(TdKernel) at;
-  VEC(int) twin;    /* the next one whose text without a name is the same; -1 */
+  VEC(KernelText) text;
+  VEC(KernelUse) uses; /* by launch: in the order of entries and their steps */
+  VEC(int) twin;    /* the next one whose text without names and numbers is the same; -1 */
   NameMap bodies;   /* from such a text to 1 + the first kernel of it */
   NameMap names;    /* that are taken */
   NameMap numbered; /* from a name without a number to the last number tried with it */
 } Kernels;
-/* The index of the group's kernel, which is written unless an equal one is there. */
+/* The index of the group's kernel, which is written unless an equal one is there, for one launch.
+ * It has no text before numbers_give. */
 int kernel_of(Kernels *ks, Plan *p, Group *g);
+/* Its text with this body. */
+void kernel_lay_out(Arena *a, TdKernel *k, const KernelText *t, const char *body);
+/* numbers.c: when all launches are known, their kernels' texts; launches that differ in numbers are
+ * given these. */
+void numbers_give(Kernels *ks, Arena *a, const Dialect *d, TdEntry *entries, int n);
 /* The where, text and inside of a step whose first statement is n. */
 void emit_place(Arena *a, Diags *d, const Node *n, TdStep *step);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The program's kernels, in the order in which launches first need them: each one's
  * text laid out for reading, its name, what is said about it. Groups whose launches are equal
- * and whose texts are but for the names in them share one kernel. */
+ * and whose texts are but for the names in them, and for numbers that a launch may give, share one
+ * kernel. */
 #include "compiler/emit/emit.h"
 
 #include <ctype.h>
@@ -135,8 +136,9 @@ static bool is_made(const char *at, size_t n) {
 }
 
 /* The text with numbers for the names made in it, in the order in which they occur: two texts
- * of which these are equal say the same. What stands behind a dot or an arrow is a field. */
-static const char *nameless(Arena *a, const char *text) {
+ * of which these are equal say the same, but for the numbers that are marked. What stands behind a
+ * dot or an arrow is a field. */
+static const char *nameless(Arena *a, const char *text, EmitNumbers *given) {
   Arena *own = arena_new();
   NameMap numbers = {0};
   StrBuf out = {0};
@@ -149,6 +151,8 @@ static const char *nameless(Arena *a, const char *text) {
       int *number = namemap_at(own, &numbers, arena_strndup(own, text, n));
       if (!*number) *number = ++made;
       sb_printf(&out, "@%d", *number);
+    } else if (numbers_mark(*text)) {
+      numbers_take(a, &out, *text, given);
     } else {
       sb_write(&out, text, n ? n : 1);
     }
@@ -177,9 +181,11 @@ static int find_equal(const Kernels *ks, const TdKernel *k, const char *body) {
 }
 
 /* Behind those of the same text, so that the first of equal ones is found. */
-static int add_kernel(Kernels *ks, Arena *a, const TdKernel *k, const char *body) {
+static int add_kernel(Kernels *ks, Arena *a, const TdKernel *k, const KernelText *text,
+                      const char *body) {
   int made = ks->at.n;
   vec_push(a, &ks->at, *k);
+  vec_push(a, &ks->text, *text);
   vec_push(a, &ks->twin, -1);
   if (!body) return made;
   int *first = namemap_at(a, &ks->bodies, body);
@@ -193,6 +199,12 @@ static int add_kernel(Kernels *ks, Arena *a, const TdKernel *k, const char *body
   return made;
 }
 
+static int add_use(Kernels *ks, Arena *a, int kernel, const EmitNumbers *numbers) {
+  const KernelUse use = {kernel, numbers->n, numbers->at};
+  vec_push(a, &ks->uses, use);
+  return kernel;
+}
+
 /* A product of a library is one kernel for each launch: where its matrices lie is its own. */
 static int add_product(Kernels *ks, Plan *p, const Group *g, TdKernel *k) {
   StrBuf comment = {0};
@@ -203,7 +215,8 @@ static int add_product(Kernels *ks, Plan *p, const Group *g, TdKernel *k) {
   k->comment = arena_strndup(p->arena, comment.s, comment.n);
   k->source = "";
   sb_free(&comment);
-  return add_kernel(ks, p->arena, k, NULL);
+  const int made = add_kernel(ks, p->arena, k, &(KernelText){0}, NULL);
+  return add_use(ks, p->arena, made, &(EmitNumbers){0});
 }
 
 /* Above a kernel that several lines share, a few of them. */
@@ -235,25 +248,30 @@ int kernel_of(Kernels *ks, Plan *p, Group *g) {
   if (g->launch.product) return add_product(ks, p, g, &k);
   const char *note = NULL;
   p->target->emit(p, g, &k, &note);
-  const char *before, *after;
-  p->target->head(p->arena, g, &before, &after);
+  KernelText text = {.body = k.source, .nargs = g->launch.args.n};
+  p->target->head(p->arena, g, &text.before, &text.after);
   StrBuf whole = {0};
-  sb_printf(&whole, "%s%s%s", before, after, k.source);
-  const char *body = nameless(p->arena, whole.s);
+  EmitNumbers numbers = {0};
+  sb_printf(&whole, "%s%s%s", text.before, text.after, text.body);
+  const char *body = nameless(p->arena, whole.s, &numbers);
   sb_free(&whole);
   int known = find_equal(ks, &k, body);
   if (known >= 0) {
     add_place(p->arena, &ks->at.at[known], k.where);
-    return known;
+    return add_use(ks, p->arena, known, &numbers);
   }
   k.name = kernel_name(ks, p->arena, k.klass, n);
-  StrBuf out = {0}, comment = {0};
+  StrBuf comment = {0};
   print_comment(g, &k, note, &comment);
   k.comment = arena_strndup(p->arena, comment.s, comment.n);
-  sb_printf(&out, "%s%s%s\n", before, k.name, after);
-  indent(&out, k.source);
-  k.source = arena_strndup(p->arena, out.s, out.n);
   sb_free(&comment);
+  return add_use(ks, p->arena, add_kernel(ks, p->arena, &k, &text, body), &numbers);
+}
+
+void kernel_lay_out(Arena *a, TdKernel *k, const KernelText *t, const char *body) {
+  StrBuf out = {0};
+  sb_printf(&out, "%s%s%s\n", t->before, k->name, t->after);
+  indent(&out, body);
+  k->source = arena_strndup(a, out.s, out.n);
   sb_free(&out);
-  return add_kernel(ks, p->arena, &k, body);
 }

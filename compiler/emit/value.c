@@ -73,7 +73,7 @@ static Expr *run_base(Emit *em, Expr *e) {
 static const char *print_run(Emit *em, Expr *e) {
   const EmitRun *run = &em->run;
   Expr *base = run_base(em, e);
-  const char *site = emit_value(em, e->args[0], run->level), *at = emit_value(em, base, run->level);
+  const char *site = emit_given(em, e->args[0], emit_value(em, e->args[0], run->level)), *at = emit_value(em, base, run->level);
   const char *name = emit_name(em, prim_info(e->prim)->name);
   StrBuf *out = &em->level[run->level].text;
   em->uses_control = true;
@@ -192,6 +192,17 @@ static const char *print_wrapping(Emit *em, const Expr *e, const char *const *ar
                       arg[1]);
 }
 
+/* May the launch give argument i where it is a number? Of functions that are written out a
+ * compiler knows more when it knows the number. */
+static bool may_be_given(const Expr *e, int i) {
+  static const bool arithmetic[PRIM_COUNT] = {
+      [P_add] = true, [P_sub] = true, [P_mul] = true, [P_div] = true,    [P_min] = true,
+      [P_max] = true, [P_lt] = true,  [P_le] = true,  [P_select] = true,
+  };
+  if (prim_draws(e->prim)) return i == 0;
+  return arithmetic[e->prim] && e->args[i]->kind == E_NUM;
+}
+
 static const char *print_prim(Walk *k, Expr *e, Cell *c) {
   Emit *em = k->em;
   const Dialect *d = em->dialect;
@@ -206,6 +217,7 @@ static const char *print_prim(Walk *k, Expr *e, Cell *c) {
   for (int i = 0; i < e->nargs; i++) {
     const Cell *a = cell_of(k, e->args[i]);
     arg[i] = e->args[i]->type == TY_INT && wide && !a->wide ? widened(em, a->text) : a->text;
+    if (may_be_given(e, i) && !a->named) arg[i] = emit_given(em, e->args[i], arg[i]);
   }
   if (prim_draws(e->prim)) em->uses_control = true;
   const char *text;
