@@ -156,11 +156,19 @@ static void prologue(StrBuf *out, void *ctx) {
   sb_printf(out, "%s *const c = (%s *)call->arg[2];\n", type, type);
 }
 
-/* Of element q of a row: C is as wide as it is long in memory, one batch after the other. */
+/* Of element q of a row, as programs store rows in bf16: all of it is rounded behind the loop. C
+ * is as wide as it is long in memory, one batch after the other. */
 static void epilogue(StrBuf *out, void *ctx) {
-  const char *sum = GEMM_SUM;
   (void)ctx;
-  sb_printf(out, "c[(batch_1 * M + i_2) * N + j_3] = td_narrow(%s);\n", sum);
+  sb_printf(out, "row[q] = %s;\n", GEMM_SUM);
+}
+static void epilogue_row(StrBuf *out, void *ctx) {
+  (void)ctx;
+  sb_puts(out, "float row[COLUMNS + TD_LANES] __attribute__((aligned(64)));\n");
+}
+static void epilogue_after(StrBuf *out, void *ctx) {
+  (void)ctx;
+  sb_puts(out, "td_narrow_run(c + (batch_1 * M + i_2) * N + column0, row, columns);\n");
 }
 
 /* As programs in f32 do by themselves: see product_split. */
@@ -180,6 +188,8 @@ static void make_plan(GemmPlan *plan, const Shape *s, Mode *mode) {
                      .plain_output = *mode != HALF,
                      .output = "c",
                      .epilogue = epilogue,
+                     .epilogue_row = epilogue_row,
+                     .epilogue_after = epilogue_after,
                      .ctx = mode,
                      .epilogue_vars = {{1, 1, 1, 0}},
                      .narrow = *mode == BF16 || *mode == HALF,
@@ -202,6 +212,10 @@ static void make_plan(GemmPlan *plan, const Shape *s, Mode *mode) {
   plan->stride_output[GEMM_BATCH][0] = s->m * s->n;
   plan->stride_output[GEMM_M][0] = s->n;
   plan->stride_output[GEMM_N][0] = 1;
+  if (*mode != HALF) return;
+  plan->naheads = 1;
+  plan->ahead[0] = (GemmAhead){.base = "c", .half = true};
+  for (int k = 0; k < GEMM_K; k++) plan->ahead[0].stride[k][0] = plan->stride_output[k][0];
 }
 
 static void *compile(const char *folder, const StrBuf *text) {
