@@ -56,6 +56,29 @@ TD_INLINE uint32_t td_narrow_bits(float x) {
 }
 TD_INLINE uint16_t td_narrow(float x) { return (uint16_t)(td_narrow_bits(x) >> 16); }
 TD_INLINE float td_wide(uint16_t h) { return td_float((uint32_t)h << 16); }
+#if TD_NARROW_ROUNDS
+/* The first `count` of 32 numbers side by side, fewer than all; no other place is read or written. */
+typedef uint16_t TdFew __attribute__((vector_size(64), aligned(2), may_alias));
+TD_INLINE uint32_t td_first(int64_t count) { return (1u << count) - 1; }
+TD_INLINE TdFew td_load_few(const uint16_t *from, uint32_t few) {
+  TdFew v;
+  __asm__("vmovdqu16 %1, %0%{%2%}%{z%}" : "=v"(v) : "m"(*(const TdFew *)from), "Yk"(few));
+  return v;
+}
+TD_INLINE void td_store_few(uint16_t *to, TdFew v, uint32_t few) {
+  __asm__("vmovdqu16 %1, %0%{%2%}" : "+m"(*(TdFew *)to) : "v"(v), "Yk"(few));
+}
+/* of 16 floats each */
+TD_INLINE TdFew td_round_few(const float *from, uint32_t few) {
+  TdVec low, high;
+  TdFew both;
+  __asm__("vmovups %1, %0%{%2%}%{z%}" : "=v"(low) : "m"(*(const TdFew *)from), "Yk"((uint16_t)few));
+  __asm__("vmovups %1, %0%{%2%}%{z%}" : "=v"(high) : "m"(*(const TdFew *)(from + 16)), "Yk"((uint16_t)(few >> 16)));
+  __asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(both) : "v"(low), "v"(high));
+  return both;
+}
+#endif
+
 /* `count` numbers, or zeros. */
 TD_INLINE void td_bring_wide(float *to, const uint16_t *from, int64_t count) {
 #pragma omp simd
@@ -63,8 +86,14 @@ TD_INLINE void td_bring_wide(float *to, const uint16_t *from, int64_t count) {
 }
 /* The same, as they are. */
 TD_INLINE void td_bring_half(uint16_t *to, const uint16_t *from, int64_t count) {
+#if TD_NARROW_ROUNDS
+  int64_t i = 0;
+  for (; i + 32 <= count; i += 32) *(TdFew *)(to + i) = from ? *(const TdFew *)(from + i) : (TdFew){ 0 };
+  if (i < count) td_store_few(to + i, from ? td_load_few(from + i, td_first(count - i)) : (TdFew){ 0 }, td_first(count - i));
+#else
 #pragma omp simd
   for (int64_t i = 0; i < count; i++) to[i] = from ? from[i] : (uint16_t)0;
+#endif
 }
 
 /* Numbers side by side. */
@@ -72,14 +101,17 @@ TD_INLINE void td_narrow_run(uint16_t *to, const float *from, int64_t count) {
   int64_t i = 0;
 #if TD_NARROW_ROUNDS
   for (; i + 32 <= count; i += 32) {
-    typedef uint16_t Halves __attribute__((vector_size(64), aligned(2), may_alias));
     TdVec low = td_load(from + i), high = td_load(from + i + 16);
-    Halves both;
+    TdFew both;
     __asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(both) : "v"(low), "v"(high));
-    *(Halves *)(to + i) = both;
+    *(TdFew *)(to + i) = both;
   }
 #endif
+#if TD_NARROW_ROUNDS
+  if (i < count) td_store_few(to + i, td_round_few(from + i, td_first(count - i)), td_first(count - i));
+#else
   for (; i < count; i++) to[i] = td_narrow(from[i]);
+#endif
 }
 
 /* ---- packing --------------------------------------------------------------------
@@ -559,63 +591,65 @@ static TD_APART void td_narrow_finish_edge(float *c, int64_t stride, int add, in
 #endif
 
 #ifndef TD_DECLARES
-/* A few rows of 32 columns, whose sums stay in registers. */
+/* A few rows of a panel, whose sums stay in registers. */
 enum { TD_STRIP = TD_LANES == 16 ? 8 : 4 };
 #if TD_NARROW_BODY == 1
 TD_INLINE void td_pair_dot(TdVec *c, uint32_t a, const uint16_t *b) {
   TdPairs x = (TdPairs){ 0 } + a, y = *(const TdPairsMem *)b;
   __asm__("vdpbf16ps %2, %1, %0" : "+v"(*c) : "v"(x), "v"(y));
 }
-/* `vectors` of columns: 2, or 1 where no more are left. B is asked for 1 KB ahead, behind a panel's end
- * of the panel after it: with depths of 64 to 512 on Zen 4 232 GFLOP/s for 228, of 234 that the unit
- * has. Of A as much is asked for by the processor itself: told so it takes 1.03 of the time. Strips of
- * 10 to 14 rows reach the same, but where k is 64 long (226 for 219). */
-TD_INLINE void td_narrow_strip(const int vectors, const TdNarrow *t, const uint16_t *a, const uint16_t *b, float *c) {
-  enum { ROWS = TD_STRIP, AHEAD = 8 * 2 * TD_NARROW_COLUMNS };
-  TdVec sum[ROWS][2] = { { { 0 } } };
+/* ROWS x VECTORS sums, constants: a panel's other vector may be of columns that nobody wants. B is asked
+ * for 1 KB ahead, behind a panel's end of the panel after it: with depths of 64 to 512 on Zen 4 232
+ * GFLOP/s for 228, of 234 that the unit has. Of A as much is asked for by the processor itself: told so
+ * it takes 1.03 of the time. Strips of 10 to 14 rows reach the same, but where k is 64 long (226 for 219). */
+TD_INLINE void td_narrow_strip(const int ROWS, const int VECTORS, const TdNarrow *t, const uint16_t *a, const uint16_t *b,
+                               float *c) {
+  enum { AHEAD = 8 * 2 * TD_NARROW_COLUMNS };
+  TdVec sum[2 * TD_STRIP] = { { 0 } };
   for (int64_t k = 0; k < t->depth; k += TD_NARROW_DEPTH) {
     const uint16_t *pair = td_narrow_step(t, a, k / TD_NARROW_DEPTH);
     for (int p = 0; p < TD_NARROW_DEPTH; p += 2, pair += 2, b += 2 * TD_NARROW_COLUMNS) {
 #pragma GCC unroll 2
-      for (int v = 0; v < vectors; v++) __builtin_prefetch(b + AHEAD + v * 32);
-#pragma GCC unroll 8
+      for (int v = 0; v < VECTORS; v++) __builtin_prefetch(b + AHEAD + v * 32);
+#pragma GCC unroll 16
       for (int r = 0; r < ROWS; r++) {
         uint32_t word;
         __builtin_memcpy(&word, pair + r * t->a_row, sizeof word);
 #pragma GCC unroll 2
-        for (int v = 0; v < vectors; v++) td_pair_dot(&sum[r][v], word, b + v * 32);
+        for (int v = 0; v < VECTORS; v++) td_pair_dot(&sum[r * VECTORS + v], word, b + v * 32);
       }
     }
   }
   const int64_t c_stride = t->c_stride;
   const int add = t->add;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int r = 0; r < ROWS; r++)
 #pragma GCC unroll 2
-    for (int v = 0; v < vectors; v++) {
+    for (int v = 0; v < VECTORS; v++) {
       float *const to = c + r * c_stride + v * 16;
-      td_store(to, add ? sum[r][v] + td_load(to) : sum[r][v]);
+      td_store(to, add ? sum[r * VECTORS + v] + td_load(to) : sum[r * VECTORS + v]);
     }
 }
 /* Apart, so that no address of the loop around them waits in a vector's register. */
 static TD_APART void td_narrow_strip_2(const TdNarrow *t, const uint16_t *a, const uint16_t *b, float *c) {
-  td_narrow_strip(2, t, a, b, c);
+  td_narrow_strip(TD_STRIP, 2, t, a, b, c);
 }
 static TD_APART void td_narrow_strip_1(const TdNarrow *t, const uint16_t *a, const uint16_t *b, float *c) {
-  td_narrow_strip(1, t, a, b, c);
+  td_narrow_strip(2 * TD_STRIP, 1, t, a, b, c);
 }
 static void td_narrow_vectors(const TdNarrow *t) {
   const int64_t rows = t->tall ? 32 : 16, turns = t->depth / TD_NARROW_DEPTH;
   const uint16_t *b = t->b;
   for (int64_t j = 0; j < t->columns; j += TD_NARROW_COLUMNS, b += t->panel) {
+    const int one = t->columns - j <= 16, step = one ? 2 * TD_STRIP : TD_STRIP;
     TdFetch *const next = td_narrow_next(t->fetch, t->fetches);
     TdFetch fetch = *next;
-    for (int64_t r = 0, turn = 0; r < rows; r += TD_STRIP) {
+    for (int64_t r = 0, turn = 0; r < rows; r += step) {
       const uint16_t *const a = t->a + r / 16 * t->a_half + r % 16 * t->a_row;
       float *const c = t->c + r * t->c_stride + j;
-      for (; turn * rows < turns * (r + TD_STRIP); turn++) td_fetch(&fetch);
-      if (t->columns - j > 16) td_narrow_strip_2(t, a, b, c);
-      else td_narrow_strip_1(t, a, b, c);
+      for (; turn * rows < turns * (r + step); turn++) td_fetch(&fetch);
+      if (one) td_narrow_strip_1(t, a, b, c);
+      else td_narrow_strip_2(t, a, b, c);
     }
     *next = fetch;
   }
