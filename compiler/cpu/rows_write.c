@@ -222,8 +222,12 @@ static bool store_later(Rows *r, const Item *it, const char *value) {
   return true;
 }
 
+/* Of few runs, as a head's, a loop takes as long as its numbers one by one. */
+enum { RUNS_STORED = 4 };
+
 bool rows_stores_runs(Rows *r, const Item *it) {
   if (it->form != FORM_MAP || !goes_by_runs(it) || !it->member->stored) return false;
+  if (it->extent[it->nloops - 1] < RUNS_STORED * CPU_RUN) return false;
   if (it->member->accumulates || plan_type(r->p, it->node) != TD_BF16) return false;
   if (emit_local(&r->em, it->node)) return false;
   Affine at;
