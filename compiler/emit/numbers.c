@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REAL = '\1', INT = '\2' };
+enum { REAL = '\1', SITE = '\2' };
 
-static bool is_mark(char c) { return c == REAL || c == INT; }
+static bool is_mark(char c) { return c == REAL || c == SITE; }
 
 /* ---- marks ------------------------------------------------------------------------------ */
 
@@ -28,8 +28,8 @@ static bool is_plain(double x) {
 
 const char *emit_given(const Emit *em, const Expr *e, const char *text) {
   if (!em->dialect->numbers) return text;
-  if (e->kind == E_INT && e->inum >= 0 && e->inum <= INT32_MAX)
-    return arena_printf(em->arena, "%s%c", text, INT);
+  if (e->kind == E_INT && e->inum >= 0 && e->inum <= UINT32_MAX)
+    return arena_printf(em->arena, "%lld%c", (long long)e->inum, SITE);
   const char *suffix = em->dialect->suffix, *end;
   if (e->kind != E_NUM || !isfinite((float)e->num) || !is_plain(e->num)) return text;
   end = text + strlen(text) - (text[0] == '(') - strlen(suffix);
@@ -61,10 +61,10 @@ bool numbers_mark(char c) { return is_mark(c); }
 
 /* Of one kernel: slot[i] is the argument's element that has its i-th number; -1: it is the same in
  * all launches. Numbers that are equal in each launch have one. first[][j]: the first number of
- * element j. */
+ * element j. 0: reals, 1: sites of draws. */
 typedef struct Slots {
   int *slot;
-  VEC(int) first[2]; /* reals, integers */
+  VEC(int) first[2];
 } Slots;
 
 typedef VEC(const KernelUse *) Uses;
@@ -91,8 +91,8 @@ static void find_slots(Arena *a, const Uses *uses, const char *text, Slots *s) {
     int *at = namemap_at(a, &known, arena_strndup(a, column.s, column.n));
     sb_free(&column);
     if (!*at) {
-      vec_push(a, &s->first[mark == INT], i);
-      *at = s->first[mark == INT].n;
+      vec_push(a, &s->first[mark == SITE], i);
+      *at = s->first[mark == SITE].n;
     }
     s->slot[i] = *at - 1;
   }
@@ -102,16 +102,31 @@ static void find_slots(Arena *a, const Uses *uses, const char *text, Slots *s) {
 
 static const char *const array[2] = {"numbers", "sites"}, *const element[2] = {"number", "site"};
 
+/* A site is 32 bits without a sign, which stand in a buffer of integers. */
 static void declare(Arena *a, const Dialect *d, const Slots *s, int nargs, StrBuf *out) {
   for (int t = 0; t < 2; t++) {
-    const char *type = d->stored[t == 0 ? TY_REAL : TY_INT], *arg = arena_printf(a, "%d", nargs);
+    const char *type = d->stored[t == 0 ? TY_REAL : TY_INT], *arg = arena_printf(a, "%d", nargs),
+               *value = t == 0 ? type : d->wide, *bits = t == 0 ? "" : " & 0xffffffff";
     if (s->first[t].n == 0) continue;
     sb_printf(out, "const %s *const %s = (const %s *)%s;\n", type, array[t], type,
               dialect_spell(d, a, d->argument, &arg));
     for (int j = 0; j < s->first[t].n; j++)
-      sb_printf(out, "const %s %s%d = %s[%d];\n", type, element[t], j, array[t], j);
+      sb_printf(out, "const %s %s%d = %s[%d]%s;\n", value, element[t], j, array[t], j, bits);
     nargs++;
   }
+}
+
+/* As it stands where it is the same in all launches; the digits are there. */
+static void spell_alike(const Dialect *d, char mark, StrBuf *out) {
+  const size_t from = number_begin(out->s, out->n);
+  if (mark == REAL) {
+    sb_puts(out, d->suffix);
+    return;
+  }
+  const long long site = strtoll(out->s + from, NULL, 10);
+  if (site <= INT32_MAX) return;
+  out->n = from;
+  sb_printf(out, "(%s)%lldLL", d->wide, site);
 }
 
 /* The body with its numbers in it, or the names of those that differ. */
@@ -129,11 +144,11 @@ static const char *spell(Arena *a, const Dialect *d, const char *body, const Slo
     if (!is_mark(*body)) {
       sb_putc(&out, *body);
     } else if (s->slot[i] < 0) {
-      sb_puts(&out, *body == REAL ? d->suffix : "");
+      spell_alike(d, *body, &out);
       i++;
     } else {
       out.n = number_begin(out.s, out.n);
-      sb_printf(&out, "%s%d", element[*body == INT], s->slot[i++]);
+      sb_printf(&out, "%s%d", element[*body == SITE], s->slot[i++]);
     }
   }
   const char *text = arena_strndup(a, out.s ? out.s : "", out.n);
@@ -146,7 +161,7 @@ static const char *spell(Arena *a, const Dialect *d, const char *body, const Slo
 /* What the launches of an entry give, one behind the other. */
 typedef struct Given {
   VEC(float) reals;
-  VEC(int32_t) ints;
+  VEC(int32_t) sites;
 } Given;
 
 static int add_buffer(Arena *a, TdEntry *e, const char *name, TdType type, int n, const void *data) {
@@ -185,7 +200,7 @@ static void give_entry(Arena *a, TdEntry *e, const Slots *slots, const KernelUse
   Given g = {{0}, {0}};
   int number[2] = {-1, -1};
   for (int pass = 0; pass < 2; pass++) { /* what there is; then who is given it, from where */
-    int reals = 0, ints = 0;
+    int reals = 0, sites = 0;
     const KernelUse *u = use;
     for (int i = 0; i < e->nsteps; i++) {
       if (e->steps[i].kind != TD_LAUNCH) continue;
@@ -193,17 +208,17 @@ static void give_entry(Arena *a, TdEntry *e, const Slots *slots, const KernelUse
       for (int j = 0; pass == 0 && j < s->first[0].n; j++)
         vec_push(a, &g.reals, (float)u->number[s->first[0].at[j]]);
       for (int j = 0; pass == 0 && j < s->first[1].n; j++)
-        vec_push(a, &g.ints, (int32_t)u->number[s->first[1].at[j]]);
+        vec_push(a, &g.sites, (int32_t)(uint32_t)u->number[s->first[1].at[j]]);
       if (pass == 1 && s->first[0].n > 0) add_argument(a, &e->steps[i], number[0], reals);
-      if (pass == 1 && s->first[1].n > 0) add_argument(a, &e->steps[i], number[1], ints);
+      if (pass == 1 && s->first[1].n > 0) add_argument(a, &e->steps[i], number[1], sites);
       reals += s->first[0].n;
-      ints += s->first[1].n;
+      sites += s->first[1].n;
       u++;
     }
     if (pass == 0 && g.reals.n > 0)
       number[0] = add_buffer(a, e, array[0], TD_F32, g.reals.n, g.reals.at);
-    if (pass == 0 && g.ints.n > 0)
-      number[1] = add_buffer(a, e, array[1], TD_I32, g.ints.n, g.ints.at);
+    if (pass == 0 && g.sites.n > 0)
+      number[1] = add_buffer(a, e, array[1], TD_I32, g.sites.n, g.sites.at);
   }
 }
 

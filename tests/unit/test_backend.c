@@ -454,6 +454,58 @@ static void test_kernels_are_shared(void **state) {
   check_options(b, 1e-4, 1);
 }
 
+/* Products of which the sums are scaled by 3, 5 and 0.7, as statements with numbers of their own: one
+ * kernel, and each launch gives it its factor. Twice a sum is another: a power of two stays in the
+ * text. Draws differ in their sites. */
+static void test_launches_give_numbers(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  enum { PRODUCTS = 4, DRAWS = 2 };
+  static const double factor[PRODUCTS] = {3, 5, 0.7, 2};
+  static const int64_t site[DRAWS] = {7, 3000000000};
+  static const char *const names[] = {"z0", "z1", "z2", "z3", "u0", "u1"};
+  static const char *const read[] = {"w0", "w1", "w2", "w3", "scale0", "scale1"};
+  Node *x = real_input(g, "x", SHAPE(64, 48));
+  for (int i = 0; i < PRODUCTS; i++) {
+    Node *w = real_input(g, read[i], SHAPE(48, 80));
+    Node *y = comp(g, g->top, "y", 2, 1, EXTENTS(64, 80, 48), RED_SUM,
+                   ex2(g, P_mul, at(g, x, "02"), at(g, w, "21")));
+    output(g, names[i],
+           comp(g, g->top, "z", 2, 0, EXTENTS(64, 80), RED_NONE,
+                ex2(g, P_mul, ex_num(g, factor[i]), at(g, y, "01"))));
+  }
+  for (int i = 0; i < DRAWS; i++) {
+    Node *scale = real_input(g, read[PRODUCTS + i], SHAPE(40));
+    Expr *number = ex2(g, P_add, ex2(g, P_mul, ex_int(g, 500), ex_var(g, 0)), ex_var(g, 1));
+    output(g, names[PRODUCTS + i],
+           comp(g, g->top, "u", 2, 0, EXTENTS(40, 500), RED_NONE,
+                ex2(g, P_mul, at(g, scale, "0"), ex2(g, P_normal, ex_int(g, site[i]), number))));
+  }
+  const TdProgram *p = compile(b);
+  const TdEntry *e = &p->entries[0];
+  int products = 0, draws = 0;
+  assert_int_equal(e->nsteps, PRODUCTS + DRAWS);
+  for (int i = 0; i < e->nsteps; i++) {
+    const TdStep *step = &e->steps[i];
+    const TdBuffer *last = &e->buffers[step->args[step->nargs - 1]];
+    const void *given = NULL;
+    if (last->kind == TD_CONST)
+      given = (const char *)last->data + (step->begins ? step->begins[step->nargs - 1] : 0);
+    if (strcmp(p->kernels[step->kernel].klass, "contraction") == 0) {
+      assert_int_equal(step->kernel == e->steps[0].kernel, products < 3);
+      assert_int_equal(given != NULL, products < 3);
+      if (given) assert_true(*(const float *)given == (float)factor[products]);
+      products++;
+    } else {
+      assert_non_null(given);
+      assert_int_equal(*(const int32_t *)given, (int32_t)(uint32_t)site[draws++]);
+    }
+  }
+  assert_int_equal(products, PRODUCTS);
+  assert_int_equal(draws, DRAWS);
+  check_options(b, 1e-4, 1);
+}
+
 /* A sum of everything takes two kernels, whatever the threads. */
 static void test_total(void **state) {
   Bench *b = *state;
@@ -579,6 +631,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_epilogue, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_optimizer, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_kernels_are_shared, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_launches_give_numbers, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_total, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_operands, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_ranks, bench_make, bench_remove),
