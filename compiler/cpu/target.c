@@ -51,6 +51,7 @@ const Target cpu_target = {
              .band_most = 0.9,
              .vector_most = 4096,
              .members_most = 32,
+             .exprs_most = 512,
              .unroll_most = 4,
              .unroll_rows = 64,
              .piece_work = 131072,

@@ -76,6 +76,7 @@ const Target cuda_target = {
              .row_most = 1 << 17,
              .vector_most = 4096,
              .members_most = 32,
+             .exprs_most = 512,
              .unroll_most = 4,
              .unroll_rows = 64,
              .piece_work = 1 << 16,

@@ -12,6 +12,8 @@ int64_t extents_product(const int64_t *x, int n);
 int64_t group_work(const Group *g);
 /* Evaluations of n for one row, where its variables rowvar[0 .. nrows) are the row. */
 int64_t node_trailing(const Node *n, const int *rowvar, int nrows);
+/* Expressions of n's body. */
+int node_exprs(Plan *p, const Node *n);
 /* Is each member one number a row? */
 bool group_is_elementwise(const Group *g);
 

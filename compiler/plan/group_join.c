@@ -127,7 +127,9 @@ static bool fits(Plan *p, Group *g, Node *n, Mapping *m, int *nrows, bool *sum) 
   int64_t work = ir_evaluations(n);
   *sum = false;
   *nrows = prefix(m, false);
-  if (m->partial || g->members.n >= p->target->rows.members_most) return false;
+  const TargetRows *t = &p->target->rows;
+  if (m->partial || g->members.n >= t->members_most) return false;
+  if (g->exprs + node_exprs(p, n) > t->exprs_most) return false;
   if (g->kind == GROUP_CONTRACTION)
     return p->options->fuse_epilogues && p->target->products.epilogue &&
            !plan_info(p, g->members.at[0].node)->library && ir_is_map(n) && *nrows == g->nrows &&
@@ -273,7 +275,9 @@ void group_absorb(Plan *p, Group *g, Group *other, Node *n) {
   if (other == g || other->kind != GROUP_ROWS || g->kind != GROUP_ROWS || other->late ||
       other->dropped)
     return;
-  if (g->members.n + other->members.n > p->target->rows.members_most) return;
+  if (g->members.n + other->members.n > p->target->rows.members_most ||
+      g->exprs + other->exprs > p->target->rows.exprs_most)
+    return;
   Mapping m = {.p = p, .g = other, .n = n};
   for (int k = 0; k < IR_MAX_VARS; k++) m.var[k] = UNKNOWN;
   ir_visit_exprs(p->g, n, map_read, &m);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a group consists of: members, rows, and sums over its rows. See group.h. */
+#include "compiler/ir/walk.h"
 #include "compiler/plan/group.h"
 
 int64_t extents_product(const int64_t *x, int n) {
@@ -36,6 +37,13 @@ int64_t node_trailing(const Node *n, const int *rowvar, int nrows) {
   return count;
 }
 
+int node_exprs(Plan *p, const Node *n) {
+  ExprWalk *w = walk_take(p->g, n->body);
+  const int exprs = w->n;
+  walk_give(p->g, w);
+  return exprs;
+}
+
 bool group_is_elementwise(const Group *g) {
   for (int i = 0; i < g->members.n; i++)
     if (node_trailing(g->members.at[i].node, g->members.at[i].rowvar, g->nrows) != 1) return false;
@@ -46,6 +54,7 @@ void group_add(Plan *p, Group *g, Node *n, const int *rowvar, bool accumulates) 
   Member m = {.node = n, .stored = true, .accumulates = accumulates};
   for (int k = 0; k < g->nrows; k++) m.rowvar[k] = rowvar[k];
   vec_push(p->arena, &g->members, m);
+  g->exprs += node_exprs(p, n);
   plan_info(p, n)->group = g;
   node_sources(p, n); /* partial sums are new */
 }
@@ -102,6 +111,7 @@ void group_take(Plan *p, Group *g, Group *from) {
     g->members.at[at] = m;
     plan_info(p, m.node)->group = g;
   }
+  g->exprs += from->exprs;
   from->members.n = 0;
   from->dropped = true;
 }

@@ -96,6 +96,7 @@ struct Group {
   bool rows_fixed;                 /* partial sums were laid out for these rows, */
   int64_t block;                   /* this many a piece */
   VEC(Member) members;             /* in order of evaluation */
+  int exprs;                       /* of their bodies, as they were when they joined */
   Loop *loop;                      /* GROUP_LOOP; */
   LoopKernel *kernel;              /* it is one; or NULL, */
   const char *apart;               /* and why, where it was asked */

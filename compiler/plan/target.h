@@ -39,7 +39,9 @@ typedef struct TargetRows {
   int64_t row_most;      /* elements of a row that a member may have */
   double band_most;    /* a loop runs over a window that is this share of it at most; 0: over all */
   int64_t vector_most; /* iterations of a vector loop whose values may wait in an array */
-  int members_most;    /* nodes of one kernel */
+  int members_most;    /* nodes of one kernel, */
+  int exprs_most;      /* and expressions of their bodies: compilers take longer for one long kernel
+                          than for the same in two */
   int64_t unroll_most; /* iterations of a loop that is written out */
   int64_t unroll_rows; /* where there are so many rows */
   double piece_work;   /* operations of a piece */

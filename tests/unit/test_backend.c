@@ -506,6 +506,24 @@ static void test_launches_give_numbers(void **state) {
   check_options(b, 1e-4, 1);
 }
 
+/* Maps that follow on each other are one kernel, unless it would be too long: six of 200 expressions
+ * are three kernels. */
+static void test_long_kernels(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  enum { MAPS = 6, TERMS = 66 };
+  Node *y = real_input(g, "x", SHAPE(64, 300));
+  for (int i = 0; i < MAPS; i++) {
+    Expr *e = at(g, y, "01");
+    for (int k = 0; k < TERMS; k++)
+      e = ex2(g, P_add, ex2(g, P_mul, e, ex_num(g, 0.3 + 0.001 * (k + i))), at(g, y, "01"));
+    y = comp(g, g->top, "y", 2, 0, EXTENTS(64, 300), RED_NONE, ex1(g, P_tanh, e));
+  }
+  output(g, "y", y);
+  assert_int_equal(launches(compile(b), NULL), 3);
+  check_options(b, 1e-4, 1);
+}
+
 /* A sum of everything takes two kernels, whatever the threads. */
 static void test_total(void **state) {
   Bench *b = *state;
@@ -632,6 +650,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_optimizer, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_kernels_are_shared, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_launches_give_numbers, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_long_kernels, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_total, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_operands, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_ranks, bench_make, bench_remove),
