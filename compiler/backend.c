@@ -258,7 +258,7 @@ TdProgram *backend_finish(Backend *be) {
   p->nstates = be->states.n;
   p->tensors = be->tensors.at;
   p->ntensors = be->tensors.n;
-  numbers_give(&be->kernels, be->arena, be->target->dialect, be->entries.at, be->entries.n);
+  kernels_finish(&be->kernels, be->arena, be->target->dialect, be->entries.at, be->entries.n);
   p->kernels = be->kernels.at.at;
   p->nkernels = be->kernels.at.n;
   p->prelude = be->target->prelude(be->arena, rounds(be), td_program_splits(p), &p->shares);

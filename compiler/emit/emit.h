@@ -159,19 +159,19 @@ typedef struct Kernels {
   VEC(TdKernel) at;
   VEC(KernelText) text;
   VEC(KernelUse) uses; /* by launch: in the order of entries and their steps */
-  VEC(int) twin;    /* the next one whose text without names and numbers is the same; -1 */
-  NameMap bodies;   /* from such a text to 1 + the first kernel of it */
-  NameMap names;    /* that are taken */
-  NameMap numbered; /* from a name without a number to the last number tried with it */
+  VEC(int) twin;       /* the next one whose text without names and numbers is the same; -1 */
+  NameMap bodies;      /* from such a text to 1 + the first kernel of it */
+  NameMap names;       /* that are taken */
+  NameMap numbered;    /* from a name without a number to the last number tried with it */
 } Kernels;
-/* The index of the group's kernel, which is written unless an equal one is there, for one launch.
- * It has no text before numbers_give. */
+/* The index of the group's kernel, which is written unless an equal one is there, for one launch. */
 int kernel_of(Kernels *ks, Plan *p, Group *g);
-/* Its text with this body. */
-void kernel_lay_out(Arena *a, TdKernel *k, const KernelText *t, const char *body);
-/* numbers.c: when all launches are known, their kernels' texts; launches that differ in numbers are
- * given these. */
-void numbers_give(Kernels *ks, Arena *a, const Dialect *d, TdEntry *entries, int n);
+/* When all launches are known: the kernels' texts; launches that differ in numbers are given
+ * these. All launches of these entries were told to kernel_of, in their order. */
+void kernels_finish(Kernels *ks, Arena *a, const Dialect *d, TdEntry *entries, int n);
+/* numbers.c: its part of that. body[k] becomes that of kernel k without marks. */
+void numbers_give(const Kernels *ks, Arena *a, const Dialect *d, TdEntry *entries, int n,
+                  const char **body);
 /* The where, text and inside of a step whose first statement is n. */
 void emit_place(Arena *a, Diags *d, const Node *n, TdStep *step);
 

@@ -268,10 +268,17 @@ int kernel_of(Kernels *ks, Plan *p, Group *g) {
   return add_use(ks, p->arena, add_kernel(ks, p->arena, &k, &text, body), &numbers);
 }
 
-void kernel_lay_out(Arena *a, TdKernel *k, const KernelText *t, const char *body) {
-  StrBuf out = {0};
-  sb_printf(&out, "%s%s%s\n", t->before, k->name, t->after);
-  indent(&out, body);
-  k->source = arena_strndup(a, out.s, out.n);
-  sb_free(&out);
+void kernels_finish(Kernels *ks, Arena *a, const Dialect *d, TdEntry *entries, int n) {
+  const char **body = NEWN(a, const char *, ks->at.n + 1);
+  numbers_give(ks, a, d, entries, n, body);
+  for (int i = 0; i < ks->at.n; i++) {
+    const KernelText *t = &ks->text.at[i];
+    TdKernel *k = &ks->at.at[i];
+    if (k->kind == TD_PRODUCT) continue;
+    StrBuf out = {0};
+    sb_printf(&out, "%s%s%s\n", t->before, k->name, t->after);
+    indent(&out, body[i]);
+    k->source = arena_strndup(a, out.s, out.n);
+    sb_free(&out);
+  }
 }

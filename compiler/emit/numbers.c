@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Numbers that a launch may give. Kernels whose texts differ in some numbers alone are one, which
- * reads these from an argument more: 1,500 statements that each scale by a number of their own are
- * compiled once. A number that all launches of a kernel have in common stands in its text.
+ * reads these from an argument more: 1,500 statements that each scale by a number of their own
+ * are compiled once. A number that all launches of a kernel have in common stands in its text.
  *
- * Writers mark which numbers these may be (emit_given): what they are decides nothing but the value,
- * neither how a loop is compiled nor how a sum is rounded. A mark is one byte behind the digits, in
- * the place of a suffix. Extents and places are never marked: loops are as fast as what the compiler
- * knows of them. */
+ * Writers mark which numbers these may be (emit_given): what they are decides nothing but the
+ * value, neither how a loop is compiled nor how a sum is rounded. A mark is one byte behind the
+ * digits, in the place of a suffix. Extents and places are never marked: loops are as fast as what
+ * a C compiler knows of them. */
 #include "compiler/emit/emit.h"
 
 #include <math.h>
@@ -71,8 +71,7 @@ typedef VEC(const KernelUse *) Uses;
 
 static bool differs(const Uses *uses, int i) {
   bool any = false;
-  for (int u = 1; u < uses->n; u++)
-    any = any || uses->at[u]->number[i] != uses->at[0]->number[i];
+  for (int u = 1; u < uses->n; u++) any = any || uses->at[u]->number[i] != uses->at[0]->number[i];
   return any;
 }
 
@@ -164,7 +163,8 @@ typedef struct Given {
   VEC(int32_t) sites;
 } Given;
 
-static int add_buffer(Arena *a, TdEntry *e, const char *name, TdType type, int n, const void *data) {
+static int add_buffer(Arena *a, TdEntry *e, const char *name, TdType type, int n,
+                      const void *data) {
   TdBuffer *more = NEWN(a, TdBuffer, e->nbuffers + 1);
   if (e->nbuffers > 0) memcpy(more, e->buffers, (size_t)e->nbuffers * sizeof *more);
   more[e->nbuffers] = (TdBuffer){.kind = TD_CONST,
@@ -222,16 +222,16 @@ static void give_entry(Arena *a, TdEntry *e, const Slots *slots, const KernelUse
   }
 }
 
-void numbers_give(Kernels *ks, Arena *a, const Dialect *d, TdEntry *entries, int n) {
+void numbers_give(const Kernels *ks, Arena *a, const Dialect *d, TdEntry *entries, int n,
+                  const char **body) {
   Uses *uses = NEWN(a, Uses, ks->at.n + 1);
   Slots *slots = NEWN(a, Slots, ks->at.n + 1);
-  for (int u = 0; u < ks->uses.n; u++)
-    vec_push(a, &uses[ks->uses.at[u].kernel], &ks->uses.at[u]);
+  for (int u = 0; u < ks->uses.n; u++) vec_push(a, &uses[ks->uses.at[u].kernel], &ks->uses.at[u]);
   for (int k = 0; k < ks->at.n; k++) {
     const KernelText *t = &ks->text.at[k];
     if (ks->at.at[k].kind == TD_PRODUCT) continue;
     find_slots(a, &uses[k], t->body, &slots[k]);
-    kernel_lay_out(a, &ks->at.at[k], t, spell(a, d, t->body, &slots[k], t->nargs));
+    body[k] = spell(a, d, t->body, &slots[k], t->nargs);
   }
   const KernelUse *use = ks->uses.at;
   for (int e = 0; e < n; e++) {

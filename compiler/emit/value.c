@@ -73,7 +73,8 @@ static Expr *run_base(Emit *em, Expr *e) {
 static const char *print_run(Emit *em, Expr *e) {
   const EmitRun *run = &em->run;
   Expr *base = run_base(em, e);
-  const char *site = emit_given(em, e->args[0], emit_value(em, e->args[0], run->level)), *at = emit_value(em, base, run->level);
+  const char *site = emit_given(em, e->args[0], emit_value(em, e->args[0], run->level)),
+             *at = emit_value(em, base, run->level);
   const char *name = emit_name(em, prim_info(e->prim)->name);
   StrBuf *out = &em->level[run->level].text;
   em->uses_control = true;

@@ -454,9 +454,9 @@ static void test_kernels_are_shared(void **state) {
   check_options(b, 1e-4, 1);
 }
 
-/* Products of which the sums are scaled by 3, 5 and 0.7, as statements with numbers of their own: one
- * kernel, and each launch gives it its factor. Twice a sum is another: a power of two stays in the
- * text. Draws differ in their sites. */
+/* Products of which the sums are scaled by 3, 5 and 0.7, as statements with numbers of their own:
+ * one kernel, and each launch gives it its factor. Twice a sum is another: a power of two stays in
+ * the text. Draws differ in their sites. */
 static void test_launches_give_numbers(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
@@ -506,8 +506,8 @@ static void test_launches_give_numbers(void **state) {
   check_options(b, 1e-4, 1);
 }
 
-/* Maps that follow on each other are one kernel, unless it would be too long: six of 200 expressions
- * are three kernels. */
+/* Maps that follow on each other are one kernel, unless it would be too long: six of 200
+ * expressions are three kernels. */
 static void test_long_kernels(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
