@@ -179,8 +179,10 @@ static bool is_row_variable(const Contraction *c, int64_t var) {
 
 /* The store of a member's element. Numbers in bf16 that lie side by side wait as
  * floats until their row ends: a loop that also makes numbers of another size
- * takes twice as many at once as there are registers for. */
-static void write_store(Writer *w, const Member *m, Expr *const *index, const char *name) {
+ * takes twice as many at once as there are registers for. `only_sum`: the sum itself is all that is
+ * stored, and waits where it was summed. */
+static void write_store(Writer *w, const Member *m, Expr *const *index, const char *name,
+                        bool only_sum) {
   Emit *em = &w->em;
   StrBuf *text = &em->level[ELEMENT].text;
   Linear lin;
@@ -193,10 +195,15 @@ static void write_store(Writer *w, const Member *m, Expr *const *index, const ch
     sb_puts(text, emit_store(em, m->node, emit_element(em, m->node, index, ELEMENT, true), name));
     return;
   }
-  const char *row = emit_name(em, "row");
-  sb_printf(&em->level[ROW].text, "float %s[COLUMNS + TD_LANES] __attribute__((aligned(64)));\n",
-            row);
-  sb_printf(text, "%s[q] = %s;\n", row, name);
+  const char *row = "finished";
+  if (only_sum) {
+    text->n = 0; /* there is nothing to do for each */
+  } else {
+    row = emit_name(em, "row");
+    sb_printf(&em->level[ROW].text, "float %s[COLUMNS + TD_LANES] __attribute__((aligned(64)));\n",
+              row);
+    sb_printf(text, "%s[q] = %s;\n", row, name);
+  }
   sb_printf(&w->epilogue_after, "td_narrow_run(%s",
             affine_base(w, &lin, emit_pointer(em, m->node, true)));
   for (int i = 0; i < lin.n; i++) {
@@ -216,6 +223,7 @@ static void write_member(Writer *w, Member *m, const char *value) {
   for (int k = 0; k < w->g->nrows; k++)
     map[m->rowvar[k]] = ex_var(g, w->g->members.at[0].rowvar[k]);
   StrBuf *text = &em->level[ELEMENT].text;
+  const bool only_sum = value && w->g->members.n == 1 && strcmp(value, GEMM_SUM) == 0;
   if (!value) {
     Expr *body = ex_subst(g, m->node->body, map, m->node->nvars);
     ex_visit(g, body, find_ahead, w);
@@ -234,7 +242,7 @@ static void write_member(Writer *w, Member *m, const char *value) {
   for (int d = 0; d < m->node->rank; d++) element[d] = map[d];
   emit_define(em, ex_read(g, m->node, element), ELEMENT, name);
   if (m->stored) add_ahead(w, m->node, element, true);
-  if (m->stored) write_store(w, m, element, name);
+  if (m->stored) write_store(w, m, element, name, only_sum);
 }
 
 static const char *level_text(Writer *w, int level) {

@@ -408,7 +408,7 @@ void gemm_epilogue(GemmWriter *w) {
     gemm_close(w);
   }
   gemm_paste(w, &w->epilogue_row);
-  run_loop(w, GEMM_N, "column0", "columns", &w->epilogue, vars[GEMM_N]);
+  if (w->epilogue.n > 0) run_loop(w, GEMM_N, "column0", "columns", &w->epilogue, vars[GEMM_N]);
   gemm_paste(w, &w->epilogue_after);
   gemm_close(w);
 }

@@ -156,19 +156,14 @@ static void prologue(StrBuf *out, void *ctx) {
   sb_printf(out, "%s *const c = (%s *)call->arg[2];\n", type, type);
 }
 
-/* Of element q of a row, as programs store rows in bf16: all of it is rounded behind the loop. C
- * is as wide as it is long in memory, one batch after the other. */
+/* As programs store sums in bf16: a row at once, rounded where it was summed. C is as wide as it is
+ * long in memory, one batch after the other. */
 static void epilogue(StrBuf *out, void *ctx) {
-  (void)ctx;
-  sb_printf(out, "row[q] = %s;\n", GEMM_SUM);
-}
-static void epilogue_row(StrBuf *out, void *ctx) {
-  (void)ctx;
-  sb_puts(out, "float row[COLUMNS + TD_LANES] __attribute__((aligned(64)));\n");
+  (void)out, (void)ctx;
 }
 static void epilogue_after(StrBuf *out, void *ctx) {
   (void)ctx;
-  sb_puts(out, "td_narrow_run(c + (batch_1 * M + i_2) * N + column0, row, columns);\n");
+  sb_puts(out, "td_narrow_run(c + (batch_1 * M + i_2) * N + column0, finished, columns);\n");
 }
 
 /* As programs in f32 do by themselves: see product_split. */
@@ -188,10 +183,9 @@ static void make_plan(GemmPlan *plan, const Shape *s, Mode *mode) {
                      .plain_output = *mode != HALF,
                      .output = "c",
                      .epilogue = epilogue,
-                     .epilogue_row = epilogue_row,
                      .epilogue_after = epilogue_after,
                      .ctx = mode,
-                     .epilogue_vars = {{1, 1, 1, 0}},
+                     .epilogue_vars = {{1, 1, 0, 0}},
                      .narrow = *mode == BF16 || *mode == HALF,
                      .split = *mode == SPLIT6   ? 6
                               : *mode == SPLIT3 ? 3
