@@ -262,10 +262,9 @@ static void put_scratch(GemmWriter *w) {
 
 static void put_constants(GemmWriter *w) {
   /* columns of a block are a multiple of a tile's, those of the last block may not be */
-  gemm_line(w,
-            "enum { LAST_ROWS = %lld, ODD = (N %% COLUMNS + TD_LANES - 1) / TD_LANES %% 2, FETCHES "
-            "= %d };",
-            (long long)w->block.last_rows, w->naheads + 2);
+  /* a window of columns may end before the last of them */
+  gemm_line(w, "enum { LAST_ROWS = %lld, ODD = TD_ODD(N %% COLUMNS)%s, FETCHES = %d };",
+            (long long)w->block.last_rows, gemm_banded(w) ? " > 0" : "", w->naheads + 2);
 }
 
 static void put_block(GemmWriter *w) {

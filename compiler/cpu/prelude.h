@@ -177,6 +177,18 @@ TD_INLINE double td_normal(const TdControl *ctl, int64_t site, int64_t number) {
 #define TD_TILE_ROWS 4
 #endif
 #define TD_TILE_COLUMNS (2 * TD_LANES)
+/* 1: the processor multiplies two vectors of half as many lanes in the time of one, so that columns
+ * that fill no more are multiplied by such: Zen 4, which compilers that do not know it call Zen 3 with
+ * AVX-512. Others do as many of one kind as of the other. */
+#if defined __AVX512F__ && (defined __znver3__ || defined __znver4__)
+#define TD_HALVES 1
+#else
+#define TD_HALVES 0
+#endif
+/* The last vector of so many columns: 0 is the second of a pair, 1 stands alone, 2 is half of one. */
+#define TD_ODD(columns)                                                                   \
+  (((columns) + TD_LANES - 1) / TD_LANES % 2 == 0 ? 0                                     \
+   : TD_HALVES && (columns) % TD_LANES > 0 && (columns) % TD_LANES <= TD_LANES / 2 ? 2 : 1)
 typedef float TdVec __attribute__((vector_size(4 * TD_LANES)));
 typedef float TdVecMem __attribute__((vector_size(4 * TD_LANES), aligned(4), may_alias));
 TD_INLINE TdVec td_load(const float *p) { return *(const TdVecMem *)p; }
@@ -259,6 +271,30 @@ TD_INLINE void td_fetch(TdFetch *f) {
     again += a_k;                                                                         \
     b += vectors * TD_LANES;                                                              \
   }
+#if TD_HALVES
+typedef float TdHalf __attribute__((vector_size(2 * TD_LANES)));
+typedef float TdHalfMem __attribute__((vector_size(2 * TD_LANES), aligned(4), may_alias));
+/* Half a vector of columns, of which B has a whole one. */
+TD_INLINE void td_half_body(const int rows, const int turned, int64_t depth, const float *a, int64_t a_step,
+                            const float *b, float *c, int64_t c_stride, int add) {
+  const int a_row = turned ? TD_LANES : 1;
+  const int64_t a_k = turned ? 1 : a_step;
+  TdHalf sum[TD_TILE_ROWS] = { { 0 } };
+  for (; depth > 0; depth -= TD_LANES) {
+    for (int64_t k = depth < TD_LANES ? depth : TD_LANES; k > 0; k--, a += a_k, b += TD_LANES) {
+      const TdHalf b0 = *(const TdHalfMem *)b;
+#pragma GCC unroll 14
+      for (int r = 0; r < rows; r++) sum[r] += a[r * a_row] * b0;
+    }
+    a += turned ? (rows - 1) * TD_LANES : 0;
+  }
+#pragma GCC unroll 14
+  for (int r = 0; r < rows; r++) {
+    TdHalfMem *const to = (TdHalfMem *)(c + r * c_stride);
+    *to = add ? sum[r] + *to : sum[r];
+  }
+}
+#endif
 TD_INLINE void td_tile_body(const int rows, const int vectors, const int turned, int64_t depth,
                             const float *a, int64_t a_step, const float *b, float *c,
                             int64_t c_stride, int add, TdFetch *next) {
@@ -290,6 +326,14 @@ typedef void TdTile(int64_t depth, const float *a, int64_t a_step, const float *
   TD_SHARED TdTile td_tile_##rows##x1, td_tile_##rows##x1_turned;                         \
   TD_SHARED TdTile td_tile_##rows##x2, td_tile_##rows##x2_turned;
 TD_TILES(TD_TILE_NAMES)
+#if TD_HALVES
+#define TD_TILE_HALF_NAMES(rows) TD_SHARED TdTile td_tile_##rows##x0, td_tile_##rows##x0_turned;
+TD_TILES(TD_TILE_HALF_NAMES)
+#define TD_TILE_HALF_CASE(r)                                                              \
+  if (vectors == 0) return turned ? td_tile_##r##x0_turned : td_tile_##r##x0;
+#else
+#define TD_TILE_HALF_CASE(r)
+#endif
 #ifndef TD_DECLARES
 #define TD_TILE_TWO(rows)                                                                 \
   TD_TILE(rows, 2, 0, td_tile_##rows##x2)                                                 \
@@ -299,11 +343,25 @@ TD_TILES(TD_TILE_TWO)
   TD_TILE(rows, 1, 0, td_tile_##rows##x1)                                                 \
   TD_TILE(rows, 1, 1, td_tile_##rows##x1_turned)
 TD_TILES(TD_TILE_ONE)
+#if TD_HALVES
+#define TD_HALF(rows, turned, name)                                                       \
+  TD_SHARED void name(int64_t depth, const float *a, int64_t a_step, const float *b, float *c, \
+                      int64_t c_stride, int add, TdFetch *next) {                         \
+    (void)next;                                                                           \
+    td_half_body(rows, turned, depth, a, a_step, b, c, c_stride, add);                    \
+  }
+#define TD_TILE_HALF(rows)                                                                \
+  TD_HALF(rows, 0, td_tile_##rows##x0)                                                    \
+  TD_HALF(rows, 1, td_tile_##rows##x0_turned)
+TD_TILES(TD_TILE_HALF)
 #endif
+#endif
+/* `vectors`: 0 is half of one. */
 TD_INLINE TdTile *td_tile(const int rows, const int vectors, const int turned) {
   switch (rows) {
 #define TD_TILE_CASE(r)                                                                   \
   case r:                                                                                 \
+    TD_TILE_HALF_CASE(r)                                                                  \
     if (vectors > 1) return turned ? td_tile_##r##x2_turned : td_tile_##r##x2;            \
     return turned ? td_tile_##r##x1_turned : td_tile_##r##x1;
     TD_TILES(TD_TILE_CASE)
@@ -357,14 +415,14 @@ TD_SHARED void td_tile_row(TdTile *two, TdTile *one, int64_t rows, int far, cons
 #define TD_HEIGHT_OF(rows) ((rows) / TD_TILES_OF(rows))
 /* td_tile_row for a height that comes from sharing out `block` or `last` rows.
  * The first parameters are constants, so that a unit that stands alone compiles
- * only tiles in use: `odd` is 0 if the vectors are always even. */
+ * only tiles in use: `odd` is that of TD_ODD, 0 if the vectors are always even. */
 TD_INLINE void td_tile_row_of(const int block, const int last, const int odd, const int turned,
                               const int far, int64_t rows, const TdTiles *t) {
   TdTile *two = NULL, *one = NULL;
 #define TD_TRY_HEIGHT(height, condition)                                                  \
   if ((condition) && rows == (height)) {                                                  \
     two = td_tile(height, 2, turned);                                                     \
-    one = odd ? td_tile(height, 1, turned) : two;                                         \
+    one = odd ? td_tile(height, 2 - odd, turned) : two;                             \
   }
   TD_TRY_HEIGHT(TD_HEIGHT_OF(block), 1)
   TD_TRY_HEIGHT(TD_HEIGHT_OF(block) + 1, block % TD_TILES_OF(block) != 0)
