@@ -55,17 +55,32 @@ static void put_pack_all(GemmWriter *w) {
             form(w, w->plan->operand[GEMM_A].half), (long long)w->k_stride[GEMM_A]);
 }
 
-/* Runs of A begin and end with tiles of a strip. */
+/* Runs of A are rounded where they lie into the strip that tiles read. */
 static bool in_strips(const GemmWriter *w) {
-  const GemmAxis *k = &w->plan->axis[GEMM_K];
   return w->tiles == GEMM_ROUNDED && w->runs[GEMM_A] && gemm_along_k(w, GEMM_A) &&
-         k->extent[k->nvars - 1] % DEPTH == 0 && !w->plan->k_of[GEMM_A].any;
+         !w->plan->k_of[GEMM_A].any;
 }
 
-/* Straight from where they lie. */
+/* Where these do not begin and end with tiles, rows of a strip are whole, */
+static bool in_rows(const GemmWriter *w) {
+  const GemmAxis *k = &w->plan->axis[GEMM_K];
+  return in_strips(w) && k->extent[k->nvars - 1] % DEPTH != 0;
+}
+
+/* an odd number of lines apart: 16 of them are not in the same sets of a cache. */
+static int64_t pitch_of(const GemmWriter *w) { return round_up(w->block.depth, 2 * DEPTH) + DEPTH; }
+
 static void put_pack_runs(GemmWriter *w) {
   const GemmSteps s = gemm_band_steps(w);
   char statement[96];
+  if (in_rows(w)) {
+    snprintf(statement, sizeof statement,
+             "td_narrow_row_run(packed_a + r * PITCH + from, %d, source, run);",
+             w->plan->operand[GEMM_A].half);
+    gemm_stage_runs(w, GEMM_A, "row0 + i", "height", s.a_from, s.a_depth, statement);
+    gemm_line(w, "td_narrow_row_none(packed_a, PITCH, %s, height);", s.a_depth);
+    return;
+  }
   snprintf(statement, sizeof statement,
            "td_narrow_pack_run(packed_a, %d, %s, r, from, source, run);",
            w->plan->operand[GEMM_A].half, s.a_depth);
@@ -249,6 +264,10 @@ static void put_rows(GemmWriter *w) {
   }
   gemm_line(w, ".a = %s,", at.s);
   sb_free(&at);
+  if (in_rows(w)) {
+    gemm_line(w, ".a_row = PITCH, .a_step = TD_NARROW_DEPTH, .a_half = TD_NARROW_ROWS * PITCH,");
+    return;
+  }
   if (w->tiles == GEMM_PARTS) {
     gemm_line(w, ".a_row = TD_NARROW_DEPTH, .a_half = TD_NARROW_TILE, .a_part = TD_SPLIT_PART,");
     return;
@@ -344,6 +363,7 @@ GemmScratch gemm_narrow_scratch(const GemmWriter *w) {
     s.packed_a = gemm_places_room(w) + gemm_spans_room(w);
   else if (!w->in_place)
     s.packed_a = w->tiles == GEMM_PARTS ? packed_rows / STRIP * gemm_panel(w, b->depth) / 2
+                 : in_rows(w)           ? STRIP * pitch_of(w) / 2
                                         : packed_rows * b->depth / 2;
   return s;
 }
@@ -368,6 +388,8 @@ static void put_constants(GemmWriter *w) {
     gemm_put_turned(w);
   else if (w->moved)
     gemm_put_moves(w);
+  else if (in_rows(w))
+    gemm_line(w, "enum { PITCH = %lld };", (long long)pitch_of(w));
 }
 
 /* Sums that wait in C for the next block of k, 16 rows of a tile in so few sets of

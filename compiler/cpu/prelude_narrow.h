@@ -130,6 +130,17 @@ TD_INLINE void td_narrow_pack_run(uint16_t *to, const int half, int64_t depth, i
     else td_narrow_run(place, (const float *)from + i, TD_NARROW_DEPTH);
   }
 }
+/* The same into rows that are whole, where these are of no tiles. */
+TD_INLINE void td_narrow_row_run(uint16_t *to, const int half, const void *from, int64_t count) {
+  if (half || !from) td_bring_half(to, (const uint16_t *)from, count);
+  else td_narrow_run(to, (const float *)from, count);
+}
+/* What is behind their numbers, and behind these rows, to whole tiles. */
+TD_INLINE void td_narrow_row_none(uint16_t *to, int64_t pitch, int64_t depth, int64_t rows) {
+  const int64_t whole = (depth + TD_NARROW_DEPTH - 1) / TD_NARROW_DEPTH * TD_NARROW_DEPTH;
+  for (int64_t r = 0; r < rows && depth < whole; r++) td_bring_half(to + r * pitch + depth, 0, whole - depth);
+  for (; rows % TD_NARROW_ROWS; rows++) td_bring_half(to + rows * pitch, 0, whole);
+}
 /* Rows behind these, to whole tiles. */
 TD_INLINE void td_narrow_pack_none(uint16_t *to, int64_t depth, int64_t rows) {
   for (; rows % TD_NARROW_ROWS; rows++) td_narrow_pack_run(to, 1, depth, rows, 0, 0, depth);
