@@ -610,13 +610,20 @@ TD_INLINE void td_pair_dot(TdVec *c, uint32_t a, const uint16_t *b) {
   TdPairs x = (TdPairs){ 0 } + a, y = *(const TdPairsMem *)b;
   __asm__("vdpbf16ps %2, %1, %0" : "+v"(*c) : "v"(x), "v"(y));
 }
-/* ROWS x VECTORS sums, constants: a panel's other vector may be of columns that nobody wants. B is asked
+/* The first eight columns: a processor that makes vectors of two halves takes half the time. */
+TD_INLINE void td_pair_dot_eight(TdVec *c, const uint16_t *a, const uint16_t *b) {
+  typedef uint32_t Pair __attribute__((aligned(2), may_alias));
+  TdPairs y = *(const TdPairsMem *)b;
+  __asm__("vdpbf16ps %2%{1to8%}, %t1, %t0" : "+v"(*c) : "v"(y), "m"(*(const Pair *)a));
+}
+/* ROWS x 32 sums, or x 16 or 8 where there are no more columns in the panel; all constants. B is asked
  * for 1 KB ahead, behind a panel's end of the panel after it: with depths of 64 to 512 on Zen 4 232
  * GFLOP/s for 228, of 234 that the unit has. Of A as much is asked for by the processor itself: told so
  * it takes 1.03 of the time. Strips of 10 to 14 rows reach the same, but where k is 64 long (226 for 219). */
-TD_INLINE void td_narrow_strip(const int ROWS, const int VECTORS, const TdNarrow *t, const uint16_t *a, const uint16_t *b,
+TD_INLINE void td_narrow_strip(const int ROWS, const int COLUMNS, const TdNarrow *t, const uint16_t *a, const uint16_t *b,
                                float *c) {
   enum { AHEAD = 8 * 2 * TD_NARROW_COLUMNS };
+  const int VECTORS = COLUMNS > 16 ? 2 : 1;
   TdVec sum[2 * TD_STRIP] = { { 0 } };
   for (int64_t k = 0; k < t->depth; k += TD_NARROW_DEPTH) {
     const uint16_t *pair = td_narrow_step(t, a, k / TD_NARROW_DEPTH);
@@ -625,6 +632,10 @@ TD_INLINE void td_narrow_strip(const int ROWS, const int VECTORS, const TdNarrow
       for (int v = 0; v < VECTORS; v++) __builtin_prefetch(b + AHEAD + v * 32);
 #pragma GCC unroll 16
       for (int r = 0; r < ROWS; r++) {
+        if (COLUMNS == 8) {
+          td_pair_dot_eight(&sum[r], pair + r * t->a_row, b);
+          continue;
+        }
         uint32_t word;
         __builtin_memcpy(&word, pair + r * t->a_row, sizeof word);
 #pragma GCC unroll 2
@@ -643,25 +654,30 @@ TD_INLINE void td_narrow_strip(const int ROWS, const int VECTORS, const TdNarrow
     }
 }
 /* Apart, so that no address of the loop around them waits in a vector's register. */
-static TD_APART void td_narrow_strip_2(const TdNarrow *t, const uint16_t *a, const uint16_t *b, float *c) {
-  td_narrow_strip(TD_STRIP, 2, t, a, b, c);
+static TD_APART void td_narrow_strip_32(const TdNarrow *t, const uint16_t *a, const uint16_t *b, float *c) {
+  td_narrow_strip(TD_STRIP, 32, t, a, b, c);
 }
-static TD_APART void td_narrow_strip_1(const TdNarrow *t, const uint16_t *a, const uint16_t *b, float *c) {
-  td_narrow_strip(2 * TD_STRIP, 1, t, a, b, c);
+/* The last columns, where a vector has them: twice the rows. */
+static TD_APART void td_narrow_strip_16(const TdNarrow *t, const uint16_t *a, const uint16_t *b, float *c) {
+  td_narrow_strip(2 * TD_STRIP, 16, t, a, b, c);
+}
+static TD_APART void td_narrow_strip_8(const TdNarrow *t, const uint16_t *a, const uint16_t *b, float *c) {
+  td_narrow_strip(2 * TD_STRIP, 8, t, a, b, c);
 }
 static void td_narrow_vectors(const TdNarrow *t) {
   const int64_t rows = t->tall ? 32 : 16, turns = t->depth / TD_NARROW_DEPTH;
   const uint16_t *b = t->b;
   for (int64_t j = 0; j < t->columns; j += TD_NARROW_COLUMNS, b += t->panel) {
-    const int one = t->columns - j <= 16, step = one ? 2 * TD_STRIP : TD_STRIP;
+    const int64_t left = t->columns - j, step = left > 16 ? TD_STRIP : 2 * TD_STRIP;
     TdFetch *const next = td_narrow_next(t->fetch, t->fetches);
     TdFetch fetch = *next;
     for (int64_t r = 0, turn = 0; r < rows; r += step) {
       const uint16_t *const a = t->a + r / 16 * t->a_half + r % 16 * t->a_row;
       float *const c = t->c + r * t->c_stride + j;
       for (; turn * rows < turns * (r + step); turn++) td_fetch(&fetch);
-      if (one) td_narrow_strip_1(t, a, b, c);
-      else td_narrow_strip_2(t, a, b, c);
+      if (left > 16) td_narrow_strip_32(t, a, b, c);
+      else if (left > 8) td_narrow_strip_16(t, a, b, c);
+      else td_narrow_strip_8(t, a, b, c);
     }
     *next = fetch;
   }

@@ -78,6 +78,7 @@ static const Conv convs[] = {
     {"turned, half a tile", 1, {64}, {64}, {5}, {1}, {2}, {4}, 1, 48, 65, B},
     {"turned past an end", 1, {300}, {352}, {4}, {1}, {3}, {2}, 1, 96, 24, B},
     {"a volume", 3, {6, 5, 4}, {6, 5, 4}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, 1, 16, 16, B},
+    {"more than vectors", 1, {40}, {40}, {3}, {1}, {1}, {1}, 1, 65, 65, B},
 };
 enum { CONVS = sizeof convs / sizeof *convs };
 
