@@ -7,7 +7,12 @@
  *     m / 16 <= l / 16          ->  0 .. l / 16 * 16 + 15   as floor(m / 16) >= (m - 15) / 16
  *     m - m % 16 <= l           ->  0 .. l + 15             as m % 16 <= 15
  *     l < 8 ? m < 4 : m < l     ->  0 .. (l < 8 ? 3 : l - 1)
+ *     m < length[l]             ->  0 .. length[l] - 1      integers are data as well,
+ *     real(m) < x[l]            ->  0 .. ceil(x[l]) - 1     and reals; of NaN nothing
  *
+ * Data are integers of 32 bits, and may be any: what leaves the extent so far that the comparison
+ * is decided is cut there. Of reals those alone are taken that are no result of arithmetic here,
+ * which might be rounded in another way where the condition itself is computed.
  * `and` meets windows, `or` takes what holds both. Ends may leave the extent; they never leave
  * 30 bits, as kernels compute them in 32: a condition that could is taken for everything. */
 #include "compiler/ir/band.h"
@@ -66,9 +71,26 @@ static Band choose(Finder *f, Expr *cond, Band a, Band b) {
 
 static bool names(const Finder *f, const Expr *e) { return e->vars & expr_var_bit(f->s->var); }
 
+typedef struct Data {
+  const BandSpace *s;
+  bool ok;
+} Data;
+
+static void check_data(Expr *e, void *ctx) {
+  Data *d = ctx;
+  if (!d->ok) return;
+  if (e->kind == E_READ) d->ok = d->s->may_read(e, d->s->ctx);
+  if (e->kind == E_PRIM && e->type == TY_REAL) /* never rounded */
+    d->ok = e->prim == P_min || e->prim == P_max || e->prim == P_neg || e->prim == P_real;
+}
+
 /* May the ends of a window name it? */
-static bool known(const Finder *f, const Expr *e) {
-  return !(e->vars & ~f->s->known) && !e->reads && !e->draws;
+static bool known(const Finder *f, Expr *e) {
+  if (e->vars & ~f->s->known || e->draws) return false;
+  if (!e->reads) return true;
+  Data d = {f->s, f->s->may_read != NULL};
+  if (d.ok) ex_visit(f->g, e, check_data, &d);
+  return d.ok;
 }
 
 static Band below_zero(Finder *f, const Linear *s);
@@ -144,36 +166,75 @@ typedef struct Near {
   bool ok;
 } Near;
 
+/* Integers of 32 bits that are no result of arithmetic, so that nothing overflows. */
+static bool is_datum(const Expr *e) {
+  return e->kind == E_READ || ex_is_prim(e, P_int) || ex_is_prim(e, P_min) || ex_is_prim(e, P_max);
+}
+
+static bool within(const Finder *f, Expr *e, int64_t least, int64_t most) {
+  int64_t lo, hi;
+  return ex_interval(f->g, e, f->s->extent, f->s->nvars, &lo, &hi) && lo >= least && hi <= most;
+}
+
 static void check_near(Expr *e, void *ctx) {
   Near *x = ctx;
-  int64_t lo, hi;
   if (e->type != TY_INT || !x->ok) return;
-  x->ok = ex_interval(x->f->g, e, x->f->s->extent, x->f->s->nvars, &lo, &hi) && lo >= -FARTHEST &&
-          hi <= FARTHEST;
+  x->ok = within(x->f, e, -FARTHEST, FARTHEST) ||
+          (is_datum(e) && within(x->f, e, IR_INT_MIN, IR_INT_MAX));
 }
 
 static bool is_near(const Finder *f, Expr *e) {
   Near x = {f, true};
-  if (e) ex_visit(f->g, e, check_near, &x);
-  return x.ok;
+  if (!e) return true;
+  ex_visit(f->g, e, check_near, &x);
+  return x.ok && (e->type != TY_INT || within(f, e, -FARTHEST, FARTHEST));
+}
+
+/* A sum of which one term alone may be far: what the others come to decides nothing any more
+ * where that one is farther than they are, so it is cut there. */
+static bool cut_far_term(const Finder *f, Linear *s) {
+  int far = -1;
+  int64_t others = s->constant < 0 ? -s->constant : s->constant;
+  for (int i = 0; i < s->n; i++) {
+    Expr *e = s->term[i].atom;
+    int64_t lo, hi, times = s->term[i].coef < 0 ? -s->term[i].coef : s->term[i].coef, most;
+    if (!within(f, e, IR_INT_MIN, IR_INT_MAX)) return false;
+    if (is_datum(e) && !within(f, e, -FARTHEST, FARTHEST)) {
+      if (far >= 0) return false;
+      far = i;
+      continue;
+    }
+    ex_interval(f->g, e, f->s->extent, f->s->nvars, &lo, &hi);
+    most = -lo > hi ? -lo : hi;
+    if (!mul_fits(most, times, &most) || __builtin_add_overflow(others, most, &others))
+      return false;
+  }
+  if (far < 0) return true;
+  if (others >= FARTHEST) return false;
+  Expr **e = &s->term[far].atom;
+  *e = ex2(f->g, P_min, *e, ex_int(f->g, others + 1));
+  *e = ex2(f->g, P_max, *e, ex_int(f->g, -others - 1));
+  return true;
 }
 
 /* Where s <= 0. */
 static Band below_zero(Finder *f, const Linear *s) {
   Graph *g = f->g;
-  Linear rest;
+  Linear sum = *s, rest;
   int64_t c = 0;
   linear_init(&rest);
   for (int i = 0; i < s->n; i++) {
     Expr *e = s->term[i].atom;
-    if (ex_bare_var(e) == f->s->var) {
-      c = s->term[i].coef;
-      continue;
-    }
-    if (names(f, e) || !known(f, e)) return without(f, s, i);
-    rest.term[rest.n++] = s->term[i];
+    if (ex_bare_var(e) != f->s->var && (names(f, e) || !known(f, e))) return without(f, s, i);
   }
-  rest.constant = s->constant;
+  if (!cut_far_term(f, &sum)) return everything;
+  for (int i = 0; i < sum.n; i++) {
+    if (ex_bare_var(sum.term[i].atom) == f->s->var)
+      c = sum.term[i].coef;
+    else
+      rest.term[rest.n++] = sum.term[i];
+  }
+  rest.constant = sum.constant;
   Expr *r = linear_build(g, &rest);
   if (!is_near(f, r) || c > FARTHEST || c < -FARTHEST) return everything;
   if (c == 0) {
@@ -238,6 +299,46 @@ static Band compared_reals(Finder *f, Expr *a, Expr *b) {
   return compared(f, x.n, y.n, exact ? 0 : -1);
 }
 
+/* ---- reals that are data ----------------------------------------------------------------- */
+
+/* real(n), n below 2^24, so that single precision has it? */
+static Expr *exact_integer(const Finder *f, const Expr *e) {
+  if (!ex_is_prim(e, P_real) || e->args[0]->type != TY_INT) return NULL;
+  return within(f, e->args[0], -EXACT / 4, EXACT / 4) ? e->args[0] : NULL;
+}
+
+/* With x data of the row, the integer t of which
+ *
+ *     n < x  is  n < t    n <= x  is  n < t      `left`: n stands on the left
+ *     x < n  is  t <= n   x <= n  is  t <= n
+ *
+ * for every n of lo .. hi: ceil(x) or floor(x) + 1, and of NaN, with which no comparison holds,
+ * what makes it so. */
+static Expr *threshold(const Finder *f, Expr *x, bool left, bool or_equal, int64_t lo, int64_t hi) {
+  Graph *g = f->g;
+  Expr *least = ex_num(g, (double)lo), *most = ex_num(g, (double)hi);
+  Expr *some =
+      left ? ex2(g, or_equal ? P_le : P_lt, least, x) : ex2(g, or_equal ? P_le : P_lt, x, most);
+  Expr *none = ex_int(g, left ? lo : hi + 1), *next = ex_int(g, 1);
+  Expr *whole = ex2(g, P_max, ex2(g, P_min, ex1(g, P_int, x), ex_int(g, hi + 1)),
+                    ex_int(g, lo - 1)); /* floor(x) */
+  if (left != or_equal)                 /* ceil(x) */
+    next = ex3(g, P_select, ex2(g, P_lt, ex1(g, P_real, whole), x), next, ex_int(g, 0));
+  return ex3(g, P_select, some, ex2(g, P_add, whole, next), none);
+}
+
+/* a < b, or <=, or the opposite; one side an integer, the other one data. */
+static Band compared_datum(Finder *f, Expr *a, Expr *b, bool or_equal, bool holds) {
+  Expr *left = exact_integer(f, a), *right = exact_integer(f, b);
+  const bool on_left = left && names(f, left);
+  Expr *n = on_left ? left : right, *x = on_left ? b : a;
+  int64_t lo, hi;
+  if (!n || !names(f, n) || names(f, x) || !x->reads || !known(f, x)) return everything;
+  ex_interval(f->g, n, f->s->extent, f->s->nvars, &lo, &hi);
+  Expr *t = threshold(f, x, on_left, or_equal, lo, hi);
+  return on_left == holds ? compared(f, n, t, 1) : compared(f, t, n, 0);
+}
+
 /* ---- conditions ------------------------------------------------------------------------- */
 
 static Band window(Finder *f, Expr *e, bool holds);
@@ -257,6 +358,7 @@ static Band all_or_nothing(Finder *f, Expr *e, bool holds) {
 
 static Band window(Finder *f, Expr *e, bool holds) {
   if (e->kind == E_BOOL) return (e->inum != 0) == holds ? everything : nothing;
+  if (e->kind == E_READ && !names(f, e) && known(f, e)) return all_or_nothing(f, e, holds);
   if (e->kind != E_PRIM || f->branches-- <= 0) return everything;
   Expr *const *arg = e->args;
   const bool whole = e->nargs == 2 && arg[0]->type == TY_INT;
@@ -272,8 +374,12 @@ static Band window(Finder *f, Expr *e, bool holds) {
   case P_select: return chosen(f, arg, holds);
   default: break;
   }
-  if (e->nargs == 2 && arg[0]->type == TY_REAL && (e->prim == P_lt || e->prim == P_le))
+  if (e->reads && !names(f, e) && known(f, e)) return all_or_nothing(f, e, holds);
+  if (e->nargs == 2 && arg[0]->type == TY_REAL && (e->prim == P_lt || e->prim == P_le)) {
+    Band b = compared_datum(f, arg[0], arg[1], e->prim == P_le, holds);
+    if (!band_is_all(&b)) return b;
     return holds ? compared_reals(f, arg[0], arg[1]) : everything;
+  }
   if (!whole) return everything;
   if (known(f, e) && !names(f, e) && is_near(f, arg[0]) && is_near(f, arg[1]))
     return all_or_nothing(f, e, holds);
@@ -316,27 +422,58 @@ Band band_clamped(Graph *g, Band b, const BandSpace *s) {
   return b;
 }
 
+typedef struct Sample {
+  Graph *g;
+  int64_t extent;
+  int64_t number;
+} Sample;
+
+/* Some value that data may have, within 0 .. extent as far as they do. */
+static Expr *sampled(Graph *g, Expr *e, void *ctx) {
+  const Sample *s = ctx;
+  if (e->kind != E_READ) return e;
+  const int64_t of = 1 << 16, at = ((s->number + 1) * 40503 + e->node->id * 25033ll) % of;
+  if (e->type == TY_BOOL) return ex_bool(g, at >= of / 2);
+  int64_t lo = 0, hi = s->extent;
+  if (e->type == TY_INT) {
+    if (lo < e->node->lo) lo = e->node->lo;
+    if (hi > e->node->hi) hi = e->node->hi;
+    if (lo > hi) lo = hi = e->node->lo > s->extent ? e->node->lo : e->node->hi;
+  }
+  int64_t x = lo + (int64_t)((double)(hi - lo + 1) * (double)at / (double)of);
+  return e->type == TY_INT ? ex_int(g, x) : ex_num(g, (double)x);
+}
+
+static Expr *at_sample(Sample *s, Expr *e, Expr *const *map, int nvars) {
+  if (!e) return NULL;
+  const bool reads = e->reads;
+  e = ex_subst(s->g, e, map, nvars);
+  return reads ? ex_map(s->g, e, sampled, s) : e;
+}
+
 double band_share(Graph *g, const Band *b, const BandSpace *s) {
   const int64_t extent = s->extent[s->var];
   Band c = band_clamped(g, *b, s);
   if ((!c.lo && !c.hi) || extent == 0) return 1;
   uint32_t vars = (c.lo ? c.lo->vars : 0) | (c.hi ? c.hi->vars : 0);
+  const bool reads = (c.lo && c.lo->reads) || (c.hi && c.hi->reads);
   int64_t places = 1;
   for (int v = 0; v < s->nvars; v++)
     if (vars >> v & 1 && !mul_fits(places, s->extent[v], &places)) return 1;
-  const int64_t count = places < SAMPLES ? places : SAMPLES;
+  const int64_t count = places < SAMPLES && !(reads && places > 0) ? places : SAMPLES;
   double inside = 0;
   for (int64_t i = 0; i < count; i++) {
-    Expr *map[IR_MAX_VARS] = {0}, *lo = c.lo, *hi = c.hi;
-    int64_t at =
-        count < SAMPLES ? i : (int64_t)(((double)i + 0.5) / (double)count * (double)places);
+    Expr *map[IR_MAX_VARS] = {0};
+    Sample sample = {g, extent, i};
+    int64_t at = places <= count ? i % places
+                                 : (int64_t)(((double)i + 0.5) / (double)count * (double)places);
     for (int v = s->nvars - 1; v >= 0; v--) {
       if (!(vars >> v & 1)) continue;
       map[v] = ex_int(g, at % s->extent[v]);
       at /= s->extent[v];
     }
-    if (lo) lo = ex_subst(g, lo, map, s->nvars);
-    if (hi) hi = ex_subst(g, hi, map, s->nvars);
+    Expr *lo = at_sample(&sample, c.lo, map, s->nvars),
+         *hi = at_sample(&sample, c.hi, map, s->nvars);
     if ((lo && lo->kind != E_INT) || (hi && hi->kind != E_INT)) return 1;
     int64_t from = lo ? lo->inum : 0, to = hi ? hi->inum : extent;
     if (to > from) inside += (double)(to - from);

@@ -340,6 +340,13 @@ static bool find_band(BandFinder *f) {
   return f->wide.n > 0 && add_main(f) && add_products(f) && others_read_none(f);
 }
 
+/* Ends are found before the programs run. */
+static bool may_read(Expr *read, const void *ctx) {
+  const BandFinder *f = ctx;
+  return !member_of(f->g, read->node) &&
+         ex_reads_in_range(f->p->g, read, f->space.extent, f->space.nvars);
+}
+
 void chain_find_band(Plan *p, Group *g) {
   Chain *c = g->chain;
   BandFinder f = {.p = p, .g = g, .c = c, .main = c->program[CHAIN_MAIN], .band = {.never = true}};
@@ -348,7 +355,9 @@ void chain_find_band(Plan *p, Group *g) {
   f.space = (BandSpace){.extent = f.extent,
                         .nvars = c->nrows + 1,
                         .var = c->nrows,
-                        .known = (uint32_t)((1ull << c->nrows) - 1)};
+                        .known = (uint32_t)((1ull << c->nrows) - 1),
+                        .may_read = may_read,
+                        .ctx = &f};
   bool found = find_band(&f) && !f.band.never;
   double share = found ? band_share(p->g, &f.band, &f.space) : 1;
   if (share > p->target->chains.band_most) {

@@ -93,7 +93,16 @@ static void print_member(const Dump *d, const Member *m, const Item *it) {
   sb_putc(d->out, '\n');
 }
 
-/* An integer in the rows, r0, r1, ... */
+static void print_end(const Dump *d, const Expr *e);
+
+static void print_ends(const Dump *d, const Expr *e, const char *between) {
+  for (int i = 0; i < e->nargs; i++) {
+    if (i > 0) sb_puts(d->out, between);
+    print_end(d, e->args[i]);
+  }
+}
+
+/* An integer in the rows, r0, r1, ..., or what it is made of. */
 static void print_end(const Dump *d, const Expr *e) {
   static const struct {
     Prim prim;
@@ -107,14 +116,18 @@ static void print_end(const Dump *d, const Expr *e) {
   } else if (e->kind == E_LOOPVAR) {
     sb_puts(d->out, "@");
     text_name(d->out, e->loop->var);
+  } else if (e->kind == E_READ) {
+    text_name(d->out, e->node->name);
+    sb_putc(d->out, '[');
+    print_ends(d, e, ", ");
+    sb_putc(d->out, ']');
+  } else if (e->kind == E_NUM) {
+    sb_printf(d->out, "%g", e->num);
   } else if (e->kind != E_PRIM) {
     sb_printf(d->out, "%lld", (long long)e->inum);
   } else {
     sb_printf(d->out, "%s(", sign ? "" : prim_info(e->prim)->name);
-    for (int i = 0; i < e->nargs; i++) {
-      if (i > 0) sb_puts(d->out, sign ? sign : ", ");
-      print_end(d, e->args[i]);
-    }
+    print_ends(d, e, sign ? sign : ", ");
     sb_putc(d->out, ')');
   }
 }

@@ -28,6 +28,19 @@ static uint32_t variables(const Contraction *c, GemmAxisKind kind) {
   return vars;
 }
 
+typedef struct Reading {
+  Plan *p;
+  const Group *g;
+  const BandSpace *space;
+} Reading;
+
+/* Ends are found before anything is multiplied. */
+static bool may_read(Expr *read, const void *ctx) {
+  const Reading *x = ctx;
+  return !member_of(x->g, read->node) &&
+         ex_reads_in_range(x->p->g, read, x->space->extent, x->space->nvars);
+}
+
 /* Places along `kind` for one of `of`, and the batch. */
 static void find(Plan *p, const Group *g, Expr *cond, GemmAxisKind kind, GemmAxisKind of,
                  ProductBand *out) {
@@ -39,6 +52,9 @@ static void find(Plan *p, const Group *g, Expr *cond, GemmAxisKind kind, GemmAxi
   *out = (ProductBand){.share = 1, .extent = c->extent[kind]};
   if (!cond || space.var < 0 || c->extent[kind] < t->band_least) return;
   space.known = variables(c, GEMM_BATCH) | variables(c, of);
+  Reading reading = {p, g, &space};
+  space.may_read = may_read;
+  space.ctx = &reading;
   Band band = band_of(p->g, cond, &space);
   if (band_is_all(&band)) return;
   double share = band_share(p->g, &band, &space);

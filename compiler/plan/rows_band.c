@@ -6,7 +6,10 @@
  * guarantees  Item.cut, the same in all items of a nest; conditions stay where they are
  *
  *     y[l] = sum over m | abs(l - m) <= 3 (x[m])    ->  row l: loop m from max(l - 3, 0) to
- *                                                       min(l + 4, extent)                     */
+ *                                                       min(l + 4, extent)
+ *     y[b] = sum over m | m < length[b] (x[b, m])       from 0 to min(length[b], extent)
+ *
+ * What ends read is stored, or a value of the row that an earlier nest has found. */
 #include "compiler/plan/rows.h"
 
 /* The condition under which the item adds something, as far as its form tells. */
@@ -29,12 +32,34 @@ static int64_t longest(const RowPlan *r, const Item *it, int64_t *extent) {
   return r->nrows + it->nloops;
 }
 
+typedef struct Reading {
+  Plan *p;
+  const RowPlan *r;
+  const BandSpace *space;
+  const Item *nest; /* in front of its loops */
+} Reading;
+
+/* Is it there before the nest, and in bounds whatever the conditions around it say? */
+static bool may_read(Expr *read, const void *ctx) {
+  const Reading *x = ctx;
+  for (int i = 0; i < x->r->nitems; i++) {
+    const Item *it = &x->r->items[i];
+    if (it->node != read->node) continue;
+    const bool of_row = it->nloops == 0 || it->form == FORM_REDUCE;
+    return of_row && it->nest < x->nest->nest && it->self == read;
+  }
+  return x->r->in_bounds || ex_reads_in_range(x->p->g, read, x->space->extent, x->space->nvars);
+}
+
 /* Of one loop of a nest: what all of its items need. */
 static void cut_loop(Plan *p, RowPlan *r, Item *first, Item *last, int loop) {
   int64_t extent[IR_MAX_VARS];
   BandSpace space = {.extent = extent, .nvars = (int)longest(r, first, extent)};
   space.var = r->nrows + loop;
   space.known = (uint32_t)((1ull << space.var) - 1); /* rows, and the loops around it */
+  Reading reading = {p, r, &space, first};
+  space.may_read = may_read;
+  space.ctx = &reading;
   Band all = {.never = true};
   for (Item *it = first; it <= last; it++) {
     if (!reduces(it, loop)) return;

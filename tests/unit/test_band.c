@@ -23,7 +23,9 @@ enum { M = 40, L = 24 };
 static Expr *parse(Arena *a, const char *condition, Graph **g) {
   Diags *d = diags_new(a);
   const char *text = arena_printf(a,
-                                  "graph g\ninput x: real[40]\ny[l:24] = sum[m:40 | %s](x[m])\n"
+                                  "graph g\ninput x: real[40]\ninput n: int[24] in 0 .. 40\n"
+                                  "input k: int[24]\ninput r: real[24]\ninput on: bool[24]\n"
+                                  "y[l:24] = sum[m:40 | %s](x[m])\n"
                                   "output y = y\n",
                                   condition);
   *g = ir_parse(a, interner_new(a), d, diags_source(d, "band.ir", text, strlen(text)));
@@ -32,7 +34,7 @@ static Expr *parse(Arena *a, const char *condition, Graph **g) {
 }
 
 static const int64_t extent[] = {L, M};
-static const BandSpace space = {extent, 2, 1, 1u};
+static const BandSpace space = {.extent = extent, .nvars = 2, .var = 1, .known = 1u};
 
 static int64_t at(Graph *g, Expr *e, int64_t l, int64_t otherwise) {
   if (!e) return otherwise;
@@ -135,6 +137,119 @@ static void far_ends_are_left(void **state) {
   Band b = band_of(g, e, &space);
   assert_true(band_is_all(&b));
   arena_free(a);
+}
+
+/* ---- data ------------------------------------------------------------------------ */
+
+static bool any_read(Expr *read, const void *ctx) {
+  (void)ctx;
+  return !(read->vars & expr_var_bit(1));
+}
+
+typedef struct Values {
+  Graph *g;
+  double n, k, r;
+  bool on;
+} Values;
+
+static Expr *value_of(Graph *g, Expr *e, void *ctx) {
+  const Values *v = ctx;
+  if (e->kind != E_READ) return e;
+  switch (e->node->name[0]) {
+  case 'n': return ex_int(g, (int64_t)v->n);
+  case 'k': return ex_int(g, (int64_t)v->k);
+  case 'r': return ex_num(g, v->r);
+  default: return ex_bool(g, v->on);
+  }
+}
+
+static int64_t end_at(const Values *v, Expr *e, int64_t l, int64_t otherwise) {
+  if (!e) return otherwise;
+  return at(v->g, ex_map(v->g, e, value_of, (void *)v), l, otherwise);
+}
+
+/* As above, whatever the data are: none of these conditions loses a place, or keeps one more. */
+static void ends_that_are_data(void **state) {
+  (void)state;
+  static const char *const conditions[] = {
+      "m < n[l]",
+      "m <= n[l] and n[l] <= m + 4",
+      "n[l] - 3 <= m and m < n[l] + l",
+      "m < k[l]",
+      "not m < k[l]",
+      "m - 2 <= k[l] and l < m",
+      "2*m + l <= k[l]",
+      "3*k[l] < m",
+      "m == k[l]",
+      "abs(m - n[l]) <= 2",
+      "m < max(k[l], l)",
+      "on[l] and m < 7",
+      "on[l] ? m < n[l] : m <= l",
+      "m < 5 and 0.0 < r[l]",
+      "real(m) < r[l]",
+      "real(m) <= r[l]",
+      "r[l] < real(m)",
+      "r[l] <= real(m)",
+      "not real(m) < r[l]",
+      "not real(m) <= r[l]",
+      "not r[l] < real(m)",
+      "not r[l] <= real(m)",
+      "real(l - m) < r[l] and m <= l",
+      "real(m) < real(k[l])",
+      "real(m) < min(r[l], 9.5)",
+  };
+  static const double reals[] = {NAN,  INFINITY, -INFINITY, 1e30, -1e30, 0,    -0.0, -0.5,
+                                 0.25, 1,        5.5,       38,   38.5,  39.0, 39.5, 40,
+                                 41.5, -1,       3e9,       -3e9, 7,     2.0,  100,  -100};
+  static const double integers[] = {0,   1,   2,   5,         20,        39, 40,  41,  -1,
+                                    -40, -41, 300, INT32_MAX, INT32_MIN, 13, -13, 7e8, -7e8};
+  for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
+    Arena *a = arena_new();
+    Graph *g;
+    Expr *e = parse(a, conditions[i], &g);
+    BandSpace with = space;
+    with.may_read = any_read;
+    Band none = band_of(g, e, &space), b = band_clamped(g, band_of(g, e, &with), &with);
+    if (band_is_all(&b)) fail_msg("%s: no window", conditions[i]);
+    assert_true(!none.lo || !none.lo->reads);
+    assert_true(!none.hi || !none.hi->reads);
+    for (int t = 0; t < 24; t++) {
+      Values v = {g, t * 41 / 24, integers[t % 18], reals[t], t % 2};
+      Expr *set = ex_map(g, e, value_of, &v);
+      for (int64_t l = 0; l < L; l += 5) {
+        int64_t first = M, last = -1;
+        for (int64_t m = 0; m < M; m++)
+          if (holds(g, set, l, m)) {
+            first = m < first ? m : first;
+            last = m;
+          }
+        int64_t lo = end_at(&v, b.lo, l, 0), hi = end_at(&v, b.hi, l, M);
+        if (last < 0 ? lo < hi : lo != first || hi != last + 1)
+          fail_msg("%s where l = %d, n = %g, k = %.0f, r = %g: %d .. %d, not %d .. %d",
+                   conditions[i], (int)l, v.n, v.k, v.r, (int)lo, (int)hi, (int)first,
+                   (int)last + 1);
+      }
+    }
+    arena_free(a);
+  }
+}
+
+/* Rounded here it may be otherwise than there; data by m are none of the row; what wraps around;
+ * two that may be far. */
+static void data_that_are_no_ends(void **state) {
+  (void)state;
+  static const char *const conditions[] = {"real(m) < 0.1 * r[l]", "real(m) < x[m]",
+                                           "m < k[l] * k[l]", "m < k[l] + k[div(l, 2)]"};
+  for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
+    Arena *a = arena_new();
+    Graph *g;
+    Expr *e = parse(a, conditions[i], &g);
+    BandSpace with = space;
+    with.may_read = any_read;
+    Band b = band_of(g, e, &with);
+    if (!band_is_all(&b)) fail_msg("%s: a window", conditions[i]);
+    arena_free(a);
+  }
 }
 
 /* ---- random conditions ------------------------------------------------------------- */
@@ -289,10 +404,63 @@ static void moving_sums(void **state) {
   arena_free(a);
 }
 
+/* Rows of ones: the sums are how many places each row has, by a length that is an input, any
+ * integer, any real, or counted beside; the greatest place is one less, of none -inf. */
+static void lengths(void **state) {
+  (void)state;
+  static const int32_t n[8] = {0, 1, 7, 39, 40, 16, 3, 22};
+  static const int32_t far[8] = {-5, INT32_MIN, INT32_MAX, 41, 40, 39, 0, 17};
+  static const int64_t of_far[8] = {0, 0, 40, 40, 40, 39, 0, 17};
+  static const float real[8] = {NAN, -INFINITY, INFINITY, -0.5f, 0.0f, 0.5f, 12.0f, 1e30f};
+  static const int64_t of_real[8] = {0, 0, 40, 0, 0, 1, 12, 40};
+  Arena *a = arena_new();
+  Diags *d = diags_new(a);
+  const char *text = "graph lengths\ninput x: real[8, 40]\ninput n: int[8] in 0 .. 40\n"
+                     "input far: int[8]\ninput f: real[8]\n"
+                     "y[b:8] = sum[m:40 | m < n[b]](x[b, m])\n"
+                     "z[b:8, c:1] = sum[m:40 | m < far[b]](x[b, m])\n"
+                     "u[c:1, b:8] = sum[m:40](real(m) < f[b] ? x[b, m] : 0.0)\n"
+                     "v[b:8] = max[m:40 | not n[b] <= m](real(m))\n"
+                     "count[b:8] = sum[m:40](m < n[b] ? 1 : 0)\n"
+                     "w[b:8] = sum[m:40 | m < count[b]](x[b, m] + 0.5)\n"
+                     "output y = y\noutput z = z\noutput u = u\noutput v = v\noutput w = w\n";
+  Graph *g = ir_parse(a, interner_new(a), d, diags_source(d, "lengths.ir", text, strlen(text)));
+  if (!g) fail_msg("%s", diags_at(d, 0)->message);
+  BackendOptions o = backend_defaults();
+  Backend *be = backend_new(a, d, "lengths", &o);
+  assert_true(backend_entry(be, g, "main"));
+  Compiled *c = compiled_new(backend_finish(be), NULL);
+  assert_non_null(c);
+  float *x = compiled_input(c, 0, "x");
+  for (int i = 0; i < 8 * 40; i++) x[i] = 1;
+  memcpy(compiled_input(c, 0, "n"), n, sizeof n);
+  memcpy(compiled_input(c, 0, "far"), far, sizeof far);
+  memcpy(compiled_input(c, 0, "f"), real, sizeof real);
+  compiled_run(c, 0, (TdControl){1, 1}, 2);
+  TdType type;
+  int64_t count;
+  const float *y = compiled_output(c, 0, "y", &type, &count),
+              *z = compiled_output(c, 0, "z", &type, &count),
+              *u = compiled_output(c, 0, "u", &type, &count),
+              *v = compiled_output(c, 0, "v", &type, &count),
+              *w = compiled_output(c, 0, "w", &type, &count);
+  for (int b = 0; b < 8; b++) {
+    assert_true(y[b] == (float)n[b] && z[b] == (float)of_far[b] && u[b] == (float)of_real[b]);
+    assert_true(v[b] == (n[b] ? (float)(n[b] - 1) : -INFINITY) && w[b] == 1.5f * (float)n[b]);
+  }
+  compiled_free(c);
+  arena_free(a);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(windows_are_the_narrowest), cmocka_unit_test(shares),
-      cmocka_unit_test(far_ends_are_left),         cmocka_unit_test(random_conditions),
-      cmocka_unit_test(kernels_over_windows),      cmocka_unit_test(moving_sums)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(windows_are_the_narrowest),
+                                     cmocka_unit_test(shares),
+                                     cmocka_unit_test(ends_that_are_data),
+                                     cmocka_unit_test(data_that_are_no_ends),
+                                     cmocka_unit_test(far_ends_are_left),
+                                     cmocka_unit_test(random_conditions),
+                                     cmocka_unit_test(kernels_over_windows),
+                                     cmocka_unit_test(moving_sums),
+                                     cmocka_unit_test(lengths)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -289,16 +289,25 @@ enum { ROWS = 200, WIDTH = 16 };
  * of what it sees. The last rows of `some` see nothing: 0. */
 typedef struct Window {
   const char *condition;
-  int (*first)(int l), (*last)(int l); /* that l sees */
+  int (*first)(int l, int b), (*last)(int l, int b); /* that l sees in batch b */
 } Window;
 
-static int from_start(int l) { return l * 0; }
-static int itself(int l) { return l; }
-static int less_6(int l) { return l < 6 ? 0 : l - 6; }
-static int less_20(int l) { return l < 20 ? 0 : l - 20; }
-static int more_20(int l) { return l + 20 > ROWS - 1 ? ROWS - 1 : l + 20; }
-static int block_end(int l) { return l / 16 * 16 + 15 > ROWS - 1 ? ROWS - 1 : l / 16 * 16 + 15; }
-static int none_from_150(int l) { return l < 150 ? l : -1; }
+/* Data: n and f say how many keys a batch has. */
+static const int keys_of[4] = {0, 3, 120, ROWS};
+static const int32_t far[4] = {-7, 3, 120, INT32_MAX};
+static const float reals[4] = {NAN, 2.5f, 119.001f, 1e30f};
+
+static int from_start(int l, int b) { return l * b * 0; }
+static int itself(int l, int b) { return l + b * 0; }
+static int less_6(int l, int b) { return l < 6 ? 0 : l - 6 + b * 0; }
+static int less_20(int l, int b) { return l < 20 ? 0 : l - 20 + b * 0; }
+static int more_20(int l, int b) { return l + 20 > ROWS - 1 ? ROWS - 1 : l + 20 + b * 0; }
+static int block_end(int l, int b) {
+  return l / 16 * 16 + 15 > ROWS - 1 ? ROWS - 1 : l / 16 * 16 + 15 + b * 0;
+}
+static int none_from_150(int l, int b) { return l < 150 ? l : -1 + b * 0; }
+static int length(int l, int b) { return keys_of[b] - 1 + l * 0; }
+static int within_length(int l, int b) { return l < keys_of[b] ? l : keys_of[b] - 1; }
 
 static const Window windows[] = {
     {"k <= l", from_start, itself},
@@ -306,6 +315,9 @@ static const Window windows[] = {
     {"abs(l - k) <= 20", less_20, more_20},
     {"div(k, 16) <= div(l, 16)", from_start, block_end},
     {"l < 150 and (k <= l and l - k <= 20)", less_20, none_from_150},
+    {"k < n[b]", from_start, length},
+    {"k < far[b] and k <= l", from_start, within_length},
+    {"real(k) < f[b]", from_start, length},
 };
 
 static Graph *window_graph(Arena *a, const Window *w) {
@@ -315,6 +327,9 @@ static Graph *window_graph(Arena *a, const Window *w) {
                                   "input q: real[4, 200, 16]\n"
                                   "input k: real[4, 200, 16]\n"
                                   "input v: real[4, 200, 16]\n"
+                                  "input n: int[4] in 0 .. 200\n"
+                                  "input far: int[4]\n"
+                                  "input f: real[4]\n"
                                   "s[b:4, l:200, k:200] = sum[e:16](q[b, l, e] * k[b, k, e])\n"
                                   "m[b:4, l:200] = max[k:200 | %s](s[b, l, k])\n"
                                   "x[b:4, l:200, k:200] = %s ? exp(s[b, l, k] - m[b, l]) : 0.0\n"
@@ -349,6 +364,10 @@ static void see_windows(void **state) {
     assert_non_null(c);
     float *v = compiled_input(c, 0, "v");
     for (int at = 0; at < 4 * ROWS * WIDTH; at++) v[at] = (float)(at / WIDTH % ROWS);
+    int32_t *n = compiled_input(c, 0, "n");
+    for (int b = 0; b < 4; b++) n[b] = keys_of[b];
+    memcpy(compiled_input(c, 0, "far"), far, sizeof far);
+    memcpy(compiled_input(c, 0, "f"), reals, sizeof reals);
     for (int infinite = 0; infinite < 2; infinite++) {
       if (infinite) v[(2 * ROWS + 100) * WIDTH + 3] = INFINITY;
       compiled_run(c, 0, (TdControl){7, 1}, 3);
@@ -356,9 +375,10 @@ static void see_windows(void **state) {
       int64_t count;
       const float *y = compiled_output(c, 0, "y", &type, &count);
       for (int at = 0; at < 4 * ROWS * WIDTH; at++) {
-        int l = at / WIDTH % ROWS, first = w->first(l), last = w->last(l);
+        int l = at / WIDTH % ROWS, b = at / WIDTH / ROWS, first = w->first(l, b),
+            last = w->last(l, b);
         float mean = first <= last ? (float)(first + last) / 2 : 0;
-        bool reached = infinite && at / WIDTH / ROWS == 2 && at % WIDTH == 3;
+        bool reached = infinite && b == 2 && at % WIDTH == 3;
         bool seen = first <= 100 && 100 <= last;
         bool right = !reached ? y[at] > mean - 1e-3f && y[at] < mean + 1e-3f
                      : seen   ? y[at] == INFINITY

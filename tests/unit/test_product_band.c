@@ -39,6 +39,13 @@ static bool rest(int64_t q, int64_t p, int64_t b) { return (void)b, q >= 150 * p
 static bool middle(int64_t q, int64_t p, int64_t b) { return (void)b, llabs(q - 150 * p) < 3000; }
 static bool never(int64_t q, int64_t p, int64_t b) { return (void)b, q < p - 90000; }
 
+/* Data: any integer, of which n is none below -50 or above 1000. */
+enum { PLACES = 1024 };
+static int32_t lengths[PLACES], far[PLACES];
+static bool below(int64_t q, int64_t p, int64_t b) { return (void)b, q < lengths[p]; }
+static bool batched(int64_t q, int64_t p, int64_t b) { return (void)p, q < lengths[b]; }
+static bool around(int64_t q, int64_t p, int64_t b) { return (void)b, far[p] <= q && q <= p; }
+
 static const Condition conditions[] = {
     {"Q <= P", causal},
     {"P < Q", later},
@@ -50,11 +57,14 @@ static const Condition conditions[] = {
     {"Q + 40 * B <= P", shifted},
     {"90 <= Q and P < Q", last},
     {"Q < P - 90000", never},
+    {"Q < n[P]", below},
+    {"Q < n[B]", batched},
+    {"far[P] <= Q and Q <= P", around},
     {"Q < 150 * P", steep},
     {"150 * P + 11 <= Q", rest},
     {"abs(Q - 150 * P) < 3000", middle},
 };
-enum { STEEP = 10, CONDITIONS = sizeof conditions / sizeof *conditions };
+enum { DATA = 10, STEEP = 13, CONDITIONS = sizeof conditions / sizeof *conditions };
 
 /* y[b, i, j] = sum over k (a[b, i, k] x[k, j]), or a lying [b, k, i], x [j, k]; with conditions of
  * k on i, of k on j, and of j on i, or -1 */
@@ -93,6 +103,7 @@ static char *text_of(const Product *p) {
             (int)(p->a_turned ? p->m : p->k));
   sb_printf(&t, "input x: real[%d, %d]\n", (int)(p->x_turned ? p->n : p->k),
             (int)(p->x_turned ? p->k : p->n));
+  sb_printf(&t, "input n: int[%d] in -50 .. 1000\ninput far: int[%d]\n", PLACES, PLACES);
   sb_printf(&t, "y[%si:%d, j:%d] = sum[k:%d", of, (int)p->m, (int)p->n, (int)p->k);
   put_condition(&t, p->on_a, 'k', 'i', batch, &any);
   put_condition(&t, p->on_x, 'k', 'j', false, &any);
@@ -150,6 +161,15 @@ static void fill(float *to, int64_t count, int odd) {
   }
 }
 
+static void fill_data(int32_t *n, int32_t *f) {
+  for (int i = 0; i < PLACES; i++) {
+    lengths[i] = (int32_t)(chance(4) ? chance(150) : chance(1051) - 50);
+    far[i] = (int32_t)chance(4) ? (int32_t)(i - chance(30)) : chance(2) ? INT32_MAX : INT32_MIN;
+  }
+  memcpy(n, lengths, sizeof lengths);
+  memcpy(f, far, sizeof far);
+}
+
 static void compare(const Product *p, const char *text, const float *a, const float *x,
                     const float *z) {
   for (int64_t b = 0; b < p->batch; b++)
@@ -177,6 +197,7 @@ static bool run(const Product *p, int odd) {
   float *a = compiled_input(c, 0, "a"), *x = compiled_input(c, 0, "x");
   fill(a, p->batch * p->m * p->k, odd);
   fill(x, p->k * p->n, odd);
+  fill_data(compiled_input(c, 0, "n"), compiled_input(c, 0, "far"));
   for (int i = 0; i < 3; i++) {
     TdType type;
     int64_t count;
@@ -259,8 +280,26 @@ static void groups_of_blocks(void **state) {
   }
 }
 
+/* Whatever data say, of all rows of a batch, of columns, and of columns for a row. */
+static void ends_that_are_data(void **state) {
+  (void)state;
+  for (int i = 0; i < 3; i++) {
+    Product p = {.batch = i == 0 ? 2 : 1,
+                 .m = 90,
+                 .n = 130,
+                 .k = 200,
+                 .on_a = i == 0 ? DATA + 1 : -1,
+                 .on_x = i == 1 ? DATA : -1,
+                 .on_y = i == 2 ? DATA + 2 : -1,
+                 .act = i == 1 ? TD_F32 : TD_BF16,
+                 .split = TD_SPLIT_FMA};
+    assert_true(run(&p, i == 1 ? 700 : 0));
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(floats), cmocka_unit_test(parts),
-                                     cmocka_unit_test(narrow), cmocka_unit_test(groups_of_blocks)};
+                                     cmocka_unit_test(narrow), cmocka_unit_test(groups_of_blocks),
+                                     cmocka_unit_test(ends_that_are_data)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
