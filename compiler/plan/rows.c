@@ -462,6 +462,48 @@ static void store_arrays(Plan *p, RowPlan *r) {
   }
 }
 
+/* ---- columns ----------------------------------------------------------------------------
+ * A product of one row would be one piece. Its columns are what there is to share out, so
+ * blocks of them become its rows: each as narrow as its sums need to stay in registers.
+ *
+ *     y[j:768] = sum over k (x[k] * w[k, j])   ->   row r of 8: y[96 * r + j:96] = sum over k */
+
+/* Blocks of a loop of n columns, or 1. */
+static int64_t column_blocks(const TargetRows *t, int64_t n, double evaluations) {
+  const double most = evaluations / (double)t->columns_work;
+  int64_t best = 1;
+  for (int64_t blocks = 2; blocks <= n / t->columns_least && (double)blocks <= most; blocks++)
+    if (n % blocks == 0 && n / blocks % t->columns_unit == 0) best = blocks;
+  return best;
+}
+
+static void share_columns(Plan *p, RowPlan *r) {
+  const TargetRows *t = &p->target->rows;
+  Item *it = &r->items[0];
+  if (!t->columns_work || r->nrows > 0 || r->nitems != 1 || it->form != FORM_MIXED ||
+      it->member->accumulates || item_searches(it))
+    return;
+  double evaluations = 1;
+  for (int i = 0; i < it->nloops; i++) evaluations *= (double)it->extent[i];
+  const int column = it->nout - 1;
+  const int64_t blocks = column_blocks(t, it->extent[column], evaluations);
+  if (blocks == 1 || it->nloops >= IR_MAX_VARS) return;
+  const int64_t each = it->extent[column] / blocks;
+  Expr *map[IR_MAX_VARS];
+  for (int v = 0; v < it->nloops; v++) map[v] = ex_var(p->g, v + 1);
+  map[column] =
+      ex2(p->g, P_add, ex2(p->g, P_mul, ex_var(p->g, 0), ex_int(p->g, each)), map[column]);
+  it->body = ex_subst(p->g, it->body, map, it->nloops);
+  if (it->guard) it->guard = ex_subst(p->g, it->guard, map, it->nloops);
+  for (int d = 0; d < it->node->rank; d++)
+    it->element[d] = ex_subst(p->g, it->element[d], map, it->nloops);
+  it->self = ex_read(p->g, it->node, it->element);
+  it->extent[column] = each;
+  r->nrows = 1;
+  r->rows = r->row_extent[0] = blocks;
+  r->row_axis[0] = "block";
+}
+
 static void plan_group_rows(Plan *p, Group *g) {
   RowPlan *r = items_of(p, g, 0, g->nrows);
   g->rows = r;
@@ -471,6 +513,7 @@ static void plan_group_rows(Plan *p, Group *g) {
   else if (map_only(r) && r->nrows > 1 && !g->rows_fixed)
     leave_a_loop(r);
   plan_nests(p, r, true);
+  share_columns(p, r);
   rows_find_bands(p, r);
   store_arrays(p, r);
 }

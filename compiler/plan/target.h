@@ -47,10 +47,14 @@ typedef struct TargetRows {
   double piece_work;   /* operations of a piece */
   int64_t piece_unit;  /* its rows are a multiple, where the row loop is the vector loop */
   int64_t pieces_most;
-  size_t local_bytes;  /* a value of a row in the kernel's own memory, else scratch */
-  size_t arrays_most;  /* bytes of all such values of a row; others are stored. 0: no limit */
-  int64_t slices_most; /* of a scatter's output: each is summed by one piece */
-  int64_t slice_least; /* numbers side by side in a slice */
+  size_t local_bytes;    /* a value of a row in the kernel's own memory, else scratch */
+  size_t arrays_most;    /* bytes of all such values of a row; others are stored. 0: no limit */
+  int64_t columns_work;  /* evaluations of a block of columns of a product of one row, at least; 0:
+                            these are not cut */
+  int64_t columns_least; /* columns of it, */
+  int64_t columns_unit;  /* which are a multiple */
+  int64_t slices_most;   /* of a scatter's output: each is summed by one piece */
+  int64_t slice_least;   /* numbers side by side in a slice */
 } TargetRows;
 
 /* Sums of products of floats that may be multiplied in parts: `precision { product split6 }`; and
