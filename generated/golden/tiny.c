@@ -925,6 +925,41 @@ TD_INLINE void td_transpose(TdVec *v) {
   }
 #endif
 }
+/* So many iterations of a vector loop are done together where it sums, each into a partial sum of
+ * its own, or stores in bf16. The partial sums are put together by halves: the same on any machine. */
+enum { TD_RUN = 32 };
+#if TD_LANES == 16
+#define TD_FROM(n, v)                                                                     \
+  TD_SHUFFLE(v, v, n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7, (n + 8) % 16,      \
+             (n + 9) % 16, (n + 10) % 16, (n + 11) % 16, (n + 12) % 16, (n + 13) % 16,    \
+             (n + 14) % 16, (n + 15) % 16)
+#elif TD_LANES == 8
+#define TD_FROM(n, v)                                                                     \
+  TD_SHUFFLE(v, v, n, n + 1, n + 2, n + 3, (n + 4) % 8, (n + 5) % 8, (n + 6) % 8, (n + 7) % 8)
+#else
+#define TD_FROM(n, v) TD_SHUFFLE(v, v, n, n + 1, (n + 2) % 4, (n + 3) % 4)
+#endif
+TD_INLINE float td_sum_of(const float *sums) {
+  TdVec v[TD_RUN / TD_LANES];
+#pragma GCC unroll 8
+  for (int i = 0; i < TD_RUN / TD_LANES; i++) v[i] = td_load(sums + i * TD_LANES);
+#pragma GCC unroll 4
+  for (int n = TD_RUN / TD_LANES / 2; n > 0; n /= 2) {
+#pragma GCC unroll 4
+    for (int i = 0; i < n; i++) v[i] += v[i + n];
+  }
+  TdVec sum = v[0];
+#if TD_LANES == 16
+  sum += TD_FROM(8, sum);
+#endif
+#if TD_LANES >= 8
+  sum += TD_FROM(4, sum);
+#endif
+  sum += TD_FROM(2, sum);
+  sum += TD_FROM(1, sum);
+  return sum[0];
+}
+
 /* Pack rows x depth of A, tile by tile, td_panel_a apart: turned if k is
  * contiguous, else by rows, of which `spare` may be read from the first on if
  * they are contiguous. */
@@ -1105,50 +1140,95 @@ TD_INLINE TdWords td_multiply_words(TdWords a, TdWords b) {
 
 enum { TD_DRAWN = 64 };          /* at once: of 16 blocks side by side */
 
-/* Word j of block first + lane at words[16 j + lane], all 16 lanes. */
-TD_INLINE void td_philox_blocks(uint32_t *words, const TdControl *ctl, uint32_t site,
-                                uint64_t first) {
+/* What is the same in all blocks of a run: the keys of its rounds, in the lower halves. */
+typedef struct TdKeys { uint64_t even[10], odd[10]; } TdKeys;
+TD_INLINE void td_keys_of(TdKeys *keys, const TdControl *ctl, uint32_t site) {
+  uint32_t k0 = (uint32_t)ctl->seed ^ site, k1 = (uint32_t)(ctl->seed >> 32);
+  for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
+    keys->even[round] = k0;
+    keys->odd[round] = k1;
+  }
+}
+
+/* The words of TD_LANES / 2 blocks, from block `first` in steps of two. */
+#define TD_PHILOX_OPEN(x, first)                                                          \
+  TdWords x##0 = lane + (first), x##1 = x##0 >> 32, x##2 = none + step_low, x##3 = none + step_high
+#define TD_PHILOX_TURN(x)                                                                 \
+  do {                                                                                    \
+    TdWords p = td_multiply_words(x##0, m0), q = td_multiply_words(x##2, m1);             \
+    x##0 = (q >> 32) ^ x##1 ^ k0;                                                         \
+    x##2 = (p >> 32) ^ x##3 ^ k1;                                                         \
+    x##1 = q;                                                                             \
+    x##3 = p;                                                                             \
+  } while (0)
+/* Word j of block first + lane to words[16 j + lane]. */
+#define TD_PHILOX_STORE(words, x, y)                                                      \
+  do {                                                                                    \
+    *(TdWordsMem *)(words) = (x##0 & 0xffffffffu) | y##0 << 32;                           \
+    *(TdWordsMem *)((words) + 16) = (x##1 & 0xffffffffu) | y##1 << 32;                    \
+    *(TdWordsMem *)((words) + 32) = (x##2 & 0xffffffffu) | y##2 << 32;                    \
+    *(TdWordsMem *)((words) + 48) = (x##3 & 0xffffffffu) | y##3 << 32;                    \
+  } while (0)
+
+/* `count` times 16 blocks from `first` on, one or two. A round waits for its products twice as
+ * long as it takes: with vectors of 16 lanes two runs of 16 blocks have room beside each other. */
+TD_INLINE void td_philox_blocks(uint32_t *words, const TdControl *ctl, const TdKeys *keys,
+                                uint64_t first, const int count) {
   const TdWords none = { 0 }, m0 = none + 0xD2511F53u, m1 = none + 0xCD9E8D57u;
   const uint64_t step_low = (uint32_t)ctl->step, step_high = (uint64_t)ctl->step >> 32;
   TdWords lane = none;
   for (int i = 0; i < TD_LANES / 2; i++) lane[i] = 2 * (uint64_t)i;
-  for (int i = 0; i < 16; i += TD_LANES) {
-    TdWords a0 = lane + (first + (uint64_t)i), b0 = a0 + 1;          /* even lanes, odd lanes */
-    TdWords a1 = a0 >> 32, b1 = b0 >> 32;
-    TdWords a2 = none + step_low, b2 = a2, a3 = none + step_high, b3 = a3;
-    uint32_t k0 = (uint32_t)ctl->seed ^ site, k1 = (uint32_t)(ctl->seed >> 32);
+#if TD_LANES == 16
+  if (count == 2) {
+    TD_PHILOX_OPEN(a, first);
+    TD_PHILOX_OPEN(b, first + 1);
+    TD_PHILOX_OPEN(c, first + 16);
+    TD_PHILOX_OPEN(d, first + 17);
 #pragma GCC unroll 10
     for (int round = 0; round < 10; round++) {
-      TdWords p = td_multiply_words(a0, m0), q = td_multiply_words(a2, m1);
-      TdWords r = td_multiply_words(b0, m0), s = td_multiply_words(b2, m1);
-      a0 = (q >> 32) ^ a1 ^ (uint64_t)k0;
-      b0 = (s >> 32) ^ b1 ^ (uint64_t)k0;
-      a2 = (p >> 32) ^ a3 ^ (uint64_t)k1;
-      b2 = (r >> 32) ^ b3 ^ (uint64_t)k1;
-      a1 = q;
-      b1 = s;
-      a3 = p;
-      b3 = r;
-      k0 += 0x9E3779B9u;
-      k1 += 0xBB67AE85u;
+      const uint64_t k0 = keys->even[round], k1 = keys->odd[round];
+      TD_PHILOX_TURN(a);
+      TD_PHILOX_TURN(b);
+      TD_PHILOX_TURN(c);
+      TD_PHILOX_TURN(d);
     }
-    *(TdWordsMem *)(words + i) = (a0 & 0xffffffffu) | b0 << 32;
-    *(TdWordsMem *)(words + 16 + i) = (a1 & 0xffffffffu) | b1 << 32;
-    *(TdWordsMem *)(words + 32 + i) = (a2 & 0xffffffffu) | b2 << 32;
-    *(TdWordsMem *)(words + 48 + i) = (a3 & 0xffffffffu) | b3 << 32;
+    TD_PHILOX_STORE(words, a, b);
+    TD_PHILOX_STORE(words + TD_DRAWN, c, d);
+    return;
+  }
+#endif
+  for (int i = 0; i < 16 * count; i += TD_LANES) {
+    TD_PHILOX_OPEN(a, first + (uint64_t)i);
+    TD_PHILOX_OPEN(b, first + (uint64_t)i + 1);
+#pragma GCC unroll 10
+    for (int round = 0; round < 10; round++) {
+      const uint64_t k0 = keys->even[round], k1 = keys->odd[round];
+      TD_PHILOX_TURN(a);
+      TD_PHILOX_TURN(b);
+    }
+    TD_PHILOX_STORE(words + i / 16 * TD_DRAWN + i % 16, a, b);
   }
 }
 
 /* out[i] = the draw `number` + i, of n; a run may begin and end within its 64s, each of
  * which is convert(out, words, ctl, site, its first number, rest ...) */
 #define TD_DRAW_RUN(type, convert, ...)                                                   \
-  uint32_t words[TD_DRAWN] __attribute__((aligned(64)));                                  \
+  uint32_t words[2 * TD_DRAWN] __attribute__((aligned(64)));                              \
   type values[TD_DRAWN] __attribute__((aligned(64)));                                     \
+  TdKeys keys;                                                                            \
+  td_keys_of(&keys, ctl, (uint32_t)site);                                                 \
   for (int64_t i = 0, count; i < n; i += count) {                                         \
-    const uint64_t at = (uint64_t)(number + i);                                           \
+    const uint64_t at = (uint64_t)(number + i), block = at / TD_DRAWN * 16;               \
     const int64_t skip = (int64_t)(at % TD_DRAWN), from = (int64_t)at - skip;             \
+    if (skip == 0 && n - i >= 2 * TD_DRAWN) {                                             \
+      count = 2 * TD_DRAWN;                                                               \
+      td_philox_blocks(words, ctl, &keys, block, 2);                                      \
+      convert(out + i, words, ctl, site, from, __VA_ARGS__);                              \
+      convert(out + i + TD_DRAWN, words + TD_DRAWN, ctl, site, from + TD_DRAWN, __VA_ARGS__); \
+      continue;                                                                           \
+    }                                                                                     \
     count = n - i < TD_DRAWN - skip ? n - i : TD_DRAWN - skip;                            \
-    td_philox_blocks(words, ctl, (uint32_t)site, at / TD_DRAWN * 16);                     \
+    td_philox_blocks(words, ctl, &keys, block, 1);                                        \
     if (count == TD_DRAWN) {                                                              \
       convert(out + i, words, ctl, site, from, __VA_ARGS__);                              \
     } else {                                                                              \
@@ -1291,13 +1371,15 @@ typedef struct Tensor { const char *name; int state; int64_t offset; int rank; i
 #line 38 "<std/nn.td>"
 static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t end)
 {
+  const int32_t *const sites = (const int32_t *)call->arg[1];
+  const int64_t site0 = sites[0] & 0xffffffff;
   const TdControl control = *call->ctl, *const ctl = &control;
   float *restrict init_denoise_linear_w_3 = (float *)call->arg[0];
   for (int64_t piece = begin; piece < end; piece++) {
     for (int64_t block = 0; block < 448; block += TD_BLOCK) {
       const int64_t block_end = block + TD_BLOCK < 448 ? block + TD_BLOCK : 448;
       float normal_1[TD_BLOCK + TD_LANES] __attribute__((aligned(64)));
-      td_normal_run(normal_1, ctl, (int64_t)3885762667LL, 0 + block, block_end - block);
+      td_normal_run(normal_1, ctl, site0, 0 + block, block_end - block);
       #pragma omp simd
       for (int64_t o_0 = block; o_0 < block_end; o_0++) {
         const float init_denoise_linear_w_2 = (0.02f * normal_1[o_0 - block]);
@@ -1306,7 +1388,7 @@ static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1310 "tiny.c"
+#line 1392 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear.b[o=16] */
@@ -1322,29 +1404,7 @@ static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1326 "tiny.c"
-
-/* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
- * init.denoise.linear_2.w[d=16, o=28] */
-#line 38 "<std/nn.td>"
-static void map_init_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t end)
-{
-  const TdControl control = *call->ctl, *const ctl = &control;
-  float *restrict init_denoise_linear_2_w_3 = (float *)call->arg[0];
-  for (int64_t piece = begin; piece < end; piece++) {
-    for (int64_t block = 0; block < 448; block += TD_BLOCK) {
-      const int64_t block_end = block + TD_BLOCK < 448 ? block + TD_BLOCK : 448;
-      float normal_1[TD_BLOCK + TD_LANES] __attribute__((aligned(64)));
-      td_normal_run(normal_1, ctl, 1573196394, 0 + block, block_end - block);
-      #pragma omp simd
-      for (int64_t o_0 = block; o_0 < block_end; o_0++) {
-        const float init_denoise_linear_2_w_2 = (0.02f * normal_1[o_0 - block]);
-        init_denoise_linear_2_w_3[o_0] = init_denoise_linear_2_w_2;
-      }
-    }
-  }
-}
-#line 1348 "tiny.c"
+#line 1408 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear_2.b[o=28] */
@@ -1360,7 +1420,7 @@ static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1364 "tiny.c"
+#line 1424 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.matrix[896] */
@@ -1377,7 +1437,7 @@ static void map_init_matrix(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1381 "tiny.c"
+#line 1441 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.vector[44] */
@@ -1394,7 +1454,7 @@ static void map_init_vector(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1398 "tiny.c"
+#line 1458 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, d[2, 8, o=28], d.d[2, 8, o=28], d.denoise.linear_2.w[16, 2, 8], d.denoise.linear_2.w[16, 16, 28] = sum over 8, d.denoise.linear.y[2, 8, o=16] = sum over 28, d.denoise.linear.w[16, 28, 16] = sum over 8 */
@@ -1505,55 +1565,60 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1509 "tiny.c"
+#line 1569 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss, d.denoise.linear_2.b[28] = sum over 2 8, d.denoise.linear.b[16] = sum over 2 8 */
 #line 17 "tests/golden/tiny.td"
 static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end)
 {
-  const float *restrict d_2 = (const float *)call->arg[0];
-  float *restrict loss_5 = (float *)call->arg[1];
-  const float *restrict d_d_9 = (const float *)call->arg[2];
-  float * d_denoise_linear_2_b_10 = (float *)call->arg[3] + 16;
-  const float *restrict d_denoise_linear_y_14 = (const float *)call->arg[4];
-  float * d_denoise_linear_b_15 = (float *)call->arg[3];
+  const float *restrict d_5 = (const float *)call->arg[0];
+  float *restrict loss_8 = (float *)call->arg[1];
+  const float *restrict d_d_12 = (const float *)call->arg[2];
+  float * d_denoise_linear_2_b_13 = (float *)call->arg[3] + 16;
+  const float *restrict d_denoise_linear_y_17 = (const float *)call->arg[4];
+  float * d_denoise_linear_b_18 = (float *)call->arg[3];
   for (int64_t piece = begin; piece < end; piece++) {
-    float loss_mean_1 = 0.0f;
-    #pragma omp simd reduction(+:loss_mean_1)
-    for (int64_t r_0 = 0; r_0 < 448; r_0++) {
-      const float t3 = d_2[r_0];
-      loss_mean_1 += (t3 * t3);
-    }
-    const float loss_4 = (0.002232142857142857f * loss_mean_1);
-    loss_5[0] = loss_4;
-    float d_denoise_linear_2_b_8[28] __attribute__((aligned(64)));
-    for (int64_t i_7 = 0; i_7 < 28; i_7++) d_denoise_linear_2_b_8[i_7] = 0.0f;
-    for (int64_t r_6 = 0; r_6 < 16; r_6++) {
+    float sums_4[TD_RUN] __attribute__((aligned(64))) = {0};
+    #pragma GCC unroll 1
+    for (int64_t run_1 = 0; run_1 < 448; run_1 += TD_RUN) {
       #pragma omp simd
-      for (int64_t i_7 = 0; i_7 < 28; i_7++) {
-        d_denoise_linear_2_b_8[i_7] += d_d_9[28 * r_6 + i_7];
+      for (int64_t lane_2 = 0; lane_2 < TD_RUN; lane_2++) {
+        const int64_t r_0 = run_1 + lane_2;
+        const float t6 = d_5[r_0];
+        sums_4[lane_2] += (t6 * t6);
+      }
+    }
+    const float loss_mean_3 = td_sum_of(sums_4);
+    const float loss_7 = (0.002232142857142857f * loss_mean_3);
+    loss_8[0] = loss_7;
+    float d_denoise_linear_2_b_11[28] __attribute__((aligned(64)));
+    for (int64_t i_10 = 0; i_10 < 28; i_10++) d_denoise_linear_2_b_11[i_10] = 0.0f;
+    for (int64_t r_9 = 0; r_9 < 16; r_9++) {
+      #pragma omp simd
+      for (int64_t i_10 = 0; i_10 < 28; i_10++) {
+        d_denoise_linear_2_b_11[i_10] += d_d_12[28 * r_9 + i_10];
       }
     }
     #pragma omp simd
-    for (int64_t i_7 = 0; i_7 < 28; i_7++) {
-      d_denoise_linear_2_b_10[i_7] = d_denoise_linear_2_b_8[i_7];
+    for (int64_t i_10 = 0; i_10 < 28; i_10++) {
+      d_denoise_linear_2_b_13[i_10] = d_denoise_linear_2_b_11[i_10];
     }
-    float d_denoise_linear_b_13[16] __attribute__((aligned(64)));
-    for (int64_t i_12 = 0; i_12 < 16; i_12++) d_denoise_linear_b_13[i_12] = 0.0f;
-    for (int64_t r_11 = 0; r_11 < 16; r_11++) {
+    float d_denoise_linear_b_16[16] __attribute__((aligned(64)));
+    for (int64_t i_15 = 0; i_15 < 16; i_15++) d_denoise_linear_b_16[i_15] = 0.0f;
+    for (int64_t r_14 = 0; r_14 < 16; r_14++) {
       #pragma omp simd
-      for (int64_t i_12 = 0; i_12 < 16; i_12++) {
-        d_denoise_linear_b_13[i_12] += d_denoise_linear_y_14[16 * r_11 + i_12];
+      for (int64_t i_15 = 0; i_15 < 16; i_15++) {
+        d_denoise_linear_b_16[i_15] += d_denoise_linear_y_17[16 * r_14 + i_15];
       }
     }
     #pragma omp simd
-    for (int64_t i_12 = 0; i_12 < 16; i_12++) {
-      d_denoise_linear_b_15[i_12] = d_denoise_linear_b_13[i_12];
+    for (int64_t i_15 = 0; i_15 < 16; i_15++) {
+      d_denoise_linear_b_18[i_15] = d_denoise_linear_b_16[i_15];
     }
   }
 }
-#line 1557 "tiny.c"
+#line 1622 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear_2.w[16, 28] = sum over 16 */
@@ -1579,7 +1644,7 @@ static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1583 "tiny.c"
+#line 1648 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear.w[28, 16] = sum over 16 */
@@ -1605,7 +1670,7 @@ static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t en
     }
   }
 }
-#line 1609 "tiny.c"
+#line 1674 "tiny.c"
 
 /* tests/golden/tiny.td:26: train { loss main  adam(lr = 1e-2)  batch B  steps 20 }
  * lr */
@@ -1618,7 +1683,7 @@ static void map_lr(const TdCall *call, int64_t begin, int64_t end)
     lr_1[0] = lr_0;
   }
 }
-#line 1622 "tiny.c"
+#line 1687 "tiny.c"
 
 /* <std/core.td>:43: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896] */
@@ -1658,7 +1723,7 @@ static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1662 "tiny.c"
+#line 1727 "tiny.c"
 
 /* <std/core.td>:43: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
@@ -1690,7 +1755,7 @@ static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1694 "tiny.c"
+#line 1759 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16 */
@@ -1751,7 +1816,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1755 "tiny.c"
+#line 1820 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss */
@@ -1775,7 +1840,7 @@ static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
     loss_8[0] = loss_7;
   }
 }
-#line 1779 "tiny.c"
+#line 1844 "tiny.c"
 
 /* tests/golden/tiny.td:21: state s[b in B, l in L, v in V] = normal()
  * s[b=2, l=8, v=28] */
@@ -1797,7 +1862,7 @@ static void map_s(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1801 "tiny.c"
+#line 1866 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, s[2, 8, 28] */
@@ -1858,7 +1923,7 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1862 "tiny.c"
+#line 1927 "tiny.c"
 
 /* tests/golden/tiny.td:23: emit argmax[v](s[b,l,v])
  * text.argmax[b=2, l=8] = argmax over 28 */
@@ -1882,27 +1947,32 @@ static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1886 "tiny.c"
+#line 1951 "tiny.c"
 
 /* ---- tables ---- */
+static const int32_t const_0_4[] = {
+  -409204629, 1573196394,
+};
 static const Buffer buffers_0[] = {
   {TEMP, F32, "init.matrix", 896, 3584, 0, -1, NULL, 1, {896}},
   {TEMP, F32, "init.vector", 44, 176, 3584, -1, NULL, 1, {44}},
   {STATE, F32, "params.matrix", 896, 3584, 0, 0, NULL, 1, {896}},
   {STATE, F32, "params.vector", 44, 176, 0, 1, NULL, 1, {44}},
+  {CONST, I32, "sites", 2, 8, 0, -1, const_0_4, 1, {2}},
 };
-static const int args_0_0[] = {0};
+static const int args_0_0[] = {0, 4};
+static const size_t begins_0_0[] = {0, 0};
 static const int args_0_1[] = {1};
-static const int args_0_2[] = {0};
-static const size_t begins_0_2[] = {1792};
+static const int args_0_2[] = {0, 4};
+static const size_t begins_0_2[] = {1792, 4};
 static const int args_0_3[] = {1};
 static const size_t begins_0_3[] = {64};
 static const int args_0_4[] = {0, 2};
 static const int args_0_5[] = {1, 3};
 static const Step steps_0[] = {
-  {LAUNCH, 0, map_init_denoise_linear_w, 1, 1, args_0_0, NULL, 0, 0, 0},
+  {LAUNCH, 0, map_init_denoise_linear_w, 1, 2, args_0_0, begins_0_0, 0, 0, 0},
   {LAUNCH, 0, map_init_denoise_linear_b, 1, 1, args_0_1, NULL, 0, 0, 0},
-  {LAUNCH, 0, map_init_denoise_linear_2_w, 1, 1, args_0_2, begins_0_2, 0, 0, 0},
+  {LAUNCH, 0, map_init_denoise_linear_w, 1, 2, args_0_2, begins_0_2, 0, 0, 0},
   {LAUNCH, 0, map_init_denoise_linear_2_b, 1, 1, args_0_3, begins_0_3, 0, 0, 0},
   {LAUNCH, 0, map_init_matrix, 1, 2, args_0_4, NULL, 0, 0, 0},
   {LAUNCH, 0, map_init_vector, 1, 2, args_0_5, NULL, 0, 0, 0},
@@ -2016,7 +2086,7 @@ static const Named outputs_5[] = {
   {NULL, 0}
 };
 static const Entry entries[] = {
-  {"init", buffers_0, 4, steps_0, outputs_0, 3776},
+  {"init", buffers_0, 5, steps_0, outputs_0, 3776},
   {"train", buffers_1, 18, steps_1, outputs_1, 62208},
   {"eval", buffers_2, 6, steps_2, outputs_2, 3648},
   {"sample.walk.init", buffers_3, 2, steps_3, outputs_3, 0},

@@ -158,9 +158,7 @@ static void prologue(StrBuf *out, void *ctx) {
 
 /* As programs store sums in bf16: a row at once, rounded where it was summed. C is as wide as it is
  * long in memory, one batch after the other. */
-static void epilogue(StrBuf *out, void *ctx) {
-  (void)out, (void)ctx;
-}
+static void epilogue(StrBuf *out, void *ctx) { (void)out, (void)ctx; }
 static void epilogue_after(StrBuf *out, void *ctx) {
   (void)ctx;
   sb_puts(out, "td_narrow_run(c + (batch_1 * M + i_2) * N + column0, finished, columns);\n");
