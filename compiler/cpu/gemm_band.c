@@ -8,7 +8,7 @@
  *       c_from .. c_to - 1; 0 where there are none
  *
  * Conditions stay in what is packed: at the borders of a window it holds zeros. Windows follow
- * from extents and counters alone, so every sum has one order of additions still. */
+ * from extents, counters and data alone, so every sum has one order of additions still. */
 #include "compiler/cpu/gemm_write.h"
 
 enum { GROUP = 32 }; /* columns that have a window of k together */

@@ -57,7 +57,7 @@ typedef struct ChainProduct {
 
 /* The columns of the wide values that matter for a row: chain_band.c. */
 typedef struct ChainBand {
-  Band columns; /* by the chain's row variables, within 0 .. extent */
+  Band columns; /* by the chain's row variables and what is stored, within 0 .. extent */
   int64_t extent;
   double share;    /* of all columns, on the average */
   Expr *zero;      /* where it is not 0, by the row's values, all of them matter; or NULL */

@@ -13,6 +13,8 @@
  *     y[l, e] = sum over k (p[l, k] * v[k, e])           adds 0 * v[k, e] outside
  * ->  k < l + 1, if 0 * c[l] is 0 and every v finite: else all columns
  *
+ * An end may be data that the chain does not compute, as in k < length[b].
+ *
  * What is left out must be what the evaluator would add: nothing at all. So each wide value is
  * given what it is outside of the band: an expression in the row's values that is 0 or makes the
  * value 0 if it is. Where that is no constant, the kernel looks (ChainBand.zero), and takes a

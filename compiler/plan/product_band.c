@@ -7,6 +7,8 @@
  *     dx[k, j] = sum over i | k <= i (a[i, k] dy[i, j])   row k: steps k .. of i
  *     da[i, k] = k <= i ? sum over j (dy[i, j] x[k, j]) : 0    row i: columns 0 .. i
  *
+ *     z[b, i, j] = sum over k | k < n[b] (a[b, i, k] x[b, k, j])   n is no part of the product
+ *
  * A window is one of the axis's outermost variable, so that it is one of flat places too. */
 #include "compiler/plan/product.h"
 

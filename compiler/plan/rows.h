@@ -26,12 +26,13 @@ typedef struct Item {
   int nloops;
   int64_t extent[IR_MAX_VARS];
   const char *axis[IR_MAX_VARS];
-  int nest;                     /* items of one nest share their loops */
-  bool array;                   /* read in another nest: needs memory */
-  const Band *cut[IR_MAX_VARS]; /* by loop: its window, which rows and loops before it give; NULL */
-  double share;                 /* of all iterations, that windows leave */
-  bool part;                    /* one of several items that compute the node */
-  bool banded;                  /* its loop runs over the band of its chain: chain_band.c */
+  int nest;   /* items of one nest share their loops */
+  bool array; /* read in another nest: needs memory */
+  const Band
+      *cut[IR_MAX_VARS]; /* by loop: its window, as rows, loops and nests before it say; NULL */
+  double share;          /* of all iterations, that windows leave */
+  bool part;             /* one of several items that compute the node */
+  bool banded;           /* its loop runs over the band of its chain: chain_band.c */
   /* while it is written */
   const char *value;  /* C name */
   const char *sum;    /* C name of the accumulator: scalar or pointer */
