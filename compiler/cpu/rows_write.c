@@ -3,6 +3,7 @@
  * as statements, what a long sum's blocks come to, and the store of a value that is read
  * outside of its nest. */
 #include "compiler/cpu/rows_write.h"
+#include "compiler/ir/linear.h"
 
 /* ---- pieces of text --------------------------------------------------------------------- */
 
@@ -222,6 +223,41 @@ static bool store_later(Rows *r, const Item *it, const char *value) {
   return true;
 }
 
+/* Does an element lie where this read of another node finds its own? */
+static bool is_same_place(Rows *r, const Item *it, const Expr *read) {
+  Emit *em = &r->em;
+  const Place *to = &plan_info(r->p, it->node)->place, *from = &plan_info(r->p, read->node)->place;
+  if (emit_local(em, it->node) || emit_local(em, read->node) || to->buffer != from->buffer ||
+      plan_type(r->p, it->node) != plan_type(r->p, read->node))
+    return false;
+  Linear apart;
+  linear_init(&apart);
+  if (!linear_add(&apart, emit_position(em, it->node, it->element), 1) ||
+      !linear_add(&apart, emit_position(em, read->node, read->args), -1))
+    return false;
+  int64_t by_slot[TD_MAX_LOOPS];
+  for (int s = 0; s < TD_MAX_LOOPS; s++) by_slot[s] = to->stride[s] - from->stride[s];
+  for (int i = 0; i < apart.n; i++) {
+    const Expr *atom = apart.term[i].atom;
+    if (atom->kind != E_LOOPVAR) return false;
+    by_slot[plan_depth(atom->loop->node->region)] += apart.term[i].coef;
+  }
+  for (int s = 0; s < TD_MAX_LOOPS; s++)
+    if (by_slot[s]) return false;
+  return apart.constant + to->offset - from->offset == 0;
+}
+
+/* Is an element the one that lies there already, unless a condition holds that is the same for a
+ * whole vector loop? Of a cache that a turn writes one row of, all others stay as they are.
+ *     k[s, e] = s == at ? new[e] : k[s, e] */
+static bool keeps_others(Rows *r, const Item *it) {
+  const Expr *e = it->body;
+  return it->form == FORM_MAP && it->nloops > 0 && !it->guard && it->member->stored &&
+         ex_is_prim(e, P_select) && e->args[2]->kind == E_READ &&
+         !(e->args[0]->vars & expr_var_bit(r->plan->nrows + it->nloops - 1)) &&
+         is_same_place(r, it, e->args[2]);
+}
+
 /* Of few runs, as a head's, a loop takes as long as its numbers one by one. */
 enum { RUNS_STORED = 4 };
 
@@ -229,6 +265,7 @@ bool rows_stores_runs(Rows *r, const Item *it) {
   if (it->form != FORM_MAP || !goes_by_runs(it) || !it->member->stored) return false;
   if (it->extent[it->nloops - 1] < RUNS_STORED * CPU_RUN) return false;
   if (it->member->accumulates || plan_type(r->p, it->node) != TD_BF16) return false;
+  if (keeps_others(r, it)) return false;
   if (emit_local(&r->em, it->node)) return false;
   Affine at;
   return ex_affine(r->em.g, emit_position(&r->em, it->node, it->element), &at) &&
@@ -256,5 +293,7 @@ void rows_store(Rows *r, Item *it, int level, const char *value) {
   if (store_run(r, it, level, value)) return;
   const char *at = emit_element(&r->em, it->node, it->element, level, true);
   if (level == ROW && store_later(r, it, value)) return;
+  if (keeps_others(r, it))
+    sb_printf(rows_text(r, level), "if (%s) ", emit_value(&r->em, it->body->args[0], level));
   sb_puts(rows_text(r, level), emit_store(&r->em, it->node, at, value));
 }
