@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SPINS = 2000, SPINS_A_TURN = 64, CHUNKS_PER_THREAD = 8, THREADS_MAX = 256, CACHE_LINE = 64 };
+enum { SPINS = 2000, SPINS_A_TURN = 512, CHUNKS_PER_THREAD = 8, THREADS_MAX = 256, CACHE_LINE = 64 };
 
 typedef struct Worker {
   Pool *pool;
@@ -47,7 +47,8 @@ static inline void relax(void) {
 }
 
 /* The i-th turn of waiting for another thread. Now and then it offers that thread the processor:
- * where both run on one, it gets it at once rather than after all turns. */
+ * where both run on one, it gets it before all turns are over. Not at once, as there may be others
+ * that want the processor, and most waits are a few microseconds. */
 static inline void spin(int i) {
   if (i % SPINS_A_TURN == SPINS_A_TURN - 1)
     sched_yield();
