@@ -170,6 +170,31 @@ static void test_swap(void **state) {
   check_options(b, 1e-6, 3);
 }
 
+/* A cache of which a turn writes one row: the other rows are not stored again, unless they come
+ * from somewhere else. */
+static void test_cache(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  Node *k = ir_state(g, "k", TY_REAL, SHAPE(3, 7, 20), nowhere),
+       *v = ir_state(g, "v", TY_REAL, SHAPE(7, 20), nowhere),
+       *turn = ir_input(g, "turn", TY_INT, SHAPE(1), 0, 6, nowhere),
+       *x = real_input(g, "x", SHAPE(20));
+  Expr *zero[1] = {ex_int(g, 0)};
+  Expr *here = ex2(g, P_eq, ex_var(g, 0), ex_read(g, turn, zero));
+  Loop *l = ir_loop(g, g->top, "i", 3, false, nowhere);
+  Expr *row[3] = {ex_loopvar(g, l), ex_var(g, 0), ex_var(g, 1)};
+  Node *rows = comp(g, l->body, "rows", 2, 0, EXTENTS(7, 20), RED_NONE,
+                    ex3(g, P_select, here, ex2(g, P_mul, at(g, x, "1"), ex1(g, P_real, row[0])),
+                        ex_read(g, k, row)));
+  Node *stack = ir_stack(g, l, rows);
+  Expr *back[2] = {ex2(g, P_sub, ex_int(g, 6), ex_var(g, 0)), ex_var(g, 1)};
+  update(g, k, stack);
+  update(g, v,
+         comp(g, g->top, "turned", 2, 0, EXTENTS(7, 20), RED_NONE,
+              ex3(g, P_select, here, at(g, x, "1"), ex_read(g, v, back))));
+  check_options(b, 1e-6, 4);
+}
+
 static void test_scatter(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
@@ -640,6 +665,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_product, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_layers, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_swap, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_cache, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_scatter, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_guards, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_integers, bench_make, bench_remove),
