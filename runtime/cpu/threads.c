@@ -14,7 +14,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SPINS = 2000, SPINS_A_TURN = 512, CHUNKS_PER_THREAD = 8, THREADS_MAX = 256, CACHE_LINE = 64 };
+enum {
+  SPINS = 2000,
+  SPINS_A_TURN = 512,
+  CHUNKS_PER_THREAD = 8,
+  THREADS_MAX = 256,
+  CACHE_LINE = 64
+};
 
 typedef struct Worker {
   Pool *pool;
