@@ -251,6 +251,26 @@ void backend_plan(Backend *be, Graph *g, StrBuf *out) {
   plan_dump(&p, out);
 }
 
+/* Does it take no longer than starting it? */
+static bool is_brief(const TargetRates *r, const TdKernel *k) {
+  return k->flops <= r->launch * r->flops && k->bytes <= r->launch * r->bytes;
+}
+
+/* Kernels all of whose launches are brief or not repeated: "init" is run once. */
+static void find_brief(Backend *be) {
+  if (!be->target->efforts) return;
+  for (int k = 0; k < be->kernels.at.n; k++)
+    be->kernels.at.at[k].brief = be->kernels.at.at[k].kind != TD_PRODUCT;
+  for (int i = 0; i < be->entries.n; i++) {
+    const TdEntry *e = &be->entries.at[i];
+    for (int s = 0; s < e->nsteps && strcmp(e->name, "init") != 0; s++) {
+      if (e->steps[s].kind != TD_LAUNCH || e->steps[s].once == TD_ONCE) continue;
+      TdKernel *kernel = &be->kernels.at.at[e->steps[s].kernel];
+      kernel->brief = kernel->brief && is_brief(&be->target->rates, kernel);
+    }
+  }
+}
+
 TdProgram *backend_finish(Backend *be) {
   TdProgram *p = NEW(be->arena, TdProgram);
   p->name = be->name;
@@ -258,6 +278,7 @@ TdProgram *backend_finish(Backend *be) {
   p->nstates = be->states.n;
   p->tensors = be->tensors.at;
   p->ntensors = be->tensors.n;
+  find_brief(be);
   kernels_finish(&be->kernels, be->arena, be->target->dialect, be->entries.at, be->entries.n);
   p->kernels = be->kernels.at.at;
   p->nkernels = be->kernels.at.n;

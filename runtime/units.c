@@ -116,19 +116,22 @@ bool units_share(KernelUnits *u, char *const *names, int n, TdError *err) {
 }
 
 /* Kernel k or the next one that is wanted and has a source; nkernels: none is left. */
-static int wanted_from(const TdProgram *p, const int *group, int k) {
-  while (k < p->nkernels && (group[k] < 0 || p->kernels[k].kind == TD_PRODUCT)) k++;
+static int wanted_from(const TdProgram *p, const int *group, bool brief, int k) {
+  while (k < p->nkernels &&
+         (group[k] < 0 || p->kernels[k].kind == TD_PRODUCT || p->kernels[k].brief != brief))
+    k++;
   return k;
 }
 
-static bool make_kernels(KernelUnits *u, const TdProgram *p, const int *group, size_t bytes,
-                         TdError *err) {
-  for (int k = wanted_from(p, group, 0); k < p->nkernels;) {
+static bool make_kernels(KernelUnits *u, const TdProgram *p, const int *group, bool brief,
+                         size_t bytes, TdError *err) {
+  for (int k = wanted_from(p, group, brief, 0); k < p->nkernels;) {
     KernelUnit *unit = unit_new(u, err);
     StrBuf s = {0}, kernels = {0};
     size_t size = 0;
     if (unit == NULL) return false;
     unit->first = k;
+    unit->brief = brief;
     bool ends = false;
     while (!ends) {
       /* without the comment, which names the .td line: one that moves is no reason to compile */
@@ -137,7 +140,7 @@ static bool make_kernels(KernelUnits *u, const TdProgram *p, const int *group, s
       sb_printf(&kernels, "\n%s\n", source);
       size += strlen(source);
       unit->last = k;
-      k = wanted_from(p, group, k + 1);
+      k = wanted_from(p, group, brief, k + 1);
       ends = k == p->nkernels || group[k] != of || unit_ends_after(source, size, bytes);
     }
     if (p->shares) sb_puts(&s, "#define TD_DECLARES\n");
@@ -153,7 +156,8 @@ static bool make_kernels(KernelUnits *u, const TdProgram *p, const int *group, s
 bool units_make(KernelUnits *u, const TdProgram *p, const int *group, size_t bytes, TdError *err) {
   *u = (KernelUnits){.prelude = prelude_read(p->prelude)};
   if (u->prelude == NULL) return td_fail_memory(err);
-  return make_kernels(u, p, group, bytes, err);
+  return make_kernels(u, p, group, false, bytes, err) &&
+         make_kernels(u, p, group, true, bytes, err);
 }
 
 void units_drop_shared(KernelUnits *u) {

@@ -11,8 +11,8 @@
 
 /* One translation unit: kernels, or functions of the prelude that they share. */
 typedef struct KernelUnit {
-  bool shared;
-  int first, last; /* its kernels are those between that are in a group; to name it by */
+  bool shared, brief; /* brief: of kernels that are (TdKernel.brief); the others are not */
+  int first, last;    /* its kernels are such between that are in a group; to name it by */
   char *text;
   size_t n;
   char key[DIGEST_HEX]; /* what the cache has it under; who compiles fills it in, of kernels */
@@ -34,10 +34,10 @@ int *kernel_groups(const TdProgram *p, const bool *made, const int *entries, int
 /* The same of all entries, and of kernels that no entry launches. */
 int *kernel_groups_all(const TdProgram *p, TdError *err);
 
-/* Units of the kernels of source that have a group (group[k] >= 0), in the program's order
- * and never of two groups, so that what an entry launches makes the same units whichever
- * entries are made with it, unless some of its kernels were made before and are left out. A unit
- * ends when its kernels' text reaches `bytes`. */
+/* Units of the kernels of source that have a group (group[k] >= 0), in the program's order, those
+ * that are brief behind the others, and never of two groups, so that what an entry launches makes
+ * the same units whichever entries are made with it, unless some of its kernels were made before
+ * and are left out. A unit ends when its kernels' text reaches `bytes`. */
 bool units_make(KernelUnits *u, const TdProgram *p, const int *group, size_t bytes, TdError *err);
 /* One unit more, of functions that the prelude shares. Another unit of the same library may have
  * some of them too: they are weak. */

@@ -114,6 +114,7 @@ const Target cpu_target = {
                .on_chip = 384 << 10, /* of a second cache, beside packed operands */
                .narrow_least = 1 << 14},
     .rates = {.bytes = 2e10, .flops = 1e11, .narrow_flops = 6e11, .launch = 2e-6},
+    .efforts = true,
     .dialect = &dialect_c,
     .head = head,
     .prelude = prelude,

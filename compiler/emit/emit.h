@@ -164,7 +164,7 @@ typedef struct Kernels {
   NameMap names;       /* that are taken */
   NameMap numbered;    /* from a name without a number to the last number tried with it */
 } Kernels;
-/* The index of the group's kernel, which is written unless an equal one is there, for one launch. */
+/* The index of the group's kernel, for one launch; it is written unless an equal one is there. */
 int kernel_of(Kernels *ks, Plan *p, Group *g);
 /* When all launches are known: the kernels' texts; launches that differ in numbers are given
  * these. All launches of these entries were told to kernel_of, in their order. */

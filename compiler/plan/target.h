@@ -190,6 +190,7 @@ struct Target {
   TargetLoops loops;
   TargetMemory memory;
   TargetRates rates;
+  bool efforts; /* brief kernels are compiled with less effort: TdKernel.brief */
   const struct Dialect
       *dialect; /* emit/dialect.h: how its kernels are spelled; NULL: it only plans */
   /* What stands before and after a kernel's name at the head of its function. */

@@ -130,6 +130,8 @@ typedef struct TdKernel {
   uint32_t counters;        /* bit s: it uses the counter of loop slot s */
   bool control;             /* it uses seed and step */
   bool split;               /* it multiplies in parts, on processors with tiles for it */
+  bool brief;               /* how fast it is hardly matters: it takes no longer than starting it,
+                               or runs once in a process. CPU: compiled with less effort */
   const char *klass;        /* "map", "row", "column", "contraction", "scatter", ... */
   const char *where;        /* "models/shakespeare.td:23" */
   const char *text;         /* the .td line */

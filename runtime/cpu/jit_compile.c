@@ -77,7 +77,8 @@ static bool prepare_unit(Build *b, int i, SpawnJob *job, TdError *err) {
     Args a = args_begin(b, 16);
     ok = a.at != NULL || td_fail_memory(err);
     if (ok) {
-      for (const char *const *f = jit_unit_flags(u->shared); *f != NULL; f++) a.at[a.n++] = *f;
+      for (const char *const *f = jit_unit_flags(u->shared, u->brief); *f != NULL; f++)
+        a.at[a.n++] = *f;
       a.at[a.n++] = "-fno-lto"; /* symbols are looked for in what it writes */
       a.at[a.n++] = "-c";
       a.at[a.n++] = "-o";

@@ -17,6 +17,6 @@ bool jit_shared_key(const KernelUnits *u, const Toolchain *t, const char *name,
 bool jit_ready_key(const Toolchain *t, const char *prelude, char key[DIGEST_HEX], TdError *err);
 
 /* The flags of a unit beside the toolchain's, NULL at the end. */
-const char *const *jit_unit_flags(bool shared);
+const char *const *jit_unit_flags(bool shared, bool brief);
 
 #endif

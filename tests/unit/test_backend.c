@@ -440,6 +440,7 @@ static void test_optimizer(void **state) {
   update(g, p, p2);
   const TdProgram *program = compile(b);
   assert_int_equal(launches(program, NULL), 1);
+  assert_true(program->kernels[0].brief); /* 1,000 numbers take less than a launch */
   assert_int_equal(program->entries[0].arena_bytes, 0);
   check_options(b, 1e-6, 3);
 }
@@ -519,6 +520,7 @@ static void test_launches_give_numbers(void **state) {
     if (strcmp(p->kernels[step->kernel].klass, "contraction") == 0) {
       assert_int_equal(step->kernel == e->steps[0].kernel, products < 3);
       assert_int_equal(given != NULL, products < 3);
+      assert_false(p->kernels[step->kernel].brief);
       if (given) assert_true(*(const float *)given == (float)factor[products]);
       products++;
     } else {

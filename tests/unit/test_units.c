@@ -152,6 +152,29 @@ static void test_ready(void **state) {
   arena_free(arena);
 }
 
+/* Brief kernels, which are compiled with other flags, stand in units of their own. */
+static void test_brief(void **state) {
+  (void)state;
+  static const int group[] = {0, 0, 0};
+  TdKernel kernels[] = {{.name = "a", .source = "void a(void) {}\n"},
+                        {.name = "b", .source = "void b(void) {}\n", .brief = true},
+                        {.name = "c", .source = "void c(void) {}\n"}};
+  TdProgram p = program;
+  p.kernels = kernels;
+  p.nkernels = 3;
+  KernelUnits u;
+  TdError err = {0};
+  assert_true(units_make(&u, &p, group, 1 << 20, &err));
+  assert_int_equal(u.n, 2);
+  for (int i = 0; i < u.n; i++) {
+    assert_int_equal(u.at[i].brief, i == 1);
+    assert_int_equal(strstr(u.at[i].text, "void b(") != NULL, i == 1);
+    assert_int_equal(strstr(u.at[i].text, "void a(") != NULL, i == 0);
+    assert_int_equal(strstr(u.at[i].text, "void c(") != NULL, i == 0);
+  }
+  units_free(&u);
+}
+
 /* An entry's kernels that another one has are not made a second time. */
 static void test_entries(void **state) {
   TdKernel kernels[] = {
@@ -360,14 +383,9 @@ static void test_symbols(void **state) {
 int main(void) {
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, sandbox_compile, sandbox_remove)
   const struct CMUnitTest tests[] = {
-      IN_FOLDER(test_shared),
-      IN_FOLDER(test_shared_twice),
-      IN_FOLDER(test_entries),
-      IN_FOLDER(test_other_definition),
-      IN_FOLDER(test_ready),
-      cmocka_unit_test(test_parts),
-      cmocka_unit_test(test_real_parts),
-      IN_FOLDER(test_symbols),
+      IN_FOLDER(test_shared),       IN_FOLDER(test_shared_twice),      IN_FOLDER(test_brief),
+      IN_FOLDER(test_entries),      IN_FOLDER(test_other_definition),  IN_FOLDER(test_ready),
+      cmocka_unit_test(test_parts), cmocka_unit_test(test_real_parts), IN_FOLDER(test_symbols),
   };
   return cmocka_run_group_tests_name("units", tests, NULL, NULL);
 }
