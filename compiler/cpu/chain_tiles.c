@@ -103,8 +103,8 @@ static void narrow_tiles(StrBuf *out, const ChainTiles *t) {
   sb_printf(out, ".c = %s + i * %lld", t->c, (long long)t->c_stride);
   put_column(out, t, 1);
   char width[24];
-  line(out, ", .c_stride = %lld, .columns = %s, .rows = height, .add = %s,", (long long)t->c_stride,
-       width_of(width, sizeof width, t->b), t->add);
+  line(out, ", .c_stride = %lld, .columns = %s, .tall = height > TD_NARROW_ROWS, .add = %s,",
+       (long long)t->c_stride, width_of(width, sizeof width, t->b), t->add);
   line(out, ".fetch = fetch, .fetches = 1");
   line(out, "};");
   line(out, "td_narrow_row(&t);\n}\n}");

@@ -326,7 +326,9 @@ static void put_multiply(GemmWriter *w) {
               ".b = packed_b + k0 / DEPTH * BLOCK, .panel = PANEL, .c = target, .c_stride = %lld, "
               ".columns = columns,",
               (long long)stride);
-  gemm_line(w, ".rows = height, .add = %s, .far = %s,", gemm_adds(w),
+  gemm_line(w, "%s, .add = %s, .far = %s,",
+            w->tiles == GEMM_PARTS ? ".rows = height" : ".tall = height > TD_NARROW_ROWS",
+            gemm_adds(w),
             !w->direct        ? "0"
             : gemm_bands_k(w) ? "first"
             : many            ? "k0 == 0"

@@ -498,7 +498,7 @@ TD_INLINE int td_narrow_finite(const uint16_t *from, int64_t rows, int64_t row_s
 }
 
 /* ---- tiles ------------------------------------------------------------------------- */
-/* Up to 32 rows x columns of C. */
+/* 16 or 32 rows x columns of C. */
 typedef struct TdNarrow {
   int64_t         depth;         /* of this block of k, a multiple of 32 */
   const uint16_t *a;             /* element (row, k) at (row / 16) a_half + (row % 16) a_row */
@@ -507,10 +507,10 @@ typedef struct TdNarrow {
   const int64_t  *taps;          /* or NULL: where each 32 of k lie, in place of (k / 32) a_step */
   const uint16_t *b;             /* panels at the block's first k, `panel` elements apart */
   int64_t         panel;
-  float          *c;             /* whole tiles of it may be written */
+  float          *c;             /* whole tiles of it are written */
   int64_t         c_stride;
   int64_t         columns;
-  int64_t         rows;          /* of which behind these A has some to whole tiles */
+  int             tall;          /* 32 rows, else 16 */
   int             add;           /* to what is in C; else C is written */
   int             far;           /* C is in no near cache: its lines are asked for before they are written */
   TdFetch        *fetch;         /* what is brought near meanwhile: the first that is not done, */
@@ -665,7 +665,7 @@ static TD_APART void td_narrow_strip_8(const TdNarrow *t, const uint16_t *a, con
   td_narrow_strip(2 * TD_STRIP, 8, t, a, b, c);
 }
 static void td_narrow_vectors(const TdNarrow *t) {
-  const int64_t rows = t->rows, turns = t->depth / TD_NARROW_DEPTH;
+  const int64_t rows = t->tall ? 32 : 16, turns = t->depth / TD_NARROW_DEPTH;
   const uint16_t *b = t->b;
   for (int64_t j = 0; j < t->columns; j += TD_NARROW_COLUMNS, b += t->panel) {
     const int64_t left = t->columns - j, step = left > 16 ? TD_STRIP : 2 * TD_STRIP;
@@ -674,7 +674,7 @@ static void td_narrow_vectors(const TdNarrow *t) {
     for (int64_t r = 0, turn = 0; r < rows; r += step) {
       const uint16_t *const a = t->a + r / 16 * t->a_half + r % 16 * t->a_row;
       float *const c = t->c + r * t->c_stride + j;
-      for (; turn < turns && turn * rows < turns * (r + step); turn++) td_fetch(&fetch);
+      for (; turn * rows < turns * (r + step); turn++) td_fetch(&fetch);
       if (left > 16) td_narrow_strip_32(t, a, b, c);
       else if (left > 8) td_narrow_strip_16(t, a, b, c);
       else td_narrow_strip_8(t, a, b, c);
@@ -734,7 +734,7 @@ TD_INLINE void td_narrow_strip(const float (*wide)[TD_WIDE_ROW], int64_t depth, 
 static void td_narrow_vectors(const TdNarrow *t) {
   float wide[TD_NARROW_ROWS][TD_WIDE_ROW], sums[TD_NARROW_ROWS][TD_NARROW_COLUMNS] __attribute__((aligned(64)));
   const int once = t->depth <= TD_WIDE_DEPTH;
-  for (int half = 0; half * TD_NARROW_ROWS < t->rows; half++) {
+  for (int half = 0; half < (t->tall ? 2 : 1); half++) {
     const uint16_t *const a = t->a + half * t->a_half, *b = t->b;
     if (once) td_narrow_widen(wide, t, a, 0, t->depth);
     for (int64_t j = 0; j < t->columns; j += TD_NARROW_COLUMNS, b += t->panel) {
@@ -745,10 +745,10 @@ static void td_narrow_vectors(const TdNarrow *t) {
       for (int64_t k = 0; k < t->depth; k += TD_WIDE_DEPTH) {
         const int64_t depth = t->depth - k < TD_WIDE_DEPTH ? t->depth - k : TD_WIDE_DEPTH;
         if (!once) td_narrow_widen(wide, t, a, k, depth);
-        for (int r = 0; r < TD_NARROW_ROWS && half * TD_NARROW_ROWS + r < t->rows; r += TD_STRIP)
+        for (int r = 0; r < TD_NARROW_ROWS; r += TD_STRIP)
           td_narrow_strip((const float(*)[TD_WIDE_ROW])wide + r, depth, b + k * TD_NARROW_COLUMNS, to + r * stride, stride, k > 0);
       }
-      for (int r = 0; t->add && r < TD_NARROW_ROWS && half * TD_NARROW_ROWS + r < t->rows; r++)
+      for (int r = 0; t->add && r < TD_NARROW_ROWS; r++)
         for (int i = 0; i < TD_NARROW_COLUMNS; i += TD_LANES)
           td_store(c + r * t->c_stride + i, td_load(&sums[r][i]) + td_load(c + r * t->c_stride + i));
     }
@@ -858,13 +858,12 @@ TD_SHARED void td_narrow_row(const TdNarrow *t) {
     return;
   }
   const uint16_t *b = t->b;
-  const int tall = t->rows > TD_NARROW_ROWS;
   for (int64_t j = 0; j < t->columns; j += TD_NARROW_COLUMNS, b += t->panel) {
     if (t->columns - j > 16) {
-      if (tall) td_narrow_square(t, b, t->c + j);
+      if (t->tall) td_narrow_square(t, b, t->c + j);
       else td_narrow_edge(t, b, t->c + j, 1, 2);
     } else {
-      if (tall) td_narrow_edge(t, b, t->c + j, 2, 1);
+      if (t->tall) td_narrow_edge(t, b, t->c + j, 2, 1);
       else td_narrow_edge(t, b, t->c + j, 1, 1);
     }
   }

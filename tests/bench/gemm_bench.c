@@ -129,7 +129,7 @@ static double tile_rate(int64_t times) {
                       .c = c,
                       .c_stride = 512,
                       .columns = 512,
-                      .rows = 32};
+                      .tall = 1};
   double start = cpu_seconds();
   td_narrow_open();
   for (int64_t i = 0; i < times; i++) td_narrow_row(&t);
