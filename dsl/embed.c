@@ -3,7 +3,7 @@
  * standard library and the prelude of generated code with it.
  *
  *   embed std FILE.td...       defines std_source, std_count, std_name (ast.h)
- *   embed text NAME FILE       defines const char *NAME(void)
+ *   embed text NAME FILE...    defines const char *NAME(void): the files, one behind the other
  *
  * Numbers instead of string literals: no limit on length, no escapes. */
 #include <stdio.h>
@@ -15,11 +15,9 @@ static _Noreturn void die(const char *what, const char *path) {
   exit(1);
 }
 
-/* The bytes of a file and a final 0, as an array. */
-static void write_array(const char *path, const char *name, int number) {
+static void write_bytes(const char *path) {
   FILE *in = fopen(path, "rb");
   if (!in) die("cannot open", path);
-  printf("static const unsigned char %s_%d[] = {\n", name, number);
   int column = 0;
   for (int c; (c = getc(in)) != EOF;) {
     printf("%d,", c);
@@ -27,6 +25,12 @@ static void write_array(const char *path, const char *name, int number) {
   }
   if (ferror(in)) die("cannot read", path);
   fclose(in);
+}
+
+/* The bytes of n files and a final 0, as an array. */
+static void write_array(char **paths, int n, const char *name, int number) {
+  printf("static const unsigned char %s_%d[] = {\n", name, number);
+  for (int i = 0; i < n; i++) write_bytes(paths[i]);
   printf("0};\n");
 }
 
@@ -40,7 +44,7 @@ static void write_stem(const char *path) {
 
 static void write_library(char **paths, int n) {
   printf("#include \"dsl/ast.h\"\n#include <string.h>\n");
-  for (int i = 0; i < n; i++) write_array(paths[i], "text", i);
+  for (int i = 0; i < n; i++) write_array(paths + i, 1, "text", i);
   printf("static const struct { const char *name; const unsigned char *text; size_t size; } "
          "FILES[] = {\n");
   for (int i = 0; i < n; i++) {
@@ -65,12 +69,12 @@ static void write_library(char **paths, int n) {
 int main(int argc, char **argv) {
   if (argc >= 2 && !strcmp(argv[1], "std")) {
     write_library(argv + 2, argc - 2);
-  } else if (argc == 4 && !strcmp(argv[1], "text")) {
-    write_array(argv[3], "text", 0);
+  } else if (argc >= 4 && !strcmp(argv[1], "text")) {
+    write_array(argv + 3, argc - 3, "text", 0);
     printf("const char *%s(void);\nconst char *%s(void) { return (const char *)text_0; }\n",
            argv[2], argv[2]);
   } else {
-    fprintf(stderr, "usage: embed std FILE.td... | embed text NAME FILE\n");
+    fprintf(stderr, "usage: embed std FILE.td... | embed text NAME FILE...\n");
     return 2;
   }
   return fflush(stdout) || ferror(stdout) ? 1 : 0;

@@ -34,7 +34,7 @@ static const char fma_source[] =
     "    for (int k = 1; k < 12; k++) s += a[k];\n"
     "    out[p] = s[0];\n"
     "  }\n}\n";
-/* Products in bf16 by what the processor does fastest, the bodies of prelude_narrow.h: tiles of
+/* Products in bf16 by what the processor does fastest, the bodies of prelude_tiles.h: tiles of
  * AMX, if the system lends them, or dot products of pairs. arg 1 takes the operations of a piece in
  * thousands; 0 where factors are widened to floats, whose peak it is then. */
 static const char narrow_source[] =

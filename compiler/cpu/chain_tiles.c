@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Chains of products: the text of one product of matrices in memory or scratch,
  * through the tiles of the prelude or, with factors rounded to bf16, of
- * prelude_narrow.h, or in parts of bf16, of prelude_split.h. */
+ * prelude_tiles.h, or in parts of bf16, of prelude_split.h. */
 #include "compiler/cpu/chain_tiles.h"
 #include "compiler/cpu/cpu.h"
 #include "compiler/cpu/gemm_write.h"

@@ -13,7 +13,7 @@
 extern const Target cpu_target;
 const char *prelude_text(void);        /* prelude.h, embedded by the build */
 const char *prelude_draws_text(void);  /* prelude_draws.h */
-const char *prelude_narrow_text(void); /* prelude_narrow.h */
+const char *prelude_narrow_text(void); /* prelude_narrow.h, prelude_tiles.h */
 const char *prelude_split_text(void);  /* prelude_split.h */
 
 /* -- operands.c: what the tiles get to know of a contraction ------------------------ */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Contraction kernels on tiles of bf16: the same pieces, blocks and epilogues as
- * gemm_emit.c, around the tiles of prelude_narrow.h, for which factors are rounded, or
+ * gemm_emit.c, around the tiles of prelude_tiles.h, for which factors are rounded, or
  * those of prelude_split.h, for which they are cut into parts.
  *
  *   for each piece: a block of rows x a block of columns of one batch

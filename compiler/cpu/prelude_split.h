@@ -18,8 +18,8 @@
 #ifndef TD_PRELUDE_SPLIT
 #define TD_PRELUDE_SPLIT
 
-#ifndef TD_PRELUDE_NARROW
-#include "compiler/cpu/prelude_narrow.h"
+#ifndef TD_PRELUDE_TILES
+#include "compiler/cpu/prelude_tiles.h"
 #endif
 
 #define TD_SPLIT_TILES (TD_NARROW_BODY == 2)

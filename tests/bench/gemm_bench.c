@@ -35,7 +35,7 @@
 #include "compiler/program/program.h"
 
 #include "compiler/cpu/prelude.h" /* after program.h, whose call contract it repeats */
-#include "compiler/cpu/prelude_narrow.h"
+#include "compiler/cpu/prelude_tiles.h"
 
 extern char **environ;
 const char *prelude_text(void);

@@ -17,7 +17,7 @@
 #include "compiler/ir/draws.h"
 #include "compiler/ir/ir.h"
 #include "compiler/cpu/prelude_draws.h"
-#include "compiler/cpu/prelude_narrow.h"
+#include "compiler/cpu/prelude_tiles.h"
 
 enum { BLOCK = 4096, STRIDE = 4001 };
 
