@@ -170,6 +170,12 @@ static void test_swap(void **state) {
   check_options(b, 1e-6, 3);
 }
 
+static const TdProgram *compile(Bench *b) {
+  Backend *be = backend_new(b->arena, diags_new(b->arena), "test", NULL);
+  assert_true(backend_entry(be, b->g, "main"));
+  return backend_finish(be);
+}
+
 /* A cache of which a turn writes one row: the other rows are not stored again, unless they come
  * from somewhere else. */
 static void test_cache(void **state) {
@@ -192,6 +198,11 @@ static void test_cache(void **state) {
   update(g, v,
          comp(g, g->top, "turned", 2, 0, EXTENTS(7, 20), RED_NONE,
               ex3(g, P_select, here, at(g, x, "1"), ex_read(g, v, back))));
+  const TdProgram *p = compile(b);
+  for (int i = 0; i < p->nkernels; i++) {
+    const bool keeps = strcmp(p->kernels[i].name, "map_rows") == 0;
+    assert_int_equal(strstr(p->kernels[i].source, "if (") != NULL, keeps);
+  }
   check_options(b, 1e-6, 4);
 }
 
@@ -328,12 +339,6 @@ static void test_one_place(void **state) {
 }
 
 /* ---- structure: what becomes how many kernels ------------------------------------- */
-
-static const TdProgram *compile(Bench *b) {
-  Backend *be = backend_new(b->arena, diags_new(b->arena), "test", NULL);
-  assert_true(backend_entry(be, b->g, "main"));
-  return backend_finish(be);
-}
 
 static int launches(const TdProgram *p, const char *klass) {
   int n = 0;

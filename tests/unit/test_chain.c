@@ -297,16 +297,16 @@ static const int keys_of[4] = {0, 3, 120, ROWS};
 static const int32_t far[4] = {-7, 3, 120, INT32_MAX};
 static const float reals[4] = {NAN, 2.5f, 119.001f, 1e30f};
 
-static int from_start(int l, int b) { return l * b * 0; }
-static int itself(int l, int b) { return l + b * 0; }
-static int less_6(int l, int b) { return l < 6 ? 0 : l - 6 + b * 0; }
-static int less_20(int l, int b) { return l < 20 ? 0 : l - 20 + b * 0; }
-static int more_20(int l, int b) { return l + 20 > ROWS - 1 ? ROWS - 1 : l + 20 + b * 0; }
+static int from_start(int l, int b) { return (void)l, (void)b, 0; }
+static int itself(int l, int b) { return (void)b, l; }
+static int less_6(int l, int b) { return (void)b, l < 6 ? 0 : l - 6; }
+static int less_20(int l, int b) { return (void)b, l < 20 ? 0 : l - 20; }
+static int more_20(int l, int b) { return (void)b, l + 20 > ROWS - 1 ? ROWS - 1 : l + 20; }
 static int block_end(int l, int b) {
-  return l / 16 * 16 + 15 > ROWS - 1 ? ROWS - 1 : l / 16 * 16 + 15 + b * 0;
+  return (void)b, l / 16 * 16 + 15 > ROWS - 1 ? ROWS - 1 : l / 16 * 16 + 15;
 }
-static int none_from_150(int l, int b) { return l < 150 ? l : -1 + b * 0; }
-static int length(int l, int b) { return keys_of[b] - 1 + l * 0; }
+static int none_from_150(int l, int b) { return (void)b, l < 150 ? l : -1; }
+static int length(int l, int b) { return (void)l, keys_of[b] - 1; }
 static int within_length(int l, int b) { return l < keys_of[b] ? l : keys_of[b] - 1; }
 
 static const Window windows[] = {
