@@ -335,6 +335,8 @@ test: MUTATIONS = 2000
 test: FUZZ_CPU = 4
 # small by themselves; the benchmark makes them large
 BENCH_MODELS = $(wildcard tests/bench/models/*.td)
+# run on processors without tiles again, with tiles that are emulated
+ON_TILES = chain conv narrow product_band
 test: GUARDED_MODELS = tests/models/causal.td tests/models/lstm_lm.td
 test-long: WITH = TDC_TEST_LONG=1
 test-long: MUTATIONS = 20000
@@ -344,7 +346,7 @@ test test-long: deps
 	@$(WITH) tests/all.sh $(TESTED) "$(B)/guarded/tests/models.guarded $(GUARDED_MODELS)" \
 	  $(if $(WITH),$(B)/guarded/tests/test_cli.guarded) \
 	  "$(B)/tests/models --brief $(BENCH_MODELS)" \
-	  "$(B)/tests/ops cuda" $(B)/tests/run tests/install.sh \
+	  "$(B)/tests/ops cuda" "tests/amx_emu/run.sh $(ON_TILES)" $(B)/tests/run tests/install.sh \
 	  tests/format.sh tests/map.sh tests/layers.sh "$(B)/tests/check_gpu --emulated --short" \
 	  tests/gpu/rehearse.sh "$(B)/tests/fuzz_parse --mutations $(MUTATIONS) $(PARSED)" \
 	  "$(B)/tests/fuzz_td --cpu $(FUZZ_CPU) $(COMPILED_TD)" \

@@ -61,7 +61,18 @@ TD_SHARED void td_narrow_row(const TdNarrow *t);
 
 /* ---- registers of tiles ---------------------------------------------------------- */
 #if TD_NARROW_BODY == 2 && !defined TD_DECLARES
+/* Where kernels are tried on processors without tiles these are functions (tests/amx_emu/amx.h). */
+#ifndef TD_TMM_DOT
 extern long syscall(long number, ...);
+#define TD_TMM_OPEN(shape) __asm__ volatile("ldtilecfg %0" : : "m"(shape))
+#define TD_TMM_CLOSE() __asm__ volatile("tilerelease" : : : "memory")
+#define TD_TMM_ZERO(t) __asm__ volatile("tilezero %%tmm" #t : :)
+#define TD_TMM_LOAD(t, p, bytes) \
+  __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t : : "r"(p), "r"((int64_t)(bytes)) : "memory")
+#define TD_TMM_STORE(t, p, bytes) \
+  __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" : : "r"(p), "r"((int64_t)(bytes)) : "memory")
+#define TD_TMM_DOT(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c : :)
+#endif
 /* Linux lends the tile registers to a process that asks: once is enough. */
 TD_INLINE int td_tiles_lent(void) {
   enum { ARCH_PRCTL = 158, REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
@@ -73,12 +84,6 @@ TD_INLINE int td_tiles_lent(void) {
   }
   return known == 1;
 }
-#define TD_TMM_ZERO(t) __asm__ volatile("tilezero %%tmm" #t : :)
-#define TD_TMM_LOAD(t, p, bytes) \
-  __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t : : "r"(p), "r"((int64_t)(bytes)) : "memory")
-#define TD_TMM_STORE(t, p, bytes) \
-  __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" : : "r"(p), "r"((int64_t)(bytes)) : "memory")
-#define TD_TMM_DOT(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c : :)
 /* Tiles 0 .. 3 sum, 4 and 5 hold A, 6 and 7 B. A block is `high` x `broad` of them. */
 TD_INLINE void td_narrow_start(void) {
   TD_TMM_ZERO(0);
@@ -274,10 +279,10 @@ TD_SHARED void td_narrow_open(void) {
     uint16_t row_bytes[16];
     uint8_t  rows[16];
   } shape __attribute__((aligned(64))) = { 1, 0, { 0 }, { 64, 64, 64, 64, 64, 64, 64, 64 }, { 16, 16, 16, 16, 16, 16, 16, 16 } };
-  if (td_tiles_lent()) __asm__ volatile("ldtilecfg %0" : : "m"(shape));
+  if (td_tiles_lent()) TD_TMM_OPEN(shape);
 }
 TD_SHARED void td_narrow_close(void) {
-  if (td_tiles_lent()) __asm__ volatile("tilerelease" : : : "memory");
+  if (td_tiles_lent()) TD_TMM_CLOSE();
 }
 /* A share of the tiles of B that come next, to the nearest cache. */
 TD_INLINE void td_narrow_ahead(const uint16_t *next, const int slot) {

@@ -2,8 +2,8 @@
 /* Contraction kernels against double loops: random extents, layouts, operands
  * that are expressions and epilogues, emitted into one file, compiled by the C
  * compiler for vectors of 16, 8 and 4 floats and run by pieces. The same for
- * products in bf16, for every body of their tiles that the processor has, and for
- * products of floats in parts, on tiles and on processors that have none. */
+ * products in bf16, for every body of their tiles that the processor has or that can be
+ * emulated, and for products of floats in parts, on tiles and on processors that have none. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,6 +22,7 @@
 #include "compiler/cpu/gemm.h"
 #include "compiler/program/program.h"
 #include "runtime/store/safetensors.h"
+#include "tests/amx_emu/flags.h"
 
 extern char **environ;
 const char *prelude_text(void);
@@ -286,9 +287,11 @@ static void compile(const char *source, const char *object, const char *width) {
                   NULL,
                   NULL,
                   NULL,
+                  NULL,
+                  NULL,
                   NULL};
   int n = 17;
-  char flags[80], *rest = NULL;
+  char flags[160], *rest = NULL;
 #if defined __x86_64__
   argv[n++] = "-march=native";
 #else
@@ -296,7 +299,7 @@ static void compile(const char *source, const char *object, const char *width) {
 #endif
   assert_true((size_t)snprintf(flags, sizeof flags, "%s", width) < sizeof flags);
   for (char *flag = strtok_r(flags, " ", &rest); flag; flag = strtok_r(NULL, " ", &rest)) {
-    assert_true(n < 20);
+    assert_true(n < 23);
     argv[n++] = flag;
   }
 #if defined __SANITIZE_ADDRESS__
@@ -389,10 +392,15 @@ static void this_machine(void **state) {
   (void)state;
   random_cases("", FLOATS);
 }
-/* tiles, pairs or floats: the best that it has */
+/* tiles, pairs or floats: the best that it has; and tiles, if they can be emulated */
 static void narrow_this_machine(void **state) {
   (void)state;
   random_cases("", NARROW);
+}
+static void narrow_tiles(void **state) {
+  (void)state;
+  if (amx_flags() == NULL) skip();
+  random_cases(amx_flags(), NARROW);
 }
 static void narrow_floats(void **state) {
   (void)state;
@@ -404,10 +412,11 @@ static void narrow_deep(void **state) {
   (void)state;
   random_cases("-DTD_NARROW_BODY=0 -DTD_WIDE_DEPTH=64", NARROW);
 }
-static void split_this_machine(void **state) {
+static void split_tiles(void **state) {
   (void)state;
-  random_cases("", SPLIT6);
-  random_cases("", SPLIT3);
+  if (amx_flags() == NULL) skip();
+  random_cases(amx_flags(), SPLIT6);
+  random_cases(amx_flags(), SPLIT3);
 }
 static void split_without_tiles(void **state) {
   (void)state;
@@ -441,9 +450,10 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(this_machine),
     cmocka_unit_test(narrow_this_machine),
+    cmocka_unit_test(narrow_tiles),
     cmocka_unit_test(narrow_floats),
     cmocka_unit_test(narrow_deep),
-    cmocka_unit_test(split_this_machine),
+    cmocka_unit_test(split_tiles),
     cmocka_unit_test(split_without_tiles),
 #if defined __x86_64__
     cmocka_unit_test(eight_lanes),

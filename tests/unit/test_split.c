@@ -20,6 +20,7 @@
 #include "compiler/cpu/gemm.h"
 #include "compiler/emit/dialect.h"
 #include "compiler/program/program.h"
+#include "tests/amx_emu/flags.h"
 
 extern char **environ;
 const char *prelude_text(void);
@@ -66,8 +67,8 @@ static void make_plan(GemmPlan *plan, const char *name, int kind, int64_t k) {
   plan->stride_output[GEMM_N][0] = 1;
 }
 
-static void *compile(const StrBuf *text, const char *flag) {
-  char folder[] = "/tmp/test_split_XXXXXX", source[64], object[64];
+static void *compile(const StrBuf *text, const char *flags) {
+  char folder[] = "/tmp/test_split_XXXXXX", source[64], object[64], words[160], *rest = NULL;
   assert_non_null(mkdtemp(folder));
   snprintf(source, sizeof source, "%s/kernels.c", folder);
   snprintf(object, sizeof object, "%s/kernels.so", folder);
@@ -93,9 +94,20 @@ static void *compile(const StrBuf *text, const char *flag) {
     object,
     source,
     "-lm",
-    (char *)flag,
+    NULL,
+    NULL,
+    NULL,
+    NULL,
+    NULL,
     NULL
   };
+  int n = 0;
+  while (argv[n]) n++;
+  assert_true((size_t)snprintf(words, sizeof words, "%s", flags) < sizeof words);
+  for (char *word = strtok_r(words, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+    assert_true((size_t)n + 1 < sizeof argv / sizeof *argv);
+    argv[n++] = word;
+  }
   pid_t pid;
   int status;
   assert_int_equal(posix_spawnp(&pid, "cc", NULL, NULL, argv, environ), 0);
@@ -122,7 +134,7 @@ static void make_kernels(Products *p, int64_t k, StrBuf *out) {
   }
 }
 
-static void *library_of(const char *flag) {
+static void *library_of(const char *flags) {
   StrBuf text = {0};
   Arena *arena = arena_new();
   Products p;
@@ -132,7 +144,7 @@ static void *library_of(const char *flag) {
   sb_puts(&text, prelude_split_text());
   for (int i = 0; i < DEPTHS; i++) make_kernels(&p, depths[i], &text);
   sb_puts(&text, "long refuse(long number, ...) { return -number; }\n");
-  void *library = compile(&text, flag);
+  void *library = compile(&text, flags);
   sb_free(&text);
   return library;
 }
@@ -407,8 +419,8 @@ static void zeros_are_zeros(void **state) {
 }
 
 /* ---- other processors --------------------------------------------------------------------- */
-static void all_is_floats(const char *flag) {
-  void *library = library_of(flag);
+static void all_is_floats(const char *flags) {
+  void *library = library_of(flags);
   for (int i = 0; depths[i] < 8192; i++) {
     Products p;
     begin(&p, library, depths[i]);
@@ -423,15 +435,18 @@ static void all_is_floats(const char *flag) {
 /* The system does not lend the tiles, as under a supervisor that does not know them. */
 static void tiles_that_are_not_lent(void **state) {
   (void)state;
-  all_is_floats("-Dsyscall=refuse");
+  char flags[160];
+  snprintf(flags, sizeof flags, "-Dsyscall=refuse %s", amx_flags() ? amx_flags() : "");
+  all_is_floats(flags);
 }
 static void no_tiles(void **state) {
   (void)state;
   all_is_floats("-DTD_NARROW_BODY=0");
 }
 
+/* of tiles, if need be emulated; on processors that can do neither all is floats */
 static int open_library(void **state) {
-  *state = library_of(NULL);
+  *state = library_of(amx_flags() ? amx_flags() : "");
   return 0;
 }
 static int close_library(void **state) { return dlclose(*state); }
