@@ -45,6 +45,8 @@ typedef struct TdSpan {
   uint32_t least;                /* the same of the smallest that is not 0, less 1 */
 } TdSpan;
 
+/* Cells of so many of k. */
+TD_INLINE int64_t td_split_steps(int64_t depth) { return (depth + TD_SPLIT_SIDE - 1) / TD_SPLIT_SIDE; }
 /* Where they begin: there are fewer of them than a cell has. */
 TD_INLINE int64_t td_split_spans_at(int64_t panel, int parts) {
   return parts == 3 ? panel / (3 * TD_SPLIT_PART) * (3 * TD_SPLIT_PART) : panel / (2 * TD_SPLIT_PART) * (2 * TD_SPLIT_PART);
@@ -255,7 +257,6 @@ TD_INLINE void td_split_pack(uint16_t *to, int64_t panel, int64_t k0, const int 
                    by_k ? across : along, turned, next);
     }
 }
-TD_INLINE int64_t td_split_steps(int64_t depth) { return (depth + TD_SPLIT_SIDE - 1) / TD_SPLIT_SIDE; }
 /* Numbers in a panel of A. */
 TD_INLINE int64_t td_split_panel_a(int64_t depth, int parts) {
   return td_split_steps(depth) * parts * TD_SPLIT_PART + TD_SPLIT_SPANS;

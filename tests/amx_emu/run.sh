@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Unit tests NAME... once more where the processor has no tiles (AMX) but all else that kernels with
-# tiles need: these are emulated (amx.h). Where it has them the tests have run on them before.
+# Unit tests NAME and models FILE.td once more where the processor has no tiles (AMX) but all else that
+# kernels with tiles need: these are emulated (amx.h). Where it has them, all has run on them before.
 set -u
 b=build/tests
 if grep -qw amx_bf16 /proc/cpuinfo; then
@@ -19,5 +19,10 @@ read -r text _ < <(cksum <tests/amx_emu/amx.h)
 export TDC_CACHE=$b/jit-amx
 export TDC_CFLAGS="-mamx-tile -mamx-bf16 -include $PWD/tests/amx_emu/amx.h -DAMX_EMU_TEXT=$text"
 status=0
-for name in "$@"; do "$b/test_$name" || status=1; done
+for what in "$@"; do
+  case $what in
+    *.td) "$b/models" --brief "$what" || status=1 ;;
+    *) "$b/test_$what" || status=1 ;;
+  esac
+done
 exit $status
