@@ -10,8 +10,8 @@ STD = core nn
 
 # -- compiler/: tree to program -------------------------------------------------------------------
 PROGRAM  = program
-IR       = prims expr walk linear fold interval band ir clone prune spelling print print_expr read \
-           read_lex read_name read_expr read_head read_loop verify refute draws
+IR       = prims expr walk linear fold interval band band_list ir clone prune spelling print \
+           print_expr read read_lex read_name read_expr read_head read_loop verify refute draws
 LOWER    = lower_error lower_value lower_range lower_given lower_whole lower_real lower_reads \
            lower_path lower_scope lower_name lower_file lower_use lower_override lower_left \
            lower_bind lower_index lower_prim lower_expr lower_reduce lower_draw lower_doubt \

@@ -56,6 +56,8 @@ static Node *softmax(Build *t, const Attention *s, Node *x) {
   if (s->band)
     guard = ex2(t->g, P_lt, ex1(t->g, P_abs, ex2(t->g, P_sub, ex_var(t->g, 3), ex_var(t->g, 2))),
                 ex_int(t->g, s->band));
+  if (s->sinks)
+    guard = ex2(t->g, P_or, guard, ex2(t->g, P_lt, ex_var(t->g, 3), ex_int(t->g, s->sinks)));
   const int64_t *space = EXTENTS(s->b, s->h, s->l, s->l);
   Node *m = comp(t, "max", 3, 1, space, RED_MAX, guard, at(t, x, "0123"));
   Node *e = comp(t, "exp", 4, 0, space, RED_NONE, guard,

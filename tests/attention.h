@@ -17,6 +17,7 @@ typedef struct Attention {
   int product;  /* how those in f32 are multiplied: TD_SPLIT6, TD_SPLIT3; 0: not said */
   bool targets; /* also for narrower vectors */
   int band;     /* queries see so many keys on either side; 0: all */
+  int sinks;    /* and the first ones; 0: none */
   bool turned;  /* keys are turned by angles that grow with their position, where they are read */
 } Attention;
 

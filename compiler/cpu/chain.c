@@ -20,6 +20,11 @@
  *     lo, hi = the hull of the rows' windows, in whole tiles
  *     again: IN products, `main`; with all columns, if some row asks for it
  *
+ * Of several windows (k < 4 || l - k < 64) each has a hull; those that meet are one, and tiles and
+ * loops take one after the other:
+ *
+ *     for each of them: lo, hi = its ends; the tiles, or the loop, from lo to hi
+ *
  * as they are if an operand that such zeros are multiplied with is not finite. */
 #include "compiler/cpu/chain_tiles.h"
 #include "compiler/cpu/cpu.h"
@@ -61,6 +66,22 @@ static void TD_PRINTF(2, 3) line(Writer *w, const char *fmt, ...) {
 
 static const char *num(Writer *w, int64_t x) {
   return arena_printf(w->em.arena, "%lld", (long long)x);
+}
+
+/* ---- windows ----------------------------------------------------------------------------- */
+
+static bool has_windows(const Writer *w) { return w->c->band && w->c->band->columns.n > 1; }
+
+/* Around what is done with columns lo .. hi - 1: with each window's. */
+static void open_windows(Writer *w) {
+  if (!has_windows(w)) return;
+  line(w, "for (int w = 0; w < %s; w++) {", CPU_BAND_WINDOWS);
+  line(w, "const int64_t %s = %s[2 * w], %s = %s[2 * w + 1];", CPU_BAND_FROM, CPU_BAND_ENDS,
+       CPU_BAND_TO, CPU_BAND_ENDS);
+}
+
+static void close_windows(Writer *w) {
+  if (has_windows(w)) line(w, "}");
 }
 
 /* ---- blocks ---------------------------------------------------------------------------- */
@@ -207,6 +228,7 @@ static void put_row_product(Writer *w, const ChainProduct *q, const ChainPacked 
     from = CPU_BAND_FROM;
     to = CPU_BAND_TO;
   }
+  open_windows(w);
   if (many) {
     line(w, "for (int64_t k0 = %s; k0 < %s; k0 += %lld) {", from, to, (long long)depth);
     line(w, "const int64_t depth = %s - k0 < %lld ? %s - k0 : %lld;", to, (long long)depth, to,
@@ -223,10 +245,13 @@ static void put_row_product(Writer *w, const ChainProduct *q, const ChainPacked 
                   .whole = many ? 0 : k,
                   .c = c->name,
                   .c_stride = c->shape->width,
-                  .add = many ? arena_printf(w->em.arena, "k0 > %s", from) : "0"};
+                  .add = many ? arena_printf(w->em.arena, "k0 > %s%s", from,
+                                             banded && !in && has_windows(w) ? " || w > 0" : "")
+                              : "0"};
   t.spare = arena_printf(w->em.arena, "%lld - row0", (long long)w->c->rows);
   chain_tiles(&w->body, form_of(w, q), &t);
   if (many) line(w, "}");
+  close_windows(w);
 }
 
 /* The same of columns lo .. hi - 1 only. Not turned they are rows of the result: a strip at a
@@ -254,11 +279,14 @@ static void put_banded_column_product(Writer *w, const ChainProduct *q) {
                   .c_stride = chain_padded(w->p->target, n),
                   .add = "1"};
   t.in_place = chain_in_place(w->shape, q, x.along);
+  if (q->turned) open_windows(w);
   chain_pack_b(&w->body, form_of(w, q), &b, q->turned ? x : y, "rows");
+  if (!q->turned) open_windows(w);
   if (q->turned) {
     /* the packed columns are those of the band alone: they begin at column 0 of B */
     t.c = arena_printf(w->em.arena, "%s + %s", c->name, CPU_BAND_FROM);
     chain_tiles(&w->body, form_of(w, q), &t);
+    close_windows(w);
     return;
   }
   line(w, "for (int64_t first = %s; first < %s; first += %d) {", CPU_BAND_FROM, CPU_BAND_TO,
@@ -268,6 +296,7 @@ static void put_banded_column_product(Writer *w, const ChainProduct *q) {
   t.c = arena_printf(w->em.arena, "%s + first * %lld", c->name, (long long)t.c_stride);
   chain_tiles(&w->body, form_of(w, q), &t);
   line(w, "}");
+  close_windows(w);
 }
 
 /* COLUMN: the wide block turned, times the block's rows of Y; onto what the blocks before gave. */
@@ -339,12 +368,24 @@ static void put_finite_rows(Writer *w, bool made) {
   }
 }
 
-/* lo and hi: what the block's rows need, in whole tiles. */
+/* Ends of windows that all rows have in whole tiles. */
+static void put_whole_tiles(Writer *w, const char *lo, const char *hi) {
+  line(w, "%s = %s / %d * %d;\n%s = (%s + %d) / %d * %d;", lo, lo, WIDEST_TILE, WIDEST_TILE, hi, hi,
+       WIDEST_TILE - 1, WIDEST_TILE, WIDEST_TILE);
+}
+
+static void put_more(Writer *w, const char *from, const char *to, const char *lo, const char *hi) {
+  line(w, "if (%s < %s && %s < %s) %s = %s;", from, to, from, lo, lo, from);
+  line(w, "if (%s < %s && %s > %s) %s = %s;", from, to, to, hi, hi, to);
+}
+
+/* lo and hi: what the block's rows need, in whole tiles; or the ends of several windows. */
 static void put_ends(Writer *w) {
   enum { LEVEL = 1 };
   Emit *em = &w->em;
   const ChainBand *b = w->c->band;
   const long long extent = b->extent;
+  const int n = b->columns.n;
   em->used_vars &= ~row_variables(w->c);
   em->nvars = w->c->nrows;
   for (int v = 0; v < w->c->nrows; v++) {
@@ -352,19 +393,46 @@ static void put_ends(Writer *w) {
     em->var_level[v] = LEVEL;
   }
   emit_open(em, LEVEL);
-  const char *from = b->columns.lo ? emit_value(em, b->columns.lo, LEVEL) : "0";
-  const char *to = b->columns.hi ? emit_value(em, b->columns.hi, LEVEL) : num(w, extent);
+  const char *from[BAND_WINDOWS], *to[BAND_WINDOWS];
+  for (int i = 0; i < n; i++) {
+    from[i] = b->columns.at[i].lo ? emit_value(em, b->columns.at[i].lo, LEVEL) : "0";
+    to[i] = b->columns.at[i].hi ? emit_value(em, b->columns.at[i].hi, LEVEL) : num(w, extent);
+  }
   const StrBuf *text = &em->level[LEVEL].text;
-  line(w, "int64_t lo = %lld, hi = 0;", extent);
+  if (n == 1) {
+    line(w, "int64_t lo = %lld, hi = 0;", extent);
+  } else {
+    line(w, "int64_t %s[%d];", CPU_BAND_ENDS, 2 * n);
+    for (int i = 0; i < n; i++)
+      line(w, "%s[%d] = %lld, %s[%d] = 0;", CPU_BAND_ENDS, 2 * i, extent, CPU_BAND_ENDS, 2 * i + 1);
+  }
   line(w, "for (int64_t r = 0; r < rows; r++) {");
   put_variables(w, &w->body, w->c->nbatch, w->c->nrows, "row0 + r");
   if (text->n) sb_write(&w->body, text->s, text->n);
-  line(w, "const int64_t from = %s, to = %s;", from, to);
-  line(w, "if (from < to && from < lo) lo = from;\nif (from < to && to > hi) hi = to;\n}");
-  line(w, "lo = lo / %d * %d;\nhi = (hi + %d) / %d * %d;", WIDEST_TILE, WIDEST_TILE,
-       WIDEST_TILE - 1, WIDEST_TILE, WIDEST_TILE);
-  line(w, "if (lo >= hi) lo = 0, hi = %d; /* nothing: something that is 0 */", WIDEST_TILE);
-  line(w, "if (hi > %lld) hi = %lld;", extent, extent);
+  for (int i = 0; i < n; i++) {
+    const char *f = n == 1 ? "from" : arena_printf(em->arena, "from%d", i);
+    const char *t = n == 1 ? "to" : arena_printf(em->arena, "to%d", i);
+    line(w, "const int64_t %s = %s, %s = %s;", f, from[i], t, to[i]);
+    if (n == 1)
+      put_more(w, f, t, CPU_BAND_FROM, CPU_BAND_TO);
+    else
+      put_more(w, f, t, arena_printf(em->arena, "%s[%d]", CPU_BAND_ENDS, 2 * i),
+               arena_printf(em->arena, "%s[%d]", CPU_BAND_ENDS, 2 * i + 1));
+  }
+  line(w, "}");
+  if (n == 1) {
+    put_whole_tiles(w, CPU_BAND_FROM, CPU_BAND_TO);
+    line(w, "if (lo >= hi) lo = 0, hi = %d; /* nothing: something that is 0 */", WIDEST_TILE);
+    line(w, "if (hi > %lld) hi = %lld;", extent, extent);
+  } else {
+    line(w, "for (int i = 0; i < %d; i += 2) {\nint64_t *const end = %s + i;", 2 * n,
+         CPU_BAND_ENDS);
+    put_whole_tiles(w, "end[0]", "end[1]");
+    line(w, "if (end[1] > %lld) end[1] = %lld;\n}", extent, extent);
+    line(w, "int %s = td_windows(%s, %d);", CPU_BAND_WINDOWS, CPU_BAND_ENDS, n);
+    line(w, "if (%s[1] == 0) %s[1] = %lld; /* nothing: something that is 0 */", CPU_BAND_ENDS,
+         CPU_BAND_ENDS, (long long)min_of(WIDEST_TILE, extent));
+  }
   emit_open(em, LEVEL); /* what the loop names is no more */
 }
 
@@ -402,7 +470,11 @@ static void put_banded_values(Writer *w) {
   line(w, "_Bool all = !*sure;");
   put_finite_rows(w, false);
   line(w, "for (int turn = all;; turn++) {");
-  line(w, "if (turn) lo = 0, hi = %lld;", (long long)w->c->band->extent);
+  if (has_windows(w))
+    line(w, "if (turn) %s = 1, %s[0] = 0, %s[1] = %lld;", CPU_BAND_WINDOWS, CPU_BAND_ENDS,
+         CPU_BAND_ENDS, (long long)w->c->band->extent);
+  else
+    line(w, "if (turn) lo = 0, hi = %lld;", (long long)w->c->band->extent);
   put_wide_values(w);
   put_finite_rows(w, true);
   line(w, "if (turn || !all) break;\n}");

@@ -284,10 +284,12 @@ static void write_window(Writer *w, const ProductBand *band, GemmWindow *out) {
   if (!band->any) return;
   emit_open(em, ELEMENT);
   em->used_vars = 0;
-  const Band *b = &band->flat;
-  out->from = b->lo ? emit_value(em, b->lo, ELEMENT) : "0";
-  out->to = b->hi ? emit_value(em, b->hi, ELEMENT)
-                  : arena_printf(em->arena, "%lld", (long long)band->extent);
+  for (int i = 0; i < band->flat.n; i++) {
+    const BandWindow *b = &band->flat.at[i];
+    out->from[i] = b->lo ? emit_value(em, b->lo, ELEMENT) : "0";
+    out->to[i] = b->hi ? emit_value(em, b->hi, ELEMENT)
+                       : arena_printf(em->arena, "%lld", (long long)band->extent);
+  }
   const StrBuf *text = &em->level[ELEMENT].text;
   out->head = text->n ? arena_strndup(em->arena, text->s, text->n) : "";
   out->vars = named(w);

@@ -78,9 +78,12 @@ void emit_rows(Plan *p, Group *g, TdKernel *k);
 typedef const char *EmitAfter(Emit *em, int level, const void *ctx);
 const char *emit_row_text(Emit *em, Plan *p, Group *g, RowPlan *rows, StrBuf *locals,
                           size_t *scratch, EmitAfter *after, const void *ctx);
-/* C names of the ends of a chain's band. */
+/* C names of the ends of a chain's band; where it has several windows, of those of all, of how many
+ * these are, and of the ends of the one whose turn it is. */
 #define CPU_BAND_FROM "lo"
 #define CPU_BAND_TO "hi"
+#define CPU_BAND_ENDS "ends_of"
+#define CPU_BAND_WINDOWS "windows"
 /* How its output is cut: each slice is summed by one piece. */
 typedef struct ScatterSlices {
   int axis, var; /* the sliced axis and its variable; -1: one piece does all */

@@ -64,10 +64,13 @@ typedef struct GemmAhead {
 } GemmAhead;
 
 /* What a condition leaves along an axis, for one place of another and of the batch: flat places
- * from .. to - 1, none where from >= to; C expressions in the variables `vars`. */
+ * from .. to - 1, none where from >= to, of one window or several; C expressions in the variables
+ * `vars`. */
+enum { GEMM_WINDOWS = 3 };
 typedef struct GemmWindow {
   bool any;
-  const char *head, *from, *to; /* statements before these, or "" */
+  int n;                                                    /* windows */
+  const char *head, *from[GEMM_WINDOWS], *to[GEMM_WINDOWS]; /* statements before these, or "" */
   GemmVars vars;
 } GemmWindow;
 

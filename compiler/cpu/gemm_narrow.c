@@ -329,10 +329,10 @@ static void put_multiply(GemmWriter *w) {
   gemm_line(w, "%s, .add = %s, .far = %s,",
             w->tiles == GEMM_PARTS ? ".rows = height" : ".tall = height > TD_NARROW_ROWS",
             gemm_adds(w),
-            !w->direct        ? "0"
-            : gemm_bands_k(w) ? "first"
-            : many            ? "k0 == 0"
-                              : "1");
+            !w->direct || gemm_lists_k(w) ? "0"
+            : gemm_bands_k(w)             ? "first"
+            : many                        ? "k0 == 0"
+                                          : "1");
   gemm_line(w, ".fetch = fetch, .fetches = FETCHES");
   w->indent--;
   gemm_line(w, "};");

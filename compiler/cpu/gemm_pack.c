@@ -121,9 +121,10 @@ void gemm_pack_b(GemmWriter *w) {
     gemm_line(w, "const int64_t count = rest < %s ? rest : %s;", width, width);
     gemm_line(w, "%s *panel = to + j / %s * PANEL;", element_type(w), width);
     if (w->plan->k_of[GEMM_B].any) {
-      gemm_band_packed(w, "j");
+      gemm_band_open_packed(w, "j");
       gemm_stage(w, GEMM_B, "column0 + j", "count", "kf", "(ke - kf)", "DEPTH");
       put_call(w, true, "panel", "kf - k0", "stage", "DEPTH", "1", "count", "ke - kf");
+      gemm_band_close_packed(w);
     } else {
       gemm_stage(w, GEMM_B, "column0 + j", "count", "k0", "depth", "DEPTH");
       put_call(w, true, "panel", "0", "stage", "DEPTH", "1", "count", "depth");

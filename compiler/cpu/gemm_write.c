@@ -93,6 +93,16 @@ bool gemm_bands_k(const GemmWriter *w) {
   return w->plan->k_of[GEMM_A].any || w->plan->k_of[GEMM_B].any;
 }
 
+bool gemm_is_list(const GemmWindow *x) { return x->n > 1; }
+
+bool gemm_lists_k(const GemmWriter *w) {
+  return gemm_is_list(&w->plan->k_of[GEMM_A]) || gemm_is_list(&w->plan->k_of[GEMM_B]);
+}
+
+bool gemm_lists(const GemmWriter *w) {
+  return gemm_lists_k(w) || gemm_is_list(&w->plan->columns_of_row);
+}
+
 bool gemm_banded(const GemmWriter *w) { return gemm_bands_k(w) || w->plan->columns_of_row.any; }
 
 /* ---- variables --------------------------------------------------------------------- */
@@ -252,6 +262,7 @@ bool gemm_is_deep(const GemmWriter *w) {
 }
 
 const char *gemm_adds(const GemmWriter *w) {
+  if (gemm_lists_k(w)) return "1";
   if (gemm_bands_k(w)) return "!first";
   return w->block.grouped ? "k0 / DEPTH % GROUP > 0" : w->block.depth_blocks > 1 ? "k0 > 0" : "0";
 }
@@ -372,7 +383,7 @@ void gemm_stage(GemmWriter *w, GemmSide side, const char *outer0, const char *co
  * NaN is rare: its terms are added up one by one, those that are in it. */
 void gemm_put_again(GemmWriter *w, int64_t stride) {
   const uint32_t *vars = w->again_vars.of;
-  const bool window = w->plan->columns_of_row.any;
+  const bool window = w->plan->columns_of_row.any && !gemm_lists(w);
   const char *from = window ? "c_from" : "0", *to = window ? "c_to" : "columns";
   if (!w->plan->leaves_out) return;
   gemm_line(w, "/* where it is NaN, without the terms that are left out */");

@@ -80,6 +80,10 @@ bool gemm_flat_stride(const GemmAxis *axis, const int64_t *stride, int64_t *out)
 bool gemm_along_k(const GemmWriter *w, GemmSide side);
 bool gemm_banded(const GemmWriter *w);  /* are there windows of any kind, */
 bool gemm_bands_k(const GemmWriter *w); /* or of k? */
+/* Several of a kind, of some, of k? Then sums are 0 at first; of k, tiles always add to them. */
+bool gemm_is_list(const GemmWindow *x);
+bool gemm_lists(const GemmWriter *w);
+bool gemm_lists_k(const GemmWriter *w);
 bool gemm_is_deep(const GemmWriter *w); /* may k be cut into groups of blocks? */
 /* After the tiles of a row: what its sums wait for. Behind it stands the epilogue. */
 void gemm_put_totals(GemmWriter *w);
@@ -142,7 +146,8 @@ void gemm_band_piece(GemmWriter *w);
 void gemm_band_open_blocks(GemmWriter *w);
 void gemm_band_open_packing(GemmWriter *w); /* the block of `B`, unless it is packed */
 /* Of columns that are packed together: kf .. ke - 1, their steps of the block, if there are any. */
-void gemm_band_packed(GemmWriter *w, const char *column);
+void gemm_band_open_packed(GemmWriter *w, const char *column);
+void gemm_band_close_packed(GemmWriter *w);
 /* A row of tiles around `target`; in it, once A is packed, columns that have a window together. */
 void gemm_band_open_row(GemmWriter *w, int64_t stride);
 void gemm_band_open_columns(GemmWriter *w, int64_t stride);

@@ -114,6 +114,13 @@ static void output_geometry(Plan *p, const Group *g, GemmPlan *out) {
     for (int v = 0; v < c->nvars[k]; v++) out->stride_output[k][v] = by_var[c->var[k][v]];
 }
 
+_Static_assert((int)GEMM_WINDOWS == (int)BAND_WINDOWS, "windows of a product are those of a band");
+
+static void window_geometry(const ProductBand *band, GemmWindow *out) {
+  out->any = band->any;
+  out->n = band->any ? band->flat.n : 0;
+}
+
 void product_geometry(Plan *p, const Group *g, GemmPlan *out) {
   const Contraction *c = g->contraction;
   const Node *n = g->members.at[0].node;
@@ -133,6 +140,6 @@ void product_geometry(Plan *p, const Group *g, GemmPlan *out) {
     for (int v = 0; v < c->nvars[GEMM_BATCH]; v++) out->period[v] = 0;
   if (g->kind == GROUP_PACK) return;
   output_geometry(p, g, out);
-  for (int side = 0; side < 2; side++) out->k_of[side].any = bands.k[side].any;
-  out->columns_of_row.any = bands.columns.any;
+  for (int side = 0; side < 2; side++) window_geometry(&bands.k[side], &out->k_of[side]);
+  window_geometry(&bands.columns, &out->columns_of_row);
 }

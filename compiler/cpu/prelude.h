@@ -441,6 +441,35 @@ TD_INLINE TdHeld *td_held(const TdCall *call) {
   return held;
 }
 
+/* The ends of `n` windows, from and to of each, in order, without those that are empty or go on
+ * where another one ends: how many are left. Of none, one that is empty. */
+TD_INLINE int td_windows(int64_t *ends, int n) {
+  int count = 0, last = 0;
+  for (int i = 0; i < n; i++) {
+    const int64_t from = ends[2 * i], to = ends[2 * i + 1];
+    if (from >= to) continue;
+    int at = count++;
+    for (; at > 0 && ends[2 * at - 2] > from; at--) {
+      ends[2 * at] = ends[2 * at - 2];
+      ends[2 * at + 1] = ends[2 * at - 1];
+    }
+    ends[2 * at] = from;
+    ends[2 * at + 1] = to;
+  }
+  if (!count) ends[0] = ends[1] = 0;
+  for (int i = 1; i < count; i++) {
+    const int64_t from = ends[2 * i], to = ends[2 * i + 1];
+    if (from > ends[2 * last + 1]) {
+      last++;
+      ends[2 * last] = from;
+      ends[2 * last + 1] = to;
+    } else if (to > ends[2 * last + 1]) {
+      ends[2 * last + 1] = to;
+    }
+  }
+  return last + 1;
+}
+
 /* v[i][j] = v[j][i]: first 4 x 4 within groups of four lanes, then the groups */
 #if defined __clang__ || __GNUC__ >= 12
 #define TD_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)

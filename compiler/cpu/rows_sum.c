@@ -40,9 +40,7 @@ static bool cut_by_output(const Rows *r, const Item *it) {
   uint32_t var = expr_var_bit(r->plan->nrows + it->nout - 1);
   bool any = false;
   for (int k = it->nout; k < it->nloops; k++)
-    if (it->cut[k])
-      any = any || (it->cut[k]->lo && it->cut[k]->lo->vars & var) ||
-            (it->cut[k]->hi && it->cut[k]->hi->vars & var);
+    any = any || (it->cut[k] && band_vars(it->cut[k]) & var);
   return any;
 }
 
@@ -98,11 +96,13 @@ void rows_sum_inside(Rows *r, Item *it) {
     if ((clause.n || sums) && i == it->nloops - 1) {
       rows_innermost(r, &outer, nrows + i, NEST + i, clause.n ? clause.s : "");
     } else {
+      rows_open_windows(r, &outer, nrows + i);
       rows_for(r, &outer, nrows + i, false, NULL);
       StrBuf *own = rows_text(r, NEST + i);
       if (own->n) sb_write(&outer, own->s, own->n);
       if (inner.n) sb_write(&outer, inner.s, inner.n);
       sb_puts(&outer, "}\n");
+      rows_close_windows(r, &outer, nrows + i);
     }
     sb_free(&inner);
     inner = outer;
@@ -155,8 +155,12 @@ static void turn_cuts(Rows *r, const Item *it, Item *turned, Expr *const *map) {
   for (int k = it->nout; k < it->nloops && !cut_by_output(r, it); k++) {
     if (!it->cut[k]) continue;
     Band *b = NEW(r->em.arena, Band);
-    b->lo = it->cut[k]->lo ? ex_subst(r->p->g, it->cut[k]->lo, map, n) : NULL;
-    b->hi = it->cut[k]->hi ? ex_subst(r->p->g, it->cut[k]->hi, map, n) : NULL;
+    *b = *it->cut[k];
+    for (int i = 0; i < b->n; i++) {
+      BandWindow *w = &b->at[i];
+      if (w->lo) w->lo = ex_subst(r->p->g, w->lo, map, n);
+      if (w->hi) w->hi = ex_subst(r->p->g, w->hi, map, n);
+    }
     turned->cut[k - 1] = b;
   }
 }
@@ -205,6 +209,7 @@ void rows_sum_outside(Rows *r, Item *it) {
   StrBuf inner = {0};
   for (int i = it->nloops - 1; i >= nout - 1; i--) {
     StrBuf outer = {0};
+    rows_open_windows(r, &outer, nrows + i);
     if (i == blocked) {
       const char *first, *end;
       rows_open_block(r, &outer, nrows + i, block, &first, &end);
@@ -221,6 +226,7 @@ void rows_sum_outside(Rows *r, Item *it) {
     if (i == blocked)
       sb_printf(&outer, "for (int64_t %s = 0; %s < %lld; %s++) %s[%s] += %s[%s];\n}\n", v, v, width,
                 v, sum, v, array, v);
+    rows_close_windows(r, &outer, nrows + i);
     sb_free(&inner);
     inner = outer;
   }

@@ -23,6 +23,8 @@ typedef struct Rows {
   const char *run, *lane; /* C: where it goes by runs, a run's first and which of CPU_RUN; NULL */
   StrBuf run_begin, run_end;                       /* around each run */
   const char *from[IR_MAX_VARS], *to[IR_MAX_VARS]; /* C: the ends of the open loops, by variable */
+  const char *ends[IR_MAX_VARS], *windows[IR_MAX_VARS]; /* C: of several windows, and how many;
+                                                           NULL: from .. to is the only one */
 } Rows;
 
 /* -- rows_write.c ------------------------------------------------------------------ */
@@ -66,6 +68,9 @@ bool rows_stores_runs(Rows *r, const Item *it);
 /* -- rows_loop.c -------------------------------------------------------------------- */
 void rows_open_loops(Rows *r, const Item *it, int first_var);
 void rows_for(Rows *r, StrBuf *out, int var, bool simd, const char *clause);
+/* Around a loop over several windows: one of them after the other, in order. */
+void rows_open_windows(Rows *r, StrBuf *out, int var);
+void rows_close_windows(Rows *r, StrBuf *out, int var);
 /* A loop over blocks of a variable's iterations, from *first to *end. */
 void rows_open_block(Rows *r, StrBuf *out, int var, int64_t block, const char **first,
                      const char **end);

@@ -9,19 +9,21 @@
  *     l < 8 ? m < 4 : m < l     ->  0 .. (l < 8 ? 3 : l - 1)
  *     m < length[l]             ->  0 .. length[l] - 1      integers are data as well,
  *     real(m) < x[l]            ->  0 .. ceil(x[l]) - 1     and reals; of NaN nothing
+ *     m < 4 or abs(l - m) <= 3  ->  0 .. 3 and l - 3 .. l + 3
  *
  * Data are integers of 32 bits, and may be any: what leaves the extent so far that the comparison
  * is decided is cut there. Of reals those alone are taken that are no result of arithmetic here,
  * which might be rounded in another way where the condition itself is computed.
- * `and` meets windows, `or` takes what holds both. Ends may leave the extent; they never leave
- * 30 bits, as kernels compute them in 32: a condition that could is taken for everything. */
+ * `and` meets windows, each with each; `or` takes all of both (band_list.c). Ends may leave the
+ * extent; they never leave 30 bits, as kernels compute them in 32: a condition that could is taken
+ * for everything. */
 #include "compiler/ir/band.h"
 #include "compiler/ir/ir.h"
 #include "compiler/ir/linear.h"
 
 #include <math.h>
 
-enum { BRANCHES = 64, SAMPLES = 64 }; /* alternatives that are looked at; places of a share */
+enum { BRANCHES = 64 };                        /* alternatives that are looked at */
 static const int64_t EXACT = (int64_t)1 << 24; /* integers that single precision tells apart */
 static const int64_t FARTHEST = (int64_t)1 << 30;
 
@@ -31,40 +33,30 @@ typedef struct Finder {
   int branches; /* left */
 } Finder;
 
-static const Band everything = {NULL, NULL, false};
-static const Band nothing = {NULL, NULL, true};
+static const Band everything = {.n = 1};
+static const Band nothing = {.n = 0};
 
-bool band_is_all(const Band *b) { return !b->never && !b->lo && !b->hi; }
+static Band only(Expr *lo, Expr *hi) { return (Band){.n = 1, .at = {{lo, hi}}}; }
 
-/* ---- windows of windows ------------------------------------------------------------------ */
-
-static Band meet(Graph *g, Band a, Band b) {
-  if (a.never || b.never) return nothing;
-  return (Band){.lo = !a.lo || !b.lo ? (a.lo ? a.lo : b.lo) : ex2(g, P_max, a.lo, b.lo),
-                .hi = !a.hi || !b.hi ? (a.hi ? a.hi : b.hi) : ex2(g, P_min, a.hi, b.hi)};
-}
-
-Band band_hull(Graph *g, Band a, Band b) {
-  if (a.never) return b;
-  if (b.never) return a;
-  return (Band){.lo = a.lo && b.lo ? ex2(g, P_min, a.lo, b.lo) : NULL,
-                .hi = a.hi && b.hi ? ex2(g, P_max, a.hi, b.hi) : NULL};
-}
-
-static Expr *extent_of(const Finder *f) { return ex_int(f->g, f->s->extent[f->s->var]); }
+/* ---- choices --------------------------------------------------------------------------- */
 
 /* a where `cond` holds, which does not depend on the variable, else b. */
 static Band choose(Finder *f, Expr *cond, Band a, Band b) {
-  Expr *zero = ex_int(f->g, 0), *end = extent_of(f);
+  Graph *g = f->g;
+  Expr *zero = ex_int(g, 0), *end = ex_int(g, f->s->extent[f->s->var]);
+  Band all = {.n = a.n > b.n ? a.n : b.n};
   if (band_is_all(&a) && band_is_all(&b)) return everything;
-  Expr *lo[2], *hi[2];
-  for (int i = 0; i < 2; i++) {
-    const Band *x = i ? &b : &a;
-    lo[i] = x->never ? end : x->lo ? x->lo : zero;
-    hi[i] = x->never ? zero : x->hi ? x->hi : end;
+  for (int i = 0; i < all.n; i++) {
+    Expr *lo[2], *hi[2];
+    for (int k = 0; k < 2; k++) {
+      const Band *x = k ? &b : &a;
+      lo[k] = i >= x->n ? end : x->at[i].lo ? x->at[i].lo : zero;
+      hi[k] = i >= x->n ? zero : x->at[i].hi ? x->at[i].hi : end;
+    }
+    all.at[i] = (BandWindow){.lo = ex3(g, P_select, cond, lo[0], lo[1]),
+                             .hi = ex3(g, P_select, cond, hi[0], hi[1])};
   }
-  return (Band){.lo = ex3(f->g, P_select, cond, lo[0], lo[1]),
-                .hi = ex3(f->g, P_select, cond, hi[0], hi[1])};
+  return all;
 }
 
 /* ---- comparisons --------------------------------------------------------------------------- */
@@ -116,7 +108,7 @@ static Band with(Finder *f, const Linear *s, int i, Expr *e, int64_t times) {
 static Band with_either(Finder *f, const Linear *s, int i, bool greater, Expr *a, int64_t a_times,
                         Expr *b, int64_t b_times) {
   Band x = with(f, s, i, a, a_times), y = with(f, s, i, b, b_times);
-  return greater ? meet(f->g, x, y) : band_hull(f->g, x, y);
+  return greater ? band_meet(f->g, x, y, f->s) : band_join(f->g, x, y, f->s);
 }
 
 /* The least that term i can be. */
@@ -150,7 +142,7 @@ static Band without(Finder *f, const Linear *s, int i) {
   case P_select: {
     Band a = with(f, s, i, e->args[1], 1), b = with(f, s, i, e->args[2], 1);
     return known(f, e->args[0]) && !names(f, e->args[0]) ? choose(f, e->args[0], a, b)
-                                                         : band_hull(f->g, a, b);
+                                                         : band_join(f->g, a, b, f->s);
   }
   case P_div:
     if (e->args[1]->kind == E_INT && e->args[1]->inum > 0)
@@ -244,9 +236,9 @@ static Band below_zero(Finder *f, const Linear *s) {
   }
   /* v <= floor(-rest / c), or v >= -floor(-rest / -c) */
   Expr *end = ex2(g, P_div, ex1(g, P_neg, r), ex_int(g, c > 0 ? c : -c));
-  Band b =
-      c > 0 ? (Band){.hi = ex2(g, P_add, end, ex_int(g, 1))} : (Band){.lo = ex1(g, P_neg, end)};
-  return is_near(f, b.hi) && is_near(f, b.lo) ? b : everything;
+  Expr *bound = c > 0 ? ex2(g, P_add, end, ex_int(g, 1)) : ex1(g, P_neg, end);
+  if (!is_near(f, bound)) return everything;
+  return c > 0 ? only(NULL, bound) : only(bound, NULL);
 }
 
 /* a - b + more <= 0 */
@@ -347,8 +339,8 @@ static Band window(Finder *f, Expr *e, bool holds);
 static Band chosen(Finder *f, Expr *const *arg, bool holds) {
   Band a = window(f, arg[1], holds), b = window(f, arg[2], holds);
   if (known(f, arg[0]) && !names(f, arg[0])) return choose(f, arg[0], a, b);
-  return band_hull(f->g, meet(f->g, window(f, arg[0], true), a),
-                   meet(f->g, window(f, arg[0], false), b));
+  return band_join(f->g, band_meet(f->g, window(f, arg[0], true), a, f->s),
+                   band_meet(f->g, window(f, arg[0], false), b, f->s), f->s);
 }
 
 /* Of a condition that does not depend on the variable. */
@@ -369,7 +361,7 @@ static Band window(Finder *f, Expr *e, bool holds) {
   case P_and:
   case P_or: {
     Band a = window(f, arg[0], holds), b = window(f, arg[1], holds);
-    return (e->prim == P_and) == holds ? meet(f->g, a, b) : band_hull(f->g, a, b);
+    return (e->prim == P_and) == holds ? band_meet(f->g, a, b, f->s) : band_join(f->g, a, b, f->s);
   }
   case P_select: return chosen(f, arg, holds);
   default: break;
@@ -389,7 +381,7 @@ static Band window(Finder *f, Expr *e, bool holds) {
   case P_eq:
   case P_ne:
     if ((e->prim == P_eq) != holds) return everything;
-    return meet(f->g, compared(f, arg[0], arg[1], 0), compared(f, arg[1], arg[0], 0));
+    return band_meet(f->g, compared(f, arg[0], arg[1], 0), compared(f, arg[1], arg[0], 0), f->s);
   default: return everything;
   }
 #pragma GCC diagnostic pop
@@ -399,84 +391,7 @@ Band band_of(Graph *g, Expr *cond, const BandSpace *space) {
   Finder f = {g, space, BRANCHES};
   if (!cond) return everything;
   Band b = window(&f, cond, true);
-  if (!is_near(&f, b.lo) || !is_near(&f, b.hi)) return everything;
+  for (int i = 0; i < b.n; i++)
+    if (!is_near(&f, b.at[i].lo) || !is_near(&f, b.at[i].hi)) return everything;
   return b;
-}
-
-/* ---- the ends ---------------------------------------------------------------------------- */
-
-Band band_clamped(Graph *g, Band b, const BandSpace *s) {
-  const int64_t extent = s->extent[s->var];
-  Expr *zero = ex_int(g, 0), *end = ex_int(g, extent);
-  if (b.never) return (Band){.lo = NULL, .hi = zero};
-  int64_t lo, hi;
-  for (int i = 0; i < 2; i++) {
-    Expr **e = i ? &b.hi : &b.lo;
-    if (!*e) continue;
-    bool near = ex_interval(g, *e, s->extent, s->nvars, &lo, &hi);
-    if (!near || lo < 0) *e = ex2(g, P_max, *e, zero);
-    if (!near || hi > extent) *e = ex2(g, P_min, *e, end);
-  }
-  if (b.lo == zero) b.lo = NULL;
-  if (b.hi == end) b.hi = NULL;
-  return b;
-}
-
-typedef struct Sample {
-  Graph *g;
-  int64_t extent;
-  int64_t number;
-} Sample;
-
-/* Some value that data may have, within 0 .. extent as far as they do. */
-static Expr *sampled(Graph *g, Expr *e, void *ctx) {
-  const Sample *s = ctx;
-  if (e->kind != E_READ) return e;
-  const int64_t of = 1 << 16, at = ((s->number + 1) * 40503 + e->node->id * 25033ll) % of;
-  if (e->type == TY_BOOL) return ex_bool(g, at >= of / 2);
-  int64_t lo = 0, hi = s->extent;
-  if (e->type == TY_INT) {
-    if (lo < e->node->lo) lo = e->node->lo;
-    if (hi > e->node->hi) hi = e->node->hi;
-    if (lo > hi) lo = hi = e->node->lo > s->extent ? e->node->lo : e->node->hi;
-  }
-  int64_t x = lo + (int64_t)((double)(hi - lo + 1) * (double)at / (double)of);
-  return e->type == TY_INT ? ex_int(g, x) : ex_num(g, (double)x);
-}
-
-static Expr *at_sample(Sample *s, Expr *e, Expr *const *map, int nvars) {
-  if (!e) return NULL;
-  const bool reads = e->reads;
-  e = ex_subst(s->g, e, map, nvars);
-  return reads ? ex_map(s->g, e, sampled, s) : e;
-}
-
-double band_share(Graph *g, const Band *b, const BandSpace *s) {
-  const int64_t extent = s->extent[s->var];
-  Band c = band_clamped(g, *b, s);
-  if ((!c.lo && !c.hi) || extent == 0) return 1;
-  uint32_t vars = (c.lo ? c.lo->vars : 0) | (c.hi ? c.hi->vars : 0);
-  const bool reads = (c.lo && c.lo->reads) || (c.hi && c.hi->reads);
-  int64_t places = 1;
-  for (int v = 0; v < s->nvars; v++)
-    if (vars >> v & 1 && !mul_fits(places, s->extent[v], &places)) return 1;
-  const int64_t count = places < SAMPLES && !(reads && places > 0) ? places : SAMPLES;
-  double inside = 0;
-  for (int64_t i = 0; i < count; i++) {
-    Expr *map[IR_MAX_VARS] = {0};
-    Sample sample = {g, extent, i};
-    int64_t at = places <= count ? i % places
-                                 : (int64_t)(((double)i + 0.5) / (double)count * (double)places);
-    for (int v = s->nvars - 1; v >= 0; v--) {
-      if (!(vars >> v & 1)) continue;
-      map[v] = ex_int(g, at % s->extent[v]);
-      at /= s->extent[v];
-    }
-    Expr *lo = at_sample(&sample, c.lo, map, s->nvars),
-         *hi = at_sample(&sample, c.hi, map, s->nvars);
-    if ((lo && lo->kind != E_INT) || (hi && hi->kind != E_INT)) return 1;
-    int64_t from = lo ? lo->inum : 0, to = hi ? hi->inum : extent;
-    if (to > from) inside += (double)(to - from);
-  }
-  return count ? inside / ((double)count * (double)extent) : 1;
 }

@@ -13,7 +13,8 @@
  *     y[l, e] = sum over k (p[l, k] * v[k, e])           adds 0 * v[k, e] outside
  * ->  k < l + 1, if 0 * c[l] is 0 and every v finite: else all columns
  *
- * An end may be data that the chain does not compute, as in k < length[b].
+ * An end may be data that the chain does not compute, as in k < length[b]; and there may be several
+ * windows, as in k < 4 || l - k < 64.
  *
  * What is left out must be what the evaluator would add: nothing at all. So each wide value is
  * given what it is outside of the band: an expression in the row's values that is 0 or makes the
@@ -111,7 +112,7 @@ static Beyond beyond_choice(BandFinder *f, Expr *cond, Expr *a, Beyond b) {
   Graph *g = f->p->g;
   Band band = band_of(g, cond, &f->space);
   if (names_column(f, cond) && !band_is_all(&band)) {
-    f->band = band_hull(g, f->band, band);
+    f->band = band_join(g, f->band, band, &f->space);
     return b;
   }
   Beyond x = beyond(f, a);
@@ -290,7 +291,7 @@ static bool add_loop_over_columns(BandFinder *f, Item *it) {
   case RED_PROD: {
     Band band = band_of(f->p->g, it->guard, &f->space);
     if (!band_is_all(&band)) {
-      f->band = band_hull(f->p->g, f->band, band);
+      f->band = band_join(f->p->g, f->band, band, &f->space);
       return true;
     }
     Beyond b = it->guard ? anything : beyond(f, it->body);
@@ -351,7 +352,7 @@ static bool may_read(Expr *read, const void *ctx) {
 
 void chain_find_band(Plan *p, Group *g) {
   Chain *c = g->chain;
-  BandFinder f = {.p = p, .g = g, .c = c, .main = c->program[CHAIN_MAIN], .band = {.never = true}};
+  BandFinder f = {.p = p, .g = g, .c = c, .main = c->program[CHAIN_MAIN]};
   if (!p->target->chains.bands || c->nrows + 1 > IR_MAX_VARS || c->products.n > 32) return;
   for (int k = 0; k < c->nrows; k++) f.extent[k] = g->row_extent[k];
   f.space = (BandSpace){.extent = f.extent,
@@ -360,7 +361,8 @@ void chain_find_band(Plan *p, Group *g) {
                         .known = (uint32_t)((1ull << c->nrows) - 1),
                         .may_read = may_read,
                         .ctx = &f};
-  bool found = find_band(&f) && !f.band.never;
+  bool found = find_band(&f) && f.band.n > 0;
+  if (found) f.band = band_worth(p->g, f.band, &f.space, p->target->chains.band_between);
   double share = found ? band_share(p->g, &f.band, &f.space) : 1;
   if (share > p->target->chains.band_most) {
     for (int i = 0; i < f.main->nitems; i++) f.main->items[i].banded = false;

@@ -133,16 +133,19 @@ static void print_end(const Dump *d, const Expr *e) {
 }
 
 static void print_band(const Dump *d, const Band *b, int64_t extent, double share) {
-  sb_puts(d->out, "from ");
-  if (b->lo)
-    print_end(d, b->lo);
-  else
-    sb_putc(d->out, '0');
-  sb_puts(d->out, " to ");
-  if (b->hi)
-    print_end(d, b->hi);
-  else
-    sb_printf(d->out, "%lld", (long long)extent);
+  for (int i = 0; i < b->n; i++) {
+    const BandWindow *w = &b->at[i];
+    sb_puts(d->out, i ? " and from " : "from ");
+    if (w->lo)
+      print_end(d, w->lo);
+    else
+      sb_putc(d->out, '0');
+    sb_puts(d->out, " to ");
+    if (w->hi)
+      print_end(d, w->hi);
+    else
+      sb_printf(d->out, "%lld", (long long)extent);
+  }
   sb_printf(d->out, " of %lld, %.3g of all\n", (long long)extent, share);
 }
 

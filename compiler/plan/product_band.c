@@ -8,6 +8,7 @@
  *     da[i, k] = k <= i ? sum over j (dy[i, j] x[k, j]) : 0    row i: columns 0 .. i
  *
  *     z[b, i, j] = sum over k | k < n[b] (a[b, i, k] x[b, k, j])   n is no part of the product
+ *     k < 4 or k <= i < k + 64                            row i: k in 0 .. 3, and i - 63 .. i
  *
  * A window is one of the axis's outermost variable, so that it is one of flat places too. */
 #include "compiler/plan/product.h"
@@ -59,11 +60,15 @@ static void find(Plan *p, const Group *g, Expr *cond, GemmAxisKind kind, GemmAxi
   space.ctx = &reading;
   Band band = band_of(p->g, cond, &space);
   if (band_is_all(&band)) return;
+  band = band_worth(p->g, band, &space, t->band_between);
   double share = band_share(p->g, &band, &space);
   if (share > t->band_most) return;
   band = band_clamped(p->g, band, &space);
-  if (band.lo) band.lo = ex2(p->g, P_mul, band.lo, ex_int(p->g, inner));
-  if (band.hi) band.hi = ex2(p->g, P_mul, band.hi, ex_int(p->g, inner));
+  for (int i = 0; i < band.n; i++) {
+    BandWindow *w = &band.at[i];
+    if (w->lo) w->lo = ex2(p->g, P_mul, w->lo, ex_int(p->g, inner));
+    if (w->hi) w->hi = ex2(p->g, P_mul, w->hi, ex_int(p->g, inner));
+  }
   *out = (ProductBand){.any = true, .flat = band, .extent = c->extent[kind], .share = share};
 }
 

@@ -29,7 +29,7 @@ typedef struct Item {
   int nest;   /* items of one nest share their loops */
   bool array; /* read in another nest: needs memory */
   const Band
-      *cut[IR_MAX_VARS]; /* by loop: its window, as rows, loops and nests before it say; NULL */
+      *cut[IR_MAX_VARS]; /* by loop: its windows, as rows, loops and nests before it say; NULL */
   double share;          /* of all iterations, that windows leave */
   bool part;             /* one of several items that compute the node */
   bool banded;           /* its loop runs over the band of its chain: chain_band.c */

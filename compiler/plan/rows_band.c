@@ -8,18 +8,45 @@
  *     y[l] = sum over m | abs(l - m) <= 3 (x[m])    ->  row l: loop m from max(l - 3, 0) to
  *                                                       min(l + 4, extent)
  *     y[b] = sum over m | m < length[b] (x[b, m])       from 0 to min(length[b], extent)
+ *     z[l] = sum over m | m < 4 or abs(l - m) <= 3 (x[m])   over both, one after the other
+ *
+ * A map among them that is read nowhere else is made where they need it; a sum of what it is, of
+ * which a condition makes 0, has that condition.
+ *
+ *     e[l, m] = m <= l ? exp(s[l, m]) : 0         one nest: both over 0 .. l
+ *     z[l] = sum over m (e[l, m])
  *
  * What ends read is stored, or a value of the row that an earlier nest has found. */
 #include "compiler/plan/rows.h"
 
-/* The condition under which the item adds something, as far as its form tells. */
-static Expr *condition_of(Graph *g, const Item *it) {
-  Expr *cond = it->guard, *body = it->body;
-  while (it->node->reducer == RED_SUM && ex_is_prim(body, P_select) && ex_is_zero(body->args[2])) {
-    cond = ex_and(g, cond, body->args[0]);
-    body = body->args[1];
-  }
-  return cond;
+/* A map of the nest, if `e` is what it is at this very place. */
+static const Item *map_at(const Item *first, const Item *last, const Expr *e) {
+  for (const Item *it = first; it <= last; it++)
+    if (it->form == FORM_MAP && it->self == e) return it;
+  return NULL;
+}
+
+/* Where e can be other than 0, as far as its form and the maps' tell; NULL: everywhere. */
+static Expr *not_zero(Graph *g, const Item *first, const Item *last, Expr *e) {
+  const Item *map = map_at(first, last, e);
+  if (map) return ex_and(g, map->guard, not_zero(g, first, last, map->body));
+  if (ex_is_zero(e)) return ex_bool(g, false);
+  if (!ex_is_prim(e, P_select)) return NULL;
+  Expr *a = not_zero(g, first, last, e->args[1]), *b = not_zero(g, first, last, e->args[2]);
+  if (ex_is_zero(e->args[2])) return ex_and(g, e->args[0], a);
+  if (!a && !b) return NULL;
+  return ex3(g, P_select, e->args[0], a ? a : ex_bool(g, true), b ? b : ex_bool(g, true));
+}
+
+/* The condition under which the item adds something. */
+static Expr *condition_of(Graph *g, const Item *it, const Item *first, const Item *last) {
+  if (it->node->reducer != RED_SUM) return it->guard;
+  return ex_and(g, it->guard, not_zero(g, first, last, it->body));
+}
+
+/* Is it a map of which only the nest itself knows? */
+static bool is_inside(const Item *it) {
+  return it->form == FORM_MAP && !it->member->stored && !it->member->accumulates && !it->array;
 }
 
 static bool reduces(const Item *it, int loop) {
@@ -60,11 +87,17 @@ static void cut_loop(Plan *p, RowPlan *r, Item *first, Item *last, int loop) {
   Reading reading = {p, r, &space, first};
   space.may_read = may_read;
   space.ctx = &reading;
-  Band all = {.never = true};
+  Band all = {.n = 0};
+  bool any = false;
   for (Item *it = first; it <= last; it++) {
+    if (is_inside(it)) continue;
     if (!reduces(it, loop)) return;
-    all = band_hull(p->g, all, band_of(p->g, condition_of(p->g, it), &space));
+    Expr *cond = condition_of(p->g, it, first, last);
+    all = band_join(p->g, all, band_of(p->g, cond, &space), &space);
+    any = true;
   }
+  if (!any) return;
+  all = band_worth(p->g, all, &space, p->target->rows.band_between);
   double share = band_share(p->g, &all, &space);
   if (share > p->target->rows.band_most) return;
   Band *cut = NEW(p->arena, Band);

@@ -37,9 +37,10 @@ typedef struct TargetRows {
   int64_t together_most; /* evaluations of a group that adds up partial sums and may be one with
                             others that do; 0: launches are cheap */
   int64_t row_most;      /* elements of a row that a member may have */
-  double band_most;    /* a loop runs over a window that is this share of it at most; 0: over all */
-  int64_t vector_most; /* iterations of a vector loop whose values may wait in an array */
-  int members_most;    /* nodes of one kernel, */
+  double band_most; /* a loop runs over windows that are this share of it at most; 0: over all */
+  int64_t band_between; /* over more than one, if so many places are between them */
+  int64_t vector_most;  /* iterations of a vector loop whose values may wait in an array */
+  int members_most;     /* nodes of one kernel, */
   int exprs_most;      /* and expressions of their bodies: compilers take longer for one long kernel
                           than for the same in two */
   int64_t unroll_most; /* iterations of a loop that is written out */
@@ -113,9 +114,10 @@ typedef struct TargetProducts {
   bool few_rows_copied;
   /* Target.copies lays operands out for every run where there are at most so many rows. */
   int64_t rows_packed, rows_packed_narrow;
-  double band_most;   /* a kernel leaves out what conditions remove, if no more than this share is
+  double band_most;     /* a kernel leaves out what conditions remove, if no more than this share is
                          left of an axis; 0: it does not, */
-  int64_t band_least; /* and has so many places */
+  int64_t band_least;   /* and has so many places; */
+  int64_t band_between; /* as TargetRows.band_between */
   /* Tiles of bf16 take an operand that is read at moved places from a copy of these, each packed
    * once for all taps, if so many numbers of k lie side by side in a place, and so many rows of the
    * product side by side in a line, or a multiple. 0: they do not. */
@@ -135,7 +137,8 @@ typedef struct TargetProducts {
 typedef struct TargetChains {
   bool any;
   bool bands;            /* a kernel may leave out columns that conditions remove, */
-  double band_most;      /* if no more than this share of them is left: chain_band.c */
+  double band_most;      /* if no more than this share of them is left: chain_band.c; */
+  int64_t band_between;  /* as TargetRows.band_between */
   int64_t near;          /* floats of packed operands that stay near a core */
   int64_t reread;        /* or they are so much less than the wide values */
   int64_t batches_least; /* fewer are worth it only */

@@ -37,6 +37,15 @@ static bool last(int64_t q, int64_t p, int64_t b) { return (void)b, q >= 90 && q
 static bool steep(int64_t q, int64_t p, int64_t b) { return (void)b, q < 150 * p; }
 static bool rest(int64_t q, int64_t p, int64_t b) { return (void)b, q >= 150 * p + 11; }
 static bool middle(int64_t q, int64_t p, int64_t b) { return (void)b, llabs(q - 150 * p) < 3000; }
+static bool sinks(int64_t q, int64_t p, int64_t b) {
+  return (void)b, q < 20 || (q <= p && p - q < 37);
+}
+static bool ring(int64_t q, int64_t p, int64_t b) {
+  return (void)b, llabs(p - q) <= 150 && llabs(p - q) >= 50;
+}
+static bool three(int64_t q, int64_t p, int64_t b) {
+  return (void)b, q < 10 || q >= 250 || llabs(p - q) < 6;
+}
 static bool never(int64_t q, int64_t p, int64_t b) { return (void)b, q < p - 90000; }
 
 /* Data: any integer, of which n is none below -50 or above 1000. */
@@ -45,6 +54,12 @@ static int32_t lengths[PLACES], far[PLACES];
 static bool below(int64_t q, int64_t p, int64_t b) { return (void)b, q < lengths[p]; }
 static bool batched(int64_t q, int64_t p, int64_t b) { return (void)p, q < lengths[b]; }
 static bool around(int64_t q, int64_t p, int64_t b) { return (void)b, far[p] <= q && q <= p; }
+static bool begins(int64_t q, int64_t p, int64_t b) {
+  return (void)b, q < 5 || (far[p] <= q && q <= p);
+}
+static bool far_apart(int64_t q, int64_t p, int64_t b) {
+  return (void)b, q < 40 || (300 * p <= q && q < 300 * p + 500);
+}
 
 static const Condition conditions[] = {
     {"Q <= P", causal},
@@ -63,8 +78,13 @@ static const Condition conditions[] = {
     {"Q < 150 * P", steep},
     {"150 * P + 11 <= Q", rest},
     {"abs(Q - 150 * P) < 3000", middle},
+    {"(Q < 20 or Q <= P and P - Q < 37)", sinks},
+    {"abs(P - Q) <= 150 and 50 <= abs(P - Q)", ring},
+    {"(Q < 10 or 250 <= Q or abs(P - Q) < 6)", three},
+    {"(Q < 5 or far[P] <= Q and Q <= P)", begins},
+    {"(Q < 40 or 300 * P <= Q and Q < 300 * P + 500)", far_apart},
 };
-enum { DATA = 10, STEEP = 13, CONDITIONS = sizeof conditions / sizeof *conditions };
+enum { DATA = 10, STEEP = 13, SEVERAL = 16, CONDITIONS = sizeof conditions / sizeof *conditions };
 
 /* y[b, i, j] = sum over k (a[b, i, k] x[k, j]), or a lying [b, k, i], x [j, k]; with conditions of
  * k on i, of k on j, and of j on i, or -1 */
@@ -187,8 +207,9 @@ static void compare(const Product *p, const char *text, const float *a, const fl
       }
 }
 
-/* Returns whether the kernel leaves anything out. */
-static bool run(const Product *p, int odd) {
+/* What the kernel leaves out: is there anything, and are there several windows? */
+enum { BANDED = 1, LISTED = 2 };
+static int run(const Product *p, int odd) {
   static const int64_t chunks[] = {INT64_MAX / 2, 1, 3};
   Arena *arena = arena_new();
   const char *source;
@@ -207,7 +228,8 @@ static bool run(const Product *p, int odd) {
     compiled_run(c, 0, (TdControl){1, 1}, chunks[i]);
     compare(p, text, a, x, z);
   }
-  const bool banded = strstr(source, "k_from") != NULL;
+  const int banded = (strstr(source, "k_from") != NULL ? BANDED : 0) |
+                     (strstr(source, "td_windows(") != NULL ? LISTED : 0);
   compiled_free(c);
   free(text);
   arena_free(arena);
@@ -238,7 +260,7 @@ static void random_products(TdType act, int split, int count) {
     if (kind == 2 || kind == 3) p.on_x = (int)chance(CONDITIONS);
     if (kind == 4 || chance(6) == 0) p.on_y = (int)chance(CONDITIONS);
     if (p.on_y >= 0 && p.n < 64) p.n += 64;
-    banded += run(&p, i % 3 == 1 ? 700 : 0);
+    banded += run(&p, i % 3 == 1 ? 700 : 0) & BANDED;
   }
   if (banded * 3 < count) fail_msg("%d of %d products leave something out", banded, count);
 }
@@ -274,9 +296,9 @@ static void groups_of_blocks(void **state) {
                  .epilogue = i & 1,
                  .act = TD_F32,
                  .split = i % 2 ? 6 : TD_SPLIT_FMA};
-    assert_true(run(&p, 0));
+    assert_true(run(&p, 0) & BANDED);
     p.act = TD_BF16;
-    assert_true(run(&p, 0));
+    assert_true(run(&p, 0) & BANDED);
   }
 }
 
@@ -293,13 +315,58 @@ static void ends_that_are_data(void **state) {
                  .on_y = i == 2 ? DATA + 2 : -1,
                  .act = i == 1 ? TD_F32 : TD_BF16,
                  .split = TD_SPLIT_FMA};
-    assert_true(run(&p, i == 1 ? 700 : 0));
+    assert_true(run(&p, i == 1 ? 700 : 0) & BANDED);
   }
 }
 
+/* Several windows of steps for rows, for columns, for both, of columns for rows, of all of them; k
+ * in one block and in several, some of which no window reaches; in every kind of product. */
+static void several_windows(void **state) {
+  (void)state;
+  static const struct {
+    int on_a, on_x, on_y;
+  } of[] = {{SEVERAL + 1, SEVERAL, -1},    {SEVERAL, -1, -1},
+            {SEVERAL + 2, 0, SEVERAL + 1}, {-1, SEVERAL + 2, -1},
+            {0, SEVERAL + 1, SEVERAL + 2}, {-1, -1, SEVERAL},
+            {SEVERAL + 3, -1, 0}};
+  for (int i = 0; i < (int)(sizeof of / sizeof *of); i++)
+    for (int kind = 0; kind < 3; kind++) {
+      const bool whole = (i + kind) % 2; /* else in blocks */
+      Product p = {.batch = i == 0 ? 2 : 1,
+                   .m = 271 + i,
+                   .n = 300 + i,
+                   .k = whole ? 300 + i : 1000 + i,
+                   .a_turned = i % 2,
+                   .x_turned = (i + kind) % 3 == 0,
+                   .on_a = of[i].on_a,
+                   .on_x = of[i].on_x,
+                   .on_y = of[i].on_y,
+                   .epilogue = i % 3 != 1,
+                   .act = kind == 1 ? TD_BF16 : TD_F32,
+                   .split = kind == 2 ? 6 : TD_SPLIT_FMA};
+      if (!getenv("TDC_TEST_LONG") && (i % 2 || kind != i / 2 % 3)) continue;
+      if (!(run(&p, i == 4 ? 700 : 0) & LISTED)) fail_msg("product %d has one window", i);
+    }
+  if (!getenv("TDC_TEST_LONG")) return;
+  /* groups of blocks */
+  Product deep = {.batch = 1,
+                  .m = 50,
+                  .n = 64,
+                  .k = 9000,
+                  .on_a = SEVERAL + 4,
+                  .on_x = -1,
+                  .on_y = -1,
+                  .act = TD_F32,
+                  .split = TD_SPLIT_FMA};
+  assert_true(run(&deep, 0) & LISTED);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(floats), cmocka_unit_test(parts),
-                                     cmocka_unit_test(narrow), cmocka_unit_test(groups_of_blocks),
-                                     cmocka_unit_test(ends_that_are_data)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(floats),
+                                     cmocka_unit_test(parts),
+                                     cmocka_unit_test(narrow),
+                                     cmocka_unit_test(groups_of_blocks),
+                                     cmocka_unit_test(ends_that_are_data),
+                                     cmocka_unit_test(several_windows)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
