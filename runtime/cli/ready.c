@@ -52,8 +52,8 @@ static bool compile(Made *m, const char *path, TdError *err) {
   int n = 0;
   for (int i = 0; i < m->tools.nwords; i++) argv[n++] = m->tools.words[i];
   for (const char *const *f = toolchain_flags(); *f != NULL; f++) argv[n++] = *f;
-  for (int i = 0; i < m->tools.nextra; i++) argv[n++] = m->tools.extra[i];
   for (const char *const *f = jit_unit_flags(true, false); *f != NULL; f++) argv[n++] = *f;
+  for (int i = 0; i < m->tools.nextra; i++) argv[n++] = m->tools.extra[i];
   const char *const rest[] = {"-fno-lto", "-c", "-o", object, source};
   for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) argv[n++] = rest[i];
   sb_printf(&text, "#define TD_DEFINES\n%s", m->text);

@@ -19,14 +19,17 @@ typedef struct Args {
   int n;
 } Args;
 
-static Args args_begin(const Build *b, int more) {
+/* `unit`: flags of what is compiled, NULL at the end. The user's come last and win. */
+static Args args_begin(const Build *b, const char *const *unit, int more) {
   const Toolchain *t = b->tools;
-  int flags = 0;
+  int flags = 0, own = 0;
   while (toolchain_flags()[flags] != NULL) flags++;
-  Args a = {calloc((size_t)(t->nwords + flags + t->nextra + more + 1), sizeof(char *)), 0};
+  while (unit[own] != NULL) own++;
+  Args a = {calloc((size_t)(t->nwords + flags + own + t->nextra + more + 1), sizeof(char *)), 0};
   if (a.at == NULL) return a;
   for (int i = 0; i < t->nwords; i++) a.at[a.n++] = t->words[i];
   for (int i = 0; i < flags; i++) a.at[a.n++] = toolchain_flags()[i];
+  for (int i = 0; i < own; i++) a.at[a.n++] = unit[i];
   for (int i = 0; i < t->nextra; i++) a.at[a.n++] = t->extra[i];
   return a;
 }
@@ -74,11 +77,9 @@ static bool prepare_unit(Build *b, int i, SpawnJob *job, TdError *err) {
     ok = u->cached;
     free(bytes);
   } else if (ok && work_write(b, source, u->text, u->n, err)) {
-    Args a = args_begin(b, 16);
+    Args a = args_begin(b, jit_unit_flags(u->shared, u->brief), 8);
     ok = a.at != NULL || td_fail_memory(err);
     if (ok) {
-      for (const char *const *f = jit_unit_flags(u->shared, u->brief); *f != NULL; f++)
-        a.at[a.n++] = *f;
       a.at[a.n++] = "-fno-lto"; /* symbols are looked for in what it writes */
       a.at[a.n++] = "-c";
       a.at[a.n++] = "-o";
@@ -357,7 +358,7 @@ bool jit_compile(Build *b, TdError *err) {
 /* ---- linking ---------------------------------------------------------------------------- */
 
 uint8_t *jit_link(Build *b, size_t *n, TdError *err) {
-  Args a = args_begin(b, b->units.n + b->nexisting + 4);
+  Args a = args_begin(b, jit_unit_flags(false, false), b->units.n + b->nexisting + 4);
   char *out = io_join(b->work, "kernels.so");
   uint8_t *bytes = NULL;
   int objects = a.n;

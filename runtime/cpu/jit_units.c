@@ -16,8 +16,8 @@ const char *const *jit_unit_flags(bool shared, bool brief) {
   return shared ? of_shared : brief ? of_brief : others;
 }
 
-/* What every key has in common. */
-static Digest *key_begin(const Toolchain *t, const char *kind) {
+/* What every key has in common. `unit`: the flags of its unit, in the compiler's order. */
+static Digest *key_begin(const Toolchain *t, const char *kind, const char *const *unit) {
   Digest *d = digest_new();
   if (d == NULL) return NULL;
   digest_add_string(d, "tdc " TDC_VERSION);
@@ -26,16 +26,15 @@ static Digest *key_begin(const Toolchain *t, const char *kind) {
   digest_add_string(d, t->cpu);
   for (int i = 0; i < t->nwords; i++) digest_add_string(d, t->words[i]);
   for (const char *const *f = toolchain_flags(); *f != NULL; f++) digest_add_string(d, *f);
+  for (const char *const *f = unit; *f != NULL; f++) digest_add_string(d, *f);
   digest_add_string(d, "");
   for (int i = 0; i < t->nextra; i++) digest_add_string(d, t->extra[i]);
   return d;
 }
 
 static bool make_key(KernelUnit *u, const Toolchain *t, TdError *err) {
-  Digest *d = key_begin(t, "object");
+  Digest *d = key_begin(t, "object", jit_unit_flags(false, u->brief));
   if (d == NULL) return td_fail_memory(err);
-  for (const char *const *f = jit_unit_flags(false, u->brief); *f != NULL; f++)
-    digest_add_string(d, *f);
   digest_add_string(d, u->text);
   return digest_end_hex(d, u->key) || td_fail_memory(err);
 }
@@ -46,11 +45,9 @@ bool jit_shared_key(const KernelUnits *u, const Toolchain *t, const char *name,
   StrBuf text = {0};
   char *only = (char *)name;
   bool ok = units_share_text(u, &only, 1, &text, err);
-  Digest *d = ok ? key_begin(t, "shared") : NULL;
+  Digest *d = ok ? key_begin(t, "shared", jit_unit_flags(true, false)) : NULL;
   if (ok && d == NULL) ok = td_fail_memory(err);
   if (ok) {
-    for (const char *const *f = jit_unit_flags(true, false); *f != NULL; f++)
-      digest_add_string(d, *f);
     digest_add_string(d, text.s);
     ok = digest_end_hex(d, key) || td_fail_memory(err);
   }
@@ -60,10 +57,8 @@ bool jit_shared_key(const KernelUnits *u, const Toolchain *t, const char *name,
 
 /* The prelude itself, with the flags of a unit of its functions. */
 bool jit_ready_key(const Toolchain *t, const char *prelude, char key[DIGEST_HEX], TdError *err) {
-  Digest *d = key_begin(t, "ready");
+  Digest *d = key_begin(t, "ready", jit_unit_flags(true, false));
   if (d == NULL) return td_fail_memory(err);
-  for (const char *const *f = jit_unit_flags(true, false); *f != NULL; f++)
-    digest_add_string(d, *f);
   digest_add_string(d, prelude);
   return digest_end_hex(d, key) || td_fail_memory(err);
 }
@@ -73,7 +68,7 @@ bool jit_units_make(KernelUnits *u, const TdProgram *p, const Toolchain *t, cons
   if (!units_make(u, p, group, UNIT_BYTES, err)) return false;
   for (int i = 0; i < u->n; i++)
     if (!make_key(&u->at[i], t, err)) return false;
-  Digest *d = key_begin(t, "library");
+  Digest *d = key_begin(t, "library", jit_unit_flags(false, false));
   if (d == NULL) return td_fail_memory(err);
   for (int i = 0; i < u->n; i++) digest_add_string(d, u->at[i].key);
   digest_add_string(d, p->prelude); /* of which units only declare what they share */

@@ -16,7 +16,7 @@ bool jit_shared_key(const KernelUnits *u, const Toolchain *t, const char *name,
 /* The key of an object that has all functions that a prelude shares. */
 bool jit_ready_key(const Toolchain *t, const char *prelude, char key[DIGEST_HEX], TdError *err);
 
-/* The flags of a unit beside the toolchain's, NULL at the end. */
+/* The flags of a unit, behind the toolchain's and before the user's; NULL at the end. */
 const char *const *jit_unit_flags(bool shared, bool brief);
 
 #endif

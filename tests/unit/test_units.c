@@ -42,16 +42,10 @@ static const char prelude[] =
 
 static TdProgram program = {.name = "shared", .prelude = prelude, .shares = true};
 
-/* The value of a kernel whose body is `expression`, and how many units were compiled. */
-static int value_of(const char *folder, const char *expression, int *compiled) {
-  char source[1024];
-  snprintf(source, sizeof source,
-           "void k(const TdCall *c, int64_t b, int64_t e) { (void)b; (void)e; *(int *)c->arg[0] = "
-           "%s; }\n",
-           expression);
-  TdKernel kernel = {.name = "k", .source = source, .launch.cpu.pieces = 1};
+/* What a kernel writes, and how many units were compiled. */
+static int value_of_kernel(const char *folder, TdKernel *kernel, int *compiled) {
   TdProgram p = program;
-  p.kernels = &kernel;
+  p.kernels = kernel;
   p.nkernels = 1;
   JitOptions o = {.cache = folder, .parallel = 2};
   TdError err = {0};
@@ -64,6 +58,17 @@ static int value_of(const char *folder, const char *expression, int *compiled) {
   *compiled = jit_stats(j)->compiled;
   jit_close(j);
   return value;
+}
+
+/* The value of a kernel whose body is `expression`. */
+static int value_of(const char *folder, const char *expression, int *compiled) {
+  char source[1024];
+  snprintf(source, sizeof source,
+           "void k(const TdCall *c, int64_t b, int64_t e) { (void)b; (void)e; *(int *)c->arg[0] = "
+           "%s; }\n",
+           expression);
+  TdKernel kernel = {.name = "k", .source = source, .launch.cpu.pieces = 1};
+  return value_of_kernel(folder, &kernel, compiled);
 }
 
 /* A function of the prelude is compiled when the first kernel calls it, and never again. */
@@ -173,6 +178,27 @@ static void test_brief(void **state) {
     assert_int_equal(strstr(u.at[i].text, "void c(") != NULL, i == 0);
   }
   units_free(&u);
+}
+
+/* The flags of the user come last: they hold for brief kernels and shared functions too. */
+static void test_user_flags(void **state) {
+  static const char optimized[] = "\n#ifdef __OPTIMIZE__\n1\n#else\n0\n#endif\n",
+                    kernel[] = "void k(const TdCall *c, int64_t b, int64_t e) { (void)b; (void)e; "
+                               "*(int *)c->arg[0] = td_effort() + 2 * (%s); }\n";
+  Arena *a = arena_new();
+  program.prelude = arena_printf(a,
+                                 "%sSHARED int td_effort(void);\n#ifndef TD_DECLARES\n"
+                                 "SHARED int td_effort(void) { return %s; }\n#endif\n",
+                                 prelude, optimized);
+  TdKernel k = {.name = "k", .source = arena_printf(a, kernel, optimized)};
+  for (int i = 0; i < 4; i++) {
+    k.brief = i % 2 == 1;
+    setenv("TDC_CFLAGS", i < 2 ? "-O0" : "-O1", 1);
+    int compiled;
+    assert_int_equal(value_of_kernel(*state, &k, &compiled), i < 2 ? 0 : 3);
+  }
+  program.prelude = prelude;
+  arena_free(a);
 }
 
 /* An entry's kernels that another one has are not made a second time. */
@@ -386,6 +412,7 @@ int main(void) {
       IN_FOLDER(test_shared),       IN_FOLDER(test_shared_twice),      IN_FOLDER(test_brief),
       IN_FOLDER(test_entries),      IN_FOLDER(test_other_definition),  IN_FOLDER(test_ready),
       cmocka_unit_test(test_parts), cmocka_unit_test(test_real_parts), IN_FOLDER(test_symbols),
+      IN_FOLDER(test_user_flags),
   };
   return cmocka_run_group_tests_name("units", tests, NULL, NULL);
 }
