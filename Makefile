@@ -123,8 +123,9 @@ $(B)/%.o: %.c | $(B)/gen/parse.h
 	@mkdir -p $(@D)
 	$(COMPILE) -c $< -o $@
 
-# the evaluator's loops over strips of lanes
-$(B)/compiler/eval/eval_ops.o $(B)/compiler/eval/eval_run.o: override CFLAGS += -O3
+# the evaluator's loops over strips of lanes; a product is rounded before it is added, everywhere
+$(B)/compiler/eval/eval_ops.o $(B)/compiler/eval/eval_run.o: \
+  override CFLAGS += -O3 -ffp-contract=off
 
 $(B)/gen/%.o: $(B)/gen/%.c | $(B)/gen/parse.h
 	$(COMPILE) -c $< -o $@

@@ -155,6 +155,29 @@ static Slot *compile(Compiler *c, Expr *root) {
   return s;
 }
 
+/* A read of reals, in bounds, that steps with the innermost variable. */
+static bool steps_along(const Compiler *c, const Slot *s) {
+  return s->e->kind == E_READ && s->e->type == TY_REAL && s->in_bounds && s->step != 0 &&
+         s->depth == c->node->nvars;
+}
+
+/* Sums of products of two reads are most of what there is to do: their products are added as they
+ * are made, in the same order, in place of three strips. */
+static void find_factors(Compiler *c) {
+  const Node *n = c->node;
+  const Slot *body = c->code->body;
+  if (n->kind != N_COMP || n->nvars == n->rank || n->reducer != RED_SUM || n->guard) return;
+  if (body->poison || body->e->kind != E_PRIM || body->e->prim != P_mul || body->e->type != TY_REAL)
+    return;
+  if (!steps_along(c, body->arg[0]) || !steps_along(c, body->arg[1])) return;
+  for (int k = 0; k < 2; k++) c->code->factor[k] = body->arg[k];
+}
+
+/* Are its lanes read by nothing? */
+static bool unread(const Code *code, const Slot *s) {
+  return code->factor[0] && (s == code->body || s == code->factor[0] || s == code->factor[1]);
+}
+
 /* Registers, and the instructions by depth. Constants are filled in once. */
 static void lay_out(Compiler *c) {
   Eval *ev = c->ev;
@@ -170,7 +193,7 @@ static void lay_out(Compiler *c) {
     bool constant = s->e->kind == E_NUM || s->e->kind == E_INT || s->e->kind == E_BOOL;
     if (constant)
       slot_run(ev, s, 0, s->wide ? STRIP : 1);
-    else if (s->e->kind != E_VAR)
+    else if (s->e->kind != E_VAR && !unread(code, s))
       code->run[s->depth][code->nrun[s->depth]++] = s;
   }
 }
@@ -183,6 +206,7 @@ Code *code_new(Eval *ev, Node *n) {
   if (n->kind == N_SCATTER)
     for (int k = 0; k < n->rank; k++) c.code->index[k] = compile(&c, n->index[k]);
   c.code->body = compile(&c, n->body);
+  find_factors(&c);
   lay_out(&c);
   return c.code;
 }

@@ -45,6 +45,7 @@ typedef struct Code {
   Slot *var[IR_MAX_VARS]; /* slot of each variable or NULL */
   Slot *guard, *body;     /* guard: NULL = true */
   Slot *index[IR_MAX_RANK];
+  Slot *factor[2]; /* a sum of products of these two reads, in bounds; or NULL: any other */
 } Code;
 
 typedef struct EvalNode {

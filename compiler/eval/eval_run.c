@@ -160,6 +160,17 @@ static void reduce_lane(Nest *nest, Cell x, int64_t position) {
   }
 }
 
+/* Each product rounded, then the sum: as without this. */
+static void sum_products(Nest *nest, int64_t start, int n) {
+  const Slot *a = nest->code->factor[0], *b = nest->code->factor[1];
+  const int64_t x_step = a->step, y_step = b->step;
+  const double *x = a->from + a->arg[0]->reg[0].i + x_step * start,
+               *y = b->from + b->arg[0]->reg[0].i + y_step * start;
+  double sum = nest->acc.d;
+  for (int l = 0; l < n; l++) sum += x[x_step * l] * y[y_step * l];
+  nest->acc.d = sum;
+}
+
 static bool reduce_strip(Nest *nest, int n) {
   Code *code = nest->code;
   const Cell *x = code->body->reg;
@@ -318,6 +329,10 @@ bool code_run(Eval *ev, Code *code) {
     for (int64_t start = 0; start < inner; start += STRIP) {
       int lanes = inner - start < STRIP ? (int)(inner - start) : STRIP;
       run_inner(&nest, start, lanes);
+      if (code->factor[0]) {
+        sum_products(&nest, start, lanes);
+        continue;
+      }
       bool fine = n->kind == N_SCATTER ? scatter_strip(&nest, lanes)
                   : reduces            ? reduce_strip(&nest, lanes)
                                        : store_strip(&nest, to, lanes);

@@ -92,6 +92,42 @@ static void matrix_product(void **state) {
   eval_free(ev);
 }
 
+/* y[i] = sum k (x[i, n-1 - k] * z[k, i]), over several strips: each product is rounded, then added to
+ * those before it, and so is x[i,k] squared; x[i, k / 2], which steps by no number, likewise. */
+static void products_are_added_in_order(void **state) {
+  enum { M = 2, N = 300 };
+  const Bench *bench = *state;
+  Graph *g = bench->g;
+  const int64_t extent[] = {M, N};
+  Node *x = real_input(g, "x", SHAPE(M, N)), *z = real_input(g, "z", SHAPE(N, M));
+  Expr *i = bench->i, *k = bench->j;
+  Expr *back = at2(g, x, i, ex2(g, P_sub, ex_int(g, N - 1), k)), *along = at2(g, x, i, k),
+       *across = at2(g, z, k, i), *half = at2(g, x, i, ex2(g, P_div, k, ex_int(g, 2)));
+  Node *y[] = {comp(g, g->top, 1, 1, extent, RED_SUM, NULL, ex2(g, P_mul, back, across)),
+               comp(g, g->top, 1, 1, extent, RED_SUM, NULL, ex2(g, P_mul, along, along)),
+               comp(g, g->top, 1, 1, extent, RED_SUM, NULL, ex2(g, P_mul, half, across))};
+  static double a[M][N], b[N][M];
+  for (int n = 0; n < M * N; n++) {
+    a[n / N][n % N] = draw_normal(1, 0, 1, (uint64_t)n);
+    b[n / M][n % M] = draw_normal(1, 0, 2, (uint64_t)n);
+  }
+  Eval *ev = eval_new(g, 0, 0);
+  fill(ev, x, a[0]);
+  fill(ev, z, b[0]);
+  assert_null(eval_run(ev));
+  for (int m = 0; m < M; m++) {
+    double want[3] = {0};
+    for (int n = 0; n < N; n++) {
+      const volatile double product[] = {a[m][N - 1 - n] * b[n][m], a[m][n] * a[m][n],
+                                         a[m][n / 2] * b[n][m]};
+      for (int c = 0; c < 3; c++) want[c] += product[c];
+    }
+    for (int c = 0; c < 3; c++)
+      assert_memory_equal(&eval_value(ev, y[c])[m], &want[c], sizeof *want);
+  }
+  eval_free(ev);
+}
+
 /* y[i] = sum k (0 <= i+k-1 < 4 ? x[i+k-1] : 0): the read outside is not asked for */
 static void guarded_reads(void **state) {
   Graph *g = ((Bench *)*state)->g;
@@ -309,6 +345,7 @@ int main(void) {
       cmocka_unit_test(philox_known_answers),
       cmocka_unit_test(draws_have_their_moments),
       cmocka_unit_test_setup_teardown(matrix_product, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(products_are_added_in_order, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(guarded_reads, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(division_by_zero, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(reducers, bench_make, bench_remove),
