@@ -180,7 +180,7 @@ TESTED   = $(UNIT:%=$(B)/tests/%) $(WHOLE:%=$(B)/tests/%) \
 TESTS    = $(B)/tests/run $(TESTED) $(GUARDED_TESTS)
 E        = $(B)/tests/cuda_emu
 EMULATED = $(E)/libcuda.so.1 $(E)/libnvrtc.so.13 $(E)/libcublasLt.so.13 $(E)/ptx_of
-SANE     = -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all
+SANE     = -Og -g1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
 $(B)/tests/run: $(B)/tests/run.o $(B)/tests/run_ir.o $(B)/libtdc.a
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
