@@ -13,6 +13,7 @@
 
 #include "dsl/base.h"
 #include "runtime/prelude.h"
+#include "tests/quick.h"
 
 extern char **environ;
 
@@ -104,7 +105,7 @@ static bool write_text(Library *l, const char *path) {
 #endif
 
 static bool run_cc(const char *const *flags, const char *from, const char *to) {
-  static const char *const plain[] = {"-Og", NULL};
+  static const char *const plain[] = {QUICK_LIST, NULL};
   const char *argv[40] = {"cc",
                           "-std=gnu11",
                           "-fPIC",

@@ -8,6 +8,7 @@
 #include "compiler/eval/eval.h"
 #include "compiler/ir/draws.h"
 #include "tests/compiled.h"
+#include "tests/quick.h"
 
 enum { STEP = 1, MOVES = 3 };
 /* The evaluator and the interpreter add up in different orders; kernels have single precision. */
@@ -312,7 +313,7 @@ static void run_kernels(TextCase *t, Compiled *c) {
 }
 
 void textcase_kernels(TextCase *t, int n) {
-  static const char *const flags[] = {"-Og", "-fira-region=one", NULL};
+  static const char *const flags[] = {QUICK_LIST, NULL};
   const TdProgram **p = NEWN(t[0].arena, const TdProgram *, n);
   TextCase **of = NEWN(t[0].arena, TextCase *, n);
   int programs = 0;

@@ -14,6 +14,7 @@
 #include "compiler/ir/text.h"
 #include "tests/compiled.h"
 #include "tests/randgraph.h"
+#include "tests/quick.h"
 
 enum { OPTIONS = sizeof(BackendOptions) / sizeof(bool), BATCH = 12, ALL_ON = OPTIONS, ALL_OFF };
 enum {
@@ -121,8 +122,7 @@ static RandSpec spec_of(uint64_t seed) {
  * both mean what the graph means. Little effort is a quarter of the time. */
 static const char *const *effort(int batch) {
   static const char *const much[] = {"-O3", NULL}, *const some[] = {"-O1", NULL},
-                           *const little[] = {"-Og", "-fira-region=one", NULL},
-                           *const none[] = {"-O0", NULL};
+                           *const little[] = {QUICK_LIST, NULL}, *const none[] = {"-O0", NULL};
   if (batch == 1) return none;
   return batch % 8 == 0 ? much : batch % 8 == 4 ? some : little;
 }

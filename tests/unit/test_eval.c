@@ -92,8 +92,8 @@ static void matrix_product(void **state) {
   eval_free(ev);
 }
 
-/* y[i] = sum k (x[i, n-1 - k] * z[k, i]), over several strips: each product is rounded, then added to
- * those before it, and so is x[i,k] squared; x[i, k / 2], which steps by no number, likewise. */
+/* y[i] = sum k (x[i, n-1 - k] * z[k, i]), over several strips: each product is rounded, then added
+ * to those before it, and so is x[i,k] squared; x[i, k / 2], which steps by no number, likewise. */
 static void products_are_added_in_order(void **state) {
   enum { M = 2, N = 300 };
   const Bench *bench = *state;
