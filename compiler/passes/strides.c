@@ -13,9 +13,10 @@
  *
  * needs       regions in order; after `taps`, which counts how often the whole product reads
  * guarantees  each element is the sum of the same terms but those that the condition leaves out;
- *             a product is only taken apart if each part is one that the target takes; what
- *             intervals prove of the parts is folded
+ *             a product is only taken apart if each part is one that the target takes, and
+ *             keeps the condition that its reads need; what intervals prove of the parts is folded
  * breaks      nothing */
+#include "compiler/ir/verify.h"
 #include "compiler/passes/pipeline.h"
 #include "compiler/plan/contract.h"
 
@@ -205,7 +206,8 @@ static void take_apart(Graph *g, const TargetProducts *t, Node *n) {
   Node **parts = NEWN(g->arena, Node *, (size_t)s.classes);
   for (int64_t i = 0; i < s.classes; i++) {
     parts[i] = part_of(&s, i);
-    if (parts[i] && !contract_matches(g, t, parts[i])) return; /* nobody reads these */
+    if (parts[i] && (!contract_matches(g, t, parts[i]) || !ir_proved(g, parts[i], false)))
+      return; /* nobody reads these */
   }
   Expr *body = from_pack(&s, parts), *packed = body;
   if (!packed) body = from_part(&s, parts[s.classes - 1]);
