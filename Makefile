@@ -28,7 +28,7 @@ PLAN     = plan core contract sources group group_rows group_join group_alone st
            chain_parts chain_worth chain_build chain_blocks chain_band together rows own layout \
            product apart pieces moves period order in_place place narrow weights once launch \
            loop_kernel steps memory verify dump print_plan print_picture beside rows_band \
-           product_band
+           product_band dear
 EMIT     = dialect scope storage read value place loop scatter product kernels numbers
 CPU      = target operands pack shape rows rows_nest rows_sum rows_loop rows_write scatter \
            contraction chain chain_shape chain_tiles gemm_write gemm_moves gemm_blocks gemm_emit \

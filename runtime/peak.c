@@ -2,10 +2,14 @@
 /* Measuring the machine's peak. */
 #include "runtime/peak.h"
 
+#include <math.h>
+
 #include "runtime/cpu/device.h"
 #include "runtime/session.h"
 
 enum { TRIES = 5, ROUNDS = 20000, COPY_FLOATS = 8 << 20, COPY_PIECES = 64 };
+/* reads follow the copy, which leaves less in the caches than a change */
+enum { FMA, COPY, READ, CHANGE, NARROW, FILL, ENTRIES };
 enum { TILE_THOUSANDS = 5 * 4 * 2 * 16 * 16 * 32 }; /* of a piece of peak_tiles */
 
 static const char peak_prelude[] =
@@ -94,6 +98,36 @@ static const char copy_source[] =
     "  memcpy(call->arg[1] + begin * PIECE * 4, call->arg[0] + begin * PIECE * 4,\n"
     "         (size_t)(end - begin) * PIECE * 4);\n}\n";
 
+/* Pages that nobody wrote to are all the same one, of zeros, which a cache holds. */
+static const char fill_source[] =
+    "void peak_fill(const TdCall *call, int64_t begin, int64_t end) {\n"
+    "  enum { PIECE = (8 << 20) / 64 };\n"
+    "  for (int64_t i = begin * PIECE; i < end * PIECE; i++) ((float *)call->arg[0])[i] = 1;\n}\n";
+/* The copy's buffers, changed where they lie: of four places at once, which a core need not wait for
+ * one by one. */
+static const char change_source[] =
+    "typedef float Vector __attribute__((vector_size(4 * LANES)));\n"
+    "void peak_change(const TdCall *call, int64_t begin, int64_t end) {\n"
+    "  enum { HALF = (8 << 20) / 2 / LANES };\n"
+    "  Vector *a = (Vector *)call->arg[0], *b = (Vector *)call->arg[1];\n"
+    "  for (int64_t i = begin * (HALF / 64); i < end * (HALF / 64); i++) {\n"
+    "    a[i] = -a[i];\n    b[i] = -b[i];\n"
+    "    a[HALF + i] = -a[HALF + i];\n    b[HALF + i] = -b[HALF + i];\n"
+    "  }\n}\n";
+
+static const char read_source[] =
+    "typedef float Vector __attribute__((vector_size(4 * LANES)));\n"
+    "void peak_read(const TdCall *call, int64_t begin, int64_t end) {\n"
+    "  enum { PIECE = (8 << 20) / 64 };\n"
+    "  Vector s = { 0 }, t = s;\n"
+    "  for (int k = 0; k < 2; k++) {\n"
+    "    const Vector *x = (const Vector *)(call->arg[k] + begin * PIECE * 4);\n"
+    "    for (int64_t i = 0; i < (end - begin) * (PIECE / LANES); i += 2) {\n"
+    "      s += x[i];\n      t += x[i + 1];\n    }\n"
+    "  }\n"
+    "  s += t;\n"
+    "  ((float *)call->arg[1])[begin * PIECE] = s[0];\n}\n";
+
 bool peak_measure(Pool *pool, const JitOptions *o, Peak *out, TdError *err) {
   int threads = pool_threads(pool);
   TdKernel kernels[] = {
@@ -102,10 +136,22 @@ bool peak_measure(Pool *pool, const JitOptions *o, Peak *out, TdError *err) {
        .source = copy_source,
        .klass = "peak",
        .launch.cpu.pieces = COPY_PIECES},
-      {.name = "peak_narrow",
-       .source = narrow_source,
-       .klass = "peak",
-       .launch.cpu.pieces = threads}};
+      [CHANGE] = {.name = "peak_change",
+                  .source = change_source,
+                  .klass = "peak",
+                  .launch.cpu.pieces = COPY_PIECES},
+      [READ] = {.name = "peak_read",
+                .source = read_source,
+                .klass = "peak",
+                .launch.cpu.pieces = COPY_PIECES},
+      [NARROW] = {.name = "peak_narrow",
+                  .source = narrow_source,
+                  .klass = "peak",
+                  .launch.cpu.pieces = threads},
+      [FILL] = {.name = "peak_fill",
+                .source = fill_source,
+                .klass = "peak",
+                .launch.cpu.pieces = COPY_PIECES}};
   TdBuffer fma_buffers[] = {
       {.kind = TD_TEMP, .name = "sum", .type = TD_F32, .rank = 1, .count = 256, .bytes = 1024},
       {.kind = TD_TEMP, .name = "lanes", .type = TD_I32, .count = 1, .bytes = 4, .offset = 1024}};
@@ -118,9 +164,12 @@ bool peak_measure(Pool *pool, const JitOptions *o, Peak *out, TdError *err) {
        .count = COPY_FLOATS,
        .offset = (size_t)COPY_FLOATS * 4}};
   static const int args[] = {0, 1};
-  TdStep fma_step = {.kind = TD_LAUNCH, .kernel = 0, .nargs = 2, .args = args},
-         copy_step = {.kind = TD_LAUNCH, .kernel = 1, .nargs = 2, .args = args},
-         narrow_step = {.kind = TD_LAUNCH, .kernel = 2, .nargs = 2, .args = args};
+  TdStep fma_step = {.kind = TD_LAUNCH, .kernel = FMA, .nargs = 2, .args = args},
+         copy_step = {.kind = TD_LAUNCH, .kernel = COPY, .nargs = 2, .args = args},
+         change_step = {.kind = TD_LAUNCH, .kernel = CHANGE, .nargs = 2, .args = args},
+         read_step = {.kind = TD_LAUNCH, .kernel = READ, .nargs = 2, .args = args},
+         narrow_step = {.kind = TD_LAUNCH, .kernel = NARROW, .nargs = 2, .args = args},
+         fill_step = {.kind = TD_LAUNCH, .kernel = FILL, .nargs = 2, .args = args};
   TdOutput lanes = {"lanes", 1};
   TdEntry entries[] = {
       {.name = "fma",
@@ -137,41 +186,62 @@ bool peak_measure(Pool *pool, const JitOptions *o, Peak *out, TdError *err) {
        .steps = &copy_step,
        .nsteps = 1,
        .arena_bytes = (size_t)COPY_FLOATS * 8},
-      {.name = "narrow",
-       .buffers = fma_buffers,
-       .nbuffers = 2,
-       .steps = &narrow_step,
-       .nsteps = 1,
-       .outputs = &lanes,
-       .noutputs = 1,
-       .arena_bytes = 2048},
+      [CHANGE] = {.name = "change",
+                  .buffers = copy_buffers,
+                  .nbuffers = 2,
+                  .steps = &change_step,
+                  .nsteps = 1,
+                  .arena_bytes = (size_t)COPY_FLOATS * 8},
+      [READ] = {.name = "read",
+                .buffers = copy_buffers,
+                .nbuffers = 2,
+                .steps = &read_step,
+                .nsteps = 1,
+                .arena_bytes = (size_t)COPY_FLOATS * 8},
+      [NARROW] = {.name = "narrow",
+                  .buffers = fma_buffers,
+                  .nbuffers = 2,
+                  .steps = &narrow_step,
+                  .nsteps = 1,
+                  .outputs = &lanes,
+                  .noutputs = 1,
+                  .arena_bytes = 2048},
+      [FILL] = {.name = "fill",
+                .buffers = copy_buffers,
+                .nbuffers = 2,
+                .steps = &fill_step,
+                .nsteps = 1,
+                .arena_bytes = (size_t)COPY_FLOATS * 8},
   };
   TdProgram p = {.name = "peak",
                  .prelude = peak_prelude,
                  .kernels = kernels,
-                 .nkernels = 3,
+                 .nkernels = ENTRIES,
                  .entries = entries,
-                 .nentries = 3};
+                 .nentries = ENTRIES};
   Jit *jit = jit_build(&p, o, err);
   Session *s = jit != NULL ? session_new(&p, cpu_device(&p, jit, pool, err), err) : NULL;
   bool ok = s != NULL && session_need(s, (const char *const[]){".", NULL}, err);
-  double best[3] = {1e30, 1e30, 1e30};
-  int counted[3] = {0};
+  double best[FILL] = {1e30, 1e30, 1e30, 1e30, 1e30};
+  int counted[FILL] = {0};
+  if (ok) session_run(s, FILL, 0, 0);
   for (int i = 0; ok && i < TRIES; i++) {
-    for (int e = 0; e < 3; e++) {
+    for (int e = 0; e < FILL; e++) {
       double start = clock_seconds();
       session_run(s, e, 0, 0);
       double took = clock_seconds() - start;
       if (took < best[e]) best[e] = took;
-      if (e != 1) counted[e] = (int)session_scalar(s, e, "lanes");
+      if (e == FMA || e == NARROW) counted[e] = (int)session_scalar(s, e, "lanes");
     }
   }
   if (ok) {
-    out->lanes = counted[0];
-    out->flops = 2.0 * 12 * out->lanes * ROUNDS * threads / best[0];
-    out->tiles = counted[2] == TILE_THOUSANDS;
-    out->narrow_flops = counted[2] > 0 ? 1e3 * counted[2] * threads / best[2] : out->flops;
-    out->bytes = 2.0 * 4 * COPY_FLOATS / best[1];
+    out->lanes = counted[FMA];
+    out->flops = 2.0 * 12 * out->lanes * ROUNDS * threads / best[FMA];
+    out->tiles = counted[NARROW] == TILE_THOUSANDS;
+    out->narrow_flops =
+        counted[NARROW] > 0 ? 1e3 * counted[NARROW] * threads / best[NARROW] : out->flops;
+    out->bytes = 2.0 * 4 * COPY_FLOATS / fmin(best[COPY], best[CHANGE] / 2);
+    out->read = 2.0 * 4 * COPY_FLOATS / best[READ];
   }
   session_free(s);
   jit_close(jit);
@@ -181,4 +251,8 @@ bool peak_measure(Pool *pool, const JitOptions *o, Peak *out, TdError *err) {
 double peak_seconds(const Peak *p, double flops, double narrow, int split) {
   if (split > 1 && !p->tiles) return flops / p->flops;
   return (flops - narrow) / p->flops + narrow * (split > 0 ? split : 1) / p->narrow_flops;
+}
+
+double peak_traffic(const Peak *p, double bytes, double read) {
+  return fmax(bytes / p->bytes, read / p->read);
 }

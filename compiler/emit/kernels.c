@@ -244,7 +244,9 @@ int kernel_of(Kernels *ks, Plan *p, Group *g) {
                 .launch = g->launch.shape,
                 .flops = g->launch.flops,
                 .narrow_flops = g->launch.narrow_flops,
-                .bytes = g->launch.bytes};
+                .bytes = g->launch.bytes,
+                .read = g->launch.read,
+                .dear = g->launch.dear};
   if (g->launch.product) return add_product(ks, p, g, &k);
   const char *note = NULL;
   p->target->emit(p, g, &k, &note);

@@ -117,11 +117,16 @@ static double bytes_of(Plan *p, const Node *n, int64_t count) {
   return (double)count * (double)td_type_size(plan_type(p, n));
 }
 
-static double bytes_moved(Needs *x) {
+static double bytes_read(Needs *x) {
   double bytes = 0;
   for (int i = 0; i < x->reads.n; i++)
     if (plan_info(x->p, x->reads.at[i].node)->placed)
       bytes += bytes_of(x->p, x->reads.at[i].node, elements_read(x, i));
+  return bytes;
+}
+
+static double bytes_written(Needs *x) {
+  double bytes = 0;
   for (int i = 0; i < x->g->members.n; i++) {
     const Member *m = &x->g->members.at[i];
     if (m->stored) bytes += bytes_of(x->p, m->node, ir_count(m->node));
@@ -356,11 +361,13 @@ static void complete(Plan *p, Group *g) {
   g->launch.flops = flops_of(p, g);
   bool parts = g->kind == GROUP_CONTRACTION && product_split(p, g) > 0;
   g->launch.narrow_flops = p->rounds || parts ? products_flops(p, g) : 0;
-  g->launch.bytes = g->kind == GROUP_PACK ? 0 : bytes_moved(&x);
-  if (g->packed) g->launch.bytes += packed_bytes(p, g->packed);
-  if (g->kind == GROUP_PACK)
-    for (int i = 0; i < x.reads.n; i++)
-      g->launch.bytes += bytes_of(p, x.reads.at[i].node, elements_read(&x, i));
+  g->launch.dear = plan_dear(p, g);
+  const bool pack = g->kind == GROUP_PACK;
+  const double packed = g->packed ? packed_bytes(p, g->packed) : 0;
+  g->launch.read = pack ? 0 : bytes_read(&x) + packed;
+  for (int i = 0; pack && i < x.reads.n; i++)
+    g->launch.read += bytes_of(p, x.reads.at[i].node, elements_read(&x, i));
+  g->launch.bytes = g->launch.read + (pack ? packed : bytes_written(&x));
   g->launch.product = plan_library_product(p, g);
   if (!g->launch.product) {
     p->target->shape(p, g);
@@ -386,6 +393,8 @@ static void complete_loop(Plan *p, Group *g) {
     g->launch.flops += times * l->flops;
     g->launch.narrow_flops += times * l->narrow_flops;
     g->launch.bytes += times * l->bytes;
+    g->launch.read += times * l->read;
+    g->launch.dear += times * l->dear;
   }
   g->launch.counters &= ~(1u << plan_depth(g->region));
   p->target->shape(p, g);

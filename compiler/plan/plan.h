@@ -51,6 +51,8 @@ typedef struct Launch {
   const TdProduct *product; /* what a library computes instead of a kernel; or NULL */
   double flops, bytes;
   double narrow_flops; /* products in bf16, of flops */
+  double read;         /* of bytes; the others are written */
+  double dear;         /* FLOPs that take as long as its draws and functions: dear.c */
 } Launch;
 
 /* Operand B of a product, laid out beforehand as the product's tiles read it. */
@@ -314,6 +316,10 @@ TdType plan_type(Plan *p, const Node *n); /* how n's value is stored */
 /* Arguments, shapes and costs of all launches. */
 void plan_launches(Plan *p);
 double plan_flops(Graph *g, Expr *e); /* of one evaluation */
+
+/* -- dear.c -------------------------------------------------------------------------- */
+/* FLOPs that take as long as the draws and functions of a group. */
+double plan_dear(Plan *p, const Group *g);
 
 /* -- steps.c -------------------------------------------------------------------------- */
 /* The groups of every region in order, loops as brackets. */

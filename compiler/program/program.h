@@ -138,6 +138,8 @@ typedef struct TdKernel {
   TdLaunch launch;
   double flops, bytes; /* of one launch: counted from the index space */
   double narrow_flops; /* of these, products in bf16: of factors in bf16, or in parts */
+  double read;         /* of bytes; the others are written */
+  double dear;         /* flops that take as long as its draws and functions at the least */
 } TdKernel;
 
 typedef enum { TD_LAUNCH, TD_LOOP, TD_END } TdStepKind;

@@ -17,7 +17,10 @@ enum { SOURCE_LIMIT = 64 << 20 };
 
 /* What a kernel, a step of the entry, or all steps of a line cost over all runs. */
 typedef struct Cost {
-  double seconds, flops, narrow, bytes; /* narrow: of flops, on factors in bf16 */
+  double seconds, flops, bytes;
+  double narrow; /* of flops, on factors in bf16 */
+  double read;   /* of bytes */
+  double dear;   /* flops that take as long as draws and functions */
   int64_t launches;
   int of; /* which kernel, which step, the first step of the line */
 } Cost;
@@ -51,10 +54,13 @@ static void time_kernel(void *ctx, int step, double begin, double end) {
   int kernel = f->steps[step].kernel;
   Cost *of[] = {&f->kernel[kernel], &f->step[step]};
   for (int i = 0; i < 2; i++) {
+    const TdKernel *k = &f->program->kernels[kernel];
     of[i]->seconds += end - begin;
-    of[i]->flops += f->program->kernels[kernel].flops;
-    of[i]->narrow += f->program->kernels[kernel].narrow_flops;
-    of[i]->bytes += f->program->kernels[kernel].bytes;
+    of[i]->flops += k->flops;
+    of[i]->narrow += k->narrow_flops;
+    of[i]->dear += k->dear;
+    of[i]->bytes += k->bytes;
+    of[i]->read += k->read;
     of[i]->launches++;
   }
   if (f->tracing) vec_push(f->arena, &f->events, ((Event){step, begin, end}));
@@ -63,8 +69,8 @@ static void time_kernel(void *ctx, int step, double begin, double end) {
 /* The time that nothing here can do it in, as a share of the time it took. */
 static double share_of_limit(const Profile *f, const Cost *k) {
   if (f->peak.flops <= 0) return (double)NAN; /* of another device than the CPU */
-  double arithmetic = peak_seconds(&f->peak, k->flops, k->narrow, f->split),
-         traffic = k->bytes / f->peak.bytes;
+  double arithmetic = peak_seconds(&f->peak, k->flops + k->dear, k->narrow, f->split),
+         traffic = peak_traffic(&f->peak, k->bytes, k->read);
   return (arithmetic > traffic ? arithmetic : traffic) / k->seconds;
 }
 
@@ -120,7 +126,9 @@ static int sum_lines(const Profile *f, const char **place, Cost *lines) {
       k->seconds += lines[i].seconds;
       k->flops += lines[i].flops;
       k->narrow += lines[i].narrow;
+      k->dear += lines[i].dear;
       k->bytes += lines[i].bytes;
+      k->read += lines[i].read;
       k->launches += lines[i].launches;
     } else {
       lines[kept++] = lines[i];
@@ -238,11 +246,12 @@ static json_t *profile_json(const Profile *f, const Cost *sorted, int n) {
                                  json_finite(k->bytes / k->seconds), "limit",
                                  json_finite(share_of_limit(f, k))));
   }
-  return json_pack("{s:s, s:s, s:f, s:o, s:o, s:o, s:o}", "entry", f->entry, "device", f->device,
-                   "seconds", f->total / (double)f->rounds, "peak_flops",
+  return json_pack("{s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:o}", "entry", f->entry, "device",
+                   f->device, "seconds", f->total / (double)f->rounds, "peak_flops",
                    json_finite(known(f->peak.flops)), "peak_bf16_flops",
                    json_finite(known(f->peak.narrow_flops)), "peak_bytes",
-                   json_finite(known(f->peak.bytes)), "kernels", list);
+                   json_finite(known(f->peak.bytes)), "peak_read_bytes",
+                   json_finite(known(f->peak.read)), "kernels", list);
 }
 
 /* The last run as the Trace Event Format that Perfetto and Chromium's tracing
@@ -290,19 +299,21 @@ static bool show(Profile *f, TdError *err) {
     if (ok) puts(text);
     free(text);
   } else {
-    char whole[32], flops[32], bytes[32], narrow[32];
+    char whole[32], flops[32], bytes[32], read[32], narrow[32];
     bool mixed = false; /* products in bf16 */
     for (int i = 0; i < n; i++)
       mixed = mixed || (sorted[i].narrow > 0 && (f->split <= 1 || f->peak.tiles));
     format_duration(whole, f->total / (double)f->rounds);
     format_rate(flops, f->peak.flops);
     format_bytes(bytes, f->peak.bytes);
+    format_bytes(read, f->peak.read);
     format_rate(narrow, f->peak.narrow_flops);
     printf("%s: %s a run, in %" PRId64 " runs", f->entry, whole, f->rounds);
     if (f->peak.flops > 0)
-      printf(". Limits: %s, %s%s%s/s from memory (more than 100%% of it: the data were in a "
-             "cache)\n\n",
-             flops, mixed ? narrow : "", mixed ? " in bf16, " : "", bytes);
+      printf(
+          ". Limits: %s, %s%s%s/s from memory, of which %s/s are read (more than 100%% of it: the "
+          "data were in a cache)\n\n",
+          flops, mixed ? narrow : "", mixed ? " in bf16, " : "", bytes, read);
     else
       printf(" on %s, kernels one by one\n\n", f->device);
     if (cli_has(f->cli, "kernels"))

@@ -292,6 +292,11 @@ static void test_seconds_at_a_peak(void **state) {
   assert_true(peak_seconds(&peak, 24, 16, 6) == 24);    /* without tiles as f32 */
   peak.tiles = true;
   assert_true(peak_seconds(&peak, 24, 16, 6) == 8 + 6 * 2);
+  peak.bytes = 6;
+  peak.read = 3;
+  assert_true(peak_traffic(&peak, 24, 12) == 4); /* both at once */
+  assert_true(peak_traffic(&peak, 24, 18) == 6); /* reads alone */
+  assert_true(peak_traffic(&peak, 24, 0) == 4);
 }
 
 int main(int argc, char **argv) {

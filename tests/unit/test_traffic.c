@@ -17,6 +17,7 @@
 #include "compiler/backend.h"
 #include "compiler/cpu/cpu.h"
 #include "compiler/ir/clone.h"
+#include "compiler/ir/text.h"
 #include "compiler/passes/pipeline.h"
 #include "tests/model.h"
 
@@ -190,7 +191,43 @@ static void bytes_are_those_on_paper(void **state) {
   assert_true(sum.groups > 200 && sum.said < 1.05 * sum.paper && sum.whole > 1.2 * sum.said);
 }
 
+/* ---- draws and functions --------------------------------------------------------------------- */
+
+/* What depends on a row alone is computed once a row, what two members have once for both. */
+static void draws_and_functions_are_counted(void **state) {
+  (void)state;
+  static const char text[] =
+      "graph masked\n"
+      "input x: real[64, 32]\n"
+      "state s: real[64]\n"
+      "y[m:64, n:32] = (uniform(7, 32*m + n) < 0.5 ? 0.0 : x[m, n]) * exp(s[m])\n"
+      "z[m:64, n:32] = y[m, n] + (uniform(7, 32*m + n) < 0.5 ? 0.0 : sqrt(x[m, n]))\n"
+      "output y = y\n"
+      "output z = z\n";
+  Arena *a = arena_new();
+  Diags *d = diags_new(a);
+  Graph *g = ir_parse(a, interner_new(a), d, diags_source(d, "masked.ir", text, strlen(text)));
+  assert_non_null(g);
+  BackendOptions options = backend_defaults();
+  PlanStates states = {0};
+  Plan p = {.arena = a,
+            .diags = d,
+            .g = g,
+            .name = "masked",
+            .options = &options,
+            .target = &cpu_target,
+            .states = &states};
+  plan_make(&p);
+  assert_int_equal(p.groups.n, 1);
+  const TargetRates *r = &cpu_target.rates;
+  const Launch *l = &p.groups.at[0]->launch;
+  assert_true(l->dear == 64 * 32 * r->draw + 64 * r->function && r->draw > 0 && r->function > 0);
+  assert_true(l->read == 4 * (64 * 32 + 64) && l->bytes == l->read + 2 * 4 * 64 * 32);
+  arena_free(a);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(bytes_are_those_on_paper)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(draws_and_functions_are_counted),
+                                     cmocka_unit_test(bytes_are_those_on_paper)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
