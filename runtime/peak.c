@@ -103,8 +103,8 @@ static const char fill_source[] =
     "void peak_fill(const TdCall *call, int64_t begin, int64_t end) {\n"
     "  enum { PIECE = (8 << 20) / 64 };\n"
     "  for (int64_t i = begin * PIECE; i < end * PIECE; i++) ((float *)call->arg[0])[i] = 1;\n}\n";
-/* The copy's buffers, changed where they lie: of four places at once, which a core need not wait for
- * one by one. */
+/* The copy's buffers, changed where they lie: of four places at once, which a core need not wait
+ * for one by one. */
 static const char change_source[] =
     "typedef float Vector __attribute__((vector_size(4 * LANES)));\n"
     "void peak_change(const TdCall *call, int64_t begin, int64_t end) {\n"

@@ -182,8 +182,8 @@ typedef struct TargetMemory {
 typedef struct TargetRates {
   double bytes, flops, narrow_flops; /* a second: memory, f32, bf16 */
   double launch;                     /* seconds */
-  /* FLOPs of multiply-adds at their peak that take as long as a draw, and as a function such as exp,
-   * at the least; 0: they are not counted (dear.c). */
+  /* FLOPs of multiply-adds at their peak that take as long as a draw, and as a function such as
+   * exp, at the least; 0: they are not counted (dear.c). */
   double draw, function;
 } TargetRates;
 
