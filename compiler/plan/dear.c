@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What a group's draws and functions take at the least, in FLOPs that multiply-adds at their peak do
- * meanwhile (TargetRates). Divisions and roots have a unit of their own beside them. They are counted from the index space, each expression as
- * often as what it depends on has values: a writer of kernels may put it in front of loops that do
- * not change it, and may not do with fewer.
+/* What a group's draws and functions take at the least, in FLOPs that multiply-adds at their peak
+ * do meanwhile (TargetRates). Divisions and roots have a unit of their own beside them. They are
+ * counted from the index space, each expression as often as what it depends on has values: a writer
+ * of kernels may put it in front of loops that do not change it, and may not do with fewer.
  *
  * needs       groups whose members are final; rows and chains planned
  * guarantees  no more than what the kernel does

@@ -62,11 +62,12 @@ static void look_peak(Findings *f) {
     format_bytes(bytes, peak.bytes);
     format_rate(narrow, peak.narrow_flops);
     sb_printf(
-        &s, "%s on one thread, %s on %d, %s of products in bf16; copies %s/s; vectors of %d floats",
+        &s, "%s on one thread, %s on %d, %s of products in bf16; memory %s/s; vectors of %d floats",
         one, all, pool_threads(whole), narrow, bytes, peak.lanes);
     f->all = json_with(f->all, "peak_flops", json_finite(peak.flops));
     f->all = json_with(f->all, "peak_bf16_flops", json_finite(peak.narrow_flops));
     f->all = json_with(f->all, "peak_bytes", json_finite(peak.bytes));
+    f->all = json_with(f->all, "peak_read_bytes", json_finite(peak.read));
     f->all = json_with(f->all, "threads", json_integer(pool_threads(whole)));
     f->all = json_with(f->all, "vector_floats", json_integer(peak.lanes));
   } else {
