@@ -72,37 +72,6 @@ TD_INLINE float td_float(uint32_t u) {
 
 #include "compiler/emit/scalar.h"
 
-/* ---- exp(-x^2), and 1 + erf(x) made of it ------------------------------------------
- * gelu is x times the one, its derivative has both: a loop that makes both has one exp. The
- * division is done beside the rest; a GPU would wait for it, and has td_erf1pf. */
-/* within 2 units of the last place of exp(-(x * x)), x * x rounded; from x^2 = 87.7 on 0 */
-TD_INLINE float td_gaussf(float x) {
-  float a = fabsf(x), y = a > 9.3808315f ? 9.3808315f : a, s = y * y;
-  float t = 12583039.0f - s * 0x1.715476p+0f;                /* TD_ROUNDER + 127 */
-  float n = t - 12583039.0f, r = s + n * 0x1.62e4p-1f + n * 0x1.7f7d1cp-20f;
-  float q = 0x1.6a241ap-10f;                                /* exp(-r) */
-  q = q * r - 0x1.1239f2p-7f;
-  q = q * r + 0x1.5558f2p-5f;
-  q = q * r - 0x1.555492p-3f;
-  q = q * r + 0x1.fffffcp-2f;
-  q = q * r - 1.0f;
-  return (q * r + 1.0f) * td_float(td_bits(t) << 23);       /* 2^n, at n = -127 0 */
-}
-/* as td_erf1pf, and as accurate: exp(x^2) (1 - erf(y)), here of the other sign, is a polynomial of
- * y / (1 + c y), y = |x| */
-TD_INLINE float td_erf1p_gaussf(float x) {
-  float a = fabsf(x), y = a > 9.3808315f ? 9.3808315f : a, u = y / (1.0f + 0.375f * y);
-  float q = 0x1.abefeap-11f;
-  q = q * u - 0x1.a27186p-9f;
-  q = q * u - 0x1.068202p-6f;
-  q = q * u + 0x1.49933p-3f;
-  q = q * u - 0x1.275a14p-1f;
-  q = q * u + 0x1.20dd78p+0f;
-  q = q * u - 1.0f;
-  float g = td_float(td_bits(td_gaussf(x)) ^ (td_bits(x) & 0x80000000u));
-  return g * q + (td_bits(x) >> 31 ? 0.0f : 2.0f);
-}
-
 /* ---- double functions ----------------------------------------------------------- */
 TD_INLINE double td_min(double a, double b) { return a <= b || a != a ? a : b; }
 TD_INLINE double td_max(double a, double b) { return a >= b || a != a ? a : b; }

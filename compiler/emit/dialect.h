@@ -25,8 +25,9 @@ typedef struct Dialect {
   const char *argument; /* pattern: the address of buffer argument number $0 */
   const char *control;  /* statements: declare `ctl`, a pointer to the TdControl; "": it is there */
   const char *counter;  /* statements: declare ix$0, the counter of loop slot $0; "": it is there */
-  const char *one_plus_erf; /* pattern: 1 + erf($0) without cancellation */
-  const char *gauss;        /* pattern: exp(-($0 * $0)), as it has in common with that; NULL: no */
+  /* pattern: 1 + erf($0) without cancellation; and in a kernel that also has exp(-($0 * $0)), which
+   * is the third pattern, as it has that in common with it; NULL: no */
+  const char *one_plus_erf, *one_plus_erf_beside, *gauss;
   /* Loops whose iterations are independent: what stands before one, $0 its clauses; NULL:
    * nothing. Draws of such a loop can be made before it, all at once: an array $0 of room
    * for $1 of type $2, and filling it by draw $1 with site $2 from number $3 on, $4 of them,

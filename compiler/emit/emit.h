@@ -83,8 +83,9 @@ typedef struct Emit {
   VEC(EmitPointer) pointers;
   VEC(EmitLocal) locals;
   bool uses_control;
-  uint32_t uses_counters; /* by slot */
-  uint32_t used_vars;     /* bit v: the name of variable v was printed; writers may clear this */
+  bool has_gauss, looked_for_gauss; /* value.c */
+  uint32_t uses_counters;           /* by slot */
+  uint32_t used_vars; /* bit v: the name of variable v was printed; writers may clear this */
 } Emit;
 
 /* -- scope.c ------------------------------------------------------------------------- */

@@ -168,11 +168,39 @@ static const char *one_plus_erf(Walk *k, const Expr *e) {
   return NULL;
 }
 
-/* exp(-(x * x)), as the derivatives of erf and gelu have it: the text of x, or NULL. */
-static const char *gauss(Walk *k, const Expr *e) {
-  if (!k->em->dialect->gauss || e->prim != P_exp || !ex_is_prim(e->args[0], P_neg)) return NULL;
+/* exp(-(x * x)), as the derivatives of erf and gelu have it. */
+static bool is_gauss(const Expr *e) {
+  if (!ex_is_prim(e, P_exp) || !ex_is_prim(e->args[0], P_neg)) return false;
   const Expr *square = e->args[0]->args[0];
-  if (!ex_is_prim(square, P_mul) || square->args[0] != square->args[1]) return NULL;
+  return ex_is_prim(square, P_mul) && square->args[0] == square->args[1];
+}
+
+static void look_for_gauss(Expr *e, void *ctx) {
+  Emit *em = ctx;
+  em->has_gauss = em->has_gauss || is_gauss(e);
+}
+
+/* Has the kernel one? Then 1 + erf(x) is made of it: they are of the same x where gelu is computed
+ * beside its derivative. */
+static bool has_gauss(Emit *em) {
+  for (int i = 0; !em->looked_for_gauss && em->group && i < em->group->members.n; i++) {
+    const Node *n = em->group->members.at[i].node;
+    if (n->body) ex_visit(em->g, n->body, look_for_gauss, em);
+  }
+  em->looked_for_gauss = true;
+  return em->has_gauss;
+}
+
+static const char *print_one_plus_erf(Emit *em, const char *x) {
+  const Dialect *d = em->dialect;
+  const bool beside = d->one_plus_erf_beside && has_gauss(em);
+  return dialect_spell(d, em->arena, beside ? d->one_plus_erf_beside : d->one_plus_erf, &x);
+}
+
+/* The text of x, or NULL. */
+static const char *gauss(Walk *k, const Expr *e) {
+  if (!k->em->dialect->gauss || !is_gauss(e)) return NULL;
+  const Expr *square = e->args[0]->args[0];
   const Cell *minus = cell_of(k, e->args[0]), *c = cell_of(k, square);
   if (minus->named || c->named) return NULL;
   return cell_of(k, square->args[0])->text;
@@ -233,7 +261,7 @@ static const char *print_prim(Walk *k, Expr *e, Cell *c) {
   else if (e->type == TY_REAL && e->prim == P_div && exact_inverse(e->args[1]))
     text = arena_printf(em->arena, "(%s * %s)", arg[0], print_real(em, 1 / e->args[1]->num));
   else if ((text = one_plus_erf(k, e)) != NULL)
-    text = dialect_spell(d, em->arena, d->one_plus_erf, &text);
+    text = print_one_plus_erf(em, text);
   else if ((text = gauss(k, e)) != NULL)
     text = dialect_spell(d, em->arena, d->gauss, &text);
   else if (e->prim == P_and && !e->args[0]->reads && !e->args[1]->reads)

@@ -17,6 +17,7 @@
 #include "compiler/ir/draws.h"
 #include "compiler/ir/ir.h"
 #include "compiler/cpu/prelude_draws.h"
+#include "compiler/cpu/prelude_erf.h"
 #include "compiler/cpu/prelude_tiles.h"
 
 enum { BLOCK = 4096, STRIDE = 4001 };
@@ -37,6 +38,7 @@ APPLY(sigmoid, td_sigmoidf(x[i]))
 APPLY(erf, td_erff(x[i]))
 APPLY(erf1p, td_erf1pf(x[i]))
 APPLY(erf1p_gauss, td_erf1p_gaussf(x[i]))
+APPLY(erf1p_table, td_erf1p_tablef(x[i]))
 APPLY(gauss, td_gaussf(x[i]))
 APPLY(sin, td_sinf(x[i]))
 APPLY(cos, td_cosf(x[i]))
@@ -110,6 +112,8 @@ static void functions_are_accurate(void **state) {
   assert_true(worst_of("erf1p", apply_erf1p, erf1p, 1.6e-7) == 0);
   assert_true(worst_of("erf1p by gauss", apply_erf1p_gauss, erf1p, 3e-9) <= 700);
   assert_true(worst_of("erf1p by gauss", apply_erf1p_gauss, erf1p, 1.7e-7) == 0);
+  assert_true(worst_of("erf1p by table", apply_erf1p_table, erf1p, 3e-9) <= 700);
+  assert_true(worst_of("erf1p by table", apply_erf1p_table, erf1p, 1.6e-7) == 0);
   assert_true(worst_of("gauss", apply_gauss, gauss, 0) <= 2);
   assert_true(worst_of("sin", apply_sin, sin, 0) <= 2);
   assert_true(worst_of("cos", apply_cos, cos, 0) <= 2);
@@ -193,6 +197,11 @@ static void small_ones(void **state) {
   assert_true(td_erf1p_gaussf(0.0f) == 1 && td_erf1p_gaussf(-0.0f) == 1);
   assert_true(td_erf1p_gaussf(INFINITY) == 2 && td_erf1p_gaussf(-INFINITY) == 0);
   assert_true(isnan(td_erf1p_gaussf(NAN)) && isnan(td_erf1p_gaussf(-NAN)));
+  assert_true(fabsf(td_erf1p_tablef(1) - 1.8427008f) < 1.6e-7f);
+  assert_true(fabsf(td_erf1p_tablef(-3.5f) - 7.4309837e-7f) < 4e-5f * 7.4309837e-7f);
+  assert_true(td_erf1p_tablef(0.0f) == 1 && td_erf1p_tablef(-0.0f) == 1);
+  assert_true(td_erf1p_tablef(INFINITY) == 2 && td_erf1p_tablef(-INFINITY) == 0);
+  assert_true(isnan(td_erf1p_tablef(NAN)) && isnan(td_erf1p_tablef(-NAN)));
   assert_int_equal(td_intf(-1.5f), -2);
   assert_int_equal(td_intf(1e20f), INT32_MAX);
   assert_int_equal(td_intf(-1e20f), INT32_MIN);
