@@ -38,6 +38,7 @@ typedef struct Block {
   const ChainBlock *shape;
   const char *name; /* its memory */
   const char *row;  /* the current row's; NULL: it has no rows */
+  const char *half; /* of all rows in bf16, `name` is of one; NULL: that has all of them */
 } Block;
 
 typedef struct Writer {
@@ -102,6 +103,7 @@ static void name_blocks(Writer *w) {
       b.name = emit_name(&w->em, "block");
       b.row = local.name;
     }
+    if (chain_halved(w->shape, shape)) b.half = emit_name(&w->em, "half");
     vec_push(w->em.arena, &w->em.locals, local);
     vec_push(w->em.arena, &w->blocks, b);
   }
@@ -121,6 +123,8 @@ static void take_blocks(Writer *w) {
     const ChainBlock *b = w->blocks.at[i].shape;
     take(w, emit_ctype(&w->em, b->node->type), w->blocks.at[i].name,
          (int64_t)chain_block_bytes(w->shape, b));
+    if (w->blocks.at[i].half)
+      take(w, "uint16_t", w->blocks.at[i].half, (int64_t)chain_half_bytes(w->shape, b));
   }
 }
 
@@ -164,6 +168,20 @@ static const char *look_at_zero(Emit *em, int level, const void *ctx) {
   return arena_printf(em->arena, "all |= !(%s == 0);\n", emit_value(em, band->zero, level));
 }
 
+/* The row's numbers that only products read, as these want them, while they are in the nearest
+ * cache. */
+static void put_halves(Writer *w, int program, bool banded) {
+  for (int i = 0; i < w->blocks.n; i++) {
+    const Block *b = &w->blocks.at[i];
+    if (!b->half || member_of(w->g, b->shape->node)->program != program) continue;
+    const int64_t columns = chain_halved(w->shape, b->shape);
+    const bool part = banded && columns == w->c->band->extent;
+    line(w, "td_narrow_run(%s + r * %lld%s, %s%s, %s);", b->half,
+         (long long)chain_half_width(columns), part ? " + " CPU_BAND_FROM : "", b->row,
+         part ? " + " CPU_BAND_FROM : "", part ? BAND_WIDTH : num(w, columns));
+  }
+}
+
 static void put_row_program(Writer *w, int program) {
   const ChainBand *band = program == CHAIN_MAIN ? w->c->band : NULL;
   w->em.used_vars &= ~row_variables(w->c);
@@ -175,11 +193,17 @@ static void put_row_program(Writer *w, int program) {
   put_variables(w, &w->body, w->c->nbatch, w->c->nrows, "row0 + r");
   for (int i = 0; i < w->blocks.n; i++) {
     const Block *b = &w->blocks.at[i];
-    if (b->row && emit_local(&w->em, b->shape->node)->used)
-      line(w, "%s *restrict const %s = %s + r * %lld;", emit_ctype(&w->em, b->shape->node->type),
-           b->row, b->name, (long long)b->shape->width);
+    if (!b->row || !emit_local(&w->em, b->shape->node)->used) continue;
+    const char *type = emit_ctype(&w->em, b->shape->node->type);
+    if (b->half)
+      line(w, "%s *restrict const %s = %s;", type, b->row, b->name);
+    else
+      line(w, "%s *restrict const %s = %s + r * %lld;", type, b->row, b->name,
+           (long long)b->shape->width);
   }
-  line(w, "%s}", text);
+  line(w, "%s", text);
+  put_halves(w, program, band != NULL);
+  line(w, "}");
 }
 
 /* ---- operands --------------------------------------------------------------------- */
@@ -200,10 +224,13 @@ static ChainMatrix matrix_of(Writer *w, const ChainProduct *q, int which, const 
         sb_printf(&b, " + %lld * %s", (long long)o->batch_stride[k], emit_var(&w->em, k));
   } else {
     const Block *block = block_of(w, o->node);
+    const int64_t width =
+        block->half ? chain_half_width(chain_halved(w->shape, block->shape)) : block->shape->width;
     bool by_row = which == 0 ? q->role != CHAIN_COLUMN : false;
-    m.across = !block->row ? q->role == CHAIN_IN ? q->k : q->s : by_row ? block->shape->width : 1;
-    m.along = block->row && !by_row ? block->shape->width : 1;
-    sb_puts(&b, block->name);
+    m.across = !block->row ? q->role == CHAIN_IN ? q->k : q->s : by_row ? width : 1;
+    m.along = block->row && !by_row ? width : 1;
+    m.half = block->half != NULL;
+    sb_puts(&b, block->half ? block->half : block->name);
     outer0 = block->row && by_row ? NULL : outer0;
     if (block->row && !by_row) k0 = NULL;
   }

@@ -132,10 +132,67 @@ static size_t pack_product(ChainShape *s, const ChainProduct *q, int parts) {
   return lines_of((int64_t)chain_packed_bytes(s, parts, columns, chain_room(s, k)));
 }
 
+/* ---- rows in bf16 ---------------------------------------------------------------------------- */
+
+int64_t chain_halved(const ChainShape *s, const ChainBlock *b) {
+  return s->halved[b - s->blocks.at];
+}
+
+int64_t chain_half_width(int64_t columns) { return round_up(columns, STRIP_ROWS) + STRIP_ROWS; }
+
+size_t chain_half_bytes(const ChainShape *s, const ChainBlock *b) {
+  return (size_t)(round_up(s->rows, STRIP_ROWS) * chain_half_width(chain_halved(s, b))) *
+         sizeof(uint16_t);
+}
+
+typedef struct Reading {
+  const Node *node;
+  bool found;
+} Reading;
+
+static void see_reading(Node *read, void *ctx) {
+  Reading *r = ctx;
+  r->found = r->found || read == r->node;
+}
+
+/* Does a row program read it that is not the one that makes it? */
+static bool read_elsewhere(const Shaping *x, const Member *made) {
+  Reading r = {made->node, false};
+  for (int i = 0; i < x->g->members.n; i++) {
+    const Member *m = &x->g->members.at[i];
+    if (m->program != CHAIN_PRODUCT && m->program != made->program)
+      ir_each_read(x->p->g, m->node, see_reading, &r);
+  }
+  return r.found;
+}
+
+/* Columns of a block that products read, by what they are in the first of these; 0: none does. */
+static int64_t operand_columns(const Chain *c, const Node *n) {
+  for (int i = 0; i < c->products.n; i++) {
+    const ChainProduct *q = &c->products.at[i];
+    if (!q->operand[0].plain && q->operand[0].node == n) return q->role == CHAIN_IN ? q->k : q->s;
+    if (!q->operand[1].plain && q->operand[1].node == n) return q->role == CHAIN_COLUMN ? q->e : 0;
+  }
+  return 0;
+}
+
+static void choose_halves(Shaping *x) {
+  int64_t *halved = NEWN(x->p->arena, int64_t, x->s->blocks.n + 1);
+  for (int i = 0; i < x->s->blocks.n && x->s->narrow; i++) {
+    const ChainBlock *b = &x->s->blocks.at[i];
+    const Member *m = member_of(x->g, b->node);
+    if (!b->rows || b->width == 1 || b->node->type != TY_REAL || m->stored) continue;
+    if (m->program != CHAIN_MAIN && m->program != CHAIN_BEFORE) continue;
+    if (!read_elsewhere(x, m)) halved[i] = operand_columns(x->c, b->node);
+  }
+  x->s->halved = halved;
+}
+
 /* ---- all of it ------------------------------------------------------------------------------ */
 
 size_t chain_block_bytes(const ChainShape *s, const ChainBlock *b) {
-  int64_t count = b->rows ? round_up(s->rows, STRIP_ROWS) * b->width : b->count;
+  const int64_t rows = chain_halved(s, b) ? 1 : round_up(s->rows, STRIP_ROWS);
+  int64_t count = b->rows ? rows * b->width : b->count;
   return (size_t)(count + LANES) * td_type_size(plan_storage(b->node->type));
 }
 
@@ -160,10 +217,14 @@ ChainShape *chain_shape(Plan *p, Group *g) {
   s->near_stride = p->target->chains.near_stride;
   chain_blocks(p, g, chain_padded, STRIP_ROWS, &s->blocks);
   choose_parts(&x);
+  choose_halves(&x);
   choose_rows(&x);
   s->scratch = HELD * sizeof(float) + arrays(&x);
-  for (int i = 0; i < s->blocks.n; i++)
-    s->scratch += lines_of((int64_t)chain_block_bytes(s, &s->blocks.at[i]));
+  for (int i = 0; i < s->blocks.n; i++) {
+    const ChainBlock *b = &s->blocks.at[i];
+    s->scratch += lines_of((int64_t)chain_block_bytes(s, b));
+    if (chain_halved(s, b)) s->scratch += lines_of((int64_t)chain_half_bytes(s, b));
+  }
   for (int i = 0; i < x.c->products.n; i++)
     s->scratch += pack_product(s, &x.c->products.at[i], s->parts[i]);
   s->scratch += lines_of(s->packed_a) + lines_of(s->packed_b);

@@ -55,11 +55,17 @@ typedef struct ChainShape {
   int64_t rows, row_blocks, last_rows; /* of a block */
   int64_t packed_a, packed_b;          /* bytes */
   int64_t near_stride;                 /* TargetChains.near_stride */
+  const int64_t *halved;               /* by block: chain_halved */
   size_t scratch;                      /* all of it, bytes a thread */
 } ChainShape;
 /* In the plan's arena. */
 ChainShape *chain_shape(Plan *p, Group *g);
 size_t chain_block_bytes(const ChainShape *s, const ChainBlock *b);
+/* Numbers in a row of a block that only products read, which round them to bf16: its rows are kept
+ * so, and one as floats while it is made; 0: they are all floats. And what the rows take. */
+int64_t chain_halved(const ChainShape *s, const ChainBlock *b);
+int64_t chain_half_width(int64_t columns); /* from row to row: whole lines, in sets that differ */
+size_t chain_half_bytes(const ChainShape *s, const ChainBlock *b);
 int64_t chain_padded(const Target *t, int64_t columns); /* from row to row of a block */
 int64_t chain_room(const ChainShape *s, int64_t k);     /* steps of k of a packed operand */
 int64_t chain_depth(const ChainShape *s, int64_t k);    /* of a row product: k at a time */

@@ -119,6 +119,25 @@ static void rows_are_narrowed_whole(void **state) {
   model_close(&m);
 }
 
+/* What products alone read of a chain's rows is kept as they take it: it is not packed again. */
+static void chains_keep_rows_in_bf16(void **state) {
+  (void)state;
+  Model m;
+  open_flagship(&m, "bf16", NULL);
+  int chains = 0, turned = 0;
+  for (int i = 0; i < m.unit->program->nkernels; i++) {
+    const TdKernel *k = &m.unit->program->kernels[i];
+    if (strcmp(k->klass, "chain") != 0) continue;
+    chains++;
+    assert_non_null(strstr(k->source, "td_narrow_run(half_"));
+    assert_null(strstr(k->source, "td_narrow_pack_a("));
+    assert_null(strstr(k->source, "td_narrow_pack_a_turned(packed_a, block"));
+    turned += strstr(k->source, "td_narrow_pack_a_turned(packed_a, half") != NULL;
+  }
+  assert_true(chains >= 2 && turned >= 1);
+  model_close(&m);
+}
+
 /* Kernels of the flagship's hidden layer that copy rows of A before tiles read them: `up` reads
  * rows of D numbers, `down` those of 4 D. */
 static int copy_rows(const Define *defines, int n) {
@@ -425,6 +444,7 @@ int main(void) {
       cmocka_unit_test(activations_take_half_the_room),
       cmocka_unit_test(what_lasts_stays_f32),
       cmocka_unit_test(rows_are_narrowed_whole),
+      cmocka_unit_test(chains_keep_rows_in_bf16),
       cmocka_unit_test(rows_that_do_not_crowd_stay),
       cmocka_unit_test(gelu_again_is_beside_its_derivative),
       cmocka_unit_test(fma_knows_nothing_of_it),
