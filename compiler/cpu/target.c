@@ -35,6 +35,7 @@ const Target cpu_target = {
     .name = "cpu",
     .costs = {.store = 12,
               .operand = 2,
+              .factors = true,
               .inline_most = 400,
               .again = 128,
               .table_entry = 10,

@@ -41,6 +41,20 @@ static Cost cost_of(Graph *g, const Node *n) {
   return c;
 }
 
+/* Of a product's operand: what its sum has as a factor, the same for all terms, goes behind it and
+ * costs the operand nothing. `same`: variables of n's body that stay while terms are added. */
+static double operand_ops(Graph *g, Expr *e, uint32_t same, const Node *n) {
+  Cost c = {0, 0, n};
+  if (e->type == TY_REAL && !(e->vars & ~same)) return 0;
+  if (ex_is_prim(e, P_mul) && e->type == TY_REAL) {
+    const bool factor = !(e->args[0]->vars & ~same) || !(e->args[1]->vars & ~same);
+    return operand_ops(g, e->args[0], same, n) + operand_ops(g, e->args[1], same, n) +
+           (factor ? 0 : ex_own_cost(e));
+  }
+  ex_visit(g, e, add_cost, &c);
+  return c.ops;
+}
+
 /* ---- readers ------------------------------------------------------------------------ */
 
 typedef struct Readers {
@@ -90,14 +104,19 @@ typedef struct Sites {
   const Node *reader;
   double evaluations;
   int sites;
-  double taps; /* the most that a site evaluates an element: 3 of x[l + k], k < 3 */
+  double taps;   /* the most that a site evaluates an element: 3 of x[l + k], k < 3 */
+  uint32_t same; /* variables of n that no site gives one that is reduced */
 } Sites;
 
 static void count_site(Expr *e, void *ctx) {
   Sites *s = ctx;
   if (e->kind != E_READ || e->node != s->n) return;
-  uint32_t vars = 0;
-  for (int d = 0; d < e->nargs; d++) vars |= e->args[d]->vars;
+  uint32_t vars = 0, reduced = 0;
+  for (int v = s->reader->rank; v < s->reader->nvars; v++) reduced |= expr_var_bit(v);
+  for (int d = 0; d < e->nargs; d++) {
+    vars |= e->args[d]->vars;
+    if (e->args[d]->vars & reduced) s->same &= ~expr_var_bit(d);
+  }
   double times = 1;
   for (int v = 0; v < s->reader->nvars; v++)
     if (vars >> v) times *= (double)s->reader->extent[v];
@@ -139,13 +158,15 @@ static bool should_inline(Inline *in, Node *n) {
   Cost c = cost_of(in->g, n);
   if (n->save == SAVE_RECOMPUTE) return true;
   if (is_kept(in, n, c.ops)) return false;
-  double count = (double)ir_count(n), often = 0;
+  double count = (double)ir_count(n), often = 0, operand_cost = 0;
   bool operand = false;
   for (int i = 0; i < r->at.n; i++) {
     Node *reader = r->at.at[i];
-    Sites s = {n, reader, 0, 0, 1};
+    Sites s = {n, reader, 0, 0, 1, ~0u};
     ir_visit_exprs(in->g, reader, count_site, &s);
     if (is_product(in, reader)) {
+      const double ops = costs->factors ? operand_ops(in->g, n->body, s.same, n) : c.ops;
+      if (!operand || ops > operand_cost) operand_cost = ops;
       operand = true;
       often += s.sites * s.taps;
     } else {
@@ -153,7 +174,7 @@ static bool should_inline(Inline *in, Node *n) {
     }
   }
   if (c.ops == 0 && c.reads <= 1) return true; /* another index, a constant, a condition */
-  if (operand) return c.ops <= costs->operand && c.reads <= 1 && often <= 2;
+  if (operand) return operand_cost <= costs->operand && c.reads <= 1 && often <= 2;
   if (often <= 1.01) return true;
   return c.reads <= 1 && c.ops * (often - 1) <= costs->store;
 }
