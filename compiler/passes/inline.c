@@ -16,7 +16,7 @@
  * same in many runs is kept for them, if it is worth that (plan/once.c). */
 #include "compiler/ir/walk.h"
 #include "compiler/passes/pipeline.h"
-#include "compiler/plan/contract.h"
+#include "compiler/plan/chain.h"
 #include "compiler/plan/once.h"
 
 #include <math.h>
@@ -140,6 +140,14 @@ static bool is_product(const Inline *in, const Node *n) {
   return in->options->contractions && contract_matches(in->g, &in->options->target->products, n);
 }
 
+/* Is it one of many batches, as attention's? Where a chain computes its operands, a factor is a pass
+ * over them; elsewhere an operand that is stored need not be computed while it is packed. */
+static bool has_batches(const Inline *in, const Node *n) {
+  const Target *t = in->options->target;
+  const Contraction *c = contract_find(in->g, &t->products, n);
+  return c->extent[GEMM_BATCH] > 1 && chain_batches(&t->chains, c);
+}
+
 /* Is n computed once for many runs of what reads it? */
 static bool is_kept(const Inline *in, const Node *n, double ops) {
   if (!in->once || n->region->loop || once_of(in->once, n) == TD_ANEW ||
@@ -165,7 +173,9 @@ static bool should_inline(Inline *in, Node *n) {
     Sites s = {n, reader, 0, 0, 1, ~0u};
     ir_visit_exprs(in->g, reader, count_site, &s);
     if (is_product(in, reader)) {
-      const double ops = costs->factors ? operand_ops(in->g, n->body, s.same, n) : c.ops;
+      const double ops = costs->factors && has_batches(in, reader)
+                             ? operand_ops(in->g, n->body, s.same, n)
+                             : c.ops;
       if (!operand || ops > operand_cost) operand_cost = ops;
       operand = true;
       often += s.sites * s.taps;

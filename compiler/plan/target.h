@@ -13,11 +13,11 @@ typedef struct Group Group;
 
 /* What is worth computing again, in operations of one element (an addition is 1). */
 typedef struct TargetCosts {
-  double store;    /* keeping an element: a map that costs less is computed by its readers */
-  double operand;  /* an operand of a product may cost so much: it is evaluated once a tile */
-  bool factors;    /* but what is the same for all terms costs it nothing: it goes behind the sum */
-  int inline_most; /* subexpressions of a body that grew by substitution */
-  double again;    /* computing an element again; more costs more than bringing it from memory */
+  double store;       /* keeping an element: a map that costs less is computed by its readers */
+  double operand;     /* an operand of a product may cost so much: it is evaluated once a tile */
+  bool factors;       /* of many batches: what is the same for all terms costs it nothing */
+  int inline_most;    /* subexpressions of a body that grew by substitution */
+  double again;       /* computing an element again; more costs more than bringing it from memory */
   double table_entry; /* an operation that costs so much is looked up in a table */
   int64_t table_uses; /* if each entry is used so often, */
   double table_gain;  /* and all of it saves so many operations */
