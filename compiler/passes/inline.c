@@ -140,8 +140,8 @@ static bool is_product(const Inline *in, const Node *n) {
   return in->options->contractions && contract_matches(in->g, &in->options->target->products, n);
 }
 
-/* Is it one of many batches, as attention's? Where a chain computes its operands, a factor is a pass
- * over them; elsewhere an operand that is stored need not be computed while it is packed. */
+/* Is it one of many batches, as attention's? Where a chain computes its operands, a factor is a
+ * pass over them; elsewhere one that is stored need not be computed while it is packed. */
 static bool has_batches(const Inline *in, const Node *n) {
   const Target *t = in->options->target;
   const Contraction *c = contract_find(in->g, &t->products, n);
