@@ -20,7 +20,7 @@ LOWER    = lower_error lower_value lower_range lower_given lower_whole lower_rea
            diffusion settings entry inputs models objective own_elements sampler sampler_param \
            sampler_rows domain
 GRAD     = grad grad_activity grad_adjoint grad_expr grad_index grad_loop grad_steep grad_values
-PASSES   = pipeline simplify hoist cse recompute again twice restack totals tables gather taps \
+PASSES   = pipeline cut simplify hoist cse recompute again twice restack totals tables gather taps \
            strides inline join batch
 EVAL     = eval eval_code eval_ops eval_run
 CHECK    = around gradcheck opcheck trial trial_call

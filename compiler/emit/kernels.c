@@ -118,10 +118,12 @@ static void print_comment(const Group *g, const TdKernel *k, const char *note, S
 void emit_place(Arena *a, Diags *d, const Node *n, TdStep *step) {
   const Span first = n->users.n > 0 ? n->users.at[0] : n->span;
   const char *inside = place_text(a, d, n->span);
-  step->where = place_text(a, d, first);
+  StrBuf where = {0};
+  sb_puts(&where, place_text(a, d, first));
+  for (int i = 1; i < n->users.n; i++) sb_printf(&where, ", %s", place_text(a, d, n->users.at[i]));
+  step->where = arena_strndup(a, where.s ? where.s : "", where.n);
   step->text = source_line(a, d, first);
-  for (int i = 1; i < n->users.n; i++)
-    step->where = arena_printf(a, "%s, %s", step->where, place_text(a, d, n->users.at[i]));
+  sb_free(&where);
   step->inside = inside[0] == '<' && n->users.n > 0 ? inside : NULL;
 }
 

@@ -9,11 +9,26 @@
  * Integers are computed in 32 bits where intervals prove that they fit. */
 #include "compiler/emit/cell.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONG_TEXT = 90 }; /* beyond it a value gets a line of its own */
+/* Beyond it a value gets a line of its own. A word counts as so many letters where kernels that
+ * differ in names and numbers are one: how long these are must not make them two. */
+enum { LONG_TEXT = 90, WORD = 6 };
+
+static bool is_long(const Emit *em, const char *text) {
+  size_t length = 0;
+  bool word = false;
+  if (!em->dialect->numbers) return strlen(text) > LONG_TEXT;
+  for (; *text; text++) {
+    const bool in_word = isalnum((unsigned char)*text) || *text == '_' || *text == '.';
+    if (!numbers_mark(*text)) length += !in_word ? 1 : word ? 0 : WORD;
+    word = in_word;
+  }
+  return length > LONG_TEXT;
+}
 
 /* ---- one expression ------------------------------------------------------------- */
 
@@ -374,7 +389,7 @@ const char *emit_value(Emit *em, Expr *root, int level) {
     c->text = e->kind == E_READ ? read_print(&k, e, c)
               : c->run          ? print_run(em, e)
                                 : print_prim(&k, e, c);
-    if (c->used_deeper || c->uses > 1 || strlen(c->text) > LONG_TEXT) {
+    if (c->used_deeper || c->uses > 1 || is_long(em, c->text)) {
       const char *name = arena_printf(em->arena, "t%d", em->next_name++);
       sb_printf(&em->level[c->level].text, "const %s %s = %s;\n", value_type(em, e->type, c->wide),
                 name, c->text);

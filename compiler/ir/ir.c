@@ -43,16 +43,13 @@ Node *ir_node(Graph *g, Region *r, NodeKind kind, Type type, int rank, const int
 void ir_add_user(Graph *g, Node *n, Span user) {
   for (int i = 0; i < n->users.n; i++)
     if (n->users.at[i].file == user.file && n->users.at[i].line == user.line) return;
-  Span *at = NEWN(g->arena, Span, n->users.n + 1);
-  for (int i = 0; i < n->users.n; i++) at[i] = n->users.at[i];
-  at[n->users.n] = user;
-  n->users.at = at;
-  n->users.cap = ++n->users.n;
+  vec_push(g->arena, &n->users, user);
 }
 
 void ir_same_users(Graph *g, Node *n, const Node *as) {
-  n->users.n = n->users.cap = 0;
-  for (int i = 0; i < as->users.n; i++) ir_add_user(g, n, as->users.at[i]);
+  n->users.n = n->users.cap = as->users.n;
+  n->users.at = NEWN(g->arena, Span, as->users.n + 1);
+  for (int i = 0; i < as->users.n; i++) n->users.at[i] = as->users.at[i];
 }
 
 Node *ir_input(Graph *g, const char *name, Type type, int rank, const int64_t *shape, int64_t lo,

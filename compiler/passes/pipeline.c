@@ -50,6 +50,8 @@ static const PassInfo passes[] = {
      "make products that a loop only stacks after it, as one of all iterations"},
     {"twice", pass_twice, BY(chains), false, false, "inline",
      "make products of products again for the second use in their region"},
+    {"cut", pass_cut, ALWAYS, false, false, "inline",
+     "cut bodies that are too long for one kernel into nodes of their own"},
 };
 
 PassOptions pass_options(const Target *t) {

@@ -41,6 +41,7 @@ GraphPass pass_budget;    /* recompute.c: as many values as the budget asks for 
 GraphPass pass_join;      /* join.c: products that share an operand */
 GraphPass pass_batch;     /* batch.c: products that a loop only stacks, all at once */
 GraphPass pass_twice;     /* twice.c: products that one region needs twice */
+GraphPass pass_cut;       /* cut.c: long bodies into several */
 
 typedef struct PassInfo {
   const char *name;

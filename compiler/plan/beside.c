@@ -93,7 +93,8 @@ static bool fits(Plan *p, Group *product, Group *maps) {
   for (int k = 0; k < maps->nrows; k++)
     if (maps->row_extent[k] != product->row_extent[k]) return false;
   return maps->members.at[0].node->again == product->members.at[0].node->again &&
-         maps->members.n + product->members.n <= p->target->rows.members_most && share_rows(&b) &&
+         maps->members.n + product->members.n <= p->target->rows.members_most &&
+         maps->exprs + product->exprs <= p->target->rows.exprs_most && share_rows(&b) &&
          !group_follows(p, maps, product) && !group_follows(p, product, maps);
 }
 
@@ -103,6 +104,7 @@ static void take(Plan *p, Group *product, Group *maps) {
     vec_push(p->arena, &product->members, maps->members.at[i]);
     plan_info(p, maps->members.at[i].node)->group = product;
   }
+  product->exprs += maps->exprs;
   maps->members.n = 0;
   maps->dropped = true;
 }

@@ -9,7 +9,7 @@
  *
  * needs       groups are final but for this; the program of no kernel is made yet  
  * guarantees  sums are those of before, in their order; no groups wait for each other in a
- *             circle; a group has no more members than the target lets it have
+ *             circle; a group has no more members and expressions than the target lets it have
  * breaks      a sum may be made later than it could be: partial sums live longer        */
 #include "compiler/plan/plan.h"
 
@@ -37,7 +37,8 @@ static bool same_rows(const Group *a, const Group *b) {
 static bool could_be_one(Plan *p, Group *a, Group *b) {
   return a->region == b->region && same_rows(a, b) &&
          a->members.at[0].node->again == b->members.at[0].node->again &&
-         a->members.n + b->members.n <= p->target->rows.members_most && !group_follows(p, a, b) &&
+         a->members.n + b->members.n <= p->target->rows.members_most &&
+         a->exprs + b->exprs <= p->target->rows.exprs_most && !group_follows(p, a, b) &&
          !group_follows(p, b, a);
 }
 

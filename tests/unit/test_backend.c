@@ -556,6 +556,26 @@ static void test_long_kernels(void **state) {
   check_options(b, 1e-4, 1);
 }
 
+/* One statement of 400 terms, as the gradient of what 400 statements read is: of its 2,400
+ * expressions a kernel has 512 at most, and kernels of as many terms each are one, given their
+ * numbers. */
+static void test_long_bodies(void **state) {
+  Bench *b = *state;
+  Graph *g = b->g;
+  enum { TERMS = 400 };
+  Node *x = real_input(g, "x", SHAPE(300));
+  Expr *e = at(g, x, "0");
+  for (int k = 0; k < TERMS; k++)
+    e = ex2(g, P_add, e,
+            ex2(g, P_mul, ex_num(g, 0.3003 + 0.001 * k),
+                ex1(g, P_tanh, ex2(g, P_add, at(g, x, "0"), ex_num(g, 0.0103 + 0.01 * k)))));
+  output(g, "y", comp(g, g->top, "y", 1, 0, EXTENTS(300), RED_NONE, e));
+  const TdProgram *p = compile(b);
+  assert_int_equal(launches(p, NULL), 9);
+  assert_int_equal(p->nkernels, 3); /* the first, seven in between, the last */
+  check_options(b, 1e-4, 1);
+}
+
 /* A sum of everything takes two kernels, whatever the threads. */
 static void test_total(void **state) {
   Bench *b = *state;
@@ -684,6 +704,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_kernels_are_shared, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_launches_give_numbers, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_long_kernels, bench_make, bench_remove),
+      cmocka_unit_test_setup_teardown(test_long_bodies, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_total, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_operands, bench_make, bench_remove),
       cmocka_unit_test_setup_teardown(test_ranks, bench_make, bench_remove),
