@@ -176,9 +176,11 @@ static void put_halves(Writer *w, int program, bool banded) {
     if (!b->half || member_of(w->g, b->shape->node)->program != program) continue;
     const int64_t columns = chain_halved(w->shape, b->shape);
     const bool part = banded && columns == w->c->band->extent;
+    if (part) open_windows(w);
     line(w, "td_narrow_run(%s + r * %lld%s, %s%s, %s);", b->half,
          (long long)chain_half_width(columns), part ? " + " CPU_BAND_FROM : "", b->row,
          part ? " + " CPU_BAND_FROM : "", part ? BAND_WIDTH : num(w, columns));
+    if (part) close_windows(w);
   }
 }
 
