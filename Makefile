@@ -32,7 +32,7 @@ PLAN     = plan core contract sources group group_rows group_join group_alone st
 EMIT     = dialect scope storage read value place loop scatter product kernels numbers
 CPU      = target operands pack shape rows rows_nest rows_sum rows_loop rows_write scatter \
            contraction chain chain_shape chain_tiles gemm_write gemm_moves gemm_blocks gemm_emit \
-           gemm_function gemm_pack gemm_turned gemm_narrow gemm_band standalone dialect
+           gemm_function gemm_few gemm_pack gemm_turned gemm_narrow gemm_band standalone dialect
 CUDA     = target shape rows reduce scatter scatter_list contraction product product_chunk \
            product_fma product_mma product_results chain chain_shape chain_slots chain_operands \
            chain_fma chain_mma loop dialect file
@@ -151,7 +151,7 @@ standalone_header_OF = compiler/cpu/standalone_header.inc
 standalone_top_OF    = compiler/cpu/standalone_top.inc
 standalone_types_OF  = compiler/cpu/standalone_types.inc
 standalone_driver_OF = compiler/cpu/standalone_driver.inc
-prelude_OF           = compiler/cpu/prelude.h compiler/cpu/prelude_erf.h
+prelude_OF           = compiler/cpu/prelude.h compiler/cpu/prelude_erf.h compiler/cpu/prelude_few.h
 prelude_draws_OF     = compiler/cpu/prelude_draws.h
 prelude_narrow_OF    = compiler/cpu/prelude_narrow.h compiler/cpu/prelude_tiles.h
 prelude_split_OF     = compiler/cpu/prelude_split.h

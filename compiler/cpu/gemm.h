@@ -153,7 +153,7 @@ typedef struct GemmPlan {
 
   /* Results of contract_shape: how B is cut, which contract_pack is given back, and */
   int64_t columns, depth;
-  int64_t packed_count; /* floats that packed B takes */
+  int64_t packed_count; /* floats that packed B takes; 0: it is read where it lies, never packed */
   /* for the TdKernel */
   int64_t pieces;
   size_t scratch; /* bytes a thread */

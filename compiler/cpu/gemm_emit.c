@@ -330,10 +330,24 @@ static GemmTiles tiles_of(const GemmPlan *plan) {
   return plan->split ? GEMM_PARTS : plan->narrow ? GEMM_ROUNDED : GEMM_FLOATS;
 }
 
+static GemmWriter shaped_few(GemmWriter w) {
+  GemmPlan *plan = w.plan;
+  w.tiles = GEMM_FEW;
+  w.block = gemm_few_blocks(&w);
+  const GemmScratch s = gemm_few_scratch(&w);
+  plan->columns = w.block.columns;
+  plan->depth = w.block.depth;
+  plan->pieces = w.extent[GEMM_BATCH] * w.block.column_blocks;
+  plan->packed_count = 0;
+  plan->scratch = (size_t)(HELD + s.sums + s.stage) * sizeof(float);
+  return w;
+}
+
 /* How a body is cut; `as`: in the pieces of the other one. The plan's results become those of
  * all bodies that were. */
 static GemmWriter shaped(StrBuf *out, GemmPlan *plan, GemmTiles tiles, const GemmBlocks *as) {
   GemmWriter w = open_writer(out, plan, tiles);
+  if (gemm_is_few(&w)) return shaped_few(w);
   if (tiles == GEMM_FLOATS)
     wide_choose(&w);
   else
@@ -359,7 +373,9 @@ void contract_shape(GemmPlan *plan) {
 }
 
 static void put_body(GemmWriter *w, const StrBuf *prologue) {
-  if (w->tiles == GEMM_FLOATS)
+  if (w->tiles == GEMM_FEW)
+    gemm_few(w, prologue);
+  else if (w->tiles == GEMM_FLOATS)
     gemm_function(w,
                   &(GemmBody){.panels = "TD_TILE_COLUMNS columns, [k][columns]",
                               .constants = put_constants,

@@ -9,8 +9,10 @@
 #include "compiler/cpu/gemm_write.h"
 
 void gemm_begin(GemmWriter *w, StrBuf *prologue) {
-  static const char *const how[] = {
-      [GEMM_FLOATS] = "", [GEMM_ROUNDED] = " in bf16", [GEMM_PARTS] = " in parts of bf16"};
+  static const char *const how[] = {[GEMM_FLOATS] = "",
+                                    [GEMM_ROUNDED] = " in bf16",
+                                    [GEMM_PARTS] = " in parts of bf16",
+                                    [GEMM_FEW] = ""};
   const GemmBlocks *b = &w->block;
   const long long m = w->extent[GEMM_M], n = w->extent[GEMM_N], k = w->extent[GEMM_K],
                   batch = w->extent[GEMM_BATCH];

@@ -27,8 +27,8 @@ typedef struct GemmBlocks {
 } GemmBlocks;
 
 /* What multiplies. A plan that is split has two bodies: GEMM_PARTS, and GEMM_FLOATS where the
- * processor has no tiles. */
-typedef enum { GEMM_FLOATS, GEMM_ROUNDED, GEMM_PARTS } GemmTiles;
+ * processor has no tiles. GEMM_FEW are no tiles: gemm_few.c. */
+typedef enum { GEMM_FLOATS, GEMM_ROUNDED, GEMM_PARTS, GEMM_FEW } GemmTiles;
 
 typedef struct GemmWriter {
   StrBuf *out;
@@ -135,6 +135,14 @@ void gemm_take_texts(GemmWriter *w, const GemmWriter *from);
 GemmBlocks gemm_choose_blocks(const GemmWriter *w);
 /* The same pieces as another body of the plan has. */
 GemmBlocks gemm_same_pieces(const GemmWriter *w, const GemmBlocks *as);
+
+/* -- gemm_few.c -------------------------------------------------------------- */
+/* Has it few rows, and a B that is best read where it lies? flat and strides are known. */
+bool gemm_is_few(const GemmWriter *w);
+GemmBlocks gemm_few_blocks(const GemmWriter *w);
+GemmScratch gemm_few_scratch(const GemmWriter *w);
+/* What stands in the function; blocks are chosen. */
+void gemm_few(GemmWriter *w, const StrBuf *prologue);
 
 /* -- gemm_band.c -------------------------------------------------------------- */
 int64_t gemm_band_scratch(const GemmWriter *w); /* floats */

@@ -60,6 +60,9 @@ static bool make_pack(Plan *p, Group *g, Packed packed, TdBufferKind kind) {
   GemmPlan shape;
   product_geometry(p, g, &shape);
   if (!shape.operand[GEMM_B].plain) return false;
+  contract_shape(&shape);
+  if (shape.packed_count == 0) return false;
+  product_geometry(p, g, &shape);
   shape.packed = "packed"; /* as who multiplies reads it */
   contract_shape(&shape);
   int64_t count = shape.packed_count;

@@ -2,6 +2,7 @@
 /* The CPU's numbers. They were measured, most of them on Xeons with AVX-512 and AMX;
  * tests/bench/README.md says how. */
 #include "compiler/cpu/cpu.h"
+#include "compiler/cpu/tiles.h"
 
 /* Each part of the text stands on those before it. */
 static const char *prelude(Arena *a, bool rounds, bool split, bool *shares) {
@@ -69,10 +70,12 @@ const Target cpu_target = {
                  .n_least = 8,
                  .k_least = 4,
                  .work_least = 1 << 15,
+                 .few_rows = FEW_ROWS,
+                 .few_columns = 32,
+                 .few_work = 1 << 14,
                  .batch_least = 1024,
                  .computed = true,
                  .epilogue = true,
-                 .few_rows_copied = true,
                  .gathered = 2,
                  .gathered_width = 32,
                  .beside = true,

@@ -124,7 +124,7 @@ static bool split_factors(const Factors *f, uint32_t outputs, uint32_t reduced, 
   }
   if (seed[0] < 0) return false;
   vars[0] = f->at[seed[0]]->vars;
-  int most = 0;
+  int most = -1; /* that of one row has none of its own */
   for (int i = 0; i < f->n; i++) {
     if (i == seed[0] || !(f->at[i]->vars & reduced)) continue;
     int own = __builtin_popcount(f->at[i]->vars & outputs & ~vars[0]);
@@ -207,6 +207,65 @@ static bool worth_it(const TargetProducts *t, const Contraction *c) {
          e[GEMM_M] * e[GEMM_N] * e[GEMM_K] >= t->batch_least;
 }
 
+/* ---- few rows ----------------------------------------------------------------------------- */
+
+/* A state, what shows one, or a map that copies one. */
+static bool is_weight(const Node *n) {
+  while (n->kind == N_VIEW) n = n->base;
+  if (n->kind == N_COMP && n->reducer == RED_NONE && n->body->kind == E_READ) n = n->body->node;
+  while (n->kind == N_VIEW) n = n->base;
+  return n->kind == N_STATE;
+}
+
+/* How far a variable moves what is read, whose rows are dense; 0: not evenly. */
+static int64_t stride_of(Graph *g, const Expr *read, int var) {
+  int64_t stride = 1, by_var = 0;
+  for (int d = read->node->rank - 1; d >= 0; d--) {
+    Affine a;
+    if (read->args[d]->vars >> var & 1) {
+      if (!ex_affine(g, read->args[d], &a)) return 0;
+      by_var += a.coef[var] * stride;
+    }
+    stride *= read->node->shape[d];
+  }
+  return by_var;
+}
+
+/* Does an axis move it by one stride, `first` if that is not 0? With `unit`, the last variable alone,
+ * if that is a multiple of so many. */
+static bool is_even(Graph *g, const Contraction *c, const Node *n, GemmAxisKind kind,
+                    const Expr *read, int64_t first, int64_t unit) {
+  int64_t inner = 1;
+  for (int v = c->nvars[kind] - 1; v >= 0; v--) {
+    const int64_t extent = n->extent[c->var[kind][v]];
+    if (extent == 1) continue;
+    const int64_t stride = stride_of(g, read, c->var[kind][v]);
+    if (first == 0) first = stride;
+    if (stride == 0 || (stride != first * inner && !(unit && inner > 1 && inner % unit == 0)))
+      return false;
+    inner *= extent;
+  }
+  return true;
+}
+
+static int wide_vars(const Contraction *c, const Node *n, GemmAxisKind kind) {
+  int wide = 0;
+  for (int v = 0; v < c->nvars[kind]; v++) wide += n->extent[c->var[kind][v]] > 1;
+  return wide;
+}
+
+bool contract_few(Graph *g, const TargetProducts *t, const Node *n, const Contraction *c) {
+  const Expr *b = c->operand[GEMM_B];
+  const int64_t *e = c->extent;
+  if (e[GEMM_M] > t->few_rows || e[GEMM_BATCH] > 1 || e[GEMM_N] < t->few_columns ||
+      e[GEMM_N] * e[GEMM_K] < t->few_work || contract_leaves_out(c) || b->kind != E_READ ||
+      !is_weight(b->node))
+    return false;
+  /* heads of one row are rows themselves, which what follows shares out */
+  if (e[GEMM_M] == 1 && wide_vars(c, n, GEMM_N) > 1) return false;
+  return is_even(g, c, n, GEMM_N, b, 1, t->few_columns) && is_even(g, c, n, GEMM_K, b, 0, 0);
+}
+
 /* Does the target take such operands and conditions? */
 static bool takes(const TargetProducts *t, const Contraction *c) {
   for (int side = 0; side < 2 && !t->computed; side++)
@@ -269,7 +328,8 @@ static bool find(Graph *g, const TargetProducts *t, const Node *n, Contraction *
     for (int i = 0; i < f.n; i++)
       if (side[i] >= 0) side[i] = !side[i];
   }
-  if (!split_variables(c, n, vars) || !worth_it(t, c) || !place_conditions(c, &f, reduced, vars))
+  if (!split_variables(c, n, vars) || (!worth_it(t, c) && c->extent[GEMM_M] > t->few_rows) ||
+      !place_conditions(c, &f, reduced, vars))
     return false;
   for (int i = 0; i < f.n; i++) {
     if (side[i] < 0) side[i] = side_of(c, f.at[i], vars);
@@ -280,7 +340,7 @@ static bool find(Graph *g, const TargetProducts *t, const Node *n, Contraction *
       c->factor = times(g, c->factor, f.at[i]);
   }
   order_terms(g, c, n);
-  return takes(t, c);
+  return takes(t, c) && (worth_it(t, c) || contract_few(g, t, n, c));
 }
 
 GemmAxisKind gemm_outer(GemmSide side) { return side == GEMM_A ? GEMM_M : GEMM_N; }

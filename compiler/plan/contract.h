@@ -50,6 +50,10 @@ typedef struct GemmMoves {
 /* The axis of a side besides batch and k: m of A, n of B. */
 GemmAxisKind gemm_outer(GemmSide side);
 bool contract_matches(Graph *g, const TargetProducts *t, const Node *n);
+/* Is it a product of few rows (TargetProducts.few_rows) with weights, a state or a copy of one, of
+ * which columns lie side by side, in runs of a multiple of few_columns at least, and steps of k one
+ * stride apart? It takes as long as these take from memory. */
+bool contract_few(Graph *g, const TargetProducts *t, const Node *n, const Contraction *c);
 /* In the graph's arena; NULL: n is none, or none that this target takes. */
 Contraction *contract_find(Graph *g, const TargetProducts *t, const Node *n);
 

@@ -91,7 +91,12 @@ typedef struct TargetPieces {
 typedef struct TargetProducts {
   int64_t m_least, n_least, k_least; /* of each axis */
   double work_least;                 /* multiplications of all batches */
-  int64_t batch_least;               /* and of each */
+  /* Products of at most so many rows with weights read them where they lie, once for all rows:
+   * these are worth it from one row on, with so many columns, or a multiple of that, and
+   * multiplications of a row (contract_few). What they read of a state that stays is converted as
+   * well. 0: none are. */
+  int64_t few_rows, few_columns, few_work;
+  int64_t batch_least;     /* and of each */
   bool computed;           /* operands may be expressions, conditions too; else plain reads */
   bool epilogue;           /* maps on the sums run before they are stored, */
   bool beside;             /* and others that read the same there: plan/beside.c */
@@ -111,8 +116,6 @@ typedef struct TargetProducts {
   /* States that products of so many rows read are converted for them to the type of
    * activations, once a run (weights.c). 0: no state is. */
   int64_t rows_copied;
-  /* So are those that stay and products with few rows read, which are none of these. */
-  bool few_rows_copied;
   /* Target.copies lays operands out for every run where there are at most so many rows. */
   int64_t rows_packed, rows_packed_narrow;
   double band_most;     /* a kernel leaves out what conditions remove, if no more than this share is

@@ -112,17 +112,15 @@ static void note_operand(Weights *w, const Contraction *c, GemmSide side) {
 
 /* ---- products with few rows -------------------------------------------------------------- */
 
-enum { FEW = 4 }; /* rows; with more, multiplying takes longer than reading */
-
 /* The factor of a sum of products that is read of a state that stays, each number for few terms;
  * or NULL. */
 static const Expr *few_rows(Weights *w, const Node *n) {
   const Plan *p = w->p;
+  const int64_t most = p->target->products.few_rows;
   const Expr *e = n->body, *found = NULL, *left[IR_MAX_VARS];
   int64_t offset;
   int count = 0;
-  if (!p->target->products.few_rows_copied || n->reducer != RED_SUM || n->type != TY_REAL)
-    return NULL;
+  if (!most || n->kind != N_COMP || n->reducer != RED_SUM || n->type != TY_REAL) return NULL;
   for (;;) {
     const Node *state = e->kind == E_READ ? state_under(e->node, &offset) : NULL;
     if (e->kind == E_PRIM && e->prim == P_mul && count < IR_MAX_VARS) {
@@ -130,7 +128,7 @@ static const Expr *few_rows(Weights *w, const Node *n) {
       e = e->args[1];
       continue;
     }
-    bool weight = state && lasts(p, state) && ir_evaluations(n) / FEW <= ir_count(e->node);
+    bool weight = state && lasts(p, state) && ir_evaluations(n) / most <= ir_count(e->node);
     for (int d = 0; weight && d < e->nargs; d++) weight = !e->args[d]->reads;
     if (weight && (!found || ir_count(e->node) > ir_count(found->node))) found = e;
     if (count == 0) return found;
@@ -147,8 +145,11 @@ static void each_product(Weights *w, const Region *r, Visit *f) {
     if (n->kind == N_LOOP) each_product(w, n->loop->body, f);
     const Contraction *c =
         n->kind == N_COMP ? contract_find(w->p->g, &w->p->target->products, n) : NULL;
-    if (c ? w->p->target->products.rows_copied > 0 : n->kind == N_COMP && few_rows(w, n))
+    const TargetProducts *t = &w->p->target->products;
+    if (c && t->rows_copied)
       f(w, n, c);
+    else if ((!c || contract_few(w->p->g, t, n, c)) && few_rows(w, n))
+      f(w, n, NULL);
   }
 }
 
@@ -252,7 +253,7 @@ static void change_product(Weights *w, Node *n, const Contraction *c) {
 void plan_weights(Plan *p) {
   Weights w = {.p = p};
   const TargetProducts *t = &p->target->products;
-  if (p->act != TD_BF16 || !(t->rows_copied > 0 || t->few_rows_copied) || !p->options->contractions)
+  if (p->act != TD_BF16 || !(t->rows_copied > 0 || t->few_rows > 0) || !p->options->contractions)
     return;
   each_product(&w, p->g->top, note_product);
   for (int i = 0; i < w.weights.n; i++) {

@@ -229,10 +229,11 @@ static int64_t variable(const GemmAxis *axis, int64_t flat, bool first) {
   return axis->nvars == 1 ? flat : first ? flat / inner : flat % inner;
 }
 
-/* A factor as the product sees it. */
+/* A factor as the product sees it: rounded where it is packed or stored so. */
 static double factor(const Case *c, int side, int64_t at, double extra) {
   float x = c->data[side][at] + (c->plain[side] ? 0 : (float)extra);
-  return (double)(c->plan.narrow ? f32_from_bf16(bf16_from_f32(x)) : x);
+  const bool rounded = c->plan.narrow && (c->plan.packed_count > 0 || c->half[side]);
+  return (double)(rounded ? f32_from_bf16(bf16_from_f32(x)) : x);
 }
 
 static void compare(const Case *c, const float *result) {
