@@ -231,8 +231,8 @@ static int64_t stride_of(Graph *g, const Expr *read, int var) {
   return by_var;
 }
 
-/* Does an axis move it by one stride, `first` if that is not 0? With `unit`, the last variable alone,
- * if that is a multiple of so many. */
+/* Does an axis move it by one stride, `first` if that is not 0? With `unit`, or only its last
+ * variable, if that is a multiple of so many. */
 static bool is_even(Graph *g, const Contraction *c, const Node *n, GemmAxisKind kind,
                     const Expr *read, int64_t first, int64_t unit) {
   int64_t inner = 1;

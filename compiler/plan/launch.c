@@ -21,6 +21,7 @@
  * overlap and count once; reads of different rows (other constants or counters in
  * a place without variables) add up; more than the whole node is never read, and no more
  * of its places than the reader has evaluations: a gather reads rows of a table. */
+#include "compiler/ir/linear.h"
 #include "compiler/plan/chain.h"
 #include "compiler/plan/product.h"
 
@@ -40,6 +41,7 @@ typedef struct Needs {
   Launch *launch;
   const Node *reader;
   VEC(Access) reads;
+  bool found; /* while a node is looked for */
 } Needs;
 
 /* From its element `begin` on. */
@@ -117,10 +119,83 @@ static double bytes_of(Plan *p, const Node *n, int64_t count) {
   return (double)count * (double)td_type_size(plan_type(p, n));
 }
 
+/* ---- what stays ----------------------------------------------------------------------- */
+
+/* Does a node's element lie where this read finds its own? */
+static bool lies_where(Plan *p, const Node *n, const Expr *read) {
+  const NodeInfo *to = plan_info(p, n), *from = plan_info(p, read->node);
+  Linear apart;
+  int64_t own[IR_MAX_RANK], theirs[IR_MAX_RANK], by_slot[TD_MAX_LOOPS];
+  if (!to->placed || !from->placed || to->place.buffer != from->place.buffer) return false;
+  plan_strides(p, n, own);
+  plan_strides(p, read->node, theirs);
+  linear_init(&apart);
+  for (int d = 0; d < n->rank; d++)
+    if (n->extent[d] > 1 && !linear_add(&apart, ex_var(p->g, d), own[d])) return false;
+  for (int d = 0; d < read->node->rank; d++)
+    if (!linear_add(&apart, read->args[d], -theirs[d])) return false;
+  for (int s = 0; s < TD_MAX_LOOPS; s++) by_slot[s] = to->place.stride[s] - from->place.stride[s];
+  for (int i = 0; i < apart.n; i++) {
+    const Expr *atom = apart.term[i].atom;
+    if (atom->kind == E_VAR && n->extent[atom->inum] == 1) continue;
+    if (atom->kind != E_LOOPVAR) return false;
+    by_slot[plan_depth(atom->loop->node->region)] += apart.term[i].coef;
+  }
+  for (int s = 0; s < TD_MAX_LOOPS; s++)
+    if (by_slot[s]) return false;
+  return apart.constant + to->place.offset - from->place.offset == 0;
+}
+
+/* The share of n's elements for which a condition can hold, as far as it says a variable. */
+static double share_of(const Node *n, const Expr *where) {
+  if (ex_is_prim(where, P_and)) return share_of(n, where->args[0]) * share_of(n, where->args[1]);
+  for (int i = 0; i < 2 && ex_is_prim(where, P_eq); i++) {
+    const int var = ex_bare_var(where->args[i]);
+    if (var >= 0 && !(where->args[1 - i]->vars >> var & 1)) return 1 / (double)n->extent[var];
+  }
+  return 1;
+}
+
+/* Of a cache that a turn writes one place of the others stay as they lie: the read that says so,
+ * or NULL. The condition is the same for a whole run of numbers, or all of it is written.
+ *     k[s, e] = s == at ? new[e] : k[s, e] */
+static const Expr *what_stays(Plan *p, const Member *m) {
+  const Node *n = m->node;
+  const Expr *e = n->body;
+  if (!m->stored || !ir_is_map(n) || n->guard || n->rank == 0 || !ex_is_prim(e, P_select) ||
+      e->args[2]->kind != E_READ || e->args[0]->vars >> (n->rank - 1) & 1)
+    return NULL;
+  return lies_where(p, n, e->args[2]) ? e->args[2] : NULL;
+}
+
+static void find_member(Expr *e, void *ctx) {
+  Needs *x = ctx;
+  x->found = x->found || (e->kind == E_READ && e->node == x->reader);
+}
+
+static bool is_read_inside(Needs *x, const Node *n) {
+  x->reader = n;
+  x->found = false;
+  for (int i = 0; i < x->g->members.n; i++)
+    ir_visit_exprs(x->p->g, x->g->members.at[i].node, find_member, x);
+  return x->found;
+}
+
+/* Is it read for nothing but to stay? */
+static bool only_stays(Needs *x, const Node *read) {
+  bool stays = false;
+  for (int i = 0; i < x->g->members.n && !stays; i++) {
+    const Member *m = &x->g->members.at[i];
+    const Expr *e = what_stays(x->p, m);
+    stays = e && e->node == read && !is_read_inside(x, m->node);
+  }
+  return stays;
+}
+
 static double bytes_read(Needs *x) {
   double bytes = 0;
   for (int i = 0; i < x->reads.n; i++)
-    if (plan_info(x->p, x->reads.at[i].node)->placed)
+    if (plan_info(x->p, x->reads.at[i].node)->placed && !only_stays(x, x->reads.at[i].node))
       bytes += bytes_of(x->p, x->reads.at[i].node, elements_read(x, i));
   return bytes;
 }
@@ -129,7 +204,8 @@ static double bytes_written(Needs *x) {
   double bytes = 0;
   for (int i = 0; i < x->g->members.n; i++) {
     const Member *m = &x->g->members.at[i];
-    if (m->stored) bytes += bytes_of(x->p, m->node, ir_count(m->node));
+    const double share = what_stays(x->p, m) ? share_of(m->node, m->node->body->args[0]) : 1;
+    if (m->stored) bytes += share * bytes_of(x->p, m->node, ir_count(m->node));
   }
   return bytes;
 }

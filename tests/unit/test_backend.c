@@ -636,27 +636,27 @@ static void test_ranks(void **state) {
 static void test_recurrence(void **state) {
   Bench *b = *state;
   Graph *g = b->g;
-  Node *h0 = real_input(g, "h0", SHAPE(6, 64)), *u = real_input(g, "u", SHAPE(3, 64, 64)),
+  Node *h0 = real_input(g, "h0", SHAPE(12, 64)), *u = real_input(g, "u", SHAPE(3, 64, 64)),
        *v = real_input(g, "v", SHAPE(5, 32, 40));
   Node *s0 = real_input(g, "s0", SHAPE(5, 24, 32));
   Loop *l = ir_loop(g, g->top, "t", 4, false, nowhere);
   Node *h = ir_carry(g, l, "h", h0), *s = ir_carry(g, l, "s", s0);
-  Node *n = comp(g, l->body, "n", 3, 1, EXTENTS(6, 3, 64, 64), RED_SUM,
+  Node *n = comp(g, l->body, "n", 3, 1, EXTENTS(12, 3, 64, 64), RED_SUM,
                  ex2(g, P_mul, at(g, h, "03"), at(g, u, "132")));
   Expr *gate[3][3];
   for (int k = 0; k < 3; k++)
     gate[k][0] = ex_var(g, 0), gate[k][1] = ex_int(g, k), gate[k][2] = ex_var(g, 1);
-  Node *r = comp(g, l->body, "r", 2, 0, EXTENTS(6, 64), RED_NONE,
+  Node *r = comp(g, l->body, "r", 2, 0, EXTENTS(12, 64), RED_NONE,
                  ex1(g, P_sigmoid, ex_read(g, n, gate[0])));
-  Node *q = comp(g, l->body, "q", 2, 0, EXTENTS(6, 64), RED_NONE,
+  Node *q = comp(g, l->body, "q", 2, 0, EXTENTS(12, 64), RED_NONE,
                  ex1(g, P_tanh, ex2(g, P_mul, at(g, r, "01"), ex_read(g, n, gate[2]))));
   Expr *last = ex2(g, P_eq, ex_var(g, 1), ex_int(g, 2));
-  Node *d = comp(g, l->body, "d", 3, 0, EXTENTS(6, 3, 64), RED_NONE,
+  Node *d = comp(g, l->body, "d", 3, 0, EXTENTS(12, 3, 64), RED_NONE,
                  ex3(g, P_select, last, at(g, r, "02"), at(g, q, "02")));
-  Node *e = comp(g, l->body, "e", 3, 0, EXTENTS(6, 3, 64), RED_NONE,
+  Node *e = comp(g, l->body, "e", 3, 0, EXTENTS(12, 3, 64), RED_NONE,
                  ex2(g, P_add, at(g, d, "012"), at(g, h, "02")));
   l->carries.at[0].next =
-      comp(g, l->body, "next", 2, 0, EXTENTS(6, 64), RED_NONE,
+      comp(g, l->body, "next", 2, 0, EXTENTS(12, 64), RED_NONE,
            ex2(g, P_add, ex2(g, P_mul, ex_num(g, 0.5), at(g, h, "01")), at(g, q, "01")));
   Node *m = comp(g, l->body, "m", 3, 1, EXTENTS(5, 24, 40, 32), RED_SUM,
                  ex2(g, P_mul, at(g, s, "013"), at(g, v, "032")));
