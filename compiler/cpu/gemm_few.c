@@ -147,7 +147,7 @@ void gemm_few(GemmWriter *w, const StrBuf *prologue) {
   gemm_line(w, "float *const target = sums + %d;        /* a strip may begin before its block */",
             FEW_COLUMNS);
   gemm_open(w, "for (int64_t piece = begin; piece < end; piece++)");
-  gemm_line(w, "const int64_t row0 = 0, i = 0, height = M;");
+  gemm_line(w, "enum { row0 = 0, i = 0, height = M };    /* all rows are done together */");
   gemm_line(w, "const int64_t column0 = piece %% COLUMN_BLOCKS * COLUMNS;");
   gemm_line(w, "const int64_t columns = N - column0 < COLUMNS ? N - column0 : COLUMNS;");
   gemm_decode_batch(w);

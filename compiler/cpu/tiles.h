@@ -14,7 +14,7 @@ enum {
   DEPTH_WHOLE = 384, /* k up to here is one block, else blocks of */
   DEPTH_LIMIT = 256,
   FEW_ROWS = 8, /* at most, of a product that reads B where it lies */
-  HELD = 16 /* floats at the start of the scratch memory: a TdHeld */
+  HELD = 16     /* floats at the start of the scratch memory: a TdHeld */
 };
 
 #endif

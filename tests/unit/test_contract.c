@@ -447,6 +447,121 @@ static void narrow_pairs(void **state) {
 }
 #endif
 
+/* ---- few rows ------------------------------------------------------------------------ */
+enum { FEW_ROWS_MOST = 8, FEW_N = 3 * 96, FEW_K = 300 };
+
+/* rows x n of k terms, B as rows of columns: floats, or numbers in bf16. */
+static void make_few(Case *c, int64_t rows, int64_t n, bool half) {
+  const int64_t extent[GEMM_AXES] = {1, rows, n, FEW_K};
+  GemmPlan *plan = &c->plan;
+  *c = (Case){.plain = {true, true}, .plain_output = true};
+  for (int i = 0; i < GEMM_AXES; i++) {
+    c->extent[i] = extent[i];
+    plan->axis[i] = (GemmAxis){.nvars = 1, .var = {VAR[i][0]}, .extent = {extent[i]}};
+  }
+  snprintf(c->name, sizeof c->name, "few_%d_%d%s", (int)rows, (int)n, half ? "_half" : "");
+  plan->name = c->name;
+  plan->comment = "few rows";
+  plan->ctx = c;
+  plan->prologue = prologue;
+  plan->narrow = half;
+  plan->operand[GEMM_A] =
+      (GemmOperand){.plain = true, .base = "a_1", .stride_outer = {FEW_K}, .stride_k = {1}};
+  plan->operand[GEMM_B] = (GemmOperand){
+      .plain = true, .half = half, .base = "b_2", .stride_outer = {1}, .stride_k = {n}};
+  plan->plain_output = true;
+  plan->output = "c_3";
+  plan->stride_output[GEMM_M][0] = n;
+  plan->stride_output[GEMM_N][0] = 1;
+}
+
+typedef struct FewData {
+  float a[FEW_ROWS_MOST * FEW_K], b[FEW_N * FEW_K], c[FEW_ROWS_MOST * FEW_N], one[FEW_N];
+  uint16_t half[FEW_N * FEW_K];
+} FewData;
+
+static void run_few(const Case *c, Kernel *kernel, FewData *d, const float *a, float *result) {
+  char *scratch = aligned(c->plan.scratch);
+  memset(scratch, 0xff, c->plan.scratch); /* NaN: nothing may be used unwritten */
+  char *arg[] = {(char *)(uintptr_t)a, c->plan.narrow ? (char *)d->half : (char *)d->b,
+                 (char *)result, NULL};
+  TdCall call = {arg, NULL, scratch, NULL, 0};
+  for (int64_t piece = c->plan.pieces - 1; piece >= 0; piece--) kernel(&call, piece, piece + 1);
+  free(scratch);
+}
+
+/* Each row is what it would be alone, and near the sum in double precision. */
+static void check_few(const Case *c, const Case *alone, void *library, FewData *d) {
+  const int64_t n = c->extent[GEMM_N];
+  Kernel *kernel, *single;
+  *(void **)&kernel = dlsym(library, c->name);
+  *(void **)&single = dlsym(library, alone->name);
+  run_few(c, kernel, d, d->a, d->c);
+  for (int64_t m = 0; m < c->extent[GEMM_M]; m++) {
+    const float *a = d->a + m * FEW_K;
+    run_few(alone, single, d, a, d->one);
+    assert_memory_equal(d->c + m * n, d->one, (size_t)n * sizeof(float));
+    for (int64_t j = 0; j < n; j++) {
+      double sum = 0, size = 0;
+      for (int64_t k = 0; k < FEW_K; k++) {
+        const double term = (double)a[k] * (double)d->b[k * n + j];
+        sum += term;
+        size += fabs(term);
+      }
+      assert_true(fabs(sum - (double)d->one[j]) <= 2e-6 * size);
+    }
+  }
+}
+
+/* B is read where it lies, also where columns end between vectors; sums are the same whatever rows
+ * are beside theirs and however columns are cut. */
+static void few_cases(const char *width) {
+  static const int64_t columns[] = {FEW_N, 65, 33};
+  enum { WIDTHS = 3, KINDS = 2 * WIDTHS, ALL = KINDS * FEW_ROWS_MOST };
+  char folder[] = "/tmp/test_contract_XXXXXX", source[64], object[64];
+  static Case cases[ALL];
+  static FewData d;
+  StrBuf text = {0};
+  Arena *arena = arena_new();
+  assert_non_null(mkdtemp(folder));
+  snprintf(source, sizeof source, "%s/kernels.c", folder);
+  snprintf(object, sizeof object, "%s/kernels.so", folder);
+  sb_puts(&text, dialect_prelude(arena, prelude_text()));
+  arena_free(arena);
+  for (int i = 0; i < ALL; i++) {
+    make_few(&cases[i], i / KINDS + 1, columns[i % WIDTHS], i / WIDTHS % 2);
+    sb_printf(&text, "void %s(const TdCall *call, int64_t begin, int64_t end);\n", cases[i].name);
+    contract_emit(&text, &cases[i].plan);
+    assert_int_equal(cases[i].plan.packed_count, 0);
+  }
+  FILE *out = fopen(source, "w");
+  assert_non_null(out);
+  fputs(text.s, out);
+  assert_int_equal(fclose(out), 0);
+  sb_free(&text);
+  compile(source, object, width);
+  void *library = dlopen(object, RTLD_NOW);
+  assert_non_null(library);
+  for (int i = 0; i < FEW_ROWS_MOST * FEW_K; i++) d.a[i] = chance_float();
+  for (int i = 0; i < FEW_N * FEW_K; i++) {
+    d.half[i] = bf16_from_f32(chance_float());
+    d.b[i] = f32_from_bf16(d.half[i]);
+  }
+  for (int i = 0; i < ALL; i++) check_few(&cases[i], &cases[i % KINDS], library, &d);
+  dlclose(library);
+  remove(source);
+  remove(object);
+  remove(folder);
+}
+
+static void few_rows(void **state) {
+  (void)state;
+  few_cases("");
+#if defined __x86_64__
+  if (getenv("TDC_TEST_LONG")) few_cases("-mno-avx");
+#endif
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(this_machine),
@@ -456,6 +571,7 @@ int main(void) {
     cmocka_unit_test(narrow_deep),
     cmocka_unit_test(split_tiles),
     cmocka_unit_test(split_without_tiles),
+    cmocka_unit_test(few_rows),
 #if defined __x86_64__
     cmocka_unit_test(eight_lanes),
     cmocka_unit_test(four_lanes),
