@@ -61,6 +61,9 @@ TD_INLINE void td_few_strip(const int rows, const int vectors, const int half, c
   const float *a[TD_FEW_ROWS];
 #pragma GCC unroll 8
   for (int m = 0; m < rows; m++) a[m] = t->a + m * t->a_row;
+  for (int m = 0; m < rows; m++) {
+    for (int i = 0; i < vectors * TD_LANES; i++) total[m * WIDTH + i] = 0.0;
+  }
   int64_t first = 0;
   do {
     const int64_t end = first + TD_FEW_DEPTH < t->depth ? first + TD_FEW_DEPTH : t->depth;
@@ -89,8 +92,7 @@ TD_INLINE void td_few_strip(const int rows, const int vectors, const int half, c
     for (int m = 0; m < rows; m++) {
       double *const sums = total + m * WIDTH;
       const float *const more = part + m * WIDTH;
-      for (int i = 0; i < vectors * TD_LANES && first == 0; i++) sums[i] = 0.0 + more[i];
-      for (int i = 0; i < vectors * TD_LANES && first > 0; i++) sums[i] += more[i];
+      for (int i = 0; i < vectors * TD_LANES; i++) sums[i] += more[i];
     }
     first = end;
   } while (first < t->depth);
