@@ -13,7 +13,7 @@
 enum {
   FEW_COLUMNS = 32,   /* of a strip, at least: two of the widest vectors */
   FEW_WIDE = 64,      /* of one in which less is loaded for each multiplication */
-  FEW_WORK = 1 << 13, /* products that make a piece worth its while */
+  FEW_WORK = 1 << 14, /* products that make a piece worth its while */
   FEW_STAGE = 1 << 16 /* numbers of A, where they are evaluated */
 };
 
@@ -68,7 +68,7 @@ GemmBlocks gemm_few_blocks(const GemmWriter *w) {
     b.column_blocks = ceil_div(n, b.columns);
     b.padded = b.columns;
     b.stride = b.padded + LANES;
-    const double cost = idle(b.column_blocks * e[GEMM_BATCH]) + (b.columns < FEW_WIDE ? 0.05 : 0);
+    const double cost = idle(b.column_blocks * e[GEMM_BATCH]) + (b.columns < FEW_WIDE ? 0.2 : 0);
     if (best.rows && (cost >= least || work < (double)FEW_WORK * (double)b.column_blocks)) continue;
     least = cost;
     best = b;
