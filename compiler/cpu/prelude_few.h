@@ -33,13 +33,16 @@ typedef struct TdFewRows {
 /* Numbers in bf16 side by side: a word has two. Vectors are of those in its lower half, and of those
  * in its upper one. */
 TD_INLINE void td_few_load(TdVec *x, const int vectors, const int half, const void *b, int64_t at) {
-#pragma GCC unroll 4
-  for (int v = 0; v < vectors && !half; v++) x[v] = td_load((const float *)b + at + v * TD_LANES);
+  if (half) {
 #pragma GCC unroll 2
-  for (int v = 0; v < vectors && half; v += 2) {
-    const TdFewPairs words = *(const TdFewPairsMem *)((const uint16_t *)b + at + v * TD_LANES);
-    x[v] = (TdVec)(words << 16);
-    x[v + 1] = (TdVec)(words & 0xffff0000u);
+    for (int v = 0; v < vectors; v += 2) {
+      const TdFewPairs words = *(const TdFewPairsMem *)((const uint16_t *)b + at + v * TD_LANES);
+      x[v] = (TdVec)(words << 16);
+      x[v + 1] = (TdVec)(words & 0xffff0000u);
+    }
+  } else {
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) x[v] = td_load((const float *)b + at + v * TD_LANES);
   }
 }
 /* Sums in the order of columns. */

@@ -68,6 +68,9 @@ static void activations_take_half_the_room(void **state) {
   model_close(&narrow);
 }
 
+/* The embedding of eight times: its weights are read where they lie, its rows are not rounded. */
+static bool of_few_rows(const TdKernel *k) { return strstr(k->source, "TdFewRows") != NULL; }
+
 static void what_lasts_stays_f32(void **state) {
   (void)state;
   Model m;
@@ -83,7 +86,7 @@ static void what_lasts_stays_f32(void **state) {
       if (e->buffers[k].kind != TD_TEMP) assert_int_not_equal(e->buffers[k].type, TD_BF16);
   }
   for (int i = 0; i < p->nkernels; i++) {
-    if (strcmp(p->kernels[i].klass, "contraction") != 0) continue;
+    if (strcmp(p->kernels[i].klass, "contraction") != 0 || of_few_rows(&p->kernels[i])) continue;
     products++;
     assert_non_null(strstr(p->kernels[i].source, "td_narrow_row("));
   }
@@ -408,10 +411,10 @@ static void products_are_rounded(void **state) {
     const bool product = strcmp(k->klass, "contraction") == 0,
                chain = strcmp(k->klass, "chain") == 0;
     const bool tiles = strstr(k->source, "td_narrow_row(") != NULL;
-    assert_true(tiles == (product || chain));
+    assert_true(tiles == ((product && !of_few_rows(k)) || chain));
     assert_null(strstr(k->source, "td_tile_row_of("));
     assert_true(!tiles || k->narrow_flops > 0);
-    products += product;
+    products += product && tiles;
     chains += chain;
   }
   assert_true(products > 10 && chains > 1);
