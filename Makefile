@@ -32,7 +32,8 @@ PLAN     = plan core contract sources group group_rows group_join group_alone st
 EMIT     = dialect scope storage read value place loop scatter product kernels numbers
 CPU      = target operands pack shape rows rows_nest rows_sum rows_loop rows_write scatter \
            contraction chain chain_shape chain_tiles gemm_write gemm_moves gemm_blocks gemm_emit \
-           gemm_function gemm_few gemm_pack gemm_turned gemm_narrow gemm_band standalone dialect
+           gemm_function gemm_few gemm_pack gemm_places gemm_turned gemm_narrow gemm_band \
+           standalone dialect
 CUDA     = target shape rows reduce scatter scatter_list contraction product product_chunk \
            product_fma product_mma product_results chain chain_shape chain_slots chain_operands \
            chain_fma chain_mma loop dialect file

@@ -47,8 +47,8 @@ typedef struct GemmOperand {
   /* One read at a moved place, or 0 outside, as convolutions have it: the last variable of
    * that direction only runs through numbers side by side, which load_run's text finds. */
   bool runs;
-  /* Of A, which is one of those, for tiles of bf16: the copy of its places is made once for all
-   * taps. Then `base` and stride_batch are of the place 0 of each direction. */
+  /* Of A, which is one of those, where tiles of bf16 or parts multiply: the copy of its places is
+   * made once for all taps. Then `base` and stride_batch are of the place 0 of each direction. */
   GemmMoves moves;
   /* Or these are places that k runs along, and taps are rows: a piece has all taps of a block of
    * channels (GemmAxis.cut, a result of contract_shape), whose places are turned once. */

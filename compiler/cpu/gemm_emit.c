@@ -11,7 +11,7 @@
  *   for each piece: a block of rows x a block of columns of one batch
  *     for each block of k
  *       pack B, unless the piece before did (pieces share blocks of columns)
- *       pack A, unless it can be read where it lies
+ *       pack A, unless it can be read where it lies, or at moved places (gemm_places.c)
  *       for each row of tiles: multiply, while what is packed next is fetched;
  *         after the last block of k: the epilogue
  *
@@ -79,7 +79,8 @@ static void put_pack_a(GemmWriter *w) {
 static void put_next(GemmWriter *w) {
   const GemmPlan *plan = w->plan;
   gemm_line(w, "TdFetch fetch[FETCHES] = { 0 };");
-  if ((!w->flat[GEMM_A] && !w->flat[GEMM_B]) || gemm_bands_k(w)) return;
+  const bool copied = gemm_copies_evenly(w);
+  if ((!w->flat[GEMM_A] && !copied && !w->flat[GEMM_B]) || gemm_bands_k(w)) return;
   bool many = w->block.depth_blocks > 1;
   const char *per_batch = "(ROW_BLOCKS * COLUMN_BLOCKS)";
   if (many) {
@@ -94,10 +95,16 @@ static void put_next(GemmWriter *w) {
   uint32_t vars = 0;
   char flat[64];
   for (int side = 0; side < 2; side++)
-    if (w->flat[side]) vars |= gemm_moving(batch, plan->operand[side].stride_batch);
+    if (w->flat[side] || (side == GEMM_A && copied))
+      vars |= gemm_moving(batch, plan->operand[side].stride_batch);
   snprintf(flat, sizeof flat, "next / %s", per_batch);
   gemm_decode(w, GEMM_BATCH, flat, vars, true);
-  if (w->flat[GEMM_A]) {
+  if (copied) {
+    gemm_scope(w);
+    gemm_line(w, "const int64_t next_row = next %% ROW_BLOCKS * ROWS;");
+    gemm_fetch_places(w);
+    gemm_close(w);
+  } else if (w->flat[GEMM_A]) {
     gemm_scope(w);
     gemm_line(w, "const int64_t next_row = next %% ROW_BLOCKS * ROWS;");
     gemm_address(w, GEMM_A, "from", "next_row", "next_k");
@@ -159,7 +166,9 @@ static void put_a(GemmWriter *w, bool turned) {
   const GemmSteps s = gemm_band_steps(w);
   const bool bands = gemm_bands_k(w);
   char skip[96] = "";
-  if (w->in_place) {
+  if (w->moved) {
+    gemm_put_copied(w);
+  } else if (w->in_place) {
     if (bands)
       snprintf(skip, sizeof skip, " + (%s - k0) * %lld", s.from, (long long)w->k_stride[GEMM_A]);
     gemm_line(w, ".a = rows_a + i%s, .a_step = %lld,", skip, (long long)w->k_stride[GEMM_A]);
@@ -181,7 +190,7 @@ static void put_multiply(GemmWriter *w) {
   const GemmBlocks *b = &w->block;
   bool many = b->depth_blocks > 1;
   gemm_line(w, "/* multiply: one row of tiles after the other */");
-  if (w->flat[GEMM_A] || w->flat[GEMM_B] || w->naheads > 0)
+  if (w->flat[GEMM_A] || gemm_copies_evenly(w) || w->flat[GEMM_B] || w->naheads > 0)
     gemm_line(w, "const int64_t turns = td_fetch_turns(vectors, depth, FETCHES - 1);");
   put_next(w);
   gemm_open_tiles(w);
@@ -202,6 +211,7 @@ static void put_multiply(GemmWriter *w) {
   }
   bool turned = w->flat[GEMM_A] ? w->k_stride[GEMM_A] == 1 : gemm_along_k(w, GEMM_A);
   gemm_band_open_row(w, stride);
+  if (w->moved && !w->turned) gemm_put_place(w, "place", "row0 + i", " - place0");
   if (packs_by_tile(w)) put_panel_a(w);
   gemm_band_open_columns(w, stride);
   gemm_line(w, "const TdTiles t = {");
@@ -219,7 +229,8 @@ static void put_multiply(GemmWriter *w) {
   gemm_line(w, ".fetches = FETCHES");
   w->indent--;
   gemm_line(w, "};");
-  gemm_line(w, "td_tile_row_of(ROWS, LAST_ROWS, ODD, %d, %d, height, &t);", turned, w->direct);
+  gemm_line(w, "td_tile_row_of(%s, ODD, %d, %d, height, &t);",
+            w->moved ? "RUN, RUN" : "ROWS, LAST_ROWS", turned, w->direct);
   gemm_band_close_row(w);
   if (!w->direct) gemm_put_totals(w);
   gemm_put_again(w, stride);
@@ -239,12 +250,14 @@ static GemmScratch wide_scratch(const GemmWriter *w) {
     if (!gemm_along_k(w, side))
       floats = side == GEMM_A ? b->depth * (b->rows + LANES) + LANES : SLAB * b->padded;
     const bool staged =
-        !w->flat[side] && !(side == GEMM_A ? in_panels(w) : w->plan->packed != NULL);
+        !w->flat[side] && !(side == GEMM_A ? in_panels(w) || w->moved : w->plan->packed != NULL);
     if (staged) stage = max_of(stage, floats);
   }
   int64_t sums = (b->depth_blocks > 1 ? b->rows : TALLEST_TILE) * b->stride;
   return (GemmScratch){.packed_b = w->plan->packed ? 0 : gemm_packed_block(w),
-                       .packed_a = w->in_place || from_stage(w) ? 0 : rows * b->depth,
+                       .packed_a = w->moved                       ? gemm_copy_room(w)
+                                   : w->in_place || from_stage(w) ? 0
+                                                                  : rows * b->depth,
                        .sums = w->direct ? 0 : sums,
                        .totals = b->grouped ? sums : 0,
                        .stage = stage,
@@ -261,6 +274,7 @@ static void put_scratch(GemmWriter *w) {
 }
 
 static void put_constants(GemmWriter *w) {
+  if (w->moved) gemm_put_copy(w);
   /* columns of a block are a multiple of a tile's, those of the last block may not be */
   /* a window of columns may end before the last of them */
   gemm_line(w, "enum { LAST_ROWS = %lld, ODD = TD_ODD(N %% COLUMNS)%s, FETCHES = %d };",
@@ -268,9 +282,11 @@ static void put_constants(GemmWriter *w) {
 }
 
 static void put_block(GemmWriter *w) {
-  gemm_line(
-      w, "const int64_t tiles = TD_TILES_OF(rows), vectors = (columns + TD_LANES - 1) / TD_LANES;");
-  if (w->in_place)
+  gemm_line(w, "const int64_t tiles = %s, vectors = (columns + TD_LANES - 1) / TD_LANES;",
+            w->moved ? "rows / RUN * TD_TILES_OF(RUN)" : "TD_TILES_OF(rows)");
+  if (w->moved)
+    gemm_copy_places(w);
+  else if (w->in_place)
     gemm_address(w, GEMM_A, "rows_a", "row0", "k0");
   else if (!packs_by_tile(w))
     put_pack_a(w);
@@ -286,6 +302,8 @@ static void wide_choose(GemmWriter *w) {
               by_column == 1;
   w->in_place =
       w->flat[GEMM_A] && w->outer_stride[GEMM_A] == 1 && w->k_stride[GEMM_A] <= NEAR_STRIDE;
+  w->moved = plan->operand[GEMM_A].moves.n > 0 && !gemm_banded(w);
+  w->turned = w->moved && plan->operand[GEMM_A].turned;
 }
 
 /* Is it a plain one whose numbers lie side by side along the direction's last variable? */
@@ -353,7 +371,9 @@ static GemmWriter shaped(StrBuf *out, GemmPlan *plan, GemmTiles tiles, const Gem
   else
     gemm_narrow_choose(&w);
   w.block = as ? gemm_same_pieces(&w, as) : gemm_choose_blocks(&w);
-  w.moved = w.moved && (w.turned ? gemm_turned_fits(&w) : gemm_moves_fit(&w));
+  w.moved = w.moved && (tiles == GEMM_FLOATS ? gemm_places_fit(&w)
+                        : w.turned           ? gemm_turned_fits(&w)
+                                             : gemm_moves_fit(&w));
   w.turned = w.turned && w.moved;
   GemmScratch s = tiles == GEMM_FLOATS ? wide_scratch(&w) : gemm_narrow_scratch(&w);
   int64_t numbers = gemm_packed_blocks(&w) * gemm_packed_block(&w);

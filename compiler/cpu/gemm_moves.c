@@ -117,7 +117,7 @@ void gemm_put_moves(GemmWriter *w) {
   const GemmMoves *m = moves_of(w);
   int64_t extent[IR_MAX_VARS], from[IR_MAX_VARS], to[IR_MAX_VARS], first[IR_MAX_VARS],
       stride[IR_MAX_VARS];
-  if (!w->turned) put_taps(w);
+  if (!w->turned && w->tiles != GEMM_FLOATS) put_taps(w);
   for (int d = 0; d < m->n; d++) {
     const GemmMove *x = &m->at[d];
     first[d] = x->first + x->lowest;

@@ -31,7 +31,11 @@ void gemm_open_tiles(GemmWriter *w) {
   if (w->tiles == GEMM_FLOATS) {
     gemm_line(w, "for (int64_t tile = 0, i = 0, height; tile < tiles; tile++, i += height) {");
     w->indent++;
-    gemm_line(w, "height = rows / tiles + (tile < rows %% tiles);");
+    if (w->moved)
+      gemm_line(w, "height = RUN / TD_TILES_OF(RUN) + (tile %% TD_TILES_OF(RUN) < RUN %% "
+                   "TD_TILES_OF(RUN));");
+    else
+      gemm_line(w, "height = rows / tiles + (tile < rows %% tiles);");
     return;
   }
   gemm_open(w, "for (int64_t i = 0; i < rows; i += STRIP)");

@@ -222,6 +222,17 @@ int64_t gemm_reach(const GemmWriter *w);
 int64_t gemm_most_places(const GemmWriter *w);
 void gemm_put_place(GemmWriter *w, const char *name, const char *row, const char *then);
 
+/* -- gemm_places.c -------------------------------------------------------------- */
+/* The same for tiles of floats: can its pieces be? moved and turned are what they would be. */
+bool gemm_places_fit(const GemmWriter *w);
+int64_t gemm_copy_room(const GemmWriter *w); /* floats of scratch memory */
+void gemm_put_copy(GemmWriter *w);           /* constants of the function, */
+void gemm_copy_places(GemmWriter *w);        /* the copy of a piece, or of its block of k, */
+void gemm_put_copied(GemmWriter *w);         /* and what the tiles are told of it */
+/* Do numbers lie evenly that are copied next? Then those of next_row and next_k are fetched. */
+bool gemm_copies_evenly(const GemmWriter *w);
+void gemm_fetch_places(GemmWriter *w);
+
 /* -- gemm_turned.c -------------------------------------------------------------- */
 /* Can channels be in so many blocks, and how many rows has each with its taps? */
 bool gemm_turned_rows(const GemmWriter *w, int64_t blocks, int64_t *rows);

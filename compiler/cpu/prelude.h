@@ -245,11 +245,13 @@ typedef float TdHalf __attribute__((vector_size(2 * TD_LANES)));
 typedef float TdHalfMem __attribute__((vector_size(2 * TD_LANES), aligned(4), may_alias));
 /* Half a vector of columns, of which B has a whole one. */
 TD_INLINE void td_half_body(const int rows, const int turned, int64_t depth, const float *a, int64_t a_step,
-                            const float *b, float *c, int64_t c_stride, int add) {
+                            const int64_t *taps, const float *b, float *c, int64_t c_stride, int add) {
   const int a_row = turned ? TD_LANES : 1;
   const int64_t a_k = turned ? 1 : a_step;
+  const float *const first = a;
   TdHalf sum[TD_TILE_ROWS] = { { 0 } };
   for (; depth > 0; depth -= TD_LANES) {
+    if (taps) a = first + *taps++;
     for (int64_t k = depth < TD_LANES ? depth : TD_LANES; k > 0; k--, a += a_k, b += TD_LANES) {
       const TdHalf b0 = *(const TdHalfMem *)b;
 #pragma GCC unroll 14
@@ -265,16 +267,20 @@ TD_INLINE void td_half_body(const int rows, const int turned, int64_t depth, con
 }
 #endif
 TD_INLINE void td_tile_body(const int rows, const int vectors, const int turned, int64_t depth,
-                            const float *a, int64_t a_step, const float *b, float *c,
-                            int64_t c_stride, int add, TdFetch *next) {
+                            const float *a, int64_t a_step, const int64_t *taps, const float *b,
+                            float *c, int64_t c_stride, int add, TdFetch *next) {
   const int a_row = turned ? TD_LANES : 1;
   const int64_t a_k = turned ? 1 : a_step;
   TD_ROWS(TD_ROW_ZERO)
-  const float *again = a;
+  const float *again = a, *const first = a;
   __asm__("" : "+r"(again));
   TdFetch fetch = *next;
   for (; depth > 0; depth -= TD_LANES) {
     td_fetch(&fetch);
+    if (taps) {
+      a = again = first + *taps++;
+      __asm__("" : "+r"(again));
+    }
     for (int64_t k = depth < TD_LANES ? depth : TD_LANES; k > 0; k--) TD_TILE_STEP
     a += turned ? (rows - 1) * TD_LANES : 0;
     again += turned ? (rows - 1) * TD_LANES : 0;
@@ -283,12 +289,12 @@ TD_INLINE void td_tile_body(const int rows, const int vectors, const int turned,
   if (add) { TD_ROWS(TD_ROW_ADD) }
   TD_ROWS(TD_ROW_STORE)
 }
-typedef void TdTile(int64_t depth, const float *a, int64_t a_step, const float *b, float *c,
-                    int64_t c_stride, int add, TdFetch *next);
+typedef void TdTile(int64_t depth, const float *a, int64_t a_step, const int64_t *taps, const float *b,
+                    float *c, int64_t c_stride, int add, TdFetch *next);
 #define TD_TILE(rows, vectors, turned, name)                                              \
-  TD_SHARED void name(int64_t depth, const float *a, int64_t a_step, const float *b, float *c, \
-                      int64_t c_stride, int add, TdFetch *next) {                         \
-    td_tile_body(rows, vectors, turned, depth, a, a_step, b, c, c_stride, add, next);     \
+  TD_SHARED void name(int64_t depth, const float *a, int64_t a_step, const int64_t *taps, \
+                      const float *b, float *c, int64_t c_stride, int add, TdFetch *next) { \
+    td_tile_body(rows, vectors, turned, depth, a, a_step, taps, b, c, c_stride, add, next); \
   }
 #define TD_TILES(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 #define TD_TILE_NAMES(rows)                                                               \
@@ -314,10 +320,10 @@ TD_TILES(TD_TILE_TWO)
 TD_TILES(TD_TILE_ONE)
 #if TD_HALVES
 #define TD_HALF(rows, turned, name)                                                       \
-  TD_SHARED void name(int64_t depth, const float *a, int64_t a_step, const float *b, float *c, \
-                      int64_t c_stride, int add, TdFetch *next) {                         \
+  TD_SHARED void name(int64_t depth, const float *a, int64_t a_step, const int64_t *taps, \
+                      const float *b, float *c, int64_t c_stride, int add, TdFetch *next) { \
     (void)next;                                                                           \
-    td_half_body(rows, turned, depth, a, a_step, b, c, c_stride, add);                    \
+    td_half_body(rows, turned, depth, a, a_step, taps, b, c, c_stride, add);              \
   }
 #define TD_TILE_HALF(rows)                                                                \
   TD_HALF(rows, 0, td_tile_##rows##x0)                                                    \
@@ -344,6 +350,7 @@ typedef struct TdTiles {
   int64_t      k0;
   const float *a;                /* the panel of A; k lies a_step apart unless it is turned */
   int64_t      a_step;
+  const int64_t *taps;           /* or NULL: where, from a on, each TD_LANES of k begin */
   const float *b;                /* panels, `panel` floats apart */
   int64_t      panel;
   float       *c;
@@ -370,7 +377,7 @@ TD_SHARED void td_tile_row(TdTile *two, TdTile *one, int64_t rows, int far, cons
     }
     TdFetch *fetch = t->fetch;
     while (fetch->rows <= 0 && fetch < t->fetch + t->fetches - 1) fetch++;
-    (left > 1 ? two : one)(t->depth, t->a, t->a_step,
+    (left > 1 ? two : one)(t->depth, t->a, t->a_step, t->taps,
                            b + t->k0 * (left > 1 ? TD_TILE_COLUMNS : TD_LANES), c, t->c_stride,
                            t->add, fetch);
     b += t->panel;

@@ -436,6 +436,28 @@ TD_SHARED void td_narrow_places(uint16_t *to, const void *base, const TdMoves *m
   }
 }
 #endif
+/* `count` places of so many channels, as they are: from place to place `by_place`, from one vector of
+ * channels to the next `by_vector`. */
+TD_SHARED void td_float_places(float *to, int64_t by_place, int64_t by_vector, const float *base, const TdMoves *m,
+                               int64_t channels, int64_t place, int64_t count);
+#ifndef TD_DECLARES
+TD_SHARED void td_float_places(float *to, int64_t by_place, int64_t by_vector, const float *base, const TdMoves *m,
+                               int64_t channels, int64_t place, int64_t count) {
+  const int64_t stride = m->stride[m->n - 1];
+  while (count > 0) {
+    const TdLineOf x = td_line_of(m, place, count);
+    for (int64_t i = 0; i < x.count; i++, to += by_place) {
+      const float *const from = base + x.at + (i - x.from) * stride;
+      const int inside = i >= x.from && i < x.to;
+      float *put = to;
+      for (int64_t c = 0; c < channels; c += TD_LANES, put += by_vector)
+        td_store(put, inside ? td_load(from + c) : (TdVec){ 0 });
+    }
+    place += x.count;
+    count -= x.count;
+  }
+}
+#endif
 /* Where each of up to 32 places lies; -1: nowhere, it is of zeros. */
 TD_INLINE void td_places_at(int64_t *at, const TdMoves *m, int64_t place, int64_t count) {
   int64_t i = 0;
