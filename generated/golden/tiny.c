@@ -493,37 +493,6 @@ TD_INLINE float td_normalf(const TdControl *ctl, int64_t site, int64_t number) {
 
 #endif
 
-/* ---- exp(-x^2), and 1 + erf(x) made of it ------------------------------------------
- * gelu is x times the one, its derivative has both: a loop that makes both has one exp. The
- * division is done beside the rest; a GPU would wait for it, and has td_erf1pf. */
-/* within 2 units of the last place of exp(-(x * x)), x * x rounded; from x^2 = 87.7 on 0 */
-TD_INLINE float td_gaussf(float x) {
-  float a = fabsf(x), y = a > 9.3808315f ? 9.3808315f : a, s = y * y;
-  float t = 12583039.0f - s * 0x1.715476p+0f;                /* TD_ROUNDER + 127 */
-  float n = t - 12583039.0f, r = s + n * 0x1.62e4p-1f + n * 0x1.7f7d1cp-20f;
-  float q = 0x1.6a241ap-10f;                                /* exp(-r) */
-  q = q * r - 0x1.1239f2p-7f;
-  q = q * r + 0x1.5558f2p-5f;
-  q = q * r - 0x1.555492p-3f;
-  q = q * r + 0x1.fffffcp-2f;
-  q = q * r - 1.0f;
-  return (q * r + 1.0f) * td_float(td_bits(t) << 23);       /* 2^n, at n = -127 0 */
-}
-/* as td_erf1pf, and as accurate: exp(x^2) (1 - erf(y)), here of the other sign, is a polynomial of
- * y / (1 + c y), y = |x| */
-TD_INLINE float td_erf1p_gaussf(float x) {
-  float a = fabsf(x), y = a > 9.3808315f ? 9.3808315f : a, u = y / (1.0f + 0.375f * y);
-  float q = 0x1.abefeap-11f;
-  q = q * u - 0x1.a27186p-9f;
-  q = q * u - 0x1.068202p-6f;
-  q = q * u + 0x1.49933p-3f;
-  q = q * u - 0x1.275a14p-1f;
-  q = q * u + 0x1.20dd78p+0f;
-  q = q * u - 1.0f;
-  float g = td_float(td_bits(td_gaussf(x)) ^ (td_bits(x) & 0x80000000u));
-  return g * q + (td_bits(x) >> 31 ? 0.0f : 2.0f);
-}
-
 /* ---- double functions ----------------------------------------------------------- */
 TD_INLINE double td_min(double a, double b) { return a <= b || a != a ? a : b; }
 TD_INLINE double td_max(double a, double b) { return a >= b || a != a ? a : b; }
@@ -869,6 +838,35 @@ TD_INLINE TdHeld *td_held(const TdCall *call) {
   return held;
 }
 
+/* The ends of `n` windows, from and to of each, in order, without those that are empty or go on
+ * where another one ends: how many are left. Of none, one that is empty. */
+TD_INLINE int td_windows(int64_t *ends, int n) {
+  int count = 0, last = 0;
+  for (int i = 0; i < n; i++) {
+    const int64_t from = ends[2 * i], to = ends[2 * i + 1];
+    if (from >= to) continue;
+    int at = count++;
+    for (; at > 0 && ends[2 * at - 2] > from; at--) {
+      ends[2 * at] = ends[2 * at - 2];
+      ends[2 * at + 1] = ends[2 * at - 1];
+    }
+    ends[2 * at] = from;
+    ends[2 * at + 1] = to;
+  }
+  if (!count) ends[0] = ends[1] = 0;
+  for (int i = 1; i < count; i++) {
+    const int64_t from = ends[2 * i], to = ends[2 * i + 1];
+    if (from > ends[2 * last + 1]) {
+      last++;
+      ends[2 * last] = from;
+      ends[2 * last + 1] = to;
+    } else if (to > ends[2 * last + 1]) {
+      ends[2 * last + 1] = to;
+    }
+  }
+  return last + 1;
+}
+
 /* v[i][j] = v[j][i]: first 4 x 4 within groups of four lanes, then the groups */
 #if defined __clang__ || __GNUC__ >= 12
 #define TD_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
@@ -1111,6 +1109,256 @@ TD_SHARED void td_pack_b_turned(float *to, int64_t panel, int64_t k0, const floa
         place[k * step + i] = i < count ? column[i * column_stride + k * k_stride] : 0.0f;
   }
 }
+#endif
+
+#endif
+/* The prelude's functions of gelu: exp(-x^2), and 1 + erf(x). gelu is x times the one, its
+ * derivative has both. */
+#ifndef TD_PRELUDE_ERF
+#define TD_PRELUDE_ERF
+
+#ifndef TD_PRELUDE
+#include "compiler/cpu/prelude.h"
+#endif
+
+/* within 2 units of the last place of exp(-(x * x)), x * x rounded; from x^2 = 87.7 on 0 */
+TD_INLINE float td_gaussf(float x) {
+  float a = fabsf(x), y = a > 9.3808315f ? 9.3808315f : a, s = y * y;
+  float t = 12583039.0f - s * 0x1.715476p+0f;                /* TD_ROUNDER + 127 */
+  float n = t - 12583039.0f, r = s + n * 0x1.62e4p-1f + n * 0x1.7f7d1cp-20f;
+  float q = 0x1.6a241ap-10f;                                /* exp(-r) */
+  q = q * r - 0x1.1239f2p-7f;
+  q = q * r + 0x1.5558f2p-5f;
+  q = q * r - 0x1.555492p-3f;
+  q = q * r + 0x1.fffffcp-2f;
+  q = q * r - 1.0f;
+  return (q * r + 1.0f) * td_float(td_bits(t) << 23);       /* 2^n, at n = -127 0 */
+}
+
+/* 1 + erf(x), as accurate as td_erf1pf, of exp(-x^2), so that a loop that makes gelu and its derivative
+ * has one exp: exp(x^2) (1 - erf(y)), here of the other sign, is a polynomial of y / (1 + c y), y = |x|.
+ * The division is done beside the rest; a GPU would wait for it. */
+TD_INLINE float td_erf1p_gaussf(float x) {
+  float a = fabsf(x), y = a > 9.3808315f ? 9.3808315f : a, u = y / (1.0f + 0.375f * y);
+  float q = 0x1.abefeap-11f;
+  q = q * u - 0x1.a27186p-9f;
+  q = q * u - 0x1.068202p-6f;
+  q = q * u + 0x1.49933p-3f;
+  q = q * u - 0x1.275a14p-1f;
+  q = q * u + 0x1.20dd78p+0f;
+  q = q * u - 1.0f;
+  float g = td_float(td_bits(td_gaussf(x)) ^ (td_bits(x) & 0x80000000u));
+  return g * q + (td_bits(x) >> 31 ? 0.0f : 2.0f);
+}
+
+/* The same by itself. With AVX-512 two vectors are a table of 32 numbers, which one instruction reads
+ * 16 times, so that 1 - erf(y) is a polynomial of degree 4 in each of 32 intervals: gelu takes 20 cycles
+ * for 16 numbers on Zen 4 where the other way takes 28. No compiler makes such reads of a loop over
+ * single numbers, so it is told that the function exists in vectors, which it calls by the names that
+ * their ABI gives them. */
+#if defined __AVX512F__ && defined __x86_64__ && defined __GNUC__ && !defined __clang__
+typedef float TdErf __attribute__((vector_size(64)));
+typedef float TdErf8 __attribute__((vector_size(32)));
+typedef float TdErf4 __attribute__((vector_size(16)));
+/* [power of d][interval]: 1 - erf(y) where 7.25 y is n + d, |d| <= 1/2; beyond the last one 0 */
+static const float td_erf_table[5][32] __attribute__((aligned(64))) = {
+  { 0x1p+0f, 0x1.b0d0c8p-1f, 0x1.64940cp-1f, 0x1.1de91p-1f, 0x1.bdafa6p-2f, 0x1.514eaep-2f, 0x1.ef4d48p-3f, 0x1.607c7ap-3f,
+    0x1.e5f21p-4f, 0x1.443e4p-4f, 0x1.a29c6p-5f, 0x1.054c22p-5f, 0x1.3b4bdap-6f, 0x1.6f981p-7f, 0x1.9df13p-8f, 0x1.c21898p-9f,
+    0x1.d87236p-10f, 0x1.de9bdap-11f, 0x1.d3d812p-12f, 0x1.b932bep-13f, 0x1.9155d4p-14f, 0x1.6017dep-15f, 0x1.29dec8p-16f, 0x1.e5f3c6p-18f,
+    0x1.7e2a06p-19f, 0x1.21b92ep-20f, 0x1.a76f08p-22f, 0x1.2a3c76p-23f, 0x1.94e38ep-25f, 0x1.08dd1cp-26f, 0x1.4ded9cp-28f, 0 },
+  { -0x1.3ebf64p-3f, -0x1.38bd98p-3f, -0x1.27640ep-3f, -0x1.0c9644p-3f, -0x1.d631eap-4f, -0x1.8c339ap-4f, -0x1.41634ep-4f, -0x1.f5ef7ep-5f,
+    -0x1.795248p-5f, -0x1.110e0ep-5f, -0x1.7c724cp-6f, -0x1.fe48c4p-7f, -0x1.497084p-7f, -0x1.997da4p-8f, -0x1.e9fd8p-9f, -0x1.1a364ap-9f,
+    -0x1.38f204p-10f, -0x1.4e11aap-11f, -0x1.574dc2p-12f, -0x1.539f2cp-13f, -0x1.436f5ep-14f, -0x1.2884f6p-15f, -0x1.05b1a2p-16f, -0x1.bcabaep-18f,
+    -0x1.6bafd8p-19f, -0x1.1e5892p-20f, -0x1.b211a8p-22f, -0x1.3cb762p-23f, -0x1.bceca8p-25f, -0x1.2cd8e6p-26f, -0x1.87a914p-28f, 0 },
+  { -0x1.032472p-21f, 0x1.7ccb96p-9f, 0x1.67ab06p-8f, 0x1.ea8bd6p-8f, 0x1.1e40ecp-7f, 0x1.2d81fep-7f, 0x1.257d5p-7f, 0x1.0b610cp-7f,
+    0x1.cb6c4cp-8f, 0x1.760726p-8f, 0x1.2184ap-8f, 0x1.ab2852p-9f, 0x1.2cd82p-9f, 0x1.951c9cp-10f, 0x1.05057ep-10f, 0x1.422722p-11f,
+    0x1.7d0e7p-12f, 0x1.b03544p-13f, 0x1.d64ab2p-14f, 0x1.eb1b4cp-15f, 0x1.ec5468p-16f, 0x1.d9f15ap-17f, 0x1.b636e8p-18f, 0x1.853f7ap-19f,
+    0x1.4c3776p-20f, 0x1.107b9ep-21f, 0x1.ad9adap-23f, 0x1.458a2ep-24f, 0x1.da4c22p-26f, 0x1.4c3194p-27f, 0x1.bf6db2p-29f, 0 },
+  { 0x1.037f5cp-10f, 0x1.e791ap-11f, 0x1.95f7bp-11f, 0x1.1e71aap-11f, 0x1.2abf1ep-12f, 0x1.0059dep-15f, -0x1.7fd3cap-13f, -0x1.5f122cp-12f,
+    -0x1.b68be6p-12f, -0x1.ccb14ep-12f, -0x1.b0a13cp-12f, -0x1.750016p-12f, -0x1.2b74fcp-12f, -0x1.c38c16p-13f, -0x1.4178f6p-13f, -0x1.b1e02cp-14f,
+    -0x1.164a1ep-14f, -0x1.5401b8p-15f, -0x1.8c451p-16f, -0x1.b91bdap-17f, -0x1.d571cp-18f, -0x1.de08cap-19f, -0x1.d2152ap-20f, -0x1.b35a2ap-21f,
+    -0x1.85c338p-22f, -0x1.4e982ep-23f, -0x1.138496p-24f, -0x1.b35e3cp-26f, -0x1.4a235ep-27f, -0x1.e0a6a2p-29f, -0x1.4ff63p-30f, 0 },
+  { -0x1.cd4fd6p-18f, -0x1.ca7366p-16f, -0x1.9f6a7ep-15f, -0x1.081d94p-14f, -0x1.1529cep-14f, -0x1.f3e802p-15f, -0x1.82e0cap-15f, -0x1.ea5e6ap-16f,
+    -0x1.a18c6cp-17f, 0x1.9f845ap-20f, 0x1.7afbdep-17f, 0x1.15cd74p-16f, 0x1.2e122cp-16f, 0x1.19258cp-16f, 0x1.d677bep-17f, 0x1.69f554p-17f,
+    0x1.035038p-17f, 0x1.5cb1c2p-18f, 0x1.ba5482p-19f, 0x1.09a37p-19f, 0x1.2ee7f4p-20f, 0x1.48978ap-21f, 0x1.53a68p-22f, 0x1.4ef4bep-23f,
+    0x1.3b7b6ap-24f, 0x1.1c07dp-25f, 0x1.e93736p-27f, 0x1.934272p-28f, 0x1.3e53bep-29f, 0x1.e17ed4p-31f, 0x1.5d0506p-32f, 0 },
+};
+TD_INLINE TdErf td_erf_coefficient(TdErf at, const int power) {
+  TdErf v;
+  __asm__("vmovaps %2, %0\n\tvpermt2ps %3, %1, %0"
+          : "=&v"(v)
+          : "v"(at), "m"(*(const TdErf *)td_erf_table[power]), "m"(*(const TdErf *)(td_erf_table[power] + 16)));
+  return v;
+}
+__attribute__((used)) static TD_APART TdErf td_erf1p_vector(TdErf x) __asm__("_ZGVeN16v_td_erf1p_by_table");
+__attribute__((used)) static TD_APART TdErf td_erf1p_vector(TdErf x) {
+  typedef uint32_t Bits __attribute__((vector_size(64)));
+  const Bits sign = (Bits)x >> 31;
+  TdErf y = (TdErf)((Bits)x & 0x7fffffffu), most = (TdErf){ 0 } + 4.275862f, h;   /* 31 / 7.25; a NaN stays one */
+  __asm__("vminps %1, %2, %0" : "=v"(y) : "v"(y), "v"(most));
+  const TdErf t = y * 7.25f + TD_ROUNDER, d = y * 7.25f - (t - TD_ROUNDER);
+  h = td_erf_coefficient(t, 4);
+  h = h * d + td_erf_coefficient(t, 3);
+  h = h * d + td_erf_coefficient(t, 2);
+  h = h * d + td_erf_coefficient(t, 1);
+  h = h * d + td_erf_coefficient(t, 0);
+  const Bits below = 0u - sign;
+  return (TdErf)(((Bits)h & below) | ((Bits)(2.0f - h) & ~below));
+}
+__attribute__((used)) static TD_APART TdErf8 td_erf1p_vector_8(TdErf8 x) __asm__("_ZGVdN8v_td_erf1p_by_table");
+__attribute__((used)) static TD_APART TdErf8 td_erf1p_vector_8(TdErf8 x) {
+  TdErf wide = { 0 };
+  __builtin_memcpy(&wide, &x, sizeof x);
+  wide = td_erf1p_vector(wide);
+  __builtin_memcpy(&x, &wide, sizeof x);
+  return x;
+}
+__attribute__((used)) static TD_APART TdErf4 td_erf1p_vector_4(TdErf4 x) __asm__("_ZGVbN4v_td_erf1p_by_table");
+__attribute__((used)) static TD_APART TdErf4 td_erf1p_vector_4(TdErf4 x) {
+  TdErf wide = { 0 };
+  __builtin_memcpy(&wide, &x, sizeof x);
+  wide = td_erf1p_vector(wide);
+  __builtin_memcpy(&x, &wide, sizeof x);
+  return x;
+}
+__attribute__((used)) static TD_APART float td_erf1p_single(float x) __asm__("td_erf1p_by_table");
+__attribute__((used)) static TD_APART float td_erf1p_single(float x) { return td_erf1p_vector((TdErf){ x })[0]; }
+__attribute__((simd("notinbranch"), const, nothrow, leaf)) float td_erf1p_by_table(float x);
+TD_INLINE float td_erf1p_tablef(float x) {
+  (void)td_erf1p_vector, (void)td_erf1p_vector_8, (void)td_erf1p_vector_4, (void)td_erf1p_single;
+  return td_erf1p_by_table(x);
+}
+#else
+TD_INLINE float td_erf1p_tablef(float x) { return td_erf1p_gaussf(x); }
+#endif
+
+#endif
+/* The rest of the prelude's first part: products of few rows, as a sampler has them where it makes
+ * one symbol a turn. They take as long as B takes from memory, so that B is read where it lies, once
+ * for all rows. */
+#ifndef TD_PRELUDE_FEW
+#define TD_PRELUDE_FEW
+
+#ifndef TD_PRELUDE
+#include "compiler/cpu/prelude.h"
+#endif
+
+/* ---- products of few rows -------------------------------------------------------------
+ * C[m][n] = sum over k of A[m][k] * B[k][n]: a strip of columns has its sums in registers while k
+ * runs. Sums of TD_FEW_DEPTH terms are added up in double precision, as those of rows are. */
+enum { TD_FEW_ROWS = 8, TD_FEW_DEPTH = 128, TD_FEW_VECTORS = 4, TD_FEW_LEAST = 2 };
+/* Rows of which TD_FEW_VECTORS vectors have room in the registers, else TD_FEW_LEAST. */
+#if TD_LANES == 16
+#define TD_FEW_WIDE 6
+#else
+#define TD_FEW_WIDE 2
+#endif
+typedef uint32_t TdFewPairs __attribute__((vector_size(4 * TD_LANES)));
+typedef uint32_t TdFewPairsMem __attribute__((vector_size(4 * TD_LANES), aligned(2), may_alias));
+typedef struct TdFewRows {
+  int64_t      depth;
+  const float *a;                /* element (m, k) at m a_row + k a_k */
+  int64_t      a_row, a_k;
+  const void  *b;                /* rows of columns, b_k numbers apart: floats, or bf16 */
+  int64_t      b_k;
+  int64_t      columns;          /* where there are fewer than two vectors, those before are read too */
+  float       *c;                /* and written */
+  int64_t      c_stride;
+} TdFewRows;
+/* Numbers in bf16 side by side: a word has two. Vectors are of those in its lower half, and of those
+ * in its upper one. */
+TD_INLINE void td_few_load(TdVec *x, const int vectors, const int half, const void *b, int64_t at) {
+  if (half) {
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; v += 2) {
+      const TdFewPairs words = *(const TdFewPairsMem *)((const uint16_t *)b + at + v * TD_LANES);
+      x[v] = (TdVec)(words << 16);
+      x[v + 1] = (TdVec)(words & 0xffff0000u);
+    }
+  } else {
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) x[v] = td_load((const float *)b + at + v * TD_LANES);
+  }
+}
+/* Sums in the order of columns. */
+TD_INLINE void td_few_store(float *to, const int vectors, const int half, const float *sums) {
+  for (int i = 0; i < vectors * TD_LANES && !half; i++) to[i] = sums[i];
+  for (int v = 0; v < vectors && half; v += 2) {
+    for (int i = 0; i < TD_LANES; i++) {
+      to[v * TD_LANES + 2 * i] = sums[v * TD_LANES + i];
+      to[v * TD_LANES + 2 * i + 1] = sums[(v + 1) * TD_LANES + i];
+    }
+  }
+}
+/* So many vectors of columns from j on. */
+TD_INLINE void td_few_strip(const int rows, const int vectors, const int half, const TdFewRows *t, int64_t j) {
+  enum { WIDTH = TD_FEW_VECTORS * TD_LANES };
+  double total[TD_FEW_ROWS * WIDTH] __attribute__((aligned(64)));
+  float part[TD_FEW_ROWS * WIDTH] __attribute__((aligned(64)));
+  const int64_t a_k = t->a_k, b_k = t->b_k;
+  const float *a[TD_FEW_ROWS];
+#pragma GCC unroll 8
+  for (int m = 0; m < rows; m++) a[m] = t->a + m * t->a_row;
+  for (int m = 0; m < rows; m++) {
+    for (int i = 0; i < vectors * TD_LANES; i++) total[m * WIDTH + i] = 0.0;
+  }
+  int64_t first = 0;
+  do {
+    const int64_t end = first + TD_FEW_DEPTH < t->depth ? first + TD_FEW_DEPTH : t->depth;
+    TdVec sum[TD_FEW_ROWS][TD_FEW_VECTORS];
+#pragma GCC unroll 8
+    for (int m = 0; m < rows; m++) {
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; v++) sum[m][v] = (TdVec){ 0 };
+    }
+#pragma GCC unroll 2
+    for (int64_t k = first; k < end; k++) {
+      TdVec x[TD_FEW_VECTORS];
+      td_few_load(x, vectors, half, t->b, k * b_k + j);
+#pragma GCC unroll 8
+      for (int m = 0; m < rows; m++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) sum[m][v] += a[m][k * a_k] * x[v];
+      }
+    }
+#pragma GCC unroll 8
+    for (int m = 0; m < rows; m++) {
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; v++) td_store(part + m * WIDTH + v * TD_LANES, sum[m][v]);
+    }
+    if (t->depth <= TD_FEW_DEPTH) break;
+    for (int m = 0; m < rows; m++) {
+      double *const sums = total + m * WIDTH;
+      const float *const more = part + m * WIDTH;
+      for (int i = 0; i < vectors * TD_LANES; i++) sums[i] += more[i];
+    }
+    first = end;
+  } while (first < t->depth);
+  for (int m = 0; m < rows; m++) {
+    float *const sums = part + m * WIDTH;
+    for (int i = 0; i < vectors * TD_LANES && t->depth > TD_FEW_DEPTH; i++)
+      sums[i] = (float)total[m * WIDTH + i];
+    td_few_store(t->c + m * t->c_stride + j, vectors, half, sums);
+  }
+}
+TD_INLINE void td_few_body(const int rows, const int half, const TdFewRows *t) {
+  enum { WIDE = TD_FEW_VECTORS * TD_LANES, LEAST = TD_FEW_LEAST * TD_LANES };
+  int64_t j = 0;
+  if (rows <= TD_FEW_WIDE)
+    for (; j + WIDE <= t->columns; j += WIDE) td_few_strip(rows, TD_FEW_VECTORS, half, t, j);
+  for (; j < t->columns; j += LEAST)                         /* the last ones with some before them */
+    td_few_strip(rows, TD_FEW_LEAST, half, t, j + LEAST <= t->columns ? j : t->columns - LEAST);
+}
+#define TD_FEW(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
+#define TD_FEW_NAMES(rows)                                                                \
+  TD_SHARED void td_few_##rows(const TdFewRows *t);                                           \
+  TD_SHARED void td_few_##rows##_half(const TdFewRows *t);
+TD_FEW(TD_FEW_NAMES)
+#ifndef TD_DECLARES
+#define TD_FEW_OF(rows)                                                                   \
+  TD_SHARED void td_few_##rows(const TdFewRows *t) { td_few_body(rows, 0, t); }               \
+  TD_SHARED void td_few_##rows##_half(const TdFewRows *t) { td_few_body(rows, 1, t); }
+TD_FEW(TD_FEW_OF)
 #endif
 
 #endif
@@ -1395,7 +1643,7 @@ static void map_init_denoise_linear_w(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1399 "tiny.c"
+#line 1647 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear.b[o=16] */
@@ -1411,7 +1659,7 @@ static void map_init_denoise_linear_b(const TdCall *call, int64_t begin, int64_t
     }
   }
 }
-#line 1415 "tiny.c"
+#line 1663 "tiny.c"
 
 /* <std/nn.td>:39: param b[o] = 0
  * init.denoise.linear_2.b[o=28] */
@@ -1427,7 +1675,7 @@ static void map_init_denoise_linear_2_b(const TdCall *call, int64_t begin, int64
     }
   }
 }
-#line 1431 "tiny.c"
+#line 1679 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.matrix[896] */
@@ -1444,7 +1692,7 @@ static void map_init_matrix(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1448 "tiny.c"
+#line 1696 "tiny.c"
 
 /* <std/nn.td>:38: param w[d,o] ~ normal(0, 0.02)
  * init.vector[44] */
@@ -1461,7 +1709,7 @@ static void map_init_vector(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1465 "tiny.c"
+#line 1713 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, d[2, 8, o=28], d.d[2, 8, o=28], d.denoise.linear_2.w[16, 2, 8], d.denoise.linear_2.w[16, 16, 28] = sum over 8, d.denoise.linear.y[2, 8, o=16] = sum over 28, d.denoise.linear.w[16, 28, 16] = sum over 8 */
@@ -1572,7 +1820,7 @@ static void column_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1576 "tiny.c"
+#line 1824 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss, d.denoise.linear_2.b[28] = sum over 2 8, d.denoise.linear.b[16] = sum over 2 8 */
@@ -1625,7 +1873,7 @@ static void row_loss_mean(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1629 "tiny.c"
+#line 1877 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear_2.w[16, 28] = sum over 16 */
@@ -1651,7 +1899,7 @@ static void row_d_denoise_linear_2_w(const TdCall *call, int64_t begin, int64_t 
     }
   }
 }
-#line 1655 "tiny.c"
+#line 1903 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * d.denoise.linear.w[28, 16] = sum over 16 */
@@ -1677,7 +1925,7 @@ static void row_d_denoise_linear_w(const TdCall *call, int64_t begin, int64_t en
     }
   }
 }
-#line 1681 "tiny.c"
+#line 1929 "tiny.c"
 
 /* tests/golden/tiny.td:26: train { loss main  adam(lr = 1e-2)  batch B  steps 20 }
  * lr */
@@ -1690,7 +1938,7 @@ static void map_lr(const TdCall *call, int64_t begin, int64_t end)
     lr_1[0] = lr_0;
   }
 }
-#line 1694 "tiny.c"
+#line 1942 "tiny.c"
 
 /* <std/core.td>:43: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam.m2[896], adam.v2[896], adam.c1, adam.c2, adam.p2[896] */
@@ -1730,7 +1978,7 @@ static void map_adam_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1734 "tiny.c"
+#line 1982 "tiny.c"
 
 /* <std/core.td>:43: m2[...] = beta1 * m[...] + (1 - beta1) * g[...]
  * adam_2.m2[44], adam_2.v2[44], adam_2.p2[44] */
@@ -1762,7 +2010,7 @@ static void map_adam_2_m2(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1766 "tiny.c"
+#line 2014 "tiny.c"
 
 /* tests/golden/tiny.td:15: e[b,l,v] ~ normal()
  * e[b=2, l=8, v=28], denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16 */
@@ -1804,7 +2052,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
       #pragma omp simd
       for (int64_t i_13 = 0; i_13 < 16; i_13++) {
         const float t15 = (denoise_linear_y_sum_12[i_13] + denoise_linear_b_14[i_13]);
-        const float denoise_linear_2_y_sum_16 = ((0.5f * t15) * td_erf1p_gaussf((0.7071067811865476f * t15)));
+        const float denoise_linear_2_y_sum_16 = ((0.5f * t15) * td_erf1p_tablef((0.7071067811865476f * t15)));
         denoise_linear_2_y_sum_17[i_13] = denoise_linear_2_y_sum_16;
       }
       float denoise_linear_2_y_sum_20[28] __attribute__((aligned(64)));
@@ -1823,7 +2071,7 @@ static void row_e(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1827 "tiny.c"
+#line 2075 "tiny.c"
 
 /* tests/golden/tiny.td:17: minimize mean[b,l,v](d[b,l,v]^2)
  * loss.mean = sum over 2 8 28, loss */
@@ -1847,7 +2095,7 @@ static void row_loss_mean_1(const TdCall *call, int64_t begin, int64_t end)
     loss_8[0] = loss_7;
   }
 }
-#line 1851 "tiny.c"
+#line 2099 "tiny.c"
 
 /* tests/golden/tiny.td:21: state s[b in B, l in L, v in V] = normal()
  * s[b=2, l=8, v=28] */
@@ -1869,7 +2117,7 @@ static void map_s(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1873 "tiny.c"
+#line 2121 "tiny.c"
 
 /* <std/nn.td>:40: y[..., o] = sum[d](x[..., d] * w[d,o]) + b[o]
  * denoise.linear.y.sum[2, 8, o=16] = sum over 28, denoise.linear_2.y.sum[2, 8, 16], denoise.linear_2.y.sum[2, 8, o=28] = sum over 16, s[2, 8, 28] */
@@ -1882,7 +2130,7 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
   const float *restrict denoise_linear_2_w_17 = (const float *)call->arg[1] + 448;
   const float *restrict denoise_linear_2_b_20 = (const float *)call->arg[2] + 16;
   const int32_t *restrict t_21 = (const int32_t *)call->arg[3];
-  float * s_25 = (float *)call->arg[0];
+  float * s_24 = (float *)call->arg[0];
   const float t22 = ((float)(t_21[0] + 1));
   float denoise_linear_y_sum_7[16] __attribute__((aligned(64))) = {0};
   float denoise_linear_2_y_sum_12[16] __attribute__((aligned(64))) = {0};
@@ -1905,7 +2153,7 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
       #pragma omp simd
       for (int64_t i_8 = 0; i_8 < 16; i_8++) {
         const float t10 = (denoise_linear_y_sum_7[i_8] + denoise_linear_b_9[i_8]);
-        const float denoise_linear_2_y_sum_11 = ((0.5f * t10) * td_erf1p_gaussf((0.7071067811865476f * t10)));
+        const float denoise_linear_2_y_sum_11 = ((0.5f * t10) * td_erf1p_tablef((0.7071067811865476f * t10)));
         denoise_linear_2_y_sum_12[i_8] = denoise_linear_2_y_sum_11;
       }
       float denoise_linear_2_y_sum_15[28] __attribute__((aligned(64)));
@@ -1923,14 +2171,13 @@ static void row_denoise_linear_y_sum(const TdCall *call, int64_t begin, int64_t 
       }
       #pragma omp simd
       for (int64_t i_19 = 0; i_19 < 28; i_19++) {
-        const float t23 = (walk_s_4[28 * i_0 + i_19] - ((denoise_linear_2_y_sum_18[i_19] + denoise_linear_2_b_20[i_19]) / t22));
-        const float s_24 = t23;
-        s_25[28 * i_0 + i_19] = s_24;
+        const float s_23 = (walk_s_4[28 * i_0 + i_19] - ((denoise_linear_2_y_sum_18[i_19] + denoise_linear_2_b_20[i_19]) / t22));
+        s_24[28 * i_0 + i_19] = s_23;
       }
     }
   }
 }
-#line 1934 "tiny.c"
+#line 2181 "tiny.c"
 
 /* tests/golden/tiny.td:23: emit argmax[v](s[b,l,v])
  * text.argmax[b=2, l=8] = argmax over 28 */
@@ -1954,7 +2201,7 @@ static void row_text_argmax(const TdCall *call, int64_t begin, int64_t end)
     }
   }
 }
-#line 1958 "tiny.c"
+#line 2205 "tiny.c"
 
 /* ---- tables ---- */
 static const int32_t const_0_4[] = {

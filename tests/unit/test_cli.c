@@ -411,7 +411,7 @@ static void test_train_and_sample(void **state) {
       {"m.td --dump inline", 0, "graph sample.flat.step"},
       {"m.td --dump=inlin", 2,
        "there are lower, again, restack, totals, tables, recompute, simplify, taps, strides, "
-       "hoist, cse, prune, gather, inline, budget, join, batch, twice, plan"},
+       "hoist, cse, prune, gather, inline, budget, join, batch, twice, cut, plan"},
       {"m.td --dump=plan", 0, "plan sample.flat.step for cpu"},
       {"profile m.td --rounds 1", 0, "| loss main(x: id<V>[B,L]) {"},
       {"profile m.td --rounds 1 --kernels --trace trace.json", 0, "row_next_linear_y_sum"},
