@@ -241,7 +241,7 @@ static bool take_names(Queue *q, const uint8_t *bytes, size_t n) {
     size_t size;
     if (s->found) continue;
     s->found = true;
-    ok = jit_shared_key(&b->units, b->tools, s->name, key, q->err);
+    ok = jit_shared_key(b->tools, b->program->prelude, s->name, key, q->err);
     if (ok && cache_get(b->cache, key, "o", &object, &size)) {
       ok = lay_out_shared(q, object, size);
       free(object);
@@ -266,7 +266,7 @@ static bool take_object(Queue *q, int unit, const Task *made) {
   bool ok = bytes != NULL;
   if (ok && made != NULL && !shared) cache_put(b->cache, u->key, "o", bytes, n); /* or made again */
   for (int i = 0; ok && shared && i < made->nnames; i++) {
-    ok = jit_shared_key(&b->units, b->tools, made->names[i], key, q->err);
+    ok = jit_shared_key(b->tools, b->program->prelude, made->names[i], key, q->err);
     if (ok) cache_put(b->cache, key, "o", bytes, n);
   }
   ok = ok && (shared || take_names(q, bytes, n));

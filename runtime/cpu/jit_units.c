@@ -39,20 +39,15 @@ static bool make_key(KernelUnit *u, const Toolchain *t, TdError *err) {
   return digest_end_hex(d, u->key) || td_fail_memory(err);
 }
 
-/* The text of a unit that has it alone: what is compiled with it is another function. */
-bool jit_shared_key(const KernelUnits *u, const Toolchain *t, const char *name,
+/* An object has functions besides, which are linked with it: those of this very prelude. One that
+ * came with the function of another, unchanged itself, would stand before what is called here. */
+bool jit_shared_key(const Toolchain *t, const char *prelude, const char *name,
                     char key[DIGEST_HEX], TdError *err) {
-  StrBuf text = {0};
-  char *only = (char *)name;
-  bool ok = units_share_text(u, &only, 1, &text, err);
-  Digest *d = ok ? key_begin(t, "shared", jit_unit_flags(true, false)) : NULL;
-  if (ok && d == NULL) ok = td_fail_memory(err);
-  if (ok) {
-    digest_add_string(d, text.s);
-    ok = digest_end_hex(d, key) || td_fail_memory(err);
-  }
-  sb_free(&text);
-  return ok;
+  Digest *d = key_begin(t, "shared", jit_unit_flags(true, false));
+  if (d == NULL) return td_fail_memory(err);
+  digest_add_string(d, prelude);
+  digest_add_string(d, name);
+  return digest_end_hex(d, key) || td_fail_memory(err);
 }
 
 /* The prelude itself, with the flags of a unit of its functions. */

@@ -10,8 +10,8 @@
  * share. */
 bool jit_units_make(KernelUnits *u, const TdProgram *p, const Toolchain *t, const int *group,
                     TdError *err);
-/* The key of an object that has the function `name` of the prelude, and maybe others. */
-bool jit_shared_key(const KernelUnits *u, const Toolchain *t, const char *name,
+/* The key of an object that has the function `name` of a prelude, and maybe others of it. */
+bool jit_shared_key(const Toolchain *t, const char *prelude, const char *name,
                     char key[DIGEST_HEX], TdError *err);
 /* The key of an object that has all functions that a prelude shares. */
 bool jit_ready_key(const Toolchain *t, const char *prelude, char key[DIGEST_HEX], TdError *err);
