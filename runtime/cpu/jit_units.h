@@ -11,8 +11,8 @@
 bool jit_units_make(KernelUnits *u, const TdProgram *p, const Toolchain *t, const int *group,
                     TdError *err);
 /* The key of an object that has the function `name` of a prelude, and maybe others of it. */
-bool jit_shared_key(const Toolchain *t, const char *prelude, const char *name,
-                    char key[DIGEST_HEX], TdError *err);
+bool jit_shared_key(const Toolchain *t, const char *prelude, const char *name, char key[DIGEST_HEX],
+                    TdError *err);
 /* The key of an object that has all functions that a prelude shares. */
 bool jit_ready_key(const Toolchain *t, const char *prelude, char key[DIGEST_HEX], TdError *err);
 
