@@ -41,8 +41,8 @@ static bool make_key(KernelUnit *u, const Toolchain *t, TdError *err) {
 
 /* An object has functions besides, which are linked with it: those of this very prelude. One that
  * came with the function of another, unchanged itself, would stand before what is called here. */
-bool jit_shared_key(const Toolchain *t, const char *prelude, const char *name,
-                    char key[DIGEST_HEX], TdError *err) {
+bool jit_shared_key(const Toolchain *t, const char *prelude, const char *name, char key[DIGEST_HEX],
+                    TdError *err) {
   Digest *d = key_begin(t, "shared", jit_unit_flags(true, false));
   if (d == NULL) return td_fail_memory(err);
   digest_add_string(d, prelude);
