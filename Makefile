@@ -341,7 +341,7 @@ test: FUZZ_CPU = 4
 # small by themselves; the benchmark makes them large
 BENCH_MODELS = $(wildcard tests/bench/models/*.td)
 # run on processors without tiles again, with tiles that are emulated
-ON_TILES = chain conv narrow product_band tests/models/lengths.td tests/models/sliding.td
+ON_TILES = chain conv tests/models/lengths.td tests/models/sliding.td
 test: GUARDED_MODELS = tests/models/causal.td tests/models/lstm_lm.td
 test-long: WITH = TDC_TEST_LONG=1
 test-long: MUTATIONS = 20000

@@ -1,4 +1,4 @@
-data text { source "tiny_shakespeare" }
+data text { source "../models/verse.txt" }
 dim B = 2, L = 4, V = text.vocab
 sampler more() {
   state x[b in B, l in L] = l < 2 ? V : 0
@@ -8,11 +8,11 @@ sampler less() {
   state x[b in B, l in L] = l - 1
   emit x[b,l]
 }
-#! tests/errors/emit_no_symbol.td:5:8: error[E0419]: these integers may run over 0 .. 65; symbols are 0 .. 64
+#! tests/errors/emit_no_symbol.td:5:8: error[E0419]: these integers may run over 0 .. 28; symbols are 0 .. 27
 #!     5 |   emit x[b,l]
 #!       |        ^^^^^^
-#!    hint: min(max(x, 0), 64) is a symbol; emit x else "_" shows what is none as that
-#! tests/errors/emit_no_symbol.td:9:8: error[E0419]: these integers may run over -1 .. 2; symbols are 0 .. 64
+#!    hint: min(max(x, 0), 27) is a symbol; emit x else "_" shows what is none as that
+#! tests/errors/emit_no_symbol.td:9:8: error[E0419]: these integers may run over -1 .. 2; symbols are 0 .. 27
 #!     9 |   emit x[b,l]
 #!       |        ^^^^^^
-#!    hint: min(max(x, 0), 64) is a symbol; emit x else "_" shows what is none as that
+#!    hint: min(max(x, 0), 27) is a symbol; emit x else "_" shows what is none as that

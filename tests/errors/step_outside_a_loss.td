@@ -1,5 +1,5 @@
 # What a metric or an op wants to know of the step, the loss hands it.
-data text { source "tiny_shakespeare" }
+data text { source "../models/verse.txt" }
 dim B = 4, L = 8, V = text.vocab
 param w[V] = 0
 op warmed(x[b]) -> y[b] = min(1, step / 100) * x[b]
