@@ -167,7 +167,8 @@ static bool in_definitions(const Conditions *c) {
 static bool name_declared(Prelude *p, Word word, Word before, Word next, bool counted) {
   bool tag = is(before, "struct") || is(before, "union") || is(before, "enum") || is(next, "{");
   bool declarator = next.n == 1 && strchr(";,[=(", *next.at) != NULL;
-  bool attribute = is(word, "__attribute__") || is(word, "__typeof__") || is(word, "asm");
+  bool attribute =
+      is(word, "__attribute__") || is(word, "__typeof__") || is(word, "asm") || is(word, "__asm__");
   if (attribute || is(word, "enum") || is(word, "struct") || is(word, "union")) return true;
   if (!counted && !tag && !declarator && !is(next, "__attribute__")) return true;
   return add_name(p, word, WHOLE, p->npieces);

@@ -90,7 +90,7 @@ static KernelUnit *unit_new(KernelUnits *u, TdError *err) {
 
 /* Of the prelude as it stands alone, in which each of the functions is called otherwise, what they
  * need, and aliases of their own names. */
-bool units_share_text(const KernelUnits *u, char *const *names, int n, StrBuf *out, TdError *err) {
+static bool share_text(const KernelUnits *u, char *const *names, int n, StrBuf *out, TdError *err) {
   StrBuf uses = {0};
   for (int i = 0; i < n; i++) {
     sb_printf(out, "#define %s td_shared_%d\n", names[i], i);
@@ -111,7 +111,7 @@ bool units_share(KernelUnits *u, char *const *names, int n, TdError *err) {
   StrBuf s = {0};
   if (unit == NULL) return false;
   unit->shared = true;
-  bool ok = units_share_text(u, names, n, &s, err);
+  bool ok = share_text(u, names, n, &s, err);
   return unit_end(unit, &s, err) && ok;
 }
 

@@ -42,8 +42,6 @@ bool units_make(KernelUnits *u, const TdProgram *p, const int *group, size_t byt
 /* One unit more, of functions that the prelude shares. Another unit of the same library may have
  * some of them too: they are weak. */
 bool units_share(KernelUnits *u, char *const *names, int n, TdError *err);
-/* Appends what such a unit of n functions is. */
-bool units_share_text(const KernelUnits *u, char *const *names, int n, StrBuf *out, TdError *err);
 void units_drop_shared(KernelUnits *u);
 void units_free(KernelUnits *u);
 

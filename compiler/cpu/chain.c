@@ -20,12 +20,12 @@
  *     lo, hi = the hull of the rows' windows, in whole tiles
  *     again: IN products, `main`; with all columns, if some row asks for it
  *
+ * as they are if an operand that such zeros are multiplied with is not finite.
+ *
  * Of several windows (k < 4 || l - k < 64) each has a hull; those that meet are one, and tiles and
  * loops take one after the other:
  *
- *     for each of them: lo, hi = its ends; the tiles, or the loop, from lo to hi
- *
- * as they are if an operand that such zeros are multiplied with is not finite. */
+ *     for each of them: lo, hi = its ends; the tiles, or the loop, from lo to hi */
 #include "compiler/cpu/chain_tiles.h"
 #include "compiler/cpu/cpu.h"
 #include "compiler/cpu/gemm_write.h"

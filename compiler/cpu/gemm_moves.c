@@ -113,11 +113,24 @@ static void put_taps(GemmWriter *w) {
   sb_free(&taps);
 }
 
+/* Where each tap lies in a copy, for tiles that find their steps of k as they go. */
+static void put_by_tap(GemmWriter *w) {
+  const int64_t taps = w->extent[w->turned ? GEMM_M : GEMM_K] / moves_of(w)->channels;
+  StrBuf list = {0};
+  for (int64_t tap = 0; tap < taps; tap++)
+    sb_printf(&list, "%s%lld", tap ? ", " : "", (long long)gemm_tap_place(w, tap));
+  gemm_line(w, "static const int64_t by_tap[] = { %s };", list.s);
+  sb_free(&list);
+}
+
 void gemm_put_moves(GemmWriter *w) {
   const GemmMoves *m = moves_of(w);
   int64_t extent[IR_MAX_VARS], from[IR_MAX_VARS], to[IR_MAX_VARS], first[IR_MAX_VARS],
       stride[IR_MAX_VARS];
-  if (!w->turned && w->tiles != GEMM_FLOATS) put_taps(w);
+  if (w->turned || w->tiles == GEMM_FLOATS)
+    put_by_tap(w);
+  else
+    put_taps(w);
   for (int d = 0; d < m->n; d++) {
     const GemmMove *x = &m->at[d];
     first[d] = x->first + x->lowest;

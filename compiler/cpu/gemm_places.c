@@ -97,13 +97,8 @@ void gemm_fetch_places(GemmWriter *w) {
 }
 
 void gemm_put_copy(GemmWriter *w) {
-  StrBuf list = {0};
   gemm_line(w, "enum { RUN = %lld, CHANNELS = %lld, PLACES = %lld };", (long long)run_of(w),
             (long long)channels_of(w), (long long)gemm_most_places(w));
-  for (int64_t tap = 0; tap < taps_of(w); tap++)
-    sb_printf(&list, "%s%lld", tap ? ", " : "", (long long)gemm_tap_place(w, tap));
-  gemm_line(w, "static const int64_t by_tap[] = { %s };", list.s);
-  sb_free(&list);
   gemm_put_moves(w);
 }
 

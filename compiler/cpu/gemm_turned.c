@@ -43,13 +43,8 @@ int64_t gemm_turned_room(const GemmWriter *w) {
 int64_t gemm_turned_spans(const GemmWriter *w) { return w->tiles == GEMM_PARTS ? LANES : 0; }
 
 void gemm_put_turned(GemmWriter *w) {
-  StrBuf list = {0};
   gemm_line(w, "enum { TAPS = %lld, CHANNELS = %lld, PITCH = %lld };", (long long)taps_of(w),
             (long long)channels_of(w), (long long)pitch_of(w));
-  for (int64_t tap = 0; tap < taps_of(w); tap++)
-    sb_printf(&list, "%s%lld", tap ? ", " : "", (long long)gemm_tap_place(w, tap));
-  gemm_line(w, "static const int64_t by_tap[] = { %s };", list.s);
-  sb_free(&list);
   gemm_put_moves(w);
 }
 

@@ -127,11 +127,15 @@ static void test_other_definition(void **state) {
   char *square = strstr(other, "x / 2");
   assert_non_null(square);
   square[4] = '1';
-  const int both = value_of(*state, "td_twice(2) + td_square(10)", &compiled);
+  const int alone = value_of(*state, "td_square(10)", &compiled); /* and is in the cache then */
+  const int first = value_of(*state, "td_square(10) + td_twice(2)", &compiled);
+  const int last = value_of(*state, "td_twice(2) + td_square(10)", &compiled);
   program.prelude = prelude;
   assert_int_equal(value, 44);
   assert_int_equal(made, 1); /* the function */
-  assert_int_equal(both, 204);
+  assert_int_equal(alone, 200);
+  assert_int_equal(first, 204);
+  assert_int_equal(last, 204);
 }
 
 /* What the CPU's prelude shares was compiled with the project, and serves programs whose prelude,
@@ -272,6 +276,7 @@ static const char pieces[] =
     "#define TD_ALL(X) X(1) X(2)\n"
     "#define TD_TILE(r) static int td_tile_##r(void) { return r; }\n"
     "TD_ALL(TD_TILE)\n"
+    "static int td_named(void) __asm__(\"another\");\n"
     "extern int td_far(void);\n"
     "#ifndef TD_DECLARES\n"
     "int td_far(void) { return td_one(); }\n"
@@ -302,6 +307,7 @@ static void test_parts(void **state) {
   part_is("x = 1; /* td_one */", false, ENDS);
   part_is("td_ones(td_on)", false, ENDS);
   part_is("td_one()", false, ONE ENDS);
+  part_is("__asm__(\"\");", false, ENDS); /* what has one does not define it */
   part_is("TD_F", false, AB "enum { TD_E = 1, TD_F = TD_A };\n" ENDS);
   part_is("TdV v;", false, "typedef int TdV __attribute__((vector_size(16)));\n" ENDS);
   part_is("td_two(s)", true,
