@@ -63,7 +63,7 @@ CLI = main options flags help report open rows other compile train sample sample
       fmt gradcheck export explain doctor cache opt profile
 
 # -- tests/: the file-driven runner, unit tests (tests/unit/NAME.c, cmocka) ------------------------
-UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint \
+UNIT = test_amx test_ir test_eval test_random_graphs test_front test_safetensors test_checkpoint \
        test_data test_jit test_units test_train test_reference test_api test_cli test_measures \
        test_memory test_grad test_grad_loops test_grad_form test_grad_text test_grad_random \
        test_backend test_backend_random test_chain test_prelude test_numbers test_contract \
@@ -80,6 +80,11 @@ UNIT = test_ir test_eval test_random_graphs test_front test_safetensors test_che
 WHOLE = ops models parity cuda_models cuda_resources cuda_mutations
 # these once more, and tdc with them, where nobody but the device can reach its memory
 GUARDED = test_guarded test_train test_reference test_api test_jit test_narrow test_cli models
+UNLISTED = $(filter-out $(UNIT) $(GUARDED),\
+             $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c)))
+ifneq ($(UNLISTED),)
+$(error tests that neither UNIT nor GUARDED lists are never run: $(UNLISTED))
+endif
 
 # -- how -------------------------------------------------------------------------------------------
 CC      ?= cc
